@@ -1,0 +1,37 @@
+/** Randomness as an argument: seeded in tests, from the system's entropy in a composition root. Never for keys or secrets. */
+export interface Random {
+  /** A number in [0, 1). */
+  next(): number;
+}
+
+/** A whole number in [0, below). */
+export const wholeBelow = (random: Random, below: number): number => Math.floor(random.next() * below);
+
+// Upstream's alphabet for generated names: no vowels, no look-alikes (apimachinery, util/rand).
+const NAME_ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
+
+/** `length` characters as Kubernetes puts them behind a generateName. */
+export const randomSuffix = (random: Random, length = 5): string =>
+  Array.from({ length }, () => NAME_ALPHABET[wholeBelow(random, NAME_ALPHABET.length)]).join('');
+
+/** A version 4 UUID (RFC 9562). */
+export function randomUuid(random: Random): string {
+  const hex = Array.from({ length: 32 }, () => wholeBelow(random, 16).toString(16));
+  hex[12] = '4';
+  hex[16] = (8 + wholeBelow(random, 4)).toString(16);
+  const text = hex.join('');
+  return `${text.slice(0, 8)}-${text.slice(8, 12)}-${text.slice(12, 16)}-${text.slice(16, 20)}-${text.slice(20)}`;
+}
+
+/** The same sequence for the same seed (mulberry32). */
+export function seededRandom(seed: number): Random {
+  let state = seed >>> 0;
+  return {
+    next() {
+      state = (state + 0x6d2b79f5) >>> 0;
+      let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+      mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+      return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+    },
+  };
+}

@@ -1,0 +1,127 @@
+/** The typed client: one method a verb, over any Transport. Objects that it returns are frozen. */
+import type { Kind } from '#api/machinery/kind.ts';
+import { pathOf } from '#api/machinery/kind.ts';
+import type { KubeList, KubeObject } from '#api/machinery/object.ts';
+import type { Transport, WatchEvent } from './transport.ts';
+
+export interface Named {
+  name: string;
+  namespace?: string;
+}
+
+export interface ListOptions {
+  namespace?: string;
+  labelSelector?: string;
+  fieldSelector?: string;
+  limit?: number;
+  continue?: string;
+  resourceVersion?: string;
+}
+
+export interface DeleteOptions {
+  gracePeriodSeconds?: number;
+  propagationPolicy?: 'Background' | 'Foreground' | 'Orphan';
+  preconditions?: { uid?: string; resourceVersion?: string };
+}
+
+export type PatchType = 'json' | 'merge' | 'strategic';
+const PATCH_MEDIA_TYPES: Record<PatchType, string> = {
+  json: 'application/json-patch+json',
+  merge: 'application/merge-patch+json',
+  strategic: 'application/strategic-merge-patch+json',
+};
+
+/** What a create or an update may leave out: the server assigns it. */
+export type Draft<T extends KubeObject> = Omit<T, 'metadata' | 'apiVersion' | 'kind'> & {
+  apiVersion?: string;
+  kind?: string;
+  metadata: Partial<T['metadata']>;
+};
+
+export class Client {
+  readonly transport: Transport;
+
+  constructor(transport: Transport) {
+    this.transport = transport;
+  }
+
+  async get<T extends KubeObject>(kind: Kind<T>, at: Named): Promise<T> {
+    return (await this.transport.request({ method: 'GET', path: pathOf(kind, at) })).object as T;
+  }
+
+  async list<T extends KubeObject>(kind: Kind<T>, options: ListOptions = {}): Promise<KubeList<T>> {
+    const path = pathOf(kind, { ...(options.namespace && { namespace: options.namespace }) });
+    return (await this.transport.request({ method: 'GET', path: `${path}${queryOf(options)}` })).object as KubeList<T>;
+  }
+
+  watch<T extends KubeObject>(
+    kind: Kind<T>,
+    options: ListOptions & { signal: AbortSignal; allowWatchBookmarks?: boolean; sendInitialEvents?: boolean },
+  ): AsyncIterable<WatchEvent<T>> {
+    const { signal, ...query } = options;
+    const path = pathOf(kind, { ...(options.namespace && { namespace: options.namespace }) });
+    return this.transport.watch({ path: `${path}${queryOf({ ...query, watch: true })}`, signal }) as AsyncIterable<
+      WatchEvent<T>
+    >;
+  }
+
+  async create<T extends KubeObject>(kind: Kind<T>, object: Draft<T>): Promise<T> {
+    const path = pathOf(kind, { ...(object.metadata.namespace && { namespace: object.metadata.namespace }) });
+    return (await this.transport.request({ method: 'POST', path, object: typed(kind, object) })).object as T;
+  }
+
+  /** With the resourceVersion of `object`: 409 Conflict when somebody else was faster. */
+  async update<T extends KubeObject>(kind: Kind<T>, object: Draft<T>, subresource?: string): Promise<T> {
+    const { name, namespace } = object.metadata;
+    const path = pathOf(kind, {
+      name: name ?? '',
+      ...(namespace && { namespace }),
+      ...(subresource && { subresource }),
+    });
+    return (await this.transport.request({ method: 'PUT', path, object: typed(kind, object) })).object as T;
+  }
+
+  updateStatus<T extends KubeObject>(kind: Kind<T>, object: Draft<T>): Promise<T> {
+    return this.update(kind, object, 'status');
+  }
+
+  async patch<T extends KubeObject>(
+    kind: Kind<T>,
+    at: Named & { subresource?: string },
+    patch: { type: PatchType; patch: unknown },
+  ): Promise<T> {
+    const path = pathOf(kind, at);
+    const contentType = PATCH_MEDIA_TYPES[patch.type];
+    return (await this.transport.request({ method: 'PATCH', path, contentType, object: patch.patch })).object as T;
+  }
+
+  /** Resolves also when the object only began to go (finalizers, grace). Throws NotFound. */
+  async delete<T extends KubeObject>(kind: Kind<T>, at: Named, options: DeleteOptions = {}): Promise<void> {
+    const path = pathOf(kind, at);
+    await this.transport.request({
+      method: 'DELETE',
+      path,
+      object: { kind: 'DeleteOptions', apiVersion: 'v1', ...options },
+    });
+  }
+
+  /** A subresource that is a body of its own: binding, eviction, token. */
+  async createSubresource(kind: Kind, at: Named & { subresource: string }, object: unknown): Promise<unknown> {
+    return (await this.transport.request({ method: 'POST', path: pathOf(kind, at), object })).object;
+  }
+}
+
+const typed = <T extends KubeObject>(kind: Kind<T>, object: Draft<T>): unknown => ({
+  ...object,
+  apiVersion: kind.group ? `${kind.group}/${kind.version}` : kind.version,
+  kind: kind.kind,
+});
+
+function queryOf(options: object): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(options)) {
+    if (value !== undefined && name !== 'namespace') query.set(name, String(value));
+  }
+  const text = query.toString();
+  return text ? `?${text}` : '';
+}

@@ -1,0 +1,35 @@
+/** A local, always current copy of what the API holds of a kind. Level-driven: users learn which key to look at again. */
+import type { Kind } from '#api/machinery/kind.ts';
+import type { KubeObject, ObjectKey, ResourceVersion } from '#api/machinery/object.ts';
+
+export interface Informer<T extends KubeObject> {
+  /** Frozen; undefined when there is none (as far as this copy has come). */
+  get(key: ObjectKey): T | undefined;
+  /** Frozen objects in no promised order. */
+  list(): T[];
+  inNamespace(namespace: string): T[];
+  /** True once the first listing is complete. */
+  readonly hasSynced: boolean;
+  /** How far this copy has come: every change up to here is in it. */
+  readonly resourceVersion: ResourceVersion;
+  /** Called synchronously after each change; exactly one of the two is undefined for a creation or a deletion. */
+  onChange(listener: (change: { key: ObjectKey; now: T | undefined; before: T | undefined }) => void): () => void;
+}
+
+export interface IndexedInformer<T extends KubeObject> extends Informer<T> {
+  under(indexKey: string): T[];
+}
+
+export interface Informers {
+  /** One informer a kind (and selector), shared by all who ask. */
+  for<T extends KubeObject>(
+    kind: Kind<T>,
+    scope?: { namespace?: string; labelSelector?: string; fieldSelector?: string },
+  ): Informer<T>;
+  indexed<T extends KubeObject>(
+    kind: Kind<T>,
+    indexKeys: (object: T) => string | string[] | undefined,
+  ): IndexedInformer<T>;
+  /** Resolves when all that were asked for so far have listed once. */
+  synced(signal?: AbortSignal): Promise<void>;
+}

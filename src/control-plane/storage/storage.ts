@@ -1,0 +1,101 @@
+/**
+ * The revisioned store: keys and bytes, one revision for every transaction that changes something, history for watchers.
+ * Three backends (memory, LMDB, etcd) pass one conformance suite. Keys are laid out as upstream's (`/registry/pods/ns/name`).
+ */
+
+/** The store's counter. 1 is an empty store, as in etcd. */
+export type Revision = number;
+
+export interface Stored {
+  key: string;
+  /** Never changed by anybody: the backend's or the cache's own copy. */
+  value: Uint8Array;
+  createRevision: Revision;
+  modRevision: Revision;
+}
+
+export type Write = { put: string; value: Uint8Array } | { delete: string };
+
+/** Applied as a whole or not at all. `modRevision` 0 means: the key does not exist. */
+export interface Txn {
+  when: readonly { key: string; modRevision: Revision }[];
+  then: readonly Write[];
+}
+
+export interface TxnResult {
+  succeeded: boolean;
+  /** The revision that holds the result: of this write when it changed something, else the current one. */
+  revision: Revision;
+  /** When not succeeded: what stood at each compared key instead, in the order of `when`. */
+  found: readonly (Stored | undefined)[];
+}
+
+export interface StoreEvent {
+  key: string;
+  revision: Revision;
+  /** undefined: deleted. */
+  now: Stored | undefined;
+  /** What stood there before; undefined: created. */
+  before: Stored | undefined;
+}
+
+/** All events of consecutive revisions that became durable together, in revision order. */
+export interface EventBatch {
+  events: readonly StoreEvent[];
+  /** Everything up to here has been delivered. */
+  revision: Revision;
+}
+
+export interface RangeOptions {
+  prefix: string;
+  /** Only keys after this one. */
+  after?: string;
+  limit?: number;
+  /** Read as of this revision. Throws `Compacted` when it is gone, `FutureRevision` when it is not yet. */
+  revision?: Revision;
+}
+
+export interface RangeResult {
+  items: Stored[];
+  revision: Revision;
+  more: boolean;
+  /** How many keys match in all, behind what is returned included. */
+  count: number;
+}
+
+export interface Storage {
+  /** The newest revision that is durable and visible. */
+  currentRevision(): Promise<Revision>;
+  get(key: string, revision?: Revision): Promise<Stored | undefined>;
+  range(options: RangeOptions): Promise<RangeResult>;
+  /** Resolves when the transaction is on disk. Neighbours share a flush. */
+  commit(txn: Txn): Promise<TxnResult>;
+  /**
+   * Events of keys under `prefix` with a revision above `after`, in order, each once, without gaps, until `signal` aborts.
+   * `after` undefined: from now on; the first batch is empty and names the revision it starts from. Throws `Compacted`.
+   */
+  watch(options: { prefix: string; after?: Revision; signal: AbortSignal }): AsyncIterable<EventBatch>;
+  /** Forgets history of `prefix` below `revision`. Objects stay. */
+  compact(prefix: string, revision: Revision): Promise<void>;
+  compactedRevision(prefix: string): Promise<Revision>;
+  /** Flushes what is accepted and lets go of files and sockets. */
+  close(): Promise<void>;
+}
+
+export class Compacted extends Error {
+  readonly code = 'Compacted';
+  readonly compactedRevision: Revision;
+  constructor(compactedRevision: Revision) {
+    super(`history before revision ${compactedRevision} is gone`);
+    this.compactedRevision = compactedRevision;
+  }
+}
+
+export class FutureRevision extends Error {
+  readonly code = 'FutureRevision';
+  readonly currentRevision: Revision;
+  constructor(currentRevision: Revision) {
+    super(`the store is at revision ${currentRevision}`);
+    this.currentRevision = currentRevision;
+  }
+}
