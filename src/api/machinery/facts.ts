@@ -54,6 +54,10 @@ export interface TypeFacts {
   fields: readonly FieldFacts[];
   /** Merged as one value by server-side apply. */
   atomic?: boolean;
+  /** In JSON one of two shapes: a schema, or an array of schemas, a boolean, an array of strings. In protobuf a message with both. */
+  union?: 'array' | 'bool' | 'stringArray';
+  /** The fields by JSON name as they stand in JSON: those of inlined structs lifted, the inlined structs themselves left out. */
+  jsonFields: ReadonlyMap<string, FieldFacts>;
 }
 
 export interface Facts {
@@ -61,4 +65,6 @@ export interface Facts {
   type(name: string): TypeFacts | undefined;
   /** The type of a kind, by group, version and kind. */
   typeOfKind(group: string, version: string, kind: string): TypeFacts | undefined;
+  /** The names of all types. */
+  names(): readonly string[];
 }
