@@ -1,0 +1,102 @@
+/**
+ * The stored form of an object: its JSON without a resourceVersion, laid out so that the place of the resourceVersion is found
+ * without parsing. It belongs right behind the `{` of the metadata, and kind, apiVersion and metadata always come first.
+ */
+import type { Kind } from '#api/machinery/kind.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
+import type { Revision } from '#control-plane/storage/storage.ts';
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { fatal: true });
+const METADATA = Buffer.from('"metadata":{');
+const CLOSING_BRACE = 0x7d;
+
+/** `/registry/pods/`: where all objects of a kind are. */
+export const storagePrefixOf = ({ storagePrefix }: Pick<Kind, 'storagePrefix'>): string =>
+  `/registry/${storagePrefix}/`;
+
+/** `/registry/pods/<namespace>/<name>`; for a cluster-scoped kind without the namespace. */
+export function storageKey(
+  kind: Pick<Kind, 'storagePrefix' | 'scope'>,
+  at: { namespace?: string; name: string },
+): string {
+  const namespace = kind.scope === 'Namespaced' ? `${at.namespace ?? ''}/` : '';
+  return `${storagePrefixOf(kind)}${namespace}${at.name}`;
+}
+
+// What was encoded in this process need not be parsed again: the embedded stores hand back the very same bytes.
+const parsed = new WeakMap<Uint8Array, KubeObject>();
+
+/**
+ * The bytes to store. A resourceVersion in `object` is left out. A frozen object is remembered with its bytes, so that reading
+ * them back in this process costs no parse.
+ */
+export function encode(object: KubeObject): Uint8Array {
+  const { kind, apiVersion, metadata, ...rest } = object;
+  const { resourceVersion: _, ...stored } = metadata;
+  // Not one JSON.stringify of the whole: keys that look like numbers would move to the front, before the metadata.
+  const head = `{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},"metadata":`;
+  const tail = JSON.stringify(rest);
+  const text = `${head}${JSON.stringify(stored)}${tail === '{}' ? '}' : `,${tail.slice(1)}`}`;
+  const bytes = unpooled(text);
+  if (Object.isFrozen(object)) parsed.set(bytes, object);
+  return bytes;
+}
+
+/** The object of stored bytes, without a resourceVersion that means anything. Frozen when it was encoded in this process. */
+export const decode = (bytes: Uint8Array): KubeObject =>
+  parsed.get(bytes) ?? (JSON.parse(decoder.decode(bytes)) as KubeObject);
+
+/** Lets go of the parsed object behind these bytes. */
+export const forgetParsed = (bytes: Uint8Array): boolean => parsed.delete(bytes);
+
+/** Where the resourceVersion goes; -1 when these bytes are not laid out as `encode` does it. */
+export function slotOf(bytes: Uint8Array): number {
+  const buffer = asBuffer(bytes);
+  // Neither a string nor a key before it can hold this text: a quote within a string is escaped.
+  const at = buffer.indexOf(METADATA);
+  return at < 0 ? -1 : at + METADATA.length;
+}
+
+/** What stands in the slot: `"resourceVersion":"7",`. ASCII. */
+export const slotText = (bytes: Uint8Array, slot: number, revision: Revision): string =>
+  `"resourceVersion":"${revision}"${bytes[slot] === CLOSING_BRACE ? '' : ','}`;
+
+/** The JSON that is sent: stored bytes with the revision in its slot, in a new buffer. */
+export function splice(bytes: Uint8Array, revision: Revision): Uint8Array {
+  const slot = slotOf(bytes);
+  if (slot < 0) return encoder.encode(JSON.stringify(withRevision(decode(bytes), revision)));
+  const text = slotText(bytes, slot, revision);
+  const whole = Buffer.allocUnsafeSlow(bytes.length + text.length);
+  copySpliced(bytes, { slot, text }, { target: whole, offset: 0 });
+  return whole;
+}
+
+/** Writes the spliced JSON at `offset`; returns the offset behind it. */
+export function copySpliced(
+  bytes: Uint8Array,
+  { slot, text }: { slot: number; text: string },
+  { target, offset }: { target: Uint8Array; offset: number },
+): number {
+  const from = asBuffer(bytes);
+  const to = asBuffer(target);
+  const afterHead = offset + from.copy(to, offset, 0, slot);
+  const afterSlot = afterHead + to.write(text, afterHead, 'latin1');
+  return afterSlot + from.copy(to, afterSlot, slot);
+}
+
+/** The same object under this resourceVersion. Not frozen at its top and in its metadata. */
+export const withRevision = (object: KubeObject, revision: Revision): KubeObject => ({
+  ...object,
+  metadata: { ...object.metadata, resourceVersion: String(revision) },
+});
+
+/** In memory of its own, because a slice of Node's pool would keep the whole pool alive. */
+function unpooled(text: string): Uint8Array {
+  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text));
+  bytes.write(text);
+  return bytes;
+}
+
+const asBuffer = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
