@@ -1,0 +1,59 @@
+import { expect, test } from 'vitest';
+import { render } from './elements.ts';
+import type { Endpoint, ServicePort } from './service-port.ts';
+
+const at = (ip: string, isLocal = false): Endpoint => ({ ip, port: 8080, isLocal });
+const web = (change: Partial<ServicePort> = {}): ServicePort => ({
+  id: 'default/web:http',
+  protocol: 'tcp',
+  port: 80,
+  clusterIPs: ['10.96.0.20'],
+  externalIPs: [],
+  nodePort: undefined,
+  endpoints: [at('10.244.1.2', true), at('10.244.2.2')],
+  localEndpoints: [at('10.244.1.2', true)],
+  isExternalLocal: false,
+  isInternalLocal: false,
+  affinitySeconds: undefined,
+  ...change,
+});
+const keysOf = (port: ServicePort) => render([port]).elements.map(({ map, key, value }) => `${map}: ${key} = ${value}`);
+
+test('a ClusterIP goes to the chain for its number of endpoints', () => {
+  expect(keysOf(web())).toEqual([
+    'svc: 10.96.0.20 . tcp . 80 = goto lb2',
+    'lb-eps2: 10.96.0.20 . tcp . 80 . 0 = 10.244.1.2 . 8080',
+    'lb-eps2: 10.96.0.20 . tcp . 80 . 1 = 10.244.2.2 . 8080',
+    'cluster-ips: 10.96.0.20 = ',
+  ]);
+});
+
+test('a NodePort under the Local policy uses the endpoints of this node and keeps the source address', () => {
+  const lines = keysOf(web({ nodePort: 30_080, isExternalLocal: true }));
+  expect(lines).toContain('np: tcp . 30080 = goto npl1');
+  expect(lines).toContain('npl-eps1: tcp . 30080 . 0 = 10.244.1.2 . 8080');
+});
+
+test('a Service without endpoints is refused at all its fronts', () => {
+  const lines = keysOf(web({ endpoints: [], localEndpoints: [], nodePort: 30_080 }));
+  expect(lines).toContain('no-endpoints: 10.96.0.20 . tcp . 80 = goto refuse');
+  expect(lines).toContain('no-endpoints-np: tcp . 30080 = goto refuse');
+  expect(lines.some((line) => line.startsWith('svc:'))).toBe(false);
+});
+
+test('a Local policy without an endpoint here drops, so that a balancer looks elsewhere', () => {
+  expect(keysOf(web({ nodePort: 30_080, isExternalLocal: true, localEndpoints: [] }))).toContain(
+    'no-endpoints-np: tcp . 30080 = drop',
+  );
+});
+
+test('session affinity gets a chain of its own whose name changes with the endpoints', () => {
+  const one = render([web({ affinitySeconds: 60 })]).affinities[0]?.chain;
+  const other = render([web({ affinitySeconds: 60, endpoints: [at('10.244.1.9')] })]).affinities[0]?.chain;
+  expect(one).toMatch(/^aff-[0-9a-f]{12}$/);
+  expect(other).not.toBe(one);
+});
+
+test('only endpoints on this node can reach themselves through it', () => {
+  expect(render([web()]).hairpins).toEqual(['10.244.1.2']);
+});

@@ -1,0 +1,103 @@
+/**
+ * What the proxy must know of one port of one Service: its virtual addresses and the endpoints behind them.
+ * Pure: Service and EndpointSlices in, ServicePorts out. Source: KEP-1669 (terminating endpoints), Service API reference.
+ */
+import type { EndpointSlice, Service } from '#api/generated/schema.ts';
+import { keyOf } from '#api/machinery/object.ts';
+
+export type Protocol = 'tcp' | 'udp' | 'sctp';
+export type IpFamily = 'ipv4' | 'ipv6';
+
+export interface Endpoint {
+  ip: string;
+  port: number;
+  /** On this node. */
+  isLocal: boolean;
+}
+
+export interface ServicePort {
+  /** `namespace/name:port`, unique. */
+  id: string;
+  protocol: Protocol;
+  port: number;
+  /** Empty for headless Services; only addresses of the asked family. */
+  clusterIPs: string[];
+  /** External and load balancer addresses. */
+  externalIPs: string[];
+  nodePort: number | undefined;
+  /** Sorted by address; what cluster-wide traffic may use. */
+  endpoints: Endpoint[];
+  /** The part of it on this node; what traffic under a Local policy may use. */
+  localEndpoints: Endpoint[];
+  isExternalLocal: boolean;
+  isInternalLocal: boolean;
+  /** How long one client stays with one endpoint; undefined: no affinity. */
+  affinitySeconds: number | undefined;
+}
+
+export interface ProxyView {
+  nodeName: string;
+  family: IpFamily;
+}
+
+export function servicePortsOf(service: Service, slices: readonly EndpointSlice[], view: ProxyView): ServicePort[] {
+  const { spec } = service;
+  if (spec.type === 'ExternalName' || spec.clusterIP === 'None' || !spec.clusterIP) return [];
+  const clusterIPs = (spec.clusterIPs ?? [spec.clusterIP]).filter((ip) => familyOf(ip) === view.family);
+  const ingress = service.status?.loadBalancer?.ingress ?? [];
+  const balanced = ingress.flatMap(({ ip, ipMode }) => (ip && ipMode !== 'Proxy' ? [ip] : []));
+  const externalIPs = [...new Set([...(spec.externalIPs ?? []), ...balanced])].filter(
+    (ip) => familyOf(ip) === view.family,
+  );
+
+  return (spec.ports ?? []).map((port) => {
+    const endpoints = endpointsOf(slices, port.name ?? '', view);
+    return {
+      id: `${keyOf(service)}:${port.name ?? port.port}`,
+      protocol: (port.protocol ?? 'TCP').toLowerCase() as Protocol,
+      port: port.port,
+      clusterIPs,
+      externalIPs,
+      nodePort: port.nodePort || undefined,
+      endpoints: usable(endpoints),
+      localEndpoints: usable(endpoints.filter(({ isLocal }) => isLocal)),
+      isExternalLocal: spec.externalTrafficPolicy === 'Local',
+      isInternalLocal: spec.internalTrafficPolicy === 'Local',
+      affinitySeconds:
+        spec.sessionAffinity === 'ClientIP'
+          ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10_800)
+          : undefined,
+    };
+  });
+}
+
+interface Candidate extends Endpoint {
+  isReady: boolean;
+  isServing: boolean;
+}
+
+function endpointsOf(slices: readonly EndpointSlice[], portName: string, { nodeName, family }: ProxyView): Candidate[] {
+  const byAddress = new Map<string, Candidate>();
+  for (const slice of slices) {
+    if (slice.addressType !== (family === 'ipv4' ? 'IPv4' : 'IPv6')) continue;
+    const port = (slice.ports ?? []).find(({ name }) => (name ?? '') === portName)?.port;
+    if (!port) continue;
+    for (const { addresses, conditions, nodeName: endpointNode } of slice.endpoints ?? []) {
+      const ip = addresses[0];
+      if (!ip) continue;
+      const isReady = conditions?.ready ?? true; // unknown counts as ready (EndpointConditions)
+      const isServing = conditions?.serving ?? isReady;
+      byAddress.set(`${ip} ${port}`, { ip, port, isLocal: endpointNode === nodeName, isReady, isServing });
+    }
+  }
+  return [...byAddress.values()].sort((a, b) => (a.ip < b.ip ? -1 : a.ip > b.ip ? 1 : a.port - b.port));
+}
+
+/** The ready ones; when there is none, those that still serve while they terminate, so that a last pod loses nothing. */
+function usable(candidates: readonly Candidate[]): Endpoint[] {
+  const ready = candidates.filter(({ isReady }) => isReady);
+  const chosen = ready.length > 0 ? ready : candidates.filter(({ isServing }) => isServing);
+  return chosen.map(({ ip, port, isLocal }) => ({ ip, port, isLocal }));
+}
+
+export const familyOf = (ip: string): IpFamily => (ip.includes(':') ? 'ipv6' : 'ipv4');
