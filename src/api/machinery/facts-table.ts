@@ -20,7 +20,6 @@ export const SCALAR_LETTERS: Readonly<Record<string, Scalar>> = {
   q: 'quantity',
   t: 'time',
   T: 'microTime',
-  D: 'duration',
   I: 'intOrString',
   R: 'raw',
   F: 'fieldsV1',

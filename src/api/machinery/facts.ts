@@ -20,7 +20,6 @@ export type Scalar =
   | 'quantity'
   | 'time'
   | 'microTime'
-  | 'duration'
   | 'intOrString'
   | 'raw' /* RawExtension, JSON, any object */
   | 'fieldsV1';

@@ -19,3 +19,64 @@ export type FieldErrorReason =
   | 'FieldValueTooMany'
   | 'FieldValueTypeInvalid'
   | 'InternalError';
+
+// Constructors, one a reason, with upstream's texts. `at` is a path of field-path.ts or a string.
+type At = { toString(): string };
+
+/** `Invalid value: "x": must be …`. Values that are no scalar are shown as JSON. */
+export const invalidValue = (at: At, value: unknown, detail: string): FieldError => ({
+  reason: 'FieldValueInvalid',
+  field: String(at),
+  message: `Invalid value: ${shown(value)}${detail && `: ${detail}`}`,
+});
+
+export const requiredValue = (at: At, detail = ''): FieldError => ({
+  reason: 'FieldValueRequired',
+  field: String(at),
+  message: `Required value${detail && `: ${detail}`}`,
+});
+
+export const forbiddenField = (at: At, detail: string): FieldError => ({
+  reason: 'FieldValueForbidden',
+  field: String(at),
+  message: `Forbidden${detail && `: ${detail}`}`,
+});
+
+/** `supported` in the order in which they shall be read. */
+export const notSupportedValue = (at: At, value: unknown, supported: readonly string[]): FieldError => ({
+  reason: 'FieldValueNotSupported',
+  field: String(at),
+  message: `Unsupported value: ${shown(value)}: supported values: ${supported.map(shown).join(', ')}`,
+});
+
+export const duplicateValue = (at: At, value: unknown): FieldError => ({
+  reason: 'FieldValueDuplicate',
+  field: String(at),
+  message: `Duplicate value: ${shown(value)}`,
+});
+
+export const notFoundValue = (at: At, value: unknown): FieldError => ({
+  reason: 'FieldValueNotFound',
+  field: String(at),
+  message: `Not found: ${shown(value)}`,
+});
+
+export const tooLong = (at: At, maxBytes: number): FieldError => ({
+  reason: 'FieldValueTooLong',
+  field: String(at),
+  message: `Too long: may not be more than ${maxBytes} byte${maxBytes === 1 ? '' : 's'}`,
+});
+
+export const tooMany = (at: At, count: number, max: number): FieldError => ({
+  reason: 'FieldValueTooMany',
+  field: String(at),
+  message: `Too many: ${count}: must have at most ${max} item${max === 1 ? '' : 's'}`,
+});
+
+export const typeInvalid = (at: At, value: unknown, detail: string): FieldError => ({
+  reason: 'FieldValueTypeInvalid',
+  field: String(at),
+  message: `Invalid value: ${shown(value)}: ${detail}`,
+});
+
+const shown = (value: unknown): string => JSON.stringify(value) ?? 'null';

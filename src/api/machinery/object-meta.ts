@@ -1,0 +1,177 @@
+/**
+ * The rules of metadata, the same for every kind. Source: API conventions, "Metadata"; API reference, ObjectMeta.
+ */
+import { isEqual } from './equal.ts';
+import {
+  type FieldError,
+  forbiddenField,
+  invalidValue,
+  notSupportedValue,
+  requiredValue,
+  tooLong,
+} from './field-error.ts';
+import { type At, root } from './field-path.ts';
+import { asPrefix, dns1123Label, labelValue, type NameRule, qualifiedName } from './names.ts';
+import type { ManagedFieldsEntry, ObjectMeta, OwnerReference } from './object.ts';
+
+export interface MetaRules {
+  scope: 'Namespaced' | 'Cluster';
+  name: NameRule;
+}
+
+const MAX_ANNOTATION_BYTES = 256 * 1024;
+const MAX_MANAGER_BYTES = 128;
+const MAX_SUBRESOURCE_BYTES = 256;
+export const IMMUTABLE = 'field is immutable';
+
+export function validateObjectMeta(meta: ObjectMeta, rules: MetaRules, at = root<ObjectMeta>('metadata')): FieldError[] {
+  return [
+    ...validateName(meta, rules.name, at),
+    ...validateNamespace(meta.namespace, rules.scope, at),
+    ...((meta.generation ?? 0) < 0
+      ? [invalidValue(at.generation, meta.generation, 'must be greater than or equal to 0')]
+      : []),
+    ...validateSets(meta, at),
+    ...validateFinalizers(meta.finalizers ?? [], at.finalizers),
+  ];
+}
+
+/** `resourceVersion` is expected to be filled in by the server when the client sent none. */
+export function validateObjectMetaUpdate(
+  next: ObjectMeta,
+  current: ObjectMeta,
+  at = root<ObjectMeta>('metadata'),
+): FieldError[] {
+  const added = (next.finalizers ?? []).filter((finalizer) => !current.finalizers?.includes(finalizer));
+  const errors: FieldError[] = [];
+  if (current.deletionTimestamp && added.length > 0) {
+    const list = [...new Set(added)].sort().map((finalizer) => JSON.stringify(finalizer));
+    errors.push(
+      forbiddenField(
+        at.finalizers,
+        `no new finalizers can be added if the object is being deleted, found new finalizers []string{${list.join(', ')}}`,
+      ),
+    );
+  }
+  if (!next.resourceVersion) errors.push(invalidValue(at.resourceVersion, '', 'must be specified for an update'));
+  if ((next.generation ?? 0) < (current.generation ?? 0))
+    errors.push(invalidValue(at.generation, next.generation ?? 0, 'must not be decremented'));
+  for (const field of UNCHANGING) {
+    if (!isEqual(next[field], current[field])) errors.push(invalidValue(at[field], next[field], IMMUTABLE));
+  }
+  return [...errors, ...validateSets(next, at)];
+}
+
+const UNCHANGING = [
+  'name',
+  'namespace',
+  'uid',
+  'creationTimestamp',
+  'deletionTimestamp',
+  'deletionGracePeriodSeconds',
+] as const;
+
+function validateName({ name, generateName }: ObjectMeta, rule: NameRule, at: At<ObjectMeta>): FieldError[] {
+  const prefixErrors = generateName
+    ? rule(asPrefix(generateName)).map((text) => invalidValue(at.generateName, generateName, text))
+    : [];
+  if (!name) return [...prefixErrors, requiredValue(at.name, 'name or generateName is required')];
+  return [...prefixErrors, ...rule(name).map((text) => invalidValue(at.name, name, text))];
+}
+
+function validateNamespace(namespace: string | undefined, scope: MetaRules['scope'], at: At<ObjectMeta>): FieldError[] {
+  if (scope === 'Cluster') return namespace ? [forbiddenField(at.namespace, 'not allowed on this type')] : [];
+  if (!namespace) return [requiredValue(at.namespace)];
+  return dns1123Label(namespace).map((text) => invalidValue(at.namespace, namespace, text));
+}
+
+const validateSets = (meta: ObjectMeta, at: At<ObjectMeta>): FieldError[] => [
+  ...validateLabels(meta.labels, at.labels),
+  ...validateAnnotations(meta.annotations, at.annotations),
+  ...validateOwnerReferences(meta.ownerReferences ?? [], at.ownerReferences),
+  ...validateManagedFields(meta.managedFields ?? [], at.managedFields),
+];
+
+export const validateLabels = (
+  labels: Record<string, string> | undefined,
+  at: At<Record<string, string>>,
+): FieldError[] =>
+  Object.entries(labels ?? {}).flatMap(([key, value]) => [
+    ...qualifiedName(key).map((text) => invalidValue(at, key, text)),
+    ...labelValue(value).map((text) => invalidValue(at, value, text)),
+  ]);
+
+/** Keys may be of any case; keys and values together hold at most 256 KiB. */
+export function validateAnnotations(
+  annotations: Record<string, string> | undefined,
+  at: At<Record<string, string>>,
+): FieldError[] {
+  const entries = Object.entries(annotations ?? {});
+  const errors = entries.flatMap(([key]) =>
+    qualifiedName(key.toLowerCase()).map((text) => invalidValue(at, key, text)),
+  );
+  const bytes = entries.reduce((sum, [key, value]) => sum + byteLength(key) + byteLength(value), 0);
+  return bytes > MAX_ANNOTATION_BYTES ? [...errors, tooLong(at, MAX_ANNOTATION_BYTES)] : errors;
+}
+
+function validateOwnerReferences(owners: readonly OwnerReference[], at: At<OwnerReference[]>): FieldError[] {
+  const errors = owners.flatMap((owner, index) => validateOwnerReference(owner, at[index]!));
+  const controllers = owners.filter(({ controller }) => controller);
+  for (const other of controllers.slice(1)) {
+    const named = ({ kind, name }: OwnerReference) => `${kind}/${name}`;
+    const found = `Found "true" in references for ${named(controllers[0]!)} and ${named(other)}`;
+    errors.push(invalidValue(at, owners, `Only one reference can have Controller set to true. ${found}`));
+  }
+  return errors;
+}
+
+function validateOwnerReference(owner: OwnerReference, at: At<OwnerReference>): FieldError[] {
+  const errors: FieldError[] = [];
+  const missing = (field: keyof OwnerReference) => {
+    if (!owner[field]) errors.push(requiredValue(at[field], 'must not be empty'));
+  };
+  missing('apiVersion');
+  if (owner.apiVersion && !/^([^/]+\/)?[^/]+$/.test(owner.apiVersion))
+    errors.push(invalidValue(at.apiVersion, owner.apiVersion, 'must be <group>/<version> or <version>'));
+  missing('kind');
+  missing('name');
+  missing('uid');
+  if (owner.apiVersion === 'v1' && owner.kind === 'Event')
+    errors.push(invalidValue(at, owner, '/v1, Kind=Event is disallowed from being an owner'));
+  return errors;
+}
+
+function validateFinalizers(finalizers: readonly string[], at: At<string[]>): FieldError[] {
+  const errors = finalizers.flatMap((finalizer) =>
+    qualifiedName(finalizer).map((text) => invalidValue(at, finalizer, text)),
+  );
+  if (finalizers.includes('orphan') && finalizers.includes('foregroundDeletion'))
+    errors.push(invalidValue(at, finalizers, 'finalizer orphan and foregroundDeletion cannot be both set'));
+  return errors;
+}
+
+const validateManagedFields = (entries: readonly ManagedFieldsEntry[], at: At<ManagedFieldsEntry[]>): FieldError[] =>
+  entries.flatMap((entry, index) => {
+    const here = at[index]!;
+    const errors: FieldError[] = [];
+    if (!entry.operation) errors.push(requiredValue(here.operation, 'must not be empty'));
+    else if (entry.operation !== 'Apply' && entry.operation !== 'Update')
+      errors.push(notSupportedValue(here.operation, entry.operation, ['Apply', 'Update']));
+    if (entry.fieldsType && entry.fieldsType !== 'FieldsV1')
+      errors.push(invalidValue(here.fieldsType, entry.fieldsType, 'must be `FieldsV1`'));
+    if (byteLength(entry.manager ?? '') > MAX_MANAGER_BYTES) errors.push(tooLong(here.manager, MAX_MANAGER_BYTES));
+    if (byteLength(entry.subresource ?? '') > MAX_SUBRESOURCE_BYTES)
+      errors.push(tooLong(here.subresource, MAX_SUBRESOURCE_BYTES));
+    return errors;
+  });
+
+/** The length in UTF-8, without encoding it. */
+export function byteLength(text: string): number {
+  let bytes = text.length;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit >= 0x800 && (unit < 0xd800 || unit > 0xdfff)) bytes += 2;
+    else if (unit >= 0x80) bytes += 1; // a surrogate pair: two units, four bytes
+  }
+  return bytes;
+}
