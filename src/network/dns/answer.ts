@@ -1,0 +1,115 @@
+/**
+ * What the zone says to one question. Pure. NXDOMAIN only for a name that does not exist; a name that exists without
+ * records of the asked type is an empty answer (RFC 2308), or resolvers stop searching too early.
+ */
+import type { DnsRecord } from './records.ts';
+import type { Zone } from './zone.ts';
+
+export interface Question {
+  name: string;
+  type: string;
+}
+
+export type ResourceRecord =
+  | { name: string; type: 'A' | 'AAAA' | 'CNAME' | 'PTR'; ttl: number; data: string }
+  | { name: string; type: 'SRV'; ttl: number; data: { priority: number; weight: number; port: number; target: string } }
+  | { name: string; type: 'TXT'; ttl: number; data: string }
+  | { name: string; type: 'SOA'; ttl: number; data: Record<string, string | number> };
+
+export interface Answer {
+  code: 'NOERROR' | 'NXDOMAIN';
+  answers: ResourceRecord[];
+  additionals: ResourceRecord[];
+  authorities: ResourceRecord[];
+  /** A CNAME that leads out of the zone: whoever answers resolves it upstream and appends. */
+  follow?: string;
+}
+
+/** Short, because a Service can change at any time; upstream's cluster DNS uses the same. */
+const TTL_SECONDS = 30;
+const NEGATIVE_TTL_SECONDS = 5;
+const SCHEMA_VERSION = '1.1.0';
+
+/** undefined: the name is not ours, ask upstream. */
+export function answerFrom(zone: Zone, question: Question): Answer | undefined {
+  const name = question.name.toLowerCase().replace(/\.$/, '');
+  if (question.type === 'PTR') {
+    const found = zone.at(name);
+    return found.length > 0 ? answerWith(name, found, zone, 'PTR') : undefined;
+  }
+  const relative =
+    name === zone.domain ? '' : name.endsWith(`.${zone.domain}`) ? name.slice(0, -zone.domain.length - 1) : undefined;
+  if (relative === undefined) return undefined;
+  if (relative === 'dns-version' && question.type === 'TXT') {
+    return positive([{ name, type: 'TXT', ttl: TTL_SECONDS, data: SCHEMA_VERSION }]);
+  }
+  const podAddress = podAddressOf(relative);
+  const found = podAddress ? [podAddress] : zone.at(relative);
+  if (found.length > 0) return answerWith(name, found, zone, question.type);
+  return {
+    code: relative === '' || zone.has(relative) ? 'NOERROR' : 'NXDOMAIN',
+    answers: [],
+    additionals: [],
+    authorities: [startOfAuthority(zone)],
+  };
+}
+
+function answerWith(name: string, found: readonly DnsRecord[], zone: Zone, type: string): Answer {
+  const alias = found.find((record) => record.type === 'CNAME');
+  if (alias && type !== 'CNAME') {
+    const cname: ResourceRecord = { name, type: 'CNAME', ttl: TTL_SECONDS, data: alias.target };
+    const inside = answerFrom(zone, { name: alias.target, type });
+    if (!inside) return { ...positive([cname]), follow: alias.target };
+    return { ...inside, answers: [cname, ...inside.answers] };
+  }
+  const matching = found.filter((record) => record.type === type || type === 'ANY');
+  if (matching.length === 0)
+    return { code: 'NOERROR', answers: [], additionals: [], authorities: [startOfAuthority(zone)] };
+  const targets = [...new Set(matching.flatMap((record) => (record.type === 'SRV' ? [record.target] : [])))];
+  const additionals = targets.flatMap((target) =>
+    zone
+      .at(target.slice(0, -zone.domain.length - 1))
+      .filter((record) => record.type === 'A' || record.type === 'AAAA')
+      .map((record) => resourceRecord(target, record)),
+  );
+  return { ...positive(matching.map((record) => resourceRecord(name, record))), additionals };
+}
+
+const positive = (answers: ResourceRecord[]): Answer => ({
+  code: 'NOERROR',
+  answers,
+  additionals: [],
+  authorities: [],
+});
+
+function resourceRecord(name: string, record: DnsRecord): ResourceRecord {
+  if (record.type === 'SRV') {
+    const data = { priority: 0, weight: 100, port: record.port, target: record.target };
+    return { name, type: 'SRV', ttl: TTL_SECONDS, data };
+  }
+  const data = record.type === 'A' || record.type === 'AAAA' ? record.address : record.target;
+  return { name, type: record.type, ttl: TTL_SECONDS, data };
+}
+
+/** `10-244-1-2.default.pod`: not looked up, the name says it all. */
+function podAddressOf(relative: string): DnsRecord | undefined {
+  const match = /^(\d{1,3}-\d{1,3}-\d{1,3}-\d{1,3})\.[a-z0-9-]+\.pod$/.exec(relative);
+  const address = match?.[1]?.replaceAll('-', '.');
+  const isAddress = address?.split('.').every((part) => Number(part) <= 255);
+  return address && isAddress ? { name: relative, type: 'A', address } : undefined;
+}
+
+const startOfAuthority = ({ domain }: Zone): ResourceRecord => ({
+  name: domain,
+  type: 'SOA',
+  ttl: NEGATIVE_TTL_SECONDS,
+  data: {
+    mname: `ns.dns.${domain}`,
+    rname: `hostmaster.${domain}`,
+    serial: 1,
+    refresh: 7200,
+    retry: 1800,
+    expire: 86_400,
+    minimum: NEGATIVE_TTL_SECONDS,
+  },
+});
