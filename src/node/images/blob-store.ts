@@ -1,0 +1,84 @@
+/**
+ * A cache of blobs on disk, named by their sha256, and of what they were made from. Safe for several processes at once:
+ * a blob is written beside its place and renamed into it, so whoever sees it sees all of it.
+ */
+import { createHash, randomUUID } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+
+export interface Blob {
+  /** `sha256:…` */
+  digest: string;
+  size: number;
+  path: string;
+}
+
+export const sha256 = (bytes: Uint8Array | string): string =>
+  `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+
+export class BlobStore {
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  pathOf(digest: string): string {
+    return join(this.#folder, 'blobs', ...digest.split(':'));
+  }
+
+  /** The blob made from `key`, taken from the cache when it is there; else `make` streams it. */
+  async remember(key: string, make: () => AsyncIterable<Uint8Array>): Promise<Blob> {
+    const known = await this.#recall(key);
+    if (known) return known;
+    const blob = await this.#write(make());
+    await mkdir(join(this.#folder, 'keys'), { recursive: true });
+    await this.#place(join(this.#folder, 'keys', keyName(key)), JSON.stringify({ digest: blob.digest }));
+    return blob;
+  }
+
+  async #recall(key: string): Promise<Blob | undefined> {
+    try {
+      const { digest } = JSON.parse(await readFile(join(this.#folder, 'keys', keyName(key)), 'utf8'));
+      const path = this.pathOf(digest);
+      return { digest, path, size: (await stat(path)).size };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT' || error instanceof SyntaxError) return undefined;
+      throw error;
+    }
+  }
+
+  async #write(content: AsyncIterable<Uint8Array>): Promise<Blob> {
+    const folder = join(this.#folder, 'blobs', 'sha256');
+    await mkdir(folder, { recursive: true });
+    const draft = join(folder, `.${randomUUID()}`);
+    const hash = createHash('sha256');
+    let size = 0;
+    const count = new Transform({
+      transform(chunk: Buffer, _encoding, done) {
+        hash.update(chunk);
+        size += chunk.length;
+        done(null, chunk);
+      },
+    });
+    try {
+      await pipeline(content, count, createWriteStream(draft, { mode: 0o644 }));
+      const digest = `sha256:${hash.digest('hex')}`;
+      await rename(draft, this.pathOf(digest));
+      return { digest, size, path: this.pathOf(digest) };
+    } finally {
+      await rm(draft, { force: true });
+    }
+  }
+
+  async #place(path: string, text: string): Promise<void> {
+    const draft = `${path}.${randomUUID()}`;
+    await writeFile(draft, text, { mode: 0o644 });
+    await rename(draft, path);
+  }
+}
+
+const keyName = (key: string): string => `${sha256(key).slice('sha256:'.length)}.json`;

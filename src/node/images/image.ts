@@ -1,0 +1,114 @@
+/**
+ * An OCI image from layers, and its archive as `ctr images import` takes it.
+ * Source: OCI image specification 1.1, "Image Configuration", "Image Manifest", "Image Layout".
+ */
+import { createReadStream } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+import tar from 'tar-stream';
+import { type Blob, sha256 } from './blob-store.ts';
+
+export interface ImageConfig {
+  entrypoint?: readonly string[];
+  cmd?: readonly string[];
+  env?: Readonly<Record<string, string>>;
+  workingDir?: string;
+  user?: string;
+  exposedPorts?: readonly string[];
+  labels?: Readonly<Record<string, string>>;
+  stopSignal?: string;
+}
+
+export interface Image {
+  /** With its tag: `kedge.local/hello:1`. */
+  name: string;
+  /** Digest of the manifest: what a node that has the image reports. */
+  digest: string;
+  config: Buffer;
+  manifest: Buffer;
+  layers: readonly Blob[];
+}
+
+const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
+
+export function assembleImage(name: string, layers: readonly Blob[], config: ImageConfig): Image {
+  const configBytes = json({
+    architecture: architecture(),
+    os: 'linux',
+    created: '1970-01-01T00:00:00Z',
+    config: configOf(config),
+    rootfs: { type: 'layers', diff_ids: layers.map(({ digest }) => digest) },
+    history: layers.map(() => ({ created: '1970-01-01T00:00:00Z', created_by: 'kedge image build' })),
+  });
+  const manifest = json({
+    schemaVersion: 2,
+    mediaType: MANIFEST,
+    config: { mediaType: 'application/vnd.oci.image.config.v1+json', ...descriptor(configBytes) },
+    layers: layers.map(({ digest, size }) => ({ mediaType: 'application/vnd.oci.image.layer.v1.tar', digest, size })),
+  });
+  return { name: checkedName(name), digest: sha256(manifest), config: configBytes, manifest, layers };
+}
+
+/** The image as one tar. Nothing is read before the stream is. */
+export function packImage(image: Image): AsyncIterable<Uint8Array> {
+  const pack = tar.pack();
+  const writeAll = async () => {
+    for (const [name, content] of smallFiles(image)) pack.entry({ name, mtime: new Date(0) }, content);
+    for (const { digest, size, path } of new Map(image.layers.map((layer) => [layer.digest, layer])).values()) {
+      const sink = pack.entry({ name: `blobs/${digest.replace(':', '/')}`, size, mtime: new Date(0) });
+      await pipeline(createReadStream(path), sink);
+    }
+    pack.finalize();
+  };
+  writeAll().catch((error: Error) => pack.destroy(error));
+  return pack as AsyncIterable<Uint8Array>;
+}
+
+function smallFiles({ name, digest, config, manifest }: Image): [string, Buffer][] {
+  const annotations = { 'io.containerd.image.name': name, 'org.opencontainers.image.ref.name': tagOf(name) };
+  const platform = { architecture: architecture(), os: 'linux' };
+  const entry = { mediaType: MANIFEST, ...descriptor(manifest), annotations, platform };
+  return [
+    ['oci-layout', json({ imageLayoutVersion: '1.0.0' })],
+    ['index.json', json({ schemaVersion: 2, manifests: [entry] })],
+    [`blobs/${sha256(config).replace(':', '/')}`, config],
+    [`blobs/${digest.replace(':', '/')}`, manifest],
+  ];
+}
+
+// A name as the OCI distribution specification 1.1 has it, with a registry and a tag in front and behind.
+const NAME = /^[a-z0-9]+([.-][a-z0-9]+)*(:[0-9]+)?(\/[a-z0-9]+([._-]+[a-z0-9]+)*)+:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
+
+/** Throws BadImageName unless the name is whole: registry, path and tag. Nothing is guessed. */
+export function checkedName(name: string): string {
+  if (NAME.test(name)) return name;
+  throw new BadImageName(
+    `"${name}" is not a whole image name; write it with registry and tag, as in kedge.local/web:1`,
+  );
+}
+
+export class BadImageName extends Error {
+  readonly code = 'BadImageName';
+}
+
+const tagOf = (name: string): string => name.slice(name.lastIndexOf(':') + 1);
+const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
+const descriptor = (bytes: Buffer) => ({ digest: sha256(bytes), size: bytes.length });
+
+/** This machine's architecture in Go's words, which images use. */
+export function architecture(): string {
+  const words: Partial<Record<NodeJS.Architecture, string>> = { x64: 'amd64', ia32: '386' };
+  return words[process.arch] ?? process.arch;
+}
+
+const configOf = ({ entrypoint, cmd, env, workingDir, user, exposedPorts, labels, stopSignal }: ImageConfig) => ({
+  ...(user && { User: user }),
+  ...(exposedPorts?.length && { ExposedPorts: Object.fromEntries(exposedPorts.map((port) => [port, {}])) }),
+  Env: Object.entries({ PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', ...env }).map(
+    ([key, value]) => `${key}=${value}`,
+  ),
+  ...(entrypoint?.length && { Entrypoint: entrypoint }),
+  ...(cmd?.length && { Cmd: cmd }),
+  ...(workingDir && { WorkingDir: workingDir }),
+  ...(labels && { Labels: labels }),
+  ...(stopSignal && { StopSignal: stopSignal }),
+});
