@@ -1,0 +1,73 @@
+/** Rules that many kinds share. Each returns what is wrong at a path, nothing when all is well. */
+import { isEqual } from './equal.ts';
+import { type FieldError, forbiddenField, invalidValue, notSupportedValue, requiredValue } from './field-error.ts';
+import type { At, Path } from './field-path.ts';
+import { isIpv4, isIpv6, parseIp } from './ip.ts';
+import { type NameRule, percent } from './names.ts';
+import { IMMUTABLE } from './object-meta.ts';
+import { compareQuantities, isQuantity } from './quantity.ts';
+
+export const isRequired = (at: Path, value: unknown, detail = ''): FieldError[] =>
+  value === undefined || value === null || value === '' || (Array.isArray(value) && value.length === 0)
+    ? [requiredValue(at, detail)]
+    : [];
+
+/** Absent is good. */
+export const isOneOf = (at: Path, value: string | undefined, supported: readonly string[]): FieldError[] =>
+  value === undefined || supported.includes(value) ? [] : [notSupportedValue(at, value, supported)];
+
+/** Required, and one of these. */
+export const mustBeOneOf = (at: Path, value: string | undefined, supported: readonly string[]): FieldError[] =>
+  value ? isOneOf(at, value, supported) : [requiredValue(at)];
+
+export const isNotNegative = (at: Path, value: number | undefined): FieldError[] =>
+  value !== undefined && value < 0 ? [invalidValue(at, value, 'must be greater than or equal to 0')] : [];
+
+export const isAbove = (at: Path, value: number | undefined, min: number): FieldError[] =>
+  value !== undefined && value <= min ? [invalidValue(at, value, `must be greater than ${min}`)] : [];
+
+export const isBetween = (at: Path, value: number | undefined, [low, high]: [number, number]): FieldError[] =>
+  value !== undefined && (value < low || value > high)
+    ? [invalidValue(at, value, `must be between ${low} and ${high}, inclusive`)]
+    : [];
+
+export const isImmutable = (at: Path, next: unknown, current: unknown, detail = IMMUTABLE): FieldError[] =>
+  isEqual(next, current) ? [] : [invalidValue(at, next, detail)];
+
+export const follows = (at: Path, value: string, rule: NameRule): FieldError[] =>
+  rule(value).map((text) => invalidValue(at, value, text));
+
+/** Whether at most one of these fields is set. */
+export function atMostOneOf<T extends object>(at: At<T>, value: T, fields: readonly (keyof T & string)[]): FieldError[] {
+  const set = fields.filter((field) => value[field] !== undefined);
+  return set.length > 1 ? [invalidValue(at, pick(value, set), `${set.join(' and ')} cannot be both set`)] : [];
+}
+
+const pick = <T extends object>(value: T, fields: readonly (keyof T & string)[]) =>
+  Object.fromEntries(fields.map((field) => [field, value[field]]));
+
+/** A whole number that is not negative, or a percentage. Absent is good. */
+export function isCountOrPercent(at: Path, value: number | string | undefined): FieldError[] {
+  if (value === undefined) return [];
+  if (typeof value === 'number') return isNotNegative(at, value);
+  return follows(at, value, percent);
+}
+
+export const isNotAbove100Percent = (at: Path, value: number | string | undefined): FieldError[] =>
+  typeof value === 'string' && Number(/^(\d+)%$/.exec(value)?.[1] ?? 0) > 100
+    ? [invalidValue(at, value, 'must not be greater than 100%')]
+    : [];
+
+export const isNotNegativeQuantity = (at: Path, value: string): FieldError[] =>
+  isQuantity(value) && compareQuantities(value, '0') < 0
+    ? [invalidValue(at, value, 'must be greater than or equal to 0')]
+    : [];
+
+export const isIp = (at: Path, value: string): FieldError[] =>
+  parseIp(value) ? [] : [invalidValue(at, value, 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)')];
+
+export const familyOf = (ip: string): 'IPv4' | 'IPv6' | undefined =>
+  isIpv4(ip) ? 'IPv4' : isIpv6(ip) ? 'IPv6' : undefined;
+
+export const mayNotBeSet = (at: Path, value: unknown, why: string): FieldError[] =>
+  value === undefined || value === '' || (Array.isArray(value) && value.length === 0) ? [] : [forbiddenField(at, why)];
