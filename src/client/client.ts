@@ -1,6 +1,6 @@
 /** The typed client: one method a verb, over any Transport. Objects that it returns are frozen. */
 import type { Kind } from '#api/machinery/kind.ts';
-import { pathOf } from '#api/machinery/kind.ts';
+import { apiVersionOf, pathOf } from '#api/machinery/kind.ts';
 import type { KubeList, KubeObject } from '#api/machinery/object.ts';
 import type { Transport, WatchEvent } from './transport.ts';
 
@@ -51,7 +51,8 @@ export class Client {
 
   async list<T extends KubeObject>(kind: Kind<T>, options: ListOptions = {}): Promise<KubeList<T>> {
     const path = pathOf(kind, { ...(options.namespace && { namespace: options.namespace }) });
-    return (await this.transport.request({ method: 'GET', path: `${path}${queryOf(options)}` })).object as KubeList<T>;
+    const { object } = await this.transport.request({ method: 'GET', path: `${path}${queryOf(options)}` });
+    return namingItems(kind, object as KubeList<T>);
   }
 
   watch<T extends KubeObject>(
@@ -113,9 +114,19 @@ export class Client {
 
 const typed = <T extends KubeObject>(kind: Kind<T>, object: Draft<T>): unknown => ({
   ...object,
-  apiVersion: kind.group ? `${kind.group}/${kind.version}` : kind.version,
+  apiVersion: apiVersionOf(kind),
   kind: kind.kind,
 });
+
+/** On the wire the items of a list of one kind do not say what they are; users of an object want to know. */
+function namingItems<T extends KubeObject>(kind: Kind<T>, list: KubeList<T>): KubeList<T> {
+  const items = list.items ?? [];
+  if (items.every((item) => item.kind)) return list;
+  const named = items.map((item) =>
+    Object.freeze({ ...item, apiVersion: item.apiVersion ?? apiVersionOf(kind), kind: item.kind ?? kind.kind }),
+  );
+  return Object.freeze({ ...list, items: named });
+}
 
 function queryOf(options: object): string {
   const query = new URLSearchParams();

@@ -1,0 +1,137 @@
+/** Informers shared by everybody in a process: one list and one watch for each kind and scope, however many ask. */
+import type { Kind } from '#api/machinery/kind.ts';
+import { apiVersionOf } from '#api/machinery/kind.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
+import type { Clock } from '#base/clock.ts';
+import type { Log } from '#base/log.ts';
+import { silentLog } from '#base/log.ts';
+import type { Random } from '#base/random.ts';
+import type { Client } from './client.ts';
+import type { IndexedInformer, Informer, Informers } from './informer.ts';
+import type { IndexKeys } from './object-cache.ts';
+import { ObjectCache } from './object-cache.ts';
+import type { Scope } from './reflector.ts';
+import { reflect } from './reflector.ts';
+
+export interface InformersOptions {
+  client: Client;
+  clock: Clock;
+  random: Random;
+  /** Stops all informers. */
+  signal: AbortSignal;
+  log?: Log;
+}
+
+interface Running {
+  kind: Kind;
+  isScoped: boolean;
+  cache: ObjectCache<KubeObject>;
+  stop: AbortController;
+}
+
+export class SharedInformers implements Informers {
+  readonly #options: InformersOptions;
+  readonly #running = new Map<string, Running>();
+
+  constructor(options: InformersOptions) {
+    this.#options = options;
+  }
+
+  /** Lists and watches from the first time somebody asks. */
+  for<T extends KubeObject>(kind: Kind<T>, scope: Scope = {}): Informer<T> & Progress {
+    return this.#cacheOf(kind, scope);
+  }
+
+  /** Users of the same `indexKeys` function share one index. */
+  indexed<T extends KubeObject>(kind: Kind<T>, indexKeys: IndexKeys<T>): IndexedInformer<T> {
+    const cache = this.#cacheOf(kind, {});
+    cache.index(indexKeys);
+    return {
+      get: (key) => cache.get(key),
+      list: () => cache.list(),
+      inNamespace: (namespace) => cache.inNamespace(namespace),
+      under: (indexKey) => cache.under(indexKeys, indexKey),
+      onChange: (listener) => cache.onChange(listener),
+      get hasSynced() {
+        return cache.hasSynced;
+      },
+      get resourceVersion() {
+        return cache.resourceVersion;
+      },
+    };
+  }
+
+  async synced(signal?: AbortSignal): Promise<void> {
+    const waiting = [...this.#running.values()].filter(({ cache }) => !cache.hasSynced);
+    await Promise.all(waiting.map(({ cache, stop }) => becomesSynced(cache, signal ?? stop.signal)));
+  }
+
+  /** Stops following a kind that is no longer served. Its informers keep what they had. */
+  forget(kind: Kind): void {
+    for (const [id, running] of this.#running) {
+      if (!id.startsWith(idOf(kind, {}))) continue;
+      running.stop.abort();
+      this.#running.delete(id);
+    }
+  }
+
+  /** How far each copy of a whole kind has come. */
+  progress(): { kind: Kind; resourceVersion: string; hasSynced: boolean; isScoped: boolean }[] {
+    return [...this.#running.values()].map(({ kind, cache, isScoped }) => ({
+      kind,
+      isScoped,
+      resourceVersion: cache.resourceVersion,
+      hasSynced: cache.hasSynced,
+    }));
+  }
+
+  #cacheOf<T extends KubeObject>(kind: Kind<T>, scope: Scope): ObjectCache<T> {
+    const id = idOf(kind, scope);
+    const running = this.#running.get(id);
+    // The id names group, version and plural: the cache under it holds this kind.
+    if (running) return running.cache as unknown as ObjectCache<T>;
+    return this.#start(id, kind, scope);
+  }
+
+  #start<T extends KubeObject>(id: string, kind: Kind<T>, scope: Scope): ObjectCache<T> {
+    const { client, clock, random, log = silentLog, signal } = this.#options;
+    const cache = new ObjectCache<T>();
+    const stop = new AbortController();
+    if (signal.aborted) stop.abort(signal.reason);
+    else signal.addEventListener('abort', () => stop.abort(signal.reason), { once: true });
+    const isScoped = Object.values(scope).some((value) => value !== undefined);
+    this.#running.set(id, { kind, isScoped, cache: cache as unknown as ObjectCache<KubeObject>, stop });
+    void reflect({ client, kind, scope, cache, clock, random, log, signal: stop.signal });
+    return cache;
+  }
+}
+
+/** What informers made here offer beyond the contract: to be told of progress that changes nothing. */
+export interface Progress {
+  onProgress(listener: () => void): () => void;
+}
+
+const idOf = (kind: Kind, { namespace = '', labelSelector = '', fieldSelector = '' }: Scope): string => {
+  const scope = [namespace, labelSelector, fieldSelector].some(Boolean)
+    ? `${namespace}|${labelSelector}|${fieldSelector}`
+    : '';
+  return `${apiVersionOf(kind)}/${kind.plural}|${scope}`;
+};
+
+function becomesSynced(cache: ObjectCache<KubeObject>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (cache.hasSynced) return resolve();
+    if (signal.aborted) return reject(signal.reason);
+    const stop = cache.onProgress(() => {
+      if (!cache.hasSynced) return;
+      stop();
+      signal.removeEventListener('abort', aborted);
+      resolve();
+    });
+    const aborted = () => {
+      stop();
+      reject(signal.reason);
+    };
+    signal.addEventListener('abort', aborted, { once: true });
+  });
+}

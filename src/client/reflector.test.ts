@@ -1,0 +1,171 @@
+import { expect, test } from 'vitest';
+import type { Kind } from '#api/machinery/kind.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
+import { expired } from '#api/machinery/status.ts';
+import { ManualClock } from '#base/manual-clock.ts';
+import { seededRandom } from '#base/random.ts';
+import { Client } from './client.ts';
+import { SharedInformers } from './informers.ts';
+import { isAtLeast } from './object-cache.ts';
+import type { Transport, WatchEvent } from './transport.ts';
+import { Unreachable } from './transport.ts';
+
+const Thing = { group: '', version: 'v1', kind: 'Thing', plural: 'things', scope: 'Namespaced' } as unknown as Kind;
+const thing = (name: string, resourceVersion: string, uid = name): KubeObject => ({
+  apiVersion: 'v1',
+  kind: 'Thing',
+  metadata: { name, namespace: 'default', uid, resourceVersion, creationTimestamp: '' },
+});
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+/** A server that does what the test says: listings in order, and a watch that the test feeds. */
+class ScriptedServer implements Transport {
+  readonly paths: string[] = [];
+  listings: (() => KubeObject[])[] = [];
+  listVersion = '10';
+  #deliver: ((event: WatchEvent | Error | 'end') => void) | undefined;
+
+  async request({ path }: { path: string }) {
+    this.paths.push(path);
+    const listing = this.listings.shift();
+    if (!listing) throw new Unreachable('refused');
+    const object = { kind: 'ThingList', metadata: { resourceVersion: this.listVersion }, items: listing() };
+    return { code: 200, object, warnings: [] };
+  }
+
+  async *watch({ path, signal }: { path: string; signal: AbortSignal }): AsyncIterable<WatchEvent> {
+    this.paths.push(path);
+    while (!signal.aborted) {
+      const next = await new Promise<WatchEvent | Error | 'end'>((resolve) => {
+        this.#deliver = resolve;
+        signal.addEventListener('abort', () => resolve('end'), { once: true });
+      });
+      if (next === 'end') return;
+      if (next instanceof Error) throw next;
+      yield next;
+    }
+  }
+
+  async deliver(event: WatchEvent | Error | 'end'): Promise<void> {
+    this.#deliver?.(event);
+    await turn();
+  }
+}
+
+function start(server: ScriptedServer) {
+  const clock = new ManualClock();
+  const stop = new AbortController();
+  const informers = new SharedInformers({
+    client: new Client(server),
+    clock,
+    random: seededRandom(1),
+    signal: stop.signal,
+  });
+  return { clock, informers, informer: informers.for(Thing), stop };
+}
+
+test('an informer holds what was listed, then follows the watch from there', async () => {
+  const server = new ScriptedServer();
+  server.listings = [() => [thing('a', '3'), thing('b', '7')]];
+  const { informer, informers, stop } = start(server);
+  await informers.synced();
+  const changes: string[] = [];
+  informer.onChange(({ key, now, before }) => changes.push(`${key} ${before ? '' : 'new'}${now ? '' : 'gone'}`));
+  await turn();
+
+  await server.deliver({ type: 'ADDED', object: thing('c', '11') });
+  await server.deliver({ type: 'MODIFIED', object: thing('a', '12') });
+  await server.deliver({ type: 'DELETED', object: thing('b', '13') });
+
+  expect(server.paths[1]).toContain('resourceVersion=10');
+  expect(changes).toEqual(['default/c new', 'default/a ', 'default/b gone']);
+  expect(informer.get('default/a')?.metadata.resourceVersion).toBe('12');
+  expect(new Set(informer.inNamespace('default').map(({ metadata }) => metadata.name))).toEqual(new Set(['a', 'c']));
+  expect(informer.resourceVersion).toBe('13');
+  stop.abort();
+});
+
+test('a bookmark moves an informer on without a change', async () => {
+  const server = new ScriptedServer();
+  server.listings = [() => []];
+  const { informer, informers, stop } = start(server);
+  await informers.synced();
+  await turn();
+  await server.deliver({ type: 'BOOKMARK', object: thing('', '40') });
+  expect(informer.resourceVersion).toBe('40');
+  expect(informer.list()).toEqual([]);
+  stop.abort();
+});
+
+test('a watch that ends is resumed where it ended, without a listing', async () => {
+  const server = new ScriptedServer();
+  server.listings = [() => [thing('a', '3')]];
+  const { clock, informers, stop } = start(server);
+  await informers.synced();
+  await turn();
+  await server.deliver({ type: 'MODIFIED', object: thing('a', '15') });
+  clock.advance(5_000);
+  await server.deliver('end');
+  expect(server.paths.at(-1)).toContain('watch=true');
+  expect(server.paths.at(-1)).toContain('resourceVersion=15');
+  stop.abort();
+});
+
+test('when the server has forgotten the place (410), everything is listed again and the differences are told', async () => {
+  const server = new ScriptedServer();
+  server.listings = [() => [thing('a', '3'), thing('b', '4')], () => [thing('b', '20', 'another b'), thing('c', '19')]];
+  const { informer, informers, stop } = start(server);
+  await informers.synced();
+  await turn();
+  const changes: string[] = [];
+  informer.onChange(({ key, now, before }) => changes.push(`${key} ${before ? '' : 'new'}${now ? '' : 'gone'}`));
+  server.listVersion = '20';
+  await server.deliver(expired('too old resource version: 10 (15)'));
+  await turn();
+  expect(changes).toEqual(['default/b gone', 'default/b new', 'default/c new', 'default/a gone']);
+  expect(informer.resourceVersion).toBe('20');
+  stop.abort();
+});
+
+test('a server that cannot be reached is tried again after a while, longer each time', async () => {
+  const server = new ScriptedServer();
+  const { clock, informer, stop } = start(server);
+  const waits: number[] = [];
+  for (let tries = 0; tries < 7; tries++) {
+    await turn();
+    waits.push((clock.nextDueMs ?? 0) - clock.now());
+    if (tries === 6) server.listings = [() => [thing('a', '3')]];
+    clock.advance(waits.at(-1) ?? 0);
+  }
+  await turn();
+  const [first = 0] = waits;
+  expect(first).toBeGreaterThanOrEqual(800);
+  expect(first).toBeLessThanOrEqual(1_600);
+  expect(waits.at(-1)).toBeGreaterThanOrEqual(30_000);
+  expect(informer.hasSynced).toBe(true);
+  stop.abort();
+});
+
+test('everybody who asks for a kind shares one listing and one watch', async () => {
+  const server = new ScriptedServer();
+  server.listings = [() => [thing('a', '3')]];
+  const { informers, stop } = start(server);
+  const byUid = ({ metadata }: KubeObject) => metadata.uid;
+  const indexed = informers.indexed(Thing, byUid);
+  informers.for(Thing);
+  await informers.synced();
+  await turn();
+  expect(server.paths).toHaveLength(2);
+  expect(indexed.under('a')).toHaveLength(1);
+  await server.deliver({ type: 'MODIFIED', object: thing('a', '12', 'other') });
+  expect(indexed.under('a')).toHaveLength(0);
+  expect(indexed.under('other')).toHaveLength(1);
+  stop.abort();
+});
+
+test('resource versions compare as numbers', () => {
+  expect(isAtLeast('10', '9')).toBe(true);
+  expect(isAtLeast('9', '10')).toBe(false);
+  expect(isAtLeast('10', '10')).toBe(true);
+});

@@ -1,0 +1,108 @@
+/**
+ * Keeps an ObjectCache equal to what the API server holds: one listing, then a watch from there, resumed where it ended.
+ * Only when the server no longer knows that place (410) is everything listed again. Source: client-go, reflector.
+ */
+import type { Kind } from '#api/machinery/kind.ts';
+import { resourceName } from '#api/machinery/kind.ts';
+import type { KubeObject, ResourceVersion } from '#api/machinery/object.ts';
+import { hasReason, StatusError } from '#api/machinery/status.ts';
+import { BackOff } from '#base/back-off.ts';
+import type { Clock } from '#base/clock.ts';
+import { sleep } from '#base/clock.ts';
+import type { Log } from '#base/log.ts';
+import type { Random } from '#base/random.ts';
+import type { Client } from './client.ts';
+import type { ObjectCache } from './object-cache.ts';
+import { Unreachable } from './transport.ts';
+
+export interface Scope {
+  namespace?: string;
+  labelSelector?: string;
+  fieldSelector?: string;
+}
+
+export interface ReflectorOptions<T extends KubeObject> {
+  client: Client;
+  kind: Kind<T>;
+  scope: Scope;
+  cache: ObjectCache<T>;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  signal: AbortSignal;
+}
+
+/** How many objects a page of the first listing holds. Source: client-go, pager. */
+const PAGE_SIZE = 500;
+const BACK_OFF = { firstMs: 800, mostMs: 30_000, jitter: 1 };
+/** A watch that lived this long was healthy: the next failure starts from the shortest delay. */
+const HEALTHY_MS = 2_000;
+
+/** Runs until `signal` aborts; resolves then. Rejects only for a bug (a listener that throws). */
+export async function reflect<T extends KubeObject>(options: ReflectorOptions<T>): Promise<void> {
+  const { cache, clock, random, log, kind, signal } = options;
+  const backOff = new BackOff(random, BACK_OFF);
+  let resumeAt: ResourceVersion | undefined;
+
+  while (!signal.aborted) {
+    const startedMs = clock.monotonicMs();
+    try {
+      if (resumeAt === undefined) resumeAt = await listAll(options);
+      await watchFrom(resumeAt, options);
+      resumeAt = cache.resourceVersion;
+      if (clock.monotonicMs() - startedMs >= HEALTHY_MS) {
+        backOff.reset();
+        continue;
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!isExpected(error)) throw error;
+      const isExpired = hasReason(error, 'Expired', 'Gone');
+      log.debug('watch interrupted', { resource: resourceName(kind), error: error.message });
+      if (clock.monotonicMs() - startedMs >= HEALTHY_MS) backOff.reset();
+      resumeAt = isExpired ? undefined : resumeAt && cache.resourceVersion;
+      if (isExpired && backOff.failures === 0) {
+        backOff.nextMs(); // the first relist need not wait, a server that answers 410 again and again must
+        continue;
+      }
+    }
+    await sleep(clock, backOff.nextMs(), signal).catch(ignoreAbort(signal));
+  }
+}
+
+async function listAll<T extends KubeObject>(options: ReflectorOptions<T>): Promise<ResourceVersion> {
+  const { client, kind, scope, cache } = options;
+  const items: T[] = [];
+  let token: string | undefined;
+  do {
+    const page = await client.list(kind, { ...scope, limit: PAGE_SIZE, ...(token && { continue: token }) });
+    // A list of one kind leaves out what every item is; frozen items stay the server's own objects.
+    items.push(...page.items);
+    token = page.metadata.continue || undefined;
+    if (!token) {
+      const resourceVersion = page.metadata.resourceVersion ?? '0';
+      cache.replace(items, resourceVersion);
+      return resourceVersion;
+    }
+  } while (true);
+}
+
+async function watchFrom<T extends KubeObject>(
+  resourceVersion: ResourceVersion,
+  { client, kind, scope, cache, signal }: ReflectorOptions<T>,
+): Promise<void> {
+  const events = client.watch(kind, { ...scope, resourceVersion, allowWatchBookmarks: true, signal });
+  for await (const { type, object } of events) {
+    if (signal.aborted) return;
+    if (type === 'BOOKMARK') cache.advance(object.metadata.resourceVersion);
+    else if (type === 'DELETED') cache.remove(object);
+    else cache.put(object);
+  }
+}
+
+const isExpected = (error: unknown): error is StatusError | Unreachable =>
+  error instanceof StatusError || error instanceof Unreachable;
+
+const ignoreAbort = (signal: AbortSignal) => (error: unknown) => {
+  if (!signal.aborted) throw error;
+};

@@ -1,0 +1,60 @@
+/** Who a process says it is: a client certificate or a bearer token, from memory or from files that are renewed under it. */
+import { readFileSync, statSync } from 'node:fs';
+import type { Clock } from '#base/clock.ts';
+
+export interface ClientCredentials {
+  /** PEM. */
+  certificate?: { cert: string; key: string } | { certFile: string; keyFile: string };
+  token?: string;
+  tokenFile?: string;
+}
+
+/** How often files are looked at for a newer content. Source: client-go, cached token source and certificate rotation. */
+const LOOK_EVERY_MS = 60_000;
+
+/** Reads the files again when they have changed, at most once a minute. */
+export class CurrentCredentials {
+  readonly #credentials: ClientCredentials;
+  readonly #clock: Clock;
+  #token = '';
+  #lookedMs = Number.NEGATIVE_INFINITY;
+  #certificateMtimeMs = 0;
+  #generation = 0;
+
+  constructor(credentials: ClientCredentials, clock: Clock) {
+    this.#credentials = credentials;
+    this.#clock = clock;
+  }
+
+  /** Moves when connections that were authenticated by the certificate should be made anew. */
+  get generation(): number {
+    this.#look();
+    return this.#generation;
+  }
+
+  authorization(): string | undefined {
+    this.#look();
+    const token = this.#credentials.token ?? this.#token;
+    return token ? `Bearer ${token}` : undefined;
+  }
+
+  /** For the TLS handshake. */
+  certificate(): { cert?: string; key?: string } {
+    const { certificate } = this.#credentials;
+    if (!certificate) return {};
+    if ('cert' in certificate) return { cert: certificate.cert, key: certificate.key };
+    return { cert: readFileSync(certificate.certFile, 'utf8'), key: readFileSync(certificate.keyFile, 'utf8') };
+  }
+
+  #look(): void {
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs - this.#lookedMs < LOOK_EVERY_MS) return;
+    this.#lookedMs = nowMs;
+    const { tokenFile, certificate } = this.#credentials;
+    if (tokenFile) this.#token = readFileSync(tokenFile, 'utf8').trim();
+    if (!certificate || 'cert' in certificate) return;
+    const mtimeMs = statSync(certificate.certFile).mtimeMs;
+    if (this.#certificateMtimeMs !== 0 && mtimeMs !== this.#certificateMtimeMs) this.#generation++;
+    this.#certificateMtimeMs = mtimeMs;
+  }
+}
