@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { connectContainerd } from '#node/runtime/containerd/containerd.ts';
 import type { ContainerRuntime } from '#node/runtime/runtime.ts';
+import { systemClock } from './system-clock.ts';
 import { busyboxImage } from './busybox-image.ts';
 
 export const TEST_IMAGE = 'kedge.local/test-busybox:1';
@@ -28,7 +29,7 @@ export async function startPrivateContainerd(subnet: string): Promise<PrivateCon
   writeConfiguration(directory, subnet);
   const socketPath = join(directory, 'containerd.sock');
   let child = start(directory);
-  const runtime = connectContainerd({ socketPath });
+  const runtime = connectContainerd({ socketPath, clock: systemClock });
   await ready(runtime, directory);
   await runtime.importImage(Readable.from(await busyboxImage(PAUSE_IMAGE, { Cmd: ['/bin/sleep', '2147483647'] })));
   await runtime.importImage(Readable.from(await busyboxImage(TEST_IMAGE, { Cmd: ['/bin/sleep', '2147483647'] })));
