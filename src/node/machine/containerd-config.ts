@@ -1,0 +1,65 @@
+/**
+ * containerd's configuration for one node among several on a machine: nothing of it is shared with other nodes, or with a
+ * containerd of the system. Format version 2, which containerd 1.6 reads and 2.x migrates.
+ */
+import type { MachineFacts } from './detect.ts';
+import type { NodeLayout } from './node-layout.ts';
+
+export interface ContainerdOptions {
+  layout: NodeLayout;
+  facts: Pick<MachineFacts, 'capabilities' | 'appArmor' | 'cniFolder' | 'programs'>;
+  pauseImage: string;
+}
+
+export function containerdToml({ layout, facts, pauseImage }: ContainerdOptions): string {
+  const cri = 'plugins."io.containerd.grpc.v1.cri"';
+  return `version = 2
+root = ${text(layout.containerdRoot)}
+state = ${text(layout.containerdState)}
+# io.containerd.runtime.v1.linux must stay: without it 1.6 has no task service, and so no CRI.
+disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs", "io.containerd.internal.v1.restart"]
+
+[grpc]
+  address = ${text(layout.containerdSocket)}
+
+[plugins."io.containerd.internal.v1.opt"]
+  path = ${text(`${layout.runDir}/opt`)}
+
+[${cri}]
+  sandbox_image = ${text(pauseImage)}
+  stream_server_address = "127.0.0.1"
+  stream_server_port = "0"
+  # Otherwise all nodes share /var/run/netns.
+  netns_mounts_under_state_dir = true
+  # Without CAP_SYS_RESOURCE the pause container's oom_score_adj cannot be lowered, and no pod would start.
+  restrict_oom_score_adj = ${!facts.capabilities.sysResource}
+  disable_apparmor = ${!facts.appArmor}
+  tolerate_missing_hugetlb_controller = true
+  [${cri}.cni]
+    bin_dir = ${text(facts.cniFolder ?? '/opt/cni/bin')}
+    conf_dir = ${text(layout.cniConfDir)}
+  [${cri}.registry]
+    config_path = ${text(layout.registryDir)}
+  [${cri}.containerd]
+    snapshotter = "overlayfs"
+    default_runtime_name = "runc"
+    [${cri}.containerd.runtimes.runc]
+      runtime_type = "io.containerd.runc.v2"
+      [${cri}.containerd.runtimes.runc.options]
+        BinaryName = ${text(facts.programs.runc ?? 'runc')}
+        # Otherwise all nodes share /run/containerd/runc.
+        Root = ${text(layout.runcRoot)}
+        SystemdCgroup = false
+`;
+}
+
+/** ptp: every packet of a pod is routed, so policy holds also between pods of one node. No portmap: hostPort is kube-proxy's. */
+export function cniConflist({ podRanges, cniStateDir }: NodeLayout, mtu: number): string {
+  const ranges = podRanges.map((subnet) => [{ subnet }]);
+  const ipam = { type: 'host-local', dataDir: cniStateDir, ranges, routes: [{ dst: '0.0.0.0/0' }] };
+  const plugins = [{ type: 'ptp', ipMasq: false, mtu, ipam }];
+  return `${JSON.stringify({ cniVersion: '0.4.0', name: 'kedge', plugins }, null, 2)}\n`;
+}
+
+/** A TOML basic string is written as JSON writes it (TOML 1.0, "String"). */
+const text = (value: string): string => JSON.stringify(value);

@@ -1,0 +1,88 @@
+/** One process at a time: a lock file that names its holder, so that a holder that was killed does not lock forever. */
+import { randomUUID } from 'node:crypto';
+import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { type Clock, sleep } from '#base/clock.ts';
+import { isAlive, type ProcessRecord, recordOf } from './process-record.ts';
+
+export class LockTimeout extends Error {
+  readonly code = 'LockTimeout';
+}
+
+export interface LockOptions {
+  path: string;
+  clock: Clock;
+  /** How long to wait for another holder. Default: 20 s. */
+  timeoutMs?: number;
+}
+
+/** Runs `act` while holding the lock. Throws LockTimeout. */
+export async function withFileLock<T>(options: LockOptions, act: () => Promise<T>): Promise<T> {
+  const { path, clock, timeoutMs = 20_000 } = options;
+  await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+  const deadlineMs = clock.monotonicMs() + timeoutMs;
+  while (!(await acquired(path))) {
+    if (clock.monotonicMs() > deadlineMs) {
+      throw new LockTimeout(`${path} is held by ${await holderOf(path)}; if that is not so any more, remove the file`);
+    }
+    await sleep(clock, 50);
+  }
+  try {
+    return await act();
+  } finally {
+    await rm(path, { force: true });
+  }
+}
+
+async function acquired(path: string): Promise<boolean> {
+  const draft = `${path}.${randomUUID()}`;
+  await writeFile(draft, JSON.stringify(recordOf(process.pid)), { mode: 0o600, flag: 'wx' });
+  try {
+    await link(draft, path); // the one step that only one process can win, and the file is never seen empty
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    await removeIfStale(path);
+    return false;
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
+/** Moves the file aside before judging it again: what another process locked meanwhile is put back. */
+async function removeIfStale(path: string): Promise<void> {
+  if (!isStale(await contentOf(path))) return;
+  const aside = `${path}.${randomUUID()}`;
+  try {
+    await rename(path, aside);
+    if (!isStale(await contentOf(aside))) await link(aside, path);
+  } catch (error) {
+    if (!['ENOENT', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  } finally {
+    await rm(aside, { force: true });
+  }
+}
+
+/** A file without a record is somebody else's lock (kubectl locks kubeconfigs with empty files): not ours to break. */
+function isStale(content: string | undefined): boolean {
+  const record = parsed(content);
+  return record !== undefined && !isAlive(record);
+}
+
+function parsed(content: string | undefined): ProcessRecord | undefined {
+  return content ? (JSON.parse(content) as ProcessRecord) : undefined;
+}
+
+async function contentOf(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+async function holderOf(path: string): Promise<string> {
+  const record = parsed(await contentOf(path));
+  return record ? `process ${record.pid}` : 'another program';
+}

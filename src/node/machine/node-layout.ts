@@ -1,0 +1,77 @@
+/** Where a node's files are and what its addresses are: everything that follows from its name and number. */
+import { join } from 'node:path';
+import { type ClusterPaths, type ClusterRecord, clusterPaths } from './cluster-dir.ts';
+import { nodePlanOf, planOf, type SlotPlan } from './slots.ts';
+
+export interface NodeLayout {
+  name: string;
+  index: number;
+  plan: SlotPlan;
+  addresses: string[];
+  podRanges: string[];
+  /** The host's end of the node's cable. */
+  link: string;
+  /** Kept: containerd's images and containers, the kubelet's volumes. */
+  keptDir: string;
+  containerdRoot: string;
+  kubeletDir: string;
+  /** `certs.d` of containerd: one folder a registry. */
+  registryDir: string;
+  logs: string;
+  /** Gone after a reboot. */
+  runDir: string;
+  containerdSocket: string;
+  containerdState: string;
+  containerdConfig: string;
+  runcRoot: string;
+  cniConfDir: string;
+  cniStateDir: string;
+  holderRecord: string;
+  containerdRecord: string;
+  /** Absolute within each cgroup hierarchy; all pods of the node are below it. */
+  cgroupRoot: string;
+}
+
+export function nodeLayout(cluster: ClusterRecord, paths: ClusterPaths, name: string): NodeLayout {
+  const node = cluster.nodes[name];
+  if (!node) throw new NoSuchNode(`cluster "${cluster.name}" has no node "${name}"`);
+  const plan = planOf(cluster.slot);
+  const keptDir = join(paths.dataDir, 'nodes', name);
+  const runDir = join(paths.runDir, name);
+  return {
+    name,
+    index: node.index,
+    plan,
+    ...nodePlanOf(plan, node.index),
+    keptDir,
+    containerdRoot: join(keptDir, 'containerd'),
+    kubeletDir: join(keptDir, 'kubelet'),
+    registryDir: join(keptDir, 'certs.d'),
+    logs: join(paths.logs, name),
+    runDir,
+    containerdSocket: join(runDir, 'c.sock'),
+    containerdState: join(runDir, 'state'),
+    containerdConfig: join(runDir, 'containerd.toml'),
+    runcRoot: join(runDir, 'runc'),
+    cniConfDir: join(runDir, 'cni', 'net.d'),
+    cniStateDir: join(runDir, 'cni', 'ipam'),
+    holderRecord: join(runDir, 'holder.json'),
+    containerdRecord: join(runDir, 'containerd.json'),
+    cgroupRoot: `/kedge/${cluster.name}/${name}`,
+  };
+}
+
+export const layoutFor = (cluster: ClusterRecord, dataDir: string, name: string): NodeLayout =>
+  nodeLayout(cluster, clusterPaths(cluster.name, dataDir), name);
+
+/** The lowest number no node has; a removed node's addresses are used again. */
+export function freeIndex(nodes: ClusterRecord['nodes']): number {
+  const taken = new Set(Object.values(nodes).map(({ index }) => index));
+  let index = 1;
+  while (taken.has(index)) index++;
+  return index;
+}
+
+export class NoSuchNode extends Error {
+  readonly code = 'NoSuchNode';
+}

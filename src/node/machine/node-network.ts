@@ -1,0 +1,30 @@
+/** A node's side of the network: a cable to the cluster's bridge, its addresses, and host-gw routes to the pods of the others. */
+import type { NodeLayout } from './node-layout.ts';
+import { entered, type Holder } from './node-namespaces.ts';
+import { run, succeeds } from './run-command.ts';
+
+export async function ensureNodeNetwork(layout: NodeLayout, holder: Holder, mtu: number): Promise<void> {
+  const { link, plan } = layout;
+  if (!(await succeeds(entered(holder, ['ip', 'link', 'show', 'eth0'])))) {
+    const peer = ['peer', 'name', 'eth0', 'mtu', String(mtu), 'netns', String(holder.record.pid)];
+    await run(['ip', 'link', 'add', link, 'mtu', String(mtu), 'type', 'veth', ...peer]);
+  }
+  await run(['ip', 'link', 'set', link, 'master', plan.bridge, 'up']);
+  const bits = plan.nodeRanges.map((range) => range.split('/')[1]);
+  const batch = [
+    'link set lo up',
+    ...layout.addresses.map((address, i) => `address replace ${address}/${bits[i]} dev eth0`),
+    'link set eth0 up',
+    ...plan.hostAddresses.map((host) => `route replace default via ${host}`),
+  ];
+  await run(entered(holder, ['ip', '-batch', '-']), { input: `${batch.join('\n')}\n` });
+  await run(entered(holder, ['tee', '/proc/sys/net/ipv4/ip_forward']), { input: '1' });
+}
+
+/** From this node to the pods of the others. */
+export async function routeToPeers(holder: Holder, peers: readonly NodeLayout[]): Promise<void> {
+  const batch = peers.flatMap(({ podRanges, addresses }) =>
+    podRanges.map((pods, i) => `route replace ${pods} via ${addresses[i]}\n`),
+  );
+  if (batch.length > 0) await run(entered(holder, ['ip', '-batch', '-']), { input: batch.join('') });
+}
