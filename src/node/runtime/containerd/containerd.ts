@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { Clock } from '#base/clock.ts';
 import {
   type ContainerConfig,
   type ContainerRuntime,
@@ -20,6 +21,7 @@ import { containerConfigMessage, sandboxConfigMessage } from './requests.ts';
 export interface ContainerdOptions {
   /** e.g. `/run/containerd/containerd.sock` */
   socketPath: string;
+  clock: Clock;
   /** The `ctr` program, for image archives. */
   ctr?: string;
 }
@@ -30,8 +32,8 @@ const LOOK_MS = 30_000;
 const ACT_MS = 120_000;
 const SANDBOX_MS = 240_000;
 
-export function connectContainerd({ socketPath, ctr = 'ctr' }: ContainerdOptions): ContainerRuntime {
-  const grpc = connectGrpc(socketPath);
+export function connectContainerd({ socketPath, clock, ctr = 'ctr' }: ContainerdOptions): ContainerRuntime {
+  const grpc = connectGrpc(socketPath, clock);
   const look = (call: Parameters<GrpcConnection['call']>[0], request: object = {}) => grpc.call(call, request, LOOK_MS);
   const act = (call: Parameters<GrpcConnection['call']>[0], request: object = {}) => grpc.call(call, request, ACT_MS);
 
@@ -136,7 +138,10 @@ async function undefinedIfGone<T>(call: Promise<Reply>, map: (reply: Reply) => T
 }
 
 /** CRI has no call for this; `ctr` speaks containerd's content and image services, in the CRI's namespace. */
-async function importArchive(archive: Readable, { socketPath, ctr }: Required<ContainerdOptions>): Promise<string[]> {
+async function importArchive(
+  archive: Readable,
+  { socketPath, ctr }: { socketPath: string; ctr: string },
+): Promise<string[]> {
   const args = ['--address', socketPath, '--namespace', 'k8s.io', 'images', 'import', '-'];
   const child = spawn(ctr, args, { stdio: ['pipe', 'pipe', 'pipe'] });
   let said = '';

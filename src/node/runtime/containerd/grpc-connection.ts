@@ -8,6 +8,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { fromJSON, type MethodDefinition, type PackageDefinition } from '@grpc/proto-loader';
+import type { Clock } from '#base/clock.ts';
 import { RuntimeError, type RuntimeErrorCode } from '#node/runtime/runtime.ts';
 import { type CriCall, criCalls, criEnums, criMessages, eventMessages } from './cri-messages.ts';
 
@@ -25,7 +26,7 @@ export interface GrpcConnection {
   close(): void;
 }
 
-export function connectGrpc(socketPath: string): GrpcConnection {
+export function connectGrpc(socketPath: string, clock: Clock): GrpcConnection {
   const client = new Client(`unix:${socketPath}`, credentials.createInsecure(), {
     'grpc.max_receive_message_length': 64 * 1024 * 1024,
     // A containerd that restarts is back within 0.1 s.
@@ -36,7 +37,7 @@ export function connectGrpc(socketPath: string): GrpcConnection {
     call: (call, request, timeoutMs) =>
       new Promise((resolve, reject) => {
         const method = methods.get(call)!;
-        const options: CallOptions = timeoutMs === undefined ? {} : { deadline: deadlineIn(timeoutMs) };
+        const options: CallOptions = timeoutMs === undefined ? {} : { deadline: clock.now() + timeoutMs };
         client.makeUnaryRequest(
           method.path,
           method.requestSerialize,
@@ -60,9 +61,6 @@ export function connectGrpc(socketPath: string): GrpcConnection {
     close: () => client.close(),
   };
 }
-
-// grpc-js takes a deadline as a wall-clock instant and turns it into a duration at once.
-const deadlineIn = (timeoutMs: number): Date => new Date(new Date().getTime() + timeoutMs);
 
 const CODES: Partial<Record<number, RuntimeErrorCode>> = {
   [status.NOT_FOUND]: 'NotFound',

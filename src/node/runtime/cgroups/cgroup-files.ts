@@ -1,0 +1,57 @@
+/** Reading and writing the kernel's little files. */
+import { readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+export const hasErrorCode = (error: unknown, ...codes: string[]): boolean =>
+  error instanceof Error && 'code' in error && codes.includes(String(error.code));
+
+/** undefined when there is no such file. */
+export async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    // ENODEV: the group went away between open and read
+    if (hasErrorCode(error, 'ENOENT', 'ENOTDIR', 'ENODEV')) return undefined;
+    throw error;
+  }
+}
+
+export async function writeIfThere(path: string, value: string | number): Promise<void> {
+  try {
+    await writeFile(path, String(value), { flag: 'r+' });
+  } catch (error) {
+    if (!hasErrorCode(error, 'ENOENT')) throw error;
+  }
+}
+
+export async function subfolders(path: string): Promise<string[]> {
+  try {
+    const entries = await readdir(path, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  } catch (error) {
+    if (hasErrorCode(error, 'ENOENT', 'ENOTDIR')) return [];
+    throw error;
+  }
+}
+
+export async function processesBelow(path: string): Promise<number[]> {
+  const own = (await readIfThere(join(path, 'cgroup.procs'))) ?? '';
+  const below = await Promise.all((await subfolders(path)).map((name) => processesBelow(join(path, name))));
+  return [...own.split('\n').filter(Boolean).map(Number), ...below.flat()];
+}
+
+/** cgroup folders cannot be unlinked file by file: rmdir from the leaves up. */
+export async function removeTree(path: string): Promise<void> {
+  for (const name of await subfolders(path)) await removeTree(join(path, name));
+  try {
+    await rmdir(path);
+  } catch (error) {
+    if (!hasErrorCode(error, 'ENOENT')) throw error;
+  }
+}
+
+/** `key value` lines. */
+export function statsOf(text: string | undefined): Map<string, number> {
+  const lines = (text ?? '').split('\n').map((line) => line.split(' '));
+  return new Map(lines.filter(([key, value]) => key && value).map(([key, value]) => [key!, Number(value)]));
+}

@@ -1,0 +1,76 @@
+/** cgroup v1: each controller is a hierarchy of its own, perhaps several joined in one mount. */
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { processesBelow, readIfThere, removeTree, statsOf, subfolders, writeIfThere } from './cgroup-files.ts';
+import type { CgroupLimits, Cgroups, CgroupUsage } from './cgroups.ts';
+
+/** @param mounts controller (`cpu`, `memory`, `name=systemd`, `unified` …) → where its hierarchy is mounted */
+export function cgroupsV1(mounts: ReadonlyMap<string, string>): Cgroups {
+  const roots = [...new Set(mounts.values())];
+  const folder = (controller: string, path: string): string | undefined => {
+    const root = mounts.get(controller);
+    return root === undefined ? undefined : join(root, path);
+  };
+  const file = (controller: string, path: string, name: string): string =>
+    join(folder(controller, path) ?? '/nonexistent', name);
+
+  return {
+    version: 1,
+    async ensure(path, limits) {
+      for (const root of roots) {
+        await mkdir(join(root, path), { recursive: true });
+      }
+      await inheritCpuset(mounts.get('cpuset'), path);
+      await writeLimits((controller, name) => file(controller, path, name), limits);
+    },
+    usage: (path) => usageOf((controller, name) => file(controller, path, name)),
+    children: (path) => subfolders(folder('memory', path) ?? folder('cpu', path) ?? '/nonexistent'),
+    processes: (path) => processesBelow(folder('memory', path) ?? folder('cpu', path) ?? '/nonexistent'),
+    async remove(path) {
+      for (const root of roots) await removeTree(join(root, path));
+    },
+  };
+}
+
+/** A new cpuset has no CPUs and no memory nodes, and takes no process until it does: copied down from each parent. */
+async function inheritCpuset(root: string | undefined, path: string): Promise<void> {
+  if (!root || path === '/' || path === '.') return;
+  await inheritCpuset(root, dirname(path));
+  for (const name of ['cpuset.cpus', 'cpuset.mems']) {
+    const own = await readIfThere(join(root, path, name));
+    if (own === undefined || own.trim()) continue;
+    const parent = await readIfThere(join(root, dirname(path), name));
+    if (parent?.trim()) await writeIfThere(join(root, path, name), parent.trim());
+  }
+}
+
+type FileOf = (controller: string, name: string) => string;
+
+async function writeLimits(file: FileOf, limits: CgroupLimits): Promise<void> {
+  const { cpuShares, cpuQuotaUs, cpuPeriodUs, memoryBytes, pids } = limits;
+  if (cpuShares !== undefined) await writeIfThere(file('cpu', 'cpu.shares'), Math.max(2, cpuShares));
+  if (cpuPeriodUs) await writeIfThere(file('cpu', 'cpu.cfs_period_us'), cpuPeriodUs);
+  if (cpuQuotaUs !== undefined)
+    await writeIfThere(file('cpu', 'cpu.cfs_quota_us'), cpuQuotaUs > 0 ? Math.max(1000, cpuQuotaUs) : -1);
+  if (memoryBytes !== undefined)
+    await writeIfThere(file('memory', 'memory.limit_in_bytes'), memoryBytes > 0 ? memoryBytes : -1);
+  if (pids !== undefined) await writeIfThere(file('pids', 'pids.max'), pids > 0 ? pids : 'max');
+}
+
+async function usageOf(file: FileOf): Promise<CgroupUsage | undefined> {
+  const usage = await readIfThere(file('memory', 'memory.usage_in_bytes'));
+  if (usage === undefined) return undefined;
+  const memory = statsOf(await readIfThere(file('memory', 'memory.stat')));
+  const cpu = await readIfThere(file('cpuacct', 'cpuacct.usage'));
+  const pids = await readIfThere(file('pids', 'pids.current'));
+  const usageBytes = Number(usage);
+  return {
+    cpuNanoseconds: Number(cpu ?? 0),
+    memoryUsageBytes: usageBytes,
+    memoryWorkingSetBytes: Math.max(0, usageBytes - (memory.get('total_inactive_file') ?? 0)),
+    memoryRssBytes: memory.get('total_rss') ?? 0,
+    memoryPageFaults: memory.get('total_pgfault') ?? 0,
+    memoryMajorPageFaults: memory.get('total_pgmajfault') ?? 0,
+    pids: pids === undefined ? undefined : Number(pids),
+  };
+}
