@@ -58,7 +58,10 @@ export class WorkQueue {
 
   /** Of several delays for one key the earliest counts. */
   addAfter(key: string, afterMs: number): void {
-    if (afterMs <= 0) return this.add(key);
+    if (afterMs <= 0) {
+      this.add(key);
+      return;
+    }
     const dueMs = this.#options.clock.monotonicMs() + afterMs;
     const delayed = this.#delayed.get(key);
     if (delayed && delayed.dueMs <= dueMs) return;

@@ -12,6 +12,8 @@ export interface Informer<T extends KubeObject> {
   readonly hasSynced: boolean;
   /** How far this copy has come: every change up to here is in it. */
   readonly resourceVersion: ResourceVersion;
+  /** Called whenever `resourceVersion` may have moved, also when nothing in this copy changed. */
+  onProgress(listener: () => void): () => void;
   /** Called synchronously after each change; exactly one of the two is undefined for a creation or a deletion. */
   onChange(listener: (change: { key: ObjectKey; now: T | undefined; before: T | undefined }) => void): () => void;
 }

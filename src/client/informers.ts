@@ -38,7 +38,7 @@ export class SharedInformers implements Informers {
   }
 
   /** Lists and watches from the first time somebody asks. */
-  for<T extends KubeObject>(kind: Kind<T>, scope: Scope = {}): Informer<T> & Progress {
+  for<T extends KubeObject>(kind: Kind<T>, scope: Scope = {}): Informer<T> {
     return this.#cacheOf(kind, scope);
   }
 
@@ -52,6 +52,7 @@ export class SharedInformers implements Informers {
       inNamespace: (namespace) => cache.inNamespace(namespace),
       under: (indexKey) => cache.under(indexKeys, indexKey),
       onChange: (listener) => cache.onChange(listener),
+      onProgress: (listener) => cache.onProgress(listener),
       get hasSynced() {
         return cache.hasSynced;
       },
@@ -104,11 +105,6 @@ export class SharedInformers implements Informers {
     void reflect({ client, kind, scope, cache, clock, random, log, signal: stop.signal });
     return cache;
   }
-}
-
-/** What informers made here offer beyond the contract: to be told of progress that changes nothing. */
-export interface Progress {
-  onProgress(listener: () => void): () => void;
 }
 
 const idOf = (kind: Kind, { namespace = '', labelSelector = '', fieldSelector = '' }: Scope): string => {

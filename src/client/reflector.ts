@@ -74,7 +74,7 @@ async function listAll<T extends KubeObject>(options: ReflectorOptions<T>): Prom
   const { client, kind, scope, cache } = options;
   const items: T[] = [];
   let token: string | undefined;
-  do {
+  for (;;) {
     const page = await client.list(kind, { ...scope, limit: PAGE_SIZE, ...(token && { continue: token }) });
     // A list of one kind leaves out what every item is; frozen items stay the server's own objects.
     items.push(...page.items);
@@ -84,7 +84,7 @@ async function listAll<T extends KubeObject>(options: ReflectorOptions<T>): Prom
       cache.replace(items, resourceVersion);
       return resourceVersion;
     }
-  } while (true);
+  }
 }
 
 async function watchFrom<T extends KubeObject>(

@@ -35,6 +35,34 @@ export function parseInstant(text: string): Instant | undefined {
   return { seconds: date.getTime() / 1000 - offsetMinutes * 60, nanos };
 }
 
+/** Go's message for a text that parseInstant refuses. Source: Go, time.ParseError. */
+export function whyNoInstant(text: string, isMicro: boolean): string {
+  const layout = isMicro ? '2006-01-02T15:04:05.000000Z07:00' : '2006-01-02T15:04:05Z07:00';
+  const parsing = `parsing time ${JSON.stringify(text)}`;
+  let rest = text;
+  for (const [element, form] of LAYOUT) {
+    const found = form.exec(rest);
+    if (!found) return `${parsing} as "${layout}": cannot parse ${JSON.stringify(rest)} as "${element}"`;
+    rest = rest.slice(found[0].length);
+  }
+  return rest === '' ? `${parsing}: day out of range` : `${parsing}: extra text: ${JSON.stringify(rest)}`;
+}
+
+const LAYOUT: readonly [string, RegExp][] = [
+  ['2006', /^\d{4}/],
+  ['-', /^-/],
+  ['01', /^\d\d/],
+  ['-', /^-/],
+  ['02', /^\d\d/],
+  ['T', /^T/],
+  ['15', /^\d\d/],
+  [':', /^:/],
+  ['04', /^\d\d/],
+  [':', /^:/],
+  ['05', /^\d\d(?:[.,]\d+)?/],
+  ['Z07:00', /^(?:Z|[+-]\d\d:\d\d)/],
+];
+
 const daysIn = (year: number, month: number): number => {
   const date = new Date(0);
   date.setUTCFullYear(year, month, 0);
@@ -56,4 +84,16 @@ export function formatMicros({ seconds, nanos }: Instant): string | undefined {
 function isoText(seconds: number): string | undefined {
   if (!(seconds >= ZERO_TIME_SECONDS && seconds <= 253_402_300_799)) return undefined; // years 1 to 9999
   return new Date(seconds * 1000).toISOString().slice(0, 19);
+}
+
+/** A time of a Clock, in whole seconds. */
+export const timestampOf = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
+
+/** A time of a Clock, as MicroTime. */
+export const microTimestampOf = (ms: number): string => `${new Date(ms).toISOString().slice(0, 23)}000Z`;
+
+/** As a Clock counts it; undefined when there is none, or it is no time. */
+export function millisOf(text: string | undefined): number | undefined {
+  const instant = text === undefined ? undefined : parseInstant(text);
+  return instant && instant.seconds * 1000 + instant.nanos / 1_000_000;
 }

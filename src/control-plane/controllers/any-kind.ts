@@ -1,0 +1,106 @@
+/**
+ * Runs controllers of all kinds: every served kind that they follow has an informer, also kinds that come while running.
+ * A key names the kind as well.
+ */
+import type { Kind } from '#api/machinery/kind.ts';
+import { apiVersionOf } from '#api/machinery/kind.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
+import type { IndexedInformer, Informer } from '#client/informer.ts';
+import type { AnyKindContext, AnyKindController, AnyObjectRef } from './define-controller.ts';
+import { settled } from './define-controller.ts';
+import type { RunEnvironment } from './key-runner.ts';
+import { KeyRunner } from './key-runner.ts';
+import { WriteBarrier } from './write-barrier.ts';
+
+const idOf = (kind: Kind): string => `${apiVersionOf(kind)}/${kind.plural}`;
+const keyFor = ({ kind, key }: AnyObjectRef): string => `${idOf(kind)}|${key}`;
+
+interface Followed {
+  kind: Kind;
+  informer: Informer<KubeObject>;
+  indexes: Map<string, IndexedInformer<KubeObject>>;
+  stop(): void;
+}
+
+export function runAnyKindController({ name, spec }: AnyKindController, env: RunEnvironment): KeyRunner {
+  const { kinds, clock } = env;
+  const followed = new Map<string, Followed>();
+  const barrier = new WriteBarrier(clock, (kind) => followed.get(idOf(kind))?.informer);
+  const reading = readingOf(followed, env);
+
+  const runner: KeyRunner = new KeyRunner(name, env, {
+    workers: spec.workers ?? 20,
+    barrier,
+    step(key) {
+      const [id = '', objectKey = ''] = key.split('|');
+      const at = followed.get(id);
+      if (!at) return Promise.resolve(settled);
+      const ref = { kind: at.kind, key: objectKey };
+      const enqueue = (other: AnyObjectRef) => runner.add(keyFor(other));
+      const context: AnyKindContext = { ...env, ...reading, enqueue, api: apiFor(key, env, barrier) };
+      return spec.reconcile(ref, at.informer.get(objectKey), context);
+    },
+  });
+
+  const follow = (kind: Kind) => {
+    const informer = env.informers.for(kind);
+    const indexes = new Map(
+      Object.entries(spec.indexes ?? {}).map(([index, keysOf]) => [index, env.informers.indexed(kind, keysOf)]),
+    );
+    const stops = [
+      informer.onProgress(() => barrier.progressed()),
+      informer.onChange(({ key, now, before }) => {
+        runner.add(keyFor({ kind, key }));
+        for (const ref of spec.affects?.({ kind, now, before }, reading) ?? []) runner.add(keyFor(ref));
+      }),
+    ];
+    const stop = () => {
+      for (const each of stops) each();
+    };
+    followed.set(idOf(kind), { kind, informer, indexes, stop });
+    for (const object of informer.list()) runner.add(keyFor({ kind, key: keyIn(object) }));
+  };
+
+  const followServed = () => {
+    const wanted = kinds.all().filter((kind) => spec.follows(kind));
+    const ids = new Set(wanted.map(idOf));
+    for (const kind of wanted) if (!followed.has(idOf(kind))) follow(kind);
+    for (const [id, gone] of followed) {
+      if (ids.has(id)) continue;
+      gone.stop();
+      followed.delete(id);
+      env.informers.forget(gone.kind);
+    }
+  };
+  followServed();
+  runner.onStop(kinds.onChange(followServed));
+  runner.onStop(() => {
+    for (const { stop } of followed.values()) stop();
+  });
+  return runner;
+}
+
+const keyIn = ({ metadata }: KubeObject): string =>
+  metadata.namespace ? `${metadata.namespace}/${metadata.name}` : metadata.name;
+
+const readingOf = (followed: Map<string, Followed>, { kinds }: RunEnvironment) => ({
+  kinds,
+  cached: (kind: Kind) => followed.get(idOf(kind))?.informer,
+  under: (index: string, indexKey: string) =>
+    [...followed.values()].flatMap(({ kind, indexes }) =>
+      (indexes.get(index)?.under(indexKey) ?? []).map((object) => ({ kind, object })),
+    ),
+});
+
+function apiFor(key: string, { client }: RunEnvironment, barrier: WriteBarrier): AnyKindContext['api'] {
+  return {
+    get: (kind, at) => client.get(kind, at),
+    list: (kind, options) => client.list(kind, options),
+    async patch(kind, at, patch) {
+      const patched = await client.patch(kind, at, patch);
+      barrier.wrote(key, kind, patched.metadata.resourceVersion);
+      return patched;
+    },
+    delete: (kind, at, options) => client.delete(kind, at, options),
+  };
+}

@@ -1,0 +1,97 @@
+/**
+ * Makes ownership true before it is relied on: a controller takes on what its selector matches and nobody controls, and
+ * lets go of what it controls but no longer matches. Source: controller_ref_manager.
+ */
+import type { LabelSelector } from '#api/generated/schema.ts';
+import type { Kind } from '#api/machinery/kind.ts';
+import { apiVersionOf } from '#api/machinery/kind.ts';
+import { matchesLabels, selectorFrom } from '#api/machinery/label-selector.ts';
+import type { KubeObject, OwnerReference } from '#api/machinery/object.ts';
+import { hasReason } from '#api/machinery/status.ts';
+import { inParallel } from '#base/concurrency.ts';
+import type { Client } from '#client/client.ts';
+import { NotYet } from './errors.ts';
+
+export const controllerOf = ({ metadata }: KubeObject): OwnerReference | undefined =>
+  metadata.ownerReferences?.find(({ controller }) => controller);
+
+/** The index behind `owned`. */
+export const controllerUidOf = (object: KubeObject): string | undefined => controllerOf(object)?.uid;
+
+export function controllerReferenceTo(owner: KubeObject): OwnerReference {
+  return {
+    apiVersion: owner.apiVersion,
+    kind: owner.kind,
+    name: owner.metadata.name,
+    uid: owner.metadata.uid,
+    controller: true,
+    blockOwnerDeletion: true,
+  };
+}
+
+export interface Claim {
+  owner: KubeObject;
+  ownerKind: Kind;
+  selector: LabelSelector | undefined;
+  kind: Kind;
+  /** All of the owner's namespace. */
+  candidates: readonly KubeObject[];
+  client: Pick<Client, 'get'>;
+  patch(object: KubeObject, patch: unknown): Promise<KubeObject>;
+}
+
+/** Those that belong to the owner in the end. Adopting asks the server first whether the owner is still meant to live. */
+export async function claimed(claim: Claim): Promise<KubeObject[]> {
+  const { owner, candidates } = claim;
+  const selector = selectorFrom(claim.selector);
+  const kept: KubeObject[] = [];
+  const released: KubeObject[] = [];
+  const orphans: KubeObject[] = [];
+  for (const object of candidates) {
+    const controller = controllerOf(object);
+    const isMatch = matchesLabels(selector, object.metadata.labels);
+    if (controller?.uid === owner.metadata.uid) (isMatch ? kept : released).push(object);
+    else if (!controller && isMatch && !object.metadata.deletionTimestamp) orphans.push(object);
+  }
+  if (owner.metadata.deletionTimestamp) return [...kept];
+  await inParallel(released, (object) => release(claim, object));
+  if (orphans.length > 0 && (await mayAdopt(claim))) {
+    await inParallel(orphans, async (object) => {
+      const adopted = await adopt(claim, object);
+      if (adopted) kept.push(adopted);
+    });
+  }
+  return kept;
+}
+
+async function mayAdopt({ owner, ownerKind, client }: Claim): Promise<boolean> {
+  const { name, namespace, uid } = owner.metadata;
+  const fresh = await client.get(ownerKind, { name, ...(namespace && { namespace }) });
+  if (fresh.metadata.uid !== uid)
+    throw new NotYet(
+      `original ${ownerKind.kind} ${namespace}/${name} is gone: got uid ${fresh.metadata.uid}, wanted ${uid}`,
+    );
+  return !fresh.metadata.deletionTimestamp;
+}
+
+async function adopt(claim: Claim, object: KubeObject): Promise<KubeObject | undefined> {
+  const reference = { ...controllerReferenceTo(claim.owner), apiVersion: apiVersionOf(claim.ownerKind) };
+  const patch = { metadata: { ownerReferences: [reference], uid: object.metadata.uid } };
+  try {
+    return await claim.patch(object, patch);
+  } catch (error) {
+    if (hasReason(error, 'NotFound')) return undefined;
+    throw error;
+  }
+}
+
+async function release(claim: Claim, object: KubeObject): Promise<void> {
+  const { uid } = claim.owner.metadata;
+  const patch = { metadata: { ownerReferences: [{ $patch: 'delete', uid }], uid: object.metadata.uid } };
+  try {
+    await claim.patch(object, patch);
+  } catch (error) {
+    // Gone, or somebody else's by now (its uid differs, or it has no owners any more): nothing left to release.
+    if (!hasReason(error, 'NotFound', 'Invalid')) throw error;
+  }
+}

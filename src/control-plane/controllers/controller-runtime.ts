@@ -1,0 +1,125 @@
+/** Runs controllers of one kind: what changed becomes a key, a key is reconciled, what failed is tried again later. */
+import type { Kind } from '#api/machinery/kind.ts';
+import { matchesLabels, selectorFrom } from '#api/machinery/label-selector.ts';
+import type { KubeObject, ObjectKey } from '#api/machinery/object.ts';
+import { keyOf } from '#api/machinery/object.ts';
+import type { Informer, Informers } from '#client/informer.ts';
+import { claimed, controllerOf, controllerUidOf } from './claim.ts';
+import type { Cached, KindController, Outcome, ReconcileContext, Watch, Writes } from './define-controller.ts';
+import { readsOf } from './controller-roles.ts';
+import { KeyRunner } from './key-runner.ts';
+import type { RunEnvironment } from './key-runner.ts';
+import { trackedApi } from './tracked-api.ts';
+import { WriteBarrier } from './write-barrier.ts';
+
+type Spec = KindController['spec'];
+type Context = ReconcileContext<Kind, Kind, Writes>;
+
+/** The informers that are being followed, and the work that comes of them. */
+export function runController({ name, spec }: KindController, env: RunEnvironment): KeyRunner {
+  const { informers, clock } = env;
+  const informerOf = new Map<Kind, Informer<KubeObject>>(readsOf(spec).map((kind) => [kind, informers.for(kind)]));
+  const cached = ((kind) => informerOf.get(kind)) as Cached<Kind>;
+  const barrier = new WriteBarrier(clock, (kind) => informerOf.get(kind));
+  const contextOf = contextMaker(spec, { ...env, cached, barrier });
+  const main = informers.for(spec.reconciles);
+
+  const runner = new KeyRunner(name, env, {
+    workers: spec.workers ?? 5,
+    barrier,
+    step(key): Promise<Outcome> {
+      const object = main.get(key);
+      const context = contextOf(key, object);
+      if (object) return spec.reconcile(object, context);
+      return spec.gone?.(context) ?? Promise.resolve({ type: 'settled' });
+    },
+  });
+  runner.onStop(listen(spec, { cached, main, enqueue: (key) => runner.add(key) }));
+  for (const informer of informerOf.values()) runner.onStop(informer.onProgress(() => barrier.progressed()));
+  return runner;
+}
+
+interface Listening {
+  cached: Cached<Kind>;
+  main: Informer<KubeObject>;
+  enqueue(key: ObjectKey): void;
+}
+
+function listen(spec: Spec, listening: Listening): () => void {
+  const { main, cached, enqueue } = listening;
+  const stops = [
+    main.onChange(({ key, now, before }) => {
+      if (!now || !before || now.metadata.uid !== before.metadata.uid || (spec.when?.(now, before) ?? true))
+        enqueue(key);
+    }),
+    ...(spec.owns ?? []).map((kind) => {
+      return cached(kind).onChange(({ now, before }) => ownersTouched(spec, listening, { now, before }));
+    }),
+    ...(spec.watches ?? []).map((watch) => {
+      return cached(watch.kind).onChange((change) => watchTouched(watch, listening, change));
+    }),
+  ];
+  return () => {
+    for (const stop of stops) stop();
+  };
+}
+
+interface Touched {
+  now: KubeObject | undefined;
+  before: KubeObject | undefined;
+}
+
+function ownersTouched(spec: Spec, { main, enqueue }: Listening, { now, before }: Touched): void {
+  const owners = new Set([now, before].map((object) => object && ownerKeyOf(spec.reconciles, object)));
+  for (const key of owners) if (key !== undefined) enqueue(key);
+  if (!spec.selectorOf || !now || now.metadata.deletionTimestamp || controllerOf(now)) return;
+  for (const owner of main.inNamespace(now.metadata.namespace ?? ''))
+    if (matchesLabels(selectorFrom(spec.selectorOf(owner)), now.metadata.labels)) enqueue(keyOf(owner));
+}
+
+/** The key of the object of `kind` that controls this one. */
+function ownerKeyOf(kind: Kind, object: KubeObject): ObjectKey | undefined {
+  const owner = controllerOf(object);
+  if (owner?.kind !== kind.kind || groupOf(owner.apiVersion) !== kind.group) return undefined;
+  const { namespace } = object.metadata;
+  return kind.scope === 'Namespaced' && namespace ? `${namespace}/${owner.name}` : owner.name;
+}
+
+const groupOf = (apiVersion: string): string => (apiVersion.includes('/') ? (apiVersion.split('/')[0] as string) : '');
+
+function watchTouched(watch: Watch, { cached, enqueue }: Listening, { now, before }: Touched): void {
+  if (now && before && !(watch.when?.(now, before) ?? true)) return;
+  const keys = new Set<ObjectKey>();
+  for (const object of [before, now]) if (object) for (const key of watch.affects(object, cached)) keys.add(key);
+  for (const key of keys) enqueue(key);
+}
+
+interface ContextParts extends RunEnvironment {
+  cached: Cached<Kind>;
+  barrier: WriteBarrier;
+}
+
+function contextMaker(spec: Spec, parts: ContextParts): (key: ObjectKey, object: KubeObject | undefined) => Context {
+  const { informers, client, cached, barrier, events, clock, random, log } = parts;
+  const ownedBy = ownedIndexes(spec, informers);
+  return (key, object) => {
+    const api = trackedApi(key, { client, barrier, writes: spec.writes ?? {} });
+    const owned = (kind: Kind) => (object ? (ownedBy.get(kind)?.under(object.metadata.uid) ?? []) : []);
+    const claim = async (kind: Kind) => {
+      if (!object) return [];
+      return claimed({
+        owner: object,
+        ownerKind: spec.reconciles,
+        selector: spec.selectorOf?.(object),
+        kind,
+        candidates: cached(kind).inNamespace(object.metadata.namespace ?? ''),
+        client,
+        patch: (target, patch) => api.patch(kind, target.metadata, { type: 'strategic', patch }),
+      });
+    };
+    return { key, owned, claim, cached, api, events, clock, random, log } as unknown as Context;
+  };
+}
+
+const ownedIndexes = (spec: Spec, informers: Informers) =>
+  new Map((spec.owns ?? []).map((kind) => [kind, informers.indexed(kind, controllerUidOf)]));

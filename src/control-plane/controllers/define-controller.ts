@@ -1,0 +1,203 @@
+/**
+ * What a controller is: what it reconciles, owns and watches, what it may write, and one step. The declaration is the whole
+ * truth: the runtime derives queues, indexes, permissions and the graph from it, and the compiler holds the step to it.
+ */
+import type { LabelSelector, PolicyRule } from '#api/generated/schema.ts';
+import type { Kind, KindRegistry } from '#api/machinery/kind.ts';
+import type { KubeObject, ObjectKey } from '#api/machinery/object.ts';
+import type { Clock } from '#base/clock.ts';
+import type { Log } from '#base/log.ts';
+import type { Random } from '#base/random.ts';
+import type { DeleteOptions, Draft, Named, PatchType } from '#client/client.ts';
+import type { EventSink } from '#client/event-recorder.ts';
+import type { Informer } from '#client/informer.ts';
+
+export type ObjectOf<K> = K extends Kind<infer T> ? T : never;
+
+/** Kinds that a controller may write, by verb. `status` is an update of the status subresource. */
+export interface Writes {
+  create?: readonly Kind[];
+  update?: readonly Kind[];
+  patch?: readonly Kind[];
+  delete?: readonly Kind[];
+  status?: readonly Kind[];
+}
+type KindsIn<W extends Writes, Verb extends keyof Writes> = W[Verb] extends readonly (infer K)[] ? K : never;
+type Status<T> = T extends { status?: infer S } ? NonNullable<S> : never;
+
+/** Another kind whose changes make keys of the reconciled kind dirty. */
+export interface Watch<K extends Kind = Kind> {
+  kind: K;
+  /** Called for the object before and after a change. */
+  affects(object: KubeObject, cached: Cached<Kind>): Iterable<ObjectKey>;
+  /** Whether a change matters; creations and deletions always do. */
+  when?(now: KubeObject, before: KubeObject): boolean;
+}
+
+export type Cached<Read extends Kind> = <K extends Read>(kind: K) => Informer<ObjectOf<K>>;
+
+export function watching<T extends KubeObject>(
+  kind: Kind<T>,
+  affects: (object: T, cached: Cached<Kind>) => Iterable<ObjectKey>,
+  when?: (now: T, before: T) => boolean,
+): Watch<Kind<T>> {
+  return {
+    kind,
+    affects: (object, cached) => affects(object as T, cached),
+    ...(when && { when: (now: KubeObject, before: KubeObject) => when(now as T, before as T) }),
+  };
+}
+
+/** The verbs that a controller may use, on the kinds that it declared for them. Answers are frozen. */
+export interface Api<Read extends Kind, W extends Writes> {
+  /** From the server, not from the cache: for the few decisions that must not rest on an old copy. */
+  get<K extends Read>(kind: K, at: Named): Promise<ObjectOf<K>>;
+  create<K extends KindsIn<W, 'create'> & Kind>(kind: K, draft: Draft<ObjectOf<K>>): Promise<ObjectOf<K>>;
+  update<K extends KindsIn<W, 'update'> & Kind>(kind: K, object: ObjectOf<K>): Promise<ObjectOf<K>>;
+  patch<K extends KindsIn<W, 'patch'> & Kind>(
+    kind: K,
+    at: Named & { subresource?: string },
+    patch: { type: PatchType; patch: unknown },
+  ): Promise<ObjectOf<K>>;
+  /** Only this very object: a new one of the same name is left alone. One that is gone already is no error. */
+  delete<K extends KindsIn<W, 'delete'> & Kind>(
+    kind: K,
+    object: ObjectOf<K>,
+    options?: Omit<DeleteOptions, 'preconditions'>,
+  ): Promise<void>;
+  /** Asks the server only when there is a difference. */
+  updateStatus<T extends ObjectOf<KindsIn<W, 'status'>>>(object: T, status: Status<T>): Promise<T>;
+}
+
+export interface ReconcileContext<Owned extends Kind, Read extends Kind, W extends Writes> {
+  key: ObjectKey;
+  /** What has this object as its controlling owner. */
+  owned<K extends Owned>(kind: K): ObjectOf<K>[];
+  /**
+   * `owned` after making it true: takes on what `selectorOf` matches and nobody controls, lets go of what it no longer
+   * matches. Needs `selectorOf`, and `patch` of the kind.
+   */
+  claim<K extends Owned & KindsIn<W, 'patch'>>(kind: K): Promise<ObjectOf<K>[]>;
+  /** The informer of a kind that is reconciled, owned or watched. */
+  cached: Cached<Read>;
+  api: Api<Read, W>;
+  events: EventSink;
+  clock: Clock;
+  random: Random;
+  log: Log;
+}
+
+export type Outcome = { type: 'settled' } | { type: 'again'; afterMs: number } | { type: 'given up'; reason: string };
+
+/** Nothing to do until something changes. */
+export const settled: Outcome = Object.freeze({ type: 'settled' });
+/** Nothing is wrong, but look again then. */
+export const again = ({ afterMs }: { afterMs: number }): Outcome => ({ type: 'again', afterMs: Math.max(0, afterMs) });
+/** Something is wrong that trying again does not mend. */
+export const giveUp = (reason: string): Outcome => ({ type: 'given up', reason });
+
+export interface ControllerSpec<
+  T extends KubeObject,
+  Owns extends readonly Kind[],
+  Watches extends readonly Watch[],
+  W extends Writes,
+> {
+  /** Upstream's name, by which it is switched off: `replicaset-controller`. */
+  name: string;
+  /** Upstream's ServiceAccount and role, where it is not the name: `node-controller`. */
+  serviceAccount?: string;
+  reconciles: Kind<T>;
+  owns?: Owns;
+  watches?: Watches;
+  writes?: W;
+  /** Permissions that do not follow from the rest (subresources). */
+  also?: readonly PolicyRule[];
+  /** Which objects of `owns` belong to it: an unowned one that matches makes the key dirty. See `claim`. */
+  selectorOf?(object: T): LabelSelector | undefined;
+  /** Whether a change of the reconciled object matters; creations and deletions always do. Default: always. */
+  when?(now: T, before: T): boolean;
+  /** How many keys at a time. Default 5, as upstream's --concurrent-…-syncs. */
+  workers?: number;
+  /** One step for one object, idempotent. What it throws means: back off and try again. */
+  reconcile(
+    object: T,
+    context: ReconcileContext<Owns[number], Kind<T> | Owns[number] | Watches[number]['kind'], W>,
+  ): Promise<Outcome>;
+  /** For a key that has no object (any more). */
+  gone?(context: ReconcileContext<Owns[number], Kind<T> | Owns[number] | Watches[number]['kind'], W>): Promise<Outcome>;
+}
+
+/** Stands for all kinds, also those that are unknown when this is compiled. */
+export const anyKind = Symbol('any kind');
+
+/** An object as an any-kind controller meets it. */
+export interface AnyObjectRef {
+  kind: Kind;
+  key: ObjectKey;
+}
+
+export interface AnyKindContext {
+  /** The informer of a kind that is being followed. */
+  cached(kind: Kind): Informer<KubeObject> | undefined;
+  /** Over all kinds: objects under a key of `indexes`. */
+  under(index: string, indexKey: string): { kind: Kind; object: KubeObject }[];
+  /** Makes another key dirty. */
+  enqueue(ref: AnyObjectRef): void;
+  kinds: KindRegistry;
+  api: {
+    get(kind: Kind, at: Named): Promise<KubeObject>;
+    list(kind: Kind, options: { namespace?: string; limit?: number }): Promise<{ items: KubeObject[] }>;
+    patch(kind: Kind, at: Named, patch: { type: PatchType; patch: unknown }): Promise<KubeObject>;
+    delete(kind: Kind, at: Named, options?: DeleteOptions): Promise<void>;
+  };
+  events: EventSink;
+  clock: Clock;
+  log: Log;
+}
+
+/** The form for controllers of kinds that are unknown when this is compiled (garbage collection). */
+export interface AnyKindControllerSpec {
+  name: string;
+  serviceAccount?: string;
+  reconciles: typeof anyKind;
+  /** Which of the served kinds are followed. */
+  follows(kind: Kind): boolean;
+  indexes?: Readonly<Record<string, (object: KubeObject) => string | string[] | undefined>>;
+  /** Further keys to look at after a change; `before` of a deleted object is its last state. */
+  affects?(
+    change: { kind: Kind; now: KubeObject | undefined; before: KubeObject | undefined },
+    context: Pick<AnyKindContext, 'under' | 'cached' | 'kinds'>,
+  ): Iterable<AnyObjectRef>;
+  also: readonly PolicyRule[];
+  workers?: number;
+  /** `object` is undefined when there is none (any more). */
+  reconcile(ref: AnyObjectRef, object: KubeObject | undefined, context: AnyKindContext): Promise<Outcome>;
+}
+
+export interface KindController {
+  form: 'kind';
+  name: string;
+  serviceAccount: string;
+  // The runtime serves every controller alike; what a step may touch was checked where it was declared.
+  spec: ControllerSpec<KubeObject, readonly Kind[], readonly Watch[], Writes>;
+}
+export interface AnyKindController {
+  form: 'any kind';
+  name: string;
+  serviceAccount: string;
+  spec: AnyKindControllerSpec;
+}
+export type Controller = KindController | AnyKindController;
+
+export function defineController(spec: AnyKindControllerSpec): AnyKindController;
+export function defineController<
+  T extends KubeObject,
+  const Owns extends readonly Kind[] = readonly [],
+  const Watches extends readonly Watch[] = readonly [],
+  const W extends Writes = Record<never, never>,
+>(spec: ControllerSpec<T, Owns, Watches, W>): KindController;
+export function defineController(spec: { name: string; serviceAccount?: string; reconciles: unknown }): Controller {
+  const names = { name: spec.name, serviceAccount: spec.serviceAccount ?? spec.name };
+  if (spec.reconciles === anyKind) return { form: 'any kind', ...names, spec: spec as AnyKindControllerSpec };
+  return { form: 'kind', ...names, spec: spec as KindController['spec'] };
+}

@@ -1,0 +1,113 @@
+/** One controller at work: its queue, what became of each step, and when a key is looked at again. */
+import type { KindRegistry } from '#api/machinery/kind.ts';
+import { StatusError } from '#api/machinery/status.ts';
+import { KeyedBackOff } from '#base/back-off.ts';
+import type { Clock } from '#base/clock.ts';
+import type { Log } from '#base/log.ts';
+import type { Random } from '#base/random.ts';
+import { WorkQueue } from '#base/work-queue.ts';
+import type { Client } from '#client/client.ts';
+import type { EventSink } from '#client/event-recorder.ts';
+import type { SharedInformers } from '#client/informers.ts';
+import { Unreachable } from '#client/transport.ts';
+import type { Outcome } from './define-controller.ts';
+import { NotYet } from './errors.ts';
+import type { WriteBarrier } from './write-barrier.ts';
+
+/** What a controller is given to run with. */
+export interface RunEnvironment {
+  informers: SharedInformers;
+  client: Client;
+  kinds: KindRegistry;
+  events: EventSink;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  /** For what is no answer of a server: a bug. The composition root ends the component. */
+  onBug(error: unknown): void;
+}
+
+export interface Work {
+  workers: number;
+  barrier: WriteBarrier;
+  step(key: string): Promise<Outcome>;
+}
+
+/** Source: client-go, workqueue: the default of controllers. */
+const BACK_OFF = { firstMs: 5, mostMs: 1_000_000 };
+
+export interface ControllerStats {
+  reconciled: number;
+  failed: number;
+  /** See WriteBarrier. */
+  barrierTimeouts: number;
+  depth: number;
+}
+
+export class KeyRunner {
+  readonly name: string;
+  readonly #env: RunEnvironment;
+  readonly #work: Work;
+  readonly #queue: WorkQueue;
+  readonly #backOff: KeyedBackOff;
+  readonly #stops: (() => void)[] = [];
+  #reconciled = 0;
+  #failed = 0;
+
+  constructor(name: string, env: RunEnvironment, work: Work) {
+    this.name = name;
+    this.#env = env;
+    this.#work = work;
+    this.#backOff = new KeyedBackOff(env.random, BACK_OFF);
+    this.#queue = new WorkQueue({ clock: env.clock, workers: work.workers, work: (key) => this.#run(key) });
+  }
+
+  /** Keys that are queued, worked on, or wait for a cache to see their own writes. */
+  get busy(): number {
+    return this.#queue.busy + this.#work.barrier.parked;
+  }
+
+  get stats(): ControllerStats {
+    const { waiting: depth } = this.#queue;
+    return { reconciled: this.#reconciled, failed: this.#failed, barrierTimeouts: this.#work.barrier.timeouts, depth };
+  }
+
+  add(key: string): void {
+    this.#queue.add(key);
+  }
+
+  start(): void {
+    this.#queue.start();
+  }
+
+  onStop(stop: () => void): void {
+    this.#stops.push(stop);
+  }
+
+  stop(): void {
+    for (const stop of this.#stops) stop();
+    this.#queue.stop();
+    this.#work.barrier.stop();
+  }
+
+  async #run(key: string): Promise<void> {
+    if (!this.#work.barrier.isClear(key, () => this.#queue.add(key))) return;
+    try {
+      const outcome = await this.#work.step(key);
+      this.#reconciled++;
+      this.#backOff.forget(key);
+      if (outcome.type === 'again') this.#queue.addAfter(key, outcome.afterMs);
+      if (outcome.type === 'given up') this.#env.log.info('gave up', { key, reason: outcome.reason });
+    } catch (error) {
+      this.#failed++;
+      if (!isExpected(error)) this.#env.onBug(error);
+      const afterMs = this.#backOff.nextMs(key);
+      this.#env.log.debug('will try again', { key, afterMs, error: (error as Error).message });
+      this.#queue.addAfter(key, afterMs);
+    }
+  }
+}
+
+/** What a server answered, that it did not answer, or what a step says is not right yet. */
+const isExpected = (error: unknown): boolean =>
+  error instanceof StatusError || error instanceof Unreachable || error instanceof NotYet;

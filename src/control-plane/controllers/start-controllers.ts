@@ -1,0 +1,101 @@
+/** Starts the controllers that are wanted, each under its own user, on one set of informers. */
+import type { KindRegistry } from '#api/machinery/kind.ts';
+import type { Clock } from '#base/clock.ts';
+import type { Log } from '#base/log.ts';
+import type { Random } from '#base/random.ts';
+import { Client } from '#client/client.ts';
+import { EventRecorder } from '#client/event-recorder.ts';
+import { SharedInformers } from '#client/informers.ts';
+import type { Transport, UserInfo } from '#client/transport.ts';
+import { runAnyKindController } from './any-kind.ts';
+import { userOf } from './controller-roles.ts';
+import { runController } from './controller-runtime.ts';
+import type { Controller } from './define-controller.ts';
+import type { ControllerStats, KeyRunner, RunEnvironment } from './key-runner.ts';
+
+export interface ControllersOptions {
+  controllers: readonly Controller[];
+  /** Names of those that are not to run. */
+  without?: readonly string[];
+  transportFor(user: UserInfo): Transport;
+  kinds: KindRegistry;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  /** A bug in a controller. Default: thrown out of every promise, so that the process ends. */
+  onBug?(error: unknown): void;
+  /** Shared with other components of the process; else their own, as `system:kube-controller-manager`. */
+  informers?: SharedInformers;
+}
+
+export interface RunningControllers {
+  /** Keys in queues and at work, writes not seen yet, Events not written yet. */
+  readonly busy: number;
+  readonly informers: SharedInformers;
+  stats(): ({ name: string } & ControllerStats)[];
+  /** What is at work ends by itself; nothing new begins. */
+  stop(): void;
+}
+
+const MANAGER: UserInfo = { name: 'system:kube-controller-manager', groups: ['system:authenticated'] };
+
+const serviceAccountUser = (name: string): UserInfo => ({
+  name,
+  groups: ['system:serviceaccounts', 'system:serviceaccounts:kube-system', 'system:authenticated'],
+});
+
+/** Keys gather at once; work begins for each controller when the informers have listed. */
+export function startControllers(options: ControllersOptions): RunningControllers {
+  const { controllers, without = [], transportFor, kinds, clock, random, log } = options;
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const informers =
+    options.informers ?? new SharedInformers({ client: new Client(transportFor(MANAGER)), clock, random, log, signal });
+  const recorders: EventRecorder[] = [];
+
+  const runners = controllers
+    .filter(({ name }) => !without.includes(name))
+    .map((controller): KeyRunner => {
+      const client = new Client(transportFor(serviceAccountUser(userOf(controller))));
+      const component = controller.name;
+      const events = new EventRecorder({ client, clock, component, log, signal });
+      recorders.push(events);
+      const onBug = options.onBug ?? rethrow;
+      const env: RunEnvironment = {
+        informers,
+        client,
+        kinds,
+        events,
+        clock,
+        random,
+        log: log.child({ controller: controller.name }),
+        onBug,
+      };
+      return controller.form === 'kind' ? runController(controller, env) : runAnyKindController(controller, env);
+    });
+
+  void informers.synced(signal).then(
+    () => runners.forEach((runner) => runner.start()),
+    () => undefined, // stopped before the first listing was complete
+  );
+
+  return {
+    informers,
+    get busy() {
+      const sum = (total: number, each: { busy?: number; pending?: number }) =>
+        total + (each.busy ?? each.pending ?? 0);
+      return runners.reduce(sum, 0) + recorders.reduce(sum, 0);
+    },
+    stats: () => runners.map((runner) => ({ name: runner.name, ...runner.stats })),
+    stop() {
+      stopping.abort(new Error('the controllers are stopped'));
+      for (const runner of runners) runner.stop();
+    },
+  };
+}
+
+function rethrow(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
+}

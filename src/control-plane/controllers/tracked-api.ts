@@ -1,0 +1,62 @@
+/** The writes of one step: each is remembered until the caches have seen it. */
+import type { Kind } from '#api/machinery/kind.ts';
+import { apiVersionOf } from '#api/machinery/kind.ts';
+import { isEqual } from '#api/machinery/equal.ts';
+import type { KubeObject, ObjectKey } from '#api/machinery/object.ts';
+import { keyOf } from '#api/machinery/object.ts';
+import { hasReason } from '#api/machinery/status.ts';
+import type { Client, DeleteOptions, Draft, Named, PatchType } from '#client/client.ts';
+import type { Writes } from './define-controller.ts';
+import type { WriteBarrier } from './write-barrier.ts';
+
+interface Parts {
+  client: Client;
+  barrier: WriteBarrier;
+  writes: Writes;
+}
+
+export function trackedApi(key: ObjectKey, { client, barrier, writes }: Parts) {
+  return {
+    get: (kind: Kind, at: Named) => client.get(kind, at),
+
+    async create(kind: Kind, draft: Draft<KubeObject>): Promise<KubeObject> {
+      const created = await client.create(kind, draft);
+      barrier.wrote(key, kind, created.metadata.resourceVersion);
+      return created;
+    },
+
+    async update(kind: Kind, object: KubeObject): Promise<KubeObject> {
+      const updated = await client.update(kind, object);
+      barrier.wrote(key, kind, updated.metadata.resourceVersion, object.metadata.resourceVersion);
+      return updated;
+    },
+
+    async patch(kind: Kind, at: Named & { subresource?: string }, patch: { type: PatchType; patch: unknown }) {
+      const { name, namespace, subresource } = at;
+      const target = { name, ...(namespace && { namespace }), ...(subresource && { subresource }) };
+      const patched = await client.patch(kind, target, patch);
+      barrier.wrote(key, kind, patched.metadata.resourceVersion);
+      return patched;
+    },
+
+    async delete(kind: Kind, object: KubeObject, options: DeleteOptions = {}): Promise<void> {
+      const { name, namespace, uid } = object.metadata;
+      try {
+        const at = { name, ...(namespace && { namespace }) };
+        await client.delete(kind, at, { ...options, preconditions: { uid } });
+      } catch (error) {
+        if (!hasReason(error, 'NotFound')) throw error;
+      }
+      barrier.deleted(key, kind, { key: keyOf(object), uid });
+    },
+
+    async updateStatus(object: KubeObject & { status?: unknown }, status: unknown): Promise<KubeObject> {
+      if (isEqual(object.status ?? {}, status)) return object;
+      const kind = writes.status?.find((each) => each.kind === object.kind && apiVersionOf(each) === object.apiVersion);
+      if (!kind) throw new Error(`the status of ${object.kind} is not declared as written`);
+      const updated = await client.updateStatus(kind, { ...object, status } as KubeObject);
+      barrier.wrote(key, kind, updated.metadata.resourceVersion, object.metadata.resourceVersion);
+      return updated;
+    },
+  };
+}
