@@ -40,7 +40,6 @@ const SPECIAL: Record<string, Scalar> = {
   'k8s.io/apimachinery/pkg/api/resource.Quantity': 'quantity',
   'k8s.io/apimachinery/pkg/apis/meta/v1.Time': 'time',
   'k8s.io/apimachinery/pkg/apis/meta/v1.MicroTime': 'microTime',
-  'k8s.io/apimachinery/pkg/apis/meta/v1.Duration': 'duration',
   'k8s.io/apimachinery/pkg/apis/meta/v1.FieldsV1': 'fieldsV1',
   'k8s.io/apimachinery/pkg/util/intstr.IntOrString': 'intOrString',
   'k8s.io/apimachinery/pkg/runtime.RawExtension': 'raw',

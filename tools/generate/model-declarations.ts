@@ -50,12 +50,12 @@ export function declarationsOf(ourPackage: string, nodeModules: string): Map<str
 
 function parseDeclaration(name: string, source: string): Declaration | undefined {
   const head = new RegExp(
-    `(?:/\\*\\*((?:(?!\\*/)[^])*)\\*/\\s*)?export interface I${name}\\b[^{]*\\{\\n([^]*?)\\n\\}`,
+    `(?:/\\*\\*((?:(?!\\*/)[\\s\\S])*)\\*/\\s*)?export interface I${name}\\b[^{]*\\{\\n([\\s\\S]*?)\\n\\}`,
   ).exec(source);
   if (!head) return undefined;
   const fields: Declaration['fields'] = new Map();
   // A field stands at one level of indentation; the parts of an inline object type stand deeper.
-  const pattern = /^ {4}(?:\/\*\*((?:(?!\*\/)[^])*)\*\/\s*)?"([^"]+)"(\?)?: ([^]*?);$/gm;
+  const pattern = /^ {4}(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*)?"([^"]+)"(\?)?: ([\s\S]*?);$/gm;
   for (const [, description = '', field, optional, type = ''] of head[2]!.matchAll(pattern))
     fields.set(field!, { required: !optional, enumValues: enumOf(type), description: prose(description) });
   return { description: prose(head[1] ?? ''), fields };

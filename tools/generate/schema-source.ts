@@ -13,7 +13,6 @@ const SCALARS: Record<Scalar, string> = {
   quantity: 'string',
   time: 'string',
   microTime: 'string',
-  duration: 'string',
   intOrString: 'number | string',
   raw: 'unknown',
   fieldsV1: 'unknown',

@@ -20,6 +20,9 @@ export function toBase64(bytes: Uint8Array): string {
   return `${text}${ALPHABET[bits >> 18]}${ALPHABET[(bits >> 12) & 63]}${third}=`;
 }
 
+/** Of the text's UTF-8. */
+export const encodeBase64Text = (text: string): string => toBase64(new TextEncoder().encode(text));
+
 /** The bytes, or, when the text is not base64, the place of the first wrong character. */
 export function fromBase64(text: string): Uint8Array | { wrongAt: number } {
   const wrongAt = firstWrong(text);

@@ -97,6 +97,7 @@ function emptyValue(type: TypeRef): unknown {
   if (!('scalar' in type)) return {};
   if (type.scalar === 'bool') return false;
   if (type.scalar === 'quantity') return '0';
+  if (type.scalar === 'time' || type.scalar === 'microTime') return null;
   return isVarintType(type) || type.scalar === 'double' || type.scalar === 'intOrString' ? 0 : '';
 }
 

@@ -1,0 +1,182 @@
+import { describe, expect, test } from 'vitest';
+import { facts } from '#api/generated/facts.ts';
+import { type Normalised, normalise, strictProblem, unknownFieldText } from './normalise.ts';
+
+const of = (group: string, version: string, kind: string) => facts.typeOfKind(group, version, kind)!;
+const deployment = (input: unknown): Normalised => normalise(facts, of('apps', 'v1', 'Deployment'), input);
+const pod = (spec: unknown): Record<string, unknown> => {
+  const result = normalise(facts, of('', 'v1', 'Pod'), { spec });
+  if ('problem' in result) throw new Error(result.problem);
+  return result.object['spec'] as Record<string, unknown>;
+};
+const container = (more: object) => ({ containers: [{ name: 'web', ...more }] });
+
+describe('what does not fit is told as Go tells it', () => {
+  const cases: [unknown, string][] = [
+    [
+      { spec: { replicas: '3' } },
+      'json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32',
+    ],
+    [
+      { spec: { replicas: 1.5 } },
+      'json: cannot unmarshal number 1.5 into Go struct field DeploymentSpec.spec.replicas of type int32',
+    ],
+    [
+      { spec: { replicas: 2 ** 31 } },
+      'json: cannot unmarshal number 2147483648 into Go struct field DeploymentSpec.spec.replicas of type int32',
+    ],
+    [
+      { spec: { template: { spec: container({ env: [{ name: 'A', value: 1 }] }) } } },
+      'json: cannot unmarshal number into Go struct field EnvVar.spec.template.spec.containers.env.value of type string',
+    ],
+    [
+      { spec: { template: { spec: { containers: {} } } } },
+      'json: cannot unmarshal object into Go struct field PodSpec.spec.template.spec.containers of type []v1.Container',
+    ],
+    [
+      { metadata: { labels: { a: true } } },
+      'json: cannot unmarshal bool into Go struct field ObjectMeta.metadata.labels of type string',
+    ],
+    [[], 'json: cannot unmarshal array into Go value of type v1.Deployment'],
+    [
+      { metadata: { creationTimestamp: 'now' } },
+      'parsing time "now" as "2006-01-02T15:04:05Z07:00": cannot parse "now" as "2006"',
+    ],
+    [
+      { spec: { template: { spec: container({ resources: { limits: { cpu: 'lots' } } }) } } },
+      "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+    ],
+    [
+      { spec: { template: { spec: container({ resources: { limits: { cpu: '1mm' } } }) } } },
+      "unable to parse quantity's suffix",
+    ],
+  ];
+  for (const [input, problem] of cases)
+    test(problem, () => {
+      expect(deployment(input)).toEqual({ problem });
+    });
+
+  test('a secret whose data is not base64', () => {
+    expect(normalise(facts, of('', 'v1', 'Secret'), { data: { a: 'aGk=!' } })).toEqual({
+      problem: 'illegal base64 data at input byte 4',
+    });
+  });
+});
+
+describe('fields that the type does not have', () => {
+  test('are left out and told by path, each once', () => {
+    const result = deployment({
+      foo: 1,
+      spec: { paused: true, bar: {}, template: { spec: container({ imagePull: 'x', resources: { limit: {} } }) } },
+    });
+    expect(result).toMatchObject({
+      object: { spec: { paused: true } },
+      unknownFields: [
+        'foo',
+        'spec.bar',
+        'spec.template.spec.containers[0].imagePull',
+        'spec.template.spec.containers[0].resources.limit',
+      ],
+    });
+    expect(JSON.stringify(result)).not.toContain('imagePull":');
+  });
+
+  test('make the message of strict validation', () => {
+    expect(strictProblem(['spec.foo', 'spec.bar'].map(unknownFieldText))).toBe(
+      'strict decoding error: unknown field "spec.foo", unknown field "spec.bar"',
+    );
+  });
+
+  test('are not looked for inside of raw values', () => {
+    const result = normalise(facts, of('apps', 'v1', 'ControllerRevision'), { data: { anything: [1, { at: 'all' }] } });
+    expect(result).toMatchObject({ unknownFields: [], object: { data: { anything: [1, { at: 'all' }] } } });
+  });
+});
+
+describe('the shape that comes out', () => {
+  test('nulls, and empty values of omitempty fields, are absent', () => {
+    expect(
+      pod({
+        ...container({ args: [], image: '', stdin: false, env: null }),
+        nodeSelector: {},
+        priority: 0,
+        hostname: '',
+      }),
+    ).toEqual({ containers: [{ name: 'web' }], priority: 0 });
+  });
+
+  test('pointers keep their zero value, and marks their emptiness', () => {
+    expect(pod({ ...container({}), terminationGracePeriodSeconds: 0, volumes: [{ name: 'a', emptyDir: {} }] })).toEqual(
+      {
+        containers: [{ name: 'web' }],
+        terminationGracePeriodSeconds: 0,
+        volumes: [{ name: 'a', emptyDir: {} }],
+      },
+    );
+  });
+
+  test('what a Go struct always has is there', () => {
+    expect(deployment({})).toEqual({
+      object: { metadata: {}, spec: { template: { spec: { containers: [] } } } },
+      unknownFields: [],
+    });
+    expect(
+      normalise(facts, of('apps', 'v1', 'Deployment'), { spec: { template: { spec: { containers: [null] } } } }),
+    ).toMatchObject({
+      object: { spec: { template: { spec: { containers: [{ name: '' }] } } } },
+    });
+  });
+
+  test('amounts and times have their one text', () => {
+    expect(pod(container({ resources: { limits: { cpu: 0.5, memory: '1024Mi' } } }))).toMatchObject({
+      containers: [{ resources: { limits: { cpu: '500m', memory: '1Gi' } } }],
+    });
+    const result = deployment({ metadata: { creationTimestamp: '2026-01-02T05:04:05.6+02:00' } });
+    expect(result).toMatchObject({ object: { metadata: { creationTimestamp: '2026-01-02T03:04:05Z' } } });
+  });
+
+  test('it is frozen all the way down and shares nothing with the input', () => {
+    const input = { spec: { template: { spec: container({ args: ['a'] }) } } };
+    const result = deployment(input) as { object: typeof input };
+    expect(Object.isFrozen(result.object.spec.template.spec.containers[0])).toBe(true);
+    expect(Object.isFrozen(input.spec.template.spec.containers)).toBe(false);
+  });
+});
+
+describe('hostile input', () => {
+  test('a key __proto__ changes no prototype and is gone', () => {
+    const input: unknown = JSON.parse(
+      '{"metadata":{"labels":{"__proto__":"x","a":"b"}},"__proto__":{"polluted":true}}',
+    );
+    const { object } = deployment(input) as { object: { metadata: { labels: object } } };
+    expect(Object.keys(object.metadata.labels)).toEqual(['a']);
+    expect(Object.getPrototypeOf(object)).toBe(Object.prototype);
+    expect('polluted' in object).toBe(false);
+  });
+
+  test('raw values nested without end are refused', () => {
+    let data: unknown = {};
+    for (let depth = 0; depth < 5000; depth++) data = { data };
+    expect(normalise(facts, of('apps', 'v1', 'ControllerRevision'), { data })).toEqual({
+      problem: 'exceeded max depth',
+    });
+  });
+
+  test('schemas nested without end are refused', () => {
+    let schema: unknown = {};
+    for (let depth = 0; depth < 5000; depth++) schema = { not: schema };
+    const input = { spec: { versions: [{ schema: { openAPIV3Schema: schema } }] } };
+    expect(normalise(facts, of('apiextensions.k8s.io', 'v1', 'CustomResourceDefinition'), input)).toEqual({
+      problem: 'exceeded max depth',
+    });
+  });
+});
+
+test('a schema may be a boolean or a list where upstream has a union', () => {
+  const schema = { items: { type: 'string' }, additionalProperties: false, dependencies: { a: ['b'] } };
+  const input = { spec: { versions: [{ schema: { openAPIV3Schema: schema } }] } };
+  expect(normalise(facts, of('apiextensions.k8s.io', 'v1', 'CustomResourceDefinition'), input)).toMatchObject({
+    object: { spec: { versions: [{ schema: { openAPIV3Schema: schema } }] } },
+    unknownFields: [],
+  });
+});
