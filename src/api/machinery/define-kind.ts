@@ -159,7 +159,13 @@ export function defineKind<T extends KubeObject>(declaration: KindDeclaration<T>
 export const defineBody = <T extends KubeObject>(
   declaration: Pick<KindDeclaration<T>, 'group' | 'version' | 'kind' | 'defaults' | 'validate' | 'columns'>,
 ): Kind<T> =>
-  defineKind<T>({ ...declaration, plural: declaration.kind.toLowerCase(), scope: 'Namespaced', verbs: [], virtual: true });
+  defineKind<T>({
+    ...declaration,
+    plural: declaration.kind.toLowerCase(),
+    scope: 'Namespaced',
+    verbs: [],
+    virtual: true,
+  });
 
 const SCALE = { group: 'autoscaling', version: 'v1', kind: 'Scale' };
 
@@ -178,11 +184,7 @@ function withStatusOf<T extends KubeObject>(next: T, current: T): T {
   return rest as unknown as T;
 }
 
-function withOnlyStatusOf<T extends KubeObject>(
-  next: T,
-  current: T,
-  keeps: readonly (keyof ObjectMeta)[],
-): T {
+function withOnlyStatusOf<T extends KubeObject>(next: T, current: T, keeps: readonly (keyof ObjectMeta)[]): T {
   const metadata = withSystemFieldsOf(next.metadata, current.metadata);
   for (const field of keeps) Object.assign(metadata, { [field]: current.metadata[field] });
   const status = statusOf(next);

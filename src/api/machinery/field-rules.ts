@@ -38,7 +38,11 @@ export const follows = (at: Path, value: string, rule: NameRule): FieldError[] =
   rule(value).map((text) => invalidValue(at, value, text));
 
 /** Whether at most one of these fields is set. */
-export function atMostOneOf<T extends object>(at: At<T>, value: T, fields: readonly (keyof T & string)[]): FieldError[] {
+export function atMostOneOf<T extends object>(
+  at: At<T>,
+  value: T,
+  fields: readonly (keyof T & string)[],
+): FieldError[] {
   const set = fields.filter((field) => value[field] !== undefined);
   return set.length > 1 ? [invalidValue(at, pick(value, set), `${set.join(' and ')} cannot be both set`)] : [];
 }

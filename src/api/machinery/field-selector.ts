@@ -18,7 +18,7 @@ export function parseFieldSelector(text: string): Parsed<FieldSelector> {
   for (const part of splitUnescaped(text)) {
     if (part === '') continue;
     const match = /^((?:[^\\=!]|\\.)+?)(!=|==|=)(.*)$/s.exec(part);
-    const value = match && unescape(match[3] ?? '');
+    const value = match && withoutEscapes(match[3] ?? '');
     if (!match || value === undefined || value === null)
       return { ok: false, error: `invalid selector: '${text}'; can't understand '${part}'` };
     requirements.push({ field: match[1] ?? '', operator: match[2] === '!=' ? '!=' : '=', value });
@@ -26,9 +26,9 @@ export function parseFieldSelector(text: string): Parsed<FieldSelector> {
   return { ok: true, value: requirements };
 }
 
-/** `valueOf` gives the value of a field; undefined for a field that nobody can select by. */
-export const matchesFields = (selector: FieldSelector, valueOf: (field: string) => string | undefined): boolean =>
-  selector.every(({ field, operator, value }) => (valueOf(field) === value) === (operator === '='));
+/** `fieldOf` gives the value of a field; undefined for a field that nobody can select by. */
+export const matchesFields = (selector: FieldSelector, fieldOf: (field: string) => string | undefined): boolean =>
+  selector.every(({ field, operator, value }) => (fieldOf(field) === value) === (operator === '='));
 
 export const formatFieldSelector = (selector: FieldSelector): string =>
   selector.map(({ field, operator, value }) => `${field}${operator}${value.replace(/[\\,=]/g, '\\$&')}`).join(',');
@@ -47,7 +47,7 @@ function splitUnescaped(text: string): string[] {
 }
 
 /** undefined when an escape is unknown or an `=` stands bare. */
-function unescape(text: string): string | undefined {
+function withoutEscapes(text: string): string | undefined {
   let plain = '';
   for (let i = 0; i < text.length; i++) {
     if (text[i] === '=') return undefined;

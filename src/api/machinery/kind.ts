@@ -76,7 +76,11 @@ export interface Kind<T extends KubeObject = KubeObject> {
   /** The default of propagationPolicy when a DELETE names none. */
   defaultPropagation: 'Background' | 'Orphan';
   /** How long a DELETE waits for somebody else to finish (the kubelet), by default; undefined: the object goes at once. */
-  gracefulDeletion?: { defaultSeconds(object: T): number };
+  gracefulDeletion?: {
+    defaultSeconds(object: T): number;
+    /** True: there is nobody who must finish something, so it goes at once whatever the DELETE asked for. */
+    goesAtOnce?(object: T): boolean;
+  };
   /** `scale`: which fields the Scale object shows and sets. */
   scale?: {
     replicas: string; // '.spec.replicas'

@@ -192,8 +192,7 @@ class SelectorParser {
       found.push(this.#requirement());
       const behind = this.#take();
       if (behind.type === 'end') return found;
-      if (behind.text !== ',')
-        throw new SelectorSyntax(`found '${behind.text}', expected: ',' or 'end of string'`);
+      if (behind.text !== ',') throw new SelectorSyntax(`found '${behind.text}', expected: ',' or 'end of string'`);
       const following = this.#peek();
       if (following.type !== 'identifier' && following.text !== '!')
         throw new SelectorSyntax(`found '${following.text}', expected: identifier after ','`);
@@ -205,7 +204,8 @@ class SelectorParser {
     const { type, text: key } = this.#take();
     if (type !== 'identifier') throw unparsable(`found '${key}', expected: identifier`);
     const complaints = qualifiedName(key);
-    if (complaints.length > 0) throw unparsable(`<nil>: Invalid value: ${JSON.stringify(key)}: ${complaints.join('; ')}`);
+    if (complaints.length > 0)
+      throw unparsable(`<nil>: Invalid value: ${JSON.stringify(key)}: ${complaints.join('; ')}`);
     const following = this.#peek();
     if (negated) return { key, operator: '!', values: [] };
     if (following.type === 'end' || following.text === ',') return { key, operator: 'exists', values: [] };

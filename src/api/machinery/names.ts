@@ -85,9 +85,7 @@ export function qualifiedName(value: string): Complaints {
   const pattern = patternComplaint(rule, QUALIFIED, 'MyName', 'my.name', '123-abc');
   const parts = value.split('/');
   if (parts.length > 2)
-    return [
-      `a valid label key ${pattern} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
-    ];
+    return [`a valid label key ${pattern} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`];
 
   const name = parts.at(-1) ?? '';
   const prefix = parts.length === 2 ? parts[0] : undefined;
@@ -180,7 +178,9 @@ export const cIdentifier: NameRule = (value) =>
 /** Anything that can stand between two slashes of a URL: names of roles, bindings, CSR and the like. */
 export function pathSegment(value: string): Complaints {
   if (value === '.' || value === '..') return [`may not be '${value}'`];
-  return ['/', '%'].filter((character) => value.includes(character)).map((character) => `may not contain '${character}'`);
+  return ['/', '%']
+    .filter((character) => value.includes(character))
+    .map((character) => `may not contain '${character}'`);
 }
 
 /** A name that a generateName begins: the last dash is followed by more. */

@@ -24,7 +24,11 @@ const MAX_MANAGER_BYTES = 128;
 const MAX_SUBRESOURCE_BYTES = 256;
 export const IMMUTABLE = 'field is immutable';
 
-export function validateObjectMeta(meta: ObjectMeta, rules: MetaRules, at = root<ObjectMeta>('metadata')): FieldError[] {
+export function validateObjectMeta(
+  meta: ObjectMeta,
+  rules: MetaRules,
+  at = root<ObjectMeta>('metadata'),
+): FieldError[] {
   return [
     ...validateName(meta, rules.name, at),
     ...validateNamespace(meta.namespace, rules.scope, at),

@@ -1,0 +1,69 @@
+/**
+ * Namespace: a room for names. It goes only when all that is in it has gone: the finalizer `kubernetes` in its spec says so.
+ * Source: API reference, core/v1.
+ */
+import type * as schema from '#api/generated/schema.ts';
+import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
+import { type FieldError, invalidValue } from '#api/machinery/field-error.ts';
+import type { Path } from '#api/machinery/field-path.ts';
+import { dns1123Label, qualifiedName } from '#api/machinery/names.ts';
+
+export type Namespace = schema.Namespace;
+
+/** The label that every namespace carries, so that selectors can name it. */
+export const NAMESPACE_NAME_LABEL = 'kubernetes.io/metadata.name';
+const FINALIZER = 'kubernetes';
+
+export const Namespace = defineKind<schema.Namespace>({
+  group: '',
+  version: 'v1',
+  kind: 'Namespace',
+  plural: 'namespaces',
+  scope: 'Cluster',
+  shortNames: ['ns'],
+  verbs: ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'],
+  subresources: ['status', { name: 'finalize', verbs: ['update'] }],
+  name: dns1123Label,
+
+  defaults: (namespace) => ({
+    ...(namespace as schema.Namespace),
+    metadata: {
+      ...namespace.metadata,
+      ...(namespace.metadata.name && {
+        labels: { ...namespace.metadata.labels, [NAMESPACE_NAME_LABEL]: namespace.metadata.name },
+      }),
+    },
+    spec: { finalizers: [], ...namespace.spec } as schema.NamespaceSpec,
+  }),
+  prepareForCreate: (namespace) => ({
+    ...namespace,
+    spec: { ...namespace.spec, finalizers: [...new Set([...(namespace.spec.finalizers ?? []), FINALIZER])] },
+    status: { phase: 'Active' },
+  }),
+  prepareForUpdate: (next, current, subresource) =>
+    subresource === 'finalize'
+      ? { ...current, metadata: next.metadata, spec: next.spec }
+      : { ...next, spec: current.spec },
+
+  validate: ({ spec }, at) =>
+    (spec.finalizers ?? []).flatMap((finalizer, index) => validateFinalizer(finalizer, at.spec.finalizers[index]!)),
+  validateStatusUpdate: ({ next, at }) => {
+    const phase = next.status?.phase;
+    const going = next.metadata.deletionTimestamp !== undefined;
+    if (!going && phase !== 'Active')
+      return [invalidValue(at.status.phase, phase, "may only be 'Active' if `deletionTimestamp` is empty")];
+    if (going && phase !== 'Terminating')
+      return [invalidValue(at.status.phase, phase, "may only be 'Terminating' if `deletionTimestamp` is not empty")];
+    return [];
+  },
+
+  columns: [nameColumn(), column('Status', 'string', ({ status }) => status?.phase), ageColumn()],
+  selectableFields: { name: ({ metadata }) => metadata.name, 'status.phase': ({ status }) => status?.phase ?? '' },
+});
+
+function validateFinalizer(finalizer: string, at: Path): FieldError[] {
+  const complaints = qualifiedName(finalizer);
+  if (complaints.length > 0) return complaints.map((text) => invalidValue(at, finalizer, text));
+  if (finalizer.includes('/') || finalizer === FINALIZER || finalizer === 'orphan') return [];
+  return [invalidValue(at, finalizer, 'name is neither a standard finalizer name nor is it fully qualified')];
+}

@@ -1,0 +1,113 @@
+/** Pod: containers that live and die together on one node. Source: API reference, core/v1. Its parts are in `pod/`. */
+import type * as schema from '#api/generated/schema.ts';
+import { defineKind } from '#api/machinery/define-kind.ts';
+import { isTerminal } from './pod-conditions.ts';
+import { qosClassOf } from './pod-qos.ts';
+import { podColumns } from './pod/columns.ts';
+import { defaultPod, defaultPodSpec } from './pod/spec.ts';
+
+export type Pod = schema.Pod;
+
+const OPTIONS = { group: '', version: 'v1' };
+
+export const Pod = defineKind<schema.Pod>({
+  group: '',
+  version: 'v1',
+  kind: 'Pod',
+  plural: 'pods',
+  scope: 'Namespaced',
+  shortNames: ['po'],
+  categories: ['all'],
+  subresources: [
+    { name: 'attach', serves: { ...OPTIONS, kind: 'PodAttachOptions' }, verbs: ['create', 'get'] },
+    { name: 'binding', serves: { ...OPTIONS, kind: 'Binding' }, verbs: ['create'] },
+    { name: 'ephemeralcontainers', verbs: ['get', 'patch', 'update'] },
+    { name: 'eviction', serves: { group: 'policy', version: 'v1', kind: 'Eviction' }, verbs: ['create'] },
+    { name: 'exec', serves: { ...OPTIONS, kind: 'PodExecOptions' }, verbs: ['create', 'get'] },
+    { name: 'log', verbs: ['get'] },
+    { name: 'portforward', serves: { ...OPTIONS, kind: 'PodPortForwardOptions' }, verbs: ['create', 'get'] },
+    {
+      name: 'proxy',
+      serves: { ...OPTIONS, kind: 'PodProxyOptions' },
+      verbs: ['create', 'delete', 'get', 'patch', 'update'],
+    },
+    { name: 'resize', verbs: ['get', 'patch', 'update'] },
+    'status',
+  ],
+  generationOf: ({ spec }) => spec,
+  statusKeeps: ['ownerReferences'],
+
+  defaults: (pod) => ({ ...(pod as schema.Pod), spec: defaultPod(defaultPodSpec(pod.spec)) }),
+  prepareForCreate: (pod) => ({ ...pod, status: initialStatus(pod) }),
+  prepareForUpdate: (next, current, subresource) => {
+    if (subresource === 'ephemeralcontainers') return withSpec(current, next, ephemeralContainersOf);
+    if (subresource === 'resize') return withSpec(current, next, resourcesOf);
+    return next;
+  },
+  prepareForStatusUpdate: (next, current) =>
+    next.status?.qosClass || !current.status?.qosClass
+      ? next
+      : { ...next, status: { ...(next.status ?? current.status), qosClass: current.status.qosClass } },
+
+  columns: podColumns,
+  selectableFields: {
+    'spec.nodeName': ({ spec }) => spec.nodeName ?? '',
+    'spec.restartPolicy': ({ spec }) => spec.restartPolicy,
+    'spec.schedulerName': ({ spec }) => spec.schedulerName,
+    'spec.serviceAccountName': ({ spec }) => spec.serviceAccountName ?? '',
+    'spec.hostNetwork': ({ spec }) => String(spec.hostNetwork ?? false),
+    'status.phase': ({ status }) => status?.phase ?? '',
+    'status.podIP': ({ status }) => status?.podIPs?.[0]?.ip ?? status?.podIP ?? '',
+    'status.podIPs': ({ status }) => status?.podIPs?.[0]?.ip ?? status?.podIP ?? '',
+    'status.nominatedNodeName': ({ status }) => status?.nominatedNodeName ?? '',
+  },
+  gracefulDeletion: {
+    defaultSeconds: ({ spec }) => spec.terminationGracePeriodSeconds ?? 30,
+    goesAtOnce: (pod) => !pod.spec.nodeName || isTerminal(pod),
+  },
+});
+
+function initialStatus(pod: schema.Pod): schema.PodStatus {
+  const gated = (pod.spec.schedulingGates ?? []).length > 0;
+  const conditions: schema.PodCondition[] = [
+    {
+      type: 'PodScheduled',
+      status: 'False',
+      reason: 'SchedulingGated',
+      message: 'Scheduling is blocked due to non-empty scheduling gates',
+    },
+  ];
+  return { phase: 'Pending', ...(gated && { conditions }), qosClass: qosClassOf(pod) };
+}
+
+const withSpec = (
+  current: schema.Pod,
+  next: schema.Pod,
+  change: (current: schema.PodSpec, next: schema.PodSpec) => schema.PodSpec,
+): schema.Pod => ({
+  ...current,
+  metadata: { ...current.metadata, resourceVersion: next.metadata.resourceVersion },
+  spec: change(current.spec, next.spec),
+});
+
+const ephemeralContainersOf = (current: schema.PodSpec, next: schema.PodSpec): schema.PodSpec => ({
+  ...current,
+  ...(next.ephemeralContainers && { ephemeralContainers: next.ephemeralContainers }),
+});
+
+/** Of the containers that are there, only what they may use. */
+const resourcesOf = (current: schema.PodSpec, next: schema.PodSpec): schema.PodSpec => {
+  const resized = (now: schema.Container[], wanted: schema.Container[]) =>
+    now.map((container) => {
+      const change = wanted.find(({ name }) => name === container.name);
+      if (!change) return container;
+      const { resizePolicy, resources } = change;
+      return { ...container, ...(resources && { resources }), ...(resizePolicy && { resizePolicy }) };
+    });
+  return {
+    ...current,
+    containers: resized(current.containers, next.containers),
+    ...(current.initContainers && { initContainers: resized(current.initContainers, next.initContainers ?? []) }),
+    ...(next.resources && { resources: next.resources }),
+  };
+};

@@ -1,0 +1,75 @@
+/** Event as `events.k8s.io/v1` has it: other names for the fields of the stored form. Source: API reference, events.k8s.io/v1. */
+import type * as schema from '#api/generated/schema.ts';
+import { Event as CoreEvent, eventColumns, eventFields } from '#api/core/v1/event.ts';
+import { defineKind } from '#api/machinery/define-kind.ts';
+import type { FieldError } from '#api/machinery/field-error.ts';
+import { isRequired } from '#api/machinery/field-rules.ts';
+import type { Selectable } from '#api/machinery/kind.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
+
+export type Event = schema.EventsV1Event;
+
+/** The stored form's name of each field that has another one here. */
+const STORED_NAMES = {
+  reportingController: 'reportingComponent',
+  regarding: 'involvedObject',
+  note: 'message',
+  deprecatedSource: 'source',
+  deprecatedFirstTimestamp: 'firstTimestamp',
+  deprecatedLastTimestamp: 'lastTimestamp',
+  deprecatedCount: 'count',
+} as const;
+
+const toStored = new Map<string, string>(Object.entries(STORED_NAMES));
+const fromStored = new Map<string, string>(Object.entries(STORED_NAMES).map(([here, stored]) => [stored, here]));
+
+const renamed = (object: object, names: ReadonlyMap<string, string>) =>
+  Object.fromEntries(Object.entries(object).map(([name, value]) => [names.get(name) ?? name, value]));
+
+const toHub = (event: schema.EventsV1Event): schema.Event =>
+  ({ involvedObject: {}, ...renamed(event, toStored), apiVersion: 'v1', kind: 'Event' }) as unknown as schema.Event;
+
+const fromHub = (event: KubeObject): schema.EventsV1Event =>
+  ({
+    ...renamed(event, fromStored),
+    apiVersion: 'events.k8s.io/v1',
+    kind: 'Event',
+  }) as unknown as schema.EventsV1Event;
+
+const inHere = ({ field, message, reason }: FieldError): FieldError => {
+  const [first = '', ...rest] = field.split(/(?=[.[])/);
+  return { reason, message, field: [fromStored.get(first) ?? first, ...rest].join('') };
+};
+
+export const Event = defineKind<schema.EventsV1Event>({
+  group: 'events.k8s.io',
+  version: 'v1',
+  kind: 'Event',
+  plural: 'events',
+  scope: 'Namespaced',
+  shortNames: ['ev'],
+  shortLived: true,
+  hub: { kind: CoreEvent, toHub, fromHub },
+  validate: (event, at) => [
+    ...isRequired(at.eventTime, event.eventTime),
+    ...CoreEvent.validate(toHub(event))
+      .filter(({ field }) => !field.startsWith('metadata.'))
+      .map(inHere),
+  ],
+  validateUpdate: ({ next, current }) =>
+    CoreEvent.validateUpdate(toHub(next), toHub(current), '')
+      .filter(({ field }) => !field.startsWith('metadata.'))
+      .map(inHere),
+  updateHasOwnRules: true,
+  columns: eventColumns.map((column) => ({
+    ...column,
+    cell: (event: schema.EventsV1Event, nowMs: number) => column.cell(toHub(event), nowMs),
+  })),
+  selectableFields: Object.fromEntries(
+    Object.entries(eventFields).map(([name, of]): [string, Selectable<schema.EventsV1Event>] => [
+      name.replace('involvedObject', 'regarding').replace('reportingComponent', 'reportingController'),
+      (event) => of(toHub(event)),
+    ]),
+  ),
+  allowCreateOnUpdate: true,
+});
