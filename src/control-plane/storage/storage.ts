@@ -59,7 +59,7 @@ export interface RangeResult {
   items: Stored[];
   revision: Revision;
   more: boolean;
-  /** How many keys match in all, behind what is returned included. */
+  /** How many keys match in all (behind `after`, when it is given), what is not returned included. */
   count: number;
 }
 
@@ -75,7 +75,12 @@ export interface Storage {
    * `after` undefined: from now on; the first batch is empty and names the revision it starts from. Throws `Compacted`.
    */
   watch(options: { prefix: string; after?: Revision; signal: AbortSignal }): AsyncIterable<EventBatch>;
-  /** Forgets history of `prefix` below `revision`. Objects stay. */
+  /**
+   * Makes every watch of exactly `prefix` hand out a batch that reaches at least the returned revision (the current one), an
+   * empty one if need be. Without it a watch of quiet keys does not say how far it has come.
+   */
+  requestProgress(prefix: string): Promise<Revision>;
+  /** Forgets history of `prefix` below `revision`: reads and watches from there on still work. Objects stay. */
   compact(prefix: string, revision: Revision): Promise<void>;
   compactedRevision(prefix: string): Promise<Revision>;
   /** Flushes what is accepted and lets go of files and sockets. */

@@ -1,0 +1,30 @@
+/**
+ * What an embedded store asks of the place where it keeps its bytes: write a batch, load it again. Everything that is
+ * decided (order, comparisons, history, watches) is decided above it and is the same for every backend.
+ */
+import type { EventBatch, Revision, Stored } from './storage.ts';
+
+/** One line of the log: what stood at `key` before the change that `revision` made. */
+export interface LogRecord {
+  revision: Revision;
+  key: string;
+  before: Stored | undefined;
+}
+
+export interface Loaded {
+  revision: Revision;
+  items: Iterable<Stored>;
+  /** Prefix → its compacted revision. */
+  floors: ReadonlyMap<string, Revision>;
+}
+
+export interface Backend {
+  load(): Loaded;
+  /** Resolves when all of the batch is durable; then nothing of it may be lost. Never called again before it has resolved. */
+  write(batch: EventBatch): Promise<void>;
+  /** What was logged above `above` for keys under `prefix`, oldest first. */
+  records(prefix: string, above: Revision): Iterable<LogRecord>;
+  /** Drops what was logged for keys under `prefix` up to `floor`, and remembers the floor. */
+  forget(prefix: string, floor: Revision): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,157 @@
+/**
+ * The store on disk: one LMDB file with three tables. `latest`: key → newest state. `log`: revision and ordinal → what that
+ * change replaced. `meta`: format version, revision, compacted revisions.
+ */
+import { chmodSync, existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Database, open, type RootDatabase } from 'lmdb';
+import type { Backend, Loaded, LogRecord } from './backend.ts';
+import { lockDirectory } from './directory-lock.ts';
+import { EmbeddedStorage } from './embedded-storage.ts';
+import { DataDirectoryRefused } from './errors.ts';
+import { decodeRecord, decodeStored, encodeRecord, encodeStored } from './record-codec.ts';
+import type { EventBatch, Revision, Storage, Stored } from './storage.ts';
+
+/** What this version reads and writes. */
+export const FORMAT_VERSION = 1;
+/** How a directory of the version before is brought to the one named: none is older than 1 yet. */
+const MIGRATIONS: Readonly<Record<number, (tables: Tables) => Promise<void>>> = {};
+
+export interface LmdbOptions {
+  /** Made with mode 0700 when it is missing. */
+  directory: string;
+}
+
+/** @throws DataDirectoryRefused: in use, of a newer format, or not a store. */
+export async function openLmdbStorage({ directory }: LmdbOptions): Promise<Storage> {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const unlock = lockDirectory(directory);
+  try {
+    const tables = openTables(directory);
+    await checkFormat(tables, directory);
+    return new EmbeddedStorage(new LmdbBackend(tables, unlock));
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}
+
+type LogKey = [revision: Revision, ordinal: number];
+
+interface Tables {
+  root: RootDatabase<Buffer, string>;
+  latest: Database<Buffer, string>;
+  log: Database<Buffer, LogKey>;
+  meta: Database<unknown, string>;
+}
+
+function openTables(directory: string): Tables {
+  const path = join(directory, 'store.mdb');
+  const root = open<Buffer, string>({ path, noSubdir: true, maxDbs: 4, encoding: 'binary', cache: false });
+  for (const file of [path, `${path}-lock`]) if (existsSync(file)) chmodSync(file, 0o600);
+  return {
+    root,
+    latest: root.openDB<Buffer, string>('latest', { encoding: 'binary', cache: false }),
+    log: root.openDB<Buffer, LogKey>('log', { encoding: 'binary', cache: false }),
+    meta: root.openDB<unknown, string>('meta', { encoding: 'json', cache: false }),
+  };
+}
+
+async function checkFormat(tables: Tables, directory: string): Promise<void> {
+  const { root, meta, latest } = tables;
+  const format = meta.get('format');
+  if (format === FORMAT_VERSION) return;
+  const refuse = async (why: string) => {
+    await root.close();
+    return new DataDirectoryRefused(`the data directory ${directory} ${why}`);
+  };
+  if (format === undefined) {
+    if (latest.getKeysCount({ limit: 1 }) > 0)
+      throw await refuse('holds no store of this program; name another directory');
+    await root.batch(() => void meta.put('format', FORMAT_VERSION));
+    await root.flushed;
+    return;
+  }
+  if (typeof format !== 'number' || format > FORMAT_VERSION) {
+    throw await refuse(
+      `has format ${format}, this version reads up to ${FORMAT_VERSION}; start the newer version that wrote it, or name another directory`,
+    );
+  }
+  for (let version = format + 1; version <= FORMAT_VERSION; version++) {
+    const migrate = MIGRATIONS[version];
+    if (!migrate)
+      throw await refuse(`has format ${format}, which this version no longer reads; start an older version first`);
+    await migrate(tables);
+  }
+}
+
+const CHUNK = 1000; // log records dropped in one transaction: about 2 ms, so that commits in between do not wait long
+
+class LmdbBackend implements Backend {
+  readonly #tables: Tables;
+  readonly #unlock: () => void;
+
+  constructor(tables: Tables, unlock: () => void) {
+    this.#tables = tables;
+    this.#unlock = unlock;
+  }
+
+  load(): Loaded {
+    const { meta, latest } = this.#tables;
+    const floors = (meta.get('floors') ?? {}) as Record<string, Revision>;
+    return {
+      revision: (meta.get('revision') as Revision | undefined) ?? 1,
+      items: latest.getRange({ snapshot: false }).map(({ key, value }) => decodeStored(key, value)) as Iterable<Stored>,
+      floors: new Map(Object.entries(floors)),
+    };
+  }
+
+  async write({ events, revision }: EventBatch): Promise<void> {
+    const { root, latest, log, meta } = this.#tables;
+    let ordinal = 0;
+    await root.batch(() => {
+      for (const event of events) {
+        if (event.now) void latest.put(event.key, encodeStored(event.now));
+        else void latest.remove(event.key);
+        void log.put([event.revision, ordinal++], encodeRecord(event));
+      }
+      void meta.put('revision', revision);
+    });
+    await root.flushed; // the promise before says only that it is visible
+  }
+
+  *records(prefix: string, above: Revision): Iterable<LogRecord> {
+    for (const { key, value } of this.#tables.log.getRange({ start: [above + 1, 0] })) {
+      const record = decodeRecord(key[0], value, prefix);
+      if (record) yield record;
+    }
+  }
+
+  async forget(prefix: string, floor: Revision): Promise<void> {
+    const { root, meta } = this.#tables;
+    const floors = (meta.get('floors') ?? {}) as Record<string, Revision>;
+    const from = floors[prefix] ?? 0;
+    // The floor first: were it lost, a later reader would take a log with holes for a whole one.
+    await root.batch(() => void meta.put('floors', { ...floors, [prefix]: floor }));
+    let start: LogKey | undefined = [from + 1, 0];
+    while (start) start = await this.#forgetChunk(prefix, start, [floor + 1, 0]);
+    await root.flushed;
+  }
+
+  async close(): Promise<void> {
+    await this.#tables.root.close();
+    this.#unlock();
+  }
+
+  /** @returns where to go on; undefined at the end. */
+  async #forgetChunk(prefix: string, start: LogKey, end: LogKey): Promise<LogKey | undefined> {
+    const { root, log } = this.#tables;
+    const chunk = [...log.getRange({ start, end, limit: CHUNK })];
+    const gone = chunk.filter(({ key, value }) => decodeRecord(key[0], value, prefix)).map(({ key }) => key);
+    await root.batch(() => {
+      for (const key of gone) void log.remove(key);
+    });
+    const last = chunk.at(-1)?.key;
+    return last && chunk.length === CHUNK ? [last[0], last[1] + 1] : undefined;
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * Hands every batch to whoever watches. A watcher that starts in the past, or that has let too much pile up, reads the
+ * history up to now and goes on from there, so no watcher can hold more than `MAX_WAITING` events and none misses one.
+ */
+import { StorageClosed } from './errors.ts';
+import type { EventBatch, Revision, StoreEvent } from './storage.ts';
+
+const MAX_WAITING = 50_000;
+
+/** Events under `prefix` above `after` and up to `upTo`. Throws Compacted. */
+export type ReadHistory = (
+  prefix: string,
+  after: Revision,
+  upTo: Revision,
+) => readonly StoreEvent[] | Promise<readonly StoreEvent[]>;
+
+export class WatchHub {
+  readonly #readHistory: ReadHistory;
+  readonly #watchers = new Set<Watcher>();
+  #revision: Revision;
+  #closed = false;
+
+  constructor(readHistory: ReadHistory, revision: Revision) {
+    this.#readHistory = readHistory;
+    this.#revision = revision;
+  }
+
+  /** Everything up to here has been handed out. */
+  get revision(): Revision {
+    return this.#revision;
+  }
+
+  notify(batch: EventBatch): void {
+    this.#revision = batch.revision;
+    for (const watcher of this.#watchers) watcher.offer(batch);
+  }
+
+  /** Some events never came by here (the source was cut off): everybody reads the history up to `revision`. */
+  skipTo(revision: Revision): void {
+    this.#revision = revision;
+    for (const watcher of this.#watchers) watcher.fallBehind();
+  }
+
+  /** Every watcher of keys under `prefix` gets a batch that reaches at least `revision`, an empty one if need be. */
+  askProgress(prefix: string, revision: Revision): void {
+    for (const watcher of this.#watchers) if (watcher.prefix === prefix) watcher.askProgress(revision);
+  }
+
+  /** Starts now, not at the first read. */
+  watch({
+    prefix,
+    after,
+    signal,
+  }: {
+    prefix: string;
+    after?: Revision;
+    signal: AbortSignal;
+  }): AsyncIterable<EventBatch> {
+    if (this.#closed) throw new StorageClosed();
+    const watcher = new Watcher({ prefix, after, now: this.#revision });
+    this.#watchers.add(watcher);
+    const stop = () => {
+      this.#watchers.delete(watcher);
+      watcher.end();
+    };
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+    return this.#batches(watcher, () => {
+      signal.removeEventListener('abort', stop);
+      stop();
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const watcher of this.#watchers) watcher.end();
+    this.#watchers.clear();
+  }
+
+  async *#batches(watcher: Watcher, stop: () => void): AsyncGenerator<EventBatch, void, undefined> {
+    try {
+      while (!watcher.ended) {
+        if (watcher.behind) yield await this.#catchUp(watcher);
+        const batch = watcher.take();
+        if (batch) yield batch;
+        else if (!watcher.behind) await watcher.something();
+      }
+    } finally {
+      stop();
+    }
+  }
+
+  async #catchUp(watcher: Watcher): Promise<EventBatch> {
+    const upTo = Math.max(this.#revision, watcher.delivered);
+    const from = watcher.collectFrom(upTo);
+    return { events: await this.#readHistory(watcher.prefix, from, upTo), revision: upTo };
+  }
+}
+
+class Watcher {
+  readonly prefix: string;
+  /** Everything up to here was given out or is being given out. */
+  delivered: Revision;
+  behind: boolean;
+  ended = false;
+  #waiting: StoreEvent[] = [];
+  #seen: Revision;
+  #wanted: Revision;
+  #wake: (() => void) | undefined;
+
+  constructor({ prefix, after, now }: { prefix: string; after: Revision | undefined; now: Revision }) {
+    this.prefix = prefix;
+    this.delivered = after ?? now;
+    this.behind = after !== undefined && after < now;
+    this.#seen = this.delivered;
+    this.#wanted = now;
+    if (after === undefined) this.delivered = now - 1; // so that the first batch names where it starts
+  }
+
+  offer({ events, revision }: EventBatch): void {
+    if (this.behind || revision <= this.#seen) return;
+    for (const event of events) {
+      if (event.revision > this.#seen && event.key.startsWith(this.prefix)) this.#waiting.push(event);
+    }
+    this.#seen = revision;
+    if (this.#waiting.length > MAX_WAITING) this.fallBehind();
+    if (this.#waiting.length > 0 || this.#wanted > this.delivered) this.#wakeUp();
+  }
+
+  fallBehind(): void {
+    this.behind = true;
+    this.#waiting = [];
+    this.#wakeUp();
+  }
+
+  /** What comes above `upTo` is collected from now on; returns from where the history has to be read. */
+  collectFrom(upTo: Revision): Revision {
+    const from = this.delivered;
+    this.behind = false;
+    this.#waiting = [];
+    this.#seen = upTo;
+    this.delivered = upTo;
+    return from;
+  }
+
+  askProgress(revision: Revision): void {
+    if (revision <= this.#wanted) return;
+    this.#wanted = revision;
+    this.#wakeUp();
+  }
+
+  take(): EventBatch | undefined {
+    if (this.behind) return undefined;
+    const owes = this.#wanted > this.delivered && this.#seen > this.delivered;
+    if (this.#waiting.length === 0 && !owes) return undefined;
+    const events = this.#waiting;
+    this.#waiting = [];
+    this.delivered = this.#seen;
+    return { events, revision: this.#seen };
+  }
+
+  something(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.ended) resolve();
+      else this.#wake = resolve;
+    });
+  }
+
+  end(): void {
+    this.ended = true;
+    this.#wakeUp();
+  }
+
+  #wakeUp(): void {
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+}
