@@ -1,0 +1,158 @@
+/** A container, as the runtime is told of it. */
+import { randomUUID } from 'node:crypto';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Container, Pod, VolumeMount } from '#api/generated/schema.ts';
+import type { ContainerConfig, Image, Mount, MountPropagation } from '#node/runtime/runtime.ts';
+import { type Environment, environmentOf, type EnvironmentSources } from './environment.ts';
+import { etcHosts, hostnameOf } from './etc-hosts.ts';
+import { expand } from './expansion.ts';
+import { UnresolvedField } from './field-values.ts';
+import { linuxResources } from './quality-of-service.ts';
+import { containerAnnotations, containerLabels } from './runtime-labels.ts';
+import { containerLogPath } from './sandbox-config.ts';
+import { containerSecurity, type SecurityFacts } from './security-context.ts';
+import type { Mounter } from './volumes/mounter.ts';
+import { mountSubPath, SubPathRefused, subPathTarget } from './volumes/sub-path.ts';
+
+export interface ContainerFacts {
+  nodeName: string;
+  clusterDomain: string;
+  /** The text of the node's own /etc/hosts. */
+  nodeHosts: string;
+  machine: { memoryBytes: number; mayLowerOomScore: boolean };
+  security: SecurityFacts;
+  sources: Omit<EnvironmentSources, 'podIPs'>;
+  mounter: Mounter;
+}
+
+export interface ContainerInputs {
+  pod: Pod;
+  container: Container;
+  image: Image;
+  restartCount: number;
+  podIPs: readonly string[];
+  /** By volume name. */
+  volumes: ReadonlyMap<string, string>;
+  /** The pod's own folder. */
+  podFolder: string;
+  /** For an ephemeral container: whose processes it sees. */
+  targetId?: string | undefined;
+}
+
+/** @throws UnresolvedField, RefusedSecurity: a CreateContainerConfigError */
+export async function containerConfigOf(inputs: ContainerInputs, facts: ContainerFacts): Promise<ContainerConfig> {
+  const { pod, container, image, restartCount, podIPs, targetId } = inputs;
+  const environment = await environmentOf(pod, container, { ...facts.sources, podIPs });
+  const values = new Map(environment.map(({ key, value }) => [key, value]));
+  const expanded = (texts: string[] | undefined) =>
+    (texts ?? []).map((text) => expand(text, (name) => values.get(name)));
+  return {
+    metadata: { name: container.name, attempt: restartCount },
+    image: image.id,
+    command: expanded(container.command),
+    args: expanded(container.args),
+    workingDir: container.workingDir ?? '',
+    envs: withHostname(environment, pod, facts),
+    mounts: await mountsOf(inputs, facts, environment),
+    labels: containerLabels(pod, container),
+    annotations: containerAnnotations(pod, container, restartCount),
+    logPath: containerLogPath(container.name, restartCount),
+    stdin: container.stdin ?? false,
+    stdinOnce: container.stdinOnce ?? false,
+    tty: container.tty ?? false,
+    linux: {
+      resources: linuxResources(pod, container, facts.machine),
+      securityContext: containerSecurity(pod, container, { facts: facts.security, image, targetId }),
+    },
+  };
+}
+
+// The runtime only sets HOSTNAME from the sandbox; a host-network pod has none there.
+function withHostname(environment: Environment, pod: Pod, facts: ContainerFacts): Environment {
+  if (!pod.spec.hostNetwork || environment.some(({ key }) => key === 'HOSTNAME')) return environment;
+  return [{ key: 'HOSTNAME', value: hostnameOf(pod, facts) }, ...environment];
+}
+
+const PROPAGATIONS: Record<string, MountPropagation> = {
+  None: 'PROPAGATION_PRIVATE',
+  HostToContainer: 'PROPAGATION_HOST_TO_CONTAINER',
+  Bidirectional: 'PROPAGATION_BIDIRECTIONAL',
+};
+
+async function mountsOf(inputs: ContainerInputs, facts: ContainerFacts, environment: Environment): Promise<Mount[]> {
+  const { container } = inputs;
+  const mounts: Mount[] = [];
+  for (const [index, mount] of (container.volumeMounts ?? []).entries())
+    mounts.push({
+      containerPath: mount.mountPath.startsWith('/') ? mount.mountPath : `/${mount.mountPath}`,
+      hostPath: await sourceOf(mount, index, { inputs, facts, environment }),
+      readonly: mount.readOnly ?? false,
+      propagation: PROPAGATIONS[mount.mountPropagation ?? 'None'] ?? 'PROPAGATION_PRIVATE',
+      ...(mount.recursiveReadOnly === 'Enabled' && { recursiveReadOnly: true }),
+    });
+  const has = (path: string) => mounts.some(({ containerPath }) => containerPath === path);
+  if (!has('/etc/hosts')) mounts.push(await hostsMount(inputs, facts));
+  mounts.push(await terminationLogMount(inputs));
+  return mounts;
+}
+
+async function sourceOf(
+  mount: VolumeMount,
+  index: number,
+  { inputs, facts, environment }: { inputs: ContainerInputs; facts: ContainerFacts; environment: Environment },
+): Promise<string> {
+  const volume = inputs.volumes.get(mount.name);
+  if (volume === undefined)
+    throw new UnresolvedField(`cannot find volume "${mount.name}" to mount into container "${inputs.container.name}"`);
+  const values = new Map(environment.map(({ key, value }) => [key, value]));
+  const subPath = mount.subPathExpr ? strictExpand(mount.subPathExpr, values) : (mount.subPath ?? '');
+  if (!subPath) return volume;
+  const target = subPathTarget(inputs.podFolder, `${inputs.container.name}.${inputs.restartCount}`, index);
+  try {
+    if (!(await facts.mounter.below(target)).includes(target))
+      await mountSubPath({ volume, subPath, target }, facts.mounter);
+    return target;
+  } catch (error) {
+    if (error instanceof SubPathRefused)
+      throw new UnresolvedField(
+        `failed to prepare subPath for volumeMount "${mount.name}" of container "${inputs.container.name}"`,
+      );
+    throw error;
+  }
+}
+
+function strictExpand(text: string, values: ReadonlyMap<string, string>): string {
+  const missing: string[] = [];
+  const expanded = expand(text, (name) => {
+    const value = values.get(name);
+    if (value === undefined) missing.push(name);
+    return value;
+  });
+  if (missing.length > 0) throw new UnresolvedField(`missing value for ${JSON.stringify(missing[0])}`);
+  return expanded;
+}
+
+async function hostsMount({ pod, podIPs, podFolder }: ContainerInputs, facts: ContainerFacts): Promise<Mount> {
+  const hostPath = join(podFolder, 'etc-hosts');
+  const { clusterDomain, nodeHosts } = facts;
+  await mkdir(podFolder, { recursive: true, mode: 0o750 });
+  await writeFile(hostPath, etcHosts(pod, { podIPs, hostname: hostnameOf(pod, facts), clusterDomain, nodeHosts }));
+  await chmod(hostPath, 0o644);
+  return { containerPath: '/etc/hosts', hostPath, readonly: false, propagation: 'PROPAGATION_PRIVATE' };
+}
+
+/** A file of its own for each run of the container; world-writable, because any user may run in it. */
+async function terminationLogMount({ container, podFolder }: ContainerInputs): Promise<Mount> {
+  const folder = join(podFolder, 'containers', container.name);
+  const hostPath = join(folder, randomUUID().slice(0, 8));
+  await mkdir(folder, { recursive: true, mode: 0o750 });
+  await writeFile(hostPath, '');
+  await chmod(hostPath, 0o666);
+  return {
+    containerPath: container.terminationMessagePath,
+    hostPath,
+    readonly: false,
+    propagation: 'PROPAGATION_PRIVATE',
+  };
+}

@@ -1,0 +1,161 @@
+/** Sees to it that a container's image is on the node, as its pull policy says. Texts and reasons are upstream's. */
+import type { Container, Pod, Secret } from '#api/generated/schema.ts';
+import type { Clock } from '#base/clock.ts';
+import type { ContainerRuntime, Image } from '#node/runtime/runtime.ts';
+import { RuntimeError } from '#node/runtime/runtime.ts';
+import { BackOff } from './back-off.ts';
+import { durationText } from './go-text.ts';
+import type { PodEvents } from './pod-events.ts';
+import { credentialsFor } from './registry-credentials.ts';
+
+/** `reason` and `message` are the container's waiting state. */
+export class ImageFailed extends Error {
+  readonly reason: 'ErrImagePull' | 'ImagePullBackOff' | 'ErrImageNeverPull' | 'InvalidImageName' | 'ImageInspectError';
+  /** When trying again makes sense. */
+  readonly againAfterMs: number | undefined;
+
+  constructor(reason: ImageFailed['reason'], message: string, againAfterMs?: number) {
+    super(message);
+    this.reason = reason;
+    this.againAfterMs = againAfterMs;
+  }
+}
+
+export interface ImagesOptions {
+  runtime: ContainerRuntime;
+  clock: Clock;
+  events: PodEvents;
+}
+
+const BACK_OFF = { initialMs: 10_000, maxMs: 300_000 };
+// A reference as the registries define it, loosely: the runtime is stricter.
+const REFERENCE = /^[A-Za-z0-9][\w.\-:/]*(@sha256:[0-9a-f]{64})?$/;
+
+export class Images {
+  readonly #options: ImagesOptions;
+  readonly #backOff: BackOff;
+  readonly #lastError = new Map<string, string>();
+  /** Pulls under way, by image and secrets: containers that need the same one wait for the same pull. */
+  readonly #pulling = new Map<string, Promise<string>>();
+
+  constructor(options: ImagesOptions) {
+    this.#options = options;
+    this.#backOff = new BackOff(options.clock, BACK_OFF);
+  }
+
+  /** @throws ImageFailed */
+  async ensure(pod: Pod, container: Container, pullSecrets: readonly Secret[]): Promise<Image> {
+    const { events } = this.#options;
+    const said = container.image ?? '';
+    const text = JSON.stringify(said);
+    if (!REFERENCE.test(said)) {
+      const message = `Failed to apply default image tag ${text}: couldn't parse image name ${text}: invalid reference format`;
+      events.warning(pod, container, 'InspectFailed', message);
+      throw new ImageFailed('InvalidImageName', message);
+    }
+    const name = withTag(said);
+    const present = await this.#inspect(pod, container, name);
+    if (present && container.imagePullPolicy !== 'Always') {
+      events.normal(
+        pod,
+        container,
+        'Pulled',
+        `Container image ${text} already present on machine and can be accessed by the pod`,
+      );
+      return present;
+    }
+    if (container.imagePullPolicy === 'Never') {
+      const message = `Container image ${text} is not present with pull policy of Never`;
+      events.warning(pod, container, 'ErrImageNeverPull', message);
+      throw new ImageFailed('ErrImageNeverPull', message);
+    }
+    return this.#pull(pod, container, { name, pullSecrets });
+  }
+
+  forget(podUid: string): void {
+    this.#backOff.forget(`${podUid}_`);
+    for (const key of this.#lastError.keys()) if (key.startsWith(`${podUid}_`)) this.#lastError.delete(key);
+  }
+
+  async #inspect(pod: Pod, container: Container, name: string): Promise<Image | undefined> {
+    try {
+      return await this.#options.runtime.imageStatus(name);
+    } catch (error) {
+      if (!(error instanceof RuntimeError)) throw error;
+      const message = `Failed to inspect image ${JSON.stringify(container.image)}: ${error.message}`;
+      this.#options.events.warning(pod, container, 'InspectFailed', message);
+      throw new ImageFailed('ImageInspectError', message);
+    }
+  }
+
+  async #pull(
+    pod: Pod,
+    container: Container,
+    { name, pullSecrets }: { name: string; pullSecrets: readonly Secret[] },
+  ): Promise<Image> {
+    const { events, clock } = this.#options;
+    const text = JSON.stringify(container.image);
+    const key = `${pod.metadata.uid}_${container.image}`;
+    const leftMs = this.#backOff.leftMs(key);
+    if (leftMs > 0) {
+      const message = `Back-off pulling image ${text}`;
+      events.normal(pod, container, 'BackOff', message);
+      const last = this.#lastError.get(key);
+      throw new ImageFailed('ImagePullBackOff', last ? `${message}: ErrImagePull: ${last}` : message, leftMs);
+    }
+    events.normal(pod, container, 'Pulling', `Pulling image ${text}`);
+    const startedAt = clock.now();
+    try {
+      const image = await this.#pullOnce(name, pullSecrets);
+      const took = durationText(Math.round(clock.now() - startedAt));
+      events.normal(
+        pod,
+        container,
+        'Pulled',
+        `Successfully pulled image ${text} in ${took} (${took} including waiting). Image size: ${image.sizeBytes} bytes.`,
+      );
+      this.#lastError.delete(key);
+      return image;
+    } catch (error) {
+      if (!(error instanceof RuntimeError)) throw error;
+      events.warning(pod, container, 'Failed', `Failed to pull image ${text}: ${error.message}`);
+      this.#backOff.next(key);
+      this.#lastError.set(key, error.message);
+      throw new ImageFailed('ErrImagePull', error.message, this.#backOff.leftMs(key));
+    }
+  }
+
+  async #pullOnce(name: string, secrets: readonly Secret[]): Promise<Image> {
+    const { runtime } = this.#options;
+    const id = `${name}|${secrets.map(({ metadata }) => `${metadata.uid}@${metadata.resourceVersion}`).join(',')}`;
+    const under = this.#pulling.get(id) ?? this.#withCredentials(name, secrets);
+    this.#pulling.set(id, under);
+    try {
+      const reference = await under;
+      const image = (await runtime.imageStatus(reference)) ?? (await runtime.imageStatus(name));
+      if (!image) throw new RuntimeError('NotFound', `image ${JSON.stringify(name)} is gone right after it was pulled`);
+      return image;
+    } finally {
+      this.#pulling.delete(id);
+    }
+  }
+
+  /** Each credential that fits, then none. The last refusal is the one that is told. */
+  async #withCredentials(name: string, secrets: readonly Secret[]): Promise<string> {
+    let refusal: unknown;
+    const credentials = credentialsFor(name, secrets);
+    for (const auth of credentials.length > 0 ? credentials : [undefined]) {
+      try {
+        return await this.#options.runtime.pullImage(name, auth);
+      } catch (error) {
+        if (!(error instanceof RuntimeError)) throw error;
+        refusal = error;
+      }
+    }
+    throw refusal;
+  }
+}
+
+/** No tag and no digest means `latest`. */
+export const withTag = (image: string): string =>
+  image.includes('@') || /:[^/]*$/.test(image) ? image : `${image}:latest`;

@@ -1,0 +1,194 @@
+/**
+ * What must happen now so that the runtime has what the pod says. Pure: every path is a table test. Init containers run
+ * one after the other to success; sidecars among them must have started before the next; then all the others at once.
+ */
+import type { Container, Pod } from '#api/generated/schema.ts';
+import type { ContainerStatus } from '#node/runtime/runtime.ts';
+import { ephemeralContainers, initContainers, isSidecar } from './pod-containers.ts';
+import { hashAnnotation, hashOf } from './runtime-labels.ts';
+import { containerNameOf, isAlive, newestOf, type RuntimePod } from './runtime-pods.ts';
+
+export interface ContainerToKill {
+  status: ContainerStatus;
+  container: Container | undefined;
+  /** The event's text. */
+  message: string;
+  reason: 'Unhealthy' | 'Changed' | 'Gone';
+}
+
+export interface PodActions {
+  /** Stop everything, the sandbox too: it is to be made anew, or the pod has finished. */
+  killPod: boolean;
+  /** undefined: the sandbox stays. */
+  createSandbox: { attempt: number } | undefined;
+  sandboxId: string | undefined;
+  kill: ContainerToKill[];
+  start: Container[];
+}
+
+/** What probes say of a running container. undefined: nothing against it. */
+export type Verdict = 'liveness failed' | 'startup failed' | undefined;
+export interface Health {
+  verdict(status: ContainerStatus): Verdict;
+  /** The startup probe has succeeded, or there is none. */
+  hasStarted(container: Container, status: ContainerStatus): boolean;
+}
+
+export function podActions(pod: Pod, now: RuntimePod, health: Health): PodActions {
+  const sandbox = sandboxState(pod, now);
+  if (sandbox.mustBeMade) return actionsForNewSandbox(pod, now, sandbox.attempt);
+
+  const actions: PodActions = { killPod: false, createSandbox: undefined, sandboxId: sandbox.id, kill: [], start: [] };
+  for (const container of ephemeralContainers(pod)) if (!newestOf(now, container.name)) actions.start.push(container);
+
+  const init = initActions(pod, now, health);
+  actions.kill.push(...init.kill);
+  actions.start.push(...init.start);
+  if (init.state === 'failed') return { ...actions, killPod: true, start: [] };
+  if (init.state === 'busy') return actions;
+
+  let kept = 0;
+  for (const container of pod.spec.containers) {
+    const status = newestOf(now, container.name);
+    if (!status || !isAlive(status)) {
+      if (shouldRestart(pod, status)) actions.start.push(container);
+      continue;
+    }
+    const kill = reasonToKill(container, status, health);
+    if (!kill) {
+      kept += 1;
+      continue;
+    }
+    actions.kill.push(kill);
+    if (kill.reason === 'Changed' || pod.spec.restartPolicy !== 'Never') actions.start.push(container);
+  }
+  const nothingLeft = kept === 0 && !actions.start.some((container) => pod.spec.containers.includes(container));
+  return nothingLeft ? { ...actions, killPod: true, start: [] } : actions;
+}
+
+interface SandboxState {
+  mustBeMade: boolean;
+  attempt: number;
+  id: string | undefined;
+}
+
+function sandboxState(pod: Pod, now: RuntimePod): SandboxState {
+  const [newest] = now.sandboxes;
+  if (!newest) return { mustBeMade: true, attempt: 0, id: undefined };
+  const ready = now.sandboxes.filter(({ state }) => state === 'SANDBOX_READY');
+  const isUsable =
+    ready.length === 1 && newest.state === 'SANDBOX_READY' && (pod.spec.hostNetwork === true || newest.ips.length > 0);
+  return { mustBeMade: !isUsable, attempt: newest.metadata.attempt + (isUsable ? 0 : 1), id: newest.id };
+}
+
+function actionsForNewSandbox(pod: Pod, now: RuntimePod, attempt: number): PodActions {
+  const nothing: PodActions = {
+    killPod: now.sandboxes.length > 0,
+    createSandbox: undefined,
+    sandboxId: undefined,
+    kill: [],
+    start: [],
+  };
+  const everRan = now.containers.length > 0;
+  if (pod.spec.restartPolicy === 'Never' && attempt !== 0 && everRan) return nothing;
+  const toStart = pod.spec.containers.filter(({ name }) => {
+    const status = newestOf(now, name);
+    return !(pod.spec.restartPolicy === 'OnFailure' && status && hasSucceeded(status));
+  });
+  if (toStart.length === 0 && hasInitialized(pod, now)) return nothing;
+  const [firstInit] = initContainers(pod);
+  return { ...nothing, createSandbox: { attempt }, start: firstInit ? [firstInit] : toStart };
+}
+
+interface InitActions {
+  state: 'done' | 'busy' | 'failed';
+  kill: ContainerToKill[];
+  start: Container[];
+}
+
+function initActions(pod: Pod, now: RuntimePod, health: Health): InitActions {
+  const result: InitActions = { state: 'done', kill: [], start: [] };
+  const initialized = hasInitialized(pod, now);
+  for (const container of initContainers(pod)) {
+    const status = newestOf(now, container.name);
+    if (isSidecar(container)) {
+      const started = sidecarActions(container, status, { health, result });
+      if (!started && !initialized) return { ...result, state: 'busy' };
+    } else if (!initialized) {
+      const state = initState(pod, status);
+      if (state === 'failed') return { ...result, state: 'failed' };
+      if (state === 'start') result.start.push(container);
+      if (state !== 'done') return { ...result, state: 'busy' };
+    }
+  }
+  return result;
+}
+
+/** @returns whether it counts as started */
+function sidecarActions(
+  container: Container,
+  status: ContainerStatus | undefined,
+  { health, result }: { health: Health; result: InitActions },
+): boolean {
+  if (!status || !isAlive(status)) {
+    if (status?.state !== 'CONTAINER_CREATED') result.start.push(container);
+    return false;
+  }
+  const kill = reasonToKill(container, status, health);
+  if (!kill) return health.hasStarted(container, status);
+  result.kill.push(kill);
+  result.start.push(container);
+  return false;
+}
+
+function initState(pod: Pod, status: ContainerStatus | undefined): 'start' | 'wait' | 'done' | 'failed' {
+  if (!status) return 'start';
+  if (isAlive(status)) return 'wait';
+  if (status.state === 'CONTAINER_CREATED') return 'start';
+  if (status.exitCode === 0) return 'done';
+  return pod.spec.restartPolicy === 'Never' ? 'failed' : 'start';
+}
+
+/** Once a regular container was made, init containers are history, whatever the runtime still knows of them. */
+function hasInitialized(pod: Pod, now: RuntimePod): boolean {
+  const regular = new Set(pod.spec.containers.map(({ name }) => name));
+  const [sandbox] = now.sandboxes;
+  if (!sandbox) return false;
+  const since = sandbox.createdAt ?? 0;
+  return (
+    now.containers.some((status) => regular.has(containerNameOf(status)) && (status.createdAt ?? 0) >= since) ||
+    initContainers(pod).every((container) => {
+      const status = newestOf(now, container.name);
+      return !isSidecar(container) && status !== undefined && hasSucceeded(status);
+    })
+  );
+}
+
+const hasSucceeded = ({ state, exitCode }: ContainerStatus): boolean => state === 'CONTAINER_EXITED' && exitCode === 0;
+
+function shouldRestart(pod: Pod, status: ContainerStatus | undefined): boolean {
+  if (!status || status.state === 'CONTAINER_CREATED') return true;
+  switch (pod.spec.restartPolicy) {
+    case 'Always':
+      return true;
+    case 'OnFailure':
+      return status.exitCode !== 0;
+    default:
+      return false;
+  }
+}
+
+function reasonToKill(container: Container, status: ContainerStatus, health: Health): ContainerToKill | undefined {
+  const restart = (message: string, reason: ContainerToKill['reason']): ContainerToKill => ({
+    status,
+    container,
+    reason,
+    message: `Container ${container.name} ${message}, will be restarted`,
+  });
+  const hash = hashAnnotation(status);
+  if (hash !== undefined && hash !== hashOf(container)) return restart('definition changed', 'Changed');
+  const verdict = health.verdict(status);
+  if (verdict === 'liveness failed') return restart('failed liveness probe', 'Unhealthy');
+  if (verdict === 'startup failed') return restart('failed startup probe', 'Unhealthy');
+  return undefined;
+}

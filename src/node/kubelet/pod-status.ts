@@ -1,0 +1,253 @@
+/**
+ * A pod's status from what the runtime has of it. Pure. Phases, reasons and texts are upstream's: clients match them.
+ * Source: API reference, PodStatus; "Pod Lifecycle".
+ */
+import { timestampOf } from '#api/machinery/timestamp.ts';
+import type {
+  Container,
+  ContainerState,
+  ContainerStatus,
+  Pod,
+  PodCondition,
+  PodStatus,
+} from '#api/generated/schema.ts';
+import { ephemeralContainers, initContainers, isSidecar } from './pod-containers.ts';
+import { podConditions } from './pod-conditions.ts';
+import { qosClassOf } from '#api/core/v1/pod-qos.ts';
+import { restartCountOf } from './runtime-labels.ts';
+import { newestOf, olderOf, type RuntimePod } from './runtime-pods.ts';
+import type { ContainerStatus as RuntimeContainerStatus } from '#node/runtime/runtime.ts';
+
+/** Why a container is not running, known to the kubelet only: the last attempt's outcome. */
+export interface WaitingReason {
+  reason: string;
+  message?: string;
+}
+
+export interface StatusInputs {
+  pod: Pod;
+  now: RuntimePod;
+  nowMs: number;
+  hostIPs: readonly string[];
+  /** By container name. */
+  waiting: ReadonlyMap<string, WaitingReason>;
+  isReady(container: Container, status: RuntimeContainerStatus): boolean;
+  hasStarted(container: Container, status: RuntimeContainerStatus): boolean;
+  /** What an exited container left to say. */
+  terminationMessage(status: RuntimeContainerStatus): string;
+  /** Its containers have stopped for good. */
+  isTerminal: boolean;
+  /** Set when the kubelet itself ended the pod: `Evicted`, `DeadlineExceeded`, … */
+  ended?: { reason: string; message: string };
+}
+
+export function podStatusOf(inputs: StatusInputs): PodStatus {
+  const { pod, now, nowMs, hostIPs } = inputs;
+  const old = pod.status;
+  const before = (name: string, list: ContainerStatus[] | undefined) => list?.find((status) => status.name === name);
+  const init = initContainers(pod).map((container) =>
+    containerStatusOf(container, before(container.name, old?.initContainerStatuses), inputs),
+  );
+  const regular = pod.spec.containers.map((container) =>
+    containerStatusOf(container, before(container.name, old?.containerStatuses), inputs),
+  );
+  const ephemeral = ephemeralContainers(pod).map((container) =>
+    containerStatusOf(container, before(container.name, old?.ephemeralContainerStatuses), inputs),
+  );
+  const phase = inputs.ended ? 'Failed' : phaseOf(pod, { init, regular, isTerminal: inputs.isTerminal });
+  const ips = pod.spec.hostNetwork ? [...hostIPs] : (now.sandboxes[0]?.ips ?? []);
+  const hasSandbox = now.sandboxes[0]?.state === 'SANDBOX_READY' && ips.length > 0;
+  const own: PodCondition[] = podConditions({ pod, phase, init, regular, hasSandbox });
+  return {
+    ...(pod.metadata.generation !== undefined && { observedGeneration: pod.metadata.generation }),
+    phase,
+    conditions: mergeConditions(old?.conditions ?? [], own, timestampOf(nowMs)),
+    ...(inputs.ended ?? endedBefore(old)),
+    ...(hostIPs[0] && { hostIP: hostIPs[0], hostIPs: hostIPs.map((ip) => ({ ip })) }),
+    ...(ips[0] ? { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) } : keptIPs(old)),
+    startTime: old?.startTime ?? timestampOf(nowMs),
+    ...(init.length > 0 && { initContainerStatuses: init }),
+    containerStatuses: regular,
+    ...(ephemeral.length > 0 && { ephemeralContainerStatuses: ephemeral }),
+    qosClass: old?.qosClass ?? qosClassOf(pod),
+  };
+}
+
+/** Addresses stay readable after the sandbox has gone. */
+const keptIPs = (old: PodStatus | undefined): Partial<PodStatus> =>
+  old?.podIP ? { podIP: old.podIP, podIPs: old.podIPs } : {};
+const endedBefore = (old: PodStatus | undefined): Partial<PodStatus> =>
+  old?.phase === 'Failed' && old.reason ? { reason: old.reason, message: old.message } : {};
+
+function mergeConditions(old: PodCondition[], own: PodCondition[], now: string): PodCondition[] {
+  const types = new Set(own.map(({ type }) => type));
+  const dated = own.map((condition) => {
+    const before = old.find(({ type }) => type === condition.type);
+    const changed = before?.status !== condition.status;
+    const at = changed ? now : before?.lastTransitionTime;
+    return { ...condition, ...(at && { lastTransitionTime: at }) };
+  });
+  return [...dated, ...old.filter(({ type }) => !types.has(type))];
+}
+
+export function containerStatusOf(
+  container: Container,
+  old: ContainerStatus | undefined,
+  inputs: StatusInputs,
+): ContainerStatus {
+  const { pod, now, waiting } = inputs;
+  const status = newestOf(now, container.name);
+  const why = waiting.get(container.name);
+  if (!status) return withoutRuntime(container, old, inputs);
+
+  const last = olderOf(now, container.name);
+  const isWaiting = why !== undefined && status.state !== 'CONTAINER_RUNNING';
+  const state = isWaiting ? { waiting: why } : stateOf(status, inputs);
+  const lastState = isWaiting ? stateOf(status, inputs) : last ? stateOf(last, inputs) : keptLastState(old, status);
+  const isRunning = status.state === 'CONTAINER_RUNNING';
+  const isInit = initContainers(pod).includes(container) && !isSidecar(container);
+  const ready = isInit
+    ? status.state === 'CONTAINER_EXITED' && status.exitCode === 0
+    : isRunning && inputs.isReady(container, status);
+  return {
+    name: container.name,
+    state,
+    lastState,
+    ready,
+    restartCount: Math.max(restartCountOf(status), old?.restartCount ?? 0),
+    image: status.image || (container.image ?? ''),
+    imageID: status.imageRef,
+    containerID: `containerd://${status.id}`,
+    started: isRunning && inputs.hasStarted(container, status),
+    ...resourcesOf(container),
+    ...volumeMountsOf(container),
+  };
+}
+
+/** The runtime has (or no longer has) nothing of it. */
+function withoutRuntime(
+  container: Container,
+  old: ContainerStatus | undefined,
+  { pod, waiting, isTerminal }: StatusInputs,
+): ContainerStatus {
+  const why = waiting.get(container.name);
+  const initial = initContainers(pod).length > 0 ? 'PodInitializing' : 'ContainerCreating';
+  const terminated = old?.state?.terminated;
+  if (terminated && !why) return { ...old, ready: isDoneInit(pod, container, terminated.exitCode), started: false };
+  const wasRunning = old?.state?.running;
+  const base: ContainerStatus = {
+    name: container.name,
+    state: { waiting: why ?? { reason: initial } },
+    lastState: terminated ? { terminated } : (old?.lastState ?? {}),
+    ready: false,
+    restartCount: old?.restartCount ?? 0,
+    image: container.image ?? '',
+    imageID: '',
+    started: false,
+    ...resourcesOf(container),
+    ...volumeMountsOf(container),
+  };
+  if (!wasRunning) return base;
+  const unknown = {
+    exitCode: 137,
+    reason: 'ContainerStatusUnknown',
+    ...(old.containerID && { containerID: old.containerID }),
+  };
+  if (isTerminal) {
+    const message = 'The container could not be located when the pod was terminated';
+    return { ...base, state: { terminated: { ...unknown, message } } };
+  }
+  const message = 'The container could not be located when the pod was deleted.  The container used to be Running';
+  return { ...base, restartCount: base.restartCount + 1, lastState: { terminated: { ...unknown, message } } };
+}
+
+const isDoneInit = (pod: Pod, container: Container, exitCode: number): boolean =>
+  exitCode === 0 && initContainers(pod).some(({ name }) => name === container.name) && !isSidecar(container);
+
+/** The runtime forgets dead containers sooner than users want to know why they died. */
+function keptLastState(old: ContainerStatus | undefined, status: RuntimeContainerStatus): ContainerState {
+  if (!old) return {};
+  const isSame = old.containerID === `containerd://${status.id}`;
+  if (!isSame && old.state?.terminated) return { terminated: old.state.terminated };
+  return old.lastState ?? {};
+}
+
+function stateOf(status: RuntimeContainerStatus, inputs: StatusInputs): ContainerState {
+  const { startedAt, finishedAt, exitCode, reason, id } = status;
+  switch (status.state) {
+    case 'CONTAINER_RUNNING':
+      return { running: { startedAt: timestampOf(startedAt ?? 0) } };
+    case 'CONTAINER_EXITED': {
+      const message = inputs.terminationMessage(status);
+      return {
+        terminated: {
+          exitCode,
+          ...(reason && { reason }),
+          ...(message && { message }),
+          startedAt: timestampOf(startedAt ?? status.createdAt ?? 0),
+          finishedAt: timestampOf(finishedAt ?? 0),
+          containerID: `containerd://${id}`,
+        },
+      };
+    }
+    default:
+      return { waiting: { reason: 'ContainerCreating' } };
+  }
+}
+
+function resourcesOf({ resources }: Container): Partial<ContainerStatus> {
+  const { requests, limits } = resources ?? {};
+  if (!requests && !limits) return { resources: {} };
+  return {
+    ...(requests && { allocatedResources: requests }),
+    resources: { ...(limits && { limits }), ...(requests && { requests }) },
+  };
+}
+
+function volumeMountsOf({ volumeMounts = [] }: Container): Partial<ContainerStatus> {
+  if (volumeMounts.length === 0) return {};
+  return {
+    volumeMounts: volumeMounts.map(({ name, mountPath, readOnly }) => ({
+      name,
+      mountPath,
+      ...(readOnly && { readOnly, recursiveReadOnly: 'Disabled' }),
+    })),
+  };
+}
+
+interface PhaseInputs {
+  init: ContainerStatus[];
+  regular: ContainerStatus[];
+  isTerminal: boolean;
+}
+
+export function phaseOf(pod: Pod, { init, regular, isTerminal }: PhaseInputs): PodStatus['phase'] {
+  const { restartPolicy } = pod.spec;
+  const states = initContainers(pod).map((container) => initPhase(container, init));
+  if (restartPolicy === 'Never' && states.includes('failed')) return 'Failed';
+
+  const running = regular.filter(({ state }) => state?.running).length;
+  const stopped = regular.filter(
+    ({ state, lastState }) => state?.terminated ?? (state?.waiting && lastState?.terminated),
+  );
+  const waiting = regular.length - running - stopped.length;
+  const succeeded = stopped.filter(({ state }) => state?.terminated?.exitCode === 0).length;
+  const mainEverRan = running + stopped.length > 0;
+
+  if (isTerminal && waiting === 0 && running === 0 && stopped.length > 0)
+    return succeeded === stopped.length ? 'Succeeded' : 'Failed';
+  if (isTerminal && running === 0) return 'Failed';
+  if (!mainEverRan && states.some((state) => state !== 'done')) return 'Pending';
+  if (waiting > 0) return 'Pending';
+  if (running > 0 || restartPolicy === 'Always') return 'Running';
+  if (succeeded === stopped.length) return 'Succeeded';
+  return restartPolicy === 'Never' ? 'Failed' : 'Running';
+}
+
+function initPhase(container: Container, statuses: ContainerStatus[]): 'done' | 'pending' | 'failed' {
+  const status = statuses.find(({ name }) => name === container.name);
+  if (isSidecar(container)) return status?.started ? 'done' : 'pending';
+  const terminated = status?.state?.terminated;
+  if (!terminated) return 'pending';
+  return terminated.exitCode === 0 ? 'done' : 'failed';
+}
