@@ -1,0 +1,48 @@
+/** Aggregated discovery: all groups with all their resources in one document. Source: apidiscovery.k8s.io/v2, KEP-3352. */
+import type { Kind, Subresource } from '#api/machinery/kind.ts';
+import type { GroupVersions } from './group-priority.ts';
+import { inOrder } from './legacy-discovery.ts';
+
+/** `groups` in the order of discovery; for `/api` the legacy group alone, for `/apis` all others. */
+export function groupDiscoveryList(
+  groups: readonly GroupVersions[],
+  kindsOf: (group: string, version: string) => readonly Kind[],
+): object {
+  return {
+    kind: 'APIGroupDiscoveryList',
+    apiVersion: 'apidiscovery.k8s.io/v2',
+    metadata: {},
+    items: groups.map(({ group, versions }) => ({
+  metadata: group ? { name: group } : {},
+      versions: versions.map((version) => ({
+        version,
+        resources: [...kindsOf(group, version)].sort((a, b) => (a.plural < b.plural ? -1 : 1)).map(resourceOf),
+        freshness: 'Current',
+      })),
+    })),
+  };
+}
+
+function resourceOf(kind: Kind) {
+  const subresources = [...kind.subresources]
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .map((subresource) => subresourceOf(kind, subresource));
+  return {
+    resource: kind.plural,
+    responseKind: gvk(kind),
+    scope: kind.scope === 'Namespaced' ? 'Namespaced' : 'Cluster',
+    singularResource: kind.singular,
+    verbs: inOrder(kind.verbs),
+    ...(kind.shortNames.length > 0 && { shortNames: kind.shortNames }),
+    ...(kind.categories.length > 0 && { categories: kind.categories }),
+    ...(subresources.length > 0 && { subresources }),
+  };
+}
+
+const subresourceOf = (kind: Kind, { name, serves, verbs }: Subresource) => ({
+  subresource: name,
+  responseKind: gvk(serves ?? kind),
+  verbs: inOrder(verbs),
+});
+
+const gvk = ({ group, version, kind }: { group: string; version: string; kind: string }) => ({ group, version, kind });
