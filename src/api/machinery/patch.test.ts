@@ -1,0 +1,146 @@
+import { describe, expect, test } from 'vitest';
+import { facts } from '#api/generated/facts.ts';
+import { applyJsonPatch } from './json-patch.ts';
+import type { Json, JsonObject } from './json-value.ts';
+import { applyMergePatch } from './merge-patch.ts';
+import { StatusError } from './status.ts';
+import { applyStrategicMergePatch } from './strategic-merge-patch.ts';
+
+describe('a JSON patch', () => {
+  test.each<[Json, Json, Json]>([
+    [{ a: 1 }, [{ op: 'add', path: '/b', value: 2 }], { a: 1, b: 2 }],
+    [{ a: [1, 3] }, [{ op: 'add', path: '/a/1', value: 2 }], { a: [1, 2, 3] }],
+    [{ a: [1] }, [{ op: 'add', path: '/a/-', value: 2 }], { a: [1, 2] }],
+    [{ a: { b: 1 } }, [{ op: 'remove', path: '/a/b' }], { a: {} }],
+    [{ a: 1 }, [{ op: 'replace', path: '/a', value: null }], { a: null }],
+    [{ a: 1 }, [{ op: 'move', from: '/a', path: '/b' }], { b: 1 }],
+    [{ a: { c: 1 } }, [{ op: 'copy', from: '/a', path: '/b' }], { a: { c: 1 }, b: { c: 1 } }],
+    [{ 'x/y': { '~': 1 } }, [{ op: 'test', path: '/x~1y/~0', value: 1 }], { 'x/y': { '~': 1 } }],
+  ])('turns %j by %j into %j', (document, patch, expected) => {
+    expect(applyJsonPatch(document, patch)).toEqual(expected);
+  });
+
+  test.each<[Json, Json, number, string]>([
+    [{}, [{ op: 'remove', path: '/a' }], 422, 'remove operation does not apply: doc is missing key: "/a": missing value'],
+    [{}, [{ op: 'replace', path: '/a', value: 1 }], 422, 'replace operation does not apply: doc is missing path: "/a": missing value'],
+    [{ a: 1 }, [{ op: 'test', path: '/a', value: 2 }], 422, 'testing value /a failed: test failed'],
+    [{ a: [] }, [{ op: 'test', path: '/a', value: {} }], 422, 'testing value /a failed: test failed'],
+    [{}, [{ op: 'dance', path: '/a' }], 422, 'Unexpected kind: dance'],
+    [{}, { op: 'add' }, 400, ''],
+    [{}, Array.from({ length: 10_001 }, () => ({ op: 'test', path: '', value: {} })), 413, ''],
+  ])('on %j refuses %j with %i', (document, patch, code, cause) => {
+    const error = thrownBy(() => applyJsonPatch(document, patch));
+    expect(error.code).toBe(code);
+    if (cause) expect(error.details?.causes?.[0]?.message).toBe(cause);
+  });
+
+  test('does not change what objects are made of', () => {
+    const patched = applyJsonPatch({ data: {} }, [{ op: 'add', path: '/data/__proto__', value: { polluted: true } }]);
+    expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
+    expect(JSON.stringify(patched)).toBe('{"data":{"__proto__":{"polluted":true}}}');
+  });
+});
+
+test.each<[Json, Json, Json]>([
+  [{ a: 1, b: 2 }, { a: null, c: 3 }, { b: 2, c: 3 }],
+  [{ a: { b: 1, c: 2 } }, { a: { b: null } }, { a: { c: 2 } }],
+  [{ a: [1, 2] }, { a: [3] }, { a: [3] }],
+  [{ a: 'x' }, { a: { b: { c: null, d: 1 } } }, { a: { b: { d: 1 } } }],
+])('a merge patch turns %j by %j into %j', (document, patch, expected) => {
+  expect(applyMergePatch(document, patch)).toEqual(expected);
+});
+
+describe('a strategic merge patch', () => {
+  const pod = facts.typeOfKind('', 'v1', 'Pod');
+  const deployment = facts.typeOfKind('apps', 'v1', 'Deployment');
+  const patched = (document: JsonObject, patch: JsonObject, type = pod) =>
+    applyStrategicMergePatch(document, patch, { type, facts });
+  const containers = (...names: string[]) => names.map((name) => ({ name, image: `${name}:1` }));
+  const spec = (value: JsonObject): JsonObject => ({ spec: value });
+
+  test('merges containers by their name', () => {
+    expect(
+      patched(spec({ containers: containers('a', 'b') }), spec({ containers: [{ name: 'b', image: 'b:2' }, { name: 'c' }] })),
+    ).toEqual(spec({ containers: [{ name: 'a', image: 'a:1' }, { name: 'b', image: 'b:2' }, { name: 'c' }] }));
+  });
+
+  test('deletes one element by a directive', () => {
+    expect(
+      patched(spec({ containers: containers('a', 'b') }), spec({ containers: [{ name: 'a', $patch: 'delete' }] })),
+    ).toEqual(spec({ containers: containers('b') }));
+  });
+
+  test('replaces a list or a map that says so', () => {
+    expect(
+      patched(spec({ containers: containers('a') }), spec({ containers: [{ name: 'z' }, { $patch: 'replace' }] })),
+    ).toEqual(spec({ containers: [{ name: 'z' }] }));
+    expect(
+      patched({ metadata: { labels: { a: '1' } } }, { metadata: { labels: { $patch: 'replace', b: '2' } } }),
+    ).toEqual({ metadata: { labels: { b: '2' } } });
+  });
+
+  test('orders as it is told, others keep their place', () => {
+    expect(
+      patched(
+        spec({ containers: containers('a', 'x', 'b') }),
+        spec({ containers: [{ name: 'c' }], '$setElementOrder/containers': [{ name: 'b' }, { name: 'c' }, { name: 'a' }] }),
+      ),
+    ).toEqual(spec({ containers: [...containers('x', 'b'), { name: 'c' }, ...containers('a')] }));
+  });
+
+  test('takes single values out of a list of them', () => {
+    expect(
+      patched(
+        { metadata: { finalizers: ['a/b', 'c/d'] } },
+        { metadata: { '$deleteFromPrimitiveList/finalizers': ['a/b'], finalizers: ['e/f'] } },
+      ),
+    ).toEqual({ metadata: { finalizers: ['c/d', 'e/f'] } });
+  });
+
+  test('keeps only the named fields of a union', () => {
+    expect(
+      patched(
+        spec({ strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1 } } }),
+        spec({ strategy: { $retainKeys: ['type'], type: 'Recreate' } }),
+        deployment,
+      ),
+    ).toEqual(spec({ strategy: { type: 'Recreate' } }));
+  });
+
+  test('merges through fields that are inlined', () => {
+    expect(
+      patched(
+        spec({ volumes: [{ name: 'v', secret: { secretName: 's', optional: true } }] }),
+        spec({ volumes: [{ name: 'v', secret: { secretName: 't' } }] }),
+      ),
+    ).toEqual(spec({ volumes: [{ name: 'v', secret: { secretName: 't', optional: true } }] }));
+  });
+
+  test('replaces lists that have no key, removes what is null, drops nulls of what is new', () => {
+    expect(
+      patched(
+        spec({ containers: [{ name: 'a', command: ['x', 'y'], image: 'i' }] }),
+        spec({ containers: [{ name: 'a', command: ['z'], image: null }], nodeSelector: { a: null, b: '1' } }),
+      ),
+    ).toEqual(spec({ containers: [{ name: 'a', command: ['z'] }], nodeSelector: { b: '1' } }));
+  });
+
+  test('refuses what contradicts itself', () => {
+    expect(thrownBy(() => patched({}, { $patch: 'dance' })).message).toBe(
+      'unknown patch type: dance in map: {"$patch":"dance"}',
+    );
+    expect(thrownBy(() => patched(spec({}), spec({ containers: [{ image: 'x' }] }))).message).toBe(
+      'map: {"image":"x"} does not contain declared merge key: name',
+    );
+  });
+});
+
+function thrownBy(run: () => unknown): StatusError {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof StatusError) return error;
+    throw error;
+  }
+  throw new Error('nothing was thrown');
+}

@@ -1,0 +1,251 @@
+/**
+ * Strategic merge patch: a merge patch that knows from the facts of a type which lists are merged, by which key, and that
+ * understands the directives `$patch`, `$retainKeys`, `$setElementOrder/…` and `$deleteFromPrimitiveList/…`.
+ * Source: "Update API Objects in Place Using kubectl patch"; community, strategic-merge-patch.md.
+ */
+import type { Facts, FieldFacts, TypeFacts, TypeRef } from './facts.ts';
+import { isEqual } from './equal.ts';
+import { fieldOf, isJsonObject, type Json, type JsonObject, objectOf } from './json-value.ts';
+import { MAX_PATCH_DEPTH } from './merge-patch.ts';
+import { badRequest } from './status.ts';
+
+const DIRECTIVE = '$patch';
+const RETAIN_KEYS = '$retainKeys';
+const SET_ORDER = '$setElementOrder/';
+const DELETE_PRIMITIVES = '$deleteFromPrimitiveList/';
+
+/** How the value at a place is merged: what type it has, and what its field says. */
+interface Schema {
+  type: TypeFacts | undefined;
+  replace: boolean;
+  merge: boolean;
+  mergeKey: string | undefined;
+}
+
+/** A new document. Throws 400 when the patch contradicts itself or the type. */
+export const applyStrategicMergePatch = (
+  document: JsonObject,
+  patch: JsonObject,
+  { type, facts }: { type: TypeFacts | undefined; facts: Facts },
+): JsonObject => new Merger(facts).merge(document, patch, type, 0);
+
+class Merger {
+  readonly #facts: Facts;
+
+  constructor(facts: Facts) {
+    this.#facts = facts;
+  }
+
+  merge(document: JsonObject, patch: JsonObject, type: TypeFacts | undefined, depth: number): JsonObject {
+    if (depth > MAX_PATCH_DEPTH) throw badRequest('the patch is nested too deeply');
+    const directive = fieldOf(patch, DIRECTIVE);
+    if (directive === 'replace') return objectOf(Object.entries(patch).filter(([key]) => key !== DIRECTIVE));
+    if (directive === 'delete') return {};
+    if (directive !== undefined && directive !== 'merge')
+      throw badRequest(`unknown patch type: ${String(directive)} in map: ${JSON.stringify(patch)}`);
+
+    const result = new Map(Object.entries(retained(document, patch)));
+    for (const [key, value] of Object.entries(patch)) {
+      if (isDirective(key)) continue;
+      const merged = this.#field(result.get(key), value, this.#schemaOf(type, key), { patch, key, depth });
+      if (merged === undefined) result.delete(key);
+      else result.set(key, merged);
+    }
+    this.#onlyDirectives(result, patch, type);
+    return objectOf(result);
+  }
+
+  /** undefined: the field goes. */
+  #field(
+    current: Json | undefined,
+    value: Json,
+    schema: Schema,
+    { patch, key, depth }: { patch: JsonObject; key: string; depth: number },
+  ): Json | undefined {
+    if (value === null) return undefined;
+    if (Array.isArray(value)) {
+      const order = listOf(fieldOf(patch, SET_ORDER + key));
+      const removed = listOf(fieldOf(patch, DELETE_PRIMITIVES + key));
+      const base = Array.isArray(current) ? current : [];
+      if (schema.merge) return this.#list(base, value, { schema, order, removed, depth });
+      return plain(value);
+    }
+    if (!isJsonObject(value)) return value;
+    if (schema.replace || !isJsonObject(current)) return plain(value);
+    return this.merge(current, value, schema.type, depth + 1);
+  }
+
+  /** Lists that the patch only orders or takes from, without a value of their own. */
+  #onlyDirectives(result: Map<string, Json>, patch: JsonObject, type: TypeFacts | undefined): void {
+    for (const name of Object.keys(patch)) {
+      const prefix = [SET_ORDER, DELETE_PRIMITIVES].find((start) => name.startsWith(start));
+      const key = prefix && name.slice(prefix.length);
+      if (key === undefined || Object.hasOwn(patch, key)) continue;
+      const current = result.get(key);
+      if (!Array.isArray(current)) continue;
+      const order = listOf(fieldOf(patch, SET_ORDER + key));
+      const removed = listOf(fieldOf(patch, DELETE_PRIMITIVES + key));
+      result.set(key, this.#list(current, [], { schema: this.#schemaOf(type, key), order, removed, depth: 0 }));
+    }
+  }
+
+  #list(
+    current: readonly Json[],
+    patch: readonly Json[],
+    how: { schema: Schema; order: readonly Json[] | undefined; removed: readonly Json[] | undefined; depth: number },
+  ): Json[] {
+    const { schema, order, removed, depth } = how;
+    const objects = [...current, ...patch].some(isJsonObject);
+    if (!objects) {
+      const kept = current.filter((item) => !removed?.includes(item));
+      return inOrder([...new Set([...kept, ...patch])], { current, order, keyOf: (item) => item });
+    }
+    const { mergeKey } = schema;
+    if (!mergeKey) throw badRequest('cannot merge lists without merge key');
+    const keyOf = (item: Json): Json | undefined => (isJsonObject(item) ? fieldOf(item, mergeKey) : undefined);
+    const merged = this.#objects(current, patch, { schema, mergeKey, keyOf, depth });
+    if (order) checkOrder(patch, order, keyOf);
+    return inOrder(merged, { current, order: order?.map((item) => keyOf(item) ?? null), keyOf });
+  }
+
+  #objects(
+    current: readonly Json[],
+    patch: readonly Json[],
+    how: { schema: Schema; mergeKey: string; keyOf: (item: Json) => Json | undefined; depth: number },
+  ): Json[] {
+    const { schema, mergeKey, keyOf, depth } = how;
+    const changes = patch.map((item) => {
+      if (!isJsonObject(item)) throw badRequest(`invalid element type in merging list: ${JSON.stringify(item)}`);
+      return item;
+    });
+    if (changes.some((item) => fieldOf(item, DIRECTIVE) === 'replace'))
+      return changes.filter((item) => !Object.hasOwn(item, DIRECTIVE)).map(plain);
+
+    let result = [...current];
+    for (const change of changes) {
+      const key = keyOf(change);
+      const directive = fieldOf(change, DIRECTIVE);
+      if (directive !== undefined && directive !== 'delete' && directive !== 'merge')
+        throw badRequest(`unknown patch type: ${String(directive)} in map: ${JSON.stringify(change)}`);
+      if (key === undefined)
+        throw badRequest(`map: ${JSON.stringify(change)} does not contain declared merge key: ${mergeKey}`);
+      const same = (item: Json) => isEqual(keyOf(item), key);
+      if (directive === 'delete') {
+        result = result.filter((item) => !same(item));
+        continue;
+      }
+      const at = result.findIndex(same);
+      const found = result[at];
+      if (at < 0) result.push(plain(change));
+      else if (isJsonObject(found)) result[at] = this.merge(found, change, schema.type, depth + 1);
+    }
+    return result;
+  }
+
+  #schemaOf(type: TypeFacts | undefined, key: string): Schema {
+    const field = type && this.#fieldOf(type, key);
+    if (!field) return { type: undefined, replace: false, merge: false, mergeKey: undefined };
+    const strategy = field.patchStrategy ?? [];
+    return {
+      type: this.#typeOf(field.type),
+      replace: strategy.includes('replace'),
+      merge: strategy.includes('merge'),
+      mergeKey: field.patchMergeKey,
+    };
+  }
+
+  /** Inlined structs have no level of their own in JSON. */
+  #fieldOf(type: TypeFacts, key: string): FieldFacts | undefined {
+    const own = type.fields.find((field) => !field.inline && field.name === key);
+    if (own) return own;
+    for (const field of type.fields) {
+      const inlined = field.inline ? this.#typeOf(field.type) : undefined;
+      const found = inlined && this.#fieldOf(inlined, key);
+      if (found) return found;
+    }
+    return undefined;
+  }
+
+  /** Of an object, of a list's elements or of a map's values. */
+  #typeOf(type: TypeRef): TypeFacts | undefined {
+    if ('ref' in type) return this.#facts.type(type.ref);
+    if ('list' in type) return this.#typeOf(type.list);
+    return undefined;
+  }
+}
+
+const isDirective = (key: string): boolean =>
+  key === DIRECTIVE || key === RETAIN_KEYS || key.startsWith(SET_ORDER) || key.startsWith(DELETE_PRIMITIVES);
+
+const listOf = (value: Json | undefined): readonly Json[] | undefined => (Array.isArray(value) ? value : undefined);
+
+/** `$retainKeys` names all fields that may stay: those of a union that was changed go. */
+function retained(document: JsonObject, patch: JsonObject): JsonObject {
+  const keys = fieldOf(patch, RETAIN_KEYS);
+  if (keys === undefined) return document;
+  if (!Array.isArray(keys)) throw badRequest(`invalid value for special key: ${RETAIN_KEYS}`);
+  const stray = Object.entries(patch).some(
+    ([key, value]) => !isDirective(key) && value !== null && !keys.includes(key),
+  );
+  if (stray) throw badRequest(`invalid value for special key: ${RETAIN_KEYS}`);
+  return objectOf(Object.entries(document).filter(([key]) => keys.includes(key)));
+}
+
+/** What the patch says where there is nothing to merge it with: no directives, nothing that says "delete". */
+function plain(value: Json): Json {
+  if (Array.isArray(value))
+    return value.filter((item) => !isJsonObject(item) || !Object.hasOwn(item, DIRECTIVE)).map(plain);
+  if (!isJsonObject(value)) return value;
+  if (fieldOf(value, DIRECTIVE) === 'delete') return {};
+  const kept = Object.entries(value).filter(([key, item]) => !isDirective(key) && item !== null);
+  return objectOf(kept.map(([key, item]): [string, Json] => [key, plain(item)]));
+}
+
+/** The elements of the patch must all be in the order that it asks for, in that order. */
+function checkOrder(
+  patch: readonly Json[],
+  order: readonly Json[],
+  keyOf: (item: Json) => Json | undefined,
+): void {
+  const wanted = order.map(keyOf);
+  let last = -1;
+  for (const item of patch) {
+    if (isJsonObject(item) && fieldOf(item, DIRECTIVE) === 'delete') continue;
+    const at = wanted.findIndex((key) => isEqual(key, keyOf(item)));
+    if (at <= last)
+      throw badRequest(
+        `The order in patch list:\n${JSON.stringify(patch)}\n doesn't match ${SET_ORDER} list:\n${JSON.stringify(order)}\n`,
+      );
+    last = at;
+  }
+}
+
+interface Ordering {
+  current: readonly Json[];
+  order: readonly Json[] | undefined;
+  keyOf: (item: Json) => Json | undefined;
+}
+
+/** Elements that the patch orders stand in its order; the others keep their place among them as well as that can be. */
+function inOrder(items: readonly Json[], { current, order, keyOf }: Ordering): Json[] {
+  if (!order) return [...items];
+  const indexIn = (list: readonly (Json | undefined)[], item: Json) => list.findIndex((key) => isEqual(key, keyOf(item)));
+  const server = current.map(keyOf);
+  const ordered = items
+    .filter((item) => indexIn(order, item) >= 0)
+    .sort((a, b) => indexIn(order, a) - indexIn(order, b));
+  const others = items.filter((item) => indexIn(order, item) < 0);
+
+  const result: Json[] = [];
+  let next = 0;
+  for (const other of others) {
+    const place = indexIn(server, other);
+    for (; next < ordered.length; next++) {
+      const before = indexIn(server, ordered[next]!);
+      if (before < 0 || place < 0 || before > place) break;
+      result.push(ordered[next]!);
+    }
+    result.push(other);
+  }
+  return [...result, ...ordered.slice(next)];
+}
