@@ -87,7 +87,7 @@ function resourceRecord(name: string, record: DnsRecord): ResourceRecord {
     const data = { priority: 0, weight: 100, port: record.port, target: record.target };
     return { name, type: 'SRV', ttl: TTL_SECONDS, data };
   }
-  const data = record.type === 'A' || record.type === 'AAAA' ? record.address : record.target;
+  const data = 'address' in record ? record.address : record.target;
   return { name, type: record.type, ttl: TTL_SECONDS, data };
 }
 

@@ -6,7 +6,7 @@ import type { Clock } from '#base/clock.ts';
 import { sleep } from '#base/clock.ts';
 import { deferred } from '#base/deferred.ts';
 import type { Log } from '#base/log.ts';
-import { Pod } from '#api/core/v1/pod/index.ts';
+import { Pod } from '#api/core/v1/pod.ts';
 import { Service } from '#api/core/v1/service.ts';
 import { EndpointSlice } from '#api/discovery/v1/endpoint-slice.ts';
 import type * as schema from '#api/generated/schema.ts';

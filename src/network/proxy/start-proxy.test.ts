@@ -1,0 +1,123 @@
+import { afterEach, expect, test } from 'vitest';
+import type { KubeObject } from '#api/machinery/object.ts';
+import { silentLog } from '#base/log.ts';
+import { ManualClock } from '#base/manual-clock.ts';
+import type { Informers } from '#client/informer.ts';
+import { NftRefused } from './nft.ts';
+import { startProxy } from './start-proxy.ts';
+
+type Listener = (change: { key: string; now: unknown; before: unknown }) => void;
+
+/** Informers over plain lists that the test changes. */
+function world() {
+  const objects = new Map<string, Map<string, KubeObject>>();
+  const listeners = new Map<string, Listener[]>();
+  const of = (kind: string) => {
+    let found = objects.get(kind);
+    if (!found) {
+      found = new Map();
+      objects.set(kind, found);
+    }
+    return found;
+  };
+  const informer = ({ kind }: { kind: string }, indexKeys?: (object: KubeObject) => string | undefined) => ({
+    get: (key: string) => of(kind).get(key),
+    list: () => [...of(kind).values()],
+    under: (index: string) => [...of(kind).values()].filter((object) => indexKeys?.(object) === index),
+    onChange: (listener: Listener) => {
+      listeners.set(kind, [...(listeners.get(kind) ?? []), listener]);
+      return () => undefined;
+    },
+  });
+  const informers = { for: informer, indexed: informer, synced: () => Promise.resolve() } as unknown as Informers;
+  const set = (kind: string, key: string, now: unknown) => {
+    const before = of(kind).get(key);
+    of(kind).set(key, now as KubeObject);
+    for (const listener of listeners.get(kind) ?? []) listener({ key, now, before });
+  };
+  return { informers, set };
+}
+
+const service = {
+  metadata: { name: 'web', namespace: 'default' },
+  spec: { type: 'ClusterIP', clusterIP: '10.96.0.20', ports: [{ port: 80 }] },
+};
+const slice = (...ips: string[]) => ({
+  addressType: 'IPv4',
+  metadata: { name: 'web-1', namespace: 'default', labels: { 'kubernetes.io/service-name': 'web' } },
+  ports: [{ port: 8080 }],
+  endpoints: ips.map((ip) => ({ addresses: [ip], nodeName: 'node1', conditions: { ready: true } })),
+});
+
+const aborts: AbortController[] = [];
+afterEach(() => aborts.splice(0).forEach((controller) => controller.abort()));
+
+function start(informers: Informers, nft: (commands: readonly string[]) => Promise<void>, clock = new ManualClock()) {
+  const controller = new AbortController();
+  aborts.push(controller);
+  const table = {
+    family: 'ipv4' as const,
+    podRanges: ['10.244.0.0/16'],
+    serviceRanges: ['10.96.0.0/16'],
+    ownAddresses: ['10.96.0.10'],
+  };
+  const proxy = startProxy({
+    nodeName: 'node1',
+    informers,
+    clock,
+    log: silentLog,
+    signal: controller.signal,
+    tables: [table],
+    nft,
+    conntrack: () => Promise.resolve(),
+  });
+  return { ...proxy, clock };
+}
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+test('what changes while nft runs goes together in the next transaction', async () => {
+  const { informers, set } = world();
+  set('Service', 'default/web', service);
+  set('EndpointSlice', 'default/web-1', slice('10.244.1.2'));
+  const transactions: (readonly string[])[] = [];
+  const waiting: (() => void)[] = [];
+  const { ready } = start(informers, (commands) => {
+    transactions.push(commands);
+    return transactions.length === 1 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve));
+  });
+  await ready;
+  set('EndpointSlice', 'default/web-1', slice('10.244.1.3'));
+  await turn();
+  set('EndpointSlice', 'default/web-1', slice('10.244.1.4'));
+  set('EndpointSlice', 'default/web-1', slice('10.244.1.5'));
+  expect(transactions).toHaveLength(2);
+  waiting.shift()?.();
+  await turn();
+  expect(transactions).toHaveLength(3);
+  expect(transactions[2]?.join('\n')).toContain('10.244.1.5');
+});
+
+test('rules that the kernel refuses are built anew after a while', async () => {
+  const { informers, set } = world();
+  set('Service', 'default/web', service);
+  const transactions: (readonly string[])[] = [];
+  const { ready, clock } = start(informers, (commands) => {
+    transactions.push(commands);
+    return transactions.length === 1 ? Promise.reject(new NftRefused('no')) : Promise.resolve();
+  });
+  await turn();
+  clock.advance(100);
+  await ready;
+  expect(transactions[1]).toContain('add table ip kube-proxy');
+});
+
+test('the address that DNS answers itself gets no rule', async () => {
+  const { informers, set } = world();
+  set('Service', 'kube-system/kube-dns', {
+    metadata: { name: 'kube-dns', namespace: 'kube-system' },
+    spec: { ...service.spec, clusterIP: '10.96.0.10' },
+  });
+  const transactions: (readonly string[])[] = [];
+  await start(informers, async (commands) => void transactions.push(commands)).ready;
+  expect(transactions.flat().join('\n')).not.toContain('no-endpoints { 10.96.0.10');
+});
