@@ -63,8 +63,7 @@ export class SharedInformers implements Informers {
   }
 
   async synced(signal?: AbortSignal): Promise<void> {
-    const waiting = [...this.#running.values()].filter(({ cache }) => !cache.hasSynced);
-    await Promise.all(waiting.map(({ cache, stop }) => becomesSynced(cache, signal ?? stop.signal)));
+    await Promise.all([...this.#running.values()].map(({ cache, stop }) => hasSynced(cache, signal ?? stop.signal)));
   }
 
   /** Stops following a kind that is no longer served. Its informers keep what they had. */
@@ -114,12 +113,22 @@ const idOf = (kind: Kind, { namespace = '', labelSelector = '', fieldSelector = 
   return `${apiVersionOf(kind)}/${kind.plural}|${scope}`;
 };
 
-function becomesSynced(cache: ObjectCache<KubeObject>, signal: AbortSignal): Promise<void> {
+/** Resolves when this one has listed once; rejects with the signal's reason. */
+export function hasSynced(
+  informer: Pick<Informer<KubeObject>, 'hasSynced' | 'onProgress'>,
+  signal: AbortSignal,
+): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (cache.hasSynced) return resolve();
-    if (signal.aborted) return reject(signal.reason);
-    const stop = cache.onProgress(() => {
-      if (!cache.hasSynced) return;
+    if (informer.hasSynced) {
+      resolve();
+      return;
+    }
+    if (signal.aborted) {
+      reject(signal.reason);
+      return;
+    }
+    const stop = informer.onProgress(() => {
+      if (!informer.hasSynced) return;
       stop();
       signal.removeEventListener('abort', aborted);
       resolve();

@@ -77,6 +77,7 @@ export function runAnyKindController({ name, spec }: AnyKindController, env: Run
   runner.onStop(() => {
     for (const { stop } of followed.values()) stop();
   });
+  runner.startAfter([...followed.values()].map(({ informer }) => informer));
   return runner;
 }
 

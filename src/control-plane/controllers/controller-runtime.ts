@@ -36,6 +36,7 @@ export function runController({ name, spec }: KindController, env: RunEnvironmen
   });
   runner.onStop(listen(spec, { cached, main, enqueue: (key) => runner.add(key) }));
   for (const informer of informerOf.values()) runner.onStop(informer.onProgress(() => barrier.progressed()));
+  runner.startAfter(informerOf.values());
   return runner;
 }
 

@@ -65,8 +65,12 @@ export interface Api<Read extends Kind, W extends Writes> {
     object: ObjectOf<K>,
     options?: Omit<DeleteOptions, 'preconditions'>,
   ): Promise<void>;
-  /** Asks the server only when there is a difference. */
-  updateStatus<T extends ObjectOf<KindsIn<W, 'status'>>>(object: T, status: Status<T>): Promise<T>;
+  /** Asks the server only when there is a difference. Annotations are written along where they are given. */
+  updateStatus<T extends ObjectOf<KindsIn<W, 'status'>>>(
+    object: T,
+    status: Status<T>,
+    annotations?: Record<string, string>,
+  ): Promise<T>;
 }
 
 export interface ReconcileContext<Owned extends Kind, Read extends Kind, W extends Writes> {

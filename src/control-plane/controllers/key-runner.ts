@@ -1,5 +1,6 @@
 /** One controller at work: its queue, what became of each step, and when a key is looked at again. */
 import type { KindRegistry } from '#api/machinery/kind.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
 import { StatusError } from '#api/machinery/status.ts';
 import { KeyedBackOff } from '#base/back-off.ts';
 import type { Clock } from '#base/clock.ts';
@@ -8,7 +9,9 @@ import type { Random } from '#base/random.ts';
 import { WorkQueue } from '#base/work-queue.ts';
 import type { Client } from '#client/client.ts';
 import type { EventSink } from '#client/event-recorder.ts';
+import type { Informer } from '#client/informer.ts';
 import type { SharedInformers } from '#client/informers.ts';
+import { hasSynced } from '#client/informers.ts';
 import { Unreachable } from '#client/transport.ts';
 import type { Outcome } from './define-controller.ts';
 import { NotYet } from './errors.ts';
@@ -23,6 +26,8 @@ export interface RunEnvironment {
   clock: Clock;
   random: Random;
   log: Log;
+  /** Aborts when the controllers are stopped. */
+  signal: AbortSignal;
   /** For what is no answer of a server: a bug. The composition root ends the component. */
   onBug(error: unknown): void;
 }
@@ -76,8 +81,13 @@ export class KeyRunner {
     this.#queue.add(key);
   }
 
-  start(): void {
-    this.#queue.start();
+  /** Begins when all of these have listed once. */
+  startAfter(informers: Iterable<Informer<KubeObject>>): void {
+    const { signal } = this.#env;
+    void Promise.all([...informers].map((informer) => hasSynced(informer, signal))).then(
+      () => this.#queue.start(),
+      () => undefined, // stopped before the first listing was complete
+    );
   }
 
   onStop(stop: () => void): void {

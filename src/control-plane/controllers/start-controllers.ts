@@ -69,15 +69,11 @@ export function startControllers(options: ControllersOptions): RunningController
         clock,
         random,
         log: log.child({ controller: controller.name }),
+        signal,
         onBug,
       };
       return controller.form === 'kind' ? runController(controller, env) : runAnyKindController(controller, env);
     });
-
-  void informers.synced(signal).then(
-    () => runners.forEach((runner) => runner.start()),
-    () => undefined, // stopped before the first listing was complete
-  );
 
   return {
     informers,

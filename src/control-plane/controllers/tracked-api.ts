@@ -50,11 +50,19 @@ export function trackedApi(key: ObjectKey, { client, barrier, writes }: Parts) {
       barrier.deleted(key, kind, { key: keyOf(object), uid });
     },
 
-    async updateStatus(object: KubeObject & { status?: unknown }, status: unknown): Promise<KubeObject> {
-      if (isEqual(object.status ?? {}, status)) return object;
+    async updateStatus(
+      object: KubeObject & { status?: unknown },
+      status: unknown,
+      annotations = object.metadata.annotations,
+    ): Promise<KubeObject> {
+      if (isEqual(object.status ?? {}, status) && isEqual(object.metadata.annotations, annotations)) return object;
       const kind = writes.status?.find((each) => each.kind === object.kind && apiVersionOf(each) === object.apiVersion);
       if (!kind) throw new Error(`the status of ${object.kind} is not declared as written`);
-      const updated = await client.updateStatus(kind, { ...object, status } as KubeObject);
+      const updated = await client.updateStatus(kind, {
+        ...object,
+        metadata: { ...object.metadata, ...(annotations && { annotations }) },
+        status,
+      } as KubeObject);
       barrier.wrote(key, kind, updated.metadata.resourceVersion, object.metadata.resourceVersion);
       return updated;
     },

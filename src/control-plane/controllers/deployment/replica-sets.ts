@@ -1,0 +1,142 @@
+/** The ReplicaSets of a Deployment: which is the new one, what they are called, what is noted on them. Source: deployment_util. */
+import type { Deployment, PodTemplateSpec, ReplicaSet } from '#api/generated/schema.ts';
+import { isEqual } from '#api/machinery/equal.ts';
+import type { Draft } from '#client/client.ts';
+import { controllerReferenceTo } from '../claim.ts';
+
+export const POD_TEMPLATE_HASH = 'pod-template-hash';
+export const REVISION = 'deployment.kubernetes.io/revision';
+export const REVISION_HISTORY = 'deployment.kubernetes.io/revision-history';
+export const DESIRED_REPLICAS = 'deployment.kubernetes.io/desired-replicas';
+export const MAX_REPLICAS = 'deployment.kubernetes.io/max-replicas';
+/** Belong to one object, and are not copied from the Deployment to its ReplicaSets. */
+const NOT_COPIED = new Set([
+  'kubectl.kubernetes.io/last-applied-configuration',
+  'deprecated.deployment.rollback.to',
+  REVISION,
+  REVISION_HISTORY,
+  DESIRED_REPLICAS,
+  MAX_REPLICAS,
+]);
+const MOST_HISTORY_CHARACTERS = 2000;
+
+/** Oldest first; those of the same second by name. */
+export const byAge = (a: ReplicaSet, b: ReplicaSet): number =>
+  textOrder(a.metadata.creationTimestamp, b.metadata.creationTimestamp) || textOrder(a.metadata.name, b.metadata.name);
+const textOrder = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+/** The oldest whose template is the Deployment's. */
+export const newReplicaSetOf = (deployment: Deployment, all: readonly ReplicaSet[]): ReplicaSet | undefined =>
+  [...all].sort(byAge).find((rs) => hasTemplate(rs, deployment.spec.template));
+
+export const hasTemplate = (rs: ReplicaSet, template: PodTemplateSpec): boolean =>
+  isEqual(withoutHash(rs.spec.template), withoutHash(template));
+
+/** An absent map of labels and an empty one are the same. */
+function withoutHash(template: PodTemplateSpec): unknown {
+  const { metadata = {}, spec } = template;
+  const { [POD_TEMPLATE_HASH]: _, ...labels } = metadata.labels ?? {};
+  const { creationTimestamp: __, ...rest } = metadata as Record<string, unknown>;
+  return { metadata: { ...rest, labels, annotations: metadata.annotations ?? {} }, spec };
+}
+
+export const revisionOf = ({ metadata }: ReplicaSet | Deployment): number =>
+  wholeOf(metadata.annotations?.[REVISION]) ?? 0;
+
+export const nextRevision = (old: readonly ReplicaSet[]): number => Math.max(0, ...old.map(revisionOf)) + 1;
+
+export const desiredReplicasOf = ({ metadata }: ReplicaSet): number | undefined =>
+  wholeOf(metadata.annotations?.[DESIRED_REPLICAS]);
+export const maxReplicasOf = ({ metadata }: ReplicaSet): number | undefined =>
+  wholeOf(metadata.annotations?.[MAX_REPLICAS]);
+
+const wholeOf = (text: string | undefined): number | undefined =>
+  text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined;
+
+/** A name that is the same for the same template, so that two controllers, or a second try, make the same ReplicaSet. */
+export function draftOf(deployment: Deployment): Draft<ReplicaSet> & { metadata: { name: string } } {
+  const { template, selector, minReadySeconds } = deployment.spec;
+  const hash = templateHash(template, deployment.status?.collisionCount);
+  const labels = { ...template.metadata?.labels, [POD_TEMPLATE_HASH]: hash };
+  const { namespace, name } = deployment.metadata;
+  return {
+    metadata: {
+      name: `${name}-${hash}`,
+      ...(namespace && { namespace }),
+      labels,
+      ownerReferences: [controllerReferenceTo(deployment)],
+    },
+    spec: {
+      replicas: 0,
+      ...(minReadySeconds !== undefined && { minReadySeconds }),
+      selector: { ...selector, matchLabels: { ...selector.matchLabels, [POD_TEMPLATE_HASH]: hash } },
+      template: { ...template, metadata: { ...template.metadata, labels } },
+    },
+  };
+}
+
+const SAFE = 'bcdfghjklmnpqrstvwxz2456789';
+
+/** FNV-1a of the template, in letters that make no words. */
+function templateHash(template: PodTemplateSpec, collisionCount: number | undefined): string {
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(canonical(template) + (collisionCount ?? ''))) {
+    hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  }
+  return [...String(hash)].map((digit) => SAFE[digit.charCodeAt(0) % SAFE.length]).join('');
+}
+
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
+  const fields = Object.entries(value).filter(([, field]) => field !== undefined);
+  fields.sort(([a], [b]) => textOrder(a, b));
+  return `{${fields.map(([name, field]) => `${JSON.stringify(name)}:${canonical(field)}`).join(',')}}`;
+}
+
+export interface Sizes {
+  desired: number;
+  /** With the surge. */
+  max: number;
+}
+
+/** What the new ReplicaSet should carry: the Deployment's own annotations, its revision, and the ones it had before. */
+export function annotationsOf(
+  deployment: Deployment,
+  rs: Pick<ReplicaSet, never> & { metadata: { annotations?: Record<string, string> } },
+  { revision, sizes }: { revision: number; sizes?: Sizes },
+): Record<string, string> {
+  const copied = Object.entries(deployment.metadata.annotations ?? {}).filter(([name]) => !NOT_COPIED.has(name));
+  const annotations: Record<string, string> = { ...rs.metadata.annotations, ...Object.fromEntries(copied) };
+  const before = annotations[REVISION];
+  if ((wholeOf(before) ?? 0) < revision) {
+    annotations[REVISION] = String(revision);
+    if (before !== undefined) annotations[REVISION_HISTORY] = withHistory(annotations[REVISION_HISTORY], before);
+  }
+  return sizes ? { ...annotations, ...sizeAnnotations(sizes) } : annotations;
+}
+
+export const sizeAnnotations = ({ desired, max }: Sizes): Record<string, string> => ({
+  [DESIRED_REPLICAS]: String(desired),
+  [MAX_REPLICAS]: String(max),
+});
+
+function withHistory(history: string | undefined, revision: string): string {
+  const revisions = history ? history.split(',') : [];
+  while (revisions.length > 0 && [...revisions, revision].join(',').length > MOST_HISTORY_CHARACTERS) revisions.shift();
+  return [...revisions, revision].join(',');
+}
+
+/** Those beyond the limit, oldest revision first, that hold nothing any more. */
+export function tooOld(old: readonly ReplicaSet[], limit: number): ReplicaSet[] {
+  const candidates = old.filter(({ metadata }) => !metadata.deletionTimestamp);
+  const surplus = Math.max(0, candidates.length - limit);
+  const isEmpty = ({ spec, status, metadata }: ReplicaSet) =>
+    (status?.replicas ?? 0) === 0 &&
+    spec.replicas === 0 &&
+    (metadata.generation ?? 0) <= (status?.observedGeneration ?? 0);
+  return [...candidates]
+    .sort((a, b) => revisionOf(a) - revisionOf(b) || byAge(a, b))
+    .slice(0, surplus)
+    .filter(isEmpty);
+}

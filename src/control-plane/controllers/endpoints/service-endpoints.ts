@@ -1,0 +1,78 @@
+/** Where a Service leads: its pods, and the ports that each of them offers. Source: endpointslice util, reconciler. */
+import type { Container, Pod, Service, ServicePort } from '#api/generated/schema.ts';
+import { isRestartableInit, isTerminal } from '#api/core/v1/pod-conditions.ts';
+import { isIpv6 } from '#api/machinery/ip.ts';
+import { matchesLabels, selectorOfLabels } from '#api/machinery/label-selector.ts';
+import type { ObjectKey } from '#api/machinery/object.ts';
+import { keyOf } from '#api/machinery/object.ts';
+import { isEqual } from '#api/machinery/equal.ts';
+import type { Informer } from '#client/informer.ts';
+
+export const HEADLESS_LABEL = 'service.kubernetes.io/headless';
+/** When the last change that these endpoints show has happened. */
+export const LAST_CHANGE = 'endpoints.kubernetes.io/last-change-trigger-time';
+
+/** Only such a Service has endpoints of ours: others are left to whoever made them. */
+export const hasSelector = ({ spec }: Service): boolean =>
+  spec.type !== 'ExternalName' && Object.keys(spec.selector ?? {}).length > 0;
+
+export const isHeadless = ({ spec }: Service): boolean => spec.clusterIP === 'None';
+
+export const selects = ({ spec }: Service, pod: Pod): boolean =>
+  matchesLabels(selectorOfLabels(spec.selector ?? {}), pod.metadata.labels);
+
+/** Pods that may be an endpoint, ready or not: they have an address and have not run to their end. */
+export const podsOf = (service: Service, pods: Informer<Pod>): Pod[] =>
+  pods
+    .inNamespace(service.metadata.namespace ?? '')
+    .filter((pod) => selects(service, pod) && !isTerminal(pod) && addressesOf(pod).length > 0);
+
+export const addressesOf = ({ status }: Pod): string[] => {
+  const all = (status?.podIPs ?? []).map(({ ip }) => ip).filter(Boolean);
+  return all.length > 0 ? all : status?.podIP ? [status.podIP] : [];
+};
+
+export const addressOfFamily = (pod: Pod, family: 'IPv4' | 'IPv6'): string | undefined =>
+  addressesOf(pod).find((ip) => isIpv6(ip) === (family === 'IPv6'));
+
+/** The families that the Service is offered in; a Service from before dual stack says so by its address. */
+export function familiesOf({ spec }: Service): ('IPv4' | 'IPv6')[] {
+  const families = (spec.ipFamilies ?? []).filter((family) => family !== '');
+  if (families.length > 0) return families;
+  return [spec.clusterIP && isIpv6(spec.clusterIP) ? 'IPv6' : 'IPv4'];
+}
+
+/** The number behind a targetPort on this pod; undefined when the pod has no port of that name. */
+export function targetPortOn(pod: Pod, { targetPort, protocol, port }: ServicePort): number | undefined {
+  if (typeof targetPort === 'number') return targetPort || port;
+  if (!targetPort) return port;
+  const isAsked = (container: Container) =>
+    container.ports?.find(({ name, protocol: of }) => name === targetPort && of === protocol)?.containerPort;
+  const sidecars = (pod.spec.initContainers ?? []).filter(isRestartableInit);
+  return [...pod.spec.containers, ...sidecars].map(isAsked).find((found) => found !== undefined);
+}
+
+/** A pod has a DNS name of its own under a headless Service that is its subdomain. */
+export const hostnameOf = (pod: Pod, service: Service): string | undefined =>
+  pod.spec.hostname && pod.spec.subdomain === service.metadata.name ? pod.spec.hostname : undefined;
+
+/** The Services whose endpoints a pod is, or was, one of. */
+export const servicesOf = (pod: Pod, services: Informer<Service>): ObjectKey[] =>
+  services
+    .inNamespace(pod.metadata.namespace ?? '')
+    .filter((service) => hasSelector(service) && selects(service, pod))
+    .map(keyOf);
+
+/** Whether a change of a pod can show in endpoints. */
+export const matters = (now: Pod, before: Pod): boolean => !isEqual(shownOf(now), shownOf(before));
+
+const shownOf = (pod: Pod): unknown => [
+  pod.metadata.labels,
+  pod.metadata.deletionTimestamp,
+  pod.status?.phase,
+  addressesOf(pod),
+  pod.spec.nodeName,
+  pod.spec.hostname,
+  pod.spec.subdomain,
+  pod.status?.conditions?.find(({ type }) => type === 'Ready')?.status,
+];

@@ -1,0 +1,115 @@
+/** Which pods a ReplicaSet makes, which it gives up first, and what it says of them. Source: replica_set_utils, controller_utils. */
+import type { Pod, PodTemplateSpec, ReplicaSet, ReplicaSetCondition, ReplicaSetStatus } from '#api/generated/schema.ts';
+import { conditionOf, isAvailable, isReady } from '#api/core/v1/pod-conditions.ts';
+import { selectorOfLabels, matchesLabels } from '#api/machinery/label-selector.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
+import { millisOf, timestampOf } from '#api/machinery/timestamp.ts';
+import type { Draft } from '#client/client.ts';
+import { controllerReferenceTo } from './claim.ts';
+
+export function podFromTemplate(owner: KubeObject & { spec: { template: PodTemplateSpec } }): Draft<Pod> {
+  const { template } = owner.spec;
+  const { labels, annotations, finalizers } = template.metadata ?? {};
+  const { name, namespace } = owner.metadata;
+  return {
+    metadata: {
+      generateName: `${name}-`,
+      ...(namespace && { namespace }),
+      ...(labels && { labels }),
+      ...(annotations && { annotations }),
+      ...(finalizers && { finalizers }),
+      ownerReferences: [controllerReferenceTo(owner)],
+    },
+    spec: template.spec,
+  };
+}
+
+const DELETION_COST = 'controller.kubernetes.io/pod-deletion-cost';
+const PHASE_VALUE: Readonly<Record<string, number>> = { Pending: 0, Unknown: 1, Running: 2 };
+
+/**
+ * The `count` pods whose loss hurts least. `related` are the active pods of all ReplicaSets of the same owner: where more
+ * of them share a node, one is missed less.
+ */
+export function leastValuable(pods: readonly Pod[], count: number, related: readonly Pod[], nowMs: number): Pod[] {
+  if (count >= pods.length) return [...pods];
+  const onNode = new Map<string, number>();
+  for (const { spec } of related) if (spec.nodeName) onNode.set(spec.nodeName, (onNode.get(spec.nodeName) ?? 0) + 1);
+  const ranked = pods.map((pod) => ({ pod, value: valueOf(pod, onNode, nowMs) }));
+  ranked.sort((a, b) => compare(a.value, b.value));
+  return ranked.slice(0, count).map(({ pod }) => pod);
+}
+
+/** What is compared, most important first; the lower goes first. Source: ActivePodsWithRanks. */
+function valueOf(pod: Pod, onNode: ReadonlyMap<string, number>, nowMs: number): number[] {
+  const { spec, status, metadata } = pod;
+  const ready = isReady(pod);
+  const readyMs = ready ? millisOf(conditionOf(pod, 'Ready')?.lastTransitionTime) : undefined;
+  return [
+    spec.nodeName ? 1 : 0,
+    PHASE_VALUE[status?.phase ?? 'Pending'] ?? 0,
+    ready ? 1 : 0,
+    deletionCostOf(pod),
+    -(spec.nodeName ? (onNode.get(spec.nodeName) ?? 0) : 0),
+    readyMs === undefined ? 0 : ageClass(nowMs - readyMs),
+    -Math.max(0, ...(status?.containerStatuses ?? []).map(({ restartCount }) => restartCount ?? 0)),
+    ageClass(nowMs - (millisOf(metadata.creationTimestamp) ?? nowMs)),
+  ];
+}
+
+/** Ages count by their order of magnitude, so that among pods of about one age the choice is not always the youngest. */
+const ageClass = (ms: number): number => (ms <= 0 ? 0 : Math.floor(Math.log2(ms / 1000 + 1)));
+
+function deletionCostOf({ metadata }: Pod): number {
+  const cost = Number(metadata.annotations?.[DELETION_COST] ?? 0);
+  return Number.isInteger(cost) ? cost : 0;
+}
+
+function compare(a: readonly number[], b: readonly number[]): number {
+  const at = a.findIndex((value, index) => value !== b[index]);
+  return at < 0 ? 0 : (a[at] ?? 0) - (b[at] ?? 0);
+}
+
+export interface ReplicaFailure {
+  reason: 'FailedCreate' | 'FailedDelete';
+  message: string;
+}
+
+/** `active` and `terminating` are those that it controls. */
+export function replicaSetStatusOf(
+  rs: ReplicaSet,
+  {
+    active,
+    terminating,
+    failure,
+    nowMs,
+  }: { active: Pod[]; terminating: Pod[]; failure: ReplicaFailure | undefined; nowMs: number },
+): ReplicaSetStatus {
+  const template = selectorOfLabels(rs.spec.template.metadata?.labels ?? {});
+  const conditions = conditionsOf(rs, failure, nowMs);
+  return {
+    replicas: active.length,
+    fullyLabeledReplicas: active.filter(({ metadata }) => matchesLabels(template, metadata.labels)).length,
+    readyReplicas: active.filter(isReady).length,
+    availableReplicas: active.filter((pod) => isAvailable(pod, rs.spec.minReadySeconds ?? 0, nowMs)).length,
+    terminatingReplicas: terminating.length,
+    ...(rs.metadata.generation !== undefined && { observedGeneration: rs.metadata.generation }),
+    ...(conditions.length > 0 && { conditions }),
+  };
+}
+
+function conditionsOf(rs: ReplicaSet, failure: ReplicaFailure | undefined, nowMs: number): ReplicaSetCondition[] {
+  const others = (rs.status?.conditions ?? []).filter(({ type }) => type !== 'ReplicaFailure');
+  const known = rs.status?.conditions?.find(({ type }) => type === 'ReplicaFailure');
+  if (!failure) return others;
+  if (known?.reason === failure.reason) return rs.status?.conditions ?? [];
+  return [...others, { type: 'ReplicaFailure', status: 'True', lastTransitionTime: timestampOf(nowMs), ...failure }];
+}
+
+/** When the next ready pod becomes available by itself, in ms from now; undefined when none will. */
+export function nextAvailableInMs(active: readonly Pod[], minReadySeconds: number, nowMs: number): number | undefined {
+  const waiting = active
+    .filter((pod) => isReady(pod) && !isAvailable(pod, minReadySeconds, nowMs))
+    .map((pod) => (millisOf(conditionOf(pod, 'Ready')?.lastTransitionTime) ?? nowMs) + minReadySeconds * 1000 - nowMs);
+  return waiting.length > 0 ? Math.max(1, Math.min(...waiting)) : undefined;
+}
