@@ -1,14 +1,44 @@
-/** Runs the plugins in the order of the list. Upstream's order, because one plugin sees what those before it made. */
+/** The admission plugins in upstream's order, because one plugin sees what those before it made; and how they are run. */
 import type { KubeObject } from '#api/machinery/object.ts';
+import type { EscalationServices } from '../authorization/escalation.ts';
+import { certificateApproval, certificateSigning } from './certificates.ts';
+import { defaultTolerationSeconds, type TolerationSeconds } from './default-toleration-seconds.ts';
 import type { AdmissionPlugin, AdmissionRequest, AdmissionServices } from './define-admission.ts';
+import { namespaceLifecycle } from './namespace-lifecycle.ts';
+import { nodeRestriction } from './node-restriction.ts';
+import { priority, singleDefaultPriorityClass } from './priority.ts';
+import { rbacEscalation } from './rbac-escalation.ts';
+import { serviceAccountPlugin } from './service-account.ts';
+import { taintNodesByCondition } from './taint-nodes-by-condition.ts';
+
+export interface AdmissionOptions {
+  rbac: EscalationServices['rbac'];
+  /** How long pods stay on a node that is not ready or cannot be reached; tests and impatient clusters shorten it. */
+  tolerationSeconds?: TolerationSeconds;
+}
+
+export const defaultAdmission = ({ rbac, tolerationSeconds }: AdmissionOptions): readonly AdmissionPlugin[] => [
+  namespaceLifecycle(),
+  serviceAccountPlugin,
+  nodeRestriction,
+  taintNodesByCondition,
+  priority,
+  singleDefaultPriorityClass,
+  defaultTolerationSeconds(tolerationSeconds),
+  certificateApproval,
+  certificateSigning,
+  rbacEscalation(rbac),
+];
 
 export class AdmissionChain {
   readonly #plugins: readonly AdmissionPlugin[];
   readonly #services: AdmissionServices;
 
+  /** Requests may be admitted when the informers have synced. */
   constructor(plugins: readonly AdmissionPlugin[], services: AdmissionServices) {
     this.#plugins = plugins;
     this.#services = services;
+    for (const { reads } of plugins) for (const kind of reads) services.informers.for(kind);
   }
 
   /** The object as all mutating plugins leave it. Throws the StatusError of the first that refuses. */

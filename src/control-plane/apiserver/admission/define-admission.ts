@@ -10,6 +10,7 @@ import type { Random } from '#base/random.ts';
 import type { Informers } from '#client/informer.ts';
 import type { UserInfo } from '#client/transport.ts';
 import type { Authorizer } from '../authorization/authorizer.ts';
+import type { LiveLookup } from '../live-lookup.ts';
 
 /** patch is an update; deletecollection is a delete of each. connect: exec, attach, port-forward, proxy. */
 export type AdmissionVerb = 'create' | 'update' | 'delete' | 'connect';
@@ -34,8 +35,8 @@ export interface AdmissionRequest<T extends KubeObject = KubeObject> {
 export interface AdmissionServices {
   /** Copies that may lag behind a moment. */
   informers: Informers;
-  /** What is stored now, for where the lag would refuse what is right. undefined when there is none. */
-  live<T extends KubeObject>(kind: Kind<T>, at: { name: string; namespace?: string }): Promise<T | undefined>;
+  /** What is stored now, for where the lag would refuse what is right. */
+  live: LiveLookup;
   authorizer: Authorizer;
   clock: Clock;
   random: Random;
@@ -51,6 +52,8 @@ export interface AdmittedResource {
 
 export interface AdmissionPlugin {
   name: string;
+  /** Kinds that it looks up by informer: the chain follows them from its start, so that they are there when asked for. */
+  reads: readonly Kind[];
   handles(request: Pick<AdmissionRequest, 'verb' | 'kind' | 'subresource'>): boolean;
   /** Returns the object to go on with: the same one when nothing is to change. Throws StatusError to refuse. */
   mutate?(request: AdmissionRequest, services: AdmissionServices): KubeObject | Promise<KubeObject>;
@@ -64,6 +67,7 @@ export interface AdmissionDeclaration<T extends KubeObject> {
     resources: readonly AdmittedResource[] | Kind<T> | '*';
     verbs: readonly AdmissionVerb[];
   };
+  reads?: readonly Kind[];
   mutate?(object: T, request: AdmissionRequest<T>, services: AdmissionServices): T | Promise<T>;
   /** `object` is undefined for a delete. */
   validate?(request: AdmissionRequest<T>, services: AdmissionServices): void | Promise<void>;
@@ -72,10 +76,11 @@ export interface AdmissionDeclaration<T extends KubeObject> {
 export function defineAdmission<T extends KubeObject = KubeObject>(
   declaration: AdmissionDeclaration<T>,
 ): AdmissionPlugin {
-  const { name, on, mutate, validate } = declaration;
+  const { name, on, reads = [], mutate, validate } = declaration;
   const resources = resourcesOf(on.resources);
   return {
     name,
+    reads,
     handles: ({ verb, kind, subresource }) =>
       on.verbs.includes(verb) && (!resources || resources.some((one) => covers(one, kind, subresource))),
     ...(mutate && {

@@ -1,0 +1,116 @@
+/**
+ * Every pod runs as a ServiceAccount that exists, `default` unless it names one, and finds a token of it, the cluster's CA
+ * and its namespace under one path. Source: documentation, "Configure Service Accounts for Pods".
+ */
+import type { Pod } from '#api/core/v1/pod.ts';
+import { ServiceAccount } from '#api/core/v1/service-account.ts';
+import type { Container, Volume, VolumeMount } from '#api/generated/schema.ts';
+import { sleep } from '#base/clock.ts';
+import { type Random, randomSuffix } from '#base/random.ts';
+import { isMirrorPod, secretNamesOf } from '../authorization/pod-references.ts';
+import { type AdmissionRequest, type AdmissionServices, defineAdmission, refused } from './define-admission.ts';
+import { unmountableSecret } from './mountable-secrets.ts';
+
+const DEFAULT_NAME = 'default';
+const MOUNT_PATH = '/var/run/secrets/kubernetes.io/serviceaccount';
+const VOLUME_PREFIX = 'kube-api-access-';
+// 3607 and not 3600, so that a token of this plugin is told from one that somebody asked for.
+const TOKEN_SECONDS = 3607;
+// The controller makes `default` soon after the namespace; a pod that comes at once is let wait for it.
+const ATTEMPTS_FOR_DEFAULT = 10;
+const ATTEMPT_EVERY_MS = 100;
+
+export const serviceAccountPlugin = defineAdmission<Pod>({
+  name: 'ServiceAccount',
+  on: { resources: [{ group: '', plural: 'pods' }], verbs: ['create'] },
+  reads: [ServiceAccount],
+
+  async mutate(pod, request, services) {
+    if (isMirrorPod(pod)) return pod;
+    const serviceAccountName = pod.spec.serviceAccountName || DEFAULT_NAME;
+    const account = await accountOf(serviceAccountName, request, services);
+    const named = { ...pod, spec: { ...pod.spec, serviceAccountName, serviceAccount: serviceAccountName } };
+    const mounted = wantsToken(pod, account) ? withToken(named, services.random) : named;
+    if (pod.spec.imagePullSecrets?.length || !account.imagePullSecrets?.length) return mounted;
+    return { ...mounted, spec: { ...mounted.spec, imagePullSecrets: account.imagePullSecrets } };
+  },
+
+  async validate(request, services) {
+    const { object: pod } = request;
+    if (!pod) return;
+    if (isMirrorPod(pod)) return refuseMirrorWithSecrets(pod, request);
+    const { serviceAccountName } = pod.spec;
+    if (!serviceAccountName)
+      throw refused(request, `no service account specified for pod ${request.namespace}/${pod.metadata.name}`);
+    const account = await accountOf(serviceAccountName, request, services);
+    const refusal = unmountableSecret(pod, account);
+    if (refusal) throw refused(request, refusal);
+  },
+});
+
+async function accountOf(name: string, request: AdmissionRequest, services: AdmissionServices) {
+  const { namespace } = request;
+  const { informers, live, clock } = services;
+  const copy = informers.for(ServiceAccount).get(`${namespace}/${name}`);
+  if (copy) return copy;
+  for (let attempt = name === DEFAULT_NAME ? ATTEMPTS_FOR_DEFAULT : 1; ; attempt--) {
+    const account = await live(ServiceAccount, { namespace, name });
+    if (account) return account;
+    if (attempt <= 1)
+      throw refused(
+        request,
+        `error looking up service account ${namespace}/${name}: serviceaccount ${JSON.stringify(name)} not found`,
+      );
+    await sleep(clock, ATTEMPT_EVERY_MS);
+  }
+}
+
+const wantsToken = ({ spec }: Pod, account: ServiceAccount): boolean =>
+  spec.automountServiceAccountToken ?? account.automountServiceAccountToken ?? true;
+
+function withToken(pod: Pod, random: Random): Pod {
+  const { volumes = [], initContainers, containers } = pod.spec;
+  const present = volumes.find(({ name }) => name.startsWith(VOLUME_PREFIX));
+  const name = present?.name ?? `${VOLUME_PREFIX}${randomSuffix(random)}`;
+  const mount: VolumeMount = { name, readOnly: true, mountPath: MOUNT_PATH };
+  const isNeeded = [...(initContainers ?? []), ...containers].some((container) => !hasMount(container));
+  const addMount = (container: Container): Container =>
+    hasMount(container) ? container : { ...container, volumeMounts: [...(container.volumeMounts ?? []), mount] };
+  return {
+    ...pod,
+    spec: {
+      ...pod.spec,
+      ...(initContainers && { initContainers: initContainers.map(addMount) }),
+      containers: containers.map(addMount),
+      ...(!present && isNeeded && { volumes: [...volumes, tokenVolume(name)] }),
+    },
+  };
+}
+
+const hasMount = ({ volumeMounts = [] }: Container): boolean =>
+  volumeMounts.some(({ mountPath }) => mountPath === MOUNT_PATH);
+
+const tokenVolume = (name: string): Volume => ({
+  name,
+  projected: {
+    defaultMode: 0o644,
+    sources: [
+      { serviceAccountToken: { path: 'token', expirationSeconds: TOKEN_SECONDS } },
+      { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
+      {
+        downwardAPI: {
+          items: [{ path: 'namespace', fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' } }],
+        },
+      },
+    ],
+  },
+});
+
+/** A kubelet mirrors what runs on its machine; the API must not give it secrets by that way. */
+function refuseMirrorWithSecrets(pod: Pod, request: AdmissionRequest): void {
+  if (pod.spec.serviceAccountName) throw refused(request, 'a mirror pod may not reference service accounts');
+  if (secretNamesOf(pod).length > 0) throw refused(request, 'a mirror pod may not reference secrets');
+  const projections = (pod.spec.volumes ?? []).flatMap(({ projected }) => projected?.sources ?? []);
+  if (projections.some(({ serviceAccountToken }) => serviceAccountToken))
+    throw refused(request, 'a mirror pod may not use ServiceAccountToken volume projections');
+}

@@ -1,0 +1,88 @@
+/** Signs ServiceAccount tokens (ES256), and publishes the keys with which anybody can verify them. */
+import { createHash, createPrivateKey, createPublicKey, type KeyObject, randomUUID } from 'node:crypto';
+import { exportJWK, SignJWT } from 'jose';
+import type { Clock } from '#base/clock.ts';
+import { type KubernetesClaims, serviceAccountUserName } from './service-account-claims.ts';
+
+export interface TokenIssuerOptions {
+  /** PEM, an EC key on P-256. */
+  privateKey: string;
+  /** PEM: keys of earlier days, whose tokens still hold. */
+  formerPublicKeys?: readonly string[];
+  /** `https://kubernetes.default.svc.cluster.local`; also the API server's audience unless others are named. */
+  issuer: string;
+  audiences?: readonly string[];
+  /** Where the JWKS is served to outsiders. */
+  jwksUri: string;
+  clock: Clock;
+}
+
+export class TokenIssuer {
+  readonly issuer: string;
+  /** What a token for the API server is meant for. */
+  readonly audiences: readonly string[];
+  readonly jwksUri: string;
+  readonly #key: KeyObject;
+  readonly #publicKeys: readonly { id: string; key: KeyObject }[];
+  readonly #clock: Clock;
+
+  constructor({ privateKey, formerPublicKeys = [], issuer, audiences, jwksUri, clock }: TokenIssuerOptions) {
+    this.issuer = issuer;
+    this.audiences = audiences ?? [issuer];
+    this.jwksUri = jwksUri;
+    this.#key = createPrivateKey(privateKey);
+    if (this.#key.asymmetricKeyDetails?.namedCurve !== 'prime256v1')
+      throw new Error('the key of service accounts must be an EC key on P-256');
+    const keys = [createPublicKey(this.#key), ...formerPublicKeys.map((pem) => createPublicKey(pem))];
+    this.#publicKeys = keys.map((key) => ({ id: keyIdOf(key), key }));
+    this.#clock = clock;
+  }
+
+  /** `lifeSeconds` from now. */
+  async issue(claims: KubernetesClaims, audiences: readonly string[], lifeSeconds: number): Promise<string> {
+    const nowSeconds = Math.floor(this.#clock.now() / 1000);
+    return new SignJWT({ 'kubernetes.io': claims })
+      .setProtectedHeader({ alg: 'ES256', kid: this.#publicKeys[0]?.id ?? '' })
+      .setAudience([...audiences])
+      .setExpirationTime(nowSeconds + lifeSeconds)
+      .setIssuedAt(nowSeconds)
+      .setIssuer(this.issuer)
+      .setJti(randomUUID())
+      .setNotBefore(nowSeconds)
+      .setSubject(serviceAccountUserName(claims.namespace, claims.serviceaccount.name))
+      .sign(this.#key);
+  }
+
+  /** By the id in a token's header. */
+  publicKey(id: string): KeyObject | undefined {
+    return this.#publicKeys.find((one) => one.id === id)?.key;
+  }
+
+  /** /openid/v1/jwks */
+  async jwks(): Promise<{ keys: Record<string, unknown>[] }> {
+    const keys = this.#publicKeys.map(async ({ id, key }) => ({
+      use: 'sig',
+      kid: id,
+      alg: 'ES256',
+      ...(await exportJWK(key)),
+    }));
+    return { keys: await Promise.all(keys) };
+  }
+
+  /** /.well-known/openid-configuration */
+  discoveryDocument(): Record<string, unknown> {
+    return {
+      issuer: this.issuer,
+      jwks_uri: this.jwksUri,
+      response_types_supported: ['id_token'],
+      subject_types_supported: ['public'],
+      id_token_signing_alg_values_supported: ['ES256'],
+    };
+  }
+}
+
+/** As upstream makes it: the same key has the same id everywhere. */
+const keyIdOf = (key: KeyObject): string =>
+  createHash('sha256')
+    .update(key.export({ type: 'spki', format: 'der' }))
+    .digest('base64url');

@@ -1,0 +1,139 @@
+/**
+ * Answers a TokenRequest (POST serviceaccounts/NAME/token): checks what is asked for, and what the token is to be bound
+ * to, and signs it. Source: API reference, authentication.k8s.io/v1.
+ */
+import { Node } from '#api/core/v1/node.ts';
+import { Pod } from '#api/core/v1/pod.ts';
+import { Secret } from '#api/core/v1/secret.ts';
+import type { ServiceAccount } from '#api/core/v1/service-account.ts';
+import type { AuthenticationTokenRequest, BoundObjectReference } from '#api/generated/schema.ts';
+import type { FieldError } from '#api/machinery/field-error.ts';
+import { badRequest, conflict, invalid, notFound } from '#api/machinery/status.ts';
+import type { Clock } from '#base/clock.ts';
+import type { LiveLookup } from '../live-lookup.ts';
+import type { KubernetesClaims } from './service-account-claims.ts';
+import type { TokenIssuer } from './token-issuer.ts';
+
+const DEFAULT_SECONDS = 3600;
+const MIN_SECONDS = 600;
+const MAX_SECONDS = 2 ** 32;
+// Pods of old clients read their token once: what is mounted into pods by default warns after this and holds a year.
+const WARN_ONLY_SECONDS = 3607;
+const EXTENDED_SECONDS = 365 * 24 * 3600;
+
+export type TokenRequest = AuthenticationTokenRequest;
+
+export interface TokenRequestServices {
+  issuer: TokenIssuer;
+  live: LiveLookup;
+  clock: Clock;
+}
+
+/** The request with its defaults. Throws 422 Invalid, and 400 when it names another account. */
+export function prepareTokenRequest(body: SubmittedTokenRequest, account: ServiceAccount, issuer: TokenIssuer) {
+  const { name, namespace } = account.metadata;
+  if (body.metadata?.name && body.metadata.name !== name)
+    throw badRequest(`the name of the object (${body.metadata.name}) does not match the name on the URL (${name})`);
+  if (body.metadata?.namespace && body.metadata.namespace !== namespace)
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+  const { audiences, expirationSeconds = DEFAULT_SECONDS, boundObjectRef } = body.spec ?? {};
+  const problems = expirationErrors(expirationSeconds);
+  if (problems.length > 0) throw invalid({ group: 'authentication.k8s.io', kind: 'TokenRequest' }, '', problems);
+  return {
+    apiVersion: 'authentication.k8s.io/v1',
+    kind: 'TokenRequest',
+    metadata: { ...account.metadata, name, namespace } as TokenRequest['metadata'],
+    spec: {
+      audiences: audiences?.length ? audiences : [...issuer.audiences],
+      expirationSeconds,
+      ...(boundObjectRef && { boundObjectRef }),
+    },
+  } satisfies TokenRequest;
+}
+
+export interface SubmittedTokenRequest {
+  metadata?: { name?: string; namespace?: string };
+  spec?: { audiences?: string[]; expirationSeconds?: number; boundObjectRef?: BoundObjectReference };
+}
+
+function expirationErrors(seconds: number): FieldError[] {
+  const wrong = (why: string): FieldError[] => [
+    {
+      reason: 'FieldValueInvalid',
+      field: 'spec.expirationSeconds',
+      message: `Invalid value: ${seconds}: ${why}`,
+    },
+  ];
+  if (seconds < MIN_SECONDS) return wrong('may not specify a duration less than 10 minutes');
+  if (seconds > MAX_SECONDS) return wrong('may not specify a duration larger than 2^32 seconds');
+  return [];
+}
+
+/** Throws 404, 409 or 400 when what it is to be bound to does not exist, is another one, or has another account. */
+export async function issueToken(
+  request: TokenRequest,
+  account: ServiceAccount,
+  { issuer, live, clock }: TokenRequestServices,
+): Promise<TokenRequest> {
+  const { audiences = [], expirationSeconds, boundObjectRef } = request.spec;
+  const claims: KubernetesClaims = {
+    namespace: account.metadata.namespace ?? '',
+    ...(boundObjectRef && (await boundClaims(boundObjectRef, account, live))),
+    serviceaccount: { name: account.metadata.name, uid: account.metadata.uid },
+  };
+  const nowMs = clock.now();
+  const forApiServer = audiences.every((one) => issuer.audiences.includes(one));
+  const extended = claims.pod !== undefined && expirationSeconds === WARN_ONLY_SECONDS && forApiServer;
+  const token = await issuer.issue(
+    { ...claims, ...(extended && { warnafter: Math.floor(nowMs / 1000) + expirationSeconds }) },
+    audiences,
+    extended ? EXTENDED_SECONDS : expirationSeconds,
+  );
+  const expirationTimestamp = new Date(nowMs + expirationSeconds * 1000).toISOString().replace(/\.\d+/, '');
+  return { ...request, status: { token, expirationTimestamp } };
+}
+
+type BoundClaims = Pick<KubernetesClaims, 'pod' | 'secret' | 'node'>;
+
+async function boundClaims(ref: BoundObjectReference, account: ServiceAccount, live: LiveLookup): Promise<BoundClaims> {
+  const { namespace = '', name: accountName } = account.metadata;
+  const name = ref.name ?? '';
+  if (ref.apiVersion === 'v1' && ref.kind === 'Pod') {
+    const pod = await live(Pod, { namespace, name });
+    if (!pod) throw notFound({ group: '', plural: 'pods' }, name);
+    if (pod.spec.serviceAccountName !== accountName)
+      throw badRequest(
+        `cannot bind token for serviceaccount ${JSON.stringify(accountName)} to pod running with different serviceaccount name.`,
+      );
+    const claims = { pod: claimOf(ref, pod.metadata) };
+    return pod.spec.nodeName ? { ...claims, node: await nodeClaim(pod.spec.nodeName, live) } : claims;
+  }
+  if (ref.apiVersion === 'v1' && ref.kind === 'Node') {
+    const node = await live(Node, { name });
+    if (!node) throw notFound({ group: '', plural: 'nodes' }, name);
+    return { node: claimOf(ref, node.metadata) };
+  }
+  if (ref.apiVersion === 'v1' && ref.kind === 'Secret') {
+    const secret = await live(Secret, { namespace, name });
+    if (!secret) throw notFound({ group: '', plural: 'secrets' }, name);
+    return { secret: claimOf(ref, secret.metadata) };
+  }
+  const [group, version] = ref.apiVersion?.includes('/') ? ref.apiVersion.split('/') : ['', ref.apiVersion ?? ''];
+  throw badRequest(`cannot bind token to object of type ${group}/${version}, Kind=${ref.kind ?? ''}`);
+}
+
+/** The node's uid too when the Node is there: a pod may be bound to one that is not registered yet. */
+async function nodeClaim(name: string, live: LiveLookup): Promise<NonNullable<BoundClaims['node']>> {
+  const node = await live(Node, { name });
+  return node ? { name, uid: node.metadata.uid } : { name };
+}
+
+function claimOf(ref: BoundObjectReference, { name, uid }: { name: string; uid: string }) {
+  if (ref.uid && ref.uid !== uid)
+    throw conflict(
+      { group: '', plural: ref.kind ?? '' },
+      name,
+      `the UID in the bound object reference (${ref.uid}) does not match the UID in record. The object might have been deleted and then recreated`,
+    );
+  return { name, uid };
+}

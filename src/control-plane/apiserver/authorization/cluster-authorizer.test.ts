@@ -1,0 +1,318 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { PolicyRule } from '#api/generated/schema.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
+import type { UserInfo } from '#client/transport.ts';
+import { type FixedInformers, fixedInformers } from '#testing/fixed-informers.ts';
+import { type Attributes, forbiddenBy, type ResourceAttributes } from './authorizer.ts';
+import { bootstrapObjects } from './bootstrap-objects.ts';
+import { type ClusterAuthorizer, clusterAuthorizer } from './cluster-authorizer.ts';
+
+const RBAC = { apiVersion: 'rbac.authorization.k8s.io/v1' };
+const alice: UserInfo = { name: 'alice', groups: ['developers', 'system:authenticated'] };
+const anonymous: UserInfo = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
+const robot: UserInfo = {
+  name: 'system:serviceaccount:ci:robot',
+  groups: ['system:serviceaccounts', 'system:serviceaccounts:ci', 'system:authenticated'],
+};
+const master: UserInfo = { name: 'kubernetes-admin', groups: ['system:masters', 'system:authenticated'] };
+const node = (name: string): UserInfo => ({
+  name: `system:node:${name}`,
+  groups: ['system:nodes', 'system:authenticated'],
+});
+
+/** `list pods in default`, `get deployments.apps/web in default`, `get pods/log`, `get /version`. */
+function wish(user: UserInfo, sentence: string): Attributes {
+  const [, verb = '', what = '', namespace = ''] = /^(\S+) (\S+)(?: in (\S+))?$/.exec(sentence) ?? [];
+  if (what.startsWith('/')) return { user, verb, path: what };
+  const [type = '', name = ''] = what.split('#');
+  const [resource = '', subresource = ''] = type.split('/');
+  const [plural = '', ...group] = resource.split('.');
+  return { user, verb, group: group.join('.'), version: 'v1', resource: plural, subresource, namespace, name };
+}
+
+const role = (namespace: string, name: string, ...rules: PolicyRule[]): KubeObject =>
+  ({
+    ...RBAC,
+    kind: namespace ? 'Role' : 'ClusterRole',
+    metadata: { name, ...(namespace && { namespace }) },
+    rules,
+  }) as unknown as KubeObject;
+
+const binding = (namespace: string, name: string, roleRef: string, ...subjects: string[]): KubeObject => {
+  const [kind, roleName] = roleRef.split('/');
+  return {
+    ...RBAC,
+    kind: namespace ? 'RoleBinding' : 'ClusterRoleBinding',
+    metadata: { name, ...(namespace && { namespace }) },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind, name: roleName },
+    subjects: subjects.map((subject) => {
+      const [type, who, where] = subject.split('/');
+      return { kind: type, name: who, ...(where && { namespace: where }) };
+    }),
+  } as unknown as KubeObject;
+};
+
+const readPods: PolicyRule = { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list'] };
+
+let informers: FixedInformers;
+let cluster: ClusterAuthorizer;
+beforeEach(() => {
+  informers = fixedInformers(bootstrapObjects() as unknown as KubeObject[]);
+  cluster = clusterAuthorizer(informers);
+});
+
+const may = async (user: UserInfo, sentence: string) =>
+  (await cluster.authorizer.authorize(wish(user, sentence))).decision === 'allow';
+
+describe('with the roles that a cluster starts with', () => {
+  test.each([
+    [anonymous, 'get /version', true],
+    [anonymous, 'get /healthz', true],
+    [anonymous, 'get /livez', true],
+    [anonymous, 'get /api', false],
+    [anonymous, 'get /metrics', false],
+    [anonymous, 'list pods in default', false],
+    [alice, 'get /apis/apps/v1', true],
+    [alice, 'get /openapi/v3', true],
+    [alice, 'create selfsubjectaccessreviews.authorization.k8s.io', true],
+    [alice, 'list pods in default', false],
+    [alice, 'get /openid/v1/jwks', false],
+    [robot, 'get /openid/v1/jwks', true],
+    [robot, 'get secrets#x in ci', false],
+    [master, 'delete nodes#one', true],
+    [master, 'get /anything/at/all', true],
+    [{ name: 'system:kube-scheduler', groups: [] }, 'create pods/binding in default', true],
+    [{ name: 'system:kube-scheduler', groups: [] }, 'create pods in default', false],
+    [
+      { name: 'system:kube-scheduler', groups: [] },
+      'update leases.coordination.k8s.io#kube-scheduler in kube-system',
+      true,
+    ],
+    [{ name: 'system:kube-scheduler', groups: [] }, 'update leases.coordination.k8s.io#other in kube-system', false],
+    [{ name: 'system:kube-proxy', groups: [] }, 'watch endpointslices.discovery.k8s.io', true],
+    [{ name: 'system:kube-controller-manager', groups: [] }, 'list widgets.example.com', true],
+    [
+      { name: 'system:serviceaccount:kube-system:deployment-controller', groups: [] },
+      'create replicasets.apps in a',
+      true,
+    ],
+    [{ name: 'system:serviceaccount:kube-system:deployment-controller', groups: [] }, 'create pods in a', false],
+    [{ name: 'system:serviceaccount:other:deployment-controller', groups: [] }, 'create replicasets.apps in a', false],
+    [{ name: 'kube-apiserver-kubelet-client', groups: [] }, 'get nodes/proxy#one', true],
+  ] as const)('%j: %s → %s', async (user, sentence, allowed) => {
+    expect(await may(user as UserInfo, sentence)).toBe(allowed);
+  });
+});
+
+describe('a Role', () => {
+  beforeEach(() => {
+    informers.put(role('dev', 'pod-reader', readPods));
+    informers.put(binding('dev', 'read-pods', 'Role/pod-reader', 'User/alice', 'ServiceAccount/robot/ci'));
+  });
+
+  test.each([
+    [alice, 'list pods in dev', true],
+    [alice, 'get pods#web in dev', true],
+    [alice, 'delete pods#web in dev', false],
+    [alice, 'get pods/log#web in dev', false],
+    [alice, 'list pods in prod', false],
+    [alice, 'list pods', false],
+    [robot, 'list pods in dev', true],
+    [{ name: 'bob', groups: ['system:authenticated'] }, 'list pods in dev', false],
+  ] as const)('holds in its namespace for whom it is bound to: %j %s → %s', async (user, sentence, allowed) => {
+    expect(await may(user as UserInfo, sentence)).toBe(allowed);
+  });
+
+  test('that changes counts at once', async () => {
+    informers.put(role('dev', 'pod-reader', { ...readPods, verbs: ['delete'] }));
+    expect([await may(alice, 'list pods in dev'), await may(alice, 'delete pods#web in dev')]).toEqual([false, true]);
+  });
+
+  test('is named in the reason', async () => {
+    const decision = await cluster.authorizer.authorize(wish(alice, 'list pods in dev'));
+    expect(decision.reason).toBe('RBAC: allowed by RoleBinding "read-pods/dev" of Role "pod-reader" to User "alice"');
+  });
+});
+
+test('a ClusterRole bound in a namespace holds there only', async () => {
+  informers.put(binding('dev', 'edits', 'ClusterRole/edit', 'Group/developers'));
+  expect(await may(alice, 'create deployments.apps in dev')).toBe(true);
+  expect(await may(alice, 'get pods/log#web in dev')).toBe(true); // view is in edit
+  expect(await may(alice, 'create roles.rbac.authorization.k8s.io in dev')).toBe(false); // that is admin
+  expect(await may(alice, 'create deployments.apps in prod')).toBe(false);
+});
+
+test.each([
+  { rule: { ...readPods, resourceNames: ['a'] }, sentence: 'get pods#a in dev', allowed: true },
+  { rule: { ...readPods, resourceNames: ['a'] }, sentence: 'get pods#b in dev', allowed: false },
+  { rule: { ...readPods, resourceNames: ['a'] }, sentence: 'list pods in dev', allowed: false },
+  {
+    rule: { apiGroups: ['*'], resources: ['*/scale'], verbs: ['get'] },
+    sentence: 'get deployments.apps/scale in dev',
+    allowed: true,
+  },
+  {
+    rule: { apiGroups: ['*'], resources: ['*/scale'], verbs: ['get'] },
+    sentence: 'get deployments.apps in dev',
+    allowed: false,
+  },
+  {
+    rule: { apiGroups: ['*'], resources: ['*'], verbs: ['*'] },
+    sentence: 'patch deployments.apps/status in dev',
+    allowed: true,
+  },
+  { rule: { apiGroups: ['*'], resources: ['*'], verbs: ['*'] }, sentence: 'get /metrics', allowed: false },
+  { rule: { nonResourceURLs: ['/logs/*'], verbs: ['get'] }, sentence: 'get /logs/a/b', allowed: true },
+  { rule: { nonResourceURLs: ['/logs/*'], verbs: ['get'] }, sentence: 'get /logs', allowed: false },
+  { rule: { nonResourceURLs: ['/logs/*'], verbs: ['get'] }, sentence: 'post /logs/a', allowed: false },
+])('the rule $rule: $sentence → $allowed', async ({ rule, sentence, allowed }) => {
+  informers.put(role('', 'some', rule));
+  informers.put(binding('', 'some', 'ClusterRole/some', 'User/alice'));
+  expect(await may(alice, sentence)).toBe(allowed);
+});
+
+test('a binding to a role that does not exist allows nothing and is named', async () => {
+  informers.put(binding('dev', 'b', 'Role/lost', 'User/alice'));
+  informers.put(binding('dev', 'c', 'ClusterRole/lost', 'User/alice'));
+  const decision = await cluster.authorizer.authorize(wish(alice, 'list pods in dev'));
+  expect(decision).toEqual({
+    decision: 'noOpinion',
+    reason:
+      'RBAC: [role.rbac.authorization.k8s.io "lost" not found, clusterrole.rbac.authorization.k8s.io "lost" not found]',
+  });
+});
+
+describe('a 403 reads', () => {
+  test.each([
+    [
+      alice,
+      'list pods in default',
+      'pods is forbidden: User "alice" cannot list resource "pods" in API group "" in the namespace "default"',
+    ],
+    [
+      alice,
+      'get deployments.apps#web in a',
+      'deployments.apps "web" is forbidden: User "alice" cannot get resource "deployments" in API group "apps" in the namespace "a"',
+    ],
+    [
+      alice,
+      'create pods/exec#web in a',
+      'pods "web" is forbidden: User "alice" cannot create resource "pods/exec" in API group "" in the namespace "a"',
+    ],
+    [
+      alice,
+      'list nodes',
+      'nodes is forbidden: User "alice" cannot list resource "nodes" in API group "" at the cluster scope',
+    ],
+    [anonymous, 'get /', 'forbidden: User "system:anonymous" cannot get path "/"'],
+    [{ name: '<b>&', groups: [] }, 'get /x', 'forbidden: User "&lt;b&gt;&amp;" cannot get path "/x"'],
+  ] as const)('%j %s', (user, sentence, message) => {
+    const error = forbiddenBy(wish(user as UserInfo, sentence), '');
+    expect({ code: error.code, message: error.message }).toEqual({ code: 403, message });
+  });
+});
+
+describe('a node', () => {
+  const pod = (name: string, nodeName: string, spec: object = {}): KubeObject =>
+    ({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name, namespace: 'a', uid: name },
+      spec: { nodeName, containers: [], ...spec },
+    }) as unknown as KubeObject;
+
+  beforeEach(() => {
+    informers.put(
+      pod('web', 'one', {
+        serviceAccountName: 'robot',
+        imagePullSecrets: [{ name: 'pull' }],
+        containers: [
+          {
+            name: 'c',
+            env: [{ name: 'X', valueFrom: { secretKeyRef: { name: 'env', key: 'k' } } }],
+            envFrom: [{ configMapRef: { name: 'settings' } }],
+          },
+        ],
+        volumes: [
+          { name: 'v', secret: { secretName: 'mounted' } },
+          { name: 'p', projected: { sources: [{ configMap: { name: 'ca' } }] } },
+          { name: 'd', persistentVolumeClaim: { claimName: 'data' } },
+        ],
+      }),
+    );
+    informers.put(pod('other', 'two', { volumes: [{ name: 'v', secret: { secretName: 'theirs' } }] }));
+  });
+
+  test.each([
+    ['get secrets#mounted in a', true],
+    ['get secrets#env in a', true],
+    ['get secrets#pull in a', true],
+    ['watch secrets#mounted in a', true],
+    ['get secrets#theirs in a', false],
+    ['get secrets#mounted in b', false],
+    ['list secrets in a', false],
+    ['list secrets', false],
+    ['update secrets#mounted in a', false],
+    ['get configmaps#settings in a', true],
+    ['get configmaps#ca in a', true],
+    ['get configmaps#else in a', false],
+    ['get persistentvolumeclaims#data in a', true],
+    ['create serviceaccounts/token#robot in a', true],
+    ['create serviceaccounts/token#default in a', false],
+    ['get pods#web in a', true],
+    ['get pods#other in a', false],
+    ['list pods', false],
+    ['update pods/status#web in a', true],
+    ['create pods/eviction#web in a', true],
+    ['get nodes#one', true],
+    ['get nodes#two', false],
+    ['list nodes', false],
+    ['patch nodes/status#one', true],
+    ['update leases.coordination.k8s.io#one in kube-node-lease', true],
+    ['update leases.coordination.k8s.io#two in kube-node-lease', false],
+    ['update leases.coordination.k8s.io#one in default', false],
+    ['list services', true],
+    ['create events in a', true],
+    ['create subjectaccessreviews.authorization.k8s.io', true],
+    ['create deployments.apps in a', false],
+    ['get /metrics', false],
+  ])('%s → %s', async (sentence, allowed) => {
+    expect(await may(node('one'), sentence)).toBe(allowed);
+  });
+
+  test.each([
+    { resource: 'pods', fieldSelector: 'spec.nodeName=one', allowed: true },
+    { resource: 'pods', fieldSelector: 'status.phase=Running,spec.nodeName=one', allowed: true },
+    { resource: 'pods', fieldSelector: 'spec.nodeName=two', allowed: false },
+    { resource: 'pods', fieldSelector: 'spec.nodeName!=one', allowed: false },
+    { resource: 'nodes', fieldSelector: 'metadata.name=one', allowed: true },
+  ])('may list $resource with $fieldSelector: $allowed', async ({ resource, fieldSelector, allowed }) => {
+    const attributes = { ...(wish(node('one'), `list ${resource}`) as ResourceAttributes), fieldSelector };
+    expect((await cluster.authorizer.authorize(attributes)).decision === 'allow').toBe(allowed);
+  });
+
+  test('is told why not', async () => {
+    const decision = await cluster.authorizer.authorize(wish(node('one'), 'get secrets#theirs in a'));
+    expect(decision.reason).toBe("no relationship found between node 'one' and this object");
+  });
+
+  test('loses access when its pod goes elsewhere', async () => {
+    informers.put(pod('web', 'two', { volumes: [{ name: 'v', secret: { secretName: 'mounted' } }] }));
+    expect(await may(node('one'), 'get secrets#mounted in a')).toBe(false);
+    expect(await may(node('two'), 'get secrets#mounted in a')).toBe(true);
+  });
+
+  test('is not made by the name alone', async () => {
+    expect(await may({ name: 'system:node:one', groups: [] }, 'get nodes#one')).toBe(false);
+  });
+});
+
+test('the rules of a user are those of all bindings that hold in the namespace', () => {
+  informers.put(role('dev', 'pod-reader', readPods));
+  informers.put(binding('dev', 'read-pods', 'Role/pod-reader', 'User/alice'));
+  const rules = cluster.rules.rulesFor(alice, 'dev');
+  expect(rules.resourceRules).toContainEqual({ verbs: ['get', 'list'], apiGroups: [''], resources: ['pods'] });
+  expect(rules.nonResourceRules.flatMap(({ nonResourceURLs }) => nonResourceURLs)).toContain('/apis/*');
+  expect(rules.incomplete).toBe(false);
+  expect(cluster.rules.rulesFor(node('one'), 'dev').incomplete).toBe(true);
+});

@@ -1,0 +1,70 @@
+/** The authorizers of a cluster in upstream's order (masters, Node, RBAC), over informers that know where to look. */
+import { Pod } from '#api/core/v1/pod.ts';
+import { ClusterRole } from '#api/rbac/v1/cluster-role.ts';
+import { ClusterRoleBinding } from '#api/rbac/v1/cluster-role-binding.ts';
+import { Role } from '#api/rbac/v1/role.ts';
+import { RoleBinding } from '#api/rbac/v1/role-binding.ts';
+import type { Informers } from '#client/informer.ts';
+import { type Authorizer, firstOpinionOf, type RuleResolver } from './authorizer.ts';
+import { mastersAuthorizer } from './masters.ts';
+import { NodeAuthorizer, type NodeRelations, nodeNameOf, podReferenceKeysOf } from './node.ts';
+import { RbacAuthorizer, type RbacSource, subjectKeysOf } from './rbac.ts';
+
+export interface ClusterAuthorizer {
+  authorizer: Authorizer;
+  rbac: RbacAuthorizer;
+  /** For SelfSubjectRulesReview. */
+  rules: RuleResolver;
+}
+
+/** Without roles until the informers have synced; members of system:masters are let in before. */
+export function clusterAuthorizer(informers: Informers): ClusterAuthorizer {
+  const rbac = new RbacAuthorizer(rbacSourceOf(informers));
+  const node = new NodeAuthorizer(nodeRelationsOf(informers));
+  return {
+    authorizer: firstOpinionOf([mastersAuthorizer, node, rbac]),
+    rbac,
+    rules: {
+      rulesFor(user, namespace) {
+        const rules = rbac.rulesFor(user, namespace);
+        if (nodeNameOf(user) === undefined) return rules;
+        return { ...rules, incomplete: true, evaluationError: 'node authorizer does not support user rule resolution' };
+      },
+    },
+  };
+}
+
+const inNamespace = (namespace: string, key: string): string => `${namespace}|${key}`;
+
+export function rbacSourceOf(informers: Informers): RbacSource {
+  const clusterRoles = informers.for(ClusterRole);
+  const roles = informers.for(Role);
+  const clusterRoleBindings = informers.indexed(ClusterRoleBinding, subjectKeysOf);
+  const roleBindings = informers.indexed(RoleBinding, (binding) =>
+    subjectKeysOf(binding).map((key) => inNamespace(binding.metadata.namespace ?? '', key)),
+  );
+  return {
+    clusterRole: (name) => clusterRoles.get(name),
+    role: (namespace, name) => roles.get(`${namespace}/${name}`),
+    clusterRoleBindingsOf: (key) => clusterRoleBindings.under(key),
+    roleBindingsOf: (namespace, key) => roleBindings.under(inNamespace(namespace, key)),
+  };
+}
+
+const onNode = (node: string, reference: string): string => `${node}|${reference}`;
+
+export function nodeRelationsOf(informers: Informers): NodeRelations {
+  const pods = informers.for(Pod);
+  const podsByReference = informers.indexed(Pod, (pod) => {
+    const node = pod.spec.nodeName;
+    return node ? podReferenceKeysOf(pod).map((reference) => onNode(node, reference)) : undefined;
+  });
+  return {
+    pod: (namespace, name) => pods.get(`${namespace}/${name}`),
+    somePodRefersTo: (node, reference) => podsByReference.under(onNode(node, reference)).length > 0,
+    persistentVolume: () => undefined,
+    volumesWithSecret: () => [],
+    volumeAttachment: () => undefined,
+    nodeOfResourceSlice: () => undefined,
+  };
+}
