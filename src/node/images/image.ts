@@ -49,12 +49,16 @@ export function assembleImage(name: string, layers: readonly Blob[], config: Ima
 }
 
 /** The image as one tar. Nothing is read before the stream is. */
-export function packImage(image: Image): AsyncIterable<Uint8Array> {
+export const packImage = (image: Image): AsyncIterable<Uint8Array> => packImages([image]);
+
+/** Several images in one archive; layers that they share are in it once. */
+export function packImages(images: readonly Image[]): AsyncIterable<Uint8Array> {
   const pack = tar.pack();
+  const layers = new Map(images.flatMap((image) => image.layers.map((layer) => [layer.digest, layer])));
   const writeAll = async () => {
-    for (const [name, content] of smallFiles(image)) pack.entry({ name, mtime: new Date(0) }, content);
-    for (const { digest, size, path } of new Map(image.layers.map((layer) => [layer.digest, layer])).values()) {
-      const sink = pack.entry({ name: `blobs/${digest.replace(':', '/')}`, size, mtime: new Date(0) });
+    for (const [name, content] of smallFiles(images)) pack.entry({ name, mtime: new Date(0) }, content);
+    for (const { digest, size, path } of layers.values()) {
+      const sink = pack.entry({ name: blobPath(digest), size, mtime: new Date(0) });
       await pipeline(createReadStream(path), sink);
     }
     pack.finalize();
@@ -63,17 +67,21 @@ export function packImage(image: Image): AsyncIterable<Uint8Array> {
   return pack as AsyncIterable<Uint8Array>;
 }
 
-function smallFiles({ name, digest, config, manifest }: Image): [string, Buffer][] {
+function smallFiles(images: readonly Image[]): Map<string, Buffer> {
+  const files = new Map([['oci-layout', json({ imageLayoutVersion: '1.0.0' })]]);
+  for (const { config, digest, manifest } of images) {
+    files.set(blobPath(sha256(config)), config).set(blobPath(digest), manifest);
+  }
+  return files.set('index.json', json({ schemaVersion: 2, manifests: images.map(indexEntry) }));
+}
+
+function indexEntry({ name, manifest }: Image): object {
   const annotations = { 'io.containerd.image.name': name, 'org.opencontainers.image.ref.name': tagOf(name) };
   const platform = { architecture: architecture(), os: 'linux' };
-  const entry = { mediaType: MANIFEST, ...descriptor(manifest), annotations, platform };
-  return [
-    ['oci-layout', json({ imageLayoutVersion: '1.0.0' })],
-    ['index.json', json({ schemaVersion: 2, manifests: [entry] })],
-    [`blobs/${sha256(config).replace(':', '/')}`, config],
-    [`blobs/${digest.replace(':', '/')}`, manifest],
-  ];
+  return { mediaType: MANIFEST, ...descriptor(manifest), annotations, platform };
 }
+
+const blobPath = (digest: string): string => `blobs/${digest.replace(':', '/')}`;
 
 // A name as the OCI distribution specification 1.1 has it, with a registry and a tag in front and behind.
 const NAME = /^[a-z0-9]+([.-][a-z0-9]+)*(:[0-9]+)?(\/[a-z0-9]+([._-]+[a-z0-9]+)*)+:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;

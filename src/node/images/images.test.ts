@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { checkArchive } from './archive-check.ts';
 import { BlobStore, sha256 } from './blob-store.ts';
 import { folderEntries } from './folder.ts';
-import { assembleImage, checkedName, packImage } from './image.ts';
+import { assembleImage, checkedName, packImage, packImages } from './image.ts';
 import { makeLayer } from './layer.ts';
 import { PAUSE_IMAGE, pauseImage, pauseProgram } from './pause-image.ts';
 import { librariesInLddOutput } from './shared-libraries.ts';
@@ -76,6 +76,13 @@ test('an archive that kedge wrote passes the check and names its image', async (
   const layer = await makeLayer(store, [textFile('/a', 'x')]);
   const image = assembleImage('kedge.local/web:1', [layer, layer], { entrypoint: ['/a'] });
   expect(await checkArchive(packImage(image))).toEqual({ format: 'oci', names: ['kedge.local/web:1'] });
+});
+
+test('two images that share a layer go into one archive', async () => {
+  const layer = await makeLayer(store, [textFile('/a', 'x')]);
+  const images = ['1', '2'].map((tag) => assembleImage(`kedge.local/web:${tag}`, [layer], { env: { VERSION: tag } }));
+  expect(images[0]?.digest).not.toBe(images[1]?.digest);
+  expect((await checkArchive(packImages(images))).names).toEqual(['kedge.local/web:1', 'kedge.local/web:2']);
 });
 
 test('what docker save writes is taken, with the names as the runtime will know them', async () => {

@@ -19,6 +19,15 @@ export interface ClusterRecord {
   /** Names of nodes with real containers → the number their addresses follow from. Stopped nodes keep theirs. */
   nodes: Record<string, { index: number; stopped?: boolean }>;
   simulatedNodes: number;
+  settings: ClusterSettings;
+}
+
+/** What a user may set of the control plane; absent: upstream's defaults. */
+export interface ClusterSettings {
+  /** How long a silent node counts as alive. */
+  nodeMonitorGracePeriodSeconds?: number;
+  /** How long pods stay on a node that is not ready or not reachable, unless they say otherwise. */
+  defaultTolerationSeconds?: number;
 }
 
 export interface ClusterPaths {

@@ -18,6 +18,10 @@ export interface NodeLayout {
   /** `certs.d` of containerd: one folder a registry. */
   registryDir: string;
   logs: string;
+  /** What the node's processes are told. */
+  config: string;
+  /** Certificates and kubeconfigs of the node, and nothing else's. */
+  credentialsDir: string;
   /** Gone after a reboot. */
   runDir: string;
   containerdSocket: string;
@@ -48,6 +52,8 @@ export function nodeLayout(cluster: ClusterRecord, paths: ClusterPaths, name: st
     kubeletDir: join(keptDir, 'kubelet'),
     registryDir: join(keptDir, 'certs.d'),
     logs: join(paths.logs, name),
+    config: join(keptDir, 'node.json'),
+    credentialsDir: join(keptDir, 'pki'),
     runDir,
     containerdSocket: join(runDir, 'c.sock'),
     containerdState: join(runDir, 'state'),

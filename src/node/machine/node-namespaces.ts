@@ -62,12 +62,13 @@ export async function ensureHolder(options: HolderOptions): Promise<Holder> {
  * A process of the node that outlived its holder (containerd, a shim), through which the namespaces can be pinned again.
  * It is known by the namespace and by the node's folder in its command line: a namespace's number may be used again.
  */
-export async function findWitness({ holderRecord, runDir }: NodeLayout): Promise<Holder | undefined> {
+export async function findWitness({ holderRecord, runDir, keptDir }: NodeLayout): Promise<Holder | undefined> {
   const former = (await readJsonFile(holderRecord)) as Holder | undefined;
   if (!former) return undefined;
   for (const { pid } of processesOf(former.mountNamespace).members) {
     const record = recordOf(pid);
-    if (record && commandOf(pid).includes(`${runDir}/`)) return { record, mountNamespace: former.mountNamespace };
+    const isOurs = [runDir, keptDir].some((folder) => commandOf(pid).includes(`${folder}/`));
+    if (record && isOurs) return { record, mountNamespace: former.mountNamespace };
   }
   return undefined;
 }

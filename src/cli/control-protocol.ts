@@ -1,0 +1,43 @@
+/** What the supervisor tells on its control socket: JSON over HTTP on a unix socket that only its owner may open. */
+import type { NodeImage } from '#node/machine/node-images.ts';
+
+export interface ProcessStatus {
+  /** `control-plane`, `node1/kubelet`. */
+  name: string;
+  state: 'starting' | 'running' | 'backing off' | 'stopped';
+  pid?: number;
+  restarts: number;
+}
+
+export interface NodeStatus {
+  name: string;
+  state: 'starting' | 'running' | 'stopped' | 'failed';
+  addresses: string[];
+  podRanges: string[];
+  /** Why it failed. */
+  message?: string;
+}
+
+export interface ClusterStatus {
+  name: string;
+  dataDir: string;
+  version: string;
+  supervisorPid: number;
+  phase: 'starting' | 'running' | 'stopping';
+  /** `https://127.0.0.1:6443` */
+  server: string;
+  processes: ProcessStatus[];
+  nodes: NodeStatus[];
+  simulatedNodes: number;
+  /** Sentences that the user should see. */
+  warnings: string[];
+}
+
+export interface ImagesOfNode {
+  node: string;
+  images: NodeImage[];
+}
+
+export interface ControlError {
+  error: { code: string; message: string };
+}

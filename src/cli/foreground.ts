@@ -1,0 +1,53 @@
+/** `up` without --detach: looks on until it is told to stop, and then takes the cluster down. */
+import pc from 'picocolors';
+import type { CliContext } from './context.ts';
+import { type ControlClient, NotRunning } from './control-client.ts';
+import type { ClusterStatus } from './control-protocol.ts';
+import { takeClusterDown } from './take-down.ts';
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+export async function stayInForeground(
+  context: CliContext,
+  selection: { name: string; dataDir?: string },
+  control: ControlClient,
+): Promise<void> {
+  context.note(pc.dim('\nThe cluster runs until Ctrl-C.'));
+  const told = new Promise<'told'>((resolve) => {
+    for (const signal of SIGNALS) process.on(signal, () => resolve('told'));
+  });
+  const outcome = await Promise.race([told, watched(context, control)]);
+  if (outcome === 'ended') {
+    context.note('The cluster was taken down.');
+    return;
+  }
+  context.note('\nStopping …');
+  await takeClusterDown(context, selection);
+  context.note('Stopped. Objects, images and volumes are kept; `up` goes on from here, `down --purge` removes them.');
+}
+
+/** Tells what goes wrong, until the cluster is taken down by somebody else. A supervisor that dies is awaited: another may come. */
+async function watched(context: CliContext, control: ControlClient): Promise<'ended'> {
+  let before: ClusterStatus | undefined;
+  try {
+    for await (const status of control.changes()) {
+      for (const line of newsBetween(before, status)) context.note(line);
+      before = status;
+    }
+  } catch (error) {
+    if (!(error instanceof NotRunning) && (error as NodeJS.ErrnoException).code !== 'ECONNRESET') throw error;
+  }
+  if (before?.phase !== 'stopping')
+    context.note(pc.yellow('The supervisor ended; nodes and control plane run on without it.'));
+  return 'ended';
+}
+
+export function newsBetween(before: ClusterStatus | undefined, now: ClusterStatus): string[] {
+  if (!before) return [];
+  return now.processes.flatMap((process) => {
+    const former = before.processes.find(({ name }) => name === process.name);
+    return former && process.restarts > former.restarts
+      ? [pc.yellow(`! ${process.name} ended and is started again`)]
+      : [];
+  });
+}

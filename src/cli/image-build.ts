@@ -1,0 +1,92 @@
+/** What `kedge image` does. */
+import { createReadStream, createWriteStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { checkArchive } from '#node/images/archive-check.ts';
+import { BlobStore } from '#node/images/blob-store.ts';
+import { debianEntries } from '#node/images/debian-packages.ts';
+import { folderEntries } from '#node/images/folder.ts';
+import { assembleImage, type Image, packImage } from '#node/images/image.ts';
+import { makeLayer } from '#node/images/layer.ts';
+import { NODE_PATH, nodeRuntimeEntries } from '#node/images/node-runtime.ts';
+import type { TarEntry } from '#node/images/tar-entry.ts';
+import { cacheFolder } from '#node/machine/cluster-dir.ts';
+import { findCluster, type Selection } from './cluster-selection.ts';
+import { type CliContext, UserError } from './context.ts';
+import type { ControlClient } from './control-client.ts';
+import type { BuildOptions } from './image.ts';
+
+export async function buildImage(
+  context: CliContext,
+  folder: string | undefined,
+  options: BuildOptions,
+): Promise<void> {
+  const image = await assembled(context, folder, options);
+  if (options.output) {
+    await pipeline(packImage(image), createWriteStream(options.output, { mode: 0o644 }));
+    context.note(`${image.name} (${image.digest}) is in ${options.output}.`);
+    return;
+  }
+  const nodes = await (await runningCluster(context, options)).importImage(packImage(image));
+  context.note(`${image.name} (${image.digest}) is on ${nodes.map(({ node }) => node).join(', ')}.`);
+}
+
+async function assembled(context: CliContext, folder: string | undefined, options: BuildOptions): Promise<Image> {
+  const parts: Promise<TarEntry[]>[] = [];
+  if (options.debian.length > 0) parts.push(debianEntries(options.debian));
+  if (options.withNode) parts.push(nodeRuntimeEntries());
+  if (folder) parts.push(folderOf(folder, options.into));
+  if (parts.length === 0) throw new UserError('Nothing to build from: give a folder, --debian PACKAGE or --with-node.');
+  const store = new BlobStore(join(cacheFolder(context.env), 'images'));
+  const layers = [];
+  for (const entries of await Promise.all(parts)) layers.push(await makeLayer(store, entries));
+  const { entrypoint, cmd, workdir, user } = options;
+  const nodeEntrypoint = options.withNode && entrypoint.length === 0 ? [NODE_PATH] : entrypoint;
+  return assembleImage(options.tag, layers, {
+    entrypoint: nodeEntrypoint,
+    cmd,
+    env: environment(options.env),
+    ...(workdir && { workingDir: workdir }),
+    ...(user && { user }),
+  });
+}
+
+async function folderOf(folder: string, into: string): Promise<TarEntry[]> {
+  const found = await stat(folder).catch(() => undefined);
+  if (!found?.isDirectory()) throw new UserError(`"${folder}" is not a folder.`);
+  return folderEntries(folder, into);
+}
+
+function environment(pairs: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const at = pair.indexOf('=');
+      if (at < 1) throw new UserError(`"${pair}" is not NAME=value.`);
+      return [pair.slice(0, at), pair.slice(at + 1)];
+    }),
+  );
+}
+
+export async function importArchive(context: CliContext, archive: string, selection: Selection): Promise<void> {
+  const control = await runningCluster(context, selection);
+  const found = await stat(archive).catch(() => undefined);
+  if (!found?.isFile()) throw new UserError(`There is no file "${archive}".`);
+  const { names } = await checkArchive(createReadStream(archive));
+  const nodes = await control.importImage(createReadStream(archive));
+  context.note(
+    `${names.join(', ')} ${names.length === 1 ? 'is' : 'are'} on ${nodes.map(({ node }) => node).join(', ')}.`,
+  );
+}
+
+export async function listNodeImages(context: CliContext, selection: Selection): Promise<void> {
+  for (const { node, images } of await (await runningCluster(context, selection)).images()) {
+    for (const { name, digest } of images) context.out(`${node}  ${name}  ${digest}`);
+  }
+}
+
+async function runningCluster(context: CliContext, selection: Selection): Promise<ControlClient> {
+  const { control } = await findCluster(context, selection);
+  if (await control.statusIfRunning()) return control;
+  throw new UserError(`Cluster "${selection.name}" is down; start it with \`kedge up\`.`);
+}

@@ -1,0 +1,32 @@
+/** What may stand behind an option. */
+import { InvalidArgumentError } from 'commander';
+
+const MOST_NODES = 240;
+const MOST_SIMULATED_NODES = 10_000;
+
+const wholeNumber =
+  (most: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value <= most) return value;
+    throw new InvalidArgumentError(`It must be a whole number up to ${most}.`);
+  };
+
+export const nodeCount = wholeNumber(MOST_NODES);
+export const simulatedNodeCount = wholeNumber(MOST_SIMULATED_NODES);
+export const lineCount = wholeNumber(1_000_000);
+
+export function portNumber(text: string): number {
+  const port = wholeNumber(65_535)(text);
+  if (port < 1) throw new InvalidArgumentError('It must be a port from 1 to 65535.');
+  return port;
+}
+
+const SECONDS = { s: 1, m: 60, h: 3600 } as const;
+
+/** `5s`, `2m`, `1h`, or a bare number of seconds. */
+export function seconds(text: string): number {
+  const [, digits, unit = 's'] = /^(\d{1,9})([smh]?)$/.exec(text) ?? [];
+  if (digits === undefined) throw new InvalidArgumentError('It must be a time such as 5s, 2m or 1h.');
+  return Number(digits) * SECONDS[(unit || 's') as keyof typeof SECONDS];
+}

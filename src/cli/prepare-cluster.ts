@@ -1,0 +1,101 @@
+/** From the options of `up` to a cluster on record: a new one, or the one that is there, changed as asked. */
+import { createServer } from 'node:net';
+import { mkdir, rm } from 'node:fs/promises';
+import {
+  type ClusterPaths,
+  type ClusterRecord,
+  type ClusterSettings,
+  FORMAT_VERSION,
+  readCluster,
+  writeCluster,
+} from '#node/machine/cluster-dir.ts';
+import { freeIndex } from '#node/machine/node-layout.ts';
+import { releaseSlot, type SlotPlan, takeSlot } from '#node/machine/slots.ts';
+import { registerOf } from './cluster-selection.ts';
+import { type CliContext, UserError } from './context.ts';
+
+export interface ClusterWish {
+  name: string;
+  /** undefined: as it is; two for a new cluster. */
+  nodes?: number;
+  simulatedNodes?: number;
+  apiServerPort?: number;
+  settings: ClusterSettings;
+}
+
+const DEFAULT_NODES = 2;
+
+/** Throws UserError, BadDataDir or NoSlot; nothing stays behind then. */
+export async function prepareCluster(
+  context: CliContext,
+  paths: ClusterPaths,
+  wish: ClusterWish,
+): Promise<ClusterRecord> {
+  const existing = await readCluster(paths, wish.name);
+  const owner = { name: wish.name, dataDir: paths.dataDir };
+  await mkdir(paths.dataDir, { recursive: true, mode: 0o711 });
+  const plan = await takeSlot(registerOf(context), owner);
+  try {
+    const cluster = changedBy(existing ?? newCluster(wish, plan), wish);
+    await refuseIfTaken(cluster.apiServerPort, plan);
+    await writeCluster(paths, cluster);
+    return cluster;
+  } catch (error) {
+    if (!existing) {
+      await releaseSlot(registerOf(context), owner);
+      await rm(paths.record, { force: true });
+    }
+    throw error;
+  }
+}
+
+const newCluster = (
+  { name, nodes = DEFAULT_NODES }: ClusterWish,
+  { slot, apiServerPort }: SlotPlan,
+): ClusterRecord => ({
+  formatVersion: FORMAT_VERSION,
+  name,
+  slot,
+  apiServerPort,
+  nodes: withNodes({}, nodes),
+  simulatedNodes: 0,
+  settings: {},
+});
+
+/** Nodes are only added here: those there are hold pods and volumes, and go by `kedge node remove`. */
+export function changedBy(cluster: ClusterRecord, wish: ClusterWish): ClusterRecord {
+  return {
+    ...cluster,
+    nodes: withNodes(cluster.nodes, wish.nodes ?? 0),
+    simulatedNodes: wish.simulatedNodes ?? cluster.simulatedNodes,
+    apiServerPort: wish.apiServerPort ?? cluster.apiServerPort,
+    settings: { ...cluster.settings, ...wish.settings },
+  };
+}
+
+function withNodes(nodes: ClusterRecord['nodes'], count: number): ClusterRecord['nodes'] {
+  const all = { ...nodes };
+  while (Object.keys(all).length < count) {
+    const index = freeIndex(all);
+    all[`node${index}`] = { index };
+  }
+  return all;
+}
+
+async function refuseIfTaken(port: number, { apiServerPort: usual }: SlotPlan): Promise<void> {
+  if (await isFree(port)) return;
+  const other = port === usual ? port + 1000 : usual;
+  throw new UserError(
+    `Port ${port} of this machine is in use by another program, and the API server needs it. ` +
+      `End that program (\`ss -ltnp 'sport = :${port}'\` names it), or give another port: --api-server-port ${other}`,
+  );
+}
+
+const isFree = (port: number): Promise<boolean> =>
+  new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'EADDRINUSE' ? resolve(false) : reject(new UserError(`Port ${port}: ${error.message}`)),
+    );
+    probe.listen(port, () => probe.close(() => resolve(true)));
+  });

@@ -1,0 +1,212 @@
+/** What `kedge up` does, in order. */
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import pc from 'picocolors';
+import { detectMachine, type Missing, missingForNodes } from '#node/machine/detect.ts';
+import type { ClusterPaths } from '#node/machine/cluster-dir.ts';
+import type { Transport } from '#client/transport.ts';
+import { pathsOf } from './cluster-selection.ts';
+import { type CliContext, UserError } from './context.ts';
+import { ControlClient } from './control-client.ts';
+import type { ClusterStatus } from './control-protocol.ts';
+import { createExample, exampleAvailable, exampleImages, exampleUrl, loadImages, urlAnswers } from './example-web.ts';
+import { stayInForeground } from './foreground.ts';
+import { mergeKubeconfig, userKubeconfig } from './kubeconfig-merge.ts';
+import { isReadyNode, listObjects, localApi, type NodeObject, until, type WaitOptions } from './local-api.ts';
+import { prepareCluster } from './prepare-cluster.ts';
+import { type Progress, progressOn } from './progress.ts';
+import { startSupervisor } from './start-supervisor.ts';
+import { takeClusterDown } from './take-down.ts';
+import type { UpOptions } from './up.ts';
+
+const SUPERVISOR_TIMEOUT_MS = 20_000;
+const START_TIMEOUT_MS = 120_000;
+const EXAMPLE_TIMEOUT_MS = 180_000;
+const URL_TIMEOUT_MS = 30_000;
+
+interface Session {
+  context: CliContext;
+  options: UpOptions;
+  paths: ClusterPaths;
+  control: ControlClient;
+  progress: Progress;
+  /** Why nodes are simulated; empty when they are real. */
+  missing: Missing[];
+  signal: AbortSignal;
+}
+
+export async function runUp(context: CliContext, options: UpOptions): Promise<void> {
+  const facts = await detectMachine();
+  const paths = await pathsOf(context, options);
+  const control = new ControlClient(paths.controlSocket);
+  const running = await control.statusIfRunning();
+  if (running) {
+    throw new UserError(
+      `Cluster "${options.name}" is running already (process ${running.supervisorPid}). ` +
+        'Look at it with `kedge status`, stop it with `kedge down`, or start another with --name.',
+    );
+  }
+  const { nodes, simulatedNodes, apiServerPort, nodeMonitorGracePeriod, defaultTolerationSeconds } = options;
+  const settings = {
+    ...(nodeMonitorGracePeriod !== undefined && { nodeMonitorGracePeriodSeconds: nodeMonitorGracePeriod }),
+    ...(defaultTolerationSeconds !== undefined && { defaultTolerationSeconds }),
+  };
+  await prepareCluster(context, paths, { name: options.name, nodes, simulatedNodes, apiServerPort, settings });
+
+  const interrupted = new AbortController();
+  const onSignal = () => interrupted.abort(new UserError('Interrupted.'));
+  for (const signal of SIGNALS) process.once(signal, onSignal);
+  const progress = progressOn(process.stderr, context.clock);
+  const missing = missingForNodes(facts);
+  const session = { context, options, paths, control, progress, missing, signal: interrupted.signal };
+  try {
+    await startSupervisor(context, { name: options.name, paths, facts, atBoot: options.detach === true });
+    await bringUp(session);
+  } catch (error) {
+    if (!interrupted.signal.aborted && options.detach) throw error;
+    context.note(interrupted.signal.aborted ? 'Stopping what was started …' : pc.red(`${(error as Error).message}`));
+    await takeClusterDown(context, options);
+    throw interrupted.signal.aborted ? new UserError('Interrupted.') : new UserError('The cluster did not come up.');
+  } finally {
+    for (const signal of SIGNALS) process.off(signal, onSignal);
+  }
+  if (!options.detach) await stayInForeground(context, options, control);
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+async function bringUp(session: Session): Promise<void> {
+  const { context, options, paths, control, progress, missing } = session;
+  const api = localApi(paths.kubeconfig, context.clock);
+  const images = options.example && missing.length === 0 ? exampleImages(context) : undefined;
+  images?.catch(() => undefined); // awaited below, where its failure belongs
+  const started = progress.step('nodes', (tell) => machineStarted(session, tell));
+  started.catch(() => undefined);
+  const loaded =
+    images &&
+    started.then(async () => progress.step('images of the example', async () => loadImages(control, await images)));
+  loaded?.catch(() => undefined);
+  await progress.step('API server', (tell) => apiAnswers(session, api, tell));
+  const contextName = `kedge-${options.name}`;
+  const configPath = userKubeconfig(context.env);
+  await mergeKubeconfig(configPath, await readFile(paths.kubeconfig, 'utf8'), context.clock);
+  const status = await started;
+  await progress.step('nodes ready', (tell) => nodesReady(session, api, tell));
+  await loaded;
+  const urls = options.example ? await exampleUp(session, api) : [];
+  for (const warning of (await control.statusIfRunning())?.warnings ?? status.warnings)
+    context.note(pc.yellow(`! ${warning}`));
+  summarize(session, { urls, contextName, configPath });
+}
+
+/** Until the supervisor has started what it keeps. A node that failed is an error here, with its reason. */
+async function machineStarted(
+  { control, context, paths, signal, missing }: Session,
+  tell: (text: string) => void,
+): Promise<ClusterStatus> {
+  const options = { clock: context.clock, timeoutMs: SUPERVISOR_TIMEOUT_MS, signal };
+  await until('the supervisor answers', () => control.statusIfRunning(), options).catch(async (error) => {
+    throw new UserError(`${error.message}\n${await lastLines(join(paths.logs, 'supervisor.log'))}`);
+  });
+  for await (const status of control.changes()) {
+    if (signal.aborted) throw signal.reason;
+    if (status.phase === 'starting') continue;
+    const failed = status.nodes.find(({ state }) => state === 'failed');
+    if (failed) throw new UserError(`Node ${failed.name} could not be started: ${failed.message}`);
+    const names = status.nodes.map(({ name }) => name).join(', ');
+    tell(missing.length > 0 ? `nodes are simulated` : `machine for ${names || 'no nodes'}`);
+    return status;
+  }
+  throw new UserError(`The supervisor ended.\n${await lastLines(join(paths.logs, 'supervisor.log'))}`);
+}
+
+async function apiAnswers(session: Session, api: Transport, tell: (text: string) => void): Promise<void> {
+  const { control, paths } = session;
+  const controlPlane = async () =>
+    (await control.statusIfRunning())?.processes.find(({ name }) => name === 'control-plane');
+  await until(
+    'the API server answers',
+    async () => {
+      const process = await controlPlane();
+      if ((process?.restarts ?? 0) >= 3) {
+        throw new UserError(
+          `The control plane does not stay up.\n${await lastLines(join(paths.logs, 'control-plane.log'))}`,
+        );
+      }
+      return process && (await api.request({ method: 'GET', path: '/readyz' })).code === 200 ? true : undefined;
+    },
+    waiting(session, START_TIMEOUT_MS),
+  );
+  tell(`API server answers at ${(await control.statusIfRunning())?.server}`);
+}
+
+async function nodesReady(session: Session, api: Transport, tell: (text: string) => void): Promise<void> {
+  const { control } = session;
+  const look = async () => {
+    const wanted = ((await control.statusIfRunning())?.nodes ?? []).filter(({ state }) => state !== 'stopped');
+    const nodes = await listObjects<NodeObject>(api, '/api/v1/nodes');
+    const ready = nodes.filter(isReadyNode);
+    const isComplete = wanted.every(({ name }) => ready.some(({ metadata }) => metadata.name === name));
+    return isComplete && (ready.length > 0 || nodes.length === 0) ? ready.length : undefined;
+  };
+  const count = await until('the nodes are ready', look, waiting(session, START_TIMEOUT_MS));
+  tell(`${count} ${count === 1 ? 'node' : 'nodes'} ready`);
+}
+
+/** @returns the URLs that have answered. */
+async function exampleUp(session: Session, api: Transport): Promise<string[]> {
+  const { context, control, progress, missing } = session;
+  const wait = waiting(session, EXAMPLE_TIMEOUT_MS);
+  await progress.step('example web', async (tell) => {
+    await createExample(context, api);
+    const replicas = await exampleAvailable(api, wait);
+    tell(`example web runs with ${replicas} pods`);
+  });
+  if (missing.length > 0) return []; // simulated pods answer nobody
+  const nodes = (await control.statusIfRunning())?.nodes ?? [];
+  const running = nodes.filter(({ state }) => state === 'running');
+  const urls = running.flatMap(({ addresses }) => addresses.map(exampleUrl));
+  await progress.step('example web answers on every node', () =>
+    Promise.all(urls.map((url) => urlAnswers(url, waiting(session, URL_TIMEOUT_MS)))),
+  );
+  return urls;
+}
+
+const waiting = ({ context, signal }: Session, timeoutMs: number): WaitOptions => ({
+  clock: context.clock,
+  timeoutMs,
+  signal,
+});
+
+function summarize(session: Session, result: { urls: string[]; contextName: string; configPath: string }): void {
+  const { context, options, paths, missing } = session;
+  const { out } = context;
+  const name = options.name === 'dev' ? '' : ` --name ${options.name}`;
+  out('');
+  if (result.urls.length > 0) out('The example answers at');
+  for (const url of result.urls) out(`  ${pc.bold(url)}`);
+  out(
+    `Context ${pc.bold(result.contextName)} is in ${result.configPath}; the cluster's own kubeconfig is ${paths.kubeconfig}`,
+  );
+  out('Try');
+  out(`  npx kedge kubectl${name} get pods -o wide`);
+  if (options.example && missing.length === 0) {
+    out(`  npx kedge kubectl${name} set image deployment/myapp web=kedge.local/hello:2`);
+    out(`  npx kedge kubectl${name} scale deployment/myapp --replicas=20`);
+  }
+  out(`  npx kedge status${name}`);
+  if (missing.length === 0) return;
+  out('');
+  out(
+    pc.yellow(
+      'The nodes are simulated: pods are scheduled and reported as running, but no container runs and no URL answers.',
+    ),
+  );
+  out('What is missing for real containers:');
+  for (const { what, remedy } of missing) out(`  ${what}: ${remedy}`);
+}
+
+async function lastLines(path: string): Promise<string> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  return `${resolve(path)} ends with:\n${text.trimEnd().split('\n').slice(-8).join('\n')}`;
+}

@@ -1,0 +1,54 @@
+/** `kedge status`: what runs, and what does not. */
+import { Command } from 'commander';
+import { withSelection } from './cluster-selection.ts';
+import { type CliContext, UserError } from './context.ts';
+import type { ClusterStatus } from './control-protocol.ts';
+
+export const statusCommand = (context: CliContext): Command =>
+  withSelection(new Command('status'))
+    .summary('tell what of a cluster runs')
+    .description(
+      'Tells what of a cluster runs. Exit code 0 when all of it does, 1 when it is down or something is missing.',
+    )
+    .option('--json', 'as JSON')
+    .action(async (options: { name: string; dataDir?: string; json?: boolean }) => {
+      const { findCluster } = await import('./cluster-selection.ts');
+      const { control, paths } = await findCluster(context, options);
+      const status = await control.statusIfRunning();
+      if (!status) throw new UserError(`Cluster "${options.name}" is down; its data are in ${paths.dataDir}.`);
+      for (const line of options.json ? [JSON.stringify(status)] : linesOf(status)) context.out(line);
+      if (!isWhole(status)) process.exitCode = 1;
+    });
+
+export const isWhole = ({ phase, nodes, processes }: ClusterStatus): boolean =>
+  phase === 'running' &&
+  nodes.every(({ state }) => state === 'running' || state === 'stopped') &&
+  processes.every(
+    ({ state, name }) =>
+      state === 'running' || nodes.some((node) => node.state === 'stopped' && name.startsWith(`${node.name}/`)),
+  );
+
+export function linesOf(status: ClusterStatus): string[] {
+  const { name, phase, server, dataDir, supervisorPid, processes, nodes, simulatedNodes, warnings } = status;
+  const rows = [
+    ...nodes.map((node) => [
+      `node ${node.name}`,
+      node.message ?? node.state,
+      node.addresses.join(', '),
+      node.podRanges.join(', '),
+    ]),
+    ...(simulatedNodes > 0 ? [['simulated nodes', String(simulatedNodes), '', '']] : []),
+    ...processes.map(({ name: process, state, pid, restarts }) => [
+      process,
+      state,
+      pid ? `process ${pid}` : '',
+      restarts > 0 ? `started again ${restarts} times` : '',
+    ]),
+  ];
+  const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return [
+    `cluster ${name} is ${phase}: ${server}, data in ${dataDir}, supervisor ${supervisorPid}`,
+    ...rows.map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd()),
+    ...warnings.map((warning) => `! ${warning}`),
+  ];
+}

@@ -1,0 +1,36 @@
+/** `kedge up`: from nothing, or from where it was left, to a cluster that answers. */
+import { Command, Option } from 'commander';
+import { withSelection } from './cluster-selection.ts';
+import type { CliContext } from './context.ts';
+import { nodeCount, portNumber, seconds, simulatedNodeCount } from './option-values.ts';
+
+export interface UpOptions {
+  name: string;
+  dataDir?: string;
+  nodes?: number;
+  simulatedNodes?: number;
+  apiServerPort?: number;
+  nodeMonitorGracePeriod?: number;
+  defaultTolerationSeconds?: number;
+  detach?: boolean;
+  example?: 'web';
+}
+
+export const upCommand = (context: CliContext): Command =>
+  withSelection(new Command('up'))
+    .summary('start a cluster, new or known')
+    .description(
+      'Starts a cluster on this machine. A new one gets a control plane and two nodes; one that was stopped goes on where it ' +
+        'was.\nNodes run real containers where this machine can (root, Linux, containerd …), else they are simulated.',
+    )
+    .option('--nodes <n>', 'nodes with real containers (a new cluster: 2)', nodeCount)
+    .option('--simulated-nodes <n>', 'nodes that only pretend to run their pods', simulatedNodeCount)
+    .option('--detach', 'return when the cluster is up; stop it with `kedge down`')
+    .addOption(new Option('--example <name>', 'deploy an example and wait until it answers').choices(['web']))
+    .option('--api-server-port <port>', 'port of the API server on this machine (usually 6443)', portNumber)
+    .option('--node-monitor-grace-period <time>', 'how long a silent node counts as alive (upstream: 50s)', seconds)
+    .option('--default-toleration-seconds <time>', 'how long pods stay on a lost node (upstream: 300)', seconds)
+    .action(async (options: UpOptions) => {
+      const { runUp } = await import('./run-up.ts');
+      await runUp(context, options);
+    });

@@ -1,0 +1,67 @@
+/** `kedge`: one program for the person at the terminal and for every process of a cluster. Each loads only what it needs. */
+import { dirname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { CliContext } from '#cli/context.ts';
+import { systemClock } from './system-clock.ts';
+import { VERSION } from './version.ts';
+
+const OLDEST_NODE = [20, 19] as const;
+
+/** The processes that a supervisor starts; nobody types these. */
+const PROCESSES: Record<string, (args: string[], program: readonly string[]) => Promise<void>> = {
+  supervisor: async (...given) => (await import('./supervisor/run-supervisor.ts')).runSupervisor(...given),
+};
+
+async function main(): Promise<void> {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  if (major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1])) {
+    throw new TooOldNode(`kedge needs Node.js ${OLDEST_NODE.join('.')} or newer; this is ${process.versions.node}.`);
+  }
+  const script = fileURLToPath(import.meta.url);
+  const program = [process.execPath, ...process.execArgv, script];
+  const [command = '', ...args] = process.argv.slice(2);
+  const start = Object.hasOwn(PROCESSES, command) ? PROCESSES[command] : undefined;
+  if (start) return start(args, program);
+  await runCli(program);
+}
+
+async function runCli(program: readonly string[]): Promise<void> {
+  const [{ Command }, { commands }] = await Promise.all([import('commander'), import('#cli/commands.ts')]);
+  // Timers of the clock keep no process alive; a command lives until it has ended.
+  const alive = setInterval(() => undefined, 2 ** 30);
+  const context: CliContext = {
+    clock: systemClock,
+    env: process.env,
+    version: VERSION,
+    program,
+    projectDir: resolve(dirname(fileURLToPath(import.meta.url)), '..'),
+    out: (line) => void process.stdout.write(`${line}\n`),
+    note: (line) => void process.stderr.write(`${line}\n`),
+  };
+  const kedge = new Command('kedge')
+    .description('Kubernetes in TypeScript: clusters on this machine.')
+    .version(VERSION)
+    .enablePositionalOptions()
+    .showHelpAfterError('(see --help)');
+  for (const make of commands) kedge.addCommand(make(context));
+  try {
+    await kedge.parseAsync(process.argv);
+  } finally {
+    clearInterval(alive);
+  }
+}
+
+class TooOldNode extends Error {
+  readonly code = 'TooOldNode';
+}
+
+/** Errors with a code of ours are for people: no stack. Anything else is a bug, and says where. */
+function report(error: unknown): void {
+  const isExpected = error instanceof Error && typeof (error as { code?: unknown }).code === 'string';
+  const text =
+    isExpected && !process.env['KEDGE_DEBUG'] ? (error as Error).message : ((error as Error)?.stack ?? String(error));
+  process.stderr.write(`kedge: ${text}\n`);
+  process.exit(1);
+}
+
+main().catch(report);

@@ -1,0 +1,59 @@
+/** The process `kedge supervisor`: one for each cluster that runs. */
+import { parseArgs } from 'node:util';
+import { systemClock } from '#cmd/system-clock.ts';
+import { clusterPaths, prepareRunDir, readCluster } from '#node/machine/cluster-dir.ts';
+import { detectMachine } from '#node/machine/detect.ts';
+import { recordOf } from '#node/machine/process-record.ts';
+import { findStarted, forgetStarted, rememberStarted } from '#node/machine/started-processes.ts';
+import { withFileLock } from '#node/machine/file-lock.ts';
+import { processLog } from '../process-log.ts';
+import { VERSION } from '../version.ts';
+import { type ControlServer, serveControl } from './control-server.ts';
+import { Supervisor } from './supervisor.ts';
+
+const SIGNAL_GRACE_MS = 5_000;
+
+export async function runSupervisor(args: readonly string[], program: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: { name: { type: 'string' }, 'data-dir': { type: 'string' } },
+  });
+  const { name, 'data-dir': dataDir } = values;
+  if (!name || !dataDir) throw new Error('supervisor needs --name and --data-dir');
+  const log = processLog('supervisor');
+  const paths = clusterPaths(name, dataDir);
+  const cluster = await readCluster(paths, name);
+  if (!cluster) throw new Error(`there is no cluster in ${dataDir}`);
+  const facts = await detectMachine();
+  await prepareRunDir(paths);
+  await withFileLock({ path: `${paths.runDir}/supervisor.lock`, clock: systemClock }, async () => {
+    const other = await findStarted(paths, 'supervisor');
+    if (other) throw new Error(`cluster "${name}" has a supervisor already: process ${other.record.pid}`);
+    const record = recordOf(process.pid);
+    if (record) await rememberStarted(paths, 'supervisor', { record, argv: [], build: '' });
+  });
+
+  let control: ControlServer | undefined;
+  let stopping: Promise<void> | undefined;
+  const context = { paths, facts, clock: systemClock, log, program, onChange: () => control?.changed() };
+  const supervisor = new Supervisor(context, cluster, VERSION);
+  const stop = (graceMs: number) => {
+    stopping ??= supervisor.stop(graceMs).then(
+      async () => {
+        log.info('the cluster is down');
+        control?.close();
+        await forgetStarted(paths, 'supervisor');
+        process.exit(0);
+      },
+      (error: unknown) => {
+        log.error('the cluster could not be taken down', { error });
+        process.exit(1);
+      },
+    );
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(SIGNAL_GRACE_MS));
+  process.on('SIGHUP', () => undefined); // the terminal that started it may go
+  control = await serveControl({ socketPath: paths.controlSocket, supervisor, onStop: stop });
+  log.info('supervising', { cluster: name, dataDir });
+  await supervisor.start();
+}

@@ -1,0 +1,125 @@
+/** One node under supervision: its namespaces and containerd, and in them its two processes. */
+import { join } from 'node:path';
+import type { NodeStatus, ProcessStatus } from '#cli/control-protocol.ts';
+import type { BlobStore } from '#node/images/blob-store.ts';
+import { packImage } from '#node/images/image.ts';
+import { PAUSE_IMAGE, pauseImage, pauseProgram } from '#node/images/pause-image.ts';
+import { ensureNode, isRunning, type RunningNode, removeNode, stopNode } from '#node/machine/machine-node.ts';
+import { importImage, listImages } from '#node/machine/node-images.ts';
+import type { NodeLayout } from '#node/machine/node-layout.ts';
+import { entered } from '#node/machine/node-namespaces.ts';
+import { nodeConfigOf, writeNodeConfig } from '../node-config.ts';
+import { KeptProcess } from './kept-process.ts';
+import type { SupervisorContext } from './supervisor-context.ts';
+
+const PROCESS_GRACE_MS = 5_000;
+
+export class SupervisedNode {
+  readonly layout: NodeLayout;
+  readonly #context: SupervisorContext;
+  readonly #blobs: BlobStore;
+  readonly #processes: KeptProcess[];
+  #node: RunningNode | undefined;
+  #state: NodeStatus['state'] = 'stopped';
+  #message: string | undefined;
+
+  constructor(layout: NodeLayout, context: SupervisorContext, blobs: BlobStore) {
+    this.layout = layout;
+    this.#context = context;
+    this.#blobs = blobs;
+    this.#processes = ['kubelet', 'net'].map((role) => this.#keep(role));
+  }
+
+  get status(): NodeStatus {
+    const { name, addresses, podRanges } = this.layout;
+    return { name, addresses, podRanges, state: this.#state, ...(this.#message && { message: this.#message }) };
+  }
+
+  get processes(): ProcessStatus[] {
+    return this.#processes.map(({ status }) => status);
+  }
+
+  get running(): RunningNode | undefined {
+    return this.#node;
+  }
+
+  /** From whatever there is to a node with both processes. A failure is kept in the status, and thrown. */
+  async start(): Promise<void> {
+    this.#setState('starting');
+    try {
+      await this.#ensure();
+      await writeNodeConfig(this.layout, nodeConfigOf(this.layout, PAUSE_IMAGE));
+      await this.#ensurePauseImage();
+      await Promise.all(this.#processes.map((process) => process.start()));
+      this.#setState('running');
+    } catch (error) {
+      this.#setState('failed', (error as Error).message);
+      throw error;
+    }
+  }
+
+  /** Makes again what somebody ended: holder, containerd. Containers and their networks live on. */
+  async repair(): Promise<void> {
+    if (this.#state !== 'running' || !this.#node || isRunning(this.#node)) return;
+    this.#context.log.warn('a node lost a process of its own; making it again', { node: this.layout.name });
+    const before = this.#node.holder.mountNamespace;
+    await this.#ensure();
+    if (this.#node.holder.mountNamespace === before) return;
+    // All of it had ended, and with it the namespaces that its two processes stood in.
+    await this.#ensurePauseImage();
+    await Promise.all(this.#processes.map((process) => process.stop(PROCESS_GRACE_MS)));
+    await Promise.all(this.#processes.map((process) => process.start()));
+  }
+
+  async stop(graceMs: number): Promise<void> {
+    await this.#end(graceMs, stopNode);
+  }
+
+  async remove(graceMs: number): Promise<void> {
+    await this.#end(graceMs, removeNode);
+  }
+
+  async #end(graceMs: number, end: typeof stopNode): Promise<void> {
+    const { facts, clock } = this.#context;
+    await Promise.all(this.#processes.map((process) => process.stop(PROCESS_GRACE_MS)));
+    await end({ layout: this.layout, facts, clock, graceMs });
+    this.#node = undefined;
+    this.#setState('stopped');
+  }
+
+  async #ensure(): Promise<void> {
+    const { facts, clock } = this.#context;
+    const options = { layout: this.layout, facts, clock, pauseImage: PAUSE_IMAGE, holderProgram: pauseProgram() };
+    this.#node = await ensureNode(options);
+  }
+
+  async #ensurePauseImage(): Promise<void> {
+    const image = await pauseImage(this.#blobs, this.#context.facts.programs.busybox);
+    const present = await listImages(this.layout);
+    if (present.some(({ name, digest }) => name === image.name && digest === image.digest)) return;
+    await importImage(this.layout, packImage(image));
+  }
+
+  #keep(role: string): KeptProcess {
+    const { paths, clock, log, program, onChange } = this.#context;
+    const { name, logs, config } = this.layout;
+    return new KeptProcess({
+      name: `${name}/${role}`,
+      argv: () => {
+        if (!this.#node) throw new Error(`node ${name} does not run`);
+        return entered(this.#node.holder, [...program, role, '--config', config]);
+      },
+      logFile: join(logs, `${role}.log`),
+      paths,
+      clock,
+      log,
+      onChange,
+    });
+  }
+
+  #setState(state: NodeStatus['state'], message?: string): void {
+    this.#state = state;
+    this.#message = message;
+    this.#context.onChange();
+  }
+}

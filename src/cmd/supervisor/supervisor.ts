@@ -1,0 +1,253 @@
+/**
+ * Keeps one cluster running on this machine: the control plane, the nodes, the network between them. Whatever it finds
+ * running it adopts, so a new supervisor after a crash disturbs nothing. All changes to nodes pass through here, one at a time.
+ */
+import { join } from 'node:path';
+import type { Timer } from '#base/clock.ts';
+import type { ClusterStatus, ImagesOfNode } from '#cli/control-protocol.ts';
+import { BlobStore } from '#node/images/blob-store.ts';
+import { cacheFolder, type ClusterRecord, writeCluster } from '#node/machine/cluster-dir.ts';
+import { takeDown } from '#node/machine/cluster-removal.ts';
+import { firewallWarnings } from '#node/machine/firewall.ts';
+import { dropRoute, ensureHostNetwork, routeToNodes } from '#node/machine/host-network.ts';
+import { exportImage, importImage, listImages } from '#node/machine/node-images.ts';
+import { freeIndex, nodeLayout, NoSuchNode } from '#node/machine/node-layout.ts';
+import { routeToPeers } from '#node/machine/node-network.ts';
+import { planOf } from '#node/machine/slots.ts';
+import type { Pki } from '../pki/pki.ts';
+import { branchesOf } from './branches.ts';
+import { ensureClusterCredentials, ensureNodeCredentials, localServer } from './cluster-credentials.ts';
+import { KeptProcess } from './kept-process.ts';
+import { SupervisedNode } from './supervised-node.ts';
+import type { SupervisorContext } from './supervisor-context.ts';
+
+const REPAIR_EVERY_MS = 1_000;
+const NODE_GRACE_MS = 2_000;
+const NAME = /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/;
+
+export class NodeRefused extends Error {
+  readonly code = 'NodeRefused';
+}
+
+export class Supervisor {
+  readonly #context: SupervisorContext;
+  readonly #nodes = new Map<string, SupervisedNode>();
+  readonly #blobs: BlobStore;
+  readonly #controlPlane: KeptProcess;
+  readonly #version: string;
+  #cluster: ClusterRecord;
+  #pki: Pki | undefined;
+  #phase: ClusterStatus['phase'] = 'starting';
+  #warnings: string[] = [];
+  #turn: Promise<unknown> = Promise.resolve();
+  #repair: Timer | undefined;
+
+  constructor(context: SupervisorContext, cluster: ClusterRecord, version: string) {
+    this.#context = context;
+    this.#cluster = cluster;
+    this.#version = version;
+    this.#blobs = new BlobStore(join(cacheFolder(process.env), 'images'));
+    const { paths, clock, log, program, onChange } = context;
+    this.#controlPlane = new KeptProcess({
+      name: 'control-plane',
+      argv: () => [...program, 'control-plane', '--data-dir', paths.dataDir, '--name', cluster.name],
+      logFile: join(paths.logs, 'control-plane.log'),
+      paths,
+      clock,
+      log,
+      onChange,
+    });
+    for (const name of Object.keys(cluster.nodes)) this.#addSupervised(name);
+  }
+
+  status(): ClusterStatus {
+    const nodes = [...this.#nodes.values()];
+    return {
+      name: this.#cluster.name,
+      dataDir: this.#context.paths.dataDir,
+      version: this.#version,
+      supervisorPid: process.pid,
+      phase: this.#phase,
+      server: localServer(this.#cluster),
+      processes: [this.#controlPlane.status, ...nodes.flatMap(({ processes }) => processes)],
+      nodes: nodes.map(({ status }) => status),
+      simulatedNodes: this.#cluster.simulatedNodes,
+      warnings: this.#warnings,
+    };
+  }
+
+  /** A node that cannot be started leaves the others alone: its status tells why. */
+  start(): Promise<void> {
+    return this.#inTurn(async () => {
+      const { paths, clock } = this.#context;
+      const hasNodes = this.#nodes.size > 0;
+      if (hasNodes) await ensureHostNetwork(planOf(this.#cluster.slot));
+      this.#pki = await ensureClusterCredentials(this.#cluster, paths, clock);
+      const wanted = [...this.#nodes.values()].filter(({ layout }) => !this.#cluster.nodes[layout.name]?.stopped);
+      const nodes = wanted.map((node) => this.#startNode(node).catch((error) => this.#nodeFailed(node, error)));
+      await Promise.all([this.#controlPlane.start(), ...nodes]);
+      await this.#connect();
+      if (hasNodes) this.#warnings = await firewallWarnings(planOf(this.#cluster.slot).bridge);
+      this.#setPhase('running');
+      this.#repairLater();
+    });
+  }
+
+  stop(graceMs: number): Promise<void> {
+    this.#setPhase('stopping');
+    return this.#inTurn(async () => {
+      this.#repair?.cancel();
+      const { paths, facts, clock } = this.#context;
+      await Promise.all([...this.#nodes.values()].map((node) => node.stop(graceMs)));
+      await this.#controlPlane.stop(10_000);
+      await takeDown({ cluster: this.#cluster, paths, facts, clock, graceMs });
+    });
+  }
+
+  addNode(name: string): Promise<void> {
+    return this.#inTurn(async () => {
+      if (!NAME.test(name)) throw new NodeRefused(`"${name}" is not a node name: lower case letters, digits and "-"`);
+      if (this.#cluster.nodes[name]) throw new NodeRefused(`there is a node "${name}" already`);
+      if (this.#nodes.size === 0) await ensureHostNetwork(planOf(this.#cluster.slot));
+      const nodes = { ...this.#cluster.nodes, [name]: { index: freeIndex(this.#cluster.nodes) } };
+      await this.#record({ ...this.#cluster, nodes });
+      const node = this.#addSupervised(name);
+      await this.#startNode(node);
+      await this.#connect();
+      await this.#copyImagesTo(node);
+    });
+  }
+
+  removeNode(name: string): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#nodeNamed(name).remove(NODE_GRACE_MS);
+      this.#nodes.delete(name);
+      const { [name]: _gone, ...nodes } = this.#cluster.nodes;
+      await this.#record({ ...this.#cluster, nodes });
+      await this.#connect();
+    });
+  }
+
+  stopNode(name: string): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#nodeNamed(name).stop(NODE_GRACE_MS);
+      await this.#markStopped(name, true);
+      await this.#connect();
+    });
+  }
+
+  startNode(name: string): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#startNode(this.#nodeNamed(name));
+      await this.#markStopped(name, false);
+      await this.#connect();
+    });
+  }
+
+  images(): Promise<ImagesOfNode[]> {
+    return Promise.all(
+      this.#running().map(async ({ layout }) => ({ node: layout.name, images: await listImages(layout) })),
+    );
+  }
+
+  async importImage(archive: AsyncIterable<Uint8Array>): Promise<ImagesOfNode[]> {
+    const nodes = this.#running();
+    if (nodes.length === 0)
+      throw new NodeRefused('no node with real containers runs; there is nowhere to put an image');
+    const { branches, fed } = branchesOf(archive, nodes.length);
+    const imports = branches.map((branch, i) => importImage((nodes[i] as SupervisedNode).layout, branch));
+    await Promise.all([fed, ...imports]);
+    return this.images();
+  }
+
+  #addSupervised(name: string): SupervisedNode {
+    const layout = nodeLayout(this.#cluster, this.#context.paths, name);
+    const node = new SupervisedNode(layout, this.#context, this.#blobs);
+    this.#nodes.set(name, node);
+    return node;
+  }
+
+  async #startNode(node: SupervisedNode): Promise<void> {
+    if (!this.#pki) throw new NodeRefused('the cluster is only starting; try again');
+    await ensureNodeCredentials(this.#pki, this.#cluster, node.layout);
+    await node.start();
+  }
+
+  #nodeFailed({ layout }: SupervisedNode, error: unknown): void {
+    this.#context.log.error('a node cannot be started', { node: layout.name, error });
+  }
+
+  /** Routes between the nodes that run, and from the host to them. */
+  async #connect(): Promise<void> {
+    const running = this.#running().flatMap((node) => node.running ?? []);
+    const plan = planOf(this.#cluster.slot);
+    if (this.#nodes.size === 0 && running.length === 0) return;
+    if (running.length === 0) for (const services of plan.serviceRanges) await dropRoute(services);
+    await routeToNodes(
+      plan,
+      running.map(({ layout }) => layout),
+    );
+    for (const { holder, layout } of running) {
+      await routeToPeers(
+        holder,
+        running.flatMap((peer) => (peer.layout.name === layout.name ? [] : peer.layout)),
+      );
+    }
+  }
+
+  async #copyImagesTo(node: SupervisedNode): Promise<void> {
+    const source = this.#running().find(({ layout }) => layout.name !== node.layout.name);
+    if (!source) return;
+    const present = new Set((await listImages(node.layout)).map(({ name }) => name));
+    for (const { name } of await listImages(source.layout)) {
+      if (!present.has(name)) await importImage(node.layout, exportImage(source.layout, name));
+    }
+  }
+
+  #running(): SupervisedNode[] {
+    return [...this.#nodes.values()].filter(({ status }) => status.state === 'running');
+  }
+
+  #nodeNamed(name: string): SupervisedNode {
+    const node = this.#nodes.get(name);
+    if (!node) throw new NoSuchNode(`cluster "${this.#cluster.name}" has no node "${name}" on this machine`);
+    return node;
+  }
+
+  #markStopped(name: string, stopped: boolean): Promise<void> {
+    const { index } = this.#cluster.nodes[name] ?? { index: 0 };
+    const nodes = { ...this.#cluster.nodes, [name]: { index, ...(stopped && { stopped }) } };
+    return this.#record({ ...this.#cluster, nodes });
+  }
+
+  async #record(cluster: ClusterRecord): Promise<void> {
+    await writeCluster(this.#context.paths, cluster);
+    this.#cluster = cluster;
+  }
+
+  #repairLater(): void {
+    this.#repair = this.#context.clock.timer(REPAIR_EVERY_MS, () => {
+      const repaired = this.#inTurn(async () => {
+        if (this.#phase !== 'running') return;
+        const before = this.#running().map(({ running }) => running?.holder.mountNamespace);
+        for (const node of this.#running()) await node.repair().catch((error) => this.#nodeFailed(node, error));
+        const after = this.#running().map(({ running }) => running?.holder.mountNamespace);
+        if (after.join() !== before.join()) await this.#connect();
+      });
+      void repaired.finally(() => {
+        if (this.#phase === 'running') this.#repairLater();
+      });
+    });
+  }
+
+  #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const mine = this.#turn.then(act);
+    this.#turn = mine.catch(() => undefined); // whoever asked for it hears of it
+    return mine;
+  }
+
+  #setPhase(phase: ClusterStatus['phase']): void {
+    this.#phase = phase;
+    this.#context.onChange();
+  }
+}

@@ -1,0 +1,51 @@
+/** Takes a cluster off the machine: all of its processes, namespaces and network. What is in its folder stays, unless purged. */
+import { readdir, rm, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock } from '#base/clock.ts';
+import type { ClusterPaths, ClusterRecord } from './cluster-dir.ts';
+import type { MachineFacts } from './detect.ts';
+import { removeHostNetwork } from './host-network.ts';
+import { stopNode } from './machine-node.ts';
+import { nodeLayout } from './node-layout.ts';
+import { planOf } from './slots.ts';
+import { allStarted, endProcess } from './started-processes.ts';
+
+export interface RemovalOptions {
+  cluster: ClusterRecord;
+  paths: ClusterPaths;
+  facts: MachineFacts;
+  clock: Clock;
+  /** How long containers have to end after TERM. */
+  graceMs: number;
+}
+
+const CONTROL_PLANE_GRACE_MS = 10_000;
+
+/** May be repeated, and called for a cluster of which only remains run. */
+export async function takeDown(options: RemovalOptions): Promise<void> {
+  const { cluster, paths, clock, facts, graceMs } = options;
+  const started = [...(await allStarted(paths))].filter(([, { record }]) => record.pid !== process.pid);
+  const ofNodes = started.filter(([name]) => name.includes('/'));
+  // The kubelets first: they would start again what is ended here. The API server last: the others still write to it.
+  await Promise.all(ofNodes.map(([, { record }]) => endProcess(record, { clock, graceMs: 5_000 })));
+  if (canHaveNodes(facts)) {
+    const layouts = Object.keys(cluster.nodes).map((name) => nodeLayout(cluster, paths, name));
+    await Promise.all(layouts.map((layout) => stopNode({ layout, facts, clock, graceMs })));
+  }
+  const others = started.filter(([name]) => !name.includes('/'));
+  await Promise.all(others.map(([, { record }]) => endProcess(record, { clock, graceMs: CONTROL_PLANE_GRACE_MS })));
+  if (canHaveNodes(facts)) await removeHostNetwork(planOf(cluster.slot));
+  await rm(paths.runDir, { recursive: true, force: true });
+  await rm(paths.controlSocket, { force: true });
+}
+
+const canHaveNodes = ({ root, platform, programs }: MachineFacts): boolean =>
+  root && platform === 'linux' && !!programs.ip && !!programs.nft;
+
+/** What Kedge wrote into the folder, and the folder itself if that was all. Somebody else's files stay. */
+export async function purge(paths: ClusterPaths): Promise<void> {
+  const ours = ['cluster.json', 'control.sock', 'store', 'pki', 'kubeconfig', 'logs', 'nodes', 'run'];
+  for (const name of ours) await rm(join(paths.dataDir, name), { recursive: true, force: true });
+  const left = await readdir(paths.dataDir).catch(() => ['']); // gone already
+  if (left.length === 0) await rmdir(paths.dataDir);
+}
