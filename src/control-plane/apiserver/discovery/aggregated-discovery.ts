@@ -13,7 +13,7 @@ export function groupDiscoveryList(
     apiVersion: 'apidiscovery.k8s.io/v2',
     metadata: {},
     items: groups.map(({ group, versions }) => ({
-  metadata: group ? { name: group } : {},
+      metadata: group ? { name: group } : {},
       versions: versions.map((version) => ({
         version,
         resources: [...kindsOf(group, version)].sort((a, b) => (a.plural < b.plural ? -1 : 1)).map(resourceOf),
