@@ -226,6 +226,10 @@ export function storageConformance(
         await put('/b/1', 'x');
         expect(await storage.requestProgress('/a/')).toBe(2);
         expect(await watched.next()).toEqual({ events: [], revision: 2 });
+        expect(await storage.requestProgress('/a/', 4)).toBe(2);
+        await put('/b/1', 'y');
+        await put('/b/1', 'z');
+        expect(await watched.upTo(4)).toEqual([]);
       });
 
       test('end without an error when they are aborted', async () => {

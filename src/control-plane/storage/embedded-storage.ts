@@ -76,8 +76,8 @@ export class EmbeddedStorage implements Storage {
     return this.#hub.watch(options);
   }
 
-  async requestProgress(prefix: string): Promise<Revision> {
-    this.#hub.askProgress(prefix, this.#visible.revision);
+  async requestProgress(prefix: string, revision = 0): Promise<Revision> {
+    this.#hub.askProgress(prefix, Math.max(revision, this.#visible.revision));
     return this.#visible.revision;
   }
 

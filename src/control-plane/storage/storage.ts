@@ -76,10 +76,10 @@ export interface Storage {
    */
   watch(options: { prefix: string; after?: Revision; signal: AbortSignal }): AsyncIterable<EventBatch>;
   /**
-   * Makes every watch of exactly `prefix` hand out a batch that reaches at least the returned revision (the current one), an
-   * empty one if need be. Without it a watch of quiet keys does not say how far it has come.
+   * Makes every watch of exactly `prefix` hand out batches, empty ones if need be, until they reach the returned revision (the
+   * current one) and `revision`, if it comes. Without it a watch of quiet keys does not say how far it has come.
    */
-  requestProgress(prefix: string): Promise<Revision>;
+  requestProgress(prefix: string, revision?: Revision): Promise<Revision>;
   /** Forgets history of `prefix` below `revision`: reads and watches from there on still work. Objects stay. */
   compact(prefix: string, revision: Revision): Promise<void>;
   compactedRevision(prefix: string): Promise<Revision>;

@@ -6,6 +6,7 @@ import { StorageClosed } from './errors.ts';
 import type { EventBatch, Revision, StoreEvent } from './storage.ts';
 
 const MAX_WAITING = 50_000;
+const MAX_AHEAD = 10_000; // a client's revision from some other store must not wake its watchers for ever
 
 /** Events under `prefix` above `after` and up to `upTo`. Throws Compacted. */
 export type ReadHistory = (
@@ -43,7 +44,8 @@ export class WatchHub {
 
   /** Every watcher of keys under `prefix` gets a batch that reaches at least `revision`, an empty one if need be. */
   askProgress(prefix: string, revision: Revision): void {
-    for (const watcher of this.#watchers) if (watcher.prefix === prefix) watcher.askProgress(revision);
+    const wanted = Math.min(revision, this.#revision + MAX_AHEAD);
+    for (const watcher of this.#watchers) if (watcher.prefix === prefix) watcher.askProgress(wanted);
   }
 
   /** Starts now, not at the first read. */
@@ -144,9 +146,9 @@ class Watcher {
   }
 
   askProgress(revision: Revision): void {
-    if (revision <= this.#wanted) return;
+    if (revision <= this.#wanted || revision <= this.delivered) return;
     this.#wanted = revision;
-    this.#wakeUp();
+    if (this.#seen > this.delivered) this.#wakeUp();
   }
 
   take(): EventBatch | undefined {

@@ -24,12 +24,12 @@ export function storageKey(
   return `${storagePrefixOf(kind)}${namespace}${at.name}`;
 }
 
-// What was encoded in this process need not be parsed again: the embedded stores hand back the very same bytes.
+// The embedded stores hand back the very bytes that they were given.
 const parsed = new WeakMap<Uint8Array, KubeObject>();
 
 /**
  * The bytes to store. A resourceVersion in `object` is left out. A frozen object is remembered with its bytes, so that reading
- * them back in this process costs no parse.
+ * them back in this process costs no parse (`takeEncoded`).
  */
 export function encode(object: KubeObject): Uint8Array {
   const { kind, apiVersion, metadata, ...rest } = object;
@@ -43,12 +43,15 @@ export function encode(object: KubeObject): Uint8Array {
   return bytes;
 }
 
-/** The object of stored bytes, without a resourceVersion that means anything. Frozen when it was encoded in this process. */
-export const decode = (bytes: Uint8Array): KubeObject =>
-  parsed.get(bytes) ?? (JSON.parse(decoder.decode(bytes)) as KubeObject);
+/** The object of stored bytes, without a resourceVersion. Not frozen. */
+export const decode = (bytes: Uint8Array): KubeObject => JSON.parse(decoder.decode(bytes)) as KubeObject;
 
-/** Lets go of the parsed object behind these bytes. */
-export const forgetParsed = (bytes: Uint8Array): boolean => parsed.delete(bytes);
+/** The object that was encoded to these very bytes, if this is the first to ask: whoever takes it keeps it or not. */
+export function takeEncoded(bytes: Uint8Array): KubeObject | undefined {
+  const object = parsed.get(bytes);
+  if (object) parsed.delete(bytes);
+  return object;
+}
 
 /** Where the resourceVersion goes; -1 when these bytes are not laid out as `encode` does it. */
 export function slotOf(bytes: Uint8Array): number {

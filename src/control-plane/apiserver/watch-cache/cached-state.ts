@@ -1,0 +1,130 @@
+/** One state of one object, as the watch cache holds it: the stored bytes, and what was made of them so far. */
+import { deepFreeze } from '#base/deep-freeze.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
+import type { Revision, Stored } from '#control-plane/storage/storage.ts';
+import type { ParsedForms } from './parsed-forms.ts';
+import { copySpliced, slotOf, slotText, splice, takeEncoded, withRevision } from './stored-object.ts';
+import type { CachedObject, ServedForm } from './watch-cache.ts';
+
+/** What all states of one cache have in common. */
+export interface StateContext {
+  prefix: string;
+  namespaced: boolean;
+  decode(value: Uint8Array): KubeObject;
+  /** undefined for states that are only passing by: they keep what they have made. */
+  parsed?: ParsedForms;
+}
+
+/** What was made for one served form. */
+interface Made {
+  object?: KubeObject;
+  json?: Uint8Array;
+  memos?: Map<string, unknown>;
+}
+
+const UNKNOWN = -2;
+
+export class CachedState implements CachedObject {
+  readonly namespace: string;
+  readonly name: string;
+  readonly revision: Revision;
+  readonly stored: Stored;
+  /** Read since `ParsedForms` last looked. */
+  used = false;
+  readonly #context: StateContext;
+  #slot = UNKNOWN;
+  #hub: KubeObject | undefined;
+  #made: WeakMap<ServedForm, Made> | undefined;
+
+  constructor(stored: Stored, context: StateContext, revision = stored.modRevision) {
+    this.stored = stored;
+    this.revision = revision;
+    this.#context = context;
+    const path = stored.key.slice(context.prefix.length);
+    const slash = context.namespaced ? path.indexOf('/') : -1;
+    this.namespace = slash < 0 ? '' : path.slice(0, slash);
+    this.name = path.slice(slash + 1);
+    const encoded = takeEncoded(stored.value);
+    if (encoded) this.#keep(encoded);
+  }
+
+  get key(): string {
+    return this.stored.key;
+  }
+
+  /** The same state under the revision at which it was deleted. */
+  deletedAt(revision: Revision): CachedState {
+    const deleted = new CachedState(this.stored, { ...this.#context, parsed: undefined }, revision);
+    if (this.#hub) deleted.#keep(this.#hub);
+    return deleted;
+  }
+
+  object(form?: ServedForm): KubeObject {
+    this.used = true;
+    const hub = this.#hub ?? this.#keep(this.#context.decode(this.stored.value));
+    if (!form?.convert) return hub;
+    const made = this.#madeFor(form);
+    made.object ??= deepFreeze(form.convert(hub));
+    return made.object;
+  }
+
+  json(form: ServedForm): Uint8Array {
+    return this.#slotFor(form) < 0 ? this.#encoded(form) : splice(this.stored.value, this.revision);
+  }
+
+  jsonLength(form: ServedForm): number {
+    const slot = this.#slotFor(form);
+    if (slot < 0) return this.#encoded(form).length;
+    return this.stored.value.length + slotText(this.stored.value, slot, this.revision).length;
+  }
+
+  copyJson(target: Uint8Array, offset: number, form: ServedForm): number {
+    const { value } = this.stored;
+    const slot = this.#slotFor(form);
+    if (slot >= 0) return copySpliced(value, { slot, text: slotText(value, slot, this.revision) }, { target, offset });
+    const json = this.#encoded(form);
+    target.set(json, offset);
+    return offset + json.length;
+  }
+
+  memo<T>(form: ServedForm, name: string, make: () => T): T {
+    const made = this.#madeFor(form);
+    made.memos ??= new Map();
+    if (!made.memos.has(name)) made.memos.set(name, make());
+    return made.memos.get(name) as T;
+  }
+
+  /** The bytes stay; the next reader parses them again. */
+  dropParsed(): void {
+    this.#hub = undefined;
+    this.#made = undefined;
+  }
+
+  /** Below 0: these bytes are not what is sent, the object has to be serialised. */
+  #slotFor(form: ServedForm): number {
+    if (form.convert) return -1;
+    if (this.#slot === UNKNOWN) this.#slot = slotOf(this.stored.value);
+    return this.#slot;
+  }
+
+  #encoded(form: ServedForm): Uint8Array {
+    const made = this.#madeFor(form);
+    made.json ??= Buffer.from(JSON.stringify(this.object(form)));
+    return made.json;
+  }
+
+  #madeFor(form: ServedForm): Made {
+    this.#made ??= new WeakMap();
+    const there = this.#made.get(form);
+    if (there) return there;
+    const made = {};
+    this.#made.set(form, made);
+    return made;
+  }
+
+  #keep(object: KubeObject): KubeObject {
+    this.#hub = deepFreeze(withRevision(object, this.revision));
+    this.#context.parsed?.kept(this);
+    return this.#hub;
+  }
+}

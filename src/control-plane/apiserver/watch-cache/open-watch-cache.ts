@@ -1,0 +1,353 @@
+/** Keeps a watch cache current and answers from it. What it promises: `watch-cache.ts`. */
+import { sleep } from '#base/clock.ts';
+import { expired, serviceUnavailable } from '#api/machinery/status.ts';
+import { Compacted, type EventBatch, type Revision, type Stored } from '#control-plane/storage/storage.ts';
+import { Bookmark, Change, ObjectEvent } from './cache-event.ts';
+import { CacheWatcher, CacheWatchers } from './cache-watchers.ts';
+import { CachedState, type StateContext } from './cached-state.ts';
+import { type ContinueAt, decodeContinue, snapshotGone } from './continue-token.ts';
+import { ObjectSet } from './object-set.ts';
+import { ParsedForms } from './parsed-forms.ts';
+import { RecentChanges } from './recent-changes.ts';
+import { RevisionBarrier } from './revision-barrier.ts';
+import { pageOf } from './snapshot-listing.ts';
+import { decode } from './stored-object.ts';
+import type {
+  CachedObject,
+  CacheEvent,
+  CacheWatch,
+  Freshness,
+  ListOptions,
+  ListPage,
+  WatchCache,
+  WatchCacheLimits,
+  WatchCacheOptions,
+  WatchOptions,
+} from './watch-cache.ts';
+
+const LIMITS: WatchCacheLimits = {
+  eventBytes: 8 << 20,
+  watcherEvents: 10_000,
+  parsedObjects: 10_000,
+  freshnessTimeoutMs: 3000, // upstream's (cacher, blockTimeout)
+  bookmarkIntervalMs: 60_000,
+};
+const LOAD_PAGE = 5000; // objects a read when loading: bounds what a remote store sends at once
+const INITIAL_BATCH = 500; // initial events a batch
+const RETRY_MS = 1000;
+
+/** Starts to load at once. */
+export const openWatchCache = (options: WatchCacheOptions): WatchCache => new StorageWatchCache(options);
+
+class StorageWatchCache implements WatchCache {
+  readonly prefix: string;
+  readonly #options: WatchCacheOptions;
+  readonly #limits: WatchCacheLimits;
+  readonly #parsed: ParsedForms;
+  readonly #context: StateContext;
+  readonly #objects: ObjectSet;
+  readonly #watchers: CacheWatchers;
+  readonly #barrier: RevisionBarrier;
+  readonly #stop = new AbortController();
+  readonly #running: Promise<void>;
+  readonly #loaded: Promise<void>;
+  #settleLoaded: { resolve(): void; reject(error: unknown): void } | undefined;
+  #recent: RecentChanges;
+  #bookmarkDue = false;
+
+  constructor(options: WatchCacheOptions) {
+    const { prefix, namespaced, fields = {}, clock } = options;
+    this.prefix = prefix;
+    this.#options = options;
+    this.#limits = { ...LIMITS, ...options.limits };
+    this.#parsed = new ParsedForms(this.#limits.parsedObjects);
+    this.#context = { prefix, namespaced, decode: options.decode ?? decode, parsed: this.#parsed };
+    this.#objects = new ObjectSet({ prefix, namespaced, fields });
+    this.#watchers = new CacheWatchers(this.#objects);
+    this.#barrier = new RevisionBarrier(clock, this.#limits.freshnessTimeoutMs);
+    this.#recent = new RecentChanges(this.#limits.eventBytes, 0);
+    this.#loaded = new Promise((resolve, reject) => {
+      this.#settleLoaded = { resolve, reject };
+    });
+    this.#loaded.catch(() => undefined); // whoever waits for it hears of it; nobody may be waiting
+    this.#running = this.#run();
+  }
+
+  get revision(): Revision {
+    return this.#barrier.reached;
+  }
+
+  get watchers(): number {
+    return this.#watchers.size;
+  }
+
+  ready(): Promise<void> {
+    return this.#loaded;
+  }
+
+  async waitUntil(revision: Revision, signal?: AbortSignal): Promise<void> {
+    if (this.revision >= revision) return;
+    await this.ready();
+    await Promise.all([
+      this.#barrier.until(revision, signal),
+      this.#options.storage.requestProgress(this.prefix, revision),
+    ]);
+  }
+
+  async freshen(): Promise<Revision> {
+    await this.ready();
+    const revision = await this.#options.storage.requestProgress(this.prefix);
+    await this.#barrier.until(revision);
+    return revision;
+  }
+
+  peek(key: string): CachedObject | undefined {
+    return this.#objects.get(key);
+  }
+
+  async get(key: string, freshness: Freshness): Promise<CachedObject | undefined> {
+    await this.#awaitFreshness(freshness);
+    if (typeof freshness !== 'object' || !('exact' in freshness)) return this.#objects.get(key);
+    return this.#with(freshness.exact, listTooOld, () => {
+      const replaced = this.#recent.replacedSince(freshness.exact);
+      return replaced.has(key) ? replaced.get(key) : this.#objects.get(key);
+    });
+  }
+
+  async list(options: ListOptions): Promise<ListPage> {
+    if (options.continue) return this.#nextPage(options, decodeContinue(options.continue));
+    const { freshness } = options;
+    await this.#awaitFreshness(freshness);
+    if (typeof freshness !== 'object' || !('exact' in freshness)) return this.#page(options, {});
+    return this.#with(freshness.exact, listTooOld, () => this.#page(options, { revision: freshness.exact }));
+  }
+
+  async *watch(options: WatchOptions): CacheWatch {
+    await this.ready();
+    const { watcher, initial } = await this.#join(options);
+    const stop = () => watcher.end();
+    options.signal.addEventListener('abort', stop, { once: true });
+    try {
+      if (options.signal.aborted) return;
+      for (const batch of batchesOf(initial, INITIAL_BATCH)) {
+        yield batch;
+        if (watcher.ended) return;
+      }
+      for (;;) {
+        const events = watcher.take();
+        if (events.length > 0) yield events;
+        else if (watcher.ended) return;
+        else await watcher.something();
+      }
+    } finally {
+      options.signal.removeEventListener('abort', stop);
+      this.#watchers.delete(watcher);
+    }
+  }
+
+  bookmark(): CacheEvent {
+    return new Bookmark(this.revision);
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    this.#watchers.endAll();
+    const closing = serviceUnavailable('the server is shutting down');
+    this.#barrier.rejectAll(closing);
+    this.#settleLoaded?.reject(closing);
+    await this.#running;
+  }
+
+  // Keeping current
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    const { clock, log, storage } = this.#options;
+    while (!signal.aborted) {
+      try {
+        const after = await this.#load();
+        for await (const batch of storage.watch({ prefix: this.prefix, after, signal })) this.#apply(batch);
+        if (!signal.aborted) log.info('the watch of the store ended', { prefix: this.prefix });
+      } catch (error) {
+        if (!signal.aborted) log.warn('the watch cache starts again', { prefix: this.prefix, error: String(error) });
+      }
+      // Events may be missing from here on, and every watcher is owed all of them: so they resume by themselves.
+      this.#watchers.endAll();
+      await sleep(clock, RETRY_MS, signal).catch(() => undefined); // only ever ends early because of the signal
+    }
+  }
+
+  async #load(): Promise<Revision> {
+    const items: Stored[] = [];
+    let revision: Revision | undefined;
+    for (let more = true; more; ) {
+      const after = items.at(-1)?.key;
+      const page = await this.#options.storage.range({ prefix: this.prefix, limit: LOAD_PAGE, after, revision });
+      items.push(...page.items);
+      revision ??= page.revision;
+      more = page.more;
+    }
+    this.#objects.clear();
+    this.#parsed.forgetAll();
+    for (const stored of items) this.#objects.set(stored.key, new CachedState(stored, this.#context));
+    this.#recent = new RecentChanges(this.#limits.eventBytes, revision!);
+    this.#barrier.reach(revision!);
+    this.#settleLoaded?.resolve();
+    return revision!;
+  }
+
+  #apply({ events, revision }: EventBatch): void {
+    for (const event of events) {
+      const before = this.#objects.get(event.key);
+      const now = event.now && new CachedState(event.now, this.#context);
+      if (before) this.#parsed.forget(before);
+      if (!before && !now) continue;
+      this.#objects.set(event.key, now);
+      const change = new Change(event.revision, before, now);
+      this.#recent.push(change);
+      this.#watchers.dispatch(change);
+    }
+    this.#barrier.reach(revision);
+  }
+
+  // Answering
+
+  async #awaitFreshness(freshness: Freshness): Promise<void> {
+    await this.ready();
+    if (freshness === 'newest') await this.freshen();
+    else if (freshness !== 'any') await this.waitUntil('exact' in freshness ? freshness.exact : freshness.notOlderThan);
+  }
+
+  async #nextPage(options: ListOptions, at: ContinueAt): Promise<ListPage> {
+    await this.ready();
+    const { revision, after } = at;
+    if (revision === undefined) {
+      await this.freshen();
+      return this.#page(options, { after });
+    }
+    await this.waitUntil(revision);
+    return this.#with(
+      revision,
+      () => snapshotGone(at),
+      () => this.#page(options, { after, revision }),
+    );
+  }
+
+  #page(
+    selection: ListOptions,
+    { after, revision = this.revision }: { after?: string; revision?: Revision },
+  ): ListPage {
+    return pageOf({
+      objects: this.#objects,
+      prefix: this.prefix,
+      replaced: revision < this.revision ? this.#recent.replacedSince(revision) : new Map(),
+      after: after && this.prefix + after,
+      revision,
+      limit: selection.limit,
+      selection,
+    });
+  }
+
+  async #join(options: WatchOptions): Promise<{ watcher: CacheWatcher; initial: Iterable<CacheEvent> }> {
+    const { after } = options;
+    const limits = { objects: this.#objects, limit: this.#limits.watcherEvents };
+    const add = (from: Revision) => {
+      if (this.#stop.signal.aborted) throw serviceUnavailable('the server is shutting down');
+      const watcher = new CacheWatcher(options, { ...limits, after: from });
+      this.#watchers.add(watcher);
+      if (options.bookmarks) this.#scheduleBookmark();
+      return watcher;
+    };
+    if (after === undefined) {
+      const { items, revision } = this.#page({ ...options, freshness: 'any' }, {});
+      return { watcher: add(revision), initial: initialEvents(items as CachedState[], revision, options) };
+    }
+    const tooOld = () => expired(`too old resource version: ${after} (${this.#recent.floor})`);
+    return this.#with(after, tooOld, () => {
+      const watcher = add(after);
+      for (const change of this.#recent.since(after)) watcher.offer(change);
+      return { watcher, initial: [] };
+    });
+  }
+
+  /** Runs `use` while all changes above `revision` are at hand; asks the store for those that are no longer. */
+  async #with<T>(revision: Revision, gone: () => Error, use: () => T): Promise<T> {
+    while (revision < this.#recent.floor) {
+      const unpin = this.#recent.pin();
+      try {
+        await this.#extendBack(revision, this.#recent);
+        if (revision >= this.#recent.floor) return use();
+      } catch (error) {
+        throw error instanceof Compacted ? gone() : error;
+      } finally {
+        unpin();
+      }
+    }
+    return use();
+  }
+
+  async #extendBack(revision: Revision, recent: RecentChanges): Promise<void> {
+    const upTo = recent.floor;
+    const stop = new AbortController();
+    const latest = new Map<string, CachedState | undefined>();
+    const context = { ...this.#context, parsed: undefined };
+    const changes: Change[] = [];
+    const stateOf = (stored: Stored | undefined) => stored && new CachedState(stored, context);
+    try {
+      for await (const batch of this.#options.storage.watch({
+        prefix: this.prefix,
+        after: revision,
+        signal: stop.signal,
+      })) {
+        for (const event of batch.events) {
+          if (event.revision > upTo) break;
+          const before = latest.has(event.key) ? latest.get(event.key) : stateOf(event.before);
+          const now = stateOf(event.now);
+          latest.set(event.key, now);
+          changes.push(new Change(event.revision, before, now));
+        }
+        if (batch.revision >= upTo) break;
+      }
+    } finally {
+      stop.abort();
+    }
+    if (recent.floor === upTo) recent.prepend(changes, revision); // else somebody else was faster
+  }
+
+  #scheduleBookmark(): void {
+    if (this.#bookmarkDue) return;
+    this.#bookmarkDue = true;
+    this.#options.clock.timer(this.#limits.bookmarkIntervalMs, () => {
+      this.#bookmarkDue = false;
+      if (this.#stop.signal.aborted || !this.#watchers.wantBookmarks) return;
+      this.#scheduleBookmark();
+      // A watch of quiet keys gets further by it; when the store cannot say, the next bookmark will.
+      const said = this.freshen().catch((error: unknown) =>
+        this.#options.log.debug('no bookmark', { error: String(error) }),
+      );
+      void said.then(() => this.#watchers.bookmark(this.bookmark()));
+    });
+  }
+}
+
+const listTooOld = () => expired('The resourceVersion for the provided list is too old.');
+
+function* initialEvents(
+  states: readonly CachedState[],
+  revision: Revision,
+  { initialEventsEnd }: WatchOptions,
+): Generator<CacheEvent, void, undefined> {
+  for (const state of states) yield new ObjectEvent('ADDED', state);
+  if (initialEventsEnd) yield new Bookmark(revision, { initialEventsEnd: true });
+}
+
+function* batchesOf<T>(items: Iterable<T>, size: number): Generator<T[], void, undefined> {
+  let batch: T[] = [];
+  for (const item of items) {
+    batch.push(item);
+    if (batch.length < size) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}
