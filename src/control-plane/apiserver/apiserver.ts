@@ -1,0 +1,143 @@
+/**
+ * The API server, put together: store, caches, verbs, who may do what. It serves components in the same process at once
+ * (`pipeline`) and everybody else after `listen` (see `http/`). It makes no clock, log or key of its own.
+ */
+import type { MutableKindRegistry } from '#api/machinery/kind-registry.ts';
+import type { Clock } from '#base/clock.ts';
+import type { Log } from '#base/log.ts';
+import type { Random } from '#base/random.ts';
+import { Client } from '#client/client.ts';
+import type { Informers } from '#client/informer.ts';
+import { SharedInformers } from '#client/informers.ts';
+import { InProcessTransport } from '#client/transport/in-process.ts';
+import type { RequestPipeline, UserInfo } from '#client/transport.ts';
+import type { Storage } from '#control-plane/storage/storage.ts';
+import { AdmissionChain } from './admission/chain.ts';
+import type { AdmissionPlugin } from './admission/define-admission.ts';
+import type { TokenAuthenticator } from './authentication/authenticator.ts';
+import { MASTERS_GROUP } from './authentication/authenticator.ts';
+import type { TokenIssuer } from './authentication/token-issuer.ts';
+import type { Authorizer } from './authorization/authorizer.ts';
+import { type ClusterAuthorizer, clusterAuthorizer } from './authorization/cluster-authorizer.ts';
+import { inProcessPipeline } from './in-process.ts';
+import type { LiveLookup } from './live-lookup.ts';
+import { Pipeline } from './pipeline.ts';
+import { behavioursOf } from './registry/behaviour.ts';
+import { allBehaviours } from './registry/behaviours.ts';
+import { createCaches } from './registry/caches.ts';
+import type { ComponentCheck } from './registry/component-statuses.ts';
+import type { ServiceRanges } from './registry/service.ts';
+import { repairServiceClaims } from './registry/service-claims.ts';
+import { StoredObjects } from './registry/stored-objects.ts';
+import type { VerbServices } from './resource-call.ts';
+
+/** As whom the API server asks itself. */
+export const LOOPBACK_USER: UserInfo = {
+  name: 'system:apiserver',
+  groups: [MASTERS_GROUP, 'system:authenticated'],
+};
+
+/** What parts of the API server that read the cluster get to work with. */
+export interface Loopback {
+  client: Client;
+  informers: Informers;
+  live: LiveLookup;
+}
+
+export interface ApiServerOptions {
+  storage: Storage;
+  kinds: MutableKindRegistry;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  tokenIssuer: TokenIssuer;
+  /** Who the bearer of a token is: for TokenReview, and for requests over HTTP. */
+  tokens(loopback: Loopback): TokenAuthenticator;
+  /** In the order in which they run. */
+  admission(loopback: Loopback, authorization: ClusterAuthorizer): readonly AdmissionPlugin[];
+  /** In place of masters, Node and RBAC: for tests. */
+  authorizer?: Authorizer;
+  serviceRanges: ServiceRanges;
+  componentChecks?: readonly ComponentCheck[];
+}
+
+export interface ApiServer {
+  /** For the in-process transport. */
+  pipeline: RequestPipeline;
+  /** For the HTTP transport. */
+  requests: Pipeline;
+  loopback: Loopback;
+  tokens: TokenAuthenticator;
+  authorization: ClusterAuthorizer;
+  /** Repairs what Services hold, and resolves when authorisation and admission know the cluster. */
+  ready(): Promise<void>;
+  /** Ends watches and informers; the storage stays open. */
+  close(): Promise<void>;
+}
+
+export function createApiServer(options: ApiServerOptions): ApiServer {
+  const { storage, kinds, clock, random, log } = options;
+  const stop = new AbortController();
+  const caches = createCaches({ storage, clock, log });
+  const stored = new StoredObjects({ storage, caches });
+
+  // The loopback asks the pipeline that is made from what asks the loopback; informers begin to ask at once.
+  const made = deferred<Pipeline>();
+  const requests = made.promise.then(inProcessPipeline);
+  const early: RequestPipeline = {
+    handle: async (request) => (await requests).handle(request),
+    watch: async function* (request) {
+      yield* (await requests).watch(request);
+    },
+  };
+  const client = new Client(new InProcessTransport(early, LOOPBACK_USER));
+  const informers = new SharedInformers({ client, clock, random, signal: stop.signal, log });
+  const loopback: Loopback = { client, informers, live: (kind, at) => stored.get(kind, at) };
+
+  const authorization = clusterAuthorizer(informers);
+  const authorizer = options.authorizer ?? authorization.authorizer;
+  const tokens = options.tokens(loopback);
+  const behaviours = behavioursOf(
+    allBehaviours({
+      serviceRanges: options.serviceRanges,
+      tokenIssuer: options.tokenIssuer,
+      reviews: { tokens, audiences: options.tokenIssuer.audiences, rules: authorization.rules },
+      componentChecks: options.componentChecks ?? [],
+    }),
+  );
+  const admission = new AdmissionChain(options.admission(loopback, authorization), {
+    informers,
+    live: loopback.live,
+    authorizer,
+    clock,
+    random,
+  });
+  const services: VerbServices = { stored, caches, kinds, behaviours, admission, authorizer, clock, random, log };
+  const pipeline = new Pipeline(services);
+  made.resolve(pipeline);
+
+  return {
+    pipeline: inProcessPipeline(pipeline),
+    requests: pipeline,
+    loopback,
+    tokens,
+    authorization,
+    async ready() {
+      const repaired = await repairServiceClaims(storage, services);
+      if (repaired.added + repaired.removed > 0) log.info('repaired what Services hold', repaired);
+      await informers.synced(stop.signal);
+    },
+    async close() {
+      stop.abort();
+      await caches.close();
+    },
+  };
+}
+
+function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
+  let resolve!: (value: T) => void;
+  const promise = new Promise<T>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}

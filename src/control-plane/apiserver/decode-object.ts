@@ -1,0 +1,203 @@
+/**
+ * Body → object: read as its media type says, checked to be of the kind that the URL serves, brought into the exact shape of
+ * its type and defaulted. Unknown and duplicate fields are refused, warned of or ignored, as the client asked.
+ */
+import { facts } from '#api/generated/facts.ts';
+import { parseJson, parseJsonStrictly } from '#api/machinery/codec-json.ts';
+import { decodeProtobuf, PROTOBUF_MEDIA_TYPE } from '#api/machinery/codec-protobuf.ts';
+import { parseYaml } from '#api/machinery/codec-yaml.ts';
+import type { TypeFacts } from '#api/machinery/facts.ts';
+import { apiVersionOf, type Kind } from '#api/machinery/kind.ts';
+import { normalise, strictProblem, unknownFieldText } from '#api/machinery/normalise.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
+import { cloneRaw } from '#api/machinery/raw-value.ts';
+import { badRequest } from '#api/machinery/status.ts';
+import { JSON_MEDIA_TYPE, mediaTypeOf, type RequestBody, refuseMediaType, YAML_MEDIA_TYPE } from './request-body.ts';
+import type { FieldValidation } from './verbs/write-options.ts';
+
+export interface DecodeOptions {
+  fieldValidation: FieldValidation;
+  warn(text: string): void;
+}
+
+/** What a body is to be. */
+export interface BodyType {
+  group: string;
+  version: string;
+  kind: string;
+}
+
+const MAX_DEPTH = 500;
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/** Frozen, defaulted, with apiVersion and kind. Throws BadRequest and UnsupportedMediaType. */
+export function decodeObject<T extends KubeObject>(
+  kind: Kind<T>,
+  body: RequestBody | undefined,
+  options: DecodeOptions,
+): T {
+  return kind.defaults(decodeBody(kind, body, options, kind.facts) as unknown as T);
+}
+
+/** The same for types that are no resource: DeleteOptions, Scale, reviews. Not defaulted. */
+export function decodeBody(
+  type: BodyType,
+  body: RequestBody | undefined,
+  options: DecodeOptions,
+  shape: TypeFacts | undefined = facts.typeOfKind(type.group, type.version, type.kind),
+): Record<string, unknown> {
+  const read = readBody(type, body, { ...options, shape });
+  refuseOtherType(type, read.value);
+  return shaped(type, read, { ...options, shape });
+}
+
+/** A type and its shape: what a patched object is brought into. */
+export interface ShapedType extends BodyType {
+  apiVersion: string;
+  /** undefined for custom kinds. */
+  facts: TypeFacts | undefined;
+}
+
+export const shapedTypeOf = (type: BodyType & { facts?: TypeFacts | undefined }): ShapedType => ({
+  group: type.group,
+  version: type.version,
+  kind: type.kind,
+  apiVersion: apiVersionOf(type),
+  facts: 'facts' in type ? type.facts : facts.typeOfKind(type.group, type.version, type.kind),
+});
+
+export interface Reshaped {
+  object: Record<string, unknown>;
+  /** As texts: `unknown field "spec.foo"`. */
+  unknownFields: readonly string[];
+}
+
+/** An object that the server itself made (the result of a patch): the same shaping, with an error of the caller's making. */
+export function reshape({ facts: shape }: ShapedType, value: unknown, refuse: (problem: string) => Error): Reshaped {
+  if (!shape) {
+    const copy = cloneRaw(value, MAX_DEPTH);
+    if ('problem' in copy) throw refuse(copy.problem);
+    return { object: copy.value as Record<string, unknown>, unknownFields: [] };
+  }
+  const result = normalise(facts, shape, value);
+  if ('problem' in result) throw refuse(result.problem);
+  return { object: result.object, unknownFields: result.unknownFields.map(unknownFieldText) };
+}
+
+interface Read {
+  value: unknown;
+  strictErrors: readonly string[];
+  /** The reader has looked for unknown fields itself. */
+  isStrict: boolean;
+}
+
+type Context = DecodeOptions & { shape: TypeFacts | undefined };
+
+function readBody(type: BodyType, body: RequestBody | undefined, context: Context): Read {
+  if (!body) return readText(type, '', context);
+  if ('object' in body) return { value: body.object, strictErrors: [], isStrict: false };
+  const accepted = [JSON_MEDIA_TYPE, YAML_MEDIA_TYPE, ...(context.shape ? [PROTOBUF_MEDIA_TYPE] : [])];
+  const mediaType = mediaTypeOf(body.contentType) || JSON_MEDIA_TYPE;
+  if (!accepted.includes(mediaType)) throw refuseMediaType(accepted);
+  if (mediaType === PROTOBUF_MEDIA_TYPE) return readProtobuf(type, body.bytes);
+  const text = textOf(type, body.bytes);
+  return mediaType === YAML_MEDIA_TYPE ? readYaml(type, text, context) : readText(type, text, context);
+}
+
+function textOf(type: BodyType, bytes: Uint8Array): string {
+  try {
+    return decoder.decode(bytes);
+  } catch (error) {
+    if (error instanceof TypeError) throw unrecognised(type, 'the body is not valid UTF-8');
+    throw error;
+  }
+}
+
+function readText(type: BodyType, text: string, { fieldValidation, shape }: Context): Read {
+  const refuse = (problem: string) => unrecognised(type, `couldn't get version/kind; json parse error: ${problem}`);
+  if (fieldValidation === 'Ignore') {
+    const parsed = parseJson(text);
+    if ('problem' in parsed) throw refuse(parsed.problem);
+    return { value: parsed.value, strictErrors: [], isStrict: true };
+  }
+  const parsed = parseJsonStrictly(text, shape && { facts, type: shape });
+  if ('problem' in parsed) throw refuse(parsed.problem);
+  return { ...parsed, isStrict: true };
+}
+
+function readYaml(type: BodyType, text: string, { fieldValidation }: Context): Read {
+  const parsed = parseYaml(text, { findDuplicates: fieldValidation !== 'Ignore' });
+  if ('problem' in parsed) throw unrecognised(type, parsed.problem);
+  return { value: parsed.value, strictErrors: parsed.duplicates, isStrict: false };
+}
+
+function readProtobuf(type: BodyType, bytes: Uint8Array): Read {
+  const read = decodeProtobuf(facts, bytes, { apiVersion: apiVersionOf(type), kind: type.kind });
+  if ('problem' in read) {
+    throw read.typeMeta?.kind ? unfit(type, read.typeMeta, read.problem) : unrecognised(type, read.problem);
+  }
+  return { value: read.object, strictErrors: [], isStrict: true };
+}
+
+function refuseOtherType(type: BodyType, value: unknown): void {
+  const given = (typeof value === 'object' && value !== null ? value : {}) as { apiVersion?: unknown; kind?: unknown };
+  const { apiVersion, kind } = given;
+  const expected = apiVersionOf(type);
+  if (typeof kind === 'string' && kind && kind !== type.kind) {
+    const [version = '', group = ''] = (typeof apiVersion === 'string' && apiVersion ? apiVersion : expected)
+      .split('/')
+      .reverse();
+    if (isOptions(type.kind) && isOptions(kind)) return;
+    const from = `${group || 'core'}.${kind}`;
+    throw unfit(
+      type,
+      given,
+      `converting (${version}.${kind}) to (${type.group || 'core'}.${type.kind}): unknown conversion (${from})`,
+    );
+  }
+  if (typeof apiVersion === 'string' && apiVersion && apiVersion !== expected && !isOptions(type.kind))
+    throw badRequest(
+      `the API version in the data (${apiVersion}) does not match the expected API version (${expected})`,
+    );
+}
+
+/** DeleteOptions exists in every group and version; clients name whichever they talk to. */
+const isOptions = (kind: string): boolean => kind === 'DeleteOptions';
+
+function shaped(type: BodyType, { value, strictErrors, isStrict }: Read, context: Context): Record<string, unknown> {
+  const { object, unknownFields } = fitted(type, value, context.shape);
+  const errors = isStrict ? strictErrors : [...unknownFields, ...strictErrors];
+  if (errors.length > 0 && context.fieldValidation === 'Strict') throw unfit(type, object, strictProblem(errors));
+  if (context.fieldValidation === 'Warn') for (const text of errors) context.warn(text);
+  return object;
+}
+
+function fitted(type: BodyType, value: unknown, shape: TypeFacts | undefined) {
+  const typeMeta = { kind: type.kind, apiVersion: apiVersionOf(type) };
+  if (!shape) {
+    const copy = cloneRaw(value, MAX_DEPTH);
+    if ('problem' in copy) throw unfit(type, {}, copy.problem);
+    if (!isObject(copy.value))
+      throw unfit(type, {}, 'json: cannot unmarshal into Go value of type map[string]interface {}');
+    const metadata = isObject(copy.value.metadata) ? copy.value.metadata : {};
+    return { object: { ...copy.value, ...typeMeta, metadata }, unknownFields: [] };
+  }
+  const result = normalise(facts, shape, value);
+  if ('problem' in result) throw unfit(type, isObject(value) ? value : {}, result.problem);
+  return { object: { ...result.object, ...typeMeta }, unknownFields: result.unknownFields.map(unknownFieldText) };
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function unfit(type: BodyType, given: { apiVersion?: unknown; kind?: unknown }, problem: string) {
+  const version = String(given.apiVersion || apiVersionOf(type))
+    .split('/')
+    .pop();
+  return badRequest(
+    `${given.kind || type.kind} in version "${version}" cannot be handled as a ${type.kind}: ${problem}`,
+  );
+}
+
+const unrecognised = (type: BodyType, problem: string) =>
+  badRequest(`the object provided is unrecognized (must be of type ${type.kind}): ${problem}`);

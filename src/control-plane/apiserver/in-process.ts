@@ -1,0 +1,65 @@
+/** The pipeline as components in the same process see it: frozen objects in, frozen objects out, no JSON in between. */
+import { apiVersionOf, type Kind } from '#api/machinery/kind.ts';
+import type { KubeList, KubeObject } from '#api/machinery/object.ts';
+import { badRequest } from '#api/machinery/status.ts';
+import type { ApiReply, RequestPipeline, WatchEvent } from '#client/transport.ts';
+import type { IncomingRequest, Pipeline } from './pipeline.ts';
+import { formOf } from './registry/caches.ts';
+import { attachedBody } from './request-body.ts';
+import type { Reply } from './resource-call.ts';
+import type { CacheEvent, ListPage } from './watch-cache/watch-cache.ts';
+
+export function inProcessPipeline(pipeline: Pipeline): RequestPipeline {
+  return {
+    async handle({ method, path, user, signal, ...rest }): Promise<ApiReply> {
+      const warnings: string[] = [];
+      const body = attachedBody(rest);
+      const request: IncomingRequest = {
+        method,
+        path,
+        user,
+        warn: (text) => warnings.push(text),
+        ...(body && { body }),
+        ...(signal && { signal }),
+      };
+      const reply = await pipeline.handle(request);
+      return { code: reply.code, object: objectOf(reply), warnings };
+    },
+
+    async *watch({ user, path, signal }): AsyncGenerator<WatchEvent> {
+      const { kind, batches } = await pipeline.watch({ method: 'GET', path, user, signal });
+      for await (const batch of batches) for (const event of batch) yield eventOf(kind, event);
+    },
+  };
+}
+
+function objectOf(reply: Reply): unknown {
+  if ('page' in reply) return listOf(reply.kind, reply.page);
+  if ('object' in reply) return reply.object;
+  if ('items' in reply) return reply.list;
+  throw badRequest('this can be had over HTTP only');
+}
+
+function listOf(kind: Kind, { items, revision, continue: token, remainingItemCount }: ListPage): KubeList {
+  const form = formOf(kind);
+  return {
+    kind: kind.listKind,
+    apiVersion: apiVersionOf(kind),
+    metadata: {
+      resourceVersion: String(revision),
+      ...(token && { continue: token }),
+      ...(remainingItemCount !== undefined && { remainingItemCount }),
+    },
+    items: items.map((item) => item.object(form)),
+  };
+}
+
+function eventOf(kind: Kind, event: CacheEvent): WatchEvent {
+  if (event.object) return { type: event.type, object: event.object.object(formOf(kind)) };
+  const annotations = event.initialEventsEnd ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {};
+  const metadata = { resourceVersion: String(event.revision), creationTimestamp: null, ...annotations };
+  return {
+    type: event.type,
+    object: { kind: kind.kind, apiVersion: apiVersionOf(kind), metadata } as unknown as KubeObject,
+  };
+}

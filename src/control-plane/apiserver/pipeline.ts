@@ -1,0 +1,103 @@
+/**
+ * The one way of every request, whatever transport brought it: what is it about, may this user, which verb, and what comes
+ * out. Who the user is was found out before. Failures are StatusErrors; the transports make Status objects of them.
+ */
+import type { Kind } from '#api/machinery/kind.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
+import { methodNotSupported, noSuchPath } from '#api/machinery/status.ts';
+import type { UserInfo } from '#client/transport.ts';
+import { type Attributes, forbiddenBy } from './authorization/authorizer.ts';
+import type { RequestBody } from './request-body.ts';
+import { type RequestInfo, type ResourceRequestInfo, requestInfoOf } from './request-info.ts';
+import type { Reply, ResourceCall, VerbServices } from './resource-call.ts';
+import { handlerOf } from './routes.ts';
+import { type OpenedWatch, watch } from './verbs/watch.ts';
+
+export interface IncomingRequest {
+  method: string;
+  /** With its query. */
+  path: string;
+  user: UserInfo;
+  body?: RequestBody;
+  signal?: AbortSignal;
+  warn?(text: string): void;
+}
+
+export class Pipeline {
+  readonly services: VerbServices;
+
+  constructor(services: VerbServices) {
+    this.services = services;
+  }
+
+  /** Throws Forbidden. The answer for a path outside the resources as well: the caller serves those. */
+  async authorize(info: RequestInfo, user: UserInfo): Promise<void> {
+    const attributes = attributesOf(info, user);
+    const { decision, reason } = await this.services.authorizer.authorize(attributes);
+    if (decision !== 'allow') throw forbiddenBy(attributes, reason);
+  }
+
+  /** Everything but watches. Throws NotFound for paths outside the resources. */
+  async handle(request: IncomingRequest): Promise<Reply> {
+    const info = requestInfoOf(request.method, request.path);
+    await this.authorize(info, request.user);
+    if (!info.isResource) throw noSuchPath();
+    return this.dispatch(info, request);
+  }
+
+  /** A request that was authorised. */
+  dispatch(info: ResourceRequestInfo, request: IncomingRequest): Promise<Reply> {
+    const kind = this.#kindOf(info);
+    const handler = handlerOf(kind, info, this.services.behaviours);
+    if (!handler) throw methodNotSupported(kind, info.verb || info.method);
+    return handler(callOf(kind, info, request), this.services);
+  }
+
+  async watch(request: IncomingRequest): Promise<OpenedWatch> {
+    const info = requestInfoOf(request.method, request.path);
+    await this.authorize(info, request.user);
+    if (!info.isResource) throw noSuchPath();
+    return this.openWatch(info, request);
+  }
+
+  /** A watch that was authorised. */
+  async openWatch(info: ResourceRequestInfo, request: IncomingRequest): Promise<OpenedWatch> {
+    const kind = this.#kindOf(info);
+    if (!kind.verbs.includes('watch') || info.subresource) throw methodNotSupported(kind, 'watch');
+    return watch(callOf(kind, info, request), this.services);
+  }
+
+  #kindOf({ group, version, resource, namespace }: ResourceRequestInfo): Kind {
+    const kind = this.services.kinds.byResource(group, version, resource);
+    if (!kind) throw noSuchPath();
+    const isNamespacePath = group === '' && resource === 'namespaces';
+    if (kind.scope === 'Cluster' && namespace && !isNamespacePath) throw noSuchPath();
+    return kind;
+  }
+}
+
+const callOf = (kind: Kind, info: ResourceRequestInfo, request: IncomingRequest): ResourceCall<KubeObject> => ({
+  kind,
+  info,
+  user: request.user,
+  body: request.body,
+  signal: request.signal,
+  warn: request.warn ?? (() => undefined),
+});
+
+export function attributesOf(info: RequestInfo, user: UserInfo): Attributes {
+  if (!info.isResource) return { user, verb: info.verb, path: info.path };
+  const { verb, group, version, resource, subresource, namespace, name, fieldSelector, labelSelector } = info;
+  return {
+    user,
+    verb: verb || info.method.toLowerCase(),
+    group,
+    version,
+    resource,
+    subresource,
+    namespace,
+    name,
+    ...(fieldSelector && { fieldSelector }),
+    ...(labelSelector && { labelSelector }),
+  };
+}

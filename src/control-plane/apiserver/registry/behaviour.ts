@@ -1,0 +1,52 @@
+/**
+ * What a kind does beyond the common strategy because it needs IO: allocates, binds, evicts, forwards. Everything pure stands
+ * in the kind's own file under `api/`. The list of all behaviours is `behaviours.ts`.
+ */
+import type { Kind } from '#api/machinery/kind.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
+import type { Reply, ResourceCall, VerbServices } from '../resource-call.ts';
+import type { Alongside } from './stored-objects.ts';
+
+/** An object ready to be validated, and what has to be written together with it. */
+export interface Prepared<T> {
+  object: T;
+  alongside?: Alongside;
+}
+
+export interface BehaviourContext {
+  services: VerbServices;
+  dryRun: boolean;
+}
+
+export type Handler = (call: ResourceCall, services: VerbServices) => Promise<Reply>;
+
+/** Declared with methods, so that a Behaviour<Service> is a Behaviour. */
+export interface Behaviour<T extends KubeObject = KubeObject> {
+  group: string;
+  plural: string;
+  /** Before strategy and validation. Called again when somebody else took what `alongside` needed. */
+  beforeCreate?(object: T, context: BehaviourContext): Promise<Prepared<T>>;
+  /** Never for the status subresource. */
+  beforeUpdate?(next: T, current: T, context: BehaviourContext): Promise<Prepared<T>>;
+  /** What else goes when the object goes. */
+  onRemove?(object: T): Alongside;
+  /** A delete does not remove it before this holds, whatever its finalizers say. */
+  mayBeRemoved?(object: T): boolean;
+  /** What a delete marks beyond deletionTimestamp. */
+  markDeleting?(object: T): T;
+  /** DELETE answers with the object instead of a Status. */
+  returnsDeleted?: boolean;
+  /** In place of the common verb. */
+  verbs?: Readonly<Partial<Record<'create' | 'get' | 'list', Handler>>>;
+  /** By name of the subresource, then by verb. */
+  subresources?: Readonly<Record<string, Readonly<Record<string, Handler>>>>;
+}
+
+export interface Behaviours {
+  of(kind: Pick<Kind, 'group' | 'plural'>): Behaviour | undefined;
+}
+
+export function behavioursOf(list: readonly Behaviour[]): Behaviours {
+  const byResource = new Map(list.map((behaviour) => [`${behaviour.group}/${behaviour.plural}`, behaviour]));
+  return { of: ({ group, plural }) => byResource.get(`${group}/${plural}`) };
+}

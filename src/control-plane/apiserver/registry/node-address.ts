@@ -1,0 +1,36 @@
+/** How the kubelet of a node is reached. */
+import { Node } from '#api/core/v1/node.ts';
+import { internalError, notFound, StatusError } from '#api/machinery/status.ts';
+import type { VerbServices } from '../resource-call.ts';
+
+export interface KubeletAddress {
+  host: string;
+  port: number;
+  nodeName: string;
+}
+
+/** Upstream's default of --kubelet-preferred-address-types. */
+const PREFERRED = ['Hostname', 'InternalDNS', 'InternalIP', 'ExternalDNS', 'ExternalIP'];
+/** A name is of use only where something resolves it, which one machine's nodes have not: addresses first. */
+const ORDER = ['InternalIP', 'ExternalIP', ...PREFERRED.filter((type) => !type.endsWith('IP'))];
+const DEFAULT_PORT = 10250;
+
+/** Throws NotFound for an unknown node, InternalError for one that has told no address. */
+export async function kubeletOf(nodeName: string, { stored }: Pick<VerbServices, 'stored'>): Promise<KubeletAddress> {
+  const node = await stored.peek(Node, { name: nodeName });
+  if (!node) throw notFound(Node, nodeName);
+  const addresses = node.status?.addresses ?? [];
+  for (const type of ORDER) {
+    const found = addresses.find((address) => address.type === type && address.address);
+    const port = node.status?.daemonEndpoints?.kubeletEndpoint?.Port || DEFAULT_PORT;
+    if (found) return { host: found.address, port, nodeName };
+  }
+  throw internalError(`no preferred addresses found; known addresses: []`);
+}
+
+/** What a dial that failed tells the client. */
+export const dialFailed = (target: string, error: Error): StatusError =>
+  new StatusError('InternalError', `error dialing backend: ${error.message}`, {
+    details: { causes: [{ message: `${target}: ${error.message}` }] },
+    cause: error,
+  });

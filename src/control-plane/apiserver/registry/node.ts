@@ -1,0 +1,25 @@
+/** `nodes/NAME/proxy/…` leads to the kubelet, which authorises the user's request by itself. */
+import type { Node } from '#api/core/v1/node.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
+import { admissionRequest, type Reply, type ResourceCall, type VerbServices } from '../resource-call.ts';
+import type { Behaviour } from './behaviour.ts';
+import { kubeletOf } from './node-address.ts';
+import { proxied } from './pod-connect.ts';
+import { proxyTarget } from './proxy-target.ts';
+
+export const nodeBehaviour: Behaviour<Node> = {
+  group: '',
+  plural: 'nodes',
+  subresources: { proxy: { '*': proxyNode } },
+};
+
+async function proxyNode(call: ResourceCall, services: VerbServices): Promise<Reply> {
+  const { scheme, id, port } = proxyTarget(call.info.name);
+  const options = { kind: 'NodeProxyOptions', apiVersion: 'v1', metadata: {} } as unknown as KubeObject;
+  const request = admissionRequest(call, { verb: 'connect', object: options, dryRun: false });
+  await services.admission.validate(request);
+  const kubelet = await kubeletOf(id, services);
+  const isKubelet = port === '' || Number(port) === kubelet.port;
+  const target = proxied(call, { host: kubelet.host, port: isKubelet ? kubelet.port : Number(port), scheme });
+  return { code: 200, forward: isKubelet ? { ...target, security: 'kubelet', serverName: kubelet.nodeName } : target };
+}

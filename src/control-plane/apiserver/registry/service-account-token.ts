@@ -1,0 +1,36 @@
+/** POST serviceaccounts/NAME/token: a token for that account, signed here and stored nowhere. */
+import { ServiceAccount } from '#api/core/v1/service-account.ts';
+import { notFound } from '#api/machinery/status.ts';
+import type { TokenIssuer } from '../authentication/token-issuer.ts';
+import { issueToken, prepareTokenRequest, type SubmittedTokenRequest } from '../authentication/token-request.ts';
+import { decodeBody } from '../decode-object.ts';
+import { admissionRequest, type Reply, type ResourceCall, type VerbServices } from '../resource-call.ts';
+import { writeOptionsOf } from '../verbs/write-options.ts';
+import type { Behaviour } from './behaviour.ts';
+
+const TOKEN_REQUEST = { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' };
+
+export const serviceAccountBehaviour = (issuer: TokenIssuer): Behaviour<ServiceAccount> => ({
+  group: '',
+  plural: 'serviceaccounts',
+  returnsDeleted: true,
+  subresources: { token: { create: (call, services) => createToken(call, { services, issuer }) } },
+});
+
+async function createToken(
+  call: ResourceCall,
+  { services, issuer }: { services: VerbServices; issuer: TokenIssuer },
+): Promise<Reply> {
+  const { info } = call;
+  const { dryRun, fieldValidation } = writeOptionsOf(info.query, 'CreateOptions');
+  const body = decodeBody(TOKEN_REQUEST, call.body, { fieldValidation, warn: call.warn }) as SubmittedTokenRequest;
+  const account = await services.stored.get(ServiceAccount, { namespace: info.namespace, name: info.name });
+  if (!account) throw notFound(ServiceAccount, info.name);
+  const wanted = prepareTokenRequest(body, account, issuer);
+  const request = admissionRequest(call, { verb: 'create', object: wanted, dryRun });
+  const admitted = (await services.admission.mutate(request)) ?? wanted;
+  await services.admission.validate({ ...request, object: admitted });
+  const live = services.stored.get.bind(services.stored);
+  const issued = await issueToken(admitted as typeof wanted, account, { issuer, live, clock: services.clock });
+  return { code: 201, object: issued };
+}

@@ -1,0 +1,221 @@
+/**
+ * A Service takes its cluster addresses and node ports in the transaction that stores it, and gives them back in the one that
+ * removes it: each address is the key of an IPAddress object, each node port a key of its own, so that two servers never give
+ * out the same, and nothing is lost by a crash in between. Source: KEP-1880, KEP-3070; texts of upstream's allocators.
+ */
+
+import {
+  needsClusterIp,
+  needsHealthCheckPort,
+  needsNodePort,
+  withAllocatedValues,
+  withoutFieldsOfOtherType,
+} from '#api/core/v1/service/type-change.ts';
+import { Service } from '#api/core/v1/service.ts';
+import type { ServiceSpec } from '#api/generated/schema.ts';
+import { type FieldError, invalidValue } from '#api/machinery/field-error.ts';
+import { internalError, invalid } from '#api/machinery/status.ts';
+import { type AddressRange, addressRange, candidates, type IpFamily } from './address-range.ts';
+import type { Behaviour, BehaviourContext, Prepared } from './behaviour.ts';
+import { ipAddressFor, ipAddressKey, nodePortKey, nodePortValue } from './service-claims.ts';
+import {
+  familiesOf,
+  familyOf,
+  HEADLESS,
+  heldAddresses,
+  heldNodePorts,
+  withSyncedClusterIps,
+} from './service-fields.ts';
+import { proxyService } from './service-proxy.ts';
+import type { Alongside } from './stored-objects.ts';
+
+export interface ServiceRanges {
+  /** The primary family first; one or two. */
+  clusterIps: readonly string[];
+  nodePorts: { from: number; to: number };
+}
+
+export function serviceBehaviour(ranges: ServiceRanges): Behaviour<Service> {
+  const allocator = new Allocator(ranges);
+  return {
+    group: '',
+    plural: 'services',
+    returnsDeleted: true,
+    beforeCreate: (service, context) => allocator.prepare(service, undefined, context),
+    beforeUpdate: (next, current, context) => allocator.prepare(next, current, context),
+    onRemove: ({ spec }) => release(heldAddresses(spec), heldNodePorts(spec)),
+    subresources: { proxy: { '*': proxyService } },
+  };
+}
+
+class Allocator {
+  readonly #ranges: readonly AddressRange[];
+  readonly #nodePorts: ServiceRanges['nodePorts'];
+
+  constructor({ clusterIps, nodePorts }: ServiceRanges) {
+    this.#ranges = clusterIps.map(addressRange);
+    this.#nodePorts = nodePorts;
+  }
+
+  /** Throws Invalid for what was asked for and is not to be had, InternalError when a range is full. */
+  async prepare(next: Service, current: Service | undefined, context: BehaviourContext): Promise<Prepared<Service>> {
+    const before = current?.spec;
+    const synced = { ...next, spec: withSyncedClusterIps(next.spec, before) };
+    const kept = current ? withoutFieldsOfOtherType(withAllocatedValues(synced, current), current) : synced;
+    const service = withFamilies(
+      kept,
+      this.#ranges.map(({ family }) => family),
+    );
+    const asksForPorts = needsNodePort(service.spec) || heldNodePorts(service.spec).length > 0;
+    const inUse = asksForPorts ? await portsInUse(context) : new Set<number>();
+    const addressed = await this.#withAddresses(service, before, context);
+    const spec = this.#withNodePorts({ ...service, spec: addressed }, before, { ...context, inUse });
+    const object = { ...service, spec };
+    return { object, alongside: claims(object, before, context) };
+  }
+
+  async #withAddresses(service: Service, before: ServiceSpec | undefined, context: BehaviourContext) {
+    const { spec } = service;
+    if (!needsClusterIp(spec)) return spec;
+    if (spec.clusterIP === HEADLESS) return { ...spec, clusterIPs: [HEADLESS] };
+    const held = new Set(heldAddresses(before));
+    const wanted = heldAddresses(spec);
+    const isTaken = (ip: string) => addressTaken(ip, context);
+    for (const ip of wanted) if (!held.has(ip)) await this.#refuseUnavailable(service, ip, isTaken);
+    const clusterIPs = [...wanted];
+    for (const family of (spec.ipFamilies ?? []).slice(clusterIPs.length)) {
+      const range = this.#ranges.find((one) => one.family === family);
+      if (range) clusterIPs.push(await freeAddress(range, isTaken, context));
+    }
+    return { ...spec, clusterIP: clusterIPs[0], clusterIPs };
+  }
+
+  async #refuseUnavailable(service: Service, ip: string, isTaken: (ip: string) => Promise<boolean>): Promise<void> {
+    const range = this.#ranges.find((one) => one.contains(ip));
+    const sameFamily = this.#ranges.find(({ family }) => family === familyOf(ip)) ?? this.#ranges[0]!;
+    const why = !range
+      ? `the provided IP (${ip}) is not in the valid range. The range of valid IPs is ${sameFamily.cidr}`
+      : (await isTaken(ip)) && 'provided IP is already allocated';
+    if (!why) return;
+    throw refused(service, [
+      invalidValue('spec.clusterIPs', service.spec.clusterIPs ?? [ip], `failed to allocate IP ${ip}: ${why}`),
+    ]);
+  }
+
+  #withNodePorts(
+    service: Service,
+    before: ServiceSpec | undefined,
+    context: BehaviourContext & { inUse: Set<number> },
+  ) {
+    const { spec } = service;
+    const held = new Set(heldNodePorts(before));
+    const errors: FieldError[] = [];
+    const check = (port: number, at: string) => {
+      if (held.has(port)) return;
+      const why = this.#complaintOf(port, context.inUse);
+      if (why) errors.push(invalidValue(at, port, why));
+    };
+    spec.ports?.forEach(({ nodePort }, index) => {
+      if (nodePort) check(nodePort, `spec.ports[${index}].nodePort`);
+    });
+    if (spec.healthCheckNodePort && needsHealthCheckPort(spec))
+      check(spec.healthCheckNodePort, 'spec.healthCheckNodePort');
+    if (errors.length > 0) throw refused(service, errors);
+    const chosen = new Set(heldNodePorts(spec));
+    const next = () => this.#freeNodePort(new Set([...context.inUse, ...chosen]), context);
+    const ports = needsNodePort(spec) ? withChosenPorts(spec.ports ?? [], chosen, next) : spec.ports;
+    const health = needsHealthCheckPort(spec) && !spec.healthCheckNodePort ? { healthCheckNodePort: next() } : {};
+    return { ...spec, ...(ports && { ports }), ...health };
+  }
+
+  #complaintOf(port: number, inUse: Set<number>): string | undefined {
+    const { from, to } = this.#nodePorts;
+    if (port < from || port > to)
+      return `provided port is not in the valid range. The range of valid ports is ${from}-${to}`;
+    return inUse.has(port) ? 'provided port is already allocated' : undefined;
+  }
+
+  #freeNodePort(taken: ReadonlySet<number>, { services }: BehaviourContext): number {
+    const { from, to } = this.#nodePorts;
+    for (const index of candidates(BigInt(to - from + 1), services.random)) {
+      const port = from + Number(index);
+      if (!taken.has(port)) return port;
+    }
+    throw internalError('failed to allocate a nodePort: range is full');
+  }
+}
+
+const refused = (service: Service, errors: FieldError[]) =>
+  invalid({ group: '', kind: 'Service' }, service.metadata.name, errors);
+
+function withFamilies(service: Service, available: readonly IpFamily[]): Service {
+  const families = familiesOf(service, available);
+  return families ? { ...service, spec: { ...service.spec, ...families } } : service;
+}
+
+/** The same number for the same port in another protocol: DNS is one Service with one node port. */
+function withChosenPorts(ports: NonNullable<ServiceSpec['ports']>, chosen: Set<number>, next: () => number) {
+  const done: typeof ports = [];
+  for (const port of ports) {
+    if (port.nodePort) {
+      done.push(port);
+      continue;
+    }
+    const twin = [...done, ...ports].find(
+      (other) => other.nodePort && other.port === port.port && other.protocol !== port.protocol,
+    );
+    const isFree =
+      twin && ![...done, ...ports].some((o) => o.nodePort === twin.nodePort && o.protocol === port.protocol);
+    const nodePort = isFree ? twin.nodePort! : next();
+    chosen.add(nodePort);
+    done.push({ ...port, nodePort });
+  }
+  return done;
+}
+
+async function freeAddress(
+  range: AddressRange,
+  isTaken: (ip: string) => Promise<boolean>,
+  { services }: BehaviourContext,
+) {
+  for (const index of candidates(range.size, services.random)) {
+    const ip = range.at(index);
+    if (!(await isTaken(ip))) return ip;
+  }
+  throw internalError('failed to allocate a serviceIP: range is full');
+}
+
+async function addressTaken(ip: string, { services }: BehaviourContext): Promise<boolean> {
+  const kind = services.kinds.byKind('networking.k8s.io', 'v1', 'IPAddress');
+  return kind !== undefined && (await services.stored.peek(kind, { name: ip })) !== undefined;
+}
+
+async function portsInUse({ services }: BehaviourContext): Promise<Set<number>> {
+  const { items } = await services.caches.of(Service).list({ freshness: 'newest' });
+  return new Set(items.flatMap((item) => heldNodePorts((item.object() as unknown as Service).spec)));
+}
+
+/** Takes what is new, gives back what is left behind. */
+function claims(service: Service, before: ServiceSpec | undefined, context: BehaviourContext): Alongside {
+  const [heldIps, heldPorts] = [heldAddresses(before), heldNodePorts(before)];
+  const [ips, ports] = [heldAddresses(service.spec), heldNodePorts(service.spec)];
+  const newIps = ips.filter((ip) => !heldIps.includes(ip));
+  const newPorts = ports.filter((port) => !heldPorts.includes(port));
+  const released = release(
+    heldIps.filter((ip) => !ips.includes(ip)),
+    heldPorts.filter((port) => !ports.includes(port)),
+  );
+  return {
+    when: [...newIps.map(ipAddressKey), ...newPorts.map(nodePortKey)].map((key) => ({ key, modRevision: 0 })),
+    then: [
+      ...newIps.map((ip) => ({ put: ipAddressKey(ip), value: ipAddressFor(ip, service.metadata, context.services) })),
+      ...newPorts.map((port) => ({ put: nodePortKey(port), value: nodePortValue(service.metadata) })),
+      ...released.then,
+    ],
+  };
+}
+
+const release = (ips: readonly string[], ports: readonly number[]): Alongside => ({
+  when: [],
+  then: [...ips.map(ipAddressKey), ...ports.map(nodePortKey)].map((key) => ({ delete: key })),
+});

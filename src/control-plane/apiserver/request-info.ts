@@ -1,0 +1,153 @@
+/**
+ * What a request is about, read from its method and path alone; authorisation and routing see nothing else. Segments of the
+ * path are decoded one by one, so an encoded slash stays inside its segment. Source: API reference, "API URIs".
+ */
+import { badRequest } from '#api/machinery/status.ts';
+
+export type RequestVerb =
+  | 'create'
+  | 'get'
+  | 'list'
+  | 'watch'
+  | 'update'
+  | 'patch'
+  | 'delete'
+  | 'deletecollection'
+  /** A method that is none of the above, e.g. OPTIONS on a proxied path. */
+  | '';
+
+export interface ResourceRequestInfo {
+  isResource: true;
+  verb: RequestVerb;
+  method: string;
+  path: string;
+  query: URLSearchParams;
+  group: string;
+  version: string;
+  resource: string;
+  /** '' when there is none, like the next two. */
+  subresource: string;
+  namespace: string;
+  /** From the path, or the name that a field selector pins a list to: then `namedByPath` is false. */
+  name: string;
+  namedByPath: boolean;
+  /** Behind the subresource, still encoded, without a leading slash: what a proxy passes on. */
+  rest: string;
+  fieldSelector?: string;
+  labelSelector?: string;
+}
+
+export interface NonResourceRequestInfo {
+  isResource: false;
+  /** The method in lower case. */
+  verb: string;
+  method: string;
+  path: string;
+  query: URLSearchParams;
+}
+
+export type RequestInfo = ResourceRequestInfo | NonResourceRequestInfo;
+
+const NAMESPACE_SUBRESOURCES = new Set(['status', 'finalize']);
+const VERB_OF_METHOD: Readonly<Record<string, RequestVerb>> = {
+  GET: 'get',
+  HEAD: 'get',
+  POST: 'create',
+  PUT: 'update',
+  PATCH: 'patch',
+  DELETE: 'delete',
+};
+
+/** Throws BadRequest when a segment is not well encoded. `url` is a path with its query. */
+export function requestInfoOf(method: string, url: string): RequestInfo {
+  const { path, query } = splitUrl(url);
+  const nonResource: NonResourceRequestInfo = { isResource: false, verb: method.toLowerCase(), method, path, query };
+  const segments = path.split('/').filter((segment) => segment !== '');
+  const prefix = segments.shift();
+  if (prefix !== 'api' && prefix !== 'apis') return nonResource;
+  if (segments.length < (prefix === 'api' ? 2 : 3)) return nonResource;
+
+  const group = prefix === 'apis' ? decoded(segments.shift()!) : '';
+  const version = decoded(segments.shift()!);
+  const watchPrefix = segments[0] === 'watch' && segments.length > 1;
+  if (watchPrefix) segments.shift();
+  const { namespace, parts } = locate(segments);
+  const name = decoded(parts[1] ?? '');
+  const verb = watchPrefix ? 'watch' : verbOf(method, query, name);
+  const info: ResourceRequestInfo = {
+    isResource: true,
+    verb,
+    method,
+    path,
+    query,
+    group,
+    version,
+    resource: decoded(parts[0] ?? ''),
+    subresource: decoded(parts[2] ?? ''),
+    namespace,
+    name,
+    namedByPath: name !== '',
+    rest: restOf(path, parts),
+  };
+  return { ...info, ...selectorsOf(info) };
+}
+
+function verbOf(method: string, query: URLSearchParams, name: string): RequestVerb {
+  const verb = VERB_OF_METHOD[method] ?? '';
+  if (verb === 'get' && !name) return isTrue(query.get('watch')) ? 'watch' : 'list';
+  return verb === 'delete' && !name ? 'deletecollection' : verb;
+}
+
+/** `namespaces/x/pods/…` is about pods in x; `namespaces/x/status` about the namespace x itself. */
+function locate(segments: readonly string[]): { namespace: string; parts: readonly string[] } {
+  if (segments[0] !== 'namespaces' || segments.length < 2) return { namespace: '', parts: segments };
+  const namespace = decoded(segments[1]!);
+  const isNested = segments.length > 2 && !NAMESPACE_SUBRESOURCES.has(segments[2]!);
+  return { namespace, parts: isNested ? segments.slice(2) : segments };
+}
+
+/** Keeps a trailing slash and doubled ones: a proxied server may tell them apart. */
+function restOf(path: string, parts: readonly string[]): string {
+  if (parts.length < 3) return '';
+  const marker = `/${parts.slice(0, 3).join('/')}`;
+  const at = path.indexOf(marker);
+  return at < 0 ? parts.slice(3).join('/') : path.slice(at + marker.length).replace(/^\//, '');
+}
+
+function selectorsOf({ verb, query, name }: ResourceRequestInfo): Partial<ResourceRequestInfo> {
+  if (verb !== 'list' && verb !== 'watch' && verb !== 'deletecollection') return {};
+  const fieldSelector = query.get('fieldSelector');
+  const labelSelector = query.get('labelSelector');
+  const pinned = !name && verb !== 'deletecollection' && fieldSelector ? nameIn(fieldSelector) : '';
+  return {
+    ...(pinned && { name: pinned }),
+    ...(fieldSelector && { fieldSelector }),
+    ...(labelSelector && { labelSelector }),
+  };
+}
+
+function nameIn(fieldSelector: string): string {
+  const found = /(?:^|,)metadata\.name==?([^,!=]+)(?:,|$)/.exec(fieldSelector);
+  const name = found?.[1] ?? '';
+  return name.includes('/') || name.includes('%') || name === '.' || name === '..' ? '' : name;
+}
+
+function splitUrl(url: string): { path: string; query: URLSearchParams } {
+  const mark = url.indexOf('?');
+  if (mark < 0) return { path: url, query: new URLSearchParams() };
+  return { path: url.slice(0, mark), query: new URLSearchParams(url.slice(mark + 1)) };
+}
+
+function decoded(segment: string): string {
+  if (!segment.includes('%')) return segment;
+  try {
+    return decodeURIComponent(segment);
+  } catch (error) {
+    if (error instanceof URIError) throw badRequest(`invalid URL escape in ${JSON.stringify(segment)}`);
+    throw error;
+  }
+}
+
+/** As upstream reads a boolean of the query: anything but `false` and `0`. */
+export const isTrue = (value: string | null): boolean =>
+  value !== null && value.toLowerCase() !== 'false' && value !== '0';

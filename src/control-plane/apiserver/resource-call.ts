@@ -1,0 +1,84 @@
+/** One request about a resource on its way through the verbs, and what comes out of it. */
+import type { Kind, KindRegistry } from '#api/machinery/kind.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
+import type { Clock } from '#base/clock.ts';
+import type { Log } from '#base/log.ts';
+import type { Random } from '#base/random.ts';
+import type { UserInfo } from '#client/transport.ts';
+import type { AdmissionChain } from './admission/chain.ts';
+import type { AdmissionRequest, AdmissionVerb } from './admission/define-admission.ts';
+import type { Authorizer } from './authorization/authorizer.ts';
+import type { Behaviours } from './registry/behaviour.ts';
+import type { Caches } from './registry/caches.ts';
+import type { StoredObjects, StoredState } from './registry/stored-objects.ts';
+import type { RequestBody } from './request-body.ts';
+import type { ResourceRequestInfo } from './request-info.ts';
+import type { Forward } from './streaming/forward.ts';
+import type { CachedObject, ListPage } from './watch-cache/watch-cache.ts';
+
+export interface ResourceCall<T extends KubeObject = KubeObject> {
+  kind: Kind<T>;
+  info: ResourceRequestInfo;
+  user: UserInfo;
+  body: RequestBody | undefined;
+  signal: AbortSignal | undefined;
+  /** Adds a `Warning: 299`. */
+  warn(text: string): void;
+}
+
+/** What the verbs work with; the same for every request. */
+export interface VerbServices {
+  stored: StoredObjects;
+  caches: Caches;
+  kinds: KindRegistry;
+  behaviours: Behaviours;
+  admission: AdmissionChain;
+  authorizer: Authorizer;
+  clock: Clock;
+  random: Random;
+  log: Log;
+}
+
+/** Failures are thrown as StatusError. Objects are frozen. */
+export type Reply =
+  | { code: number; object: object; kind?: Kind; cached?: CachedObject }
+  | { code: number; page: ListPage; kind: Kind }
+  /** A list that was made for this request; `list` is the whole, `items` what is in it. */
+  | { code: number; list: object; items: readonly KubeObject[]; kind: Kind }
+  /** Text, not an object: the log of a container that has none. */
+  | { code: number; text: string }
+  /** Bytes that somebody else (a kubelet, a pod) is to send: the transport connects the client with them. */
+  | { code: number; forward: Forward };
+
+export const objectReply = <T extends KubeObject>(
+  kind: Kind<T>,
+  { object, cached }: StoredState<T>,
+  code = 200,
+): Reply => ({ code, object, kind, ...(cached && { cached }) });
+
+/** Namespace and name as the path gives them. */
+export const locationOf = ({
+  kind,
+  info,
+}: Pick<ResourceCall, 'kind' | 'info'>): { name: string; namespace?: string } =>
+  kind.scope === 'Namespaced' ? { name: info.name, namespace: info.namespace } : { name: info.name };
+
+/** A Namespace is admitted as if it stood in itself, as upstream does. */
+export function admissionRequest<T extends KubeObject>(
+  { kind, info, user }: ResourceCall<T>,
+  { verb, object, old, dryRun }: { verb: AdmissionVerb; object?: T | undefined; old?: T | undefined; dryRun: boolean },
+): AdmissionRequest<T> {
+  const isNamespace = kind.group === '' && kind.plural === 'namespaces';
+  const name = info.name || object?.metadata?.name || '';
+  return {
+    verb,
+    kind,
+    namespace: isNamespace ? name : kind.scope === 'Namespaced' ? info.namespace : '',
+    name,
+    subresource: info.subresource,
+    user,
+    dryRun,
+    object,
+    old,
+  };
+}

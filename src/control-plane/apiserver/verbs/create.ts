@@ -1,0 +1,74 @@
+/**
+ * POST to a collection. The order is part of the contract: webhooks see defaulted objects, validation sees what webhooks made
+ * of them. Source: API conventions; order as upstream's handlers/create.go and registry/store.go.
+ */
+import type { KubeObject } from '#api/machinery/object.ts';
+import { hasReason, internalError, invalid, StatusError } from '#api/machinery/status.ts';
+import { deepFreeze } from '#base/deep-freeze.ts';
+import { decodeObject } from '../decode-object.ts';
+import type { Prepared } from '../registry/behaviour.ts';
+import { AlongsideTaken } from '../registry/stored-objects.ts';
+import { admissionRequest, objectReply, type Reply, type ResourceCall, type VerbServices } from '../resource-call.ts';
+import { inNamespace, needsNameGeneration, withIdentity, withoutSystemFields } from './object-identity.ts';
+import { writeOptionsOf } from './write-options.ts';
+
+/** How often a generated name may meet an existing one. Source: KEP-4420. */
+const MAX_NAME_ATTEMPTS = 8;
+/** How often somebody else may take what was just chosen (an address, a port). */
+const MAX_ALLOCATION_ATTEMPTS = 16;
+
+export async function create<T extends KubeObject>(call: ResourceCall<T>, services: VerbServices): Promise<Reply> {
+  const { kind, info } = call;
+  const { dryRun, fieldValidation } = writeOptionsOf(info.query, 'CreateOptions'); //      422 Invalid
+  const submitted = decodeObject(kind, call.body, { fieldValidation, warn: call.warn }); // 400 BadRequest, 415
+  const placed = inNamespace(kind, withoutSystemFields(submitted), info.namespace); //     400 BadRequest
+  const admitted = await services.admission.mutate(admissionRequest(call, { verb: 'create', object: placed, dryRun })); // 403
+  const made = await createAdmitted(call, { admitted: admitted as T, dryRun }, services);
+  return made;
+}
+
+/** The rest of a create, for what was admitted; PUT of a name that does not exist comes here too. */
+export async function createAdmitted<T extends KubeObject>(
+  call: ResourceCall<T>,
+  { admitted, dryRun }: { admitted: T; dryRun: boolean },
+  services: VerbServices,
+): Promise<Reply> {
+  if (admitted.metadata.resourceVersion)
+    throw new StatusError('InternalError', 'resourceVersion should not be set on objects to be created');
+  let names = needsNameGeneration(admitted) ? MAX_NAME_ATTEMPTS : 1;
+  let allocations = MAX_ALLOCATION_ATTEMPTS;
+  for (;;) {
+    try {
+      return await createOnce(call, { admitted, dryRun }, services);
+    } catch (error) {
+      if (error instanceof AlongsideTaken) {
+        if (--allocations > 0) continue;
+        throw internalError(error.message, error);
+      }
+      if (hasReason(error, 'AlreadyExists') && --names > 0) continue;
+      throw error;
+    }
+  }
+}
+
+async function createOnce<T extends KubeObject>(
+  call: ResourceCall<T>,
+  { admitted, dryRun }: { admitted: T; dryRun: boolean },
+  services: VerbServices,
+): Promise<Reply> {
+  const { kind } = call;
+  const behaviour = services.behaviours.of(kind);
+  const named = withIdentity(admitted, services);
+  const prepared = ((await behaviour?.beforeCreate?.(named, { services, dryRun })) ?? { object: named }) as Prepared<T>;
+  const object = deepFreeze(kind.prepareForCreate(prepared.object));
+  const errors = kind.validate(object);
+  if (errors.length > 0) throw invalid(kind, object.metadata.name ?? '', errors); //       422 Invalid
+  for (const text of kind.warnings(object)) call.warn(text);
+  await services.admission.validate(admissionRequest(call, { verb: 'create', object, dryRun })); // 403 Forbidden
+  if (dryRun) {
+    await services.stored.refuseIfExists(kind, object.metadata);
+    return objectReply(kind, { object }, 201);
+  }
+  const stored = await services.stored.create(kind, object, prepared.alongside); //         409 AlreadyExists
+  return objectReply(kind, stored, 201);
+}

@@ -1,0 +1,22 @@
+/** GET of one object. Source: API concepts, "Resource versions" for the meaning of `resourceVersion`. */
+import type { KubeObject } from '#api/machinery/object.ts';
+import { badRequest, notFound } from '#api/machinery/status.ts';
+import { formOf } from '../registry/caches.ts';
+import { locationOf, objectReply, type Reply, type ResourceCall, type VerbServices } from '../resource-call.ts';
+import { storageKey } from '../watch-cache/stored-object.ts';
+import type { Freshness } from '../watch-cache/watch-cache.ts';
+
+export async function get<T extends KubeObject>(call: ResourceCall<T>, { caches }: VerbServices): Promise<Reply> {
+  const { kind, info } = call;
+  const freshness = freshnessOf(info.query.get('resourceVersion') ?? '');
+  const found = await caches.of(kind).get(storageKey(kind, locationOf(call)), freshness); // 504 when too new a version
+  if (!found) throw notFound(kind, info.name);
+  return objectReply(kind, { object: found.object(formOf(kind)), cached: found });
+}
+
+function freshnessOf(resourceVersion: string): Freshness {
+  if (resourceVersion === '') return 'newest';
+  if (resourceVersion === '0') return 'any';
+  if (/^\d{1,16}$/.test(resourceVersion)) return { notOlderThan: Number(resourceVersion) };
+  throw badRequest(`resourceVersion: Invalid value: ${JSON.stringify(resourceVersion)}: must be a number`);
+}

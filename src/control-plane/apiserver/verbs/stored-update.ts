@@ -1,0 +1,111 @@
+/**
+ * The way of every change of a stored object, whether it came as a whole (PUT), as a patch or through a subresource. Runs
+ * again from the new state when somebody else was faster. Order as upstream's registry/store.go, Update.
+ */
+
+import { invalidValue } from '#api/machinery/field-error.ts';
+import type { KubeObject, ObjectMeta } from '#api/machinery/object.ts';
+import { conflict, internalError, invalid, modified } from '#api/machinery/status.ts';
+import { deepFreeze } from '#base/deep-freeze.ts';
+import type { Prepared } from '../registry/behaviour.ts';
+import { AlongsideTaken, type Change, keyIn } from '../registry/stored-objects.ts';
+import {
+  admissionRequest,
+  locationOf,
+  objectReply,
+  type Reply,
+  type ResourceCall,
+  type VerbServices,
+} from '../resource-call.ts';
+
+const MAX_ALLOCATION_ATTEMPTS = 16;
+
+export interface StoredUpdate<T> {
+  /** What the client wants in place of `current`. May throw StatusError. */
+  next: (current: T) => T | Promise<T>;
+  dryRun: boolean;
+}
+
+export async function updateStored<T extends KubeObject>(
+  call: ResourceCall<T>,
+  update: StoredUpdate<T>,
+  services: VerbServices,
+): Promise<Reply> {
+  for (let allocations = MAX_ALLOCATION_ATTEMPTS; ; ) {
+    try {
+      const result = await services.stored.update(call.kind, locationOf(call), {
+        dryRun: update.dryRun,
+        change: (current) => changeOf(call, { ...update, current: current! }, services),
+      });
+      return objectReply(call.kind, result);
+    } catch (error) {
+      if (!(error instanceof AlongsideTaken)) throw error;
+      if (--allocations === 0) throw internalError(error.message, error);
+    }
+  }
+}
+
+async function changeOf<T extends KubeObject>(
+  call: ResourceCall<T>,
+  { next, current, dryRun }: StoredUpdate<T> & { current: T },
+  services: VerbServices,
+): Promise<Change<T>> {
+  const { kind, info } = call;
+  const behaviour = services.behaviours.of(kind);
+  const wanted = withoutManagedFields(await next(current));
+  refuseOtherUid(call, wanted, current); //                                                409 Conflict
+  const request = admissionRequest(call, { verb: 'update', object: wanted, old: current, dryRun });
+  const admitted = ((await services.admission.mutate(request)) ?? wanted) as T; //         403 Forbidden
+  const versioned = atCurrentVersion(call, admitted, current); //                          409 Conflict, 422 Invalid
+  const prepared: Prepared<T> =
+    behaviour?.beforeUpdate && info.subresource !== 'status'
+      ? ((await behaviour.beforeUpdate(versioned, current, { services, dryRun })) as Prepared<T>)
+      : { object: versioned };
+  const object = deepFreeze(kind.prepareForUpdate(prepared.object, current, info.subresource));
+  const errors = kind.validateUpdate(object, current, info.subresource);
+  if (errors.length > 0) throw invalid(kind, object.metadata.name, errors); //             422 Invalid
+  if (info.subresource === '') for (const text of kind.warnings(object, current)) call.warn(text);
+  await services.admission.validate({ ...request, object }); //                            403 Forbidden
+  const { alongside } = prepared;
+  if (!isFinished(object, current) || behaviour?.mayBeRemoved?.(object) === false)
+    return { put: object, ...(alongside && { alongside }) };
+  const released = behaviour?.onRemove?.(object);
+  return { remove: object, ...(released && { alongside: released }) };
+}
+
+/** The last finalizer is gone, and nothing else keeps what was told to go. */
+function isFinished({ metadata }: KubeObject, { metadata: current }: KubeObject): boolean {
+  if (metadata.finalizers?.length || !current.deletionTimestamp) return false;
+  return !current.deletionGracePeriodSeconds;
+}
+
+/** Throws Conflict when the client saw another version. Without one it means the newest, where the kind allows that. */
+function atCurrentVersion<T extends KubeObject>({ kind, info }: ResourceCall<T>, next: T, current: T): T {
+  const { resourceVersion } = current.metadata;
+  const seen = next.metadata.resourceVersion;
+  if (seen === resourceVersion) return next;
+  if (seen && seen !== '0') throw modified(kind, info.name);
+  if (!kind.allowUnconditionalUpdate)
+    throw invalid({ group: kind.group, kind: kind.plural }, info.name, [
+      invalidValue('metadata.resourceVersion', 0, 'must be specified for an update'),
+    ]);
+  return { ...next, metadata: { ...next.metadata, resourceVersion } };
+}
+
+function refuseOtherUid<T extends KubeObject>({ kind, info }: ResourceCall<T>, next: T, current: T): void {
+  const { uid } = next.metadata;
+  if (!uid || uid === current.metadata.uid) return;
+  const key = keyIn(kind, current.metadata);
+  const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid}`;
+  throw conflict(
+    kind,
+    info.name,
+    `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: ${why}`,
+  );
+}
+
+function withoutManagedFields<T extends KubeObject>(object: T): T {
+  if (!object.metadata.managedFields) return object;
+  const { managedFields: _, ...metadata } = object.metadata;
+  return { ...object, metadata: metadata as ObjectMeta };
+}

@@ -1,0 +1,41 @@
+/** PUT of one object: replaces what its endpoint may change. */
+import type { KubeObject } from '#api/machinery/object.ts';
+import { hasReason } from '#api/machinery/status.ts';
+import { forbiddenBy } from '../authorization/authorizer.ts';
+import { decodeObject } from '../decode-object.ts';
+import { admissionRequest, locationOf, type Reply, type ResourceCall, type VerbServices } from '../resource-call.ts';
+import { createAdmitted } from './create.ts';
+import { inNamespace, refuseOtherName, withoutSystemFields } from './object-identity.ts';
+import { updateStored } from './stored-update.ts';
+import { writeOptionsOf } from './write-options.ts';
+
+export async function update<T extends KubeObject>(call: ResourceCall<T>, services: VerbServices): Promise<Reply> {
+  const { kind, info } = call;
+  const { dryRun, fieldValidation } = writeOptionsOf(info.query, 'UpdateOptions'); //      422 Invalid
+  const submitted = decodeObject(kind, call.body, { fieldValidation, warn: call.warn }); // 400 BadRequest, 415
+  const object = inNamespace(kind, submitted, info.namespace); //                          400 BadRequest
+  refuseOtherName(object, info.name); //                                                   400 BadRequest
+
+  if (kind.allowCreateOnUpdate && info.subresource === '' && !(await services.stored.get(kind, locationOf(call)))) {
+    try {
+      return await createByUpdate(call, { object, dryRun }, services);
+    } catch (error) {
+      if (!hasReason(error, 'AlreadyExists')) throw error; // somebody created it meanwhile: then it is an update
+    }
+  }
+  return updateStored(call, { next: () => object, dryRun }, services); //                  404, 409, 422, 403
+}
+
+async function createByUpdate<T extends KubeObject>(
+  call: ResourceCall<T>,
+  { object, dryRun }: { object: T; dryRun: boolean },
+  services: VerbServices,
+): Promise<Reply> {
+  const { info, user } = call;
+  const attributes = { ...info, user, verb: 'create' };
+  const { decision, reason } = await services.authorizer.authorize(attributes);
+  if (decision !== 'allow') throw forbiddenBy(attributes, reason);
+  const request = admissionRequest(call, { verb: 'create', object: withoutSystemFields(object), dryRun });
+  const admitted = (await services.admission.mutate(request)) as T;
+  return createAdmitted(call, { admitted, dryRun }, services);
+}

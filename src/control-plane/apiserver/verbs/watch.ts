@@ -1,0 +1,68 @@
+/**
+ * GET with `watch=1`: changes of a collection from some point on. What can be refused is refused before the stream opens;
+ * what is found out later (a version that is too old) is thrown by the first step of the iteration and sent as an ERROR event.
+ */
+import type { Kind } from '#api/machinery/kind.ts';
+import type { Clock } from '#base/clock.ts';
+import { watchOptionsOf } from '../list-options.ts';
+import type { ResourceCall, VerbServices } from '../resource-call.ts';
+import type { CacheWatch } from '../watch-cache/watch-cache.ts';
+
+/** Watches without a timeout of their own end after 30 to 60 minutes, spread so that they do not come back all at once. */
+const MIN_TIMEOUT_SECONDS = 1800;
+
+export interface OpenedWatch {
+  kind: Kind;
+  batches: CacheWatch;
+}
+
+export async function watch(
+  { kind, info, signal }: ResourceCall,
+  { caches, clock, random }: VerbServices,
+): Promise<OpenedWatch> {
+  const { selection, ...options } = watchOptionsOf(kind, info); // 400 BadRequest, 422 Invalid
+  const cache = caches.of(kind);
+  await cache.ready();
+  let after: number | undefined;
+  if (typeof options.from === 'number') {
+    if (options.initialEvents)
+      await cache.waitUntil(options.from, signal); // 504 Timeout
+    else after = options.from;
+  } else {
+    const now = options.from === 'newest' ? await cache.freshen() : cache.revision;
+    if (!options.initialEvents) after = now;
+  }
+  const seconds = options.timeoutSeconds || MIN_TIMEOUT_SECONDS * (1 + random.next());
+  const limit = timeLimit(clock, seconds * 1000, signal);
+  const batches = cache.watch({
+    ...selection,
+    ...(after !== undefined && { after }),
+    initialEventsEnd: options.initialEventsEnd,
+    bookmarks: options.bookmarks,
+    signal: limit.signal,
+  });
+  return { kind, batches: thenFinally(batches, limit.cancel) };
+}
+
+/** Aborts after `ms` or with `outer`, whichever comes first. */
+function timeLimit(clock: Clock, ms: number, outer: AbortSignal | undefined) {
+  const controller = new AbortController();
+  const abort = () => controller.abort();
+  const timer = clock.timer(ms, abort);
+  if (outer?.aborted) abort();
+  outer?.addEventListener('abort', abort, { once: true });
+  const cancel = () => {
+    timer.cancel();
+    outer?.removeEventListener('abort', abort);
+    abort();
+  };
+  return { signal: controller.signal, cancel };
+}
+
+async function* thenFinally<T>(items: AsyncIterable<T>, finish: () => void): AsyncGenerator<T> {
+  try {
+    yield* items;
+  } finally {
+    finish();
+  }
+}
