@@ -106,6 +106,16 @@ export class Client {
     });
   }
 
+  /** Of one namespace, or of all; by selectors, or everything. */
+  async deleteCollection(kind: Kind, scope: ListOptions, options: DeleteOptions = {}): Promise<void> {
+    const path = pathOf(kind, { ...(scope.namespace && { namespace: scope.namespace }) });
+    await this.transport.request({
+      method: 'DELETE',
+      path: `${path}${queryOf(scope)}`,
+      object: { kind: 'DeleteOptions', apiVersion: 'v1', ...options },
+    });
+  }
+
   /** A subresource that is a body of its own: binding, eviction, token. */
   async createSubresource(kind: Kind, at: Named & { subresource: string }, object: unknown): Promise<unknown> {
     return (await this.transport.request({ method: 'POST', path: pathOf(kind, at), object })).object;

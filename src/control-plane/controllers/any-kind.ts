@@ -5,8 +5,9 @@
 import type { Kind } from '#api/machinery/kind.ts';
 import { apiVersionOf } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
+import { keyOf } from '#api/machinery/object.ts';
 import type { IndexedInformer, Informer } from '#client/informer.ts';
-import type { AnyKindContext, AnyKindController, AnyObjectRef } from './define-controller.ts';
+import type { AnyKindApi, AnyKindContext, AnyKindController, AnyObjectRef } from './define-controller.ts';
 import { settled } from './define-controller.ts';
 import type { RunEnvironment } from './key-runner.ts';
 import { KeyRunner } from './key-runner.ts';
@@ -50,15 +51,17 @@ export function runAnyKindController({ name, spec }: AnyKindController, env: Run
     const stops = [
       informer.onProgress(() => barrier.progressed()),
       informer.onChange(({ key, now, before }) => {
-        runner.add(keyFor({ kind, key }));
-        for (const ref of spec.affects?.({ kind, now, before }, reading) ?? []) runner.add(keyFor(ref));
+        for (const ref of spec.affects({ kind, key, now, before }, reading)) runner.add(keyFor(ref));
       }),
     ];
     const stop = () => {
       for (const each of stops) each();
     };
     followed.set(idOf(kind), { kind, informer, indexes, stop });
-    for (const object of informer.list()) runner.add(keyFor({ kind, key: keyIn(object) }));
+    for (const now of informer.list()) {
+      const change = { kind, key: keyOf(now), now, before: undefined };
+      for (const ref of spec.affects(change, reading)) runner.add(keyFor(ref));
+    }
   };
 
   const followServed = () => {
@@ -81,9 +84,6 @@ export function runAnyKindController({ name, spec }: AnyKindController, env: Run
   return runner;
 }
 
-const keyIn = ({ metadata }: KubeObject): string =>
-  metadata.namespace ? `${metadata.namespace}/${metadata.name}` : metadata.name;
-
 const readingOf = (followed: Map<string, Followed>, { kinds }: RunEnvironment) => ({
   kinds,
   cached: (kind: Kind) => followed.get(idOf(kind))?.informer,
@@ -93,15 +93,21 @@ const readingOf = (followed: Map<string, Followed>, { kinds }: RunEnvironment) =
     ),
 });
 
-function apiFor(key: string, { client }: RunEnvironment, barrier: WriteBarrier): AnyKindContext['api'] {
+function apiFor(key: string, { client }: RunEnvironment, barrier: WriteBarrier): AnyKindApi {
   return {
     get: (kind, at) => client.get(kind, at),
-    list: (kind, options) => client.list(kind, options),
+    list: async (kind, options) => (await client.list(kind, options)).items,
+    async update(kind, object, subresource) {
+      const updated = await client.update(kind, object, subresource);
+      barrier.wrote(key, kind, updated.metadata.resourceVersion, object.metadata.resourceVersion);
+      return updated;
+    },
     async patch(kind, at, patch) {
       const patched = await client.patch(kind, at, patch);
       barrier.wrote(key, kind, patched.metadata.resourceVersion);
       return patched;
     },
     delete: (kind, at, options) => client.delete(kind, at, options),
+    deleteCollection: (kind, options) => client.deleteCollection(kind, options),
   };
 }

@@ -140,6 +140,16 @@ export interface AnyObjectRef {
   key: ObjectKey;
 }
 
+/** Of any kind; held to `also` by the API server alone. */
+export interface AnyKindApi {
+  get(kind: Kind, at: Named): Promise<KubeObject>;
+  list(kind: Kind, options: { namespace?: string }): Promise<readonly KubeObject[]>;
+  update(kind: Kind, object: KubeObject, subresource?: string): Promise<KubeObject>;
+  patch(kind: Kind, at: Named, patch: { type: PatchType; patch: unknown }): Promise<KubeObject>;
+  delete(kind: Kind, at: Named, options?: DeleteOptions): Promise<void>;
+  deleteCollection(kind: Kind, options: { namespace: string }): Promise<void>;
+}
+
 export interface AnyKindContext {
   /** The informer of a kind that is being followed. */
   cached(kind: Kind): Informer<KubeObject> | undefined;
@@ -148,16 +158,19 @@ export interface AnyKindContext {
   /** Makes another key dirty. */
   enqueue(ref: AnyObjectRef): void;
   kinds: KindRegistry;
-  api: {
-    get(kind: Kind, at: Named): Promise<KubeObject>;
-    list(kind: Kind, options: { namespace?: string; limit?: number }): Promise<{ items: KubeObject[] }>;
-    patch(kind: Kind, at: Named, patch: { type: PatchType; patch: unknown }): Promise<KubeObject>;
-    delete(kind: Kind, at: Named, options?: DeleteOptions): Promise<void>;
-  };
+  api: AnyKindApi;
   events: EventSink;
   clock: Clock;
   log: Log;
 }
+
+export interface AnyKindChange {
+  kind: Kind;
+  key: ObjectKey;
+  now: KubeObject | undefined;
+  before: KubeObject | undefined;
+}
+export type AnyKindReading = Pick<AnyKindContext, 'under' | 'cached' | 'kinds'>;
 
 /** The form for controllers of kinds that are unknown when this is compiled (garbage collection). */
 export interface AnyKindControllerSpec {
@@ -167,11 +180,8 @@ export interface AnyKindControllerSpec {
   /** Which of the served kinds are followed. */
   follows(kind: Kind): boolean;
   indexes?: Readonly<Record<string, (object: KubeObject) => string | string[] | undefined>>;
-  /** Further keys to look at after a change; `before` of a deleted object is its last state. */
-  affects?(
-    change: { kind: Kind; now: KubeObject | undefined; before: KubeObject | undefined },
-    context: Pick<AnyKindContext, 'under' | 'cached' | 'kinds'>,
-  ): Iterable<AnyObjectRef>;
+  /** The keys to look at after a change; `before` of a deleted object is its last state. */
+  affects(change: AnyKindChange, context: AnyKindReading): Iterable<AnyObjectRef>;
   also: readonly PolicyRule[];
   workers?: number;
   /** `object` is undefined when there is none (any more). */

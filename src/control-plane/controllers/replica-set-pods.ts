@@ -35,13 +35,13 @@ export function leastValuable(pods: readonly Pod[], count: number, related: read
   if (count >= pods.length) return [...pods];
   const onNode = new Map<string, number>();
   for (const { spec } of related) if (spec.nodeName) onNode.set(spec.nodeName, (onNode.get(spec.nodeName) ?? 0) + 1);
-  const ranked = pods.map((pod) => ({ pod, value: valueOf(pod, onNode, nowMs) }));
+  const ranked = pods.map((pod) => ({ pod, value: rankOf(pod, onNode, nowMs) }));
   ranked.sort((a, b) => compare(a.value, b.value));
   return ranked.slice(0, count).map(({ pod }) => pod);
 }
 
 /** What is compared, most important first; the lower goes first. Source: ActivePodsWithRanks. */
-function valueOf(pod: Pod, onNode: ReadonlyMap<string, number>, nowMs: number): number[] {
+function rankOf(pod: Pod, onNode: ReadonlyMap<string, number>, nowMs: number): number[] {
   const { spec, status, metadata } = pod;
   const ready = isReady(pod);
   const readyMs = ready ? millisOf(conditionOf(pod, 'Ready')?.lastTransitionTime) : undefined;

@@ -47,7 +47,7 @@ export function sliceChanges(
   for (const family of families) {
     const groups = groupsOf(service, family, { pods, nodeOf });
     const left = new Set(existing.filter(({ addressType }) => addressType === family));
-    for (const group of groups) fit(group, service, left, changes);
+    for (const group of groups) place(group, service, left, changes);
     changes.remove.push(...left);
   }
   return changes;
@@ -105,7 +105,7 @@ function endpointOf(
 
 const idOf = ({ targetRef, addresses }: Endpoint): string => `${targetRef?.uid}/${addresses[0]}`;
 
-function fit(group: Group, service: Service, left: Set<EndpointSlice>, changes: SliceChanges): void {
+function place(group: Group, service: Service, left: Set<EndpointSlice>, changes: SliceChanges): void {
   const wanted = new Map(group.endpoints.map((endpoint) => [idOf(endpoint), endpoint]));
   const slices = [...left].filter((slice) => isEqual(slice.ports, group.ports));
   const kept = slices.map((slice) => ({ slice, endpoints: takeFrom(slice, wanted) }));

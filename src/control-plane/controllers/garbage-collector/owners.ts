@@ -1,0 +1,76 @@
+/** What an object's ownerReferences are worth: whether each owner lives, is gone, or is on its way out and waits for this one. */
+import type { Kind, KindRegistry } from '#api/machinery/kind.ts';
+import type { KubeObject, OwnerReference } from '#api/machinery/object.ts';
+import { hasReason } from '#api/machinery/status.ts';
+import type { AnyKindContext, AnyObjectRef } from '../define-controller.ts';
+
+export const FOREGROUND = 'foregroundDeletion';
+export const ORPHAN = 'orphan';
+
+export const hasFinalizer = ({ metadata }: KubeObject, finalizer: string): boolean =>
+  metadata.finalizers?.includes(finalizer) ?? false;
+
+export const isBeingDeleted = ({ metadata }: KubeObject): boolean => metadata.deletionTimestamp !== undefined;
+
+/** It goes only when those that block it have gone. */
+export const waitsForDependents = (object: KubeObject): boolean =>
+  isBeingDeleted(object) && hasFinalizer(object, FOREGROUND);
+
+/** The kind that is served for a reference, in any version of its group. */
+export function kindOf({ apiVersion, kind }: OwnerReference, kinds: KindRegistry): Kind | undefined {
+  const [group = '', version = ''] = apiVersion.includes('/') ? apiVersion.split('/') : ['', apiVersion];
+  const exact =
+    kinds.byKind(group, version, kind) ?? kinds.all().find((each) => each.group === group && each.kind === kind);
+  return exact?.hub?.kind ?? exact;
+}
+
+/** undefined when the kind is not served, or a namespaced owner is claimed by an object of no namespace. */
+export function refOf(owner: OwnerReference, dependent: KubeObject, kinds: KindRegistry): AnyObjectRef | undefined {
+  const kind = kindOf(owner, kinds);
+  const { namespace } = dependent.metadata;
+  if (!kind) return undefined;
+  if (kind.scope === 'Cluster') return { kind, key: owner.name };
+  return namespace ? { kind, key: `${namespace}/${owner.name}` } : undefined;
+}
+
+export interface Owners {
+  solid: OwnerReference[];
+  dangling: OwnerReference[];
+  waiting: OwnerReference[];
+  /** Nothing can be said of them. */
+  unknown: OwnerReference[];
+}
+
+/** Before an owner is called gone, the server is asked: the cache may just not have it yet. */
+export async function ownersOf(object: KubeObject, context: AnyKindContext): Promise<Owners> {
+  const owners: Owners = { solid: [], dangling: [], waiting: [], unknown: [] };
+  for (const reference of object.metadata.ownerReferences ?? []) {
+    const ref = refOf(reference, object, context.kinds);
+    if (!ref) {
+      owners.unknown.push(reference);
+      continue;
+    }
+    const owner = await find(ref, reference.uid, context);
+    if (!owner) owners.dangling.push(reference);
+    else if (waitsForDependents(owner)) owners.waiting.push(reference);
+    else owners.solid.push(reference);
+  }
+  return owners;
+}
+
+async function find(
+  { kind, key }: AnyObjectRef,
+  uid: string,
+  context: AnyKindContext,
+): Promise<KubeObject | undefined> {
+  const cached = context.cached(kind)?.get(key);
+  if (cached?.metadata.uid === uid) return cached;
+  const [name = '', namespace] = key.split('/').reverse();
+  try {
+    const live = await context.api.get(kind, { name, ...(namespace && { namespace }) });
+    return live.metadata.uid === uid ? live : undefined;
+  } catch (error) {
+    if (hasReason(error, 'NotFound')) return undefined;
+    throw error;
+  }
+}

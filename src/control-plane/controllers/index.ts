@@ -1,0 +1,41 @@
+/** The controllers, by upstream's names. Some need to know something of the cluster that they are for. */
+import type { Controller } from './define-controller.ts';
+import { deploymentController } from './deployment/deployment.ts';
+import { endpointSliceController } from './endpoints/endpoint-slice.ts';
+import { endpointsController } from './endpoints/endpoints.ts';
+import { garbageCollector } from './garbage-collector/garbage-collector.ts';
+import { namespaceController } from './namespace.ts';
+import type { NodeIpamOptions } from './nodes/node-ipam.ts';
+import { nodeIpam } from './nodes/node-ipam.ts';
+import type { NodeLifecycleOptions } from './nodes/node-lifecycle.ts';
+import { nodeLifecycle } from './nodes/node-lifecycle.ts';
+import type { PodGarbageCollectorOptions } from './nodes/pod-garbage-collector.ts';
+import { podGarbageCollector } from './nodes/pod-garbage-collector.ts';
+import { taintEviction } from './nodes/taint-eviction.ts';
+import { replicaSetController } from './replica-set.ts';
+import { rootCaCertPublisher } from './root-ca-cert-publisher.ts';
+import { serviceAccountController } from './service-account.ts';
+
+export interface ClusterSettings {
+  /** PEM; absent: nobody publishes it. */
+  rootCa?: string;
+  nodeLifecycle?: NodeLifecycleOptions;
+  podGarbageCollector?: PodGarbageCollectorOptions;
+  /** Absent: nodes bring their own ranges. */
+  nodeIpam?: NodeIpamOptions;
+}
+
+export const controllersFor = (settings: ClusterSettings = {}): Controller[] => [
+  endpointsController,
+  endpointSliceController,
+  deploymentController,
+  replicaSetController,
+  namespaceController,
+  garbageCollector,
+  serviceAccountController,
+  ...(settings.rootCa ? [rootCaCertPublisher(settings.rootCa)] : []),
+  podGarbageCollector(settings.podGarbageCollector),
+  ...(settings.nodeIpam ? [nodeIpam(settings.nodeIpam)] : []),
+  nodeLifecycle(settings.nodeLifecycle),
+  taintEviction(),
+];

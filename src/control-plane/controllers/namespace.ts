@@ -1,0 +1,188 @@
+/**
+ * Empties a namespace that is being deleted: the pods first, since they may use the rest, then everything else of every
+ * served kind. When nothing is left the finalizer goes, and with it the namespace. Source: namespaced_resources_deleter.
+ */
+import { Namespace } from '#api/core/v1/namespace.ts';
+import type { NamespaceCondition } from '#api/generated/schema.ts';
+import { isEqual } from '#api/machinery/equal.ts';
+import type { Kind } from '#api/machinery/kind.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
+import { hasReason, StatusError } from '#api/machinery/status.ts';
+import { timestampOf } from '#api/machinery/timestamp.ts';
+import type { AnyKindApi, AnyKindChange, AnyKindContext, AnyObjectRef, Outcome } from './define-controller.ts';
+import { again, anyKind, defineController, settled } from './define-controller.ts';
+import { NotYet } from './errors.ts';
+
+const FINALIZER = 'kubernetes';
+/** How long finalizers of others are thought to take. */
+const FINALIZERS_MS = 15_000;
+
+const isNamespace = ({ group, plural }: Kind): boolean => group === '' && plural === 'namespaces';
+const isPods = ({ group, plural }: Kind): boolean => group === '' && plural === 'pods';
+const isContent = ({ scope, verbs, hub }: Kind): boolean =>
+  scope === 'Namespaced' && !hub && verbs.includes('delete') && verbs.includes('list') && verbs.includes('watch');
+
+export const namespaceController = defineController({
+  name: 'namespace-controller',
+  reconciles: anyKind,
+  follows: (kind) => isNamespace(kind) || (isContent(kind) && kind.plural !== 'events'),
+  workers: 10,
+  also: [
+    { apiGroups: [''], resources: ['namespaces'], verbs: ['delete', 'get', 'list', 'watch'] },
+    { apiGroups: [''], resources: ['namespaces/finalize', 'namespaces/status'], verbs: ['update'] },
+    { apiGroups: ['*'], resources: ['*'], verbs: ['delete', 'deletecollection', 'get', 'list', 'watch'] },
+  ],
+
+  *affects({ kind, key, now, before }: AnyKindChange, { kinds, cached }): Iterable<AnyObjectRef> {
+    if (isNamespace(kind)) {
+      if (now?.metadata.deletionTimestamp) yield { kind, key };
+      return;
+    }
+    const { namespace = '' } = before?.metadata ?? {};
+    const namespaces = kinds.byResource('', 'v1', 'namespaces');
+    // Something has gone from a namespace that waits for that.
+    if (!now && namespaces && cached(namespaces)?.get(namespace)?.metadata.deletionTimestamp)
+      yield { kind: namespaces, key: namespace };
+  },
+
+  async reconcile(_, object, context): Promise<Outcome> {
+    const namespace = object as Namespace | undefined;
+    if (!namespace?.metadata.deletionTimestamp) return settled;
+    if (!namespace.spec.finalizers?.includes(FINALIZER)) return settled;
+    const found = await empty(namespace, context);
+    const noted = await note(namespace, found, context);
+    if (found.failures.length > 0) throw new NotYet(found.failures.join('; '));
+    if (found.remaining.length > 0) return again({ afterMs: found.waitMs });
+    await finalize(noted, context.api);
+    return settled;
+  },
+});
+
+interface Found {
+  /** Sorted by resource. */
+  remaining: { kind: Kind; objects: readonly KubeObject[] }[];
+  failures: string[];
+  waitMs: number;
+}
+
+async function empty({ metadata }: Namespace, { api, kinds }: AnyKindContext): Promise<Found> {
+  const content = kinds.all().filter(isContent);
+  const pods = await emptyOf(content.filter(isPods), metadata.name, api);
+  if (pods.remaining.length > 0 || pods.failures.length > 0) return pods;
+  return emptyOf(
+    content.filter((kind) => !isPods(kind)),
+    metadata.name,
+    api,
+  );
+}
+
+async function emptyOf(kinds: readonly Kind[], namespace: string, api: AnyKindApi): Promise<Found> {
+  const found: Found = { remaining: [], failures: [], waitMs: 0 };
+  for (const kind of kinds) {
+    try {
+      const objects = await emptied(kind, namespace, api);
+      if (objects.length === 0) continue;
+      found.remaining.push({ kind, objects });
+      found.waitMs = Math.max(found.waitMs, waitFor(objects));
+    } catch (error) {
+      if (hasReason(error, 'NotFound', 'MethodNotAllowed')) continue; // no longer served
+      if (!(error instanceof StatusError)) throw error;
+      found.failures.push(error.message);
+    }
+  }
+  return found;
+}
+
+/** What is still there afterwards. */
+async function emptied(kind: Kind, namespace: string, api: AnyKindApi): Promise<readonly KubeObject[]> {
+  const before = await api.list(kind, { namespace });
+  if (before.length === 0) return [];
+  if (kind.verbs.includes('deletecollection')) await api.deleteCollection(kind, { namespace });
+  else for (const { metadata } of before) await deleteOne(kind, metadata, api);
+  return api.list(kind, { namespace });
+}
+
+async function deleteOne(kind: Kind, { name, namespace }: KubeObject['metadata'], api: AnyKindApi): Promise<void> {
+  try {
+    await api.delete(kind, { name, ...(namespace && { namespace }) }, { propagationPolicy: 'Background' });
+  } catch (error) {
+    if (!hasReason(error, 'NotFound')) throw error;
+  }
+}
+
+/** Pods have a grace period; finalizers of others are looked at again after a while. Half of it, and a second. */
+function waitFor(objects: readonly KubeObject[]): number {
+  const graceMs = Math.max(0, ...objects.map(({ metadata }) => (metadata.deletionGracePeriodSeconds ?? 0) * 1000));
+  const hasFinalizers = objects.some(({ metadata }) => metadata.finalizers?.length);
+  return Math.max(graceMs, hasFinalizers ? FINALIZERS_MS : 0) / 2 + 1000;
+}
+
+async function note(namespace: Namespace, found: Found, { api, clock }: AnyKindContext): Promise<Namespace> {
+  const now = timestampOf(clock.now());
+  const known = namespace.status?.conditions ?? [];
+  const conditions = conditionsOf(found).map((condition) => {
+    const before = known.find(({ type }) => type === condition.type);
+    const lastTransitionTime = before?.status === condition.status ? before.lastTransitionTime : now;
+    return { ...condition, lastTransitionTime };
+  });
+  const status = { ...namespace.status, phase: 'Terminating' as const, conditions };
+  if (isEqual(status, namespace.status)) return namespace;
+  return (await api.update(Namespace, { ...namespace, status } as KubeObject, 'status')) as Namespace;
+}
+
+function conditionsOf({ remaining, failures }: Found): NamespaceCondition[] {
+  const nameOf = ({ plural, group }: Kind) => `${plural}.${group}`;
+  const counts = remaining
+    .map(({ kind, objects }) => `${nameOf(kind)} has ${objects.length} resource instances`)
+    .sort();
+  const finalizers = new Map<string, number>();
+  for (const { metadata } of remaining.flatMap(({ objects }) => objects))
+    for (const name of metadata.finalizers ?? []) finalizers.set(name, (finalizers.get(name) ?? 0) + 1);
+  const byFinalizer = [...finalizers].map(([name, count]) => `${name} in ${count} resource instances`).sort();
+  const bad = (reason: string, message: string) => ({ status: 'True', reason, message });
+  const good = (reason: string, message: string) => ({ status: 'False', reason, message });
+  return [
+    {
+      type: 'NamespaceDeletionDiscoveryFailure',
+      ...good('ResourcesDiscovered', 'All resources successfully discovered'),
+    },
+    {
+      type: 'NamespaceDeletionGroupVersionParsingFailure',
+      ...good('ParsedGroupVersions', 'All legacy kube types successfully parsed'),
+    },
+    {
+      type: 'NamespaceDeletionContentFailure',
+      ...(failures.length > 0
+        ? bad(
+            'ContentDeletionFailed',
+            `Failed to delete all resource types, ${failures.length} remaining: ${failures.join(', ')}`,
+          )
+        : good('ContentDeleted', 'All content successfully deleted, may be waiting on finalization')),
+    },
+    {
+      type: 'NamespaceContentRemaining',
+      ...(counts.length > 0
+        ? bad('SomeResourcesRemain', `Some resources are remaining: ${counts.join(', ')}`)
+        : good('ContentRemoved', 'All content successfully removed')),
+    },
+    {
+      type: 'NamespaceFinalizersRemaining',
+      ...(byFinalizer.length > 0
+        ? bad(
+            'SomeFinalizersRemain',
+            `Some content in the namespace has finalizers remaining: ${byFinalizer.join(', ')}`,
+          )
+        : good('ContentHasNoFinalizers', 'All content-preserving finalizers finished')),
+    },
+  ];
+}
+
+async function finalize(namespace: Namespace, api: AnyKindApi): Promise<void> {
+  const finalizers = (namespace.spec.finalizers ?? []).filter((name) => name !== FINALIZER);
+  const finalized = { ...namespace, spec: { ...namespace.spec, finalizers } };
+  try {
+    await api.update(Namespace, finalized, 'finalize');
+  } catch (error) {
+    if (!hasReason(error, 'NotFound')) throw error;
+  }
+}

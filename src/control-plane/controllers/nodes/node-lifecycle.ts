@@ -1,0 +1,125 @@
+/**
+ * Watches over nodes: one that is not heard of for the grace period is marked, tainted, and its pods are no longer ready.
+ * The taints keep new pods away; the taint-eviction controller sends the others elsewhere. Source: "Nodes", node controller.
+ */
+import { Lease } from '#api/coordination/v1/lease.ts';
+import { Node } from '#api/core/v1/node.ts';
+import { Pod } from '#api/core/v1/pod.ts';
+import { isReady } from '#api/core/v1/pod-conditions.ts';
+import { isEqual } from '#api/machinery/equal.ts';
+import type { Kind } from '#api/machinery/kind.ts';
+import { timestampOf } from '#api/machinery/timestamp.ts';
+import { inParallel } from '#base/concurrency.ts';
+import type { ReconcileContext } from '../define-controller.ts';
+import { again, defineController, settled, watching } from '../define-controller.ts';
+import { Heartbeats, unknownConditions } from './heartbeats.ts';
+import { evictingKey, readinessOf, taintsOf } from './node-taints.ts';
+import { EvictionPace, isAllDown } from './zones.ts';
+
+const LEASES = 'kube-node-lease';
+
+export interface NodeLifecycleOptions {
+  /** --node-monitor-grace-period: silent for so long, a node counts as lost. */
+  gracePeriodMs?: number;
+  /** --node-startup-grace-period: for one that never reported. */
+  startupGracePeriodMs?: number;
+}
+
+const writes = { update: [Node], patch: [Node], status: [Node, Pod] } as const;
+type Context = ReconcileContext<never, Kind<Node> | Kind<Pod> | Kind<Lease>, typeof writes>;
+
+export function nodeLifecycle({ gracePeriodMs = 50_000, startupGracePeriodMs = 60_000 }: NodeLifecycleOptions = {}) {
+  const heartbeats = new Heartbeats();
+  const pace = new EvictionPace();
+  const greeted = new Map<string, string>();
+
+  return defineController({
+    name: 'node-lifecycle-controller',
+    serviceAccount: 'node-controller',
+    reconciles: Node,
+    watches: [
+      watching(Lease, ({ metadata }) => (metadata.namespace === LEASES ? [metadata.name] : [])),
+      // A pod that says it is ready on a node that is not.
+      watching(
+        Pod,
+        ({ spec }) => (spec.nodeName ? [spec.nodeName] : []),
+        (now, before) => isReady(now) && !isReady(before),
+      ),
+    ],
+    writes,
+    workers: 8,
+
+    async reconcile(node, context) {
+      const { events, clock, cached } = context;
+      const { name, uid } = node.metadata;
+      const nowMs = clock.now();
+      if (greeted.get(name) !== uid)
+        events.normal(node, 'RegisteredNode', `Node ${name} event: Registered Node ${name} in Controller`);
+      greeted.set(name, uid);
+
+      const heardMs = heartbeats.lastHeardMs(node, cached(Lease).get(`${LEASES}/${name}`), nowMs);
+      const graceMs = readinessOf(node) === undefined ? startupGracePeriodMs : gracePeriodMs;
+      const leftMs = heardMs + graceMs - nowMs;
+      const current = leftMs <= 0 ? await markUnknown(node, context) : node;
+      const waitMs = await applyTaints(current, pace, context);
+      if (readinessOf(current) !== 'True') await markPodsNotReady(current, context);
+      const nextMs = [leftMs > 0 ? leftMs : undefined, waitMs].filter((ms) => ms !== undefined);
+      return nextMs.length > 0 ? again({ afterMs: Math.max(1, Math.min(...nextMs)) }) : settled;
+    },
+
+    async gone({ key, events }) {
+      heartbeats.forget(key);
+      const uid = greeted.get(key);
+      greeted.delete(key);
+      const node = { apiVersion: 'v1', kind: 'Node', name: key, ...(uid && { uid }) };
+      if (uid) events.normal(node, 'RemovingNode', `Node ${key} event: Removing Node ${key} from Controller`);
+      return settled;
+    },
+  });
+}
+
+async function markUnknown(node: Node, { api, events, clock }: Context): Promise<Node> {
+  const wasReady = readinessOf(node) === 'True';
+  const { name } = node.metadata;
+  const conditions = unknownConditions(node, clock.now());
+  const marked = await api.updateStatus(node, { ...node.status, conditions });
+  if (wasReady) events.normal(node, 'NodeNotReady', `Node ${name} status is now: NodeNotReady`);
+  return marked;
+}
+
+/** How long to wait before the node may be tainted for eviction, in ms; undefined: no need to. */
+async function applyTaints(
+  node: Node,
+  pace: EvictionPace,
+  { api, clock, cached }: Context,
+): Promise<number | undefined> {
+  const nowMs = clock.now();
+  const all = cached(Node)
+    .list()
+    .map((each) => (each.metadata.uid === node.metadata.uid ? node : each));
+  const key = evictingKey(node);
+  const isTainted = node.spec.taints?.some(({ effect, key: of }) => effect === 'NoExecute' && of === key) ?? false;
+  const waitMs = key && !isTainted ? pace.waitMs(node, all, nowMs) : undefined;
+  const wanted = taintsOf(node, { mayEvict: waitMs === 0, now: timestampOf(nowMs) });
+  const taints = isAllDown(all) ? wanted.filter(({ effect, key: of }) => effect !== 'NoExecute' || of !== key) : wanted;
+  if (!isEqual(taints, node.spec.taints)) {
+    const { name, resourceVersion } = node.metadata;
+    await api.patch(Node, { name }, { type: 'merge', patch: { metadata: { resourceVersion }, spec: { taints } } });
+  }
+  return waitMs === 0 ? undefined : waitMs;
+}
+
+async function markPodsNotReady(node: Node, { api, events, cached, clock }: Context): Promise<void> {
+  const pods = cached(Pod)
+    .list()
+    .filter((pod) => pod.spec.nodeName === node.metadata.name && isReady(pod));
+  const lastTransitionTime = timestampOf(clock.now());
+  await inParallel(pods, async (pod) => {
+    const conditions = pod.status?.conditions?.map((condition) =>
+      condition.type === 'Ready' ? { ...condition, status: 'False', lastTransitionTime } : condition,
+    );
+    if (!pod.status) return;
+    await api.updateStatus(pod, { ...pod.status, conditions });
+    events.warning(pod, 'NodeNotReady', 'Node is not ready');
+  });
+}
