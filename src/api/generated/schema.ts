@@ -830,7 +830,7 @@ export interface SelfSubjectReviewStatus {
   userInfo?: UserInfo;
 }
 
-export interface AuthenticationTokenRequest {
+export interface TokenRequest {
   apiVersion: 'authentication.k8s.io/v1';
   kind: 'TokenRequest';
   metadata: ObjectMeta;

@@ -20,6 +20,7 @@ describe('scalars are read as kubectl reads them', () => {
     ['~', null],
     ['1.5', 1.5],
     ['1e3', 1000],
+    ['e3', 'e3'],
   ] as const)
     test(`${text} is ${JSON.stringify(read)}`, () => {
       expect(value(`a: ${text}`)).toEqual({ a: read });
@@ -32,6 +33,8 @@ test('merge keys and anchors are followed', () => {
 
 test('the first document of several is read', () => {
   expect(value('# comment\n---\na: 1\n---\na: 2\n')).toEqual({ a: 1 });
+  expect(value('--- {a: 1}')).toEqual({ a: 1 });
+  expect(value('')).toBeNull();
 });
 
 test('keys are text', () => {
@@ -66,4 +69,17 @@ test('a text that is no YAML is refused with its line', () => {
 
 test('a key __proto__ changes no prototype', () => {
   expect(Object.getPrototypeOf(value('__proto__: {polluted: true}\na: 1'))).toBe(Object.prototype);
+});
+
+test('nesting without end is refused', () => {
+  const problem = 'error converting YAML to JSON: yaml: exceeded max depth of 1000';
+  expect(parseYaml(`a: ${'['.repeat(20_000)}${']'.repeat(20_000)}`)).toEqual({ problem });
+});
+
+test('JSON is read as it is, and its duplicates as those of YAML', () => {
+  expect(value('{"a": 1e3, "b": "yes", "c": "2026-01-02"}')).toEqual({ a: 1000, b: 'yes', c: '2026-01-02' });
+  expect(parseYaml('{"a": 1,\n"a": 2}', { findDuplicates: true })).toEqual({
+    value: { a: 2 },
+    duplicates: ['yaml: unmarshal errors:\n  line 2: key "a" already set in map'],
+  });
 });

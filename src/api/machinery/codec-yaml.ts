@@ -3,13 +3,16 @@
  * and then only what JSON can hold. Aliases are bounded, so that a small text cannot become a large object.
  */
 import {
+  type Document,
   type DocumentOptions,
   type ParseOptions,
-  parseDocument,
+  parseAllDocuments,
   type ScalarTag,
   type SchemaOptions,
   type Tags,
+  type YAMLParseError,
 } from 'yaml';
+import { type ParsedJson, parseJson, parseJsonStrictly } from './codec-json.ts';
 
 /** `duplicates`: upstream's text for keys that stand twice, one line each; only when asked for. */
 export type ParsedYaml = { value: unknown; duplicates: readonly string[] } | { problem: string };
@@ -20,17 +23,26 @@ const MAX_ALIASES = 100;
 /** What YAML 1.1 has and Go's reader does not: dates, sexagesimal numbers, and collections that JSON lacks. */
 const NOT_READ = /:(timestamp|set|omap|pairs)$/;
 const isRead = (tag: Tags[number]): boolean =>
-  typeof tag === 'string' || !(NOT_READ.test(tag.tag) || ('format' in tag && tag.format === 'TIME'));
+  typeof tag === 'string' ||
+  !(NOT_READ.test(tag.tag) || ('format' in tag && (tag.format === 'TIME' || tag.format === 'EXP')));
 
 /** `0o17`, which YAML 1.2 has and Go's reader takes as well. */
 const OCTAL: ScalarTag = {
   tag: 'tag:yaml.org,2002:int',
   default: true,
-  test: /^[-+]?0o[0-7_]+$/,
+  test: /^[-+]?0[oO][0-7_]+$/,
   resolve: (text: string) => {
-    const digits = text.replace(/_/g, '').replace('0o', '');
+    const digits = text.replace(/_/g, '').replace(/0[oO]/, '');
     return Number.parseInt(digits, 8);
   },
+};
+
+/** The package's own would take `e3` for a number. */
+const EXPONENT: ScalarTag = {
+  tag: 'tag:yaml.org,2002:float',
+  default: true,
+  test: /^[-+]?(?:\.[0-9]+|[0-9][0-9_]*(?:\.[0-9_]*)?)[eE][-+]?[0-9]+$/,
+  resolve: (text: string) => Number(text.replace(/_/g, '')),
 };
 
 const OPTIONS: ParseOptions & DocumentOptions & SchemaOptions = {
@@ -39,40 +51,60 @@ const OPTIONS: ParseOptions & DocumentOptions & SchemaOptions = {
   uniqueKeys: false,
   prettyErrors: false,
   logLevel: 'silent',
-  customTags: (tags: Tags): Tags => [...tags.filter(isRead), OCTAL],
+  customTags: (tags: Tags): Tags => [...tags.filter(isRead), OCTAL, EXPONENT],
 };
 
 /** Of a text with several documents the first is read, as upstream does with a request's body. */
 export function parseYaml(text: string, { findDuplicates = false } = {}): ParsedYaml {
-  const document = parseDocument(firstDocument(text), OPTIONS);
-  const [error] = document.errors;
-  if (error) return { problem: `error converting YAML to JSON: yaml: ${lineOf(text, error.pos[0])}${error.message}` };
+  return asJson(text, findDuplicates) ?? asYaml(text, findDuplicates);
+}
+
+/** JSON is YAML, clients send it where YAML is asked for, and reading it as JSON is far cheaper. */
+function asJson(text: string, findDuplicates: boolean): ParsedYaml | undefined {
+  if (!/^\s*\{/.test(text)) return undefined;
+  const parsed = findDuplicates ? withoutDuplicates(text) : parseJson(text);
+  return 'problem' in parsed ? undefined : { value: jsonValue(parsed.value, 0), duplicates: [] };
+}
+
+function withoutDuplicates(text: string): ParsedJson {
+  const parsed = parseJsonStrictly(text);
+  return 'strictErrors' in parsed && parsed.strictErrors.length > 0 ? { problem: parsed.strictErrors[0]! } : parsed;
+}
+
+function asYaml(text: string, findDuplicates: boolean): ParsedYaml {
   try {
+    const [document] = parseAllDocuments(text, OPTIONS) as Document.Parsed[];
+    if (!document) return { value: null, duplicates: [] };
+    const [error] = document.errors;
+    if (error) return { problem: `error converting YAML to JSON: ${syntaxProblem(text, error)}` };
     const value = jsonValue(document.toJS({ maxAliasCount: MAX_ALIASES }), 0);
     return { value, duplicates: findDuplicates ? duplicateKeys(text) : [] };
   } catch (failure) {
-    if (failure instanceof ReferenceError)
-      return { problem: 'error converting YAML to JSON: yaml: document contains excessive aliasing' };
-    if (failure instanceof NotJson) return { problem: `error converting YAML to JSON: ${failure.message}` };
-    throw failure;
+    return { problem: `error converting YAML to JSON: ${problemOf(failure)}` };
   }
+}
+
+/** The package's reader is recursive, and reports the end of the stack like a mistake in the text. */
+const syntaxProblem = (text: string, { pos, message }: YAMLParseError): string =>
+  /call stack/.test(message) ? TOO_DEEP : `yaml: ${lineOf(text, pos[0])}${message}`;
+
+function problemOf(failure: unknown): string {
+  if (failure instanceof NotJson) return failure.message;
+  if (failure instanceof ReferenceError) return 'yaml: document contains excessive aliasing';
+  if (failure instanceof RangeError) return TOO_DEEP;
+  throw failure;
 }
 
 class NotJson extends Error {}
 
 const MAX_DEPTH = 1000;
-
-const firstDocument = (text: string): string => {
-  const body = text.replace(/^(?:\s*(?:#[^\n]*)?\n)*---[^\n\S]*(?:\n|$)/, '');
-  const next = /^(?:---|\.\.\.)(?:\s|$)/m.exec(body);
-  return next ? body.slice(0, next.index) : body;
-};
+const TOO_DEEP = 'yaml: exceeded max depth of 1000';
 
 const lineOf = (text: string, offset: number): string => `line ${text.slice(0, offset).split('\n').length}: `;
 
 function duplicateKeys(text: string): string[] {
-  const strict = parseDocument(firstDocument(text), { ...OPTIONS, uniqueKeys: true });
-  const lines = strict.errors
+  const [strict] = parseAllDocuments(text, { ...OPTIONS, uniqueKeys: true }) as Document.Parsed[];
+  const lines = (strict?.errors ?? [])
     .filter(({ code }) => code === 'DUPLICATE_KEY')
     .map(({ pos }) => `  ${lineOf(text, pos[0])}key ${JSON.stringify(keyAt(text, pos[0]))} already set in map`);
   return lines.length === 0 ? [] : [`yaml: unmarshal errors:\n${lines.join('\n')}`];
@@ -85,7 +117,7 @@ const keyAt = (text: string, offset: number): string =>
 
 /** Plain data; what JSON cannot say is refused. */
 function jsonValue(value: unknown, depth: number): unknown {
-  if (depth > MAX_DEPTH) throw new NotJson('yaml: exceeded max depth of 1000');
+  if (depth > MAX_DEPTH) throw new NotJson(TOO_DEEP);
   if (typeof value === 'number' && !Number.isFinite(value))
     throw new NotJson(`json: unsupported value: ${goNumber(value)}`);
   if (value instanceof Uint8Array) return new TextDecoder().decode(value); // !!binary

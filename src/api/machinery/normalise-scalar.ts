@@ -51,9 +51,6 @@ export function zeroOf(scalar: Scalar): string | number | boolean | undefined {
   }
 }
 
-/** Types that are a bare Go value, so that omitempty leaves out their zero; a Quantity or IntOrString is a struct. */
-export const isTextual = (scalar: Scalar): boolean => scalar !== 'quantity' && scalar !== 'intOrString';
-
 const isWhole = (given: unknown, limit: number): boolean =>
   typeof given === 'number' && Number.isInteger(given) && given <= limit && given >= -limit - 1;
 

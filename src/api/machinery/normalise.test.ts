@@ -127,6 +127,23 @@ describe('the shape that comes out', () => {
     });
   });
 
+  test('a port that Go has as zero is absent, an amount is zero', () => {
+    const service = normalise(facts, of('', 'v1', 'Service'), {
+      spec: {
+        ports: [
+          { port: 80, targetPort: 0 },
+          { port: 81, targetPort: '' },
+        ],
+      },
+    });
+    expect(service).toMatchObject({ object: { spec: { ports: [{ port: 80 }, { port: 81 }] } } });
+    expect(JSON.stringify(service)).not.toContain('targetPort');
+    const env = [{ name: 'A', valueFrom: { resourceFieldRef: { resource: 'limits.cpu' } } }];
+    expect(pod(container({ env }))).toMatchObject({
+      containers: [{ env: [{ valueFrom: { resourceFieldRef: { resource: 'limits.cpu', divisor: '0' } } }] }],
+    });
+  });
+
   test('amounts and times have their one text', () => {
     expect(pod(container({ resources: { limits: { cpu: 0.5, memory: '1024Mi' } } }))).toMatchObject({
       containers: [{ resources: { limits: { cpu: '500m', memory: '1Gi' } } }],
@@ -137,7 +154,7 @@ describe('the shape that comes out', () => {
 
   test('it is frozen all the way down and shares nothing with the input', () => {
     const input = { spec: { template: { spec: container({ args: ['a'] }) } } };
-    const result = deployment(input) as { object: typeof input };
+    const result = deployment(input) as unknown as { object: typeof input };
     expect(Object.isFrozen(result.object.spec.template.spec.containers[0])).toBe(true);
     expect(Object.isFrozen(input.spec.template.spec.containers)).toBe(false);
   });
@@ -148,7 +165,7 @@ describe('hostile input', () => {
     const input: unknown = JSON.parse(
       '{"metadata":{"labels":{"__proto__":"x","a":"b"}},"__proto__":{"polluted":true}}',
     );
-    const { object } = deployment(input) as { object: { metadata: { labels: object } } };
+    const { object } = deployment(input) as unknown as { object: { metadata: { labels: object } } };
     expect(Object.keys(object.metadata.labels)).toEqual(['a']);
     expect(Object.getPrototypeOf(object)).toBe(Object.prototype);
     expect('polluted' in object).toBe(false);

@@ -4,8 +4,8 @@
  * `omitempty` fields go, other absent fields that are not pointers get their zero value, quantities and times their canonical
  * text. Defaults are the kind's. Source: encoding/json as apimachinery v1.36 uses it (sigs.k8s.io/json).
  */
-import type { Facts, FieldFacts, TypeFacts, TypeRef } from './facts.ts';
-import { isTextual, normaliseScalar, zeroOf } from './normalise-scalar.ts';
+import type { Facts, FieldFacts, Scalar, TypeFacts, TypeRef } from './facts.ts';
+import { normaliseScalar, zeroOf } from './normalise-scalar.ts';
 import { cloneRaw } from './raw-value.ts';
 
 /** `problem`: upstream's text of the first value that does not fit. `unknownFields`: paths in order, each once, at most 100. */
@@ -158,11 +158,14 @@ function absentValue(field: FieldFacts, ofKind: boolean, cursor: Cursor): unknow
       ? undefined
       : structValue({}, typeNamed(cursor, type.ref), below(cursor, field.name));
   }
-  if (field.omitEmpty) return undefined;
+  // A Quantity has a text of its own for zero, so Go's omitempty never leaves it out.
+  if (field.omitEmpty && !(isScalar(type, 'quantity') && !field.pointer)) return undefined;
   if ('list' in type) return EMPTY_LIST;
   if ('map' in type) return EMPTY_MAP;
   return field.pointer ? undefined : zeroOf(type.scalar);
 }
+
+const isScalar = (type: TypeRef, scalar: Scalar): boolean => 'scalar' in type && type.scalar === scalar;
 
 /** As Go's omitempty sees it; a struct that is no pointer is left out as well when nothing is in it. */
 function isEmpty(value: unknown, field: FieldFacts): boolean {
@@ -170,7 +173,7 @@ function isEmpty(value: unknown, field: FieldFacts): boolean {
   if ('map' in field.type) return Object.keys(value as object).length === 0;
   if (field.pointer) return false;
   if ('ref' in field.type) return Object.keys(value as object).length === 0;
-  if ('scalar' in field.type && !isTextual(field.type.scalar)) return false;
+  if (isScalar(field.type, 'quantity')) return false;
   return value === '' || value === 0 || value === false;
 }
 
