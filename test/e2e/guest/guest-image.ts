@@ -73,6 +73,8 @@ export interface GuestOptions {
   directory: string;
   /** Folders of this host that the guest has at the same place. */
   folders: readonly { from: string; to: string; skip?: (path: string) => boolean }[];
+  /** Further files by their path, as text. */
+  files?: Readonly<Record<string, string>>;
   /** What the guest runs as its first process once the disk is mounted; a shell script. It ends the machine with `reboot -f`. */
   script: string;
 }
@@ -99,7 +101,7 @@ function unpackKernel(directory: string) {
   return { kernel: join(folder, 'boot', `vmlinuz-${version}`), modules: join(folder, 'lib/modules', version), version };
 }
 
-function buildDisk({ directory, folders, script }: GuestOptions, modules: string): string {
+function buildDisk({ directory, folders, files, script }: GuestOptions, modules: string): string {
   const root = join(directory, 'root');
   for (const folder of [
     'proc',
@@ -143,6 +145,7 @@ function buildDisk({ directory, folders, script }: GuestOptions, modules: string
   writeFileSync(join(root, 'etc/os-release'), readFileSync('/etc/os-release'));
   for (const { from, to, skip } of folders)
     cpSync(from, join(root, to), { recursive: true, dereference: false, filter: (path) => !skip?.(path) });
+  for (const [path, text] of Object.entries(files ?? {})) writeFileSync(join(root, path), text);
   const init = join(root, 'init');
   writeFileSync(init, script);
   chmodSync(init, 0o755);

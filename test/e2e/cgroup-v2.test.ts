@@ -1,0 +1,91 @@
+/** A pod under pure cgroup v2, as users' machines have it: the whole cluster runs in a small guest of qemu's. */
+import { existsSync, mkdirSync, mkdtempSync, rmSync, copyFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { bootGuest } from './guest/boot.ts';
+import { buildGuest } from './guest/guest-image.ts';
+import { stockKubectl } from './running-cluster.ts';
+
+const PROJECT = resolve(import.meta.dirname, '../..');
+const canBoot =
+  existsSync('/usr/bin/qemu-system-x86_64') && existsSync('/usr/bin/cpio') && existsSync('/usr/sbin/depmod');
+if (process.env['CI'] === 'true' && !canBoot) throw new Error('needs qemu-system-x86, cpio, kmod and e2fsprogs');
+
+let directory = '';
+afterAll(() => {
+  if (directory) rmSync(directory, { recursive: true, force: true });
+});
+
+/** What the bundle loads from node_modules: the store's engine and its native parts. */
+const NATIVE =
+  /^(lmdb|msgpackr|msgpackr-extract|@msgpackr-extract|@lmdb|ordered-binary|weak-lru-cache|node-gyp-build-optional-packages|detect-libc)$/;
+
+const SCRIPT = `#!/bin/sh
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
+mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t tmpfs tmp /tmp; mount -t tmpfs run /run
+mkdir -p /dev/pts /dev/shm; mount -t devpts pts /dev/pts; mount -t tmpfs shm /dev/shm
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+hostname guest; ip link set lo up
+cd /kedge
+fail() { echo "GUEST-FAILED $1"; tail -n 40 /var/lib/kedge/guest/logs/*.log /var/lib/kedge/guest/*/*/*.log 2>/dev/null | tail -c 6000; reboot -f; }
+kedge() { node dist/kedge.mjs "$@"; }
+kedge up --name guest --nodes 1 --detach || fail up
+kedge image build /image --name guest --tag kedge.local/busybox:1 || fail image
+kedge kubectl --name guest apply -f /pod.yaml || fail apply
+kedge kubectl --name guest wait pod/probe --for=condition=Ready --timeout=120s || { kedge kubectl --name guest describe pod probe; fail wait; }
+echo "GUEST-LOGS $(kedge kubectl --name guest logs probe)"
+echo "GUEST-MEMORY $(cat $(find /sys/fs/cgroup -path '*kubepods*' -name memory.max -path '*pod*' | head -1))"
+echo "GUEST-V1 $(grep -c 'cgroup ' /proc/self/mounts)"
+kedge down --name guest --purge || fail down
+echo "GUEST-LEFT [$(find /sys/fs/cgroup -type d -name 'pod*' | head -3)]"
+echo GUEST-DONE
+reboot -f
+`;
+
+const POD = `
+apiVersion: v1
+kind: Pod
+metadata: {name: probe}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+    - name: main
+      image: kedge.local/busybox:1
+      command: [/bin/busybox, sh, -c, "/bin/busybox cat /proc/self/cgroup /sys/fs/cgroup/memory.max; exec /bin/busybox sleep 1000"]
+      resources: {limits: {cpu: 500m, memory: 64Mi}}
+`;
+
+test.skipIf(!canBoot)(
+  'a pod starts, and its limits hold, on a machine with pure cgroup v2',
+  { timeout: 300_000 },
+  async () => {
+    directory = mkdtempSync('/var/tmp/kedge-guest-');
+    const image = join(directory, 'image/bin');
+    mkdirSync(image, { recursive: true });
+    copyFileSync('/bin/busybox', join(image, 'busybox'));
+    const modules = join(PROJECT, 'node_modules');
+    const guest = buildGuest({
+      directory,
+      folders: [
+        { from: join(PROJECT, 'dist'), to: 'kedge/dist' },
+        { from: join(PROJECT, 'package.json'), to: 'kedge/package.json' },
+        { from: modules, to: 'kedge/node_modules', skip: (path) => !isNative(path, modules) },
+        { from: join(directory, 'image'), to: 'image' },
+        { from: await stockKubectl(), to: 'usr/bin/kubectl' },
+      ],
+      files: { 'pod.yaml': POD },
+      script: SCRIPT,
+    });
+    const said = await bootGuest(guest, 240_000);
+    expect(said).toContain('GUEST-DONE');
+    expect(said).toMatch(/GUEST-LOGS 0::\//); // one line: there is no other hierarchy
+    expect(said).toMatch(/GUEST-MEMORY 67108864/);
+    expect(said).toContain('GUEST-V1 0');
+    expect(said).toContain('GUEST-LEFT []');
+  },
+);
+
+function isNative(path: string, modules: string): boolean {
+  const [first, second] = path.slice(modules.length + 1).split('/');
+  return !first || NATIVE.test(first) || (first.startsWith('@') && NATIVE.test(`${first}/${second}`));
+}
