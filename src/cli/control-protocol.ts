@@ -14,6 +14,8 @@ export interface NodeStatus {
   state: 'starting' | 'running' | 'stopped' | 'failed';
   addresses: string[];
   podRanges: string[];
+  /** This machine cannot run it: it only pretends. */
+  isSimulated?: boolean;
   /** Why it failed. */
   message?: string;
 }
@@ -24,6 +26,8 @@ export interface ClusterStatus {
   version: string;
   supervisorPid: number;
   phase: 'starting' | 'running' | 'stopping';
+  /** The cluster's kubeconfig is written and true. */
+  hasKubeconfig: boolean;
   /** `https://127.0.0.1:6443` */
   server: string;
   processes: ProcessStatus[];

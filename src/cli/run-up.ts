@@ -63,7 +63,6 @@ export async function runUp(context: CliContext, options: UpOptions): Promise<vo
     await startSupervisor(context, { name: options.name, paths, facts, atBoot: options.detach === true });
     await bringUp(session);
   } catch (error) {
-    if (!interrupted.signal.aborted && options.detach) throw error;
     context.note(interrupted.signal.aborted ? 'Stopping what was started …' : pc.red(`${(error as Error).message}`));
     await takeClusterDown(context, options);
     throw interrupted.signal.aborted ? new UserError('Interrupted.') : new UserError('The cluster did not come up.');
@@ -77,7 +76,6 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 async function bringUp(session: Session): Promise<void> {
   const { context, options, paths, control, progress, missing } = session;
-  const api = localApi(paths.kubeconfig, context.clock);
   const images = options.example && missing.length === 0 ? exampleImages(context) : undefined;
   images?.catch(() => undefined); // awaited below, where its failure belongs
   const started = progress.step('nodes', (tell) => machineStarted(session, tell));
@@ -86,7 +84,7 @@ async function bringUp(session: Session): Promise<void> {
     images &&
     started.then(async () => progress.step('images of the example', async () => loadImages(control, await images)));
   loaded?.catch(() => undefined);
-  await progress.step('API server', (tell) => apiAnswers(session, api, tell));
+  const api = await progress.step('API server', (tell) => apiAnswers(session, tell));
   const contextName = `kedge-${options.name}`;
   const configPath = userKubeconfig(context.env);
   await mergeKubeconfig(configPath, await readFile(paths.kubeconfig, 'utf8'), context.clock);
@@ -120,8 +118,11 @@ async function machineStarted(
   throw new UserError(`The supervisor ended.\n${await lastLines(join(paths.logs, 'supervisor.log'))}`);
 }
 
-async function apiAnswers(session: Session, api: Transport, tell: (text: string) => void): Promise<void> {
-  const { control, paths } = session;
+async function apiAnswers(session: Session, tell: (text: string) => void): Promise<Transport> {
+  const { control, paths, context } = session;
+  const written = async () => ((await control.statusIfRunning())?.hasKubeconfig ? true : undefined);
+  await until('the certificates are made', written, waiting(session, SUPERVISOR_TIMEOUT_MS));
+  const api = localApi(paths.kubeconfig, context.clock);
   const controlPlane = async () =>
     (await control.statusIfRunning())?.processes.find(({ name }) => name === 'control-plane');
   await until(
@@ -138,6 +139,7 @@ async function apiAnswers(session: Session, api: Transport, tell: (text: string)
     waiting(session, START_TIMEOUT_MS),
   );
   tell(`API server answers at ${(await control.statusIfRunning())?.server}`);
+  return api;
 }
 
 async function nodesReady(session: Session, api: Transport, tell: (text: string) => void): Promise<void> {
@@ -164,7 +166,7 @@ async function exampleUp(session: Session, api: Transport): Promise<string[]> {
   });
   if (missing.length > 0) return []; // simulated pods answer nobody
   const nodes = (await control.statusIfRunning())?.nodes ?? [];
-  const running = nodes.filter(({ state }) => state === 'running');
+  const running = nodes.filter(({ state, isSimulated }) => state === 'running' && !isSimulated);
   const urls = running.flatMap(({ addresses }) => addresses.map(exampleUrl));
   await progress.step('example web answers on every node', () =>
     Promise.all(urls.map((url) => urlAnswers(url, waiting(session, URL_TIMEOUT_MS)))),

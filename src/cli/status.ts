@@ -33,7 +33,7 @@ export function linesOf(status: ClusterStatus): string[] {
   const rows = [
     ...nodes.map((node) => [
       `node ${node.name}`,
-      node.message ?? node.state,
+      node.isSimulated ? 'simulated' : (node.message ?? node.state),
       node.addresses.join(', '),
       node.podRanges.join(', '),
     ]),

@@ -9,6 +9,7 @@ const OLDEST_NODE = [20, 19] as const;
 
 /** The processes that a supervisor starts; nobody types these. */
 const PROCESSES: Record<string, (args: string[], program: readonly string[]) => Promise<void>> = {
+  net: async (args) => (await import('./net.ts')).runNet(args),
   supervisor: async (...given) => (await import('./supervisor/run-supervisor.ts')).runSupervisor(...given),
 };
 

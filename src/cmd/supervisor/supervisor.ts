@@ -4,10 +4,11 @@
  */
 import { join } from 'node:path';
 import type { Timer } from '#base/clock.ts';
-import type { ClusterStatus, ImagesOfNode } from '#cli/control-protocol.ts';
+import type { ClusterStatus, ImagesOfNode, NodeStatus } from '#cli/control-protocol.ts';
 import { BlobStore } from '#node/images/blob-store.ts';
 import { cacheFolder, type ClusterRecord, writeCluster } from '#node/machine/cluster-dir.ts';
 import { takeDown } from '#node/machine/cluster-removal.ts';
+import { missingForNodes } from '#node/machine/detect.ts';
 import { firewallWarnings } from '#node/machine/firewall.ts';
 import { dropRoute, ensureHostNetwork, routeToNodes } from '#node/machine/host-network.ts';
 import { exportImage, importImage, listImages } from '#node/machine/node-images.ts';
@@ -35,6 +36,8 @@ export class Supervisor {
   readonly #blobs: BlobStore;
   readonly #controlPlane: KeptProcess;
   readonly #version: string;
+  /** Nodes of the record that this machine cannot run: they are simulated, under their names. */
+  readonly #simulated: string[];
   #cluster: ClusterRecord;
   #pki: Pki | undefined;
   #phase: ClusterStatus['phase'] = 'starting';
@@ -47,16 +50,19 @@ export class Supervisor {
     this.#cluster = cluster;
     this.#version = version;
     this.#blobs = new BlobStore(join(cacheFolder(process.env), 'images'));
-    const { paths, clock, log, program, onChange } = context;
+    const { paths, clock, log, program, onChange, facts } = context;
+    this.#simulated = missingForNodes(facts).length > 0 ? Object.keys(cluster.nodes) : [];
+    const simulate = this.#simulated.flatMap((node) => ['--simulate', node]);
     this.#controlPlane = new KeptProcess({
       name: 'control-plane',
-      argv: () => [...program, 'control-plane', '--data-dir', paths.dataDir, '--name', cluster.name],
+      argv: () => [...program, 'control-plane', '--data-dir', paths.dataDir, '--name', cluster.name, ...simulate],
       logFile: join(paths.logs, 'control-plane.log'),
       paths,
       clock,
       log,
       onChange,
     });
+    if (this.#simulated.length > 0) return;
     for (const name of Object.keys(cluster.nodes)) this.#addSupervised(name);
   }
 
@@ -68,9 +74,10 @@ export class Supervisor {
       version: this.#version,
       supervisorPid: process.pid,
       phase: this.#phase,
+      hasKubeconfig: this.#pki !== undefined,
       server: localServer(this.#cluster),
       processes: [this.#controlPlane.status, ...nodes.flatMap(({ processes }) => processes)],
-      nodes: nodes.map(({ status }) => status),
+      nodes: [...nodes.map(({ status }) => status), ...this.#simulated.map(simulatedStatus)],
       simulatedNodes: this.#cluster.simulatedNodes,
       warnings: this.#warnings,
     };
@@ -106,6 +113,7 @@ export class Supervisor {
 
   addNode(name: string): Promise<void> {
     return this.#inTurn(async () => {
+      if (this.#simulated.length > 0) throw new NodeRefused('this machine cannot run nodes with real containers');
       if (!NAME.test(name)) throw new NodeRefused(`"${name}" is not a node name: lower case letters, digits and "-"`);
       if (this.#cluster.nodes[name]) throw new NodeRefused(`there is a node "${name}" already`);
       if (this.#nodes.size === 0) await ensureHostNetwork(planOf(this.#cluster.slot));
@@ -251,3 +259,11 @@ export class Supervisor {
     this.#context.onChange();
   }
 }
+
+const simulatedStatus = (name: string): NodeStatus => ({
+  name,
+  state: 'running',
+  addresses: [],
+  podRanges: [],
+  isSimulated: true,
+});

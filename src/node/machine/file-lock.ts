@@ -42,22 +42,24 @@ async function acquired(path: string): Promise<boolean> {
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    await removeIfStale(path);
-    return false;
+    return (await removedAsStale(path)) && (await acquired(path));
   } finally {
     await rm(draft, { force: true });
   }
 }
 
 /** Moves the file aside before judging it again: what another process locked meanwhile is put back. */
-async function removeIfStale(path: string): Promise<void> {
-  if (!isStale(await contentOf(path))) return;
+async function removedAsStale(path: string): Promise<boolean> {
+  if (!isStale(await contentOf(path))) return false;
   const aside = `${path}.${randomUUID()}`;
   try {
     await rename(path, aside);
-    if (!isStale(await contentOf(aside))) await link(aside, path);
+    if (isStale(await contentOf(aside))) return true;
+    await link(aside, path);
+    return false;
   } catch (error) {
     if (!['ENOENT', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    return false; // another process was faster
   } finally {
     await rm(aside, { force: true });
   }

@@ -1,0 +1,58 @@
+/** What every process of a cluster that talks to the API has: a log, an end by signal, a client, informers. */
+import { setMaxListeners } from 'node:events';
+import { join } from 'node:path';
+import { Client } from '#client/client.ts';
+import { SharedInformers } from '#client/informers.ts';
+import { transportFromKubeconfig } from '#client/transport/kubeconfig.ts';
+import type { Log } from '#base/log.ts';
+import type { Transport } from '#client/transport.ts';
+import { processLog } from './process-log.ts';
+import { systemClock, systemRandom } from './system-clock.ts';
+
+export interface ComponentProcess {
+  log: Log;
+  /** Aborts when the process is told to end. */
+  signal: AbortSignal;
+}
+
+/** TERM and INT abort the signal; a bug ends the process with its stack in the log, and the supervisor starts it again. */
+export function componentProcess(component: string): ComponentProcess {
+  const log = processLog(component);
+  const ending = new AbortController();
+  setMaxListeners(0, ending.signal); // every informer and loop of the process listens
+  setInterval(() => undefined, 2 ** 30); // the clock's timers keep no process alive; this one ends when it is told to
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => ending.abort());
+  const crash = (error: unknown) => {
+    log.error('a bug ended this process', { error });
+    process.exit(70); // sysexits(3): internal software error
+  };
+  process.on('uncaughtException', crash);
+  process.on('unhandledRejection', crash);
+  return { log, signal: ending.signal };
+}
+
+export interface ApiAccess {
+  transport: Transport;
+  client: Client;
+  informers: SharedInformers;
+}
+
+export function apiAccess(
+  { log, signal }: ComponentProcess,
+  { folder, file, userAgent }: { folder: string; file: string; userAgent: string },
+): ApiAccess {
+  const transport = transportFromKubeconfig(join(folder, file), { clock: systemClock, userAgent });
+  const client = new Client(transport);
+  return {
+    transport,
+    client,
+    informers: new SharedInformers({ client, clock: systemClock, random: systemRandom, log, signal }),
+  };
+}
+
+/** Resolves when the process is told to end. */
+export const untilTold = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });

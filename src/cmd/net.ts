@@ -1,0 +1,51 @@
+/** The process `net` of a node: kube-proxy and DNS. Its death takes no pod down, and its rules outlive it. */
+import { parseArgs } from 'node:util';
+import { run } from '#node/machine/run-command.ts';
+import { startDns } from '#network/dns/start-dns.ts';
+import { forwardTo, nameserversOf } from '#network/dns/upstream.ts';
+import { startProxy } from '#network/proxy/start-proxy.ts';
+import { apiAccess, type ComponentProcess, componentProcess, untilTold } from './component-process.ts';
+import { type NodeConfig, readNodeConfig } from './node-config.ts';
+import { systemClock } from './system-clock.ts';
+
+const RESOLV_CONF = '/etc/resolv.conf';
+
+export async function runNet(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({ args: [...args], options: { config: { type: 'string' } } });
+  const config = await readNodeConfig(values.config ?? '');
+  const component = componentProcess('net');
+  const proxy = startNodeProxy(component, config);
+  await Promise.all([proxy.ready, startNodeDns(component, config)]);
+  component.log.info('kube-proxy and DNS run', { node: config.nodeName, dns: config.dnsAddresses });
+  await untilTold(component.signal);
+  await proxy.stopped;
+  process.exit(0);
+}
+
+function startNodeProxy(component: ComponentProcess, config: NodeConfig) {
+  const { log, signal } = component;
+  const access = { folder: config.credentialsDir, file: 'kube-proxy.conf', userAgent: 'kube-proxy' };
+  const { informers } = apiAccess(component, access);
+  const { clusterPodRanges: podRanges, serviceRanges, dnsAddresses: ownAddresses } = config;
+  return startProxy({
+    nodeName: config.nodeName,
+    informers,
+    clock: systemClock,
+    log,
+    signal,
+    tables: [{ family: 'ipv4', podRanges, serviceRanges, ownAddresses }],
+  });
+}
+
+async function startNodeDns(component: ComponentProcess, config: NodeConfig): Promise<void> {
+  const { log, signal } = component;
+  const { informers } = apiAccess(component, {
+    folder: config.credentialsDir,
+    file: 'dns.conf',
+    userAgent: 'kedge-dns',
+  });
+  const { dnsAddresses: addresses, clusterDomain: domain } = config;
+  for (const address of addresses) await run(['ip', 'address', 'replace', `${address}/32`, 'dev', 'lo']);
+  const forward = forwardTo(nameserversOf(RESOLV_CONF, addresses), systemClock);
+  await startDns({ informers, domain, addresses, forward, log, signal });
+}
