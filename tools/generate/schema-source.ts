@@ -30,7 +30,7 @@ const UNIONS = {
 };
 
 // Who keeps a plain name that several packages have.
-const KEEPS_PLAIN_NAME = ['core.v1', 'meta.v1', 'rbac.v1', 'autoscaling.v2', 'authentication.v1'];
+const KEEPS_PLAIN_NAME = ['core.v1', 'meta.v1', 'rbac.v1', 'autoscaling.v2'];
 
 /** Templates carry metadata that nobody has completed. */
 const isTemplate = (name: string): boolean =>

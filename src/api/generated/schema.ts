@@ -830,7 +830,7 @@ export interface SelfSubjectReviewStatus {
   userInfo?: UserInfo;
 }
 
-export interface TokenRequest {
+export interface AuthenticationTokenRequest {
   apiVersion: 'authentication.k8s.io/v1';
   kind: 'TokenRequest';
   metadata: ObjectMeta;

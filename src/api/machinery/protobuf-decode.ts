@@ -11,10 +11,9 @@ import { formatMicros, formatSeconds, type Instant } from './timestamp.ts';
 /** Deeper than any real object (a CRD's schema nests some 60 levels), and far from the end of the stack. */
 export const MAX_DEPTH = 300;
 
-const text = new TextDecoder('utf-8', { fatal: true });
-
 interface Context {
   facts: Facts;
+  /** Counted up and down on the way; a message that is refused leaves it where it was, and with it the whole body. */
   depth: number;
   /** Reads an object that stands enveloped in a RawExtension. */
   nested(bytes: Uint8Array, depth: number): unknown;
@@ -26,7 +25,9 @@ type Message = Record<string, unknown>;
 export function decodeMessage(reader: WireReader, type: TypeFacts, context: Context): unknown {
   if (context.depth > MAX_DEPTH) throw new MalformedMessage('exceeded max depth');
   const message: Message = {};
+  context.depth++;
   readInto(message, reader, type, context);
+  context.depth--;
   return type.union ? unionValue(type.union, message) : message;
 }
 
@@ -55,7 +56,9 @@ function readField(message: Message, { field, wireType, reader }: Occurrence, co
   if (field.inline && 'ref' in type) {
     expectWire(field, wireType, BYTES);
     const inner = typeNamed(context, type.ref);
-    readInto(message, reader.part(), inner, deeper(context));
+    context.depth++;
+    readInto(message, reader.part(), inner, context);
+    context.depth--;
     return;
   }
   if ('list' in type) {
@@ -76,15 +79,13 @@ function readField(message: Message, { field, wireType, reader }: Occurrence, co
   message[name] = readValue(type, { field, wireType, reader }, context);
 }
 
-const deeper = (context: Context): Context => ({ ...context, depth: context.depth + 1 });
-
 function readEntry(map: Message, { field, reader }: Occurrence, type: TypeRef, context: Context): void {
   let key = '';
   let value: unknown;
   while (!reader.done) {
     const tag = reader.varint();
     const wireType = tag & 7;
-    if (tag >> 3 === 1 && wireType === BYTES) key = textOf(reader.part());
+    if (tag >> 3 === 1 && wireType === BYTES) key = reader.part().text();
     else if (tag >> 3 === 2) value = readValue(type, { field, wireType, reader }, context);
     else reader.skip(wireType);
   }
@@ -121,7 +122,7 @@ const isVarintType = (type: TypeRef): boolean =>
 function readValue(type: TypeRef, at: Occurrence, context: Context): unknown {
   if ('scalar' in type) return readScalar(type.scalar, at, context);
   expectWire(at.field, at.wireType, BYTES);
-  if ('ref' in type) return decodeMessage(at.reader.part(), typeNamed(context, type.ref), deeper(context));
+  if ('ref' in type) return decodeMessage(at.reader.part(), typeNamed(context, type.ref), context);
   if ('list' in type && type.named) {
     const list: unknown[] = [];
     readNamedList(list, at.reader.part(), type.list, context);
@@ -148,11 +149,11 @@ function readScalar(scalar: Scalar, { field, wireType, reader }: Occurrence, con
 function readSpecial(scalar: Scalar, part: WireReader, context: Context): unknown {
   switch (scalar) {
     case 'string':
-      return textOf(part);
+      return part.text();
     case 'bytes':
       return toBase64(part.rest());
     case 'quantity':
-      return textOf(bytesField(part, 1)) || '0';
+      return bytesField(part, 1).text() || '0';
     case 'time':
     case 'microTime':
       return timeOf(part, scalar);
@@ -197,7 +198,7 @@ function intOrString(part: WireReader): number | string {
     const tag = part.varint();
     if (tag === 8) isText = part.varint() === 1;
     else if (tag === 16) number = part.varint() | 0;
-    else if (tag === 26) string = textOf(part.part());
+    else if (tag === 26) string = part.part().text();
     else part.skip(tag & 7);
   }
   return isText ? string : number;
@@ -209,7 +210,7 @@ function rawValue(part: WireReader, context: Context): unknown {
   const bytes = part.rest();
   if (isEnvelope(bytes)) return context.nested(bytes, context.depth + 1);
   try {
-    return JSON.parse(textOf(part));
+    return JSON.parse(part.text());
   } catch (error) {
     if (error instanceof SyntaxError) throw new MalformedMessage(`json: ${error.message}`);
     throw error;
@@ -225,15 +226,6 @@ function unionValue(union: NonNullable<TypeFacts['union']>, message: Message): u
   if (union === 'array') return jSONSchemas?.length ? jSONSchemas : schema;
   if (union === 'stringArray') return property?.length ? property : schema;
   return schema ?? Boolean(allows);
-}
-
-function textOf(part: WireReader): string {
-  try {
-    return text.decode(part.rest());
-  } catch (error) {
-    if (error instanceof TypeError) throw new MalformedMessage('proto: invalid UTF-8');
-    throw error;
-  }
 }
 
 function expectWire(field: FieldFacts, wireType: number, expected: number): void {

@@ -4,10 +4,9 @@
  */
 import { fromBase64 } from './base64.ts';
 import type { Facts, FieldFacts, Scalar, TypeFacts, TypeRef } from './facts.ts';
-import { BYTES, FIXED64, VARINT, type WireWriter } from './protobuf-wire.ts';
+import { FIXED64, VARINT, type WireWriter } from './protobuf-wire.ts';
 import { parseInstant, ZERO_TIME_SECONDS } from './timestamp.ts';
 
-const text = new TextEncoder();
 const NOTHING = new Uint8Array(0);
 
 type Message = Record<string, unknown>;
@@ -45,7 +44,7 @@ function writeField(message: Message, field: FieldFacts, target: Target): void {
 
 function writeEntry(number: number, key: string, value: unknown, type: TypeRef, target: Target): void {
   target.writer.message(number, () => {
-    target.writer.bytes(1, text.encode(key));
+    target.writer.text(1, key);
     writeValue(2, value, type, target);
   });
 }
@@ -90,13 +89,13 @@ function writeScalar(number: number, value: unknown, scalar: Scalar, writer: Wir
       writer.double(value as number);
       break;
     case 'string':
-      writer.bytes(number, text.encode(value as string));
+      writer.text(number, value as string);
       break;
     case 'bytes':
       writer.bytes(number, bytesOf(value as string));
       break;
     case 'quantity':
-      writer.message(number, () => writer.bytes(1, text.encode(String(value))));
+      writer.message(number, () => writer.text(1, String(value)));
       break;
     case 'time':
     case 'microTime':
@@ -106,7 +105,7 @@ function writeScalar(number: number, value: unknown, scalar: Scalar, writer: Wir
       writer.message(number, () => writeIntOrString(value as number | string, writer));
       break;
     default:
-      writer.message(number, () => writer.bytes(1, text.encode(JSON.stringify(value))));
+      writer.message(number, () => writer.text(1, JSON.stringify(value)));
       break;
   }
 }
@@ -131,10 +130,7 @@ function writeIntOrString(value: number | string, writer: WireWriter): void {
   writer.varint(isText ? 1 : 0);
   writer.tag(2, VARINT);
   writer.varint(isText ? 0 : value);
-  writer.tag(3, BYTES);
-  const bytes = isText ? text.encode(value) : NOTHING;
-  writer.varint(bytes.length);
-  writer.raw(bytes);
+  writer.text(3, isText ? value : '');
 }
 
 function unionMessage(union: NonNullable<TypeFacts['union']>, value: unknown): Message {

@@ -12,6 +12,19 @@ export class MalformedMessage extends Error {
   override readonly name = 'MalformedMessage';
 }
 
+const SHORT_TEXT = 48; // bytes
+const decoder = new TextDecoder('utf-8', { fatal: true });
+const encoder = new TextEncoder();
+
+function decoded(bytes: Uint8Array): string {
+  try {
+    return decoder.decode(bytes);
+  } catch (error) {
+    if (error instanceof TypeError) throw new MalformedMessage('proto: invalid UTF-8');
+    throw error;
+  }
+}
+
 /** Walks over a part of a byte array. Never reads outside of it. */
 export class WireReader {
   readonly bytes: Uint8Array;
@@ -30,6 +43,11 @@ export class WireReader {
 
   /** A signed 64-bit integer. Beyond 2^53 the last digits are lost, as in JSON. */
   varint(): number {
+    const first = this.at < this.end ? this.bytes[this.at]! : 0x80;
+    if (first < 0x80) {
+      this.at++;
+      return first;
+    }
     let low = 0;
     let high = 0;
     for (let shift = 0; shift < 70; shift += 7) {
@@ -64,6 +82,18 @@ export class WireReader {
     return value;
   }
 
+  /** All that is left, as UTF-8. Most texts are short and ASCII, for which the platform's decoder is slow to start. */
+  text(): string {
+    if (this.end - this.at > SHORT_TEXT) return decoded(this.rest());
+    let text = '';
+    for (let at = this.at; at < this.end; at++) {
+      const byte = this.bytes[at]!;
+      if (byte > 0x7f) return decoded(this.rest());
+      text += String.fromCharCode(byte);
+    }
+    return text;
+  }
+
   /** All bytes that are left. */
   rest(): Uint8Array {
     return this.bytes.subarray(this.at, this.end);
@@ -87,6 +117,10 @@ export class WireWriter {
 
   varint(value: number): void {
     this.#reserve(10);
+    if (value >= 0 && value < 0x80) {
+      this.#bytes[this.#length++] = value;
+      return;
+    }
     let low = value % TWO_32;
     let high = Math.floor(value / TWO_32);
     if (low < 0) low += TWO_32;
@@ -122,6 +156,18 @@ export class WireWriter {
     this.raw(bytes);
   }
 
+  /** A text under a field number. */
+  text(number: number, text: string): void {
+    if (text.length > SHORT_TEXT || !isAscii(text)) {
+      this.bytes(number, encoder.encode(text));
+      return;
+    }
+    this.tag(number, BYTES);
+    this.varint(text.length);
+    this.#reserve(text.length);
+    for (let at = 0; at < text.length; at++) this.#bytes[this.#length++] = text.charCodeAt(at);
+  }
+
   /** What `write` writes, as one length-delimited field. */
   message(number: number, write: () => void): void {
     this.tag(number, BYTES);
@@ -147,4 +193,9 @@ export class WireWriter {
     grown.set(this.#bytes);
     this.#bytes = grown;
   }
+}
+
+function isAscii(text: string): boolean {
+  for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) > 0x7f) return false;
+  return true;
 }
