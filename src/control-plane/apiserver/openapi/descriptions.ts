@@ -19,3 +19,12 @@ export function readDescriptions(path: string | URL): Descriptions | undefined {
     throw error;
   }
 }
+
+/** Reads the file when it is first asked for, and keeps what it found. */
+export function lazyDescriptions(path: string | URL): () => Descriptions | undefined {
+  let read: { descriptions: Descriptions | undefined } | undefined;
+  return () => {
+    read ??= { descriptions: readDescriptions(path) };
+    return read.descriptions;
+  };
+}

@@ -5,6 +5,7 @@
 import type { Facts } from '#api/machinery/facts.ts';
 import { apiRootOf, apiVersionOf, type Kind } from '#api/machinery/kind.ts';
 import { customDefinitionName, definitionName, PATCH } from './definition-name.ts';
+import { article, capital, tagOf, titleOf } from './operation-name.ts';
 import { connectParameters, type Parameter, parametersOf } from './parameters.ts';
 
 export type Method = 'get' | 'put' | 'post' | 'delete' | 'patch';
@@ -78,18 +79,6 @@ export function definitionOf(
   if (!known) return customDefinitionName(type) + (ofList ? 'List' : '');
   return definitionName(known.name) + (ofList ? 'List' : '');
 }
-
-/** `CoreV1`, `RbacAuthorizationV1`, `ComExampleStableV1` for what has no well-known suffix. */
-function titleOf({ group, version }: { group: string; version: string }): string {
-  return groupWords(group).map(capital).join('') + capital(version);
-}
-const tagOf = ({ group, version }: { group: string; version: string }): string => {
-  const [first = '', ...others] = groupWords(group);
-  return `${first}${others.map(capital).join('')}_${version}`;
-};
-const groupWords = (group: string): string[] =>
-  group === '' ? ['core'] : group.replace(/\.k8s\.io$/, '').split(/[.-]/);
-const capital = (word: string): string => word.charAt(0).toUpperCase() + word.slice(1);
 
 const scopeWord = (kind: Kind): string => (kind.scope === 'Namespaced' ? 'Namespaced' : '');
 const gvkOf = ({ group, version, kind }: { group: string; version: string; kind: string }) => ({
@@ -321,8 +310,6 @@ function logOperation(kind: Kind, operationId: string, facts: Facts): Operation 
     answerCodes: [200],
   });
 }
-
-const article = (word: string): string => `${/^[AEIOU]/.test(word) ? 'an' : 'a'} ${word}`;
 
 /** `api/v1`, `apis/apps/v1`: how the index of version 3 names a document. */
 export const documentPathOf = (kind: { group: string; version: string }): string =>
