@@ -29,8 +29,8 @@ const BUILT_IN: Readonly<Record<string, Priority>> = {
   'coordination.k8s.io': { group: 16_500 },
   'node.k8s.io': { group: 16_300 },
   'discovery.k8s.io': { group: 16_200 },
+  'resource.k8s.io': { group: 16_200 },
   'flowcontrol.apiserver.k8s.io': { group: 16_100, versions: { v1: 21 } },
-  'resource.k8s.io': { group: 15_900 },
 };
 
 /** What a CustomResourceDefinition's APIService gets. */
