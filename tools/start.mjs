@@ -11,9 +11,8 @@ await runTool(async () => {
   ensureBuilt();
   const args = ['up', '--example', 'web', ...process.argv.slice(2)];
   const kedge = spawn(process.execPath, [join(ROOT, 'dist', 'kedge.mjs'), ...args], { stdio: 'inherit' });
-  // Ctrl-C reaches kedge through the terminal; a signal to this process alone is passed on.
-  process.on('SIGINT', () => undefined);
-  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => kedge.kill(signal));
+  // From a terminal kedge gets Ctrl-C as well, and takes the second as the first.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => kedge.kill(signal));
   process.exitCode = await new Promise((resolve) => {
     kedge.once('error', () => resolve(1));
     kedge.once('close', (code) => resolve(code ?? 1));

@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import { InvalidArgumentError } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { ManualClock } from '#base/manual-clock.ts';
@@ -106,11 +107,7 @@ test('progress tells what is done and how long it took', async () => {
     tell('2 nodes');
   });
   await expect(progress.step('images', () => Promise.reject(new Error('no disk')))).rejects.toThrow('no disk');
-  expect(written.split('\n').map((line) => line.replaceAll(/\x1b\[\d+m/g, ''))).toEqual([
-    '✓ 2 nodes (1.5 s)',
-    '✗ images (0.0 s)',
-    '',
-  ]);
+  expect(stripVTControlCharacters(written).split('\n')).toEqual(['✓ 2 nodes (1.5 s)', '✗ images (0.0 s)', '']);
 });
 
 test('the systemd unit leaves nodes alone when the supervisor ends, and quotes its words', () => {

@@ -1,20 +1,24 @@
 /** `up` without --detach: looks on until it is told to stop, and then takes the cluster down. */
 import pc from 'picocolors';
+import type { Selection } from './cluster-selection.ts';
 import type { CliContext } from './context.ts';
 import { type ControlClient, NotRunning } from './control-client.ts';
 import type { ClusterStatus } from './control-protocol.ts';
 import { takeClusterDown } from './take-down.ts';
 
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+export interface ForegroundOptions {
+  context: CliContext;
+  selection: Selection;
+  control: ControlClient;
+  /** Aborts when the user wants to stop. */
+  signal: AbortSignal;
+}
 
-export async function stayInForeground(
-  context: CliContext,
-  selection: { name: string; dataDir?: string },
-  control: ControlClient,
-): Promise<void> {
+export async function stayInForeground({ context, selection, control, signal }: ForegroundOptions): Promise<void> {
   context.note(pc.dim('\nThe cluster runs until Ctrl-C.'));
   const told = new Promise<'told'>((resolve) => {
-    for (const signal of SIGNALS) process.on(signal, () => resolve('told'));
+    if (signal.aborted) resolve('told');
+    signal.addEventListener('abort', () => resolve('told'), { once: true });
   });
   const outcome = await Promise.race([told, watched(context, control)]);
   if (outcome === 'ended') {

@@ -54,8 +54,8 @@ export async function runUp(context: CliContext, options: UpOptions): Promise<vo
   await prepareCluster(context, paths, { name: options.name, nodes, simulatedNodes, apiServerPort, settings });
 
   const interrupted = new AbortController();
-  const onSignal = () => interrupted.abort(new UserError('Interrupted.'));
-  for (const signal of SIGNALS) process.once(signal, onSignal);
+  // From here on this process has something to take down, and ends only after that.
+  for (const signal of SIGNALS) process.on(signal, () => interrupted.abort(new UserError('Interrupted.')));
   const progress = progressOn(process.stderr, context.clock);
   const missing = missingForNodes(facts);
   const session = { context, options, paths, control, progress, missing, signal: interrupted.signal };
@@ -66,10 +66,8 @@ export async function runUp(context: CliContext, options: UpOptions): Promise<vo
     context.note(interrupted.signal.aborted ? 'Stopping what was started …' : pc.red(`${(error as Error).message}`));
     await takeClusterDown(context, options);
     throw interrupted.signal.aborted ? new UserError('Interrupted.') : new UserError('The cluster did not come up.');
-  } finally {
-    for (const signal of SIGNALS) process.off(signal, onSignal);
   }
-  if (!options.detach) await stayInForeground(context, options, control);
+  if (!options.detach) await stayInForeground({ context, selection: options, control, signal: interrupted.signal });
 }
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;

@@ -77,11 +77,8 @@ export async function uplinkMtu(): Promise<number> {
   return (await links()).find(({ ifname }) => ifname === route?.dev)?.mtu ?? 1500;
 }
 
-/** What this machine routes already, apart from bridges of Kedge's own (their slots are registered). */
+/** What this machine routes already, bridges of other clusters included. */
 export async function rangesInUse(): Promise<string[]> {
-  const routes = JSON.parse((await run(['ip', '-json', '-4', 'route', 'show'])) || '[]') as {
-    dst: string;
-    dev?: string;
-  }[];
-  return routes.filter(({ dst, dev }) => dst !== 'default' && !/^kedge\d+$/.test(dev ?? '')).map(({ dst }) => dst);
+  const routes = JSON.parse((await run(['ip', '-json', '-4', 'route', 'show'])) || '[]') as { dst: string }[];
+  return routes.map(({ dst }) => dst).filter((dst) => dst !== 'default');
 }

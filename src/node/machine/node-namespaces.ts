@@ -27,6 +27,7 @@ export const entered = ({ record }: Holder, argv: readonly string[]): string[] =
   '--net',
   '--mount',
   '--uts',
+  '--root', // the holder's, which is not the namespace's where Kedge itself runs in a changed root
   '--',
   ...argv,
 ];

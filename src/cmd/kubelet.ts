@@ -1,0 +1,37 @@
+/** The process `kubelet` of a node. Pods outlive it. */
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { startKubelet } from '#node/kubelet/kubelet.ts';
+import { connectContainerd } from '#node/runtime/containerd/containerd.ts';
+import { detectMachineFacts } from '#node/runtime/machine-facts.ts';
+import { apiAccess, componentProcess, untilTold } from './component-process.ts';
+import { readNodeConfig } from './node-config.ts';
+import { systemClock, systemRandom } from './system-clock.ts';
+
+export async function runKubelet(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({ args: [...args], options: { config: { type: 'string' } } });
+  const config = await readNodeConfig(values.config ?? '');
+  const component = componentProcess('kubelet');
+  const access = { folder: config.credentialsDir, file: 'kubelet.conf', userAgent: 'kubelet' };
+  const { client, informers } = apiAccess(component, access);
+  const runtime = connectContainerd({ socketPath: config.containerdSocket, clock: systemClock });
+  const kubelet = await startKubelet({
+    nodeName: config.nodeName,
+    client,
+    informers,
+    runtime,
+    machine: detectMachineFacts(),
+    clock: systemClock,
+    random: systemRandom,
+    log: component.log,
+    directories: { root: config.kubeletDir, logs: join(config.kubeletDir, 'logs') },
+    addresses: config.addresses,
+    clusterDNS: config.dnsAddresses,
+    clusterDomain: config.clusterDomain,
+    cgroupRoot: config.cgroupRoot,
+    podCIDRs: config.podRanges,
+  });
+  await untilTold(component.signal);
+  await kubelet.close();
+  process.exit(0);
+}
