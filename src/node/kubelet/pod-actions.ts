@@ -131,7 +131,7 @@ function sidecarActions(
   { health, result }: { health: Health; result: InitActions },
 ): boolean {
   if (!status || !isAlive(status)) {
-    if (status?.state !== 'CONTAINER_CREATED') result.start.push(container);
+    result.start.push(container);
     return false;
   }
   const kill = reasonToKill(container, status, health);

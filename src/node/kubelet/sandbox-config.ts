@@ -10,6 +10,7 @@ import { sandboxSecurity, type SecurityFacts } from './security-context.ts';
 
 export interface SandboxFacts {
   nodeName: string;
+  hostIPs: readonly string[];
   dns: DnsFacts;
   security: SecurityFacts;
   /** e.g. `/var/log/pods` */

@@ -41,7 +41,7 @@ const decodeStatus = (message: Buffer): number => (message[0] === 0x08 ? (messag
 
 function failureText(error: ServiceError, { service, timeoutMs }: { service: string; timeoutMs: number }): string {
   if (error.code === status.UNIMPLEMENTED)
-    return 'error: this server does not implement the grpc health protocol (grpc.health.v1.Health): ' + error.details;
+    return `error: this server does not implement the grpc health protocol (grpc.health.v1.Health): ${error.details}`;
   if (error.code === status.DEADLINE_EXCEEDED || error.code === status.UNAVAILABLE)
     return `timeout: failed to connect service "${service}" within ${timeoutMs / 1000}s: ${error.details}`;
   return `error: health rpc probe failed: ${error.details}`;

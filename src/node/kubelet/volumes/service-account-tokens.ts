@@ -1,7 +1,7 @@
 /** Tokens of service accounts, bound to their pod, asked for again after 80 % of their life or a day. */
 import { ServiceAccount } from '#api/core/v1/service-account.ts';
 import type {
-  AuthenticationTokenRequest as TokenRequest,
+  TokenRequest,
   Pod,
   ServiceAccountTokenProjection,
 } from '#api/generated/schema.ts';

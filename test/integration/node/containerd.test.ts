@@ -1,6 +1,6 @@
 import { expect, afterAll, beforeAll, test } from 'vitest';
 import { runtimeConformance } from '#node/runtime/runtime-conformance.ts';
-import { type PrivateContainerd, startPrivateContainerd, TEST_IMAGE } from './private-containerd.ts';
+import { type PrivateContainerd, startPrivateContainerd, TEST_IMAGE } from '../../node/private-containerd.ts';
 
 let containerd: PrivateContainerd;
 beforeAll(async () => {

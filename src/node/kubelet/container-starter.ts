@@ -1,0 +1,138 @@
+/** From a container of the spec to a running one: image, configuration, creation, start, postStart. */
+import type { Container, LifecycleHandler, Pod, Secret } from '#api/generated/schema.ts';
+import type { Clock } from '#base/clock.ts';
+import {
+  type ContainerRuntime,
+  type ContainerStatus,
+  type PodSandboxConfig,
+  RuntimeError,
+} from '#node/runtime/runtime.ts';
+import { type ContainerFacts, containerConfigOf, type ContainerInputs } from './container-config.ts';
+import type { ContainerKiller } from './container-killer.ts';
+import { UnresolvedField } from './field-values.ts';
+import { HookFailed, runHook } from './hooks.ts';
+import { ImageFailed, type Images } from './images.ts';
+import type { Limiter } from './limiter.ts';
+import type { PodEvents } from './pod-events.ts';
+import { RefusedSecurity } from './security-context.ts';
+
+/** Why it does not run; `reason` and `message` are its waiting state. */
+export class StartFailed extends Error {
+  readonly reason: string;
+  readonly againAfterMs: number | undefined;
+
+  constructor(reason: string, message: string, againAfterMs?: number) {
+    super(message);
+    this.reason = reason;
+    this.againAfterMs = againAfterMs;
+  }
+}
+
+export interface ContainerStarterOptions {
+  runtime: ContainerRuntime;
+  clock: Clock;
+  events: PodEvents;
+  images: Images;
+  killer: ContainerKiller;
+  facts: ContainerFacts;
+  /** How many containers may be started at once on this node. */
+  starts: Limiter;
+}
+
+export interface StartInputs extends Omit<ContainerInputs, 'image'> {
+  sandboxId: string;
+  sandboxConfig: PodSandboxConfig;
+  pullSecrets: readonly Secret[];
+  signal: AbortSignal;
+}
+
+export class ContainerStarter {
+  readonly #options: ContainerStarterOptions;
+
+  constructor(options: ContainerStarterOptions) {
+    this.#options = options;
+  }
+
+  /** @throws StartFailed */
+  async start(inputs: StartInputs): Promise<void> {
+    const { pod, container, signal } = inputs;
+    const { images, events, starts } = this.#options;
+    const image = await asStartFailure(
+      () => images.ensure(pod, container, inputs.pullSecrets),
+      (error) => {
+        if (!(error instanceof ImageFailed)) return undefined;
+        events.warning(pod, container, 'Failed', `Error: ${error.reason}`);
+        return new StartFailed(error.reason, error.message, error.againAfterMs);
+      },
+    );
+    signal.throwIfAborted();
+    const containerId = await starts.run(async () => {
+      signal.throwIfAborted();
+      return this.#createAndStart({ ...inputs, image });
+    });
+    const hook = container.lifecycle?.postStart;
+    if (hook) await this.#postStart(hook, containerId, inputs);
+  }
+
+  async #createAndStart(inputs: StartInputs & ContainerInputs): Promise<string> {
+    const { pod, container, sandboxId, sandboxConfig } = inputs;
+    const { runtime, events, facts } = this.#options;
+    const config = await asStartFailure(
+      () => containerConfigOf(inputs, facts),
+      (error) => {
+        if (!(error instanceof UnresolvedField) && !(error instanceof RefusedSecurity)) return undefined;
+        events.warning(pod, container, 'Failed', `Error: ${error.message}`);
+        return new StartFailed('CreateContainerConfigError', error.message);
+      },
+    );
+    const runtimeFailure = (reason: string) => (error: unknown) => {
+      if (!(error instanceof RuntimeError)) return undefined;
+      events.warning(pod, container, 'Failed', `Error: ${error.message}`);
+      return new StartFailed(reason, error.message);
+    };
+    const create = () => runtime.createContainer(sandboxId, config, sandboxConfig);
+    const id = await asStartFailure(create, runtimeFailure('CreateContainerError'));
+    events.normal(pod, container, 'Created', 'Container created');
+    await asStartFailure(() => runtime.startContainer(id), runtimeFailure('RunContainerError'));
+    events.normal(pod, container, 'Started', 'Container started');
+    return id;
+  }
+
+  async #postStart(hook: LifecycleHandler, containerId: string, inputs: StartInputs): Promise<void> {
+    const { pod, container, podIPs, signal } = inputs;
+    const { events, killer, runtime } = this.#options;
+    try {
+      await runHook(hook, { container, containerId, podIP: podIPs[0] ?? '', signal }, this.#options);
+    } catch (error) {
+      if (!(error instanceof HookFailed)) throw error;
+      events.warning(pod, container, 'FailedPostStartHook', 'PostStartHook failed');
+      const status = await runtime.containerStatus(containerId);
+      const graceSeconds = pod.spec.terminationGracePeriodSeconds;
+      if (status)
+        await killer.kill(pod, status, {
+          container,
+          graceSeconds,
+          signal,
+          message: 'FailedPostStartHook',
+          withPreStop: false,
+        });
+      throw new StartFailed('PostStartHookError', error.message);
+    }
+  }
+}
+
+async function asStartFailure<T>(
+  attempt: () => Promise<T>,
+  failureOf: (error: unknown) => StartFailed | undefined,
+): Promise<T> {
+  try {
+    return await attempt();
+  } catch (error) {
+    throw failureOf(error) ?? error;
+  }
+}
+
+/** An earlier run that was made but never started is in the way of the next. */
+export async function removeUnstarted(runtime: ContainerRuntime, status: ContainerStatus | undefined): Promise<void> {
+  if (status?.state === 'CONTAINER_CREATED') await runtime.removeContainer(status.id);
+}

@@ -1,0 +1,216 @@
+/**
+ * Keeps the node's object and its Lease: registers, says every ten seconds how it is (writing only what changed, or every
+ * five minutes), renews the Lease every ten seconds. Source: "Nodes", heartbeats.
+ */
+import { Lease } from '#api/coordination/v1/lease.ts';
+import { Node } from '#api/core/v1/node.ts';
+import type { Taint } from '#api/generated/schema.ts';
+import { isEqual } from '#api/machinery/equal.ts';
+import { hasReason, StatusError } from '#api/machinery/status.ts';
+import { microTimestampOf } from '#api/machinery/timestamp.ts';
+import { type Clock, sleep } from '#base/clock.ts';
+import type { Log } from '#base/log.ts';
+import type { Random } from '#base/random.ts';
+import type { Client } from '#client/client.ts';
+import type { EventSink } from '#client/event-recorder.ts';
+import { Unreachable } from '#client/transport.ts';
+import { diskFactsOf, type MachineFacts } from '#node/runtime/machine-facts.ts';
+import { type ContainerRuntime, RuntimeError } from '#node/runtime/runtime.ts';
+import { type NodeInputs, nodeLabels, nodeStatusOf, withoutTimes } from './node-status.ts';
+
+export interface NodeRegistrationOptions {
+  client: Client;
+  runtime: ContainerRuntime;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  events: EventSink;
+  signal: AbortSignal;
+  nodeName: string;
+  addresses: readonly string[];
+  machine: MachineFacts;
+  /** Whose disk counts. */
+  root: string;
+  maxPods: number;
+  port: number;
+  kubeletVersion: string;
+  labels: Readonly<Record<string, string>>;
+  taints: readonly Taint[];
+  podCIDRs: readonly string[];
+}
+
+const STATUS_EVERY_MS = 10_000;
+const REPORT_AT_LEAST_MS = 300_000;
+const LEASE_SECONDS = 40;
+const RENEW_EVERY_MS = 10_000;
+const LEASE_NAMESPACE = 'kube-node-lease';
+
+export class NodeRegistration {
+  readonly #options: NodeRegistrationOptions;
+  #node: Node | undefined;
+  #lease: Lease | undefined;
+  #reportedAtMs = 0;
+  #wake: () => void = () => undefined;
+
+  constructor(options: NodeRegistrationOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when the node is registered and has said once how it is; goes on until the signal. */
+  async start(): Promise<void> {
+    await this.#insist(() => this.#register());
+    await this.#insist(() => this.#report());
+    await this.#insist(() => this.#renew());
+    void this.#every(STATUS_EVERY_MS, () => this.#report());
+    void this.#every(RENEW_EVERY_MS, () => this.#renew());
+  }
+
+  get node(): Node | undefined {
+    return this.#node;
+  }
+
+  /** Looks at once, e.g. because an image has come. */
+  reportNow(): void {
+    this.#wake();
+  }
+
+  async #register(): Promise<void> {
+    const { client, nodeName, labels, taints, podCIDRs, log } = this.#options;
+    const wanted = { ...nodeLabels(this.#options), ...labels };
+    const draft = {
+      metadata: { name: nodeName, labels: wanted },
+      spec: {
+        ...(podCIDRs[0] && { podCIDR: podCIDRs[0], podCIDRs: [...podCIDRs] }),
+        ...(taints.length > 0 && { taints: [...taints] }),
+      },
+    };
+    try {
+      this.#node = await client.create(Node, draft);
+      log.info('node registered', { node: nodeName });
+    } catch (error) {
+      if (!hasReason(error, 'AlreadyExists')) throw error;
+      const there = await client.get(Node, { name: nodeName });
+      const missing = Object.entries(wanted).filter(([key, value]) => there.metadata.labels?.[key] !== value);
+      const hasRange = there.spec?.podCIDR !== undefined || podCIDRs.length === 0;
+      if (missing.length === 0 && hasRange) this.#node = there;
+      else {
+        const patch = { metadata: { labels: Object.fromEntries(missing) }, ...(!hasRange && { spec: draft.spec }) };
+        this.#node = await client.patch(Node, { name: nodeName }, { type: 'merge', patch });
+      }
+    }
+  }
+
+  async #report(): Promise<void> {
+    const { client, nodeName, clock, events } = this.#options;
+    const inputs = await this.#look();
+    const before = await client.get(Node, { name: nodeName });
+    const status = nodeStatusOf(inputs, before.status);
+    const isDue = clock.monotonicMs() - this.#reportedAtMs >= REPORT_AT_LEAST_MS || this.#reportedAtMs === 0;
+    this.#node = before;
+    if (!isDue && isEqual(withoutTimes(status), withoutTimes(pick(before.status, status)))) return;
+    this.#node = await client.patch(
+      Node,
+      { name: nodeName, subresource: 'status' },
+      { type: 'merge', patch: { status } },
+    );
+    this.#reportedAtMs = clock.monotonicMs();
+    const ready = (node: Node) => node.status?.conditions?.find(({ type }) => type === 'Ready')?.status;
+    const reference = { apiVersion: 'v1', kind: 'Node', name: nodeName, uid: nodeName };
+    if (ready(before) === ready(this.#node)) return;
+    const reason = ready(this.#node) === 'True' ? 'NodeReady' : 'NodeNotReady';
+    events.normal(reference, reason, `Node ${nodeName} status is now: ${reason}`);
+  }
+
+  async #look(): Promise<NodeInputs> {
+    const { runtime, clock, root } = this.#options;
+    const base = { ...this.#options, disk: diskFactsOf(root), nowMs: clock.now() };
+    try {
+      const [version, runtimeStatus, images] = await Promise.all([
+        runtime.version(),
+        runtime.status(),
+        runtime.listImages(),
+      ]);
+      return { ...base, version, runtimeStatus, images, runtimeError: undefined };
+    } catch (error) {
+      if (!(error instanceof RuntimeError)) throw error;
+      return { ...base, version: undefined, runtimeStatus: undefined, images: [], runtimeError: error.message };
+    }
+  }
+
+  async #renew(): Promise<void> {
+    const { client, nodeName, clock } = this.#options;
+    const renewTime = microTimestampOf(clock.now());
+    const spec = { holderIdentity: nodeName, leaseDurationSeconds: LEASE_SECONDS, renewTime };
+    if (this.#lease) {
+      try {
+        this.#lease = await client.update(Lease, { ...this.#lease, spec: { ...this.#lease.spec, renewTime } });
+        return;
+      } catch (error) {
+        if (!hasReason(error, 'NotFound', 'Conflict')) throw error;
+        this.#lease = undefined;
+      }
+    }
+    const at = { name: nodeName, namespace: LEASE_NAMESPACE };
+    try {
+      const there = await client.get(Lease, at);
+      this.#lease = await client.update(Lease, { ...there, spec });
+    } catch (error) {
+      if (!hasReason(error, 'NotFound')) throw error;
+      this.#lease = await client.create(Lease, { metadata: { ...at, ...this.#ownership() }, spec });
+    }
+  }
+
+  /** The Lease goes with its node. */
+  #ownership(): object {
+    const uid = this.#node?.metadata.uid;
+    const owner = { apiVersion: 'v1', kind: 'Node', name: this.#options.nodeName, uid };
+    return uid ? { ownerReferences: [owner] } : {};
+  }
+
+  async #every(everyMs: number, act: () => Promise<void>): Promise<void> {
+    const { clock, signal, random } = this.#options;
+    while (!signal.aborted) {
+      // A little apart from each other, so that many nodes do not speak at the same instant.
+      const waitMs = everyMs * (0.98 + 0.04 * random.next());
+      await Promise.race([
+        sleep(clock, waitMs, signal).catch(() => undefined), // aborted: the loop ends
+        new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        }),
+      ]);
+      if (signal.aborted) return;
+      await this.#attempt(act);
+    }
+  }
+
+  /** @returns whether it went well */
+  async #attempt(act: () => Promise<void>): Promise<boolean> {
+    const { log, signal } = this.#options;
+    try {
+      await act();
+      return true;
+    } catch (error) {
+      if (signal.aborted) return false;
+      if (hasReason(error, 'NotFound')) {
+        log.warn('the node has gone from the API: it registers again', {});
+        await this.#attempt(() => this.#register());
+        return false;
+      }
+      if (!(error instanceof StatusError) && !(error instanceof Unreachable)) throw error;
+      log.warn('cannot say how the node is', { error: error.message });
+      return false;
+    }
+  }
+
+  async #insist(act: () => Promise<void>): Promise<void> {
+    const { clock, signal } = this.#options;
+    for (let waitMs = 200; !(await this.#attempt(act)); waitMs = Math.min(waitMs * 2, 5_000)) {
+      signal.throwIfAborted();
+      await sleep(clock, waitMs, signal);
+    }
+  }
+}
+
+/** The parts that the kubelet says. */
+const pick = (status: Node['status'], like: object): NonNullable<Node['status']> =>
+  Object.fromEntries(Object.entries(status ?? {}).filter(([key]) => key in like)) as NonNullable<Node['status']>;

@@ -1,0 +1,154 @@
+/** What the kubelet says of its node. Pure, but for reading the disk. Texts and reasons are upstream's. */
+import type { NodeCondition, NodeStatus } from '#api/generated/schema.ts';
+import { timestampOf } from '#api/machinery/timestamp.ts';
+import type { DiskFacts, MachineFacts } from '#node/runtime/machine-facts.ts';
+import type { Image, RuntimeStatus, RuntimeVersion } from '#node/runtime/runtime.ts';
+
+export interface NodeInputs {
+  nodeName: string;
+  addresses: readonly string[];
+  machine: MachineFacts;
+  disk: DiskFacts;
+  maxPods: number;
+  port: number;
+  version: RuntimeVersion | undefined;
+  runtimeStatus: RuntimeStatus | undefined;
+  /** Why the runtime did not answer, if it did not. */
+  runtimeError: string | undefined;
+  images: readonly Image[];
+  nowMs: number;
+  kubeletVersion: string;
+}
+
+/** Upstream's limit: the images list is for the scheduler, and must not make the node large. */
+const MAX_IMAGES = 50;
+const MAX_NAMES = 5;
+/** Upstream's default eviction threshold keeps this much back. */
+const RESERVED_MEMORY_BYTES = 100 * 1024 * 1024;
+const EPHEMERAL_SHARE = 0.9;
+
+export function nodeStatusOf(inputs: NodeInputs, before: NodeStatus | undefined): NodeStatus {
+  const { machine, disk, maxPods, addresses, nodeName, port, images, version } = inputs;
+  const capacity = {
+    cpu: String(machine.cpus),
+    'ephemeral-storage': `${Math.floor(disk.capacityBytes / 1024)}Ki`,
+    'hugepages-1Gi': '0',
+    'hugepages-2Mi': '0',
+    memory: `${Math.floor(machine.memoryBytes / 1024)}Ki`,
+    pods: String(maxPods),
+  };
+  const allocatable = {
+    ...capacity,
+    'ephemeral-storage': String(Math.floor(disk.capacityBytes * EPHEMERAL_SHARE)),
+    memory: `${Math.floor((machine.memoryBytes - RESERVED_MEMORY_BYTES) / 1024)}Ki`,
+  };
+  return {
+    addresses: [
+      ...addresses.map((address) => ({ type: 'InternalIP', address })),
+      { type: 'Hostname', address: nodeName },
+    ],
+    capacity,
+    allocatable,
+    conditions: conditionsOf(inputs, before?.conditions ?? []),
+    daemonEndpoints: { kubeletEndpoint: { Port: port } },
+    images: imagesOf(images),
+    nodeInfo: {
+      machineID: machine.machineID,
+      systemUUID: machine.systemUUID,
+      bootID: machine.bootID,
+      kernelVersion: machine.kernelVersion,
+      osImage: machine.osImage,
+      containerRuntimeVersion: version ? `${version.runtimeName}://${version.runtimeVersion}` : 'containerd://Unknown',
+      kubeletVersion: inputs.kubeletVersion,
+      kubeProxyVersion: '',
+      operatingSystem: 'linux',
+      architecture: machine.architecture,
+      ...(machine.swapBytes > 0 && { swap: { capacity: machine.swapBytes } }),
+    },
+    runtimeHandlers: (inputs.runtimeStatus?.handlers ?? []).map(({ name, ...features }) => ({ name, features })),
+  };
+}
+
+function imagesOf(images: readonly Image[]): NonNullable<NodeStatus['images']> {
+  return [...images]
+    .sort((a, b) => b.sizeBytes - a.sizeBytes || (a.id < b.id ? -1 : 1))
+    .slice(0, MAX_IMAGES)
+    .map(({ repoTags, repoDigests, sizeBytes }) => ({
+      names: [...repoDigests, ...repoTags].slice(0, MAX_NAMES),
+      sizeBytes,
+    }))
+    .filter(({ names }) => names.length > 0);
+}
+
+type Answer = Pick<NodeCondition, 'type' | 'status' | 'reason' | 'message'>;
+
+function conditionsOf(inputs: NodeInputs, before: NodeCondition[]): NodeCondition[] {
+  const { disk, machine, nowMs } = inputs;
+  // Upstream's hard thresholds: nodefs.available < 10 %, inodes < 5 %, memory.available < 100 Mi, pids.
+  const isDiskFull = disk.availableBytes < disk.capacityBytes * 0.1 && disk.availableBytes < 1024 ** 3;
+  const lacksInodes = disk.inodes > 0 && disk.inodesFree < disk.inodes * 0.05;
+  const answers: Answer[] = [
+    pressure(
+      'MemoryPressure',
+      false,
+      ['KubeletHasInsufficientMemory', 'KubeletHasSufficientMemory'],
+      ['kubelet has insufficient memory available', 'kubelet has sufficient memory available'],
+    ),
+    pressure(
+      'DiskPressure',
+      isDiskFull || lacksInodes,
+      ['KubeletHasDiskPressure', 'KubeletHasNoDiskPressure'],
+      ['kubelet has disk pressure', 'kubelet has no disk pressure'],
+    ),
+    pressure(
+      'PIDPressure',
+      machine.maxPids <= 0,
+      ['KubeletHasInsufficientPID', 'KubeletHasSufficientPID'],
+      ['kubelet has insufficient PID available', 'kubelet has sufficient PID available'],
+    ),
+    readyOf(inputs),
+  ];
+  const now = timestampOf(nowMs);
+  const own = answers.map((answer) => {
+    const old = before.find(({ type }) => type === answer.type);
+    const lastTransitionTime = old?.status === answer.status ? (old.lastTransitionTime ?? now) : now;
+    return { ...answer, lastHeartbeatTime: now, lastTransitionTime };
+  });
+  return [...before.filter(({ type }) => !own.some((condition) => condition.type === type)), ...own];
+}
+
+function pressure(type: string, is: boolean, [bad, good]: [string, string], [worse, fine]: [string, string]): Answer {
+  return { type, status: is ? 'True' : 'False', reason: is ? bad : good, message: is ? worse : fine };
+}
+
+function readyOf({ runtimeStatus, runtimeError }: NodeInputs): Answer {
+  const failed = (runtimeStatus?.conditions ?? []).filter(({ status }) => !status);
+  const messages = runtimeError
+    ? [`container runtime is down: ${runtimeError}`]
+    : failed.map(({ type, reason, message }) =>
+        type === 'NetworkReady'
+          ? `container runtime network not ready: NetworkReady=false reason:${reason} message:${message}`
+          : `container runtime not ready: ${type}=false reason:${reason} message:${message}`,
+      );
+  if (messages.length === 0)
+    return { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'kubelet is posting ready status' };
+  const message = messages.length === 1 ? (messages[0] ?? '') : `[${messages.join(', ')}]`;
+  return { type: 'Ready', status: 'False', reason: 'KubeletNotReady', message };
+}
+
+/** Whether the API needs to be told: times alone are worth it only now and then. */
+export const withoutTimes = ({ conditions = [], ...rest }: NodeStatus): unknown => ({
+  ...rest,
+  conditions: conditions.map(({ lastHeartbeatTime: _, ...condition }) => condition),
+});
+
+export const nodeLabels = ({
+  nodeName,
+  machine,
+}: Pick<NodeInputs, 'nodeName' | 'machine'>): Record<string, string> => ({
+  'beta.kubernetes.io/arch': machine.architecture,
+  'beta.kubernetes.io/os': 'linux',
+  'kubernetes.io/arch': machine.architecture,
+  'kubernetes.io/hostname': nodeName,
+  'kubernetes.io/os': 'linux',
+});

@@ -1,0 +1,111 @@
+/** The end of a pod: its containers and sandbox stop; its volumes and control group go; at last nothing of it is left. */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Pod } from '#api/generated/schema.ts';
+import type { Cgroups } from '#node/runtime/cgroups/cgroups.ts';
+import type { ContainerRuntime } from '#node/runtime/runtime.ts';
+import type { BackOff } from './back-off.ts';
+import type { ContainerKiller } from './container-killer.ts';
+import type { Images } from './images.ts';
+import type { PodNotes } from './pod-notes.ts';
+import type { PodReporter } from './pod-reporter.ts';
+import type { Probes } from './probes/probes.ts';
+import { podCgroupPath } from './quality-of-service.ts';
+import type { ReferencedObjects } from './referenced-objects.ts';
+import { graceSecondsOf, POD_NAME, POD_NAMESPACE } from './runtime-labels.ts';
+import { isAlive, type RuntimePods } from './runtime-pods.ts';
+import type { StatusWriter } from './status-writer.ts';
+import type { PodVolumes } from './volumes/pod-volumes.ts';
+import type { ServiceAccountTokens } from './volumes/service-account-tokens.ts';
+
+export interface PodEndOptions {
+  runtime: ContainerRuntime;
+  runtimePods: RuntimePods;
+  probes: Probes;
+  reporter: PodReporter;
+  killer: ContainerKiller;
+  volumes: PodVolumes;
+  references: ReferencedObjects;
+  tokens: ServiceAccountTokens;
+  images: Images;
+  crashes: BackOff;
+  notes: PodNotes;
+  writer: StatusWriter;
+  cgroups: Cgroups | undefined;
+  cgroupRoot: string;
+  logRoot: string;
+}
+
+export class PodEnd {
+  readonly #options: PodEndOptions;
+
+  constructor(options: PodEndOptions) {
+    this.#options = options;
+  }
+
+  /** @returns whether all is stopped; false when the signal came first (the grace has changed: stop again) */
+  async stop(pod: Pod, { graceSeconds, signal }: { graceSeconds: number; signal: AbortSignal }): Promise<boolean> {
+    const { runtime, runtimePods, probes, reporter, killer } = this.#options;
+    const { uid } = pod.metadata;
+    probes.stopHealth(uid);
+    const before = await runtimePods.read(uid);
+    reporter.report(pod, before);
+    const [podIP = ''] = before.sandboxes[0]?.ips ?? [];
+    await killer.killAll(pod, before, { graceSeconds, podIP, signal });
+    if (signal.aborted) return false;
+    for (const { id, state } of before.sandboxes) if (state === 'SANDBOX_READY') await runtime.stopPodSandbox(id);
+    probes.forget(uid);
+    reporter.report(pod, await runtimePods.read(uid), { isTerminal: true });
+    return true;
+  }
+
+  /** Gives back what a stopped pod held on this node. Its dead containers and logs stay until `erase`. */
+  async release(pod: Pod): Promise<void> {
+    const { volumes, cgroups, cgroupRoot, references, tokens, images, crashes } = this.#options;
+    const { uid } = pod.metadata;
+    await volumes.tearDown(uid);
+    await cgroups?.remove(podCgroupPath(cgroupRoot, pod));
+    references.forget(uid);
+    tokens.forget(uid);
+    images.forget(uid);
+    crashes.forget(`${uid}/`);
+  }
+
+  /** Removes its dead containers, its sandboxes and its logs. */
+  async erase({ metadata }: { metadata: { uid: string; name: string; namespace?: string } }): Promise<void> {
+    const { runtime, runtimePods, notes, writer, logRoot } = this.#options;
+    const now = await runtimePods.read(metadata.uid);
+    for (const { id } of now.containers) {
+      await runtime.removeContainer(id);
+      runtimePods.forget(id);
+    }
+    for (const { id } of now.sandboxes) {
+      await runtime.stopPodSandbox(id);
+      await runtime.removePodSandbox(id);
+    }
+    const folder = `${metadata.namespace}_${metadata.name}_${metadata.uid}`;
+    await rm(join(logRoot, folder), { recursive: true, force: true });
+    notes.forget(metadata.uid);
+    writer.forget(metadata.uid);
+  }
+
+  /** What the runtime has of a pod that nobody knows any more: by its labels alone. */
+  async stopUnknown(podUid: string): Promise<void> {
+    const { runtime, runtimePods, volumes } = this.#options;
+    const now = await runtimePods.read(podUid);
+    await Promise.all(
+      now.containers.filter(isAlive).map((status) => runtime.stopContainer(status.id, graceSecondsOf(status) ?? 30)),
+    );
+    const labels = now.sandboxes[0]?.labels ?? now.containers[0]?.labels ?? {};
+    await this.erase({
+      metadata: { uid: podUid, name: labels[POD_NAME] ?? '', namespace: labels[POD_NAMESPACE] ?? '' },
+    });
+    await volumes.tearDown(podUid);
+    await this.#removeCgroupsOf(podUid);
+  }
+
+  async #removeCgroupsOf(podUid: string): Promise<void> {
+    const { cgroups, cgroupRoot } = this.#options;
+    for (const group of ['', '/burstable', '/besteffort']) await cgroups?.remove(`${cgroupRoot}${group}/pod${podUid}`);
+  }
+}

@@ -1,0 +1,24 @@
+/** What the kubelet knows of a pod that neither the API nor the runtime does: why containers wait, why it was ended. */
+import type { WaitingReason } from './pod-status.ts';
+
+export interface PodNote {
+  /** By container name. */
+  waiting: Map<string, WaitingReason>;
+  ended?: { reason: string; message: string };
+}
+
+export class PodNotes {
+  readonly #notes = new Map<string, PodNote>();
+
+  of(podUid: string): PodNote {
+    const known = this.#notes.get(podUid);
+    if (known) return known;
+    const note: PodNote = { waiting: new Map() };
+    this.#notes.set(podUid, note);
+    return note;
+  }
+
+  forget(podUid: string): void {
+    this.#notes.delete(podUid);
+  }
+}

@@ -1,0 +1,103 @@
+/** Puts what runtime, probes and notes say of a pod together and hands it to the status writer. */
+import type { Container, ContainerStatus as ApiContainerStatus, Pod, PodStatus } from '#api/generated/schema.ts';
+import type { Clock } from '#base/clock.ts';
+import type { ContainerStatus } from '#node/runtime/runtime.ts';
+import type { Health } from './pod-actions.ts';
+import { initContainers } from './pod-containers.ts';
+import type { PodNotes } from './pod-notes.ts';
+import { podStatusOf } from './pod-status.ts';
+import type { Probes } from './probes/probes.ts';
+import type { RuntimePod } from './runtime-pods.ts';
+import type { StatusWriter } from './status-writer.ts';
+import { terminationMessage } from './termination-message.ts';
+
+export interface PodReporterOptions {
+  clock: Clock;
+  hostIPs: readonly string[];
+  probes: Probes;
+  notes: PodNotes;
+  writer: StatusWriter;
+  /** The pod as the API has it now. */
+  latest(pod: Pod): Pod;
+}
+
+/** The conditions that this kubelet writes; all others are somebody else's and pass through. */
+const OWN_CONDITIONS = new Set([
+  'PodReadyToStartContainers',
+  'Initialized',
+  'Ready',
+  'ContainersReady',
+  'PodScheduled',
+]);
+
+export class PodReporter {
+  readonly #options: PodReporterOptions;
+
+  constructor(options: PodReporterOptions) {
+    this.#options = options;
+  }
+
+  report(pod: Pod, now: RuntimePod, { isTerminal = false }: { isTerminal?: boolean } = {}): PodStatus {
+    const { clock, hostIPs, notes, writer } = this.#options;
+    const known = this.#withLatestStatus(pod);
+    const health = this.healthOf(known);
+    const note = notes.of(pod.metadata.uid);
+    const status = podStatusOf({
+      pod: known,
+      now,
+      nowMs: clock.now(),
+      hostIPs,
+      waiting: note.waiting,
+      isTerminal,
+      terminationMessage,
+      hasStarted: health.hasStarted,
+      isReady: (container, containerStatus) => this.#isReady(known, container, containerStatus),
+      ...(note.ended && { ended: note.ended }),
+    });
+    writer.set(known, status);
+    return status;
+  }
+
+  healthOf(pod: Pod): Health {
+    const { probes } = this.#options;
+    const { uid } = pod.metadata;
+    return {
+      verdict: ({ id }) => {
+        if (probes.resultOf(uid, id, 'startup')?.result === 'failure') return 'startup failed';
+        return probes.resultOf(uid, id, 'liveness')?.result === 'failure' ? 'liveness failed' : undefined;
+      },
+      hasStarted: (container, status) => {
+        if (status.state !== 'CONTAINER_RUNNING') return false;
+        if (!container.startupProbe) return true;
+        const known = probes.resultOf(uid, status.id, 'startup');
+        if (known?.last !== undefined) return known.result === 'success';
+        return saidBefore(pod, container, status)?.started === true;
+      },
+    };
+  }
+
+  /** What was ready before this kubelet began stays ready until its probe says otherwise. */
+  #isReady(pod: Pod, container: Container, status: ContainerStatus): boolean {
+    if (!this.healthOf(pod).hasStarted(container, status)) return false;
+    if (!container.readinessProbe) return true;
+    const known = this.#options.probes.resultOf(pod.metadata.uid, status.id, 'readiness');
+    if (known?.last !== undefined) return known.result === 'success';
+    return saidBefore(pod, container, status)?.ready === true;
+  }
+
+  #withLatestStatus(pod: Pod): Pod {
+    const latest = this.#options.latest(pod);
+    const own = this.#options.writer.statusOf(pod.metadata.uid);
+    if (!own) return { ...pod, ...(latest.status && { status: latest.status }) };
+    const mine = (own.conditions ?? []).filter(({ type }) => OWN_CONDITIONS.has(type));
+    const others = (latest.status?.conditions ?? []).filter(({ type }) => !OWN_CONDITIONS.has(type));
+    return { ...pod, status: { ...own, conditions: [...mine, ...others] } };
+  }
+}
+
+/** The API's word about this very run of the container. */
+function saidBefore(pod: Pod, container: Container, status: ContainerStatus): ApiContainerStatus | undefined {
+  const isInit = initContainers(pod).includes(container);
+  const list = isInit ? pod.status?.initContainerStatuses : pod.status?.containerStatuses;
+  return list?.find(({ name, containerID }) => name === container.name && containerID === `containerd://${status.id}`);
+}

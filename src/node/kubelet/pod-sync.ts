@@ -1,0 +1,323 @@
+/** One step towards what a pod says: looks at what the runtime has, decides (`pod-actions.ts`), acts, reports. */
+import { mkdir } from 'node:fs/promises';
+import type { Container, Pod, Secret } from '#api/generated/schema.ts';
+import { StatusError } from '#api/machinery/status.ts';
+import type { Clock } from '#base/clock.ts';
+import { Unreachable } from '#client/transport.ts';
+import type { Cgroups } from '#node/runtime/cgroups/cgroups.ts';
+import { type ContainerRuntime, type PodSandboxConfig, RuntimeError } from '#node/runtime/runtime.ts';
+import type { BackOff } from './back-off.ts';
+import type { ContainerKiller } from './container-killer.ts';
+import { type ContainerStarter, removeUnstarted, StartFailed } from './container-starter.ts';
+import { durationText } from './go-text.ts';
+import type { Limiter } from './limiter.ts';
+import { type PodActions, podActions } from './pod-actions.ts';
+import { ephemeralContainers, everyContainer, podText } from './pod-containers.ts';
+import type { PodEvents } from './pod-events.ts';
+import type { PodNotes } from './pod-notes.ts';
+import type { PodReporter } from './pod-reporter.ts';
+import type { Probes } from './probes/probes.ts';
+import { podCgroupLimits, podCgroupPath } from './quality-of-service.ts';
+import type { ReferencedObjects } from './referenced-objects.ts';
+import { hashOf, restartCountOf } from './runtime-labels.ts';
+import { newestOf, type RuntimePod, type RuntimePods } from './runtime-pods.ts';
+import { type SandboxFacts, sandboxConfigOf } from './sandbox-config.ts';
+import { type PodVolumes, VolumeFailed } from './volumes/pod-volumes.ts';
+
+export interface PodSyncOptions {
+  runtime: ContainerRuntime;
+  runtimePods: RuntimePods;
+  clock: Clock;
+  events: PodEvents;
+  notes: PodNotes;
+  reporter: PodReporter;
+  probes: Probes;
+  volumes: PodVolumes;
+  references: ReferencedObjects;
+  starter: ContainerStarter;
+  killer: ContainerKiller;
+  starts: Limiter;
+  crashes: BackOff;
+  cgroups: Cgroups | undefined;
+  sandbox: SandboxFacts;
+}
+
+export interface SyncResult {
+  /** All containers have ended and none will be started again. */
+  finished: boolean;
+  /** Look again then, even if nothing happens. undefined: at the next ordinary time. */
+  againAfterMs: number | undefined;
+}
+
+/** This step could not be done; the event is written. Try again. */
+export class SyncFailed extends Error {}
+
+const RETRY_MS = 5_000;
+
+export class PodSync {
+  readonly #options: PodSyncOptions;
+
+  constructor(options: PodSyncOptions) {
+    this.#options = options;
+  }
+
+  /** @throws SyncFailed, the signal's reason, or what the API or the runtime throws */
+  async sync(pod: Pod, signal: AbortSignal): Promise<SyncResult> {
+    const { runtimePods, reporter, notes, references } = this.#options;
+    references.follow(pod);
+    const before = await runtimePods.read(pod.metadata.uid);
+    const deadlineMs = this.#deadlineLeftMs(pod);
+    if (deadlineMs !== undefined && deadlineMs <= 0) return this.#pastDeadline(pod, before);
+    const actions = podActions(pod, before, reporter.healthOf(pod));
+    this.#forgetOldReasons(pod, actions);
+    reporter.report(pod, before);
+    if (actions.killPod && !actions.createSandbox) return { finished: true, againAfterMs: undefined };
+
+    const waits = await this.#act(pod, { actions, before, signal });
+    const now = await runtimePods.read(pod.metadata.uid);
+    this.#followProbes(pod, now);
+    reporter.report(pod, now);
+    // An init container or sidecar that has just started may let the next one begin.
+    const more = podActions(pod, now, reporter.healthOf(pod));
+    const { waiting } = notes.of(pod.metadata.uid);
+    if (more.start.some(({ name }) => !waiting.has(name))) waits.push(0);
+    if (deadlineMs !== undefined) waits.push(deadlineMs);
+    return { finished: false, againAfterMs: waits.length > 0 ? Math.min(...waits) : undefined };
+  }
+
+  /** Only says again how it is. */
+  async refresh(pod: Pod): Promise<void> {
+    const now = await this.#options.runtimePods.read(pod.metadata.uid);
+    this.#options.reporter.report(pod, now);
+  }
+
+  /** @returns waits in ms after which something is to be tried again */
+  async #act(
+    pod: Pod,
+    { actions, before, signal }: { actions: PodActions; before: RuntimePod; signal: AbortSignal },
+  ): Promise<number[]> {
+    if (actions.killPod) await this.#clearSandboxes(pod, before, signal);
+    await this.#killSome(pod, actions, signal);
+    signal.throwIfAborted();
+    await this.#ensureCgroup(pod);
+    const podIPsBefore = before.sandboxes[0]?.ips ?? [];
+    const volumes = await this.#setUpVolumes(pod, podIPsBefore);
+    signal.throwIfAborted();
+    const { sandboxId, config, podIPs } = await this.#ensureSandbox(pod, actions, before);
+    const pullSecrets = actions.start.length > 0 ? await this.#pullSecrets(pod) : [];
+    const waits: number[] = [];
+    for (const container of actions.start) {
+      signal.throwIfAborted();
+      const wait = await this.#startOne(pod, container, {
+        before,
+        signal,
+        sandboxId,
+        sandboxConfig: config,
+        podIPs,
+        volumes,
+        pullSecrets,
+      });
+      if (wait !== undefined) waits.push(wait);
+    }
+    return waits;
+  }
+
+  async #clearSandboxes(pod: Pod, before: RuntimePod, signal: AbortSignal): Promise<void> {
+    const { events, killer, runtime } = this.#options;
+    if (before.sandboxes.length > 0)
+      events.normal(pod, undefined, 'SandboxChanged', 'Pod sandbox changed, it will be killed and re-created.');
+    await killer.killAll(pod, before, { graceSeconds: pod.spec.terminationGracePeriodSeconds, signal });
+    for (const { id } of before.sandboxes) await runtime.stopPodSandbox(id);
+  }
+
+  async #killSome(pod: Pod, { kill }: PodActions, signal: AbortSignal): Promise<void> {
+    await Promise.all(
+      kill.map(({ status, container, message, reason }) => {
+        const probe = container?.livenessProbe ?? container?.startupProbe;
+        const own = reason === 'Unhealthy' ? probe?.terminationGracePeriodSeconds : undefined;
+        const graceSeconds = own ?? pod.spec.terminationGracePeriodSeconds;
+        return this.#options.killer.kill(pod, status, { container, graceSeconds, message, signal });
+      }),
+    );
+  }
+
+  async #ensureCgroup(pod: Pod): Promise<void> {
+    const { cgroups, sandbox } = this.#options;
+    await cgroups?.ensure(podCgroupPath(sandbox.cgroupRoot, pod), podCgroupLimits(pod));
+  }
+
+  async #setUpVolumes(pod: Pod, podIPs: readonly string[]): Promise<Map<string, string>> {
+    try {
+      return await this.#options.volumes.setUp(pod, podIPs);
+    } catch (error) {
+      if (!(error instanceof VolumeFailed)) throw error;
+      this.#options.events.warning(pod, undefined, 'FailedMount', error.message);
+      throw new SyncFailed(error.message, { cause: error });
+    }
+  }
+
+  async #ensureSandbox(
+    pod: Pod,
+    actions: PodActions,
+    before: RuntimePod,
+  ): Promise<{ sandboxId: string; config: PodSandboxConfig; podIPs: string[] }> {
+    const { runtime, sandbox, starts, events } = this.#options;
+    const attempt = actions.createSandbox?.attempt ?? before.sandboxes[0]?.metadata.attempt ?? 0;
+    const config = sandboxConfigOf(pod, attempt, sandbox);
+    if (!actions.createSandbox) {
+      const status = before.sandboxes[0];
+      return { sandboxId: actions.sandboxId ?? '', config, podIPs: this.#ipsOf(pod, status?.ips ?? []) };
+    }
+    await mkdir(config.logDirectory, { recursive: true, mode: 0o755 });
+    try {
+      const sandboxId = await starts.run(() => runtime.runPodSandbox(config));
+      const status = await runtime.podSandboxStatus(sandboxId);
+      return { sandboxId, config, podIPs: this.#ipsOf(pod, status?.ips ?? []) };
+    } catch (error) {
+      if (!(error instanceof RuntimeError)) throw error;
+      const message = `Failed to create pod sandbox: rpc error: code = ${error.code} desc = ${error.message}`;
+      events.warning(pod, undefined, 'FailedCreatePodSandBox', message);
+      throw new SyncFailed(message, { cause: error });
+    }
+  }
+
+  #ipsOf(pod: Pod, ips: string[]): string[] {
+    return pod.spec.hostNetwork ? [...this.#options.sandbox.hostIPs] : ips;
+  }
+
+  /** Those that exist. A missing one is told, and the pull is tried without it, as upstream does. */
+  async #pullSecrets(pod: Pod): Promise<Secret[]> {
+    const { references, events } = this.#options;
+    const found: Secret[] = [];
+    const missing: string[] = [];
+    for (const { name = '' } of pod.spec.imagePullSecrets ?? []) {
+      const secret = await references.secret(pod.metadata.namespace ?? '', name);
+      if (secret) found.push(secret);
+      else missing.push(name);
+    }
+    if (missing.length > 0)
+      events.warning(
+        pod,
+        undefined,
+        'FailedToRetrieveImagePullSecret',
+        `Unable to retrieve some image pull secrets (${missing.join(', ')}); attempting to pull the image may not succeed.`,
+      );
+    return found;
+  }
+
+  /** @returns when to try again, if it did not come to run */
+  async #startOne(
+    pod: Pod,
+    container: Container,
+    inputs: {
+      before: RuntimePod;
+      signal: AbortSignal;
+      sandboxId: string;
+      sandboxConfig: PodSandboxConfig;
+      podIPs: string[];
+      volumes: Map<string, string>;
+      pullSecrets: Secret[];
+    },
+  ): Promise<number | undefined> {
+    const { starter, notes, runtime, volumes, runtimePods } = this.#options;
+    const { before, ...rest } = inputs;
+    const note = notes.of(pod.metadata.uid);
+    const last = newestOf(before, container.name);
+    const backOffMs = this.#crashBackOff(pod, container, before);
+    if (backOffMs > 0) return backOffMs;
+    try {
+      await removeUnstarted(runtime, last);
+      await starter.start({
+        ...rest,
+        pod,
+        container,
+        restartCount: this.#restartCount(pod, container, before),
+        podFolder: volumes.folderOf(pod.metadata.uid),
+        targetId: await this.#targetOf(pod, container, runtimePods),
+      });
+      note.waiting.delete(container.name);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof StartFailed)) throw error;
+      note.waiting.set(container.name, { reason: error.reason, message: error.message });
+      return error.againAfterMs ?? RETRY_MS;
+    }
+  }
+
+  #restartCount(pod: Pod, container: Container, before: RuntimePod): number {
+    const last = newestOf(before, container.name);
+    if (last) return restartCountOf(last) + (last.state === 'CONTAINER_CREATED' ? 0 : 1);
+    // The runtime has forgotten its earlier runs; the API has not.
+    const statuses = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])];
+    const said = statuses.find(({ name }) => name === container.name);
+    return said?.containerID ? said.restartCount + 1 : 0;
+  }
+
+  async #targetOf(pod: Pod, container: Container, runtimePods: RuntimePods): Promise<string | undefined> {
+    const target = ephemeralContainers(pod).find(({ name }) => name === container.name)?.targetContainerName;
+    if (!target) return undefined;
+    return newestOf(await runtimePods.read(pod.metadata.uid), target)?.id;
+  }
+
+  /** Notes the crash. @returns how long it must still wait; 0: it may start. */
+  #crashBackOff(pod: Pod, container: Container, before: RuntimePod): number {
+    const { crashes, events, notes } = this.#options;
+    const last = newestOf(before, container.name);
+    if (last?.state !== 'CONTAINER_EXITED') return 0;
+    const key = `${pod.metadata.uid}/${container.name}/${hashOf(container)}`;
+    const leftMs = crashes.leftMs(key, last.finishedAt);
+    if (leftMs <= 0) {
+      crashes.next(key, last.finishedAt);
+      return 0;
+    }
+    const where = podText(pod);
+    const { waiting } = notes.of(pod.metadata.uid);
+    const message = `back-off ${durationText(crashes.waitMs(key))} restarting failed container=${container.name} pod=${where}`;
+    if (waiting.get(container.name)?.message !== message || leftMs < 1000)
+      events.warning(
+        pod,
+        container,
+        'BackOff',
+        `Back-off restarting failed container ${container.name} in pod ${where}`,
+      );
+    waiting.set(container.name, { reason: 'CrashLoopBackOff', message });
+    return leftMs;
+  }
+
+  #forgetOldReasons(pod: Pod, actions: PodActions): void {
+    const { waiting } = this.#options.notes.of(pod.metadata.uid);
+    const names = new Set(actions.start.map(({ name }) => name));
+    for (const name of waiting.keys()) if (!names.has(name)) waiting.delete(name);
+  }
+
+  #followProbes(pod: Pod, now: RuntimePod): void {
+    const running = everyContainer(pod).flatMap((container) => {
+      const status = newestOf(now, container.name);
+      return status?.state === 'CONTAINER_RUNNING' ? [{ container, status }] : [];
+    });
+    const [podIP = ''] = this.#ipsOf(pod, now.sandboxes[0]?.ips ?? []);
+    this.#options.probes.follow(pod, running, podIP);
+  }
+
+  #deadlineLeftMs({ spec, status }: Pod): number | undefined {
+    if (spec.activeDeadlineSeconds === undefined || !status?.startTime) return undefined;
+    return Date.parse(status.startTime) + spec.activeDeadlineSeconds * 1000 - this.#options.clock.now();
+  }
+
+  #pastDeadline(pod: Pod, before: RuntimePod): SyncResult {
+    const { notes, events, reporter } = this.#options;
+    const message = 'Pod was active on the node longer than the specified deadline';
+    notes.of(pod.metadata.uid).ended = { reason: 'DeadlineExceeded', message };
+    events.normal(pod, undefined, 'DeadlineExceeded', message);
+    reporter.report(pod, before);
+    return { finished: true, againAfterMs: undefined };
+  }
+}
+
+/** A refusal or silence of the API or the runtime: worth another try. */
+export const isWorthRetrying = (error: unknown): error is Error =>
+  error instanceof SyncFailed ||
+  error instanceof RuntimeError ||
+  error instanceof StatusError ||
+  error instanceof Unreachable ||
+  (error instanceof Error && 'code' in error);

@@ -1,0 +1,175 @@
+/**
+ * The ConfigMaps and Secrets that the pods of this node name: each watched by itself while a pod names it, because a node
+ * may read no others. Source: "Using Node Authorization".
+ */
+import { ConfigMap } from '#api/core/v1/config-map.ts';
+import { Secret } from '#api/core/v1/secret.ts';
+import type { Pod, VolumeProjection } from '#api/generated/schema.ts';
+import type { Kind } from '#api/machinery/kind.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
+import { StatusError } from '#api/machinery/status.ts';
+import { type Clock, sleep } from '#base/clock.ts';
+import type { Client } from '#client/client.ts';
+import { Unreachable } from '#client/transport.ts';
+import { everyContainer } from './pod-containers.ts';
+
+interface Entry {
+  kind: Kind;
+  namespace: string;
+  name: string;
+  users: Set<string>;
+  object: KubeObject | undefined;
+  /** Resolves with the first answer; rejects with the first refusal and is made anew for the next try. */
+  first: Promise<void>;
+  stop: AbortController;
+}
+
+export interface ReferencedObjectsOptions {
+  client: Client;
+  clock: Clock;
+  /** Something that this pod names has changed. */
+  onChange(podUid: string): void;
+}
+
+const RETRY_MS = { least: 500, most: 30_000 };
+
+export class ReferencedObjects {
+  readonly #options: ReferencedObjectsOptions;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(options: ReferencedObjectsOptions) {
+    this.#options = options;
+  }
+
+  /** Watches what this pod names, and nothing that it no longer names. */
+  follow(pod: Pod): void {
+    const namespace = pod.metadata.namespace ?? '';
+    const { configMaps, secrets } = namesIn(pod);
+    const wanted = new Set([
+      ...configMaps.map((name) => this.#use(ConfigMap, { namespace, name }, pod.metadata.uid)),
+      ...secrets.map((name) => this.#use(Secret, { namespace, name }, pod.metadata.uid)),
+    ]);
+    this.#release(pod.metadata.uid, wanted);
+  }
+
+  forget(podUid: string): void {
+    this.#release(podUid, new Set());
+  }
+
+  configMap = (namespace: string, name: string): Promise<ConfigMap | undefined> =>
+    this.#get(ConfigMap, { namespace, name });
+  secret = (namespace: string, name: string): Promise<Secret | undefined> => this.#get(Secret, { namespace, name });
+
+  close(): void {
+    for (const { stop } of this.#entries.values()) stop.abort();
+    this.#entries.clear();
+  }
+
+  async #get<T extends KubeObject>(kind: Kind<T>, at: { namespace: string; name: string }): Promise<T | undefined> {
+    const entry = this.#entries.get(idOf(kind, at));
+    if (!entry) throw new Error(`${kind.plural} "${at.name}" is named by no pod of this node`);
+    await entry.first;
+    return entry.object as T | undefined;
+  }
+
+  #use(kind: Kind, at: { namespace: string; name: string }, podUid: string): string {
+    const id = idOf(kind, at);
+    const known = this.#entries.get(id);
+    if (known) known.users.add(podUid);
+    else this.#entries.set(id, this.#begin({ kind, ...at }, podUid));
+    return id;
+  }
+
+  #release(podUid: string, except: ReadonlySet<string>): void {
+    for (const [id, entry] of this.#entries) {
+      if (except.has(id) || !entry.users.delete(podUid) || entry.users.size > 0) continue;
+      entry.stop.abort();
+      this.#entries.delete(id);
+    }
+  }
+
+  #begin(what: Pick<Entry, 'kind' | 'namespace' | 'name'>, podUid: string): Entry {
+    const stop = new AbortController();
+    const entry: Entry = { ...what, users: new Set([podUid]), object: undefined, first: Promise.resolve(), stop };
+    let answered: (error?: Error) => void = () => undefined;
+    const renew = () => {
+      entry.first = new Promise((resolve, reject) => {
+        answered = (error) => (error ? reject(error) : resolve());
+      });
+      entry.first.catch(() => undefined); // nobody may be waiting
+    };
+    renew();
+    void this.#keepCurrent(entry, (error) => {
+      answered(error);
+      if (error) renew();
+    });
+    return entry;
+  }
+
+  async #keepCurrent(entry: Entry, answered: (error?: Error) => void): Promise<void> {
+    const { signal } = entry.stop;
+    let waitMs = RETRY_MS.least;
+    while (!signal.aborted) {
+      try {
+        await this.#listAndWatch(entry, () => {
+          waitMs = RETRY_MS.least;
+          answered();
+        });
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!(error instanceof StatusError) && !(error instanceof Unreachable)) throw error;
+        answered(error);
+        await sleep(this.#options.clock, waitMs, signal).catch(() => undefined); // aborted: the loop ends
+        waitMs = Math.min(waitMs * 2, RETRY_MS.most);
+      }
+    }
+  }
+
+  async #listAndWatch(entry: Entry, answered: () => void): Promise<void> {
+    const { kind, namespace, name, stop } = entry;
+    const scope = { namespace, fieldSelector: `metadata.name=${name}` };
+    const list = await this.#options.client.list(kind, scope);
+    this.#replace(entry, list.items[0]);
+    answered();
+    const { resourceVersion } = list.metadata;
+    const events = this.#options.client.watch(kind, {
+      ...scope,
+      ...(resourceVersion && { resourceVersion }),
+      signal: stop.signal,
+    });
+    for await (const { type, object } of events)
+      if (type !== 'BOOKMARK') this.#replace(entry, type === 'DELETED' ? undefined : object);
+  }
+
+  #replace(entry: Entry, object: KubeObject | undefined): void {
+    const changed = entry.object?.metadata.resourceVersion !== object?.metadata.resourceVersion;
+    entry.object = object;
+    if (changed) for (const uid of entry.users) this.#options.onChange(uid);
+  }
+}
+
+const idOf = ({ kind }: Kind, { namespace, name }: { namespace: string; name: string }): string =>
+  `${kind}/${namespace}/${name}`;
+
+/** The names of the objects that a pod's containers and volumes need. */
+export function namesIn(pod: Pod): { configMaps: string[]; secrets: string[] } {
+  const configMaps: (string | undefined)[] = [];
+  const secrets: (string | undefined)[] = (pod.spec.imagePullSecrets ?? []).map(({ name }) => name);
+  for (const { env = [], envFrom = [] } of everyContainer(pod)) {
+    for (const { valueFrom } of env) {
+      configMaps.push(valueFrom?.configMapKeyRef?.name);
+      secrets.push(valueFrom?.secretKeyRef?.name);
+    }
+    for (const { configMapRef, secretRef } of envFrom) {
+      configMaps.push(configMapRef?.name);
+      secrets.push(secretRef?.name);
+    }
+  }
+  const projections: VolumeProjection[] = (pod.spec.volumes ?? []).flatMap(({ projected }) => projected?.sources ?? []);
+  for (const { configMap } of [...(pod.spec.volumes ?? []), ...projections]) configMaps.push(configMap?.name);
+  for (const { secret } of pod.spec.volumes ?? []) secrets.push(secret?.secretName);
+  for (const { secret } of projections) secrets.push(secret?.name);
+  const named = (names: (string | undefined)[]) =>
+    [...new Set(names.filter((name) => name !== undefined && name !== ''))] as string[];
+  return { configMaps: named(configMaps), secrets: named(secrets) };
+}

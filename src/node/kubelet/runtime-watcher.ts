@@ -1,0 +1,131 @@
+/**
+ * Tells which pods' containers have changed: by the runtime's own events at once, and by looking at the whole list every
+ * ten seconds, or every second while there are no events (decision 18 of the design: nothing polls that can be told).
+ */
+import { type Clock, sleep, type Timer } from '#base/clock.ts';
+import type { Log } from '#base/log.ts';
+import { type ContainerRuntime, RuntimeError, type RuntimeEvent } from '#node/runtime/runtime.ts';
+import { POD_UID } from './runtime-labels.ts';
+
+export interface RuntimeWatcherOptions {
+  runtime: ContainerRuntime;
+  clock: Clock;
+  log: Log;
+  onChange(podUid: string): void;
+  /** All pods that the runtime has anything of. */
+  onRelist(podUids: ReadonlySet<string>): void;
+}
+
+const RELIST_MS = { withEvents: 10_000, without: 1_000 };
+// An exit is told before the runtime shows it: about 30 ms on containerd 1.6.
+const EXIT_SHOWS = { tries: 40, everyMs: 5 };
+
+export class RuntimeWatcher {
+  readonly #options: RuntimeWatcherOptions;
+  /** Sandbox or container id → pod and state. */
+  #known = new Map<string, { podUid: string; state: string }>();
+  #hasEvents = false;
+  #timer: Timer | undefined;
+  #relisting: Promise<void> | undefined;
+  readonly #stop = new AbortController();
+
+  constructor(options: RuntimeWatcherOptions) {
+    this.#options = options;
+  }
+
+  /** When the list was last read without failure; undefined before the first time. In monotonic ms. */
+  lastRelistMs: number | undefined;
+
+  async start(): Promise<void> {
+    await this.relist();
+    void this.#follow();
+  }
+
+  close(): void {
+    this.#stop.abort();
+    this.#timer?.cancel();
+  }
+
+  /** Looks at everything. Calls that come together share one look. */
+  relist(): Promise<void> {
+    this.#relisting ??= this.#relistOnce().finally(() => {
+      this.#relisting = undefined;
+      this.#scheduleRelist();
+    });
+    return this.#relisting;
+  }
+
+  #scheduleRelist(): void {
+    this.#timer?.cancel();
+    if (this.#stop.signal.aborted) return;
+    const afterMs = this.#hasEvents ? RELIST_MS.withEvents : RELIST_MS.without;
+    this.#timer = this.#options.clock.timer(afterMs, () => void this.relist());
+  }
+
+  async #relistOnce(): Promise<void> {
+    const { runtime, log, onChange, onRelist, clock } = this.#options;
+    try {
+      const [sandboxes, containers] = await Promise.all([runtime.listPodSandboxes(), runtime.listContainers()]);
+      const next = new Map<string, { podUid: string; state: string }>();
+      for (const { id, labels, state } of [...sandboxes, ...containers]) {
+        const podUid = labels[POD_UID];
+        if (podUid) next.set(id, { podUid, state });
+      }
+      const changed = new Set<string>();
+      for (const [id, { podUid, state }] of next) if (this.#known.get(id)?.state !== state) changed.add(podUid);
+      for (const [id, { podUid }] of this.#known) if (!next.has(id)) changed.add(podUid);
+      this.#known = next;
+      this.lastRelistMs = clock.monotonicMs();
+      for (const podUid of changed) onChange(podUid);
+      onRelist(new Set([...next.values()].map(({ podUid }) => podUid)));
+    } catch (error) {
+      if (!(error instanceof RuntimeError)) throw error;
+      log.warn('cannot list containers', { error: error.message });
+    }
+  }
+
+  async #follow(): Promise<void> {
+    const { runtime, clock, log } = this.#options;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        for await (const event of runtime.events(signal)) {
+          this.#noteEvents(true);
+          void this.#handle(event);
+        }
+      } catch (error) {
+        if (!(error instanceof RuntimeError)) throw error;
+        log.warn('no events from the container runtime', { error: error.message });
+      }
+      this.#noteEvents(false);
+      await sleep(clock, RELIST_MS.without, signal).catch(() => undefined); // aborted: the loop ends
+    }
+  }
+
+  #noteEvents(hasEvents: boolean): void {
+    if (this.#hasEvents === hasEvents) return;
+    this.#hasEvents = hasEvents;
+    this.#scheduleRelist();
+  }
+
+  async #handle({ type, id }: RuntimeEvent): Promise<void> {
+    const known = this.#known.get(id);
+    if (!known) return this.relist();
+    if (type === 'exited') await this.#untilShown(id);
+    this.#options.onChange(known.podUid);
+  }
+
+  async #untilShown(id: string): Promise<void> {
+    const { runtime, clock } = this.#options;
+    for (let left = EXIT_SHOWS.tries; left > 0 && !this.#stop.signal.aborted; left--) {
+      try {
+        const status = await runtime.containerStatus(id);
+        if (status?.state !== 'CONTAINER_RUNNING') return; // exited, gone, or a sandbox
+      } catch (error) {
+        if (!(error instanceof RuntimeError)) throw error;
+        return;
+      }
+      await sleep(clock, EXIT_SHOWS.everyMs, this.#stop.signal).catch(() => undefined); // aborted: the loop ends
+    }
+  }
+}
