@@ -1,13 +1,17 @@
 /** The admission plugins in upstream's order, because one plugin sees what those before it made; and how they are run. */
 import type { KubeObject } from '#api/machinery/object.ts';
 import type { EscalationServices } from '../authorization/escalation.ts';
+import { certificateSubjectRestriction } from './certificate-subject.ts';
 import { certificateApproval, certificateSigning } from './certificates.ts';
+import { defaultIngressClass } from './default-ingress-class.ts';
 import { defaultTolerationSeconds, type TolerationSeconds } from './default-toleration-seconds.ts';
 import type { AdmissionPlugin, AdmissionRequest, AdmissionServices } from './define-admission.ts';
+import { limitRanger, limitRangerOnClaims, limitRangerOnResize } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
 import { priority, singleDefaultPriorityClass } from './priority.ts';
 import { rbacEscalation } from './rbac-escalation.ts';
+import { runtimeClass } from './runtime-class.ts';
 import { serviceAccountPlugin } from './service-account.ts';
 import { taintNodesByCondition } from './taint-nodes-by-condition.ts';
 
@@ -19,14 +23,20 @@ export interface AdmissionOptions {
 
 export const defaultAdmission = ({ rbac, tolerationSeconds }: AdmissionOptions): readonly AdmissionPlugin[] => [
   namespaceLifecycle(),
+  limitRanger,
+  limitRangerOnResize,
+  limitRangerOnClaims,
   serviceAccountPlugin,
   nodeRestriction,
   taintNodesByCondition,
   priority,
   singleDefaultPriorityClass,
   defaultTolerationSeconds(tolerationSeconds),
+  runtimeClass,
   certificateApproval,
   certificateSigning,
+  certificateSubjectRestriction,
+  defaultIngressClass,
   rbacEscalation(rbac),
 ];
 

@@ -2,13 +2,10 @@
  * What a kubelet may write, looked at closer than an authorizer can: only its own Node and Lease, only mirror pods and
  * the status of pods bound to it, only tokens for such pods. Source: documentation, "NodeRestriction".
  */
+import type { TokenRequest } from '#api/authentication/v1/token-request.ts';
 import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
-import type {
-  AuthenticationTokenRequest,
-  PersistentVolumeClaim,
-  PodResourceClaimStatus,
-} from '#api/generated/schema.ts';
+import type { PersistentVolumeClaim, PodResourceClaimStatus } from '#api/generated/schema.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { notFound } from '#api/machinery/status.ts';
@@ -189,7 +186,7 @@ function withoutReport(object: KubeObject | undefined): unknown {
 }
 
 async function tokenRefusal(node: string, { namespace, object }: AdmissionRequest, { live }: AdmissionServices) {
-  const ref = (object as unknown as AuthenticationTokenRequest | undefined)?.spec.boundObjectRef;
+  const ref = (object as unknown as TokenRequest | undefined)?.spec.boundObjectRef;
   if (ref?.apiVersion !== 'v1' || ref.kind !== 'Pod' || !ref.name) return 'node requested token not bound to a pod';
   if (!ref.uid) return 'node requested token with a pod binding without a uid';
   const pod = await live(Pod, { namespace, name: ref.name });

@@ -2,12 +2,12 @@
  * Answers a TokenRequest (POST serviceaccounts/NAME/token): checks what is asked for, and what the token is to be bound
  * to, and signs it. Source: API reference, authentication.k8s.io/v1.
  */
+import { TokenRequest } from '#api/authentication/v1/token-request.ts';
 import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { Secret } from '#api/core/v1/secret.ts';
 import type { ServiceAccount } from '#api/core/v1/service-account.ts';
-import type { AuthenticationTokenRequest, BoundObjectReference } from '#api/generated/schema.ts';
-import type { FieldError } from '#api/machinery/field-error.ts';
+import type { BoundObjectReference } from '#api/generated/schema.ts';
 import { badRequest, conflict, invalid, notFound } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
 import type { LiveLookup } from '../live-lookup.ts';
@@ -15,13 +15,9 @@ import type { KubernetesClaims } from './service-account-claims.ts';
 import type { TokenIssuer } from './token-issuer.ts';
 
 const DEFAULT_SECONDS = 3600;
-const MIN_SECONDS = 600;
-const MAX_SECONDS = 2 ** 32;
 // Pods of old clients read their token once: what is mounted into pods by default warns after this and holds a year.
 const WARN_ONLY_SECONDS = 3607;
 const EXTENDED_SECONDS = 365 * 24 * 3600;
-
-export type TokenRequest = AuthenticationTokenRequest;
 
 export interface TokenRequestServices {
   issuer: TokenIssuer;
@@ -37,9 +33,7 @@ export function prepareTokenRequest(body: SubmittedTokenRequest, account: Servic
   if (body.metadata?.namespace && body.metadata.namespace !== namespace)
     throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
   const { audiences, expirationSeconds = DEFAULT_SECONDS, boundObjectRef } = body.spec ?? {};
-  const problems = expirationErrors(expirationSeconds);
-  if (problems.length > 0) throw invalid({ group: 'authentication.k8s.io', kind: 'TokenRequest' }, '', problems);
-  return {
+  const request = {
     apiVersion: 'authentication.k8s.io/v1',
     kind: 'TokenRequest',
     metadata: { ...account.metadata, name, namespace } as TokenRequest['metadata'],
@@ -49,24 +43,14 @@ export function prepareTokenRequest(body: SubmittedTokenRequest, account: Servic
       ...(boundObjectRef && { boundObjectRef }),
     },
   } satisfies TokenRequest;
+  const problems = TokenRequest.validate(request);
+  if (problems.length > 0) throw invalid(TokenRequest, '', problems);
+  return request;
 }
 
 export interface SubmittedTokenRequest {
   metadata?: { name?: string; namespace?: string };
   spec?: { audiences?: string[]; expirationSeconds?: number; boundObjectRef?: BoundObjectReference };
-}
-
-function expirationErrors(seconds: number): FieldError[] {
-  const wrong = (why: string): FieldError[] => [
-    {
-      reason: 'FieldValueInvalid',
-      field: 'spec.expirationSeconds',
-      message: `Invalid value: ${seconds}: ${why}`,
-    },
-  ];
-  if (seconds < MIN_SECONDS) return wrong('may not specify a duration less than 10 minutes');
-  if (seconds > MAX_SECONDS) return wrong('may not specify a duration larger than 2^32 seconds');
-  return [];
 }
 
 /** Throws 404, 409 or 400 when what it is to be bound to does not exist, is another one, or has another account. */

@@ -291,6 +291,26 @@ describe('a node', () => {
     expect((await cluster.authorizer.authorize(attributes)).decision === 'allow').toBe(allowed);
   });
 
+  test('reads the volume behind a claim of its pod, and the secret of that volume', async () => {
+    const volume = (name: string, claim: string) =>
+      ({
+        apiVersion: 'v1',
+        kind: 'PersistentVolume',
+        metadata: { name, uid: name },
+        spec: {
+          claimRef: { namespace: 'a', name: claim },
+          csi: { nodeStageSecretRef: { namespace: 'storage', name: `${name}-key` } },
+        },
+      }) as unknown as KubeObject;
+    informers.put(volume('used', 'data'));
+    informers.put(volume('free', 'elsewhere'));
+    expect(await may(node('one'), 'get persistentvolumes#used')).toBe(true);
+    expect(await may(node('one'), 'get secrets#used-key in storage')).toBe(true);
+    expect(await may(node('one'), 'get persistentvolumes#free')).toBe(false);
+    expect(await may(node('one'), 'get secrets#free-key in storage')).toBe(false);
+    expect(await may(node('two'), 'get persistentvolumes#used')).toBe(false);
+  });
+
   test('is told why not', async () => {
     const decision = await cluster.authorizer.authorize(wish(node('one'), 'get secrets#theirs in a'));
     expect(decision.reason).toBe("no relationship found between node 'one' and this object");

@@ -1,4 +1,5 @@
 /** The authorizers of a cluster in upstream's order (masters, Node, RBAC), over informers that know where to look. */
+import { PersistentVolume } from '#api/core/v1/persistent-volume.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { ClusterRole } from '#api/rbac/v1/cluster-role.ts';
 import { ClusterRoleBinding } from '#api/rbac/v1/cluster-role-binding.ts';
@@ -7,7 +8,14 @@ import { RoleBinding } from '#api/rbac/v1/role-binding.ts';
 import type { Informers } from '#client/informer.ts';
 import { type Authorizer, firstOpinionOf, type RuleResolver } from './authorizer.ts';
 import { mastersAuthorizer } from './masters.ts';
-import { NodeAuthorizer, type NodeRelations, nodeNameOf, podReferenceKeysOf } from './node.ts';
+import {
+  NodeAuthorizer,
+  type NodeRelations,
+  nodeNameOf,
+  podReferenceKeysOf,
+  referenceKey,
+  volumeSecretKeysOf,
+} from './node.ts';
 import { RbacAuthorizer, type RbacSource, subjectKeysOf } from './rbac.ts';
 
 export interface ClusterAuthorizer {
@@ -59,11 +67,13 @@ export function nodeRelationsOf(informers: Informers): NodeRelations {
     const node = pod.spec.nodeName;
     return node ? podReferenceKeysOf(pod).map((reference) => onNode(node, reference)) : undefined;
   });
+  const volumes = informers.for(PersistentVolume);
+  const volumesBySecret = informers.indexed(PersistentVolume, volumeSecretKeysOf);
   return {
     pod: (namespace, name) => pods.get(`${namespace}/${name}`),
     somePodRefersTo: (node, reference) => podsByReference.under(onNode(node, reference)).length > 0,
-    persistentVolume: () => undefined,
-    volumesWithSecret: () => [],
+    persistentVolume: (name) => volumes.get(name),
+    volumesWithSecret: (namespace, name) => volumesBySecret.under(referenceKey('secrets', namespace, name)),
     volumeAttachment: () => undefined,
     nodeOfResourceSlice: () => undefined,
   };
