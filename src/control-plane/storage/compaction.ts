@@ -1,0 +1,78 @@
+/**
+ * Forgets what nobody is owed any more: history beyond its retention, and objects that live for a limited time (Events).
+ * Of several rules that cover a key the strictest counts. Time is counted from when this process has started: after a restart
+ * things are kept a little longer, never shorter.
+ */
+import { type Clock, sleep } from '#base/clock.ts';
+import type { Log } from '#base/log.ts';
+import { RevisionTimes } from './revision-times.ts';
+import type { Revision, Storage } from './storage.ts';
+
+export interface Retention {
+  /** '' for everything. */
+  prefix: string;
+  /** How long history is kept; Infinity: for ever. */
+  historyMs: number;
+  /** At most this many revisions of history, however young. */
+  historyRevisions?: number;
+  /** Objects that were not written for this long are deleted. */
+  objectsMs?: number;
+}
+
+/** Leases change every few seconds and nobody resumes their watches from long ago; Events live an hour, as upstream's. */
+export const DEFAULT_RETENTION: readonly Retention[] = [
+  { prefix: '', historyMs: 3_600_000, historyRevisions: 500_000 },
+  { prefix: '/registry/leases/', historyMs: 300_000 },
+  { prefix: '/registry/events/', historyMs: 300_000, objectsMs: 3_600_000 },
+];
+
+const INTERVAL_MS = 60_000;
+const PAGE = 500; // objects deleted between two looks at the rest of the world
+
+export interface CompactionOptions {
+  storage: Storage;
+  clock: Clock;
+  log: Log;
+  retention?: readonly Retention[];
+  signal: AbortSignal;
+}
+
+/** Looks once a minute until `signal` aborts. */
+export async function runCompaction(options: CompactionOptions): Promise<void> {
+  const { storage, clock, log, signal, retention = DEFAULT_RETENTION } = options;
+  const times = new RevisionTimes(clock);
+  while (!signal.aborted) {
+    try {
+      times.note(await storage.currentRevision());
+      for (const rule of retention) await apply(rule, storage, times);
+    } catch (error) {
+      if (!signal.aborted) log.warn('history was not compacted', { error: String(error) });
+    }
+    await sleep(clock, INTERVAL_MS, signal).catch(() => undefined); // ends early only when it has to stop
+  }
+}
+
+async function apply(rule: Retention, storage: Storage, times: RevisionTimes): Promise<void> {
+  const expired = rule.objectsMs === undefined ? undefined : times.ago(rule.objectsMs);
+  if (expired !== undefined) await expireObjects(storage, rule.prefix, expired);
+  const floor = await floorOf(rule, storage, times);
+  if (floor > (await storage.compactedRevision(rule.prefix))) await storage.compact(rule.prefix, floor);
+}
+
+async function floorOf(rule: Retention, storage: Storage, times: RevisionTimes): Promise<Revision> {
+  const byCount = (await storage.currentRevision()) - (rule.historyRevisions ?? Infinity);
+  return Math.max(times.ago(rule.historyMs) ?? 0, byCount, 0);
+}
+
+/** Deletes what was last written at `revision` or before. One that is being written again just now stays. */
+async function expireObjects(storage: Storage, prefix: string, revision: Revision): Promise<void> {
+  for (let after: string | undefined, more = true; more; ) {
+    const page = await storage.range({ prefix, after, limit: PAGE });
+    const old = page.items.filter(({ modRevision }) => modRevision <= revision);
+    await Promise.all(
+      old.map(({ key, modRevision }) => storage.commit({ when: [{ key, modRevision }], then: [{ delete: key }] })),
+    );
+    after = page.items.at(-1)?.key;
+    more = page.more;
+  }
+}
