@@ -1,5 +1,6 @@
 // Bundles what is shipped and started: dist/kedge.mjs with chunks that are loaded when needed, and dist/testing.mjs.
 // Only lmdb stays outside: it brings a native library.
+import { spawnSync } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -45,6 +46,16 @@ const result = await build({
 const command = join(DIST, 'kedge.mjs');
 await writeFile(command, `#!/usr/bin/env node\n${await readFile(command, 'utf8')}`);
 await chmod(command, 0o755);
+// The prose that `kubectl explain` prints is taken from the package that documents the API. It is shipped, not committed.
+const describe = [
+  '--import',
+  'tsx',
+  join(ROOT, 'tools/generate/write-descriptions.ts'),
+  join(DIST, 'descriptions.json.gz'),
+];
+const described = spawnSync(process.execPath, describe, { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'] });
+if (described.status !== 0) throw new Error('the descriptions of the API could not be written');
+
 if (!process.argv.includes('--quiet')) {
   const bytes = Object.values(result.metafile.outputs).reduce((sum, output) => sum + output.bytes, 0);
   console.log(`dist: ${Object.keys(result.metafile.outputs).length} files, ${(bytes / 1e6).toFixed(1)} MB`);

@@ -77,6 +77,7 @@ describe('the web example', () => {
 
   test('a new image rolls out without one failed request, and can be undone', async () => {
     const load = startLoad(urls);
+    let outcome = { failures: ['not run'], answered: 0 };
     try {
       await cluster.kubectl('set', 'image', 'deployment/myapp', 'web=kedge.local/hello:2');
       await cluster.kubectl('rollout', 'status', 'deployment/myapp', '--timeout=120s');
@@ -87,10 +88,10 @@ describe('the web example', () => {
       await cluster.kubectl('rollout', 'status', 'deployment/myapp', '--timeout=120s');
       await eventually('the newer pods are gone', async () => (await pods()).length === 3);
     } finally {
-      await load.stop();
+      outcome = await load.stop();
     }
-    expect(load.failures).toEqual([]);
-    expect(load.answered).toBeGreaterThan(100);
+    expect(outcome.failures).toEqual([]);
+    expect(outcome.answered).toBeGreaterThan(100);
     const deployment = await cluster.json<{ spec: { template: { spec: { containers: { image: string }[] } } } }>(
       'get',
       'deployment/myapp',
@@ -148,26 +149,29 @@ describe('the web example', () => {
 
 /** Asks all URLs in turn, by new connections and by kept ones, until stopped; remembers every request that failed. */
 function startLoad(urls: readonly string[]) {
-  const load = { failures: [] as string[], answered: 0, stop: async () => undefined as void };
+  const failures: string[] = [];
+  let answered = 0;
   let isRunning = true;
   const worker = async (agent: Agent | undefined) => {
     for (let i = 0; isRunning; i++) {
       const url = urls[i % urls.length] ?? '';
       try {
         const { code } = await ask(url, agent);
-        if (code === 200) load.answered++;
-        else load.failures.push(`${url}: ${code}`);
+        if (code === 200) answered++;
+        else failures.push(`${url}: ${code}`);
       } catch (error) {
-        load.failures.push(`${agent ? 'kept' : 'new'} connection to ${url}: ${error}`);
+        failures.push(`${agent ? 'kept' : 'new'} connection to ${url}: ${error}`);
       }
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     agent?.destroy();
   };
   const workers = [worker(undefined), worker(undefined), worker(new Agent({ keepAlive: true, maxSockets: 1 }))];
-  load.stop = async () => {
+  /** Resolves when the last request has its answer. */
+  const stop = async () => {
     isRunning = false;
     await Promise.all(workers);
+    return { failures, answered };
   };
-  return load;
+  return { stop };
 }

@@ -74,7 +74,7 @@ function overTcp(port: number, message: Buffer): Promise<dnsPacket.DecodedPacket
       received = Buffer.concat([received, chunk]);
       if (received.length < 2 || received.length < received.readUInt16BE(0) + 2) return;
       socket.destroy();
-      resolve(dnsPacket.streamDecode(received));
+      resolve(dnsPacket.streamDecode(received) as dnsPacket.DecodedPacket);
     });
     const framed = dnsPacket.streamEncode({ ...dnsPacket.decode(message) } as dnsPacket.Packet);
     for (const byte of framed) socket.write(Buffer.from([byte]));
