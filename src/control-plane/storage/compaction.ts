@@ -56,7 +56,7 @@ async function apply(rule: Retention, storage: Storage, times: RevisionTimes): P
   const expired = rule.objectsMs === undefined ? undefined : times.ago(rule.objectsMs);
   if (expired !== undefined) await expireObjects(storage, rule.prefix, expired);
   const floor = await floorOf(rule, storage, times);
-  if (floor > (await storage.compactedRevision(rule.prefix))) await storage.compact(rule.prefix, floor);
+  if (floor > 0) await storage.compact(rule.prefix, floor);
 }
 
 async function floorOf(rule: Retention, storage: Storage, times: RevisionTimes): Promise<Revision> {
