@@ -105,7 +105,7 @@ class EtcdStorage implements Storage {
   }
 
   watch(options: { prefix: string; after?: Revision; signal: AbortSignal }): AsyncIterable<EventBatch> {
-    return options.after === undefined ? this.#watchFromNow(options) : this.#hub.watch(options);
+    return this.#watch(options);
   }
 
   async requestProgress(prefix: string, revision = 0): Promise<Revision> {
@@ -137,10 +137,11 @@ class EtcdStorage implements Storage {
     this.#client.close();
   }
 
-  /** The hub may be a little behind etcd: what was acknowledged before this call is not to come as news. */
-  async *#watchFromNow(options: { prefix: string; signal: AbortSignal }): AsyncGenerator<EventBatch, void, undefined> {
-    const after = await this.currentRevision();
-    yield { events: [], revision: after };
+  /** The hub may be a little behind etcd, so where a watch starts is decided here. */
+  async *#watch(options: { prefix: string; after?: Revision; signal: AbortSignal }): AsyncGenerator<EventBatch, void> {
+    const after = options.after ?? (await this.currentRevision());
+    this.#floors.refuseBelow(options.prefix, after);
+    if (options.after === undefined) yield { events: [], revision: after };
     yield* this.#hub.watch({ ...options, after });
   }
 
