@@ -132,7 +132,7 @@ export class MemoryApi implements Transport {
     if (!there) return notThere(place);
     const { metadata, status, ...rest } = patch as { metadata?: { uid?: string }; status?: unknown };
     if (metadata?.uid && metadata.uid !== there.metadata.uid) throw new StatusError('Conflict', 'the uid differs');
-    const allowed = place.subresource === 'status' ? { status } : { metadata, ...rest };
+    const allowed = place.subresource === 'status' ? { status } : { ...(metadata && { metadata }), ...rest };
     return this.#put(key, applyMergePatch(there as unknown as Json, allowed as Json) as unknown as KubeObject);
   }
 

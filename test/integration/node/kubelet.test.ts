@@ -51,7 +51,9 @@ test('a pod runs, is ready, has an address, tells its events, and goes when it i
   ]);
   await fixture.client.delete(Pod, { name: 'web', namespace: 'default' }, { gracePeriodSeconds: 1 });
   await until('web', (gone) => gone === undefined);
-  const left = await containerd.runtime.listPodSandboxes({ labelSelector: { 'io.kubernetes.pod.uid': pod?.metadata.uid ?? '' } });
+  const left = await containerd.runtime.listPodSandboxes({
+    labelSelector: { 'io.kubernetes.pod.uid': pod?.metadata.uid ?? '' },
+  });
   expect(left.filter(({ state }) => state === 'SANDBOX_READY')).toEqual([]);
 });
 

@@ -1,10 +1,6 @@
 /** Tokens of service accounts, bound to their pod, asked for again after 80 % of their life or a day. */
 import { ServiceAccount } from '#api/core/v1/service-account.ts';
-import type {
-  TokenRequest,
-  Pod,
-  ServiceAccountTokenProjection,
-} from '#api/generated/schema.ts';
+import type { TokenRequest, Pod, ServiceAccountTokenProjection } from '#api/generated/schema.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Client } from '#client/client.ts';
 

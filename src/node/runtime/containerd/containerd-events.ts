@@ -35,13 +35,21 @@ export async function* containerdEvents(grpc: GrpcConnection, signal: AbortSigna
 export function toRuntimeEvent(envelope: Reply): RuntimeEvent | undefined {
   const type = TYPES[String(envelope['topic'])];
   const value = (envelope['event'] as Reply | null)?.['value'];
-  const id = value instanceof Uint8Array ? firstString(value) : undefined;
-  return type && id ? { type, id } : undefined;
+  if (!type || !(value instanceof Uint8Array)) return undefined;
+  const [containerId, processId] = leadingStrings(value);
+  // Also what was executed in a container exits; the container itself is the process of the same name.
+  if (!containerId || (type === 'exited' && processId !== containerId)) return undefined;
+  return { type, id: containerId };
 }
 
-/** Field 1 of a protobuf message: in all of containerd's task events the container's id. */
-function firstString(message: Uint8Array): string | undefined {
-  const [tag, length = 0] = message;
-  const isStringOfField1 = tag === 0x0a && length < 0x80;
-  return isStringOfField1 ? Buffer.from(message.subarray(2, 2 + length)).toString('utf8') : undefined;
+/** Fields 1 and 2 of a protobuf message while they are strings: in containerd's task events, the container's id first. */
+function leadingStrings(message: Uint8Array): string[] {
+  const found: string[] = [];
+  for (let at = 0, field = 1; field <= 2; field++) {
+    const length = message[at + 1] ?? 0;
+    if (message[at] !== ((field << 3) | 2) || length > 0x7f) break;
+    found.push(Buffer.from(message.subarray(at + 2, at + 2 + length)).toString('utf8'));
+    at += 2 + length;
+  }
+  return found;
 }
