@@ -114,11 +114,11 @@ class EtcdStorage implements Storage {
     return current;
   }
 
-  /** Of '' (everything) in etcd itself; of a narrower prefix only for readers and watchers of this process. */
+  /** Of '' or /registry/ (all there is) in etcd itself; of a narrower prefix only for readers and watchers of this process. */
   async compact(prefix: string, revision: Revision): Promise<void> {
     const current = await this.currentRevision();
     if (revision > current) throw new FutureRevision(current);
-    if (!this.#floors.raise(prefix, revision) || prefix !== '') return;
+    if (!this.#floors.raise(prefix, revision) || !'/registry/'.startsWith(prefix)) return;
     try {
       await this.#client.call(this.#client.methods.compact, { revision });
     } catch (error) {
