@@ -130,7 +130,9 @@ export function defineKind<T extends KubeObject>(declaration: KindDeclaration<T>
     },
 
     validate: (object) => [
-      ...validateObjectMeta(object.metadata, { scope, name: declaration.name ?? dns1123Subdomain }),
+      ...(declaration.virtual
+        ? [] // a question needs no name
+        : validateObjectMeta(object.metadata, { scope, name: declaration.name ?? dns1123Subdomain })),
       ...(declaration.validate?.(object, at) ?? []),
     ],
 

@@ -34,11 +34,10 @@ export function applyJsonPatch(document: Json, patch: unknown): Json {
 }
 
 function operationsOf(patch: unknown): Operation[] {
-  if (!Array.isArray(patch)) throw badRequest('error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch');
+  if (!Array.isArray(patch))
+    throw badRequest('error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch');
   if (patch.length > MAX_OPERATIONS)
-    throw tooLarge(
-      `The allowed maximum operations in a JSON patch is ${MAX_OPERATIONS}, got ${patch.length}`,
-    );
+    throw tooLarge(`The allowed maximum operations in a JSON patch is ${MAX_OPERATIONS}, got ${patch.length}`);
   return patch.map((operation: unknown) => {
     const { op, path, from } = isJsonObject(operation) ? operation : {};
     if (typeof op !== 'string' || typeof path !== 'string' || (from !== undefined && typeof from !== 'string'))
@@ -77,7 +76,8 @@ function apply(document: Json, { op, path, from = '', value }: Operation): Json 
   }
 }
 
-const isSame = (a: Json, b: Json) => (Array.isArray(a) || Array.isArray(b) || isJsonObject(a) ? strictlyEqual(a, b) : a === b);
+const isSame = (a: Json, b: Json) =>
+  Array.isArray(a) || Array.isArray(b) || isJsonObject(a) ? strictlyEqual(a, b) : a === b;
 
 /** isEqual takes an empty list for an absent one; a test does not. */
 function strictlyEqual(a: Json, b: Json): boolean {
@@ -178,7 +178,9 @@ function remove(document: Json, path: string): Json {
 }
 
 const missing = (op: string, path: string) =>
-  unfit(`${op} operation does not apply: doc is missing ${op === 'remove' ? 'key' : 'path'}: ${JSON.stringify(path)}: missing value`);
+  unfit(
+    `${op} operation does not apply: doc is missing ${op === 'remove' ? 'key' : 'path'}: ${JSON.stringify(path)}: missing value`,
+  );
 
 /** 422: the patch is one, but not of this object. */
 const unfit = (why: string): StatusError =>

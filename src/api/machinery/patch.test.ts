@@ -21,8 +21,18 @@ describe('a JSON patch', () => {
   });
 
   test.each<[Json, Json, number, string]>([
-    [{}, [{ op: 'remove', path: '/a' }], 422, 'remove operation does not apply: doc is missing key: "/a": missing value'],
-    [{}, [{ op: 'replace', path: '/a', value: 1 }], 422, 'replace operation does not apply: doc is missing path: "/a": missing value'],
+    [
+      {},
+      [{ op: 'remove', path: '/a' }],
+      422,
+      'remove operation does not apply: doc is missing key: "/a": missing value',
+    ],
+    [
+      {},
+      [{ op: 'replace', path: '/a', value: 1 }],
+      422,
+      'replace operation does not apply: doc is missing path: "/a": missing value',
+    ],
     [{ a: 1 }, [{ op: 'test', path: '/a', value: 2 }], 422, 'testing value /a failed: test failed'],
     [{ a: [] }, [{ op: 'test', path: '/a', value: {} }], 422, 'testing value /a failed: test failed'],
     [{}, [{ op: 'dance', path: '/a' }], 422, 'Unexpected kind: dance'],
@@ -42,7 +52,11 @@ describe('a JSON patch', () => {
 });
 
 test.each<[Json, Json, Json]>([
-  [{ a: 1, b: 2 }, { a: null, c: 3 }, { b: 2, c: 3 }],
+  [
+    { a: 1, b: 2 },
+    { a: null, c: 3 },
+    { b: 2, c: 3 },
+  ],
   [{ a: { b: 1, c: 2 } }, { a: { b: null } }, { a: { c: 2 } }],
   [{ a: [1, 2] }, { a: [3] }, { a: [3] }],
   [{ a: 'x' }, { a: { b: { c: null, d: 1 } } }, { a: { b: { d: 1 } } }],
@@ -60,7 +74,10 @@ describe('a strategic merge patch', () => {
 
   test('merges containers by their name', () => {
     expect(
-      patched(spec({ containers: containers('a', 'b') }), spec({ containers: [{ name: 'b', image: 'b:2' }, { name: 'c' }] })),
+      patched(
+        spec({ containers: containers('a', 'b') }),
+        spec({ containers: [{ name: 'b', image: 'b:2' }, { name: 'c' }] }),
+      ),
     ).toEqual(spec({ containers: [{ name: 'a', image: 'a:1' }, { name: 'b', image: 'b:2' }, { name: 'c' }] }));
   });
 
@@ -83,7 +100,10 @@ describe('a strategic merge patch', () => {
     expect(
       patched(
         spec({ containers: containers('a', 'x', 'b') }),
-        spec({ containers: [{ name: 'c' }], '$setElementOrder/containers': [{ name: 'b' }, { name: 'c' }, { name: 'a' }] }),
+        spec({
+          containers: [{ name: 'c' }],
+          '$setElementOrder/containers': [{ name: 'b' }, { name: 'c' }, { name: 'a' }],
+        }),
       ),
     ).toEqual(spec({ containers: [...containers('x', 'b'), { name: 'c' }, ...containers('a')] }));
   });

@@ -202,11 +202,7 @@ function plain(value: Json): Json {
 }
 
 /** The elements of the patch must all be in the order that it asks for, in that order. */
-function checkOrder(
-  patch: readonly Json[],
-  order: readonly Json[],
-  keyOf: (item: Json) => Json | undefined,
-): void {
+function checkOrder(patch: readonly Json[], order: readonly Json[], keyOf: (item: Json) => Json | undefined): void {
   const wanted = order.map(keyOf);
   let last = -1;
   for (const item of patch) {
@@ -229,7 +225,8 @@ interface Ordering {
 /** Elements that the patch orders stand in its order; the others keep their place among them as well as that can be. */
 function inOrder(items: readonly Json[], { current, order, keyOf }: Ordering): Json[] {
   if (!order) return [...items];
-  const indexIn = (list: readonly (Json | undefined)[], item: Json) => list.findIndex((key) => isEqual(key, keyOf(item)));
+  const indexIn = (list: readonly (Json | undefined)[], item: Json) =>
+    list.findIndex((key) => isEqual(key, keyOf(item)));
   const server = current.map(keyOf);
   const ordered = items
     .filter((item) => indexIn(order, item) >= 0)

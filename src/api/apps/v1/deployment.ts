@@ -1,6 +1,11 @@
 /** Deployment: keeps a number of pods running and changes them to a new template step by step. Source: API reference, apps/v1. */
 import type * as schema from '#api/generated/schema.ts';
-import { defaultPodTemplate, templateColumns, validateKeptTemplate } from '#api/core/v1/pod-template.ts';
+import {
+  defaultPodTemplate,
+  templateColumns,
+  validateKeptTemplate,
+  validateOwnSelector,
+} from '#api/core/v1/pod-template.ts';
 import { ageColumn, column, defineKind, nameColumn, wideColumn } from '#api/machinery/define-kind.ts';
 import { type FieldError, forbiddenField, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
@@ -11,12 +16,7 @@ import {
   isNotNegative,
   mustBeOneOf,
 } from '#api/machinery/field-rules.ts';
-import {
-  formatLabelSelector,
-  formatSelector,
-  selectorFrom,
-  validateLabelSelector,
-} from '#api/machinery/label-selector.ts';
+import { formatLabelSelector, formatSelector, selectorFrom } from '#api/machinery/label-selector.ts';
 
 export type Deployment = schema.Deployment;
 
@@ -35,8 +35,8 @@ export const Deployment = defineKind<schema.Deployment>({
   defaults: (deployment) => ({ ...(deployment as schema.Deployment), spec: defaultSpec(deployment.spec ?? {}) }),
   validate: ({ spec }, { spec: at }) => [
     ...isNotNegative(at.replicas, spec.replicas),
-    ...validateSelector(spec.selector, at.selector),
-    ...(spec.selector ? validateKeptTemplate(spec.template, selectorFrom(spec.selector), at.template) : []),
+    ...validateOwnSelector(spec.selector, at.selector, 'deployment'),
+    ...validateKeptTemplate(spec.template, spec.selector, at.template),
     ...validateStrategy(spec.strategy, at.strategy),
     ...isNotNegative(at.minReadySeconds, spec.minReadySeconds),
     ...isNotNegative(at.revisionHistoryLimit, spec.revisionHistoryLimit),
@@ -76,14 +76,6 @@ function defaultStrategy(strategy: schema.Submitted<schema.DeploymentStrategy>):
   if (type !== 'RollingUpdate') return { ...strategy, type } as schema.DeploymentStrategy;
   const { maxUnavailable = '25%', maxSurge = '25%' } = strategy.rollingUpdate ?? {};
   return { type, rollingUpdate: { maxUnavailable, maxSurge } };
-}
-
-/** It must be there and mean something. */
-function validateSelector(selector: schema.LabelSelector | undefined, at: At<schema.LabelSelector>): FieldError[] {
-  if (!selector) return [requiredValue(at)];
-  const errors = validateLabelSelector(selector, at);
-  const empty = Object.keys(selector.matchLabels ?? {}).length === 0 && (selector.matchExpressions ?? []).length === 0;
-  return empty ? [...errors, invalidValue(at, selector, 'empty selector is invalid for deployment')] : errors;
 }
 
 function validateStrategy(strategy: schema.DeploymentStrategy, at: At<schema.DeploymentStrategy>): FieldError[] {

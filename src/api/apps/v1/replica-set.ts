@@ -1,16 +1,16 @@
 /** ReplicaSet: keeps a number of equal pods running. Source: API reference, apps/v1. */
 import type * as schema from '#api/generated/schema.ts';
-import { defaultPodTemplate, templateColumns, validateKeptTemplate } from '#api/core/v1/pod-template.ts';
+import {
+  defaultPodTemplate,
+  templateColumns,
+  validateKeptTemplate,
+  validateOwnSelector,
+} from '#api/core/v1/pod-template.ts';
 import { ageColumn, column, defineKind, nameColumn, wideColumn } from '#api/machinery/define-kind.ts';
-import { type FieldError, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
+import { type FieldError, invalidValue } from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
 import { isImmutable, isNotNegative } from '#api/machinery/field-rules.ts';
-import {
-  formatLabelSelector,
-  formatSelector,
-  selectorFrom,
-  validateLabelSelector,
-} from '#api/machinery/label-selector.ts';
+import { formatLabelSelector, formatSelector, selectorFrom } from '#api/machinery/label-selector.ts';
 
 export type ReplicaSet = schema.ReplicaSet;
 
@@ -37,8 +37,8 @@ export const ReplicaSet = defineKind<schema.ReplicaSet>({
   validate: ({ spec }, { spec: at }) => [
     ...isNotNegative(at.replicas, spec.replicas),
     ...isNotNegative(at.minReadySeconds, spec.minReadySeconds),
-    ...validateSelector(spec.selector, at.selector),
-    ...(spec.selector ? validateKeptTemplate(spec.template, selectorFrom(spec.selector), at.template) : []),
+    ...validateOwnSelector(spec.selector, at.selector, 'deployment'),
+    ...validateKeptTemplate(spec.template, spec.selector, at.template),
   ],
   validateUpdate: ({ next, current, at }) => isImmutable(at.spec.selector, next.spec.selector, current.spec.selector),
   validateStatusUpdate: ({ next, at }) => (next.status ? validateCounts(next.status, at.status) : []),
@@ -59,13 +59,6 @@ export const ReplicaSet = defineKind<schema.ReplicaSet>({
     selector: ({ spec }) => formatSelector(selectorFrom(spec.selector)),
   },
 });
-
-function validateSelector(selector: schema.LabelSelector | undefined, at: At<schema.LabelSelector>): FieldError[] {
-  if (!selector) return [requiredValue(at)];
-  const empty = Object.keys(selector.matchLabels ?? {}).length === 0 && (selector.matchExpressions ?? []).length === 0;
-  const errors = validateLabelSelector(selector, at);
-  return empty ? [...errors, invalidValue(at, selector, 'empty selector is invalid for deployment')] : errors;
-}
 
 function validateCounts(status: schema.ReplicaSetStatus, at: At<schema.ReplicaSetStatus>): FieldError[] {
   const { replicas, fullyLabeledReplicas = 0, readyReplicas = 0, availableReplicas = 0 } = status;

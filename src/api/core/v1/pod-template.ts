@@ -1,10 +1,14 @@
-/** The pod that a controller will make: the part that Deployments, Jobs and the like have in common. */
-import type { PodTemplateSpec, Submitted } from '#api/generated/schema.ts';
-import { wideColumn } from '#api/machinery/define-kind.ts';
-import { type FieldError, invalidValue, notSupportedValue } from '#api/machinery/field-error.ts';
+/**
+ * The pod that a controller will make: the part that Deployments, Jobs and the like have in common; and PodTemplate, which is
+ * such a part that stands by itself. Source: API reference, core/v1.
+ */
+import type * as schema from '#api/generated/schema.ts';
+import type { LabelSelector, PodTemplateSpec, Submitted } from '#api/generated/schema.ts';
+import { column, defineKind, nameColumn, wideColumn } from '#api/machinery/define-kind.ts';
+import { type FieldError, invalidValue, notSupportedValue, requiredValue } from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
 import type { Column } from '#api/machinery/kind.ts';
-import { matchesLabels, type Selector } from '#api/machinery/label-selector.ts';
+import { formatLabels, matchesLabels, selectorFrom, validateLabelSelector } from '#api/machinery/label-selector.ts';
 import { validateAnnotations, validateLabels } from '#api/machinery/object-meta.ts';
 import { defaultPodSpec } from './pod/spec.ts';
 
@@ -18,19 +22,30 @@ export function validatePodTemplate(template: PodTemplateSpec, at: At<PodTemplat
   ];
 }
 
+/** The selector by which the owner finds its pods again: it must be there and mean something. `what` is for the message. */
+export function validateOwnSelector(
+  selector: LabelSelector | undefined,
+  at: At<LabelSelector>,
+  what: 'deployment' | 'daemonset' | 'statefulset',
+): FieldError[] {
+  if (!selector) return [requiredValue(at)];
+  const errors = validateLabelSelector(selector, at);
+  const empty = Object.keys(selector.matchLabels ?? {}).length === 0 && (selector.matchExpressions ?? []).length === 0;
+  return empty ? [...errors, invalidValue(at, selector, `empty selector is invalid for ${what}`)] : errors;
+}
+
 /** A template of pods that are always kept running, and that their owner must find again by its selector. */
 export function validateKeptTemplate(
   template: PodTemplateSpec,
-  selector: Selector,
+  ownSelector: LabelSelector | undefined,
   at: At<PodTemplateSpec>,
 ): FieldError[] {
   const { restartPolicy } = template.spec;
-  const found = selector.requirements.length > 0 && matchesLabels(selector, template.metadata?.labels);
+  const selector = selectorFrom(ownSelector);
   const labels = template.metadata?.labels ?? {};
+  const found = selector.requirements.length === 0 || matchesLabels(selector, labels);
   return [
-    ...(found || selector.requirements.length === 0
-      ? []
-      : [invalidValue(at.metadata.labels, labels, '`selector` does not match template `labels`')]),
+    ...(found ? [] : [invalidValue(at.metadata.labels, labels, '`selector` does not match template `labels`')]),
     ...validatePodTemplate(template, at),
     ...(restartPolicy === 'Always' ? [] : [notSupportedValue(at.spec.restartPolicy, restartPolicy, ['Always'])]),
   ];
@@ -47,3 +62,22 @@ export const containerNames = (template: PodTemplateSpec | undefined): string =>
 
 export const containerImages = (template: PodTemplateSpec | undefined): string =>
   (template?.spec.containers ?? []).map(({ image }) => image ?? '').join(',');
+
+export type PodTemplate = schema.PodTemplate;
+
+export const PodTemplate = defineKind<schema.PodTemplate>({
+  group: '',
+  version: 'v1',
+  kind: 'PodTemplate',
+  plural: 'podtemplates',
+  scope: 'Namespaced',
+  generationOf: ({ template }) => template,
+  defaults: (object) => ({ ...(object as schema.PodTemplate), template: defaultPodTemplate(object.template) }),
+  validate: ({ template }, at) => validatePodTemplate(template, at.template),
+  columns: [
+    nameColumn(),
+    column('Containers', 'string', ({ template }) => containerNames(template)),
+    column('Images', 'string', ({ template }) => containerImages(template)),
+    column('Pod Labels', 'string', ({ template }) => formatLabels(template.metadata?.labels)),
+  ],
+});

@@ -25,7 +25,8 @@ export function tolerates(toleration: Toleration, taint: Taint): boolean {
   }
 }
 
-const areNumbers = (...texts: (string | undefined)[]) => texts.every((text) => /^-?(0|[1-9]\d{0,18})$/.test(text ?? ''));
+const areNumbers = (...texts: (string | undefined)[]) =>
+  texts.every((text) => /^-?(0|[1-9]\d{0,18})$/.test(text ?? ''));
 
 export const isTolerated = (taint: Taint, tolerations: readonly Toleration[] | undefined): boolean =>
   tolerations?.some((toleration) => tolerates(toleration, taint)) ?? false;
@@ -52,6 +53,8 @@ export function toleratedSeconds(
     if (matching.length === 0) return 0;
     used.push(...matching);
   }
-  const ends = used.flatMap(({ tolerationSeconds }) => (tolerationSeconds === undefined ? [] : [Math.max(0, tolerationSeconds)]));
+  const ends = used.flatMap(({ tolerationSeconds }) =>
+    tolerationSeconds === undefined ? [] : [Math.max(0, tolerationSeconds)],
+  );
   return ends.length > 0 ? Math.min(...ends) : undefined;
 }

@@ -1,0 +1,140 @@
+/** CustomResourceDefinition: a kind that is made while the cluster runs. Source: API reference, apiextensions.k8s.io/v1. */
+import type * as schema from '#api/generated/schema.ts';
+import { column, defineKind, KEEP_ALL_METADATA, nameColumn } from '#api/machinery/define-kind.ts';
+import { duplicateValue, type FieldError, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
+import type { At } from '#api/machinery/field-path.ts';
+import { follows, isImmutable, mustBeOneOf } from '#api/machinery/field-rules.ts';
+import { dns1035Label, dns1123Subdomain } from '#api/machinery/names.ts';
+
+export type CustomResourceDefinition = schema.CustomResourceDefinition;
+
+export const CustomResourceDefinition = defineKind<schema.CustomResourceDefinition>({
+  group: 'apiextensions.k8s.io',
+  version: 'v1',
+  kind: 'CustomResourceDefinition',
+  plural: 'customresourcedefinitions',
+  scope: 'Cluster',
+  shortNames: ['crd', 'crds'],
+  categories: ['api-extensions'],
+  storagePrefix: 'apiextensions.k8s.io/customresourcedefinitions',
+  subresources: ['status'],
+  statusKeeps: KEEP_ALL_METADATA,
+  generationOf: ({ spec }) => spec,
+  defaults: ({ spec = {}, ...definition }) =>
+    ({
+      ...definition,
+      spec: {
+        ...spec,
+        scope: spec.scope || 'Namespaced',
+        names: {
+          ...spec.names,
+          singular: spec.names?.singular || (spec.names?.kind ?? '').toLowerCase(),
+          listKind: spec.names?.listKind || (spec.names?.kind ? `${spec.names.kind}List` : ''),
+        },
+        conversion: spec.conversion ?? { strategy: 'None' },
+        versions: spec.versions ?? [],
+      },
+    }) as schema.CustomResourceDefinition,
+  prepareForCreate: (definition) => ({
+    ...definition,
+    status: {
+      conditions: [],
+      acceptedNames: { plural: '', kind: '' },
+      storedVersions: definition.spec.versions.filter(({ storage }) => storage).map(({ name }) => name),
+    } as unknown as schema.CustomResourceDefinitionStatus,
+  }),
+  prepareForUpdate: (next) => {
+    const stored = next.status?.storedVersions ?? [];
+    const storage = next.spec.versions.find((version) => version.storage)?.name;
+    if (!next.status || !storage || stored.includes(storage)) return next;
+    return { ...next, status: { ...next.status, storedVersions: [...stored, storage] } };
+  },
+  validate: ({ metadata, spec }, { metadata: meta, spec: at }) => {
+    const wanted = `${spec.names.plural}.${spec.group}`;
+    return [
+      ...(metadata.name === wanted
+        ? []
+        : [invalidValue(meta.name, metadata.name, `must be spec.names.plural+"."+spec.group`)]),
+      ...validateGroup(spec.group ?? '', at.group),
+      ...mustBeOneOf(at.scope, spec.scope, ['Cluster', 'Namespaced']),
+      ...validateVersions(spec.versions, at),
+      ...validateNames(spec.names, at.names),
+      ...mustBeOneOf(at.conversion.strategy, spec.conversion.strategy, ['None', 'Webhook']),
+    ];
+  },
+  validateUpdate: ({ next, current, at }) => {
+    const established = current.status?.conditions?.some(
+      ({ type, status }) => type === 'Established' && status === 'True',
+    );
+    if (!established) return [];
+    return [
+      ...isImmutable(at.spec.group, next.spec.group, current.spec.group),
+      ...isImmutable(at.spec.scope, next.spec.scope, current.spec.scope),
+      ...isImmutable(at.spec.names.kind, next.spec.names.kind, current.spec.names.kind),
+      ...isImmutable(at.spec.names.plural, next.spec.names.plural, current.spec.names.plural),
+    ];
+  },
+  columns: [nameColumn(), column('Created At', 'date', ({ metadata }) => metadata.creationTimestamp)],
+  allowUnconditionalUpdate: false,
+});
+
+function validateGroup(group: string, at: At<string>): FieldError[] {
+  if (!group) return [requiredValue(at)];
+  const errors = follows(at, group, dns1123Subdomain);
+  return group.includes('.') || errors.length > 0
+    ? errors
+    : [invalidValue(at, group, 'should be a domain with at least one dot')];
+}
+
+function validateVersions(
+  versions: readonly schema.CustomResourceDefinitionVersion[],
+  at: At<schema.CustomResourceDefinitionSpec>,
+): FieldError[] {
+  if (versions.length === 0)
+    return [requiredValue(at.versions, 'must have exactly one version marked as storage version')];
+  const errors = versions.flatMap((version, index) => {
+    const here = at.versions[index]!;
+    return [
+      ...follows(here.name, version.name ?? '', dns1035Label),
+      ...(versions.findIndex(({ name }) => name === version.name) < index
+        ? [duplicateValue(here.name, version.name)]
+        : []),
+      ...(version.schema?.openAPIV3Schema ? [] : [requiredValue(here.schema.openAPIV3Schema, 'schemas are required')]),
+      ...(version.additionalPrinterColumns ?? []).flatMap(({ name, jsonPath }, i) => [
+        ...(name ? [] : [requiredValue(here.additionalPrinterColumns[i]!.name)]),
+        ...(jsonPath ? [] : [requiredValue(here.additionalPrinterColumns[i]!.jsonPath)]),
+      ]),
+    ];
+  });
+  if (versions.filter(({ storage }) => storage).length !== 1)
+    errors.push(
+      invalidValue(
+        at.versions,
+        versions.map(({ name }) => name),
+        'must have exactly one version marked as storage version',
+      ),
+    );
+  return errors;
+}
+
+function validateNames(
+  names: schema.CustomResourceDefinitionNames,
+  at: At<schema.CustomResourceDefinitionNames>,
+): FieldError[] {
+  const errors: FieldError[] = [];
+  for (const field of ['plural', 'singular', 'kind', 'listKind'] as const) {
+    const name = names[field] ?? '';
+    if (!name && field !== 'singular') errors.push(requiredValue(at[field]));
+    else if (name)
+      errors.push(
+        ...follows(at[field], field.toLowerCase().includes('kind') ? name.toLowerCase() : name, dns1035Label),
+      );
+  }
+  for (const [index, name] of (names.shortNames ?? []).entries())
+    errors.push(...follows(at.shortNames[index]!, name, dns1035Label));
+  for (const [index, name] of (names.categories ?? []).entries())
+    errors.push(...follows(at.categories[index]!, name, dns1035Label));
+  if (names.kind && names.kind === names.listKind)
+    errors.push(invalidValue(at.listKind, names.listKind, 'kind and listKind may not be the same'));
+  return errors;
+}

@@ -1,0 +1,93 @@
+/** DaemonSet: one pod on each node that fits. Source: API reference, apps/v1. */
+import type * as schema from '#api/generated/schema.ts';
+import {
+  defaultPodTemplate,
+  templateColumns,
+  validateKeptTemplate,
+  validateOwnSelector,
+} from '#api/core/v1/pod-template.ts';
+import { ageColumn, column, defineKind, nameColumn, wideColumn } from '#api/machinery/define-kind.ts';
+import { type FieldError, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
+import type { At } from '#api/machinery/field-path.ts';
+import {
+  isCountOrPercent,
+  isImmutable,
+  isNotAbove100Percent,
+  isNotNegative,
+  mustBeOneOf,
+} from '#api/machinery/field-rules.ts';
+import { formatLabelSelector, formatLabels } from '#api/machinery/label-selector.ts';
+
+export type DaemonSet = schema.DaemonSet;
+
+export const DaemonSet = defineKind<schema.DaemonSet>({
+  group: 'apps',
+  version: 'v1',
+  kind: 'DaemonSet',
+  plural: 'daemonsets',
+  scope: 'Namespaced',
+  shortNames: ['ds'],
+  categories: ['all'],
+  subresources: ['status'],
+  generationOf: ({ spec }) => spec,
+  initialStatus: { currentNumberScheduled: 0, numberMisscheduled: 0, desiredNumberScheduled: 0, numberReady: 0 },
+  defaults: (set) => ({
+    ...(set as schema.DaemonSet),
+    spec: {
+      ...(set.spec as schema.DaemonSetSpec),
+      template: defaultPodTemplate(set.spec?.template),
+      updateStrategy: defaultStrategy(set.spec?.updateStrategy),
+      revisionHistoryLimit: set.spec?.revisionHistoryLimit ?? 10,
+    },
+  }),
+  validate: ({ spec }, { spec: at }) => [
+    ...validateOwnSelector(spec.selector, at.selector, 'daemonset'),
+    ...validateKeptTemplate(spec.template, spec.selector, at.template),
+    ...isNotNegative(at.minReadySeconds, spec.minReadySeconds),
+    ...validateStrategy(spec.updateStrategy, at.updateStrategy),
+    ...isNotNegative(at.revisionHistoryLimit, spec.revisionHistoryLimit),
+  ],
+  validateUpdate: ({ next, current, at }) => isImmutable(at.spec.selector, next.spec.selector, current.spec.selector),
+  columns: [
+    nameColumn(),
+    column('Desired', 'integer', ({ status }) => status?.desiredNumberScheduled ?? 0),
+    column('Current', 'integer', ({ status }) => status?.currentNumberScheduled ?? 0),
+    column('Ready', 'integer', ({ status }) => status?.numberReady ?? 0),
+    column('Up-to-date', 'integer', ({ status }) => status?.updatedNumberScheduled ?? 0),
+    column('Available', 'integer', ({ status }) => status?.numberAvailable ?? 0),
+    column('Node Selector', 'string', ({ spec }) => formatLabels(spec.template.spec.nodeSelector)),
+    ageColumn(),
+    ...templateColumns<schema.DaemonSet>(({ spec }) => spec.template),
+    wideColumn('Selector', 'string', ({ spec }) => formatLabelSelector(spec.selector)),
+  ],
+});
+
+function defaultStrategy(
+  strategy: schema.Submitted<schema.DaemonSetUpdateStrategy> = {},
+): schema.DaemonSetUpdateStrategy {
+  const type = strategy.type || 'RollingUpdate';
+  if (type !== 'RollingUpdate') return { ...strategy, type } as schema.DaemonSetUpdateStrategy;
+  const { maxUnavailable = 1, maxSurge = 0 } = strategy.rollingUpdate ?? {};
+  return { type, rollingUpdate: { maxUnavailable, maxSurge } };
+}
+
+function validateStrategy(
+  { type, rollingUpdate }: schema.DaemonSetUpdateStrategy,
+  at: At<schema.DaemonSetUpdateStrategy>,
+): FieldError[] {
+  if (type !== 'RollingUpdate') return mustBeOneOf(at.type, type, ['RollingUpdate', 'OnDelete']);
+  if (!rollingUpdate) return [requiredValue(at.rollingUpdate)];
+  const { maxUnavailable, maxSurge } = rollingUpdate;
+  const isZero = (value: number | string) => value === 0 || value === '0%';
+  const errors = [
+    ...isCountOrPercent(at.rollingUpdate.maxUnavailable, maxUnavailable),
+    ...isNotAbove100Percent(at.rollingUpdate.maxUnavailable, maxUnavailable),
+    ...isCountOrPercent(at.rollingUpdate.maxSurge, maxSurge),
+    ...isNotAbove100Percent(at.rollingUpdate.maxSurge, maxSurge),
+  ];
+  if (!isZero(maxSurge) && !isZero(maxUnavailable))
+    errors.push(invalidValue(at.rollingUpdate.maxSurge, maxSurge, 'may not be set when maxUnavailable is non-zero'));
+  if (isZero(maxSurge) && isZero(maxUnavailable))
+    errors.push(invalidValue(at.rollingUpdate.maxUnavailable, maxUnavailable, 'cannot be 0 when maxSurge is 0'));
+  return errors;
+}

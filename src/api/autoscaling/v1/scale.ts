@@ -1,0 +1,14 @@
+/** Scale: how many there shall be and how many there are, the same for every kind that can be scaled. Source: API reference, autoscaling/v1. */
+import type * as schema from '#api/generated/schema.ts';
+import { defineBody } from '#api/machinery/define-kind.ts';
+import { isNotNegative } from '#api/machinery/field-rules.ts';
+
+export type Scale = schema.Scale;
+
+export const Scale = defineBody<schema.Scale>({
+  group: 'autoscaling',
+  version: 'v1',
+  kind: 'Scale',
+  defaults: (scale) => ({ ...(scale as schema.Scale), spec: { replicas: scale.spec?.replicas ?? 0 } }),
+  validate: ({ spec }, at) => isNotNegative(at.spec.replicas, spec.replicas),
+});

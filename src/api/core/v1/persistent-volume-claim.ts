@@ -1,0 +1,86 @@
+/** PersistentVolumeClaim: somebody's wish for storage. Source: API reference, core/v1. */
+import type * as schema from '#api/generated/schema.ts';
+import { ageColumn, column, defineKind, nameColumn, wideColumn } from '#api/machinery/define-kind.ts';
+import { isEqual } from '#api/machinery/equal.ts';
+import { type FieldError, forbiddenField, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
+import { type At, keyed } from '#api/machinery/field-path.ts';
+import { isOneOf } from '#api/machinery/field-rules.ts';
+import { validateLabelSelector } from '#api/machinery/label-selector.ts';
+import { compareQuantities } from '#api/machinery/quantity.ts';
+import { ACCESS_MODES, accessModesOf } from './volume-access.ts';
+
+export type PersistentVolumeClaim = schema.PersistentVolumeClaim;
+
+export const PersistentVolumeClaim = defineKind<schema.PersistentVolumeClaim>({
+  group: '',
+  version: 'v1',
+  kind: 'PersistentVolumeClaim',
+  plural: 'persistentvolumeclaims',
+  scope: 'Namespaced',
+  shortNames: ['pvc'],
+  subresources: ['status'],
+  defaults: (claim) => ({ ...(claim as schema.PersistentVolumeClaim), spec: defaultClaimSpec(claim.spec) }),
+  prepareForCreate: (claim) => ({ ...claim, status: { phase: 'Pending' } }),
+  validate: ({ spec }, { spec: at }) => validateClaimSpec(spec, at),
+  validateUpdate: ({ next, current, at }) => {
+    // A claim that waits is bound by writing the volume's name; a bound one may grow.
+    const open = ({ spec }: schema.PersistentVolumeClaim, from: schema.PersistentVolumeClaim) => ({
+      ...spec,
+      resources: from.spec.resources,
+      volumeAttributesClassName: from.spec.volumeAttributesClassName,
+      ...(!current.spec.volumeName && { volumeName: from.spec.volumeName }),
+      ...(!current.spec.storageClassName && { storageClassName: from.spec.storageClassName }),
+    });
+    const text =
+      'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims';
+    const [asked, had] = [next.spec.resources?.requests?.['storage'], current.spec.resources?.requests?.['storage']];
+    return [
+      ...(isEqual(open(next, next), { ...open(current, next) }) ? [] : [forbiddenField(at.spec, text)]),
+      ...(asked && had && compareQuantities(asked, had) < 0
+        ? [forbiddenField(at.spec.resources.requests, 'field can not be less than status.capacity')]
+        : []),
+    ];
+  },
+  columns: [
+    nameColumn(),
+    column('Status', 'string', ({ metadata, status }) =>
+      metadata.deletionTimestamp ? 'Terminating' : (status?.phase ?? ''),
+    ),
+    column('Volume', 'string', ({ spec }) => spec.volumeName ?? ''),
+    column('Capacity', 'string', ({ spec, status }) => (spec.volumeName ? (status?.capacity?.['storage'] ?? '') : '')),
+    column('Access Modes', 'string', ({ spec, status }) => (spec.volumeName ? accessModesOf(status?.accessModes) : '')),
+    column('StorageClass', 'string', ({ spec }) => spec.storageClassName ?? ''),
+    column('VolumeAttributesClass', 'string', ({ spec }) => spec.volumeAttributesClassName || '<unset>'),
+    ageColumn(),
+    wideColumn('VolumeMode', 'string', ({ spec }) => spec.volumeMode || '<unset>'),
+  ],
+});
+
+export const defaultClaimSpec = (
+  spec: schema.Submitted<schema.PersistentVolumeClaimSpec> = {},
+): schema.PersistentVolumeClaimSpec =>
+  ({
+    ...spec,
+    resources: spec.resources ?? {},
+    volumeMode: spec.volumeMode || 'Filesystem',
+  }) as schema.PersistentVolumeClaimSpec;
+
+export function validateClaimSpec(
+  spec: schema.PersistentVolumeClaimSpec,
+  at: At<schema.PersistentVolumeClaimSpec>,
+): FieldError[] {
+  const modes = spec.accessModes ?? [];
+  const errors: FieldError[] = [];
+  if (modes.length === 0) errors.push(requiredValue(at.accessModes, 'at least 1 access mode is required'));
+  errors.push(...validateLabelSelector(spec.selector, at.selector));
+  errors.push(...modes.flatMap((mode) => isOneOf(at.accessModes, mode, ACCESS_MODES)));
+  if (modes.length > 1 && modes.includes('ReadWriteOncePod'))
+    errors.push(forbiddenField(at.accessModes, 'may not use ReadWriteOncePod with other access modes'));
+  const storage = spec.resources?.requests?.['storage'];
+  const request = keyed(at.resources.requests, 'storage');
+  if (storage === undefined) errors.push(requiredValue(request));
+  else if (compareQuantities(storage, '0') <= 0)
+    errors.push(invalidValue(request, storage, 'must be greater than zero'));
+  errors.push(...isOneOf(at.volumeMode, spec.volumeMode, ['Block', 'Filesystem']));
+  return errors;
+}
