@@ -9,6 +9,7 @@ import type { AdmissionPlugin, AdmissionRequest, AdmissionServices } from './def
 import { limitRanger, limitRangerOnClaims, limitRangerOnResize } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
+import { podSecurity, podSecurityLabels, podSecurityOfTemplates } from './pod-security/pod-security.ts';
 import { priority, singleDefaultPriorityClass } from './priority.ts';
 import { rbacEscalation } from './rbac-escalation.ts';
 import { runtimeClass } from './runtime-class.ts';
@@ -29,6 +30,9 @@ export const defaultAdmission = ({ rbac, tolerationSeconds }: AdmissionOptions):
   serviceAccountPlugin,
   nodeRestriction,
   taintNodesByCondition,
+  podSecurityLabels,
+  podSecurity,
+  podSecurityOfTemplates,
   priority,
   singleDefaultPriorityClass,
   defaultTolerationSeconds(tolerationSeconds),

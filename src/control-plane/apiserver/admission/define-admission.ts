@@ -29,6 +29,8 @@ export interface AdmissionRequest<T extends KubeObject = KubeObject> {
   object: T | undefined;
   /** What is stored; undefined for a create. */
   old: T | undefined;
+  /** Adds a `Warning: 299` to the answer. */
+  warn?(text: string): void;
 }
 
 /** How plugins see the rest of the cluster. */
