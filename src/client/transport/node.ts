@@ -121,12 +121,15 @@ async function readAll(stream: ClientHttp2Stream): Promise<Buffer> {
 
 /** Ends where the server ended it; throws Unreachable when it broke off. */
 async function* chunksOf(stream: ClientHttp2Stream): AsyncIterable<Buffer> {
+  let isWhole = false;
   try {
     for await (const chunk of stream) yield chunk as Buffer;
+    isWhole = true;
   } catch (error) {
     throw new Unreachable(`the answer broke off: ${(error as Error).message}`, { cause: error });
   } finally {
-    if (!stream.closed) stream.close(constants.NGHTTP2_CANCEL);
+    // A whole answer may be read before the stream knows that it is closed: cancelling it then would make it a broken one.
+    if (!isWhole && !stream.closed) stream.close(constants.NGHTTP2_CANCEL);
   }
   if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) throw new Unreachable('the answer broke off');
 }

