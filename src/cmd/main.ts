@@ -9,6 +9,8 @@ const OLDEST_NODE = [20, 19] as const;
 
 /** The processes that a supervisor starts; nobody types these. */
 const PROCESSES: Record<string, (args: string[], program: readonly string[]) => Promise<void>> = {
+  'control-plane': async (args) => (await import('./control-plane/run-control-plane.ts')).runControlPlane(args),
+  kubelet: async (args) => (await import('./kubelet.ts')).runKubelet(args),
   net: async (args) => (await import('./net.ts')).runNet(args),
   supervisor: async (...given) => (await import('./supervisor/run-supervisor.ts')).runSupervisor(...given),
 };

@@ -1,0 +1,146 @@
+/** The API server of a cluster: who it takes for whom, what it admits, and where it listens. */
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { MutableKindRegistry } from '#api/machinery/kind-registry.ts';
+import type { Log } from '#base/log.ts';
+import { defaultAdmission } from '#control-plane/apiserver/admission/chain.ts';
+import { type ApiServer, createApiServer } from '#control-plane/apiserver/apiserver.ts';
+import {
+  authenticatorChain,
+  bearerTokenAuthenticator,
+  tokenChain,
+} from '#control-plane/apiserver/authentication/authenticator-chain.ts';
+import { bootstrapTokens } from '#control-plane/apiserver/authentication/bootstrap-tokens.ts';
+import { ClientCertificateAuthenticator } from '#control-plane/apiserver/authentication/client-certificate.ts';
+import { ServiceAccountTokens } from '#control-plane/apiserver/authentication/service-account-tokens.ts';
+import { TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
+import { type ServeOptions, serveHttp } from '#control-plane/apiserver/http/serve.ts';
+import { lazyDescriptions } from '#control-plane/apiserver/openapi/descriptions.ts';
+import type { Storage } from '#control-plane/storage/storage.ts';
+import type { ClusterRecord } from '#node/machine/cluster-dir.ts';
+import { planOf } from '#node/machine/slots.ts';
+import { apiServerIdentity, kubeletClientIdentity } from '../pki/cluster-identities.ts';
+import type { Pki } from '../pki/pki.ts';
+import { systemClock, systemRandom } from '../system-clock.ts';
+
+const CLUSTER_DOMAIN = 'cluster.local';
+const NODE_PORTS = { from: 30_000, to: 32_767 }; // upstream's --service-node-port-range
+
+export interface ApiServerServices {
+  cluster: ClusterRecord;
+  pki: Pki;
+  storage: Storage;
+  kinds: MutableKindRegistry;
+  log: Log;
+}
+
+export interface ListeningApiServer extends Pick<ApiServer, 'pipeline' | 'loopback' | 'ready'> {
+  /** From now on /readyz says so. */
+  announceReady(): void;
+  close(graceMs: number): Promise<void>;
+}
+
+/** Listens on loopback, and on the cluster's bridge where there is one. */
+export async function openApiServer(services: ApiServerServices): Promise<ListeningApiServer> {
+  const { cluster, pki, storage, kinds, log } = services;
+  const plan = planOf(cluster.slot);
+  const tokenIssuer = tokenIssuerOf(services);
+  const { defaultTolerationSeconds: seconds } = cluster.settings;
+  const apiServer = createApiServer({
+    storage,
+    kinds,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    tokenIssuer,
+    tokens: ({ live }) =>
+      tokenChain([
+        new ServiceAccountTokens({ issuer: tokenIssuer, live, clock: systemClock }),
+        bootstrapTokens({ live, clock: systemClock }),
+      ]),
+    admission: (_, { rbac }) =>
+      defaultAdmission({
+        rbac,
+        ...(seconds !== undefined && { tolerationSeconds: { notReadySeconds: seconds, unreachableSeconds: seconds } }),
+      }),
+    serviceRanges: { clusterIps: plan.serviceRanges, nodePorts: NODE_PORTS },
+  });
+  let isReady = false;
+  const http = serveHttp(httpOptions(services, { apiServer, tokenIssuer, isReady: () => isReady }));
+  await http.listen({ host: '127.0.0.1', port: cluster.apiServerPort });
+  for (const host of plan.hostAddresses)
+    await listenUnlessAbsent(() => http.listen({ host, port: cluster.apiServerPort }));
+  log.info('the API server listens', { port: cluster.apiServerPort });
+  return {
+    pipeline: apiServer.pipeline,
+    loopback: apiServer.loopback,
+    ready: () => apiServer.ready(),
+    announceReady() {
+      isReady = true;
+    },
+    async close(graceMs) {
+      isReady = false;
+      await http.close(graceMs);
+      await apiServer.close();
+    },
+  };
+}
+
+/** Without nodes of its own a cluster has no bridge, and so nobody who would ask there. */
+async function listenUnlessAbsent(listen: () => Promise<unknown>): Promise<void> {
+  try {
+    await listen();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRNOTAVAIL') throw error;
+  }
+}
+
+function httpOptions(
+  { cluster, pki }: ApiServerServices,
+  { apiServer, tokenIssuer, isReady }: { apiServer: ApiServer; tokenIssuer: TokenIssuer; isReady: () => boolean },
+): ServeOptions {
+  const plan = planOf(cluster.slot);
+  const addresses = [...plan.hostAddresses, ...plan.kubernetesAddresses];
+  const pair = pki.issueServer('apiserver', apiServerIdentity({ clusterDomain: CLUSTER_DOMAIN, addresses }));
+  const kubelet = pki.issueClient('apiserver-kubelet-client', kubeletClientIdentity);
+  const certificates = new ClientCertificateAuthenticator({ authorities: [pki.caCertificate], clock: systemClock });
+  return {
+    pipeline: apiServer.requests,
+    authenticator: authenticatorChain([certificates, bearerTokenAuthenticator(apiServer.tokens)]),
+    tokenIssuer,
+    ...pair,
+    clientCaCertificate: pki.caCertificate,
+    kubelet: { ...kubelet, ca: pki.caCertificate },
+    checks: [
+      { name: 'ping', of: ['healthz', 'livez', 'readyz'], check: () => undefined },
+      {
+        name: 'poststarthook/rbac/bootstrap-roles',
+        of: ['readyz'],
+        check() {
+          if (!isReady()) throw new Error('not finished');
+        },
+      },
+    ],
+    openApi: { descriptions: lazyDescriptions(DESCRIPTIONS) },
+    serverAddress: () => `127.0.0.1:${cluster.apiServerPort}`,
+  };
+}
+
+/** Written beside the program when it is built. */
+const DESCRIPTIONS = join(programFolder(), 'descriptions.json.gz');
+
+function programFolder(): string {
+  const folder = dirname(fileURLToPath(import.meta.url));
+  return folder.endsWith('chunks') ? dirname(folder) : folder;
+}
+
+function tokenIssuerOf({ cluster, pki }: ApiServerServices): TokenIssuer {
+  const issuer = `https://kubernetes.default.svc.${CLUSTER_DOMAIN}`;
+  const [host] = planOf(cluster.slot).hostAddresses;
+  return new TokenIssuer({
+    privateKey: pki.serviceAccountKey.privateKey,
+    issuer,
+    jwksUri: `https://${host}:${cluster.apiServerPort}/openid/v1/jwks`,
+    clock: systemClock,
+  });
+}

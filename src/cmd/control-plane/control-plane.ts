@@ -1,0 +1,78 @@
+/** The control plane, put together. The order of starting is the order in which each part needs the one before. */
+import { setMaxListeners } from 'node:events';
+import { bodies, catalog } from '#api/catalog.ts';
+import { createKindRegistry } from '#api/machinery/kind-registry.ts';
+import type { Log } from '#base/log.ts';
+import { InProcessTransport } from '#client/transport/in-process.ts';
+import type { Transport, UserInfo } from '#client/transport.ts';
+import { ensureBootstrapObjects } from '#control-plane/apiserver/authorization/ensure-bootstrap-objects.ts';
+import { rulesOf } from '#control-plane/controllers/controller-roles.ts';
+import { controllersFor } from '#control-plane/controllers/index.ts';
+import { startControllers } from '#control-plane/controllers/start-controllers.ts';
+import { openLmdbStorage } from '#control-plane/storage/lmdb.ts';
+import type { ClusterPaths, ClusterRecord } from '#node/machine/cluster-dir.ts';
+import { planOf } from '#node/machine/slots.ts';
+import { ensurePki } from '../pki/pki.ts';
+import { systemClock, systemRandom } from '../system-clock.ts';
+import { openApiServer } from './api-server.ts';
+import { keepHistoryShort } from './history-retention.ts';
+import { ensureKubernetesService, ensureNamespaces } from './system-objects.ts';
+
+export interface ControlPlaneOptions {
+  cluster: ClusterRecord;
+  paths: ClusterPaths;
+  /** Nodes of the record that this machine cannot run. */
+  simulate: readonly string[];
+  log: Log;
+  signal: AbortSignal;
+}
+
+export interface ControlPlane {
+  close(graceMs: number): Promise<void>;
+}
+
+/** Resolves when the API server answers that it is ready and everything else has been started. */
+export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const { cluster, paths, log } = options;
+  const plan = planOf(cluster.slot);
+  const stopping = new AbortController();
+  setMaxListeners(0, stopping.signal);
+  const pki = ensurePki({ directory: paths.pki, clock: systemClock });
+  const storage = await openLmdbStorage({ directory: paths.store });
+  const kinds = createKindRegistry(catalog, bodies);
+  const apiServer = await openApiServer({ cluster, pki, storage, kinds, log });
+  const { client } = apiServer.loopback;
+  const controllers = controllersFor({
+    rootCa: pki.caCertificate,
+    ...(cluster.settings.nodeMonitorGracePeriodSeconds !== undefined && {
+      nodeLifecycle: { gracePeriodMs: cluster.settings.nodeMonitorGracePeriodSeconds * 1000 },
+    }),
+  });
+
+  await apiServer.ready();
+  await ensureNamespaces(client);
+  await ensureBootstrapObjects(
+    client,
+    controllers.map((each) => ({ controller: each.serviceAccount, rules: rulesOf(each) })),
+  );
+  await ensureKubernetesService(client, {
+    addresses: plan.hostAddresses,
+    port: cluster.apiServerPort,
+    clusterIps: plan.kubernetesAddresses,
+  });
+  apiServer.announceReady();
+
+  const transportFor = (user: UserInfo): Transport => new InProcessTransport(apiServer.pipeline, user);
+  const services = { transportFor, kinds, clock: systemClock, random: systemRandom };
+  const running = startControllers({ controllers, ...services, log: log.child({ component: 'controllers' }) });
+  keepHistoryShort({ storage, clock: systemClock, log, signal: stopping.signal });
+
+  return {
+    async close(graceMs) {
+      stopping.abort();
+      running.stop();
+      await apiServer.close(graceMs);
+      await storage.close();
+    },
+  };
+}

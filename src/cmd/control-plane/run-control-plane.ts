@@ -1,0 +1,28 @@
+/** The process `control-plane`: store, API server, controllers and scheduler, joined without a wire. */
+import { parseArgs } from 'node:util';
+import { clusterPaths, readCluster } from '#node/machine/cluster-dir.ts';
+import { componentProcess, untilTold } from '../component-process.ts';
+import { startControlPlane } from './control-plane.ts';
+
+const GRACE_MS = 3_000;
+
+export async function runControlPlane(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      name: { type: 'string' },
+      'data-dir': { type: 'string' },
+      simulate: { type: 'string', multiple: true },
+    },
+  });
+  const { name = '', 'data-dir': dataDir = '', simulate = [] } = values;
+  const paths = clusterPaths(name, dataDir);
+  const cluster = await readCluster(paths, name);
+  if (!cluster) throw new Error(`there is no cluster in ${dataDir}`);
+  const { log, signal } = componentProcess('control-plane');
+  const controlPlane = await startControlPlane({ cluster, paths, simulate, log, signal });
+  log.info('the control plane is ready', { port: cluster.apiServerPort });
+  await untilTold(signal);
+  await controlPlane.close(GRACE_MS);
+  process.exit(0);
+}
