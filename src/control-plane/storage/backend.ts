@@ -11,6 +11,14 @@ export interface LogRecord {
   before: Stored | undefined;
 }
 
+/** A part of the log. */
+export interface LogPage {
+  /** Those of keys under the prefix. */
+  records: LogRecord[];
+  /** Where the next part begins; undefined: this was the end. */
+  next: Revision | undefined;
+}
+
 export interface Loaded {
   revision: Revision;
   items: Iterable<Stored>;
@@ -22,8 +30,11 @@ export interface Backend {
   load(): Loaded;
   /** Resolves when all of the batch is durable; then nothing of it may be lost. Never called again before it has resolved. */
   write(batch: EventBatch): Promise<void>;
-  /** What was logged above `above` for keys under `prefix`, oldest first. */
-  records(prefix: string, above: Revision): Iterable<LogRecord>;
+  /**
+   * What was logged above `above`, oldest first: whole revisions, until about `limit` lines were looked at. May hold what is not
+   * durable yet.
+   */
+  records(prefix: string, above: Revision, limit: number): LogPage;
   /** Drops what was logged for keys under `prefix` up to `floor`, and remembers the floor. */
   forget(prefix: string, floor: Revision): Promise<void>;
   close(): Promise<void>;

@@ -13,7 +13,7 @@ class SlowDisk implements Backend {
     return new Promise((done, fail) => this.writes.push({ batch, done, fail }));
   }
   records() {
-    return [];
+    return { records: [], next: undefined };
   }
   async forget() {
     throw new Error('not asked for');

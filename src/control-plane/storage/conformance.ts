@@ -212,6 +212,34 @@ export function storageConformance(
         expect(shown(events[0]!)).toBe('6 /a/0: v3 → v6');
       });
 
+      test('from long ago come complete and in order, while writes go on', async () => {
+        const value = (index: number) => ({ put: `/a/${index % 10}`, value: bytes(`${index}`) });
+        for (let index = 0; index < 5000; index += 100) {
+          await Promise.all(
+            Array.from({ length: 100 }, (_, offset) => storage.commit({ when: [], then: [value(index + offset)] })),
+          );
+        }
+        const watched = watch('/a/', 1);
+        const more = Promise.all(
+          Array.from({ length: 200 }, (_, offset) => storage.commit({ when: [], then: [value(5000 + offset)] })),
+        );
+        const past = storage.range({ prefix: '/a/', revision: 3001 });
+        const events = await watched.upTo(5201);
+        await more;
+        expect(events.map(({ revision }) => revision)).toEqual(Array.from({ length: 5200 }, (_, index) => index + 2));
+        const last = new Map<string, string | undefined>();
+        for (const { key, before, now } of events) {
+          expect(text(before?.value)).toBe(last.get(key));
+          last.set(key, text(now?.value));
+        }
+        const then = new Map(
+          events.filter(({ revision }) => revision <= 3001).map(({ key, now }) => [key, text(now?.value)]),
+        );
+        expect(new Map((await past).items.map((item) => [item.key, text(item.value)]))).toEqual(
+          new Map([...then].sort()),
+        );
+      });
+
       test('of several keys in one transaction come together', async () => {
         const watched = watch('/a/', 1);
         const then = ['/a/1', '/b/1', '/a/2'].map((key) => ({ put: key, value: bytes('x') }));

@@ -34,11 +34,8 @@ export class EmbeddedStorage implements Storage {
     this.#backend = backend;
     this.#floors = new Floors(floors);
     this.#visible = new VisibleState(items, revision);
-    this.#history = new History(backend, this.#visible);
-    this.#hub = new WatchHub((prefix, after) => {
-      this.#floors.refuseBelow(prefix, after);
-      return this.#history.eventsSince(prefix, after);
-    }, revision);
+    this.#history = new History({ backend, visible: this.#visible, floors: this.#floors });
+    this.#hub = new WatchHub((prefix, after, upTo) => this.#history.events(prefix, after, upTo), revision);
     const accepted = new AcceptedState(this.#visible);
     this.#flushes = new FlushCycle({ backend, accepted, visible: this.#visible, watchers: this.#hub }, revision);
     this.#commits = new CommitQueue(accepted, this.#flushes);
@@ -50,8 +47,9 @@ export class EmbeddedStorage implements Storage {
 
   async get(key: string, revision?: Revision): Promise<Stored | undefined> {
     if (!this.#isPast(key, revision)) return this.#visible.get(key);
-    const replaced = this.#history.replacedSince(key, revision);
-    return replaced.has(key) ? replaced.get(key) : this.#visible.get(key);
+    return this.#history.takenBack(key, revision, (replaced) =>
+      replaced.has(key) ? replaced.get(key) : this.#visible.get(key),
+    );
   }
 
   async range(options: RangeOptions): Promise<RangeResult> {
@@ -115,15 +113,16 @@ export class EmbeddedStorage implements Storage {
     return revision < this.#visible.revision;
   }
 
-  #rangeOfPast({ prefix, after, limit, revision }: RangeOptions & { revision: Revision }): RangeResult {
-    const replaced = this.#history.replacedSince(prefix, revision);
-    const keys = new Set([...this.#visible.keys.under(prefix), ...replaced.keys()]);
-    const all = [...keys]
-      .filter((key) => after === undefined || key > after)
-      .sort(byCodeUnit)
-      .flatMap((key) => (replaced.has(key) ? replaced.get(key) : this.#visible.get(key)) ?? []);
-    const items = limit ? all.slice(0, limit) : all;
-    return { items, revision, more: all.length > items.length, count: all.length };
+  #rangeOfPast({ prefix, after, limit, revision }: RangeOptions & { revision: Revision }): Promise<RangeResult> {
+    return this.#history.takenBack(prefix, revision, (replaced) => {
+      const keys = new Set([...this.#visible.keys.under(prefix), ...replaced.keys()]);
+      const all = [...keys]
+        .filter((key) => after === undefined || key > after)
+        .sort(byCodeUnit)
+        .flatMap((key) => (replaced.has(key) ? replaced.get(key) : this.#visible.get(key)) ?? []);
+      const items = limit ? all.slice(0, limit) : all;
+      return { items, revision, more: all.length > items.length, count: all.length };
+    });
   }
 }
 

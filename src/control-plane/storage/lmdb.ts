@@ -5,7 +5,7 @@
 import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
-import type { Backend, Loaded, LogRecord } from './backend.ts';
+import type { Backend, Loaded, LogPage, LogRecord } from './backend.ts';
 import { lockDirectory } from './directory-lock.ts';
 import { EmbeddedStorage } from './embedded-storage.ts';
 import { DataDirectoryRefused } from './errors.ts';
@@ -120,11 +120,19 @@ class LmdbBackend implements Backend {
     await root.flushed; // the promise before says only that it is visible
   }
 
-  *records(prefix: string, above: Revision): Iterable<LogRecord> {
+  records(prefix: string, above: Revision, limit: number): LogPage {
+    const records: LogRecord[] = [];
+    let seen = 0;
+    let last = above;
     for (const { key, value } of this.#tables.log.getRange({ start: [above + 1, 0] })) {
-      const record = decodeRecord(key[0], value, prefix);
-      if (record) yield record;
+      const [revision] = key;
+      if (seen >= limit && revision > last) return { records, next: last };
+      const record = decodeRecord(revision, value, prefix);
+      if (record) records.push(record);
+      last = revision;
+      seen++;
     }
+    return { records, next: undefined };
   }
 
   async forget(prefix: string, floor: Revision): Promise<void> {

@@ -1,5 +1,5 @@
 /** The store that forgets everything when its process ends: for tests and throw-away clusters. */
-import type { Backend, LogRecord } from './backend.ts';
+import type { Backend, LogPage, LogRecord } from './backend.ts';
 import { EmbeddedStorage } from './embedded-storage.ts';
 import type { EventBatch, Revision, Storage } from './storage.ts';
 
@@ -17,11 +17,12 @@ class MemoryBackend implements Backend {
     for (const { revision, key, before } of events) this.#log.push({ revision, key, before });
   }
 
-  *records(prefix: string, above: Revision): Iterable<LogRecord> {
-    for (let index = firstAbove(this.#log, above); index < this.#log.length; index++) {
-      const record = this.#log[index]!;
-      if (record.key.startsWith(prefix)) yield record;
-    }
+  records(prefix: string, above: Revision, limit: number): LogPage {
+    const start = firstAbove(this.#log, above);
+    const last = this.#log[start + limit - 1];
+    const end = last ? firstAbove(this.#log, last.revision) : this.#log.length;
+    const records = this.#log.slice(start, end).filter(({ key }) => key.startsWith(prefix));
+    return { records, next: end < this.#log.length ? last?.revision : undefined };
   }
 
   async forget(prefix: string, floor: Revision): Promise<void> {
