@@ -575,3 +575,41 @@ describe('an Ingress', () => {
     expect(await classOf(ingress({}, { 'kubernetes.io/ingress.class': 'nginx' }))).toBeUndefined();
   });
 });
+
+test('a volume claim without a class gets the default one; "" asks for none', async () => {
+  const { PersistentVolumeClaim: Claim } = await import('#api/core/v1/persistent-volume-claim.ts');
+  const classOf = async (spec: object) =>
+    (await admit(Claim, { object: inA('PersistentVolumeClaim', 'd', { spec } as object) as never })).spec
+      .storageClassName;
+  expect(await classOf({})).toBeUndefined();
+  const annotations = { 'storageclass.kubernetes.io/is-default-class': 'true' };
+  const metadata = { name: 'local', annotations, creationTimestamp: '2026-01-01T00:00:00Z' };
+  cluster.put({ ...object('StorageClass', 'local', { metadata }), apiVersion: 'storage.k8s.io/v1' });
+  expect(await classOf({})).toBe('local');
+  expect(await classOf({ storageClassName: '' })).toBe('');
+});
+
+test('nothing is admitted before what plugins read is being followed', () => {
+  const followed: string[] = [];
+  const informers = {
+    ...cluster,
+    for: (kind: Kind) => {
+      followed.push(kind.kind);
+      return cluster.for(kind);
+    },
+  } as FixedInformers;
+  const services = { informers, live: cluster.live, clock, random: seededRandom(1) };
+  const plugins = defaultAdmission({ rbac: { policyRulesOf: () => [], rulesBehind: () => [] } });
+  new AdmissionChain(plugins, { ...services, authorizer: { authorize: () => noOpinion() } });
+  expect(new Set(followed)).toEqual(
+    new Set([
+      'Namespace',
+      'LimitRange',
+      'ServiceAccount',
+      'PriorityClass',
+      'StorageClass',
+      'RuntimeClass',
+      'IngressClass',
+    ]),
+  );
+});

@@ -4,6 +4,7 @@ import type { EscalationServices } from '../authorization/escalation.ts';
 import { certificateSubjectRestriction } from './certificate-subject.ts';
 import { certificateApproval, certificateSigning } from './certificates.ts';
 import { defaultIngressClass } from './default-ingress-class.ts';
+import { defaultStorageClass } from './default-storage-class.ts';
 import { defaultTolerationSeconds, type TolerationSeconds } from './default-toleration-seconds.ts';
 import type { AdmissionPlugin, AdmissionRequest, AdmissionServices } from './define-admission.ts';
 import { limitRanger, limitRangerOnClaims, limitRangerOnResize } from './limit-ranger.ts';
@@ -36,6 +37,7 @@ export const defaultAdmission = ({ rbac, tolerationSeconds }: AdmissionOptions):
   priority,
   singleDefaultPriorityClass,
   defaultTolerationSeconds(tolerationSeconds),
+  defaultStorageClass,
   runtimeClass,
   certificateApproval,
   certificateSigning,

@@ -5,6 +5,8 @@ import { ClusterRole } from '#api/rbac/v1/cluster-role.ts';
 import { ClusterRoleBinding } from '#api/rbac/v1/cluster-role-binding.ts';
 import { Role } from '#api/rbac/v1/role.ts';
 import { RoleBinding } from '#api/rbac/v1/role-binding.ts';
+import { ResourceSlice } from '#api/resource/v1/resource-slice.ts';
+import { VolumeAttachment } from '#api/storage/v1/volume-attachment.ts';
 import type { Informers } from '#client/informer.ts';
 import { type Authorizer, firstOpinionOf, type RuleResolver } from './authorizer.ts';
 import { mastersAuthorizer } from './masters.ts';
@@ -68,13 +70,15 @@ export function nodeRelationsOf(informers: Informers): NodeRelations {
     return node ? podReferenceKeysOf(pod).map((reference) => onNode(node, reference)) : undefined;
   });
   const volumes = informers.for(PersistentVolume);
+  const attachments = informers.for(VolumeAttachment);
+  const slices = informers.for(ResourceSlice);
   const volumesBySecret = informers.indexed(PersistentVolume, volumeSecretKeysOf);
   return {
     pod: (namespace, name) => pods.get(`${namespace}/${name}`),
     somePodRefersTo: (node, reference) => podsByReference.under(onNode(node, reference)).length > 0,
     persistentVolume: (name) => volumes.get(name),
     volumesWithSecret: (namespace, name) => volumesBySecret.under(referenceKey('secrets', namespace, name)),
-    volumeAttachment: () => undefined,
-    nodeOfResourceSlice: () => undefined,
+    volumeAttachment: (name) => attachments.get(name),
+    nodeOfResourceSlice: (name) => slices.get(name)?.spec.nodeName,
   };
 }
