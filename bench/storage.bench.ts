@@ -12,7 +12,7 @@ import type { ServedForm, WatchCache } from '#control-plane/apiserver/watch-cach
 import { openLmdbStorage } from '#control-plane/storage/lmdb.ts';
 import { openMemoryStorage } from '#control-plane/storage/memory.ts';
 import type { Storage } from '#control-plane/storage/storage.ts';
-import { type Row, rateRow, timesRow } from './row.ts';
+import { median, type Row, rateRow, timesRow } from './row.ts';
 
 const CALLERS = 64;
 const ROUNDS = 400;
@@ -97,11 +97,11 @@ async function commits(): Promise<Row[]> {
   rmSync(directory, { recursive: true });
   const perSecond = (times: readonly number[]) => (CALLERS * ROUNDS * 1000) / sum(times);
   return [
-    timesRow('storage commit, one caller', alone, { times: aloneRaw, note }),
-    rateRow(`storage commit, ${CALLERS} callers`, perSecond(shared), {
+    timesRow('storage/commit-1', alone, { value: median(aloneRaw), note }),
+    rateRow(`storage/commit-${CALLERS}`, {
+      perSecond: perSecond(shared),
       times: shared,
-      floor: perSecond(sharedRaw),
-      note,
+      floor: { value: perSecond(sharedRaw), note },
     }),
   ];
 }
@@ -129,7 +129,7 @@ async function gets(cache: WatchCache, storage: Storage): Promise<Row> {
       (await cache.get(key, 'newest'))!.json(FORM);
     }
   });
-  return rateRow('watch cache, consistent get to bytes', (OBJECTS * 20 * 1000) / sum(times));
+  return rateRow('storage/cache-get', { perSecond: (OBJECTS * 20 * 1000) / sum(times) });
 }
 
 async function lists(cache: WatchCache): Promise<Row> {
@@ -143,8 +143,8 @@ async function lists(cache: WatchCache): Promise<Row> {
     let offset = 0;
     for (const item of items) offset = item.copyJson(target, offset, FORM);
   });
-  return timesRow(`watch cache, list ${OBJECTS} to bytes`, times, {
-    times: floor,
+  return timesRow(`storage/cache-list-${OBJECTS}`, times, {
+    value: median(floor),
     note: 'Buffer.concat of the stored bytes',
   });
 }
@@ -160,5 +160,5 @@ async function fanOut(cache: WatchCache, put: (object: ReturnType<typeof pod>) =
     for (const { value } of await Promise.all(events)) value[0].frame(FORM);
   });
   for (const stop of stops) stop.abort();
-  return rateRow(`watch cache, events to ${WATCHERS} watchers`, (WATCHERS * 100 * 1000) / sum(times), { times });
+  return rateRow(`storage/cache-events-${WATCHERS}`, { perSecond: (WATCHERS * 100 * 1000) / sum(times), times });
 }
