@@ -35,6 +35,11 @@ export class SharedInformers implements Informers {
 
   constructor(options: InformersOptions) {
     this.#options = options;
+    const { signal } = options;
+    const stopAll = () => {
+      for (const { stop } of this.#running.values()) stop.abort(signal.reason);
+    };
+    signal.addEventListener('abort', stopAll, { once: true });
   }
 
   /** Lists and watches from the first time somebody asks. */
@@ -98,7 +103,6 @@ export class SharedInformers implements Informers {
     const cache = new ObjectCache<T>();
     const stop = new AbortController();
     if (signal.aborted) stop.abort(signal.reason);
-    else signal.addEventListener('abort', () => stop.abort(signal.reason), { once: true });
     const isScoped = Object.values(scope).some((value) => value !== undefined);
     this.#running.set(id, { kind, isScoped, cache: cache as unknown as ObjectCache<KubeObject>, stop });
     void reflect({ client, kind, scope, cache, clock, random, log, signal: stop.signal });

@@ -6,6 +6,7 @@ import type { KubeObject } from '#api/machinery/object.ts';
 import { millisOf, timestampOf } from '#api/machinery/timestamp.ts';
 import type { Draft } from '#client/client.ts';
 import { controllerReferenceTo } from './claim.ts';
+import { withoutZeros } from './counts.ts';
 
 export function podFromTemplate(owner: KubeObject & { spec: { template: PodTemplateSpec } }): Draft<Pod> {
   const { template } = owner.spec;
@@ -89,9 +90,11 @@ export function replicaSetStatusOf(
   const conditions = conditionsOf(rs, failure, nowMs);
   return {
     replicas: active.length,
-    fullyLabeledReplicas: active.filter(({ metadata }) => matchesLabels(template, metadata.labels)).length,
-    readyReplicas: active.filter(isReady).length,
-    availableReplicas: active.filter((pod) => isAvailable(pod, rs.spec.minReadySeconds ?? 0, nowMs)).length,
+    ...withoutZeros({
+      fullyLabeledReplicas: active.filter(({ metadata }) => matchesLabels(template, metadata.labels)).length,
+      readyReplicas: active.filter(isReady).length,
+      availableReplicas: active.filter((pod) => isAvailable(pod, rs.spec.minReadySeconds ?? 0, nowMs)).length,
+    }),
     terminatingReplicas: terminating.length,
     ...(rs.metadata.generation !== undefined && { observedGeneration: rs.metadata.generation }),
     ...(conditions.length > 0 && { conditions }),

@@ -43,9 +43,10 @@ export const deploymentController = defineController({
     const replicaSets = await claim(ReplicaSet);
     const uids = new Set(replicaSets.map(({ metadata }) => metadata.uid));
     const { namespace = '' } = deployment.metadata;
-    const pods = cached(Pod)
-      .inNamespace(namespace)
-      .filter((pod) => uids.has(controllerOf(pod)?.uid ?? ''));
+    const pods = () =>
+      cached(Pod)
+        .inNamespace(namespace)
+        .filter((pod) => uids.has(controllerOf(pod)?.uid ?? ''));
     const rollout = new Rollout(deployment, replicaSets, { claim, cached, api, events, ...context });
     const afterMs = await rollout.step(pods);
     return afterMs === undefined ? settled : again({ afterMs });

@@ -67,7 +67,7 @@ export class Rollout {
   }
 
   /** When to look again although nothing changed, in ms; undefined: never. */
-  async step(pods: readonly Pod[]): Promise<number | undefined> {
+  async step(pods: () => readonly Pod[]): Promise<number | undefined> {
     if (this.#deployment.metadata.deletionTimestamp) return this.#noteCounts();
     await this.#notePause();
     if (this.#deployment.spec.paused || this.#isBeingScaled()) return this.#resize();
@@ -90,10 +90,10 @@ export class Rollout {
     return this.#noteRollout();
   }
 
-  async #recreate(pods: readonly Pod[]): Promise<number | undefined> {
+  async #recreate(pods: () => readonly Pod[]): Promise<number | undefined> {
     await this.#refreshNewReplicaSet();
     if (await this.#scaleAll(this.#sets.old.map((rs) => ({ rs, to: 0 })))) return this.#noteRollout();
-    if (this.#oldPodsRun(pods)) return this.#noteRollout();
+    if (this.#oldPodsRun(pods())) return this.#noteRollout();
     const newRs = await this.#newReplicaSet();
     await this.#scale({ rs: newRs, to: this.#deployment.spec.replicas });
     if (isComplete(this.#deployment, this.#deployment.status)) await this.#forgetOld();

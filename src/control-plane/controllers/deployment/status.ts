@@ -1,5 +1,6 @@
 /** What a Deployment says of itself: counts, and the conditions Available, Progressing and ReplicaFailure with upstream's words. */
 import type { Deployment, DeploymentCondition, DeploymentStatus, ReplicaSet } from '#api/generated/schema.ts';
+import { withoutZeros } from '../counts.ts';
 import { millisOf, timestampOf } from '#api/machinery/timestamp.ts';
 import { actualPods, availablePods, maxUnavailable, readyPods, terminatingPods, wantedPods } from './sizes.ts';
 
@@ -54,7 +55,7 @@ export function countedStatus(deployment: Deployment, { newRs, old }: Sets, nowM
   const { collisionCount, conditions } = deployment.status ?? {};
   const status: DeploymentStatus = {
     ...(deployment.metadata.generation !== undefined && { observedGeneration: deployment.metadata.generation }),
-    ...counts({
+    ...withoutZeros({
       replicas: actualPods(all),
       updatedReplicas: actualPods(newRs ? [newRs] : []),
       readyReplicas: readyPods(all),
@@ -68,10 +69,6 @@ export function countedStatus(deployment: Deployment, { newRs, old }: Sets, nowM
   const isAvailable = available >= deployment.spec.replicas - maxUnavailable(deployment);
   return withCondition(status, isAvailable ? AVAILABLE : UNAVAILABLE, nowMs);
 }
-
-/** Upstream leaves zeros out. */
-const counts = (of: Record<string, number>): Partial<DeploymentStatus> =>
-  Object.fromEntries(Object.entries(of).filter(([, count]) => count !== 0));
 
 const AVAILABLE: NewCondition = {
   type: 'Available',

@@ -1,0 +1,273 @@
+import { describe, expect, test } from 'vitest';
+import { Deployment } from '#api/apps/v1/deployment.ts';
+import { ReplicaSet } from '#api/apps/v1/replica-set.ts';
+import { Event } from '#api/core/v1/event.ts';
+import { Pod } from '#api/core/v1/pod.ts';
+import { isReady } from '#api/core/v1/pod-conditions.ts';
+import type { Submitted } from '#api/generated/schema.ts';
+import type { TestCluster } from '#testing/cluster.ts';
+import { deployment, startCluster, templateWithImage } from '#testing/cluster.ts';
+import type { PodsThatRunOptions } from '#testing/pods-that-run.ts';
+import { podsThatRun } from '#testing/pods-that-run.ts';
+import { replicaSetController } from '../replica-set.ts';
+import { deploymentController } from './deployment.ts';
+
+const REVISION = 'deployment.kubernetes.io/revision';
+
+const start = (pods: PodsThatRunOptions = {}) =>
+  startCluster({ controllers: [deploymentController, replicaSetController, podsThatRun(pods)] });
+
+const web = (cluster: TestCluster) => cluster.get(Deployment, 'default/web')!;
+const conditionsOf = (cluster: TestCluster) =>
+  Object.fromEntries(
+    (web(cluster).status?.conditions ?? []).map(({ type, status, reason, message }) => [
+      type,
+      { status, reason, message },
+    ]),
+  );
+const byRevision = (cluster: TestCluster) =>
+  cluster
+    .list(ReplicaSet)
+    .sort((a, b) => Number(a.metadata.annotations?.[REVISION]) - Number(b.metadata.annotations?.[REVISION]));
+const setImage = (cluster: TestCluster, image: string) =>
+  cluster.patch(Deployment, 'default/web', { spec: { template: { spec: { containers: [{ name: 'main', image }] } } } });
+const said = (cluster: TestCluster, about: string) =>
+  cluster
+    .list(Event)
+    .filter(({ involvedObject }) => involvedObject.kind === about)
+    .map(({ reason, message }) => `${reason}: ${message}`);
+
+async function created(cluster: TestCluster, spec: Submitted<Deployment['spec']> = {}) {
+  await cluster.create(Deployment, deployment('web', spec));
+  await cluster.settles();
+}
+
+describe('a new Deployment', () => {
+  test('makes one ReplicaSet, named after it and the hash of its template, and is complete when its pods are', async () => {
+    await using cluster = await start();
+    await created(cluster, { replicas: 3 });
+    const [rs] = cluster.list(ReplicaSet);
+    const hash = rs?.metadata.labels?.['pod-template-hash'];
+    expect(hash).toMatch(/^[bcdfghjklmnpqrstvwxz2456789]{1,10}$/);
+    expect(rs?.metadata.name).toBe(`web-${hash}`);
+    expect(rs?.spec.selector.matchLabels).toEqual({ app: 'web', 'pod-template-hash': hash });
+    expect(cluster.list(Pod).map(({ metadata }) => metadata.labels)).toEqual(
+      Array(3).fill({ app: 'web', 'pod-template-hash': hash }),
+    );
+    expect(rs?.metadata.annotations).toEqual({
+      [REVISION]: '1',
+      'deployment.kubernetes.io/desired-replicas': '3',
+      'deployment.kubernetes.io/max-replicas': '4',
+    });
+    expect(web(cluster).metadata.annotations).toEqual({ [REVISION]: '1' });
+    expect(web(cluster).status).toMatchObject({
+      observedGeneration: 1,
+      replicas: 3,
+      updatedReplicas: 3,
+      readyReplicas: 3,
+      availableReplicas: 3,
+    });
+    expect(conditionsOf(cluster)).toEqual({
+      Available: {
+        status: 'True',
+        reason: 'MinimumReplicasAvailable',
+        message: 'Deployment has minimum availability.',
+      },
+      Progressing: {
+        status: 'True',
+        reason: 'NewReplicaSetAvailable',
+        message: `ReplicaSet "web-${hash}" has successfully progressed.`,
+      },
+    });
+    expect(said(cluster, 'Deployment')).toEqual([`ScalingReplicaSet: Scaled up replica set web-${hash} from 0 to 3`]);
+  });
+
+  test('does nothing more once it is complete', async () => {
+    await using cluster = await start();
+    await created(cluster, { replicas: 2 });
+    const before = cluster.clock.now();
+    const { resourceVersion } = web(cluster).metadata;
+    await cluster.passes(3_600_000);
+    expect(cluster.clock.now()).toBe(before + 3_600_000);
+    expect(web(cluster).metadata.resourceVersion).toBe(resourceVersion);
+  });
+});
+
+describe('a rolling update', () => {
+  for (const { replicas, maxSurge, maxUnavailable, most, fewest } of [
+    { replicas: 3, maxSurge: '25%', maxUnavailable: '25%', most: 4, fewest: 3 },
+    { replicas: 10, maxSurge: '25%', maxUnavailable: '25%', most: 13, fewest: 8 },
+    { replicas: 4, maxSurge: 0, maxUnavailable: 1, most: 4, fewest: 3 },
+    { replicas: 4, maxSurge: 2, maxUnavailable: 0, most: 6, fewest: 4 },
+    { replicas: 1, maxSurge: '25%', maxUnavailable: '25%', most: 2, fewest: 1 },
+  ]) {
+    test(`of ${replicas} with surge ${maxSurge} and unavailable ${maxUnavailable} keeps to ${fewest}–${most} pods`, async () => {
+      await using cluster = await start({ readyAfterMs: 1_000 });
+      await created(cluster, {
+        replicas,
+        strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge, maxUnavailable } },
+      });
+      await cluster.passes(5_000);
+      expect(web(cluster).status?.availableReplicas).toBe(replicas);
+
+      await setImage(cluster, 'example/main:2');
+      const seen = { most: 0, fewest: replicas };
+      for (let steps = 0; steps < 60; steps++) {
+        await cluster.passes(500);
+        const active = cluster.list(Pod).filter(({ metadata }) => !metadata.deletionTimestamp);
+        seen.most = Math.max(seen.most, active.length);
+        seen.fewest = Math.min(seen.fewest, active.filter(isReady).length);
+      }
+
+      expect(cluster.list(Pod).map(({ spec }) => spec.containers[0]?.image)).toEqual(
+        Array(replicas).fill('example/main:2'),
+      );
+      expect(seen.most).toBeLessThanOrEqual(most);
+      expect(seen.fewest).toBeGreaterThanOrEqual(fewest);
+      expect(byRevision(cluster).map(({ spec }) => spec.replicas)).toEqual([0, replicas]);
+      expect(conditionsOf(cluster).Progressing?.reason).toBe('NewReplicaSetAvailable');
+    });
+  }
+
+  test('to an image that never becomes ready stops with the old pods in place, and is late after the deadline', async () => {
+    await using cluster = await start({ brokenImage: 'example/broken:1' });
+    await created(cluster, { replicas: 3, progressDeadlineSeconds: 60 });
+    await setImage(cluster, 'example/broken:1');
+    await cluster.passes(30_000);
+    const [, newRs] = byRevision(cluster);
+    expect(byRevision(cluster).map(({ spec }) => spec.replicas)).toEqual([3, 1]);
+    expect(conditionsOf(cluster).Progressing).toMatchObject({
+      reason: 'ReplicaSetUpdated',
+      message: `ReplicaSet "${newRs?.metadata.name}" is progressing.`,
+    });
+    await cluster.passes(40_000);
+    expect(conditionsOf(cluster)).toMatchObject({
+      Available: { status: 'True' },
+      Progressing: {
+        status: 'False',
+        reason: 'ProgressDeadlineExceeded',
+        message: `ReplicaSet "${newRs?.metadata.name}" has timed out progressing.`,
+      },
+    });
+  });
+
+  test('that is overtaken by another one removes the pods of the middle version first', async () => {
+    await using cluster = await start({ brokenImage: 'example/broken:1' });
+    await created(cluster, { replicas: 3 });
+    await setImage(cluster, 'example/broken:1');
+    await cluster.settles();
+    await setImage(cluster, 'example/main:3');
+    await cluster.settles();
+    expect(byRevision(cluster).map(({ spec }) => spec.replicas)).toEqual([0, 0, 3]);
+  });
+
+  test('goes back to an earlier template by reviving its ReplicaSet under a new revision', async () => {
+    await using cluster = await start();
+    await created(cluster, { replicas: 2 });
+    const [first] = cluster.list(ReplicaSet);
+    await setImage(cluster, 'example/main:2');
+    await cluster.settles();
+    await setImage(cluster, 'example/main:1');
+    await cluster.settles();
+    const sets = byRevision(cluster);
+    expect(sets).toHaveLength(2);
+    expect(sets[1]?.metadata.uid).toBe(first?.metadata.uid);
+    expect(sets[1]?.metadata.annotations).toMatchObject({
+      [REVISION]: '3',
+      'deployment.kubernetes.io/revision-history': '1',
+    });
+    expect(web(cluster).metadata.annotations?.[REVISION]).toBe('3');
+  });
+
+  test('keeps no more old ReplicaSets than revisionHistoryLimit', async () => {
+    await using cluster = await start();
+    await created(cluster, { replicas: 1, revisionHistoryLimit: 1 });
+    for (const image of ['example/main:2', 'example/main:3', 'example/main:4']) {
+      await setImage(cluster, image);
+      await cluster.settles();
+    }
+    expect(byRevision(cluster).map(({ metadata }) => metadata.annotations?.[REVISION])).toEqual(['3', '4']);
+  });
+});
+
+test('Recreate ends all old pods before it starts a new one', async () => {
+  await using cluster = await start();
+  await created(cluster, { replicas: 3, strategy: { type: 'Recreate' } });
+  const versions: string[] = [];
+  const stop = new AbortController();
+  const watched = (async () => {
+    for await (const { type, object } of cluster.client.watch(Pod, { signal: stop.signal }))
+      if (type !== 'MODIFIED') versions.push(`${type} ${object.spec.containers[0]?.image}`);
+  })();
+  await cluster.settles();
+  versions.length = 0;
+  await setImage(cluster, 'example/main:2');
+  await cluster.settles();
+  stop.abort();
+  await watched;
+  expect(versions).toEqual([...Array(3).fill('DELETED example/main:1'), ...Array(3).fill('ADDED example/main:2')]);
+});
+
+describe('paused', () => {
+  test('it does not roll out, but can be scaled; resumed, it goes on', async () => {
+    await using cluster = await start();
+    await created(cluster, { replicas: 2 });
+    await cluster.patch(Deployment, 'default/web', { spec: { paused: true } });
+    await setImage(cluster, 'example/main:2');
+    await cluster.patch(Deployment, 'default/web', { spec: { replicas: 4 } });
+    await cluster.settles();
+    expect(cluster.list(Pod).map(({ spec }) => spec.containers[0]?.image)).toEqual(Array(4).fill('example/main:1'));
+    expect(conditionsOf(cluster).Progressing).toEqual({
+      status: 'Unknown',
+      reason: 'DeploymentPaused',
+      message: 'Deployment is paused',
+    });
+    await cluster.patch(Deployment, 'default/web', { spec: { paused: false } });
+    await cluster.settles();
+    expect(cluster.list(Pod).map(({ spec }) => spec.containers[0]?.image)).toEqual(Array(4).fill('example/main:2'));
+    expect(conditionsOf(cluster).Progressing?.reason).toBe('NewReplicaSetAvailable');
+  });
+});
+
+test('scaled in the middle of a rollout, the new size is shared out in proportion', async () => {
+  await using cluster = await start({ brokenImage: 'example/broken:1' });
+  const rollingUpdate = { maxSurge: 3, maxUnavailable: 2 };
+  await created(cluster, { replicas: 10, strategy: { type: 'RollingUpdate', rollingUpdate } });
+  await setImage(cluster, 'example/broken:1');
+  await cluster.settles();
+  expect(byRevision(cluster).map(({ spec }) => spec.replicas)).toEqual([8, 5]);
+  await cluster.patch(Deployment, 'default/web', { spec: { replicas: 30 } });
+  await cluster.settles();
+  expect(byRevision(cluster).map(({ spec }) => spec.replicas)).toEqual([20, 13]);
+});
+
+test('a change of size alone scales the ReplicaSet and says so', async () => {
+  await using cluster = await start();
+  await created(cluster, { replicas: 1 });
+  const [rs] = cluster.list(ReplicaSet);
+  await cluster.patch(Deployment, 'default/web', { spec: { replicas: 20 } });
+  await cluster.settles();
+  expect(cluster.list(Pod)).toHaveLength(20);
+  await cluster.patch(Deployment, 'default/web', { spec: { replicas: 1 } });
+  await cluster.settles();
+  expect(cluster.list(Pod)).toHaveLength(1);
+  expect(said(cluster, 'Deployment').slice(1)).toEqual([
+    `ScalingReplicaSet: Scaled up replica set ${rs?.metadata.name} from 1 to 20`,
+    `ScalingReplicaSet: Scaled down replica set ${rs?.metadata.name} from 20 to 1`,
+  ]);
+});
+
+test('a ReplicaSet of the same name that is somebody else’s makes it choose another name', async () => {
+  await using cluster = await start();
+  await created(cluster, { replicas: 1 });
+  const [mine] = cluster.list(ReplicaSet);
+  await cluster.delete(Deployment, 'default/web', { propagationPolicy: 'Orphan' });
+  const { name = '' } = mine?.metadata ?? {};
+  await cluster.patch(ReplicaSet, `default/${name}`, { metadata: { ownerReferences: null, labels: { app: 'other' } } });
+  await cluster.patch(Deployment, 'default/web', { metadata: { finalizers: null } });
+  await cluster.settles();
+  await cluster.create(Deployment, deployment('web', { template: templateWithImage('web', 'example/main:1') }));
+  await cluster.passes(1_000);
+  expect(web(cluster).status?.collisionCount).toBe(1);
+  expect(cluster.list(ReplicaSet)).toHaveLength(2);
+});

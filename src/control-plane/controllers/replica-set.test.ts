@@ -1,0 +1,127 @@
+import { expect, test } from 'vitest';
+import { ReplicaSet } from '#api/apps/v1/replica-set.ts';
+import { Event } from '#api/core/v1/event.ts';
+import { Pod } from '#api/core/v1/pod.ts';
+import { pod, replicaSet, startCluster } from '#testing/cluster.ts';
+import { podsThatRun } from '#testing/pods-that-run.ts';
+import { replicaSetController } from './replica-set.ts';
+
+for (const { wanted, existing } of [
+  { wanted: 3, existing: 0 },
+  { wanted: 1, existing: 3 },
+  { wanted: 0, existing: 2 },
+  { wanted: 20, existing: 1 },
+]) {
+  test(`a ReplicaSet of ${wanted} that has ${existing} pods ends with ${wanted}`, async () => {
+    await using cluster = await startCluster({ controllers: [replicaSetController] });
+    await cluster.create(ReplicaSet, replicaSet('web', { replicas: existing }));
+    await cluster.settles();
+    const web = cluster.get(ReplicaSet, 'default/web')!;
+
+    await cluster.update(ReplicaSet, { ...web, spec: { ...web.spec, replicas: wanted } });
+    await cluster.settles();
+
+    expect(cluster.list(Pod)).toHaveLength(wanted);
+    expect(cluster.get(ReplicaSet, 'default/web')?.status?.replicas).toBe(wanted);
+  });
+}
+
+test('its pods are called after it, carry the labels of the template and have it as controlling owner', async () => {
+  await using cluster = await startCluster({ controllers: [replicaSetController] });
+  const web = await cluster.create(ReplicaSet, replicaSet('web', { replicas: 1 }));
+  await cluster.settles();
+  const [only] = cluster.list(Pod);
+  expect(only?.metadata.name).toMatch(/^web-[bcdfghjklmnpqrstvwxz2456789]{5}$/);
+  expect(only?.metadata.labels).toEqual({ app: 'web' });
+  expect(only?.metadata.ownerReferences).toEqual([
+    {
+      apiVersion: 'apps/v1',
+      kind: 'ReplicaSet',
+      name: 'web',
+      uid: web.metadata.uid,
+      controller: true,
+      blockOwnerDeletion: true,
+    },
+  ]);
+});
+
+test('it says in events what it created and deleted', async () => {
+  await using cluster = await startCluster({ controllers: [replicaSetController] });
+  await cluster.create(ReplicaSet, replicaSet('web', { replicas: 1 }));
+  await cluster.settles();
+  const [only] = cluster.list(Pod);
+  await cluster.patch(ReplicaSet, 'default/web', { spec: { replicas: 0 } });
+  await cluster.settles();
+  const said = cluster
+    .list(Event)
+    .map(({ type, reason, message, source }) => [type, reason, message, source?.component]);
+  expect(said).toEqual([
+    ['Normal', 'SuccessfulCreate', `Created pod: ${only?.metadata.name}`, 'replicaset-controller'],
+    ['Normal', 'SuccessfulDelete', `Deleted pod: ${only?.metadata.name}`, 'replicaset-controller'],
+  ]);
+});
+
+test('it counts ready and available pods, and looks again when minReadySeconds have passed', async () => {
+  await using cluster = await startCluster({ controllers: [replicaSetController, podsThatRun()] });
+  await cluster.create(ReplicaSet, replicaSet('web', { replicas: 2, minReadySeconds: 30 }));
+  await cluster.settles();
+  const status = () => cluster.get(ReplicaSet, 'default/web')?.status;
+  expect(status()).toMatchObject({ replicas: 2, fullyLabeledReplicas: 2, readyReplicas: 2 });
+  expect(status()?.availableReplicas).toBeUndefined();
+  await cluster.passes(29_000);
+  expect(status()?.availableReplicas).toBeUndefined();
+  await cluster.passes(1_000);
+  expect(status()).toMatchObject({ availableReplicas: 2 });
+});
+
+test('a pod that matches and has no owner is adopted instead of another being created', async () => {
+  await using cluster = await startCluster({ controllers: [replicaSetController] });
+  await cluster.create(Pod, pod('stray', {}, { labels: { app: 'web' } }));
+  const web = await cluster.create(ReplicaSet, replicaSet('web', { replicas: 1 }));
+  await cluster.settles();
+  expect(cluster.list(Pod)).toHaveLength(1);
+  expect(cluster.get(Pod, 'default/stray')?.metadata.ownerReferences?.[0]?.uid).toBe(web.metadata.uid);
+});
+
+test('a pod that no longer matches is let go and replaced', async () => {
+  await using cluster = await startCluster({ controllers: [replicaSetController] });
+  await cluster.create(ReplicaSet, replicaSet('web', { replicas: 1 }));
+  await cluster.settles();
+  const [only] = cluster.list(Pod);
+  await cluster.patch(Pod, `default/${only?.metadata.name}`, { metadata: { labels: { app: 'debug' } } });
+  await cluster.settles();
+  expect(cluster.list(Pod)).toHaveLength(2);
+  expect(cluster.get(Pod, `default/${only?.metadata.name}`)?.metadata.ownerReferences ?? []).toEqual([]);
+});
+
+test('pods that are not ready go before those that are, and the younger before the older', async () => {
+  await using cluster = await startCluster({
+    controllers: [replicaSetController, podsThatRun({ readyAfterMs: 60_000 })],
+  });
+  await cluster.create(ReplicaSet, replicaSet('web', { replicas: 2 }));
+  await cluster.passes(60_000);
+  const ready = cluster.list(Pod).map(({ metadata }) => metadata.name);
+  await cluster.patch(ReplicaSet, 'default/web', { spec: { replicas: 4 } });
+  await cluster.passes(1_000);
+  await cluster.patch(ReplicaSet, 'default/web', { spec: { replicas: 2 } });
+  await cluster.settles();
+  expect(cluster.list(Pod).map(({ metadata }) => metadata.name)).toEqual(ready);
+});
+
+test('a pod that is refused is noted as a condition and an event, and tried again', async () => {
+  await using cluster = await startCluster({ controllers: [replicaSetController] });
+  const refused = replicaSet('web', { replicas: 3 });
+  const spec = {
+    ...refused.spec,
+    template: { ...refused.spec?.template, spec: { ...refused.spec?.template?.spec, priorityClassName: 'none' } },
+  };
+  await cluster.create(ReplicaSet, { ...refused, spec });
+  await cluster.passes(100);
+  const condition = cluster.get(ReplicaSet, 'default/web')?.status?.conditions?.[0];
+  expect(condition).toMatchObject({ type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate' });
+  expect(condition?.message).toContain('no PriorityClass with name none was found');
+  const warning = cluster.list(Event).find(({ reason }) => reason === 'FailedCreate');
+  expect(warning?.message).toMatch(/^Error creating: pods "web-.*" is forbidden: no PriorityClass/);
+  expect(warning?.count ?? 0).toBeGreaterThanOrEqual(1);
+  expect(cluster.list(Pod)).toHaveLength(0);
+});

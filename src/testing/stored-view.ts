@@ -1,0 +1,58 @@
+/** What the store holds, as of the last event that came: so that a test can look without waiting, and knows when all is told. */
+import type { Kind } from '#api/machinery/kind.ts';
+import { apiVersionOf } from '#api/machinery/kind.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
+import { deepFreeze } from '#base/deep-freeze.ts';
+import { decode, storagePrefixOf } from '#control-plane/apiserver/watch-cache/stored-object.ts';
+import type { Revision, Storage, Stored } from '#control-plane/storage/storage.ts';
+
+export class StoredView {
+  readonly #storage: Storage;
+  readonly #stored = new Map<string, Stored>();
+  /** By the path of a kind: the revision of its last change. */
+  readonly #lastChange = new Map<string, Revision>();
+  #revision: Revision = 1; // an empty store
+
+  constructor(storage: Storage, signal: AbortSignal) {
+    this.#storage = storage;
+    void this.#follow(signal);
+  }
+
+  get revision(): Revision {
+    return this.#revision;
+  }
+
+  async isCurrent(): Promise<boolean> {
+    return this.#revision >= (await this.#storage.currentRevision());
+  }
+
+  /** 0 when nothing of this kind was ever written. */
+  lastChange(kind: Kind): Revision {
+    return this.#lastChange.get(storagePrefixOf(kind)) ?? 0;
+  }
+
+  /** Frozen, in key order. Kinds of another than the stored version are not shown. */
+  list<T extends KubeObject>(kind: Kind<T>, namespace?: string): T[] {
+    const prefix = `${storagePrefixOf(kind)}${namespace ? `${namespace}/` : ''}`;
+    const found = [...this.#stored.values()].filter(({ key }) => key.startsWith(prefix));
+    const objects = found.sort((a, b) => (a.key < b.key ? -1 : 1)).map(objectOf);
+    return objects.filter(({ apiVersion }) => apiVersion === apiVersionOf(kind)) as T[];
+  }
+
+  async #follow(signal: AbortSignal): Promise<void> {
+    for await (const batch of this.#storage.watch({ prefix: '/registry/', after: 1, signal })) {
+      for (const { key, now, revision } of batch.events) {
+        if (now) this.#stored.set(key, now);
+        else this.#stored.delete(key);
+        for (let end = key.indexOf('/', 10); end >= 0; end = key.indexOf('/', end + 1))
+          this.#lastChange.set(key.slice(0, end + 1), revision);
+      }
+      this.#revision = batch.revision;
+    }
+  }
+}
+
+function objectOf({ value, modRevision }: Stored): KubeObject {
+  const object = decode(value);
+  return deepFreeze({ ...object, metadata: { ...object.metadata, resourceVersion: String(modRevision) } });
+}
