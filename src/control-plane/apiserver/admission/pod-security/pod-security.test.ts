@@ -167,7 +167,11 @@ describe('in a namespace', () => {
     'pod-security.kubernetes.io/enforce': 'baseline',
     'pod-security.kubernetes.io/warn': 'restricted',
   };
-  const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'a', uid: 'u', labels } } as Namespace;
+  const namespace = {
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { name: 'a', uid: 'u', labels },
+  } as unknown as Namespace;
 
   async function validate<T extends KubeObject>(kind: Kind<T>, more: Partial<AdmissionRequest<T>>): Promise<string[]> {
     const warnings: string[] = [];
