@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { open } from 'lmdb';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { bytes, storageConformance } from './conformance.ts';
 import { openLmdbStorage } from './lmdb.ts';
+import { bytes, storageConformance } from './storage-conformance.ts';
 
 const makeDirectory = () => mkdtempSync(join(tmpdir(), 'kedge-lmdb-'));
 
-storageConformance(
-  'LMDB',
-  async () => {
+storageConformance({
+  name: 'LMDB',
+  makeStorage: async () => {
     const directory = makeDirectory();
     return {
       storage: await openLmdbStorage({ directory }),
@@ -18,8 +18,9 @@ storageConformance(
       dispose: async () => rmSync(directory, { recursive: true }),
     };
   },
-  { durable: true },
-);
+  durable: true,
+  framework: { describe, test, beforeEach, afterEach, expect },
+});
 
 describe('the data directory', () => {
   let directory: string;

@@ -1,4 +1,10 @@
-import { storageConformance } from './conformance.ts';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openMemoryStorage } from './memory.ts';
+import { storageConformance } from './storage-conformance.ts';
 
-storageConformance('memory', async () => ({ storage: openMemoryStorage() }), { durable: false });
+storageConformance({
+  name: 'memory',
+  makeStorage: async () => ({ storage: openMemoryStorage() }),
+  durable: false,
+  framework: { describe, test, beforeEach, afterEach, expect },
+});

@@ -1,8 +1,8 @@
-import { expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Clock } from '#base/clock.ts';
 import { silentLog } from '#base/log.ts';
-import { bytes, storageConformance, text } from '#control-plane/storage/conformance.ts';
 import { connectEtcdStorage } from '#control-plane/storage/etcd.ts';
+import { bytes, storageConformance, text } from '#control-plane/storage/storage-conformance.ts';
 import { etcdIsInstalled, startEtcd } from './etcd-server.ts';
 
 // A real server answers in its own time, so this is one of the few tests on the machine's clock.
@@ -17,9 +17,9 @@ const clock: Clock = {
 const connect = (...endpoints: string[]) => connectEtcdStorage({ endpoints, clock, log: silentLog });
 
 if (etcdIsInstalled) {
-  storageConformance(
-    'etcd',
-    async () => {
+  storageConformance({
+    name: 'etcd',
+    makeStorage: async () => {
       const server = await startEtcd();
       return {
         storage: await connect(server.endpoint),
@@ -27,8 +27,9 @@ if (etcdIsInstalled) {
         dispose: () => server.stop(),
       };
     },
-    { durable: true },
-  );
+    durable: true,
+    framework: { describe, test, beforeEach, afterEach, expect },
+  });
 
   test('two stores on one etcd see each other’s writes', async () => {
     const server = await startEtcd();

@@ -1,5 +1,7 @@
-/** What every backend of the store promises. Run by the test of each of them. */
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+/**
+ * What every backend of the store promises. Run by the test of each of them; the test framework is an argument, so that this
+ * file is part of the layer and of no test run by itself.
+ */
 import type { EventBatch, Revision, Storage, StoreEvent } from './storage.ts';
 
 export interface ConformanceStore {
@@ -13,12 +15,38 @@ export interface ConformanceStore {
 export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 export const text = (value: Uint8Array | undefined): string | undefined => value && new TextDecoder().decode(value);
 
-/** Runs every promise of `Storage` against a fresh, empty store a test. */
-export function storageConformance(
-  name: string,
-  makeStorage: () => Promise<ConformanceStore>,
-  { durable }: { durable: boolean },
-): void {
+/** As much of vitest as is used here. */
+export interface TestFramework {
+  describe(name: string, body: () => void): void;
+  test(name: string, run: () => Promise<void>): void;
+  beforeEach(run: () => Promise<void>): void;
+  afterEach(run: () => Promise<void>): void;
+  expect(
+    actual: unknown,
+  ): Matchers & { rejects: { toMatchObject(part: object): Promise<void>; toThrow(): Promise<void> } };
+}
+
+interface Matchers {
+  toBe(expected: unknown): void;
+  toEqual(expected: unknown): void;
+  toMatchObject(part: object): void;
+  toBeUndefined(): void;
+  toHaveLength(length: number): void;
+  toBeGreaterThanOrEqual(least: number): void;
+  toBeLessThanOrEqual(most: number): void;
+}
+
+export interface ConformanceOptions {
+  name: string;
+  /** A fresh, empty store for each test. */
+  makeStorage: () => Promise<ConformanceStore>;
+  /** What was written is there when it is opened again. */
+  durable: boolean;
+  framework: TestFramework;
+}
+
+export function storageConformance({ name, makeStorage, durable, framework }: ConformanceOptions): void {
+  const { describe, test, beforeEach, afterEach, expect } = framework;
   describe(`${name} storage`, () => {
     let made: ConformanceStore;
     let storage: Storage;
