@@ -11,6 +11,7 @@ import {
 } from '#node/machine/cluster-dir.ts';
 import { freeIndex } from '#node/machine/node-layout.ts';
 import { releaseSlot, type SlotPlan, takeSlot } from '#node/machine/slots.ts';
+import { findStarted } from '#node/machine/started-processes.ts';
 import { registerOf } from './cluster-selection.ts';
 import { type CliContext, UserError } from './context.ts';
 
@@ -37,7 +38,8 @@ export async function prepareCluster(
   const plan = await takeSlot(registerOf(context), owner);
   try {
     const cluster = changedBy(existing ?? newCluster(wish, plan), wish);
-    await refuseIfTaken(cluster.apiServerPort, plan);
+    // After a crash of the supervisor alone it is our own API server that has the port, and it will be adopted.
+    if (!(await findStarted(paths, 'control-plane'))) await refuseIfTaken(cluster.apiServerPort, plan);
     await writeCluster(paths, cluster);
     return cluster;
   } catch (error) {

@@ -13,22 +13,38 @@ export interface ComponentProcess {
   log: Log;
   /** Aborts when the process is told to end. */
   signal: AbortSignal;
+  /** To be called when everything runs: resolves when the process is told to end. Told before, it ends at once. */
+  untilTold(): Promise<void>;
 }
 
-/** TERM and INT abort the signal; a bug ends the process with its stack in the log, and the supervisor starts it again. */
+/** TERM and INT end it; a bug ends it with its stack in the log, and the supervisor starts it again. */
 export function componentProcess(component: string): ComponentProcess {
   const log = processLog(component);
   const ending = new AbortController();
+  let isUp = false;
   setMaxListeners(0, ending.signal); // every informer and loop of the process listens
   setInterval(() => undefined, 2 ** 30); // the clock's timers keep no process alive; this one ends when it is told to
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => ending.abort());
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (!isUp) process.exit(0);
+      ending.abort();
+    });
+  }
   const crash = (error: unknown) => {
     log.error('a bug ended this process', { error });
     process.exit(70); // sysexits(3): internal software error
   };
   process.on('uncaughtException', crash);
   process.on('unhandledRejection', crash);
-  return { log, signal: ending.signal };
+  return {
+    log,
+    signal: ending.signal,
+    untilTold: () =>
+      new Promise((resolve) => {
+        isUp = true;
+        ending.signal.addEventListener('abort', () => resolve(), { once: true });
+      }),
+  };
 }
 
 export interface ApiAccess {
@@ -49,10 +65,3 @@ export function apiAccess(
     informers: new SharedInformers({ client, clock: systemClock, random: systemRandom, log, signal }),
   };
 }
-
-/** Resolves when the process is told to end. */
-export const untilTold = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });

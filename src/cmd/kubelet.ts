@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { startKubelet } from '#node/kubelet/kubelet.ts';
 import { connectContainerd } from '#node/runtime/containerd/containerd.ts';
 import { detectMachineFacts } from '#node/runtime/machine-facts.ts';
-import { apiAccess, componentProcess, untilTold } from './component-process.ts';
+import { apiAccess, componentProcess } from './component-process.ts';
 import { readNodeConfig } from './node-config.ts';
 import { systemClock, systemRandom } from './system-clock.ts';
 
@@ -31,7 +31,7 @@ export async function runKubelet(args: readonly string[]): Promise<void> {
     cgroupRoot: config.cgroupRoot,
     podCIDRs: config.podRanges,
   });
-  await untilTold(component.signal);
+  await component.untilTold();
   await kubelet.close();
   process.exit(0);
 }

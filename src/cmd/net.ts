@@ -1,10 +1,11 @@
 /** The process `net` of a node: kube-proxy and DNS. Its death takes no pod down, and its rules outlive it. */
 import { parseArgs } from 'node:util';
+import type { Informers } from '#client/informer.ts';
 import { run } from '#node/machine/run-command.ts';
 import { startDns } from '#network/dns/start-dns.ts';
 import { forwardTo, nameserversOf } from '#network/dns/upstream.ts';
 import { startProxy } from '#network/proxy/start-proxy.ts';
-import { apiAccess, type ComponentProcess, componentProcess, untilTold } from './component-process.ts';
+import { apiAccess, type ComponentProcess, componentProcess } from './component-process.ts';
 import { type NodeConfig, readNodeConfig } from './node-config.ts';
 import { systemClock } from './system-clock.ts';
 
@@ -17,15 +18,22 @@ export async function runNet(args: readonly string[]): Promise<void> {
   const proxy = startNodeProxy(component, config);
   await Promise.all([proxy.ready, startNodeDns(component, config)]);
   component.log.info('kube-proxy and DNS run', { node: config.nodeName, dns: config.dnsAddresses });
-  await untilTold(component.signal);
+  await component.untilTold();
   await proxy.stopped;
   process.exit(0);
 }
 
 function startNodeProxy(component: ComponentProcess, config: NodeConfig) {
   const { log, signal } = component;
-  const access = { folder: config.credentialsDir, file: 'kube-proxy.conf', userAgent: 'kube-proxy' };
-  const { informers } = apiAccess(component, access);
+  const access = { folder: config.credentialsDir, userAgent: 'kube-proxy' };
+  const proxy = apiAccess(component, { ...access, file: 'kube-proxy.conf' }).informers;
+  // hostPort is kept here, and only the node itself may read its pods: upstream's kube-proxy has no right to pods.
+  const node = apiAccess(component, { ...access, file: 'kubelet.conf' }).informers;
+  const informers: Informers = {
+    for: (kind, scope) => (kind.plural === 'pods' ? node : proxy).for(kind, scope),
+    indexed: (kind, indexKeys) => proxy.indexed(kind, indexKeys),
+    synced: async (until) => void (await Promise.all([proxy.synced(until), node.synced(until)])),
+  };
   const { clusterPodRanges: podRanges, serviceRanges, dnsAddresses: ownAddresses } = config;
   return startProxy({
     nodeName: config.nodeName,

@@ -24,7 +24,6 @@ export interface ControlPlaneOptions {
   /** Nodes of the record that this machine cannot run. */
   simulate: readonly string[];
   log: Log;
-  signal: AbortSignal;
 }
 
 export interface ControlPlane {

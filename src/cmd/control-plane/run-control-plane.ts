@@ -1,7 +1,7 @@
 /** The process `control-plane`: store, API server, controllers and scheduler, joined without a wire. */
 import { parseArgs } from 'node:util';
 import { clusterPaths, readCluster } from '#node/machine/cluster-dir.ts';
-import { componentProcess, untilTold } from '../component-process.ts';
+import { componentProcess } from '../component-process.ts';
 import { startControlPlane } from './control-plane.ts';
 
 const GRACE_MS = 3_000;
@@ -19,10 +19,11 @@ export async function runControlPlane(args: readonly string[]): Promise<void> {
   const paths = clusterPaths(name, dataDir);
   const cluster = await readCluster(paths, name);
   if (!cluster) throw new Error(`there is no cluster in ${dataDir}`);
-  const { log, signal } = componentProcess('control-plane');
-  const controlPlane = await startControlPlane({ cluster, paths, simulate, log, signal });
+  const component = componentProcess('control-plane');
+  const { log } = component;
+  const controlPlane = await startControlPlane({ cluster, paths, simulate, log });
   log.info('the control plane is ready', { port: cluster.apiServerPort });
-  await untilTold(signal);
+  await component.untilTold();
   await controlPlane.close(GRACE_MS);
   process.exit(0);
 }

@@ -1,5 +1,4 @@
 /** One stream for several readers, read once and at the pace of the slowest. A reader that gives up leaves the others alone. */
-import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 
 export interface Branches {
@@ -18,7 +17,7 @@ async function feed(source: AsyncIterable<Uint8Array>, branches: readonly PassTh
   try {
     for await (const chunk of source) {
       const full = branches.filter((branch) => !branch.destroyed && !branch.write(chunk));
-      await Promise.all(full.map((branch) => Promise.race([once(branch, 'drain'), once(branch, 'close')])));
+      await Promise.all(full.map(drainedOrClosed));
     }
     for (const branch of branches) branch.end();
   } catch (error) {
@@ -26,3 +25,12 @@ async function feed(source: AsyncIterable<Uint8Array>, branches: readonly PassTh
     throw error;
   }
 }
+
+const drainedOrClosed = (branch: PassThrough): Promise<void> =>
+  new Promise((resolve) => {
+    const done = () => {
+      branch.off('drain', done).off('close', done);
+      resolve();
+    };
+    branch.on('drain', done).on('close', done);
+  });
