@@ -141,7 +141,11 @@ export class StoredObjects {
         const same = cached?.revision === standing?.modRevision;
         return { object: fromHub(kind, deepFreeze(current!)), ...(same && cached && { cached }), outcome: 'unchanged' };
       }
-      if (dryRun) return { object: deepFreeze(fromHub(kind, plan.result)), outcome: plan.outcome };
+      if (dryRun) {
+        // As it would be, at the version that it has: nothing was written, so there is no newer one.
+        const object = standing ? frozenAt(plan.result, standing.modRevision) : deepFreeze(plan.result);
+        return { object: fromHub(kind, object), outcome: plan.outcome };
+      }
       const result = await this.#storage.commit(plan.txn);
       if (result.succeeded) {
         if (plan.outcome !== 'removed')
