@@ -9,13 +9,13 @@ const PACKAGES: Record<string, readonly string[]> = {
   'src/api': ['yaml', 're2js'],
   'src/client/transport': ['undici', 'ws', 'yaml'],
   'src/control-plane/storage': ['lmdb', '@grpc/grpc-js', '@grpc/proto-loader'],
-  'src/control-plane/apiserver': ['ws', 'undici', 'jose', 'prom-client', '@peculiar/x509'],
+  'src/control-plane/apiserver': ['ws', 'undici', 'jose', 'prom-client'],
   'src/node/runtime': ['@grpc/grpc-js', '@grpc/proto-loader'],
   'src/node/kubelet': ['ws', 'undici', 'prom-client'],
   'src/node/images': ['tar-stream'],
   'src/network/dns': ['dns-packet'],
   'src/cli': ['commander', 'picocolors', 'yaml'],
-  'src/cmd': ['pino', 'commander', 'picocolors', '@peculiar/x509', 'yaml', 'prom-client', 'undici'],
+  'src/cmd': ['pino', 'commander', 'picocolors', 'yaml', 'prom-client', 'undici'],
 };
 
 const files = sourceFiles().filter(({ isTest }) => !isTest);
