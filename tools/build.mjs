@@ -1,8 +1,8 @@
 // Bundles what is shipped and started: dist/kedge.mjs with chunks that are loaded when needed, and dist/testing.mjs.
 // Only lmdb stays outside: it brings a native library.
 import { spawnSync } from 'node:child_process';
-import { existsSync, rmSync } from 'node:fs';
-import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -16,7 +16,6 @@ const entryPoints = [
   { in: join(ROOT, 'src/testing/index.ts'), out: 'testing' },
 ].filter((entry) => existsSync(entry.in));
 
-rmSync(join(DIST, 'chunks'), { recursive: true, force: true });
 const result = await build({
   absWorkingDir: ROOT,
   entryPoints,
@@ -40,12 +39,34 @@ const result = await build({
     js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
   },
   logLevel: 'warning',
-  metafile: true,
+  write: false,
 });
 
-const command = join(DIST, 'kedge.mjs');
-await writeFile(command, `#!/usr/bin/env node\n${await readFile(command, 'utf8')}`);
-await chmod(command, 0o755);
+// Chunks first and each file at once: a command that starts meanwhile finds either the old program or the new one, whole.
+const isChunk = ({ path }) => path.includes('/chunks/');
+await mkdir(join(DIST, 'chunks'), { recursive: true });
+for (const file of result.outputFiles.filter(isChunk)) await place(file.path, file.contents, 0o644);
+for (const file of result.outputFiles.filter((each) => !isChunk(each))) {
+  const isCommand = file.path.endsWith('/kedge.mjs');
+  await place(file.path, isCommand ? `#!/usr/bin/env node\n${file.text}` : file.contents, isCommand ? 0o755 : 0o644);
+}
+await removeOldChunks(new Set(result.outputFiles.map(({ path }) => path)));
+
+async function place(path, content, mode) {
+  const draft = `${path}.${process.pid}`;
+  await writeFile(draft, content, { mode });
+  await rename(draft, path);
+}
+
+/** Processes of a running cluster may still load chunks of the build that they were started from: for a day. */
+async function removeOldChunks(current) {
+  for (const name of await readdir(join(DIST, 'chunks'))) {
+    const path = join(DIST, 'chunks', name);
+    const found = current.has(path) ? undefined : await stat(path).catch(() => undefined); // another build was faster
+    if (found && Date.now() - found.mtimeMs > 24 * 3_600_000) await rm(path, { force: true });
+  }
+}
+
 // The prose that `kubectl explain` prints is taken from the package that documents the API. It is shipped, not committed.
 const describe = [
   '--import',
@@ -57,6 +78,6 @@ const described = spawnSync(process.execPath, describe, { cwd: ROOT, stdio: ['ig
 if (described.status !== 0) throw new Error('the descriptions of the API could not be written');
 
 if (!process.argv.includes('--quiet')) {
-  const bytes = Object.values(result.metafile.outputs).reduce((sum, output) => sum + output.bytes, 0);
-  console.log(`dist: ${Object.keys(result.metafile.outputs).length} files, ${(bytes / 1e6).toFixed(1)} MB`);
+  const bytes = result.outputFiles.reduce((sum, { contents }) => sum + contents.length, 0);
+  console.log(`dist: ${result.outputFiles.length} files, ${(bytes / 1e6).toFixed(1)} MB`);
 }
