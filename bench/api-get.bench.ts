@@ -1,0 +1,36 @@
+/** Reading single pods, consistently, by 1, 8 and 64 callers. */
+import type { Bench } from './bench.ts';
+import { benchPki } from './bench-pki.ts';
+import { startControlPlane } from './control-plane-process.ts';
+import { startFloorServer } from './floor-server.ts';
+import { askOnce, load } from './http2-load.ts';
+import { makePods, podsPath } from './objects.ts';
+import { type Row, rateRow } from './row.ts';
+
+const PODS = 1_000;
+const CALLERS = [
+  { atOnce: 1, requests: 3_000 },
+  { atOnce: 8, requests: 10_000 },
+  { atOnce: 64, requests: 20_000 },
+];
+const WARM_UP = { requests: 3_000, atOnce: 16 };
+
+export async function run(bench: Bench): Promise<Row[]> {
+  const { target } = await startControlPlane(bench);
+  await makePods(target, 'get', PODS);
+  const pod = (n: number) => ({ path: `${podsPath('get')}/pod-${n % PODS}` });
+  const floor = await startFloorServer(bench, await benchPki(bench));
+  await floor.sends(await askOnce(target, pod(0)));
+  const fixed = () => ({ path: '/fixed' });
+  await load(target, { ask: pod, ...WARM_UP });
+  await load(floor.target, { ask: fixed, ...WARM_UP });
+  const rows: Row[] = [];
+  for (const size of CALLERS) {
+    bench.say(`${size.requests} pods by ${size.atOnce}`);
+    const { perSecond, times } = await load(target, { ask: pod, ...size });
+    const least = await load(floor.target, { ask: fixed, ...size });
+    const note = 'node:http2 over TLS sending the same bytes';
+    rows.push(rateRow(`api-get/${size.atOnce} callers`, { perSecond, times, floor: { value: least.perSecond, note } }));
+  }
+  return rows;
+}

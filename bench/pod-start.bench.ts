@@ -1,0 +1,145 @@
+/**
+ * From creating a pod to its being seen Running, against the same sandbox and container made by CRI on the same node's
+ * containerd, turn about; alone and eight at a time. The overhead is the difference of the medians.
+ */
+import { connectContainerd } from '#node/runtime/containerd/containerd.ts';
+import type { ContainerRuntime, PodSandboxConfig } from '#node/runtime/runtime.ts';
+import { PAUSE_IMAGE } from '#node/images/pause-image.ts';
+import { systemClock } from '#cmd/system-clock.ts';
+import type { Bench } from './bench.ts';
+import { exchange, open } from './http2-load.ts';
+import { PodWatch } from './pod-watch.ts';
+import { podsPath } from './objects.ts';
+import { missingHere, RealCluster } from './real-cluster.ts';
+import { median, type Row, sizeRow, timesRow } from './row.ts';
+
+const ALONE = 15;
+const AT_ONCE = 8;
+const ROUNDS = 3;
+const NAMESPACE = 'default';
+const NOTE = 'RunPodSandbox + CreateContainer + StartContainer';
+const TARGET_OVERHEAD_MS = 50;
+
+export async function run(bench: Bench): Promise<Row[]> {
+  const missing = await missingHere();
+  if (missing) {
+    bench.say(`no rows: ${missing}`);
+    return [];
+  }
+  const cluster = await RealCluster.make(bench, { nodes: 1 });
+  bench.say('kedge up, one node');
+  await cluster.up();
+  const { containerdSocket } = await cluster.layout('node1');
+  const runtime = connectContainerd({ socketPath: containerdSocket, clock: systemClock });
+  bench.atEnd(() => runtime.close());
+  const session = await open(cluster.target());
+  bench.atEnd(() => session.destroy());
+  const watch = await PodWatch.open(session, NAMESPACE);
+
+  const pods = async (count: number): Promise<number[]> => {
+    const names = Array.from({ length: count }, () => nextName());
+    const times = await Promise.all(
+      names.map(async (name) => {
+        const began = performance.now();
+        const running = watch.running(name);
+        await exchange(session, { method: 'POST', path: podsPath(NAMESPACE), body: podBody(name) });
+        return (await running) - began;
+      }),
+    );
+    await Promise.all(
+      names.map(async (name) => {
+        const gone = watch.gone(name);
+        await exchange(session, { method: 'DELETE', path: `${podsPath(NAMESPACE)}/${name}?gracePeriodSeconds=0` });
+        await gone;
+      }),
+    );
+    return times;
+  };
+  const floors = (count: number) => Promise.all(Array.from({ length: count }, () => byCri(runtime, nextName())));
+
+  bench.say('pods and bare sandboxes, turn about');
+  await pods(1); // the first after containerd's start takes longer
+  const alone = await turnAbout(
+    ALONE,
+    () => pods(1),
+    () => floors(1),
+  );
+  const many = await turnAbout(
+    ROUNDS,
+    () => pods(AT_ONCE),
+    () => floors(AT_ONCE),
+  );
+  const floor = { value: median(alone.floors), note: NOTE };
+  return [
+    timesRow('pod-start/1 pod', alone.pods, floor),
+    {
+      ...sizeRow('pod-start/overhead', 'ms', { value: median(alone.pods) - median(alone.floors) }),
+      target: TARGET_OVERHEAD_MS,
+    },
+    timesRow(`pod-start/${AT_ONCE} pods at once`, many.pods, { value: median(many.floors), note: NOTE }),
+  ];
+}
+
+async function turnAbout(rounds: number, pods: () => Promise<number[]>, floors: () => Promise<number[]>) {
+  const times = { pods: [] as number[], floors: [] as number[] };
+  for (let round = 0; round < rounds; round++) {
+    times.pods.push(...(await pods()));
+    times.floors.push(...(await floors()));
+  }
+  return times;
+}
+
+let made = 0;
+const nextName = (): string => `bench-${made++}`;
+
+/** The pause image also as the container: nothing starts faster. */
+const podBody = (name: string): string =>
+  JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name },
+    spec: {
+      containers: [{ name: 'main', image: PAUSE_IMAGE, imagePullPolicy: 'Never' }],
+      terminationGracePeriodSeconds: 0,
+    },
+  });
+
+/** ms until the container is started; what was made is removed again, untimed. */
+async function byCri(runtime: ContainerRuntime, name: string): Promise<number> {
+  const namespaceOptions = { network: 'POD', pid: 'CONTAINER', ipc: 'POD' } as const;
+  const sandbox: PodSandboxConfig = {
+    metadata: { name, uid: name, namespace: NAMESPACE, attempt: 0 },
+    hostname: name,
+    logDirectory: '',
+    portMappings: [],
+    labels: {},
+    annotations: {},
+    linux: { cgroupParent: '', securityContext: { namespaceOptions }, sysctls: {} },
+  };
+  const container = {
+    metadata: { name: 'main', attempt: 0 },
+    image: PAUSE_IMAGE,
+    command: [],
+    args: [],
+    workingDir: '',
+    envs: [],
+    mounts: [],
+    labels: {},
+    annotations: {},
+    logPath: '',
+    stdin: false,
+    stdinOnce: false,
+    tty: false,
+    linux: { resources: {}, securityContext: { namespaceOptions } },
+  };
+  const began = performance.now();
+  const sandboxId = await runtime.runPodSandbox(sandbox);
+  const containerId = await runtime.createContainer(sandboxId, container, sandbox);
+  await runtime.startContainer(containerId);
+  const tookMs = performance.now() - began;
+  await runtime.stopContainer(containerId, 0);
+  await runtime.removeContainer(containerId);
+  await runtime.stopPodSandbox(sandboxId);
+  await runtime.removePodSandbox(sandboxId);
+  return tookMs;
+}

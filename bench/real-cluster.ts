@@ -1,0 +1,129 @@
+/** A cluster with real nodes, started by the built command, with folders and a kubeconfig of its own. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { get } from 'node:http';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { clusterPaths, readCluster } from '#node/machine/cluster-dir.ts';
+import { detectMachine, missingForNodes } from '#node/machine/detect.ts';
+import { type NodeLayout, nodeLayout } from '#node/machine/node-layout.ts';
+import type { Bench } from './bench.ts';
+import { KEDGE, targetOf } from './control-plane-process.ts';
+import { type Ask, exchange, open, RefusedRequest, type Target } from './http2-load.ts';
+
+const EXAMPLE_PORT = 30080;
+const EXAMPLE = [
+  '/apis/apps/v1/namespaces/default/deployments/myapp',
+  '/api/v1/namespaces/default/services/myapp-service',
+];
+const WITHIN_MS = 60_000;
+const POLL_MS = 10;
+
+/** Why this machine has no real nodes; undefined: it can. */
+export async function missingHere(): Promise<string | undefined> {
+  const missing = missingForNodes(await detectMachine());
+  return missing.length > 0 ? missing.map(({ what }) => what).join(', ') : undefined;
+}
+
+export class RealCluster {
+  readonly #name = `bench${process.pid}`;
+  readonly #nodes: number;
+  readonly #folder: string;
+  readonly #dataDir: string;
+
+  private constructor(folder: string, nodes: number) {
+    this.#folder = folder;
+    this.#dataDir = join(folder, 'data');
+    this.#nodes = nodes;
+  }
+
+  static async make(bench: Bench, { nodes }: { nodes: number }): Promise<RealCluster> {
+    const cluster = new RealCluster(await bench.folder(), nodes);
+    bench.atEnd(() => cluster.#kedge('down', '--purge'));
+    return cluster;
+  }
+
+  up(...args: string[]): Promise<void> {
+    return this.#kedge('up', '--nodes', String(this.#nodes), '--detach', ...args);
+  }
+
+  down(): Promise<void> {
+    return this.#kedge('down');
+  }
+
+  /** ms from starting the command to the first 200 of the example at the first node. */
+  async upUntilAnswered(): Promise<number> {
+    const { addresses } = await this.layout('node1');
+    const url = `http://${addresses[0]}:${EXAMPLE_PORT}`;
+    const began = performance.now();
+    const up = this.up('--example', 'web');
+    up.catch(() => undefined); // awaited below
+    let isDown = false;
+    up.catch(() => {
+      isDown = true;
+    });
+    while ((await statusOf(url)) !== 200 && !isDown && performance.now() - began < WITHIN_MS) await delay(POLL_MS);
+    const tookMs = performance.now() - began;
+    await up;
+    return tookMs;
+  }
+
+  /** Resolves when no pod is left of it. */
+  async deleteExample(): Promise<void> {
+    const target = this.target();
+    const session = await open(target);
+    const ask = (request: Ask) => exchange(session, request);
+    for (const path of EXAMPLE) await ask({ method: 'DELETE', path }).catch(unlessGone);
+    const pods = '/api/v1/namespaces/default/pods';
+    await ask({ method: 'DELETE', path: `${pods}?gracePeriodSeconds=0` });
+    for (const deadline = performance.now() + WITHIN_MS; performance.now() < deadline; await delay(50)) {
+      const { items } = JSON.parse((await ask({ path: pods })).toString()) as { items: unknown[] };
+      if (items.length === 0) break;
+    }
+    session.destroy();
+  }
+
+  target(): Target {
+    return targetOf(this.#paths().kubeconfig);
+  }
+
+  async layout(node: string): Promise<NodeLayout> {
+    const record = await readCluster(this.#paths(), this.#name);
+    if (!record) throw new Error('the cluster has no record');
+    return nodeLayout(record, this.#paths(), node);
+  }
+
+  #paths() {
+    return clusterPaths(this.#name, this.#dataDir);
+  }
+
+  async #kedge(command: string, ...args: string[]): Promise<void> {
+    const selection = ['--name', this.#name, '--data-dir', this.#dataDir];
+    const child = spawn(process.execPath, [KEDGE, command, ...selection, ...args], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, KUBECONFIG: join(this.#folder, 'kubeconfig') },
+    });
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said = (said + text).slice(-4_000);
+    });
+    const [code] = await once(child, 'close');
+    if (code !== 0) throw new Error(`kedge ${command} ended with ${code}\n${said}`);
+  }
+}
+
+function unlessGone(error: unknown): void {
+  if (!(error instanceof RefusedRequest) || error.status !== 404) throw error;
+}
+
+/** undefined: no answer. */
+function statusOf(url: string): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    const outgoing = get(url, { agent: false, timeout: 500 }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode);
+    });
+    outgoing.on('timeout', () => outgoing.destroy());
+    outgoing.on('error', () => resolve(undefined));
+  });
+}
