@@ -10,8 +10,10 @@ import { ClusterRole } from '#api/rbac/v1/cluster-role.ts';
 import { ClusterRoleBinding } from '#api/rbac/v1/cluster-role-binding.ts';
 import { Role } from '#api/rbac/v1/role.ts';
 import { RoleBinding } from '#api/rbac/v1/role-binding.ts';
+import { PriorityClass } from '#api/scheduling/v1/priority-class.ts';
 import { Client, type Draft } from '#client/client.ts';
 import type { UserInfo } from '#client/transport.ts';
+import { ensureSystemPriorityClasses } from '#control-plane/apiserver/admission/system-priority-classes.ts';
 import { ensureBootstrapObjects } from '#control-plane/apiserver/authorization/ensure-bootstrap-objects.ts';
 import { startCluster, type TestCluster } from '#testing/cluster.ts';
 
@@ -178,4 +180,17 @@ test('a second start changes nothing, but heals what lacks a rule', async () => 
   await client.update(ClusterRole, { ...view, rules: [] });
   await ensureBootstrapObjects(client);
   expect((await client.get(ClusterRole, { name: 'view' })).rules).toEqual(view.rules);
+});
+
+test('the PriorityClasses of the system are made once', async () => {
+  await ensureSystemPriorityClasses(cluster.client);
+  await ensureSystemPriorityClasses(cluster.client);
+  const { items } = await cluster.client.list(PriorityClass);
+  expect(items.map(({ metadata, value }) => [metadata.name, value])).toEqual([
+    ['system-cluster-critical', 2_000_000_000],
+    ['system-node-critical', 2_000_001_000],
+  ]);
+  await cluster.settles();
+  const created = await cluster.client.create(Pod, pod('dns', { priorityClassName: 'system-node-critical' }));
+  expect(created.spec.priority).toBe(2_000_001_000);
 });

@@ -5,6 +5,7 @@ import { createKindRegistry } from '#api/machinery/kind-registry.ts';
 import type { Log } from '#base/log.ts';
 import { InProcessTransport } from '#client/transport/in-process.ts';
 import type { Transport, UserInfo } from '#client/transport.ts';
+import { ensureSystemPriorityClasses } from '#control-plane/apiserver/admission/system-priority-classes.ts';
 import { ensureBootstrapObjects } from '#control-plane/apiserver/authorization/ensure-bootstrap-objects.ts';
 import { rulesOf } from '#control-plane/controllers/controller-roles.ts';
 import { controllersFor } from '#control-plane/controllers/index.ts';
@@ -49,7 +50,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   });
 
   await apiServer.ready();
-  await ensureNamespaces(client);
+  await Promise.all([ensureNamespaces(client), ensureSystemPriorityClasses(client)]);
   await ensureBootstrapObjects(
     client,
     controllers.map((each) => ({ controller: each.serviceAccount, rules: rulesOf(each) })),

@@ -10,6 +10,7 @@ import type { AdmissionPlugin, AdmissionRequest, AdmissionServices } from './def
 import { limitRanger, limitRangerOnClaims, limitRangerOnResize } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
+import { persistentVolumeClaimResize } from './persistent-volume-claim-resize.ts';
 import { podSecurity, podSecurityLabels, podSecurityOfTemplates } from './pod-security/pod-security.ts';
 import { priority, singleDefaultPriorityClass } from './priority.ts';
 import { rbacEscalation } from './rbac-escalation.ts';
@@ -38,6 +39,7 @@ export const defaultAdmission = ({ rbac, tolerationSeconds }: AdmissionOptions):
   singleDefaultPriorityClass,
   defaultTolerationSeconds(tolerationSeconds),
   defaultStorageClass,
+  persistentVolumeClaimResize,
   runtimeClass,
   certificateApproval,
   certificateSigning,
