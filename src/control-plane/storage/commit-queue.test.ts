@@ -30,10 +30,11 @@ class SlowDisk implements Backend {
 const value = Buffer.from('x');
 const store = () => {
   const disk = new SlowDisk();
-  const storage = new EmbeddedStorage(disk);
+  const failures: Error[] = [];
+  const storage = new EmbeddedStorage(disk, (error) => failures.push(error));
   const put = (key: string, modRevision = 0) =>
     storage.commit({ when: [{ key, modRevision }], then: [{ put: key, value }] });
-  return { disk, storage, put };
+  return { disk, storage, put, failures };
 };
 
 test('what arrives while a batch is on its way to disk goes together in the next', async () => {
@@ -92,7 +93,7 @@ test('a transaction is compared with what was accepted, and its refusal is not t
 });
 
 test('when the disk fails every waiting and every later transaction fails', async () => {
-  const { disk, storage, put } = store();
+  const { disk, storage, put, failures } = store();
   const first = put('/a/1');
   const { fail } = await disk.nextWrite(1);
   const second = put('/a/2');
@@ -101,4 +102,5 @@ test('when the disk fails every waiting and every later transaction fails', asyn
   await expect(second).rejects.toMatchObject({ code: 'StorageFailed' });
   await expect(put('/a/3')).rejects.toMatchObject({ code: 'StorageFailed' });
   expect(await storage.currentRevision()).toBe(1);
+  expect(failures).toMatchObject([{ code: 'StorageFailed', cause: { message: 'no space' } }]);
 });

@@ -80,6 +80,9 @@ export interface FlushTargets {
   watchers: { notify(batch: EventBatch): void };
 }
 
+/** Told once, when a batch could not be written; from then on nothing is accepted. */
+export type OnFailure = (error: StorageFailed) => void;
+
 /** One turn of the cycle; the next begins with whatever arrived meanwhile. */
 export async function flush(batch: EventBatch, { backend, accepted, visible, watchers }: FlushTargets): Promise<void> {
   await backend.write(batch); // durable before anybody can see it
@@ -101,10 +104,12 @@ export class FlushCycle {
   #running: Promise<void> | undefined;
   #flushed: Revision;
   #failure: StorageFailed | undefined;
+  readonly #onFailure: OnFailure;
 
-  constructor(targets: FlushTargets, revision: Revision) {
+  constructor(targets: FlushTargets, revision: Revision, onFailure: OnFailure = () => undefined) {
     this.#targets = targets;
     this.#flushed = revision;
+    this.#onFailure = onFailure;
   }
 
   /** Resolves when `events`, and everything else up to `revision`, is durable and visible. */
@@ -152,6 +157,7 @@ export class FlushCycle {
     this.#failure = new StorageFailed('a batch of transactions could not be made durable', { cause });
     this.#events = [];
     for (const waiter of this.#waiters.splice(0)) waiter.reject(this.#failure);
+    this.#onFailure(this.#failure);
   }
 }
 

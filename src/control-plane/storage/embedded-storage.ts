@@ -1,6 +1,6 @@
 /** A store inside this process: the commit queue, the visible state, the history and the watches over one backend. */
 import type { Backend } from './backend.ts';
-import { AcceptedState, CommitQueue, FlushCycle } from './commit-queue.ts';
+import { AcceptedState, CommitQueue, FlushCycle, type OnFailure } from './commit-queue.ts';
 import { StorageClosed } from './errors.ts';
 import { Floors } from './floors.ts';
 import { History } from './history.ts';
@@ -29,7 +29,7 @@ export class EmbeddedStorage implements Storage {
   #compacting: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
-  constructor(backend: Backend) {
+  constructor(backend: Backend, onFailure?: OnFailure) {
     const { revision, items, floors } = backend.load();
     this.#backend = backend;
     this.#floors = new Floors(floors);
@@ -37,7 +37,11 @@ export class EmbeddedStorage implements Storage {
     this.#history = new History({ backend, visible: this.#visible, floors: this.#floors });
     this.#hub = new WatchHub((prefix, after, upTo) => this.#history.events(prefix, after, upTo), revision);
     const accepted = new AcceptedState(this.#visible);
-    this.#flushes = new FlushCycle({ backend, accepted, visible: this.#visible, watchers: this.#hub }, revision);
+    this.#flushes = new FlushCycle(
+      { backend, accepted, visible: this.#visible, watchers: this.#hub },
+      revision,
+      onFailure,
+    );
     this.#commits = new CommitQueue(accepted, this.#flushes);
   }
 

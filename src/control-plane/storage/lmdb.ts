@@ -6,6 +6,7 @@ import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { Backend, Loaded, LogPage, LogRecord } from './backend.ts';
+import type { OnFailure } from './commit-queue.ts';
 import { lockDirectory } from './directory-lock.ts';
 import { EmbeddedStorage } from './embedded-storage.ts';
 import { DataDirectoryRefused } from './errors.ts';
@@ -20,16 +21,21 @@ const MIGRATIONS: Readonly<Record<number, (tables: Tables) => Promise<void>>> = 
 export interface LmdbOptions {
   /** Made with mode 0700 when it is missing. */
   directory: string;
+  /**
+   * The disk has failed or is full. What was acknowledged is safe, nothing more is accepted; the process should say so and end,
+   * and start again when there is room.
+   */
+  onFailure?: OnFailure;
 }
 
 /** @throws DataDirectoryRefused: in use, of a newer format, or not a store. */
-export async function openLmdbStorage({ directory }: LmdbOptions): Promise<Storage> {
+export async function openLmdbStorage({ directory, onFailure }: LmdbOptions): Promise<Storage> {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const unlock = lockDirectory(directory);
   try {
     const tables = openTables(directory);
     await checkFormat(tables, directory);
-    return new EmbeddedStorage(new LmdbBackend(tables, unlock));
+    return new EmbeddedStorage(new LmdbBackend(tables, unlock), onFailure);
   } catch (error) {
     unlock();
     throw error;
@@ -90,6 +96,7 @@ const CHUNK = 1000; // log records dropped in one transaction: about 2 ms, so th
 class LmdbBackend implements Backend {
   readonly #tables: Tables;
   readonly #unlock: () => void;
+  #failed = false;
 
   constructor(tables: Tables, unlock: () => void) {
     this.#tables = tables;
@@ -107,16 +114,27 @@ class LmdbBackend implements Backend {
   }
 
   async write({ events, revision }: EventBatch): Promise<void> {
+    try {
+      await this.#put({ events, revision });
+    } catch (error) {
+      this.#failed = true;
+      // The library keeps the cause in a promise of its own, which nobody else would ever look at.
+      const { commitError } = error as { commitError?: Promise<never> };
+      throw commitError ? await commitError.catch((cause: unknown) => cause) : error;
+    }
+  }
+
+  async #put({ events, revision }: EventBatch): Promise<void> {
     const { root, latest, log, meta } = this.#tables;
     let ordinal = 0;
-    await root.batch(() => {
+    const committed = root.batch(() => {
       for (const event of events) {
-        if (event.now) void latest.put(event.key, encodeStored(event.now));
-        else void latest.remove(event.key);
-        void log.put([event.revision, ordinal++], encodeRecord(event));
+        heard(event.now ? latest.put(event.key, encodeStored(event.now)) : latest.remove(event.key));
+        heard(log.put([event.revision, ordinal++], encodeRecord(event)));
       }
-      void meta.put('revision', revision);
+      heard(meta.put('revision', revision));
     });
+    await committed;
     await root.flushed; // the promise before says only that it is visible
   }
 
@@ -147,7 +165,8 @@ class LmdbBackend implements Backend {
   }
 
   async close(): Promise<void> {
-    await this.#tables.root.close();
+    // After a failure the library waits for ever for what it could not write.
+    if (!this.#failed) await this.#tables.root.close();
     this.#unlock();
   }
 
@@ -157,9 +176,14 @@ class LmdbBackend implements Backend {
     const chunk = [...log.getRange({ start, end, limit: CHUNK })];
     const gone = chunk.filter(({ key, value }) => decodeRecord(key[0], value, prefix)).map(({ key }) => key);
     await root.batch(() => {
-      for (const key of gone) void log.remove(key);
+      for (const key of gone) heard(log.remove(key));
     });
     const last = chunk.at(-1)?.key;
     return last && chunk.length === CHUNK ? [last[0], last[1] + 1] : undefined;
   }
 }
+
+/** The promise of one operation fails with its whole batch, and the batch is what is awaited. */
+const heard = (operation: Promise<boolean>): void => {
+  operation.catch(() => false);
+};
