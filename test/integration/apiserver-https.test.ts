@@ -225,3 +225,74 @@ test('a ServiceAccount is known by its token', async () => {
   expect(json(refused).message).toContain('User "system:serviceaccount:default:default" cannot list resource');
   expect((await ask('/api', { anonymous: true, headers })).code).toBe(200);
 });
+
+const definition = (version = 'v1') => `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata:
+  name: crontabs.stable.example.com
+spec:
+  group: stable.example.com
+  scope: Namespaced
+  names: { plural: crontabs, singular: crontab, kind: CronTab, shortNames: [ct] }
+  versions:
+  - name: ${version}
+    served: true
+    storage: true
+    schema:
+      openAPIV3Schema: { type: object, x-kubernetes-preserve-unknown-fields: true }
+    subresources:
+      status: {}
+      scale: { specReplicasPath: .spec.replicas, statusReplicasPath: .status.replicas }
+    additionalPrinterColumns:
+    - { name: Spec, type: string, jsonPath: .spec.cronSpec }
+`;
+const cronTab = `
+apiVersion: stable.example.com/v1
+kind: CronTab
+metadata: { name: mine }
+spec: { cronSpec: "* * * * */5", replicas: 1 }
+`;
+
+test('a kind that is defined while running is served like any other, and goes with its objects', async () => {
+  const { kubectl } = server;
+  await kubectl(['apply', '-f', '-'], definition());
+  await kubectl(['wait', '--for=condition=Established', 'crd/crontabs.stable.example.com', '--timeout=5s']);
+  expect((await kubectl(['api-resources', '--api-group=stable.example.com', '--no-headers'])).stdout).toMatch(
+    /^crontabs +ct +stable.example.com\/v1 +true +CronTab\n$/,
+  );
+  const signal = new AbortController().signal;
+  const path = '/apis/stable.example.com/v1/crontabs?watch=1';
+  const watching = (async () => {
+    const seen: string[] = [];
+    for await (const { type, object } of client.transport.watch({ path, signal })) {
+      seen.push(`${type} ${object.metadata.name}`);
+      if (type === 'DELETED') break;
+    }
+    return seen;
+  })();
+  expect((await kubectl(['apply', '-f', '-'], cronTab)).stdout).toBe('crontab.stable.example.com/mine created\n');
+  expect((await kubectl(['apply', '-f', '-'], cronTab.replace('*/5', '*/6'))).stdout).toContain('configured');
+  expect((await kubectl(['get', 'ct'])).stdout).toMatch(/^NAME +SPEC\nmine +\* \* \* \* \*\/6\n$/);
+  await kubectl(['scale', 'ct/mine', '--replicas=4']);
+  expect((await kubectl(['get', 'ct/mine', '-o', 'jsonpath={.spec.replicas} {.metadata.generation}'])).stdout).toBe(
+    '4 3',
+  );
+  await kubectl(['delete', 'crd', 'crontabs.stable.example.com', '--timeout=10s']);
+  expect(await watching).toEqual(['ADDED mine', 'MODIFIED mine', 'MODIFIED mine', 'DELETED mine']);
+  expect((await ask('/apis/stable.example.com/v1/crontabs')).code).toBe(404);
+});
+
+test('names that another kind has are not accepted, and nothing is served under them', async () => {
+  const { kubectl } = server;
+  await kubectl(['apply', '-f', '-'], definition());
+  const other = definition().replaceAll('crontabs', 'others').replace('crontab,', 'other,').replace('[ct]', '[]');
+  await kubectl(['apply', '-f', '-'], other);
+  await kubectl(['wait', '--for=condition=NamesAccepted=False', 'crd/others.stable.example.com', '--timeout=5s']);
+  const path = '{.status.conditions[?(@.type=="NamesAccepted")].message}';
+  expect((await kubectl(['get', 'crd', 'others.stable.example.com', '-o', `jsonpath=${path}`])).stdout).toBe(
+    '"CronTab" is already in use',
+  );
+  expect((await ask('/apis/stable.example.com/v1/others')).code).toBe(404);
+  await kubectl(['delete', 'crd', '--all', '--timeout=10s']);
+});

@@ -2,6 +2,7 @@
  * The API server, put together: store, caches, verbs, who may do what. It serves components in the same process at once
  * (`pipeline`) and everybody else after `listen` (see `http/`). It makes no clock, log or key of its own.
  */
+import { setMaxListeners } from 'node:events';
 import type { MutableKindRegistry } from '#api/machinery/kind-registry.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
@@ -20,6 +21,7 @@ import type { TokenIssuer } from './authentication/token-issuer.ts';
 import type { Authorizer } from './authorization/authorizer.ts';
 import { type ClusterAuthorizer, clusterAuthorizer } from './authorization/cluster-authorizer.ts';
 import { inProcessPipeline } from './in-process.ts';
+import { KindInstallation } from './kind-installation.ts';
 import type { LiveLookup } from './live-lookup.ts';
 import { Pipeline } from './pipeline.ts';
 import { behavioursOf } from './registry/behaviour.ts';
@@ -69,7 +71,9 @@ export interface ApiServer {
   loopback: Loopback;
   tokens: TokenAuthenticator;
   authorization: ClusterAuthorizer;
-  /** Repairs what Services hold, and resolves when authorisation and admission know the cluster. */
+  /**
+   * Repairs what Services hold, serves what is defined, and resolves when authorisation and admission know the cluster.
+   */
   ready(): Promise<void>;
   /** Ends watches and informers; the storage stays open. */
   close(): Promise<void>;
@@ -78,6 +82,7 @@ export interface ApiServer {
 export function createApiServer(options: ApiServerOptions): ApiServer {
   const { storage, kinds, clock, random, log } = options;
   const stop = new AbortController();
+  setMaxListeners(0, stop.signal); // every informer and every timer of this server ends with it
   const caches = createCaches({ storage, clock, log });
   const stored = new StoredObjects({ storage, caches });
 
@@ -115,6 +120,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const services: VerbServices = { stored, caches, kinds, behaviours, admission, authorizer, clock, random, log };
   const pipeline = new Pipeline(services);
   made.resolve(pipeline);
+  const installation = new KindInstallation({ kinds, caches, client, informers, clock, log, signal: stop.signal });
 
   return {
     pipeline: inProcessPipeline(pipeline),
@@ -125,6 +131,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     async ready() {
       const repaired = await repairServiceClaims(storage, services);
       if (repaired.added + repaired.removed > 0) log.info('repaired what Services hold', repaired);
+      await installation.start();
       await informers.synced(stop.signal);
     },
     async close() {

@@ -8,7 +8,7 @@ import { decodeProtobuf, PROTOBUF_MEDIA_TYPE } from '#api/machinery/codec-protob
 import { parseYaml } from '#api/machinery/codec-yaml.ts';
 import type { TypeFacts } from '#api/machinery/facts.ts';
 import { apiVersionOf, type Kind } from '#api/machinery/kind.ts';
-import { normalise, strictProblem, unknownFieldText } from '#api/machinery/normalise.ts';
+import { type Normalised, normalise, strictProblem, unknownFieldText } from '#api/machinery/normalise.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { cloneRaw } from '#api/machinery/raw-value.ts';
 import { badRequest } from '#api/machinery/status.ts';
@@ -74,12 +74,7 @@ export interface Reshaped {
 
 /** An object that the server itself made (the result of a patch): the same shaping, with an error of the caller's making. */
 export function reshape({ facts: shape }: ShapedType, value: unknown, refuse: (problem: string) => Error): Reshaped {
-  if (!shape) {
-    const copy = cloneRaw(value, MAX_DEPTH);
-    if ('problem' in copy) throw refuse(copy.problem);
-    return { object: copy.value as Record<string, unknown>, unknownFields: [] };
-  }
-  const result = normalise(facts, shape, value);
+  const result = shape ? normalise(facts, shape, value) : normaliseCustom(value);
   if ('problem' in result) throw refuse(result.problem);
   return { object: result.object, unknownFields: result.unknownFields.map(unknownFieldText) };
 }
@@ -166,7 +161,7 @@ const isOptions = (kind: string): boolean => kind === 'DeleteOptions';
 
 function shaped(type: BodyType, { value, strictErrors, isStrict }: Read, context: Context): Record<string, unknown> {
   const { object, unknownFields } = fitted(type, value, context.shape);
-  const errors = isStrict ? strictErrors : [...unknownFields, ...strictErrors];
+  const errors = isStrict && context.shape ? strictErrors : [...unknownFields, ...strictErrors];
   if (errors.length > 0 && context.fieldValidation === 'Strict') throw unfit(type, object, strictProblem(errors));
   if (context.fieldValidation === 'Warn') for (const text of errors) context.warn(text);
   return object;
@@ -174,17 +169,22 @@ function shaped(type: BodyType, { value, strictErrors, isStrict }: Read, context
 
 function fitted(type: BodyType, value: unknown, shape: TypeFacts | undefined) {
   const typeMeta = { kind: type.kind, apiVersion: apiVersionOf(type) };
-  if (!shape) {
-    const copy = cloneRaw(value, MAX_DEPTH);
-    if ('problem' in copy) throw unfit(type, {}, copy.problem);
-    if (!isObject(copy.value))
-      throw unfit(type, {}, 'json: cannot unmarshal into Go value of type map[string]interface {}');
-    const metadata = isObject(copy.value.metadata) ? copy.value.metadata : {};
-    return { object: { ...copy.value, ...typeMeta, metadata }, unknownFields: [] };
-  }
-  const result = normalise(facts, shape, value);
+  const result = shape ? normalise(facts, shape, value) : normaliseCustom(value);
   if ('problem' in result) throw unfit(type, isObject(value) ? value : {}, result.problem);
   return { object: { ...result.object, ...typeMeta }, unknownFields: result.unknownFields.map(unknownFieldText) };
+}
+
+/** Of a custom object only the metadata has a known shape; the rest is for its kind to judge. */
+function normaliseCustom(value: unknown): Normalised {
+  const copy = cloneRaw(value, MAX_DEPTH);
+  if ('problem' in copy) return copy;
+  if (!isObject(copy.value)) return { problem: 'json: cannot unmarshal into Go value of type map[string]interface {}' };
+  const metadata = normalise(facts, facts.type('meta.v1.ObjectMeta')!, copy.value.metadata ?? {});
+  if ('problem' in metadata) return metadata;
+  return {
+    object: Object.freeze({ ...copy.value, metadata: metadata.object }),
+    unknownFields: metadata.unknownFields.map((field) => `metadata.${field}`),
+  };
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

@@ -2,6 +2,7 @@
 import type { TokenIssuer } from '../authentication/token-issuer.ts';
 import type { Behaviour } from './behaviour.ts';
 import { type ComponentCheck, componentStatusBehaviour } from './component-statuses.ts';
+import { definitionBehaviour } from './custom-resource-definition.ts';
 import { deletedObjectReplies } from './deleted-object-replies.ts';
 import { namespaceBehaviour } from './namespace.ts';
 import { nodeBehaviour } from './node.ts';
@@ -21,6 +22,7 @@ export interface BehaviourServices {
 export const allBehaviours = (services: BehaviourServices): Behaviour[] => [
   bindingBehaviour,
   componentStatusBehaviour(services.componentChecks),
+  definitionBehaviour,
   namespaceBehaviour,
   nodeBehaviour,
   podBehaviour,

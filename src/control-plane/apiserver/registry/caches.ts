@@ -73,11 +73,10 @@ export function formOf(kind: Kind): ServedForm {
   const known = forms.get(kind);
   if (known) return known;
   const { hub } = kind;
-  const form: ServedForm = {
-    apiVersion: apiVersionOf(kind),
-    kind: kind.kind,
-    ...(hub && { convert: (stored: KubeObject) => hub.fromHub(stored) }),
-  };
+  const apiVersion = apiVersionOf(kind);
+  // Custom objects may stand in the store under a version that was the stored one once.
+  const convert = hub ? hub.fromHub : kind.facts ? undefined : (stored: KubeObject) => ({ ...stored, apiVersion });
+  const form: ServedForm = { apiVersion, kind: kind.kind, ...(convert && { convert }) };
   forms.set(kind, form);
   return form;
 }
