@@ -56,7 +56,8 @@ export class ServiceAccountTokens implements TokenAuthenticator {
     const { issuer, clock } = this.#services;
     const kept = this.#verified.get(token);
     if (kept && kept.expiresMs > clock.now()) return kept;
-    const key = keyIdOf(token) !== undefined ? issuer.publicKey(keyIdOf(token) ?? '') : undefined;
+    const keyId = keyIdOf(token);
+    const key = keyId === undefined ? undefined : issuer.publicKey(keyId);
     if (!key) return undefined;
     const options = { algorithms: ['ES256'], issuer: issuer.issuer, currentDate: new Date(clock.now()) };
     const { payload } = await jwtVerify(token, key, { ...options, requiredClaims: ['exp'] });

@@ -220,11 +220,10 @@ export function reconciled(wanted: BootstrapObject, stored: Stored): Stored | un
 }
 
 function withRules<T extends ClusterRole | Role>(wanted: BootstrapObject, stored: T): T {
-  const missing = notCovered(stored.rules ?? [], ('rules' in wanted && wanted.rules) || []);
-  if (missing.length === 0) return stored;
+  const { rules: present = [] } = stored;
   const whole = ('rules' in wanted && wanted.rules) || [];
-  const lacking = whole.filter((one) => notCovered(stored.rules ?? [], [one]).length > 0);
-  return { ...stored, rules: [...(stored.rules ?? []), ...lacking] };
+  const lacking = whole.filter((one) => notCovered(present, [one]).length > 0);
+  return lacking.length === 0 ? stored : { ...stored, rules: [...present, ...lacking] };
 }
 
 function withSubjects<T extends ClusterRoleBinding | RoleBinding>(wanted: BootstrapObject, stored: T): T {
