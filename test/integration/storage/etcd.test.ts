@@ -1,20 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Clock } from '#base/clock.ts';
 import { silentLog } from '#base/log.ts';
 import { connectEtcdStorage } from '#control-plane/storage/etcd.ts';
 import { bytes, storageConformance, text } from '#control-plane/storage/storage-conformance.ts';
 import { etcdIsInstalled, startEtcd } from './etcd-server.ts';
+import { machineClock } from './machine-clock.ts';
 
-// A real server answers in its own time, so this is one of the few tests on the machine's clock.
-const clock: Clock = {
-  now: () => Date.now(),
-  monotonicMs: () => performance.now(),
-  timer(afterMs, due) {
-    const timer = setTimeout(due, afterMs).unref();
-    return { cancel: () => clearTimeout(timer) };
-  },
-};
-const connect = (...endpoints: string[]) => connectEtcdStorage({ endpoints, clock, log: silentLog });
+const connect = (...endpoints: string[]) => connectEtcdStorage({ endpoints, clock: machineClock, log: silentLog });
 
 if (etcdIsInstalled) {
   storageConformance({

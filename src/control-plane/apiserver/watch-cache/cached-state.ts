@@ -1,6 +1,7 @@
 /** One state of one object, as the watch cache holds it: the stored bytes, and what was made of them so far. */
-import { deepFreeze } from '#base/deep-freeze.ts';
+
 import type { KubeObject } from '#api/machinery/object.ts';
+import { deepFreeze } from '#base/deep-freeze.ts';
 import type { Revision, Stored } from '#control-plane/storage/storage.ts';
 import type { ParsedForms } from './parsed-forms.ts';
 import { copySpliced, slotOf, slotText, splice, takeEncoded, withRevision } from './stored-object.ts';

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { KubeObject } from '#api/machinery/object.ts';
 import { deepFreeze } from '#base/deep-freeze.ts';
 import { silentLog } from '#base/log.ts';
 import { ManualClock } from '#base/manual-clock.ts';
-import type { KubeObject } from '#api/machinery/object.ts';
 import { openMemoryStorage } from '#control-plane/storage/memory.ts';
 import type { Revision, Storage } from '#control-plane/storage/storage.ts';
 import { openWatchCache } from './open-watch-cache.ts';

@@ -1,12 +1,15 @@
 /** Keeps a watch cache current and answers from it. What it promises: `watch-cache.ts`. */
-import { sleep } from '#base/clock.ts';
+
 import { expired, serviceUnavailable } from '#api/machinery/status.ts';
+import { sleep } from '#base/clock.ts';
 import { Compacted, type EventBatch, type Revision, type Stored } from '#control-plane/storage/storage.ts';
-import { Bookmark, Change, ObjectEvent } from './cache-event.ts';
+import { Bookmark, Change } from './cache-event.ts';
 import { CacheWatcher, CacheWatchers } from './cache-watchers.ts';
 import { CachedState, type StateContext } from './cached-state.ts';
 import { type ContinueAt, decodeContinue, snapshotGone } from './continue-token.ts';
+import { initialEvents } from './initial-events.ts';
 import { ObjectSet } from './object-set.ts';
+import { olderChanges } from './older-changes.ts';
 import { ParsedForms } from './parsed-forms.ts';
 import { RecentChanges } from './recent-changes.ts';
 import { RevisionBarrier } from './revision-barrier.ts';
@@ -33,7 +36,6 @@ const LIMITS: WatchCacheLimits = {
   bookmarkIntervalMs: 60_000,
 };
 const LOAD_PAGE = 5000; // objects a read when loading: bounds what a remote store sends at once
-const INITIAL_BATCH = 500; // initial events a batch
 const RETRY_MS = 1000;
 
 /** Starts to load at once. */
@@ -129,7 +131,7 @@ class StorageWatchCache implements WatchCache {
     options.signal.addEventListener('abort', stop, { once: true });
     try {
       if (options.signal.aborted) return;
-      for (const batch of batchesOf(initial, INITIAL_BATCH)) {
+      for (const batch of initial) {
         yield batch;
         if (watcher.ended) return;
       }
@@ -248,7 +250,7 @@ class StorageWatchCache implements WatchCache {
     });
   }
 
-  async #join(options: WatchOptions): Promise<{ watcher: CacheWatcher; initial: Iterable<CacheEvent> }> {
+  async #join(options: WatchOptions): Promise<{ watcher: CacheWatcher; initial: Iterable<CacheEvent[]> }> {
     const { after } = options;
     const limits = { objects: this.#objects, limit: this.#limits.watcherEvents };
     const add = (from: Revision) => {
@@ -260,7 +262,8 @@ class StorageWatchCache implements WatchCache {
     };
     if (after === undefined) {
       const { items, revision } = this.#page({ ...options, freshness: 'any' }, {});
-      return { watcher: add(revision), initial: initialEvents(items as CachedState[], revision, options) };
+      const closed = options.initialEventsEnd ?? false;
+      return { watcher: add(revision), initial: initialEvents(items as CachedState[], { revision, closed }) };
     }
     const tooOld = () => expired(`too old resource version: ${after} (${this.#recent.floor})`);
     return this.#with(after, tooOld, () => {
@@ -288,29 +291,7 @@ class StorageWatchCache implements WatchCache {
 
   async #extendBack(revision: Revision, recent: RecentChanges): Promise<void> {
     const upTo = recent.floor;
-    const stop = new AbortController();
-    const latest = new Map<string, CachedState | undefined>();
-    const context = { ...this.#context, parsed: undefined };
-    const changes: Change[] = [];
-    const stateOf = (stored: Stored | undefined) => stored && new CachedState(stored, context);
-    try {
-      for await (const batch of this.#options.storage.watch({
-        prefix: this.prefix,
-        after: revision,
-        signal: stop.signal,
-      })) {
-        for (const event of batch.events) {
-          if (event.revision > upTo) break;
-          const before = latest.has(event.key) ? latest.get(event.key) : stateOf(event.before);
-          const now = stateOf(event.now);
-          latest.set(event.key, now);
-          changes.push(new Change(event.revision, before, now));
-        }
-        if (batch.revision >= upTo) break;
-      }
-    } finally {
-      stop.abort();
-    }
+    const changes = await olderChanges(this.#options.storage, this.#context, { after: revision, upTo });
     if (recent.floor === upTo) recent.prepend(changes, revision); // else somebody else was faster
   }
 
@@ -331,23 +312,3 @@ class StorageWatchCache implements WatchCache {
 }
 
 const listTooOld = () => expired('The resourceVersion for the provided list is too old.');
-
-function* initialEvents(
-  states: readonly CachedState[],
-  revision: Revision,
-  { initialEventsEnd }: WatchOptions,
-): Generator<CacheEvent, void, undefined> {
-  for (const state of states) yield new ObjectEvent('ADDED', state);
-  if (initialEventsEnd) yield new Bookmark(revision, { initialEventsEnd: true });
-}
-
-function* batchesOf<T>(items: Iterable<T>, size: number): Generator<T[], void, undefined> {
-  let batch: T[] = [];
-  for (const item of items) {
-    batch.push(item);
-    if (batch.length < size) continue;
-    yield batch;
-    batch = [];
-  }
-  if (batch.length > 0) yield batch;
-}

@@ -1,6 +1,7 @@
 /** Makes readers wait until a revision has arrived. */
-import type { Clock } from '#base/clock.ts';
+
 import { StatusError } from '#api/machinery/status.ts';
+import type { Clock } from '#base/clock.ts';
 import type { Revision } from '#control-plane/storage/storage.ts';
 
 interface Waiter {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { deepFreeze } from '#base/deep-freeze.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
+import { deepFreeze } from '#base/deep-freeze.ts';
 import { copySpliced, decode, encode, slotOf, slotText, splice, storageKey, takeEncoded } from './stored-object.ts';
 
 const parse = (bytes: Uint8Array) => JSON.parse(Buffer.from(bytes).toString());

@@ -6,9 +6,10 @@
  *
  * Made by `openWatchCache` in `open-watch-cache.ts`.
  */
+
+import type { KubeObject } from '#api/machinery/object.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
-import type { KubeObject } from '#api/machinery/object.ts';
 import type { Revision, Storage, Stored } from '#control-plane/storage/storage.ts';
 
 /**

@@ -1,0 +1,18 @@
+/** What a watch without a revision begins with: an ADDED for everything that is there, made as it is sent. */
+import type { Revision } from '#control-plane/storage/storage.ts';
+import { Bookmark, ObjectEvent } from './cache-event.ts';
+import type { CachedState } from './cached-state.ts';
+import type { CacheEvent } from './watch-cache.ts';
+
+const BATCH = 500; // events
+
+/** `closed`: a bookmark of `revision` says that this was all. */
+export function* initialEvents(
+  states: readonly CachedState[],
+  { revision, closed }: { revision: Revision; closed: boolean },
+): Generator<CacheEvent[], void, undefined> {
+  for (let start = 0; start < states.length; start += BATCH) {
+    yield states.slice(start, start + BATCH).map((state) => new ObjectEvent('ADDED', state));
+  }
+  if (closed) yield [new Bookmark(revision, { initialEventsEnd: true })];
+}
