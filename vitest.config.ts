@@ -1,13 +1,16 @@
 import { defineConfig } from 'vitest/config';
 
-/** Three projects: `unit` beside the code, `integration` for what crosses a layer, `e2e` on real containers (one worker). */
+/**
+ * Four projects: `unit` beside the code, `integration` for what crosses a layer, `e2e` on one cluster with real containers,
+ * `machines` on machines that the test makes (a guest of qemu's, a bare Debian). The last two in one worker.
+ */
 export default defineConfig({
   test: {
     projects: [
       {
         test: {
           name: 'unit',
-          include: ['src/**/*.test.ts', 'tools/guards/**/*.test.ts'],
+          include: ['src/**/*.test.ts', 'tools/guards/**/*.test.ts', 'bench/**/*.test.ts'],
           isolate: false,
           testTimeout: 20_000,
         },
@@ -30,6 +33,14 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 180_000,
           hookTimeout: 240_000,
+        },
+      },
+      {
+        test: {
+          name: 'machines',
+          include: ['test/machines/**/*.test.ts'],
+          isolate: false,
+          fileParallelism: false,
         },
       },
     ],

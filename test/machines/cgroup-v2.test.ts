@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { bootGuest } from './guest/boot.ts';
 import { buildGuest } from './guest/guest-image.ts';
-import { stockKubectl } from './running-cluster.ts';
+import { stockKubectl } from '../e2e/running-cluster.ts';
 
 const PROJECT = resolve(import.meta.dirname, '../..');
 const canBoot =

@@ -4,7 +4,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync,
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { eventually } from './running-cluster.ts';
+import { eventually } from '../e2e/running-cluster.ts';
 
 const PROJECT = resolve(import.meta.dirname, '../..');
 const canBootstrap = process.getuid?.() === 0 && existsSync('/usr/sbin/debootstrap');
