@@ -134,8 +134,9 @@ class LmdbBackend implements Backend {
       }
       heard(meta.put('revision', revision));
     });
-    await committed;
-    await root.flushed; // the promise before says only that it is visible
+    // Asked for now: once another batch has begun, `flushed` is about that one.
+    const flushed = new Promise((resolve, reject) => root.flushed.then(resolve, reject));
+    await Promise.all([committed, flushed]); // the first alone says only that it is visible
   }
 
   records(prefix: string, above: Revision, limit: number): LogPage {
