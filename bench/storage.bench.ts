@@ -1,6 +1,4 @@
 /** What the store and its cache cost by themselves, without HTTP: durable commits, consistent reads, lists, fan-out. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { open } from 'lmdb';
 import type { Clock } from '#base/clock.ts';
@@ -12,6 +10,7 @@ import type { ServedForm, WatchCache } from '#control-plane/apiserver/watch-cach
 import { openLmdbStorage } from '#control-plane/storage/lmdb.ts';
 import { openMemoryStorage } from '#control-plane/storage/memory.ts';
 import type { Storage } from '#control-plane/storage/storage.ts';
+import type { Bench } from './bench.ts';
 import { median, type Row, rateRow, timesRow } from './row.ts';
 
 const CALLERS = 64;
@@ -29,8 +28,8 @@ const clock: Clock = {
   },
 };
 
-export async function run(): Promise<Row[]> {
-  return [...(await commits()), ...(await cacheReads())];
+export async function run(bench: Bench): Promise<Row[]> {
+  return [...(await commits(await bench.folder())), ...(await cacheReads())];
 }
 
 /** A pod of about 2 KB. */
@@ -63,8 +62,7 @@ const timesOf = async (rounds: number, once: (round: number) => unknown): Promis
 };
 const sum = (times: readonly number[]): number => times.reduce((total, time) => total + time, 0);
 
-async function commits(): Promise<Row[]> {
-  const directory = mkdtempSync(join(tmpdir(), 'kedge-bench-'));
+async function commits(directory: string): Promise<Row[]> {
   const value = encode(pod(1));
   const floor = open<Buffer, string>({
     path: join(directory, 'floor.mdb'),
@@ -94,7 +92,6 @@ async function commits(): Promise<Row[]> {
   const sharedRaw = await timesOf(ROUNDS, (round) => raw(CALLERS, ROUNDS + round));
   await storage.close();
   await floor.close();
-  rmSync(directory, { recursive: true });
   const perSecond = (times: readonly number[]) => (CALLERS * ROUNDS * 1000) / sum(times);
   return [
     timesRow('storage/commit-1', alone, { value: median(aloneRaw), note }),
