@@ -89,6 +89,9 @@ export function defineKind<T extends KubeObject>(declaration: KindDeclaration<T>
   const { group, version, kind, plural, scope } = declaration;
   const hasStatus = declaration.subresources?.includes('status') ?? false;
   const at = root<T>();
+  const subresources = (declaration.subresources ?? []).map(subresourceOf);
+  // What arrives as another kind (a Binding) is the server's doing, not a new wish of the owner.
+  const isOwnSpec = (name: string) => name === 'scale' || !subresources.find((one) => one.name === name)?.serves;
   return {
     group,
     version,
@@ -100,7 +103,7 @@ export function defineKind<T extends KubeObject>(declaration: KindDeclaration<T>
     shortNames: declaration.shortNames ?? [],
     categories: declaration.categories ?? [],
     verbs: declaration.verbs ?? (declaration.virtual ? ['create'] : ALL_VERBS),
-    subresources: (declaration.subresources ?? []).map(subresourceOf),
+    subresources,
     storagePrefix: declaration.storagePrefix ?? plural,
     get facts() {
       return facts.typeOfKind(group, version, kind);
@@ -123,10 +126,10 @@ export function defineKind<T extends KubeObject>(declaration: KindDeclaration<T>
         const changed = withOnlyStatusOf(next, current, declaration.statusKeeps ?? []);
         return declaration.prepareForStatusUpdate?.(changed, current) ?? changed;
       }
-      const kept = hasStatus ? withStatusOf(next, current) : next;
+      const kept = hasStatus && subresource === '' ? withStatusOf(next, current) : next;
       const prepared = { ...kept, metadata: withSystemFieldsOf(kept.metadata, current.metadata) };
       const own = declaration.prepareForUpdate?.(prepared, current, subresource) ?? prepared;
-      return withGeneration(own, current, declaration.generationOf);
+      return isOwnSpec(subresource) ? withGeneration(own, current, declaration.generationOf) : own;
     },
 
     validate: (object) => [

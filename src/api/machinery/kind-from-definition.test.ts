@@ -28,7 +28,11 @@ const stored = version('v1', {
   storage: true,
   subresources: {
     status: {},
-    scale: { specReplicasPath: '.spec.size', statusReplicasPath: '.status.size', labelSelectorPath: '.status.selector' },
+    scale: {
+      specReplicasPath: '.spec.size',
+      statusReplicasPath: '.status.size',
+      labelSelectorPath: '.status.selector',
+    },
   },
   additionalPrinterColumns: [
     { name: 'Width', type: 'integer', jsonPath: '.spec.width' },
@@ -48,7 +52,10 @@ const gate = (spec: object, more: object = {}) =>
     ...more,
   }) as unknown as KubeObject & { status?: unknown };
 
-const [Gate, old] = kindsFromDefinition(definition([stored, version('v1alpha1', { deprecated: true })])) as [Kind, Kind];
+const [Gate, old] = kindsFromDefinition(definition([stored, version('v1alpha1', { deprecated: true })])) as [
+  Kind,
+  Kind,
+];
 
 test('a definition makes a kind with its names', () => {
   expect(CustomResourceDefinition.validate(definition([stored]))).toEqual([]);
@@ -125,7 +132,14 @@ test.each<[string, unknown[]]>([
   ['.none.at.all', []],
   ['.__proto__', []],
 ])('%s leads to %j', (text, expected) => {
-  const object = { a: { b: 1 }, list: [{ n: 'x', v: 1 }, { n: 'y', v: 2 }], 'dotted.name': 3 };
+  const object = {
+    a: { b: 1 },
+    list: [
+      { n: 'x', v: 1 },
+      { n: 'y', v: 2 },
+    ],
+    'dotted.name': 3,
+  };
   expect(valuesAt(parseJsonPath(text)!, object)).toEqual(expected);
 });
 

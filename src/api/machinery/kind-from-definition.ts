@@ -57,7 +57,9 @@ function kindOf({ spec }: CustomResourceDefinition, version: CustomResourceDefin
       warnings: () =>
         version.deprecated ? [version.deprecationWarning ?? `${apiVersion} ${names.kind} is deprecated`] : [],
       columns: columnsOf(version.additionalPrinterColumns ?? []),
-      selectableFields: Object.fromEntries((version.selectableFields ?? []).map(({ jsonPath }) => selectable(jsonPath))),
+      selectableFields: Object.fromEntries(
+        (version.selectableFields ?? []).map(({ jsonPath }) => selectable(jsonPath)),
+      ),
       allowUnconditionalUpdate: false,
       ...(scale && {
         scale: {
@@ -109,7 +111,11 @@ function columnOf(definition: CustomResourceColumnDefinition): Column<KubeObject
 }
 
 /** What does not have the type that the column promises shows as nothing. */
-function cellOf(values: readonly unknown[], type: Column<KubeObject>['type'], nowMs: number): ReturnType<Column<KubeObject>['cell']> {
+function cellOf(
+  values: readonly unknown[],
+  type: Column<KubeObject>['type'],
+  nowMs: number,
+): ReturnType<Column<KubeObject>['cell']> {
   const [value] = values;
   if (value === undefined || value === null) return null;
   switch (type) {

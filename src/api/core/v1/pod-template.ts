@@ -5,12 +5,19 @@
 import type * as schema from '#api/generated/schema.ts';
 import type { LabelSelector, PodTemplateSpec, Submitted } from '#api/generated/schema.ts';
 import { column, defineKind, nameColumn, wideColumn } from '#api/machinery/define-kind.ts';
-import { type FieldError, invalidValue, notSupportedValue, requiredValue } from '#api/machinery/field-error.ts';
+import {
+  type FieldError,
+  forbiddenField,
+  invalidValue,
+  notSupportedValue,
+  requiredValue,
+} from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
 import type { Column } from '#api/machinery/kind.ts';
 import { formatLabels, matchesLabels, selectorFrom, validateLabelSelector } from '#api/machinery/label-selector.ts';
 import { validateAnnotations, validateLabels } from '#api/machinery/object-meta.ts';
 import { defaultPodSpec } from './pod/spec.ts';
+import { validatePodSpec } from './pod/spec-rules.ts';
 
 export const defaultPodTemplate = (template: Submitted<PodTemplateSpec> = {}): PodTemplateSpec =>
   ({ ...template, metadata: template.metadata ?? {}, spec: defaultPodSpec(template.spec) }) as PodTemplateSpec;
@@ -19,6 +26,10 @@ export function validatePodTemplate(template: PodTemplateSpec, at: At<PodTemplat
   return [
     ...validateLabels(template.metadata?.labels, at.metadata.labels),
     ...validateAnnotations(template.metadata?.annotations, at.metadata.annotations),
+    ...validatePodSpec(template.spec, at.spec),
+    ...((template.spec.ephemeralContainers ?? []).length > 0
+      ? [forbiddenField(at.spec.ephemeralContainers, 'ephemeral containers not allowed in pod template')]
+      : []),
   ];
 }
 

@@ -5,6 +5,8 @@ import { isTerminal } from './pod-conditions.ts';
 import { qosClassOf } from './pod-qos.ts';
 import { podColumns } from './pod/columns.ts';
 import { defaultPod, defaultPodSpec } from './pod/spec.ts';
+import { validatePodSpec } from './pod/spec-rules.ts';
+import { validatePodStatusUpdate, validatePodUpdate } from './pod/update-rules.ts';
 
 export type Pod = schema.Pod;
 
@@ -48,6 +50,11 @@ export const Pod = defineKind<schema.Pod>({
     next.status?.qosClass || !current.status?.qosClass
       ? next
       : { ...next, status: { ...(next.status ?? current.status), qosClass: current.status.qosClass } },
+
+  validate: ({ spec }, at) => validatePodSpec(spec, at.spec),
+  updateHasOwnRules: true,
+  validateUpdate: validatePodUpdate,
+  validateStatusUpdate: validatePodStatusUpdate,
 
   columns: podColumns,
   selectableFields: {
