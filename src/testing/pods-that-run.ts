@@ -1,6 +1,5 @@
 /** In place of kubelets: every pod runs and is ready as soon as it exists, on a node or not; a deleted one ends at once. */
 import { Pod } from '#api/core/v1/pod.ts';
-import { isReady, isTerminal } from '#api/core/v1/pod-conditions.ts';
 import { millisOf, timestampOf } from '#api/machinery/timestamp.ts';
 import { again, defineController, settled } from '#control-plane/controllers/define-controller.ts';
 
@@ -22,7 +21,7 @@ export const podsThatRun = ({ readyAfterMs = 0, brokenImage, neverEnd }: PodsTha
         if (!neverEnd) await api.delete(Pod, pod, { gracePeriodSeconds: 0 });
         return settled;
       }
-      if (isReady(pod) || isTerminal(pod)) return settled;
+      if (pod.status?.phase !== 'Pending') return settled;
       if (pod.spec.containers.some(({ image }) => image === brokenImage)) return settled;
       const leftMs = (millisOf(pod.metadata.creationTimestamp) ?? 0) + readyAfterMs - clock.now();
       if (leftMs > 0) return again({ afterMs: leftMs });

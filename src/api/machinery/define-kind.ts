@@ -56,6 +56,8 @@ export interface KindDeclaration<T extends KubeObject> {
   generationOf?(object: T): unknown;
   /** The status of a new object, when the kind has one. `{}` unless upstream always writes some fields. */
   initialStatus?: unknown;
+  /** The status of a create is kept: a kubelet registers its node and says how it is in one request. */
+  createdWithStatus?: boolean;
   /** What of the metadata a status update must leave alone. Some metadata (resourceVersion …) is the server's anyway. */
   statusKeeps?: readonly ('labels' | 'annotations' | 'finalizers' | 'ownerReferences')[];
 
@@ -116,7 +118,7 @@ export function defineKind<T extends KubeObject>(declaration: KindDeclaration<T>
 
     prepareForCreate(object) {
       const metadata = declaration.generationOf ? { ...object.metadata, generation: 1 } : object.metadata;
-      const status = hasStatus ? { status: declaration.initialStatus ?? {} } : {};
+      const status = hasStatus && !declaration.createdWithStatus ? { status: declaration.initialStatus ?? {} } : {};
       const fresh = { ...object, metadata, ...status };
       return declaration.prepareForCreate?.(fresh) ?? fresh;
     },

@@ -11,7 +11,6 @@ import type { Client } from '#client/client.ts';
 import type { EventSink } from '#client/event-recorder.ts';
 import type { Informer } from '#client/informer.ts';
 import type { SharedInformers } from '#client/informers.ts';
-import { hasSynced } from '#client/informers.ts';
 import { Unreachable } from '#client/transport.ts';
 import type { Outcome } from './define-controller.ts';
 import { NotYet } from './errors.ts';
@@ -26,8 +25,6 @@ export interface RunEnvironment {
   clock: Clock;
   random: Random;
   log: Log;
-  /** Aborts when the controllers are stopped. */
-  signal: AbortSignal;
   /** For what is no answer of a server: a bug. The composition root ends the component. */
   onBug(error: unknown): void;
 }
@@ -83,11 +80,17 @@ export class KeyRunner {
 
   /** Begins when all of these have listed once. */
   startAfter(informers: Iterable<Informer<KubeObject>>): void {
-    const { signal } = this.#env;
-    void Promise.all([...informers].map((informer) => hasSynced(informer, signal))).then(
-      () => this.#queue.start(),
-      () => undefined, // stopped before the first listing was complete
-    );
+    const waiting = new Set([...informers].filter(({ hasSynced }) => !hasSynced));
+    if (waiting.size === 0) this.#queue.start();
+    for (const informer of waiting) {
+      const stop = informer.onProgress(() => {
+        if (!informer.hasSynced) return;
+        stop();
+        waiting.delete(informer);
+        if (waiting.size === 0) this.#queue.start();
+      });
+      this.onStop(stop);
+    }
   }
 
   onStop(stop: () => void): void {

@@ -69,7 +69,6 @@ export function startControllers(options: ControllersOptions): RunningController
         clock,
         random,
         log: log.child({ controller: controller.name }),
-        signal,
         onBug,
       };
       return controller.form === 'kind' ? runController(controller, env) : runAnyKindController(controller, env);

@@ -43,8 +43,7 @@ export const Node = defineKind<schema.Node>({
     const withCidrs = cidrs ? { podCIDRs: cidrs, podCIDR: spec.podCIDR || cidrs[0] } : {};
     return { ...node, spec: { ...spec, ...withCidrs } } as schema.Node;
   },
-  // A kubelet registers itself with its status in the same request.
-  prepareForCreate: (node) => node,
+  createdWithStatus: true,
 
   validate: (node, at) => [
     ...validateTaints(node.spec.taints ?? [], at.spec.taints),

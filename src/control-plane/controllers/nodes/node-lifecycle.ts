@@ -62,7 +62,7 @@ export function nodeLifecycle({ gracePeriodMs = 50_000, startupGracePeriodMs = 6
       const leftMs = heardMs + graceMs - nowMs;
       const current = leftMs <= 0 ? await markUnknown(node, context) : node;
       const waitMs = await applyTaints(current, pace, context);
-      if (readinessOf(current) !== 'True') await markPodsNotReady(current, context);
+      if (isDown(current)) await markPodsNotReady(current, context);
       const nextMs = [leftMs > 0 ? leftMs : undefined, waitMs].filter((ms) => ms !== undefined);
       return nextMs.length > 0 ? again({ afterMs: Math.max(1, Math.min(...nextMs)) }) : settled;
     },
@@ -77,6 +77,9 @@ export function nodeLifecycle({ gracePeriodMs = 50_000, startupGracePeriodMs = 6
     },
   });
 }
+
+/** It says that it is not ready, or nobody knows. One that never reported anything is neither. */
+const isDown = (node: Node): boolean => evictingKey(node) !== undefined;
 
 async function markUnknown(node: Node, { api, events, clock }: Context): Promise<Node> {
   const wasReady = readinessOf(node) === 'True';

@@ -1,0 +1,173 @@
+import { expect, test } from 'vitest';
+import { Endpoints } from '#api/core/v1/endpoints.ts';
+import { Node } from '#api/core/v1/node.ts';
+import { Pod } from '#api/core/v1/pod.ts';
+import { Service } from '#api/core/v1/service.ts';
+import { EndpointSlice } from '#api/discovery/v1/endpoint-slice.ts';
+import type { TestCluster } from '#testing/cluster.ts';
+import { node, pod, service, startCluster } from '#testing/cluster.ts';
+import { garbageCollector } from '../garbage-collector/garbage-collector.ts';
+import { endpointSliceController } from './endpoint-slice.ts';
+import { endpointsController } from './endpoints.ts';
+
+const start = () => startCluster({ controllers: [endpointSliceController, endpointsController] });
+
+async function running(
+  cluster: TestCluster,
+  name: string,
+  {
+    ip,
+    ready = true,
+    ...spec
+  }: { ip: string; ready?: boolean } & Pod['spec' & never] & {
+      nodeName?: string;
+      containers?: Pod['spec']['containers'];
+    },
+) {
+  const created = await cluster.create(Pod, pod(name, spec, { labels: { app: 'web' } }));
+  await cluster.updateStatus(Pod, {
+    ...created,
+    status: {
+      phase: 'Running',
+      podIP: ip,
+      podIPs: [{ ip }],
+      conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],
+    },
+  });
+}
+
+const conditions = (ready: boolean, serving: boolean, terminating: boolean) => ({ ready, serving, terminating });
+
+test('a Service leads to its pods, with the port that they listen on, the node and the zone', async () => {
+  await using cluster = await start();
+  await cluster.create(Node, node('node1', { labels: { 'topology.kubernetes.io/zone': 'a' } }));
+  await cluster.create(Service, service('web'));
+  await running(cluster, 'web-1', { ip: '10.244.0.2', nodeName: 'node1' });
+  await cluster.settles();
+
+  const [slice, ...others] = cluster.list(EndpointSlice);
+  const uid = cluster.get(Pod, 'default/web-1')?.metadata.uid;
+  expect(others).toEqual([]);
+  expect(slice?.metadata.name).toMatch(/^web-[a-z0-9]{5}$/);
+  expect(slice?.metadata.labels).toEqual({
+    'kubernetes.io/service-name': 'web',
+    'endpointslice.kubernetes.io/managed-by': 'endpointslice-controller.k8s.io',
+  });
+  expect(slice).toMatchObject({
+    addressType: 'IPv4',
+    ports: [{ name: '', protocol: 'TCP', port: 8080 }],
+    endpoints: [
+      {
+        addresses: ['10.244.0.2'],
+        conditions: conditions(true, true, false),
+        nodeName: 'node1',
+        zone: 'a',
+        targetRef: { kind: 'Pod', namespace: 'default', name: 'web-1', uid },
+      },
+    ],
+  });
+  expect(cluster.get(Endpoints, 'default/web')?.subsets).toEqual([
+    {
+      addresses: [
+        { ip: '10.244.0.2', nodeName: 'node1', targetRef: { kind: 'Pod', namespace: 'default', name: 'web-1', uid } },
+      ],
+      ports: [{ port: 8080, protocol: 'TCP' }],
+    },
+  ]);
+});
+
+test('a pod that is not ready is an endpoint that is not ready; publishNotReadyAddresses makes it one that is', async () => {
+  await using cluster = await start();
+  await cluster.create(Service, service('web'));
+  await running(cluster, 'web-1', { ip: '10.244.0.2', ready: false });
+  await cluster.settles();
+  expect(cluster.list(EndpointSlice)[0]?.endpoints[0]?.conditions).toEqual(conditions(false, false, false));
+  expect(cluster.get(Endpoints, 'default/web')?.subsets?.[0]).toMatchObject({
+    notReadyAddresses: [{ ip: '10.244.0.2' }],
+  });
+  await cluster.patch(Service, 'default/web', { spec: { publishNotReadyAddresses: true } });
+  await cluster.settles();
+  expect(cluster.list(EndpointSlice)[0]?.endpoints[0]?.conditions).toEqual(conditions(true, false, false));
+  expect(cluster.get(Endpoints, 'default/web')?.subsets?.[0]).toMatchObject({ addresses: [{ ip: '10.244.0.2' }] });
+});
+
+test('a pod that is stopping serves on, but is no longer ready', async () => {
+  await using cluster = await start();
+  await cluster.create(Service, service('web'));
+  await running(cluster, 'web-1', { ip: '10.244.0.2', nodeName: 'node1' });
+  await cluster.delete(Pod, 'default/web-1');
+  await cluster.settles();
+  expect(cluster.list(EndpointSlice)[0]?.endpoints[0]?.conditions).toEqual(conditions(false, true, true));
+  await cluster.delete(Pod, 'default/web-1', { gracePeriodSeconds: 0 });
+  await cluster.settles();
+  expect(cluster.list(EndpointSlice).map(({ endpoints }) => endpoints)).toEqual([[]]);
+});
+
+test('pods that give a port name another number stand in slices of their own', async () => {
+  await using cluster = await start();
+  await cluster.create(
+    Service,
+    service('web', { ports: [{ port: 80, targetPort: 'http', protocol: 'TCP', name: 'web' }] }),
+  );
+  const listening = (containerPort: number) => [
+    { name: 'main', image: 'i', ports: [{ name: 'http', containerPort, protocol: 'TCP' as const }] },
+  ];
+  await running(cluster, 'old', { ip: '10.244.0.2', containers: listening(8080) as Pod['spec']['containers'] });
+  await running(cluster, 'new', { ip: '10.244.0.3', containers: listening(9090) as Pod['spec']['containers'] });
+  await cluster.settles();
+  const byPort = cluster
+    .list(EndpointSlice)
+    .map(({ ports, endpoints }) => [ports?.[0]?.port, endpoints[0]?.addresses[0]]);
+  expect(byPort.sort()).toEqual([
+    [8080, '10.244.0.2'],
+    [9090, '10.244.0.3'],
+  ]);
+});
+
+test('a headless Service says so on its slices, and its pods keep their own names', async () => {
+  await using cluster = await start();
+  await cluster.create(Service, service('web', { clusterIP: 'None' }));
+  const created = await cluster.create(
+    Pod,
+    pod('web-0', { hostname: 'web-0', subdomain: 'web' }, { labels: { app: 'web' } }),
+  );
+  await cluster.updateStatus(Pod, {
+    ...created,
+    status: { phase: 'Running', podIP: '10.244.0.9', podIPs: [{ ip: '10.244.0.9' }] },
+  });
+  await cluster.settles();
+  const [slice] = cluster.list(EndpointSlice);
+  expect(slice?.metadata.labels).toHaveProperty(['service.kubernetes.io/headless'], '');
+  expect(slice?.endpoints[0]?.hostname).toBe('web-0');
+});
+
+test('250 pods fill three slices, and one more pod changes only the one that has room', async () => {
+  await using cluster = await start();
+  for (let i = 0; i < 250; i++) await running(cluster, `web-${i}`, { ip: `10.244.${i >> 7}.${(i & 127) + 1}` });
+  await cluster.create(Service, service('web'));
+  await cluster.settles();
+  const before = new Map(cluster.list(EndpointSlice).map((slice) => [slice.metadata.name, slice]));
+  expect([...before.values()].map(({ endpoints }) => endpoints.length).sort((a, b) => a - b)).toEqual([50, 100, 100]);
+  await running(cluster, 'web-more', { ip: '10.244.9.9' });
+  await cluster.settles();
+  const changed = cluster
+    .list(EndpointSlice)
+    .filter((slice) => slice.metadata.resourceVersion !== before.get(slice.metadata.name)?.metadata.resourceVersion);
+  expect(changed.map(({ endpoints }) => endpoints.length)).toEqual([51]);
+});
+
+test('a Service without a selector is left to others; a deleted one takes its endpoints with it', async () => {
+  await using cluster = await startCluster({
+    controllers: [endpointSliceController, endpointsController, garbageCollector],
+  });
+  await cluster.create(Service, service('own', { selector: undefined }));
+  await cluster.create(Service, service('web'));
+  await running(cluster, 'web-1', { ip: '10.244.0.2' });
+  await cluster.settles();
+  expect(cluster.list(EndpointSlice)).toHaveLength(1);
+  expect(cluster.list(Endpoints).map(({ metadata }) => metadata.name)).toEqual(['web']);
+  await cluster.delete(Service, 'default/web');
+  await cluster.settles();
+  expect(cluster.list(EndpointSlice)).toEqual([]);
+  expect(cluster.list(Endpoints)).toEqual([]);
+});

@@ -1,0 +1,132 @@
+import { expect, test } from 'vitest';
+import { Deployment } from '#api/apps/v1/deployment.ts';
+import { ReplicaSet } from '#api/apps/v1/replica-set.ts';
+import { ConfigMap } from '#api/core/v1/config-map.ts';
+import { Pod } from '#api/core/v1/pod.ts';
+import { defineKind } from '#api/machinery/define-kind.ts';
+import type { KubeObject, OwnerReference } from '#api/machinery/object.ts';
+import type { TestCluster } from '#testing/cluster.ts';
+import { deployment, startCluster } from '#testing/cluster.ts';
+import { podsThatRun } from '#testing/pods-that-run.ts';
+import { deploymentController } from '../deployment/deployment.ts';
+import { replicaSetController } from '../replica-set.ts';
+import { garbageCollector } from './garbage-collector.ts';
+
+const start = () =>
+  startCluster({ controllers: [garbageCollector, deploymentController, replicaSetController, podsThatRun()] });
+
+const ownedBy = ({ apiVersion, kind, metadata }: KubeObject, blockOwnerDeletion = false): OwnerReference => ({
+  apiVersion,
+  kind,
+  name: metadata.name,
+  uid: metadata.uid,
+  blockOwnerDeletion,
+});
+const configMap = (cluster: TestCluster, name: string, ownerReferences: OwnerReference[] = []) =>
+  cluster.create(ConfigMap, { metadata: { name, namespace: 'default', ownerReferences } });
+const names = (cluster: TestCluster) => cluster.list(ConfigMap).map(({ metadata }) => metadata.name);
+
+test('with a Deployment go its ReplicaSets and their pods', async () => {
+  await using cluster = await start();
+  await cluster.create(Deployment, deployment('web', { replicas: 2 }));
+  await cluster.settles();
+  await cluster.delete(Deployment, 'default/web');
+  await cluster.settles();
+  expect([cluster.list(Deployment), cluster.list(ReplicaSet), cluster.list(Pod)]).toEqual([[], [], []]);
+});
+
+test('orphaned, they stay and have no owner any more', async () => {
+  await using cluster = await start();
+  await cluster.create(Deployment, deployment('web', { replicas: 2 }));
+  await cluster.settles();
+  await cluster.delete(Deployment, 'default/web', { propagationPolicy: 'Orphan' });
+  await cluster.settles();
+  expect(cluster.list(Deployment)).toEqual([]);
+  expect(cluster.list(ReplicaSet).map(({ metadata }) => metadata.ownerReferences ?? [])).toEqual([[]]);
+  expect(cluster.list(Pod)).toHaveLength(2);
+});
+
+test('in the foreground, the owner stays until the last dependent that blocks it has gone', async () => {
+  await using cluster = await startCluster({ controllers: [garbageCollector] });
+  const owner = await configMap(cluster, 'owner');
+  await cluster.create(ConfigMap, {
+    metadata: {
+      name: 'held',
+      namespace: 'default',
+      finalizers: ['example.org/hold'],
+      ownerReferences: [ownedBy(owner, true)],
+    },
+  });
+  await configMap(cluster, 'free', [ownedBy(owner, false)]);
+  await cluster.delete(ConfigMap, 'default/owner', { propagationPolicy: 'Foreground' });
+  await cluster.settles();
+  expect(cluster.get(ConfigMap, 'default/owner')?.metadata.finalizers).toEqual(['foregroundDeletion']);
+  expect(cluster.get(ConfigMap, 'default/held')?.metadata.deletionTimestamp).toBeDefined();
+  await cluster.patch(ConfigMap, 'default/held', { metadata: { finalizers: null } });
+  await cluster.settles();
+  expect(names(cluster)).toEqual([]);
+});
+
+test('one of two owners gone, the dependent stays and forgets that one', async () => {
+  await using cluster = await startCluster({ controllers: [garbageCollector] });
+  const first = await configMap(cluster, 'first');
+  const second = await configMap(cluster, 'second');
+  await configMap(cluster, 'child', [ownedBy(first), ownedBy(second)]);
+  await cluster.delete(ConfigMap, 'default/first');
+  await cluster.settles();
+  expect(cluster.get(ConfigMap, 'default/child')?.metadata.ownerReferences).toEqual([
+    { apiVersion: 'v1', kind: 'ConfigMap', name: 'second', uid: second.metadata.uid, blockOwnerDeletion: false },
+  ]);
+});
+
+test('an owner waiting for its dependents does not take one that has another, living owner', async () => {
+  await using cluster = await startCluster({ controllers: [garbageCollector] });
+  const going = await configMap(cluster, 'going');
+  const staying = await configMap(cluster, 'staying');
+  await configMap(cluster, 'child', [ownedBy(going, true), ownedBy(staying)]);
+  await cluster.delete(ConfigMap, 'default/going', { propagationPolicy: 'Foreground' });
+  await cluster.settles();
+  expect(names(cluster)).toEqual(['child', 'staying']);
+});
+
+test('three that own each other in a circle all go when one is deleted', async () => {
+  await using cluster = await startCluster({ controllers: [garbageCollector] });
+  const [a, b, c] = [await configMap(cluster, 'a'), await configMap(cluster, 'b'), await configMap(cluster, 'c')];
+  const own = (name: string, owner: KubeObject) =>
+    cluster.patch(ConfigMap, `default/${name}`, { metadata: { ownerReferences: [ownedBy(owner, true)] } });
+  await own('a', c);
+  await own('b', a);
+  await own('c', b);
+  await cluster.delete(ConfigMap, 'default/a', { propagationPolicy: 'Foreground' });
+  await cluster.passes(60_000);
+  expect(names(cluster)).toEqual([]);
+});
+
+test('a dependent that names an owner that never was is collected, one of an unknown kind is left alone', async () => {
+  await using cluster = await startCluster({ controllers: [garbageCollector] });
+  const never = { apiVersion: 'v1', kind: 'ConfigMap', name: 'never', uid: '00000000-0000-4000-8000-000000000000' };
+  await configMap(cluster, 'a', [never]);
+  await configMap(cluster, 'b', [{ ...never, apiVersion: 'example.org/v1', kind: 'Widget' }]);
+  await cluster.settles();
+  expect(names(cluster)).toEqual(['b']);
+});
+
+test('a kind that is defined while running takes part', async () => {
+  const Widget = defineKind({
+    group: 'example.org',
+    version: 'v1',
+    kind: 'Widget',
+    plural: 'widgets',
+    scope: 'Namespaced',
+  });
+  await using cluster = await startCluster({ controllers: [garbageCollector] });
+  cluster.kinds.add(Widget);
+  await cluster.settles();
+  const widget = await cluster.create(Widget, { metadata: { name: 'w', namespace: 'default' } });
+  await configMap(cluster, 'child', [ownedBy(widget)]);
+  await cluster.settles();
+  expect(names(cluster)).toEqual(['child']);
+  await cluster.delete(Widget, 'default/w');
+  await cluster.settles();
+  expect(names(cluster)).toEqual([]);
+});
