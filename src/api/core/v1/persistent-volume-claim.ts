@@ -3,7 +3,7 @@ import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn, wideColumn } from '#api/machinery/define-kind.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import { type FieldError, forbiddenField, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
-import { type At, keyed } from '#api/machinery/field-path.ts';
+import type { At } from '#api/machinery/field-path.ts';
 import { isOneOf } from '#api/machinery/field-rules.ts';
 import { validateLabelSelector } from '#api/machinery/label-selector.ts';
 import { compareQuantities } from '#api/machinery/quantity.ts';
@@ -77,7 +77,7 @@ export function validateClaimSpec(
   if (modes.length > 1 && modes.includes('ReadWriteOncePod'))
     errors.push(forbiddenField(at.accessModes, 'may not use ReadWriteOncePod with other access modes'));
   const storage = spec.resources?.requests?.['storage'];
-  const request = keyed(at.resources.requests, 'storage');
+  const request = `${String(at.resources)}[storage]`; // upstream leaves `requests` out
   if (storage === undefined) errors.push(requiredValue(request));
   else if (compareQuantities(storage, '0') <= 0)
     errors.push(invalidValue(request, storage, 'must be greater than zero'));

@@ -1,0 +1,79 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import {
+  addQuantities,
+  canonicalQuantity,
+  compareQuantities,
+  formatQuantity,
+  isQuantity,
+  parseQuantity,
+  quantityMilliValue,
+  quantityValue,
+  subtractQuantities,
+} from './quantity.ts';
+
+test.each([
+  ['0', '0'],
+  ['0.5', '500m'],
+  ['1000m', '1'],
+  ['1500m', '1500m'],
+  ['100000', '100k'],
+  ['1024Mi', '1Gi'],
+  ['1.5Gi', '1536Mi'],
+  ['0.1Gi', '107374182400m'],
+  ['1023Ki', '1023Ki'],
+  ['512', '512'],
+  ['0.5Ki', '512'],
+  ['1e3', '1e3'],
+  ['12E', '9223372036854775807'],
+  ['1E', '1E'],
+  ['1E2', '100'],
+  ['-1', '-1'],
+  ['+2', '2'],
+  ['.5', '500m'],
+  ['5.', '5'],
+  ['1n', '1n'],
+  ['0.1n', '1n'],
+  ['-0.1n', '-1n'],
+  ['1u', '1u'],
+  ['3Ei', '3Ei'],
+])('%s is written %s', (text, expected) => {
+  expect(canonicalQuantity(text)).toBe(expected);
+});
+
+test.each(['', ' ', '.', '1 Gi', '1gi', 'Gi', '1Gib', '0x10', '1e', '1e1000', '--1', '1.2.3', '9'.repeat(100)])(
+  '%j is no quantity',
+  (text) => {
+    expect(isQuantity(text)).toBe(false);
+  },
+);
+
+test('amounts compare, add and subtract whatever they are written in', () => {
+  expect(compareQuantities('1', '1000m')).toBe(0);
+  expect(compareQuantities('1Gi', '1G')).toBe(1);
+  expect(compareQuantities(undefined, '1m')).toBe(-1);
+  expect(addQuantities('100m', '0.9', undefined)).toBe('1');
+  expect(addQuantities('0', '1Gi', '1Gi')).toBe('2Gi');
+  expect(addQuantities()).toBe('0');
+  expect(subtractQuantities('2Gi', '512Mi')).toBe('1536Mi');
+});
+
+test('values are rounded up to whole units', () => {
+  expect(quantityValue('1500m')).toBe(2);
+  expect(quantityValue('1Ki')).toBe(1024);
+  expect(quantityMilliValue('0.0005')).toBe(1);
+  expect(quantityMilliValue('-1500u')).toBe(-1);
+  expect(quantityMilliValue(undefined)).toBe(0);
+});
+
+test('what is written is read as the same amount and written the same again', () => {
+  const nanos = fc.bigInt({ min: -(10n ** 27n), max: 10n ** 27n });
+  const format = fc.constantFrom('DecimalSI' as const, 'BinarySI' as const, 'DecimalExponent' as const);
+  fc.assert(
+    fc.property(nanos, format, (amount, form) => {
+      const text = formatQuantity({ nanos: amount, format: form });
+      expect(parseQuantity(text)?.nanos).toBe(amount);
+      expect(canonicalQuantity(text)).toBe(text);
+    }),
+  );
+});
