@@ -2,6 +2,7 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server } from 'node:http';
 import { createServer as createHttpsServer, request } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -21,6 +22,12 @@ let backend: Server;
 /** `METHOD path by common-name`, of each request that reached the kubelet. */
 let asked: string[] = [];
 
+/** One of this machine's that is not its loopback: the API server forwards to no other kind. */
+const ADDRESS =
+  Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '0.0.0.0';
+
 const POD = '/api/v1/namespaces/default/pods/p';
 
 beforeAll(async () => {
@@ -35,7 +42,7 @@ beforeAll(async () => {
     });
     incoming.on('end', () => answer.end(`${incoming.method} ${incoming.url} ${body}`.trim()));
   });
-  await new Promise<void>((listening) => backend.listen(0, '127.0.0.1', listening));
+  await new Promise<void>((listening) => backend.listen(0, ADDRESS, listening));
   const port = (kubelet.address() as AddressInfo).port;
   const node = await client.create(Node, { metadata: { name: 'n1' } } as never);
   await client.updateStatus(Node, {
@@ -57,7 +64,7 @@ beforeAll(async () => {
   } as never);
   await client.updateStatus(Pod, {
     ...pod,
-    status: { ...pod.status!, podIP: '127.0.0.1', podIPs: [{ ip: '127.0.0.1' }] },
+    status: { ...pod.status!, podIP: ADDRESS, podIPs: [{ ip: ADDRESS }] },
   });
   await client.create(Pod, {
     metadata: { name: 'two', namespace: 'default' },
@@ -142,9 +149,9 @@ function ask(path: string, { method = 'GET', body }: { method?: string; body?: s
 }
 
 /** What comes back until the socket closes. */
-const converse = (path: string, protocols: string[], say: string[]) =>
+const converse = (path: string, protocols: string[], say: string[], as = credentials()) =>
   new Promise<{ protocol: string; heard: string[] }>((resolve, reject) => {
-    const socket = new WebSocket(`${server.url.replace('https', 'wss')}${path}`, protocols, credentials());
+    const socket = new WebSocket(`${server.url.replace('https', 'wss')}${path}`, protocols, as);
     const heard: string[] = [];
     socket.on('open', () => {
       for (const text of say) socket.send(text);
@@ -253,10 +260,47 @@ test('a pod and a Service are reached through the proxy, with their own paths, m
   await client.create(EndpointSlice, {
     metadata: { name: 's-1', namespace: 'default', labels: { 'kubernetes.io/service-name': 's' } },
     addressType: 'IPv4',
-    endpoints: [{ addresses: ['127.0.0.1'], conditions: { ready: true } }],
+    endpoints: [{ addresses: [ADDRESS], conditions: { ready: true } }],
     ports: [{ name: 'web', port, protocol: 'TCP' }],
   } as never);
   expect((await ask('/api/v1/namespaces/default/services/s:web/proxy/y')).body).toBe('GET /y');
+});
+
+test('no proxy leads to the machine of the API server itself', async () => {
+  const pod = await client.create(Pod, {
+    metadata: { name: 'liar', namespace: 'default' },
+    spec: { nodeName: 'n1', containers: [{ name: 'c', image: 'i' }] },
+  } as never);
+  for (const ip of ['127.0.0.1', '169.254.169.254', '::1']) {
+    const now = await client.get(Pod, { namespace: 'default', name: 'liar' });
+    await client.updateStatus(Pod, { ...now, status: { ...pod.status!, podIP: ip, podIPs: [{ ip }] } });
+    const answer = await ask('/api/v1/namespaces/default/pods/liar:80/proxy/');
+    expect(JSON.parse(answer.body)).toMatchObject({ code: 400, message: 'address not allowed' });
+  }
+});
+
+test('whoever may only look must not exec', async () => {
+  const transport = server.transportFor({ name: 'viewer', groups: [] });
+  await client.transport.request({
+    method: 'POST',
+    path: '/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles',
+    object: { metadata: { name: 'viewer' }, rules: [{ apiGroups: [''], resources: ['pods/exec'], verbs: ['get'] }] },
+  });
+  await client.transport.request({
+    method: 'POST',
+    path: '/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings',
+    object: {
+      metadata: { name: 'viewer' },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'viewer' },
+      subjects: [{ kind: 'User', name: 'viewer' }],
+    },
+  });
+  await expect(transport.request({ method: 'GET', path: `${POD}/exec?command=x` })).rejects.toThrow('Upgrade request');
+  const { certificate, key } = server.pki.issueClient('viewer', { user: 'viewer' });
+  const viewer = { cert: certificate, key, ca: server.pki.caCertificate };
+  await expect(converse(`${POD}/exec?command=x`, [], [], viewer)).rejects.toThrow(
+    '403 pods "p" is forbidden: User "viewer" cannot create resource "pods/exec" in API group "" in the namespace "default"',
+  );
 });
 
 test('a node is reached through the proxy as its kubelet', async () => {

@@ -1,13 +1,16 @@
 /** The verbs over the in-process pipeline, on the memory store: what every other part relies on. */
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { Deployment } from '#api/apps/v1/deployment.ts';
 import { bodies, catalog } from '#api/catalog.ts';
 import { ConfigMap } from '#api/core/v1/config-map.ts';
+import { Event } from '#api/core/v1/event.ts';
 import { Namespace } from '#api/core/v1/namespace.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { Service } from '#api/core/v1/service.ts';
 import { defineKind } from '#api/machinery/define-kind.ts';
 import { createKindRegistry } from '#api/machinery/kind-registry.ts';
 import { StatusError } from '#api/machinery/status.ts';
+import { PodDisruptionBudget } from '#api/policy/v1/pod-disruption-budget.ts';
 import { silentLog } from '#base/log.ts';
 import { ManualClock } from '#base/manual-clock.ts';
 import { seededRandom } from '#base/random.ts';
@@ -405,6 +408,14 @@ test('a Service gets an address and node ports, keeps them on update, and gives 
   expect(again.spec.clusterIP).toBe(created.spec.clusterIP);
 });
 
+test('a Service with a bad name is told so, also when it asks for a port that is taken', async () => {
+  await client.create(Service, service('a', { type: 'NodePort', ports: [{ port: 80, nodePort: 30001 }] }));
+  const again = service('myApp', { type: 'NodePort', ports: [{ port: 80, nodePort: 30001 }] });
+  expect((await refusal(client.create(Service, again))).message).toContain(
+    'Service "myApp" is invalid: metadata.name: Invalid value: "myApp": a lowercase RFC 1123 label must consist of',
+  );
+});
+
 test('Services that are created at once never share an address or a node port', async () => {
   const created = await Promise.all(
     Array.from({ length: 11 }, (_, i) => client.create(Service, service(`s${i}`, { type: 'NodePort' }))),
@@ -427,4 +438,140 @@ test('a Service that becomes an ExternalName gives its address back, and gets on
   const back = await client.update(Service, service('a', { type: 'ClusterIP' }));
   expect(back.spec.clusterIP).toMatch(/^10\.96\.0\./);
   expect(back.spec.clusterIP).not.toBe(other.spec.clusterIP);
+});
+
+test('Events go an hour after they last happened', async () => {
+  await api.ready();
+  const event = (name: string) => ({
+    metadata: { name, namespace: 'default' },
+    involvedObject: { kind: 'Pod', namespace: 'default', name: 'p' },
+  });
+  const names = async () => (await client.list(Event)).items.map(({ metadata }) => metadata.name);
+  await client.create(Event, event('old'));
+  clock.advance(40 * 60_000);
+  await client.create(Event, event('new'));
+  clock.advance(21 * 60_000);
+  await vi.waitFor(async () => expect(await names()).toEqual(['new']));
+});
+
+test('both groups serve the same Events', async () => {
+  await client.create(Event, {
+    metadata: { name: 'e', namespace: 'default' },
+    involvedObject: { kind: 'Pod', namespace: 'default', name: 'p' },
+    message: 'it happened',
+  });
+  const path = '/apis/events.k8s.io/v1/namespaces/default/events/e';
+  const { object } = await client.transport.request({ method: 'GET', path });
+  expect(object).toMatchObject({
+    apiVersion: 'events.k8s.io/v1',
+    regarding: { kind: 'Pod', name: 'p' },
+    note: 'it happened',
+  });
+});
+
+const budget = (disruptionsAllowed: number) => ({
+  metadata: { name: 'b', namespace: 'default' },
+  spec: { minAvailable: 1, selector: { matchLabels: { app: 'web' } } },
+  status: { disruptionsAllowed, currentHealthy: 1 + disruptionsAllowed, desiredHealthy: 1, expectedPods: 2 },
+});
+const evict = (name: string) =>
+  client.createSubresource(Pod, { namespace: 'default', name, subresource: 'eviction' }, { metadata: { name } });
+
+test('an eviction takes what the budget allows, and is refused when there is no more', async () => {
+  for (const name of ['a', 'b']) {
+    const created = await client.create(Pod, pod(name, { nodeName: 'n' }) as never);
+    const conditions = [{ type: 'Ready', status: 'True' }];
+    await client.updateStatus(Pod, {
+      ...created,
+      status: { ...created.status!, phase: 'Running', conditions } as never,
+    });
+  }
+  const created = await client.create(PodDisruptionBudget, budget(1) as never);
+  const status = { ...budget(1).status, observedGeneration: created.metadata.generation };
+  await client.updateStatus(PodDisruptionBudget, { ...created, status } as never);
+
+  await evict('a');
+  const gone = await client.get(Pod, { namespace: 'default', name: 'a' });
+  expect(gone.metadata.deletionGracePeriodSeconds).toBe(30);
+  expect(gone.status?.conditions?.find(({ type }) => type === 'DisruptionTarget')?.reason).toBe(
+    'EvictionByEvictionAPI',
+  );
+  const charged = await client.get(PodDisruptionBudget, { namespace: 'default', name: 'b' });
+  expect(charged.status).toMatchObject({ disruptionsAllowed: 0, disruptedPods: { a: expect.any(String) } });
+
+  const refused = await refusal(evict('b'));
+  expect(refused.toStatus()).toMatchObject({
+    code: 429,
+    reason: 'TooManyRequests',
+    message: "Cannot evict pod as it would violate the pod's disruption budget.",
+    details: {
+      causes: [
+        {
+          reason: 'DisruptionBudget',
+          message: 'The disruption budget b needs 1 healthy pods and has 2 currently',
+        },
+      ],
+    },
+  });
+});
+
+test('who asks for a certificate is written by the server, and approving changes the conditions alone', async () => {
+  const path = '/apis/certificates.k8s.io/v1/certificatesigningrequests';
+  const { object } = await client.transport.request({
+    method: 'POST',
+    path,
+    object: {
+      metadata: { name: 'r' },
+      spec: {
+        request: Buffer.from('x').toString('base64'),
+        signerName: 'example.com/s',
+        usages: ['client auth'],
+        username: 'somebody else',
+      },
+    },
+  });
+  const request = object as { spec: { username: string } };
+  expect(request.spec.username).toBe('system:apiserver');
+  const approved = await client.transport.request({
+    method: 'PUT',
+    path: `${path}/r/approval`,
+    object: { ...request, spec: {}, status: { conditions: [{ type: 'Approved', status: 'True', reason: 'R' }] } },
+  });
+  expect(approved.object).toMatchObject({
+    spec: { username: 'system:apiserver', signerName: 'example.com/s' },
+    status: { conditions: [{ type: 'Approved', lastTransitionTime: '2026-01-01T00:00:00Z' }] },
+  });
+});
+
+test('a question about rights is answered and not stored', async () => {
+  const { code, object } = await client.transport.request({
+    method: 'POST',
+    path: '/apis/authorization.k8s.io/v1/subjectaccessreviews',
+    object: { spec: { user: 'u', resourceAttributes: { verb: 'get', resource: 'pods' } } },
+  });
+  expect(code).toBe(201);
+  expect(object).toMatchObject({ kind: 'SubjectAccessReview', status: { allowed: true } });
+});
+
+test('the number of replicas is read and set through scale, under the version of the object', async () => {
+  const template = { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'c', image: 'i' }] } };
+  const at = { namespace: 'default', name: 'd' };
+  const created = await client.create(Deployment, {
+    metadata: at,
+    spec: { replicas: 2, selector: { matchLabels: { a: 'b' } }, template },
+  } as never);
+  const path = '/apis/apps/v1/namespaces/default/deployments/d/scale';
+  const { object } = await client.transport.request({ method: 'GET', path });
+  expect(object).toMatchObject({
+    kind: 'Scale',
+    metadata: { resourceVersion: created.metadata.resourceVersion, uid: created.metadata.uid },
+    spec: { replicas: 2 },
+    status: { replicas: 0, selector: 'a=b' },
+  });
+  await client.transport.request({ method: 'PUT', path, object: { ...(object as object), spec: { replicas: 5 } } });
+  const scaled = await client.get(Deployment, at);
+  expect(scaled.spec.replicas).toBe(5);
+  expect(scaled.metadata.generation).toBe(2);
+  const stale = await refusal(client.transport.request({ method: 'PUT', path, object: { ...(object as object) } }));
+  expect(stale.code).toBe(409);
 });

@@ -20,6 +20,7 @@ import { MASTERS_GROUP } from './authentication/authenticator.ts';
 import type { TokenIssuer } from './authentication/token-issuer.ts';
 import type { Authorizer } from './authorization/authorizer.ts';
 import { type ClusterAuthorizer, clusterAuthorizer } from './authorization/cluster-authorizer.ts';
+import { expireEvents } from './event-expiry.ts';
 import { inProcessPipeline } from './in-process.ts';
 import { KindInstallation } from './kind-installation.ts';
 import type { LiveLookup } from './live-lookup.ts';
@@ -132,6 +133,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       const repaired = await repairServiceClaims(storage, services);
       if (repaired.added + repaired.removed > 0) log.info('repaired what Services hold', repaired);
       await installation.start();
+      expireEvents({ storage, caches, clock, log, signal: stop.signal });
       await informers.synced(stop.signal);
     },
     async close() {

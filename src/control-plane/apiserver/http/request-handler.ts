@@ -29,6 +29,7 @@ const BEARER = /^Bearer +(\S+) *$/i;
 
 export class RequestHandler {
   readonly #services: RequestHandlerServices;
+  readonly #watches = new Set<AbortController>();
 
   constructor(services: RequestHandlerServices) {
     this.#services = services;
@@ -67,6 +68,25 @@ export class RequestHandler {
     return user;
   }
 
+  /** Watches end as if their time were over: their clients come back, to this server or to another. */
+  endWatches(): void {
+    for (const watch of this.#watches) watch.abort();
+  }
+
+  async #whileServing(exchange: Exchange, serve: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    const watch = new AbortController();
+    const gone = () => watch.abort();
+    exchange.signal.addEventListener('abort', gone, { once: true });
+    this.#watches.add(watch);
+    try {
+      await serve(watch.signal);
+    } finally {
+      this.#watches.delete(watch);
+      exchange.signal.removeEventListener('abort', gone);
+      watch.abort();
+    }
+  }
+
   async #answer(exchange: Exchange, info: RequestInfo): Promise<void> {
     const user = await this.admitted(exchange.request, info); // 401, 403
     if (!info.isResource) return serveNonResource(exchange, info, this.#services); // 404
@@ -81,8 +101,10 @@ export class RequestHandler {
     };
     const wanted = this.#wantedBy(exchange, info); // 406
     if (info.verb === 'watch') {
-      const opened = await pipeline.openWatch(info, request);
-      return sendWatch(exchange, opened, { wanted, query: info.query, now: () => clock.now(), log });
+      return this.#whileServing(exchange, async (signal) => {
+        const opened = await pipeline.openWatch(info, { ...request, signal });
+        return sendWatch(exchange, opened, { wanted, query: info.query, now: () => clock.now(), log });
+      });
     }
     const reply = await this.#dispatched(exchange, info, request);
     if (warnings.length > 0) exchange.set('warning', warningHeaders(warnings));

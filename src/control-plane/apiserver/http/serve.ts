@@ -57,6 +57,7 @@ export function serveHttp(options: ServeOptions): HttpServer {
   return {
     listen: server.listen,
     async close(graceMs) {
+      requests.endWatches();
       await server.close(graceMs);
       forwarder.close();
     },

@@ -36,6 +36,9 @@ const MAX_CONCURRENT_STREAMS = 250;
 /** In MB. Beyond it Node refuses new streams of a session: several answers of 256 KB chunks each must fit. */
 const MAX_SESSION_MEMORY_MB = 256;
 
+/** What a client may send on one connection before it is read: images go to nodes through here. */
+const SESSION_WINDOW_BYTES = 4 * 1024 * 1024;
+
 export function createServer({
   certificate,
   key,
@@ -65,6 +68,7 @@ export function createServer({
     server.on('upgrade', upgrade);
     server.on('session', (session) => {
       sessions.add(session);
+      session.setLocalWindowSize(SESSION_WINDOW_BYTES);
       session.once('close', () => sessions.delete(session));
       session.on('error', (error) => log.debug('a connection broke', { error: error.message }));
     });

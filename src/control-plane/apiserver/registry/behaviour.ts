@@ -4,6 +4,7 @@
  */
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
+import type { UserInfo } from '#client/transport.ts';
 import type { Reply, ResourceCall, VerbServices } from '../resource-call.ts';
 import type { Alongside } from './stored-objects.ts';
 
@@ -15,6 +16,7 @@ export interface Prepared<T> {
 
 export interface BehaviourContext {
   services: VerbServices;
+  user: UserInfo;
   dryRun: boolean;
 }
 

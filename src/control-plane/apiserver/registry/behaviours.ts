@@ -1,6 +1,7 @@
 /** All kinds that do more than the common strategy. Adding one: a file beside this one, and a line here. */
 import type { TokenIssuer } from '../authentication/token-issuer.ts';
 import type { Behaviour } from './behaviour.ts';
+import { certificateSigningRequestBehaviour } from './certificate-signing-request.ts';
 import { type ComponentCheck, componentStatusBehaviour } from './component-statuses.ts';
 import { definitionBehaviour } from './custom-resource-definition.ts';
 import { deletedObjectReplies } from './deleted-object-replies.ts';
@@ -21,6 +22,7 @@ export interface BehaviourServices {
 
 export const allBehaviours = (services: BehaviourServices): Behaviour[] => [
   bindingBehaviour,
+  certificateSigningRequestBehaviour,
   componentStatusBehaviour(services.componentChecks),
   definitionBehaviour,
   namespaceBehaviour,

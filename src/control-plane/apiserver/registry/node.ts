@@ -5,7 +5,7 @@ import { admissionRequest, type Reply, type ResourceCall, type VerbServices } fr
 import type { Behaviour } from './behaviour.ts';
 import { kubeletOf } from './node-address.ts';
 import { proxied } from './pod-connect.ts';
-import { proxyTarget } from './proxy-target.ts';
+import { proxyTarget, refuseOwnAddress } from './proxy-target.ts';
 
 export const nodeBehaviour: Behaviour<Node> = {
   group: '',
@@ -20,6 +20,7 @@ async function proxyNode(call: ResourceCall, services: VerbServices): Promise<Re
   await services.admission.validate(request);
   const kubelet = await kubeletOf(id, services);
   const isKubelet = port === '' || Number(port) === kubelet.port;
+  if (!isKubelet) refuseOwnAddress(kubelet.host);
   const target = proxied(call, { host: kubelet.host, port: isKubelet ? kubelet.port : Number(port), scheme });
   return { code: 200, forward: isKubelet ? { ...target, security: 'kubelet', serverName: kubelet.nodeName } : target };
 }

@@ -9,7 +9,7 @@ import { isTrue } from '../request-info.ts';
 import { admissionRequest, type Reply, type ResourceCall, type VerbServices } from '../resource-call.ts';
 import type { Forward } from '../streaming/forward.ts';
 import { kubeletOf } from './node-address.ts';
-import { proxyTarget } from './proxy-target.ts';
+import { proxyTarget, refuseOwnAddress } from './proxy-target.ts';
 
 const DEFAULT_CONTAINER = 'kubectl.kubernetes.io/default-container';
 
@@ -112,8 +112,8 @@ export async function proxyPod(call: ResourceCall, services: VerbServices): Prom
   const pod = await podOf({ ...call, info: { ...call.info, name: id } }, services);
   const ip = pod.status?.podIPs?.[0]?.ip ?? pod.status?.podIP;
   const number = portOf(pod, port);
-  if (!ip) throw badRequest(`address not allowed`);
-  return { code: 200, forward: proxied(call, { host: ip, port: number, scheme }) };
+  refuseOwnAddress(ip ?? '');
+  return { code: 200, forward: proxied(call, { host: ip!, port: number, scheme }) };
 }
 
 /** The first container port when none is named. */

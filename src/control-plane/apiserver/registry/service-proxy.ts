@@ -7,7 +7,7 @@ import { notFound, serviceUnavailable } from '#api/machinery/status.ts';
 import { wholeBelow } from '#base/random.ts';
 import { admissionRequest, type Reply, type ResourceCall, type VerbServices } from '../resource-call.ts';
 import { proxied } from './pod-connect.ts';
-import { proxyTarget } from './proxy-target.ts';
+import { proxyTarget, refuseOwnAddress } from './proxy-target.ts';
 
 const SERVICE_NAME = 'kubernetes.io/service-name';
 
@@ -20,6 +20,7 @@ export async function proxyService(call: ResourceCall, services: VerbServices): 
   if (!service) throw notFound(Service, id);
   const endpoint = await endpointOf(service, port, services);
   if (!endpoint) throw serviceUnavailable(`no endpoints available for service ${JSON.stringify(info.name)}`);
+  refuseOwnAddress(endpoint.host);
   return { code: 200, forward: proxied(call, { ...endpoint, scheme }) };
 }
 

@@ -230,6 +230,10 @@ function withoutRevision(object: KubeObject): KubeObject {
   return { ...object, metadata: metadata as KubeObject['metadata'] };
 }
 
+/** What a dry run answers with: nothing was stored, so the version is still the old one. */
+const likeStanding = (result: KubeObject, standing: Stored | undefined): KubeObject =>
+  standing ? withRevision(result, standing.modRevision) : result;
+
 const frozenAt = (hub: KubeObject, revision: Revision): KubeObject => deepFreeze(withRevision(hub, revision));
 
 function sizeChecked(value: Uint8Array): Uint8Array {

@@ -32,6 +32,8 @@ export interface UpgradeHandlerServices {
 /** A node that does not answer the dial is told of soon enough for `kubectl exec` to say so. */
 const DIAL_TIMEOUT_MS = 30_000;
 
+const CREATED_BY_GET = new Set(['exec', 'attach', 'portforward']);
+
 export class UpgradeHandler {
   readonly #services: UpgradeHandlerServices;
 
@@ -71,6 +73,9 @@ export class UpgradeHandler {
       if (!isWebSocket) throw badRequest('a watch can be upgraded to a WebSocket only');
       return answerAsWebSocket({ request, socket, head }, { watch: await pipeline.openWatch(info, incoming) });
     }
+    // A WebSocket begins with a GET, which must not be a way round the right to create.
+    if (info.verb === 'get' && CREATED_BY_GET.has(info.subresource))
+      await pipeline.authorize({ ...info, verb: 'create' }, user); // 403
     const reply = await pipeline.dispatch(info, incoming); // 400, 404, 500
     if (!('forward' in reply)) throw badRequest('this resource cannot be upgraded');
     if (reply.forward.mode === 'stream') {

@@ -2,6 +2,7 @@
  * POST to a collection. The order is part of the contract: webhooks see defaulted objects, validation sees what webhooks made
  * of them. Source: API conventions; order as upstream's handlers/create.go and registry/store.go.
  */
+import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { hasReason, internalError, invalid, StatusError } from '#api/machinery/status.ts';
 import { deepFreeze } from '#base/deep-freeze.ts';
@@ -59,7 +60,10 @@ async function createOnce<T extends KubeObject>(
   const { kind } = call;
   const behaviour = services.behaviours.of(kind);
   const named = withIdentity(admitted, services);
-  const prepared = ((await behaviour?.beforeCreate?.(named, { services, dryRun })) ?? { object: named }) as Prepared<T>;
+  if (behaviour?.beforeCreate) refuseBadMetadata(kind, named); // before anything is looked for on its behalf
+  const prepared = ((await behaviour?.beforeCreate?.(named, { services, user: call.user, dryRun })) ?? {
+    object: named,
+  }) as Prepared<T>;
   const object = deepFreeze(kind.prepareForCreate(prepared.object));
   const errors = kind.validate(object);
   if (errors.length > 0) throw invalid(kind, object.metadata.name ?? '', errors); //       422 Invalid
@@ -71,4 +75,9 @@ async function createOnce<T extends KubeObject>(
   }
   const stored = await services.stored.create(kind, object, prepared.alongside); //         409 AlreadyExists
   return objectReply(kind, stored, 201);
+}
+
+function refuseBadMetadata<T extends KubeObject>(kind: Kind<T>, object: T): void {
+  const errors = kind.validate(object).filter(({ field }) => field.startsWith('metadata.'));
+  if (errors.length > 0) throw invalid(kind, object.metadata.name, errors);
 }

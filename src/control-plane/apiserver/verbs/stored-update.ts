@@ -59,7 +59,7 @@ async function changeOf<T extends KubeObject>(
   const versioned = atCurrentVersion(call, admitted, current); //                          409 Conflict, 422 Invalid
   const prepared: Prepared<T> =
     behaviour?.beforeUpdate && info.subresource !== 'status'
-      ? ((await behaviour.beforeUpdate(versioned, current, { services, dryRun })) as Prepared<T>)
+      ? ((await behaviour.beforeUpdate(versioned, current, { services, user: call.user, dryRun })) as Prepared<T>)
       : { object: versioned };
   const object = deepFreeze(kind.prepareForUpdate(prepared.object, current, info.subresource));
   const errors = kind.validateUpdate(object, current, info.subresource);
