@@ -40,7 +40,10 @@ export function ensureNpmPackages() {
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
   if (!existsSync(stamp) && isInstalledAlready()) return writeFileSync(stamp, wanted);
   say('Installing npm packages (npm ci) …');
-  const result = spawnSync('npm', ['ci', '--no-progress'], { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'] });
+  const result = spawnSync('npm', ['ci', '--no-progress', '--loglevel=error'], {
+    cwd: ROOT,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   if (result.error)
     throw new SetUpFailed(`npm could not be started: ${result.error.message}. Install npm and try again.`);
   if (result.status !== 0) {

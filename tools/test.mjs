@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// `npm test`: does its own set-up, then runs unit, integration and end-to-end tests. The last line counts: `N passed, N failed`.
+// `npm test`: does its own set-up, then runs unit, integration and end-to-end tests, and what needs a machine of its own. The last line counts: `N passed, N failed`.
 // Names of projects as arguments run only those: `npm test -- unit`.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -19,6 +19,7 @@ const PROJECTS = {
   unit: ['src', 'tools/guards'],
   integration: ['test/integration', 'test/wire', 'test/scenarios'],
   e2e: ['test/e2e'],
+  machines: ['test/machines'],
 };
 
 await runTool(async () => {

@@ -32,7 +32,12 @@ test.skipIf(!canBootstrap)(
       ['--mount', '--pid', '--fork', '--kill-child', '--propagation', 'private', 'sh', '-ec', SCRIPT, 'sh', root],
       {
         stdio: ['ignore', 'pipe', 'pipe'],
-        env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root', TERM: 'dumb' },
+        env: {
+          PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+          HOME: '/root',
+          TERM: 'dumb',
+          ...(process.env['NODE_EXTRA_CA_CERTS'] && { NODE_EXTRA_CA_CERTS: process.env['NODE_EXTRA_CA_CERTS'] }),
+        },
       },
     );
     machine = child;
@@ -95,6 +100,7 @@ function rootOf(pid: string): string {
 
 /** $1: the new root. */
 const SCRIPT = `
+mount --bind "$1" "$1"
 mount --rbind /sys "$1/sys"
 mount --rbind /dev "$1/dev"
 mount -t proc proc "$1/proc"

@@ -63,7 +63,7 @@ export function nodeLayout(cluster: ClusterRecord, paths: ClusterPaths, name: st
     cniStateDir: join(runDir, 'cni', 'ipam'),
     holderRecord: join(runDir, 'holder.json'),
     containerdRecord: join(runDir, 'containerd.json'),
-    cgroupRoot: `/kedge/${cluster.name}/${name}`,
+    cgroupRoot: `/kedge/${cluster.name}/${name}/kubepods`,
   };
 }
 

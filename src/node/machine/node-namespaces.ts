@@ -3,7 +3,7 @@
  * node is entered into them with nsenter (Node.js cannot). The mount namespace is shared within itself, so that
  * containers can propagate mounts, and receives from the host but gives nothing back.
  */
-import { access, mkdir, writeFile } from 'node:fs/promises';
+import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, sleep } from '#base/clock.ts';
 import { readJsonFile, writeJsonFile } from './json-file.ts';
@@ -78,7 +78,9 @@ async function startHolder({ layout, clock, program }: HolderOptions, prefix: re
   const waits = program ? [await installed(join(layout.keptDir, 'holder'), program)] : ['sleep', 'infinity'];
   const logFile = join(layout.logs, 'holder.log');
   const child = await spawnDetached({ argv: [...prefix, ...waits], logFile });
-  const mountNamespace = await separated(child.pid, clock);
+  const mountNamespace = await separated(child.pid, clock).catch(async (cause: Error) => {
+    throw new Error(`${cause.message}: ${await lastLine(logFile)}`, { cause });
+  });
   const record = recordOf(child.pid);
   if (!record) throw new Error(`the process that holds node ${layout.name} ended at once; see ${logFile}`);
   const holder = { record, mountNamespace };
@@ -93,10 +95,13 @@ async function separated(pid: number, clock: Clock): Promise<string> {
     const own = mountNamespaceOf(pid);
     // unshare is still itself while it sets the propagation; its command line tells when it has become the holder
     if (own !== undefined && own !== host && !/^(unshare|nsenter)/.test(commandOf(pid))) return own;
-    if (recordOf(pid) === undefined) throw new Error('this machine does not allow new namespaces: unshare failed');
+    if (recordOf(pid) === undefined) throw new Error('the namespaces of a node could not be made');
   }
   throw new Error('the namespaces of a node were not made within 5 s');
 }
+
+const lastLine = async (path: string): Promise<string> =>
+  (await readFile(path, 'utf8')).trimEnd().split('\n').at(-1) ?? '';
 
 const commandOf = (pid: number): string => readOrUndefined(`/proc/${pid}/cmdline`) ?? 'unshare';
 
