@@ -84,7 +84,7 @@ export class StoredObjects {
     });
     if (result.succeeded) return this.#settled(kind, key, { hub, revision: result.revision });
     const standing = result.found[0];
-    if (standing) throw alreadyStands(kind, this.#objectOf(standing));
+    if (standing) throw alreadyStands(kind, decode(standing.value));
     throw takenBy(alongside, result.found.slice(1));
   }
 
@@ -103,88 +103,71 @@ export class StoredObjects {
     kind: Kind<T>,
     at: At,
     { change, mayCreate = false, dryRun = false }: UpdateOptions<T>,
-  ): Promise<StoredState<T> & { outcome: 'created' | 'updated' | 'removed' | 'unchanged' }> {
+  ): Promise<Updated<T>> {
     const key = storageKey(kind, at);
-    const cache = this.#caches.of(kind);
-    let standing = (await cache.get(key, 'any'))?.stored;
-    let isCurrent = false;
+    let standing = (await this.#caches.of(kind).get(key, 'any'))?.stored;
+    let isNewest = false;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const current = standing && this.#objectOf(standing);
-      if (!current && !mayCreate) {
-        if (isCurrent) throw notFound(kind, at.name);
-        [standing, isCurrent] = [await this.#fresh(kind, key), true];
-        continue;
-      }
-      let decided: Change<T>;
-      try {
-        decided = await change(current && fromHub(kind, current));
-      } catch (error) {
-        // The refusal counts only when it was given in view of the newest state.
-        if (isCurrent || !(error instanceof StatusError)) throw error;
-        const fresh = await this.#fresh(kind, key);
-        isCurrent = true;
-        if (fresh?.modRevision === standing?.modRevision) throw error;
-        standing = fresh;
-        continue;
-      }
-      const plan = this.#plan(kind, { key, standing, current, decided });
-      if (plan === 'unchanged') {
-        if (!isCurrent) {
-          const fresh = await this.#fresh(kind, key);
-          isCurrent = true;
-          if (fresh?.modRevision !== standing?.modRevision) {
-            standing = fresh;
-            continue;
-          }
+      const decision = await this.#decide(kind, { key, standing, change, mayCreate });
+      // Not to write counts only when it was decided in view of the newest state; a write finds out by itself.
+      if (!('txn' in decision) && !isNewest) {
+        const newest = await this.#newest(kind, key);
+        isNewest = true;
+        if (newest?.modRevision !== standing?.modRevision) {
+          standing = newest;
+          continue;
         }
-        const cached = cache.peek(key);
-        const same = cached?.revision === standing?.modRevision;
-        return { object: fromHub(kind, deepFreeze(current!)), ...(same && cached && { cached }), outcome: 'unchanged' };
       }
-      if (dryRun) {
-        // As it would be, at the version that it has: nothing was written, so there is no newer one.
-        const object = standing ? frozenAt(plan.result, standing.modRevision) : deepFreeze(plan.result);
-        return { object: fromHub(kind, object), outcome: plan.outcome };
-      }
-      const result = await this.#storage.commit(plan.txn);
-      if (result.succeeded) {
-        if (plan.outcome !== 'removed')
-          return {
-            ...(await this.#settled(kind, key, { hub: plan.result, revision: result.revision })),
-            outcome: plan.outcome,
-          };
-        await cache.waitUntil(result.revision);
-        return { object: fromHub(kind, frozenAt(plan.result, result.revision)), outcome: 'removed' };
-      }
+      if ('refusal' in decision) throw decision.refusal;
+      if (!('txn' in decision)) return this.#unchanged(kind, key, decision.current);
+      if (dryRun)
+        return {
+          object: deepFreeze(fromHub(kind, likeStanding(decision.result, standing))),
+          outcome: decision.outcome,
+        };
+      const result = await this.#storage.commit(decision.txn);
+      if (result.succeeded) return this.#written(kind, { key, decision, revision: result.revision });
       const found = result.found[0];
-      if (found?.modRevision === standing?.modRevision) throw takenBy(plan.alongside, result.found.slice(1));
-      [standing, isCurrent] = [found, true];
+      if (found?.modRevision === standing?.modRevision) throw takenBy(decision.alongside, result.found.slice(1));
+      [standing, isNewest] = [found, true];
     }
     throw timeout('Timeout: Too many concurrent writes of one object', 1);
   }
 
-  #plan<T extends KubeObject>(kind: Kind<T>, { key, standing, current, decided }: Planned<T>): 'unchanged' | Plan {
-    if (decided === 'leave') return 'unchanged';
-    const { alongside } = decided;
-    const when = [{ key, modRevision: standing?.modRevision ?? 0 }, ...(alongside?.when ?? [])];
-    if ('remove' in decided) {
-      const then = [{ delete: key }, ...(alongside?.then ?? [])];
-      return { txn: { when, then }, result: toHub(kind, decided.remove), outcome: 'removed', alongside };
+  async #decide<T extends KubeObject>(
+    kind: Kind<T>,
+    { key, standing, change, mayCreate }: Situation<T>,
+  ): Promise<Decision> {
+    const current = standing && withRevision(decode(standing.value), standing.modRevision);
+    if (!current && !mayCreate) return { refusal: notFound(kind, key.slice(key.lastIndexOf('/') + 1)) };
+    try {
+      const decided = await change(current && fromHub(kind, current));
+      return planOf(kind, { key, standing, current, decided });
+    } catch (error) {
+      if (error instanceof StatusError) return { refusal: error };
+      throw error;
     }
-    const hub = frozenForStore(toHub(kind, decided.put));
-    if (current && !alongside?.then.length && isSameJson(withoutRevision(current), withoutRevision(hub)))
-      return 'unchanged';
-    const then = [{ put: key, value: sizeChecked(encode(hub)) }, ...(alongside?.then ?? [])];
-    return { txn: { when, then }, result: hub, outcome: current ? 'updated' : 'created', alongside };
   }
 
-  async #fresh(kind: Kind, key: string): Promise<Stored | undefined> {
+  #unchanged<T extends KubeObject>(kind: Kind<T>, key: string, current: KubeObject): Updated<T> {
+    const cached = this.#caches.of(kind).peek(key);
+    const isSame = cached && String(cached.revision) === current.metadata.resourceVersion;
+    if (isSame) return { object: cached.object(formOf(kind)) as T, cached, outcome: 'unchanged' };
+    return { object: deepFreeze(fromHub(kind, current)), outcome: 'unchanged' };
+  }
+
+  async #written<T extends KubeObject>(
+    kind: Kind<T>,
+    { key, decision, revision }: { key: string; decision: Plan; revision: Revision },
+  ): Promise<Updated<T>> {
+    const { outcome, result: hub } = decision;
+    if (outcome !== 'removed') return { ...(await this.#settled(kind, key, { hub, revision })), outcome };
+    await this.#caches.of(kind).waitUntil(revision);
+    return { object: fromHub(kind, frozenAt(hub, revision)), outcome };
+  }
+
+  async #newest(kind: Kind, key: string): Promise<Stored | undefined> {
     return (await this.#caches.of(kind).get(key, 'newest'))?.stored;
-  }
-
-  /** With its resourceVersion; the cache's own object when it has it. */
-  #objectOf(stored: Stored): KubeObject {
-    return withRevision(decode(stored.value), stored.modRevision);
   }
 
   async #settled<T extends KubeObject>(
@@ -206,18 +189,48 @@ export interface UpdateOptions<T extends KubeObject> {
   dryRun?: boolean;
 }
 
+export type Updated<T extends KubeObject> = StoredState<T> & {
+  outcome: 'created' | 'updated' | 'removed' | 'unchanged';
+};
+
+interface Situation<T extends KubeObject> {
+  key: string;
+  standing: Stored | undefined;
+  change: UpdateOptions<T>['change'];
+  mayCreate: boolean;
+}
+
 interface Plan {
   txn: Txn;
+  /** The hub object that stands afterwards, or went. */
   result: KubeObject;
   outcome: 'created' | 'updated' | 'removed';
   alongside: Alongside | undefined;
 }
 
-interface Planned<T extends KubeObject> {
+/** `current`: nothing is to be written. */
+type Decision = Plan | { current: KubeObject } | { refusal: StatusError };
+
+interface Decided<T> {
   key: string;
   standing: Stored | undefined;
   current: KubeObject | undefined;
   decided: Change<T>;
+}
+
+function planOf<T extends KubeObject>(kind: Kind<T>, { key, standing, current, decided }: Decided<T>): Decision {
+  if (decided === 'leave') return { current: current! };
+  const { alongside } = decided;
+  const when = [{ key, modRevision: standing?.modRevision ?? 0 }, ...(alongside?.when ?? [])];
+  if ('remove' in decided) {
+    const then = [{ delete: key }, ...(alongside?.then ?? [])];
+    return { txn: { when, then }, result: toHub(kind, decided.remove), outcome: 'removed', alongside };
+  }
+  const hub = frozenForStore(toHub(kind, decided.put));
+  const isSame = current && !alongside?.then.length && isSameJson(withoutRevision(current), withoutRevision(hub));
+  if (isSame) return { current };
+  const then = [{ put: key, value: sizeChecked(encode(hub)) }, ...(alongside?.then ?? [])];
+  return { txn: { when, then }, result: hub, outcome: current ? 'updated' : 'created', alongside };
 }
 
 function frozenForStore(hub: KubeObject): KubeObject {
