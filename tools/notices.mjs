@@ -13,13 +13,22 @@ const DATA_SOURCES = ['kubernetes-models'];
 
 const { packages } = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8'));
 const shipped = Object.entries(packages)
-  .filter(([path, entry]) => path && ((!entry.dev && !entry.optional && !entry.devOptional) || DATA_SOURCES.includes(path.replace('node_modules/', ''))))
+  .filter(
+    ([path, entry]) =>
+      path &&
+      ((!entry.dev && !entry.optional && !entry.devOptional) ||
+        DATA_SOURCES.includes(path.replace('node_modules/', ''))),
+  )
   .map(([path, entry]) => ({ name: path.split('node_modules/').at(-1), path, ...entry }))
   .sort((a, b) => (a.name < b.name ? -1 : 1));
 
 const sections = shipped.map(({ name, version, license, path }) => {
   const folder = join(ROOT, path);
-  const files = existsSync(folder) ? readdirSync(folder).filter((file) => LICENCE_FILE.test(file)).sort() : [];
+  const files = existsSync(folder)
+    ? readdirSync(folder)
+        .filter((file) => LICENCE_FILE.test(file))
+        .sort()
+    : [];
   const texts = files.map((file) => readFileSync(join(folder, file), 'utf8').trim());
   return [`${name} ${version}`, `Licence: ${license ?? 'see its text'}`, '', ...texts].join('\n');
 });

@@ -72,8 +72,15 @@ const SYSTEM_PACKAGES = {
   'busybox-static': () => hasProgram('busybox'),
 };
 
-/** For the tests as well: the third storage backend. */
-export const TEST_PACKAGES = { 'etcd-server': () => hasProgram('etcd') };
+/** For the tests as well: the third storage backend, and the machines that tests make. */
+export const TEST_PACKAGES = {
+  'etcd-server': () => hasProgram('etcd'),
+  'qemu-system-x86': () => hasProgram('qemu-system-x86_64'),
+  debootstrap: () => hasProgram('debootstrap'),
+  cpio: () => hasProgram('cpio'),
+  kmod: () => hasProgram('depmod'),
+  e2fsprogs: () => hasProgram('mke2fs'),
+};
 
 /** As root on Debian: installs what is missing, naming it first. Elsewhere nothing: Kedge itself tells what is missing. */
 export function ensureSystemPackages(more = {}) {

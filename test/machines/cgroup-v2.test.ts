@@ -16,10 +16,6 @@ afterAll(() => {
   if (directory) rmSync(directory, { recursive: true, force: true });
 });
 
-/** What the bundle loads from node_modules: the store's engine and its native parts. */
-const NATIVE =
-  /^(lmdb|msgpackr|msgpackr-extract|@msgpackr-extract|@lmdb|ordered-binary|weak-lru-cache|node-gyp-build-optional-packages|detect-libc)$/;
-
 const SCRIPT = `#!/bin/sh
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t tmpfs tmp /tmp; mount -t tmpfs run /run
@@ -69,7 +65,10 @@ test.skipIf(!canBoot)(
       folders: [
         { from: join(PROJECT, 'dist'), to: 'kedge/dist' },
         { from: join(PROJECT, 'package.json'), to: 'kedge/package.json' },
-        { from: modules, to: 'kedge/node_modules', skip: (path) => !isNative(path, modules) },
+        ...withDependencies('lmdb').map((name) => ({
+          from: join(modules, name),
+          to: join('kedge/node_modules', name),
+        })),
         { from: join(directory, 'image'), to: 'image' },
         { from: await stockKubectl(), to: 'usr/bin/kubectl' },
       ],
@@ -85,7 +84,12 @@ test.skipIf(!canBoot)(
   },
 );
 
-function isNative(path: string, modules: string): boolean {
-  const [first, second] = path.slice(modules.length + 1).split('/');
-  return !first || NATIVE.test(first) || (first.startsWith('@') && NATIVE.test(`${first}/${second}`));
+/** What the bundle loads from node_modules: the store's engine, and what that needs, native parts included. */
+function withDependencies(name: string, seen = new Set<string>()): string[] {
+  const manifest = join(PROJECT, 'node_modules', name, 'package.json');
+  if (seen.has(name) || !existsSync(manifest)) return [...seen]; // native parts for other platforms are not installed
+  seen.add(name);
+  const { dependencies = {}, optionalDependencies = {} } = JSON.parse(readFileSync(manifest, 'utf8'));
+  for (const next of Object.keys({ ...dependencies, ...optionalDependencies })) withDependencies(next, seen);
+  return [...seen];
 }

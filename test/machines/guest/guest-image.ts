@@ -18,7 +18,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 
 const MODULES = [
-  'virtio_mmio',
+  'virtio_pci',
   'virtio_blk',
   'ext4',
   'overlay',
