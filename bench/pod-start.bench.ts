@@ -1,6 +1,6 @@
 /**
  * From creating a pod to its being seen Running, against the same sandbox and container made by CRI on the same node's
- * containerd, turn about; alone and eight at a time. The overhead is the difference of the medians.
+ * containerd, turn about; alone (also without the scheduler) and eight at a time. The overhead is the difference of the medians.
  */
 import { connectContainerd } from '#node/runtime/containerd/containerd.ts';
 import type { ContainerRuntime, PodSandboxConfig } from '#node/runtime/runtime.ts';
@@ -17,6 +17,7 @@ const ALONE = 15;
 const AT_ONCE = 8;
 const ROUNDS = 3;
 const NAMESPACE = 'default';
+const NODE = 'node1';
 const NOTE = 'RunPodSandbox + CreateContainer + StartContainer';
 const TARGET_OVERHEAD_MS = 50;
 
@@ -29,20 +30,20 @@ export async function run(bench: Bench): Promise<Row[]> {
   const cluster = await RealCluster.make(bench, { nodes: 1 });
   bench.say('kedge up, one node');
   await cluster.up();
-  const { containerdSocket } = await cluster.layout('node1');
+  const { containerdSocket } = await cluster.layout(NODE);
   const runtime = connectContainerd({ socketPath: containerdSocket, clock: systemClock });
   bench.atEnd(() => runtime.close());
   const session = await open(cluster.target());
   bench.atEnd(() => session.destroy());
   const watch = await PodWatch.open(session, NAMESPACE);
 
-  const pods = async (count: number): Promise<number[]> => {
+  const pods = async (count: number, nodeName?: string): Promise<number[]> => {
     const names = Array.from({ length: count }, () => nextName());
     const times = await Promise.all(
       names.map(async (name) => {
         const began = performance.now();
         const running = watch.running(name);
-        await exchange(session, { method: 'POST', path: podsPath(NAMESPACE), body: podBody(name) });
+        await exchange(session, { method: 'POST', path: podsPath(NAMESPACE), body: podBody(name, nodeName) });
         return (await running) - began;
       }),
     );
@@ -59,9 +60,13 @@ export async function run(bench: Bench): Promise<Row[]> {
 
   bench.say('pods and bare sandboxes, turn about');
   await pods(1); // the first after containerd's start takes longer
+  const named: number[] = [];
   const alone = await turnAbout(
     ALONE,
-    () => pods(1),
+    async () => {
+      named.push(...(await pods(1, NODE)));
+      return pods(1);
+    },
     () => floors(1),
   );
   const many = await turnAbout(
@@ -72,6 +77,7 @@ export async function run(bench: Bench): Promise<Row[]> {
   const floor = { value: median(alone.floors), note: NOTE };
   return [
     timesRow('pod-start/1 pod', alone.pods, floor),
+    timesRow('pod-start/1 pod, node named by the client', named, floor),
     {
       ...sizeRow('pod-start/overhead', 'ms', { value: median(alone.pods) - median(alone.floors) }),
       target: TARGET_OVERHEAD_MS,
@@ -93,7 +99,7 @@ let made = 0;
 const nextName = (): string => `bench-${made++}`;
 
 /** The pause image also as the container: nothing starts faster. */
-const podBody = (name: string): string =>
+const podBody = (name: string, nodeName?: string): string =>
   JSON.stringify({
     apiVersion: 'v1',
     kind: 'Pod',
@@ -101,6 +107,7 @@ const podBody = (name: string): string =>
     spec: {
       containers: [{ name: 'main', image: PAUSE_IMAGE, imagePullPolicy: 'Never' }],
       terminationGracePeriodSeconds: 0,
+      ...(nodeName && { nodeName }),
     },
   });
 
