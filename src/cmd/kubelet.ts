@@ -1,4 +1,5 @@
 /** The process `kubelet` of a node. Pods outlive it. */
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startKubelet } from '#node/kubelet/kubelet.ts';
@@ -14,6 +15,7 @@ export async function runKubelet(args: readonly string[]): Promise<void> {
   const component = componentProcess('kubelet');
   const access = { folder: config.credentialsDir, file: 'kubelet.conf', userAgent: 'kubelet' };
   const { client, informers } = apiAccess(component, access);
+  const credential = (file: string) => readFile(join(config.credentialsDir, file), 'utf8');
   const runtime = connectContainerd({ socketPath: config.containerdSocket, clock: systemClock });
   const kubelet = await startKubelet({
     nodeName: config.nodeName,
@@ -30,6 +32,11 @@ export async function runKubelet(args: readonly string[]): Promise<void> {
     clusterDomain: config.clusterDomain,
     cgroupRoot: config.cgroupRoot,
     podCIDRs: config.podRanges,
+    server: {
+      certificate: await credential('kubelet.crt'),
+      key: await credential('kubelet.key'),
+      clientCA: await credential('ca.crt'),
+    },
   });
   await component.untilTold();
   await kubelet.close();
