@@ -20,7 +20,6 @@ const PROJECTS = {
   integration: ['test/integration', 'test/wire', 'test/scenarios'],
   e2e: ['test/e2e'],
   machines: ['test/machines'],
-  machines: ['test/machines'],
 };
 
 await runTool(async () => {

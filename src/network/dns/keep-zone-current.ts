@@ -23,7 +23,10 @@ export async function keepZoneCurrent(zone: Zone, informers: Informers, signal: 
       for (const key of new Set([serviceKeyOf(now), serviceKeyOf(before)])) if (key) refresh(key);
     }),
   ];
-  signal.addEventListener('abort', () => stops.forEach((stop) => stop()), { once: true });
+  const stopAll = () => {
+    for (const stop of stops) stop();
+  };
+  signal.addEventListener('abort', stopAll, { once: true });
   await informers.synced(signal);
   for (const service of services.list()) refresh(keyOf(service));
 }

@@ -33,7 +33,9 @@ const informers = {
 } as unknown as Informers;
 
 const stop: AbortController[] = [];
-afterEach(() => stop.splice(0).forEach((controller) => controller.abort()));
+afterEach(() => {
+  for (const controller of stop.splice(0)) controller.abort();
+});
 
 async function start() {
   const controller = new AbortController();

@@ -51,7 +51,7 @@ function responder(zone: Zone, { forward, log }: DnsOptions): Respond {
   return async (message, over) => {
     const query = decoded(message);
     const question = query?.questions?.[0];
-    if (!query || query.type !== 'query' || !question) return undefined; // not a question: silence, as for any noise
+    if (query?.type !== 'query' || !question) return undefined; // not a question: silence, as for any noise
     try {
       const answer = answerFrom(zone, question as Question);
       if (!answer) return await forward(message, over);

@@ -50,7 +50,9 @@ const slice = (...ips: string[]) => ({
 });
 
 const aborts: AbortController[] = [];
-afterEach(() => aborts.splice(0).forEach((controller) => controller.abort()));
+afterEach(() => {
+  for (const controller of aborts.splice(0)) controller.abort();
+});
 
 function start(informers: Informers, nft: (commands: readonly string[]) => Promise<void>, clock = new ManualClock()) {
   const controller = new AbortController();
