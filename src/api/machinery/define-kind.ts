@@ -76,6 +76,7 @@ export interface KindDeclaration<T extends KubeObject> {
   updateHasOwnRules?: boolean;
   validateStatusUpdate?(change: Change<T>): FieldError[];
   warnings?(object: T, current?: T): string[];
+  deprecation?: string;
   columns?: readonly Column<T>[];
   selectableFields?: Readonly<Record<string, Selectable<T>>>;
   allowUnconditionalUpdate?: boolean;
@@ -150,6 +151,7 @@ export function defineKind<T extends KubeObject>(declaration: KindDeclaration<T>
     },
 
     warnings: (object, current) => declaration.warnings?.(object, current) ?? [],
+    ...(declaration.deprecation && { deprecation: declaration.deprecation }),
     columns: declaration.columns ?? STANDARD_COLUMNS,
     selectableFields: declaration.selectableFields ?? {},
     allowUnconditionalUpdate: declaration.allowUnconditionalUpdate ?? true,

@@ -21,14 +21,29 @@ export const root = <T>(path = ''): At<T> => node(path) as At<T>;
 /** The path of one entry of a map: `metadata.labels[app]`. */
 export const keyed = <V>(map: At<Record<string, V>>, key: string): At<V> => node(`${String(map)}[${key}]`) as At<V>;
 
-function node(path: string): Path {
-  const child = (name: string) => (/^\d+$/.test(name) ? `${path}[${name}]` : path ? `${path}.${name}` : name);
-  return new Proxy(NOTHING, {
-    get: (_, name) => {
-      if (name === Symbol.toPrimitive || name === 'toString') return () => path;
-      return typeof name === 'string' ? node(child(name)) : undefined;
-    },
-  }) as Path;
+/** What stands behind a path's proxy. Children are kept, so that the paths of a kind are made once and not for each object. */
+interface Node {
+  path: string;
+  children: Map<string, Path> | undefined;
 }
 
-const NOTHING = Object.freeze(Object.create(null));
+/** List places beyond are made anew each time: a long list must not leave its paths behind. */
+const KEPT_PLACES = 8;
+
+const handler: ProxyHandler<Node> = {
+  get(target, name) {
+    if (name === Symbol.toPrimitive || name === 'toString') return () => target.path;
+    if (typeof name !== 'string') return undefined;
+    const kept = target.children?.get(name);
+    if (kept) return kept;
+    const isPlace = /^\d+$/.test(name);
+    const child = node(isPlace ? `${target.path}[${name}]` : target.path ? `${target.path}.${name}` : name);
+    if (!isPlace || Number(name) < KEPT_PLACES) {
+      target.children ??= new Map();
+      target.children.set(name, child);
+    }
+    return child;
+  },
+};
+
+const node = (path: string): Path => new Proxy<Node>({ path, children: undefined }, handler) as unknown as Path;

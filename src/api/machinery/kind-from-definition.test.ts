@@ -97,7 +97,7 @@ test('status and spec are changed apart, and the spec alone moves the generation
 test('another version is the stored one under another name', () => {
   expect(old.hub?.kind).toBe(Gate);
   expect(old.hub?.fromHub(gate({ width: 1 })).apiVersion).toBe('example.com/v1alpha1');
-  expect(old.warnings(gate({}))).toEqual(['example.com/v1alpha1 Gate is deprecated']);
+  expect(old.deprecation).toBe('example.com/v1alpha1 Gate is deprecated');
 });
 
 test('a registry serves it until it is taken away', () => {

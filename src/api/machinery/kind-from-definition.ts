@@ -54,8 +54,9 @@ function kindOf({ spec }: CustomResourceDefinition, version: CustomResourceDefin
       },
       ...(status && { prepareForCreate: withoutStatus }),
       ...(hub && { hub: { kind: hub, toHub: retyped(hub), fromHub: retyped({ group, version: version.name }) } }),
-      warnings: () =>
-        version.deprecated ? [version.deprecationWarning ?? `${apiVersion} ${names.kind} is deprecated`] : [],
+      ...(version.deprecated && {
+        deprecation: version.deprecationWarning ?? `${apiVersion} ${names.kind} is deprecated`,
+      }),
       columns: columnsOf(version.additionalPrinterColumns ?? []),
       selectableFields: Object.fromEntries(
         (version.selectableFields ?? []).map(({ jsonPath }) => selectable(jsonPath)),

@@ -66,6 +66,8 @@ export interface Kind<T extends KubeObject = KubeObject> {
   validateUpdate(next: T, current: T, subresource: string): FieldError[];
   /** Texts for `Warning: 299` headers. */
   warnings(object: T, current?: T): string[];
+  /** A warning for every request of this kind, whatever it does. */
+  deprecation?: string;
   columns: readonly Column<T>[];
   /** Beyond metadata.name and metadata.namespace. */
   selectableFields: Readonly<Record<string, Selectable<T>>>;

@@ -1,7 +1,7 @@
 /** Lease: who holds something, and since when; also the heartbeat of a node. Source: API reference, coordination.k8s.io/v1. */
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
-import { invalidValue } from '#api/machinery/field-error.ts';
+import { forbiddenField } from '#api/machinery/field-error.ts';
 import { follows, isAbove, isNotNegative } from '#api/machinery/field-rules.ts';
 import { qualifiedName } from '#api/machinery/names.ts';
 
@@ -24,7 +24,7 @@ export const Lease = defineKind<schema.Lease>({
       ? []
       : follows(at.spec.strategy, spec.strategy, qualifiedName)),
     ...(spec.preferredHolder && !spec.strategy
-      ? [invalidValue(at.spec.preferredHolder, spec.preferredHolder, 'may only be specified if `strategy` is defined')]
+      ? [forbiddenField(at.spec.preferredHolder, 'may only be specified if `strategy` is defined')]
       : []),
   ],
   columns: [nameColumn(), column('Holder', 'string', ({ spec }) => spec.holderIdentity ?? ''), ageColumn()],

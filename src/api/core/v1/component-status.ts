@@ -15,7 +15,7 @@ export const ComponentStatus = defineKind<schema.ComponentStatus>({
   shortNames: ['cs'],
   verbs: ['get', 'list'],
   virtual: true,
-  warnings: () => ['v1 ComponentStatus is deprecated in v1.19+'],
+  deprecation: 'v1 ComponentStatus is deprecated in v1.19+',
   columns: [
     nameColumn(),
     column('Status', 'string', (component) => {

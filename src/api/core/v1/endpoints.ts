@@ -19,6 +19,7 @@ export const Endpoints = defineKind<schema.Endpoints>({
   scope: 'Namespaced',
   shortNames: ['ep'],
   storagePrefix: 'services/endpoints',
+  deprecation: 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice',
   defaults: (endpoints) =>
     ({
       ...endpoints,

@@ -9,7 +9,7 @@ import { type FieldError, invalidValue, requiredValue } from '#api/machinery/fie
 import type { At } from '#api/machinery/field-path.ts';
 import { follows, isImmutable } from '#api/machinery/field-rules.ts';
 import type { Column } from '#api/machinery/kind.ts';
-import { dns1123Subdomain, qualifiedName } from '#api/machinery/names.ts';
+import { dns1123Subdomain, pathSegment, qualifiedName } from '#api/machinery/names.ts';
 
 export type Event = schema.Event;
 
@@ -56,6 +56,7 @@ export const Event = defineKind<schema.Event>({
   scope: 'Namespaced',
   shortNames: ['ev'],
   shortLived: true,
+  name: pathSegment,
   defaults: (event) => ({ ...(event as schema.Event), involvedObject: event.involvedObject ?? {} }),
   validate: (event, at) => [...validateNamespace(event, at), ...(event.eventTime ? validateNewStyle(event, at) : [])],
   validateUpdate: ({ next, current, at }) =>

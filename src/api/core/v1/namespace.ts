@@ -26,17 +26,11 @@ export const Namespace = defineKind<schema.Namespace>({
   name: dns1123Label,
 
   defaults: (namespace) => ({
-    ...(namespace as schema.Namespace),
-    metadata: {
-      ...namespace.metadata,
-      ...(namespace.metadata.name && {
-        labels: { ...namespace.metadata.labels, [NAMESPACE_NAME_LABEL]: namespace.metadata.name },
-      }),
-    },
+    ...withNameLabel(namespace as schema.Namespace),
     spec: { finalizers: [], ...namespace.spec } as schema.NamespaceSpec,
   }),
   prepareForCreate: (namespace) => ({
-    ...namespace,
+    ...withNameLabel(namespace), // again, for a name that was generated
     spec: { ...namespace.spec, finalizers: [...new Set([...(namespace.spec.finalizers ?? []), FINALIZER])] },
     status: { phase: 'Active' },
   }),
@@ -60,6 +54,15 @@ export const Namespace = defineKind<schema.Namespace>({
   columns: [nameColumn(), column('Status', 'string', ({ status }) => status?.phase), ageColumn()],
   selectableFields: { name: ({ metadata }) => metadata.name, 'status.phase': ({ status }) => status?.phase ?? '' },
 });
+
+function withNameLabel(namespace: schema.Namespace): schema.Namespace {
+  const { metadata } = namespace;
+  if (!metadata.name || metadata.labels?.[NAMESPACE_NAME_LABEL] === metadata.name) return namespace;
+  return {
+    ...namespace,
+    metadata: { ...metadata, labels: { ...metadata.labels, [NAMESPACE_NAME_LABEL]: metadata.name } },
+  };
+}
 
 function validateFinalizer(finalizer: string, at: Path): FieldError[] {
   const complaints = qualifiedName(finalizer);

@@ -56,6 +56,9 @@ export const Node = defineKind<schema.Node>({
       errors.push(forbiddenField(at.spec.podCIDRs, 'node updates may not change podCIDR except from "" to valid'));
     if (current.spec.providerID && next.spec.providerID !== current.spec.providerID)
       errors.push(forbiddenField(at.spec.providerID, 'node updates may not change providerID except from "" to valid'));
+    const text =
+      'node updates may only change labels, taints, or capacity (or configSource, if the DynamicKubeletConfig feature gate is enabled)';
+    if (!isEqual(withoutChangeable(next), withoutChangeable(current))) errors.push(forbiddenField('', text));
     return errors;
   },
   validateStatusUpdate: ({ next, at }) => [
@@ -81,6 +84,11 @@ export const Node = defineKind<schema.Node>({
   ],
   selectableFields: { 'spec.unschedulable': ({ spec }) => String(spec.unschedulable ?? false) },
 });
+
+function withoutChangeable({ spec }: schema.Node): Partial<schema.NodeSpec> {
+  const { taints: _, unschedulable: __, podCIDR: ___, podCIDRs: ____, providerID: _____, ...fixed } = spec;
+  return fixed;
+}
 
 /** `control-plane,worker`, from the node's labels; sorted. */
 export function rolesOf({ metadata }: schema.Node): string[] {

@@ -5,6 +5,7 @@ import { defineKind } from '#api/machinery/define-kind.ts';
 import type { FieldError } from '#api/machinery/field-error.ts';
 import { isRequired } from '#api/machinery/field-rules.ts';
 import type { Selectable } from '#api/machinery/kind.ts';
+import { pathSegment } from '#api/machinery/names.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 
 export type Event = schema.EventsV1Event;
@@ -49,6 +50,7 @@ export const Event = defineKind<schema.EventsV1Event>({
   scope: 'Namespaced',
   shortNames: ['ev'],
   shortLived: true,
+  name: pathSegment,
   hub: { kind: CoreEvent, toHub, fromHub },
   validate: (event, at) => [
     ...isRequired(at.eventTime, event.eventTime),
