@@ -1,5 +1,5 @@
 /** A pod under pure cgroup v2, as users' machines have it: the whole cluster runs in a small guest of qemu's. */
-import { existsSync, mkdirSync, mkdtempSync, rmSync, copyFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { bootGuest } from './guest/boot.ts';
