@@ -1,5 +1,5 @@
 /** From a container of the spec to a running one: image, configuration, creation, start, postStart. */
-import type { Container, LifecycleHandler, Pod, Secret } from '#api/generated/schema.ts';
+import type { LifecycleHandler, Secret } from '#api/generated/schema.ts';
 import type { Clock } from '#base/clock.ts';
 import {
   type ContainerRuntime,

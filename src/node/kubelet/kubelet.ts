@@ -37,6 +37,7 @@ import { Probes } from './probes/probes.ts';
 import { ReferencedObjects } from './referenced-objects.ts';
 import { RuntimePods } from './runtime-pods.ts';
 import { RuntimeWatcher } from './runtime-watcher.ts';
+import { type KubeletServer, startKubeletServer } from './server/kubelet-server.ts';
 import { StatusWriter } from './status-writer.ts';
 import { type Mounter, systemMounter } from './volumes/mounter.ts';
 import { PodVolumes } from './volumes/pod-volumes.ts';
@@ -70,6 +71,8 @@ export interface KubeletOptions {
   resolvConf?: string;
   hosts?: string;
   mounter?: Mounter;
+  /** The kubelet's own HTTPS API on `port`, in PEM; none without it. */
+  server?: { certificate: string; key: string; clientCA: string; host?: string };
 }
 
 export interface Kubelet {
@@ -86,6 +89,8 @@ export interface Kubelet {
   lastRelistMs(): number | undefined;
   /** Says again how the node is: an image has come or gone. */
   reportNode(): void;
+  /** Where its API listens; undefined without one. */
+  serverPort(): number | undefined;
   close(): Promise<void>;
 }
 
@@ -238,9 +243,8 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
   await informers.synced(signal);
   const unsubscribe = followPods(pods, workers);
   await watcher.start();
-  log.info('kubelet is running', { node: nodeName });
-
-  return {
+  let server: KubeletServer | undefined;
+  const kubelet: Kubelet = {
     nodeName,
     runtime,
     runtimePods,
@@ -250,7 +254,9 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     statusOf: (pod) => writer.statusOf(pod.metadata.uid) ?? pod.status,
     lastRelistMs: () => watcher.lastRelistMs,
     reportNode: () => registration.reportNow(),
+    serverPort: () => server?.port,
     async close() {
+      await server?.close();
       unsubscribe();
       watcher.close();
       workers.close();
@@ -259,6 +265,19 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
       stop.abort();
     },
   };
+  if (options.server)
+    server = await startKubeletServer({
+      kubelet,
+      client,
+      clock,
+      log,
+      ...options.server,
+      port: options.port,
+      memoryBytes: machine.memoryBytes,
+      root: directories.root,
+    });
+  log.info('kubelet is running', { node: nodeName });
+  return kubelet;
 }
 
 function followPods(pods: Informer<Pod>, workers: PodWorkers): () => void {

@@ -238,12 +238,11 @@ test('exec over v5 takes eight megabytes of input and sees its end', async () =>
 });
 
 test('a terminal has the size that the client says', async () => {
-  const query =
-    'input=1&output=1&tty=1&command=/bin/sh&command=-c&command=until+stty+size+2%3E%2Fdev%2Fnull%3B+do+sleep+0.05%3B+done';
+  const script = 'while [ -z "$(stty size 2>/dev/null)" ]; do sleep 0.05; done; stty size'; // 0 0 until it is told
+  const query = `input=1&output=1&tty=1&command=/bin/sh&command=-c&command=${encodeURIComponent(script)}`;
   const client = new WebSocket(`wss://127.0.0.1:${port()}/exec/default/web/main?${query}`, ['v5.channel.k8s.io'], tls);
   let said = '';
   client.on('message', (raw: Buffer) => {
-    console.log(JSON.stringify(raw.toString()));
     if (raw[0] === 1) said += raw.subarray(1).toString();
   });
   await once(client, 'open');

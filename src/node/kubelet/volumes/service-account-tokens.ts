@@ -1,6 +1,6 @@
 /** Tokens of service accounts, bound to their pod, asked for again after 80 % of their life or a day. */
 import { ServiceAccount } from '#api/core/v1/service-account.ts';
-import type { TokenRequest, Pod, ServiceAccountTokenProjection } from '#api/generated/schema.ts';
+import type { Pod, ServiceAccountTokenProjection } from '#api/generated/schema.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Client } from '#client/client.ts';
 
@@ -9,6 +9,11 @@ interface Held {
   expiresAt: number;
   refreshAt: number;
   podUid: string;
+}
+
+/** The part of a TokenRequest's answer that counts here. */
+interface Answer {
+  status?: { token?: string; expirationTimestamp?: string };
 }
 
 const DAY_MS = 24 * 3600 * 1000;
@@ -57,7 +62,7 @@ export class ServiceAccountTokens {
     };
     const now = this.#clock.now();
     const at = { namespace, name: account, subresource: 'token' };
-    const { status } = (await this.#client.createSubresource(ServiceAccount, at, body)) as TokenRequest;
+    const { status } = (await this.#client.createSubresource(ServiceAccount, at, body)) as Answer;
     if (!status?.token || !status.expirationTimestamp)
       throw new Error('the token request was answered without a token');
     const expiresAt = Date.parse(status.expirationTimestamp);

@@ -1,0 +1,124 @@
+/**
+ * Exec and attach: from a client's WebSocket channels to the SPDY streams of the runtime. The runtime's own WebSockets
+ * cannot say that input is over, so `kubectl cp` would hang on them; SPDY can.
+ */
+import type { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import type { WebSocket } from 'ws';
+import { CHANNEL, type ChannelCodec, codecFor } from './channel-protocol.ts';
+import { upgradeToSpdy } from './runtime-stream.ts';
+import { SpdyConnection, type SpdyStream } from './spdy/connection.ts';
+import type { AcceptedSocket } from './web-sockets.ts';
+
+export interface CommandStreams {
+  stdin: boolean;
+  stdout: boolean;
+  stderr: boolean;
+  tty: boolean;
+}
+
+const PROTOCOLS = ['v4.channel.k8s.io'];
+const NORMAL_CLOSURE = 1000;
+/** More waiting to be sent than this, and the container's output is held up. */
+const MAX_WAITING_BYTES = 1024 * 1024;
+
+interface Streams {
+  error: SpdyStream;
+  stdin: SpdyStream | undefined;
+  stdout: SpdyStream | undefined;
+  stderr: SpdyStream | undefined;
+  resize: SpdyStream | undefined;
+}
+
+/** Resolves when it is over. @throws HttpError when the runtime does not take it */
+export async function bridgeCommand(
+  url: string,
+  wanted: CommandStreams,
+  accept: () => Promise<AcceptedSocket>,
+): Promise<void> {
+  const { socket, head } = await upgradeToSpdy(url, { protocols: PROTOCOLS });
+  if (head.length > 0) socket.unshift(head);
+  const connection = new SpdyConnection(socket, { side: 'client' });
+  try {
+    const streams = await openStreams(connection, wanted);
+    const { client, protocol } = await accept();
+    const codec = codecFor(protocol);
+    announce(client, codec, wanted);
+    takeInput(client, codec, streams);
+    client.once('close', () => connection.destroy());
+    client.once('error', () => client.terminate());
+    await giveOutput(client, codec, streams);
+    client.close(NORMAL_CLOSURE);
+  } finally {
+    connection.destroy();
+  }
+}
+
+/** In the order in which the runtime waits for them. */
+async function openStreams(connection: SpdyConnection, wanted: CommandStreams): Promise<Streams> {
+  const open = async (streamType: string) => {
+    const stream = await connection.open(new Map([['streamtype', streamType]]));
+    return stream;
+  };
+  const streams: Streams = {
+    error: await open('error'),
+    stdin: wanted.stdin ? await open('stdin') : undefined,
+    stdout: wanted.stdout ? await open('stdout') : undefined,
+    stderr: wanted.stderr && !wanted.tty ? await open('stderr') : undefined,
+    resize: wanted.tty ? await open('resize') : undefined,
+  };
+  const opened = Object.values(streams).filter((stream) => stream !== undefined) as SpdyStream[];
+  await Promise.all(opened.map(({ accepted }) => accepted));
+  for (const stream of [streams.error, streams.stdout, streams.stderr]) stream?.end(); // nothing goes this way
+  return streams;
+}
+
+/** An empty message tells the client that it is connected. */
+function announce(client: WebSocket, codec: ChannelCodec, { stdout, stderr }: CommandStreams): void {
+  const channel = stdout ? CHANNEL.stdout : stderr ? CHANNEL.stderr : CHANNEL.error;
+  client.send(codec.encode(channel, Buffer.alloc(0)));
+}
+
+function takeInput(client: WebSocket, codec: ChannelCodec, { stdin, resize }: Streams): void {
+  client.on('message', (raw, isBinary) => {
+    const message = codec.decode(Array.isArray(raw) ? Buffer.concat(raw) : Buffer.from(raw as Buffer), isBinary);
+    if (!message) return;
+    if ('closed' in message) {
+      if (message.closed === CHANNEL.stdin) stdin?.end();
+      return;
+    }
+    const to = message.channel === CHANNEL.stdin ? stdin : message.channel === CHANNEL.resize ? resize : undefined;
+    if (!to || to.writableEnded || to.destroyed || message.data.length === 0) return;
+    if (to.write(message.data)) return;
+    client.pause();
+    to.once('drain', () => client.resume());
+  });
+}
+
+async function giveOutput(client: WebSocket, codec: ChannelCodec, streams: Streams): Promise<void> {
+  const status = buffer(streams.error);
+  await Promise.all([
+    streams.stdout && pour(streams.stdout, client, (data) => codec.encode(CHANNEL.stdout, data)),
+    streams.stderr && pour(streams.stderr, client, (data) => codec.encode(CHANNEL.stderr, data)),
+    status,
+  ]);
+  const said = codec.statusAsJson ? await status : failureOf(await status);
+  if (said.length > 0) await send(client, codec.encode(CHANNEL.error, said));
+}
+
+async function pour(from: Readable, client: WebSocket, encode: (data: Buffer) => Buffer | string): Promise<void> {
+  for await (const chunk of from as AsyncIterable<Buffer>) {
+    const sent = send(client, encode(chunk));
+    if (client.bufferedAmount > MAX_WAITING_BYTES) await sent;
+  }
+}
+
+function send(client: WebSocket, message: Buffer | string): Promise<void> {
+  return new Promise((resolve) => client.send(message, () => resolve())); // a client that has gone is noticed by its close
+}
+
+function failureOf(status: Buffer): Buffer {
+  if (status.length === 0) return status;
+  const { status: result, message = '' } = JSON.parse(status.toString('utf8')) as { status?: string; message?: string };
+  return result === 'Success' ? Buffer.alloc(0) : Buffer.from(message);
+}

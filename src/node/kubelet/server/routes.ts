@@ -1,0 +1,116 @@
+/** The kubelet's ordinary paths. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '#base/clock.ts';
+import type { Kubelet } from '../kubelet.ts';
+import { serveContainerLogs } from './container-logs.ts';
+import { HttpError } from './http-error.ts';
+import { kubeletMetrics, resourceMetrics } from './metrics.ts';
+import { findPod, findRunning } from './pod-lookup.ts';
+import type { Stats } from './stats.ts';
+
+export interface RouteServices {
+  kubelet: Kubelet;
+  clock: Clock;
+  stats: Stats;
+}
+
+export interface Exchange {
+  request: IncomingMessage;
+  response: ServerResponse;
+  url: URL;
+}
+
+export interface Route {
+  method: 'GET' | 'POST' | 'PUT';
+  path: RegExp;
+  serve(exchange: Exchange, services: RouteServices): Promise<void>;
+}
+
+/** The runtime's containers must have been seen within this, or the kubelet is not healthy. Upstream's relist threshold. */
+const STALE_MS = 180_000;
+
+export const routes: readonly Route[] = [
+  {
+    method: 'GET',
+    path: /^\/healthz(\/ping|\/syncloop)?$/,
+    async serve({ response }, { kubelet, clock }) {
+      const seen = kubelet.lastRelistMs();
+      if (seen === undefined || clock.monotonicMs() - seen > STALE_MS)
+        throw new HttpError(500, 'healthz check failed: the container runtime was not seen for three minutes');
+      send(response, 'text/plain; charset=utf-8', 'ok');
+    },
+  },
+  {
+    method: 'GET',
+    path: /^\/(pods|runningpods)\/?$/,
+    async serve({ response, url }, { kubelet }) {
+      const all = kubelet.pods
+        .list()
+        .map((pod) => ({ ...pod, apiVersion: 'v1', kind: 'Pod', status: kubelet.statusOf(pod) }));
+      const items = url.pathname.startsWith('/running') ? all.filter(({ status }) => status?.phase === 'Running') : all;
+      send(response, 'application/json', JSON.stringify({ kind: 'PodList', apiVersion: 'v1', metadata: {}, items }));
+    },
+  },
+  {
+    method: 'GET',
+    path: /^\/containerLogs\/[^/]+\/[^/]+\/[^/]+$/,
+    async serve({ response, url }, services) {
+      const [namespace, pod, container] = segments(url);
+      await serveContainerLogs({ namespace, pod, container, query: url.searchParams }, response, services);
+    },
+  },
+  {
+    method: 'POST',
+    path: /^\/run\/[^/]+\/[^/]+\/[^/]+$/,
+    async serve({ response, url }, { kubelet }) {
+      const [namespace, pod, container] = segments(url);
+      const { id } = findRunning(await findPod(kubelet, namespace, pod), container);
+      const { stdout, stderr } = await kubelet.runtime.execSync(id, url.searchParams.getAll('cmd'), 0);
+      send(response, 'text/plain; charset=utf-8', Buffer.concat([stdout, stderr]));
+    },
+  },
+  {
+    method: 'GET',
+    path: /^\/stats\/summary\/?$/,
+    async serve({ response }, { stats }) {
+      send(response, 'application/json', JSON.stringify(await stats.summary()));
+    },
+  },
+  {
+    method: 'GET',
+    path: /^\/metrics$/,
+    async serve({ response }, { kubelet }) {
+      send(response, METRICS_TYPE, await kubeletMetrics(kubelet));
+    },
+  },
+  {
+    method: 'GET',
+    path: /^\/metrics\/resource$/,
+    async serve({ response }, { stats }) {
+      send(response, METRICS_TYPE, resourceMetrics(await stats.summary()));
+    },
+  },
+  {
+    method: 'PUT',
+    path: /^\/images\/?$/,
+    /** The body is an OCI or Docker image archive; it is handed on as it comes. */
+    async serve({ request, response }, { kubelet }) {
+      const images = await kubelet.runtime.importImage(request);
+      kubelet.reportNode();
+      send(response, 'application/json', JSON.stringify({ images }));
+    },
+  },
+];
+
+const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+
+function send(response: ServerResponse, type: string, body: string | Buffer): void {
+  response.writeHead(200, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body) });
+  response.end(body);
+}
+
+/** What stands behind the first part of the path. */
+function segments(url: URL): [string, string, string] {
+  const [, namespace = '', pod = '', container = ''] = url.pathname.split('/').slice(1).map(decodeURIComponent);
+  return [namespace, pod, container];
+}
