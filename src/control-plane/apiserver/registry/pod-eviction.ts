@@ -3,10 +3,10 @@
  * two evictions never share the last allowance. Source: documentation, "API-initiated Eviction"; upstream's eviction.go.
  */
 import { Pod } from '#api/core/v1/pod.ts';
-import type { Eviction, PodCondition, PodDisruptionBudget, PodStatus } from '#api/generated/schema.ts';
-import type { Kind } from '#api/machinery/kind.ts';
+import type { Eviction, PodCondition, PodStatus } from '#api/generated/schema.ts';
 import { isEverything, matchesLabels, selectorFrom } from '#api/machinery/label-selector.ts';
 import { badRequest, forbidden, hasReason, internalError, notFound, StatusError } from '#api/machinery/status.ts';
+import { PodDisruptionBudget } from '#api/policy/v1/pod-disruption-budget.ts';
 import { decodeBody } from '../decode-object.ts';
 import { admissionRequest, type Reply, type ResourceCall, type VerbServices } from '../resource-call.ts';
 import { removeStored } from '../verbs/delete.ts';
@@ -52,14 +52,9 @@ const isGone = ({ metadata, status }: Pod): boolean =>
   status?.phase === 'Failed' ||
   status?.phase === 'Pending';
 
-const budgetKind = ({ kinds }: VerbServices) =>
-  kinds.byKind('policy', 'v1', 'PodDisruptionBudget') as Kind<PodDisruptionBudget> | undefined;
-
 async function budgetOf(pod: Pod, services: VerbServices): Promise<PodDisruptionBudget | undefined> {
   const { namespace = '', labels } = pod.metadata;
-  const kind = budgetKind(services);
-  if (!kind) return undefined;
-  const { items } = await services.caches.of(kind).list({ freshness: 'newest', namespace });
+  const { items } = await services.caches.of(PodDisruptionBudget).list({ freshness: 'newest', namespace });
   const budgets = items.map((item) => item.object() as unknown as PodDisruptionBudget);
   const matching = budgets.filter(({ spec }) => {
     const selector = selectorFrom(spec.selector);
@@ -88,7 +83,7 @@ async function charge(
   const { namespace = '', name } = budget.metadata;
   try {
     await services.stored.update(
-      budgetKind(services)!,
+      PodDisruptionBudget,
       { namespace, name },
       {
         dryRun,

@@ -15,6 +15,7 @@ import { Service } from '#api/core/v1/service.ts';
 import type { ServiceSpec } from '#api/generated/schema.ts';
 import { type FieldError, invalidValue } from '#api/machinery/field-error.ts';
 import { internalError, invalid } from '#api/machinery/status.ts';
+import { IPAddress } from '#api/networking/v1/ip-address.ts';
 import { type AddressRange, addressRange, candidates, type IpFamily } from './address-range.ts';
 import type { Behaviour, BehaviourContext, Prepared } from './behaviour.ts';
 import { ipAddressFor, ipAddressKey, nodePortKey, nodePortValue } from './service-claims.ts';
@@ -186,8 +187,7 @@ async function freeAddress(
 }
 
 async function addressTaken(ip: string, { services }: BehaviourContext): Promise<boolean> {
-  const kind = services.kinds.byKind('networking.k8s.io', 'v1', 'IPAddress');
-  return kind !== undefined && (await services.stored.peek(kind, { name: ip })) !== undefined;
+  return (await services.stored.peek(IPAddress, { name: ip })) !== undefined;
 }
 
 async function portsInUse({ services }: BehaviourContext): Promise<Set<number>> {
