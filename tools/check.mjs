@@ -12,7 +12,7 @@ const STEPS = [
   ['types', [bin('tsc'), '-b']],
   ['lint', [bin('biome'), 'lint', '--diagnostic-level=error', '.']],
   ['format', [bin('biome'), 'format', '.']],
-  ['guards', [bin('vitest'), 'run', '--project', 'unit', '--dir', 'tools/guards']],
+  ['guards', [bin('vitest'), 'run', '--project', 'unit', '--reporter=dot', 'tools/guards/']],
   ['notices', [process.execPath, join(ROOT, 'tools/notices.mjs'), '--check']],
 ];
 

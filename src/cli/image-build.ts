@@ -16,6 +16,8 @@ import { findCluster, type Selection } from './cluster-selection.ts';
 import { type CliContext, UserError } from './context.ts';
 import type { ControlClient } from './control-client.ts';
 import type { BuildOptions } from './image.ts';
+import { type Archive, uploadImage } from './image-upload.ts';
+import { localApi } from './local-api.ts';
 
 export async function buildImage(
   context: CliContext,
@@ -28,8 +30,8 @@ export async function buildImage(
     context.note(`${image.name} (${image.digest}) is in ${options.output}.`);
     return;
   }
-  const nodes = await (await runningCluster(context, options)).importImage(packImage(image));
-  context.note(`${image.name} (${image.digest}) is on ${nodes.map(({ node }) => node).join(', ')}.`);
+  const nodes = await upload(context, options, () => packImage(image));
+  context.note(`${image.name} (${image.digest}) is on ${nodes.join(', ')}.`);
 }
 
 async function assembled(context: CliContext, folder: string | undefined, options: BuildOptions): Promise<Image> {
@@ -69,20 +71,23 @@ function environment(pairs: readonly string[]): Record<string, string> {
 }
 
 export async function importArchive(context: CliContext, archive: string, selection: Selection): Promise<void> {
-  const control = await runningCluster(context, selection);
   const found = await stat(archive).catch(() => undefined);
   if (!found?.isFile()) throw new UserError(`There is no file "${archive}".`);
   const { names } = await checkArchive(createReadStream(archive));
-  const nodes = await control.importImage(createReadStream(archive));
-  context.note(
-    `${names.join(', ')} ${names.length === 1 ? 'is' : 'are'} on ${nodes.map(({ node }) => node).join(', ')}.`,
-  );
+  const nodes = await upload(context, selection, () => createReadStream(archive));
+  context.note(`${names.join(', ')} ${names.length === 1 ? 'is' : 'are'} on ${nodes.join(', ')}.`);
 }
 
 export async function listNodeImages(context: CliContext, selection: Selection): Promise<void> {
   for (const { node, images } of await (await runningCluster(context, selection)).images()) {
     for (const { name, digest } of images) context.out(`${node}  ${name}  ${digest}`);
   }
+}
+
+async function upload(context: CliContext, selection: Selection, archive: Archive): Promise<string[]> {
+  await runningCluster(context, selection);
+  const { kubeconfig } = (await findCluster(context, selection)).paths;
+  return uploadImage({ api: localApi(kubeconfig, context.clock), kubeconfig, archive });
 }
 
 async function runningCluster(context: CliContext, selection: Selection): Promise<ControlClient> {
