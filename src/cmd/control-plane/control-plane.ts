@@ -10,13 +10,13 @@ import { ensureBootstrapObjects } from '#control-plane/apiserver/authorization/e
 import { rulesOf } from '#control-plane/controllers/controller-roles.ts';
 import { controllersFor } from '#control-plane/controllers/index.ts';
 import { startControllers } from '#control-plane/controllers/start-controllers.ts';
+import { runCompaction } from '#control-plane/storage/compaction.ts';
 import { openLmdbStorage } from '#control-plane/storage/lmdb.ts';
 import type { ClusterPaths, ClusterRecord } from '#node/machine/cluster-dir.ts';
 import { planOf } from '#node/machine/slots.ts';
 import { ensurePki } from '../pki/pki.ts';
 import { systemClock, systemRandom } from '../system-clock.ts';
 import { openApiServer } from './api-server.ts';
-import { keepHistoryShort } from './history-retention.ts';
 import { ensureKubernetesService, ensureNamespaces } from './system-objects.ts';
 
 export interface ControlPlaneOptions {
@@ -25,6 +25,8 @@ export interface ControlPlaneOptions {
   /** Nodes of the record that this machine cannot run. */
   simulate: readonly string[];
   log: Log;
+  /** The disk has failed or is full: nothing more is accepted, and only a new start can help. */
+  onFailure: (error: Error) => void;
 }
 
 export interface ControlPlane {
@@ -38,7 +40,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const stopping = new AbortController();
   setMaxListeners(0, stopping.signal);
   const pki = ensurePki({ directory: paths.pki, clock: systemClock });
-  const storage = await openLmdbStorage({ directory: paths.store });
+  const storage = await openLmdbStorage({ directory: paths.store, onFailure: options.onFailure });
   const kinds = createKindRegistry(catalog, bodies);
   const apiServer = await openApiServer({ cluster, pki, storage, kinds, log });
   const { client } = apiServer.loopback;
@@ -65,13 +67,14 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const transportFor = (user: UserInfo): Transport => new InProcessTransport(apiServer.pipeline, user);
   const services = { transportFor, kinds, clock: systemClock, random: systemRandom };
   const running = startControllers({ controllers, ...services, log: log.child({ component: 'controllers' }) });
-  keepHistoryShort({ storage, clock: systemClock, log, signal: stopping.signal });
+  const compacting = runCompaction({ storage, clock: systemClock, log, signal: stopping.signal });
 
   return {
     async close(graceMs) {
       stopping.abort();
       running.stop();
       await apiServer.close(graceMs);
+      await compacting;
       await storage.close();
     },
   };

@@ -21,7 +21,12 @@ export async function runControlPlane(args: readonly string[]): Promise<void> {
   if (!cluster) throw new Error(`there is no cluster in ${dataDir}`);
   const component = componentProcess('control-plane');
   const { log } = component;
-  const controlPlane = await startControlPlane({ cluster, paths, simulate, log });
+  const onFailure = (error: Error) => {
+    // The supervisor starts it again; what was acknowledged is on disk.
+    log.error('the store can accept nothing more; is the disk full?', { error: String(error) });
+    process.exit(1);
+  };
+  const controlPlane = await startControlPlane({ cluster, paths, simulate, log, onFailure });
   log.info('the control plane is ready', { port: cluster.apiServerPort });
   await component.untilTold();
   await controlPlane.close(GRACE_MS);

@@ -69,15 +69,3 @@ test('history is bounded by count, however young', async () => {
   await minutes(1);
   expect(await storage.compactedRevision('')).toBe(7);
 });
-
-test('objects with a limited life go when they were not written for that long', async () => {
-  run([{ prefix: '/registry/events/', historyMs: MINUTE, objectsMs: 3 * MINUTE }]);
-  await put('/registry/events/a/old', 'x');
-  await put('/registry/events/a/again', 'x');
-  await put('/registry/pods/a/1', 'x');
-  await minutes(2);
-  await put('/registry/events/a/again', 'y');
-  await minutes(2);
-  const { items } = await storage.range({ prefix: '/registry/' });
-  expect(items.map(({ key }) => key)).toEqual(['/registry/events/a/again', '/registry/pods/a/1']);
-});

@@ -1,6 +1,5 @@
 /**
- * Forgets what nobody is owed any more: history beyond its retention, and objects that live for a limited time (Events).
- * Of several rules that cover a key the strictest counts. Time is counted from when this process has started: after a restart
+ * Forgets history beyond its retention: what nobody is owed any more. Of several rules that cover a key the strictest counts. Time is counted from when this process has started: after a restart
  * things are kept a little longer, never shorter.
  */
 import { type Clock, sleep } from '#base/clock.ts';
@@ -15,19 +14,16 @@ export interface Retention {
   historyMs: number;
   /** At most this many revisions of history, however young. */
   historyRevisions?: number;
-  /** Objects that were not written for this long are deleted. */
-  objectsMs?: number;
 }
 
-/** Leases change every few seconds and nobody resumes their watches from long ago; Events live an hour, as upstream's. */
+/** Leases and Events change all the time, and nobody resumes their watches from long ago. */
 export const DEFAULT_RETENTION: readonly Retention[] = [
   { prefix: '', historyMs: 3_600_000, historyRevisions: 500_000 },
   { prefix: '/registry/leases/', historyMs: 300_000 },
-  { prefix: '/registry/events/', historyMs: 300_000, objectsMs: 3_600_000 },
+  { prefix: '/registry/events/', historyMs: 300_000 },
 ];
 
 const INTERVAL_MS = 60_000;
-const PAGE = 500; // objects deleted between two looks at the rest of the world
 
 export interface CompactionOptions {
   storage: Storage;
@@ -53,8 +49,6 @@ export async function runCompaction(options: CompactionOptions): Promise<void> {
 }
 
 async function apply(rule: Retention, storage: Storage, times: RevisionTimes): Promise<void> {
-  const expired = rule.objectsMs === undefined ? undefined : times.ago(rule.objectsMs);
-  if (expired !== undefined) await expireObjects(storage, rule.prefix, expired);
   const floor = await floorOf(rule, storage, times);
   if (floor > 0) await storage.compact(rule.prefix, floor);
 }
@@ -62,17 +56,4 @@ async function apply(rule: Retention, storage: Storage, times: RevisionTimes): P
 async function floorOf(rule: Retention, storage: Storage, times: RevisionTimes): Promise<Revision> {
   const byCount = (await storage.currentRevision()) - (rule.historyRevisions ?? Infinity);
   return Math.max(times.ago(rule.historyMs) ?? 0, byCount, 0);
-}
-
-/** Deletes what was last written at `revision` or before. One that is being written again just now stays. */
-async function expireObjects(storage: Storage, prefix: string, revision: Revision): Promise<void> {
-  for (let after: string | undefined, more = true; more; ) {
-    const page = await storage.range({ prefix, after, limit: PAGE });
-    const old = page.items.filter(({ modRevision }) => modRevision <= revision);
-    await Promise.all(
-      old.map(({ key, modRevision }) => storage.commit({ when: [{ key, modRevision }], then: [{ delete: key }] })),
-    );
-    after = page.items.at(-1)?.key;
-    more = page.more;
-  }
 }
