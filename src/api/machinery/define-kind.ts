@@ -126,7 +126,7 @@ export function defineKind<T extends KubeObject>(declaration: KindDeclaration<T>
 
     prepareForUpdate(next, current, subresource) {
       if (subresource === 'status') {
-        const changed = withOnlyStatusOf(next, current, declaration.statusKeeps ?? []);
+        const changed = withOnlyStatusOf(next, current, declaration);
         return declaration.prepareForStatusUpdate?.(changed, current) ?? changed;
       }
       const kept = hasStatus && subresource === '' ? withStatusOf(next, current) : next;
@@ -193,11 +193,14 @@ function withStatusOf<T extends KubeObject>(next: T, current: T): T {
   return rest as unknown as T;
 }
 
-function withOnlyStatusOf<T extends KubeObject>(next: T, current: T, keeps: readonly (keyof ObjectMeta)[]): T {
+function withOnlyStatusOf<T extends KubeObject>(
+  next: T,
+  current: T,
+  { statusKeeps = [], initialStatus = {} }: Pick<KindDeclaration<T>, 'statusKeeps' | 'initialStatus'>,
+): T {
   const metadata = withSystemFieldsOf(next.metadata, current.metadata);
-  for (const field of keeps) Object.assign(metadata, { [field]: current.metadata[field] });
-  const status = statusOf(next);
-  return { ...current, apiVersion: next.apiVersion, metadata, ...(status !== undefined && { status }) };
+  for (const field of statusKeeps) Object.assign(metadata, { [field]: current.metadata[field] });
+  return { ...current, apiVersion: next.apiVersion, metadata, status: statusOf(next) ?? initialStatus };
 }
 
 /** What an update cannot change without being told so: a client that leaves these out means no harm. */

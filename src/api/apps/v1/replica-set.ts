@@ -1,11 +1,12 @@
 /** ReplicaSet: keeps a number of equal pods running. Source: API reference, apps/v1. */
-import type * as schema from '#api/generated/schema.ts';
+
 import {
   defaultPodTemplate,
   templateColumns,
   validateKeptTemplate,
   validateOwnSelector,
 } from '#api/core/v1/pod-template.ts';
+import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn, wideColumn } from '#api/machinery/define-kind.ts';
 import { type FieldError, invalidValue } from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';

@@ -1,12 +1,13 @@
 /** StatefulSet: pods with names, an order and storage of their own. Source: API reference, apps/v1. */
-import type * as schema from '#api/generated/schema.ts';
+
 import { defaultClaimSpec } from '#api/core/v1/persistent-volume-claim.ts';
 import {
   defaultPodTemplate,
   templateColumns,
-  validateKeptTemplate,
+  validateOrderedTemplate,
   validateOwnSelector,
 } from '#api/core/v1/pod-template.ts';
+import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import { type FieldError, forbiddenField, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
@@ -49,7 +50,7 @@ export const StatefulSet = defineKind<schema.StatefulSet>({
     ...isNotNegative(at.revisionHistoryLimit, spec.revisionHistoryLimit),
     ...isNotNegative(at.ordinals.start, spec.ordinals?.start),
     ...validateOwnSelector(spec.selector, at.selector, 'statefulset'),
-    ...validateKeptTemplate(spec.template, spec.selector, at.template),
+    ...validateOrderedTemplate(spec.template, spec.selector, at.template),
   ],
   validateUpdate: ({ next, current, at }) => {
     const fixed = (spec: schema.StatefulSetSpec) =>

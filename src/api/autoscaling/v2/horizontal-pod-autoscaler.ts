@@ -23,7 +23,7 @@ export const HorizontalPodAutoscaler = defineKind<schema.HorizontalPodAutoscaler
   shortNames: ['hpa'],
   categories: ['all'],
   subresources: ['status'],
-  initialStatus: { desiredReplicas: 0, currentMetrics: null },
+  initialStatus: { desiredReplicas: 0, currentMetrics: [] },
   defaults: (autoscaler) => ({
     ...(autoscaler as schema.HorizontalPodAutoscaler),
     spec: defaultSpec(autoscaler.spec ?? {}),

@@ -1,9 +1,9 @@
 /** ConfigMap: settings for pods, as text or bytes. Source: API reference, core/v1. */
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
-import { duplicateValue, type FieldError, forbiddenField, invalidValue, tooLong } from '#api/machinery/field-error.ts';
-import { type Path, keyed } from '#api/machinery/field-path.ts';
 import { isEqual } from '#api/machinery/equal.ts';
+import { duplicateValue, type FieldError, forbiddenField, invalidValue, tooLong } from '#api/machinery/field-error.ts';
+import { keyed, type Path } from '#api/machinery/field-path.ts';
 import { configMapKey } from '#api/machinery/names.ts';
 import { byteLength } from '#api/machinery/object-meta.ts';
 

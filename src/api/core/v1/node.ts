@@ -1,6 +1,7 @@
 /** Node: a machine that runs pods, as its kubelet reports it. Source: API reference, core/v1. */
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn, wideColumn } from '#api/machinery/define-kind.ts';
+import { isEqual } from '#api/machinery/equal.ts';
 import {
   duplicateValue,
   type FieldError,
@@ -9,11 +10,10 @@ import {
   requiredValue,
 } from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
+import { keyed } from '#api/machinery/field-path.ts';
 import { familyOf, follows, isNotNegativeQuantity } from '#api/machinery/field-rules.ts';
-import { isEqual } from '#api/machinery/equal.ts';
 import { parseCidr } from '#api/machinery/ip.ts';
 import { labelValue, qualifiedName } from '#api/machinery/names.ts';
-import { keyed } from '#api/machinery/field-path.ts';
 
 export type Node = schema.Node;
 

@@ -22,16 +22,18 @@ import { validatePodSpec } from './pod/spec-rules.ts';
 export const defaultPodTemplate = (template: Submitted<PodTemplateSpec> = {}): PodTemplateSpec =>
   ({ ...template, metadata: template.metadata ?? {}, spec: defaultPodSpec(template.spec) }) as PodTemplateSpec;
 
-export function validatePodTemplate(template: PodTemplateSpec, at: At<PodTemplateSpec>): FieldError[] {
-  return [
-    ...validateLabels(template.metadata?.labels, at.metadata.labels),
-    ...validateAnnotations(template.metadata?.annotations, at.metadata.annotations),
-    ...validatePodSpec(template.spec, at.spec),
-    ...((template.spec.ephemeralContainers ?? []).length > 0
-      ? [forbiddenField(at.spec.ephemeralContainers, 'ephemeral containers not allowed in pod template')]
-      : []),
-  ];
-}
+export const validatePodTemplate = (template: PodTemplateSpec, at: At<PodTemplateSpec>): FieldError[] => [
+  ...validateTemplateMeta(template, at),
+  ...validatePodSpec(template.spec, at.spec),
+  ...((template.spec.ephemeralContainers ?? []).length > 0
+    ? [forbiddenField(at.spec.ephemeralContainers, 'ephemeral containers not allowed in pod template')]
+    : []),
+];
+
+const validateTemplateMeta = ({ metadata }: PodTemplateSpec, at: At<PodTemplateSpec>): FieldError[] => [
+  ...validateLabels(metadata?.labels, at.metadata.labels),
+  ...validateAnnotations(metadata?.annotations, at.metadata.annotations),
+];
 
 /** The selector by which the owner finds its pods again: it must be there and mean something. `what` is for the message. */
 export function validateOwnSelector(
@@ -45,22 +47,47 @@ export function validateOwnSelector(
   return empty ? [...errors, invalidValue(at, selector, `empty selector is invalid for ${what}`)] : errors;
 }
 
-/** A template of pods that are always kept running, and that their owner must find again by its selector. */
-export function validateKeptTemplate(
+/**
+ * As `validateKeptTemplate`, less the pod itself: a StatefulSet's pods mount claims that the template does not name, and
+ * upstream leaves them to the creation of the pod.
+ */
+export const validateOrderedTemplate = (
   template: PodTemplateSpec,
   ownSelector: LabelSelector | undefined,
   at: At<PodTemplateSpec>,
+): FieldError[] => [
+  ...validateTemplateLabels(template, ownSelector, at),
+  ...validateTemplateMeta(template, at),
+  ...validateAlwaysRestarted(template, at),
+];
+
+/** A template of pods that are always kept running, and that their owner must find again by its selector. */
+export const validateKeptTemplate = (
+  template: PodTemplateSpec,
+  ownSelector: LabelSelector | undefined,
+  at: At<PodTemplateSpec>,
+): FieldError[] => [
+  ...validateTemplateLabels(template, ownSelector, at),
+  ...validatePodTemplate(template, at),
+  ...validateAlwaysRestarted(template, at),
+];
+
+function validateTemplateLabels(
+  { metadata }: PodTemplateSpec,
+  ownSelector: LabelSelector | undefined,
+  at: At<PodTemplateSpec>,
 ): FieldError[] {
-  const { restartPolicy } = template.spec;
   const selector = selectorFrom(ownSelector);
-  const labels = template.metadata?.labels ?? {};
+  const labels = metadata?.labels ?? {};
   const found = selector.requirements.length === 0 || matchesLabels(selector, labels);
-  return [
-    ...(found ? [] : [invalidValue(at.metadata.labels, labels, '`selector` does not match template `labels`')]),
-    ...validatePodTemplate(template, at),
-    ...(restartPolicy === 'Always' ? [] : [notSupportedValue(at.spec.restartPolicy, restartPolicy, ['Always'])]),
-  ];
+  return found ? [] : [invalidValue(at.metadata.labels, labels, '`selector` does not match template `labels`')];
 }
+
+const validateAlwaysRestarted = (
+  { spec: { restartPolicy } }: PodTemplateSpec,
+  at: At<PodTemplateSpec>,
+): FieldError[] =>
+  restartPolicy === 'Always' ? [] : [notSupportedValue(at.spec.restartPolicy, restartPolicy, ['Always'])];
 
 /** `-o wide` shows the names and images of the template's containers. */
 export const templateColumns = <T>(templateOf: (object: T) => PodTemplateSpec | undefined): Column<T>[] => [

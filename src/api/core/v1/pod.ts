@@ -1,12 +1,12 @@
 /** Pod: containers that live and die together on one node. Source: API reference, core/v1. Its parts are in `pod/`. */
 import type * as schema from '#api/generated/schema.ts';
 import { defineKind } from '#api/machinery/define-kind.ts';
-import { isTerminal } from './pod-conditions.ts';
-import { qosClassOf } from './pod-qos.ts';
 import { podColumns } from './pod/columns.ts';
 import { defaultPod, defaultPodSpec } from './pod/spec.ts';
 import { validatePodSpec } from './pod/spec-rules.ts';
 import { validatePodStatusUpdate, validatePodUpdate } from './pod/update-rules.ts';
+import { isTerminal } from './pod-conditions.ts';
+import { qosClassOf } from './pod-qos.ts';
 
 export type Pod = schema.Pod;
 
