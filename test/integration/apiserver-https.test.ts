@@ -1,6 +1,7 @@
 /** The API server as clients in other processes meet it: TLS, HTTP/1.1 and HTTP/2, media types, stock kubectl. */
 import { connect as connectHttp2 } from 'node:http2';
 import { request } from 'node:https';
+import { connect as connectTls } from 'node:tls';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ConfigMap } from '#api/core/v1/config-map.ts';
@@ -192,6 +193,37 @@ test('many watches and large lists share one HTTP/2 connection', async () => {
   } finally {
     session.destroy();
   }
+});
+
+test('clients that break off at any point do no harm to others', async () => {
+  const { certificate, key } = server.pki.issueClient('breaker', { user: 'breaker', groups: ['system:masters'] });
+  for (const [code, said] of [
+    [8, ''],
+    [2, '{"metadata":'],
+    [0, '{"metadata":{"name":"half"'],
+  ] as const) {
+    const session = connectHttp2(server.url, { ca: server.pki.caCertificate, cert: certificate, key });
+    session.on('error', () => undefined);
+    const streams = Array.from({ length: 20 }, (_, i) =>
+      session.request({ ':method': i % 2 ? 'POST' : 'GET', ':path': `${CONFIG_MAPS}${i % 2 ? '' : '?watch=1'}` }),
+    );
+    for (const stream of streams) stream.on('error', () => undefined);
+    if (said) for (const stream of streams.filter((_, i) => i % 2)) stream.write(said);
+    await new Promise((sent) => setImmediate(sent));
+    for (const stream of streams) stream.close(code);
+    session.destroy();
+    const socket = connectTls(
+      { host: '127.0.0.1', port: server.port, ca: server.pki.caCertificate, cert: certificate, key },
+      () => {
+        socket.write(`POST ${CONFIG_MAPS} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n${said}`, () =>
+          socket.destroy(),
+        );
+      },
+    );
+    await new Promise((closed) => socket.once('close', closed));
+  }
+  expect((await ask('/livez')).code).toBe(200);
+  expect((await ask(`${CONFIG_MAPS}/half`)).code).toBe(404);
 });
 
 test('stock kubectl works with it', async () => {

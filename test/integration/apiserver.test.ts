@@ -225,6 +225,39 @@ describe.each(['inside the process', 'over TLS'] as const)('%s', (way) => {
     expect((await refusal(client.get(ConfigMap, { namespace: 'default', name: 'a' }))).reason).toBe('NotFound');
   });
 
+  test('an update or a patch of an object that took the name of another is refused', async () => {
+    const first = await client.create(ConfigMap, configMap('a'));
+    await client.delete(ConfigMap, { namespace: 'default', name: 'a' });
+    await client.create(ConfigMap, configMap('a'));
+    const { resourceVersion: _, ...metadata } = first.metadata;
+    const error = await refusal(client.update(ConfigMap, { ...first, metadata }));
+    expect(error.reason).toBe('Conflict');
+    expect(error.message).toContain(`Precondition failed: UID in precondition: ${first.metadata.uid}`);
+  });
+
+  test('an object stays where its URL says', async () => {
+    await client.create(ConfigMap, configMap('a'));
+    const put = (object: object) =>
+      refusal(client.transport.request({ method: 'PUT', path: '/api/v1/namespaces/default/configmaps/a', object }));
+    expect((await put(configMap('b'))).message).toBe(
+      'the name of the object (b) does not match the name on the URL (a)',
+    );
+    expect((await put(configMap('a', {}, 'other'))).message).toBe(
+      'the namespace of the provided object does not match the namespace sent on the request',
+    );
+    expect((await put({ ...configMap('a'), kind: 'Secret', apiVersion: 'v1' })).message).toContain(
+      'Secret in version "v1" cannot be handled as a ConfigMap',
+    );
+    expect((await put({ ...configMap('a'), kind: 'ConfigMap', apiVersion: 'v2' })).message).toBe(
+      'the API version in the data (v2) does not match the expected API version (v1)',
+    );
+    const renamed = { metadata: { name: 'b' } };
+    const patched = await refusal(
+      client.patch(ConfigMap, { namespace: 'default', name: 'a' }, { type: 'merge', patch: renamed }),
+    );
+    expect(patched.message).toContain('metadata.name: Invalid value: "b": field is immutable');
+  });
+
   test('a delete with the wrong uid is refused', async () => {
     await client.create(ConfigMap, configMap('a'));
     const error = await refusal(

@@ -3,7 +3,6 @@
  * that reads slowly costs one chunk of memory, and the other streams of its connection keep their share.
  */
 import type { X509Certificate } from 'node:crypto';
-import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
@@ -24,9 +23,9 @@ export class Exchange {
   readonly method: string;
   /** With its query. */
   readonly url: string;
-  /** Aborts when the client has gone before the answer was whole. */
-  readonly signal: AbortSignal;
   #isEnded = false;
+  #isGone = false;
+  #gone: AbortController | undefined;
   readonly #headers: Record<string, string | string[]> = {};
 
   constructor(request: Incoming, response: Outgoing) {
@@ -34,12 +33,17 @@ export class Exchange {
     this.response = response;
     this.method = request.method ?? 'GET';
     this.url = request.url ?? '/';
-    const gone = new AbortController();
-    this.signal = gone.signal;
     response.once('close', () => {
-      if (!this.#isEnded) gone.abort(CLIENT_GONE);
+      if (!this.#isEnded) this.#leave();
     });
-    response.on('error', () => gone.abort(CLIENT_GONE)); // a reset by the client: nobody is left to tell
+    response.on('error', () => this.#leave()); // a reset by the client: nobody is left to tell
+  }
+
+  /** Aborts when the client has gone before the answer was whole. Made when it is asked for: few requests need it. */
+  get signal(): AbortSignal {
+    this.#gone ??= new AbortController();
+    if (this.#isGone) this.#gone.abort(CLIENT_GONE);
+    return this.#gone.signal;
   }
 
   header(name: string): string {
@@ -72,7 +76,7 @@ export class Exchange {
   }
 
   begin(code: number, headers: Record<string, string> = {}): void {
-    if (!this.response.headersSent && !this.signal.aborted)
+    if (!this.response.headersSent && !this.#isGone)
       (this.response as ServerResponse).writeHead(code, { ...this.#headers, ...headers });
   }
 
@@ -80,31 +84,21 @@ export class Exchange {
   async send(code: number, headers: Record<string, string>, body: Uint8Array): Promise<void> {
     this.begin(code, { ...headers, 'content-length': String(body.length) });
     if (this.method === 'HEAD') return this.end();
-    for (let at = 0; at < body.length && !this.signal.aborted; at += CHUNK_BYTES)
+    for (let at = 0; at < body.length && !this.#isGone; at += CHUNK_BYTES)
       await this.write(body.subarray(at, at + CHUNK_BYTES));
     this.end();
   }
 
   /** Resolves when there is room for more, at once in most cases, or when the client has gone. */
   async write(chunk: Uint8Array): Promise<void> {
-    if (this.signal.aborted) return;
+    if (this.#isGone) return;
     const out = this.response as ServerResponse;
-    if (out.write(chunk)) return;
-    const gone = new AbortController();
-    const leave = () => gone.abort();
-    this.signal.addEventListener('abort', leave, { once: true });
-    try {
-      await once(out, 'drain', { signal: gone.signal });
-    } catch (error) {
-      if (!gone.signal.aborted) throw error;
-    } finally {
-      this.signal.removeEventListener('abort', leave);
-    }
+    if (!out.write(chunk)) await room(out);
   }
 
   end(): void {
     this.#isEnded = true;
-    if (!this.signal.aborted) this.response.end();
+    if (!this.#isGone) this.response.end();
   }
 
   /** Breaks off an answer that has begun and cannot be finished: the client must not take it for complete. */
@@ -113,7 +107,22 @@ export class Exchange {
       this.response.stream.close(2); // INTERNAL_ERROR
     else this.response.destroy();
   }
+
+  #leave(): void {
+    this.#isGone = true;
+    this.#gone?.abort(CLIENT_GONE);
+  }
 }
+
+/** Plain listeners: `once` of node:events with a signal costs as much as the write that it waits for. */
+const room = (out: ServerResponse): Promise<void> =>
+  new Promise((resolve) => {
+    const done = () => {
+      out.off('drain', done).off('close', done).off('error', done);
+      resolve();
+    };
+    out.on('drain', done).on('close', done).on('error', done);
+  });
 
 const certificates = new WeakMap<object, X509Certificate | undefined>();
 

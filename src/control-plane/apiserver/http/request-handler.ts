@@ -136,10 +136,10 @@ export class RequestHandler {
   }
 
   async #refuse(exchange: Exchange, error: unknown): Promise<void> {
+    if (exchange.signal.aborted) return; // the client has gone, and that is what went wrong
     const { log } = this.#services;
     const status = error instanceof StatusError ? error : internalError(messageOf(error), error);
     if (status !== error) log.error('a request failed', { path: exchange.url.split('?')[0], error: stackOf(error) });
-    if (exchange.signal.aborted) return;
     if (exchange.begun) return exchange.abort();
     const retry = status.details?.retryAfterSeconds;
     if (retry || hasReason(status, 'TooManyRequests')) exchange.set('retry-after', String(retry || 1));

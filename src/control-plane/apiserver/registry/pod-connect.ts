@@ -132,14 +132,13 @@ export function proxied(
   { host, port, scheme }: { host: string; port: number; scheme: string },
 ): Forward {
   const query = info.query.toString();
-  const at = info.path.indexOf(`/${info.subresource}`, info.path.lastIndexOf(`/${info.resource}/`));
   return {
     host,
     port,
     security: scheme === 'https' ? 'unverified' : 'plain',
     path: `/${info.rest}${query && `?${query}`}`,
     mode: 'proxy',
-    prefix: info.path.slice(0, at + info.subresource.length + 1),
+    prefix: info.path.slice(0, info.path.length - info.rest.length).replace(/\/$/, ''),
   };
 }
 

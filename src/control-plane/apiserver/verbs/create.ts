@@ -36,7 +36,8 @@ export async function createAdmitted<T extends KubeObject>(
 ): Promise<Reply> {
   if (admitted.metadata.resourceVersion)
     throw new StatusError('InternalError', 'resourceVersion should not be set on objects to be created');
-  let names = needsNameGeneration(admitted) ? MAX_NAME_ATTEMPTS : 1;
+  const isGenerated = needsNameGeneration(admitted);
+  let names = MAX_NAME_ATTEMPTS;
   let allocations = MAX_ALLOCATION_ATTEMPTS;
   for (;;) {
     try {
@@ -46,11 +47,18 @@ export async function createAdmitted<T extends KubeObject>(
         if (--allocations > 0) continue;
         throw internalError(error.message, error);
       }
-      if (hasReason(error, 'AlreadyExists') && --names > 0) continue;
-      throw error;
+      if (!isGenerated || !hasReason(error, 'AlreadyExists')) throw error;
+      if (--names === 0) throw withoutUniqueName(error);
     }
   }
 }
+
+const withoutUniqueName = (error: StatusError): StatusError =>
+  new StatusError(
+    'AlreadyExists',
+    `${error.message}, the server was not able to generate a unique name for the object`,
+    { details: { ...error.details, retryAfterSeconds: 1 } },
+  );
 
 async function createOnce<T extends KubeObject>(
   call: ResourceCall<T>,
