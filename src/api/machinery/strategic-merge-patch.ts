@@ -41,7 +41,7 @@ class Merger {
     const directive = fieldOf(patch, DIRECTIVE);
     if (directive === 'replace') return objectOf(Object.entries(patch).filter(([key]) => key !== DIRECTIVE));
     if (directive === 'delete') return {};
-    if (directive !== undefined && directive !== 'merge')
+    if (directive !== undefined)
       throw badRequest(`unknown patch type: ${String(directive)} in map: ${JSON.stringify(patch)}`);
 
     const result = new Map(Object.entries(retained(document, patch)));
@@ -63,6 +63,7 @@ class Merger {
     { patch, key, depth }: { patch: JsonObject; key: string; depth: number },
   ): Json | undefined {
     if (value === null) return undefined;
+    if (current === undefined && isDirected(value)) return undefined;
     if (Array.isArray(value)) {
       const order = listOf(fieldOf(patch, SET_ORDER + key));
       const removed = listOf(fieldOf(patch, DELETE_PRIMITIVES + key));
@@ -97,15 +98,15 @@ class Merger {
     const { schema, order, removed, depth } = how;
     const objects = [...current, ...patch].some(isJsonObject);
     if (!objects) {
-      const kept = current.filter((item) => !removed?.includes(item));
-      return inOrder([...new Set([...kept, ...patch])], { current, order, keyOf: (item) => item });
+      const all = [...new Set([...current, ...patch])].filter((item) => !removed?.includes(item));
+      return inOrder(all, { current, order: order ?? patch, keyOf: (item) => item });
     }
     const { mergeKey } = schema;
     if (!mergeKey) throw badRequest('cannot merge lists without merge key');
     const keyOf = (item: Json): Json | undefined => (isJsonObject(item) ? fieldOf(item, mergeKey) : undefined);
     const merged = this.#objects(current, patch, { schema, mergeKey, keyOf, depth });
     if (order) checkOrder(patch, order, keyOf);
-    return inOrder(merged, { current, order: order?.map((item) => keyOf(item) ?? null), keyOf });
+    return inOrder(merged, { current, order: (order ?? patch).map((item) => keyOf(item) ?? null), keyOf });
   }
 
   #objects(
@@ -125,7 +126,7 @@ class Merger {
     for (const change of changes) {
       const key = keyOf(change);
       const directive = fieldOf(change, DIRECTIVE);
-      if (directive !== undefined && directive !== 'delete' && directive !== 'merge')
+      if (directive !== undefined && directive !== 'delete')
         throw badRequest(`unknown patch type: ${String(directive)} in map: ${JSON.stringify(change)}`);
       if (key === undefined)
         throw badRequest(`map: ${JSON.stringify(change)} does not contain declared merge key: ${mergeKey}`);
@@ -174,6 +175,8 @@ class Merger {
   }
 }
 
+const isDirected = (value: Json): boolean => isJsonObject(value) && Object.hasOwn(value, DIRECTIVE);
+
 const isDirective = (key: string): boolean =>
   key === DIRECTIVE || key === RETAIN_KEYS || key.startsWith(SET_ORDER) || key.startsWith(DELETE_PRIMITIVES);
 
@@ -218,31 +221,28 @@ function checkOrder(patch: readonly Json[], order: readonly Json[], keyOf: (item
 
 interface Ordering {
   current: readonly Json[];
-  order: readonly Json[] | undefined;
+  order: readonly Json[];
   keyOf: (item: Json) => Json | undefined;
 }
 
-/** Elements that the patch orders stand in its order; the others keep their place among them as well as that can be. */
+/**
+ * Elements that the patch names stand in its order, each before the first of the others that stood behind it; the others
+ * keep theirs.
+ */
 function inOrder(items: readonly Json[], { current, order, keyOf }: Ordering): Json[] {
-  if (!order) return [...items];
   const indexIn = (list: readonly (Json | undefined)[], item: Json) =>
     list.findIndex((key) => isEqual(key, keyOf(item)));
   const server = current.map(keyOf);
-  const ordered = items
-    .filter((item) => indexIn(order, item) >= 0)
-    .sort((a, b) => indexIn(order, a) - indexIn(order, b));
+  const named = items.filter((item) => indexIn(order, item) >= 0).sort((a, b) => indexIn(order, a) - indexIn(order, b));
   const others = items.filter((item) => indexIn(order, item) < 0);
 
   const result: Json[] = [];
   let next = 0;
-  for (const other of others) {
-    const place = indexIn(server, other);
-    for (; next < ordered.length; next++) {
-      const before = indexIn(server, ordered[next]!);
-      if (before < 0 || place < 0 || before > place) break;
-      result.push(ordered[next]!);
-    }
-    result.push(other);
+  for (const item of named) {
+    const place = indexIn(server, item);
+    for (; place >= 0 && next < others.length && indexIn(server, others[next]!) < place; next++)
+      result.push(others[next]!);
+    result.push(item);
   }
-  return [...result, ...ordered.slice(next)];
+  return [...result, ...others.slice(next)];
 }
