@@ -1,6 +1,6 @@
 /** From the options of `up` to a cluster on record: a new one, or the one that is there, changed as asked. */
 import { createServer } from 'node:net';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import {
   type ClusterPaths,
   type ClusterRecord,
@@ -9,6 +9,7 @@ import {
   readCluster,
   writeCluster,
 } from '#node/machine/cluster-dir.ts';
+import { purge } from '#node/machine/cluster-removal.ts';
 import { freeIndex } from '#node/machine/node-layout.ts';
 import { releaseSlot, type SlotPlan, takeSlot } from '#node/machine/slots.ts';
 import { findStarted } from '#node/machine/started-processes.ts';
@@ -45,7 +46,7 @@ export async function prepareCluster(
   } catch (error) {
     if (!existing) {
       await releaseSlot(registerOf(context), owner);
-      await rm(paths.record, { force: true });
+      await purge(paths);
     }
     throw error;
   }

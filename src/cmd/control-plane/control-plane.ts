@@ -10,6 +10,7 @@ import { ensureBootstrapObjects } from '#control-plane/apiserver/authorization/e
 import { rulesOf } from '#control-plane/controllers/controller-roles.ts';
 import { controllersFor } from '#control-plane/controllers/index.ts';
 import { startControllers } from '#control-plane/controllers/start-controllers.ts';
+import { startScheduler } from '#control-plane/scheduler/start-scheduler.ts';
 import { runCompaction } from '#control-plane/storage/compaction.ts';
 import { openLmdbStorage } from '#control-plane/storage/lmdb.ts';
 import type { ClusterPaths, ClusterRecord } from '#node/machine/cluster-dir.ts';
@@ -67,11 +68,18 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const transportFor = (user: UserInfo): Transport => new InProcessTransport(apiServer.pipeline, user);
   const services = { transportFor, kinds, clock: systemClock, random: systemRandom };
   const running = startControllers({ controllers, ...services, log: log.child({ component: 'controllers' }) });
+  const scheduler = startScheduler({
+    ...services,
+    log: log.child({ component: 'scheduler' }),
+    informers: running.informers, // both see the same frozen objects
+    breathe: turnOfTheLoop,
+  });
   const compacting = runCompaction({ storage, clock: systemClock, log, signal: stopping.signal });
 
   return {
     async close(graceMs) {
       stopping.abort();
+      scheduler.stop();
       running.stop();
       await apiServer.close(graceMs);
       await compacting;
@@ -79,3 +87,5 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     },
   };
 }
+
+const turnOfTheLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -13,8 +13,10 @@ import { endProcess, findStarted, forgetStarted, rememberStarted } from '#node/m
 export interface KeptProcessOptions {
   /** `control-plane`, `node1/kubelet`: unique within the cluster. */
   name: string;
-  /** Asked anew for each start: a node's namespaces may be others by then. */
-  argv: () => readonly string[];
+  /** What runs. By it a process of a former keeper is known as the same. */
+  argv: readonly string[];
+  /** The line that puts it where it belongs. Asked anew for each start: a node's namespaces may be held by another process by then. */
+  enter?: (argv: readonly string[]) => readonly string[];
   logFile: string;
   paths: ClusterPaths;
   clock: Clock;
@@ -50,15 +52,14 @@ export class KeptProcess {
 
   /** Adopts the process of a former keeper, or starts one. */
   async start(): Promise<void> {
-    const { paths, name, log } = this.#options;
-    const argv = this.#options.argv();
+    const { paths, name, log, argv } = this.#options;
     const former = await findStarted(paths, name);
     if (former && former.build === buildOf(argv) && sameLine(former.argv, argv)) {
       log.info('adopted a running process', { process: name, pid: former.record.pid });
       return this.#watch(former.record);
     }
     if (former) await endProcess(former.record, { clock: this.#options.clock, graceMs: 5_000 });
-    await this.#spawn(argv);
+    await this.#spawn();
   }
 
   async stop(graceMs: number): Promise<void> {
@@ -70,10 +71,10 @@ export class KeptProcess {
     await forgetStarted(this.#options.paths, this.#options.name);
   }
 
-  async #spawn(argv: readonly string[]): Promise<void> {
-    const { paths, name, logFile, log } = this.#options;
+  async #spawn(): Promise<void> {
+    const { paths, name, logFile, log, argv, enter } = this.#options;
     this.#setState('starting');
-    const child = await spawnDetached({ argv, logFile });
+    const child = await spawnDetached({ argv: enter ? enter(argv) : argv, logFile });
     const record = recordOf(child.pid);
     // Watched by look as an adopted one is, and told at once in the common case.
     child.once('exit', (code, signal) => {
@@ -111,7 +112,7 @@ export class KeptProcess {
     this.#setState('backing off');
     this.#timer?.cancel();
     this.#timer = clock.timer(waitMs, () => {
-      this.#spawn(this.#options.argv()).catch((error: unknown) => {
+      this.#spawn().catch((error: unknown) => {
         log.error('a process cannot be started', { process: name, error });
         this.#setState('starting');
         this.#ended();

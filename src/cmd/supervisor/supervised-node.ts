@@ -105,9 +105,10 @@ export class SupervisedNode {
     const { name, logs, config } = this.layout;
     return new KeptProcess({
       name: `${name}/${role}`,
-      argv: () => {
+      argv: [...program, role, '--config', config],
+      enter: (argv) => {
         if (!this.#node) throw new Error(`node ${name} does not run`);
-        return entered(this.#node.holder, [...program, role, '--config', config]);
+        return entered(this.#node.holder, argv);
       },
       logFile: join(logs, `${role}.log`),
       paths,

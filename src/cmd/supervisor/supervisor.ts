@@ -55,7 +55,7 @@ export class Supervisor {
     const simulate = this.#simulated.flatMap((node) => ['--simulate', node]);
     this.#controlPlane = new KeptProcess({
       name: 'control-plane',
-      argv: () => [...program, 'control-plane', '--data-dir', paths.dataDir, '--name', cluster.name, ...simulate],
+      argv: [...program, 'control-plane', '--data-dir', paths.dataDir, '--name', cluster.name, ...simulate],
       logFile: join(paths.logs, 'control-plane.log'),
       paths,
       clock,

@@ -47,5 +47,8 @@ export async function purge(paths: ClusterPaths): Promise<void> {
   const ours = ['cluster.json', 'control.sock', 'store', 'pki', 'kubeconfig', 'logs', 'nodes', 'run'];
   for (const name of ours) await rm(join(paths.dataDir, name), { recursive: true, force: true });
   const left = await readdir(paths.dataDir).catch(() => ['']); // gone already
-  if (left.length === 0) await rmdir(paths.dataDir);
+  if (left.length > 0) return;
+  await rmdir(paths.dataDir).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EBUSY') throw error; // it is a mount point
+  });
 }
