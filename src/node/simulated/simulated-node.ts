@@ -1,0 +1,102 @@
+/** The objects of a node that exists on paper only. Pure. */
+import type { Lease, Node, NodeStatus, Taint } from '#api/generated/schema.ts';
+import { microTimestampOf, timestampOf } from '#api/machinery/timestamp.ts';
+import type { Draft } from '#client/client.ts';
+
+export const SIMULATED_LABEL = 'kedge.dev/simulated';
+export const LEASE_NAMESPACE = 'kube-node-lease';
+const LEASE_SECONDS = 40;
+
+export interface SimulatedCapacity {
+  cpu: string;
+  memory: string;
+  pods: string;
+  'ephemeral-storage': string;
+}
+
+export const DEFAULT_CAPACITY: SimulatedCapacity = {
+  cpu: '8',
+  memory: '32Gi',
+  pods: '110',
+  'ephemeral-storage': '100Gi',
+};
+
+export function nodeDraft(
+  name: string,
+  {
+    podRange,
+    taints,
+    labels,
+  }: { podRange: string; taints: readonly Taint[]; labels: Readonly<Record<string, string>> },
+): Draft<Node> {
+  return {
+    metadata: {
+      name,
+      labels: {
+        'beta.kubernetes.io/arch': 'amd64',
+        'beta.kubernetes.io/os': 'linux',
+        'kubernetes.io/arch': 'amd64',
+        'kubernetes.io/hostname': name,
+        'kubernetes.io/os': 'linux',
+        [SIMULATED_LABEL]: 'true',
+        ...labels,
+      },
+    },
+    spec: { podCIDR: podRange, podCIDRs: [podRange], ...(taints.length > 0 && { taints: [...taints] }) },
+  };
+}
+
+export function nodeStatus(
+  name: string,
+  {
+    address,
+    capacity,
+    nowMs,
+    before,
+  }: { address: string; capacity: SimulatedCapacity; nowMs: number; before: NodeStatus | undefined },
+): NodeStatus {
+  const now = timestampOf(nowMs);
+  const condition = (type: string, status: string, reason: string, message: string) => {
+    const old = before?.conditions?.find((one) => one.type === type);
+    const lastTransitionTime = old?.status === status ? (old.lastTransitionTime ?? now) : now;
+    return { type, status, reason, message, lastHeartbeatTime: now, lastTransitionTime };
+  };
+  return {
+    addresses: [
+      { type: 'InternalIP', address },
+      { type: 'Hostname', address: name },
+    ],
+    capacity: { ...capacity },
+    allocatable: { ...capacity },
+    conditions: [
+      condition('MemoryPressure', 'False', 'KubeletHasSufficientMemory', 'kubelet has sufficient memory available'),
+      condition('DiskPressure', 'False', 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'),
+      condition('PIDPressure', 'False', 'KubeletHasSufficientPID', 'kubelet has sufficient PID available'),
+      condition('Ready', 'True', 'KubeletReady', 'kubelet is posting ready status'),
+    ],
+    nodeInfo: {
+      machineID: name,
+      systemUUID: name,
+      bootID: name,
+      kernelVersion: 'simulated',
+      osImage: 'simulated',
+      containerRuntimeVersion: 'simulated://1',
+      kubeletVersion: 'v1.36.0',
+      kubeProxyVersion: '',
+      operatingSystem: 'linux',
+      architecture: 'amd64',
+    },
+  };
+}
+
+export const leaseSpec = (name: string, nowMs: number): Lease['spec'] => ({
+  holderIdentity: name,
+  leaseDurationSeconds: LEASE_SECONDS,
+  renewTime: microTimestampOf(nowMs),
+});
+
+/** 16,384 nodes in 10.128.0.0/10, each with a range of 254 pods. Nothing routes there. */
+export const podRangeOf = (index: number): string => `${podNetworkOf(index)}.0/24`;
+export const podNetworkOf = (index: number): string => `10.${128 + ((index >> 8) & 63)}.${index & 255}`;
+export const addressOf = (index: number): string =>
+  `172.${96 + ((index >> 16) & 15)}.${(index >> 8) & 255}.${index & 255}`;
