@@ -29,6 +29,8 @@ import { rulesOf } from '#control-plane/controllers/controller-roles.ts';
 import type { Controller } from '#control-plane/controllers/define-controller.ts';
 import type { RunningControllers } from '#control-plane/controllers/start-controllers.ts';
 import { startControllers } from '#control-plane/controllers/start-controllers.ts';
+import type { Profile } from '#control-plane/scheduler/profile.ts';
+import { startScheduler } from '#control-plane/scheduler/start-scheduler.ts';
 import { openMemoryStorage } from '#control-plane/storage/memory.ts';
 import type { Storage } from '#control-plane/storage/storage.ts';
 import type { Sent } from './builders.ts';
@@ -39,6 +41,8 @@ export * from './builders.ts';
 
 export interface ClusterOptions {
   controllers?: readonly Controller[];
+  /** With the default profile, or the ones given. */
+  scheduler?: boolean | readonly Profile[];
   /** Authorisation by RBAC with the bootstrap roles, instead of letting everybody do everything. */
   rbac?: boolean;
   /** Admission wants a ServiceAccount for every pod. */
@@ -107,10 +111,18 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
     const onBug = (error: unknown) => cluster.fail(error);
     cluster.add(startControllers({ controllers, ...services, onBug }));
   }
+  if (options.scheduler) {
+    const profiles = options.scheduler === true ? {} : { profiles: options.scheduler };
+    const onBug = (error: unknown) => cluster.fail(error);
+    cluster.add(startScheduler({ ...profiles, ...services, breathe: turn, onBug }));
+  }
   for (const start of options.components ?? []) cluster.add(start(services));
   await cluster.settles();
   return cluster;
 }
+
+/** A turn of the event loop. */
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 let keyPair: string | undefined;
 
@@ -209,7 +221,7 @@ export class TestCluster {
     let quiet = 0;
     let revision = -1;
     for (let turns = 0; quiet < QUIET_TURNS; turns++) {
-      await new Promise((resolve) => setImmediate(resolve));
+      await turn();
       if (this.#failure) throw this.#failure.error;
       if (turns > MOST_TURNS) throw new Error(`the cluster does not settle: ${this.#unrest().join(', ')}`);
       if ((this.clock.nextDueMs ?? Number.POSITIVE_INFINITY) <= this.clock.now()) {

@@ -1,0 +1,108 @@
+/**
+ * What a scheduler plugin is: the extension points that it has, and which changes could make a pod fit that it refused. Pure:
+ * it sees the pod, an immutable view of the cluster, and what its own `prepare` made of the two. Source: "Scheduling Framework".
+ */
+import type { Pod } from '#api/core/v1/pod.ts';
+import { isEqual } from '#api/machinery/equal.ts';
+import type { Kind } from '#api/machinery/kind.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
+import type { Client } from '#client/client.ts';
+import type { Informer } from '#client/informer.ts';
+import type { NodeInfo } from './node-info.ts';
+import type { Verdict } from './verdict.ts';
+
+export { fits, unresolvable, unschedulable } from './verdict.ts';
+
+/** The cluster as of one scheduling cycle. */
+export interface ClusterView {
+  nodes: readonly NodeInfo[];
+  /** Of a kind that the plugin named in `reads`. */
+  cached<T extends KubeObject>(kind: Kind<T>): Pick<Informer<T>, 'get' | 'list' | 'inNamespace'>;
+}
+
+/** What `prepare` found out: a state for the other points, and which nodes come into question; or that the plugin has no say. */
+export type Prepared<State> = { state: State; onlyNodes?: ReadonlySet<string> } | 'skip' | Verdict;
+
+export interface QueuedPod {
+  pod: Pod;
+  /** When it came into the queue first, in ms. */
+  sinceMs: number;
+  attempts: number;
+}
+
+/** A change of the cluster; both are there for an update. */
+export interface ClusterChange {
+  kind: Kind;
+  now: KubeObject | undefined;
+  before: KubeObject | undefined;
+}
+export type RetryHint = (change: ClusterChange, pod: Pod) => boolean;
+
+export interface BindingServices {
+  client: Client;
+}
+
+export interface PluginSpec<State> {
+  name: string;
+  weight?: number;
+  reads?: readonly Kind[];
+  /** Which of two waiting pods is first: below 0, the first. One plugin of a profile has this. */
+  queueSort?(a: QueuedPod, b: QueuedPod): number;
+  /** Whether it may be tried at all. */
+  preEnqueue?(pod: Pod): Verdict;
+  /** PreFilter: once for each try. */
+  prepare?(pod: Pod, cluster: ClusterView): Prepared<State>;
+  filter?(pod: Pod, node: NodeInfo, state: State): Verdict;
+  /** PreScore: once, with the nodes that are left. `skip`: no say in the score. */
+  prepareScore?(pod: Pod, nodes: readonly NodeInfo[], cluster: ClusterView, state: State): State | 'skip';
+  score?(pod: Pod, node: NodeInfo, state: State): number;
+  /** Scores are brought to 0…100, the best 100; without it they are so already. */
+  prefer?: 'lower' | 'higher';
+  /** In place of `prefer`: scores of all nodes in their order, to 0…100. */
+  normalize?(scores: readonly number[], nodes: readonly NodeInfo[], state: State): number[];
+  /** From here on the pod counts as placed. */
+  reserve?(pod: Pod, nodeName: string, state: State): Verdict;
+  /** It came to nothing after all. Must be able to follow a `reserve` that did not happen. */
+  unreserve?(pod: Pod, nodeName: string, state: State): void;
+  /** May hold the pod back for a while. */
+  permit?(pod: Pod, nodeName: string, state: State): Verdict | Promise<Verdict>;
+  preBind?(pod: Pod, nodeName: string, services: BindingServices): Promise<Verdict>;
+  /** The first that does not skip binds. Throws what the server said. */
+  bind?(pod: Pod, nodeName: string, services: BindingServices): Promise<'bound' | 'skip'>;
+  postBind?(pod: Pod, nodeName: string): void;
+  /** Without any, every change does. */
+  retryWhen?: readonly RetryHint[];
+}
+
+/** A plugin among others: what its state is, is its own affair. */
+export type Plugin = PluginSpec<unknown>;
+
+export const definePlugin = <State = undefined>(spec: PluginSpec<State>): Plugin => spec as Plugin;
+
+const isOf = (kind: Kind, change: ClusterChange): boolean =>
+  change.kind.plural === kind.plural && change.kind.group === kind.group;
+
+/** It was created, or one of these fields has another value: `changed(Node, 'spec.taints')`. */
+export const changed =
+  (kind: Kind, ...paths: string[]): RetryHint =>
+  (change) => {
+    if (!isOf(kind, change) || !change.now) return false;
+    if (!change.before) return true;
+    return paths.some((path) => !isEqual(valueAt(change.now, path), valueAt(change.before, path)));
+  };
+
+/** It was there before, and one of these fields has another value now. */
+export const updated = (kind: Kind, ...paths: string[]): RetryHint => {
+  const hint = changed(kind, ...paths);
+  return (change, pod) => change.before !== undefined && hint(change, pod);
+};
+
+/** One of the kind is gone. */
+export const removed =
+  (kind: Kind): RetryHint =>
+  (change) =>
+    isOf(kind, change) && !change.now;
+
+function valueAt(object: unknown, path: string): unknown {
+  return path.split('.').reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], object);
+}

@@ -1,0 +1,38 @@
+/** A pod's node selector and required node affinity must hold; the preferred affinity adds to the score. */
+import { Node } from '#api/core/v1/node.ts';
+import { preferenceFor, wantsNode } from '#api/core/v1/node-affinity.ts';
+import type { Pod } from '#api/core/v1/pod.ts';
+import { changed, definePlugin, fits, unresolvable } from '../define-plugin.ts';
+
+export const nodeAffinity = definePlugin({
+  name: 'NodeAffinity',
+  weight: 2,
+
+  prepare(pod) {
+    const onlyNodes = namedNodes(pod);
+    return onlyNodes ? { state: undefined, onlyNodes } : { state: undefined };
+  },
+
+  filter: ({ spec }, { node }) =>
+    wantsNode(spec, node) ? fits : unresolvable("node(s) didn't match Pod's node affinity/selector"),
+
+  prepareScore: ({ spec }) =>
+    spec.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution?.length ? undefined : 'skip',
+  score: ({ spec }, { node }) => preferenceFor(spec, node),
+  prefer: 'higher',
+
+  retryWhen: [changed(Node, 'metadata.labels')],
+});
+
+/** Where every term names nodes (as a DaemonSet's pods do), only these need be looked at. */
+function namedNodes({ spec }: Pod): Set<string> | undefined {
+  const required = spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+  if (!required?.nodeSelectorTerms.length) return undefined;
+  const names = new Set<string>();
+  for (const { matchFields = [] } of required.nodeSelectorTerms) {
+    const field = matchFields.find(({ key, operator }) => key === 'metadata.name' && operator === 'In');
+    if (!field) return undefined;
+    for (const name of field.values ?? []) names.add(name);
+  }
+  return names;
+}

@@ -1,0 +1,24 @@
+/** A port of the node can be had once for each address and protocol. */
+import { Node } from '#api/core/v1/node.ts';
+import { Pod } from '#api/core/v1/pod.ts';
+import { changed, definePlugin, fits, removed, unschedulable } from '../define-plugin.ts';
+import type { HostPort } from '../node-info.ts';
+import { hostPortsOf } from '../node-info.ts';
+
+export const nodePorts = definePlugin<readonly HostPort[]>({
+  name: 'NodePorts',
+  prepare(pod) {
+    const wanted = hostPortsOf(pod);
+    return wanted.length > 0 ? { state: wanted } : 'skip';
+  },
+  filter: (_, { hostPorts }, wanted) =>
+    wanted.some((port) => hostPorts.some((used) => collide(port, used)))
+      ? unschedulable("node(s) didn't have free ports for the requested pod ports")
+      : fits,
+  retryWhen: [changed(Node), removed(Pod)],
+});
+
+const ALL = new Set(['0.0.0.0', '::']);
+
+const collide = (a: HostPort, b: HostPort): boolean =>
+  a.port === b.port && a.protocol === b.protocol && (a.ip === b.ip || ALL.has(a.ip) || ALL.has(b.ip));

@@ -1,0 +1,20 @@
+/** Keeps pods off nodes whose taints they do not tolerate; among the rest prefers fewer soft taints. */
+import { Node } from '#api/core/v1/node.ts';
+import { isTolerated, repels } from '#api/core/v1/taint.ts';
+import { changed, definePlugin, fits, unresolvable } from '../define-plugin.ts';
+
+export const taintToleration = definePlugin({
+  name: 'TaintToleration',
+  weight: 3,
+
+  filter(pod, { node }) {
+    const barred = node.spec.taints?.some((taint) => repels(taint) && !isTolerated(taint, pod.spec.tolerations));
+    return barred ? unresolvable('node(s) had untolerated taint(s)') : fits; // taking pods away removes no taint
+  },
+
+  score: (pod, { node }) =>
+    (node.spec.taints ?? []).filter((taint) => !repels(taint) && !isTolerated(taint, pod.spec.tolerations)).length,
+  prefer: 'lower',
+
+  retryWhen: [changed(Node, 'spec.taints')],
+});

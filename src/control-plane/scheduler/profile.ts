@@ -1,0 +1,39 @@
+/** Who schedules: a name that pods ask for by `schedulerName`, and the plugins in the order in which they are asked. */
+import type { Plugin } from './define-plugin.ts';
+import { balancedAllocation } from './plugins/balanced-allocation.ts';
+import { defaultBinder } from './plugins/default-binder.ts';
+import { imageLocality } from './plugins/image-locality.ts';
+import { interPodAffinity } from './plugins/inter-pod-affinity.ts';
+import { nodeAffinity } from './plugins/node-affinity.ts';
+import { nodeName } from './plugins/node-name.ts';
+import { nodePorts } from './plugins/node-ports.ts';
+import { nodeResourcesFit } from './plugins/node-resources-fit.ts';
+import { nodeUnschedulable } from './plugins/node-unschedulable.ts';
+import { podTopologySpread } from './plugins/pod-topology-spread.ts';
+import { prioritySort } from './plugins/priority-sort.ts';
+import { schedulingGates } from './plugins/scheduling-gates.ts';
+import { taintToleration } from './plugins/taint-toleration.ts';
+
+export interface Profile {
+  schedulerName: string;
+  plugins: readonly Plugin[];
+}
+
+export const defaultProfile: Profile = {
+  schedulerName: 'default-scheduler',
+  plugins: [
+    schedulingGates,
+    prioritySort,
+    nodeUnschedulable,
+    nodeName,
+    taintToleration,
+    nodeAffinity,
+    nodePorts,
+    nodeResourcesFit,
+    podTopologySpread,
+    interPodAffinity,
+    balancedAllocation,
+    imageLocality,
+    defaultBinder,
+  ],
+};

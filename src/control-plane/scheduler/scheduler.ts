@@ -1,0 +1,261 @@
+/**
+ * Gives every pod that has none a node. One pod at a time is decided on, against what is believed to run where; binding goes
+ * on beside the next decision. Source: "Kubernetes Scheduler", "Scheduling Framework".
+ */
+import { Node } from '#api/core/v1/node.ts';
+import { Pod } from '#api/core/v1/pod.ts';
+import { isTerminal } from '#api/core/v1/pod-conditions.ts';
+import type { Kind } from '#api/machinery/kind.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
+import { hasReason, StatusError } from '#api/machinery/status.ts';
+import type { Clock } from '#base/clock.ts';
+import type { Log } from '#base/log.ts';
+import type { Random } from '#base/random.ts';
+import type { Client } from '#client/client.ts';
+import type { EventSink } from '#client/event-recorder.ts';
+import type { Informers } from '#client/informer.ts';
+import { Unreachable } from '#client/transport.ts';
+import type { States } from './cycle.ts';
+import { decide } from './cycle.ts';
+import type { ClusterView, Plugin, QueuedPod } from './define-plugin.ts';
+import { NotPlaced, place } from './placing.ts';
+import type { Profile } from './profile.ts';
+import { SchedulingQueue } from './queue.ts';
+import { NO_NODES, noVictimsMessage, refusalMessage } from './refusal-message.ts';
+import { Snapshot } from './snapshot.ts';
+import { noteUnscheduled } from './unscheduled.ts';
+
+export interface SchedulerServices {
+  client: Client;
+  informers: Informers;
+  events: EventSink;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  /** Lets others run: a turn of the event loop. */
+  breathe(): Promise<void>;
+  /** A bug: neither an answer of a server nor a lost one. */
+  onBug(error: unknown): void;
+}
+
+/** The thread is held no longer than this. */
+const LONGEST_HOLD_MS = 4;
+
+export interface SchedulerStats {
+  decided: number;
+  placed: number;
+  refused: number;
+  queue: ReturnType<SchedulingQueue['counts']>;
+}
+
+export class Scheduler {
+  readonly #services: SchedulerServices;
+  readonly #profiles: ReadonlyMap<string, Profile>;
+  readonly #queue: SchedulingQueue;
+  readonly #snapshot = new Snapshot();
+  readonly #stops: (() => void)[] = [];
+  #isRunning = false;
+  #isDeciding = false;
+  /** Placing pods, and writing down why others have no place. */
+  #placing = 0;
+  #holdingSinceMs = 0;
+  #startAt = 0;
+  #decided = 0;
+  #placed = 0;
+  #refused = 0;
+
+  constructor(profiles: readonly Profile[], services: SchedulerServices) {
+    this.#services = services;
+    this.#profiles = new Map(profiles.map((profile) => [profile.schedulerName, profile]));
+    const sorting = profiles.flatMap(({ plugins }) => plugins).find(({ queueSort }) => queueSort);
+    this.#queue = new SchedulingQueue({
+      clock: services.clock,
+      order: (a, b) => sorting?.queueSort?.(a, b) ?? a.sinceMs - b.sinceMs,
+      gateOf: (pod) => this.#pluginsFor(pod).find(({ preEnqueue }) => preEnqueue && !preEnqueue(pod).fits),
+      onReady: () => this.#wake(),
+    });
+  }
+
+  /** Pods to decide on, or being placed. */
+  get busy(): number {
+    return (this.#isRunning ? this.#queue.activeCount : 0) + (this.#isDeciding ? 1 : 0) + this.#placing;
+  }
+
+  get stats(): SchedulerStats {
+    return { decided: this.#decided, placed: this.#placed, refused: this.#refused, queue: this.#queue.counts() };
+  }
+
+  /** Follows the cluster; decides once everything has been listed. */
+  async start(signal: AbortSignal): Promise<void> {
+    const { informers } = this.#services;
+    const reads = new Set(
+      [...this.#profiles.values()].flatMap(({ plugins }) => plugins.flatMap((plugin) => plugin.reads ?? [])),
+    );
+    this.#stops.push(
+      informers.for(Node).onChange(({ now, before }) => this.#nodeChanged(now, before)),
+      informers.for(Pod).onChange(({ now, before }) => this.#podChanged(now, before)),
+      ...[...reads].map((kind) => informers.for(kind).onChange((change) => this.#queue.changed({ kind, ...change }))),
+    );
+    for (const node of informers.for(Node).list()) this.#nodeChanged(node, undefined);
+    for (const pod of informers.for(Pod).list()) this.#podChanged(pod, undefined);
+    await informers.synced(signal);
+    this.#isRunning = true;
+    this.#wake();
+  }
+
+  stop(): void {
+    this.#isRunning = false;
+    for (const stop of this.#stops) stop();
+    this.#queue.stop();
+  }
+
+  #pluginsFor({ spec }: Pod): readonly Plugin[] {
+    return this.#profiles.get(spec.schedulerName)?.plugins ?? [];
+  }
+
+  #nodeChanged(now: Node | undefined, before: Node | undefined): void {
+    if (now) this.#snapshot.putNode(now);
+    else if (before) this.#snapshot.removeNode(before.metadata.name);
+    this.#queue.changed({ kind: Node, now, before });
+  }
+
+  #podChanged(now: Pod | undefined, before: Pod | undefined): void {
+    const placed = (pod: Pod | undefined) => pod?.spec.nodeName && !isTerminal(pod);
+    const wasPlaced = placed(before);
+    if (now && placed(now)) {
+      this.#snapshot.putPod(now);
+      this.#queue.remove(now);
+      this.#queue.changed({ kind: Pod, now, before: wasPlaced ? before : undefined });
+      return;
+    }
+    if (before && (wasPlaced || this.#snapshot.isAssumed(before)) && (!now || wasPlaced)) {
+      this.#snapshot.removePod(before);
+      this.#queue.changed({ kind: Pod, now: undefined, before });
+    }
+    if (now && this.#isOurs(now)) this.#queue.put(now);
+    else if (before) this.#queue.remove(before);
+  }
+
+  #isOurs(pod: Pod): boolean {
+    const { spec, metadata } = pod;
+    return !spec.nodeName && !metadata.deletionTimestamp && !isTerminal(pod) && this.#profiles.has(spec.schedulerName);
+  }
+
+  #wake(): void {
+    if (!this.#isRunning || this.#isDeciding) return;
+    this.#isDeciding = true;
+    queueMicrotask(() => void this.#decideAll());
+  }
+
+  async #decideAll(): Promise<void> {
+    try {
+      this.#holdingSinceMs = this.#services.clock.monotonicMs();
+      for (let next = this.#queue.take(); next && this.#isRunning; next = this.#queue.take()) {
+        await this.#decide(next);
+        const pause = this.#breathe();
+        if (pause) await pause;
+      }
+    } catch (error) {
+      this.#services.onBug(error);
+    } finally {
+      this.#isDeciding = false;
+    }
+    if (this.#queue.activeCount > 0) this.#wake();
+  }
+
+  #breathe(): Promise<void> | undefined {
+    const { clock, breathe } = this.#services;
+    if (clock.monotonicMs() - this.#holdingSinceMs < LONGEST_HOLD_MS) return undefined;
+    return breathe().then(() => {
+      this.#holdingSinceMs = clock.monotonicMs();
+    });
+  }
+
+  async #decide(queued: QueuedPod): Promise<void> {
+    const { pod } = queued;
+    if (this.#snapshot.isAssumed(pod)) {
+      this.#queue.done(pod);
+      return;
+    }
+    this.#decided++;
+    const cluster = this.#view();
+    const plugins = this.#pluginsFor(pod);
+    if (cluster.nodes.length === 0) {
+      this.#refuse(pod, { message: NO_NODES, refusedBy: plugins });
+      return;
+    }
+    const { random } = this.#services;
+    const decision = await decide(pod, cluster, {
+      plugins,
+      random,
+      breathe: () => this.#breathe(),
+      startAt: this.#startAt,
+    });
+    this.#startAt = (this.#startAt + 1) % cluster.nodes.length;
+    if ('refusal' in decision) {
+      const { refusal } = decision;
+      const message = refusalMessage(refusal, noVictimsMessage(pod, refusal));
+      this.#refuse(pod, { message, refusedBy: refusal.refusedBy });
+      return;
+    }
+    this.#snapshot.assume({ ...pod, spec: { ...pod.spec, nodeName: decision.nodeName } }, decision.nodeName);
+    this.#placing++;
+    void this.#place(pod, decision).finally(() => {
+      this.#placing--;
+    });
+  }
+
+  #view(): ClusterView {
+    const { informers } = this.#services;
+    return { nodes: this.#snapshot.nodes, cached: <T extends KubeObject>(kind: Kind<T>) => informers.for(kind) };
+  }
+
+  async #place(pod: Pod, { nodeName, states }: { nodeName: string; states: States }): Promise<void> {
+    const { client, events } = this.#services;
+    const { namespace, name } = pod.metadata;
+    try {
+      await place(pod, nodeName, { plugins: this.#pluginsFor(pod), states, services: { client } });
+      this.#placed++;
+      this.#queue.done(pod);
+      events.normal(pod, 'Scheduled', `Successfully assigned ${namespace}/${name} to ${nodeName}`);
+    } catch (error) {
+      this.#snapshot.forget(pod);
+      this.#queue.changed({ kind: Pod, now: undefined, before: pod }); // what it would have taken is free again
+      this.#notPlaced(pod, error);
+    }
+  }
+
+  #notPlaced(pod: Pod, error: unknown): void {
+    if (error instanceof NotPlaced) this.#refuse(pod, { message: error.message, refusedBy: error.refusedBy });
+    else if (hasReason(error, 'NotFound')) this.#queue.done(pod);
+    else if (error instanceof StatusError || error instanceof Unreachable)
+      this.#refuse(pod, { message: `binding rejected: ${error.message}`, refusedBy: [], reason: 'SchedulerError' });
+    else this.#services.onBug(error);
+  }
+
+  #refuse(pod: Pod, { message, refusedBy, reason = 'Unschedulable' }: Refused): void {
+    this.#refused++;
+    this.#services.events.warning(pod, 'FailedScheduling', message);
+    this.#queue.refused(pod, refusedBy);
+    this.#placing++;
+    void this.#note(pod, { reason, message }).finally(() => {
+      this.#placing--;
+    });
+  }
+
+  async #note(pod: Pod, condition: { reason: string; message: string }): Promise<void> {
+    const { client, clock, log, onBug } = this.#services;
+    try {
+      await noteUnscheduled(pod, condition, { client, clock });
+    } catch (error) {
+      if (!(error instanceof StatusError) && !(error instanceof Unreachable)) onBug(error);
+      else log.debug('the condition was not written', { pod: pod.metadata.name, error: error.message });
+    }
+  }
+}
+
+interface Refused {
+  message: string;
+  refusedBy: readonly Plugin[];
+  reason?: string;
+}

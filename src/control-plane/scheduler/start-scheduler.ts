@@ -1,0 +1,69 @@
+/** Starts a scheduler as `system:kube-scheduler`. */
+import type { Clock } from '#base/clock.ts';
+import type { Log } from '#base/log.ts';
+import type { Random } from '#base/random.ts';
+import { Client } from '#client/client.ts';
+import { EventRecorder } from '#client/event-recorder.ts';
+import { SharedInformers } from '#client/informers.ts';
+import type { Transport, UserInfo } from '#client/transport.ts';
+import type { Profile } from './profile.ts';
+import { defaultProfile } from './profile.ts';
+import type { SchedulerStats } from './scheduler.ts';
+import { Scheduler } from './scheduler.ts';
+
+export interface SchedulerOptions {
+  profiles?: readonly Profile[];
+  transportFor(user: UserInfo): Transport;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  /** A turn of the event loop. */
+  breathe(): Promise<void>;
+  onBug?(error: unknown): void;
+  /** Shared with other components of the process; else its own. */
+  informers?: SharedInformers;
+}
+
+export interface RunningScheduler {
+  /** Pods to decide on or being placed, and Events not written yet. */
+  readonly busy: number;
+  readonly informers: SharedInformers;
+  readonly stats: SchedulerStats;
+  stop(): void;
+}
+
+const USER: UserInfo = { name: 'system:kube-scheduler', groups: ['system:authenticated'] };
+
+export function startScheduler(options: SchedulerOptions): RunningScheduler {
+  const { profiles = [defaultProfile], transportFor, clock, random, log, breathe, onBug = rethrow } = options;
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const client = new Client(transportFor(USER));
+  const informers = options.informers ?? new SharedInformers({ client, clock, random, log, signal });
+  const component = profiles[0]?.schedulerName ?? 'default-scheduler';
+  const events = new EventRecorder({ client, clock, component, log, signal });
+  const scheduler = new Scheduler(profiles, { client, informers, events, clock, random, log, breathe, onBug });
+  scheduler.start(signal).catch((error: unknown) => {
+    if (!signal.aborted) onBug(error);
+  });
+  return {
+    informers,
+    get busy() {
+      return scheduler.busy + events.pending;
+    },
+    get stats() {
+      return scheduler.stats;
+    },
+    stop() {
+      stopping.abort(new Error('the scheduler is stopped'));
+      scheduler.stop();
+    },
+  };
+}
+
+/** Out of every promise, so that the process ends. */
+function rethrow(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
+}
