@@ -5,6 +5,7 @@ import {
   templateColumns,
   validateKeptTemplate,
   validateOwnSelector,
+  warningsOfTemplate,
 } from '#api/core/v1/pod-template.ts';
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn, wideColumn } from '#api/machinery/define-kind.ts';
@@ -49,6 +50,7 @@ export const DaemonSet = defineKind<schema.DaemonSet>({
     ...isNotNegative(at.revisionHistoryLimit, spec.revisionHistoryLimit),
   ],
   validateUpdate: ({ next, current, at }) => isImmutable(at.spec.selector, next.spec.selector, current.spec.selector),
+  warnings: ({ spec }) => warningsOfTemplate(spec.template),
   columns: [
     nameColumn(),
     column('Desired', 'integer', ({ status }) => status?.desiredNumberScheduled ?? 0),

@@ -5,6 +5,7 @@ import {
   templateColumns,
   validateKeptTemplate,
   validateOwnSelector,
+  warningsOfTemplate,
 } from '#api/core/v1/pod-template.ts';
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn, wideColumn } from '#api/machinery/define-kind.ts';
@@ -46,6 +47,7 @@ export const Deployment = defineKind<schema.Deployment>({
   validateUpdate: ({ next, current, at }) => isImmutable(at.spec.selector, next.spec.selector, current.spec.selector),
   validateStatusUpdate: ({ next, at }) => validateCounts(next.status ?? {}, at.status),
 
+  warnings: ({ spec }) => warningsOfTemplate(spec.template),
   columns: [
     nameColumn(),
     column('Ready', 'string', ({ spec, status }) => `${status?.readyReplicas ?? 0}/${spec.replicas}`),

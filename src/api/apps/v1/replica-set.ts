@@ -5,6 +5,7 @@ import {
   templateColumns,
   validateKeptTemplate,
   validateOwnSelector,
+  warningsOfTemplate,
 } from '#api/core/v1/pod-template.ts';
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn, wideColumn } from '#api/machinery/define-kind.ts';
@@ -44,6 +45,7 @@ export const ReplicaSet = defineKind<schema.ReplicaSet>({
   validateUpdate: ({ next, current, at }) => isImmutable(at.spec.selector, next.spec.selector, current.spec.selector),
   validateStatusUpdate: ({ next, at }) => (next.status ? validateCounts(next.status, at.status) : []),
 
+  warnings: ({ spec }) => warningsOfTemplate(spec.template),
   columns: [
     nameColumn(),
     column('Desired', 'integer', ({ spec }) => spec.replicas),

@@ -6,6 +6,7 @@ import {
   templateColumns,
   validateOrderedTemplate,
   validateOwnSelector,
+  warningsOfTemplate,
 } from '#api/core/v1/pod-template.ts';
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
@@ -61,6 +62,7 @@ export const StatefulSet = defineKind<schema.StatefulSet>({
       "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden";
     return isEqual(fixed(next.spec), fixed(current.spec)) ? [] : [forbiddenField(at.spec, text)];
   },
+  warnings: ({ spec }) => warningsOfTemplate(spec.template),
   columns: [
     nameColumn(),
     column('Ready', 'string', ({ spec, status }) => `${status?.readyReplicas ?? 0}/${spec.replicas}`),

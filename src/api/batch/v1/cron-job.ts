@@ -1,6 +1,7 @@
 /** CronJob: a Job at given times. Source: API reference, batch/v1. */
-import type * as schema from '#api/generated/schema.ts';
+
 import { templateColumns } from '#api/core/v1/pod-template.ts';
+import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn, wideColumn } from '#api/machinery/define-kind.ts';
 import { humanSince } from '#api/machinery/duration.ts';
 import { type FieldError, invalidValue, requiredValue } from '#api/machinery/field-error.ts';

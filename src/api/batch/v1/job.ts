@@ -1,6 +1,12 @@
 /** Job: pods that run to their end, a given number of times. Source: API reference, batch/v1. */
+
+import {
+  defaultPodTemplate,
+  templateColumns,
+  validatePodTemplate,
+  warningsOfTemplate,
+} from '#api/core/v1/pod-template.ts';
 import type * as schema from '#api/generated/schema.ts';
-import { defaultPodTemplate, templateColumns, validatePodTemplate } from '#api/core/v1/pod-template.ts';
 import { ageColumn, column, defineKind, nameColumn, wideColumn } from '#api/machinery/define-kind.ts';
 import { humanDuration } from '#api/machinery/duration.ts';
 import { type FieldError, invalidValue, notSupportedValue, requiredValue } from '#api/machinery/field-error.ts';
@@ -62,6 +68,7 @@ export const Job = defineKind<schema.Job>({
       ? []
       : isImmutable(at.completions, next.spec.completions, current.spec.completions)),
   ],
+  warnings: ({ spec }) => warningsOfTemplate(spec.template),
   columns: [
     nameColumn(),
     column('Status', 'string', phaseOf),

@@ -12,12 +12,13 @@ import {
   notSupportedValue,
   requiredValue,
 } from '#api/machinery/field-error.ts';
-import type { At } from '#api/machinery/field-path.ts';
+import { type At, root } from '#api/machinery/field-path.ts';
 import type { Column } from '#api/machinery/kind.ts';
 import { formatLabels, matchesLabels, selectorFrom, validateLabelSelector } from '#api/machinery/label-selector.ts';
 import { validateAnnotations, validateLabels } from '#api/machinery/object-meta.ts';
 import { defaultPodSpec } from './pod/spec.ts';
 import { validatePodSpec } from './pod/spec-rules.ts';
+import { warningsOfPodSpec } from './pod/warnings.ts';
 
 export const defaultPodTemplate = (template: Submitted<PodTemplateSpec> = {}): PodTemplateSpec =>
   ({ ...template, metadata: template.metadata ?? {}, spec: defaultPodSpec(template.spec) }) as PodTemplateSpec;
@@ -34,6 +35,10 @@ const validateTemplateMeta = ({ metadata }: PodTemplateSpec, at: At<PodTemplateS
   ...validateLabels(metadata?.labels, at.metadata.labels),
   ...validateAnnotations(metadata?.annotations, at.metadata.annotations),
 ];
+
+/** Of the pods that will be made: they would say the same, where nobody sees it. */
+export const warningsOfTemplate = ({ spec }: PodTemplateSpec, path = 'spec.template.spec'): string[] =>
+  warningsOfPodSpec(spec, root(path));
 
 /** The selector by which the owner finds its pods again: it must be there and mean something. `what` is for the message. */
 export function validateOwnSelector(

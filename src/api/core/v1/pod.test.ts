@@ -339,3 +339,35 @@ test('only a pod that runs somewhere waits to be ended', () => {
   expect(Pod.gracefulDeletion?.goesAtOnce?.(pod({ nodeName: 'n1' }))).toBe(false);
   expect(Pod.gracefulDeletion?.goesAtOnce?.(pod({ nodeName: 'n1' }, { phase: 'Succeeded' }))).toBe(true);
 });
+
+test('what is seldom meant is told', () => {
+  const env = [
+    { name: 'A', value: '1' },
+    { name: 'A', value: '2' },
+    { name: 'A', value: '$(A):3' },
+  ];
+  const odd = pod({
+    nodeSelector: { 'beta.kubernetes.io/os': 'linux' },
+    containers: [{ name: 'a', image: 'a:1', env }],
+  });
+  expect(Pod.warnings(odd)).toEqual([
+    'spec.nodeSelector[beta.kubernetes.io/os]: deprecated since v1.14; use "kubernetes.io/os" instead',
+    'spec.containers[0].env[1]: hides previous definition of "A", which may be dropped when using apply',
+  ]);
+  expect(Pod.warnings(pod())).toEqual([]);
+});
+
+test('a container that came to its end stays there when it must not run again', () => {
+  const ended = [{ ...running, state: { terminated: { exitCode: 1 } } }];
+  const current = pod({ restartPolicy: 'Never' }, { phase: 'Running', containerStatuses: ended });
+  const next = pod({ restartPolicy: 'Never' }, { phase: 'Running', containerStatuses: [running] });
+  expect(Pod.validateUpdate(next, current, 'status')).toEqual([
+    {
+      reason: 'FieldValueForbidden',
+      field: 'status.containerStatuses[0].state',
+      message: 'Forbidden: may not be transitioned to non-terminated state',
+    },
+  ]);
+  const always = pod({}, { phase: 'Running', containerStatuses: ended });
+  expect(Pod.validateUpdate(next, always, 'status')).toEqual([]);
+});

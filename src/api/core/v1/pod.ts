@@ -1,15 +1,18 @@
 /** Pod: containers that live and die together on one node. Source: API reference, core/v1. Its parts are in `pod/`. */
 import type * as schema from '#api/generated/schema.ts';
 import { defineKind } from '#api/machinery/define-kind.ts';
+import { root } from '#api/machinery/field-path.ts';
 import { podColumns } from './pod/columns.ts';
 import { defaultPod, defaultPodSpec } from './pod/spec.ts';
 import { validatePodSpec } from './pod/spec-rules.ts';
 import { validatePodStatusUpdate, validatePodUpdate } from './pod/update-rules.ts';
+import { warningsOfPodSpec } from './pod/warnings.ts';
 import { isTerminal } from './pod-conditions.ts';
 import { qosClassOf } from './pod-qos.ts';
 
 export type Pod = schema.Pod;
 
+const SPEC = root<schema.PodSpec>('spec');
 const OPTIONS = { group: '', version: 'v1' };
 
 export const Pod = defineKind<schema.Pod>({
@@ -55,6 +58,7 @@ export const Pod = defineKind<schema.Pod>({
   updateHasOwnRules: true,
   validateUpdate: validatePodUpdate,
   validateStatusUpdate: validatePodStatusUpdate,
+  warnings: ({ spec }) => warningsOfPodSpec(spec, SPEC),
 
   columns: podColumns,
   selectableFields: {

@@ -39,7 +39,7 @@ function validateToleration(toleration: Toleration, at: At<Toleration>): FieldEr
     );
   if (tolerationSeconds !== undefined && effect !== 'NoExecute')
     errors.push(invalidValue(at.effect, effect ?? '', "effect must be 'NoExecute' when `tolerationSeconds` is set"));
-  switch (operator ?? 'Equal') {
+  switch (operator || 'Equal') {
     case 'Equal': {
       const complaints = labelValue(value);
       if (complaints.length > 0) errors.push(invalidValue(at.operator, value, complaints.join(';')));

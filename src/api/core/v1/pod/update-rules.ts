@@ -166,15 +166,13 @@ export function validatePodStatusUpdate({ next, current, at }: Change<Pod>): Fie
     if (exit === undefined || current.spec.restartPolicy === 'Always') return false;
     return current.spec.restartPolicy === 'Never' || exit === 0;
   };
-  for (const old of (current.status?.containerStatuses ?? []).filter(stays)) {
+  for (const [index, old] of (current.status?.containerStatuses ?? []).entries()) {
     const declared = current.spec.containers.find(({ name }) => name === old.name);
-    const index = (next.status?.containerStatuses ?? []).findIndex(({ name }) => name === old.name);
-    const found = next.status?.containerStatuses?.[index];
-    if (!found || declared?.restartPolicy || declared?.restartPolicyRules) continue;
-    if (!found.state?.terminated)
-      errors.push(
-        forbiddenField(at.status.containerStatuses[index]!.state, 'may not be transitioned to non-terminated state'),
-      );
+    const found = next.status?.containerStatuses?.find(({ name }) => name === old.name);
+    if (!stays(old) || !found || found.state?.terminated) continue;
+    if (declared?.restartPolicy || declared?.restartPolicyRules) continue;
+    const text = 'may not be transitioned to non-terminated state';
+    errors.push(forbiddenField(at.status.containerStatuses[index]!.state, text));
   }
   return errors;
 }
