@@ -4,7 +4,8 @@ import { Bookmark, ObjectEvent } from './cache-event.ts';
 import type { CachedState } from './cached-state.ts';
 import type { CacheEvent } from './watch-cache.ts';
 
-const BATCH = 500; // events
+// Events. Each watcher has bytes of its own for one batch, and informers often begin at the same time: 100 KB of pods, not 1.5 MB.
+const BATCH = 32;
 
 /** `closed`: a bookmark of `revision` says that this was all. */
 export function* initialEvents(
