@@ -5,7 +5,8 @@ import type { Bench } from './bench.ts';
 import { startControlPlane } from './control-plane-process.ts';
 import { askOnce, load } from './http2-load.ts';
 import { createPod, makeNamespace, podsPath } from './objects.ts';
-import { type Row, rateRow } from './row.ts';
+import { cpuMicrosecondsEach } from './process-usage.ts';
+import { type Row, rateRow, sizeRow } from './row.ts';
 
 const CALLERS = [
   { atOnce: 1, requests: 500 },
@@ -15,7 +16,7 @@ const CALLERS = [
 const WARM_UP = 500;
 
 export async function run(bench: Bench): Promise<Row[]> {
-  const { target } = await startControlPlane(bench);
+  const { target, pid } = await startControlPlane(bench);
   await makeNamespace(target, 'create');
   const pods = (label: string) => (n: number) => createPod('create', `${label}-${n}`);
   await load(target, { ask: pods('warm-up'), requests: WARM_UP, atOnce: 16 });
@@ -24,9 +25,15 @@ export async function run(bench: Bench): Promise<Row[]> {
   const rows: Row[] = [];
   for (const { atOnce, requests } of CALLERS) {
     bench.say(`${requests} pods by ${atOnce}`);
-    const { perSecond, times } = await load(target, { ask: pods(`by-${atOnce}`), requests, atOnce });
+    const ask = pods(`by-${atOnce}`);
+    const own = await cpuMicrosecondsEach(
+      pid,
+      () => load(target, { ask, requests, atOnce }),
+      ({ times }) => times.length,
+    );
     const floor = { value: await commit(atOnce, requests), note: 'durable LMDB commits of the same bytes' };
-    rows.push(rateRow(`api-create/${atOnce} callers`, { perSecond, times, floor }));
+    rows.push(rateRow(`api-create/${atOnce} callers`, { ...own.done, floor }));
+    rows.push(sizeRow(`api-create/${atOnce} callers, CPU of the server`, 'µs', { value: own.cpu }));
   }
   return rows;
 }

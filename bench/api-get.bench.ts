@@ -3,9 +3,10 @@ import type { Bench } from './bench.ts';
 import { benchPki } from './bench-pki.ts';
 import { startControlPlane } from './control-plane-process.ts';
 import { startFloorServer } from './floor-server.ts';
-import { askOnce, load } from './http2-load.ts';
+import { askOnce, type Load, load } from './http2-load.ts';
 import { makePods, podsPath } from './objects.ts';
-import { type Row, rateRow } from './row.ts';
+import { cpuMicrosecondsEach } from './process-usage.ts';
+import { type Row, rateRow, sizeRow } from './row.ts';
 
 const PODS = 1_000;
 const CALLERS = [
@@ -16,7 +17,7 @@ const CALLERS = [
 const WARM_UP = { requests: 3_000, atOnce: 16 };
 
 export async function run(bench: Bench): Promise<Row[]> {
-  const { target } = await startControlPlane(bench);
+  const { target, pid } = await startControlPlane(bench);
   await makePods(target, 'get', PODS);
   const pod = (n: number) => ({ path: `${podsPath('get')}/pod-${n % PODS}` });
   const floor = await startFloorServer(bench, await benchPki(bench));
@@ -27,10 +28,13 @@ export async function run(bench: Bench): Promise<Row[]> {
   const rows: Row[] = [];
   for (const size of CALLERS) {
     bench.say(`${size.requests} pods by ${size.atOnce}`);
-    const { perSecond, times } = await load(target, { ask: pod, ...size });
-    const least = await load(floor.target, { ask: fixed, ...size });
+    const asked = ({ times }: Load) => times.length;
+    const own = await cpuMicrosecondsEach(pid, () => load(target, { ask: pod, ...size }), asked);
+    const least = await cpuMicrosecondsEach(floor.pid, () => load(floor.target, { ask: fixed, ...size }), asked);
     const note = 'node:http2 over TLS sending the same bytes';
-    rows.push(rateRow(`api-get/${size.atOnce} callers`, { perSecond, times, floor: { value: least.perSecond, note } }));
+    const name = `api-get/${size.atOnce} callers`;
+    rows.push(rateRow(name, { ...own.done, floor: { value: least.done.perSecond, note } }));
+    rows.push(sizeRow(`${name}, CPU of the server`, 'µs', { value: own.cpu, floor: { value: least.cpu, note } }));
   }
   return rows;
 }

@@ -3,9 +3,10 @@ import type { Bench } from './bench.ts';
 import { benchPki } from './bench-pki.ts';
 import { startControlPlane } from './control-plane-process.ts';
 import { startFloorServer } from './floor-server.ts';
-import { askOnce, load } from './http2-load.ts';
+import { askOnce, type Load, load } from './http2-load.ts';
 import { makePods, podsPath } from './objects.ts';
-import { median, type Row, timesRow } from './row.ts';
+import { cpuMicrosecondsEach } from './process-usage.ts';
+import { median, type Row, sizeRow, timesRow } from './row.ts';
 
 const SIZES = [
   { pods: 100, lists: 200 },
@@ -15,7 +16,7 @@ const SIZES = [
 const WARM_UP = 10;
 
 export async function run(bench: Bench): Promise<Row[]> {
-  const { target } = await startControlPlane(bench);
+  const { target, pid } = await startControlPlane(bench);
   const floor = await startFloorServer(bench, await benchPki(bench));
   const rows: Row[] = [];
   for (const { pods, lists } of SIZES) {
@@ -26,10 +27,14 @@ export async function run(bench: Bench): Promise<Row[]> {
     await floor.sends(await askOnce(target, ask()));
     await load(target, { ask, requests: WARM_UP, atOnce: 1 });
     await load(floor.target, { ask: fixed, requests: WARM_UP, atOnce: 1 });
-    const { times } = await load(target, { ask, requests: lists, atOnce: 1 });
-    const least = await load(floor.target, { ask: fixed, requests: lists, atOnce: 1 });
+    const asked = ({ times }: Load) => times.length;
+    const size = { requests: lists, atOnce: 1 };
+    const own = await cpuMicrosecondsEach(pid, () => load(target, { ask, ...size }), asked);
+    const least = await cpuMicrosecondsEach(floor.pid, () => load(floor.target, { ask: fixed, ...size }), asked);
     const note = 'node:http2 over TLS sending the same bytes';
-    rows.push(timesRow(`api-list/${pods} pods`, times, { value: median(least.times), note }));
+    const name = `api-list/${pods} pods`;
+    rows.push(timesRow(name, own.done.times, { value: median(least.done.times), note }));
+    rows.push(sizeRow(`${name}, CPU of the server`, 'µs', { value: own.cpu, floor: { value: least.cpu, note } }));
   }
   return rows;
 }

@@ -19,6 +19,7 @@ interface Start {
 
 export interface FloorServer {
   target: Target;
+  pid: number;
   /** From the next request on. */
   sends(bytes: Buffer): Promise<void>;
 }
@@ -34,6 +35,7 @@ export async function startFloorServer(bench: Bench, pki: BenchPki): Promise<Flo
   const port = await answer<number>(child, start);
   return {
     target: { origin: `https://127.0.0.1:${port}`, tls: pki.clientTls },
+    pid: child.pid ?? 0,
     sends: async (bytes) => void (await answer(child, { bytes })),
   };
 }

@@ -18,7 +18,7 @@ export interface Row {
   target?: number;
 }
 
-export type Unit = 'ms' | '1/s' | 'MB' | '%';
+export type Unit = 'ms' | 'µs' | '1/s' | 'MB' | '%';
 
 export interface Floor {
   value: number;
