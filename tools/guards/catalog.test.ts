@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { ROOT, sourceFiles } from './source-files.ts';
 
 const LISTS = [
-  { list: 'src/api/catalog.ts', folder: 'src/api/', defines: /\bdefineKind(?:<[^>]*>)?\(/ },
+  { list: 'src/api/catalog.ts', folder: 'src/api/', defines: /^export const \w+ = define(?:Kind|Body)\b/m },
   {
     list: 'src/control-plane/controllers/index.ts',
     folder: 'src/control-plane/controllers/',
