@@ -29,6 +29,7 @@ import { behavioursOf } from './registry/behaviour.ts';
 import { allBehaviours } from './registry/behaviours.ts';
 import { createCaches } from './registry/caches.ts';
 import type { ComponentCheck } from './registry/component-statuses.ts';
+import { ensureDefaultServiceCidr } from './registry/default-service-cidr.ts';
 import type { ServiceRanges } from './registry/service.ts';
 import { repairServiceClaims } from './registry/service-claims.ts';
 import { StoredObjects } from './registry/stored-objects.ts';
@@ -133,6 +134,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       const repaired = await repairServiceClaims(storage, services);
       if (repaired.added + repaired.removed > 0) log.info('repaired what Services hold', repaired);
       await installation.start();
+      await ensureDefaultServiceCidr(client, options.serviceRanges.clusterIps, clock);
       expireEvents({ storage, caches, clock, log, signal: stop.signal });
       await informers.synced(stop.signal);
     },
