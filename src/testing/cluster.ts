@@ -16,6 +16,7 @@ import type { Random } from '#base/random.ts';
 import { seededRandom } from '#base/random.ts';
 import type { DeleteOptions, Draft, Named, PatchType } from '#client/client.ts';
 import { Client } from '#client/client.ts';
+import { SharedInformers } from '#client/informers.ts';
 import { isAtLeast } from '#client/object-cache.ts';
 import { InProcessTransport } from '#client/transport/in-process.ts';
 import type { Transport, UserInfo } from '#client/transport.ts';
@@ -33,6 +34,8 @@ import type { Profile } from '#control-plane/scheduler/profile.ts';
 import { startScheduler } from '#control-plane/scheduler/start-scheduler.ts';
 import { openMemoryStorage } from '#control-plane/storage/memory.ts';
 import type { Storage } from '#control-plane/storage/storage.ts';
+import type { SimulatedNodesOptions } from '#node/simulated/simulated-nodes.ts';
+import { startSimulatedNodes } from '#node/simulated/simulated-nodes.ts';
 import type { Sent } from './builders.ts';
 import { CountingPipeline } from './counting-pipeline.ts';
 import { StoredView } from './stored-view.ts';
@@ -43,6 +46,8 @@ export interface ClusterOptions {
   controllers?: readonly Controller[];
   /** With the default profile, or the ones given. */
   scheduler?: boolean | readonly Profile[];
+  /** So many nodes whose pods run on paper, named node1, node2 … */
+  simulatedNodes?: number;
   /** Authorisation by RBAC with the bootstrap roles, instead of letting everybody do everything. */
   rbac?: boolean;
   /** Admission wants a ServiceAccount for every pod. */
@@ -97,7 +102,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
     ...(!options.rbac && { authorizer: { authorize: () => allow() } }),
     serviceRanges: { clusterIps: ['10.96.0.0/16'], nodePorts: { from: 30_000, to: 32_767 } },
   });
-  const cluster = new TestCluster({ api, storage, clock, kinds });
+  const cluster = new TestCluster({ api, storage, clock, kinds, random });
   await cluster.settles();
   await api.ready();
   for (const name of NAMESPACES) await cluster.create(Namespace, { metadata: { name } });
@@ -105,6 +110,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
   if (options.rbac) {
     const derived = controllers.map((each) => ({ controller: each.serviceAccount, rules: rulesOf(each) }));
     await ensureBootstrapObjects(cluster.client, derived);
+    await cluster.settles(); // the authorizer has heard of them
   }
   const services: ComponentServices = { transportFor: (user) => cluster.transportFor(user), kinds, clock, random, log };
   if (controllers.length > 0) {
@@ -116,6 +122,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
     const onBug = (error: unknown) => cluster.fail(error);
     cluster.add(startScheduler({ ...profiles, ...services, breathe: turn, onBug }));
   }
+  if (options.simulatedNodes) await cluster.simulateNodes({ count: options.simulatedNodes });
   for (const start of options.components ?? []) cluster.add(start(services));
   await cluster.settles();
   return cluster;
@@ -139,6 +146,7 @@ interface Parts {
   storage: Storage;
   clock: ManualClock;
   kinds: MutableKindRegistry;
+  random: Random;
 }
 
 export class TestCluster {
@@ -152,9 +160,11 @@ export class TestCluster {
   readonly #view: StoredView;
   readonly #stopping = new AbortController();
   readonly #components: TestComponent[] = [];
+  readonly #random: Random;
   #failure: { error: unknown } | undefined;
 
-  constructor({ api, storage, clock, kinds }: Parts) {
+  constructor({ api, storage, clock, kinds, random }: Parts) {
+    this.#random = random;
     this.clock = clock;
     this.kinds = kinds;
     this.#api = api;
@@ -170,6 +180,36 @@ export class TestCluster {
 
   add(component: TestComponent): void {
     this.#components.push(component);
+  }
+
+  /** Resolves when they are registered and ready. `stop` is a power failure: their objects stay. */
+  async simulateNodes(options: Partial<Omit<SimulatedNodesOptions, 'client' | 'informers' | 'clock' | 'random'>>) {
+    const { client, clock } = this;
+    const random = this.#random;
+    const stopping = new AbortController();
+    const informers = new SharedInformers({ client, clock, random, signal: stopping.signal });
+    const starting = startSimulatedNodes({ namePrefix: 'node', ...options, client, informers, clock, random });
+    await this.settles();
+    const nodes = await starting;
+    const component: TestComponent = {
+      get busy() {
+        return nodes.busy;
+      },
+      informers,
+      stop() {
+        nodes.stop();
+        stopping.abort(new Error('the nodes are stopped'));
+      },
+    };
+    this.add(component);
+    await this.settles();
+    return {
+      names: nodes.names,
+      stop: () => {
+        void component.stop();
+        this.#components.splice(this.#components.indexOf(component), 1);
+      },
+    };
   }
 
   /** Makes the next `settles` throw: a component has a bug. */
@@ -223,7 +263,7 @@ export class TestCluster {
     for (let turns = 0; quiet < QUIET_TURNS; turns++) {
       await turn();
       if (this.#failure) throw this.#failure.error;
-      if (turns > MOST_TURNS) throw new Error(`the cluster does not settle: ${this.#unrest().join(', ')}`);
+      if (turns > MOST_TURNS) throw new Error(`the cluster does not settle: ${this.#unrest().slice(0, 5).join(', ')}`);
       if ((this.clock.nextDueMs ?? Number.POSITIVE_INFINITY) <= this.clock.now()) {
         this.clock.advance(0);
         quiet = 0;
