@@ -2,11 +2,12 @@
 // Only lmdb stays outside: it brings a native library.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
+const startedAt = new Date();
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const DIST = join(ROOT, 'dist');
 const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));
@@ -76,6 +77,12 @@ const describe = [
 ];
 const described = spawnSync(process.execPath, describe, { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'] });
 if (described.status !== 0) throw new Error('the descriptions of the API could not be written');
+
+// Sources that are newer than this are not in it (`ensureBuilt` in prerequisites.mjs).
+const stamp = join(ROOT, '.cache/built');
+await mkdir(dirname(stamp), { recursive: true });
+await writeFile(stamp, '');
+await utimes(stamp, startedAt, startedAt);
 
 if (!process.argv.includes('--quiet')) {
   const bytes = result.outputFiles.reduce((sum, { contents }) => sum + contents.length, 0);

@@ -139,7 +139,6 @@ export function ensureBuilt() {
   const builtMs = existsSync(join(ROOT, 'dist', 'kedge.mjs'))
     ? (statSync(stamp, { throwIfNoEntry: false })?.mtimeMs ?? 0)
     : 0;
-  const startedMs = Date.now();
   if (
     newestMs(join(ROOT, 'src')) < builtMs &&
     ['package.json', 'package-lock.json', 'tools/build.mjs'].every(
@@ -153,8 +152,6 @@ export function ensureBuilt() {
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   if (result.status !== 0) throw new SetUpFailed('The build failed; what is wrong stands above.');
-  mkdirSync(dirname(stamp), { recursive: true });
-  writeFileSync(stamp, new Date(startedMs).toISOString());
 }
 
 function newestMs(folder) {

@@ -14,6 +14,8 @@ export interface NodeStatus {
   state: 'starting' | 'running' | 'stopped' | 'failed';
   addresses: string[];
   podRanges: string[];
+  /** Wall time in ms: nothing of the node is older. */
+  madeAtMs?: number;
   /** This machine cannot run it: it only pretends. */
   isSimulated?: boolean;
   /** Why it failed. */

@@ -4,6 +4,7 @@ import type { KubeObject } from '#api/machinery/object.ts';
 import { hasReason } from '#api/machinery/status.ts';
 import type { Transport } from '#client/transport.ts';
 import { UserError } from './context.ts';
+import { getObject } from './local-api.ts';
 
 interface ResourceList {
   resources: { name: string; kind: string; namespaced: boolean }[];
@@ -28,6 +29,8 @@ async function createOne(api: Transport, object: KubeObject): Promise<boolean> {
     ...object.metadata.annotations,
     'kubectl.kubernetes.io/last-applied-configuration': `${JSON.stringify(object)}\n`,
   };
+  // Asked first: a Service that is there would be refused for its port, which is taken (by itself).
+  if (await getObject(api, `${path}/${object.metadata.name}`)) return false;
   try {
     await api.request({ method: 'POST', path, object: { ...object, metadata: { ...object.metadata, annotations } } });
     return true;

@@ -12,6 +12,7 @@ import { NODE_PATH, nodeRuntimeEntries } from '#node/images/node-runtime.ts';
 import { cacheFolder } from '#node/machine/cluster-dir.ts';
 import type { CliContext } from './context.ts';
 import type { ControlClient } from './control-client.ts';
+import type { NodeStatus } from './control-protocol.ts';
 import { createMissing } from './create-missing.ts';
 import { listObjects, until, type WaitOptions } from './local-api.ts';
 
@@ -58,19 +59,47 @@ interface DeploymentObject extends KubeObject {
   status?: { observedGeneration?: number; availableReplicas?: number; updatedReplicas?: number };
 }
 
-interface PodObject extends KubeObject {
-  status?: { phase?: string; containerStatuses?: { state?: { waiting?: { reason?: string; message?: string } } }[] };
+interface ContainerState {
+  waiting?: { reason?: string; message?: string };
+  running?: { startedAt?: string };
 }
 
-/** Until all replicas are available. The error tells what the pods wait for. */
-export async function exampleAvailable(api: Transport, options: WaitOptions): Promise<number> {
+interface PodObject extends KubeObject {
+  spec: { nodeName?: string };
+  status?: { phase?: string; containerStatuses?: { state?: ContainerState }[] };
+}
+
+/**
+ * Until all replicas are available, and that is not hearsay from before the nodes were stopped. The error tells what the pods
+ * wait for.
+ */
+export async function exampleAvailable(
+  api: Transport,
+  nodes: readonly NodeStatus[],
+  options: WaitOptions,
+): Promise<number> {
+  const look = async () => ((await allIsFresh(api, nodes)) ? availableReplicas(api) : undefined);
   try {
-    return await until('the example is available', () => availableReplicas(api), options);
+    return await until('the example is available', look, options);
   } catch (error) {
     if (error instanceof Error) error.message += await waitingReasons(api);
     throw error;
   }
 }
+
+/** No container is said to run since before its node was made. */
+async function allIsFresh(api: Transport, nodes: readonly NodeStatus[]): Promise<boolean> {
+  const madeAtMs = new Map(nodes.map((node) => [node.name, node.madeAtMs ?? 0]));
+  return (await examplePods(api)).every(({ spec, status }) => {
+    const floorMs = Math.floor((madeAtMs.get(spec.nodeName ?? '') ?? 0) / 1000) * 1000; // the API tells whole seconds
+    return (status?.containerStatuses ?? []).every(
+      ({ state }) => Date.parse(state?.running?.startedAt ?? '') >= floorMs || !state?.running,
+    );
+  });
+}
+
+const examplePods = (api: Transport): Promise<PodObject[]> =>
+  listObjects<PodObject>(api, '/api/v1/namespaces/default/pods?labelSelector=app%3DMyApp');
 
 async function availableReplicas(api: Transport): Promise<number | undefined> {
   const path = '/apis/apps/v1/namespaces/default/deployments/myapp';
@@ -80,7 +109,7 @@ async function availableReplicas(api: Transport): Promise<number | undefined> {
 }
 
 async function waitingReasons(api: Transport): Promise<string> {
-  const pods = await listObjects<PodObject>(api, '/api/v1/namespaces/default/pods?labelSelector=app%3DMyApp');
+  const pods = await examplePods(api);
   const lines = pods.map(({ metadata, status }) => {
     const waiting = status?.containerStatuses?.map(({ state }) => state?.waiting).find(Boolean);
     return `  pod ${metadata.name}: ${status?.phase ?? 'Pending'} ${waiting?.reason ?? ''} ${waiting?.message ?? ''}`.trimEnd();

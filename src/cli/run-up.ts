@@ -157,13 +157,13 @@ async function nodesReady(session: Session, api: Transport, tell: (text: string)
 async function exampleUp(session: Session, api: Transport): Promise<string[]> {
   const { context, control, progress, missing } = session;
   const wait = waiting(session, EXAMPLE_TIMEOUT_MS);
+  const nodes = (await control.statusIfRunning())?.nodes ?? [];
   await progress.step('example web', async (tell) => {
     await createExample(context, api);
-    const replicas = await exampleAvailable(api, wait);
+    const replicas = await exampleAvailable(api, nodes, wait);
     tell(`example web runs with ${replicas} pods`);
   });
   if (missing.length > 0) return []; // simulated pods answer nobody
-  const nodes = (await control.statusIfRunning())?.nodes ?? [];
   const running = nodes.filter(({ state, isSimulated }) => state === 'running' && !isSimulated);
   const urls = running.flatMap(({ addresses }) => addresses.map(exampleUrl));
   await progress.step('example web answers on every node', () =>

@@ -32,7 +32,9 @@ export class SupervisedNode {
 
   get status(): NodeStatus {
     const { name, addresses, podRanges } = this.layout;
-    return { name, addresses, podRanges, state: this.#state, ...(this.#message && { message: this.#message }) };
+    const madeAtMs = this.#node?.holder.madeAtMs;
+    const status = { name, addresses, podRanges, state: this.#state };
+    return { ...status, ...(madeAtMs && { madeAtMs }), ...(this.#message && { message: this.#message }) };
   }
 
   get processes(): ProcessStatus[] {

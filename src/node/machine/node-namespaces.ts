@@ -17,6 +17,8 @@ export interface Holder {
   record: ProcessRecord;
   /** As in /proc/pid/ns/mnt: what all processes of the node have in common. */
   mountNamespace: string;
+  /** Wall time in ms when the namespaces were made: no process of the node is older. */
+  madeAtMs: number;
 }
 
 /** The program line that runs `argv` inside the node. nsenter execs it: the process id stays. */
@@ -52,8 +54,9 @@ export async function ensureHolder(options: HolderOptions): Promise<Holder> {
   const living = await findHolder(options.layout);
   if (living) return living;
   const witness = await findWitness(options.layout);
-  if (witness) return startHolder(options, entered(witness, []));
-  const holder = await startHolder(options, ['unshare', '--net', '--mount', '--propagation', 'slave', '--uts', '--']);
+  if (witness) return startHolder(options, entered(witness, []), witness.madeAtMs);
+  const namespaces = ['--net', '--mount', '--propagation', 'slave', '--uts'];
+  const holder = await startHolder(options, ['unshare', ...namespaces, '--'], options.clock.now());
   await run(entered(holder, ['mount', '--make-rshared', '/']));
   await run(entered(holder, ['tee', '/proc/sys/kernel/hostname']), { input: options.layout.name });
   return holder;
@@ -69,12 +72,16 @@ export async function findWitness({ holderRecord, runDir, keptDir }: NodeLayout)
   for (const { pid } of processesOf(former.mountNamespace).members) {
     const record = recordOf(pid);
     const isOurs = [runDir, keptDir].some((folder) => commandOf(pid).includes(`${folder}/`));
-    if (record && isOurs) return { record, mountNamespace: former.mountNamespace };
+    if (record && isOurs) return { ...former, record };
   }
   return undefined;
 }
 
-async function startHolder({ layout, clock, program }: HolderOptions, prefix: readonly string[]): Promise<Holder> {
+async function startHolder(
+  { layout, clock, program }: HolderOptions,
+  prefix: readonly string[],
+  madeAtMs: number,
+): Promise<Holder> {
   const waits = program ? [await installed(join(layout.keptDir, 'holder'), program)] : ['sleep', 'infinity'];
   const logFile = join(layout.logs, 'holder.log');
   const child = await spawnDetached({ argv: [...prefix, ...waits], logFile });
@@ -83,7 +90,7 @@ async function startHolder({ layout, clock, program }: HolderOptions, prefix: re
   });
   const record = recordOf(child.pid);
   if (!record) throw new Error(`the process that holds node ${layout.name} ended at once; see ${logFile}`);
-  const holder = { record, mountNamespace };
+  const holder = { record, mountNamespace, madeAtMs };
   await writeJsonFile(layout.holderRecord, holder);
   return holder;
 }
