@@ -1,10 +1,10 @@
 /** What every process of a cluster that talks to the API has: a log, an end by signal, a client, informers. */
 import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
+import type { Log } from '#base/log.ts';
 import { Client } from '#client/client.ts';
 import { SharedInformers } from '#client/informers.ts';
 import { transportFromKubeconfig } from '#client/transport/kubeconfig.ts';
-import type { Log } from '#base/log.ts';
 import type { Transport } from '#client/transport.ts';
 import { processLog } from './process-log.ts';
 import { systemClock, systemRandom } from './system-clock.ts';

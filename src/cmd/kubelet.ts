@@ -32,6 +32,7 @@ export async function runKubelet(args: readonly string[]): Promise<void> {
     clusterDomain: config.clusterDomain,
     cgroupRoot: config.cgroupRoot,
     podCIDRs: config.podRanges,
+    ...(config.leaseDurationSeconds && { leaseDurationSeconds: config.leaseDurationSeconds }),
     server: {
       certificate: await credential('kubelet.crt'),
       key: await credential('kubelet.key'),

@@ -1,10 +1,10 @@
 /** The process `net` of a node: kube-proxy and DNS. Its death takes no pod down, and its rules outlive it. */
 import { parseArgs } from 'node:util';
 import type { Informers } from '#client/informer.ts';
-import { run } from '#node/machine/run-command.ts';
 import { startDns } from '#network/dns/start-dns.ts';
 import { forwardTo, nameserversOf } from '#network/dns/upstream.ts';
 import { startProxy } from '#network/proxy/start-proxy.ts';
+import { run } from '#node/machine/run-command.ts';
 import { apiAccess, type ComponentProcess, componentProcess } from './component-process.ts';
 import { type NodeConfig, readNodeConfig } from './node-config.ts';
 import { systemClock } from './system-clock.ts';

@@ -1,4 +1,5 @@
 /** What a node's processes are told when they start. The same file describes a node on a machine of its own. */
+import type { ClusterSettings } from '#node/machine/cluster-dir.ts';
 import { readJsonFile, writeJsonFile } from '#node/machine/json-file.ts';
 import type { NodeLayout } from '#node/machine/node-layout.ts';
 
@@ -17,9 +18,14 @@ export interface NodeConfig {
   containerdSocket: string;
   cgroupRoot: string;
   pauseImage: string;
+  /** Upstream's proportion of lease to grace period, whatever the grace period is; absent: upstream's 40 s. */
+  leaseDurationSeconds?: number;
 }
 
-export const nodeConfigOf = (layout: NodeLayout, pauseImage: string): NodeConfig => ({
+/** A Lease lasts 40 s where a silent node counts as alive for 50 s; a shorter patience needs shorter leases. */
+const LEASE_OF_GRACE = 40 / 50;
+
+export const nodeConfigOf = (layout: NodeLayout, pauseImage: string, settings: ClusterSettings): NodeConfig => ({
   nodeName: layout.name,
   addresses: layout.addresses,
   podRanges: layout.podRanges,
@@ -33,6 +39,9 @@ export const nodeConfigOf = (layout: NodeLayout, pauseImage: string): NodeConfig
   containerdSocket: layout.containerdSocket,
   cgroupRoot: layout.cgroupRoot,
   pauseImage,
+  ...(settings.nodeMonitorGracePeriodSeconds !== undefined && {
+    leaseDurationSeconds: Math.max(1, Math.floor(settings.nodeMonitorGracePeriodSeconds * LEASE_OF_GRACE)),
+  }),
 });
 
 export const writeNodeConfig = (layout: NodeLayout, config: NodeConfig): Promise<void> =>

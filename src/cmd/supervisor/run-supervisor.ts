@@ -3,9 +3,9 @@ import { parseArgs } from 'node:util';
 import { systemClock } from '#cmd/system-clock.ts';
 import { clusterPaths, prepareRunDir, readCluster } from '#node/machine/cluster-dir.ts';
 import { detectMachine } from '#node/machine/detect.ts';
+import { withFileLock } from '#node/machine/file-lock.ts';
 import { recordOf } from '#node/machine/process-record.ts';
 import { findStarted, forgetStarted, rememberStarted } from '#node/machine/started-processes.ts';
-import { withFileLock } from '#node/machine/file-lock.ts';
 import { processLog } from '../process-log.ts';
 import { VERSION } from '../version.ts';
 import { type ControlServer, serveControl } from './control-server.ts';
@@ -35,7 +35,8 @@ export async function runSupervisor(args: readonly string[], program: readonly s
 
   let control: ControlServer | undefined;
   let stopping: Promise<void> | undefined;
-  const context = { paths, facts, clock: systemClock, log, program, onChange: () => control?.changed() };
+  const { settings } = cluster;
+  const context = { paths, facts, settings, clock: systemClock, log, program, onChange: () => control?.changed() };
   const supervisor = new Supervisor(context, cluster, VERSION);
   const stop = (graceMs: number) => {
     stopping ??= supervisor.stop(graceMs).then(

@@ -50,7 +50,7 @@ export class SupervisedNode {
     this.#setState('starting');
     try {
       await this.#ensure();
-      await writeNodeConfig(this.layout, nodeConfigOf(this.layout, PAUSE_IMAGE));
+      await writeNodeConfig(this.layout, nodeConfigOf(this.layout, PAUSE_IMAGE, this.#context.settings));
       await this.#ensurePauseImage();
       await Promise.all(this.#processes.map((process) => process.start()));
       this.#setState('running');

@@ -1,6 +1,6 @@
 /**
  * Keeps the node's object and its Lease: registers, says every ten seconds how it is (writing only what changed, or every
- * five minutes), renews the Lease every ten seconds. Source: "Nodes", heartbeats.
+ * five minutes), renews the Lease four times in its duration. Source: "Nodes", heartbeats.
  */
 import { Lease } from '#api/coordination/v1/lease.ts';
 import { Node } from '#api/core/v1/node.ts';
@@ -37,12 +37,14 @@ export interface NodeRegistrationOptions {
   labels: Readonly<Record<string, string>>;
   taints: readonly Taint[];
   podCIDRs: readonly string[];
+  /** How long a Lease counts without a renewal. */
+  leaseDurationSeconds: number;
 }
 
 const STATUS_EVERY_MS = 10_000;
 const REPORT_AT_LEAST_MS = 300_000;
-const LEASE_SECONDS = 40;
-const RENEW_EVERY_MS = 10_000;
+/** Of a Lease's duration, as upstream's kubelet: three renewals may be lost. */
+const RENEW_FRACTION = 0.25;
 const LEASE_NAMESPACE = 'kube-node-lease';
 
 export class NodeRegistration {
@@ -62,7 +64,8 @@ export class NodeRegistration {
     await this.#insist(() => this.#report());
     await this.#insist(() => this.#renew());
     void this.#every(STATUS_EVERY_MS, () => this.#report());
-    void this.#every(RENEW_EVERY_MS, () => this.#renew());
+    const renewEveryMs = this.#options.leaseDurationSeconds * 1000 * RENEW_FRACTION;
+    void this.#every(renewEveryMs, () => this.#renew());
   }
 
   get node(): Node | undefined {
@@ -140,7 +143,7 @@ export class NodeRegistration {
   async #renew(): Promise<void> {
     const { client, nodeName, clock } = this.#options;
     const renewTime = microTimestampOf(clock.now());
-    const spec = { holderIdentity: nodeName, leaseDurationSeconds: LEASE_SECONDS, renewTime };
+    const spec = { holderIdentity: nodeName, leaseDurationSeconds: this.#options.leaseDurationSeconds, renewTime };
     if (this.#lease) {
       try {
         this.#lease = await client.update(Lease, { ...this.#lease, spec: { ...this.#lease.spec, renewTime } });
