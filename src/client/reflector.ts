@@ -34,7 +34,8 @@ export interface ReflectorOptions<T extends KubeObject> {
 
 /** How many objects a page of the first listing holds. Source: client-go, pager. */
 const PAGE_SIZE = 500;
-const BACK_OFF = { firstMs: 800, mostMs: 30_000, jitter: 1 };
+/** Short at first: right after a start the server, or the right to list, is often only moments away. */
+const BACK_OFF = { firstMs: 100, mostMs: 30_000, jitter: 1 };
 /** A watch that lived this long was healthy: the next failure starts from the shortest delay. */
 const HEALTHY_MS = 2_000;
 

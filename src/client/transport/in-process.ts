@@ -10,8 +10,11 @@ export class InProcessTransport implements Transport {
     this.#user = user;
   }
 
-  request(request: ApiRequest): Promise<ApiReply> {
-    return this.#pipeline.handle({ ...request, user: this.#user });
+  async request(request: ApiRequest): Promise<ApiReply> {
+    request.signal?.throwIfAborted();
+    const reply = await this.#pipeline.handle({ ...request, user: this.#user });
+    request.signal?.throwIfAborted();
+    return reply;
   }
 
   watch(request: { path: string; signal: AbortSignal }): AsyncIterable<WatchEvent> {
