@@ -1,6 +1,7 @@
 /**
- * Body → object: read as its media type says, checked to be of the kind that the URL serves, brought into the exact shape of
- * its type and defaulted. Unknown and duplicate fields are refused, warned of or ignored, as the client asked.
+ * Body → object: read as its media type says, checked to be of the kind that the URL serves, brought into the exact
+ * shape of its type and defaulted. Unknown and duplicate fields are refused, warned of or ignored, as the client
+ * asked.
  */
 import { facts } from '#api/generated/facts.ts';
 import { parseJson, parseJsonStrictly } from '#api/machinery/codec-json.ts';
@@ -72,7 +73,10 @@ export interface Reshaped {
   unknownFields: readonly string[];
 }
 
-/** An object that the server itself made (the result of a patch): the same shaping, with an error of the caller's making. */
+/**
+ * An object that the server itself made (the result of a patch): the same shaping, with an error of the caller's
+ * making.
+ */
 export function reshape({ facts: shape }: ShapedType, value: unknown, refuse: (problem: string) => Error): Reshaped {
   const result = shape ? normalise(facts, shape, value) : normaliseCustom(value);
   if ('problem' in result) throw refuse(result.problem);

@@ -1,4 +1,6 @@
-/** What the status of a CustomResourceDefinition says. Pure. Texts and reasons as upstream's, which clients wait for. */
+/**
+ * What the status of a CustomResourceDefinition says. Pure. Texts and reasons as upstream's, which clients wait for.
+ */
 import type {
   CustomResourceDefinition,
   CustomResourceDefinitionCondition,

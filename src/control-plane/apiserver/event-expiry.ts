@@ -1,4 +1,6 @@
-/** Events are for people who look soon: they go an hour after they last happened. Source: kube-apiserver, --event-ttl. */
+/**
+ * Events are for people who look soon: they go an hour after they last happened. Source: kube-apiserver, --event-ttl.
+ */
 import { Event } from '#api/core/v1/event.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';

@@ -1,7 +1,7 @@
 /**
- * Serves the kinds of CustomResourceDefinitions as they come, change and go: puts them into the registry, says in the status
- * which names it took, and empties a kind before its definition goes. What is Established is served.
- * Source: "Extend the Kubernetes API with CustomResourceDefinitions"; upstream's naming and finalizer controllers.
+ * Serves the kinds of CustomResourceDefinitions as they come, change and go: puts them into the registry, says in the
+ * status which names it took, and empties a kind before its definition goes. What is Established is served. Source:
+ * "Extend the Kubernetes API with CustomResourceDefinitions"; upstream's naming and finalizer controllers.
  */
 import { CustomResourceDefinition } from '#api/apiextensions/v1/custom-resource-definition.ts';
 import { isEqual } from '#api/machinery/equal.ts';

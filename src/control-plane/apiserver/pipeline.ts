@@ -1,6 +1,7 @@
 /**
- * The one way of every request, whatever transport brought it: what is it about, may this user, which verb, and what comes
- * out. Who the user is was found out before. Failures are StatusErrors; the transports make Status objects of them.
+ * The one way of every request, whatever transport brought it: what is it about, may this user, which verb, and what
+ * comes out. Who the user is was found out before. Failures are StatusErrors; the transports make Status objects of
+ * them.
  */
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';

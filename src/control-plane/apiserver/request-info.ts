@@ -1,6 +1,7 @@
 /**
- * What a request is about, read from its method and path alone; authorisation and routing see nothing else. Segments of the
- * path are decoded one by one, so an encoded slash stays inside its segment. Source: API reference, "API URIs".
+ * What a request is about, read from its method and path alone; authorisation and routing see nothing else. Segments
+ * of the path are decoded one by one, so an encoded slash stays inside its segment. Source: API reference, "API
+ * URIs".
  */
 import { badRequest } from '#api/machinery/status.ts';
 

@@ -1,6 +1,6 @@
 /**
- * The bytes of an answer. Objects and lists from the watch cache are put together from bytes that exist already; everything
- * else is encoded here. Lists come in chunks, so that a large one is never whole in memory.
+ * The bytes of an answer. Objects and lists from the watch cache are put together from bytes that exist already;
+ * everything else is encoded here. Lists come in chunks, so that a large one is never whole in memory.
  */
 import { stringify } from 'yaml';
 import { facts } from '#api/generated/facts.ts';

@@ -1,6 +1,6 @@
 /**
- * One request and its answer over HTTP/1.1 or HTTP/2. Answers go out in chunks that wait for the client to take them: a client
- * that reads slowly costs one chunk of memory, and the other streams of its connection keep their share.
+ * One request and its answer over HTTP/1.1 or HTTP/2. Answers go out in chunks that wait for the client to take them:
+ * a client that reads slowly costs one chunk of memory, and the other streams of its connection keep their share.
  */
 import type { X509Certificate } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';

@@ -1,4 +1,6 @@
-/** `/healthz`, `/livez`, `/readyz`: a list of named checks. Texts as upstream's, because people and scripts read them. */
+/**
+ * `/healthz`, `/livez`, `/readyz`: a list of named checks. Texts as upstream's, because people and scripts read them.
+ */
 
 export interface HealthCheck {
   name: string;

@@ -1,6 +1,6 @@
 /**
- * In which form the client wants the answer: its encoding, and whether the objects themselves, only their metadata or a table.
- * Source: API concepts, "Alternate representations of resources", "Receiving resources as Tables".
+ * In which form the client wants the answer: its encoding, and whether the objects themselves, only their metadata or
+ * a table. Source: API concepts, "Alternate representations of resources", "Receiving resources as Tables".
  */
 import { PROTOBUF_MEDIA_TYPE } from '#api/machinery/codec-protobuf.ts';
 import { notAcceptable } from '#api/machinery/status.ts';
@@ -31,7 +31,10 @@ interface Clause {
   quality: number;
 }
 
-/** Which shapes the endpoint has. Protobuf is taken only by those who accept nothing else: JSON goes out without encoding. */
+/**
+ * Which shapes the endpoint has. Protobuf is taken only by those who accept nothing else: JSON goes out without
+ * encoding.
+ */
 export interface Offer {
   list: boolean;
   table: boolean;

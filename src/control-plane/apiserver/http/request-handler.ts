@@ -1,4 +1,7 @@
-/** From a request as it comes off the wire to its answer: who asks, what about, the pipeline, and the form of what comes out. */
+/**
+ * From a request as it comes off the wire to its answer: who asks, what about, the pipeline, and the form of what
+ * comes out.
+ */
 import { randomUUID } from 'node:crypto';
 import { hasReason, internalError, noSuchPath, StatusError } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';

@@ -94,7 +94,10 @@ export async function sendBody(
   return exchange.send(code, { 'content-type': type, 'content-encoding': 'gzip', vary: 'Accept-Encoding' }, small);
 }
 
-/** JSON in pieces. The first one decides: when it is all there is, the answer has a length and is not squeezed for nothing. */
+/**
+ * JSON in pieces. The first one decides: when it is all there is, the answer has a length and is not squeezed for
+ * nothing.
+ */
 async function sendChunks(exchange: Exchange, code: number, chunks: Generator<Buffer>): Promise<void> {
   const type = contentTypeOf('json');
   const first = chunks.next();

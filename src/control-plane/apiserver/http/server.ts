@@ -1,6 +1,6 @@
 /**
- * One TLS port for HTTP/2, HTTP/1.1 and upgrades of it. A client may show a certificate and need not. Closing lets answers that
- * are under way finish and tells HTTP/2 clients to go elsewhere.
+ * One TLS port for HTTP/2, HTTP/1.1 and upgrades of it. A client may show a certificate and need not. Closing lets
+ * answers that are under way finish and tells HTTP/2 clients to go elsewhere.
  */
 
 import type { IncomingMessage } from 'node:http';

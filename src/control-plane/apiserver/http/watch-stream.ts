@@ -1,7 +1,7 @@
 /**
- * A watch as the client sees it: one JSON document a line (or one frame of protobuf), as soon as it happens. What the cache
- * encoded once goes to all watchers; only tables and metadata are made for the form that was asked for. Events that are there
- * together go out together.
+ * A watch as the client sees it: one JSON document a line (or one frame of protobuf), as soon as it happens. What the
+ * cache encoded once goes to all watchers; only tables and metadata are made for the form that was asked for. Events
+ * that are there together go out together.
  */
 import { facts } from '#api/generated/facts.ts';
 import { encodeProtobuf, encodeWatchFrame } from '#api/machinery/codec-protobuf.ts';

@@ -41,7 +41,10 @@ function isUsable(range: NonNullable<ReturnType<typeof parseCidr>>, base: bigint
   return number !== base && !(bytes.length === 4 && number === base + all - 1n);
 }
 
-/** Indices to try: from a random place in the upper band round to its end, then the lower band. Ends when all were given. */
+/**
+ * Indices to try: from a random place in the upper band round to its end, then the lower band. Ends when all were
+ * given.
+ */
 export function* candidates(size: bigint, random: Random): Generator<bigint> {
   const band = clamp(size / STATIC_BAND.divisor, STATIC_BAND.min, STATIC_BAND.max);
   const lower = size > band * 2n ? band : 0n;

@@ -1,6 +1,6 @@
 /**
- * What a kind does beyond the common strategy because it needs IO: allocates, binds, evicts, forwards. Everything pure stands
- * in the kind's own file under `api/`. The list of all behaviours is `behaviours.ts`.
+ * What a kind does beyond the common strategy because it needs IO: allocates, binds, evicts, forwards. Everything
+ * pure stands in the kind's own file under `api/`. The list of all behaviours is `behaviours.ts`.
  */
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';

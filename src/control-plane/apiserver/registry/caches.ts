@@ -1,6 +1,6 @@
 /**
- * One watch cache for each storage prefix, opened when a kind under it is first asked for; and how each served version of a
- * kind is shown. Versions (and both groups of Event) share the cache of their hub.
+ * One watch cache for each storage prefix, opened when a kind under it is first asked for; and how each served
+ * version of a kind is shown. Versions (and both groups of Event) share the cache of their hub.
  */
 import { apiVersionOf, type Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';

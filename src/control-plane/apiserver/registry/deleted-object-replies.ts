@@ -1,4 +1,7 @@
-/** Kinds whose DELETE answers with the object that went, not with a Status. Source: upstream's registries, ReturnDeletedObject. */
+/**
+ * Kinds whose DELETE answers with the object that went, not with a Status. Source: upstream's registries,
+ * ReturnDeletedObject.
+ */
 import type { Behaviour } from './behaviour.ts';
 
 const RESOURCES = [

@@ -1,6 +1,7 @@
 /**
  * A Namespace goes when its content is gone: deleting marks it Terminating, and only when its controller has emptied
- * `spec.finalizers` (subresource `finalize`) is it removed. Source: API reference, Namespace; upstream's registry/core/namespace.
+ * `spec.finalizers` (subresource `finalize`) is it removed. Source: API reference, Namespace; upstream's
+ * registry/core/namespace.
  */
 import type { Namespace } from '#api/generated/schema.ts';
 import type { ObjectMeta } from '#api/machinery/object.ts';

@@ -1,6 +1,6 @@
 /**
- * `nodes/NAME/proxy/…` leads to the kubelet, which sees the API server ask: the right to it is the right to all that the
- * kubelet can do.
+ * `nodes/NAME/proxy/…` leads to the kubelet, which sees the API server ask: the right to it is the right to all that
+ * the kubelet can do.
  */
 import type { Node } from '#api/core/v1/node.ts';
 import type { KubeObject } from '#api/machinery/object.ts';

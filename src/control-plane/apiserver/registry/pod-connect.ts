@@ -1,6 +1,6 @@
 /**
- * Subresources of a pod that its kubelet (or the pod itself) answers: where they lead, after the container was found and
- * admission had its say. Source: upstream's registry/core/pod, strategy.go and rest/subresources.go.
+ * Subresources of a pod that its kubelet (or the pod itself) answers: where they lead, after the container was found
+ * and admission had its say. Source: upstream's registry/core/pod, strategy.go and rest/subresources.go.
  */
 import { Pod } from '#api/core/v1/pod.ts';
 import type { KubeObject } from '#api/machinery/object.ts';

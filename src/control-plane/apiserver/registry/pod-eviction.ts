@@ -1,6 +1,7 @@
 /**
- * POST pods/NAME/eviction: a delete that a PodDisruptionBudget may refuse. The budget is charged before the pod goes, so that
- * two evictions never share the last allowance. Source: documentation, "API-initiated Eviction"; upstream's eviction.go.
+ * POST pods/NAME/eviction: a delete that a PodDisruptionBudget may refuse. The budget is charged before the pod goes,
+ * so that two evictions never share the last allowance. Source: documentation, "API-initiated Eviction"; upstream's
+ * eviction.go.
  */
 import { Pod } from '#api/core/v1/pod.ts';
 import type { Eviction, PodCondition, PodStatus } from '#api/generated/schema.ts';

@@ -20,8 +20,8 @@ export function proxyTarget(text: string): ProxyTarget {
 }
 
 /**
- * Throws BadRequest for addresses that are of the API server's own machine or link: whoever may write a pod's status must not
- * reach what listens there. Source: upstream's util/proxy, IsProxyableIP.
+ * Throws BadRequest for addresses that are of the API server's own machine or link: whoever may write a pod's status
+ * must not reach what listens there. Source: upstream's util/proxy, IsProxyableIP.
  */
 export function refuseOwnAddress(ip: string): void {
   const bytes = parseIp(ip);

@@ -1,4 +1,7 @@
-/** Whether two JSON values would be stored alike: the order of keys and keys without a value do not count, all else does. */
+/**
+ * Whether two JSON values would be stored alike: the order of keys and keys without a value do not count, all else
+ * does.
+ */
 export function isSameJson(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;

@@ -1,4 +1,7 @@
-/** The keys by which Services hold addresses and node ports, and the repair of claims that no Service has (or that are missing). */
+/**
+ * The keys by which Services hold addresses and node ports, and the repair of claims that no Service has (or that are
+ * missing).
+ */
 import type { IPAddress, Service } from '#api/generated/schema.ts';
 import type { ObjectMeta } from '#api/machinery/object.ts';
 import { randomUuid } from '#base/random.ts';
@@ -43,8 +46,8 @@ export function ipAddressFor(
 }
 
 /**
- * Makes the claims equal to what the stored Services say: after a restore from a snapshot of another system, or of a store
- * that was edited by hand. Addresses that people made IPAddress objects for by themselves stay.
+ * Makes the claims equal to what the stored Services say: after a restore from a snapshot of another system, or of a
+ * store that was edited by hand. Addresses that people made IPAddress objects for by themselves stay.
  */
 export async function repairServiceClaims(
   storage: Storage,

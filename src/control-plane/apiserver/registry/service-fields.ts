@@ -1,4 +1,7 @@
-/** What a Service holds of addresses and node ports, and of which families it is to be. Pure. Source: API reference, ServiceSpec. */
+/**
+ * What a Service holds of addresses and node ports, and of which families it is to be. Pure. Source: API reference,
+ * ServiceSpec.
+ */
 import { needsClusterIp, needsHealthCheckPort } from '#api/core/v1/service/type-change.ts';
 import type { Service, ServiceSpec } from '#api/generated/schema.ts';
 import { parseIp } from '#api/machinery/ip.ts';
@@ -41,8 +44,8 @@ export interface Families {
 }
 
 /**
- * Which families a Service is to have, from what it says and what the cluster can give (`available`, the primary one first).
- * A Service without a ClusterIP of any kind has none: undefined.
+ * Which families a Service is to have, from what it says and what the cluster can give (`available`, the primary one
+ * first). A Service without a ClusterIP of any kind has none: undefined.
  */
 export function familiesOf({ spec }: Service, available: readonly IpFamily[]): Families | undefined {
   if (!needsClusterIp(spec)) return undefined;

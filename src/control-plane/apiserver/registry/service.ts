@@ -1,7 +1,8 @@
 /**
- * A Service takes its cluster addresses and node ports in the transaction that stores it, and gives them back in the one that
- * removes it: each address is the key of an IPAddress object, each node port a key of its own, so that two servers never give
- * out the same, and nothing is lost by a crash in between. Source: KEP-1880, KEP-3070; texts of upstream's allocators.
+ * A Service takes its cluster addresses and node ports in the transaction that stores it, and gives them back in the
+ * one that removes it: each address is the key of an IPAddress object, each node port a key of its own, so that two
+ * servers never give out the same, and nothing is lost by a crash in between. Source: KEP-1880, KEP-3070; texts of
+ * upstream's allocators.
  */
 
 import {

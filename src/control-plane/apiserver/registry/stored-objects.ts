@@ -1,7 +1,7 @@
 /**
- * Objects in the store: each write is one transaction that holds only if nobody else wrote meanwhile, and a reply is given
- * when the watch cache has the write, so that whoever wrote can read it at once. Callers see the version they ask for;
- * stored is the hub version. Behaviour: etcd3 store of upstream's apiserver (GuaranteedUpdate).
+ * Objects in the store: each write is one transaction that holds only if nobody else wrote meanwhile, and a reply is
+ * given when the watch cache has the write, so that whoever wrote can read it at once. Callers see the version they
+ * ask for; stored is the hub version. Behaviour: etcd3 store of upstream's apiserver (GuaranteedUpdate).
  */
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
@@ -95,8 +95,9 @@ export class StoredObjects {
   }
 
   /**
-   * Applies `change` to the current state until it can be stored without a write of somebody else in between; `change` may run
-   * several times. The current object is undefined when there is none and `mayCreate`; else that is a NotFound.
+   * Applies `change` to the current state until it can be stored without a write of somebody else in between;
+   * `change` may run several times. The current object is undefined when there is none and `mayCreate`; else that is
+   * a NotFound.
    * @returns the state that is stored afterwards; for a removal the last one, under the revision of the removal.
    */
   async update<T extends KubeObject>(

@@ -1,11 +1,14 @@
-/** Where a request goes on to when the API server does not answer it itself: to a kubelet, a pod, or a pod behind a Service. */
+/**
+ * Where a request goes on to when the API server does not answer it itself: to a kubelet, a pod, or a pod behind a
+ * Service.
+ */
 export interface Forward {
   /** Address and port to dial. */
   host: string;
   port: number;
   /**
-   * 'plain', or TLS: with the API server's own client certificate toward a kubelet (`kubelet`), or without checking whom it
-   * has before it (`unverified`: pods and Services behind `https:`, as upstream).
+   * 'plain', or TLS: with the API server's own client certificate toward a kubelet (`kubelet`), or without checking
+   * whom it has before it (`unverified`: pods and Services behind `https:`, as upstream).
    */
   security: 'plain' | 'kubelet' | 'unverified';
   /** For TLS: the name that the certificate must be for. */

@@ -1,7 +1,7 @@
 /**
- * Requests that change the protocol of their connection: exec, attach, port-forward and proxied ones are joined, byte for byte,
- * with a connection to the other side, which speaks SPDY or WebSocket with the client itself. Watches and logs asked for as a
- * WebSocket are answered here. Source: KEP-4006; upstream's util/proxy, UpgradeAwareHandler.
+ * Requests that change the protocol of their connection: exec, attach, port-forward and proxied ones are joined, byte
+ * for byte, with a connection to the other side, which speaks SPDY or WebSocket with the client itself. Watches and
+ * logs asked for as a WebSocket are answered here. Source: KEP-4006; upstream's util/proxy, UpgradeAwareHandler.
  */
 import type { IncomingMessage } from 'node:http';
 import { connect as connectPlain, type Socket } from 'node:net';

@@ -1,4 +1,6 @@
-/** Watches and logs over a WebSocket: an event or a piece of log is a message. Source: upstream's httpstream/wsstream. */
+/**
+ * Watches and logs over a WebSocket: an event or a piece of log is a message. Source: upstream's httpstream/wsstream.
+ */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';

@@ -1,6 +1,6 @@
 /**
- * POST to a collection. The order is part of the contract: webhooks see defaulted objects, validation sees what webhooks made
- * of them. Source: API conventions; order as upstream's handlers/create.go and registry/store.go.
+ * POST to a collection. The order is part of the contract: webhooks see defaulted objects, validation sees what
+ * webhooks made of them. Source: API conventions; order as upstream's handlers/create.go and registry/store.go.
  */
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
@@ -23,9 +23,9 @@ export async function create<T extends KubeObject>(call: ResourceCall<T>, servic
   const { dryRun, fieldValidation } = writeOptionsOf(info.query, 'CreateOptions'); //      422 Invalid
   const submitted = decodeObject(kind, call.body, { fieldValidation, warn: call.warn }); // 400 BadRequest, 415
   const placed = inNamespace(kind, withoutSystemFields(submitted), info.namespace); //     400 BadRequest
-  const admitted = await services.admission.mutate(admissionRequest(call, { verb: 'create', object: placed, dryRun })); // 403
-  const made = await createAdmitted(call, { admitted: admitted as T, dryRun }, services);
-  return made;
+  const request = admissionRequest(call, { verb: 'create', object: placed, dryRun });
+  const admitted = (await services.admission.mutate(request)) as T; //                     403 Forbidden
+  return createAdmitted(call, { admitted, dryRun }, services);
 }
 
 /** The rest of a create, for what was admitted; PUT of a name that does not exist comes here too. */

@@ -1,4 +1,7 @@
-/** DELETE of a collection: of each object that the selectors match, one after the other; what is gone meanwhile is no error. */
+/**
+ * DELETE of a collection: of each object that the selectors match, one after the other; what is gone meanwhile is no
+ * error.
+ */
 import { hasReason } from '#api/machinery/status.ts';
 import { listOptionsOf } from '../list-options.ts';
 import type { Reply, ResourceCall, VerbServices } from '../resource-call.ts';

@@ -1,7 +1,7 @@
 /**
- * DELETE of one object. It goes at once, or it is marked and goes when the last of those who must act first has acted: the
- * kubelet within a grace period, a controller behind a finalizer. Source: API concepts, "Resource deletion"; upstream's
- * registry/store.go, Delete, and rest/delete.go, BeforeDelete.
+ * DELETE of one object. It goes at once, or it is marked and goes when the last of those who must act first has
+ * acted: the kubelet within a grace period, a controller behind a finalizer. Source: API concepts, "Resource
+ * deletion"; upstream's registry/store.go, Delete, and rest/delete.go, BeforeDelete.
  */
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject, ObjectMeta } from '#api/machinery/object.ts';

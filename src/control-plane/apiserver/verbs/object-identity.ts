@@ -1,4 +1,6 @@
-/** Where a submitted object says it belongs against where the URL says, and the metadata that only the server assigns. */
+/**
+ * Where a submitted object says it belongs against where the URL says, and the metadata that only the server assigns.
+ */
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject, ObjectMeta } from '#api/machinery/object.ts';
 import { badRequest } from '#api/machinery/status.ts';

@@ -1,6 +1,7 @@
 /**
- * A patch as it was sent: read once, then applied to whatever is stored, again after every conflict. What comes out has gone
- * through the same shaping as a body of its own. Source: "Update API Objects in Place"; upstream's handlers/patch.go.
+ * A patch as it was sent: read once, then applied to whatever is stored, again after every conflict. What comes out
+ * has gone through the same shaping as a body of its own. Source: "Update API Objects in Place"; upstream's
+ * handlers/patch.go.
  */
 import { facts } from '#api/generated/facts.ts';
 import { parseJson, parseJsonStrictly } from '#api/machinery/codec-json.ts';
@@ -27,7 +28,7 @@ export function readPatch(type: ShapedType, body: RequestBody | undefined): Patc
   const accepted = [JSON_PATCH, MERGE_PATCH, ...(type.facts ? [STRATEGIC_MERGE_PATCH] : [])];
   if (!body || !accepted.includes(mediaType)) throw refuseMediaType(accepted);
   const { value, duplicates } = readJson(body);
-  if (mediaType !== JSON_PATCH && !isJsonObject(value)) throw badRequest('Invalid JSON Document'); // what a merge needs is an object
+  if (mediaType !== JSON_PATCH && !isJsonObject(value)) throw badRequest('Invalid JSON Document');
   const apply = applierOf(type, mediaType, value);
   return (current, options) => {
     const patched = apply(current as Json);

@@ -1,6 +1,6 @@
 /**
- * `scale`: one shape for everything that has a number of replicas, under the resourceVersion of the object itself. A change of
- * it is a change of that one field. Source: autoscaling/v1 Scale.
+ * `scale`: one shape for everything that has a number of replicas, under the resourceVersion of the object itself. A
+ * change of it is a change of that one field. Source: autoscaling/v1 Scale.
  */
 
 import { invalidValue } from '#api/machinery/field-error.ts';

@@ -1,6 +1,6 @@
 /**
- * The way of every change of a stored object, whether it came as a whole (PUT), as a patch or through a subresource. Runs
- * again from the new state when somebody else was faster. Order as upstream's registry/store.go, Update.
+ * The way of every change of a stored object, whether it came as a whole (PUT), as a patch or through a subresource.
+ * Runs again from the new state when somebody else was faster. Order as upstream's registry/store.go, Update.
  */
 
 import { invalidValue } from '#api/machinery/field-error.ts';

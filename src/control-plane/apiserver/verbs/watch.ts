@@ -1,6 +1,7 @@
 /**
- * GET with `watch=1`: changes of a collection from some point on. What can be refused is refused before the stream opens;
- * what is found out later (a version that is too old) is thrown by the first step of the iteration and sent as an ERROR event.
+ * GET with `watch=1`: changes of a collection from some point on. What can be refused is refused before the stream
+ * opens; what is found out later (a version that is too old) is thrown by the first step of the iteration and sent as
+ * an ERROR event.
  */
 import type { Kind } from '#api/machinery/kind.ts';
 import type { Clock } from '#base/clock.ts';
@@ -8,7 +9,10 @@ import { watchOptionsOf } from '../list-options.ts';
 import type { ResourceCall, VerbServices } from '../resource-call.ts';
 import type { CacheWatch } from '../watch-cache/watch-cache.ts';
 
-/** Watches without a timeout of their own end after 30 to 60 minutes, spread so that they do not come back all at once. */
+/**
+ * Watches without a timeout of their own end after 30 to 60 minutes, spread so that they do not come back all at
+ * once.
+ */
 const MIN_TIMEOUT_SECONDS = 1800;
 
 export interface OpenedWatch {
