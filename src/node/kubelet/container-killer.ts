@@ -24,17 +24,34 @@ export interface KillOptions {
   signal: AbortSignal;
 }
 
+export type KillAllOptions = Pick<KillOptions, 'graceSeconds' | 'podIP' | 'signal'>;
+
 /** A container is told to stop even when its hook has used up the grace. Source: upstream, minimumGracePeriodInSeconds. */
 const LEAST_GRACE_SECONDS = 2;
 
 export class ContainerKiller {
   readonly #options: ContainerKillerOptions;
+  /** Calls that wait for containers to end: they wait for time as much as for the runtime. */
+  waiting = 0;
 
   constructor(options: ContainerKillerOptions) {
     this.#options = options;
   }
 
-  async kill(pod: Pod, status: ContainerStatus, options: KillOptions): Promise<void> {
+  kill(pod: Pod, status: ContainerStatus, options: KillOptions): Promise<void> {
+    return this.#counted(() => this.#kill(pod, status, options));
+  }
+
+  async #counted(work: () => Promise<void>): Promise<void> {
+    this.waiting += 1;
+    try {
+      await work();
+    } finally {
+      this.waiting -= 1;
+    }
+  }
+
+  async #kill(pod: Pod, status: ContainerStatus, options: KillOptions): Promise<void> {
     const { runtime, events, clock } = this.#options;
     const { container, graceSeconds, message, signal, withPreStop = true } = options;
     events.normal(pod, container, 'Killing', message ?? `Stopping container ${containerNameOf(status)}`);
@@ -46,11 +63,11 @@ export class ContainerKiller {
   }
 
   /** All of a pod's: regular ones together, then sidecars in reverse order, which are there for the others. */
-  async killAll(
-    pod: Pod,
-    now: RuntimePod,
-    options: { graceSeconds: number; podIP?: string; signal: AbortSignal },
-  ): Promise<void> {
+  killAll(pod: Pod, now: RuntimePod, options: KillAllOptions): Promise<void> {
+    return this.#counted(() => this.#killAll(pod, now, options));
+  }
+
+  async #killAll(pod: Pod, now: RuntimePod, options: KillAllOptions): Promise<void> {
     const { clock } = this.#options;
     const began = clock.monotonicMs();
     const alive = now.containers.filter(isAlive);
@@ -60,7 +77,7 @@ export class ContainerKiller {
     };
     const left = () => Math.max(0, options.graceSeconds - Math.floor((clock.monotonicMs() - began) / 1000));
     const kill = (status: ContainerStatus) =>
-      this.kill(pod, status, {
+      this.#kill(pod, status, {
         ...options,
         graceSeconds: left(),
         container: containerNamed(pod, containerNameOf(status)),

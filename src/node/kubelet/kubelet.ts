@@ -26,6 +26,7 @@ import type { NodeFacts } from './field-values.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { Images } from './images.ts';
 import { Limiter } from './limiter.ts';
+import { LogRotation } from './log-rotation.ts';
 import { NodeRegistration } from './node-registration.ts';
 import { PodEnd } from './pod-end.ts';
 import { podEvents } from './pod-events.ts';
@@ -87,6 +88,8 @@ export interface Kubelet {
   readonly pods: Informer<Pod>;
   /** The status as this kubelet knows it, which may be ahead of the API. */
   statusOf(pod: Pod): Pod['status'];
+  /** How much it is doing at once; what waits for a time is not counted. */
+  readonly busy: number;
   /** When the runtime's containers were last seen, in monotonic ms. */
   lastRelistMs(): number | undefined;
   /** Says again how the node is: an image has come or gone. */
@@ -252,6 +255,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
   await informers.synced(signal);
   const unsubscribe = followPods(pods, workers);
   await watcher.start();
+  new LogRotation({ runtime, clock, log, signal }).start();
   let server: KubeletServer | undefined;
   const kubelet: Kubelet = {
     nodeName,
@@ -260,6 +264,9 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     cgroups,
     cgroupRoot,
     pods,
+    get busy() {
+      return Math.max(0, workers.busy - killer.waiting) + (watcher.isRelisting ? 1 : 0);
+    },
     statusOf: (pod) => writer.statusOf(pod.metadata.uid) ?? pod.status,
     lastRelistMs: () => watcher.lastRelistMs,
     reportNode: () => registration.reportNow(),

@@ -54,6 +54,11 @@ export class PodWorkers {
     return this.#workers.has(podUid);
   }
 
+  /** How many pods are being acted on right now. */
+  get busy(): number {
+    return [...this.#workers.values()].filter(({ isBusy }) => isBusy).length;
+  }
+
   /** The pod is new, or has changed. */
   configure(pod: Pod): void {
     const { uid } = pod.metadata;

@@ -36,6 +36,10 @@ export class RuntimeWatcher {
   /** When the list was last read without failure; undefined before the first time. In monotonic ms. */
   lastRelistMs: number | undefined;
 
+  get isRelisting(): boolean {
+    return this.#relisting !== undefined;
+  }
+
   async start(): Promise<void> {
     await this.relist();
     void this.#follow();

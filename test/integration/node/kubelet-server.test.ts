@@ -237,6 +237,11 @@ test('exec over v5 takes eight megabytes of input and sees its end', async () =>
   expect(JSON.parse(status)).toMatchObject({ status: 'Success' });
 });
 
+test('a command that cannot be run says why, however much input is still on its way', async () => {
+  const { status } = await execOver('v5.channel.k8s.io', ['/bin/none'], Buffer.alloc(8 * 1024 * 1024));
+  expect(JSON.parse(status)).toMatchObject({ status: 'Failure', message: expect.stringContaining('/bin/none') });
+});
+
 test('a terminal has the size that the client says', async () => {
   const script = 'while [ -z "$(stty size 2>/dev/null)" ]; do sleep 0.05; done; stty size'; // 0 0 until it is told
   const query = `input=1&output=1&tty=1&command=/bin/sh&command=-c&command=${encodeURIComponent(script)}`;

@@ -26,10 +26,15 @@ interface Prober {
   podIP: string;
   startedAt: number;
   state: ProbeState;
+  /** No answer has counted yet. */
+  isFirst: boolean;
   isRunning: boolean;
   isStopped: boolean;
   timer?: Timer;
 }
+
+/** The waits between eager tries double from here. */
+const EAGER_LEAST_MS = 25;
 
 const TYPES: ProbeType[] = ['startup', 'liveness', 'readiness'];
 const TITLES: Record<ProbeType, string> = { startup: 'Startup', liveness: 'Liveness', readiness: 'Readiness' };
@@ -103,6 +108,7 @@ export class Probes {
       containerId: status.id,
       startedAt,
       state: initialState(subject.type),
+      isFirst: true,
       isRunning: false,
       isStopped: false,
     };
@@ -127,16 +133,17 @@ export class Probes {
     if (prober.isStopped || prober.isRunning) return;
     const periodMs = (prober.probe.periodSeconds || 10) * 1000;
     const began = this.#options.clock.monotonicMs();
+    let soonerMs: number | undefined;
     if (!this.#mustWait(prober)) {
       prober.isRunning = true;
       try {
-        await this.#try(prober);
+        soonerMs = await this.#try(prober);
       } finally {
         prober.isRunning = false;
       }
     }
     if (prober.isStopped || isSettled(prober)) return;
-    this.#schedule(prober, Math.max(0, periodMs - (this.#options.clock.monotonicMs() - began)));
+    this.#schedule(prober, soonerMs ?? Math.max(0, periodMs - (this.#options.clock.monotonicMs() - began)));
   }
 
   #mustWait({ type, container, containerId, pod }: Prober): boolean {
@@ -144,11 +151,15 @@ export class Probes {
     return this.resultOf(pod.metadata.uid, containerId, 'startup')?.result !== 'success';
   }
 
-  async #try(prober: Prober): Promise<void> {
+  /** @returns when to try again, if that is sooner than the period */
+  async #try(prober: Prober): Promise<number | undefined> {
     const { events } = this.#options;
     const { pod, container, type, probe } = prober;
+    const eagerMs = this.#eagerMs(prober);
     const outcome = await probeOnce(probe, prober, this.#options);
-    if (prober.isStopped) return;
+    if (prober.isStopped) return undefined;
+    if (outcome.result !== 'success' && eagerMs !== undefined) return eagerMs;
+    prober.isFirst = false;
     const title = TITLES[type];
     if (outcome.result === 'unknown')
       events.warning(
@@ -161,9 +172,22 @@ export class Probes {
       events.warning(pod, container, 'Unhealthy', `${title} probe failed: ${outcome.output}`);
     const before = prober.state.result;
     prober.state = after(prober.state, outcome.result, probe);
-    if (prober.state.result === before) return;
+    if (prober.state.result === before) return undefined;
     if (type === 'startup' && prober.state.result === 'success') this.#wakeWaiting(prober);
     this.#options.onChange(pod.metadata.uid);
+    return undefined;
+  }
+
+  /**
+   * While a container is just starting, nobody counts on it: until its first period is over it is asked again and again,
+   * and only a yes counts. So a server is ready when it listens, not a period later. Commands are too dear for that.
+   */
+  #eagerMs({ type, probe, startedAt, isFirst }: Prober): number | undefined {
+    if (!isFirst || type === 'liveness' || probe.exec) return undefined;
+    const dueAt = startedAt + (probe.initialDelaySeconds ?? 0) * 1000;
+    const passedMs = this.#options.clock.now() - dueAt;
+    const nextMs = Math.max(EAGER_LEAST_MS, passedMs);
+    return passedMs + nextMs < (probe.periodSeconds || 10) * 1000 ? nextMs : undefined;
   }
 
   /** What waited for startup need not wait for its next turn. */

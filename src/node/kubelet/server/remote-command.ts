@@ -2,6 +2,7 @@
  * Exec and attach: from a client's WebSocket channels to the SPDY streams of the runtime. The runtime's own WebSockets
  * cannot say that input is over, so `kubectl cp` would hang on them; SPDY can.
  */
+import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import type { WebSocket } from 'ws';
@@ -48,10 +49,19 @@ export async function bridgeCommand(
     client.once('close', () => connection.destroy());
     client.once('error', () => client.terminate());
     await giveOutput(client, codec, streams);
-    client.close(NORMAL_CLOSURE);
+    await closeInOrder(client);
   } finally {
     connection.destroy();
   }
+}
+
+/** Input that comes too late is read and dropped: a socket closed with something unread takes back the answer. */
+async function closeInOrder(client: WebSocket): Promise<void> {
+  if (client.readyState === client.CLOSED) return;
+  const gone = once(client, 'close');
+  client.close(NORMAL_CLOSURE);
+  client.resume();
+  await gone;
 }
 
 /** In the order in which the runtime waits for them. */
@@ -91,7 +101,13 @@ function takeInput(client: WebSocket, codec: ChannelCodec, { stdin, resize }: St
     if (!to || to.writableEnded || to.destroyed || message.data.length === 0) return;
     if (to.write(message.data)) return;
     client.pause();
-    to.once('drain', () => client.resume());
+    const go = () => {
+      to.off('drain', go);
+      to.off('close', go);
+      client.resume();
+    };
+    to.on('drain', go);
+    to.on('close', go);
   });
 }
 

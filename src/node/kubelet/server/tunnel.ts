@@ -1,4 +1,5 @@
 /** Two streams of bytes, tied together: what one says the other hears, and neither outlives the other. */
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 /** Resolves when both have closed. */
@@ -8,11 +9,19 @@ export async function tunnel(a: Duplex, b: Duplex): Promise<void> {
   await Promise.all([closed(a, b), closed(b, a)]);
 }
 
+/** How long a side that is told of the end may take to close. */
+const LINGER_MS = 5_000;
+
 function closed(one: Duplex, other: Duplex): Promise<void> {
   return new Promise((resolve) => {
     one.on('error', () => one.destroy());
     one.once('close', () => {
-      other.destroy();
+      // What is on its way to the other side still arrives; what it still says is read and dropped, because a socket
+      // that is closed with something unread takes back what it sent last.
+      other.end();
+      other.unpipe();
+      other.resume();
+      if (other instanceof Socket) other.setTimeout(LINGER_MS, () => other.destroy());
       resolve();
     });
   });

@@ -59,7 +59,8 @@ export class SpdyStream extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.#connection.sendData(this.id, chunk, done);
+    // After what has arrived was read: writing to a peer that has just gone would lose what it said last.
+    setImmediate(() => this.#connection.sendData(this.id, chunk, done));
   }
 
   override _final(done: (error?: Error | null) => void): void {

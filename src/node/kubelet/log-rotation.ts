@@ -1,0 +1,84 @@
+/**
+ * Keeps containers' logs from filling the disk: a log that has grown to its limit gets another name, the runtime begins a
+ * new one, and only so many old ones are kept. Source: KubeletConfiguration, containerLogMaxSize and -MaxFiles.
+ */
+import { readdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { Clock } from '#base/clock.ts';
+import type { Log } from '#base/log.ts';
+import { type ContainerRuntime, RuntimeError } from '#node/runtime/runtime.ts';
+import { POD_UID } from './runtime-labels.ts';
+
+export interface LogRotationOptions {
+  runtime: ContainerRuntime;
+  clock: Clock;
+  log: Log;
+  signal: AbortSignal;
+  maxBytes?: number;
+  /** The current one included. */
+  maxFiles?: number;
+}
+
+const EVERY_MS = 10_000;
+const MAX_BYTES = 10 * 1024 * 1024;
+const MAX_FILES = 5;
+
+export class LogRotation {
+  readonly #options: LogRotationOptions;
+
+  constructor(options: LogRotationOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    const { clock, signal, log } = this.#options;
+    clock.timer(EVERY_MS, () => {
+      if (signal.aborted) return;
+      this.rotateAll()
+        .catch((error: Error) => {
+          if (!(error instanceof RuntimeError) && !('code' in error)) throw error;
+          log.warn('cannot rotate logs', { error: error.message });
+        })
+        .finally(() => this.start());
+    });
+  }
+
+  async rotateAll(): Promise<void> {
+    const { runtime, maxBytes = MAX_BYTES } = this.#options;
+    for (const { id, state, labels } of await runtime.listContainers()) {
+      if (state !== 'CONTAINER_RUNNING' || !labels[POD_UID]) continue;
+      const status = await runtime.containerStatus(id);
+      const size = status && (await sizeOf(status.logPath));
+      if (status && size !== undefined && size >= maxBytes) await this.#rotate(id, status.logPath);
+    }
+  }
+
+  async #rotate(id: string, path: string): Promise<void> {
+    const { runtime, clock, maxFiles = MAX_FILES } = this.#options;
+    await dropOldest(path, maxFiles - 2); // room for the one that becomes old now, beside the new one
+    const stamp = new Date(clock.now()).toISOString().replace(/\D/g, '').slice(0, 14);
+    const old = `${path}.${stamp.slice(0, 8)}-${stamp.slice(8)}`;
+    await rename(path, old);
+    try {
+      await runtime.reopenContainerLog(id);
+    } catch (error) {
+      await rename(old, path); // it goes on writing there
+      throw error;
+    }
+  }
+}
+
+async function dropOldest(path: string, keep: number): Promise<void> {
+  const prefix = `${basename(path)}.`;
+  const old = (await readdir(dirname(path))).filter((name) => name.startsWith(prefix)).sort();
+  for (const name of old.slice(0, Math.max(0, old.length - keep))) await rm(join(dirname(path), name), { force: true });
+}
+
+async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
