@@ -24,7 +24,11 @@ export const upCommand = (context: CliContext): Command =>
         'was.\nNodes run real containers where this machine can (root, Linux, containerd …), else they are simulated.',
     )
     .option('--nodes <n>', 'nodes with real containers (a new cluster: 2)', nodeCount)
-    .option('--simulated-nodes <n>', 'nodes that only pretend to run their pods', simulatedNodeCount)
+    .option(
+      '--simulated-nodes <n>',
+      'nodes that only pretend to run their pods; tainted when there are real ones',
+      simulatedNodeCount,
+    )
     .option('--detach', 'return when the cluster is up; stop it with `kedge down`')
     .addOption(new Option('--example <name>', 'deploy an example and wait until it answers').choices(['web']))
     .option('--api-server-port <port>', 'port of the API server on this machine (usually 6443)', portNumber)

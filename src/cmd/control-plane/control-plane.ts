@@ -1,6 +1,7 @@
 /** The control plane, put together. The order of starting is the order in which each part needs the one before. */
 import { setMaxListeners } from 'node:events';
 import { bodies, catalog } from '#api/catalog.ts';
+import type { Taint } from '#api/generated/schema.ts';
 import { createKindRegistry } from '#api/machinery/kind-registry.ts';
 import type { Log } from '#base/log.ts';
 import { InProcessTransport } from '#client/transport/in-process.ts';
@@ -15,6 +16,8 @@ import { runCompaction } from '#control-plane/storage/compaction.ts';
 import { openLmdbStorage } from '#control-plane/storage/lmdb.ts';
 import type { ClusterPaths, ClusterRecord } from '#node/machine/cluster-dir.ts';
 import { planOf } from '#node/machine/slots.ts';
+import { SIMULATED_LABEL } from '#node/simulated/simulated-node.ts';
+import { simulatedNodeNames, startSimulatedNodes } from '#node/simulated/simulated-nodes.ts';
 import { ensurePki } from '../pki/pki.ts';
 import { systemClock, systemRandom } from '../system-clock.ts';
 import { openApiServer } from './api-server.ts';
@@ -74,11 +77,16 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     informers: running.informers, // both see the same frozen objects
     breathe: turnOfTheLoop,
   });
+  const simulated = simulatedNodesOf(options);
+  const nodes =
+    simulated.names.length > 0 &&
+    (await startSimulatedNodes({ ...services, ...simulated, client, informers: running.informers, log }));
   const compacting = runCompaction({ storage, clock: systemClock, log, signal: stopping.signal });
 
   return {
     async close(graceMs) {
       stopping.abort();
+      if (nodes) nodes.stop();
       scheduler.stop();
       running.stop();
       await apiServer.close(graceMs);
@@ -89,3 +97,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 }
 
 const turnOfTheLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Beside real nodes they are tainted: a pod that somebody wants to talk to must not end on paper by chance. */
+function simulatedNodesOf({ cluster, simulate }: ControlPlaneOptions): { names: string[]; taints: Taint[] } {
+  const names = [...simulate, ...simulatedNodeNames(cluster.simulatedNodes)];
+  const hasRealNodes = simulate.length === 0 && Object.keys(cluster.nodes).length > 0;
+  return { names, taints: hasRealNodes ? [{ key: SIMULATED_LABEL, value: 'true', effect: 'NoSchedule' }] : [] };
+}
