@@ -142,8 +142,9 @@ export function selectionOf(
   const fields = [...fieldSelectorOf(kind, query.get('fieldSelector') ?? '')];
   const name = takeEquality(fields, 'metadata.name');
   const within = namespace || takeEquality(fields, 'metadata.namespace');
-  // An index reads hub objects; another version's fields are compared as that version shows them.
-  const indexed = kind.hub ? undefined : fields.find(({ operator, field }) => operator === '=' && !isMeta(field));
+  // An index reads hub objects by fields that stay: other versions and custom kinds are compared as they show themselves.
+  const indexed =
+    kind.hub || !kind.facts ? undefined : fields.find(({ operator, field }) => operator === '=' && !isMeta(field));
   const rest = fields.filter((requirement) => requirement !== indexed);
   return {
     ...(kind.scope === 'Namespaced' && within && { namespace: within }),
