@@ -70,8 +70,9 @@ function runProject(name, total) {
   if (result.status !== 0 && total.failed === before) total.failed++; // errors outside any test, or no report at all
 }
 
-const hasTests = (name) =>
-  PROJECTS[name].some((folder) => {
+function hasTests(name) {
+  return PROJECTS[name].some((folder) => {
     const path = join(ROOT, folder);
     return existsSync(path) && readdirSync(path, { recursive: true }).some((file) => String(file).endsWith('.test.ts'));
   });
+}
