@@ -14,7 +14,7 @@ const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'
 
 const entryPoints = [
   { in: join(ROOT, 'src/cmd/main.ts'), out: 'kedge' },
-  { in: join(ROOT, 'src/testing/index.ts'), out: 'testing' },
+  { in: join(ROOT, 'src/testing/cluster.ts'), out: 'testing' },
 ].filter((entry) => existsSync(entry.in));
 
 const result = await build({

@@ -19,10 +19,11 @@ export interface ComponentProcess {
 
 /** TERM and INT end it; a bug ends it with its stack in the log, and the supervisor starts it again. */
 export function componentProcess(component: string): ComponentProcess {
+  // One signal ends many: every informer, controller and loop of a component listens to it.
+  setMaxListeners(0);
   const log = processLog(component);
   const ending = new AbortController();
   let isUp = false;
-  setMaxListeners(0, ending.signal); // every informer and loop of the process listens
   setInterval(() => undefined, 2 ** 30); // the clock's timers keep no process alive; this one ends when it is told to
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {

@@ -1,5 +1,4 @@
 /** The control plane, put together. The order of starting is the order in which each part needs the one before. */
-import { setMaxListeners } from 'node:events';
 import { bodies, catalog } from '#api/catalog.ts';
 import type { Taint } from '#api/generated/schema.ts';
 import { createKindRegistry } from '#api/machinery/kind-registry.ts';
@@ -42,7 +41,6 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const { cluster, paths, log } = options;
   const plan = planOf(cluster.slot);
   const stopping = new AbortController();
-  setMaxListeners(0, stopping.signal);
   const pki = ensurePki({ directory: paths.pki, clock: systemClock });
   const storage = await openLmdbStorage({ directory: paths.store, onFailure: options.onFailure });
   const kinds = createKindRegistry(catalog, bodies);
