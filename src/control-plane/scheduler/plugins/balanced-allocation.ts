@@ -1,29 +1,27 @@
 /** Prefers nodes where the shares of cpu and memory in use stay alike, so that neither is left over without the other. */
+import type { Pod } from '#api/core/v1/pod.ts';
 import { definePlugin } from '../define-plugin.ts';
+import type { NodeInfo } from '../node-info.ts';
 import { requestsOf } from '../resources.ts';
-
-const BALANCED = ['cpu', 'memory'];
 
 export const balancedAllocation = definePlugin({
   name: 'NodeResourcesBalancedAllocation',
   weight: 1,
 
   // What asks for nothing changes no balance.
-  prepareScore: (pod) => (BALANCED.some((name) => requestsOf(pod).get(name)) ? undefined : 'skip'),
+  prepareScore: (pod) => (requestsOf(pod).get('cpu') || requestsOf(pod).get('memory') ? undefined : 'skip'),
 
-  score(pod, { allocatable, requested }) {
-    const asked = requestsOf(pod);
-    const shares = BALANCED.flatMap((name) => {
-      const capacity = allocatable.get(name) ?? 0;
-      return capacity > 0 ? [Math.min(1, ((requested.get(name) ?? 0) + (asked.get(name) ?? 0)) / capacity)] : [];
-    });
-    return Math.floor((1 - deviation(shares)) * 100);
+  score(pod, node) {
+    const cpu = shareOf('cpu', pod, node);
+    const memory = shareOf('memory', pod, node);
+    // The standard deviation of two numbers is half of what is between them.
+    return Math.floor((1 - Math.abs(cpu - memory) / 2) * 100);
   },
   retryWhen: [],
 });
 
-function deviation(shares: readonly number[]): number {
-  if (shares.length === 0) return 0;
-  const mean = shares.reduce((sum, share) => sum + share, 0) / shares.length;
-  return Math.sqrt(shares.reduce((sum, share) => sum + (share - mean) ** 2, 0) / shares.length);
+function shareOf(name: string, pod: Pod, { allocatable, requested }: NodeInfo): number {
+  const capacity = allocatable.get(name) ?? 0;
+  if (capacity === 0) return 0;
+  return Math.min(1, ((requested.get(name) ?? 0) + (requestsOf(pod).get(name) ?? 0)) / capacity);
 }

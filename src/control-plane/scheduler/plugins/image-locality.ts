@@ -1,25 +1,37 @@
 /** Prefers nodes that have the pod's images, the larger the more; counted less where few nodes have one, so that it spreads. */
 import type { Node } from '#api/core/v1/node.ts';
 import { definePlugin } from '../define-plugin.ts';
-import type { NodeInfo } from '../node-info.ts';
 
 const MEGABYTE = 1024 * 1024;
 /** Below, pulling costs next to nothing; above, for each container, more makes no difference. */
 const SMALL_BYTES = 23 * MEGABYTE;
 const LARGE_BYTES = 1000 * MEGABYTE;
 
-export const imageLocality = definePlugin<readonly NodeInfo[] | undefined>({
+interface State {
+  containers: number;
+  /** The pod's images that some node has, and the share of nodes that have it. */
+  shares: ReadonlyMap<string, number>;
+}
+
+export const imageLocality = definePlugin<State>({
   name: 'ImageLocality',
   weight: 1,
-  prepareScore: (_, __, cluster) => cluster.nodes,
-  score({ spec }, { node }, nodes = []) {
+
+  prepareScore({ spec }, _, { nodes }) {
     const containers = [...spec.containers, ...(spec.initContainers ?? [])];
-    const images = containers.map(({ image }) => normalized(image ?? ''));
-    const sum = images.reduce((total, image) => {
-      const bytes = imagesOf(node).get(image);
-      return bytes ? total + bytes * shareWith(image, nodes) : total;
-    }, 0);
-    const most = LARGE_BYTES * containers.length;
+    const shares = new Map<string, number>();
+    for (const image of containers.map((container) => normalized(container.image ?? ''))) {
+      const count = nodes.filter(({ node }) => imagesOf(node).has(image)).length;
+      if (count > 0) shares.set(image, count / nodes.length);
+    }
+    return shares.size > 0 ? { containers: containers.length, shares } : 'skip';
+  },
+
+  score(_, { node }, { containers, shares }) {
+    const images = imagesOf(node);
+    let sum = 0;
+    for (const [image, share] of shares) sum += (images.get(image) ?? 0) * share;
+    const most = LARGE_BYTES * containers;
     const bounded = Math.min(most, Math.max(SMALL_BYTES, sum));
     return Math.floor(((bounded - SMALL_BYTES) * 100) / (most - SMALL_BYTES));
   },
@@ -39,9 +51,6 @@ function imagesOf(node: Node): ReadonlyMap<string, number> {
   }
   return images;
 }
-
-const shareWith = (image: string, nodes: readonly NodeInfo[]): number =>
-  nodes.filter(({ node }) => imagesOf(node).has(image)).length / Math.max(1, nodes.length);
 
 /** `web` and `web:latest` are one. */
 const normalized = (image: string): string =>

@@ -57,13 +57,9 @@ export const interPodAffinity = definePlugin<State>({
 
   prepare(pod, cluster) {
     const terms = affinityTermsOf(pod, cluster);
-    const state: State = {
-      terms,
-      wanted: new Topologies(),
-      unwanted: new Topologies(),
-      guarded: guardedFrom(pod, cluster),
-      scores: new Topologies(),
-    };
+    const guarded = guardedFrom(pod, cluster);
+    if (terms.required.length === 0 && terms.requiredAnti.length === 0 && guarded.isEmpty) return 'skip';
+    const state = { terms, guarded, wanted: new Topologies(), unwanted: new Topologies(), scores: new Topologies() };
     if (terms.required.length > 0 || terms.requiredAnti.length > 0)
       for (const { node, pods } of cluster.nodes) for (const other of pods) count(other, node, state);
     return { state };

@@ -9,6 +9,7 @@ export const nodeAffinity = definePlugin({
   weight: 2,
 
   prepare(pod) {
+    if (!pod.spec.nodeSelector && !pod.spec.affinity?.nodeAffinity) return 'skip';
     const onlyNodes = namedNodes(pod);
     return onlyNodes ? { state: undefined, onlyNodes } : { state: undefined };
   },

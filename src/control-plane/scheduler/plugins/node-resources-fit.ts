@@ -16,19 +16,17 @@ export const nodeResourcesFit = definePlugin({
     return lacking.some(({ isNeverEnough }) => isNeverEnough) ? unresolvable(...reasons) : unschedulable(...reasons);
   },
 
-  score(pod, { allocatable, assumed }) {
-    const asked = assumedRequestsOf(pod);
-    const scores = ['cpu', 'memory'].flatMap((name) => {
-      const capacity = allocatable.get(name) ?? 0;
-      if (capacity === 0) return [];
-      const used = (assumed.get(name) ?? 0) + (asked.get(name) ?? 0);
-      return [used > capacity ? 0 : Math.floor(((capacity - used) * 100) / capacity)];
-    });
-    return scores.length > 0 ? Math.floor(scores.reduce((sum, score) => sum + score, 0) / scores.length) : 0;
-  },
+  score: (pod, node) => Math.floor((freeShareOf('cpu', pod, node) + freeShareOf('memory', pod, node)) / 2),
 
   retryWhen: [changed(Node, 'status.allocatable'), removed(Pod), updated(Pod, 'spec.containers')],
 });
+
+/** In percent, with the pod on it. */
+function freeShareOf(name: string, pod: Pod, { allocatable, assumed }: NodeInfo): number {
+  const capacity = allocatable.get(name) ?? 0;
+  const used = (assumed.get(name) ?? 0) + (assumedRequestsOf(pod).get(name) ?? 0);
+  return used >= capacity ? 0 : Math.floor(((capacity - used) * 100) / capacity);
+}
 
 interface Lacking {
   reason: string;
@@ -36,14 +34,16 @@ interface Lacking {
   isNeverEnough: boolean;
 }
 
-function lackingOf(pod: Pod, { allocatable, requested, pods }: NodeInfo): Lacking[] {
-  const lacking: Lacking[] = [];
-  if (pods.length + 1 > (allocatable.get('pods') ?? 0)) lacking.push({ reason: 'Too many pods', isNeverEnough: false });
+const NOTHING: readonly Lacking[] = [];
+
+function lackingOf(pod: Pod, { allocatable, requested, pods }: NodeInfo): readonly Lacking[] {
+  let lacking: readonly Lacking[] = NOTHING;
+  if (pods.length + 1 > (allocatable.get('pods') ?? 0)) lacking = [{ reason: 'Too many pods', isNeverEnough: false }];
   for (const [name, amount] of requestsOf(pod)) {
     if (amount === 0) continue;
     const total = allocatable.get(name) ?? 0;
     if (amount > total - (requested.get(name) ?? 0))
-      lacking.push({ reason: `Insufficient ${name}`, isNeverEnough: amount > total });
+      lacking = [...lacking, { reason: `Insufficient ${name}`, isNeverEnough: amount > total }];
   }
   return lacking;
 }

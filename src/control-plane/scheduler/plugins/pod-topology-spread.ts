@@ -54,7 +54,7 @@ export const podTopologySpread = definePlugin<State | undefined>({
 
   prepare(pod, { nodes }) {
     const strict = ownConstraints(pod, 'DoNotSchedule');
-    if (strict.length === 0) return { state: undefined };
+    if (strict.length === 0) return 'skip';
     return {
       state: {
         strict: strict.map((constraint) => counted(pod, constraint, { strict, nodes })),
