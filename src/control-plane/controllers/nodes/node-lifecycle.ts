@@ -17,6 +17,8 @@ import { evictingKey, readinessOf, taintsOf } from './node-taints.ts';
 import { EvictionPace, isAllDown } from './zones.ts';
 
 const LEASES = 'kube-node-lease';
+/** How often a lost node is looked at whose pods may not be sent away as things are. Source: --node-monitor-period. */
+const MONITOR_EVERY_MS = 5_000;
 
 export interface NodeLifecycleOptions {
   /** --node-monitor-grace-period: silent for so long, a node counts as lost. */
@@ -102,13 +104,15 @@ async function applyTaints(
     .map((each) => (each.metadata.uid === node.metadata.uid ? node : each));
   const key = evictingKey(node);
   const isTainted = node.spec.taints?.some(({ effect, key: of }) => effect === 'NoExecute' && of === key) ?? false;
-  const waitMs = key && !isTainted ? pace.waitMs(node, all, nowMs) : undefined;
+  const isWanted = key !== undefined && !isTainted;
+  const waitMs = isWanted ? pace.waitMs(node, all, nowMs) : undefined;
   const wanted = taintsOf(node, { mayEvict: waitMs === 0, now: timestampOf(nowMs) });
   const taints = isAllDown(all) ? wanted.filter(({ effect, key: of }) => effect !== 'NoExecute' || of !== key) : wanted;
   if (!isEqual(taints, node.spec.taints)) {
     const { name, resourceVersion } = node.metadata;
     await api.patch(Node, { name }, { type: 'merge', patch: { metadata: { resourceVersion }, spec: { taints } } });
   }
+  if (isWanted && waitMs === undefined) return MONITOR_EVERY_MS; // the other nodes decide, and may come back
   return waitMs === 0 ? undefined : waitMs;
 }
 

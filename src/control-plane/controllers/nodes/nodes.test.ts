@@ -112,6 +112,21 @@ describe('a node that is not heard of', () => {
     expect(cluster.get(Pod, 'default/web')?.metadata.deletionTimestamp).toBeUndefined();
   });
 
+  test('sends its pods away once another is heard of again', async () => {
+    await using cluster = await start();
+    await join(cluster, 'node1');
+    await join(cluster, 'node2');
+    await live(cluster, ['node1', 'node2'], 60_000);
+    await cluster.passes(120_000);
+    expect(taints(cluster, 'node2')).toEqual(['node.kubernetes.io/unreachable:NoSchedule']);
+
+    const lost = cluster.get(Node, 'node1')!;
+    const conditions = lost.status?.conditions?.map((condition) => ({ ...condition, status: 'True' }));
+    await cluster.updateStatus(Node, { ...lost, status: { ...lost.status, conditions } } as Node);
+    await live(cluster, ['node1'], 30_000);
+    expect(taints(cluster, 'node2')).toContain('node.kubernetes.io/unreachable:NoExecute');
+  });
+
   test('has its pods replaced by their ReplicaSet, though nobody ends the old ones', async () => {
     await using cluster = await startCluster({
       controllers: [nodeLifecycle(), taintEviction(), replicaSetController, podsThatRun({ neverEnd: true })],
