@@ -110,7 +110,8 @@ test('down and up keep objects, addresses and the CA', async () => {
   expect(execFileSync('ip', ['-brief', 'address'], { encoding: 'utf8' })).not.toContain(before.nodes[0]?.addresses[0]);
   expect((await cluster.try('status', '--name', cluster.name)).code).toBe(1);
   await cluster.up();
-  expect((await statusOf()).nodes).toMatchObject(before.nodes);
+  const places = ({ nodes }: Status) => nodes.map(({ name, addresses, state }) => ({ name, addresses, state }));
+  expect(places(await statusOf())).toEqual(places(before));
   expect(readFileSync(await cluster.kubeconfig(), 'utf8')).toBe(kubeconfig);
   await podAnswers();
   expect((await podJson()).metadata.uid).toBe(pod.metadata.uid);
