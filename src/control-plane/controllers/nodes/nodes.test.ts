@@ -120,6 +120,7 @@ describe('a node that is not heard of', () => {
     await cluster.passes(120_000);
     expect(taints(cluster, 'node2')).toEqual(['node.kubernetes.io/unreachable:NoSchedule']);
 
+    await live(cluster, ['node1'], 10_000);
     const lost = cluster.get(Node, 'node1')!;
     const conditions = lost.status?.conditions?.map((condition) => ({ ...condition, status: 'True' }));
     await cluster.updateStatus(Node, { ...lost, status: { ...lost.status, conditions } } as Node);
