@@ -41,6 +41,7 @@ export default defineConfig({
           include: ['test/machines/**/*.test.ts'],
           isolate: false,
           fileParallelism: false,
+          hookTimeout: 120_000,
         },
       },
     ],
