@@ -9,6 +9,7 @@ import { Pod } from '#api/core/v1/pod.ts';
 import { isReady } from '#api/core/v1/pod-conditions.ts';
 import { Service } from '#api/core/v1/service.ts';
 import { EndpointSlice } from '#api/discovery/v1/endpoint-slice.ts';
+import type { Kind } from '#api/machinery/kind.ts';
 import { defineController, settled } from '#control-plane/controllers/define-controller.ts';
 import { controllersFor } from '#control-plane/controllers/index.ts';
 import { deployment, namespace, service, startCluster, type TestCluster } from './cluster.ts';
@@ -86,7 +87,7 @@ test('a cluster at rest writes nothing but leases', async () => {
   await cluster.create(Deployment, deployment('web', { replicas: 2 }));
   await cluster.passes(60_000);
   const versions = () =>
-    [Deployment, ReplicaSet, Pod, Node, Event].flatMap((kind) =>
+    ([Deployment, ReplicaSet, Pod, Node, Event] as Kind[]).flatMap((kind) =>
       cluster.list(kind).map(({ metadata }) => metadata.resourceVersion),
     );
   const before = versions();

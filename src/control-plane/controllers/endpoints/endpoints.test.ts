@@ -12,18 +12,14 @@ import { endpointsController } from './endpoints.ts';
 
 const start = () => startCluster({ controllers: [endpointSliceController, endpointsController] });
 
-async function running(
-  cluster: TestCluster,
-  name: string,
-  {
-    ip,
-    ready = true,
-    ...spec
-  }: { ip: string; ready?: boolean } & Pod['spec' & never] & {
-      nodeName?: string;
-      containers?: Pod['spec']['containers'];
-    },
-) {
+interface Running {
+  ip: string;
+  ready?: boolean;
+  nodeName?: string;
+  containers?: Pod['spec']['containers'];
+}
+
+async function running(cluster: TestCluster, name: string, { ip, ready = true, ...spec }: Running) {
   const created = await cluster.create(Pod, pod(name, spec, { labels: { app: 'web' } }));
   await cluster.updateStatus(Pod, {
     ...created,

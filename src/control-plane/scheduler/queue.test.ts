@@ -1,0 +1,118 @@
+import { expect, test } from 'vitest';
+import { Node } from '#api/core/v1/node.ts';
+import type { Pod } from '#api/core/v1/pod.ts';
+import { ManualClock } from '#base/manual-clock.ts';
+import { changed, definePlugin } from './define-plugin.ts';
+import { SchedulingQueue } from './queue.ts';
+
+const taints = definePlugin({ name: 'Taints', retryWhen: [changed(Node, 'spec.taints')] });
+const gate = definePlugin({ name: 'Gate', retryWhen: [] });
+
+const pod = (name: string, { priority = 0, gates = 0 } = {}): Pod =>
+  ({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: 'default', uid: name, resourceVersion: '1', creationTimestamp: '' },
+    spec: { priority, schedulingGates: Array(gates).fill({ name: 'g' }) },
+  }) as unknown as Pod;
+
+const nodeWith = (taint: string) => ({ spec: { taints: [{ key: taint }] } }) as unknown as Node;
+const tainted = { kind: Node, before: nodeWith('a'), now: nodeWith('b') };
+const relabelled = { kind: Node, before: nodeWith('a'), now: nodeWith('a') };
+
+function queue() {
+  const clock = new ManualClock();
+  const waiting = new SchedulingQueue({
+    clock,
+    order: (a, b) => (b.pod.spec.priority ?? 0) - (a.pod.spec.priority ?? 0) || a.sinceMs - b.sinceMs,
+    gateOf: ({ spec }) => (spec.schedulingGates?.length ? gate : undefined),
+    onReady: () => undefined,
+  });
+  return { clock, waiting, next: () => waiting.take()?.pod.metadata.name };
+}
+
+test('pods come out by priority, then in the order in which they came', () => {
+  const { clock, waiting, next } = queue();
+  for (const [name, priority] of [
+    ['a', 0],
+    ['b', 5],
+    ['c', 0],
+    ['d', 9],
+  ] as const) {
+    waiting.put(pod(name, { priority }));
+    clock.advance(1);
+  }
+  expect([next(), next(), next(), next(), next()]).toEqual(['d', 'b', 'a', 'c', undefined]);
+});
+
+test('a refused pod waits for a change that could help, and then for its back-off, longer each time', () => {
+  const { clock, waiting, next } = queue();
+  const web = pod('web');
+  waiting.put(web);
+  for (const backOffMs of [1_000, 2_000, 4_000, 8_000, 10_000, 10_000]) {
+    expect(next()).toBe('web');
+    waiting.refused(web, [taints]);
+    waiting.changed(relabelled);
+    clock.advance(60);
+    expect(waiting.counts().unschedulable).toBe(1);
+    waiting.changed(tainted);
+    clock.advance(backOffMs - 61);
+    expect(next()).toBeUndefined();
+    clock.advance(1);
+  }
+});
+
+test('a change that comes while the pod is being tried is not missed', () => {
+  const { clock, waiting, next } = queue();
+  const web = pod('web');
+  waiting.put(web);
+  next();
+  waiting.changed(tainted);
+  waiting.refused(web, [taints]);
+  clock.advance(1_000);
+  expect(next()).toBe('web');
+});
+
+test('without a helpful change it is tried again after five minutes', () => {
+  const { clock, waiting, next } = queue();
+  const web = pod('web');
+  waiting.put(web);
+  next();
+  waiting.refused(web, [taints]);
+  clock.advance(299_999);
+  expect(next()).toBeUndefined();
+  clock.advance(1);
+  expect(next()).toBe('web');
+});
+
+test('a gated pod is not tried before its gates are gone', () => {
+  const { waiting, next } = queue();
+  waiting.put(pod('web', { gates: 1 }));
+  waiting.changed(tainted);
+  expect(next()).toBeUndefined();
+  waiting.put(pod('web'));
+  expect(next()).toBe('web');
+});
+
+test('a pod that is removed while it is tried does not come back', () => {
+  const { clock, waiting, next } = queue();
+  const web = pod('web');
+  waiting.put(web);
+  next();
+  waiting.remove(web);
+  waiting.refused(web, []);
+  clock.advance(60_000);
+  expect(next()).toBeUndefined();
+  expect(clock.nextDueMs).toBeUndefined();
+});
+
+test('another pod of the same name is another pod', () => {
+  const { waiting, next } = queue();
+  const first = pod('web');
+  waiting.put(first);
+  next();
+  const second = { ...first, metadata: { ...first.metadata, uid: 'second' } };
+  waiting.put(second);
+  waiting.done(first);
+  expect(waiting.take()?.pod.metadata.uid).toBe('second');
+});
