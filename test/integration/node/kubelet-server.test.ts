@@ -140,12 +140,8 @@ interface Outcome {
 
 /** Runs a command over a WebSocket, giving it `input`. */
 async function execOver(protocol: string | undefined, command: string[], input?: Buffer): Promise<Outcome> {
-  const query = new URLSearchParams([
-    ['output', '1'],
-    ['error', '1'],
-    ...(input ? [['input', '1']] : []),
-    ...command.map((part) => ['command', part]),
-  ]);
+  const query = new URLSearchParams({ output: '1', error: '1', ...(input && { input: '1' }) });
+  for (const part of command) query.append('command', part);
   const client = new WebSocket(
     `wss://127.0.0.1:${port()}/exec/default/web/main?${query}`,
     protocol ? [protocol] : [],
