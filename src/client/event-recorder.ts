@@ -148,7 +148,7 @@ export class EventRecorder implements EventSink {
       } catch (error) {
         if (signal?.aborted) return;
         if (!(error instanceof Unreachable) || tries >= TRIES) return this.#drop(event, error);
-        await sleep(clock, RETRY_MS, signal).catch(() => undefined); // aborted: the loop ends
+        await sleep(clock, RETRY_MS); // without the signal: a thousand of them would wait for it at once
       }
     }
   }

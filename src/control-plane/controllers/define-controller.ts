@@ -110,6 +110,8 @@ export interface ControllerSpec<
   name: string;
   /** Upstream's ServiceAccount and role, where it is not the name: `node-controller`. */
   serviceAccount?: string;
+  /** Whom its Events come from, where upstream's is not the name either. */
+  eventSource?: string;
   reconciles: Kind<T>;
   owns?: Owns;
   watches?: Watches;

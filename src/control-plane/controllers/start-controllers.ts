@@ -57,7 +57,7 @@ export function startControllers(options: ControllersOptions): RunningController
     .filter(({ name }) => !without.includes(name))
     .map((controller): KeyRunner => {
       const client = new Client(transportFor(serviceAccountUser(userOf(controller))));
-      const component = controller.name;
+      const component = (controller.form === 'kind' && controller.spec.eventSource) || controller.name;
       const events = new EventRecorder({ client, clock, component, log, signal });
       recorders.push(events);
       const onBug = options.onBug ?? rethrow;

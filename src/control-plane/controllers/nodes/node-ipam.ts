@@ -17,6 +17,7 @@ export function nodeIpam({ clusterCIDRs, nodeMaskIPv4 = 24, nodeMaskIPv6 = 64 }:
   return defineController({
     name: 'node-ipam-controller',
     serviceAccount: 'node-controller',
+    eventSource: 'cidrAllocator',
     reconciles: Node,
     writes: { patch: [Node] },
     when: (now, before) => !now.spec.podCIDR && Boolean(before.spec.podCIDR),

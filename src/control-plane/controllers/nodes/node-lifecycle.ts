@@ -38,6 +38,7 @@ export function nodeLifecycle({ gracePeriodMs = 50_000, startupGracePeriodMs = 6
   return defineController({
     name: 'node-lifecycle-controller',
     serviceAccount: 'node-controller',
+    eventSource: 'node-controller',
     reconciles: Node,
     watches: [
       watching(Lease, ({ metadata }) => (metadata.namespace === LEASES ? [metadata.name] : [])),
@@ -99,15 +100,15 @@ async function applyTaints(
   { api, clock, cached }: Context,
 ): Promise<number | undefined> {
   const nowMs = clock.now();
-  const all = cached(Node)
-    .list()
-    .map((each) => (each.metadata.uid === node.metadata.uid ? node : each));
   const key = evictingKey(node);
+  // The other nodes matter only while this one is down: leases come by the hundred.
+  const all = key ? allWith(node, cached(Node).list()) : [node];
   const isTainted = node.spec.taints?.some(({ effect, key: of }) => effect === 'NoExecute' && of === key) ?? false;
   const isWanted = key !== undefined && !isTainted;
   const waitMs = isWanted ? pace.waitMs(node, all, nowMs) : undefined;
   const wanted = taintsOf(node, { mayEvict: waitMs === 0, now: timestampOf(nowMs) });
-  const taints = isAllDown(all) ? wanted.filter(({ effect, key: of }) => effect !== 'NoExecute' || of !== key) : wanted;
+  const taints =
+    key && isAllDown(all) ? wanted.filter(({ effect, key: of }) => effect !== 'NoExecute' || of !== key) : wanted;
   if (!isEqual(taints, node.spec.taints)) {
     const { name, resourceVersion } = node.metadata;
     await api.patch(Node, { name }, { type: 'merge', patch: { metadata: { resourceVersion }, spec: { taints } } });
@@ -115,6 +116,10 @@ async function applyTaints(
   if (isWanted && waitMs === undefined) return MONITOR_EVERY_MS; // the other nodes decide, and may come back
   return waitMs === 0 ? undefined : waitMs;
 }
+
+/** The cache may not have the newest state of this one yet. */
+const allWith = (node: Node, cached: readonly Node[]): Node[] =>
+  cached.map((each) => (each.metadata.uid === node.metadata.uid ? node : each));
 
 async function markPodsNotReady(node: Node, { api, events, cached, clock }: Context): Promise<void> {
   const pods = cached(Pod)

@@ -4,6 +4,7 @@ import { Pod } from '#api/core/v1/pod.ts';
 import { isTerminal } from '#api/core/v1/pod-conditions.ts';
 import { evicts, toleratedSeconds } from '#api/core/v1/taint.ts';
 import { isEqual } from '#api/machinery/equal.ts';
+import type { ObjectKey } from '#api/machinery/object.ts';
 import { keyOf } from '#api/machinery/object.ts';
 import { millisOf } from '#api/machinery/timestamp.ts';
 import { again, defineController, settled, watching } from '../define-controller.ts';
@@ -15,8 +16,8 @@ const MESSAGE = 'Taint manager: deleting due to NoExecute taint';
 const evictingTaints = ({ spec }: Node) => (spec.taints ?? []).filter(evicts);
 
 export function taintEviction() {
-  /** Pods that are to go at a time, and since when their node is tainted, by uid. */
-  const scheduled = new Map<string, number>();
+  /** Pods that are to go at a time, and since when their node is tainted. */
+  const scheduled = new Map<ObjectKey, { uid: string; sinceMs: number }>();
 
   return defineController({
     name: 'taint-eviction-controller',
@@ -40,23 +41,25 @@ export function taintEviction() {
       now.metadata.deletionTimestamp !== before.metadata.deletionTimestamp,
     workers: 8,
 
-    async reconcile(pod, { cached, api, events, clock }) {
+    async reconcile(pod, { key, cached, api, events, clock }) {
       const { uid, namespace, name, creationTimestamp } = pod.metadata;
       const node = pod.spec.nodeName ? cached(Node).get(pod.spec.nodeName) : undefined;
       const taints = node ? evictingTaints(node) : [];
+      const known = scheduled.get(key)?.uid === uid ? scheduled.get(key) : undefined;
       const seconds = toleratedSeconds(taints, pod.spec.tolerations);
       const isLeaving = pod.metadata.deletionTimestamp !== undefined || isTerminal(pod);
       if (isLeaving || taints.length === 0 || seconds === undefined) {
-        const wasScheduled = scheduled.delete(uid);
+        const wasScheduled = known !== undefined;
+        scheduled.delete(key);
         if (wasScheduled && !isLeaving)
           events.normal(pod, 'TaintManagerEviction', `Cancelling deletion of Pod ${namespace}/${name}`);
         return settled;
       }
 
       const nowMs = clock.now();
-      const taintedMs = Math.min(...taints.map(({ timeAdded }) => millisOf(timeAdded) ?? scheduled.get(uid) ?? nowMs));
+      const taintedMs = Math.min(...taints.map(({ timeAdded }) => millisOf(timeAdded) ?? known?.sinceMs ?? nowMs));
       const sinceMs = Math.max(taintedMs, millisOf(creationTimestamp) ?? 0);
-      scheduled.set(uid, sinceMs);
+      scheduled.set(key, { uid, sinceMs });
       const leftMs = sinceMs + seconds * 1000 - nowMs;
       if (leftMs > 0) return again({ afterMs: leftMs });
       events.normal(pod, 'TaintManagerEviction', `Marking for deletion Pod ${namespace}/${name}`);
@@ -65,7 +68,12 @@ export function taintEviction() {
         withDisruptionTarget(pod, { reason: REASON, message: MESSAGE }, nowMs),
       );
       await api.delete(Pod, marked);
-      scheduled.delete(uid);
+      scheduled.delete(key);
+      return settled;
+    },
+
+    async gone({ key }) {
+      scheduled.delete(key);
       return settled;
     },
   });

@@ -46,7 +46,11 @@ export class EvictionPace {
 
 function groupByZone(nodes: readonly Node[]): Map<string, Node[]> {
   const zones = new Map<string, Node[]>();
-  for (const node of nodes.filter(isCounted)) zones.set(zoneOf(node), [...(zones.get(zoneOf(node)) ?? []), node]);
+  for (const node of nodes.filter(isCounted)) {
+    const zone = zones.get(zoneOf(node));
+    if (zone) zone.push(node);
+    else zones.set(zoneOf(node), [node]);
+  }
   return zones;
 }
 
