@@ -7,6 +7,7 @@ import { askOnce, type Load, load } from './http2-load.ts';
 import { makePods, podsPath } from './objects.ts';
 import { cpuMicrosecondsEach } from './process-usage.ts';
 import { type Row, rateRow, sizeRow } from './row.ts';
+import { mergedLoad, ROUNDS, turnAbout } from './turns.ts';
 
 const PODS = 1_000;
 const CALLERS = [
@@ -28,12 +29,18 @@ export async function run(bench: Bench): Promise<Row[]> {
   const rows: Row[] = [];
   for (const size of CALLERS) {
     bench.say(`${size.requests} pods by ${size.atOnce}`);
+    const piece = { ...size, requests: size.requests / ROUNDS };
     const asked = ({ times }: Load) => times.length;
-    const own = await cpuMicrosecondsEach(pid, () => load(target, { ask: pod, ...size }), asked);
-    const least = await cpuMicrosecondsEach(floor.pid, () => load(floor.target, { ask: fixed, ...size }), asked);
+    const pieces = await turnAbout(
+      ROUNDS,
+      () => cpuMicrosecondsEach(pid, () => load(target, { ask: pod, ...piece }), asked),
+      () => cpuMicrosecondsEach(floor.pid, () => load(floor.target, { ask: fixed, ...piece }), asked),
+    );
+    const own = mergedLoad(pieces.own);
+    const least = mergedLoad(pieces.floor);
     const note = 'node:http2 over TLS sending the same bytes';
     const name = `api-get/${size.atOnce} callers`;
-    rows.push(rateRow(name, { ...own.done, floor: { value: least.done.perSecond, note } }));
+    rows.push(rateRow(name, { ...own, floor: { value: least.perSecond, note } }));
     rows.push(sizeRow(`${name}, CPU of the server`, 'µs', { value: own.cpu, floor: { value: least.cpu, note } }));
   }
   return rows;
