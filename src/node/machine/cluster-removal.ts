@@ -8,7 +8,7 @@ import { removeHostNetwork } from './host-network.ts';
 import { stopNode } from './machine-node.ts';
 import { nodeLayout } from './node-layout.ts';
 import { planOf } from './slots.ts';
-import { allStarted, endProcess } from './started-processes.ts';
+import { allStarted, endProcess, findStarted } from './started-processes.ts';
 
 export interface RemovalOptions {
   cluster: ClusterRecord;
@@ -20,10 +20,12 @@ export interface RemovalOptions {
 }
 
 const CONTROL_PLANE_GRACE_MS = 10_000;
+const SUPERVISOR_GRACE_MS = 60_000;
 
 /** May be repeated, and called for a cluster of which only remains run. */
 export async function takeDown(options: RemovalOptions): Promise<void> {
   const { cluster, paths, clock, facts, graceMs } = options;
+  await endSupervisor(options);
   const started = [...(await allStarted(paths))].filter(([, { record }]) => record.pid !== process.pid);
   const ofNodes = started.filter(([name]) => name.includes('/'));
   // The kubelets first: they would start again what is ended here. The API server last: the others still write to it.
@@ -37,6 +39,13 @@ export async function takeDown(options: RemovalOptions): Promise<void> {
   if (canHaveNodes(facts)) await removeHostNetwork(planOf(cluster.slot));
   await rm(paths.runDir, { recursive: true, force: true });
   await rm(paths.controlSocket, { force: true });
+}
+
+/** One that only starts has no socket yet, and would start again what is ended here. Told to end, it takes all down itself. */
+async function endSupervisor({ paths, clock }: RemovalOptions): Promise<void> {
+  const supervisor = await findStarted(paths, 'supervisor');
+  if (!supervisor || supervisor.record.pid === process.pid) return;
+  await endProcess(supervisor.record, { clock, graceMs: SUPERVISOR_GRACE_MS });
 }
 
 const canHaveNodes = ({ root, platform, programs }: MachineFacts): boolean =>
