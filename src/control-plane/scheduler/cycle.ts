@@ -4,7 +4,8 @@ import type { Random } from '#base/random.ts';
 import { wholeBelow } from '#base/random.ts';
 import type { ClusterView, Plugin } from './define-plugin.ts';
 import type { NodeInfo } from './node-info.ts';
-import { unresolvable, type Verdict } from './verdict.ts';
+import { withPod } from './node-info.ts';
+import { fits, unresolvable, type Verdict } from './verdict.ts';
 
 /** Why a pod fits nowhere. */
 export interface Refusal {
@@ -25,6 +26,8 @@ export interface CycleOptions {
   random: Random;
   /** Awaited between nodes when it is time to let others run; undefined: not yet. */
   breathe(): Promise<void> | undefined;
+  /** Pods that room was made for on a node. */
+  nominatedOn?(nodeName: string): readonly Pod[];
   /** Where to begin: so that in a large cluster not always the same nodes are looked at. */
   startAt: number;
 }
@@ -42,13 +45,11 @@ export async function decide(pod: Pod, cluster: ClusterView, options: CycleOptio
 
   for (let i = 0; i < candidates.length && feasible.length < enough; i++) {
     const node = candidates[(options.startAt + i) % candidates.length] as NodeInfo;
-    const refusing = filtering.find((plugin) => {
-      const verdict = plugin.filter?.(pod, node, states.get(plugin)) as Verdict;
-      if (!verdict.fits) verdicts.set(node, verdict);
-      return !verdict.fits;
-    });
-    if (refusing) refusedBy.add(refusing);
-    else feasible.push(node);
+    const refused = filterOn(pod, withNominated(pod, node, options), { filtering, states });
+    if (refused) {
+      verdicts.set(node, refused.verdict);
+      refusedBy.add(refused.plugin);
+    } else feasible.push(node);
     const pause = options.breathe();
     if (pause) await pause;
   }
@@ -62,6 +63,37 @@ export async function decide(pod: Pod, cluster: ClusterView, options: CycleOptio
   }
   const chosen = feasible.length === 1 ? feasible[0] : best(pod, feasible, { cluster, states, ...options });
   return { nodeName: (chosen as NodeInfo).node.metadata.name, states };
+}
+
+interface Filters {
+  filtering: readonly Plugin[];
+  states: States;
+}
+
+function filterOn(pod: Pod, node: NodeInfo, { filtering, states }: Filters) {
+  for (const plugin of filtering) {
+    const verdict = plugin.filter?.(pod, node, states.get(plugin)) as Verdict;
+    if (!verdict.fits) return { plugin, verdict };
+  }
+  return undefined;
+}
+
+/** Room that was made for others, of no lower priority, is taken. */
+function withNominated(pod: Pod, info: NodeInfo, { nominatedOn }: CycleOptions): NodeInfo {
+  const others = nominatedOn?.(info.node.metadata.name) ?? [];
+  const counting = others.filter(
+    ({ metadata, spec }) => metadata.uid !== pod.metadata.uid && (spec.priority ?? 0) >= (pod.spec.priority ?? 0),
+  );
+  return counting.reduce(withPod, info);
+}
+
+/** Whether the pod would fit on this one node of the view. */
+export function fitsOn(pod: Pod, info: NodeInfo, cluster: ClusterView, plugins: readonly Plugin[]): Verdict {
+  const prepared = prepareAll(pod, cluster, plugins);
+  if ('refusal' in prepared) return unresolvable(prepared.refusal.general ?? '');
+  const { states } = prepared;
+  const filtering = plugins.filter((plugin) => plugin.filter && states.has(plugin));
+  return filterOn(pod, info, { filtering, states })?.verdict ?? fits;
 }
 
 interface PreparedAll {

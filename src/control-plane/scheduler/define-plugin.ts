@@ -38,6 +38,19 @@ export interface ClusterChange {
 }
 export type RetryHint = (change: ClusterChange, pod: Pod) => boolean;
 
+/** What there is to say of a pod that fits nowhere. */
+export interface FitsNowhere {
+  cluster: ClusterView;
+  verdicts: ReadonlyMap<NodeInfo, Verdict>;
+  plugins: readonly Plugin[];
+}
+
+/** These pods are sent away from this node, so that the pod can have their place. */
+export interface Room {
+  nodeName: string;
+  victims: readonly Pod[];
+}
+
 export interface BindingServices {
   client: Client;
 }
@@ -53,6 +66,8 @@ export interface PluginSpec<State> {
   /** PreFilter: once for each try. */
   prepare?(pod: Pod, cluster: ClusterView): Prepared<State>;
   filter?(pod: Pod, node: NodeInfo, state: State): Verdict;
+  /** PostFilter: it fits nowhere; which pods would have to go for it, or why that does not help. The first that answers counts. */
+  makeRoom?(pod: Pod, refused: FitsNowhere): Room | { message: string };
   /** PreScore: once, with the nodes that are left. `skip`: no say in the score. */
   prepareScore?(pod: Pod, nodes: readonly NodeInfo[], cluster: ClusterView, state: State): State | 'skip';
   score?(pod: Pod, node: NodeInfo, state: State): number;

@@ -2,6 +2,7 @@
 import type { Plugin } from './define-plugin.ts';
 import { balancedAllocation } from './plugins/balanced-allocation.ts';
 import { defaultBinder } from './plugins/default-binder.ts';
+import { defaultPreemption } from './plugins/default-preemption.ts';
 import { imageLocality } from './plugins/image-locality.ts';
 import { interPodAffinity } from './plugins/inter-pod-affinity.ts';
 import { nodeAffinity } from './plugins/node-affinity.ts';
@@ -32,6 +33,7 @@ export const defaultProfile: Profile = {
     nodeResourcesFit,
     podTopologySpread,
     interPodAffinity,
+    defaultPreemption,
     balancedAllocation,
     imageLocality,
     defaultBinder,

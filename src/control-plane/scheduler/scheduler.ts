@@ -15,13 +15,15 @@ import type { Client } from '#client/client.ts';
 import type { EventSink } from '#client/event-recorder.ts';
 import type { Informers } from '#client/informer.ts';
 import { Unreachable } from '#client/transport.ts';
-import type { States } from './cycle.ts';
+import type { Refusal, States } from './cycle.ts';
 import { decide } from './cycle.ts';
 import type { ClusterView, Plugin, QueuedPod } from './define-plugin.ts';
+import { Nominations } from './nominations.ts';
 import { NotPlaced, place } from './placing.ts';
 import type { Profile } from './profile.ts';
 import { SchedulingQueue } from './queue.ts';
-import { NO_NODES, noVictimsMessage, refusalMessage } from './refusal-message.ts';
+import { preempt } from './preempting.ts';
+import { NO_NODES, refusalMessage } from './refusal-message.ts';
 import { Snapshot } from './snapshot.ts';
 import { noteUnscheduled } from './unscheduled.ts';
 
@@ -53,6 +55,7 @@ export class Scheduler {
   readonly #profiles: ReadonlyMap<string, Profile>;
   readonly #queue: SchedulingQueue;
   readonly #snapshot = new Snapshot();
+  readonly #nominations = new Nominations();
   readonly #stops: (() => void)[] = [];
   #isRunning = false;
   #isDeciding = false;
@@ -122,6 +125,9 @@ export class Scheduler {
   #podChanged(now: Pod | undefined, before: Pod | undefined): void {
     const placed = (pod: Pod | undefined) => pod?.spec.nodeName && !isTerminal(pod);
     const wasPlaced = placed(before);
+    const nominated = now && !placed(now) ? now.status?.nominatedNodeName : undefined;
+    if (now && nominated && this.#isOurs(now)) this.#nominations.put(now, nominated);
+    else if (!now || placed(now)) this.#nominations.remove((now ?? before) as Pod);
     if (now && placed(now)) {
       this.#snapshot.putPod(now);
       this.#queue.remove(now);
@@ -190,12 +196,11 @@ export class Scheduler {
       random,
       breathe: () => this.#breathe(),
       startAt: this.#startAt,
+      nominatedOn: (nodeName) => this.#nominations.on(nodeName),
     });
     this.#startAt = (this.#startAt + 1) % cluster.nodes.length;
     if ('refusal' in decision) {
-      const { refusal } = decision;
-      const message = refusalMessage(refusal, noVictimsMessage(pod, refusal));
-      this.#refuse(pod, { message, refusedBy: refusal.refusedBy });
+      this.#fitsNowhere(pod, decision.refusal, cluster);
       return;
     }
     this.#snapshot.assume({ ...pod, spec: { ...pod.spec, nodeName: decision.nodeName } }, decision.nodeName);
@@ -203,6 +208,32 @@ export class Scheduler {
     void this.#place(pod, decision).finally(() => {
       this.#placing--;
     });
+  }
+
+  #fitsNowhere(pod: Pod, refusal: Refusal, cluster: ClusterView): void {
+    const plugins = this.#pluginsFor(pod);
+    const making = plugins.find(({ makeRoom }) => makeRoom);
+    const room = making?.makeRoom?.(pod, { cluster, plugins, verdicts: refusal.verdicts });
+    const { refusedBy } = refusal;
+    if (!room || 'message' in room) {
+      this.#nominations.remove(pod);
+      this.#refuse(pod, { message: refusalMessage(refusal, room?.message ?? ''), refusedBy });
+      return;
+    }
+    const { nodeName: nominatedNodeName } = room;
+    this.#nominations.put(pod, nominatedNodeName);
+    this.#refuse(pod, { message: refusalMessage(refusal, ''), refusedBy, nominatedNodeName });
+    this.#placing++;
+    void preempt(pod, room, this.#services)
+      .catch((error: unknown) => this.#serverSaid(error, 'a pod could not be preempted'))
+      .finally(() => {
+        this.#placing--;
+      });
+  }
+
+  #serverSaid(error: unknown, what: string): void {
+    if (!(error instanceof StatusError) && !(error instanceof Unreachable)) this.#services.onBug(error);
+    else this.#services.log.debug(what, { error: error.message });
   }
 
   #view(): ClusterView {
@@ -233,29 +264,23 @@ export class Scheduler {
     else this.#services.onBug(error);
   }
 
-  #refuse(pod: Pod, { message, refusedBy, reason = 'Unschedulable' }: Refused): void {
+  #refuse(pod: Pod, { message, refusedBy, reason = 'Unschedulable', nominatedNodeName }: RefusalNote): void {
     this.#refused++;
     this.#services.events.warning(pod, 'FailedScheduling', message);
     this.#queue.refused(pod, refusedBy);
     this.#placing++;
-    void this.#note(pod, { reason, message }).finally(() => {
-      this.#placing--;
-    });
-  }
-
-  async #note(pod: Pod, condition: { reason: string; message: string }): Promise<void> {
-    const { client, clock, log, onBug } = this.#services;
-    try {
-      await noteUnscheduled(pod, condition, { client, clock });
-    } catch (error) {
-      if (!(error instanceof StatusError) && !(error instanceof Unreachable)) onBug(error);
-      else log.debug('the condition was not written', { pod: pod.metadata.name, error: error.message });
-    }
+    const { client, clock } = this.#services;
+    void noteUnscheduled(pod, { reason, message, ...(nominatedNodeName && { nominatedNodeName }) }, { client, clock })
+      .catch((error: unknown) => this.#serverSaid(error, 'the condition was not written'))
+      .finally(() => {
+        this.#placing--;
+      });
   }
 }
 
-interface Refused {
+interface RefusalNote {
   message: string;
   refusedBy: readonly Plugin[];
   reason?: string;
+  nominatedNodeName?: string;
 }

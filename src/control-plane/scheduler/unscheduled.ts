@@ -7,11 +7,12 @@ import type { Client } from '#client/client.ts';
 
 export async function noteUnscheduled(
   pod: Pod,
-  { reason, message }: { reason: string; message: string },
+  { reason, message, nominatedNodeName }: { reason: string; message: string; nominatedNodeName?: string },
   { client, clock }: { client: Client; clock: Clock },
 ): Promise<void> {
   const known = conditionOf(pod, 'PodScheduled');
-  if (known?.status === 'False' && known.reason === reason && known.message === message) return;
+  const isSaid = known?.status === 'False' && known.reason === reason && known.message === message;
+  if (isSaid && (!nominatedNodeName || pod.status?.nominatedNodeName === nominatedNodeName)) return;
   const now = timestampOf(clock.now());
   const { name, namespace = '', uid, generation } = pod.metadata;
   const condition = {
@@ -23,5 +24,6 @@ export async function noteUnscheduled(
     message,
   };
   const at = { name, namespace, subresource: 'status' };
-  await client.patch(Pod, at, { type: 'strategic', patch: { metadata: { uid }, status: { conditions: [condition] } } });
+  const status = { conditions: [condition], ...(nominatedNodeName && { nominatedNodeName }) };
+  await client.patch(Pod, at, { type: 'strategic', patch: { metadata: { uid }, status } });
 }

@@ -1,0 +1,114 @@
+import { expect, test } from 'vitest';
+import { Event } from '#api/core/v1/event.ts';
+import { Node } from '#api/core/v1/node.ts';
+import { Pod } from '#api/core/v1/pod.ts';
+import { conditionOf } from '#api/core/v1/pod-conditions.ts';
+import { PodDisruptionBudget } from '#api/policy/v1/pod-disruption-budget.ts';
+import { PriorityClass } from '#api/scheduling/v1/priority-class.ts';
+import type { TestCluster } from '#testing/cluster.ts';
+import { node, podAsking, startCluster } from '#testing/cluster.ts';
+
+const PRIORITIES = { low: 10, middle: 50, high: 100 };
+
+async function clusterOf(nodes: string[]): Promise<TestCluster> {
+  const cluster = await startCluster({ scheduler: true });
+  for (const [name, value] of Object.entries(PRIORITIES))
+    await cluster.create(PriorityClass, { metadata: { name }, value });
+  for (const name of nodes) {
+    await cluster.create(Node, node(name, { capacity: { cpu: '2' } }));
+    await cluster.patch(Node, name, { spec: { taints: null } });
+  }
+  return cluster;
+}
+
+const create = (cluster: TestCluster, name: string, cpu: string, priorityClassName: string, nodeName?: string) =>
+  cluster.create(Pod, podAsking(name, { cpu }, { priorityClassName, ...(nodeName && { nodeName }) }));
+const stored = (cluster: TestCluster, name: string) => cluster.get(Pod, `default/${name}`)!;
+const going = (cluster: TestCluster) =>
+  cluster
+    .list(Pod)
+    .filter(({ metadata }) => metadata.deletionTimestamp)
+    .map(({ metadata }) => metadata.name);
+const end = (cluster: TestCluster, name: string) => cluster.delete(Pod, `default/${name}`, { gracePeriodSeconds: 0 });
+
+test('a pod of lower priority goes, says why, and its place is kept for the one it went for', async () => {
+  await using cluster = await clusterOf(['node1']);
+  await create(cluster, 'old', '2', 'low');
+  await cluster.settles();
+  const urgent = await create(cluster, 'urgent', '1', 'high');
+  await cluster.settles();
+
+  expect(going(cluster)).toEqual(['old']);
+  expect(conditionOf(stored(cluster, 'old'), 'DisruptionTarget')).toMatchObject({
+    status: 'True',
+    reason: 'PreemptionByScheduler',
+    message: 'default-scheduler: preempting to accommodate a higher priority pod',
+  });
+  const said = cluster.list(Event).find(({ reason }) => reason === 'Preempted');
+  expect(said?.message).toBe(`Preempted by pod ${urgent.metadata.uid} on node node1`);
+  expect(stored(cluster, 'urgent').status?.nominatedNodeName).toBe('node1');
+  expect(conditionOf(stored(cluster, 'urgent'), 'PodScheduled')?.message).toBe(
+    '0/1 nodes are available: 1 Insufficient cpu.',
+  );
+
+  await end(cluster, 'old');
+  await create(cluster, 'sneaky', '1500m', 'middle');
+  await cluster.passes(1_000);
+  expect(stored(cluster, 'urgent').spec.nodeName).toBe('node1');
+  expect(stored(cluster, 'sneaky').spec.nodeName).toBeUndefined();
+});
+
+test('only as many go as are needed, the least important first', async () => {
+  await using cluster = await clusterOf(['node1']);
+  await create(cluster, 'a', '500m', 'low', 'node1');
+  await create(cluster, 'b', '500m', 'middle', 'node1');
+  await create(cluster, 'c', '1', 'low', 'node1');
+  await cluster.settles();
+  await create(cluster, 'urgent', '500m', 'high');
+  await cluster.settles();
+  expect(going(cluster)).toHaveLength(1);
+  expect(going(cluster)).not.toContain('b');
+});
+
+test('the node is chosen where the least important pods would go', async () => {
+  await using cluster = await clusterOf(['node1', 'node2']);
+  await create(cluster, 'middle', '2', 'middle', 'node1');
+  await create(cluster, 'low', '2', 'low', 'node2');
+  await cluster.settles();
+  await create(cluster, 'urgent', '2', 'high');
+  await cluster.settles();
+  expect(going(cluster)).toEqual(['low']);
+});
+
+test('a pod that a budget protects goes only when no other will do', async () => {
+  await using cluster = await clusterOf(['node1', 'node2']);
+  const budget = await cluster.create(PodDisruptionBudget, {
+    metadata: { name: 'keep', namespace: 'default' },
+    spec: { selector: { matchLabels: { app: 'kept' } } },
+  });
+  await cluster.updateStatus(PodDisruptionBudget, {
+    ...budget,
+    status: { disruptionsAllowed: 0, currentHealthy: 1, desiredHealthy: 1, expectedPods: 1 },
+  });
+  const kept = podAsking('kept', { cpu: '2' }, { priorityClassName: 'low', nodeName: 'node1' });
+  await cluster.create(Pod, { ...kept, metadata: { ...kept.metadata, labels: { app: 'kept' } } });
+  await create(cluster, 'middle', '2', 'middle', 'node2');
+  await cluster.settles();
+  await create(cluster, 'urgent', '2', 'high');
+  await cluster.settles();
+  expect(going(cluster)).toEqual(['middle']);
+});
+
+test('nobody goes when it would not help, or when all that is there is as important', async () => {
+  await using cluster = await clusterOf(['node1', 'node2']);
+  await create(cluster, 'equal', '2', 'high', 'node1');
+  await create(cluster, 'high', '1500m', 'high', 'node2');
+  await create(cluster, 'low', '500m', 'low', 'node2');
+  await cluster.settles();
+  await create(cluster, 'urgent', '1', 'high');
+  await cluster.settles();
+  expect(going(cluster)).toEqual([]);
+  expect(conditionOf(stored(cluster, 'urgent'), 'PodScheduled')?.message).toBe(
+    '0/2 nodes are available: 2 Insufficient cpu. preemption: 0/2 nodes are available: 1 Insufficient cpu, 1 No preemption victims found for incoming pod.',
+  );
+});
