@@ -43,7 +43,7 @@ export class Connection {
   /** Opens a stream. Throws Unreachable when no connection can be had. */
   async open(headers: OutgoingHttpHeaders, endStream: boolean): Promise<ClientHttp2Stream> {
     const session = await this.#current();
-    const stream = session.request(headers, { endStream });
+    const stream = requested(session, headers, endStream);
     session.ref();
     const count = (openStreams.get(session) ?? 0) + 1;
     openStreams.set(session, count);
@@ -109,6 +109,15 @@ export class Connection {
         resolve(session);
       });
     });
+  }
+}
+
+/** A session that has ended in this very moment refuses by throwing. */
+function requested(session: ClientHttp2Session, headers: OutgoingHttpHeaders, endStream: boolean): ClientHttp2Stream {
+  try {
+    return session.request(headers, { endStream });
+  } catch (error) {
+    throw new Unreachable((error as Error).message, { cause: error });
   }
 }
 

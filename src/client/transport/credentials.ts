@@ -1,6 +1,7 @@
 /** Who a process says it is: a client certificate or a bearer token, from memory or from files that are renewed under it. */
 import { readFileSync, statSync } from 'node:fs';
 import type { Clock } from '#base/clock.ts';
+import { Unreachable } from '../transport.ts';
 
 export interface ClientCredentials {
   /** PEM. */
@@ -43,7 +44,7 @@ export class CurrentCredentials {
     const { certificate } = this.#credentials;
     if (!certificate) return {};
     if ('cert' in certificate) return { cert: certificate.cert, key: certificate.key };
-    return { cert: readFileSync(certificate.certFile, 'utf8'), key: readFileSync(certificate.keyFile, 'utf8') };
+    return { cert: contentOf(certificate.certFile), key: contentOf(certificate.keyFile) };
   }
 
   #look(): void {
@@ -51,10 +52,19 @@ export class CurrentCredentials {
     if (nowMs - this.#lookedMs < LOOK_EVERY_MS) return;
     this.#lookedMs = nowMs;
     const { tokenFile, certificate } = this.#credentials;
-    if (tokenFile) this.#token = readFileSync(tokenFile, 'utf8').trim();
+    if (tokenFile) this.#token = contentOf(tokenFile).trim();
     if (!certificate || 'cert' in certificate) return;
-    const mtimeMs = statSync(certificate.certFile).mtimeMs;
+    const mtimeMs = statSync(certificate.certFile, { throwIfNoEntry: false })?.mtimeMs ?? this.#certificateMtimeMs;
     if (this.#certificateMtimeMs !== 0 && mtimeMs !== this.#certificateMtimeMs) this.#generation++;
     this.#certificateMtimeMs = mtimeMs;
+  }
+}
+
+/** A file that is just being replaced is there again at the next try. */
+function contentOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new Unreachable(`credentials cannot be read: ${(error as Error).message}`, { cause: error });
   }
 }

@@ -1,4 +1,5 @@
 /** The transport inside the API server's own process: whole pipeline, frozen objects, no JSON. */
+import { internalError, StatusError } from '#api/machinery/status.ts';
 import type { ApiReply, ApiRequest, RequestPipeline, Transport, UserInfo, WatchEvent } from '../transport.ts';
 
 export class InProcessTransport implements Transport {
@@ -12,12 +13,24 @@ export class InProcessTransport implements Transport {
 
   async request(request: ApiRequest): Promise<ApiReply> {
     request.signal?.throwIfAborted();
-    const reply = await this.#pipeline.handle({ ...request, user: this.#user });
-    request.signal?.throwIfAborted();
-    return reply;
+    try {
+      return await this.#pipeline.handle({ ...request, user: this.#user });
+    } catch (error) {
+      throw asAnswered(error);
+    } finally {
+      request.signal?.throwIfAborted();
+    }
   }
 
-  watch(request: { path: string; signal: AbortSignal }): AsyncIterable<WatchEvent> {
-    return this.#pipeline.watch({ ...request, user: this.#user });
+  async *watch(request: { path: string; signal: AbortSignal }): AsyncIterable<WatchEvent> {
+    try {
+      yield* this.#pipeline.watch({ ...request, user: this.#user });
+    } catch (error) {
+      throw asAnswered(error);
+    }
   }
 }
+
+/** What is no StatusError is a fault of the server: over a connection it would be a 500, and the client would live on. */
+const asAnswered = (error: unknown): unknown =>
+  error instanceof StatusError ? error : internalError(error instanceof Error ? error.message : String(error), error);

@@ -58,7 +58,7 @@ export class NodeTransport implements Transport {
     const answer = await this.#send({ method: 'GET', path, signal });
     if (answer.code >= 300) throw errorOf(answer, decode(await readAll(answer.stream), answer.headers['content-type']));
     for await (const line of linesOf(answer.stream, signal)) {
-      const event = JSON.parse(line) as { type: WatchEvent['type'] | 'ERROR'; object: KubeObject };
+      const event = parsed(line) as { type: WatchEvent['type'] | 'ERROR'; object: KubeObject };
       if (event.type === 'ERROR') throw StatusError.from(event.object as unknown as Status);
       yield { type: event.type, object: deepFreeze(event.object) };
     }
@@ -157,9 +157,18 @@ async function* linesOf(stream: ClientHttp2Stream, signal: AbortSignal): AsyncIt
   }
 }
 
+/** What is no JSON was not said by an API server: something stands between. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Unreachable(`the answer is no JSON: ${(error as Error).message}`, { cause: error });
+  }
+}
+
 /** JSON as an object, text as a string, anything else as bytes. */
 function decode(body: Buffer, contentType = ''): unknown {
-  if (contentType.startsWith('application/json')) return body.length === 0 ? {} : JSON.parse(body.toString('utf8'));
+  if (contentType.startsWith('application/json')) return body.length === 0 ? {} : parsed(body.toString('utf8'));
   return contentType.startsWith('text/') ? body.toString('utf8') : body;
 }
 

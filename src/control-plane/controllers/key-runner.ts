@@ -1,7 +1,7 @@
 /** One controller at work: its queue, what became of each step, and when a key is looked at again. */
 import type { KindRegistry } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
-import { StatusError } from '#api/machinery/status.ts';
+import { hasReason, StatusError } from '#api/machinery/status.ts';
 import { KeyedBackOff } from '#base/back-off.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
@@ -115,7 +115,8 @@ export class KeyRunner {
       this.#failed++;
       if (!isExpected(error)) this.#env.onBug(error);
       const afterMs = this.#backOff.nextMs(key);
-      this.#env.log.debug('will try again', { key, afterMs, error: (error as Error).message });
+      const level = hasReason(error, 'InternalError') ? 'warn' : 'debug';
+      this.#env.log[level]('will try again', { key, afterMs, error: (error as Error).message });
       this.#queue.addAfter(key, afterMs);
     }
   }

@@ -2,6 +2,7 @@
 import type { KindRegistry } from '#api/machinery/kind.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
+import { throwOutOfPromises } from '#base/out-of-promises.ts';
 import type { Random } from '#base/random.ts';
 import { Client } from '#client/client.ts';
 import { EventRecorder } from '#client/event-recorder.ts';
@@ -60,7 +61,7 @@ export function startControllers(options: ControllersOptions): RunningController
       const component = (controller.form === 'kind' && controller.spec.eventSource) || controller.name;
       const events = new EventRecorder({ client, clock, component, log, signal });
       recorders.push(events);
-      const onBug = options.onBug ?? rethrow;
+      const onBug = options.onBug ?? throwOutOfPromises;
       const env: RunEnvironment = {
         informers,
         client,
@@ -87,10 +88,4 @@ export function startControllers(options: ControllersOptions): RunningController
       for (const runner of runners) runner.stop();
     },
   };
-}
-
-function rethrow(error: unknown): void {
-  queueMicrotask(() => {
-    throw error;
-  });
 }

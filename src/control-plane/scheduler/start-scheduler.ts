@@ -1,6 +1,7 @@
 /** Starts a scheduler as `system:kube-scheduler`. */
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
+import { throwOutOfPromises } from '#base/out-of-promises.ts';
 import type { Random } from '#base/random.ts';
 import { Client } from '#client/client.ts';
 import { EventRecorder } from '#client/event-recorder.ts';
@@ -35,7 +36,15 @@ export interface RunningScheduler {
 const USER: UserInfo = { name: 'system:kube-scheduler', groups: ['system:authenticated'] };
 
 export function startScheduler(options: SchedulerOptions): RunningScheduler {
-  const { profiles = [defaultProfile], transportFor, clock, random, log, breathe, onBug = rethrow } = options;
+  const {
+    profiles = [defaultProfile],
+    transportFor,
+    clock,
+    random,
+    log,
+    breathe,
+    onBug = throwOutOfPromises,
+  } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
   const client = new Client(transportFor(USER));
@@ -59,11 +68,4 @@ export function startScheduler(options: SchedulerOptions): RunningScheduler {
       scheduler.stop();
     },
   };
-}
-
-/** Out of every promise, so that the process ends. */
-function rethrow(error: unknown): void {
-  queueMicrotask(() => {
-    throw error;
-  });
 }

@@ -1,0 +1,6 @@
+/** Throws where no promise catches it, so that the process ends: for bugs. */
+export function throwOutOfPromises(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
+}
