@@ -5,10 +5,10 @@ import type { KubeObject, ObjectKey } from '#api/machinery/object.ts';
 import { keyOf } from '#api/machinery/object.ts';
 import type { Informer, Informers } from '#client/informer.ts';
 import { claimed, controllerOf, controllerUidOf } from './claim.ts';
-import type { Cached, KindController, Outcome, ReconcileContext, Watch, Writes } from './define-controller.ts';
 import { readsOf } from './controller-roles.ts';
-import { KeyRunner } from './key-runner.ts';
+import type { Cached, KindController, Outcome, ReconcileContext, Watch, Writes } from './define-controller.ts';
 import type { RunEnvironment } from './key-runner.ts';
+import { KeyRunner } from './key-runner.ts';
 import { trackedApi } from './tracked-api.ts';
 import { WriteBarrier } from './write-barrier.ts';
 

@@ -1,7 +1,8 @@
 /** Which pods a ReplicaSet makes, which it gives up first, and what it says of them. Source: replica_set_utils, controller_utils. */
-import type { Pod, PodTemplateSpec, ReplicaSet, ReplicaSetCondition, ReplicaSetStatus } from '#api/generated/schema.ts';
+
 import { conditionOf, isAvailable, isReady } from '#api/core/v1/pod-conditions.ts';
-import { selectorOfLabels, matchesLabels } from '#api/machinery/label-selector.ts';
+import type { Pod, PodTemplateSpec, ReplicaSet, ReplicaSetCondition, ReplicaSetStatus } from '#api/generated/schema.ts';
+import { matchesLabels, selectorOfLabels } from '#api/machinery/label-selector.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { millisOf, timestampOf } from '#api/machinery/timestamp.ts';
 import type { Draft } from '#client/client.ts';

@@ -1,7 +1,8 @@
 /** The writes of one step: each is remembered until the caches have seen it. */
+
+import { isEqual } from '#api/machinery/equal.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import { apiVersionOf } from '#api/machinery/kind.ts';
-import { isEqual } from '#api/machinery/equal.ts';
 import type { KubeObject, ObjectKey } from '#api/machinery/object.ts';
 import { keyOf } from '#api/machinery/object.ts';
 import { hasReason } from '#api/machinery/status.ts';

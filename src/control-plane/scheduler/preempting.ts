@@ -2,8 +2,8 @@
 import { Pod } from '#api/core/v1/pod.ts';
 import { hasReason } from '#api/machinery/status.ts';
 import { timestampOf } from '#api/machinery/timestamp.ts';
-import { inParallel } from '#base/concurrency.ts';
 import type { Clock } from '#base/clock.ts';
+import { inParallel } from '#base/concurrency.ts';
 import type { Client } from '#client/client.ts';
 import type { EventSink } from '#client/event-recorder.ts';
 import type { Room } from './define-plugin.ts';

@@ -22,8 +22,8 @@ import {
 } from './replica-sets.ts';
 import type { Resize } from './sizes.ts';
 import {
-  actualPods,
   activeOrLatest,
+  actualPods,
   isRolling,
   isSaturated,
   maxSurge,

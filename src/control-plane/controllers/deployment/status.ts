@@ -1,7 +1,7 @@
 /** What a Deployment says of itself: counts, and the conditions Available, Progressing and ReplicaFailure with upstream's words. */
 import type { Deployment, DeploymentCondition, DeploymentStatus, ReplicaSet } from '#api/generated/schema.ts';
-import { withoutZeros } from '../counts.ts';
 import { millisOf, timestampOf } from '#api/machinery/timestamp.ts';
+import { withoutZeros } from '../counts.ts';
 import { actualPods, availablePods, maxUnavailable, readyPods, terminatingPods, wantedPods } from './sizes.ts';
 
 export type ConditionType = 'Available' | 'Progressing' | 'ReplicaFailure';

@@ -1,11 +1,12 @@
 /** Where a Service leads: its pods, and the ports that each of them offers. Source: endpointslice util, reconciler. */
-import type { Container, Pod, Service, ServicePort } from '#api/generated/schema.ts';
+
 import { isRestartableInit, isTerminal } from '#api/core/v1/pod-conditions.ts';
+import type { Container, Pod, Service, ServicePort } from '#api/generated/schema.ts';
+import { isEqual } from '#api/machinery/equal.ts';
 import { isIpv6 } from '#api/machinery/ip.ts';
 import { matchesLabels, selectorOfLabels } from '#api/machinery/label-selector.ts';
 import type { ObjectKey } from '#api/machinery/object.ts';
 import { keyOf } from '#api/machinery/object.ts';
-import { isEqual } from '#api/machinery/equal.ts';
 import type { Informer } from '#client/informer.ts';
 
 export const HEADLESS_LABEL = 'service.kubernetes.io/headless';

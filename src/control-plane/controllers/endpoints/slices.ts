@@ -2,8 +2,9 @@
  * Endpoints into slices, with as few changes as can be: what stays keeps its slice, what is new fills the gaps, and only
  * what does not fit makes a new slice. All endpoints of a slice offer the same ports.
  */
-import type { DiscoveryEndpointPort, Endpoint, EndpointSlice, Node, Pod, Service } from '#api/generated/schema.ts';
+
 import { isReady } from '#api/core/v1/pod-conditions.ts';
+import type { DiscoveryEndpointPort, Endpoint, EndpointSlice, Node, Pod, Service } from '#api/generated/schema.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import type { Draft } from '#client/client.ts';
 import { controllerReferenceTo } from '../claim.ts';

@@ -2,13 +2,14 @@
 import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { isTerminal } from '#api/core/v1/pod-conditions.ts';
+import { isEqual } from '#api/machinery/equal.ts';
 import type { Kind } from '#api/machinery/kind.ts';
-import { keyOf } from '#api/machinery/object.ts';
 import { hasReason } from '#api/machinery/status.ts';
 import type { ReconcileContext } from '../define-controller.ts';
 import { again, defineController, settled, watching } from '../define-controller.ts';
 import { withDisruptionTarget } from './disruption-target.ts';
 import { OUT_OF_SERVICE, readinessOf } from './node-taints.ts';
+import { podsOnNode } from './pods-on-node.ts';
 
 export interface PodGarbageCollectorOptions {
   /** --terminated-pod-gc-threshold; 0: finished pods are kept. */
@@ -34,12 +35,8 @@ export function podGarbageCollector({
     watches: [
       watching(
         Node,
-        ({ metadata }, cached) =>
-          cached(Pod)
-            .list()
-            .filter(({ spec }) => spec.nodeName === metadata.name)
-            .map(keyOf),
-        (now, before) => now.spec.taints !== before.spec.taints || readinessOf(now) !== readinessOf(before),
+        podsOnNode,
+        (now, before) => !isEqual(now.spec.taints, before.spec.taints) || readinessOf(now) !== readinessOf(before),
       ),
     ],
     writes,

@@ -5,10 +5,10 @@ import { isTerminal } from '#api/core/v1/pod-conditions.ts';
 import { evicts, toleratedSeconds } from '#api/core/v1/taint.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import type { ObjectKey } from '#api/machinery/object.ts';
-import { keyOf } from '#api/machinery/object.ts';
 import { millisOf } from '#api/machinery/timestamp.ts';
 import { again, defineController, settled, watching } from '../define-controller.ts';
 import { withDisruptionTarget } from './disruption-target.ts';
+import { podsOnNode } from './pods-on-node.ts';
 
 const REASON = 'DeletionByTaintManager';
 const MESSAGE = 'Taint manager: deleting due to NoExecute taint';
@@ -23,17 +23,7 @@ export function taintEviction() {
     name: 'taint-eviction-controller',
     serviceAccount: 'node-controller',
     reconciles: Pod,
-    watches: [
-      watching(
-        Node,
-        ({ metadata }, cached) =>
-          cached(Pod)
-            .list()
-            .filter(({ spec }) => spec.nodeName === metadata.name)
-            .map(keyOf),
-        (now, before) => !isEqual(evictingTaints(now), evictingTaints(before)),
-      ),
-    ],
+    watches: [watching(Node, podsOnNode, (now, before) => !isEqual(evictingTaints(now), evictingTaints(before)))],
     writes: { delete: [Pod], status: [Pod] },
     when: (now, before) =>
       now.spec.nodeName !== before.spec.nodeName ||
