@@ -124,7 +124,7 @@ describe('a Deployment', () => {
 test.each<[string, string, object, string[]]>([
   ['v1', 'ConfigMap', { data: { a: 'x' }, binaryData: { a: 'eA==' } }, ['data[a]: Duplicate value: "a"']],
   ['v1', 'ConfigMap', { data: { '..': 'x' } }, ['data[..]: Invalid value: "..": must not be \'..\'']],
-  ['v1', 'ConfigMap', { data: { a: 'x'.repeat(1_048_577) } }, [': Too long: may not be more than 1048576 bytes']],
+  ['v1', 'ConfigMap', { data: { a: 'x'.repeat(1_048_577) } }, ['[]: Too long: may not be more than 1048576 bytes']],
   ['v1', 'Secret', { type: 'kubernetes.io/tls' }, ['data[tls.crt]: Required value', 'data[tls.key]: Required value']],
   ['v1', 'Secret', { stringData: { a: 'b' } }, []],
   ['v1', 'Namespace', { metadata: { name: 'a.b' } }, ['metadata.name: Invalid value: "a.b": must not contain dots']],

@@ -182,8 +182,9 @@ const missing = (op: string, path: string) =>
     `${op} operation does not apply: doc is missing ${op === 'remove' ? 'key' : 'path'}: ${JSON.stringify(path)}: missing value`,
   );
 
-/** 422: the patch is one, but not of this object. */
+/** 422: the patch is one, but not of this object. Upstream does not say why; `cause` does, for logs. */
 const unfit = (why: string): StatusError =>
   new StatusError('Invalid', 'the server rejected our request due to an error in our request', {
-    details: { causes: [{ reason: 'UnexpectedServerResponse', message: why }] },
+    details: {},
+    cause: why,
   });

@@ -74,20 +74,21 @@ export interface Status {
 
 export class StatusError extends Error {
   override readonly name = 'StatusError';
-  readonly reason: StatusReason;
+  /** '' where upstream gives none: an error that is no Status there, sent with 500. */
+  readonly reason: StatusReason | '';
   readonly code: number;
   readonly details: StatusDetails | undefined;
   /** For 410: where an inconsistent listing may go on. */
   readonly continueToken: string | undefined;
 
   constructor(
-    reason: StatusReason,
+    reason: StatusReason | '',
     message: string,
     extra: { details?: StatusDetails; code?: number; continueToken?: string; cause?: unknown } = {},
   ) {
     super(message, { cause: extra.cause });
     this.reason = reason;
-    this.code = extra.code ?? CODES[reason];
+    this.code = extra.code ?? (reason ? CODES[reason] : 500);
     this.details = extra.details;
     this.continueToken = extra.continueToken;
   }
@@ -99,7 +100,7 @@ export class StatusError extends Error {
       metadata: this.continueToken ? { continue: this.continueToken } : {},
       status: 'Failure',
       message: this.message,
-      reason: this.reason,
+      ...(this.reason && { reason: this.reason }),
       ...(this.details && { details: this.details }),
       code: this.code,
     };
@@ -121,7 +122,7 @@ function reasonOfCode(code: number): StatusReason {
 }
 
 export const hasReason = (error: unknown, ...reasons: StatusReason[]): error is StatusError =>
-  error instanceof StatusError && reasons.includes(error.reason);
+  error instanceof StatusError && error.reason !== '' && reasons.includes(error.reason);
 
 /** What a resource is called in messages: `pods "web"`, `deployments.apps "web"`. */
 export interface ResourceRef {
@@ -163,6 +164,12 @@ export const forbidden = (resource: ResourceRef, name: string, why: string): Sta
     resource.plural ? `${qualified(resource)}${name ? ` "${name}"` : ''} is forbidden: ${why}` : `forbidden: ${why}`,
     { details: detailsOf(resource, name) },
   );
+/** A path that is served, by other methods. */
+export const methodNotAllowed = (): StatusError =>
+  new StatusError('MethodNotAllowed', 'the server does not allow this method on the requested resource', {
+    details: {},
+  });
+/** The same for custom kinds, whose paths have no routes of their own. */
 export const methodNotSupported = (resource: ResourceRef, action: string): StatusError =>
   new StatusError('MethodNotAllowed', `${action} is not supported on resources of kind "${qualified(resource)}"`, {
     details: { ...(resource.group && { group: resource.group }), kind: resource.plural },

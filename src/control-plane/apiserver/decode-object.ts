@@ -173,7 +173,7 @@ function shaped(type: BodyType, { value, strictErrors, isStrict }: Read, context
 
 function fitted(type: BodyType, value: unknown, shape: TypeFacts | undefined) {
   const typeMeta = { kind: type.kind, apiVersion: apiVersionOf(type) };
-  const result = shape ? normalise(facts, shape, value) : normaliseCustom(value);
+  const result = shape ? normalise(facts, shape, value ?? {}) : normaliseCustom(value);
   if ('problem' in result) throw unfit(type, isObject(value) ? value : {}, result.problem);
   return { object: { ...result.object, ...typeMeta }, unknownFields: result.unknownFields.map(unknownFieldText) };
 }

@@ -51,7 +51,8 @@ export interface WatchRequestOptions {
 export function watchOptionsOf(kind: Kind, at: { query: URLSearchParams; namespace: string }): WatchRequestOptions {
   const raw = rawOptions(at.query);
   refuse(watchErrors(raw));
-  const from = raw.resourceVersion === '' ? 'newest' : raw.resourceVersion === '0' ? 'any' : revisionOf(raw);
+  const from =
+    raw.resourceVersion === '' ? 'newest' : raw.resourceVersion === '0' ? 'any' : revisionOf(raw.resourceVersion);
   return {
     selection: selectionOf(kind, at),
     initialEvents: raw.sendInitialEvents ?? typeof from === 'string',
@@ -83,7 +84,8 @@ function wholeNumber(text: string): number {
   return Number(text);
 }
 
-function revisionOf({ resourceVersion }: RawListOptions): Revision {
+/** Throws BadRequest. */
+export function revisionOf(resourceVersion: string): Revision {
   if (/^\d{1,16}$/.test(resourceVersion)) return Number(resourceVersion);
   const value = JSON.stringify(resourceVersion);
   throw badRequest(`resourceVersion: Invalid value: ${value}: strconv.ParseUint: parsing ${value}: invalid syntax`);
@@ -95,7 +97,7 @@ function freshnessOf(raw: RawListOptions): Freshness {
     throw badRequest('specifying resource version is not allowed when using continue');
   if (resourceVersion === '') return 'newest';
   if (resourceVersion === '0') return 'any';
-  const revision = revisionOf(raw);
+  const revision = revisionOf(resourceVersion);
   const isExact = resourceVersionMatch === 'Exact' || (resourceVersionMatch === '' && raw.limit > 0);
   return isExact ? { exact: revision } : { notOlderThan: revision };
 }

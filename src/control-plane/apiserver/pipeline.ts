@@ -5,13 +5,13 @@
  */
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
-import { methodNotSupported, noSuchPath } from '#api/machinery/status.ts';
+import { methodNotAllowed, methodNotSupported, noSuchPath, type StatusError } from '#api/machinery/status.ts';
 import type { UserInfo } from '#client/transport.ts';
 import { type Attributes, forbiddenBy } from './authorization/authorizer.ts';
 import type { RequestBody } from './request-body.ts';
 import { type RequestInfo, type ResourceRequestInfo, requestInfoOf } from './request-info.ts';
 import type { Reply, ResourceCall, VerbServices } from './resource-call.ts';
-import { handlerOf } from './routes.ts';
+import { handlerOf, isServed } from './routes.ts';
 import { type OpenedWatch, watch } from './verbs/watch.ts';
 
 export interface IncomingRequest {
@@ -50,7 +50,7 @@ export class Pipeline {
   dispatch(info: ResourceRequestInfo, request: IncomingRequest): Promise<Reply> {
     const kind = this.#kindOf(info);
     const handler = handlerOf(kind, info, this.services.behaviours);
-    if (!handler) throw methodNotSupported(kind, info.verb || info.method);
+    if (!handler) throw refusedMethod(kind, info);
     return handler(callOf(kind, info, request), this.services);
   }
 
@@ -64,18 +64,24 @@ export class Pipeline {
   /** A watch that was authorised. */
   async openWatch(info: ResourceRequestInfo, request: IncomingRequest): Promise<OpenedWatch> {
     const kind = this.#kindOf(info);
-    if (!kind.verbs.includes('watch') || info.subresource) throw methodNotSupported(kind, 'watch');
+    if (!kind.verbs.includes('watch') || info.subresource || info.method === 'HEAD') throw refusedMethod(kind, info);
     return watch(callOf(kind, info, request), this.services);
   }
 
-  #kindOf({ group, version, resource, namespace }: ResourceRequestInfo): Kind {
+  /** Throws NotFound where nothing is served. */
+  #kindOf(info: ResourceRequestInfo): Kind {
+    const { group, version, resource, namespace } = info;
     const kind = this.services.kinds.byResource(group, version, resource);
     if (!kind) throw noSuchPath();
     const isNamespacePath = group === '' && resource === 'namespaces';
     if (kind.scope === 'Cluster' && namespace && !isNamespacePath) throw noSuchPath();
+    if (!isServed(kind, info)) throw noSuchPath();
     return kind;
   }
 }
+
+const refusedMethod = (kind: Kind, info: ResourceRequestInfo): StatusError =>
+  kind.facts ? methodNotAllowed() : methodNotSupported(kind, info.verb || info.method);
 
 const callOf = (kind: Kind, info: ResourceRequestInfo, request: IncomingRequest): ResourceCall<KubeObject> => ({
   kind,

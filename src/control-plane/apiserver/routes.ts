@@ -22,15 +22,28 @@ const COMMON: Readonly<Record<string, Handler>> = {
 };
 const SCALE: Readonly<Record<string, Handler>> = { get: getScale, update: updateScale, patch: patchScale };
 
+const OF_COLLECTION = ['create', 'list', 'deletecollection'] as const;
+const OF_OBJECT = ['get', 'update', 'patch', 'delete'] as const;
+
+/** Whether there is anything at the path; what may be done there is the handler's. */
+export function isServed(kind: Kind, info: ResourceRequestInfo): boolean {
+  if (info.rest && info.subresource !== 'proxy') return false;
+  const isInside = kind.scope === 'Cluster' || info.namespace !== '';
+  if (info.subresource) return isInside && kind.subresources.some(({ name }) => name === info.subresource);
+  if (info.namedByPath) return isInside && OF_OBJECT.some((verb) => kind.verbs.includes(verb));
+  return isInside ? OF_COLLECTION.some((verb) => kind.verbs.includes(verb)) : kind.verbs.includes('list');
+}
+
 /** undefined: the resource does not do that. */
 export function handlerOf(kind: Kind, info: ResourceRequestInfo, behaviours: Behaviours): Handler | undefined {
+  if (info.method === 'HEAD' && info.subresource !== 'proxy') return undefined;
   return info.subresource ? subresourceHandler(kind, info, behaviours) : mainHandler(kind, info, behaviours);
 }
 
 function mainHandler(kind: Kind, { verb, namespace, namedByPath }: ResourceRequestInfo, behaviours: Behaviours) {
   if (!verb || !(kind.verbs as readonly string[]).includes(verb)) return undefined;
   if (kind.scope === 'Namespaced' && !namespace && verb !== 'list') return undefined;
-  if (verb === 'create' && namedByPath) return undefined;
+  if (namedByPath ? verb === 'create' : verb === 'update' || verb === 'patch') return undefined;
   const own = behaviours.of(kind)?.verbs as Readonly<Record<string, Handler>> | undefined;
   return own?.[verb] ?? (kind.virtual ? undefined : COMMON[verb]);
 }

@@ -29,7 +29,7 @@ export const ConfigMap = defineKind<schema.ConfigMap>({
       .filter((key) => Object.hasOwn(binaryData, key))
       .map((key) => duplicateValue(keyed(at.data, key), key));
     const bytes = sum(Object.values(data).map(byteLength)) + sum(Object.values(binaryData).map(decodedLength));
-    return [...keys, ...both, ...(bytes > MAX_DATA_BYTES ? [tooLong('', MAX_DATA_BYTES)] : [])];
+    return [...keys, ...both, ...(bytes > MAX_DATA_BYTES ? [tooLong('[]', MAX_DATA_BYTES)] : [])];
   },
   validateUpdate: ({ next, current, at }) =>
     current.immutable

@@ -39,6 +39,8 @@ export interface Offer {
   list: boolean;
   table: boolean;
   protobuf: boolean;
+  /** A watch: there is none in YAML. */
+  stream?: boolean;
 }
 
 /** Throws NotAcceptable. */
@@ -52,15 +54,19 @@ export function negotiate(accept: string, offer: Offer): Wanted {
     binary ??= wanted;
   }
   if (binary) return binary;
-  throw notAcceptable(
-    `only the following media types are accepted: ${[JSON_MEDIA_TYPE, YAML_MEDIA_TYPE, ...(offer.protobuf ? [PROTOBUF_MEDIA_TYPE] : [])].join(', ')}`,
-  );
+  throw notAcceptable(`only the following media types are accepted: ${mediaTypesOf(offer).join(', ')}`);
+}
+
+function mediaTypesOf({ protobuf, stream }: Offer): string[] {
+  const types = [JSON_MEDIA_TYPE, ...(stream ? [] : [YAML_MEDIA_TYPE]), ...(protobuf ? [PROTOBUF_MEDIA_TYPE] : [])];
+  return stream ? types.map((type) => `${type};stream=watch`) : types;
 }
 
 function wantedBy({ mediaType, parameters }: Clause, offer: Offer): Wanted | undefined {
   const isAny = mediaType === '*/*' || mediaType === 'application/*';
   const encoding = isAny ? 'json' : ENCODINGS[mediaType];
-  if (!encoding || (encoding === 'protobuf' && !offer.protobuf)) return undefined;
+  if (!encoding || (encoding === 'protobuf' && !offer.protobuf) || (encoding === 'yaml' && offer.stream))
+    return undefined;
   const pretty = parameters.get('pretty') === '1';
   const as = parameters.get('as');
   if (as === undefined) return { ...PLAIN, encoding, pretty };

@@ -129,7 +129,8 @@ export class RequestHandler {
     if (!kind) throw noSuchPath();
     const isStreamed = FORWARDED.has(info.subresource);
     const wanted = negotiate(isStreamed ? '' : exchange.header('accept'), {
-      list: info.verb === 'list' || info.verb === 'watch' || info.verb === 'deletecollection',
+      list: info.verb === 'list' || info.verb === 'deletecollection',
+      stream: info.verb === 'watch',
       table: !kind.virtual && (info.subresource === '' || info.subresource === 'status'),
       protobuf: kind.facts !== undefined,
     });

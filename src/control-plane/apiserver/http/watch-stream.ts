@@ -24,7 +24,6 @@ export interface WatchStreamOptions {
 
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
   json: 'application/json',
-  yaml: 'application/json', // there is no watch in YAML: upstream refuses it, and lines of JSON are YAML too
   protobuf: 'application/vnd.kubernetes.protobuf;stream=watch',
 };
 

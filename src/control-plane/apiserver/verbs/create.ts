@@ -35,7 +35,7 @@ export async function createAdmitted<T extends KubeObject>(
   services: VerbServices,
 ): Promise<Reply> {
   if (admitted.metadata.resourceVersion)
-    throw new StatusError('InternalError', 'resourceVersion should not be set on objects to be created');
+    throw new StatusError('', 'resourceVersion should not be set on objects to be created');
   const isGenerated = needsNameGeneration(admitted);
   let names = MAX_NAME_ATTEMPTS;
   let allocations = MAX_ALLOCATION_ATTEMPTS;

@@ -1,6 +1,7 @@
 /** GET of one object. Source: API concepts, "Resource versions" for the meaning of `resourceVersion`. */
 import type { KubeObject } from '#api/machinery/object.ts';
-import { badRequest, notFound } from '#api/machinery/status.ts';
+import { notFound } from '#api/machinery/status.ts';
+import { revisionOf } from '../list-options.ts';
 import { formOf } from '../registry/caches.ts';
 import { locationOf, objectReply, type Reply, type ResourceCall, type VerbServices } from '../resource-call.ts';
 import { storageKey } from '../watch-cache/stored-object.ts';
@@ -17,6 +18,5 @@ export async function get<T extends KubeObject>(call: ResourceCall<T>, { caches 
 function freshnessOf(resourceVersion: string): Freshness {
   if (resourceVersion === '') return 'newest';
   if (resourceVersion === '0') return 'any';
-  if (/^\d{1,16}$/.test(resourceVersion)) return { notOlderThan: Number(resourceVersion) };
-  throw badRequest(`resourceVersion: Invalid value: ${JSON.stringify(resourceVersion)}: must be a number`);
+  return { notOlderThan: revisionOf(resourceVersion) };
 }

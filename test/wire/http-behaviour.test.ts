@@ -1,0 +1,165 @@
+/** What clients meet at the edges of the protocol: methods and forms that nothing serves, watches in other shapes, texts of refusals. */
+import { request } from 'node:https';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type HttpsApiServer, startHttpsApiServer } from '../integration/https-api-server.ts';
+
+let server: HttpsApiServer;
+let identity: { certificate: string; key: string };
+
+beforeAll(async () => {
+  server = await startHttpsApiServer();
+  identity = server.pki.issueClient('asker', { user: 'asker', groups: ['system:masters'] });
+});
+
+afterAll(async () => {
+  await server?.[Symbol.asyncDispose]();
+});
+
+interface Answer {
+  code: number;
+  type: string | undefined;
+  text: string;
+}
+interface Ask {
+  method?: string;
+  headers?: Record<string, string>;
+  body?: string;
+}
+
+function ask(path: string, { method = 'GET', headers = {}, body }: Ask = {}): Promise<Answer> {
+  const { certificate: cert, key } = identity;
+  return new Promise((resolve, reject) => {
+    const options = { method, headers, ca: server.pki.caCertificate, agent: false, cert, key };
+    const sent = request(`${server.url}${path}`, options, (answer) => {
+      const chunks: Buffer[] = [];
+      answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+      answer.on('error', reject);
+      answer.on('end', () =>
+        resolve({
+          code: answer.statusCode ?? 0,
+          type: answer.headers['content-type'],
+          text: Buffer.concat(chunks).toString(),
+        }),
+      );
+    });
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}
+
+const JSON_BODY = { 'content-type': 'application/json' };
+const CONFIG_MAPS = '/api/v1/namespaces/default/configmaps';
+const statusOf = ({ text }: Answer) => JSON.parse(text);
+const create = (name: string, more = {}) =>
+  ask(CONFIG_MAPS, { method: 'POST', headers: JSON_BODY, body: JSON.stringify({ metadata: { name, ...more } }) });
+
+for (const [method, path] of [
+  ['PUT', CONFIG_MAPS],
+  ['PATCH', CONFIG_MAPS],
+  ['HEAD', CONFIG_MAPS],
+  ['OPTIONS', CONFIG_MAPS],
+  ['POST', `${CONFIG_MAPS}/a`],
+  ['POST', '/api/v1/configmaps'],
+  ['DELETE', '/api/v1/configmaps'],
+  ['DELETE', '/api/v1/namespaces'],
+  ['GET', '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews'],
+  ['DELETE', '/apis/apps/v1/namespaces/default/deployments/a/scale'],
+] as const) {
+  test(`${method} ${path}: a method without a route`, async () => {
+    const answer = await ask(path, { method, headers: JSON_BODY, ...(/^P/.test(method) && { body: '{}' }) });
+    expect(answer.code).toBe(405);
+    if (method !== 'HEAD')
+      expect(statusOf(answer)).toMatchObject({
+        status: 'Failure',
+        reason: 'MethodNotAllowed',
+        message: 'the server does not allow this method on the requested resource',
+        code: 405,
+      });
+  });
+}
+
+for (const path of ['/api/v1/namespaces/default/pods/a/nonsense', '/api/v1/nodes/a/scale', `${CONFIG_MAPS}/a/status`]) {
+  test(`${path}: a subresource that the kind does not have is a path that nothing serves`, async () => {
+    const answer = await ask(path);
+    expect(answer.code).toBe(404);
+    expect(statusOf(answer).message).toBe('the server could not find the requested resource');
+  });
+}
+
+test('a watch gives metadata alone to who asks for it, and has no YAML', async () => {
+  await create('watched');
+  const path = `${CONFIG_MAPS}?watch=1&timeoutSeconds=1&fieldSelector=metadata.name%3Dwatched`;
+  const as = 'as=PartialObjectMetadata;g=meta.k8s.io;v=v1';
+  const accept = `application/vnd.kubernetes.protobuf;${as},application/json;${as},application/json`;
+  const [watched, yaml] = await Promise.all([
+    ask(path, { headers: { accept } }),
+    ask(path, { headers: { accept: 'application/yaml' } }),
+  ]);
+  expect(JSON.parse(watched.text.split('\n')[0]!)).toMatchObject({
+    type: 'ADDED',
+    object: { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: { name: 'watched' } },
+  });
+  expect(yaml.code).toBe(406);
+  expect(statusOf(yaml).message).toBe(
+    'only the following media types are accepted: application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch',
+  );
+});
+
+test('a resourceVersion that is no number is refused with one text by get, list and watch', async () => {
+  await create('numbered');
+  const texts = await Promise.all(
+    [`${CONFIG_MAPS}/numbered?`, `${CONFIG_MAPS}?`, `${CONFIG_MAPS}?watch=1&`].map(async (path) => {
+      const answer = await ask(`${path}resourceVersion=abc`);
+      return `${answer.code} ${statusOf(answer).message}`;
+    }),
+  );
+  const text = '400 resourceVersion: Invalid value: "abc": strconv.ParseUint: parsing "abc": invalid syntax';
+  expect(texts).toEqual([text, text, text]);
+});
+
+test('a resourceVersion in a new object is an error of the server that has no reason', async () => {
+  const answer = await create('versioned', { resourceVersion: '5' });
+  expect(statusOf(answer)).toEqual({
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Failure',
+    message: 'resourceVersion should not be set on objects to be created',
+    code: 500,
+  });
+});
+
+test('a JSON patch that does not fit tells no causes', async () => {
+  await create('patched');
+  const answer = await ask(`${CONFIG_MAPS}/patched`, {
+    method: 'PATCH',
+    headers: { 'content-type': 'application/json-patch+json' },
+    body: '[{"op":"remove","path":"/nonsense"}]',
+  });
+  expect(statusOf(answer)).toEqual({
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Failure',
+    message: 'the server rejected our request due to an error in our request',
+    reason: 'Invalid',
+    details: {},
+    code: 422,
+  });
+});
+
+test('a body that is null is an object without anything', async () => {
+  const answer = await ask(CONFIG_MAPS, { method: 'POST', headers: JSON_BODY, body: 'null' });
+  expect(answer.code).toBe(422);
+  expect(statusOf(answer).message).toBe(
+    'ConfigMap "" is invalid: metadata.name: Required value: name or generateName is required',
+  );
+});
+
+test('an object that is too large as a whole names no field', async () => {
+  const body = JSON.stringify({ metadata: { name: 'large' }, data: { a: 'a'.repeat(1024 * 1024 + 1) } });
+  const answer = await ask(CONFIG_MAPS, { method: 'POST', headers: JSON_BODY, body });
+  expect(statusOf(answer).message).toBe(
+    'ConfigMap "large" is invalid: []: Too long: may not be more than 1048576 bytes',
+  );
+});
