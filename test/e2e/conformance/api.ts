@@ -1,0 +1,115 @@
+/** The API as a program sees it: one kept connection, the kubeconfig's certificate, JSON in and out. */
+import { readFile } from 'node:fs/promises';
+import { Agent, request } from 'node:https';
+import { parse } from 'yaml';
+import type { KubeObject } from '#api/machinery/object.ts';
+
+export interface Answer {
+  code: number;
+  text: string;
+}
+export type Sent = { kind: string; apiVersion: string; metadata: { name?: string }; [field: string]: unknown };
+
+const PATCH_TYPES = {
+  merge: 'application/merge-patch+json',
+  strategic: 'application/strategic-merge-patch+json',
+  json: 'application/json-patch+json',
+} as const;
+
+interface Kubeconfig {
+  clusters: [{ cluster: { server: string; 'certificate-authority-data': string } }];
+  users: [{ user: { 'client-certificate-data': string; 'client-key-data': string } }];
+}
+
+export class Api {
+  readonly #server: string;
+  readonly #agent: Agent;
+
+  constructor(server: string, agent: Agent) {
+    this.#server = server;
+    this.#agent = agent;
+  }
+
+  static async of(kubeconfig: string): Promise<Api> {
+    const { clusters, users } = parse(await readFile(kubeconfig, 'utf8')) as Kubeconfig;
+    const bytes = (text: string) => Buffer.from(text, 'base64');
+    const { cluster } = clusters[0];
+    const agent = new Agent({
+      keepAlive: true,
+      maxSockets: 8,
+      ca: bytes(cluster['certificate-authority-data']),
+      cert: bytes(users[0].user['client-certificate-data']),
+      key: bytes(users[0].user['client-key-data']),
+    });
+    return new Api(cluster.server, agent);
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  /** The answer, whatever it says. */
+  try(method: string, path: string, body?: unknown, contentType = 'application/json'): Promise<Answer> {
+    return new Promise((done, fail) => {
+      const text = body === undefined ? '' : JSON.stringify(body);
+      // Node.js tells no length by itself when it is a DELETE.
+      const headers = text ? { 'content-type': contentType, 'content-length': Buffer.byteLength(text) } : {};
+      const asked = request(this.#server + path, { method, headers, agent: this.#agent, timeout: 30_000 }, (answer) => {
+        let said = '';
+        answer.setEncoding('utf8').on('data', (part: string) => {
+          said += part;
+        });
+        answer.on('end', () => done({ code: answer.statusCode ?? 0, text: said })).on('error', fail);
+      });
+      asked.on('timeout', () => asked.destroy(new Error(`no answer to ${method} ${path}`))).on('error', fail);
+      asked.end(text);
+    });
+  }
+
+  async text(method: string, path: string, body?: unknown, contentType?: string): Promise<string> {
+    const { code, text } = await this.try(method, path, body, contentType);
+    if (code >= 300) throw new Error(`${method} ${path}: ${code} ${text}`);
+    return text;
+  }
+
+  async get<T = KubeObject>(path: string): Promise<T> {
+    return JSON.parse(await this.text('GET', path)) as T;
+  }
+
+  async post<T = KubeObject>(path: string, body: unknown): Promise<T> {
+    return JSON.parse(await this.text('POST', path, body)) as T;
+  }
+
+  async put<T = KubeObject>(path: string, body: unknown): Promise<T> {
+    return JSON.parse(await this.text('PUT', path, body)) as T;
+  }
+
+  async patch<T = KubeObject>(path: string, body: unknown, type: keyof typeof PATCH_TYPES = 'merge'): Promise<T> {
+    return JSON.parse(await this.text('PATCH', path, body, PATCH_TYPES[type])) as T;
+  }
+
+  async delete(path: string, options?: unknown): Promise<void> {
+    await this.text('DELETE', path, options);
+  }
+
+  /** Events of a watch as they come, until `stop`. The first is asked for from `resourceVersion`, or from what there is. */
+  watch(path: string): { events: { type: string; object: KubeObject }[]; stop: () => void } {
+    const events: { type: string; object: KubeObject }[] = [];
+    const asked = request(
+      `${this.#server}${path}${path.includes('?') ? '&' : '?'}watch=true`,
+      { agent: this.#agent },
+      (answer) => {
+        let rest = '';
+        answer.setEncoding('utf8').on('data', (part: string) => {
+          const lines = (rest + part).split('\n');
+          rest = lines.pop() ?? '';
+          for (const line of lines) events.push(JSON.parse(line) as { type: string; object: KubeObject });
+        });
+        answer.on('error', () => undefined); // stopped: the events so far are what counts
+      },
+    );
+    asked.on('error', () => undefined);
+    asked.end();
+    return { events, stop: () => asked.destroy() };
+  }
+}

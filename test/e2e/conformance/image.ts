@@ -1,0 +1,42 @@
+/** The image that the conformance tests run: all of busybox, Node.js, and a server that tells who it is. */
+import { execFileSync } from 'node:child_process';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { KedgeCluster } from '../running-cluster.ts';
+
+export const IMAGE = 'kedge.local/conformance:1';
+export const SERVER = ['node', '/server.mjs'];
+
+const builds = new Map<string, Promise<void>>();
+
+/** Once for a cluster. The image's own command is `echo entry`, its arguments are `default arguments`. */
+export function imageOn(cluster: KedgeCluster): Promise<void> {
+  const build = builds.get(cluster.name) ?? buildOn(cluster);
+  builds.set(cluster.name, build);
+  return build;
+}
+
+async function buildOn(cluster: KedgeCluster): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'kedge-conformance-'));
+  try {
+    fill(folder);
+    const words = ['--entrypoint', '/bin/echo', '--entrypoint', 'entry', '--cmd', 'default', '--cmd', 'arguments'];
+    await cluster.kedge('image', 'build', folder, '--name', cluster.name, '--tag', IMAGE, '--with-node', ...words);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function fill(folder: string): void {
+  const busybox = '/bin/busybox';
+  for (const name of ['bin', 'etc', 'tmp']) mkdirSync(join(folder, name));
+  chmodSync(join(folder, 'tmp'), 0o777);
+  copyFileSync(busybox, join(folder, busybox));
+  for (const applet of execFileSync(busybox, ['--list'], { encoding: 'utf8' }).split('\n')) {
+    if (applet && applet !== 'busybox') symlinkSync('busybox', join(folder, 'bin', applet));
+  }
+  writeFileSync(join(folder, 'etc/passwd'), 'root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n');
+  writeFileSync(join(folder, 'etc/group'), 'root:x:0:\nnogroup:x:65534:\n');
+  copyFileSync(join(import.meta.dirname, 'image/server.mjs'), join(folder, 'server.mjs'));
+}

@@ -1,0 +1,40 @@
+// What the pods of the conformance tests serve: their name over HTTP and UDP, health, gRPC health, requests they have seen.
+// Environment: PORTS and UDP_PORTS (with commas), GRPC_PORT, UNHEALTHY_AFTER (seconds).
+import { createSocket } from 'node:dgram';
+import { createServer as createHttp } from 'node:http';
+import { createServer as createHttp2 } from 'node:http2';
+import { hostname } from 'node:os';
+
+const startedAt = Date.now();
+const { PORTS = '8080', UDP_PORTS = '', GRPC_PORT = '', UNHEALTHY_AFTER = '' } = process.env;
+const numbers = (text) => text.split(',').filter(Boolean).map(Number);
+const isHealthy = () => !UNHEALTHY_AFTER || Date.now() - startedAt < Number(UNHEALTHY_AFTER) * 1000;
+const seen = [];
+
+for (const port of numbers(PORTS)) {
+  createHttp((request, response) => {
+    const { pathname } = new URL(request.url, 'http://server');
+    if (pathname === '/seen') return response.end(seen.join('\n'));
+    if (pathname === '/healthz') return response.writeHead(isHealthy() ? 200 : 500).end();
+    if (pathname === '/clientip') return response.end(request.socket.remoteAddress.replace('::ffff:', ''));
+    seen.push(`${request.method} ${request.url}`);
+    response.end(hostname());
+  }).listen(port);
+}
+for (const port of numbers(UDP_PORTS)) {
+  const socket = createSocket('udp4');
+  socket.on('message', (_, { port: from, address }) => socket.send(hostname(), from, address));
+  socket.bind(port);
+}
+for (const port of numbers(GRPC_PORT)) {
+  createHttp2((request, response) => {
+    request.resume();
+    request.on('end', () => {
+      // HealthCheckResponse{status}: 1 is SERVING, 2 is NOT_SERVING
+      response.writeHead(200, { 'content-type': 'application/grpc' });
+      response.addTrailers({ 'grpc-status': '0' });
+      response.end(Buffer.from([0, 0, 0, 0, 2, 8, isHealthy() ? 1 : 2]));
+    });
+  }).listen(port);
+}
+process.on('SIGTERM', () => process.exit(0));
