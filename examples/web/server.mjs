@@ -3,6 +3,7 @@
 //   /ready    200 while it wants traffic (readiness probe)
 //   /healthz  200 while it lives (liveness probe)
 import { createServer } from 'node:http';
+import { Server } from 'node:net';
 import { hostname } from 'node:os';
 
 const PORT = Number(process.env.PORT ?? 8080);
@@ -36,7 +37,9 @@ for (const signal of ['SIGTERM', 'SIGINT']) {
     if (isLeaving) return;
     isLeaving = true;
     console.log(`${signal}: finishing what is under way`);
-    server.close(() => process.exit(0)); // accepts nothing new, and closes connections that are idle
+    // Accepts nothing new, and ends when the last connection has. A kept connection that is idle stays open for its next
+    // request, whose answer closes it: http's own close() would cut it just while that request is on its way.
+    Server.prototype.close.call(server, () => process.exit(0));
     setTimeout(() => process.exit(0), DRAIN_MS).unref();
   });
 }
