@@ -12,9 +12,10 @@ import type { ClusterStatus } from './control-protocol.ts';
 import { createExample, exampleAvailable, exampleImages, exampleUrl, loadImages, urlAnswers } from './example-web.ts';
 import { stayInForeground } from './foreground.ts';
 import { mergeKubeconfig, userKubeconfig } from './kubeconfig-merge.ts';
-import { isReadyNode, listObjects, localApi, type NodeObject, until, type WaitOptions } from './local-api.ts';
+import { localApi, until, type WaitOptions } from './local-api.ts';
 import { prepareCluster } from './prepare-cluster.ts';
 import { type Progress, progressOn } from './progress.ts';
+import { countReadyNodes } from './ready-nodes.ts';
 import { startSupervisor } from './start-supervisor.ts';
 import { takeClusterDown } from './take-down.ts';
 import type { UpOptions } from './up.ts';
@@ -33,6 +34,8 @@ interface Session {
   /** Why nodes are simulated; empty when they are real. */
   missing: Missing[];
   signal: AbortSignal;
+  /** Wall time in ms: before anything of this cluster was started. */
+  beganMs: number;
 }
 
 export async function runUp(context: CliContext, options: UpOptions): Promise<void> {
@@ -53,12 +56,13 @@ export async function runUp(context: CliContext, options: UpOptions): Promise<vo
   };
   await prepareCluster(context, paths, { name: options.name, nodes, simulatedNodes, apiServerPort, settings });
 
+  const beganMs = context.clock.now();
   const interrupted = new AbortController();
   // From here on this process has something to take down, and ends only after that.
   for (const signal of SIGNALS) process.on(signal, () => interrupted.abort(new UserError('Interrupted.')));
   const progress = progressOn(process.stderr, context.clock);
   const missing = missingForNodes(facts);
-  const session = { context, options, paths, control, progress, missing, signal: interrupted.signal };
+  const session = { context, options, paths, control, progress, missing, signal: interrupted.signal, beganMs };
   try {
     await startSupervisor(context, { name: options.name, paths, facts, atBoot: options.detach === true });
     await bringUp(session);
@@ -141,13 +145,10 @@ async function apiAnswers(session: Session, tell: (text: string) => void): Promi
 }
 
 async function nodesReady(session: Session, api: Transport, tell: (text: string) => void): Promise<void> {
-  const { control } = session;
+  const { control, beganMs } = session;
   const look = async () => {
-    const wanted = ((await control.statusIfRunning())?.nodes ?? []).filter(({ state }) => state !== 'stopped');
-    const nodes = await listObjects<NodeObject>(api, '/api/v1/nodes');
-    const ready = nodes.filter(isReadyNode);
-    const isComplete = wanted.every(({ name }) => ready.some(({ metadata }) => metadata.name === name));
-    return isComplete && (ready.length > 0 || nodes.length === 0) ? ready.length : undefined;
+    const status = await control.statusIfRunning();
+    return status && countReadyNodes(api, status, beganMs);
   };
   const count = await until('the nodes are ready', look, waiting(session, START_TIMEOUT_MS));
   tell(`${count} ${count === 1 ? 'node' : 'nodes'} ready`);
