@@ -169,7 +169,9 @@ function keptLastState(old: ContainerStatus | undefined, status: RuntimeContaine
   if (!old) return {};
   const isSame = old.containerID === `containerd://${status.id}`;
   if (!isSame && old.state?.terminated) return { terminated: old.state.terminated };
-  return old.lastState ?? {};
+  // While it waited to be started again, this very run was shown as its last.
+  const isThisRun = old.lastState?.terminated?.containerID === `containerd://${status.id}`;
+  return isThisRun ? {} : (old.lastState ?? {});
 }
 
 function stateOf(status: RuntimeContainerStatus, inputs: StatusInputs): ContainerState {

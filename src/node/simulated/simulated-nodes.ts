@@ -183,7 +183,10 @@ class Running implements SimulatedNodes {
       this.#wheel.clear(`${key}/run`);
       return;
     }
-    if (isTerminal(pod)) return this.#wheel.clear(`${key}/run`);
+    if (isTerminal(pod)) {
+      this.#wheel.clear(`${key}/run`);
+      return;
+    }
     if (pod.status?.podIP) this.#addresses.keep(this.#index.get(node) ?? 0, key, pod.status.podIP);
     if (pod.status?.phase === 'Running') {
       const runMs = runMsOf(pod);

@@ -2,6 +2,7 @@
 import { type IncomingMessage, request } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { HttpError } from './http-error.ts';
+import { hearOut } from './runtime-stream.ts';
 import { tunnel } from './tunnel.ts';
 
 const PASSED = ['upgrade', 'connection', 'x-stream-protocol-version'];
@@ -41,7 +42,10 @@ function upgrade(
   }
   return new Promise((resolve, reject) => {
     const outgoing = request(url, { method: method ?? 'POST', headers, agent: false });
-    outgoing.once('upgrade', (response, socket, head) => resolve({ response, socket, head }));
+    outgoing.once('upgrade', (response, socket, head) => {
+      hearOut(socket);
+      resolve({ response, socket, head });
+    });
     outgoing.once('response', (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (chunk: string) => {

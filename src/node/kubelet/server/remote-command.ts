@@ -45,10 +45,12 @@ export async function bridgeCommand(
     const { client, protocol } = await accept();
     const codec = codecFor(protocol);
     announce(client, codec, wanted);
-    takeInput(client, codec, streams);
+    const input = { isWanted: true };
+    takeInput(client, codec, { ...streams, input });
     client.once('close', () => connection.destroy());
     client.once('error', () => client.terminate());
     await giveOutput(client, codec, streams);
+    input.isWanted = false;
     await closeInOrder(client);
   } finally {
     connection.destroy();
@@ -89,10 +91,14 @@ function announce(client: WebSocket, codec: ChannelCodec, { stdout, stderr }: Co
   client.send(codec.encode(channel, Buffer.alloc(0)));
 }
 
-function takeInput(client: WebSocket, codec: ChannelCodec, { stdin, resize }: Streams): void {
+function takeInput(
+  client: WebSocket,
+  codec: ChannelCodec,
+  { stdin, resize, input }: Streams & { input: { isWanted: boolean } },
+): void {
   client.on('message', (raw, isBinary) => {
     const message = codec.decode(Array.isArray(raw) ? Buffer.concat(raw) : Buffer.from(raw as Buffer), isBinary);
-    if (!message) return;
+    if (!message || !input.isWanted) return;
     if ('closed' in message) {
       if (message.closed === CHANNEL.stdin) stdin?.end();
       return;
@@ -112,15 +118,26 @@ function takeInput(client: WebSocket, codec: ChannelCodec, { stdin, resize }: St
 }
 
 async function giveOutput(client: WebSocket, codec: ChannelCodec, streams: Streams): Promise<void> {
-  const status = buffer(streams.error);
+  // A runtime that closes on a peer that is still writing may lose what it said last (TCP's reset): then that is said.
+  const status = buffer(streams.error).catch(() => LOST);
   await Promise.all([
-    streams.stdout && pour(streams.stdout, client, (data) => codec.encode(CHANNEL.stdout, data)),
-    streams.stderr && pour(streams.stderr, client, (data) => codec.encode(CHANNEL.stderr, data)),
+    streams.stdout && pour(streams.stdout, client, (data) => codec.encode(CHANNEL.stdout, data)).catch(() => undefined),
+    streams.stderr && pour(streams.stderr, client, (data) => codec.encode(CHANNEL.stderr, data)).catch(() => undefined),
     status,
   ]);
   const said = codec.statusAsJson ? await status : failureOf(await status);
   if (said.length > 0) await send(client, codec.encode(CHANNEL.error, said));
 }
+
+const LOST = Buffer.from(
+  JSON.stringify({
+    metadata: {},
+    status: 'Failure',
+    reason: 'InternalError',
+    message: 'the container runtime closed the connection before it said how the command ended',
+    code: 500,
+  }),
+);
 
 async function pour(from: Readable, client: WebSocket, encode: (data: Buffer) => Buffer | string): Promise<void> {
   for await (const chunk of from as AsyncIterable<Buffer>) {

@@ -1,10 +1,10 @@
 /** A connection to the runtime's streaming server, upgraded to SPDY/3.1. Source: node-local URLs that the CRI hands out. */
 import { type IncomingHttpHeaders, request } from 'node:http';
-import type { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
 import { HttpError } from './http-error.ts';
 
 export interface Upgraded {
-  socket: Duplex;
+  socket: Socket;
   /** What the server sent behind its answer. */
   head: Buffer;
   headers: IncomingHttpHeaders;
@@ -20,7 +20,10 @@ export function upgradeToSpdy(
   const headers = { Connection: 'Upgrade', Upgrade: 'SPDY/3.1', 'X-Stream-Protocol-Version': [...protocols] };
   return new Promise((resolve, reject) => {
     const outgoing = request(url, { method, headers, agent: false });
-    outgoing.once('upgrade', (response, socket, head) => resolve({ socket, head, headers: response.headers }));
+    outgoing.once('upgrade', (response, socket, head) => {
+      hearOut(socket);
+      resolve({ socket, head, headers: response.headers });
+    });
     outgoing.once('response', (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (chunk: string) => {
@@ -33,4 +36,27 @@ export function upgradeToSpdy(
     );
     outgoing.end();
   });
+}
+
+/** How long a peer that takes nothing any more may go on speaking. */
+const LAST_WORDS_MS = 5_000;
+
+/**
+ * A command that ends before it has read all of its input makes the runtime close while we still write. Node would drop
+ * the whole socket at the first write that fails, and with it the exit code, which has arrived but was not read yet. So a
+ * failed write, and all that follow it, count as written: that the peer has gone is learnt from reading.
+ */
+export function hearOut(socket: Socket): void {
+  let isDeaf = false;
+  const settled = (done: (error?: Error | null) => void) => (error?: Error | null) => {
+    if (error && !isDeaf) {
+      isDeaf = true;
+      socket.setTimeout(LAST_WORDS_MS, () => socket.destroy());
+    }
+    done();
+  };
+  const write = socket._write.bind(socket);
+  const writeMany = socket._writev?.bind(socket);
+  socket._write = (chunk, encoding, done) => (isDeaf ? done() : write(chunk, encoding, settled(done)));
+  if (writeMany) socket._writev = (chunks, done) => (isDeaf ? done() : writeMany(chunks, settled(done)));
 }
