@@ -17,7 +17,7 @@ const node = (name: string, ready: string) => ({
 const lease = (name: string, renewTime: string): Lease => ({
   kind: 'Lease',
   apiVersion: 'coordination.k8s.io/v1',
-  metadata: { name, namespace: 'kube-node-lease' },
+  metadata: { name, namespace: 'kube-node-lease', uid: name, resourceVersion: '1', creationTimestamp: BEFORE },
   spec: { renewTime },
 });
 const started = (name: string, state: NodeStatus['state'] = 'running'): NodeStatus => ({
