@@ -17,7 +17,7 @@ afterAll(async () => {
 
 interface Answer {
   code: number;
-  type: string | undefined;
+  retryAfter: string | undefined;
   text: string;
 }
 interface Ask {
@@ -37,7 +37,7 @@ function ask(path: string, { method = 'GET', headers = {}, body }: Ask = {}): Pr
       answer.on('end', () =>
         resolve({
           code: answer.statusCode ?? 0,
-          type: answer.headers['content-type'],
+          retryAfter: answer.headers['retry-after'],
           text: Buffer.concat(chunks).toString(),
         }),
       );
@@ -162,4 +162,42 @@ test('an object that is too large as a whole names no field', async () => {
   expect(statusOf(answer).message).toBe(
     'ConfigMap "large" is invalid: []: Too long: may not be more than 1048576 bytes',
   );
+});
+
+test('an eviction that the budget refuses for good is not to be tried again by the client on its own', async () => {
+  const pods = '/api/v1/namespaces/default/pods';
+  const budgets = '/apis/policy/v1/namespaces/default/poddisruptionbudgets';
+  const send = (method: string, path: string, body: object) =>
+    ask(path, { method, headers: JSON_BODY, body: JSON.stringify(body) });
+  await send('POST', '/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'default' } });
+  const spec = { containers: [{ name: 'c', image: 'x' }] };
+  const metadata = { name: 'evicted', labels: { app: 'evicted' } };
+  await send('POST', pods, { metadata, spec });
+  const status = { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] };
+  await send('PUT', `${pods}/evicted/status`, { metadata, spec, status });
+  const selector = { matchLabels: { app: 'evicted' } };
+  const budget = { metadata: { name: 'b' }, spec: { maxUnavailable: 0, selector } };
+  await send('POST', budgets, budget);
+  const eviction = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name: 'evicted' } };
+
+  const early = await send('POST', `${pods}/evicted/eviction`, eviction);
+  expect([early.code, early.retryAfter]).toEqual([429, '10']);
+  const seen = {
+    observedGeneration: 1,
+    disruptionsAllowed: 0,
+    currentHealthy: 1,
+    desiredHealthy: 1,
+    expectedPods: 1,
+  };
+  await ask(`${budgets}/b/status`, {
+    method: 'PATCH',
+    headers: { 'content-type': 'application/merge-patch+json' },
+    body: JSON.stringify({ status: seen }),
+  });
+  const refused = await send('POST', `${pods}/evicted/eviction`, eviction);
+  expect([refused.code, refused.retryAfter]).toEqual([429, undefined]);
+  expect(statusOf(refused)).toMatchObject({
+    message: "Cannot evict pod as it would violate the pod's disruption budget.",
+    details: { causes: [{ message: 'The disruption budget b needs 1 healthy pods and has 1 currently' }] },
+  });
 });

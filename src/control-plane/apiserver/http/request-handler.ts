@@ -3,7 +3,7 @@
  * comes out.
  */
 import { randomUUID } from 'node:crypto';
-import { hasReason, internalError, noSuchPath, StatusError } from '#api/machinery/status.ts';
+import { internalError, noSuchPath, StatusError } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { UserInfo } from '#client/transport.ts';
@@ -146,7 +146,7 @@ export class RequestHandler {
     if (status !== error) log.error('a request failed', { path: exchange.url.split('?')[0], error: stackOf(error) });
     if (exchange.begun) return exchange.abort();
     const retry = status.details?.retryAfterSeconds;
-    if (retry || hasReason(status, 'TooManyRequests')) exchange.set('retry-after', String(retry || 1));
+    if (retry) exchange.set('retry-after', String(retry));
     const body = Buffer.from(JSON.stringify(status.toStatus()));
     try {
       await sendBody(exchange, status.code, { type: 'application/json', body });
