@@ -2,6 +2,7 @@
  * The kubelet: makes one node's containers equal to what the API says of its pods, and says in the API how they are. Pods
  * outlive it: begun again, it finds their containers by their labels and goes on. Only `cmd` and tests start one.
  */
+import { setMaxListeners } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -116,6 +117,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
   const { nodeName, client, informers, runtime, machine, clock, random, log, directories, cgroupRoot } = options;
   const stop = new AbortController();
   const { signal } = stop;
+  setMaxListeners(0, signal); // every loop of the kubelet listens
   await mkdir(directories.root, { recursive: true, mode: 0o750 });
   await mkdir(directories.logs, { recursive: true, mode: 0o755 });
 
