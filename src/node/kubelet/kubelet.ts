@@ -127,7 +127,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
   const services = informers.for(Service);
   const cgroups = await preparedCgroups(machine, cgroupRoot);
 
-  const runtimePods = new RuntimePods(runtime);
+  const runtimePods = new RuntimePods(runtime, clock);
   const notes = new PodNotes();
   const writer = new StatusWriter({ client, clock, log, signal });
   const wake = (podUid: string) => workers.wake(podUid);

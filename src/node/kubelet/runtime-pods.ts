@@ -1,4 +1,5 @@
 /** What the runtime has of pods, put together by the labels that this kubelet gave. */
+import type { Clock } from '#base/clock.ts';
 import type { ContainerRuntime, ContainerStatus, PodSandboxStatus } from '#node/runtime/runtime.ts';
 import { CONTAINER_NAME, POD_NAME, POD_NAMESPACE, POD_UID } from './runtime-labels.ts';
 
@@ -32,13 +33,18 @@ type Dated = { createdAt: number | undefined; metadata: { attempt: number } };
 const newestFirst = (a: Dated, b: Dated): number =>
   (b.createdAt ?? 0) - (a.createdAt ?? 0) || b.metadata.attempt - a.metadata.attempt;
 
+/** That it was out of memory may be learnt after its exit. */
+const REASON_SETTLES_MS = 2_000;
+
 export class RuntimePods {
   readonly #runtime: ContainerRuntime;
-  /** An exited container does not change any more: read once. By id. */
+  readonly #clock: Clock;
+  /** A container that exited some time ago does not change any more: read once. By id. */
   readonly #exited = new Map<string, ContainerStatus>();
 
-  constructor(runtime: ContainerRuntime) {
+  constructor(runtime: ContainerRuntime, clock: Clock) {
     this.#runtime = runtime;
+    this.#clock = clock;
   }
 
   /** As it is now. */
@@ -70,7 +76,8 @@ export class RuntimePods {
     const known = this.#exited.get(id);
     if (known) return known;
     const status = await this.#runtime.containerStatus(id);
-    if (status?.state === 'CONTAINER_EXITED') this.#exited.set(id, status);
+    const isSettled = status && this.#clock.now() - (status.finishedAt ?? 0) > REASON_SETTLES_MS;
+    if (status?.state === 'CONTAINER_EXITED' && isSettled) this.#exited.set(id, status);
     return status;
   }
 }

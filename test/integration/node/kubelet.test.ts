@@ -269,13 +269,16 @@ test('limits reach the kernel, and a container that takes too much memory is OOM
       containers: [
         {
           name: 'main',
-          command: ['/bin/sh', '-c', 'dd if=/dev/zero of=/dev/null bs=200M count=1'],
+          command: ['/bin/dd', 'if=/dev/zero', 'of=/dev/null', 'bs=200M', 'count=1'],
           resources: { limits: { memory: '20Mi', cpu: '500m' }, requests: { memory: '20Mi', cpu: '500m' } },
         },
       ],
     }),
   );
-  const pod = await until('greedy', (now) => now?.status?.phase === 'Failed');
+  const pod = await until(
+    'greedy',
+    (now) => now?.status?.containerStatuses?.[0]?.state?.terminated?.reason === 'OOMKilled',
+  );
   expect(pod?.status?.containerStatuses?.[0]?.state?.terminated).toMatchObject({ reason: 'OOMKilled', exitCode: 137 });
   expect(pod?.status?.qosClass).toBe('Guaranteed');
 });

@@ -71,7 +71,7 @@ export class SimulatedRuntime implements ContainerRuntime {
   /** Lets a container end now, as its own program would. */
   exit(id: string, exitCode: number, reason = exitCode === 0 ? 'Completed' : 'Error'): void {
     const run = this.#runs.get(id);
-    if (!run || run.status.state !== 'CONTAINER_RUNNING') return;
+    if (run?.status.state !== 'CONTAINER_RUNNING') return;
     run.timer?.cancel();
     run.status = {
       ...run.status,
