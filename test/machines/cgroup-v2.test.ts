@@ -30,7 +30,7 @@ kedge image build /image --name guest --tag kedge.local/busybox:1 || fail image
 kedge kubectl --name guest apply -f /pod.yaml || fail apply
 kedge kubectl --name guest wait pod/probe --for=condition=Ready --timeout=120s || { kedge kubectl --name guest describe pod probe; fail wait; }
 echo "GUEST-LOGS $(kedge kubectl --name guest logs probe)"
-echo "GUEST-MEMORY $(cat $(find /sys/fs/cgroup -path '*kubepods*' -name memory.max -path '*pod*' | head -1))"
+echo "GUEST-MEMORY $(cat $(find /sys/fs/cgroup -path '*kubepods*' -type d -name 'pod*')/memory.max)"
 echo "GUEST-V1 $(awk '$3 == "cgroup"' /proc/self/mounts | wc -l)"
 kedge down --name guest --purge || fail down
 echo "GUEST-LEFT [$(find /sys/fs/cgroup -type d -name 'pod*' | head -3)]"
