@@ -123,6 +123,12 @@ describe('a Deployment', () => {
 
 test.each<[string, string, object, string[]]>([
   ['v1', 'ConfigMap', { data: { a: 'x' }, binaryData: { a: 'eA==' } }, ['data[a]: Duplicate value: "a"']],
+  [
+    'certificates.k8s.io/v1',
+    'CertificateSigningRequest',
+    { spec: { request: 'bm9wZQ==', signerName: 'example.com/signer', usages: ['client auth'] } },
+    ['spec.request: Invalid value: "bm9wZQ==": PEM block type must be CERTIFICATE REQUEST'],
+  ],
   ['v1', 'ConfigMap', { data: { '..': 'x' } }, ['data[..]: Invalid value: "..": must not be \'..\'']],
   ['v1', 'ConfigMap', { data: { a: 'x'.repeat(1_048_577) } }, ['[]: Too long: may not be more than 1048576 bytes']],
   ['v1', 'Secret', { type: 'kubernetes.io/tls' }, ['data[tls.crt]: Required value', 'data[tls.key]: Required value']],

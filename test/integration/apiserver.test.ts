@@ -73,6 +73,16 @@ async function overTls(): Promise<NodeTransport> {
   });
 }
 
+/** O=dev, CN=bob; made with openssl req -new. */
+const CERTIFICATE_REQUEST = `-----BEGIN CERTIFICATE REQUEST-----
+MIHWMH4CAQAwHDEMMAoGA1UECgwDZGV2MQwwCgYDVQQDDANib2IwWTATBgcqhkjO
+PQIBBggqhkjOPQMBBwNCAAR8NlSa8OAWTpsda8YySFuqLEstCewZK8IWGLrqrBGd
+x+1Ki3UcPLjUtlLJ0bOj7GPsHFn26TjdhVAZJOn73m82oAAwCgYIKoZIzj0EAwID
+SAAwRQIgdK1Oce+BHtWoeS3SGMLkSmm+8Os7bOar4fNr5DMu/w8CIQDVjwF5OsfO
+cUU2K7XrF+E/ODRIIphY7+WgLH3INVTXbw==
+-----END CERTIFICATE REQUEST-----
+`;
+
 describe.each(['inside the process', 'over TLS'] as const)('%s', (way) => {
   beforeEach(async () => {
     clock = new ManualClock();
@@ -598,7 +608,7 @@ describe.each(['inside the process', 'over TLS'] as const)('%s', (way) => {
       object: {
         metadata: { name: 'r' },
         spec: {
-          request: Buffer.from('x').toString('base64'),
+          request: Buffer.from(CERTIFICATE_REQUEST).toString('base64'),
           signerName: 'example.com/s',
           usages: ['client auth'],
           username: 'somebody else',

@@ -32,6 +32,8 @@ export interface HttpsApiServer {
   pki: Pki;
   url: string;
   port: number;
+  /** Path of the admin's kubeconfig. */
+  kubeconfig: string;
   /** Over TLS, as this user by certificate. */
   transportFor(user: UserInfo): NodeTransport;
   /** Stock kubectl as the cluster's admin. Throws when it fails, with what it said. */
@@ -105,6 +107,7 @@ export async function startHttpsApiServer(): Promise<HttpsApiServer> {
     pki,
     url,
     port,
+    kubeconfig,
     transportFor({ name, groups }) {
       const pair = pki.issueClient(`user-${transports.length}`, { user: name, groups });
       const transport = new NodeTransport({

@@ -2,6 +2,7 @@
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
 import { humanDuration } from '#api/machinery/duration.ts';
+import { fromBase64 } from '#api/machinery/base64.ts';
 import { duplicateValue, type FieldError, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
 import { isEqual } from '#api/machinery/equal.ts';
@@ -11,6 +12,8 @@ import { dns1123Subdomain, pathSegment } from '#api/machinery/names.ts';
 export type CertificateSigningRequest = schema.CertificateSigningRequest;
 
 const MIN_SECONDS = 600;
+/** Far more than any request has; what stands behind is not looked at. */
+const MAX_REQUEST_BYTES = 64 * 1024;
 const USAGES = [
   'any',
   'cert sign',
@@ -37,6 +40,9 @@ const USAGES = [
   'timestamping',
 ];
 
+/** Only its form: whether a certificate can be made of it is the signer's to say. */
+const REQUEST_BLOCK = /-----BEGIN CERTIFICATE REQUEST-----\s[\s\S]+?-----END CERTIFICATE REQUEST-----/;
+
 export const CertificateSigningRequest = defineKind<schema.CertificateSigningRequest>({
   group: 'certificates.k8s.io',
   version: 'v1',
@@ -55,7 +61,7 @@ export const CertificateSigningRequest = defineKind<schema.CertificateSigningReq
     return { ...next, spec: current.spec, status };
   },
   validate: ({ spec }, { spec: at }) => [
-    ...(spec.request ? [] : [requiredValue(at.request)]),
+    ...validateRequest(spec.request ?? '', at),
     ...validateUsages(spec.usages, at),
     ...validateSignerName(spec.signerName ?? '', at),
     ...(spec.expirationSeconds !== undefined && spec.expirationSeconds < MIN_SECONDS
@@ -159,4 +165,12 @@ function conditionOf({ status }: schema.CertificateSigningRequest): string {
   if (has('Failed')) parts.push('Failed');
   if (status?.certificate) parts.push('Issued');
   return parts.join(',');
+}
+
+function validateRequest(request: string, at: At<schema.CertificateSigningRequestSpec>): FieldError[] {
+  const bytes = fromBase64(request);
+  const text = 'wrongAt' in bytes ? '' : String.fromCharCode(...bytes.subarray(0, MAX_REQUEST_BYTES));
+  return REQUEST_BLOCK.test(text)
+    ? []
+    : [invalidValue(at.request, request, 'PEM block type must be CERTIFICATE REQUEST')];
 }
