@@ -1,7 +1,7 @@
 /**
  * A watch as the client sees it: one JSON document a line (or one frame of protobuf), as soon as it happens. What the
  * cache encoded once goes to all watchers; only tables and metadata are made for the form that was asked for. Events
- * that are there together go out together.
+ * that are there together go out together, in slices (`frame-slices.ts`).
  */
 import { facts } from '#api/generated/facts.ts';
 import { encodeProtobuf, encodeWatchFrame } from '#api/machinery/codec-protobuf.ts';
@@ -13,6 +13,7 @@ import type { OpenedWatch } from '../verbs/watch.ts';
 import type { CacheEvent } from '../watch-cache/watch-cache.ts';
 import { metadataText, rowText, tableHead } from './body-chunks.ts';
 import type { Exchange } from './exchange.ts';
+import { jsonSlices, slicesOf } from './frame-slices.ts';
 import { includeOf, type Wanted } from './negotiation.ts';
 
 export interface WatchStreamOptions {
@@ -30,11 +31,13 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
 export async function sendWatch(exchange: Exchange, { kind, batches }: OpenedWatch, options: WatchStreamOptions) {
   exchange.begin(200, { 'content-type': CONTENT_TYPES[options.wanted.encoding]! });
   flushHeaders(exchange);
-  const frameOf = framer(kind, options);
+  const slices = slicer(kind, options);
   try {
     for await (const batch of batches) {
-      if (exchange.signal.aborted) return;
-      await exchange.write(batch.length === 1 ? frameOf(batch[0]!) : Buffer.concat(batch.map(frameOf)));
+      for (const slice of slices(batch)) {
+        if (exchange.signal.aborted) return;
+        await exchange.write(slice);
+      }
     }
   } catch (error) {
     const status = error instanceof StatusError ? error : internalError('the watch broke', error);
@@ -49,9 +52,17 @@ function flushHeaders({ response }: Exchange): void {
   if ('flushHeaders' in response) response.flushHeaders();
 }
 
+function slicer(kind: Kind, options: WatchStreamOptions): (events: readonly CacheEvent[]) => Iterable<Uint8Array> {
+  const frameOf = framer(kind, options);
+  if (frameOf) return (events) => slicesOf(events, frameOf);
+  const form = formOf(kind);
+  return (events) => jsonSlices(events, form);
+}
+
 type Framer = (event: CacheEvent) => Uint8Array;
 
-function framer(kind: Kind, { wanted, query, now }: WatchStreamOptions): Framer {
+/** undefined: as the cache has it. */
+function framer(kind: Kind, { wanted, query, now }: WatchStreamOptions): Framer | undefined {
   const form = formOf(kind);
   if (wanted.shape === 'PartialObjectMetadata')
     return (event) => {
@@ -63,7 +74,7 @@ function framer(kind: Kind, { wanted, query, now }: WatchStreamOptions): Framer 
     };
   if (wanted.shape === 'Table') return tableFramer(kind, { wanted, query, now });
   if (wanted.encoding === 'protobuf') return protobufFramer(kind);
-  return (event) => event.frame(form);
+  return undefined;
 }
 
 const line = (type: string, object: string): Buffer => Buffer.from(`{"type":"${type}","object":${object}}\n`);

@@ -66,14 +66,77 @@ export class ObjectEvent extends Memoised implements CacheEvent {
   }
 
   frame(form: ServedForm): Uint8Array {
-    return this.memo(form, 'frame', () => {
-      const head = `{"type":"${this.type}","object":`;
-      const bytes = Buffer.allocUnsafeSlow(head.length + this.object.jsonLength(form) + 2);
-      const end = this.object.copyJson(bytes, bytes.write(head, 'latin1'), form);
-      bytes.write('}\n', end, 'latin1');
-      return bytes;
-    });
+    return this.memo(form, 'frame', () => frameOf(this, form));
   }
+
+  frameLength(form: ServedForm): number {
+    return this.frame(form).length;
+  }
+
+  copyFrame(target: Uint8Array, offset: number, form: ServedForm): number {
+    return copied(this.frame(form), target, offset);
+  }
+}
+
+/** An ADDED for what was there before the watch. One watcher gets it, once: nothing that is made of it is kept. */
+export class InitialEvent implements CacheEvent {
+  readonly type = 'ADDED';
+  readonly object: CachedState;
+  readonly initialEventsEnd = false;
+
+  constructor(object: CachedState) {
+    this.object = object;
+  }
+
+  get revision(): Revision {
+    return this.object.revision;
+  }
+
+  memo<T>(_form: ServedForm, _name: string, make: () => T): T {
+    return make();
+  }
+
+  frame(form: ServedForm): Uint8Array {
+    return frameOf(this, form);
+  }
+
+  frameLength(form: ServedForm): number {
+    return objectFrameLength(this, form);
+  }
+
+  copyFrame(target: Uint8Array, offset: number, form: ServedForm): number {
+    return copyObjectFrame(this, form, { target, offset });
+  }
+}
+
+type OfObject = Pick<ObjectEvent, 'type' | 'object'>;
+
+const head = ({ type }: OfObject): string => `{"type":"${type}","object":`;
+const TAIL = '}\n';
+
+const objectFrameLength = (event: OfObject, form: ServedForm): number =>
+  head(event).length + event.object.jsonLength(form) + TAIL.length;
+
+function copyObjectFrame(
+  event: OfObject,
+  form: ServedForm,
+  { target, offset }: { target: Uint8Array; offset: number },
+): number {
+  const buffer = Buffer.from(target.buffer, target.byteOffset, target.byteLength);
+  const end = event.object.copyJson(target, offset + buffer.write(head(event), offset, 'latin1'), form);
+  return end + buffer.write(TAIL, end, 'latin1');
+}
+
+/** In memory of its own: a slice of Node's pool would keep the whole pool alive. */
+function frameOf(event: OfObject, form: ServedForm): Uint8Array {
+  const bytes = Buffer.allocUnsafeSlow(objectFrameLength(event, form));
+  copyObjectFrame(event, form, { target: bytes, offset: 0 });
+  return bytes;
+}
+
+function copied(frame: Uint8Array, target: Uint8Array, offset: number): number {
+  target.set(frame, offset);
+  return offset + frame.length;
 }
 
 export class Bookmark extends Memoised implements CacheEvent {
@@ -95,5 +158,13 @@ export class Bookmark extends Memoised implements CacheEvent {
     return this.memo(form, 'frame', () =>
       Buffer.from(`${JSON.stringify({ type: this.type, object: { kind, apiVersion, metadata } })}\n`),
     );
+  }
+
+  frameLength(form: ServedForm): number {
+    return this.frame(form).length;
+  }
+
+  copyFrame(target: Uint8Array, offset: number, form: ServedForm): number {
+    return copied(this.frame(form), target, offset);
   }
 }

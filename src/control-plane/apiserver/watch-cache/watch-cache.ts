@@ -97,6 +97,9 @@ export interface CacheEvent {
   readonly initialEventsEnd: boolean;
   /** `{"type":…,"object":…}` and a newline, as sent. Encoded once per form and shared by all watchers: never write to it. */
   frame(form: ServedForm): Uint8Array;
+  frameLength(form: ServedForm): number;
+  /** Writes the frame into `target` at `offset`; returns the offset behind it. What only one watcher gets is not encoded for it. */
+  copyFrame(target: Uint8Array, offset: number, form: ServedForm): number;
   /** As `CachedObject.memo`, for a frame of another shape (Table, PartialObjectMetadata). */
   memo<T>(form: ServedForm, name: string, make: () => T): T;
 }
