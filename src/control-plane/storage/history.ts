@@ -64,8 +64,10 @@ export class History {
       // Asked again for each page: what is compacted meanwhile leaves holes in those to come.
       this.#floors.refuseBelow(prefix, revision);
       const { records, next } = this.#backend.records(prefix, above, PAGE);
-      for (const record of records) if (record.revision <= this.#visible.revision) found.push(record);
-      if (next === undefined) return use(found);
+      const { revision: visible } = this.#visible;
+      for (const record of records) if (record.revision <= visible) found.push(record);
+      // What is behind is not visible yet, and would be by the next turn, in which this page is not looked at again.
+      if (next === undefined || next >= visible) return use(found);
       above = next;
       await nextTurn();
     }
