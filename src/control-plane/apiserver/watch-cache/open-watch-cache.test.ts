@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { deepFreeze } from '#base/deep-freeze.ts';
@@ -64,6 +65,11 @@ async function take(watched: AsyncIterator<readonly CacheEvent[]>, count: number
     events.push(...value);
   }
   return events;
+}
+/** Turns of the event loop until it holds. */
+async function until(holds: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 1000 && !holds(); turn++) await setImmediate();
+  expect(holds()).toBe(true);
 }
 const watch = (options: Partial<WatchOptions> = {}, on = cache) =>
   on.watch({ signal: stop.signal, ...options })[Symbol.asyncIterator]();
@@ -371,6 +377,40 @@ describe('watching', () => {
       '9 ADDED a/2',
     ]);
     expect(events[3]!.object!.object()).toMatchObject({ metadata: { resourceVersion: '8' }, spec: { size: 5 } });
+  });
+
+  test('that joins while the cache starts again is ended rather than left with a gap', async () => {
+    await cache.close();
+    const broken = new AbortController();
+    const breaking: Storage = {
+      currentRevision: () => storage.currentRevision(),
+      get: (...given) => storage.get(...given),
+      range: (options) => storage.range(options),
+      commit: (txn) => storage.commit(txn),
+      requestProgress: (...given) => storage.requestProgress(...given),
+      compact: (...given) => storage.compact(...given),
+      compactedRevision: (of) => storage.compactedRevision(of),
+      close: () => storage.close(),
+      // The first watch breaks when it is told to.
+      watch: ({ signal, ...options }) =>
+        storage.watch({
+          ...options,
+          signal: broken.signal.aborted ? signal : AbortSignal.any([signal, broken.signal]),
+        }),
+    };
+    cache = open({ storage: breaking });
+    await put(thing('a/1'));
+    await cache.freshen();
+    broken.abort();
+    await until(() => clock.nextDueMs !== undefined);
+    const watched = watch({ after: 2 });
+    const next = watched.next();
+    await until(() => cache.watchers === 1);
+    await put(thing('a/2'));
+    clock.advance(1000);
+    await until(() => cache.revision === 3);
+    expect(await next).toMatchObject({ done: true });
+    expect((await take(watch({ after: 2 }), 1)).map(shown)).toEqual(['3 ADDED a/2']);
   });
 
   test('with little room for recent changes still misses nothing', async () => {

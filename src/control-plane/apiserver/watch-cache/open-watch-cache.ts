@@ -189,6 +189,7 @@ class StorageWatchCache implements WatchCache {
       revision ??= page.revision;
       more = page.more;
     }
+    this.#watchers.endAll(); // whoever joined since the last watch broke: what happened in between never came by here
     this.#objects.clear();
     this.#parsed.forgetAll();
     for (const stored of items) this.#objects.set(stored.key, new CachedState(stored, this.#context));
