@@ -20,7 +20,7 @@ export interface ControlServer {
 export async function serveControl({ socketPath, supervisor, onStop }: ControlServerOptions): Promise<ControlServer> {
   const watchers = new Set<ServerResponse>();
   const server = createServer({ requestTimeout: 0 }, (request, response) => {
-    const url = new URL(request.url ?? '/', 'http://control');
+    const url = urlOf(request);
     if (request.method === 'GET' && url.searchParams.has('watch')) return watch(response, supervisor, watchers);
     answer({ request, response, url, supervisor, onStop }).catch((error: Error & { code?: unknown }) => {
       const code = typeof error.code === 'string' ? error.code : 'Failed';
@@ -40,6 +40,9 @@ export async function serveControl({ socketPath, supervisor, onStop }: ControlSe
     },
   };
 }
+
+/** Whatever is asked for is a path: `//` at its start names no host. */
+const urlOf = ({ url = '/' }: IncomingMessage): URL => new URL(`http://control${url.startsWith('/') ? url : '/'}`);
 
 /** The caller has made sure that no other supervisor of this cluster lives: a socket that is there is a leftover. */
 async function listen(server: Server, socketPath: string): Promise<void> {

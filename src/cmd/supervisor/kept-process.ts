@@ -40,6 +40,8 @@ export class KeptProcess {
   #failures = 0;
   #startedMs = 0;
   #timer: Timer | undefined;
+  /** A start that is under way; nobody but its caller hears how it ends. */
+  #spawning: Promise<unknown> = Promise.resolve();
 
   constructor(options: KeptProcessOptions) {
     this.#options = options;
@@ -64,6 +66,8 @@ export class KeptProcess {
 
   async stop(graceMs: number): Promise<void> {
     this.#timer?.cancel();
+    await this.#spawning; // else it would bring up what nobody wants any more
+    this.#timer?.cancel();
     this.#setState('stopped');
     const record = this.#record;
     this.#record = undefined;
@@ -71,7 +75,13 @@ export class KeptProcess {
     await forgetStarted(this.#options.paths, this.#options.name);
   }
 
-  async #spawn(): Promise<void> {
+  #spawn(): Promise<void> {
+    const spawned = this.#spawnNow();
+    this.#spawning = spawned.catch(() => undefined);
+    return spawned;
+  }
+
+  async #spawnNow(): Promise<void> {
     const { paths, name, logFile, log, argv, enter } = this.#options;
     this.#setState('starting');
     const child = await spawnDetached({ argv: enter ? enter(argv) : argv, logFile });

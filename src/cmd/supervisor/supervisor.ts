@@ -115,7 +115,7 @@ export class Supervisor {
     return this.#inTurn(async () => {
       if (this.#simulated.length > 0) throw new NodeRefused('this machine cannot run nodes with real containers');
       if (!NAME.test(name)) throw new NodeRefused(`"${name}" is not a node name: lower case letters, digits and "-"`);
-      if (this.#cluster.nodes[name]) throw new NodeRefused(`there is a node "${name}" already`);
+      if (Object.hasOwn(this.#cluster.nodes, name)) throw new NodeRefused(`there is a node "${name}" already`);
       if (this.#nodes.size === 0) await ensureHostNetwork(planOf(this.#cluster.slot));
       const nodes = { ...this.#cluster.nodes, [name]: { index: freeIndex(this.#cluster.nodes) } };
       await this.#record({ ...this.#cluster, nodes });
@@ -218,8 +218,11 @@ export class Supervisor {
 
   #nodeNamed(name: string): SupervisedNode {
     const node = this.#nodes.get(name);
-    if (!node) throw new NoSuchNode(`cluster "${this.#cluster.name}" has no node "${name}" on this machine`);
-    return node;
+    if (node) return node;
+    const others = [...this.#nodes.keys()].join(', ');
+    throw new NoSuchNode(
+      `Cluster "${this.#cluster.name}" has no node "${name}" on this machine. ${others ? `There are: ${others}.` : 'It has none.'}`,
+    );
   }
 
   #markStopped(name: string, stopped: boolean): Promise<void> {
@@ -242,9 +245,11 @@ export class Supervisor {
         const after = this.#running().map(({ running }) => running?.holder.mountNamespace);
         if (after.join() !== before.join()) await this.#connect();
       });
-      void repaired.finally(() => {
-        if (this.#phase === 'running') this.#repairLater();
-      });
+      void repaired
+        .catch((error: unknown) => this.#context.log.error('the nodes could not be repaired', { error }))
+        .then(() => {
+          if (this.#phase === 'running') this.#repairLater();
+        });
     });
   }
 
