@@ -99,7 +99,6 @@ export class RequestHandler {
       method: info.method,
       path: exchange.url,
       user,
-      signal: exchange.signal,
       warn: (text) => warnings.push(text),
     };
     const wanted = this.#wantedBy(exchange, info); // 406
