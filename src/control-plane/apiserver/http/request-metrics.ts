@@ -1,10 +1,7 @@
 /** What `/metrics` says of requests, under upstream's names. */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { RequestInfo } from '../request-info.ts';
-
-const LABELS = ['verb', 'group', 'version', 'resource', 'subresource', 'scope'] as const;
-// Upstream's, less every second one: seconds from 5 ms to a minute.
-const BUCKETS = [0.005, 0.025, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.5, 2, 3, 5, 10, 30, 60];
+import { AllRequestSeries, LABELS, type RequestLabels, SecondsHistogram, unnamed } from './request-series.ts';
 
 export interface RequestMetrics {
   registry: Registry;
@@ -15,60 +12,72 @@ export interface RequestMetrics {
 export function createRequestMetrics(): RequestMetrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const registers = [registry];
-  const total = new Counter({
-    name: 'apiserver_request_total',
-    help: 'Requests by verb, resource and code of the answer.',
-    labelNames: [...LABELS, 'code'],
-    registers,
-  });
-  const seconds = new Histogram({
-    name: 'apiserver_request_duration_seconds',
-    help: 'How long requests took, watches and streams left out.',
-    labelNames: LABELS,
-    buckets: BUCKETS,
-    registers,
-  });
-  const inFlight = new Gauge({
-    name: 'apiserver_current_inflight_requests',
-    help: 'Requests that are being answered, watches and streams left out.',
-    labelNames: ['request_kind'],
-    registers,
-  });
-  const longRunning = new Gauge({
-    name: 'apiserver_longrunning_requests',
-    help: 'Watches and streams that are open.',
-    labelNames: LABELS,
-    registers,
-  });
-
+  const all = new AllRequestSeries();
+  registerMetrics(registry, all);
   return {
     registry,
     begin(info, beganMs) {
-      const labels = labelsOf(info);
-      const isLong = labels.verb === 'WATCH' || labels.verb === 'CONNECT';
-      const kind = { request_kind: isReading(labels.verb) ? 'readOnly' : 'mutating' };
-      if (isLong) longRunning.inc(labels);
-      else inFlight.inc(kind);
+      const series = all.of(labelsOf(info));
+      series.open++;
       return (code, nowMs) => {
-        if (isLong) longRunning.dec(labels);
-        else {
-          inFlight.dec(kind);
-          seconds.observe(labels, (nowMs - beganMs) / 1000);
-        }
-        total.inc({ ...labels, code: String(code) });
+        series.open--;
+        series.answered(code);
+        if (!series.isLong) series.took((nowMs - beganMs) / 1000);
       };
     },
   };
 }
 
+/** They are filled in when they are asked for. */
+function registerMetrics(registry: Registry, all: AllRequestSeries): void {
+  const registers = [registry];
+  new Counter({
+    name: 'apiserver_request_total',
+    help: 'Requests by verb, resource and code of the answer.',
+    labelNames: [...LABELS, 'code'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { labels, codes } of all)
+        for (const [code, count] of codes) this.inc({ ...labels, code: String(code) }, count);
+    },
+  });
+  registry.registerMetric(
+    new SecondsHistogram(
+      {
+        name: 'apiserver_request_duration_seconds',
+        help: 'How long requests took, watches and streams left out.',
+      },
+      all,
+    ),
+  );
+  new Gauge({
+    name: 'apiserver_current_inflight_requests',
+    help: 'Requests that are being answered, watches and streams left out.',
+    labelNames: ['request_kind'],
+    registers,
+    collect() {
+      const open = { readOnly: 0, mutating: 0 };
+      for (const series of all) if (!series.isLong) open[series.isReading ? 'readOnly' : 'mutating'] += series.open;
+      for (const [kind, count] of Object.entries(open)) this.set({ request_kind: kind }, count);
+    },
+  });
+  new Gauge({
+    name: 'apiserver_longrunning_requests',
+    help: 'Watches and streams that are open.',
+    labelNames: LABELS,
+    registers,
+    collect() {
+      for (const { labels, isLong, open } of all) if (isLong) this.set(labels, open);
+    },
+  });
+}
+
 const CONNECTING = new Set(['exec', 'attach', 'portforward', 'proxy', 'log']);
-const isReading = (verb: string): boolean => verb === 'GET' || verb === 'LIST' || verb === 'WATCH';
 
 /** Paths that nobody serves are counted as one, so that a scanner makes no series. */
-function labelsOf(info: RequestInfo | undefined) {
-  if (!info?.isResource)
-    return { verb: info?.method ?? 'GET', group: '', version: '', resource: '', subresource: '', scope: '' };
+function labelsOf(info: RequestInfo | undefined): RequestLabels {
+  if (!info?.isResource) return unnamed(info?.method ?? 'GET');
   const { group, version, resource, subresource, namespace, name } = info;
   const verb = CONNECTING.has(subresource) ? 'CONNECT' : VERBS[info.verb] || 'OTHER';
   const scope = name ? 'resource' : namespace ? 'namespace' : 'cluster';
