@@ -105,6 +105,11 @@ test('a watch gives metadata alone to who asks for it, and has no YAML', async (
   );
 });
 
+test('a watch that asks for bookmarks gets one before it times out', async () => {
+  const { text } = await ask('/api/v1/namespaces/quiet/secrets?watch=1&timeoutSeconds=3&allowWatchBookmarks=1');
+  expect(JSON.parse(text)).toMatchObject({ type: 'BOOKMARK', object: { kind: 'Secret' } });
+});
+
 test('a resourceVersion that is no number is refused with one text by get, list and watch', async () => {
   await create('numbered');
   const texts = await Promise.all(

@@ -14,6 +14,8 @@ import type { CacheWatch } from '../watch-cache/watch-cache.ts';
  * once.
  */
 const MIN_TIMEOUT_SECONDS = 1800;
+/** So long before the end comes the last bookmark, so that the client's next watch need not go far back. */
+const LAST_BOOKMARK_MS = 2000;
 
 export interface OpenedWatch {
   kind: Kind;
@@ -43,6 +45,7 @@ export async function watch(
     ...(after !== undefined && { after }),
     initialEventsEnd: options.initialEventsEnd,
     bookmarks: options.bookmarks,
+    ...(options.bookmarks && { endsSoon: limit.endsSoon }),
     signal: limit.signal,
   });
   return { kind, batches: thenFinally(batches, limit.cancel) };
@@ -53,14 +56,17 @@ function timeLimit(clock: Clock, ms: number, outer: AbortSignal | undefined) {
   const controller = new AbortController();
   const abort = () => controller.abort();
   const timer = clock.timer(ms, abort);
+  const warning = new AbortController();
+  const warned = ms > LAST_BOOKMARK_MS ? clock.timer(ms - LAST_BOOKMARK_MS, () => warning.abort()) : undefined;
   if (outer?.aborted) abort();
   outer?.addEventListener('abort', abort, { once: true });
   const cancel = () => {
     timer.cancel();
+    warned?.cancel();
     outer?.removeEventListener('abort', abort);
     abort();
   };
-  return { signal: controller.signal, cancel };
+  return { signal: controller.signal, endsSoon: warning.signal, cancel };
 }
 
 async function* thenFinally<T>(items: AsyncIterable<T>, finish: () => void): AsyncGenerator<T> {

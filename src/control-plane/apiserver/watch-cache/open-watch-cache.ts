@@ -259,6 +259,7 @@ class StorageWatchCache implements WatchCache {
       const watcher = new CacheWatcher(options, { ...limits, after: from });
       this.#watchers.add(watcher);
       if (options.bookmarks) this.#scheduleBookmark();
+      options.endsSoon?.addEventListener('abort', () => void this.#lastBookmark(watcher), { once: true });
       return watcher;
     };
     if (after === undefined) {
@@ -296,6 +297,16 @@ class StorageWatchCache implements WatchCache {
     if (recent.floor === upTo) recent.prepend(changes, revision); // else somebody else was faster
   }
 
+  async #lastBookmark(watcher: CacheWatcher): Promise<void> {
+    await this.#freshenQuietly();
+    watcher.push(this.bookmark());
+  }
+
+  /** A watch of quiet keys gets further by it; when the store cannot say, the next bookmark will. */
+  #freshenQuietly(): Promise<unknown> {
+    return this.freshen().catch((error: unknown) => this.#options.log.debug('no bookmark', { error: String(error) }));
+  }
+
   #scheduleBookmark(): void {
     if (this.#bookmarkDue) return;
     this.#bookmarkDue = true;
@@ -303,11 +314,7 @@ class StorageWatchCache implements WatchCache {
       this.#bookmarkDue = false;
       if (this.#stop.signal.aborted || !this.#watchers.wantBookmarks) return;
       this.#scheduleBookmark();
-      // A watch of quiet keys gets further by it; when the store cannot say, the next bookmark will.
-      const said = this.freshen().catch((error: unknown) =>
-        this.#options.log.debug('no bookmark', { error: String(error) }),
-      );
-      void said.then(() => this.#watchers.bookmark(this.bookmark()));
+      void this.#freshenQuietly().then(() => this.#watchers.bookmark(this.bookmark()));
     });
   }
 }

@@ -114,6 +114,8 @@ export interface WatchOptions extends Selection {
   initialEventsEnd?: boolean;
   /** A BOOKMARK about once a minute. */
   bookmarks?: boolean;
+  /** Asks for one more BOOKMARK, up to the newest revision, when it aborts: the watch is about to end. Only with `bookmarks`. */
+  endsSoon?: AbortSignal;
   signal: AbortSignal;
 }
 
