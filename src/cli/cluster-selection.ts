@@ -12,8 +12,11 @@ import {
 import { rangesInUse } from '#node/machine/host-network.ts';
 import { onPath } from '#node/machine/detect.ts';
 import { type SlotRegister, slotOwners } from '#node/machine/slots.ts';
+import { allStarted } from '#node/machine/started-processes.ts';
 import { type CliContext, UserError } from './context.ts';
 import { ControlClient } from './control-client.ts';
+import type { ClusterStatus } from './control-protocol.ts';
+import { isPortFree } from './free-port.ts';
 
 export const DEFAULT_NAME = 'dev';
 
@@ -32,6 +35,7 @@ export const registerOf = ({ env, clock }: CliContext): SlotRegister => ({
   folder: join(clustersFolder(env), '.machine'),
   clock,
   rangesInUse: async () => ((await onPath('ip')) ? rangesInUse() : []),
+  isPortFree,
 });
 
 /** Also finds a cluster by its name alone that was once given a folder of its own. */
@@ -54,6 +58,36 @@ export async function findCluster(context: CliContext, selection: Selection): Pr
   const cluster = await readCluster(paths, selection.name);
   if (cluster) return { paths, cluster, control: new ControlClient(paths.controlSocket) };
   const known = (await slotOwners(registerOf(context))).map(({ name }) => name);
-  const others = known.length > 0 ? ` There is: ${known.join(', ')}.` : ' Start one with: kedge up';
+  const others =
+    known.length > 0 ? ` There is: ${known.join(', ')}.` : ` Start one with: ${commandFor('up', selection)}`;
   throw new UserError(`There is no cluster "${selection.name}".${others}`);
 }
+
+/** Throws UserError when there is no such cluster, or nobody supervises it. */
+export async function findRunning(
+  context: CliContext,
+  selection: Selection,
+): Promise<FoundCluster & { status: ClusterStatus }> {
+  const found = await findCluster(context, selection);
+  const status = await found.control.statusIfRunning();
+  if (status) return { ...found, status };
+  throw new UserError(whyDown(selection, found.paths, [...(await allStarted(found.paths)).keys()]));
+}
+
+/** `left`: the cluster's processes that live all the same. */
+export function whyDown(selection: Selection, { dataDir }: Pick<ClusterPaths, 'dataDir'>, left: readonly string[]) {
+  const cluster = `Cluster "${selection.name}"`;
+  const [up, down] = [commandFor('up', selection), commandFor('down', selection)];
+  if (left.includes('supervisor')) return `${cluster} is only starting, or stopping; try again in a moment.`;
+  if (left.length === 0) return `${cluster} is down; its data are in ${dataDir}. Start it with: ${up}`;
+  return `${cluster} has lost its supervisor; ${left.join(', ')} run on without it. Take them over with: ${up}, or end them with: ${down}`;
+}
+
+/** What the user would type: `kedge up --name other`. */
+export const commandFor = (command: string, { name, dataDir }: Selection): string =>
+  [
+    'kedge',
+    command,
+    ...(name === DEFAULT_NAME ? [] : ['--name', name]),
+    ...(dataDir ? ['--data-dir', dataDir] : []),
+  ].join(' ');

@@ -1,7 +1,7 @@
 /** `up` without --detach: looks on until it is told to stop, and then takes the cluster down. */
 import pc from 'picocolors';
-import type { Selection } from './cluster-selection.ts';
-import type { CliContext } from './context.ts';
+import { commandFor, type Selection } from './cluster-selection.ts';
+import { type CliContext, UserError } from './context.ts';
 import { type ControlClient, NotRunning } from './control-client.ts';
 import type { ClusterStatus } from './control-protocol.ts';
 import { takeClusterDown } from './take-down.ts';
@@ -9,7 +9,7 @@ import { takeClusterDown } from './take-down.ts';
 export interface ForegroundOptions {
   context: CliContext;
   selection: Selection;
-  control: ControlClient;
+  control: Pick<ControlClient, 'changes'>;
   /** Aborts when the user wants to stop. */
   signal: AbortSignal;
 }
@@ -21,17 +21,26 @@ export async function stayInForeground({ context, selection, control, signal }: 
     signal.addEventListener('abort', () => resolve('told'), { once: true });
   });
   const outcome = await Promise.race([told, watched(context, control)]);
-  if (outcome === 'ended') {
+  if (outcome === 'taken down') {
     context.note('The cluster was taken down.');
     return;
+  }
+  if (outcome === 'left alone') {
+    const [up, down] = [commandFor('up', selection), commandFor('down', selection)];
+    throw new UserError(
+      `The supervisor ended; nodes and control plane run on without it. Go on with: ${up}, or end them with: ${down}`,
+    );
   }
   context.note('\nStopping …');
   await takeClusterDown(context, selection);
   context.note('Stopped. Objects, images and volumes are kept; `up` goes on from here, `down --purge` removes them.');
 }
 
-/** Tells what goes wrong, until the cluster is taken down by somebody else. A supervisor that dies is awaited: another may come. */
-async function watched(context: CliContext, control: ControlClient): Promise<'ended'> {
+/** Tells what goes wrong, until the cluster is taken down by somebody else, or its supervisor dies. */
+async function watched(
+  context: CliContext,
+  control: Pick<ControlClient, 'changes'>,
+): Promise<'taken down' | 'left alone'> {
   let before: ClusterStatus | undefined;
   try {
     for await (const status of control.changes()) {
@@ -41,9 +50,7 @@ async function watched(context: CliContext, control: ControlClient): Promise<'en
   } catch (error) {
     if (!(error instanceof NotRunning) && (error as NodeJS.ErrnoException).code !== 'ECONNRESET') throw error;
   }
-  if (before?.phase !== 'stopping')
-    context.note(pc.yellow('The supervisor ended; nodes and control plane run on without it.'));
-  return 'ended';
+  return before?.phase === 'stopping' ? 'taken down' : 'left alone';
 }
 
 export function newsBetween(before: ClusterStatus | undefined, now: ClusterStatus): string[] {

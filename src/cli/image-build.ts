@@ -12,12 +12,23 @@ import { makeLayer } from '#node/images/layer.ts';
 import { NODE_PATH, nodeRuntimeEntries } from '#node/images/node-runtime.ts';
 import type { TarEntry } from '#node/images/tar-entry.ts';
 import { cacheFolder } from '#node/machine/cluster-dir.ts';
-import { findCluster, type Selection } from './cluster-selection.ts';
+import { findRunning, type Selection } from './cluster-selection.ts';
 import { type CliContext, UserError } from './context.ts';
-import type { ControlClient } from './control-client.ts';
-import type { BuildOptions } from './image.ts';
 import { type Archive, uploadImage } from './image-upload.ts';
 import { localApi } from './local-api.ts';
+
+export interface BuildOptions extends Selection {
+  tag: string;
+  debian: string[];
+  withNode?: boolean;
+  into: string;
+  entrypoint: string[];
+  cmd: string[];
+  env: string[];
+  workdir?: string;
+  user?: string;
+  output?: string;
+}
 
 export async function buildImage(
   context: CliContext,
@@ -79,19 +90,13 @@ export async function importArchive(context: CliContext, archive: string, select
 }
 
 export async function listNodeImages(context: CliContext, selection: Selection): Promise<void> {
-  for (const { node, images } of await (await runningCluster(context, selection)).images()) {
+  const { control } = await findRunning(context, selection);
+  for (const { node, images } of await control.images()) {
     for (const { name, digest } of images) context.out(`${node}  ${name}  ${digest}`);
   }
 }
 
 async function upload(context: CliContext, selection: Selection, archive: Archive): Promise<string[]> {
-  await runningCluster(context, selection);
-  const { kubeconfig } = (await findCluster(context, selection)).paths;
+  const { kubeconfig } = (await findRunning(context, selection)).paths;
   return uploadImage({ api: localApi(kubeconfig, context.clock), kubeconfig, archive });
-}
-
-async function runningCluster(context: CliContext, selection: Selection): Promise<ControlClient> {
-  const { control } = await findCluster(context, selection);
-  if (await control.statusIfRunning()) return control;
-  throw new UserError(`Cluster "${selection.name}" is down; start it with \`kedge up\`.`);
 }

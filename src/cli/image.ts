@@ -2,21 +2,7 @@
 import { Command } from 'commander';
 import { withSelection } from './cluster-selection.ts';
 import type { CliContext } from './context.ts';
-
-export interface BuildOptions {
-  name: string;
-  dataDir?: string;
-  tag: string;
-  debian: string[];
-  withNode?: boolean;
-  into: string;
-  entrypoint: string[];
-  cmd: string[];
-  env: string[];
-  workdir?: string;
-  user?: string;
-  output?: string;
-}
+import type { BuildOptions } from './image-build.ts';
 
 const several = (value: string, before: string[]): string[] => [...before, value];
 

@@ -51,10 +51,8 @@ async function change(
   { name, act, done }: Action,
   options: { node: string; name: string; dataDir?: string },
 ) {
-  const { findCluster } = await import('./cluster-selection.ts');
-  const { control, paths } = await findCluster(context, options);
-  if (!(await control.statusIfRunning()))
-    throw new UserError(`Cluster "${options.name}" is down; start it with \`kedge up\`.`);
+  const { findRunning } = await import('./cluster-selection.ts');
+  const { control, paths } = await findRunning(context, options);
   if (name === 'add') await refuseIfSimulated();
   await act(control, options.node);
   if (name === 'remove') await deleteNodeObject(context, paths, options.node);

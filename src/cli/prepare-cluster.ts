@@ -1,5 +1,4 @@
 /** From the options of `up` to a cluster on record: a new one, or the one that is there, changed as asked. */
-import { createServer } from 'node:net';
 import { mkdir } from 'node:fs/promises';
 import {
   type ClusterPaths,
@@ -15,6 +14,7 @@ import { releaseSlot, type SlotPlan, takeSlot } from '#node/machine/slots.ts';
 import { findStarted } from '#node/machine/started-processes.ts';
 import { registerOf } from './cluster-selection.ts';
 import { type CliContext, UserError } from './context.ts';
+import { isPortFree } from './free-port.ts';
 
 export interface ClusterWish {
   name: string;
@@ -86,19 +86,10 @@ function withNodes(nodes: ClusterRecord['nodes'], count: number): ClusterRecord[
 }
 
 async function refuseIfTaken(port: number, { apiServerPort: usual }: SlotPlan): Promise<void> {
-  if (await isFree(port)) return;
+  if (await isPortFree(port)) return;
   const other = port === usual ? port + 1000 : usual;
   throw new UserError(
     `Port ${port} of this machine is in use by another program, and the API server needs it. ` +
       `End that program (\`ss -ltnp 'sport = :${port}'\` names it), or give another port: --api-server-port ${other}`,
   );
 }
-
-const isFree = (port: number): Promise<boolean> =>
-  new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', (error: NodeJS.ErrnoException) =>
-      error.code === 'EADDRINUSE' ? resolve(false) : reject(new UserError(`Port ${port}: ${error.message}`)),
-    );
-    probe.listen(port, () => probe.close(() => resolve(true)));
-  });

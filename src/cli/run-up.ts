@@ -5,7 +5,7 @@ import pc from 'picocolors';
 import { detectMachine, type Missing, missingForNodes } from '#node/machine/detect.ts';
 import type { ClusterPaths } from '#node/machine/cluster-dir.ts';
 import type { Transport } from '#client/transport.ts';
-import { pathsOf } from './cluster-selection.ts';
+import { commandFor, pathsOf, type Selection } from './cluster-selection.ts';
 import { type CliContext, UserError } from './context.ts';
 import { ControlClient } from './control-client.ts';
 import type { ClusterStatus } from './control-protocol.ts';
@@ -18,12 +18,21 @@ import { type Progress, progressOn } from './progress.ts';
 import { countReadyNodes } from './ready-nodes.ts';
 import { startSupervisor } from './start-supervisor.ts';
 import { takeClusterDown } from './take-down.ts';
-import type { UpOptions } from './up.ts';
 
 const SUPERVISOR_TIMEOUT_MS = 20_000;
 const START_TIMEOUT_MS = 120_000;
 const EXAMPLE_TIMEOUT_MS = 180_000;
 const URL_TIMEOUT_MS = 30_000;
+
+export interface UpOptions extends Selection {
+  nodes?: number;
+  simulatedNodes?: number;
+  apiServerPort?: number;
+  nodeMonitorGracePeriod?: number;
+  defaultTolerationSeconds?: number;
+  detach?: boolean;
+  example?: 'web';
+}
 
 interface Session {
   context: CliContext;
@@ -46,7 +55,8 @@ export async function runUp(context: CliContext, options: UpOptions): Promise<vo
   if (running) {
     throw new UserError(
       `Cluster "${options.name}" is running already (process ${running.supervisorPid}). ` +
-        'Look at it with `kedge status`, stop it with `kedge down`, or start another with --name.',
+        `Look at it with \`${commandFor('status', options)}\`, stop it with \`${commandFor('down', options)}\`, ` +
+        'or start another with --name.',
     );
   }
   const { nodes, simulatedNodes, apiServerPort, nodeMonitorGracePeriod, defaultTolerationSeconds } = options;

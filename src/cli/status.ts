@@ -1,7 +1,7 @@
 /** `kedge status`: what runs, and what does not. */
 import { Command } from 'commander';
 import { withSelection } from './cluster-selection.ts';
-import { type CliContext, UserError } from './context.ts';
+import type { CliContext } from './context.ts';
 import type { ClusterStatus } from './control-protocol.ts';
 
 export const statusCommand = (context: CliContext): Command =>
@@ -12,10 +12,8 @@ export const statusCommand = (context: CliContext): Command =>
     )
     .option('--json', 'as JSON')
     .action(async (options: { name: string; dataDir?: string; json?: boolean }) => {
-      const { findCluster } = await import('./cluster-selection.ts');
-      const { control, paths } = await findCluster(context, options);
-      const status = await control.statusIfRunning();
-      if (!status) throw new UserError(`Cluster "${options.name}" is down; its data are in ${paths.dataDir}.`);
+      const { findRunning } = await import('./cluster-selection.ts');
+      const { status } = await findRunning(context, options);
       for (const line of options.json ? [JSON.stringify(status)] : linesOf(status)) context.out(line);
       if (!isWhole(status)) process.exitCode = 1;
     });

@@ -3,18 +3,7 @@ import { Command, Option } from 'commander';
 import { withSelection } from './cluster-selection.ts';
 import type { CliContext } from './context.ts';
 import { nodeCount, portNumber, seconds, simulatedNodeCount } from './option-values.ts';
-
-export interface UpOptions {
-  name: string;
-  dataDir?: string;
-  nodes?: number;
-  simulatedNodes?: number;
-  apiServerPort?: number;
-  nodeMonitorGracePeriod?: number;
-  defaultTolerationSeconds?: number;
-  detach?: boolean;
-  example?: 'web';
-}
+import type { UpOptions } from './run-up.ts';
 
 export const upCommand = (context: CliContext): Command =>
   withSelection(new Command('up'))

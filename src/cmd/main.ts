@@ -1,6 +1,7 @@
 /** `kedge`: one program for the person at the terminal and for every process of a cluster. Each loads only what it needs. */
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Command } from 'commander';
 import type { CliContext } from '#cli/context.ts';
 import { systemClock } from './system-clock.ts';
 import { VERSION } from './version.ts';
@@ -44,15 +45,24 @@ async function runCli(program: readonly string[]): Promise<void> {
   const kedge = new Command('kedge')
     .description('Kubernetes in TypeScript: clusters on this machine.')
     .version(VERSION)
-    .enablePositionalOptions()
-    .showHelpAfterError('(see --help)');
+    .enablePositionalOptions();
   for (const make of commands) kedge.addCommand(make(context));
+  pointToHelp(kedge);
   try {
     await kedge.parseAsync(process.argv);
   } finally {
     clearInterval(alive);
   }
 }
+
+/** Commands that were made elsewhere inherit nothing. */
+function pointToHelp(command: Command): void {
+  command.showHelpAfterError(`(see ${pathOf(command)} --help)`);
+  for (const sub of command.commands) pointToHelp(sub);
+}
+
+const pathOf = (command: Command): string =>
+  command.parent ? `${pathOf(command.parent)} ${command.name()}` : command.name();
 
 class TooOldNode extends Error {
   readonly code = 'TooOldNode';

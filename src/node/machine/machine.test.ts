@@ -81,6 +81,7 @@ describe('slots', () => {
     folder: join(folder, 'machine'),
     clock: new ManualClock(),
     rangesInUse: async () => inUse,
+    isPortFree: async () => true,
   });
   const owner = async (name: string) => {
     await mkdir(join(folder, name), { recursive: true });

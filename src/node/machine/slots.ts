@@ -67,6 +67,8 @@ export interface SlotRegister {
   clock: Clock;
   /** Ranges that the machine uses otherwise: routes and addresses that are not ours. */
   rangesInUse: () => Promise<string[]>;
+  /** Of a port for an API server: another user's cluster may have it, of which this register does not know. */
+  isPortFree: (port: number) => Promise<boolean>;
 }
 
 /** The slot of this cluster, taken now if it has none. Throws NoSlot; also when another data directory has the name. */
@@ -84,10 +86,13 @@ export function takeSlot(register: SlotRegister, owner: SlotOwner): Promise<Slot
       const plan = planOf(slot);
       const ranges = [...plan.nodeRanges, ...plan.podRanges, ...plan.serviceRanges];
       if (slots.has(slot) || ranges.some((range) => inUse.some((used) => overlaps(range, used)))) continue;
+      if (!(await register.isPortFree(plan.apiServerPort))) continue;
       slots.set(slot, owner);
       return plan;
     }
-    throw new NoSlot(`no free address ranges: ${slots.size} clusters exist, and the other ranges are routed elsewhere`);
+    throw new NoSlot(
+      `no free address ranges: ${slots.size} clusters exist, and the other ranges are routed elsewhere or their ports in use`,
+    );
   });
 }
 
