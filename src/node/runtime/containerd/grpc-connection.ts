@@ -7,15 +7,12 @@ import {
   type ServiceError,
   status,
 } from '@grpc/grpc-js';
-import { fromJSON, type MethodDefinition, type PackageDefinition } from '@grpc/proto-loader';
+import protobuf from 'protobufjs/light.js';
 import type { Clock } from '#base/clock.ts';
 import { RuntimeError, type RuntimeErrorCode } from '#node/runtime/runtime.ts';
 import { type CriCall, criCalls, criEnums, criMessages, eventMessages } from './cri-messages.ts';
 
-type Definition = MethodDefinition<object, object>;
-type Json = Parameters<typeof fromJSON>[0];
-
-/** A reply as proto-loader gives it: 64-bit integers as strings, enums by name, absent messages null. */
+/** 64-bit integers as strings, enums by name, absent messages null. */
 export type Reply = Record<string, unknown>;
 
 export interface GrpcConnection {
@@ -36,12 +33,12 @@ export function connectGrpc(socketPath: string, clock: Clock): GrpcConnection {
   return {
     call: (call, request, timeoutMs) =>
       new Promise((resolve, reject) => {
-        const method = methods.get(call)!;
+        const { path, serialize, deserialize } = method(call);
         const options: CallOptions = timeoutMs === undefined ? {} : { deadline: clock.now() + timeoutMs };
         client.makeUnaryRequest(
-          method.path,
-          method.requestSerialize,
-          method.responseDeserialize,
+          path,
+          serialize,
+          deserialize,
           request,
           options,
           (error: ServiceError | null, reply?: object) =>
@@ -49,14 +46,8 @@ export function connectGrpc(socketPath: string, clock: Clock): GrpcConnection {
         );
       }),
     subscribe: (filters) => {
-      const method = methods.get('Subscribe')!;
-      return client.makeServerStreamRequest(
-        method.path,
-        method.requestSerialize,
-        method.responseDeserialize,
-        { filters },
-        {},
-      );
+      const { path, serialize, deserialize } = method('Subscribe');
+      return client.makeServerStreamRequest(path, serialize, deserialize, { filters }, {});
     },
     close: () => client.close(),
   };
@@ -73,23 +64,56 @@ const CODES: Partial<Record<number, RuntimeErrorCode>> = {
 export const runtimeError = (error: ServiceError): RuntimeError =>
   new RuntimeError(CODES[error.code] ?? 'Unknown', error.details || error.message, error);
 
-const loaded = fromJSON(
-  {
-    nested: {
-      runtime: { nested: { v1: { nested: { ...enumsJson(), ...messagesJson(criMessages), ...servicesJson() } } } },
-      containerd: { nested: { services: { nested: { events: { nested: { v1: { nested: eventsJson() } } } } } } },
-    },
-  } as Json,
-  { longs: String, enums: String, defaults: true },
-);
-const methods = methodsOf(loaded);
+type Call = CriCall | 'Subscribe';
 
-function methodsOf(definition: PackageDefinition): Map<string, Definition> {
-  const services = ['runtime.v1.RuntimeService', 'runtime.v1.ImageService', 'containerd.services.events.v1.Events'];
-  return new Map(services.flatMap((name) => Object.entries(definition[name] as Record<string, Definition>)));
+interface Method {
+  path: string;
+  serialize(message: object): Buffer;
+  deserialize(bytes: Buffer): Reply;
 }
 
-function enumsJson(): object {
+const REPLY_FORM = { longs: String, enums: String, defaults: true };
+const made = new Map<Call, Method>();
+let types: protobuf.Root | undefined;
+
+/** Made when it is first called: a kubelet that starts needs few of them at once. */
+function method(call: Call): Method {
+  const there = made.get(call);
+  if (there) return there;
+  types ??= protobuf.Root.fromJSON({
+    nested: {
+      runtime: { nested: { v1: { nested: { ...enumsJson(), ...messagesJson(criMessages) } } } },
+      containerd: {
+        nested: { services: { nested: { events: { nested: { v1: { nested: messagesJson(eventMessages) } } } } } },
+      },
+    },
+  });
+  const { service, request, response } = namesOf(call);
+  const requests = types.lookupType(request);
+  const responses = types.lookupType(response);
+  const method: Method = {
+    path: `/${service}/${call}`,
+    // In Node.js the writer's bytes are a Buffer.
+    serialize: (message) => requests.encode(requests.fromObject(message)).finish() as Buffer,
+    deserialize: (bytes) => responses.toObject(responses.decode(bytes), REPLY_FORM),
+  };
+  made.set(call, method);
+  return method;
+}
+
+function namesOf(call: Call): { service: string; request: string; response: string } {
+  if (call === 'Subscribe') {
+    const scope = 'containerd.services.events.v1';
+    return { service: `${scope}.Events`, request: `${scope}.SubscribeRequest`, response: `${scope}.Envelope` };
+  }
+  const service = (criCalls.ImageService as readonly CriCall[]).includes(call) ? 'ImageService' : 'RuntimeService';
+  const message = `runtime.v1.${call}`;
+  return { service: `runtime.v1.${service}`, request: `${message}Request`, response: `${message}Response` };
+}
+
+type Field = protobuf.IField | protobuf.IMapField;
+
+function enumsJson(): Record<string, protobuf.IEnum> {
   return Object.fromEntries(
     Object.entries(criEnums).map(([name, values]) => [
       name,
@@ -98,7 +122,7 @@ function enumsJson(): object {
   );
 }
 
-function messagesJson(messages: Record<string, string>): object {
+function messagesJson(messages: Record<string, string>): Record<string, { fields: Record<string, Field> }> {
   return Object.fromEntries(
     Object.entries(messages).map(([name, fields]) => [
       name,
@@ -107,27 +131,9 @@ function messagesJson(messages: Record<string, string>): object {
   );
 }
 
-function fieldJson(text: string): [string, object] {
+function fieldJson(text: string): [string, Field] {
   const [name = '', type = '', number = ''] = text.split(' ');
   const id = Number(number);
   if (type === 'map') return [name, { keyType: 'string', type: 'string', id }];
   return [name, type.endsWith('*') ? { rule: 'repeated', type: type.slice(0, -1), id } : { type, id }];
-}
-
-function servicesJson(): object {
-  return Object.fromEntries(
-    Object.entries(criCalls).map(([service, calls]) => [
-      service,
-      {
-        methods: Object.fromEntries(
-          calls.map((call) => [call, { requestType: `${call}Request`, responseType: `${call}Response` }]),
-        ),
-      },
-    ]),
-  );
-}
-
-function eventsJson(): object {
-  const Subscribe = { requestType: 'SubscribeRequest', responseType: 'Envelope', responseStream: true };
-  return { ...messagesJson(eventMessages), Events: { methods: { Subscribe } } };
 }
