@@ -2,6 +2,7 @@
  * Sends an image archive to nodes, wherever they are: PUT to each kubelet's API, through the API server's node proxy. Streamed:
  * neither end holds an archive in memory.
  */
+import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { pipeline } from 'node:stream/promises';
 import { StatusError } from '#api/machinery/status.ts';
@@ -48,18 +49,24 @@ async function put(kubeconfig: string, path: string, archive: AsyncIterable<Uint
   });
   const answered = new Promise<void>((resolve, reject) => {
     outgoing.once('error', (cause) => reject(new Unreachable(cause.message, { cause })));
-    outgoing.once('response', async (response) => {
-      let body = '';
-      for await (const chunk of response) if (body.length < MOST_ANSWER_BYTES) body += chunk;
-      const code = response.statusCode ?? 500;
-      if (code < 300) resolve();
-      else reject(errorOf(code, body));
-    });
+    outgoing.once('response', (response) => resolve(heard(response)));
   });
   // A refusal may come before all is sent; then that is the reason, and not that the pipe broke.
   const [sent, answer] = await Promise.allSettled([pipeline(archive, outgoing), answered]);
   if (answer.status === 'rejected') throw answer.reason;
   if (sent.status === 'rejected') throw sent.reason;
+}
+
+/** Throws what the server refuses with, and Unreachable when its answer breaks off. */
+async function heard(response: IncomingMessage): Promise<void> {
+  let body = '';
+  try {
+    for await (const chunk of response) if (body.length < MOST_ANSWER_BYTES) body += chunk;
+  } catch (cause) {
+    throw new Unreachable(`the answer broke off: ${(cause as Error).message}`, { cause });
+  }
+  const code = response.statusCode ?? 500;
+  if (code >= 300) throw errorOf(code, body);
 }
 
 function errorOf(code: number, body: string): Error {
