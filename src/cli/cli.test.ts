@@ -22,6 +22,7 @@ const status = (changes: Partial<ClusterStatus> = {}): ClusterStatus => ({
   processes: [{ name: 'control-plane', state: 'running', pid: 8, restarts: 0 }],
   nodes: [{ name: 'node1', state: 'running', addresses: ['172.30.0.11'], podRanges: ['10.244.1.0/24'] }],
   simulatedNodes: 0,
+  nodesElsewhere: [],
   warnings: [],
   ...changes,
 });

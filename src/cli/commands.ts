@@ -1,6 +1,7 @@
 /** All commands, in the order in which `kedge --help` lists them. */
 import type { Command } from 'commander';
 import type { CliContext } from './context.ts';
+import { agentCommand } from './agent.ts';
 import { downCommand } from './down.ts';
 import { imageCommand } from './image.ts';
 import { kubeconfigCommand } from './kubeconfig.ts';
@@ -18,5 +19,6 @@ export const commands: readonly ((context: CliContext) => Command)[] = [
   kubectlCommand,
   logsCommand,
   nodeCommand,
+  agentCommand,
   imageCommand,
 ];

@@ -9,10 +9,20 @@ export interface CliContext {
   program: readonly string[];
   /** The folder of the clone or of the installed package: examples and tools are below it. */
   projectDir: string;
+  /** Keeps a node until this process is told to end. */
+  runAgent(options: AgentOptions): Promise<void>;
   /** One line to standard output. */
   out(line: string): void;
   /** One line to standard error: progress, warnings. */
   note(line: string): void;
+}
+
+export interface AgentOptions {
+  /** The file that `kedge node invite` wrote. */
+  invitation: string;
+  dataDir?: string;
+  /** Called when all of the node has been started. */
+  ready(): void;
 }
 
 /** Something the user can do something about: shown without a stack, exit code 1. */

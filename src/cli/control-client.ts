@@ -60,6 +60,12 @@ export class ControlClient {
     this.#json({ method: 'POST', path: `/nodes/${encodeURIComponent(name)}/stop` });
   startNode = (name: string): Promise<unknown> =>
     this.#json({ method: 'POST', path: `/nodes/${encodeURIComponent(name)}/start` });
+  /** @returns the content of the file for the other machine. */
+  inviteNode = (name: string, wish: { address: string; server?: string }): Promise<object> =>
+    this.#json({
+      method: 'POST',
+      path: `/nodes/${encodeURIComponent(name)}/invite?${new URLSearchParams({ ...wish })}`,
+    });
   images = (): Promise<ImagesOfNode[]> => this.#json({ method: 'GET', path: '/images' });
   /** Into every running node. */
   importImage = (archive: AsyncIterable<Uint8Array>): Promise<ImagesOfNode[]> =>

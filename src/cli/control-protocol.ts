@@ -35,6 +35,8 @@ export interface ClusterStatus {
   processes: ProcessStatus[];
   nodes: NodeStatus[];
   simulatedNodes: number;
+  /** Machines of their own: whether they run, the API tells. */
+  nodesElsewhere: Pick<NodeStatus, 'name' | 'addresses' | 'podRanges'>[];
   /** Sentences that the user should see. */
   warnings: string[];
 }

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { withSelection } from './cluster-selection.ts';
 import { type CliContext, UserError } from './context.ts';
 import type { ControlClient } from './control-client.ts';
+import { nodeInviteCommand } from './node-invite.ts';
 import type { ClusterPaths } from '#node/machine/cluster-dir.ts';
 
 interface Action {
@@ -31,7 +32,7 @@ const ACTIONS: readonly Action[] = [
 
 export function nodeCommand(context: CliContext): Command {
   const command = new Command('node')
-    .summary('add, remove, stop or start a node')
+    .summary('add, remove, stop, start or invite a node')
     .description('Nodes of a running cluster.');
   for (const action of ACTIONS) {
     const sub = withSelection(new Command(action.name))
@@ -43,7 +44,7 @@ export function nodeCommand(context: CliContext): Command {
       );
     command.addCommand(sub);
   }
-  return command;
+  return command.addCommand(nodeInviteCommand(context));
 }
 
 async function change(

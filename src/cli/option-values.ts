@@ -1,4 +1,6 @@
 /** What may stand behind an option. */
+import { isIPv4 } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { InvalidArgumentError } from 'commander';
 
 const MOST_NODES = 240;
@@ -29,4 +31,11 @@ export function seconds(text: string): number {
   const [, digits, unit = 's'] = /^(\d{1,9})([smh]?)$/.exec(text) ?? [];
   if (digits === undefined) throw new InvalidArgumentError('It must be a time such as 5s, 2m or 1h.');
   return Number(digits) * SECONDS[(unit || 's') as keyof typeof SECONDS];
+}
+
+/** One more address, which must be this machine's own: it goes into the API server's certificate. */
+export function ownAddresses(text: string, before: string[] = []): string[] {
+  const own = Object.values(networkInterfaces()).flatMap((addresses) => addresses?.map(({ address }) => address) ?? []);
+  if (isIPv4(text) && own.includes(text)) return [...new Set([...before, text])];
+  throw new InvalidArgumentError(`It must be an IPv4 address of this machine: ${own.filter(isIPv4).join(', ')}.`);
 }

@@ -22,6 +22,8 @@ export interface ClusterWish {
   nodes?: number;
   simulatedNodes?: number;
   apiServerPort?: number;
+  /** Addresses of this machine for others to reach the API server at; undefined: as it is. */
+  listen?: string[];
   settings: ClusterSettings;
 }
 
@@ -72,13 +74,15 @@ export function changedBy(cluster: ClusterRecord, wish: ClusterWish): ClusterRec
     nodes: withNodes(cluster.nodes, wish.nodes ?? 0),
     simulatedNodes: wish.simulatedNodes ?? cluster.simulatedNodes,
     apiServerPort: wish.apiServerPort ?? cluster.apiServerPort,
+    ...(wish.listen && { listen: wish.listen.filter((address) => !address.startsWith('127.')) }),
     settings: { ...cluster.settings, ...wish.settings },
   };
 }
 
 function withNodes(nodes: ClusterRecord['nodes'], count: number): ClusterRecord['nodes'] {
   const all = { ...nodes };
-  while (Object.keys(all).length < count) {
+  // Machines of their own come by invitation, and are not counted.
+  while (Object.values(all).filter(({ address }) => !address).length < count) {
     const index = freeIndex(all);
     all[`node${index}`] = { index };
   }

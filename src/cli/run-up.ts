@@ -28,6 +28,7 @@ export interface UpOptions extends Selection {
   nodes?: number;
   simulatedNodes?: number;
   apiServerPort?: number;
+  listen?: string[];
   nodeMonitorGracePeriod?: number;
   defaultTolerationSeconds?: number;
   detach?: boolean;
@@ -59,12 +60,12 @@ export async function runUp(context: CliContext, options: UpOptions): Promise<vo
         'or start another with --name.',
     );
   }
-  const { nodes, simulatedNodes, apiServerPort, nodeMonitorGracePeriod, defaultTolerationSeconds } = options;
+  const { nodes, simulatedNodes, apiServerPort, listen, nodeMonitorGracePeriod, defaultTolerationSeconds } = options;
   const settings = {
     ...(nodeMonitorGracePeriod !== undefined && { nodeMonitorGracePeriodSeconds: nodeMonitorGracePeriod }),
     ...(defaultTolerationSeconds !== undefined && { defaultTolerationSeconds }),
   };
-  await prepareCluster(context, paths, { name: options.name, nodes, simulatedNodes, apiServerPort, settings });
+  await prepareCluster(context, paths, { name: options.name, nodes, simulatedNodes, apiServerPort, listen, settings });
 
   const beganMs = context.clock.now();
   const interrupted = new AbortController();

@@ -27,11 +27,18 @@ export const isWhole = ({ phase, nodes, processes }: ClusterStatus): boolean =>
   );
 
 export function linesOf(status: ClusterStatus): string[] {
-  const { name, phase, server, dataDir, supervisorPid, processes, nodes, simulatedNodes, warnings } = status;
+  const { name, phase, server, dataDir, supervisorPid, processes, nodes, simulatedNodes, nodesElsewhere, warnings } =
+    status;
   const rows = [
     ...nodes.map((node) => [
       `node ${node.name}`,
       node.isSimulated ? 'simulated' : (node.message ?? node.state),
+      node.addresses.join(', '),
+      node.podRanges.join(', '),
+    ]),
+    ...nodesElsewhere.map((node) => [
+      `node ${node.name}`,
+      'elsewhere',
       node.addresses.join(', '),
       node.podRanges.join(', '),
     ]),

@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander';
 import { withSelection } from './cluster-selection.ts';
 import type { CliContext } from './context.ts';
-import { nodeCount, portNumber, seconds, simulatedNodeCount } from './option-values.ts';
+import { nodeCount, ownAddresses, portNumber, seconds, simulatedNodeCount } from './option-values.ts';
 import type { UpOptions } from './run-up.ts';
 
 export const upCommand = (context: CliContext): Command =>
@@ -21,6 +21,12 @@ export const upCommand = (context: CliContext): Command =>
     .option('--detach', 'return when the cluster is up; stop it with `kedge down`')
     .addOption(new Option('--example <name>', 'deploy an example and wait until it answers').choices(['web']))
     .option('--api-server-port <port>', 'port of the API server on this machine (usually 6443)', portNumber)
+    .option(
+      '--listen <ip>',
+      'an address of this machine at which other machines reach the API server; may be given several times. ' +
+        '127.0.0.1: none any more',
+      ownAddresses,
+    )
     .option('--node-monitor-grace-period <time>', 'how long a silent node counts as alive (upstream: 50s)', seconds)
     .option('--default-toleration-seconds <time>', 'how long pods stay on a lost node (upstream: 300)', seconds)
     .action(async (options: UpOptions) => {

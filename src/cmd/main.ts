@@ -39,6 +39,7 @@ async function runCli(program: readonly string[]): Promise<void> {
     version: VERSION,
     program,
     projectDir: resolve(dirname(fileURLToPath(import.meta.url)), '..'),
+    runAgent: async (options) => (await import('./agent/run-agent.ts')).runAgent(options, program),
     out: (line) => void process.stdout.write(`${line}\n`),
     note: (line) => void process.stderr.write(`${line}\n`),
   };

@@ -1,9 +1,11 @@
-/** The process `net` of a node: kube-proxy and DNS. Its death takes no pod down, and its rules outlive it. */
+/** The process `net` of a node: kube-proxy, DNS, and routes to the pods of other nodes. Its death takes no pod down, and its rules outlive it. */
 import { parseArgs } from 'node:util';
 import type { Informers } from '#client/informer.ts';
 import { startDns } from '#network/dns/start-dns.ts';
 import { forwardTo, nameserversOf } from '#network/dns/upstream.ts';
 import { startProxy } from '#network/proxy/start-proxy.ts';
+import { keepRoutesCurrent } from '#network/routes/keep-routes-current.ts';
+import { ROUTE_PROTOCOL } from '#node/machine/host-network.ts';
 import { run } from '#node/machine/run-command.ts';
 import { apiAccess, type ComponentProcess, componentProcess } from './component-process.ts';
 import { type NodeConfig, readNodeConfig } from './node-config.ts';
@@ -35,7 +37,17 @@ function startNodeProxy(component: ComponentProcess, config: NodeConfig) {
     synced: async (until) => void (await Promise.all([proxy.synced(until), node.synced(until)])),
   };
   const { clusterPodRanges: podRanges, serviceRanges, dnsAddresses: ownAddresses } = config;
-  return startProxy({
+  const routed = keepRoutesCurrent({
+    nodeName: config.nodeName,
+    clusterPodRanges: podRanges,
+    ownPodRanges: config.podRanges,
+    informers: proxy,
+    clock: systemClock,
+    log,
+    signal,
+    protocol: ROUTE_PROTOCOL,
+  });
+  const running = startProxy({
     nodeName: config.nodeName,
     informers,
     clock: systemClock,
@@ -43,6 +55,7 @@ function startNodeProxy(component: ComponentProcess, config: NodeConfig) {
     signal,
     tables: [{ family: 'ipv4', podRanges, serviceRanges, ownAddresses }],
   });
+  return { ready: running.ready, stopped: Promise.all([running.stopped, routed]) };
 }
 
 async function startNodeDns(component: ComponentProcess, config: NodeConfig): Promise<void> {

@@ -40,7 +40,7 @@ export interface ListeningApiServer extends Pick<ApiServer, 'pipeline' | 'loopba
   close(graceMs: number): Promise<void>;
 }
 
-/** Listens on loopback, and on the cluster's bridge where there is one. */
+/** Listens on loopback, on the cluster's bridge where there is one, and where its owner asked for it. */
 export async function openApiServer(services: ApiServerServices): Promise<ListeningApiServer> {
   const { cluster, pki, storage, kinds, log } = services;
   const plan = planOf(cluster.slot);
@@ -70,6 +70,7 @@ export async function openApiServer(services: ApiServerServices): Promise<Listen
   await http.listen({ host: '127.0.0.1', port: cluster.apiServerPort });
   for (const host of plan.hostAddresses)
     await listenUnlessAbsent(() => http.listen({ host, port: cluster.apiServerPort }));
+  for (const host of cluster.listen ?? []) await http.listen({ host, port: cluster.apiServerPort });
   log.info('the API server listens', { port: cluster.apiServerPort });
   return {
     pipeline: apiServer.pipeline,
@@ -100,7 +101,7 @@ function httpOptions(
   { apiServer, tokenIssuer, isReady }: { apiServer: ApiServer; tokenIssuer: TokenIssuer; isReady: () => boolean },
 ): ServeOptions {
   const plan = planOf(cluster.slot);
-  const addresses = [...plan.hostAddresses, ...plan.kubernetesAddresses];
+  const addresses = [...plan.hostAddresses, ...plan.kubernetesAddresses, ...(cluster.listen ?? [])];
   const pair = pki.issueServer('apiserver', apiServerIdentity({ clusterDomain: CLUSTER_DOMAIN, addresses }));
   const kubelet = pki.issueClient('apiserver-kubelet-client', kubeletClientIdentity);
   const certificates = new ClientCertificateAuthenticator({ authorities: [pki.caCertificate], clock: systemClock });

@@ -1,11 +1,9 @@
-/** Issues what each process of a cluster identifies itself with. A node gets a folder with its own credentials only. */
-import { join } from 'node:path';
+/** Issues what the owner of a cluster identifies himself with, and says where its API server is. */
 import type { Clock } from '#base/clock.ts';
 import type { ClusterPaths, ClusterRecord } from '#node/machine/cluster-dir.ts';
 import { writeWholeFile } from '#node/machine/json-file.ts';
-import type { NodeLayout } from '#node/machine/node-layout.ts';
 import { planOf } from '#node/machine/slots.ts';
-import { adminIdentity, issueForNode } from '../pki/cluster-identities.ts';
+import { adminIdentity } from '../pki/cluster-identities.ts';
 import { kubeconfigFor } from '../pki/kubeconfig.ts';
 import { ensurePki, type Pki } from '../pki/pki.ts';
 
@@ -30,18 +28,3 @@ export const localServer = ({ apiServerPort }: ClusterRecord): string => `https:
 /** How the API server is reached from the cluster's nodes. */
 export const serverForNodes = ({ slot, apiServerPort }: ClusterRecord): string =>
   `https://${planOf(slot).hostAddresses[0]}:${apiServerPort}`;
-
-export async function ensureNodeCredentials(pki: Pki, cluster: ClusterRecord, layout: NodeLayout): Promise<void> {
-  const { kubelet, kubeletServer, proxy, dns } = issueForNode(pki, layout.name, layout.addresses);
-  const { caCertificate } = pki;
-  const server = serverForNodes(cluster);
-  const files = {
-    'ca.crt': caCertificate,
-    'kubelet.crt': kubeletServer.certificate,
-    'kubelet.key': kubeletServer.key,
-    'kubelet.conf': kubeconfigFor({ name: 'kubelet', server, caCertificate, client: kubelet }),
-    'kube-proxy.conf': kubeconfigFor({ name: 'kube-proxy', server, caCertificate, client: proxy }),
-    'dns.conf': kubeconfigFor({ name: 'dns', server, caCertificate, client: dns }),
-  };
-  for (const [name, text] of Object.entries(files)) await writeWholeFile(join(layout.credentialsDir, name), text);
-}

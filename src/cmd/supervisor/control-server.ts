@@ -92,6 +92,10 @@ async function answer({ request, response, url, supervisor, onStop }: Exchange):
       return send(response, 200, await done(supervisor.removeNode(item)));
     case 'POST nodes/NAME/stop':
       return send(response, 200, await done(supervisor.stopNode(item)));
+    case 'POST nodes/NAME/invite': {
+      const { address = '', server } = Object.fromEntries(url.searchParams);
+      return send(response, 200, await supervisor.inviteNode({ name: item, address, ...(server && { server }) }));
+    }
     case 'POST nodes/NAME/start':
       return send(response, 200, await done(supervisor.startNode(item)));
     default:

@@ -1,14 +1,13 @@
 /** The process `kedge supervisor`: one for each cluster that runs. */
 import { parseArgs } from 'node:util';
 import { systemClock } from '#cmd/system-clock.ts';
-import { clusterPaths, prepareRunDir, readCluster } from '#node/machine/cluster-dir.ts';
+import { clusterPaths, readCluster } from '#node/machine/cluster-dir.ts';
 import { detectMachine } from '#node/machine/detect.ts';
-import { withFileLock } from '#node/machine/file-lock.ts';
-import { recordOf } from '#node/machine/process-record.ts';
-import { findStarted, forgetStarted, rememberStarted } from '#node/machine/started-processes.ts';
+import { forgetStarted } from '#node/machine/started-processes.ts';
 import { processLog } from '../process-log.ts';
 import { VERSION } from '../version.ts';
 import { type ControlServer, serveControl } from './control-server.ts';
+import { becomeSoleKeeper } from './sole-keeper.ts';
 import { Supervisor } from './supervisor.ts';
 
 const SIGNAL_GRACE_MS = 5_000;
@@ -25,13 +24,7 @@ export async function runSupervisor(args: readonly string[], program: readonly s
   const cluster = await readCluster(paths, name);
   if (!cluster) throw new Error(`there is no cluster in ${dataDir}`);
   const facts = await detectMachine();
-  await prepareRunDir(paths);
-  await withFileLock({ path: `${paths.runDir}/supervisor.lock`, clock: systemClock }, async () => {
-    const other = await findStarted(paths, 'supervisor');
-    if (other) throw new Error(`cluster "${name}" has a supervisor already: process ${other.record.pid}`);
-    const record = recordOf(process.pid);
-    if (record) await rememberStarted(paths, 'supervisor', { record, argv: [], build: '' });
-  });
+  await becomeSoleKeeper(paths, 'supervisor', `cluster "${name}"`);
 
   let control: ControlServer | undefined;
   let stopping: Promise<void> | undefined;

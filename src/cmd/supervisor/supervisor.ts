@@ -13,22 +13,23 @@ import { firewallWarnings } from '#node/machine/firewall.ts';
 import { dropRoute, ensureHostNetwork, routeToNodes } from '#node/machine/host-network.ts';
 import { exportImage, importImage, listImages } from '#node/machine/node-images.ts';
 import { freeIndex, NoSuchNode, nodeLayout } from '#node/machine/node-layout.ts';
-import { routeToPeers } from '#node/machine/node-network.ts';
 import { planOf } from '#node/machine/slots.ts';
+import { type Invitation, written } from '../agent/invitation.ts';
 import type { Pki } from '../pki/pki.ts';
 import { branchesOf } from './branches.ts';
-import { ensureClusterCredentials, ensureNodeCredentials, localServer } from './cluster-credentials.ts';
+import { ensureClusterCredentials, localServer, serverForNodes } from './cluster-credentials.ts';
+import { farNodes, type InvitationWish, invitationFor, linkTo, placeFor } from './elsewhere.ts';
 import { KeptProcess } from './kept-process.ts';
+import { nodeCredentials, writeNodeCredentials } from './node-credentials.ts';
+import { NodeRefused } from './node-refused.ts';
 import { SupervisedNode } from './supervised-node.ts';
 import type { SupervisorContext } from './supervisor-context.ts';
 
 const REPAIR_EVERY_MS = 1_000;
+/** A link that went down took its routes along. */
+const REPAIRS_BETWEEN_ROUTES = 30;
 const NODE_GRACE_MS = 2_000;
 const NAME = /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/;
-
-export class NodeRefused extends Error {
-  readonly code = 'NodeRefused';
-}
 
 export class Supervisor {
   readonly #context: SupervisorContext;
@@ -38,12 +39,15 @@ export class Supervisor {
   readonly #version: string;
   /** Nodes of the record that this machine cannot run: they are simulated, under their names. */
   readonly #simulated: string[];
+  /** This machine can have a network of nodes. */
+  readonly #canRun: boolean;
   #cluster: ClusterRecord;
   #pki: Pki | undefined;
   #phase: ClusterStatus['phase'] = 'starting';
   #warnings: string[] = [];
   #turn: Promise<unknown> = Promise.resolve();
   #repair: Timer | undefined;
+  #repairs = 0;
 
   constructor(context: SupervisorContext, cluster: ClusterRecord, version: string) {
     this.#context = context;
@@ -51,7 +55,9 @@ export class Supervisor {
     this.#version = version;
     this.#blobs = new BlobStore(join(cacheFolder(process.env), 'images'));
     const { paths, clock, log, program, onChange, facts } = context;
-    this.#simulated = missingForNodes(facts).length > 0 ? Object.keys(cluster.nodes) : [];
+    const here = Object.keys(cluster.nodes).filter((node) => !cluster.nodes[node]?.address);
+    this.#canRun = missingForNodes(facts).length === 0;
+    this.#simulated = this.#canRun ? [] : here;
     const simulate = this.#simulated.flatMap((node) => ['--simulate', node]);
     this.#controlPlane = new KeptProcess({
       name: 'control-plane',
@@ -62,8 +68,7 @@ export class Supervisor {
       log,
       onChange,
     });
-    if (this.#simulated.length > 0) return;
-    for (const name of Object.keys(cluster.nodes)) this.#addSupervised(name);
+    if (this.#canRun) for (const node of here) this.#addSupervised(node);
   }
 
   status(): ClusterStatus {
@@ -79,6 +84,7 @@ export class Supervisor {
       processes: [this.#controlPlane.status, ...nodes.flatMap(({ processes }) => processes)],
       nodes: [...nodes.map(({ status }) => status), ...this.#simulated.map(simulatedStatus)],
       simulatedNodes: this.#cluster.simulatedNodes,
+      nodesElsewhere: farNodes(this.#cluster).map(({ isElsewhere: _, ...node }) => node),
       warnings: this.#warnings,
     };
   }
@@ -87,7 +93,8 @@ export class Supervisor {
   start(): Promise<void> {
     return this.#inTurn(async () => {
       const { paths, clock } = this.#context;
-      const hasNodes = this.#nodes.size > 0;
+      // An API server that listens for other machines may be asked for one of them later.
+      const hasNodes = this.#nodes.size > 0 || (this.#canRun && (this.#cluster.listen ?? []).length > 0);
       if (hasNodes) await ensureHostNetwork(planOf(this.#cluster.slot));
       this.#pki = await ensureClusterCredentials(this.#cluster, paths, clock);
       const wanted = [...this.#nodes.values()].filter(({ layout }) => !this.#cluster.nodes[layout.name]?.stopped);
@@ -113,8 +120,7 @@ export class Supervisor {
 
   addNode(name: string): Promise<void> {
     return this.#inTurn(async () => {
-      if (this.#simulated.length > 0) throw new NodeRefused('this machine cannot run nodes with real containers');
-      if (!NAME.test(name)) throw new NodeRefused(`"${name}" is not a node name: lower case letters, digits and "-"`);
+      this.#refuseUnlessPossible(name);
       if (Object.hasOwn(this.#cluster.nodes, name)) throw new NodeRefused(`there is a node "${name}" already`);
       if (this.#nodes.size === 0) await ensureHostNetwork(planOf(this.#cluster.slot));
       const nodes = { ...this.#cluster.nodes, [name]: { index: freeIndex(this.#cluster.nodes) } };
@@ -126,9 +132,27 @@ export class Supervisor {
     });
   }
 
+  /** Reserves a node's place for another machine. Asked again, it gives the same place and credentials that are good. */
+  inviteNode(wish: InvitationWish): Promise<object> {
+    return this.#inTurn(async () => {
+      const { name } = wish;
+      this.#refuseUnlessPossible(name);
+      const pki = this.#readyPki();
+      const place = placeFor(this.#cluster, wish);
+      const link = await linkTo(this.#cluster, wish);
+      if (this.#nodes.size === 0) await ensureHostNetwork(planOf(this.#cluster.slot));
+      await this.#record({ ...this.#cluster, nodes: { ...this.#cluster.nodes, [name]: place } });
+      await this.#connect();
+      const invitation: Invitation = invitationFor({ pki, cluster: this.#cluster }, wish, link);
+      return written(invitation);
+    });
+  }
+
   removeNode(name: string): Promise<void> {
     return this.#inTurn(async () => {
-      await this.#nodeNamed(name).remove(NODE_GRACE_MS);
+      const far = farNodes(this.#cluster).find((node) => node.name === name);
+      if (far) for (const range of far.podRanges) await dropRoute(range);
+      else await this.#nodeNamed(name).remove(NODE_GRACE_MS);
       this.#nodes.delete(name);
       const { [name]: _gone, ...nodes } = this.#cluster.nodes;
       await this.#record({ ...this.#cluster, nodes });
@@ -176,31 +200,33 @@ export class Supervisor {
   }
 
   async #startNode(node: SupervisedNode): Promise<void> {
-    if (!this.#pki) throw new NodeRefused('the cluster is only starting; try again');
-    await ensureNodeCredentials(this.#pki, this.#cluster, node.layout);
+    const { layout } = node;
+    await writeNodeCredentials(layout, nodeCredentials(this.#readyPki(), layout, serverForNodes(this.#cluster)));
     await node.start();
+  }
+
+  #readyPki(): Pki {
+    if (!this.#pki) throw new NodeRefused('the cluster is only starting; try again');
+    return this.#pki;
+  }
+
+  #refuseUnlessPossible(name: string): void {
+    if (!this.#canRun) throw new NodeRefused('this machine cannot run nodes with real containers');
+    if (!NAME.test(name)) throw new NodeRefused(`"${name}" is not a node name: lower case letters, digits and "-"`);
   }
 
   #nodeFailed({ layout }: SupervisedNode, error: unknown): void {
     this.#context.log.error('a node cannot be started', { node: layout.name, error });
   }
 
-  /** Routes between the nodes that run, and from the host to them. */
+  /** Routes from the host to the nodes that run, wherever. Those between nodes are the nodes' own. */
   async #connect(): Promise<void> {
-    const running = this.#running().flatMap((node) => node.running ?? []);
+    const running = this.#running().flatMap((node) => node.running?.layout ?? []);
     const plan = planOf(this.#cluster.slot);
-    if (this.#nodes.size === 0 && running.length === 0) return;
-    if (running.length === 0) for (const services of plan.serviceRanges) await dropRoute(services);
-    await routeToNodes(
-      plan,
-      running.map(({ layout }) => layout),
-    );
-    for (const { holder, layout } of running) {
-      await routeToPeers(
-        holder,
-        running.flatMap((peer) => (peer.layout.name === layout.name ? [] : peer.layout)),
-      );
-    }
+    const far = this.#canRun ? farNodes(this.#cluster) : [];
+    if (this.#nodes.size + running.length + far.length === 0) return;
+    const refused = await routeToNodes(plan, [...running, ...far]);
+    if (refused) this.#context.log.warn('pods of another machine cannot be reached yet', { reason: refused });
   }
 
   async #copyImagesTo(node: SupervisedNode): Promise<void> {
@@ -243,7 +269,7 @@ export class Supervisor {
         const before = this.#running().map(({ running }) => running?.holder.mountNamespace);
         for (const node of this.#running()) await node.repair().catch((error) => this.#nodeFailed(node, error));
         const after = this.#running().map(({ running }) => running?.holder.mountNamespace);
-        if (after.join() !== before.join()) await this.#connect();
+        if (after.join() !== before.join() || this.#isTimeForRoutes()) await this.#connect();
       });
       void repaired
         .catch((error: unknown) => this.#context.log.error('the nodes could not be repaired', { error }))
@@ -251,6 +277,11 @@ export class Supervisor {
           if (this.#phase === 'running') this.#repairLater();
         });
     });
+  }
+
+  #isTimeForRoutes(): boolean {
+    this.#repairs = (this.#repairs + 1) % REPAIRS_BETWEEN_ROUTES;
+    return this.#repairs === 0 && farNodes(this.#cluster).length > 0;
   }
 
   #inTurn<T>(act: () => Promise<T>): Promise<T> {

@@ -17,9 +17,18 @@ export interface ClusterRecord {
   slot: number;
   apiServerPort: number;
   /** Names of nodes with real containers → the number their addresses follow from. Stopped nodes keep theirs. */
-  nodes: Record<string, { index: number; stopped?: boolean }>;
+  nodes: Record<string, NodeRecord>;
   simulatedNodes: number;
+  /** Addresses of this machine, besides loopback and the bridge, at which the API server is reached from other machines. */
+  listen?: string[];
   settings: ClusterSettings;
+}
+
+export interface NodeRecord {
+  index: number;
+  stopped?: boolean;
+  /** Of the machine that is this node, where that is another one than ours. */
+  address?: string;
 }
 
 /** What a user may set of the control plane; absent: upstream's defaults. */

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import type { Clock } from '#base/clock.ts';
 import type { ClusterPaths, ClusterRecord } from './cluster-dir.ts';
 import type { MachineFacts } from './detect.ts';
-import { removeHostNetwork } from './host-network.ts';
+import { dropRoute, removeHostNetwork } from './host-network.ts';
 import { stopNode } from './machine-node.ts';
-import { nodeLayout } from './node-layout.ts';
+import { type NodeLayout, nodeLayout } from './node-layout.ts';
 import { planOf } from './slots.ts';
 import { allStarted, endProcess, findStarted } from './started-processes.ts';
 
@@ -31,8 +31,11 @@ export async function takeDown(options: RemovalOptions): Promise<void> {
   // The kubelets first: they would start again what is ended here. The API server last: the others still write to it.
   await Promise.all(ofNodes.map(([, { record }]) => endProcess(record, { clock, graceMs: 5_000 })));
   if (canHaveNodes(facts)) {
-    const layouts = Object.keys(cluster.nodes).map((name) => nodeLayout(cluster, paths, name));
-    await Promise.all(layouts.map((layout) => stopNode({ layout, facts, clock, graceMs })));
+    const all = Object.keys(cluster.nodes).map((name) => nodeLayout(cluster, paths, name));
+    const isElsewhere = ({ name }: NodeLayout) => cluster.nodes[name]?.address !== undefined;
+    const here = all.filter((layout) => !isElsewhere(layout));
+    await Promise.all(here.map((layout) => stopNode({ layout, facts, clock, graceMs })));
+    for (const { podRanges } of all.filter(isElsewhere)) for (const range of podRanges) await dropRoute(range);
   }
   const others = started.filter(([name]) => !name.includes('/'));
   await Promise.all(others.map(([, { record }]) => endProcess(record, { clock, graceMs: CONTROL_PLANE_GRACE_MS })));

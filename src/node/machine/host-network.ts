@@ -6,6 +6,9 @@ import { writeFile } from 'node:fs/promises';
 import { CommandFailed, run } from './run-command.ts';
 import type { SlotPlan } from './slots.ts';
 
+/** Marks the routes that a node keeps to other nodes' pods: a number nobody else is known to use. Source: ip-route(8), "protocol". */
+export const ROUTE_PROTOCOL = '107';
+
 export async function ensureHostNetwork(plan: SlotPlan): Promise<void> {
   const { bridge } = plan;
   if (!(await linkNames()).has(bridge)) await run(['ip', 'link', 'add', bridge, 'type', 'bridge']);
@@ -23,33 +26,64 @@ export async function removeHostNetwork(plan: SlotPlan): Promise<void> {
   await run(['nft', '-f', '-'], { input: `add table ip ${plan.bridge}\ndelete table ip ${plan.bridge}\n` });
 }
 
-/** One atomic change, whether or not the table exists. Pods keep their own address towards nodes, pods and the host. */
+/**
+ * One atomic change, whether or not the table exists. Pods keep their own address towards nodes, pods (those on other
+ * machines as well) and the host.
+ */
 export function masqueradeRules({ bridge, nodeRanges, podRanges }: SlotPlan): string {
   const ours = [...nodeRanges, ...podRanges].join(', ');
+  const pods = podRanges.join(', ');
   return [
     `add table ip ${bridge}`,
     `delete table ip ${bridge}`,
     `table ip ${bridge} {`,
     '  chain postrouting {',
     '    type nat hook postrouting priority srcnat;',
-    `    ip saddr { ${ours} } oifname != { "${bridge}", "lo" } masquerade`,
+    `    ip saddr { ${ours} } ip daddr != { ${pods} } oifname != { "${bridge}", "lo" } masquerade`,
     '  }',
     '}',
     '',
   ].join('\n');
 }
 
-/** Routes from the host to the pods of these nodes, and to ClusterIPs through the first of them. */
-export async function routeToNodes(
-  plan: SlotPlan,
-  nodes: readonly { addresses: string[]; podRanges: string[] }[],
-): Promise<void> {
-  const routes = nodes.flatMap(({ addresses, podRanges }) => podRanges.map((pods, i) => [pods, addresses[i]]));
-  const gateway = nodes[0]?.addresses;
-  if (gateway) routes.push(...plan.serviceRanges.map((services, i) => [services, gateway[i]]));
-  const batch = routes.map(([range, via]) => `route replace ${range} via ${via} dev ${plan.bridge}\n`);
+export interface RoutedNode {
+  addresses: string[];
+  podRanges: string[];
+  /** It is a machine of its own, and not on our bridge. */
+  isElsewhere?: boolean;
+}
+
+/**
+ * Routes from the host to the pods of these nodes, and to ClusterIPs through the first of them that is on this machine.
+ * The way to one on a machine of its own may be missing for a while (its link is down): the others do not wait for it.
+ * @returns what could not be routed, in ip's words; empty when all could.
+ */
+export async function routeToNodes(plan: SlotPlan, nodes: readonly RoutedNode[]): Promise<string> {
+  const here = nodes.filter(({ isElsewhere }) => !isElsewhere);
+  const via = ({ addresses }: RoutedNode, ranges: readonly string[], link = '') =>
+    ranges.map((range, i) => `route replace ${range} via ${addresses[i]}${link}\n`);
+  const bridge = ` dev ${plan.bridge}`;
+  const gateway = here[0];
+  const batch = here.flatMap((node) => via(node, node.podRanges, bridge));
+  if (gateway) batch.push(...via(gateway, plan.serviceRanges, bridge));
   if (batch.length > 0) await run(['ip', '-batch', '-'], { input: batch.join('') });
   if (!gateway) for (const services of plan.serviceRanges) await dropRoute(services);
+  const far = nodes.filter(({ isElsewhere }) => isElsewhere).flatMap((node) => via(node, node.podRanges));
+  if (far.length === 0) return '';
+  return run(['ip', '-force', '-batch', '-'], { input: far.join('') }).then(
+    () => '',
+    (error: Error) => error.message,
+  );
+}
+
+/** How the kernel of this machine reaches an address. Throws CommandFailed when it does not. */
+export async function wayTo(address: string): Promise<{ from: string; isDirect: boolean; isLocal: boolean }> {
+  const [route] = JSON.parse(await run(['ip', '-json', 'route', 'get', address])) as {
+    prefsrc?: string;
+    gateway?: string;
+    type?: string;
+  }[];
+  return { from: route?.prefsrc ?? '', isDirect: !route?.gateway, isLocal: route?.type === 'local' };
 }
 
 export async function dropRoute(range: string): Promise<void> {

@@ -5,6 +5,7 @@ import { removeCgroups } from './cgroups.ts';
 import { ensureContainerd } from './containerd.ts';
 import type { MachineFacts } from './detect.ts';
 import { dropRoute, uplinkMtu } from './host-network.ts';
+import { ensureMachineNetwork, refuseTakenRanges, removeMachineNetwork } from './machine-network.ts';
 import { ensureNodeNetwork } from './node-network.ts';
 import { ensureHolder, findHolder, findWitness, type Holder } from './node-namespaces.ts';
 import type { NodeLayout } from './node-layout.ts';
@@ -29,12 +30,16 @@ export interface RunningNode {
 export async function ensureNode(options: NodeOptions): Promise<RunningNode> {
   const { layout, clock, facts, pauseImage } = options;
   // Without a process of its former life, what that life left there is not true any more.
-  if (!(await findPinned(layout))) await forgetRun(layout);
+  if (!(await findPinned(layout))) {
+    await forgetRun(layout);
+    if (layout.gateway) await refuseTakenRanges(layout);
+  }
   await mkdir(layout.runDir, { recursive: true, mode: 0o711 });
   await mkdir(layout.keptDir, { recursive: true, mode: 0o711 });
   const holder = await ensureHolder({ layout, clock, program: options.holderProgram });
   const mtu = await uplinkMtu();
-  await ensureNodeNetwork(layout, holder, mtu);
+  if (layout.gateway) await ensureMachineNetwork(layout, layout.gateway);
+  else await ensureNodeNetwork(layout, holder, mtu);
   const containerd = await ensureContainerd({ layout, holder, clock, facts, pauseImage, mtu });
   return { layout, holder, containerd };
 }
@@ -49,7 +54,8 @@ export async function stopNode(
   const { layout, facts, clock, graceMs } = options;
   const holder = await findPinned(layout);
   if (holder) await endAll(holder.mountNamespace, { clock, graceMs });
-  for (const range of layout.podRanges) await dropRoute(range);
+  if (layout.gateway) await removeMachineNetwork(layout);
+  else for (const range of layout.podRanges) await dropRoute(range);
   await removeCgroups(layout.cgroupRoot, facts.cgroup);
   await forgetRun(layout);
 }

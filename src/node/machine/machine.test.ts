@@ -344,7 +344,7 @@ describe('what programs are told', () => {
 
   test('what leaves the machine is translated, what stays is not', () => {
     expect(masqueradeRules(planOf(0))).toContain(
-      'ip saddr { 172.30.0.0/24, 10.244.0.0/16 } oifname != { "kedge0", "lo" } masquerade',
+      'ip saddr { 172.30.0.0/24, 10.244.0.0/16 } ip daddr != { 10.244.0.0/16 } oifname != { "kedge0", "lo" } masquerade',
     );
   });
 

@@ -34,19 +34,45 @@ export interface NodeLayout {
   containerdRecord: string;
   /** Absolute within each cgroup hierarchy; all pods of the node are below it. */
   cgroupRoot: string;
+  /** Set when the node is this whole machine, and not a set of namespaces on it: the way to the cluster's machine. */
+  gateway?: string;
+}
+
+/** What a layout follows from. */
+export interface NodePlace {
+  name: string;
+  index: number;
+  plan: SlotPlan;
+  /** Of the machine, for a node that is one. */
+  address?: string;
+  cgroupRoot: string;
+  gateway?: string;
 }
 
 export function nodeLayout(cluster: ClusterRecord, paths: ClusterPaths, name: string): NodeLayout {
   const node = cluster.nodes[name];
   if (!node) throw new NoSuchNode(`cluster "${cluster.name}" has no node "${name}"`);
-  const plan = planOf(cluster.slot);
+  return layoutOf(
+    {
+      name,
+      ...node,
+      plan: planOf(cluster.slot),
+      cgroupRoot: `/kedge/${cluster.name}/${name}/kubepods`,
+    },
+    paths,
+  );
+}
+
+export function layoutOf(place: NodePlace, paths: Pick<ClusterPaths, 'dataDir' | 'runDir' | 'logs'>): NodeLayout {
+  const { name, index, plan, address, cgroupRoot, gateway } = place;
   const keptDir = join(paths.dataDir, 'nodes', name);
   const runDir = join(paths.runDir, name);
   return {
     name,
-    index: node.index,
+    index,
     plan,
-    ...nodePlanOf(plan, node.index),
+    ...nodePlanOf(plan, index),
+    ...(address && { addresses: [address] }),
     keptDir,
     containerdRoot: join(keptDir, 'containerd'),
     kubeletDir: join(keptDir, 'kubelet'),
@@ -63,7 +89,8 @@ export function nodeLayout(cluster: ClusterRecord, paths: ClusterPaths, name: st
     cniStateDir: join(runDir, 'cni', 'ipam'),
     holderRecord: join(runDir, 'holder.json'),
     containerdRecord: join(runDir, 'containerd.json'),
-    cgroupRoot: `/kedge/${cluster.name}/${name}/kubepods`,
+    cgroupRoot,
+    ...(gateway && { gateway }),
   };
 }
 

@@ -1,7 +1,8 @@
 /**
  * A node on a shared machine is a set of namespaces: network, mount, UTS. A tiny holder process pins them; everything of the
  * node is entered into them with nsenter (Node.js cannot). The mount namespace is shared within itself, so that
- * containers can propagate mounts, and receives from the host but gives nothing back.
+ * containers can propagate mounts, and receives from the host but gives nothing back. A node that is a whole machine has only
+ * the mount namespace of its own: by it its processes are known, and with it go their mounts and the pods' networks.
  */
 import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -55,10 +56,11 @@ export async function ensureHolder(options: HolderOptions): Promise<Holder> {
   if (living) return living;
   const witness = await findWitness(options.layout);
   if (witness) return startHolder(options, entered(witness, []), witness.madeAtMs);
-  const namespaces = ['--net', '--mount', '--propagation', 'slave', '--uts'];
+  const own = options.layout.gateway ? [] : ['--net', '--uts'];
+  const namespaces = [...own, '--mount', '--propagation', 'slave'];
   const holder = await startHolder(options, ['unshare', ...namespaces, '--'], options.clock.now());
   await run(entered(holder, ['mount', '--make-rshared', '/']));
-  await run(entered(holder, ['tee', '/proc/sys/kernel/hostname']), { input: options.layout.name });
+  if (own.length > 0) await run(entered(holder, ['tee', '/proc/sys/kernel/hostname']), { input: options.layout.name });
   return holder;
 }
 

@@ -1,4 +1,4 @@
-/** A node's side of the network: a cable to the cluster's bridge, its addresses, and host-gw routes to the pods of the others. */
+/** A node's side of the network: a cable to the cluster's bridge, and its addresses. Routes to the others' pods are its process `net`'s. */
 import type { NodeLayout } from './node-layout.ts';
 import { entered, type Holder } from './node-namespaces.ts';
 import { run, succeeds } from './run-command.ts';
@@ -19,12 +19,4 @@ export async function ensureNodeNetwork(layout: NodeLayout, holder: Holder, mtu:
   ];
   await run(entered(holder, ['ip', '-batch', '-']), { input: `${batch.join('\n')}\n` });
   await run(entered(holder, ['tee', '/proc/sys/net/ipv4/ip_forward']), { input: '1' });
-}
-
-/** From this node to the pods of the others. */
-export async function routeToPeers(holder: Holder, peers: readonly NodeLayout[]): Promise<void> {
-  const batch = peers.flatMap(({ podRanges, addresses }) =>
-    podRanges.map((pods, i) => `route replace ${pods} via ${addresses[i]}\n`),
-  );
-  if (batch.length > 0) await run(entered(holder, ['ip', '-batch', '-']), { input: batch.join('') });
 }

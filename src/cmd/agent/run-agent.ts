@@ -1,0 +1,77 @@
+/**
+ * `kedge agent`: this machine is one node of a cluster whose control plane is elsewhere. What keeps a node beside the control
+ * plane keeps it here; only the network is the machine's own.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { AgentOptions } from '#cli/context.ts';
+import { BlobStore } from '#node/images/blob-store.ts';
+import { type ClusterPaths, cacheFolder, clusterPaths } from '#node/machine/cluster-dir.ts';
+import { detectMachine, missingForNodes } from '#node/machine/detect.ts';
+import { layoutOf, type NodeLayout } from '#node/machine/node-layout.ts';
+import { forgetStarted } from '#node/machine/started-processes.ts';
+import { processLog } from '../process-log.ts';
+import { writeNodeCredentials } from '../supervisor/node-credentials.ts';
+import { becomeSoleKeeper } from '../supervisor/sole-keeper.ts';
+import { SupervisedNode } from '../supervisor/supervised-node.ts';
+import { systemClock } from '../system-clock.ts';
+import { type Invitation, readInvitation } from './invitation.ts';
+
+const ROLE = 'agent';
+const REPAIR_EVERY_MS = 1_000;
+/** How long containers have to end after TERM. */
+const GRACE_MS = 5_000;
+
+export class NoNodeHere extends Error {
+  readonly code = 'NoNodeHere';
+}
+
+/** Resolves when it was told to end and everything of the node has ended. */
+export async function runAgent(options: AgentOptions, program: readonly string[]): Promise<void> {
+  const invitation = await readInvitation(options.invitation);
+  const facts = await detectMachine();
+  const missing = missingForNodes(facts).map(({ what, remedy }) => `${what}: ${remedy}`);
+  if (missing.length > 0) throw new NoNodeHere(`this machine cannot be a node yet.\n  ${missing.join('\n  ')}`);
+  const { node, cluster, settings } = invitation;
+  const paths = agentPaths(invitation, options.dataDir);
+  await mkdir(paths.dataDir, { recursive: true, mode: 0o711 });
+  await becomeSoleKeeper(paths, ROLE, `node "${node.name}" of cluster "${cluster}"`);
+
+  const told = new Promise<void>((end) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => end());
+  });
+  process.on('SIGHUP', () => undefined); // the terminal that started it may go
+  const log = processLog(ROLE);
+  const context = { paths, facts, settings, clock: systemClock, log, program, onChange: () => undefined };
+  const layout = agentLayout(invitation, paths);
+  const supervised = new SupervisedNode(layout, context, new BlobStore(join(cacheFolder(process.env), 'images')));
+  let isEnding = false;
+  const started = writeNodeCredentials(layout, invitation.credentials)
+    .then(() => supervised.start())
+    .then(() => options.ready());
+  // A start that fails ends all: what was started is taken down, and the reason told.
+  const failed = started.then(
+    () => new Promise<never>(() => undefined),
+    (error: unknown) => error,
+  );
+  const repair = () =>
+    void supervised
+      .repair()
+      .catch((error: unknown) => log.error('the node could not be made whole again', { error }))
+      .finally(() => !isEnding && systemClock.timer(REPAIR_EVERY_MS, repair));
+  systemClock.timer(REPAIR_EVERY_MS, repair);
+  const failure = await Promise.race([told, failed]);
+  isEnding = true;
+  await started.catch(() => undefined); // told while it only started: all of it must be there to be ended
+  await supervised.stop(GRACE_MS);
+  await forgetStarted(paths, ROLE);
+  if (failure) throw failure;
+}
+
+/** Apart from those of clusters on this machine, which may have the same name. */
+function agentPaths({ cluster }: Invitation, dataDir = `/var/lib/kedge-agent/${cluster}`): ClusterPaths {
+  return { ...clusterPaths(cluster, resolve(dataDir)), runDir: `/run/kedge-agent/${cluster}` };
+}
+
+const agentLayout = ({ node, plan, cluster, gateway }: Invitation, paths: ClusterPaths): NodeLayout =>
+  layoutOf({ ...node, plan, gateway, cgroupRoot: `/kedge-agent/${cluster}/${node.name}/kubepods` }, paths);
