@@ -25,7 +25,7 @@ import { inProcessPipeline } from './in-process.ts';
 import { KindInstallation } from './kind-installation.ts';
 import type { LiveLookup } from './live-lookup.ts';
 import { Pipeline } from './pipeline.ts';
-import { behavioursOf } from './registry/behaviour.ts';
+import { behavioursOf, type VerbServices } from './registry/behaviour.ts';
 import { allBehaviours } from './registry/behaviours.ts';
 import { createCaches } from './registry/caches.ts';
 import type { ComponentCheck } from './registry/component-statuses.ts';
@@ -33,7 +33,6 @@ import { ensureDefaultServiceCidr } from './registry/default-service-cidr.ts';
 import type { ServiceRanges } from './registry/service.ts';
 import { repairServiceClaims } from './registry/service-claims.ts';
 import { StoredObjects } from './registry/stored-objects.ts';
-import type { VerbServices } from './resource-call.ts';
 
 /** As whom the API server asks itself. */
 export const LOOPBACK_USER: UserInfo = {

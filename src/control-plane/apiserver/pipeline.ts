@@ -8,9 +8,10 @@ import type { KubeObject } from '#api/machinery/object.ts';
 import { methodNotAllowed, methodNotSupported, noSuchPath, type StatusError } from '#api/machinery/status.ts';
 import type { UserInfo } from '#client/transport.ts';
 import { type Attributes, forbiddenBy } from './authorization/authorizer.ts';
+import type { VerbServices } from './registry/behaviour.ts';
 import type { RequestBody } from './request-body.ts';
 import { type RequestInfo, type ResourceRequestInfo, requestInfoOf } from './request-info.ts';
-import type { Reply, ResourceCall, VerbServices } from './resource-call.ts';
+import type { Reply, ResourceCall } from './resource-call.ts';
 import { handlerOf, isServed } from './routes.ts';
 import { type OpenedWatch, watch } from './verbs/watch.ts';
 

@@ -1,16 +1,9 @@
 /** One request about a resource on its way through the verbs, and what comes out of it. */
-import type { Kind, KindRegistry } from '#api/machinery/kind.ts';
+import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
-import type { Clock } from '#base/clock.ts';
-import type { Log } from '#base/log.ts';
-import type { Random } from '#base/random.ts';
 import type { UserInfo } from '#client/transport.ts';
-import type { AdmissionChain } from './admission/chain.ts';
 import type { AdmissionRequest, AdmissionVerb } from './admission/define-admission.ts';
-import type { Authorizer } from './authorization/authorizer.ts';
-import type { Behaviours } from './registry/behaviour.ts';
-import type { Caches } from './registry/caches.ts';
-import type { StoredObjects, StoredState } from './registry/stored-objects.ts';
+import type { StoredState } from './registry/stored-objects.ts';
 import type { RequestBody } from './request-body.ts';
 import type { ResourceRequestInfo } from './request-info.ts';
 import type { Forward } from './streaming/forward.ts';
@@ -24,19 +17,6 @@ export interface ResourceCall<T extends KubeObject = KubeObject> {
   signal: AbortSignal | undefined;
   /** Adds a `Warning: 299`. */
   warn(text: string): void;
-}
-
-/** What the verbs work with; the same for every request. */
-export interface VerbServices {
-  stored: StoredObjects;
-  caches: Caches;
-  kinds: KindRegistry;
-  behaviours: Behaviours;
-  admission: AdmissionChain;
-  authorizer: Authorizer;
-  clock: Clock;
-  random: Random;
-  log: Log;
 }
 
 /** Failures are thrown as StatusError. Objects are frozen. */

@@ -2,11 +2,30 @@
  * What a kind does beyond the common strategy because it needs IO: allocates, binds, evicts, forwards. Everything
  * pure stands in the kind's own file under `api/`. The list of all behaviours is `behaviours.ts`.
  */
-import type { Kind } from '#api/machinery/kind.ts';
+import type { Kind, KindRegistry } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
+import type { Clock } from '#base/clock.ts';
+import type { Log } from '#base/log.ts';
+import type { Random } from '#base/random.ts';
 import type { UserInfo } from '#client/transport.ts';
-import type { Reply, ResourceCall, VerbServices } from '../resource-call.ts';
-import type { Alongside } from './stored-objects.ts';
+import type { AdmissionChain } from '../admission/chain.ts';
+import type { Authorizer } from '../authorization/authorizer.ts';
+import type { Reply, ResourceCall } from '../resource-call.ts';
+import type { Caches } from './caches.ts';
+import type { Alongside, StoredObjects } from './stored-objects.ts';
+
+/** What the verbs work with; the same for every request. */
+export interface VerbServices {
+  stored: StoredObjects;
+  caches: Caches;
+  kinds: KindRegistry;
+  behaviours: Behaviours;
+  admission: AdmissionChain;
+  authorizer: Authorizer;
+  clock: Clock;
+  random: Random;
+  log: Log;
+}
 
 /** An object ready to be validated, and what has to be written together with it. */
 export interface Prepared<T> {

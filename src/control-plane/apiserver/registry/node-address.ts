@@ -1,7 +1,7 @@
 /** How the kubelet of a node is reached. */
 import { Node } from '#api/core/v1/node.ts';
 import { internalError, notFound, StatusError } from '#api/machinery/status.ts';
-import type { VerbServices } from '../resource-call.ts';
+import type { VerbServices } from './behaviour.ts';
 
 export interface KubeletAddress {
   host: string;

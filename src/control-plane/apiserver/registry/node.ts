@@ -4,8 +4,8 @@
  */
 import type { Node } from '#api/core/v1/node.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
-import { admissionRequest, type Reply, type ResourceCall, type VerbServices } from '../resource-call.ts';
-import type { Behaviour } from './behaviour.ts';
+import { admissionRequest, type Reply, type ResourceCall } from '../resource-call.ts';
+import type { Behaviour, VerbServices } from './behaviour.ts';
 import { kubeletOf } from './node-address.ts';
 import { proxied } from './pod-connect.ts';
 import { proxyTarget, refuseOwnAddress } from './proxy-target.ts';

@@ -4,10 +4,10 @@ import type { Binding, PodCondition } from '#api/generated/schema.ts';
 import { type FieldError, notSupportedValue, requiredValue } from '#api/machinery/field-error.ts';
 import { badRequest, conflict, invalid } from '#api/machinery/status.ts';
 import { decodeBody } from '../decode-object.ts';
-import { admissionRequest, type Reply, type ResourceCall, type VerbServices } from '../resource-call.ts';
+import { admissionRequest, type Reply, type ResourceCall } from '../resource-call.ts';
 import { timestampOf } from '../verbs/object-identity.ts';
 import { writeOptionsOf } from '../verbs/write-options.ts';
-import type { Behaviour } from './behaviour.ts';
+import type { Behaviour, VerbServices } from './behaviour.ts';
 import type { Change } from './stored-objects.ts';
 
 const BINDING = { group: '', version: 'v1', kind: 'Binding' };

@@ -6,8 +6,9 @@ import { Pod } from '#api/core/v1/pod.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { badRequest, notFound } from '#api/machinery/status.ts';
 import { isTrue } from '../request-info.ts';
-import { admissionRequest, type Reply, type ResourceCall, type VerbServices } from '../resource-call.ts';
+import { admissionRequest, type Reply, type ResourceCall } from '../resource-call.ts';
 import type { Forward } from '../streaming/forward.ts';
+import type { VerbServices } from './behaviour.ts';
 import { kubeletOf } from './node-address.ts';
 import { proxyTarget, refuseOwnAddress } from './proxy-target.ts';
 

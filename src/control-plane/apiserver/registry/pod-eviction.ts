@@ -9,11 +9,12 @@ import { isEverything, matchesLabels, selectorFrom } from '#api/machinery/label-
 import { badRequest, forbidden, hasReason, internalError, notFound, StatusError } from '#api/machinery/status.ts';
 import { PodDisruptionBudget } from '#api/policy/v1/pod-disruption-budget.ts';
 import { decodeBody } from '../decode-object.ts';
-import { admissionRequest, type Reply, type ResourceCall, type VerbServices } from '../resource-call.ts';
+import { admissionRequest, type Reply, type ResourceCall } from '../resource-call.ts';
 import { removeStored } from '../verbs/delete.ts';
 import type { DeleteOptions } from '../verbs/delete-options.ts';
 import { timestampOf } from '../verbs/object-identity.ts';
 import { isDryRun, writeOptionsOf } from '../verbs/write-options.ts';
+import type { VerbServices } from './behaviour.ts';
 import type { At, Change } from './stored-objects.ts';
 
 const EVICTION = { group: 'policy', version: 'v1', kind: 'Eviction' };

@@ -13,9 +13,9 @@ import type { UserInfo } from '#client/transport.ts';
 import type { TokenAuthenticator } from '../authentication/authenticator.ts';
 import type { Attributes, RuleResolver } from '../authorization/authorizer.ts';
 import { decodeObject } from '../decode-object.ts';
-import type { Reply, ResourceCall, VerbServices } from '../resource-call.ts';
+import type { Reply, ResourceCall } from '../resource-call.ts';
 import { writeOptionsOf } from '../verbs/write-options.ts';
-import type { Behaviour, Handler } from './behaviour.ts';
+import type { Behaviour, Handler, VerbServices } from './behaviour.ts';
 
 export interface ReviewServices {
   tokens: TokenAuthenticator;

@@ -4,9 +4,9 @@ import { notFound } from '#api/machinery/status.ts';
 import type { TokenIssuer } from '../authentication/token-issuer.ts';
 import { issueToken, prepareTokenRequest, type SubmittedTokenRequest } from '../authentication/token-request.ts';
 import { decodeBody } from '../decode-object.ts';
-import { admissionRequest, type Reply, type ResourceCall, type VerbServices } from '../resource-call.ts';
+import { admissionRequest, type Reply, type ResourceCall } from '../resource-call.ts';
 import { writeOptionsOf } from '../verbs/write-options.ts';
-import type { Behaviour } from './behaviour.ts';
+import type { Behaviour, VerbServices } from './behaviour.ts';
 
 const TOKEN_REQUEST = { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' };
 

@@ -6,9 +6,9 @@ import type { IPAddress, Service } from '#api/generated/schema.ts';
 import type { ObjectMeta } from '#api/machinery/object.ts';
 import { randomUuid } from '#base/random.ts';
 import type { Storage, Write } from '#control-plane/storage/storage.ts';
-import type { VerbServices } from '../resource-call.ts';
 import { timestampOf } from '../verbs/object-identity.ts';
 import { decode, encode } from '../watch-cache/stored-object.ts';
+import type { VerbServices } from './behaviour.ts';
 import { familyOf, heldAddresses, heldNodePorts } from './service-fields.ts';
 
 const IP_PREFIX = '/registry/ipaddresses/';

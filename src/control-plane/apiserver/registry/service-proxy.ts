@@ -5,7 +5,8 @@ import { EndpointSlice } from '#api/discovery/v1/endpoint-slice.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { notFound, serviceUnavailable } from '#api/machinery/status.ts';
 import { wholeBelow } from '#base/random.ts';
-import { admissionRequest, type Reply, type ResourceCall, type VerbServices } from '../resource-call.ts';
+import { admissionRequest, type Reply, type ResourceCall } from '../resource-call.ts';
+import type { VerbServices } from './behaviour.ts';
 import { proxied } from './pod-connect.ts';
 import { proxyTarget, refuseOwnAddress } from './proxy-target.ts';
 

@@ -7,9 +7,9 @@ import type { KubeObject } from '#api/machinery/object.ts';
 import { hasReason, internalError, invalid, StatusError } from '#api/machinery/status.ts';
 import { deepFreeze } from '#base/deep-freeze.ts';
 import { decodeObject } from '../decode-object.ts';
-import type { Prepared } from '../registry/behaviour.ts';
+import type { Prepared, VerbServices } from '../registry/behaviour.ts';
 import { AlongsideTaken } from '../registry/stored-objects.ts';
-import { admissionRequest, objectReply, type Reply, type ResourceCall, type VerbServices } from '../resource-call.ts';
+import { admissionRequest, objectReply, type Reply, type ResourceCall } from '../resource-call.ts';
 import { inNamespace, needsNameGeneration, withIdentity, withoutSystemFields } from './object-identity.ts';
 import { writeOptionsOf } from './write-options.ts';
 

@@ -4,7 +4,8 @@
  */
 import { hasReason } from '#api/machinery/status.ts';
 import { listOptionsOf } from '../list-options.ts';
-import type { Reply, ResourceCall, VerbServices } from '../resource-call.ts';
+import type { VerbServices } from '../registry/behaviour.ts';
+import type { Reply, ResourceCall } from '../resource-call.ts';
 import { removeStored } from './delete.ts';
 import { deleteOptionsOf } from './delete-options.ts';
 

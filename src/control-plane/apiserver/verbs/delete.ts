@@ -6,9 +6,9 @@
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject, ObjectMeta } from '#api/machinery/object.ts';
 import { conflict } from '#api/machinery/status.ts';
-import type { Behaviour } from '../registry/behaviour.ts';
+import type { Behaviour, VerbServices } from '../registry/behaviour.ts';
 import type { At, Change } from '../registry/stored-objects.ts';
-import { admissionRequest, locationOf, type Reply, type ResourceCall, type VerbServices } from '../resource-call.ts';
+import { admissionRequest, locationOf, type Reply, type ResourceCall } from '../resource-call.ts';
 import { type DeleteOptions, deleteOptionsOf, isDryRunDelete } from './delete-options.ts';
 import { finalizersFor } from './deletion-finalizers.ts';
 import { timestampOf } from './object-identity.ts';

@@ -2,8 +2,9 @@
 import type { KubeObject } from '#api/machinery/object.ts';
 import { notFound } from '#api/machinery/status.ts';
 import { revisionOf } from '../list-options.ts';
+import type { VerbServices } from '../registry/behaviour.ts';
 import { formOf } from '../registry/caches.ts';
-import { locationOf, objectReply, type Reply, type ResourceCall, type VerbServices } from '../resource-call.ts';
+import { locationOf, objectReply, type Reply, type ResourceCall } from '../resource-call.ts';
 import { storageKey } from '../watch-cache/stored-object.ts';
 import type { Freshness } from '../watch-cache/watch-cache.ts';
 

@@ -1,7 +1,8 @@
 /** PATCH of one object: computed against the stored state, again whenever somebody else was faster. */
 import type { KubeObject } from '#api/machinery/object.ts';
 import { shapedTypeOf } from '../decode-object.ts';
-import type { Reply, ResourceCall, VerbServices } from '../resource-call.ts';
+import type { VerbServices } from '../registry/behaviour.ts';
+import type { Reply, ResourceCall } from '../resource-call.ts';
 import { inNamespace } from './object-identity.ts';
 import { readPatch } from './patch-body.ts';
 import { updateStored } from './stored-update.ts';

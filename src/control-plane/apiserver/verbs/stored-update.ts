@@ -7,16 +7,9 @@ import { invalidValue } from '#api/machinery/field-error.ts';
 import type { KubeObject, ObjectMeta } from '#api/machinery/object.ts';
 import { conflict, internalError, invalid, modified } from '#api/machinery/status.ts';
 import { deepFreeze } from '#base/deep-freeze.ts';
-import type { Prepared } from '../registry/behaviour.ts';
+import type { Prepared, VerbServices } from '../registry/behaviour.ts';
 import { AlongsideTaken, type Change, keyIn } from '../registry/stored-objects.ts';
-import {
-  admissionRequest,
-  locationOf,
-  objectReply,
-  type Reply,
-  type ResourceCall,
-  type VerbServices,
-} from '../resource-call.ts';
+import { admissionRequest, locationOf, objectReply, type Reply, type ResourceCall } from '../resource-call.ts';
 
 const MAX_ALLOCATION_ATTEMPTS = 16;
 

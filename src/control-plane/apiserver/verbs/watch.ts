@@ -6,7 +6,8 @@
 import type { Kind } from '#api/machinery/kind.ts';
 import type { Clock } from '#base/clock.ts';
 import { watchOptionsOf } from '../list-options.ts';
-import type { ResourceCall, VerbServices } from '../resource-call.ts';
+import type { VerbServices } from '../registry/behaviour.ts';
+import type { ResourceCall } from '../resource-call.ts';
 import type { CacheWatch } from '../watch-cache/watch-cache.ts';
 
 /**
