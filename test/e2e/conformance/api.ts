@@ -8,7 +8,12 @@ export interface Answer {
   code: number;
   text: string;
 }
-export type Sent = { kind: string; apiVersion: string; metadata: { name?: string }; [field: string]: unknown };
+export interface Sent {
+  kind: string;
+  apiVersion: string;
+  metadata: { name?: string; labels?: Record<string, string>; annotations?: Record<string, string> };
+  [field: string]: unknown;
+}
 
 const PATCH_TYPES = {
   merge: 'application/merge-patch+json',
