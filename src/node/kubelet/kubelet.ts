@@ -248,6 +248,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     log,
     onChange: wake,
     onRelist: (podUids) => {
+      runtimePods.present(podUids);
       if (pods.hasSynced) void housekeeping.tidy(podUids);
     },
   });

@@ -83,6 +83,7 @@ export class PodEnd {
       await runtime.stopPodSandbox(id);
       await runtime.removePodSandbox(id);
     }
+    runtimePods.absent(metadata.uid);
     const folder = `${metadata.namespace}_${metadata.name}_${metadata.uid}`;
     await rm(join(logRoot, folder), { recursive: true, force: true });
     notes.forget(metadata.uid);

@@ -99,9 +99,7 @@ export class PodSync {
     if (actions.killPod) await this.#clearSandboxes(pod, before, signal);
     await this.#killSome(pod, actions, signal);
     signal.throwIfAborted();
-    await this.#ensureCgroup(pod);
-    const podIPsBefore = before.sandboxes[0]?.ips ?? [];
-    const volumes = await this.#setUpVolumes(pod, podIPsBefore);
+    const volumes = await this.#prepare(pod, before);
     signal.throwIfAborted();
     const { sandboxId, config, podIPs } = await this.#ensureSandbox(pod, actions, before);
     const pullSecrets = actions.start.length > 0 ? await this.#pullSecrets(pod) : [];
@@ -141,6 +139,15 @@ export class PodSync {
     );
   }
 
+  /** What the sandbox needs, side by side. Nothing is still under way when it fails. @returns the paths of the volumes */
+  async #prepare(pod: Pod, before: RuntimePod): Promise<Map<string, string>> {
+    const podIPs = before.sandboxes[0]?.ips ?? [];
+    const steps = [this.#setUpVolumes(pod, podIPs), this.#ensureCgroup(pod)] as const;
+    await Promise.allSettled(steps);
+    const [volumes] = await Promise.all(steps);
+    return volumes;
+  }
+
   async #ensureCgroup(pod: Pod): Promise<void> {
     const { cgroups, sandbox } = this.#options;
     await cgroups?.ensure(podCgroupPath(sandbox.cgroupRoot, pod), podCgroupLimits(pod));
@@ -161,7 +168,7 @@ export class PodSync {
     actions: PodActions,
     before: RuntimePod,
   ): Promise<{ sandboxId: string; config: PodSandboxConfig; podIPs: string[] }> {
-    const { runtime, sandbox, starts, events } = this.#options;
+    const { runtime, runtimePods, sandbox, starts, events } = this.#options;
     const attempt = actions.createSandbox?.attempt ?? before.sandboxes[0]?.metadata.attempt ?? 0;
     const config = sandboxConfigOf(pod, attempt, sandbox);
     if (!actions.createSandbox) {
@@ -169,6 +176,7 @@ export class PodSync {
       return { sandboxId: actions.sandboxId ?? '', config, podIPs: this.#ipsOf(pod, status?.ips ?? []) };
     }
     await mkdir(config.logDirectory, { recursive: true, mode: 0o755 });
+    runtimePods.present([pod.metadata.uid]);
     try {
       const sandboxId = await starts.run(() => runtime.runPodSandbox(config));
       const status = await runtime.podSandboxStatus(sandboxId);

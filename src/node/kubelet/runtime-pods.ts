@@ -41,6 +41,9 @@ export class RuntimePods {
   readonly #clock: Clock;
   /** A container that exited some time ago does not change any more: read once. By id. */
   readonly #exited = new Map<string, ContainerStatus>();
+  /** Pods that the runtime may have something of. All others are new: nobody else makes sandboxes with our labels. */
+  readonly #present = new Set<string>();
+  #isPresentKnown = false;
 
   constructor(runtime: ContainerRuntime, clock: Clock) {
     this.#runtime = runtime;
@@ -49,6 +52,8 @@ export class RuntimePods {
 
   /** As it is now. */
   async read(uid: string): Promise<RuntimePod> {
+    if (!this.#isPresentKnown) await this.#learnPresent();
+    if (!this.#present.has(uid)) return emptyRuntimePod(uid);
     const filter = { labelSelector: { [POD_UID]: uid } };
     const [sandboxes, containers] = await Promise.all([
       this.#runtime.listPodSandboxes(filter),
@@ -68,8 +73,25 @@ export class RuntimePods {
     };
   }
 
+  /** These are there, or are about to be made. */
+  present(uids: Iterable<string>): void {
+    for (const uid of uids) this.#present.add(uid);
+  }
+
+  /** All of it was removed. What is found nevertheless is `present` again. */
+  absent(uid: string): void {
+    this.#present.delete(uid);
+  }
+
   forget(containerId: string): void {
     this.#exited.delete(containerId);
+  }
+
+  /** What an earlier run of the kubelet has left. */
+  async #learnPresent(): Promise<void> {
+    const found = await Promise.all([this.#runtime.listPodSandboxes(), this.#runtime.listContainers()]);
+    this.present(found.flat().flatMap(({ labels }) => labels[POD_UID] ?? []));
+    this.#isPresentKnown = true;
   }
 
   async #containerStatus(id: string): Promise<ContainerStatus | undefined> {

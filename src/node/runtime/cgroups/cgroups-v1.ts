@@ -17,9 +17,7 @@ export function cgroupsV1(mounts: ReadonlyMap<string, string>): Cgroups {
   return {
     version: 1,
     async ensure(path, limits) {
-      for (const root of roots) {
-        await mkdir(join(root, path), { recursive: true });
-      }
+      await Promise.all(roots.map((root) => mkdir(join(root, path), { recursive: true })));
       await inheritCpuset(mounts.get('cpuset'), path);
       await writeLimits((controller, name) => file(controller, path, name), limits);
     },

@@ -1,0 +1,58 @@
+import { expect, test } from 'vitest';
+import { ManualClock } from '#base/manual-clock.ts';
+import type { ContainerRuntime, ListFilter } from '#node/runtime/runtime.ts';
+import { POD_NAME, POD_UID } from './runtime-labels.ts';
+import { RuntimePods } from './runtime-pods.ts';
+
+/** A runtime with one sandbox for each pod; `lists` counts how often it is asked for sandboxes. */
+function runtimeWith(uids: string[]) {
+  const counted = { lists: 0, isDown: false };
+  const sandboxOf = (uid: string) => ({
+    id: `sandbox-${uid}`,
+    labels: { [POD_UID]: uid, [POD_NAME]: uid },
+    metadata: { attempt: 0 },
+  });
+  const runtime = {
+    async listPodSandboxes({ labelSelector }: ListFilter = {}) {
+      counted.lists++;
+      if (counted.isDown) throw new Error('down');
+      return uids.filter((uid) => !labelSelector || labelSelector[POD_UID] === uid).map(sandboxOf);
+    },
+    listContainers: async () => [],
+    podSandboxStatus: async (id: string) => sandboxOf(id.slice('sandbox-'.length)),
+  } as unknown as ContainerRuntime;
+  return { pods: new RuntimePods(runtime, new ManualClock()), uids, counted };
+}
+
+test('what an earlier run has left is found', async () => {
+  const { pods } = runtimeWith(['a']);
+  expect((await pods.read('a')).sandboxes.map(({ id }) => id)).toEqual(['sandbox-a']);
+});
+
+test('the runtime is not asked for a pod that is new', async () => {
+  const { pods, counted } = runtimeWith(['a']);
+  await pods.read('a');
+  const { lists } = counted;
+  expect(await pods.read('b')).toMatchObject({ uid: 'b', sandboxes: [], containers: [] });
+  expect(counted.lists).toBe(lists);
+});
+
+test('what is about to be made, and what is found, is read', async () => {
+  const { pods, uids } = runtimeWith([]);
+  expect((await pods.read('a')).sandboxes).toEqual([]);
+  pods.present(['a']);
+  uids.push('a');
+  expect((await pods.read('a')).name).toBe('a');
+  pods.absent('a');
+  expect((await pods.read('a')).name).toBe('');
+  pods.present(new Set(['a']));
+  expect((await pods.read('a')).name).toBe('a');
+});
+
+test('a runtime that does not answer at first is asked again', async () => {
+  const { pods, counted } = runtimeWith(['a']);
+  counted.isDown = true;
+  await expect(pods.read('a')).rejects.toThrow('down');
+  counted.isDown = false;
+  expect((await pods.read('a')).name).toBe('a');
+});
