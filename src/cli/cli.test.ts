@@ -5,7 +5,7 @@ import { ManualClock } from '#base/manual-clock.ts';
 import type { ClusterRecord } from '#node/machine/cluster-dir.ts';
 import type { ClusterStatus } from './control-protocol.ts';
 import { newsBetween } from './foreground.ts';
-import { nodeCount, portNumber, seconds } from './option-values.ts';
+import { nodeCount, ownAddresses, portNumber, seconds } from './option-values.ts';
 import { changedBy } from './prepare-cluster.ts';
 import { progressOn } from './progress.ts';
 import { unitText } from './start-supervisor.ts';
@@ -41,6 +41,12 @@ describe('values of options', () => {
   test.each(['-1', '1.5', 'x', '', '1000'])('"%s" is no number of nodes', (text) =>
     expect(() => nodeCount(text)).toThrow(InvalidArgumentError),
   );
+  test('an address to listen at must be one of this machine', () => {
+    expect(ownAddresses('127.0.0.1', ['127.0.0.2'])).toEqual(['127.0.0.2', '127.0.0.1']);
+    for (const text of ['192.0.2.77', '0.0.0.0', 'localhost', '']) {
+      expect(() => ownAddresses(text)).toThrow(InvalidArgumentError);
+    }
+  });
   test.each(['0', '65536'])('%s is no port', (text) => expect(() => portNumber(text)).toThrow(InvalidArgumentError));
 });
 
@@ -63,6 +69,17 @@ describe('up of a known cluster', () => {
     expect(Object.keys(nodes(1))).toEqual(['node1', 'spare']);
     expect(nodes(3)).toEqual({ ...known.nodes, node2: { index: 2 } });
   });
+  test('does not count machines of their own among the nodes of this one', () => {
+    const nodes = { ...known.nodes, far: { index: 2, address: '192.0.2.7' } };
+    const changed = changedBy({ ...known, nodes }, { name: 'dev', nodes: 3, settings: {} });
+    expect(changed.nodes).toEqual({ ...nodes, node4: { index: 4 } });
+  });
+  test('listens for other machines where it is told to, and until it is told otherwise', () => {
+    const listening = changedBy(known, { name: 'dev', listen: ['192.0.2.1'], settings: {} });
+    expect(listening.listen).toEqual(['192.0.2.1']);
+    expect(changedBy(listening, { name: 'dev', settings: {} }).listen).toEqual(['192.0.2.1']);
+    expect(changedBy(listening, { name: 'dev', listen: ['127.0.0.1'], settings: {} }).listen).toEqual([]);
+  });
   test('takes new settings beside the old ones', () => {
     const { settings } = changedBy(known, { name: 'dev', settings: { nodeMonitorGracePeriodSeconds: 5 } });
     expect(settings).toEqual({ defaultTolerationSeconds: 2, nodeMonitorGracePeriodSeconds: 5 });
@@ -76,6 +93,13 @@ describe('status', () => {
       '  node node1     running  172.30.0.11  10.244.1.0/24',
       '  control-plane  running  process 8',
     ]);
+  });
+  test('names machines of their own, of which only the API knows whether they run', () => {
+    const far = { name: 'far', addresses: ['192.0.2.7'], podRanges: ['10.244.2.0/24'] };
+    expect(linesOf(status({ nodesElsewhere: [far] }))).toContain(
+      '  node far       elsewhere  192.0.2.7    10.244.2.0/24',
+    );
+    expect(isWhole(status({ nodesElsewhere: [far] }))).toBe(true);
   });
   test.each([
     ['all runs', {}, true],

@@ -3,7 +3,17 @@
  * a cable: `kedge agent` runs there as on any host, with that host's own network.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, statSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { get } from 'node:http';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -46,7 +56,7 @@ beforeAll(async () => {
 }, 120_000);
 
 afterAll(async () => {
-  if (agent && agent.exitCode === null) await ended(agent, 'SIGTERM', 30_000);
+  if (agent && agent.exitCode === null && agent.signalCode === null) await ended(agent, 'SIGTERM', 30_000);
   // What a failed agent left: everything in the machine's network, and the machine with it.
   for (const pid of inside()) kill(pid);
   if (machine && machine.exitCode === null) machine.kill('SIGKILL');
@@ -122,6 +132,22 @@ test.skipIf(!canRun)('a machine of its own is a node like the others', { timeout
     await eventually(`${name} at ${FAR}:${port}`, async () => (await ask(`http://${FAR}:${port}`)) === `${name}\n`);
   }
 
+  const nearRange = await of('node', 'node1', '.spec.podCIDR');
+  expect(onMachine('ip', 'route', 'show', nearRange)).toContain(`via ${HOST}`);
+
+  // What the agent keeps outlives it, and its next life finds it; a process that dies is started again.
+  expect(await ended(agent, 'SIGKILL', 10_000)).toBe(null);
+  const [kubelet = 0] = inside().filter((pid) => commandOf(pid).includes(' kubelet --config'));
+  startAgent(invitation);
+  await eventually('the agent has adopted the node', async () => said.includes('runs until'));
+  expect(inside()).toContain(kubelet);
+  kill(kubelet);
+  await eventually('another kubelet runs', async () =>
+    inside().some((pid) => commandOf(pid).includes(' kubelet --config')),
+  );
+  await eventually('logs are served again', async () => (await cluster.kubectl('logs', 'far')) === 'far runs\n');
+  expect(await of('pod', 'far', '.status.containerStatuses[0].restartCount')).toBe('0');
+
   expect(await ended(agent, 'SIGTERM', 30_000)).toBe(0);
   await eventually('the node is seen as gone', async () =>
     /^far\s+NotReady/m.test(await cluster.kubectl('get', 'nodes')),
@@ -182,6 +208,14 @@ function inside(): number[] {
   return all.map(Number).filter((pid) => namespaceOf(pid) === network);
 }
 
+const commandOf = (pid: number): string => {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+  } catch {
+    return ''; // it has ended since
+  }
+};
+
 function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
@@ -198,7 +232,8 @@ async function ended(
 ): Promise<number | null> {
   if (!process) throw new Error('it was never started');
   process.kill(signal);
-  return eventually('it ends', async () => process.exitCode !== null && { code: process.exitCode }, withinMs).then(
+  const isOver = () => process.exitCode !== null || process.signalCode !== null;
+  return eventually('it ends', async () => isOver() && { code: process.exitCode }, withinMs).then(
     ({ code }) => code,
     () => {
       process.kill('SIGKILL');

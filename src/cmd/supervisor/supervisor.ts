@@ -94,7 +94,8 @@ export class Supervisor {
     return this.#inTurn(async () => {
       const { paths, clock } = this.#context;
       // An API server that listens for other machines may be asked for one of them later.
-      const hasNodes = this.#nodes.size > 0 || (this.#canRun && (this.#cluster.listen ?? []).length > 0);
+      const isForOthers = (this.#cluster.listen ?? []).length + farNodes(this.#cluster).length > 0;
+      const hasNodes = this.#nodes.size > 0 || (this.#canRun && isForOthers);
       if (hasNodes) await ensureHostNetwork(planOf(this.#cluster.slot));
       this.#pki = await ensureClusterCredentials(this.#cluster, paths, clock);
       const wanted = [...this.#nodes.values()].filter(({ layout }) => !this.#cluster.nodes[layout.name]?.stopped);
