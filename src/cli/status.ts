@@ -27,8 +27,8 @@ export const isWhole = ({ phase, nodes, processes }: ClusterStatus): boolean =>
   );
 
 export function linesOf(status: ClusterStatus): string[] {
-  const { name, phase, server, dataDir, supervisorPid, processes, nodes, simulatedNodes, nodesElsewhere, warnings } =
-    status;
+  const { name, phase, server, dataDir, supervisorPid, processes, nodes, simulatedNodes, warnings } = status;
+  const { nodesElsewhere = [] } = status as Partial<ClusterStatus>; // a supervisor of an older build says nothing of them
   const rows = [
     ...nodes.map((node) => [
       `node ${node.name}`,

@@ -4,7 +4,7 @@ import { purge, takeDown } from '#node/machine/cluster-removal.ts';
 import { detectMachine } from '#node/machine/detect.ts';
 import { isAlive, recordOf } from '#node/machine/process-record.ts';
 import { releaseSlot } from '#node/machine/slots.ts';
-import { findStarted } from '#node/machine/started-processes.ts';
+import { allStarted } from '#node/machine/started-processes.ts';
 import { pathsOf, registerOf, type Selection } from './cluster-selection.ts';
 import { type CliContext, UserError } from './context.ts';
 import { ControlClient } from './control-client.ts';
@@ -29,10 +29,10 @@ export async function takeClusterDown(context: CliContext, selection: Selection)
     await until('the supervisor ends', gone, { clock, timeoutMs: PATIENCE_MS });
   }
   const cluster = await readCluster(paths, selection.name);
-  const starting = await findStarted(paths, 'supervisor'); // it has no socket yet; its end is among what is ended
+  const left = await allStarted(paths); // by a supervisor that was killed, or that has no socket yet
   if (cluster) await takeDown({ cluster, paths, facts, clock, graceMs: CONTAINER_GRACE_MS });
   await forgetSupervisor(selection.name, facts);
-  return status !== undefined || starting !== undefined;
+  return status !== undefined || left.size > 0;
 }
 
 /** Removes what the cluster has on disk, its context, and its place on the machine. It must be down. */
