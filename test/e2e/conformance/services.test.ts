@@ -1,8 +1,12 @@
 /** How pods, nodes and Services reach one another: by address, by port and by name. */
 import { describe, expect, test } from 'vitest';
-import { eventually } from '../running-cluster.ts';
+import { eventually as eventuallyWithin } from '../running-cluster.ts';
 import { SERVER } from './image.ts';
 import { container, object, type Playground, playground, pod, type PodSpec, shell } from './playground.ts';
+
+/** Rules and zones follow within seconds. */
+const eventually = <T>(what: string, check: () => Promise<T | undefined | false>) =>
+  eventuallyWithin(what, check, 20_000);
 
 interface Service {
   metadata: { name: string; resourceVersion?: string; annotations?: Record<string, string> };
@@ -60,7 +64,7 @@ describe('services', () => {
     return ground().api.get<Service>(pathOf(name));
   };
   const ask = async (url: string, from = 'client') =>
-    (await ground().tryExec(from, `wget -T 2 -qO- ${url}`)).stdout.trim();
+    (await ground().tryExec(from, `timeout 3 wget -qO- ${url}`)).stdout.trim();
   const askUdp = (address: string, number: number, from = 'client') =>
     inNode(
       ground(),
@@ -71,7 +75,7 @@ describe('services', () => {
   const reaches = (url: string, names = ['server-1', 'server-2'], from = 'client') => {
     const seen = new Set<string>();
     return eventually(`${url} answers from ${names}`, async () => {
-      const script = `for i in 1 2 3 4 5 6; do wget -T 2 -qO- ${url}; echo; done`;
+      const script = `for i in 1 2 3 4 5 6; do timeout 3 wget -qO- ${url}; echo; done`;
       for (const name of (await ground().tryExec(from, script)).stdout.split('\n')) if (name) seen.add(name);
       return names.every((name) => seen.has(name)) && seen.size === names.length;
     });
@@ -279,7 +283,7 @@ describe('services', () => {
       const sticks = (url: string) =>
         eventually('always the same pod answers', async () => {
           const said = await ground()
-            .exec('client', `for i in $(seq 15); do wget -T 2 -qO- ${url}; echo; done`)
+            .exec('client', `for i in $(seq 15); do timeout 3 wget -qO- ${url}; echo; done`)
             .catch(() => '');
           const names = said.split('\n');
           return names.length === 15 && new Set(names).size === 1;
