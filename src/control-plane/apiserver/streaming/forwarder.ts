@@ -104,6 +104,7 @@ const NOT_PASSED_ON = new Set([
   'http2-settings',
   'host',
   'authorization',
+  'sec-websocket-protocol', // may hold a token; protocols are only agreed on in an upgrade, which goes another way
 ]);
 
 export function requestHeaders(
