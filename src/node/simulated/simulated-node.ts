@@ -98,5 +98,6 @@ export const leaseSpec = (name: string, nowMs: number): Lease['spec'] => ({
 /** 16,384 nodes in 10.128.0.0/10, each with a range of 254 pods. Nothing routes there. */
 export const podRangeOf = (index: number): string => `${podNetworkOf(index)}.0/24`;
 export const podNetworkOf = (index: number): string => `10.${128 + ((index >> 8) & 63)}.${index & 255}`;
+/** From the range for benchmarks (RFC 2544): whoever dials a simulated kubelet must not reach a stranger. */
 export const addressOf = (index: number): string =>
-  `172.${96 + ((index >> 16) & 15)}.${(index >> 8) & 255}.${index & 255}`;
+  `198.${18 + ((index >> 16) & 1)}.${(index >> 8) & 255}.${index & 255}`;
