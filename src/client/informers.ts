@@ -68,7 +68,13 @@ export class SharedInformers implements Informers {
   }
 
   async synced(signal?: AbortSignal): Promise<void> {
-    await Promise.all([...this.#running.values()].map(({ cache, stop }) => hasSynced(cache, signal ?? stop.signal)));
+    const running = [...this.#running.values()];
+    if (signal)
+      await allSynced(
+        running.map(({ cache }) => cache),
+        signal,
+      );
+    else await Promise.all(running.map(({ cache, stop }) => hasSynced(cache, stop.signal)));
   }
 
   /** Stops following a kind that is no longer served. Its informers keep what they had. */
@@ -117,13 +123,16 @@ const idOf = (kind: Kind, { namespace = '', labelSelector = '', fieldSelector = 
   return `${apiVersionOf(kind)}/${kind.plural}|${scope}`;
 };
 
+type Syncing = Pick<Informer<KubeObject>, 'hasSynced' | 'onProgress'>;
+
 /** Resolves when this one has listed once; rejects with the signal's reason. */
-export function hasSynced(
-  informer: Pick<Informer<KubeObject>, 'hasSynced' | 'onProgress'>,
-  signal: AbortSignal,
-): Promise<void> {
+export const hasSynced = (informer: Syncing, signal: AbortSignal): Promise<void> => allSynced([informer], signal);
+
+/** Listens to the signal once, however many they are. */
+function allSynced(informers: readonly Syncing[], signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (informer.hasSynced) {
+    const behind = new Set(informers.filter((informer) => !informer.hasSynced));
+    if (behind.size === 0) {
       resolve();
       return;
     }
@@ -131,16 +140,24 @@ export function hasSynced(
       reject(signal.reason);
       return;
     }
-    const stop = informer.onProgress(() => {
-      if (!informer.hasSynced) return;
-      stop();
-      signal.removeEventListener('abort', aborted);
-      resolve();
-    });
+    const stops = new Map<Syncing, () => void>();
     const aborted = () => {
-      stop();
+      for (const stop of stops.values()) stop();
       reject(signal.reason);
     };
+    const look = (informer: Syncing) => {
+      if (!informer.hasSynced || !behind.delete(informer)) return;
+      stops.get(informer)?.();
+      stops.delete(informer);
+      if (behind.size > 0) return;
+      signal.removeEventListener('abort', aborted);
+      resolve();
+    };
+    for (const informer of behind)
+      stops.set(
+        informer,
+        informer.onProgress(() => look(informer)),
+      );
     signal.addEventListener('abort', aborted, { once: true });
   });
 }

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { expired } from '#api/machinery/status.ts';
@@ -168,4 +168,29 @@ test('resource versions compare as numbers', () => {
   expect(isAtLeast('10', '9')).toBe(true);
   expect(isAtLeast('9', '10')).toBe(false);
   expect(isAtLeast('10', '10')).toBe(true);
+});
+
+test('who waits for many informers listens to its signal once, and lets go of it', async () => {
+  const server = new ScriptedServer();
+  server.listings = [() => [], () => [], () => []];
+  const { informers, stop } = start(server);
+  for (const plural of ['apples', 'pears']) informers.for({ ...Thing, plural } as Kind);
+  const { signal } = new AbortController();
+  const added = vi.spyOn(signal, 'addEventListener');
+  const removed = vi.spyOn(signal, 'removeEventListener');
+  await informers.synced(signal);
+  expect(informers.progress().map(({ hasSynced }) => hasSynced)).toEqual([true, true, true]);
+  expect(added).toHaveBeenCalledTimes(1);
+  expect(removed.mock.calls[0]?.slice(0, 2)).toEqual(added.mock.calls[0]?.slice(0, 2));
+  stop.abort();
+});
+
+test('waiting for informers ends with the signal', async () => {
+  const { informers, stop } = start(new ScriptedServer());
+  const waiting = new AbortController();
+  const refused = informers.synced(waiting.signal);
+  waiting.abort(new Error('enough'));
+  await expect(refused).rejects.toThrow('enough');
+  await expect(informers.synced(waiting.signal)).rejects.toThrow('enough');
+  stop.abort();
 });
