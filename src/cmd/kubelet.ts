@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { startKubelet } from '#node/kubelet/kubelet.ts';
+import { startKubelet } from '#node/kubelet/start-kubelet.ts';
 import { connectContainerd } from '#node/runtime/containerd/containerd.ts';
 import { detectMachineFacts } from '#node/runtime/machine-facts.ts';
 import { apiAccess, componentProcess } from './component-process.ts';

@@ -15,7 +15,8 @@ import { detectMachineFacts } from '#node/runtime/machine-facts.ts';
 import type { Program } from '#node/runtime/simulated/program.ts';
 import { SimulatedRuntime } from '#node/runtime/simulated/simulated-runtime.ts';
 import { pod, startCluster, type TestCluster } from '#testing/cluster.ts';
-import { type Kubelet, startKubelet } from './kubelet.ts';
+import type { Kubelet } from './kubelet.ts';
+import { startKubelet } from './start-kubelet.ts';
 import type { Mounter } from './volumes/mounter.ts';
 
 const IMAGE = 'example/main:1';

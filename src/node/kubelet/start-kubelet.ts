@@ -1,0 +1,312 @@
+/**
+ * The kubelet: makes one node's containers equal to what the API says of its pods, and says in the API how they are. Pods
+ * outlive it: begun again, it finds their containers by their labels and goes on. Only `cmd` and tests start one.
+ */
+import { setMaxListeners } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Pod } from '#api/core/v1/pod.ts';
+import { Service } from '#api/core/v1/service.ts';
+import type { Taint } from '#api/generated/schema.ts';
+import { keyOf } from '#api/machinery/object.ts';
+import type { Clock } from '#base/clock.ts';
+import type { Log } from '#base/log.ts';
+import type { Random } from '#base/random.ts';
+import type { Client } from '#client/client.ts';
+import { EventRecorder } from '#client/event-recorder.ts';
+import type { Informer, Informers } from '#client/informer.ts';
+import type { Cgroups } from '#node/runtime/cgroups/cgroups.ts';
+import { type CgroupLayout, cgroupsOf } from '#node/runtime/cgroups/detect-cgroups.ts';
+import type { MachineFacts } from '#node/runtime/machine-facts.ts';
+import type { ContainerRuntime } from '#node/runtime/runtime.ts';
+import { BackOff } from './back-off.ts';
+import { ContainerKiller } from './container-killer.ts';
+import { ContainerStarter } from './container-starter.ts';
+import type { NodeFacts } from './field-values.ts';
+import { Housekeeping } from './housekeeping.ts';
+import { Images } from './images.ts';
+import type { Kubelet } from './kubelet.ts';
+import { Limiter } from './limiter.ts';
+import { LogRotation } from './log-rotation.ts';
+import { NodeRegistration } from './node-registration.ts';
+import { PodEnd } from './pod-end.ts';
+import { podEvents } from './pod-events.ts';
+import { PodNotes } from './pod-notes.ts';
+import { PodReporter } from './pod-reporter.ts';
+import { PodSync } from './pod-sync.ts';
+import { PodWorkers } from './pod-workers.ts';
+import { Probes } from './probes/probes.ts';
+import { ReferencedObjects } from './referenced-objects.ts';
+import { RuntimePods } from './runtime-pods.ts';
+import { RuntimeWatcher } from './runtime-watcher.ts';
+import { type KubeletServer, startKubeletServer } from './server/kubelet-server.ts';
+import { StatusWriter } from './status-writer.ts';
+import { type Mounter, systemMounter } from './volumes/mounter.ts';
+import { PodVolumes } from './volumes/pod-volumes.ts';
+import { ServiceAccountTokens } from './volumes/service-account-tokens.ts';
+
+export interface KubeletOptions {
+  nodeName: string;
+  client: Client;
+  informers: Informers;
+  runtime: ContainerRuntime;
+  machine: MachineFacts;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  /** `root`: volumes and other state, e.g. `/var/lib/kubelet`; `logs`: containers' logs, e.g. `/var/log/pods`. */
+  directories: { root: string; logs: string };
+  /** The node's own, the primary one first. */
+  addresses: readonly string[];
+  clusterDNS: readonly string[];
+  clusterDomain: string;
+  /** Where pods' control groups begin. Nodes that share a machine need different ones. `/kubepods` by default. */
+  cgroupRoot?: string;
+  /** As the node is registered. */
+  labels?: Readonly<Record<string, string>>;
+  taints?: readonly Taint[];
+  podCIDRs?: readonly string[];
+  maxPods?: number;
+  port?: number;
+  kubeletVersion?: string;
+  /** How long the node's Lease counts without a renewal: 40 by default. Shorter where a silent node is to be noticed sooner. */
+  leaseDurationSeconds?: number;
+  /** The node's own files, as its pods may inherit them. */
+  resolvConf?: string;
+  hosts?: string;
+  mounter?: Mounter;
+  /** The kubelet's own HTTPS API on `port`, in PEM; none without it. */
+  server?: { certificate: string; key: string; clientCA: string; host?: string };
+}
+
+const CRASH_BACK_OFF = { initialMs: 10_000, maxMs: 300_000 };
+const DEFAULTS = {
+  cgroupRoot: '/kubepods',
+  maxPods: 110,
+  port: 10_250,
+  kubeletVersion: 'v1.36.0',
+  leaseDurationSeconds: 40,
+};
+/** Two starts for each CPU: as many pods a second as without a limit, and each of them much sooner. */
+const STARTS_PER_CPU = 2;
+
+/** Resolves when the node is registered and its pods are being worked on. */
+export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
+  const options = { ...DEFAULTS, ...given };
+  const { nodeName, client, informers, runtime, machine, clock, random, log, directories, cgroupRoot } = options;
+  const stop = new AbortController();
+  const { signal } = stop;
+  setMaxListeners(0, signal); // every loop of the kubelet listens
+  await mkdir(directories.root, { recursive: true, mode: 0o750 });
+  await mkdir(directories.logs, { recursive: true, mode: 0o755 });
+
+  const recorder = new EventRecorder({ client, clock, component: 'kubelet', host: nodeName, log, signal });
+  const events = podEvents(recorder);
+  const pods = informers.for(Pod, { fieldSelector: `spec.nodeName=${nodeName}` });
+  const services = informers.for(Service);
+  const cgroups = await preparedCgroups(machine, cgroupRoot);
+
+  const runtimePods = new RuntimePods(runtime, clock);
+  const notes = new PodNotes();
+  const writer = new StatusWriter({ client, clock, log, signal });
+  const wake = (podUid: string) => workers.wake(podUid);
+  const probes = new Probes({ runtime, clock, events, log, onChange: wake });
+  const references = new ReferencedObjects({ client, clock, onChange: wake });
+  const tokens = new ServiceAccountTokens(client, clock);
+  const registration = new NodeRegistration({
+    ...options,
+    events: recorder,
+    signal,
+    root: directories.root,
+    labels: options.labels ?? {},
+    taints: options.taints ?? [],
+    podCIDRs: options.podCIDRs ?? [],
+    leaseDurationSeconds: options.leaseDurationSeconds ?? DEFAULTS.leaseDurationSeconds,
+  });
+  const node: NodeFacts = {
+    nodeName,
+    hostIPs: options.addresses,
+    get allocatable() {
+      return (
+        registration.node?.status?.allocatable ?? { cpu: String(machine.cpus), memory: String(machine.memoryBytes) }
+      );
+    },
+  };
+  const mounter = options.mounter ?? systemMounter;
+  const volumes = new PodVolumes({
+    root: directories.root,
+    mounter,
+    sources: {
+      node,
+      configMap: references.configMap,
+      secret: references.secret,
+      serviceAccountToken: (pod, projection) => tokens.tokenFor(pod, projection),
+    },
+  });
+  const security = { appArmor: machine.appArmor, seccompRoot: join(directories.root, 'seccomp') };
+  const resolvConf = options.resolvConf ?? readText('/etc/resolv.conf');
+  const sandbox = {
+    nodeName,
+    hostIPs: options.addresses,
+    dns: { clusterDNS: options.clusterDNS, clusterDomain: options.clusterDomain, resolvConf },
+    security,
+    logRoot: directories.logs,
+    cgroupRoot,
+  };
+  const starts = new Limiter(Math.max(2, machine.cpus * STARTS_PER_CPU));
+  const images = new Images({ runtime, clock, events });
+  const killer = new ContainerKiller({ runtime, clock, events });
+  const crashes = new BackOff(clock, CRASH_BACK_OFF);
+  const starter = new ContainerStarter({
+    runtime,
+    clock,
+    events,
+    images,
+    killer,
+    starts,
+    facts: {
+      nodeName,
+      clusterDomain: options.clusterDomain,
+      nodeHosts: options.hosts ?? readText('/etc/hosts'),
+      machine,
+      security,
+      mounter,
+      sources: {
+        node,
+        configMap: references.configMap,
+        secret: references.secret,
+        services: () => services.list(),
+      },
+    },
+  });
+  const latest = (pod: Pod): Pod => {
+    const found = pods.get(keyOf(pod));
+    return found?.metadata.uid === pod.metadata.uid ? found : pod;
+  };
+  const reporter = new PodReporter({ clock, hostIPs: options.addresses, probes, notes, writer, latest });
+  const sync = new PodSync({
+    runtime,
+    runtimePods,
+    clock,
+    events,
+    notes,
+    reporter,
+    probes,
+    volumes,
+    references,
+    starter,
+    killer,
+    starts,
+    crashes,
+    cgroups,
+    sandbox,
+  });
+  const end = new PodEnd({
+    runtime,
+    runtimePods,
+    probes,
+    reporter,
+    killer,
+    volumes,
+    references,
+    tokens,
+    images,
+    crashes,
+    notes,
+    writer,
+    cgroups,
+    cgroupRoot,
+    logRoot: directories.logs,
+  });
+  const workers = new PodWorkers({ sync, end, writer, clock, random, log });
+  const isKnown = (podUid: string) => workers.knows(podUid);
+  const housekeeping = new Housekeeping({ runtime, runtimePods, volumes, end, clock, log, isKnown });
+  const watcher = new RuntimeWatcher({
+    runtime,
+    clock,
+    log,
+    onChange: wake,
+    onRelist: (podUids) => {
+      runtimePods.present(podUids);
+      if (pods.hasSynced) void housekeeping.tidy(podUids);
+    },
+  });
+
+  recorder.normal({ apiVersion: 'v1', kind: 'Node', name: nodeName, uid: nodeName }, 'Starting', 'Starting kubelet.');
+  await registration.start();
+  await informers.synced(signal);
+  const unsubscribe = followPods(pods, workers);
+  await watcher.start();
+  new LogRotation({ runtime, clock, log, signal }).start();
+  let server: KubeletServer | undefined;
+  const kubelet: Kubelet = {
+    nodeName,
+    runtime,
+    runtimePods,
+    cgroups,
+    cgroupRoot,
+    pods,
+    get busy() {
+      return Math.max(0, workers.busy - killer.waiting) + (watcher.isRelisting ? 1 : 0);
+    },
+    statusOf: (pod) => writer.statusOf(pod.metadata.uid) ?? pod.status,
+    lastRelistMs: () => watcher.lastRelistMs,
+    reportNode: () => registration.reportNow(),
+    serverPort: () => server?.port,
+    async close() {
+      await server?.close();
+      unsubscribe();
+      watcher.close();
+      workers.close();
+      probes.close();
+      references.close();
+      stop.abort();
+    },
+  };
+  if (options.server)
+    server = await startKubeletServer({
+      kubelet,
+      client,
+      clock,
+      log,
+      ...options.server,
+      port: options.port,
+      memoryBytes: machine.memoryBytes,
+      root: directories.root,
+    });
+  log.info('kubelet is running', { node: nodeName });
+  return kubelet;
+}
+
+function followPods(pods: Informer<Pod>, workers: PodWorkers): () => void {
+  const unsubscribe = pods.onChange(({ now, before }) => {
+    // The same name may come back as another pod between two looks.
+    if (before && before.metadata.uid !== now?.metadata.uid) workers.gone(before);
+    if (now) workers.configure(now);
+  });
+  for (const pod of pods.list()) workers.configure(pod);
+  return unsubscribe;
+}
+
+/** The groups of the classes of service, so that they weigh against each other as a whole. */
+async function preparedCgroups(
+  { cgroups, cpus }: { cgroups: CgroupLayout; cpus: number },
+  root: string,
+): Promise<Cgroups | undefined> {
+  if (cgroups.version === 'none') return undefined;
+  const made = cgroupsOf(cgroups);
+  await made.ensure(root, { cpuShares: cpus * 1024 });
+  await made.ensure(`${root}/burstable`, {});
+  await made.ensure(`${root}/besteffort`, { cpuShares: 2 });
+  return made;
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '';
+    throw error;
+  }
+}
