@@ -4,10 +4,13 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { sleep } from '#base/clock.ts';
+import type { Log } from '#base/log.ts';
 import type { AgentOptions } from '#cli/context.ts';
 import { BlobStore } from '#node/images/blob-store.ts';
 import { type ClusterPaths, cacheFolder, clusterPaths } from '#node/machine/cluster-dir.ts';
 import { detectMachine, missingForNodes } from '#node/machine/detect.ts';
+import { firewallWarnings } from '#node/machine/firewall.ts';
 import { layoutOf, type NodeLayout } from '#node/machine/node-layout.ts';
 import { forgetStarted } from '#node/machine/started-processes.ts';
 import { processLog } from '../process-log.ts';
@@ -19,6 +22,8 @@ import { type Invitation, readInvitation } from './invitation.ts';
 
 const ROLE = 'agent';
 const REPAIR_EVERY_MS = 1_000;
+/** As the CNI plugin names the machine's ends of its pods' cables; `+` is any rest, as in iptables. */
+const POD_LINKS = 'veth+';
 /** How long containers have to end after TERM. */
 const GRACE_MS = 5_000;
 
@@ -45,27 +50,44 @@ export async function runAgent(options: AgentOptions, program: readonly string[]
   const context = { paths, facts, settings, clock: systemClock, log, program, onChange: () => undefined };
   const layout = agentLayout(invitation, paths);
   const supervised = new SupervisedNode(layout, context, new BlobStore(join(cacheFolder(process.env), 'images')));
-  let isEnding = false;
   const started = writeNodeCredentials(layout, invitation.credentials)
     .then(() => supervised.start())
-    .then(() => options.ready());
+    .then(async () => {
+      for (const warning of await firewallWarnings(POD_LINKS)) log.warn(warning);
+      options.ready();
+    });
   // A start that fails ends all: what was started is taken down, and the reason told.
   const failed = started.then(
     () => new Promise<never>(() => undefined),
     (error: unknown) => error,
   );
-  const repair = () =>
-    void supervised
-      .repair()
-      .catch((error: unknown) => log.error('the node could not be made whole again', { error }))
-      .finally(() => !isEnding && systemClock.timer(REPAIR_EVERY_MS, repair));
-  systemClock.timer(REPAIR_EVERY_MS, repair);
+  const repairs = repairing(supervised, log);
   const failure = await Promise.race([told, failed]);
-  isEnding = true;
   await started.catch(() => undefined); // told while it only started: all of it must be there to be ended
+  await repairs.stop();
   await supervised.stop(GRACE_MS);
   await forgetStarted(paths, ROLE);
   if (failure) throw failure;
+}
+
+/** Looks after the node's own processes until it is stopped; then none is being started any more. */
+function repairing(node: SupervisedNode, log: Log): { stop(): Promise<void> } {
+  const stopping = new AbortController();
+  const loop = async () => {
+    while (!stopping.signal.aborted) {
+      await node
+        .repair()
+        .catch((error: unknown) => log.error('the node could not be made whole again', { error: String(error) }));
+      await sleep(systemClock, REPAIR_EVERY_MS, stopping.signal).catch(() => undefined);
+    }
+  };
+  const ended = loop();
+  return {
+    stop() {
+      stopping.abort();
+      return ended;
+    },
+  };
 }
 
 /** Apart from those of clusters on this machine, which may have the same name. */
