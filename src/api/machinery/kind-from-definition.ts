@@ -1,17 +1,20 @@
 /**
  * Kinds from a CustomResourceDefinition: the same thing that a built-in file makes, so that nothing else knows the difference.
- * Objects keep all their fields. Source: "Extend the Kubernetes API with CustomResourceDefinitions".
+ * Its objects are pruned, defaulted and validated by the schema of their version. Source: "Extend the Kubernetes API with
+ * CustomResourceDefinitions".
  */
 import type {
   CustomResourceColumnDefinition,
   CustomResourceDefinition,
   CustomResourceDefinitionVersion,
+  JSONSchemaProps,
 } from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, KEEP_ALL_METADATA, nameColumn } from './define-kind.ts';
 import { humanSince } from './duration.ts';
 import { parseJsonPath, valuesAt } from './json-path.ts';
 import type { Column, Kind, Selectable } from './kind.ts';
 import type { KubeObject } from './object.ts';
+import { type CustomShape, customShape } from './structural-schema/custom-shape.ts';
 
 /**
  * One kind for each version that is served; those that are not stored map to and from the stored one, by their apiVersion
@@ -31,6 +34,7 @@ function kindOf({ spec }: CustomResourceDefinition, version: CustomResourceDefin
   const { group, names } = spec;
   const { status, scale } = version.subresources ?? {};
   const apiVersion = `${group}/${version.name}`;
+  const custom = customShape(version.schema?.openAPIV3Schema ?? ANYTHING);
   const withoutStatus = (object: KubeObject): KubeObject => {
     const { status: _, ...rest } = object as KubeObject & { status?: unknown };
     return rest;
@@ -53,7 +57,14 @@ function kindOf({ spec }: CustomResourceDefinition, version: CustomResourceDefin
         return status ? withoutStatus(content as KubeObject) : content;
       },
       ...(status && { prepareForCreate: withoutStatus }),
-      ...(hub && { hub: { kind: hub, toHub: retyped(hub), fromHub: retyped({ group, version: version.name }) } }),
+      ...(hub && {
+        hub: { kind: hub, toHub: fitted(hub, hub.custom), fromHub: fitted({ group, version: version.name }, custom) },
+      }),
+      defaults: (object) => custom.defaults(object as unknown as KubeObject),
+      validate: (object) => custom.validate(object),
+      updateHasOwnRules: true,
+      validateUpdate: ({ next, current }) => custom.validate(next, current),
+      validateStatusUpdate: ({ next, current }) => custom.validate(next, current),
       ...(version.deprecated && {
         deprecation: version.deprecationWarning ?? `${apiVersion} ${names.kind} is deprecated`,
       }),
@@ -72,12 +83,20 @@ function kindOf({ spec }: CustomResourceDefinition, version: CustomResourceDefin
     }),
     listKind: names.listKind || `${names.kind}List`,
     facts: undefined,
+    custom,
   };
 }
 
-const retyped =
-  ({ group, version }: Pick<Kind, 'group' | 'version'>) =>
-  (object: KubeObject): KubeObject => ({ ...object, apiVersion: `${group}/${version}` });
+/** Without a schema nothing is known of the object. */
+const ANYTHING: JSONSchemaProps = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
+
+/** Conversion by strategy None: another apiVersion, and the fields that this version has. */
+function fitted({ group, version }: Pick<Kind, 'group' | 'version'>, custom: CustomShape | undefined) {
+  return (object: KubeObject): KubeObject => {
+    const retyped = { ...object, apiVersion: `${group}/${version}` };
+    return custom?.shaped(retyped) ?? retyped;
+  };
+}
 
 const selectable = (jsonPath: string): [string, Selectable<KubeObject>] => [
   jsonPath.replace(/^\./, ''),

@@ -5,6 +5,7 @@
 import type { TypeFacts } from './facts.ts';
 import type { FieldError } from './field-error.ts';
 import type { KubeObject } from './object.ts';
+import type { CustomShape } from './structural-schema/custom-shape.ts';
 
 export type Verb = 'create' | 'delete' | 'deletecollection' | 'get' | 'list' | 'patch' | 'update' | 'watch';
 
@@ -49,6 +50,8 @@ export interface Kind<T extends KubeObject = KubeObject> {
   storagePrefix: string;
   /** The shape of a built-in kind; a custom kind brings its own decoding. */
   facts: TypeFacts | undefined;
+  /** The shape of a custom kind, by the schema of its definition. */
+  custom?: CustomShape;
   /** undefined for the stored (hub) version; else how this version maps to and from it. */
   hub?: { kind: Kind; toHub(object: T): KubeObject; fromHub(object: KubeObject): T };
   /** Stored for a while only; kept short in history (events, leases). */

@@ -13,6 +13,8 @@ import { type Normalised, normalise, strictProblem, unknownFieldText } from '#ap
 import type { KubeObject } from '#api/machinery/object.ts';
 import { cloneRaw } from '#api/machinery/raw-value.ts';
 import { badRequest } from '#api/machinery/status.ts';
+import type { CustomShape } from '#api/machinery/structural-schema/custom-shape.ts';
+import { deepFreeze } from '#base/deep-freeze.ts';
 import { JSON_MEDIA_TYPE, mediaTypeOf, type RequestBody, refuseMediaType, YAML_MEDIA_TYPE } from './request-body.ts';
 import type { FieldValidation } from './verbs/write-options.ts';
 
@@ -26,6 +28,8 @@ export interface BodyType {
   group: string;
   version: string;
   kind: string;
+  /** Of custom kinds. */
+  custom?: CustomShape;
 }
 
 const MAX_DEPTH = 500;
@@ -60,6 +64,7 @@ export interface ShapedType extends BodyType {
 }
 
 export const shapedTypeOf = (type: BodyType & { facts?: TypeFacts | undefined }): ShapedType => ({
+  ...(type.custom && { custom: type.custom }),
   group: type.group,
   version: type.version,
   kind: type.kind,
@@ -77,8 +82,12 @@ export interface Reshaped {
  * An object that the server itself made (the result of a patch): the same shaping, with an error of the caller's
  * making.
  */
-export function reshape({ facts: shape }: ShapedType, value: unknown, refuse: (problem: string) => Error): Reshaped {
-  const result = shape ? normalise(facts, shape, value) : normaliseCustom(value);
+export function reshape(
+  { facts: shape, custom }: ShapedType,
+  value: unknown,
+  refuse: (problem: string) => Error,
+): Reshaped {
+  const result = shape ? normalise(facts, shape, value) : normaliseCustom(value, custom);
   if ('problem' in result) throw refuse(result.problem);
   return { object: result.object, unknownFields: result.unknownFields.map(unknownFieldText) };
 }
@@ -173,21 +182,23 @@ function shaped(type: BodyType, { value, strictErrors, isStrict }: Read, context
 
 function fitted(type: BodyType, value: unknown, shape: TypeFacts | undefined) {
   const typeMeta = { kind: type.kind, apiVersion: apiVersionOf(type) };
-  const result = shape ? normalise(facts, shape, value ?? {}) : normaliseCustom(value);
+  const result = shape ? normalise(facts, shape, value ?? {}) : normaliseCustom(value, type.custom);
   if ('problem' in result) throw unfit(type, isObject(value) ? value : {}, result.problem);
   return { object: { ...result.object, ...typeMeta }, unknownFields: result.unknownFields.map(unknownFieldText) };
 }
 
-/** Of a custom object only the metadata has a known shape; the rest is for its kind to judge. */
-function normaliseCustom(value: unknown): Normalised {
+/** The metadata has the shape that all have, the rest the one of its definition's schema. */
+function normaliseCustom(value: unknown, custom: CustomShape | undefined): Normalised {
   const copy = cloneRaw(value, MAX_DEPTH);
   if ('problem' in copy) return copy;
   if (!isObject(copy.value)) return { problem: 'json: cannot unmarshal into Go value of type map[string]interface {}' };
   const metadata = normalise(facts, facts.type('meta.v1.ObjectMeta')!, copy.value.metadata ?? {});
   if ('problem' in metadata) return metadata;
+  const object = { ...copy.value, metadata: metadata.object };
+  const pruned = custom?.prune(object) ?? { value: object, unknownFields: [] };
   return {
-    object: Object.freeze({ ...copy.value, metadata: metadata.object }),
-    unknownFields: metadata.unknownFields.map((field) => `metadata.${field}`),
+    object: deepFreeze({ ...pruned.value }),
+    unknownFields: [...metadata.unknownFields.map((field) => `metadata.${field}`), ...pruned.unknownFields],
   };
 }
 

@@ -5,7 +5,11 @@ import { nameConflictOf, statusOf, terminating } from './definition-status.ts';
 
 const definition = (names: object = {}, status?: object) =>
   ({
-    spec: { group: 'g.io', names: { plural: 'foos', singular: 'foo', kind: 'Foo', listKind: 'FooList', ...names } },
+    spec: {
+      group: 'g.io',
+      names: { plural: 'foos', singular: 'foo', kind: 'Foo', listKind: 'FooList', ...names },
+      versions: [{ name: 'v1', schema: { openAPIV3Schema: { type: 'object' } } }],
+    },
     status,
   }) as unknown as CustomResourceDefinition;
 const kind = (fields: object) =>
@@ -45,6 +49,20 @@ test('good names are accepted and established', () => {
 test('saying the same again changes no time', () => {
   const before = statusOf(definition(), undefined, 0);
   expect(statusOf(definition({}, before), undefined, 60_000)).toEqual(before);
+});
+
+test('a schema from before schemas were judged is told about until it is mended', () => {
+  const { spec } = definition();
+  const [version] = spec.versions;
+  const old = { spec: { ...spec, versions: [{ ...version, schema: { openAPIV3Schema: {} } }] } };
+  const status = statusOf(old as unknown as CustomResourceDefinition, undefined, 0);
+  expect(status.conditions?.at(-1)).toMatchObject({
+    type: 'NonStructuralSchema',
+    status: 'True',
+    reason: 'Violations',
+    message: 'spec.validation.openAPIV3Schema.type: Required value: must not be empty at the root',
+  });
+  expect(statusOf(definition({}, status), undefined, 0).conditions).toHaveLength(2);
 });
 
 test('what was established stays so when its new names are not accepted', () => {

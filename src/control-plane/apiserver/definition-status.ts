@@ -1,6 +1,7 @@
 /**
  * What the status of a CustomResourceDefinition says. Pure. Texts and reasons as upstream's, which clients wait for.
  */
+import { structuralViolations } from '#api/apiextensions/v1/definition-schemas.ts';
 import type {
   CustomResourceDefinition,
   CustomResourceDefinitionCondition,
@@ -52,11 +53,28 @@ export function statusOf(
       };
   const before = definition.status;
   const wasEstablished = before?.conditions?.some(({ type, status }) => type === 'Established' && status === 'True');
-  const changed = [accepted, ...(conflict && wasEstablished ? [] : [established])]; // never taken back: it is served
+  const violation = violationOf(definition);
+  const changed = [
+    accepted,
+    ...(conflict && wasEstablished ? [] : [established]), // never taken back: it is served
+    ...(violation ? [violation] : []),
+  ];
+  const { conditions, ...status } = withConditions(before, changed, nowMs);
   return {
-    ...withConditions(before, changed, nowMs),
+    ...status,
+    conditions: conditions?.filter(({ type }) => violation || type !== NON_STRUCTURAL) ?? [],
     ...(!conflict && { acceptedNames: definition.spec.names }),
   };
+}
+
+const NON_STRUCTURAL = 'NonStructuralSchema';
+
+/** New definitions with such a schema are refused; this is for what was stored before. */
+function violationOf(definition: CustomResourceDefinition): Condition | undefined {
+  const violations = structuralViolations(definition).map(({ field, message }) => `${field}: ${message}`);
+  if (violations.length === 0) return undefined;
+  const message = violations.length === 1 ? violations[0]! : `[${violations.join(', ')}]`;
+  return { type: NON_STRUCTURAL, status: 'True', reason: 'Violations', message };
 }
 
 const TERMINATING_TEXTS: Readonly<Record<string, string>> = {

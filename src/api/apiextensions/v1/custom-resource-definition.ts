@@ -5,6 +5,7 @@ import { duplicateValue, type FieldError, invalidValue, requiredValue } from '#a
 import type { At } from '#api/machinery/field-path.ts';
 import { follows, isImmutable, mustBeOneOf } from '#api/machinery/field-rules.ts';
 import { dns1035Label, dns1123Subdomain } from '#api/machinery/names.ts';
+import { validateSchemas } from './definition-schemas.ts';
 
 export type CustomResourceDefinition = schema.CustomResourceDefinition;
 
@@ -49,25 +50,16 @@ export const CustomResourceDefinition = defineKind<schema.CustomResourceDefiniti
     if (!next.status || !storage || stored.includes(storage)) return next;
     return { ...next, status: { ...next.status, storedVersions: [...stored, storage] } };
   },
-  validate: ({ metadata, spec }, { metadata: meta, spec: at }) => {
-    const wanted = `${spec.names.plural}.${spec.group}`;
-    return [
-      ...(metadata.name === wanted
-        ? []
-        : [invalidValue(meta.name, metadata.name, `must be spec.names.plural+"."+spec.group`)]),
-      ...validateGroup(spec.group ?? '', at.group),
-      ...mustBeOneOf(at.scope, spec.scope, ['Cluster', 'Namespaced']),
-      ...validateVersions(spec.versions, at),
-      ...validateNames(spec.names, at.names),
-      ...mustBeOneOf(at.conversion.strategy, spec.conversion.strategy, ['None', 'Webhook']),
-    ];
-  },
+  validate: (definition, at) => [...validateDefinition(definition, at), ...validateSchemas(definition.spec)],
+  updateHasOwnRules: true,
   validateUpdate: ({ next, current, at }) => {
+    const own = [...validateDefinition(next, at), ...validateSchemas(next.spec, current.spec)];
     const established = current.status?.conditions?.some(
       ({ type, status }) => type === 'Established' && status === 'True',
     );
-    if (!established) return [];
+    if (!established) return own;
     return [
+      ...own,
       ...isImmutable(at.spec.group, next.spec.group, current.spec.group),
       ...isImmutable(at.spec.scope, next.spec.scope, current.spec.scope),
       ...isImmutable(at.spec.names.kind, next.spec.names.kind, current.spec.names.kind),
@@ -77,6 +69,32 @@ export const CustomResourceDefinition = defineKind<schema.CustomResourceDefiniti
   columns: [nameColumn(), column('Created At', 'date', ({ metadata }) => metadata.creationTimestamp)],
   allowUnconditionalUpdate: false,
 });
+
+function validateDefinition(
+  { metadata, spec }: schema.CustomResourceDefinition,
+  { metadata: meta, spec: at }: At<schema.CustomResourceDefinition>,
+): FieldError[] {
+  const wanted = `${spec.names.plural}.${spec.group}`;
+  return [
+    ...(metadata.name === wanted
+      ? []
+      : [invalidValue(meta.name, metadata.name, `must be spec.names.plural+"."+spec.group`)]),
+    ...validateGroup(spec.group ?? '', at.group),
+    ...mustBeOneOf(at.scope, spec.scope, ['Cluster', 'Namespaced']),
+    ...validateVersions(spec.versions, at),
+    ...validateNames(spec.names, at.names),
+    ...mustBeOneOf(at.conversion.strategy, spec.conversion.strategy, ['None', 'Webhook']),
+    ...(spec.preserveUnknownFields
+      ? [
+          invalidValue(
+            at.preserveUnknownFields,
+            true,
+            'cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead',
+          ),
+        ]
+      : []),
+  ];
+}
 
 function validateGroup(group: string, at: At<string>): FieldError[] {
   if (!group) return [requiredValue(at)];

@@ -2,7 +2,7 @@
 import type { Authenticator } from '../authentication/authenticator.ts';
 import type { TokenIssuer } from '../authentication/token-issuer.ts';
 import { createDiscovery } from '../discovery/discovery.ts';
-import { createOpenApi, type OpenApiOptions } from '../openapi/openapi.ts';
+import { createOpenApi, type OpenApiOptions, schemaOfCustom } from '../openapi/openapi.ts';
 import type { Pipeline } from '../pipeline.ts';
 import { Forwarder, type KubeletCredentials } from '../streaming/forwarder.ts';
 import { UpgradeHandler } from '../streaming/upgrade-handler.ts';
@@ -40,7 +40,7 @@ export function serveHttp(options: ServeOptions): HttpServer {
     forwarder,
     metrics,
     discovery: createDiscovery(kinds),
-    openApi: createOpenApi(kinds, { ...openApi, version: KUBERNETES_VERSION.gitVersion }),
+    openApi: createOpenApi(kinds, { customSchema: schemaOfCustom, ...openApi, version: KUBERNETES_VERSION.gitVersion }),
     clock,
     log,
   });

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import { facts } from '#api/generated/facts.ts';
 import { apiVersionOf, type Kind, type KindRegistry } from '#api/machinery/kind.ts';
+import { publishedSchema } from '#api/machinery/structural-schema/published-schema.ts';
 import { customDefinitionName, definitionName } from './definition-name.ts';
 import { type CustomDefinition, type DefinitionSources, definitionsFor } from './definitions.ts';
 import type { Descriptions } from './descriptions.ts';
@@ -156,6 +157,10 @@ function kindsByDefinition(kinds: readonly Kind[]): (name: string) => readonly o
 
 const OBJECT_META = definitionName('meta.v1.ObjectMeta');
 const LIST_META = definitionName('meta.v1.ListMeta');
+
+/** As its definition has it: what `customSchema` is in a cluster. */
+export const schemaOfCustom = ({ custom }: Kind, version: OpenApiVersion): Schema | undefined =>
+  custom && publishedSchema(custom.schema, { version, objectMeta: refTo(OBJECT_META, version) });
 
 function customDefinitions(kind: Kind, version: OpenApiVersion, options: OpenApiOptions): [string, CustomDefinition][] {
   const name = customDefinitionName(kind);

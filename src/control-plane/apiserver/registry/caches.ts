@@ -60,7 +60,7 @@ export const hubOf = (kind: Kind): Kind => kind.hub?.kind ?? kind;
 
 /** Stored → served. */
 export const fromHub = <T extends KubeObject>(kind: Kind<T>, stored: KubeObject): T =>
-  kind.hub ? kind.hub.fromHub(stored) : (stored as T);
+  kind.hub ? kind.hub.fromHub(stored) : ((kind.custom?.shaped(stored) ?? stored) as T);
 
 /** Served → stored. */
 export const toHub = <T extends KubeObject>(kind: Kind<T>, object: T): KubeObject =>
@@ -75,7 +75,12 @@ export function formOf(kind: Kind): ServedForm {
   const { hub } = kind;
   const apiVersion = apiVersionOf(kind);
   // Custom objects may stand in the store under a version that was the stored one once.
-  const convert = hub ? hub.fromHub : kind.facts ? undefined : (stored: KubeObject) => ({ ...stored, apiVersion });
+  const shaped = kind.custom?.shaped ?? ((object: KubeObject) => object);
+  const convert = hub
+    ? hub.fromHub
+    : kind.facts
+      ? undefined
+      : (stored: KubeObject) => shaped({ ...stored, apiVersion });
   const form: ServedForm = { apiVersion, kind: kind.kind, ...(convert && { convert }) };
   forms.set(kind, form);
   return form;

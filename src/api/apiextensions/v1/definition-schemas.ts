@@ -1,0 +1,39 @@
+/** The schemas of a definition's versions, and what is wrong with them. */
+import type { CustomResourceDefinition, CustomResourceDefinitionSpec, JSONSchemaProps } from '#api/generated/schema.ts';
+import { isEqual } from '#api/machinery/equal.ts';
+import type { FieldError } from '#api/machinery/field-error.ts';
+import { validateSchema } from '#api/machinery/structural-schema/definition-rules.ts';
+import { structuralErrors } from '#api/machinery/structural-schema/structural-rules.ts';
+
+interface NamedSchema {
+  /** As upstream calls it: one schema that all versions share has a path of its own. */
+  path: string;
+  schema: JSONSchemaProps;
+}
+
+function schemasOf({ versions }: CustomResourceDefinitionSpec): NamedSchema[] {
+  const [first, ...others] = versions;
+  const schema = first?.schema?.openAPIV3Schema;
+  if (schema && others.every((version) => isEqual(version.schema?.openAPIV3Schema, schema)))
+    return [{ path: 'spec.validation.openAPIV3Schema', schema }];
+  return versions.flatMap((version, index) =>
+    version.schema?.openAPIV3Schema
+      ? [{ path: `spec.versions[${index}].schema.openAPIV3Schema`, schema: version.schema.openAPIV3Schema }]
+      : [],
+  );
+}
+
+/** `current` is what stands there before an update: a schema that it has already is not judged again. */
+export function validateSchemas(
+  spec: CustomResourceDefinitionSpec,
+  current?: CustomResourceDefinitionSpec,
+): FieldError[] {
+  const before = current ? schemasOf(current) : [];
+  return schemasOf(spec)
+    .filter(({ schema }) => !before.some((old) => isEqual(old.schema, schema)))
+    .flatMap(({ schema, path }) => validateSchema(schema, path));
+}
+
+/** Only one that was stored before schemas were judged has any. */
+export const structuralViolations = ({ spec }: CustomResourceDefinition): FieldError[] =>
+  schemasOf(spec).flatMap(({ schema, path }) => structuralErrors(schema, path));

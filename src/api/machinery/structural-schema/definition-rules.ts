@@ -1,0 +1,200 @@
+/**
+ * What a schema in a CustomResourceDefinition may say. Source: API reference of CustomResourceDefinition v1; texts as
+ * upstream.
+ */
+import { isEqual } from '../equal.ts';
+import { type FieldError, forbiddenField, invalidValue, notSupportedValue, requiredValue } from '../field-error.ts';
+import { pruneObject, pruneValue } from './prune.ts';
+import { isMap, itemsOf, type JSONSchemaProps, propertiesOf, propertyOf, valuesOf } from './schema-parts.ts';
+import { structuralErrors } from './structural-rules.ts';
+import { validateValue } from './validate-value.ts';
+
+/** Nobody writes schemas this deep or long; recursion stays small and one object's validation bounded. */
+const MAX_DEPTH = 100;
+const MAX_SCHEMAS = 20_000;
+
+/** `path` of the schema itself: `spec.validation.openAPIV3Schema`. All errors at once. */
+export function validateSchema(schema: JSONSchemaProps, path: string): FieldError[] {
+  if (isTooLarge(schema))
+    return [
+      forbiddenField(path, `must not be deeper than ${MAX_DEPTH} levels or hold more than ${MAX_SCHEMAS} schemas`),
+    ];
+  const errors = [
+    ...rootErrors(schema, path),
+    ...keywordErrors(schema, { path, mayHaveDefault: true }),
+    ...structuralErrors(schema, path),
+  ];
+  return errors.length > 0 ? errors : defaultErrors(schema, path);
+}
+
+function isTooLarge(root: JSONSchemaProps): boolean {
+  let count = 0;
+  const waiting: { schema: JSONSchemaProps; depth: number }[] = [{ schema: root, depth: 1 }];
+  for (let next = waiting.pop(); next; next = waiting.pop()) {
+    const depth = next.depth + 1;
+    if (++count > MAX_SCHEMAS || next.depth > MAX_DEPTH) return true;
+    for (const [, schema] of childrenOf(next.schema)) waiting.push({ schema, depth });
+  }
+  return false;
+}
+
+/** All schemas directly inside, with how upstream's messages call the way to them. */
+function childrenOf(schema: JSONSchemaProps): [string, JSONSchemaProps][] {
+  const { allOf = [], anyOf = [], oneOf = [], not } = schema;
+  const each = (word: string, schemas: readonly JSONSchemaProps[]) =>
+    schemas.map((one, index): [string, JSONSchemaProps] => [`.${word}[${index}]`, one]);
+  const values = valuesOf(schema);
+  const items = itemsOf(schema);
+  return [
+    ...(values ? each('', [values]).map(([, one]): [string, JSONSchemaProps] => ['.additionalProperties', one]) : []),
+    ...(not ? [['.not', not] as [string, JSONSchemaProps]] : []),
+    ...each('allOf', allOf),
+    ...each('oneOf', oneOf),
+    ...each('anyOf', anyOf),
+    ...propertiesOf(schema).map(([name, one]): [string, JSONSchemaProps] => [`.properties[${name}]`, one]),
+    ...(items ? [['.items', items] as [string, JSONSchemaProps]] : []),
+  ];
+}
+
+function rootErrors(schema: JSONSchemaProps, path: string): FieldError[] {
+  return schema.nullable ? [forbiddenField(`${path}.nullable`, 'nullable cannot be true at the root')] : [];
+}
+
+const UNSUPPORTED = [
+  'definitions',
+  'dependencies',
+  'patternProperties',
+  'additionalItems',
+  '$ref',
+  'id',
+] as const satisfies readonly (keyof JSONSchemaProps)[];
+
+const TYPES = ['array', 'boolean', 'integer', 'number', 'object', 'string'];
+
+interface Place {
+  path: string;
+  /** Not under additionalProperties, allOf, anyOf, oneOf and not. */
+  mayHaveDefault: boolean;
+}
+
+function keywordErrors(schema: JSONSchemaProps, { path, mayHaveDefault }: Place): FieldError[] {
+  const { type, additionalProperties } = schema;
+  const errors: FieldError[] = [];
+  const forbid = (word: string, why: string) => errors.push(forbiddenField(`${path}.${word}`, why));
+  if (type === 'null') forbid('type', 'type cannot be set to null, use nullable as an alternative');
+  else if (type && !TYPES.includes(type)) errors.push(notSupportedValue(`${path}.type`, type, TYPES));
+  for (const word of UNSUPPORTED) if (schema[word] !== undefined) forbid(word, `${word} is not supported`);
+  if (schema.uniqueItems)
+    forbid('uniqueItems', 'uniqueItems cannot be set to true since the runtime complexity becomes quadratic');
+  if (additionalProperties === false) forbid('additionalProperties', 'additionalProperties cannot be set to false');
+  else if (additionalProperties !== undefined && propertiesOf(schema).length > 0)
+    forbid('additionalProperties', 'additionalProperties and properties are mutual exclusive');
+  if (Array.isArray(schema.items)) forbid('items', 'items must be a schema object and not an array');
+  if (schema.default !== undefined && schema.default !== null && !mayHaveDefault) forbid('default', 'must not be set');
+  errors.push(...listErrors(schema, path), ...extensionErrors(schema, path));
+  return [
+    ...errors,
+    ...childrenOf(schema).flatMap(([word, child]) =>
+      keywordErrors(child, {
+        path: path + word,
+        mayHaveDefault: mayHaveDefault && (word === '.items' || word.startsWith('.properties[')),
+      }),
+    ),
+  ];
+}
+
+const PRESERVE = 'x-kubernetes-preserve-unknown-fields';
+
+function extensionErrors(schema: JSONSchemaProps, path: string): FieldError[] {
+  const errors: FieldError[] = [];
+  if (schema[PRESERVE] === false) errors.push(invalidValue(`${path}.${PRESERVE}`, false, 'must be true or undefined'));
+  const mapType = schema['x-kubernetes-map-type'];
+  const at = `${path}.x-kubernetes-map-type`;
+  if (mapType !== undefined && schema.type !== 'object')
+    errors.push(
+      schema.type
+        ? invalidValue(`${path}.type`, schema.type, 'must be object if x-kubernetes-map-type is specified')
+        : requiredValue(`${path}.type`, 'must be object if x-kubernetes-map-type is specified'),
+    );
+  if (mapType !== undefined && !['atomic', 'granular'].includes(mapType))
+    errors.push(notSupportedValue(at, mapType, ['atomic', 'granular']));
+  return errors;
+}
+
+function listErrors(schema: JSONSchemaProps, path: string): FieldError[] {
+  const type = schema['x-kubernetes-list-type'];
+  const keys = schema['x-kubernetes-list-map-keys'] ?? [];
+  const errors: FieldError[] = [];
+  if (type !== undefined && schema.type !== 'array')
+    errors.push(
+      schema.type
+        ? invalidValue(`${path}.type`, schema.type, 'must be array if x-kubernetes-list-type is specified')
+        : requiredValue(`${path}.type`, 'must be array if x-kubernetes-list-type is specified'),
+    );
+  if (type !== undefined && !['atomic', 'set', 'map'].includes(type))
+    errors.push(notSupportedValue(`${path}.x-kubernetes-list-type`, type, ['atomic', 'set', 'map']));
+  if (keys.length > 0 && type !== 'map')
+    errors.push(
+      type
+        ? invalidValue(`${path}.x-kubernetes-list-type`, type, 'must be map if x-kubernetes-list-map-keys is non-empty')
+        : requiredValue(`${path}.x-kubernetes-list-type`, 'must be map if x-kubernetes-list-map-keys is non-empty'),
+    );
+  return type === 'map' ? [...errors, ...mapKeyErrors(schema, keys, path)] : errors;
+}
+
+function mapKeyErrors(schema: JSONSchemaProps, keys: readonly string[], path: string): FieldError[] {
+  const at = `${path}.x-kubernetes-list-map-keys`;
+  if (keys.length === 0) return [requiredValue(at, 'must not be empty if x-kubernetes-list-type is map')];
+  const items = itemsOf(schema);
+  if (!items) return [];
+  if (items.type !== 'object')
+    return [
+      invalidValue(
+        `${path}.items.type`,
+        items.type ?? '',
+        "must be object if parent array's x-kubernetes-list-type is map",
+      ),
+    ];
+  return keys.flatMap((key, index) => {
+    const property = propertyOf(items, key);
+    if (!property) return [invalidValue(`${at}[${index}]`, key, 'entries must all be names of item properties')];
+    if (property.type === 'object' || property.type === 'array')
+      return [
+        invalidValue(
+          `${path}.items.properties[${key}].type`,
+          property.type,
+          `must be a scalar type if parent array's x-kubernetes-list-type is map`,
+        ),
+      ];
+    if (items.required?.includes(key) || property.default !== undefined) return [];
+    return [
+      requiredValue(
+        `${path}.items.properties[${key}].default`,
+        `this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property`,
+      ),
+    ];
+  });
+}
+
+/** A default must be what the schema would let a client write. */
+function defaultErrors(schema: JSONSchemaProps, path: string): FieldError[] {
+  const items = itemsOf(schema);
+  return [
+    ...(schema.default === undefined || schema.default === null ? [] : badDefault(schema, `${path}.default`)),
+    ...(items ? defaultErrors(items, `${path}.items`) : []),
+    ...propertiesOf(schema).flatMap(([name, property]) => defaultErrors(property, `${path}.properties[${name}]`)),
+  ];
+}
+
+function badDefault(schema: JSONSchemaProps, path: string): FieldError[] {
+  const { default: value } = schema;
+  const prune = schema['x-kubernetes-embedded-resource'] && isMap(value) ? pruneObject : pruneValue;
+  const pruned = prune(schema, value as Record<string, unknown>).value;
+  return [
+    ...(isEqual(pruned, value) ? [] : [invalidValue(path, value, 'must not have unknown fields')]),
+    ...validateValue(schema, { path: '', value }).map((error) => ({
+      ...error,
+      field: error.field === '<nil>' ? path : `${path}.${error.field}`,
+    })),
+  ];
+}

@@ -1,0 +1,68 @@
+/**
+ * Takes away what a schema does not name. Source: "Extend the Kubernetes API with CustomResourceDefinitions", field
+ * pruning; details as upstream's pruning algorithm.
+ */
+import {
+  isMap,
+  isTypeOrMetadata,
+  itemsOf,
+  type JSONSchemaProps,
+  type JsonMap,
+  mapFields,
+  mapItems,
+  propertyOf,
+  under,
+  valuesOf,
+} from './schema-parts.ts';
+
+/** As many are named to the client; all are taken away. */
+const MAX_UNKNOWN_FIELDS = 100;
+
+export interface Pruned<T> {
+  value: T;
+  /** Paths of what was taken away: `spec.foo`, `spec.list[0].bar`. */
+  unknownFields: readonly string[];
+}
+
+/** Of a whole object: apiVersion, kind and metadata stay. Nothing is changed in place. */
+export function pruneObject(schema: JSONSchemaProps, object: JsonMap): Pruned<JsonMap> {
+  const { value, unknownFields } = pruneValue({ ...schema, 'x-kubernetes-embedded-resource': true }, object);
+  return { value: value as JsonMap, unknownFields };
+}
+
+export function pruneValue(schema: JSONSchemaProps, value: unknown): Pruned<unknown> {
+  const unknownFields: string[] = [];
+  const forget = (path: string) => {
+    if (unknownFields.length < MAX_UNKNOWN_FIELDS) unknownFields.push(path);
+  };
+  return { value: pruned(value, schema, { path: '', forget }), unknownFields };
+}
+
+interface Place {
+  path: string;
+  forget(path: string): void;
+  /** Inside a list of a schema that keeps what it does not know. */
+  keepsUnknown?: boolean;
+}
+
+/** Without a schema (`additionalProperties: true`) scalars stay and fields go. */
+function pruned(value: unknown, schema: JSONSchemaProps | undefined, place: Place): unknown {
+  const keepsUnknown = place.keepsUnknown || schema?.['x-kubernetes-preserve-unknown-fields'] === true;
+  if (Array.isArray(value)) {
+    if (keepsUnknown && !schema) return value;
+    return mapItems(value, (item, index) =>
+      pruned(item, schema && itemsOf(schema), { ...place, keepsUnknown, path: `${place.path}[${index}]` }),
+    );
+  }
+  if (!isMap(value) || (keepsUnknown && !schema)) return value;
+  return mapFields(value, (field, name) => {
+    if (schema?.['x-kubernetes-embedded-resource'] && isTypeOrMetadata(name)) return field;
+    const inner = { path: under(place.path, name), forget: place.forget };
+    const property = schema && propertyOf(schema, name);
+    if (property) return pruned(field, property, inner);
+    if (schema?.additionalProperties) return pruned(field, valuesOf(schema), inner);
+    if (keepsUnknown) return field;
+    place.forget(inner.path);
+    return undefined;
+  });
+}
