@@ -2,7 +2,7 @@
  * One process a data directory. LMDB alone would let a second process in, whose comparisons would know nothing of what the
  * first has accepted. The lock is a file that names its owner; an owner that no longer lives does not count.
  */
-import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataDirectoryRefused } from './errors.ts';
 
@@ -37,13 +37,26 @@ function claim(path: string, mine: string): boolean {
   }
 }
 
-/** `pid start-time`: a pid alone comes round again. undefined: there is no such process. Source: proc(5), stat. */
-function identityOf(pid: number): string | undefined {
+/**
+ * `pid start-time`: a pid alone comes round again. undefined: there is no such process. Without /proc the pid has to do.
+ * Source: proc(5), stat.
+ */
+export function identityOf(pid: number, proc = '/proc'): string | undefined {
   if (!Number.isInteger(pid) || pid <= 0) return undefined;
-  const stat = readIfThere(`/proc/${pid}/stat`);
+  if (!existsSync(proc)) return lives(pid) ? `${pid} 0` : undefined;
+  const stat = readIfThere(`${proc}/${pid}/stat`);
   // The second field is the command in brackets, which may hold blanks; the start time is field 22.
   const startTime = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
   return startTime && `${pid} ${startTime}`;
+}
+
+function lives(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'; // it is another user's
+  }
 }
 
 function readIfThere(path: string): string | undefined {
