@@ -105,7 +105,7 @@ export async function readCluster(paths: ClusterPaths, name: string): Promise<Cl
   if (record.formatVersion !== FORMAT_VERSION) {
     throw new BadDataDir(
       `${paths.dataDir} is of format ${record.formatVersion}, this kedge writes format ${FORMAT_VERSION}; ` +
-        'use the kedge that made it, or remove the cluster with `down --purge`',
+        'use the kedge that made it; or, when nothing of the cluster runs, remove that folder',
     );
   }
   if (record.name !== name) {
@@ -122,7 +122,7 @@ async function readRecord({ record, dataDir }: ClusterPaths): Promise<ClusterRec
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw new BadDataDir(
-      `${dataDir}/cluster.json is not readable: ${error.message}; restore it, or use \`down --purge\``,
+      `${dataDir}/cluster.json is not readable: ${error.message}; restore it; or, when nothing of the cluster runs, remove that folder`,
     );
   }
 }
