@@ -43,6 +43,7 @@ async function runCli(program: readonly string[]): Promise<void> {
     out: (line) => void process.stdout.write(`${line}\n`),
     note: (line) => void process.stderr.write(`${line}\n`),
   };
+  process.stdout.on('error', endIfUnread);
   const kedge = new Command('kedge')
     .description('Kubernetes in TypeScript: clusters on this machine.')
     .version(VERSION)
@@ -54,6 +55,12 @@ async function runCli(program: readonly string[]): Promise<void> {
   } finally {
     clearInterval(alive);
   }
+}
+
+/** `kedge logs … | head`: who reads has seen enough, and that is no failure. Ends as a program does that SIGPIPE ends. */
+function endIfUnread(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit(128 + 13);
+  report(error);
 }
 
 /** Commands that were made elsewhere inherit nothing. */
