@@ -1,6 +1,7 @@
 /** Objects inside an object that are resources themselves must say what they are. Source: x-kubernetes-embedded-resource. */
 import { isEqual } from '../equal.ts';
 import { type FieldError, requiredValue, typeInvalid } from '../field-error.ts';
+import { collectErrors } from './collect-errors.ts';
 import { childOf, isMap, isTypeOrMetadata, itemsOf, type JSONSchemaProps } from './schema-parts.ts';
 import type { Placed } from './validate-value.ts';
 
@@ -9,11 +10,11 @@ export function validateEmbedded(schema: JSONSchemaProps, { path, value, old }: 
   if (old !== undefined && isEqual(value, old)) return [];
   if (Array.isArray(value)) {
     const items = itemsOf(schema);
-    return items ? value.flatMap((item, i) => validateOne(items, { path: `${path}[${i}]`, value: item })) : [];
+    return items ? collectErrors(value, (item, i) => validateOne(items, { path: `${path}[${i}]`, value: item })) : [];
   }
   if (!isMap(value)) return [];
   const before = isMap(old) ? old : {};
-  return Object.keys(value).flatMap((name) => {
+  return collectErrors(Object.keys(value), (name) => {
     const child = path === '' && isTypeOrMetadata(name) ? undefined : childOf(schema, name);
     const was = Object.hasOwn(before, name) ? before[name] : undefined;
     return child ? validateOne(child, { path: path ? `${path}.${name}` : name, value: value[name], old: was }) : [];

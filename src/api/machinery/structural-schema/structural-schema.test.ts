@@ -129,6 +129,16 @@ describe('values', () => {
     ]);
   });
 
+  test('a list of half a million wrong items is refused with the first of them', () => {
+    const items: JSONSchemaProps = { type: 'integer' };
+    const value = Array.from({ length: 500_000 }, () => 'a');
+    const list: JSONSchemaProps = { type: 'array', items };
+    const minimum: JSONSchemaProps = { items: { enum: ['b'] } };
+    expect(validateValue(list, { path: 'x', value })).toHaveLength(1000);
+    expect(validateValue({ ...list, allOf: [minimum] }, { path: 'x', value })).toHaveLength(1000);
+    expect(validateValue({ type: 'array', anyOf: [minimum] }, { path: 'x', value })).toHaveLength(1000);
+  });
+
   test('a pattern that would explode elsewhere takes no time', () => {
     const schema: JSONSchemaProps = { type: 'string', pattern: '^(a+)+$' };
     expect(validateValue(schema, { path: 'x', value: `${'a'.repeat(5000)}b` })).toHaveLength(1);

@@ -1,6 +1,7 @@
 /** Lists that are sets or maps hold nothing twice. Source: "API concepts", merge strategy; upstream's listtype validation. */
 import { isEqual } from '../equal.ts';
 import { duplicateValue, type FieldError } from '../field-error.ts';
+import { collectErrors } from './collect-errors.ts';
 import { childOf, isMap, itemsOf, type JSONSchemaProps, valuesOf } from './schema-parts.ts';
 import { listKeyOf, type Placed } from './validate-value.ts';
 
@@ -11,13 +12,15 @@ export function validateListTypes(schema: JSONSchemaProps, { path, value, old }:
     const items = itemsOf(schema);
     return [
       ...duplicates(schema, path, value),
-      ...(items ? value.flatMap((item, i) => validateListTypes(items, { path: `${path}[${i}]`, value: item })) : []),
+      ...(items
+        ? collectErrors(value, (item, i) => validateListTypes(items, { path: `${path}[${i}]`, value: item }))
+        : []),
     ];
   }
   if (!isMap(value)) return [];
   const before = isMap(old) ? old : {};
   const entries = valuesOf(schema) !== undefined;
-  return Object.keys(value).flatMap((name) => {
+  return collectErrors(Object.keys(value), (name) => {
     const child = childOf(schema, name);
     const at = entries ? `${path}[${name}]` : path ? `${path}.${name}` : name;
     const was = Object.hasOwn(before, name) ? before[name] : undefined;
@@ -29,7 +32,7 @@ function duplicates(schema: JSONSchemaProps, path: string, list: readonly unknow
   const type = schema['x-kubernetes-list-type'];
   if (type !== 'set' && type !== 'map') return [];
   const counts = new Map<string, number>();
-  return list.flatMap((item, index) => {
+  return collectErrors(list, (item, index) => {
     const key = type === 'map' ? listKeyOf(schema, item) : canonical(item);
     const count = (counts.get(key) ?? 0) + 1;
     counts.set(key, count);

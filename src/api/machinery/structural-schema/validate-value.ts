@@ -12,6 +12,7 @@ import {
   tooMany,
   typeInvalid,
 } from '../field-error.ts';
+import { collectErrors, MAX_ERRORS } from './collect-errors.ts';
 import { hasFormat } from './formats.ts';
 import { matchesPattern } from './pattern.ts';
 import {
@@ -33,9 +34,6 @@ export interface Placed {
   value: unknown;
   old?: unknown;
 }
-
-/** At most as many errors are said. */
-const MAX_ERRORS = 1000;
 
 export function validateValue(schema: JSONSchemaProps, placed: Placed): FieldError[] {
   return errorsOf(schema, placed).slice(0, MAX_ERRORS);
@@ -129,7 +127,9 @@ function validateList(schema: JSONSchemaProps, placed: Of<readonly unknown[]>): 
   const items = itemsOf(schema);
   const before = items && oldItems(schema, placed.old);
   const errors = items
-    ? value.flatMap((item, index) => errorsOf(items, { path: `${path}[${index}]`, value: item, old: before?.(item) }))
+    ? collectErrors(value, (item, index) =>
+        errorsOf(items, { path: `${path}[${index}]`, value: item, old: before?.(item) }),
+      )
     : [];
   const { minItems, maxItems } = schema;
   if (minItems !== undefined && value.length < minItems)
@@ -165,8 +165,8 @@ function validateMap(schema: JSONSchemaProps, placed: Of<JsonMap>): FieldError[]
   const values = valuesOf(schema);
   const entries = values ? Object.keys(value).filter((name) => !propertyOf(schema, name)) : [];
   return [
-    ...entries.flatMap((name) => errorsOf(childOf(schema, name)!, at(name))),
-    ...propertiesOf(schema).flatMap(([name, property]) =>
+    ...collectErrors(entries, (name) => errorsOf(childOf(schema, name)!, at(name))),
+    ...collectErrors(propertiesOf(schema), ([name, property]) =>
       Object.hasOwn(value, name) ? errorsOf(property, at(name)) : [],
     ),
     ...(schema.required ?? [])
@@ -197,7 +197,7 @@ function validateJunctions(schema: JSONSchemaProps, { path, value }: Placed): Fi
   if (allOf?.length) {
     const tried = results(allOf);
     const good = tried.filter(isGood).length;
-    errors.push(...tried.flat());
+    errors.push(...collectErrors(tried, (one) => one));
     if (good < tried.length)
       errors.push(whole(`validate all the schemas (allOf)${good === 0 ? '. None validated' : ''}`));
   }
