@@ -56,7 +56,8 @@ function slicer(kind: Kind, options: WatchStreamOptions): (events: readonly Cach
   const frameOf = framer(kind, options);
   if (frameOf) return (events) => slicesOf(events, frameOf);
   const form = formOf(kind);
-  return (events) => jsonSlices(events, form);
+  // Most often there is one, and as many watchers as there are get the same bytes.
+  return (events) => (events.length === 1 ? [events[0]!.frame(form)] : jsonSlices(events, form));
 }
 
 type Framer = (event: CacheEvent) => Uint8Array;
