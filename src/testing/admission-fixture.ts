@@ -1,8 +1,11 @@
 /** Every admission plugin in its usual chain, over a small cluster that tests may add to. */
+import { bodies, catalog } from '#api/catalog.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import type { Kind } from '#api/machinery/kind.ts';
+import { createKindRegistry } from '#api/machinery/kind-registry.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { deepFreeze } from '#base/deep-freeze.ts';
+import { silentLog } from '#base/log.ts';
 import { ManualClock } from '#base/manual-clock.ts';
 import { seededRandom } from '#base/random.ts';
 import type { UserInfo } from '#client/transport.ts';
@@ -25,6 +28,13 @@ export const priorityClass = (name: string, value: number, more: object = {}) =>
   ...object('PriorityClass', name, { value, preemptionPolicy: 'PreemptLowerPriority', ...more }),
   apiVersion: 'scheduling.k8s.io/v1',
 });
+
+/** What plugins get to work with that ask nobody. */
+export const withoutNetwork: Pick<AdmissionServices, 'log' | 'kinds' | 'endpoint'> = {
+  log: silentLog,
+  kinds: createKindRegistry(catalog, bodies),
+  endpoint: async ({ name }) => ({ problem: `service ${JSON.stringify(name)} not found` }),
+};
 
 export interface AdmissionFixture {
   cluster: FixedInformers;
@@ -51,6 +61,7 @@ export function admissionFixture(): AdmissionFixture {
     authorizer: { authorize: () => noOpinion() },
     clock,
     random: seededRandom(1),
+    ...withoutNetwork,
   };
   const rbac = { policyRulesOf: () => [], rulesBehind: () => [] };
   const chain = new AdmissionChain(defaultAdmission({ rbac }), services);

@@ -30,6 +30,7 @@ import { allBehaviours } from './registry/behaviours.ts';
 import { createCaches } from './registry/caches.ts';
 import type { ComponentCheck } from './registry/component-statuses.ts';
 import { ensureDefaultServiceCidr } from './registry/default-service-cidr.ts';
+import { resolveService } from './registry/resolve-service.ts';
 import type { ServiceRanges } from './registry/service.ts';
 import { repairServiceClaims } from './registry/service-claims.ts';
 import { StoredObjects } from './registry/stored-objects.ts';
@@ -117,6 +118,9 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     authorizer,
     clock,
     random,
+    log: log.child({ component: 'admission' }),
+    kinds,
+    endpoint: (service) => resolveService(service, { stored, caches, random }),
   });
   const services: VerbServices = { stored, caches, kinds, behaviours, admission, authorizer, clock, random, log };
   const pipeline = new Pipeline(services);

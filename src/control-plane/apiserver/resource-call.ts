@@ -60,6 +60,29 @@ export function admissionRequest<T extends KubeObject>(
     dryRun,
     object,
     old,
+    options: () => optionsOf(info, verb),
     warn,
+  };
+}
+
+const OPTIONS: Readonly<Record<AdmissionVerb, string>> = {
+  create: 'CreateOptions',
+  update: 'UpdateOptions',
+  delete: 'DeleteOptions',
+  connect: '',
+};
+
+/** What the query says; a delete gives its own, which may have come in the body. */
+function optionsOf({ query, verb: asked }: ResourceRequestInfo, verb: AdmissionVerb): object | undefined {
+  if (verb === 'connect') return undefined;
+  const dryRun = query.getAll('dryRun').filter((value) => value !== '');
+  const fieldManager = query.get('fieldManager');
+  const fieldValidation = query.get('fieldValidation');
+  return {
+    kind: verb === 'update' && asked === 'patch' ? 'PatchOptions' : OPTIONS[verb],
+    apiVersion: 'meta.k8s.io/v1',
+    ...(dryRun.length > 0 && { dryRun }),
+    ...(fieldManager && { fieldManager }),
+    ...(fieldValidation && { fieldValidation }),
   };
 }

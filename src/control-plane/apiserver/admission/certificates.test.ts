@@ -3,6 +3,7 @@ import type { CertificateSigningRequest } from '#api/generated/schema.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import { ManualClock } from '#base/manual-clock.ts';
 import { seededRandom } from '#base/random.ts';
+import { withoutNetwork } from '#testing/admission-fixture.ts';
 import { fixedInformers } from '#testing/fixed-informers.ts';
 import { allow, noOpinion } from '../authorization/authorizer.ts';
 import { certificateSubjectRestriction, organizationsIn } from './certificate-subject.ts';
@@ -49,6 +50,7 @@ async function attempt(may: string, request: Partial<AdmissionRequest<Certificat
     },
     clock: new ManualClock(),
     random: seededRandom(1),
+    ...withoutNetwork,
   });
   const user = { name: 'alice', groups: [] };
   await chain.validate({

@@ -9,6 +9,7 @@ import {
   object,
   pod,
   priorityClass,
+  withoutNetwork,
 } from '#testing/admission-fixture.ts';
 import type { FixedInformers } from '#testing/fixed-informers.ts';
 import { noOpinion } from '../authorization/authorizer.ts';
@@ -171,7 +172,7 @@ test('nothing is admitted before what plugins read is being followed', () => {
       return cluster.for(kind);
     },
   } as FixedInformers;
-  const services = { informers, live: cluster.live, clock, random: seededRandom(1) };
+  const services = { informers, live: cluster.live, clock, random: seededRandom(1), ...withoutNetwork };
   const plugins = defaultAdmission({ rbac: { policyRulesOf: () => [], rulesBehind: () => [] } });
   new AdmissionChain(plugins, { ...services, authorizer: { authorize: () => noOpinion() } });
   expect(new Set(followed)).toEqual(
@@ -183,6 +184,8 @@ test('nothing is admitted before what plugins read is being followed', () => {
       'StorageClass',
       'RuntimeClass',
       'IngressClass',
+      'MutatingWebhookConfiguration',
+      'ValidatingWebhookConfiguration',
     ]),
   );
 });

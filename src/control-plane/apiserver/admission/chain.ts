@@ -6,7 +6,7 @@ import { certificateApproval, certificateSigning } from './certificates.ts';
 import { defaultIngressClass } from './default-ingress-class.ts';
 import { defaultStorageClass } from './default-storage-class.ts';
 import { defaultTolerationSeconds, type TolerationSeconds } from './default-toleration-seconds.ts';
-import type { AdmissionPlugin, AdmissionRequest, AdmissionServices } from './define-admission.ts';
+import type { AdmissionPlugin, AdmissionRequest, AdmissionServices, Reinvocation } from './define-admission.ts';
 import { limitRanger, limitRangerOnClaims, limitRangerOnResize } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
@@ -17,6 +17,8 @@ import { rbacEscalation } from './rbac-escalation.ts';
 import { runtimeClass } from './runtime-class.ts';
 import { serviceAccountPlugin } from './service-account.ts';
 import { taintNodesByCondition } from './taint-nodes-by-condition.ts';
+import { mutatingWebhooks } from './webhooks/mutating-webhooks.ts';
+import { validatingWebhooks } from './webhooks/validating-webhooks.ts';
 
 export interface AdmissionOptions {
   rbac: EscalationServices['rbac'];
@@ -46,6 +48,8 @@ export const defaultAdmission = ({ rbac, tolerationSeconds }: AdmissionOptions):
   certificateSubjectRestriction,
   defaultIngressClass,
   rbacEscalation(rbac),
+  mutatingWebhooks(),
+  validatingWebhooks(),
 ];
 
 export class AdmissionChain {
@@ -61,14 +65,21 @@ export class AdmissionChain {
 
   /** The object as all mutating plugins leave it. Throws the StatusError of the first that refuses. */
   async mutate<T extends KubeObject>(request: AdmissionRequest<T>): Promise<T | undefined> {
-    let current: AdmissionRequest = request;
-    if (!current.object) return undefined;
+    if (!request.object) return undefined;
+    const first: Reinvocation = { isAgain: false, isWanted: false, kept: new Map() };
+    const object = await this.#round(request, first);
+    if (!first.isWanted) return object as T;
+    return (await this.#round({ ...request, object }, { ...first, isAgain: true })) as T;
+  }
+
+  async #round(request: AdmissionRequest, reinvocation: Reinvocation): Promise<KubeObject | undefined> {
+    let current = request;
     for (const plugin of this.#plugins) {
       if (!plugin.mutate || !plugin.handles(current)) continue;
-      const object = await plugin.mutate(current, this.#services);
+      const object = await plugin.mutate(current, this.#services, reinvocation);
       if (object !== current.object) current = { ...current, object };
     }
-    return current.object as T;
+    return current.object;
   }
 
   /** Throws the StatusError of the first plugin that refuses. */

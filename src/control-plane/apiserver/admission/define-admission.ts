@@ -2,10 +2,11 @@
  * An admission plugin: a last look at a write after it was authorised. All `mutate` of the chain run first, in order, on
  * the defaulted object; then, after validation of the object, all `validate`. Source: documentation, "Admission Control".
  */
-import type { Kind } from '#api/machinery/kind.ts';
+import type { Kind, KindRegistry } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { forbidden, type StatusError } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
+import type { Log } from '#base/log.ts';
 import type { Random } from '#base/random.ts';
 import type { Informers } from '#client/informer.ts';
 import type { UserInfo } from '#client/transport.ts';
@@ -29,6 +30,8 @@ export interface AdmissionRequest<T extends KubeObject = KubeObject> {
   object: T | undefined;
   /** What is stored; undefined for a create. */
   old: T | undefined;
+  /** CreateOptions and the like as the client gave them; undefined for a connect. */
+  options?(): object | undefined;
   /** Adds a `Warning: 299` to the answer. */
   warn?(text: string): void;
 }
@@ -42,6 +45,29 @@ export interface AdmissionServices {
   authorizer: Authorizer;
   clock: Clock;
   random: Random;
+  log: Log;
+  kinds: KindRegistry;
+  /** For what has to be asked over the network. */
+  endpoint: ServiceEndpoint;
+}
+
+/** A ready address behind a Service's port, or why there is none. */
+export type ServiceEndpoint = (service: {
+  namespace: string;
+  name: string;
+  port: number;
+}) => Promise<{ host: string; port: number } | { problem: string }>;
+
+/**
+ * The mutating plugins run once more when one of those that ask outside changed the object: others may have to look at
+ * what it made. Source: documentation, "Reinvocation policy".
+ */
+export interface Reinvocation {
+  readonly isAgain: boolean;
+  /** Set by a plugin in the first round. */
+  isWanted: boolean;
+  /** By name of plugin: what it remembers from the first round. */
+  readonly kept: Map<string, unknown>;
 }
 
 /** What an object of this resource may be of; `plural: '*'` is any, also kinds that are defined while running. */
@@ -58,7 +84,11 @@ export interface AdmissionPlugin {
   reads: readonly Kind[];
   handles(request: Pick<AdmissionRequest, 'verb' | 'kind' | 'subresource'>): boolean;
   /** Returns the object to go on with: the same one when nothing is to change. Throws StatusError to refuse. */
-  mutate?(request: AdmissionRequest, services: AdmissionServices): KubeObject | Promise<KubeObject>;
+  mutate?(
+    request: AdmissionRequest,
+    services: AdmissionServices,
+    reinvocation: Reinvocation,
+  ): KubeObject | Promise<KubeObject>;
   validate?(request: AdmissionRequest, services: AdmissionServices): void | Promise<void>;
 }
 

@@ -108,8 +108,9 @@ export class RequestHandler {
         return sendWatch(exchange, opened, { wanted, query: info.query, now: () => clock.now(), log });
       });
     }
-    const reply = await this.#dispatched(exchange, info, request);
-    if (warnings.length > 0) exchange.set('warning', warningHeaders(warnings));
+    const reply = await this.#dispatched(exchange, info, request).finally(() => {
+      if (warnings.length > 0) exchange.set('warning', warningHeaders(warnings)); // a refusal carries them too
+    });
     if ('forward' in reply) return this.#services.forwarder.forward(exchange, reply.forward);
     return sendReply(exchange, reply, { wanted, query: info.query, nowMs: clock.now() });
   }

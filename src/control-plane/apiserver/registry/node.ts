@@ -20,6 +20,7 @@ async function proxyNode(call: ResourceCall, services: VerbServices): Promise<Re
   const { scheme, id, port } = proxyTarget(call.info.name);
   const options = { kind: 'NodeProxyOptions', apiVersion: 'v1', metadata: {} } as unknown as KubeObject;
   const request = admissionRequest(call, { verb: 'connect', object: options, dryRun: false });
+  await services.admission.mutate(request);
   await services.admission.validate(request);
   const kubelet = await kubeletOf(id, services);
   const isKubelet = port === '' || Number(port) === kubelet.port;

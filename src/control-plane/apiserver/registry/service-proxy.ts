@@ -16,7 +16,9 @@ export async function proxyService(call: ResourceCall, services: VerbServices): 
   const { info } = call;
   const { scheme, id, port } = proxyTarget(info.name);
   const options = { kind: 'ServiceProxyOptions', apiVersion: 'v1', metadata: {} } as unknown as KubeObject;
-  await services.admission.validate(admissionRequest(call, { verb: 'connect', object: options, dryRun: false }));
+  const request = admissionRequest(call, { verb: 'connect', object: options, dryRun: false });
+  await services.admission.mutate(request);
+  await services.admission.validate(request);
   const service = await services.stored.get(Service, { namespace: info.namespace, name: id });
   if (!service) throw notFound(Service, id);
   const endpoint = await endpointOf(service, port, services);

@@ -33,7 +33,7 @@ export async function removeStored<T extends KubeObject>(
       const current = stored!;
       refuseUnmetPreconditions(kind, current, options); //    409 Conflict
       const request = admissionRequest(call, { verb: 'delete', old: current, dryRun });
-      await services.admission.validate({ ...request, name: at.name }); // 403 Forbidden
+      await services.admission.validate({ ...request, name: at.name, options: () => asSent(options) }); // 403 Forbidden
       return deletionOf({ kind, behaviour, current, options, nowMs: services.clock.now() });
     },
   });
@@ -44,6 +44,12 @@ export async function removeStored<T extends KubeObject>(
   if (behaviour?.returnsDeleted) return { code: 200, object, kind };
   return { code: 200, object: successStatus(kind, object) };
 }
+
+const asSent = (options: DeleteOptions): object => ({
+  ...options,
+  kind: 'DeleteOptions',
+  apiVersion: 'meta.k8s.io/v1',
+});
 
 const successStatus = (kind: Kind, { metadata }: KubeObject): object => ({
   kind: 'Status',

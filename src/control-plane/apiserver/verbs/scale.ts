@@ -62,9 +62,12 @@ function withReplicasOf({ kind, info }: ResourceCall, scale: Scale, current: Kub
     throw invalid({ group: SCALE.group, kind: SCALE.kind }, info.name, [
       invalidValue('spec.replicas', replicas, 'must be greater than or equal to 0'),
     ]);
-  const next = withField(current, fieldsOf(kind.scale!.replicas), replicas) as KubeObject;
+  const next = withReplicas(kind, current, replicas);
   return uid ? { ...next, metadata: { ...next.metadata, uid } } : next;
 }
+
+export const withReplicas = (kind: Kind, object: KubeObject, replicas: number): KubeObject =>
+  withField(object, fieldsOf(kind.scale!.replicas), replicas) as KubeObject;
 
 export function scaleOf(kind: Kind, object: KubeObject): Scale {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;

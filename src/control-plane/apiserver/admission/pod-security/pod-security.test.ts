@@ -6,6 +6,7 @@ import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { ManualClock } from '#base/manual-clock.ts';
 import { seededRandom } from '#base/random.ts';
+import { withoutNetwork } from '#testing/admission-fixture.ts';
 import { fixedInformers } from '#testing/fixed-informers.ts';
 import { noOpinion } from '../../authorization/authorizer.ts';
 import { AdmissionChain } from '../chain.ts';
@@ -182,6 +183,7 @@ describe('in a namespace', () => {
       authorizer: { authorize: () => noOpinion() },
       clock: new ManualClock(),
       random: seededRandom(1),
+      ...withoutNetwork,
     });
     const request = {
       verb: 'create',

@@ -1,0 +1,107 @@
+import { expect, test } from 'vitest';
+import { ConfigMap } from '#api/core/v1/config-map.ts';
+import { ManualClock } from '#base/manual-clock.ts';
+import { seededRandom } from '#base/random.ts';
+import { withoutNetwork } from '#testing/admission-fixture.ts';
+import { fixedInformers } from '#testing/fixed-informers.ts';
+import { noOpinion } from '../../authorization/authorizer.ts';
+import type { AdmissionRequest, AdmissionServices } from '../define-admission.ts';
+import { type Call, callWebhook } from './call-webhook.ts';
+import { hooksOf, type WebhookConfiguration } from './hook-source.ts';
+import { type Answer, type Post, WebhookClient } from './webhook-client.ts';
+
+class FixedClient extends WebhookClient {
+  readonly posts: Post[] = [];
+  readonly #answer: (post: Post) => Answer;
+
+  constructor(answer: (post: Post) => Answer) {
+    super();
+    this.#answer = answer;
+  }
+
+  override async post(post: Post): Promise<Answer> {
+    this.posts.push(post);
+    return this.#answer(post);
+  }
+}
+
+const informers = fixedInformers();
+const services: AdmissionServices = {
+  informers,
+  live: informers.live,
+  authorizer: { authorize: () => noOpinion() },
+  clock: new ManualClock(),
+  random: seededRandom(1),
+  ...withoutNetwork,
+};
+const call = (webhook: object, request: Partial<AdmissionRequest> = {}, mayPatch = false): Call => ({
+  hook: hooksOf([
+    {
+      metadata: { name: 'c' },
+      webhooks: [{ name: 'h.example.com', admissionReviewVersions: ['v1'], sideEffects: 'None', ...webhook }],
+    } as unknown as WebhookConfiguration,
+  ])[0]!,
+  as: ConfigMap,
+  mayPatch,
+  request: {
+    verb: 'create',
+    kind: ConfigMap,
+    namespace: 'a',
+    name: 'x',
+    subresource: '',
+    user: { name: 'alice', groups: [] },
+    dryRun: false,
+    object: undefined,
+    old: undefined,
+    ...request,
+  },
+});
+const allowing = new FixedClient(({ body }) => {
+  const { apiVersion, kind, request } = JSON.parse(body) as Record<string, never> & { request: { uid: string } };
+  return { text: JSON.stringify({ apiVersion, kind, response: { uid: request.uid, allowed: true } }) };
+});
+
+test.each(['None', 'NoneOnDryRun'])('with side effects %s it is asked about a dry run', async (sideEffects) => {
+  const allowed = await callWebhook(call({ sideEffects }, { dryRun: true }), allowing, services);
+  expect(allowed).toMatchObject({ patch: undefined });
+});
+
+test.each(['Some', 'Unknown'])('with side effects %s a dry run is refused, unheard', async (sideEffects) => {
+  const silent = new FixedClient(() => ({ problem: 'never asked' }));
+  const asked = callWebhook(call({ sideEffects, failurePolicy: 'Ignore' }, { dryRun: true }), silent, services);
+  await expect(asked).rejects.toMatchObject({
+    code: 400,
+    message: 'admission webhook "h.example.com" does not support dry run',
+  });
+  expect(silent.posts).toEqual([]);
+});
+
+test('it is asked in the first version of its own that is known', async () => {
+  const posts = allowing.posts.length;
+  await callWebhook(call({ admissionReviewVersions: ['v2', 'v1beta1', 'v1'] }), allowing, services);
+  expect(JSON.parse(allowing.posts[posts]!.body)).toMatchObject({ apiVersion: 'admission.k8s.io/v1beta1' });
+  await expect(callWebhook(call({ admissionReviewVersions: ['v2'] }), allowing, services)).rejects.toThrow(
+    'webhook does not accept known AdmissionReview versions',
+  );
+});
+
+test('one that only validates may not return a patch', async () => {
+  const eager = new FixedClient(({ body }) => {
+    const { apiVersion, kind, request } = JSON.parse(body) as Record<string, never> & { request: { uid: string } };
+    const response = { uid: request.uid, allowed: true, patchType: 'JSONPatch', patch: 'W10=' };
+    return { text: JSON.stringify({ apiVersion, kind, response }) };
+  });
+  await expect(callWebhook(call({}), eager, services)).rejects.toThrow(
+    'received invalid webhook response: validating webhook may not return response.patch',
+  );
+  expect(await callWebhook(call({}, {}, true), eager, services)).toMatchObject({ patch: '[]' });
+});
+
+test('a call that failed refuses, unless the webhook may be passed over', async () => {
+  const broken = new FixedClient(() => ({ problem: 'EOF' }));
+  await expect(callWebhook(call({ failurePolicy: 'Fail' }), broken, services)).rejects.toMatchObject({
+    code: 500,
+    message: 'Internal error occurred: failed calling webhook "h.example.com": failed to call webhook: EOF',
+  });
+  expect(await callWebhook(call({ failurePolicy: 'Ignore' }), broken, services)).toBeUndefined();
+});

@@ -1,0 +1,76 @@
+/**
+ * Asks one webhook and keeps to what it said. Source: documentation, "Dynamic Admission Control"; texts as upstream's
+ * plugin/webhook and webhook/errors, because clients match them.
+ */
+import type { Kind } from '#api/machinery/kind.ts';
+import { badRequest, internalError, StatusError, type StatusReason } from '#api/machinery/status.ts';
+import { randomUuid } from '#base/random.ts';
+import type { AdmissionRequest, AdmissionServices } from '../define-admission.ts';
+import type { Hook } from './hook-source.ts';
+import { type Review, reviewOf, reviewVersion, type Verdict, verdictOf } from './review.ts';
+import type { WebhookClient } from './webhook-client.ts';
+
+export interface Call {
+  hook: Hook;
+  /** The kind to show the object as. */
+  as: Kind;
+  request: AdmissionRequest;
+  mayPatch: boolean;
+}
+
+export interface Allowed {
+  patch: string | undefined;
+  shown: Review['shown'];
+}
+
+const DEFAULT_SECONDS = 10;
+const NO_SIDE_EFFECTS: ReadonlySet<string> = new Set(['None', 'NoneOnDryRun']);
+
+/**
+ * undefined when the call failed and the webhook may be passed over. Throws the StatusError of a denial, and
+ * InternalError for a failed call of a webhook that must be heard.
+ */
+export async function callWebhook(
+  call: Call,
+  client: WebhookClient,
+  services: AdmissionServices,
+): Promise<Allowed | undefined> {
+  const { hook, as, request, mayPatch } = call;
+  const { name, sideEffects, admissionReviewVersions, clientConfig, timeoutSeconds = DEFAULT_SECONDS } = hook.webhook;
+  if (request.dryRun && !NO_SIDE_EFFECTS.has(sideEffects))
+    throw badRequest(`admission webhook ${JSON.stringify(name)} does not support dry run`);
+  const version = reviewVersion(admissionReviewVersions);
+  if (!version)
+    return failed(
+      call,
+      'could not create admission objects: webhook does not accept known AdmissionReview versions (v1, v1beta1)',
+      services,
+    );
+  const review = reviewOf(request, { uid: randomUuid(services.random), version, as });
+  const answer = await client.post({ config: clientConfig, body: review.body, timeoutSeconds }, services);
+  if ('problem' in answer) return failed(call, `failed to call webhook: ${answer.problem}`, services);
+  const verdict = verdictOf(answer.text, review, { mayPatch });
+  if ('problem' in verdict) return failed(call, `received invalid webhook response: ${verdict.problem}`, services);
+  for (const text of verdict.warnings) request.warn?.(text);
+  if (!verdict.allowed) throw denied(name, verdict);
+  return { patch: verdict.patch, shown: review.shown };
+}
+
+/** Throws unless the webhook may be passed over. */
+function failed({ hook: { webhook } }: Call, why: string, { log }: AdmissionServices): undefined {
+  const { name, failurePolicy } = webhook;
+  if (failurePolicy !== 'Ignore') throw internalError(`failed calling webhook ${JSON.stringify(name)}: ${why}`);
+  log.warn('passed over a webhook whose call failed', { webhook: name, why });
+  return undefined;
+}
+
+/** Refusing is an error whatever code it came with. */
+function denied(webhook: string, { status }: Verdict): StatusError {
+  const { code = 0, reason = '', message, details } = status;
+  const why = message || reason;
+  return new StatusError(
+    reason as StatusReason | '',
+    `admission webhook ${JSON.stringify(webhook)} denied the request${why ? `: ${why}` : ' without explanation'}`,
+    { code: Number.isInteger(code) && code >= 400 && code <= 599 ? code : 400, ...(details && { details }) },
+  );
+}

@@ -1,0 +1,95 @@
+/** MutatingAdmissionWebhook: whom the MutatingWebhookConfigurations name, one after the other. */
+import { MutatingWebhookConfiguration } from '#api/admissionregistration/v1/mutating-webhook-configuration.ts';
+import { Namespace } from '#api/core/v1/namespace.ts';
+import { isEqual } from '#api/machinery/equal.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
+import type { AdmissionPlugin, AdmissionRequest, AdmissionServices, Reinvocation } from '../define-admission.ts';
+import { callWebhook } from './call-webhook.ts';
+import { type Hook, HookSource } from './hook-source.ts';
+import { isExempt, matchedKind } from './matching.ts';
+import { patchedObject } from './patched-object.ts';
+import { unshown } from './shown-object.ts';
+import { WebhookClient } from './webhook-client.ts';
+
+const NAME = 'MutatingAdmissionWebhook';
+
+export function mutatingWebhooks(): AdmissionPlugin {
+  const source = new HookSource(MutatingWebhookConfiguration);
+  const client = new WebhookClient();
+  return {
+    name: NAME,
+    reads: [MutatingWebhookConfiguration, Namespace],
+    handles: ({ kind }) => !isExempt(kind),
+    mutate(request, services, reinvocation) {
+      const hooks = source.of(services.informers);
+      if (hooks.length === 0) return request.object!;
+      return changedByAll(request, { hooks, client, services, reinvocation });
+    },
+    /** A delete has nothing to change, so it comes only here; these webhooks may refuse it. */
+    async validate(request, services) {
+      const hooks = request.verb === 'delete' ? source.of(services.informers) : [];
+      for (const hook of hooks) await changedBy(hook, request, { client, services });
+    },
+  };
+}
+
+interface Round {
+  hooks: readonly Hook[];
+  client: WebhookClient;
+  services: AdmissionServices;
+  reinvocation: Reinvocation;
+}
+
+/** What is remembered from the first round of the chain to the second. */
+interface Memory {
+  /** Ids of webhooks that want to be asked again if others change the object after them. */
+  asked: Set<string>;
+  due: Set<string>;
+  output: KubeObject | undefined;
+}
+
+async function changedByAll(request: AdmissionRequest, { hooks, reinvocation, ...tools }: Round): Promise<KubeObject> {
+  const memory = memoryOf(reinvocation);
+  if (reinvocation.isAgain && !isEqual(memory.output, request.object)) allAreDue(memory);
+  let current = request;
+  for (const hook of hooks) {
+    if (reinvocation.isAgain && !memory.due.has(hook.id)) continue;
+    const outcome = await changedBy(hook, current, tools);
+    if (!outcome) continue;
+    if (outcome.object !== current.object) {
+      allAreDue(memory);
+      reinvocation.isWanted = true;
+      current = { ...current, object: outcome.object };
+    }
+    if (hook.webhook.reinvocationPolicy === 'IfNeeded') memory.asked.add(hook.id);
+  }
+  memory.output = current.object;
+  return current.object!;
+}
+
+function memoryOf({ kept }: Reinvocation): Memory {
+  const known = kept.get(NAME) as Memory | undefined;
+  if (known) return known;
+  const memory: Memory = { asked: new Set(), due: new Set(), output: undefined };
+  kept.set(NAME, memory);
+  return memory;
+}
+
+function allAreDue(memory: Memory): void {
+  for (const id of memory.asked) memory.due.add(id);
+  memory.asked.clear();
+}
+
+/** undefined when the webhook does not look at this request; the same object when it changed nothing. */
+async function changedBy(
+  hook: Hook,
+  request: AdmissionRequest,
+  { client, services }: Pick<Round, 'client' | 'services'>,
+): Promise<{ object: KubeObject | undefined } | undefined> {
+  const as = await matchedKind(hook, request, services);
+  if (!as) return undefined;
+  const allowed = await callWebhook({ hook, as, request, mayPatch: true }, client, services);
+  if (allowed?.patch === undefined) return { object: request.object };
+  const patched = patchedObject(allowed, { webhook: hook.webhook.name, as, request });
+  return { object: isEqual(patched, allowed.shown) ? request.object : unshown(patched, request, as) };
+}

@@ -1,0 +1,37 @@
+/** ValidatingAdmissionWebhook: whom the ValidatingWebhookConfigurations name, all at once; they change nothing. */
+import { ValidatingWebhookConfiguration } from '#api/admissionregistration/v1/validating-webhook-configuration.ts';
+import { Namespace } from '#api/core/v1/namespace.ts';
+import type { AdmissionPlugin, AdmissionRequest, AdmissionServices } from '../define-admission.ts';
+import { type Call, callWebhook } from './call-webhook.ts';
+import { type Hook, HookSource } from './hook-source.ts';
+import { isExempt, matchedKind } from './matching.ts';
+import { WebhookClient } from './webhook-client.ts';
+
+export function validatingWebhooks(): AdmissionPlugin {
+  const source = new HookSource(ValidatingWebhookConfiguration);
+  const client = new WebhookClient();
+  return {
+    name: 'ValidatingAdmissionWebhook',
+    reads: [ValidatingWebhookConfiguration, Namespace],
+    handles: ({ kind }) => !isExempt(kind),
+    validate(request, services) {
+      const hooks = source.of(services.informers);
+      if (hooks.length > 0) return heardAll(request, hooks, { client, services });
+    },
+  };
+}
+
+/** Throws what the first (in their order) of those that refused said, when all have answered. */
+async function heardAll(
+  request: AdmissionRequest,
+  hooks: readonly Hook[],
+  { client, services }: { client: WebhookClient; services: AdmissionServices },
+): Promise<void> {
+  const calls: Call[] = [];
+  for (const hook of hooks) {
+    const as = await matchedKind(hook, request, services);
+    if (as) calls.push({ hook, as, request, mayPatch: false });
+  }
+  const outcomes = await Promise.allSettled(calls.map((call) => callWebhook(call, client, services)));
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+}
