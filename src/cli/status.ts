@@ -47,7 +47,7 @@ export function linesOf(status: ClusterStatus): string[] {
       process,
       state,
       pid ? `process ${pid}` : '',
-      restarts > 0 ? `started again ${restarts} times` : '',
+      restarts > 0 ? `started again ${restarts === 1 ? 'once' : `${restarts} times`}` : '',
     ]),
   ];
   const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
