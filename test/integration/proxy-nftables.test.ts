@@ -1,9 +1,12 @@
 /** The rules against a real kernel, in network namespaces of the test's own: a client, a node, two pods. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { render } from '#network/proxy/elements.ts';
+import type { Pod } from '#api/generated/schema.ts';
+import { type Rendered, render } from '#network/proxy/elements.ts';
+import { renderHostPorts } from '#network/proxy/host-ports.ts';
 import { ProxyTable } from '#network/proxy/proxy-table.ts';
 import type { ServicePort } from '#network/proxy/service-port.ts';
+import { pod } from '#testing/builders.ts';
 
 const canMakeNamespaces = process.getuid?.() === 0 && has('nft') && has('ip');
 if (process.env['CI'] === 'true' && !canMakeNamespaces) throw new Error('needs root, nftables and iproute2');
@@ -25,8 +28,9 @@ const table = new ProxyTable({
   serviceRanges: ['10.96.0.0/16'],
   ownAddresses: [],
 });
-function serve(ports: ServicePort[]): void {
-  const transaction = table.commandsFor(new Map([['service default/web', render(ports)]]));
+const serve = (ports: ServicePort[]) => apply('service default/web', render(ports));
+function apply(what: string, rendered: Rendered): void {
+  const transaction = table.commandsFor(new Map([[what, rendered]]));
   inside('node', 'nft', ['-f', '-'], `${transaction.commands.join('\n')}\n`);
   transaction.applied();
 }
@@ -76,7 +80,7 @@ beforeAll(() => {
   wire('pod1', 'veth1', '10.244.1.2', '10.244.1.1');
   wire('pod2', 'veth2', '10.244.1.3', '10.244.1.1');
   inside('node', 'ip', ['route', 'add', 'default', 'via', '172.31.9.1', 'dev', 'uplink']);
-  inside('node', 'sysctl', ['-qw', 'net.ipv4.ip_forward=1']);
+  inside('node', 'sysctl', ['-qw', 'net.ipv4.ip_forward=1', 'net.ipv4.conf.all.route_localnet=1']);
   for (const pod of ['pod1', 'pod2']) {
     const script = `require('net').createServer(s=>s.on('error',()=>0).end('${pod} '+s.remoteAddress.replace('::ffff:',''))).listen(8080,'0.0.0.0',()=>console.log('up'))`;
     servers.push(
@@ -118,6 +122,37 @@ test.skipIf(!canMakeNamespaces)('a real kernel sends Service traffic to the endp
   serve([web()]);
   expect(ask('pod1', '10.96.0.20', 80)).toMatch(/^pod[12] /);
 });
+
+test.skipIf(!canMakeNamespaces)(
+  "a host port of the node's loopback is reached from the node, and from nowhere else",
+  () => {
+    const podWithPort = pod('local', {
+      containers: [{ name: 'main', ports: [{ containerPort: 8080, hostPort: 54_323, hostIP: '127.0.0.1' }] }],
+    });
+    const rendered = renderHostPorts({ ...podWithPort, status: { podIPs: [{ ip: '10.244.1.2' }] } } as Pod, 'ipv4');
+    if (!rendered) throw new Error('nothing is rendered');
+    apply('pod default/local', rendered);
+    expect(ask('node', '127.0.0.1', 54_323)).toMatch(/^pod1 10\.244\.1\.1$|^pod1 172\.31\.9\.2$/); // the node's address, so that it answers
+    expect(ask('client', '172.31.9.2', 54_323)).not.toContain('pod1');
+
+    // A neighbour sends for the loopback address over the wire.
+    inside('client', 'sysctl', ['-qw', 'net.ipv4.conf.all.route_localnet=1']);
+    for (const local of ['127.0.0.0/8', '127.0.0.1']) {
+      inside('client', 'ip', ['route', 'delete', 'local', local, 'table', 'local']);
+    }
+    inside('client', 'ip', ['route', 'add', '127.0.0.1/32', 'via', '172.31.9.2', 'src', '172.31.9.1']);
+    const count = 'iifname "uplink" ip daddr 127.0.0.0/8 counter';
+    const behind = '{ type filter hook prerouting priority mangle; }';
+    inside(
+      'node',
+      'nft',
+      ['-f', '-'],
+      `add table ip seen\nadd chain ip seen c ${behind}\nadd rule ip seen c ${count}\n`,
+    );
+    expect(ask('client', '127.0.0.1', 54_323)).toBe('timeout');
+    expect(inside('node', 'nft', ['list', 'table', 'ip', 'seen'])).toContain('counter packets 0 ');
+  },
+);
 
 function has(command: string): boolean {
   try {

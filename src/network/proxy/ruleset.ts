@@ -33,6 +33,9 @@ export function baseCommands(context: TableContext): string[] {
   ];
   const own = context.ownAddresses.length > 0 ? [`${ip} daddr { ${context.ownAddresses.join(', ')} } return`] : [];
   const dispatch = ['jump services'];
+  // Nodes route their loopback addresses, for host ports that are bound to them (route_localnet). What comes over a wire
+  // for such an address is a neighbour's attempt to get at what listens there (CVE-2020-8558).
+  const guard = family === 'ipv4' ? [`iifname != "lo" ip daddr ${loopback(family)} drop`] : [];
   const refuse = ['ct state new jump unserved'];
   return [
     `add table ${table}`,
@@ -53,6 +56,7 @@ export function baseCommands(context: TableContext): string[] {
       `${ip} daddr @cluster-ips goto refuse`, // an address of a Service, but none of its ports
       ...context.serviceRanges.map((range) => `${ip} daddr ${range} drop`),
     ]),
+    ...chain('guard', '{ type filter hook prerouting priority raw; }', guard),
     ...chain('prerouting', '{ type nat hook prerouting priority dstnat; }', dispatch),
     ...chain('output', '{ type nat hook output priority -100; }', dispatch),
     ...chain('filter-input', '{ type filter hook input priority -10; }', refuse),
@@ -61,6 +65,7 @@ export function baseCommands(context: TableContext): string[] {
     ...chain('postrouting', '{ type nat hook postrouting priority srcnat; }', [
       `meta mark & ${MASQUERADE_MARK} != 0 meta mark set meta mark ^ ${MASQUERADE_MARK} masquerade fully-random`,
       `ct status dnat ${ip} saddr . ${ip} daddr @hairpin masquerade fully-random`,
+      ...(family === 'ipv4' ? [`ct status dnat ip saddr ${loopback(family)} masquerade fully-random`] : []),
     ]),
   ];
 }

@@ -18,5 +18,7 @@ export async function ensureNodeNetwork(layout: NodeLayout, holder: Holder, mtu:
     ...plan.hostAddresses.map((host) => `route replace default via ${host}`),
   ];
   await run(entered(holder, ['ip', '-batch', '-']), { input: `${batch.join('\n')}\n` });
-  await run(entered(holder, ['tee', '/proc/sys/net/ipv4/ip_forward']), { input: '1' });
+  // The second: a host port may be bound to 127.0.0.1, and its answers come from a pod. kube-proxy's rules guard the rest.
+  const switches = ['ip_forward', 'conf/all/route_localnet'].map((name) => `/proc/sys/net/ipv4/${name}`);
+  await run(entered(holder, ['tee', ...switches]), { input: '1' });
 }
