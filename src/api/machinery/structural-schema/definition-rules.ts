@@ -21,7 +21,7 @@ export function validateSchema(schema: JSONSchemaProps, path: string): FieldErro
     ];
   const errors = [
     ...rootErrors(schema, path),
-    ...keywordErrors(schema, { path, mayHaveDefault: true }),
+    ...keywordErrors(schema, { path, isRoot: true }),
     ...structuralErrors(schema, path),
   ];
   return errors.length > 0 ? errors : defaultErrors(schema, path);
@@ -73,34 +73,46 @@ const TYPES = ['array', 'boolean', 'integer', 'number', 'object', 'string'];
 
 interface Place {
   path: string;
-  /** Not under additionalProperties, allOf, anyOf, oneOf and not. */
-  mayHaveDefault: boolean;
+  isRoot?: boolean;
+  insideMetadata?: boolean;
+  /** Why there may be no default here. */
+  noDefault?: string;
 }
 
-function keywordErrors(schema: JSONSchemaProps, { path, mayHaveDefault }: Place): FieldError[] {
+function keywordErrors(schema: JSONSchemaProps, place: Place): FieldError[] {
   const { type, additionalProperties } = schema;
+  const { path, noDefault } = place;
   const errors: FieldError[] = [];
   const forbid = (word: string, why: string) => errors.push(forbiddenField(`${path}.${word}`, why));
-  if (type === 'null') forbid('type', 'type cannot be set to null, use nullable as an alternative');
-  else if (type && !TYPES.includes(type)) errors.push(notSupportedValue(`${path}.type`, type, TYPES));
+  if (type && !TYPES.includes(type)) errors.push(notSupportedValue(`${path}.type`, type, TYPES));
+  if (isSet(schema.default) && noDefault) forbid('default', `must not be set ${noDefault}`);
   for (const word of UNSUPPORTED) if (schema[word] !== undefined) forbid(word, `${word} is not supported`);
+  if (type === 'null') forbid('type', 'type cannot be set to null, use nullable as an alternative');
+  if (Array.isArray(schema.items)) forbid('items', 'items must be a schema object and not an array');
+  if (place.insideMetadata && schema['x-kubernetes-embedded-resource'])
+    forbid('x-kubernetes-embedded-resource', 'must not be used inside of resource meta');
   if (schema.uniqueItems)
     forbid('uniqueItems', 'uniqueItems cannot be set to true since the runtime complexity becomes quadratic');
-  if (additionalProperties === false) forbid('additionalProperties', 'additionalProperties cannot be set to false');
-  else if (additionalProperties !== undefined && propertiesOf(schema).length > 0)
+  if (additionalProperties !== undefined && additionalProperties !== true && propertiesOf(schema).length > 0)
     forbid('additionalProperties', 'additionalProperties and properties are mutual exclusive');
-  if (Array.isArray(schema.items)) forbid('items', 'items must be a schema object and not an array');
-  if (schema.default !== undefined && schema.default !== null && !mayHaveDefault) forbid('default', 'must not be set');
-  errors.push(...listErrors(schema, path), ...extensionErrors(schema, path));
   return [
     ...errors,
-    ...childrenOf(schema).flatMap(([word, child]) =>
-      keywordErrors(child, {
-        path: path + word,
-        mayHaveDefault: mayHaveDefault && (word === '.items' || word.startsWith('.properties[')),
-      }),
-    ),
+    ...listErrors(schema, path),
+    ...extensionErrors(schema, path),
+    ...childrenOf(schema).flatMap(([word, child]) => keywordErrors(child, placeOf(schema, word, place))),
   ];
+}
+
+const isSet = (value: unknown): boolean => value !== undefined && value !== null;
+
+function placeOf(schema: JSONSchemaProps, word: string, { isRoot, ...place }: Place): Place {
+  const inner: Place = { ...place, path: place.path + word };
+  const [, name] = /^\.properties\[(apiVersion|kind|metadata)\]$/.exec(word) ?? [];
+  if (name && (isRoot || schema['x-kubernetes-embedded-resource']))
+    return { ...inner, insideMetadata: true, ...(isRoot && { noDefault: `in top-level ${name}` }) };
+  if (word === '.additionalProperties' && place.insideMetadata)
+    return { ...inner, noDefault: 'inside additionalProperties applying to object metadata' };
+  return inner;
 }
 
 const PRESERVE = 'x-kubernetes-preserve-unknown-fields';
@@ -139,14 +151,29 @@ function listErrors(schema: JSONSchemaProps, path: string): FieldError[] {
         ? invalidValue(`${path}.x-kubernetes-list-type`, type, 'must be map if x-kubernetes-list-map-keys is non-empty')
         : requiredValue(`${path}.x-kubernetes-list-type`, 'must be map if x-kubernetes-list-map-keys is non-empty'),
     );
+  if (type === 'set' || type === 'map') errors.push(...itemErrors(schema, type, `${path}.items`));
   return type === 'map' ? [...errors, ...mapKeyErrors(schema, keys, path)] : errors;
+}
+
+function itemErrors(schema: JSONSchemaProps, type: 'set' | 'map', path: string): FieldError[] {
+  const items = itemsOf(schema);
+  const errors: FieldError[] = [];
+  const ATOMIC = 'must be atomic as item of a list with x-kubernetes-list-type=set';
+  const [list, map] = [items?.['x-kubernetes-list-type'], items?.['x-kubernetes-map-type']];
+  if (type === 'set' && items?.type === 'array' && list !== undefined && list !== 'atomic')
+    errors.push(invalidValue(`${path}.x-kubernetes-list-type`, list, ATOMIC));
+  if (type === 'set' && items?.type === 'object' && map !== 'atomic')
+    errors.push(invalidValue(`${path}.x-kubernetes-map-type`, list ?? null, ATOMIC));
+  if (items?.nullable)
+    errors.push(forbiddenField(`${path}.nullable`, `cannot be nullable when x-kubernetes-list-type is ${type}`));
+  return errors;
 }
 
 function mapKeyErrors(schema: JSONSchemaProps, keys: readonly string[], path: string): FieldError[] {
   const at = `${path}.x-kubernetes-list-map-keys`;
-  if (keys.length === 0) return [requiredValue(at, 'must not be empty if x-kubernetes-list-type is map')];
   const items = itemsOf(schema);
-  if (!items) return [];
+  if (keys.length === 0) return [requiredValue(at, 'must not be empty if x-kubernetes-list-type is map')];
+  if (!items) return [requiredValue(`${path}.items`, 'must have a schema if x-kubernetes-list-type is map')];
   if (items.type !== 'object')
     return [
       invalidValue(
@@ -155,32 +182,41 @@ function mapKeyErrors(schema: JSONSchemaProps, keys: readonly string[], path: st
         "must be object if parent array's x-kubernetes-list-type is map",
       ),
     ];
-  return keys.flatMap((key, index) => {
-    const property = propertyOf(items, key);
-    if (!property) return [invalidValue(`${at}[${index}]`, key, 'entries must all be names of item properties')];
-    if (property.type === 'object' || property.type === 'array')
-      return [
-        invalidValue(
-          `${path}.items.properties[${key}].type`,
-          property.type,
-          `must be a scalar type if parent array's x-kubernetes-list-type is map`,
-        ),
-      ];
-    if (items.required?.includes(key) || property.default !== undefined) return [];
-    return [
+  return keys.flatMap((key, index) => [
+    ...keyErrors(items, key, path),
+    ...(propertyOf(items, key) ? [] : [invalidValue(at, keys, 'entries must all be names of item properties')]),
+    ...(keys.indexOf(key) < index ? [invalidValue(at, keys, 'must not contain duplicate entries')] : []),
+  ]);
+}
+
+function keyErrors(items: JSONSchemaProps, key: string, path: string): FieldError[] {
+  const property = propertyOf(items, key);
+  if (!property) return [];
+  const at = `${path}.items.properties[${key}]`;
+  const errors: FieldError[] = [];
+  if (property.type === 'object' || property.type === 'array')
+    errors.push(
+      invalidValue(`${at}.type`, items.type, "must be a scalar type if parent array's x-kubernetes-list-type is map"),
+    );
+  if (!items.required?.includes(key) && !isSet(property.default))
+    errors.push(
       requiredValue(
-        `${path}.items.properties[${key}].default`,
-        `this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property`,
+        `${at}.default`,
+        'this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property',
       ),
-    ];
-  });
+    );
+  if (property.nullable)
+    errors.push(
+      forbiddenField(`${at}.nullable`, 'this property is in x-kubernetes-list-map-keys, so it cannot be nullable'),
+    );
+  return errors;
 }
 
 /** A default must be what the schema would let a client write. */
 function defaultErrors(schema: JSONSchemaProps, path: string): FieldError[] {
   const items = itemsOf(schema);
   return [
-    ...(schema.default === undefined || schema.default === null ? [] : badDefault(schema, `${path}.default`)),
+    ...(!isSet(schema.default) ? [] : badDefault(schema, `${path}.default`)),
     ...(items ? defaultErrors(items, `${path}.items`) : []),
     ...propertiesOf(schema).flatMap(([name, property]) => defaultErrors(property, `${path}.properties[${name}]`)),
   ];

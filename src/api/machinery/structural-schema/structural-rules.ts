@@ -32,7 +32,7 @@ function shapeErrors(schema: JSONSchemaProps, path: string, level: Level): Field
     ...(schema.type === 'array' && !items ? [requiredValue(`${path}.items`, 'must be specified')] : []),
     ...(items ? shapeErrors(items, `${path}.items`, 'items') : []),
     ...propertiesOf(schema).flatMap(([name, property]) => shapeErrors(property, keyed(path, name), 'field')),
-    ...(schema.additionalProperties && level === 'root'
+    ...(schema.additionalProperties !== undefined && level === 'root'
       ? [forbiddenField(`${path}.additionalProperties`, 'must not be used at the root')]
       : []),
     ...(values ? shapeErrors(values, `${path}.additionalProperties`, 'field') : []),

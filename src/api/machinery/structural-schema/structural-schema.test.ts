@@ -318,6 +318,36 @@ describe('schemas', () => {
       ],
     ],
     [
+      "a default of what is the server's",
+      { type: 'object', properties: { kind: { type: 'string', default: 'K' } } },
+      [`${at}.properties[kind].default: Forbidden: must not be set in top-level kind`],
+    ],
+    [
+      'a default in the values of a map',
+      spec({
+        type: 'object',
+        additionalProperties: { type: 'object', properties: { a: { type: 'string', default: 'x' } } },
+      }),
+      [],
+    ],
+    [
+      'a list that is a map by an optional field and a set of maps',
+      fields({
+        map: {
+          type: 'array',
+          'x-kubernetes-list-type': 'map',
+          'x-kubernetes-list-map-keys': ['k', 'none'],
+          items: { type: 'object', properties: { k: { type: 'string' } } },
+        },
+        set: { type: 'array', 'x-kubernetes-list-type': 'set', items: { type: 'object' } },
+      }),
+      [
+        `${at}.properties[spec].properties[map].items.properties[k].default: Required value: this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property`,
+        `${at}.properties[spec].properties[map].x-kubernetes-list-map-keys: Invalid value: ["k","none"]: entries must all be names of item properties`,
+        `${at}.properties[spec].properties[set].items.x-kubernetes-map-type: Invalid value: null: must be atomic as item of a list with x-kubernetes-list-type=set`,
+      ],
+    ],
+    [
       'a default with unknown fields',
       fields({ a: { type: 'object', properties: {}, default: { b: 1 } } }),
       [`${at}.properties[spec].properties[a].default: Invalid value: {"b":1}: must not have unknown fields`],
