@@ -26,6 +26,12 @@ const definition = (versions: object[]) =>
 
 const stored = version('v1', {
   storage: true,
+  schema: {
+    openAPIV3Schema: {
+      type: 'object',
+      properties: { spec: { type: 'object', properties: { colour: { type: 'string' }, width: { type: 'integer' } } } },
+    },
+  },
   subresources: {
     status: {},
     scale: {

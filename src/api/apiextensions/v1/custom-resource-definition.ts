@@ -1,11 +1,13 @@
 /** CustomResourceDefinition: a kind that is made while the cluster runs. Source: API reference, apiextensions.k8s.io/v1. */
 import type * as schema from '#api/generated/schema.ts';
 import { column, defineKind, KEEP_ALL_METADATA, nameColumn } from '#api/machinery/define-kind.ts';
+import { isEqual } from '#api/machinery/equal.ts';
 import { duplicateValue, type FieldError, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
 import { follows, isImmutable, mustBeOneOf } from '#api/machinery/field-rules.ts';
 import { dns1035Label, dns1123Subdomain } from '#api/machinery/names.ts';
 import { validateSchemas } from './definition-schemas.ts';
+import { validateSelectableFields } from './selectable-fields.ts';
 
 export type CustomResourceDefinition = schema.CustomResourceDefinition;
 
@@ -50,10 +52,18 @@ export const CustomResourceDefinition = defineKind<schema.CustomResourceDefiniti
     if (!next.status || !storage || stored.includes(storage)) return next;
     return { ...next, status: { ...next.status, storedVersions: [...stored, storage] } };
   },
-  validate: (definition, at) => [...validateDefinition(definition, at), ...validateSchemas(definition.spec)],
+  validate: (definition, at) => [
+    ...validateDefinition(definition, at),
+    ...validateSchemas(definition.spec),
+    ...validateSelectableFields(definition.spec),
+  ],
   updateHasOwnRules: true,
   validateUpdate: ({ next, current, at }) => {
-    const own = [...validateDefinition(next, at), ...validateSchemas(next.spec, current.spec)];
+    const own = [
+      ...validateDefinition(next, at),
+      ...validateSchemas(next.spec, current.spec),
+      ...(isEqual(next.spec.versions, current.spec.versions) ? [] : validateSelectableFields(next.spec)),
+    ];
     const established = current.status?.conditions?.some(
       ({ type, status }) => type === 'Established' && status === 'True',
     );
