@@ -296,6 +296,17 @@ test.each([
   expect((await client.list(ConfigMap, { namespace: 'default' })).items).toEqual([]);
 });
 
+test('a patch that takes the namespace away, or gives a uid, changes neither', async () => {
+  answers['/mutate'] = () =>
+    patching([
+      { op: 'remove', path: '/metadata/namespace' },
+      { op: 'add', path: '/metadata/uid', value: 'mine' },
+    ]);
+  await configure('mutating', [hook('/mutate')]);
+  const { metadata } = await create('placed');
+  expect(metadata).toMatchObject({ namespace: 'default', uid: expect.stringMatching(/^[0-9a-f-]{36}$/) });
+});
+
 test('a patch of __proto__ reaches neither the object nor anything else', async () => {
   answers['/mutate'] = () => ({
     allowed: true,

@@ -22,19 +22,19 @@ export function mutatingWebhooks(): AdmissionPlugin {
     handles: ({ kind }) => !isExempt(kind),
     mutate(request, services, reinvocation) {
       const hooks = source.of(services.informers);
-      if (hooks.length === 0) return request.object!;
-      return changedByAll(request, { hooks, client, services, reinvocation });
+      if (hooks?.length === 0) return request.object!;
+      return changedByAll(request, { source, client, services, reinvocation });
     },
     /** A delete has nothing to change, so it comes only here; these webhooks may refuse it. */
-    async validate(request, services) {
-      const hooks = request.verb === 'delete' ? source.of(services.informers) : [];
-      for (const hook of hooks) await changedBy(hook, request, { client, services });
+    validate(request, services) {
+      if (request.verb !== 'delete' || source.of(services.informers)?.length === 0) return;
+      return heardByAll(request, { source, client, services });
     },
   };
 }
 
 interface Round {
-  hooks: readonly Hook[];
+  source: HookSource<MutatingWebhookConfiguration>;
   client: WebhookClient;
   services: AdmissionServices;
   reinvocation: Reinvocation;
@@ -48,13 +48,21 @@ interface Memory {
   output: KubeObject | undefined;
 }
 
-async function changedByAll(request: AdmissionRequest, { hooks, reinvocation, ...tools }: Round): Promise<KubeObject> {
+async function heardByAll(request: AdmissionRequest, round: Omit<Round, 'reinvocation'>): Promise<void> {
+  const { source, services } = round;
+  const hooks = source.of(services.informers) ?? (await source.whenSynced(request, services));
+  for (const hook of hooks) await changedBy(hook, request, round);
+}
+
+async function changedByAll(request: AdmissionRequest, { reinvocation, ...round }: Round): Promise<KubeObject> {
+  const { source, services } = round;
+  const hooks = source.of(services.informers) ?? (await source.whenSynced(request, services));
   const memory = memoryOf(reinvocation);
   if (reinvocation.isAgain && !isEqual(memory.output, request.object)) allAreDue(memory);
   let current = request;
   for (const hook of hooks) {
     if (reinvocation.isAgain && !memory.due.has(hook.id)) continue;
-    const outcome = await changedBy(hook, current, tools);
+    const outcome = await changedBy(hook, current, round);
     if (!outcome) continue;
     if (outcome.object !== current.object) {
       allAreDue(memory);

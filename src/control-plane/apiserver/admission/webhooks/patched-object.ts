@@ -29,8 +29,8 @@ export function patchedObject(
     throw internalError(`admission webhook ${JSON.stringify(webhook)} attempted to change the type of the object`);
   const { object } = reshape(type, patched, (problem) => internalError(problem));
   const result = { ...object, apiVersion: type.apiVersion, kind: type.kind } as unknown as KubeObject;
-  refuseOtherPlace(result, request);
-  return isOf(as, result) ? as.defaults(result) : result;
+  const placed = inPlace(result, request);
+  return isOf(as, placed) ? as.defaults(placed) : placed;
 }
 
 function applied(shown: KubeObject, patch: string): Json {
@@ -44,8 +44,10 @@ function applied(shown: KubeObject, patch: string): Json {
   }
 }
 
-function refuseOtherPlace({ metadata }: KubeObject, { kind, namespace }: AdmissionRequest): void {
-  const isPlaced = kind.scope === 'Namespaced' && Boolean(metadata?.namespace);
-  if (isPlaced && metadata.namespace !== namespace)
+/** A namespace that was taken out is put back. */
+function inPlace(object: KubeObject, { kind, namespace }: AdmissionRequest): KubeObject {
+  if (kind.scope !== 'Namespaced' || object.metadata?.namespace === namespace) return object;
+  if (object.metadata?.namespace)
     throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+  return { ...object, metadata: { ...object.metadata, namespace } };
 }

@@ -3,7 +3,7 @@ import { ValidatingWebhookConfiguration } from '#api/admissionregistration/v1/va
 import { Namespace } from '#api/core/v1/namespace.ts';
 import type { AdmissionPlugin, AdmissionRequest, AdmissionServices } from '../define-admission.ts';
 import { type Call, callWebhook } from './call-webhook.ts';
-import { type Hook, HookSource } from './hook-source.ts';
+import { HookSource } from './hook-source.ts';
 import { isExempt, matchedKind } from './matching.ts';
 import { WebhookClient } from './webhook-client.ts';
 
@@ -15,18 +15,21 @@ export function validatingWebhooks(): AdmissionPlugin {
     reads: [ValidatingWebhookConfiguration, Namespace],
     handles: ({ kind }) => !isExempt(kind),
     validate(request, services) {
-      const hooks = source.of(services.informers);
-      if (hooks.length > 0) return heardAll(request, hooks, { client, services });
+      if (source.of(services.informers)?.length === 0) return;
+      return heardByAll(request, { source, client, services });
     },
   };
 }
 
+interface Tools {
+  source: HookSource<ValidatingWebhookConfiguration>;
+  client: WebhookClient;
+  services: AdmissionServices;
+}
+
 /** Throws what the first (in their order) of those that refused said, when all have answered. */
-async function heardAll(
-  request: AdmissionRequest,
-  hooks: readonly Hook[],
-  { client, services }: { client: WebhookClient; services: AdmissionServices },
-): Promise<void> {
+async function heardByAll(request: AdmissionRequest, { source, client, services }: Tools): Promise<void> {
+  const hooks = source.of(services.informers) ?? (await source.whenSynced(request, services));
   const calls: Call[] = [];
   for (const hook of hooks) {
     const as = await matchedKind(hook, request, services);
