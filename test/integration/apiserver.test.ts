@@ -207,18 +207,28 @@ describe.each(['inside the process', 'over TLS'] as const)('%s', (way) => {
     expect(patched.data).not.toHaveProperty('k0');
   });
 
-  test('server-side apply is refused as a media type that is not known yet', async () => {
-    await client.create(ConfigMap, configMap('a'));
-    const error = await refusal(
+  test('server-side apply makes, changes, and is refused without a manager or over somebody else', async () => {
+    const apply = (data: Record<string, string>, query: string) =>
       client.transport.request({
         method: 'PATCH',
-        path: '/api/v1/namespaces/default/configmaps/a',
+        path: `/api/v1/namespaces/default/configmaps/a${query}`,
         contentType: 'application/apply-patch+yaml',
-        object: {},
-      }),
+        object: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a' }, data },
+      });
+    const unnamed = await refusal(apply({ a: '1' }, ''));
+    expect(unnamed.code).toBe(422);
+    expect(unnamed.message).toBe(
+      'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch',
     );
-    expect(error.code).toBe(415);
-    expect(error.message).toMatch(/^the body of the request was in an unknown format - accepted media types include: /);
+    expect((await apply({ a: '1', b: '1' }, '?fieldManager=one')).code).toBe(201);
+    expect((await apply({ a: '1' }, '?fieldManager=one')).object).toMatchObject({ data: { a: '1' } });
+    const conflict = await refusal(apply({ a: '2' }, '?fieldManager=two'));
+    expect(conflict).toMatchObject({ code: 409, reason: 'Conflict' });
+    expect(conflict.message).toBe('Apply failed with 1 conflict: conflict with "one": .data.a');
+    expect((await apply({ a: '2' }, '?fieldManager=two&force=true')).code).toBe(200);
+    const { data, metadata } = await client.get(ConfigMap, { namespace: 'default', name: 'a' });
+    expect(data).toEqual({ a: '2' });
+    expect(metadata.managedFields?.map(({ manager }) => manager)).toEqual(['two']);
   });
 
   test('a delete removes at once, and answers with what was deleted', async () => {

@@ -18,6 +18,7 @@ export function inProcessPipeline(pipeline: Pipeline): RequestPipeline {
         method,
         path,
         user,
+        userAgent: agentOf(user.name),
         warn: (text) => warnings.push(text),
         ...(body && { body }),
         ...(signal && { signal }),
@@ -32,6 +33,10 @@ export function inProcessPipeline(pipeline: Pipeline): RequestPipeline {
     },
   };
 }
+
+/** Upstream runs all controllers in one program, whatever account each has. */
+const agentOf = (user: string): string =>
+  user.startsWith('system:serviceaccount:kube-system:') ? 'kube-controller-manager' : (user.split(':').pop() ?? user);
 
 function objectOf(reply: Reply): unknown {
   if ('page' in reply) return listOf(reply.kind, reply.page);

@@ -22,6 +22,8 @@ export interface IncomingRequest {
   user: UserInfo;
   body?: RequestBody;
   signal?: AbortSignal;
+  /** Names who writes when the request does not name a fieldManager. */
+  userAgent?: string;
   warn?(text: string): void;
 }
 
@@ -90,6 +92,7 @@ const callOf = (kind: Kind, info: ResourceRequestInfo, request: IncomingRequest)
   user: request.user,
   body: request.body,
   signal: request.signal,
+  ...(request.userAgent && { userAgent: request.userAgent }),
   warn: request.warn ?? (() => undefined),
 });
 

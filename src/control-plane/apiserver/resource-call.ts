@@ -15,6 +15,7 @@ export interface ResourceCall<T extends KubeObject = KubeObject> {
   user: UserInfo;
   body: RequestBody | undefined;
   signal: AbortSignal | undefined;
+  userAgent?: string;
   /** Adds a `Warning: 299`. */
   warn(text: string): void;
 }

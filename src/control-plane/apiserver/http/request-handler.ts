@@ -99,6 +99,7 @@ export class RequestHandler {
       method: info.method,
       path: exchange.url,
       user,
+      userAgent: exchange.header('user-agent'),
       warn: (text) => warnings.push(text),
     };
     const wanted = this.#wantedBy(exchange, info); // 406

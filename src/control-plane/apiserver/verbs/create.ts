@@ -10,6 +10,7 @@ import { decodeObject } from '../decode-object.ts';
 import type { Prepared, VerbServices } from '../registry/behaviour.ts';
 import { AlongsideTaken } from '../registry/stored-objects.ts';
 import { admissionRequest, objectReply, type Reply, type ResourceCall } from '../resource-call.ts';
+import { withManagedFieldsOfUpdate } from './field-management.ts';
 import { inNamespace, needsNameGeneration, withIdentity, withoutSystemFields } from './object-identity.ts';
 import { writeOptionsOf } from './write-options.ts';
 
@@ -23,7 +24,8 @@ export async function create<T extends KubeObject>(call: ResourceCall<T>, servic
   const { dryRun, fieldValidation } = writeOptionsOf(info.query, 'CreateOptions'); //      422 Invalid
   const submitted = decodeObject(kind, call.body, { fieldValidation, warn: call.warn }); // 400 BadRequest, 415
   const placed = inNamespace(kind, withoutSystemFields(submitted), info.namespace); //     400 BadRequest
-  const request = admissionRequest(call, { verb: 'create', object: placed, dryRun });
+  const tracked = withManagedFieldsOfUpdate(call, { live: undefined, next: placed }, services);
+  const request = admissionRequest(call, { verb: 'create', object: tracked, dryRun });
   const admitted = (await services.admission.mutate(request)) as T; //                     403 Forbidden
   return createAdmitted(call, { admitted, dryRun }, services);
 }

@@ -19,14 +19,16 @@ export const JSON_PATCH = 'application/json-patch+json';
 export const MERGE_PATCH = 'application/merge-patch+json';
 export const STRATEGIC_MERGE_PATCH = 'application/strategic-merge-patch+json';
 
+export const APPLY_PATCH = 'application/apply-patch+yaml';
+
 /** The patched object, shaped and frozen. Throws BadRequest, Invalid. */
 export type Patch = (current: object, options: DecodeOptions) => Record<string, unknown>;
 
 /** Throws UnsupportedMediaType and BadRequest. */
 export function readPatch(type: ShapedType, body: RequestBody | undefined): Patch {
   const mediaType = mediaTypeOf(body?.contentType);
-  const accepted = [JSON_PATCH, MERGE_PATCH, ...(type.facts ? [STRATEGIC_MERGE_PATCH] : [])];
-  if (!body || !accepted.includes(mediaType)) throw refuseMediaType(accepted);
+  const accepted = [JSON_PATCH, MERGE_PATCH, ...(type.facts ? [STRATEGIC_MERGE_PATCH] : []), APPLY_PATCH];
+  if (!body || mediaType === APPLY_PATCH || !accepted.includes(mediaType)) throw refuseMediaType(accepted);
   const { value, duplicates } = readJson(body);
   if (mediaType !== JSON_PATCH && !isJsonObject(value)) throw badRequest('Invalid JSON Document');
   const apply = applierOf(type, mediaType, value);

@@ -4,12 +4,13 @@
  */
 
 import { invalidValue } from '#api/machinery/field-error.ts';
-import type { KubeObject, ObjectMeta } from '#api/machinery/object.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
 import { conflict, internalError, invalid, modified } from '#api/machinery/status.ts';
 import { deepFreeze } from '#base/deep-freeze.ts';
 import type { Prepared, VerbServices } from '../registry/behaviour.ts';
 import { AlongsideTaken, type Change, keyIn } from '../registry/stored-objects.ts';
 import { admissionRequest, locationOf, objectReply, type Reply, type ResourceCall } from '../resource-call.ts';
+import { withManagedFieldsOfUpdate, withTimesOfNoChange } from './field-management.ts';
 
 const MAX_ALLOCATION_ATTEMPTS = 16;
 
@@ -17,6 +18,8 @@ export interface StoredUpdate<T> {
   /** What the client wants in place of `current`. May throw StatusError. */
   next: (current: T) => T | Promise<T>;
   dryRun: boolean;
+  /** `next` keeps account itself of who manages which field. */
+  isApply?: boolean;
 }
 
 export async function updateStored<T extends KubeObject>(
@@ -40,12 +43,13 @@ export async function updateStored<T extends KubeObject>(
 
 async function changeOf<T extends KubeObject>(
   call: ResourceCall<T>,
-  { next, current, dryRun }: StoredUpdate<T> & { current: T },
+  { next, current, dryRun, isApply }: StoredUpdate<T> & { current: T },
   services: VerbServices,
 ): Promise<Change<T>> {
   const { kind, info } = call;
   const behaviour = services.behaviours.of(kind);
-  const wanted = withoutManagedFields(await next(current));
+  const submitted = await next(current);
+  const wanted = isApply ? submitted : withManagedFieldsOfUpdate(call, { live: current, next: submitted }, services);
   refuseOtherUid(call, wanted, current); //                                                409 Conflict
   const request = admissionRequest(call, { verb: 'update', object: wanted, old: current, dryRun });
   const admitted = ((await services.admission.mutate(request)) ?? wanted) as T; //         403 Forbidden
@@ -54,7 +58,8 @@ async function changeOf<T extends KubeObject>(
     behaviour?.beforeUpdate && info.subresource !== 'status'
       ? ((await behaviour.beforeUpdate(versioned, current, { services, user: call.user, dryRun })) as Prepared<T>)
       : { object: versioned };
-  const object = deepFreeze(kind.prepareForUpdate(prepared.object, current, info.subresource));
+  const changed = kind.prepareForUpdate(prepared.object, current, info.subresource);
+  const object = deepFreeze(withTimesOfNoChange(changed, current));
   const errors = kind.validateUpdate(object, current, info.subresource);
   if (errors.length > 0) throw invalid(kind, object.metadata.name, errors); //             422 Invalid
   if (info.subresource === '') for (const text of kind.warnings(object, current)) call.warn(text);
@@ -95,10 +100,4 @@ function refuseOtherUid<T extends KubeObject>({ kind, info }: ResourceCall<T>, n
     info.name,
     `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: ${why}`,
   );
-}
-
-function withoutManagedFields<T extends KubeObject>(object: T): T {
-  if (!object.metadata.managedFields) return object;
-  const { managedFields: _, ...metadata } = object.metadata;
-  return { ...object, metadata: metadata as ObjectMeta };
 }

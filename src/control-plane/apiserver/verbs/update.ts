@@ -6,6 +6,7 @@ import { decodeObject } from '../decode-object.ts';
 import type { VerbServices } from '../registry/behaviour.ts';
 import { admissionRequest, locationOf, type Reply, type ResourceCall } from '../resource-call.ts';
 import { createAdmitted } from './create.ts';
+import { withManagedFieldsOfUpdate } from './field-management.ts';
 import { inNamespace, refuseOtherName, withoutSystemFields } from './object-identity.ts';
 import { updateStored } from './stored-update.ts';
 import { writeOptionsOf } from './write-options.ts';
@@ -19,7 +20,9 @@ export async function update<T extends KubeObject>(call: ResourceCall<T>, servic
 
   if (kind.allowCreateOnUpdate && info.subresource === '' && !(await services.stored.get(kind, locationOf(call)))) {
     try {
-      return await createByUpdate(call, { object, dryRun }, services);
+      const next = withoutSystemFields(object);
+      const tracked = withManagedFieldsOfUpdate(call, { live: undefined, next }, services);
+      return await createUnasked(call, { object: tracked, dryRun }, services);
     } catch (error) {
       if (!hasReason(error, 'AlreadyExists')) throw error; // somebody created it meanwhile: then it is an update
     }
@@ -27,7 +30,8 @@ export async function update<T extends KubeObject>(call: ResourceCall<T>, servic
   return updateStored(call, { next: () => object, dryRun }, services); //                  404, 409, 422, 403
 }
 
-async function createByUpdate<T extends KubeObject>(
+/** By a request that is no create: whoever made it has to be allowed to create as well. Throws AlreadyExists, Forbidden. */
+export async function createUnasked<T extends KubeObject>(
   call: ResourceCall<T>,
   { object, dryRun }: { object: T; dryRun: boolean },
   services: VerbServices,
@@ -36,7 +40,7 @@ async function createByUpdate<T extends KubeObject>(
   const attributes = { ...info, user, verb: 'create' };
   const { decision, reason } = await services.authorizer.authorize(attributes);
   if (decision !== 'allow') throw forbiddenBy(attributes, reason);
-  const request = admissionRequest(call, { verb: 'create', object: withoutSystemFields(object), dryRun });
+  const request = admissionRequest(call, { verb: 'create', object, dryRun });
   const admitted = (await services.admission.mutate(request)) as T;
   return createAdmitted(call, { admitted, dryRun }, services);
 }

@@ -1,0 +1,156 @@
+/** What a change did to an object: the places it set, and those it took away. Source: structured-merge-diff, typed/compare. */
+import { isEqual } from '../equal.ts';
+import { type FieldSet, fieldSetOf, MEMBER } from './field-set.ts';
+import { itemsByElement, type Shape } from './field-shape.ts';
+
+export interface Comparison {
+  /** Added or set to something else. */
+  touched: FieldSet | undefined;
+  removed: FieldSet | undefined;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+type Below = Record<string, FieldSet>;
+
+const NOTHING: Comparison = { touched: undefined, removed: undefined };
+const SET: Comparison = { touched: MEMBER, removed: undefined };
+const ABSENT: Fields = Object.freeze({});
+const NO_ITEMS: readonly unknown[] = [];
+
+/** `isWatched` says which of the root's fields count. */
+export function compareObjects(
+  before: object,
+  after: object,
+  shape: Shape,
+  isWatched: (field: string) => boolean,
+): Comparison {
+  if (shape.form !== 'struct' && shape.form !== 'map') return NOTHING;
+  return compareFields(before as Fields, after as Fields, shape, isWatched);
+}
+
+function compareValues(before: unknown, after: unknown, shape: Shape): Comparison {
+  if (before === after) return NOTHING;
+  if (before === undefined) return { touched: allOf(after, shape), removed: undefined };
+  if (after === undefined) return { touched: undefined, removed: allOf(before, shape) };
+  switch (shape.form) {
+    case 'leaf':
+      return isEqual(before, after) ? NOTHING : SET;
+    case 'struct':
+    case 'map':
+      if (isDeducedScalar(before, shape) || isDeducedScalar(after, shape))
+        return isEqual(before, after) ? NOTHING : SET;
+      return compareFields(fieldsOf(before), fieldsOf(after), shape);
+    default:
+      return compareItems(listOf(before), listOf(after), shape);
+  }
+}
+
+/** Of a type that is not known, a value may be anything. */
+const isDeducedScalar = (value: unknown, shape: Shape): boolean =>
+  shape.form === 'map' && (typeof value !== 'object' || Array.isArray(value));
+
+const fieldsOf = (value: unknown): Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : ABSENT;
+const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : NO_ITEMS);
+const own = (fields: Fields, name: string): unknown =>
+  Object.hasOwn(fields, name) ? (fields[name] ?? undefined) : undefined;
+
+function compareFields(
+  before: Fields,
+  after: Fields,
+  shape: Shape & { form: 'struct' | 'map' },
+  isWatched?: (field: string) => boolean,
+): Comparison {
+  const touched: Below = {};
+  const removed: Below = {};
+  const compare = (name: string, was: unknown, is: unknown, of: Shape) => {
+    const part = compareValues(was, is, of);
+    if (part.touched) touched[`f:${name}`] = part.touched;
+    if (part.removed) removed[`f:${name}`] = part.removed;
+  };
+  if (shape.form === 'struct') {
+    for (const field of shape.fields) {
+      const was = own(before, field.name) ?? field.zero;
+      const is = own(after, field.name) ?? field.zero;
+      if (was !== is && isWatched?.(field.name) !== false) compare(field.name, was, is, field.shape);
+    }
+  } else {
+    for (const name of namesOf(before, after)) {
+      if (isWatched?.(name) === false) continue;
+      compare(name, own(before, name), own(after, name), shape.known.get(name) ?? shape.others);
+    }
+  }
+  return { touched: fieldSetOf(false, touched), removed: fieldSetOf(false, removed) };
+}
+
+function namesOf(before: Fields, after: Fields): string[] {
+  const names = Object.keys(after);
+  for (const name of Object.keys(before)) if (!Object.hasOwn(after, name)) names.push(name);
+  return names.sort();
+}
+
+function compareItems(
+  before: readonly unknown[],
+  after: readonly unknown[],
+  shape: Shape & { form: 'items' | 'set' },
+): Comparison {
+  const touched: Below = {};
+  const removed: Below = {};
+  const was = itemsByElement(before, shape);
+  const is = itemsByElement(after, shape);
+  for (const element of [...new Set([...was.keys(), ...is.keys()])].sort()) {
+    const part = compareSame(was.get(element), is.get(element), shape);
+    if (part.touched) touched[element] = part.touched;
+    if (part.removed) removed[element] = part.removed;
+  }
+  return { touched: fieldSetOf(false, touched), removed: fieldSetOf(false, removed) };
+}
+
+/** Items under one element: one, unless a client wrote what should be unique more than once. */
+function compareSame(
+  was: unknown[] | undefined,
+  is: unknown[] | undefined,
+  shape: Shape & { form: 'items' | 'set' },
+): Comparison {
+  const item: Shape = shape.form === 'set' ? { form: 'leaf' } : shape.item;
+  if ((was?.length ?? 1) === 1 && (is?.length ?? 1) === 1) return compareValues(was?.[0], is?.[0], item);
+  if (!was) return SET;
+  if (!is) return { touched: undefined, removed: MEMBER };
+  return isEqual(was, is) ? NOTHING : SET;
+}
+
+/** Every place of a value that is new (or gone) as a whole, the value itself too. On the way of every create, so it is kept quick. */
+function allOf(value: unknown, shape: Shape): FieldSet {
+  if (shape.form === 'leaf' || typeof value !== 'object' || value === null) return MEMBER;
+  const all: Below = { '.': MEMBER };
+  const isEmpty = Array.isArray(value) ? addItems(all, value, shape) : addFields(all, value as Fields, shape);
+  return isEmpty ? MEMBER : all;
+}
+
+/** Whether there was nothing to add. */
+function addFields(all: Below, fields: Fields, shape: Shape): boolean {
+  let isEmpty = true;
+  const add = (element: string, part: unknown, of: Shape) => {
+    if (part === undefined || part === null) return;
+    all[element] = allOf(part, of);
+    isEmpty = false;
+  };
+  if (shape.form === 'struct')
+    for (const name of Object.keys(fields).sort()) {
+      const field = shape.byName.get(name);
+      if (field) add(field.element, fields[name], field.shape);
+    }
+  else if (shape.form === 'map')
+    for (const name of Object.keys(fields).sort()) add(`f:${name}`, fields[name], shape.known.get(name) ?? shape.others);
+  return isEmpty;
+}
+
+function addItems(all: Below, list: readonly unknown[], shape: Shape): boolean {
+  if (shape.form !== 'items' && shape.form !== 'set') return true;
+  const items = itemsByElement(list, shape);
+  for (const element of items.size > 1 ? [...items.keys()].sort() : items.keys()) {
+    const same = items.get(element)!;
+    all[element] = shape.form === 'set' || same.length > 1 ? MEMBER : allOf(same[0], shape.item);
+  }
+  return list.length === 0;
+}

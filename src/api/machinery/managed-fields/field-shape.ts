@@ -1,0 +1,153 @@
+/**
+ * How server-side apply sees a value: what is one value to it, and what has parts of its own that can belong to
+ * different managers. Built-in kinds have it from their facts; of a custom object only the metadata is known, the rest
+ * is deduced: objects have parts, lists are one value. Source: "Server-Side Apply", merge strategy.
+ */
+import type { FieldFacts, Facts, Scalar, TypeFacts, TypeRef } from '../facts.ts';
+
+export type Shape =
+  /** One value. */
+  | { form: 'leaf' }
+  | { form: 'struct'; fields: readonly FieldShape[]; byName: ReadonlyMap<string, FieldShape> }
+  /** Objects of any field: `others` is the shape of what is not in `known`. `isStruct`: it stands for a type that is not known. */
+  | { form: 'map'; known: ReadonlyMap<string, Shape>; others: Shape; isStruct: boolean }
+  | { form: 'items'; keys: readonly string[]; keyDefaults: Readonly<Record<string, string>>; item: Shape }
+  | { form: 'set' };
+
+export interface FieldShape {
+  name: string;
+  /** `f:name`. */
+  element: string;
+  readonly shape: Shape;
+  /** What upstream's structs hold when nothing is given, where that is something: an absent field is then no news. */
+  zero: unknown;
+}
+
+const LEAF: Shape = { form: 'leaf' };
+const SET: Shape = { form: 'set' };
+const DEDUCED: Shape = {
+  form: 'map',
+  known: new Map(),
+  isStruct: true,
+  get others(): Shape {
+    return DEDUCED;
+  },
+};
+const EMPTY = Object.freeze({});
+
+/** Keys of lists that the schema itself fills in, before any defaulting. Source: kubernetes v1.36, `+default` in types.go. */
+const KEY_DEFAULTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'core.v1.ContainerPort': { protocol: 'TCP' },
+  'core.v1.ServicePort': { protocol: 'TCP' },
+};
+
+const shapes = new WeakMap<Facts, Map<string, Shape>>();
+
+/** Of the objects of a kind. `type` is undefined for custom kinds. */
+export function shapeOfKind(facts: Facts, type: TypeFacts | undefined): Shape {
+  return type ? shapeOfType(facts, type.name) : named(facts, '', () => customShape(facts));
+}
+
+const customShape = (facts: Facts): Shape => ({
+  form: 'map',
+  known: new Map<string, Shape>([['metadata', shapeOfType(facts, 'meta.v1.ObjectMeta')]]),
+  others: DEDUCED,
+  isStruct: true,
+});
+
+function named(facts: Facts, name: string, make: () => Shape): Shape {
+  const known = shapes.get(facts) ?? new Map<string, Shape>();
+  shapes.set(facts, known);
+  const shape = known.get(name) ?? make();
+  known.set(name, shape);
+  return shape;
+}
+
+function shapeOfType(facts: Facts, name: string): Shape {
+  return named(facts, name, () => {
+    const type = facts.type(name);
+    if (!type || type.atomic || type.union) return LEAF;
+    const fields = [...type.jsonFields.values()].map((field) => fieldShape(facts, field)).sort(byName);
+    return { form: 'struct', fields, byName: new Map(fields.map((field) => [field.name, field])) };
+  });
+}
+
+const byName = (a: FieldShape, b: FieldShape): number => (a.name < b.name ? -1 : 1);
+
+function fieldShape(facts: Facts, field: FieldFacts): FieldShape {
+  let shape: Shape | undefined;
+  return {
+    name: field.name,
+    element: `f:${field.name}`,
+    zero: zeroOf(field),
+    get shape() {
+      shape ??= shapeOfField(facts, field); // types refer to themselves
+      return shape;
+    },
+  };
+}
+
+function shapeOfField(facts: Facts, field: FieldFacts): Shape {
+  const { type } = field;
+  if ('list' in type) {
+    if (field.listType === 'set') return SET;
+    if (field.listType !== 'map' || !('ref' in type.list)) return LEAF;
+    const keyDefaults = KEY_DEFAULTS[type.list.ref] ?? {};
+    return {
+      form: 'items',
+      keys: [...(field.listMapKeys ?? [])].sort(),
+      keyDefaults,
+      item: elementShape(facts, type.list),
+    };
+  }
+  if (field.mapType === 'atomic') return LEAF;
+  return elementShape(facts, type);
+}
+
+function elementShape(facts: Facts, type: TypeRef): Shape {
+  if ('ref' in type) return shapeOfType(facts, type.ref);
+  if ('map' in type) return { form: 'map', known: new Map(), others: elementShape(facts, type.map), isStruct: false };
+  return LEAF;
+}
+
+const ZEROS: Readonly<Partial<Record<Scalar, unknown>>> = { string: '', int32: 0, int64: 0, double: 0, bool: false };
+
+function zeroOf({ type, pointer, omitEmpty }: FieldFacts): unknown {
+  if ('ref' in type) return pointer ? undefined : EMPTY;
+  if ('scalar' in type) return pointer ? undefined : ZEROS[type.scalar];
+  return omitEmpty ? undefined : EMPTY;
+}
+
+/** The element of an item of a keyed list; undefined when it has none of the keys. */
+export function keyElement(item: unknown, { keys, keyDefaults }: Shape & { form: 'items' }): string | undefined {
+  if (typeof item !== 'object' || item === null) return undefined;
+  let text = '';
+  for (const key of keys) {
+    const value = (item as Record<string, unknown>)[key] ?? keyDefaults[key];
+    if (value !== undefined) text += `${text && ','}${JSON.stringify(key)}:${JSON.stringify(value)}`;
+  }
+  return text ? `k:{${text}}` : undefined;
+}
+
+export const valueElement = (item: unknown): string => `v:${JSON.stringify(item)}`;
+
+/** The items of a list by element, in order. Of several with one element, all. */
+export function itemsByElement(
+  list: readonly unknown[],
+  shape: Shape & { form: 'items' | 'set' },
+): Map<string, unknown[]> {
+  const items = new Map<string, unknown[]>();
+  list.forEach((item, index) => {
+    const element = shape.form === 'set' ? valueElement(item) : (keyElement(item, shape) ?? `i:${index}`);
+    const same = items.get(element);
+    if (same) same.push(item);
+    else items.set(element, [item]);
+  });
+  return items;
+}
+
+/** What an object has at a field: its shape, whatever form the object's own shape is. undefined: the type has no such field. */
+export function fieldOfShape(shape: Shape & { form: 'struct' | 'map' }, name: string): Shape | undefined {
+  if (shape.form === 'struct') return shape.byName.get(name)?.shape;
+  return shape.known.get(name) ?? shape.others;
+}

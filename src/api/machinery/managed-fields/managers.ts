@@ -1,0 +1,88 @@
+/** metadata.managedFields: who set what, one entry a manager, operation, version and subresource. Source: ObjectMeta; apimachinery, managedfields. */
+import type { ManagedFieldsEntry } from '../object.ts';
+import { millisOf } from '../timestamp.ts';
+import { type FieldSet, readFieldSet, rootUnion } from './field-set.ts';
+
+/** One entry, read. */
+export interface Manager {
+  manager: string;
+  operation: 'Apply' | 'Update';
+  apiVersion: string;
+  subresource: string;
+  time: string | undefined;
+  set: FieldSet;
+}
+
+const FIELDS_TYPE = 'FieldsV1';
+/** Who holds what many updates of long ago set. */
+const ANCIENT = 'ancient-changes';
+const MAX_UPDATE_MANAGERS = 10;
+
+/** `[{}]`: forget all that is known. */
+export const isReset = (entries: readonly ManagedFieldsEntry[]): boolean =>
+  entries.length === 1 && Object.keys(entries[0]!).length === 0;
+
+/** undefined when something in it is no account of fields. */
+export function readManagers(entries: readonly ManagedFieldsEntry[] | undefined): Manager[] | undefined {
+  const managers: Manager[] = [];
+  for (const entry of entries ?? []) {
+    const { manager = '', operation, apiVersion = '', subresource = '', time, fieldsType, fieldsV1 } = entry;
+    if (fieldsType !== FIELDS_TYPE || (operation !== 'Apply' && operation !== 'Update')) return undefined;
+    const set = readFieldSet(fieldsV1 ?? {});
+    if (!set) return undefined;
+    if (Object.keys(set).length > 0) managers.push({ manager, operation, apiVersion, subresource, time, set });
+  }
+  return managers;
+}
+
+/** Frozen by whoever stores it. undefined when there is none. */
+export function writeManagers(managers: readonly Manager[]): ManagedFieldsEntry[] | undefined {
+  if (managers.length === 0) return undefined;
+  return [...managers].sort(byAge).map(({ manager, operation, apiVersion, subresource, time, set }) => ({
+    ...(manager && { manager }),
+    operation,
+    apiVersion,
+    ...(time && { time }),
+    fieldsType: FIELDS_TYPE,
+    fieldsV1: set,
+    ...(subresource && { subresource }),
+  }));
+}
+
+const text = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+const secondsOf = ({ time }: Manager): number => Math.floor((millisOf(time) ?? 0) / 1000);
+
+const byAge = (a: Manager, b: Manager): number =>
+  text(a.operation, b.operation) ||
+  secondsOf(a) - secondsOf(b) ||
+  text(a.manager, b.manager) ||
+  text(a.apiVersion, b.apiVersion) ||
+  text(a.subresource, b.subresource);
+
+/** Who applies is the same in every version; who updates is not. */
+export const isSameManager = (a: Omit<Manager, 'set' | 'time'>, b: Omit<Manager, 'set' | 'time'>): boolean =>
+  a.manager === b.manager &&
+  a.operation === b.operation &&
+  a.subresource === b.subresource &&
+  (a.operation === 'Apply' || a.apiVersion === b.apiVersion);
+
+/** Not more than ten entries of updates: the oldest of one version become one. */
+export function capped(managers: readonly Manager[]): readonly Manager[] {
+  const updates = managers.filter(({ operation }) => operation === 'Update');
+  let surplus = updates.length - MAX_UPDATE_MANAGERS;
+  if (surplus <= 0) return managers;
+  let kept = [...managers];
+  const firsts = new Map<string, Manager>();
+  for (const manager of updates.sort(byAge)) {
+    if (surplus <= 0) break;
+    const first = firsts.get(manager.apiVersion);
+    if (first) {
+      const set = rootUnion(first.set, manager.set)!;
+      const bucket: Manager = { ...manager, manager: ANCIENT, subresource: '', set };
+      kept = [...kept.filter((other) => other !== first && other !== manager), bucket];
+      firsts.set(manager.apiVersion, bucket);
+      surplus -= 1;
+    } else firsts.set(manager.apiVersion, manager);
+  }
+  return kept;
+}

@@ -1,0 +1,68 @@
+/** Who manages which field: kept with every write that a client asked for. The rules stand in api/machinery/managed-fields. */
+import { facts } from '#api/generated/facts.ts';
+import { isEqual } from '#api/machinery/equal.ts';
+import { apiVersionOf } from '#api/machinery/kind.ts';
+import { type Shape, shapeOfKind } from '#api/machinery/managed-fields/field-shape.ts';
+import { managedFieldsOfUpdate, type Writer } from '#api/machinery/managed-fields/field-tracking.ts';
+import type { KubeObject, ManagedFieldsEntry, ObjectMeta } from '#api/machinery/object.ts';
+import type { Clock } from '#base/clock.ts';
+import type { ResourceCall } from '../resource-call.ts';
+import { timestampOf } from './object-identity.ts';
+
+const MAX_MANAGER = 128;
+
+/** The rest of a User-Agent, from its first slash, changes with every release. Source: upstream's handlers, prefixFromUserAgent. */
+const managerOf = ({ info, userAgent = '' }: ResourceCall): string =>
+  info.query.get('fieldManager') ||
+  userAgent
+    .split('/', 1)[0]!
+    .replace(/[^\x20-\x7e]/g, '')
+    .slice(0, MAX_MANAGER);
+
+export function writerOf(call: ResourceCall, { clock }: { clock: Clock }): Writer {
+  const { kind, info } = call;
+  const { subresource } = info;
+  return {
+    manager: managerOf(call),
+    apiVersion: apiVersionOf(kind),
+    subresource,
+    now: timestampOf(clock.now()),
+    isWatched: watchedBy(call),
+  };
+}
+
+/** The object itself does not set its status, nor its status anything but itself. */
+function watchedBy({ kind, info }: ResourceCall): (field: string) => boolean {
+  if (info.subresource === 'status') return (field) => field === 'status' || field === 'metadata';
+  return kind.subresources.some(({ name }) => name === 'status') ? (field) => field !== 'status' : () => true;
+}
+
+export const fieldShapeOf = ({ kind }: Pick<ResourceCall, 'kind'>): Shape => shapeOfKind(facts, kind.facts);
+
+export function withManagedFieldsOfUpdate<T extends KubeObject>(
+  call: ResourceCall<T>,
+  { live, next }: { live: T | undefined; next: T },
+  services: { clock: Clock },
+): T {
+  const writer = writerOf(call as unknown as ResourceCall, services);
+  return withManagedFields(next, managedFieldsOfUpdate(live, next, { shape: fieldShapeOf(call), writer }));
+}
+
+export function withManagedFields<T extends KubeObject>(object: T, managedFields: ManagedFieldsEntry[] | undefined): T {
+  if (managedFields === object.metadata.managedFields) return object;
+  if (managedFields) return { ...object, metadata: { ...object.metadata, managedFields } };
+  const { managedFields: _, ...metadata } = object.metadata;
+  return { ...object, metadata: metadata as ObjectMeta };
+}
+
+/** A write that changes nothing but the time at which somebody set the same again is no write. */
+export function withTimesOfNoChange<T extends KubeObject>(next: T, current: T): T {
+  const [entries, standing] = [next.metadata.managedFields, current.metadata.managedFields];
+  if (!entries || !standing || entries === standing || entries.length !== standing.length) return next;
+  const isSameButTime = entries.every((entry, index) =>
+    isEqual({ ...entry, time: '' }, { ...standing[index], time: '' }),
+  );
+  if (!isSameButTime) return next;
+  const untimed = withManagedFields(next, standing);
+  return isEqual(untimed, current) ? untimed : next;
+}
