@@ -85,6 +85,4 @@ test('an image is pulled from a registry, and one that is not there is told', as
     return true;
   });
   expect(await described()).toContain('Failed to pull image "localhost:5000/absent:1"');
-    'Failed to pull image "localhost:5000/absent:1"',
-  );
 });

@@ -1,5 +1,5 @@
 /** The cluster that all end-to-end tests share: started once from the built command, driven by stock kubectl. */
-import { execFile, type ExecFileException, spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, type ExecFileException, execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
@@ -132,5 +132,6 @@ export async function eventually<T>(
     }
     await new Promise((resolve) => setTimeout(resolve, 200));
   } while (performance.now() < deadline);
-  throw new Error(`not within ${withinMs} ms: ${what}`, { cause: last });
+  const reason = last instanceof Error ? `\n${last.message}` : '';
+  throw new Error(`not within ${withinMs} ms: ${what}${reason}`, { cause: last });
 }

@@ -1,7 +1,7 @@
 /** Volumes with what a pod and its containers say about themselves: downwardAPI, alone and in projected volumes. */
 import { describe, expect, test } from 'vitest';
 import { eventually } from '../running-cluster.ts';
-import { type Container, pod, type PodSpec, shell, type Story, tell, type Volume } from './playground.ts';
+import { type Container, type PodSpec, pod, type Story, shell, tell, type Volume } from './playground.ts';
 
 interface Item {
   path: string;

@@ -1,6 +1,6 @@
 /** emptyDir volumes, on disk and in memory: who may do what in them. */
 import { describe, expect, test } from 'vitest';
-import { configMap, type Container, pod, shell, type Story, tell } from './playground.ts';
+import { type Container, configMap, pod, type Story, shell, tell } from './playground.ts';
 
 const MEDIA = { default: '', tmpfs: 'Memory' } as const;
 const USERS = { root: 0, 'non-root': 1001 } as const;

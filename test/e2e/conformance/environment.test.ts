@@ -1,7 +1,7 @@
 /** What a container is started with: environment, command, arguments, user, rights. All told by containers that end. */
 import { describe, expect, test } from 'vitest';
 import { eventually } from '../running-cluster.ts';
-import { configMap, container, type Container, object, pod, secret, shell, type Story, tell } from './playground.ts';
+import { type Container, configMap, container, object, pod, type Story, secret, shell, tell } from './playground.ts';
 
 type Variables = NonNullable<Container['env']>;
 /** Without a shell: that would drop names that are none of its own. */

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { eventually } from '../running-cluster.ts';
-import { clusterPath, playground, type Playground } from './playground.ts';
+import { clusterPath, type Playground, playground } from './playground.ts';
 
 interface Life {
   /** The conformance name. */

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Pod } from '#api/core/v1/pod.ts';
 import { eventually } from '../running-cluster.ts';
 import { SERVER } from './image.ts';
-import { type Container, container, isReady, pod, playground, type PodSpec, shell } from './playground.ts';
+import { type Container, container, isReady, type PodSpec, playground, pod, shell } from './playground.ts';
 
 const restarts = ({ status }: Pod) => status?.containerStatuses?.[0]?.restartCount ?? 0;
 const terminated = ({ status }: Pod) => status?.containerStatuses?.[0]?.state?.terminated;

@@ -5,7 +5,7 @@ import WebSocket from 'ws';
 import { parse } from 'yaml';
 import type { Pod } from '#api/core/v1/pod.ts';
 import { eventually } from '../running-cluster.ts';
-import { clusterPath, container, isReady, object, pod, type Playground, playground, shell } from './playground.ts';
+import { clusterPath, container, isReady, object, type Playground, playground, pod, shell } from './playground.ts';
 
 const SLEEP = { containers: [shell('trap "exit 0" TERM; sleep 600 & wait')] };
 const TINY = { requests: { cpu: '10m', memory: '10Mi' }, limits: { cpu: '10m', memory: '10Mi' } };

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { eventually as eventuallyWithin } from '../running-cluster.ts';
 import { SERVER } from './image.ts';
-import { container, object, type Playground, playground, pod, type PodSpec, shell } from './playground.ts';
+import { container, object, type Playground, type PodSpec, playground, pod, shell } from './playground.ts';
 
 /** Rules and zones follow within seconds. */
 const eventually = <T>(what: string, check: () => Promise<T | undefined | false>) =>

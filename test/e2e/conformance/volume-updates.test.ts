@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { eventually } from '../running-cluster.ts';
 import type { Sent } from './api.ts';
-import { configMap, object, pod, playground, type PodSpec, secret, shell, type Volume } from './playground.ts';
+import { configMap, object, type PodSpec, playground, pod, secret, shell, type Volume } from './playground.ts';
 
 type Kind = 'ConfigMap' | 'Secret';
 interface Case {

@@ -1,7 +1,7 @@
 /** Volumes with the content of ConfigMaps and Secrets: alone and as parts of projected volumes. */
 import { describe, expect, test } from 'vitest';
 import type { Sent } from './api.ts';
-import { configMap, type PodSpec, secret, shell, type Story, tell, type Volume } from './playground.ts';
+import { configMap, type PodSpec, type Story, secret, shell, tell, type Volume } from './playground.ts';
 
 interface Item {
   key: string;
