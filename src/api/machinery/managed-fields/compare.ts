@@ -141,7 +141,8 @@ function addFields(all: Below, fields: Fields, shape: Shape): boolean {
       if (field) add(field.element, fields[name], field.shape);
     }
   else if (shape.form === 'map')
-    for (const name of Object.keys(fields).sort()) add(`f:${name}`, fields[name], shape.known.get(name) ?? shape.others);
+    for (const name of Object.keys(fields).sort())
+      add(`f:${name}`, fields[name], shape.known.get(name) ?? shape.others);
   return isEmpty;
 }
 
