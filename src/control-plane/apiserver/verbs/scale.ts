@@ -4,23 +4,15 @@
  */
 
 import { invalidValue } from '#api/machinery/field-error.ts';
-import type { Kind } from '#api/machinery/kind.ts';
-import type { KubeObject, ObjectMeta } from '#api/machinery/object.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
 import { badRequest, invalid, modified, notFound } from '#api/machinery/status.ts';
-import { deepFreeze } from '#base/deep-freeze.ts';
 import { decodeBody, shapedTypeOf } from '../decode-object.ts';
 import type { VerbServices } from '../registry/behaviour.ts';
 import { locationOf, type Reply, type ResourceCall } from '../resource-call.ts';
+import { SCALE, type Scale, scaleOf, withReplicas } from '../scale-object.ts';
 import { readPatch } from './patch-body.ts';
 import { updateStored } from './stored-update.ts';
 import { writeOptionsOf } from './write-options.ts';
-
-export interface Scale extends KubeObject {
-  spec: { replicas?: number };
-  status: { replicas: number; selector?: string };
-}
-
-export const SCALE = { group: 'autoscaling', version: 'v1', kind: 'Scale' };
 
 export async function getScale(call: ResourceCall, { stored }: VerbServices): Promise<Reply> {
   const object = await stored.get(call.kind, locationOf(call));
@@ -64,35 +56,4 @@ function withReplicasOf({ kind, info }: ResourceCall, scale: Scale, current: Kub
     ]);
   const next = withReplicas(kind, current, replicas);
   return uid ? { ...next, metadata: { ...next.metadata, uid } } : next;
-}
-
-export const withReplicas = (kind: Kind, object: KubeObject, replicas: number): KubeObject =>
-  withField(object, fieldsOf(kind.scale!.replicas), replicas) as KubeObject;
-
-export function scaleOf(kind: Kind, object: KubeObject): Scale {
-  const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
-  const scale = kind.scale!;
-  const selector = scale.selector(object);
-  return deepFreeze({
-    kind: 'Scale',
-    apiVersion: 'autoscaling/v1',
-    metadata: { name, ...(namespace && { namespace }), uid, resourceVersion, creationTimestamp } as ObjectMeta,
-    spec: { replicas: numberAt(object, fieldsOf(scale.replicas)) },
-    status: { replicas: numberAt(object, fieldsOf(scale.statusReplicas)), ...(selector && { selector }) },
-  });
-}
-
-/** `.spec.replicas` → ['spec', 'replicas']. */
-const fieldsOf = (path: string): string[] => path.split('.').filter((field) => field !== '');
-
-function numberAt(object: unknown, fields: readonly string[]): number {
-  let value = object;
-  for (const field of fields) value = (value as Record<string, unknown> | undefined)?.[field];
-  return typeof value === 'number' ? value : 0;
-}
-
-function withField(object: unknown, [field, ...deeper]: readonly string[], value: unknown): unknown {
-  if (field === undefined) return value;
-  const fields = (object ?? {}) as Record<string, unknown>;
-  return { ...fields, [field]: withField(fields[field], deeper, value) };
 }

@@ -2,7 +2,7 @@
 import { apiVersionOf, type Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { type BodyType, shapedTypeOf } from '../../decode-object.ts';
-import { SCALE, type Scale, scaleOf, withReplicas } from '../../verbs/scale.ts';
+import { SCALE, type Scale, scaleOf, withReplicas } from '../../scale-object.ts';
 import type { AdmissionRequest } from '../define-admission.ts';
 
 /** `object` is of the request's own kind; the bodies of other subresources are shown as they are. */

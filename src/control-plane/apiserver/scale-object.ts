@@ -1,0 +1,44 @@
+/**
+ * An object as its Scale, and back: which fields those are says its kind. Pure. Source: autoscaling/v1 Scale.
+ */
+import type { Kind } from '#api/machinery/kind.ts';
+import type { KubeObject, ObjectMeta } from '#api/machinery/object.ts';
+import { deepFreeze } from '#base/deep-freeze.ts';
+
+export interface Scale extends KubeObject {
+  spec: { replicas?: number };
+  status: { replicas: number; selector?: string };
+}
+
+export const SCALE = { group: 'autoscaling', version: 'v1', kind: 'Scale' };
+
+export const withReplicas = (kind: Kind, object: KubeObject, replicas: number): KubeObject =>
+  withField(object, fieldsOf(kind.scale!.replicas), replicas) as KubeObject;
+
+export function scaleOf(kind: Kind, object: KubeObject): Scale {
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
+  const scale = kind.scale!;
+  const selector = scale.selector(object);
+  return deepFreeze({
+    kind: 'Scale',
+    apiVersion: 'autoscaling/v1',
+    metadata: { name, ...(namespace && { namespace }), uid, resourceVersion, creationTimestamp } as ObjectMeta,
+    spec: { replicas: numberAt(object, fieldsOf(scale.replicas)) },
+    status: { replicas: numberAt(object, fieldsOf(scale.statusReplicas)), ...(selector && { selector }) },
+  });
+}
+
+/** `.spec.replicas` → ['spec', 'replicas']. */
+const fieldsOf = (path: string): string[] => path.split('.').filter((field) => field !== '');
+
+function numberAt(object: unknown, fields: readonly string[]): number {
+  let value = object;
+  for (const field of fields) value = (value as Record<string, unknown> | undefined)?.[field];
+  return typeof value === 'number' ? value : 0;
+}
+
+function withField(object: unknown, [field, ...deeper]: readonly string[], value: unknown): unknown {
+  if (field === undefined) return value;
+  const fields = (object ?? {}) as Record<string, unknown>;
+  return { ...fields, [field]: withField(fields[field], deeper, value) };
+}
