@@ -1,12 +1,12 @@
 /** A machine with pure cgroup v2, as users have it, that is also started anew: a whole cluster in a small guest of qemu's. */
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { stockKubectl } from '../e2e/running-cluster.ts';
+import { shippedFiles } from '../e2e/shipped-files.ts';
 import { bootGuest } from './guest/boot.ts';
 import { buildGuest, type GuestImage } from './guest/guest-image.ts';
 
-const PROJECT = resolve(import.meta.dirname, '../..');
 const canBoot =
   existsSync('/usr/bin/qemu-system-x86_64') && existsSync('/usr/bin/cpio') && existsSync('/usr/sbin/depmod');
 if (process.env['CI'] === 'true' && !canBoot) throw new Error('needs qemu-system-x86, cpio, kmod and e2fsprogs');
@@ -96,27 +96,14 @@ async function prepared(): Promise<GuestImage> {
   const image = join(directory, 'image/bin');
   mkdirSync(image, { recursive: true });
   copyFileSync('/bin/busybox', join(image, 'busybox'));
-  const modules = join(PROJECT, 'node_modules');
   return buildGuest({
     directory,
     folders: [
-      { from: join(PROJECT, 'dist'), to: 'kedge/dist' },
-      { from: join(PROJECT, 'package.json'), to: 'kedge/package.json' },
-      ...withDependencies('lmdb').map((name) => ({ from: join(modules, name), to: join('kedge/node_modules', name) })),
+      ...shippedFiles().map(({ from, to }) => ({ from, to: join('kedge', to) })),
       { from: join(directory, 'image'), to: 'image' },
       { from: await stockKubectl(), to: 'usr/bin/kubectl' },
     ],
     files: { 'pod.yaml': POD },
     script: SCRIPT,
   });
-}
-
-/** What the bundle loads from node_modules: the store's engine, and what that needs, native parts included. */
-function withDependencies(name: string, seen = new Set<string>()): string[] {
-  const manifest = join(PROJECT, 'node_modules', name, 'package.json');
-  if (seen.has(name) || !existsSync(manifest)) return [...seen]; // native parts for other platforms are not installed
-  seen.add(name);
-  const { dependencies = {}, optionalDependencies = {} } = JSON.parse(readFileSync(manifest, 'utf8'));
-  for (const next of Object.keys({ ...dependencies, ...optionalDependencies })) withDependencies(next, seen);
-  return [...seen];
 }
