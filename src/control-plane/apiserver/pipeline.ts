@@ -7,6 +7,7 @@ import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { methodNotAllowed, methodNotSupported, noSuchPath, type StatusError } from '#api/machinery/status.ts';
 import type { UserInfo } from '#client/transport.ts';
+import type { Annotate } from './admission/define-admission.ts';
 import { type Attributes, forbiddenBy } from './authorization/authorizer.ts';
 import type { VerbServices } from './registry/behaviour.ts';
 import type { RequestBody } from './request-body.ts';
@@ -25,6 +26,7 @@ export interface IncomingRequest {
   /** Names who writes when the request does not name a fieldManager. */
   userAgent?: string;
   warn?(text: string): void;
+  annotate?: Annotate;
 }
 
 export class Pipeline {
@@ -94,6 +96,7 @@ const callOf = (kind: Kind, info: ResourceRequestInfo, request: IncomingRequest)
   signal: request.signal,
   ...(request.userAgent && { userAgent: request.userAgent }),
   warn: request.warn ?? (() => undefined),
+  ...(request.annotate && { annotate: request.annotate }),
 });
 
 export function attributesOf(info: RequestInfo, user: UserInfo): Attributes {

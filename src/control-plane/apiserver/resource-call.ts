@@ -2,7 +2,7 @@
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import type { UserInfo } from '#client/transport.ts';
-import type { AdmissionRequest, AdmissionVerb } from './admission/define-admission.ts';
+import type { AdmissionRequest, AdmissionVerb, Annotate } from './admission/define-admission.ts';
 import type { StoredState } from './registry/stored-objects.ts';
 import type { RequestBody } from './request-body.ts';
 import type { ResourceRequestInfo } from './request-info.ts';
@@ -18,6 +18,7 @@ export interface ResourceCall<T extends KubeObject = KubeObject> {
   userAgent?: string;
   /** Adds a `Warning: 299`. */
   warn(text: string): void;
+  annotate?: Annotate;
 }
 
 /** Failures are thrown as StatusError. Objects are frozen. */
@@ -46,7 +47,7 @@ export const locationOf = ({
 
 /** A Namespace is admitted as if it stood in itself, as upstream does. */
 export function admissionRequest<T extends KubeObject>(
-  { kind, info, user, warn }: ResourceCall<T>,
+  { kind, info, user, warn, annotate }: ResourceCall<T>,
   { verb, object, old, dryRun }: { verb: AdmissionVerb; object?: T | undefined; old?: T | undefined; dryRun: boolean },
 ): AdmissionRequest<T> {
   const isNamespace = kind.group === '' && kind.plural === 'namespaces';
@@ -63,6 +64,7 @@ export function admissionRequest<T extends KubeObject>(
     old,
     options: () => optionsOf(info, verb),
     warn,
+    ...(annotate && { annotate }),
   };
 }
 

@@ -34,7 +34,14 @@ export interface AdmissionRequest<T extends KubeObject = KubeObject> {
   options?(): object | undefined;
   /** Adds a `Warning: 299` to the answer. */
   warn?(text: string): void;
+  annotate?: Annotate;
 }
+
+/**
+ * Adds to the audit event of the request; absent unless one is being recorded. A key that is there already stays.
+ * `level`: the audit level from which on it is kept, where that is more than Metadata.
+ */
+export type Annotate = (key: string, value: string, level?: 'Request') => void;
 
 /** How plugins see the rest of the cluster. */
 export interface AdmissionServices {
