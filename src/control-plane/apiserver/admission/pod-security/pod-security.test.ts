@@ -167,6 +167,7 @@ describe('in a namespace', () => {
   const labels = {
     'pod-security.kubernetes.io/enforce': 'baseline',
     'pod-security.kubernetes.io/warn': 'restricted',
+    'pod-security.kubernetes.io/audit': 'restricted',
   };
   const namespace = {
     apiVersion: 'v1',
@@ -232,6 +233,17 @@ describe('in a namespace', () => {
     const object = { metadata: { name: 'd' }, spec: { template: { spec: pod([{ privileged: true }]) } } };
     const [warning] = await validate(Deployment, { object: object as never });
     expect(warning).toContain('would violate PodSecurity "restricted:latest": privileged (container "a"');
+  });
+
+  test('the audit event tells what was enforced, and what would not have passed', async () => {
+    const said: Record<string, string> = {};
+    const annotate = (key: string, value: string) => void (said[key] = value);
+    await validate(Pod, { object: podOf(pod([hardened])), annotate });
+    expect(said).toEqual({ 'pod-security.kubernetes.io/enforce-policy': 'baseline:latest' });
+    await validate(Pod, { object: podOf(pod([{ ...hardened, runAsUser: 0 }])), annotate });
+    expect(said['pod-security.kubernetes.io/audit-violations']).toBe(
+      'would violate PodSecurity "restricted:latest": runAsUser=0 (container "a" must not set runAsUser=0)',
+    );
   });
 
   test('labels that mean nothing are refused', async () => {

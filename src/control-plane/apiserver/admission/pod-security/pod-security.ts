@@ -40,6 +40,8 @@ export const podSecurity = defineAdmission<Pod>({
     if (!pod || (verb === 'update' && !subresource)) return;
     const labels = await labelsOf(request, services);
     const enforced = policyFor('enforce', labels);
+    if (!isPrivileged(labels)) request.annotate?.(`${PREFIX}enforce-policy`, textOf(enforced));
+    note(request, pod.spec, { metadata: pod.metadata, policy: policyFor('audit', labels) });
     const violations = violationsOf(pod.spec, pod.metadata, enforced);
     if (violations) throw refused(request, `violates PodSecurity "${textOf(enforced)}": ${violations}`);
     warn(request, pod.spec, { metadata: pod.metadata, policy: policyFor('warn', labels) });
@@ -64,9 +66,11 @@ export const podSecurityOfTemplates = defineAdmission<KubeObject>({
 
   async validate(request, services) {
     const template = request.object && templateOf(request.object);
-    if (!template?.spec || !request.warn) return;
-    const policy = policyFor('warn', await labelsOf(request, services));
-    warn(request, template.spec, { metadata: template.metadata ?? {}, policy });
+    if (!template?.spec || !(request.warn || request.annotate)) return;
+    const labels = await labelsOf(request, services);
+    const { spec, metadata = {} } = template;
+    note(request, spec, { metadata, policy: policyFor('audit', labels) });
+    warn(request, spec, { metadata, policy: policyFor('warn', labels) });
   },
 });
 
@@ -89,13 +93,27 @@ async function labelsOf({ namespace }: AdmissionRequest, { informers, live }: Ad
 
 const textOf = ({ level, version }: Policy): string => `${level}:${version}`;
 
-function warn(
-  request: AdmissionRequest,
-  spec: PodSpec,
-  { metadata, policy }: { metadata: PodMetadata; policy: Policy },
-) {
+/** Of the keys that the audit event gets. */
+const PREFIX = 'pod-security.kubernetes.io/';
+
+/** Nothing is looked at then, and nothing is said. */
+const isPrivileged = (labels: Readonly<Record<string, string>> | undefined): boolean =>
+  (['enforce', 'audit', 'warn'] as const).every((mode) => policyFor(mode, labels).level === 'privileged');
+
+interface Judged {
+  metadata: PodMetadata;
+  policy: Policy;
+}
+
+function warn(request: AdmissionRequest, spec: PodSpec, { metadata, policy }: Judged): void {
   const violations = request.warn && violationsOf(spec, metadata, policy);
   if (violations) request.warn?.(`would violate PodSecurity "${textOf(policy)}": ${violations}`);
+}
+
+/** For the audit event. */
+function note({ annotate }: AdmissionRequest, spec: PodSpec, { metadata, policy }: Judged): void {
+  const violations = annotate && violationsOf(spec, metadata, policy);
+  if (violations) annotate(`${PREFIX}audit-violations`, `would violate PodSecurity "${textOf(policy)}": ${violations}`);
 }
 
 type WithTemplate = {

@@ -6,6 +6,7 @@ import { withoutNetwork } from '#testing/admission-fixture.ts';
 import { fixedInformers } from '#testing/fixed-informers.ts';
 import { noOpinion } from '../../authorization/authorizer.ts';
 import type { AdmissionRequest, AdmissionServices } from '../define-admission.ts';
+import { noteMutation, notePatch } from './audit-annotations.ts';
 import { type Call, callWebhook } from './call-webhook.ts';
 import { hooksOf, type WebhookConfiguration } from './hook-source.ts';
 import { type Answer, type Post, WebhookClient } from './webhook-client.ts';
@@ -43,6 +44,7 @@ const call = (webhook: object, request: Partial<AdmissionRequest> = {}, mayPatch
   ])[0]!,
   as: ConfigMap,
   mayPatch,
+  place: { round: 0, index: 3 },
   request: {
     verb: 'create',
     kind: ConfigMap,
@@ -104,4 +106,40 @@ test('a call that failed refuses, unless the webhook may be passed over', async 
     message: 'Internal error occurred: failed calling webhook "h.example.com": failed to call webhook: EOF',
   });
   expect(await callWebhook(call({ failurePolicy: 'Ignore' }), broken, services)).toBeUndefined();
+});
+
+test('the audit event tells what the webhook said, and of one that was passed over', async () => {
+  const said: Record<string, string> = {};
+  const annotate = (key: string, value: string) => void (said[key] = value);
+  const talking = new FixedClient(({ body }) => {
+    const { apiVersion, kind, request } = JSON.parse(body) as Record<string, never> & { request: { uid: string } };
+    const response = { uid: request.uid, allowed: true, auditAnnotations: { why: 'because', odd: 1 } };
+    return { text: JSON.stringify({ apiVersion, kind, response }) };
+  });
+  await callWebhook(call({}, { annotate }), talking, services);
+  expect(said).toEqual({ 'h.example.com/why': 'because' });
+  const broken = new FixedClient(() => ({ problem: 'EOF' }));
+  await callWebhook(call({ failurePolicy: 'Ignore' }, { annotate }), broken, services);
+  await callWebhook(call({ failurePolicy: 'Ignore' }, { annotate }, true), broken, services);
+  expect(said).toMatchObject({
+    'failed-open.validating.webhook.admission.k8s.io/round_0_index_3': 'h.example.com',
+    'failed-open.mutation.webhook.admission.k8s.io/round_0_index_3': 'h.example.com',
+  });
+});
+
+test('the audit event tells which mutating webhook changed the object, and where bodies are kept also how', () => {
+  const said: Record<string, { value: unknown; level: string | undefined }> = {};
+  const annotate = (key: string, value: string, level?: string) =>
+    void (said[key] = { value: JSON.parse(value), level });
+  const asked = call({}, { annotate }, true);
+  noteMutation(asked, true);
+  notePatch(asked, '[{"op":"remove","path":"/data"}]');
+  const of = { configuration: 'c', webhook: 'h.example.com' };
+  expect(said).toEqual({
+    'mutation.webhook.admission.k8s.io/round_0_index_3': { value: { ...of, mutated: true }, level: undefined },
+    'patch.webhook.admission.k8s.io/round_0_index_3': {
+      value: { ...of, patch: [{ op: 'remove', path: '/data' }], patchType: 'JSONPatch' },
+      level: 'Request',
+    },
+  });
 });

@@ -6,6 +6,7 @@ import type { Kind } from '#api/machinery/kind.ts';
 import { badRequest, internalError, StatusError, type StatusReason } from '#api/machinery/status.ts';
 import { randomUuid } from '#base/random.ts';
 import type { AdmissionRequest, AdmissionServices } from '../define-admission.ts';
+import { noteAnswer, noteFailedOpen } from './audit-annotations.ts';
 import type { Hook } from './hook-source.ts';
 import { type Review, reviewOf, reviewVersion, type Verdict, verdictOf } from './review.ts';
 import type { WebhookClient } from './webhook-client.ts';
@@ -16,6 +17,14 @@ export interface Call {
   as: Kind;
   request: AdmissionRequest;
   mayPatch: boolean;
+  place: Place;
+}
+
+/** Which call of a request this is, as the audit log names it. */
+export interface Place {
+  /** 1 when a mutating webhook is asked again. */
+  round: 0 | 1;
+  index: number;
 }
 
 export interface Allowed {
@@ -51,15 +60,17 @@ export async function callWebhook(
   if ('problem' in answer) return failed(call, `failed to call webhook: ${answer.problem}`, services);
   const verdict = verdictOf(answer.text, review, { mayPatch });
   if ('problem' in verdict) return failed(call, `received invalid webhook response: ${verdict.problem}`, services);
+  noteAnswer(request, name, verdict.annotations);
   for (const text of verdict.warnings) request.warn?.(text);
   if (!verdict.allowed) throw denied(name, verdict);
   return { patch: verdict.patch, shown: review.shown };
 }
 
 /** Throws unless the webhook may be passed over. */
-function failed({ hook: { webhook } }: Call, why: string, { log }: AdmissionServices): undefined {
-  const { name, failurePolicy } = webhook;
+function failed(call: Call, why: string, { log }: AdmissionServices): undefined {
+  const { name, failurePolicy } = call.hook.webhook;
   if (failurePolicy !== 'Ignore') throw internalError(`failed calling webhook ${JSON.stringify(name)}: ${why}`);
+  noteFailedOpen(call);
   log.warn('passed over a webhook whose call failed', { webhook: name, why });
   return undefined;
 }

@@ -13,6 +13,8 @@ const SYNC_MS = 10_000;
 export interface Hook {
   /** Of the configuration, the name, and which of that name. */
   id: string;
+  /** The name of the configuration. */
+  configuration: string;
   webhook: ValidatingWebhook & Partial<Pick<MutatingWebhook, 'reinvocationPolicy'>>;
   namespaceSelector: Selector;
   objectSelector: Selector;
@@ -80,6 +82,7 @@ export const hooksOf = (configurations: readonly WebhookConfiguration[]): readon
     .flatMap(({ metadata, webhooks = [] }) =>
       webhooks.map((webhook, index) => ({
         id: `${metadata.name}/${webhook.name}/${index}`,
+        configuration: metadata.name,
         webhook,
         namespaceSelector: selectorFrom(webhook.namespaceSelector),
         objectSelector: selectorFrom(webhook.objectSelector),

@@ -4,7 +4,8 @@ import { Namespace } from '#api/core/v1/namespace.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import type { AdmissionPlugin, AdmissionRequest, AdmissionServices, Reinvocation } from '../define-admission.ts';
-import { callWebhook } from './call-webhook.ts';
+import { noteMutation, notePatch } from './audit-annotations.ts';
+import { type Call, callWebhook, type Place } from './call-webhook.ts';
 import { type Hook, HookSource } from './hook-source.ts';
 import { isExempt, matchedKind } from './matching.ts';
 import { patchedObject } from './patched-object.ts';
@@ -51,7 +52,7 @@ interface Memory {
 async function heardByAll(request: AdmissionRequest, round: Omit<Round, 'reinvocation'>): Promise<void> {
   const { source, services } = round;
   const hooks = source.of(services.informers) ?? (await source.whenSynced(request, services));
-  for (const hook of hooks) await changedBy(hook, request, round);
+  for (const [index, hook] of hooks.entries()) await changedBy(hook, request, { ...round, place: { round: 0, index } });
 }
 
 async function changedByAll(request: AdmissionRequest, { reinvocation, ...round }: Round): Promise<KubeObject> {
@@ -60,9 +61,10 @@ async function changedByAll(request: AdmissionRequest, { reinvocation, ...round 
   const memory = memoryOf(reinvocation);
   if (reinvocation.isAgain && !isEqual(memory.output, request.object)) allAreDue(memory);
   let current = request;
-  for (const hook of hooks) {
+  for (const [index, hook] of hooks.entries()) {
+    const place: Place = { round: reinvocation.isAgain ? 1 : 0, index };
     if (reinvocation.isAgain && !memory.due.has(hook.id)) continue;
-    const outcome = await changedBy(hook, current, round);
+    const outcome = await changedBy(hook, current, { ...round, place });
     if (!outcome) continue;
     if (outcome.object !== current.object) {
       allAreDue(memory);
@@ -92,12 +94,29 @@ function allAreDue(memory: Memory): void {
 async function changedBy(
   hook: Hook,
   request: AdmissionRequest,
-  { client, services }: Pick<Round, 'client' | 'services'>,
+  { client, services, place }: Pick<Round, 'client' | 'services'> & { place: Place },
 ): Promise<{ object: KubeObject | undefined } | undefined> {
   const as = await matchedKind(hook, request, services);
   if (!as) return undefined;
-  const allowed = await callWebhook({ hook, as, request, mayPatch: true }, client, services);
-  if (allowed?.patch === undefined) return { object: request.object };
+  const call: Call = { hook, as, request, mayPatch: true, place };
+  let object = request.object;
+  try {
+    object = await objectAfter(call, client, services);
+  } finally {
+    noteMutation(call, object !== request.object);
+  }
+  return { object };
+}
+
+async function objectAfter(
+  call: Call,
+  client: WebhookClient,
+  services: AdmissionServices,
+): Promise<KubeObject | undefined> {
+  const { hook, as, request } = call;
+  const allowed = await callWebhook(call, client, services);
+  if (allowed?.patch === undefined) return request.object;
   const patched = patchedObject(allowed, { webhook: hook.webhook.name, as, request });
-  return { object: isEqual(patched, allowed.shown) ? request.object : unshown(patched, request, as) };
+  notePatch(call, allowed.patch);
+  return isEqual(patched, allowed.shown) ? request.object : unshown(patched, request, as);
 }

@@ -65,6 +65,8 @@ export interface Verdict {
   allowed: boolean;
   status: { code?: number; reason?: string; message?: string; details?: StatusDetails };
   warnings: readonly string[];
+  /** For the audit event. */
+  annotations: readonly [string, string][];
   /** The text of a JSON patch; undefined when nothing is to change. */
   patch: string | undefined;
 }
@@ -86,7 +88,13 @@ export function verdictOf(
   const patch = patchOf(response, { mayPatch, isTyped: version === 'v1' });
   if (typeof patch === 'object') return patch;
   const status = recordOf(response.status) ?? {};
-  return { allowed: response.allowed, status: statusOf(status), warnings: textsOf(response.warnings), patch };
+  return {
+    allowed: response.allowed,
+    status: statusOf(status),
+    warnings: textsOf(response.warnings),
+    annotations: entriesOf(response.auditAnnotations),
+    patch,
+  };
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -133,3 +141,5 @@ const recordOf = (value: unknown): Fields | undefined =>
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
 const textsOf = (value: unknown): string[] =>
   Array.isArray(value) ? value.filter((text): text is string => typeof text === 'string') : [];
+const entriesOf = (value: unknown): [string, string][] =>
+  Object.entries(recordOf(value) ?? {}).filter((entry): entry is [string, string] => typeof entry[1] === 'string');

@@ -33,7 +33,7 @@ async function heardByAll(request: AdmissionRequest, { source, client, services 
   const calls: Call[] = [];
   for (const hook of hooks) {
     const as = await matchedKind(hook, request, services);
-    if (as) calls.push({ hook, as, request, mayPatch: false });
+    if (as) calls.push({ hook, as, request, mayPatch: false, place: { round: 0, index: calls.length } });
   }
   const outcomes = await Promise.allSettled(calls.map((call) => callWebhook(call, client, services)));
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
