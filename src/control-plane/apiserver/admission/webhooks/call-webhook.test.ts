@@ -110,7 +110,7 @@ test('a call that failed refuses, unless the webhook may be passed over', async 
 
 test('the audit event tells what the webhook said, and of one that was passed over', async () => {
   const said: Record<string, string> = {};
-  const annotate = (key: string, value: string) => void (said[key] = value);
+  const annotate = (key: string, value: string) => Object.assign(said, { [key]: value });
   const talking = new FixedClient(({ body }) => {
     const { apiVersion, kind, request } = JSON.parse(body) as Record<string, never> & { request: { uid: string } };
     const response = { uid: request.uid, allowed: true, auditAnnotations: { why: 'because', odd: 1 } };
@@ -130,7 +130,7 @@ test('the audit event tells what the webhook said, and of one that was passed ov
 test('the audit event tells which mutating webhook changed the object, and where bodies are kept also how', () => {
   const said: Record<string, { value: unknown; level: string | undefined }> = {};
   const annotate = (key: string, value: string, level?: string) =>
-    void (said[key] = { value: JSON.parse(value), level });
+    Object.assign(said, { [key]: { value: JSON.parse(value), level } });
   const asked = call({}, { annotate }, true);
   noteMutation(asked, true);
   notePatch(asked, '[{"op":"remove","path":"/data"}]');
