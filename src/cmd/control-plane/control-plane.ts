@@ -6,6 +6,7 @@ import type { Log } from '#base/log.ts';
 import { InProcessTransport } from '#client/transport/in-process.ts';
 import type { Transport, UserInfo } from '#client/transport.ts';
 import { ensureSystemPriorityClasses } from '#control-plane/apiserver/admission/system-priority-classes.ts';
+import { ensureExtensionAuthentication } from '#control-plane/apiserver/aggregation/extension-authentication.ts';
 import { ensureBootstrapObjects } from '#control-plane/apiserver/authorization/ensure-bootstrap-objects.ts';
 import { rulesOf } from '#control-plane/controllers/controller-roles.ts';
 import { controllersFor } from '#control-plane/controllers/index.ts';
@@ -64,6 +65,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     port: cluster.apiServerPort,
     clusterIps: plan.kubernetesAddresses,
   });
+  await ensureExtensionAuthentication(client, { client: pki.caCertificate, frontProxy: pki.frontProxyCaCertificate });
   apiServer.announceReady();
 
   const transportFor = (user: UserInfo): Transport => new InProcessTransport(apiServer.pipeline, user);

@@ -9,6 +9,8 @@ export const schedulerIdentity: ClientIdentity = { user: 'system:kube-scheduler'
 export const kubeProxyIdentity: ClientIdentity = { user: 'system:kube-proxy' };
 /** As which the API server speaks to kubelets (logs, exec). */
 export const kubeletClientIdentity: ClientIdentity = { user: 'kube-apiserver-kubelet-client' };
+/** As which the API server speaks to aggregated API servers; only the front proxy's own CA signs it. */
+export const frontProxyIdentity: ClientIdentity = { user: 'front-proxy-client' };
 export const dnsIdentity: ClientIdentity = {
   user: 'system:serviceaccount:kube-system:coredns',
   groups: ['system:serviceaccounts', 'system:serviceaccounts:kube-system'],
