@@ -176,10 +176,19 @@ test('a second start changes nothing, but heals what lacks a rule', async () => 
   await ensureBootstrapObjects(client);
   expect((await client.list(ClusterRole)).items).toEqual(before.items);
 
-  const view = await client.get(ClusterRole, { name: 'view' });
-  await client.update(ClusterRole, { ...view, rules: [] });
+  const dns = await client.get(ClusterRole, { name: 'system:kube-dns' });
+  await client.update(ClusterRole, { ...dns, rules: [] });
+  const admins = await client.get(ClusterRoleBinding, { name: 'cluster-admin' });
+  await client.delete(ClusterRoleBinding, { name: 'cluster-admin' });
+  const { name, labels, annotations } = admins.metadata;
+  const elsewhere = { ...admins.roleRef, name: 'view' };
+  await client.create(ClusterRoleBinding, { metadata: { name, labels, annotations }, roleRef: elsewhere } as never);
   await ensureBootstrapObjects(client);
-  expect((await client.get(ClusterRole, { name: 'view' })).rules).toEqual(view.rules);
+  expect((await client.get(ClusterRole, { name: 'system:kube-dns' })).rules).toEqual(dns.rules);
+  expect(await client.get(ClusterRoleBinding, { name: 'cluster-admin' })).toMatchObject({
+    roleRef: admins.roleRef,
+    subjects: admins.subjects,
+  });
 });
 
 test('the PriorityClasses of the system are made once', async () => {

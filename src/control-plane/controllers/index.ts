@@ -1,4 +1,5 @@
 /** The controllers, by upstream's names. Some need to know something of the cluster that they are for. */
+import { clusterRoleAggregation } from './cluster-role-aggregation.ts';
 import type { Controller } from './define-controller.ts';
 import { deploymentController } from './deployment/deployment.ts';
 import { endpointSliceController } from './endpoints/endpoint-slice.ts';
@@ -38,4 +39,5 @@ export const controllersFor = (settings: ClusterSettings = {}): Controller[] => 
   ...(settings.nodeIpam ? [nodeIpam(settings.nodeIpam)] : []),
   nodeLifecycle(settings.nodeLifecycle),
   taintEviction(),
+  clusterRoleAggregation,
 ];

@@ -36,10 +36,11 @@ const viewRules: PolicyRule[] = [
   rule(READ, {
     groups: 'core',
     resources:
-      'limitranges resourcequotas bindings events pods/status resourcequotas/status namespaces/status replicationcontrollers/status pods/log',
+      'limitranges resourcequotas bindings pods/status resourcequotas/status namespaces/status replicationcontrollers/status pods/log',
   }),
   // Read in a namespace means: this namespace may be looked at.
   rule(READ, { groups: 'core', resources: 'namespaces' }),
+  rule(READ, { groups: 'core events.k8s.io', resources: 'events' }),
   rule(READ, { groups: 'discovery.k8s.io', resources: 'endpointslices' }),
   rule(READ, {
     groups: 'apps',
@@ -69,9 +70,10 @@ const editRules: PolicyRule[] = [
   rule(WRITE, {
     groups: 'core',
     resources:
-      'replicationcontrollers replicationcontrollers/scale serviceaccounts services services/proxy persistentvolumeclaims configmaps secrets events',
+      'replicationcontrollers replicationcontrollers/scale serviceaccounts services services/proxy persistentvolumeclaims configmaps secrets',
   }),
   rule('create', { groups: 'core', resources: 'serviceaccounts/token' }),
+  rule(WRITE, { groups: 'core events.k8s.io', resources: 'events' }),
   rule(WRITE, {
     groups: 'apps',
     resources:
@@ -106,7 +108,7 @@ export const nodeRules: PolicyRule[] = [
   rule('create get list watch', { groups: 'core', resources: 'nodes' }),
   rule('update patch', { groups: 'core', resources: 'nodes/status' }),
   rule('update patch', { groups: 'core', resources: 'nodes' }),
-  rule('create update patch', { groups: 'core', resources: 'events' }),
+  eventsRule(),
   rule(READ, { groups: 'core', resources: 'pods' }),
   rule('create delete', { groups: 'core', resources: 'pods' }),
   rule('update patch', { groups: 'core', resources: 'pods/status' }),
@@ -124,13 +126,14 @@ export const nodeRules: PolicyRule[] = [
   rule(READ, { groups: 'node.k8s.io', resources: 'runtimeclasses' }),
   rule('get', { groups: 'resource.k8s.io', resources: 'resourceclaims' }),
   rule('deletecollection', { groups: 'resource.k8s.io', resources: 'resourceslices' }),
-  rule('get create update patch delete list watch', { groups: 'resource.k8s.io', resources: 'resourceslices' }),
+  rule('get', { groups: 'core', resources: 'serviceaccounts' }),
 ];
 
 const schedulerRules: PolicyRule[] = [
   eventsRule(),
   rule('create', { groups: 'coordination.k8s.io', resources: 'leases' }),
-  rule('get update', { groups: 'coordination.k8s.io', resources: 'leases', names: ['kube-scheduler'] }),
+  rule('get update list watch', { groups: 'coordination.k8s.io', resources: 'leases', names: ['kube-scheduler'] }),
+  rule(READ_WRITE, { groups: 'coordination.k8s.io', resources: 'leasecandidates' }),
   rule(READ, { groups: 'core', resources: 'nodes' }),
   rule('get list watch delete', { groups: 'core', resources: 'pods' }),
   rule('create', { groups: 'core', resources: 'pods/binding bindings' }),
@@ -143,13 +146,17 @@ const schedulerRules: PolicyRule[] = [
   tokenReviews(),
   accessReviews(),
   rule(READ, { groups: 'storage.k8s.io', resources: 'csinodes' }),
+  rule(READ, { groups: 'storage.k8s.io', resources: 'volumeattachments' }),
   rule(READ, { groups: 'core', resources: 'namespaces' }),
   rule(READ, { groups: 'storage.k8s.io', resources: 'csidrivers' }),
   rule(READ, { groups: 'storage.k8s.io', resources: 'csistoragecapacities' }),
-  rule(READ, { groups: 'storage.k8s.io', resources: 'volumeattachments' }),
-  rule(READ, { groups: 'resource.k8s.io', resources: 'deviceclasses resourceclaims resourceslices' }),
-  rule('update', { groups: 'resource.k8s.io', resources: 'resourceclaims' }),
-  rule('update patch', { groups: 'resource.k8s.io', resources: 'resourceclaims/status' }),
+  rule(READ, { groups: 'resource.k8s.io', resources: 'deviceclasses' }),
+  rule(`${READ} patch update`, { groups: 'resource.k8s.io', resources: 'resourceclaims' }),
+  rule(`${READ} patch update`, { groups: 'resource.k8s.io', resources: 'resourceclaims/status' }),
+  rule('update', { groups: 'core', resources: 'pods/finalizers' }),
+  rule(READ, { groups: 'resource.k8s.io', resources: 'resourceslices' }),
+  rule('create delete', { groups: 'resource.k8s.io', resources: 'resourceclaims' }),
+  rule('update patch', { groups: 'resource.k8s.io', resources: 'resourceclaims/binding' }),
 ];
 
 const controllerManagerRules: PolicyRule[] = [
@@ -191,11 +198,19 @@ export const bootstrapClusterRoles: readonly BootstrapRole[] = [
   },
   {
     name: 'system:monitoring',
-    rules: [pathRule('get', '/metrics /metrics/slis /livez /readyz /healthz /livez/* /readyz/* /healthz/*')],
+    rules: [
+      pathRule('get', '/metrics /metrics/slis /livez /readyz /healthz /livez/* /readyz/* /healthz/* /flagz /statusz'),
+      rule('get', { groups: 'core', resources: 'nodes/metrics' }),
+    ],
   },
   {
     name: 'system:service-account-issuer-discovery',
-    rules: [pathRule('get', '/.well-known/openid-configuration /openid/v1/jwks')],
+    rules: [
+      pathRule(
+        'get',
+        '/.well-known/openid-configuration /.well-known/openid-configuration/ /openid/v1/jwks /openid/v1/jwks/',
+      ),
+    ],
   },
   {
     name: 'system:heapster',
@@ -219,6 +234,7 @@ export const bootstrapClusterRoles: readonly BootstrapRole[] = [
       rule(READ, { groups: 'core', resources: 'nodes' }),
       rule('proxy', { groups: 'core', resources: 'nodes' }),
       rule('*', { groups: 'core', resources: 'nodes/proxy nodes/metrics nodes/stats nodes/log' }),
+      rule('*', { groups: 'core', resources: 'nodes/configz nodes/healthz nodes/pods' }),
     ],
   },
   {
@@ -231,8 +247,8 @@ export const bootstrapClusterRoles: readonly BootstrapRole[] = [
       rule('list watch', { groups: 'core', resources: 'services endpoints' }),
       rule(READ, { groups: 'core', resources: 'nodes' }),
       eventsRule(),
-      rule('list watch', { groups: 'discovery.k8s.io', resources: 'endpointslices' }),
       rule('list watch', { groups: 'networking.k8s.io', resources: 'servicecidrs' }),
+      rule('list watch', { groups: 'discovery.k8s.io', resources: 'endpointslices' }),
     ],
   },
   { name: 'system:auth-delegator', rules: [tokenReviews(), accessReviews()] },

@@ -78,7 +78,6 @@ export const controllerRules: Readonly<Record<string, readonly PolicyRule[]>> = 
     dra(READ, 'resourceclaims'),
     dra(READ, 'resourceslices'),
     dra(READ, 'deviceclasses'),
-    dra(READ, 'devicetaintrules'),
     eventsRule(),
   ],
   'disruption-controller': [
@@ -122,7 +121,6 @@ export const controllerRules: Readonly<Record<string, readonly PolicyRule[]>> = 
     core('update patch', 'persistentvolumeclaims/status'),
     core(READ, 'persistentvolumeclaims'),
     eventsRule(),
-    core('get', 'services'),
   ],
   'generic-garbage-collector': [rule(`${READ} patch update delete`, { groups: '*', resources: '*' }), eventsRule()],
   'horizontal-pod-autoscaler': [
@@ -172,11 +170,15 @@ export const controllerRules: Readonly<Record<string, readonly PolicyRule[]>> = 
     core('list watch', 'nodes'),
     eventsRule(),
     core('watch', 'events'),
-    core('get', 'services'),
   ],
   'pod-garbage-collector': [core('list watch delete', 'pods'), core(READ, 'nodes'), core('patch', 'pods/status')],
   'pv-protection-controller': [core(`${READ} update`, 'persistentvolumes'), eventsRule()],
-  'pvc-protection-controller': [core(`${READ} update`, 'persistentvolumeclaims'), core(READ, 'pods'), eventsRule()],
+  'pvc-protection-controller': [
+    core(`${READ} update`, 'persistentvolumeclaims'),
+    core('update', 'persistentvolumeclaims/status'),
+    core(READ, 'pods'),
+    eventsRule(),
+  ],
   'replicaset-controller': [
     legacyApps(`${READ} update`, 'replicasets'),
     legacyApps('update', 'replicasets/status'),
@@ -198,6 +200,7 @@ export const controllerRules: Readonly<Record<string, readonly PolicyRule[]>> = 
     dra('update patch', 'resourceclaims resourceclaims/status'),
     core('update patch', 'pods/status'),
     eventsRule(),
+    dra('update patch', 'resourceclaims/binding'),
   ],
   'resourcequota-controller': [
     rule('list watch', { groups: '*', resources: '*' }),

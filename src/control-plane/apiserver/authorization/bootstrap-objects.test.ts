@@ -1,6 +1,13 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import type { ClusterRole, PolicyRule } from '#api/generated/schema.ts';
-import { AUTOUPDATE_ANNOTATION, type BootstrapObject, bootstrapObjects, reconciled } from './bootstrap-objects.ts';
+import {
+  AUTOUPDATE_ANNOTATION,
+  type BootstrapObject,
+  bootstrapObjects,
+  isToBeReplaced,
+  reconciled,
+} from './bootstrap-objects.ts';
 import { notCovered, rule } from './policy-rule.ts';
 
 const objects = bootstrapObjects();
@@ -10,6 +17,28 @@ const clusterRole = (name: string): ClusterRole => {
   return found as unknown as ClusterRole;
 };
 const rulesOf = (name: string): PolicyRule[] => clusterRole(name).rules ?? [];
+
+/** What an object gives to whom, in one line. What an aggregated role adds up to is left out. */
+function rowOf(object: BootstrapObject): string {
+  const { kind, metadata } = object;
+  const aggregation = 'aggregationRule' in object ? object.aggregationRule?.clusterRoleSelectors : undefined;
+  const rules = 'rules' in object && !aggregation ? (object.rules ?? []) : [];
+  return JSON.stringify([
+    kind,
+    metadata.namespace ?? '',
+    metadata.name,
+    aggregation ?? [],
+    rules.map(({ apiGroups = [], nonResourceURLs = [], resourceNames = [], resources = [], verbs }) => [
+      apiGroups,
+      nonResourceURLs,
+      resourceNames,
+      resources,
+      verbs,
+    ]),
+    'roleRef' in object ? object.roleRef.name : '',
+    ('subjects' in object ? (object.subjects ?? []) : []).map((one) => [one.kind, one.namespace ?? '', one.name]),
+  ]);
+}
 
 describe('the objects that a cluster starts with', () => {
   test('have names of their own', () => {
@@ -27,6 +56,16 @@ describe('the objects that a cluster starts with', () => {
       );
       expect(found, `${object.kind} ${object.metadata.name}`).toBe(true);
     }
+  });
+
+  // Made in the same way from upstream's own list of what v1.36.0 with its default feature gates starts with.
+  test("are upstream's, but for our own", () => {
+    const own = (name: string) => name === 'system:coredns' || name.startsWith('kedge:');
+    const rows = objects.filter(({ metadata }) => !own(metadata.name)).map(rowOf);
+    expect(rows).toHaveLength(133);
+    expect(createHash('sha256').update(rows.sort().join('\n')).digest('hex')).toBe(
+      'bea83fcadb8ef7db90b17dbdf41fd6efeff560d7ae79cdf50a65ededd75aa07f',
+    );
   });
 
   test('say that they are brought up to date', () => {
@@ -84,6 +123,31 @@ describe('at a later start', () => {
   test('autoupdate "false" is left alone', () => {
     const metadata = { ...stored.metadata, annotations: { [AUTOUPDATE_ANNOTATION]: 'false' } };
     expect(reconciled(wanted, { ...stored, metadata, rules: [] })).toBeUndefined();
+  });
+
+  test('the selectors of a role that adds up others are added, its rules are left to the controller', () => {
+    const view = objects.find(({ metadata }) => metadata.name === 'view') as BootstrapObject;
+    const emptied = { ...view, rules: [], metadata: { ...view.metadata, uid: 'u', resourceVersion: '1' } };
+    expect(reconciled(view, emptied as never)).toBeUndefined();
+    const own = { matchLabels: { mine: 'true' } };
+    const changed = { ...emptied, aggregationRule: { clusterRoleSelectors: [own] } };
+    expect(reconciled(view, changed as never)).toMatchObject({
+      aggregationRule: { clusterRoleSelectors: [own, clusterRole('view').aggregationRule?.clusterRoleSelectors?.[0]] },
+    });
+    const plain = { ...stored, aggregationRule: { clusterRoleSelectors: [own] } };
+    expect(reconciled(wanted, plain)).not.toHaveProperty('aggregationRule');
+  });
+
+  test('a binding that leads to another role is replaced, unless it is left alone', () => {
+    const binding = objects.find(({ kind }) => kind === 'ClusterRoleBinding') as BootstrapObject;
+    const elsewhere = {
+      ...binding,
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'x' },
+    };
+    expect(isToBeReplaced(binding, binding as never)).toBe(false);
+    expect(isToBeReplaced(binding, elsewhere as never)).toBe(true);
+    const metadata = { ...elsewhere.metadata, annotations: { [AUTOUPDATE_ANNOTATION]: 'false' } };
+    expect(isToBeReplaced(binding, { ...elsewhere, metadata } as never)).toBe(false);
   });
 
   test('a missing subject is added', () => {

@@ -1,5 +1,6 @@
 /** The roles and bindings that a cluster starts with, as objects, and how they are kept up to date at each start. */
 import type { ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, Subject } from '#api/generated/schema.ts';
+import { isEqual } from '#api/machinery/equal.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { type BootstrapRole, bootstrapClusterRoles, eventsRule } from './bootstrap-cluster-roles.ts';
 import { controllerRules } from './bootstrap-controller-roles.ts';
@@ -60,13 +61,12 @@ interface NamespacedRole {
   bindings: { name?: string; subjects: Subject[] };
 }
 
-const leaderLocking = (component: string, leases: PolicyRule[], extra: Subject[] = []): NamespacedRole => ({
+const leaderLocking = (component: string, extra: Subject[] = []): NamespacedRole => ({
   namespace: 'kube-system',
   name: `system::leader-locking-${component}`,
   rules: [
-    rule('watch', { groups: 'core', resources: 'configmaps' }),
-    rule('get update', { groups: 'core', resources: 'configmaps', names: [component] }),
-    ...leases,
+    rule('get watch list create update', { groups: 'coordination.k8s.io', resources: 'leases' }),
+    rule('get watch list create update', { groups: 'coordination.k8s.io', resources: 'leasecandidates' }),
   ],
   bindings: { subjects: [user(`system:${component}`), serviceAccount(component), ...extra] },
 });
@@ -105,12 +105,8 @@ const namespacedRoles: readonly NamespacedRole[] = [
     rules: [rule('get list watch delete', { groups: 'core', resources: 'secrets' }), eventsRule()],
     bindings: { subjects: [serviceAccount('token-cleaner')] },
   },
-  leaderLocking(
-    'kube-controller-manager',
-    [rule('get watch list create update', { groups: 'coordination.k8s.io', resources: 'leases' })],
-    [serviceAccount('leader-election-controller')],
-  ),
-  leaderLocking('kube-scheduler', []),
+  leaderLocking('kube-controller-manager', [serviceAccount('leader-election-controller')]),
+  leaderLocking('kube-scheduler'),
   {
     namespace: 'kube-public',
     name: 'system:controller:bootstrap-signer',
@@ -135,10 +131,14 @@ const metadata = (
 
 const aggregationLabel = (role: string): string => `rbac.authorization.k8s.io/aggregate-to-${role}`;
 
-/** What a role adds up to: its own rules, and those of all that aggregate to it, directly or not. Each once. */
+/**
+ * What a role adds up to: its own rules, and those of all that aggregate to it, directly or not. Each once, and in the
+ * order of the controller that keeps it so from then on.
+ */
 function summedRules(role: BootstrapRole, all: readonly BootstrapRole[]): PolicyRule[] {
   const sources = role.aggregated ? all.filter(({ aggregateTo }) => aggregateTo === role.name) : [];
-  const rules = [...role.rules, ...sources.flatMap((source) => summedRules(source, all))];
+  const byName = sources.toSorted((one, other) => (one.name < other.name ? -1 : 1));
+  const rules = [...role.rules, ...byName.flatMap((source) => summedRules(source, all))];
   return [...new Map(rules.map((one) => [JSON.stringify(one), one])).values()];
 }
 
@@ -208,8 +208,8 @@ type Stored = ClusterRole | ClusterRoleBinding | Role | RoleBinding;
  * and subjects that somebody else put there stay. An object with autoupdate "false" is left alone.
  */
 export function reconciled(wanted: BootstrapObject, stored: Stored): Stored | undefined {
-  if (stored.metadata.annotations?.[AUTOUPDATE_ANNOTATION] === 'false') return undefined;
-  const added = 'roleRef' in stored ? withSubjects(wanted, stored) : withRules(wanted, stored);
+  if (isLeftAlone(stored)) return undefined;
+  const added = 'roleRef' in stored ? withSubjects(wanted, stored) : withAggregation(wanted, withRules(wanted, stored));
   const labels = { ...wanted.metadata.labels, ...stored.metadata.labels };
   const annotations = { ...wanted.metadata.annotations, ...stored.metadata.annotations };
   const sameMetadata =
@@ -219,11 +219,35 @@ export function reconciled(wanted: BootstrapObject, stored: Stored): Stored | un
   return { ...added, metadata: { ...stored.metadata, labels, annotations } };
 }
 
+/** A binding cannot be led to another role: such a one has to be made anew. */
+export const isToBeReplaced = (wanted: BootstrapObject, stored: Stored): boolean =>
+  !isLeftAlone(stored) && 'roleRef' in wanted && 'roleRef' in stored && !isEqual(wanted.roleRef, stored.roleRef);
+
+const isLeftAlone = ({ metadata }: Stored): boolean => metadata.annotations?.[AUTOUPDATE_ANNOTATION] === 'false';
+
+/** Rules of a role that adds up others are for the controller that does so. */
 function withRules<T extends ClusterRole | Role>(wanted: BootstrapObject, stored: T): T {
+  if ('aggregationRule' in wanted && wanted.aggregationRule) return stored;
   const { rules: present = [] } = stored;
   const whole = ('rules' in wanted && wanted.rules) || [];
   const lacking = whole.filter((one) => notCovered(present, [one]).length > 0);
   return lacking.length === 0 ? stored : { ...stored, rules: [...present, ...lacking] };
+}
+
+function withAggregation<T extends ClusterRole | Role>(wanted: BootstrapObject, role: T): T {
+  const present = 'aggregationRule' in role ? role.aggregationRule : undefined;
+  const expected = 'aggregationRule' in wanted ? wanted.aggregationRule : undefined;
+  if (!expected) return present ? withoutAggregation(role) : role;
+  const selectors = present?.clusterRoleSelectors ?? [];
+  const missing = (expected.clusterRoleSelectors ?? []).filter((one) => !selectors.some((each) => isEqual(each, one)));
+  return missing.length === 0
+    ? role
+    : { ...role, aggregationRule: { clusterRoleSelectors: [...selectors, ...missing] } };
+}
+
+function withoutAggregation<T extends ClusterRole | Role>(role: T): T {
+  const { aggregationRule: _no, ...rest } = role as T & Pick<ClusterRole, 'aggregationRule'>;
+  return rest as T;
 }
 
 function withSubjects<T extends ClusterRoleBinding | RoleBinding>(wanted: BootstrapObject, stored: T): T {

@@ -88,7 +88,7 @@ describe('with the roles that a cluster starts with', () => {
       'update leases.coordination.k8s.io#kube-scheduler in kube-system',
       true,
     ],
-    [{ name: 'system:kube-scheduler', groups: [] }, 'update leases.coordination.k8s.io#other in kube-system', false],
+    [{ name: 'system:kube-scheduler', groups: [] }, 'update leases.coordination.k8s.io#other in default', false],
     [{ name: 'system:kube-proxy', groups: [] }, 'watch endpointslices.discovery.k8s.io', true],
     [{ name: 'system:kube-controller-manager', groups: [] }, 'list widgets.example.com', true],
     [
@@ -259,6 +259,12 @@ describe('a node', () => {
     ['get persistentvolumeclaims#data in a', true],
     ['create serviceaccounts/token#robot in a', true],
     ['create serviceaccounts/token#default in a', false],
+    ['get serviceaccounts#robot in a', true],
+    ['get serviceaccounts#default in a', false],
+    ['update serviceaccounts#robot in a', false],
+    ['create resourceslices.resource.k8s.io', true],
+    ['list resourceslices.resource.k8s.io', false],
+    ['get podcertificaterequests.certificates.k8s.io#x in a', false],
     ['get pods#web in a', true],
     ['get pods#other in a', false],
     ['list pods', false],
@@ -286,6 +292,8 @@ describe('a node', () => {
     { resource: 'pods', fieldSelector: 'spec.nodeName=two', allowed: false },
     { resource: 'pods', fieldSelector: 'spec.nodeName!=one', allowed: false },
     { resource: 'nodes', fieldSelector: 'metadata.name=one', allowed: true },
+    { resource: 'resourceslices.resource.k8s.io', fieldSelector: 'spec.nodeName=one', allowed: true },
+    { resource: 'resourceslices.resource.k8s.io', fieldSelector: 'nodeName=one', allowed: false },
   ])('may list $resource with $fieldSelector: $allowed', async ({ resource, fieldSelector, allowed }) => {
     const attributes = { ...(wish(node('one'), `list ${resource}`) as ResourceAttributes), fieldSelector };
     expect((await cluster.authorizer.authorize(attributes)).decision === 'allow').toBe(allowed);
@@ -299,13 +307,17 @@ describe('a node', () => {
         metadata: { name, uid: name },
         spec: {
           claimRef: { namespace: 'a', name: claim },
-          csi: { nodeStageSecretRef: { namespace: 'storage', name: `${name}-key` } },
+          csi: {
+            nodeStageSecretRef: { namespace: 'storage', name: `${name}-key` },
+            controllerPublishSecretRef: { namespace: 'storage', name: `${name}-attach-key` },
+          },
         },
       }) as unknown as KubeObject;
     informers.put(volume('used', 'data'));
     informers.put(volume('free', 'elsewhere'));
     expect(await may(node('one'), 'get persistentvolumes#used')).toBe(true);
     expect(await may(node('one'), 'get secrets#used-key in storage')).toBe(true);
+    expect(await may(node('one'), 'get secrets#used-attach-key in storage')).toBe(false);
     expect(await may(node('one'), 'get persistentvolumes#free')).toBe(false);
     expect(await may(node('one'), 'get secrets#free-key in storage')).toBe(false);
     expect(await may(node('two'), 'get persistentvolumes#used')).toBe(false);

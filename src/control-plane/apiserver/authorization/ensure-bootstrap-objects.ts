@@ -8,7 +8,13 @@ import { ClusterRoleBinding as ClusterRoleBindingKind } from '#api/rbac/v1/clust
 import { Role as RoleKind } from '#api/rbac/v1/role.ts';
 import { RoleBinding as RoleBindingKind } from '#api/rbac/v1/role-binding.ts';
 import type { Client, Draft } from '#client/client.ts';
-import { type BootstrapObject, bootstrapObjects, type DerivedRole, reconciled } from './bootstrap-objects.ts';
+import {
+  type BootstrapObject,
+  bootstrapObjects,
+  type DerivedRole,
+  isToBeReplaced,
+  reconciled,
+} from './bootstrap-objects.ts';
 
 type RbacObject = ClusterRole | ClusterRoleBinding | Role | RoleBinding;
 
@@ -37,8 +43,13 @@ interface Pair {
 
 async function ensure(client: Client, kind: Kind, { object, stored }: Pair): Promise<void> {
   try {
-    if (!stored) await client.create(kind, object as Draft<KubeObject>);
-    const next = stored && reconciled(object, stored);
+    const isReplaced = stored !== undefined && isToBeReplaced(object, stored);
+    if (isReplaced) await client.delete(kind, stored.metadata);
+    if (!stored || isReplaced) {
+      await client.create(kind, object as Draft<KubeObject>);
+      return;
+    }
+    const next = reconciled(object, stored);
     if (next) await client.update(kind, next as Draft<KubeObject>);
   } catch (error) {
     // Another API server was faster; what it wrote is looked at when the next one starts.

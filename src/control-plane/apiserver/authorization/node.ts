@@ -57,18 +57,25 @@ export function podReferenceKeysOf(pod: Pod): string[] {
   ];
 }
 
-/** Secrets that a volume names, with their namespaces; the claim's namespace where none is given. */
+/**
+ * Secrets that a volume names and a kubelet needs, with their namespaces; the claim's namespace where none is given. Those
+ * with which a CSI controller publishes and expands are not for nodes.
+ */
 export function volumeSecretKeysOf({ spec }: PersistentVolume): string[] {
   const inClaim = spec.claimRef?.namespace ?? '';
+  const { azureFile } = spec;
   const secrets = [
     spec.csi?.nodePublishSecretRef,
     spec.csi?.nodeStageSecretRef,
     spec.csi?.nodeExpandSecretRef,
-    spec.csi?.controllerPublishSecretRef,
     spec.iscsi?.secretRef,
     spec.rbd?.secretRef,
     spec.cephfs?.secretRef,
+    spec.cinder?.secretRef,
     spec.flexVolume?.secretRef,
+    spec.scaleIO?.secretRef,
+    spec.storageos?.secretRef,
+    azureFile && { name: azureFile.secretName, namespace: azureFile.secretNamespace },
   ];
   return secrets.flatMap((ref) => (ref?.name ? [referenceKey('secrets', ref.namespace ?? inClaim, ref.name)] : []));
 }
@@ -105,7 +112,9 @@ export class NodeAuthorizer implements Authorizer {
       case 'volumeattachments.storage.k8s.io':
         return this.#get(node, attributes);
       case 'serviceaccounts':
-        return this.#createToken(node, attributes);
+        return attributes.verb === 'get' && !attributes.subresource
+          ? this.#readRelated(node, attributes)
+          : this.#createToken(node, attributes);
       case 'leases.coordination.k8s.io':
         return leaseDecision(node, attributes);
       case 'csinodes.storage.k8s.io':
@@ -174,7 +183,7 @@ export class NodeAuthorizer implements Authorizer {
       case 'watch':
       case 'list':
       case 'deletecollection':
-        return selects(attributes, 'nodeName', node) || selects(attributes, 'spec.nodeName', node)
+        return selects(attributes, 'spec.nodeName', node)
           ? allow()
           : noOpinion('can only list/watch/deletecollection resourceslices with nodeName field selector');
       default:
