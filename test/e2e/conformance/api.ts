@@ -29,28 +29,31 @@ interface Kubeconfig {
 export class Api {
   readonly #server: string;
   readonly #agent: Agent;
+  /** A watch keeps its connection: it has to take none from the requests. */
+  readonly #watchAgent: Agent;
 
-  constructor(server: string, agent: Agent) {
+  constructor(server: string, { agent, watchAgent }: { agent: Agent; watchAgent: Agent }) {
     this.#server = server;
     this.#agent = agent;
+    this.#watchAgent = watchAgent;
   }
 
   static async of(kubeconfig: string): Promise<Api> {
     const { clusters, users } = parse(await readFile(kubeconfig, 'utf8')) as Kubeconfig;
     const bytes = (text: string) => Buffer.from(text, 'base64');
     const { cluster } = clusters[0];
-    const agent = new Agent({
-      keepAlive: true,
-      maxSockets: 8,
+    const identity = {
       ca: bytes(cluster['certificate-authority-data']),
       cert: bytes(users[0].user['client-certificate-data']),
       key: bytes(users[0].user['client-key-data']),
-    });
-    return new Api(cluster.server, agent);
+    };
+    const agent = new Agent({ keepAlive: true, maxSockets: 8, ...identity });
+    return new Api(cluster.server, { agent, watchAgent: new Agent(identity) });
   }
 
   close(): void {
     this.#agent.destroy();
+    this.#watchAgent.destroy();
   }
 
   /** The answer, whatever it says. */
@@ -102,7 +105,7 @@ export class Api {
     const events: { type: string; object: KubeObject }[] = [];
     const asked = request(
       `${this.#server}${path}${path.includes('?') ? '&' : '?'}watch=true`,
-      { agent: this.#agent },
+      { agent: this.#watchAgent },
       (answer) => {
         let rest = '';
         answer.setEncoding('utf8').on('data', (part: string) => {
