@@ -23,11 +23,14 @@ export type FieldErrorReason =
 // Constructors, one a reason, with upstream's texts. `at` is a path of field-path.ts or a string.
 type At = { toString(): string };
 
+/** As a value: there is one, but it is not shown. */
+export const OMITTED = Symbol('omitted');
+
 /** `Invalid value: "x": must be …`. Values that are no scalar are shown as JSON. */
 export const invalidValue = (at: At, value: unknown, detail: string): FieldError => ({
   reason: 'FieldValueInvalid',
   field: String(at),
-  message: `Invalid value: ${shown(value)}${detail && `: ${detail}`}`,
+  message: `Invalid value${shownAfter(value)}${detail && `: ${detail}`}`,
 });
 
 export const requiredValue = (at: At, detail = ''): FieldError => ({
@@ -52,7 +55,7 @@ export const notSupportedValue = (at: At, value: unknown, supported: readonly st
 export const duplicateValue = (at: At, value: unknown): FieldError => ({
   reason: 'FieldValueDuplicate',
   field: String(at),
-  message: `Duplicate value: ${shown(value)}`,
+  message: `Duplicate value${shownAfter(value)}`,
 });
 
 export const notFoundValue = (at: At, value: unknown): FieldError => ({
@@ -79,4 +82,19 @@ export const typeInvalid = (at: At, value: unknown, detail: string): FieldError 
   message: `Invalid value: ${shown(value)}: ${detail}`,
 });
 
-const shown = (value: unknown): string => JSON.stringify(value) ?? 'null';
+/** Something that is the server's fault. */
+export const internalFieldError = (at: At, why: string): FieldError => ({
+  reason: 'InternalError',
+  field: String(at),
+  message: `Internal error: ${why}`,
+});
+
+const shownAfter = (value: unknown): string => (value === OMITTED ? '' : `: ${shown(value)}`);
+
+/** Go escapes what HTML takes for markup in JSON, though not in a text that stands alone. */
+const shown = (value: unknown): string =>
+  typeof value === 'string'
+    ? JSON.stringify(value)
+    : (JSON.stringify(value) ?? 'null').replace(/[<>&\u2028\u2029]/g, escaped);
+
+const escaped = (char: string): string => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
