@@ -51,7 +51,7 @@ export class RequestHandler {
     } catch (error) {
       await this.#refuse(exchange, error);
     } finally {
-      done?.(exchange.response.statusCode, clock.monotonicMs());
+      done?.(exchange.code, clock.monotonicMs());
     }
   }
 

@@ -3,14 +3,14 @@
  * answers that are under way finish and tells HTTP/2 clients to go elsewhere.
  */
 
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '#base/clock.ts';
 import { sleep } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
-import { Exchange } from './exchange.ts';
+import { type Exchange, Http1Exchange, Http2Exchange } from './exchange.ts';
 
 export interface ServerOptions {
   /** PEM: the certificate with its chain, and its key. */
@@ -64,7 +64,11 @@ export function createServer({
       maxSessionMemory: MAX_SESSION_MEMORY_MB,
       settings: { maxConcurrentStreams: MAX_CONCURRENT_STREAMS, initialWindowSize: 1024 * 1024 },
     });
-    server.on('request', (request, response) => serve(new Exchange(request, response)));
+    server.on('request', (request, response) =>
+      serve(new Http1Exchange(request as unknown as IncomingMessage, response as unknown as ServerResponse)),
+    );
+    server.removeAllListeners('stream'); // whoever listens for requests gets HTTP/2 made to look like HTTP/1 as well
+    server.on('stream', (stream, headers) => serve(new Http2Exchange(stream, headers)));
     server.on('upgrade', upgrade);
     server.on('session', (session) => {
       sessions.add(session);

@@ -30,7 +30,7 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
 
 export async function sendWatch(exchange: Exchange, { kind, batches }: OpenedWatch, options: WatchStreamOptions) {
   exchange.begin(200, { 'content-type': CONTENT_TYPES[options.wanted.encoding]! });
-  flushHeaders(exchange);
+  exchange.flush();
   const slices = slicer(kind, options);
   try {
     for await (const batch of batches) {
@@ -45,11 +45,6 @@ export async function sendWatch(exchange: Exchange, { kind, batches }: OpenedWat
     await exchange.write(errorFrame(status, options.wanted));
   }
   exchange.end();
-}
-
-/** A client waits for the headers before it believes that it watches, and the first event may be long in coming. */
-function flushHeaders({ response }: Exchange): void {
-  if ('flushHeaders' in response) response.flushHeaders();
 }
 
 function slicer(kind: Kind, options: WatchStreamOptions): (events: readonly CacheEvent[]) => Iterable<Uint8Array> {

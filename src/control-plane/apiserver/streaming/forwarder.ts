@@ -66,7 +66,7 @@ export class Forwarder {
     if (target.mode !== 'proxy') return this.#send(target, { method: 'GET', headers: {}, signal });
     const hasBody = method !== 'GET' && method !== 'HEAD';
     const headers = requestHeaders(exchange, target);
-    return this.#send(target, { method, headers, signal }, hasBody ? exchange.request : undefined);
+    return this.#send(target, { method, headers, signal }, hasBody ? exchange.bytes : undefined);
   }
 
   #send(
