@@ -1,0 +1,51 @@
+/**
+ * CEL as Kubernetes v1.36 has it. An environment says which variables, types and functions there are, and compiles
+ * expressions to programs.
+ *
+ *     const env = environment({ variables: { self: schemaType(schema)!, oldSelf: schemaType(schema)! } });
+ *     const { program, issues } = env.compile('self.replicas <= self.maxReplicas');
+ *     if (issues) return `compilation failed: ${formatIssues(issues)}`;
+ *     if (!isSameType(program.outputType, BOOL)) …
+ *     const outcome = program.evaluate({ self: object });
+ *     if (outcome.error !== undefined) … else if (outcome.value === true) …
+ *
+ * What a caller meets as a value: bool, string and null are JavaScript's, an int is a number (a bigint beyond 2^53), others
+ * are classes of `value.ts`; `toJson` makes JSON of any. What he gives is plain JSON, as the variable's type says.
+ *
+ * What else there is: `schema-type.ts` and `facts-type.ts` (types of objects), `declared-type.ts` (types by hand),
+ * `authorizer.ts` (the variable `authorizer`, and how its decisions are awaited), `lazy-variables.ts` (the variable
+ * `variables`), `patch-types.ts` (Object and JSONPatch), `limits.ts`, `issue.ts`.
+ *
+ * Keep environments and programs: making one takes about as long as a hundred evaluations.
+ */
+import type { DeclaredType } from './declared-type.ts';
+import type { Issue } from './issue.ts';
+import type { Library } from './library.ts';
+import type { Program } from './program.ts';
+
+export interface EnvironmentOptions {
+  /** By name; it may be qualified, such as `authorizer.requestResource`. */
+  variables?: Readonly<Record<string, DeclaredType>>;
+  /** Types that an expression may name beside those within the variables' types, e.g. `patchTypes`. */
+  types?: readonly TypeSource[];
+  /** What is there beside the language itself: `kubernetesLibraries` unless told; `extend` adds. */
+  libraries?: readonly Library[];
+  /** The namespace in which names are looked up first; empty unless told. */
+  container?: string;
+}
+
+/** Finds a type by the name that an expression gives it, e.g. `Object.spec`. */
+export type TypeSource = (name: string) => DeclaredType | undefined;
+
+export type Compilation =
+  | { readonly program: Program; readonly issues?: undefined }
+  | { readonly program?: undefined; readonly issues: readonly Issue[] };
+
+export interface Environment {
+  /** All that is wrong, in the order of the source: the syntax, else the types, else literals that cannot be right. */
+  compile(source: string): Compilation;
+  /** The same with further variables, types and libraries; a variable of the same name is replaced. */
+  extend(options: EnvironmentOptions): Environment;
+}
+
+export declare function environment(options?: EnvironmentOptions): Environment;

@@ -1,0 +1,37 @@
+/** Something wrong with an expression, at a place in its source; printed as cel-go prints it. */
+
+export interface Issue {
+  readonly message: string;
+  /** From 1. */
+  readonly line: number;
+  /** From 0, in characters (code points); printed from 1. */
+  readonly column: number;
+  readonly source: string;
+}
+
+/**
+ * One block for each issue:
+ *
+ *     ERROR: <input>:1:6: undeclared reference to 'x' (in container '')
+ *      | self.x
+ *      | .....^
+ */
+export const formatIssues = (issues: readonly Issue[]): string => issues.map(formatIssue).join('\n');
+
+/** No line of the source is shown that is longer. */
+const MAX_SNIPPET = 16384;
+
+function formatIssue({ message, line, column, source }: Issue): string {
+  const head = `ERROR: <input>:${line}:${column + 1}: ${message}`;
+  const text = source.split('\n')[line - 1];
+  if (text === undefined) return head;
+  const shown = text.replaceAll('\t', ' ');
+  if (shown.length > MAX_SNIPPET) return head;
+  const before = [...shown].slice(0, column);
+  const dots = before.map((char) => (isWide(char) ? '．' : '.')).join('');
+  const at = [...shown][column];
+  return `${head}\n | ${shown}\n | ${dots}${at !== undefined && isWide(at) ? '＾' : '^'}`;
+}
+
+/** cel-go takes every character of more than one byte for a wide one. */
+const isWide = (char: string): boolean => char.codePointAt(0)! > 0x7f;
