@@ -1,0 +1,116 @@
+/**
+ * Brings the mandatory and suggested objects of priority and fairness into the cluster, at the start and every minute.
+ * Source: documentation, "API Priority and Fairness", maintenance of the objects; upstream's registry/flowcontrol/ensurer.
+ */
+import { FlowSchema } from '#api/flowcontrol/v1/flow-schema.ts';
+import { PriorityLevelConfiguration } from '#api/flowcontrol/v1/priority-level-configuration.ts';
+import { isEqual } from '#api/machinery/equal.ts';
+import type { Kind } from '#api/machinery/kind.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
+import { hasReason } from '#api/machinery/status.ts';
+import type { Clock } from '#base/clock.ts';
+import type { Log } from '#base/log.ts';
+import type { Client, Draft } from '#client/client.ts';
+import {
+  AUTO_UPDATE,
+  MANDATORY_FLOWS,
+  MANDATORY_LEVELS,
+  SUGGESTED_FLOWS,
+  SUGGESTED_LEVELS,
+} from './bootstrap-config.ts';
+
+const EVERY_MS = 60_000;
+
+type Configured = KubeObject & { spec: object };
+
+interface Wanted {
+  mandatory: readonly Configured[];
+  suggested: readonly Configured[];
+}
+
+/** Levels first: a schema that leads nowhere is not used. */
+export async function ensureBootstrapConfig(client: Client): Promise<void> {
+  const levels = { mandatory: MANDATORY_LEVELS, suggested: SUGGESTED_LEVELS } as unknown as Wanted;
+  const flows = { mandatory: MANDATORY_FLOWS, suggested: SUGGESTED_FLOWS } as unknown as Wanted;
+  await ensureAll(client, PriorityLevelConfiguration as unknown as Kind<Configured>, levels);
+  await ensureAll(client, FlowSchema as unknown as Kind<Configured>, flows);
+}
+
+/** Again every minute until the signal aborts. */
+export function keepBootstrapConfig(options: { client: Client; clock: Clock; log: Log; signal: AbortSignal }): void {
+  const { client, clock, log, signal } = options;
+  const look = () => {
+    ensureBootstrapConfig(client).catch((error: unknown) => {
+      if (!signal.aborted) log.warn('the objects of priority and fairness could not be kept', { error: String(error) });
+    });
+    timer = clock.timer(EVERY_MS, look);
+  };
+  let timer = clock.timer(EVERY_MS, look);
+  signal.addEventListener('abort', () => timer.cancel(), { once: true });
+}
+
+/** Suggested ones only when none of them is there for somebody to have deleted, or in place of what is there. */
+async function ensureAll(client: Client, kind: Kind<Configured>, { mandatory, suggested }: Wanted): Promise<void> {
+  const { items } = await client.list(kind);
+  const stored = new Map(items.map((item) => [item.metadata.name, item]));
+  const isNew = items.length === 0 || mandatory.every(({ metadata }) => !stored.has(metadata.name));
+  const keep = (wanted: Configured, isMandatory: boolean) => {
+    const there = stored.get(wanted.metadata.name);
+    if (!there) return isMandatory || isNew ? create(client, kind, wanted) : undefined;
+    const next = isMandatory ? mandatoryForm(there, wanted) : suggestedForm(there, wanted);
+    return next && update(client, kind, next);
+  };
+  await Promise.all([
+    ...suggested.map((wanted) => keep(wanted, false)),
+    ...mandatory.map((wanted) => keep(wanted, true)),
+    ...items
+      .filter((item) => isAbandoned(item, [...mandatory, ...suggested]))
+      .map((item) => remove(client, kind, item)),
+  ]);
+}
+
+/** As it must be; of the exempt level its shares are the user's, unless they asked for updates. */
+function mandatoryForm(there: Configured, wanted: Configured): Configured | undefined {
+  const isTheUsers = there.metadata.name === 'exempt' && 'exempt' in there.spec && autoUpdate(there) === false;
+  const spec = isTheUsers ? there.spec : wanted.spec;
+  return changed(there, { spec, autoUpdate: isTheUsers ? 'false' : 'true' });
+}
+
+/** What somebody has changed is theirs, unless the annotation says otherwise. */
+function suggestedForm(there: Configured, wanted: Configured): Configured | undefined {
+  const isOurs = autoUpdate(there) ?? there.metadata.generation === 1;
+  return changed(there, { spec: isOurs ? wanted.spec : there.spec, autoUpdate: String(isOurs) });
+}
+
+function changed(there: Configured, { spec, autoUpdate: value }: { spec: object; autoUpdate: string }) {
+  const annotations = { ...there.metadata.annotations, [AUTO_UPDATE]: value };
+  if (there.metadata.annotations?.[AUTO_UPDATE] === value && isEqual(there.spec, spec)) return undefined;
+  return { ...there, metadata: { ...there.metadata, annotations }, spec };
+}
+
+const autoUpdate = ({ metadata }: Configured): boolean | undefined => {
+  const value = metadata.annotations?.[AUTO_UPDATE];
+  return value === 'true' ? true : value === 'false' ? false : undefined;
+};
+
+/** One that a version before suggested, and that is still kept by the server. */
+const isAbandoned = (item: Configured, wanted: readonly Configured[]): boolean =>
+  autoUpdate(item) === true && !wanted.some(({ metadata }) => metadata.name === item.metadata.name);
+
+const unlessOvertaken = async (work: Promise<unknown>): Promise<void> => {
+  try {
+    await work;
+  } catch (error) {
+    // Another server was faster; what it wrote is looked at the next time.
+    if (!hasReason(error, 'AlreadyExists', 'Conflict', 'NotFound')) throw error;
+  }
+};
+
+const create = (client: Client, kind: Kind<Configured>, object: Configured) =>
+  unlessOvertaken(client.create(kind, object as Draft<Configured>));
+const update = (client: Client, kind: Kind<Configured>, object: Configured) =>
+  unlessOvertaken(client.update(kind, object as Draft<Configured>));
+const remove = (client: Client, kind: Kind<Configured>, { metadata }: Configured) =>
+  unlessOvertaken(
+    client.delete(kind, { name: metadata.name }, { preconditions: { resourceVersion: metadata.resourceVersion } }),
+  );
