@@ -57,9 +57,13 @@ export class Api {
   }
 
   /** The answer, whatever it says. */
-  try(method: string, path: string, body?: unknown, contentType = 'application/json'): Promise<Answer> {
+  try(method: string, path: string, body?: unknown, contentType?: string): Promise<Answer> {
+    return this.tryText(method, path, body === undefined ? '' : JSON.stringify(body), contentType);
+  }
+
+  /** For bodies that no serializer makes. */
+  tryText(method: string, path: string, text: string, contentType = 'application/json'): Promise<Answer> {
     return new Promise((done, fail) => {
-      const text = body === undefined ? '' : JSON.stringify(body);
       // Node.js tells no length by itself when it is a DELETE.
       const headers = text ? { 'content-type': contentType, 'content-length': Buffer.byteLength(text) } : {};
       const asked = request(this.#server + path, { method, headers, agent: this.#agent, timeout: 30_000 }, (answer) => {

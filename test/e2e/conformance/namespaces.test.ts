@@ -109,7 +109,10 @@ describe('namespaces', () => {
     await make('ns-ordered');
     const inside = `${all}/ns-ordered`;
     await eventually('the ServiceAccount is there', async () => (await count(`${inside}/serviceaccounts`)) === 1);
-    const held = { ...pod('held', { spec: {} }), metadata: { name: 'held', finalizers: ['e2e.example.com/finalizer'] } };
+    const held = {
+      ...pod('held', { spec: {} }),
+      metadata: { name: 'held', finalizers: ['e2e.example.com/finalizer'] },
+    };
     await ground().api.post(`${inside}/pods`, held);
     await ground().api.post(`${inside}/configmaps`, object('ConfigMap', 'kept'));
     await ground().api.delete(inside);
@@ -121,7 +124,9 @@ describe('namespaces', () => {
       );
     });
     expect((await ground().api.get<KubeObject>(`${inside}/pods/held`)).metadata.deletionTimestamp).toBeDefined();
-    expect((await ground().api.get<KubeObject>(`${inside}/configmaps/kept`)).metadata.deletionTimestamp).toBeUndefined();
+    expect(
+      (await ground().api.get<KubeObject>(`${inside}/configmaps/kept`)).metadata.deletionTimestamp,
+    ).toBeUndefined();
     await ground().api.patch(`${inside}/pods/held`, { metadata: { finalizers: null } });
     await gone('ns-ordered');
   });

@@ -2,6 +2,8 @@
  * Takes away what a schema does not name. Source: "Extend the Kubernetes API with CustomResourceDefinitions", field
  * pruning; details as upstream's pruning algorithm.
  */
+import { facts } from '#api/generated/facts.ts';
+import { normalise } from '../normalise.ts';
 import {
   isMap,
   isTypeOrMetadata,
@@ -56,7 +58,8 @@ function pruned(value: unknown, schema: JSONSchemaProps | undefined, place: Plac
   }
   if (!isMap(value) || (keepsUnknown && !schema)) return value;
   return mapFields(value, (field, name) => {
-    if (schema?.['x-kubernetes-embedded-resource'] && isTypeOrMetadata(name)) return field;
+    if (schema?.['x-kubernetes-embedded-resource'] && isTypeOrMetadata(name))
+      return name === 'metadata' && place.path ? prunedMetadata(field, place) : field;
     const inner = { path: under(place.path, name), forget: place.forget };
     const property = schema && propertyOf(schema, name);
     if (property) return pruned(field, property, inner);
@@ -65,4 +68,12 @@ function pruned(value: unknown, schema: JSONSchemaProps | undefined, place: Plac
     place.forget(inner.path);
     return undefined;
   });
+}
+
+/** Of a resource inside another; the whole object's own has its shape already. What does not fit stays for validation. */
+function prunedMetadata(metadata: unknown, { path, forget }: Place): unknown {
+  const shaped = normalise(facts, facts.type('meta.v1.ObjectMeta')!, metadata);
+  if ('problem' in shaped) return metadata;
+  for (const field of shaped.unknownFields) forget(`${path}.metadata.${field}`);
+  return shaped.object;
 }

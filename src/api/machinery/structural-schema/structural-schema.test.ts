@@ -212,6 +212,11 @@ describe('unknown fields', () => {
     });
     const inner = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'n' } };
     expect(prune(schema, { spec: { ...inner, a: 'x', b: 1 } }).value).toEqual({ spec: { ...inner, a: 'x' } });
+    const strange = { ...inner, metadata: { name: 'n', strange: 1 } };
+    expect(prune(schema, { metadata: { name: 'n' }, spec: strange })).toEqual({
+      value: { metadata: { name: 'n' }, spec: inner },
+      unknownFields: ['spec.metadata.strange'],
+    });
     expect(said(validateEmbedded(schema, { path: '', value: { spec: { kind: 'Pod' } } }))).toEqual([
       'spec.apiVersion: Required value: must not be empty',
     ]);
