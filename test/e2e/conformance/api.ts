@@ -1,5 +1,6 @@
 /** The API as a program sees it: one kept connection, the kubeconfig's certificate, JSON in and out. */
 import { readFile } from 'node:fs/promises';
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
 import { Agent, request } from 'node:https';
 import { parse } from 'yaml';
 import type { KubeObject } from '#api/machinery/object.ts';
@@ -7,6 +8,12 @@ import type { KubeObject } from '#api/machinery/object.ts';
 export interface Answer {
   code: number;
   text: string;
+}
+interface Question {
+  method: string;
+  path: string;
+  text?: string;
+  headers: OutgoingHttpHeaders;
 }
 export interface Sent {
   kind: string;
@@ -63,15 +70,22 @@ export class Api {
 
   /** For bodies that no serializer makes. */
   tryText(method: string, path: string, text: string, contentType = 'application/json'): Promise<Answer> {
+    return this.ask({ method, path, text, headers: text ? { 'content-type': contentType } : {} });
+  }
+
+  /** With headers of the caller's choice, and those of the answer. */
+  ask({ method, path, text = '', headers }: Question): Promise<Answer & { headers: IncomingHttpHeaders }> {
     return new Promise((done, fail) => {
       // Node.js tells no length by itself when it is a DELETE.
-      const headers = text ? { 'content-type': contentType, 'content-length': Buffer.byteLength(text) } : {};
-      const asked = request(this.#server + path, { method, headers, agent: this.#agent, timeout: 30_000 }, (answer) => {
+      const all = text ? { ...headers, 'content-length': Buffer.byteLength(text) } : headers;
+      const options = { method, headers: all, agent: this.#agent, timeout: 30_000 };
+      const asked = request(this.#server + path, options, (answer) => {
         let said = '';
         answer.setEncoding('utf8').on('data', (part: string) => {
           said += part;
         });
-        answer.on('end', () => done({ code: answer.statusCode ?? 0, text: said })).on('error', fail);
+        const { statusCode = 0, headers: told } = answer;
+        answer.on('end', () => done({ code: statusCode, text: said, headers: told })).on('error', fail);
       });
       asked.on('timeout', () => asked.destroy(new Error(`no answer to ${method} ${path}`))).on('error', fail);
       asked.end(text);
