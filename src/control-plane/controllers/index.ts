@@ -14,6 +14,7 @@ import type { PodGarbageCollectorOptions } from './nodes/pod-garbage-collector.t
 import { podGarbageCollector } from './nodes/pod-garbage-collector.ts';
 import { taintEviction } from './nodes/taint-eviction.ts';
 import { replicaSetController } from './replica-set.ts';
+import { replicationController } from './replication-controller.ts';
 import { rootCaCertPublisher } from './root-ca-cert-publisher.ts';
 import { serviceAccountController } from './service-account.ts';
 
@@ -31,6 +32,7 @@ export const controllersFor = (settings: ClusterSettings = {}): Controller[] => 
   endpointSliceController,
   deploymentController,
   replicaSetController,
+  replicationController,
   namespaceController,
   garbageCollector,
   serviceAccountController,

@@ -1,7 +1,7 @@
-/** Which pods a ReplicaSet makes, which it gives up first, and what it says of them. Source: replica_set_utils, controller_utils. */
+/** Which pods a ReplicaSet or a ReplicationController makes, which it gives up first, and what it says of them. Source: replica_set_utils, controller_utils. */
 
 import { conditionOf, isAvailable, isReady } from '#api/core/v1/pod-conditions.ts';
-import type { Pod, PodTemplateSpec, ReplicaSet, ReplicaSetCondition, ReplicaSetStatus } from '#api/generated/schema.ts';
+import type { Pod, PodTemplateSpec, ReplicaSetCondition, ReplicationControllerStatus } from '#api/generated/schema.ts';
 import { matchesLabels, selectorOfLabels } from '#api/machinery/label-selector.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { millisOf, timestampOf } from '#api/machinery/timestamp.ts';
@@ -77,36 +77,38 @@ export interface ReplicaFailure {
   message: string;
 }
 
-/** `active` and `terminating` are those that it controls. */
-export function replicaSetStatusOf(
-  rs: ReplicaSet,
-  {
-    active,
-    terminating,
-    failure,
-    nowMs,
-  }: { active: Pod[]; terminating: Pod[]; failure: ReplicaFailure | undefined; nowMs: number },
-): ReplicaSetStatus {
-  const template = selectorOfLabels(rs.spec.template.metadata?.labels ?? {});
-  const conditions = conditionsOf(rs, failure, nowMs);
+type Owner = KubeObject & {
+  spec: { minReadySeconds?: number; template: PodTemplateSpec };
+  status?: { conditions?: ReplicaSetCondition[] };
+};
+interface Counted {
+  /** Those that it controls. */
+  active: readonly Pod[];
+  failure: ReplicaFailure | undefined;
+  nowMs: number;
+}
+
+/** What both kinds' statuses have. */
+export function replicaStatusOf(owner: Owner, { active, failure, nowMs }: Counted): ReplicationControllerStatus {
+  const template = selectorOfLabels(owner.spec.template.metadata?.labels ?? {});
+  const conditions = conditionsOf(owner, failure, nowMs);
   return {
     replicas: active.length,
     ...withoutZeros({
       fullyLabeledReplicas: active.filter(({ metadata }) => matchesLabels(template, metadata.labels)).length,
       readyReplicas: active.filter(isReady).length,
-      availableReplicas: active.filter((pod) => isAvailable(pod, rs.spec.minReadySeconds ?? 0, nowMs)).length,
+      availableReplicas: active.filter((pod) => isAvailable(pod, owner.spec.minReadySeconds ?? 0, nowMs)).length,
     }),
-    terminatingReplicas: terminating.length,
-    ...(rs.metadata.generation !== undefined && { observedGeneration: rs.metadata.generation }),
+    ...(owner.metadata.generation !== undefined && { observedGeneration: owner.metadata.generation }),
     ...(conditions.length > 0 && { conditions }),
   };
 }
 
-function conditionsOf(rs: ReplicaSet, failure: ReplicaFailure | undefined, nowMs: number): ReplicaSetCondition[] {
-  const others = (rs.status?.conditions ?? []).filter(({ type }) => type !== 'ReplicaFailure');
-  const known = rs.status?.conditions?.find(({ type }) => type === 'ReplicaFailure');
-  if (!failure) return others;
-  if (known?.reason === failure.reason) return rs.status?.conditions ?? [];
+function conditionsOf(owner: Owner, failure: ReplicaFailure | undefined, nowMs: number): ReplicaSetCondition[] {
+  const current = owner.status?.conditions ?? [];
+  if (!failure) return current.filter(({ type }) => type !== 'ReplicaFailure');
+  if (current.find(({ type }) => type === 'ReplicaFailure')?.reason === failure.reason) return current;
+  const others = current.filter(({ type }) => type !== 'ReplicaFailure');
   return [...others, { type: 'ReplicaFailure', status: 'True', lastTransitionTime: timestampOf(nowMs), ...failure }];
 }
 
