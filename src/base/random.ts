@@ -16,12 +16,15 @@ export const randomSuffix = (random: Random, length = 5): string =>
 
 /** A version 4 UUID (RFC 9562). */
 export function randomUuid(random: Random): string {
-  const hex = Array.from({ length: 32 }, () => wholeBelow(random, 16).toString(16));
-  hex[12] = '4';
-  hex[16] = (8 + wholeBelow(random, 4)).toString(16);
-  const text = hex.join('');
-  return `${text.slice(0, 8)}-${text.slice(8, 12)}-${text.slice(12, 16)}-${text.slice(16, 20)}-${text.slice(20)}`;
+  const [a, b, c, d] = [hex32(random), hex32(random), hex32(random), hex32(random)];
+  const variant = '89ab'[wholeBelow(random, 4)];
+  return `${a}-${b.slice(0, 4)}-4${b.slice(5)}-${variant}${c.slice(1, 4)}-${c.slice(4)}${d}`;
 }
+
+const hex32 = (random: Random): string =>
+  wholeBelow(random, 2 ** 32)
+    .toString(16)
+    .padStart(8, '0');
 
 /** The same sequence for the same seed (mulberry32). */
 export function seededRandom(seed: number): Random {

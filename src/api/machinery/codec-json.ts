@@ -29,6 +29,52 @@ export function parseJson(text: string): ParsedJson {
   }
 }
 
+/**
+ * Read by the engine when no key stands twice; undefined when one does, or the text is no JSON: then `parseJsonStrictly` says
+ * what. Whoever needs the unknown fields in the order of the text asks that one as well.
+ */
+export function parseWithoutDuplicates(text: string): { value: unknown } | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return keysOf(value, 0) === keysIn(text) ? { value } : undefined;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return undefined;
+  }
+}
+
+/** How many keys all objects of a value have; NaN beyond the depth that is read. */
+function keysOf(value: unknown, depth: number): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  if (depth > MAX_DEPTH) return Number.NaN;
+  let keys = 0;
+  if (Array.isArray(value)) for (const item of value) keys += keysOf(item, depth + 1);
+  else for (const key in value) keys += 1 + keysOf((value as Record<string, unknown>)[key], depth + 1);
+  return keys;
+}
+
+/** How many keys stand in a well-formed text: strings with a colon behind them. Looks at quotes only, which is quick. */
+function keysIn(text: string): number {
+  let keys = 0;
+  for (let open = text.indexOf('"'); open >= 0; ) {
+    let close = text.indexOf('"', open + 1);
+    while (isEscaped(text, close)) close = text.indexOf('"', close + 1);
+    let next = close + 1;
+    while (isSpace(text.charCodeAt(next))) next++;
+    if (text.charCodeAt(next) === 58) keys++;
+    open = text.indexOf('"', next);
+  }
+  return keys;
+}
+
+function isEscaped(text: string, at: number): boolean {
+  let backslashes = 0;
+  while (text.charCodeAt(at - 1 - backslashes) === 92) backslashes++;
+  return backslashes % 2 === 1;
+}
+
+const isSpace = (code: number): boolean => code === 32 || code === 10 || code === 13 || code === 9;
+
 /** The last of several equal keys wins, as in Go. */
 export function parseJsonStrictly(text: string, shape?: Shape): StrictlyParsedJson {
   const reader = new StrictReader(text, shape?.facts);
@@ -191,11 +237,7 @@ class StrictReader {
   }
 
   #space(): void {
-    for (;;) {
-      const code = this.#text.charCodeAt(this.#at);
-      if (code !== 32 && code !== 10 && code !== 13 && code !== 9) return;
-      this.#at++;
-    }
+    while (isSpace(this.#text.charCodeAt(this.#at))) this.#at++;
   }
 
   #note(error: string): void {

@@ -81,13 +81,19 @@ export function formatMicros({ seconds, nanos }: Instant): string | undefined {
   return text && `${text}.${String(Math.floor(nanos / 1000)).padStart(6, '0')}Z`;
 }
 
+/** Most texts are of the present: thousands of one second. */
+let latest = { seconds: 0, text: '1970-01-01T00:00:00' };
+
 function isoText(seconds: number): string | undefined {
+  if (seconds === latest.seconds) return latest.text;
   if (!(seconds >= ZERO_TIME_SECONDS && seconds <= 253_402_300_799)) return undefined; // years 1 to 9999
-  return new Date(seconds * 1000).toISOString().slice(0, 19);
+  const text = new Date(seconds * 1000).toISOString().slice(0, 19);
+  latest = { seconds, text };
+  return text;
 }
 
 /** A time of a Clock, in whole seconds. */
-export const timestampOf = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
+export const timestampOf = (ms: number): string => `${isoText(Math.floor(ms / 1000))}Z`;
 
 /** A time of a Clock, as MicroTime. */
 export const microTimestampOf = (ms: number): string => `${new Date(ms).toISOString().slice(0, 23)}000Z`;

@@ -4,7 +4,7 @@
  * asked.
  */
 import { facts } from '#api/generated/facts.ts';
-import { parseJson, parseJsonStrictly } from '#api/machinery/codec-json.ts';
+import { parseJson, parseJsonStrictly, parseWithoutDuplicates } from '#api/machinery/codec-json.ts';
 import { decodeProtobuf, PROTOBUF_MEDIA_TYPE } from '#api/machinery/codec-protobuf.ts';
 import { parseYaml } from '#api/machinery/codec-yaml.ts';
 import type { TypeFacts } from '#api/machinery/facts.ts';
@@ -97,6 +97,8 @@ interface Read {
   strictErrors: readonly string[];
   /** The reader has looked for unknown fields itself. */
   isStrict: boolean;
+  /** What it was read from, when the reader has looked for duplicates only: for unknown fields in its order. */
+  text?: string;
 }
 
 type Context = DecodeOptions & { shape: TypeFacts | undefined };
@@ -128,6 +130,8 @@ function readText(type: BodyType, text: string, { fieldValidation, shape }: Cont
     if ('problem' in parsed) throw refuse(parsed.problem);
     return { value: parsed.value, strictErrors: [], isStrict: true };
   }
+  const plain = parseWithoutDuplicates(text);
+  if (plain) return { value: plain.value, strictErrors: [], isStrict: false, text };
   const parsed = parseJsonStrictly(text, shape && { facts, type: shape });
   if ('problem' in parsed) throw refuse(parsed.problem);
   return { ...parsed, isStrict: true };
@@ -172,12 +176,24 @@ function refuseOtherType(type: BodyType, value: unknown): void {
 /** DeleteOptions exists in every group and version; clients name whichever they talk to. */
 const isOptions = (kind: string): boolean => kind === 'DeleteOptions';
 
-function shaped(type: BodyType, { value, strictErrors, isStrict }: Read, context: Context): Record<string, unknown> {
-  const { object, unknownFields } = fitted(type, value, context.shape);
-  const errors = isStrict && context.shape ? strictErrors : [...unknownFields, ...strictErrors];
+function shaped(type: BodyType, read: Read, context: Context): Record<string, unknown> {
+  const { object, unknownFields } = fitted(type, read.value, context.shape);
+  const errors = errorsOf(read, unknownFields, context);
   if (errors.length > 0 && context.fieldValidation === 'Strict') throw unfit(type, object, strictProblem(errors));
   if (context.fieldValidation === 'Warn') for (const text of errors) context.warn(text);
   return object;
+}
+
+/** Of what was read from JSON, in the order of its text. */
+function errorsOf(
+  { strictErrors, isStrict, text }: Read,
+  unknownFields: string[],
+  { shape }: Context,
+): readonly string[] {
+  if (isStrict && shape) return strictErrors;
+  if (unknownFields.length === 0) return strictErrors;
+  const ordered = text !== undefined && shape && parseJsonStrictly(text, { facts, type: shape });
+  return ordered && 'strictErrors' in ordered ? ordered.strictErrors : [...unknownFields, ...strictErrors];
 }
 
 function fitted(type: BodyType, value: unknown, shape: TypeFacts | undefined) {
