@@ -2,12 +2,9 @@ import { X509Certificate } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { unauthorized } from '#api/machinery/status.ts';
 import { ManualClock } from '#base/manual-clock.ts';
-import type { UserInfo } from '#client/transport.ts';
 import { authorityOf, selfSigned, signedBy } from '#cmd/pki/certificate.ts';
-import { type Authorizer, allow, noOpinion } from '../authorization/authorizer.ts';
 import { authenticatorChain, bearerTokenAuthenticator } from './authenticator-chain.ts';
 import { ClientCertificateAuthenticator } from './client-certificate.ts';
-import { impersonated } from './impersonation.ts';
 import { staticTokens } from './static-tokens.ts';
 
 const YEAR_MS = 365 * 24 * 3_600_000;
@@ -78,62 +75,5 @@ describe('who asks', () => {
     await expect(broken.authenticate({ headers: {} })).rejects.toThrow('a bug');
     const refusing = authenticatorChain([{ authenticate: () => Promise.reject(unauthorized()) }]);
     await expect(refusing.authenticate({ headers: {} })).rejects.toMatchObject({ code: 401 });
-  });
-});
-
-describe('acting as somebody else', () => {
-  const boss: UserInfo = { name: 'boss', groups: ['system:authenticated'] };
-  const allowing = (...allowed: string[]): Authorizer => ({
-    authorize(wish) {
-      const what =
-        'resource' in wish ? `${wish.resource}${wish.subresource && `/${wish.subresource}`} ${wish.name}` : '';
-      return allowed.includes(what) ? allow() : noOpinion();
-    },
-  });
-
-  test.each([
-    [{ 'impersonate-user': 'alice' }, ['users alice'], { name: 'alice', groups: ['system:authenticated'] }],
-    [
-      { 'impersonate-user': 'alice', 'impersonate-group': ['a', 'b'] },
-      ['users alice', 'groups a', 'groups b'],
-      { name: 'alice', groups: ['a', 'b', 'system:authenticated'] },
-    ],
-    [
-      { 'impersonate-user': 'system:serviceaccount:ns:robot' },
-      ['serviceaccounts robot'],
-      {
-        name: 'system:serviceaccount:ns:robot',
-        groups: ['system:serviceaccounts', 'system:serviceaccounts:ns', 'system:authenticated'],
-      },
-    ],
-    [
-      { 'impersonate-user': 'system:anonymous' },
-      ['users system:anonymous'],
-      { name: 'system:anonymous', groups: ['system:unauthenticated'] },
-    ],
-    [
-      { 'impersonate-user': 'alice', 'impersonate-uid': '7', 'impersonate-extra-scopes%2fa': 'view' },
-      ['users alice', 'uids 7', 'userextras/scopes/a view'],
-      { name: 'alice', uid: '7', groups: ['system:authenticated'], extra: { 'scopes/a': ['view'] } },
-    ],
-  ])('%j needs %j', async (headers, needs, expected) => {
-    expect(await impersonated(boss, headers, allowing(...needs))).toEqual(expected);
-    for (const missing of needs) {
-      const others = needs.filter((one) => one !== missing);
-      await expect(impersonated(boss, headers, allowing(...others))).rejects.toMatchObject({ code: 403 });
-    }
-  });
-
-  test('is refused in the words of upstream', async () => {
-    await expect(impersonated(boss, { 'impersonate-user': 'root' }, allowing())).rejects.toThrow(
-      'users "root" is forbidden: User "boss" cannot impersonate resource "users" in API group "" at the cluster scope',
-    );
-  });
-
-  test('without the headers changes nothing, and groups without a user are an error', async () => {
-    expect(await impersonated(boss, { accept: '*/*' }, allowing())).toBe(boss);
-    await expect(impersonated(boss, { 'impersonate-group': 'system:masters' }, allowing())).rejects.toMatchObject({
-      code: 500,
-    });
   });
 });

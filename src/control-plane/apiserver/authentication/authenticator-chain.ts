@@ -12,8 +12,17 @@ import {
   UNAUTHENTICATED_GROUP,
 } from './authenticator.ts';
 
-/** The first that knows the caller decides; when none does, the caller is anonymous. */
-export function authenticatorChain(authenticators: readonly Authenticator[]): Authenticator {
+/** Whether requests without credentials are taken, and for which paths; none named means all. */
+export interface AnonymousAccess {
+  enabled: boolean;
+  paths?: readonly string[];
+}
+
+/** The first that knows the caller decides; when none does, the caller is anonymous where that is allowed. */
+export function authenticatorChain(
+  authenticators: readonly Authenticator[],
+  anonymous: () => AnonymousAccess = () => ({ enabled: true }),
+): Authenticator {
   return {
     async authenticate(credentials) {
       let refusal: unknown;
@@ -27,10 +36,17 @@ export function authenticatorChain(authenticators: readonly Authenticator[]): Au
         }
       }
       if (refusal) throw refusal;
-      return { user: { name: ANONYMOUS, groups: [UNAUTHENTICATED_GROUP] } };
+      return isOpen(anonymous(), credentials.path) ? NOBODY : undefined;
     },
   };
 }
+
+const NOBODY: Authenticated = Object.freeze({
+  user: Object.freeze({ name: ANONYMOUS, groups: Object.freeze([UNAUTHENTICATED_GROUP]) }),
+});
+
+const isOpen = ({ enabled, paths = [] }: AnonymousAccess, path = ''): boolean =>
+  enabled && (paths.length === 0 || paths.includes(path));
 
 function withGroup(known: Authenticated, group: string): Authenticated {
   const { user } = known;
@@ -39,18 +55,37 @@ function withGroup(known: Authenticated, group: string): Authenticated {
   return { ...known, user: { ...user, groups: [...groups, group] } };
 }
 
-/** The first kind of token that it is decides. */
+/**
+ * The first kind that knows the token decides. One that finds it bad does not keep the others from looking; when none knows
+ * it, what all said is thrown.
+ */
 export function tokenChain(kinds: readonly TokenAuthenticator[]): TokenAuthenticator {
   return {
     async authenticateToken(token, audiences) {
+      const problems: string[] = [];
       for (const kind of kinds) {
-        const known = await kind.authenticateToken(token, audiences);
-        if (known) return withGroup(known, AUTHENTICATED_GROUP);
+        try {
+          const known = await kind.authenticateToken(token, audiences);
+          if (known) return withGroup(known, AUTHENTICATED_GROUP);
+        } catch (error) {
+          problems.push(error instanceof Error ? error.message : String(error));
+        }
       }
+      if (problems.length > 0) throw new Error(problems.length === 1 ? problems[0] : `[${problems.join(', ')}]`);
       return undefined;
     },
   };
 }
+
+/** For tokens that know of no audience: they are meant for the API server, whose `own` these are. */
+export const forAudiences = (own: readonly string[], kind: TokenAuthenticator): TokenAuthenticator => ({
+  async authenticateToken(token, audiences) {
+    const common = audiences.length > 0 ? audiences.filter((one) => own.includes(one)) : own;
+    if (common.length === 0) return undefined;
+    const known = await kind.authenticateToken(token, audiences);
+    return known && { ...known, audiences: common };
+  },
+});
 
 /** Tokens as credentials of a request. A token that nobody knows is refused. */
 export const bearerTokenAuthenticator = (tokens: TokenAuthenticator): Authenticator => ({

@@ -12,12 +12,18 @@ export interface Credentials {
   bearerToken?: string;
   /** Names in lower case, as Node gives them. */
   headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Of the request, without its query: where it leads decides whether nobody may ask. */
+  path?: string;
 }
 
 export interface Authenticated {
   user: UserInfo;
   /** Which of the API server's audiences the token was meant for; undefined for other credentials. */
   audiences?: readonly string[];
+  /** For the client, as `Warning: 299`. */
+  warnings?: readonly string[];
+  /** For the audit event of the request. */
+  annotations?: Readonly<Record<string, string>>;
 }
 
 export interface Authenticator {

@@ -11,17 +11,21 @@ import type { Authenticated, Authenticator, Credentials } from './authenticator.
 const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
 const ANY_USE = '2.5.29.37.0';
 
-interface Known {
+/** What a certificate of one of the authorities says. */
+export interface KnownCertificate {
+  commonName: string;
+  organizations: readonly string[];
   user: UserInfo;
   notBeforeMs: number;
   notAfterMs: number;
 }
 
-export class ClientCertificateAuthenticator implements Authenticator {
+/** Tells certificates that some authorities have signed for clients. */
+export class ClientCertificates {
   readonly #authorities: readonly X509Certificate[];
   readonly #clock: Clock;
   /** By connection, as long as the server keeps its certificate: a signature is checked once. undefined: not good. */
-  readonly #known = new WeakMap<X509Certificate, Known | { refused: string }>();
+  readonly #known = new WeakMap<X509Certificate, KnownCertificate | { refused: string }>();
 
   /** `authorities`: PEM or DER, one certificate each. */
   constructor({ authorities, clock }: { authorities: readonly (string | Uint8Array)[]; clock: Clock }) {
@@ -29,39 +33,58 @@ export class ClientCertificateAuthenticator implements Authenticator {
     this.#clock = clock;
   }
 
-  async authenticate({ clientCertificate }: Credentials): Promise<Authenticated | undefined> {
-    if (!clientCertificate) return undefined;
-    const known = this.#known.get(clientCertificate) ?? this.#examine(clientCertificate);
-    this.#known.set(clientCertificate, known);
-    if ('refused' in known) throw unauthorized();
+  /** undefined when somebody else has signed it, or not for clients. Throws Unauthorized outside its time. */
+  known(certificate: X509Certificate): KnownCertificate | undefined {
+    const known = this.#known.get(certificate) ?? this.#examine(certificate);
+    this.#known.set(certificate, known);
+    if ('refused' in known) return undefined;
     const nowMs = this.#clock.now();
     if (nowMs < known.notBeforeMs || nowMs > known.notAfterMs) throw unauthorized();
-    return { user: known.user };
+    return known;
   }
 
-  #examine(certificate: X509Certificate): Known | { refused: string } {
+  #examine(certificate: X509Certificate): KnownCertificate | { refused: string } {
     const signed = this.#authorities.some((ca) => certificate.checkIssued(ca) && certificate.verify(ca.publicKey));
     if (!signed) return { refused: 'signed by an unknown authority' };
     const usages = certificate.keyUsage as readonly string[] | undefined; // absent without the extension
     if (usages?.length && !usages.includes(CLIENT_AUTH) && !usages.includes(ANY_USE))
       return { refused: 'not for clients' };
-    const user = userOf(certificate);
-    if (!user) return { refused: 'without a common name' };
-    return { user, notBeforeMs: Date.parse(certificate.validFrom), notAfterMs: Date.parse(certificate.validTo) };
+    const { commonName, organizations } = namesIn(certificate);
+    const fingerprint = createHash('sha256').update(certificate.raw).digest('hex');
+    return {
+      commonName,
+      organizations,
+      user: {
+        name: commonName,
+        groups: organizations,
+        extra: { 'authentication.kubernetes.io/credential-id': [`X509SHA256=${fingerprint}`] },
+      },
+      notBeforeMs: Date.parse(certificate.validFrom),
+      notAfterMs: Date.parse(certificate.validTo),
+    };
+  }
+}
+
+export class ClientCertificateAuthenticator implements Authenticator {
+  readonly #certificates: ClientCertificates;
+
+  constructor(options: ConstructorParameters<typeof ClientCertificates>[0]) {
+    this.#certificates = new ClientCertificates(options);
+  }
+
+  /** Throws Unauthorized for a certificate of nobody known. */
+  async authenticate({ clientCertificate }: Credentials): Promise<Authenticated | undefined> {
+    if (!clientCertificate) return undefined;
+    const known = this.#certificates.known(clientCertificate);
+    if (!known?.commonName) throw unauthorized();
+    return { user: known.user };
   }
 }
 
 /** Not from `subject`, which is text made for people: a name may hold anything. */
-function userOf(certificate: X509Certificate): UserInfo | undefined {
+function namesIn(certificate: X509Certificate): { commonName: string; organizations: string[] } {
   const { subject } = certificate.toLegacyObject();
-  const name = listOf(subject.CN).at(-1);
-  if (!name) return undefined;
-  const fingerprint = createHash('sha256').update(certificate.raw).digest('hex');
-  return {
-    name,
-    groups: listOf(subject.O),
-    extra: { 'authentication.kubernetes.io/credential-id': [`X509SHA256=${fingerprint}`] },
-  };
+  return { commonName: listOf(subject.CN).at(-1) ?? '', organizations: listOf(subject.O) };
 }
 
 const listOf = (value: string | string[] | undefined): string[] =>

@@ -1,95 +1,135 @@
 /**
- * Acting as somebody else (`kubectl --as`): the caller needs the verb `impersonate` on each thing that is taken on.
- * Source: documentation, "User impersonation".
+ * Acting as somebody else (`kubectl --as`). Either the caller may `impersonate` each thing that is taken on, for whatever
+ * request; or, which is tried first, may take it on in one of the constrained modes and only for this kind of request: the
+ * verbs `impersonate:MODE` and `impersonate-on:MODE:VERB`. Source: documentation, "User impersonation"; KEP-5284.
  */
-import { badRequest, internalError } from '#api/machinery/status.ts';
+import { badRequest, forbidden, type StatusError } from '#api/machinery/status.ts';
 import type { UserInfo } from '#client/transport.ts';
-import { type Authorizer, forbiddenBy, type ResourceAttributes } from '../authorization/authorizer.ts';
+import type { Attributes, Authorizer } from '../authorization/authorizer.ts';
 import { ANONYMOUS, AUTHENTICATED_GROUP, type Credentials, UNAUTHENTICATED_GROUP } from './authenticator.ts';
+import { decodedExtraKey } from './extra-key.ts';
+import { constrainedModes, legacyMode, type Mode, type WantedUser } from './impersonation-modes.ts';
 
 const USER = 'impersonate-user';
 const GROUP = 'impersonate-group';
 const UID = 'impersonate-uid';
 const EXTRA = 'impersonate-extra-';
-const SERVICE_ACCOUNT = /^system:serviceaccount:([^:]+):([^:]+)$/;
 
 type Headers = Credentials['headers'];
 
-/** Whom the request is to be carried out as. Throws 403, and 500 (as upstream) for headers without a user. */
-export async function impersonated(user: UserInfo, headers: Headers, authorizer: Authorizer): Promise<UserInfo> {
-  const wanted = wantedBy(headers);
-  if (!wanted) return user;
-  for (const attributes of attributesFor(user, wanted)) {
-    const { decision, reason } = await authorizer.authorize(attributes);
-    if (decision !== 'allow') throw forbiddenBy(attributes, reason);
-  }
-  return { ...wanted, groups: withStandardGroups(wanted) };
+export interface Impersonated {
+  user: UserInfo;
+  /** The constrained mode's verb, for the audit event. */
+  constraint?: string;
 }
 
-function wantedBy(headers: Headers): UserInfo | undefined {
-  const name = valuesOf(headers, USER)[0] ?? '';
+/** So many callers are remembered with the mode that they used last. */
+const MAX_REMEMBERED = 10_000;
+
+export class Impersonation {
+  readonly #authorizer: Authorizer;
+  readonly #modes: readonly Mode[] = [...constrainedModes, legacyMode];
+  readonly #lastMode = new Map<string, Mode>();
+
+  constructor(authorizer: Authorizer) {
+    this.#authorizer = authorizer;
+  }
+
+  /** undefined without such headers. Throws Forbidden, and BadRequest for headers that name no user. */
+  async actingAs(attributes: () => Attributes, headers: Headers): Promise<Impersonated | undefined> {
+    const wanted = wantedBy(headers);
+    return wanted && this.#inSomeMode(attributes(), wanted);
+  }
+
+  /** What is refused in every mode is told in the words of the first that was tried. */
+  async #inSomeMode(attributes: Attributes, wanted: WantedUser): Promise<Impersonated> {
+    const caller = attributes.user.name;
+    const last = this.#lastMode.get(caller);
+    const order = last ? [last, ...this.#modes.filter((mode) => mode !== last)] : this.#modes;
+    let refusal: StatusError | undefined;
+    for (const mode of order) {
+      if (!mode.applies(wanted, attributes.user)) continue;
+      const problem = await mode.refusal(wanted, attributes, this.#authorizer);
+      if (!problem) {
+        this.#remember(caller, mode);
+        const { constraint } = mode;
+        return { user: withStandardGroups(wanted, mode.groups(wanted)), ...(constraint && { constraint }) };
+      }
+      refusal ??= problem;
+    }
+    throw refusal ?? forbidden({ group: '', plural: 'users' }, wanted.name, 'all impersonation modes failed');
+  }
+
+  #remember(caller: string, mode: Mode): void {
+    if (this.#lastMode.get(caller) === mode) return;
+    this.#lastMode.delete(caller);
+    this.#lastMode.set(caller, mode);
+    if (this.#lastMode.size > MAX_REMEMBERED) this.#lastMode.delete(this.#lastMode.keys().next().value ?? '');
+  }
+}
+
+function wantedBy(headers: Headers): WantedUser | undefined {
+  if (!hasImpersonation(headers)) return undefined;
+  const name = wholeOf(headers, USER);
+  const uid = wholeOf(headers, UID);
   const groups = valuesOf(headers, GROUP);
-  const uid = valuesOf(headers, UID)[0];
   const extra = extraOf(headers);
-  if (!name) {
-    if (groups.length === 0 && !uid && Object.keys(extra).length === 0) return undefined;
-    throw internalError('requested impersonation of groups, uid or extra without impersonating a user');
-  }
-  return { name, groups, ...(uid && { uid }), ...(Object.keys(extra).length > 0 && { extra }) };
+  if (name) return { name, uid, groups, extra };
+  if (!uid && groups.length === 0 && extra.size === 0) return undefined;
+  throw badRequest(`requested ${goText({ name, uid, groups, extra })} without impersonating a user name`);
 }
 
-/** Node joins repeated headers with a comma and a space; a name may hold neither. */
+/** Most requests have none of these: they pay for one look at their headers' first letters. */
+function hasImpersonation(headers: Headers): boolean {
+  for (const name in headers) if (name.charCodeAt(0) === I && name.startsWith('impersonate-')) return true;
+  return false;
+}
+const I = 105;
+
+const wholeOf = (headers: Headers, name: string): string => {
+  const value = headers[name];
+  return Array.isArray(value) ? (value[0] ?? '') : (value ?? '');
+};
+
+/** Node joins repeated headers with a comma and a space. */
 const valuesOf = (headers: Headers, name: string): string[] => {
   const value = headers[name];
   if (value === undefined) return [];
-  return (Array.isArray(value) ? value : value.split(', ')).filter(Boolean);
+  return Array.isArray(value) ? value : value.split(', ');
 };
 
-function extraOf(headers: Headers): Record<string, string[]> {
-  const extra: Record<string, string[]> = Object.create(null);
+function extraOf(headers: Headers): WantedUser['extra'] {
+  const extra = new Map<string, string[]>();
   for (const header of Object.keys(headers)) {
-    if (header.startsWith(EXTRA)) extra[decoded(header.slice(EXTRA.length))] = valuesOf(headers, header);
+    if (!header.startsWith(EXTRA)) continue;
+    const key = decodedExtraKey(header.slice(EXTRA.length));
+    extra.set(key, [...(extra.get(key) ?? []), ...valuesOf(headers, header)]);
   }
   return extra;
 }
 
-function decoded(key: string): string {
-  try {
-    return decodeURIComponent(key);
-  } catch (error) {
-    if (error instanceof URIError) throw badRequest(`${EXTRA}${key} is not percent-encoded`);
-    throw error;
-  }
+/** How Go prints such a user in its message. */
+function goText({ name, uid, groups, extra }: WantedUser): string {
+  const list = (values: readonly string[]) =>
+    values.length === 0 ? '[]string(nil)' : `[]string{${values.map((one) => JSON.stringify(one)).join(', ')}}`;
+  const pairs = [...extra].map(([key, values]) => `${JSON.stringify(key)}:${list(values)}`).join(', ');
+  const map = extra.size === 0 ? 'map[string][]string(nil)' : `map[string][]string{${pairs}}`;
+  return `&user.DefaultInfo{Name:${JSON.stringify(name)}, UID:${JSON.stringify(uid)}, Groups:${list(groups)}, Extra:${map}}`;
 }
 
-function* attributesFor(user: UserInfo, wanted: UserInfo): Generator<ResourceAttributes> {
-  const [, namespace, serviceAccount] = SERVICE_ACCOUNT.exec(wanted.name) ?? [];
-  const ask = (what: Partial<ResourceAttributes>): ResourceAttributes => ({
-    user,
-    verb: 'impersonate',
-    group: '',
-    version: 'v1',
-    resource: '',
-    subresource: '',
-    namespace: '',
-    name: '',
-    ...what,
-  });
-  yield namespace && serviceAccount
-    ? ask({ resource: 'serviceaccounts', namespace, name: serviceAccount })
-    : ask({ resource: 'users', name: wanted.name });
-  for (const name of wanted.groups) yield ask({ resource: 'groups', name });
-  if (wanted.uid) yield ask({ group: 'authentication.k8s.io', resource: 'uids', name: wanted.uid });
-  for (const [key, values] of Object.entries(wanted.extra ?? {}))
-    for (const name of values)
-      yield ask({ group: 'authentication.k8s.io', resource: 'userextras', subresource: key, name });
+function withStandardGroups({ name, uid, extra }: WantedUser, groups: readonly string[]): UserInfo {
+  const standard = name === ANONYMOUS ? UNAUTHENTICATED_GROUP : AUTHENTICATED_GROUP;
+  const isComplete = groups.includes(standard) || groups.includes(UNAUTHENTICATED_GROUP);
+  return {
+    name,
+    groups: isComplete ? groups : [...groups, standard],
+    ...(uid && { uid }),
+    ...(extra.size > 0 && { extra: Object.fromEntries(extra) }),
+  };
 }
 
-/** Groups that belong to the kind of user; for a ServiceAccount only when no groups were named. */
-function withStandardGroups({ name, groups }: UserInfo): string[] {
-  const [, namespace] = SERVICE_ACCOUNT.exec(name) ?? [];
-  const own =
-    namespace && groups.length === 0 ? ['system:serviceaccounts', `system:serviceaccounts:${namespace}`] : [...groups];
-  if (name === ANONYMOUS) return own.includes(UNAUTHENTICATED_GROUP) ? own : [...own, UNAUTHENTICATED_GROUP];
-  return own.includes(AUTHENTICATED_GROUP) || own.includes(UNAUTHENTICATED_GROUP) ? own : [...own, AUTHENTICATED_GROUP];
+/** Whom the request is to be carried out as. */
+export async function impersonated(user: UserInfo, headers: Headers, authorizer: Authorizer): Promise<UserInfo> {
+  const attributes = (): Attributes => ({ user, verb: 'get', path: '/' });
+  return (await new Impersonation(authorizer).actingAs(attributes, headers))?.user ?? user;
 }

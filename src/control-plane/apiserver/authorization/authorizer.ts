@@ -36,6 +36,8 @@ export interface Decision {
   decision: 'allow' | 'deny' | 'noOpinion';
   /** For people and for the audit log; '' when there is nothing to say. */
   reason: string;
+  /** Why it could not be told; an answer without an opinion is then no answer, and the request fails. */
+  error?: string;
 }
 
 export interface Authorizer {
@@ -70,19 +72,45 @@ export const noOpinion = (reason = ''): Decision => ({ decision: 'noOpinion', re
 export const allow = (reason = ''): Decision => ({ decision: 'allow', reason });
 export const deny = (reason = ''): Decision => ({ decision: 'deny', reason });
 
-/** Asks in order; the first opinion counts. Without one the reasons of all are given, one a line, as upstream does. */
-export function firstOpinionOf(authorizers: readonly Authorizer[]): Authorizer {
-  return {
-    async authorize(attributes) {
-      const reasons: string[] = [];
-      for (const authorizer of authorizers) {
-        const answer = await authorizer.authorize(attributes);
-        if (answer.decision !== 'noOpinion') return answer;
-        if (answer.reason) reasons.push(answer.reason);
-      }
-      return noOpinion(reasons.join('\n'));
-    },
-  };
+/**
+ * Asks in order; the first opinion counts. Without one the reasons of all are given, one a line, as upstream does. Answers
+ * at once where all that were asked did.
+ */
+export const firstOpinionOf = (authorizers: readonly Authorizer[]): Authorizer => ({
+  authorize: (attributes) => askFrom(authorizers, attributes, { at: 0, reasons: [], errors: [] }),
+});
+
+interface Asked {
+  at: number;
+  reasons: string[];
+  errors: string[];
+}
+
+function askFrom(
+  authorizers: readonly Authorizer[],
+  attributes: Attributes,
+  asked: Asked,
+): Decision | Promise<Decision> {
+  for (; asked.at < authorizers.length; asked.at++) {
+    const answer = authorizers[asked.at]!.authorize(attributes);
+    if (answer instanceof Promise)
+      return answer.then((later) => {
+        if (later.decision !== 'noOpinion') return later;
+        note(asked, later);
+        asked.at++;
+        return askFrom(authorizers, attributes, asked);
+      });
+    if (answer.decision !== 'noOpinion') return answer;
+    note(asked, answer);
+  }
+  const { reasons, errors } = asked;
+  const error = errors.length > 1 ? `[${errors.join(', ')}]` : errors[0];
+  return { ...noOpinion(reasons.join('\n')), ...(error && { error }) };
+}
+
+function note({ reasons, errors }: Asked, { reason, error }: Decision): void {
+  if (reason) reasons.push(reason);
+  if (error) errors.push(error);
 }
 
 /** The 403 for a request that was not allowed. Clients and people match the text. */
