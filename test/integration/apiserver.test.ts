@@ -56,6 +56,7 @@ async function overTls(): Promise<NodeTransport> {
   const admin = pki.issueClient('admin', adminIdentity);
   http = serveHttp({
     pipeline: api.requests,
+    flowControl: api.flowControl,
     authenticator: new ClientCertificateAuthenticator({ authorities: [pki.caCertificate], clock: systemClock }),
     tokenIssuer,
     ...server,

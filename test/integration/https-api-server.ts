@@ -84,6 +84,7 @@ export async function startHttpsApiServer(): Promise<HttpsApiServer> {
       bearerTokenAuthenticator(api.tokens),
     ]),
     tokenIssuer,
+    flowControl: api.flowControl,
     certificate: server.certificate,
     key: server.key,
     clientCaCertificate: pki.caCertificate,

@@ -109,6 +109,7 @@ function httpOptions(
     pipeline: apiServer.requests,
     authenticator: authenticatorChain([certificates, bearerTokenAuthenticator(apiServer.tokens)]),
     tokenIssuer,
+    flowControl: apiServer.flowControl,
     ...pair,
     clientCaCertificate: pki.caCertificate,
     kubelet: { ...kubelet, ca: pki.caCertificate },

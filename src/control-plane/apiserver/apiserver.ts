@@ -14,13 +14,18 @@ import { InProcessTransport } from '#client/transport/in-process.ts';
 import type { RequestPipeline, UserInfo } from '#client/transport.ts';
 import type { Storage } from '#control-plane/storage/storage.ts';
 import { AdmissionChain } from './admission/chain.ts';
-import type { AdmissionPlugin } from './admission/define-admission.ts';
+import type { AdmissionPlugin, ServiceEndpoint } from './admission/define-admission.ts';
+import { WebhookClient } from './admission/webhooks/webhook-client.ts';
 import type { TokenAuthenticator } from './authentication/authenticator.ts';
 import { MASTERS_GROUP } from './authentication/authenticator.ts';
 import type { TokenIssuer } from './authentication/token-issuer.ts';
 import type { Authorizer } from './authorization/authorizer.ts';
 import { type ClusterAuthorizer, clusterAuthorizer } from './authorization/cluster-authorizer.ts';
+import { WebhookConverter } from './conversion/webhook-converter.ts';
 import { expireEvents } from './event-expiry.ts';
+import { ensureBootstrapConfig, keepBootstrapConfig } from './flow-control/ensure-bootstrap-config.ts';
+import { FlowControl } from './flow-control/flow-control.ts';
+import { followConfiguration } from './flow-control/follow-configuration.ts';
 import { inProcessPipeline } from './in-process.ts';
 import { KindInstallation } from './kind-installation.ts';
 import type { LiveLookup } from './live-lookup.ts';
@@ -73,6 +78,8 @@ export interface ApiServer {
   loopback: Loopback;
   tokens: TokenAuthenticator;
   authorization: ClusterAuthorizer;
+  /** Who may begin, of those who come over HTTP. */
+  flowControl: FlowControl;
   /**
    * Repairs what Services hold, serves what is defined, and resolves when authorisation and admission know the cluster.
    */
@@ -112,6 +119,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       componentChecks: options.componentChecks ?? [],
     }),
   );
+  const endpoint: ServiceEndpoint = (service) => resolveService(service, { stored, caches, random });
   const admission = new AdmissionChain(options.admission(loopback, authorization), {
     informers,
     live: loopback.live,
@@ -120,12 +128,30 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     random,
     log: log.child({ component: 'admission' }),
     kinds,
-    endpoint: (service) => resolveService(service, { stored, caches, random }),
+    endpoint,
   });
   const services: VerbServices = { stored, caches, kinds, behaviours, admission, authorizer, clock, random, log };
   const pipeline = new Pipeline(services);
   made.resolve(pipeline);
-  const installation = new KindInstallation({ kinds, caches, client, informers, clock, log, signal: stop.signal });
+  const flowControl = new FlowControl({
+    clock,
+    size({ group, version, resource }) {
+      const kind = kinds.byResource(group, version, resource);
+      return kind && !kind.virtual ? caches.of(kind).size : undefined;
+    },
+  });
+  followConfiguration({ flowControl, client, informers, clock, log, signal: stop.signal });
+  const conversion = { client: new WebhookClient(), clock, random, endpoint };
+  const installation = new KindInstallation({
+    kinds,
+    caches,
+    client,
+    informers,
+    converterFor: (webhook) => new WebhookConverter(webhook, conversion),
+    clock,
+    log,
+    signal: stop.signal,
+  });
 
   return {
     pipeline: inProcessPipeline(pipeline),
@@ -133,10 +159,13 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     loopback,
     tokens,
     authorization,
+    flowControl,
     async ready() {
       const repaired = await repairServiceClaims(storage, services);
       if (repaired.added + repaired.removed > 0) log.info('repaired what Services hold', repaired);
       await installation.start();
+      await ensureBootstrapConfig(client);
+      keepBootstrapConfig({ client, clock, log, signal: stop.signal });
       await ensureDefaultServiceCidr(client, options.serviceRanges.clusterIps, clock);
       expireEvents({ storage, caches, clock, log, signal: stop.signal });
       await informers.synced(stop.signal);

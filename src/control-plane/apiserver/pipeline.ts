@@ -27,6 +27,8 @@ export interface IncomingRequest {
   userAgent?: string;
   warn?(text: string): void;
   annotate?: Annotate;
+  /** Of a watch: called once when what was there at its beginning has been handed out. */
+  caughtUp?(): void;
 }
 
 export class Pipeline {
@@ -97,6 +99,7 @@ const callOf = (kind: Kind, info: ResourceRequestInfo, request: IncomingRequest)
   ...(request.userAgent && { userAgent: request.userAgent }),
   warn: request.warn ?? (() => undefined),
   ...(request.annotate && { annotate: request.annotate }),
+  ...(request.caughtUp && { caughtUp: request.caughtUp }),
 });
 
 export function attributesOf(info: RequestInfo, user: UserInfo): Attributes {

@@ -19,6 +19,8 @@ export interface ResourceCall<T extends KubeObject = KubeObject> {
   /** Adds a `Warning: 299`. */
   warn(text: string): void;
   annotate?: Annotate;
+  /** Of a watch: called once when what was there at its beginning has been handed out. */
+  caughtUp?(): void;
 }
 
 /** Failures are thrown as StatusError. Objects are frozen. */

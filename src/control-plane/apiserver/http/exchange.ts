@@ -109,8 +109,21 @@ export abstract class Exchange {
     else this.#out.end();
   }
 
+  /** The time for the answer is over. What is sent later goes nowhere. */
+  expire({ code, type, body }: { code: number; type: string; body: Uint8Array }): void {
+    if (this.begun) this.abort();
+    else {
+      this.begin(code, { 'content-type': type, 'content-length': String(body.length) });
+      this.end(body);
+    }
+    this.#leave();
+  }
+
   /** A client waits for the headers before it believes that it watches, and the first event may be long in coming. */
   abstract flush(): void;
+
+  /** The next request of this client is to come on another connection. */
+  abstract sendElsewhere(): void;
 
   /** Breaks off an answer that has begun and cannot be finished: the client must not take it for complete. */
   abstract abort(): void;
@@ -139,6 +152,10 @@ export class Http1Exchange extends Exchange {
 
   flush(): void {
     this.#response.flushHeaders();
+  }
+
+  sendElsewhere(): void {
+    this.set('connection', 'close');
   }
 
   abort(): void {
@@ -175,6 +192,11 @@ export class Http2Exchange extends Exchange {
 
   flush(): void {
     // The headers of HTTP/2 do not wait for a body.
+  }
+
+  /** GOAWAY: what is under way on the connection goes on to its end. */
+  sendElsewhere(): void {
+    this.#stream.session?.close();
   }
 
   abort(): void {

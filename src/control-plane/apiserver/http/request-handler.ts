@@ -9,13 +9,20 @@ import type { Log } from '#base/log.ts';
 import type { UserInfo } from '#client/transport.ts';
 import type { Authenticator } from '../authentication/authenticator.ts';
 import { impersonated } from '../authentication/impersonation.ts';
+import type { FlowControl } from '../flow-control/flow-control.ts';
+import type { Patience } from '../flow-control/queue-set.ts';
+import type { Work } from '../flow-control/work.ts';
 import type { IncomingRequest, Pipeline } from '../pipeline.ts';
 import { type RequestInfo, type ResourceRequestInfo, requestInfoOf } from '../request-info.ts';
 import type { Reply } from '../resource-call.ts';
 import type { Forwarder } from '../streaming/forwarder.ts';
 import { clientCertificateOf, type Exchange, type Incoming } from './exchange.ts';
+import type { Lifecycle } from './lifecycle.ts';
+import { isLongRunning } from './long-running.ts';
 import { isForPeople, negotiate, type Wanted } from './negotiation.ts';
 import { type NonResourceServices, serveNonResource } from './non-resource-paths.ts';
+import { deadlineMissed, sendTooManyRequests, shuttingDown } from './refusals.ts';
+import { type Deadline, type RequestDeadlines, requestedTimeoutMs } from './request-deadlines.ts';
 import { sendBody, sendReply } from './send-reply.ts';
 import { warningHeaders } from './warning-header.ts';
 import { sendWatch } from './watch-stream.ts';
@@ -24,6 +31,9 @@ export interface RequestHandlerServices extends NonResourceServices {
   pipeline: Pipeline;
   authenticator: Authenticator;
   forwarder: Forwarder;
+  flowControl: FlowControl;
+  deadlines: RequestDeadlines;
+  lifecycle: Lifecycle;
   clock: Clock;
   log: Log;
 }
@@ -40,23 +50,40 @@ export class RequestHandler {
 
   /** Never throws. */
   async serve(exchange: Exchange): Promise<void> {
-    const { metrics, clock } = this.#services;
+    const { metrics, clock, deadlines, lifecycle } = this.#services;
     exchange.set('audit-id', exchange.header('audit-id') || randomUUID());
     exchange.set('cache-control', 'no-cache, private');
     let done: ReturnType<typeof metrics.begin> | undefined;
+    let deadline: Deadline | undefined;
     try {
-      const info = requestInfoOf(exchange.method, exchange.url);
+      const info = requestInfoOf(exchange.method, exchange.url); // 400
       done = metrics.begin(info, clock.monotonicMs());
+      if (lifecycle.isDraining) {
+        exchange.sendElsewhere();
+        if (!isProbe(info)) throw shuttingDown();
+      }
+      if (!isLongRunning(info)) {
+        const afterMs = requestedTimeoutMs(info.query); // 400
+        deadline = deadlines.begin(afterMs, () => exchange.expire(statusBody(deadlineMissed())));
+      }
       await this.#answer(exchange, info);
     } catch (error) {
       await this.#refuse(exchange, error);
     } finally {
+      deadline?.end();
       done?.(exchange.code, clock.monotonicMs());
     }
   }
 
   /** Who the request is to be carried out as, once that is allowed. Throws Unauthorized, Forbidden. */
   async admitted(request: Incoming, info: RequestInfo): Promise<UserInfo> {
+    const user = await this.#userOf(request);
+    await this.#services.pipeline.authorize(info, user);
+    return user;
+  }
+
+  /** Throws Unauthorized, and Forbidden when it may not be who it wants to be. */
+  async #userOf(request: Incoming): Promise<UserInfo> {
     const { pipeline, authenticator } = this.#services;
     const clientCertificate = clientCertificateOf(request);
     const bearerToken = bearerTokenOf(request);
@@ -66,9 +93,7 @@ export class RequestHandler {
       headers: request.headers,
     });
     if (!known) throw new StatusError('Unauthorized', 'Unauthorized');
-    const user = await impersonated(known.user, request.headers, pipeline.services.authorizer);
-    await pipeline.authorize(info, user);
-    return user;
+    return impersonated(known.user, request.headers, pipeline.services.authorizer);
   }
 
   /** Watches end as if their time were over: their clients come back, to this server or to another. */
@@ -90,8 +115,37 @@ export class RequestHandler {
     }
   }
 
+  /** Once it has a seat. Source of the order: upstream's DefaultBuildHandlerChain. */
   async #answer(exchange: Exchange, info: RequestInfo): Promise<void> {
-    const user = await this.admitted(exchange.request, info); // 401, 403
+    const user = await this.#userOf(exchange.request); // 401, 403
+    if (isLongRunning(info) && info.verb !== 'watch') return this.#answerSeated(exchange, info, user);
+    const { flowControl } = this.#services;
+    const flow = flowControl.classify(info, user);
+    exchange.set('x-kubernetes-pf-flowschema-uid', flow.flowSchemaUid);
+    exchange.set('x-kubernetes-pf-prioritylevel-uid', flow.priorityLevelUid);
+    const begun = flowControl.begin(flow, { info, user }, () => this.#patienceFor(exchange, info));
+    const work = begun instanceof Promise ? await begun : begun;
+    if (!work) {
+      if (exchange.signal.aborted) return;
+      flow.level.dropped.record(this.#services.clock.now());
+      return sendTooManyRequests(exchange, flow.level.dropped.retryAfterSeconds);
+    }
+    try {
+      await this.#answerSeated(exchange, info, user, work);
+    } finally {
+      work.finish();
+    }
+  }
+
+  /** A quarter of the time that it has. */
+  #patienceFor(exchange: Exchange, info: RequestInfo): Patience {
+    const { deadlines } = this.#services;
+    const allowedMs = Math.min(requestedTimeoutMs(info.query) ?? deadlines.maxMs, deadlines.maxMs);
+    return { limitMs: allowedMs / 4, signal: exchange.signal };
+  }
+
+  async #answerSeated(exchange: Exchange, info: RequestInfo, user: UserInfo, work?: Work): Promise<void> {
+    await this.#services.pipeline.authorize(info, user); // 403
     if (!info.isResource) return serveNonResource(exchange, info, this.#services); // 404
     const { pipeline, clock, log } = this.#services;
     const warnings: string[] = [];
@@ -104,10 +158,11 @@ export class RequestHandler {
     };
     const wanted = this.#wantedBy(exchange, info); // 406
     if (info.verb === 'watch') {
+      const over = this.#services.flowControl.watches.begin(info);
       return this.#whileServing(exchange, async (signal) => {
-        const opened = await pipeline.openWatch(info, { ...request, signal });
-        return sendWatch(exchange, opened, { wanted, query: info.query, now: () => clock.now(), log });
-      });
+        const opened = await pipeline.openWatch(info, { ...request, signal, caughtUp: () => work?.finish() });
+        return sendWatch(exchange, opened, { wanted, query: info.query, now: () => clock.now(), log, clock });
+      }).finally(over);
     }
     const reply = await this.#dispatched(exchange, info, request).finally(() => {
       if (warnings.length > 0) exchange.set('warning', warningHeaders(warnings)); // a refusal carries them too
@@ -142,20 +197,30 @@ export class RequestHandler {
 
   async #refuse(exchange: Exchange, error: unknown): Promise<void> {
     if (exchange.signal.aborted) return; // the client has gone, and that is what went wrong
-    const { log } = this.#services;
+    const { log, lifecycle } = this.#services;
     const status = error instanceof StatusError ? error : internalError(messageOf(error), error);
     if (status !== error) log.error('a request failed', { path: exchange.url.split('?')[0], error: stackOf(error) });
     if (exchange.begun) return exchange.abort();
-    const retry = status.details?.retryAfterSeconds;
+    const retry = lifecycle.isDraining ? 1 : status.details?.retryAfterSeconds;
     if (retry) exchange.set('retry-after', String(retry));
-    const body = Buffer.from(JSON.stringify(status.toStatus()));
+    const { code, type, body } = statusBody(status);
     try {
-      await sendBody(exchange, status.code, { type: 'application/json', body });
+      await sendBody(exchange, code, { type, body });
     } catch (broken) {
       log.warn('an answer could not be sent', { error: messageOf(broken) });
     }
   }
 }
+
+const statusBody = (status: StatusError) => ({
+  code: status.code,
+  type: 'application/json',
+  body: Buffer.from(JSON.stringify(status.toStatus())),
+});
+
+/** Answered to the last: whoever asks wants to know just that. */
+const isProbe = ({ isResource, path }: RequestInfo): boolean =>
+  !isResource && /^\/(readyz|livez|healthz)(\/|$)/.test(path);
 
 /** What the other side answers in its own form. */
 const FORWARDED = new Set(['log', 'exec', 'attach', 'portforward', 'proxy']);

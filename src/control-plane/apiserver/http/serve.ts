@@ -1,4 +1,5 @@
 /** The HTTP side of an API server: ports, documents, health, streams, over one pipeline. */
+import { sleep } from '#base/clock.ts';
 import type { Authenticator } from '../authentication/authenticator.ts';
 import type { TokenIssuer } from '../authentication/token-issuer.ts';
 import { createDiscovery } from '../discovery/discovery.ts';
@@ -6,7 +7,11 @@ import { createOpenApi, type OpenApiOptions, schemaOfCustom } from '../openapi/o
 import type { Pipeline } from '../pipeline.ts';
 import { Forwarder, type KubeletCredentials } from '../streaming/forwarder.ts';
 import { UpgradeHandler } from '../streaming/upgrade-handler.ts';
+import type { FlowControl } from '../flow-control/flow-control.ts';
+import { registerFlowMetrics } from '../flow-control/flow-metrics.ts';
 import type { HealthCheck } from './health.ts';
+import { Lifecycle } from './lifecycle.ts';
+import { RequestDeadlines } from './request-deadlines.ts';
 import { RequestHandler } from './request-handler.ts';
 import { createRequestMetrics, type RequestMetrics } from './request-metrics.ts';
 import { createServer, type HttpServer } from './server.ts';
@@ -27,18 +32,30 @@ export interface ServeOptions {
   serverAddress(): string;
   /** Where others (controllers, scheduler) add what they measure. */
   metrics?: RequestMetrics;
+  flowControl: FlowControl;
+  /** How long requests have that do not last by their nature. Upstream: --request-timeout. */
+  requestTimeoutMs?: number;
+  /** How long requests are taken after /readyz has begun to fail. Upstream: --shutdown-delay-duration. */
+  shutdownDelayMs?: number;
+  /** Of a request to have its HTTP/2 client come back on another connection. Upstream: --goaway-chance. */
+  goawayChance?: number;
 }
 
 /** Ready to listen. */
 export function serveHttp(options: ServeOptions): HttpServer {
-  const { pipeline, kubelet, certificate, key, clientCaCertificate, openApi } = options;
-  const { kinds, clock, log } = pipeline.services;
+  const { pipeline, kubelet, certificate, key, clientCaCertificate, openApi, goawayChance = 0 } = options;
+  const { kinds, clock, random, log } = pipeline.services;
   const metrics = options.metrics ?? createRequestMetrics();
+  registerFlowMetrics(metrics.registry, options.flowControl);
   const forwarder = new Forwarder(kubelet);
+  const lifecycle = new Lifecycle();
   const requests = new RequestHandler({
     ...options,
+    checks: [...options.checks, lifecycle.check],
     forwarder,
     metrics,
+    lifecycle,
+    deadlines: new RequestDeadlines(clock, options.requestTimeoutMs),
     discovery: createDiscovery(kinds),
     openApi: createOpenApi(kinds, { customSchema: schemaOfCustom, ...openApi, version: KUBERNETES_VERSION.gitVersion }),
     clock,
@@ -49,7 +66,12 @@ export function serveHttp(options: ServeOptions): HttpServer {
     certificate,
     key,
     clientCaCertificate,
-    serve: (exchange) => void requests.serve(exchange),
+    serve: goawayChance
+      ? (exchange) => {
+          if (random.next() < goawayChance) exchange.sendElsewhere();
+          void requests.serve(exchange);
+        }
+      : (exchange) => void requests.serve(exchange),
     upgrade: (request, socket, head) => void upgrades.serve(request, socket, head),
     clock,
     log,
@@ -57,6 +79,9 @@ export function serveHttp(options: ServeOptions): HttpServer {
   return {
     listen: server.listen,
     async close(graceMs) {
+      lifecycle.isShuttingDown = true;
+      if (options.shutdownDelayMs) await sleep(clock, options.shutdownDelayMs);
+      lifecycle.isDraining = true;
       requests.endWatches();
       await server.close(graceMs);
       forwarder.close();

@@ -7,6 +7,7 @@ import { facts } from '#api/generated/facts.ts';
 import { encodeProtobuf, encodeWatchFrame } from '#api/machinery/codec-protobuf.ts';
 import { apiVersionOf, type Kind } from '#api/machinery/kind.ts';
 import { internalError, StatusError } from '#api/machinery/status.ts';
+import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import { formOf } from '../registry/caches.ts';
 import type { OpenedWatch } from '../verbs/watch.ts';
@@ -20,8 +21,15 @@ export interface WatchStreamOptions {
   wanted: Wanted;
   query: URLSearchParams;
   now(): number;
+  clock: Clock;
   log: Log;
 }
+
+/**
+ * So long a client may leave a slice unread. Its events pile up meanwhile, up to a limit; then its watch is over, and it
+ * has to be told so, though it does not read.
+ */
+const STALLED_MS = 60_000;
 
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
   json: 'application/json',
@@ -36,7 +44,8 @@ export async function sendWatch(exchange: Exchange, { kind, batches }: OpenedWat
     for await (const batch of batches) {
       for (const slice of slices(batch)) {
         if (exchange.signal.aborted) return;
-        await exchange.write(slice);
+        const room = exchange.write(slice);
+        if (room) await orCut(exchange, room, options.clock);
       }
     }
   } catch (error) {
@@ -45,6 +54,12 @@ export async function sendWatch(exchange: Exchange, { kind, batches }: OpenedWat
     await exchange.write(errorFrame(status, options.wanted));
   }
   exchange.end();
+}
+
+async function orCut(exchange: Exchange, room: Promise<void>, clock: Clock): Promise<void> {
+  const timer = clock.timer(STALLED_MS, () => exchange.abort());
+  await room;
+  timer.cancel();
 }
 
 function slicer(kind: Kind, options: WatchStreamOptions): (events: readonly CacheEvent[]) => Iterable<Uint8Array> {
@@ -76,7 +91,7 @@ function framer(kind: Kind, { wanted, query, now }: WatchStreamOptions): Framer 
 const line = (type: string, object: string): Buffer => Buffer.from(`{"type":"${type}","object":${object}}\n`);
 
 /** Each event a table of one row; the columns are told once. */
-function tableFramer(kind: Kind, { wanted, query, now }: Omit<WatchStreamOptions, 'log'>): Framer {
+function tableFramer(kind: Kind, { wanted, query, now }: Pick<WatchStreamOptions, 'wanted' | 'query' | 'now'>): Framer {
   let isFirst = true;
   return (event) => {
     const columns = isFirst;

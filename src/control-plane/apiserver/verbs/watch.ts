@@ -24,7 +24,7 @@ export interface OpenedWatch {
 }
 
 export async function watch(
-  { kind, info, signal }: ResourceCall,
+  { kind, info, signal, caughtUp }: ResourceCall,
   { caches, clock, random }: VerbServices,
 ): Promise<OpenedWatch> {
   const { selection, ...options } = watchOptionsOf(kind, info); // 400 BadRequest, 422 Invalid
@@ -46,6 +46,7 @@ export async function watch(
     ...(after !== undefined && { after }),
     initialEventsEnd: options.initialEventsEnd,
     bookmarks: options.bookmarks,
+    ...(caughtUp && { caughtUp }),
     ...(options.bookmarks && { endsSoon: limit.endsSoon }),
     signal: limit.signal,
   });

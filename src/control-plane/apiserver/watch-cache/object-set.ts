@@ -21,6 +21,13 @@ export class ObjectSet {
     this.#fields = fields;
   }
 
+  /** Of what is stored, without keys. */
+  bytes = 0;
+
+  get count(): number {
+    return this.#states.size;
+  }
+
   get(key: string): CachedState | undefined {
     return this.#states.get(key);
   }
@@ -29,6 +36,7 @@ export class ObjectSet {
   set(key: string, state: CachedState | undefined): void {
     const before = this.#states.get(key);
     for (const [field, index] of this.#indexes) this.#reindex(index, field, { before, now: state });
+    this.bytes += (state?.stored.value.length ?? 0) - (before?.stored.value.length ?? 0);
     if (state) this.#states.set(key, state);
     else this.#states.delete(key);
     if (state && !before) this.keys.add(key);

@@ -79,6 +79,10 @@ class StorageWatchCache implements WatchCache {
     return this.#barrier.reached;
   }
 
+  get size(): { objects: number; bytes: number } {
+    return { objects: this.#objects.count, bytes: this.#objects.bytes };
+  }
+
   get watchers(): number {
     return this.#watchers.size;
   }
@@ -135,6 +139,7 @@ class StorageWatchCache implements WatchCache {
         yield batch;
         if (watcher.ended) return;
       }
+      options.caughtUp?.();
       for (;;) {
         const events = watcher.take();
         if (events.length > 0) yield events;
@@ -149,6 +154,10 @@ class StorageWatchCache implements WatchCache {
 
   bookmark(): CacheEvent {
     return new Bookmark(this.revision);
+  }
+
+  endWatches(): void {
+    this.#watchers.endAll();
   }
 
   async close(): Promise<void> {

@@ -112,6 +112,8 @@ export interface WatchOptions extends Selection {
   after?: Revision;
   /** Put a BOOKMARK with the initial-events-end annotation behind the initial events. Only with `after` undefined. */
   initialEventsEnd?: boolean;
+  /** Called once when the initial events have been taken, or there were none to take. */
+  caughtUp?: () => void;
   /** A BOOKMARK about once a minute. */
   bookmarks?: boolean;
   /** Asks for one more BOOKMARK, up to the newest revision, when it aborts: the watch is about to end. Only with `bookmarks`. */
@@ -145,8 +147,12 @@ export interface WatchCache {
   watch(options: WatchOptions): CacheWatch;
   /** A BOOKMARK of this moment, e.g. to send just before a watch times out. */
   bookmark(): CacheEvent;
+  /** How many objects are here, and how long their stored bytes are together. */
+  readonly size: { objects: number; bytes: number };
   /** How many watchers there are now. */
   readonly watchers: number;
+  /** As if their time were over: the kind is another one now, and their clients come back to it. */
+  endWatches(): void;
   close(): Promise<void>;
 }
 

@@ -1,0 +1,19 @@
+/** Refusals that come before a request is looked at: it is too late, or the server is full or going. */
+import { StatusError, timeout } from '#api/machinery/status.ts';
+import type { Exchange } from './exchange.ts';
+
+export const deadlineMissed = (): StatusError => timeout('request did not complete within the allotted timeout');
+
+/** To who comes on a connection that was open before. */
+export const shuttingDown = (): StatusError =>
+  new StatusError('ServiceUnavailable', 'apiserver is shutting down', { details: {} });
+
+/** As text, as upstream says it; client-go makes a Status of it. */
+export function sendTooManyRequests(exchange: Exchange, retryAfterSeconds: number): Promise<void> {
+  const headers = {
+    'content-type': 'text/plain; charset=utf-8',
+    'x-content-type-options': 'nosniff',
+    'retry-after': String(retryAfterSeconds),
+  };
+  return exchange.send(429, headers, Buffer.from('Too many requests, please try again later.\n'));
+}
