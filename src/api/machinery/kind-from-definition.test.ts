@@ -64,7 +64,7 @@ const [Gate, old] = kindsFromDefinition(definition([stored, version('v1alpha1', 
 ];
 
 test('a definition makes a kind with its names', () => {
-  expect(CustomResourceDefinition.validate(definition([stored]))).toEqual([]);
+  expect(CustomResourceDefinition.validate(CustomResourceDefinition.prepareForCreate(definition([stored])))).toEqual([]);
   expect(Gate).toMatchObject({
     group: 'example.com',
     version: 'v1',
@@ -103,7 +103,7 @@ test('status and spec are changed apart, and the spec alone moves the generation
 test('another version is the stored one under another name', () => {
   expect(old.hub?.kind).toBe(Gate);
   expect(old.hub?.fromHub(gate({ width: 1 })).apiVersion).toBe('example.com/v1alpha1');
-  expect(old.deprecation).toBe('example.com/v1alpha1 Gate is deprecated');
+  expect(old.deprecation).toBe('example.com/v1alpha1 Gate is deprecated; use example.com/v1 Gate');
 });
 
 test('a registry serves it until it is taken away', () => {

@@ -6,34 +6,36 @@
 import type {
   CustomResourceColumnDefinition,
   CustomResourceDefinition,
+  CustomResourceDefinitionSpec,
   CustomResourceDefinitionVersion,
   JSONSchemaProps,
 } from '#api/generated/schema.ts';
-import { ageColumn, column, defineKind, KEEP_ALL_METADATA, nameColumn } from './define-kind.ts';
+import { column, defineKind, KEEP_ALL_METADATA } from './define-kind.ts';
 import { humanSince } from './duration.ts';
 import { parseJsonPath, valuesAt } from './json-path.ts';
-import type { Column, Kind, Selectable } from './kind.ts';
+import { compareVersions } from './version-order.ts';
+import type { Column, Converter, Kind, Selectable } from './kind.ts';
 import type { KubeObject } from './object.ts';
 import { type CustomShape, customShape } from './structural-schema/custom-shape.ts';
 
 /**
  * One kind for each version that is served; those that are not stored map to and from the stored one, by their apiVersion
- * alone. Empty for a definition that has no stored version.
+ * alone unless there is a converter. Empty for a definition that has no stored version.
  */
-export function kindsFromDefinition(definition: CustomResourceDefinition): Kind[] {
+export function kindsFromDefinition(definition: CustomResourceDefinition, converter?: Converter): Kind[] {
   const { versions } = definition.spec;
   const storage = versions.find((version) => version.storage);
   if (!storage) return [];
-  const hub = kindOf(definition, storage);
+  const converted = (kind: Kind): Kind => (converter ? { ...kind, converter } : kind);
+  const hub = converted(kindOf(definition, storage));
   return versions
     .filter((version) => version.served)
-    .map((version) => (version === storage ? hub : kindOf(definition, version, hub)));
+    .map((version) => (version === storage ? hub : converted(kindOf(definition, version, hub))));
 }
 
 function kindOf({ spec }: CustomResourceDefinition, version: CustomResourceDefinitionVersion, hub?: Kind): Kind {
   const { group, names } = spec;
   const { status, scale } = version.subresources ?? {};
-  const apiVersion = `${group}/${version.name}`;
   const custom = customShape(version.schema?.openAPIV3Schema ?? ANYTHING);
   const withoutStatus = (object: KubeObject): KubeObject => {
     const { status: _, ...rest } = object as KubeObject & { status?: unknown };
@@ -65,8 +67,9 @@ function kindOf({ spec }: CustomResourceDefinition, version: CustomResourceDefin
       updateHasOwnRules: true,
       validateUpdate: ({ next, current }) => custom.validate(next, current),
       validateStatusUpdate: ({ next, current }) => custom.validate(next, current),
+      warnings: (object) => custom.warnings(object),
       ...(version.deprecated && {
-        deprecation: version.deprecationWarning ?? `${apiVersion} ${names.kind} is deprecated`,
+        deprecation: version.deprecationWarning ?? deprecationOf(spec, version),
       }),
       columns: columnsOf(version.additionalPrinterColumns ?? []),
       selectableFields: Object.fromEntries(
@@ -112,10 +115,36 @@ function textAt(jsonPath: string | undefined): (object: KubeObject) => string {
   };
 }
 
-function columnsOf(definitions: readonly CustomResourceColumnDefinition[]): Column<KubeObject>[] {
-  if (definitions.length === 0) return [nameColumn(), ageColumn()];
-  return [nameColumn(), ...definitions.map(columnOf)];
+/** Names the newest version that is better, if there is one. Source: apiextensions, defaultDeprecationWarning. */
+function deprecationOf({ group, names, versions }: CustomResourceDefinitionSpec, { name }: { name: string }): string {
+  const [better] = versions
+    .filter((version) => version.served && !version.deprecated && compareVersions(version.name, name) < 0)
+    .map((version) => version.name)
+    .sort(compareVersions);
+  const advice = better ? `; use ${group}/${better} ${names.kind}` : '';
+  return `${group}/${name} ${names.kind} is deprecated${advice}`;
 }
+
+// Texts of the API reference, which upstream puts into every table.
+const NAME =
+  'Name must be unique within a namespace. Is required when creating resources, although some resources may allow a client to request the generation of an appropriate name automatically. Name is primarily intended for creation idempotence and configuration definition. Cannot be updated. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names';
+const CREATION_TIMESTAMP =
+  'CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed to be set in happens-before order across separate operations. Clients may not set this value. It is represented in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata';
+const NAME_COLUMN: Column<KubeObject> = column('Name', 'string', ({ metadata }) => metadata.name, {
+  format: 'name',
+  description: NAME,
+});
+const AGE: CustomResourceColumnDefinition = {
+  name: 'Age',
+  type: 'date',
+  jsonPath: '.metadata.creationTimestamp',
+  description: CREATION_TIMESTAMP,
+};
+
+const columnsOf = (definitions: readonly CustomResourceColumnDefinition[]): Column<KubeObject>[] => [
+  NAME_COLUMN,
+  ...(definitions.length > 0 ? definitions : [AGE]).map(columnOf),
+];
 
 const TYPES: readonly string[] = ['string', 'integer', 'number', 'boolean', 'date'];
 
@@ -125,19 +154,21 @@ function columnOf(definition: CustomResourceColumnDefinition): Column<KubeObject
   return column(definition.name, type, (object, nowMs) => cellOf(path ? valuesAt(path, object) : [], type, nowMs), {
     priority: definition.priority ?? 0,
     ...(definition.format && { format: definition.format }),
-    ...(definition.description && { description: definition.description }),
+    description:
+      definition.description || `Custom resource definition column (in JSONPath format): ${definition.jsonPath}`,
     ...(type === 'date' && { timeDependent: true }),
   });
 }
 
-/** What does not have the type that the column promises shows as nothing. */
+/** The first value counts; what does not have the type that the column promises shows as nothing. */
 function cellOf(
   values: readonly unknown[],
   type: Column<KubeObject>['type'],
   nowMs: number,
 ): ReturnType<Column<KubeObject>['cell']> {
   const [value] = values;
-  if (value === undefined || value === null) return null;
+  if (values.length === 0) return null;
+  if (type === 'string') return shown(value);
   switch (type) {
     case 'integer':
       return typeof value === 'number' ? Math.trunc(value) : null;
@@ -146,10 +177,13 @@ function cellOf(
     case 'boolean':
       return typeof value === 'boolean' ? value : null;
     case 'date':
-      return typeof value === 'string' ? humanSince(value, nowMs) : null;
-    case 'string':
-      return values.length > 1 ? values.map(shown).join(',') : shown(value);
+      if (typeof value !== 'string') return null;
+      return value && Number.isNaN(Date.parse(value)) ? '<invalid>' : humanSince(value, nowMs);
   }
 }
 
-const shown = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
+/** As kubectl's JSONPath prints a value. */
+function shown(value: unknown): string {
+  if (value === undefined || value === null) return '<no value>';
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}

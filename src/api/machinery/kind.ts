@@ -30,6 +30,12 @@ export interface Column<T> {
   cell(object: T, nowMs: number): string | number | boolean | null;
 }
 
+/** Asks somebody else to make one version of an object from another. */
+export interface Converter {
+  /** In the same order; what has the version already stays as it is. Throws StatusError when one cannot be converted. */
+  convert(objects: readonly KubeObject[], apiVersion: string): Promise<KubeObject[]>;
+}
+
 /** Declared as a method, so that a Kind<Pod> is a Kind. */
 export type Selectable<T> = { of(object: T): string }['of'];
 
@@ -54,6 +60,10 @@ export interface Kind<T extends KubeObject = KubeObject> {
   custom?: CustomShape;
   /** undefined for the stored (hub) version; else how this version maps to and from it. */
   hub?: { kind: Kind; toHub(object: T): KubeObject; fromHub(object: KubeObject): T };
+  /** Of all versions of a custom kind that a webhook converts: what is stored is shown, and stored, through it. */
+  converter?: Converter;
+  /** Why none can be created now: the definition of a custom kind is on its way out. */
+  refusesCreate?: string;
   /** Stored for a while only; kept short in history (events, leases). */
   shortLived?: boolean;
   /** Neither stored nor listed: reviews and the like answer the create. */

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import type { CustomResourceDefinition } from '#api/generated/schema.ts';
-import type { Kind } from '#api/machinery/kind.ts';
-import { nameConflictOf, statusOf, terminating } from './definition-status.ts';
+import { statusOf, terminating } from './definition-status.ts';
 
 const definition = (names: object = {}, status?: object) =>
   ({
@@ -12,33 +11,10 @@ const definition = (names: object = {}, status?: object) =>
     },
     status,
   }) as unknown as CustomResourceDefinition;
-const kind = (fields: object) =>
-  ({
-    group: 'g.io',
-    plural: 'bars',
-    singular: 'bar',
-    kind: 'Bar',
-    listKind: 'BarList',
-    shortNames: [],
-    ...fields,
-  }) as unknown as Kind;
-
-for (const [taken, reason] of [
-  [{ plural: 'foos' }, 'PluralConflict'],
-  [{ singular: 'foo' }, 'SingularConflict'],
-  [{ shortNames: ['f'] }, 'ShortNamesConflict'],
-  [{ kind: 'Foo' }, 'KindConflict'],
-  [{ listKind: 'FooList' }, 'ListKindConflict'],
-  [{ group: 'other.io', plural: 'foos', kind: 'Foo' }, undefined],
-  [{}, undefined],
-] as const) {
-  test(`where another has ${JSON.stringify(taken)} it is ${reason ?? 'no conflict'}`, () => {
-    expect(nameConflictOf(definition({ shortNames: ['f'] }), [kind(taken)])?.reason).toBe(reason);
-  });
-}
+const good = (names: object = {}) => ({ names: definition(names).spec.names, conflict: undefined });
 
 test('good names are accepted and established', () => {
-  const status = statusOf(definition(), undefined, 0);
+  const status = statusOf(definition(), good(), 0);
   expect(status.acceptedNames?.plural).toBe('foos');
   expect(status.conditions).toMatchObject([
     { type: 'NamesAccepted', status: 'True', reason: 'NoConflicts', message: 'no conflicts found' },
@@ -47,27 +23,31 @@ test('good names are accepted and established', () => {
 });
 
 test('saying the same again changes no time', () => {
-  const before = statusOf(definition(), undefined, 0);
-  expect(statusOf(definition({}, before), undefined, 60_000)).toEqual(before);
+  const before = statusOf(definition(), good(), 0);
+  expect(statusOf(definition({}, before), good(), 60_000)).toEqual(before);
 });
 
 test('a schema from before schemas were judged is told about until it is mended', () => {
   const { spec } = definition();
   const [version] = spec.versions;
   const old = { spec: { ...spec, versions: [{ ...version, schema: { openAPIV3Schema: {} } }] } };
-  const status = statusOf(old as unknown as CustomResourceDefinition, undefined, 0);
+  const status = statusOf(old as unknown as CustomResourceDefinition, good(), 0);
   expect(status.conditions?.at(-1)).toMatchObject({
     type: 'NonStructuralSchema',
     status: 'True',
     reason: 'Violations',
     message: 'spec.validation.openAPIV3Schema.type: Required value: must not be empty at the root',
   });
-  expect(statusOf(definition({}, status), undefined, 0).conditions).toHaveLength(2);
+  expect(statusOf(definition({}, status), good(), 0).conditions).toHaveLength(2);
 });
 
 test('what was established stays so when its new names are not accepted', () => {
-  const before = statusOf(definition(), undefined, 0);
-  const after = statusOf(definition({ plural: 'bars' }, before), { reason: 'PluralConflict', message: 'm' }, 1000);
+  const before = statusOf(definition(), good(), 0);
+  const after = statusOf(
+    definition({ singular: 'bar' }, before),
+    { ...good(), conflict: { reason: 'SingularConflict', message: 'm' } },
+    1000,
+  );
   expect(after.conditions?.map(({ type, status }) => `${type} ${status}`)).toEqual([
     'NamesAccepted False',
     'Established True',
@@ -76,6 +56,36 @@ test('what was established stays so when its new names are not accepted', () => 
 });
 
 test('a definition that goes says how far it is', () => {
-  const { conditions } = terminating(definition(), 'InstanceDeletionInProgress', 0);
+  const { conditions } = terminating(definition(), 'InstanceDeletionInProgress', { nowMs: 0 });
   expect(conditions).toMatchObject([{ type: 'Terminating', status: 'True', reason: 'InstanceDeletionInProgress' }]);
+});
+
+const approved = (annotation?: string) => {
+  const { spec } = definition();
+  const annotations = annotation === undefined ? {} : { 'api-approved.kubernetes.io': annotation };
+  return {
+    metadata: { annotations },
+    spec: { ...spec, group: 'example.k8s.io' },
+  } as unknown as CustomResourceDefinition;
+};
+const NEEDED = 'protected groups must have approval annotation "api-approved.kubernetes.io"';
+const WHERE = 'see https://github.com/kubernetes/enhancements/pull/1111';
+
+test.each([
+  [undefined, 'False', 'MissingAnnotation', `${NEEDED}, ${WHERE}`],
+  ['https://example.com/pull/1', 'True', 'ApprovedAnnotation', 'approved in https://example.com/pull/1'],
+  ['unapproved, a test', 'False', 'UnapprovedAnnotation', 'not approved: "unapproved, a test"'],
+  [
+    'why not',
+    'False',
+    'InvalidAnnotation',
+    `${NEEDED} with either a URL or a reason starting with "unapproved", ${WHERE}`,
+  ],
+])('in a group of Kubernetes itself the annotation %j is told of', (annotation, status, reason, message) => {
+  expect(statusOf(approved(annotation), good(), 0).conditions?.at(-1)).toMatchObject({
+    type: 'KubernetesAPIApprovalPolicyConformant',
+    status,
+    reason,
+    message,
+  });
 });

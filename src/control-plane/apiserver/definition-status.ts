@@ -2,42 +2,25 @@
  * What the status of a CustomResourceDefinition says. Pure. Texts and reasons as upstream's, which clients wait for.
  */
 import { structuralViolations } from '#api/apiextensions/v1/definition-schemas.ts';
+import { approvalOf } from '#api/apiextensions/v1/group-approval.ts';
 import type {
   CustomResourceDefinition,
   CustomResourceDefinitionCondition,
   CustomResourceDefinitionStatus,
 } from '#api/generated/schema.ts';
-import type { Kind } from '#api/machinery/kind.ts';
 import { formatSeconds } from '#api/machinery/timestamp.ts';
+import type { NameConflict, Names } from './definition-names.ts';
 
 export type DefinitionStatus = CustomResourceDefinitionStatus;
 
-export interface NameConflict {
-  reason: string;
-  message: string;
-}
-
 type Condition = Pick<CustomResourceDefinitionCondition, 'type' | 'status' | 'reason' | 'message'>;
 
-/** The first name that somebody else in its group has. */
-export function nameConflictOf({ spec }: CustomResourceDefinition, others: readonly Kind[]): NameConflict | undefined {
-  const { names } = spec;
-  const group = others.filter((kind) => kind.group === spec.group);
-  const resources = new Set(group.flatMap(({ plural, singular, shortNames }) => [plural, singular, ...shortNames]));
-  const kinds = new Set(group.flatMap(({ kind, listKind }) => [kind, listKind]));
-  const inUse = (reason: string, name: string) => ({ reason, message: `${JSON.stringify(name)} is already in use` });
-  if (resources.has(names.plural)) return inUse('PluralConflict', names.plural);
-  if (names.singular && resources.has(names.singular)) return inUse('SingularConflict', names.singular);
-  const short = names.shortNames?.find((name) => resources.has(name));
-  if (short) return inUse('ShortNamesConflict', short);
-  if (kinds.has(names.kind)) return inUse('KindConflict', names.kind);
-  if (names.listKind && kinds.has(names.listKind)) return inUse('ListKindConflict', names.listKind);
-  return undefined;
-}
+export const isEstablished = ({ status }: CustomResourceDefinition): boolean =>
+  status?.conditions?.some((condition) => condition.type === 'Established' && condition.status === 'True') ?? false;
 
 export function statusOf(
   definition: CustomResourceDefinition,
-  conflict: NameConflict | undefined,
+  { names, conflict }: { names: Names; conflict: NameConflict | undefined },
   nowMs: number,
 ): DefinitionStatus {
   const accepted: Condition = conflict
@@ -51,19 +34,19 @@ export function statusOf(
         reason: 'InitialNamesAccepted',
         message: 'the initial names have been accepted',
       };
-  const before = definition.status;
-  const wasEstablished = before?.conditions?.some(({ type, status }) => type === 'Established' && status === 'True');
   const violation = violationOf(definition);
+  const approval = approvalCondition(definition);
   const changed = [
     accepted,
-    ...(conflict && wasEstablished ? [] : [established]), // never taken back: it is served
+    ...(isEstablished(definition) ? [] : [established]), // never taken back: it is served
     ...(violation ? [violation] : []),
+    ...(approval ? [approval] : []),
   ];
-  const { conditions, ...status } = withConditions(before, changed, nowMs);
+  const { conditions, ...status } = withConditions(definition.status, changed, nowMs);
   return {
     ...status,
     conditions: conditions?.filter(({ type }) => violation || type !== NON_STRUCTURAL) ?? [],
-    ...(!conflict && { acceptedNames: definition.spec.names }),
+    acceptedNames: names,
   };
 }
 
@@ -77,24 +60,44 @@ function violationOf(definition: CustomResourceDefinition): Condition | undefine
   return { type: NON_STRUCTURAL, status: 'True', reason: 'Violations', message };
 }
 
-const TERMINATING_TEXTS: Readonly<Record<string, string>> = {
-  InstanceDeletionInProgress: 'CustomResource deletion is in progress',
-  InstanceDeletionCompleted: 'removed all instances',
-};
+const APPROVAL_REASONS = {
+  approved: 'ApprovedAnnotation',
+  bypassed: 'UnapprovedAnnotation',
+  missing: 'MissingAnnotation',
+  invalid: 'InvalidAnnotation',
+} as const;
+
+function approvalCondition(definition: CustomResourceDefinition): Condition | undefined {
+  const approval = approvalOf(definition);
+  if (!approval) return undefined;
+  const { state, why } = approval;
+  return {
+    type: 'KubernetesAPIApprovalPolicyConformant',
+    status: state === 'approved' ? 'True' : 'False',
+    reason: APPROVAL_REASONS[state],
+    message: why,
+  };
+}
+
+const TERMINATING = {
+  InstanceDeletionPending: [
+    'True',
+    'CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon',
+  ],
+  InstanceDeletionInProgress: ['True', 'CustomResource deletion is in progress'],
+  InstanceDeletionFailed: ['True', 'could not list instances'],
+  InstanceDeletionCompleted: ['False', 'removed all instances'],
+  NeverEstablished: ['False', 'resource was never established'],
+} as const;
 
 export function terminating(
   { status }: CustomResourceDefinition,
-  reason: 'InstanceDeletionInProgress' | 'InstanceDeletionCompleted',
-  nowMs: number,
+  reason: keyof typeof TERMINATING,
+  { nowMs, why }: { nowMs: number; why?: string },
 ): DefinitionStatus {
-  const isOver = reason === 'InstanceDeletionCompleted';
-  const condition = {
-    type: 'Terminating',
-    status: isOver ? 'False' : 'True',
-    reason,
-    message: TERMINATING_TEXTS[reason]!,
-  };
-  return withConditions(status, [condition], nowMs);
+  const [value, text] = TERMINATING[reason];
+  const message = why ? `${text}: ${why}` : text;
+  return withConditions(status, [{ type: 'Terminating', status: value, reason, message }], nowMs);
 }
 
 function withConditions(

@@ -4,16 +4,18 @@
  * "Extend the Kubernetes API with CustomResourceDefinitions"; upstream's naming and finalizer controllers.
  */
 import { CustomResourceDefinition } from '#api/apiextensions/v1/custom-resource-definition.ts';
+import type { CustomResourceConversion } from '#api/generated/schema.ts';
 import { isEqual } from '#api/machinery/equal.ts';
-import type { Kind } from '#api/machinery/kind.ts';
+import type { Converter, Kind } from '#api/machinery/kind.ts';
 import { kindsFromDefinition } from '#api/machinery/kind-from-definition.ts';
 import type { MutableKindRegistry } from '#api/machinery/kind-registry.ts';
-import { hasReason } from '#api/machinery/status.ts';
+import { hasReason, StatusError } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { Client } from '#client/client.ts';
 import type { Informers } from '#client/informer.ts';
-import { type DefinitionStatus, nameConflictOf, statusOf, terminating } from './definition-status.ts';
+import { acceptedNames, type Names, namesOf, takenNames } from './definition-names.ts';
+import { type DefinitionStatus, isEstablished, statusOf, terminating } from './definition-status.ts';
 import type { Caches } from './registry/caches.ts';
 import { CLEANUP_FINALIZER } from './registry/custom-resource-definition.ts';
 
@@ -22,6 +24,7 @@ export interface KindInstallationOptions {
   caches: Caches;
   client: Client;
   informers: Informers;
+  converterFor(webhook: NonNullable<CustomResourceConversion['webhook']>): Converter;
   clock: Clock;
   log: Log;
   signal: AbortSignal;
@@ -30,16 +33,29 @@ export interface KindInstallationOptions {
 const RETRY_MS = 1000;
 /** How often a kind that is being emptied is looked at: its objects may have finalizers of their own. */
 const EMPTYING_MS = 500;
+const CHANGED_MEANWHILE: ReadonlySet<string> = new Set(['Conflict', 'NotFound']);
+const REFUSAL = 'create not allowed while custom resource definition is terminating';
+
+interface Installed {
+  definition: CustomResourceDefinition;
+  names: Names;
+  kinds: readonly Kind[];
+}
 
 export class KindInstallation {
   readonly #options: KindInstallationOptions;
   /** By name of the definition. */
-  readonly #installed = new Map<string, { generation: number | undefined; kinds: readonly Kind[] }>();
+  readonly #installed = new Map<string, Installed>();
+  /** What each definition was given, by its name. */
+  readonly #accepted = new Map<string, { group: string; names: Names }>();
+  /** Kinds of the system itself: no definition takes their names. */
+  readonly #builtIn: readonly Kind[];
   readonly #dirty = new Set<string>();
   #working: Promise<void> | undefined;
 
   constructor(options: KindInstallationOptions) {
     this.#options = options;
+    this.#builtIn = options.kinds.all();
   }
 
   /** Resolves when everything that is defined now is served. */
@@ -49,6 +65,8 @@ export class KindInstallation {
     const stop = definitions.onChange(({ key }) => this.#look(key));
     signal.addEventListener('abort', stop, { once: true });
     await informers.synced(signal);
+    for (const { metadata, spec, status } of definitions.list())
+      if (status?.acceptedNames) this.#accepted.set(metadata.name, { group: spec.group, names: status.acceptedNames });
     for (const { metadata } of definitions.list()) this.#look(metadata.name);
     await this.#working;
   }
@@ -89,53 +107,103 @@ export class KindInstallation {
     const definition = this.#options.informers.for(CustomResourceDefinition).get(name);
     if (!definition) return this.#uninstall(name);
     const { metadata } = definition;
-    const conflict = nameConflictOf(definition, this.#kindsOfOthers(name));
-    if (!conflict) this.#install(definition);
+    const accepted = this.#acceptNames(definition);
+    if (!accepted.conflict || isEstablished(definition)) this.#install(definition, accepted.names);
     if (metadata.deletionTimestamp && metadata.finalizers?.includes(CLEANUP_FINALIZER)) return this.#empty(definition);
     if (metadata.deletionTimestamp) return;
-    await this.#writeStatus(definition, statusOf(definition, conflict, this.#options.clock.now()));
+    await this.#writeStatus(definition, statusOf(definition, accepted, this.#options.clock.now()));
   }
 
-  #kindsOfOthers(name: string): readonly Kind[] {
-    const own = new Set(this.#installed.get(name)?.kinds);
-    return this.#options.kinds.all().filter((kind) => !own.has(kind));
+  #acceptNames(definition: CustomResourceDefinition) {
+    const { name } = definition.metadata;
+    const { group } = definition.spec;
+    const others = [...this.#accepted].filter(([other, given]) => other !== name && given.group === group);
+    const builtIn = this.#builtIn.filter((kind) => kind.group === group).map(namesOf);
+    const taken = takenNames([...others.map(([, { names }]) => names), ...builtIn]);
+    const before = this.#accepted.get(name)?.names ?? {};
+    const accepted = acceptedNames(definition, before, taken);
+    this.#accepted.set(name, { group, names: accepted.names });
+    if (!isEqual(before, accepted.names)) this.#lookAtOthersOf(group, name); // a name may have become free
+    return accepted;
   }
 
-  #install(definition: CustomResourceDefinition): void {
-    const { name, generation } = definition.metadata;
-    const before = this.#installed.get(name);
-    if (before && before.generation === generation) return;
-    const { kinds: registry } = this.#options;
-    const kinds = kindsFromDefinition(definition);
+  #lookAtOthersOf(group: string, name: string): void {
+    for (const other of this.#options.informers.for(CustomResourceDefinition).list())
+      if (other.spec.group === group && other.metadata.name !== name) this.#look(other.metadata.name);
+  }
+
+  #install(definition: CustomResourceDefinition, names: Names): void {
+    const { metadata, spec } = definition;
+    const before = this.#installed.get(metadata.name);
+    const isGoing = metadata.deletionTimestamp !== undefined;
+    if (before?.definition.metadata.uid !== metadata.uid) this.#remove(before?.kinds ?? []);
+    else if (isEqual(before.definition.spec, spec) && isEqual(before.names, names)) {
+      if (isGoing && !before.definition.metadata.deletionTimestamp) this.#closeToCreates(definition, before);
+      return;
+    }
+    const { kinds: registry, caches, converterFor } = this.#options;
+    const { strategy, webhook } = spec.conversion;
+    const converter = strategy === 'Webhook' && webhook ? converterFor(webhook) : undefined;
+    const made = kindsFromDefinition({ ...definition, spec: { ...spec, names } }, converter);
+    const kinds = isGoing ? made.map((kind) => ({ ...kind, refusesCreate: REFUSAL })) : made;
     for (const kind of kinds) registry.add(kind);
-    for (const old of before?.kinds ?? [])
-      if (!kinds.some(({ version }) => version === old.version)) registry.remove(old);
-    this.#installed.set(name, { generation, kinds });
+    this.#remove((before?.kinds ?? []).filter((old) => !kinds.some(({ version }) => version === old.version)));
+    this.#installed.set(metadata.name, { definition, names, kinds });
+    const [kind] = kinds.length > 0 ? kinds : (before?.kinds ?? []);
+    if (before && kind) caches.renew(kind);
+  }
+
+  #closeToCreates(definition: CustomResourceDefinition, { names, kinds }: Installed): void {
+    const closed = kinds.map((kind) => ({ ...kind, refusesCreate: REFUSAL }));
+    for (const kind of closed) this.#options.kinds.add(kind);
+    this.#installed.set(definition.metadata.name, { definition, names, kinds: closed });
+  }
+
+  #remove(kinds: readonly Kind[]): void {
+    for (const kind of kinds) this.#options.kinds.remove(kind);
   }
 
   async #uninstall(name: string): Promise<void> {
-    const { kinds: registry, caches } = this.#options;
-    const kinds = this.#installed.get(name)?.kinds ?? [];
+    const { definition, kinds = [] } = this.#installed.get(name) ?? {};
     this.#installed.delete(name);
-    for (const kind of kinds) registry.remove(kind);
-    if (kinds[0]) await caches.drop(kinds[0]);
+    const group = this.#accepted.get(name)?.group;
+    this.#accepted.delete(name);
+    if (group !== undefined) this.#lookAtOthersOf(group, name);
+    this.#remove(kinds);
+    if (definition && kinds[0]) await this.#options.caches.drop(kinds[0]);
   }
 
   async #empty(definition: CustomResourceDefinition): Promise<void> {
-    const { client, caches, clock } = this.#options;
-    const { name } = definition.metadata;
-    const [kind] = this.#installed.get(name)?.kinds ?? [];
-    const { items } = kind ? await caches.of(kind).list({ freshness: 'newest' }) : { items: [] };
-    if (kind && items.length > 0) {
-      await this.#writeStatus(definition, terminating(definition, 'InstanceDeletionInProgress', clock.now()));
-      for (const { namespace, name: object } of items)
-        await deleteUnlessGone(client, kind, { namespace, name: object });
-      return this.#lookLater(name, EMPTYING_MS);
+    const { client, clock } = this.#options;
+    const nowMs = clock.now();
+    const kind = emptiedAs(this.#installed.get(definition.metadata.name)?.kinds ?? []);
+    if (kind && isEstablished(definition)) {
+      const left = await this.#deleteAll(definition, kind);
+      if (left) return this.#lookLater(definition.metadata.name, EMPTYING_MS);
     }
     const finalizers = definition.metadata.finalizers?.filter((finalizer) => finalizer !== CLEANUP_FINALIZER);
-    const status = terminating(definition, 'InstanceDeletionCompleted', clock.now());
+    const reason = isEstablished(definition) ? 'InstanceDeletionCompleted' : 'NeverEstablished';
     const metadata = { ...definition.metadata, finalizers };
+    const status = terminating(definition, reason, { nowMs });
     await client.update(CustomResourceDefinition, { ...definition, metadata, status });
+  }
+
+  /** Whether there are still some. */
+  async #deleteAll(definition: CustomResourceDefinition, kind: Kind): Promise<boolean> {
+    const { client, caches, clock } = this.#options;
+    const nowMs = clock.now();
+    try {
+      const { items } = await caches.of(kind).list({ freshness: 'newest' });
+      if (items.length === 0) return false;
+      await this.#writeStatus(definition, terminating(definition, 'InstanceDeletionInProgress', { nowMs }));
+      for (const { namespace, name } of items) await deleteUnlessGone(client, kind, { namespace, name });
+      return true;
+    } catch (error) {
+      if (!(error instanceof StatusError) || CHANGED_MEANWHILE.has(error.reason)) throw error;
+      const status = terminating(definition, 'InstanceDeletionFailed', { nowMs, why: error.message });
+      await this.#writeStatus(definition, status);
+      throw error;
+    }
   }
 
   async #writeStatus(definition: CustomResourceDefinition, status: DefinitionStatus): Promise<void> {
@@ -143,6 +211,9 @@ export class KindInstallation {
     await this.#options.client.updateStatus(CustomResourceDefinition, { ...definition, status });
   }
 }
+
+/** As they are stored, where that version is served: then nobody has to be asked to convert them. */
+const emptiedAs = (kinds: readonly Kind[]): Kind | undefined => kinds.find(({ hub }) => !hub) ?? kinds[0];
 
 async function deleteUnlessGone(client: Client, kind: Kind, at: { namespace: string; name: string }): Promise<void> {
   const { namespace, name } = at;

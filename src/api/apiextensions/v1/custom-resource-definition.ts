@@ -2,11 +2,14 @@
 import type * as schema from '#api/generated/schema.ts';
 import { column, defineKind, KEEP_ALL_METADATA, nameColumn } from '#api/machinery/define-kind.ts';
 import { isEqual } from '#api/machinery/equal.ts';
-import { duplicateValue, type FieldError, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
+import { type FieldError, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
 import { follows, isImmutable, mustBeOneOf } from '#api/machinery/field-rules.ts';
 import { dns1035Label, dns1123Subdomain } from '#api/machinery/names.ts';
+import { validateConversion, withConversionDefaults } from './definition-conversion.ts';
 import { validateSchemas } from './definition-schemas.ts';
+import { validateStoredVersions, validateVersions } from './definition-versions.ts';
+import { validateApproval } from './group-approval.ts';
 import { validateSelectableFields } from './selectable-fields.ts';
 
 export type CustomResourceDefinition = schema.CustomResourceDefinition;
@@ -34,7 +37,7 @@ export const CustomResourceDefinition = defineKind<schema.CustomResourceDefiniti
           singular: spec.names?.singular || (spec.names?.kind ?? '').toLowerCase(),
           listKind: spec.names?.listKind || (spec.names?.kind ? `${spec.names.kind}List` : ''),
         },
-        conversion: spec.conversion ?? { strategy: 'None' },
+        conversion: withConversionDefaults(spec.conversion as schema.CustomResourceConversion | undefined),
         versions: spec.versions ?? [],
       },
     }) as schema.CustomResourceDefinition,
@@ -54,26 +57,27 @@ export const CustomResourceDefinition = defineKind<schema.CustomResourceDefiniti
   },
   validate: (definition, at) => [
     ...validateDefinition(definition, at),
+    ...validateConversion(definition.spec.conversion, { isServed: false }),
     ...validateSchemas(definition.spec),
     ...validateSelectableFields(definition.spec),
+    ...validateStoredVersions(definition.status?.storedVersions ?? [], definition.spec.versions),
+    ...validateApproval(definition),
   ],
   updateHasOwnRules: true,
   validateUpdate: ({ next, current, at }) => {
-    const own = [
+    const isServed =
+      current.status?.conditions?.some(({ type, status }) => type === 'Established' && status === 'True') ?? false;
+    return [
       ...validateDefinition(next, at),
+      ...validateConversion(next.spec.conversion, { current: current.spec.conversion, isServed }),
       ...validateSchemas(next.spec, current.spec),
       ...(isEqual(next.spec.versions, current.spec.versions) ? [] : validateSelectableFields(next.spec)),
-    ];
-    const established = current.status?.conditions?.some(
-      ({ type, status }) => type === 'Established' && status === 'True',
-    );
-    if (!established) return own;
-    return [
-      ...own,
+      ...(isServed ? isImmutable(at.spec.scope, next.spec.scope, current.spec.scope) : []),
+      ...(isServed ? isImmutable(at.spec.names.kind, next.spec.names.kind, current.spec.names.kind) : []),
       ...isImmutable(at.spec.group, next.spec.group, current.spec.group),
-      ...isImmutable(at.spec.scope, next.spec.scope, current.spec.scope),
-      ...isImmutable(at.spec.names.kind, next.spec.names.kind, current.spec.names.kind),
       ...isImmutable(at.spec.names.plural, next.spec.names.plural, current.spec.names.plural),
+      ...validateStoredVersions(next.status?.storedVersions ?? [], next.spec.versions),
+      ...validateApproval(next, current),
     ];
   },
   columns: [nameColumn(), column('Created At', 'date', ({ metadata }) => metadata.creationTimestamp)],
@@ -91,9 +95,8 @@ function validateDefinition(
       : [invalidValue(meta.name, metadata.name, `must be spec.names.plural+"."+spec.group`)]),
     ...validateGroup(spec.group ?? '', at.group),
     ...mustBeOneOf(at.scope, spec.scope, ['Cluster', 'Namespaced']),
-    ...validateVersions(spec.versions, at),
+    ...validateVersions(spec),
     ...validateNames(spec.names, at.names),
-    ...mustBeOneOf(at.conversion.strategy, spec.conversion.strategy, ['None', 'Webhook']),
     ...(spec.preserveUnknownFields
       ? [
           invalidValue(
@@ -114,37 +117,6 @@ function validateGroup(group: string, at: At<string>): FieldError[] {
     : [invalidValue(at, group, 'should be a domain with at least one dot')];
 }
 
-function validateVersions(
-  versions: readonly schema.CustomResourceDefinitionVersion[],
-  at: At<schema.CustomResourceDefinitionSpec>,
-): FieldError[] {
-  if (versions.length === 0)
-    return [requiredValue(at.versions, 'must have exactly one version marked as storage version')];
-  const errors = versions.flatMap((version, index) => {
-    const here = at.versions[index]!;
-    return [
-      ...follows(here.name, version.name ?? '', dns1035Label),
-      ...(versions.findIndex(({ name }) => name === version.name) < index
-        ? [duplicateValue(here.name, version.name)]
-        : []),
-      ...(version.schema?.openAPIV3Schema ? [] : [requiredValue(here.schema.openAPIV3Schema, 'schemas are required')]),
-      ...(version.additionalPrinterColumns ?? []).flatMap(({ name, jsonPath }, i) => [
-        ...(name ? [] : [requiredValue(here.additionalPrinterColumns[i]!.name)]),
-        ...(jsonPath ? [] : [requiredValue(here.additionalPrinterColumns[i]!.jsonPath)]),
-      ]),
-    ];
-  });
-  if (versions.filter(({ storage }) => storage).length !== 1)
-    errors.push(
-      invalidValue(
-        at.versions,
-        versions.map(({ name }) => name),
-        'must have exactly one version marked as storage version',
-      ),
-    );
-  return errors;
-}
-
 function validateNames(
   names: schema.CustomResourceDefinitionNames,
   at: At<schema.CustomResourceDefinitionNames>,
@@ -152,11 +124,13 @@ function validateNames(
   const errors: FieldError[] = [];
   for (const field of ['plural', 'singular', 'kind', 'listKind'] as const) {
     const name = names[field] ?? '';
-    if (!name && field !== 'singular') errors.push(requiredValue(at[field]));
-    else if (name)
-      errors.push(
-        ...follows(at[field], field.toLowerCase().includes('kind') ? name.toLowerCase() : name, dns1035Label),
-      );
+    if (!name) errors.push(requiredValue(at[field]));
+    else if (field === 'plural' || field === 'singular') errors.push(...follows(at[field], name, dns1035Label));
+    else {
+      const problems = dns1035Label(name.toLowerCase()).join(',');
+      const mixed = 'may have mixed case, but should otherwise match: ';
+      if (problems) errors.push(invalidValue(at[field], name, mixed + problems));
+    }
   }
   for (const [index, name] of (names.shortNames ?? []).entries())
     errors.push(...follows(at.shortNames[index]!, name, dns1035Label));

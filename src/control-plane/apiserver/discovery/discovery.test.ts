@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { createKindRegistry } from '#api/machinery/kind-registry.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import { createDiscovery } from './discovery.ts';
-import { compareVersions } from './group-priority.ts';
+import { compareVersions } from '#api/machinery/version-order.ts';
 
 const ALL = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
 const kind = (group: string, version: string, name: string, more: Partial<Kind> = {}): Kind =>

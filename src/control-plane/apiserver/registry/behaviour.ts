@@ -54,7 +54,7 @@ export interface Behaviour<T extends KubeObject = KubeObject> {
   /** A delete does not remove it before this holds, whatever its finalizers say. */
   mayBeRemoved?(object: T): boolean;
   /** What a delete marks beyond deletionTimestamp. */
-  markDeleting?(object: T): T;
+  markDeleting?(object: T, at: { nowMs: number }): T;
   /** DELETE answers with the object instead of a Status. */
   returnsDeleted?: boolean;
   /** In place of the common verb. */

@@ -1,20 +1,24 @@
 /**
  * One watch cache for each storage prefix, opened when a kind under it is first asked for; and how each served
- * version of a kind is shown. Versions (and both groups of Event) share the cache of their hub.
+ * version of a kind is shown. Versions (and both groups of Event) share the cache of their hub, unless a webhook converts
+ * them: then each has its own.
  */
 import { apiVersionOf, type Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { Storage } from '#control-plane/storage/storage.ts';
+import { ConvertedCache } from '../conversion/converted-cache.ts';
 import { openWatchCache } from '../watch-cache/open-watch-cache.ts';
 import { storagePrefixOf } from '../watch-cache/stored-object.ts';
-import type { ServedForm, WatchCache } from '../watch-cache/watch-cache.ts';
+import type { ServedForm, WatchCache, WatchCacheOptions } from '../watch-cache/watch-cache.ts';
 
 export interface Caches {
   of(kind: Kind): WatchCache;
-  /** Lets go of the cache of a kind that is served no longer. */
+  /** Lets go of the caches of a kind that is served no longer. */
   drop(kind: Kind): Promise<void>;
+  /** The definition of the kind is another one: watches end, and what was converted is converted anew. */
+  renew(kind: Kind): void;
   close(): Promise<void>;
 }
 
@@ -26,34 +30,59 @@ export interface CachesOptions {
 
 export function createCaches({ storage, clock, log }: CachesOptions): Caches {
   const open = new Map<string, WatchCache>();
+  const draining = new Set<WatchCache>();
   return {
     of(kind) {
-      const known = open.get(kind.storagePrefix);
+      const id = kind.converter ? versionId(kind, kind.version) : kind.storagePrefix;
+      const known = open.get(id);
       if (known) return known;
       const hub = hubOf(kind);
-      const cache = openWatchCache({
+      const options: WatchCacheOptions = {
         storage,
         prefix: storagePrefixOf(kind),
         namespaced: kind.scope === 'Namespaced',
         fields: Object.fromEntries(Object.entries(hub.selectableFields).map(([name, field]) => [name, field])),
         clock,
         log: log.child({ resource: hub.plural }),
-      });
-      open.set(kind.storagePrefix, cache);
+      };
+      const cache = kind.converter ? new ConvertedCache(kind, options) : openWatchCache(options);
+      open.set(id, cache);
       return cache;
     },
     async drop(kind) {
-      const cache = open.get(kind.storagePrefix);
-      open.delete(kind.storagePrefix);
-      await cache?.close();
+      const gone = cachesOf(open, kind);
+      for (const [id] of gone) open.delete(id);
+      await Promise.all(gone.map(([, cache]) => cache.close()));
+    },
+    renew(kind) {
+      for (const [id, cache] of cachesOf(open, kind)) {
+        cache.endWatches();
+        if (id === kind.storagePrefix && !kind.converter) continue; // what it holds is as it is stored
+        open.delete(id);
+        draining.add(cache);
+        clock.timer(DRAINING_MS, () => {
+          draining.delete(cache);
+          void cache.close();
+        });
+      }
     },
     async close() {
-      const caches = [...open.values()];
+      const caches = [...open.values(), ...draining];
       open.clear();
+      draining.clear();
       await Promise.all(caches.map((cache) => cache.close()));
     },
   };
 }
+
+/** So long a request that is under way may still need what its kind was. As upstream. */
+const DRAINING_MS = 120_000;
+
+const cachesOf = (open: ReadonlyMap<string, WatchCache>, kind: Kind): [string, WatchCache][] =>
+  [...open].filter(([id]) => id === kind.storagePrefix || id.startsWith(versionId(kind, '')));
+
+/** A prefix has no `@` of its own. */
+const versionId = ({ storagePrefix }: Kind, version: string): string => `${storagePrefix}@${version}`;
 
 /** The kind whose objects are stored. */
 export const hubOf = (kind: Kind): Kind => kind.hub?.kind ?? kind;
@@ -76,11 +105,13 @@ export function formOf(kind: Kind): ServedForm {
   const apiVersion = apiVersionOf(kind);
   // Custom objects may stand in the store under a version that was the stored one once.
   const shaped = kind.custom?.shaped ?? ((object: KubeObject) => object);
-  const convert = hub
-    ? hub.fromHub
-    : kind.facts
-      ? undefined
-      : (stored: KubeObject) => shaped({ ...stored, apiVersion });
+  const convert = kind.converter
+    ? undefined // its cache holds what a webhook made of it
+    : hub
+      ? hub.fromHub
+      : kind.facts
+        ? undefined
+        : (stored: KubeObject) => shaped({ ...stored, apiVersion });
   const form: ServedForm = { apiVersion, kind: kind.kind, ...(convert && { convert }) };
   forms.set(kind, form);
   return form;

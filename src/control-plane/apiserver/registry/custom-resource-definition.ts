@@ -1,5 +1,6 @@
 /** Deleting a definition deletes its objects first: a finalizer of ours keeps it until they have gone. */
 import type { CustomResourceDefinition } from '#api/generated/schema.ts';
+import { terminating } from '../definition-status.ts';
 import type { Behaviour } from './behaviour.ts';
 
 export const CLEANUP_FINALIZER = 'customresourcecleanup.apiextensions.k8s.io';
@@ -9,8 +10,11 @@ export const definitionBehaviour: Behaviour<CustomResourceDefinition> = {
   plural: 'customresourcedefinitions',
   returnsDeleted: true,
   mayBeRemoved: ({ metadata }) => metadata.deletionTimestamp !== undefined,
-  markDeleting(definition) {
+  markDeleting(definition, { nowMs }) {
     const others = (definition.metadata.finalizers ?? []).filter((finalizer) => finalizer !== CLEANUP_FINALIZER);
-    return { ...definition, metadata: { ...definition.metadata, finalizers: [...others, CLEANUP_FINALIZER] } };
+    const metadata = { ...definition.metadata, finalizers: [...others, CLEANUP_FINALIZER] };
+    const isKnown = definition.status?.conditions?.some(({ type }) => type === 'Terminating');
+    if (isKnown) return { ...definition, metadata };
+    return { ...definition, metadata, status: terminating(definition, 'InstanceDeletionPending', { nowMs }) };
   },
 };

@@ -3,7 +3,7 @@
  * given when the watch cache has the write, so that whoever wrote can read it at once. Callers see the version they
  * ask for; stored is the hub version. Behaviour: etcd3 store of upstream's apiserver (GuaranteedUpdate).
  */
-import type { Kind } from '#api/machinery/kind.ts';
+import { apiVersionOf, type Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { alreadyExists, internalError, notFound, StatusError, timeout } from '#api/machinery/status.ts';
 import { deepFreeze } from '#base/deep-freeze.ts';
@@ -76,7 +76,7 @@ export class StoredObjects {
   /** Throws AlreadyExists, AlongsideTaken. */
   async create<T extends KubeObject>(kind: Kind<T>, object: T, alongside?: Alongside): Promise<StoredState<T>> {
     const key = storageKey(kind, object.metadata);
-    const hub = frozenForStore(toHub(kind, object));
+    const hub = frozenForStore(kind.converter ? await storedBy(kind, object) : toHub(kind, object));
     const value = sizeChecked(encode(hub));
     const result = await this.#storage.commit({
       when: [{ key, modRevision: 0 }, ...(alongside?.when ?? [])],
@@ -106,7 +106,9 @@ export class StoredObjects {
     { change, mayCreate = false, dryRun = false }: UpdateOptions<T>,
   ): Promise<Updated<T>> {
     const key = storageKey(kind, at);
-    let standing = (await this.#caches.of(kind).get(key, 'any'))?.stored;
+    let standing = kind.converter
+      ? await this.#newest(kind, key)
+      : (await this.#caches.of(kind).get(key, 'any'))?.stored;
     let isNewest = false;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const decision = await this.#decide(kind, { key, standing, change, mayCreate });
@@ -123,7 +125,7 @@ export class StoredObjects {
       if (!('txn' in decision)) return this.#unchanged(kind, key, decision.current);
       if (dryRun)
         return {
-          object: deepFreeze(fromHub(kind, likeStanding(decision.result, standing))),
+          object: deepFreeze(await this.#shown(kind, likeStanding(decision.result, standing))),
           outcome: decision.outcome,
         };
       const result = await this.#storage.commit(decision.txn);
@@ -142,19 +144,25 @@ export class StoredObjects {
     const current = standing && withRevision(decode(standing.value), standing.modRevision);
     if (!current && !mayCreate) return { refusal: notFound(kind, key.slice(key.lastIndexOf('/') + 1)) };
     try {
-      const decided = await change(current && fromHub(kind, current));
-      return planOf(kind, { key, standing, current, decided });
+      const shown = current && (kind.converter ? await this.#shown(kind, current) : fromHub(kind, current));
+      const decided = await change(shown);
+      if (decided === 'leave') return { current: current! };
+      if (kind.converter && 'put' in decided && shown && isStoredAs(kind, current!) && isSameState(shown, decided.put))
+        return { current: current! };
+      const next = 'remove' in decided ? decided.remove : decided.put;
+      const hub = kind.converter ? await storedBy(kind, next) : toHub(kind, next);
+      return planOf({ key, standing, current, decided, hub });
     } catch (error) {
       if (error instanceof StatusError) return { refusal: error };
       throw error;
     }
   }
 
-  #unchanged<T extends KubeObject>(kind: Kind<T>, key: string, current: KubeObject): Updated<T> {
+  async #unchanged<T extends KubeObject>(kind: Kind<T>, key: string, current: KubeObject): Promise<Updated<T>> {
     const cached = this.#caches.of(kind).peek(key);
     const isSame = cached && String(cached.revision) === current.metadata.resourceVersion;
     if (isSame) return { object: cached.object(formOf(kind)) as T, cached, outcome: 'unchanged' };
-    return { object: deepFreeze(fromHub(kind, current)), outcome: 'unchanged' };
+    return { object: deepFreeze(await this.#shown(kind, current)), outcome: 'unchanged' };
   }
 
   async #written<T extends KubeObject>(
@@ -164,10 +172,11 @@ export class StoredObjects {
     const { outcome, result: hub } = decision;
     if (outcome !== 'removed') return { ...(await this.#settled(kind, key, { hub, revision })), outcome };
     await this.#caches.of(kind).waitUntil(revision);
-    return { object: fromHub(kind, frozenAt(hub, revision)), outcome };
+    return { object: deepFreeze(await this.#shown(kind, frozenAt(hub, revision))), outcome };
   }
 
   async #newest(kind: Kind, key: string): Promise<Stored | undefined> {
+    if (kind.converter) return this.#storage.get(key);
     return (await this.#caches.of(kind).get(key, 'newest'))?.stored;
   }
 
@@ -180,7 +189,19 @@ export class StoredObjects {
     await cache.waitUntil(revision);
     const cached = cache.peek(key);
     if (cached?.revision === revision) return { object: cached.object(formOf(kind)) as T, cached };
-    return { object: deepFreeze(fromHub(kind, frozenAt(hub, revision))) }; // already changed again
+    return { object: deepFreeze(await this.#shown(kind, frozenAt(hub, revision))) }; // already changed again
+  }
+
+  /** As this version has it: what its cache has of this very state, else what is made of it now. */
+  async #shown<T extends KubeObject>(kind: Kind<T>, stored: KubeObject): Promise<T> {
+    const { converter } = kind;
+    if (!converter) return fromHub(kind, stored);
+    const cached = this.#caches.of(kind).peek(storageKey(kind, stored.metadata));
+    const { resourceVersion } = stored.metadata;
+    if (cached && resourceVersion === String(cached.revision)) return cached.object(formOf(kind)) as T;
+    const [converted] = await converter.convert([withoutRevision(stored)], apiVersionOf(kind));
+    const shaped = (kind.custom?.shaped(converted!) ?? converted!) as T;
+    return { ...shaped, metadata: { ...shaped.metadata, ...(resourceVersion && { resourceVersion }) } };
   }
 }
 
@@ -216,23 +237,36 @@ interface Decided<T> {
   key: string;
   standing: Stored | undefined;
   current: KubeObject | undefined;
-  decided: Change<T>;
+  decided: Exclude<Change<T>, 'leave'>;
+  /** The decided object as it is stored. */
+  hub: KubeObject;
 }
 
-function planOf<T extends KubeObject>(kind: Kind<T>, { key, standing, current, decided }: Decided<T>): Decision {
-  if (decided === 'leave') return { current: current! };
+function planOf<T>({ key, standing, current, decided, hub: decidedHub }: Decided<T>): Decision {
   const { alongside } = decided;
   const when = [{ key, modRevision: standing?.modRevision ?? 0 }, ...(alongside?.when ?? [])];
   if ('remove' in decided) {
     const then = [{ delete: key }, ...(alongside?.then ?? [])];
-    return { txn: { when, then }, result: toHub(kind, decided.remove), outcome: 'removed', alongside };
+    return { txn: { when, then }, result: decidedHub, outcome: 'removed', alongside };
   }
-  const hub = frozenForStore(toHub(kind, decided.put));
-  const isSame = current && !alongside?.then.length && isSameJson(withoutRevision(current), withoutRevision(hub));
+  const hub = frozenForStore(decidedHub);
+  const isSame = current && !alongside?.then.length && isSameState(current, hub);
   if (isSame) return { current };
   const then = [{ put: key, value: sizeChecked(encode(hub)) }, ...(alongside?.then ?? [])];
   return { txn: { when, then }, result: hub, outcome: current ? 'updated' : 'created', alongside };
 }
+
+const isSameState = (a: KubeObject, b: KubeObject): boolean => isSameJson(withoutRevision(a), withoutRevision(b));
+
+/** By a webhook, pruned by the schema of the stored version. */
+async function storedBy(kind: Kind, object: KubeObject): Promise<KubeObject> {
+  const hub = hubOf(kind);
+  const [converted] = await kind.converter!.convert([withoutRevision(object)], apiVersionOf(hub));
+  return hub === kind ? converted! : (hub.custom?.shaped(converted!) ?? converted!);
+}
+
+/** False: in a version that was the stored one once. A write that changes nothing else brings it up to date. */
+const isStoredAs = (kind: Kind, { apiVersion }: KubeObject): boolean => apiVersion === apiVersionOf(hubOf(kind));
 
 function frozenForStore(hub: KubeObject): KubeObject {
   return deepFreeze(withoutRevision(hub));

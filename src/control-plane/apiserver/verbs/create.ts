@@ -4,7 +4,7 @@
  */
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
-import { hasReason, internalError, invalid, StatusError } from '#api/machinery/status.ts';
+import { forbidden, hasReason, internalError, invalid, StatusError } from '#api/machinery/status.ts';
 import { deepFreeze } from '#base/deep-freeze.ts';
 import { decodeObject } from '../decode-object.ts';
 import type { Prepared, VerbServices } from '../registry/behaviour.ts';
@@ -36,6 +36,7 @@ export async function createAdmitted<T extends KubeObject>(
   { admitted, dryRun }: { admitted: T; dryRun: boolean },
   services: VerbServices,
 ): Promise<Reply> {
+  if (call.kind.refusesCreate) throw forbidden(call.kind, admitted.metadata.name ?? '', call.kind.refusesCreate);
   if (admitted.metadata.resourceVersion)
     throw new StatusError('', 'resourceVersion should not be set on objects to be created');
   const isGenerated = needsNameGeneration(admitted);

@@ -93,7 +93,7 @@ function deletionOf<T extends KubeObject>(deletion: Deletion<T>): Change<T> {
   const metadata = { ...markedMetadata(current.metadata, { graceSeconds: grace, nowMs }), finalizers };
   if (finalizers.length === 0) delete (metadata as Partial<ObjectMeta>).finalizers;
   const marked = { ...current, metadata };
-  return { put: behaviour?.markDeleting?.(marked) ?? marked };
+  return { put: behaviour?.markDeleting?.(marked, { nowMs }) ?? marked };
 }
 
 /**
