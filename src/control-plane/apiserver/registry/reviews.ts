@@ -11,7 +11,8 @@ import type { KubeObject } from '#api/machinery/object.ts';
 import { badRequest, invalid } from '#api/machinery/status.ts';
 import type { UserInfo } from '#client/transport.ts';
 import type { TokenAuthenticator } from '../authentication/authenticator.ts';
-import type { Attributes, RuleResolver } from '../authorization/authorizer.ts';
+import type { RuleResolver } from '../authorization/authorizer.ts';
+import { attributesOfReview } from '../authorization/review-attributes.ts';
 import { decodeObject } from '../decode-object.ts';
 import type { Reply, ResourceCall } from '../resource-call.ts';
 import { writeOptionsOf } from '../verbs/write-options.ts';
@@ -86,34 +87,14 @@ const userOf = ({ user = '', groups = [], uid, extra }: SubjectAccessReviewSpec)
 });
 
 async function accessStatus(spec: SubjectAccessReviewSpec, user: UserInfo, { authorizer }: VerbServices) {
-  try {
-    const { decision, reason } = await authorizer.authorize(attributesOf(spec, user));
-    return {
-      allowed: decision === 'allow',
-      ...(decision === 'deny' && { denied: true }),
-      ...(reason && { reason }),
-    };
-  } catch (error) {
-    return { allowed: false, evaluationError: error instanceof Error ? error.message : String(error) };
-  }
-}
-
-function attributesOf(
-  { resourceAttributes: asked, nonResourceAttributes }: SubjectAccessReviewSpec,
-  user: UserInfo,
-): Attributes {
-  if (!asked) return { user, verb: nonResourceAttributes?.verb ?? '', path: nonResourceAttributes?.path ?? '' };
+  const { attributes, problems } = attributesOfReview(spec, user);
+  const { decision, reason, error } = await authorizer.authorize(attributes);
+  const evaluationError = [...(error ? [error] : []), ...problems].join('; ');
   return {
-    user,
-    verb: asked.verb ?? '',
-    group: asked.group ?? '',
-    version: asked.version ?? '',
-    resource: asked.resource ?? '',
-    subresource: asked.subresource ?? '',
-    namespace: asked.namespace ?? '',
-    name: asked.name ?? '',
-    ...(asked.fieldSelector?.rawSelector && { fieldSelector: asked.fieldSelector.rawSelector }),
-    ...(asked.labelSelector?.rawSelector && { labelSelector: asked.labelSelector.rawSelector }),
+    allowed: decision === 'allow',
+    ...(decision === 'deny' && { denied: true }),
+    ...(reason && { reason }),
+    ...(evaluationError && { evaluationError }),
   };
 }
 
@@ -149,7 +130,7 @@ async function tokenReview(call: ResourceCall, { tokens, audiences }: Omit<Revie
   const accepted = wanted.length > 0 ? wanted : audiences;
   try {
     const known = await tokens.authenticateToken(token, accepted);
-    if (!known) return answered(review, { authenticated: false, user: {} });
+    if (!known) return answered(review, { user: {}, error: 'invalid bearer token' });
     const named = known.audiences?.length ? { audiences: known.audiences } : {};
     return answered(review, { authenticated: true, user: userStatus(known.user), ...named });
   } catch (error) {
