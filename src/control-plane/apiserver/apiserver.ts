@@ -14,12 +14,14 @@ import { InProcessTransport } from '#client/transport/in-process.ts';
 import type { RequestPipeline, UserInfo } from '#client/transport.ts';
 import type { Storage } from '#control-plane/storage/storage.ts';
 import { AdmissionChain } from './admission/chain.ts';
-import type { AdmissionPlugin } from './admission/define-admission.ts';
+import type { AdmissionPlugin, ServiceEndpoint } from './admission/define-admission.ts';
+import { WebhookClient } from './admission/webhooks/webhook-client.ts';
 import type { TokenAuthenticator } from './authentication/authenticator.ts';
 import { MASTERS_GROUP } from './authentication/authenticator.ts';
 import type { TokenIssuer } from './authentication/token-issuer.ts';
 import type { Authorizer } from './authorization/authorizer.ts';
 import { type ClusterAuthorizer, clusterAuthorizer } from './authorization/cluster-authorizer.ts';
+import { WebhookConverter } from './conversion/webhook-converter.ts';
 import { expireEvents } from './event-expiry.ts';
 import { ensureBootstrapConfig, keepBootstrapConfig } from './flow-control/ensure-bootstrap-config.ts';
 import { FlowControl } from './flow-control/flow-control.ts';
@@ -117,6 +119,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       componentChecks: options.componentChecks ?? [],
     }),
   );
+  const endpoint: ServiceEndpoint = (service) => resolveService(service, { stored, caches, random });
   const admission = new AdmissionChain(options.admission(loopback, authorization), {
     informers,
     live: loopback.live,
@@ -125,7 +128,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     random,
     log: log.child({ component: 'admission' }),
     kinds,
-    endpoint: (service) => resolveService(service, { stored, caches, random }),
+    endpoint,
   });
   const services: VerbServices = { stored, caches, kinds, behaviours, admission, authorizer, clock, random, log };
   const pipeline = new Pipeline(services);
@@ -138,7 +141,17 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     },
   });
   followConfiguration({ flowControl, client, informers, clock, log, signal: stop.signal });
-  const installation = new KindInstallation({ kinds, caches, client, informers, clock, log, signal: stop.signal });
+  const conversion = { client: new WebhookClient(), clock, random, endpoint };
+  const installation = new KindInstallation({
+    kinds,
+    caches,
+    client,
+    informers,
+    converterFor: (webhook) => new WebhookConverter(webhook, conversion),
+    clock,
+    log,
+    signal: stop.signal,
+  });
 
   return {
     pipeline: inProcessPipeline(pipeline),

@@ -156,6 +156,10 @@ class StorageWatchCache implements WatchCache {
     return new Bookmark(this.revision);
   }
 
+  endWatches(): void {
+    this.#watchers.endAll();
+  }
+
   async close(): Promise<void> {
     this.#stop.abort();
     this.#watchers.endAll();

@@ -151,6 +151,8 @@ export interface WatchCache {
   readonly size: { objects: number; bytes: number };
   /** How many watchers there are now. */
   readonly watchers: number;
+  /** As if their time were over: the kind is another one now, and their clients come back to it. */
+  endWatches(): void;
   close(): Promise<void>;
 }
 
