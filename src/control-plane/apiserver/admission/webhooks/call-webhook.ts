@@ -55,7 +55,7 @@ export async function callWebhook(
       'could not create admission objects: webhook does not accept known AdmissionReview versions (v1, v1beta1)',
       services,
     );
-  const review = reviewOf(request, { uid: randomUuid(services.random), version, as });
+  const review = await reviewOf(request, { uid: randomUuid(services.random), version, as });
   const answer = await client.post({ config: clientConfig, body: review.body, timeoutSeconds }, services);
   if ('problem' in answer) return failed(call, `failed to call webhook: ${answer.problem}`, services);
   const verdict = verdictOf(answer.text, review, { mayPatch });

@@ -118,5 +118,5 @@ async function objectAfter(
   if (allowed?.patch === undefined) return request.object;
   const patched = patchedObject(allowed, { webhook: hook.webhook.name, as, request });
   notePatch(call, allowed.patch);
-  return isEqual(patched, allowed.shown) ? request.object : unshown(patched, request, as);
+  return isEqual(patched, allowed.shown) ? request.object : await unshown(patched, request, as);
 }

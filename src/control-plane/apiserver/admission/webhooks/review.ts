@@ -22,13 +22,13 @@ export interface Review {
 export const reviewVersion = (accepted: readonly string[]): string | undefined =>
   accepted.find((version) => VERSIONS.includes(version));
 
-export function reviewOf(
+export async function reviewOf(
   request: AdmissionRequest,
   { uid, version, as }: { uid: string; version: string; as: Kind },
-): Review {
+): Promise<Review> {
   const { kind, subresource, name, namespace, verb, user, object, old, dryRun } = request;
-  const shown = object && shownAs(object, request, as);
-  const shownOld = old && shownAs(old, request, as);
+  const shown = object && (await shownAs(object, request, as));
+  const shownOld = old && (await shownAs(old, request, as));
   const requested = requestedType(request);
   const review = {
     kind: 'AdmissionReview',

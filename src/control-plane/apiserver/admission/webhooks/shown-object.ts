@@ -6,14 +6,22 @@ import { SCALE, type Scale, scaleOf, withReplicas } from '../../scale-object.ts'
 import type { AdmissionRequest } from '../define-admission.ts';
 
 /** `object` is of the request's own kind; the bodies of other subresources are shown as they are. */
-export function shownAs(object: KubeObject, { kind, subresource }: AdmissionRequest, as: Kind): KubeObject {
+export async function shownAs(
+  object: KubeObject,
+  { kind, subresource }: AdmissionRequest,
+  as: Kind,
+): Promise<KubeObject> {
   if (!isOf(kind, object)) return object;
   if (subresource === 'scale' && kind.scale) return scaleOf(kind, object);
   return converted(object, kind, as);
 }
 
 /** The inverse: `shown` is what a webhook made of what it was shown. */
-export function unshown(shown: KubeObject, { kind, subresource, object }: AdmissionRequest, as: Kind): KubeObject {
+export async function unshown(
+  shown: KubeObject,
+  { kind, subresource, object }: AdmissionRequest,
+  as: Kind,
+): Promise<KubeObject> {
   if (object && subresource === 'scale' && isOf(kind, object))
     return withReplicas(kind, object, (shown as Scale).spec?.replicas ?? 0);
   return isOf(as, shown) ? converted(shown, as, kind) : shown;
@@ -39,8 +47,12 @@ export const isOf = (kind: Kind, object: KubeObject): boolean => {
   return type.group === kind.group && type.version === kind.version && type.kind === kind.kind;
 };
 
-function converted(object: KubeObject, from: Kind, to: Kind): KubeObject {
+async function converted(object: KubeObject, from: Kind, to: Kind): Promise<KubeObject> {
   if (from === to) return { ...object, apiVersion: apiVersionOf(to), kind: to.kind };
+  if (from.converter) {
+    const [made] = await from.converter.convert([object], apiVersionOf(to));
+    return to.custom?.shaped(made!) ?? made!;
+  }
   const stored = from.hub ? from.hub.toHub(object) : object;
   const wanted = to.hub ? to.hub.fromHub(stored) : stored;
   return { ...wanted, apiVersion: apiVersionOf(to), kind: to.kind };
