@@ -161,6 +161,7 @@ export class RequestHandler {
       const over = this.#services.flowControl.watches.begin(info);
       return this.#whileServing(exchange, async (signal) => {
         const opened = await pipeline.openWatch(info, { ...request, signal, caughtUp: () => work?.finish() });
+        if (warnings.length > 0) exchange.set('warning', warningHeaders(warnings));
         return sendWatch(exchange, opened, { wanted, query: info.query, now: () => clock.now(), log, clock });
       }).finally(over);
     }
