@@ -68,6 +68,21 @@ export interface RuleResolver {
   rulesFor(user: UserInfo, namespace: string): UserRules;
 }
 
+/** The rules of all; incomplete when those of one are. */
+export const allRulesOf = (resolvers: readonly RuleResolver[]): RuleResolver => ({
+  rulesFor(user, namespace) {
+    const all = resolvers.map((one) => one.rulesFor(user, namespace));
+    const errors = all.flatMap(({ evaluationError }) => (evaluationError ? [evaluationError] : []));
+    const evaluationError = errors.length > 1 ? `[${errors.join(', ')}]` : errors[0];
+    return {
+      resourceRules: all.flatMap(({ resourceRules }) => resourceRules),
+      nonResourceRules: all.flatMap(({ nonResourceRules }) => nonResourceRules),
+      incomplete: all.some(({ incomplete }) => incomplete),
+      ...(evaluationError && { evaluationError }),
+    };
+  },
+});
+
 export const noOpinion = (reason = ''): Decision => ({ decision: 'noOpinion', reason });
 export const allow = (reason = ''): Decision => ({ decision: 'allow', reason });
 export const deny = (reason = ''): Decision => ({ decision: 'deny', reason });

@@ -1,4 +1,4 @@
-/** The authorizers of a cluster in upstream's order (masters, Node, RBAC), over informers that know where to look. */
+/** The authorizers of a cluster, in upstream's order unless told: masters, Node, RBAC, over informers that know where to look. */
 import { PersistentVolume } from '#api/core/v1/persistent-volume.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { ClusterRole } from '#api/rbac/v1/cluster-role.ts';
@@ -8,16 +8,9 @@ import { RoleBinding } from '#api/rbac/v1/role-binding.ts';
 import { ResourceSlice } from '#api/resource/v1/resource-slice.ts';
 import { VolumeAttachment } from '#api/storage/v1/volume-attachment.ts';
 import type { Informers } from '#client/informer.ts';
-import { type Authorizer, firstOpinionOf, type RuleResolver } from './authorizer.ts';
+import { allRulesOf, type Authorizer, firstOpinionOf, type RuleResolver } from './authorizer.ts';
 import { mastersAuthorizer } from './masters.ts';
-import {
-  NodeAuthorizer,
-  type NodeRelations,
-  nodeNameOf,
-  podReferenceKeysOf,
-  referenceKey,
-  volumeSecretKeysOf,
-} from './node.ts';
+import { NodeAuthorizer, type NodeRelations, podReferenceKeysOf, referenceKey, volumeSecretKeysOf } from './node.ts';
 import { RbacAuthorizer, type RbacSource, subjectKeysOf } from './rbac.ts';
 
 export interface ClusterAuthorizer {
@@ -27,20 +20,35 @@ export interface ClusterAuthorizer {
   rules: RuleResolver;
 }
 
-/** Without roles until the informers have synced; members of system:masters are let in before. */
-export function clusterAuthorizer(informers: Informers): ClusterAuthorizer {
+/** One of the authorizers that a cluster asks: its own, or one that somebody brought. */
+export type ChosenAuthorizer = 'Node' | 'RBAC' | (Authorizer & RuleResolver);
+
+const STANDARD: readonly ChosenAuthorizer[] = ['Node', 'RBAC'];
+
+/**
+ * Without roles until the informers have synced; members of system:masters are let in before. `chosen` may give another list
+ * later: from then on that one is asked.
+ */
+export function clusterAuthorizer(
+  informers: Informers,
+  chosen: () => readonly ChosenAuthorizer[] = () => STANDARD,
+): ClusterAuthorizer {
   const rbac = new RbacAuthorizer(rbacSourceOf(informers));
   const node = new NodeAuthorizer(nodeRelationsOf(informers));
+  const ownOr = (one: ChosenAuthorizer) => (one === 'Node' ? node : one === 'RBAC' ? rbac : one);
+  let asked: { list: readonly ChosenAuthorizer[]; authorizer: Authorizer; rules: RuleResolver } | undefined;
+  const current = () => {
+    const list = chosen();
+    if (asked?.list === list) return asked;
+    const authorizers = list.map(ownOr);
+    asked = { list, authorizer: firstOpinionOf([mastersAuthorizer, ...authorizers]), rules: allRulesOf(authorizers) };
+    return asked;
+  };
+  current(); // the informers are to be followed from the start
   return {
-    authorizer: firstOpinionOf([mastersAuthorizer, node, rbac]),
+    authorizer: { authorize: (attributes) => current().authorizer.authorize(attributes) },
     rbac,
-    rules: {
-      rulesFor(user, namespace) {
-        const rules = rbac.rulesFor(user, namespace);
-        if (nodeNameOf(user) === undefined) return rules;
-        return { ...rules, incomplete: true, evaluationError: 'node authorizer does not support user rule resolution' };
-      },
-    },
+    rules: { rulesFor: (user, namespace) => current().rules.rulesFor(user, namespace) },
   };
 }
 

@@ -12,6 +12,8 @@ import {
   isResourceRequest,
   noOpinion,
   type ResourceAttributes,
+  type RuleResolver,
+  type UserRules,
 } from './authorizer.ts';
 import { nodeRules } from './bootstrap-cluster-roles.ts';
 import { claimNamesOf, configMapNamesOf, isMirrorPod, resourceClaimNamesOf, secretNamesOf } from './pod-references.ts';
@@ -80,11 +82,17 @@ export function volumeSecretKeysOf({ spec }: PersistentVolume): string[] {
   return secrets.flatMap((ref) => (ref?.name ? [referenceKey('secrets', ref.namespace ?? inClaim, ref.name)] : []));
 }
 
-export class NodeAuthorizer implements Authorizer {
+export class NodeAuthorizer implements Authorizer, RuleResolver {
   readonly #relations: NodeRelations;
 
   constructor(relations: NodeRelations) {
     this.#relations = relations;
+  }
+
+  rulesFor(user: UserInfo): UserRules {
+    const none = { resourceRules: [], nonResourceRules: [], incomplete: false };
+    if (nodeNameOf(user) === undefined) return none;
+    return { ...none, incomplete: true, evaluationError: 'node authorizer does not support user rule resolution' };
   }
 
   authorize(attributes: Attributes): Decision {
