@@ -90,7 +90,7 @@ export function requestInfoOf(method: string, url: string): RequestInfo {
     namedByPath: name !== '',
     rest: restOf(path, parts),
   };
-  return { ...info, ...selectorsOf(info) };
+  return query === NO_QUERY ? info : { ...info, ...selectorsOf(info) };
 }
 
 function verbOf(method: string, query: URLSearchParams, name: string): RequestVerb {
@@ -133,9 +133,12 @@ function nameIn(fieldSelector: string): string {
   return name.includes('/') || name.includes('%') || name === '.' || name === '..' ? '' : name;
 }
 
+/** One for all who ask nothing: reading is all that is done to a query. */
+const NO_QUERY = new URLSearchParams();
+
 function splitUrl(url: string): { path: string; query: URLSearchParams } {
   const mark = url.indexOf('?');
-  if (mark < 0) return { path: url, query: new URLSearchParams() };
+  if (mark < 0) return { path: url, query: NO_QUERY };
   return { path: url.slice(0, mark), query: new URLSearchParams(url.slice(mark + 1)) };
 }
 

@@ -56,6 +56,10 @@ export class EmbeddedStorage implements Storage {
     );
   }
 
+  newestUnder(prefix: string): Revision | undefined {
+    return this.#hub.newestUnder(prefix);
+  }
+
   async range(options: RangeOptions): Promise<RangeResult> {
     if (this.#isPast(options.prefix, options.revision))
       return this.#rangeOfPast({ ...options, revision: options.revision });

@@ -82,6 +82,11 @@ class EtcdStorage implements Storage {
     return kvs[0] && storedOf(kvs[0]);
   }
 
+  /** Others write to it as well: only asking tells. */
+  newestUnder(): undefined {
+    return undefined;
+  }
+
   async range({ prefix, after, limit, revision }: RangeOptions): Promise<RangeResult> {
     if (revision !== undefined) this.#floors.refuseBelow(prefix, revision);
     const from = after !== undefined && after >= prefix ? `${after}\0` : prefix || '\0';

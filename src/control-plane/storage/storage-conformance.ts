@@ -288,6 +288,13 @@ export function storageConformance({ name, makeStorage, durable, framework }: Co
         expect(await watched.upTo(4)).toEqual([]);
       });
 
+      test('tell of what is acknowledged as soon as it is, where that is known without asking', async () => {
+        watch('/a/');
+        const write = await storage.commit({ when: [], then: [{ put: '/a/1', value: bytes('x') }] });
+        expect(storage.newestUnder('/a/') ?? write.revision).toBeGreaterThanOrEqual(write.revision);
+        expect(storage.newestUnder('/nobody/watches/this/')).toBeUndefined();
+      });
+
       test('end without an error when they are aborted', async () => {
         const watched = watch('/a/');
         await watched.next();

@@ -67,6 +67,11 @@ export interface Storage {
   /** The newest revision that is durable and visible. */
   currentRevision(): Promise<Revision>;
   get(key: string, revision?: Revision): Promise<Stored | undefined>;
+  /**
+   * A revision that no durable change of a key under `prefix` exceeds, when that is known without asking anybody. Only for
+   * prefixes that are watched.
+   */
+  newestUnder(prefix: string): Revision | undefined;
   range(options: RangeOptions): Promise<RangeResult>;
   /** Resolves when the transaction is on disk. Neighbours share a flush. */
   commit(txn: Txn): Promise<TxnResult>;

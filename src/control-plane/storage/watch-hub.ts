@@ -18,6 +18,7 @@ export type ReadHistory = (
 export class WatchHub {
   readonly #readHistory: ReadHistory;
   readonly #watchers = new Set<Watcher>();
+  readonly #byPrefix = new Map<string, Set<Watcher>>();
   #revision: Revision;
   #closed = false;
 
@@ -39,13 +40,19 @@ export class WatchHub {
   /** Some events never came by here (the source was cut off): everybody reads the history up to `revision`. */
   skipTo(revision: Revision): void {
     this.#revision = revision;
-    for (const watcher of this.#watchers) watcher.fallBehind();
+    for (const watcher of this.#watchers) watcher.fallBehind(revision);
   }
 
   /** Every watcher of keys under `prefix` gets a batch that reaches at least `revision`, an empty one if need be. */
   askProgress(prefix: string, revision: Revision): void {
     const wanted = Math.min(revision, this.#revision + MAX_AHEAD);
-    for (const watcher of this.#watchers) if (watcher.prefix === prefix) watcher.askProgress(wanted);
+    for (const watcher of this.#byPrefix.get(prefix) ?? []) watcher.askProgress(wanted);
+  }
+
+  /** A revision that no change under `prefix` that was handed out exceeds; undefined when nobody watches just that. */
+  newestUnder(prefix: string): Revision | undefined {
+    for (const watcher of this.#byPrefix.get(prefix) ?? []) return watcher.newest;
+    return undefined;
   }
 
   /** Starts now, not at the first read. */
@@ -60,9 +67,9 @@ export class WatchHub {
   }): AsyncIterable<EventBatch> {
     if (this.#closed) throw new StorageClosed();
     const watcher = new Watcher({ prefix, after, now: this.#revision });
-    this.#watchers.add(watcher);
+    this.#add(watcher);
     const stop = () => {
-      this.#watchers.delete(watcher);
+      this.#delete(watcher);
       watcher.end();
     };
     if (signal.aborted) stop();
@@ -77,6 +84,21 @@ export class WatchHub {
     this.#closed = true;
     for (const watcher of this.#watchers) watcher.end();
     this.#watchers.clear();
+    this.#byPrefix.clear();
+  }
+
+  #add(watcher: Watcher): void {
+    this.#watchers.add(watcher);
+    const same = this.#byPrefix.get(watcher.prefix);
+    if (same) same.add(watcher);
+    else this.#byPrefix.set(watcher.prefix, new Set([watcher]));
+  }
+
+  #delete(watcher: Watcher): void {
+    this.#watchers.delete(watcher);
+    const same = this.#byPrefix.get(watcher.prefix);
+    same?.delete(watcher);
+    if (same?.size === 0) this.#byPrefix.delete(watcher.prefix);
   }
 
   async *#batches(watcher: Watcher, stop: () => void): AsyncGenerator<EventBatch, void, undefined> {
@@ -104,6 +126,8 @@ class Watcher {
   /** Everything up to here was given out or is being given out. */
   delivered: Revision;
   behind: boolean;
+  /** No change of its keys that has come by is above this. */
+  newest: Revision;
   ended = false;
   #waiting: StoreEvent[] = [];
   #seen: Revision;
@@ -116,21 +140,27 @@ class Watcher {
     this.behind = after !== undefined && after < now;
     this.#seen = this.delivered;
     this.#wanted = now;
+    this.newest = Math.max(this.delivered, now);
     if (after === undefined) this.delivered = now - 1; // so that the first batch names where it starts
   }
 
   offer({ events, revision }: EventBatch): void {
+    if (this.behind) this.newest = revision;
     if (this.behind || revision <= this.#seen) return;
     for (const event of events) {
-      if (event.revision > this.#seen && event.key.startsWith(this.prefix)) this.#waiting.push(event);
+      if (event.revision <= this.#seen || !event.key.startsWith(this.prefix)) continue;
+      this.#waiting.push(event);
+      this.newest = event.revision;
     }
     this.#seen = revision;
-    if (this.#waiting.length > MAX_WAITING) this.fallBehind();
+    if (this.#waiting.length > MAX_WAITING) this.fallBehind(revision);
     if (this.#waiting.length > 0 || this.#wanted > this.delivered) this.#wakeUp();
   }
 
-  fallBehind(): void {
+  /** Up to `revision` there may be something. */
+  fallBehind(revision: Revision): void {
     this.behind = true;
+    this.newest = Math.max(this.newest, revision);
     this.#waiting = [];
     this.#wakeUp();
   }

@@ -1,4 +1,5 @@
 /** The admission plugins in upstream's order, because one plugin sees what those before it made; and how they are run. */
+import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import type { EscalationServices } from '../authorization/escalation.ts';
 import { certificateSubjectRestriction } from './certificate-subject.ts';
@@ -52,9 +53,16 @@ export const defaultAdmission = ({ rbac, tolerationSeconds }: AdmissionOptions):
   validatingWebhooks(),
 ];
 
+interface Concerned {
+  mutating: readonly AdmissionPlugin[];
+  validating: readonly AdmissionPlugin[];
+}
+
 export class AdmissionChain {
   readonly #plugins: readonly AdmissionPlugin[];
   readonly #services: AdmissionServices;
+  /** Who has to do with which requests: by kind, then by verb and subresource. */
+  readonly #concerned = new WeakMap<Kind, Map<string, Concerned>>();
 
   /** Requests may be admitted when the informers have synced. */
   constructor(plugins: readonly AdmissionPlugin[], services: AdmissionServices) {
@@ -74,9 +82,9 @@ export class AdmissionChain {
 
   async #round(request: AdmissionRequest, reinvocation: Reinvocation): Promise<KubeObject | undefined> {
     let current = request;
-    for (const plugin of this.#plugins) {
-      if (!plugin.mutate || !plugin.handles(current)) continue;
-      const object = await plugin.mutate(current, this.#services, reinvocation);
+    for (const plugin of this.#concernedBy(request).mutating) {
+      const answer = plugin.mutate!(current, this.#services, reinvocation);
+      const object = answer instanceof Promise ? await answer : answer;
       if (object !== current.object) current = { ...current, object };
     }
     return current.object;
@@ -84,8 +92,25 @@ export class AdmissionChain {
 
   /** Throws the StatusError of the first plugin that refuses. */
   async validate(request: AdmissionRequest): Promise<void> {
-    for (const plugin of this.#plugins) {
-      if (plugin.validate && plugin.handles(request)) await plugin.validate(request, this.#services);
+    for (const plugin of this.#concernedBy(request).validating) {
+      const answer = plugin.validate!(request, this.#services);
+      if (answer instanceof Promise) await answer;
     }
+  }
+
+  #concernedBy({ kind, verb, subresource }: AdmissionRequest): Concerned {
+    const ofKind = this.#concerned.get(kind) ?? new Map<string, Concerned>();
+    if (ofKind.size === 0) this.#concerned.set(kind, ofKind);
+    const id = `${verb}/${subresource}`;
+    let concerned = ofKind.get(id);
+    if (!concerned) {
+      const plugins = this.#plugins.filter((plugin) => plugin.handles({ kind, verb, subresource }));
+      concerned = {
+        mutating: plugins.filter(({ mutate }) => mutate),
+        validating: plugins.filter(({ validate }) => validate),
+      };
+      ofKind.set(id, concerned);
+    }
+    return concerned;
   }
 }

@@ -89,6 +89,7 @@ export interface AdmissionPlugin {
   name: string;
   /** Kinds that it looks up by informer: the chain follows them from its start, so that they are there when asked for. */
   reads: readonly Kind[];
+  /** Says the same of the same verb, kind and subresource each time. */
   handles(request: Pick<AdmissionRequest, 'verb' | 'kind' | 'subresource'>): boolean;
   /** Returns the object to go on with: the same one when nothing is to change. Throws StatusError to refuse. */
   mutate?(

@@ -3,6 +3,7 @@
  * a mistyped token is never taken for nobody.
  */
 import { hasReason, unauthorized } from '#api/machinery/status.ts';
+import type { UserInfo } from '#client/transport.ts';
 import {
   ANONYMOUS,
   AUTHENTICATED_GROUP,
@@ -48,11 +49,16 @@ const NOBODY: Authenticated = Object.freeze({
 const isOpen = ({ enabled, paths = [] }: AnonymousAccess, path = ''): boolean =>
   enabled && (paths.length === 0 || paths.includes(path));
 
+/** Who is known once is the same object each time: what is found out about a user can be remembered by it. */
+const inGroup = new WeakMap<UserInfo, UserInfo>();
+
 function withGroup(known: Authenticated, group: string): Authenticated {
   const { user } = known;
   const { groups } = user;
   if (user.name === ANONYMOUS || groups.includes(group) || groups.includes(UNAUTHENTICATED_GROUP)) return known;
-  return { ...known, user: { ...user, groups: [...groups, group] } };
+  const member = inGroup.get(user) ?? { ...user, groups: [...groups, group] };
+  inGroup.set(user, member);
+  return { ...known, user: member };
 }
 
 /**

@@ -52,6 +52,10 @@ export class ConvertingStorage implements Storage {
     return this.#base.currentRevision();
   }
 
+  newestUnder(prefix: string): Revision | undefined {
+    return this.#base.newestUnder(prefix);
+  }
+
   async get(key: string, revision?: Revision): Promise<Stored | undefined> {
     const found = await this.#base.get(key, revision);
     return found && (await this.#converted([found]))[0];

@@ -134,12 +134,12 @@ async function sendDocument(
   exchange.end();
 }
 
-const sendCacheable = (exchange: Exchange, type: string, value: object): Promise<void> => {
+const sendCacheable = async (exchange: Exchange, type: string, value: object): Promise<void> => {
   exchange.set('cache-control', 'public, max-age=3600');
   return sendBody(exchange, 200, { type, body: Buffer.from(JSON.stringify(value)) });
 };
 
-function sendJson(exchange: Exchange, info: NonResourceRequestInfo, value: object): Promise<void> {
+async function sendJson(exchange: Exchange, info: NonResourceRequestInfo, value: object): Promise<void> {
   const space = isForPeople(info.query, exchange.header('user-agent')) ? 2 : undefined;
   return sendBody(exchange, 200, {
     type: 'application/json',

@@ -9,7 +9,7 @@ export const shuttingDown = (): StatusError =>
   new StatusError('ServiceUnavailable', 'apiserver is shutting down', { details: {} });
 
 /** As text, as upstream says it; client-go makes a Status of it. */
-export function sendTooManyRequests(exchange: Exchange, retryAfterSeconds: number): Promise<void> {
+export function sendTooManyRequests(exchange: Exchange, retryAfterSeconds: number): Promise<void> | undefined {
   const headers = {
     'content-type': 'text/plain; charset=utf-8',
     'x-content-type-options': 'nosniff',

@@ -7,6 +7,7 @@ import type { KubeObject } from '#api/machinery/object.ts';
 import { tableOf } from '#api/machinery/table.ts';
 import { formOf } from '../registry/caches.ts';
 import type { Reply } from '../resource-call.ts';
+import type { CachedObject, ServedForm } from '../watch-cache/watch-cache.ts';
 import {
   contentTypeOf,
   encoded,
@@ -18,6 +19,7 @@ import {
 } from './body-chunks.ts';
 import type { Exchange } from './exchange.ts';
 import { includeOf, type Wanted } from './negotiation.ts';
+import { passingBuffer } from './passing-buffer.ts';
 
 /** Smaller answers cost more to squeeze than to send. Source: KEP-0156, upstream's threshold. */
 const GZIP_FROM_BYTES = 128 * 1024;
@@ -32,7 +34,7 @@ export interface SendOptions {
 }
 
 /** Everything but what is forwarded. */
-export async function sendReply(exchange: Exchange, reply: Reply, options: SendOptions): Promise<void> {
+export function sendReply(exchange: Exchange, reply: Reply, options: SendOptions): Promise<void> | undefined {
   const { wanted } = options;
   if ('text' in reply) return sendBody(exchange, reply.code, { type: 'text/plain', body: Buffer.from(reply.text) });
   if ('page' in reply) return sendPage(exchange, reply, options);
@@ -41,17 +43,21 @@ export async function sendReply(exchange: Exchange, reply: Reply, options: SendO
     return sendBody(exchange, reply.code, encoded(value, wanted));
   }
   if (!('object' in reply)) throw new Error('a forwarded reply is not sent from here');
-  const { object, kind, cached, code } = reply;
+  const { kind, cached, code } = reply;
   if (!kind || wanted.shape === 'Object') {
     if (cached && kind && wanted.encoding === 'json' && !wanted.pretty)
-      return sendBody(exchange, code, { type: contentTypeOf('json'), body: cached.json(formOf(kind)) });
-    return sendBody(exchange, code, encoded(object, wanted));
+      return sendBody(exchange, code, { type: contentTypeOf('json'), body: bytesOf(cached, formOf(kind)) });
+    return sendBody(exchange, code, encoded(reply.object, wanted));
   }
-  const value =
-    wanted.shape === 'Table'
-      ? tableFor(kind, [object as KubeObject], options)
-      : partialMetadata(object as KubeObject, wanted.version);
+  const object = reply.object as KubeObject;
+  const value = wanted.shape === 'Table' ? tableFor(kind, [object], options) : partialMetadata(object, wanted.version);
   return sendBody(exchange, code, encoded(value, wanted));
+}
+
+function bytesOf(cached: CachedObject, form: ServedForm): Uint8Array {
+  const bytes = passingBuffer(cached.jsonLength(form));
+  cached.copyJson(bytes, 0, form);
+  return bytes;
 }
 
 function tableFor(kind: Kind, items: readonly KubeObject[], { wanted, query, nowMs }: SendOptions): object {
@@ -83,13 +89,20 @@ async function sendPage(
 
 const acceptsGzip = (exchange: Exchange): boolean => /\bgzip\b/.test(exchange.header('accept-encoding'));
 
-export async function sendBody(
+export function sendBody(
+  exchange: Exchange,
+  code: number,
+  { type, body }: { type: string; body: Uint8Array },
+): Promise<void> | undefined {
+  if (body.length > GZIP_FROM_BYTES && acceptsGzip(exchange)) return sendSqueezed(exchange, code, { type, body });
+  return exchange.send(code, { 'content-type': type }, body);
+}
+
+async function sendSqueezed(
   exchange: Exchange,
   code: number,
   { type, body }: { type: string; body: Uint8Array },
 ): Promise<void> {
-  if (body.length <= GZIP_FROM_BYTES || !acceptsGzip(exchange))
-    return exchange.send(code, { 'content-type': type }, body);
   const small = await squeeze(body, { level: GZIP_LEVEL });
   return exchange.send(code, { 'content-type': type, 'content-encoding': 'gzip', vary: 'Accept-Encoding' }, small);
 }

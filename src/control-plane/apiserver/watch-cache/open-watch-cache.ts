@@ -112,6 +112,7 @@ class StorageWatchCache implements WatchCache {
   }
 
   async get(key: string, freshness: Freshness): Promise<CachedObject | undefined> {
+    if (this.#isFresh(freshness)) return this.#objects.get(key);
     await this.#awaitFreshness(freshness);
     if (typeof freshness !== 'object' || !('exact' in freshness)) return this.#objects.get(key);
     return this.#with(freshness.exact, listTooOld, () => {
@@ -223,6 +224,14 @@ class StorageWatchCache implements WatchCache {
   }
 
   // Answering
+
+  /** What is here answers as well as what would be here after waiting. */
+  #isFresh(freshness: Freshness): boolean {
+    if (this.revision === 0 || typeof freshness === 'object') return false;
+    if (freshness === 'any') return true;
+    const newest = this.#options.storage.newestUnder(this.prefix);
+    return newest !== undefined && newest <= this.revision;
+  }
 
   async #awaitFreshness(freshness: Freshness): Promise<void> {
     await this.ready();

@@ -1,11 +1,12 @@
 /** Makes readers wait until a revision has arrived. */
 
 import { StatusError } from '#api/machinery/status.ts';
-import type { Clock } from '#base/clock.ts';
+import type { Clock, Timer } from '#base/clock.ts';
 import type { Revision } from '#control-plane/storage/storage.ts';
 
 interface Waiter {
   revision: Revision;
+  deadlineMs: number;
   resolve(): void;
   reject(error: unknown): void;
 }
@@ -13,7 +14,10 @@ interface Waiter {
 export class RevisionBarrier {
   readonly #clock: Clock;
   readonly #timeoutMs: number;
+  /** In the order of their deadlines: all may wait equally long. */
   readonly #waiters = new Set<Waiter>();
+  /** One for all: most waiters go within a millisecond, and a timer costs more than the rest of waiting. */
+  #timer: Timer | undefined;
   #reached: Revision = 0;
 
   constructor(clock: Clock, timeoutMs: number) {
@@ -36,21 +40,40 @@ export class RevisionBarrier {
     return new Promise<void>((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
       const done = (settle: () => void) => {
-        timer.cancel();
         signal?.removeEventListener('abort', aborted);
         this.#waiters.delete(waiter);
         settle();
       };
       const aborted = () => done(() => reject(signal?.reason));
-      const waiter: Waiter = { revision, resolve: () => done(resolve), reject: (error) => done(() => reject(error)) };
-      const timer = this.#clock.timer(this.#timeoutMs, () => waiter.reject(tooLarge(revision, this.#reached)));
+      const deadlineMs = this.#clock.monotonicMs() + this.#timeoutMs;
+      const waiter: Waiter = {
+        revision,
+        deadlineMs,
+        resolve: () => done(resolve),
+        reject: (error) => done(() => reject(error)),
+      };
       this.#waiters.add(waiter);
+      this.#timer ??= this.#clock.timer(this.#timeoutMs, () => this.#expire());
       signal?.addEventListener('abort', aborted, { once: true });
     });
   }
 
   rejectAll(error: unknown): void {
+    this.#timer?.cancel();
     for (const waiter of this.#waiters) waiter.reject(error);
+  }
+
+  /** Goes on as long as somebody waits. */
+  #expire(): void {
+    this.#timer = undefined;
+    const nowMs = this.#clock.monotonicMs();
+    for (const waiter of this.#waiters) {
+      if (waiter.deadlineMs > nowMs) {
+        this.#timer = this.#clock.timer(waiter.deadlineMs - nowMs, () => this.#expire());
+        return;
+      }
+      waiter.reject(tooLarge(waiter.revision, this.#reached));
+    }
   }
 }
 
