@@ -79,7 +79,13 @@ describe('a Deployment', () => {
   });
 
   test.each<[object, string[]]>([
-    [{ template: template() }, ['spec.selector: Required value']],
+    [
+      { template: template() },
+      [
+        'spec.selector: Required value',
+        'spec.template.metadata.labels: Invalid value: {"app":"web"}: `selector` does not match template `labels`',
+      ],
+    ],
     [
       { selector: {}, template: template() },
       ['spec.selector: Invalid value: {}: empty selector is invalid for deployment'],

@@ -105,11 +105,11 @@ test.each<[Partial<ObjectMeta>, string[]]>([
   [{ annotations: { a: 'ü'.repeat(131_072) } }, ['metadata.annotations: Too long: may not be more than 262144 bytes']],
   [
     { ownerReferences: [{ ...owner, uid: '' }] },
-    ['metadata.ownerReferences[0].uid: Required value: must not be empty'],
+    ['metadata.ownerReferences.uid: Invalid value: "": must not be empty'],
   ],
   [
     { ownerReferences: [{ ...owner, apiVersion: 'a/b/c' }] },
-    ['metadata.ownerReferences[0].apiVersion: Invalid value: "a/b/c": must be <group>/<version> or <version>'],
+    ['metadata.ownerReferences.apiVersion: Invalid value: "a/b/c": version must not be empty'],
   ],
   [
     { finalizers: ['orphan', 'foregroundDeletion'] },

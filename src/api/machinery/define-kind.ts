@@ -11,7 +11,7 @@ import { type At, root } from './field-path.ts';
 import type { Column, Kind, Selectable, Subresource, Verb } from './kind.ts';
 import { dns1123Subdomain, type NameRule } from './names.ts';
 import type { KubeObject, ObjectMeta } from './object.ts';
-import { validateObjectMeta, validateObjectMetaUpdate } from './object-meta.ts';
+import { validateObjectMeta, validateObjectMetaUpdate, validateOwnedFinalizers } from './object-meta.ts';
 
 export const ALL_VERBS: readonly Verb[] = [
   'create',
@@ -138,16 +138,22 @@ export function defineKind<T extends KubeObject>(declaration: KindDeclaration<T>
     validate: (object) => [
       ...(declaration.virtual
         ? [] // a question needs no name
-        : validateObjectMeta(object.metadata, { scope, name: declaration.name ?? dns1123Subdomain })),
+        : [
+            ...validateObjectMeta(object.metadata, { scope, name: declaration.name ?? dns1123Subdomain }),
+            ...validateOwnedFinalizers(object.metadata),
+          ]),
       ...(declaration.validate?.(object, at) ?? []),
     ],
 
     validateUpdate(next, current, subresource) {
       const change = { next, current, at, subresource };
-      const metadata = validateObjectMetaUpdate(next.metadata, current.metadata);
+      const metadata = [
+        ...validateObjectMetaUpdate(next.metadata, current.metadata),
+        ...validateOwnedFinalizers(next.metadata),
+      ];
       if (subresource === 'status') return [...metadata, ...(declaration.validateStatusUpdate?.(change) ?? [])];
       const whole = declaration.updateHasOwnRules ? [] : (declaration.validate?.(next, at) ?? []);
-      return [...metadata, ...(declaration.validateUpdate?.(change) ?? []), ...whole];
+      return [...metadata, ...whole, ...(declaration.validateUpdate?.(change) ?? [])];
     },
 
     warnings: (object, current) => declaration.warnings?.(object, current) ?? [],

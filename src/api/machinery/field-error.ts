@@ -33,6 +33,13 @@ export const invalidValue = (at: At, value: unknown, detail: string): FieldError
   message: `Invalid value${shownAfter(value)}${detail && `: ${detail}`}`,
 });
 
+/** Where the value is left out, because it would say nothing: `Invalid value: one of a and b is required`. */
+export const invalidWithoutValue = (at: At, detail: string): FieldError => ({
+  reason: 'FieldValueInvalid',
+  field: String(at),
+  message: `Invalid value: ${detail}`,
+});
+
 export const requiredValue = (at: At, detail = ''): FieldError => ({
   reason: 'FieldValueRequired',
   field: String(at),
@@ -58,10 +65,10 @@ export const duplicateValue = (at: At, value: unknown): FieldError => ({
   message: `Duplicate value${shownAfter(value)}`,
 });
 
-export const notFoundValue = (at: At, value: unknown): FieldError => ({
+export const notFoundValue = (at: At, value: unknown, detail = ''): FieldError => ({
   reason: 'FieldValueNotFound',
   field: String(at),
-  message: `Not found: ${shown(value)}`,
+  message: `Not found: ${shown(value)}${detail && `: ${detail}`}`,
 });
 
 export const tooLong = (at: At, maxBytes: number): FieldError => ({

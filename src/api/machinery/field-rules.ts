@@ -3,7 +3,7 @@ import { isEqual } from './equal.ts';
 import { type FieldError, forbiddenField, invalidValue, notSupportedValue, requiredValue } from './field-error.ts';
 import type { At, Path } from './field-path.ts';
 import { isIpv4, isIpv6, parseIp } from './ip.ts';
-import { type NameRule, percent } from './names.ts';
+import { dns1123Subdomain, type NameRule, patternComplaint, percent } from './names.ts';
 import { IMMUTABLE } from './object-meta.ts';
 import { compareQuantities, isQuantity } from './quantity.ts';
 
@@ -33,6 +33,10 @@ export const isBetween = (at: Path, value: number | undefined, [low, high]: [num
 
 export const isImmutable = (at: Path, next: unknown, current: unknown, detail = IMMUTABLE): FieldError[] =>
   isEqual(next, current) ? [] : [invalidValue(at, next, detail)];
+
+/** Of counters that only rise. Absent is 0, once there was one. */
+export const isNotDecremented = (at: Path, next: number | undefined, current: number | undefined): FieldError[] =>
+  current !== undefined && (next ?? -1) < current ? [invalidValue(at, next ?? 0, 'cannot be decremented')] : [];
 
 export const follows = (at: Path, value: string, rule: NameRule): FieldError[] =>
   rule(value).map((text) => invalidValue(at, value, text));
@@ -75,3 +79,22 @@ export const familyOf = (ip: string): 'IPv4' | 'IPv6' | undefined =>
 
 export const mayNotBeSet = (at: Path, value: unknown, why: string): FieldError[] =>
   value === undefined || value === '' || (Array.isArray(value) && value.length === 0) ? [] : [forbiddenField(at, why)];
+
+const HTTP_PATH = "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+";
+const IS_HTTP_PATH = new RegExp(`^${HTTP_PATH}$`);
+
+/** `acme.io/foo`: whose it is, and what. */
+export function isDomainPrefixedPath(at: Path, value: string): FieldError[] {
+  if (value === '') return [requiredValue(at)];
+  const [host = '', path = ''] = splitOnce(value, '/');
+  if (!host || !path) return [invalidValue(at, value, 'must be a domain-prefixed path (such as "acme.io/foo")')];
+  const errors = follows(at, host, dns1123Subdomain);
+  return IS_HTTP_PATH.test(path)
+    ? errors
+    : [...errors, invalidValue(at, path, patternComplaint('Invalid path', HTTP_PATH))];
+}
+
+function splitOnce(text: string, separator: string): [string, string] {
+  const index = text.indexOf(separator);
+  return index < 0 ? [text, ''] : [text.slice(0, index), text.slice(index + 1)];
+}

@@ -19,6 +19,8 @@ export interface MetaRules {
   name: NameRule;
 }
 
+const STANDARD_FINALIZERS = ['kubernetes', 'orphan', 'foregroundDeletion'];
+
 const MAX_ANNOTATION_BYTES = 256 * 1024;
 const MAX_MANAGER_BYTES = 128;
 const MAX_SUBRESOURCE_BYTES = 256;
@@ -118,8 +120,9 @@ export function validateAnnotations(
   return bytes > MAX_ANNOTATION_BYTES ? [...errors, tooLong(at, MAX_ANNOTATION_BYTES)] : errors;
 }
 
+/** Upstream names the list and not the place in it. */
 function validateOwnerReferences(owners: readonly OwnerReference[], at: At<OwnerReference[]>): FieldError[] {
-  const errors = owners.flatMap((owner, index) => validateOwnerReference(owner, at[index]!));
+  const errors = owners.flatMap((owner) => validateOwnerReference(owner, at));
   const controllers = owners.filter(({ controller }) => controller);
   for (const other of controllers.slice(1)) {
     const named = ({ kind, name }: OwnerReference) => `${kind}/${name}`;
@@ -129,21 +132,35 @@ function validateOwnerReferences(owners: readonly OwnerReference[], at: At<Owner
   return errors;
 }
 
-function validateOwnerReference(owner: OwnerReference, at: At<OwnerReference>): FieldError[] {
+function validateOwnerReference(owner: OwnerReference, at: At<OwnerReference[]>): FieldError[] {
+  const { apiVersion = '', kind } = owner;
   const errors: FieldError[] = [];
-  const missing = (field: keyof OwnerReference) => {
-    if (!owner[field]) errors.push(requiredValue(at[field], 'must not be empty'));
-  };
-  missing('apiVersion');
-  if (owner.apiVersion && !/^([^/]+\/)?[^/]+$/.test(owner.apiVersion))
-    errors.push(invalidValue(at.apiVersion, owner.apiVersion, 'must be <group>/<version> or <version>'));
-  missing('kind');
-  missing('name');
-  missing('uid');
-  if (owner.apiVersion === 'v1' && owner.kind === 'Event')
+  // what has two slashes is no version at all
+  if (!apiVersion || apiVersion.split('/').length > 2 || apiVersion.endsWith('/'))
+    errors.push(invalidValue(`${at}.apiVersion`, apiVersion, 'version must not be empty'));
+  for (const field of ['kind', 'name', 'uid'] as const)
+    if (!owner[field]) errors.push(invalidValue(`${at}.${field}`, '', 'must not be empty'));
+  if (apiVersion === 'v1' && kind === 'Event')
     errors.push(invalidValue(at, owner, '/v1, Kind=Event is disallowed from being an owner'));
   return errors;
 }
+
+/** Of built-in kinds: whose finalizer it is must be told by its prefix. */
+export const validateOwnedFinalizers = (
+  { finalizers = [] }: ObjectMeta,
+  at = root<ObjectMeta>('metadata'),
+): FieldError[] =>
+  finalizers.flatMap((name, index) =>
+    name.includes('/') || STANDARD_FINALIZERS.includes(name)
+      ? []
+      : [
+          invalidValue(
+            at.finalizers[index]!,
+            name,
+            'name is neither a standard finalizer name nor is it fully qualified',
+          ),
+        ],
+  );
 
 function validateFinalizers(finalizers: readonly string[], at: At<string[]>): FieldError[] {
   const errors = finalizers.flatMap((finalizer) =>

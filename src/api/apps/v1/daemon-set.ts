@@ -9,14 +9,15 @@ import {
 } from '#api/core/v1/pod-template.ts';
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn, wideColumn } from '#api/machinery/define-kind.ts';
-import { type FieldError, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
+import { isEqual } from '#api/machinery/equal.ts';
+import { type FieldError, invalidValue, notSupportedValue, requiredValue } from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
 import {
   isCountOrPercent,
   isImmutable,
   isNotAbove100Percent,
+  isNotDecremented,
   isNotNegative,
-  mustBeOneOf,
 } from '#api/machinery/field-rules.ts';
 import { formatLabelSelector, formatLabels } from '#api/machinery/label-selector.ts';
 
@@ -42,14 +43,24 @@ export const DaemonSet = defineKind<schema.DaemonSet>({
       revisionHistoryLimit: set.spec?.revisionHistoryLimit ?? 10,
     },
   }),
+  prepareForCreate: (set) => withTemplateGeneration(set, Math.max(1, templateGenerationOf(set))),
+  prepareForUpdate: (next, current) => {
+    const before = templateGenerationOf(current);
+    return withTemplateGeneration(next, isEqual(next.spec.template, current.spec.template) ? before : before + 1);
+  },
+  prepareForStatusUpdate: (next, current) => withTemplateGeneration(next, templateGenerationOf(current)),
   validate: ({ spec }, { spec: at }) => [
     ...validateOwnSelector(spec.selector, at.selector, 'daemonset'),
-    ...validateKeptTemplate(spec.template, spec.selector, at.template),
+    ...validateKeptTemplate({ ...spec, keptBy: 'DaemonSet' }, at),
     ...isNotNegative(at.minReadySeconds, spec.minReadySeconds),
     ...validateStrategy(spec.updateStrategy, at.updateStrategy),
     ...isNotNegative(at.revisionHistoryLimit, spec.revisionHistoryLimit),
   ],
   validateUpdate: ({ next, current, at }) => isImmutable(at.spec.selector, next.spec.selector, current.spec.selector),
+  validateStatusUpdate: ({ next, current, at }) => [
+    ...(next.status ? validateCounts(next.status, at.status) : []),
+    ...isNotDecremented(at.status.collisionCount, next.status?.collisionCount, current.status?.collisionCount),
+  ],
   warnings: ({ spec }) => warningsOfTemplate(spec.template),
   columns: [
     nameColumn(),
@@ -78,19 +89,52 @@ function validateStrategy(
   { type, rollingUpdate }: schema.DaemonSetUpdateStrategy,
   at: At<schema.DaemonSetUpdateStrategy>,
 ): FieldError[] {
-  if (type !== 'RollingUpdate') return mustBeOneOf(at.type, type, ['RollingUpdate', 'OnDelete']);
+  if (type === 'OnDelete') return [];
+  if (type !== 'RollingUpdate')
+    return [notSupportedValue(at, { Type: type, RollingUpdate: rollingUpdate ?? null }, ['RollingUpdate', 'OnDelete'])];
   if (!rollingUpdate) return [requiredValue(at.rollingUpdate)];
   const { maxUnavailable, maxSurge } = rollingUpdate;
-  const isZero = (value: number | string) => value === 0 || value === '0%';
+  const isSome = (value: number | string) => (typeof value === 'number' ? value !== 0 : Number.parseInt(value, 10) > 0);
   const errors = [
     ...isCountOrPercent(at.rollingUpdate.maxUnavailable, maxUnavailable),
     ...isNotAbove100Percent(at.rollingUpdate.maxUnavailable, maxUnavailable),
     ...isCountOrPercent(at.rollingUpdate.maxSurge, maxSurge),
     ...isNotAbove100Percent(at.rollingUpdate.maxSurge, maxSurge),
   ];
-  if (!isZero(maxSurge) && !isZero(maxUnavailable))
+  if (isSome(maxSurge) && isSome(maxUnavailable))
     errors.push(invalidValue(at.rollingUpdate.maxSurge, maxSurge, 'may not be set when maxUnavailable is non-zero'));
-  if (isZero(maxSurge) && isZero(maxUnavailable))
-    errors.push(invalidValue(at.rollingUpdate.maxUnavailable, maxUnavailable, 'cannot be 0 when maxSurge is 0'));
+  if (!isSome(maxSurge) && !isSome(maxUnavailable))
+    errors.push(requiredValue(at.rollingUpdate.maxUnavailable, 'cannot be 0 when maxSurge is 0'));
   return errors;
 }
+
+function validateCounts(status: schema.DaemonSetStatus, at: At<schema.DaemonSetStatus>): FieldError[] {
+  const counts = [
+    'currentNumberScheduled',
+    'numberMisscheduled',
+    'desiredNumberScheduled',
+    'numberReady',
+    'observedGeneration',
+    'updatedNumberScheduled',
+    'numberAvailable',
+    'numberUnavailable',
+    'collisionCount',
+  ] as const;
+  return counts.flatMap((count) => isNotNegative(at[count], status[count]));
+}
+
+/** What apps/v1beta1 had as a field; upstream still keeps it, as an annotation. */
+const TEMPLATE_GENERATION = 'deprecated.daemonset.template.generation';
+
+const withTemplateGeneration = (set: schema.DaemonSet, generation: string | number): schema.DaemonSet => ({
+  ...set,
+  metadata: {
+    ...set.metadata,
+    annotations: { ...set.metadata.annotations, [TEMPLATE_GENERATION]: String(generation) },
+  },
+});
+
+const templateGenerationOf = ({ metadata }: schema.DaemonSet): number => {
+  const text = metadata.annotations?.[TEMPLATE_GENERATION] ?? '';
+  return /^-?\d{1,15}$/.test(text) ? Number(text) : 0;
+};

@@ -5,18 +5,25 @@ import {
   templateColumns,
   validateKeptTemplate,
   validateOwnSelector,
+  warningsOfPodNames,
   warningsOfTemplate,
 } from '#api/core/v1/pod-template.ts';
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn, wideColumn } from '#api/machinery/define-kind.ts';
-import { type FieldError, forbiddenField, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
+import {
+  type FieldError,
+  forbiddenField,
+  invalidValue,
+  notSupportedValue,
+  requiredValue,
+} from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
 import {
   isCountOrPercent,
   isImmutable,
   isNotAbove100Percent,
+  isNotDecremented,
   isNotNegative,
-  mustBeOneOf,
 } from '#api/machinery/field-rules.ts';
 import { formatLabelSelector, formatSelector, selectorFrom } from '#api/machinery/label-selector.ts';
 
@@ -38,21 +45,27 @@ export const Deployment = defineKind<schema.Deployment>({
   validate: ({ spec }, { spec: at }) => [
     ...isNotNegative(at.replicas, spec.replicas),
     ...validateOwnSelector(spec.selector, at.selector, 'deployment'),
-    ...validateKeptTemplate(spec.template, spec.selector, at.template),
+    ...validateKeptTemplate({ ...spec, keptBy: 'ReplicaSet' }, at),
     ...validateStrategy(spec.strategy, at.strategy),
     ...isNotNegative(at.minReadySeconds, spec.minReadySeconds),
     ...isNotNegative(at.revisionHistoryLimit, spec.revisionHistoryLimit),
     ...validateDeadline(spec, at),
   ],
   validateUpdate: ({ next, current, at }) => isImmutable(at.spec.selector, next.spec.selector, current.spec.selector),
-  validateStatusUpdate: ({ next, at }) => validateCounts(next.status ?? {}, at.status),
+  validateStatusUpdate: ({ next, current, at }) => [
+    ...validateCounts(next.status ?? {}, at.status),
+    ...isNotDecremented(at.status.collisionCount, next.status?.collisionCount, current.status?.collisionCount),
+  ],
 
-  warnings: ({ spec }) => warningsOfTemplate(spec.template),
+  warnings: (object, current) => [
+    ...(current ? [] : warningsOfPodNames(object)),
+    ...warningsOfTemplate(object.spec.template),
+  ],
   columns: [
     nameColumn(),
     column('Ready', 'string', ({ spec, status }) => `${status?.readyReplicas ?? 0}/${spec.replicas}`),
-    column('Up-to-date', 'integer', ({ status }) => status?.updatedReplicas ?? 0),
-    column('Available', 'integer', ({ status }) => status?.availableReplicas ?? 0),
+    column('Up-to-date', 'string', ({ status }) => status?.updatedReplicas ?? 0),
+    column('Available', 'string', ({ status }) => status?.availableReplicas ?? 0),
     ageColumn(),
     ...templateColumns<schema.Deployment>(({ spec }) => spec.template),
     wideColumn('Selector', 'string', ({ spec }) => formatLabelSelector(spec.selector)),
@@ -87,7 +100,8 @@ function validateStrategy(strategy: schema.DeploymentStrategy, at: At<schema.Dep
     return rollingUpdate
       ? [forbiddenField(at.rollingUpdate, "may not be specified when strategy `type` is 'Recreate'")]
       : [];
-  if (type !== 'RollingUpdate') return mustBeOneOf(at.type, type, ['Recreate', 'RollingUpdate']);
+  if (type !== 'RollingUpdate')
+    return [notSupportedValue(at, { Type: type, RollingUpdate: rollingUpdate ?? null }, ['Recreate', 'RollingUpdate'])];
   if (!rollingUpdate) return [requiredValue(at.rollingUpdate, 'this should be defaulted and never be nil')];
   const { maxUnavailable, maxSurge } = rollingUpdate;
   const isZero = (value: number | string) => value === 0 || value === '0%';
@@ -117,6 +131,9 @@ function validateCounts(status: schema.DeploymentStatus, at: At<schema.Deploymen
     ...isNotNegative(at.updatedReplicas, updatedReplicas),
     ...isNotNegative(at.readyReplicas, readyReplicas),
     ...isNotNegative(at.availableReplicas, availableReplicas),
+    ...isNotNegative(at.unavailableReplicas, status.unavailableReplicas),
+    ...isNotNegative(at.terminatingReplicas, status.terminatingReplicas),
+    ...isNotNegative(at.collisionCount, status.collisionCount),
   ];
   const text = 'cannot be greater than status.replicas';
   if (updatedReplicas > replicas) errors.push(invalidValue(at.updatedReplicas, updatedReplicas, text));

@@ -5,6 +5,7 @@ import {
   templateColumns,
   validateKeptTemplate,
   validateOwnSelector,
+  warningsOfPodNames,
   warningsOfTemplate,
 } from '#api/core/v1/pod-template.ts';
 import type * as schema from '#api/generated/schema.ts';
@@ -40,12 +41,15 @@ export const ReplicaSet = defineKind<schema.ReplicaSet>({
     ...isNotNegative(at.replicas, spec.replicas),
     ...isNotNegative(at.minReadySeconds, spec.minReadySeconds),
     ...validateOwnSelector(spec.selector, at.selector, 'deployment'),
-    ...validateKeptTemplate(spec.template, spec.selector, at.template),
+    ...validateKeptTemplate({ ...spec, keptBy: 'ReplicaSet' }, at),
   ],
   validateUpdate: ({ next, current, at }) => isImmutable(at.spec.selector, next.spec.selector, current.spec.selector),
-  validateStatusUpdate: ({ next, at }) => (next.status ? validateCounts(next.status, at.status) : []),
+  validateStatusUpdate: ({ next, at }) => (next.status ? validateReplicaCounts(next.status, at.status) : []),
 
-  warnings: ({ spec }) => warningsOfTemplate(spec.template),
+  warnings: (object, current) => [
+    ...(current ? [] : warningsOfPodNames(object)),
+    ...warningsOfTemplate(object.spec.template),
+  ],
   columns: [
     nameColumn(),
     column('Desired', 'integer', ({ spec }) => spec.replicas),
@@ -63,7 +67,8 @@ export const ReplicaSet = defineKind<schema.ReplicaSet>({
   },
 });
 
-function validateCounts(status: schema.ReplicaSetStatus, at: At<schema.ReplicaSetStatus>): FieldError[] {
+/** For a ReplicationController as well. */
+export function validateReplicaCounts(status: schema.ReplicaSetStatus, at: At<schema.ReplicaSetStatus>): FieldError[] {
   const { replicas, fullyLabeledReplicas = 0, readyReplicas = 0, availableReplicas = 0 } = status;
   const text = 'cannot be greater than status.replicas';
   return [
@@ -71,6 +76,7 @@ function validateCounts(status: schema.ReplicaSetStatus, at: At<schema.ReplicaSe
     ...isNotNegative(at.fullyLabeledReplicas, fullyLabeledReplicas),
     ...isNotNegative(at.readyReplicas, readyReplicas),
     ...isNotNegative(at.availableReplicas, availableReplicas),
+    ...isNotNegative(at.terminatingReplicas, status.terminatingReplicas),
     ...isNotNegative(at.observedGeneration, status.observedGeneration),
     ...(fullyLabeledReplicas > replicas ? [invalidValue(at.fullyLabeledReplicas, fullyLabeledReplicas, text)] : []),
     ...(readyReplicas > replicas ? [invalidValue(at.readyReplicas, readyReplicas, text)] : []),

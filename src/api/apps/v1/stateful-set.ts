@@ -1,10 +1,10 @@
 /** StatefulSet: pods with names, an order and storage of their own. Source: API reference, apps/v1. */
 
-import { defaultClaimSpec } from '#api/core/v1/persistent-volume-claim.ts';
+import { defaultClaimSpec, validateClaimSpec, warningsOfClaimSpec } from '#api/core/v1/persistent-volume-claim.ts';
 import {
   defaultPodTemplate,
   templateColumns,
-  validateOrderedTemplate,
+  validateKeptTemplate,
   validateOwnSelector,
   warningsOfTemplate,
 } from '#api/core/v1/pod-template.ts';
@@ -13,7 +13,7 @@ import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define
 import { isEqual } from '#api/machinery/equal.ts';
 import { type FieldError, forbiddenField, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
-import { isNotNegative, mustBeOneOf } from '#api/machinery/field-rules.ts';
+import { follows, isNotDecremented, isNotNegative, isOneOf } from '#api/machinery/field-rules.ts';
 import { formatSelector, selectorFrom } from '#api/machinery/label-selector.ts';
 import { dns1123Label } from '#api/machinery/names.ts';
 
@@ -43,16 +43,14 @@ export const StatefulSet = defineKind<schema.StatefulSet>({
   generationOf: ({ spec }) => spec,
   initialStatus: { replicas: 0, availableReplicas: 0 },
   defaults: (set) => ({ ...(set as schema.StatefulSet), spec: defaultSpec(set.spec ?? {}) }),
-  validate: ({ spec }, { spec: at }) => [
-    ...mustBeOneOf(at.podManagementPolicy, spec.podManagementPolicy, ['OrderedReady', 'Parallel']),
-    ...validateStrategy(spec.updateStrategy, at.updateStrategy),
-    ...isNotNegative(at.replicas, spec.replicas),
-    ...isNotNegative(at.minReadySeconds, spec.minReadySeconds),
-    ...isNotNegative(at.revisionHistoryLimit, spec.revisionHistoryLimit),
-    ...isNotNegative(at.ordinals.start, spec.ordinals?.start),
-    ...validateOwnSelector(spec.selector, at.selector, 'statefulset'),
-    ...validateOrderedTemplate(spec.template, spec.selector, at.template),
+  validate: ({ spec }, at) => [
+    ...validateSpec(spec, at.spec, {}),
+    ...(spec.volumeClaimTemplates ?? []).flatMap((claim, i) =>
+      validateClaimSpec(claim.spec, at.spec.volumeClaimTemplates[i]!.spec),
+    ),
+    ...(spec.serviceName ? follows(at.spec.serviceName, spec.serviceName, dns1123Label) : []),
   ],
+  updateHasOwnRules: true,
   validateUpdate: ({ next, current, at }) => {
     const fixed = (spec: schema.StatefulSetSpec) =>
       Object.fromEntries(
@@ -60,9 +58,25 @@ export const StatefulSet = defineKind<schema.StatefulSet>({
       );
     const text =
       "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden";
-    return isEqual(fixed(next.spec), fixed(current.spec)) ? [] : [forbiddenField(at.spec, text)];
+    const knownPod = validateSpec(current.spec, at.spec, {}).length > 0;
+    return [
+      ...validateSpec(next.spec, at.spec, { knownPod }),
+      ...(isEqual(fixed(next.spec), fixed(current.spec)) ? [] : [forbiddenField(at.spec, text)]),
+    ];
   },
-  warnings: ({ spec }) => warningsOfTemplate(spec.template),
+  validateStatusUpdate: ({ next, current, at }) => [
+    ...(next.status ? validateCounts(next.status, at.status) : []),
+    ...isNotDecremented(at.status.collisionCount, next.status?.collisionCount, current.status?.collisionCount),
+  ],
+  warnings: ({ spec }) => [
+    ...warningsOfTemplate(spec.template),
+    ...(spec.volumeClaimTemplates ?? []).flatMap((claim, i) =>
+      warningsOfClaimSpec(claim.spec, `spec.volumeClaimTemplates[${i}]`),
+    ),
+    ...(spec.revisionHistoryLimit < 0
+      ? ['spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended']
+      : []),
+  ],
   columns: [
     nameColumn(),
     column('Ready', 'string', ({ spec, status }) => `${status?.readyReplicas ?? 0}/${spec.replicas}`),
@@ -77,21 +91,13 @@ export const StatefulSet = defineKind<schema.StatefulSet>({
 });
 
 function defaultSpec(spec: schema.Submitted<schema.StatefulSetSpec>): schema.StatefulSetSpec {
-  const strategy = spec.updateStrategy ?? {};
-  const type = strategy.type || 'RollingUpdate';
   const retention = spec.persistentVolumeClaimRetentionPolicy ?? {};
   return {
     ...spec,
     replicas: spec.replicas ?? 1,
     template: defaultPodTemplate(spec.template),
     podManagementPolicy: spec.podManagementPolicy || 'OrderedReady',
-    updateStrategy: {
-      ...strategy,
-      type,
-      ...(type === 'RollingUpdate' && {
-        rollingUpdate: { ...strategy.rollingUpdate, partition: strategy.rollingUpdate?.partition ?? 0 },
-      }),
-    },
+    updateStrategy: defaultStrategy(spec.updateStrategy),
     revisionHistoryLimit: spec.revisionHistoryLimit ?? 10,
     persistentVolumeClaimRetentionPolicy: {
       whenDeleted: retention.whenDeleted || 'Retain',
@@ -109,6 +115,58 @@ function defaultSpec(spec: schema.Submitted<schema.StatefulSetSpec>): schema.Sta
   } as schema.StatefulSetSpec;
 }
 
+/** How many pods may be down at once is behind a gate that v1.36 has off: dropped. */
+function defaultStrategy(given: schema.Submitted<schema.StatefulSetUpdateStrategy> = {}) {
+  const rollingUpdate = given.type ? given.rollingUpdate : (given.rollingUpdate ?? {});
+  const type = given.type || 'RollingUpdate';
+  if (!rollingUpdate) return { type };
+  const { partition } = rollingUpdate;
+  return { type, rollingUpdate: { partition: partition ?? (type === 'RollingUpdate' ? 0 : undefined) } };
+}
+
+/** All but what an update may no longer touch: the name of the service, and the templates of claims. */
+function validateSpec(
+  spec: schema.StatefulSetSpec,
+  at: At<schema.StatefulSetSpec>,
+  { knownPod = false }: { knownPod?: boolean },
+): FieldError[] {
+  const { podManagementPolicy: policy } = spec;
+  return [
+    ...(policy === 'OrderedReady' || policy === 'Parallel'
+      ? []
+      : [invalidValue(at.podManagementPolicy, policy, "must be 'OrderedReady' or 'Parallel'")]),
+    ...validateStrategy(spec.updateStrategy, at.updateStrategy),
+    ...(['whenDeleted', 'whenScaled'] as const).flatMap((when) =>
+      isOneOf(
+        at.persistentVolumeClaimRetentionPolicy[when],
+        spec.persistentVolumeClaimRetentionPolicy?.[when],
+        RETENTION,
+      ),
+    ),
+    ...isNotNegative(at.replicas, spec.replicas),
+    ...isNotNegative(at.minReadySeconds, spec.minReadySeconds),
+    ...isNotNegative(at.ordinals.start, spec.ordinals?.start),
+    ...validateOwnSelector(spec.selector, at.selector, 'statefulset'),
+    ...validateKeptTemplate({ template: asMade(spec), selector: spec.selector, keptBy: 'StatefulSet', knownPod }, at),
+  ];
+}
+
+const RETENTION = ['Retain', 'Delete'];
+
+/** The template with what the controller will put into each pod: its names, and the volumes of the claims. */
+function asMade({ template, volumeClaimTemplates = [] }: schema.StatefulSetSpec): schema.PodTemplateSpec {
+  const claimed = volumeClaimTemplates.map(({ metadata }) => {
+    const name = metadata?.name ?? '';
+    return { name, persistentVolumeClaim: { claimName: name } };
+  });
+  const own = (template.spec.volumes ?? []).filter(({ name }) => !claimed.some((claim) => claim.name === name));
+  const { hostname: _, subdomain: __, ...spec } = template.spec;
+  return {
+    ...template,
+    spec: { ...spec, ...((claimed.length > 0 || own.length > 0) && { volumes: [...claimed, ...own] }) },
+  };
+}
+
 function validateStrategy(
   { type, rollingUpdate }: schema.StatefulSetUpdateStrategy,
   at: At<schema.StatefulSetUpdateStrategy>,
@@ -116,9 +174,28 @@ function validateStrategy(
   if (!type) return [requiredValue(at)];
   if (type === 'OnDelete')
     return rollingUpdate
-      ? [invalidValue(at.rollingUpdate, rollingUpdate, `only allowed for updateStrategy '${'RollingUpdate'}'`)]
+      ? [invalidValue(at.rollingUpdate, rollingUpdate, "only allowed for updateStrategy 'RollingUpdate'")]
       : [];
   if (type !== 'RollingUpdate')
-    return [invalidValue(at, { type, rollingUpdate }, "must be 'RollingUpdate' or 'OnDelete'")];
+    return [
+      invalidValue(at, { Type: type, RollingUpdate: rollingUpdate ?? null }, "must be 'RollingUpdate' or 'OnDelete'"),
+    ];
   return isNotNegative(at.rollingUpdate.partition, rollingUpdate?.partition);
+}
+
+function validateCounts(status: schema.StatefulSetStatus, at: At<schema.StatefulSetStatus>): FieldError[] {
+  const { replicas = 0, readyReplicas = 0, availableReplicas = 0, currentReplicas = 0, updatedReplicas = 0 } = status;
+  const counts = { readyReplicas, availableReplicas, currentReplicas, updatedReplicas };
+  const parts = ['readyReplicas', 'currentReplicas', 'updatedReplicas', 'availableReplicas'] as const;
+  return [
+    ...(['replicas', ...parts, 'observedGeneration', 'collisionCount'] as const).flatMap((count) =>
+      isNotNegative(at[count], status[count]),
+    ),
+    ...parts.flatMap((part) =>
+      counts[part] > replicas ? [invalidValue(at[part], counts[part], 'cannot be greater than status.replicas')] : [],
+    ),
+    ...(availableReplicas > readyReplicas
+      ? [invalidValue(at.availableReplicas, availableReplicas, 'cannot be greater than status.readyReplicas')]
+      : []),
+  ];
 }

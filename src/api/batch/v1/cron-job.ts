@@ -1,16 +1,17 @@
 /** CronJob: a Job at given times. Source: API reference, batch/v1. */
 
-import { templateColumns } from '#api/core/v1/pod-template.ts';
+import { templateColumns, warningsOfPodNames, warningsOfTemplate } from '#api/core/v1/pod-template.ts';
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn, wideColumn } from '#api/machinery/define-kind.ts';
 import { humanSince } from '#api/machinery/duration.ts';
-import { type FieldError, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
+import { type FieldError, invalidValue, notSupportedValue, requiredValue } from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
 import { isNotNegative, mustBeOneOf } from '#api/machinery/field-rules.ts';
 import { formatLabelSelector } from '#api/machinery/label-selector.ts';
 import { dns1123Subdomain } from '#api/machinery/names.ts';
 import { complaintOfSchedule } from './cron-schedule.ts';
-import { defaultJobSpec, validateJobSpec } from './job.ts';
+import { validateJobSpec, warningsOfJobSpec } from './job/spec-rules.ts';
+import { defaultJobSpec } from './job.ts';
 
 export type CronJob = schema.CronJob;
 
@@ -52,10 +53,19 @@ export const CronJob = defineKind<schema.CronJob>({
     ...isNotNegative(at.startingDeadlineSeconds, spec.startingDeadlineSeconds),
     ...mustBeOneOf(at.concurrencyPolicy, spec.concurrencyPolicy, ['Allow', 'Forbid', 'Replace']),
     ...validateTimeZone(spec.timeZone, at),
-    ...validateJobSpec(spec.jobTemplate.spec, at.jobTemplate.spec),
+    ...validateTemplate(spec.jobTemplate.spec, at.jobTemplate.spec),
     ...isNotNegative(at.successfulJobsHistoryLimit, spec.successfulJobsHistoryLimit),
     ...isNotNegative(at.failedJobsHistoryLimit, spec.failedJobsHistoryLimit),
   ],
+  warnings: (cronJob, current) => {
+    if (current && current.metadata.generation === cronJob.metadata.generation) return [];
+    const { spec } = cronJob.spec.jobTemplate;
+    return [
+      ...(current ? [] : warningsOfPodNames(cronJob)),
+      ...warningsOfJobSpec(spec, 'spec.jobTemplate.spec'),
+      ...warningsOfTemplate(spec.template, 'spec.jobTemplate.spec.template.spec'),
+    ];
+  },
   columns: [
     nameColumn(),
     column('Schedule', 'string', ({ spec }) => spec.schedule),
@@ -81,7 +91,20 @@ function withoutCompletions(
   defaulted: schema.JobSpec,
   given: schema.Submitted<schema.JobSpec> = {},
 ): schema.Submitted<schema.JobSpec> {
-  return { ...given, template: defaulted.template } as schema.Submitted<schema.JobSpec>;
+  const { podFailurePolicy } = defaulted;
+  return {
+    ...given,
+    template: defaulted.template,
+    ...(podFailurePolicy && { podFailurePolicy }),
+  } as schema.Submitted<schema.JobSpec>;
+}
+
+/** The Jobs that will be made get selectors of their own. */
+function validateTemplate(spec: schema.JobSpec, at: At<schema.JobSpec>): FieldError[] {
+  const errors = validateJobSpec(spec, at);
+  if (spec.selector) errors.push(invalidValue(at.selector, spec.selector, '`selector` will be auto-generated'));
+  if (spec.manualSelector) errors.push(notSupportedValue(at.manualSelector, spec.manualSelector, ['nil', 'false']));
+  return errors;
 }
 
 function validateSchedule(schedule: string, at: At<schema.CronJobSpec>): FieldError[] {

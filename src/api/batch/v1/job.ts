@@ -3,28 +3,32 @@
 import {
   defaultPodTemplate,
   templateColumns,
-  validatePodTemplate,
+  warningsOfPodNames,
   warningsOfTemplate,
 } from '#api/core/v1/pod-template.ts';
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn, wideColumn } from '#api/machinery/define-kind.ts';
 import { humanDuration } from '#api/machinery/duration.ts';
-import { type FieldError, invalidValue, notSupportedValue, requiredValue } from '#api/machinery/field-error.ts';
-import type { At } from '#api/machinery/field-path.ts';
-import { isImmutable, isNotNegative, isOneOf } from '#api/machinery/field-rules.ts';
+import { type FieldError, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
+import { type At, keyed } from '#api/machinery/field-path.ts';
 import {
   formatLabelSelector,
   matchesLabels,
   selectorFrom,
   validateLabelSelector,
 } from '#api/machinery/label-selector.ts';
+import { dns1123Label } from '#api/machinery/names.ts';
+import { isTrue } from './job/conditions.ts';
+import { validateJobSpec, warningsOfJobSpec } from './job/spec-rules.ts';
+import { validateJobStatusUpdate } from './job/status-rules.ts';
+import { validateJobUpdate } from './job/update-rules.ts';
 
 export type Job = schema.Job;
 
 /** The label by which a Job knows its pods, and its form without the prefix that came before v1.27. */
 const UID_LABELS = ['batch.kubernetes.io/controller-uid', 'controller-uid'];
 const NAME_LABELS = ['batch.kubernetes.io/job-name', 'job-name'];
-const MAX_INDEXED_PARALLELISM = 100_000;
+const OWN_LABELS_IN_ORDER = [UID_LABELS[1]!, NAME_LABELS[1]!, UID_LABELS[0]!, NAME_LABELS[0]!];
 
 export const Job = defineKind<schema.Job>({
   group: 'batch',
@@ -36,39 +40,29 @@ export const Job = defineKind<schema.Job>({
   subresources: ['status'],
   generationOf: ({ spec }) => spec,
   defaultPropagation: 'Orphan',
-  defaults: (job) => ({ ...(job as schema.Job), spec: defaultJobSpec(job.spec) }),
-  prepareForCreate: (job) => (job.spec.manualSelector ? job : withOwnSelector(job)),
-  validate: ({ spec }, { spec: at }) => {
-    const errors = validateJobSpec(spec, at);
-    if (!spec.selector) errors.push(requiredValue(at.selector));
-    else {
-      errors.push(...validateLabelSelector(spec.selector, at.selector));
-      if (!matchesLabels(selectorFrom(spec.selector), spec.template.metadata?.labels))
-        errors.push(
-          invalidValue(
-            at.template.metadata.labels,
-            spec.template.metadata?.labels ?? {},
-            '`selector` does not match template `labels`',
-          ),
-        );
-    }
-    return errors;
+  defaults: (job) => {
+    const spec = { manualSelector: false, ...defaultJobSpec(job.spec) };
+    const isStored = spec.template.metadata?.labels?.[UID_LABELS[0]!] !== undefined;
+    const defaulted = { ...(job as schema.Job), spec };
+    return isStored ? withLabelsOfTemplate(defaulted) : defaulted;
   },
-  validateUpdate: ({ next, current, at: { spec: at } }) => [
-    ...isImmutable(at.selector, next.spec.selector, current.spec.selector),
-    ...(current.spec.suspend && !current.status?.startTime
-      ? []
-      : isImmutable(at.template, next.spec.template, current.spec.template)),
-    ...isImmutable(at.completionMode, next.spec.completionMode, current.spec.completionMode),
-    ...isImmutable(at.podFailurePolicy, next.spec.podFailurePolicy, current.spec.podFailurePolicy),
-    ...isImmutable(at.backoffLimitPerIndex, next.spec.backoffLimitPerIndex, current.spec.backoffLimitPerIndex),
-    ...isImmutable(at.managedBy, next.spec.managedBy, current.spec.managedBy),
-    ...isImmutable(at.successPolicy, next.spec.successPolicy, current.spec.successPolicy),
-    ...(next.spec.completionMode === 'Indexed' && next.spec.completions === next.spec.parallelism
-      ? []
-      : isImmutable(at.completions, next.spec.completions, current.spec.completions)),
+  prepareForCreate: (job) => withLabelsOfTemplate(job.spec.manualSelector ? job : withOwnSelector(job)),
+  validate: (job, at) => [
+    ...validateOwnLabels(job, at),
+    ...validateJobSpec(job.spec, at.spec),
+    ...validateSelector(job, at.spec),
+    ...validateHostNames(job, at),
   ],
-  warnings: ({ spec }) => warningsOfTemplate(spec.template),
+  validateUpdate: validateJobUpdate,
+  validateStatusUpdate: validateJobStatusUpdate,
+  warnings: (job, current) =>
+    current && current.metadata.generation === job.metadata.generation
+      ? []
+      : [
+          ...(current ? [] : warningsOfPodNames(job)),
+          ...warningsOfJobSpec(job.spec, 'spec'),
+          ...warningsOfTemplate(job.spec.template),
+        ],
   columns: [
     nameColumn(),
     column('Status', 'string', phaseOf),
@@ -93,83 +87,94 @@ export function defaultJobSpec(spec: schema.Submitted<schema.JobSpec> = {}): sch
     template: defaultPodTemplate(spec.template),
     completionMode: spec.completionMode ?? 'NonIndexed',
     suspend: spec.suspend ?? false,
+    ...(spec.podFailurePolicy && { podFailurePolicy: defaultFailurePolicy(spec.podFailurePolicy) }),
     podReplacementPolicy: spec.podReplacementPolicy ?? (spec.podFailurePolicy ? 'Failed' : 'TerminatingOrFailed'),
   } as schema.JobSpec;
 }
 
-/** Without a selector of its own, a Job finds its pods by its uid. */
+const defaultFailurePolicy = ({ rules = [] }: schema.Submitted<schema.PodFailurePolicy>) => ({
+  rules: rules.map((rule) => ({
+    ...rule,
+    ...(rule.onPodConditions && {
+      onPodConditions: rule.onPodConditions.map((pattern) => ({ ...pattern, status: pattern.status || 'True' })),
+    }),
+  })),
+});
+
+/** Without a selector of its own, a Job finds its pods by its uid. Labels that the user gave stay, and are judged later. */
 function withOwnSelector(job: schema.Job): schema.Job {
-  const { template } = job.spec;
-  const added = Object.fromEntries([
-    ...UID_LABELS.map((label) => [label, job.metadata.uid]),
-    ...NAME_LABELS.map((label) => [label, job.metadata.name]),
-  ]) as Record<string, string>;
-  const labels = { ...template.metadata?.labels, ...added };
+  const { template, selector } = job.spec;
+  const labels = { ...ownLabelsOf(job), ...template.metadata?.labels };
   return {
     ...job,
     spec: {
       ...job.spec,
-      selector: {
-        ...job.spec.selector,
-        matchLabels: { ...job.spec.selector?.matchLabels, [UID_LABELS[0]!]: job.metadata.uid },
-      },
+      selector: { ...selector, matchLabels: { [UID_LABELS[0]!]: job.metadata.uid, ...selector?.matchLabels } },
       template: { ...template, metadata: { ...template.metadata, labels } },
     },
   };
 }
 
-export function validateJobSpec(spec: schema.JobSpec, at: At<schema.JobSpec>): FieldError[] {
-  const errors: FieldError[] = [
-    ...isNotNegative(at.parallelism, spec.parallelism),
-    ...isNotNegative(at.completions, spec.completions),
-    ...isNotNegative(at.activeDeadlineSeconds, spec.activeDeadlineSeconds),
-    ...isNotNegative(at.backoffLimit, spec.backoffLimit),
-    ...isNotNegative(at.ttlSecondsAfterFinished, spec.ttlSecondsAfterFinished),
-    ...isNotNegative(at.backoffLimitPerIndex, spec.backoffLimitPerIndex),
-    ...isNotNegative(at.maxFailedIndexes, spec.maxFailedIndexes),
-    ...isOneOf(at.completionMode, spec.completionMode, ['NonIndexed', 'Indexed']),
-    ...isOneOf(at.podReplacementPolicy, spec.podReplacementPolicy, ['Failed', 'TerminatingOrFailed']),
-  ];
-  if (spec.completionMode === 'Indexed') {
-    if (spec.completions === undefined) errors.push(requiredValue(at.completions, 'when completion mode is Indexed'));
-    if (spec.parallelism > MAX_INDEXED_PARALLELISM)
-      errors.push(
-        invalidValue(
-          at.parallelism,
-          spec.parallelism,
-          `must be less than or equal to ${MAX_INDEXED_PARALLELISM} when completion mode is Indexed`,
-        ),
-      );
-  } else if (spec.backoffLimitPerIndex !== undefined) {
-    errors.push(invalidValue(at.backoffLimitPerIndex, spec.backoffLimitPerIndex, 'requires indexed completion mode'));
-  }
-  errors.push(...validatePodTemplate(spec.template, at.template));
-  const { restartPolicy } = spec.template.spec;
-  if (restartPolicy === 'Always')
-    errors.push(requiredValue(at.template.spec.restartPolicy, 'valid values: "OnFailure", "Never"'));
-  else if (restartPolicy !== 'OnFailure' && restartPolicy !== 'Never')
-    errors.push(notSupportedValue(at.template.spec.restartPolicy, restartPolicy, ['OnFailure', 'Never']));
-  if (spec.podFailurePolicy && restartPolicy !== 'Never')
-    errors.push(
-      invalidValue(
-        at.template.spec.restartPolicy,
-        restartPolicy,
-        'only "Never" is supported when podFailurePolicy is specified',
-      ),
-    );
-  return errors;
+/** A Job without labels has those of its pods, the ones that the server adds included. */
+function withLabelsOfTemplate(job: schema.Job): schema.Job {
+  const { labels } = job.spec.template.metadata ?? {};
+  if (!labels || Object.keys(job.metadata.labels ?? {}).length > 0) return job;
+  return { ...job, metadata: { ...job.metadata, labels: labels as Record<string, string> } };
 }
 
-const hasCondition = ({ status }: schema.Job, type: string): boolean =>
-  status?.conditions?.some((condition) => condition.type === type && condition.status === 'True') ?? false;
+const ownLabelsOf = ({ metadata }: schema.Job): Record<string, string> =>
+  Object.fromEntries([
+    ...UID_LABELS.map((label) => [label, metadata.uid]),
+    ...NAME_LABELS.map((label) => [label, metadata.name]),
+  ]);
+
+/** So that no two Jobs take each other's pods. */
+function validateOwnLabels(job: schema.Job, at: At<schema.Job>): FieldError[] {
+  const { selector, manualSelector, template } = job.spec;
+  if (manualSelector || !selector) return [];
+  const own = ownLabelsOf(job);
+  const errors = OWN_LABELS_IN_ORDER.flatMap((label) => hasLabel(template.metadata, label, own[label]!, at));
+  return validateLabelSelector(selector, at.spec.selector).length > 0 || matchesLabels(selectorFrom(selector), own)
+    ? errors
+    : [...errors, invalidValue(at.spec.selector, selector, '`selector` not auto-generated')];
+}
+
+function hasLabel(
+  metadata: schema.PodTemplateSpec['metadata'],
+  label: string,
+  value: string,
+  at: At<schema.Job>,
+): FieldError[] {
+  const here = at.spec.template.metadata.labels;
+  const found = metadata?.labels?.[label];
+  if (found === undefined) return [requiredValue(keyed(here, label), `must be '${value}'`)];
+  return found === value ? [] : [invalidValue(keyed(here, label), metadata?.labels, `must be '${value}'`)];
+}
+
+function validateSelector({ spec }: schema.Job, at: At<schema.JobSpec>): FieldError[] {
+  const { selector, template } = spec;
+  const errors = selector ? validateLabelSelector(selector, at.selector) : [requiredValue(at.selector)];
+  if (selector && (errors.length > 0 || matchesLabels(selectorFrom(selector), template.metadata?.labels)))
+    return errors;
+  const text = '`selector` does not match template `labels`';
+  return [...errors, invalidValue(at.template.metadata.labels, template.metadata?.labels ?? {}, text)];
+}
+
+/** The pods of an indexed Job have their index behind its name. */
+function validateHostNames({ metadata: { name = '' }, spec }: schema.Job, at: At<schema.Job>): FieldError[] {
+  if (spec.completionMode !== 'Indexed' || !spec.completions || spec.completions < 0) return [];
+  const last = `${name}-${spec.completions - 1}`;
+  const text = `will not able to create pod with invalid DNS label: ${last}`;
+  return dns1123Label(last).length > 0 ? [invalidValue(at.metadata.name, name, text)] : [];
+}
 
 function phaseOf(job: schema.Job): string {
-  if (hasCondition(job, 'Complete')) return 'Complete';
-  if (hasCondition(job, 'Failed')) return 'Failed';
+  if (isTrue(job, 'Complete')) return 'Complete';
+  if (isTrue(job, 'Failed')) return 'Failed';
   if (job.metadata.deletionTimestamp) return 'Terminating';
-  if (hasCondition(job, 'Suspended')) return 'Suspended';
-  if (hasCondition(job, 'FailureTarget')) return 'FailureTarget';
-  if (hasCondition(job, 'SuccessCriteriaMet')) return 'SuccessCriteriaMet';
+  if (isTrue(job, 'Suspended')) return 'Suspended';
+  if (isTrue(job, 'FailureTarget')) return 'FailureTarget';
+  if (isTrue(job, 'SuccessCriteriaMet')) return 'SuccessCriteriaMet';
   return 'Running';
 }
 

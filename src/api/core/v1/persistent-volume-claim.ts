@@ -4,8 +4,9 @@ import { ageColumn, column, defineKind, nameColumn, wideColumn } from '#api/mach
 import { isEqual } from '#api/machinery/equal.ts';
 import { type FieldError, forbiddenField, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
-import { isOneOf } from '#api/machinery/field-rules.ts';
+import { follows, isOneOf } from '#api/machinery/field-rules.ts';
 import { validateLabelSelector } from '#api/machinery/label-selector.ts';
+import { dns1123Label, dns1123Subdomain } from '#api/machinery/names.ts';
 import { compareQuantities } from '#api/machinery/quantity.ts';
 import { ACCESS_MODES, accessModesOf } from './volume-access.ts';
 
@@ -68,8 +69,10 @@ export const defaultClaimSpec = (
 export function validateClaimSpec(
   spec: schema.PersistentVolumeClaimSpec,
   at: At<schema.PersistentVolumeClaimSpec>,
+  { keptNamesAreFree = false } = {},
 ): FieldError[] {
   const modes = spec.accessModes ?? [];
+  const { storageClassName, volumeAttributesClassName, dataSource, dataSourceRef } = spec;
   const errors: FieldError[] = [];
   if (modes.length === 0) errors.push(requiredValue(at.accessModes, 'at least 1 access mode is required'));
   errors.push(...validateLabelSelector(spec.selector, at.selector));
@@ -81,6 +84,44 @@ export function validateClaimSpec(
   if (storage === undefined) errors.push(requiredValue(request));
   else if (compareQuantities(storage, '0') <= 0)
     errors.push(invalidValue(request, storage, 'must be greater than zero'));
-  errors.push(...isOneOf(at.volumeMode, spec.volumeMode, ['Block', 'Filesystem']));
+  if (storageClassName && !keptNamesAreFree)
+    errors.push(...follows(at.storageClassName, storageClassName, dns1123Subdomain));
+  if (spec.volumeMode !== undefined) errors.push(...isOneOf(at.volumeMode, spec.volumeMode, ['Block', 'Filesystem']));
+  if (dataSource) errors.push(...validateSource(dataSource, at.dataSource));
+  if (dataSourceRef) errors.push(...validateSource(dataSourceRef, at.dataSourceRef));
+  if (dataSourceRef?.namespace) {
+    errors.push(...follows(at.dataSourceRef.namespace, dataSourceRef.namespace, dns1123Label));
+  } else if (dataSource && dataSourceRef && !isSame(dataSource, dataSourceRef))
+    errors.push(invalidValue(at, at.dataSource.toString(), 'must match dataSourceRef'));
+  if (volumeAttributesClassName)
+    errors.push(...follows(at.volumeAttributesClassName, volumeAttributesClassName, dns1123Subdomain));
   return errors;
 }
+
+const isSame = (source: schema.TypedLocalObjectReference, ref: schema.TypedObjectReference): boolean =>
+  (source.apiGroup ?? '') === (ref.apiGroup ?? '') && source.kind === ref.kind && source.name === ref.name;
+
+function validateSource(
+  { apiGroup, kind, name }: schema.TypedLocalObjectReference,
+  at: At<schema.TypedLocalObjectReference>,
+): FieldError[] {
+  return [
+    ...(name ? [] : [requiredValue(at.name)]),
+    ...(kind ? [] : [requiredValue(at.kind)]),
+    ...(!apiGroup && kind !== 'PersistentVolumeClaim'
+      ? [invalidValue(at, kind ?? '', "must be 'PersistentVolumeClaim' when referencing the default apiGroup")]
+      : []),
+    ...(apiGroup ? follows(at.apiGroup, apiGroup, dns1123Subdomain) : []),
+  ];
+}
+
+/** `path`: where the claim is; upstream leaves its `spec` out. */
+export const warningsOfClaimSpec = ({ resources }: schema.PersistentVolumeClaimSpec, path: string): string[] => {
+  const storage = resources?.requests?.['storage'];
+  const fraction = storage?.endsWith('m')
+    ? [
+        `${path}.resources.requests[storage]: fractional byte value ${JSON.stringify(storage)} is invalid, must be an integer`,
+      ]
+    : [];
+  return fraction;
+};

@@ -14,7 +14,14 @@ import {
 } from '#api/machinery/field-error.ts';
 import { type At, root } from '#api/machinery/field-path.ts';
 import type { Column } from '#api/machinery/kind.ts';
-import { formatLabels, matchesLabels, selectorFrom, validateLabelSelector } from '#api/machinery/label-selector.ts';
+import {
+  formatLabels,
+  isEverything,
+  matchesLabels,
+  selectorFrom,
+  validateLabelSelector,
+} from '#api/machinery/label-selector.ts';
+import { dns1123Label } from '#api/machinery/names.ts';
 import { validateAnnotations, validateLabels } from '#api/machinery/object-meta.ts';
 import { defaultPodSpec } from './pod/spec.ts';
 import { validatePodSpec } from './pod/spec-rules.ts';
@@ -31,51 +38,60 @@ export const validatePodTemplate = (template: PodTemplateSpec, at: At<PodTemplat
     : []),
 ];
 
+/** Upstream leaves `metadata` out of these paths. */
 const validateTemplateMeta = ({ metadata }: PodTemplateSpec, at: At<PodTemplateSpec>): FieldError[] => [
-  ...validateLabels(metadata?.labels, at.metadata.labels),
-  ...validateAnnotations(metadata?.annotations, at.metadata.annotations),
+  ...validateLabels(metadata?.labels, root(`${at}.labels`)),
+  ...validateAnnotations(metadata?.annotations, root(`${at}.annotations`)),
 ];
 
 /** Of the pods that will be made: they would say the same, where nobody sees it. */
 export const warningsOfTemplate = ({ spec }: PodTemplateSpec, path = 'spec.template.spec'): string[] =>
   warningsOfPodSpec(spec, root(path));
 
-/** The selector by which the owner finds its pods again: it must be there and mean something. `what` is for the message. */
+/** Pods get the name of what makes them, with something behind it, and it is their host name. */
+export function warningsOfPodNames({ metadata: { name } }: { metadata: { name: string } }): string[] {
+  const complaints = dns1123Label(name);
+  const text = 'this is used in Pod names and hostnames, which can result in surprising behavior';
+  return complaints.length > 0 ? [`metadata.name: ${text}; a DNS label is recommended: [${complaints.join(' ')}]`] : [];
+}
+
+/** The selector by which the owner finds its pods again: it must mean something. `what` is for the message. */
 export function validateOwnSelector(
   selector: LabelSelector | undefined,
   at: At<LabelSelector>,
   what: 'deployment' | 'daemonset' | 'statefulset',
 ): FieldError[] {
-  if (!selector) return [requiredValue(at)];
+  if (!selector) return what === 'daemonset' ? [] : [requiredValue(at)]; // without one no label fits, which is told below
   const errors = validateLabelSelector(selector, at);
   const empty = Object.keys(selector.matchLabels ?? {}).length === 0 && (selector.matchExpressions ?? []).length === 0;
   return empty ? [...errors, invalidValue(at, selector, `empty selector is invalid for ${what}`)] : errors;
 }
 
-/**
- * As `validateKeptTemplate`, less the pod itself: a StatefulSet's pods mount claims that the template does not name, and
- * upstream leaves them to the creation of the pod.
- */
-export const validateOrderedTemplate = (
-  template: PodTemplateSpec,
-  ownSelector: LabelSelector | undefined,
-  at: At<PodTemplateSpec>,
-): FieldError[] => [
-  ...validateTemplateLabels(template, ownSelector, at),
-  ...validateTemplateMeta(template, at),
-  ...validateAlwaysRestarted(template, at),
-];
+/** Who keeps pods running by a template, as messages call it. */
+export type KeptBy = 'ReplicaSet' | 'DaemonSet' | 'StatefulSet' | 'ReplicationController';
+
+export interface KeptTemplate {
+  template: PodTemplateSpec;
+  selector: LabelSelector | undefined;
+  keptBy: KeptBy;
+  /** What was stored before is judged again only as far as its labels and its restart policy go. */
+  knownPod?: boolean;
+}
 
 /** A template of pods that are always kept running, and that their owner must find again by its selector. */
-export const validateKeptTemplate = (
-  template: PodTemplateSpec,
-  ownSelector: LabelSelector | undefined,
-  at: At<PodTemplateSpec>,
-): FieldError[] => [
-  ...validateTemplateLabels(template, ownSelector, at),
-  ...validatePodTemplate(template, at),
-  ...validateAlwaysRestarted(template, at),
-];
+export function validateKeptTemplate(
+  { template, selector, keptBy, knownPod = false }: KeptTemplate,
+  at: At<{ template: PodTemplateSpec; selector: LabelSelector }>,
+): FieldError[] {
+  const { template: here } = at;
+  const usable = validateLabelSelector(selector, at.selector).length === 0;
+  const pod = knownPod ? validateTemplateMeta(template, here) : validatePodTemplate(template, here);
+  const lasting = validateLasting(template, keptBy, here);
+  if (usable) return [...validateTemplateLabels(template, selector, here), ...pod, ...lasting];
+  if (keptBy === 'DaemonSet') return [...pod, ...lasting];
+  const refusal = invalidValue(at.selector, selector, keptBy === 'StatefulSet' ? '' : 'invalid label selector');
+  return keptBy === 'StatefulSet' ? [refusal, ...lasting] : [refusal];
+}
 
 function validateTemplateLabels(
   { metadata }: PodTemplateSpec,
@@ -83,16 +99,19 @@ function validateTemplateLabels(
   at: At<PodTemplateSpec>,
 ): FieldError[] {
   const selector = selectorFrom(ownSelector);
+  const found = isEverything(selector) || matchesLabels(selector, metadata?.labels);
   const labels = metadata?.labels ?? {};
-  const found = selector.requirements.length === 0 || matchesLabels(selector, labels);
   return found ? [] : [invalidValue(at.metadata.labels, labels, '`selector` does not match template `labels`')];
 }
 
-const validateAlwaysRestarted = (
-  { spec: { restartPolicy } }: PodTemplateSpec,
-  at: At<PodTemplateSpec>,
-): FieldError[] =>
-  restartPolicy === 'Always' ? [] : [notSupportedValue(at.spec.restartPolicy, restartPolicy, ['Always'])];
+const validateLasting = ({ spec }: PodTemplateSpec, keptBy: KeptBy, at: At<PodTemplateSpec>): FieldError[] => [
+  ...(spec.restartPolicy === 'Always'
+    ? []
+    : [notSupportedValue(at.spec.restartPolicy, spec.restartPolicy, ['Always'])]),
+  ...(spec.activeDeadlineSeconds === undefined
+    ? []
+    : [forbiddenField(at.spec.activeDeadlineSeconds, `activeDeadlineSeconds in ${keptBy} is not Supported`)]),
+];
 
 /** `-o wide` shows the names and images of the template's containers. */
 export const templateColumns = <T>(templateOf: (object: T) => PodTemplateSpec | undefined): Column<T>[] => [

@@ -1,11 +1,21 @@
 /** ReplicationController: what came before ReplicaSet. Source: API reference, core/v1. */
+import { validateReplicaCounts } from '#api/apps/v1/replica-set.ts';
 import type * as schema from '#api/generated/schema.ts';
+import type { LabelSelector, PodTemplateSpec } from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn, wideColumn } from '#api/machinery/define-kind.ts';
-import { invalidValue, requiredValue } from '#api/machinery/field-error.ts';
+import { isEqual } from '#api/machinery/equal.ts';
+import { type FieldError, requiredValue } from '#api/machinery/field-error.ts';
+import { type At, root } from '#api/machinery/field-path.ts';
 import { isNotNegative } from '#api/machinery/field-rules.ts';
 import { formatLabels, formatSelector, selectorOfLabels } from '#api/machinery/label-selector.ts';
 import { dns1123Subdomain } from '#api/machinery/names.ts';
-import { defaultPodTemplate, templateColumns, validateKeptTemplate } from './pod-template.ts';
+import {
+  defaultPodTemplate,
+  templateColumns,
+  validateKeptTemplate,
+  warningsOfPodNames,
+  warningsOfTemplate,
+} from './pod-template.ts';
 
 export type ReplicationController = schema.ReplicationController;
 
@@ -45,12 +55,13 @@ export const ReplicationController = defineKind<schema.ReplicationController>({
     ...isNotNegative(at.minReadySeconds, spec.minReadySeconds),
     ...(Object.keys(spec.selector).length > 0 ? [] : [requiredValue(at.selector)]),
     ...isNotNegative(at.replicas, spec.replicas),
-    ...validateKeptTemplate(spec.template, { matchLabels: spec.selector }, at.template),
+    ...validateTemplate(spec, at),
   ],
-  validateStatusUpdate: ({ next: { status }, at }) =>
-    status && (status.readyReplicas ?? 0) > status.replicas
-      ? [invalidValue(at.status.readyReplicas, status.readyReplicas, 'cannot be greater than status.replicas')]
-      : [],
+  warnings: (object, current) => [
+    ...(current ? [] : warningsOfPodNames(object)),
+    ...warningsOfTemplate(object.spec.template),
+  ],
+  validateStatusUpdate: ({ next: { status } }) => (status ? validateReplicaCounts(status, root('status')) : []),
   columns: [
     nameColumn(),
     column('Desired', 'integer', ({ spec }) => spec.replicas),
@@ -67,3 +78,15 @@ export const ReplicationController = defineKind<schema.ReplicationController>({
     selector: ({ spec }) => formatSelector(selectorOfLabels(spec.selector)),
   },
 });
+
+/** Upstream asks for a template where there is none: whoever can leave it out is a client of before 2016. */
+function validateTemplate(
+  spec: schema.ReplicationControllerSpec,
+  at: At<schema.ReplicationControllerSpec>,
+): FieldError[] {
+  const { template, selector } = spec;
+  if (isEqual(template, defaultPodTemplate())) return [requiredValue(at.template)];
+  const labels = root<{ template: PodTemplateSpec; selector: LabelSelector }>('spec');
+  const known = { template, selector: { matchLabels: selector }, keptBy: 'ReplicationController' as const };
+  return validateKeptTemplate(known, labels);
+}

@@ -118,7 +118,7 @@ function validateContainer(container: Container, at: At<Container>, around: Surr
     ...validateDevices(container.volumeDevices ?? [], at.volumeDevices),
     ...mustBeOneOf(at.imagePullPolicy, container.imagePullPolicy, ['Always', 'IfNotPresent', 'Never']),
     ...isOneOf(at.restartPolicy, container.restartPolicy, ['Always', 'Never', 'OnFailure']),
-    ...validateResources(container.resources ?? {}, at.resources, around.claims),
+    ...validateResources(container.resources ?? {}, at.resources, { podClaims: around.claims }),
   );
   if (container.securityContext) errors.push(...validateSecurityContext(container.securityContext, at.securityContext));
   return errors;
