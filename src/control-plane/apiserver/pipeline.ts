@@ -8,6 +8,7 @@ import type { KubeObject } from '#api/machinery/object.ts';
 import { methodNotAllowed, methodNotSupported, noSuchPath, type StatusError } from '#api/machinery/status.ts';
 import type { UserInfo } from '#client/transport.ts';
 import type { Annotate } from './admission/define-admission.ts';
+import type { Auditor } from './audit/auditor.ts';
 import { type Attributes, forbiddenBy } from './authorization/authorizer.ts';
 import type { VerbServices } from './registry/behaviour.ts';
 import type { RequestBody } from './request-body.ts';
@@ -33,22 +34,27 @@ export interface IncomingRequest {
 
 export class Pipeline {
   readonly services: VerbServices;
+  /** Puts requests on record; undefined: nothing is. */
+  readonly auditor: Auditor | undefined;
 
-  constructor(services: VerbServices) {
+  constructor(services: VerbServices, auditor?: Auditor) {
     this.services = services;
+    this.auditor = auditor;
   }
 
   /** Throws Forbidden. The answer for a path outside the resources as well: the caller serves those. */
-  async authorize(info: RequestInfo, user: UserInfo): Promise<void> {
+  async authorize(info: RequestInfo, user: UserInfo, annotate?: Annotate): Promise<void> {
     const attributes = attributesOf(info, user);
     const { decision, reason } = await this.services.authorizer.authorize(attributes);
+    annotate?.('authorization.k8s.io/decision', decision === 'allow' ? 'allow' : 'forbid');
+    annotate?.('authorization.k8s.io/reason', reason);
     if (decision !== 'allow') throw forbiddenBy(attributes, reason);
   }
 
   /** Everything but watches. Throws NotFound for paths outside the resources. */
   async handle(request: IncomingRequest): Promise<Reply> {
     const info = requestInfoOf(request.method, request.path);
-    await this.authorize(info, request.user);
+    await this.authorize(info, request.user, request.annotate);
     if (!info.isResource) throw noSuchPath();
     return this.dispatch(info, request);
   }
@@ -63,7 +69,7 @@ export class Pipeline {
 
   async watch(request: IncomingRequest): Promise<OpenedWatch> {
     const info = requestInfoOf(request.method, request.path);
-    await this.authorize(info, request.user);
+    await this.authorize(info, request.user, request.annotate);
     if (!info.isResource) throw noSuchPath();
     return this.openWatch(info, request);
   }

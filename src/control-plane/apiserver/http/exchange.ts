@@ -2,13 +2,14 @@
  * One request and its answer over HTTP/1.1 or HTTP/2. Answers go out in chunks that wait for the client to take them:
  * a client that reads slowly costs one chunk of memory, and the other streams of its connection keep their share.
  */
-import type { X509Certificate } from 'node:crypto';
+import { randomUUID, type X509Certificate } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { tooLarge } from '#api/machinery/status.ts';
+import type { AuditedRequest } from '../audit/audited-request.ts';
 
 /** What came with a request, whatever protocol brought it. */
 export interface Incoming {
@@ -34,6 +35,9 @@ export abstract class Exchange {
   readonly bytes: Readable;
   /** Of the answer; 0 before it has begun. */
   code = 0;
+  /** Names the request in the audit log and for its client. */
+  readonly auditId: string;
+  audited: AuditedRequest | undefined;
   readonly #out: Writable;
   #isEnded = false;
   #isGone = false;
@@ -46,6 +50,8 @@ export abstract class Exchange {
     this.url = url;
     this.bytes = bytes;
     this.#out = out;
+    this.auditId = this.header('audit-id') || randomUUID();
+    this.set('audit-id', this.auditId);
     out.on('close', () => {
       if (!this.#isEnded) this.#leave();
     });

@@ -54,7 +54,10 @@ export class RequestDeadlines {
     const nowMs = this.#clock.monotonicMs();
     this.#timer = undefined;
     for (const entry of this.#entries) {
-      if (entry.dueMs > nowMs) return this.#arm(entry.dueMs - nowMs);
+      if (entry.dueMs > nowMs) {
+        this.#arm(entry.dueMs - nowMs);
+        return;
+      }
       this.#entries.delete(entry);
       entry.missed();
     }

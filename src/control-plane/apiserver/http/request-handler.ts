@@ -2,21 +2,21 @@
  * From a request as it comes off the wire to its answer: who asks, what about, the pipeline, and the form of what
  * comes out.
  */
-import { randomUUID } from 'node:crypto';
 import { internalError, noSuchPath, StatusError } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { UserInfo } from '#client/transport.ts';
 import type { Authenticator } from '../authentication/authenticator.ts';
-import { impersonated } from '../authentication/impersonation.ts';
 import type { FlowControl } from '../flow-control/flow-control.ts';
 import type { Patience } from '../flow-control/queue-set.ts';
 import type { Work } from '../flow-control/work.ts';
+import { shownObjectOf } from '../in-process.ts';
 import type { IncomingRequest, Pipeline } from '../pipeline.ts';
 import { type RequestInfo, type ResourceRequestInfo, requestInfoOf } from '../request-info.ts';
 import type { Reply } from '../resource-call.ts';
 import type { Forwarder } from '../streaming/forwarder.ts';
-import { clientCertificateOf, type Exchange, type Incoming } from './exchange.ts';
+import { type Caller, Callers, type Recorded } from './callers.ts';
+import type { Exchange } from './exchange.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { isLongRunning } from './long-running.ts';
 import { isForPeople, negotiate, type Wanted } from './negotiation.ts';
@@ -38,20 +38,24 @@ export interface RequestHandlerServices extends NonResourceServices {
   log: Log;
 }
 
-const BEARER = /^Bearer +(\S+) *$/i;
-
 export class RequestHandler {
   readonly #services: RequestHandlerServices;
+  readonly #callers: Callers;
   readonly #watches = new Set<AbortController>();
 
   constructor(services: RequestHandlerServices) {
     this.#services = services;
+    const { authenticator, pipeline } = services;
+    this.#callers = new Callers({
+      authenticator,
+      authorizer: pipeline.services.authorizer,
+      auditor: pipeline.auditor,
+    });
   }
 
   /** Never throws. */
   async serve(exchange: Exchange): Promise<void> {
     const { metrics, clock, deadlines, lifecycle } = this.#services;
-    exchange.set('audit-id', exchange.header('audit-id') || randomUUID());
     exchange.set('cache-control', 'no-cache, private');
     let done: ReturnType<typeof metrics.begin> | undefined;
     let deadline: Deadline | undefined;
@@ -70,30 +74,17 @@ export class RequestHandler {
     } catch (error) {
       await this.#refuse(exchange, error);
     } finally {
+      exchange.audited?.completed(exchange.code);
       deadline?.end();
       done?.(exchange.code, clock.monotonicMs());
     }
   }
 
   /** Who the request is to be carried out as, once that is allowed. Throws Unauthorized, Forbidden. */
-  async admitted(request: Incoming, info: RequestInfo): Promise<UserInfo> {
-    const user = await this.#userOf(request);
-    await this.#services.pipeline.authorize(info, user);
+  async admitted(recorded: Recorded, info: RequestInfo): Promise<UserInfo> {
+    const { user } = await this.#callers.of(recorded, info);
+    await this.#services.pipeline.authorize(info, user, recorded.audited?.annotate);
     return user;
-  }
-
-  /** Throws Unauthorized, and Forbidden when it may not be who it wants to be. */
-  async #userOf(request: Incoming): Promise<UserInfo> {
-    const { pipeline, authenticator } = this.#services;
-    const clientCertificate = clientCertificateOf(request);
-    const bearerToken = bearerTokenOf(request);
-    const known = await authenticator.authenticate({
-      ...(clientCertificate && { clientCertificate }),
-      ...(bearerToken && { bearerToken }),
-      headers: request.headers,
-    });
-    if (!known) throw new StatusError('Unauthorized', 'Unauthorized');
-    return impersonated(known.user, request.headers, pipeline.services.authorizer);
   }
 
   /** Watches end as if their time were over: their clients come back, to this server or to another. */
@@ -117,8 +108,9 @@ export class RequestHandler {
 
   /** Once it has a seat. Source of the order: upstream's DefaultBuildHandlerChain. */
   async #answer(exchange: Exchange, info: RequestInfo): Promise<void> {
-    const user = await this.#userOf(exchange.request); // 401, 403
-    if (isLongRunning(info) && info.verb !== 'watch') return this.#answerSeated(exchange, info, user);
+    const caller = await this.#callers.of(exchange, info); // 401, 403
+    if (isLongRunning(info) && info.verb !== 'watch') return this.#answerSeated(exchange, info, caller);
+    const { user } = caller;
     const { flowControl } = this.#services;
     const flow = flowControl.classify(info, user);
     exchange.set('x-kubernetes-pf-flowschema-uid', flow.flowSchemaUid);
@@ -131,7 +123,7 @@ export class RequestHandler {
       return sendTooManyRequests(exchange, flow.level.dropped.retryAfterSeconds);
     }
     try {
-      await this.#answerSeated(exchange, info, user, work);
+      await this.#answerSeated(exchange, info, caller, work);
     } finally {
       work.finish();
     }
@@ -144,23 +136,28 @@ export class RequestHandler {
     return { limitMs: allowedMs / 4, signal: exchange.signal };
   }
 
-  async #answerSeated(exchange: Exchange, info: RequestInfo, user: UserInfo, work?: Work): Promise<void> {
-    await this.#services.pipeline.authorize(info, user); // 403
+  async #answerSeated(exchange: Exchange, info: RequestInfo, caller: Caller, work?: Work): Promise<void> {
+    const { user } = caller;
+    const { audited } = exchange;
+    await this.#services.pipeline.authorize(info, user, audited?.annotate); // 403
     if (!info.isResource) return serveNonResource(exchange, info, this.#services); // 404
     const { pipeline, clock, log } = this.#services;
-    const warnings: string[] = [];
+    const warnings = [...caller.warnings];
     const request: IncomingRequest = {
       method: info.method,
       path: exchange.url,
       user,
       userAgent: exchange.header('user-agent'),
       warn: (text) => warnings.push(text),
+      ...(audited && { annotate: audited.annotate }),
     };
     const wanted = this.#wantedBy(exchange, info); // 406
     if (info.verb === 'watch') {
       const over = this.#services.flowControl.watches.begin(info);
       return this.#whileServing(exchange, async (signal) => {
         const opened = await pipeline.openWatch(info, { ...request, signal, caughtUp: () => work?.finish() });
+        audited?.started(200);
+        if (warnings.length > 0) exchange.set('warning', warningHeaders(warnings));
         if (warnings.length > 0) exchange.set('warning', warningHeaders(warnings));
         return sendWatch(exchange, opened, { wanted, query: info.query, now: () => clock.now(), log, clock });
       }).finally(over);
@@ -168,6 +165,7 @@ export class RequestHandler {
     const reply = await this.#dispatched(exchange, info, request).finally(() => {
       if (warnings.length > 0) exchange.set('warning', warningHeaders(warnings)); // a refusal carries them too
     });
+    if (audited?.recordsResponses) audited.answered(shownObjectOf(reply));
     if ('forward' in reply) return this.#services.forwarder.forward(exchange, reply.forward);
     return sendReply(exchange, reply, { wanted, query: info.query, nowMs: clock.now() });
   }
@@ -177,6 +175,7 @@ export class RequestHandler {
     const hasBody = info.method !== 'GET' && info.method !== 'HEAD' && info.subresource !== 'proxy';
     const bytes = hasBody ? await exchange.body() : undefined; // 413
     const body = bytes && { bytes, contentType: exchange.header('content-type') };
+    if (body) exchange.audited?.sent(body.bytes, body.contentType);
     return pipeline.dispatch(info, { ...request, ...(body && { body }) });
   }
 
@@ -197,9 +196,11 @@ export class RequestHandler {
   }
 
   async #refuse(exchange: Exchange, error: unknown): Promise<void> {
-    if (exchange.signal.aborted) return; // the client has gone, and that is what went wrong
     const { log, lifecycle } = this.#services;
     const status = error instanceof StatusError ? error : internalError(messageOf(error), error);
+    if (exchange.signal.aborted) return; // the client has gone, and that is what went wrong
+    if (status === error) exchange.audited?.refused(status.toStatus());
+    else exchange.audited?.panicked(error);
     if (status !== error) log.error('a request failed', { path: exchange.url.split('?')[0], error: stackOf(error) });
     if (exchange.begun) return exchange.abort();
     const retry = lifecycle.isDraining ? 1 : status.details?.retryAfterSeconds;
@@ -225,22 +226,6 @@ const isProbe = ({ isResource, path }: RequestInfo): boolean =>
 
 /** What the other side answers in its own form. */
 const FORWARDED = new Set(['log', 'exec', 'attach', 'portforward', 'proxy']);
-
-function bearerTokenOf({ headers }: Incoming): string | undefined {
-  const given = BEARER.exec(headers.authorization ?? '')?.[1];
-  return given ?? webSocketToken(headers['sec-websocket-protocol']);
-}
-
-const WEB_SOCKET_TOKEN = 'base64url.bearer.authorization.k8s.io.';
-
-/** Browsers cannot set Authorization on a WebSocket: the token comes as a subprotocol. */
-function webSocketToken(protocols: string | string[] | undefined): string | undefined {
-  const all = (Array.isArray(protocols) ? protocols.join(',') : (protocols ?? '')).split(',').map((one) => one.trim());
-  const found = all.find((one) => one.startsWith(WEB_SOCKET_TOKEN));
-  return found && Buffer.from(found.slice(WEB_SOCKET_TOKEN.length), 'base64url').toString();
-}
-
-export const isTokenProtocol = (protocol: string): boolean => protocol.startsWith(WEB_SOCKET_TOKEN);
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 const stackOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));

@@ -39,6 +39,7 @@ export class Forwarder {
     const code = answer.statusCode ?? 502;
     if (target.mode === 'stream' && code >= 400) throw await statusOf(answer, code);
     exchange.begin(code, passedOn(answer, target));
+    exchange.audited?.started(code);
     if (exchange.method !== 'HEAD') {
       for await (const chunk of answer as AsyncIterable<Buffer>) {
         if (exchange.signal.aborted) break;

@@ -3,6 +3,7 @@
  * for byte, with a connection to the other side, which speaks SPDY or WebSocket with the client itself. Watches and
  * logs asked for as a WebSocket are answered here. Source: KEP-4006; upstream's util/proxy, UpgradeAwareHandler.
  */
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { connect as connectPlain, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -10,6 +11,8 @@ import { connect as connectTls } from 'node:tls';
 import { badRequest, internalError, StatusError } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
+import type { AuditedRequest } from '../audit/audited-request.ts';
+import type { Recorded } from '../http/callers.ts';
 import type { RequestHandler } from '../http/request-handler.ts';
 import type { RequestMetrics } from '../http/request-metrics.ts';
 import type { Pipeline } from '../pipeline.ts';
@@ -47,27 +50,41 @@ export class UpgradeHandler {
     socket.on('error', (error) => log.debug('an upgraded connection broke', { error: error.message }));
     let done: ReturnType<typeof metrics.begin> | undefined;
     let code = 101;
+    const recorded: Recorded = {
+      request,
+      url: request.url ?? '/',
+      auditId: auditIdOf(request.headers['audit-id']),
+    };
     try {
       const info = requestInfoOf(request.method ?? 'GET', request.url ?? '/');
       done = metrics.begin(info, clock.monotonicMs());
-      const user = await this.#services.requests.admitted(request, info); // 401, 403
+      const user = await this.#services.requests.admitted(recorded, info); // 401, 403
       if (!info.isResource) throw badRequest('this path cannot be upgraded');
-      await this.#join({ info, user, request, socket, head });
+      await this.#join({ info, user, request, socket, head, audited: recorded.audited });
     } catch (error) {
       const status = error instanceof StatusError ? error : internalError(String(error), error);
       if (status !== error) log.error('an upgrade failed', { path: request.url?.split('?')[0], error: String(error) });
       code = status.code;
+      if (status === error) recorded.audited?.refused(status.toStatus());
+      else recorded.audited?.panicked(error);
       refuse(socket, status);
     } finally {
+      recorded.audited?.completed(code);
       done?.(code, clock.monotonicMs());
     }
   }
 
-  async #join({ info, user, request, socket, head }: Upgrade): Promise<void> {
+  async #join({ info, user, request, socket, head, audited }: Upgrade): Promise<void> {
     const { pipeline, forwarder } = this.#services;
     const gone = new AbortController();
     socket.once('close', () => gone.abort());
-    const incoming = { method: info.method, path: request.url ?? '/', user, signal: gone.signal };
+    const incoming = {
+      method: info.method,
+      path: request.url ?? '/',
+      user,
+      signal: gone.signal,
+      ...(audited && { annotate: audited.annotate }),
+    };
     const isWebSocket = request.headers.upgrade?.toLowerCase() === 'websocket';
     if (info.verb === 'watch') {
       if (!isWebSocket) throw badRequest('a watch can be upgraded to a WebSocket only');
@@ -75,7 +92,7 @@ export class UpgradeHandler {
     }
     // A WebSocket begins with a GET, which must not be a way round the right to create.
     if (info.verb === 'get' && CREATED_BY_GET.has(info.subresource))
-      await pipeline.authorize({ ...info, verb: 'create' }, user); // 403
+      await pipeline.authorize({ ...info, verb: 'create' }, user, audited?.annotate); // 403
     const reply = await pipeline.dispatch(info, incoming); // 400, 404, 500
     if (!('forward' in reply)) throw badRequest('this resource cannot be upgraded');
     if (reply.forward.mode === 'stream') {
@@ -83,6 +100,7 @@ export class UpgradeHandler {
       return answerAsWebSocket({ request, socket, head }, { chunks: forwarder.open(reply.forward, gone.signal) });
     }
     const other = await this.#dial(reply.forward);
+    audited?.started(101);
     other.write(headOf(request, reply.forward));
     if (head.length > 0) other.write(head);
     await joined(socket, other);
@@ -119,7 +137,10 @@ interface Upgrade {
   request: IncomingMessage;
   socket: Duplex;
   head: Buffer;
+  audited: AuditedRequest | undefined;
 }
+
+const auditIdOf = (given: string | string[] | undefined): string => [given].flat()[0] || randomUUID();
 
 /** Until both are closed. Half-closed is not enough of either: a stream's end is for its protocol to tell. */
 function joined(client: Duplex, other: Socket): Promise<void> {

@@ -1,6 +1,6 @@
 /** The head of an upgrade request as the other side is to see it: the same, less what was for the API server. */
 import type { IncomingMessage } from 'node:http';
-import { isTokenProtocol } from '../http/request-handler.ts';
+import { isTokenProtocol } from '../http/callers.ts';
 import type { Forward } from './forward.ts';
 
 export function headOf(request: IncomingMessage, { host, port, path }: Forward): string {

@@ -1,0 +1,122 @@
+/**
+ * Whose request it is: authenticated, acting as somebody else perhaps, and on record from here on where the policy says so.
+ */
+import { StatusError } from '#api/machinery/status.ts';
+import type { UserInfo } from '#client/transport.ts';
+import type { AuditedRequest } from '../audit/audited-request.ts';
+import { type Auditor, type ReceivedRequest, sourceIpsOf } from '../audit/auditor.ts';
+import type { Authenticated, Authenticator } from '../authentication/authenticator.ts';
+import { Impersonation } from '../authentication/impersonation.ts';
+import type { Authorizer } from '../authorization/authorizer.ts';
+import { attributesOf } from '../pipeline.ts';
+import type { RequestInfo } from '../request-info.ts';
+import { clientCertificateOf, type Incoming } from './exchange.ts';
+
+export interface CallersOptions {
+  authenticator: Authenticator;
+  authorizer: Authorizer;
+  auditor?: Auditor | undefined;
+}
+
+/** A request that may be put on record. */
+export interface Recorded {
+  request: Incoming;
+  /** With its query. */
+  url: string;
+  auditId: string;
+  /** Set when it is; whoever finds out how the request ends tells it. */
+  audited?: AuditedRequest | undefined;
+}
+
+export interface Caller {
+  /** As whom the request is carried out. */
+  user: UserInfo;
+  /** For the client, from whoever looked at its credentials. */
+  warnings: readonly string[];
+}
+
+const NO_WARNINGS: readonly string[] = [];
+const BEARER = /^Bearer +(\S+) *$/i;
+
+export class Callers {
+  readonly #options: CallersOptions;
+  readonly #impersonation: Impersonation;
+
+  constructor(options: CallersOptions) {
+    this.#options = options;
+    this.#impersonation = new Impersonation(options.authorizer);
+  }
+
+  /** Throws Unauthorized, and Forbidden when it may not be who it wants to be. */
+  async of(recorded: Recorded, info: RequestInfo): Promise<Caller> {
+    const { request } = recorded;
+    const known = await this.#authenticated(recorded, info); // 401
+    const { user, warnings = NO_WARNINGS } = known;
+    if (this.#options.auditor) this.#record(recorded, info, known);
+    const acting = await this.#impersonation.actingAs(() => attributesOf(info, user), request.headers); // 400, 403
+    if (!acting) return { user, warnings };
+    recorded.audited?.actingAs(acting.user, acting.constraint);
+    return { user: acting.user, warnings };
+  }
+
+  async #authenticated(recorded: Recorded, info: RequestInfo): Promise<Authenticated> {
+    const { request } = recorded;
+    const clientCertificate = clientCertificateOf(request);
+    const bearerToken = bearerTokenOf(request);
+    try {
+      const known = await this.#options.authenticator.authenticate({
+        ...(clientCertificate && { clientCertificate }),
+        ...(bearerToken && { bearerToken }),
+        headers: request.headers,
+        path: info.path,
+      });
+      if (known) return known;
+      throw new StatusError('Unauthorized', 'Unauthorized');
+    } catch (error) {
+      const tried = [
+        ...(/^basic /i.test(request.headers.authorization ?? '') ? ['basic'] : []),
+        ...(bearerToken ? ['bearer'] : []),
+        ...(clientCertificate ? ['x509'] : []),
+      ];
+      this.#options.auditor
+        ?.begin(receivedOf(recorded, info, undefined))
+        ?.notAuthenticated(
+          tried.length > 0
+            ? `Authentication failed, attempted: ${tried.join(', ')}`
+            : 'Authentication failed, no credentials provided',
+        );
+      throw error;
+    }
+  }
+
+  #record(recorded: Recorded, info: RequestInfo, { user, annotations = {} }: Authenticated): void {
+    const audited = this.#options.auditor?.begin(receivedOf(recorded, info, user));
+    recorded.audited = audited;
+    if (audited) for (const [key, value] of Object.entries(annotations)) audited.annotate(key, value);
+  }
+}
+
+function receivedOf(
+  { request: { headers, socket }, url, auditId }: Recorded,
+  info: RequestInfo,
+  user: UserInfo | undefined,
+): ReceivedRequest {
+  const userAgent = headers['user-agent'] ?? '';
+  return { auditId, info, uri: url, user, userAgent, sourceIps: sourceIpsOf(headers, socket.remoteAddress) };
+}
+
+function bearerTokenOf({ headers }: Incoming): string | undefined {
+  const given = BEARER.exec(headers.authorization ?? '')?.[1];
+  return given ?? webSocketToken(headers['sec-websocket-protocol']);
+}
+
+const WEB_SOCKET_TOKEN = 'base64url.bearer.authorization.k8s.io.';
+
+/** Browsers cannot set Authorization on a WebSocket: the token comes as a subprotocol. */
+function webSocketToken(protocols: string | string[] | undefined): string | undefined {
+  const all = (Array.isArray(protocols) ? protocols.join(',') : (protocols ?? '')).split(',').map((one) => one.trim());
+  const found = all.find((one) => one.startsWith(WEB_SOCKET_TOKEN));
+  return found && Buffer.from(found.slice(WEB_SOCKET_TOKEN.length), 'base64url').toString();
+}
+
+export const isTokenProtocol = (protocol: string): boolean => protocol.startsWith(WEB_SOCKET_TOKEN);
