@@ -7,6 +7,8 @@ import { type IndexKeys, ObjectCache } from '#client/object-cache.ts';
 export interface FixedInformers extends Informers {
   /** Adds the object, or puts it in place of the one with the same key. */
   put(object: KubeObject): void;
+  /** By its key. */
+  remove(object: KubeObject): void;
   /** What a server would read: the same objects. */
   live<T extends KubeObject>(kind: Kind<T>, at: { name: string; namespace?: string }): Promise<T | undefined>;
 }
@@ -36,8 +38,14 @@ export function fixedInformers(objects: readonly KubeObject[] = []): FixedInform
     return cache as unknown as ObjectCache<T>;
   };
   for (const object of objects) put(object);
+  const remove = (object: KubeObject) => {
+    all.delete(`${typeOf(object)}/${keyOf(object)}`);
+    const gone = { ...object, metadata: { ...object.metadata, resourceVersion: String(++revision) } };
+    caches.get(typeOf(object))?.remove(gone);
+  };
   return {
     put,
+    remove,
     for: cacheOf,
     indexed<T extends KubeObject>(kind: Kind<T>, indexKeys: IndexKeys<T>): IndexedInformer<T> {
       const cache = cacheOf(kind);

@@ -23,6 +23,17 @@ export interface TokenClaims {
   'kubernetes.io': KubernetesClaims;
 }
 
+export const LEGACY_ISSUER = 'kubernetes/serviceaccount';
+export const LEGACY_PREFIX = 'kubernetes.io/serviceaccount';
+
+/** What the token in a Secret says. */
+export interface LegacyClaims {
+  namespace: string;
+  serviceAccount: ObjectClaim;
+  /** Its name. */
+  secret: string;
+}
+
 const PREFIX = 'authentication.kubernetes.io';
 
 export const serviceAccountUserName = (namespace: string, name: string): string =>

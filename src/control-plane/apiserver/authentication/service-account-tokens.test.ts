@@ -98,7 +98,9 @@ describe('a token is refused', () => {
     const { token } = await ask({ expirationSeconds: 600 });
     expect(await tokens.authenticateToken(token, [])).toBeDefined();
     clock.advance(601_000);
-    await refused(token);
+    expect(await tokens.authenticateToken(token, [])).toBeDefined(); // clocks differ by up to a minute
+    clock.advance(60_000);
+    await expect(tokens.authenticateToken(token, [])).rejects.toThrow('service account token has expired');
   });
 
   test('for another audience', async () => {
@@ -153,8 +155,43 @@ describe('a token is refused', () => {
       [ISSUER],
       600,
     );
+    await expect(tokens.authenticateToken(token, [])).rejects.toThrow('invalid signature, no keys found');
+  });
+
+  test('of another issuer is for others to look at', async () => {
+    const other = new TokenIssuer({ privateKey: newKey(), issuer: 'https://elsewhere', jwksUri: 'x', clock });
+    const token = await other.issue({ namespace: 'a', serviceaccount: { name: 'r', uid: 'u' } }, [ISSUER], 600);
     expect(await tokens.authenticateToken(token, [])).toBeUndefined();
   });
+
+  test('in the words of upstream', async () => {
+    const { token } = await ask(forPod);
+    const rejection = (message: string) =>
+      expect(tokens.authenticateToken(token, [])).rejects.toThrow(new RegExp(`^${message.replace(/[()]/g, '\\$&')}$`));
+    cluster.put({ ...pod, metadata: { ...pod.metadata, uid: 'another' } });
+    await rejection('pod UID (another) does not match service account pod ref claim (web-uid)');
+    cluster.remove(pod);
+    await rejection('service account token has been invalidated');
+    cluster.put({ ...account, metadata: { ...account.metadata, uid: 'another' } });
+    await rejection('service account UID (another) does not match claim (robot-uid)');
+    cluster.remove(account);
+    await rejection('serviceaccounts "robot" not found');
+  });
+});
+
+test('a token past its warning is noted for the audit', async () => {
+  const { token } = await ask({ ...forPod, expirationSeconds: 3607 });
+  expect((await tokens.authenticateToken(token, []))?.annotations).toBeUndefined();
+  clock.advance(3_617_000);
+  expect((await tokens.authenticateToken(token, []))?.annotations).toEqual({
+    'authentication.k8s.io/stale-token': 'subject: system:serviceaccount:a:robot, seconds after warning threshold: 10',
+  });
+});
+
+test('who is known again is the same object', async () => {
+  const { token } = await ask();
+  const [first, second] = [await tokens.authenticateToken(token, []), await tokens.authenticateToken(token, [])];
+  expect(first?.user).toBe(second?.user);
 });
 
 test('a key of earlier days still verifies', async () => {
@@ -197,6 +234,17 @@ describe('a TokenRequest is refused', () => {
     ],
   ])('%j', async (spec, code, message) => {
     await expect(ask(spec)).rejects.toMatchObject({ code, message });
+  });
+
+  test('about another account, or one that is no more', async () => {
+    const wrong = (metadata: object) => () => prepareTokenRequest({ metadata, spec: {} }, account, issuer);
+    expect(wrong({ name: 'x' })).toThrow(
+      'TokenRequest.authentication.k8s.io "robot" is invalid: metadata.name: Invalid value: "x": must match the service account name if specified',
+    );
+    expect(wrong({ namespace: 'x' })).toThrow('must match the service account namespace if specified');
+    expect(wrong({ uid: 'x' })).toThrow(
+      'the UID in the token request (x) does not match the UID of the service account (robot-uid)',
+    );
   });
 
   test('for a pod of another account', async () => {

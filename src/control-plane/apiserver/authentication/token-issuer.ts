@@ -2,7 +2,13 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, randomUUID } from 'node:crypto';
 import { exportJWK, SignJWT } from 'jose';
 import type { Clock } from '#base/clock.ts';
-import { type KubernetesClaims, serviceAccountUserName } from './service-account-claims.ts';
+import {
+  type KubernetesClaims,
+  LEGACY_ISSUER,
+  LEGACY_PREFIX,
+  type LegacyClaims,
+  serviceAccountUserName,
+} from './service-account-claims.ts';
 
 export interface TokenIssuerOptions {
   /** PEM, an EC key on P-256. */
@@ -50,6 +56,21 @@ export class TokenIssuer {
       .setJti(randomUUID())
       .setNotBefore(nowSeconds)
       .setSubject(serviceAccountUserName(claims.namespace, claims.serviceaccount.name))
+      .sign(this.#key);
+  }
+
+  /** Without an end: as it stands in a Secret of type kubernetes.io/service-account-token. */
+  async issueLegacy(claims: LegacyClaims): Promise<string> {
+    const { namespace, serviceAccount, secret } = claims;
+    return new SignJWT({
+      [`${LEGACY_PREFIX}/namespace`]: namespace,
+      [`${LEGACY_PREFIX}/secret.name`]: secret,
+      [`${LEGACY_PREFIX}/service-account.name`]: serviceAccount.name,
+      [`${LEGACY_PREFIX}/service-account.uid`]: serviceAccount.uid,
+    })
+      .setProtectedHeader({ alg: 'ES256', kid: this.#publicKeys[0]?.id ?? '' })
+      .setIssuer(LEGACY_ISSUER)
+      .setSubject(serviceAccountUserName(namespace, serviceAccount.name))
       .sign(this.#key);
   }
 

@@ -8,6 +8,7 @@ import { Pod } from '#api/core/v1/pod.ts';
 import { Secret } from '#api/core/v1/secret.ts';
 import type { ServiceAccount } from '#api/core/v1/service-account.ts';
 import type { BoundObjectReference } from '#api/generated/schema.ts';
+import { invalidValue } from '#api/machinery/field-error.ts';
 import { badRequest, conflict, invalid, notFound } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
 import type { LiveLookup } from '../live-lookup.ts';
@@ -25,13 +26,20 @@ export interface TokenRequestServices {
   clock: Clock;
 }
 
-/** The request with its defaults. Throws 422 Invalid, and 400 when it names another account. */
+/** The request with its defaults. Throws 422 Invalid, and 409 when it is about an account of that name that is no more. */
 export function prepareTokenRequest(body: SubmittedTokenRequest, account: ServiceAccount, issuer: TokenIssuer) {
   const { name, namespace } = account.metadata;
-  if (body.metadata?.name && body.metadata.name !== name)
-    throw badRequest(`the name of the object (${body.metadata.name}) does not match the name on the URL (${name})`);
-  if (body.metadata?.namespace && body.metadata.namespace !== namespace)
-    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+  const { metadata: given = {} } = body;
+  if (given.name && given.name !== name)
+    throw mismatch(name, 'name', given.name, 'must match the service account name if specified');
+  if (given.namespace && given.namespace !== namespace)
+    throw mismatch(name, 'namespace', given.namespace, 'must match the service account namespace if specified');
+  if (given.uid && given.uid !== account.metadata.uid)
+    throw conflict(
+      { group: TokenRequest.group, plural: TokenRequest.kind },
+      name,
+      `the UID in the token request (${given.uid}) does not match the UID of the service account (${account.metadata.uid})`,
+    );
   const { audiences, expirationSeconds = DEFAULT_SECONDS, boundObjectRef } = body.spec ?? {};
   const request = {
     apiVersion: 'authentication.k8s.io/v1',
@@ -48,8 +56,11 @@ export function prepareTokenRequest(body: SubmittedTokenRequest, account: Servic
   return request;
 }
 
+const mismatch = (account: string, field: string, value: string, why: string) =>
+  invalid(TokenRequest, account, [invalidValue(`metadata.${field}`, value, why)]);
+
 export interface SubmittedTokenRequest {
-  metadata?: { name?: string; namespace?: string };
+  metadata?: { name?: string; namespace?: string; uid?: string };
   spec?: { audiences?: string[]; expirationSeconds?: number; boundObjectRef?: BoundObjectReference };
 }
 
