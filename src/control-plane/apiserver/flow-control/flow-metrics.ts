@@ -1,7 +1,9 @@
 /** `apiserver_flowcontrol_*`, under upstream's names. Read from plain counters when somebody asks. */
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Distribution } from '../metrics/distribution.ts';
+import { DistributionHistogram } from '../metrics/distribution-histogram.ts';
 import type { FlowControl } from './flow-control.ts';
-import type { Distribution, FlowStatistics } from './flow-statistics.ts';
+import type { FlowStatistics } from './flow-statistics.ts';
 import type { PriorityLevel } from './priority-level.ts';
 
 const PREFIX = 'apiserver_flowcontrol_';
@@ -161,45 +163,4 @@ export function registerFlowMetrics(registry: Registry, flowControl: FlowControl
     'Watches of what a write changes.',
     ofFlows((flow) => flow.watchCounts),
   );
-}
-
-type Said = Awaited<ReturnType<Histogram['get']>>;
-
-class DistributionHistogram extends Histogram {
-  readonly #name: string;
-  readonly #samples: () => [Labels, Distribution][];
-  /** Has no values: for the rest of what is said. */
-  readonly #empty: Histogram;
-
-  constructor(options: { name: string; help: string }, samples: () => [Labels, Distribution][]) {
-    super({ ...options, registers: [] });
-    this.#name = options.name;
-    this.#samples = samples;
-    this.#empty = new Histogram({ ...options, registers: [] });
-  }
-
-  override async get(): Promise<Said> {
-    const used = this.#samples().filter(([, { count }]) => count > 0);
-    return { ...(await this.#empty.get()), values: used.flatMap(([labels, seen]) => this.#valuesOf(labels, seen)) };
-  }
-
-  /** The registry prefers it to `get`. */
-  getForPromString(): Promise<Said> {
-    return this.get();
-  }
-
-  #valuesOf(labels: Labels, { bounds, counts, sum, count }: Distribution): Said['values'] {
-    const name = this.#name;
-    let within = 0;
-    const bounded = bounds.map((le, i) => {
-      within += counts[i]!;
-      return { metricName: `${name}_bucket`, labels: { le, ...labels }, value: within };
-    });
-    return [
-      ...bounded,
-      { metricName: `${name}_bucket`, labels: { le: '+Inf', ...labels }, value: count },
-      { metricName: `${name}_sum`, labels, value: sum },
-      { metricName: `${name}_count`, labels, value: count },
-    ];
-  }
 }

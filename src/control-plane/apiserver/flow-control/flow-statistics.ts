@@ -1,4 +1,5 @@
 /** What is counted for each pair of priority level and FlowSchema: plain numbers, read when somebody asks for metrics. */
+import { Distribution } from '../metrics/distribution.ts';
 
 /** Seconds. Source: upstream, requestDurationSecondsBuckets. */
 export const DURATION_BUCKETS = [0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30];
@@ -7,27 +8,6 @@ export const SEAT_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 100];
 export const WATCH_COUNT_BUCKETS = [0, 1, 10, 100, 1000, 10_000];
 
 export type RejectionReason = 'concurrency-limit' | 'queue-full' | 'time-out' | 'cancelled';
-
-/** How many observations ended within each bound and not within the one before; the last is for what is beyond. */
-export class Distribution {
-  readonly bounds: readonly number[];
-  readonly counts: number[];
-  sum = 0;
-  count = 0;
-
-  constructor(bounds: readonly number[]) {
-    this.bounds = bounds;
-    this.counts = new Array<number>(bounds.length + 1).fill(0);
-  }
-
-  observe(value: number): void {
-    this.sum += value;
-    this.count++;
-    let at = 0;
-    while (at < this.bounds.length && value > this.bounds[at]!) at++;
-    this.counts[at]!++;
-  }
-}
 
 export class FlowStatistics {
   readonly level: string;
