@@ -9,11 +9,17 @@ import { silentLog } from '#base/log.ts';
 import { seededRandom } from '#base/random.ts';
 import { NodeTransport } from '#client/transport/node.ts';
 import type { UserInfo } from '#client/transport.ts';
-import { adminIdentity, apiServerIdentity, kubeletClientIdentity } from '#cmd/pki/cluster-identities.ts';
+import {
+  adminIdentity,
+  apiServerIdentity,
+  frontProxyIdentity,
+  kubeletClientIdentity,
+} from '#cmd/pki/cluster-identities.ts';
 import { kubeconfigFor } from '#cmd/pki/kubeconfig.ts';
 import { ensurePki, type Pki } from '#cmd/pki/pki.ts';
 import { systemClock } from '#cmd/system-clock.ts';
 import { defaultAdmission } from '#control-plane/apiserver/admission/chain.ts';
+import { ensureExtensionAuthentication } from '#control-plane/apiserver/aggregation/extension-authentication.ts';
 import { type ApiServer, createApiServer } from '#control-plane/apiserver/apiserver.ts';
 import {
   authenticatorChain,
@@ -71,6 +77,7 @@ export async function startHttpsApiServer(options: HttpsApiServerOptions = {}): 
     tokens: ({ live }) => new ServiceAccountTokens({ issuer: tokenIssuer, live, clock: systemClock }),
     admission: (_loopback, { rbac }) => defaultAdmission({ rbac }),
     serviceRanges: { clusterIps: ['10.96.0.0/16'], nodePorts: { from: 30000, to: 32767 } },
+    frontProxy: pki.issueFrontProxyClient('front-proxy-client', frontProxyIdentity),
     ...(options.auditor && { auditor: options.auditor }),
   });
   await api.ready();
@@ -83,6 +90,7 @@ export async function startHttpsApiServer(options: HttpsApiServerOptions = {}): 
     object: { metadata: { name: 'default' } },
   });
   await ensureBootstrapObjects(client);
+  await ensureExtensionAuthentication(client, { client: pki.caCertificate, frontProxy: pki.frontProxyCaCertificate });
 
   const server = pki.issueServer('apiserver', apiServerIdentity({ addresses: ['127.0.0.1'] }));
   const kubelet = pki.issueClient('apiserver-kubelet-client', kubeletClientIdentity);

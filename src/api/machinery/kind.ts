@@ -134,4 +134,6 @@ export interface KindRegistry {
   byKind(group: string, version: string, kind: string): Kind | undefined;
   /** Called after each change, until the returned function is called. */
   onChange(listener: () => void): () => void;
+  /** Groups and versions whose kinds are not known, or no longer for sure: who serves them does not answer. */
+  unavailable?(): readonly { group: string; version: string }[];
 }

@@ -19,7 +19,7 @@ import { lazyDescriptions } from '#control-plane/apiserver/openapi/descriptions.
 import type { Storage } from '#control-plane/storage/storage.ts';
 import type { ClusterRecord } from '#node/machine/cluster-dir.ts';
 import { planOf } from '#node/machine/slots.ts';
-import { apiServerIdentity, kubeletClientIdentity } from '../pki/cluster-identities.ts';
+import { apiServerIdentity, frontProxyIdentity, kubeletClientIdentity } from '../pki/cluster-identities.ts';
 import type { Pki } from '../pki/pki.ts';
 import { systemClock, systemRandom } from '../system-clock.ts';
 
@@ -34,7 +34,7 @@ export interface ApiServerServices {
   log: Log;
 }
 
-export interface ListeningApiServer extends Pick<ApiServer, 'pipeline' | 'loopback' | 'ready'> {
+export interface ListeningApiServer extends Pick<ApiServer, 'pipeline' | 'loopback' | 'kinds' | 'ready'> {
   /** From now on /readyz says so. */
   announceReady(): void;
   close(graceMs: number): Promise<void>;
@@ -64,6 +64,7 @@ export async function openApiServer(services: ApiServerServices): Promise<Listen
         ...(seconds !== undefined && { tolerationSeconds: { notReadySeconds: seconds, unreachableSeconds: seconds } }),
       }),
     serviceRanges: { clusterIps: plan.serviceRanges, nodePorts: NODE_PORTS },
+    frontProxy: pki.issueFrontProxyClient('front-proxy-client', frontProxyIdentity),
   });
   let isReady = false;
   const http = serveHttp(httpOptions(services, { apiServer, tokenIssuer, isReady: () => isReady }));
@@ -75,6 +76,7 @@ export async function openApiServer(services: ApiServerServices): Promise<Listen
   return {
     pipeline: apiServer.pipeline,
     loopback: apiServer.loopback,
+    kinds: apiServer.kinds,
     ready: () => apiServer.ready(),
     announceReady() {
       isReady = true;

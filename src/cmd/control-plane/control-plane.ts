@@ -69,7 +69,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   apiServer.announceReady();
 
   const transportFor = (user: UserInfo): Transport => new InProcessTransport(apiServer.pipeline, user);
-  const services = { transportFor, kinds, clock: systemClock, random: systemRandom };
+  const services = { transportFor, kinds: apiServer.kinds, clock: systemClock, random: systemRandom };
   const running = startControllers({ controllers, ...services, log: log.child({ component: 'controllers' }) });
   const scheduler = startScheduler({
     ...services,

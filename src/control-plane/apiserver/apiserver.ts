@@ -3,6 +3,7 @@
  * (`pipeline`) and everybody else after `listen` (see `http/`). It makes no clock, log or key of its own.
  */
 import { setMaxListeners } from 'node:events';
+import type { KindRegistry } from '#api/machinery/kind.ts';
 import type { MutableKindRegistry } from '#api/machinery/kind-registry.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
@@ -17,11 +18,16 @@ import { AdmissionChain } from './admission/chain.ts';
 import type { AdmissionPlugin, ServiceEndpoint } from './admission/define-admission.ts';
 import { WebhookClient } from './admission/webhooks/webhook-client.ts';
 import type { Auditor } from './audit/auditor.ts';
+import { Aggregation } from './aggregation/aggregation.ts';
 import type { TokenAuthenticator } from './authentication/authenticator.ts';
 import { MASTERS_GROUP } from './authentication/authenticator.ts';
 import type { TokenIssuer } from './authentication/token-issuer.ts';
 import type { Authorizer } from './authorization/authorizer.ts';
-import { type ClusterAuthorizer, clusterAuthorizer } from './authorization/cluster-authorizer.ts';
+import {
+  type ChosenAuthorizer,
+  type ClusterAuthorizer,
+  clusterAuthorizer,
+} from './authorization/cluster-authorizer.ts';
 import { WebhookConverter } from './conversion/webhook-converter.ts';
 import { expireEvents } from './event-expiry.ts';
 import { ensureBootstrapConfig, keepBootstrapConfig } from './flow-control/ensure-bootstrap-config.ts';
@@ -67,8 +73,12 @@ export interface ApiServerOptions {
   admission(loopback: Loopback, authorization: ClusterAuthorizer): readonly AdmissionPlugin[];
   /** In place of masters, Node and RBAC: for tests. */
   authorizer?: Authorizer;
+  /** Which authorizers are asked, in order; another list from some time on is followed. Unless told Node and RBAC. */
+  authorizers?: () => readonly ChosenAuthorizer[];
   serviceRanges: ServiceRanges;
   componentChecks?: readonly ComponentCheck[];
+  /** PEM: by which other API servers know this one, signed by an authority of its own. */
+  frontProxy?: { certificate: string; key: string };
   /** Closed by who made it, after this server. */
   auditor?: Auditor;
 }
@@ -83,6 +93,8 @@ export interface ApiServer {
   authorization: ClusterAuthorizer;
   /** Who may begin, of those who come over HTTP. */
   flowControl: FlowControl;
+  /** All that can be had through this server: what it serves itself, and what other API servers do. */
+  kinds: KindRegistry;
   /**
    * Repairs what Services hold, serves what is defined, and resolves when authorisation and admission know the cluster.
    */
@@ -111,7 +123,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const informers = new SharedInformers({ client, clock, random, signal: stop.signal, log });
   const loopback: Loopback = { client, informers, live: (kind, at) => stored.get(kind, at) };
 
-  const authorization = clusterAuthorizer(informers);
+  const authorization = clusterAuthorizer(informers, options.authorizers);
   const authorizer = options.authorizer ?? authorization.authorizer;
   const tokens = options.tokens(loopback);
   const behaviours = behavioursOf(
@@ -134,7 +146,17 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     endpoint,
   });
   const services: VerbServices = { stored, caches, kinds, behaviours, admission, authorizer, clock, random, log };
-  const pipeline = new Pipeline(services, options.auditor);
+  const aggregation = new Aggregation({
+    client,
+    informers,
+    kinds,
+    endpoint,
+    frontProxy: options.frontProxy,
+    clock,
+    random,
+    log,
+  });
+  const pipeline = new Pipeline(services, { auditor: options.auditor, aggregation });
   made.resolve(pipeline);
   const flowControl = new FlowControl({
     clock,
@@ -163,10 +185,12 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     tokens,
     authorization,
     flowControl,
+    kinds: aggregation.kinds,
     async ready() {
       const repaired = await repairServiceClaims(storage, services);
       if (repaired.added + repaired.removed > 0) log.info('repaired what Services hold', repaired);
       await installation.start();
+      await aggregation.start();
       await ensureBootstrapConfig(client);
       keepBootstrapConfig({ client, clock, log, signal: stop.signal });
       await ensureDefaultServiceCidr(client, options.serviceRanges.clusterIps, clock);
@@ -175,6 +199,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     },
     async close() {
       stop.abort();
+      aggregation.stop();
       await caches.close();
     },
   };

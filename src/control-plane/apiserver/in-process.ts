@@ -45,9 +45,10 @@ export function inProcessPipeline(pipeline: Pipeline): RequestPipeline {
       const audited = auditedFrom(pipeline, { method: 'GET', path, user });
       const annotate = audited && { annotate: audited.annotate };
       const open = () => pipeline.watch({ method: 'GET', path, user, signal, ...annotate });
-      const { kind, batches } = await (audited ? audited.opening(open) : open());
+      const opened = await (audited ? audited.opening(open) : open());
       try {
-        for await (const batch of batches) for (const event of batch) yield eventOf(kind, event);
+        if ('events' in opened) yield* opened.events;
+        else for await (const batch of opened.batches) for (const event of batch) yield eventOf(opened.kind, event);
       } finally {
         audited?.completed(200);
       }

@@ -5,9 +5,16 @@
  */
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
-import { methodNotAllowed, methodNotSupported, noSuchPath, type StatusError } from '#api/machinery/status.ts';
-import type { UserInfo } from '#client/transport.ts';
+import {
+  internalError,
+  methodNotAllowed,
+  methodNotSupported,
+  noSuchPath,
+  type StatusError,
+} from '#api/machinery/status.ts';
+import type { UserInfo, WatchEvent } from '#client/transport.ts';
 import type { Annotate } from './admission/define-admission.ts';
+import type { Aggregation } from './aggregation/aggregation.ts';
 import type { Auditor } from './audit/auditor.ts';
 import { type Attributes, forbiddenBy } from './authorization/authorizer.ts';
 import type { VerbServices } from './registry/behaviour.ts';
@@ -36,25 +43,35 @@ export class Pipeline {
   readonly services: VerbServices;
   /** Puts requests on record; undefined: nothing is. */
   readonly auditor: Auditor | undefined;
+  /** Groups that other API servers serve. */
+  readonly aggregation: Aggregation;
 
-  constructor(services: VerbServices, auditor?: Auditor) {
+  constructor(
+    services: VerbServices,
+    { auditor, aggregation }: { auditor?: Auditor | undefined; aggregation: Aggregation },
+  ) {
     this.services = services;
     this.auditor = auditor;
+    this.aggregation = aggregation;
   }
 
   /** Throws Forbidden. The answer for a path outside the resources as well: the caller serves those. */
   async authorize(info: RequestInfo, user: UserInfo, annotate?: Annotate): Promise<void> {
     const attributes = attributesOf(info, user);
-    const { decision, reason } = await this.services.authorizer.authorize(attributes);
+    const { decision, reason, error } = await this.services.authorizer.authorize(attributes);
     annotate?.('authorization.k8s.io/decision', decision === 'allow' ? 'allow' : 'forbid');
     annotate?.('authorization.k8s.io/reason', reason);
-    if (decision !== 'allow') throw forbiddenBy(attributes, reason);
+    if (decision === 'allow') return;
+    if (error) throw internalError(error); // who could have allowed it cannot be asked
+    throw forbiddenBy(attributes, reason);
   }
 
   /** Everything but watches. Throws NotFound for paths outside the resources. */
   async handle(request: IncomingRequest): Promise<Reply> {
     const info = requestInfoOf(request.method, request.path);
     await this.authorize(info, request.user, request.annotate);
+    const remote = this.aggregation.remoteOf(info);
+    if (remote) return this.aggregation.call(remote, request);
     if (!info.isResource) throw noSuchPath();
     return this.dispatch(info, request);
   }
@@ -64,12 +81,16 @@ export class Pipeline {
     const kind = this.#kindOf(info);
     const handler = handlerOf(kind, info, this.services.behaviours);
     if (!handler) throw refusedMethod(kind, info);
+    if (kind.deprecation) request.warn?.(kind.deprecation);
     return handler(callOf(kind, info, request), this.services);
   }
 
-  async watch(request: IncomingRequest): Promise<OpenedWatch> {
+  /** Of a group that another API server serves the events come as they are. */
+  async watch(request: IncomingRequest): Promise<OpenedWatch | { events: AsyncIterable<WatchEvent> }> {
     const info = requestInfoOf(request.method, request.path);
     await this.authorize(info, request.user, request.annotate);
+    const remote = this.aggregation.remoteOf(info);
+    if (remote) return { events: this.aggregation.watch(remote, request) };
     if (!info.isResource) throw noSuchPath();
     return this.openWatch(info, request);
   }
@@ -78,6 +99,7 @@ export class Pipeline {
   async openWatch(info: ResourceRequestInfo, request: IncomingRequest): Promise<OpenedWatch> {
     const kind = this.#kindOf(info);
     if (!kind.verbs.includes('watch') || info.subresource || info.method === 'HEAD') throw refusedMethod(kind, info);
+    if (kind.deprecation) request.warn?.(kind.deprecation);
     return watch(callOf(kind, info, request), this.services);
   }
 

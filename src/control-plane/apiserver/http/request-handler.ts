@@ -140,6 +140,9 @@ export class RequestHandler {
     const { user } = caller;
     const { audited } = exchange;
     await this.#services.pipeline.authorize(info, user, audited?.annotate); // 403
+    const { aggregation } = this.#services.pipeline;
+    const remote = aggregation.remoteOf(info);
+    if (remote) return aggregation.proxy(remote, { exchange, user });
     if (!info.isResource) return serveNonResource(exchange, info, this.#services); // 404
     const { pipeline, clock, log } = this.#services;
     const warnings = [...caller.warnings];
@@ -157,7 +160,6 @@ export class RequestHandler {
       return this.#whileServing(exchange, async (signal) => {
         const opened = await pipeline.openWatch(info, { ...request, signal, caughtUp: () => work?.finish() });
         audited?.started(200);
-        if (warnings.length > 0) exchange.set('warning', warningHeaders(warnings));
         if (warnings.length > 0) exchange.set('warning', warningHeaders(warnings));
         return sendWatch(exchange, opened, { wanted, query: info.query, now: () => clock.now(), log, clock });
       }).finally(over);

@@ -59,6 +59,9 @@ export class UpgradeHandler {
       const info = requestInfoOf(request.method ?? 'GET', request.url ?? '/');
       done = metrics.begin(info, clock.monotonicMs());
       const user = await this.#services.requests.admitted(recorded, info); // 401, 403
+      const { aggregation } = this.#services.pipeline;
+      const remote = aggregation.remoteOf(info);
+      if (remote) return await aggregation.upgrade(remote, { request, socket, head, user }); // 503
       if (!info.isResource) throw badRequest('this path cannot be upgraded');
       await this.#join({ info, user, request, socket, head, audited: recorded.audited });
     } catch (error) {

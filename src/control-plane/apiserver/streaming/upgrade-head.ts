@@ -1,15 +1,23 @@
 /** The head of an upgrade request as the other side is to see it: the same, less what was for the API server. */
 import type { IncomingMessage } from 'node:http';
+import { isFrontProxyHeader } from '../aggregation/front-proxy-headers.ts';
 import { isTokenProtocol } from '../http/callers.ts';
 import type { Forward } from './forward.ts';
 
-export function headOf(request: IncomingMessage, { host, port, path }: Forward): string {
+/** `added` are in place of what the client says under these names. */
+export function headOf(
+  request: IncomingMessage,
+  { host, port, path }: Forward,
+  added: readonly (readonly [string, string])[] = [],
+): string {
   const lines = [`${request.method} ${path} HTTP/1.1`, `Host: ${host.includes(':') ? `[${host}]` : host}:${port}`];
   for (let i = 0; i + 1 < request.rawHeaders.length; i += 2) {
     const name = request.rawHeaders[i]!;
+    if (added.length > 0 && isFrontProxyHeader(name.toLowerCase())) continue;
     const value = passedOn(name.toLowerCase(), request.rawHeaders[i + 1]!);
     if (value !== undefined) lines.push(`${name}: ${value}`);
   }
+  for (const [name, value] of added) lines.push(`${name}: ${value}`);
   return `${lines.join('\r\n')}\r\n\r\n`;
 }
 

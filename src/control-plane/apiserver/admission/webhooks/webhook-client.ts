@@ -170,7 +170,8 @@ const UNKNOWN_AUTHORITY: ReadonlySet<string> = new Set([
 ]);
 const X509 = 'tls: failed to verify certificate: x509:';
 
-function dialProblem(error: Error, { host, port }: Address): string {
+/** What Go's dialler says of a connection that did not come about. */
+export function dialProblem(error: Error, { host, port }: Address): string {
   const { code = '', message } = error as NodeJS.ErrnoException;
   if (REFUSED[code]) return `dial tcp ${host.includes(':') ? `[${host}]` : host}:${port}: ${REFUSED[code]}`;
   if (code === 'ENOTFOUND') return `dial tcp: lookup ${host}: no such host`;

@@ -1,0 +1,174 @@
+/**
+ * Connections to other API servers: to an address behind their Service, under the Service's name, with the front proxy's
+ * certificate. Redirects are never followed. Source: "Configure the Aggregation Layer".
+ */
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
+import { Agent, request as httpsRequest } from 'node:https';
+import type { Readable } from 'node:stream';
+import type { ConnectionOptions } from 'node:tls';
+import type { Clock } from '#base/clock.ts';
+import type { UserInfo } from '#client/transport.ts';
+import type { ServiceEndpoint } from '../admission/define-admission.ts';
+import { dialProblem } from '../admission/webhooks/webhook-client.ts';
+import { frontProxyHeaders } from './front-proxy-headers.ts';
+import { type RemoteApi, serverNameOf } from './remote-api.ts';
+
+export interface ConnectionServices {
+  clock: Clock;
+  endpoint: ServiceEndpoint;
+  /** PEM. Without one the other side has no reason to believe who asks. */
+  frontProxy: { certificate: string; key: string } | undefined;
+}
+
+export interface Address {
+  host: string;
+  port: number;
+}
+
+export interface Sent {
+  method: string;
+  /** With its query. */
+  path: string;
+  headers: OutgoingHttpHeaders;
+  body?: Readable | Uint8Array | string;
+  signal?: AbortSignal;
+  /** Whoever answers is taken for the right one: nothing depends on what it says. */
+  isUnverified?: boolean;
+}
+
+export interface Asked {
+  path: string;
+  accept: string;
+  user: UserInfo;
+  timeoutMs: number;
+  headers?: OutgoingHttpHeaders;
+  isUnverified?: boolean;
+}
+
+export interface Fetched {
+  code: number;
+  headers: IncomingMessage['headers'];
+  body: Buffer;
+}
+
+export interface Problem {
+  problem: string;
+}
+
+/** What discovery and OpenAPI of one server may be long. */
+const MAX_DOCUMENT_BYTES = 64 * 1024 * 1024;
+const IDLE_MS = 60_000;
+
+export class Connections {
+  readonly #services: ConnectionServices;
+  /** By what the connection depends on: another authority means another connection. */
+  readonly #agents = new Map<string, Agent>();
+
+  constructor(services: ConnectionServices) {
+    this.#services = services;
+  }
+
+  async addressOf(remote: RemoteApi): Promise<Address | Problem> {
+    return this.#services.endpoint(remote.service);
+  }
+
+  /** For a socket of one's own. */
+  tlsOptions(remote: RemoteApi, isUnverified = remote.insecureSkipTLSVerify): ConnectionOptions {
+    const { frontProxy } = this.#services;
+    return {
+      servername: serverNameOf(remote),
+      minVersion: 'TLSv1.2',
+      ALPNProtocols: ['http/1.1'],
+      ...(frontProxy && { cert: frontProxy.certificate, key: frontProxy.key }),
+      ...(isUnverified && { rejectUnauthorized: false }),
+      ...(remote.caBundle && { ca: Buffer.from(remote.caBundle, 'base64') }),
+    };
+  }
+
+  /** Headers have come, the body is for the caller to read. The problem is what Go's dialler has for it. */
+  open(remote: RemoteApi, address: Address, sent: Sent): Promise<IncomingMessage | Problem> {
+    const { method, path, headers, body, signal, isUnverified } = sent;
+    return new Promise((resolve) => {
+      const fail = (error: Error) => resolve({ problem: dialProblem(error, address) });
+      try {
+        const agent = this.#agentFor(remote, isUnverified);
+        const options = { agent, ...address, method, path, headers, ...(signal && { signal }) };
+        const request = httpsRequest({ ...options, servername: serverNameOf(remote) }, resolve);
+        request.on('error', fail);
+        if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array)) body.pipe(request);
+        else request.end(body);
+      } catch (error) {
+        fail(error as Error); // a caBundle that is none
+      }
+    });
+  }
+
+  /** The whole answer, whatever its code. The problem names the URL, as Go's client does. */
+  async fetch(remote: RemoteApi, asked: Asked): Promise<Fetched | Problem> {
+    const address = await this.addressOf(remote);
+    return 'problem' in address ? address : this.fetchFrom(address, remote, asked);
+  }
+
+  async fetchFrom(address: Address, remote: RemoteApi, asked: Asked): Promise<Fetched | Problem> {
+    const { path, accept, user, timeoutMs, isUnverified } = asked;
+    const failed = ({ problem }: Problem): Problem => ({
+      problem: `Get ${JSON.stringify(`https://${hostPort(address)}${path}`)}: ${problem}`,
+    });
+    const late = new AbortController();
+    const timer = this.#services.clock.timer(timeoutMs, () => late.abort());
+    const tooLate = new Promise<Problem>((resolve) => {
+      late.signal.addEventListener('abort', () => resolve({ problem: 'context deadline exceeded' }), { once: true });
+    });
+    const headers = { accept, ...headersFor(user), ...asked.headers, host: hostPort(address) };
+    const sent: Sent = { method: 'GET', path, headers, signal: late.signal, ...(isUnverified && { isUnverified }) };
+    try {
+      const answer = await Promise.race([this.open(remote, address, sent), tooLate]);
+      if ('problem' in answer) return failed(answer);
+      const body = await Promise.race([wholeOf(answer), tooLate]);
+      return 'problem' in body ? failed(body) : { code: answer.statusCode ?? 0, headers: answer.headers, body };
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  close(): void {
+    for (const agent of this.#agents.values()) agent.destroy();
+    this.#agents.clear();
+  }
+
+  #agentFor(remote: RemoteApi, isUnverified = remote.insecureSkipTLSVerify): Agent {
+    const id = `${serverNameOf(remote)} ${isUnverified ? '' : 'verified'} ${remote.caBundle}`;
+    const known = this.#agents.get(id);
+    if (known) return known;
+    const agent = new Agent({ keepAlive: true, timeout: IDLE_MS, ...this.tlsOptions(remote, isUnverified) });
+    this.#agents.set(id, agent);
+    return agent;
+  }
+}
+
+export const hostPort = ({ host, port }: Address): string => `${host.includes(':') ? `[${host}]` : host}:${port}`;
+
+/** As headers of a request: groups and extras are several of one name. */
+export function headersFor(user: UserInfo): OutgoingHttpHeaders {
+  const headers: Record<string, string[]> = {};
+  for (const [name, value] of frontProxyHeaders(user)) (headers[name] ??= []).push(value);
+  return headers;
+}
+
+async function wholeOf(answer: IncomingMessage): Promise<Buffer | Problem> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of answer as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > MAX_DOCUMENT_BYTES) {
+        answer.destroy();
+        return { problem: `the answer is longer than ${MAX_DOCUMENT_BYTES} bytes` };
+      }
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    return { problem: (error as Error).message };
+  }
+  return Buffer.concat(chunks, size);
+}

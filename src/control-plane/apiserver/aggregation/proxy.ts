@@ -1,0 +1,96 @@
+/**
+ * Requests about groups that another API server serves, passed on as they come and answered as that one answers, byte by
+ * byte and nothing held back. Who asks was found out and may ask; the other side is told who it is. Source: upstream's
+ * kube-aggregator, handler_proxy.go; apimachinery, util/proxy. Texts as there.
+ */
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
+import { noSuchPath } from '#api/machinery/status.ts';
+import type { UserInfo } from '#client/transport.ts';
+import type { Exchange } from '../http/exchange.ts';
+import { requestHeaders } from '../streaming/forwarder.ts';
+import { type Address, type Connections, headersFor } from './connections.ts';
+import { isFrontProxyHeader } from './front-proxy-headers.ts';
+import type { RemoteApi } from './remote-api.ts';
+
+export const UNAVAILABLE = 'service unavailable';
+const REDIRECTED = 'the backend attempted to redirect this request, which is not permitted';
+
+/** Throws NotFound for a path that the other side might read as another one. */
+export async function proxyTo(
+  remote: RemoteApi,
+  { exchange, user }: { exchange: Exchange; user: UserInfo },
+  connections: Connections,
+): Promise<void> {
+  refuseDotSegments(exchange.url);
+  if (!remote.isAvailable) return sendText(exchange, 503, UNAVAILABLE);
+  const address = await connections.addressOf(remote);
+  if ('problem' in address) return sendText(exchange, 503, UNAVAILABLE);
+  const { method, signal, url: path } = exchange;
+  const hasBody = method !== 'GET' && method !== 'HEAD';
+  const headers = passedOnTo(address, { exchange, user });
+  const sent = { method, path, headers, signal, ...(hasBody && { body: exchange.bytes }) };
+  const answer = await connections.open(remote, address, sent);
+  if (signal.aborted) return;
+  if ('problem' in answer) return sendText(exchange, 503, `error trying to reach service: ${answer.problem}`);
+  const code = answer.statusCode ?? 502;
+  if (code >= 300 && code <= 399 && answer.headers.location) {
+    answer.destroy();
+    return sendText(exchange, 502, REDIRECTED);
+  }
+  await passBack(exchange, answer);
+}
+
+/** A server that tidies its paths would come out somewhere else than was allowed. */
+export function refuseDotSegments(url: string): void {
+  const [path = ''] = url.split('?', 1);
+  if (path.split('/').some((segment) => /^(\.|%2e){1,2}$/i.test(segment))) throw noSuchPath();
+}
+
+/** As the client sent them, less what it must not say itself and what was for this hop only. */
+function passedOnTo(address: Address, { exchange, user }: { exchange: Exchange; user: UserInfo }): OutgoingHttpHeaders {
+  const target = { ...address, path: '', security: 'unverified', mode: 'proxy' } as const;
+  const given = requestHeaders(exchange, target);
+  const ofThisHop = new Set(exchange.header('connection').toLowerCase().split(/ *, */));
+  const headers: OutgoingHttpHeaders = {};
+  for (const [name, value] of Object.entries(given))
+    if (!isFrontProxyHeader(name) && (!ofThisHop.has(name) || name === 'host')) headers[name] = value;
+  return { ...headers, ...headersFor(user), 'x-forwarded-uri': exchange.url.split('?', 1)[0] };
+}
+
+/** RFC 9110, 7.6.1. */
+const OF_ONE_HOP = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+async function passBack(exchange: Exchange, answer: IncomingMessage): Promise<void> {
+  const headers: Record<string, string> = {};
+  const ofThisHop = new Set((answer.headers.connection ?? '').toLowerCase().split(/ *, */));
+  for (const [name, value] of Object.entries(answer.headers))
+    if (value !== undefined && !OF_ONE_HOP.has(name) && !ofThisHop.has(name)) headers[name] = value as string;
+  exchange.begin(answer.statusCode ?? 502, headers);
+  exchange.flush();
+  try {
+    for await (const chunk of answer as AsyncIterable<Buffer>) {
+      if (exchange.signal.aborted) break;
+      await exchange.write(chunk);
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ECONNRESET') throw error;
+    return exchange.abort(); // the client must not take what it has for the whole
+  } finally {
+    answer.destroy();
+  }
+  exchange.end();
+}
+
+/** As Go's http.Error. */
+async function sendText(exchange: Exchange, code: number, text: string): Promise<void> {
+  const headers = { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' };
+  await exchange.send(code, headers, Buffer.from(`${text}\n`));
+}
