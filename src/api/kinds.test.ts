@@ -154,8 +154,9 @@ test.each<[string, string, object, string[]]>([
     'EndpointSlice',
     { addressType: 'IPv4', endpoints: [{ addresses: ['::1'] }], ports: [{ port: 80 }, { port: 81 }] },
     [
-      'endpoints[0].addresses[0]: Invalid value: "::1": must be a valid IPv4 address',
       'ports[1].name: Duplicate value: ""',
+      'endpoints[0].addresses: Invalid value: "::1": must be an IPv4 address',
+      'endpoints[0].addresses[0]: Invalid value: "::1": may not be in the loopback range (127.0.0.0/8, ::1/128)',
     ],
   ],
   [
@@ -215,7 +216,7 @@ test.each<[string, string, object, string[]]>([
     'networking.k8s.io/v1',
     'Ingress',
     { spec: {} },
-    ['spec: Invalid value: []: either `defaultBackend` or `rules` must be specified'],
+    ['spec: Invalid value: null: either `defaultBackend` or `rules` must be specified'],
   ],
   [
     'storage.k8s.io/v1',

@@ -2,9 +2,10 @@
  * HorizontalPodAutoscaler as autoscaling/v1 has it: CPU alone has a field; what else the stored version holds travels in
  * annotations, so that nothing is lost on a way there and back. Source: API reference, autoscaling/v1.
  */
-import { HorizontalPodAutoscaler as Hub } from '#api/autoscaling/v2/horizontal-pod-autoscaler.ts';
+import { CPU_PERCENT, HorizontalPodAutoscaler as Hub } from '#api/autoscaling/v2/horizontal-pod-autoscaler.ts';
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
+import { isNotNegative } from '#api/machinery/field-rules.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 
 export type HorizontalPodAutoscaler = schema.HorizontalPodAutoscalerV1;
@@ -129,10 +130,25 @@ export const HorizontalPodAutoscaler = defineKind<schema.HorizontalPodAutoscaler
   defaults: (autoscaler) =>
     ({
       ...autoscaler,
-      spec: { ...autoscaler.spec, minReplicas: autoscaler.spec?.minReplicas ?? 1 },
+      spec: {
+        ...autoscaler.spec,
+        minReplicas: autoscaler.spec?.minReplicas ?? 1,
+        ...(autoscaler.metadata.annotations?.[METRICS] === undefined && {
+          targetCPUUtilizationPercentage: autoscaler.spec?.targetCPUUtilizationPercentage ?? CPU_PERCENT,
+        }),
+      },
     }) as schema.HorizontalPodAutoscalerV1,
   validate: (autoscaler) =>
     Hub.validate(Hub.defaults(toHub(autoscaler))).filter(({ field }) => !field.startsWith('metadata.')),
+  updateHasOwnRules: true,
+  validateUpdate: ({ next, current }) =>
+    Hub.validateUpdate(Hub.defaults(toHub(next)), Hub.defaults(toHub(current)), '').filter(
+      ({ field }) => !field.startsWith('metadata.'),
+    ),
+  validateStatusUpdate: ({ next, at }) => [
+    ...isNotNegative(at.status.currentReplicas, next.status?.currentReplicas),
+    ...isNotNegative(at.status.desiredReplicas, next.status?.desiredReplicas),
+  ],
   columns: [
     nameColumn(),
     column('Reference', 'string', ({ spec }) => `${spec.scaleTargetRef.kind}/${spec.scaleTargetRef.name}`),
@@ -142,8 +158,8 @@ export const HorizontalPodAutoscaler = defineKind<schema.HorizontalPodAutoscaler
       return `cpu: ${now}/${percent(spec.targetCPUUtilizationPercentage, '<auto>')}`;
     }),
     column('MinPods', 'string', ({ spec }) => String(spec.minReplicas ?? '<unset>')),
-    column('MaxPods', 'integer', ({ spec }) => spec.maxReplicas),
-    column('Replicas', 'integer', ({ status }) => status?.currentReplicas ?? 0),
+    column('MaxPods', 'string', ({ spec }) => spec.maxReplicas),
+    column('Replicas', 'string', ({ status }) => status?.currentReplicas ?? 0),
     ageColumn(),
   ],
 });

@@ -1,16 +1,15 @@
 /** HorizontalPodAutoscaler: as many pods as the load asks for. This is the stored version. Source: API reference, autoscaling/v2. */
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
-import { type FieldError, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
+import { type FieldError, forbiddenField, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
-import { follows, isNotNegative, mustBeOneOf } from '#api/machinery/field-rules.ts';
-import { pathSegment } from '#api/machinery/names.ts';
+import { isNotNegative, isNotNegativeQuantity, isOneOf } from '#api/machinery/field-rules.ts';
 import { targetsOf } from './hpa-targets.ts';
+import { validateMetric, validateObjectReference } from './metric-rules.ts';
 
 export type HorizontalPodAutoscaler = schema.HorizontalPodAutoscaler;
 
-const CPU_PERCENT = 80;
-const SOURCES = ['ContainerResource', 'External', 'Object', 'Pods', 'Resource'];
+export const CPU_PERCENT = 80;
 const MAX_WINDOW_SECONDS = 3600;
 const MAX_PERIOD_SECONDS = 1800;
 
@@ -28,21 +27,9 @@ export const HorizontalPodAutoscaler = defineKind<schema.HorizontalPodAutoscaler
     ...(autoscaler as schema.HorizontalPodAutoscaler),
     spec: defaultSpec(autoscaler.spec ?? {}),
   }),
-  validate: ({ spec }, { spec: at }) => [
-    ...isNotNegative(at.minReplicas, spec.minReplicas),
-    ...((spec.minReplicas ?? 1) < 1
-      ? [invalidValue(at.minReplicas, spec.minReplicas, 'must be greater than or equal to 1')]
-      : []),
-    ...((spec.maxReplicas ?? 0) < 1
-      ? [invalidValue(at.maxReplicas, spec.maxReplicas ?? 0, 'must be greater than 0')]
-      : []),
-    ...((spec.maxReplicas ?? 0) < (spec.minReplicas ?? 1)
-      ? [invalidValue(at.maxReplicas, spec.maxReplicas ?? 0, 'must be greater than or equal to `minReplicas`')]
-      : []),
-    ...validateTarget(spec.scaleTargetRef, at.scaleTargetRef),
-    ...(spec.metrics ?? []).flatMap((metric, i) => validateMetric(metric, at.metrics[i]!)),
-    ...(spec.behavior ? validateBehavior(spec.behavior, at.behavior) : []),
-  ],
+  validate: ({ spec }, { spec: at }) => validateSpec(spec, at),
+  updateHasOwnRules: true,
+  validateUpdate: ({ next, current, at }) => validateSpec(next.spec, at.spec, current.spec),
   validateStatusUpdate: ({ next: { status }, at }) => [
     ...isNotNegative(at.status.currentReplicas, status?.currentReplicas),
     ...isNotNegative(at.status.desiredReplicas, status?.desiredReplicas),
@@ -56,8 +43,8 @@ export const HorizontalPodAutoscaler = defineKind<schema.HorizontalPodAutoscaler
     ),
     column('Targets', 'string', targetsOf),
     column('MinPods', 'string', ({ spec }) => (spec.minReplicas === undefined ? '<unset>' : String(spec.minReplicas))),
-    column('MaxPods', 'integer', ({ spec }) => spec.maxReplicas ?? 0),
-    column('Replicas', 'integer', ({ status }) => status?.currentReplicas ?? 0),
+    column('MaxPods', 'string', ({ spec }) => spec.maxReplicas ?? 0),
+    column('Replicas', 'string', ({ status }) => status?.currentReplicas ?? 0),
     ageColumn(),
   ],
 });
@@ -89,29 +76,51 @@ function defaultBehavior(
   return { scaleUp: { ...up, ...behavior.scaleUp }, scaleDown: { ...down, ...behavior.scaleDown } };
 }
 
-const validateTarget = (
-  target: schema.CrossVersionObjectReference,
-  at: At<schema.CrossVersionObjectReference>,
-): FieldError[] => [
-  ...(target?.kind ? follows(at.kind, target.kind, pathSegment) : [requiredValue(at.kind)]),
-  ...(target?.name ? follows(at.name, target.name, pathSegment) : [requiredValue(at.name)]),
-];
-
-function validateMetric(metric: schema.MetricSpec, at: At<schema.MetricSpec>): FieldError[] {
-  const errors = mustBeOneOf(at.type, metric.type, SOURCES);
-  if (errors.length > 0) return errors;
-  const field = `${metric.type[0]!.toLowerCase()}${metric.type.slice(1)}` as Exclude<keyof schema.MetricSpec, 'type'>;
-  const source = metric[field];
-  if (!source) return [requiredValue(at[field], `must populate information for the given metric source`)];
-  const target = source.target;
-  const path = at[field].target;
-  if (!target?.type) return [requiredValue(path.type, 'must specify a metric target type')];
-  if (target.value === undefined && target.averageValue === undefined && target.averageUtilization === undefined)
-    return [requiredValue(path.averageUtilization, 'must set either a target raw value or a target utilization')];
-  if (target.averageUtilization !== undefined && target.averageUtilization < 1)
-    return [invalidValue(path.averageUtilization, target.averageUtilization, 'must be greater than 0')];
-  return [];
+/** What was bad before, or is not changed, is not judged again: the version of what is scaled, and a minimum of none. */
+function validateSpec(
+  spec: schema.HorizontalPodAutoscalerSpec,
+  at: At<schema.HorizontalPodAutoscalerSpec>,
+  before?: schema.HorizontalPodAutoscalerSpec,
+): FieldError[] {
+  const { minReplicas, maxReplicas = 0, scaleTargetRef, metrics = [] } = spec;
+  const least = before?.minReplicas === 0 ? 0 : 1;
+  const isKept =
+    before?.scaleTargetRef.apiVersion === scaleTargetRef.apiVersion &&
+    before?.scaleTargetRef.kind === scaleTargetRef.kind;
+  const hadBadMetric = (before?.metrics ?? []).some(
+    ({ object }) => object && (object.describedObject.apiVersion ?? '').split('/').length > 2,
+  );
+  const reachesOutside = metrics.some(({ type }) => type === 'Object' || type === 'External');
+  return [
+    ...(minReplicas !== undefined && minReplicas < least
+      ? [invalidValue(at.minReplicas, minReplicas, `must be greater than or equal to ${least}`)]
+      : []),
+    ...(maxReplicas === 0 ? [requiredValue(at.maxReplicas, 'must be set and greater than 0')] : []),
+    ...(maxReplicas < 0 ? [invalidValue(at.maxReplicas, maxReplicas, 'must be greater than or equal to 1')] : []),
+    ...(minReplicas !== undefined && maxReplicas < minReplicas
+      ? [invalidValue(at.maxReplicas, maxReplicas, 'must be greater than or equal to `minReplicas`')]
+      : []),
+    ...validateObjectReference(scaleTargetRef, at.scaleTargetRef, {
+      anyVersion: before !== undefined && isKept,
+      coreGroup: scaleTargetRef.kind === 'ReplicationController',
+    }),
+    ...metrics.flatMap((metric, i) =>
+      validateMetric(metric, at.metrics[i]!, { coreGroup: true, anyVersion: hadBadMetric }),
+    ),
+    ...(minReplicas === 0 && !reachesOutside
+      ? [
+          forbiddenField(
+            at.metrics,
+            'must specify at least one Object or External metric to support scaling to zero replicas',
+          ),
+        ]
+      : []),
+    ...(spec.behavior ? validateBehavior(spec.behavior, at.behavior) : []),
+  ];
 }
+
+const SELECT_POLICIES = ['Disabled', 'Max', 'Min'];
+const POLICY_TYPES = ['Percent', 'Pods'];
 
 function validateBehavior(
   behavior: schema.HorizontalPodAutoscalerBehavior,
@@ -123,14 +132,16 @@ function validateBehavior(
     const here = at[direction];
     const window = rules.stabilizationWindowSeconds ?? 0;
     return [
-      ...isNotNegative(here.stabilizationWindowSeconds, window),
+      ...(window < 0
+        ? [invalidValue(here.stabilizationWindowSeconds, window, 'must be greater than or equal to zero')]
+        : []),
       ...(window > MAX_WINDOW_SECONDS
         ? [invalidValue(here.stabilizationWindowSeconds, window, `must be less than or equal to ${MAX_WINDOW_SECONDS}`)]
         : []),
-      ...mustBeOneOf(here.selectPolicy, rules.selectPolicy, ['Disabled', 'Max', 'Min']),
+      ...isOneOf(here.selectPolicy, rules.selectPolicy, SELECT_POLICIES),
       ...(rules.policies?.length ? [] : [requiredValue(here.policies, 'must specify at least one Policy')]),
       ...(rules.policies ?? []).flatMap((policy, i) => [
-        ...mustBeOneOf(here.policies[i]!.type, policy.type, ['Percent', 'Pods']),
+        ...isOneOf(here.policies[i]!.type, policy.type ?? '', POLICY_TYPES),
         ...(policy.value > 0 ? [] : [invalidValue(here.policies[i]!.value, policy.value, 'must be greater than zero')]),
         ...(policy.periodSeconds > 0
           ? []
@@ -145,6 +156,7 @@ function validateBehavior(
             ]
           : []),
       ]),
+      ...(rules.tolerance === undefined ? [] : isNotNegativeQuantity(here.tolerance, rules.tolerance)),
     ];
   });
 }

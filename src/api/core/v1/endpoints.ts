@@ -1,14 +1,16 @@
 /** Endpoints: where a Service leads, in the form that came before EndpointSlices. Source: API reference, core/v1. */
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
+import { isEqual } from '#api/machinery/equal.ts';
 import { type FieldError, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
-import { follows, isIp, mustBeOneOf } from '#api/machinery/field-rules.ts';
-import { dns1123Label, portNumber } from '#api/machinery/names.ts';
+import { follows, mustBeOneOf } from '#api/machinery/field-rules.ts';
+import { isEndpointIp, isLegacyIp } from '#api/machinery/ip-rules.ts';
+import { dns1123Label, dns1123Subdomain, portNumber, qualifiedName } from '#api/machinery/names.ts';
 
 export type Endpoints = schema.Endpoints;
 
-const PROTOCOLS = ['TCP', 'UDP', 'SCTP'];
+const PROTOCOLS = ['SCTP', 'TCP', 'UDP'];
 const SHOWN = 3;
 
 export const Endpoints = defineKind<schema.Endpoints>({
@@ -31,6 +33,12 @@ export const Endpoints = defineKind<schema.Endpoints>({
       }),
     }) as schema.Endpoints,
   validate: ({ subsets = [] }, at) => subsets.flatMap((subset, i) => validateSubset(subset, at.subsets[i]!)),
+  updateHasOwnRules: true,
+  // what an older server took may stay as long as nobody touches it
+  validateUpdate: ({ next, current, at }) =>
+    isEqual(next.subsets, current.subsets)
+      ? []
+      : (next.subsets ?? []).flatMap((subset, i) => validateSubset(subset, at.subsets[i]!)),
   columns: [nameColumn(), column('Endpoints', 'string', ({ subsets }) => shown(subsets ?? [])), ageColumn()],
   allowCreateOnUpdate: true,
 });
@@ -47,14 +55,17 @@ function validateSubset(subset: schema.EndpointSubset, at: At<schema.EndpointSub
 }
 
 const validateAddress = (address: schema.EndpointAddress, at: At<schema.EndpointAddress>): FieldError[] => [
-  ...isIp(at.ip, address.ip ?? ''),
+  ...isLegacyIp(at.ip, address.ip ?? ''),
   ...(address.hostname ? follows(at.hostname, address.hostname, dns1123Label) : []),
+  ...(address.nodeName === undefined ? [] : follows(at.nodeName, address.nodeName, dns1123Subdomain)),
+  ...isEndpointIp(at.ip, address.ip ?? ''),
 ];
 
 const validatePort = (port: schema.EndpointPort, at: At<schema.EndpointPort>, needsName: boolean): FieldError[] => [
   ...(port.name ? follows(at.name, port.name, dns1123Label) : needsName ? [requiredValue(at.name)] : []),
   ...portNumber(port.port).map((text) => invalidValue(at.port, port.port, text)),
   ...mustBeOneOf(at.protocol, port.protocol, PROTOCOLS),
+  ...(port.appProtocol === undefined ? [] : follows(at.appProtocol, port.appProtocol, qualifiedName)),
 ];
 
 /** The first three, and how many more. */

@@ -9,9 +9,10 @@ import {
   requiredValue,
   tooMany,
 } from '#api/machinery/field-error.ts';
-import type { At } from '#api/machinery/field-path.ts';
+import { type At, root } from '#api/machinery/field-path.ts';
 import { familyOf, follows, isImmutable, mustBeOneOf } from '#api/machinery/field-rules.ts';
-import { dns1123Label, dns1123Subdomain, portNumber, qualifiedName } from '#api/machinery/names.ts';
+import { isCanonicalIp, isEndpointIp, isLegacyIp, warningsOfIp } from '#api/machinery/ip-rules.ts';
+import { dns1123Label, dns1123Subdomain, labelValue, type NameRule, qualifiedName } from '#api/machinery/names.ts';
 
 export type EndpointSlice = schema.EndpointSlice;
 
@@ -29,6 +30,7 @@ export const EndpointSlice = defineKind<schema.EndpointSlice>({
   plural: 'endpointslices',
   scope: 'Namespaced',
   generationOf: ({ metadata: _, ...content }) => content,
+  prepareForCreate: (slice) => ({ ...slice, endpoints: slice.endpoints.map(withoutOldTopology) }),
   defaults: (slice) =>
     ({
       ...slice,
@@ -39,24 +41,35 @@ export const EndpointSlice = defineKind<schema.EndpointSlice>({
     }) as schema.EndpointSlice,
   validate: (slice, at) => [
     ...mustBeOneOf(at.addressType, slice.addressType, ADDRESS_TYPES),
-    ...validateEndpoints(slice, at),
     ...validatePorts(slice.ports ?? [], at.ports),
+    ...validateEndpoints(slice, at),
   ],
+  warnings: ({ addressType, endpoints }, current) =>
+    addressType === 'FQDN' && !current
+      ? ['spec.addressType: FQDN endpoints are deprecated']
+      : endpoints.flatMap(({ addresses = [] }, i) =>
+          addresses.flatMap((address, j) => warningsOfIp(root(`endpoints[${i}].addresses[${j}]`), address)),
+        ),
   validateUpdate: ({ next, current, at }) => isImmutable(at.addressType, next.addressType, current.addressType),
   columns: [
     nameColumn(),
     column('AddressType', 'string', ({ addressType }) => addressType),
-    column('Ports', 'string', ({ ports = [] }) =>
-      firstFew(ports.map(({ port }) => (port === undefined ? '*' : String(port)))),
-    ),
+    column('Ports', 'string', ({ ports = [] }) => firstFew(ports.map(({ port, name }) => String(port ?? name ?? '*')))),
     column('Endpoints', 'string', ({ endpoints }) => firstFew(endpoints.flatMap(({ addresses }) => addresses))),
     ageColumn(),
   ],
 });
 
+/** A field of v1beta1 that new slices do not get. */
+function withoutOldTopology(endpoint: schema.Endpoint): schema.Endpoint {
+  if (endpoint.deprecatedTopology === undefined) return endpoint;
+  const { deprecatedTopology: _, ...rest } = endpoint;
+  return rest;
+}
+
 function firstFew(all: readonly string[]): string {
-  if (all.length === 0) return '<unset>';
   const list = all.slice(0, SHOWN).join(',');
+  if (!list) return '<unset>';
   return all.length > SHOWN ? `${list} + ${all.length - SHOWN} more...` : list;
 }
 
@@ -76,18 +89,47 @@ function validateEndpoints(
           : [];
     return [
       ...count,
-      ...addresses.flatMap((address, i) => validateAddress(address, addressType, here.addresses[i]!)),
-      ...(endpoint.hostname === undefined ? [] : follows(here.hostname, endpoint.hostname, dns1123Label)),
+      ...addresses.flatMap((address, i) => validateAddress(address, addressType, { at: here.addresses, i })),
       ...(endpoint.nodeName === undefined ? [] : follows(here.nodeName, endpoint.nodeName, dns1123Subdomain)),
+      ...(endpoint.hostname === undefined ? [] : follows(here.hostname, endpoint.hostname, dns1123Label)),
+      ...(endpoint.hints ? validateHints(endpoint.hints, here.hints) : []),
     ];
   });
 }
 
-function validateAddress(address: string, type: string, at: At<string>): FieldError[] {
-  if (type === 'FQDN') return follows(at, address, dns1123Subdomain);
+/** Of the wrong family: upstream names the list and not the place in it. */
+function validateAddress(address: string, type: string, { at, i }: { at: At<string[]>; i: number }): FieldError[] {
+  const here = at[i]!;
+  if (type === 'FQDN') return isDomainName(here, address);
   if (type !== 'IPv4' && type !== 'IPv6') return [];
-  if (familyOf(address) === type) return [];
-  return [invalidValue(at, address, `must be a valid ${type} address`)];
+  const errors = type === 'IPv4' ? isLegacyIp(here, address) : isCanonicalIp(here, address);
+  if (errors.length > 0) return errors;
+  const family = familyOf(address) === type ? [] : [invalidValue(at, address, `must be an ${type} address`)];
+  return [...family, ...isEndpointIp(here, address)];
+}
+
+function isDomainName(at: At<string>, name: string): FieldError[] {
+  if (!name) return [requiredValue(at)];
+  const errors = follows(at, name.replace(/\.$/, ''), dns1123Subdomain);
+  if (errors.length > 0 || name.split('.').length >= 2) return errors;
+  return [invalidValue(at, name, 'should be a domain with at least two segments separated by dots')];
+}
+
+const MAX_HINTS = 8;
+
+function validateHints(
+  { forZones = [], forNodes = [] }: schema.EndpointHints,
+  at: At<schema.EndpointHints>,
+): FieldError[] {
+  const named = (list: readonly { name: string }[], here: At<{ name: string }[]>, rule: NameRule) =>
+    list.flatMap(({ name }, i) => [
+      ...(list.findIndex((other) => other.name === name) < i ? [duplicateValue(here[i]!.name, name)] : []),
+      ...follows(here[i]!.name, name ?? '', rule),
+    ]);
+  if (forZones.length > MAX_HINTS) return [tooMany(at.forZones, forZones.length, MAX_HINTS)];
+  const errors = named(forZones, at.forZones, labelValue);
+  if (forNodes.length > MAX_HINTS) return [...errors, tooMany(at.forNodes, forNodes.length, MAX_HINTS)];
+  return [...errors, ...named(forNodes, at.forNodes, dns1123Subdomain)];
 }
 
 function validatePorts(
@@ -104,7 +146,6 @@ function validatePorts(
     return [
       ...(name ? follows(here.name, name, dns1123Label) : []),
       ...(twice ? [duplicateValue(here.name, name)] : []),
-      ...(port.port === undefined ? [] : portNumber(port.port).map((text) => invalidValue(here.port, port.port, text))),
       ...(PROTOCOLS.includes(port.protocol ?? '') ? [] : [notSupportedValue(here.protocol, port.protocol, PROTOCOLS)]),
       ...(port.appProtocol === undefined ? [] : follows(here.appProtocol, port.appProtocol, qualifiedName)),
     ];

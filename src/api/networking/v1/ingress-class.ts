@@ -1,9 +1,17 @@
 /** IngressClass: which controller serves an Ingress. Source: API reference, networking.k8s.io/v1. */
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
-import { type FieldError, forbiddenField, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
+import {
+  type FieldError,
+  forbiddenField,
+  notSupportedValue,
+  requiredValue,
+  tooLong,
+} from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
-import { isImmutable, mustBeOneOf } from '#api/machinery/field-rules.ts';
+import { follows, isDomainPrefixedPath, isImmutable } from '#api/machinery/field-rules.ts';
+import { dns1123Label } from '#api/machinery/names.ts';
+import { validateReference } from './ingress.ts';
 
 export type IngressClass = schema.IngressClass;
 
@@ -25,14 +33,12 @@ export const IngressClass = defineKind<schema.IngressClass>({
       },
     }) as schema.IngressClass,
   validate: ({ spec: { controller = '', parameters } }, { spec: at }) => [
-    ...(controller.length > MAX_CONTROLLER
-      ? [invalidValue(at.controller, controller, `must be no more than ${MAX_CONTROLLER} characters`)]
-      : []),
-    ...(controller ? validateController(controller, at) : [requiredValue(at.controller)]),
+    ...(controller.length > MAX_CONTROLLER ? [tooLong(at.controller, MAX_CONTROLLER)] : []),
+    ...isDomainPrefixedPath(at.controller, controller),
     ...(parameters ? validateParameters(parameters, at.parameters) : []),
   ],
   validateUpdate: ({ next, current, at }) =>
-    isImmutable(at.spec.controller, next.spec.controller, current.spec.controller),
+    isImmutable(at.spec.controller, next.spec.controller ?? '', current.spec.controller),
   columns: [
     nameColumn(),
     column('Controller', 'string', ({ spec }) => spec.controller ?? ''),
@@ -45,22 +51,19 @@ export const IngressClass = defineKind<schema.IngressClass>({
   ],
 });
 
-const validateController = (controller: string, at: At<schema.IngressClassSpec>): FieldError[] =>
-  /^[^/]+\/.+$/.test(controller)
-    ? []
-    : [invalidValue(at.controller, controller, 'must be a domain-prefixed path (such as "acme.io/foo")')];
-
-const validateParameters = (
+function validateParameters(
   parameters: schema.IngressClassParametersReference,
   at: At<schema.IngressClassParametersReference>,
-): FieldError[] => [
-  ...(parameters.kind ? [] : [requiredValue(at.kind)]),
-  ...(parameters.name ? [] : [requiredValue(at.name)]),
-  ...mustBeOneOf(at.scope, parameters.scope, ['Cluster', 'Namespace']),
-  ...(parameters.scope === 'Namespace' && !parameters.namespace
-    ? [requiredValue(at.namespace, "`parameters.scope` is set to 'Namespace'")]
-    : []),
-  ...(parameters.scope === 'Cluster' && parameters.namespace !== undefined
-    ? [forbiddenField(at.namespace, "`parameters.scope` is set to 'Cluster'")]
-    : []),
-];
+): FieldError[] {
+  const { scope, namespace } = parameters;
+  const errors = validateReference(parameters, at);
+  if (scope === undefined) return [...errors, requiredValue(at.scope)];
+  if (scope !== 'Cluster' && scope !== 'Namespace')
+    errors.push(notSupportedValue(at.scope, scope, ['Cluster', 'Namespace']));
+  if (scope === 'Namespace' && namespace === undefined)
+    errors.push(requiredValue(at.namespace, "`parameters.scope` is set to 'Namespace'"));
+  if (scope === 'Namespace' && namespace !== undefined) errors.push(...follows(at.namespace, namespace, dns1123Label));
+  if (scope === 'Cluster' && namespace !== undefined)
+    errors.push(forbiddenField(at.namespace, "`parameters.scope` is set to 'Cluster'"));
+  return errors;
+}

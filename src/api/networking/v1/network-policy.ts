@@ -2,9 +2,10 @@
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
 import { type FieldError, forbiddenField, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
-import type { At } from '#api/machinery/field-path.ts';
+import { type At, root } from '#api/machinery/field-path.ts';
 import { follows, isOneOf } from '#api/machinery/field-rules.ts';
 import { parseCidr, rangeContains } from '#api/machinery/ip.ts';
+import { isLegacyCidr, warningsOfCidr } from '#api/machinery/ip-rules.ts';
 import { formatLabelSelector, validateLabelSelector } from '#api/machinery/label-selector.ts';
 import { portName, portNumber } from '#api/machinery/names.ts';
 
@@ -51,6 +52,17 @@ export const NetworkPolicy = defineKind<schema.NetworkPolicy>({
       ? [invalidValue(at.policyTypes, spec.policyTypes, 'may not specify more than two policyTypes')]
       : spec.policyTypes.flatMap((type, i) => isOneOf(at.policyTypes[i]!, type, ['Ingress', 'Egress']))),
   ],
+  warnings: (policy) =>
+    blocksOf(policy).flatMap(([where, block]) =>
+      block
+        ? [
+            ...warningsOfCidr(root(`spec.${where}.ipBlock.cidr`), block.cidr),
+            ...(block.except ?? []).flatMap((hole, k) =>
+              warningsOfCidr(root(`spec.${where}.ipBlock.except[${k}]`), hole),
+            ),
+          ]
+        : [],
+    ),
   columns: [
     nameColumn(),
     column('Pod-Selector', 'string', ({ spec }) => formatLabelSelector(spec.podSelector)),
@@ -58,23 +70,24 @@ export const NetworkPolicy = defineKind<schema.NetworkPolicy>({
   ],
 });
 
+const PROTOCOLS = ['TCP', 'UDP', 'SCTP'];
+
 function validatePort(port: schema.NetworkPolicyPort, at: At<schema.NetworkPolicyPort>): FieldError[] {
-  const errors = isOneOf(at.protocol, port.protocol, ['SCTP', 'TCP', 'UDP']);
-  if (port.port === undefined)
-    return port.endPort === undefined
-      ? errors
-      : [...errors, requiredValue(at.port, 'must be specified when `endPort` is specified')];
-  if (typeof port.port === 'string') {
-    errors.push(...follows(at.port, port.port, portName));
-    if (port.endPort !== undefined)
-      errors.push(requiredValue(at.endPort, 'may not be specified when `port` is non-numeric'));
-    return errors;
+  const { port: number, endPort } = port;
+  const errors = isOneOf(at.protocol, port.protocol, PROTOCOLS);
+  const refuse = (why: string) => [
+    ...errors,
+    invalidValue(at.endPort, endPort, `may not be specified when \`port\` is ${why}`),
+  ];
+  if (number === undefined) return endPort === undefined ? errors : refuse('not specified');
+  if (typeof number === 'string') {
+    errors.push(...follows(at.port, number, portName));
+    return endPort === undefined ? errors : refuse('non-numeric');
   }
-  errors.push(...portNumber(port.port).map((text) => invalidValue(at.port, port.port, text)));
-  if (port.endPort !== undefined) {
-    if (port.endPort < port.port)
-      errors.push(invalidValue(at.endPort, port.port, 'must be greater than or equal to `port`'));
-    errors.push(...portNumber(port.endPort).map((text) => invalidValue(at.endPort, port.endPort, text)));
+  errors.push(...portNumber(number).map((text) => invalidValue(at.port, number, text)));
+  if (endPort !== undefined) {
+    if (endPort < number) errors.push(invalidValue(at.endPort, number, 'must be greater than or equal to `port`'));
+    errors.push(...portNumber(endPort).map((text) => invalidValue(at.endPort, endPort, text)));
   }
   return errors;
 }
@@ -86,20 +99,35 @@ function validatePeer(peer: schema.NetworkPolicyPeer, at: At<schema.NetworkPolic
     ...validateLabelSelector(namespaceSelector, at.namespaceSelector),
   ];
   if (!podSelector && !namespaceSelector && !ipBlock) return [requiredValue(at, 'must specify a peer')];
-  if (ipBlock && (podSelector || namespaceSelector))
-    return [...errors, forbiddenField(at, 'may not specify both ipBlock and another peer')];
-  return ipBlock ? [...errors, ...validateBlock(ipBlock, at.ipBlock)] : errors;
+  if (!ipBlock) return errors;
+  errors.push(...validateBlock(ipBlock, at.ipBlock));
+  if (podSelector || namespaceSelector)
+    errors.push(forbiddenField(at, 'may not specify both ipBlock and another peer'));
+  return errors;
 }
 
 function validateBlock({ cidr, except = [] }: schema.IPBlock, at: At<schema.IPBlock>): FieldError[] {
-  const text = 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)';
-  const range = parseCidr(cidr ?? '');
   if (!cidr) return [requiredValue(at.cidr)];
-  if (!range) return [invalidValue(at.cidr, cidr, text)];
-  return except.flatMap((inner, index) => {
-    const hole = parseCidr(inner);
-    if (!hole) return [invalidValue(at.except[index]!, inner, text)];
-    const inside = rangeContains(range, hole.address) && hole.prefixLength > range.prefixLength;
-    return inside ? [] : [invalidValue(at.except[index]!, inner, 'must be a strict subset of `cidr`')];
-  });
+  const errors = isLegacyCidr(at.cidr, cidr);
+  const range = parseCidr(cidr);
+  return [
+    ...errors,
+    ...except.flatMap((inner, index) => {
+      const here = at.except[index]!;
+      const wrong = isLegacyCidr(here, inner);
+      const hole = parseCidr(inner);
+      if (wrong.length > 0 || !hole || !range) return wrong;
+      const inside = rangeContains(range, hole.address) && hole.prefixLength > range.prefixLength;
+      return inside ? [] : [invalidValue(here, inner, 'must be a strict subset of `cidr`')];
+    }),
+  ];
 }
+
+const blocksOf = ({ spec }: schema.NetworkPolicy) => [
+  ...(spec.ingress ?? []).flatMap(({ from = [] }, i) =>
+    from.map(({ ipBlock }, j) => [`ingress[${i}].from[${j}]`, ipBlock] as const),
+  ),
+  ...(spec.egress ?? []).flatMap(({ to = [] }, i) =>
+    to.map(({ ipBlock }, j) => [`egress[${i}].to[${j}]`, ipBlock] as const),
+  ),
+];

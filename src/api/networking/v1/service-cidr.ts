@@ -1,9 +1,11 @@
 /** ServiceCIDR: a range that Services' addresses are taken from. Source: API reference, networking.k8s.io/v1. */
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
-import { invalidValue, requiredValue } from '#api/machinery/field-error.ts';
-import { familyOf, isImmutable } from '#api/machinery/field-rules.ts';
+import { type FieldError, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
+import type { At } from '#api/machinery/field-path.ts';
 import { parseCidr } from '#api/machinery/ip.ts';
+import { isCanonicalCidr } from '#api/machinery/ip-rules.ts';
+import { IMMUTABLE } from '#api/machinery/object-meta.ts';
 
 export type ServiceCIDR = schema.ServiceCIDR;
 
@@ -15,25 +17,28 @@ export const ServiceCIDR = defineKind<schema.ServiceCIDR>({
   scope: 'Cluster',
   subresources: ['status'],
   defaults: (range) => ({ ...range, spec: range.spec ?? {} }) as schema.ServiceCIDR,
-  validate: ({ spec: { cidrs = [] } }, { spec: at }) => {
-    if (cidrs.length === 0) return [requiredValue(at.cidrs, 'at least one CIDR required')];
-    const families = cidrs.map((cidr) => familyOf(cidr.split('/')[0] ?? ''));
-    if (cidrs.length > 2) return [invalidValue(at.cidrs, cidrs, 'may only hold up to 2 values')];
-    const text = 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)';
-    return [
-      ...(families.length === 2 && families[0] === families[1]
-        ? [
-            invalidValue(
-              at.cidrs,
-              cidrs,
-              'may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64',
-            ),
-          ]
-        : []),
-      ...cidrs.flatMap((cidr, index) => (parseCidr(cidr) ? [] : [invalidValue(at.cidrs[index]!, cidr, text)])),
-    ];
+  validate: ({ spec: { cidrs = [] } }, { spec: at }) => validateCidrs(cidrs, at.cidrs),
+  updateHasOwnRules: true,
+  validateUpdate: ({ next, current, at: { spec: at } }) => {
+    const [now, before] = [next.spec.cidrs ?? [], current.spec.cidrs ?? []];
+    const changed = before.flatMap((cidr, i) =>
+      cidr === now[i] ? [] : [invalidValue(at.cidrs[i]!, now[i] ?? '', IMMUTABLE)],
+    );
+    if (now.length === before.length) return changed;
+    if (before.length !== 1 || now.length !== 2) return [invalidValue(at.cidrs, now, IMMUTABLE)];
+    return [...changed, ...validateCidrs(now, at.cidrs)]; // a second family may be added
   },
-  validateUpdate: ({ next, current, at }) =>
-    isImmutable(at.spec.cidrs, next.spec.cidrs?.slice(0, current.spec.cidrs?.length), current.spec.cidrs),
   columns: [nameColumn(), column('CIDRs', 'string', ({ spec }) => (spec.cidrs ?? []).join(',')), ageColumn()],
 });
+
+function validateCidrs(cidrs: readonly string[], at: At<string[]>): FieldError[] {
+  if (cidrs.length === 0) return [requiredValue(at, 'at least one CIDR required')];
+  if (cidrs.length > 2) return [invalidValue(at, cidrs, 'may only hold up to 2 values')];
+  const families = cidrs.map((cidr) => cidr.includes(':'));
+  const alike = cidrs.length === 2 && families[0] === families[1] && cidrs.every((cidr) => parseCidr(cidr));
+  const text = 'may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64';
+  return [
+    ...(alike ? [invalidValue(at, cidrs, text)] : []),
+    ...cidrs.flatMap((cidr, index) => isCanonicalCidr(at[index]!, cidr)),
+  ];
+}

@@ -11,7 +11,9 @@ import {
   isNotNegative,
   isOneOf,
 } from '#api/machinery/field-rules.ts';
+import { validateConditions } from '#api/machinery/condition-rules.ts';
 import { validateLabelSelector } from '#api/machinery/label-selector.ts';
+import { pathSegment } from '#api/machinery/names.ts';
 
 export type PodDisruptionBudget = schema.PodDisruptionBudget;
 
@@ -23,6 +25,7 @@ export const PodDisruptionBudget = defineKind<schema.PodDisruptionBudget>({
   scope: 'Namespaced',
   shortNames: ['pdb'],
   subresources: ['status'],
+  name: pathSegment,
   generationOf: ({ spec }) => spec,
   initialStatus: { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 },
   defaults: (budget) => ({
@@ -43,6 +46,7 @@ export const PodDisruptionBudget = defineKind<schema.PodDisruptionBudget>({
     ...isNotNegative(at.currentHealthy, status?.currentHealthy),
     ...isNotNegative(at.desiredHealthy, status?.desiredHealthy),
     ...isNotNegative(at.expectedPods, status?.expectedPods),
+    ...validateConditions(status?.conditions, at.conditions),
   ],
   columns: [
     nameColumn(),
