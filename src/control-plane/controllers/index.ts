@@ -5,6 +5,9 @@ import { deploymentController } from './deployment/deployment.ts';
 import { endpointSliceController } from './endpoints/endpoint-slice.ts';
 import { endpointsController } from './endpoints/endpoints.ts';
 import { garbageCollector } from './garbage-collector/garbage-collector.ts';
+import { cronJobController } from './job/cron-job.ts';
+import { jobController } from './job/job.ts';
+import { ttlAfterFinishedController } from './job/ttl-after-finished.ts';
 import { namespaceController } from './namespace.ts';
 import type { NodeIpamOptions } from './nodes/node-ipam.ts';
 import { nodeIpam } from './nodes/node-ipam.ts';
@@ -33,6 +36,9 @@ export const controllersFor = (settings: ClusterSettings = {}): Controller[] => 
   deploymentController,
   replicaSetController,
   replicationController,
+  jobController,
+  cronJobController,
+  ttlAfterFinishedController,
   namespaceController,
   garbageCollector,
   serviceAccountController,

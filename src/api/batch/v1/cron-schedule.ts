@@ -1,4 +1,7 @@
-/** The form of a CronJob's schedule: five fields, or a macro. Source: crontab(5) and "CronJob" (schedule syntax). */
+/**
+ * A CronJob's schedule: five fields, or a macro, in a time zone. Source: "CronJob" (schedule syntax), and robfig/cron v3,
+ * whose answers at the edges (days, daylight saving) upstream has.
+ */
 
 interface Range {
   name: string;
@@ -16,50 +19,182 @@ const FIELDS: readonly Range[] = [
   { name: 'month', low: 1, high: 12, names: ['', ...MONTHS] },
   { name: 'day of week', low: 0, high: 6, names: DAYS },
 ];
-const MACROS = ['@yearly', '@annually', '@monthly', '@weekly', '@daily', '@midnight', '@hourly'];
+const MACROS: Readonly<Record<string, string>> = {
+  '@yearly': '0 0 1 1 *',
+  '@annually': '0 0 1 1 *',
+  '@monthly': '0 0 1 * *',
+  '@weekly': '0 0 * * 0',
+  '@daily': '0 0 * * *',
+  '@midnight': '0 0 * * *',
+  '@hourly': '0 * * * *',
+};
 const MAX_LENGTH = 1024;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 86_400_000;
+/** A day that does not come within five years never comes. */
+const HORIZON_MS = 5 * 366 * DAY_MS;
+const UNITS_MS: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: MINUTE_MS,
+  h: HOUR_MS,
+};
+
+export interface CronSchedule {
+  /** The first time after `afterMs`; undefined when there is none within five years. Unix time in ms. */
+  next(afterMs: number): number | undefined;
+}
+
+export type ReadSchedule = { schedule: CronSchedule } | { complaint: string };
 
 /** What is wrong with it; undefined when it is good. */
-export function complaintOfSchedule(schedule: string): string | undefined {
-  if (schedule.length > MAX_LENGTH) return 'schedule is too long';
-  if (schedule.startsWith('@')) {
-    if (MACROS.includes(schedule) || /^@every (\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$/.test(schedule)) return undefined;
-    return `unrecognized descriptor: ${schedule}`;
-  }
-  const fields = schedule.trim().split(/\s+/);
-  if (fields.length !== FIELDS.length)
-    return `expected exactly ${FIELDS.length} fields, found ${fields.length}: [${fields.join(' ')}]`;
-  for (const [index, field] of fields.entries()) {
-    const complaint = complaintOfField(field, FIELDS[index]!);
-    if (complaint) return complaint;
-  }
-  return undefined;
+export function complaintOfSchedule(text: string): string | undefined {
+  const read = readSchedule(text);
+  return 'complaint' in read ? read.complaint : undefined;
 }
 
-function complaintOfField(field: string, range: Range): string | undefined {
-  for (const part of field.split(',')) {
-    const [span = '', step, ...more] = part.split('/');
-    if (more.length > 0) return `too many slashes: ${part}`;
-    const [from = '', to, ...rest] = span.split('-');
-    if (rest.length > 0) return `too many hyphens: ${part}`;
-    const low = from === '*' || from === '?' ? range.low : numberOf(from, range);
-    const high = to === undefined ? (from === '*' || from === '?' ? range.high : low) : numberOf(to, range);
-    if (low === undefined)
-      return `failed to parse int from ${from}: strconv.Atoi: parsing ${JSON.stringify(from)}: invalid syntax`;
-    if (high === undefined)
-      return `failed to parse int from ${to}: strconv.Atoi: parsing ${JSON.stringify(to)}: invalid syntax`;
-    if (low < range.low) return `beginning of range (${low}) below minimum (${range.low}): ${part}`;
-    if (high > range.high) return `end of range (${high}) above maximum (${range.high}): ${part}`;
-    if (low > high) return `beginning of range (${low}) beyond end of range (${high}): ${part}`;
-    if (step !== undefined && !/^\d+$/.test(step))
-      return `failed to parse int from ${step}: strconv.Atoi: parsing ${JSON.stringify(step)}: invalid syntax`;
-    if (step !== undefined && Number(step) === 0) return `step of range should be a positive number: ${part}`;
-  }
-  return undefined;
+/** `timeZone` is a name of the IANA database that is known to be good. */
+export function readSchedule(text: string, timeZone = 'UTC'): ReadSchedule {
+  if (text.length > MAX_LENGTH) return { complaint: 'schedule is too long' };
+  const every = /^@every ((?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+)$/.exec(text);
+  if (every) return { schedule: everySoOften(every[1] ?? '') };
+  if (text.startsWith('@') && !Object.hasOwn(MACROS, text)) return { complaint: `unrecognized descriptor: ${text}` };
+  const fields = (MACROS[text] ?? text).trim().split(/\s+/);
+  if (fields.length !== FIELDS.length)
+    return { complaint: `expected exactly ${FIELDS.length} fields, found ${fields.length}: [${fields.join(' ')}]` };
+  const read = fields.map((field, index) => readField(field, FIELDS[index]!));
+  for (const field of read) if ('complaint' in field) return field;
+  return { schedule: new CalendarSchedule(read as Field[], timeZone) };
 }
+
+interface Field {
+  values: ReadonlySet<number>;
+  /** Written as `*`: it leaves the choice of the day to the other field. */
+  isStar: boolean;
+}
+
+function readField(field: string, range: Range): Field | { complaint: string } {
+  const values = new Set<number>();
+  let isStar = false;
+  for (const part of field.split(',')) {
+    const read = readPart(part, range);
+    if ('complaint' in read) return read;
+    for (let value = read.low; value <= read.high; value += read.step) values.add(value);
+    isStar ||= read.isStar;
+  }
+  return { values, isStar };
+}
+
+interface Part {
+  low: number;
+  high: number;
+  step: number;
+  isStar: boolean;
+}
+
+function readPart(part: string, range: Range): Part | { complaint: string } {
+  const no = (complaint: string) => ({ complaint });
+  const [span = '', steps, ...more] = part.split('/');
+  if (more.length > 0) return no(`too many slashes: ${part}`);
+  const [from = '', to, ...rest] = span.split('-');
+  if (rest.length > 0) return no(`too many hyphens: ${part}`);
+  const isAny = from === '*' || from === '?';
+  const low = isAny ? range.low : numberOf(from, range);
+  if (low === undefined) return no(notANumber(from));
+  const last = isAny || (to === undefined && steps !== undefined) ? range.high : low;
+  const high = to === undefined || isAny ? last : numberOf(to, range);
+  if (high === undefined) return no(notANumber(to));
+  if (low < range.low) return no(`beginning of range (${low}) below minimum (${range.low}): ${part}`);
+  if (high > range.high) return no(`end of range (${high}) above maximum (${range.high}): ${part}`);
+  if (low > high) return no(`beginning of range (${low}) beyond end of range (${high}): ${part}`);
+  if (steps !== undefined && !/^\d+$/.test(steps)) return no(notANumber(steps));
+  const step = Number(steps ?? 1);
+  if (step === 0) return no(`step of range should be a positive number: ${part}`);
+  return { low, high, step, isStar: isAny && step === 1 };
+}
+
+const notANumber = (text: string | undefined): string =>
+  `failed to parse int from ${text}: strconv.Atoi: parsing ${JSON.stringify(text)}: invalid syntax`;
 
 function numberOf(text: string, { names }: Range): number | undefined {
   const named = text === '' ? -1 : (names?.indexOf(text.toLowerCase()) ?? -1);
   if (named >= 0) return named;
   return /^\d{1,9}$/.test(text) ? Number(text) : undefined;
+}
+
+/** Counts in whole seconds from the second that it is asked in. */
+function everySoOften(text: string): CronSchedule {
+  let ms = 0;
+  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g))
+    ms += Number(amount) * (UNITS_MS[unit ?? ''] ?? 0);
+  const delayMs = Math.max(1000, Math.floor(ms / 1000) * 1000);
+  return { next: (afterMs) => Math.floor(afterMs / 1000) * 1000 + delayMs };
+}
+
+class CalendarSchedule implements CronSchedule {
+  readonly #minutes: Field;
+  readonly #hours: Field;
+  readonly #days: Field;
+  readonly #months: Field;
+  readonly #weekdays: Field;
+  readonly #local: (ms: number) => Date;
+
+  constructor([minutes, hours, days, months, weekdays]: readonly Field[], timeZone: string) {
+    this.#minutes = minutes!;
+    this.#hours = hours!;
+    this.#days = days!;
+    this.#months = months!;
+    this.#weekdays = weekdays!;
+    this.#local = wallClock(timeZone);
+  }
+
+  /** Goes forward in real time, by days, hours and minutes: a time that the clocks leap over does not come. */
+  next(afterMs: number): number | undefined {
+    let ms = Math.floor(afterMs / MINUTE_MS) * MINUTE_MS + MINUTE_MS;
+    for (const endMs = ms + HORIZON_MS; ms < endMs; ) {
+      const local = this.#local(ms);
+      if (!this.#isDay(local)) ms = this.#nextMidnight(ms, local);
+      else if (!this.#hours.values.has(local.getUTCHours())) ms += HOUR_MS - local.getUTCMinutes() * MINUTE_MS;
+      else if (!this.#minutes.values.has(local.getUTCMinutes())) ms += MINUTE_MS;
+      else return ms;
+    }
+    return undefined;
+  }
+
+  /** Where both fields choose days, either does. */
+  #isDay(local: Date): boolean {
+    if (!this.#months.values.has(local.getUTCMonth() + 1)) return false;
+    const byDate = this.#days.values.has(local.getUTCDate());
+    const byWeekday = this.#weekdays.values.has(local.getUTCDay());
+    return this.#days.isStar || this.#weekdays.isStar ? byDate && byWeekday : byDate || byWeekday;
+  }
+
+  /** The first minute of the next day, where days may have 23 or 25 hours. */
+  #nextMidnight(ms: number, local: Date): number {
+    const day = local.getUTCDate();
+    let next = ms + DAY_MS - timeOfDayMs(local);
+    while (this.#local(next).getUTCDate() === day) next += HOUR_MS;
+    const early = next - timeOfDayMs(this.#local(next));
+    return this.#local(early).getUTCDate() === day ? next : early;
+  }
+}
+
+const timeOfDayMs = (local: Date): number => local.getUTCHours() * HOUR_MS + local.getUTCMinutes() * MINUTE_MS;
+
+/** What the clocks of a zone show, as a Date whose UTC fields are theirs. */
+function wallClock(timeZone: string): (ms: number) => Date {
+  if (timeZone === 'UTC' || timeZone === 'Etc/UTC') return (ms) => new Date(ms);
+  const numeric = 'numeric';
+  const format = new Intl.DateTimeFormat('en-US', {
+    ...{ timeZone, hourCycle: 'h23', year: numeric, month: numeric, day: numeric, hour: numeric, minute: numeric },
+  });
+  return (ms) => {
+    const parts = new Map(format.formatToParts(ms).map(({ type, value }) => [type, Number(value)]));
+    const [year = 0, month = 1, day = 1] = [parts.get('year'), parts.get('month'), parts.get('day')];
+    return new Date(Date.UTC(year, month - 1, day, parts.get('hour'), parts.get('minute')));
+  };
 }

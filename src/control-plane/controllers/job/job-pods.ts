@@ -1,0 +1,92 @@
+/** The pods of a Job: how they are made, and what each of them counts as. Source: "Jobs"; KEP-2214, KEP-3850, KEP-3939. */
+import type { EnvVar, Job, Pod } from '#api/generated/schema.ts';
+import { conditionOf, isTerminal } from '#api/core/v1/pod-conditions.ts';
+import { millisOf } from '#api/machinery/timestamp.ts';
+import type { Draft } from '#client/client.ts';
+import { podFromTemplate } from '../replica-set-pods.ts';
+
+/** Keeps a pod until its end has been counted. */
+export const TRACKING_FINALIZER = 'batch.kubernetes.io/job-tracking';
+export const JOB_NAME_LABEL = 'batch.kubernetes.io/job-name';
+const INDEX = 'batch.kubernetes.io/job-completion-index';
+const FAILURE_COUNT = 'batch.kubernetes.io/job-index-failure-count';
+const IGNORED_FAILURE_COUNT = 'batch.kubernetes.io/job-index-ignored-failure-count';
+
+export const isIndexed = ({ spec }: Job): boolean => spec.completionMode === 'Indexed';
+export const countsPerIndex = ({ spec }: Job): boolean => spec.backoffLimitPerIndex !== undefined;
+export const isTracked = ({ metadata }: Pod): boolean => metadata.finalizers?.includes(TRACKING_FINALIZER) ?? false;
+
+/** undefined when it has none, or one that is none of the Job's. */
+export function indexOf({ metadata }: Pod, { spec }: Job): number | undefined {
+  const index = Number(metadata.annotations?.[INDEX] ?? Number.NaN);
+  return Number.isInteger(index) && index >= 0 && index < (spec.completions ?? 0) ? index : undefined;
+}
+
+/** How often its index had failed before: those that count towards the limit, and those that a policy ignored. */
+export interface IndexFailures {
+  counted: number;
+  ignored: number;
+}
+export const failuresBefore = ({ metadata }: Pod): IndexFailures => ({
+  counted: Number(metadata.annotations?.[FAILURE_COUNT] ?? 0) || 0,
+  ignored: Number(metadata.annotations?.[IGNORED_FAILURE_COUNT] ?? 0) || 0,
+});
+
+export const isSucceeded = ({ status }: Pod): boolean => status?.phase === 'Succeeded';
+
+/** It counts as failed. Unless the Job replaces only what has ended, a pod fails when it begins to go. */
+export function isFailed(pod: Pod, { spec }: Job): boolean {
+  if (pod.status?.phase === 'Failed') return true;
+  if (spec.podReplacementPolicy === 'Failed') return false;
+  return pod.metadata.deletionTimestamp !== undefined && !isSucceeded(pod);
+}
+
+export const isTerminating = (pod: Pod): boolean => pod.metadata.deletionTimestamp !== undefined && !isTerminal(pod);
+
+/** When it ended, in ms: by its containers, else by what else is known of its end. */
+export function endedAtMs(pod: Pod): number {
+  const ends = (pod.status?.containerStatuses ?? []).map(({ state }) => millisOf(state?.terminated?.finishedAt) ?? 0);
+  const latest = Math.max(0, ...ends);
+  if (latest > 0) return latest;
+  const { deletionTimestamp, deletionGracePeriodSeconds = 0, creationTimestamp } = pod.metadata;
+  const deleted = millisOf(deletionTimestamp);
+  if (deleted !== undefined) return deleted - deletionGracePeriodSeconds * 1000;
+  return millisOf(conditionOf(pod, 'Ready')?.lastTransitionTime) ?? millisOf(creationTimestamp) ?? 0;
+}
+
+/** For an index of an Indexed Job, with what its predecessors went through. */
+export function podOf(job: Job, index?: number, failures?: IndexFailures): Draft<Pod> {
+  const pod = podFromTemplate(job);
+  const { metadata } = pod;
+  const tracked = { ...metadata, finalizers: [...(metadata.finalizers ?? []), TRACKING_FINALIZER] };
+  if (index === undefined) return { ...pod, metadata: tracked };
+  const counts = failures && {
+    [FAILURE_COUNT]: `${failures.counted}`,
+    ...(failures.ignored > 0 && { [IGNORED_FAILURE_COUNT]: `${failures.ignored}` }),
+  };
+  const { containers, initContainers } = pod.spec;
+  return {
+    metadata: {
+      ...tracked,
+      generateName: `${job.metadata.name}-${index}-`,
+      labels: { ...tracked.labels, [INDEX]: `${index}` },
+      annotations: { ...tracked.annotations, [INDEX]: `${index}`, ...counts },
+    },
+    spec: {
+      ...pod.spec,
+      hostname: `${job.metadata.name}-${index}`,
+      containers: containers.map(withIndex),
+      ...(initContainers && { initContainers: initContainers.map(withIndex) }),
+    },
+  };
+}
+
+const INDEX_VARIABLE: EnvVar = {
+  name: 'JOB_COMPLETION_INDEX',
+  valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: `metadata.labels['${INDEX}']` } },
+};
+
+function withIndex<C extends { env?: EnvVar[] }>(container: C): C {
+  if (container.env?.some(({ name }) => name === INDEX_VARIABLE.name)) return container;
+  return { ...container, env: [...(container.env ?? []), INDEX_VARIABLE] };
+}

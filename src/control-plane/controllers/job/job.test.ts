@@ -1,0 +1,257 @@
+import { expect, test } from 'vitest';
+import { Job } from '#api/batch/v1/job.ts';
+import { Event } from '#api/core/v1/event.ts';
+import { Pod } from '#api/core/v1/pod.ts';
+import type { Job as JobObject, Submitted } from '#api/generated/schema.ts';
+import { timestampOf } from '#api/machinery/timestamp.ts';
+import { startCluster, type TestCluster } from '#testing/cluster.ts';
+import { podsThatRun } from '#testing/pods-that-run.ts';
+import { jobController } from './job.ts';
+
+const controllers = [jobController, podsThatRun()];
+const template = { spec: { restartPolicy: 'Never', containers: [{ name: 'main', image: 'work:1' }] } };
+const job = (spec: Submitted<JobObject['spec']> = {}) => ({
+  metadata: { name: 'work', namespace: 'default' },
+  spec: { template, ...spec } as Submitted<JobObject['spec']>,
+});
+const read = (cluster: TestCluster) => cluster.get(Job, 'default/work')!;
+const status = (cluster: TestCluster) => read(cluster).status!;
+const conditions = (cluster: TestCluster) =>
+  (status(cluster).conditions ?? []).map(({ type, status: is, reason }) => `${type} ${is} ${reason}`);
+const running = (cluster: TestCluster) =>
+  cluster.list(Pod).filter((pod) => pod.status?.phase === 'Running' && !pod.metadata.deletionTimestamp);
+
+interface End {
+  exitCode?: number;
+  conditions?: { type: string; status: string }[];
+}
+async function end(cluster: TestCluster, pod: Pod, { exitCode = 0, conditions: said = [] }: End = {}) {
+  const now = timestampOf(cluster.clock.now());
+  const terminated = { exitCode, finishedAt: now, startedAt: now };
+  await cluster.updateStatus(Pod, {
+    ...pod,
+    status: {
+      ...pod.status,
+      phase: exitCode === 0 && said.length === 0 ? 'Succeeded' : 'Failed',
+      conditions: [...(pod.status?.conditions ?? []).filter(({ type }) => type !== 'Ready'), ...said],
+      containerStatuses: [
+        { name: 'main', image: 'work:1', imageID: '', ready: false, restartCount: 0, state: { terminated } },
+      ],
+    },
+  });
+  await cluster.settles();
+}
+const indexesOf = (pods: Pod[]) =>
+  pods.map(({ metadata }) => Number(metadata.annotations?.['batch.kubernetes.io/job-completion-index'])).sort();
+
+test('a Job runs its pods, counts each end once, and is complete', async () => {
+  await using cluster = await startCluster({ controllers });
+  await cluster.create(Job, job({ completions: 3, parallelism: 2 }));
+  await cluster.settles();
+  expect(running(cluster)).toHaveLength(2);
+  expect(running(cluster)[0]?.metadata.finalizers).toEqual(['batch.kubernetes.io/job-tracking']);
+  expect(status(cluster)).toMatchObject({ active: 2, ready: 2, uncountedTerminatedPods: {} });
+
+  await end(cluster, running(cluster)[0]!);
+  expect(status(cluster)).toMatchObject({ active: 2, succeeded: 1 });
+  for (const pod of running(cluster)) await end(cluster, pod);
+
+  expect(status(cluster)).toMatchObject({ succeeded: 3, ready: 0, terminating: 0, uncountedTerminatedPods: {} });
+  expect(status(cluster).active).toBeUndefined();
+  expect(status(cluster).completionTime).toBeDefined();
+  expect(conditions(cluster)).toEqual([
+    'SuccessCriteriaMet True CompletionsReached',
+    'Complete True CompletionsReached',
+  ]);
+  expect(cluster.list(Pod).every(({ metadata }) => !metadata.finalizers?.length)).toBe(true);
+  expect(cluster.list(Event).map(({ reason }) => reason)).toContain('Completed');
+});
+
+test('failed pods are replaced after 10 s, then 20 s, until the limit is reached', async () => {
+  await using cluster = await startCluster({ controllers });
+  await cluster.create(Job, job({ backoffLimit: 2 }));
+  await cluster.settles();
+  for (const waitMs of [10_000, 20_000]) {
+    await end(cluster, running(cluster)[0]!, { exitCode: 1 });
+    await cluster.passes(waitMs - 1_000);
+    expect(running(cluster)).toHaveLength(0);
+    await cluster.passes(2_000);
+    expect(running(cluster)).toHaveLength(1);
+  }
+  await end(cluster, running(cluster)[0]!, { exitCode: 1 });
+  expect(status(cluster)).toMatchObject({ failed: 3 });
+  expect(conditions(cluster)).toEqual(['FailureTarget True BackoffLimitExceeded', 'Failed True BackoffLimitExceeded']);
+  const warning = cluster.list(Event).find(({ type }) => type === 'Warning');
+  expect(warning?.message).toBe('Job has reached the specified backoff limit');
+});
+
+test('an Indexed Job has a pod for each index, with its name, host name and variable', async () => {
+  await using cluster = await startCluster({ controllers });
+  await cluster.create(Job, job({ completionMode: 'Indexed', completions: 5, parallelism: 3 }));
+  await cluster.settles();
+  expect(indexesOf(running(cluster))).toEqual([0, 1, 2]);
+  const second = running(cluster).find(({ metadata }) => metadata.name.startsWith('work-1-'))!;
+  expect(second.spec.hostname).toBe('work-1');
+  expect(second.spec.containers[0]?.env?.[0]).toMatchObject({ name: 'JOB_COMPLETION_INDEX' });
+  await end(cluster, second);
+  expect(status(cluster)).toMatchObject({ completedIndexes: '1', succeeded: 1 });
+  expect(indexesOf(running(cluster))).toEqual([0, 2, 3]);
+  for (let turn = 0; turn < 4; turn++) await end(cluster, running(cluster)[0]!);
+  expect(status(cluster)).toMatchObject({ completedIndexes: '0-4', succeeded: 5 });
+  expect(conditions(cluster)).toContain('Complete True CompletionsReached');
+});
+
+test('with a limit for each index, the others go on when one has failed', async () => {
+  await using cluster = await startCluster({ controllers });
+  const spec = { completionMode: 'Indexed', completions: 2, parallelism: 2, backoffLimitPerIndex: 1 } as const;
+  await cluster.create(Job, job(spec));
+  await cluster.settles();
+  const ofIndex = (index: number) =>
+    running(cluster).find(({ metadata }) => metadata.name.startsWith(`work-${index}-`))!;
+  await end(cluster, ofIndex(0), { exitCode: 1 });
+  await cluster.passes(11_000);
+  expect(ofIndex(0).metadata.annotations?.['batch.kubernetes.io/job-index-failure-count']).toBe('1');
+  await end(cluster, ofIndex(0), { exitCode: 1 });
+  await cluster.passes(60_000);
+  expect(status(cluster)).toMatchObject({ failedIndexes: '0', failed: 2, active: 1 });
+  await end(cluster, ofIndex(1));
+  expect(status(cluster)).toMatchObject({ completedIndexes: '1', succeeded: 1 });
+  expect(conditions(cluster)).toEqual(['FailureTarget True FailedIndexes', 'Failed True FailedIndexes']);
+});
+
+test('more failed indexes than allowed end the Job at once', async () => {
+  await using cluster = await startCluster({ controllers });
+  await cluster.create(
+    Job,
+    job({ completionMode: 'Indexed', completions: 4, parallelism: 4, backoffLimitPerIndex: 0, maxFailedIndexes: 1 }),
+  );
+  await cluster.settles();
+  for (const pod of running(cluster).slice(0, 2)) await end(cluster, pod, { exitCode: 1 });
+  expect(conditions(cluster)).toEqual([
+    'FailureTarget True MaxFailedIndexesExceeded',
+    'Failed True MaxFailedIndexesExceeded',
+  ]);
+  expect(running(cluster)).toHaveLength(0);
+});
+
+test('a failure policy fails the Job by an exit code, and ignores a disruption', async () => {
+  await using cluster = await startCluster({ controllers });
+  const rules = [
+    { action: 'Ignore' as const, onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
+    { action: 'FailJob' as const, onExitCodes: { operator: 'In' as const, values: [42] } },
+  ];
+  await cluster.create(Job, job({ backoffLimit: 0, parallelism: 1, completions: 2, podFailurePolicy: { rules } }));
+  await cluster.settles();
+  await end(cluster, running(cluster)[0]!, { conditions: [{ type: 'DisruptionTarget', status: 'True' }] });
+  expect(status(cluster).failed).toBeUndefined();
+  await cluster.passes(11_000);
+  const [second] = running(cluster);
+  await end(cluster, second!, { exitCode: 42 });
+  expect(conditions(cluster)).toEqual(['FailureTarget True PodFailurePolicy', 'Failed True PodFailurePolicy']);
+  expect(status(cluster).conditions?.[0]?.message).toBe(
+    `Container main for pod default/${second?.metadata.name} failed with exit code 42 matching FailJob rule at index 1`,
+  );
+});
+
+test('FailIndex gives an index up whatever its limit', async () => {
+  await using cluster = await startCluster({ controllers });
+  const rules = [{ action: 'FailIndex' as const, onExitCodes: { operator: 'In' as const, values: [3] } }];
+  await cluster.create(
+    Job,
+    job({
+      completionMode: 'Indexed',
+      completions: 2,
+      parallelism: 1,
+      backoffLimitPerIndex: 5,
+      podFailurePolicy: { rules },
+    }),
+  );
+  await cluster.settles();
+  await end(cluster, running(cluster)[0]!, { exitCode: 3 });
+  expect(status(cluster)).toMatchObject({ failedIndexes: '0' });
+  expect(indexesOf(running(cluster))).toEqual([1]);
+});
+
+test('a success policy is content with some indexes; the other pods end and do not count', async () => {
+  await using cluster = await startCluster({ controllers });
+  const successPolicy = { rules: [{ succeededIndexes: '0,2', succeededCount: 1 }] };
+  await cluster.create(Job, job({ completionMode: 'Indexed', completions: 3, parallelism: 3, successPolicy }));
+  await cluster.settles();
+  await end(cluster, running(cluster).find(({ metadata }) => metadata.name.startsWith('work-2-'))!);
+  expect(conditions(cluster)).toEqual(['SuccessCriteriaMet True SuccessPolicy', 'Complete True SuccessPolicy']);
+  expect(status(cluster)).toMatchObject({ completedIndexes: '2', succeeded: 1, ready: 0 });
+  expect(running(cluster)).toHaveLength(0);
+});
+
+test('a suspended Job has no pods and no start; resumed, it starts anew', async () => {
+  await using cluster = await startCluster({ controllers });
+  await cluster.create(Job, job({ suspend: true }));
+  await cluster.settles();
+  expect(cluster.list(Pod)).toHaveLength(0);
+  expect(status(cluster).startTime).toBeUndefined();
+  expect(conditions(cluster)).toEqual(['Suspended True JobSuspended']);
+  await cluster.patch(Job, 'default/work', { spec: { suspend: false } });
+  await cluster.settles();
+  expect(running(cluster)).toHaveLength(1);
+  expect(conditions(cluster)).toEqual(['Suspended False JobResumed']);
+  await cluster.patch(Job, 'default/work', { spec: { suspend: true } });
+  await cluster.settles();
+  expect(cluster.list(Pod)).toHaveLength(0);
+  expect(status(cluster)).toMatchObject({ ready: 0, terminating: 0 });
+  expect(status(cluster).failed).toBeUndefined();
+  expect(cluster.list(Event).map(({ reason }) => reason)).toEqual(
+    expect.arrayContaining(['Suspended', 'Resumed', 'SuccessfulDelete']),
+  );
+});
+
+test('a deadline ends it', async () => {
+  await using cluster = await startCluster({ controllers });
+  await cluster.create(Job, job({ activeDeadlineSeconds: 30 }));
+  await cluster.passes(29_000);
+  expect(running(cluster)).toHaveLength(1);
+  await cluster.passes(2_000);
+  expect(conditions(cluster)).toEqual(['FailureTarget True DeadlineExceeded', 'Failed True DeadlineExceeded']);
+});
+
+test('lower parallelism takes pods away that do not count as failed', async () => {
+  await using cluster = await startCluster({ controllers });
+  await cluster.create(Job, job({ parallelism: 4, completions: 9 }));
+  await cluster.settles();
+  await cluster.patch(Job, 'default/work', { spec: { parallelism: 1 } });
+  await cluster.settles();
+  expect(running(cluster)).toHaveLength(1);
+  expect(status(cluster)).toMatchObject({ active: 1 });
+  expect(status(cluster).failed).toBeUndefined();
+});
+
+test('without a number of completions, one success ends it when the other pods have ended', async () => {
+  await using cluster = await startCluster({ controllers });
+  await cluster.create(Job, job({ parallelism: 2 }));
+  await cluster.settles();
+  await end(cluster, running(cluster)[0]!);
+  expect(conditions(cluster)).toEqual([]);
+  expect(running(cluster)).toHaveLength(1);
+  await end(cluster, running(cluster)[0]!);
+  expect(status(cluster)).toMatchObject({ succeeded: 2 });
+  expect(conditions(cluster)).toContain('Complete True CompletionsReached');
+});
+
+test('its pods go when it is deleted, whether with it or left behind', async () => {
+  for (const propagationPolicy of ['Orphan', 'Background'] as const) {
+    await using cluster = await startCluster({ controllers });
+    await cluster.create(Job, job());
+    await cluster.settles();
+    const [pod] = running(cluster);
+    await cluster.client.delete(Job, { name: 'work', namespace: 'default' }, { propagationPolicy });
+    await cluster.settles();
+    const left = cluster.get(Pod, `default/${pod?.metadata.name}`);
+    expect(left?.metadata.finalizers ?? []).toEqual([]);
+  }
+});
+
+test('a Job that somebody else manages is left alone', async () => {
+  await using cluster = await startCluster({ controllers });
+  await cluster.create(Job, job({ managedBy: 'example.com/other' }));
+  await cluster.settles();
+  expect(cluster.list(Pod)).toHaveLength(0);
+});

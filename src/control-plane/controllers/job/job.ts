@@ -1,0 +1,213 @@
+/** Runs a Job's pods until as many have succeeded as it asks for, or it has failed. */
+import { Job } from '#api/batch/v1/job.ts';
+import { isReady } from '#api/core/v1/pod-conditions.ts';
+import { Pod } from '#api/core/v1/pod.ts';
+import type { JobStatus } from '#api/generated/schema.ts';
+import type { Kind } from '#api/machinery/kind.ts';
+import { hasReason, StatusError } from '#api/machinery/status.ts';
+import { timestampOf } from '#api/machinery/timestamp.ts';
+import { inBatches, inParallel } from '#base/concurrency.ts';
+import { isNamespaceGoing } from '../adjust-replicas.ts';
+import { controllerOf } from '../claim.ts';
+import { withoutZeros } from '../counts.ts';
+import {
+  again,
+  defineController,
+  type Outcome,
+  type ReconcileContext,
+  settled,
+  watching,
+} from '../define-controller.ts';
+import { isActive } from '#api/core/v1/pod-conditions.ts';
+import { isTerminating, isTracked, JOB_NAME_LABEL, podOf, TRACKING_FINALIZER } from './job-pods.ts';
+import { type Wanted, wantedPods } from './job-step.ts';
+import { tallyOf } from './tally.ts';
+import { conditionOf, deadlineMs, isFailing, isFinished, type Verdict, verdictOn, withCondition } from './verdict.ts';
+
+const writes = { create: [Pod], delete: [Pod], patch: [Pod], status: [Job] } as const;
+type Context = ReconcileContext<Kind<Pod>, Kind<Job> | Kind<Pod>, typeof writes>;
+
+/** Of a Job that this controller is for. Source: KEP-4368. */
+const OWN_NAME = 'kubernetes.io/job-controller';
+
+export const jobController = defineController({
+  name: 'job-controller',
+  reconciles: Job,
+  owns: [Pod],
+  watches: [
+    // A pod that was let go, or whose Job is gone, has lost its owner, not its finalizer.
+    watching(Pod, ({ metadata }) => {
+      const name = metadata.labels?.[JOB_NAME_LABEL];
+      return name && metadata.finalizers?.includes(TRACKING_FINALIZER) ? [`${metadata.namespace}/${name}`] : [];
+    }),
+  ],
+  writes,
+  also: [{ verbs: ['update'], apiGroups: ['batch'], resources: ['jobs/finalizers'] }],
+  selectorOf: (job: Job) => job.spec.selector,
+
+  async reconcile(job, context) {
+    if (job.spec.managedBy !== undefined && job.spec.managedBy !== OWN_NAME) return settled;
+    const pods = await context.claim(Pod);
+    await release(strayPods(context, job.metadata.uid), context);
+    if (isFinished(job) || job.metadata.deletionTimestamp) {
+      await release(pods.filter(isTracked), context);
+      return settled;
+    }
+    return new Step(job, pods, context).run();
+  },
+
+  async gone(context) {
+    await release(strayPods(context, undefined), context);
+    return settled;
+  },
+});
+
+/** Pods made for a Job of this name that no Job counts any more. */
+function strayPods({ key, cached }: Context, uid: string | undefined): Pod[] {
+  const [namespace = '', name] = key.split('/');
+  return cached(Pod)
+    .inNamespace(namespace)
+    .filter((pod) => isTracked(pod) && pod.metadata.labels?.[JOB_NAME_LABEL] === name)
+    .filter((pod) => {
+      const owner = controllerOf(pod);
+      return !owner || (owner.kind === 'Job' && owner.name === name && owner.uid !== uid);
+    });
+}
+
+/** Takes away what keeps them from going. */
+async function release(pods: readonly Pod[], { api }: Context): Promise<void> {
+  await inParallel(pods, async ({ metadata }) => {
+    const patch = { metadata: { uid: metadata.uid, '$deleteFromPrimitiveList/finalizers': [TRACKING_FINALIZER] } };
+    try {
+      await api.patch(Pod, metadata, { type: 'strategic', patch });
+    } catch (error) {
+      if (!hasReason(error, 'NotFound') && !hasReason(error, 'Conflict')) throw error;
+    }
+  });
+}
+
+class Step {
+  readonly #job: Job;
+  readonly #pods: readonly Pod[];
+  readonly #context: Context;
+  readonly #nowMs: number;
+
+  constructor(job: Job, pods: readonly Pod[], context: Context) {
+    this.#job = job;
+    this.#pods = pods;
+    this.#context = context;
+    this.#nowMs = context.clock.now();
+  }
+
+  async run(): Promise<Outcome> {
+    const { spec } = this.#job;
+    const active = this.#pods.filter(isActive);
+    const tally = tallyOf(this.#job, this.#pods, { isFailing: isFailing(this.#job) });
+    const verdict = verdictOn(this.#job, { tally, active, nowMs: this.#nowMs });
+
+    let activeNow = active.length;
+    let wanted: Wanted | undefined;
+    let failure: unknown;
+    if (verdict || spec.suspend) {
+      activeNow -= await this.#delete(active, { countsAsFailed: verdict !== undefined });
+    } else {
+      wanted = wantedPods(this.#job, { pods: this.#pods, active, tally, nowMs: this.#nowMs });
+      activeNow -= await this.#delete(wanted.surplus, { countsAsFailed: false });
+      const created = await this.#create(wanted.missing);
+      activeNow += created.succeeded;
+      failure = created.error;
+    }
+
+    const terminating = this.#pods.filter(isTerminating).length + Math.max(0, active.length - activeNow);
+    const isOver = verdict !== undefined && tally.isComplete && active.length === 0 && terminating === 0;
+    const status: JobStatus = {
+      ...this.#times(verdict, isOver),
+      ...withoutZeros({ active: activeNow }),
+      ready: active.filter(isReady).length,
+      terminating,
+      ...tally.status,
+      ...this.#conditions(verdict, isOver),
+    };
+    const written = await this.#context.api.updateStatus(this.#job, status);
+    this.#tell(written, verdict, isOver);
+    await release(tally.toRelease, this.#context);
+    if (failure && !isNamespaceGoing(failure)) throw failure;
+    return this.#next(wanted?.waitMs, isOver);
+  }
+
+  #next(waitMs: number | undefined, isOver: boolean): Outcome {
+    const untilDeadlineMs = (deadlineMs(this.#job) ?? Number.POSITIVE_INFINITY) - this.#nowMs;
+    const afterMs = Math.min(waitMs ?? Number.POSITIVE_INFINITY, untilDeadlineMs);
+    return isOver || !Number.isFinite(afterMs) || afterMs <= 0 ? settled : again({ afterMs });
+  }
+
+  /** @returns how many are gone or going. Those that the Job no longer wants are let go uncounted. */
+  async #delete(pods: readonly Pod[], { countsAsFailed }: { countsAsFailed: boolean }): Promise<number> {
+    const { api, events } = this.#context;
+    if (!countsAsFailed) await release(pods.filter(isTracked), this.#context);
+    await inParallel(pods, async (pod) => {
+      try {
+        await api.delete(Pod, pod);
+        events.normal(this.#job, 'SuccessfulDelete', `Deleted pod: ${pod.metadata.name}`);
+      } catch (error) {
+        if (error instanceof StatusError) events.warning(this.#job, 'FailedDelete', `Error deleting: ${error.message}`);
+        throw error;
+      }
+    });
+    return pods.length;
+  }
+
+  #create(missing: Wanted['missing']): Promise<{ succeeded: number; error: unknown }> {
+    const { api, events } = this.#context;
+    return inBatches(missing.length, async (position) => {
+      const { index, failures } = missing[position] ?? {};
+      try {
+        const pod = await api.create(Pod, podOf(this.#job, index, failures));
+        events.normal(this.#job, 'SuccessfulCreate', `Created pod: ${pod.metadata.name}`);
+      } catch (error) {
+        if (error instanceof StatusError && !isNamespaceGoing(error))
+          events.warning(this.#job, 'FailedCreate', `Error creating: ${error.message}`);
+        throw error;
+      }
+    });
+  }
+
+  /** A suspended Job has no start; resumed, it starts anew. */
+  #times(verdict: Verdict | undefined, isOver: boolean): Pick<JobStatus, 'startTime' | 'completionTime'> {
+    const { spec, status } = this.#job;
+    const now = timestampOf(this.#nowMs);
+    const startTime = spec.suspend && !verdict ? undefined : (status?.startTime ?? now);
+    return {
+      ...(startTime && { startTime }),
+      ...(isOver && verdict?.final === 'Complete' && { completionTime: now }),
+    };
+  }
+
+  #conditions(verdict: Verdict | undefined, isOver: boolean): Pick<JobStatus, 'conditions'> {
+    const { spec, status } = this.#job;
+    let conditions = [...(status?.conditions ?? [])];
+    const say = (type: string, is: 'True' | 'False', reason: string, message: string) => {
+      conditions = withCondition(conditions, { type, status: is, reason, message }, this.#nowMs);
+    };
+    if (verdict) {
+      say(verdict.coming, 'True', verdict.reason, verdict.message);
+      if (isOver) say(verdict.final, 'True', verdict.reason, verdict.message);
+    } else if (spec.suspend) {
+      say('Suspended', 'True', 'JobSuspended', 'Job suspended');
+    } else if (conditionOf(this.#job, 'Suspended')?.status === 'True') {
+      say('Suspended', 'False', 'JobResumed', 'Job resumed');
+    }
+    return conditions.length > 0 ? { conditions } : {};
+  }
+
+  /** Events of what became true with this step. */
+  #tell(written: Job, verdict: Verdict | undefined, isOver: boolean): void {
+    const { events } = this.#context;
+    const suspended = (job: Job) => conditionOf(job, 'Suspended')?.status;
+    if (isOver && verdict?.final === 'Complete') events.normal(this.#job, 'Completed', 'Job completed');
+    if (isOver && verdict?.final === 'Failed') events.warning(this.#job, verdict.reason, verdict.message);
+    if (suspended(written) === suspended(this.#job)) return;
+    if (suspended(written) === 'True') events.normal(this.#job, 'Suspended', 'Job suspended');
+    else events.normal(this.#job, 'Resumed', 'Job resumed');
+  }
+}

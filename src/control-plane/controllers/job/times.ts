@@ -1,0 +1,21 @@
+/** Times as upstream writes them beside the API's own form. */
+
+const two = (value: number): string => String(value).padStart(2, '0');
+
+/** RFC 1123 with a numeric zone, in UTC: `Thu, 01 Jan 2026 00:00:00 +0000`. */
+export const rfc1123 = (ms: number): string => new Date(ms).toUTCString().replace(/GMT$/, '+0000');
+
+/** RFC 3339 with the offset of the zone; `Z` in UTC. */
+export function inZone(ms: number, timeZone = 'UTC'): string {
+  const offset = offsetMinutes(ms, timeZone);
+  const local = new Date(ms + offset * 60_000).toISOString().slice(0, 19);
+  const [sign, size] = [offset < 0 ? '-' : '+', Math.abs(offset)];
+  return `${local}${offset === 0 ? 'Z' : `${sign}${two(Math.floor(size / 60))}:${two(size % 60)}`}`;
+}
+
+function offsetMinutes(ms: number, timeZone: string): number {
+  const parts = new Intl.DateTimeFormat('en-US', { timeZone, timeZoneName: 'longOffset' }).formatToParts(ms);
+  const name = parts.find(({ type }) => type === 'timeZoneName')?.value ?? 'GMT';
+  const match = /^GMT([+-])(\d{2}):(\d{2})/.exec(name);
+  return match ? (match[1] === '-' ? -1 : 1) * (Number(match[2]) * 60 + Number(match[3])) : 0;
+}
