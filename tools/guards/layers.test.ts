@@ -8,6 +8,7 @@ import { ROOT, type SourceFile, sourceFiles } from './source-files.ts';
 const PACKAGES: Record<string, readonly string[]> = {
   'src/api': ['yaml', 're2js'],
   'src/client/transport': ['undici', 'ws', 'yaml'],
+  'src/control-plane/storage/encryption': ['@noble/ciphers'],
   'src/control-plane/storage': ['lmdb', '@grpc/grpc-js', '@grpc/proto-loader'],
   'src/control-plane/apiserver': ['ws', 'undici', 'jose', 'prom-client', 'yaml'],
   'src/node/runtime': ['@grpc/grpc-js', 'protobufjs'],

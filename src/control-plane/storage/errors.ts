@@ -15,6 +15,11 @@ export class StorageUnreachable extends Error {
   readonly code = 'StorageUnreachable';
 }
 
+/** Reading: a value is there, and none of the keys that are known opens it. */
+export class Unreadable extends Error {
+  readonly code = 'Unreadable';
+}
+
 /** Using it after `close`. */
 export class StorageClosed extends Error {
   readonly code = 'StorageClosed';

@@ -12,6 +12,8 @@ export interface Stored {
   value: Uint8Array;
   createRevision: Revision;
   modRevision: Revision;
+  /** It was sealed with another key or cipher than values are now: to write the same again is worth it. */
+  isStale?: boolean;
 }
 
 export type Write = { put: string; value: Uint8Array } | { delete: string };

@@ -250,7 +250,7 @@ function planOf<T>({ key, standing, current, decided, hub: decidedHub }: Decided
     return { txn: { when, then }, result: decidedHub, outcome: 'removed', alongside };
   }
   const hub = frozenForStore(decidedHub);
-  const isSame = current && !alongside?.then.length && isSameState(current, hub);
+  const isSame = current && !standing?.isStale && !alongside?.then.length && isSameState(current, hub);
   if (isSame) return { current };
   const then = [{ put: key, value: sizeChecked(encode(hub)) }, ...(alongside?.then ?? [])];
   return { txn: { when, then }, result: hub, outcome: current ? 'updated' : 'created', alongside };

@@ -1,7 +1,8 @@
 /** Keeps a watch cache current and answers from it. What it promises: `watch-cache.ts`. */
 
-import { expired, serviceUnavailable } from '#api/machinery/status.ts';
+import { expired, internalError, type StatusError, serviceUnavailable } from '#api/machinery/status.ts';
 import { sleep } from '#base/clock.ts';
+import { Unreadable } from '#control-plane/storage/errors.ts';
 import { Compacted, type EventBatch, type Revision, type Stored } from '#control-plane/storage/storage.ts';
 import { Bookmark, Change } from './cache-event.ts';
 import { CacheWatcher, CacheWatchers } from './cache-watchers.ts';
@@ -52,9 +53,10 @@ class StorageWatchCache implements WatchCache {
   readonly #barrier: RevisionBarrier;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
-  readonly #loaded: Promise<void>;
+  #loaded!: Promise<void>;
   #settleLoaded: { resolve(): void; reject(error: unknown): void } | undefined;
   #recent: RecentChanges;
+  #isRefused = false;
   #bookmarkDue = false;
 
   constructor(options: WatchCacheOptions) {
@@ -68,10 +70,7 @@ class StorageWatchCache implements WatchCache {
     this.#watchers = new CacheWatchers(this.#objects);
     this.#barrier = new RevisionBarrier(clock, this.#limits.freshnessTimeoutMs);
     this.#recent = new RecentChanges(this.#limits.eventBytes, 0);
-    this.#loaded = new Promise((resolve, reject) => {
-      this.#settleLoaded = { resolve, reject };
-    });
-    this.#loaded.catch(() => undefined); // whoever waits for it hears of it; nobody may be waiting
+    this.#awaitLoad();
     this.#running = this.#run();
   }
 
@@ -182,11 +181,28 @@ class StorageWatchCache implements WatchCache {
         if (!signal.aborted) log.info('the watch of the store ended', { prefix: this.prefix });
       } catch (error) {
         if (!signal.aborted) log.warn('the watch cache starts again', { prefix: this.prefix, error: String(error) });
+        if (error instanceof Unreadable) this.#refuse(internalError(error.message, error));
       }
       // Events may be missing from here on, and every watcher is owed all of them: so they resume by themselves.
       this.#watchers.endAll();
       await sleep(clock, RETRY_MS, signal).catch(() => undefined); // only ever ends early because of the signal
     }
+  }
+
+  #awaitLoad(): void {
+    this.#loaded = new Promise((resolve, reject) => {
+      this.#settleLoaded = { resolve, reject };
+    });
+    this.#loaded.catch(() => undefined); // whoever waits for it hears of it; nobody may be waiting
+  }
+
+  /** Until it can be loaded again: who asks is told why not, instead of being kept waiting. */
+  #refuse(error: StatusError): void {
+    this.#settleLoaded?.reject(error);
+    this.#awaitLoad();
+    this.#settleLoaded?.reject(error);
+    this.#objects.clear();
+    this.#isRefused = true;
   }
 
   async #load(): Promise<Revision> {
@@ -205,6 +221,8 @@ class StorageWatchCache implements WatchCache {
     for (const stored of items) this.#objects.set(stored.key, new CachedState(stored, this.#context));
     this.#recent = new RecentChanges(this.#limits.eventBytes, revision!);
     this.#barrier.reach(revision!);
+    if (this.#isRefused) this.#awaitLoad();
+    this.#isRefused = false;
     this.#settleLoaded?.resolve();
     return revision!;
   }
@@ -227,7 +245,7 @@ class StorageWatchCache implements WatchCache {
 
   /** What is here answers as well as what would be here after waiting. */
   #isFresh(freshness: Freshness): boolean {
-    if (this.revision === 0 || typeof freshness === 'object') return false;
+    if (this.revision === 0 || this.#isRefused || typeof freshness === 'object') return false;
     if (freshness === 'any') return true;
     const newest = this.#options.storage.newestUnder(this.prefix);
     return newest !== undefined && newest <= this.revision;

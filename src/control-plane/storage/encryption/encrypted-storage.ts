@@ -1,0 +1,129 @@
+/**
+ * A store whose values are sealed where the configuration says so. Above it everything is as if they were not; below it
+ * (memory, disk, etcd, their histories) nothing is to be read without the keys.
+ */
+import { Unreadable } from '../errors.ts';
+import type {
+  EventBatch,
+  RangeOptions,
+  RangeResult,
+  Revision,
+  Storage,
+  Stored,
+  Txn,
+  TxnResult,
+  Write,
+} from '../storage.ts';
+import type { ValueCiphers } from './value-ciphers.ts';
+
+/** The ciphers of a key; undefined: its value is stored as it is. */
+export type CiphersOf = (key: string) => ValueCiphers | undefined;
+
+export class EncryptedStorage implements Storage {
+  readonly #base: Storage;
+  #ciphersOf: CiphersOf;
+  #reconfigured = new AbortController();
+  /** Embedded stores hand back the very bytes that they were given: those need not be opened. */
+  #opened = new WeakMap<Uint8Array, Uint8Array>();
+
+  constructor(base: Storage, ciphersOf: CiphersOf) {
+    this.#base = base;
+    this.#ciphersOf = ciphersOf;
+  }
+
+  /** For what is read and written from now on. Watches end: whoever watches reads anew, and sees what is stale now. */
+  configure(ciphersOf: CiphersOf): void {
+    this.#ciphersOf = ciphersOf;
+    this.#opened = new WeakMap();
+    this.#reconfigured.abort();
+    this.#reconfigured = new AbortController();
+  }
+
+  currentRevision(): Promise<Revision> {
+    return this.#base.currentRevision();
+  }
+
+  newestUnder(prefix: string): Revision | undefined {
+    return this.#base.newestUnder(prefix);
+  }
+
+  /** Throws Unreadable, like everything that reads. */
+  async get(key: string, revision?: Revision): Promise<Stored | undefined> {
+    return this.#open(await this.#base.get(key, revision));
+  }
+
+  async range(options: RangeOptions): Promise<RangeResult> {
+    const found = await this.#base.range(options);
+    return { ...found, items: found.items.map((item) => this.#open(item)) };
+  }
+
+  async commit({ when, then }: Txn): Promise<TxnResult> {
+    const compared = new Set(when.map(({ key }) => key));
+    const sealed = then.map((write) => this.#sealed(write, compared));
+    const result = await this.#base.commit({ when, then: await Promise.all(sealed) });
+    return { ...result, found: result.found.map((one) => this.#open(one)) };
+  }
+
+  async *watch(options: Parameters<Storage['watch']>[0]): AsyncGenerator<EventBatch> {
+    const signal = AbortSignal.any([options.signal, this.#reconfigured.signal]);
+    for await (const batch of this.#base.watch({ ...options, signal })) yield this.#openedBatch(batch);
+  }
+
+  requestProgress(prefix: string, revision?: Revision): Promise<Revision> {
+    return this.#base.requestProgress(prefix, revision);
+  }
+
+  compact(prefix: string, revision: Revision): Promise<void> {
+    return this.#base.compact(prefix, revision);
+  }
+
+  compactedRevision(prefix: string): Promise<Revision> {
+    return this.#base.compactedRevision(prefix);
+  }
+
+  close(): Promise<void> {
+    return this.#base.close();
+  }
+
+  /**
+   * Sealed anew a value never looks the same, and a put of what is there is to change nothing. Who compares has looked;
+   * for others it is looked here.
+   */
+  async #sealed(write: Write, compared: ReadonlySet<string>): Promise<Write> {
+    const ciphers = 'put' in write ? this.#ciphersOf(write.put) : undefined;
+    if (!ciphers || 'delete' in write) return write;
+    if (!compared.has(write.put)) {
+      const there = await this.#base.get(write.put);
+      const { value, isStale } = this.#open(there) ?? {};
+      if (there && value && !isStale && Buffer.compare(value, write.value) === 0)
+        return { put: write.put, value: there.value };
+    }
+    const value = ciphers.seal(write.value, write.put);
+    if (value !== write.value) this.#opened.set(value, write.value);
+    return { put: write.put, value };
+  }
+
+  #openedBatch({ events, revision }: EventBatch): EventBatch {
+    if (!events.some(({ key }) => this.#ciphersOf(key))) return { events, revision };
+    return {
+      revision,
+      events: events.map((event) => ({ ...event, now: this.#open(event.now), before: this.#open(event.before) })),
+    };
+  }
+
+  #open(stored: Stored): Stored;
+  #open(stored: Stored | undefined): Stored | undefined;
+  #open(stored: Stored | undefined): Stored | undefined {
+    const ciphers = stored && this.#ciphersOf(stored.key);
+    if (!ciphers) return stored;
+    const known = this.#opened.get(stored.value);
+    if (known) return { ...stored, value: known };
+    try {
+      const { value, isStale } = ciphers.open(stored.value, stored.key);
+      return { ...stored, value, ...(isStale && { isStale }) };
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new Unreadable(`unable to transform key ${JSON.stringify(stored.key)}: ${why}`);
+    }
+  }
+}
