@@ -2,14 +2,16 @@
 import type { Command } from 'commander';
 import type { CliContext } from './context.ts';
 import { agentCommand } from './agent.ts';
+import { componentLogsCommand } from './component-logs.ts';
 import { downCommand } from './down.ts';
 import { imageCommand } from './image.ts';
 import { kubeconfigCommand } from './kubeconfig.ts';
 import { kubectlCommand } from './kubectl.ts';
-import { logsCommand } from './logs.ts';
 import { nodeCommand } from './node.ts';
 import { statusCommand } from './status.ts';
 import { upCommand } from './up.ts';
+import { verbCommand } from './verb-command.ts';
+import { verbs } from './verbs/verbs.ts';
 
 export const commands: readonly ((context: CliContext) => Command)[] = [
   upCommand,
@@ -17,8 +19,9 @@ export const commands: readonly ((context: CliContext) => Command)[] = [
   statusCommand,
   kubeconfigCommand,
   kubectlCommand,
-  logsCommand,
+  componentLogsCommand,
   nodeCommand,
   agentCommand,
   imageCommand,
+  ...verbs.map(verbCommand),
 ];

@@ -30,7 +30,11 @@ async function main(): Promise<void> {
 }
 
 async function runCli(program: readonly string[]): Promise<void> {
-  const [{ Command }, { commands }] = await Promise.all([import('commander'), import('#cli/commands.ts')]);
+  const [{ Command }, { commands }, { withLeadingFlagsBehind }] = await Promise.all([
+    import('commander'),
+    import('#cli/commands.ts'),
+    import('#cli/verbs/global-flags.ts'),
+  ]);
   // Timers of the clock keep no process alive; a command lives until it has ended.
   const alive = setInterval(() => undefined, 2 ** 30);
   const context: CliContext = {
@@ -51,13 +55,13 @@ async function runCli(program: readonly string[]): Promise<void> {
   for (const make of commands) kedge.addCommand(make(context));
   pointToHelp(kedge);
   try {
-    await kedge.parseAsync(process.argv);
+    await kedge.parseAsync(withLeadingFlagsBehind(process.argv.slice(2)), { from: 'user' });
   } finally {
     clearInterval(alive);
   }
 }
 
-/** `kedge logs … | head`: who reads has seen enough, and that is no failure. Ends as a program does that SIGPIPE ends. */
+/** `kedge get … | head`: who reads has seen enough, and that is no failure. Ends as a program does that SIGPIPE ends. */
 function endIfUnread(error: NodeJS.ErrnoException): void {
   if (error.code === 'EPIPE') process.exit(128 + 13);
   report(error);

@@ -219,7 +219,7 @@ function checkOrder(patch: readonly Json[], order: readonly Json[], keyOf: (item
   }
 }
 
-interface Ordering {
+export interface Ordering {
   current: readonly Json[];
   order: readonly Json[];
   keyOf: (item: Json) => Json | undefined;
@@ -229,7 +229,7 @@ interface Ordering {
  * Elements that the patch names stand in its order, each before the first of the others that stood behind it; the others
  * keep theirs.
  */
-function inOrder(items: readonly Json[], { current, order, keyOf }: Ordering): Json[] {
+export function inOrder(items: readonly Json[], { current, order, keyOf }: Ordering): Json[] {
   const indexIn = (list: readonly (Json | undefined)[], item: Json) =>
     list.findIndex((key) => isEqual(key, keyOf(item)));
   const server = current.map(keyOf);

@@ -6,7 +6,7 @@ import type { Clock } from '#base/clock.ts';
 import type { NodeTransportOptions } from './node.ts';
 import { NodeTransport } from './node.ts';
 
-interface Cluster {
+export interface Cluster {
   server?: string;
   'certificate-authority'?: string;
   'certificate-authority-data'?: string;
@@ -14,7 +14,7 @@ interface Cluster {
   'tls-server-name'?: string;
 }
 
-interface User {
+export interface User {
   'client-certificate'?: string;
   'client-certificate-data'?: string;
   'client-key'?: string;
@@ -25,7 +25,7 @@ interface User {
   'auth-provider'?: unknown;
 }
 
-interface Context {
+export interface Context {
   cluster?: string;
   user?: string;
   namespace?: string;
@@ -51,9 +51,7 @@ const MOST_BYTES = 4 * 1024 * 1024;
 
 /** Throws an Error that names the file and what is missing in it. */
 export function readKubeconfig(path: string, contextName?: string): KubeconfigContext {
-  const text = readFileSync(path, 'utf8');
-  if (text.length > MOST_BYTES) throw new Error(`${path}: too large for a kubeconfig`);
-  const config = (parse(text) ?? {}) as Kubeconfig;
+  const config = kubeconfigIn(path);
   const name = contextName ?? config['current-context'];
   if (!name) throw new Error(`${path}: no current-context is set`);
   const context = config.contexts?.find((each) => each.name === name)?.context;
@@ -70,21 +68,35 @@ export function readKubeconfig(path: string, contextName?: string): KubeconfigCo
   };
 }
 
-export function transportOf(
-  { cluster, user, folder }: KubeconfigContext,
-  { clock, userAgent }: { clock: Clock; userAgent?: string },
-): NodeTransport {
+/** The file as it is. Throws when it cannot be read, or is no kubeconfig. */
+export function kubeconfigIn(path: string): Kubeconfig {
+  const text = readFileSync(path, 'utf8');
+  if (text.length > MOST_BYTES) throw new Error(`${path}: too large for a kubeconfig`);
+  return (parse(text) ?? {}) as Kubeconfig;
+}
+
+/** Where the server is, and how it and the client know each other. */
+export type Endpoint = Pick<
+  NodeTransportOptions,
+  'server' | 'certificateAuthority' | 'serverName' | 'insecure' | 'credentials'
+>;
+
+/** Reads the files that the context names. */
+export function endpointOf({ cluster, user, folder }: Omit<KubeconfigContext, 'name' | 'namespace'>): Endpoint {
   const authority = inlined(cluster['certificate-authority-data']) ?? read(folder, cluster['certificate-authority']);
-  return new NodeTransport({
+  return {
     server: cluster.server.replace(/\/+$/, ''),
     ...(authority && { certificateAuthority: authority }),
     ...(cluster['tls-server-name'] && { serverName: cluster['tls-server-name'] }),
     ...(cluster['insecure-skip-tls-verify'] && { insecure: true }),
     credentials: credentialsOf(user, folder),
-    clock,
-    ...(userAgent && { userAgent }),
-  });
+  };
 }
+
+export const transportOf = (
+  context: KubeconfigContext,
+  { clock, userAgent }: { clock: Clock; userAgent?: string },
+): NodeTransport => new NodeTransport({ ...endpointOf(context), clock, ...(userAgent && { userAgent }) });
 
 /** The transport of a kubeconfig's current (or named) context. */
 export const transportFromKubeconfig = (

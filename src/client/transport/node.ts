@@ -19,7 +19,24 @@ import { CurrentCredentials } from './credentials.ts';
 export interface NodeTransportOptions extends Omit<ConnectionOptions, 'credentials'> {
   credentials: ClientCredentials;
   userAgent?: string;
+  /** Sent with every request, e.g. `impersonate-user`; names in lower case. */
+  headers?: Readonly<Record<string, string | string[]>>;
   clock: Clock;
+}
+
+/** What only this transport can be asked: another form of the answer. */
+export interface NodeRequest extends ApiRequest {
+  /** The Accept header; JSON when absent. */
+  accept?: string;
+}
+
+/** An answer whose body is still to be read. */
+export interface OpenReply {
+  code: number;
+  contentType: string;
+  warnings: readonly string[];
+  /** Throws Unreachable when it breaks off. Left early, the rest is not asked for. */
+  body: AsyncIterable<Buffer>;
 }
 
 /** Above this an answer is not an answer any more. */
@@ -37,16 +54,18 @@ export class NodeTransport implements Transport {
   readonly #connection: Connection;
   readonly #credentials: CurrentCredentials;
   readonly #userAgent: string;
+  readonly #headers: Readonly<Record<string, string | string[]>>;
 
-  constructor({ credentials, userAgent = 'kedge', ...options }: NodeTransportOptions) {
+  constructor({ credentials, userAgent = 'kedge', headers = {}, ...options }: NodeTransportOptions) {
     if (!options.server.startsWith('https:'))
       throw new Error(`an API server is reached by https, not ${options.server}`);
     this.#credentials = new CurrentCredentials(credentials, options.clock);
     this.#connection = new Connection({ ...options, credentials: this.#credentials });
     this.#userAgent = userAgent;
+    this.#headers = headers;
   }
 
-  async request(request: ApiRequest): Promise<ApiReply> {
+  async request(request: NodeRequest): Promise<ApiReply> {
     const answer = await this.#send(request);
     const body = await readAll(answer.stream);
     const object = decode(body, answer.headers['content-type']);
@@ -54,8 +73,18 @@ export class NodeTransport implements Transport {
     return { code: answer.code, object: deepFreeze(object), warnings: warningsOf(answer.headers) };
   }
 
-  async *watch({ path, signal }: { path: string; signal: AbortSignal }): AsyncIterable<WatchEvent> {
-    const answer = await this.#send({ method: 'GET', path, signal });
+  /** For bodies that are no object, or have no end: logs, a proxied answer. Throws as `request` does. */
+  async open(request: NodeRequest): Promise<OpenReply> {
+    const answer = await this.#send(request);
+    const { code, headers, stream } = answer;
+    const contentType = headers['content-type'] ?? '';
+    if (code >= 300) throw errorOf(answer, decode(await readAll(stream), contentType));
+    return { code, contentType, warnings: warningsOf(headers), body: chunksOf(stream) };
+  }
+
+  async *watch(request: { path: string; signal: AbortSignal; accept?: string }): AsyncIterable<WatchEvent> {
+    const { signal } = request;
+    const answer = await this.#send({ method: 'GET', ...request });
     if (answer.code >= 300) throw errorOf(answer, decode(await readAll(answer.stream), answer.headers['content-type']));
     for await (const line of linesOf(answer.stream, signal)) {
       const event = parsed(line) as { type: WatchEvent['type'] | 'ERROR'; object: KubeObject };
@@ -69,7 +98,7 @@ export class NodeTransport implements Transport {
     this.#connection.close();
   }
 
-  async #send(request: ApiRequest, mayRepeat = true): Promise<Answer> {
+  async #send(request: NodeRequest, mayRepeat = true): Promise<Answer> {
     const { method, path, signal } = request;
     signal?.throwIfAborted();
     const body = request.body ?? (request.object === undefined ? undefined : JSON.stringify(request.object));
@@ -78,8 +107,9 @@ export class NodeTransport implements Transport {
       {
         ':method': method,
         ':path': path,
-        accept: 'application/json, */*',
+        accept: request.accept ?? 'application/json, */*',
         'user-agent': this.#userAgent,
+        ...this.#headers,
         ...(authorization && { authorization }),
         ...(body !== undefined && { 'content-type': request.contentType ?? 'application/json' }),
       },

@@ -1,11 +1,11 @@
-/** `kedge logs COMPONENT`: what a process of the cluster wrote. */
+/** `kedge component-logs COMPONENT`: what a process of the cluster wrote. */
 import { Command } from 'commander';
 import { withSelection } from './cluster-selection.ts';
 import { type CliContext, UserError } from './context.ts';
 import { lineCount } from './option-values.ts';
 
-export const logsCommand = (context: CliContext): Command =>
-  withSelection(new Command('logs'))
+export const componentLogsCommand = (context: CliContext): Command =>
+  withSelection(new Command('component-logs'))
     .summary('print the log of a component')
     .description(
       'Prints what a component wrote: supervisor, control-plane, or NODE/kubelet, NODE/net, NODE/containerd.',

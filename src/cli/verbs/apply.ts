@@ -1,0 +1,192 @@
+/** `kedge apply`: makes the cluster hold what files say, and leaves alone what others have written. */
+import { facts } from '#api/generated/facts.ts';
+import type { JsonObject } from '#api/machinery/json-value.ts';
+import { hasReason } from '#api/machinery/status.ts';
+import { mergePatchBetween, threeWayMerge, withoutNulls } from '#api/machinery/three-way-merge.ts';
+import { whileDoing } from './error-text.ts';
+import { annotated, LAST_APPLIED, lastAppliedOf } from './last-applied.ts';
+import { fileFlags, type ManifestObject } from './manifests.ts';
+import { compactJson } from './output/json.ts';
+import { OUTPUT_FLAGS, resultPrinter } from './output/output-flags.ts';
+import { applyOnServer } from './server-side-apply.ts';
+import { groupResourceOf, pathOf, type ServedResource } from './served-resources.ts';
+import { isNotFound, SELECTOR_FLAGS, type Target, targetsOf } from './targets.ts';
+import type { Verb, VerbCall } from './verb.ts';
+import { throwIfAny, VerbError } from './verb-error.ts';
+import {
+  DRY_RUN_FLAG,
+  type DryRun,
+  dryRunNote,
+  dryRunOf,
+  fieldManagerFlag,
+  VALIDATE_FLAG,
+  writeQuery,
+} from './writing.ts';
+
+const MOST_TRIES = 5;
+
+export const applyVerb: Verb = {
+  name: 'apply',
+  summary: 'create or change objects as files say',
+  usage: '(-f FILENAME)',
+  flags: [
+    ...fileFlags('to apply'),
+    ...OUTPUT_FLAGS,
+    ...SELECTOR_FLAGS,
+    DRY_RUN_FLAG,
+    VALIDATE_FLAG,
+    fieldManagerFlag('kubectl-client-side-apply'),
+    { name: 'server-side', type: 'bool', summary: 'the server does the merging, and knows who owns which field' },
+    { name: 'force-conflicts', type: 'bool', summary: 'with --server-side: take over fields that others own' },
+    { name: 'overwrite', type: 'bool', default: 'true', summary: 'what is applied wins over what others wrote' },
+    { name: 'prune', type: 'bool', summary: 'not served here' },
+    { name: 'wait', type: 'bool', summary: 'has no meaning without --prune' },
+    { name: 'timeout', type: 'duration', default: '0s', summary: 'has no meaning without --prune' },
+    { name: 'force', type: 'bool', summary: 'delete and create anew what cannot be changed' },
+    {
+      name: 'grace-period',
+      type: 'int',
+      default: '-1',
+      summary: 'with --force: seconds for the end of the old object',
+    },
+    { name: 'subresource', type: 'string', summary: 'with --server-side: the part of the object that is meant' },
+  ],
+  async run(call) {
+    const { flags, io } = call;
+    const dryRun = dryRunOf(flags);
+    refuseContradictions(call, dryRun);
+    const { targets, errors } = await targetsOf(call);
+    if (targets.length === 0 && errors.length === 0) throw new VerbError('no objects passed to apply');
+    const print = resultPrinter(flags, io);
+    const note = dryRunNote(dryRun);
+    for (const target of targets) {
+      try {
+        refuseGeneratedName(target);
+        const { object, operation } = flags.bool('server-side')
+          ? { object: await applyOnServer(call, target, dryRun), operation: 'serverside-applied' }
+          : await applied(call, target, dryRun);
+        io.out(print(object, operation + note));
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    throwIfAny(errors);
+  },
+};
+
+function refuseContradictions({ flags, args }: VerbCall, dryRun: DryRun): void {
+  if (args.length > 0)
+    throw new VerbError(`Unexpected args: [${args.join(' ')}]\nSee 'kedge apply -h' for help and examples`);
+  if (flags.bool('prune')) throw new VerbError('--prune is not supported; delete what is gone by name or label');
+  if (flags.bool('force-conflicts') && !flags.bool('server-side'))
+    throw new VerbError('--force-conflicts only works with --server-side');
+  if (dryRun === 'client' && flags.bool('server-side'))
+    throw new VerbError("--dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)");
+  if (flags.bool('force') && flags.bool('server-side'))
+    throw new VerbError('--force cannot be used with --server-side');
+  if (flags.list('filename').length === 0 && !flags.has('kustomize'))
+    throw new VerbError('must specify one of -f and -k');
+}
+
+function refuseGeneratedName({ object }: Target): void {
+  const { name, generateName } = (object as ManifestObject).metadata;
+  if (!name && generateName) throw new VerbError(`from ${generateName}: cannot use generate name with apply`);
+}
+
+interface Outcome {
+  object: unknown;
+  operation: 'created' | 'configured' | 'unchanged';
+}
+
+async function applied(call: VerbCall, target: Target, dryRun: DryRun): Promise<Outcome> {
+  const { flags, cluster, io } = call;
+  const query = writeQuery(flags, { dryRun, hasValidation: true });
+  const modified = annotated(target.object as ManifestObject);
+  for (let tries = 1; ; tries++) {
+    const current = await currentOf(call, target);
+    if (!current) return { object: await created(call, { target, modified, query, dryRun }), operation: 'created' };
+    const original = lastAppliedOf(current);
+    if (!original) io.err(missingAnnotation(target, call.path.split(' ')[0] ?? ''));
+    const merged = mergedOf(target.resource, { original, modified, current });
+    const patch = mergePatchBetween(current as unknown as JsonObject, merged);
+    if (!patch) return { object: current, operation: 'unchanged' };
+    if (dryRun === 'client') return { object: merged, operation: 'configured' };
+    // Lists go whole, so they must replace what was read and nothing newer; a manifest may bring its own precondition.
+    const { resourceVersion = current.metadata['resourceVersion'] } = modified.metadata;
+    const object = { ...patch, metadata: { ...(patch['metadata'] as object), resourceVersion } };
+    try {
+      const path = pathOf(target.resource, { ...target, query });
+      const contentType = 'application/merge-patch+json';
+      const reply = await cluster.request({ method: 'PATCH', path, object, contentType });
+      return { object: reply.object, operation: 'configured' };
+    } catch (error) {
+      if (hasReason(error, 'Conflict') && tries < MOST_TRIES) continue;
+      if (flags.bool('force') && (hasReason(error, 'Conflict') || hasReason(error, 'Invalid')))
+        return { object: await replaced(call, { target, modified, query, dryRun }), operation: 'configured' };
+      throw whileDoing(error, `applying patch:\n${compactJson(patch)}\nto:\n${toldOf(target)}\nfor:`, target.source);
+    }
+  }
+}
+
+async function currentOf({ cluster }: VerbCall, target: Target): Promise<ManifestObject | undefined> {
+  try {
+    return await cluster.get<ManifestObject>(pathOf(target.resource, target));
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw whileDoing(error, `retrieving current configuration of:\n${toldOf(target)}\nfrom server for:`, target.source);
+  }
+}
+
+interface Writing {
+  target: Target;
+  modified: ManifestObject;
+  query: Record<string, string>;
+  dryRun: DryRun;
+}
+
+async function created({ cluster }: VerbCall, { target, modified, query, dryRun }: Writing): Promise<unknown> {
+  const object = withoutNulls(modified as unknown as JsonObject);
+  if (dryRun === 'client') return object;
+  const { resource, namespace, source } = target;
+  try {
+    return (await cluster.request({ method: 'POST', path: pathOf(resource, { namespace, query }), object })).object;
+  } catch (error) {
+    throw whileDoing(error, 'creating', source);
+  }
+}
+
+/** `--force`: what cannot be changed is deleted and made anew. */
+async function replaced(call: VerbCall, writing: Writing): Promise<unknown> {
+  const { target } = writing;
+  const grace = call.flags.int('grace-period');
+  const object = { apiVersion: 'v1', kind: 'DeleteOptions', ...(grace >= 0 && { gracePeriodSeconds: grace }) };
+  await call.cluster.request({ method: 'DELETE', path: pathOf(target.resource, target), object });
+  const { whenGone } = await import('./following.ts');
+  await whenGone(call, target, { timeoutMs: 0 });
+  return created(call, writing);
+}
+
+/** Exported for the tests of what apply makes of three objects. */
+export function mergedOf(
+  { group, version, kind }: Pick<ServedResource, 'group' | 'version' | 'kind'>,
+  {
+    original,
+    modified,
+    current,
+  }: { original: ManifestObject | undefined; modified: ManifestObject; current: ManifestObject },
+): JsonObject {
+  const type = facts.typeOfKind(group, version, kind);
+  const json = (object: ManifestObject) => object as unknown as JsonObject;
+  return threeWayMerge(
+    { original: original && json(original), modified: json(modified), current: json(current) },
+    { type, facts },
+  );
+}
+
+const missingAnnotation = ({ resource, name }: Target, program: string): string =>
+  `Warning: resource ${groupResourceOf(resource).split('.')[0]}/${name} is missing the ${LAST_APPLIED} annotation which is required by ${program} apply. ${program} apply should only be used on resources created declaratively by either ${program} create --save-config or ${program} apply. The missing annotation will be patched automatically.\n`;
+
+const toldOf = ({ resource, name, namespace = '' }: Target): string => {
+  const { group, version, plural, kind } = resource;
+  return `Resource: "${group}/${version}, Resource=${plural}", GroupVersionKind: "${group}/${version}, Kind=${kind}"\nName: ${JSON.stringify(name)}, Namespace: ${JSON.stringify(namespace)}`;
+};

@@ -1,0 +1,201 @@
+/** `kedge label` and `kedge annotate`: the same change of one map of the metadata, told in their own words. */
+import { labelValue, qualifiedName } from '#api/machinery/names.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
+import { fileFlags } from './manifests.ts';
+import { OUTPUT_FLAGS, objectPrinter, resourceNameOf } from './output/output-flags.ts';
+import { pathOf } from './served-resources.ts';
+import {
+  ALL_FLAG,
+  ALL_NAMESPACES_FLAG,
+  FIELD_SELECTOR_FLAG,
+  SELECTOR_FLAGS,
+  type Target,
+  targetsOf,
+} from './targets.ts';
+import type { Verb, VerbCall } from './verb.ts';
+import { throwIfAny, VerbError } from './verb-error.ts';
+import { DRY_RUN_FLAG, type DryRun, dryRunNote, dryRunOf, fieldManagerFlag, writeQuery } from './writing.ts';
+
+interface Edited {
+  name: 'label' | 'annotate';
+  field: 'labels' | 'annotations';
+  /** `label`, `annotation`. */
+  noun: string;
+  /** What is told of an object whose map was changed so. */
+  done(change: Change): string;
+  refuseOverwrite(clashes: readonly [key: string, value: string, now: string][]): void;
+  checkValue(spec: string, key: string, value: string): void;
+}
+
+interface Change {
+  added: boolean;
+  removed: boolean;
+}
+
+const LABEL: Edited = {
+  name: 'label',
+  field: 'labels',
+  noun: 'label',
+  done: ({ added, removed }) =>
+    added && removed ? 'modified' : added ? 'labeled' : removed ? 'unlabeled' : 'not labeled',
+  refuseOverwrite(clashes) {
+    throwIfAny(
+      clashes.map(([key, , now]) => new VerbError(`'${key}' already has a value (${now}), and --overwrite is false`)),
+    );
+  },
+  checkValue(spec, key, value) {
+    const problems = [...qualifiedName(key), ...labelValue(value)];
+    if (labelValue(value).length > 0)
+      throw new VerbError(`invalid label value: ${JSON.stringify(spec)}: ${problems.join(';')}`);
+  },
+};
+
+const ANNOTATE: Edited = {
+  name: 'annotate',
+  field: 'annotations',
+  noun: 'annotation',
+  done: () => 'annotated',
+  refuseOverwrite(clashes) {
+    if (clashes.length === 0) return;
+    const told = clashes.map(([key]) => key).sort();
+    throw new VerbError(
+      `--overwrite is false but found the following declared annotation(s): ${told.map((key) => `'${key}'`).join(', ')}`,
+    );
+  },
+  checkValue: () => undefined,
+};
+
+export const labelVerb = editing(LABEL);
+export const annotateVerb = editing(ANNOTATE);
+
+function editing(edited: Edited): Verb {
+  const { name, noun } = edited;
+  return {
+    name,
+    summary: `change the ${noun}s of objects`,
+    usage: '[--overwrite] (-f FILENAME | TYPE NAME) KEY_1=VAL_1 ... KEY_N=VAL_N KEY-',
+    flags: [
+      ...fileFlags(`whose ${noun}s change`),
+      ...OUTPUT_FLAGS,
+      ...SELECTOR_FLAGS,
+      FIELD_SELECTOR_FLAG,
+      ALL_FLAG,
+      ALL_NAMESPACES_FLAG,
+      DRY_RUN_FLAG,
+      fieldManagerFlag(`kubectl-${name}`),
+      { name: 'overwrite', type: 'bool', summary: `change ${noun}s that have a value` },
+      { name: 'list', type: 'bool', summary: `print the ${noun}s` },
+      { name: 'resource-version', type: 'string', summary: 'only if this is the newest version' },
+    ],
+    run: (call) => edit(call, edited),
+  };
+}
+
+interface Wanted {
+  set: ReadonlyMap<string, string>;
+  remove: readonly string[];
+}
+
+async function edit(call: VerbCall, edited: Edited): Promise<void> {
+  const { flags, io } = call;
+  const { resources, specs } = separated(call.args);
+  const wanted = wantedOf(specs, edited);
+  if (resources.length === 0 && flags.list('filename').length === 0)
+    throw new VerbError('one or more resources must be specified as <resource> <name> or <resource>/<name>');
+  if (wanted.set.size === 0 && wanted.remove.length === 0 && !flags.bool('list'))
+    throw new VerbError(`at least one ${edited.noun} update is required`);
+  if (flags.bool('all') && flags.string('selector'))
+    throw new VerbError('cannot set --all and --selector at the same time');
+  const dryRun = dryRunOf(flags);
+  const { targets, errors, isSingle } = await targetsOf({ ...call, args: resources }, { latest: true });
+  for (const target of targets) {
+    try {
+      if (flags.bool('list')) list(call, target, { edited, isSingle });
+      else await change(call, target, { edited, wanted, dryRun });
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  throwIfAny(errors);
+}
+
+/** What looks like a change is one; what comes before names objects. */
+function separated(args: readonly string[]): { resources: string[]; specs: string[] } {
+  const first = args.findIndex((arg) => /^[^/=]*(\/[^=]*)?=/.test(arg) || arg.endsWith('-'));
+  if (first < 0) return { resources: [...args], specs: [] };
+  const stray = args.slice(first).find((arg) => !arg.includes('=') && !arg.endsWith('-'));
+  if (stray) throw new VerbError('all resources must be specified before label changes: '.concat(stray));
+  return { resources: args.slice(0, first), specs: args.slice(first) };
+}
+
+function wantedOf(specs: readonly string[], { noun, checkValue }: Edited): Wanted {
+  const set = new Map<string, string>();
+  const remove: string[] = [];
+  for (const spec of specs) {
+    if (!spec.includes('=')) {
+      remove.push(spec.slice(0, -1));
+      continue;
+    }
+    const [key = '', value = ''] = spec.split(/=(.*)/s);
+    if (key === '') throw new VerbError(`invalid ${noun} spec: ${spec}`);
+    checkValue(spec, key, value);
+    set.set(key, value);
+  }
+  if (remove.some((key) => set.has(key)))
+    throw new VerbError(`can not both modify and remove a ${noun} in the same command`);
+  return { set, remove };
+}
+
+function list(
+  { io }: VerbCall,
+  { object, resource }: Target,
+  { edited, isSingle }: { edited: Edited; isSingle: boolean },
+): void {
+  const { metadata } = object as KubeObject;
+  const indent = isSingle ? '' : ' ';
+  if (!isSingle) io.out(`Listing ${edited.field} for ${resource.kind}.${resource.group}/${metadata.name}:\n`);
+  for (const [key, value] of Object.entries(metadata[edited.field] ?? {})) io.out(`${indent}${key}=${value}\n`);
+}
+
+async function change(
+  { flags, io, cluster }: VerbCall,
+  target: Target,
+  { edited, wanted, dryRun }: { edited: Edited; wanted: Wanted; dryRun: DryRun },
+): Promise<void> {
+  const object = target.object as KubeObject;
+  const now = object.metadata[edited.field] ?? {};
+  const clashes = [...wanted.set].flatMap(([key, value]): [string, string, string][] =>
+    Object.hasOwn(now, key) && now[key] !== value ? [[key, value, now[key]!]] : [],
+  );
+  if (edited.name === 'label' && dryRun !== 'client')
+    for (const key of wanted.remove) if (!Object.hasOwn(now, key)) io.out(`label "${key}" not found.\n`);
+  if (!flags.bool('overwrite')) edited.refuseOverwrite(clashes);
+  const set = [...wanted.set].filter(([key, value]) => now[key] !== value);
+  const removed = wanted.remove.filter((key) => Object.hasOwn(now, key));
+  const patch = Object.fromEntries([...set, ...removed.map((key): [string, null] => [key, null])]);
+  const resourceVersion = flags.string('resource-version');
+  const hasChange = edited.name === 'annotate' || set.length > 0 || removed.length > 0;
+  let changed: unknown = object;
+  if (dryRun === 'client') changed = locally(object, edited.field, patch);
+  else if (hasChange) {
+    const metadata = { [edited.field]: patch, ...(resourceVersion && { resourceVersion }) };
+    const path = pathOf(target.resource, { ...target, query: writeQuery(flags, { dryRun }) });
+    const contentType = 'application/merge-patch+json';
+    changed = (await cluster.request({ method: 'PATCH', path, object: { metadata }, contentType })).object;
+  }
+  const operation = edited.done({ added: set.length > 0, removed: removed.length > 0 }) + dryRunNote(dryRun);
+  const printer = objectPrinter(flags, io);
+  io.out(printer?.print(changed) ?? `${resourceNameOf(changed)} ${operation}\n`);
+}
+
+function locally(
+  object: KubeObject,
+  field: 'labels' | 'annotations',
+  patch: Record<string, string | null>,
+): KubeObject {
+  const entries = Object.entries({ ...object.metadata[field], ...patch }).filter(([, value]) => value !== null);
+  return {
+    ...object,
+    metadata: { ...object.metadata, [field]: Object.fromEntries(entries) as Record<string, string> },
+  };
+}

@@ -1,0 +1,172 @@
+/**
+ * Flags as kubectl reads them: anywhere among the arguments, `--name value`, `--name=value`, `-n value`, `-nvalue`, several
+ * letters behind one dash, `--` for the end. Texts of refusals are those that its users know. Source: spf13/pflag.
+ */
+import { VerbError } from './verb-error.ts';
+
+export interface FlagSpec {
+  name: string;
+  short?: string;
+  type: 'bool' | 'string' | 'list' | 'repeated' | 'int' | 'duration';
+  default?: string;
+  /** The value when the flag stands alone, as in `--dry-run`. */
+  bare?: string;
+  summary: string;
+}
+
+const TRUE = ['1', 't', 'T', 'true', 'TRUE', 'True'];
+const FALSE = ['0', 'f', 'F', 'false', 'FALSE', 'False'];
+
+export class Flags {
+  readonly #specs: ReadonlyMap<string, FlagSpec>;
+  readonly #given = new Map<string, string[]>();
+
+  constructor(specs: readonly FlagSpec[]) {
+    this.#specs = new Map(specs.map((spec) => [spec.name, spec]));
+  }
+
+  set(name: string, value: string): void {
+    const spec = this.#spec(name);
+    refuseIfUnreadable(spec, value);
+    const before = spec.type === 'list' || spec.type === 'repeated' ? (this.#given.get(name) ?? []) : [];
+    this.#given.set(name, [...before, ...(spec.type === 'list' ? value.split(',') : [value])]);
+  }
+
+  /** The flag was given, whatever its value. */
+  has(name: string): boolean {
+    this.#spec(name);
+    return this.#given.has(name);
+  }
+
+  bool(name: string): boolean {
+    return TRUE.includes(this.string(name));
+  }
+
+  /** '' when it was not given and has no default. */
+  string(name: string): string {
+    return this.#given.get(name)?.at(-1) ?? this.#spec(name).default ?? '';
+  }
+
+  list(name: string): readonly string[] {
+    return this.#given.get(name) ?? (this.#spec(name).default ? [this.#spec(name).default!] : []);
+  }
+
+  int(name: string): number {
+    return Number(this.string(name) || 0);
+  }
+
+  /** Milliseconds. A bare number is a number of seconds, as kubectl takes it for `--timeout`. */
+  milliseconds(name: string): number {
+    return durationOf(this.string(name)) ?? 0;
+  }
+
+  #spec(name: string): FlagSpec {
+    const spec = this.#specs.get(name);
+    if (!spec) throw new Error(`the command has no flag --${name}`);
+    return spec;
+  }
+}
+
+function refuseIfUnreadable({ name, short, type }: FlagSpec, value: string): void {
+  const flag = short ? `-${short}, --${name}` : `--${name}`;
+  const refuse = (why: string): never => {
+    throw new VerbError(`invalid argument ${JSON.stringify(value)} for ${JSON.stringify(flag)} flag: ${why}`, {
+      isUsage: true,
+    });
+  };
+  const quoted = JSON.stringify(value);
+  if (type === 'bool' && ![...TRUE, ...FALSE].includes(value))
+    refuse(`strconv.ParseBool: parsing ${quoted}: invalid syntax`);
+  if (type === 'int' && !/^[-+]?\d+$/.test(value)) refuse(`strconv.ParseInt: parsing ${quoted}: invalid syntax`);
+  if (type === 'duration' && durationOf(value) === undefined) {
+    const isNumber = /^[-+]?[\d.]+$/.test(value);
+    refuse(isNumber ? `time: missing unit in duration ${quoted}` : `time: invalid duration ${quoted}`);
+  }
+}
+
+const UNIT_MS: Record<string, number> = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** Go's notation, `1h2m3.5s`; 0 needs no unit. Milliseconds. */
+export function durationOf(text: string): number | undefined {
+  if (/^[-+]?0$/.test(text)) return 0;
+  const [, sign, rest = ''] = /^([-+]?)((?:[\d.]+(?:ns|us|µs|ms|s|m|h))+)$/.exec(text) ?? [];
+  if (rest === '') return undefined;
+  const parts = [...rest.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)/g)];
+  const sum = parts.reduce((total, [, amount, unit]) => total + Number(amount) * (UNIT_MS[unit ?? ''] ?? 0), 0);
+  return sign === '-' ? -sum : sum;
+}
+
+export interface Parsed {
+  flags: Flags;
+  args: readonly string[];
+  /** How many of `args` stood before `--`; undefined when there was none. */
+  argsBeforeDash: number | undefined;
+}
+
+/** Throws VerbError with kubectl's text. */
+export function parseArguments(specs: readonly FlagSpec[], argv: readonly string[]): Parsed {
+  return new Reader(specs, argv).read();
+}
+
+class Reader {
+  readonly #flags: Flags;
+  readonly #byName: ReadonlyMap<string, FlagSpec>;
+  readonly #byShort: ReadonlyMap<string, FlagSpec>;
+  readonly #rest: string[];
+  readonly #args: string[] = [];
+
+  constructor(specs: readonly FlagSpec[], argv: readonly string[]) {
+    this.#flags = new Flags(specs);
+    this.#byName = new Map(specs.map((spec) => [spec.name, spec]));
+    this.#byShort = new Map(specs.flatMap((spec) => (spec.short ? [[spec.short, spec]] : [])));
+    this.#rest = [...argv];
+  }
+
+  read(): Parsed {
+    for (let word = this.#rest.shift(); word !== undefined; word = this.#rest.shift()) {
+      if (word === '--') {
+        const argsBeforeDash = this.#args.length;
+        return { flags: this.#flags, args: [...this.#args, ...this.#rest], argsBeforeDash };
+      }
+      if (word.startsWith('--')) this.#long(word.slice(2));
+      else if (word.startsWith('-') && word !== '-') this.#letters(word.slice(1));
+      else this.#args.push(word);
+    }
+    return { flags: this.#flags, args: this.#args, argsBeforeDash: undefined };
+  }
+
+  #long(word: string): void {
+    const equals = word.indexOf('=');
+    const name = equals < 0 ? word : word.slice(0, equals);
+    const spec = this.#byName.get(name);
+    if (!spec) throw usage(`unknown flag: --${name}`);
+    this.#flags.set(name, this.#valueOf(spec, equals < 0 ? undefined : word.slice(equals + 1), `--${name}`));
+  }
+
+  #letters(word: string): void {
+    for (let rest = word; rest !== ''; ) {
+      const letter = rest[0]!;
+      const spec = this.#byShort.get(letter);
+      if (!spec) throw usage(`unknown shorthand flag: '${letter}' in -${rest}`);
+      const behind = rest.slice(1);
+      if (behind.startsWith('=')) return this.#flags.set(spec.name, behind.slice(1));
+      if (bareValueOf(spec) === undefined) {
+        const value = behind || this.#rest.shift();
+        if (value === undefined) throw usage(`flag needs an argument: '${letter}' in -${rest}`);
+        return this.#flags.set(spec.name, value);
+      }
+      this.#flags.set(spec.name, bareValueOf(spec)!);
+      rest = behind;
+    }
+  }
+
+  #valueOf(spec: FlagSpec, given: string | undefined, flag: string): string {
+    const value = given ?? bareValueOf(spec) ?? this.#rest.shift();
+    if (value === undefined) throw usage(`flag needs an argument: ${flag}`);
+    return value;
+  }
+}
+
+const bareValueOf = ({ type, bare }: FlagSpec): string | undefined => bare ?? (type === 'bool' ? 'true' : undefined);
+
+const usage = (message: string): VerbError => new VerbError(message, { isUsage: true });

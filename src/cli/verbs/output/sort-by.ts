@@ -1,0 +1,41 @@
+/** `--sort-by`: quantities by amount, text with runs of digits as numbers. Source: kubectl get, sorter. */
+import { compareQuantities, isQuantity } from '#api/machinery/quantity.ts';
+import { VerbError } from '../verb-error.ts';
+import { JsonPathTemplate, relaxedPath } from './json-path-template.ts';
+
+/** A new list; stable. Throws VerbError when no object has the field. */
+export function sortedBy<T>(items: readonly T[], field: string, objectOf: (item: T) => unknown): T[] {
+  if (items.length === 0) return [];
+  const path = relaxedPath(field);
+  const template = new JsonPathTemplate(path);
+  const keyed = items.map((item) => ({ item, key: template.find(objectOf(item))[0] }));
+  if (keyed.every(({ key }) => key === undefined))
+    throw new VerbError(`couldn't find any field with path ${JSON.stringify(path)} in the list of objects`);
+  return keyed.sort((a, b) => compare(a.key, b.key)).map(({ item }) => item);
+}
+
+/** What is missing comes first. */
+function compare(a: unknown, b: unknown): number {
+  if (a === undefined || b === undefined) return (a === undefined ? 0 : 1) - (b === undefined ? 0 : 1);
+  if (typeof a === 'number' && typeof b === 'number') return a - b;
+  const [x, y] = [String(a), String(b)];
+  if (isQuantity(x) && isQuantity(y)) return compareQuantities(x, y);
+  return naturally(x, y);
+}
+
+/** `node2` before `node10`. Source: fvbommel/sortorder, as kubectl orders names. */
+export function naturally(a: string, b: string): number {
+  const chunks = (text: string) => text.match(/\d+|\D/g) ?? [];
+  const [x, y] = [chunks(a), chunks(b)];
+  for (let i = 0; i < x.length && i < y.length; i++) {
+    const [p, q] = [x[i]!, y[i]!];
+    if (p === q) continue;
+    if (/\d/.test(p) && /\d/.test(q)) {
+      const difference = BigInt(p) - BigInt(q);
+      if (difference !== 0n) return difference < 0n ? -1 : 1;
+      return p.length - q.length;
+    }
+    return p < q ? -1 : 1;
+  }
+  return x.length - y.length;
+}

@@ -1,0 +1,99 @@
+/** `kedge patch`: sends a patch of the user's own making. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { facts } from '#api/generated/facts.ts';
+import { parseYaml } from '#api/machinery/codec-yaml.ts';
+import { isEqual } from '#api/machinery/equal.ts';
+import { applyJsonPatch } from '#api/machinery/json-patch.ts';
+import type { Json, JsonObject } from '#api/machinery/json-value.ts';
+import { applyMergePatch } from '#api/machinery/merge-patch.ts';
+import { applyStrategicMergePatch } from '#api/machinery/strategic-merge-patch.ts';
+import { fileFlags } from './manifests.ts';
+import { OUTPUT_FLAGS, resultPrinter } from './output/output-flags.ts';
+import { pathOf } from './served-resources.ts';
+import { type Target, targetsOf } from './targets.ts';
+import type { Verb, VerbCall } from './verb.ts';
+import { throwIfAny, VerbError } from './verb-error.ts';
+import { DRY_RUN_FLAG, dryRunNote, dryRunOf, fieldManagerFlag, writeQuery } from './writing.ts';
+
+const CONTENT_TYPES: Readonly<Record<string, string>> = {
+  json: 'application/json-patch+json',
+  merge: 'application/merge-patch+json',
+  strategic: 'application/strategic-merge-patch+json',
+};
+
+export const patchVerb: Verb = {
+  name: 'patch',
+  summary: 'change some fields of an object',
+  usage: '(-f FILENAME | TYPE NAME) [-p PATCH|--patch-file FILE]',
+  flags: [
+    ...fileFlags('to patch'),
+    ...OUTPUT_FLAGS,
+    DRY_RUN_FLAG,
+    fieldManagerFlag('kubectl-patch'),
+    { name: 'patch', short: 'p', type: 'string', summary: 'the patch, in JSON or YAML' },
+    { name: 'patch-file', type: 'string', summary: 'the file that holds the patch' },
+    { name: 'type', type: 'string', default: 'strategic', summary: 'json, merge or strategic' },
+    { name: 'subresource', type: 'string', summary: 'status, scale or another part of the object' },
+    { name: 'local', type: 'bool', summary: 'patch what is in the file, and ask no server' },
+  ],
+  async run(call) {
+    const { flags, io, cluster } = call;
+    const patch = patchOf(call);
+    const contentType = CONTENT_TYPES[flags.string('type').toLowerCase()];
+    if (!contentType)
+      throw new VerbError(`--type must be one of [json merge strategic], not ${JSON.stringify(flags.string('type'))}`);
+    const dryRun = dryRunOf(flags);
+    const subresource = flags.string('subresource');
+    const { targets, errors } = await targetsOf(call, { latest: true, subresource });
+    if (targets.length === 0 && errors.length === 0) throw new VerbError('no objects passed to patch');
+    const print = resultPrinter(flags, io);
+    for (const target of targets) {
+      try {
+        const query = writeQuery(flags, { dryRun });
+        const path = pathOf(target.resource, { ...target, subresource, query });
+        const isLocal = dryRun === 'client' || flags.bool('local');
+        const body = new TextEncoder().encode(JSON.stringify(patch));
+        const object = isLocal
+          ? patchedLocally(target, patch, flags.string('type'))
+          : (await cluster.request({ method: 'PATCH', path, body, contentType })).object;
+        const changed = isEqual(versionless(target.object), versionless(object)) ? 'patched (no change)' : 'patched';
+        io.out(print(object, changed + dryRunNote(dryRun)));
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    throwIfAny(errors);
+  },
+};
+
+/** What the server writes by itself is no change of the user's. */
+const versionless = (object: unknown): unknown => {
+  const { metadata, ...rest } = object as { metadata: Record<string, unknown> };
+  const { resourceVersion, managedFields, ...kept } = metadata;
+  return { ...rest, metadata: { ...kept, resourceVersion } };
+};
+
+function patchOf({ flags, io }: VerbCall): unknown {
+  const file = flags.string('patch-file');
+  if (!flags.has('patch') && !file)
+    throw new VerbError('must specify --patch or --patch-file containing the contents of the patch');
+  if (flags.has('patch') && file) throw new VerbError('cannot specify --patch and --patch-file together');
+  const text = file ? readFileSync(resolve(io.folder, file), 'utf8') : flags.string('patch');
+  const parsed = parseYaml(text);
+  if ('problem' in parsed)
+    throw new VerbError(
+      `unable to parse ${JSON.stringify(text)}: ${parsed.problem.replace(/^error converting YAML to JSON: /, '')}`,
+    );
+  return parsed.value;
+}
+
+export function patchedLocally({ object, resource }: Target, patch: unknown, type: string): unknown {
+  if (type === 'json') return applyJsonPatch(object as Json, patch as never);
+  if (type === 'merge') return applyMergePatch(object as Json, patch as Json);
+  const { group, version, kind } = resource;
+  return applyStrategicMergePatch(object as JsonObject, patch as JsonObject, {
+    facts,
+    type: facts.typeOfKind(group, version, kind),
+  });
+}

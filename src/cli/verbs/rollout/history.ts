@@ -1,0 +1,50 @@
+/** `kedge rollout history`: the revisions of a workload, or what one of them is. */
+import { describePodTemplate } from '../describe/pod-template.ts';
+import { Report } from '../describe/report.ts';
+import { fileFlags } from '../manifests.ts';
+import { resourceNameOf } from '../output/output-flags.ts';
+import { aligned, DESCRIBE_TABS } from '../output/tabs.ts';
+import { SELECTOR_FLAGS, type Target } from '../targets.ts';
+import type { Verb, VerbCall } from '../verb.ts';
+import { throwIfAny, VerbError } from '../verb-error.ts';
+import { revisionsOf } from './revisions.ts';
+import { workloadsOf } from './steering.ts';
+
+export const historyVerb: Verb = {
+  name: 'history',
+  summary: 'list the revisions of a workload',
+  usage: '(TYPE NAME | TYPE/NAME) [flags]',
+  flags: [
+    ...fileFlags('that are meant'),
+    ...SELECTOR_FLAGS,
+    { name: 'revision', type: 'int', default: '0', summary: 'what this revision is' },
+  ],
+  async run(call) {
+    const revision = call.flags.int('revision');
+    if (revision < 0) throw new VerbError(`revision must be a positive integer: ${revision}`);
+    const { targets, errors } = await workloadsOf(call);
+    for (const target of targets) {
+      const withRevision = revision > 0 ? `with revision #${revision}` : '';
+      call.io.out(`${resourceNameOf(target.object)} ${withRevision}\n${await historyOf(call, target, revision)}\n`);
+    }
+    throwIfAny(errors);
+  },
+};
+
+async function historyOf(call: VerbCall, target: Target, revision: number): Promise<string> {
+  const revisions = await revisionsOf(call, target);
+  if (revisions.length === 0) return 'No rollout history found.';
+  if (revision === 0) {
+    const rows = revisions.map(({ number, changeCause }) => `${number}\t${changeCause || '<none>'}\n`);
+    return aligned(`REVISION\tCHANGE-CAUSE\n${rows.join('')}`, DESCRIBE_TABS);
+  }
+  const found = revisions.find(({ number }) => number === revision);
+  if (!found) throw new VerbError('unable to find the specified revision');
+  const report = new Report();
+  const annotations = {
+    ...found.template.metadata?.annotations,
+    ...(found.changeCause && { 'kubernetes.io/change-cause': found.changeCause }),
+  };
+  describePodTemplate(report, { ...found.template, metadata: { ...found.template.metadata, annotations } });
+  return report.raw;
+}

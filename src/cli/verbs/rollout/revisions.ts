@@ -1,0 +1,74 @@
+/** The revisions of a workload: ReplicaSets of a Deployment, ControllerRevisions of the others. */
+import { facts } from '#api/generated/facts.ts';
+import type { ControllerRevision, PodTemplateSpec, ReplicaSet } from '#api/generated/schema.ts';
+import type { JsonObject } from '#api/machinery/json-value.ts';
+import { formatSelector, selectorFrom } from '#api/machinery/label-selector.ts';
+import type { ObjectMeta } from '#api/machinery/object.ts';
+import { applyStrategicMergePatch } from '#api/machinery/strategic-merge-patch.ts';
+import { pathOf } from '../served-resources.ts';
+import type { Target } from '../targets.ts';
+import type { VerbCall } from '../verb.ts';
+import { VerbError } from '../verb-error.ts';
+
+export interface Revision {
+  number: number;
+  changeCause: string;
+  template: PodTemplateSpec;
+  /** Of the ReplicaSet or ControllerRevision that keeps it. */
+  annotations: Readonly<Record<string, string>>;
+  /** What a ControllerRevision holds: the patch that leads back to it. */
+  patch?: JsonObject;
+}
+
+const REVISION = 'deployment.kubernetes.io/revision';
+const CHANGE_CAUSE = 'kubernetes.io/change-cause';
+
+/** Oldest first. Throws VerbError for kinds that have none. */
+export async function revisionsOf(call: VerbCall, target: Target): Promise<Revision[]> {
+  const { group, kind } = target.resource;
+  if (group === 'apps' && kind === 'Deployment') return ofDeployment(call, target);
+  if (group === 'apps' && (kind === 'DaemonSet' || kind === 'StatefulSet')) return ofControllerRevisions(call, target);
+  throw new VerbError(
+    `no history viewer has been implemented for ${JSON.stringify(group ? `${kind}.${group}` : kind)}`,
+  );
+}
+
+async function ofDeployment(call: VerbCall, target: Target): Promise<Revision[]> {
+  const sets = await owned<ReplicaSet>(call, target, 'replicasets.apps');
+  const all = sets.map(({ metadata, spec }): Revision => {
+    const annotations = metadata.annotations ?? {};
+    const changeCause = annotations[CHANGE_CAUSE] ?? '';
+    const template = spec.template as PodTemplateSpec;
+    return { number: Number(annotations[REVISION] ?? 0), changeCause, template, annotations };
+  });
+  return all.sort((a, b) => a.number - b.number);
+}
+
+async function ofControllerRevisions(call: VerbCall, target: Target): Promise<Revision[]> {
+  const histories = await owned<ControllerRevision>(call, target, 'controllerrevisions.apps');
+  const { version, kind } = target.resource;
+  const type = facts.typeOfKind('apps', version, kind);
+  const all = histories.map(({ metadata, revision, data }): Revision => {
+    const patch = data as unknown as JsonObject;
+    const object = applyStrategicMergePatch(target.object as JsonObject, patch, { facts, type });
+    const { template } = (object as unknown as { spec: { template: PodTemplateSpec } }).spec;
+    const annotations = metadata.annotations ?? {};
+    return { number: revision, changeCause: annotations[CHANGE_CAUSE] ?? '', template, annotations, patch };
+  });
+  return all.sort((a, b) => a.number - b.number);
+}
+
+async function owned<T extends { metadata: ObjectMeta }>(
+  { cluster }: VerbCall,
+  target: Target,
+  type: string,
+): Promise<T[]> {
+  const { metadata, spec } = target.object as { metadata: ObjectMeta; spec: { selector: object } };
+  const resource = (await cluster.resources()).named(type);
+  const labelSelector = formatSelector(selectorFrom(spec.selector));
+  const path = pathOf(resource, { namespace: target.namespace, query: { labelSelector } });
+  const { items } = await cluster.get<{ items: T[] }>(path);
+  return items.filter((item) =>
+    (item.metadata.ownerReferences ?? []).some(({ uid, controller }) => controller && uid === metadata.uid),
+  );
+}

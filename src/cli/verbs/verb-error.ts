@@ -1,0 +1,30 @@
+/** Why a command of the API's client did not do what it was asked; told in kubectl's words. */
+export class VerbError extends Error {
+  readonly code = 'VerbError';
+  readonly exitCode: number;
+  /** What was typed is at fault: the text points to `--help`. */
+  readonly isUsage: boolean;
+
+  constructor(message: string, options: { exitCode?: number; isUsage?: boolean } = {}) {
+    super(message);
+    this.exitCode = options.exitCode ?? 1;
+    this.isUsage = options.isUsage ?? false;
+  }
+}
+
+/** Several things went wrong, each told on a line of its own. */
+export class SeveralErrors extends Error {
+  readonly code = 'SeveralErrors';
+  readonly errors: readonly unknown[];
+
+  constructor(errors: readonly unknown[]) {
+    super(errors.map((error) => (error instanceof Error ? error.message : String(error))).join('\n'));
+    this.errors = errors;
+  }
+}
+
+/** Throws what is in `errors`, if anything is; one alone as itself. */
+export function throwIfAny(errors: readonly unknown[]): void {
+  if (errors.length === 1) throw errors[0];
+  if (errors.length > 1) throw new SeveralErrors(errors);
+}

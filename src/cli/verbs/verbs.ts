@@ -1,0 +1,53 @@
+/** kubectl's verbs, for people who have no kubectl: each is loaded when it is called. In the order of `kedge --help`. */
+import type { Verb } from './verb.ts';
+
+export interface ListedVerb {
+  name: string;
+  summary: string;
+  load(): Promise<Verb>;
+}
+
+export const verbs: readonly ListedVerb[] = [
+  { name: 'get', summary: 'print one or many objects', load: async () => (await import('./get.ts')).getVerb },
+  {
+    name: 'describe',
+    summary: 'tell about an object or a group of objects',
+    load: async () => (await import('./describe.ts')).describeVerb,
+  },
+  {
+    name: 'apply',
+    summary: 'create or change objects as files say',
+    load: async () => (await import('./apply.ts')).applyVerb,
+  },
+  { name: 'delete', summary: 'delete objects', load: async () => (await import('./delete.ts')).deleteVerb },
+  {
+    name: 'patch',
+    summary: 'change some fields of an object',
+    load: async () => (await import('./patch.ts')).patchVerb,
+  },
+  {
+    name: 'label',
+    summary: 'change the labels of objects',
+    load: async () => (await import('./edited-metadata.ts')).labelVerb,
+  },
+  {
+    name: 'annotate',
+    summary: 'change the annotations of objects',
+    load: async () => (await import('./edited-metadata.ts')).annotateVerb,
+  },
+  {
+    name: 'scale',
+    summary: 'set how many replicas there are to be',
+    load: async () => (await import('./scale.ts')).scaleVerb,
+  },
+  {
+    name: 'rollout',
+    summary: 'follow, stop, go on with or take back a rollout',
+    load: async () => (await import('./rollout.ts')).rolloutVerb,
+  },
+  {
+    name: 'wait',
+    summary: 'wait until objects are as they should be',
+    load: async () => (await import('./wait.ts')).waitVerb,
+  },
+];

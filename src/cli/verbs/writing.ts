@@ -1,0 +1,66 @@
+/** What all commands share that write: dry runs, how strictly the server reads, and in whose name. */
+import type { Flags, FlagSpec } from './flags.ts';
+import { VerbError } from './verb-error.ts';
+
+export type DryRun = 'none' | 'client' | 'server';
+
+export const DRY_RUN_FLAG: FlagSpec = {
+  name: 'dry-run',
+  type: 'string',
+  default: 'none',
+  bare: 'unchanged',
+  summary: 'none, server or client: only say what would be done',
+};
+export const VALIDATE_FLAG: FlagSpec = {
+  name: 'validate',
+  type: 'string',
+  default: 'strict',
+  bare: 'strict',
+  summary: 'strict, warn or ignore: what is done about unknown and repeated fields',
+};
+export const fieldManagerFlag = (name: string): FlagSpec => ({
+  name: 'field-manager',
+  type: 'string',
+  default: name,
+  summary: 'in whose name fields are owned',
+});
+
+/** Throws VerbError for a value that there is not. */
+export function dryRunOf(flags: Flags): DryRun {
+  const value = flags.string('dry-run');
+  if (value === 'none' || value === 'client' || value === 'server') return value;
+  if (value === 'unchanged')
+    throw new VerbError(
+      '--dry-run flag without a value was specified. A value must be set: "none", "server", or "client".',
+    );
+  throw new VerbError(`Invalid dry-run value (${value}). Must be "none", "server", or "client".`);
+}
+
+/** Behind the operation that is told. */
+export const dryRunNote = (dryRun: DryRun): string =>
+  dryRun === 'none' ? '' : dryRun === 'client' ? ' (dry run)' : ' (server dry run)';
+
+const VALIDATION: Readonly<Record<string, string>> = {
+  strict: 'Strict',
+  true: 'Strict',
+  warn: 'Warn',
+  ignore: 'Ignore',
+  false: 'Ignore',
+};
+
+/** Query parameters of a write. */
+export function writeQuery(
+  flags: Flags,
+  { dryRun, hasValidation = false }: { dryRun: DryRun; hasValidation?: boolean },
+): Record<string, string> {
+  const validation = hasValidation ? VALIDATION[flags.string('validate')] : undefined;
+  if (hasValidation && !validation)
+    throw new VerbError(
+      `invalid - validate option ${JSON.stringify(flags.string('validate'))}; must be one of: strict (or true), warn, ignore (or false)`,
+    );
+  return {
+    ...(dryRun === 'server' && { dryRun: 'All' }),
+    fieldManager: flags.string('field-manager'),
+    ...(validation && { fieldValidation: validation }),
+  };
+}
