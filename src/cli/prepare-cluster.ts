@@ -12,6 +12,7 @@ import { purge } from '#node/machine/cluster-removal.ts';
 import { freeIndex } from '#node/machine/node-layout.ts';
 import { releaseSlot, type SlotPlan, takeSlot } from '#node/machine/slots.ts';
 import { findStarted } from '#node/machine/started-processes.ts';
+import { changedFlags } from './api-server-options.ts';
 import { registerOf } from './cluster-selection.ts';
 import { type CliContext, UserError } from './context.ts';
 import { isPortFree } from './free-port.ts';
@@ -75,8 +76,15 @@ export function changedBy(cluster: ClusterRecord, wish: ClusterWish): ClusterRec
     simulatedNodes: wish.simulatedNodes ?? cluster.simulatedNodes,
     apiServerPort: wish.apiServerPort ?? cluster.apiServerPort,
     ...(wish.listen && { listen: wish.listen.filter((address) => !address.startsWith('127.')) }),
-    settings: { ...cluster.settings, ...wish.settings },
+    settings: settingsOf(cluster.settings, wish.settings),
   };
+}
+
+function settingsOf(before: ClusterSettings, wish: ClusterSettings): ClusterSettings {
+  const { apiServer: flagsBefore, ...kept } = before;
+  const { apiServer: given, ...wanted } = wish;
+  const flags = changedFlags(flagsBefore, given);
+  return { ...kept, ...wanted, ...(Object.keys(flags).length > 0 && { apiServer: flags }) };
 }
 
 function withNodes(nodes: ClusterRecord['nodes'], count: number): ClusterRecord['nodes'] {

@@ -5,6 +5,7 @@ import pc from 'picocolors';
 import { detectMachine, type Missing, missingForNodes } from '#node/machine/detect.ts';
 import type { ClusterPaths } from '#node/machine/cluster-dir.ts';
 import type { Transport } from '#client/transport.ts';
+import { apiServerFlagsIn } from './api-server-options.ts';
 import { commandFor, pathsOf, type Selection } from './cluster-selection.ts';
 import { type CliContext, UserError } from './context.ts';
 import { ControlClient } from './control-client.ts';
@@ -64,6 +65,7 @@ export async function runUp(context: CliContext, options: UpOptions): Promise<vo
   const settings = {
     ...(nodeMonitorGracePeriod !== undefined && { nodeMonitorGracePeriodSeconds: nodeMonitorGracePeriod }),
     ...(defaultTolerationSeconds !== undefined && { defaultTolerationSeconds }),
+    apiServer: apiServerFlagsIn(options),
   };
   await prepareCluster(context, paths, { name: options.name, nodes, simulatedNodes, apiServerPort, listen, settings });
 

@@ -1,12 +1,13 @@
 /** `kedge up`: from nothing, or from where it was left, to a cluster that answers. */
 import { Command, Option } from 'commander';
+import { withApiServerOptions } from './api-server-options.ts';
 import { withSelection } from './cluster-selection.ts';
 import type { CliContext } from './context.ts';
 import { nodeCount, ownAddresses, portNumber, seconds, simulatedNodeCount } from './option-values.ts';
 import type { UpOptions } from './run-up.ts';
 
 export const upCommand = (context: CliContext): Command =>
-  withSelection(new Command('up'))
+  withApiServerOptions(withSelection(new Command('up')))
     .summary('start a cluster, new or known')
     .description(
       'Starts a cluster on this machine. A new one gets a control plane and two nodes; one that was stopped goes on where it ' +

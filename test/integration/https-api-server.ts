@@ -17,16 +17,14 @@ import {
 } from '#cmd/pki/cluster-identities.ts';
 import { kubeconfigFor } from '#cmd/pki/kubeconfig.ts';
 import { ensurePki, type Pki } from '#cmd/pki/pki.ts';
-import { systemClock } from '#cmd/system-clock.ts';
+import { ApiServerFlags } from '#cmd/control-plane/api-server-flags.ts';
+import { openAuthentication } from '#cmd/control-plane/authentication.ts';
+import { openAuthorization } from '#cmd/control-plane/authorization.ts';
+import { expressions } from '#cmd/control-plane/expressions.ts';
+import { systemClock, systemRandom } from '#cmd/system-clock.ts';
 import { defaultAdmission } from '#control-plane/apiserver/admission/chain.ts';
 import { ensureExtensionAuthentication } from '#control-plane/apiserver/aggregation/extension-authentication.ts';
 import { type ApiServer, createApiServer } from '#control-plane/apiserver/apiserver.ts';
-import {
-  authenticatorChain,
-  bearerTokenAuthenticator,
-} from '#control-plane/apiserver/authentication/authenticator-chain.ts';
-import { ClientCertificateAuthenticator } from '#control-plane/apiserver/authentication/client-certificate.ts';
-import { ServiceAccountTokens } from '#control-plane/apiserver/authentication/service-account-tokens.ts';
 import { TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
 import { ensureBootstrapObjects } from '#control-plane/apiserver/authorization/ensure-bootstrap-objects.ts';
 import type { Auditor } from '#control-plane/apiserver/audit/auditor.ts';
@@ -52,6 +50,8 @@ export interface HttpsApiServer {
 export interface HttpsApiServerOptions {
   storage?: Storage;
   auditor?: Auditor;
+  /** Of kube-apiserver, about authentication and authorization; files are looked at every 50 ms. */
+  flags?: Readonly<Record<string, string>>;
   /** In place of what the server is usually opened with. */
   serve?: Partial<ServeOptions>;
 }
@@ -67,14 +67,20 @@ export async function startHttpsApiServer(options: HttpsApiServerOptions = {}): 
     jwksUri: `${issuer}/openid/v1/jwks`,
     clock: systemClock,
   });
+  const log = process.env.API_LOG ? consoleLog : silentLog;
+  const outside = { flags: new ApiServerFlags(options.flags), expressions, log, reloadMs: 50 };
+  const clocks = { clock: systemClock, random: systemRandom };
+  const authentication = openAuthentication({ ...outside, ...clocks, pki, tokenIssuer });
+  const authorization = openAuthorization({ ...outside, ...clocks });
   const api = createApiServer({
     storage,
     kinds: createKindRegistry(catalog, bodies),
     clock: systemClock,
     random: seededRandom(7),
-    log: process.env.API_LOG ? consoleLog : silentLog,
+    log,
     tokenIssuer,
-    tokens: ({ live }) => new ServiceAccountTokens({ issuer: tokenIssuer, live, clock: systemClock }),
+    tokens: authentication.tokens,
+    authorizers: authorization.authorizers,
     admission: (_loopback, { rbac }) => defaultAdmission({ rbac }),
     serviceRanges: { clusterIps: ['10.96.0.0/16'], nodePorts: { from: 30000, to: 32767 } },
     frontProxy: pki.issueFrontProxyClient('front-proxy-client', frontProxyIdentity),
@@ -97,15 +103,12 @@ export async function startHttpsApiServer(options: HttpsApiServerOptions = {}): 
   let port = 0;
   const http = serveHttp({
     pipeline: api.requests,
-    authenticator: authenticatorChain([
-      new ClientCertificateAuthenticator({ authorities: [pki.caCertificate], clock: systemClock }),
-      bearerTokenAuthenticator(api.tokens),
-    ]),
+    authenticator: authentication.authenticator(api.tokens),
     tokenIssuer,
     flowControl: api.flowControl,
     certificate: server.certificate,
     key: server.key,
-    clientCaCertificate: pki.caCertificate,
+    clientCaCertificate: authentication.clientAuthorities,
     kubelet: { certificate: kubelet.certificate, key: kubelet.key, ca: pki.caCertificate },
     checks: [{ name: 'ping', of: ['healthz', 'livez', 'readyz'], check: () => undefined }],
     serverAddress: () => `127.0.0.1:${port}`,
@@ -153,6 +156,8 @@ export async function startHttpsApiServer(options: HttpsApiServerOptions = {}): 
       for (const transport of transports) transport.close();
       await http.close(500);
       await api.close();
+      authentication.close();
+      authorization.close();
       await options.auditor?.close();
       await storage.close();
       rmSync(directory, { recursive: true, force: true });

@@ -5,14 +5,6 @@ import type { MutableKindRegistry } from '#api/machinery/kind-registry.ts';
 import type { Log } from '#base/log.ts';
 import { defaultAdmission } from '#control-plane/apiserver/admission/chain.ts';
 import { type ApiServer, createApiServer } from '#control-plane/apiserver/apiserver.ts';
-import {
-  authenticatorChain,
-  bearerTokenAuthenticator,
-  tokenChain,
-} from '#control-plane/apiserver/authentication/authenticator-chain.ts';
-import { bootstrapTokens } from '#control-plane/apiserver/authentication/bootstrap-tokens.ts';
-import { ClientCertificateAuthenticator } from '#control-plane/apiserver/authentication/client-certificate.ts';
-import { ServiceAccountTokens } from '#control-plane/apiserver/authentication/service-account-tokens.ts';
 import { TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
 import { type ServeOptions, serveHttp } from '#control-plane/apiserver/http/serve.ts';
 import { lazyDescriptions } from '#control-plane/apiserver/openapi/descriptions.ts';
@@ -22,6 +14,10 @@ import { planOf } from '#node/machine/slots.ts';
 import { apiServerIdentity, frontProxyIdentity, kubeletClientIdentity } from '../pki/cluster-identities.ts';
 import type { Pki } from '../pki/pki.ts';
 import { systemClock, systemRandom } from '../system-clock.ts';
+import { ApiServerFlags } from './api-server-flags.ts';
+import { type Authentication, openAuthentication } from './authentication.ts';
+import { openAuthorization } from './authorization.ts';
+import { expressions } from './expressions.ts';
 
 const CLUSTER_DOMAIN = 'cluster.local';
 const NODE_PORTS = { from: 30_000, to: 32_767 }; // upstream's --service-node-port-range
@@ -46,6 +42,10 @@ export async function openApiServer(services: ApiServerServices): Promise<Listen
   const plan = planOf(cluster.slot);
   const tokenIssuer = tokenIssuerOf(services);
   const { defaultTolerationSeconds: seconds } = cluster.settings;
+  const flags = new ApiServerFlags(cluster.settings.apiServer);
+  const outside = { flags, expressions, clock: systemClock, random: systemRandom, log };
+  const authentication = openAuthentication({ ...outside, pki, tokenIssuer });
+  const authorization = openAuthorization(outside);
   const apiServer = createApiServer({
     storage,
     kinds,
@@ -53,11 +53,8 @@ export async function openApiServer(services: ApiServerServices): Promise<Listen
     random: systemRandom,
     log,
     tokenIssuer,
-    tokens: ({ live }) =>
-      tokenChain([
-        new ServiceAccountTokens({ issuer: tokenIssuer, live, clock: systemClock }),
-        bootstrapTokens({ live, clock: systemClock }),
-      ]),
+    tokens: authentication.tokens,
+    authorizers: authorization.authorizers,
     admission: (_, { rbac }) =>
       defaultAdmission({
         rbac,
@@ -67,7 +64,7 @@ export async function openApiServer(services: ApiServerServices): Promise<Listen
     frontProxy: pki.issueFrontProxyClient('front-proxy-client', frontProxyIdentity),
   });
   let isReady = false;
-  const http = serveHttp(httpOptions(services, { apiServer, tokenIssuer, isReady: () => isReady }));
+  const http = serveHttp(httpOptions(services, { apiServer, authentication, tokenIssuer, isReady: () => isReady }));
   await http.listen({ host: '127.0.0.1', port: cluster.apiServerPort });
   for (const host of plan.hostAddresses)
     await listenUnlessAbsent(() => http.listen({ host, port: cluster.apiServerPort }));
@@ -85,6 +82,8 @@ export async function openApiServer(services: ApiServerServices): Promise<Listen
       isReady = false;
       await http.close(graceMs);
       await apiServer.close();
+      authentication.close();
+      authorization.close();
     },
   };
 }
@@ -98,22 +97,28 @@ async function listenUnlessAbsent(listen: () => Promise<unknown>): Promise<void>
   }
 }
 
+interface HttpParts {
+  apiServer: ApiServer;
+  authentication: Authentication;
+  tokenIssuer: TokenIssuer;
+  isReady: () => boolean;
+}
+
 function httpOptions(
   { cluster, pki }: ApiServerServices,
-  { apiServer, tokenIssuer, isReady }: { apiServer: ApiServer; tokenIssuer: TokenIssuer; isReady: () => boolean },
+  { apiServer, authentication, tokenIssuer, isReady }: HttpParts,
 ): ServeOptions {
   const plan = planOf(cluster.slot);
   const addresses = [...plan.hostAddresses, ...plan.kubernetesAddresses, ...(cluster.listen ?? [])];
   const pair = pki.issueServer('apiserver', apiServerIdentity({ clusterDomain: CLUSTER_DOMAIN, addresses }));
   const kubelet = pki.issueClient('apiserver-kubelet-client', kubeletClientIdentity);
-  const certificates = new ClientCertificateAuthenticator({ authorities: [pki.caCertificate], clock: systemClock });
   return {
     pipeline: apiServer.requests,
-    authenticator: authenticatorChain([certificates, bearerTokenAuthenticator(apiServer.tokens)]),
+    authenticator: authentication.authenticator(apiServer.tokens),
     tokenIssuer,
     flowControl: apiServer.flowControl,
     ...pair,
-    clientCaCertificate: pki.caCertificate,
+    clientCaCertificate: authentication.clientAuthorities,
     kubelet: { ...kubelet, ca: pki.caCertificate },
     checks: [
       { name: 'ping', of: ['healthz', 'livez', 'readyz'], check: () => undefined },

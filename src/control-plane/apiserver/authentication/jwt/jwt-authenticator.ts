@@ -49,6 +49,11 @@ export class JwtAuthenticator implements TokenAuthenticator {
     this.#provider.start();
   }
 
+  /** Whether the issuer has answered. */
+  get isReady(): boolean {
+    return this.#provider.isReady;
+  }
+
   close(): void {
     this.#provider.close();
   }

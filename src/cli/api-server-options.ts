@@ -1,0 +1,76 @@
+/**
+ * Options of kube-apiserver that `kedge up` takes as well, with upstream's names. They are kept on record as they were
+ * given; an empty value takes one back. What they mean is for the control plane to say (`cmd/control-plane`).
+ */
+import { resolve } from 'node:path';
+import { type Command, Option } from 'commander';
+
+interface ApiServerOption {
+  name: string;
+  value: string;
+  text: string;
+  /** A path, relative to where the command is given. */
+  isFile?: true;
+}
+
+const file = (name: string, text: string): ApiServerOption => ({ name, value: '<file>', text, isFile: true });
+const option = (name: string, value: string, text: string): ApiServerOption => ({ name, value, text });
+
+export const apiServerOptions: readonly ApiServerOption[] = [
+  file('authentication-config', 'issuers of JWTs, and where nobody may ask (AuthenticationConfiguration)'),
+  option('anonymous-auth', '<true|false>', 'whether requests without credentials are taken (upstream: true)'),
+  file('token-auth-file', 'CSV with static tokens: token, user, uid, "groups"'),
+  option('oidc-issuer-url', '<url>', 'an OpenID Connect issuer whose tokens are believed'),
+  option('oidc-client-id', '<id>', 'the audience that its tokens must name'),
+  file('oidc-ca-file', 'the authority that signed its certificate'),
+  option('oidc-username-claim', '<claim>', 'the claim that is the user (upstream: sub)'),
+  option('oidc-username-prefix', '<prefix>', 'what stands before it; - for nothing (upstream: the issuer and #)'),
+  option('oidc-groups-claim', '<claim>', 'the claim that holds the groups'),
+  option('oidc-groups-prefix', '<prefix>', 'what stands before each'),
+  option('oidc-required-claim', '<key=value,…>', 'claims that its tokens must have'),
+  option('oidc-signing-algs', '<alg,…>', 'algorithms that its tokens may be signed with (upstream: RS256)'),
+  file('authentication-token-webhook-config-file', 'kubeconfig of a service that is asked about tokens'),
+  option('authentication-token-webhook-version', '<version>', 'of the TokenReview sent to it (upstream: v1beta1)'),
+  option('authentication-token-webhook-cache-ttl', '<time>', 'how long its answers hold (upstream: 2m0s)'),
+  file('requestheader-client-ca-file', 'a further authority of front proxies that say who is asking'),
+  option('requestheader-allowed-names', '<name,…>', 'common names of such proxies'),
+  option('requestheader-username-headers', '<header,…>', 'headers with the user (X-Remote-User)'),
+  option('requestheader-uid-headers', '<header,…>', 'headers with the uid (X-Remote-Uid)'),
+  option('requestheader-group-headers', '<header,…>', 'headers with the groups (X-Remote-Group)'),
+  option('requestheader-extra-headers-prefix', '<prefix,…>', 'headers with the rest (X-Remote-Extra-)'),
+  file('authorization-config', 'which authorizers are asked (AuthorizationConfiguration)'),
+  option('authorization-mode', '<mode,…>', 'Node, RBAC, ABAC, Webhook, AlwaysAllow, AlwaysDeny (Node,RBAC)'),
+  file('authorization-policy-file', 'policies of ABAC, one a line'),
+  file('authorization-webhook-config-file', 'kubeconfig of a service that is asked what users may do'),
+  option('authorization-webhook-version', '<version>', 'of the SubjectAccessReview sent to it (upstream: v1beta1)'),
+  option('authorization-webhook-cache-authorized-ttl', '<time>', 'how long its yes holds (upstream: 5m0s)'),
+  option('authorization-webhook-cache-unauthorized-ttl', '<time>', 'how long its no holds (upstream: 30s)'),
+];
+
+export function withApiServerOptions(command: Command): Command {
+  for (const { name, value, text } of apiServerOptions)
+    command.addOption(
+      new Option(`--${name} ${value}`, text).helpGroup('Of the API server, as kube-apiserver has them:'),
+    );
+  return command;
+}
+
+const camelCase = (name: string): string => name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+
+/** What was given, by upstream's names; paths made absolute. */
+export function apiServerFlagsIn(options: object): Record<string, string> {
+  const given = options as Record<string, unknown>;
+  const flags = apiServerOptions.flatMap(({ name, isFile }): [string, string][] => {
+    const value = given[camelCase(name)];
+    if (typeof value !== 'string') return [];
+    return [[name, isFile && value ? resolve(value) : value]];
+  });
+  return Object.fromEntries(flags);
+}
+
+/** Those on record, changed by what was given. */
+export const changedFlags = (
+  before: Readonly<Record<string, string>> = {},
+  given: Readonly<Record<string, string>> = {},
+): Record<string, string> =>
+  Object.fromEntries(Object.entries({ ...before, ...given }).filter(([, value]) => value !== ''));
