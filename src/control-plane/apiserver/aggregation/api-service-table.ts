@@ -6,6 +6,7 @@ import { type RemoteApi, remoteApiOf } from './remote-api.ts';
 
 export class ApiServiceTable {
   readonly #byVersion = new Map<string, RemoteApi>();
+  #generation = 0;
   readonly #listeners = new Set<(name: string) => void>();
 
   follow(informers: Informers): () => void {
@@ -15,6 +16,11 @@ export class ApiServiceTable {
   /** Most servers have none, and pay for one look at this. */
   get isEmpty(): boolean {
     return this.#byVersion.size === 0;
+  }
+
+  /** Moves with every change. */
+  get generation(): number {
+    return this.#generation;
   }
 
   find({ group, version }: { group: string; version: string }): RemoteApi | undefined {
@@ -41,6 +47,7 @@ export class ApiServiceTable {
     if (isEqual(before, remote)) return;
     if (remote) this.#byVersion.set(name, remote);
     else this.#byVersion.delete(name);
+    this.#generation++;
     for (const listener of [...this.#listeners]) listener(name);
   }
 }

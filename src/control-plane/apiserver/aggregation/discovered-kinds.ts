@@ -4,7 +4,8 @@
  */
 import type { Kind, KindRegistry } from '#api/machinery/kind.ts';
 import { kindOfDiscovered } from './discovered-resource.ts';
-import type { RemoteDiscovery, RemoteVersion } from './remote-discovery.ts';
+import type { RemoteVersion } from '../discovery/remote-groups.ts';
+import type { RemoteDiscovery } from './remote-discovery.ts';
 
 export function discoveredKinds(own: KindRegistry, remote: RemoteDiscovery): KindRegistry {
   const made = new Map<string, Kind>();
@@ -24,20 +25,21 @@ export function discoveredKinds(own: KindRegistry, remote: RemoteDiscovery): Kin
   const others = (): readonly Kind[] => {
     if (generation === remote.generation) return remoteKinds;
     generation = remote.generation;
-    remoteKinds = remote.all().flatMap(kindsOf);
+    remoteKinds = remote.described().flatMap(kindsOf);
     const kept = new Set(remoteKinds);
     for (const [id, kind] of made) if (!kept.has(kind)) made.delete(id);
     return remoteKinds;
   };
   /** Its own kinds of a group and version that another server serves are out of reach. */
   const isHidden = ({ group, version }: Kind): boolean =>
-    remote.all().some((one) => one.group === group && one.version === version);
+    remote.described().some((one) => one.group === group && one.version === version);
 
   return {
     get generation() {
       return own.generation + remote.generation;
     },
-    all: () => (remote.all().length === 0 ? own.all() : [...own.all().filter((kind) => !isHidden(kind)), ...others()]),
+    all: () =>
+      remote.described().length === 0 ? own.all() : [...own.all().filter((kind) => !isHidden(kind)), ...others()],
     byResource: (group, version, plural) =>
       others().find((kind) => kind.group === group && kind.version === version && kind.plural === plural) ??
       own.byResource(group, version, plural),
@@ -52,7 +54,7 @@ export function discoveredKinds(own: KindRegistry, remote: RemoteDiscovery): Kin
     },
     unavailable: () =>
       remote
-        .all()
+        .described()
         .filter(({ isStale }) => isStale)
         .map(({ group, version }) => ({ group, version })),
   };

@@ -12,16 +12,8 @@ import type { ApiServiceTable } from './api-service-table.ts';
 import { AGGREGATOR } from './availability.ts';
 import type { Connections, Fetched } from './connections.ts';
 import { type DiscoveredResource, resourcesOfGroups, resourcesOfList } from './discovered-resource.ts';
+import type { RemoteGroups, RemoteVersion } from '../discovery/remote-groups.ts';
 import { type RemoteApi, rootOf } from './remote-api.ts';
-
-export interface RemoteVersion {
-  group: string;
-  version: string;
-  groupPriority: number;
-  versionPriority: number;
-  resources: readonly DiscoveredResource[];
-  isStale: boolean;
-}
 
 export interface RemoteDiscoveryServices {
   table: ApiServiceTable;
@@ -41,7 +33,7 @@ interface Known extends RemoteVersion {
   etag?: string | undefined;
 }
 
-export class RemoteDiscovery {
+export class RemoteDiscovery implements RemoteGroups {
   readonly #services: RemoteDiscoveryServices;
   readonly #queue: WorkQueue;
   readonly #backOff: KeyedBackOff;
@@ -68,13 +60,15 @@ export class RemoteDiscovery {
     this.#stop?.();
   }
 
-  /** Moves with every change of what `all` says. */
   get generation(): number {
-    return this.#generation;
+    return this.#generation + this.#services.table.generation;
   }
 
-  /** Those that were asked at least once, in no order. */
-  all(): readonly RemoteVersion[] {
+  registered(): readonly RemoteApi[] {
+    return this.#services.table.all();
+  }
+
+  described(): readonly RemoteVersion[] {
     return [...this.#known.values()];
   }
 

@@ -2,11 +2,18 @@
 import type { Kind, Subresource } from '#api/machinery/kind.ts';
 import type { GroupVersions } from './group-priority.ts';
 import { inOrder } from './legacy-discovery.ts';
+import type { RemoteVersion } from './remote-groups.ts';
+
+export interface VersionContents {
+  kinds: readonly Kind[];
+  /** In place of the kinds: what another API server says. */
+  remote?: RemoteVersion | undefined;
+}
 
 /** `groups` in the order of discovery; for `/api` the legacy group alone, for `/apis` all others. */
 export function groupDiscoveryList(
   groups: readonly GroupVersions[],
-  kindsOf: (group: string, version: string) => readonly Kind[],
+  contentsOf: (group: string, version: string) => VersionContents,
 ): object {
   return {
     kind: 'APIGroupDiscoveryList',
@@ -14,13 +21,18 @@ export function groupDiscoveryList(
     metadata: {},
     items: groups.map(({ group, versions }) => ({
       metadata: group ? { name: group } : {},
-      versions: versions.map((version) => ({
-        version,
-        resources: [...kindsOf(group, version)].sort((a, b) => (a.plural < b.plural ? -1 : 1)).map(resourceOf),
-        freshness: 'Current',
-      })),
+      versions: versions.map((version) => versionOf(version, contentsOf(group, version))),
     })),
   };
+}
+
+function versionOf(version: string, { kinds, remote }: VersionContents) {
+  if (!remote) {
+    const resources = [...kinds].sort((a, b) => (a.plural < b.plural ? -1 : 1)).map(resourceOf);
+    return { version, resources, freshness: 'Current' };
+  }
+  const { resources, isStale } = remote;
+  return { version, ...(resources.length > 0 && { resources }), freshness: isStale ? 'Stale' : 'Current' };
 }
 
 function resourceOf(kind: Kind) {

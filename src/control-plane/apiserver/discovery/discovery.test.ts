@@ -150,3 +150,62 @@ test('versions sort as Kubernetes versions do', () => {
     ...['v10', 'v2', 'v1', 'v11beta2', 'v10beta3', 'v3beta1', 'v12alpha1', 'v11alpha2', 'foo1', 'foo10'],
   ]);
 });
+
+describe('groups of other API servers', () => {
+  const remote = (group: string, version: string, more: object = {}) => ({
+    group,
+    version,
+    groupPriority: 2000,
+    versionPriority: 15,
+    resources: [],
+    isStale: false,
+    ...more,
+  });
+  const of = (...described: ReturnType<typeof remote>[]) => ({
+    generation: 1,
+    registered: () => [...described, remote('unknown.example.com', 'v1')],
+    described: () => described,
+  });
+  const names = (document: { body: Buffer }) =>
+    json(document).items.map(({ metadata }: { metadata: { name: string } }) => metadata.name);
+
+  test('stand where their priorities put them, among versions too', () => {
+    const discovery = createDiscovery(
+      registry(),
+      of(
+        remote('a.example.com', 'v1', { groupPriority: 100 }),
+        remote('z.example.com', 'v1', { groupPriority: 17_600 }),
+        remote('example.com', 'v2alpha1', { versionPriority: 500 }),
+      ),
+    );
+    expect(names(discovery.aggregated('apis'))).toEqual([
+      'apiregistration.k8s.io',
+      'apps',
+      'z.example.com',
+      'autoscaling',
+      'example.com',
+      'a.example.com',
+    ]);
+    expect(json(discovery.group('example.com')).preferredVersion.version).toBe('v2alpha1');
+  });
+
+  test('are told of by their last known resources when they are stale, and listed at once by APIService', () => {
+    const flunders = { resource: 'flunders', scope: 'Namespaced', verbs: ['get'] } as never;
+    const discovery = createDiscovery(
+      registry(),
+      of(
+        remote('w.example.com', 'v1', { resources: [flunders], isStale: true }),
+        remote('x.example.com', 'v1', { isStale: true }),
+      ),
+    );
+    const items = json(discovery.aggregated('apis')).items.slice(-3);
+    expect(items).toMatchObject([
+      { metadata: { name: 'w.example.com' }, versions: [{ version: 'v1', resources: [flunders], freshness: 'Stale' }] },
+      { metadata: { name: 'x.example.com' }, versions: [{ version: 'v1', freshness: 'Stale' }] },
+      { metadata: { name: 'example.com' } },
+    ]);
+    const legacy = json(discovery.groups()).groups.map(({ name }: { name: string }) => name);
+    expect(legacy).toContain('unknown.example.com');
+    expect(discovery.resources('w.example.com', 'v1')).toBeUndefined(); // its server answers for itself
+  });
+});

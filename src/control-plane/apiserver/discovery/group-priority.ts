@@ -12,7 +12,7 @@ interface Priority {
 }
 
 const BUILT_IN: Readonly<Record<string, Priority>> = {
-  'apiregistration.k8s.io': { group: 20_000 }, // the aggregator itself always stands first
+  'apiregistration.k8s.io': { group: 20_001 }, // always first: others have 20,000 at most
   '': { group: 18_000, versions: { v1: 1 } },
   apps: { group: 17_800 },
   'events.k8s.io': { group: 17_750 },
@@ -54,16 +54,31 @@ export function apiServicePriority(group: string, version: string): { group: num
   };
 }
 
-/** The groups among these kinds, the legacy group included, in the order of discovery. */
-export function groupsInOrder(kinds: readonly { group: string; version: string }[]): GroupVersions[] {
-  const groups = new Map<string, Set<string>>();
-  for (const { group, version } of kinds) groups.set(group, (groups.get(group) ?? new Set()).add(version));
+interface Placed {
+  group: string;
+  version: string;
+  /** What an APIService of another server asks for; by default what this server's own have. */
+  groupPriority?: number;
+  versionPriority?: number;
+}
+
+/** The groups among these, the legacy group included, in the order of discovery. */
+export function groupsInOrder(all: readonly Placed[]): GroupVersions[] {
+  const groups = new Map<string, { rank: number; versions: Map<string, number> }>();
+  for (const { group, version, groupPriority = rankOf(group), versionPriority } of all) {
+    const known = groups.get(group) ?? { rank: 0, versions: new Map<string, number>() };
+    groups.set(group, known);
+    known.rank = Math.max(known.rank, groupPriority);
+    known.versions.set(version, versionPriority ?? apiServicePriority(group, version).version);
+  }
   return [...groups]
-    .map(([group, versions]) => ({ group, versions: [...versions].sort((a, b) => compareVersionsOf(group, a, b)) }))
-    .sort((a, b) => rankOf(b.group) - rankOf(a.group) || (a.group < b.group ? -1 : 1));
+    .sort(([a, { rank: rankA }], [b, { rank: rankB }]) => rankB - rankA || (a < b ? -1 : 1))
+    .map(([group, { versions }]) => ({
+      group,
+      versions: [...versions]
+        .sort(([a, priorityA], [b, priorityB]) => priorityB - priorityA || compareVersions(a, b))
+        .map(([version]) => version),
+    }));
 }
 
 const rankOf = (group: string): number => (Object.hasOwn(BUILT_IN, group) ? BUILT_IN[group]! : CUSTOM).group;
-
-const compareVersionsOf = (group: string, a: string, b: string): number =>
-  apiServicePriority(group, b).version - apiServicePriority(group, a).version || compareVersions(a, b);

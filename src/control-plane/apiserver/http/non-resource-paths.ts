@@ -1,9 +1,11 @@
 /** Everything that is no resource: what the server is, how it is, and what it serves. */
 import { noSuchPath } from '#api/machinery/status.ts';
 import type { TokenIssuer } from '../authentication/token-issuer.ts';
-import { AGGREGATED_MEDIA_TYPE, type Discovery, type DiscoveryDocument } from '../discovery/discovery.ts';
+import type { Discovery } from '../discovery/discovery.ts';
+import { discoveryForm } from '../discovery/discovery-form.ts';
 import { GNOSTIC_ACCEPTED, GNOSTIC_MEDIA_TYPE, type OpenApi } from '../openapi/openapi.ts';
 import type { NonResourceRequestInfo } from '../request-info.ts';
+import { encoded } from './body-chunks.ts';
 import type { Exchange } from './exchange.ts';
 import { type HealthCheck, type HealthEndpoint, healthOf } from './health.ts';
 import { isForPeople } from './negotiation.ts';
@@ -85,29 +87,25 @@ async function sendDiscovery(
 ): Promise<void> {
   const parts = info.path.split('/').filter((part) => part !== '');
   const [root, first, second] = parts;
-  if (parts.length === 1 && (root === 'api' || root === 'apis')) {
-    exchange.set('vary', 'Accept');
-    if (wantsAggregated(exchange.header('accept')))
-      return sendDocument(exchange, discovery.aggregated(root), 'public', AGGREGATED_MEDIA_TYPE);
-    return sendDocument(exchange, root === 'api' ? discovery.versions(serverAddress()) : discovery.groups());
-  }
-  const document =
-    root === 'api'
+  const isRoot = parts.length === 1 && (root === 'api' || root === 'apis');
+  const form = discoveryForm(exchange.header('accept'), isRoot); // 406
+  if (isRoot) exchange.set('vary', 'Accept');
+  const document = isRoot
+    ? form.isAggregated
+      ? discovery.aggregated(root)
+      : root === 'api'
+        ? discovery.versions(serverAddress())
+        : discovery.groups()
+    : root === 'api'
       ? parts.length === 2 && discovery.resources('', first!)
       : parts.length === 2
         ? discovery.group(first!)
         : parts.length === 3 && discovery.resources(first!, second!);
   if (!document) throw noSuchPath();
-  return sendDocument(exchange, document);
+  const { content, etag } = document;
+  const body = form.encoding === 'json' ? document.body : encoded(content, { ...form, pretty: false }).body;
+  return sendDocument(exchange, { body, etag }, form.isAggregated ? 'public' : undefined, form.mediaType);
 }
-
-/** `application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList`, whatever else is said with it. */
-const wantsAggregated = (accept: string): boolean =>
-  accept.split(',').some((clause) => {
-    const parts = clause.split(';').map((part) => part.trim());
-    const names = ['g=apidiscovery.k8s.io', 'v=v2', 'as=APIGroupDiscoveryList'];
-    return parts[0] === 'application/json' && names.every((name) => parts.includes(name));
-  });
 
 async function sendSwagger(exchange: Exchange, _info: NonResourceRequestInfo, { openApi }: NonResourceServices) {
   exchange.set('vary', 'Accept-Encoding, Accept');
@@ -119,7 +117,7 @@ async function sendSwagger(exchange: Exchange, _info: NonResourceRequestInfo, { 
 
 async function sendDocument(
   exchange: Exchange,
-  { body, etag }: DiscoveryDocument,
+  { body, etag }: { body: Uint8Array; etag: string },
   caching = 'public',
   type = 'application/json',
 ): Promise<void> {

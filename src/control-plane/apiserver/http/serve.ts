@@ -56,7 +56,7 @@ export function serveHttp(options: ServeOptions): HttpServer {
     metrics,
     lifecycle,
     deadlines: new RequestDeadlines(clock, options.requestTimeoutMs),
-    discovery: createDiscovery(kinds),
+    discovery: createDiscovery(kinds, pipeline.aggregation.discovery),
     openApi: createOpenApi(kinds, { customSchema: schemaOfCustom, ...openApi, version: KUBERNETES_VERSION.gitVersion }),
     clock,
     log,

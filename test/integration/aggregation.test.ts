@@ -1,0 +1,401 @@
+/** A group that another API server serves, as stock kubectl and raw clients meet it through this one. */
+import { once } from 'node:events';
+import { request as httpsRequest } from 'node:https';
+import { dirname } from 'node:path';
+import { connect } from 'node:tls';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { APIService } from '#api/apiregistration/v1/api-service.ts';
+import { EndpointSlice } from '#api/discovery/v1/endpoint-slice.ts';
+import type { KeyPair } from '#cmd/pki/certificate.ts';
+import { createServiceFor, eventually, OWN_ADDRESS } from './extension-server.ts';
+import { type HttpsApiServer, startHttpsApiServer } from './https-api-server.ts';
+import { apiService, GROUP, startWardleServer, VERSION, type WardleServer } from './wardle-server.ts';
+
+const NAME = `${VERSION}.${GROUP}`;
+const ROOT = `/apis/${GROUP}/${VERSION}`;
+const FLUNDERS = `${ROOT}/namespaces/default/flunders`;
+
+let server: HttpsApiServer;
+let wardle: WardleServer;
+let admin: KeyPair;
+
+const client = () => server.api.loopback.client;
+const available = async () =>
+  (await client().get(APIService, { name: NAME })).status?.conditions?.find(({ type }) => type === 'Available');
+const isAvailable = (reason: string) => eventually(async () => expect((await available())?.reason).toBe(reason));
+const apply = (object: object) => server.kubectl(['apply', '-f', '-'], JSON.stringify(object));
+
+interface Answered {
+  code: number;
+  headers: Record<string, string | string[] | undefined>;
+  text: string;
+}
+
+function ask(path: string, { method = 'GET', headers = {}, body = '' } = {}): Promise<Answered> {
+  const { port, pki } = server;
+  const options = {
+    host: '127.0.0.1',
+    port,
+    path,
+    method,
+    headers,
+    ca: pki.caCertificate,
+    cert: admin.certificate,
+    key: admin.key,
+  };
+  return new Promise((resolve, reject) => {
+    const request = httpsRequest(options, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk;
+      });
+      response.on('end', () => resolve({ code: response.statusCode ?? 0, headers: response.headers, text }));
+      response.on('error', reject);
+    });
+    request.on('error', reject).end(body);
+  });
+}
+
+beforeAll(async () => {
+  server = await startHttpsApiServer();
+  admin = server.pki.issueClient('jane', { user: 'jane', groups: ['system:masters', 'dev'] });
+  wardle = await startWardleServer(server);
+  await createServiceFor(server, { namespace: 'wardle', name: 'api', port: wardle.port });
+  await apply(apiService({ caBundle: wardle.caBundle }));
+  await isAvailable('Passed');
+}, 60_000);
+
+afterAll(async () => {
+  await wardle?.[Symbol.asyncDispose]();
+  await server?.[Symbol.asyncDispose]();
+});
+
+test('the conditions and the Service of an APIService are shown', async () => {
+  expect(await available()).toMatchObject({ status: 'True', message: 'all checks passed' });
+  const { stdout } = await server.kubectl(['get', 'apiservice', NAME]);
+  expect(stdout).toMatch(/NAME +SERVICE +AVAILABLE +AGE\nv1alpha1.wardle.example.com +wardle\/api +True/);
+});
+
+test('this server registers its own groups, and those of definitions as they come and go', async () => {
+  const { items } = await client().list(APIService);
+  const of = (name: string) => items.find(({ metadata }) => metadata.name === name);
+  const managed = 'kube-aggregator.kubernetes.io/automanaged';
+  expect(of('v1.')).toMatchObject({
+    metadata: { labels: { [managed]: 'onstart' } },
+    spec: { version: 'v1', groupPriorityMinimum: 18000, versionPriority: 1 },
+    status: {
+      conditions: [
+        { type: 'Available', status: 'True', reason: 'Local', message: 'Local APIServices are always available' },
+      ],
+    },
+  });
+  expect(of('v2.autoscaling')?.spec).toMatchObject({ groupPriorityMinimum: 17500, versionPriority: 30 });
+  expect(of('v1.apiregistration.k8s.io')).toBeUndefined();
+  const names = { plural: 'things', kind: 'Thing' };
+  const schema = { openAPIV3Schema: { type: 'object' } };
+  await apply({
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: 'things.custom.example.com' },
+    spec: {
+      group: 'custom.example.com',
+      scope: 'Cluster',
+      names,
+      versions: [{ name: 'v1', served: true, storage: true, schema }],
+    },
+  });
+  const custom = { name: 'v1.custom.example.com' };
+  await eventually(async () =>
+    expect(await client().get(APIService, custom)).toMatchObject({
+      metadata: { labels: { [managed]: 'true' } },
+      spec: { groupPriorityMinimum: 1000, versionPriority: 100 },
+    }),
+  );
+  await client().delete(APIService, custom); // it is needed: it comes back
+  await eventually(() => client().get(APIService, custom));
+  await server.kubectl(['delete', 'crd', 'things.custom.example.com']);
+  await eventually(() => expect(client().get(APIService, custom)).rejects.toMatchObject({ reason: 'NotFound' }));
+});
+
+test('kubectl works with the group as with any other', async () => {
+  const flunder = { apiVersion: `${GROUP}/${VERSION}`, kind: 'Flunder', metadata: { name: 'test-flunder' } };
+  const { stdout: made } = await server.kubectl(['create', '--validate=false', '-f', '-'], JSON.stringify(flunder));
+  expect(made).toBe('flunder.wardle.example.com/test-flunder created\n');
+  expect((await server.kubectl(['get', 'fl', '-o', 'name'])).stdout).toBe('flunder.wardle.example.com/test-flunder\n');
+  await server.kubectl(['label', 'flunders', 'test-flunder', 'a=b']);
+  expect(wardle.flunders.get('default/test-flunder')?.metadata.labels).toEqual({ a: 'b' });
+  expect((await server.kubectl(['api-resources', `--api-group=${GROUP}`])).stdout).toMatch(
+    /flunders +fl +wardle.example.com\/v1alpha1 +true +Flunder/,
+  );
+  await server.kubectl(['delete', 'flunder', 'test-flunder']);
+  expect(wardle.flunders.size).toBe(0);
+});
+
+test('the other server is told who asks, and by nobody else', async () => {
+  wardle.seen.length = 0;
+  const lies = {
+    'X-Remote-User': 'system:admin',
+    'x-remote-group': 'system:masters',
+    'X-Remote-Extra-Scopes': 'all',
+    'X-Remote-Uid': '0',
+    connection: 'keep-alive, x-hop',
+    'x-hop': 'mine',
+    'x-own': 'kept',
+    authorization: 'Bearer secret',
+    'impersonate-user': 'joe',
+    'impersonate-group': 'crew',
+    'impersonate-extra-scopes': 'view',
+    'impersonate-uid': '7',
+  };
+  expect((await ask(`${FLUNDERS}?limit=5&a=%2F`, { headers: lies })).code).toBe(403); // joe may not
+  await apply({
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'ClusterRole',
+    metadata: { name: 'flunders' },
+    rules: [{ apiGroups: [GROUP], resources: ['flunders'], verbs: ['list'] }],
+  });
+  await server.kubectl(['create', 'clusterrolebinding', 'flunders', '--clusterrole=flunders', '--user=joe']);
+  await eventually(async () => expect((await ask(`${FLUNDERS}?limit=5&a=%2F`, { headers: lies })).code).toBe(200));
+  expect(wardle.seen).toHaveLength(1);
+  const [{ url, headers, raw }] = wardle.seen as [(typeof wardle.seen)[0]];
+  expect(url).toBe(`${FLUNDERS}?limit=5&a=%2F`);
+  expect(raw.filter(([name]) => /^x-remote-/i.test(name)).sort()).toEqual([
+    ['X-Remote-Extra-scopes', 'view'],
+    ['X-Remote-Group', 'crew'],
+    ['X-Remote-Group', 'system:authenticated'],
+    ['X-Remote-Uid', '7'],
+    ['X-Remote-User', 'joe'],
+  ]);
+  expect(headers).toMatchObject({
+    'x-own': 'kept',
+    'x-forwarded-for': '127.0.0.1',
+    host: `${OWN_ADDRESS}:${wardle.port}`,
+  });
+  for (const gone of ['authorization', 'impersonate-user', 'impersonate-uid', 'x-hop'])
+    expect(headers).not.toHaveProperty(gone);
+});
+
+test('a body goes there as it comes, and the answer with its code and headers comes back', async () => {
+  wardle.answer = (request, response) => {
+    if (!request.url?.startsWith(FLUNDERS)) return false;
+    response.writeHead(418, { 'x-flunder': 'yes', warning: '299 - "old"', 'content-type': 'text/strange' });
+    response.end(`${request.method} ${request.text.length}`);
+    return true;
+  };
+  const body = 'x'.repeat(4 << 20); // more than this server takes itself
+  const { code, headers, text } = await ask(FLUNDERS, { method: 'POST', body });
+  wardle.answer = undefined;
+  expect([code, text]).toEqual([418, `POST ${4 << 20}`]);
+  expect(headers).toMatchObject({ 'x-flunder': 'yes', warning: '299 - "old"', 'content-type': 'text/strange' });
+});
+
+test('a watch brings each event when it happens', async () => {
+  const { port, pki } = server;
+  const request = httpsRequest({
+    host: '127.0.0.1',
+    port,
+    path: `${FLUNDERS}?watch=1`,
+    ca: pki.caCertificate,
+    cert: admin.certificate,
+    key: admin.key,
+  }).end();
+  const [response] = (await once(request, 'response')) as [import('node:http').IncomingMessage];
+  await eventually(() => expect(wardle.watches.size).toBe(1));
+  for (const name of ['first', 'second']) {
+    const came = once(response.setEncoding('utf8'), 'data') as Promise<[string]>;
+    await ask(FLUNDERS, { method: 'POST', body: JSON.stringify({ metadata: { name } }) });
+    const [line] = await came;
+    expect(JSON.parse(line)).toMatchObject({ type: 'ADDED', object: { metadata: { name } } });
+  }
+  request.destroy();
+  await eventually(() => expect(wardle.watches.size).toBe(0)); // who goes takes the other connection along
+  wardle.flunders.clear();
+});
+
+function upgrade(path: string): Promise<{ socket: import('node:tls').TLSSocket; head: string }> {
+  const { port, pki } = server;
+  const tls = { host: '127.0.0.1', port, ca: pki.caCertificate, cert: admin.certificate, key: admin.key };
+  return new Promise((resolve, reject) => {
+    const socket = connect({ ...tls, ALPNProtocols: ['http/1.1'] }, () => {
+      socket.write(
+        `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\nX-Remote-User: root\r\n\r\n`,
+      );
+    });
+    socket.setEncoding('latin1').once('data', (head) => resolve({ socket, head: String(head) }));
+    socket.once('error', reject);
+  });
+}
+
+test('an upgrade joins both sides, and says who asks', async () => {
+  wardle.seen.length = 0;
+  const { socket, head } = await upgrade(`${FLUNDERS}/x/exec`);
+  expect(head).toMatch(/^HTTP\/1.1 101 /);
+  expect(wardle.seen[0]?.headers).toMatchObject({ 'x-remote-user': 'jane', upgrade: 'echo' });
+  const came = once(socket, 'data');
+  socket.write('hello');
+  expect(String((await came)[0])).toBe('HELLO');
+  socket.destroy();
+});
+
+test.each([
+  ['refused', /^HTTP\/1.1 403 Forbidden[^]*no$/],
+  ['moved', /^HTTP\/1.1 503 [^]*invalid upgrade response: status code 302/],
+])('an upgrade that is %s is told', async (what, expected) => {
+  const { socket, head } = await upgrade(`${FLUNDERS}/x/${what}`);
+  const rest = new Promise<string>((resolve) => {
+    let text = head;
+    socket.on('data', (chunk) => {
+      text += String(chunk);
+    });
+    socket.once('close', () => resolve(text));
+  });
+  expect(await rest).toMatch(expected);
+});
+
+test('redirects are not followed, and paths that lead elsewhere are not asked for', async () => {
+  wardle.answer = (_, response) => {
+    response.writeHead(302, { location: 'https://169.254.169.254/' }).end();
+    return true;
+  };
+  const moved = await ask(FLUNDERS);
+  wardle.answer = undefined;
+  expect([moved.code, moved.text]).toEqual([
+    502,
+    'the backend attempted to redirect this request, which is not permitted\n',
+  ]);
+  expect(moved.headers).not.toHaveProperty('location');
+  wardle.seen.length = 0;
+  for (const path of [`${ROOT}/../../../metrics`, `${ROOT}/%2e%2e/x`, `${ROOT}/namespaces/./flunders`])
+    expect((await ask(path)).code).toBe(404);
+  expect(wardle.seen).toEqual([]);
+});
+
+test('a certificate that the caBundle did not sign is an error of every request, unless nobody shall look', async () => {
+  const other = Buffer.from(server.pki.frontProxyCaCertificate).toString('base64');
+  await apply(apiService({ caBundle: other }));
+  await eventually(async () => {
+    const { code, text, headers } = await ask(FLUNDERS);
+    expect([code, text]).toEqual([
+      503,
+      'error trying to reach service: tls: failed to verify certificate: x509: certificate signed by unknown authority\n',
+    ]);
+    expect(headers['content-type']).toBe('text/plain; charset=utf-8');
+  });
+  await server.kubectl(['replace', '-f', '-'], JSON.stringify(await replaced({ insecureSkipTLSVerify: true })));
+  await eventually(async () => expect((await ask(FLUNDERS)).code).toBe(200));
+  await server.kubectl(['replace', '-f', '-'], JSON.stringify(await replaced({ caBundle: wardle.caBundle })));
+  await eventually(async () => expect((await ask(FLUNDERS)).code).toBe(200));
+});
+
+async function replaced(more: object): Promise<object> {
+  const { metadata } = await client().get(APIService, { name: NAME });
+  const { resourceVersion } = metadata;
+  return { ...apiService(more), metadata: { name: NAME, resourceVersion } };
+}
+
+test('an API whose Service leads nowhere says why, and everything else goes on', async () => {
+  const slice = await client().get(EndpointSlice, { namespace: 'wardle', name: 'api' });
+  await client().delete(EndpointSlice, slice.metadata as { name: string });
+  await isAvailable('EndpointsNotFound');
+  expect((await available())?.message).toBe('cannot find endpointslices for service/api in "wardle"');
+  const { code, text } = await ask(FLUNDERS);
+  expect([code, text]).toEqual([503, 'service unavailable\n']);
+  await expect(server.kubectl(['get', 'flunders'])).rejects.toThrow(
+    'Error from server (ServiceUnavailable): the server is currently unable to handle the request',
+  );
+  // A client that knew nothing of it before does not hear of its resources, and of everything else as ever.
+  const unknowing = ['--cache-dir', `${dirname(server.kubeconfig)}/unknowing`];
+  await expect(server.kubectl(['get', 'flunders', ...unknowing])).rejects.toThrow(
+    'the server doesn\'t have a resource type "flunders"',
+  );
+  const resources = await server.kubectl(['api-resources', '-o', 'name', ...unknowing]);
+  expect(resources.stdout.split('\n')).toContain('deployments.apps');
+  expect(resources.stdout).not.toContain('flunders');
+  const { stdout, stderr } = await server.kubectl(['get', 'namespaces', '-o', 'name']);
+  expect(stdout).toContain('namespace/default');
+  expect(stderr).toBe('');
+
+  await createSlice([{ addresses: [OWN_ADDRESS], conditions: { ready: false } }]);
+  await isAvailable('MissingEndpoints');
+  expect((await available())?.message).toBe(
+    'endpointslices for service/api in "wardle" have no addresses with port name ""',
+  );
+  await client().delete(EndpointSlice, { namespace: 'wardle', name: 'api' });
+  await createSlice([{ addresses: [OWN_ADDRESS], conditions: { ready: true } }], 1);
+  await isAvailable('FailedDiscoveryCheck');
+  const url = `https://${OWN_ADDRESS}:1${ROOT}`;
+  expect((await available())?.message).toBe(
+    `failing or missing response from ${url}: Get "${url}": dial tcp ${OWN_ADDRESS}:1: connect: connection refused`,
+  );
+  await client().delete(EndpointSlice, { namespace: 'wardle', name: 'api' });
+  await createSlice([{ addresses: [OWN_ADDRESS], conditions: { ready: true } }]);
+  await isAvailable('Passed');
+  expect((await ask(FLUNDERS)).code).toBe(200);
+});
+
+const createSlice = (endpoints: object[], port = wardle.port) =>
+  client().create(EndpointSlice, {
+    metadata: { namespace: 'wardle', name: 'api', labels: { 'kubernetes.io/service-name': 'api' } },
+    addressType: 'IPv4',
+    endpoints,
+    ports: [{ name: '', port, protocol: 'TCP' }],
+  } as never);
+
+test('a server that answers its discovery with an error is not available', async () => {
+  wardle.answer = (request, response) => {
+    if (request.url !== ROOT) return false;
+    response.writeHead(500).end();
+    return true;
+  };
+  const { metadata } = await client().get(EndpointSlice, { namespace: 'wardle', name: 'api' });
+  await server.kubectl(['annotate', 'endpointslice', '-n', 'wardle', metadata.name, `look=${Date.now()}`]);
+  await isAvailable('FailedDiscoveryCheck');
+  const url = `https://${OWN_ADDRESS}:${wardle.port}${ROOT}`;
+  expect((await available())?.message).toBe(`failing or missing response from ${url}: bad status from ${url}: 500`);
+  wardle.answer = undefined;
+  await isAvailable('Passed');
+});
+
+test('discovery is one document with a tag, and can be had as YAML and protobuf', async () => {
+  const accept = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
+  const { headers, text } = await ask('/apis', { headers: { accept } });
+  expect(headers).toMatchObject({ 'content-type': accept, vary: 'Accept', 'cache-control': 'public' });
+  const { items } = JSON.parse(text) as { items: { metadata: { name: string }; versions: object[] }[] };
+  const at = items.findIndex(({ metadata }) => metadata.name === GROUP);
+  expect(items[at]?.versions).toMatchObject([
+    {
+      version: VERSION,
+      freshness: 'Current',
+      resources: [{ resource: 'flunders', shortNames: ['fl'], subresources: [{ subresource: 'status' }] }],
+    },
+  ]);
+  const again = await ask('/apis', { headers: { accept, 'if-none-match': String(headers['etag']) } });
+  expect([again.code, again.text]).toEqual([304, '']);
+  const yaml = await ask(`/apis/${GROUP}`, { headers: { accept: 'application/yaml' } });
+  expect(yaml.headers['content-type']).toBe('application/yaml');
+  expect(yaml.text).toMatch(/^kind: APIGroup\n[^]*preferredVersion:\n +groupVersion: wardle.example.com\/v1alpha1\n/);
+  const binary = await ask('/apis', { headers: { accept: 'application/vnd.kubernetes.protobuf' } });
+  expect(binary.text.slice(0, 4)).toBe('k8s\0');
+  expect((await ask('/apis', { headers: { accept: 'text/html' } })).code).toBe(406);
+});
+
+test('what other servers need to believe this one is in kube-system', async () => {
+  const { stdout } = await server.kubectl([
+    'get',
+    'configmap',
+    '-n',
+    'kube-system',
+    'extension-apiserver-authentication',
+    '-o',
+    'json',
+  ]);
+  expect((JSON.parse(stdout) as { data: object }).data).toEqual({
+    'client-ca-file': server.pki.caCertificate,
+    'requestheader-allowed-names': '["front-proxy-client"]',
+    'requestheader-client-ca-file': server.pki.frontProxyCaCertificate,
+    'requestheader-extra-headers-prefix': '["X-Remote-Extra-"]',
+    'requestheader-group-headers': '["X-Remote-Group"]',
+    'requestheader-uid-headers': '["X-Remote-Uid"]',
+    'requestheader-username-headers': '["X-Remote-User"]',
+  });
+});
