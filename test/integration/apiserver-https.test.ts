@@ -64,7 +64,9 @@ const CONFIG_MAPS = '/api/v1/namespaces/default/configmaps';
 
 test('health and version are for everybody, objects are not', async () => {
   expect((await ask('/livez', { anonymous: true })).body.toString()).toBe('ok');
-  expect((await ask('/readyz?verbose', { anonymous: true })).body.toString()).toBe('[+]ping ok\n[+]shutdown ok\nreadyz check passed\n');
+  expect((await ask('/readyz?verbose', { anonymous: true })).body.toString()).toBe(
+    '[+]ping ok\n[+]shutdown ok\nreadyz check passed\n',
+  );
   expect(json(await ask('/version', { anonymous: true }))).toMatchObject({ major: '1', minor: '36' });
   const refused = await ask('/api/v1/namespaces/default/secrets', { anonymous: true });
   expect(refused.code).toBe(403);

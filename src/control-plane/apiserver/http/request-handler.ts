@@ -7,7 +7,6 @@ import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { UserInfo } from '#client/transport.ts';
 import type { Authenticator } from '../authentication/authenticator.ts';
-import type { FlowControl } from '../flow-control/flow-control.ts';
 import type { Patience } from '../flow-control/queue-set.ts';
 import type { Work } from '../flow-control/work.ts';
 import { shownObjectOf } from '../in-process.ts';
@@ -31,7 +30,6 @@ export interface RequestHandlerServices extends NonResourceServices {
   pipeline: Pipeline;
   authenticator: Authenticator;
   forwarder: Forwarder;
-  flowControl: FlowControl;
   deadlines: RequestDeadlines;
   lifecycle: Lifecycle;
   clock: Clock;

@@ -7,8 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Clock } from '#base/clock.ts';
-import { sleep } from '#base/clock.ts';
+import { type Clock, sleep, type Timer } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import { type Exchange, Http1Exchange, Http2Exchange } from './exchange.ts';
 
@@ -36,8 +35,29 @@ const MAX_CONCURRENT_STREAMS = 250;
 /** In MB. Beyond it Node refuses new streams of a session: several answers of 256 KB chunks each must fit. */
 const MAX_SESSION_MEMORY_MB = 256;
 
+/** Tokens may be long; what is longer is no token. */
+const MAX_HEADER_BYTES = 64 * 1024;
+/** A client that does not come to the end of its headers is waiting for something else. Source: upstream's ReadHeaderTimeout. */
+const HEADERS_TIMEOUT_MS = 32_000;
+/** Longer than clients keep idle connections, so that none is closed in the moment of its use. Source: upstream's IdleTimeout. */
+const IDLE_TIMEOUT_MS = 90_000;
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** The kernel asks a silent peer after so long, and soon gives it up. */
+const KEEP_ALIVE_MS = 30_000;
+/** A peer with streams open is asked as often whether it is still there, and given up when it does not say so in time. */
+const PING_EVERY_MS = 45_000;
+const PING_TIMEOUT_MS = 15_000;
+
 /** What a client may send on one connection before it is read: images go to nodes through here. */
 const SESSION_WINDOW_BYTES = 4 * 1024 * 1024;
+
+// Node passes them on to its parser and timers of HTTP/1, though its types do not say so.
+const HTTP1_LIMITS = { maxHeaderSize: MAX_HEADER_BYTES };
+const HTTP1_TIMEOUTS = {
+  headersTimeout: HEADERS_TIMEOUT_MS,
+  keepAliveTimeout: IDLE_TIMEOUT_MS,
+  requestTimeout: 0, // images go through here to nodes; what is not long by its nature has a deadline of its own
+};
 
 export function createServer({
   certificate,
@@ -61,9 +81,16 @@ export function createServer({
       requestCert: true,
       rejectUnauthorized: false, // who it is for is the authenticator's to say
       minVersion: 'TLSv1.2',
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
       maxSessionMemory: MAX_SESSION_MEMORY_MB,
-      settings: { maxConcurrentStreams: MAX_CONCURRENT_STREAMS, initialWindowSize: 1024 * 1024 },
+      settings: {
+        maxConcurrentStreams: MAX_CONCURRENT_STREAMS,
+        initialWindowSize: 1024 * 1024,
+        maxHeaderListSize: MAX_HEADER_BYTES,
+      },
+      ...HTTP1_LIMITS,
     });
+    Object.assign(server, HTTP1_TIMEOUTS);
     server.on('request', (request, response) =>
       serve(new Http1Exchange(request as unknown as IncomingMessage, response as unknown as ServerResponse)),
     );
@@ -73,15 +100,20 @@ export function createServer({
     server.on('session', (session) => {
       sessions.add(session);
       session.setLocalWindowSize(SESSION_WINDOW_BYTES);
-      session.once('close', () => sessions.delete(session));
+      const stopAsking = keepAsking(session, clock);
+      session.once('close', () => {
+        stopAsking();
+        sessions.delete(session);
+      });
       session.on('error', (error) => log.debug('a connection broke', { error: error.message }));
     });
     server.on('connection', (socket: Socket) => {
+      socket.setKeepAlive(true, KEEP_ALIVE_MS);
       sockets.add(socket);
       socket.once('close', () => sockets.delete(socket));
     });
     server.on('tlsClientError', (error) => log.debug('a TLS handshake failed', { error: error.message }));
-    server.on('clientError', (_error: Error, socket: Duplex) => socket.destroy());
+    server.on('clientError', refuseBroken);
     return server;
   };
 
@@ -108,4 +140,31 @@ export function createServer({
       await closed;
     },
   };
+}
+
+const BROKEN: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};
+
+/** What is no HTTP/1. Nothing that came behind it is read. */
+function refuseBroken(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (socket.writable && error.code !== 'ECONNRESET') {
+    const status = BROKEN[error.code ?? ''] ?? '400 Bad Request';
+    socket.end(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`, () => socket.destroy());
+  } else socket.destroy();
+}
+
+/** Half-open connections hold watches, and with them what these would have sent. Returns what ends the asking. */
+function keepAsking(session: ServerHttp2Session, clock: Clock): () => void {
+  let timer: Timer;
+  const ask = () => {
+    if (session.destroyed || session.closed) return;
+    const late = clock.timer(PING_TIMEOUT_MS, () => session.destroy());
+    const isAsked = session.ping(() => late.cancel());
+    if (!isAsked) late.cancel(); // too many are unanswered: the first of them will be late
+    timer = clock.timer(PING_EVERY_MS, ask);
+  };
+  timer = clock.timer(PING_EVERY_MS, ask);
+  return () => timer.cancel();
 }
