@@ -127,9 +127,3 @@ function withStandardGroups({ name, uid, extra }: WantedUser, groups: readonly s
     ...(extra.size > 0 && { extra: Object.fromEntries(extra) }),
   };
 }
-
-/** Whom the request is to be carried out as. */
-export async function impersonated(user: UserInfo, headers: Headers, authorizer: Authorizer): Promise<UserInfo> {
-  const attributes = (): Attributes => ({ user, verb: 'get', path: '/' });
-  return (await new Impersonation(authorizer).actingAs(attributes, headers))?.user ?? user;
-}
