@@ -97,8 +97,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
     log,
     tokenIssuer: tokenIssuer(clock),
     tokens: () => ({ authenticateToken: async () => undefined }),
-    admission: (_, { rbac }) =>
-      defaultAdmission({ rbac }).filter(({ name }) => options.serviceAccounts || name !== 'ServiceAccount'),
+    admission: (loopback, { rbac }) =>
+      defaultAdmission({ rbac, quotas: loopback }).filter(({ name }) => options.serviceAccounts || name !== 'ServiceAccount'),
     ...(!options.rbac && { authorizer: { authorize: () => allow() } }),
     serviceRanges: { clusterIps: ['10.96.0.0/16'], nodePorts: { from: 30_000, to: 32_767 } },
   });

@@ -55,9 +55,10 @@ export async function openApiServer(services: ApiServerServices): Promise<Listen
     tokenIssuer,
     tokens: authentication.tokens,
     authorizers: authorization.authorizers,
-    admission: (_, { rbac }) =>
+    admission: (loopback, { rbac }) =>
       defaultAdmission({
         rbac,
+        quotas: loopback,
         ...(seconds !== undefined && { tolerationSeconds: { notReadySeconds: seconds, unreachableSeconds: seconds } }),
       }),
     serviceRanges: { clusterIps: plan.serviceRanges, nodePorts: NODE_PORTS },

@@ -18,6 +18,7 @@ import { podGarbageCollector } from './nodes/pod-garbage-collector.ts';
 import { taintEviction } from './nodes/taint-eviction.ts';
 import { replicaSetController } from './replica-set.ts';
 import { replicationController } from './replication-controller.ts';
+import { resourceQuotaController } from './resource-quota/resource-quota.ts';
 import { rootCaCertPublisher } from './root-ca-cert-publisher.ts';
 import { serviceAccountController } from './service-account.ts';
 
@@ -41,6 +42,7 @@ export const controllersFor = (settings: ClusterSettings = {}): Controller[] => 
   ttlAfterFinishedController,
   namespaceController,
   garbageCollector,
+  resourceQuotaController,
   serviceAccountController,
   ...(settings.rootCa ? [rootCaCertPublisher(settings.rootCa)] : []),
   podGarbageCollector(settings.podGarbageCollector),

@@ -15,6 +15,7 @@ import { persistentVolumeClaimResize } from './persistent-volume-claim-resize.ts
 import { podSecurity, podSecurityLabels, podSecurityOfTemplates } from './pod-security/pod-security.ts';
 import { priority, singleDefaultPriorityClass } from './priority.ts';
 import { rbacEscalation } from './rbac-escalation.ts';
+import { type QuotaServices, resourceQuota } from './resource-quota/resource-quota.ts';
 import { runtimeClass } from './runtime-class.ts';
 import { serviceAccountPlugin } from './service-account.ts';
 import { taintNodesByCondition } from './taint-nodes-by-condition.ts';
@@ -25,9 +26,11 @@ export interface AdmissionOptions {
   rbac: EscalationServices['rbac'];
   /** How long pods stay on a node that is not ready or cannot be reached; tests and impatient clusters shorten it. */
   tolerationSeconds?: TolerationSeconds;
+  /** How quotas are read and charged; absent: nothing is. */
+  quotas?: QuotaServices;
 }
 
-export const defaultAdmission = ({ rbac, tolerationSeconds }: AdmissionOptions): readonly AdmissionPlugin[] => [
+export const defaultAdmission = ({ rbac, tolerationSeconds, quotas }: AdmissionOptions): readonly AdmissionPlugin[] => [
   namespaceLifecycle(),
   limitRanger,
   limitRangerOnResize,
@@ -51,6 +54,7 @@ export const defaultAdmission = ({ rbac, tolerationSeconds }: AdmissionOptions):
   rbacEscalation(rbac),
   mutatingWebhooks(),
   validatingWebhooks(),
+  ...(quotas ? [resourceQuota(quotas)] : []),
 ];
 
 interface Concerned {

@@ -1,0 +1,96 @@
+/**
+ * Counts what a namespace uses of its quotas. The API server charges a quota when it lets something in; what has gone, is over
+ * or was charged for nothing comes back here. Source: upstream's pkg/controller/resourcequota.
+ */
+import { added, type Amounts, isSameAmounts, masked } from '#api/core/v1/quota/amounts.ts';
+import { evaluatorOf, type QuotaEvaluator } from '#api/core/v1/quota/evaluator.ts';
+import { scopesOf } from '#api/core/v1/quota/scopes.ts';
+import { ResourceQuota } from '#api/core/v1/resource-quota.ts';
+import { isEqual } from '#api/machinery/equal.ts';
+import type { Kind } from '#api/machinery/kind.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
+import type { AnyKindChange, AnyKindContext, AnyObjectRef, Outcome } from '../define-controller.ts';
+import { again, anyKind, defineController, settled } from '../define-controller.ts';
+
+/** Everything is counted anew, whatever was told or missed. */
+const RECOUNT_MS = 5 * 60_000;
+
+const isQuotas = ({ group, plural }: Kind): boolean => group === '' && plural === 'resourcequotas';
+const isCountable = ({ scope, hub, verbs }: Kind): boolean =>
+  scope === 'Namespaced' && !hub && verbs.includes('create') && verbs.includes('list') && verbs.includes('watch');
+/** They come and go by the thousands, and nobody limits them. */
+const isIgnored = ({ plural, group }: Kind): boolean =>
+  plural === 'events' && (group === '' || group === 'events.k8s.io');
+
+export const resourceQuotaController = defineController({
+  name: 'resourcequota-controller',
+  reconciles: anyKind,
+  follows: (kind) => isCountable(kind) && !isIgnored(kind),
+  workers: 5,
+  also: [
+    { apiGroups: ['*'], resources: ['*'], verbs: ['list', 'watch'] },
+    { apiGroups: [''], resources: ['resourcequotas/status'], verbs: ['update'] },
+  ],
+
+  *affects(change: AnyKindChange, { kinds, cached }): Iterable<AnyObjectRef> {
+    const { kind, key, now, before } = change;
+    if (isQuotas(kind) && now && !isEqual(specOf(now), specOf(before))) yield { kind, key };
+    if (!mayFree(change)) return;
+    const quotas = kinds.byResource('', 'v1', 'resourcequotas');
+    const { namespace = '' } = (before ?? now)!.metadata;
+    const evaluator = evaluatorOf(kind);
+    for (const quota of (quotas && cached(quotas)?.inNamespace(namespace)) ?? []) {
+      if (!namesUsed(quota as ResourceQuota, evaluator)) continue;
+      yield { kind: quotas!, key: `${namespace}/${quota.metadata.name}` };
+    }
+  },
+
+  async reconcile(_, object, context): Promise<Outcome> {
+    const quota = object as ResourceQuota | undefined;
+    if (!quota) return settled;
+    const hard = quota.spec.hard ?? {};
+    const counted = { ...quota.status?.used, ...countedUsage(quota, context) };
+    const status = { hard, used: masked(counted, Object.keys(hard)) };
+    const isTold =
+      quota.status?.hard !== undefined &&
+      quota.status.used !== undefined &&
+      isEqual(quota.status.hard, hard) &&
+      isSameAmounts(quota.status.used, status.used);
+    if (!isTold) await context.api.update(ResourceQuota, { ...quota, status } as KubeObject, 'status');
+    return again({ afterMs: RECOUNT_MS });
+  },
+});
+
+const specOf = (quota: KubeObject | undefined): unknown => (quota as ResourceQuota | undefined)?.spec;
+
+/** What is new was charged when it was let in; what goes, or changes what it uses, may leave something behind. */
+function mayFree({ kind, now, before }: AnyKindChange): boolean {
+  if (!before) return false;
+  if (!now) return true;
+  const evaluator = evaluatorOf(kind);
+  if (evaluator.handles({ verb: 'update', subresource: 'status', next: now, current: before })) return true;
+  if (kind.group !== '' || (kind.plural !== 'pods' && kind.plural !== 'services')) return false;
+  return !isSameAmounts(evaluator.usage(now, 0), evaluator.usage(before, 0));
+}
+
+const namesUsed = ({ spec }: ResourceQuota, evaluator: QuotaEvaluator): boolean =>
+  Object.keys(spec.hard ?? {}).some((name) => evaluator.isUsed(name));
+
+/** Of every name that some served kind can use; 0 where nothing does. */
+function countedUsage(quota: ResourceQuota, { kinds, cached, clock }: AnyKindContext): Amounts {
+  const names = Object.keys(quota.spec.hard ?? {});
+  const selectors = scopesOf(quota.spec);
+  let total: Record<string, string> = {};
+  for (const kind of kinds.all()) {
+    if (!isCountable(kind) || isIgnored(kind)) continue;
+    const evaluator = evaluatorOf(kind);
+    const used = names.filter((name) => evaluator.isUsed(name));
+    if (used.length === 0) continue;
+    total = added(total, Object.fromEntries(used.map((name) => [name, '0'])));
+    for (const object of cached(kind)?.inNamespace(quota.metadata.namespace ?? '') ?? []) {
+      if (!selectors.every((selector) => evaluator.matchesScope(object, selector))) continue;
+      total = added(total, masked(evaluator.usage(object, clock.now()), used));
+    }
+  }
+  return total;
+}
