@@ -1,5 +1,6 @@
 /** The controllers, by upstream's names. Some need to know something of the cluster that they are for. */
 import { clusterRoleAggregation } from './cluster-role-aggregation.ts';
+import { daemonSetController } from './daemon-set/daemon-set.ts';
 import type { Controller } from './define-controller.ts';
 import { deploymentController } from './deployment/deployment.ts';
 import { endpointSliceController } from './endpoints/endpoint-slice.ts';
@@ -37,6 +38,7 @@ export const controllersFor = (settings: ClusterSettings = {}): Controller[] => 
   deploymentController,
   replicaSetController,
   replicationController,
+  daemonSetController(),
   jobController,
   cronJobController,
   ttlAfterFinishedController,

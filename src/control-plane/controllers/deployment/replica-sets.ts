@@ -3,6 +3,7 @@ import type { Deployment, PodTemplateSpec, ReplicaSet } from '#api/generated/sch
 import { isEqual } from '#api/machinery/equal.ts';
 import type { Draft } from '#client/client.ts';
 import { controllerReferenceTo } from '../claim.ts';
+import { hashOf, textOrder } from '../hash-of.ts';
 
 export const POD_TEMPLATE_HASH = 'pod-template-hash';
 export const REVISION = 'deployment.kubernetes.io/revision';
@@ -23,7 +24,6 @@ const MOST_HISTORY_CHARACTERS = 2000;
 /** Oldest first; those of the same second by name. */
 export const byAge = (a: ReplicaSet, b: ReplicaSet): number =>
   textOrder(a.metadata.creationTimestamp, b.metadata.creationTimestamp) || textOrder(a.metadata.name, b.metadata.name);
-const textOrder = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** The oldest whose template is the Deployment's. */
 export const newReplicaSetOf = (deployment: Deployment, all: readonly ReplicaSet[]): ReplicaSet | undefined =>
@@ -56,7 +56,7 @@ const wholeOf = (text: string | undefined): number | undefined =>
 /** A name that is the same for the same template, so that two controllers, or a second try, make the same ReplicaSet. */
 export function draftOf(deployment: Deployment): Draft<ReplicaSet> & { metadata: { name: string } } {
   const { template, selector, minReadySeconds } = deployment.spec;
-  const hash = templateHash(template, deployment.status?.collisionCount);
+  const hash = hashOf(template, deployment.status?.collisionCount);
   const labels = { ...template.metadata?.labels, [POD_TEMPLATE_HASH]: hash };
   const { namespace, name } = deployment.metadata;
   return {
@@ -73,25 +73,6 @@ export function draftOf(deployment: Deployment): Draft<ReplicaSet> & { metadata:
       template: { ...template, metadata: { ...template.metadata, labels } },
     },
   };
-}
-
-const SAFE = 'bcdfghjklmnpqrstvwxz2456789';
-
-/** FNV-1a of the template, in letters that make no words. */
-function templateHash(template: PodTemplateSpec, collisionCount: number | undefined): string {
-  let hash = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(canonical(template) + (collisionCount ?? ''))) {
-    hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
-  }
-  return [...String(hash)].map((digit) => SAFE[digit.charCodeAt(0) % SAFE.length]).join('');
-}
-
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
-  const fields = Object.entries(value).filter(([, field]) => field !== undefined);
-  fields.sort(([a], [b]) => textOrder(a, b));
-  return `{${fields.map(([name, field]) => `${JSON.stringify(name)}:${canonical(field)}`).join(',')}}`;
 }
 
 export interface Sizes {

@@ -1,0 +1,282 @@
+/** Keeps one pod on each node that fits, and brings them from one template to the next. */
+import { ControllerRevision } from '#api/apps/v1/controller-revision.ts';
+import { DaemonSet } from '#api/apps/v1/daemon-set.ts';
+import { Node } from '#api/core/v1/node.ts';
+import { Pod } from '#api/core/v1/pod.ts';
+import { isActive, isAvailable, isReady } from '#api/core/v1/pod-conditions.ts';
+import type { DaemonSetStatus } from '#api/generated/schema.ts';
+import { isEqual } from '#api/machinery/equal.ts';
+import type { Kind } from '#api/machinery/kind.ts';
+import { StatusError } from '#api/machinery/status.ts';
+import { inBatches, inParallel } from '#base/concurrency.ts';
+import { KeyedBackOff } from '#base/back-off.ts';
+import type { Random } from '#base/random.ts';
+import { isNamespaceGoing } from '../adjust-replicas.ts';
+import { dropOldRevisions, hashLabelOf, type History, historyOf } from '../controller-revisions.ts';
+import {
+  again,
+  defineController,
+  type Outcome,
+  type ReconcileContext,
+  settled,
+  watching,
+} from '../define-controller.ts';
+import { nextAvailableInMs } from '../replica-set-pods.ts';
+import { fitOn, nodeOf, podFor } from './daemon-pods.ts';
+import { limitsOf, rollingUpdate } from './rolling-update.ts';
+
+const writes = {
+  create: [Pod, ControllerRevision],
+  update: [ControllerRevision],
+  delete: [Pod, ControllerRevision],
+  patch: [Pod, ControllerRevision],
+  status: [DaemonSet],
+} as const;
+type Context = ReconcileContext<
+  Kind<Pod> | Kind<ControllerRevision>,
+  Kind<DaemonSet> | Kind<Pod> | Kind<ControllerRevision> | Kind<Node>,
+  typeof writes
+>;
+
+/** Of one step. Source: kube-controller-manager, BurstReplicas. */
+const MOST_AT_ONCE = 250;
+/** A node whose daemon fails again and again is not tried all the time. Source: kube-controller-manager. */
+const FAILED_POD_BACK_OFF = { firstMs: 1_000, mostMs: 15 * 60_000 };
+
+const concernsDaemons = (now: Node, before: Node): boolean =>
+  !isEqual(now.metadata.labels, before.metadata.labels) || !isEqual(now.spec.taints, before.spec.taints);
+
+export function daemonSetController() {
+  const failures = new FailedPods();
+  return defineController({
+    name: 'daemonset-controller',
+    serviceAccount: 'daemon-set-controller',
+    reconciles: DaemonSet,
+    owns: [Pod, ControllerRevision],
+    watches: [
+      watching(
+        Node,
+        (_, cached) =>
+          cached(DaemonSet)
+            .list()
+            .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`),
+        concernsDaemons,
+      ),
+    ],
+    writes,
+    also: [{ verbs: ['create'], apiGroups: [''], resources: ['pods/binding'] }],
+    selectorOf: (set: DaemonSet) => set.spec.selector,
+
+    async reconcile(set, context) {
+      if (set.metadata.deletionTimestamp) return settled;
+      const { selector } = set.spec;
+      if (!selector.matchExpressions?.length && Object.keys(selector.matchLabels ?? {}).length === 0) {
+        const text = 'This daemon set is selecting all pods. A non-empty selector is required.';
+        context.events.warning(set, 'SelectingAll', text);
+        return settled;
+      }
+      const pods = await context.claim(Pod);
+      const history = await historyOf(set, await context.claim(ControllerRevision), context.api);
+      return new Step(set, { pods, history, failures, context }).run();
+    },
+  });
+}
+
+/** When the next try is due, by DaemonSet and node. */
+class FailedPods {
+  readonly #dueMs = new Map<string, number>();
+  #backOff: KeyedBackOff | undefined;
+
+  /** How long the failed pod stays before it makes room, in ms. */
+  waitMs(key: string, { nowMs, random }: { nowMs: number; random: Random }): number {
+    const dueMs = this.#dueMs.get(key);
+    if (dueMs !== undefined && dueMs > nowMs) return dueMs - nowMs;
+    this.#backOff ??= new KeyedBackOff(random, FAILED_POD_BACK_OFF);
+    const nextMs = this.#backOff.nextMs(key);
+    // Long without failure: it begins anew.
+    if (dueMs !== undefined && nowMs - dueMs > 2 * FAILED_POD_BACK_OFF.mostMs) this.#backOff.forget(key);
+    this.#dueMs.set(key, nowMs + nextMs);
+    return 0;
+  }
+}
+
+interface Parts {
+  pods: readonly Pod[];
+  history: History;
+  failures: FailedPods;
+  context: Context;
+}
+
+class Step {
+  readonly #set: DaemonSet;
+  readonly #pods: readonly Pod[];
+  readonly #history: History;
+  readonly #failures: FailedPods;
+  readonly #context: Context;
+  readonly #nowMs: number;
+  #waitMs: number | undefined;
+
+  constructor(set: DaemonSet, { pods, history, failures, context }: Parts) {
+    this.#set = set;
+    this.#pods = pods;
+    this.#history = history;
+    this.#failures = failures;
+    this.#context = context;
+    this.#nowMs = context.clock.now();
+  }
+
+  async run(): Promise<Outcome> {
+    const nodes = this.#context.cached(Node).list();
+    const podsOn = this.#podsByNode();
+    const { create, remove, running } = this.#place(nodes, podsOn);
+    let failure = await this.#change(create, remove);
+    if (!failure && this.#set.spec.updateStrategy.type === 'RollingUpdate') {
+      const hash = hashLabelOf(this.#history.current);
+      const update = rollingUpdate(this.#set, { hash, podsOn: running, nowMs: this.#nowMs });
+      // What was just created or deleted is not in the caches yet: one thing after the other.
+      if (create.length + remove.length === 0) failure = await this.#change(update.surgeOn, update.remove);
+    }
+    const live = new Set(this.#pods.map(hashLabelOf));
+    await dropOldRevisions(this.#set, { history: this.#history, live }, this.#context.api);
+    await this.#context.api.updateStatus(this.#set, this.#status(nodes, podsOn));
+    if (failure && !isNamespaceGoing(failure)) throw failure;
+    return this.#next();
+  }
+
+  #podsByNode(): Map<string, Pod[]> {
+    const podsOn = new Map<string, Pod[]>();
+    for (const pod of this.#pods) {
+      const node = nodeOf(pod);
+      const there = podsOn.get(node);
+      if (there) there.push(pod);
+      else podsOn.set(node, [pod]);
+    }
+    return podsOn;
+  }
+
+  /** `running` are the nodes on which a pod should run, with their pods. */
+  #place(nodes: readonly Node[], podsOn: ReadonlyMap<string, Pod[]>) {
+    const create: string[] = [];
+    const remove: Pod[] = [];
+    const running = new Map<string, readonly Pod[]>();
+    for (const node of nodes) {
+      const { name } = node.metadata;
+      const pods = podsOn.get(name) ?? [];
+      const { shouldRun, shouldStay } = fitOn(this.#set, node);
+      if (shouldRun) running.set(name, pods);
+      if (shouldRun && pods.length === 0) create.push(name);
+      else if (shouldStay) remove.push(...this.#superfluous(name, pods));
+      else remove.push(...pods.filter(isActive));
+    }
+    const known = new Set(nodes.map(({ metadata }) => metadata.name));
+    for (const [node, pods] of podsOn)
+      if (!known.has(node)) remove.push(...pods.filter((pod) => !pod.metadata.deletionTimestamp && !pod.spec.nodeName));
+    return { create, remove, running };
+  }
+
+  /** Those that have ended, and all but the oldest of those that run; during a surge the oldest of either template. */
+  #superfluous(node: string, pods: readonly Pod[]): Pod[] {
+    const ended = pods.filter((pod) => !pod.metadata.deletionTimestamp && this.#makesRoom(node, pod));
+    const active = pods.filter(isActive).sort(byAge);
+    if (active.length <= 1) return ended;
+    const { surge } = limitsOf(this.#set, 1);
+    const hash = hashLabelOf(this.#history.current);
+    if (surge === 0 || this.#set.spec.updateStrategy.type !== 'RollingUpdate') return [...ended, ...active.slice(1)];
+    const [newest, older] = [
+      active.filter((pod) => hashLabelOf(pod) === hash),
+      active.filter((pod) => hashLabelOf(pod) !== hash),
+    ];
+    const isReplaced = newest.some((pod) => isAvailable(pod, this.#set.spec.minReadySeconds ?? 0, this.#nowMs));
+    return [...ended, ...newest.slice(1), ...older.slice(isReplaced ? 0 : 1)];
+  }
+
+  #makesRoom(node: string, pod: Pod): boolean {
+    const { events, random } = this.#context;
+    const { namespace, name } = pod.metadata;
+    const { name: set, namespace: setNamespace, uid } = this.#set.metadata;
+    if (pod.status?.phase === 'Succeeded') {
+      const text = `Found succeeded daemon pod ${namespace}/${name} on node ${node}, will try to delete it`;
+      events.normal(this.#set, 'SucceededDaemonPod', text);
+      return true;
+    }
+    if (pod.status?.phase !== 'Failed') return false;
+    const key = `${setNamespace}/${set}/${uid}/${node}`;
+    const waitMs = this.#failures.waitMs(key, { nowMs: this.#nowMs, random });
+    if (waitMs > 0) {
+      this.#waitMs = Math.min(this.#waitMs ?? waitMs, waitMs);
+      return false;
+    }
+    const text = `Found failed daemon pod ${namespace}/${name} on node ${node}, will try to kill it`;
+    events.warning(this.#set, 'FailedDaemonPod', text);
+    return true;
+  }
+
+  async #change(create: readonly string[], remove: readonly Pod[]): Promise<unknown> {
+    const { api, events } = this.#context;
+    const hash = hashLabelOf(this.#history.current);
+    const { error } = await inBatches(Math.min(create.length, MOST_AT_ONCE), async (index) => {
+      try {
+        const pod = await api.create(Pod, podFor(this.#set, { node: create[index] ?? '', hash }));
+        events.normal(this.#set, 'SuccessfulCreate', `Created pod: ${pod.metadata.name}`);
+      } catch (failure) {
+        if (failure instanceof StatusError && !isNamespaceGoing(failure))
+          events.warning(this.#set, 'FailedCreate', `Error creating: ${failure.message}`);
+        throw failure;
+      }
+    });
+    await inParallel(remove.slice(0, MOST_AT_ONCE), async (pod) => {
+      await api.delete(Pod, pod);
+      events.normal(this.#set, 'SuccessfulDelete', `Deleted pod: ${pod.metadata.name}`);
+    });
+    return error;
+  }
+
+  #status(nodes: readonly Node[], podsOn: ReadonlyMap<string, Pod[]>): DaemonSetStatus {
+    const hash = hashLabelOf(this.#history.current);
+    const count = { desired: 0, current: 0, misscheduled: 0, ready: 0, available: 0, updated: 0 };
+    for (const node of nodes) {
+      const there = (podsOn.get(node.metadata.name) ?? []).filter(({ metadata }) => !metadata.deletionTimestamp);
+      if (!fitOn(this.#set, node).shouldRun) {
+        if (there.length > 0) count.misscheduled++;
+        continue;
+      }
+      count.desired++;
+      if (there.length === 0) continue;
+      count.current++;
+      const oldest = [...there].sort(byAge);
+      const ready = oldest.find(isReady);
+      if (ready) count.ready++;
+      if (oldest.some((pod) => isAvailable(pod, this.#set.spec.minReadySeconds ?? 0, this.#nowMs))) count.available++;
+      if (oldest.some((pod) => hashLabelOf(pod) === hash)) count.updated++;
+    }
+    const { collisionCount } = this.#history;
+    const { generation } = this.#set.metadata;
+    const unavailable = count.desired - count.available;
+    return {
+      currentNumberScheduled: count.current,
+      numberMisscheduled: count.misscheduled,
+      desiredNumberScheduled: count.desired,
+      numberReady: count.ready,
+      ...(generation !== undefined && { observedGeneration: generation }),
+      ...(count.updated > 0 && { updatedNumberScheduled: count.updated }),
+      ...(count.available > 0 && { numberAvailable: count.available }),
+      ...(unavailable > 0 && { numberUnavailable: unavailable }),
+      ...(collisionCount !== undefined && { collisionCount }),
+      ...(this.#set.status?.conditions && { conditions: this.#set.status.conditions }),
+    };
+  }
+
+  #next(): Outcome {
+    const availableMs = nextAvailableInMs(
+      this.#pods.filter(isActive),
+      this.#set.spec.minReadySeconds ?? 0,
+      this.#nowMs,
+    );
+    const afterMs = Math.min(availableMs ?? Number.POSITIVE_INFINITY, this.#waitMs ?? Number.POSITIVE_INFINITY);
+    return Number.isFinite(afterMs) ? again({ afterMs }) : settled;
+  }
+}
+
+const byAge = (a: Pod, b: Pod): number =>
+  a.metadata.creationTimestamp.localeCompare(b.metadata.creationTimestamp) ||
+  a.metadata.name.localeCompare(b.metadata.name);
