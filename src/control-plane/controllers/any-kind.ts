@@ -80,7 +80,8 @@ export function runAnyKindController({ name, spec }: AnyKindController, env: Run
   runner.onStop(() => {
     for (const { stop } of followed.values()) stop();
   });
-  runner.startAfter([...followed.values()].map(({ informer }) => informer));
+  const own = [...followed.values()].filter(({ kind }) => !kind.servedElsewhere);
+  runner.startAfter(own.map(({ informer }) => informer));
   return runner;
 }
 

@@ -20,12 +20,13 @@ const FINALIZERS_MS = 15_000;
 const isNamespace = ({ group, plural }: Kind): boolean => group === '' && plural === 'namespaces';
 const isPods = ({ group, plural }: Kind): boolean => group === '' && plural === 'pods';
 const isContent = ({ scope, verbs, hub }: Kind): boolean =>
-  scope === 'Namespaced' && !hub && verbs.includes('delete') && verbs.includes('list') && verbs.includes('watch');
+  scope === 'Namespaced' && !hub && verbs.includes('delete') && verbs.includes('list');
+const isFollowed = (kind: Kind): boolean => isContent(kind) && kind.verbs.includes('watch') && kind.plural !== 'events';
 
 export const namespaceController = defineController({
   name: 'namespace-controller',
   reconciles: anyKind,
-  follows: (kind) => isNamespace(kind) || (isContent(kind) && kind.plural !== 'events'),
+  follows: (kind) => isNamespace(kind) || isFollowed(kind),
   workers: 10,
   also: [
     { apiGroups: [''], resources: ['namespaces'], verbs: ['delete', 'get', 'list', 'watch'] },
@@ -49,9 +50,11 @@ export const namespaceController = defineController({
     const namespace = object as Namespace | undefined;
     if (!namespace?.metadata.deletionTimestamp) return settled;
     if (!namespace.spec.finalizers?.includes(FINALIZER)) return settled;
-    const found = await empty(namespace, context);
+    const unavailable = context.kinds.unavailable?.() ?? [];
+    const found = await empty(namespace, unavailable, context);
     const noted = await note(namespace, found, context);
-    if (found.failures.length > 0) throw new NotYet(found.failures.join('; '));
+    const problems = [...found.failures, ...(unavailable.length > 0 ? [problemOf(unavailable)] : [])];
+    if (problems.length > 0) throw new NotYet(problems.join('; '));
     if (found.remaining.length > 0) return again({ afterMs: found.waitMs });
     await finalize(noted, context.api);
     return settled;
@@ -59,25 +62,32 @@ export const namespaceController = defineController({
 });
 
 interface Found {
+  /** What these hold cannot be told. */
+  unavailable: readonly GroupVersion[];
   /** Sorted by resource. */
   remaining: { kind: Kind; objects: readonly KubeObject[] }[];
   failures: string[];
   waitMs: number;
 }
 
-async function empty({ metadata }: Namespace, { api, kinds }: AnyKindContext): Promise<Found> {
-  const content = kinds.all().filter(isContent);
-  const pods = await emptyOf(content.filter(isPods), metadata.name, api);
+type GroupVersion = { group: string; version: string };
+
+async function empty(
+  { metadata }: Namespace,
+  unavailable: readonly GroupVersion[],
+  { api, kinds }: AnyKindContext,
+): Promise<Found> {
+  const isOut = (kind: Kind) =>
+    unavailable.some(({ group, version }) => group === kind.group && version === kind.version);
+  const content = kinds.all().filter((kind) => isContent(kind) && !isOut(kind));
+  const pods = { ...(await emptyOf(content.filter(isPods), metadata.name, api)), unavailable };
   if (pods.remaining.length > 0 || pods.failures.length > 0) return pods;
-  return emptyOf(
-    content.filter((kind) => !isPods(kind)),
-    metadata.name,
-    api,
-  );
+  const others = content.filter((kind) => !isPods(kind));
+  return { ...(await emptyOf(others, metadata.name, api)), unavailable };
 }
 
 async function emptyOf(kinds: readonly Kind[], namespace: string, api: AnyKindApi): Promise<Found> {
-  const found: Found = { remaining: [], failures: [], waitMs: 0 };
+  const found: Found = { unavailable: [], remaining: [], failures: [], waitMs: 0 };
   for (const kind of kinds) {
     try {
       const objects = await emptied(kind, namespace, api);
@@ -130,7 +140,14 @@ async function note(namespace: Namespace, found: Found, { api, clock }: AnyKindC
   return (await api.update(Namespace, { ...namespace, status } as KubeObject, 'status')) as Namespace;
 }
 
-function conditionsOf({ remaining, failures }: Found): NamespaceCondition[] {
+/** As client-go tells of groups that discovery could not ask. */
+function problemOf(unavailable: readonly GroupVersion[]): string {
+  const names = unavailable.map(({ group, version }) => (group ? `${group}/${version}` : version)).sort();
+  const texts = names.map((name) => `${name}: stale GroupVersion discovery: ${name}`);
+  return `unable to retrieve the complete list of server APIs: ${texts.join(', ')}`;
+}
+
+function conditionsOf({ unavailable, remaining, failures }: Found): NamespaceCondition[] {
   const nameOf = ({ plural, group }: Kind) => `${plural}.${group}`;
   const counts = remaining
     .map(({ kind, objects }) => `${nameOf(kind)} has ${objects.length} resource instances`)
@@ -144,7 +161,12 @@ function conditionsOf({ remaining, failures }: Found): NamespaceCondition[] {
   return [
     {
       type: 'NamespaceDeletionDiscoveryFailure',
-      ...good('ResourcesDiscovered', 'All resources successfully discovered'),
+      ...(unavailable.length > 0
+        ? bad(
+            'DiscoveryFailed',
+            `Discovery failed for some groups, ${unavailable.length} failing: ${problemOf(unavailable)}`,
+          )
+        : good('ResourcesDiscovered', 'All resources successfully discovered')),
     },
     {
       type: 'NamespaceDeletionGroupVersionParsingFailure',

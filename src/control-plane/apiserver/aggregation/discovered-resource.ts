@@ -85,8 +85,8 @@ export function resourcesOfList(list: JsonObject, of: GroupVersion): DiscoveredR
 }
 
 /** Enough of a kind to name, list, watch and delete its objects: nothing of them is known here. */
-export const kindOfDiscovered = ({ group, version }: GroupVersion, resource: DiscoveredResource): Kind =>
-  defineKind<KubeObject>({
+export const kindOfDiscovered = ({ group, version }: GroupVersion, resource: DiscoveredResource): Kind => ({
+  ...defineKind<KubeObject>({
     group,
     version,
     kind: resource.responseKind.kind,
@@ -101,7 +101,10 @@ export const kindOfDiscovered = ({ group, version }: GroupVersion, resource: Dis
       name: subresource,
       verbs: verbs as readonly 'get'[],
     })),
-  });
+  }),
+  facts: undefined,
+  servedElsewhere: true,
+});
 
 const objects = (value: Json | undefined): JsonObject[] => (Array.isArray(value) ? value.filter(isJsonObject) : []);
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
