@@ -40,6 +40,14 @@ export class ApiServerFlags {
     throw new FlagError(`--${name}: ${JSON.stringify(value)} is neither true nor false`);
   }
 
+  /** A whole number, not negative. */
+  count(name: string, otherwise: number): number {
+    const value = this.#values[name];
+    if (value === undefined) return otherwise;
+    if (/^\d{1,9}$/.test(value)) return Number(value);
+    throw new FlagError(`--${name}: ${JSON.stringify(value)} is no whole number`);
+  }
+
   milliseconds(name: string, otherwise: number): number {
     const value = this.#values[name];
     const ms = value === undefined ? otherwise : durationMs(value);

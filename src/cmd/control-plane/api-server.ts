@@ -14,9 +14,11 @@ import { planOf } from '#node/machine/slots.ts';
 import { apiServerIdentity, frontProxyIdentity, kubeletClientIdentity } from '../pki/cluster-identities.ts';
 import type { Pki } from '../pki/pki.ts';
 import { systemClock, systemRandom } from '../system-clock.ts';
-import { ApiServerFlags } from './api-server-flags.ts';
+import { ApiServerFlags, FlagError } from './api-server-flags.ts';
+import { openAudit } from './audit.ts';
 import { type Authentication, openAuthentication } from './authentication.ts';
 import { openAuthorization } from './authorization.ts';
+import { openEncryption } from './encryption.ts';
 import { expressions } from './expressions.ts';
 
 const CLUSTER_DOMAIN = 'cluster.local';
@@ -38,7 +40,7 @@ export interface ListeningApiServer extends Pick<ApiServer, 'pipeline' | 'loopba
 
 /** Listens on loopback, on the cluster's bridge where there is one, and where its owner asked for it. */
 export async function openApiServer(services: ApiServerServices): Promise<ListeningApiServer> {
-  const { cluster, pki, storage, kinds, log } = services;
+  const { cluster, pki, kinds, log } = services;
   const plan = planOf(cluster.slot);
   const tokenIssuer = tokenIssuerOf(services);
   const { defaultTolerationSeconds: seconds } = cluster.settings;
@@ -46,6 +48,9 @@ export async function openApiServer(services: ApiServerServices): Promise<Listen
   const outside = { flags, expressions, clock: systemClock, random: systemRandom, log };
   const authentication = openAuthentication({ ...outside, pki, tokenIssuer });
   const authorization = openAuthorization(outside);
+  const auditor = openAudit(outside);
+  const encryption = await openEncryption(services.storage, { flags, log });
+  const { storage } = encryption;
   const apiServer = createApiServer({
     storage,
     kinds,
@@ -62,10 +67,14 @@ export async function openApiServer(services: ApiServerServices): Promise<Listen
         ...(seconds !== undefined && { tolerationSeconds: { notReadySeconds: seconds, unreachableSeconds: seconds } }),
       }),
     serviceRanges: { clusterIps: plan.serviceRanges, nodePorts: NODE_PORTS },
+    seats: seatsOf(flags),
+    ...(auditor && { auditor }),
     frontProxy: pki.issueFrontProxyClient('front-proxy-client', frontProxyIdentity),
   });
   let isReady = false;
-  const http = serveHttp(httpOptions(services, { apiServer, authentication, tokenIssuer, isReady: () => isReady }));
+  const parts = { apiServer, authentication, tokenIssuer, storage, isReady: () => isReady };
+  const http = serveHttp({ ...httpOptions(services, parts), ...edgesOf(flags) });
+  if (auditor) auditor.registerMetrics(http.metrics);
   await http.listen({ host: '127.0.0.1', port: cluster.apiServerPort });
   for (const host of plan.hostAddresses)
     await listenUnlessAbsent(() => http.listen({ host, port: cluster.apiServerPort }));
@@ -85,6 +94,8 @@ export async function openApiServer(services: ApiServerServices): Promise<Listen
       await apiServer.close();
       authentication.close();
       authorization.close();
+      encryption.close();
+      await auditor?.close();
     },
   };
 }
@@ -98,7 +109,23 @@ async function listenUnlessAbsent(listen: () => Promise<unknown>): Promise<void>
   }
 }
 
+/** Of priority and fairness: what both limits allow together. */
+const seatsOf = (flags: ApiServerFlags): number =>
+  flags.count('max-requests-inflight', 400) + flags.count('max-mutating-requests-inflight', 200);
+
+function edgesOf(flags: ApiServerFlags): Partial<ServeOptions> {
+  const goawayChance = Number(flags.text('goaway-chance', '0'));
+  if (!(goawayChance >= 0 && goawayChance <= 0.02))
+    throw new FlagError('--goaway-chance can not be less than 0 or greater than 0.02');
+  return {
+    requestTimeoutMs: flags.milliseconds('request-timeout', 60_000),
+    shutdownDelayMs: flags.milliseconds('shutdown-delay-duration', 0),
+    goawayChance,
+  };
+}
+
 interface HttpParts {
+  storage: Storage;
   apiServer: ApiServer;
   authentication: Authentication;
   tokenIssuer: TokenIssuer;
@@ -107,7 +134,7 @@ interface HttpParts {
 
 function httpOptions(
   { cluster, pki }: ApiServerServices,
-  { apiServer, authentication, tokenIssuer, isReady }: HttpParts,
+  { apiServer, authentication, tokenIssuer, storage, isReady }: HttpParts,
 ): ServeOptions {
   const plan = planOf(cluster.slot);
   const addresses = [...plan.hostAddresses, ...plan.kubernetesAddresses, ...(cluster.listen ?? [])];
@@ -123,6 +150,16 @@ function httpOptions(
     kubelet: { ...kubelet, ca: pki.caCertificate },
     checks: [
       { name: 'ping', of: ['healthz', 'livez', 'readyz'], check: () => undefined },
+      {
+        name: 'etcd', // upstream's name for the store
+        of: ['healthz', 'livez', 'readyz'],
+        check: async () => void (await storage.currentRevision()),
+      },
+      {
+        name: 'informer-sync',
+        of: ['readyz'],
+        check: () => apiServer.loopback.informers.synced(AbortSignal.abort(new Error('informers have not listed yet'))),
+      },
       {
         name: 'poststarthook/rbac/bootstrap-roles',
         of: ['readyz'],

@@ -81,6 +81,8 @@ export interface ApiServerOptions {
   frontProxy?: { certificate: string; key: string };
   /** Closed by who made it, after this server. */
   auditor?: Auditor;
+  /** How many seats priority and fairness shares among the levels. */
+  seats?: number;
 }
 
 export interface ApiServer {
@@ -160,6 +162,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   made.resolve(pipeline);
   const flowControl = new FlowControl({
     clock,
+    ...(options.seats !== undefined && { seats: options.seats }),
     size({ group, version, resource }) {
       const kind = kinds.byResource(group, version, resource);
       return kind && !kind.virtual ? caches.of(kind).size : undefined;

@@ -41,8 +41,13 @@ export interface ServeOptions {
   goawayChance?: number;
 }
 
+export interface ServedHttp extends HttpServer {
+  /** What /metrics says; others may add to it. */
+  metrics: RequestMetrics['registry'];
+}
+
 /** Ready to listen. */
-export function serveHttp(options: ServeOptions): HttpServer {
+export function serveHttp(options: ServeOptions): ServedHttp {
   const { pipeline, kubelet, certificate, key, clientCaCertificate, openApi, goawayChance = 0 } = options;
   const { kinds, clock, random, log } = pipeline.services;
   const metrics = options.metrics ?? createRequestMetrics();
@@ -78,6 +83,7 @@ export function serveHttp(options: ServeOptions): HttpServer {
   });
   return {
     listen: server.listen,
+    metrics: metrics.registry,
     async close(graceMs) {
       lifecycle.isShuttingDown = true;
       if (options.shutdownDelayMs) await sleep(clock, options.shutdownDelayMs);

@@ -1,0 +1,98 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { silentLog } from '#base/log.ts';
+import { ManualClock } from '#base/manual-clock.ts';
+import { requestInfoOf } from '#control-plane/apiserver/request-info.ts';
+import { openMemoryStorage } from '#control-plane/storage/memory.ts';
+import { ApiServerFlags } from './api-server-flags.ts';
+import { openAudit } from './audit.ts';
+import { openEncryption } from './encryption.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'flags-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const file = (name: string, text: string) => {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+};
+const audit = (flags: Record<string, string>) =>
+  openAudit({ flags: new ApiServerFlags(flags), clock: new ManualClock(), log: silentLog });
+
+const POLICY = 'apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]';
+const received = {
+  auditId: 'a',
+  info: requestInfoOf('GET', '/version'),
+  uri: '/version',
+  user: { name: 'alice', groups: [] },
+  userAgent: '',
+  sourceIps: [],
+};
+
+test('a policy and a path make an audit log', async () => {
+  const path = join(folder, 'audit.log');
+  const auditor = audit({ 'audit-policy-file': file('policy', POLICY), 'audit-log-path': path });
+  auditor?.begin(received)?.completed(200);
+  await auditor?.close();
+  expect(readFileSync(path, 'utf8').trimEnd().split('\n')).toHaveLength(2);
+});
+
+test('either of the two alone records nothing', () => {
+  expect(audit({})).toBeUndefined();
+  expect(audit({ 'audit-log-path': join(folder, 'audit.log') })).toBeUndefined();
+  expect(audit({ 'audit-policy-file': file('policy', POLICY) })).toBeUndefined();
+});
+
+test.each([
+  [{ 'audit-policy-file': 'POLICY' }, 'loading audit policy file: loaded illegal policy with 0 rules: from file '],
+  [
+    { 'audit-log-path': '/x', 'audit-log-format': 'xml' },
+    'invalid audit log format xml, allowed formats are "legacy,json"',
+  ],
+  [{ 'audit-log-path': '/x', 'audit-log-maxsize': 'big' }, '--audit-log-maxsize: "big" is no whole number'],
+  [{ 'audit-webhook-config-file': '/nowhere/x' }, '--audit-webhook-config-file: /nowhere/x cannot be used: '],
+])('%j is refused at the start', (flags, problem) => {
+  const empty = file('empty', 'apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: []');
+  const given = Object.fromEntries(Object.entries(flags).map(([name, text]) => [name, text.replace('POLICY', empty)]));
+  expect(() => audit(given)).toThrow(problem);
+});
+
+const secret = (fill: number) => Buffer.alloc(32, fill).toString('base64');
+const configuration = (name: string, fill: number) =>
+  `apiVersion: apiserver.config.k8s.io/v1
+kind: EncryptionConfiguration
+resources:
+- resources: [secrets]
+  providers: [{aesgcm: {keys: [{name: ${name}, secret: ${secret(fill)}}]}}, {identity: {}}]`;
+const encryption = async (flags: Record<string, string>) => {
+  const base = openMemoryStorage();
+  const opened = await openEncryption(base, { flags: new ApiServerFlags(flags), log: silentLog });
+  return { base, ...opened };
+};
+const KEY = '/registry/secrets/a/b';
+
+test('without a configuration the store is what it was', async () => {
+  const { base, storage } = await encryption({});
+  expect(storage).toBe(base);
+});
+
+test('with one its resources are sealed', async () => {
+  const { base, storage, close } = await encryption({
+    'encryption-provider-config': file('encryption', configuration('one', 1)),
+  });
+  await storage.commit({ when: [], then: [{ put: KEY, value: Buffer.from('hunter2') }] });
+  expect(Buffer.from((await base.get(KEY))!.value).toString('latin1')).toMatch(/^k8s:enc:aesgcm:v1:one:/);
+  close();
+});
+
+test('a file that cannot be used is refused with its name', async () => {
+  const path = file('encryption', configuration('one', 1).replace('aesgcm', 'aes'));
+  await expect(encryption({ 'encryption-provider-config': path })).rejects.toThrow(
+    `--encryption-provider-config: ${path} cannot be used: strict decoding error: unknown field "resources[0].providers[0].aes"`,
+  );
+});
