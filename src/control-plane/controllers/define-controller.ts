@@ -52,6 +52,8 @@ export function watching<T extends KubeObject>(
 export interface Api<Read extends Kind, W extends Writes> {
   /** From the server, not from the cache: for the few decisions that must not rest on an old copy. */
   get<K extends Read>(kind: K, at: Named): Promise<ObjectOf<K>>;
+  /** From the server as well. */
+  list<K extends Read>(kind: K, options: { namespace?: string }): Promise<readonly ObjectOf<K>[]>;
   create<K extends KindsIn<W, 'create'> & Kind>(kind: K, draft: Draft<ObjectOf<K>>): Promise<ObjectOf<K>>;
   update<K extends KindsIn<W, 'update'> & Kind>(kind: K, object: ObjectOf<K>): Promise<ObjectOf<K>>;
   patch<K extends KindsIn<W, 'patch'> & Kind>(

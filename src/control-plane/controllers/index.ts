@@ -22,6 +22,9 @@ import { replicationController } from './replication-controller.ts';
 import { resourceQuotaController } from './resource-quota/resource-quota.ts';
 import { rootCaCertPublisher } from './root-ca-cert-publisher.ts';
 import { serviceAccountController } from './service-account.ts';
+import { attributesClassProtection } from './storage-protection/attributes-class-protection.ts';
+import { claimProtection } from './storage-protection/claim-protection.ts';
+import { volumeProtection } from './storage-protection/volume-protection.ts';
 
 export interface ClusterSettings {
   /** PEM; absent: nobody publishes it. */
@@ -45,6 +48,9 @@ export const controllersFor = (settings: ClusterSettings = {}): Controller[] => 
   namespaceController,
   garbageCollector,
   resourceQuotaController,
+  claimProtection,
+  volumeProtection,
+  attributesClassProtection,
   serviceAccountController,
   ...(settings.rootCa ? [rootCaCertPublisher(settings.rootCa)] : []),
   podGarbageCollector(settings.podGarbageCollector),

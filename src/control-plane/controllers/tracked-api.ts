@@ -19,6 +19,7 @@ interface Parts {
 export function trackedApi(key: ObjectKey, { client, barrier, writes }: Parts) {
   return {
     get: (kind: Kind, at: Named) => client.get(kind, at),
+    list: async (kind: Kind, options: { namespace?: string }) => (await client.list(kind, options)).items,
 
     async create(kind: Kind, draft: Draft<KubeObject>): Promise<KubeObject> {
       const created = await client.create(kind, draft);

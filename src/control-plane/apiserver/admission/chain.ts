@@ -18,6 +18,7 @@ import { rbacEscalation } from './rbac-escalation.ts';
 import { type QuotaServices, resourceQuota } from './resource-quota/resource-quota.ts';
 import { runtimeClass } from './runtime-class.ts';
 import { serviceAccountPlugin } from './service-account.ts';
+import { storageObjectInUseProtection } from './storage-object-in-use-protection.ts';
 import { taintNodesByCondition } from './taint-nodes-by-condition.ts';
 import { mutatingWebhooks } from './webhooks/mutating-webhooks.ts';
 import { validatingWebhooks } from './webhooks/validating-webhooks.ts';
@@ -45,6 +46,7 @@ export const defaultAdmission = ({ rbac, tolerationSeconds, quotas }: AdmissionO
   singleDefaultPriorityClass,
   defaultTolerationSeconds(tolerationSeconds),
   defaultStorageClass,
+  storageObjectInUseProtection,
   persistentVolumeClaimResize,
   runtimeClass,
   certificateApproval,
