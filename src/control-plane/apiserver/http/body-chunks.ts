@@ -22,13 +22,20 @@ export const contentTypeOf = (encoding: Encoding): string =>
 /** `value` in full. Something that has no protobuf form is sent as JSON, which every client reads. */
 export function encoded(value: object, { encoding, pretty }: Pick<Wanted, 'encoding' | 'pretty'>) {
   if (encoding === 'yaml')
-    return { type: YAML_MEDIA_TYPE, body: Buffer.from(stringify(value, { aliasDuplicateObjects: false })) };
+    return { type: YAML_MEDIA_TYPE, body: Buffer.from(stringify(kindFirst(value), { aliasDuplicateObjects: false })) };
   if (encoding === 'protobuf') {
     const bytes = encodeProtobuf(facts, value as { apiVersion: string; kind: string });
     if (bytes) return { type: PROTOBUF_MEDIA_TYPE, body: bytes };
   }
-  const text = pretty ? JSON.stringify(value, undefined, 2) : JSON.stringify(value);
+  const text = pretty ? JSON.stringify(kindFirst(value), undefined, 2) : JSON.stringify(value);
   return { type: JSON_MEDIA_TYPE, body: Buffer.from(text) };
+}
+
+/** As people expect to read it, whatever order the object was made in. */
+function kindFirst(value: object): object {
+  if (!('kind' in value) || !('apiVersion' in value)) return value;
+  const { kind, apiVersion, ...rest } = value;
+  return { kind, apiVersion, ...rest };
 }
 
 export const listMetaOf = ({ revision, continue: token, remainingItemCount }: ListPage): ListMeta => ({
