@@ -85,13 +85,14 @@ async function create(
   }
 }
 
-/** Deletes the oldest beyond the limit that no pod is of. `live` are the hashes in use. */
+/** Deletes the oldest beyond the limit that no pod is of; a negative limit keeps all. */
 export async function dropOldRevisions(
   owner: Revised,
-  { history, live }: { history: History; live: ReadonlySet<string> },
+  { history, isLive }: { history: History; isLive(revision: ControllerRevision): boolean },
   api: RevisionApi,
 ): Promise<void> {
-  const idle = history.all.filter((each) => each !== history.current && !live.has(hashLabelOf(each)));
+  if (owner.spec.revisionHistoryLimit < 0) return;
+  const idle = history.all.filter((each) => each !== history.current && !isLive(each));
   const surplus = Math.max(0, idle.length - owner.spec.revisionHistoryLimit);
   await inParallel(idle.slice(0, surplus), (revision) => api.delete(ControllerRevision, revision));
 }

@@ -22,6 +22,8 @@ import { replicationController } from './replication-controller.ts';
 import { resourceQuotaController } from './resource-quota/resource-quota.ts';
 import { rootCaCertPublisher } from './root-ca-cert-publisher.ts';
 import { serviceAccountController } from './service-account.ts';
+import { statefulSetController } from './stateful-set/stateful-set.ts';
+import { serviceCidrController } from './service-cidr.ts';
 import { attributesClassProtection } from './storage-protection/attributes-class-protection.ts';
 import { claimProtection } from './storage-protection/claim-protection.ts';
 import { volumeProtection } from './storage-protection/volume-protection.ts';
@@ -42,12 +44,14 @@ export const controllersFor = (settings: ClusterSettings = {}): Controller[] => 
   replicaSetController,
   replicationController,
   daemonSetController(),
+  statefulSetController,
   jobController,
   cronJobController,
   ttlAfterFinishedController,
   namespaceController,
   garbageCollector,
   resourceQuotaController,
+  serviceCidrController,
   claimProtection,
   volumeProtection,
   attributesClassProtection,

@@ -13,7 +13,15 @@ import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define
 import { isEqual } from '#api/machinery/equal.ts';
 import { type FieldError, forbiddenField, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
-import { follows, isNotDecremented, isNotNegative, isOneOf } from '#api/machinery/field-rules.ts';
+import {
+  follows,
+  isCountOrPercent,
+  isNotAbove100Percent,
+  isNotDecremented,
+  isNotNegative,
+  isOneOf,
+} from '#api/machinery/field-rules.ts';
+import { countOf } from '#api/machinery/int-or-percent.ts';
 import { formatSelector, selectorFrom } from '#api/machinery/label-selector.ts';
 import { dns1123Label } from '#api/machinery/names.ts';
 
@@ -121,7 +129,10 @@ function defaultStrategy(given: schema.Submitted<schema.StatefulSetUpdateStrateg
   const type = given.type || 'RollingUpdate';
   if (!rollingUpdate) return { type };
   const { partition } = rollingUpdate;
-  return { type, rollingUpdate: { partition: partition ?? (type === 'RollingUpdate' ? 0 : undefined) } };
+  return {
+    type,
+    rollingUpdate: { ...rollingUpdate, partition: partition ?? (type === 'RollingUpdate' ? 0 : undefined) },
+  };
 }
 
 /** All but what an update may no longer touch: the name of the service, and the templates of claims. */
@@ -180,7 +191,18 @@ function validateStrategy(
     return [
       invalidValue(at, { Type: type, RollingUpdate: rollingUpdate ?? null }, "must be 'RollingUpdate' or 'OnDelete'"),
     ];
-  return isNotNegative(at.rollingUpdate.partition, rollingUpdate?.partition);
+  const { maxUnavailable } = rollingUpdate ?? {};
+  const path = at.rollingUpdate.maxUnavailable;
+  return [
+    ...isNotNegative(at.rollingUpdate.partition, rollingUpdate?.partition),
+    ...(maxUnavailable === undefined
+      ? []
+      : [
+          ...isCountOrPercent(path, maxUnavailable),
+          ...isNotAbove100Percent(path, maxUnavailable),
+          ...(countOf(maxUnavailable, 100, 'up') === 0 ? [invalidValue(path, maxUnavailable, 'cannot be 0')] : []),
+        ]),
+  ];
 }
 
 function validateCounts(status: schema.StatefulSetStatus, at: At<schema.StatefulSetStatus>): FieldError[] {

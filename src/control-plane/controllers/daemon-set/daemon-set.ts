@@ -137,7 +137,8 @@ class Step {
       if (create.length + remove.length === 0) failure = await this.#change(update.surgeOn, update.remove);
     }
     const live = new Set(this.#pods.map(hashLabelOf));
-    await dropOldRevisions(this.#set, { history: this.#history, live }, this.#context.api);
+    const isLive = (revision: ControllerRevision) => live.has(hashLabelOf(revision));
+    await dropOldRevisions(this.#set, { history: this.#history, isLive }, this.#context.api);
     await this.#context.api.updateStatus(this.#set, this.#status(nodes, podsOn));
     if (failure && !isNamespaceGoing(failure)) throw failure;
     return this.#next();

@@ -1,0 +1,214 @@
+import { expect, test } from 'vitest';
+import { ControllerRevision } from '#api/apps/v1/controller-revision.ts';
+import { StatefulSet } from '#api/apps/v1/stateful-set.ts';
+import { Event } from '#api/core/v1/event.ts';
+import { PersistentVolumeClaim } from '#api/core/v1/persistent-volume-claim.ts';
+import { Pod } from '#api/core/v1/pod.ts';
+import type { StatefulSet as StatefulSetObject, Submitted } from '#api/generated/schema.ts';
+import { startCluster, type TestCluster } from '#testing/cluster.ts';
+import { podsThatRun } from '#testing/pods-that-run.ts';
+import { statefulSetController } from './stateful-set.ts';
+
+const template = (image = 'web:1') => ({
+  metadata: { labels: { app: 'web' } },
+  spec: { containers: [{ name: 'main', image }] },
+});
+const statefulSet = (spec: Submitted<StatefulSetObject['spec']> = {}) => ({
+  metadata: { name: 'web', namespace: 'default' },
+  spec: {
+    serviceName: 'nginx',
+    replicas: 3,
+    selector: { matchLabels: { app: 'web' } },
+    template: template(),
+    ...spec,
+  } as Submitted<StatefulSetObject['spec']>,
+});
+const started = (options: Parameters<typeof podsThatRun>[0] = {}) =>
+  startCluster({ controllers: [statefulSetController, podsThatRun(options)] });
+const patch = (cluster: TestCluster, spec: object) => cluster.patch(StatefulSet, 'default/web', { spec });
+const status = (cluster: TestCluster) => cluster.get(StatefulSet, 'default/web')!.status!;
+const names = (cluster: TestCluster) => cluster.list(Pod).map(({ metadata }) => metadata.name);
+const images = (cluster: TestCluster) =>
+  Object.fromEntries(cluster.list(Pod).map(({ metadata, spec }) => [metadata.name, spec.containers[0]?.image]));
+
+test('pods come in order, each when the one below it is ready, and know who they are', async () => {
+  await using cluster = await started({ readyAfterMs: 1_000 });
+  await cluster.create(StatefulSet, statefulSet());
+  await cluster.settles();
+  expect(names(cluster)).toEqual(['web-0']);
+  await cluster.passes(1_000);
+  expect(names(cluster)).toEqual(['web-0', 'web-1']);
+  await cluster.passes(2_000);
+  expect(names(cluster)).toEqual(['web-0', 'web-1', 'web-2']);
+  expect(cluster.get(Pod, 'default/web-1')).toMatchObject({
+    metadata: { labels: { 'statefulset.kubernetes.io/pod-name': 'web-1', 'apps.kubernetes.io/pod-index': '1' } },
+    spec: { hostname: 'web-1', subdomain: 'nginx' },
+  });
+  const { currentRevision } = status(cluster);
+  expect(status(cluster)).toEqual({
+    observedGeneration: 1,
+    replicas: 3,
+    readyReplicas: 3,
+    availableReplicas: 3,
+    currentReplicas: 3,
+    updatedReplicas: 3,
+    currentRevision,
+    updateRevision: currentRevision,
+    collisionCount: 0,
+  });
+  expect(cluster.list(Event).map(({ message }) => message)).toContain('create Pod web-2 in StatefulSet web successful');
+});
+
+test('they go from the top, one after the other, and not while one is unwell', async () => {
+  await using cluster = await started();
+  await cluster.create(StatefulSet, statefulSet());
+  await cluster.settles();
+  const first = cluster.get(Pod, 'default/web-0')!;
+  const conditions = (first.status?.conditions ?? []).map((each) => ({ ...each, status: 'False' }));
+  await cluster.updateStatus(Pod, { ...first, status: { ...first.status, conditions } });
+  await patch(cluster, { replicas: 1 });
+  await cluster.settles();
+  expect(names(cluster)).toEqual(['web-0', 'web-1', 'web-2']);
+  await cluster.updateStatus(Pod, { ...cluster.get(Pod, 'default/web-0')!, status: first.status! });
+  await cluster.settles();
+  expect(names(cluster)).toEqual(['web-0']);
+  await patch(cluster, { replicas: 0 });
+  await cluster.settles();
+  expect(names(cluster)).toEqual([]);
+  const deleted = cluster.list(Event).filter(({ reason }) => reason === 'SuccessfulDelete');
+  expect(deleted.map(({ message }) => message?.split(' ')[2])).toEqual(['web-2', 'web-1', 'web-0']);
+});
+
+test('in parallel they come and go at once', async () => {
+  await using cluster = await started({ brokenImage: 'web:1' });
+  await cluster.create(StatefulSet, statefulSet({ podManagementPolicy: 'Parallel' }));
+  await cluster.settles();
+  expect(names(cluster)).toEqual(['web-0', 'web-1', 'web-2']);
+  await patch(cluster, { replicas: 1 });
+  await cluster.settles();
+  expect(names(cluster)).toEqual(['web-0']);
+});
+
+test('a new template comes from the top down, and a broken one stops at the first pod', async () => {
+  await using cluster = await started({ brokenImage: 'web:broken' });
+  await cluster.create(StatefulSet, statefulSet());
+  await cluster.settles();
+  const before = status(cluster).currentRevision;
+  await patch(cluster, { template: template('web:2') });
+  await cluster.settles();
+  expect(images(cluster)).toEqual({ 'web-0': 'web:2', 'web-1': 'web:2', 'web-2': 'web:2' });
+  expect(status(cluster).currentRevision).not.toBe(before);
+  expect(status(cluster)).toMatchObject({ currentReplicas: 3, updatedReplicas: 3 });
+
+  await patch(cluster, { template: template('web:broken') });
+  await cluster.settles();
+  expect(images(cluster)).toEqual({ 'web-0': 'web:2', 'web-1': 'web:2', 'web-2': 'web:broken' });
+  expect(status(cluster)).toMatchObject({ currentReplicas: 2, updatedReplicas: 1, readyReplicas: 2 });
+  expect(cluster.list(ControllerRevision)).toHaveLength(3);
+});
+
+test('a partition keeps those below it; one of them that is lost comes back as it was', async () => {
+  await using cluster = await started();
+  const rolling = (partition: number) => ({ updateStrategy: { type: 'RollingUpdate', rollingUpdate: { partition } } });
+  await cluster.create(StatefulSet, statefulSet(rolling(2) as object));
+  await cluster.settles();
+  await patch(cluster, { template: template('web:2') });
+  await cluster.settles();
+  expect(images(cluster)).toEqual({ 'web-0': 'web:1', 'web-1': 'web:1', 'web-2': 'web:2' });
+  for (const name of ['web-0', 'web-2']) await cluster.delete(Pod, `default/${name}`);
+  await cluster.settles();
+  expect(images(cluster)).toEqual({ 'web-0': 'web:1', 'web-1': 'web:1', 'web-2': 'web:2' });
+  await patch(cluster, rolling(0));
+  await cluster.settles();
+  expect(images(cluster)).toEqual({ 'web-0': 'web:2', 'web-1': 'web:2', 'web-2': 'web:2' });
+});
+
+test('several may be unavailable at once when the strategy says so', async () => {
+  await using cluster = await started({ brokenImage: 'web:broken' });
+  const updateStrategy = { type: 'RollingUpdate' as const, rollingUpdate: { partition: 0, maxUnavailable: 2 } };
+  await cluster.create(StatefulSet, statefulSet({ podManagementPolicy: 'Parallel', updateStrategy }));
+  await cluster.settles();
+  await patch(cluster, { template: template('web:broken') });
+  await cluster.settles();
+  expect(images(cluster)).toEqual({ 'web-0': 'web:1', 'web-1': 'web:broken', 'web-2': 'web:broken' });
+});
+
+test('OnDelete leaves the old pods until somebody deletes them', async () => {
+  await using cluster = await started();
+  await cluster.create(StatefulSet, statefulSet({ updateStrategy: { type: 'OnDelete' } }));
+  await cluster.settles();
+  await patch(cluster, { template: template('web:2') });
+  await cluster.settles();
+  await cluster.delete(Pod, 'default/web-1');
+  await cluster.settles();
+  expect(images(cluster)).toEqual({ 'web-0': 'web:1', 'web-1': 'web:2', 'web-2': 'web:1' });
+});
+
+test('a pod that has ended is made anew', async () => {
+  await using cluster = await started();
+  await cluster.create(StatefulSet, statefulSet({ replicas: 1 }));
+  await cluster.settles();
+  const pod = cluster.get(Pod, 'default/web-0')!;
+  await cluster.updateStatus(Pod, { ...pod, status: { ...pod.status, phase: 'Failed' } });
+  await cluster.settles();
+  expect(cluster.get(Pod, 'default/web-0')?.metadata.uid).not.toBe(pod.metadata.uid);
+  expect(cluster.list(Event).find(({ reason }) => reason === 'RecreatingFailedPod')?.message).toBe(
+    'StatefulSet default/web is recreating failed Pod web-0',
+  );
+});
+
+test('ordinals can start higher', async () => {
+  await using cluster = await started();
+  await cluster.create(StatefulSet, statefulSet({ replicas: 2, ordinals: { start: 5 } }));
+  await cluster.settles();
+  expect(names(cluster)).toEqual(['web-5', 'web-6']);
+  await patch(cluster, { ordinals: { start: 6 } });
+  await cluster.settles();
+  expect(names(cluster)).toEqual(['web-6', 'web-7']);
+});
+
+const claims = {
+  volumeClaimTemplates: [
+    {
+      metadata: { name: 'data' },
+      spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+    },
+  ],
+} as object;
+const owners = (cluster: TestCluster) =>
+  Object.fromEntries(
+    cluster
+      .list(PersistentVolumeClaim)
+      .map(({ metadata }) => [
+        metadata.name,
+        (metadata.ownerReferences ?? []).map(({ kind, name }) => `${kind} ${name}`),
+      ]),
+  );
+
+test('each pod has a claim of its own, which stays when the pod goes', async () => {
+  await using cluster = await started();
+  await cluster.create(StatefulSet, statefulSet({ replicas: 2, ...claims }));
+  await cluster.settles();
+  expect(owners(cluster)).toEqual({ 'data-web-0': [], 'data-web-1': [] });
+  expect(cluster.get(Pod, 'default/web-1')?.spec.volumes?.[0]).toMatchObject({
+    name: 'data',
+    persistentVolumeClaim: { claimName: 'data-web-1' },
+  });
+  expect(cluster.list(PersistentVolumeClaim)[0]?.metadata.labels).toEqual({ app: 'web' });
+  await patch(cluster, { replicas: 1 });
+  await cluster.settles();
+  expect(Object.keys(owners(cluster))).toEqual(['data-web-0', 'data-web-1']);
+});
+
+test('by the retention policy claims go with the set, or with the pod that is scaled away', async () => {
+  await using cluster = await started({ neverEnd: true });
+  const persistentVolumeClaimRetentionPolicy = { whenDeleted: 'Delete', whenScaled: 'Delete' };
+  await cluster.create(StatefulSet, statefulSet({ replicas: 2, ...claims, persistentVolumeClaimRetentionPolicy }));
+  await cluster.settles();
+  await cluster.patch(Pod, 'default/web-1', { metadata: { finalizers: ['example.com/held'] } });
+  await cluster.settles();
+  expect(owners(cluster)).toEqual({ 'data-web-0': ['StatefulSet web'], 'data-web-1': ['StatefulSet web'] });
+  await patch(cluster, { replicas: 1 });
+  await cluster.settles();
+  expect(owners(cluster)).toEqual({ 'data-web-0': ['StatefulSet web'], 'data-web-1': ['Pod web-1'] });
+});

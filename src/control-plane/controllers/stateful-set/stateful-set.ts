@@ -1,0 +1,50 @@
+/** Keeps pods with names of their own: in order, one after the other, or all at once; each with the storage that is its. */
+import { ControllerRevision } from '#api/apps/v1/controller-revision.ts';
+import { StatefulSet } from '#api/apps/v1/stateful-set.ts';
+import { PersistentVolumeClaim } from '#api/core/v1/persistent-volume-claim.ts';
+import { Pod } from '#api/core/v1/pod.ts';
+import { dropOldRevisions, historyOf } from '../controller-revisions.ts';
+import { again, defineController, settled } from '../define-controller.ts';
+import { PodControl, writes } from './pod-control.ts';
+import { Replicas } from './replicas.ts';
+import { statusOf } from './status.ts';
+import { nextStep } from './next-step.ts';
+import { versionsOf } from './versions.ts';
+
+export const statefulSetController = defineController({
+  name: 'statefulset-controller',
+  serviceAccount: 'statefulset-controller',
+  reconciles: StatefulSet,
+  owns: [Pod, ControllerRevision, PersistentVolumeClaim],
+  writes,
+  selectorOf: (set: StatefulSet) => set.spec.selector,
+
+  async reconcile(set, context) {
+    const pods = await context.claim(Pod);
+    if (set.metadata.deletionTimestamp) return settled;
+    const history = await historyOf(set, await context.claim(ControllerRevision), context.api);
+    const versions = versionsOf(set, history);
+    const nowMs = context.clock.now();
+    const replicas = new Replicas(set, pods, nowMs);
+    const step = nextStep(set, replicas, versions);
+    const control = new PodControl(set, context);
+    let failure: unknown;
+    try {
+      await control.keepIdentities(replicas);
+      await control.take(step, { versions, replicas });
+    } catch (error) {
+      failure = error;
+    }
+    const live = new Set([versions.current.revision, versions.update.revision, ...replicas.revisions]);
+    const isLive = ({ metadata }: ControllerRevision) => live.has(metadata.name);
+    await dropOldRevisions(set, { history, isLive }, context.api);
+    const { collisionCount } = history;
+    await context.api.updateStatus(
+      set,
+      statusOf(set, { replicas, versions, created: control.created, collisionCount }),
+    );
+    if (failure) throw failure;
+    const waitMs = replicas.nextAvailableInMs;
+    return waitMs === undefined ? settled : again({ afterMs: waitMs });
+  },
+});
