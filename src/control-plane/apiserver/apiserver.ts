@@ -41,7 +41,7 @@ import { behavioursOf, type VerbServices } from './registry/behaviour.ts';
 import { allBehaviours } from './registry/behaviours.ts';
 import { createCaches } from './registry/caches.ts';
 import type { ComponentCheck } from './registry/component-statuses.ts';
-import { ensureDefaultServiceCidr } from './registry/default-service-cidr.ts';
+import { ensureDefaultServiceCidr, keepDefaultServiceCidr } from './registry/default-service-cidr.ts';
 import { resolveService } from './registry/resolve-service.ts';
 import type { ServiceRanges } from './registry/service.ts';
 import { repairServiceClaims } from './registry/service-claims.ts';
@@ -196,7 +196,9 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       await aggregation.start();
       await ensureBootstrapConfig(client);
       keepBootstrapConfig({ client, clock, log, signal: stop.signal });
-      await ensureDefaultServiceCidr(client, options.serviceRanges.clusterIps, clock);
+      const cidrs = options.serviceRanges.clusterIps;
+      await ensureDefaultServiceCidr(client, cidrs, clock);
+      keepDefaultServiceCidr({ client, cidrs, clock, log, signal: stop.signal });
       expireEvents({ storage, caches, clock, log, signal: stop.signal });
       await informers.synced(stop.signal);
     },

@@ -7,7 +7,10 @@ export type IpFamily = 'IPv4' | 'IPv6';
 export interface AddressRange {
   cidr: string;
   family: IpFamily;
+  /** Whether it can be given out. */
   contains(ip: string): boolean;
+  /** Whether it lies in the range at all. */
+  encloses(ip: string): boolean;
   /** The `index`th usable address, from 0. */
   at(index: bigint): string;
   /** How many are usable: neither network nor broadcast address. */
@@ -30,6 +33,7 @@ export function addressRange(cidr: string): AddressRange {
     family,
     size: family === 'IPv4' ? all - 2n : all - 1n,
     contains: (ip) => isUsable(range, base, all, ip),
+    encloses: (ip) => rangeContains(range, parseIp(ip) ?? new Uint8Array()),
     at: (index) => formatIp(toBytes(base + 1n + index, range.address.length)),
   };
 }

@@ -17,12 +17,12 @@ import type { ServiceSpec } from '#api/generated/schema.ts';
 import { type FieldError, invalidValue } from '#api/machinery/field-error.ts';
 import { internalError, invalid } from '#api/machinery/status.ts';
 import { IPAddress } from '#api/networking/v1/ip-address.ts';
+import { ServiceCIDR } from '#api/networking/v1/service-cidr.ts';
 import { type AddressRange, addressRange, candidates, type IpFamily } from './address-range.ts';
 import type { Behaviour, BehaviourContext, Prepared } from './behaviour.ts';
 import { ipAddressFor, ipAddressKey, nodePortKey, nodePortValue } from './service-claims.ts';
 import {
   familiesOf,
-  familyOf,
   HEADLESS,
   heldAddresses,
   heldNodePorts,
@@ -51,11 +51,13 @@ export function serviceBehaviour(ranges: ServiceRanges): Behaviour<Service> {
 }
 
 class Allocator {
-  readonly #ranges: readonly AddressRange[];
+  /** Those that this server was started with. */
+  readonly #own: readonly AddressRange[];
+  readonly #known = new Map<string, AddressRange>();
   readonly #nodePorts: ServiceRanges['nodePorts'];
 
   constructor({ clusterIps, nodePorts }: ServiceRanges) {
-    this.#ranges = clusterIps.map(addressRange);
+    this.#own = clusterIps.map(addressRange);
     this.#nodePorts = nodePorts;
   }
 
@@ -66,7 +68,7 @@ class Allocator {
     const kept = current ? withoutFieldsOfOtherType(withAllocatedValues(synced, current), current) : synced;
     const service = withFamilies(
       kept,
-      this.#ranges.map(({ family }) => family),
+      this.#own.map(({ family }) => family),
     );
     const asksForPorts = needsNodePort(service.spec) || heldNodePorts(service.spec).length > 0;
     const inUse = asksForPorts ? await portsInUse(context) : new Set<number>();
@@ -76,32 +78,42 @@ class Allocator {
     return { object, alongside: claims(object, before, context) };
   }
 
+  /** Its own first, then those of ServiceCIDRs that are ready and stay, by name. */
+  async #ranges({ services }: BehaviourContext): Promise<readonly AddressRange[]> {
+    const { items } = await services.caches.of(ServiceCIDR).list({ freshness: 'any' });
+    const cidrs = items
+      .map((item) => item.object() as unknown as ServiceCIDR)
+      .filter(isInService)
+      .flatMap(({ spec }) => spec.cidrs ?? []);
+    const own = new Set(this.#own.map(({ cidr }) => cidr));
+    const others = [...new Set(cidrs)].filter((cidr) => !own.has(cidr));
+    return [...this.#own, ...others.map((cidr) => this.#rangeOf(cidr))];
+  }
+
+  #rangeOf(cidr: string): AddressRange {
+    const range = this.#known.get(cidr) ?? addressRange(cidr);
+    this.#known.set(cidr, range);
+    return range;
+  }
+
   async #withAddresses(service: Service, before: ServiceSpec | undefined, context: BehaviourContext) {
     const { spec } = service;
     if (!needsClusterIp(spec)) return spec;
     if (spec.clusterIP === HEADLESS) return { ...spec, clusterIPs: [HEADLESS] };
     const held = new Set(heldAddresses(before));
     const wanted = heldAddresses(spec);
-    const isTaken = (ip: string) => addressTaken(ip, context);
-    for (const ip of wanted) if (!held.has(ip)) await this.#refuseUnavailable(service, ip, isTaken);
     const clusterIPs = [...wanted];
-    for (const family of (spec.ipFamilies ?? []).slice(clusterIPs.length)) {
-      const range = this.#ranges.find((one) => one.family === family);
-      if (range) clusterIPs.push(await freeAddress(range, isTaken, context));
+    const open = (spec.ipFamilies ?? []).slice(clusterIPs.length);
+    if (open.length === 0 && wanted.every((ip) => held.has(ip)))
+      return { ...spec, clusterIP: clusterIPs[0], clusterIPs };
+    const isTaken = (ip: string) => addressTaken(ip, context);
+    const ranges = await this.#ranges(context);
+    for (const ip of wanted) if (!held.has(ip)) await refuseUnavailable(service, ip, { ranges, isTaken });
+    for (const family of open) {
+      const ofFamily = ranges.filter((one) => one.family === family);
+      if (ofFamily.length > 0) clusterIPs.push(await freeAddress(service, ofFamily, { isTaken, context }));
     }
     return { ...spec, clusterIP: clusterIPs[0], clusterIPs };
-  }
-
-  async #refuseUnavailable(service: Service, ip: string, isTaken: (ip: string) => Promise<boolean>): Promise<void> {
-    const range = this.#ranges.find((one) => one.contains(ip));
-    const sameFamily = this.#ranges.find(({ family }) => family === familyOf(ip)) ?? this.#ranges[0]!;
-    const why = !range
-      ? `the provided IP (${ip}) is not in the valid range. The range of valid IPs is ${sameFamily.cidr}`
-      : (await isTaken(ip)) && 'provided IP is already allocated';
-    if (!why) return;
-    throw refused(service, [
-      invalidValue('spec.clusterIPs', service.spec.clusterIPs ?? [ip], `failed to allocate IP ${ip}: ${why}`),
-    ]);
   }
 
   #withNodePorts(
@@ -175,16 +187,38 @@ function withChosenPorts(ports: NonNullable<ServiceSpec['ports']>, chosen: Set<n
   return done;
 }
 
+const isInService = ({ metadata, status }: ServiceCIDR): boolean =>
+  metadata.deletionTimestamp === undefined &&
+  (status?.conditions ?? []).some(({ type, status: is }) => type === 'Ready' && is === 'True');
+
+async function refuseUnavailable(
+  service: Service,
+  ip: string,
+  { ranges, isTaken }: { ranges: readonly AddressRange[]; isTaken: (ip: string) => Promise<boolean> },
+): Promise<void> {
+  const range = ranges.find((one) => one.encloses(ip));
+  const why = !range
+    ? 'the provided network does not match the current range'
+    : !range.contains(ip)
+      ? `the provided IP (${ip}) is not in the valid range. The range of valid IPs is ${range.cidr}`
+      : (await isTaken(ip)) && 'provided IP is already allocated';
+  if (!why) return;
+  throw refused(service, [
+    invalidValue('spec.clusterIPs', service.spec.clusterIPs ?? [ip], `failed to allocate IP ${ip}: ${why}`),
+  ]);
+}
+
 async function freeAddress(
-  range: AddressRange,
-  isTaken: (ip: string) => Promise<boolean>,
-  { services }: BehaviourContext,
+  { metadata }: Service,
+  ranges: readonly AddressRange[],
+  { isTaken, context }: { isTaken: (ip: string) => Promise<boolean>; context: BehaviourContext },
 ) {
-  for (const index of candidates(range.size, services.random)) {
-    const ip = range.at(index);
-    if (!(await isTaken(ip))) return ip;
-  }
-  throw internalError('failed to allocate a serviceIP: range is full');
+  for (const range of ranges)
+    for (const index of candidates(range.size, context.services.random)) {
+      const ip = range.at(index);
+      if (!(await isTaken(ip))) return ip;
+    }
+  throw internalError(`failed to allocate a serviceIP for Service ${JSON.stringify(metadata.name)}: range is full`);
 }
 
 async function addressTaken(ip: string, { services }: BehaviourContext): Promise<boolean> {
