@@ -36,6 +36,7 @@ export interface ControlPlaneProcess {
   pid: number;
   /** From the start of the process to the first 200 of /readyz. */
   readyMs: number;
+  logFile: string;
   /** TERM, and resolves when it has ended. */
   stop(): Promise<void>;
 }
@@ -70,18 +71,22 @@ export function targetOf(kubeconfig: string, origin?: string): Target {
   };
 }
 
-export async function startControlPlane(bench: Bench, cluster?: BenchCluster): Promise<ControlPlaneProcess> {
+export async function startControlPlane(
+  bench: Bench,
+  cluster?: BenchCluster,
+  nodeOptions: readonly string[] = [],
+): Promise<ControlPlaneProcess> {
   const { paths, target } = cluster ?? (await newCluster(bench));
   const logFile = join(paths.dataDir, 'control-plane.log');
   const log = openSync(logFile, 'a', 0o600);
-  const args = [KEDGE, 'control-plane', '--data-dir', paths.dataDir, '--name', 'bench'];
+  const args = [...nodeOptions, KEDGE, 'control-plane', '--data-dir', paths.dataDir, '--name', 'bench'];
   const began = performance.now();
   const child = spawn(process.execPath, args, { stdio: ['ignore', log, log] });
   closeSync(log);
   const stop = () => end(child, 'SIGTERM');
   bench.atEnd(() => end(child, 'SIGKILL'));
   await ready(target, child, logFile);
-  return { target, pid: child.pid ?? 0, readyMs: performance.now() - began, stop };
+  return { target, pid: child.pid ?? 0, readyMs: performance.now() - began, logFile, stop };
 }
 
 async function ready(target: Target, child: ChildProcess, logFile: string): Promise<void> {

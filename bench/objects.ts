@@ -1,5 +1,6 @@
 /** Objects as users have them, and where they live. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { frameLoad } from './frame-load.ts';
 import { type Ask, askOnce, exchange, load, open, type Target } from './http2-load.ts';
 
 export const podsPath = (namespace: string): string => `/api/v1/namespaces/${namespace}/pods`;
@@ -35,6 +36,31 @@ export const podBody = (name: string): string =>
       ],
     },
   });
+
+export const configMapsPath = (namespace: string): string => `/api/v1/namespaces/${namespace}/configmaps`;
+
+/** 2 KB when it is stored. */
+export const createConfigMap = (namespace: string, name: string): Ask => ({
+  method: 'POST',
+  path: configMapsPath(namespace),
+  body: JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name, labels: { app: 'web', tier: 'front' } },
+    data: Object.fromEntries(Array.from({ length: 8 }, (_, i) => [`key-${i}`, `${name} ${i} `.padEnd(130, 'v')])),
+  }),
+});
+
+/** `NAME-0` …, one after the other from `from` on, in a namespace that is there. */
+export async function makeConfigMaps(
+  target: Target,
+  namespace: string,
+  { name, from, count }: { name: string; from: number; count: number },
+): Promise<void> {
+  const ask = (n: number) => createConfigMap(namespace, `${name}-${from + n}`);
+  const { times } = await frameLoad(target, { ask, requests: count, atOnce: 64, forMs: 90_000 });
+  if (times.length < count) throw new Error(`only ${times.length} of ${count} ConfigMaps were made in time`);
+}
 
 export const createPod = (namespace: string, name: string): Ask => ({
   method: 'POST',

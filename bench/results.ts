@@ -28,6 +28,16 @@ or starts, in ms. \`target\` is what the design asks for on 2 cores. Client, ser
 of all of them together: compare them with the floor, not with other machines. MB are 10^6 bytes.
 
 ${table(rows)}
+${limitsText(rows)}`;
+}
+
+function limitsText(rows: readonly Row[]): string {
+  const limits = rows.filter(({ limit }) => limit);
+  if (limits.length === 0) return '';
+  return `
+## What limits them
+
+${limits.map(({ measure, limit }) => `- **${measure}**: ${limit}`).join('\n')}
 `;
 }
 

@@ -16,6 +16,8 @@ export interface Row {
   note?: string;
   /** The most (of a rate: the least) that the design allows. */
   target?: number;
+  /** What keeps it from being better. */
+  limit?: string;
 }
 
 export type Unit = 'ms' | 'µs' | '1/s' | 'MB' | '%';

@@ -15,6 +15,9 @@ const SIZES = [
   { watchers: 1_000, events: 30, burst: 50 },
 ];
 const BURST_CALLERS = 8;
+/** Of 1,000 watchers. */
+const TARGET_MS = 30;
+const LIMIT = 'one write to the kernel for each connection, and one frame and one record of TLS for each watcher';
 const NAMESPACE = 'fanout';
 /** Changed in turn, so that changes of a burst do not wait for one another. */
 const PODS = 64;
@@ -40,7 +43,8 @@ export async function run(bench: Bench): Promise<Row[]> {
     const least = await fanOut({ target: floor.target, pid: floor.pid, watch: '/watch', change: emit }, size);
     const note = 'node:http2 over TLS writing the same event, nothing stored';
     const name = `watch-fanout/${size.watchers} watchers`;
-    rows.push(timesRow(`${name}, last has it`, kedge.times, { value: median(least.times), note }));
+    const last = timesRow(`${name}, last has it`, kedge.times, { value: median(least.times), note });
+    rows.push(size.watchers === 1_000 ? { ...last, target: TARGET_MS, limit: LIMIT } : last);
     rows.push(rateRow(`${name}, burst`, { perSecond: kedge.perSecond, floor: { value: least.perSecond, note } }));
     const cpu = { value: kedge.cpu, floor: { value: least.cpu, note } };
     rows.push(sizeRow(`${name}, CPU of the server for each event`, 'µs', cpu));

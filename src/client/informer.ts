@@ -28,9 +28,15 @@ export interface Informers {
     kind: Kind<T>,
     scope?: { namespace?: string; labelSelector?: string; fieldSelector?: string },
   ): Informer<T>;
+  /**
+   * Of each object only who it is and whose (`identity.ts`): for those who follow every kind there is. Whole objects where
+   * somebody follows those already.
+   */
+  identities(kind: Kind): Informer<KubeObject>;
   indexed<T extends KubeObject>(
     kind: Kind<T>,
     indexKeys: (object: T) => string | string[] | undefined,
+    of?: { identities: boolean },
   ): IndexedInformer<T>;
   /** Resolves when all that were asked for so far have listed once. */
   synced(signal?: AbortSignal): Promise<void>;

@@ -7,6 +7,7 @@ import type { Log } from '#base/log.ts';
 import { silentLog } from '#base/log.ts';
 import type { Random } from '#base/random.ts';
 import type { Client } from './client.ts';
+import { identityOf } from './identity.ts';
 import type { IndexedInformer, Informer, Informers } from './informer.ts';
 import type { IndexKeys } from './object-cache.ts';
 import { ObjectCache } from './object-cache.ts';
@@ -47,9 +48,17 @@ export class SharedInformers implements Informers {
     return this.#cacheOf(kind, scope);
   }
 
+  identities(kind: Kind): Informer<KubeObject> {
+    return this.#identities(kind);
+  }
+
   /** Users of the same `indexKeys` function share one index. */
-  indexed<T extends KubeObject>(kind: Kind<T>, indexKeys: IndexKeys<T>): IndexedInformer<T> {
-    const cache = this.#cacheOf(kind, {});
+  indexed<T extends KubeObject>(
+    kind: Kind<T>,
+    indexKeys: IndexKeys<T>,
+    { identities } = { identities: false },
+  ): IndexedInformer<T> {
+    const cache = identities ? (this.#identities(kind) as unknown as ObjectCache<T>) : this.#cacheOf(kind, {});
     cache.index(indexKeys);
     return {
       get: (key) => cache.get(key),
@@ -96,6 +105,12 @@ export class SharedInformers implements Informers {
     }));
   }
 
+  #identities(kind: Kind): ObjectCache<KubeObject> {
+    const id = idOf(kind, {});
+    const running = this.#running.get(`${id}identities`) ?? this.#running.get(id);
+    return running?.cache ?? this.#start(`${id}identities`, kind, {}, identityOf);
+  }
+
   #cacheOf<T extends KubeObject>(kind: Kind<T>, scope: Scope): ObjectCache<T> {
     const id = idOf(kind, scope);
     const running = this.#running.get(id);
@@ -104,14 +119,14 @@ export class SharedInformers implements Informers {
     return this.#start(id, kind, scope);
   }
 
-  #start<T extends KubeObject>(id: string, kind: Kind<T>, scope: Scope): ObjectCache<T> {
+  #start<T extends KubeObject>(id: string, kind: Kind<T>, scope: Scope, keep?: (object: T) => T): ObjectCache<T> {
     const { client, clock, random, log = silentLog, signal } = this.#options;
     const cache = new ObjectCache<T>();
     const stop = new AbortController();
     if (signal.aborted) stop.abort(signal.reason);
     const isScoped = Object.values(scope).some((value) => value !== undefined);
     this.#running.set(id, { kind, isScoped, cache: cache as unknown as ObjectCache<KubeObject>, stop });
-    void reflect({ client, kind, scope, cache, clock, random, log, signal: stop.signal });
+    void reflect({ client, kind, scope, cache, ...(keep && { keep }), clock, random, log, signal: stop.signal });
     return cache;
   }
 }

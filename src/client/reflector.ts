@@ -26,6 +26,8 @@ export interface ReflectorOptions<T extends KubeObject> {
   kind: Kind<T>;
   scope: Scope;
   cache: ObjectCache<T>;
+  /** What of each object is put into the cache; the object itself unless given. */
+  keep?(object: T): T;
   clock: Clock;
   random: Random;
   log: Log;
@@ -72,13 +74,13 @@ export async function reflect<T extends KubeObject>(options: ReflectorOptions<T>
 }
 
 async function listAll<T extends KubeObject>(options: ReflectorOptions<T>): Promise<ResourceVersion> {
-  const { client, kind, scope, cache } = options;
+  const { client, kind, scope, cache, keep } = options;
   const items: T[] = [];
   let token: string | undefined;
   for (;;) {
     const page = await client.list(kind, { ...scope, limit: PAGE_SIZE, ...(token && { continue: token }) });
     // A list of one kind leaves out what every item is; frozen items stay the server's own objects.
-    items.push(...page.items);
+    for (const item of page.items) items.push(keep ? keep(item) : item);
     token = page.metadata.continue || undefined;
     if (!token) {
       const resourceVersion = page.metadata.resourceVersion ?? '0';
@@ -90,14 +92,14 @@ async function listAll<T extends KubeObject>(options: ReflectorOptions<T>): Prom
 
 async function watchFrom<T extends KubeObject>(
   resourceVersion: ResourceVersion,
-  { client, kind, scope, cache, signal }: ReflectorOptions<T>,
+  { client, kind, scope, cache, keep, signal }: ReflectorOptions<T>,
 ): Promise<void> {
   const events = client.watch(kind, { ...scope, resourceVersion, allowWatchBookmarks: true, signal });
   for await (const { type, object } of events) {
     if (signal.aborted) return;
     if (type === 'BOOKMARK') cache.advance(object.metadata.resourceVersion);
     else if (type === 'DELETED') cache.remove(object);
-    else cache.put(object);
+    else cache.put(keep ? keep(object) : object);
   }
 }
 

@@ -33,7 +33,8 @@ function startNodeProxy(component: ComponentProcess, config: NodeConfig) {
   const node = apiAccess(component, { ...access, file: 'kubelet.conf' }).informers;
   const informers: Informers = {
     for: (kind, scope) => (kind.plural === 'pods' ? node : proxy).for(kind, scope),
-    indexed: (kind, indexKeys) => proxy.indexed(kind, indexKeys),
+    identities: (kind) => proxy.identities(kind),
+    indexed: (kind, indexKeys, of) => proxy.indexed(kind, indexKeys, of),
     synced: async (until) => void (await Promise.all([proxy.synced(until), node.synced(until)])),
   };
   const { clusterPodRanges: podRanges, serviceRanges, dnsAddresses: ownAddresses } = config;

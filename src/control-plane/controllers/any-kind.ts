@@ -44,9 +44,13 @@ export function runAnyKindController({ name, spec }: AnyKindController, env: Run
   });
 
   const follow = (kind: Kind) => {
-    const informer = env.informers.for(kind);
+    const identities = spec.wholes?.(kind) === false;
+    const informer = identities ? env.informers.identities(kind) : env.informers.for(kind);
     const indexes = new Map(
-      Object.entries(spec.indexes ?? {}).map(([index, keysOf]) => [index, env.informers.indexed(kind, keysOf)]),
+      Object.entries(spec.indexes ?? {}).map(([index, keysOf]) => [
+        index,
+        env.informers.indexed(kind, keysOf, { identities }),
+      ]),
     );
     const stops = [
       informer.onProgress(() => barrier.progressed()),

@@ -18,7 +18,13 @@ type Context = ReconcileContext<Kind, Kind, Writes>;
 /** The informers that are being followed, and the work that comes of them. */
 export function runController({ name, spec }: KindController, env: RunEnvironment): KeyRunner {
   const { informers, clock } = env;
-  const informerOf = new Map<Kind, Informer<KubeObject>>(readsOf(spec).map((kind) => [kind, informers.for(kind)]));
+  const scopeOf = (kind: Kind) => {
+    const fieldSelector = spec.watches?.find((watch) => watch.kind === kind)?.fieldSelector;
+    return fieldSelector ? { fieldSelector } : {};
+  };
+  const informerOf = new Map<Kind, Informer<KubeObject>>(
+    readsOf(spec).map((kind) => [kind, informers.for(kind, scopeOf(kind))]),
+  );
   const cached = ((kind) => informerOf.get(kind)) as Cached<Kind>;
   const barrier = new WriteBarrier(clock, (kind) => informerOf.get(kind));
   const contextOf = contextMaker(spec, { ...env, cached, barrier });

@@ -32,6 +32,8 @@ export interface Watch<K extends Kind = Kind> {
   affects(object: KubeObject, cached: Cached<Kind>): Iterable<ObjectKey>;
   /** Whether a change matters; creations and deletions always do. */
   when?(now: KubeObject, before: KubeObject): boolean;
+  /** Only these are followed: `metadata.name=…`. */
+  fieldSelector?: string;
 }
 
 export type Cached<Read extends Kind> = <K extends Read>(kind: K) => Informer<ObjectOf<K>>;
@@ -183,6 +185,8 @@ export interface AnyKindControllerSpec {
   reconciles: typeof anyKind;
   /** Which of the served kinds are followed. */
   follows(kind: Kind): boolean;
+  /** Of which of them more is looked at than who an object is and whose; all, unless this is given. */
+  wholes?(kind: Kind): boolean;
   indexes?: Readonly<Record<string, (object: KubeObject) => string | string[] | undefined>>;
   /** The keys to look at after a change; `before` of a deleted object is its last state. */
   affects(change: AnyKindChange, context: AnyKindReading): Iterable<AnyObjectRef>;

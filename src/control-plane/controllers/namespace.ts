@@ -27,6 +27,7 @@ export const namespaceController = defineController({
   name: 'namespace-controller',
   reconciles: anyKind,
   follows: (kind) => isNamespace(kind) || isFollowed(kind),
+  wholes: isNamespace,
   workers: 10,
   also: [
     { apiGroups: [''], resources: ['namespaces'], verbs: ['delete', 'get', 'list', 'watch'] },

@@ -17,7 +17,10 @@ export const rootCaCertPublisher = (rootCa: string) =>
     serviceAccount: 'root-ca-cert-publisher',
     reconciles: Namespace,
     watches: [
-      watching(ConfigMap, ({ metadata }) => (metadata.name === NAME && metadata.namespace ? [metadata.namespace] : [])),
+      {
+        ...watching(ConfigMap, ({ metadata }) => (metadata.namespace ? [metadata.namespace] : [])),
+        fieldSelector: `metadata.name=${NAME}`,
+      },
     ],
     writes: { create: [ConfigMap], update: [ConfigMap] },
     when: (now, before) => now.status?.phase !== before.status?.phase,

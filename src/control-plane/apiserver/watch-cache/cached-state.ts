@@ -35,6 +35,8 @@ export class CachedState implements CachedObject {
   readonly #context: StateContext;
   #slot = UNKNOWN;
   #hub: KubeObject | undefined;
+  /** Components in this process may hold on to it: then it is still there for nothing. */
+  #dropped: WeakRef<KubeObject> | undefined;
   #made: WeakMap<ServedForm, Made> | undefined;
 
   constructor(stored: Stored, context: StateContext, revision = stored.modRevision) {
@@ -46,7 +48,9 @@ export class CachedState implements CachedObject {
     this.namespace = slash < 0 ? '' : path.slice(0, slash);
     this.name = path.slice(slash + 1);
     const encoded = takeEncoded(stored.value);
-    if (encoded) this.#keep(encoded);
+    if (!encoded) return;
+    this.#hub = this.#formOf(encoded);
+    context.parsed?.written(this);
   }
 
   get key(): string {
@@ -56,13 +60,14 @@ export class CachedState implements CachedObject {
   /** The same state under the revision at which it was deleted. */
   deletedAt(revision: Revision): CachedState {
     const deleted = new CachedState(this.stored, { ...this.#context, parsed: undefined }, revision);
-    if (this.#hub) deleted.#keep(this.#hub);
+    const hub = this.#hub ?? this.#dropped?.deref();
+    if (hub) deleted.#hub = deleted.#formOf(hub);
     return deleted;
   }
 
   object(form?: ServedForm): KubeObject {
     this.used = true;
-    const hub = this.#hub ?? this.#keep(this.#context.decode(this.stored.value));
+    const hub = this.#hub ?? this.#dropped?.deref() ?? this.#parsed();
     if (!form?.convert) return hub;
     const made = this.#madeFor(form);
     made.object ??= deepFreeze(form.convert(hub));
@@ -97,6 +102,7 @@ export class CachedState implements CachedObject {
 
   /** The bytes stay; the next reader parses them again. */
   dropParsed(): void {
+    if (this.#hub) this.#dropped = new WeakRef(this.#hub);
     this.#hub = undefined;
     this.#made = undefined;
   }
@@ -123,9 +129,14 @@ export class CachedState implements CachedObject {
     return made;
   }
 
-  #keep(object: KubeObject): KubeObject {
-    this.#hub = deepFreeze(withRevision(object, this.revision));
+  #parsed(): KubeObject {
+    this.#hub = this.#formOf(this.#context.decode(this.stored.value));
+    this.#dropped = undefined;
     this.#context.parsed?.kept(this);
     return this.#hub;
+  }
+
+  #formOf(object: KubeObject): KubeObject {
+    return deepFreeze(withRevision(object, this.revision));
   }
 }

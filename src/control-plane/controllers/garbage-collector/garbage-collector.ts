@@ -19,6 +19,7 @@ export const garbageCollector = defineController({
   serviceAccount: 'generic-garbage-collector',
   reconciles: anyKind,
   // An Event is gone by itself soon, and owns nothing.
+  wholes: () => false,
   follows: ({ verbs, hub, plural }) =>
     !hub && plural !== 'events' && verbs.includes('delete') && verbs.includes('list') && verbs.includes('watch'),
   indexes: { [BY_OWNER]: ({ metadata }) => metadata.ownerReferences?.map(({ uid }) => uid) },
@@ -175,10 +176,17 @@ async function patchMetadata(
   await tolerateGone(api.patch(item.kind, at(item), patch));
 }
 
-async function removeFinalizer(item: Found, finalizer: string, { api }: AnyKindContext): Promise<void> {
+/** Of an object that changed meanwhile, from its newest state. Source: upstream's removeFinalizer, which tries five times. */
+async function removeFinalizer(item: Found, finalizer: string, context: AnyKindContext, tries = 5): Promise<void> {
   const { uid, resourceVersion, finalizers = [] } = item.object.metadata;
   const metadata = { uid, resourceVersion, finalizers: finalizers.filter((name) => name !== finalizer) };
-  await tolerateGone(api.patch(item.kind, at(item), { type: 'merge', patch: { metadata } }));
+  try {
+    await tolerateGone(context.api.patch(item.kind, at(item), { type: 'merge', patch: { metadata } }));
+  } catch (error) {
+    if (!hasReason(error, 'Conflict') || tries === 1) throw error;
+    const newest = await latest(item, context);
+    if (newest && hasFinalizer(newest.object, finalizer)) await removeFinalizer(newest, finalizer, context, tries - 1);
+  }
 }
 
 async function tolerateGone(write: Promise<unknown>): Promise<void> {
