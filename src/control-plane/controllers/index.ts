@@ -1,8 +1,12 @@
 /** The controllers, by upstream's names. Some need to know something of the cluster that they are for. */
+import { certificateApproving } from './certificates/approving.ts';
+import { certificateCleaner } from './certificates/cleaner.ts';
+import { type CertificateSigner, certificateSigning } from './certificates/signing.ts';
 import { clusterRoleAggregation } from './cluster-role-aggregation.ts';
 import { daemonSetController } from './daemon-set/daemon-set.ts';
 import type { Controller } from './define-controller.ts';
 import { deploymentController } from './deployment/deployment.ts';
+import { disruptionController } from './disruption/disruption.ts';
 import { endpointSliceController } from './endpoints/endpoint-slice.ts';
 import { endpointsController } from './endpoints/endpoints.ts';
 import { garbageCollector } from './garbage-collector/garbage-collector.ts';
@@ -35,6 +39,8 @@ export interface ClusterSettings {
   podGarbageCollector?: PodGarbageCollectorOptions;
   /** Absent: nodes bring their own ranges. */
   nodeIpam?: NodeIpamOptions;
+  /** Absent: nobody signs certificates. */
+  certificateSigner?: CertificateSigner;
 }
 
 export const controllersFor = (settings: ClusterSettings = {}): Controller[] => [
@@ -45,6 +51,7 @@ export const controllersFor = (settings: ClusterSettings = {}): Controller[] => 
   replicationController,
   daemonSetController(),
   statefulSetController,
+  disruptionController,
   jobController,
   cronJobController,
   ttlAfterFinishedController,
@@ -62,4 +69,7 @@ export const controllersFor = (settings: ClusterSettings = {}): Controller[] => 
   nodeLifecycle(settings.nodeLifecycle),
   taintEviction(),
   clusterRoleAggregation,
+  certificateApproving,
+  ...(settings.certificateSigner ? [certificateSigning(settings.certificateSigner)] : []),
+  certificateCleaner,
 ];
