@@ -23,6 +23,7 @@ import { proxyTo } from './proxy.ts';
 import { Registration } from './registration.ts';
 import { groupVersionOf, type RemoteApi } from './remote-api.ts';
 import { RemoteDiscovery } from './remote-discovery.ts';
+import { RemoteOpenApi } from './remote-openapi.ts';
 import { type Upgrade, upgradeTo } from './upgrade.ts';
 
 export interface AggregationServices {
@@ -38,9 +39,12 @@ export interface AggregationServices {
   log: Log;
 }
 
+const OPENAPI_V3 = '/openapi/v3/';
+
 export class Aggregation {
   readonly table = new ApiServiceTable();
   readonly discovery: RemoteDiscovery;
+  readonly openApi: RemoteOpenApi;
   /** Everything that can be had through this server. */
   readonly kinds: KindRegistry;
   readonly connections: Connections;
@@ -56,6 +60,7 @@ export class Aggregation {
     const log = services.log.child({ component: 'aggregation' });
     const shared = { ...services, connections: this.connections, log };
     this.discovery = new RemoteDiscovery({ ...shared, table: this.table });
+    this.openApi = new RemoteOpenApi({ ...shared, table: this.table });
     this.kinds = discoveredKinds(kinds, this.discovery);
     this.#registration = new Registration(shared);
     this.#availability = new AvailabilityChecks(shared);
@@ -82,8 +87,16 @@ export class Aggregation {
   /** Who serves what a request is about; undefined: this server. */
   remoteOf(info: RequestInfo): RemoteApi | undefined {
     if (this.table.isEmpty) return undefined;
-    const of = groupVersionOf(info);
+    const of = groupVersionOf(info) ?? this.#documentOf(info);
     return of && this.table.find(of);
+  }
+
+  /** OpenAPI 3 of one group and version, where the other server has it. */
+  #documentOf({ path }: RequestInfo): { group: string; version: string } | undefined {
+    const document = path.startsWith(OPENAPI_V3) ? path.slice(OPENAPI_V3.length) : '';
+    if (!document || !this.openApi.addresses().has(document)) return undefined;
+    const [, group = '', version = ''] = document.split('/');
+    return { group, version };
   }
 
   /** A request that was authorised. */

@@ -1,9 +1,16 @@
 /** Everything that is no resource: what the server is, how it is, and what it serves. */
 import { noSuchPath } from '#api/machinery/status.ts';
+import type { Clock } from '#base/clock.ts';
 import type { TokenIssuer } from '../authentication/token-issuer.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import { discoveryForm } from '../discovery/discovery-form.ts';
-import { GNOSTIC_ACCEPTED, GNOSTIC_MEDIA_TYPE, type OpenApi } from '../openapi/openapi.ts';
+import {
+  GNOSTIC_ACCEPTED,
+  GNOSTIC_MEDIA_TYPE,
+  GNOSTIC_V3_ACCEPTED,
+  GNOSTIC_V3_MEDIA_TYPE,
+  type OpenApi,
+} from '../openapi/openapi.ts';
 import { dumpOf } from '../flow-control/dump.ts';
 import type { FlowControl } from '../flow-control/flow-control.ts';
 import type { NonResourceRequestInfo } from '../request-info.ts';
@@ -24,6 +31,7 @@ export interface NonResourceServices {
   flowControl: FlowControl;
   /** `host:port` under which clients reach this server. */
   serverAddress(): string;
+  clock: Clock;
 }
 
 type Route = (exchange: Exchange, info: NonResourceRequestInfo, services: NonResourceServices) => Promise<void>;
@@ -57,12 +65,7 @@ export async function serveNonResource(
     return sendHealth(exchange, info, { ...services, endpoint: first, name: rest.join('/') });
   const dump = first === 'debug' ? dumpOf(services.flowControl, path, info.query) : undefined;
   if (dump) return sendBody(exchange, 200, { type: 'text/plain; charset=utf-8', body: Buffer.from(dump) });
-  if (path.startsWith('/openapi/v3/')) {
-    const document = services.openApi.v3(path.slice('/openapi/v3/'.length));
-    if (!document) throw noSuchPath();
-    const isPinned = info.query.get('hash') === document.hash;
-    return sendDocument(exchange, document, isPinned ? 'public, immutable' : 'no-cache, private');
-  }
+  if (path.startsWith(OPENAPI_V3)) return sendOpenApi3(exchange, { ...info, path }, services);
   throw noSuchPath();
 }
 
@@ -110,6 +113,33 @@ async function sendDiscovery(
   const { content, etag } = document;
   const body = form.encoding === 'json' ? document.body : encoded(content, { ...form, pretty: false }).body;
   return sendDocument(exchange, { body, etag }, form.isAggregated ? 'public' : undefined, form.mediaType);
+}
+
+const OPENAPI_V3 = '/openapi/v3/';
+const YEAR_MS = 365 * 24 * 3_600_000;
+
+/** With a hash the document may be kept for good; with one that is over it is found under the new one. */
+async function sendOpenApi3(
+  exchange: Exchange,
+  { path, query }: NonResourceRequestInfo,
+  { openApi, clock }: NonResourceServices,
+): Promise<void> {
+  const accept = exchange.header('accept');
+  const isBinary = accept.includes(GNOSTIC_V3_ACCEPTED) || accept.includes(GNOSTIC_V3_MEDIA_TYPE);
+  const find = () => openApi.v3(path.slice(OPENAPI_V3.length), isBinary ? 'protobuf' : 'json');
+  // Of another API server nothing may be known before the index was made.
+  const document = find() ?? (await openApi.v3Index().then(find));
+  if (!document) throw noSuchPath();
+  const type = isBinary ? GNOSTIC_V3_MEDIA_TYPE : 'application/json';
+  const hash = query.get('hash');
+  exchange.set('vary', 'Accept');
+  if (!hash) return sendDocument(exchange, document, 'no-cache, private', type);
+  if (hash === document.hash) {
+    exchange.set('expires', new Date(clock.now() + YEAR_MS).toUTCString());
+    return sendDocument(exchange, document, 'public, immutable', type);
+  }
+  exchange.begin(301, { location: `${path}?hash=${document.hash}` });
+  exchange.end();
 }
 
 async function sendSwagger(exchange: Exchange, _info: NonResourceRequestInfo, { openApi }: NonResourceServices) {

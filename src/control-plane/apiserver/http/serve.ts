@@ -62,7 +62,11 @@ export function serveHttp(options: ServeOptions): ServedHttp {
     lifecycle,
     deadlines: new RequestDeadlines(clock, options.requestTimeoutMs),
     discovery: createDiscovery(kinds, pipeline.aggregation.discovery),
-    openApi: createOpenApi(kinds, { customSchema: schemaOfCustom, ...openApi, version: KUBERNETES_VERSION.gitVersion }),
+    openApi: createOpenApi(
+      kinds,
+      { customSchema: schemaOfCustom, ...openApi, version: KUBERNETES_VERSION.gitVersion },
+      pipeline.aggregation.openApi,
+    ),
     clock,
     log,
   });

@@ -2,70 +2,24 @@
  * The OpenAPI 2 document as protobuf, which kubectl asks for. The messages are gnostic's, as far as Kubernetes' documents
  * use them. Source: google/gnostic-models, openapiv2/OpenAPIv2.proto.
  */
-import { VARINT, WireWriter } from '#api/machinery/protobuf-wire.ts';
+import { WireWriter } from '#api/machinery/protobuf-wire.ts';
 import type { DocumentV2 } from './document-v2.ts';
-
-type Node = Record<string, unknown>;
-
-/** How the value of a JSON key is written under a field number. */
-type Write = (writer: WireWriter, number: number, value: unknown) => void;
-type Message = Readonly<Record<string, readonly [number: number, write: Write]>>;
-
-const utf8 = new TextEncoder();
-
-const text: Write = (writer, number, value) => writer.bytes(number, utf8.encode(String(value)));
-const flag: Write = (writer, number, value) => {
-  if (value !== true) return;
-  writer.tag(number, VARINT);
-  writer.varint(1);
-};
-const message =
-  (fields: () => Message, extensions?: number): Write =>
-  (writer, number, value) =>
-    writer.message(number, () => writeFields(writer, fields(), { value: value as Node, extensions }));
-const each =
-  (write: Write): Write =>
-  (writer, number, value) => {
-    for (const element of value as unknown[]) write(writer, number, element);
-  };
-/** An object whose keys are data: repeated name and value. */
-const named =
-  (entry: Write, entryNumber = 1): Write =>
-  (writer, number, value) =>
-    writer.message(number, () => {
-      for (const [name, element] of Object.entries(value as Node))
-        writer.message(entryNumber, () => {
-          text(writer, 1, name);
-          entry(writer, 2, element);
-        });
-    });
-/** A message around the value, with nothing else in it: how gnostic says "one of". */
-const wrapped =
-  (innerNumber: number, write: Write): Write =>
-  (writer, number, value) =>
-    writer.message(number, () => write(writer, innerNumber, value));
-/** Any value, as YAML; JSON is YAML. */
-const any: Write = (writer, number, value) => writer.message(number, () => text(writer, 2, JSON.stringify(value)));
-const stringList: Write = (writer, number, value) =>
-  writer.message(number, () => {
-    for (const element of Array.isArray(value) ? value : [value]) text(writer, 1, element);
-  });
-
-function writeFields(
-  writer: WireWriter,
-  fields: Message,
-  { value, extensions }: { value: Node; extensions?: number | undefined },
-): void {
-  for (const [key, element] of Object.entries(value)) {
-    const field = Object.hasOwn(fields, key) ? fields[key] : undefined;
-    if (field) field[1](writer, field[0], element);
-    else if (extensions !== undefined && key.startsWith('x-'))
-      writer.message(extensions, () => {
-        text(writer, 1, key);
-        any(writer, 2, element);
-      });
-  }
-}
+import {
+  any,
+  double,
+  each,
+  flag,
+  type Message,
+  message,
+  type Node,
+  named,
+  stringList,
+  text,
+  type Write,
+  whole,
+  wrapped,
+  writeFields,
+} from './gnostic-writer.ts';
 
 const schema: Write = message(() => SCHEMA, 31);
 const SCHEMA: Message = {
@@ -74,7 +28,19 @@ const SCHEMA: Message = {
   title: [3, text],
   description: [4, text],
   default: [5, any],
+  multipleOf: [6, double],
+  maximum: [7, double],
+  exclusiveMaximum: [8, flag],
+  minimum: [9, double],
+  exclusiveMinimum: [10, flag],
+  maxLength: [11, whole],
+  minLength: [12, whole],
+  pattern: [13, text],
+  maxItems: [14, whole],
+  minItems: [15, whole],
   uniqueItems: [16, flag],
+  maxProperties: [17, whole],
+  minProperties: [18, whole],
   required: [19, each(text)],
   enum: [20, each(any)],
   additionalProperties: [

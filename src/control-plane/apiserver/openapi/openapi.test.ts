@@ -130,6 +130,57 @@ describe('version 3', () => {
   });
 });
 
+test('a document of version 3 as protobuf has the paths, schemas and words of the JSON', () => {
+  const openApi = createOpenApi(registry(), VERSION);
+  const document = json(openApi.v3('apis/apps/v1'));
+  const binary = openApi.v3('apis/apps/v1', 'protobuf')!;
+  expect(binary.hash).toBe(openApi.v3('apis/apps/v1')!.hash);
+  const fields = fieldsOf(new WireReader(binary.body));
+  const text = (reader: WireReader | undefined) => new TextDecoder().decode(reader!.rest());
+  expect(text(fields.get(1)![0])).toBe('3.0.0');
+  expect(fieldsOf(fields.get(4)![0]!).get(1)).toHaveLength(Object.keys(document.paths).length);
+  const schemas = fieldsOf(fieldsOf(fields.get(5)![0]!).get(1)![0]!).get(1)!;
+  const named = new Map(schemas.map((entry) => [text(fieldsOf(entry).get(1)![0]), fieldsOf(entry).get(2)![0]!]));
+  expect([...named.keys()]).toEqual(Object.keys(document.components.schemas));
+  // SchemaOrReference.schema, its type and the first of its properties: spec is an allOf of a reference.
+  const scale = fieldsOf(fieldsOf(named.get('io.k8s.api.apps.v1.DeploymentCondition')!).get(1)![0]!);
+  expect(text(scale.get(25)![0])).toBe('object');
+  expect(scale.get(23)!.map(text)).toEqual(['type', 'status']);
+  const extension = fieldsOf(fieldsOf(named.get('io.k8s.api.apps.v1.Deployment')!).get(1)![0]!).get(36)!;
+  expect(text(fieldsOf(extension[0]!).get(1)![0])).toBe('x-kubernetes-group-version-kind');
+  const value = fieldsOf(fieldsOf(extension[0]!).get(2)![0]!).get(2)![0];
+  expect(JSON.parse(text(value))).toEqual([{ group: 'apps', kind: 'Deployment', version: 'v1' }]);
+});
+
+describe('groups of other API servers', () => {
+  const spec = {
+    paths: { '/apis/w.io/v1/flunders': { get: { responses: {} } } },
+    definitions: { 'io.w.Flunder': { type: 'object' } },
+  };
+  const remote = {
+    generation: 1,
+    refresh: () => Promise.resolve(),
+    specs: () => [{ group: 'w.io', version: 'v1', spec }],
+    addresses: () => new Map([['apis/n.io/v1', '/openapi/v3/apis/n.io/v1?hash=AB']]),
+  };
+  const openApi = createOpenApi(registry(), VERSION, remote);
+
+  test('are merged into version 2', async () => {
+    const { paths, definitions } = json(await openApi.v2('json'));
+    expect(paths).toHaveProperty(['/apis/w.io/v1/flunders']);
+    expect(paths).toHaveProperty(['/api/v1/pods']);
+    expect(definitions).toHaveProperty(['io.w.Flunder'], { type: 'object' });
+  });
+
+  test('have an address in the index of version 3: their own, or one of a document that is made of version 2', async () => {
+    const { paths } = json(await openApi.v3Index());
+    expect(paths['apis/n.io/v1']).toEqual({ serverRelativeURL: '/openapi/v3/apis/n.io/v1?hash=AB' });
+    const document = openApi.v3('apis/w.io/v1');
+    expect(paths['apis/w.io/v1']).toEqual({ serverRelativeURL: `/openapi/v3/apis/w.io/v1?hash=${document!.hash}` });
+    expect(json(document).components.schemas).toEqual({ 'io.w.Flunder': { type: 'object' } });
+  });
+});
+
 describe('version 2', () => {
   test('every reference has its definition', async () => {
     const document = json(await createOpenApi(registry(), VERSION).v2('json'));

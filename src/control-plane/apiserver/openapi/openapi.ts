@@ -14,11 +14,20 @@ import { documentV2 } from './document-v2.ts';
 import { documentV3 } from './document-v3.ts';
 import { documentPathOf, type Endpoint, endpointsOf } from './endpoints.ts';
 import { gnosticDocument } from './gnostic.ts';
+import { gnosticDocumentV3 } from './gnostic-v3.ts';
+import { mergedSpec } from './merge-specs.ts';
+import { NO_REMOTE_SPECS, type RemoteSpecs, type Spec } from './remote-specs.ts';
 import { type OpenApiVersion, refTo, type Schema } from './type-schema.ts';
+import { documentOfVersion2 } from './version-2-to-3.ts';
 
 /** The protobuf form of version 2 as clients ask for it, and as it must be answered: `@` is not allowed in a Content-Type. */
 export const GNOSTIC_ACCEPTED = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
 export const GNOSTIC_MEDIA_TYPE = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
+
+export const GNOSTIC_V3_ACCEPTED = 'application/com.github.proto-openapi.spec.v3@v1.0+protobuf';
+export const GNOSTIC_V3_MEDIA_TYPE = 'application/com.github.proto-openapi.spec.v3.v1.0+protobuf';
+
+export type OpenApiForm = 'json' | 'protobuf';
 
 export interface OpenApiDocument {
   body: Buffer;
@@ -30,11 +39,11 @@ export interface OpenApiDocument {
 
 export interface OpenApi {
   /** `/openapi/v2` */
-  v2(form: 'json' | 'protobuf'): Promise<OpenApiDocument>;
+  v2(form: OpenApiForm): Promise<OpenApiDocument>;
   /** `/openapi/v3` */
   v3Index(): Promise<OpenApiDocument>;
   /** `/openapi/v3/<path>`, `path` being `api/v1` or `apis/<group>/<version>`; undefined where nothing is served. */
-  v3(path: string): OpenApiDocument | undefined;
+  v3(path: string, form?: OpenApiForm): OpenApiDocument | undefined;
 }
 
 export interface OpenApiOptions {
@@ -45,48 +54,77 @@ export interface OpenApiOptions {
   customSchema?(kind: Kind, version: OpenApiVersion): Schema | undefined;
 }
 
-export function createOpenApi(registry: KindRegistry, options: OpenApiOptions): OpenApi {
-  const remembered = new Map<string, { kinds: readonly Kind[]; document: OpenApiDocument }>();
-  const whole = new Map<string, { generation: number; document: Promise<OpenApiDocument> }>();
+export function createOpenApi(
+  registry: KindRegistry,
+  options: OpenApiOptions,
+  remote: RemoteSpecs = NO_REMOTE_SPECS,
+): OpenApi {
+  const remembered = new Map<string, { kinds: readonly Kind[]; document: Document3 }>();
+  const converted = new WeakMap<Spec, Document3>();
+  const whole = new Map<string, { generation: string; document: Promise<OpenApiDocument> }>();
 
-  const v3 = (path: string): OpenApiDocument | undefined => {
+  /** Of another API server that has version 2 only. */
+  const remoteV3 = (path: string): Document3 | undefined => {
+    const found = remote.specs().find(({ group, version }) => path === `apis/${group}/${version}`);
+    if (!found) return undefined;
+    const before = converted.get(found.spec);
+    if (before) return before;
+    const info = { title: 'Kubernetes', version: options.version };
+    const document = new Document3(documentOfVersion2(found.spec, info));
+    converted.set(found.spec, document);
+    return document;
+  };
+
+  const ownV3 = (path: string): Document3 | undefined => {
     const kinds = servedKinds(registry).filter((kind) => documentPathOf(kind) === path);
     if (kinds.length === 0) return undefined;
     const before = remembered.get(path);
     if (before && isSameList(before.kinds, kinds)) return before.document;
     const endpoints = sortedEndpoints(kinds);
     const definitions = definitionsFor(rootsOf(endpoints), sourcesOf(kinds, 3, options));
-    const document = documentOf(Buffer.from(JSON.stringify(documentV3(endpoints, definitions, options))));
+    const document = new Document3(documentV3(endpoints, definitions, options));
     remembered.set(path, { kinds, document });
     return document;
   };
 
+  const v3 = (path: string, form: OpenApiForm = 'json'): OpenApiDocument | undefined =>
+    (remoteV3(path) ?? ownV3(path))?.in(form);
+
   const index = async (): Promise<OpenApiDocument> => {
     const paths: Record<string, { serverRelativeURL: string }> = {};
-    for (const path of [...new Set(servedKinds(registry).map(documentPathOf))].sort()) {
+    const theirs = remote.specs().map(({ group, version }) => `apis/${group}/${version}`);
+    const addresses = remote.addresses();
+    for (const path of [
+      ...new Set([...servedKinds(registry).map(documentPathOf), ...theirs, ...addresses.keys()]),
+    ].sort()) {
       await pause(); // each document takes some ms, and others are waiting for this thread
-      const document = v3(path);
+      const document = addresses.has(path) ? undefined : v3(path);
       if (document) paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${document.hash}` };
+      else if (addresses.has(path)) paths[path] = { serverRelativeURL: addresses.get(path)! };
     }
     return documentOf(Buffer.from(JSON.stringify({ paths })));
   };
 
-  const swagger = async (form: 'json' | 'protobuf'): Promise<OpenApiDocument> => {
+  const swagger = async (form: OpenApiForm): Promise<OpenApiDocument> => {
     const kinds = servedKinds(registry);
     const endpoints = sortedEndpoints(kinds);
     await pause();
     const definitions = definitionsFor(rootsOf(endpoints), sourcesOf(kinds, 2, options));
     await pause();
-    const document = documentV2(endpoints, definitions, options);
+    const own = documentV2(endpoints, definitions, options);
+    const merged = remote.specs().reduce<Spec>((all, { spec }) => mergedSpec(all, spec), own as Spec);
+    const document = { ...own, ...merged } as typeof own;
     return documentOf(form === 'json' ? Buffer.from(JSON.stringify(document)) : Buffer.from(gnosticDocument(document)));
   };
 
   /** Made once for each generation, also when several ask at the same time. */
-  const once = (name: string, make: () => Promise<OpenApiDocument>): Promise<OpenApiDocument> => {
+  const once = async (name: string, make: () => Promise<OpenApiDocument>): Promise<OpenApiDocument> => {
+    await remote.refresh();
+    const generation = `${registry.generation} ${remote.generation}`;
     const before = whole.get(name);
-    if (before?.generation === registry.generation) return before.document;
+    if (before?.generation === generation) return before.document;
     const document = make();
-    whole.set(name, { generation: registry.generation, document });
+    whole.set(name, { generation, document });
     return document;
   };
 
@@ -95,6 +133,24 @@ export function createOpenApi(registry: KindRegistry, options: OpenApiOptions): 
     v3Index: () => once('index', index),
     v3,
   };
+}
+
+/** One of version 3: encoded when somebody wants it so. Both forms have the tag of the JSON. */
+class Document3 {
+  readonly #content: object;
+  readonly #json: OpenApiDocument;
+  #protobuf: OpenApiDocument | undefined;
+
+  constructor(content: object) {
+    this.#content = content;
+    this.#json = documentOf(Buffer.from(JSON.stringify(content)));
+  }
+
+  in(form: OpenApiForm): OpenApiDocument {
+    if (form === 'json') return this.#json;
+    this.#protobuf ??= { ...this.#json, body: Buffer.from(gnosticDocumentV3(this.#content)) };
+    return this.#protobuf;
+  }
 }
 
 const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
