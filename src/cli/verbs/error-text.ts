@@ -11,6 +11,7 @@ export function textOf(error: unknown, server: string): string {
   const standard = standardText(error, server);
   if (standard !== undefined) return standard;
   const message = messageOf(error);
+  if (error instanceof VerbError && error.isBare) return message;
   return message.startsWith('error: ') ? message : `error: ${message}`;
 }
 

@@ -149,11 +149,15 @@ class Reader {
       const spec = this.#byShort.get(letter);
       if (!spec) throw usage(`unknown shorthand flag: '${letter}' in -${rest}`);
       const behind = rest.slice(1);
-      if (behind.startsWith('=')) return this.#flags.set(spec.name, behind.slice(1));
+      if (behind.startsWith('=')) {
+        this.#flags.set(spec.name, behind.slice(1));
+        return;
+      }
       if (bareValueOf(spec) === undefined) {
         const value = behind || this.#rest.shift();
         if (value === undefined) throw usage(`flag needs an argument: '${letter}' in -${rest}`);
-        return this.#flags.set(spec.name, value);
+        this.#flags.set(spec.name, value);
+        return;
       }
       this.#flags.set(spec.name, bareValueOf(spec)!);
       rest = behind;

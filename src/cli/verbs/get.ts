@@ -1,4 +1,6 @@
 /** `kedge get`: lists and objects, as tables that the server makes, or in a form of the user's choice. */
+import { humanSince } from '#api/machinery/duration.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
 import type { Table } from '#api/machinery/table.ts';
 import { fileFlags } from './manifests.ts';
 import { GET_FORMATS, type ObjectPrinter, OUTPUT_FLAGS, objectPrinter } from './output/output-flags.ts';
@@ -106,7 +108,10 @@ function optionsOf({ flags }: VerbCall, isTable: boolean): TargetOptions {
 
 function printObjects({ flags, io }: VerbCall, { targets, errors, isSingle }: Targets, printer: ObjectPrinter): void {
   if (isSingle) throwIfAny(errors);
-  if (targets.length === 0 && flags.bool('ignore-not-found')) return throwIfAny(errors);
+  if (targets.length === 0 && flags.bool('ignore-not-found')) {
+    throwIfAny(errors);
+    return;
+  }
   if (isSingle && targets.length === 1) {
     io.out(printer.print(targets[0]!.object));
     return;
@@ -143,7 +148,7 @@ function printTables(call: VerbCall, { targets, errors }: Targets, namespace: st
   for (const group of inRuns(targets)) {
     const printer = tablePrinterFor(call, group[0]!, withKind);
     isSeparated = written > 0 && !flags.bool('no-headers');
-    const text = printer.print(sortedTable(joined(group), flags.string('sort-by')));
+    const text = printer.print(sortedTable(joined(group, io.clock.now()), flags.string('sort-by')));
     if (text && isSeparated) io.out('\n');
     io.out(text);
     written += text.length;
@@ -166,9 +171,26 @@ function inRuns(targets: readonly Target[]): Target[][] {
 }
 
 /** The pages of a list, or objects that were asked for one by one, in one table. */
-function joined(targets: readonly Target[]): Table {
-  const tables = targets.map(({ object }) => object as Table);
+function joined(targets: readonly Target[], nowMs: number): Table {
+  const tables = targets.map(({ object }) => tableFrom(object, nowMs));
   return { ...tables[0]!, rows: tables.flatMap(({ rows }) => rows ?? []) };
+}
+
+/** Not every part of an object has columns of its own: then it is its name and its age. */
+function tableFrom(object: unknown, nowMs: number): Table {
+  if ((object as Table).kind === 'Table') return object as Table;
+  const { metadata } = object as KubeObject;
+  const column = { type: 'string', description: '', priority: 0 };
+  return {
+    kind: 'Table',
+    apiVersion: 'meta.k8s.io/v1',
+    metadata: {},
+    columnDefinitions: [
+      { ...column, name: 'Name', format: 'name' },
+      { ...column, name: 'Age', format: '' },
+    ],
+    rows: [{ cells: [metadata.name, humanSince(metadata.creationTimestamp, nowMs)], object }],
+  };
 }
 
 const sortedTable = (table: Table, field: string): Table =>

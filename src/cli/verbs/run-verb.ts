@@ -52,7 +52,7 @@ function serverOf(cluster: ClusterApi | undefined): string {
 function tell(error: unknown, { io, path, server }: { io: VerbIo; path: string; server: string }): void {
   // A bug is no message: where it happened counts.
   if (error instanceof TypeError || error instanceof RangeError) throw error;
-  const text = textOf(error, server);
+  const text = textOf(error, server).replace(/\n$/, '');
   if (error instanceof VerbError && error.message === '') return;
   io.err(`${text}\n${error instanceof VerbError && error.isUsage ? `See '${path} --help' for usage.\n` : ''}`);
 }

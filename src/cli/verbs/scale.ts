@@ -39,6 +39,7 @@ export const scaleVerb: Verb = {
   ],
   async run(call) {
     const { flags, io } = call;
+    if (!flags.has('replicas')) throw new VerbError('required flag(s) "replicas" not set');
     const replicas = flags.int('replicas');
     if (replicas < 0)
       throw new VerbError('The --replicas=COUNT flag is required, and COUNT must be greater than or equal to 0');

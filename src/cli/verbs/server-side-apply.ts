@@ -4,6 +4,7 @@
  */
 import type { ManagedFieldsEntry } from '#api/machinery/object.ts';
 import { StatusError } from '#api/machinery/status.ts';
+import { LAST_APPLIED } from './last-applied.ts';
 import type { ManifestObject } from './manifests.ts';
 import { compactJson } from './output/json.ts';
 import { pathOf } from './served-resources.ts';
@@ -12,26 +13,67 @@ import type { VerbCall } from './verb.ts';
 import { VerbError } from './verb-error.ts';
 import { type DryRun, writeQuery } from './writing.ts';
 
+interface Applied {
+  metadata: { annotations?: Record<string, string>; managedFields?: ManagedFieldsEntry[]; resourceVersion?: string };
+}
+
+const LAST_APPLIED_MANAGER = 'kubectl-last-applied';
 const CLIENT_SIDE = 'kubectl-client-side-apply';
 const SERVER_SIDE = 'kubectl';
 
 export async function applyOnServer(call: VerbCall, target: Target, dryRun: DryRun): Promise<unknown> {
-  const applied = await applyOnce(call, target, dryRun);
+  const first = await applyOnce(call, target, dryRun);
   const manager = managerOf(call);
-  if (dryRun !== 'none' || manager !== SERVER_SIDE) return applied;
-  const managedFields = movedOver(
-    (applied as { metadata: { managedFields?: ManagedFieldsEntry[] } }).metadata.managedFields ?? [],
-    manager,
-  );
+  if (manager !== SERVER_SIDE) return first;
+  const applied = await annotationKept(call, target, { applied: first as Applied, dryRun });
+  if (!applied) return first;
+  const managedFields = movedOver(applied.metadata.managedFields ?? [], manager);
   if (!managedFields) return applied;
-  const { resourceVersion } = (applied as ManifestObject).metadata;
+  const { resourceVersion } = applied.metadata;
   const object = [
     { op: 'replace', path: '/metadata/managedFields', value: managedFields },
     { op: 'replace', path: '/metadata/resourceVersion', value: resourceVersion },
   ];
-  const path = pathOf(target.resource, target);
+  const path = pathOf(target.resource, { ...target, query: dryRunQuery(dryRun) });
   await call.cluster.request({ method: 'PATCH', path, object, contentType: 'application/json-patch+json' });
   return applyOnce(call, target, dryRun); // now what is not applied any more goes
+}
+
+const dryRunQuery = (dryRun: DryRun): Record<string, string> => (dryRun === 'server' ? { dryRun: 'All' } : {});
+
+/**
+ * The annotation of client-side apply gets an owner of its own, so that it does not go with the fields that are not applied any
+ * more. undefined when that was refused, which is told and no failure.
+ */
+async function annotationKept(
+  { cluster, io }: VerbCall,
+  { resource, namespace, name, object }: Target,
+  { applied, dryRun }: { applied: Applied; dryRun: DryRun },
+): Promise<Applied | undefined> {
+  const { annotations = {}, managedFields = [] } = applied.metadata;
+  const value = annotations[LAST_APPLIED];
+  const isKept = managedFields.some(({ operation, fieldsV1 }) => operation === 'Apply' && ownsAnnotation(fieldsV1));
+  if (value === undefined || isKept) return applied;
+  const { apiVersion, kind } = object as ManifestObject;
+  const metadata = { name, ...(namespace && { namespace }), annotations: { [LAST_APPLIED]: value } };
+  const body = new TextEncoder().encode(compactJson({ apiVersion, kind, metadata }));
+  const query = { fieldManager: LAST_APPLIED_MANAGER, ...dryRunQuery(dryRun) };
+  const path = pathOf(resource, { namespace, name, query });
+  try {
+    return (await cluster.request({ method: 'PATCH', path, body, contentType: 'application/apply-patch+yaml' }))
+      .object as Applied;
+  } catch (error) {
+    if (!(error instanceof StatusError)) throw error;
+    io.err(
+      `Warning: failed to migrate ${LAST_APPLIED} for Server-Side Apply. This is non-fatal and will be retried next time you apply. Error: ${error.message}\n`,
+    );
+    return undefined;
+  }
+}
+
+function ownsAnnotation(fields: unknown): boolean {
+  const metadata = (fields as { 'f:metadata'?: { 'f:annotations'?: object } } | undefined)?.['f:metadata'];
+  return Object.hasOwn(metadata?.['f:annotations'] ?? {}, `f:${LAST_APPLIED}`);
 }
 
 const managerOf = ({ flags }: VerbCall): string =>

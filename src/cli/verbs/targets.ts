@@ -160,11 +160,9 @@ async function fromArguments(call: VerbCall, asked: Asked, options: TargetOption
   }
   if (names.length > 0) return byName(call, names, asked, options);
   if (bareNames.length > 0) {
-    if (types.length > 1) throw new VerbError('you must specify only one resource');
-    const resource = types[0]!;
     return byName(
       call,
-      bareNames.map((name) => ({ resource, name })),
+      types.flatMap((resource) => bareNames.map((name) => ({ resource, name }))),
       asked,
       options,
     );
@@ -258,10 +256,21 @@ async function bulk(call: VerbCall, types: readonly string[], asked: Asked, opti
         else targets.push(...objectsOf(page, resource));
       }
     } catch (error) {
-      errors.push(error);
+      errors.push(whileListing(error, resource, asked));
     }
   }
   return { targets, errors, isSingle: false };
+}
+
+/** Errors about a selection tell which one it was. Source: cli-runtime, EnhanceListError. */
+function whileListing(error: unknown, resource: ServedResource, { selector, fieldSelector }: Asked): unknown {
+  if (!(error instanceof StatusError) || (error.reason !== 'BadRequest' && error.reason !== 'NotFound')) return error;
+  const subject = JSON.stringify(`${resource.group}/${resource.version}, Resource=${resource.plural}`);
+  const which =
+    selector || fieldSelector
+      ? `Unable to find ${subject} that match label selector ${JSON.stringify(selector)}, field selector ${JSON.stringify(fieldSelector)}`
+      : `Unable to list ${subject}`;
+  return StatusError.from({ ...error.toStatus(), message: `${which}: ${error.message}` });
 }
 
 interface Page {

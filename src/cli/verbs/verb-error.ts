@@ -4,11 +4,14 @@ export class VerbError extends Error {
   readonly exitCode: number;
   /** What was typed is at fault: the text points to `--help`. */
   readonly isUsage: boolean;
+  /** Told without `error: ` in front. */
+  readonly isBare: boolean;
 
-  constructor(message: string, options: { exitCode?: number; isUsage?: boolean } = {}) {
+  constructor(message: string, options: { exitCode?: number; isUsage?: boolean; isBare?: boolean } = {}) {
     super(message);
     this.exitCode = options.exitCode ?? 1;
     this.isUsage = options.isUsage ?? false;
+    this.isBare = options.isBare ?? false;
   }
 }
 

@@ -3,9 +3,17 @@ import type { Clock } from '#base/clock.ts';
 import type { ClusterApi } from './cluster-api.ts';
 import type { Flags, FlagSpec } from './flags.ts';
 
+/** Where standard input is one. */
+export interface Terminal {
+  setRaw(isRaw: boolean): void;
+  /** Tells the size now and whenever it changes, until what is returned is called. */
+  sizes(resize: (size: { width: number; height: number }) => void): () => void;
+}
+
 export interface VerbIo {
-  out(text: string): void;
-  err(text: string): void;
+  out(text: string | Uint8Array): void;
+  err(text: string | Uint8Array): void;
+  terminal?: Terminal | undefined;
   /** The whole of standard input. */
   readAll(): Promise<string>;
   stdin: NodeJS.ReadableStream;

@@ -19,6 +19,11 @@ export const verbs: readonly ListedVerb[] = [
     summary: 'create or change objects as files say',
     load: async () => (await import('./apply.ts')).applyVerb,
   },
+  {
+    name: 'create',
+    summary: 'create objects from files or from the command line',
+    load: async () => (await import('./create.ts')).createVerb,
+  },
   { name: 'delete', summary: 'delete objects', load: async () => (await import('./delete.ts')).deleteVerb },
   {
     name: 'patch',
@@ -49,5 +54,31 @@ export const verbs: readonly ListedVerb[] = [
     name: 'wait',
     summary: 'wait until objects are as they should be',
     load: async () => (await import('./wait.ts')).waitVerb,
+  },
+  {
+    name: 'logs',
+    summary: 'print what the containers of a pod wrote',
+    load: async () => (await import('./logs.ts')).logsVerb,
+  },
+  { name: 'exec', summary: 'run a command in a container', load: async () => (await import('./exec.ts')).execVerb },
+  {
+    name: 'attach',
+    summary: 'join the process of a container that runs',
+    load: async () => (await import('./exec.ts')).attachVerb,
+  },
+  {
+    name: 'explain',
+    summary: 'tell what the fields of a kind mean',
+    load: async () => (await import('./explain.ts')).explainVerb,
+  },
+  {
+    name: 'api-resources',
+    summary: 'list the types that the server serves',
+    load: async () => (await import('./api-resources.ts')).apiResourcesVerb,
+  },
+  {
+    name: 'api-versions',
+    summary: 'list the groups and versions that the server serves',
+    load: async () => (await import('./api-resources.ts')).apiVersionsVerb,
   },
 ];

@@ -57,9 +57,8 @@ export const serviceAccountDescriber: Describer<ServiceAccount> = {
     report.annotations('Annotations', metadata.annotations);
     const title = 'Image pull secrets:';
     if (imagePullSecrets.length === 0) report.line(0, `${title}\t<none>`);
-    imagePullSecrets.forEach(({ name }, index) =>
-      report.line(0, `${index === 0 ? title : ' '.repeat(title.length)}\t${name}`),
-    );
+    for (const [index, { name }] of imagePullSecrets.entries())
+      report.line(0, `${index === 0 ? title : ' '.repeat(title.length)}\t${name}`);
     await describeEvents(report, account, context);
   },
 };
@@ -91,7 +90,10 @@ export const namespaceDescriber: Describer<Namespace> = {
 };
 
 function describeQuotas(report: Report, quotas: readonly ResourceQuota[]): void {
-  if (quotas.length === 0) return report.line(0, 'No resource quota.');
+  if (quotas.length === 0) {
+    report.line(0, 'No resource quota.');
+    return;
+  }
   report.line(0, 'Resource Quotas');
   for (const quota of quotas) {
     report.field('Name', quota.metadata.name, 1);
@@ -149,7 +151,10 @@ export const limitRangeDescriber: Describer<LimitRange> = {
 };
 
 function describeLimitRanges(report: Report, ranges: readonly LimitRange[]): void {
-  if (ranges.length === 0) return report.line(0, 'No LimitRange resource.');
+  if (ranges.length === 0) {
+    report.line(0, 'No LimitRange resource.');
+    return;
+  }
   report.line(0, `Resource Limits\n ${LIMIT_HEADERS.join('\t')}`);
   report.line(0, ` ${LIMIT_RULES.join('\t')}`);
   for (const { spec } of ranges) describeLimits(report, spec, ' ');

@@ -79,11 +79,13 @@ function states(report: Report, { state, lastState, ready, restartCount }: Conta
 function stateOf(report: Report, name: string, { running, waiting, terminated }: ContainerState): void {
   if (running) {
     report.field(name, 'Running', 2);
-    return report.field('Started', formatTime(running.startedAt), 3);
+    report.field('Started', formatTime(running.startedAt), 3);
+    return;
   }
   if (!terminated) {
     report.field(name, 'Waiting', 2);
-    return report.fieldIf('Reason', waiting?.reason, 3);
+    report.fieldIf('Reason', waiting?.reason, 3);
+    return;
   }
   report.field(name, 'Terminated', 2);
   report.fieldIf('Reason', terminated.reason, 3);
@@ -119,7 +121,7 @@ export function probeText(probe: Probe): string {
     successThreshold = 0,
     failureThreshold = 0,
   } = probe;
-  const attributes = `delay=${initialDelaySeconds}s timeout=${timeoutSeconds}s period=${periodSeconds}s successThreshold=${successThreshold} failureThreshold=${failureThreshold}`;
+  const attributes = `delay=${initialDelaySeconds}s timeout=${timeoutSeconds}s period=${periodSeconds}s #success=${successThreshold} #failure=${failureThreshold}`;
   const { exec, httpGet, tcpSocket, grpc } = probe;
   if (exec) return `exec ${goList(exec.command)} ${attributes}`;
   if (httpGet) {
@@ -151,7 +153,8 @@ function variableLines(
   { container, pod }: { container: Container; pod: Pod | undefined },
 ): void {
   if (!valueFrom) {
-    value.split('\n').forEach((part, index) => report.line(3, index === 0 ? `${name}:\t${part}` : `\t${part}`));
+    for (const [index, part] of value.split('\n').entries())
+      report.line(3, `${index === 0 ? `${name}:` : ''}\t${part}`);
     return;
   }
   const { fieldRef, resourceFieldRef, secretKeyRef, configMapKeyRef } = valueFrom;

@@ -32,7 +32,10 @@ export async function describeEvents(report: Report, object: KubeObject, context
 }
 
 export function printEvents(report: Report, events: readonly Event[], nowMs: number): void {
-  if (events.length === 0) return report.line(0, 'Events:\t<none>');
+  if (events.length === 0) {
+    report.line(0, 'Events:\t<none>');
+    return;
+  }
   report.break();
   report.table(
     'Events',

@@ -142,7 +142,7 @@ async function describePods(report: Report, { metadata, status = {} }: Node, con
 const STANDARD = ['cpu', 'memory', 'ephemeral-storage', 'pods'];
 
 function percentOf(name: string, amount: string, allocatable: Amounts): number {
-  const valueOf = name === 'cpu' ? quantityMilliValue : quantityValue;
-  const all = valueOf(allocatable[name]);
-  return all === 0 ? 0 : Math.trunc((valueOf(amount) / all) * 100);
+  const amountIn = name === 'cpu' ? quantityMilliValue : quantityValue;
+  const all = amountIn(allocatable[name]);
+  return all === 0 ? 0 : Math.trunc((amountIn(amount) / all) * 100);
 }

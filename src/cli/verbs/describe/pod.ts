@@ -64,7 +64,10 @@ function describeState(report: Report, { metadata, spec, status = NO_STATUS }: P
 function describeAddresses(report: Report, { status = NO_STATUS }: Pod): void {
   report.field('IP', status.podIP ?? '');
   const { podIPs = [] } = status;
-  if (podIPs.length === 0) return report.field('IPs', '<none>');
+  if (podIPs.length === 0) {
+    report.field('IPs', '<none>');
+    return;
+  }
   report.line(0, 'IPs:');
   for (const { ip } of podIPs) report.field('IP', ip, 1);
 }

@@ -35,8 +35,11 @@ export class Report {
   /** One value a line behind the label. */
   values(title: string, values: readonly string[], indent = ''): void {
     this.write(0, `${indent}${title}:\t`);
-    if (values.length === 0) return this.line(0, '<none>');
-    values.forEach((value, index) => this.line(0, `${index > 0 ? `${indent}\t` : ''}${value}`));
+    if (values.length === 0) {
+      this.line(0, '<none>');
+      return;
+    }
+    for (const [index, value] of values.entries()) this.line(0, `${index > 0 ? `${indent}\t` : ''}${value}`);
   }
 
   labels(title: string, labels: Readonly<Record<string, string>> | undefined, indent = ''): void {
@@ -50,15 +53,22 @@ export class Report {
   annotations(title: string, annotations: Readonly<Record<string, string>> | undefined): void {
     const shown = sortedEntries(annotations).filter(([key]) => key !== HIDDEN_ANNOTATION);
     this.write(0, `${title}:\t`);
-    if (shown.length === 0) return this.line(0, '<none>');
-    shown.forEach(([key, text], index) => {
-      const value = text.replace(/\n$/, '');
-      const start = index > 0 ? '\t' : '';
-      if (Buffer.byteLength(value) + Buffer.byteLength(key) + 2 <= LONGEST_ANNOTATION && !value.includes('\n'))
-        return this.line(0, `${start}${key}: ${value}`);
-      this.line(0, `${start}${key}:`);
-      for (const part of value.split('\n')) this.line(0, `\t  ${shortened(part, LONGEST_ANNOTATION - 2)}`);
-    });
+    if (shown.length === 0) {
+      this.line(0, '<none>');
+      return;
+    }
+    for (const [index, [key, text]] of shown.entries()) this.#annotation(`${index > 0 ? '\t' : ''}${key}:`, text);
+  }
+
+  #annotation(start: string, text: string): void {
+    const value = text.replace(/\n$/, '');
+    const length = Buffer.byteLength(start.trimStart()) + 1 + Buffer.byteLength(value);
+    if (length <= LONGEST_ANNOTATION && !value.includes('\n')) {
+      this.line(0, `${start} ${value}`);
+      return;
+    }
+    this.line(0, start);
+    for (const part of value.split('\n')) this.line(0, `\t  ${shortened(part, LONGEST_ANNOTATION - 2)}`);
   }
 
   /** A table below a title, indented by one step. */

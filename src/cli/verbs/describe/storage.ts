@@ -111,9 +111,15 @@ export const persistentVolumeDescriber: Describer<PersistentVolume> = {
 
 function describeAffinity(report: Report, { spec }: PersistentVolume): void {
   const required = spec.nodeAffinity?.required;
-  if (!required) return report.field('Node Affinity', '<none>');
+  if (!required) {
+    report.field('Node Affinity', '<none>');
+    return;
+  }
   report.line(0, 'Node Affinity:\t');
-  if (required.nodeSelectorTerms.length === 0) return report.field('Required Terms', '<none>', 1);
+  if (required.nodeSelectorTerms.length === 0) {
+    report.field('Required Terms', '<none>', 1);
+    return;
+  }
   report.line(1, 'Required Terms:\t');
   required.nodeSelectorTerms.forEach(({ matchExpressions = [] }, index) => {
     const texts = matchExpressions.map(({ key, operator, values = [] }) =>
@@ -123,7 +129,7 @@ function describeAffinity(report: Report, { spec }: PersistentVolume): void {
     );
     report.write(2, `Term ${index}:\t`);
     if (texts.length === 0) report.line(0, '<none>');
-    texts.forEach((text, at) => (at === 0 ? report.line(0, text) : report.line(2, `\t${text}`)));
+    for (const [at, text] of texts.entries()) report.line(at === 0 ? 0 : 2, at === 0 ? text : `\t${text}`);
   });
 }
 

@@ -4,7 +4,10 @@ import { compareQuantities } from '#api/machinery/quantity.ts';
 import { type Report, sortedEntries } from './report.ts';
 
 export function describeVolumes(report: Report, volumes: readonly Volume[] = [], indent = ''): void {
-  if (volumes.length === 0) return report.line(0, `${indent}Volumes:\t<none>`);
+  if (volumes.length === 0) {
+    report.line(0, `${indent}Volumes:\t<none>`);
+    return;
+  }
   report.line(0, `${indent}Volumes:`);
   for (const volume of volumes) {
     report.line(1, `${indent ? ' ' : ''}${volume.name}:`);
@@ -18,7 +21,10 @@ type Lines = readonly (readonly [label: string, value: unknown])[];
 /** Also of a PersistentVolume, whose fields are a part of these. */
 export function describeSource(report: Report, source: Source): void {
   const lines = linesOf(source);
-  if (lines.length === 0) return report.line(1, '<unknown>');
+  if (lines.length === 0) {
+    report.line(1, '<unknown>');
+    return;
+  }
   for (const [label, value] of lines) {
     if (value === undefined) report.line(2, `${label}:`);
     else if (label === '') report.line(3, String(value));

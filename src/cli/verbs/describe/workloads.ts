@@ -150,20 +150,12 @@ export const statefulSetDescriber: Describer<StatefulSet> = {
     describeIdentity(report, set, { created: true });
     report.field('Selector', selectorText(spec.selector));
     describeLabels(report, set);
-    report.fieldIf('Service Name', spec.serviceName);
-    report.fieldIf('Pod Management Policy', spec.podManagementPolicy);
     report.field('Replicas', `${spec.replicas} desired | ${status?.replicas ?? 0} total`);
     report.field('Update Strategy', spec.updateStrategy?.type);
     const { partition, maxUnavailable } = spec.updateStrategy?.rollingUpdate ?? {};
     if (partition !== undefined) {
       report.field('Partition', partition, 1);
       report.fieldIf('MaxUnavailable', maxUnavailable, 1);
-    }
-    const retention = spec.persistentVolumeClaimRetentionPolicy;
-    if (retention) {
-      report.line(0, 'Persistent Volume Claim Retention Policy:');
-      report.field('WhenDeleted', retention.whenDeleted, 1);
-      report.field('WhenScaled', retention.whenScaled, 1);
     }
     await describePods(report, set, { ...context, labelSelector: selectorText(spec.selector) });
     describePodTemplate(report, templateOf(spec.template));
@@ -173,7 +165,10 @@ export const statefulSetDescriber: Describer<StatefulSet> = {
 };
 
 function describeClaimTemplates(report: Report, templates: readonly PersistentVolumeClaim[] = []): void {
-  if (templates.length === 0) return report.field('Volume Claims', '<none>');
+  if (templates.length === 0) {
+    report.field('Volume Claims', '<none>');
+    return;
+  }
   report.line(0, 'Volume Claims:');
   for (const { metadata, spec } of templates) {
     report.field('Name', metadata.name, 1);

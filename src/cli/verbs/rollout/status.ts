@@ -107,8 +107,9 @@ export function statefulSetProgress({ metadata, spec, status }: StatefulSet): Pr
     return going('Waiting for statefulset spec update to be observed...');
   const replicas = spec.replicas ?? 1;
   if (readyReplicas < replicas) return going(`Waiting for ${replicas - readyReplicas} pods to be ready...`);
-  const { partition = 0 } = spec.updateStrategy.rollingUpdate ?? {};
-  if (partition > 0) {
+  const { rollingUpdate } = spec.updateStrategy;
+  if (rollingUpdate) {
+    const { partition = 0 } = rollingUpdate;
     if (updatedReplicas < replicas - partition)
       return going(
         `Waiting for partitioned roll out to finish: ${updatedReplicas} out of ${replicas - partition} new pods have been updated...`,

@@ -41,6 +41,7 @@ export const undoVerb: Verb = {
     const print = resultPrinter(flags, io);
     for (const target of targets) {
       try {
+        warnOfApplied(call, target);
         io.out(print(target.object, (await rolledBack(call, target, dryRun)) + dryRunNote(dryRun)));
       } catch (error) {
         errors.push(error);
@@ -49,6 +50,15 @@ export const undoVerb: Verb = {
     throwIfAny(errors);
   },
 };
+
+function warnOfApplied({ io, path }: VerbCall, { object, resource, name }: Target): void {
+  const { annotations = {} } = (object as { metadata: { annotations?: Record<string, string> } }).metadata;
+  const [program = ''] = path.split(' ');
+  if (LAST_APPLIED in annotations)
+    io.err(
+      `Warning: resource ${resource.plural}/${name} was previously managed with '${program} apply'. Rolling back will not update the ${LAST_APPLIED} annotation, which may cause unexpected behavior on future '${program} apply' operations. Consider using '${program} apply' with your previous configuration file instead.\n`,
+    );
+}
 
 async function rolledBack(call: VerbCall, target: Target, dryRun: DryRun): Promise<string> {
   const number = call.flags.int('to-revision');

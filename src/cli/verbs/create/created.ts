@@ -1,0 +1,71 @@
+/** What all forms of `create` share: one object is sent, and told. */
+import { whileDoing } from '../error-text.ts';
+import { annotated } from '../last-applied.ts';
+import type { ManifestObject } from '../manifests.ts';
+import { OUTPUT_FLAGS, resultPrinter } from '../output/output-flags.ts';
+import { pathOf } from '../served-resources.ts';
+import { SELECTOR_FLAGS, type Target, targetOf, targetsOf } from '../targets.ts';
+import type { VerbCall } from '../verb.ts';
+import { throwIfAny, VerbError } from '../verb-error.ts';
+import { DRY_RUN_FLAG, dryRunNote, dryRunOf, fieldManagerFlag, VALIDATE_FLAG, writeQuery } from '../writing.ts';
+import type { FlagSpec } from '../flags.ts';
+
+const COMMON: readonly FlagSpec[] = [
+  ...OUTPUT_FLAGS,
+  DRY_RUN_FLAG,
+  VALIDATE_FLAG,
+  fieldManagerFlag('kubectl-create'),
+  { name: 'save-config', type: 'bool', summary: 'keep what was created for a later apply' },
+];
+export const CREATE_FLAGS: readonly FlagSpec[] = [...COMMON, ...SELECTOR_FLAGS];
+/** Of a form that makes one object from the command line. */
+export const OBJECT_FLAGS: readonly FlagSpec[] = COMMON;
+
+export async function createFromFiles(call: VerbCall): Promise<void> {
+  const { flags, args, path } = call;
+  if (flags.list('filename').length === 0 && !flags.has('kustomize'))
+    throw new VerbError(
+      `must specify one of -f and -k\n\nunknown command ${JSON.stringify(args[0] ?? '')}\nSee '${path} -h' for help and examples`,
+    );
+  const { targets, errors } = await targetsOf(call);
+  if (targets.length === 0 && errors.length === 0) throw new VerbError('no objects passed to create');
+  const print = resultPrinter(call.flags, call.io);
+  for (const target of targets) {
+    try {
+      call.io.out(print(await sent(call, target), `created${dryRunNote(dryRunOf(flags))}`));
+    } catch (error) {
+      errors.push(whileDoing(error, 'creating', target.source));
+    }
+  }
+  throwIfAny(errors);
+}
+
+/** Sends an object that the command line describes. Its namespace is the one of the command. */
+export async function createObject(call: VerbCall, object: ManifestObject): Promise<void> {
+  const { flags, io } = call;
+  const target = await targetOf(call, { object, source: '' });
+  if (!call.cluster.isNamespaceGiven && dryRunOf(flags) === 'client') {
+    // Nobody said where it is to be: whoever applies it will.
+    const { namespace, ...metadata } = (target.object as ManifestObject).metadata;
+    target.object = { ...(target.object as ManifestObject), metadata };
+  }
+  io.out(resultPrinter(flags, io)(await sent(call, target), `created${dryRunNote(dryRunOf(flags))}`));
+}
+
+async function sent({ flags, cluster }: VerbCall, { resource, namespace, object }: Target): Promise<unknown> {
+  const dryRun = dryRunOf(flags);
+  const toSend = flags.bool('save-config') ? annotated(object as ManifestObject) : object;
+  if (dryRun === 'client') return toSend;
+  const query = writeQuery(flags, { dryRun, hasValidation: true });
+  const path = pathOf(resource, { namespace, query });
+  return (await cluster.request({ method: 'POST', path, object: toSend })).object;
+}
+
+/** The one name that such a command takes. */
+export function onlyName({ args, path }: VerbCall): string {
+  const [name] = args;
+  if (args.length === 1 && name) return name;
+  const what =
+    args.length === 0 ? 'exactly one NAME is required, got 0' : `exactly one NAME is required, got ${args.length}`;
+  throw new VerbError(`${what}\nSee '${path} -h' for help and examples`);
+}

@@ -1,0 +1,60 @@
+/** `--from-literal`, `--from-file` and `--from-env-file`: what a ConfigMap or a Secret holds. */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import type { FlagSpec } from '../flags.ts';
+import type { VerbCall } from '../verb.ts';
+import { VerbError } from '../verb-error.ts';
+
+export const KEY_VALUE_FLAGS: readonly FlagSpec[] = [
+  { name: 'from-literal', type: 'repeated', summary: 'KEY=VALUE' },
+  { name: 'from-file', type: 'repeated', summary: 'a file, a folder, or KEY=FILE' },
+  { name: 'from-env-file', type: 'repeated', summary: 'a file with lines KEY=VALUE' },
+];
+
+const KEY = /^[-._a-zA-Z0-9]{1,253}$/;
+
+/** Sorted by nothing: in the order given. Throws VerbError for bad keys and keys that come twice. */
+export function keyValuesOf({ flags, io }: VerbCall, what: string): Map<string, Buffer> {
+  const all = new Map<string, Buffer>();
+  const add = (key: string, value: Buffer) => {
+    if (!KEY.test(key)) throw new VerbError(`${JSON.stringify(key)} is not a valid key name for a ${what}`);
+    if (all.has(key))
+      throw new VerbError(
+        `cannot add key ${JSON.stringify(key)}, another key by that name already exists in Data for ${what}`,
+      );
+    all.set(key, value);
+  };
+  for (const path of flags.list('from-env-file'))
+    for (const [key, value] of environmentIn(readFileSync(resolve(io.folder, path), 'utf8'), io.env))
+      add(key, Buffer.from(value));
+  for (const source of flags.list('from-literal')) {
+    const equals = source.indexOf('=');
+    if (equals < 1) throw new VerbError(`invalid literal source ${source}, expected key=value`);
+    add(source.slice(0, equals), Buffer.from(source.slice(equals + 1).replace(/^(['"])(.*)\1$/s, '$2')));
+  }
+  for (const source of flags.list('from-file'))
+    for (const [key, path] of filesOf(source, io.folder)) add(key, readFileSync(path));
+  return all;
+}
+
+function filesOf(source: string, folder: string): [string, string][] {
+  const equals = source.indexOf('=');
+  const path = resolve(folder, source.slice(equals + 1));
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (!found) throw new VerbError(`error reading ${source.slice(equals + 1)}: no such file or directory`);
+  if (!found.isDirectory()) return [[equals > 0 ? source.slice(0, equals) : basename(path), path]];
+  if (equals > 0) throw new VerbError('cannot give a key name for a directory path');
+  const names = readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isFile());
+  return names.map(({ name }) => [name, join(path, name)]);
+}
+
+/** A line without `=` takes its value from the environment. */
+function environmentIn(text: string, env: NodeJS.ProcessEnv): [string, string][] {
+  return text.split('\n').flatMap((line): [string, string][] => {
+    const trimmed = line.replace(/\r$/, '').trimStart();
+    if (trimmed === '' || trimmed.startsWith('#')) return [];
+    const equals = trimmed.indexOf('=');
+    const key = equals < 0 ? trimmed : trimmed.slice(0, equals);
+    return [[key, equals < 0 ? (env[key] ?? '') : trimmed.slice(equals + 1)]];
+  });
+}
