@@ -49,6 +49,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const { client } = apiServer.loopback;
   const controllers = controllersFor({
     rootCa: pki.caCertificate,
+    certificateSigner: pki.certificateSigner,
     ...(cluster.settings.nodeMonitorGracePeriodSeconds !== undefined && {
       nodeLifecycle: { gracePeriodMs: cluster.settings.nodeMonitorGracePeriodSeconds * 1000 },
     }),

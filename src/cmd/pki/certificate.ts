@@ -96,9 +96,11 @@ function certificateOf(
     der.explicit(3, der.sequence(...extensionsOf(request, { key, issuer: issuer.publicKey }))),
   );
   const signature = der.bitString(sign('sha256', toSign, issuer.key));
-  const base64 = der.sequence(toSign, algorithm, signature).toString('base64');
-  return `-----BEGIN CERTIFICATE-----\n${(base64.match(/.{1,64}/g) ?? []).join('\n')}\n-----END CERTIFICATE-----\n`;
+  return pemOfCertificate(der.sequence(toSign, algorithm, signature));
 }
+
+export const pemOfCertificate = (bytes: Buffer): string =>
+  `-----BEGIN CERTIFICATE-----\n${(bytes.toString('base64').match(/.{1,64}/g) ?? []).join('\n')}\n-----END CERTIFICATE-----\n`;
 
 /** Organizations first, then the common name, as Go writes it. */
 function nameOf({ commonName, organizations = [] }: CertificateRequest): Buffer {
@@ -120,8 +122,8 @@ function extensionsOf(
   const extensions = [
     extension(OID.keyUsage, keyUsage, 'critical'),
     extension(OID.basicConstraints, isCa ? der.sequence(der.boolean(true)) : der.sequence(), 'critical'),
-    extension(OID.subjectKeyIdentifier, der.octetString(keyIdentifier(keys.key))),
-    extension(OID.authorityKeyIdentifier, der.sequence(der.implicit(0, keyIdentifier(keys.issuer)))),
+    extension(OID.subjectKeyIdentifier, der.octetString(keyIdentifierOf(keys.key))),
+    extension(OID.authorityKeyIdentifier, der.sequence(der.implicit(0, keyIdentifierOf(keys.issuer)))),
   ];
   if (!isCa) extensions.push(extension(OID.extendedKeyUsage, der.sequence(der.objectIdentifier(OID[usage]))));
   if (names.length + addresses.length > 0)
@@ -143,7 +145,7 @@ const extension = (oid: string, value: Uint8Array, critical?: 'critical'): Buffe
 const publicKeyInfo = (publicKey: KeyObject): Buffer => publicKey.export({ type: 'spki', format: 'der' });
 
 /** SHA-1 of the public key's bits: an identifier (RFC 5280, 4.2.1.2), not a protection. */
-function keyIdentifier(key: KeyObject): Buffer {
+export function keyIdentifierOf(key: KeyObject): Buffer {
   const bits = der.childrenOf(publicKeyInfo(key))[1] ?? Buffer.alloc(0);
   return createHash('sha1').update(bits.subarray(3)).digest(); // tag, length, unused bits
 }

@@ -7,6 +7,7 @@ import { createPublicKey, X509Certificate } from 'node:crypto';
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '#base/clock.ts';
+import type { CertificateSigner } from '#control-plane/controllers/certificates/signing.ts';
 import {
   type Authority,
   authorityOf,
@@ -17,6 +18,7 @@ import {
   signedBy,
 } from './certificate.ts';
 import { readPrivate, writePrivate } from './private-file.ts';
+import { certificateSignerOf } from './sign-request.ts';
 
 const DAY_MS = 24 * 3_600_000;
 const CA_LIFE_MS = 3650 * DAY_MS; // as kubeadm
@@ -48,6 +50,8 @@ export interface Pki {
   issueClient(name: string, identity: ClientIdentity): KeyPair;
   /** Signed by the front proxy's CA. */
   issueFrontProxyClient(name: string, identity: ClientIdentity): KeyPair;
+  /** Signs what others ask for with a key of their own. */
+  certificateSigner: CertificateSigner;
 }
 
 /** Throws when the directory holds a CA that is broken or at its end: nothing is replaced behind the user's back. */
@@ -66,6 +70,7 @@ export function ensurePki({ directory, clock }: { directory: string; clock: Cloc
     issueServer: (name, identity) => files.leaf(name, ca, { ...identity, usage: 'server' }),
     issueClient: (name, identity) => files.leaf(name, ca, clientRequest(identity)),
     issueFrontProxyClient: (name, identity) => files.leaf(name, frontProxy, clientRequest(identity)),
+    certificateSigner: certificateSignerOf(ca),
   };
 }
 

@@ -37,13 +37,14 @@ export function rulesOf(controller: Controller): PolicyRule[] {
 type Allow = (kind: Kind, subresource: string, ...verbs: string[]) => void;
 
 function allowFromSpec({ spec }: KindController, allow: Allow): void {
-  const { create = [], update = [], patch = [], delete: remove = [], status = [] } = spec.writes ?? {};
+  const { create = [], update = [], patch = [], delete: remove = [], status = [], approval = [] } = spec.writes ?? {};
   for (const kind of readsOf(spec)) allow(kind, '', 'get', 'list', 'watch');
   for (const kind of create) allow(kind, '', 'create');
   for (const kind of update) allow(kind, '', 'update');
   for (const kind of patch) allow(kind, '', 'patch');
   for (const kind of remove) allow(kind, '', 'delete');
   for (const kind of status) allow(kind, 'status', 'update');
+  for (const kind of approval) allow(kind, 'approval', 'update');
   // An owner that blocks its deletion for something may only be named by who may finalize it.
   if (spec.owns?.length) allow(spec.reconciles, 'finalizers', 'update');
 }

@@ -14,13 +14,14 @@ import type { Informer } from '#client/informer.ts';
 
 export type ObjectOf<K> = K extends Kind<infer T> ? T : never;
 
-/** Kinds that a controller may write, by verb. `status` is an update of the status subresource. */
+/** Kinds that a controller may write, by verb. `status` and `approval` are updates of these subresources. */
 export interface Writes {
   create?: readonly Kind[];
   update?: readonly Kind[];
   patch?: readonly Kind[];
   delete?: readonly Kind[];
   status?: readonly Kind[];
+  approval?: readonly Kind[];
 }
 type KindsIn<W extends Writes, Verb extends keyof Writes> = W[Verb] extends readonly (infer K)[] ? K : never;
 type Status<T> = T extends { status?: infer S } ? NonNullable<S> : never;
@@ -69,6 +70,8 @@ export interface Api<Read extends Kind, W extends Writes> {
     object: ObjectOf<K>,
     options?: Omit<DeleteOptions, 'preconditions'>,
   ): Promise<void>;
+  /** With the conditions that its status says. */
+  updateApproval<K extends KindsIn<W, 'approval'> & Kind>(kind: K, object: ObjectOf<K>): Promise<ObjectOf<K>>;
   /** Asks the server only when there is a difference. Annotations are written along where they are given. */
   updateStatus<T extends ObjectOf<KindsIn<W, 'status'>>>(
     object: T,

@@ -33,6 +33,12 @@ export function trackedApi(key: ObjectKey, { client, barrier, writes }: Parts) {
       return updated;
     },
 
+    async updateApproval(kind: Kind, object: KubeObject): Promise<KubeObject> {
+      const updated = await client.update(kind, object, 'approval');
+      barrier.wrote(key, kind, updated.metadata.resourceVersion, object.metadata.resourceVersion);
+      return updated;
+    },
+
     async patch(kind: Kind, at: Named & { subresource?: string }, patch: { type: PatchType; patch: unknown }) {
       const { name, namespace, subresource } = at;
       const target = { name, ...(namespace && { namespace }), ...(subresource && { subresource }) };

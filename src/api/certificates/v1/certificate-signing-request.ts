@@ -3,17 +3,24 @@ import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
 import { humanDuration } from '#api/machinery/duration.ts';
 import { fromBase64 } from '#api/machinery/base64.ts';
-import { duplicateValue, type FieldError, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
+import {
+  duplicateValue,
+  type FieldError,
+  forbiddenField,
+  invalidValue,
+  requiredValue,
+} from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
-import { isEqual } from '#api/machinery/equal.ts';
-import { isImmutable, isOneOf } from '#api/machinery/field-rules.ts';
-import { dns1123Subdomain, pathSegment } from '#api/machinery/names.ts';
+import { isOneOf } from '#api/machinery/field-rules.ts';
+import { pathSegment } from '#api/machinery/names.ts';
+import { certificateProblem } from './certificate-chain.ts';
+import { parseCertificateRequest } from './certificate-request.ts';
+import { validateConditions, validateTransitions, withDecisionsOf } from './conditions.ts';
+import { validateSignerName } from './signer-name.ts';
 
 export type CertificateSigningRequest = schema.CertificateSigningRequest;
 
 const MIN_SECONDS = 600;
-/** Far more than any request has; what stands behind is not looked at. */
-const MAX_REQUEST_BYTES = 64 * 1024;
 const USAGES = [
   'any',
   'cert sign',
@@ -40,9 +47,6 @@ const USAGES = [
   'timestamping',
 ];
 
-/** Only its form: whether a certificate can be made of it is the signer's to say. */
-const REQUEST_BLOCK = /-----BEGIN CERTIFICATE REQUEST-----\s[\s\S]+?-----END CERTIFICATE REQUEST-----/;
-
 export const CertificateSigningRequest = defineKind<schema.CertificateSigningRequest>({
   group: 'certificates.k8s.io',
   version: 'v1',
@@ -60,10 +64,11 @@ export const CertificateSigningRequest = defineKind<schema.CertificateSigningReq
     const status = { ...current.status, conditions: next.status?.conditions ?? [] };
     return { ...next, spec: current.spec, status };
   },
+  prepareForStatusUpdate: withDecisionsOf,
   validate: ({ spec }, { spec: at }) => [
     ...validateRequest(spec.request ?? '', at),
     ...validateUsages(spec.usages, at),
-    ...validateSignerName(spec.signerName ?? '', at),
+    ...validateSignerName(spec.signerName ?? '', at.signerName),
     ...(spec.expirationSeconds !== undefined && spec.expirationSeconds < MIN_SECONDS
       ? [
           invalidValue(
@@ -74,20 +79,18 @@ export const CertificateSigningRequest = defineKind<schema.CertificateSigningReq
         ]
       : []),
   ],
-  validateUpdate: ({ next, current, at, subresource }) => {
-    if (subresource === 'approval') return validateConditions(next, current, at);
-    return isImmutable(at.spec, next.spec, current.spec);
-  },
-  validateStatusUpdate: ({ next, current, at }) =>
-    current.status?.certificate && next.status?.certificate !== current.status.certificate
-      ? [
-          invalidValue(
-            at.status.certificate,
-            next.status?.certificate ?? '',
-            'updates may not modify a set certificate',
-          ),
-        ]
-      : [],
+  validateUpdate: ({ next, current, at, subresource }) => [
+    ...validateConditions(next, current, at),
+    ...validateTransitions(next, current, { at, mayDecide: subresource === 'approval' }),
+  ],
+  validateStatusUpdate: ({ next, current, at }) => [
+    ...validateConditions(next, current, at),
+    ...validateCertificate(next, current, at),
+    ...validateTransitions(next, current, { at, mayDecide: false }),
+    ...(current.status?.certificate && next.status?.certificate !== current.status.certificate
+      ? [forbiddenField(at.status.certificate, 'updates may not modify existing certificate content')]
+      : []),
+  ],
   columns: [
     nameColumn(),
     ageColumn(),
@@ -109,54 +112,16 @@ function validateUsages(usages: readonly string[], at: At<schema.CertificateSign
   ]);
 }
 
-function validateSignerName(name: string, { signerName: at }: At<schema.CertificateSigningRequestSpec>): FieldError[] {
-  if (!name) return [requiredValue(at)];
-  const [domain = '', ...path] = name.split('/');
-  if (path.length !== 1)
-    return [invalidValue(at, name, 'must be a fully qualified domain and path of the form "example.com/signer-name"')];
-  return [
-    ...dns1123Subdomain(domain).map((text) => invalidValue(at, name, text)),
-    ...(domain.includes('.')
-      ? []
-      : [invalidValue(at, name, 'should be a domain with at least two segments separated by dots')]),
-    ...(path[0]
-      ? dns1123Subdomain(path[0]).map((text) => invalidValue(at, name, text))
-      : [invalidValue(at, name, 'must be non-empty')]),
-  ];
-}
-
-const DECISIONS = ['Approved', 'Denied'];
-
-/** What was decided stays decided, one way. */
-function validateConditions(
+/** One that was no certificate before may stay. */
+function validateCertificate(
   next: schema.CertificateSigningRequest,
   current: schema.CertificateSigningRequest,
   at: At<schema.CertificateSigningRequest>,
 ): FieldError[] {
-  const conditions = next.status?.conditions ?? [];
-  const errors: FieldError[] = conditions.flatMap(({ type, status }, index) => {
-    const here = at.status.conditions[index]!;
-    return [
-      ...(type ? [] : [requiredValue(here.type)]),
-      ...(status ? [] : [requiredValue(here.status)]),
-      ...(DECISIONS.includes(type) && status && status !== 'True'
-        ? [invalidValue(here.status, status, `status must be "True" for ${type} conditions`)]
-        : []),
-    ];
-  });
-  if (DECISIONS.every((decision) => conditions.some(({ type }) => type === decision)))
-    errors.push(invalidValue(at.status.conditions, 'Denied', 'Approved and Denied conditions are mutually exclusive'));
-  for (const before of current.status?.conditions ?? []) {
-    if (!DECISIONS.includes(before.type)) continue;
-    const kept = conditions.some(
-      (condition) => condition.type === before.type && isEqual(condition.status, before.status),
-    );
-    if (!kept)
-      errors.push(
-        invalidValue(at.status.conditions, before.type, `updates may not remove a condition of type "${before.type}"`),
-      );
-  }
-  return errors;
+  const { certificate = '' } = next.status ?? {};
+  if (certificate === (current.status?.certificate ?? '')) return [];
+  const problem = certificateProblem(textOf(certificate));
+  return problem ? [invalidValue(at.status.certificate, '<certificate data>', problem)] : [];
 }
 
 function conditionOf({ status }: schema.CertificateSigningRequest): string {
@@ -167,10 +132,14 @@ function conditionOf({ status }: schema.CertificateSigningRequest): string {
   return parts.join(',');
 }
 
+/** Whether it is signed with its own key is looked at where that can be computed. */
 function validateRequest(request: string, at: At<schema.CertificateSigningRequestSpec>): FieldError[] {
-  const bytes = fromBase64(request);
-  const text = 'wrongAt' in bytes ? '' : String.fromCharCode(...bytes.subarray(0, MAX_REQUEST_BYTES));
-  return REQUEST_BLOCK.test(text)
-    ? []
-    : [invalidValue(at.request, request, 'PEM block type must be CERTIFICATE REQUEST')];
+  const parsed = parseCertificateRequest(textOf(request));
+  return 'problem' in parsed ? [invalidValue(at.request, request, parsed.problem)] : [];
+}
+
+/** '' for what is no base64. */
+function textOf(base64: string): string {
+  const bytes = fromBase64(base64);
+  return bytes instanceof Uint8Array ? new TextDecoder().decode(bytes) : '';
 }

@@ -49,6 +49,8 @@ export interface Behaviour<T extends KubeObject = KubeObject> {
   beforeCreate?(object: T, context: BehaviourContext): Promise<Prepared<T>>;
   /** Never for the status subresource. */
   beforeUpdate?(next: T, current: T, context: BehaviourContext): Promise<Prepared<T>>;
+  /** The same for the status subresource. */
+  beforeStatusUpdate?(next: T, current: T, context: BehaviourContext): Promise<Prepared<T>>;
   /** What else goes when the object goes. */
   onRemove?(object: T): Alongside;
   /** A delete does not remove it before this holds, whatever its finalizers say. */

@@ -54,15 +54,15 @@ async function changeOf<T extends KubeObject>(
   const request = admissionRequest(call, { verb: 'update', object: wanted, old: current, dryRun });
   const admitted = ((await services.admission.mutate(request)) ?? wanted) as T; //         403 Forbidden
   const versioned = atCurrentVersion(call, admitted, current); //                          409 Conflict, 422 Invalid
-  const prepared: Prepared<T> =
-    behaviour?.beforeUpdate && info.subresource !== 'status'
-      ? ((await behaviour.beforeUpdate(versioned, current, { services, user: call.user, dryRun })) as Prepared<T>)
-      : { object: versioned };
+  const hook = info.subresource === 'status' ? 'beforeStatusUpdate' : 'beforeUpdate';
+  const prepared: Prepared<T> = behaviour?.[hook]
+    ? ((await behaviour[hook](versioned, current, { services, user: call.user, dryRun })) as Prepared<T>)
+    : { object: versioned };
   const changed = kind.prepareForUpdate(prepared.object, current, info.subresource);
   const object = deepFreeze(withTimesOfNoChange(changed, current));
   const errors = kind.validateUpdate(object, current, info.subresource);
   if (errors.length > 0) throw invalid(kind, object.metadata.name, errors); //             422 Invalid
-  if (info.subresource === '') for (const text of kind.warnings(object, current)) call.warn(text);
+  if (info.subresource === '' || kind.custom) for (const text of kind.warnings(object, current)) call.warn(text);
   await services.admission.validate({ ...request, object }); //                            403 Forbidden
   const { alongside } = prepared;
   if (!isFinished(object, current) || behaviour?.mayBeRemoved?.(object) === false)
