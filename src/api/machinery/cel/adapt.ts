@@ -1,7 +1,8 @@
 /** From plain JSON to values, one level at a time: a list or map adapts a part of it when the expression asks for that part. */
 import { fromBase64 } from '../base64.ts';
+import { isEqual } from '../equal.ts';
 import { parseDuration } from './duration.ts';
-import { unescapeName } from './escaping.ts';
+import { escapeName, unescapeName } from './escaping.ts';
 import { INT64_MAX, INT64_MIN, UINT64_MAX, wholeOf, wholeOfNumber } from './int64.ts';
 import { parseTimestamp } from './timestamp.ts';
 import {
@@ -188,7 +189,15 @@ export class JsonObject extends MapLike {
     const json = this.json[name];
     return json === null || json === undefined ? undefined : adapt(json);
   }
+  /** Of the fields that can be asked for. */
   keys(): readonly Value[] {
-    return Object.keys(this.json).filter((name) => this.fields.has(name));
+    const names = Object.keys(this.json).filter((name) => this.fields.has(name));
+    return names.map((name) => escapeName(name) ?? name);
+  }
+  /** A field that is not in the schema is compared as JSON; one that only one of the objects has does not count. */
+  override equalsHidden(other: MapLike): boolean {
+    if (!(other instanceof JsonObject)) return true;
+    const hidden = Object.keys(this.json).filter((name) => !this.fields.has(name) && Object.hasOwn(other.json, name));
+    return hidden.every((name) => isEqual(this.json[name], other.json[name]));
   }
 }

@@ -18,10 +18,18 @@
  *
  * Keep environments and programs: making one takes about as long as a hundred evaluations.
  */
+import { check } from './check/checker.ts';
+import { Declarations } from './check/declarations.ts';
+import { literalErrors } from './check/literal-rules.ts';
+import { CompiledProgram } from './compiled-program.ts';
 import type { DeclaredType } from './declared-type.ts';
-import type { Issue } from './issue.ts';
-import type { Library } from './library.ts';
+import { type Issue, issuesOf } from './issue.ts';
+import { kubernetesLibraries } from './libraries/kubernetes-libraries.ts';
+import { functionsOf, type Library } from './library.ts';
 import type { Program } from './program.ts';
+import { standardLibrary } from './standard/standard-library.ts';
+import type { Macro } from './syntax/macro.ts';
+import { parse } from './syntax/parser.ts';
 
 export interface EnvironmentOptions {
   /** By name; it may be qualified, such as `authorizer.requestResource`. */
@@ -32,6 +40,13 @@ export interface EnvironmentOptions {
   libraries?: readonly Library[];
   /** The namespace in which names are looked up first; empty unless told. */
   container?: string;
+  /** What Kubernetes does not allow, and the language does. */
+  syntax?: {
+    /** Names in backquotes: `` a.`b-c` ``. */
+    quotedNames?: boolean;
+    /** Lists of values of different types, and literals that cannot be what they are used as: said when it runs. */
+    uncheckedLiterals?: boolean;
+  };
 }
 
 /** Finds a type by the name that an expression gives it, e.g. `Object.spec`. */
@@ -48,4 +63,49 @@ export interface Environment {
   extend(options: EnvironmentOptions): Environment;
 }
 
-export declare function environment(options?: EnvironmentOptions): Environment;
+export function environment(options: EnvironmentOptions = {}): Environment {
+  return new BuiltEnvironment({ libraries: kubernetesLibraries, ...options });
+}
+
+class BuiltEnvironment implements Environment {
+  readonly #options: EnvironmentOptions;
+  readonly #declarations: Declarations;
+  readonly #macros: readonly Macro[];
+
+  constructor(options: EnvironmentOptions) {
+    const libraries = [standardLibrary, ...(options.libraries ?? [])];
+    this.#options = options;
+    this.#macros = libraries.flatMap(({ macros = [] }) => macros);
+    this.#declarations = new Declarations({
+      variables: new Map(Object.entries(options.variables ?? {})),
+      functions: functionsOf(libraries),
+      types: libraries.flatMap(({ types = [] }) => types),
+      sources: options.types ?? [],
+      container: options.container ?? '',
+    });
+  }
+
+  compile(source: string): Compilation {
+    const { quotedNames = false, uncheckedLiterals = false } = this.#options.syntax ?? {};
+    const { expr, errors } = parse(source, { macros: this.#macros, quotedNames });
+    if (errors) return { issues: issuesOf(errors, source) };
+    const checked = check(expr, this.#declarations);
+    if (checked.errors.length > 0) return { issues: issuesOf(checked.errors, source) };
+    const program = new CompiledProgram(source, checked, this.#declarations);
+    if (uncheckedLiterals) return { program };
+    const wrong = literalErrors(checked);
+    const found = wrong.length > 0 ? wrong : program.problems;
+    return found.length > 0 ? { issues: issuesOf(found, source) } : { program };
+  }
+
+  extend(options: EnvironmentOptions): Environment {
+    const own = this.#options;
+    return new BuiltEnvironment({
+      variables: { ...own.variables, ...options.variables },
+      types: [...(own.types ?? []), ...(options.types ?? [])],
+      libraries: [...new Set([...(own.libraries ?? []), ...(options.libraries ?? [])])],
+      container: options.container ?? own.container,
+      syntax: { ...own.syntax, ...options.syntax },
+    });
+  }
+}

@@ -18,6 +18,22 @@ export interface Issue {
  */
 export const formatIssues = (issues: readonly Issue[]): string => issues.map(formatIssue).join('\n');
 
+/** No more are shown. */
+const MAX_ISSUES = 100;
+
+/** In the order of the source; `at` undefined is the whole of it. */
+export function issuesOf(errors: readonly { at: number | undefined; message: string }[], source: string): Issue[] {
+  const issues = errors.map(({ at, message }) => ({ message, ...placeOf(at, source), source }));
+  return issues.toSorted((a, b) => a.line - b.line || a.column - b.column).slice(0, MAX_ISSUES);
+}
+
+function placeOf(at: number | undefined, source: string): { line: number; column: number } {
+  if (at === undefined) return { line: -1, column: -1 };
+  const before = source.slice(0, at);
+  const lineStart = before.lastIndexOf('\n') + 1;
+  return { line: before.split('\n').length, column: [...before.slice(lineStart)].length };
+}
+
 /** No line of the source is shown that is longer. */
 const MAX_SNIPPET = 16384;
 

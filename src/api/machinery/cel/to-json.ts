@@ -19,8 +19,8 @@ import {
 } from './value.ts';
 
 /**
- * Plain JSON, or why there is none. Whole numbers beyond 2^53 lose what JavaScript cannot hold; bytes are base64, times and
- * durations text; an optional is its value or null.
+ * Plain JSON, or why there is none. As in protobuf's JSON, ints beyond 2^53 are text, bytes base64, times and durations text;
+ * an optional is its value or null.
  */
 export function toJson(value: Value): { json: unknown; error?: undefined } | { json?: undefined; error: string } {
   const json = jsonOf(value);
@@ -28,7 +28,7 @@ export function toJson(value: Value): { json: unknown; error?: undefined } | { j
 }
 
 function jsonOf(value: Value): unknown {
-  if (typeof value === 'bigint') return Number(value);
+  if (typeof value === 'bigint') return String(value);
   if (!(value instanceof Boxed)) return value instanceof Uint8Array ? toBase64(value) : value;
   if (value instanceof List) return listOf(value);
   if (value instanceof MapLike) return mapOf(value);

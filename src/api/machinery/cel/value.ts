@@ -144,6 +144,10 @@ export abstract class MapLike extends Boxed {
   abstract find(key: Value): Result | undefined;
   /** In no promised order. */
   abstract keys(): readonly Value[];
+  /** Whether what expressions cannot see is the same too. */
+  equalsHidden(_other: MapLike): boolean {
+    return true;
+  }
 }
 
 const MAP = cel.mapOf(cel.DYN, cel.DYN);
@@ -151,6 +155,12 @@ const MAP = cel.mapOf(cel.DYN, cel.DYN);
 /** A value of a library, such as a quantity: equal only to its own kind. */
 export abstract class Opaque extends Boxed {
   abstract equals(other: Value): boolean;
+  /** For costs: 1 of what has no size. */
+  get size(): number {
+    return 1;
+  }
+  /** Of values that have an order. */
+  compare?(other: Value): number | CelError;
   /** What it is as JSON. */
   toJson(): unknown {
     return null;
@@ -177,12 +187,20 @@ export function typeOfValue(value: Value): CelType {
 export class StructValue extends Boxed {
   readonly #type: CelType;
   readonly fields: ReadonlyMap<string, Value>;
-  constructor(type: CelType, fields: ReadonlyMap<string, Value>) {
+  readonly #defaults: ReadonlyMap<string, Value>;
+  /** `defaults`: what fields that were not set are when they are asked for. */
+  constructor(type: CelType, fields: ReadonlyMap<string, Value>, defaults: ReadonlyMap<string, Value> = NO_DEFAULTS) {
     super();
     this.#type = type;
     this.fields = fields;
+    this.#defaults = defaults;
   }
   get type(): CelType {
     return this.#type;
   }
+  unset(field: Value): Value {
+    return typeof field === 'string' ? (this.#defaults.get(field) ?? null) : null;
+  }
 }
+
+const NO_DEFAULTS: ReadonlyMap<string, Value> = new Map();
