@@ -64,7 +64,9 @@ const [Gate, old] = kindsFromDefinition(definition([stored, version('v1alpha1', 
 ];
 
 test('a definition makes a kind with its names', () => {
-  expect(CustomResourceDefinition.validate(CustomResourceDefinition.prepareForCreate(definition([stored])))).toEqual([]);
+  expect(CustomResourceDefinition.validate(CustomResourceDefinition.prepareForCreate(definition([stored])))).toEqual(
+    [],
+  );
   expect(Gate).toMatchObject({
     group: 'example.com',
     version: 'v1',
@@ -134,6 +136,15 @@ test.each<[string, unknown[]]>([
   ['.list[*].n', ['x', 'y']],
   ['.list[?(@.n=="y")].v', [2]],
   ['.list[?(@.v>1)].n', ['y']],
+  ['.list[0:1].n', ['x']],
+  ['.list[::2].n', ['x']],
+  ['.list[1:].n', ['y']],
+  ['.list[0,1].v', [1, 2]],
+  [".list[*]['n','v']", ['x', 1, 'y', 2]],
+  ['..n', ['x', 'y']],
+  ['.list[?(@.w)].n', []],
+  ['.list[?(@.v)].n', ['x', 'y']],
+  ['.list[?(@.n=="y")].v', [2]],
   ['.dotted\\.name', [3]],
   ['.none.at.all', []],
   ['.__proto__', []],
@@ -149,6 +160,6 @@ test.each<[string, unknown[]]>([
   expect(valuesAt(parseJsonPath(text)!, object)).toEqual(expected);
 });
 
-test.each(['a', '.a[', '.a[?(x)]', '.a..b'])('%s is no path', (text) => {
+test.each(['a', '.a[', '.a[?(x)]', '.a[]', '.a[?(@)]', '.a.'])('%s is no path', (text) => {
   expect(parseJsonPath(text)).toBeUndefined();
 });

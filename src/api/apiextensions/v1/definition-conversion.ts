@@ -1,7 +1,13 @@
 /** How the versions of a custom kind are converted: by nobody, or by a webhook. Paths and texts as upstream's. */
 import type { CustomResourceConversion } from '#api/generated/schema.ts';
 import { fromBase64 } from '#api/machinery/base64.ts';
-import { type FieldError, forbiddenField, invalidValue, notSupportedValue, requiredValue } from '#api/machinery/field-error.ts';
+import {
+  type FieldError,
+  forbiddenField,
+  invalidValue,
+  notSupportedValue,
+  requiredValue,
+} from '#api/machinery/field-error.ts';
 import { dns1035Label } from '#api/machinery/names.ts';
 import { validateWebhookService, validateWebhookUrl } from '#api/machinery/webhook-address.ts';
 

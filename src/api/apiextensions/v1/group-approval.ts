@@ -28,8 +28,7 @@ export function approvalOf({ metadata, spec }: Annotated): Approval | undefined 
   const text = metadata.annotations?.[ANNOTATION] ?? '';
   if (!text) return { state: 'missing', why: `${NEEDED}, ${WHERE}` };
   if (text.startsWith('unapproved')) return { state: 'bypassed', why: `not approved: ${JSON.stringify(text)}` };
-  if (WITH_HOST.test(text))
-    return { state: 'approved', why: `approved in ${text}` };
+  if (WITH_HOST.test(text)) return { state: 'approved', why: `approved in ${text}` };
   return { state: 'invalid', why: `${NEEDED} with either a URL or a reason starting with "unapproved", ${WHERE}` };
 }
 
