@@ -4,6 +4,12 @@ import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { ServiceAccount } from '#api/core/v1/service-account.ts';
+import { silentLog } from '#base/log.ts';
+import { systemClock, systemRandom } from '#cmd/system-clock.ts';
+import { TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
+import { serviceAccountTokens } from '#control-plane/controllers/service-account-token.ts';
+import { startControllers } from '#control-plane/controllers/start-controllers.ts';
 import { type HttpsApiServer, startHttpsApiServer } from './https-api-server.ts';
 import { kubeconfigOf, startReviewService } from './outside/https-service.ts';
 import { type IdentityProvider, startIdentityProvider } from './outside/identity-provider.ts';
@@ -460,5 +466,50 @@ describe('a ServiceAccount', () => {
     expect(await reviewOf(api, bound.stdout.trim())).toMatchObject({
       error: 'service account token has been invalidated',
     });
+  });
+
+  test('has tokens in Secrets, whose use is noted; one that was made by itself is warned of', async () => {
+    const api = await start({});
+    const { pki, api: inside } = api;
+    const issuer = new TokenIssuer({
+      privateKey: pki.serviceAccountKey.privateKey,
+      issuer: 'x',
+      jwksUri: 'x',
+      clock: systemClock,
+    });
+    const secretTokens = {
+      rootCa: pki.caCertificate,
+      issue: ({ metadata: { namespace = '', name, uid } }: ServiceAccount, secret: string) =>
+        issuer.issueLegacy({ namespace, serviceAccount: { name, uid }, secret }),
+    };
+    const running = startControllers({
+      controllers: [serviceAccountTokens(secretTokens)],
+      transportFor: () => inside.loopback.client.transport,
+      kinds: inside.kinds,
+      clock: systemClock,
+      random: systemRandom,
+      log: silentLog,
+    });
+    try {
+      const annotations = { 'kubernetes.io/service-account.name': 'default' };
+      const metadata = { name: 'default-token', annotations };
+      await create(api, { apiVersion: 'v1', kind: 'Secret', metadata, type: 'kubernetes.io/service-account-token' });
+      const read = async (path: string) =>
+        (await api.kubectl(['get', 'secret', 'default-token', '-o', `jsonpath=${path}`])).stdout;
+      await until(async () => (await read('{.data.token}')) !== '', 'the Secret is filled');
+      const token = Buffer.from(await read('{.data.token}'), 'base64').toString();
+      expect(await whoAmI(api, bearer(token))).toMatchObject({
+        username: 'system:serviceaccount:default:default',
+        groups: ['system:serviceaccounts', 'system:serviceaccounts:default', 'system:authenticated'],
+      });
+      expect(await read('{.metadata.labels}')).toMatch(/"kubernetes.io\/legacy-token-last-used":"\d{4}-\d\d-\d\d"/);
+      await api.kubectl(['patch', 'serviceaccount', 'default', '-p', '{"secrets":[{"name":"default-token"}]}']);
+      const { stderr } = await api.kubectl([`--kubeconfig=${withToken(api, token)}`, 'auth', 'whoami']);
+      expect(stderr).toContain('Warning: Use tokens from the TokenRequest API or manually created secret-based tokens');
+      await api.kubectl(['delete', 'secret', 'default-token']);
+      expect(await whoAmI(api, bearer(token))).toBe(401);
+    } finally {
+      running.stop();
+    }
   });
 });

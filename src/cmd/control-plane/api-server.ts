@@ -33,6 +33,7 @@ export interface ApiServerServices {
 }
 
 export interface ListeningApiServer extends Pick<ApiServer, 'pipeline' | 'loopback' | 'kinds' | 'ready'> {
+  tokenIssuer: TokenIssuer;
   /** From now on /readyz says so. */
   announceReady(): void;
   close(graceMs: number): Promise<void>;
@@ -83,6 +84,7 @@ export async function openApiServer(services: ApiServerServices): Promise<Listen
   return {
     pipeline: apiServer.pipeline,
     loopback: apiServer.loopback,
+    tokenIssuer,
     kinds: apiServer.kinds,
     ready: () => apiServer.ready(),
     announceReady() {

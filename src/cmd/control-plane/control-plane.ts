@@ -8,8 +8,10 @@ import type { Transport, UserInfo } from '#client/transport.ts';
 import { ensureSystemPriorityClasses } from '#control-plane/apiserver/admission/system-priority-classes.ts';
 import { ensureExtensionAuthentication } from '#control-plane/apiserver/aggregation/extension-authentication.ts';
 import { ensureBootstrapObjects } from '#control-plane/apiserver/authorization/ensure-bootstrap-objects.ts';
+import type { TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
 import { rulesOf } from '#control-plane/controllers/controller-roles.ts';
 import { controllersFor } from '#control-plane/controllers/index.ts';
+import type { SecretTokens } from '#control-plane/controllers/service-account-token.ts';
 import { startControllers } from '#control-plane/controllers/start-controllers.ts';
 import { startScheduler } from '#control-plane/scheduler/start-scheduler.ts';
 import { runCompaction } from '#control-plane/storage/compaction.ts';
@@ -21,7 +23,7 @@ import { simulatedNodeNames, startSimulatedNodes } from '#node/simulated/simulat
 import { ensurePki } from '../pki/pki.ts';
 import { systemClock, systemRandom } from '../system-clock.ts';
 import { openApiServer } from './api-server.ts';
-import { ensureKubernetesService, ensureNamespaces } from './system-objects.ts';
+import { ensureKubernetesService, ensureNamespaces, ensureTokenTracking } from './system-objects.ts';
 
 export interface ControlPlaneOptions {
   cluster: ClusterRecord;
@@ -50,6 +52,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const controllers = controllersFor({
     rootCa: pki.caCertificate,
     certificateSigner: pki.certificateSigner,
+    secretTokens: secretTokensOf(apiServer.tokenIssuer, pki.caCertificate),
     ...(cluster.settings.nodeMonitorGracePeriodSeconds !== undefined && {
       nodeLifecycle: { gracePeriodMs: cluster.settings.nodeMonitorGracePeriodSeconds * 1000 },
     }),
@@ -57,6 +60,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 
   await apiServer.ready();
   await Promise.all([ensureNamespaces(client), ensureSystemPriorityClasses(client)]);
+  await ensureTokenTracking(client, systemClock.now());
   await ensureBootstrapObjects(
     client,
     controllers.map((each) => ({ controller: each.serviceAccount, rules: rulesOf(each) })),
@@ -96,6 +100,13 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     },
   };
 }
+
+const secretTokensOf = (issuer: TokenIssuer, rootCa: string): SecretTokens => ({
+  rootCa,
+  issue({ metadata: { namespace = '', name, uid } }, secret) {
+    return issuer.issueLegacy({ namespace, serviceAccount: { name, uid }, secret });
+  },
+});
 
 const turnOfTheLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 

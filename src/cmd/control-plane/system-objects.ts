@@ -1,4 +1,5 @@
 /** What every cluster has from its first moment: its own namespaces, and the Service by which pods reach the API server. */
+import { ConfigMap } from '#api/core/v1/config-map.ts';
 import { Endpoints } from '#api/core/v1/endpoints.ts';
 import { Namespace } from '#api/core/v1/namespace.ts';
 import { Service } from '#api/core/v1/service.ts';
@@ -30,6 +31,13 @@ const SKIP_MIRROR = { 'endpointslice.kubernetes.io/skip-mirror': 'true' };
 export async function ensureNamespaces(client: Client): Promise<void> {
   await Promise.all(SYSTEM_NAMESPACES.map((name) => createUnlessThere(client, Namespace, { metadata: { name } })));
 }
+
+/** Since when uses of tokens that stand in Secrets are noted. Upstream's name. */
+export const ensureTokenTracking = (client: Client, nowMs: number): Promise<void> =>
+  createUnlessThere(client, ConfigMap, {
+    metadata: { name: 'kube-apiserver-legacy-service-account-token-tracking', namespace: 'kube-system' },
+    data: { since: new Date(nowMs).toISOString().slice(0, 10) },
+  });
 
 /** Says where this API server is, anew at each start. */
 export async function ensureKubernetesService(client: Client, address: ApiServerAddress): Promise<void> {

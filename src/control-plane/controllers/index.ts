@@ -26,6 +26,7 @@ import { replicationController } from './replication-controller.ts';
 import { resourceQuotaController } from './resource-quota/resource-quota.ts';
 import { rootCaCertPublisher } from './root-ca-cert-publisher.ts';
 import { serviceAccountController } from './service-account.ts';
+import { type SecretTokens, serviceAccountTokens } from './service-account-token.ts';
 import { statefulSetController } from './stateful-set/stateful-set.ts';
 import { serviceCidrController } from './service-cidr.ts';
 import { attributesClassProtection } from './storage-protection/attributes-class-protection.ts';
@@ -41,6 +42,8 @@ export interface ClusterSettings {
   nodeIpam?: NodeIpamOptions;
   /** Absent: nobody signs certificates. */
   certificateSigner?: CertificateSigner;
+  /** Absent: Secrets for tokens stay empty. */
+  secretTokens?: SecretTokens;
 }
 
 export const controllersFor = (settings: ClusterSettings = {}): Controller[] => [
@@ -63,6 +66,7 @@ export const controllersFor = (settings: ClusterSettings = {}): Controller[] => 
   volumeProtection,
   attributesClassProtection,
   serviceAccountController,
+  ...(settings.secretTokens ? [serviceAccountTokens(settings.secretTokens)] : []),
   ...(settings.rootCa ? [rootCaCertPublisher(settings.rootCa)] : []),
   podGarbageCollector(settings.podGarbageCollector),
   ...(settings.nodeIpam ? [nodeIpam(settings.nodeIpam)] : []),
