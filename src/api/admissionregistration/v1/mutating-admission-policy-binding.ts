@@ -4,7 +4,8 @@ import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define
 import { requiredValue } from '#api/machinery/field-error.ts';
 import { follows } from '#api/machinery/field-rules.ts';
 import { dns1123Subdomain } from '#api/machinery/names.ts';
-import { defaultMatch, validateMatch, validateParamRef } from './webhook-rules.ts';
+import { defaultMatch, validateMatch, validateMutable } from './match-rules.ts';
+import { validateParamRef } from './param-rules.ts';
 
 export type MutatingAdmissionPolicyBinding = schema.MutatingAdmissionPolicyBinding;
 
@@ -25,6 +26,7 @@ export const MutatingAdmissionPolicyBinding = defineKind<schema.MutatingAdmissio
     ...(spec.policyName ? follows(at.policyName, spec.policyName, dns1123Subdomain) : [requiredValue(at.policyName)]),
     ...(spec.paramRef ? validateParamRef(spec.paramRef, at.paramRef) : []),
     ...(spec.matchResources ? validateMatch(spec.matchResources, at.matchResources) : []),
+    ...validateMutable(spec.matchResources, at.matchResources),
   ],
   columns: [
     nameColumn(),

@@ -1,9 +1,13 @@
 /** MutatingAdmissionPolicy: how objects are changed on their way in, as expressions. Source: API reference, admissionregistration.k8s.io/v1. */
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
-import { requiredValue } from '#api/machinery/field-error.ts';
+import { type FieldError, requiredValue } from '#api/machinery/field-error.ts';
+import type { At } from '#api/machinery/field-path.ts';
 import { isOneOf, mustBeOneOf } from '#api/machinery/field-rules.ts';
-import { defaultMatch, validateMatch } from './webhook-rules.ts';
+import { validateMatchConditions, validateMutations, validateVariables } from './expression-rules.ts';
+import { defaultMatch, validateConstraints, validateMutable } from './match-rules.ts';
+import { validateParamKind } from './param-rules.ts';
+import { PolicyExpressions } from './policy-expressions.ts';
 
 export type MutatingAdmissionPolicy = schema.MutatingAdmissionPolicy;
 
@@ -24,20 +28,7 @@ export const MutatingAdmissionPolicy = defineKind<schema.MutatingAdmissionPolicy
         ...(spec.matchConstraints && { matchConstraints: defaultMatch(spec.matchConstraints) }),
       },
     }) as schema.MutatingAdmissionPolicy,
-  validate: ({ spec }, { spec: at }) => [
-    ...isOneOf(at.failurePolicy, spec.failurePolicy, ['Fail', 'Ignore']),
-    ...(!spec.matchConstraints
-      ? [requiredValue(at.matchConstraints)]
-      : [
-          ...validateMatch(spec.matchConstraints, at.matchConstraints),
-          ...(spec.matchConstraints.resourceRules?.length ? [] : [requiredValue(at.matchConstraints.resourceRules)]),
-        ]),
-    ...(spec.mutations?.length ? [] : [requiredValue(at.mutations, 'mutations must contain at least one item')]),
-    ...(spec.mutations ?? []).flatMap(({ patchType }, i) =>
-      mustBeOneOf(at.mutations[i]!.patchType, patchType, ['ApplyConfiguration', 'JSONPatch']),
-    ),
-    ...mustBeOneOf(at.reinvocationPolicy, spec.reinvocationPolicy, ['IfNeeded', 'Never']),
-  ],
+  validate: ({ spec }, { spec: at }) => validateSpec(spec, at),
   columns: [
     nameColumn(),
     column('Mutations', 'integer', ({ spec }) => spec.mutations?.length ?? 0),
@@ -48,3 +39,22 @@ export const MutatingAdmissionPolicy = defineKind<schema.MutatingAdmissionPolicy
   ],
   allowUnconditionalUpdate: false,
 });
+
+type Spec = schema.MutatingAdmissionPolicySpec;
+
+function validateSpec(spec: Spec, at: At<Spec>): FieldError[] {
+  const { paramKind, variables = [], mutations = [] } = spec;
+  const hasParams = paramKind !== undefined;
+  const expressions = new PolicyExpressions({ composes: true, hasParams });
+  return [
+    ...isOneOf(at.failurePolicy, spec.failurePolicy, ['Fail', 'Ignore']),
+    ...(paramKind ? validateParamKind(paramKind, at.paramKind) : []),
+    ...validateConstraints(spec.matchConstraints, at.matchConstraints),
+    ...validateMutable(spec.matchConstraints, at.matchConstraints),
+    ...validateMatchConditions(spec.matchConditions ?? [], at.matchConditions, { hasParams }),
+    ...validateVariables(variables, at.variables, expressions),
+    ...(mutations.length > 0 ? [] : [requiredValue(at.mutations, 'mutations must contain at least one item')]),
+    ...validateMutations(mutations, at.mutations, expressions),
+    ...mustBeOneOf(at.reinvocationPolicy, spec.reinvocationPolicy, ['IfNeeded', 'Never']),
+  ];
+}

@@ -1,6 +1,7 @@
 /** MutatingWebhookConfiguration: who outside may change objects on their way in. Source: API reference, admissionregistration.k8s.io/v1. */
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
+import { isOneOf } from '#api/machinery/field-rules.ts';
 import { defaultWebhook, validateWebhooks } from './webhook-rules.ts';
 
 export type MutatingWebhookConfiguration = schema.MutatingWebhookConfiguration;
@@ -23,7 +24,12 @@ export const MutatingWebhookConfiguration = defineKind<schema.MutatingWebhookCon
         })),
       }),
     }) as schema.MutatingWebhookConfiguration,
-  validate: ({ webhooks }, at) => validateWebhooks(webhooks ?? [], at.webhooks),
+  validate: ({ webhooks = [] }, at) => [
+    ...validateWebhooks(webhooks, at.webhooks),
+    ...webhooks.flatMap(({ reinvocationPolicy }, i) =>
+      isOneOf(at.webhooks[i]!.reinvocationPolicy, reinvocationPolicy, ['IfNeeded', 'Never']),
+    ),
+  ],
   columns: [nameColumn(), column('Webhooks', 'integer', ({ webhooks }) => webhooks?.length ?? 0), ageColumn()],
   allowUnconditionalUpdate: false,
 });

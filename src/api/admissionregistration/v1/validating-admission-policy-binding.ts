@@ -1,10 +1,12 @@
 /** ValidatingAdmissionPolicyBinding: where a policy holds, and what happens to what breaks it. Source: API reference, admissionregistration.k8s.io/v1. */
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
-import { duplicateValue, requiredValue } from '#api/machinery/field-error.ts';
+import { duplicateValue, type FieldError, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
+import type { At } from '#api/machinery/field-path.ts';
 import { follows, isOneOf } from '#api/machinery/field-rules.ts';
 import { dns1123Subdomain } from '#api/machinery/names.ts';
-import { defaultMatch, validateMatch, validateParamRef } from './webhook-rules.ts';
+import { defaultMatch, validateMatch } from './match-rules.ts';
+import { validateParamRef } from './param-rules.ts';
 
 export type ValidatingAdmissionPolicyBinding = schema.ValidatingAdmissionPolicyBinding;
 
@@ -25,12 +27,7 @@ export const ValidatingAdmissionPolicyBinding = defineKind<schema.ValidatingAdmi
     ...(spec.policyName ? follows(at.policyName, spec.policyName, dns1123Subdomain) : [requiredValue(at.policyName)]),
     ...(spec.paramRef ? validateParamRef(spec.paramRef, at.paramRef) : []),
     ...(spec.matchResources ? validateMatch(spec.matchResources, at.matchResources) : []),
-    ...(spec.validationActions?.length
-      ? spec.validationActions.flatMap((action, i) => [
-          ...isOneOf(at.validationActions[i]!, action, ['Audit', 'Deny', 'Warn']),
-          ...(spec.validationActions.indexOf(action) < i ? [duplicateValue(at.validationActions[i]!, action)] : []),
-        ])
-      : [requiredValue(at.validationActions, 'at least one validation action is required')]),
+    ...actionErrors(spec.validationActions ?? [], at.validationActions),
   ],
   columns: [
     nameColumn(),
@@ -44,3 +41,24 @@ export const ValidatingAdmissionPolicyBinding = defineKind<schema.ValidatingAdmi
   ],
   allowUnconditionalUpdate: false,
 });
+
+type Action = schema.ValidatingAdmissionPolicyBindingSpec['validationActions'][number];
+
+function actionErrors(actions: readonly Action[], at: At<Action[]>): FieldError[] {
+  return [
+    ...actions.flatMap((action, i) => [
+      ...isOneOf(at[i]!, action, ['Audit', 'Deny', 'Warn']),
+      ...(actions.indexOf(action) < i ? [duplicateValue(at[i]!, action)] : []),
+    ]),
+    ...(actions.includes('Deny') && actions.includes('Warn')
+      ? [
+          invalidValue(
+            at,
+            actions,
+            'must not contain both Deny and Warn (repeating the same validation failure information in the API response and headers serves no purpose)',
+          ),
+        ]
+      : []),
+    ...(actions.length > 0 ? [] : [requiredValue(at, 'at least one validation action is required')]),
+  ];
+}

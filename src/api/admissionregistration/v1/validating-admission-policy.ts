@@ -1,9 +1,18 @@
 /** ValidatingAdmissionPolicy: what objects must be like, as expressions. Source: API reference, admissionregistration.k8s.io/v1. */
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, KEEP_ALL_METADATA, nameColumn } from '#api/machinery/define-kind.ts';
-import { requiredValue } from '#api/machinery/field-error.ts';
+import { type FieldError, requiredValue } from '#api/machinery/field-error.ts';
+import type { At } from '#api/machinery/field-path.ts';
 import { isOneOf } from '#api/machinery/field-rules.ts';
-import { defaultMatch, validateMatch } from './webhook-rules.ts';
+import {
+  validateAuditAnnotations,
+  validateMatchConditions,
+  validateValidations,
+  validateVariables,
+} from './expression-rules.ts';
+import { defaultMatch, validateConstraints } from './match-rules.ts';
+import { validateParamKind } from './param-rules.ts';
+import { PolicyExpressions } from './policy-expressions.ts';
 
 export type ValidatingAdmissionPolicy = schema.ValidatingAdmissionPolicy;
 
@@ -26,29 +35,12 @@ export const ValidatingAdmissionPolicy = defineKind<schema.ValidatingAdmissionPo
         ...(spec.matchConstraints && { matchConstraints: defaultMatch(spec.matchConstraints) }),
       },
     }) as schema.ValidatingAdmissionPolicy,
-  validate: ({ spec }, { spec: at }) => [
-    ...isOneOf(at.failurePolicy, spec.failurePolicy, ['Fail', 'Ignore']),
-    ...(spec.paramKind
-      ? [
-          ...(spec.paramKind.apiVersion ? [] : [requiredValue(at.paramKind.apiVersion)]),
-          ...(spec.paramKind.kind ? [] : [requiredValue(at.paramKind.kind)]),
-        ]
-      : []),
-    ...(!spec.matchConstraints
-      ? [requiredValue(at.matchConstraints)]
-      : [
-          ...validateMatch(spec.matchConstraints, at.matchConstraints),
-          ...(spec.matchConstraints.resourceRules?.length ? [] : [requiredValue(at.matchConstraints.resourceRules)]),
-        ]),
-    ...(spec.validations?.length || spec.auditAnnotations?.length
-      ? []
-      : [
-          requiredValue(at.validations, 'validations or auditAnnotations must be specified'),
-          requiredValue(at.auditAnnotations, 'validations or auditAnnotations must be specified'),
-        ]),
-    ...(spec.validations ?? []).flatMap(({ expression }, i) =>
-      expression?.trim() ? [] : [requiredValue(at.validations[i]!.expression, 'expression is not specified')],
-    ),
+  validate: ({ metadata, spec }, { spec: at }) => validateSpec(spec, at, metadata.name),
+  validateStatusUpdate: ({ next: { status }, at: { status: at } }) => [
+    ...(status?.typeChecking?.expressionWarnings ?? []).flatMap(({ warning, fieldRef }, i) => [
+      ...(warning ? [] : [requiredValue(at.typeChecking.expressionWarnings[i]!.warning)]),
+      ...(fieldRef?.trim() ? [] : [requiredValue(at.typeChecking.expressionWarnings[i]!.fieldRef)]),
+    ]),
   ],
   columns: [
     nameColumn(),
@@ -60,3 +52,25 @@ export const ValidatingAdmissionPolicy = defineKind<schema.ValidatingAdmissionPo
   ],
   allowUnconditionalUpdate: false,
 });
+
+type Spec = schema.ValidatingAdmissionPolicySpec;
+
+const EMPTY = 'validations or auditAnnotations must contain at least one item';
+
+function validateSpec(spec: Spec, at: At<Spec>, policy: string): FieldError[] {
+  const { paramKind, variables = [], validations = [], auditAnnotations = [] } = spec;
+  const hasParams = paramKind !== undefined;
+  const expressions = new PolicyExpressions({ composes: variables.length > 0, hasParams });
+  return [
+    ...isOneOf(at.failurePolicy, spec.failurePolicy, ['Fail', 'Ignore']),
+    ...(paramKind ? validateParamKind(paramKind, at.paramKind) : []),
+    ...validateConstraints(spec.matchConstraints, at.matchConstraints),
+    ...validateMatchConditions(spec.matchConditions ?? [], at.matchConditions, { hasParams }),
+    ...validateVariables(variables, at.variables, expressions),
+    ...(validations.length === 0 && auditAnnotations.length === 0
+      ? [requiredValue(at.validations, EMPTY), requiredValue(at.auditAnnotations, EMPTY)]
+      : []),
+    ...validateValidations(validations, at.validations, expressions),
+    ...validateAuditAnnotations(auditAnnotations, at.auditAnnotations, { policy, expressions }),
+  ];
+}
