@@ -2,12 +2,12 @@
  * What a schema in a CustomResourceDefinition may say. Source: API reference of CustomResourceDefinition v1; texts as
  * upstream.
  */
-import { isEqual } from '../equal.ts';
 import { type FieldError, forbiddenField, invalidValue, notSupportedValue, requiredValue } from '../field-error.ts';
-import { pruneObject, pruneValue } from './prune.ts';
-import { isMap, itemsOf, type JSONSchemaProps, propertiesOf, propertyOf, valuesOf } from './schema-parts.ts';
+import { defaultErrors } from './default-rules.ts';
+import { ruleErrors } from './rule-definitions.ts';
+import { ruleTextErrors } from './rule-texts.ts';
+import { itemsOf, type JSONSchemaProps, propertiesOf, propertyOf, valuesOf } from './schema-parts.ts';
 import { structuralErrors } from './structural-rules.ts';
-import { validateValue } from './validate-value.ts';
 
 /** Nobody writes schemas this deep or long; recursion stays small and one object's validation bounded. */
 const MAX_DEPTH = 100;
@@ -19,12 +19,13 @@ export function validateSchema(schema: JSONSchemaProps, path: string): FieldErro
     return [
       forbiddenField(path, `must not be deeper than ${MAX_DEPTH} levels or hold more than ${MAX_SCHEMAS} schemas`),
     ];
-  const errors = [
-    ...rootErrors(schema, path),
-    ...keywordErrors(schema, { path, isRoot: true }),
-    ...structuralErrors(schema, path),
-  ];
-  return errors.length > 0 ? errors : defaultErrors(schema, path);
+  const shapeErrors = [...rootErrors(schema, path), ...structuralErrors(schema, path)];
+  const errors = [...shapeErrors, ...keywordErrors(schema, { path, isRoot: true })];
+  if (shapeErrors.length > 0) return errors;
+  const defaults = errors.length > 0 ? [] : defaultErrors(schema, path);
+  if (defaults.length > 0) return defaults;
+  const isBad = (place: string) => errors.some(({ field }) => field === place || field.startsWith(`${place}.`));
+  return [...errors, ...ruleErrors(schema, path, isBad)];
 }
 
 function isTooLarge(root: JSONSchemaProps): boolean {
@@ -97,9 +98,10 @@ function keywordErrors(schema: JSONSchemaProps, place: Place): FieldError[] {
     forbid('additionalProperties', 'additionalProperties and properties are mutual exclusive');
   return [
     ...errors,
+    ...childrenOf(schema).flatMap(([word, child]) => keywordErrors(child, placeOf(schema, word, place))),
     ...listErrors(schema, path),
     ...extensionErrors(schema, path),
-    ...childrenOf(schema).flatMap(([word, child]) => keywordErrors(child, placeOf(schema, word, place))),
+    ...ruleTextErrors(schema, path),
   ];
 }
 
@@ -210,27 +212,4 @@ function keyErrors(items: JSONSchemaProps, key: string, path: string): FieldErro
       forbiddenField(`${at}.nullable`, 'this property is in x-kubernetes-list-map-keys, so it cannot be nullable'),
     );
   return errors;
-}
-
-/** A default must be what the schema would let a client write. */
-function defaultErrors(schema: JSONSchemaProps, path: string): FieldError[] {
-  const items = itemsOf(schema);
-  return [
-    ...(!isSet(schema.default) ? [] : badDefault(schema, `${path}.default`)),
-    ...(items ? defaultErrors(items, `${path}.items`) : []),
-    ...propertiesOf(schema).flatMap(([name, property]) => defaultErrors(property, `${path}.properties[${name}]`)),
-  ];
-}
-
-function badDefault(schema: JSONSchemaProps, path: string): FieldError[] {
-  const { default: value } = schema;
-  const prune = schema['x-kubernetes-embedded-resource'] && isMap(value) ? pruneObject : pruneValue;
-  const pruned = prune(schema, value as Record<string, unknown>).value;
-  return [
-    ...(isEqual(pruned, value) ? [] : [invalidValue(path, value, 'must not have unknown fields')]),
-    ...validateValue(schema, { path: '', value }).map((error) => ({
-      ...error,
-      field: error.field === '<nil>' ? path : `${path}.${error.field}`,
-    })),
-  ];
 }

@@ -2,8 +2,9 @@
 import { isEqual } from '../equal.ts';
 import { duplicateValue, type FieldError } from '../field-error.ts';
 import { collectErrors } from './collect-errors.ts';
+import { listKeyOf } from './correlation.ts';
 import { childOf, isMap, itemsOf, type JSONSchemaProps, valuesOf } from './schema-parts.ts';
-import { listKeyOf, type Placed } from './validate-value.ts';
+import type { Placed } from './validate-value.ts';
 
 /** Each duplicate once, however often it stands there. A value that an update leaves as it was is not judged again. */
 export function validateListTypes(schema: JSONSchemaProps, { path, value, old }: Placed): FieldError[] {

@@ -13,6 +13,7 @@ import {
   typeInvalid,
 } from '../field-error.ts';
 import { collectErrors, MAX_ERRORS } from './collect-errors.ts';
+import { oldItems } from './correlation.ts';
 import { hasFormat } from './formats.ts';
 import { matchesPattern } from './pattern.ts';
 import {
@@ -137,17 +138,6 @@ function validateList(schema: JSONSchemaProps, placed: Of<readonly unknown[]>): 
   if (maxItems !== undefined && value.length > maxItems) errors.push(tooMany(fieldOf(placed), value.length, maxItems));
   return errors;
 }
-
-/** Only the items of a list that is a map can be told which of the old ones they are. */
-function oldItems(schema: JSONSchemaProps, old: unknown): ((item: unknown) => unknown) | undefined {
-  if (!Array.isArray(old) || schema['x-kubernetes-list-type'] !== 'map') return undefined;
-  const byKey = new Map(old.map((item) => [listKeyOf(schema, item), item]));
-  return (item) => byKey.get(listKeyOf(schema, item));
-}
-
-/** What tells an item of a list that is a map from the others: its key fields as text. */
-export const listKeyOf = (schema: JSONSchemaProps, item: unknown): string =>
-  JSON.stringify((schema['x-kubernetes-list-map-keys'] ?? []).map((key) => (isMap(item) ? item[key] : undefined)));
 
 function validateMap(schema: JSONSchemaProps, placed: Of<JsonMap>): FieldError[] {
   const { value, path } = placed;
