@@ -184,7 +184,11 @@ test('nothing is admitted before what plugins read is being followed', () => {
       'StorageClass',
       'RuntimeClass',
       'IngressClass',
+      'MutatingAdmissionPolicy',
+      'MutatingAdmissionPolicyBinding',
       'MutatingWebhookConfiguration',
+      'ValidatingAdmissionPolicy',
+      'ValidatingAdmissionPolicyBinding',
       'ValidatingWebhookConfiguration',
     ]),
   );

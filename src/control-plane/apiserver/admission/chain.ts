@@ -13,6 +13,10 @@ import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
 import { persistentVolumeClaimResize } from './persistent-volume-claim-resize.ts';
 import { podSecurity, podSecurityLabels, podSecurityOfTemplates } from './pod-security/pod-security.ts';
+import { mutatingPolicies } from './policies/mutating-policies.ts';
+import { bindingParamAccess, policyParamAccess } from './policies/param-access.ts';
+import { PolicyChecks } from './policies/policy-checks.ts';
+import { validatingPolicies } from './policies/validating-policies.ts';
 import { priority, singleDefaultPriorityClass } from './priority.ts';
 import { rbacEscalation } from './rbac-escalation.ts';
 import { type QuotaServices, resourceQuota } from './resource-quota/resource-quota.ts';
@@ -54,7 +58,11 @@ export const defaultAdmission = ({ rbac, tolerationSeconds, quotas }: AdmissionO
   certificateSubjectRestriction,
   defaultIngressClass,
   rbacEscalation(rbac),
+  policyParamAccess,
+  bindingParamAccess,
+  mutatingPolicies(),
   mutatingWebhooks(),
+  validatingPolicies(),
   validatingWebhooks(),
   ...(quotas ? [resourceQuota(quotas)] : []),
 ];
@@ -67,13 +75,15 @@ interface Concerned {
 export class AdmissionChain {
   readonly #plugins: readonly AdmissionPlugin[];
   readonly #services: AdmissionServices;
+  /** What is counted of policies. */
+  readonly policyChecks = { validating: new PolicyChecks(), mutating: new PolicyChecks() };
   /** Who has to do with which requests: by kind, then by verb and subresource. */
   readonly #concerned = new WeakMap<Kind, Map<string, Concerned>>();
 
   /** Requests may be admitted when the informers have synced. */
   constructor(plugins: readonly AdmissionPlugin[], services: AdmissionServices) {
     this.#plugins = plugins;
-    this.#services = services;
+    this.#services = { ...services, policyChecks: this.policyChecks };
     for (const { reads } of plugins) for (const kind of reads) services.informers.for(kind);
   }
 

@@ -12,6 +12,7 @@ import type { Informers } from '#client/informer.ts';
 import type { UserInfo } from '#client/transport.ts';
 import type { Authorizer } from '../authorization/authorizer.ts';
 import type { LiveLookup } from '../live-lookup.ts';
+import type { PolicyChecks } from './policies/policy-checks.ts';
 
 /** patch is an update; deletecollection is a delete of each. connect: exec, attach, port-forward, proxy. */
 export type AdmissionVerb = 'create' | 'update' | 'delete' | 'connect';
@@ -56,6 +57,8 @@ export interface AdmissionServices {
   kinds: KindRegistry;
   /** For what has to be asked over the network. */
   endpoint: ServiceEndpoint;
+  /** What is counted of admission policies. */
+  policyChecks?: { validating: PolicyChecks; mutating: PolicyChecks };
 }
 
 /** A ready address behind a Service's port, or why there is none. */

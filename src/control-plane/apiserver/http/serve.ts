@@ -1,14 +1,15 @@
 /** The HTTP side of an API server: ports, documents, health, streams, over one pipeline. */
 import { sleep } from '#base/clock.ts';
+import { registerPolicyMetrics } from '../admission/policies/policy-metrics.ts';
 import type { Authenticator } from '../authentication/authenticator.ts';
 import type { TokenIssuer } from '../authentication/token-issuer.ts';
 import { createDiscovery } from '../discovery/discovery.ts';
+import type { FlowControl } from '../flow-control/flow-control.ts';
+import { registerFlowMetrics } from '../flow-control/flow-metrics.ts';
 import { createOpenApi, type OpenApiOptions, schemaOfCustom } from '../openapi/openapi.ts';
 import type { Pipeline } from '../pipeline.ts';
 import { Forwarder, type KubeletCredentials } from '../streaming/forwarder.ts';
 import { UpgradeHandler } from '../streaming/upgrade-handler.ts';
-import type { FlowControl } from '../flow-control/flow-control.ts';
-import { registerFlowMetrics } from '../flow-control/flow-metrics.ts';
 import type { HealthCheck } from './health.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { RequestDeadlines } from './request-deadlines.ts';
@@ -52,6 +53,7 @@ export function serveHttp(options: ServeOptions): ServedHttp {
   const { kinds, clock, random, log } = pipeline.services;
   const metrics = options.metrics ?? createRequestMetrics();
   registerFlowMetrics(metrics.registry, options.flowControl);
+  registerPolicyMetrics(metrics.registry, pipeline.services.admission.policyChecks);
   const forwarder = new Forwarder(kubelet);
   const lifecycle = new Lifecycle();
   const requests = new RequestHandler({

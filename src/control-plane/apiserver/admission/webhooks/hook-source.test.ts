@@ -6,7 +6,7 @@ import { ManualClock } from '#base/manual-clock.ts';
 import type { Informers } from '#client/informer.ts';
 import { fixedInformers } from '#testing/fixed-informers.ts';
 import type { AdmissionRequest } from '../define-admission.ts';
-import { HookSource } from './hook-source.ts';
+import { followedHooks } from './hook-source.ts';
 
 const configuration = (name: string): KubeObject =>
   ({
@@ -19,7 +19,7 @@ const request = { kind: Pod, namespace: 'a', name: 'x' } as unknown as Admission
 
 test('the webhooks follow their configurations', () => {
   const informers = fixedInformers([configuration('b')]);
-  const source = new HookSource(ValidatingWebhookConfiguration);
+  const source = followedHooks(ValidatingWebhookConfiguration);
   const names = () => source.of(informers)?.map(({ webhook }) => webhook.name);
   expect(names()).toEqual(['b.example.com']);
   informers.put(configuration('a'));
@@ -49,7 +49,7 @@ function starting() {
 test('a request that comes before they are known waits for them', async () => {
   const { informers, sync, listeners } = starting();
   const clock = new ManualClock();
-  const source = new HookSource(ValidatingWebhookConfiguration);
+  const source = followedHooks(ValidatingWebhookConfiguration);
   expect(source.of(informers)).toBeUndefined();
   const waiting = source.whenSynced(request, { informers, clock });
   sync();
@@ -61,7 +61,7 @@ test('a request that comes before they are known waits for them', async () => {
 test('it is refused when they do not come', async () => {
   const { informers, listeners } = starting();
   const clock = new ManualClock();
-  const waiting = new HookSource(ValidatingWebhookConfiguration).whenSynced(request, { informers, clock });
+  const waiting = followedHooks(ValidatingWebhookConfiguration).whenSynced(request, { informers, clock });
   clock.advance(10_000);
   await expect(waiting).rejects.toMatchObject({
     code: 403,

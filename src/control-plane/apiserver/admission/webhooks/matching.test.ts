@@ -12,9 +12,11 @@ import type { Kind } from '#api/machinery/kind.ts';
 import { createKindRegistry } from '#api/machinery/kind-registry.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { fixedInformers } from '#testing/fixed-informers.ts';
+import { type Authorizer, allow, isResourceRequest, noOpinion } from '../../authorization/authorizer.ts';
 import type { AdmissionRequest } from '../define-admission.ts';
+import { type MatchedRequest, ruleMatches } from '../request-matching.ts';
 import { hooksOf, type WebhookConfiguration } from './hook-source.ts';
-import { isExempt, type MatchedRequest, matchedKind, ruleMatches } from './matching.ts';
+import { isExempt, matchedKind } from './matching.ts';
 
 const kinds = createKindRegistry(catalog, bodies);
 const rule = (more: Partial<RuleWithOperations> = {}): RuleWithOperations => ({
@@ -70,7 +72,14 @@ describe('a rule', () => {
 const labelled = (kind: string, name: string, labels: Record<string, string>, at: object = {}) =>
   ({ apiVersion: 'v1', kind, metadata: { name, labels, ...at } }) as unknown as KubeObject;
 const informers = fixedInformers([labelled('Namespace', 'a', { team: 'red' })]);
-const services = { informers, live: informers.live, kinds };
+/** Alice may create pods. */
+const authorizer: Authorizer = {
+  async authorize(asked) {
+    const isPods = isResourceRequest(asked) && asked.resource === 'pods' && asked.verb === 'create';
+    return isPods && asked.user.name === 'alice' ? allow() : noOpinion();
+  },
+};
+const services = { informers, live: informers.live, kinds, authorizer };
 
 const hookWith = (more: object) =>
   hooksOf([
@@ -113,16 +122,50 @@ describe('a webhook', () => {
     ['for labelled objects', guarded, request(Pod, { object: withLabel }), true],
     ['for labelled objects, of another', guarded, request(Pod), false],
     ['for labelled objects, of one that was', guarded, request(Pod, { verb: 'update', old: withLabel }), true],
-    ['whose conditions cannot be evaluated', unevaluated('Ignore'), request(Pod), false],
+    [
+      'whose conditions hold',
+      conditions('object.metadata.name == "x"', 'request.userInfo.username == "alice"'),
+      request(Pod),
+      true,
+    ],
+    ['one of whose conditions does not', conditions('object.nope', 'oldObject != null'), request(Pod), false],
+    [
+      'that may be passed over, whose conditions fail',
+      { ...conditions('object.nope'), failurePolicy: 'Ignore' },
+      request(Pod),
+      false,
+    ],
+    [
+      'that asks whether the user may',
+      conditions('authorizer.requestResource.check("create").allowed()'),
+      request(Pod),
+      true,
+    ],
+    [
+      'that asks whether the user may something else',
+      conditions('authorizer.group("apps").resource("deployments").check("get").allowed()'),
+      request(Pod),
+      false,
+    ],
   ])('%s', async (_, more, asked, expected) => {
     expect((await matchedKind(hookWith(more), asked, services)) !== undefined).toBe(expected);
   });
 
-  test('that must be heard refuses when its conditions cannot be evaluated', async () => {
-    await expect(matchedKind(hookWith(unevaluated('Fail')), request(Pod), services)).rejects.toMatchObject({
+  test('that must be heard refuses when its conditions fail', async () => {
+    const failing = conditions('object.nope == 1', 'object.metadata.none == 2');
+    await expect(matchedKind(hookWith(failing), request(Pod), services)).rejects.toMatchObject({
       code: 403,
-      message: expect.stringContaining('the match conditions of webhook "h.example.com" cannot be evaluated'),
+      message: `pods "x" is forbidden: [expression 'object.nope == 1' resulted in error: no such key: nope, expression 'object.metadata.none == 2' resulted in error: no such key: none]`,
     });
+  });
+
+  test('whose conditions cost too much is not asked', async () => {
+    const list = Array.from({ length: 300 }, (_, i) => i);
+    const object = { ...labelled('Pod', 'x', {}), list };
+    const expensive = Array.from({ length: 9 }, () => 'object.list.all(a, object.list.all(b, a + b >= 0))');
+    await expect(matchedKind(hookWith(conditions(...expensive)), request(Pod, { object }), services)).rejects.toThrow(
+      'pods "x" is forbidden: validation failed due to running out of cost budget, no further validation rules will be run',
+    );
   });
 
   test('is not asked about a namespace that is not there', async () => {
@@ -143,8 +186,8 @@ describe('a webhook', () => {
   });
 });
 
-function unevaluated(failurePolicy: 'Fail' | 'Ignore') {
-  return { failurePolicy, matchConditions: [{ name: 'c', expression: 'true' }] };
+function conditions(...expressions: string[]) {
+  return { matchConditions: expressions.map((expression, i) => ({ name: `c${i}`, expression })) };
 }
 
 test('webhooks run by the names of their configurations, inside one as listed', () => {

@@ -4,9 +4,11 @@ import { Namespace } from '#api/core/v1/namespace.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import type { AdmissionPlugin, AdmissionRequest, AdmissionServices, Reinvocation } from '../define-admission.ts';
+import type { Followed } from '../followed.ts';
+import { ReinvocationMemory } from '../reinvocation-memory.ts';
 import { noteMutation, notePatch } from './audit-annotations.ts';
 import { type Call, callWebhook, type Place } from './call-webhook.ts';
-import { type Hook, HookSource } from './hook-source.ts';
+import { followedHooks, type Hook } from './hook-source.ts';
 import { isExempt, matchedKind } from './matching.ts';
 import { patchedObject } from './patched-object.ts';
 import { unshown } from './shown-object.ts';
@@ -15,7 +17,7 @@ import { WebhookClient } from './webhook-client.ts';
 const NAME = 'MutatingAdmissionWebhook';
 
 export function mutatingWebhooks(): AdmissionPlugin {
-  const source = new HookSource(MutatingWebhookConfiguration);
+  const source = followedHooks(MutatingWebhookConfiguration);
   const client = new WebhookClient();
   return {
     name: NAME,
@@ -35,18 +37,10 @@ export function mutatingWebhooks(): AdmissionPlugin {
 }
 
 interface Round {
-  source: HookSource<MutatingWebhookConfiguration>;
+  source: Followed<readonly Hook[]>;
   client: WebhookClient;
   services: AdmissionServices;
   reinvocation: Reinvocation;
-}
-
-/** What is remembered from the first round of the chain to the second. */
-interface Memory {
-  /** Ids of webhooks that want to be asked again if others change the object after them. */
-  asked: Set<string>;
-  due: Set<string>;
-  output: KubeObject | undefined;
 }
 
 async function heardByAll(request: AdmissionRequest, round: Omit<Round, 'reinvocation'>): Promise<void> {
@@ -58,36 +52,22 @@ async function heardByAll(request: AdmissionRequest, round: Omit<Round, 'reinvoc
 async function changedByAll(request: AdmissionRequest, { reinvocation, ...round }: Round): Promise<KubeObject> {
   const { source, services } = round;
   const hooks = source.of(services.informers) ?? (await source.whenSynced(request, services));
-  const memory = memoryOf(reinvocation);
-  if (reinvocation.isAgain && !isEqual(memory.output, request.object)) allAreDue(memory);
+  const memory = ReinvocationMemory.of(NAME, reinvocation, request.object);
   let current = request;
   for (const [index, hook] of hooks.entries()) {
     const place: Place = { round: reinvocation.isAgain ? 1 : 0, index };
-    if (reinvocation.isAgain && !memory.due.has(hook.id)) continue;
+    if (reinvocation.isAgain && !memory.isDue(hook.id)) continue;
     const outcome = await changedBy(hook, current, { ...round, place });
     if (!outcome) continue;
     if (outcome.object !== current.object) {
-      allAreDue(memory);
+      memory.changed();
       reinvocation.isWanted = true;
       current = { ...current, object: outcome.object };
     }
-    if (hook.webhook.reinvocationPolicy === 'IfNeeded') memory.asked.add(hook.id);
+    if (hook.webhook.reinvocationPolicy === 'IfNeeded') memory.ran(hook.id);
   }
-  memory.output = current.object;
+  memory.left(current.object);
   return current.object!;
-}
-
-function memoryOf({ kept }: Reinvocation): Memory {
-  const known = kept.get(NAME) as Memory | undefined;
-  if (known) return known;
-  const memory: Memory = { asked: new Set(), due: new Set(), output: undefined };
-  kept.set(NAME, memory);
-  return memory;
-}
-
-function allAreDue(memory: Memory): void {
-  for (const id of memory.asked) memory.due.add(id);
-  memory.asked.clear();
 }
 
 /** undefined when the webhook does not look at this request; the same object when it changed nothing. */

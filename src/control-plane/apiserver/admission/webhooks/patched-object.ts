@@ -27,7 +27,16 @@ export function patchedObject(
   const { group, version, kind } = typeOf((patched ?? {}) as unknown as KubeObject, as);
   if (group !== type.group || version !== type.version || kind !== type.kind)
     throw internalError(`admission webhook ${JSON.stringify(webhook)} attempted to change the type of the object`);
-  const { object } = reshape(type, patched, (problem) => internalError(problem));
+  return shapedObject(patched, { shown, as, request });
+}
+
+/** What was made of `shown`: of its type, defaulted, where the request put it. Throws InternalError, BadRequest. */
+export function shapedObject(
+  value: unknown,
+  { shown, as, request }: { shown: KubeObject; as: Kind; request: AdmissionRequest },
+): KubeObject {
+  const type = shapeOf(shown, as);
+  const { object } = reshape(type, value, (problem) => internalError(problem));
   const result = { ...object, apiVersion: type.apiVersion, kind: type.kind } as unknown as KubeObject;
   const placed = inPlace(result, request);
   return isOf(as, placed) ? as.defaults(placed) : placed;

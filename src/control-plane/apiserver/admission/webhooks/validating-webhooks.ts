@@ -2,13 +2,14 @@
 import { ValidatingWebhookConfiguration } from '#api/admissionregistration/v1/validating-webhook-configuration.ts';
 import { Namespace } from '#api/core/v1/namespace.ts';
 import type { AdmissionPlugin, AdmissionRequest, AdmissionServices } from '../define-admission.ts';
+import type { Followed } from '../followed.ts';
 import { type Call, callWebhook } from './call-webhook.ts';
-import { HookSource } from './hook-source.ts';
+import { followedHooks, type Hook } from './hook-source.ts';
 import { isExempt, matchedKind } from './matching.ts';
 import { WebhookClient } from './webhook-client.ts';
 
 export function validatingWebhooks(): AdmissionPlugin {
-  const source = new HookSource(ValidatingWebhookConfiguration);
+  const source = followedHooks(ValidatingWebhookConfiguration);
   const client = new WebhookClient();
   return {
     name: 'ValidatingAdmissionWebhook',
@@ -22,7 +23,7 @@ export function validatingWebhooks(): AdmissionPlugin {
 }
 
 interface Tools {
-  source: HookSource<ValidatingWebhookConfiguration>;
+  source: Followed<readonly Hook[]>;
   client: WebhookClient;
   services: AdmissionServices;
 }

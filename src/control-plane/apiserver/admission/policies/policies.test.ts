@@ -1,0 +1,560 @@
+import { describe, expect, test } from 'vitest';
+import { Deployment } from '#api/apps/v1/deployment.ts';
+import { bodies, catalog } from '#api/catalog.ts';
+import { ConfigMap } from '#api/core/v1/config-map.ts';
+import { Namespace } from '#api/core/v1/namespace.ts';
+import { Node } from '#api/core/v1/node.ts';
+import { Pod } from '#api/core/v1/pod.ts';
+import type { Kind } from '#api/machinery/kind.ts';
+import { createKindRegistry } from '#api/machinery/kind-registry.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
+import { deepFreeze } from '#base/deep-freeze.ts';
+import { silentLog } from '#base/log.ts';
+import { ManualClock } from '#base/manual-clock.ts';
+import { seededRandom } from '#base/random.ts';
+import { fixedInformers } from '#testing/fixed-informers.ts';
+import { type Attributes, allow, isResourceRequest, noOpinion } from '../../authorization/authorizer.ts';
+import { AdmissionChain } from '../chain.ts';
+import type { AdmissionRequest } from '../define-admission.ts';
+import { mutatingPolicies } from './mutating-policies.ts';
+import { validatingPolicies } from './validating-policies.ts';
+
+const GROUP = 'admissionregistration.k8s.io/v1';
+const anything = { apiGroups: ['*'], apiVersions: ['*'], operations: ['*'], resources: ['*'] };
+const kinds = createKindRegistry(catalog, bodies);
+
+type Objects = readonly object[];
+
+const made = (kind: string, name: string, spec: object): KubeObject => {
+  const object = { apiVersion: GROUP, kind, metadata: { name, uid: `${name}-uid` }, spec };
+  const { defaults } = kinds.byKind('admissionregistration.k8s.io', 'v1', kind)!;
+  return defaults(object as unknown as KubeObject);
+};
+const policy = (spec: object, name = 'p') =>
+  made('ValidatingAdmissionPolicy', name, { matchConstraints: { resourceRules: [anything] }, ...spec });
+const validating = (...expressions: string[]) => ({ validations: expressions.map((expression) => ({ expression })) });
+const binding = (spec: object = {}, name = 'b') =>
+  made('ValidatingAdmissionPolicyBinding', name, { policyName: 'p', validationActions: ['Deny'], ...spec });
+const mutation = (spec: object, name = 'm') =>
+  made('MutatingAdmissionPolicy', name, {
+    matchConstraints: { resourceRules: [anything] },
+    reinvocationPolicy: 'Never',
+    ...spec,
+  });
+const jsonPatch = (expression: string) => ({ mutations: [{ patchType: 'JSONPatch', jsonPatch: { expression } }] });
+const applying = (expression: string) => ({
+  mutations: [{ patchType: 'ApplyConfiguration', applyConfiguration: { expression } }],
+});
+const mutationBinding = (spec: object = {}, name = 'mb') =>
+  made('MutatingAdmissionPolicyBinding', name, { policyName: 'm', ...spec });
+
+const namespace = {
+  apiVersion: 'v1',
+  kind: 'Namespace',
+  metadata: { name: 'a', uid: 'a-uid', labels: { team: 'red' } },
+};
+const configMap = (name: string, data: Record<string, string>, more: object = {}) => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: { name, namespace: 'a', uid: `${name}-uid`, ...more },
+  data,
+});
+const deployment = (replicas: number, more: object = {}) => ({
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: 'd', namespace: 'a', ...more },
+  spec: {
+    replicas,
+    template: {
+      spec: {
+        containers: [
+          { name: 'web', image: 'web:1' },
+          { name: 'log', image: 'log:1' },
+        ],
+      },
+    },
+  },
+});
+
+interface Admitted {
+  object: KubeObject;
+  warnings: string[];
+  annotations: Record<string, string>;
+}
+
+function cluster(objects: Objects) {
+  const informers = fixedInformers([namespace, ...objects] as KubeObject[]);
+  const asked: Attributes[] = [];
+  const chain = new AdmissionChain([mutatingPolicies(), validatingPolicies()], {
+    informers,
+    live: informers.live,
+    authorizer: {
+      async authorize(attributes) {
+        asked.push(attributes);
+        return isResourceRequest(attributes) && attributes.verb === 'create' ? allow('because') : noOpinion();
+      },
+    },
+    clock: new ManualClock(),
+    random: seededRandom(1),
+    log: silentLog,
+    kinds,
+    endpoint: async () => ({ problem: 'none' }),
+  });
+  async function admit(kind: Kind, object: object, more: Partial<AdmissionRequest> = {}): Promise<Admitted> {
+    const warnings: string[] = [];
+    const annotations: Record<string, string> = {};
+    const whole = deepFreeze(kind.defaults(object as KubeObject));
+    const request: AdmissionRequest = {
+      verb: 'create',
+      kind,
+      namespace: kind.scope === 'Namespaced' ? 'a' : '',
+      name: whole.metadata.name,
+      subresource: '',
+      user: { name: 'alice', groups: ['system:authenticated'] },
+      dryRun: false,
+      object: whole,
+      old: undefined,
+      warn: (text) => void warnings.push(text),
+      annotate: (key, value) => Object.assign(annotations, { [key]: value }),
+      ...more,
+    };
+    const changed = await chain.mutate(request);
+    await chain.validate({ ...request, object: changed });
+    return { object: changed as KubeObject, warnings, annotations };
+  }
+  return { admit, asked, informers, checks: chain.policyChecks };
+}
+
+const bound = (spec: object, bindingSpec: object = {}, more: Objects = []) =>
+  cluster([policy(spec), binding(bindingSpec), ...more]);
+
+describe('a validating policy', () => {
+  test('that nobody has bound does nothing', async () => {
+    const { admit } = cluster([policy(validating('false'))]);
+    await expect(admit(Deployment, deployment(1))).resolves.toBeDefined();
+  });
+
+  test('refuses what does not hold, with the text and the code that clients know', async () => {
+    const { admit } = bound(validating('object.spec.replicas <= 5'));
+    await admit(Deployment, deployment(5));
+    await expect(admit(Deployment, deployment(6))).rejects.toMatchObject({
+      code: 422,
+      reason: 'Invalid',
+      message: `deployments.apps "d" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: failed expression: object.spec.replicas <= 5`,
+      details: {
+        name: 'd',
+        group: 'apps',
+        kind: 'deployments',
+        causes: [
+          {
+            message: `ValidatingAdmissionPolicy 'p' with binding 'b' denied request: failed expression: object.spec.replicas <= 5`,
+          },
+        ],
+      },
+    });
+  });
+
+  test.each<[string, object, object]>([
+    ['its message', { message: ' no more ' }, { code: 422, message: expect.stringMatching(/: no more$/) }],
+    [
+      'what its message makes of it',
+      { message: 'm', messageExpression: '"not " + string(object.spec.replicas)' },
+      { message: expect.stringMatching(/: not 6$/) },
+    ],
+    [
+      'its message where the other fails',
+      { message: 'm', messageExpression: 'object.nope' },
+      { message: expect.stringMatching(/: m$/) },
+    ],
+    [
+      'its message where the other is too long',
+      { message: 'm', messageExpression: '["0123456789"].map(x, x.replace("0", "0000000000")).join("") + "x\\ny"' },
+      { message: expect.stringMatching(/: m$/) },
+    ],
+    ['its reason', { reason: 'Forbidden' }, { code: 403, reason: 'Forbidden' }],
+    ['another reason', { reason: 'RequestEntityTooLarge' }, { code: 413, reason: 'RequestEntityTooLarge' }],
+  ])('tells %s', async (_, more, expected) => {
+    const { admit } = bound({ validations: [{ expression: 'object.spec.replicas <= 5', ...more }] });
+    await expect(admit(Deployment, deployment(6))).rejects.toMatchObject(expected);
+  });
+
+  test.each<[string, string]>([
+    ['the old object', 'oldObject == null'],
+    ['the request', 'request.operation == "CREATE" && request.userInfo.username == "alice" && request.name == "d"'],
+    ['the kind', 'request.kind.kind == "Deployment" && request.resource.resource == "deployments"'],
+    ['the namespace', 'namespaceObject.metadata.labels["team"] == "red"'],
+    ['the authorizer', 'authorizer.requestResource.check("create").allowed()'],
+    ['other rights', '!authorizer.group("apps").resource("deployments").namespace("b").check("delete").allowed()'],
+  ])('sees %s', async (_, expression) => {
+    const { admit } = bound(validating(expression));
+    await expect(admit(Deployment, deployment(1))).resolves.toBeDefined();
+  });
+
+  test('sees no namespace of what is in none, nor an object that goes', async () => {
+    const { admit } = bound(validating('namespaceObject == null', 'object == null', 'oldObject != null'));
+    const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n' } } as KubeObject;
+    const gone = admit(Node, node, { verb: 'delete', object: undefined, old: node });
+    await expect(gone).resolves.toBeDefined();
+  });
+
+  test('asks the authorizer once, however many expressions ask the same', async () => {
+    const { admit, asked } = bound(
+      validating(
+        'authorizer.requestResource.check("create").allowed()',
+        'authorizer.requestResource.check("create").reason() == "because"',
+      ),
+    );
+    await admit(Deployment, deployment(1));
+    expect(asked).toEqual([expect.objectContaining({ verb: 'create', resource: 'deployments', name: 'd' })]);
+  });
+
+  test('uses variables, each evaluated when it is asked for', async () => {
+    const { admit } = bound({
+      variables: [
+        { name: 'limit', expression: '5' },
+        { name: 'ok', expression: 'object.spec.replicas <= variables.limit' },
+        { name: 'never', expression: 'object.nope.nope' },
+      ],
+      ...validating('variables.ok'),
+    });
+    await admit(Deployment, deployment(5));
+    await expect(admit(Deployment, deployment(6))).rejects.toThrow('failed expression: variables.ok');
+  });
+
+  test('that fails refuses, or is passed over', async () => {
+    const failing = validating('object.nope == 1');
+    await expect(bound(failing).admit(Deployment, deployment(1))).rejects.toMatchObject({
+      code: 422,
+      message: expect.stringContaining(
+        `denied request: expression 'object.nope == 1' resulted in error: no such key: nope`,
+      ),
+    });
+    const passed = bound({ ...failing, failurePolicy: 'Ignore' });
+    await expect(passed.admit(Deployment, deployment(1))).resolves.toBeDefined();
+    expect([...passed.checks.validating]).toMatchObject([
+      { policy: 'p', binding: 'b', errorType: 'invalid_error', action: 'allow' },
+    ]);
+  });
+
+  test('looks only where its conditions hold', async () => {
+    const conditioned = (expression: string) => ({
+      ...validating('false'),
+      matchConditions: [{ name: 'c', expression }],
+    });
+    await expect(
+      bound(conditioned('object.spec.replicas > 1')).admit(Deployment, deployment(1)),
+    ).resolves.toBeDefined();
+    await expect(bound(conditioned('object.spec.replicas > 1')).admit(Deployment, deployment(2))).rejects.toThrow(
+      'failed expression: false',
+    );
+    await expect(bound(conditioned('object.nope == 1')).admit(Deployment, deployment(2))).rejects.toThrow(
+      `expression 'object.nope == 1' resulted in error: no such key: nope`,
+    );
+  });
+
+  test('warns', async () => {
+    const { admit } = bound(validating('object.spec.replicas <= 5'), { validationActions: ['Warn', 'Audit'] });
+    const { warnings, annotations } = await admit(Deployment, deployment(6));
+    expect(warnings).toEqual([
+      `Validation failed for ValidatingAdmissionPolicy 'p' with binding 'b': failed expression: object.spec.replicas <= 5`,
+    ]);
+    expect(JSON.parse(annotations['validation.policy.admission.k8s.io/validation_failure']!)).toEqual([
+      {
+        message: 'failed expression: object.spec.replicas <= 5',
+        policy: 'p',
+        binding: 'b',
+        expressionIndex: 0,
+        validationActions: ['Warn', 'Audit'],
+      },
+    ]);
+  });
+
+  test('annotates the audit event', async () => {
+    const annotating = (valueExpression: string, more: object = {}) =>
+      bound({ auditAnnotations: [{ key: 'k', valueExpression }], ...more }).admit(Deployment, deployment(3));
+    expect((await annotating('"has " + string(object.spec.replicas)')).annotations).toEqual({ 'p/k': 'has 3' });
+    expect((await annotating('null')).annotations).toEqual({});
+    await expect(annotating('object.nope')).rejects.toThrow('must evaluate to one of');
+    await expect(annotating('string(object.nope)')).rejects.toThrow(
+      `denied request: expression 'string(object.nope)' resulted in error: no such key: nope`,
+    );
+    expect((await annotating('string(object.nope)', { failurePolicy: 'Ignore' })).annotations).toEqual({});
+  });
+
+  test('that costs too much refuses', async () => {
+    const { admit } = bound(
+      validating(...Array.from({ length: 30 }, () => 'object.list.all(a, object.list.all(b, a + b >= 0))')),
+    );
+    const list = Array.from({ length: 350 }, (_, i) => i);
+    await expect(admit(Deployment, { ...deployment(1), list })).rejects.toMatchObject({
+      code: 422,
+      message: expect.stringContaining(
+        'validation failed due to running out of cost budget, no further validation rules will be run',
+      ),
+    });
+  });
+
+  test('never judges policies', async () => {
+    const { admit } = bound(validating('false'));
+    const { ValidatingAdmissionPolicy } = await import('#api/admissionregistration/v1/validating-admission-policy.ts');
+    await expect(admit(ValidatingAdmissionPolicy, policy(validating('true'), 'q'))).resolves.toBeDefined();
+  });
+});
+
+describe('a policy matches', () => {
+  const rule = (more: object) => ({ matchConstraints: { resourceRules: [{ ...anything, ...more }] } });
+  test.each<[string, object, object, boolean]>([
+    ['by resource', rule({ resources: ['pods'] }), {}, false],
+    ['by name', rule({ resourceNames: ['d'] }), {}, true],
+    ['another name', rule({ resourceNames: ['e'] }), {}, false],
+    [
+      'not what is excluded',
+      {
+        matchConstraints: {
+          resourceRules: [anything],
+          excludeResourceRules: [{ ...anything, resources: ['deployments'] }],
+        },
+      },
+      {},
+      false,
+    ],
+    [
+      'by namespace',
+      { matchConstraints: { resourceRules: [anything], namespaceSelector: { matchLabels: { team: 'blue' } } } },
+      {},
+      false,
+    ],
+    [
+      'by label',
+      { matchConstraints: { resourceRules: [anything], objectSelector: { matchLabels: { x: 'y' } } } },
+      {},
+      false,
+    ],
+    ['where its binding does', {}, { matchResources: { namespaceSelector: { matchLabels: { team: 'red' } } } }, true],
+    [
+      'not where its binding does not',
+      {},
+      { matchResources: { resourceRules: [{ ...anything, operations: ['DELETE'] }] } },
+      false,
+    ],
+  ])('%s', async (_, spec, bindingSpec, isRefused) => {
+    const { admit } = bound({ ...validating('false'), ...spec }, bindingSpec);
+    const admitted = admit(Deployment, deployment(1));
+    await (isRefused ? expect(admitted).rejects.toThrow('denied request') : expect(admitted).resolves.toBeDefined());
+  });
+
+  test('another version of the kind, and sees the object as that', async () => {
+    const { HorizontalPodAutoscaler } = await import('#api/autoscaling/v2/horizontal-pod-autoscaler.ts');
+    const resourceRules = [{ ...anything, apiGroups: ['autoscaling'], apiVersions: ['v1'] }];
+    const { admit } = bound({
+      matchConstraints: { resourceRules },
+      ...validating(
+        'request.kind.version == "v1" && request.requestKind.version == "v2" && object.apiVersion == "autoscaling/v1"',
+      ),
+    });
+    const object = {
+      apiVersion: 'autoscaling/v2',
+      kind: 'HorizontalPodAutoscaler',
+      metadata: { name: 'h', namespace: 'a' },
+      spec: { scaleTargetRef: { kind: 'Deployment', name: 'd' }, maxReplicas: 3 },
+    };
+    await expect(admit(HorizontalPodAutoscaler, object)).resolves.toBeDefined();
+  });
+});
+
+describe('params', () => {
+  const paramKind = { apiVersion: 'v1', kind: 'ConfigMap' };
+  const limited = { paramKind, ...validating('params == null || object.spec.replicas <= int(params.data.max)') };
+  const ref = (more: object) => ({ paramRef: { parameterNotFoundAction: 'Deny', ...more } });
+  const five = configMap('five', { max: '5' }, { labels: { limit: 'yes' } });
+  const three = configMap('three', { max: '3' }, { labels: { limit: 'yes' } });
+
+  test('are one object by its name, in the namespace of the request', async () => {
+    const { admit } = bound(limited, ref({ name: 'five' }), [five, three]);
+    await admit(Deployment, deployment(5));
+    await expect(admit(Deployment, deployment(6))).rejects.toThrow('denied request: failed expression');
+  });
+
+  test('are many by their labels: all must hold', async () => {
+    const { admit } = bound(limited, ref({ selector: { matchLabels: { limit: 'yes' } } }), [five, three]);
+    await expect(admit(Deployment, deployment(4))).rejects.toThrow('denied request: failed expression');
+    await admit(Deployment, deployment(3));
+  });
+
+  test.each<[string, object, Kind, string | undefined]>([
+    [
+      'that are missing refuse',
+      ref({ name: 'none' }),
+      Deployment,
+      'failed to configure binding: no params found for policy binding with `Deny` parameterNotFoundAction',
+    ],
+    ['that may be missing', ref({ name: 'none', parameterNotFoundAction: 'Allow' }), Deployment, undefined],
+    ['that the binding does not name are null', {}, Deployment, undefined],
+    [
+      'of a namespace, for what is in none',
+      ref({ name: 'five' }),
+      Node,
+      'failed to configure binding: cannot use namespaced paramRef in policy binding that matches cluster-scoped resources',
+    ],
+    ['of a namespace that is named, for what is in none', ref({ name: 'five', namespace: 'a' }), Node, undefined],
+  ])('%s', async (_, bindingSpec, kind, problem) => {
+    const { admit } = bound(limited, bindingSpec, [five]);
+    const object =
+      kind === Node
+        ? { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n' }, spec: { replicas: 1 } }
+        : deployment(1);
+    const admitted = admit(kind, object);
+    await (problem ? expect(admitted).rejects.toThrow(problem) : expect(admitted).resolves.toBeDefined());
+  });
+
+  test('of a kind that is not served refuse', async () => {
+    const unknown = { ...limited, paramKind: { apiVersion: 'rules.example.com/v1', kind: 'Limit' } };
+    await expect(bound(unknown).admit(Deployment, deployment(1))).rejects.toThrow(
+      `ValidatingAdmissionPolicy 'p' denied request: failed to configure policy: failed to find resource referenced by paramKind: 'rules.example.com/v1, Kind=Limit'`,
+    );
+    const passed = bound({ ...unknown, failurePolicy: 'Ignore' });
+    await expect(passed.admit(Deployment, deployment(1))).resolves.toBeDefined();
+  });
+
+  test('of the cluster have no namespace', async () => {
+    const cluster = { ...limited, paramKind: { apiVersion: 'v1', kind: 'Node' } };
+    await expect(bound(cluster, ref({ name: 'n', namespace: 'a' })).admit(Deployment, deployment(1))).rejects.toThrow(
+      'failed to configure binding: paramRef.namespace must not be provided for a cluster-scoped `paramKind`',
+    );
+  });
+});
+
+describe('a mutating policy', () => {
+  const mutating = (spec: object, more: Objects = []) => cluster([mutation(spec), mutationBinding(), ...more]);
+  const specOf = async (spec: object, object = deployment(1)) =>
+    ((await mutating(spec).admit(Deployment, object)).object as unknown as ReturnType<typeof deployment>).spec;
+
+  test('patches', async () => {
+    expect((await specOf(jsonPatch('[JSONPatch{op: "replace", path: "/spec/replicas", value: 3}]'))).replicas).toBe(3);
+    const labelled = 'JSONPatch{op: "add", path: "/metadata/labels", value: {"a~b": "x"}}';
+    const escaped = 'JSONPatch{op: "add", path: "/metadata/labels/" + jsonpatch.escapeKey("c/d~e"), value: "y"}';
+    const { object } = await mutating(jsonPatch(`[${labelled}, ${escaped}]`)).admit(Deployment, deployment(1));
+    expect(object.metadata.labels).toEqual({ 'a~b': 'x', 'c/d~e': 'y' });
+  });
+
+  test('patches with objects, whose types are those of their places', async () => {
+    const patch = (value: string) =>
+      jsonPatch(`[JSONPatch{op: "add", path: "/spec/template/spec/containers/-", value: ${value}}]`);
+    const { template } = await specOf(patch('Object.any{name: "side", image: "side:1"}'));
+    expect(template.spec.containers).toHaveLength(3);
+    await expect(specOf(patch('Object{resources: Object.limits{}}'))).rejects.toMatchObject({
+      code: 403,
+      reason: 'Invalid',
+      message: `policy 'm' with binding 'mb' denied request: type mismatch: unexpected type name "Object.limits", expected "Object.resources", which matches field name path from root Object type`,
+    });
+  });
+
+  test('whose patch tests in vain leaves the object as it is', async () => {
+    const patch =
+      '[JSONPatch{op: "test", path: "/spec/replicas", value: 7}, JSONPatch{op: "remove", path: "/spec/replicas"}]';
+    expect((await specOf(jsonPatch(patch))).replicas).toBe(1);
+  });
+
+  test('whose patch does not fit refuses', async () => {
+    await expect(specOf(jsonPatch('[JSONPatch{op: "remove", path: "/spec/none"}]'))).rejects.toMatchObject({
+      code: 403,
+      message: expect.stringMatching(/^policy 'm' with binding 'mb' denied request: JSON Patch: /),
+    });
+  });
+
+  test('applies as server-side apply does: items of a list by their keys', async () => {
+    const { template } = await specOf(
+      applying(
+        'Object{spec: Object.spec{template: Object.spec.template{spec: Object.spec.template.spec{containers: [Object.spec.template.spec.containers{name: "web", image: "web:2"}]}}}}',
+      ),
+    );
+    expect(template.spec.containers.map(({ name, image }) => [name, image])).toEqual([
+      ['web', 'web:2'],
+      ['log', 'log:1'],
+    ]);
+  });
+
+  test('may not apply what could only be replaced as a whole', async () => {
+    const expression =
+      'Object{spec: Object.spec{template: Object.spec.template{spec: Object.spec.template.spec{containers: [Object.spec.template.spec.containers{name: "web", args: ["a"]}]}}}}';
+    await expect(specOf(applying(expression))).rejects.toMatchObject({
+      code: 403,
+      message: `policy 'm' with binding 'mb' denied request: error applying patch: invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: .spec.template.spec.containers[0].args`,
+    });
+  });
+
+  test('names the types of what it applies as their places are called', async () => {
+    await expect(specOf(applying('Object{spec: Object.status{replicas: 3}}'))).rejects.toThrow(
+      `policy 'm' with binding 'mb' denied request: type mismatch: unexpected type name "Object.status", expected "Object.spec", which matches field name path from root Object type`,
+    );
+  });
+
+  test('applies only what there is', async () => {
+    await expect(specOf(applying('Object{spec: Object.spec{none: 3}}'))).rejects.toThrow(
+      '.spec.none: field not declared in schema',
+    );
+  });
+
+  test('runs each mutation on what the one before left', async () => {
+    const mutations = ['object.spec.replicas + 1', 'object.spec.replicas * 10'].map((value) => ({
+      patchType: 'JSONPatch',
+      jsonPatch: { expression: `[JSONPatch{op: "replace", path: "/spec/replicas", value: ${value}}]` },
+    }));
+    expect((await specOf({ mutations })).replicas).toBe(20);
+  });
+
+  test('is judged by validating policies afterwards', async () => {
+    const { admit } = cluster([
+      mutation(applying('Object{spec: Object.spec{replicas: 9}}')),
+      mutationBinding(),
+      policy(validating('object.spec.replicas <= 5')),
+      binding(),
+    ]);
+    await expect(admit(Deployment, deployment(1))).rejects.toThrow(`ValidatingAdmissionPolicy 'p'`);
+  });
+
+  test('that fails refuses, or is passed over', async () => {
+    const failing = applying('Object{spec: Object.spec{replicas: object.nope}}');
+    await expect(specOf(failing)).rejects.toMatchObject({
+      code: 403,
+      message: `policy 'm' with binding 'mb' denied request: expression 'Object{spec: Object.spec{replicas: object.nope}}' resulted in error: no such key: nope`,
+    });
+    expect((await specOf({ ...failing, failurePolicy: 'Ignore' })).replicas).toBe(1);
+  });
+
+  test('looks only where its conditions hold, and never at deletes', async () => {
+    const spec = {
+      ...applying('Object{spec: Object.spec{replicas: 9}}'),
+      matchConditions: [{ name: 'c', expression: 'object.spec.replicas > 1' }],
+    };
+    expect((await specOf(spec)).replicas).toBe(1);
+    expect((await specOf(spec, deployment(2))).replicas).toBe(9);
+  });
+
+  test('is asked again when it wants that', async () => {
+    const counting = jsonPatch(
+      '[JSONPatch{op: "add", path: "/metadata/labels", value: {"n": string(int(object.metadata.?labels["n"].orValue("0")) + 1)}}]',
+    );
+    const labelsOf = async (reinvocationPolicy: string) => {
+      const { admit } = cluster([mutation({ ...counting, reinvocationPolicy }), mutationBinding()]);
+      return (await admit(ConfigMap, configMap('c', {}))).object.metadata.labels;
+    };
+    expect(await labelsOf('Never')).toEqual({ n: '1' });
+    expect(await labelsOf('IfNeeded')).toEqual({ n: '2' });
+  });
+
+  test('counts what it did', async () => {
+    const { admit, checks } = mutating(applying('Object{spec: Object.spec{replicas: 9}}'));
+    await admit(Deployment, deployment(1));
+    expect([...checks.mutating]).toMatchObject([
+      { policy: 'm', binding: 'mb', errorType: 'no_error', seconds: { count: 1 } },
+    ]);
+  });
+});
+
+test('pods that nobody has a policy for cost one look', async () => {
+  const { admit } = cluster([]);
+  const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p', namespace: 'a' }, spec: { containers: [] } };
+  await expect(admit(Pod, pod)).resolves.toBeDefined();
+  await expect(admit(Namespace, { ...namespace }, { namespace: 'a' })).resolves.toBeDefined();
+});
