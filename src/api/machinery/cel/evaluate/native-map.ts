@@ -3,10 +3,10 @@ import { numberOf } from '../operations/numbers.ts';
 import { CelError, MapLike, type Value } from '../value.ts';
 
 /** Numbers of different types that are equal are the same key. */
-type Key = string | number | bigint | boolean;
+type Key = string | number | bigint | boolean | null;
 
 function keyFor(value: Value): Key | undefined {
-  if (typeof value === 'string' || typeof value === 'boolean') return value;
+  if (typeof value === 'string' || typeof value === 'boolean' || value === null) return value;
   const number = numberOf(value);
   // A number and a bigint of the same value must not be two keys; those beyond 2^53 are doubles of whole numbers.
   return typeof number === 'number' && Number.isInteger(number) && !Number.isSafeInteger(number)
@@ -30,7 +30,7 @@ export class NativeMap extends MapLike {
   /** Only while the map is being made. */
   set(key: Value, value: Value): CelError | undefined {
     const known = keyFor(key);
-    if (known === undefined || (typeof known === 'number' && !Number.isInteger(known))) return UNSUPPORTED_KEY;
+    if (known === undefined) return UNSUPPORTED_KEY;
     this.#entries.set(known, [key, value]);
     return undefined;
   }

@@ -1,6 +1,6 @@
 /** Loops over index and item, or key and value: cel-go's library of two-variable comprehensions. */
 import * as cel from '../cel-type.ts';
-import { NativeMap } from '../evaluate/native-map.ts';
+import type { NativeMap } from '../evaluate/native-map.ts';
 import { type Library, overload } from '../library.ts';
 import { ACCUMULATOR, type Expr } from '../syntax/ast.ts';
 import {

@@ -1,6 +1,6 @@
 /** `==`: values of different types are different, only numbers compare across theirs. */
 import { compareBytes } from './text.ts';
-import { numberOf } from './numbers.ts';
+import { comparable } from './numbers.ts';
 import {
   CelError,
   Duration,
@@ -20,10 +20,10 @@ export function equals(a: Value, b: Value): boolean | CelError {
   if (a === b) return true;
   if (typeof a === 'string' || typeof b === 'string' || a === null || b === null) return false;
   if (typeof a === 'boolean' || typeof b === 'boolean') return false;
-  const [left, right] = [numberOf(a), numberOf(b)];
-  if (left !== undefined && right !== undefined) return left <= right && left >= right;
-  if (left !== undefined || right !== undefined) return false;
-  return equalObjects(a as Exclude<Value, Primitive>, b as Exclude<Value, Primitive>);
+  const numbers = comparable(a, b);
+  if (numbers) return numbers[0] <= numbers[1] && numbers[0] >= numbers[1];
+  if (typeof a !== 'object' || typeof b !== 'object') return false;
+  return equalObjects(a, b);
 }
 
 type Primitive = string | boolean | number | bigint | null;

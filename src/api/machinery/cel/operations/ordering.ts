@@ -1,7 +1,7 @@
 /** `<` and the like, `min`, `max`, sorting. */
 import { compareBytes, compareText } from './text.ts';
 import { NO_OVERLOAD } from './errors.ts';
-import { numberOf } from './numbers.ts';
+import { comparable } from './numbers.ts';
 import { CelError, Duration, Opaque, type Result, Timestamp, type Value } from '../value.ts';
 
 const NOT_ORDERED = new CelError('NaN values cannot be ordered');
@@ -11,9 +11,8 @@ export function compare(a: Value, b: Value): number | CelError {
   if (typeof a === 'number' && typeof b === 'number') return a - b;
   if (typeof a === 'string') return typeof b === 'string' ? compareText(a, b) : NO_OVERLOAD;
   if (typeof a === 'boolean') return typeof b === 'boolean' ? Number(a) - Number(b) : NO_OVERLOAD;
-  const [left, right] = [numberOf(a), numberOf(b)];
-  if (left !== undefined) return right === undefined ? NO_OVERLOAD : compareNumbers(left, right);
-  return compareObjects(a, b);
+  const numbers = comparable(a, b);
+  return numbers ? compareNumbers(...numbers) : compareObjects(a, b);
 }
 
 function compareNumbers(a: number | bigint, b: number | bigint): number | CelError {
