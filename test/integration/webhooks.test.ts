@@ -177,6 +177,24 @@ test('a mutating webhook is told all about the request, and changes what is stor
   });
 });
 
+test('a webhook is asked where its conditions hold; when they cannot be told, its failure policy says what then', async () => {
+  answers['/mutate'] = () => patching([{ op: 'add', path: '/data/added', value: 'by webhook' }]);
+  const matchConditions = [
+    { name: 'not-skipped', expression: "object.metadata.name != 'skip-me'" },
+    { name: 'not-nodes', expression: "!request.userInfo.groups.exists(g, g == 'system:nodes')" },
+  ];
+  await configure('mutating', [hook('/mutate', { matchConditions })]);
+  expect((await create('skip-me', { own: '1' })).data).toEqual({ own: '1' });
+  expect((await create('taken', { own: '1' })).data).toEqual({ own: '1', added: 'by webhook' });
+  expect(asked).toHaveLength(1);
+  const failing = [{ name: 'failing', expression: "object.data.none == 'x'" }];
+  await configure('validating', [hook('/deny', { matchConditions: failing })]);
+  await expect(create('untold', { own: '1' })).rejects.toMatchObject({
+    code: 403,
+    message: `configmaps "untold" is forbidden: expression 'object.data.none == 'x'' resulted in error: no such key: none`,
+  });
+});
+
 test('webhooks run by the names of their configurations, and again when asked to', async () => {
   answers['/first'] = ({ review }) => {
     const { data = {} } = review.request.object as { data?: Record<string, string> };

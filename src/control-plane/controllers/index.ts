@@ -27,11 +27,12 @@ import { resourceQuotaController } from './resource-quota/resource-quota.ts';
 import { rootCaCertPublisher } from './root-ca-cert-publisher.ts';
 import { serviceAccountController } from './service-account.ts';
 import { type SecretTokens, serviceAccountTokens } from './service-account-token.ts';
-import { statefulSetController } from './stateful-set/stateful-set.ts';
 import { serviceCidrController } from './service-cidr.ts';
+import { statefulSetController } from './stateful-set/stateful-set.ts';
 import { attributesClassProtection } from './storage-protection/attributes-class-protection.ts';
 import { claimProtection } from './storage-protection/claim-protection.ts';
 import { volumeProtection } from './storage-protection/volume-protection.ts';
+import { validatingAdmissionPolicyStatus } from './validating-admission-policy-status.ts';
 
 export interface ClusterSettings {
   /** PEM; absent: nobody publishes it. */
@@ -73,6 +74,7 @@ export const controllersFor = (settings: ClusterSettings = {}): Controller[] => 
   nodeLifecycle(settings.nodeLifecycle),
   taintEviction(),
   clusterRoleAggregation,
+  validatingAdmissionPolicyStatus,
   certificateApproving,
   ...(settings.certificateSigner ? [certificateSigning(settings.certificateSigner)] : []),
   certificateCleaner,
