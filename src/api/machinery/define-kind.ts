@@ -156,6 +156,7 @@ export function defineKind<T extends KubeObject>(declaration: KindDeclaration<T>
       return [...metadata, ...whole, ...(declaration.validateUpdate?.(change) ?? [])];
     },
 
+    ...(declaration.statusKeeps && { statusKeeps: declaration.statusKeeps }),
     warnings: (object, current) => declaration.warnings?.(object, current) ?? [],
     ...(declaration.deprecation && { deprecation: declaration.deprecation }),
     columns: declaration.columns ?? STANDARD_COLUMNS,

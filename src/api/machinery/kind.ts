@@ -86,6 +86,8 @@ export interface Kind<T extends KubeObject = KubeObject> {
   columns: readonly Column<T>[];
   /** Beyond metadata.name and metadata.namespace. */
   selectableFields: Readonly<Record<string, Selectable<T>>>;
+  /** What of the metadata a status update leaves as it is. */
+  statusKeeps?: readonly ('labels' | 'annotations' | 'finalizers' | 'ownerReferences')[];
   /** PUT without resourceVersion overwrites. */
   allowUnconditionalUpdate: boolean;
   /** PUT of a name that does not exist creates it. */

@@ -29,7 +29,7 @@ export function scaleOf(kind: Kind, object: KubeObject): Scale {
 }
 
 /** `.spec.replicas` → ['spec', 'replicas']. */
-const fieldsOf = (path: string): string[] => path.split('.').filter((field) => field !== '');
+export const fieldsOf = (path: string): string[] => path.split('.').filter((field) => field !== '');
 
 function numberAt(object: unknown, fields: readonly string[]): number {
   let value = object;

@@ -1,7 +1,7 @@
 /**
  * How server-side apply sees a value: what is one value to it, and what has parts of its own that can belong to
- * different managers. Built-in kinds have it from their facts; of a custom object only the metadata is known, the rest
- * is deduced: objects have parts, lists are one value. Source: "Server-Side Apply", merge strategy.
+ * different managers. Built-in kinds have it from their facts, custom ones from their schema (`schema-shape.ts`); without
+ * one only the metadata is known, the rest is deduced: objects have parts, lists are one value. Source: "Server-Side Apply", merge strategy.
  */
 import type { FieldFacts, Facts, Scalar, TypeFacts, TypeRef } from '../facts.ts';
 
@@ -11,7 +11,7 @@ export type Shape =
   | { form: 'struct'; fields: readonly FieldShape[]; byName: ReadonlyMap<string, FieldShape> }
   /** Objects of any field: `others` is the shape of what is not in `known`. `isStruct`: it stands for a type that is not known. */
   | { form: 'map'; known: ReadonlyMap<string, Shape>; others: Shape; isStruct: boolean }
-  | { form: 'items'; keys: readonly string[]; keyDefaults: Readonly<Record<string, string>>; item: Shape }
+  | { form: 'items'; keys: readonly string[]; keyDefaults: Readonly<Record<string, unknown>>; item: Shape }
   | { form: 'set' };
 
 export interface FieldShape {
@@ -23,9 +23,9 @@ export interface FieldShape {
   zero: unknown;
 }
 
-const LEAF: Shape = { form: 'leaf' };
-const SET: Shape = { form: 'set' };
-const DEDUCED: Shape = {
+export const LEAF: Shape = { form: 'leaf' };
+export const SET: Shape = { form: 'set' };
+export const DEDUCED: Shape = {
   form: 'map',
   known: new Map(),
   isStruct: true,
@@ -43,7 +43,7 @@ const KEY_DEFAULTS: Readonly<Record<string, Readonly<Record<string, string>>>> =
 
 const shapes = new WeakMap<Facts, Map<string, Shape>>();
 
-/** Of the objects of a kind. `type` is undefined for custom kinds. */
+/** Of the objects of a kind. `type` is undefined for custom kinds without a schema. */
 export function shapeOfKind(facts: Facts, type: TypeFacts | undefined): Shape {
   return type ? shapeOfType(facts, type.name) : named(facts, '', () => customShape(facts));
 }
@@ -63,7 +63,7 @@ function named(facts: Facts, name: string, make: () => Shape): Shape {
   return shape;
 }
 
-function shapeOfType(facts: Facts, name: string): Shape {
+export function shapeOfType(facts: Facts, name: string): Shape {
   return named(facts, name, () => {
     const type = facts.type(name);
     if (!type || type.atomic || type.union) return LEAF;

@@ -5,7 +5,7 @@
 import type { JsonObject } from '../json-value.ts';
 import type { ManagedFieldsEntry, ObjectMeta } from '../object.ts';
 import { mergeConfiguration, pruneUnowned } from './applied-configuration.ts';
-import { compareObjects } from './compare.ts';
+import { type Comparison, compareObjects } from './compare.ts';
 import { applyConflict, type Conflict } from './conflicts.ts';
 import { type FieldSet, fieldSetOf, isSameSet, rootDifference, rootIntersection, rootUnion } from './field-set.ts';
 import type { Shape } from './field-shape.ts';
@@ -21,6 +21,8 @@ export interface Writer {
   now: string;
   /** Of the root's fields those that this endpoint changes. */
   isWatched(field: string): boolean;
+  /** What of the metadata this endpoint leaves as it is, whatever is sent: `f:labels`. */
+  leaves?: ReadonlySet<string>;
 }
 
 type Tracked = object & { metadata?: Pick<ObjectMeta, 'managedFields' | 'uid'> };
@@ -40,10 +42,10 @@ const SYSTEM_METADATA = new Set(
   ].map((name) => `f:${name}`),
 );
 
-/** A set without what nobody manages. */
+/** A set without what nobody manages, and without what this endpoint does not change. */
 export function withoutSystemFields(
   set: FieldSet | undefined,
-  isWatched: (field: string) => boolean,
+  { isWatched, leaves }: Pick<Writer, 'isWatched' | 'leaves'>,
 ): FieldSet | undefined {
   if (!set) return undefined;
   const kept: Record<string, FieldSet> = {};
@@ -51,7 +53,9 @@ export function withoutSystemFields(
     if (element === 'f:apiVersion' || element === 'f:kind' || element === '.' || !isWatched(element.slice(2))) continue;
     if (element !== 'f:metadata') kept[element] = set[element]!;
     else {
-      const own = Object.entries(set[element]!).filter(([name]) => name !== '.' && !SYSTEM_METADATA.has(name));
+      const own = Object.entries(set[element]!).filter(
+        ([name]) => name !== '.' && !SYSTEM_METADATA.has(name) && !leaves?.has(name),
+      );
       if (own.length > 0) kept[element] = Object.fromEntries(own);
     }
   }
@@ -60,6 +64,46 @@ export function withoutSystemFields(
 
 const NEW_OBJECT = Object.freeze({});
 
+/** An object as another version has it; undefined when that version is served no longer. */
+export type InVersion = (object: object, apiVersion: string) => { object: object; shape: Shape } | undefined;
+
+export interface Tracking {
+  shape: Shape;
+  writer: Writer;
+  /** Without it all versions are taken for the writer's. */
+  inVersion?: InVersion;
+}
+
+/** What a change did, as each version sees it: a field may have another name there, or none. */
+class VersionedChange {
+  readonly own: Comparison;
+  readonly #before: object;
+  readonly #after: object;
+  readonly #context: Tracking;
+  readonly #seen = new Map<string, Comparison | undefined>();
+
+  constructor(before: object, after: object, context: Tracking) {
+    this.#before = before;
+    this.#after = after;
+    this.#context = context;
+    this.own = compareObjects(before, after, context.shape, context.writer.isWatched);
+  }
+
+  /** undefined: the version is served no longer. */
+  in(apiVersion: string): Comparison | undefined {
+    const { writer, inVersion } = this.#context;
+    if (apiVersion === writer.apiVersion || !inVersion) return this.own;
+    if (!this.#seen.has(apiVersion)) this.#seen.set(apiVersion, this.#compare(apiVersion, inVersion));
+    return this.#seen.get(apiVersion);
+  }
+
+  #compare(apiVersion: string, inVersion: InVersion): Comparison | undefined {
+    const before = this.#before === NEW_OBJECT ? { object: NEW_OBJECT } : inVersion(this.#before, apiVersion);
+    const after = inVersion(this.#after, apiVersion);
+    return before && after && compareObjects(before.object, after.object, after.shape, this.#context.writer.isWatched);
+  }
+}
+
 /**
  * The managedFields after an update or a create (`live` undefined). What a client sent in them counts, unless it is
  * empty, malformed or comes through a subresource; `[{}]` forgets all. An object that has none stays without.
@@ -67,19 +111,22 @@ const NEW_OBJECT = Object.freeze({});
 export function managedFieldsOfUpdate(
   live: Tracked | undefined,
   next: Tracked,
-  { shape, writer }: { shape: Shape; writer: Writer },
+  context: Tracking,
 ): ManagedFieldsEntry[] | undefined {
+  const { writer } = context;
   const standing = live?.metadata?.managedFields;
   const sent = writer.subresource === '' ? next.metadata?.managedFields : undefined;
   if (sent && isReset(sent)) return undefined;
   if (live && !standing?.length && !sent?.length) return undefined;
   const base = sent?.length && sent !== standing ? (readSent(sent) ?? readManagers(standing)) : readManagers(standing);
   if (live && !base?.length) return undefined;
-  const { touched, removed } = compareObjects(live ?? NEW_OBJECT, next, shape, writer.isWatched);
-  const taken = withoutSystemFields(touched, writer.isWatched);
+  const change = new VersionedChange(live ?? NEW_OBJECT, next, context);
+  const { touched, removed } = change.own;
+  const taken = withoutSystemFields(touched, writer);
+  if (!base?.length) return taken && writeManagers([taking(writer, taken)]);
   const isAsBefore = !taken && !removed;
   if (isAsBefore && (!sent || sent === standing)) return standing;
-  const managers = isAsBefore ? base! : afterUpdate(base ?? [], { touched, removed, taken, writer });
+  const managers = isAsBefore ? base : afterUpdate(base, change, { taken, writer });
   return writeManagers(capped(managers));
 }
 
@@ -88,39 +135,46 @@ function readSent(sent: readonly ManagedFieldsEntry[]): Manager[] | undefined {
   return managers?.length ? managers : undefined;
 }
 
-interface Taking {
-  touched: FieldSet | undefined;
-  removed: FieldSet | undefined;
-  taken: FieldSet | undefined;
-  writer: Writer;
-}
-
-function afterUpdate(managers: readonly Manager[], { touched, removed, taken, writer }: Taking): Manager[] {
-  const self = { ...identityOf(writer), operation: 'Update' as const };
-  const left = managers.flatMap((manager) => lessening(manager, rootUnion(touched, removed)));
+function afterUpdate(
+  managers: readonly Manager[],
+  change: VersionedChange,
+  { taken, writer }: { taken: FieldSet | undefined; writer: Writer },
+): Manager[] {
+  const left = managers.flatMap((manager) => lessening(manager, change));
   if (!taken) return left;
+  const self = taking(writer, taken);
   const own = left.find((manager) => isSameManager(manager, self));
   const set = rootUnion(own?.set, taken)!;
-  return [...left.filter((manager) => manager !== own), { ...self, time: writer.now, set }];
+  return [...left.filter((manager) => manager !== own), { ...self, set }];
 }
 
 const identityOf = ({ manager, apiVersion, subresource }: Writer) => ({ manager, apiVersion, subresource });
 
-function lessening(manager: Manager, gone: FieldSet | undefined): Manager[] {
-  const set = rootDifference(manager.set, gone);
+const taking = (writer: Writer, set: FieldSet): Manager => ({
+  ...identityOf(writer),
+  operation: 'Update',
+  time: writer.now,
+  set,
+});
+
+/** What is left to a manager after a change. Whose version is served no longer is forgotten. */
+function lessening(manager: Manager, change: VersionedChange): Manager[] {
+  const seen = change.in(manager.apiVersion);
+  if (!seen) return [];
+  const set = rootDifference(manager.set, rootUnion(seen.touched, seen.removed));
   if (set === manager.set) return [manager];
   return set ? [{ ...manager, set }] : [];
 }
 
-export interface Application {
+export interface Application extends Tracking {
   configuration: JsonObject;
   /** What the configuration names. */
   named: FieldSet | undefined;
   force: boolean;
   /** What may be taken without force: asked for only when there are conflicts. */
   free?(): FieldSet | undefined;
-  shape: Shape;
-  writer: Writer;
+  /** How a conflict is told where the client applies another form of the object (a Scale). */
+  told?(conflict: Conflict): Conflict;
   /** Brings a merged object into the shape of its type. */
   reshape(merged: JsonObject): JsonObject;
 }
@@ -140,14 +194,15 @@ export function applyConfiguration(live: JsonObject | undefined, application: Ap
   const self = { ...identityOf(writer), operation: 'Apply' as const };
   const own = managers.find((manager) => isSameManager(manager, self));
   const others = managers.filter((manager) => manager !== own);
-  const named = withoutSystemFields(application.named, writer.isWatched);
+  const named = withoutSystemFields(application.named, writer);
   const merged = mergeConfiguration(live ?? {}, configuration, shape) as JsonObject;
   const owned = [...others.map(({ set }) => set), named].reduce<FieldSet | undefined>(rootUnion, undefined);
   const object = reshape(pruneUnowned(merged, shape, { before: own?.set, owned }) as JsonObject);
-  const change = compareObjects(live ?? NEW_OBJECT, object, shape, writer.isWatched);
+  const change = new VersionedChange(live ?? NEW_OBJECT, object, application);
   const left = lessConflicts(others, change, application);
   if (!named) return { object, managedFields: writeManagers(left) };
-  const isSame = own && isSameSet(own.set, named) && !change.touched && !change.removed;
+  const { touched, removed } = change.own;
+  const isSame = own && own.apiVersion === writer.apiVersion && isSameSet(own.set, named) && !touched && !removed;
   const mine = isSame ? own : { ...self, time: writer.now, set: named };
   return { object, managedFields: writeManagers([...left, mine]) };
 }
@@ -156,28 +211,23 @@ function managersOf(live: JsonObject, { shape, writer }: Application): Manager[]
   const managers = readManagers((live as Tracked).metadata?.managedFields) ?? [];
   if (managers.length > 0) return managers;
   const { touched } = compareObjects(NEW_OBJECT, live, shape, writer.isWatched);
-  const set = withoutSystemFields(touched, writer.isWatched);
+  const set = withoutSystemFields(touched, writer);
   if (!set) return [];
   const { apiVersion, subresource, now } = writer;
   return [{ manager: BEFORE_FIRST_APPLY, operation: 'Update', apiVersion, subresource, time: now, set }];
 }
 
-function lessConflicts(
-  others: readonly Manager[],
-  { touched, removed }: { touched: FieldSet | undefined; removed: FieldSet | undefined },
-  { force, free }: Application,
-): Manager[] {
-  const conflicts = conflictsWith(others, touched);
-  if (conflicts.length > 0 && !force) {
-    const left = conflictsWith(others, rootDifference(touched, free?.()));
-    if (left.length > 0) throw applyConflict(left);
+function lessConflicts(others: readonly Manager[], change: VersionedChange, { force, free, told = (conflict) => conflict }: Application): Manager[] {
+  if (!force && conflictsWith(others, change, undefined).length > 0) {
+    const left = conflictsWith(others, change, free?.());
+    if (left.length > 0) throw applyConflict(left.map(told));
   }
-  return others.flatMap((manager) => lessening(manager, rootUnion(touched, removed)));
+  return others.flatMap((manager) => lessening(manager, change));
 }
 
-function conflictsWith(others: readonly Manager[], touched: FieldSet | undefined): Conflict[] {
+function conflictsWith(others: readonly Manager[], change: VersionedChange, free: FieldSet | undefined): Conflict[] {
   return others.flatMap((manager) => {
-    const set = rootIntersection(manager.set, touched);
+    const set = rootIntersection(manager.set, rootDifference(change.in(manager.apiVersion)?.touched, free));
     return set ? [{ with: manager, set }] : [];
   });
 }

@@ -76,8 +76,7 @@ export class StoredObjects {
   /** Throws AlreadyExists, AlongsideTaken. */
   async create<T extends KubeObject>(kind: Kind<T>, object: T, alongside?: Alongside): Promise<StoredState<T>> {
     const key = storageKey(kind, object.metadata);
-    const hub = frozenForStore(kind.converter ? await storedBy(kind, object) : toHub(kind, object));
-    const value = sizeChecked(encode(hub));
+    const { hub, value } = fitting(frozenForStore(kind.converter ? await storedBy(kind, object) : toHub(kind, object)));
     const result = await this.#storage.commit({
       when: [{ key, modRevision: 0 }, ...(alongside?.when ?? [])],
       then: [{ put: key, value }, ...(alongside?.then ?? [])],
@@ -249,10 +248,11 @@ function planOf<T>({ key, standing, current, decided, hub: decidedHub }: Decided
     const then = [{ delete: key }, ...(alongside?.then ?? [])];
     return { txn: { when, then }, result: decidedHub, outcome: 'removed', alongside };
   }
-  const hub = frozenForStore(decidedHub);
-  const isSame = current && !standing?.isStale && !alongside?.then.length && isSameState(current, hub);
+  const whole = frozenForStore(decidedHub);
+  const isSame = current && !standing?.isStale && !alongside?.then.length && isSameState(current, whole);
   if (isSame) return { current };
-  const then = [{ put: key, value: sizeChecked(encode(hub)) }, ...(alongside?.then ?? [])];
+  const { hub, value } = fitting(whole);
+  const then = [{ put: key, value }, ...(alongside?.then ?? [])];
   return { txn: { when, then }, result: hub, outcome: current ? 'updated' : 'created', alongside };
 }
 
@@ -284,9 +284,13 @@ const likeStanding = (result: KubeObject, standing: Stored | undefined): KubeObj
 
 const frozenAt = (hub: KubeObject, revision: Revision): KubeObject => deepFreeze(withRevision(hub, revision));
 
-function sizeChecked(value: Uint8Array): Uint8Array {
-  if (value.length <= MAX_OBJECT_BYTES) return value;
-  throw internalError('etcdserver: request is too large');
+/** What is too large with the account of who manages its fields goes without. Source: upstream's handlers/create.go. */
+function fitting(hub: KubeObject): { hub: KubeObject; value: Uint8Array } {
+  const value = encode(hub);
+  if (value.length <= MAX_OBJECT_BYTES) return { hub, value };
+  const { managedFields, ...metadata } = hub.metadata;
+  if (!managedFields) throw internalError('etcdserver: request is too large');
+  return fitting(deepFreeze({ ...hub, metadata: metadata as KubeObject['metadata'] }));
 }
 
 function alreadyStands(kind: Kind, standing: KubeObject): StatusError {

@@ -1,7 +1,6 @@
 /** Server-side apply: PATCH with a configuration, which makes the object when there is none. Source: "Server-Side Apply"; upstream's handlers/patch.go. */
-import { parseYaml } from '#api/machinery/codec-yaml.ts';
-import { invalidValue, requiredValue } from '#api/machinery/field-error.ts';
-import { fieldOf, isJsonObject, type JsonObject } from '#api/machinery/json-value.ts';
+import { invalidValue } from '#api/machinery/field-error.ts';
+import { fieldOf, type JsonObject } from '#api/machinery/json-value.ts';
 import { apiVersionOf, type Kind } from '#api/machinery/kind.ts';
 import { fieldsOfConfiguration } from '#api/machinery/managed-fields/applied-configuration.ts';
 import type { FieldSet } from '#api/machinery/managed-fields/field-set.ts';
@@ -11,15 +10,14 @@ import {
   LAST_APPLIED_MANAGER,
   withLastApplied,
 } from '#api/machinery/managed-fields/last-applied.ts';
-import { strictProblem } from '#api/machinery/normalise.ts';
 import type { KubeObject, ManagedFieldsEntry } from '#api/machinery/object.ts';
-import { badRequest, conflict, hasReason, invalid, StatusError } from '#api/machinery/status.ts';
+import { conflict, hasReason, invalid, StatusError } from '#api/machinery/status.ts';
 import { reshape, shapedTypeOf } from '../decode-object.ts';
 import type { VerbServices } from '../registry/behaviour.ts';
-import type { RequestBody } from '../request-body.ts';
 import type { Reply, ResourceCall } from '../resource-call.ts';
-import { fieldShapeOf, withManagedFields, writerOf } from './field-management.ts';
-import { inNamespace, refuseOtherName } from './object-identity.ts';
+import { isForced, judgeDuplicates, readConfiguration } from './apply-body.ts';
+import { fieldShapeOf, versionsOf, withManagedFields, writerOf } from './field-management.ts';
+import { inNamespace } from './object-identity.ts';
 import { updateStored } from './stored-update.ts';
 import { createUnasked } from './update.ts';
 import { writeOptionsOf } from './write-options.ts';
@@ -30,11 +28,9 @@ export async function apply<T extends KubeObject>(call: ResourceCall<T>, service
   const { info } = call;
   const { dryRun, fieldValidation } = writeOptionsOf(info.query, 'PatchOptions'); //      422 Invalid
   const force = isForced(info.query); //                                                  422 Invalid
-  const { configuration, duplicates } = readConfiguration(call); //                       400 BadRequest
+  const { configuration, duplicates } = readConfiguration(call.kind, call); //            400 BadRequest
   const applied = applierOf(call, { configuration, force }, services); //                 500
-  if (fieldValidation === 'Strict' && duplicates.length > 0)
-    throw badRequest(`error decoding YAML: ${strictProblem(duplicates)}`);
-  if (fieldValidation === 'Warn') for (const text of duplicates) call.warn(text);
+  judgeDuplicates(duplicates, { fieldValidation, warn: call.warn }); //                   400 BadRequest
   for (let attempt = 1; ; attempt++) {
     try {
       return await updateStored(call, { next: applied, dryRun, isApply: true }, services); // 404, 409, 422, 403
@@ -51,55 +47,6 @@ export async function apply<T extends KubeObject>(call: ResourceCall<T>, service
   }
 }
 
-/** Throws Invalid where a fieldManager is missing. */
-function isForced(query: URLSearchParams): boolean {
-  if (!query.get('fieldManager'))
-    throw invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [
-      requiredValue('fieldManager', 'is required for apply patch'),
-    ]);
-  const force = query.get('force');
-  return force !== null && force !== 'false' && force !== '0';
-}
-
-interface Configuration {
-  configuration: JsonObject;
-  duplicates: readonly string[];
-}
-
-/** Throws BadRequest when it is not about the object of the URL. */
-function readConfiguration(call: ResourceCall): Configuration {
-  const { kind, info } = call;
-  const { value, duplicates } = readYaml(call.body!);
-  if (!isJsonObject(value)) throw badRequest('error decoding YAML: the configuration is not an object');
-  if (!fieldOf(value, 'kind')) throw badRequest(`Object 'Kind' is missing in '${JSON.stringify(value)}'`);
-  const version = fieldOf(value, 'apiVersion');
-  if (version !== apiVersionOf(kind))
-    throw badRequest(
-      `Incorrect version specified in apply patch. Specified patch version: ${version ?? ''}, expected: ${apiVersionOf(kind)}`,
-    );
-  if (value.kind !== kind.kind)
-    throw badRequest(
-      `Incorrect kind specified in apply patch. Specified patch kind: ${value.kind}, expected: ${kind.kind}`,
-    );
-  const metadata = fieldOf(value, 'metadata');
-  if (isJsonObject(metadata) && fieldOf(metadata, 'managedFields'))
-    throw badRequest('metadata.managedFields must be nil');
-  const named = {
-    ...(isJsonObject(metadata) ? metadata : {}),
-    name: (isJsonObject(metadata) && fieldOf(metadata, 'name')) || info.name,
-  };
-  const configuration = { ...value, metadata: named };
-  refuseOtherName(configuration as unknown as KubeObject, info.name);
-  return { configuration, duplicates };
-}
-
-function readYaml(body: RequestBody): { value: unknown; duplicates: readonly string[] } {
-  if ('object' in body) return { value: body.object, duplicates: [] };
-  const parsed = parseYaml(new TextDecoder().decode(body.bytes), { findDuplicates: true });
-  if ('problem' in parsed) throw badRequest(`error decoding YAML: ${parsed.problem}`);
-  return parsed;
-}
-
 /** What a configuration makes of an object, or of none. */
 function applierOf<T extends KubeObject>(
   call: ResourceCall<T>,
@@ -107,7 +54,8 @@ function applierOf<T extends KubeObject>(
   services: VerbServices,
 ): (current: T | undefined) => T {
   const { kind, info } = call;
-  const shape = fieldShapeOf(call);
+  const shape = fieldShapeOf(call.kind as unknown as Kind);
+  const inVersion = versionsOf(call.kind as unknown as Kind, services.kinds);
   const named = namedBy(configuration, call);
   const refuse = (problem: string) =>
     invalid({ group: '', kind: '' }, '', [invalidValue('patch', JSON.stringify(configuration), problem)]);
@@ -122,6 +70,7 @@ function applierOf<T extends KubeObject>(
       force,
       shape,
       writer,
+      inVersion,
       ...(live && isKubectl && { free: () => fieldsLastApplied(live, shape) }),
       reshape: (merged) => reshape(type, merged, refuse).object as JsonObject,
     };
@@ -138,7 +87,7 @@ function applierOf<T extends KubeObject>(
 /** Throws what upstream throws: an error that is no Status there. */
 function namedBy(configuration: JsonObject, call: { kind: Kind; info: ResourceCall['info'] }): FieldSet | undefined {
   const { kind, info } = call;
-  const result = fieldsOfConfiguration(configuration, fieldShapeOf(call));
+  const result = fieldsOfConfiguration(configuration, fieldShapeOf(kind));
   if ('set' in result) return result.set;
   const { problems } = result;
   const text = problems.length === 1 ? problems[0] : `errors:\n${problems.map((problem) => `  ${problem}`).join('\n')}`;

@@ -1,11 +1,13 @@
 /** Who manages which field: kept with every write that a client asked for. The rules stand in api/machinery/managed-fields. */
 import { facts } from '#api/generated/facts.ts';
 import { isEqual } from '#api/machinery/equal.ts';
-import { apiVersionOf } from '#api/machinery/kind.ts';
+import { apiVersionOf, type Kind, type KindRegistry } from '#api/machinery/kind.ts';
 import { type Shape, shapeOfKind } from '#api/machinery/managed-fields/field-shape.ts';
-import { managedFieldsOfUpdate, type Writer } from '#api/machinery/managed-fields/field-tracking.ts';
+import { type InVersion, managedFieldsOfUpdate, type Writer } from '#api/machinery/managed-fields/field-tracking.ts';
+import { shapeOfSchema } from '#api/machinery/managed-fields/schema-shape.ts';
 import type { KubeObject, ManagedFieldsEntry, ObjectMeta } from '#api/machinery/object.ts';
 import type { Clock } from '#base/clock.ts';
+import { fromHub, hubOf, toHub } from '../registry/caches.ts';
 import type { ResourceCall } from '../resource-call.ts';
 import { timestampOf } from './object-identity.ts';
 
@@ -28,7 +30,16 @@ export function writerOf(call: ResourceCall, { clock }: { clock: Clock }): Write
     subresource,
     now: timestampOf(clock.now()),
     isWatched: watchedBy(call),
+    ...(subresource === 'status' && kind.statusKeeps && { leaves: leftBy(kind) }),
   };
+}
+
+const left = new WeakMap<Kind, ReadonlySet<string>>();
+
+function leftBy(kind: Kind): ReadonlySet<string> {
+  const known = left.get(kind) ?? new Set(kind.statusKeeps!.map((field) => `f:${field}`));
+  left.set(kind, known);
+  return known;
 }
 
 /** The object itself does not set its status, nor its status anything but itself. */
@@ -37,15 +48,32 @@ function watchedBy({ kind, info }: ResourceCall): (field: string) => boolean {
   return kind.subresources.some(({ name }) => name === 'status') ? (field) => field !== 'status' : () => true;
 }
 
-export const fieldShapeOf = ({ kind }: Pick<ResourceCall, 'kind'>): Shape => shapeOfKind(facts, kind.facts);
+export const fieldShapeOf = (kind: Kind): Shape =>
+  kind.custom ? shapeOfSchema(facts, kind.custom.schema) : shapeOfKind(facts, kind.facts);
+
+/**
+ * How other served versions of a kind show its objects. What a webhook converts is taken as it is: nobody is asked for an
+ * account of fields.
+ */
+export const versionsOf =
+  (kind: Kind, kinds: KindRegistry): InVersion =>
+  (object, apiVersion) => {
+    const [version = '', group = ''] = apiVersion.split('/').reverse();
+    const other = kinds.byKind(group, version, kind.kind);
+    if (!other || hubOf(other).storagePrefix !== hubOf(kind).storagePrefix) return undefined;
+    if (kind.converter || other === kind) return { object, shape: fieldShapeOf(kind) };
+    return { object: fromHub(other, toHub(kind, object as KubeObject)), shape: fieldShapeOf(other) };
+  };
 
 export function withManagedFieldsOfUpdate<T extends KubeObject>(
   call: ResourceCall<T>,
   { live, next }: { live: T | undefined; next: T },
-  services: { clock: Clock },
+  { clock, kinds }: { clock: Clock; kinds: KindRegistry },
 ): T {
-  const writer = writerOf(call as unknown as ResourceCall, services);
-  return withManagedFields(next, managedFieldsOfUpdate(live, next, { shape: fieldShapeOf(call), writer }));
+  const kind = call.kind as unknown as Kind;
+  const writer = writerOf(call as unknown as ResourceCall, { clock });
+  const tracking = { shape: fieldShapeOf(kind), writer, inVersion: versionsOf(kind, kinds) };
+  return withManagedFields(next, managedFieldsOfUpdate(live, next, tracking));
 }
 
 export function withManagedFields<T extends KubeObject>(object: T, managedFields: ManagedFieldsEntry[] | undefined): T {

@@ -31,17 +31,10 @@ export function refuseOtherName(object: KubeObject, name: string): void {
   if (own !== name) throw badRequest(`the name of the object (${own}) does not match the name on the URL (${name})`);
 }
 
-/** Without what a create must not bring along. managedFields are the server's account of who set what. */
+/** Without what a create must not bring along. */
 export function withoutSystemFields<T extends KubeObject>(object: T): T {
-  const {
-    uid,
-    creationTimestamp,
-    deletionTimestamp,
-    deletionGracePeriodSeconds,
-    selfLink,
-    managedFields,
-    ...metadata
-  } = object.metadata;
+  const { uid, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, selfLink, ...metadata } =
+    object.metadata;
   return { ...object, metadata: metadata as ObjectMeta };
 }
 

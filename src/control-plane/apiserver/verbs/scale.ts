@@ -13,6 +13,9 @@ import { SCALE, type Scale, scaleOf, withReplicas } from '../scale-object.ts';
 import { readPatch } from './patch-body.ts';
 import { updateStored } from './stored-update.ts';
 import { writeOptionsOf } from './write-options.ts';
+import { mediaTypeOf } from '../request-body.ts';
+import { applyScale } from './apply-scale.ts';
+import { APPLY_PATCH } from './patch-body.ts';
 
 export async function getScale(call: ResourceCall, { stored }: VerbServices): Promise<Reply> {
   const object = await stored.get(call.kind, locationOf(call));
@@ -27,6 +30,7 @@ export async function updateScale(call: ResourceCall, services: VerbServices): P
 }
 
 export async function patchScale(call: ResourceCall, services: VerbServices): Promise<Reply> {
+  if (mediaTypeOf(call.body?.contentType) === APPLY_PATCH) return applyScale(call, services);
   const { dryRun, fieldValidation } = writeOptionsOf(call.info.query, 'PatchOptions');
   const patch = readPatch(shapedTypeOf(SCALE), call.body);
   const scaleFor = (current: Scale) => patch(current, { fieldValidation, warn: call.warn }) as unknown as Scale;
