@@ -66,7 +66,10 @@ export class RawClient {
           port,
           path,
           method,
-          headers: { ...(body !== undefined && JSON_BODY), ...headers },
+          headers: {
+            ...(body !== undefined && { ...JSON_BODY, 'content-length': Buffer.byteLength(body) }),
+            ...headers,
+          },
           agent: agent ?? false,
           ...(agent ? {} : { ...this.tls(user), ...(user ? {} : { cert: undefined, key: undefined }) }),
           ...(signal && { signal }),

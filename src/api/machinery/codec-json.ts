@@ -5,6 +5,7 @@
  */
 import type { Facts, TypeFacts, TypeRef } from './facts.ts';
 import { unknownFieldText } from './normalise.ts';
+import { setOwn } from './set-own.ts';
 
 export type ParsedJson = { value: unknown } | { problem: string };
 /** `strictErrors`: `unknown field "spec.foo"`, `duplicate field "spec.bar"`, in the order of the text, each once, at most 100. */
@@ -253,13 +254,6 @@ class StrictReader {
 
 const isDigit = (character: string | undefined): boolean =>
   character !== undefined && character >= '0' && character <= '9';
-
-/** `__proto__` becomes an ordinary key, as JSON.parse makes it. */
-function setOwn(object: Record<string, unknown>, key: string, value: unknown): void {
-  if (key === '__proto__')
-    Object.defineProperty(object, key, { value, enumerable: true, writable: true, configurable: true });
-  else object[key] = value;
-}
 
 function quoted(character: string): string {
   if (character === "'") return "'\\''";

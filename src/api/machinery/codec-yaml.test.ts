@@ -68,7 +68,9 @@ test('a text that is no YAML is refused with its line', () => {
 });
 
 test('a key __proto__ changes no prototype', () => {
-  expect(Object.getPrototypeOf(value('__proto__: {polluted: true}\na: 1'))).toBe(Object.prototype);
+  const read = value('__proto__: {polluted: true}\na: 1');
+  expect(Object.getPrototypeOf(read)).toBe(Object.prototype);
+  expect(JSON.stringify(read)).toBe('{"__proto__":{"polluted":true},"a":1}');
 });
 
 test('nesting without end is refused', () => {

@@ -5,6 +5,9 @@
 import {
   type Document,
   type DocumentOptions,
+  isMap,
+  isScalar,
+  isSeq,
   type ParseOptions,
   parseAllDocuments,
   type ScalarTag,
@@ -13,6 +16,7 @@ import {
   type YAMLParseError,
 } from 'yaml';
 import { type ParsedJson, parseJson, parseJsonStrictly } from './codec-json.ts';
+import { setOwn } from './set-own.ts';
 
 /** `duplicates`: upstream's text for keys that stand twice, one line each; only when asked for. */
 export type ParsedYaml = { value: unknown; duplicates: readonly string[] } | { problem: string };
@@ -78,7 +82,7 @@ function asYaml(text: string, findDuplicates: boolean): ParsedYaml {
     const [error] = document.errors;
     if (error) return { problem: `error converting YAML to JSON: ${syntaxProblem(text, error)}` };
     const value = jsonValue(document.toJS({ maxAliasCount: MAX_ALIASES }), 0);
-    return { value, duplicates: findDuplicates ? duplicateKeys(text) : [] };
+    return { value, duplicates: findDuplicates ? duplicateKeys(document, text) : [] };
   } catch (failure) {
     return { problem: `error converting YAML to JSON: ${problemOf(failure)}` };
   }
@@ -102,12 +106,32 @@ const TOO_DEEP = 'yaml: exceeded max depth of 1000';
 
 const lineOf = (text: string, offset: number): string => `line ${text.slice(0, offset).split('\n').length}: `;
 
-function duplicateKeys(text: string): string[] {
-  const [strict] = parseAllDocuments(text, { ...OPTIONS, uniqueKeys: true }) as Document.Parsed[];
-  const lines = (strict?.errors ?? [])
-    .filter(({ code }) => code === 'DUPLICATE_KEY')
-    .map(({ pos }) => `  ${lineOf(text, pos[0])}key ${JSON.stringify(keyAt(text, pos[0]))} already set in map`);
-  return lines.length === 0 ? [] : [`yaml: unmarshal errors:\n${lines.join('\n')}`];
+/** All of them are one error with a line each: so many lines are enough to see what is wrong. */
+const MAX_DUPLICATES = 100;
+
+/** Not by the package's own check, which compares each key with all before it. */
+function duplicateKeys({ contents }: Document.Parsed, text: string): string[] {
+  const found: number[] = [];
+  collectDuplicates(contents, found);
+  if (found.length === 0) return [];
+  const lines = found.map(
+    (offset) => `  ${lineOf(text, offset)}key ${JSON.stringify(keyAt(text, offset))} already set in map`,
+  );
+  return [`yaml: unmarshal errors:\n${lines.join('\n')}`];
+}
+
+/** Offsets of keys that stand twice in their map, in the order of the text. */
+function collectDuplicates(node: unknown, found: number[]): void {
+  if (isSeq(node)) for (const item of node.items) collectDuplicates(item, found);
+  if (!isMap(node)) return;
+  const seen = new Set<unknown>();
+  for (const { key, value } of node.items) {
+    if (isScalar(key) && key.value !== '<<') {
+      if (seen.has(key.value) && found.length < MAX_DUPLICATES) found.push(key.range?.[0] ?? 0);
+      seen.add(key.value);
+    }
+    collectDuplicates(value, found);
+  }
 }
 
 const keyAt = (text: string, offset: number): string =>
@@ -124,8 +148,7 @@ function jsonValue(value: unknown, depth: number): unknown {
   if (typeof value !== 'object' || value === null) return value ?? null;
   if (Array.isArray(value)) return value.map((element) => jsonValue(element, depth + 1));
   const object: Record<string, unknown> = {};
-  for (const [key, element] of Object.entries(value))
-    if (key !== '__proto__') object[key] = jsonValue(element, depth + 1);
+  for (const [key, element] of Object.entries(value)) setOwn(object, key, jsonValue(element, depth + 1));
   return object;
 }
 

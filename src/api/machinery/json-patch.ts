@@ -1,6 +1,7 @@
 /**
  * JSON Patch (RFC 6902), with upstream's limit on how many operations one patch may hold. Errors are those that the API
- * server sends: 400 for a patch that is none, 413 for too many operations, 422 for one that does not fit the object.
+ * server sends: 400 for a patch that is none, 413 for too many operations, 422 for one that does not fit the object, or
+ * copies too much.
  */
 import { isEqual } from './equal.ts';
 import { fieldOf, isJsonObject, type Json, withField, withoutField } from './json-value.ts';
@@ -26,7 +27,10 @@ export function applyJsonPatch(document: Json, patch: unknown): Json {
   for (const operation of operations) {
     if (operation.op === 'copy') {
       copied += JSON.stringify(read(now, operation.from ?? '', 'copy')).length;
-      if (copied > MAX_COPIED) throw tooLarge('the copy operations of the patch make the object too large');
+      if (copied > MAX_COPIED)
+        throw unfit(
+          `Unable to complete the copy, the accumulated size increase of copy is ${copied}, exceeding the limit ${MAX_COPIED}`,
+        );
     }
     now = apply(now, operation);
   }
@@ -37,7 +41,9 @@ function operationsOf(patch: unknown): Operation[] {
   if (!Array.isArray(patch))
     throw badRequest('error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch');
   if (patch.length > MAX_OPERATIONS)
-    throw tooLarge(`The allowed maximum operations in a JSON patch is ${MAX_OPERATIONS}, got ${patch.length}`);
+    throw tooLarge(
+      `Request entity too large: The allowed maximum operations in a JSON patch is ${MAX_OPERATIONS}, got ${patch.length}`,
+    );
   return patch.map((operation: unknown) => {
     const { op, path, from } = isJsonObject(operation) ? operation : {};
     if (typeof op !== 'string' || typeof path !== 'string' || (from !== undefined && typeof from !== 'string'))

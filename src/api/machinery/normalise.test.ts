@@ -161,12 +161,16 @@ describe('the shape that comes out', () => {
 });
 
 describe('hostile input', () => {
-  test('a key __proto__ changes no prototype and is gone', () => {
+  test('a key __proto__ is a key like any other, and changes no prototype', () => {
     const input: unknown = JSON.parse(
       '{"metadata":{"labels":{"__proto__":"x","a":"b"}},"__proto__":{"polluted":true}}',
     );
     const { object } = deployment(input) as unknown as { object: { metadata: { labels: object } } };
-    expect(Object.keys(object.metadata.labels)).toEqual(['a']);
+    expect(Object.entries(object.metadata.labels)).toEqual([
+      ['__proto__', 'x'],
+      ['a', 'b'],
+    ]);
+    expect(Object.getPrototypeOf(object.metadata.labels)).toBe(Object.prototype);
     expect(Object.getPrototypeOf(object)).toBe(Object.prototype);
     expect('polluted' in object).toBe(false);
   });

@@ -7,6 +7,7 @@
 import type { Facts, FieldFacts, Scalar, TypeFacts, TypeRef } from './facts.ts';
 import { normaliseScalar, zeroOf } from './normalise-scalar.ts';
 import { cloneRaw } from './raw-value.ts';
+import { setOwn } from './set-own.ts';
 
 /** `problem`: upstream's text of the first value that does not fit. `unknownFields`: paths in order, each once, at most 100. */
 export type Normalised = { object: Record<string, unknown>; unknownFields: readonly string[] } | { problem: string };
@@ -129,11 +130,11 @@ function mapValue(given: unknown, type: TypeRef & { map: TypeRef }, cursor: Curs
   if (!isObject(given)) return misfit(cursor, given, goTypeText(type));
   const map: Record<string, unknown> = {};
   for (const key of Object.keys(given)) {
-    if (key === '__proto__') continue; // no map of the API may have it, and assigning it would change the map itself
     const value = given[key];
     if (value === undefined) continue;
-    map[key] =
+    const element =
       value === null ? zeroElement(type.map, below(cursor, key)) : elementValue(value, type.map, below(cursor, key));
+    setOwn(map, key, element);
   }
   return Object.freeze(map);
 }

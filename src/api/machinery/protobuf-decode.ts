@@ -6,6 +6,7 @@
 import { toBase64 } from './base64.ts';
 import type { Facts, FieldFacts, Scalar, TypeFacts, TypeRef } from './facts.ts';
 import { BYTES, FIXED64, MalformedMessage, VARINT, WireReader } from './protobuf-wire.ts';
+import { setOwn } from './set-own.ts';
 import { formatMicros, formatSeconds, type Instant } from './timestamp.ts';
 
 /** Deeper than any real object (a CRD's schema nests some 60 levels), and far from the end of the stack. */
@@ -89,7 +90,7 @@ function readEntry(map: Message, { field, reader }: Occurrence, type: TypeRef, c
     else if (tag >> 3 === 2) value = readValue(type, { field, wireType, reader }, context);
     else reader.skip(wireType);
   }
-  if (key !== '__proto__') map[key] = value ?? emptyValue(type);
+  setOwn(map, key, value ?? emptyValue(type));
 }
 
 /** What an entry without a value, or a message without the field, stands for. */

@@ -1,4 +1,6 @@
-/** A frozen copy of a value whose shape is not known: what JSON can hold, less keys that would change an object's own nature. */
+import { setOwn } from './set-own.ts';
+
+/** A frozen copy of a value whose shape is not known: what JSON can hold. */
 export function cloneRaw(given: unknown, depthLeft: number): { value: unknown } | { problem: string } {
   let tooDeep = false;
 
@@ -12,7 +14,7 @@ export function cloneRaw(given: unknown, depthLeft: number): { value: unknown } 
     const copy: Record<string, unknown> = {};
     for (const key of Object.keys(value)) {
       const element = (value as Record<string, unknown>)[key];
-      if (key !== '__proto__' && element !== undefined) copy[key] = clone(element, left - 1);
+      if (element !== undefined) setOwn(copy, key, clone(element, left - 1));
     }
     return Object.freeze(copy);
   };

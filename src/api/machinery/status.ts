@@ -190,8 +190,12 @@ export const serviceUnavailable = (message: string): StatusError => new StatusEr
 export const timeout = (message: string, retryAfterSeconds = 0): StatusError =>
   new StatusError('Timeout', message, { details: { ...(retryAfterSeconds && { retryAfterSeconds }) } });
 
-/** 422 with one cause a field error; the message lists them all, as kubectl prints it. */
-export function invalid(of: { group: string; kind: string }, name: string, errors: readonly FieldError[]): StatusError {
+/** Told of one object. Upstream tells all, which makes an answer many times as long as what was sent. */
+const MAX_ERRORS = 1000;
+
+/** 422 with one cause a field error; the message lists them, as kubectl prints it. */
+export function invalid(of: { group: string; kind: string }, name: string, all: readonly FieldError[]): StatusError {
+  const errors = all.length > MAX_ERRORS ? all.slice(0, MAX_ERRORS) : all;
   const texts = errors.map(({ field, message }) => `${field}: ${message}`);
   const list = texts.length === 1 ? texts[0] : `[${[...new Set(texts)].join(', ')}]`;
   return new StatusError('Invalid', `${of.kind}${of.group ? `.${of.group}` : ''} "${name}" is invalid: ${list}`, {

@@ -4,8 +4,10 @@
  * them.
  */
 import type { Kind } from '#api/machinery/kind.ts';
+import { pathSegment } from '#api/machinery/names.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import {
+  badRequest,
   internalError,
   methodNotAllowed,
   methodNotSupported,
@@ -108,11 +110,25 @@ export class Pipeline {
     const { group, version, resource, namespace } = info;
     const kind = this.services.kinds.byResource(group, version, resource);
     if (!kind) throw noSuchPath();
-    const isNamespacePath = group === '' && resource === 'namespaces';
-    if (kind.scope === 'Cluster' && namespace && !isNamespacePath) throw noSuchPath();
+    if (kind.scope === 'Cluster' && namespace && !isNamespaceItself(info)) throw noSuchPath();
+    refuseBadSegment('Name', info.namedByPath ? info.name : '');
+    refuseBadSegment('Namespace', namespace);
     if (!isServed(kind, info)) throw noSuchPath();
     return kind;
   }
+}
+
+/** `namespaces/a`, whose rights are those in `a`; not `namespaces/a/namespaces`, which would be all of them by the rights in one. */
+const isNamespaceItself = ({ group, resource, path }: ResourceRequestInfo): boolean =>
+  group === '' &&
+  resource === 'namespaces' &&
+  !/^\/api\/[^/]+\/(watch\/)?namespaces\/[^/]+\/namespaces(\/|$)/.test(path);
+
+/** What stands encoded in a path must not become a path of the store. Throws BadRequest. */
+function refuseBadSegment(what: 'Name' | 'Namespace', segment: string): void {
+  const complaints = segment ? pathSegment(segment) : [];
+  if (complaints.length > 0)
+    throw badRequest(`${what} parameter invalid: ${JSON.stringify(segment)}: ${complaints.join(';')}`);
 }
 
 const refusedMethod = (kind: Kind, info: ResourceRequestInfo): StatusError =>

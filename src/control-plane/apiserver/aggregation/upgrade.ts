@@ -9,6 +9,7 @@ import { serviceUnavailable } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
 import type { UserInfo } from '#client/transport.ts';
 import { dialProblem } from '../admission/webhooks/webhook-client.ts';
+import { joined, passRefusal, upgradeAnswer } from '../streaming/upgrade-answer.ts';
 import { headOf } from '../streaming/upgrade-head.ts';
 import type { Address, Connections } from './connections.ts';
 import { frontProxyHeaders } from './front-proxy-headers.ts';
@@ -23,8 +24,6 @@ export interface Upgrade {
 }
 
 const DIAL_TIMEOUT_MS = 30_000;
-const MAX_HEAD_BYTES = 64 * 1024;
-const END_OF_HEAD = '\r\n\r\n';
 
 /** Throws ServiceUnavailable until the other side has agreed; resolves when either has closed. */
 export async function upgradeTo(
@@ -40,14 +39,14 @@ export async function upgradeTo(
   const other = await dial(remote, address, { connections, clock });
   const asked = headOf(request, { ...address, path, security: 'unverified', mode: 'upgrade' }, frontProxyHeaders(user));
   other.write(asked, 'latin1');
-  if (head.length > 0) other.write(head);
-  const answered = await headFrom(other);
-  const code = Number(/^HTTP\/1\.\d (\d{3})/.exec(answered.toString('latin1'))?.[1] ?? 0);
-  if (code !== 101 && code < 400) {
+  const answer = await upgradeAnswer(other, serviceUnavailable);
+  if (answer.code >= 400) return passRefusal(socket, other, answer, clock);
+  if (answer.code !== 101) {
     other.destroy();
-    throw serviceUnavailable(`invalid upgrade response: status code ${code}`);
+    throw serviceUnavailable(`invalid upgrade response: status code ${answer.code}`);
   }
-  socket.write(answered);
+  socket.write(answer.bytes);
+  if (head.length > 0) other.write(head);
   await joined(socket, other);
 }
 
@@ -69,45 +68,5 @@ function dial(
     });
     const timer = clock.timer(DIAL_TIMEOUT_MS, () => other.destroy(new Error('i/o timeout')));
     other.once('error', failed);
-  });
-}
-
-/** With whatever came right behind it. */
-function headFrom(other: TLSSocket): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    let read = Buffer.alloc(0);
-    const done = (error?: Error) => {
-      other.off('data', take).off('close', closed).off('error', closed);
-      if (error) {
-        other.destroy();
-        reject(error);
-        return;
-      }
-      other.pause();
-      resolve(read);
-    };
-    const closed = () => done(serviceUnavailable('unexpected EOF'));
-    const take = (chunk: Buffer) => {
-      read = Buffer.concat([read, chunk]);
-      if (read.includes(END_OF_HEAD)) done();
-      else if (read.length > MAX_HEAD_BYTES) done(serviceUnavailable('the head of the answer is too long'));
-    };
-    other.on('data', take).on('close', closed).on('error', closed);
-  });
-}
-
-function joined(client: Duplex, other: TLSSocket): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      client.destroy();
-      other.destroy();
-      resolve();
-    };
-    client.pipe(other);
-    other.pipe(client);
-    other.once('error', end);
-    other.once('close', () => (client.writableLength > 0 && !client.destroyed ? client.end(end) : end()));
-    client.once('error', end);
-    client.once('close', end);
   });
 }

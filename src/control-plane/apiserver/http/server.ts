@@ -35,8 +35,8 @@ const MAX_CONCURRENT_STREAMS = 250;
 /** In MB. Beyond it Node refuses new streams of a session: several answers of 256 KB chunks each must fit. */
 const MAX_SESSION_MEMORY_MB = 256;
 
-/** Tokens may be long; what is longer is no token. */
-const MAX_HEADER_BYTES = 64 * 1024;
+/** Selectors stand in the first line, and name thousands of values. Source: upstream's DefaultMaxHeaderBytes. */
+const MAX_HEADER_BYTES = 1024 * 1024;
 /** A client that does not come to the end of its headers is waiting for something else. Source: upstream's ReadHeaderTimeout. */
 const HEADERS_TIMEOUT_MS = 32_000;
 /** Longer than clients keep idle connections, so that none is closed in the moment of its use. Source: upstream's IdleTimeout. */
@@ -51,9 +51,9 @@ const PING_TIMEOUT_MS = 15_000;
 /** What a client may send on one connection before it is read: images go to nodes through here. */
 const SESSION_WINDOW_BYTES = 4 * 1024 * 1024;
 
-// Node passes them on to its parser and timers of HTTP/1, though its types do not say so.
-const HTTP1_LIMITS = { maxHeaderSize: MAX_HEADER_BYTES };
-const HTTP1_TIMEOUTS = {
+/** Properties of its server of HTTP/1, which a secure server of HTTP/2 has as well, though its type does not say so. */
+const HTTP1_LIMITS = {
+  maxHeaderSize: MAX_HEADER_BYTES,
   headersTimeout: HEADERS_TIMEOUT_MS,
   keepAliveTimeout: IDLE_TIMEOUT_MS,
   requestTimeout: 0, // images go through here to nodes; what is not long by its nature has a deadline of its own
@@ -88,9 +88,8 @@ export function createServer({
         initialWindowSize: 1024 * 1024,
         maxHeaderListSize: MAX_HEADER_BYTES,
       },
-      ...HTTP1_LIMITS,
     });
-    Object.assign(server, HTTP1_TIMEOUTS);
+    Object.assign(server, HTTP1_LIMITS);
     server.on('request', (request, response) =>
       serve(new Http1Exchange(request as unknown as IncomingMessage, response as unknown as ServerResponse)),
     );

@@ -37,7 +37,7 @@ export class Forwarder {
     if (target.mode === 'upgrade') throw badRequest('Upgrade request required');
     const answer = await this.#ask(exchange, target);
     const code = answer.statusCode ?? 502;
-    if (target.mode === 'stream' && code >= 400) throw await statusOf(answer, code);
+    if (target.mode === 'stream') await refuseUnlessWell(answer, code);
     exchange.begin(code, passedOn(answer, target));
     exchange.audited?.started(code);
     if (exchange.method !== 'HEAD') {
@@ -54,7 +54,7 @@ export class Forwarder {
   async open(target: Forward, signal: AbortSignal): Promise<AsyncIterable<Buffer>> {
     const answer = await this.#send(target, { method: 'GET', headers: {}, signal });
     const code = answer.statusCode ?? 502;
-    if (code >= 400) throw await statusOf(answer, code);
+    await refuseUnlessWell(answer, code);
     return answer;
   }
 
@@ -136,6 +136,19 @@ function passedOn(answer: IncomingMessage, { prefix, host, port }: Forward): Rec
       headers['location'] = prefix + location.slice(`http://${host}:${port}`.length);
   }
   return headers;
+}
+
+/**
+ * Throws what the kubelet says is wrong. A redirect is refused as well: followed, it would lead the API server with its
+ * credentials wherever a node likes; passed on, the client with its own (CVE-2020-8559).
+ */
+async function refuseUnlessWell(answer: IncomingMessage, code: number): Promise<void> {
+  if (code >= 400) throw await statusOf(answer, code);
+  if (code < 300) return;
+  answer.destroy();
+  throw new StatusError('InternalError', 'the backend attempted to redirect this request, which is not permitted', {
+    code: 502,
+  });
 }
 
 const MAX_ERROR_BYTES = 64 * 1024;

@@ -20,6 +20,7 @@ import { dialFailed } from '../registry/node-address.ts';
 import { type ResourceRequestInfo, requestInfoOf } from '../request-info.ts';
 import type { Forward } from './forward.ts';
 import type { Forwarder } from './forwarder.ts';
+import { joined, passRefusal, upgradeAnswer } from './upgrade-answer.ts';
 import { headOf } from './upgrade-head.ts';
 import { answerAsWebSocket } from './web-socket-answer.ts';
 
@@ -103,8 +104,15 @@ export class UpgradeHandler {
       return answerAsWebSocket({ request, socket, head }, { chunks: forwarder.open(reply.forward, gone.signal) });
     }
     const other = await this.#dial(reply.forward);
-    audited?.started(101);
-    other.write(headOf(request, reply.forward));
+    other.write(headOf(request, reply.forward), 'latin1');
+    const answer = await upgradeAnswer(other, (why) => dialFailed(reply.forward.host, new Error(why)));
+    audited?.started(answer.code);
+    if (answer.code >= 400) return passRefusal(socket, other, answer, this.#services.clock);
+    if (answer.code !== 101) {
+      other.destroy();
+      throw internalError(`invalid upgrade response: status code ${answer.code}`); // a redirect, say: nobody follows it
+    }
+    socket.write(answer.bytes);
     if (head.length > 0) other.write(head);
     await joined(socket, other);
   }
@@ -144,23 +152,6 @@ interface Upgrade {
 }
 
 const auditIdOf = (given: string | string[] | undefined): string => [given].flat()[0] || randomUUID();
-
-/** Until both are closed. Half-closed is not enough of either: a stream's end is for its protocol to tell. */
-function joined(client: Duplex, other: Socket): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      client.destroy();
-      other.destroy();
-      resolve();
-    };
-    client.pipe(other);
-    other.pipe(client);
-    other.once('error', end);
-    other.once('close', () => (client.writableLength > 0 && !client.destroyed ? client.end(end) : end()));
-    client.once('error', end);
-    client.once('close', end);
-  });
-}
 
 function refuse(socket: Duplex, status: StatusError): void {
   const body = JSON.stringify(status.toStatus());

@@ -21,8 +21,11 @@ export function headOf(
   return `${lines.join('\r\n')}\r\n\r\n`;
 }
 
+/** An upgrade has no body: what would say otherwise could make a second request of what follows. */
+const NOT_PASSED_ON: ReadonlySet<string> = new Set(['host', 'authorization', 'content-length', 'transfer-encoding']);
+
 function passedOn(name: string, value: string): string | undefined {
-  if (name === 'host' || name === 'authorization' || name.startsWith('impersonate-')) return undefined;
+  if (NOT_PASSED_ON.has(name) || name.startsWith('impersonate-')) return undefined;
   if (name !== 'sec-websocket-protocol') return value;
   const protocols = value
     .split(',')

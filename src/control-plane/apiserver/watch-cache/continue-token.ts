@@ -23,6 +23,9 @@ export function decodeContinue(token: string): ContinueAt {
   const { v, rv, start } = parse(token);
   if (v !== VERSION) throw invalidToken('encoded start resource version is not supported');
   if (typeof start !== 'string' || start === '') throw invalidToken('encoded start key is empty');
+  // A key that leads out of its prefix would show what the asker was not asked about.
+  if (start.startsWith('/') || start.split('/').some((part) => part === '' || part === '.' || part === '..'))
+    throw invalidToken(start);
   if (typeof rv !== 'number' || !Number.isSafeInteger(rv) || rv === 0 || rv < INCONSISTENT) {
     throw invalidToken('incorrect encoded start resourceVersion');
   }
