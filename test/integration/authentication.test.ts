@@ -243,6 +243,41 @@ describe('an OpenID Connect issuer', () => {
     expect(provider.requests).toContain('GET /moved');
   });
 
+  test('may be mapped and judged by expressions', async () => {
+    const api = await start({
+      'authentication-config': file(
+        'cel.yaml',
+        configuration({
+          claimMappings: {
+            username: { expression: "'cel:' + claims.sub" },
+            groups: { expression: "claims.roles.map(r, 'cel:' + r)" },
+            extra: [{ key: 'example.com/tenant', valueExpression: 'claims.tenant' }],
+          },
+          claimValidationRules: [{ expression: "claims.tenant == 'acme'", message: 'only acme' }],
+          userValidationRules: [{ expression: "!user.username.endsWith('root')", message: 'root is not for you' }],
+        }),
+      ),
+    });
+    await ready(api);
+    expect(await whoAmI(api, bearer(await provider.token(good)))).toEqual({
+      username: 'cel:jane',
+      groups: ['cel:dev', 'cel:ops', 'system:authenticated'],
+      extra: {
+        'authentication.kubernetes.io/credential-id': ['JTI=j-1'],
+        'example.com/tenant': ['acme'],
+      },
+    });
+    for (const [claims, error] of [
+      [{ ...good, tenant: 'evil' }, "validation expression 'claims.tenant == 'acme'' failed: only acme"],
+      [{ ...good, sub: 'root' }, 'failed: root is not for you'],
+      [{ ...good, roles: undefined }, 'no such key: roles'],
+    ] as const) {
+      const token = await provider.token(claims);
+      expect(await whoAmI(api, bearer(token))).toBe(401);
+      expect(await reviewOf(api, token)).toMatchObject({ error: expect.stringContaining(error) });
+    }
+  });
+
   test('that the file no longer names is no longer believed, and a broken file changes nothing', async () => {
     const path = file('f.yaml', configuration());
     const api = await start({ 'authentication-config': path });
@@ -266,6 +301,10 @@ describe('an OpenID Connect issuer', () => {
       'jwt[0].issuer.url: Invalid value: "http://x": URL scheme must be https',
     ],
     [{ claimMappings: {} }, 'jwt[0].claimMappings.username: Required value: claim or expression is required'],
+    [
+      { claimMappings: { username: { expression: 'claims.' } } },
+      'jwt[0].claimMappings.username.expression: Invalid value: "claims.": compilation failed: ERROR: <input>:1:8',
+    ],
     [{ typo: 1 }, 'strict decoding error: unknown field "jwt[0].typo"'],
   ])('with %j does not start', async (more, message) => {
     const path = file('g.yaml', configuration(more));

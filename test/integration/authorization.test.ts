@@ -140,6 +140,33 @@ describe('a webhook that authorizes', () => {
     });
   });
 
+  test('is asked only about what its conditions match', async () => {
+    const outside = await service(() => ({ allowed: true }));
+    const conditions = {
+      matchConditionSubjectAccessReviewVersion: 'v1',
+      matchConditions: [
+        { expression: 'has(request.resourceAttributes)' },
+        { expression: "request.resourceAttributes.namespace == 'kube-system'" },
+        { expression: "!('system:serviceaccounts' in request.groups)" },
+      ],
+    };
+    const hook = webhook(file('hook4', kubeconfigOf(outside)), conditions);
+    const api = await start({ 'authorization-config': file('cel.yaml', configuration([hook, RBAC])) });
+    expect(await kubectlAs(api, 'jane', ['get', 'pods', '-n', 'kube-system'])).toContain('No resources');
+    expect(outside.requests).toHaveLength(1);
+    expect(await kubectlAs(api, 'jane', ['get', 'pods', '-n', 'default'])).toContain('pods is forbidden');
+    expect(await kubectlAs(api, 'jane', ['get', '--raw', '/metrics'])).toContain('cannot get path "/metrics"');
+    expect(outside.requests).toHaveLength(1);
+    const bad = webhook(join(directory, 'hook4'), {
+      matchConditionSubjectAccessReviewVersion: 'v1',
+      matchConditions: [{ expression: 'request.user' }],
+    });
+    const starting = startHttpsApiServer({ flags: { 'authorization-config': file('bad.yaml', configuration([bad])) } });
+    await expect(starting).rejects.toThrow(
+      'authorizers[0].matchConditions[0].expression: Invalid value: "request.user": must evaluate to bool but got string',
+    );
+  });
+
   test('of the flags is asked in v1beta1', async () => {
     const reviews: Review[] = [];
     const outside = await service((review) => {

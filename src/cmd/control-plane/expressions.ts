@@ -1,6 +1,11 @@
 /** The CEL of configuration files: what is wrong with an expression, and programs of those that are good. */
 import type { Program } from '#api/machinery/cel/program.ts';
 import type { ExpressionUse } from '#control-plane/apiserver/authentication/authentication-configuration.ts';
+import {
+  compileExpression,
+  examineExpression,
+} from '#control-plane/apiserver/authentication/jwt/compile-expression.ts';
+import { compileMatchCondition } from '#control-plane/apiserver/authorization/compile-match-condition.ts';
 
 export interface Expressions {
   examine(expression: string, use: ExpressionUse): { problem?: string; claims: ReadonlySet<string> };
@@ -10,14 +15,16 @@ export interface Expressions {
   matchCondition(expression: string): Program;
 }
 
-const PROBLEM = 'expressions are not supported yet';
-const unsupported = (): never => {
-  throw new Error(PROBLEM);
-};
-
 export const expressions: Expressions = {
-  examine: () => ({ problem: PROBLEM, claims: new Set() }),
-  claims: unsupported,
-  matchConditionProblem: () => PROBLEM,
-  matchCondition: unsupported,
+  examine: examineExpression,
+  claims: compileExpression,
+  matchConditionProblem(expression) {
+    const compiled = compileMatchCondition(expression);
+    return 'problem' in compiled ? compiled.problem : undefined;
+  },
+  matchCondition(expression) {
+    const compiled = compileMatchCondition(expression);
+    if ('problem' in compiled) throw new Error(compiled.problem);
+    return compiled;
+  },
 };

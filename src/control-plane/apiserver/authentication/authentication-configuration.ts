@@ -3,14 +3,7 @@
  * may ask. Source: documentation, "Authenticating", using authentication configuration; configuration reference (v1).
  */
 import { X509Certificate } from 'node:crypto';
-import {
-  duplicateValue,
-  type FieldError,
-  invalidValue,
-  notSupportedValue,
-  requiredValue,
-  tooMany,
-} from '#api/machinery/field-error.ts';
+import { duplicateValue, type FieldError, invalidValue, requiredValue, tooMany } from '#api/machinery/field-error.ts';
 import {
   type ConfigurationType,
   decodeConfiguration,
@@ -181,7 +174,10 @@ function issuerErrors(issuer: IssuerConfiguration, at: string, own: readonly str
         'data does not contain any valid RSA or ECDSA certificates',
       ),
     );
-  if (egress) errors.push(notSupportedValue(`${at}.egressSelectorType`, egress, ['']));
+  if (egress)
+    errors.push(
+      invalidValue(`${at}.egressSelectorType`, egress, 'this API server has no egress selectors; leave it out'),
+    );
   return errors;
 }
 
