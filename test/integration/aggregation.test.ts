@@ -238,8 +238,8 @@ test('an upgrade joins both sides, and says who asks', async () => {
 });
 
 test.each([
-  ['refused', /^HTTP\/1.1 403 Forbidden[^]*no$/],
-  ['moved', /^HTTP\/1.1 503 [^]*invalid upgrade response: status code 302/],
+  ['refused', /^HTTP\/1.1 403 Forbidden[\s\S]*no$/],
+  ['moved', /^HTTP\/1.1 503 [\s\S]*invalid upgrade response: status code 302/],
 ])('an upgrade that is %s is told', async (what, expected) => {
   const { socket, head } = await upgrade(`${FLUNDERS}/x/${what}`);
   const rest = new Promise<string>((resolve) => {
@@ -373,7 +373,7 @@ test('discovery is one document with a tag, and can be had as YAML and protobuf'
   expect([again.code, again.text]).toEqual([304, '']);
   const yaml = await ask(`/apis/${GROUP}`, { headers: { accept: 'application/yaml' } });
   expect(yaml.headers['content-type']).toBe('application/yaml');
-  expect(yaml.text).toMatch(/^kind: APIGroup\n[^]*preferredVersion:\n +groupVersion: wardle.example.com\/v1alpha1\n/);
+  expect(yaml.text).toMatch(/^kind: APIGroup\n[\s\S]*preferredVersion:\n +groupVersion: wardle.example.com\/v1alpha1\n/);
   const binary = await ask('/apis', { headers: { accept: 'application/vnd.kubernetes.protobuf' } });
   expect(binary.text.slice(0, 4)).toBe('k8s\0');
   expect((await ask('/apis', { headers: { accept: 'text/html' } })).code).toBe(406);

@@ -47,6 +47,8 @@ export interface KindDeclaration<T extends KubeObject> {
   subresources?: readonly ('status' | 'scale' | Subresource)[];
   /** `plural` unless upstream's is irregular. */
   storagePrefix?: string;
+  /** Finalizers need not tell whose they are: of kinds that are no part of Kubernetes' core. */
+  anyFinalizer?: true;
   /** The rule for metadata.name; a DNS-1123 subdomain unless said otherwise. */
   name?: NameRule;
   hub?: Kind<T>['hub'];
@@ -140,7 +142,7 @@ export function defineKind<T extends KubeObject>(declaration: KindDeclaration<T>
         ? [] // a question needs no name
         : [
             ...validateObjectMeta(object.metadata, { scope, name: declaration.name ?? dns1123Subdomain }),
-            ...validateOwnedFinalizers(object.metadata),
+            ...(declaration.anyFinalizer ? [] : validateOwnedFinalizers(object.metadata)),
           ]),
       ...(declaration.validate?.(object, at) ?? []),
     ],
@@ -149,7 +151,7 @@ export function defineKind<T extends KubeObject>(declaration: KindDeclaration<T>
       const change = { next, current, at, subresource };
       const metadata = [
         ...validateObjectMetaUpdate(next.metadata, current.metadata),
-        ...validateOwnedFinalizers(next.metadata),
+        ...(declaration.anyFinalizer ? [] : validateOwnedFinalizers(next.metadata)),
       ];
       if (subresource === 'status') return [...metadata, ...(declaration.validateStatusUpdate?.(change) ?? [])];
       const whole = declaration.updateHasOwnRules ? [] : (declaration.validate?.(next, at) ?? []);

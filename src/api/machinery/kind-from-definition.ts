@@ -54,6 +54,7 @@ function kindOf({ spec }: CustomResourceDefinition, version: CustomResourceDefin
       storagePrefix: `${group}/${names.plural}`,
       subresources: [...(status ? (['status'] as const) : []), ...(scale ? (['scale'] as const) : [])],
       statusKeeps: KEEP_ALL_METADATA,
+      anyFinalizer: true,
       generationOf: (object) => {
         const { metadata: _, ...content } = object;
         return status ? withoutStatus(content as KubeObject) : content;

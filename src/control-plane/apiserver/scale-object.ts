@@ -15,6 +15,10 @@ export const SCALE = { group: 'autoscaling', version: 'v1', kind: 'Scale' };
 export const withReplicas = (kind: Kind, object: KubeObject, replicas: number): KubeObject =>
   withField(object, fieldsOf(kind.scale!.replicas), replicas) as KubeObject;
 
+/** Whether the object says how many there shall be. */
+export const hasReplicas = (kind: Kind, object: KubeObject): boolean =>
+  valueAt(object, fieldsOf(kind.scale!.replicas)) !== undefined;
+
 export function scaleOf(kind: Kind, object: KubeObject): Scale {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
   const scale = kind.scale!;
@@ -32,9 +36,14 @@ export function scaleOf(kind: Kind, object: KubeObject): Scale {
 export const fieldsOf = (path: string): string[] => path.split('.').filter((field) => field !== '');
 
 function numberAt(object: unknown, fields: readonly string[]): number {
+  const value = valueAt(object, fields);
+  return typeof value === 'number' ? value : 0;
+}
+
+function valueAt(object: unknown, fields: readonly string[]): unknown {
   let value = object;
   for (const field of fields) value = (value as Record<string, unknown> | undefined)?.[field];
-  return typeof value === 'number' ? value : 0;
+  return value;
 }
 
 function withField(object: unknown, [field, ...deeper]: readonly string[], value: unknown): unknown {

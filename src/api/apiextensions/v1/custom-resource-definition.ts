@@ -25,6 +25,7 @@ export const CustomResourceDefinition = defineKind<schema.CustomResourceDefiniti
   storagePrefix: 'apiextensions.k8s.io/customresourcedefinitions',
   subresources: ['status'],
   statusKeeps: KEEP_ALL_METADATA,
+  anyFinalizer: true,
   generationOf: ({ spec }) => spec,
   defaults: ({ spec = {}, ...definition }) =>
     ({

@@ -22,6 +22,7 @@ export const APIService = defineKind<schema.APIService>({
   storagePrefix: 'apiregistration.k8s.io/apiservices',
   subresources: ['status'],
   statusKeeps: KEEP_ALL_METADATA,
+  anyFinalizer: true,
   name: pathSegment,
   defaults: ({ spec = {}, ...service }) =>
     ({

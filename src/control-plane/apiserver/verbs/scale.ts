@@ -4,12 +4,13 @@
  */
 
 import { invalidValue } from '#api/machinery/field-error.ts';
+import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
-import { badRequest, invalid, modified, notFound } from '#api/machinery/status.ts';
+import { badRequest, internalError, invalid, modified, notFound } from '#api/machinery/status.ts';
 import { decodeBody, shapedTypeOf } from '../decode-object.ts';
 import type { VerbServices } from '../registry/behaviour.ts';
 import { locationOf, type Reply, type ResourceCall } from '../resource-call.ts';
-import { SCALE, type Scale, scaleOf, withReplicas } from '../scale-object.ts';
+import { hasReplicas, SCALE, type Scale, scaleOf, withReplicas } from '../scale-object.ts';
 import { readPatch } from './patch-body.ts';
 import { updateStored } from './stored-update.ts';
 import { writeOptionsOf } from './write-options.ts';
@@ -20,6 +21,7 @@ import { APPLY_PATCH } from './patch-body.ts';
 export async function getScale(call: ResourceCall, { stored }: VerbServices): Promise<Reply> {
   const object = await stored.get(call.kind, locationOf(call));
   if (!object) throw notFound(call.kind, call.info.name);
+  refuseWithoutReplicas(call.kind, object);
   return { code: 200, object: scaleOf(call.kind, object) };
 }
 
@@ -35,6 +37,12 @@ export async function patchScale(call: ResourceCall, services: VerbServices): Pr
   const patch = readPatch(shapedTypeOf(SCALE), call.body);
   const scaleFor = (current: Scale) => patch(current, { fieldValidation, warn: call.warn }) as unknown as Scale;
   return writeScale(call, { scaleFor, dryRun }, services);
+}
+
+/** A custom kind need not have the field that its definition names; a built-in one has a default. */
+function refuseWithoutReplicas(kind: Kind, object: KubeObject): void {
+  if (kind.facts || !kind.scale || hasReplicas(kind, object)) return;
+  throw internalError(`the spec replicas field ${JSON.stringify(kind.scale.replicas)} does not exist`);
 }
 
 async function writeScale(
