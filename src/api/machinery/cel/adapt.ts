@@ -4,6 +4,7 @@ import { isEqual } from '../equal.ts';
 import { parseDuration } from './duration.ts';
 import { escapeName, unescapeName } from './escaping.ts';
 import { INT64_MAX, INT64_MIN, UINT64_MAX, wholeOf, wholeOfNumber } from './int64.ts';
+import { spendWork } from './work.ts';
 import { parseTimestamp } from './timestamp.ts';
 import {
   type Adapter,
@@ -92,6 +93,7 @@ export const scalarAdapters = {
   bytes: strict((json) => {
     if (json instanceof Uint8Array) return json;
     if (typeof json !== 'string') return expected('string', json);
+    spendWork(json.length / 10);
     const bytes = fromBase64(json);
     return bytes instanceof Uint8Array
       ? bytes
@@ -147,6 +149,17 @@ export function objectAdapter(fields: ReadonlyMap<string, Adapter>): Adapter {
   );
 }
 
+/** Counted once for each object: expressions ask again and again, and a size costs next to nothing. */
+const sizes = new WeakMap<Json, number>();
+
+function sizeOfJson(json: Json): number {
+  const known = sizes.get(json);
+  if (known !== undefined) return known;
+  const size = Object.keys(json).length;
+  sizes.set(json, size);
+  return size;
+}
+
 /** A map of JSON whose values all have one type. */
 export class JsonMap extends MapLike {
   readonly json: Json;
@@ -157,7 +170,7 @@ export class JsonMap extends MapLike {
     this.adapt = adapt;
   }
   get size(): number {
-    return Object.keys(this.json).length;
+    return sizeOfJson(this.json);
   }
   find(key: Value): Result | undefined {
     if (typeof key !== 'string' || !Object.hasOwn(this.json, key)) return undefined;
@@ -179,7 +192,7 @@ export class JsonObject extends MapLike {
     this.fields = fields;
   }
   get size(): number {
-    return Object.keys(this.json).length;
+    return sizeOfJson(this.json);
   }
   find(key: Value): Result | undefined {
     if (typeof key !== 'string') return undefined;

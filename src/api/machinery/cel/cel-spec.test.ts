@@ -152,7 +152,7 @@ const TYPES: Readonly<Record<string, cel.CelType>> = {
 type Json = Record<string, unknown>;
 
 /** A value as the cases write it. */
-function valueOf(json: Json): Value {
+function valueFrom(json: Json): Value {
   const [[kind, value] = ['nullValue', null]] = Object.entries(json);
   switch (kind) {
     case 'int64Value':
@@ -164,7 +164,7 @@ function valueOf(json: Json): Value {
     case 'bytesValue':
       return fromBase64(value as string) as Uint8Array;
     case 'listValue':
-      return new List((((value as Json)['values'] ?? []) as Json[]).map(valueOf));
+      return new List((((value as Json)['values'] ?? []) as Json[]).map(valueFrom));
     case 'mapValue':
       return mapOf(((value as Json)['entries'] ?? []) as { key: Json; value: Json }[]);
     case 'typeValue':
@@ -178,7 +178,7 @@ function valueOf(json: Json): Value {
 
 function mapOf(entries: readonly { key: Json; value: Json }[]): Value {
   const map = new NativeMap();
-  for (const { key, value } of entries) map.set(valueOf(key), valueOf(value));
+  for (const { key, value } of entries) map.set(valueFrom(key), valueFrom(value));
   return map;
 }
 
@@ -193,7 +193,10 @@ function isSame(a: Value, b: Value): boolean {
   if (a instanceof Double && b instanceof Double && Number.isNaN(a.value)) return Number.isNaN(b.value);
   if (a instanceof TypeValue && b instanceof TypeValue) return a.of.name === b.of.name;
   if (a instanceof List && b instanceof List)
-    return a.size === b.size && a.items.every((_, i) => isSame(a.at(i) as Value, b.at(i) as Value));
+    return (
+      a.size === b.size &&
+      Array.from({ length: a.size }, (_, i) => i).every((i) => isSame(a.at(i) as Value, b.at(i) as Value))
+    );
   if (a instanceof MapLike && b instanceof MapLike)
     return a.size === b.size && a.keys().every((key) => isSame(a.find(key) as Value, (b.find(key) ?? null) as Value));
   return typeOfValue(a).kind === typeOfValue(b).kind && equals(a, b) === true;
@@ -236,13 +239,13 @@ function failureOf({ original }: Case): string | undefined {
   const activation = Object.fromEntries(
     Object.entries((original['bindings'] ?? {}) as Record<string, { value: Json }>).map(([name, { value }]) => [
       name,
-      valueOf(value),
+      valueFrom(value),
     ]),
   );
   const outcome = program.evaluate(activation, { costLimit: 10_000_000 });
   if (outcome.error !== undefined) return expectsError ? undefined : outcome.error;
   if (expectsError) return 'no error';
-  const expected = valueOf((typed?.result ?? original['value'] ?? { boolValue: true }) as Json);
+  const expected = valueFrom((typed?.result ?? original['value'] ?? { boolValue: true }) as Json);
   return isSame(outcome.value, expected) ? undefined : `not ${JSON.stringify(typed?.result ?? original['value'])}`;
 }
 

@@ -4,12 +4,13 @@ import type { CelType } from './cel-type.ts';
 import type { Checked } from './check/checker.ts';
 import { Estimator } from './cost/estimator.ts';
 import type { Declarations } from './check/declarations.ts';
-import { CostExceeded, type Frame, type Step } from './evaluate/frame.ts';
+import type { Frame, Step } from './evaluate/frame.ts';
 import { Planner } from './evaluate/planner.ts';
 import { COST_LIMIT_EXCEEDED, PER_CALL_LIMIT } from './limits.ts';
 import type { Activation, CostEstimate, EvaluateOptions, Outcome, Program } from './program.ts';
 import type { ParseError } from './syntax/parser.ts';
 import { CelError } from './value.ts';
+import { CostExceeded, withWork } from './work.ts';
 
 export class CompiledProgram implements Program {
   readonly source: string;
@@ -47,7 +48,7 @@ export class CompiledProgram implements Program {
       limit: costLimit,
     };
     try {
-      const value = this.#run(frame);
+      const value = withWork(() => this.#run(frame));
       return value instanceof CelError ? { error: value.message, cost: frame.cost } : { value, cost: frame.cost };
     } catch (error) {
       return stopped(error, frame);

@@ -7,6 +7,8 @@ export interface Issue {
   /** From 0, in characters (code points); printed from 1. */
   readonly column: number;
   readonly source: string;
+  /** Says how many more there are. */
+  readonly isSummary?: boolean;
 }
 
 /**
@@ -23,8 +25,11 @@ const MAX_ISSUES = 100;
 
 /** In the order of the source; `at` undefined is the whole of it. */
 export function issuesOf(errors: readonly { at: number | undefined; message: string }[], source: string): Issue[] {
-  const issues = errors.map(({ at, message }) => ({ message, ...placeOf(at, source), source }));
-  return issues.toSorted((a, b) => a.line - b.line || a.column - b.column).slice(0, MAX_ISSUES);
+  const shown = errors.slice(0, MAX_ISSUES).toSorted((a, b) => (a.at ?? -1) - (b.at ?? -1));
+  const issues = shown.map(({ at, message }): Issue => ({ message, ...placeOf(at, source), source }));
+  if (errors.length <= MAX_ISSUES) return issues;
+  const message = `${errors.length - MAX_ISSUES} more errors were truncated`;
+  return [...issues, { message, line: 0, column: 0, source, isSummary: true }];
 }
 
 function placeOf(at: number | undefined, source: string): { line: number; column: number } {
@@ -37,7 +42,8 @@ function placeOf(at: number | undefined, source: string): { line: number; column
 /** No line of the source is shown that is longer. */
 const MAX_SNIPPET = 16384;
 
-function formatIssue({ message, line, column, source }: Issue): string {
+function formatIssue({ message, line, column, source, isSummary }: Issue): string {
+  if (isSummary) return message;
   const head = `ERROR: <input>:${line}:${column + 1}: ${message}`;
   const text = source.split('\n')[line - 1];
   if (text === undefined) return head;

@@ -56,7 +56,8 @@ function namesBelow(value: unknown, path: string): string[] {
         : [`unexpected type name "${name}", expected "${path}", which matches field name path from root Object type`];
     return [...here, ...[...value.fields].flatMap(([field, part]) => namesBelow(part, `${path}.${field}`))];
   }
-  if (value instanceof List) return value.items.flatMap((item) => namesBelow(item, path));
+  if (value instanceof List)
+    return Array.from({ length: value.size }, (_, i) => value.at(i)).flatMap((item) => namesBelow(item, path));
   if (value instanceof MapLike) return value.keys().flatMap((key) => namesBelow(value.find(key), path));
   return [];
 }

@@ -108,9 +108,9 @@ const OPTIONAL = cel.optionalOf(cel.DYN);
 /** How lists of a schema compare and are added: sets and maps have no order. */
 export type ListKind = { kind: 'set' } | { kind: 'map'; keys: readonly string[] };
 
-/** Of values, or of JSON which `adapt` makes values of. */
+/** Of values, or of JSON which `adapt` makes values of. Ask by `size` and `at`: a list of lists has no items of its own. */
 export class List extends Boxed {
-  readonly items: readonly unknown[];
+  protected readonly items: readonly unknown[];
   readonly adapt: Adapter | undefined;
   readonly kind: ListKind | undefined;
   constructor(items: readonly unknown[], adapt?: Adapter, kind?: ListKind) {
@@ -129,6 +129,34 @@ export class List extends Boxed {
   at(index: number): Result {
     const item = this.items[index];
     return this.adapt === undefined ? (item as Value) : this.adapt(item);
+  }
+  /** JSON where the list is one of JSON. */
+  rawAt(index: number): unknown {
+    return this.items[index];
+  }
+}
+
+/** Two lists as one: adding costs the same however long they are. */
+export class JoinedList extends List {
+  readonly #first: List;
+  readonly #second: List;
+  constructor(first: List, second: List) {
+    super([]);
+    this.#first = first;
+    this.#second = second;
+    this.#size = first.size + second.size;
+  }
+  readonly #size: number;
+  override get size(): number {
+    return this.#size;
+  }
+  override at(index: number): Result {
+    const { size } = this.#first;
+    return index < size ? this.#first.at(index) : this.#second.at(index - size);
+  }
+  override rawAt(index: number): unknown {
+    const { size } = this.#first;
+    return index < size ? this.#first.rawAt(index) : this.#second.rawAt(index - size);
   }
 }
 

@@ -7,7 +7,7 @@ import type { ParseError } from '../syntax/parser.ts';
 import { CelError, type Value } from '../value.ts';
 import type { Checked } from './checker.ts';
 import { formatErrors } from './format-rules.ts';
-import { eachPart } from './walk.ts';
+import { eachPart } from '../syntax/walk.ts';
 
 /** `duration('1x')`, `timestamp('never')`, `'a'.matches('(')`, `[1, dyn('a')]`. */
 export function literalErrors({ expr, types }: Checked): ParseError[] {

@@ -1,6 +1,7 @@
 /** One evaluation: its variables, and what it has cost so far. */
 import type { Activation } from '../program.ts';
 import type { Result } from '../value.ts';
+import { EXCEEDED } from '../work.ts';
 
 /** A part of a compiled expression. */
 export type Step = (frame: Frame) => Result;
@@ -14,11 +15,6 @@ export interface Frame {
   cost: number;
   readonly limit: number;
 }
-
-/** Thrown through an evaluation, past all that would leave an error aside. */
-export class CostExceeded {}
-
-const EXCEEDED = new CostExceeded();
 
 export function spend(frame: Frame, cost: number): void {
   frame.cost += cost;

@@ -4,6 +4,7 @@ import { sizeOf, traversal } from '../cost/size.ts';
 import type { CelType } from '../cel-type.ts';
 import type { Evaluate, FunctionDeclaration, Overload, RunTimeCost } from '../library.ts';
 import { NO_OVERLOAD, noOverloadOf } from '../operations/errors.ts';
+import { valuesOf } from '../operations/lists.ts';
 import { equals } from '../operations/equality.ts';
 import { isSimple, memberSet } from '../operations/member-set.ts';
 import { notStrictlyFalse } from '../standard/operators.ts';
@@ -23,6 +24,7 @@ import {
   type Value,
 } from '../value.ts';
 import { COSTS, type Frame, type Step, spend } from './frame.ts';
+import type { GrowingList } from './growing-list.ts';
 import { collectedItem } from './plan-loop.ts';
 import { constantly, type Planned, type Planner } from './planner.ts';
 
@@ -172,7 +174,7 @@ function planCollecting(planner: Planner, expr: Call): Planned | undefined {
       if (growing instanceof CelError) return growing;
       if (value instanceof CelError) return value;
       spend(frame, COSTS.list + 1);
-      (growing as List & { items: Value[] }).items.push(value);
+      (growing as GrowingList).push(value);
       return growing;
     },
   };
@@ -182,8 +184,8 @@ function planCollecting(planner: Planner, expr: Call): Planned | undefined {
 function planMembership([value, list]: [Planned, Planned]): Planned | undefined {
   if (!(list.constant instanceof List)) return undefined;
   if (list.constant.size === 0) return constantly(false);
-  const items = list.constant.items as readonly Value[];
-  if (!items.every(isSimple)) return undefined;
+  const items = valuesOf(list.constant);
+  if (items instanceof CelError || !items.every(isSimple)) return undefined;
   const has = memberSet(items);
   const { run } = value;
   return {

@@ -2,6 +2,8 @@
 import { type Comprehension, type Expr, OPERATORS } from '../syntax/ast.ts';
 import { CelError, List, MapLike, type Result, typeOfValue, type Value } from '../value.ts';
 import type { Frame, Step } from './frame.ts';
+import { spendWork } from '../work.ts';
+import { GrowingList } from './growing-list.ts';
 import { NativeMap } from './native-map.ts';
 import type { Planner } from './planner.ts';
 
@@ -60,7 +62,7 @@ function planTurning(planner: Planner, expr: Comprehension): Step {
 /** Loops that collect begin with a list or map of their own. */
 function planInit(planner: Planner, init: Expr): Step {
   if (!isEmptyLiteral(init)) return planner.plan(init).run;
-  return init.kind === 'list' ? () => new List([]) : () => new NativeMap();
+  return init.kind === 'list' ? () => new GrowingList() : () => new NativeMap();
 }
 
 function planBody(planner: Planner, expr: Comprehension, accumulator: number): Loop {
@@ -97,6 +99,7 @@ function overList(frame: Frame, loop: Loop, list: List): void {
 }
 
 function overMap(frame: Frame, loop: Loop, map: MapLike): void {
+  spendWork(map.size);
   for (const key of map.keys()) {
     frame.locals[loop.first] = key;
     if (loop.second !== undefined) frame.locals[loop.second] = map.find(key) ?? null;

@@ -10,6 +10,7 @@ import { compare } from '../operations/ordering.ts';
 import type { Call, Expr } from '../syntax/ast.ts';
 import { collect, ident, type Macro, MacroError, type MacroUse, oneVariable } from '../syntax/macro.ts';
 import { CelError, type Int, List, type Result, typeOfValue, type Value } from '../value.ts';
+import { spendWork } from '../work.ts';
 import { COMPARABLE } from './list-functions.ts';
 import { bound } from './optionals.ts';
 
@@ -24,7 +25,13 @@ function slice(list: List, start: Int, end: Int): Result {
   if (start < 0 || end < 0) return new CelError(`${call}, negative indexes not supported`);
   if (start > end) return new CelError(`${call}, start index must be less than or equal to end index`);
   if (end > list.size) return new CelError(`${call}, list is length ${list.size}`);
-  return new List(list.items.slice(Number(start), Number(end)), list.adapt);
+  const values: Value[] = [];
+  for (let i = Number(start); i < end; i++) {
+    const value = list.at(i);
+    if (value instanceof CelError) return value;
+    values.push(value);
+  }
+  return new List(values);
 }
 
 function flatten(list: List, depth: Int = 1): Result {
@@ -35,6 +42,7 @@ function flatten(list: List, depth: Int = 1): Result {
 }
 
 function flattenInto(values: Value[], list: List, depth: number): CelError | undefined {
+  spendWork(list.size);
   for (let i = 0; i < list.size; i++) {
     const item = list.at(i);
     if (item instanceof CelError) return item;
@@ -49,7 +57,10 @@ function range(count: Int): Result {
   return new List(Array.from({ length: Math.max(0, Number(count)) }, (_, i) => i));
 }
 
-const reverse = (list: List): Result => new List(list.items.toReversed(), list.adapt);
+function reverse(list: List): Result {
+  const values = valuesOf(list);
+  return values instanceof CelError ? values : new List(values.toReversed());
+}
 
 function distinct(list: List): Result {
   const values = valuesOf(list);

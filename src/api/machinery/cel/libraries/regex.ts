@@ -1,7 +1,7 @@
 /** What a pattern finds: the regular expression library of Kubernetes. */
 import * as cel from '../cel-type.ts';
 import { type Library, member } from '../library.ts';
-import { patternOf } from '../operations/patterns.ts';
+import { patternOf, spendSearch } from '../operations/patterns.ts';
 import { CelError, type Int, List, type Result } from '../value.ts';
 import { search } from './costs.ts';
 
@@ -11,6 +11,7 @@ const { INT, STRING } = cel;
 function findAllIn(text: string, pattern: string, limit: Int): string[] | CelError {
   const compiled = patternOf(pattern);
   if (compiled instanceof CelError) return new CelError(`Illegal regex: ${compiled.message}`);
+  spendSearch(compiled, text);
   const found: string[] = [];
   const matcher = compiled.matcher(text);
   while ((limit < 0 || found.length < limit) && matcher.find()) found.push(matcher.group() ?? '');

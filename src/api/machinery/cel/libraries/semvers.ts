@@ -109,7 +109,8 @@ function orderOfParts(a: string, b: string): number {
   const [isNumber, isOtherNumber] = [/^\d+$/.test(a), /^\d+$/.test(b)];
   if (isNumber !== isOtherNumber) return isNumber ? -1 : 1;
   if (a === b) return 0;
-  return (isNumber ? BigInt(a) < BigInt(b) : a < b) ? -1 : 1;
+  // Without leading zeros the longer number is the greater.
+  return (isNumber && a.length !== b.length ? a.length < b.length : a < b) ? -1 : 1;
 }
 
 const read = (text: string, isLoose = false): Result => (isLoose ? parseLoosely(text) : parse(text));

@@ -4,6 +4,7 @@ import { fixed, plus, type Range, times, traversed } from '../cost/estimate-call
 import { sizeOf, TRAVERSAL } from '../cost/size.ts';
 import { type FunctionDeclaration, type Library, member, overload } from '../library.ts';
 import { format } from '../operations/format.ts';
+import { expectText } from '../work.ts';
 import { CelError, type Int, List, type Result } from '../value.ts';
 import { overItems, textOfText, twiceAlongText } from './costs.ts';
 import { replacedSize } from './replaced-size.ts';
@@ -14,12 +15,15 @@ const STRINGS = cel.listOf(STRING);
 
 function join(list: List, separator = ''): Result {
   const parts: string[] = [];
+  let length = 0;
   for (let i = 0; i < list.size; i++) {
     const item = list.at(i);
     if (item instanceof CelError) return item;
     if (typeof item !== 'string') return new CelError(`join: invalid input: ${String(item)}`);
     parts.push(item);
+    length += item.length + separator.length;
   }
+  expectText(length);
   return parts.join(separator);
 }
 

@@ -1,5 +1,6 @@
 /** Functions of texts whose indexes count characters (code points). */
 import { CelError, type Int, type Result } from '../value.ts';
+import { expectText } from '../work.ts';
 import { hasPairs } from './text.ts';
 
 /** Where the characters are: for most texts the text itself. */
@@ -52,10 +53,14 @@ export const lowerAscii = (text: string): string => text.replace(/[A-Z]+/g, (let
 export const upperAscii = (text: string): string => text.replace(/[a-z]+/g, (letters) => letters.toUpperCase());
 
 /** What Unicode calls white space, which Go takes away. */
-const SPACE = '[\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]+';
-const SPACE_AT_ENDS = new RegExp(`^${SPACE}|${SPACE}$`, 'g');
+const SPACE = /[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/;
 
-export const trim = (text: string): string => text.replace(SPACE_AT_ENDS, '');
+export function trim(text: string): string {
+  let [start, end] = [0, text.length];
+  while (start < end && SPACE.test(text[start]!)) start += 1;
+  while (end > start && SPACE.test(text[end - 1]!)) end -= 1;
+  return text.slice(start, end);
+}
 
 /** All of them for a limit below 0. */
 export function replace(text: string, from: string, to: string, limit: Int = -1): Result {
@@ -63,12 +68,14 @@ export function replace(text: string, from: string, to: string, limit: Int = -1)
   if (from === '') return replaceEmpty(text, to, most);
   const parts = text.split(from);
   const count = Math.min(most, parts.length - 1);
+  expectText(text.length + count * to.length);
   return [parts.slice(0, count + 1).join(to), ...parts.slice(count + 1)].join(from);
 }
 
 /** Before each character and at the end. */
 function replaceEmpty(text: string, to: string, most: number): string {
   const characters = [...text];
+  expectText(text.length + Math.min(most, characters.length + 1) * to.length);
   const parts = characters.map((character, i) => (i < most ? `${to}${character}` : character));
   return `${parts.join('')}${characters.length < most ? to : ''}`;
 }

@@ -1,4 +1,6 @@
 /** `==`: values of different types are different, only numbers compare across theirs. */
+import { spendWork } from '../work.ts';
+import { keyOf, rawItemsOf } from './raw-items.ts';
 import { compareBytes } from './text.ts';
 import { comparable } from './numbers.ts';
 import {
@@ -51,6 +53,7 @@ function equalOptionals({ value: a }: Optional, { value: b }: Optional): boolean
 
 function equalLists(a: List, b: List): boolean | CelError {
   if (a.size !== b.size) return false;
+  spendWork(a.size);
   if (a.kind?.kind === 'set') return equalSets(a, b);
   if (a.kind?.kind === 'map') return equalKeyed(a, b, a.kind.keys);
   for (let i = 0; i < a.size; i++) {
@@ -62,18 +65,14 @@ function equalLists(a: List, b: List): boolean | CelError {
 
 /** The order does not matter. Sets are of scalars. */
 function equalSets(a: List, b: List): boolean {
-  const items = new Set(a.items);
-  return b.items.every((item) => items.has(item));
+  const items = new Set(rawItemsOf(a));
+  return rawItemsOf(b).every((item) => items.has(item));
 }
 
-/** What tells the items of a list of type map apart. */
-export const keyOf = (item: unknown, keys: readonly string[]): string =>
-  JSON.stringify(keys.map((key) => (item as Record<string, unknown> | null)?.[key]));
-
 function equalKeyed(a: List, b: List, keys: readonly string[]): boolean | CelError {
-  const places = new Map(a.items.map((item, i) => [keyOf(item, keys), i]));
+  const places = new Map(rawItemsOf(a).map((item, i) => [keyOf(item, keys), i]));
   for (let i = 0; i < b.size; i++) {
-    const place = places.get(keyOf(b.items[i], keys));
+    const place = places.get(keyOf(b.rawAt(i), keys));
     if (place === undefined) return false;
     const isEqual = equalResults(a.at(place), b.at(i));
     if (isEqual !== true) return isEqual;
@@ -83,6 +82,7 @@ function equalKeyed(a: List, b: List, keys: readonly string[]): boolean | CelErr
 
 function equalMaps(a: MapLike, b: MapLike): boolean | CelError {
   if (a.size !== b.size) return false;
+  spendWork(a.size);
   for (const key of a.keys()) {
     const [left, right] = [a.find(key), b.find(key)];
     if (left === undefined || right === undefined) {

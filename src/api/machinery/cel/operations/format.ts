@@ -1,6 +1,7 @@
 /** `'%s: %d'.format([…])`: texts as cel-go's string library of version 2 makes them, in English. */
 import { toHex } from './hex.ts';
 import { textOfBytes, textOfDouble, textOfDuration, textOfTimestamp, bytesOfText, plainDecimal } from './convert.ts';
+import { expectText, spendWork } from '../work.ts';
 import { numberOf } from './numbers.ts';
 import {
   CelError,
@@ -91,6 +92,7 @@ export function format(text: string, args: List): Result {
     const shown = typeof part === 'string' ? part : formatArgument(part, args, used++);
     if (shown instanceof CelError) return shown;
     made += shown;
+    expectText(shown.length);
   }
   if (error === undefined) return made;
   return new CelError(used < args.size ? error : outOfRange(used));
@@ -204,6 +206,7 @@ function compound(value: Value): string | undefined {
 
 /** In a list or map texts stand in quotes. */
 function inside(value: Result | undefined): string | undefined {
+  spendWork(1);
   if (typeof value === 'string') return JSON.stringify(value);
   if (value instanceof Double) return onDouble(value, (number) => number.toFixed(DEFAULT_PRECISION));
   if (value === undefined || value instanceof CelError) return undefined;

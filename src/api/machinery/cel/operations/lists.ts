@@ -1,24 +1,23 @@
 /** What is done with whole lists. */
-import { CelError, List, type Value } from '../value.ts';
-import { equals, keyOf } from './equality.ts';
+import { CelError, JoinedList, List, type Value } from '../value.ts';
+import { spendWork } from '../work.ts';
+import { equals } from './equality.ts';
+import { keyOf, rawItemsOf } from './raw-items.ts';
 
 /** Lists of a schema that are sets or maps are merged: what is there keeps its place. */
-export function addLists(a: List, b: List): List | CelError {
+export function addLists(a: List, b: List): List {
   if (a.kind) return merged(a, b);
   if (a.size === 0) return b;
   if (b.size === 0) return a;
-  if (a.adapt === b.adapt) return new List([...a.items, ...b.items], a.adapt);
-  const [left, right] = [valuesOf(a), valuesOf(b)];
-  if (left instanceof CelError) return left;
-  return right instanceof CelError ? right : new List([...left, ...right]);
+  return new JoinedList(a, b);
 }
 
 function merged(a: List, b: List): List {
   const { kind } = a;
   const keyOfItem = (item: unknown) => (kind?.kind === 'map' ? keyOf(item, kind.keys) : item);
-  const items = [...a.items];
+  const items = rawItemsOf(a);
   const places = new Map(items.map((item, i) => [keyOfItem(item), i]));
-  for (const item of b.items) {
+  for (const item of rawItemsOf(b)) {
     const key = keyOfItem(item);
     const place = places.get(key);
     if (place === undefined) places.set(key, items.push(item) - 1);
@@ -29,7 +28,7 @@ function merged(a: List, b: List): List {
 
 /** The first error, when an item is none of its type. */
 export function valuesOf(list: List): readonly Value[] | CelError {
-  if (!list.adapt) return list.items as readonly Value[];
+  spendWork(list.size);
   const values: Value[] = [];
   for (let i = 0; i < list.size; i++) {
     const value = list.at(i);

@@ -1,5 +1,6 @@
 /** Regular expressions: RE2, whose time grows with the text alone, so that no pattern can hold the server up. */
 import { RE2JS } from 're2js';
+import { spendWork } from '../work.ts';
 import { CelError } from '../value.ts';
 
 const compiled = new Map<string, RE2JS | CelError>();
@@ -29,5 +30,15 @@ function compile(text: string): RE2JS | CelError {
 /** Somewhere in the text. */
 export function matches(text: string, pattern: string): boolean | CelError {
   const made = patternOf(pattern);
-  return made instanceof CelError ? made : made.matcher(text).find();
+  if (made instanceof CelError) return made;
+  spendSearch(made, text);
+  return made.matcher(text).find();
+}
+
+/** Steps that a usual pattern has. */
+const USUAL_STEPS = 50;
+
+/** `(a?){1000}` is short, and slow all the same: each character may be looked at in each of its steps. */
+export function spendSearch(pattern: RE2JS, text: string): void {
+  spendWork(text.length * Math.max(0, pattern.programSize() - USUAL_STEPS));
 }

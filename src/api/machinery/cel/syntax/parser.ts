@@ -10,6 +10,7 @@ import { Double, Uint, type Value } from '../value.ts';
 import { type Call, type Expr, type ListExpr, type MapEntry, OPERATORS, type StructField } from './ast.ts';
 import { balanced } from './balanced.ts';
 import { MacroError, type Macro } from './macro.ts';
+import { ExprSizes } from './expr-sizes.ts';
 import { ParseStop, TokenStream } from './token-stream.ts';
 import { unquoteBytes, unquoteString } from './unquote.ts';
 
@@ -66,6 +67,7 @@ const SUMS: ReadonlyMap<string, string> = new Map([
 class Parser {
   readonly #words: TokenStream;
   readonly #options: ParseOptions;
+  readonly #sizes = new ExprSizes();
 
   constructor(source: string, options: ParseOptions) {
     this.#words = new TokenStream(source);
@@ -360,21 +362,31 @@ class Parser {
     return { kind: 'literal', at, value: value ?? null };
   }
 
+  /** A macro may use its argument twice, and stand in an argument of another. */
+  #sized(expr: Expr): Expr {
+    if (this.#sizes.of(expr) <= MAX_PARTS) return expr;
+    this.#words.report(expr.at, `expression has more than ${MAX_PARTS} parts when its macros are expanded`);
+    throw new ParseStop();
+  }
+
   /** The call, or what a macro of that name makes of it. */
   #call(at: number, name: string, args: readonly Expr[], target?: Expr): Expr {
     const isMember = target !== undefined;
     for (const macro of this.#options.macros) {
       if (macro.name !== name || macro.args !== args.length || macro.isMember !== isMember) continue;
       const expanded = macro.expand({ at, target, args });
-      if (expanded instanceof MacroError) this.#words.report(expanded.at, expanded.message);
-      else if (expanded) return expanded;
-      else break;
+      if (!expanded) break;
+      if (!(expanded instanceof MacroError)) return this.#sized(expanded);
+      this.#words.report(expanded.at, expanded.message);
       return invalidExpr(at);
     }
     const made: Call = target ? { kind: 'call', at, name, target, args } : { kind: 'call', at, name, args };
     return made;
   }
 }
+
+/** As many as an expression of the greatest length can have without macros, and some more. */
+const MAX_PARTS = 200_000;
 
 const MEMBER_START = START.filter((type) => type !== '!');
 

@@ -1,4 +1,4 @@
-import type { Expr } from '../syntax/ast.ts';
+import type { Expr } from './ast.ts';
 
 /** The expression and everything in it, the outer before the inner. */
 export function eachPart(expr: Expr, visit: (part: Expr) => void): void {
@@ -6,7 +6,8 @@ export function eachPart(expr: Expr, visit: (part: Expr) => void): void {
   for (const part of partsOf(expr)) eachPart(part, visit);
 }
 
-function partsOf(expr: Expr): readonly Expr[] {
+/** What stands directly in it. */
+export function partsOf(expr: Expr): readonly Expr[] {
   switch (expr.kind) {
     case 'select':
       return [expr.operand];

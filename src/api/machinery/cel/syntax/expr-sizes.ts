@@ -1,0 +1,16 @@
+/** How many parts expressions have; a part that stands in two places counts twice. */
+import { partsOf } from './walk.ts';
+import type { Expr } from './ast.ts';
+
+export class ExprSizes {
+  readonly #known = new Map<Expr, number>();
+
+  of(expr: Expr): number {
+    const known = this.#known.get(expr);
+    if (known !== undefined) return known;
+    let size = 1;
+    for (const part of partsOf(expr)) size += this.of(part);
+    this.#known.set(expr, size);
+    return size;
+  }
+}
