@@ -65,6 +65,7 @@ export class Aggregation {
     this.#registration = new Registration(shared);
     this.#availability = new AvailabilityChecks(shared);
     this.#unfollow = this.table.follow(informers);
+    this.table.onChange(() => this.connections.keepOnly(this.table.all()));
     informers.for(CustomResourceDefinition); // both are listed when the server is ready
     informers.for(APIService);
   }
@@ -99,8 +100,8 @@ export class Aggregation {
     return { group, version };
   }
 
-  /** A request that was authorised. */
-  proxy(remote: RemoteApi, request: { exchange: Exchange; user: UserInfo }): Promise<void> {
+  /** A request that was authorised. Ends when `signal` aborts. */
+  proxy(remote: RemoteApi, request: { exchange: Exchange; user: UserInfo; signal: AbortSignal }): Promise<void> {
     return proxyTo(remote, request, this.connections);
   }
 

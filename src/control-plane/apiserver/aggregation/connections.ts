@@ -131,13 +131,22 @@ export class Connections {
     }
   }
 
-  close(): void {
-    for (const agent of this.#agents.values()) agent.destroy();
-    this.#agents.clear();
+  /** Lets go of what is not for one of these. */
+  keepOnly(remotes: readonly RemoteApi[]): void {
+    const ids = new Set(remotes.flatMap((remote) => [idOf(remote), idOf({ ...remote, caBundle: '' }, true)]));
+    for (const [id, agent] of this.#agents) {
+      if (ids.has(id)) continue;
+      agent.destroy();
+      this.#agents.delete(id);
+    }
   }
 
-  #agentFor(remote: RemoteApi, isUnverified = remote.insecureSkipTLSVerify): Agent {
-    const id = `${serverNameOf(remote)} ${isUnverified ? '' : 'verified'} ${remote.caBundle}`;
+  close(): void {
+    this.keepOnly([]);
+  }
+
+  #agentFor(remote: RemoteApi, isUnverified?: boolean): Agent {
+    const id = idOf(remote, isUnverified);
     const known = this.#agents.get(id);
     if (known) return known;
     const agent = new Agent({ keepAlive: true, timeout: IDLE_MS, ...this.tlsOptions(remote, isUnverified) });
@@ -146,13 +155,20 @@ export class Connections {
   }
 }
 
+const idOf = (remote: RemoteApi, isUnverified = remote.insecureSkipTLSVerify): string =>
+  `${serverNameOf(remote)} ${isUnverified ? 'anybody' : 'verified'} ${remote.caBundle}`;
+
 export const hostPort = ({ host, port }: Address): string => `${host.includes(':') ? `[${host}]` : host}:${port}`;
 
 /** As headers of a request: groups and extras are several of one name. */
 export function headersFor(user: UserInfo): OutgoingHttpHeaders {
-  const headers: Record<string, string[]> = {};
-  for (const [name, value] of frontProxyHeaders(user)) (headers[name] ??= []).push(value);
-  return headers;
+  const headers = new Map<string, { name: string; values: string[] }>();
+  for (const [name, value] of frontProxyHeaders(user)) {
+    const known = headers.get(name.toLowerCase());
+    if (known) known.values.push(value);
+    else headers.set(name.toLowerCase(), { name, values: [value] });
+  }
+  return Object.fromEntries([...headers.values()].map(({ name, values }) => [name, values]));
 }
 
 async function wholeOf(answer: IncomingMessage): Promise<Buffer | Problem> {

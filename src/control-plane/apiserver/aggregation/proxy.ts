@@ -18,14 +18,14 @@ const REDIRECTED = 'the backend attempted to redirect this request, which is not
 /** Throws NotFound for a path that the other side might read as another one. */
 export async function proxyTo(
   remote: RemoteApi,
-  { exchange, user }: { exchange: Exchange; user: UserInfo },
+  { exchange, user, signal }: { exchange: Exchange; user: UserInfo; signal: AbortSignal },
   connections: Connections,
 ): Promise<void> {
   refuseDotSegments(exchange.url);
   if (!remote.isAvailable) return sendText(exchange, 503, UNAVAILABLE);
   const address = await connections.addressOf(remote);
   if ('problem' in address) return sendText(exchange, 503, UNAVAILABLE);
-  const { method, signal, url: path } = exchange;
+  const { method, url: path } = exchange;
   const hasBody = method !== 'GET' && method !== 'HEAD';
   const headers = passedOnTo(address, { exchange, user });
   const sent = { method, path, headers, signal, ...(hasBody && { body: exchange.bytes }) };
@@ -37,7 +37,7 @@ export async function proxyTo(
     answer.destroy();
     return sendText(exchange, 502, REDIRECTED);
   }
-  await passBack(exchange, answer);
+  await passBack(exchange, answer, signal);
 }
 
 /** A server that tidies its paths would come out somewhere else than was allowed. */
@@ -68,7 +68,7 @@ const OF_ONE_HOP = new Set([
   'upgrade',
 ]);
 
-async function passBack(exchange: Exchange, answer: IncomingMessage): Promise<void> {
+async function passBack(exchange: Exchange, answer: IncomingMessage, signal: AbortSignal): Promise<void> {
   const headers: Record<string, string> = {};
   const ofThisHop = new Set((answer.headers.connection ?? '').toLowerCase().split(/ *, */));
   for (const [name, value] of Object.entries(answer.headers))
@@ -77,12 +77,13 @@ async function passBack(exchange: Exchange, answer: IncomingMessage): Promise<vo
   exchange.flush();
   try {
     for await (const chunk of answer as AsyncIterable<Buffer>) {
-      if (exchange.signal.aborted) break;
+      if (signal.aborted) break;
       await exchange.write(chunk);
     }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ECONNRESET') throw error;
-    return exchange.abort(); // the client must not take what it has for the whole
+    if (!(error instanceof Error)) throw error;
+    // Broken off by the other side.
+    if (!signal.aborted) return exchange.abort(); // the client must not take what it has for the whole
   } finally {
     answer.destroy();
   }

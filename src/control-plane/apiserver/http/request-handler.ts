@@ -140,7 +140,11 @@ export class RequestHandler {
     await this.#services.pipeline.authorize(info, user, audited?.annotate); // 403
     const { aggregation } = this.#services.pipeline;
     const remote = aggregation.remoteOf(info);
-    if (remote) return aggregation.proxy(remote, { exchange, user });
+    if (remote) {
+      if (!isLongRunning(info)) return aggregation.proxy(remote, { exchange, user, signal: exchange.signal });
+      work?.finish(); // whoever has it counts for itself what it costs
+      return this.#whileServing(exchange, (signal) => aggregation.proxy(remote, { exchange, user, signal }));
+    }
     if (!info.isResource) return serveNonResource(exchange, info, this.#services); // 404
     const { pipeline, clock, log } = this.#services;
     const warnings = [...caller.warnings];
