@@ -10,6 +10,7 @@ import { ManualClock } from '#base/manual-clock.ts';
 import { seededRandom } from '#base/random.ts';
 import type { UserInfo } from '#client/transport.ts';
 import { AdmissionChain, defaultAdmission } from '#control-plane/apiserver/admission/chain.ts';
+import { type ChosenPlugins, NOTHING_CHOSEN } from '#control-plane/apiserver/admission/chosen-plugins.ts';
 import type { AdmissionRequest, AdmissionServices } from '#control-plane/apiserver/admission/define-admission.ts';
 import { noOpinion } from '#control-plane/apiserver/authorization/authorizer.ts';
 import { type FixedInformers, fixedInformers } from './fixed-informers.ts';
@@ -44,7 +45,8 @@ export interface AdmissionFixture {
   admitPod(pod: Pod, more?: Partial<AdmissionRequest<Pod>>): Promise<Pod>;
 }
 
-export function admissionFixture(): AdmissionFixture {
+/** `chosen`: other plugins than those that run by default. */
+export function admissionFixture(chosen: Partial<ChosenPlugins> = {}): AdmissionFixture {
   const clock = new ManualClock();
   const cluster = fixedInformers([
     namespace('a'),
@@ -64,7 +66,7 @@ export function admissionFixture(): AdmissionFixture {
     ...withoutNetwork,
   };
   const rbac = { policyRulesOf: () => [], rulesBehind: () => [] };
-  const chain = new AdmissionChain(defaultAdmission({ rbac }), services);
+  const chain = new AdmissionChain(defaultAdmission({ rbac, chosen: { ...NOTHING_CHOSEN, ...chosen } }), services);
   async function admit<T extends KubeObject>(kind: Kind<T>, more: Partial<AdmissionRequest<T>>): Promise<T> {
     const wanted = request(kind, { ...more, ...(more.object && { object: deepFreeze(more.object) }) });
     const admitted = await chain.mutate(wanted);

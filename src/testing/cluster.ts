@@ -98,7 +98,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
     tokenIssuer: tokenIssuer(clock),
     tokens: () => ({ authenticateToken: async () => undefined }),
     admission: (loopback, { rbac }) =>
-      defaultAdmission({ rbac, quotas: loopback }).filter(({ name }) => options.serviceAccounts || name !== 'ServiceAccount'),
+      defaultAdmission({ rbac, loopback }).filter(({ name }) => options.serviceAccounts || name !== 'ServiceAccount'),
     ...(!options.rbac && { authorizer: { authorize: () => allow() } }),
     serviceRanges: { clusterIps: ['10.96.0.0/16'], nodePorts: { from: 30_000, to: 32_767 } },
   });

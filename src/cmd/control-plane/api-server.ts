@@ -14,6 +14,7 @@ import { planOf } from '#node/machine/slots.ts';
 import { apiServerIdentity, frontProxyIdentity, kubeletClientIdentity } from '../pki/cluster-identities.ts';
 import type { Pki } from '../pki/pki.ts';
 import { systemClock, systemRandom } from '../system-clock.ts';
+import { chosenPlugins } from './admission.ts';
 import { ApiServerFlags, FlagError } from './api-server-flags.ts';
 import { openAudit } from './audit.ts';
 import { type Authentication, openAuthentication } from './authentication.ts';
@@ -49,6 +50,7 @@ export async function openApiServer(services: ApiServerServices): Promise<Listen
   const outside = { flags, expressions, clock: systemClock, random: systemRandom, log };
   const authentication = openAuthentication({ ...outside, pki, tokenIssuer });
   const authorization = openAuthorization(outside);
+  const chosen = chosenPlugins(flags);
   const auditor = openAudit(outside);
   const encryption = await openEncryption(services.storage, { flags, log });
   const { storage } = encryption;
@@ -64,7 +66,8 @@ export async function openApiServer(services: ApiServerServices): Promise<Listen
     admission: (loopback, { rbac }) =>
       defaultAdmission({
         rbac,
-        quotas: loopback,
+        loopback,
+        chosen,
         ...(seconds !== undefined && { tolerationSeconds: { notReadySeconds: seconds, unreachableSeconds: seconds } }),
       }),
     serviceRanges: { clusterIps: plan.serviceRanges, nodePorts: NODE_PORTS },

@@ -187,6 +187,8 @@ test('nothing is admitted before what plugins read is being followed', () => {
       'MutatingAdmissionPolicy',
       'MutatingAdmissionPolicyBinding',
       'MutatingWebhookConfiguration',
+      'Node',
+      'Pod',
       'ValidatingAdmissionPolicy',
       'ValidatingAdmissionPolicyBinding',
       'ValidatingWebhookConfiguration',

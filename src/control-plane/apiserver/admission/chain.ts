@@ -2,17 +2,30 @@
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import type { EscalationServices } from '../authorization/escalation.ts';
+import { alwaysDeny } from './always-deny.ts';
+import { alwaysPullImages } from './always-pull-images.ts';
 import { certificateSubjectRestriction } from './certificate-subject.ts';
 import { certificateApproval, certificateSigning } from './certificates.ts';
+import { type ChosenPlugins, NOTHING_CHOSEN, runs } from './chosen-plugins.ts';
 import { defaultIngressClass } from './default-ingress-class.ts';
 import { defaultStorageClass } from './default-storage-class.ts';
 import { defaultTolerationSeconds, type TolerationSeconds } from './default-toleration-seconds.ts';
 import type { AdmissionPlugin, AdmissionRequest, AdmissionServices, Reinvocation } from './define-admission.ts';
+import { denyServiceExternalIps } from './deny-service-external-ips.ts';
+import { eventRateLimit } from './event-rate-limit.ts';
+import { extendedResourceToleration } from './extended-resource-toleration.ts';
+import { limitPodHardAntiAffinityTopology } from './limit-pod-hard-anti-affinity-topology.ts';
 import { limitRanger, limitRangerOnClaims, limitRangerOnResize } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
+import { namespaceAutoProvision, namespaceExists } from './namespace-provision.ts';
 import { nodeRestriction } from './node-restriction.ts';
+import { ownerReferencesPermission } from './owner-references-permission.ts';
 import { persistentVolumeClaimResize } from './persistent-volume-claim-resize.ts';
-import { podSecurity, podSecurityLabels, podSecurityOfTemplates } from './pod-security/pod-security.ts';
+import { podNodeSelector } from './pod-node-selector.ts';
+import { podResizeValidator } from './pod-resize-validator.ts';
+import { podSecurity } from './pod-security/pod-security.ts';
+import { podTolerationRestriction } from './pod-toleration-restriction.ts';
+import { podTopologyLabels } from './pod-topology-labels.ts';
 import { mutatingPolicies } from './policies/mutating-policies.ts';
 import { bindingParamAccess, policyParamAccess } from './policies/param-access.ts';
 import { PolicyChecks } from './policies/policy-checks.ts';
@@ -31,41 +44,60 @@ export interface AdmissionOptions {
   rbac: EscalationServices['rbac'];
   /** How long pods stay on a node that is not ready or cannot be reached; tests and impatient clusters shorten it. */
   tolerationSeconds?: TolerationSeconds;
-  /** How quotas are read and charged; absent: nothing is. */
-  quotas?: QuotaServices;
+  /** The server as its own plugins see it. Absent: quotas are not charged, namespaces not made. */
+  loopback?: QuotaServices;
+  chosen?: ChosenPlugins;
 }
 
-export const defaultAdmission = ({ rbac, tolerationSeconds, quotas }: AdmissionOptions): readonly AdmissionPlugin[] => [
-  namespaceLifecycle(),
-  limitRanger,
-  limitRangerOnResize,
-  limitRangerOnClaims,
-  serviceAccountPlugin,
-  nodeRestriction,
-  taintNodesByCondition,
-  podSecurityLabels,
-  podSecurity,
-  podSecurityOfTemplates,
-  priority,
-  singleDefaultPriorityClass,
-  defaultTolerationSeconds(tolerationSeconds),
-  defaultStorageClass,
-  storageObjectInUseProtection,
-  persistentVolumeClaimResize,
-  runtimeClass,
-  certificateApproval,
-  certificateSigning,
-  certificateSubjectRestriction,
-  defaultIngressClass,
-  rbacEscalation(rbac),
-  policyParamAccess,
-  bindingParamAccess,
-  mutatingPolicies(),
-  mutatingWebhooks(),
-  validatingPolicies(),
-  validatingWebhooks(),
-  ...(quotas ? [resourceQuota(quotas)] : []),
-];
+/** Those that run, in upstream's order. */
+export function defaultAdmission(options: AdmissionOptions): readonly AdmissionPlugin[] {
+  const { rbac, tolerationSeconds, loopback, chosen = NOTHING_CHOSEN } = options;
+  const { EventRateLimit, PodNodeSelector, PodSecurity, PodTolerationRestriction, ResourceQuota } =
+    chosen.configuration;
+  const plugins = [
+    ...(loopback ? [namespaceAutoProvision(loopback.client)] : []),
+    namespaceLifecycle(),
+    namespaceExists,
+    limitPodHardAntiAffinityTopology,
+    limitRanger,
+    limitRangerOnResize,
+    limitRangerOnClaims,
+    serviceAccountPlugin,
+    nodeRestriction,
+    taintNodesByCondition,
+    alwaysPullImages,
+    ...podSecurity(PodSecurity),
+    podNodeSelector(PodNodeSelector?.podNodeSelectorPluginConfig),
+    priority,
+    singleDefaultPriorityClass,
+    defaultTolerationSeconds(tolerationSeconds),
+    podTolerationRestriction(PodTolerationRestriction),
+    eventRateLimit(EventRateLimit?.limits ?? []),
+    extendedResourceToleration,
+    defaultStorageClass,
+    storageObjectInUseProtection,
+    ownerReferencesPermission,
+    persistentVolumeClaimResize,
+    runtimeClass,
+    certificateApproval,
+    certificateSigning,
+    certificateSubjectRestriction,
+    defaultIngressClass,
+    denyServiceExternalIps,
+    podTopologyLabels,
+    podResizeValidator,
+    rbacEscalation(rbac),
+    policyParamAccess,
+    bindingParamAccess,
+    mutatingPolicies(),
+    mutatingWebhooks(),
+    validatingPolicies(),
+    validatingWebhooks(),
+    ...(loopback ? [resourceQuota(loopback, ResourceQuota?.limitedResources)] : []),
+    alwaysDeny,
+  ];
+  return plugins.filter(({ name }) => runs(name, chosen));
+}
 
 interface Concerned {
   mutating: readonly AdmissionPlugin[];

@@ -5,8 +5,10 @@
 import { parseYaml } from '#api/machinery/codec-yaml.ts';
 import type { FieldError } from '#api/machinery/field-error.ts';
 
-/** What may stand where: a list is `[shape]`, an object its fields. Times are Go's durations, read to ms. */
-export type Shape = 'string' | 'boolean' | 'duration' | readonly [Shape] | { readonly [field: string]: Shape };
+/** What may stand where: a list is `[shape]`, an object its fields; `object`: any. Times are Go's durations, read to ms. */
+export type Shape = Scalar | 'object' | readonly [Shape] | { readonly [field: string]: Shape };
+
+type Scalar = 'string' | 'boolean' | 'integer' | 'duration';
 
 export interface ConfigurationType {
   group: string;
@@ -64,6 +66,10 @@ const wrongType = (path: string, wanted: string): ConfigurationError =>
 
 function decodedAt(value: unknown, shape: Shape, { path, unknown }: Place): unknown {
   if (value === null || value === undefined) return undefined;
+  if (shape === 'object') {
+    if (!isRecord(value)) throw wrongType(path, 'an object');
+    return value;
+  }
   if (typeof shape === 'string') return decodedScalar(value, shape, path);
   if (Array.isArray(shape)) {
     if (!Array.isArray(value)) throw wrongType(path, 'a list');
@@ -81,11 +87,15 @@ function decodedAt(value: unknown, shape: Shape, { path, unknown }: Place): unkn
   return Object.fromEntries(fields);
 }
 
-function decodedScalar(value: unknown, shape: 'string' | 'boolean' | 'duration', path: string): unknown {
+function decodedScalar(value: unknown, shape: Scalar, path: string): unknown {
   if (shape === 'duration') {
     const ms = typeof value === 'string' ? durationMs(value) : undefined;
     if (ms === undefined) throw wrongType(path, 'a time such as 3s, 500ms or 1m30s');
     return ms;
+  }
+  if (shape === 'integer') {
+    if (!Number.isInteger(value)) throw wrongType(path, 'a whole number');
+    return value;
   }
   if (typeof value !== shape) throw wrongType(path, shape === 'string' ? 'a text; put it in quotes' : 'true or false');
   return value;

@@ -1,50 +1,100 @@
 /** Which level a namespace asks for, by its labels. Source: documentation, "Pod Security Admission". */
 import type { FieldError } from '#api/machinery/field-error.ts';
+import type { Minor } from './violation.ts';
 
 export const LEVELS = ['privileged', 'baseline', 'restricted'] as const;
 export type Level = (typeof LEVELS)[number];
-/** What happens to a pod that breaks the rules: refused, noted in the audit log, or its writer is warned. */
-export type Mode = 'enforce' | 'audit' | 'warn';
 
 export interface Policy {
   level: Level;
-  /** `latest` or `v1.36`, as written. Rules are those of the newest version, whichever is named. */
+  /** `latest` or `v1.36`, as written. */
   version: string;
 }
 
+/** What happens to a pod that breaks the rules: refused, noted in the audit log, or its writer is warned. */
+export interface Policies {
+  enforce: Policy;
+  audit: Policy;
+  warn: Policy;
+}
+export type Mode = keyof Policies;
+
+/** `PodSecurityConfiguration` of pod-security.admission.config.k8s.io. */
+export interface PodSecurityConfiguration {
+  /** `enforce`, `enforce-version` and so on: for namespaces whose labels say nothing. */
+  defaults?: Readonly<Record<string, string>>;
+  /** Who and what is not looked at. */
+  exemptions?: {
+    usernames?: readonly string[];
+    namespaces?: readonly string[];
+    runtimeClasses?: readonly string[];
+  };
+}
+
+export const MODES: readonly Mode[] = ['enforce', 'audit', 'warn'];
 const PREFIX = 'pod-security.kubernetes.io/';
-const MODES: readonly Mode[] = ['enforce', 'audit', 'warn'];
+const NOTHING: Policy = { level: 'privileged', version: 'latest' };
 type Labels = Readonly<Record<string, string>>;
 
-/** A value that cannot be read means the strictest, as upstream has it for what slipped through. */
-export function policyFor(mode: Mode, labels: Labels = {}): Policy {
-  const level = labels[`${PREFIX}${mode}`];
-  const version = labels[`${PREFIX}${mode}-version`] ?? 'latest';
-  if (level === undefined) return { level: 'privileged', version };
-  return isLevel(level) ? { level, version } : { level: 'restricted', version: 'latest' };
+export const NO_DEFAULTS: Policies = { enforce: NOTHING, audit: NOTHING, warn: NOTHING };
+
+/**
+ * A level that cannot be read enforces the strictest and warns of nothing, as upstream has it for what slipped through.
+ * Who sets a level to be enforced is warned at that level, unless the labels say otherwise.
+ */
+export function policiesOf(labels: Labels = {}, defaults: Policies = NO_DEFAULTS): Policies {
+  const { enforce, audit, warn } = Object.fromEntries(
+    MODES.map((mode) => [mode, policyOf(mode, labels, defaults[mode])]),
+  ) as unknown as Policies;
+  const set = labels[`${PREFIX}enforce`];
+  const isWarned = labels[`${PREFIX}warn`] !== undefined || set === undefined || !isLevel(set);
+  if (isWarned || strictness(enforce.level) <= strictness(warn.level)) return { enforce, audit, warn };
+  const version = labels[`${PREFIX}warn-version`] === undefined ? enforce.version : warn.version;
+  return { enforce, audit, warn: { level: enforce.level, version } };
 }
 
-export function labelErrors(labels: Labels = {}): FieldError[] {
-  return MODES.flatMap((mode) => [
-    ...labelError(labels, mode, (level) => (isLevel(level) ? undefined : `must be one of ${LEVELS.join(', ')}`)),
-    ...labelError(labels, `${mode}-version`, (version) =>
-      /^(latest|v1\.(0|[1-9]\d*))$/.test(version) ? undefined : 'must be "latest" or "v1.x"',
-    ),
-  ]);
+function policyOf(mode: Mode, labels: Labels, otherwise: Policy): Policy {
+  const level = labels[`${PREFIX}${mode}`] ?? otherwise.level;
+  const version = labels[`${PREFIX}${mode}-version`] ?? otherwise.version;
+  const unreadable = mode === 'enforce' ? 'restricted' : 'privileged';
+  return { level: isLevel(level) ? level : unreadable, version: isVersion(version) ? version : 'latest' };
 }
 
-function labelError(labels: Labels, name: string, problem: (value: string) => string | undefined): FieldError[] {
-  const key = `${PREFIX}${name}`;
-  const value = labels[key];
-  const why = value === undefined ? undefined : problem(value);
-  if (!why) return [];
-  return [
-    {
-      reason: 'FieldValueInvalid',
-      field: `metadata.labels[${key}]`,
-      message: `Invalid value: ${JSON.stringify(value)}: ${why}`,
-    },
-  ];
+/** Of the configuration, whose values were looked at. */
+export const defaultPolicies = (defaults: Labels = {}): Policies =>
+  Object.fromEntries(
+    MODES.map((mode) => [
+      mode,
+      { level: (defaults[mode] || 'privileged') as Level, version: defaults[`${mode}-version`] || 'latest' },
+    ]),
+  ) as unknown as Policies;
+
+export const isPrivileged = (policies: Policies): boolean =>
+  MODES.every((mode) => policies[mode].level === 'privileged');
+
+export const minorOf = ({ version }: Policy): Minor => (version === 'latest' ? Infinity : Number(version.slice(3)));
+export const textOf = ({ level, version }: Policy): string => `${level}:${version}`;
+export const strictness = (level: Level): number => LEVELS.indexOf(level);
+
+export const hasLabel = (labels: Labels, mode: Mode): boolean =>
+  labels[`${PREFIX}${mode}`] !== undefined || labels[`${PREFIX}${mode}-version`] !== undefined;
+
+export const labelErrors = (labels: Labels = {}): FieldError[] =>
+  MODES.flatMap((mode) =>
+    [mode, `${mode}-version`].flatMap((name) => {
+      const key = `${PREFIX}${name}`;
+      const problem = labels[key] === undefined ? undefined : problemOf(name, labels[key]);
+      return problem ? [{ ...problem, field: `metadata.labels[${key}]` }] : [];
+    }),
+  );
+
+/** Of a value of a label, or of a default of the configuration, named `enforce`, `enforce-version` and so on. */
+export function problemOf(name: string, value: string): Omit<FieldError, 'field'> | undefined {
+  const why = name.endsWith('-version')
+    ? !isVersion(value) && 'must be "latest" or "v1.x"'
+    : !isLevel(value) && `must be one of ${LEVELS.join(', ')}`;
+  return why ? { reason: 'FieldValueInvalid', message: `Invalid value: ${JSON.stringify(value)}: ${why}` } : undefined;
 }
 
 const isLevel = (text: string): text is Level => (LEVELS as readonly string[]).includes(text);
+const isVersion = (text: string): boolean => /^(latest|v1\.(0|[1-9]\d*))$/.test(text);

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { Namespace } from '#api/core/v1/namespace.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import type { PodSpec } from '#api/generated/schema.ts';
@@ -11,8 +11,8 @@ import { fixedInformers } from '#testing/fixed-informers.ts';
 import { noOpinion } from '../../authorization/authorizer.ts';
 import { AdmissionChain } from '../chain.ts';
 import type { AdmissionRequest } from '../define-admission.ts';
-import { type Level, policyFor } from './levels.ts';
-import { podSecurity, podSecurityLabels, podSecurityOfTemplates, violationsOf } from './pod-security.ts';
+import { type Level, type PodSecurityConfiguration, policiesOf } from './levels.ts';
+import { podSecurity, violationsOf } from './pod-security.ts';
 
 const hardened = {
   allowPrivilegeEscalation: false,
@@ -143,7 +143,7 @@ describe('restricted', () => {
           { name: 'e', emptyDir: {} },
         ],
       }),
-      'hostPath volumes (volume "v"), restricted volume types (volumes "v", "n" use restricted volume types "hostPath", "nfs")',
+      'restricted volume types (volumes "v", "n" use restricted volume types "hostPath", "nfs")',
     ],
     ['Windows', pod([{ runAsNonRoot: true }], { os: { name: 'windows' } }), undefined],
   ])('%s', (_what, spec, expected) => {
@@ -160,7 +160,27 @@ test.each([
   ],
   [{ 'pod-security.kubernetes.io/enforce': 'typo' }, { level: 'restricted', version: 'latest' }],
 ])('labels %j ask for %j', (labels, policy) => {
-  expect(policyFor('enforce', labels)).toEqual(policy);
+  expect(policiesOf(labels).enforce).toEqual(policy);
+});
+
+test.each([
+  ['v1.7', {}, undefined],
+  ['v1.24', { os: { name: 'windows' } }, 'allowPrivilegeEscalation != false'],
+  ['v1.34', { hostUsers: false }, 'runAsNonRoot != true'],
+  ['v1.99', {}, 'allowPrivilegeEscalation != false'],
+])('rules of %s hold for %j', (version, more, reason) => {
+  const context = { ...hardened, runAsNonRoot: false, allowPrivilegeEscalation: true };
+  const said = violationsOf(pod([context], more), {}, { level: 'restricted', version });
+  if (reason) expect(said).toContain(reason);
+  else expect(said).not.toContain('allowPrivilegeEscalation');
+});
+
+test('who sets the enforced level is warned at it', () => {
+  const labels = {
+    'pod-security.kubernetes.io/enforce': 'baseline',
+    'pod-security.kubernetes.io/enforce-version': 'v1.30',
+  };
+  expect(policiesOf(labels).warn).toEqual({ level: 'baseline', version: 'v1.30' });
 });
 
 describe('in a namespace', () => {
@@ -175,10 +195,17 @@ describe('in a namespace', () => {
     metadata: { name: 'a', uid: 'u', labels },
   } as unknown as Namespace;
 
+  let configuration: PodSecurityConfiguration = {};
+  let pods: readonly Pod[] = [];
+  afterEach(() => {
+    configuration = {};
+    pods = [];
+  });
+
   async function validate<T extends KubeObject>(kind: Kind<T>, more: Partial<AdmissionRequest<T>>): Promise<string[]> {
     const warnings: string[] = [];
-    const informers = fixedInformers([namespace]);
-    const chain = new AdmissionChain([podSecurityLabels, podSecurity, podSecurityOfTemplates], {
+    const informers = fixedInformers([namespace, ...pods]);
+    const chain = new AdmissionChain(podSecurity(configuration), {
       informers,
       live: informers.live,
       authorizer: { authorize: () => noOpinion() },
@@ -221,10 +248,13 @@ describe('in a namespace', () => {
     expect(await validate(Pod, { object: podOf(pod([hardened])) })).toEqual([]);
   });
 
-  test('an update is not looked at again, ephemeral containers are', async () => {
+  test('an update is looked at when it brings another image', async () => {
     const bad = podOf(pod([{ privileged: true }]));
     expect(await validate(Pod, { verb: 'update', object: bad, old: bad })).toEqual([]);
-    const debugging = { verb: 'update', subresource: 'ephemeralcontainers', object: bad, old: bad } as const;
+    const other = podOf({ ...bad.spec, containers: [{ ...bad.spec.containers[0]!, image: 'other' }] });
+    await expect(validate(Pod, { verb: 'update', object: other, old: bad })).rejects.toMatchObject({ code: 403 });
+    const debugged = podOf({ ...bad.spec, ephemeralContainers: [{ name: 'd', image: 'i' }] } as unknown as PodSpec);
+    const debugging = { verb: 'update', subresource: 'ephemeralcontainers', object: debugged, old: bad } as const;
     await expect(validate(Pod, debugging)).rejects.toMatchObject({ code: 403 });
   });
 
@@ -244,6 +274,57 @@ describe('in a namespace', () => {
     expect(said['pod-security.kubernetes.io/audit-violations']).toBe(
       'would violate PodSecurity "restricted:latest": runAsUser=0 (container "a" must not set runAsUser=0)',
     );
+  });
+
+  test('defaults hold where labels say nothing', async () => {
+    configuration = { defaults: { enforce: 'baseline', 'enforce-version': 'v1.30', audit: 'baseline' } };
+    const said: Record<string, string> = {};
+    const annotate = (key: string, value: string) => Object.assign(said, { [key]: value });
+    const enforced = { ...namespace, metadata: { ...namespace.metadata, labels: {} } };
+    const policies = policiesOf(enforced.metadata.labels, {
+      enforce: { level: 'baseline', version: 'v1.30' },
+      audit: { level: 'baseline', version: 'latest' },
+      warn: { level: 'privileged', version: 'latest' },
+    });
+    expect(policies.enforce).toEqual({ level: 'baseline', version: 'v1.30' });
+    await validate(Pod, { object: podOf(pod([hardened])), annotate });
+    expect(said).toEqual({ 'pod-security.kubernetes.io/enforce-policy': 'baseline:v1.30' });
+  });
+
+  test.each([
+    ['namespace', { namespaces: ['a'] }],
+    ['user', { usernames: ['alice'] }],
+    ['runtimeClass', { runtimeClasses: ['vm'] }],
+  ])('what is exempt by its %s is not looked at', async (reason, exemptions) => {
+    configuration = { exemptions };
+    const said: Record<string, string> = {};
+    const object = podOf(pod([{ privileged: true }], { runtimeClassName: 'vm' }));
+    await validate(Pod, { object, annotate: (key, value) => Object.assign(said, { [key]: value }) });
+    expect(said).toEqual({ 'pod-security.kubernetes.io/exempt': reason });
+  });
+
+  test('labels of an exempt namespace are said to be ignored', async () => {
+    configuration = { exemptions: { namespaces: ['a'] } };
+    expect(await validate(Namespace, { object: namespace, name: 'a' })).toEqual([
+      'namespace "a" is exempt from Pod Security, and the policy ' +
+        '(enforce=baseline:latest, audit=restricted:latest, warn=restricted:latest) will be ignored',
+    ]);
+  });
+
+  test('who makes a namespace stricter hears of its pods', async () => {
+    const named = (name: string, spec: PodSpec) => ({ ...podOf(spec), metadata: { name, namespace: 'a' } }) as Pod;
+    const rooted = pod([{ ...hardened, runAsUser: 0 }]);
+    pods = [named('b', rooted), named('a', rooted), named('c', pod([hardened])), named('d', pod([{}]))];
+    const stricter = {
+      ...namespace,
+      metadata: { ...namespace.metadata, labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } },
+    };
+    expect(await validate(Namespace, { verb: 'update', object: stricter, old: namespace, name: 'a' })).toEqual([
+      'existing pods in namespace "a" violate the new PodSecurity enforce level "restricted:latest"',
+      'a (and 1 other pod): runAsUser=0',
+      'd: allowPrivilegeEscalation != false, unrestricted capabilities, runAsNonRoot != true, seccompProfile',
+    ]);
+    expect(await validate(Namespace, { verb: 'update', object: namespace, old: stricter, name: 'a' })).toEqual([]);
   });
 
   test('labels that mean nothing are refused', async () => {

@@ -3,50 +3,43 @@
  * refused, and somebody should be told now. Source: documentation, "Pod Security Admission".
  */
 import { Namespace } from '#api/core/v1/namespace.ts';
-import type { Pod } from '#api/core/v1/pod.ts';
+import { Pod } from '#api/core/v1/pod.ts';
 import type { PodSpec, PodTemplateSpec } from '#api/generated/schema.ts';
+import { isEqual } from '#api/machinery/equal.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { invalid } from '#api/machinery/status.ts';
-import { type AdmissionRequest, type AdmissionServices, defineAdmission, refused } from '../define-admission.ts';
-import { baseline } from './baseline.ts';
-import { labelErrors, type Policy, policyFor } from './levels.ts';
-import { restricted } from './restricted.ts';
-import type { Check, PodMetadata } from './violation.ts';
-
-const CHECKS: Readonly<Record<Policy['level'], readonly Check[]>> = { privileged: [], baseline, restricted };
+import {
+  type AdmissionPlugin,
+  type AdmissionRequest,
+  type AdmissionServices,
+  defineAdmission,
+  refused,
+} from '../define-admission.ts';
+import { checksOf } from './checks.ts';
+import { warningsOfPods } from './existing-pods.ts';
+import {
+  defaultPolicies,
+  hasLabel,
+  isPrivileged,
+  labelErrors,
+  MODES,
+  minorOf,
+  type PodSecurityConfiguration,
+  type Policies,
+  type Policy,
+  policiesOf,
+  strictness,
+  textOf,
+} from './levels.ts';
+import type { PodMetadata } from './violation.ts';
 
 /** `host namespaces (hostNetwork=true), privileged (container "c" …)`; undefined when the pod is good. */
-export function violationsOf(spec: PodSpec, metadata: PodMetadata, { level }: Policy): string | undefined {
-  const violations = CHECKS[level].flatMap((check) => check(spec, metadata) ?? []);
+export function violationsOf(spec: PodSpec, metadata: PodMetadata, policy: Policy): string | undefined {
+  const violations = checksOf(policy.level, minorOf(policy)).flatMap((check) => check(spec, metadata) ?? []);
   return violations.length === 0
     ? undefined
     : violations.map(({ reason, detail }) => `${reason} (${detail})`).join(', ');
 }
-
-export const podSecurity = defineAdmission<Pod>({
-  name: 'PodSecurity',
-  on: {
-    resources: [
-      { group: '', plural: 'pods' },
-      { group: '', plural: 'pods', subresource: 'ephemeralcontainers' },
-    ],
-    // What an update of a pod may change does not touch its security; new ephemeral containers do.
-    verbs: ['create', 'update'],
-  },
-  reads: [Namespace],
-
-  async validate(request, services) {
-    const { object: pod, verb, subresource } = request;
-    if (!pod || (verb === 'update' && !subresource)) return;
-    const labels = await labelsOf(request, services);
-    const enforced = policyFor('enforce', labels);
-    if (!isPrivileged(labels)) request.annotate?.(`${PREFIX}enforce-policy`, textOf(enforced));
-    note(request, pod.spec, { metadata: pod.metadata, policy: policyFor('audit', labels) });
-    const violations = violationsOf(pod.spec, pod.metadata, enforced);
-    if (violations) throw refused(request, `violates PodSecurity "${textOf(enforced)}": ${violations}`);
-    warn(request, pod.spec, { metadata: pod.metadata, policy: policyFor('warn', labels) });
-  },
-});
 
 const CONTROLLERS = [
   { group: '', plural: 'podtemplates' },
@@ -59,53 +52,139 @@ const CONTROLLERS = [
   { group: 'batch', plural: 'cronjobs' },
 ];
 
-export const podSecurityOfTemplates = defineAdmission<KubeObject>({
-  name: 'PodSecurity',
-  on: { resources: CONTROLLERS, verbs: ['create', 'update'] },
-  reads: [Namespace],
+/** Of namespaces, of pods, and of what makes pods. */
+export function podSecurity(configuration: PodSecurityConfiguration = {}): readonly AdmissionPlugin[] {
+  const { exemptions = {} } = configuration;
+  const defaults = defaultPolicies(configuration.defaults);
+  return [
+    defineAdmission<Namespace>({
+      name: 'PodSecurity',
+      on: { resources: [{ group: '', plural: 'namespaces' }], verbs: ['create', 'update'] },
+      reads: [Pod],
+      validate(request, services) {
+        refuseLabels(request);
+        warnOfNamespace(request, { defaults, exemptions, informers: services.informers });
+      },
+    }),
 
-  async validate(request, services) {
-    const template = request.object && templateOf(request.object);
-    if (!template?.spec || !(request.warn || request.annotate)) return;
-    const labels = await labelsOf(request, services);
-    const { spec, metadata = {} } = template;
-    note(request, spec, { metadata, policy: policyFor('audit', labels) });
-    warn(request, spec, { metadata, policy: policyFor('warn', labels) });
-  },
-});
+    defineAdmission<Pod>({
+      name: 'PodSecurity',
+      on: {
+        resources: [
+          { group: '', plural: 'pods' },
+          { group: '', plural: 'pods', subresource: 'ephemeralcontainers' },
+        ],
+        verbs: ['create', 'update'],
+      },
+      reads: [Namespace],
+      validate(request, services) {
+        const { object: pod, old } = request;
+        if (!pod || (old && !hasOtherImages(pod.spec, old.spec))) return undefined;
+        const exemption = exemptionOf(request, pod.spec, exemptions);
+        if (exemption) return request.annotate?.(`${PREFIX}exempt`, exemption);
+        const judge = (labels: Labels) => judgePod(request, pod, policiesOf(labels, defaults));
+        const found = services.informers.for(Namespace).get(request.namespace);
+        return found ? judge(found.metadata.labels) : labelsOf(request, services).then(judge);
+      },
+    }),
 
-export const podSecurityLabels = defineAdmission<Namespace>({
-  name: 'PodSecurity',
-  on: { resources: [{ group: '', plural: 'namespaces' }], verbs: ['create', 'update'] },
+    defineAdmission<KubeObject>({
+      name: 'PodSecurity',
+      on: { resources: CONTROLLERS, verbs: ['create', 'update'] },
+      reads: [Namespace],
+      async validate(request, services) {
+        const template = request.object && templateOf(request.object);
+        if (!template?.spec || !(request.warn || request.annotate)) return;
+        const { spec, metadata = {} } = template;
+        const exemption = exemptionOf(request, spec, exemptions);
+        if (exemption) return request.annotate?.(`${PREFIX}exempt`, exemption);
+        const { audit, warn } = policiesOf(await labelsOf(request, services), defaults);
+        note(request, spec, { metadata, policy: audit });
+        warnOf(request, spec, { metadata, policy: warn });
+      },
+    }),
+  ];
+}
 
-  validate({ object, old, name }) {
-    const errors = labelErrors(object?.metadata.labels);
-    const known = new Set(labelErrors(old?.metadata.labels).map(({ message }) => message));
-    const added = errors.filter(({ message }) => !known.has(message));
-    if (added.length > 0) throw invalid(Namespace, name, added);
-  },
-});
+type Labels = Readonly<Record<string, string>> | undefined;
+type Exemptions = NonNullable<PodSecurityConfiguration['exemptions']>;
 
-async function labelsOf({ namespace }: AdmissionRequest, { informers, live }: AdmissionServices) {
+function judgePod(request: AdmissionRequest, { spec, metadata }: Pod, policies: Policies): void {
+  const { enforce, audit, warn } = policies;
+  if (isPrivileged(policies)) return;
+  request.annotate?.(`${PREFIX}enforce-policy`, textOf(enforce));
+  note(request, spec, { metadata, policy: audit });
+  const violations = violationsOf(spec, metadata, enforce);
+  if (violations) throw refused(request, `violates PodSecurity "${textOf(enforce)}": ${violations}`);
+  warnOf(request, spec, { metadata, policy: warn });
+}
+
+function exemptionOf(
+  { namespace, user }: AdmissionRequest,
+  { runtimeClassName }: PodSpec,
+  { usernames, namespaces, runtimeClasses }: Exemptions,
+): string | undefined {
+  if (namespaces?.includes(namespace)) return 'namespace';
+  if (usernames?.includes(user.name)) return 'user';
+  return runtimeClassName && runtimeClasses?.includes(runtimeClassName) ? 'runtimeClass' : undefined;
+}
+
+/** Nothing else that an update may change touches the security of a pod. */
+function hasOtherImages(next: PodSpec, current: PodSpec): boolean {
+  const imagesOf = ({ containers, initContainers = [] }: PodSpec) =>
+    [containers, initContainers].map((list) => list.map(({ image }) => image));
+  const known = new Map(current.ephemeralContainers?.map(({ name, image }) => [name, image]));
+  return (
+    !isEqual(imagesOf(next), imagesOf(current)) ||
+    (next.ephemeralContainers ?? []).some(({ name, image }) => !known.has(name) || known.get(name) !== image)
+  );
+}
+
+function refuseLabels({ object, old, name }: AdmissionRequest<Namespace>): void {
+  const errors = labelErrors(object?.metadata.labels);
+  if (errors.length > 0 && !isEqual(errors, labelErrors(old?.metadata.labels))) throw invalid(Namespace, name, errors);
+}
+
+interface NamespaceWarnings extends Pick<AdmissionServices, 'informers'> {
+  defaults: Policies;
+  exemptions: Exemptions;
+}
+
+function warnOfNamespace(request: AdmissionRequest<Namespace>, more: NamespaceWarnings): void {
+  const { object, old, warn } = request;
+  if (!object || !warn) return;
+  const { name, labels = {} } = object.metadata;
+  const [next, current] = [policiesOf(labels, more.defaults), policiesOf(old?.metadata.labels, more.defaults)];
+  if (old && !isStricter(next.enforce, current.enforce)) return;
+  if (more.exemptions.namespaces?.includes(name)) {
+    const told = MODES.filter((mode) => next[mode].level !== 'privileged' && hasLabel(labels, mode));
+    const text = told.map((mode) => `${mode}=${textOf(next[mode])}`).join(', ');
+    if (text && !isEqual(next, more.defaults))
+      warn(`namespace ${JSON.stringify(name)} is exempt from Pod Security, and the policy (${text}) will be ignored`);
+  } else if (old) {
+    for (const text of warningsOfPods(name, next.enforce, more)) warn(text);
+  }
+}
+
+function isStricter(next: Policy, current: Policy): boolean {
+  if (isEqual(next, current) || next.level === 'privileged') return false;
+  return next.version !== current.version || strictness(next.level) > strictness(current.level);
+}
+
+async function labelsOf({ namespace }: AdmissionRequest, { informers, live }: AdmissionServices): Promise<Labels> {
   const found = informers.for(Namespace).get(namespace) ?? (await live(Namespace, { name: namespace }));
   return found?.metadata.labels;
 }
 
-const textOf = ({ level, version }: Policy): string => `${level}:${version}`;
-
 /** Of the keys that the audit event gets. */
 const PREFIX = 'pod-security.kubernetes.io/';
-
-/** Nothing is looked at then, and nothing is said. */
-const isPrivileged = (labels: Readonly<Record<string, string>> | undefined): boolean =>
-  (['enforce', 'audit', 'warn'] as const).every((mode) => policyFor(mode, labels).level === 'privileged');
 
 interface Judged {
   metadata: PodMetadata;
   policy: Policy;
 }
 
-function warn(request: AdmissionRequest, spec: PodSpec, { metadata, policy }: Judged): void {
+function warnOf(request: AdmissionRequest, spec: PodSpec, { metadata, policy }: Judged): void {
   const violations = request.warn && violationsOf(spec, metadata, policy);
   if (violations) request.warn?.(`would violate PodSecurity "${textOf(policy)}": ${violations}`);
 }

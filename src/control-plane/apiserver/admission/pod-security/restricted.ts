@@ -1,6 +1,6 @@
 /** The restricted level: current practice of hardening. Source: documentation, "Pod Security Standards". */
-import type { PodSpec, Volume } from '#api/generated/schema.ts';
-import { baselineAlways } from './baseline.ts';
+import type { Volume } from '#api/generated/schema.ts';
+import { procMount, seccompProfiles } from './baseline.ts';
 import {
   type Check,
   containersText,
@@ -9,8 +9,11 @@ import {
   ifAny,
   plural,
   quoted,
+  type Rule,
   settersText,
   sortedUnique,
+  unlessInUserNamespace,
+  unlessWindows,
 } from './violation.ts';
 
 const VOLUME_TYPES: readonly string[] = [
@@ -25,10 +28,7 @@ const VOLUME_TYPES: readonly string[] = [
   'secret',
 ];
 
-const isWindows = ({ os }: PodSpec): boolean => os?.name === 'windows';
-
 const allowPrivilegeEscalation: Check = (spec) => {
-  if (isWindows(spec)) return undefined;
   const names = containersWhere(spec, (context) => context.allowPrivilegeEscalation !== false);
   return ifAny(names, () => ({
     reason: 'allowPrivilegeEscalation != false',
@@ -37,7 +37,6 @@ const allowPrivilegeEscalation: Check = (spec) => {
 };
 
 const capabilities: Check = (spec) => {
-  if (isWindows(spec)) return undefined;
   const addsOf = (names: readonly string[] = []) => names.filter((one) => one !== 'NET_BIND_SERVICE');
   const keeping = containersWhere(spec, (context) => !context.capabilities?.drop?.includes('ALL'));
   const adding = containersWhere(spec, (context) => addsOf(context.capabilities?.add).length > 0);
@@ -69,13 +68,14 @@ const typeOf = ({ name: _name, ...source }: Volume): string =>
   Object.entries(source).find(([, value]) => value !== undefined)?.[0] ?? 'emptyDir';
 
 const runAsNonRoot: Check = (spec) => {
-  if (spec.hostUsers === false) return undefined; // root in there is nobody out here
   const ofPod = spec.securityContext?.runAsNonRoot;
   const refusing = containersWhere(spec, (context) => context.runAsNonRoot === false);
   const reason = 'runAsNonRoot != true';
-  const isSetByPod = ofPod === false && containersWhere(spec, (context) => context.runAsNonRoot !== true).length > 0;
-  if (isSetByPod || refusing.length > 0)
-    return { reason, detail: `${settersText(isSetByPod, refusing)} must not set securityContext.runAsNonRoot=false` };
+  if (ofPod === false || refusing.length > 0)
+    return {
+      reason,
+      detail: `${settersText(ofPod === false, refusing)} must not set securityContext.runAsNonRoot=false`,
+    };
   if (ofPod) return undefined;
   const silent = containersWhere(spec, (context) => context.runAsNonRoot === undefined);
   return ifAny(silent, () => ({
@@ -85,7 +85,6 @@ const runAsNonRoot: Check = (spec) => {
 };
 
 const runAsUser: Check = (spec) => {
-  if (spec.hostUsers === false) return undefined;
   const ofPod = spec.securityContext?.runAsUser === 0;
   const names = containersWhere(spec, (context) => context.runAsUser === 0);
   return ofPod || names.length > 0
@@ -93,34 +92,55 @@ const runAsUser: Check = (spec) => {
     : undefined;
 };
 
-const seccompProfile: Check = (spec) => {
-  if (isWindows(spec)) return undefined;
-  const isGood = (type: string | undefined) => type === 'RuntimeDefault' || type === 'Localhost';
-  const ofPod = spec.securityContext?.seccompProfile?.type;
-  const bad = containersWhere(
-    spec,
-    (context) => context.seccompProfile !== undefined && !isGood(context.seccompProfile.type),
-  );
+const seccompProfile: Check = (spec, metadata) => {
+  const bad = seccompProfiles(spec, metadata);
+  if (bad || spec.securityContext?.seccompProfile) return bad;
   const silent = containersWhere(spec, (context) => context.seccompProfile === undefined);
-  const isBadPod = ofPod !== undefined && !isGood(ofPod) && silent.length > 0;
-  if (isBadPod || bad.length > 0)
-    return {
-      reason: 'seccompProfile',
-      detail: `${settersText(isBadPod, bad)} must not set securityContext.seccompProfile.type to "Unconfined"`,
-    };
-  if (isGood(ofPod)) return undefined;
   return ifAny(silent, () => ({
     reason: 'seccompProfile',
     detail: `pod or ${containersText(silent)} must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"`,
   }));
 };
 
-export const restricted: readonly Check[] = [
-  ...baselineAlways,
-  allowPrivilegeEscalation,
-  capabilities,
-  volumes,
-  runAsNonRoot,
-  runAsUser,
-  seccompProfile,
+/** Those beside the ones of the baseline, in the order of their names upstream. */
+export const restricted: readonly Rule[] = [
+  {
+    name: 'allowPrivilegeEscalation',
+    since: [
+      [8, allowPrivilegeEscalation],
+      [25, unlessWindows(allowPrivilegeEscalation)],
+    ],
+  },
+  {
+    name: 'capabilities_restricted',
+    since: [
+      [22, capabilities],
+      [25, unlessWindows(capabilities)],
+    ],
+    replaces: 'capabilities_baseline',
+  },
+  { name: 'procMount_restricted', since: [[35, procMount]], replaces: 'procMount' },
+  { name: 'restrictedVolumes', since: [[0, volumes]], replaces: 'hostPathVolumes' },
+  {
+    name: 'runAsNonRoot',
+    since: [
+      [0, runAsNonRoot],
+      [35, unlessInUserNamespace(runAsNonRoot)],
+    ],
+  },
+  {
+    name: 'runAsUser',
+    since: [
+      [23, runAsUser],
+      [35, unlessInUserNamespace(runAsUser)],
+    ],
+  },
+  {
+    name: 'seccompProfile_restricted',
+    since: [
+      [19, seccompProfile],
+      [25, unlessWindows(seccompProfile)],
+    ],
+    replaces: 'seccompProfile_baseline',
+  },
 ];

@@ -12,6 +12,28 @@ export type PodMetadata = { annotations?: Readonly<Record<string, string>> | und
 /** undefined: nothing wrong. */
 export type Check = (spec: PodSpec, metadata: PodMetadata) => Violation | undefined;
 
+/** Kubernetes 1.x; `latest` is Infinity. */
+export type Minor = number;
+
+export interface Rule {
+  name: string;
+  /** Which check it is, from which minor version on, oldest first. */
+  since: readonly (readonly [Minor, Check])[];
+  /** Of a restricted rule: the rule of the baseline that it says more strictly. */
+  replaces?: string;
+}
+
+/** With users of its own, root in a pod is nobody outside. Source: KEP-127. */
+export const unlessInUserNamespace =
+  (check: Check): Check =>
+  (spec, metadata) =>
+    spec.hostUsers === false ? undefined : check(spec, metadata);
+
+export const unlessWindows =
+  (check: Check): Check =>
+  (spec, metadata) =>
+    spec.os?.name === 'windows' ? undefined : check(spec, metadata);
+
 export type AnyContainer = Container | EphemeralContainer;
 
 export const everyContainer = ({

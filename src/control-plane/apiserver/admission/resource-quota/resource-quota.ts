@@ -26,15 +26,16 @@ export function resourceQuota(services: QuotaServices, limited: readonly Limited
     name: 'ResourceQuota',
     on: { resources: [{ group: '*', plural: '*', subresource: '*' }], verbs: ['create', 'update'] },
     reads: [ResourceQuota],
-    async validate(request, { clock }) {
+    validate(request, { clock }) {
       const { namespace, kind, object, old, verb, subresource, dryRun } = request;
-      if (!namespace || !object || kind.scope !== 'Namespaced') return;
-      if (!COUNTED_SUBRESOURCES.has(subresource) || (limited.length === 0 && !hasQuotas(namespace))) return;
+      if (!namespace || !object || kind.scope !== 'Namespaced') return undefined;
+      if (!COUNTED_SUBRESOURCES.has(subresource) || (limited.length === 0 && !hasQuotas(namespace))) return undefined;
       const write = { verb: verb as 'create' | 'update', subresource, next: object, current: old };
-      if (!evaluatorOf(kind).handles(write)) return;
+      if (!evaluatorOf(kind).handles(write)) return undefined;
       const check = { write, resource: kind, limited, nowMs: clock.now(), dryRun };
-      const refusal = await gate.pass(namespace, check);
-      if (refusal) throw refused(request, refusal);
+      return gate.pass(namespace, check).then((refusal) => {
+        if (refusal) throw refused(request, refusal);
+      });
     },
   });
 }
