@@ -349,7 +349,7 @@ test('names that another kind has are not accepted, and nothing is served under 
   await kubectl(['wait', '--for=condition=NamesAccepted=False', 'crd/others.stable.example.com', '--timeout=5s']);
   const path = '{.status.conditions[?(@.type=="NamesAccepted")].message}';
   expect((await kubectl(['get', 'crd', 'others.stable.example.com', '-o', `jsonpath=${path}`])).stdout).toBe(
-    '"CronTab" is already in use',
+    '"CronTabList" is already in use',
   );
   expect((await ask('/apis/stable.example.com/v1/others')).code).toBe(404);
   await kubectl(['delete', 'crd', '--all', '--timeout=10s']);
