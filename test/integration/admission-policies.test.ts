@@ -327,6 +327,67 @@ describe('a mutating policy', () => {
     );
   });
 
+  test('merges lists of custom kinds by the keys of their schema, and none that are one value', async () => {
+    const ports = {
+      type: 'array',
+      'x-kubernetes-list-type': 'map',
+      'x-kubernetes-list-map-keys': ['name'],
+      items: {
+        type: 'object',
+        required: ['name'],
+        properties: { name: { type: 'string' }, port: { type: 'integer' }, open: { type: 'boolean' } },
+      },
+    };
+    const args = { type: 'array', items: { type: 'string' } };
+    const schema = { type: 'object', properties: { ports, args } };
+    await create({
+      apiVersion: 'apiextensions.k8s.io/v1',
+      kind: 'CustomResourceDefinition',
+      metadata: { name: 'doors.rules.example.com' },
+      spec: {
+        group: 'rules.example.com',
+        scope: 'Namespaced',
+        names: { plural: 'doors', kind: 'Door' },
+        versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: schema } }],
+      },
+    });
+    await kubectl('wait', '--for=condition=Established', 'crd/doors.rules.example.com', '--timeout=10s');
+    const doors = {
+      apiGroups: ['rules.example.com'],
+      apiVersions: ['v1'],
+      operations: ['CREATE'],
+      resources: ['doors'],
+    };
+    const writes = (expression: string) =>
+      mutation({
+        matchConstraints: { resourceRules: [doors] },
+        mutations: [{ patchType: 'ApplyConfiguration', applyConfiguration: { expression } }],
+      });
+    const door = {
+      apiVersion: 'rules.example.com/v1',
+      kind: 'Door',
+      metadata: { name: 'front' },
+      ports: [
+        { name: 'a', port: 1 },
+        { name: 'b', port: 2 },
+      ],
+    };
+    await put(
+      writes('Object{ports: object.ports.map(p, Object.ports{name: p.name, open: p.port > 1})}'),
+      mutationBinding(),
+    );
+    await create(door);
+    expect(JSON.parse(await kubectl('get', 'door', 'front', '-o', 'jsonpath={.ports}'))).toEqual([
+      { name: 'a', port: 1, open: false },
+      { name: 'b', port: 2, open: true },
+    ]);
+    await kubectl('delete', 'door', 'front');
+    await server.kubectl(['replace', '-f', '-'], JSON.stringify(writes('Object{args: ["x"]}')));
+    await expect
+      .poll(() => create({ ...door, args: ['y'] }, '--dry-run=server').catch(String))
+      .toContain('invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: .args');
+  });
+
   test('comes before the object is judged', async () => {
     await put(
       mutation({

@@ -8,7 +8,6 @@ import {
   PolicyExpressions,
   RESULTS,
 } from '#api/admissionregistration/v1/policy-expressions.ts';
-import { facts } from '#api/generated/facts.ts';
 import { typeNameErrors } from '#api/machinery/cel/patch-types.ts';
 import { toJson } from '#api/machinery/cel/to-json.ts';
 import { List, StructValue, type Value } from '#api/machinery/cel/value.ts';
@@ -16,9 +15,9 @@ import { applyJsonPatch } from '#api/machinery/json-patch.ts';
 import { isJsonObject, type Json, type JsonObject } from '#api/machinery/json-value.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import { fieldsOfConfiguration, mergeConfiguration } from '#api/machinery/managed-fields/applied-configuration.ts';
-import { shapeOfKind } from '#api/machinery/managed-fields/field-shape.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { StatusError } from '#api/machinery/status.ts';
+import { fieldShapeOf } from '../../verbs/field-management.ts';
 import type { CompiledCondition } from '../expressions/match-conditions.ts';
 import { atomicParts } from './atomic-parts.ts';
 
@@ -98,7 +97,7 @@ function applied(value: Value, shown: KubeObject, as: Kind): Mutated {
   const { json, error } = toJson(value);
   if (error !== undefined) return { problem: `invalid return type: ${error}` };
   const configuration = (isJsonObject(json as Json) ? json : {}) as JsonObject;
-  const shape = shapeOfKind(facts, as.facts);
+  const shape = fieldShapeOf(as);
   const named = fieldsOfConfiguration(configuration, shape);
   if ('problems' in named)
     return {
