@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { facts } from '#api/generated/facts.ts';
-import { parseJson, parseJsonStrictly } from './codec-json.ts';
+import { parseJson, parseJsonStrictly, parseWithoutDuplicates } from './codec-json.ts';
 
 const deployment = { facts, type: facts.typeOfKind('apps', 'v1', 'Deployment')! };
 const strictErrors = (text: string, shape: typeof deployment | undefined = deployment) => {
@@ -71,4 +71,31 @@ test('whatever the engine refuses, the strict reader refuses', () => {
 
 test('nesting without end is refused', () => {
   expect(parseJsonStrictly('['.repeat(100_000))).toEqual({ problem: 'exceeded max depth' });
+});
+
+test('the quick reader reads what has no key twice, and leaves the rest to the strict one', () => {
+  const key = fc.constantFrom('a', 'b', '\\"', 'a:', '__proto__', '\\\\', '1');
+  const { text } = fc.letrec<{ text: string }>((tie) => ({
+    text: fc.oneof(
+      { maxDepth: 4 },
+      fc.constantFrom('1', 'null', '"x"', '"a\\":"', '"\\\\"', '" : "'),
+      fc.array(fc.tuple(key, tie('text')), { maxLength: 3 }).map((fields) => {
+        return `{${fields.map(([name, value]) => `"${name}" :${value}`).join(', ')}}`;
+      }),
+      fc.array(tie('text'), { maxLength: 3 }).map((items) => `[${items.join(',')}]`),
+    ),
+  }));
+  fc.assert(
+    fc.property(text, (json) => {
+      const strict = parseJsonStrictly(json);
+      const isUnique = !('problem' in strict) && strict.strictErrors.length === 0;
+      expect(parseWithoutDuplicates(json)).toEqual(isUnique ? { value: JSON.parse(json) } : undefined);
+    }),
+  );
+});
+
+test('the quick reader leaves what is too deep, and what is no JSON, to the strict one', () => {
+  const deep = '['.repeat(5_000) + ']'.repeat(5_000);
+  expect(parseWithoutDuplicates(deep)).toBeUndefined();
+  expect(parseWithoutDuplicates('{"a":1')).toBeUndefined();
 });

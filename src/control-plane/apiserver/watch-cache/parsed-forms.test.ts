@@ -2,7 +2,13 @@ import { expect, test } from 'vitest';
 import { ParsedForms } from './parsed-forms.ts';
 
 const state = () => {
-  const made = { used: false, isDropped: false, dropParsed: () => void (made.isDropped = true) };
+  const made = {
+    used: false,
+    isDropped: false,
+    dropParsed() {
+      made.isDropped = true;
+    },
+  };
   return made;
 };
 
