@@ -48,8 +48,8 @@ test('a list of resources says the same as aggregated discovery', () => {
       },
     ],
   };
-  expect(resourcesOfList(list, of)).toEqual([flunders]);
-  expect(resourcesOfGroups(groups, of)).toEqual([flunders]);
+  expect(resourcesOfList(list as never, of)).toEqual([flunders]);
+  expect(resourcesOfGroups(groups as never, of)).toEqual([flunders]);
 });
 
 test.each([
