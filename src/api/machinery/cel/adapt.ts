@@ -4,7 +4,6 @@ import { isEqual } from '../equal.ts';
 import { parseDuration } from './duration.ts';
 import { escapeName, unescapeName } from './escaping.ts';
 import { INT64_MAX, INT64_MIN, UINT64_MAX, wholeOf, wholeOfNumber } from './int64.ts';
-import { spendWork } from './work.ts';
 import { parseTimestamp } from './timestamp.ts';
 import {
   type Adapter,
@@ -19,6 +18,7 @@ import {
   Uint,
   type Value,
 } from './value.ts';
+import { spendWork } from './work.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 

@@ -7,6 +7,7 @@ import { expect, test } from 'vitest';
 import { fromBase64 } from '../base64.ts';
 import * as cel from './cel-type.ts';
 import { type DeclaredType, dynType } from './declared-type.ts';
+import { parseDuration } from './duration.ts';
 import { environment } from './environment.ts';
 import { NativeMap } from './evaluate/native-map.ts';
 import { wholeOf } from './int64.ts';
@@ -15,7 +16,6 @@ import { bindings } from './libraries/bindings.ts';
 import { kubernetesLibraries } from './libraries/kubernetes-libraries.ts';
 import { type FunctionDeclaration, overload } from './library.ts';
 import { equals } from './operations/equality.ts';
-import { parseDuration } from './duration.ts';
 import { parseTimestamp } from './timestamp.ts';
 import { Double, List, MapLike, TypeValue, typeOfValue, Uint, type Value } from './value.ts';
 

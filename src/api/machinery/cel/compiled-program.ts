@@ -2,8 +2,8 @@
 import { PendingDecision } from './authorizer.ts';
 import type { CelType } from './cel-type.ts';
 import type { Checked } from './check/checker.ts';
-import { Estimator } from './cost/estimator.ts';
 import type { Declarations } from './check/declarations.ts';
+import { Estimator } from './cost/estimator.ts';
 import type { Frame, Step } from './evaluate/frame.ts';
 import { Planner } from './evaluate/planner.ts';
 import { COST_LIMIT_EXCEEDED, PER_CALL_LIMIT } from './limits.ts';

@@ -1,6 +1,7 @@
 /** Functions and macros that an environment has: one library is one value of this, in one file. */
-import type { CallEstimate, CallToEstimate } from './cost/estimate-call.ts';
+
 import type { CelType } from './cel-type.ts';
+import type { CallEstimate, CallToEstimate } from './cost/estimate-call.ts';
 import type { Macro } from './syntax/macro.ts';
 import type { Result, Value } from './value.ts';
 

@@ -9,6 +9,7 @@ import { listAdapter, mapAdapter, nullable, objectAdapter, scalarAdapters } from
 import * as cel from './cel-type.ts';
 import {
   boolType,
+  bytesType,
   type DeclaredField,
   type DeclaredType,
   doubleType,
@@ -20,7 +21,6 @@ import {
   mapType,
   stringType,
   timestampType,
-  bytesType,
 } from './declared-type.ts';
 import { escapeName } from './escaping.ts';
 import { MAX_REQUEST_SIZE_BYTES } from './limits.ts';

@@ -5,7 +5,7 @@
  */
 
 /** One evaluation's; about half a second. A unit is a part of a value looked at. */
-const MAX_WORK = 20_000_000;
+const MAX_WORK = 4_000_000;
 
 /** Thrown through an evaluation, past all that would leave an error aside. */
 export class CostExceeded {}

@@ -2,8 +2,9 @@
  * Finds the type of every part of an expression, and which variable or function every name means. Source: CEL language
  * definition, "Type Checking"; messages are cel-go's.
  */
-import { type CelType, formatType, isOptionalType, isSameType } from '../cel-type.ts';
+
 import * as cel from '../cel-type.ts';
+import { type CelType, formatType, isOptionalType, isSameType } from '../cel-type.ts';
 import type { FunctionDeclaration, Overload } from '../library.ts';
 import {
   type Call,

@@ -4,10 +4,10 @@ import * as convert from '../operations/convert.ts';
 import { patternOf } from '../operations/patterns.ts';
 import type { Call, Expr, ListExpr, MapExpr } from '../syntax/ast.ts';
 import type { ParseError } from '../syntax/parser.ts';
+import { eachPart } from '../syntax/walk.ts';
 import { CelError, type Value } from '../value.ts';
 import type { Checked } from './checker.ts';
 import { formatErrors } from './format-rules.ts';
-import { eachPart } from '../syntax/walk.ts';
 
 /** `duration('1x')`, `timestamp('never')`, `'a'.matches('(')`, `[1, dyn('a')]`. */
 export function literalErrors({ expr, types }: Checked): ParseError[] {

@@ -2,13 +2,14 @@
  * How much an expression may cost, before it runs: from the sizes that the variables' declared types have. Source: cel-go's
  * cost estimate with the sizes of apiextensions; the numbers are the same, because they decide which rules a CRD may have.
  */
-import type { Checked } from '../check/checker.ts';
+
 import type { CelType } from '../cel-type.ts';
+import type { Checked } from '../check/checker.ts';
 import type { DeclaredType } from '../declared-type.ts';
-import { lengthOf } from '../operations/text.ts';
-import { ACCUMULATOR, type Call, type Comprehension, type Expr } from '../syntax/ast.ts';
 import { COSTS } from '../evaluate/frame.ts';
 import type { Overload } from '../library.ts';
+import { lengthOf } from '../operations/text.ts';
+import { ACCUMULATOR, type Call, type Comprehension, type Expr } from '../syntax/ast.ts';
 import {
   type CallEstimate,
   type CallToEstimate,

@@ -1,11 +1,12 @@
 /** Calls of functions and operators. */
+
+import type { CelType } from '../cel-type.ts';
 import { defaultCost } from '../cost/call-cost.ts';
 import { sizeOf, traversal } from '../cost/size.ts';
-import type { CelType } from '../cel-type.ts';
 import type { Evaluate, FunctionDeclaration, Overload, RunTimeCost } from '../library.ts';
+import { equals } from '../operations/equality.ts';
 import { NO_OVERLOAD, noOverloadOf } from '../operations/errors.ts';
 import { valuesOf } from '../operations/lists.ts';
-import { equals } from '../operations/equality.ts';
 import { isSimple, memberSet } from '../operations/member-set.ts';
 import { notStrictlyFalse } from '../standard/operators.ts';
 import { type Call, type Expr, OPERATORS } from '../syntax/ast.ts';

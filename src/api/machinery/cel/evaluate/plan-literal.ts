@@ -1,6 +1,7 @@
 /** Lists, maps and objects that an expression makes. */
-import type { ListExpr, MapExpr, StructExpr } from '../syntax/ast.ts';
+
 import type { DeclaredField } from '../declared-type.ts';
+import type { ListExpr, MapExpr, StructExpr } from '../syntax/ast.ts';
 import { CelError, List, Optional, type Result, StructValue, typeOfValue, type Value } from '../value.ts';
 import { COSTS, type Frame, type Step, spend } from './frame.ts';
 import { NativeMap } from './native-map.ts';

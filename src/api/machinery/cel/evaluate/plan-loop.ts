@@ -1,8 +1,8 @@
 /** Comprehensions: what the macros `all`, `map`, `filter` and so on are made of, and `cel.bind`. */
 import { type Comprehension, type Expr, OPERATORS } from '../syntax/ast.ts';
 import { CelError, List, MapLike, type Result, typeOfValue, type Value } from '../value.ts';
-import type { Frame, Step } from './frame.ts';
 import { spendWork } from '../work.ts';
+import type { Frame, Step } from './frame.ts';
 import { GrowingList } from './growing-list.ts';
 import { NativeMap } from './native-map.ts';
 import type { Planner } from './planner.ts';

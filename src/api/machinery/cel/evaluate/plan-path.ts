@@ -1,4 +1,6 @@
 /** Ways to a value: names, `.field`, `[index]`, their optional forms, and `?:`, whose branches may be such ways. */
+
+import { NO_OVERLOAD } from '../operations/errors.ts';
 import { type Call, type Expr, OPERATORS, type Select } from '../syntax/ast.ts';
 import {
   CelError,
@@ -12,7 +14,6 @@ import {
   Uint,
   type Value,
 } from '../value.ts';
-import { NO_OVERLOAD } from '../operations/errors.ts';
 import { COSTS, type Frame, type Step, spend } from './frame.ts';
 import { isPath, type Planner } from './planner.ts';
 

@@ -13,9 +13,9 @@ import {
   ResourceCheck,
 } from '../authorizer.ts';
 import * as cel from '../cel-type.ts';
-import { COSTS } from '../evaluate/frame.ts';
 import { fixed, plus, scaled, traversed } from '../cost/estimate-call.ts';
 import { sizeOf, traversal } from '../cost/size.ts';
+import { COSTS } from '../evaluate/frame.ts';
 import { type Evaluate, type FunctionDeclaration, type Library, member } from '../library.ts';
 import { CelError, type Result } from '../value.ts';
 import { nominal } from './costs.ts';

@@ -42,7 +42,7 @@ function flatten(list: List, depth: Int = 1): Result {
 }
 
 function flattenInto(values: Value[], list: List, depth: number): CelError | undefined {
-  spendWork(list.size);
+  spendWork(4 * list.size); // each item that is a list is made anew
   for (let i = 0; i < list.size; i++) {
     const item = list.at(i);
     if (item instanceof CelError) return item;

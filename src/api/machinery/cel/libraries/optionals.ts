@@ -3,7 +3,7 @@ import * as cel from '../cel-type.ts';
 import { type FunctionDeclaration, type Library, member, overload } from '../library.ts';
 import { isZero } from '../operations/zero.ts';
 import { ACCUMULATOR, type Expr, OPERATORS } from '../syntax/ast.ts';
-import { call, ident, listExpr, literal, type Macro, MacroError, memberCall, type MacroUse } from '../syntax/macro.ts';
+import { call, ident, listExpr, literal, type Macro, MacroError, type MacroUse, memberCall } from '../syntax/macro.ts';
 import { CelError, List, Optional, type Result, type Value } from '../value.ts';
 
 const V = cel.paramNamed('V');

@@ -1,7 +1,7 @@
 /** Semantic versions: the library of Kubernetes. Source: semver.org; messages as of github.com/blang/semver. */
 import * as cel from '../cel-type.ts';
-import { type Evaluate, type FunctionDeclaration, type Library, member, overload } from '../library.ts';
 import { wholeOf } from '../int64.ts';
+import { type Evaluate, type FunctionDeclaration, type Library, member, overload } from '../library.ts';
 import { CelError, Opaque, type Result, type Value } from '../value.ts';
 import { alongText, nominal } from './costs.ts';
 

@@ -3,12 +3,12 @@ import * as cel from '../cel-type.ts';
 import { fixed, plus, type Range, times, traversed } from '../cost/estimate-call.ts';
 import { sizeOf, TRAVERSAL } from '../cost/size.ts';
 import { type FunctionDeclaration, type Library, member, overload } from '../library.ts';
+import * as text from '../operations/characters.ts';
 import { format } from '../operations/format.ts';
-import { expectText } from '../work.ts';
 import { CelError, type Int, List, type Result } from '../value.ts';
+import { expectText } from '../work.ts';
 import { overItems, textOfText, twiceAlongText } from './costs.ts';
 import { replacedSize } from './replaced-size.ts';
-import * as text from '../operations/characters.ts';
 
 const { INT, STRING } = cel;
 const STRINGS = cel.listOf(STRING);

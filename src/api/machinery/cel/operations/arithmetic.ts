@@ -1,5 +1,5 @@
 /** `+ - * / %` and the sign: whole numbers do not wrap around, they overflow with an error. */
-import { INT64_MAX, INT64_MIN, INT_OVERFLOW, int64Of, UINT64_MAX, UINT_OVERFLOW, wholeOf } from '../int64.ts';
+import { INT_OVERFLOW, INT64_MAX, INT64_MIN, int64Of, UINT_OVERFLOW, UINT64_MAX, wholeOf } from '../int64.ts';
 import { isInRange } from '../timestamp.ts';
 import { CelError, Double, Duration, type Int, List, type Result, Timestamp, Uint, type Value } from '../value.ts';
 import { NO_OVERLOAD } from './errors.ts';

@@ -1,8 +1,9 @@
 /** Conversions between the basic types. Texts are read and written as Go does. */
-import { INT64_MAX, INT64_MIN, INT_OVERFLOW, int64Of, UINT64_MAX, UINT_OVERFLOW, wholeOf } from '../int64.ts';
-import { formatDuration, parseDuration } from '../duration.ts';
-import { formatTimestamp, isInRange, parseTimestamp } from '../timestamp.ts';
+
 import { parseInstant } from '../../timestamp.ts';
+import { formatDuration, parseDuration } from '../duration.ts';
+import { INT_OVERFLOW, INT64_MAX, INT64_MIN, int64Of, UINT_OVERFLOW, UINT64_MAX, wholeOf } from '../int64.ts';
+import { formatTimestamp, isInRange, parseTimestamp } from '../timestamp.ts';
 import { CelError, Double, type Duration, type Int, type Result, Timestamp, Uint } from '../value.ts';
 import { TIMESTAMP_OVERFLOW } from './arithmetic.ts';
 import { conversionError } from './errors.ts';

@@ -1,8 +1,5 @@
 /** `==`: values of different types are different, only numbers compare across theirs. */
-import { spendWork } from '../work.ts';
-import { keyOf, rawItemsOf } from './raw-items.ts';
-import { compareBytes } from './text.ts';
-import { comparable } from './numbers.ts';
+
 import {
   CelError,
   Duration,
@@ -16,6 +13,10 @@ import {
   TypeValue,
   type Value,
 } from '../value.ts';
+import { spendWork } from '../work.ts';
+import { comparable } from './numbers.ts';
+import { keyOf, rawItemsOf } from './raw-items.ts';
+import { compareBytes } from './text.ts';
 
 /** An error only when a part of one of them is none of its type. */
 export function equals(a: Value, b: Value): boolean | CelError {
@@ -53,10 +54,10 @@ function equalOptionals({ value: a }: Optional, { value: b }: Optional): boolean
 
 function equalLists(a: List, b: List): boolean | CelError {
   if (a.size !== b.size) return false;
-  spendWork(a.size);
   if (a.kind?.kind === 'set') return equalSets(a, b);
   if (a.kind?.kind === 'map') return equalKeyed(a, b, a.kind.keys);
   for (let i = 0; i < a.size; i++) {
+    spendWork(1);
     const isEqual = equalResults(a.at(i), b.at(i));
     if (isEqual !== true) return isEqual;
   }
@@ -82,8 +83,8 @@ function equalKeyed(a: List, b: List, keys: readonly string[]): boolean | CelErr
 
 function equalMaps(a: MapLike, b: MapLike): boolean | CelError {
   if (a.size !== b.size) return false;
-  spendWork(a.size);
   for (const key of a.keys()) {
+    spendWork(1);
     const [left, right] = [a.find(key), b.find(key)];
     if (left === undefined || right === undefined) {
       if (left !== right) return false;

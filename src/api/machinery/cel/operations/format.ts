@@ -1,8 +1,5 @@
 /** `'%s: %d'.format([…])`: texts as cel-go's string library of version 2 makes them, in English. */
-import { toHex } from './hex.ts';
-import { textOfBytes, textOfDouble, textOfDuration, textOfTimestamp, bytesOfText, plainDecimal } from './convert.ts';
-import { expectText, spendWork } from '../work.ts';
-import { numberOf } from './numbers.ts';
+
 import {
   CelError,
   Double,
@@ -16,6 +13,10 @@ import {
   Uint,
   type Value,
 } from '../value.ts';
+import { expectText, spendWork } from '../work.ts';
+import { bytesOfText, plainDecimal, textOfBytes, textOfDouble, textOfDuration, textOfTimestamp } from './convert.ts';
+import { toHex } from './hex.ts';
+import { numberOf } from './numbers.ts';
 
 /** One `%…` of a format: what it does with its argument. */
 export interface Clause {

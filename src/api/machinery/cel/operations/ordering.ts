@@ -1,8 +1,9 @@
 /** `<` and the like, `min`, `max`, sorting. */
-import { compareBytes, compareText } from './text.ts';
+
+import { CelError, Duration, Opaque, type Result, Timestamp, type Value } from '../value.ts';
 import { NO_OVERLOAD } from './errors.ts';
 import { comparable } from './numbers.ts';
-import { CelError, Duration, Opaque, type Result, Timestamp, type Value } from '../value.ts';
+import { compareBytes, compareText } from './text.ts';
 
 const NOT_ORDERED = new CelError('NaN values cannot be ordered');
 

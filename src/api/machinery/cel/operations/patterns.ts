@@ -1,7 +1,7 @@
 /** Regular expressions: RE2, whose time grows with the text alone, so that no pattern can hold the server up. */
 import { RE2JS } from 're2js';
-import { spendWork } from '../work.ts';
 import { CelError } from '../value.ts';
+import { spendWork } from '../work.ts';
 
 const compiled = new Map<string, RE2JS | CelError>();
 /** Patterns that are part of rules stay; those made while evaluating come and go. */

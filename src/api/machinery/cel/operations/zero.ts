@@ -1,5 +1,5 @@
-import { Double, Duration, List, MapLike, Optional, StructValue, Timestamp, Uint, type Value } from '../value.ts';
 import { MIN_SECONDS } from '../timestamp.ts';
+import { Double, Duration, List, MapLike, Optional, StructValue, Timestamp, Uint, type Value } from '../value.ts';
 
 /** Whether the value is the one that its type has when nothing is said: 0, '', [], null, the first instant. */
 export function isZero(value: Value): boolean {

@@ -1,6 +1,7 @@
 /** How many parts expressions have; a part that stands in two places counts twice. */
-import { partsOf } from './walk.ts';
+
 import type { Expr } from './ast.ts';
+import { partsOf } from './walk.ts';
 
 export class ExprSizes {
   readonly #known = new Map<Expr, number>();

@@ -3,14 +3,15 @@
  * limits are cel-go's, whose parser is generated: what it says of a wrong word follows from how that generator recovers
  * (drop one word when the next one fits, else go on behind the word).
  */
-import { wholeOf, INT64_MAX, INT64_MIN, UINT64_MAX } from '../int64.ts';
-import { MAX_EXPRESSION_CODE_POINTS } from '../limits.ts';
+
 import { isReserved } from '../escaping.ts';
+import { INT64_MAX, INT64_MIN, UINT64_MAX, wholeOf } from '../int64.ts';
+import { MAX_EXPRESSION_CODE_POINTS } from '../limits.ts';
 import { Double, Uint, type Value } from '../value.ts';
 import { type Call, type Expr, type ListExpr, type MapEntry, OPERATORS, type StructField } from './ast.ts';
 import { balanced } from './balanced.ts';
-import { MacroError, type Macro } from './macro.ts';
 import { ExprSizes } from './expr-sizes.ts';
+import { type Macro, MacroError } from './macro.ts';
 import { ParseStop, TokenStream } from './token-stream.ts';
 import { unquoteBytes, unquoteString } from './unquote.ts';
 

@@ -1,6 +1,7 @@
 /** The words of an expression in order, with what is said when another one was expected. */
-import type { ParseError } from './parser.ts';
+
 import { EOF, escapeText, formatExpected, type Token, tokenize } from './lexer.ts';
+import type { ParseError } from './parser.ts';
 
 /** Of expressions within one another, and of each kind of operator in a row. */
 const MAX_DEPTH = 250;
