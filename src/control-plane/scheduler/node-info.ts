@@ -1,15 +1,9 @@
 /** A node with the pods that are placed on it, and what they add up to. Immutable: a change makes another one. */
 import type { Node } from '#api/core/v1/node.ts';
+import { type HostPort, hostPortsOf } from '#api/core/v1/host-ports.ts';
 import type { Pod } from '#api/core/v1/pod.ts';
-import { isRestartableInit } from '#api/core/v1/pod-conditions.ts';
 import type { Amounts } from './resources.ts';
 import { allocatableOf, assumedRequestsOf, plus, requestsOf } from './resources.ts';
-
-export interface HostPort {
-  ip: string;
-  protocol: string;
-  port: number;
-}
 
 export interface NodeInfo {
   node: Node;
@@ -60,14 +54,3 @@ const hasAffinity = ({ spec: { affinity } }: Pod): boolean =>
 
 const hasRequiredAntiAffinity = ({ spec }: Pod): boolean =>
   (spec.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.length ?? 0) > 0;
-
-const NONE: readonly HostPort[] = [];
-
-export function hostPortsOf({ spec }: Pod): readonly HostPort[] {
-  const sidecars = (spec.initContainers ?? []).filter(isRestartableInit);
-  const ports = [...spec.containers, ...sidecars].flatMap((container) => container.ports ?? []);
-  const used = ports.flatMap(({ hostPort, hostIP, protocol }) =>
-    hostPort ? [{ ip: hostIP || '0.0.0.0', protocol, port: hostPort }] : [],
-  );
-  return used.length > 0 ? used : NONE;
-}

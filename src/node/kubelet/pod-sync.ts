@@ -12,6 +12,7 @@ import { type ContainerStarter, removeUnstarted, StartFailed } from './container
 import { durationText } from './go-text.ts';
 import type { Limiter } from './limiter.ts';
 import { type PodActions, podActions } from './pod-actions.ts';
+import type { Refusal } from './pod-admission.ts';
 import { ephemeralContainers, everyContainer, podText } from './pod-containers.ts';
 import type { PodEvents } from './pod-events.ts';
 import type { PodNotes } from './pod-notes.ts';
@@ -40,6 +41,8 @@ export interface PodSyncOptions {
   crashes: BackOff;
   cgroups: Cgroups | undefined;
   sandbox: SandboxFacts;
+  /** Why a pod that has not begun may not run here; undefined when it may. */
+  refusalOf(pod: Pod): Promise<Refusal | undefined>;
 }
 
 export interface SyncResult {
@@ -68,6 +71,8 @@ export class PodSync {
     const before = await runtimePods.read(pod.metadata.uid);
     const deadlineMs = this.#deadlineLeftMs(pod);
     if (deadlineMs !== undefined && deadlineMs <= 0) return this.#pastDeadline(pod, before);
+    const refusal = before.sandboxes.length === 0 ? await this.#options.refusalOf(pod) : undefined;
+    if (refusal) return this.#refuse(pod, refusal, before);
     const actions = podActions(pod, before, reporter.healthOf(pod));
     this.#forgetOldReasons(pod, actions);
     reporter.report(pod, before);
@@ -310,6 +315,14 @@ export class PodSync {
   #deadlineLeftMs({ spec, status }: Pod): number | undefined {
     if (spec.activeDeadlineSeconds === undefined || !status?.startTime) return undefined;
     return Date.parse(status.startTime) + spec.activeDeadlineSeconds * 1000 - this.#options.clock.now();
+  }
+
+  #refuse(pod: Pod, { reason, message }: Refusal, before: RuntimePod): SyncResult {
+    const { notes, events, reporter } = this.#options;
+    notes.of(pod.metadata.uid).ended = { reason, message: `Pod was rejected: ${message}` };
+    events.warning(pod, undefined, reason, message);
+    reporter.report(pod, before);
+    return { finished: true, againAfterMs: undefined };
   }
 
   #pastDeadline(pod: Pod, before: RuntimePod): SyncResult {

@@ -6,6 +6,7 @@ import { setMaxListeners } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { Service } from '#api/core/v1/service.ts';
 import type { Taint } from '#api/generated/schema.ts';
@@ -34,6 +35,7 @@ import { PodEnd } from './pod-end.ts';
 import { podEvents } from './pod-events.ts';
 import { PodNotes } from './pod-notes.ts';
 import { PodReporter } from './pod-reporter.ts';
+import { refusalOf } from './pod-admission.ts';
 import { PodSync } from './pod-sync.ts';
 import { PodWorkers } from './pod-workers.ts';
 import { Probes } from './probes/probes.ts';
@@ -201,6 +203,11 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     crashes,
     cgroups,
     sandbox,
+    async refusalOf(pod) {
+      if (!refusalOf(pod, { node: registration.node, others: pods.list() })) return undefined;
+      // Labels may have changed since the node was last read: nothing is refused by what was.
+      return refusalOf(pod, { node: await client.get(Node, { name: nodeName }), others: pods.list() });
+    },
   });
   const end = new PodEnd({
     runtime,

@@ -1,7 +1,7 @@
 /** Custom resource definitions of the tests: made, established, and gone again when their test is over. */
 import type { CustomResourceDefinition } from '#api/apiextensions/v1/custom-resource-definition.ts';
-import type { KubeObject } from '#api/machinery/object.ts';
 import { eventually } from '../running-cluster.ts';
+import type { Sent } from './api.ts';
 import type { Playground } from './playground.ts';
 
 export const DEFINITIONS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
@@ -68,7 +68,7 @@ export class Definition {
     const within = scope === 'Cluster' ? '' : `namespaces/${this.#ground.namespace}/`;
     return `/apis/${group}/${version}/${within}${this.plural}`;
   }
-  object(name: string, parts: object = {}, version = 'v1'): KubeObject & Record<string, unknown> {
+  object(name: string, parts: object = {}, version = 'v1'): Sent {
     return { apiVersion: `${this.#defined.group}/${version}`, kind: this.#defined.kind, metadata: { name }, ...parts };
   }
 

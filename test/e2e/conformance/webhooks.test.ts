@@ -53,7 +53,7 @@ describe('admission webhooks', () => {
 
   const isKnown = (name: string) =>
     eventually(`the API server knows ${name}`, async () => {
-      const marker = configMap('marker', {}, { metadata: { generateName: 'marker-', labels: { marker: name } } });
+      const marker = configMap('marker', {}, { metadata: { name: 'marker', labels: { marker: name } } });
       return (await ground().api.try('POST', `${ground().path('ConfigMap')}?dryRun=All`, marker)).code === 400;
     });
   async function withHooks(form: Form, name: string, hooks: readonly Hook[], tale: (path: string) => Promise<unknown>) {

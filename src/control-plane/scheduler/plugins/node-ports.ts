@@ -1,9 +1,8 @@
 /** A port of the node can be had once for each address and protocol. */
+import { collide, type HostPort, hostPortsOf } from '#api/core/v1/host-ports.ts';
 import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { changed, definePlugin, fits, removed, unschedulable } from '../define-plugin.ts';
-import type { HostPort } from '../node-info.ts';
-import { hostPortsOf } from '../node-info.ts';
 
 export const nodePorts = definePlugin<readonly HostPort[]>({
   name: 'NodePorts',
@@ -17,8 +16,3 @@ export const nodePorts = definePlugin<readonly HostPort[]>({
       : fits,
   retryWhen: [changed(Node), removed(Pod)],
 });
-
-const ALL = new Set(['0.0.0.0', '::']);
-
-const collide = (a: HostPort, b: HostPort): boolean =>
-  a.port === b.port && a.protocol === b.protocol && (a.ip === b.ip || ALL.has(a.ip) || ALL.has(b.ip));
