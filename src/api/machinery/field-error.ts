@@ -98,10 +98,22 @@ export const internalFieldError = (at: At, why: string): FieldError => ({
 
 const shownAfter = (value: unknown): string => (value === OMITTED ? '' : `: ${shown(value)}`);
 
+/** More of a list or an object helps nobody; a thousand errors may show the same one. */
+const MAX_SHOWN = 10_000;
+const shownObjects = new WeakMap<object, string>();
+
+function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value !== 'object' || value === null) return jsonOf(value);
+  const known = shownObjects.get(value);
+  if (known !== undefined) return known;
+  const text = jsonOf(value);
+  const short = text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}...` : text;
+  if (Object.isFrozen(value)) shownObjects.set(value, short);
+  return short;
+}
+
 /** Go escapes what HTML takes for markup in JSON, though not in a text that stands alone. */
-const shown = (value: unknown): string =>
-  typeof value === 'string'
-    ? JSON.stringify(value)
-    : (JSON.stringify(value) ?? 'null').replace(/[<>&\u2028\u2029]/g, escaped);
+const jsonOf = (value: unknown): string => (JSON.stringify(value) ?? 'null').replace(/[<>&\u2028\u2029]/g, escaped);
 
 const escaped = (char: string): string => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;

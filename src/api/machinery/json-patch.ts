@@ -4,7 +4,8 @@
  * copies too much.
  */
 import { isEqual } from './equal.ts';
-import { fieldOf, isJsonObject, type Json, withField, withoutField } from './json-value.ts';
+import { fieldOf, isJsonObject, type Json, type JsonObject } from './json-value.ts';
+import { setOwn } from './set-own.ts';
 import { badRequest, StatusError, tooLarge } from './status.ts';
 
 const MAX_OPERATIONS = 10_000;
@@ -21,20 +22,9 @@ interface Operation {
 
 /** A new document; what does not change is shared with the old one. Throws StatusError. */
 export function applyJsonPatch(document: Json, patch: unknown): Json {
-  const operations = operationsOf(patch);
-  let copied = 0;
-  let now = document;
-  for (const operation of operations) {
-    if (operation.op === 'copy') {
-      copied += JSON.stringify(read(now, operation.from ?? '', 'copy')).length;
-      if (copied > MAX_COPIED)
-        throw unfit(
-          `Unable to complete the copy, the accumulated size increase of copy is ${copied}, exceeding the limit ${MAX_COPIED}`,
-        );
-    }
-    now = apply(now, operation);
-  }
-  return now;
+  const patched = new PatchedDocument(document);
+  for (const operation of operationsOf(patch)) patched.apply(operation);
+  return patched.root;
 }
 
 function operationsOf(patch: unknown): Operation[] {
@@ -53,32 +43,129 @@ function operationsOf(patch: unknown): Operation[] {
   });
 }
 
-function apply(document: Json, { op, path, from = '', value }: Operation): Json {
-  switch (op) {
-    case 'add':
-      return add(document, path, given(value, op, path), op);
-    case 'remove':
-      return remove(document, path);
-    case 'replace':
-      read(document, path, op);
-      return path === '' ? given(value, op, path) : replace(document, path, given(value, op, path));
-    case 'move': {
-      const moved = read(document, from, op);
-      if (path === from) return document;
-      if (path.startsWith(`${from}/`)) throw unfit(`move operation does not apply: ${path} lies in ${from}`);
-      return add(remove(document, from), path, moved, op);
+/** Containers are copied when they are first changed, then changed in place: ten thousand operations on one map are no more. */
+class PatchedDocument {
+  root: Json;
+  readonly #own = new WeakSet<object>();
+  #copied = 0;
+
+  constructor(document: Json) {
+    this.root = document;
+  }
+
+  apply({ op, path, from = '', value }: Operation): void {
+    switch (op) {
+      case 'add':
+        return this.#add(path, given(value, op, path), op);
+      case 'remove':
+        return this.#remove(path);
+      case 'replace':
+        read(this.root, path, op);
+        return this.#replace(path, given(value, op, path));
+      case 'move':
+        return this.#move(from, path);
+      case 'copy':
+        return this.#add(path, this.#copyOf(read(this.root, from, op)), op);
+      case 'test':
+        return this.#test(path, value);
+      default:
+        throw unfit(`Unexpected kind: ${op}`);
     }
-    case 'copy':
-      return add(document, path, read(document, from, op), op);
-    case 'test': {
-      const found = lookUp(document, tokensOf(path));
-      if (found === undefined && value !== null && value !== undefined)
-        throw unfit(`testing path ${path} failed: test failed`);
-      if (!isSame(found ?? null, value ?? null)) throw unfit(`testing value ${path} failed: test failed`);
-      return document;
+  }
+
+  #move(from: string, path: string): void {
+    const moved = read(this.root, from, 'move');
+    if (path === from) return;
+    if (path.startsWith(`${from}/`)) throw unfit(`move operation does not apply: ${path} lies in ${from}`);
+    this.#remove(from);
+    this.#add(path, moved, 'move');
+  }
+
+  #test(path: string, value: Json | undefined): void {
+    const found = lookUp(this.root, tokensOf(path));
+    if (found === undefined && value !== null && value !== undefined)
+      throw unfit(`testing path ${path} failed: test failed`);
+    if (!isSame(found ?? null, value ?? null)) throw unfit(`testing value ${path} failed: test failed`);
+  }
+
+  /** Of its own: what is changed at one of the two places later stays as it is at the other. */
+  #copyOf(value: Json): Json {
+    const text = JSON.stringify(value);
+    this.#copied += text.length;
+    if (this.#copied > MAX_COPIED)
+      throw unfit(
+        `Unable to complete the copy, the accumulated size increase of copy is ${this.#copied}, exceeding the limit ${MAX_COPIED}`,
+      );
+    return JSON.parse(text) as Json;
+  }
+
+  #add(path: string, value: Json, op: string): void {
+    if (path === '') {
+      this.root = value;
+      return;
     }
-    default:
-      throw unfit(`Unexpected kind: ${op}`);
+    const { container, token } = this.#container(path, op);
+    if (Array.isArray(container)) {
+      const at = token === '-' || token === String(container.length) ? container.length : indexIn(container, token);
+      if (at < 0) throw missing(op, path);
+      container.splice(at, 0, value);
+    } else setOwn(container, token, value);
+  }
+
+  #replace(path: string, value: Json): void {
+    if (path === '') {
+      this.root = value;
+      return;
+    }
+    const { container, token } = this.#container(path, 'replace');
+    if (Array.isArray(container)) container[indexIn(container, token)] = value;
+    else setOwn(container, token, value);
+  }
+
+  #remove(path: string): void {
+    if (path === '') {
+      this.root = null;
+      return;
+    }
+    const { container, token } = this.#container(path, 'remove');
+    if (Array.isArray(container)) {
+      const at = indexIn(container, token);
+      if (at < 0) throw missing('remove', path);
+      container.splice(at, 1);
+    } else {
+      if (!Object.hasOwn(container, token)) throw missing('remove', path);
+      delete container[token];
+    }
+  }
+
+  /** What the last token of `path` is to change, ready to be changed. Throws when there is none. */
+  #container(path: string, op: string): { container: Json[] | Record<string, Json>; token: string } {
+    const tokens = tokensOf(path);
+    const token = tokens.pop()!;
+    let container = this.#ownForm(this.root, (own) => {
+      this.root = own;
+    });
+    for (const step of tokens) {
+      const parent = container;
+      const child = parent && lookUp(parent as Json, [step]);
+      if (!parent || child === undefined) throw missing(op, path);
+      container = this.#ownForm(child, (own) => {
+        if (Array.isArray(parent)) parent[indexIn(parent, step)] = own;
+        else setOwn(parent, step, own);
+      });
+    }
+    if (!container) throw missing(op, path);
+    return { container, token };
+  }
+
+  /** undefined: neither a list nor an object. */
+  #ownForm(value: Json, put: (own: Json) => void): Json[] | Record<string, Json> | undefined {
+    if (typeof value !== 'object' || value === null) return undefined;
+    if (this.#own.has(value)) return value as Json[] | Record<string, Json>;
+    const own = Array.isArray(value) ? [...(value as readonly Json[])] : { ...(value as JsonObject) };
+    this.#own.add(own);
+    put(own);
+    return own;
   }
 }
 
@@ -129,59 +216,6 @@ function read(document: Json, path: string, op: string): Json {
 
 const indexIn = (list: readonly Json[], token: string): number =>
   /^(0|[1-9]\d{0,9})$/.test(token) && Number(token) < list.length ? Number(token) : -1;
-
-/** Rebuilds what stands on the way to the last token, and lets `change` make the new container of it. */
-function rebuilt(
-  document: Json,
-  tokens: readonly string[],
-  change: (container: Json, token: string) => Json | undefined,
-  fail: () => StatusError,
-): Json {
-  const [token, ...rest] = tokens as [string, ...string[]];
-  if (rest.length === 0) {
-    const changed = change(document, token);
-    if (changed === undefined) throw fail();
-    return changed;
-  }
-  const child = lookUp(document, [token]);
-  if (child === undefined) throw fail();
-  const made = rebuilt(child, rest, change, fail);
-  if (Array.isArray(document)) return document.with(indexIn(document, token), made);
-  return isJsonObject(document) ? withField(document, token, made) : document;
-}
-
-function add(document: Json, path: string, value: Json, op: string): Json {
-  if (path === '') return value;
-  const change = (container: Json, token: string) => {
-    if (Array.isArray(container)) {
-      const at = token === '-' || token === String(container.length) ? container.length : indexIn(container, token);
-      return at < 0 ? undefined : container.toSpliced(at, 0, value);
-    }
-    return isJsonObject(container) ? withField(container, token, value) : undefined;
-  };
-  return rebuilt(document, tokensOf(path), change, () => missing(op, path));
-}
-
-function replace(document: Json, path: string, value: Json): Json {
-  const change = (container: Json, token: string) => {
-    if (Array.isArray(container)) return container.with(indexIn(container, token), value);
-    return isJsonObject(container) ? withField(container, token, value) : undefined;
-  };
-  return rebuilt(document, tokensOf(path), change, () => missing('replace', path));
-}
-
-function remove(document: Json, path: string): Json {
-  if (path === '') return null;
-  const change = (container: Json, token: string) => {
-    if (Array.isArray(container)) {
-      const at = indexIn(container, token);
-      return at < 0 ? undefined : container.toSpliced(at, 1);
-    }
-    if (!isJsonObject(container) || !Object.hasOwn(container, token)) return undefined;
-    return withoutField(container, token);
-  };
-  return rebuilt(document, tokensOf(path), change, () => missing('remove', path));
-}
 
 const missing = (op: string, path: string) =>
   unfit(

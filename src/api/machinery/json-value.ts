@@ -15,6 +15,3 @@ export const objectOf = (entries: Iterable<readonly [string, Json]>): JsonObject
 
 export const withField = (object: JsonObject, key: string, value: Json): JsonObject =>
   objectOf([...Object.entries(object), [key, value]]);
-
-export const withoutField = (object: JsonObject, key: string): JsonObject =>
-  objectOf(Object.entries(object).filter(([name]) => name !== key));

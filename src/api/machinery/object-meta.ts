@@ -124,9 +124,11 @@ export function validateAnnotations(
 function validateOwnerReferences(owners: readonly OwnerReference[], at: At<OwnerReference[]>): FieldError[] {
   const errors = owners.flatMap((owner) => validateOwnerReference(owner, at));
   const controllers = owners.filter(({ controller }) => controller);
-  for (const other of controllers.slice(1)) {
+  // Upstream tells of each, with the whole list each time; who looks at the first sees what is wrong.
+  const [first, other] = controllers;
+  if (first && other) {
     const named = ({ kind, name }: OwnerReference) => `${kind}/${name}`;
-    const found = `Found "true" in references for ${named(controllers[0]!)} and ${named(other)}`;
+    const found = `Found "true" in references for ${named(first)} and ${named(other)}`;
     errors.push(invalidValue(at, owners, `Only one reference can have Controller set to true. ${found}`));
   }
   return errors;

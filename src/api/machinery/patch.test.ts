@@ -15,9 +15,33 @@ describe('a JSON patch', () => {
     [{ a: 1 }, [{ op: 'replace', path: '/a', value: null }], { a: null }],
     [{ a: 1 }, [{ op: 'move', from: '/a', path: '/b' }], { b: 1 }],
     [{ a: { c: 1 } }, [{ op: 'copy', from: '/a', path: '/b' }], { a: { c: 1 }, b: { c: 1 } }],
+    [
+      { a: { c: [1] } },
+      [
+        { op: 'add', path: '/a/c/-', value: 2 },
+        { op: 'copy', from: '/a', path: '/b' },
+        { op: 'add', path: '/a/c/-', value: 3 },
+        { op: 'move', from: '/a', path: '/z' },
+      ],
+      { b: { c: [1, 2] }, z: { c: [1, 2, 3] } },
+    ],
     [{ 'x/y': { '~': 1 } }, [{ op: 'test', path: '/x~1y/~0', value: 1 }], { 'x/y': { '~': 1 } }],
   ])('turns %j by %j into %j', (document, patch, expected) => {
     expect(applyJsonPatch(document, patch)).toEqual(expected);
+  });
+
+  test('the document, the patch and what is shared of them stay as they are', () => {
+    const document = JSON.parse('{"a":{"b":[{"c":1}]},"same":{}}') as JsonObject;
+    const patch = [
+      { op: 'add', path: '/d', value: { e: [] } },
+      { op: 'add', path: '/d/e/-', value: 1 },
+      { op: 'replace', path: '/a/b/0/c', value: 2 },
+    ];
+    const before = JSON.stringify([document, patch]);
+    const patched = applyJsonPatch(document, patch) as JsonObject;
+    expect(patched).toEqual({ a: { b: [{ c: 2 }] }, same: {}, d: { e: [1] } });
+    expect(patched['same']).toBe(document['same']);
+    expect(JSON.stringify([document, patch])).toBe(before);
   });
 
   test.each<[Json, Json, number, string]>([

@@ -4,7 +4,6 @@
  * Source: "Update API Objects in Place Using kubectl patch"; community, strategic-merge-patch.md.
  */
 import type { Facts, FieldFacts, TypeFacts, TypeRef } from './facts.ts';
-import { isEqual } from './equal.ts';
 import { fieldOf, isJsonObject, type Json, type JsonObject, objectOf } from './json-value.ts';
 import { MAX_PATCH_DEPTH } from './merge-patch.ts';
 import { badRequest } from './status.ts';
@@ -98,7 +97,8 @@ class Merger {
     const { schema, order, removed, depth } = how;
     const objects = [...current, ...patch].some(isJsonObject);
     if (!objects) {
-      const all = [...new Set([...current, ...patch])].filter((item) => !removed?.includes(item));
+      const gone = new Set(removed);
+      const all = [...new Set([...current, ...patch])].filter((item) => !gone.has(item));
       return inOrder(all, { current, order: order ?? patch, keyOf: (item) => item });
     }
     const { mergeKey } = schema;
@@ -122,7 +122,7 @@ class Merger {
     if (changes.some((item) => fieldOf(item, DIRECTIVE) === 'replace'))
       return changes.filter((item) => !Object.hasOwn(item, DIRECTIVE)).map(plain);
 
-    let result = [...current];
+    const result = new KeyedList(current, keyOf);
     for (const change of changes) {
       const key = keyOf(change);
       const directive = fieldOf(change, DIRECTIVE);
@@ -130,17 +130,15 @@ class Merger {
         throw badRequest(`unknown patch type: ${String(directive)} in map: ${JSON.stringify(change)}`);
       if (key === undefined)
         throw badRequest(`map: ${JSON.stringify(change)} does not contain declared merge key: ${mergeKey}`);
-      const same = (item: Json) => isEqual(keyOf(item), key);
       if (directive === 'delete') {
-        result = result.filter((item) => !same(item));
+        result.delete(key);
         continue;
       }
-      const at = result.findIndex(same);
-      const found = result[at];
-      if (at < 0) result.push(plain(change));
-      else if (isJsonObject(found)) result[at] = this.merge(found, change, schema.type, depth + 1);
+      const found = result.first(key);
+      if (found === undefined) result.add(key, plain(change));
+      else if (isJsonObject(found)) result.replaceFirst(key, this.merge(found, change, schema.type, depth + 1));
     }
-    return result;
+    return result.items();
   }
 
   #schemaOf(type: TypeFacts | undefined, key: string): Schema {
@@ -187,11 +185,10 @@ function retained(document: JsonObject, patch: JsonObject): JsonObject {
   const keys = fieldOf(patch, RETAIN_KEYS);
   if (keys === undefined) return document;
   if (!Array.isArray(keys)) throw badRequest(`invalid value for special key: ${RETAIN_KEYS}`);
-  const stray = Object.entries(patch).some(
-    ([key, value]) => !isDirective(key) && value !== null && !keys.includes(key),
-  );
+  const kept = new Set<Json>(keys);
+  const stray = Object.entries(patch).some(([key, value]) => !isDirective(key) && value !== null && !kept.has(key));
   if (stray) throw badRequest(`invalid value for special key: ${RETAIN_KEYS}`);
-  return objectOf(Object.entries(document).filter(([key]) => keys.includes(key)));
+  return objectOf(Object.entries(document).filter(([key]) => kept.has(key)));
 }
 
 /** What the patch says where there is nothing to merge it with: no directives, nothing that says "delete". */
@@ -206,16 +203,73 @@ function plain(value: Json): Json {
 
 /** The elements of the patch must all be in the order that it asks for, in that order. */
 function checkOrder(patch: readonly Json[], order: readonly Json[], keyOf: (item: Json) => Json | undefined): void {
-  const wanted = order.map(keyOf);
+  const wanted = places(order.map(keyOf));
   let last = -1;
   for (const item of patch) {
     if (isJsonObject(item) && fieldOf(item, DIRECTIVE) === 'delete') continue;
-    const at = wanted.findIndex((key) => isEqual(key, keyOf(item)));
+    const at = wanted.get(identity(keyOf(item))) ?? -1;
     if (at <= last)
       throw badRequest(
         `The order in patch list:\n${JSON.stringify(patch)}\n doesn't match ${SET_ORDER} list:\n${JSON.stringify(order)}\n`,
       );
     last = at;
+  }
+}
+
+/** The same for keys that count as equal: none, null and an empty list are one. */
+function identity(key: Json | undefined): string {
+  if (key === undefined || key === null || (Array.isArray(key) && key.length === 0)) return '';
+  return typeof key === 'object' ? JSON.stringify(key) : `${typeof key} ${key}`;
+}
+
+/** Where each key stands first. */
+function places(keys: readonly (Json | undefined)[]): Map<string, number> {
+  const found = new Map<string, number>();
+  keys.forEach((key, index) => {
+    const id = identity(key);
+    if (!found.has(id)) found.set(id, index);
+  });
+  return found;
+}
+
+/** A list whose elements are found by their key: patches and lists of thousands of elements meet here. */
+class KeyedList {
+  readonly #items: (Json | undefined)[];
+  readonly #at = new Map<string, number[]>();
+
+  constructor(items: readonly Json[], keyOf: (item: Json) => Json | undefined) {
+    this.#items = [...items];
+    items.forEach((item, index) => this.#note(keyOf(item), index));
+  }
+
+  first(key: Json): Json | undefined {
+    const at = this.#at.get(identity(key))?.[0];
+    return at === undefined ? undefined : this.#items[at];
+  }
+
+  replaceFirst(key: Json, item: Json): void {
+    this.#items[this.#at.get(identity(key))![0]!] = item;
+  }
+
+  add(key: Json, item: Json): void {
+    this.#note(key, this.#items.length);
+    this.#items.push(item);
+  }
+
+  delete(key: Json): void {
+    for (const index of this.#at.get(identity(key)) ?? []) this.#items[index] = undefined;
+    this.#at.delete(identity(key));
+  }
+
+  items(): Json[] {
+    return this.#items.filter((item) => item !== undefined);
+  }
+
+  #note(key: Json | undefined, index: number): void {
+    const id = identity(key);
+    const there = this.#at.get(id);
+    if (there) there.push(index);
+    else this.#at.set(id, [index]);
   }
 }
 
@@ -230,11 +284,13 @@ export interface Ordering {
  * keep theirs.
  */
 export function inOrder(items: readonly Json[], { current, order, keyOf }: Ordering): Json[] {
-  const indexIn = (list: readonly (Json | undefined)[], item: Json) =>
-    list.findIndex((key) => isEqual(key, keyOf(item)));
-  const server = current.map(keyOf);
-  const named = items.filter((item) => indexIn(order, item) >= 0).sort((a, b) => indexIn(order, a) - indexIn(order, b));
-  const others = items.filter((item) => indexIn(order, item) < 0);
+  const wanted = places(order);
+  const server = places(current.map(keyOf));
+  const indexIn = (list: ReadonlyMap<string, number>, item: Json) => list.get(identity(keyOf(item))) ?? -1;
+  const named = items
+    .filter((item) => indexIn(wanted, item) >= 0)
+    .sort((a, b) => indexIn(wanted, a) - indexIn(wanted, b));
+  const others = items.filter((item) => indexIn(wanted, item) < 0);
 
   const result: Json[] = [];
   let next = 0;
