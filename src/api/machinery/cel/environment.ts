@@ -18,6 +18,7 @@
  *
  * Keep environments and programs: making one takes about as long as a hundred evaluations.
  */
+import type { CelType } from './cel-type.ts';
 import { check } from './check/checker.ts';
 import { Declarations } from './check/declarations.ts';
 import { literalErrors } from './check/literal-rules.ts';
@@ -25,7 +26,7 @@ import { CompiledProgram } from './compiled-program.ts';
 import type { DeclaredType } from './declared-type.ts';
 import { type Issue, issuesOf } from './issue.ts';
 import { kubernetesLibraries } from './libraries/kubernetes-libraries.ts';
-import { functionsOf, type Library } from './library.ts';
+import { type FunctionDeclaration, functionsOf, type Library } from './library.ts';
 import type { Program } from './program.ts';
 import { standardLibrary } from './standard/standard-library.ts';
 import type { Macro } from './syntax/macro.ts';
@@ -73,13 +74,13 @@ class BuiltEnvironment implements Environment {
   readonly #macros: readonly Macro[];
 
   constructor(options: EnvironmentOptions) {
-    const libraries = [standardLibrary, ...(options.libraries ?? [])];
+    const { macros, functions, types } = collected(options.libraries ?? NO_LIBRARIES);
     this.#options = options;
-    this.#macros = libraries.flatMap(({ macros = [] }) => macros);
+    this.#macros = macros;
     this.#declarations = new Declarations({
       variables: new Map(Object.entries(options.variables ?? {})),
-      functions: functionsOf(libraries),
-      types: libraries.flatMap(({ types = [] }) => types),
+      functions,
+      types,
       sources: options.types ?? [],
       container: options.container ?? '',
     });
@@ -103,9 +104,32 @@ class BuiltEnvironment implements Environment {
     return new BuiltEnvironment({
       variables: { ...own.variables, ...options.variables },
       types: [...(own.types ?? []), ...(options.types ?? [])],
-      libraries: [...new Set([...(own.libraries ?? []), ...(options.libraries ?? [])])],
+      libraries: options.libraries ? [...new Set([...(own.libraries ?? []), ...options.libraries])] : own.libraries,
       container: options.container ?? own.container,
       syntax: { ...own.syntax, ...options.syntax },
     });
   }
+}
+
+interface Collected {
+  readonly macros: readonly Macro[];
+  readonly functions: ReadonlyMap<string, FunctionDeclaration>;
+  readonly types: readonly CelType[];
+}
+
+const NO_LIBRARIES: readonly Library[] = [];
+/** Most environments differ in their variables only. */
+const known = new WeakMap<readonly Library[], Collected>();
+
+function collected(libraries: readonly Library[]): Collected {
+  const before = known.get(libraries);
+  if (before) return before;
+  const all = [standardLibrary, ...libraries];
+  const made: Collected = {
+    macros: all.flatMap(({ macros = [] }) => macros),
+    functions: functionsOf(all),
+    types: all.flatMap(({ types = [] }) => types),
+  };
+  known.set(libraries, made);
+  return made;
 }

@@ -29,7 +29,10 @@ import type { Adapter, ListKind } from './value.ts';
 export interface SchemaTypeOptions {
   /** The root of a custom resource: apiVersion, kind, metadata.name and metadata.generateName are always there. */
   isResourceRoot?: boolean;
-  /** What objects are called in messages; their parts are `NAME.field`, `NAME.@idx`, `NAME.@elem`. */
+  /**
+   * What objects are called in messages, `selfType` unless told; their parts are `NAME.field`, `NAME.@idx`, `NAME.@elem`. Within
+   * one environment objects of the same name have the same fields.
+   */
   name?: string;
 }
 
