@@ -57,8 +57,9 @@ export const mutated = (
 
 function patched(value: Value, shown: KubeObject): Mutated {
   const operations: object[] = [];
-  for (const item of value instanceof List ? value.items : []) {
-    const operation = operationOf(item as Value);
+  const size = value instanceof List ? value.size : 0;
+  for (let index = 0; index < size; index++) {
+    const operation = operationOf((value as List).at(index) as Value);
     if ('problem' in operation) return operation;
     operations.push(operation.operation);
   }

@@ -281,7 +281,9 @@ describe('a validating policy', () => {
     expect((await annotating('string(object.nope)', { failurePolicy: 'Ignore' })).annotations).toEqual({});
   });
 
-  test('that costs too much refuses', async () => {
+  test('that costs too much refuses, and others have their turns meanwhile', async () => {
+    let turns = 0;
+    const counting = setInterval(() => turns++, 0);
     const { admit } = bound(
       validating(...Array.from({ length: 30 }, () => 'object.list.all(a, object.list.all(b, a + b >= 0))')),
     );
@@ -292,6 +294,8 @@ describe('a validating policy', () => {
         'validation failed due to running out of cost budget, no further validation rules will be run',
       ),
     });
+    clearInterval(counting);
+    expect(turns).toBeGreaterThan(5);
   });
 
   test('never judges policies', async () => {
