@@ -18,7 +18,12 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
-          include: ['test/integration/**/*.test.ts', 'test/wire/**/*.test.ts', 'test/scenarios/**/*.test.ts'],
+          include: [
+            'test/integration/**/*.test.ts',
+            'test/wire/**/*.test.ts',
+            'test/clients/*.test.ts',
+            'test/scenarios/**/*.test.ts',
+          ],
           isolate: false,
           testTimeout: 60_000,
           hookTimeout: 60_000,

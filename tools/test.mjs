@@ -20,7 +20,7 @@ const NEWER_NODE = '24.21.0';
 
 const PROJECTS = {
   unit: ['src', 'tools/guards'],
-  integration: ['test/integration', 'test/wire', 'test/scenarios'],
+  integration: ['test/integration', 'test/wire', 'test/clients', 'test/scenarios'],
   e2e: ['test/e2e'],
   machines: ['test/machines'],
 };

@@ -1,0 +1,150 @@
+/**
+ * A pod `talker` on a node whose kubelet is this file: it answers exec, attach and logs as a kubelet does, and runs a few words
+ * instead of programs. For clients whose way to the container is what is tested, not the container.
+ */
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { Node } from '#api/core/v1/node.ts';
+import { Pod } from '#api/core/v1/pod.ts';
+import { kubeletServerIdentity } from '#cmd/pki/cluster-identities.ts';
+import type { HttpsApiServer } from '../integration/https-api-server.ts';
+
+const [STDIN, STDOUT, STDERR, STATUS, CLOSE] = [0, 1, 2, 3, 255];
+const NODE = 'talking-node';
+const START_MS = 20;
+const PROTOCOLS = ['v5.channel.k8s.io', 'v4.channel.k8s.io'];
+/** What its two containers have written. */
+const LINES = ['one', 'two', 'three'];
+
+export interface TalkingPod {
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** `namespace` must be there. Its containers are `main` and `side`. */
+export async function startTalkingPod(server: HttpsApiServer, namespace: string): Promise<TalkingPod> {
+  const kubelet = await listen(server);
+  const { port } = kubelet.address() as AddressInfo;
+  const { client } = server.api.loopback;
+  await client.create(Node, { metadata: { name: NODE }, spec: { unschedulable: true } } as never);
+  const addresses = [{ type: 'InternalIP', address: '127.0.0.1' }];
+  const status = { addresses, daemonEndpoints: { kubeletEndpoint: { Port: port } } };
+  await client.patch(Node, { name: NODE, subresource: 'status' }, { type: 'merge', patch: { status } });
+  const names = ['main', 'side'];
+  const containers = names.map((name) => ({ name, image: 'talker' }));
+  await client.create(Pod, {
+    metadata: { name: 'talker', namespace, labels: { app: 'talker' } },
+    spec: { nodeName: NODE, containers },
+  } as never);
+  const startedAt = '2026-01-01T00:00:00Z';
+  const containerStatuses = names.map((name) => ({
+    name,
+    ready: true,
+    restartCount: 0,
+    image: 'talker',
+    imageID: '',
+    containerID: `containerd://${name}`,
+    state: { running: { startedAt } },
+  }));
+  const conditions = [{ type: 'Ready', status: 'True', lastTransitionTime: startedAt }];
+  const podStatus = { phase: 'Running', conditions, containerStatuses };
+  const at = { name: 'talker', namespace, subresource: 'status' };
+  await client.patch(Pod, at, { type: 'merge', patch: { status: podStatus } });
+  return {
+    async [Symbol.asyncDispose]() {
+      kubelet.closeAllConnections();
+      await new Promise((resolve) => kubelet.close(resolve));
+    },
+  };
+}
+
+async function listen({ pki }: HttpsApiServer): Promise<Server> {
+  const identity = kubeletServerIdentity(NODE, ['127.0.0.1']);
+  const { certificate, key } = pki.issueServer(NODE, identity);
+  const kubelet = createServer({ cert: certificate, key }, (request, response) => {
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'https://kubelet');
+    const container = pathname.split('/').at(-1);
+    const lines = LINES.map((line) => `${container} ${line}\n`);
+    const tail = searchParams.get('tailLines');
+    response.writeHead(200, { 'content-type': 'text/plain' });
+    response.end((tail === null ? lines : lines.slice(lines.length - Number(tail))).join(''));
+  });
+  const sockets = new WebSocketServer({
+    noServer: true,
+    handleProtocols: (offered) => PROTOCOLS.find((each) => offered.has(each)) ?? false,
+  });
+  kubelet.on('upgrade', (request, socket, head) => {
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'https://kubelet');
+    sockets.handleUpgrade(request, socket, head, (client) => {
+      const words = pathname.startsWith('/attach/') ? ['attached'] : searchParams.getAll('command');
+      // A program takes a moment to start: nothing is said in one breath with the answer to the upgrade.
+      setTimeout(() => run(client, words), START_MS);
+    });
+  });
+  await new Promise<void>((resolve) => kubelet.listen(0, '127.0.0.1', resolve));
+  return kubelet;
+}
+
+/** `echo …`, `warn …` on the other output, `exit N`, `cat` until its input ends, `attached` one line of it. */
+function run(client: WebSocket, [program = '', ...words]: readonly string[]): void {
+  const say = (channel: number, text: string) => client.send(Buffer.concat([Buffer.of(channel), Buffer.from(text)]));
+  switch (program) {
+    case 'echo':
+      say(STDOUT!, `${words.join(' ')}\n`);
+      end(client, 0);
+      return;
+    case 'warn':
+      say(STDERR!, `${words.join(' ')}\n`);
+      end(client, 0);
+      return;
+    case 'exit': {
+      end(client, Number(words[0]));
+      return;
+    }
+    case 'cat':
+    case 'attached': {
+      let heard = '';
+      client.on('message', (data: Buffer) => {
+        if (data[0] === STDIN) heard += data.subarray(1).toString('utf8');
+        const isOver = data[0] === CLOSE || (program === 'attached' && heard.includes('\n'));
+        if (!isOver) return;
+        say(STDOUT!, heard);
+        end(client, 0);
+      });
+      return;
+    }
+    default: {
+      fail(client, `exec: ${JSON.stringify(program)}: executable file not found in $PATH`);
+      return;
+    }
+  }
+}
+
+function end(client: WebSocket, code: number): void {
+  if (code === 0) {
+    finish(client, { metadata: {}, status: 'Success' });
+    return;
+  }
+  finish(client, {
+    metadata: {},
+    status: 'Failure',
+    message: `command terminated with non-zero exit code: exit code ${code}`,
+    reason: 'NonZeroExitCode',
+    details: { causes: [{ reason: 'ExitCode', message: String(code) }] },
+  });
+}
+
+const fail = (client: WebSocket, message: string): void =>
+  finish(client, {
+    metadata: {},
+    status: 'Failure',
+    message: `Internal error occurred: ${message}`,
+    reason: 'InternalError',
+    details: { causes: [{ message }] },
+    code: 500,
+  });
+
+function finish(client: WebSocket, status: object): void {
+  client.send(Buffer.concat([Buffer.of(STATUS!), Buffer.from(JSON.stringify(status))]));
+  client.close(1000);
+}
