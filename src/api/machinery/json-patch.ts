@@ -54,23 +54,13 @@ class PatchedDocument {
   }
 
   apply({ op, path, from = '', value }: Operation): void {
-    switch (op) {
-      case 'add':
-        return this.#add(path, given(value, op, path), op);
-      case 'remove':
-        return this.#remove(path);
-      case 'replace':
-        read(this.root, path, op);
-        return this.#replace(path, given(value, op, path));
-      case 'move':
-        return this.#move(from, path);
-      case 'copy':
-        return this.#add(path, this.#copyOf(read(this.root, from, op)), op);
-      case 'test':
-        return this.#test(path, value);
-      default:
-        throw unfit(`Unexpected kind: ${op}`);
-    }
+    if (op === 'add') this.#add(path, given(value, op, path), op);
+    else if (op === 'remove') this.#remove(path);
+    else if (op === 'replace') this.#replace(path, given(value, op, path));
+    else if (op === 'move') this.#move(from, path);
+    else if (op === 'copy') this.#add(path, this.#copyOf(read(this.root, from, op)), op);
+    else if (op === 'test') this.#test(path, value);
+    else throw unfit(`Unexpected kind: ${op}`);
   }
 
   #move(from: string, path: string): void {
@@ -113,6 +103,7 @@ class PatchedDocument {
   }
 
   #replace(path: string, value: Json): void {
+    read(this.root, path, 'replace');
     if (path === '') {
       this.root = value;
       return;
