@@ -51,6 +51,7 @@ export class KindInstallation {
   /** Kinds of the system itself: no definition takes their names. */
   readonly #builtIn: readonly Kind[];
   readonly #dirty = new Set<string>();
+  readonly #emptying = new Set<string>();
   #working: Promise<void> | undefined;
 
   constructor(options: KindInstallationOptions) {
@@ -88,17 +89,14 @@ export class KindInstallation {
 
   /** One definition after the other: names are taken in this order. */
   async #work(): Promise<void> {
-    const { log, signal } = this.#options;
+    const { signal } = this.#options;
     for (const name of this.#dirty) {
       this.#dirty.delete(name);
       if (signal.aborted) return;
       try {
         await this.#sync(name);
       } catch (error) {
-        if (signal.aborted) return;
-        if (!hasReason(error, 'Conflict', 'NotFound'))
-          log.warn('a definition could not be installed', { definition: name, error: String(error) });
-        this.#lookLater(name, RETRY_MS);
+        this.#failed(name, error);
       }
     }
   }
@@ -109,7 +107,7 @@ export class KindInstallation {
     const { metadata } = definition;
     const accepted = this.#acceptNames(definition);
     if (!accepted.conflict || isEstablished(definition)) this.#install(definition, accepted.names);
-    if (metadata.deletionTimestamp && metadata.finalizers?.includes(CLEANUP_FINALIZER)) return this.#empty(definition);
+    if (metadata.deletionTimestamp && metadata.finalizers?.includes(CLEANUP_FINALIZER)) this.#beginToEmpty(definition);
     if (metadata.deletionTimestamp) return;
     await this.#writeStatus(definition, statusOf(definition, accepted, this.#options.clock.now()));
   }
@@ -171,6 +169,24 @@ export class KindInstallation {
     if (group !== undefined) this.#lookAtOthersOf(group, name);
     this.#remove(kinds);
     if (definition && kinds[0]) await this.#options.caches.drop(kinds[0]);
+  }
+
+  /** Beside everything else: whoever converts the objects may let it wait. */
+  #beginToEmpty(definition: CustomResourceDefinition): void {
+    const { name } = definition.metadata;
+    if (this.#emptying.has(name)) return;
+    this.#emptying.add(name);
+    void this.#empty(definition)
+      .catch((error: unknown) => this.#failed(name, error))
+      .finally(() => this.#emptying.delete(name));
+  }
+
+  #failed(definition: string, error: unknown): void {
+    const { log, signal } = this.#options;
+    if (signal.aborted) return;
+    if (!hasReason(error, 'Conflict', 'NotFound'))
+      log.warn('a definition could not be installed', { definition, error: String(error) });
+    this.#lookLater(definition, RETRY_MS);
   }
 
   async #empty(definition: CustomResourceDefinition): Promise<void> {

@@ -83,7 +83,7 @@ export class Pipeline {
     const kind = this.#kindOf(info);
     const handler = handlerOf(kind, info, this.services.behaviours);
     if (!handler) throw refusedMethod(kind, info);
-    if (kind.deprecation) request.warn?.(kind.deprecation);
+    if (kind.deprecation) tellOfDeprecation(kind.deprecation, request);
     return handler(callOf(kind, info, request), this.services);
   }
 
@@ -101,7 +101,7 @@ export class Pipeline {
   async openWatch(info: ResourceRequestInfo, request: IncomingRequest): Promise<OpenedWatch> {
     const kind = this.#kindOf(info);
     if (!kind.verbs.includes('watch') || info.subresource || info.method === 'HEAD') throw refusedMethod(kind, info);
-    if (kind.deprecation) request.warn?.(kind.deprecation);
+    if (kind.deprecation) tellOfDeprecation(kind.deprecation, request);
     return watch(callOf(kind, info, request), this.services);
   }
 
@@ -129,6 +129,11 @@ function refuseBadSegment(what: 'Name' | 'Namespace', segment: string): void {
   const complaints = segment ? pathSegment(segment) : [];
   if (complaints.length > 0)
     throw badRequest(`${what} parameter invalid: ${JSON.stringify(segment)}: ${complaints.join(';')}`);
+}
+
+function tellOfDeprecation(text: string, { warn, annotate }: IncomingRequest): void {
+  warn?.(text);
+  annotate?.('k8s.io/deprecated', 'true');
 }
 
 const refusedMethod = (kind: Kind, info: ResourceRequestInfo): StatusError =>

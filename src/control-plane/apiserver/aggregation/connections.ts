@@ -55,8 +55,8 @@ export interface Problem {
   problem: string;
 }
 
-/** What discovery and OpenAPI of one server may be long. */
-const MAX_DOCUMENT_BYTES = 64 * 1024 * 1024;
+/** What discovery and OpenAPI of one server may be long: it is read in one go. */
+const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024;
 const IDLE_MS = 60_000;
 
 export class Connections {

@@ -20,6 +20,9 @@ import { decode, encode } from '../watch-cache/stored-object.ts';
 
 /** A watched object is converted when it comes, and known when it is replaced: so many are remembered. */
 const REMEMBERED = 1000;
+/** Objects. */
+const AT_A_TIME = 250;
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 export class ConvertingStorage implements Storage {
   readonly #base: Storage;
@@ -113,6 +116,15 @@ export class ConvertingStorage implements Storage {
   }
 
   async #make(items: readonly Stored[]): Promise<Stored[]> {
+    const made: Stored[] = [];
+    for (let at = 0; at < items.length; at += AT_A_TIME) {
+      if (at > 0) await turn(); // others are waiting for this thread
+      made.push(...(await this.#makeSome(items.slice(at, at + AT_A_TIME))));
+    }
+    return made;
+  }
+
+  async #makeSome(items: readonly Stored[]): Promise<Stored[]> {
     const { converter, custom } = this.#kind;
     try {
       const objects = items.map(({ value }) => decode(value));
