@@ -26,6 +26,7 @@ export const resourceQuotaController = defineController({
   name: 'resourcequota-controller',
   reconciles: anyKind,
   follows: (kind) => isCountable(kind) && !isIgnored(kind),
+  wholes: (kind) => isQuotas(kind) || !evaluatorOf(kind).countsOnly,
   workers: 5,
   also: [
     { apiGroups: ['*'], resources: ['*'], verbs: ['list', 'watch'] },

@@ -25,6 +25,8 @@ export interface QuotaEvaluator {
   /** Of the names of a quota, those that this resource can use. */
   isUsed(name: string): boolean;
   matchesScope(object: KubeObject, selector: ScopeSelector): boolean;
+  /** That there is one is all that it counts, whatever is in it. */
+  countsOnly?: boolean;
   /** Whether scopes mean anything for it: those that need a quota by configuration. */
   hasScopes?: boolean;
   /** Why a quota of these names refuses the object, whatever is left: it does not say what it uses. */
@@ -50,6 +52,7 @@ const objectCount = (resource: Resource): QuotaEvaluator => {
     ...(resource.group === '' ? ALIASES.filter((one) => one === resource.plural) : []),
   ];
   return {
+    countsOnly: true,
     handles: ({ verb, subresource }) => verb === 'create' && subresource === '',
     isUsed: (name) => names.includes(name),
     matchesScope: () => false,
