@@ -3,7 +3,7 @@
 import type { CelType } from './cel-type.ts';
 import type { CallEstimate, CallToEstimate } from './cost/estimate-call.ts';
 import type { Macro } from './syntax/macro.ts';
-import type { Result, Value } from './value.ts';
+import type { Result } from './value.ts';
 
 export interface Library {
   readonly name: string;
@@ -46,7 +46,8 @@ export type RunTimeCost = (call: FinishedCall) => number | undefined;
 
 export interface FinishedCall {
   readonly overload: string | undefined;
-  readonly args: readonly Value[];
+  /** An error where the call could not be made. */
+  readonly args: readonly Result[];
   readonly result: Result;
 }
 

@@ -1,6 +1,7 @@
 /** Literals that cannot be right: found when an expression is compiled, rather than each time that it runs. */
 import { type CelType, formatType, isOptionalType } from '../cel-type.ts';
 import * as convert from '../operations/convert.ts';
+import { NO_OVERLOAD } from '../operations/errors.ts';
 import { patternOf } from '../operations/patterns.ts';
 import type { Call, Expr, ListExpr, MapExpr } from '../syntax/ast.ts';
 import type { ParseError } from '../syntax/parser.ts';
@@ -25,16 +26,19 @@ export function literalErrors({ expr, types }: Checked): ParseError[] {
   return errors;
 }
 
-const CHECKS: ReadonlyMap<string, (text: string) => unknown> = new Map<string, (text: string) => unknown>([
-  ['duration', convert.durationOfText],
-  ['timestamp', convert.timestampOfText],
-  ['matches', patternOf],
+const CHECKS: ReadonlyMap<string, (value: Value) => unknown> = new Map<string, (value: Value) => unknown>([
+  ['duration', (value) => (typeof value === 'string' ? convert.durationOfText(value) : NO_OVERLOAD)],
+  ['timestamp', (value) => (typeof value === 'string' ? convert.timestampOfText(value) : timestampOf(value))],
+  ['matches', (value) => (typeof value === 'string' ? patternOf(value) : undefined)],
 ]);
+
+const timestampOf = (value: Value): unknown =>
+  typeof value === 'number' || typeof value === 'bigint' ? convert.timestampOfInt(value) : NO_OVERLOAD;
 
 function callErrors({ name, args: [first] }: Call): ParseError[] {
   const check = CHECKS.get(name);
   const value: Value | undefined = first?.kind === 'literal' ? first.value : undefined;
-  if (!check || typeof value !== 'string' || !(check(value) instanceof CelError)) return [];
+  if (!check || value === undefined || !(check(value) instanceof CelError)) return [];
   return [{ at: first!.at, message: `invalid ${name} argument` }];
 }
 

@@ -8,6 +8,7 @@ import { equals } from '../operations/equality.ts';
 import { NO_OVERLOAD, noOverloadOf } from '../operations/errors.ts';
 import { valuesOf } from '../operations/lists.ts';
 import { isSimple, memberSet } from '../operations/member-set.ts';
+import { patternOf } from '../operations/patterns.ts';
 import { notStrictlyFalse } from '../standard/operators.ts';
 import { type Call, type Expr, OPERATORS } from '../syntax/ast.ts';
 import {
@@ -42,10 +43,13 @@ export function planCall(planner: Planner, expr: Call): Planned {
     const known = planMembership(planned as [Planned, Planned]);
     if (known) return known;
   }
-  const call = {
+  const isFreeOnError = SEARCHES.has(declaration.name) && planned[1]?.constant !== undefined;
+  if (isFreeOnError) checkPattern(planner, expr, planned[1]!.constant!);
+  const call: PlannedCall = {
     evaluate: evaluatorOf(declaration, overloads),
     cost: declaration.cost ?? defaultCost(id),
     overload: id,
+    isFreeOnError,
   };
   const run = stepOf(
     planned.map((part) => part.run),
@@ -59,6 +63,8 @@ interface PlannedCall {
   /** undefined: one unit. */
   cost: RunTimeCost | undefined;
   overload: string | undefined;
+  /** A search for a pattern that stands in the source. */
+  isFreeOnError: boolean;
 }
 
 /** A declaration's cost may leave some overloads to the common rule. */
@@ -67,6 +73,14 @@ function withDefault(call: PlannedCall, id: string | undefined): PlannedCall {
   const otherwise = defaultCost(id);
   if (!cost || cost === otherwise) return call;
   return { ...call, cost: (finished) => cost(finished) ?? otherwise?.(finished) ?? 1 };
+}
+
+const SEARCHES: ReadonlySet<string> = new Set(['matches', 'find', 'findAll']);
+
+/** A pattern that is none is said before anything runs. */
+function checkPattern(planner: Planner, { at }: Call, pattern: Value): void {
+  const compiled = typeof pattern === 'string' ? patternOf(pattern) : undefined;
+  if (compiled instanceof CelError) planner.problems.push({ at, message: compiled.message });
 }
 
 const CONVERSIONS: ReadonlySet<string> = new Set([
@@ -130,7 +144,10 @@ function planEquality(planner: Planner, [left, right]: [Expr, Expr], whenEqual: 
   return (frame) => {
     const a = first(frame);
     const b = second(frame);
-    if (a instanceof CelError || b instanceof CelError) return failed(frame, a, b);
+    if (a instanceof CelError || b instanceof CelError) {
+      spend(frame, traversal(Math.min(sizeOf(a), sizeOf(b))));
+      return a instanceof CelError ? a : b;
+    }
     const isScalar = typeof a === 'number' || typeof a === 'boolean';
     spend(
       frame,
@@ -172,9 +189,9 @@ function planCollecting(planner: Planner, expr: Call): Planned | undefined {
     run: (frame) => {
       const growing = list(frame);
       const value = run(frame);
+      spend(frame, COSTS.list + 1);
       if (growing instanceof CelError) return growing;
       if (value instanceof CelError) return value;
-      spend(frame, COSTS.list + 1);
       (growing as GrowingList).push(value);
       return growing;
     },
@@ -197,10 +214,11 @@ function planMembership([value, list]: [Planned, Planned]): Planned | undefined 
   };
 }
 
-/** The first error; a call that is not made costs as the cheapest one. */
-function failed(frame: Frame, a: Result, b: Result): Result {
-  spend(frame, 1);
-  return a instanceof CelError ? a : b;
+/** The first error; a call that is not made costs something all the same. */
+function failed(frame: Frame, call: PlannedCall, ...args: Result[]): CelError {
+  const error = args.find((arg) => arg instanceof CelError)!;
+  if (!call.isFreeOnError) spendCall(frame, call, error, ...args);
+  return error;
 }
 
 /** By the number of arguments, so that the usual ones need no list of them. */
@@ -211,7 +229,7 @@ function stepOf(args: readonly Step[], call: PlannedCall): Step {
     case 1:
       return (frame) => {
         const a = first(frame);
-        if (a instanceof CelError) return failed(frame, a, a);
+        if (a instanceof CelError) return failed(frame, call, a);
         const result = evaluate(a);
         spendCall(frame, call, result, a);
         return result;
@@ -220,7 +238,7 @@ function stepOf(args: readonly Step[], call: PlannedCall): Step {
       return (frame) => {
         const a = first(frame);
         const b = second(frame);
-        if (a instanceof CelError || b instanceof CelError) return failed(frame, a, b);
+        if (a instanceof CelError || b instanceof CelError) return failed(frame, call, a, b);
         const result = evaluate(a, b);
         spendCall(frame, call, result, a, b);
         return result;
@@ -240,7 +258,7 @@ function stepOf(args: readonly Step[], call: PlannedCall): Step {
   }
 }
 
-function spendCall(frame: Frame, { cost, overload }: PlannedCall, result: Result, ...args: Value[]): void {
+function spendCall(frame: Frame, { cost, overload }: PlannedCall, result: Result, ...args: Result[]): void {
   spend(frame, cost ? (cost({ overload, args, result }) ?? 1) : 1);
 }
 

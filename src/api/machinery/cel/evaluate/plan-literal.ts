@@ -26,6 +26,7 @@ export function planList(planner: Planner, { items }: ListExpr): Planned {
   const steps = parts.map(({ run }, i) => ({ run, isOptional: items[i]!.isOptional }));
   const run: Step = (frame) => {
     const values: Value[] = [];
+    spend(frame, COSTS.list);
     for (const step of steps) {
       const value = step.run(frame);
       if (value instanceof CelError) return value;
@@ -33,7 +34,6 @@ export function planList(planner: Planner, { items }: ListExpr): Planned {
       if (added instanceof CelError) return added;
       if (added !== undefined) values.push(added);
     }
-    spend(frame, COSTS.list);
     return new List(values);
   };
   const constant = whenConstant(parts, run);
@@ -46,11 +46,11 @@ export function planMap(planner: Planner, { entries }: MapExpr): Planned {
   const steps = entries.map(({ isOptional }, i) => ({ key: keys[i]!.run, value: values[i]!.run, isOptional }));
   const run: Step = (frame) => {
     const map = new NativeMap();
+    spend(frame, COSTS.map);
     for (const step of steps) {
       const error = addEntry(frame, map, step);
       if (error) return error;
     }
-    spend(frame, COSTS.map);
     return map;
   };
   const constant = whenConstant([...keys, ...values], run);
@@ -79,6 +79,7 @@ export function planStruct(planner: Planner, expr: StructExpr): Planned {
   const steps = expr.fields.map(({ name, value, isOptional }) => ({ name, isOptional, run: planner.plan(value).run }));
   const run = (frame: Frame): Result => {
     const fields = new Map<string, Value>();
+    spend(frame, COSTS.struct);
     for (const step of steps) {
       const value = step.run(frame);
       if (value instanceof CelError) return value;
@@ -86,7 +87,6 @@ export function planStruct(planner: Planner, expr: StructExpr): Planned {
       if (added instanceof CelError) return added;
       if (added !== undefined) fields.set(step.name, added);
     }
-    spend(frame, COSTS.struct);
     return badField(declared, fields) ?? new StructValue(type!, fields, defaults);
   };
   return { run };

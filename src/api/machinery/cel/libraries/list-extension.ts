@@ -5,6 +5,7 @@ import { sizeOf, TRAVERSAL } from '../cost/size.ts';
 import { COSTS } from '../evaluate/frame.ts';
 import { type FunctionDeclaration, knownOnly, type Library, member, overload, type RunTimeCost } from '../library.ts';
 import { equals } from '../operations/equality.ts';
+import { NO_OVERLOAD } from '../operations/errors.ts';
 import { valuesOf } from '../operations/lists.ts';
 import { compare } from '../operations/ordering.ts';
 import type { Call, Expr } from '../syntax/ast.ts';
@@ -106,7 +107,7 @@ const mayMake = (factor: number, size: Range): CallEstimate => ({
 const ofResult: RunTimeCost = ({ result }) => made(1, sizeOf(result));
 
 /** Every item is compared to every other. */
-function comparing(list: Value): number {
+function comparing(list: Result): number {
   if (!(list instanceof List) || list.size === 0) return made(2, 0);
   const first = list.at(0);
   const isText = typeof first === 'string' || first instanceof Uint8Array;
@@ -138,10 +139,8 @@ const functions: readonly FunctionDeclaration[] = [
   },
   {
     name: 'flatten',
-    overloads: [
-      member('list_flatten', [cel.listOf(LIST)], LIST, flatten),
-      member('list_flatten_int', [DYNS, cel.INT], DYNS, flatten),
-    ],
+    overloads: [member('list_flatten', [cel.listOf(LIST)], LIST), member('list_flatten_int', [DYNS, cel.INT], DYNS)],
+    evaluate: (list: Value, depth?: Int) => (list instanceof List ? flatten(list, depth) : NO_OVERLOAD),
     cost: ({ args: [list, depth] }) => made(typeof depth === 'number' ? depth : 1, sizeOf(list!)),
     estimate: ({ target, args: [depth] }) =>
       mayMake(depth ? intOf(depth.expr, Number.POSITIVE_INFINITY) : 1, target!.size),
