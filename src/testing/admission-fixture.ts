@@ -12,7 +12,7 @@ import type { UserInfo } from '#client/transport.ts';
 import { AdmissionChain, defaultAdmission } from '#control-plane/apiserver/admission/chain.ts';
 import { type ChosenPlugins, NOTHING_CHOSEN } from '#control-plane/apiserver/admission/chosen-plugins.ts';
 import type { AdmissionRequest, AdmissionServices } from '#control-plane/apiserver/admission/define-admission.ts';
-import { noOpinion } from '#control-plane/apiserver/authorization/authorizer.ts';
+import { type Authorizer, noOpinion } from '#control-plane/apiserver/authorization/authorizer.ts';
 import { type FixedInformers, fixedInformers } from './fixed-informers.ts';
 
 export const alice: UserInfo = { name: 'alice', groups: ['system:authenticated'] };
@@ -46,7 +46,10 @@ export interface AdmissionFixture {
 }
 
 /** `chosen`: other plugins than those that run by default. */
-export function admissionFixture(chosen: Partial<ChosenPlugins> = {}): AdmissionFixture {
+export function admissionFixture(
+  chosen: Partial<ChosenPlugins> = {},
+  authorizer: Authorizer = { authorize: () => noOpinion() },
+): AdmissionFixture {
   const clock = new ManualClock();
   const cluster = fixedInformers([
     namespace('a'),
@@ -60,7 +63,7 @@ export function admissionFixture(chosen: Partial<ChosenPlugins> = {}): Admission
   const services: AdmissionServices = {
     informers: cluster,
     live: cluster.live,
-    authorizer: { authorize: () => noOpinion() },
+    authorizer,
     clock,
     random: seededRandom(1),
     ...withoutNetwork,

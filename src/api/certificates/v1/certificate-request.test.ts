@@ -42,10 +42,44 @@ test('a request is read with all its names', () => {
   });
 });
 
+const der = Buffer.from(NAMES.replace(/-----.*-----|\n/g, ''), 'base64');
+const pem = (bytes: Uint8Array) =>
+  `-----BEGIN CERTIFICATE REQUEST-----\n${Buffer.from(bytes).toString('base64')}\n-----END CERTIFICATE REQUEST-----\n`;
+
+describe('an organization', () => {
+  const ascii = (text: string) => Buffer.from(text.padEnd(12, '.'));
+  const wide = (text: string) => Buffer.from(text, 'utf16le').swap16();
+  test.each([
+    ['UTF8String', 0x0c, Buffer.from('ünïcödé!', 'utf8'), 'ünïcödé!'],
+    ['PrintableString', 0x13, ascii('dev'), 'dev.........'],
+    ['IA5String', 0x16, ascii('dev'), 'dev.........'],
+    ['T61String', 0x14, Buffer.from('Zürich, west', 'latin1'), 'Zürich, west'],
+    ['BMPString', 0x1e, wide('größer'), 'größer'],
+    ['BMPString with a zero at its end', 0x1e, wide('größe\0'), 'größe'],
+  ])('is read from a %s', (_what, tag, bytes, text) => {
+    expect(parseCertificateRequest(withOrganization(tag, bytes))).toMatchObject({
+      request: { subject: { organizations: [text] } },
+    });
+  });
+
+  test.each([
+    ['UniversalString', 0x1c, Buffer.from('000000640000006500000076', 'hex'), 'x509: unsupported string type: 28'],
+    ['number', 0x02, ascii(''), 'x509: unsupported string type: 2'],
+    ['UTF8String that is none', 0x0c, Buffer.alloc(12, 0xff), 'x509: invalid UTF-8 string'],
+    ['PrintableString with an umlaut', 0x13, Buffer.alloc(12, 0xfc), 'x509: invalid PrintableString'],
+    ['BMPString with half a pair', 0x1e, wide('\ud83dbcdef'), 'x509: invalid BMPString'],
+  ])('is not taken from a %s', (_what, tag, bytes, problem) => {
+    expect(parseCertificateRequest(withOrganization(tag, bytes))).toEqual({ problem });
+  });
+
+  /** The 12 bytes of `system:nodes` replaced. */
+  function withOrganization(tag: number, bytes: Buffer): string {
+    const at = der.indexOf('system:nodes') - 2;
+    return pem(Buffer.concat([der.subarray(0, at), Buffer.from([tag, 12]), bytes, der.subarray(at + 14)]));
+  }
+});
+
 describe('what is no request is told as such', () => {
-  const der = Buffer.from(NAMES.replace(/-----.*-----|\n/g, ''), 'base64');
-  const pem = (bytes: Uint8Array) =>
-    `-----BEGIN CERTIFICATE REQUEST-----\n${Buffer.from(bytes).toString('base64')}\n-----END CERTIFICATE REQUEST-----\n`;
   test.each([
     ['nothing', ''],
     ['text', 'hello'],

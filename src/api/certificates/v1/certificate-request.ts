@@ -77,10 +77,10 @@ function namesIn(subject: Element): { commonName: string; organizations: string[
     .flatMap((set) => partsOf(set, TAG.set))
     .map((attribute) => {
       const [type, value] = partsOf(attribute);
-      return { type: objectIdentifierIn(type), text: value && textIn(value) };
+      if (!value) throw new MalformedDer('asn1: syntax error: sequence truncated');
+      return { type: objectIdentifierIn(type), text: textIn(value) };
     });
-  const of = (wanted: string) =>
-    pairs.flatMap(({ type, text }) => (type === wanted && text !== undefined ? [text] : []));
+  const of = (wanted: string) => pairs.flatMap(({ type, text }) => (type === wanted ? [text] : []));
   return { commonName: of(COMMON_NAME).at(-1) ?? '', organizations: of(ORGANIZATION) };
 }
 

@@ -107,17 +107,49 @@ export function wholeBitsIn(element: Element | undefined): Uint8Array {
   return content.subarray(1);
 }
 
-const BMP_STRING = 0x1e;
-const TEXT_TAGS: ReadonlySet<number> = new Set([0x0c, 0x12, 0x13, 0x14, 0x16, 0x1a, 0x1c, BMP_STRING]);
+const STRING = { utf8: 0x0c, numeric: 0x12, printable: 0x13, t61: 0x14, ia5: 0x16, visible: 0x1a, bmp: 0x1e } as const;
 
-/** The text of a string, however it is encoded; undefined for what is none. */
-export function textIn({ tag, content }: Element): string | undefined {
-  if (!TEXT_TAGS.has(tag)) return undefined;
-  if (tag !== BMP_STRING) return new TextDecoder().decode(content);
+/**
+ * The text of a string, however it is encoded. Throws MalformedDer for what is none, and for encodings that certificates
+ * do not use: others might read such a name otherwise, and it decides what somebody may do.
+ */
+export function textIn({ tag, content }: Element): string {
+  switch (tag) {
+    case STRING.utf8:
+      return wellFormed(content);
+    case STRING.numeric:
+    case STRING.printable:
+    case STRING.ia5:
+    case STRING.visible:
+      if (content.some((byte) => byte > 0x7f)) throw new MalformedDer('x509: invalid PrintableString');
+      return wellFormed(content);
+    case STRING.t61: // read as Latin-1, as everybody does
+      return String.fromCharCode(...content);
+    case STRING.bmp:
+      return bmpText(content);
+    default:
+      throw new MalformedDer(`x509: unsupported string type: ${tag}`);
+  }
+}
+
+function wellFormed(content: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(content);
+  } catch {
+    throw new MalformedDer('x509: invalid UTF-8 string');
+  }
+}
+
+/** Two bytes a character, perhaps with a zero at the end; no surrogates. */
+function bmpText(content: Uint8Array): string {
+  if (content.length % 2 !== 0) throw new MalformedDer('x509: invalid BMPString');
   let text = '';
-  for (let i = 0; i + 1 < content.length; i += 2)
-    text += String.fromCharCode((content[i] ?? 0) * 256 + (content[i + 1] ?? 0));
-  return text;
+  for (let i = 0; i < content.length; i += 2) {
+    const code = (content[i] ?? 0) * 256 + (content[i + 1] ?? 0);
+    if (code >= 0xd800 && code <= 0xdfff) throw new MalformedDer('x509: invalid BMPString');
+    text += String.fromCharCode(code);
+  }
+  return text.endsWith('\0') ? text.slice(0, -1) : text;
 }
 
 /** ms since the epoch. RFC 5280, 4.1.2.5: years of two digits are 1950 to 2049. */

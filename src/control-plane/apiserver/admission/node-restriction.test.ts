@@ -1,9 +1,23 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { CertificateSigningRequest } from '#api/certificates/v1/certificate-signing-request.ts';
 import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { ServiceAccount } from '#api/core/v1/service-account.ts';
+import { ResourceSlice } from '#api/resource/v1/resource-slice.ts';
+import type { UserInfo } from '#client/transport.ts';
 import { type AdmissionFixture, admissionFixture, inA, kubelet, object, pod } from '#testing/admission-fixture.ts';
+import { type Attributes, allow } from '../authorization/authorizer.ts';
 import type { AdmissionRequest } from './define-admission.ts';
+
+// openssl req -new -subj "/O=system:nodes/CN=system:node:one"
+const REQUEST_OF_ONE = `-----BEGIN CERTIFICATE REQUEST-----
+MIHsMIGTAgEAMDExFTATBgNVBAoMDHN5c3RlbTpub2RlczEYMBYGA1UEAwwPc3lz
+dGVtOm5vZGU6b25lMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEw1ORtMUOy7YI
+mlZ7vSB1baWhO1QgB48NpHQNraGzqVSyyNMRPw66K+pDRXVSYQUoiOug+4L/69B1
+MHqB5S/UtaAAMAoGCCqGSM49BAMCA0gAMEUCIQCt2X/HSIxw0ZgqNUMaRYEK4Bqc
+OvXUH0OCyfhRKo5izgIgTOU1joZSxaUdrnWPcC0MSH06UPhy+/PYMUwtaFvHJSo=
+-----END CERTIFICATE REQUEST-----
+`;
 
 let cluster: AdmissionFixture['cluster'];
 let admit: AdmissionFixture['admit'];
@@ -156,10 +170,129 @@ describe('a node', () => {
       'node requested token with a pod binding without a uid',
     ],
   ])('asks for a token %s', async (_what, ref, why) => {
-    cluster.put(mine);
+    const token = { name: 'v', projected: { sources: [{ serviceAccountToken: { path: 'token' } }] } };
+    cluster.put(pod({ ...mine.spec, volumes: [token] }));
     cluster.put(inA('Pod', 'far', { spec: { nodeName: 'two', containers: [] } } as object));
     const attempt = admit(ServiceAccount, { subresource: 'token', object: tokenFor(ref), user: kubelet });
     if (why) await expect(attempt).rejects.toMatchObject({ code: 403, message: expect.stringContaining(why) });
     else await expect(attempt).resolves.toBeDefined();
   });
+
+  const csr = (signerName: string, request = REQUEST_OF_ONE) =>
+    object('CertificateSigningRequest', 'csr', { spec: { signerName, request: btoa(request) } }) as never;
+  const two: UserInfo = { ...kubelet, name: 'system:node:two' };
+  test.each([
+    ['in its own name', csr('kubernetes.io/kubelet-serving'), kubelet, undefined],
+    [
+      'in the name of another',
+      csr('kubernetes.io/kubelet-serving'),
+      two,
+      'can only create a node CSR with CN=system:node:two',
+    ],
+    ['of another signer', csr('example.com/mine'), two, undefined],
+    [
+      'that is none',
+      csr('kubernetes.io/kube-apiserver-client-kubelet', 'x'),
+      kubelet,
+      'unable to parse csr: PEM block type must be CERTIFICATE REQUEST',
+    ],
+  ])('asks for a certificate %s', async (_what, one, user, why) => {
+    const attempt = admit(CertificateSigningRequest, { object: one, user });
+    if (why) await expect(attempt).rejects.toMatchObject({ code: 403, message: expect.stringContaining(why) });
+    else await expect(attempt).resolves.toBeDefined();
+  });
+
+  const slice = (spec: object) => object('ResourceSlice', 'slice', { spec }) as never;
+  test.each([
+    ['creates its own', { object: slice({ nodeName: 'one' }) }, undefined],
+    [
+      'creates one of another',
+      { object: slice({ nodeName: 'two' }) },
+      'can only create ResourceSlice with the same NodeName as the requesting node',
+    ],
+    ['creates one of all', { object: slice({ allNodes: true }) }, 'can only create ResourceSlice'],
+    [
+      'deletes one of another',
+      { verb: 'delete', old: slice({ nodeName: 'two' }) },
+      'can only delete ResourceSlice with the same NodeName as the requesting node',
+    ],
+  ] as const)('%s ResourceSlice', async (_what, more, why) => {
+    const attempt = admit(ResourceSlice, { ...more, user: kubelet });
+    if (why) await expect(attempt).rejects.toMatchObject({ code: 403, message: expect.stringContaining(why) });
+    else await attempt;
+  });
+});
+
+describe('a token for an audience', () => {
+  const driver = (audience: string) =>
+    ({
+      ...object('CSIDriver', 'd', { spec: { tokenRequests: [{ audience }] } }),
+      apiVersion: 'storage.k8s.io/v1',
+    }) as never;
+  const claim = inA('PersistentVolumeClaim', 'c', { spec: { volumeName: 'pv' } } as object);
+  const volume = object('PersistentVolume', 'pv', { spec: { csi: { driver: 'd' } } });
+  const projected = (audience?: string) => ({
+    name: 'v',
+    projected: { sources: [{ serviceAccountToken: { path: 'token', ...(audience && { audience }) } }] },
+  });
+  const ofClaim = { name: 'v', persistentVolumeClaim: { claimName: 'c' } };
+  const notNamed = (audience: string) =>
+    `serviceaccounts "default" is forbidden: audience "${audience}" not found in pod spec volume, system:node:one is not authorized to request tokens for this audience`;
+
+  test.each([
+    ['of the server', [], [projected()], [], undefined],
+    ['of the server that no volume names', [], [], [], notNamed('')],
+    ['that a volume names', ['x'], [projected('x')], [], undefined],
+    ['that another one has', ['x'], [projected('y')], [], notNamed('x')],
+    [
+      'together with another',
+      ['x', 'y'],
+      [projected('x'), projected('y')],
+      [],
+      'node may only request 0 or 1 audiences',
+    ],
+    ['of an inline driver', ['x'], [{ name: 'v', csi: { driver: 'd' } }], [driver('x')], undefined],
+    ['of the driver of a claim', ['x'], [ofClaim], [driver('x'), claim, volume], undefined],
+    ['of another driver', ['x'], [ofClaim], [driver('y'), claim, volume], notNamed('x')],
+    [
+      'of an ephemeral volume whose claim is missing',
+      ['x'],
+      [{ name: 'v', ephemeral: { volumeClaimTemplate: { spec: {} } } }],
+      [],
+      'error validating audience "x": persistentvolumeclaim "web-v" not found',
+    ],
+    ['of a claim whose volume is missing', ['x'], [ofClaim], [claim], 'persistentvolume "pv" not found'],
+    [
+      'of a driver that is missing',
+      ['x'],
+      [ofClaim, { name: 'w', csi: { driver: 'e' } }],
+      [claim, volume],
+      'error validating audience "x": [csidriver.storage.k8s.io "d" not found, csidriver.storage.k8s.io "e" not found]',
+    ],
+  ])('%s', async (_what, audiences, volumes, objects, why) => {
+    cluster.put(pod({ nodeName: 'one', serviceAccountName: 'default', volumes }));
+    for (const one of objects) cluster.put(one);
+    const attempt = admit(ServiceAccount, { subresource: 'token', object: asked(audiences), user: kubelet });
+    if (why) await expect(attempt).rejects.toMatchObject({ code: 403, message: expect.stringContaining(why) });
+    else await expect(attempt).resolves.toBeDefined();
+  });
+
+  test('is granted by an administrator too', async () => {
+    const wishes: Attributes[] = [];
+    const authorize = (wish: Attributes) => {
+      wishes.push(wish);
+      return allow();
+    };
+    const granting = admissionFixture({}, { authorize });
+    granting.cluster.put(pod({ nodeName: 'one', serviceAccountName: 'default' }));
+    await granting.admit(ServiceAccount, { subresource: 'token', object: asked(['x']), user: kubelet });
+    expect(wishes).toMatchObject([
+      { verb: 'request-serviceaccounts-token-audience', group: '', resource: 'x', namespace: 'a', name: 'default' },
+    ]);
+  });
+
+  const asked = (audiences: string[]) => {
+    const boundObjectRef = { apiVersion: 'v1', kind: 'Pod', name: 'web', uid: 'web-uid' };
+    return { kind: 'TokenRequest', metadata: { name: 'default' }, spec: { audiences, boundObjectRef } } as never;
+  };
 });

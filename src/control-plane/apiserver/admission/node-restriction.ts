@@ -1,11 +1,18 @@
 /**
  * What a kubelet may write, looked at closer than an authorizer can: only its own Node and Lease, only mirror pods and
- * the status of pods bound to it, only tokens for such pods. Source: documentation, "NodeRestriction".
+ * the status of pods bound to it, only tokens for such pods, only certificates in its own name. Source: documentation,
+ * "NodeRestriction".
  */
 import type { TokenRequest } from '#api/authentication/v1/token-request.ts';
+import { parseCertificateRequest } from '#api/certificates/v1/certificate-request.ts';
 import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
-import type { PersistentVolumeClaim, PodResourceClaimStatus } from '#api/generated/schema.ts';
+import type {
+  CertificateSigningRequest,
+  PersistentVolumeClaim,
+  PodResourceClaimStatus,
+  ResourceSlice,
+} from '#api/generated/schema.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { notFound } from '#api/machinery/status.ts';
@@ -13,6 +20,7 @@ import { nodeNameOf } from '../authorization/node.ts';
 import { claimNamesOf, configMapNamesOf, isMirrorPod, secretNamesOf } from '../authorization/pod-references.ts';
 import { type AdmissionRequest, type AdmissionServices, defineAdmission, refused } from './define-admission.ts';
 import { forbiddenLabelsAmong } from './node-labels.ts';
+import { audienceRefusal } from './node-token-audience.ts';
 
 const NODE_LEASES = 'kube-node-lease';
 const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
@@ -33,18 +41,34 @@ export const nodeRestriction = defineAdmission({
       { group: '', plural: 'serviceaccounts', subresource: '*' },
       { group: 'coordination.k8s.io', plural: 'leases' },
       { group: 'storage.k8s.io', plural: 'csinodes' },
+      { group: 'resource.k8s.io', plural: 'resourceslices' },
+      { group: 'certificates.k8s.io', plural: 'certificatesigningrequests', subresource: '*' },
     ],
     verbs: ['create', 'update', 'delete'],
   },
 
+  /** Tokens are looked at as they are asked for: before the audiences of a request without any are filled in. */
+  async mutate(object, request, services) {
+    if (isTokenRequest(request)) await refuseUnless(request, services, tokenRefusal);
+    return object;
+  },
+
   async validate(request, services) {
-    const node = nodeNameOf(request.user);
-    if (node === undefined) return;
-    if (node === '') throw refused(request, `could not determine node from user ${JSON.stringify(request.user.name)}`);
-    const why = await CHECKS[request.kind.plural]?.(node, request, services);
-    if (why) throw refused(request, why);
+    const check = CHECKS[request.kind.plural];
+    if (check && !isTokenRequest(request)) await refuseUnless(request, services, check);
   },
 });
+
+const isTokenRequest = ({ kind, verb, subresource }: AdmissionRequest): boolean =>
+  kind.plural === 'serviceaccounts' && verb === 'create' && subresource === 'token';
+
+async function refuseUnless(request: AdmissionRequest, services: AdmissionServices, check: Check): Promise<void> {
+  const node = nodeNameOf(request.user);
+  if (node === undefined) return;
+  if (node === '') throw refused(request, `could not determine node from user ${JSON.stringify(request.user.name)}`);
+  const why = await check(node, request, services);
+  if (why) throw refused(request, why);
+}
 
 /** Each says why not; undefined: nothing against it. */
 const CHECKS: Readonly<Record<string, Check>> = {
@@ -63,8 +87,6 @@ const CHECKS: Readonly<Record<string, Check>> = {
   nodes: nodeRefusal,
   persistentvolumeclaims: (node, request) =>
     request.subresource === 'status' ? claimStatusRefusal(node, request) : 'may only update PVC status',
-  serviceaccounts: (node, request, services) =>
-    request.verb === 'create' && request.subresource === 'token' ? tokenRefusal(node, request, services) : undefined,
   leases(node, { verb, namespace, name, object }) {
     if (namespace !== NODE_LEASES) return `can only access leases in the "${NODE_LEASES}" system namespace`;
     return (verb === 'create' ? object?.metadata.name : name) === node
@@ -75,7 +97,31 @@ const CHECKS: Readonly<Record<string, Check>> = {
     (verb === 'create' ? object?.metadata.name : name) === node
       ? undefined
       : 'can only access CSINode with the same name as the requesting node',
+  resourceslices(node, { verb, object, old }) {
+    if (verb === 'update') return undefined;
+    const slice = (verb === 'create' ? object : old) as ResourceSlice | undefined;
+    return slice?.spec.nodeName === node
+      ? undefined
+      : `can only ${verb} ResourceSlice with the same NodeName as the requesting node`;
+  },
+  certificatesigningrequests: certificateRefusal,
 };
+
+const KUBELET_SIGNERS: ReadonlySet<string> = new Set([
+  'kubernetes.io/kubelet-serving',
+  'kubernetes.io/kube-apiserver-client-kubelet',
+]);
+
+/** What else is in the request is for its signer to look at. */
+function certificateRefusal(node: string, { verb, object }: AdmissionRequest): string | undefined {
+  const { signerName, request = '' } = (object as CertificateSigningRequest | undefined)?.spec ?? {};
+  if (verb !== 'create' || !KUBELET_SIGNERS.has(signerName ?? '')) return undefined;
+  const parsed = parseCertificateRequest(Buffer.from(request, 'base64').toString('utf8'));
+  if ('problem' in parsed) return `unable to parse csr: ${parsed.problem}`;
+  return parsed.request.subject.commonName === `system:node:${node}`
+    ? undefined
+    : `can only create a node CSR with CN=system:node:${node}`;
+}
 
 function podRefusal(node: string, request: AdmissionRequest, services: AdmissionServices) {
   switch (request.verb) {
@@ -185,13 +231,15 @@ function withoutReport(object: KubeObject | undefined): unknown {
   return { ...claim, metadata, status };
 }
 
-async function tokenRefusal(node: string, { namespace, object }: AdmissionRequest, { live }: AdmissionServices) {
+async function tokenRefusal(node: string, request: AdmissionRequest, services: AdmissionServices) {
+  const { namespace, object } = request;
   const ref = (object as unknown as TokenRequest | undefined)?.spec.boundObjectRef;
   if (ref?.apiVersion !== 'v1' || ref.kind !== 'Pod' || !ref.name) return 'node requested token not bound to a pod';
   if (!ref.uid) return 'node requested token with a pod binding without a uid';
-  const pod = await live(Pod, { namespace, name: ref.name });
+  const pod = await services.live(Pod, { namespace, name: ref.name });
   if (!pod) throw notFound({ group: '', plural: 'pods' }, ref.name);
   if (ref.uid !== pod.metadata.uid)
     return `the UID in the bound object reference (${ref.uid}) does not match the UID in record. The object might have been deleted and then recreated`;
-  return pod.spec.nodeName === node ? undefined : 'node requested token bound to a pod scheduled on a different node';
+  if (pod.spec.nodeName !== node) return 'node requested token bound to a pod scheduled on a different node';
+  return audienceRefusal(request, pod, services);
 }

@@ -7,7 +7,7 @@ import { ManualClock } from '#base/manual-clock.ts';
 import { type FixedInformers, fixedInformers } from '#testing/fixed-informers.ts';
 import { ServiceAccountTokens } from './service-account-tokens.ts';
 import { TokenIssuer } from './token-issuer.ts';
-import { issueToken, prepareTokenRequest, type SubmittedTokenRequest } from './token-request.ts';
+import { defaultedTokenRequest, issueToken, prepareTokenRequest, type SubmittedTokenRequest } from './token-request.ts';
 
 const ISSUER = 'https://kubernetes.default.svc.cluster.local';
 const newKey = () =>
@@ -37,7 +37,7 @@ beforeEach(() => {
 });
 
 async function ask(spec: SubmittedTokenRequest['spec'] = {}) {
-  const prepared = prepareTokenRequest({ spec }, account, issuer);
+  const prepared = prepareTokenRequest(defaultedTokenRequest({ ...(spec && { spec }) }), account, { issuer, clock });
   const { status, spec: answered } = await issueToken(prepared, account, { issuer, live: cluster.live, clock });
   return { token: status?.token ?? '', expires: status?.expirationTimestamp ?? '', spec: answered };
 }
@@ -236,8 +236,20 @@ describe('a TokenRequest is refused', () => {
     await expect(ask(spec)).rejects.toMatchObject({ code, message });
   });
 
+  test('names its account, and has nothing else of it', () => {
+    const labelled = { ...account, metadata: { ...account.metadata, labels: { a: 'b' } } };
+    const { metadata } = prepareTokenRequest(defaultedTokenRequest({}), labelled, { issuer, clock });
+    expect(metadata).toEqual({
+      name: 'robot',
+      namespace: 'a',
+      uid: 'robot-uid',
+      creationTimestamp: '2026-01-01T00:00:00Z',
+    });
+  });
+
   test('about another account, or one that is no more', async () => {
-    const wrong = (metadata: object) => () => prepareTokenRequest({ metadata, spec: {} }, account, issuer);
+    const wrong = (metadata: object) => () =>
+      prepareTokenRequest(defaultedTokenRequest({ metadata }), account, { issuer, clock });
     expect(wrong({ name: 'x' })).toThrow(
       'TokenRequest.authentication.k8s.io "robot" is invalid: metadata.name: Invalid value: "x": must match the service account name if specified',
     );

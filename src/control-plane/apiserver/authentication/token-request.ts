@@ -26,35 +26,44 @@ export interface TokenRequestServices {
   clock: Clock;
 }
 
-/** The request with its defaults. Throws 422 Invalid, and 409 when it is about an account of that name that is no more. */
-export function prepareTokenRequest(body: SubmittedTokenRequest, account: ServiceAccount, issuer: TokenIssuer) {
-  const { name, namespace } = account.metadata;
-  const { metadata: given = {} } = body;
+/** As it is asked for, with what is the same for every server: what admission plugins see first. */
+export const defaultedTokenRequest = ({ metadata = {}, spec = {} }: SubmittedTokenRequest) => ({
+  apiVersion: 'authentication.k8s.io/v1',
+  kind: 'TokenRequest',
+  metadata,
+  spec: { ...spec, expirationSeconds: spec.expirationSeconds ?? DEFAULT_SECONDS },
+});
+
+/** The whole request. Throws 422 Invalid, and 409 when it is about an account of that name that is no more. */
+export function prepareTokenRequest(
+  { metadata: given = {}, spec }: ReturnType<typeof defaultedTokenRequest>,
+  account: ServiceAccount,
+  { issuer, clock }: Pick<TokenRequestServices, 'issuer' | 'clock'>,
+): TokenRequest {
+  const { name, namespace = '', uid } = account.metadata;
   if (given.name && given.name !== name)
     throw mismatch(name, 'name', given.name, 'must match the service account name if specified');
   if (given.namespace && given.namespace !== namespace)
     throw mismatch(name, 'namespace', given.namespace, 'must match the service account namespace if specified');
-  if (given.uid && given.uid !== account.metadata.uid)
+  if (given.uid && given.uid !== uid)
     throw conflict(
       { group: TokenRequest.group, plural: TokenRequest.kind },
       name,
-      `the UID in the token request (${given.uid}) does not match the UID of the service account (${account.metadata.uid})`,
+      `the UID in the token request (${given.uid}) does not match the UID of the service account (${uid})`,
     );
-  const { audiences, expirationSeconds = DEFAULT_SECONDS, boundObjectRef } = body.spec ?? {};
+  const creationTimestamp = timestamp(clock.now());
   const request = {
     apiVersion: 'authentication.k8s.io/v1',
     kind: 'TokenRequest',
-    metadata: { ...account.metadata, name, namespace } as TokenRequest['metadata'],
-    spec: {
-      audiences: audiences?.length ? audiences : [...issuer.audiences],
-      expirationSeconds,
-      ...(boundObjectRef && { boundObjectRef }),
-    },
+    metadata: { ...given, name, namespace, uid, creationTimestamp } as TokenRequest['metadata'],
+    spec: { ...spec, audiences: spec.audiences?.length ? spec.audiences : [...issuer.audiences] },
   } satisfies TokenRequest;
   const problems = TokenRequest.validate(request);
   if (problems.length > 0) throw invalid(TokenRequest, '', problems);
   return request;
 }
+
+const timestamp = (ms: number) => new Date(ms).toISOString().replace(/\.\d+/, '');
 
 const mismatch = (account: string, field: string, value: string, why: string) =>
   invalid(TokenRequest, account, [invalidValue(`metadata.${field}`, value, why)]);
@@ -84,7 +93,7 @@ export async function issueToken(
     audiences,
     extended ? EXTENDED_SECONDS : expirationSeconds,
   );
-  const expirationTimestamp = new Date(nowMs + expirationSeconds * 1000).toISOString().replace(/\.\d+/, '');
+  const expirationTimestamp = timestamp(nowMs + expirationSeconds * 1000);
   return { ...request, status: { token, expirationTimestamp } };
 }
 

@@ -2,7 +2,12 @@
 import { ServiceAccount } from '#api/core/v1/service-account.ts';
 import { notFound } from '#api/machinery/status.ts';
 import type { TokenIssuer } from '../authentication/token-issuer.ts';
-import { issueToken, prepareTokenRequest, type SubmittedTokenRequest } from '../authentication/token-request.ts';
+import {
+  defaultedTokenRequest,
+  issueToken,
+  prepareTokenRequest,
+  type SubmittedTokenRequest,
+} from '../authentication/token-request.ts';
 import { decodeBody } from '../decode-object.ts';
 import { admissionRequest, type Reply, type ResourceCall } from '../resource-call.ts';
 import { writeOptionsOf } from '../verbs/write-options.ts';
@@ -24,13 +29,14 @@ async function createToken(
   const { info } = call;
   const { dryRun, fieldValidation } = writeOptionsOf(info.query, 'CreateOptions');
   const body = decodeBody(TOKEN_REQUEST, call.body, { fieldValidation, warn: call.warn }) as SubmittedTokenRequest;
+  const submitted = defaultedTokenRequest(body);
+  const request = admissionRequest(call, { verb: 'create', object: submitted as unknown as ServiceAccount, dryRun });
+  const mutated = ((await services.admission.mutate(request)) ?? submitted) as unknown as typeof submitted;
   const account = await services.stored.get(ServiceAccount, { namespace: info.namespace, name: info.name });
   if (!account) throw notFound(ServiceAccount, info.name);
-  const wanted = prepareTokenRequest(body, account, issuer);
-  const request = admissionRequest(call, { verb: 'create', object: wanted, dryRun });
-  const admitted = (await services.admission.mutate(request)) ?? wanted;
-  await services.admission.validate({ ...request, object: admitted });
-  const live = services.stored.get.bind(services.stored);
-  const issued = await issueToken(admitted as typeof wanted, account, { issuer, live, clock: services.clock });
+  const signing = { issuer, clock: services.clock };
+  const wanted = prepareTokenRequest(mutated, account, signing);
+  await services.admission.validate({ ...request, object: wanted as unknown as ServiceAccount });
+  const issued = await issueToken(wanted, account, { ...signing, live: services.stored.get.bind(services.stored) });
   return { code: 201, object: issued };
 }
