@@ -67,7 +67,8 @@ export class RawClient {
           path,
           method,
           headers: {
-            ...(body !== undefined && { ...JSON_BODY, 'content-length': Buffer.byteLength(body) }),
+            ...(body !== undefined && JSON_BODY),
+            ...(body !== undefined && !headers['transfer-encoding'] && { 'content-length': Buffer.byteLength(body) }),
             ...headers,
           },
           agent: agent ?? false,

@@ -239,7 +239,7 @@ class KeyedList {
 
   constructor(items: readonly Json[], keyOf: (item: Json) => Json | undefined) {
     this.#items = [...items];
-    items.forEach((item, index) => this.#note(keyOf(item), index));
+    for (const [index, item] of this.#items.entries()) this.#note(keyOf(item as Json), index);
   }
 
   first(key: Json): Json | undefined {

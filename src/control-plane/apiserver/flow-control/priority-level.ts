@@ -2,7 +2,7 @@
 import type { PriorityLevelConfiguration } from '#api/generated/schema.ts';
 import type { Clock } from '#base/clock.ts';
 import { DroppedRequests } from './dropped-requests.ts';
-import { type QueuingMode, QueueSet } from './queue-set.ts';
+import { QueueSet, type QueuingMode } from './queue-set.ts';
 import { problemOfDeck } from './shuffle-sharding.ts';
 
 /** What one request may take of its level. Source: upstream, priorityLevelMaxSeatsPercent. */

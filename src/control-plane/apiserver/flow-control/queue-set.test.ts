@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { ManualClock } from '#base/manual-clock.ts';
 import { requestInfoOf } from '../request-info.ts';
 import { FlowStatistics } from './flow-statistics.ts';
-import { type QueuingMode, QueueSet } from './queue-set.ts';
+import { QueueSet, type QueuingMode } from './queue-set.ts';
 import type { Work } from './work.ts';
 
 const info = requestInfoOf('GET', '/api/v1/namespaces/a/pods/b');

@@ -2,7 +2,7 @@
  * How many seats a request takes, and how long it holds some of them after its answer: a list holds memory, a write makes
  * work for everybody who watches. Source: upstream's util/flowcontrol/request.
  */
-import { type ResourceRequestInfo, isTrue } from '../request-info.ts';
+import { isTrue, type ResourceRequestInfo } from '../request-info.ts';
 
 export interface WorkEstimate {
   initialSeats: number;

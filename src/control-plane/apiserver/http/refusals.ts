@@ -2,7 +2,8 @@
 import { StatusError, timeout } from '#api/machinery/status.ts';
 import type { Exchange } from './exchange.ts';
 
-export const deadlineMissed = (): StatusError => timeout('Timeout: request did not complete within the allotted timeout');
+export const deadlineMissed = (): StatusError =>
+  timeout('Timeout: request did not complete within the allotted timeout');
 
 /** To who comes on a connection that was open before. */
 export const shuttingDown = (): StatusError =>
