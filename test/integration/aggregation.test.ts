@@ -141,6 +141,7 @@ test('the other server is told who asks, and by nobody else', async () => {
     connection: 'keep-alive, x-hop',
     'x-hop': 'mine',
     'x-own': 'kept',
+    'audit-id': 'one-for-all',
     authorization: 'Bearer secret',
     'impersonate-user': 'joe',
     'impersonate-group': 'crew',
@@ -169,6 +170,7 @@ test('the other server is told who asks, and by nobody else', async () => {
   expect(headers).toMatchObject({
     'x-own': 'kept',
     'x-forwarded-for': '127.0.0.1',
+    'audit-id': 'one-for-all',
     host: `${OWN_ADDRESS}:${wardle.port}`,
   });
   for (const gone of ['authorization', 'impersonate-user', 'impersonate-uid', 'x-hop'])
@@ -230,7 +232,11 @@ test('an upgrade joins both sides, and says who asks', async () => {
   wardle.seen.length = 0;
   const { socket, head } = await upgrade(`${FLUNDERS}/x/exec`);
   expect(head).toMatch(/^HTTP\/1.1 101 /);
-  expect(wardle.seen[0]?.headers).toMatchObject({ 'x-remote-user': 'jane', upgrade: 'echo' });
+  expect(wardle.seen[0]?.headers).toMatchObject({
+    'x-remote-user': 'jane',
+    upgrade: 'echo',
+    'audit-id': expect.stringMatching(/^[0-9a-f-]{36}$/),
+  });
   const came = once(socket, 'data');
   socket.write('hello');
   expect(String((await came)[0])).toBe('HELLO');
@@ -239,7 +245,10 @@ test('an upgrade joins both sides, and says who asks', async () => {
 
 test.each([
   ['refused', /^HTTP\/1.1 403 Forbidden[\s\S]*no$/],
-  ['moved', /^HTTP\/1.1 503 [\s\S]*invalid upgrade response: status code 302/],
+  [
+    'moved',
+    /^HTTP\/1.1 503 [\s\S]*\r\n\r\nerror trying to reach service: invalid upgrade response: status code 302\n$/,
+  ],
 ])('an upgrade that is %s is told', async (what, expected) => {
   const { socket, head } = await upgrade(`${FLUNDERS}/x/${what}`);
   const rest = new Promise<string>((resolve) => {
@@ -300,6 +309,10 @@ test('an API whose Service leads nowhere says why, and everything else goes on',
   expect((await available())?.message).toBe('cannot find endpointslices for service/api in "wardle"');
   const { code, text } = await ask(FLUNDERS);
   expect([code, text]).toEqual([503, 'service unavailable\n']);
+  expect((await upgrade(`${FLUNDERS}/x/exec`)).head).toMatch(/^HTTP\/1.1 503 [\s\S]*\r\n\r\nservice unavailable\n$/);
+  const metrics = (await server.kubectl(['get', '--raw', '/metrics'])).stdout.split('\n');
+  expect(metrics).toContain(`aggregator_unavailable_apiservice{name="${NAME}"} 1`);
+  expect(metrics).toContain('aggregator_unavailable_apiservice{name="v1.apps"} 0');
   await expect(server.kubectl(['get', 'flunders'])).rejects.toThrow(
     'Error from server (ServiceUnavailable): the server is currently unable to handle the request',
   );

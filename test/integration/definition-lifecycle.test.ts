@@ -284,6 +284,13 @@ test('deprecated versions and kinds warn with every request', async () => {
   const over = server.transportFor({ name: 'kubernetes-admin', groups: ['system:masters'] });
   const { warnings } = await over.request({ method: 'GET', path: path('news', '', 'life.example.com', 'v1beta1') });
   expect(warnings).toEqual(['life.example.com/v1beta1 News is deprecated; use life.example.com/v1 News']);
+  const metrics = (await server.kubectl(['get', '--raw', '/metrics'])).stdout;
+  const used = [
+    ...metrics.matchAll(/^apiserver_requested_deprecated_apis\{.*version="(.*?)",resource="(.*?)".*\} 1$/gm),
+  ];
+  expect(used.map(([, version, resource]) => `${resource}/${version}`)).toEqual(
+    expect.arrayContaining(['news/v1beta1', 'news/v1alpha1', 'endpoints/v1', 'componentstatuses/v1']),
+  );
 });
 
 test('a version that is no longer served is gone, and its objects are there in the others', async () => {

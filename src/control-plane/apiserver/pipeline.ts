@@ -19,6 +19,7 @@ import type { Annotate } from './admission/define-admission.ts';
 import type { Aggregation } from './aggregation/aggregation.ts';
 import type { Auditor } from './audit/auditor.ts';
 import { type Attributes, forbiddenBy } from './authorization/authorizer.ts';
+import { DeprecatedUse } from './deprecated-use.ts';
 import type { VerbServices } from './registry/behaviour.ts';
 import type { RequestBody } from './request-body.ts';
 import { type RequestInfo, type ResourceRequestInfo, requestInfoOf } from './request-info.ts';
@@ -47,6 +48,7 @@ export class Pipeline {
   readonly auditor: Auditor | undefined;
   /** Groups that other API servers serve. */
   readonly aggregation: Aggregation;
+  readonly deprecatedUse = new DeprecatedUse();
 
   constructor(
     services: VerbServices,
@@ -83,7 +85,7 @@ export class Pipeline {
     const kind = this.#kindOf(info);
     const handler = handlerOf(kind, info, this.services.behaviours);
     if (!handler) throw refusedMethod(kind, info);
-    if (kind.deprecation) tellOfDeprecation(kind.deprecation, request);
+    this.deprecatedUse.tell(kind, info, request);
     return handler(callOf(kind, info, request), this.services);
   }
 
@@ -101,7 +103,7 @@ export class Pipeline {
   async openWatch(info: ResourceRequestInfo, request: IncomingRequest): Promise<OpenedWatch> {
     const kind = this.#kindOf(info);
     if (!kind.verbs.includes('watch') || info.subresource || info.method === 'HEAD') throw refusedMethod(kind, info);
-    if (kind.deprecation) tellOfDeprecation(kind.deprecation, request);
+    this.deprecatedUse.tell(kind, info, request);
     return watch(callOf(kind, info, request), this.services);
   }
 
@@ -129,11 +131,6 @@ function refuseBadSegment(what: 'Name' | 'Namespace', segment: string): void {
   const complaints = segment ? pathSegment(segment) : [];
   if (complaints.length > 0)
     throw badRequest(`${what} parameter invalid: ${JSON.stringify(segment)}: ${complaints.join(';')}`);
-}
-
-function tellOfDeprecation(text: string, { warn, annotate }: IncomingRequest): void {
-  warn?.(text);
-  annotate?.('k8s.io/deprecated', 'true');
 }
 
 const refusedMethod = (kind: Kind, info: ResourceRequestInfo): StatusError =>

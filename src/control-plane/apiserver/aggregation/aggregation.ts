@@ -85,6 +85,10 @@ export class Aggregation {
     this.connections.close();
   }
 
+  apiServices(): readonly APIService[] {
+    return this.#services.informers.for(APIService).list();
+  }
+
   /** Who serves what a request is about; undefined: this server. */
   remoteOf(info: RequestInfo): RemoteApi | undefined {
     if (this.table.isEmpty) return undefined;
@@ -105,7 +109,8 @@ export class Aggregation {
     return proxyTo(remote, request, this.connections);
   }
 
-  upgrade(remote: RemoteApi, upgrade: Upgrade): Promise<void> {
+  /** Resolves with the code of the answer. */
+  upgrade(remote: RemoteApi, upgrade: Upgrade): Promise<number> {
     return upgradeTo(remote, upgrade, { connections: this.connections, clock: this.#services.clock });
   }
 

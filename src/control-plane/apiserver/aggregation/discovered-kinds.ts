@@ -3,8 +3,8 @@
  * on every kind (garbage collection, namespaces). Those of a server that does not answer stay, and are told of.
  */
 import type { Kind, KindRegistry } from '#api/machinery/kind.ts';
-import { kindOfDiscovered } from './discovered-resource.ts';
 import type { RemoteVersion } from '../discovery/remote-groups.ts';
+import { kindOfDiscovered } from './discovered-resource.ts';
 import type { RemoteDiscovery } from './remote-discovery.ts';
 
 export function discoveredKinds(own: KindRegistry, remote: RemoteDiscovery): KindRegistry {

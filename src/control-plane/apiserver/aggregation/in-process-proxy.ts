@@ -1,7 +1,7 @@
 /** The same for components in this process: objects in, frozen objects out. */
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type { KubeObject } from '#api/machinery/object.ts';
-import { serviceUnavailable, type Status, StatusError } from '#api/machinery/status.ts';
+import { type Status, StatusError, serviceUnavailable } from '#api/machinery/status.ts';
 import { deepFreeze } from '#base/deep-freeze.ts';
 import type { UserInfo, WatchEvent } from '#client/transport.ts';
 import { JSON_MEDIA_TYPE, type RequestBody } from '../request-body.ts';

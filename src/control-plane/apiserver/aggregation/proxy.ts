@@ -54,7 +54,8 @@ function passedOnTo(address: Address, { exchange, user }: { exchange: Exchange; 
   const headers: OutgoingHttpHeaders = {};
   for (const [name, value] of Object.entries(given))
     if (!isFrontProxyHeader(name) && (!ofThisHop.has(name) || name === 'host')) headers[name] = value;
-  return { ...headers, ...headersFor(user), 'x-forwarded-uri': exchange.url.split('?', 1)[0] };
+  const told = { 'audit-id': exchange.auditId, 'x-forwarded-uri': exchange.url.split('?', 1)[0] };
+  return { ...headers, ...headersFor(user), ...told };
 }
 
 /** RFC 9110, 7.6.1. */

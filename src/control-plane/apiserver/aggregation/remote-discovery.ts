@@ -8,11 +8,11 @@ import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { Random } from '#base/random.ts';
 import { WorkQueue } from '#base/work-queue.ts';
+import type { RemoteGroups, RemoteVersion } from '../discovery/remote-groups.ts';
 import type { ApiServiceTable } from './api-service-table.ts';
 import { AGGREGATOR } from './availability.ts';
 import type { Connections, Fetched } from './connections.ts';
 import { type DiscoveredResource, resourcesOfGroups, resourcesOfList } from './discovered-resource.ts';
-import type { RemoteGroups, RemoteVersion } from '../discovery/remote-groups.ts';
 import { type RemoteApi, rootOf } from './remote-api.ts';
 
 export interface RemoteDiscoveryServices {

@@ -1,8 +1,10 @@
 /** The HTTP side of an API server: ports, documents, health, streams, over one pipeline. */
 import { sleep } from '#base/clock.ts';
 import { registerPolicyMetrics } from '../admission/policies/policy-metrics.ts';
+import { registerAggregationMetrics } from '../aggregation/aggregation-metrics.ts';
 import type { Authenticator } from '../authentication/authenticator.ts';
 import type { TokenIssuer } from '../authentication/token-issuer.ts';
+import { registerDeprecatedUse } from '../deprecated-use.ts';
 import { createDiscovery } from '../discovery/discovery.ts';
 import type { FlowControl } from '../flow-control/flow-control.ts';
 import { registerFlowMetrics } from '../flow-control/flow-metrics.ts';
@@ -54,6 +56,8 @@ export function serveHttp(options: ServeOptions): ServedHttp {
   const metrics = options.metrics ?? createRequestMetrics();
   registerFlowMetrics(metrics.registry, options.flowControl);
   registerPolicyMetrics(metrics.registry, pipeline.services.admission.policyChecks);
+  registerAggregationMetrics(metrics.registry, () => pipeline.aggregation.apiServices());
+  registerDeprecatedUse(metrics.registry, pipeline.deprecatedUse);
   const forwarder = new Forwarder(kubelet);
   const lifecycle = new Lifecycle();
   const requests = new RequestHandler({

@@ -4,7 +4,6 @@
  */
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { StatusError } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
 
 export interface UpgradeAnswer {
@@ -21,7 +20,7 @@ const REFUSAL_TIMEOUT_MS = 10_000;
 const END_OF_HEAD = '\r\n\r\n';
 
 /** Throws what `fail` makes of the reason when there is no answer. The socket is paused afterwards. */
-export function upgradeAnswer(other: Socket, fail: (why: string) => StatusError): Promise<UpgradeAnswer> {
+export function upgradeAnswer(other: Socket, fail: (why: string) => Error): Promise<UpgradeAnswer> {
   return new Promise((resolve, reject) => {
     let bytes = Buffer.alloc(0);
     const stop = () => void other.off('data', take).off('close', closed).off('error', closed);

@@ -62,7 +62,10 @@ export class UpgradeHandler {
       const user = await this.#services.requests.admitted(recorded, info); // 401, 403
       const { aggregation } = this.#services.pipeline;
       const remote = aggregation.remoteOf(info);
-      if (remote) return await aggregation.upgrade(remote, { request, socket, head, user }); // 503
+      if (remote) {
+        code = await aggregation.upgrade(remote, { request, socket, head, user, auditId: recorded.auditId });
+        return;
+      }
       if (!info.isResource) throw badRequest('this path cannot be upgraded');
       await this.#join({ info, user, request, socket, head, audited: recorded.audited });
     } catch (error) {

@@ -14,6 +14,7 @@ export function headOf(
   for (let i = 0; i + 1 < request.rawHeaders.length; i += 2) {
     const name = request.rawHeaders[i]!;
     if (added.length > 0 && isFrontProxyHeader(name.toLowerCase())) continue;
+    if (added.some(([own]) => own.toLowerCase() === name.toLowerCase())) continue;
     const value = passedOn(name.toLowerCase(), request.rawHeaders[i + 1]!);
     if (value !== undefined) lines.push(`${name}: ${value}`);
   }
