@@ -10,7 +10,7 @@ import { Pod } from '#api/core/v1/pod.ts';
 import { kubeletServerIdentity } from '#cmd/pki/cluster-identities.ts';
 import type { HttpsApiServer } from '../integration/https-api-server.ts';
 
-const [STDIN, STDOUT, STDERR, STATUS, CLOSE] = [0, 1, 2, 3, 255];
+const [STDIN, STDOUT, STDERR, STATUS, CLOSE] = [0, 1, 2, 3, 255] as const;
 const NODE = 'talking-node';
 const START_MS = 20;
 const PROTOCOLS = ['v5.channel.k8s.io', 'v4.channel.k8s.io'];
@@ -78,46 +78,45 @@ async function listen({ pki }: HttpsApiServer): Promise<Server> {
     sockets.handleUpgrade(request, socket, head, (client) => {
       const words = pathname.startsWith('/attach/') ? ['attached'] : searchParams.getAll('command');
       // A program takes a moment to start: nothing is said in one breath with the answer to the upgrade.
-      setTimeout(() => run(client, words), START_MS);
+      const input = new Input(client);
+      setTimeout(() => run(client, input, words), START_MS);
     });
   });
   await new Promise<void>((resolve) => kubelet.listen(0, '127.0.0.1', resolve));
   return kubelet;
 }
 
-/** `echo …`, `warn …` on the other output, `exit N`, `cat` until its input ends, `attached` one line of it. */
-function run(client: WebSocket, [program = '', ...words]: readonly string[]): void {
-  const say = (channel: number, text: string) => client.send(Buffer.concat([Buffer.of(channel), Buffer.from(text)]));
-  switch (program) {
-    case 'echo':
-      say(STDOUT!, `${words.join(' ')}\n`);
-      end(client, 0);
-      return;
-    case 'warn':
-      say(STDERR!, `${words.join(' ')}\n`);
-      end(client, 0);
-      return;
-    case 'exit': {
-      end(client, Number(words[0]));
-      return;
-    }
-    case 'cat':
-    case 'attached': {
-      let heard = '';
-      client.on('message', (data: Buffer) => {
-        if (data[0] === STDIN) heard += data.subarray(1).toString('utf8');
-        const isOver = data[0] === CLOSE || (program === 'attached' && heard.includes('\n'));
-        if (!isOver) return;
-        say(STDOUT!, heard);
-        end(client, 0);
-      });
-      return;
-    }
-    default: {
-      fail(client, `exec: ${JSON.stringify(program)}: executable file not found in $PATH`);
-      return;
-    }
+/** What has come on standard input, also before anybody looked. */
+class Input {
+  text = '';
+  isOver = false;
+  changed: () => void = () => undefined;
+
+  constructor(client: WebSocket) {
+    client.on('message', (data: Buffer) => {
+      if (data[0] === STDIN) this.text += data.subarray(1).toString('utf8');
+      this.isOver ||= data[0] === CLOSE;
+      this.changed();
+    });
   }
+}
+
+/** `echo …`, `warn …` on the other output, `exit N`, `cat` until its input ends, `attached` one line of it. */
+function run(client: WebSocket, input: Input, [program = '', ...words]: readonly string[]): void {
+  const say = (channel: number, text: string) => client.send(Buffer.concat([Buffer.of(channel), Buffer.from(text)]));
+  if (program === 'echo' || program === 'warn') {
+    say(program === 'echo' ? STDOUT : STDERR, `${words.join(' ')}\n`);
+    end(client, 0);
+  } else if (program === 'exit') end(client, Number(words[0]));
+  else if (program === 'cat' || program === 'attached') {
+    input.changed = () => {
+      if (!input.isOver && !(program === 'attached' && input.text.includes('\n'))) return;
+      input.changed = () => undefined;
+      say(STDOUT, input.text);
+      end(client, 0);
+    };
+    input.changed();
+  } else fail(client, `exec: ${JSON.stringify(program)}: executable file not found in $PATH`);
 }
 
 function end(client: WebSocket, code: number): void {
@@ -145,6 +144,6 @@ const fail = (client: WebSocket, message: string): void =>
   });
 
 function finish(client: WebSocket, status: object): void {
-  client.send(Buffer.concat([Buffer.of(STATUS!), Buffer.from(JSON.stringify(status))]));
+  client.send(Buffer.concat([Buffer.of(STATUS), Buffer.from(JSON.stringify(status))]));
   client.close(1000);
 }
