@@ -33,6 +33,7 @@ export function issuesOf(errors: readonly { at: number | undefined; message: str
 }
 
 function placeOf(at: number | undefined, source: string): { line: number; column: number } {
+  if (source === '') return { line: 1, column: -1 };
   if (at === undefined) return { line: -1, column: -1 };
   const before = source.slice(0, at);
   const lineStart = before.lastIndexOf('\n') + 1;
@@ -46,7 +47,7 @@ function formatIssue({ message, line, column, source, isSummary }: Issue): strin
   if (isSummary) return message;
   const head = `ERROR: <input>:${line}:${column + 1}: ${message}`;
   const text = source.split('\n')[line - 1];
-  if (text === undefined) return head;
+  if (text === undefined || column < 0) return head;
   const shown = text.replaceAll('\t', ' ');
   if (shown.length > MAX_SNIPPET) return head;
   const before = [...shown].slice(0, column);

@@ -266,3 +266,10 @@ test('of more than a hundred issues the rest are counted', () => {
   expect(text.split('ERROR').length - 1).toBe(100);
   expect(text).toMatch(/\n20 more errors were truncated$/);
 });
+
+test.each(['!-', '-!true', '--', '!!', '-', '!', '.', '.1.', '1 .', 'a.?', '{', '}', '?'])(
+  '%s is no expression',
+  (source) => {
+    expect(issuesOf(source).length).toBeGreaterThan(0);
+  },
+);

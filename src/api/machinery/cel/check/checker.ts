@@ -118,10 +118,11 @@ class Checker {
 
   /** undefined when nothing has that name. */
   #named(expr: Expr, name: string): CelType | undefined {
+    const local = name.replace(/^\./, '');
     for (let scope = this.#scope; scope; scope = scope.outer) {
-      const type = scope.names.get(name);
+      const type = scope.names.get(local);
       if (!type) continue;
-      this.#references.set(expr, { kind: 'local', name });
+      this.#references.set(expr, { kind: 'local', name: local });
       return type;
     }
     const declared = this.#declarations.nameOf(name);

@@ -158,7 +158,7 @@ class Parser {
     const { at } = words;
     let count = 0;
     for (; words.type === word; count++) words.next();
-    const operand = words.expectOneOf(MEMBER_START) ? this.#member() : invalidExpr(words.at);
+    const operand = words.expectOneOf(START) ? this.#member() : invalidExpr(words.at);
     if (count % 2 === 0) return operand;
     return this.#call(at, word === '!' ? OPERATORS.not : OPERATORS.negate, [operand]);
   }
@@ -170,19 +170,22 @@ class Parser {
     while (words.type === '.' || words.type === '[') {
       words.enter('member');
       depth += 1;
-      expr = words.type === '.' ? this.#select(expr) : this.#index(expr);
+      const next = words.type === '.' ? this.#select(expr) : this.#index(expr);
+      if (!next) break;
+      expr = next;
     }
     words.leave('member', depth);
     return expr;
   }
 
-  #select(operand: Expr): Expr {
+  /** undefined where it cannot go on. */
+  #select(operand: Expr): Expr | undefined {
     const words = this.#words;
     const dot = words.next();
     const isOptional = words.take('?') !== undefined;
-    if (words.type !== 'IDENTIFIER' && words.type !== 'ESC_IDENTIFIER') {
-      words.noAlternative(dot);
-      return operand;
+    if (isOptional ? !words.expectOneOf(NAMES) : !NAMES.includes(words.type)) {
+      if (!isOptional) words.noAlternative(dot);
+      return undefined;
     }
     const word = words.next();
     if (word.type === 'IDENTIFIER' && !isOptional && words.is('(')) return this.#memberCall(operand, word.text);
@@ -201,7 +204,7 @@ class Parser {
     const words = this.#words;
     const { at } = words.next();
     words.open(']');
-    if (!words.expectOneOf([...START, '?'])) return words.abandon(operand);
+    if (!words.expectInside([...START, '?'])) return invalidExpr(at);
     const isOptional = words.take('?') !== undefined;
     const index = this.#expr();
     words.close();
@@ -240,7 +243,7 @@ class Parser {
     words.next();
     words.open(')');
     const args: Expr[] = [];
-    if (!words.expectOneOf([...START, ')'])) return words.abandon(args);
+    if (!words.expectInside([...START, ')'])) return args;
     if (words.type !== ')') {
       args.push(this.#expr());
       while (words.take(',')) args.push(this.#expr());
@@ -282,9 +285,9 @@ class Parser {
     const { at } = words.next();
     words.open('}');
     const fields: StructField[] = [];
-    this.#entries(['IDENTIFIER', 'ESC_IDENTIFIER'], () => {
+    this.#entries(NAMES, () => {
       const isOptional = words.take('?') !== undefined;
-      if (!words.expectOneOf(['IDENTIFIER', 'ESC_IDENTIFIER'])) return;
+      if (!words.expectOneOf(NAMES)) return;
       const word = words.next();
       words.open(':');
       const colon = words.at;
@@ -298,21 +301,15 @@ class Parser {
   #entries(start: readonly string[], entry: () => void): void {
     const words = this.#words;
     const closing = words.closing;
-    if (!words.expectOneOf([...start, '?', ',', closing])) {
-      words.abandon(undefined);
-      return;
-    }
+    if (!words.expectInside([...start, '?', ',', closing])) return;
     if (words.type !== ',' && words.type !== closing) {
       entry();
-      while (words.type === ',' && words.nextType !== closing) {
+      while (words.type === ',' && (words.nextType === '?' || start.includes(words.nextType))) {
         words.next();
         entry();
       }
     }
-    if (words.type !== closing && !words.expectOneOf([',', closing])) {
-      words.abandon(undefined);
-      return;
-    }
+    if (words.type !== closing && !words.expectInside([',', closing])) return;
     words.take(',');
     words.close();
   }
@@ -321,18 +318,19 @@ class Parser {
   #named(): Expr {
     const words = this.#words;
     const start = words.at;
-    const dot = words.take('.') ? '.' : '';
+    const dot = words.take('.');
+    const lead = dot ? '.' : '';
     if (words.type !== 'IDENTIFIER') {
-      words.match('IDENTIFIER');
+      words.noAlternative(dot!);
       return invalidExpr(start);
     }
     const word = words.next();
     const message = this.#messageName(word.text);
-    if (message !== undefined) return this.#struct(`${dot}${message}`);
+    if (message !== undefined) return this.#struct(`${lead}${message}`);
     if (isReserved(word.text)) words.report(start, `reserved identifier: ${word.text}`);
-    if (!words.is('(')) return { kind: 'ident', at: word.at, name: `${dot}${word.text}` };
+    if (!words.is('(')) return { kind: 'ident', at: word.at, name: `${lead}${word.text}` };
     const { at } = words;
-    return this.#call(at, `${dot}${word.text}`, this.#arguments());
+    return this.#call(at, `${lead}${word.text}`, this.#arguments());
   }
 
   /** `a.b.c` when a `{` follows: then it names a type. */
@@ -356,9 +354,13 @@ class Parser {
   #literal(): Expr {
     const words = this.#words;
     const { at } = words;
-    const sign = words.take('-') ? '-' : '';
+    const sign = words.take('-');
+    if (!(sign ? NUMBERS : LITERALS).includes(words.type)) {
+      words.noAlternative(sign ?? { type: words.type, text: '', at });
+      return invalidExpr(at);
+    }
     const { type, text } = words.next();
-    const { value, error } = literalOf(type, `${sign}${text}`);
+    const { value, error } = literalOf(type, `${sign?.text ?? ''}${text}`);
     if (error !== undefined) words.report(at, error);
     return { kind: 'literal', at, value: value ?? null };
   }
@@ -389,7 +391,10 @@ class Parser {
 /** As many as an expression of the greatest length can have without macros, and some more. */
 const MAX_PARTS = 200_000;
 
-const MEMBER_START = START.filter((type) => type !== '!');
+const NAMES: readonly string[] = ['IDENTIFIER', 'ESC_IDENTIFIER'];
+
+const NUMBERS: readonly string[] = ['NUM_INT', 'NUM_FLOAT'];
+const LITERALS: readonly string[] = [...NUMBERS, 'NUM_UINT', 'STRING', 'BYTES', 'true', 'false', 'null'];
 
 /** Stands where there is none; it is never looked at, because there is an error. */
 const invalidExpr = (at: number): Expr => ({ kind: 'literal', at, value: null });

@@ -12,24 +12,9 @@ const MAX_ERRORS = 100;
 /** Thrown when there is no sense in going on; the errors say why. */
 export class ParseStop {}
 
-const BINARY: ReadonlySet<string> = new Set([
-  '==',
-  '!=',
-  'in',
-  '<',
-  '<=',
-  '>=',
-  '>',
-  '&&',
-  '||',
-  '[',
-  '.',
-  '-',
-  '?',
-  '+',
-  '*',
-  '/',
-  '%',
+/** What can follow an expression of any kind. */
+const OPERATORS: ReadonlySet<string> = new Set([
+  ...['==', '!=', 'in', '<', '<=', '>=', '>', '&&', '||', '-', '?', '+', '*', '/', '%'],
 ]);
 
 export class TokenStream {
@@ -41,9 +26,12 @@ export class TokenStream {
   readonly #depths = new Map<string, number>();
   #recoveries = 0;
   #failedAt = -1;
+  #isRecovering = false;
+  readonly #source: string;
 
   constructor(source: string) {
     const { tokens, errors } = tokenize(source);
+    this.#source = source;
     this.#tokens = tokens;
     this.errors = errors.slice(0, MAX_ERRORS);
   }
@@ -72,7 +60,13 @@ export class TokenStream {
     return this.type === type;
   }
 
+  /** The current word, which is one that was expected. */
   next(): Token {
+    this.#isRecovering = false;
+    return this.#skip();
+  }
+
+  #skip(): Token {
     const token = this.#tokens[this.#position]!;
     if (token.type !== EOF) this.#position += 1;
     return token;
@@ -119,18 +113,20 @@ export class TokenStream {
       this.next();
     } else if (this.nextType === type && this.type !== EOF) {
       this.#syntaxError(`extraneous input '${this.#shown}' expecting ${formatExpected([type])}`);
-      this.next();
+      this.#skip();
       this.next();
     } else if (type !== EOF && this.#mayFollow(after)) {
       this.#syntaxError(`missing ${formatExpected([type])} at '${this.#shown}'`);
     } else {
       this.#syntaxError(`mismatched input '${this.#shown}' expecting ${formatExpected([type])}`);
-      throw new ParseStop();
+      if (type !== EOF) this.#recover();
     }
   }
 
   #mayFollow(after: readonly string[] | undefined): boolean {
-    return after ? after.includes(this.type) : BINARY.has(this.type) || this.type === this.closing || this.#isListed;
+    if (after) return after.includes(this.type);
+    const isPart = this.type === '.' || this.type === '[';
+    return isPart || OPERATORS.has(this.type) || this.type === this.closing || this.#isListed;
   }
 
   get #isListed(): boolean {
@@ -139,53 +135,64 @@ export class TokenStream {
 
   /** False when the current word is none of these, nor the next one, which is then taken instead. */
   expectOneOf(types: readonly string[]): boolean {
-    if (types.includes(this.type)) return true;
-    if (this.type !== EOF && types.includes(this.nextType)) {
-      this.#syntaxError(`extraneous input '${this.#shown}' expecting ${formatExpected(types)}`);
-      this.next();
-      return true;
-    }
-    this.#syntaxError(`mismatched input '${this.#shown}' expecting ${formatExpected(types)}`);
+    if (this.#isOneOf(types)) return true;
     this.#recover();
     return false;
   }
 
+  /** The same for what stands in the bracket that was opened last, which is left where there is no sense in it. */
+  expectInside(types: readonly string[]): boolean {
+    if (this.#isOneOf(types)) return true;
+    this.#closing.pop();
+    this.#recover();
+    return false;
+  }
+
+  #isOneOf(types: readonly string[]): boolean {
+    if (types.includes(this.type)) return true;
+    const isNextOne = this.type !== EOF && types.includes(this.nextType);
+    const what = isNextOne ? 'extraneous' : 'mismatched';
+    this.#syntaxError(`${what} input '${this.#shown}' expecting ${formatExpected(types)}`);
+    if (isNextOne) {
+      this.#skip();
+      this.#isRecovering = false;
+    }
+    return isNextOne;
+  }
+
+  /** Of what began with `from` nothing can be made. */
   noAlternative(from: Token): void {
     const { type, text, at } = this.#tokens[this.#position]!;
     const isWord = type === 'true' || type === 'false' || type === 'null';
-    const shown = `${from.text}${type === EOF ? '' : text}`;
-    this.report(
-      at,
+    const shown = type === EOF ? this.#source.slice(from.at).trimEnd() : this.#source.slice(from.at, at + text.length);
+    this.#syntaxError(
       isWord
-        ? `Syntax error: mismatched input '${text}' expecting IDENTIFIER`
-        : `Syntax error: no viable alternative at input '${escapeText(shown)}'`,
+        ? `mismatched input '${text}' expecting IDENTIFIER`
+        : `no viable alternative at input '${escapeText(shown)}'`,
     );
     this.#recover();
-  }
-
-  /** Leaves the brackets that were opened last. */
-  abandon<T>(value: T): T {
-    this.#closing.pop();
-    return value;
   }
 
   get #shown(): string {
     return escapeText(this.textAt(0));
   }
 
+  /** What follows from an error that was told is not told. */
   #syntaxError(message: string): void {
-    this.report(this.at, `Syntax error: ${message}`);
+    if (!this.#isRecovering) this.report(this.at, `Syntax error: ${message}`);
+    this.#isRecovering = true;
   }
 
   /** Goes to a word that can follow an expression here; at least one on when the same word was wrong before. */
   #recover(): void {
     this.#recoveries += 1;
     if (this.#recoveries > MAX_RECOVERIES) {
-      this.#syntaxError(`error recovery attempt limit exceeded: ${MAX_RECOVERIES}`);
+      this.report(this.at, `Syntax error: error recovery attempt limit exceeded: ${MAX_RECOVERIES}`);
       throw new ParseStop();
     }
-    if (this.#failedAt === this.#position) this.next();
+    if (this.#failedAt === this.#position) this.#skip();
     this.#failedAt = this.#position;
-    while (this.type !== EOF && !BINARY.has(this.type) && this.type !== this.closing && !this.#isListed) this.next();
+    while (this.type !== EOF && !OPERATORS.has(this.type) && this.type !== this.closing && !this.#isListed)
+      this.#skip();
   }
 }
