@@ -79,7 +79,7 @@ function filterOn(pod: Pod, node: NodeInfo, { filtering, states }: Filters) {
 }
 
 /** Room that was made for others, of no lower priority, is taken. */
-function withNominated(pod: Pod, info: NodeInfo, { nominatedOn }: CycleOptions): NodeInfo {
+export function withNominated(pod: Pod, info: NodeInfo, { nominatedOn }: Pick<CycleOptions, 'nominatedOn'>): NodeInfo {
   const others = nominatedOn?.(info.node.metadata.name) ?? [];
   const counting = others.filter(
     ({ metadata, spec }) => metadata.uid !== pod.metadata.uid && (spec.priority ?? 0) >= (pod.spec.priority ?? 0),

@@ -43,6 +43,8 @@ export interface FitsNowhere {
   cluster: ClusterView;
   verdicts: ReadonlyMap<NodeInfo, Verdict>;
   plugins: readonly Plugin[];
+  /** Pods that room was made for on a node. */
+  nominatedOn(nodeName: string): readonly Pod[];
 }
 
 /** These pods are sent away from this node, so that the pod can have their place. */

@@ -213,7 +213,8 @@ export class Scheduler {
   #fitsNowhere(pod: Pod, refusal: Refusal, cluster: ClusterView): void {
     const plugins = this.#pluginsFor(pod);
     const making = plugins.find(({ makeRoom }) => makeRoom);
-    const room = making?.makeRoom?.(pod, { cluster, plugins, verdicts: refusal.verdicts });
+    const nominatedOn = (nodeName: string) => this.#nominations.on(nodeName);
+    const room = making?.makeRoom?.(pod, { cluster, plugins, verdicts: refusal.verdicts, nominatedOn });
     const { refusedBy } = refusal;
     if (!room || 'message' in room) {
       this.#nominations.remove(pod);

@@ -37,6 +37,14 @@ const attachment = {
   source: { persistentVolumeName: 'none' },
 };
 
+/** A policy that concerns no request of any other test. */
+const nowhere = {
+  matchConstraints: {
+    namespaceSelector: { matchLabels: { 'no-such-label': 'at-all' } },
+    resourceRules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['podtemplates'] }],
+  },
+};
+
 const LIVES: readonly Life[] = [
   {
     name: 'RuntimeClass should support RuntimeClasses API operations',
@@ -140,6 +148,80 @@ const LIVES: readonly Life[] = [
     isNamespaced: true,
     parts: { addressType: 'IPv4', endpoints: [{ addresses: ['1.2.3.4'] }], ports: [{ name: 'http', port: 80 }] },
   },
+  {
+    name: 'API priority and fairness should support FlowSchema API operations',
+    kind: 'FlowSchema',
+    apiVersion: 'flowcontrol.apiserver.k8s.io/v1',
+    parts: { spec: { matchingPrecedence: 10_000, priorityLevelConfiguration: { name: 'global-default' }, rules: [] } },
+    status: { conditions: [{ type: 'E2E', status: 'True', reason: 'Set', message: 'by a test' }] },
+  },
+  {
+    name: 'API priority and fairness should support PriorityLevelConfiguration API operations',
+    kind: 'PriorityLevelConfiguration',
+    apiVersion: 'flowcontrol.apiserver.k8s.io/v1',
+    parts: {
+      spec: { type: 'Limited', limited: { nominalConcurrencyShares: 2, limitResponse: { type: 'Reject' } } },
+    },
+    status: { conditions: [{ type: 'E2E', status: 'True', reason: 'Set', message: 'by a test' }] },
+  },
+  {
+    name: 'ValidatingAdmissionPolicy should support ValidatingAdmissionPolicy API operations',
+    kind: 'ValidatingAdmissionPolicy',
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    parts: { spec: { ...nowhere, validations: [{ expression: 'true' }] } },
+    status: {
+      conditions: [
+        {
+          type: 'E2E',
+          status: 'True',
+          reason: 'Set',
+          message: 'by a test',
+          lastTransitionTime: '2026-01-01T00:00:00Z',
+        },
+      ],
+    },
+  },
+  {
+    name: 'ValidatingAdmissionPolicy should support ValidatingAdmissionPolicyBinding API operations',
+    kind: 'ValidatingAdmissionPolicyBinding',
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    parts: { spec: { policyName: 'no-such-policy', validationActions: ['Deny'] } },
+  },
+  {
+    name: 'MutatingAdmissionPolicy should support MutatingAdmissionPolicy API operations',
+    kind: 'MutatingAdmissionPolicy',
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    parts: {
+      spec: {
+        ...nowhere,
+        reinvocationPolicy: 'Never',
+        mutations: [
+          {
+            patchType: 'JSONPatch',
+            jsonPatch: { expression: '[JSONPatch{op: "test", path: "/kind", value: "PodTemplate"}]' },
+          },
+        ],
+      },
+    },
+  },
+  {
+    name: 'MutatingAdmissionPolicy should support MutatingAdmissionPolicyBinding API operations',
+    kind: 'MutatingAdmissionPolicyBinding',
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    parts: { spec: { policyName: 'no-such-policy' } },
+  },
+  {
+    name: 'ServiceCIDR and IPAddress API should support ServiceCIDR API operations',
+    kind: 'ServiceCIDR',
+    apiVersion: 'networking.k8s.io/v1',
+    parts: { spec: { cidrs: ['10.233.0.0/24'] } },
+  },
+  {
+    name: 'SchedulerPreemption PriorityClass endpoints verify PriorityClass endpoints can be operated with different HTTP methods',
+    kind: 'PriorityClass',
+    apiVersion: 'scheduling.k8s.io/v1',
+    parts: { value: 1, description: 'of a test' },
+  },
 ];
 
 interface Found extends KubeObject {
@@ -233,8 +315,14 @@ class Living {
     const { api } = this.#ground;
     const patched = await api.patch(this.#one(0), { metadata: { annotations: { patched: 'true' } } });
     expect(patched.metadata.annotations).toMatchObject({ patched: 'true' });
-    const annotations = { ...patched.metadata.annotations, updated: 'true' };
-    const updated = await api.put(this.#one(0), { ...patched, metadata: { ...patched.metadata, annotations } });
+    // A controller may have said something of it meanwhile.
+    const updated = await eventually('it is updated', async () => {
+      const now = await api.get(this.#one(0));
+      const annotations = { ...now.metadata.annotations, updated: 'true' };
+      const changed = { ...now, metadata: { ...now.metadata, annotations } };
+      const { code, text } = await api.try('PUT', this.#one(0), changed);
+      return code === 200 && (JSON.parse(text) as KubeObject);
+    });
     expect(updated.metadata.annotations).toMatchObject({ patched: 'true', updated: 'true' });
     const { code } = await api.try('PUT', this.#one(0), patched);
     expect(code).toBe(409); // it knew an older one

@@ -42,11 +42,8 @@ describe.concurrent('stateful sets', () => {
   const ready = (name: string, count: number) =>
     eventually(`${name} has ${count} ready`, async () => {
       const { metadata, status } = await read(name);
-      return (
-        status?.observedGeneration === metadata.generation &&
-        (status.readyReplicas ?? 0) === count &&
-        status.replicas === count
-      );
+      if (!status || status.observedGeneration !== metadata.generation) return false;
+      return (status.readyReplicas ?? 0) === count && status.replicas === count;
     });
   const patch = (name: string, spec: object) => ground().api.patch<StatefulSet>(path(name), { spec }, 'strategic');
   const revisionsOf = async (name: string) =>

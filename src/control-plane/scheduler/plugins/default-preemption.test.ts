@@ -112,3 +112,15 @@ test('nobody goes when it would not help, or when all that is there is as import
     '0/2 nodes are available: 2 Insufficient cpu. preemption: 0/2 nodes are available: 1 Insufficient cpu, 1 No preemption victims found for incoming pod.',
   );
 });
+
+test('two that come at once each get room of their own', async () => {
+  await using cluster = await clusterOf(['node1']);
+  for (const name of ['low-1', 'low-2', 'low-3']) await create(cluster, name, '600m', 'low', 'node1');
+  await cluster.settles();
+  for (const name of ['urgent-1', 'urgent-2']) await create(cluster, name, '600m', 'high');
+  await cluster.settles();
+  expect(going(cluster)).toHaveLength(2);
+  for (const name of going(cluster)) await end(cluster, name);
+  await cluster.passes(1_000);
+  for (const name of ['urgent-1', 'urgent-2']) expect(stored(cluster, name).spec.nodeName).toBe('node1');
+});

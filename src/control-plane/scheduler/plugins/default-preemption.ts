@@ -5,7 +5,7 @@
 import type { Pod } from '#api/core/v1/pod.ts';
 import { matchesLabels, selectorFrom } from '#api/machinery/label-selector.ts';
 import { PodDisruptionBudget } from '#api/policy/v1/pod-disruption-budget.ts';
-import { fitsOn } from '../cycle.ts';
+import { fitsOn, withNominated } from '../cycle.ts';
 import type { ClusterView, FitsNowhere, Room } from '../define-plugin.ts';
 import { definePlugin } from '../define-plugin.ts';
 import type { NodeInfo } from '../node-info.ts';
@@ -65,15 +65,13 @@ interface Candidate extends Room {
 function roomOn(
   pod: Pod,
   info: NodeInfo,
-  { cluster, plugins }: FitsNowhere,
+  { cluster, plugins, nominatedOn }: FitsNowhere,
 ): Candidate | { reasons: readonly string[] } {
   const lower = info.pods.filter((other) => priorityOf(other) < priorityOf(pod));
   if (lower.length === 0) return { reasons: [NO_VICTIMS] };
   const without = (gone: ReadonlySet<Pod>) => {
-    const changed = nodeInfoOf(
-      info.node,
-      info.pods.filter((other) => !gone.has(other)),
-    );
+    const left = info.pods.filter((other) => !gone.has(other));
+    const changed = withNominated(pod, nodeInfoOf(info.node, left), { nominatedOn });
     const nodes = cluster.nodes.map((each) => (each === info ? changed : each));
     return fitsOn(pod, changed, { ...cluster, nodes }, plugins);
   };
