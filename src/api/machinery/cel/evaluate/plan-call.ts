@@ -1,37 +1,18 @@
 /** Calls of functions and operators. */
-
-import type { CelType } from '../cel-type.ts';
 import { defaultCost } from '../cost/call-cost.ts';
-import { sizeOf, traversal } from '../cost/size.ts';
-import type { Evaluate, FunctionDeclaration, Overload, RunTimeCost } from '../library.ts';
-import { equals } from '../operations/equality.ts';
-import { NO_OVERLOAD, noOverloadOf } from '../operations/errors.ts';
+import type { Evaluate, RunTimeCost } from '../library.ts';
 import { valuesOf } from '../operations/lists.ts';
 import { isSimple, memberSet } from '../operations/member-set.ts';
 import { patternOf } from '../operations/patterns.ts';
-import { notStrictlyFalse } from '../standard/operators.ts';
-import { type Call, type Expr, OPERATORS } from '../syntax/ast.ts';
-import {
-  CelError,
-  Double,
-  Duration,
-  List,
-  MapLike,
-  Optional,
-  type Result,
-  Timestamp,
-  TypeValue,
-  typeOfValue,
-  Uint,
-  type Value,
-} from '../value.ts';
-import { COSTS, type Frame, type Step, spend } from './frame.ts';
-import type { GrowingList } from './growing-list.ts';
-import { collectedItem } from './plan-loop.ts';
+import { type Call, OPERATORS } from '../syntax/ast.ts';
+import { CelError, List, type Result, type Value } from '../value.ts';
+import { type Frame, type Step, spend } from './frame.ts';
+import { evaluatorOf } from './overload-choice.ts';
+import { planOperator } from './plan-operators.ts';
 import { constantly, type Planned, type Planner } from './planner.ts';
 
 export function planCall(planner: Planner, expr: Call): Planned {
-  const special = planSpecial(planner, expr);
+  const special = planOperator(planner, expr);
   if (special) return special;
   const reference = planner.referenceOf(expr);
   if (reference?.kind !== 'function') throw new TypeError(`a call of ${expr.name} that was not checked`);
@@ -94,108 +75,6 @@ function folded(planner: Planner, { at }: Call, [arg]: readonly Planned[], run: 
   if (!(value instanceof CelError)) return constantly(value);
   planner.problems.push({ at, message: value.message });
   return { run };
-}
-
-function planSpecial(planner: Planner, expr: Call): Planned | undefined {
-  const { name, args, target } = expr;
-  const [first, second] = args as [Expr, Expr];
-  switch (name) {
-    case OPERATORS.and:
-      return { run: planLogic(planner, [first, second], false) };
-    case OPERATORS.or:
-      return { run: planLogic(planner, [first, second], true) };
-    case OPERATORS.equals:
-      return { run: planEquality(planner, [first, second], true) };
-    case OPERATORS.notEquals:
-      return { run: planEquality(planner, [first, second], false) };
-    case OPERATORS.notStrictlyFalse:
-      return { run: planNotStrictlyFalse(planner, first) };
-    case OPERATORS.add:
-      return planCollecting(planner, expr);
-    case 'or':
-    case 'orValue':
-      return target && isOptionalCall(planner, expr) ? { run: planOr(planner, [target, first], name) } : undefined;
-    default:
-      return undefined;
-  }
-}
-
-const isOptionalCall = (planner: Planner, expr: Call): boolean => {
-  const reference = planner.referenceOf(expr);
-  return reference?.kind === 'function' && reference.overloads[0]!.id.startsWith('optional_or');
-};
-
-/** `decisive` settles it whatever the other side is, an error included. */
-function planLogic(planner: Planner, [left, right]: [Expr, Expr], decisive: boolean): Step {
-  const [first, second] = [planner.plan(left).run, planner.plan(right).run];
-  return (frame) => {
-    const a = first(frame);
-    if (a === decisive) return decisive;
-    const b = second(frame);
-    if (b === decisive) return decisive;
-    if (typeof a !== 'boolean') return a instanceof CelError ? a : NO_OVERLOAD;
-    if (typeof b !== 'boolean') return b instanceof CelError ? b : NO_OVERLOAD;
-    return !decisive;
-  };
-}
-
-function planEquality(planner: Planner, [left, right]: [Expr, Expr], whenEqual: boolean): Step {
-  const [first, second] = [planner.plan(left).run, planner.plan(right).run];
-  return (frame) => {
-    const a = first(frame);
-    const b = second(frame);
-    if (a instanceof CelError || b instanceof CelError) {
-      spend(frame, traversal(Math.min(sizeOf(a), sizeOf(b))));
-      return a instanceof CelError ? a : b;
-    }
-    const isScalar = typeof a === 'number' || typeof a === 'boolean';
-    spend(
-      frame,
-      isScalar && typeof b !== 'object' && typeof b !== 'string' ? 1 : traversal(Math.min(sizeOf(a), sizeOf(b))),
-    );
-    const isEqual = equals(a, b);
-    return typeof isEqual === 'boolean' ? isEqual === whenEqual : isEqual;
-  };
-}
-
-function planNotStrictlyFalse(planner: Planner, expr: Expr): Step {
-  const run = planner.plan(expr).run;
-  return (frame) => {
-    const value = run(frame);
-    spend(frame, 1);
-    return notStrictlyFalse(value);
-  };
-}
-
-/** `x` of `optional.or(x)` is looked at only when there is need. */
-function planOr(planner: Planner, [target, otherwise]: [Expr, Expr], name: string): Step {
-  const [first, second] = [planner.plan(target).run, planner.plan(otherwise).run];
-  return (frame) => {
-    const value = first(frame);
-    if (value instanceof CelError) return value;
-    if (!(value instanceof Optional)) return new CelError(`no such overload: ${name}`);
-    if (value.value === undefined) return second(frame);
-    return name === 'or' ? value : value.value;
-  };
-}
-
-/** A loop's list grows in place instead of being copied each time. */
-function planCollecting(planner: Planner, expr: Call): Planned | undefined {
-  const item = collectedItem(planner, expr);
-  if (!item) return undefined;
-  const list = planner.plan(expr.args[0]!).run;
-  const run = planner.plan(item).run;
-  return {
-    run: (frame) => {
-      const growing = list(frame);
-      const value = run(frame);
-      spend(frame, COSTS.list + 1);
-      if (growing instanceof CelError) return growing;
-      if (value instanceof CelError) return value;
-      (growing as GrowingList).push(value);
-      return growing;
-    },
-  };
 }
 
 /** `x in [constants]`; undefined when the list is none, or has items that are not simple. */
@@ -261,57 +140,3 @@ function stepOf(args: readonly Step[], call: PlannedCall): Step {
 function spendCall(frame: Frame, { cost, overload }: PlannedCall, result: Result, ...args: Result[]): void {
   spend(frame, cost ? (cost({ overload, args, result }) ?? 1) : 1);
 }
-
-/** Finds the overload by the kinds of the arguments, as far as the checker could not. */
-function evaluatorOf(declaration: FunctionDeclaration, overloads: readonly Overload[]): Evaluate {
-  if (declaration.evaluate) return declaration.evaluate;
-  const guarded = overloads.map(({ params, evaluate }) => ({ accepts: params.map(guardOf), evaluate }));
-  return (...args: Value[]): Result => {
-    for (const { accepts, evaluate } of guarded)
-      if (evaluate && accepts.every((accept, i) => accept(args[i]!)))
-        return (evaluate as (...values: Value[]) => Result)(...args);
-    return noOverloadOf(declaration.name, args);
-  };
-}
-
-type Guard = (value: Value) => boolean;
-
-/** Of lists and maps the first part is looked at, as upstream does. */
-function guardOf(type: CelType): Guard {
-  const [first, second] = type.params.map(guardOf);
-  if (type.kind === 'list' && first) return (value) => value instanceof List && holdsFirst(value, first);
-  if (type.kind === 'map' && first && second)
-    return (value) => value instanceof MapLike && holdsFirstEntry(value, first, second);
-  const guard = GUARDS[type.kind];
-  return guard ?? ((value) => value !== null && typeOfValue(value).name === type.name);
-}
-
-function holdsFirst(list: List, guard: Guard): boolean {
-  const item = list.size === 0 ? undefined : list.at(0);
-  return item === undefined || (!(item instanceof CelError) && guard(item));
-}
-
-function holdsFirstEntry(map: MapLike, keys: Guard, values: Guard): boolean {
-  const [key] = map.keys();
-  const value = key === undefined ? undefined : map.find(key);
-  return key === undefined || value === undefined || (!(value instanceof CelError) && keys(key) && values(value));
-}
-
-const isInt: Guard = (value) => typeof value === 'number' || typeof value === 'bigint';
-
-const GUARDS: Partial<Record<CelType['kind'], Guard>> = {
-  bool: (value) => typeof value === 'boolean',
-  int: isInt,
-  uint: (value) => value instanceof Uint,
-  double: (value) => value instanceof Double,
-  string: (value) => typeof value === 'string',
-  bytes: (value) => value instanceof Uint8Array,
-  null: (value) => value === null,
-  duration: (value) => value instanceof Duration,
-  timestamp: (value) => value instanceof Timestamp,
-  list: (value) => value instanceof List,
-  map: (value) => value instanceof MapLike,
-  type: (value) => value instanceof TypeValue,
-  dyn: () => true,
-  param: () => true,
-};

@@ -5,15 +5,13 @@
  */
 
 import { isReserved } from '../escaping.ts';
-import { INT64_MAX, INT64_MIN, UINT64_MAX, wholeOf } from '../int64.ts';
 import { MAX_EXPRESSION_CODE_POINTS } from '../limits.ts';
-import { Double, Uint, type Value } from '../value.ts';
 import { type Call, type Expr, type ListExpr, type MapEntry, OPERATORS, type StructField } from './ast.ts';
 import { balanced } from './balanced.ts';
 import { ExprSizes } from './expr-sizes.ts';
+import { literalOf } from './literal-value.ts';
 import { type Macro, MacroError } from './macro.ts';
 import { ParseStop, TokenStream } from './token-stream.ts';
-import { unquoteBytes, unquoteString } from './unquote.ts';
 
 export interface ParseError {
   /** Index into the source; undefined: of the whole. */
@@ -398,30 +396,3 @@ const LITERALS: readonly string[] = [...NUMBERS, 'NUM_UINT', 'STRING', 'BYTES', 
 
 /** Stands where there is none; it is never looked at, because there is an error. */
 const invalidExpr = (at: number): Expr => ({ kind: 'literal', at, value: null });
-
-type LiteralValue = { value: Value; error?: undefined } | { value?: undefined; error: string };
-
-function literalOf(type: string, text: string): LiteralValue {
-  switch (type) {
-    case 'NUM_INT': {
-      const value = bigintOf(text);
-      return value > INT64_MAX || value < INT64_MIN ? { error: 'invalid int literal' } : { value: wholeOf(value) };
-    }
-    case 'NUM_UINT': {
-      const value = bigintOf(text.slice(0, -1));
-      return value > UINT64_MAX ? { error: 'invalid uint literal' } : { value: new Uint(wholeOf(value)) };
-    }
-    case 'NUM_FLOAT': {
-      const value = Number(text);
-      return Number.isFinite(value) ? { value: new Double(value) } : { error: 'invalid double literal' };
-    }
-    case 'STRING':
-      return unquoteString(text);
-    case 'BYTES':
-      return unquoteBytes(text);
-    default:
-      return { value: type === 'null' ? null : type === 'true' };
-  }
-}
-
-const bigintOf = (text: string): bigint => (text.startsWith('-') ? -BigInt(text.slice(1)) : BigInt(text));
