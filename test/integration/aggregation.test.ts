@@ -473,3 +473,61 @@ test('what other servers need to believe this one is in kube-system', async () =
     'requestheader-username-headers': '["X-Remote-User"]',
   });
 });
+
+// Source: the conformance test of this name, the part after the other server is there.
+test('Aggregator Should be able to support the 1.17 Sample API Server using the current Aggregator', async () => {
+  const at = `/apis/apiregistration.k8s.io/v1/apiservices/${NAME}`;
+  const json = async (path: string, method = 'GET', body?: object, type = 'application/json') => {
+    const headers = { 'content-type': type, accept: 'application/json' };
+    const answer = await ask(path, { method, headers, body: body ? JSON.stringify(body) : '' });
+    expect(answer.code).toBeLessThan(300);
+    return { code: answer.code, object: JSON.parse(answer.text) as APIService & { items: object[] } };
+  };
+  const MERGE = 'application/merge-patch+json';
+  const STRATEGIC = 'application/strategic-merge-patch+json';
+  const fromTest = (type: string) => ({
+    type,
+    status: 'True',
+    lastTransitionTime: null,
+    reason: 'E2E',
+    message: 'test',
+  });
+  const conditions = async () => (await json(`${at}/status`)).object.status?.conditions ?? [];
+  const types = async () => (await conditions()).map(({ type }) => type);
+
+  const flunder = { apiVersion: `${GROUP}/${VERSION}`, kind: 'Flunder', metadata: { name: 'rest-flunder' } };
+  expect((await json(FLUNDERS, 'POST', flunder)).code).toBe(201);
+  expect((await json(FLUNDERS)).object.items).toHaveLength(1);
+  await json(`${FLUNDERS}/rest-flunder`, 'DELETE');
+  expect((await json(FLUNDERS)).object.items).toHaveLength(0);
+
+  expect((await json(at, 'PATCH', { spec: { versionPriority: 400 } }, MERGE)).object.spec.versionPriority).toBe(400);
+  const { items } = (await json('/apis/apiregistration.k8s.io/v1/apiservices')).object as unknown as {
+    items: APIService[];
+  };
+  expect(items.map(({ metadata }) => metadata.name)).toContain(NAME);
+  const label = { metadata: { labels: { 'e2e-apiservice': 'patched' } } };
+  expect((await json(at, 'PATCH', label, STRATEGIC)).object.metadata.labels).toEqual(label.metadata.labels);
+
+  const { object: shown } = await json(`${at}/status`);
+  await json(`${at}/status`, 'PUT', {
+    ...shown,
+    status: { conditions: [...(shown.status?.conditions ?? []), fromTest('StatusUpdated')] },
+  });
+  expect(await types()).toEqual(['Available', 'StatusUpdated']);
+  const { object: before } = await json(at);
+  const replacing = { ...before, metadata: { ...before.metadata, labels: { [NAME]: 'updated' } } };
+  const { object: after } = await json(at, 'PUT', replacing);
+  expect([after.metadata.labels, after.status]).toEqual([{ [NAME]: 'updated' }, before.status]);
+
+  const patch = { status: { conditions: [...(await conditions()), fromTest('StatusPatched')] } };
+  await json(`${at}/status`, 'PATCH', patch, MERGE);
+  expect(await types()).toEqual(['Available', 'StatusUpdated', 'StatusPatched']);
+  expect((await json(FLUNDERS)).code).toBe(200);
+
+  const all = `/apis/apiregistration.k8s.io/v1/apiservices?labelSelector=${NAME}%3Dupdated`;
+  await json(all, 'DELETE');
+  await eventually(async () => expect((await json(all)).object.items).toEqual([]));
+  await eventually(async () => expect((await ask(ROOT)).code).toBe(404));
+  expect((await ask(FLUNDERS)).code).toBe(404);
+});

@@ -1,5 +1,6 @@
 /** Custom resources whose versions a webhook converts, as stock kubectl and watchers meet them. */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import type { CustomResourceDefinition } from '#api/apiextensions/v1/custom-resource-definition.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import type { WatchEvent } from '#client/transport.ts';
 import { createServiceFor, type ExtensionServer, eventually, startExtensionServer } from './extension-server.ts';
@@ -293,26 +294,43 @@ test('one object that cannot be converted does not hide the others from who asks
   expect(await call('GET', path('v2', '/good'))).toMatchObject({ host: 'b' });
 });
 
-test('a webhook behind a Service is found through its endpoints', async () => {
+const behindService = () => ({
+  service: { namespace: 'hooks', name: 'convert', path: '/crdconvert' },
+  caBundle: webhook.caBundle,
+});
+const LOCAL = { v1: { hostPort: 'localhost:8080' }, v2: { host: 'localhost', port: '8080' } };
+const fieldsOf = ({ apiVersion: _version, kind: _kind, metadata: _metadata, ...fields }: Custom) => fields;
+
+// Source: the conformance tests of these names.
+test('CustomResourceConversionWebhook should be able to convert from CR v1 to CR v2', async () => {
   await createServiceFor(server, { namespace: 'hooks', name: 'convert', port: webhook.port });
-  const service = { namespace: 'hooks', name: 'convert', path: '/crdconvert' };
-  await apply(definition('v1', { service, caBundle: webhook.caBundle }));
-  await create('v1', 'svc', { hostPort: 'a:1' });
-  await eventually(async () => expect(await call('GET', path('v2', '/svc'))).toMatchObject({ host: 'a' }));
+  await apply(definition('v1', behindService()));
+  await eventually(() => create('v2', 'ready', {}));
+  await call('DELETE', path('v2', '/ready'));
+  await create('v1', 'cr-instance-1', LOCAL.v1);
+  const seen = await call('GET', path('v2', '/cr-instance-1'));
+  expect([seen.apiVersion, fieldsOf(seen)]).toEqual(['stable.example.com/v2', LOCAL.v2]);
+});
+
+test('CustomResourceConversionWebhook should be able to convert a non homogeneous list of CRs', async () => {
+  await create('v1', 'cr-instance-1', LOCAL.v1);
+  await apply(definition('v2', behindService()));
+  await create('v1', 'cr-instance-2', LOCAL.v1); // stored as either
+  for (const v of ['v1', 'v2'] as const) {
+    const { items } = await call('GET', path(v));
+    expect(items.map(({ metadata }) => metadata.name)).toEqual(['cr-instance-1', 'cr-instance-2']);
+    for (const item of items) expect([item.apiVersion, fieldsOf(item)]).toEqual([`stable.example.com/${v}`, LOCAL[v]]);
+  }
+  await apply(definition('v1', url()));
 });
 
 test('objects stored before the stored version changed are shown in both, and move with the next write', async () => {
   await create('v1', 'old', { hostPort: 'a:1' });
   await apply(definition('v2', url()));
   await eventually(async () => {
-    const { stdout } = await server.kubectl([
-      'get',
-      'crd',
-      'gates.stable.example.com',
-      '-o',
-      'jsonpath={.status.storedVersions}',
-    ]);
-    expect(stdout).toBe('["v1","v2"]');
+    const { stdout } = await server.kubectl(['get', 'crd', 'gates.stable.example.com', '-o', 'json']);
+    const { spec, status } = JSON.parse(stdout) as CustomResourceDefinition;
+    expect([spec.versions[1]?.storage, status?.storedVersions]).toEqual([true, ['v1', 'v2']]);
   });
   await create('v1', 'new', { hostPort: 'b:1' });
   for (const v of ['v1', 'v2'])
