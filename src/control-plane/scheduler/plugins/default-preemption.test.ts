@@ -121,6 +121,6 @@ test('two that come at once each get room of their own', async () => {
   await cluster.settles();
   expect(going(cluster)).toHaveLength(2);
   for (const name of going(cluster)) await end(cluster, name);
-  await cluster.passes(1_000);
+  await cluster.passes(10_000);
   for (const name of ['urgent-1', 'urgent-2']) expect(stored(cluster, name).spec.nodeName).toBe('node1');
 });
