@@ -13,6 +13,7 @@ import { garbageCollector } from './garbage-collector/garbage-collector.ts';
 import { cronJobController } from './job/cron-job.ts';
 import { jobController } from './job/job.ts';
 import { ttlAfterFinishedController } from './job/ttl-after-finished.ts';
+import { legacyTokenCleaner } from './legacy-token-cleaner.ts';
 import { namespaceController } from './namespace.ts';
 import type { NodeIpamOptions } from './nodes/node-ipam.ts';
 import { nodeIpam } from './nodes/node-ipam.ts';
@@ -67,6 +68,7 @@ export const controllersFor = (settings: ClusterSettings = {}): Controller[] => 
   volumeProtection,
   attributesClassProtection,
   serviceAccountController,
+  legacyTokenCleaner,
   ...(settings.secretTokens ? [serviceAccountTokens(settings.secretTokens)] : []),
   ...(settings.rootCa ? [rootCaCertPublisher(settings.rootCa)] : []),
   podGarbageCollector(settings.podGarbageCollector),

@@ -7,6 +7,7 @@ import type { TokenRequest } from '#api/authentication/v1/token-request.ts';
 import { parseCertificateRequest } from '#api/certificates/v1/certificate-request.ts';
 import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
+import { claimNamesOf, configMapNamesOf, isMirrorPod, secretNamesOf } from '#api/core/v1/pod-references.ts';
 import type {
   CertificateSigningRequest,
   PersistentVolumeClaim,
@@ -17,7 +18,6 @@ import { isEqual } from '#api/machinery/equal.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { notFound } from '#api/machinery/status.ts';
 import { nodeNameOf } from '../authorization/node.ts';
-import { claimNamesOf, configMapNamesOf, isMirrorPod, secretNamesOf } from '../authorization/pod-references.ts';
 import { type AdmissionRequest, type AdmissionServices, defineAdmission, refused } from './define-admission.ts';
 import { forbiddenLabelsAmong } from './node-labels.ts';
 import { audienceRefusal } from './node-token-audience.ts';

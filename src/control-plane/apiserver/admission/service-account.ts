@@ -3,11 +3,11 @@
  * and its namespace under one path. Source: documentation, "Configure Service Accounts for Pods".
  */
 import type { Pod } from '#api/core/v1/pod.ts';
+import { isMirrorPod, secretNamesOf } from '#api/core/v1/pod-references.ts';
 import { ServiceAccount } from '#api/core/v1/service-account.ts';
 import type { Container, Volume, VolumeMount } from '#api/generated/schema.ts';
 import { sleep } from '#base/clock.ts';
 import { type Random, randomSuffix } from '#base/random.ts';
-import { isMirrorPod, secretNamesOf } from '../authorization/pod-references.ts';
 import { type AdmissionRequest, type AdmissionServices, defineAdmission, refused } from './define-admission.ts';
 import { unmountableSecret } from './mountable-secrets.ts';
 

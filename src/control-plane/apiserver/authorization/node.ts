@@ -2,6 +2,14 @@
  * What a kubelet may do: everything about its own Node, the pods bound to it, and whatever those pods name; nothing else.
  * Secrets of pods on other nodes stay unreadable to it. Source: documentation, "Using Node Authorization".
  */
+
+import {
+  claimNamesOf,
+  configMapNamesOf,
+  isMirrorPod,
+  resourceClaimNamesOf,
+  secretNamesOf,
+} from '#api/core/v1/pod-references.ts';
 import type { PersistentVolume, Pod, VolumeAttachment } from '#api/generated/schema.ts';
 import type { UserInfo } from '#client/transport.ts';
 import {
@@ -16,7 +24,6 @@ import {
   type UserRules,
 } from './authorizer.ts';
 import { nodeRules } from './bootstrap-cluster-roles.ts';
-import { claimNamesOf, configMapNamesOf, isMirrorPod, resourceClaimNamesOf, secretNamesOf } from './pod-references.ts';
 import { rulesAllow } from './policy-rule.ts';
 
 const NODES_GROUP = 'system:nodes';
