@@ -347,3 +347,17 @@ test('objects stored before the stored version changed are shown in both, and mo
   const again = await call('PUT', path('v2', '/old'), moved);
   expect(again.metadata.resourceVersion).toBe(moved.metadata.resourceVersion);
 });
+
+test('a definition goes although its webhook has gone before', async () => {
+  const dead = definition('v1', { ...url(), url: 'https://127.0.0.1:1/gone' });
+  const names = { plural: 'doors', kind: 'Door' };
+  await apply({ ...dead, metadata: { name: 'doors.stable.example.com' }, spec: { ...dead.spec, names } });
+  await server.kubectl(['wait', '--for=condition=Established', 'crd/doors.stable.example.com', '--timeout=10s']);
+  const doors = (v: string) => path(v).replace('/gates', '/doors');
+  const door = { apiVersion: 'stable.example.com/v1', kind: 'Door', metadata: { name: 'one' }, hostPort: 'a:1' };
+  await call('POST', doors('v1'), door);
+  await expect(call('GET', doors('v2'))).rejects.toThrow(
+    'conversion webhook for stable.example.com/v1, Kind=Door failed',
+  );
+  await server.kubectl(['delete', 'crd', 'doors.stable.example.com', '--timeout=10s']);
+});
