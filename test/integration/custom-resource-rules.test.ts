@@ -267,3 +267,31 @@ test('a rule that costs too much on one object refuses it, and the server goes o
   );
   await server.kubectl(['create', '-f', '-'], object(10));
 });
+
+test('a resource inside another must be one, on create and on update', async () => {
+  const template = {
+    type: 'object',
+    'x-kubernetes-embedded-resource': true,
+    'x-kubernetes-preserve-unknown-fields': true,
+  };
+  await define(definition('holder', { type: 'object', properties: { template } }));
+  await server.kubectl(['wait', '--for=condition=Established', 'crd/holders.rules.example.com', '--timeout=10s']);
+  const holder = (inner: object) =>
+    JSON.stringify({
+      apiVersion: 'rules.example.com/v1',
+      kind: 'Holder',
+      metadata: { name: 'a' },
+      spec: { template: inner },
+    });
+  const create = (inner: object) => server.kubectl(['create', '-f', '-', '--validate=false'], holder(inner));
+  await expect(create({ kind: 'Pod', spec: { any: 1 } })).rejects.toThrow(
+    'The Holder "a" is invalid: spec.template.apiVersion: Required value',
+  );
+  await expect(create({ apiVersion: 'v1', kind: 'Pod', metadata: { labels: { a: 1 } } })).rejects.toThrow(
+    'Holder in version "v1" cannot be handled as a Holder: spec.template.metadata: Invalid value: {"labels":{"a":1}}: json: cannot unmarshal number into Go struct field ObjectMeta.labels of type string',
+  );
+  await create({ apiVersion: 'v1', kind: 'Pod', spec: { any: 1 } });
+  await expect(
+    server.kubectl(['patch', 'holder', 'a', '--type=merge', '-p', '{"spec":{"template":{"kind":"%"}}}']),
+  ).rejects.toThrow('spec.template.kind: Invalid value: "%": may have mixed case, but should otherwise match');
+});

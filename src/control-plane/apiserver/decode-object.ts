@@ -211,7 +211,8 @@ function normaliseCustom(value: unknown, custom: CustomShape | undefined): Norma
   const metadata = normalise(facts, facts.type('meta.v1.ObjectMeta')!, copy.value.metadata ?? {});
   if ('problem' in metadata) return metadata;
   const object = { ...copy.value, metadata: metadata.object };
-  const pruned = custom?.prune(object) ?? { value: object, unknownFields: [] };
+  const pruned: ReturnType<CustomShape['prune']> = custom?.prune(object) ?? { value: object, unknownFields: [] };
+  if (pruned.problem !== undefined) return { problem: pruned.problem };
   return {
     object: deepFreeze({ ...pruned.value }),
     unknownFields: [...metadata.unknownFields.map((field) => `metadata.${field}`), ...pruned.unknownFields],

@@ -3,7 +3,7 @@ import { type FieldError, type FieldErrorReason, invalidValue } from '../field-e
 import type { KubeObject } from '../object.ts';
 import { ruleTree } from './compiled-rules.ts';
 import { withDefaults } from './default-values.ts';
-import { validateEmbedded } from './embedded-resources.ts';
+import { embeddedMisfit, holdsEmbedded, validateEmbedded } from './embedded-resources.ts';
 import { type Pruned, pruneObject } from './prune.ts';
 import type { JSONSchemaProps, JsonMap } from './schema-parts.ts';
 import { validateListTypes } from './validate-list-types.ts';
@@ -12,8 +12,8 @@ import { type Placed, validateValue } from './validate-value.ts';
 
 export interface CustomShape {
   schema: JSONSchemaProps;
-  /** Takes away what the schema does not name, and tells what that was. */
-  prune(object: JsonMap): Pruned<JsonMap>;
+  /** Takes away what the schema does not name, and tells what that was, and what is no resource though it must be one. */
+  prune(object: JsonMap): Pruned<JsonMap> & { problem?: string };
   defaults(object: KubeObject): KubeObject;
   /** Pruned and defaulted: what was stored under an earlier schema, or comes from another version. */
   shaped(object: KubeObject): KubeObject;
@@ -25,10 +25,15 @@ export interface CustomShape {
 
 export function customShape(schema: JSONSchemaProps): CustomShape {
   const rules = ruleTree(schema, true);
+  const hasEmbedded = holdsEmbedded(schema);
   const warnings = new WeakMap<KubeObject, string[]>();
   return {
     schema,
-    prune: (object) => pruneObject(schema, object),
+    prune(object) {
+      const pruned = pruneObject(schema, object);
+      const misfit = hasEmbedded ? embeddedMisfit(schema, { path: '', value: pruned.value }) : undefined;
+      return misfit ? { ...pruned, problem: `${misfit.field}: ${misfit.message}` } : pruned;
+    },
     defaults: (object) => withDefaults(schema, object) as KubeObject,
     shaped: (object) => withDefaults(schema, pruneObject(schema, { ...object }).value) as KubeObject,
     warnings: (object) => warnings.get(object) ?? [],
@@ -36,7 +41,7 @@ export function customShape(schema: JSONSchemaProps): CustomShape {
       const placed = { path: '', value: object, old: current };
       const errors = [
         ...validateValue(schema, placed),
-        ...validateEmbedded(schema, placed),
+        ...(hasEmbedded ? validateEmbedded(schema, placed) : []),
         ...listTypeErrors(schema, placed),
       ];
       if (!rules) return errors;

@@ -174,8 +174,16 @@ function itemErrors(schema: JSONSchemaProps, type: 'set' | 'map', path: string):
 function mapKeyErrors(schema: JSONSchemaProps, keys: readonly string[], path: string): FieldError[] {
   const at = `${path}.x-kubernetes-list-map-keys`;
   const items = itemsOf(schema);
-  if (keys.length === 0) return [requiredValue(at, 'must not be empty if x-kubernetes-list-type is map')];
-  if (!items) return [requiredValue(`${path}.items`, 'must have a schema if x-kubernetes-list-type is map')];
+  const none = keys.length === 0 ? [requiredValue(at, 'must not be empty if x-kubernetes-list-type is map')] : [];
+  return [...none, ...(items ? keysOfItemsErrors(items, keys, path) : noItems(path))];
+}
+
+const noItems = (path: string): FieldError[] => [
+  requiredValue(`${path}.items`, 'must have a schema if x-kubernetes-list-type is map'),
+];
+
+function keysOfItemsErrors(items: JSONSchemaProps, keys: readonly string[], path: string): FieldError[] {
+  const at = `${path}.x-kubernetes-list-map-keys`;
   if (items.type !== 'object')
     return [
       invalidValue(

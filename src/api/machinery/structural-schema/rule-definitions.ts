@@ -48,18 +48,30 @@ function childrenOf(place: Place): Place[] {
     mostCopies,
     ...(place.uncorrelatable && { uncorrelatable: place.uncorrelatable }),
     ...more,
+    type: orOwn(more.type, child),
   });
   const [items, values] = [itemsOf(schema), valuesOf(schema)];
   const element = () => type()?.element;
   const isMapList = schema['x-kubernetes-list-type'] === 'map';
-  const uncorrelatable = isMapList ? {} : { uncorrelatable: place.uncorrelatable ?? path };
+  const mapType = schema['x-kubernetes-map-type'];
+  const isKnownMap = mapType === undefined || mapType === 'granular' || mapType === 'atomic';
+  const lost = { uncorrelatable: place.uncorrelatable ?? path };
   return [
     ...(values ? [inside(values, 'additionalProperties', { type: element })] : []),
     ...propertiesOf(schema).map(([name, property]) =>
-      inside(property, `properties[${name}]`, { type: propertyType(property, name, type) }),
+      inside(property, `properties[${name}]`, {
+        type: propertyType(property, name, type),
+        ...(isKnownMap ? {} : lost),
+      }),
     ),
-    ...(items ? [inside(items, 'items', { type: element, ...uncorrelatable })] : []),
+    ...(items ? [inside(items, 'items', { type: element, ...(isMapList ? {} : lost) })] : []),
   ];
+}
+
+/** That of the schema by itself, where the one around it gives it none. */
+function orOwn(type: Place['type'], schema: JSONSchemaProps): Place['type'] {
+  const own = typedOnce(schema, schema['x-kubernetes-embedded-resource'] === true);
+  return () => type() ?? own();
 }
 
 function copiesBelow({ schema, mostCopies }: Place): number | undefined {

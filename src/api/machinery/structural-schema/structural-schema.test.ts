@@ -218,7 +218,7 @@ describe('unknown fields', () => {
       unknownFields: ['spec.metadata.strange'],
     });
     expect(said(validateEmbedded(schema, { path: '', value: { spec: { kind: 'Pod' } } }))).toEqual([
-      'spec.apiVersion: Required value: must not be empty',
+      'spec.apiVersion: Required value',
     ]);
   });
 
