@@ -60,6 +60,19 @@ export function dns1123Subdomain(value: string): Complaints {
   return [...complaints, patternComplaint(rule, SUBDOMAIN, 'example.com')];
 }
 
+const UNDERSCORED = '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?';
+const UNDERSCORED_SUBDOMAIN = `${UNDERSCORED}(\\.${UNDERSCORED})*`;
+const IS_UNDERSCORED_SUBDOMAIN = whole(UNDERSCORED_SUBDOMAIN);
+
+/** What resolvers search, which may begin with an underscore (RFC 2782). */
+export function dns1123SubdomainWithUnderscore(value: string): Complaints {
+  const complaints = value.length > 253 ? [tooManyCharacters(253)] : [];
+  if (IS_UNDERSCORED_SUBDOMAIN.test(value)) return complaints;
+  const rule =
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character";
+  return [...complaints, patternComplaint(rule, UNDERSCORED_SUBDOMAIN, 'example.com')];
+}
+
 /** A label that begins with a letter (RFC 1035). */
 export function dns1035Label(value: string): Complaints {
   const complaints = value.length > 63 ? [tooManyCharacters(63)] : [];
@@ -127,6 +140,14 @@ export function envVarName(value: string): Complaints {
 }
 
 /** The name of a port (RFC 6335, lower case only). */
+/** What processes take, which is more than shells do. */
+export function relaxedEnvVarName(value: string): Complaints {
+  if (value === '') return [`environment variable name ${NOT_EMPTY}`];
+  return /^[\x20-\x3c\x3e-\x7e]*$/.test(value)
+    ? []
+    : ["a valid environment variable name must consist only of printable ASCII characters other than '='"];
+}
+
 export function portName(value: string): Complaints {
   const complaints = value.length > 15 ? [tooManyCharacters(15)] : [];
   if (!/^[-a-z0-9]+$/.test(value))

@@ -25,7 +25,7 @@ import { dns1123Label } from '#api/machinery/names.ts';
 import { validateAnnotations, validateLabels } from '#api/machinery/object-meta.ts';
 import { defaultPodSpec } from './pod/spec.ts';
 import { validatePodSpec } from './pod/spec-rules.ts';
-import { warningsOfPodSpec } from './pod/warnings.ts';
+import { warningsOfPod } from './pod/warnings.ts';
 
 export const defaultPodTemplate = (template: Submitted<PodTemplateSpec> = {}): PodTemplateSpec =>
   ({ ...template, metadata: template.metadata ?? {}, spec: defaultPodSpec(template.spec) }) as PodTemplateSpec;
@@ -44,9 +44,9 @@ const validateTemplateMeta = ({ metadata }: PodTemplateSpec, at: At<PodTemplateS
   ...validateAnnotations(metadata?.annotations, root(`${at}.annotations`)),
 ];
 
-/** Of the pods that will be made: they would say the same, where nobody sees it. */
-export const warningsOfTemplate = ({ spec }: PodTemplateSpec, path = 'spec.template.spec'): string[] =>
-  warningsOfPodSpec(spec, root(path));
+/** Of the pods that will be made: they would say the same, where nobody sees it. `path`: of their specification. */
+export const warningsOfTemplate = (template: PodTemplateSpec, path = 'spec.template.spec'): string[] =>
+  warningsOfPod(template, path.replace(/\.?spec$/, ''));
 
 /** Pods get the name of what makes them, with something behind it, and it is their host name. */
 export function warningsOfPodNames({ metadata: { name } }: { metadata: { name: string } }): string[] {

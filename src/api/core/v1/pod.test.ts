@@ -97,11 +97,11 @@ test.each<[object, string[]]>([
   ],
   [
     { ...container({ volumeMounts: [{ name: 'v', mountPath: '/v' }] }), volumes: [{ name: 'v', secret: {} }] },
-    ['spec.volumes[0].secret.secretName: Required value'],
+    ['spec.volumes[0].secret.secretName: Required value', 'spec.containers[0].volumeMounts[0].name: Not found: "v"'],
   ],
   [
     { volumes: [{ name: 'v', secret: { secretName: 's' }, emptyDir: {} }] },
-    ['spec.volumes[0].emptyDir: Forbidden: may not specify more than 1 volume type'],
+    ['spec.volumes[0].secret: Forbidden: may not specify more than 1 volume type'],
   ],
   [
     container({ resources: { requests: { memory: '2Gi' }, limits: { memory: '1Gi' } } }),

@@ -1,18 +1,18 @@
 /** Pod: containers that live and die together on one node. Source: API reference, core/v1. Its parts are in `pod/`. */
 import type * as schema from '#api/generated/schema.ts';
 import { defineKind } from '#api/machinery/define-kind.ts';
-import { root } from '#api/machinery/field-path.ts';
+import { dns1123Label } from '#api/machinery/names.ts';
 import { podColumns } from './pod/columns.ts';
+import { withoutDisabledFields } from './pod/disabled-fields.ts';
 import { defaultPod, defaultPodSpec } from './pod/spec.ts';
-import { validatePodSpec } from './pod/spec-rules.ts';
+import { validateOnCreate, validateOnlyForPod, validatePodSpec } from './pod/spec-rules.ts';
 import { validatePodStatusUpdate, validatePodUpdate } from './pod/update-rules.ts';
-import { warningsOfPodSpec } from './pod/warnings.ts';
+import { warningsOfPod } from './pod/warnings.ts';
 import { isTerminal } from './pod-conditions.ts';
 import { qosClassOf } from './pod-qos.ts';
 
 export type Pod = schema.Pod;
 
-const SPEC = root<schema.PodSpec>('spec');
 const OPTIONS = { group: '', version: 'v1' };
 
 export const Pod = defineKind<schema.Pod>({
@@ -43,7 +43,10 @@ export const Pod = defineKind<schema.Pod>({
   statusKeeps: ['ownerReferences'],
 
   defaults: (pod) => ({ ...(pod as schema.Pod), spec: defaultPod(defaultPodSpec(pod.spec)) }),
-  prepareForCreate: (pod) => ({ ...pod, status: initialStatus(pod) }),
+  prepareForCreate: (given) => {
+    const pod = { ...given, spec: withoutDisabledFields(given.spec) };
+    return { ...pod, status: initialStatus(pod) };
+  },
   prepareForUpdate: (next, current, subresource) => {
     if (subresource === 'ephemeralcontainers') return withSpec(current, next, ephemeralContainersOf);
     if (subresource === 'resize') return withSpec(current, next, resourcesOf);
@@ -54,11 +57,15 @@ export const Pod = defineKind<schema.Pod>({
       ? next
       : { ...next, status: { ...(next.status ?? current.status), qosClass: current.status.qosClass } },
 
-  validate: ({ spec }, at) => validatePodSpec(spec, at.spec),
+  validate: ({ spec, metadata }, at) => [
+    ...validatePodSpec(spec, at.spec, metadata),
+    ...validateOnlyForPod(spec, at.spec),
+    ...validateOnCreate(spec, at.spec),
+  ],
   updateHasOwnRules: true,
   validateUpdate: validatePodUpdate,
   validateStatusUpdate: validatePodStatusUpdate,
-  warnings: ({ spec }) => warningsOfPodSpec(spec, SPEC),
+  warnings: (pod) => [...warningsOfPodName(pod), ...warningsOfPod(pod)],
 
   columns: podColumns,
   selectableFields: {
@@ -77,6 +84,13 @@ export const Pod = defineKind<schema.Pod>({
     goesAtOnce: (pod) => !pod.spec.nodeName || isTerminal(pod),
   },
 });
+
+/** A pod is its own host, so its name should be one that a host can have. */
+function warningsOfPodName({ metadata: { name } }: schema.Pod): string[] {
+  const complaints = name ? dns1123Label(name) : [];
+  const text = "this is used in the Pod's hostname, which can result in surprising behavior";
+  return complaints.length > 0 ? [`metadata.name: ${text}; a DNS label is recommended: [${complaints.join(' ')}]`] : [];
+}
 
 function initialStatus(pod: schema.Pod): schema.PodStatus {
   const gated = (pod.spec.schedulingGates ?? []).length > 0;

@@ -1,13 +1,5 @@
 /** What a pod's containers may say: each of them, the three sorts of them, and all of them together. */
-import type {
-  Container,
-  ContainerPort,
-  EphemeralContainer,
-  PodSpec,
-  Volume,
-  VolumeDevice,
-  VolumeMount,
-} from '#api/generated/schema.ts';
+import type { Container, ContainerPort, EphemeralContainer, PodSpec, Volume } from '#api/generated/schema.ts';
 import {
   duplicateValue,
   type FieldError,
@@ -18,113 +10,195 @@ import {
   requiredValue,
 } from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
-import { follows, isOneOf, mustBeOneOf } from '#api/machinery/field-rules.ts';
+import { follows, isRequired, mustBeOneOf } from '#api/machinery/field-rules.ts';
 import { dns1123Label, portName, portNumber } from '#api/machinery/names.ts';
 import { isRestartableInit } from '../pod-conditions.ts';
 import { validateEnv, validateEnvFrom } from './environment.ts';
+import { validateDevices, validateMounts } from './mounts.ts';
 import { type ProbeName, validateLifecycle, validateProbe } from './probes.ts';
 import { validateResources } from './resources.ts';
-import { validateDescending, validateSecurityContext } from './security-context.ts';
+import { validateResize, validateResizeOfInit, validateRestart, validateRestartOfInit } from './restart-rules.ts';
+import { validateSecurityContext } from './security-context.ts';
 
 const PROTOCOLS = ['SCTP', 'TCP', 'UDP'];
 const PROBES: readonly ProbeName[] = ['livenessProbe', 'readinessProbe', 'startupProbe'];
 
 /** What a container needs to know of its pod. */
 interface Surroundings {
+  spec: PodSpec;
+  at: At<PodSpec>;
   volumes: ReadonlyMap<string, Volume>;
   claims: readonly string[];
-  hostNetwork: boolean;
-  graceSeconds: number | undefined;
 }
 
-export function validateContainers(spec: PodSpec, at: At<PodSpec>): FieldError[] {
-  const around: Surroundings = {
-    volumes: new Map((spec.volumes ?? []).map((volume) => [volume.name, volume])),
-    claims: (spec.resourceClaims ?? []).map(({ name }) => name),
-    hostNetwork: spec.hostNetwork ?? false,
-    graceSeconds: spec.terminationGracePeriodSeconds,
-  };
-  const containers = spec.containers ?? [];
+/** `volumes`: those that can be mounted, by name. */
+export function validateContainers(spec: PodSpec, at: At<PodSpec>, volumes: ReadonlyMap<string, Volume>): FieldError[] {
+  const around = { spec, at, volumes, claims: (spec.resourceClaims ?? []).map(({ name }) => name) };
+  const { containers = [], initContainers = [], ephemeralContainers = [] } = spec;
   const errors: FieldError[] = containers.length === 0 ? [requiredValue(at.containers)] : [];
   const names = new Set<string>();
-  const check = (list: readonly (Container | EphemeralContainer)[], path: At<Container[]>, of: ContainerSort) => {
-    for (const [index, container] of list.entries()) {
+  const check = (list: readonly (Container | EphemeralContainer)[], path: At<Container[]>, rules: ContainerSort) => {
+    for (const [index, one] of list.entries()) {
+      const container = one as Container;
       const here = path[index]!;
-      errors.push(
-        ...validateContainer(container as Container, here, around),
-        ...of(container as Container, here, around),
-      );
-      if (container.name && names.has(container.name)) errors.push(duplicateValue(here.name, container.name));
+      errors.push(...validateContainer(container, here, around));
+      if (rules.first) errors.push(...rules.first(container, here, around));
+      if (names.has(container.name)) errors.push(duplicateValue(here.name, container.name));
       names.add(container.name);
+      errors.push(...rules.then(container, here, around));
     }
   };
-  check(containers, at.containers, appRules);
+  check(containers, at.containers, APP);
   errors.push(...hostPortConflicts(containers, at.containers));
-  check(spec.initContainers ?? [], at.initContainers, initRules);
-  check(spec.ephemeralContainers ?? [], at.ephemeralContainers as At<Container[]>, ephemeralRules);
+  names.delete('');
+  check(initContainers, at.initContainers, INIT);
+  check(ephemeralContainers, at.ephemeralContainers as At<Container[]>, EPHEMERAL);
   return errors;
 }
 
-type ContainerSort = (container: Container, at: At<Container>, around: Surroundings) => FieldError[];
+type Rule = (container: Container, at: At<Container>, around: Surroundings) => FieldError[];
+interface ContainerSort {
+  /** Before names are compared. */
+  first?: Rule;
+  then: Rule;
+}
 
-/** Runs until the pod ends. */
-const appRules: ContainerSort = (container, at, { graceSeconds }) => [
-  ...(container.lifecycle ? validateLifecycle(container.lifecycle, at.lifecycle, graceSeconds) : []),
-  ...validateProbes(container, at),
-];
-
-/** Runs to its end before the others, unless it is a sidecar, which is like any other. */
-const initRules: ContainerSort = (container, at, around) => {
-  if (isRestartableInit(container)) return appRules(container, at, around);
-  const text = 'may not be set for init containers without restartPolicy=Always';
-  return [
-    ...(container.lifecycle ? [forbiddenField(at.lifecycle, text)] : []),
-    ...PROBES.flatMap((probe) => (container[probe] ? [forbiddenField(at[probe], text)] : [])),
-  ];
-};
-
-/** Put into a running pod to look at it. */
-const ephemeralRules: ContainerSort = (container, at) => {
-  const forbidden = ['ports', 'livenessProbe', 'readinessProbe', 'startupProbe', 'lifecycle', 'resizePolicy'] as const;
-  const errors = forbidden.flatMap((field) => {
-    const value = container[field];
-    const set = Array.isArray(value) ? value.length > 0 : value !== undefined;
-    return set ? [forbiddenField(at[field], 'cannot be set for an Ephemeral Container')] : [];
-  });
-  const { limits = {}, requests = {} } = container.resources ?? {};
-  if (Object.keys(limits).length + Object.keys(requests).length > 0)
-    errors.push(forbiddenField(at.resources, 'cannot be set for an Ephemeral Container'));
-  return errors;
-};
-
-const validateProbes = (container: Container, at: At<Container>): FieldError[] =>
-  PROBES.flatMap((name) => {
+const validateRunning: Rule = (container, at, { spec }) => [
+  ...(container.lifecycle ? validateLifecycle(container.lifecycle, at.lifecycle, spec) : []),
+  ...PROBES.flatMap((name) => {
     const probe = container[name];
     return probe ? validateProbe(probe, at[name], name) : [];
-  });
+  }),
+];
 
-function validateContainer(container: Container, at: At<Container>, around: Surroundings): FieldError[] {
-  const { name, image = '' } = container;
-  const errors = name ? follows(at.name, name, dns1123Label) : [requiredValue(at.name)];
-  if (!image) errors.push(requiredValue(at.image));
-  else if (image.trim() !== image)
-    errors.push(invalidValue(at.image, image, 'must not have leading or trailing whitespace'));
-  errors.push(
-    ...mustBeOneOf(at.terminationMessagePolicy, container.terminationMessagePolicy, ['FallbackToLogsOnError', 'File']),
-    ...validatePorts(container.ports ?? [], at.ports, around.hostNetwork),
-    ...validateEnv(container.env ?? [], at.env),
-    ...validateEnvFrom(container.envFrom ?? [], at.envFrom),
-    ...validateMounts(container, at, around.volumes),
-    ...validateDevices(container.volumeDevices ?? [], at.volumeDevices),
-    ...mustBeOneOf(at.imagePullPolicy, container.imagePullPolicy, ['Always', 'IfNotPresent', 'Never']),
-    ...isOneOf(at.restartPolicy, container.restartPolicy, ['Always', 'Never', 'OnFailure']),
-    ...validateResources(container.resources ?? {}, at.resources, { podClaims: around.claims }),
-  );
-  if (container.securityContext) errors.push(...validateSecurityContext(container.securityContext, at.securityContext));
-  return errors;
+/** Runs until the pod ends. */
+const APP: ContainerSort = {
+  then: (container, at, around) => [...validateRunning(container, at, around), ...validateRestart(container, at)],
+};
+
+/** Runs to its end before the others, unless it is a sidecar, which is like any other. */
+const INIT: ContainerSort = {
+  first: validateRestartOfInit,
+  then(container, at, around) {
+    // Upstream names the first of the list, whichever it is.
+    const conflicts = hostPortConflicts([container], around.at.initContainers);
+    if (isRestartableInit(container)) return [...conflicts, ...validateRunning(container, at, around)];
+    const text = 'may not be set for init containers without restartPolicy=Always';
+    return [
+      ...conflicts,
+      ...(['lifecycle', ...PROBES] as const).flatMap((field) =>
+        container[field] ? [forbiddenField(at[field], text)] : [],
+      ),
+      ...validateResizeOfInit(container, at),
+    ];
+  },
+};
+
+const FORBIDDEN_IN_EPHEMERAL = [
+  'ports',
+  'resources',
+  'resizePolicy',
+  'restartPolicy',
+  'restartPolicyRules',
+  'livenessProbe',
+  'readinessProbe',
+  'startupProbe',
+  'lifecycle',
+] as const;
+
+/** Put into a running pod to look at it. */
+const EPHEMERAL: ContainerSort = {
+  first: ({ image = '' }, at) =>
+    image.trim() === image ? [] : [invalidValue(at.image, image, 'must not have leading or trailing whitespace')],
+  then(container, at, { spec }) {
+    const text = 'cannot be set for an Ephemeral Container';
+    const target = (container as EphemeralContainer).targetContainerName;
+    const others = [...(spec.containers ?? []), ...(spec.initContainers ?? [])];
+    return [
+      ...(target && !others.some(({ name }) => name === target)
+        ? [notFoundValue((at as unknown as At<EphemeralContainer>).targetContainerName, target)]
+        : []),
+      ...FORBIDDEN_IN_EPHEMERAL.filter((field) => isSet(container[field])).map((field) =>
+        forbiddenField(at[field], text),
+      ),
+      ...(container.volumeMounts ?? []).flatMap(({ subPath, subPathExpr }, i) => [
+        ...(subPath ? [forbiddenField(at.volumeMounts[i]!.subPath, text)] : []),
+        ...(subPathExpr ? [forbiddenField(at.volumeMounts[i]!.subPathExpr, text)] : []),
+      ]),
+    ];
+  },
+};
+
+function isSet(value: unknown): boolean {
+  if (Array.isArray(value)) return value.length > 0;
+  const isResources = typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+  return value !== undefined && !isResources;
 }
 
-function validatePorts(ports: readonly ContainerPort[], at: At<ContainerPort[]>, hostNetwork: boolean): FieldError[] {
+function validateContainer(container: Container, at: At<Container>, { spec, volumes, claims }: Surroundings) {
+  const { name, image = '', terminationMessagePolicy: policy, securityContext } = container;
+  return [
+    ...(name ? follows(at.name, name, dns1123Label) : [requiredValue(at.name)]),
+    ...isRequired(at.image, image),
+    ...mustBeOneOf(at.terminationMessagePolicy, policy, ['File', 'FallbackToLogsOnError']),
+    ...validatePorts(container.ports ?? [], at.ports),
+    ...validateEnv(container.env ?? [], at.env),
+    ...validateEnvFrom(container.envFrom ?? [], at.envFrom),
+    ...validateMounts(container, at, volumes),
+    ...validateDevices(container, at, volumes),
+    ...mustBeOneOf(at.imagePullPolicy, container.imagePullPolicy, ['Always', 'IfNotPresent', 'Never']),
+    ...validateResources(container.resources ?? {}, at.resources, { podClaims: claims }),
+    ...validateResize(container.resizePolicy ?? [], at.resizePolicy, spec.restartPolicy),
+    ...(securityContext ? validateSecurityContext(securityContext, at.securityContext, spec.hostUsers === false) : []),
+  ];
+}
+
+/** Looked at in a Pod, not in a template. */
+export const validateImages = (spec: PodSpec, at: At<PodSpec>): FieldError[] =>
+  (['containers', 'initContainers'] as const).flatMap((list) =>
+    (spec[list] ?? []).flatMap(({ image = '' }, i) =>
+      image.trim() === image
+        ? []
+        : [invalidValue(at[list][i]!.image, image, 'must not have leading or trailing whitespace')],
+    ),
+  );
+
+/** On the host's network a port is the host's. */
+export function validateHostNetwork({ hostNetwork, containers = [] }: PodSpec, at: At<PodSpec>): FieldError[] {
+  if (!hostNetwork) return [];
+  return containers.flatMap(({ ports = [] }, i) =>
+    ports.flatMap(({ hostPort = 0, containerPort }, j) =>
+      hostPort !== 0 && hostPort !== containerPort
+        ? [
+            invalidValue(
+              at.containers[i]!.ports[j]!.hostPort,
+              hostPort,
+              'must match `containerPort` when `hostNetwork` is true',
+            ),
+          ]
+        : [],
+    ),
+  );
+}
+
+/** Of the files that variables are read from. */
+export const validateFileVolumes = (spec: PodSpec, at: At<PodSpec>): FieldError[] =>
+  (['initContainers', 'containers', 'ephemeralContainers'] as const).flatMap((list) =>
+    (spec[list] ?? []).flatMap(({ env = [] }, i) =>
+      env.flatMap(({ valueFrom }, j) => {
+        const ref = valueFrom?.fileKeyRef;
+        if (!ref) return [];
+        const here = at[list][i]!.env[j]!.valueFrom.fileKeyRef.volumeName;
+        const volume = spec.volumes?.find(({ name }) => name === ref.volumeName);
+        if (!volume) return [notFoundValue(here, ref.volumeName ?? '')];
+        return volume.emptyDir
+          ? []
+          : [invalidValue(here, ref.volumeName, 'referenced volume must be of type emptyDir')];
+      }),
+    ),
+  );
+
+function validatePorts(ports: readonly ContainerPort[], at: At<ContainerPort[]>): FieldError[] {
   return ports.flatMap((port, index) => {
     const here = at[index]!;
     const errors: FieldError[] = [];
@@ -143,10 +217,6 @@ function validatePorts(ports: readonly ContainerPort[], at: At<ContainerPort[]>,
     if (!port.protocol) errors.push(requiredValue(here.protocol));
     else if (!PROTOCOLS.includes(port.protocol))
       errors.push(notSupportedValue(here.protocol, port.protocol, PROTOCOLS));
-    if (hostNetwork && port.hostPort && port.hostPort !== port.containerPort)
-      errors.push(
-        invalidValue(here.containerPort, port.containerPort, 'must match `hostPort` when `hostNetwork` is true'),
-      );
     return errors;
   });
 }
@@ -157,59 +227,9 @@ function hostPortConflicts(containers: readonly Container[], at: At<Container[]>
     ports.flatMap(({ protocol, hostIP = '', hostPort }, j) => {
       if (!hostPort) return [];
       const key = `${protocol}/${hostIP}/${hostPort}`;
-      const twice = taken.has(key);
+      const isTwice = taken.has(key);
       taken.add(key);
-      return twice ? [duplicateValue(at[i]!.ports[j]!.hostPort, key)] : [];
+      return isTwice ? [duplicateValue(at[i]!.ports[j]!.hostPort, key)] : [];
     }),
   );
 }
-
-function validateMounts(
-  container: Container,
-  { volumeMounts: at }: At<Container>,
-  volumes: ReadonlyMap<string, Volume>,
-): FieldError[] {
-  const mounts = container.volumeMounts ?? [];
-  return mounts.flatMap((mount, index) => [
-    ...validateMount(mount, at[index]!, volumes),
-    ...(mount.mountPropagation === 'Bidirectional' && !container.securityContext?.privileged
-      ? [
-          forbiddenField(
-            at[index]!.mountPropagation,
-            'Bidirectional mount propagation is available only to privileged containers',
-          ),
-        ]
-      : []),
-    ...(mount.mountPath && mounts.findIndex(({ mountPath }) => mountPath === mount.mountPath) < index
-      ? [invalidValue(at[index]!.mountPath, mount.mountPath, 'must be unique')]
-      : []),
-  ]);
-}
-
-function validateMount(mount: VolumeMount, at: At<VolumeMount>, volumes: ReadonlyMap<string, Volume>): FieldError[] {
-  const { name, mountPath, subPath, subPathExpr, recursiveReadOnly } = mount;
-  const errors: FieldError[] = [];
-  if (!name) errors.push(requiredValue(at.name));
-  if (!volumes.has(name)) errors.push(notFoundValue(at.name, name));
-  if (!mountPath) errors.push(requiredValue(at.mountPath));
-  if (subPath) errors.push(...validateDescending(subPath, at.subPath));
-  if (subPathExpr) {
-    if (subPath)
-      errors.push(invalidValue(at.subPathExpr, subPathExpr, 'subPathExpr and subPath are mutually exclusive'));
-    errors.push(...validateDescending(subPathExpr, at.subPathExpr));
-  }
-  errors.push(...isOneOf(at.mountPropagation, mount.mountPropagation, ['Bidirectional', 'HostToContainer', 'None']));
-  errors.push(...isOneOf(at.recursiveReadOnly, recursiveReadOnly, ['Disabled', 'Enabled', 'IfPossible']));
-  if (recursiveReadOnly && recursiveReadOnly !== 'Disabled' && !mount.readOnly)
-    errors.push(forbiddenField(at.recursiveReadOnly, 'may only be specified when readOnly is true'));
-  return errors;
-}
-
-const validateDevices = (devices: readonly VolumeDevice[], at: At<VolumeDevice[]>): FieldError[] =>
-  devices.flatMap(({ name, devicePath }, index) => [
-    ...(name ? [] : [requiredValue(at[index]!.name)]),
-    ...(devicePath ? validateAbsolute(devicePath, at[index]!.devicePath) : [requiredValue(at[index]!.devicePath)]),
-  ]);
-
-const validateAbsolute = (path: string, at: At<string>): FieldError[] =>
-  path.split('/').includes('..') ? [invalidValue(at, path, "must not contain '..'")] : [];

@@ -1,8 +1,8 @@
 /** Probes and lifecycle hooks of a container: what is asked of it, and when. */
-import type { HTTPGetAction, Lifecycle, LifecycleHandler, Probe, Submitted } from '#api/generated/schema.ts';
+import type { HTTPGetAction, Lifecycle, LifecycleHandler, PodSpec, Probe, Submitted } from '#api/generated/schema.ts';
 import { type FieldError, forbiddenField, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
 import type { At, Path } from '#api/machinery/field-path.ts';
-import { follows, isNotNegative, mustBeOneOf } from '#api/machinery/field-rules.ts';
+import { follows, isNotNegative, isOneOf, mustBeOneOf } from '#api/machinery/field-rules.ts';
 import { httpHeaderName, portName, portNumber } from '#api/machinery/names.ts';
 
 export const defaultProbe = (probe: Submitted<Probe>): Probe =>
@@ -52,7 +52,7 @@ export function validateProbe(probe: Probe, at: At<Probe>, name: ProbeName): Fie
 export function validateLifecycle(
   lifecycle: Lifecycle,
   at: At<Lifecycle>,
-  graceSeconds: number | undefined,
+  { terminationGracePeriodSeconds: grace, os }: PodSpec,
 ): FieldError[] {
   const hooks = ['exec', 'httpGet', 'tcpSocket', 'sleep'] as const;
   const errors: FieldError[] = [];
@@ -61,13 +61,29 @@ export function validateLifecycle(
     if (!handler) continue;
     errors.push(...validateHandler(handler, at[name], hooks));
     const seconds = handler.sleep?.seconds;
-    if (seconds !== undefined && (seconds < 0 || seconds > (graceSeconds ?? Number.MAX_SAFE_INTEGER))) {
-      const text = `must be non-negative and less than terminationGracePeriodSeconds (${graceSeconds ?? 0}). Enable AllowPodLifecycleSleepActionZeroValue feature gate for zero sleep.`;
+    if (seconds !== undefined && grace !== undefined && (seconds < 0 || seconds > grace)) {
+      const text = `must be non-negative and less than terminationGracePeriodSeconds (${grace})`;
       errors.push(invalidValue(at[name].sleep, seconds, text));
     }
   }
-  return errors;
+  const { stopSignal } = lifecycle;
+  if (stopSignal === undefined) return errors;
+  if (!os) return [...errors, forbiddenField(at.stopSignal, 'may not be set for containers with empty `spec.os.name`')];
+  const signals = os.name === 'windows' ? WINDOWS_SIGNALS : os.name === 'linux' ? LINUX_SIGNALS : undefined;
+  return signals ? [...errors, ...isOneOf(at.stopSignal, stopSignal, signals)] : errors;
 }
+
+const realTime = (name: string, count: number, sign: string) =>
+  Array.from({ length: count }, (_, i) => `${name}${sign}${i + 1}`);
+const WINDOWS_SIGNALS = ['SIGKILL', 'SIGTERM'];
+const LINUX_SIGNALS = [
+  ...'ABRT ALRM BUS CHLD CLD CONT FPE HUP ILL INT IO IOT KILL PIPE POLL PROF PWR QUIT SEGV STKFLT STOP SYS TERM TRAP'
+    .split(' ')
+    .map((name) => `SIG${name}`),
+  ...'TSTP TTIN TTOU URG USR1 USR2 VTALRM WINCH XCPU XFSZ RTMIN RTMAX'.split(' ').map((name) => `SIG${name}`),
+  ...realTime('SIGRTMIN', 15, '+'),
+  ...realTime('SIGRTMAX', 14, '-'),
+].sort();
 
 type Handler = Omit<Probe & LifecycleHandler, never>;
 
@@ -90,7 +106,7 @@ const validateHttpGet = (action: HTTPGetAction, at: At<HTTPGetAction>): FieldErr
   ...(action.path ? [] : [requiredValue(at.path)]),
   ...validatePort(action.port, at.port),
   ...mustBeOneOf(at.scheme, action.scheme, ['HTTP', 'HTTPS']),
-  ...(action.httpHeaders ?? []).flatMap(({ name }, i) => follows(at.httpHeaders[i]!.name, name ?? '', httpHeaderName)),
+  ...(action.httpHeaders ?? []).flatMap(({ name }) => follows(at.httpHeaders, name ?? '', httpHeaderName)),
 ];
 
 /** A number, or the name of one of the container's ports. */

@@ -17,7 +17,7 @@ import {
   requiredValue,
 } from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
-import { follows, isAbove, isOneOf } from '#api/machinery/field-rules.ts';
+import { follows, isOneOf } from '#api/machinery/field-rules.ts';
 import { validateLabelSelector } from '#api/machinery/label-selector.ts';
 import { dns1123Label, dns1123Subdomain, labelValue, qualifiedName } from '#api/machinery/names.ts';
 
@@ -46,15 +46,14 @@ function validateToleration(toleration: Toleration, at: At<Toleration>): FieldEr
       break;
     }
     case 'Exists':
-      if (value) errors.push(invalidValue(at.operator, toleration, "value must be empty when `operator` is 'Exists'"));
+      if (value) errors.push(invalidValue(at.operator, value, "value must be empty when `operator` is 'Exists'"));
       break;
     case 'Gt':
     case 'Lt':
-      if (!/^-?(0|[1-9]\d{0,18})$/.test(value))
-        errors.push(invalidValue(at.value, value, "value must be a valid integer when `operator` is 'Gt' or 'Lt'"));
+      errors.push(notSupportedValue(at.operator, operator, ['Equal', 'Exists', 'Lt', 'Gt']));
       break;
     default:
-      errors.push(notSupportedValue(at.operator, operator, ['Equal', 'Exists', 'Gt', 'Lt']));
+      errors.push(notSupportedValue(at.operator, operator, ['Equal', 'Exists']));
   }
   return effect ? [...errors, ...isOneOf(at.effect, effect, EFFECTS)] : errors;
 }
@@ -128,7 +127,11 @@ function validateRequirement(requirement: NodeSelectorRequirement, at: At<NodeSe
     default:
       errors.push(invalidValue(at.operator, operator, 'not a valid selector operator'));
   }
-  return [...errors, ...follows(at.key, key, qualifiedName)];
+  return [
+    ...errors,
+    ...follows(at.key, key, qualifiedName),
+    ...values.flatMap((value, i) => follows(at.values[i]!, value, labelValue)),
+  ];
 }
 
 function validateFieldRequirement(
@@ -148,14 +151,41 @@ function validateFieldRequirement(
 }
 
 function validatePodTerm(term: PodAffinityTerm, at: At<PodAffinityTerm>): FieldError[] {
+  const namespace = (at as unknown as At<{ namespace: string }>).namespace; // as upstream names it
   return [
     ...validateLabelSelector(term.labelSelector, at.labelSelector),
     ...validateLabelSelector(term.namespaceSelector, at.namespaceSelector),
-    ...(term.namespaces ?? []).flatMap((namespace) => follows(at.namespaces, namespace, dns1123Label)),
-    ...(term.topologyKey
-      ? follows(at.topologyKey, term.topologyKey, qualifiedName)
-      : [requiredValue(at.topologyKey, 'can not be empty')]),
+    ...(term.namespaces ?? []).flatMap((name) => follows(namespace, name, dns1123Label)),
+    ...validateLabelKeys(term, at),
+    ...(term.topologyKey ? [] : [requiredValue(at.topologyKey, 'can not be empty')]),
+    ...follows(at.topologyKey, term.topologyKey ?? '', qualifiedName),
   ];
+}
+
+type WithLabelKeys = Pick<PodAffinityTerm, 'labelSelector' | 'matchLabelKeys' | 'mismatchLabelKeys'>;
+
+/** Keys whose values a pod's own labels give. */
+function validateLabelKeys(term: WithLabelKeys, at: At<WithLabelKeys>): FieldError[] {
+  const { labelSelector: selector, matchLabelKeys = [], mismatchLabelKeys = [] } = term;
+  const errors: FieldError[] = [];
+  for (const [field, keys] of Object.entries({ matchLabelKeys, mismatchLabelKeys })) {
+    const here = at[field as 'matchLabelKeys'];
+    if (keys.length > 0 && !selector)
+      errors.push(forbiddenField(here, 'must not be specified when labelSelector is not set'));
+    else errors.push(...keys.flatMap((key, i) => follows(here[i]!, key, qualifiedName)));
+  }
+  const selected = new Set(Object.keys(selector?.matchLabels ?? {}));
+  for (const { key } of selector?.matchExpressions ?? []) {
+    const index = matchLabelKeys.lastIndexOf(key);
+    const here = (at as unknown as At<unknown[]>)[index];
+    if (index >= 0 && selected.has(key))
+      errors.push(invalidValue(here!, key, 'exists in both matchLabelKeys and labelSelector'));
+    selected.add(key);
+  }
+  for (const [i, key] of matchLabelKeys.entries())
+    if (mismatchLabelKeys.includes(key))
+      errors.push(invalidValue(at.matchLabelKeys[i]!, key, 'exists in both matchLabelKeys and mismatchLabelKeys'));
+  return errors;
 }
 
 const WHEN = ['DoNotSchedule', 'ScheduleAnyway'];
@@ -168,20 +198,21 @@ export const validateSpread = (
   constraints.flatMap((constraint, index) => {
     const { maxSkew, topologyKey, whenUnsatisfiable, minDomains } = constraint;
     const here = at[index]!;
-    const twice =
-      constraints.findIndex(
-        (other) => other.topologyKey === topologyKey && other.whenUnsatisfiable === whenUnsatisfiable,
-      ) < index;
+    const isRepeated = constraints
+      .slice(index + 1)
+      .some((other) => other.topologyKey === topologyKey && other.whenUnsatisfiable === whenUnsatisfiable);
     return [
-      ...(maxSkew > 0 ? [] : [invalidValue(here.maxSkew, maxSkew, 'must be greater than zero')]),
-      ...(topologyKey
-        ? follows(here.topologyKey, topologyKey, qualifiedName)
-        : [requiredValue(here.topologyKey, 'can not be empty')]),
-      ...(WHEN.includes(whenUnsatisfiable) ? [] : [notSupportedValue(here.whenUnsatisfiable, whenUnsatisfiable, WHEN)]),
-      ...(twice
+      ...(maxSkew > 0 ? [] : [invalidValue(here.maxSkew, maxSkew ?? 0, 'must be greater than zero')]),
+      ...(topologyKey ? [] : [requiredValue(here.topologyKey, 'can not be empty')]),
+      ...(WHEN.includes(whenUnsatisfiable)
+        ? []
+        : [notSupportedValue(here.whenUnsatisfiable, whenUnsatisfiable ?? '', WHEN)]),
+      ...(isRepeated
         ? [duplicateValue(`${String(here)}.{topologyKey, whenUnsatisfiable}`, `{${topologyKey}, ${whenUnsatisfiable}}`)]
         : []),
-      ...isAbove(here.minDomains, minDomains, 0),
+      ...(minDomains !== undefined && minDomains <= 0
+        ? [invalidValue(here.minDomains, minDomains, 'must be greater than zero')]
+        : []),
       ...(minDomains !== undefined && whenUnsatisfiable !== 'DoNotSchedule'
         ? [
             invalidValue(
@@ -193,6 +224,7 @@ export const validateSpread = (
         : []),
       ...isOneOf(here.nodeAffinityPolicy, constraint.nodeAffinityPolicy, HONOR),
       ...isOneOf(here.nodeTaintsPolicy, constraint.nodeTaintsPolicy, HONOR),
+      ...validateLabelKeys(constraint, here as unknown as At<WithLabelKeys>),
       ...validateLabelSelector(constraint.labelSelector, here.labelSelector),
     ];
   });

@@ -12,9 +12,12 @@ import {
   forbiddenField,
   invalidValue,
   requiredValue,
+  tooLong,
 } from '#api/machinery/field-error.ts';
 import type { At, Path } from '#api/machinery/field-path.ts';
-import { isBetween, isOneOf, mustBeOneOf } from '#api/machinery/field-rules.ts';
+import { isBetween, isOneOf } from '#api/machinery/field-rules.ts';
+import { validateDescending } from './volume-sources.ts';
+import { validateWindowsOptions } from './windows.ts';
 
 const MAX_ID = 2_147_483_647;
 const PROFILES = ['Localhost', 'RuntimeDefault', 'Unconfined'];
@@ -23,18 +26,25 @@ const MAX_SYSCTL = 253;
 
 const isId = (at: Path, value: number | undefined): FieldError[] => isBetween(at, value, [0, MAX_ID]);
 
-/** Of a container. */
-export function validateSecurityContext(context: SecurityContext, at: At<SecurityContext>): FieldError[] {
+/** Of a container. `ownUsers`: whether its pod has users of its own. */
+export function validateSecurityContext(
+  context: SecurityContext,
+  at: At<SecurityContext>,
+  ownUsers: boolean,
+): FieldError[] {
   const errors = [...isId(at.runAsUser, context.runAsUser), ...isId(at.runAsGroup, context.runAsGroup)];
   errors.push(...isOneOf(at.procMount, context.procMount, ['Default', 'Unmasked']));
+  if (context.procMount === 'Unmasked' && !ownUsers)
+    errors.push(invalidValue(at.procMount, context.procMount, '`hostUsers` must be false to use `Unmasked`'));
   if (context.seccompProfile) errors.push(...validateSeccomp(context.seccompProfile, at.seccompProfile));
-  if (context.appArmorProfile) errors.push(...validateAppArmor(context.appArmorProfile, at.appArmorProfile));
   if (context.allowPrivilegeEscalation === false) {
     const refuse = (what: string) =>
       errors.push(invalidValue(at, context, `cannot set \`allowPrivilegeEscalation\` to false and ${what}`));
     if (context.privileged) refuse('`privileged` to true');
     if (context.capabilities?.add?.includes('CAP_SYS_ADMIN')) refuse('`capabilities.Add` CAP_SYS_ADMIN');
   }
+  if (context.windowsOptions) errors.push(...validateWindowsOptions(context.windowsOptions, at.windowsOptions));
+  if (context.appArmorProfile) errors.push(...validateAppArmor(context.appArmorProfile, at.appArmorProfile));
   return errors;
 }
 
@@ -49,6 +59,7 @@ export function validatePodSecurityContext(
     ...isId(at.runAsUser, context.runAsUser),
     ...isId(at.runAsGroup, context.runAsGroup),
     ...(context.supplementalGroups ?? []).flatMap((group, i) => isId(at.supplementalGroups[i]!, group)),
+    ...isOneOf(at.seLinuxChangePolicy, context.seLinuxChangePolicy, ['Recursive']),
     ...isOneOf(at.fsGroupChangePolicy, context.fsGroupChangePolicy, ['Always', 'OnRootMismatch']),
     ...isOneOf(at.supplementalGroupsPolicy, context.supplementalGroupsPolicy, ['Merge', 'Strict']),
   ];
@@ -57,6 +68,7 @@ export function validatePodSecurityContext(
       invalidValue('spec.shareProcessNamespace', true, 'ShareProcessNamespace and HostPID cannot both be enabled'),
     );
   if (context.seccompProfile) errors.push(...validateSeccomp(context.seccompProfile, at.seccompProfile));
+  if (context.windowsOptions) errors.push(...validateWindowsOptions(context.windowsOptions, at.windowsOptions));
   if (context.appArmorProfile) errors.push(...validateAppArmor(context.appArmorProfile, at.appArmorProfile));
   return [...errors, ...validateSysctls(context, spec, at)];
 }
@@ -88,46 +100,51 @@ function validateSysctls(
 const SYSCTL_TEXT = '^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$';
 
 function validateSeccomp(profile: SeccompProfile, at: At<SeccompProfile>): FieldError[] {
-  const errors = mustBeOneOf(at.type, profile.type, PROFILES);
-  if (errors.length > 0) return errors;
-  if (profile.type === 'Localhost') {
-    if (!profile.localhostProfile)
-      return [requiredValue(at.localhostProfile, 'must be set when seccomp type is Localhost')];
-    return validateDescending(profile.localhostProfile, at.localhostProfile);
-  }
-  return profile.localhostProfile === undefined
-    ? []
-    : [invalidValue(at, profile, 'can only be set when seccomp type is Localhost')];
-}
-
-function validateAppArmor(profile: AppArmorProfile, at: At<AppArmorProfile>): FieldError[] {
-  const errors = mustBeOneOf(at.type, profile.type, PROFILES);
-  if (errors.length > 0) return errors;
-  if (profile.type === 'Localhost')
-    return profile.localhostProfile?.trim()
-      ? []
-      : [requiredValue(at.localhostProfile, 'must be set when AppArmor type is Localhost')];
-  return profile.localhostProfile === undefined
-    ? []
-    : [invalidValue(at.localhostProfile, profile.localhostProfile, 'can only be set when AppArmor type is Localhost')];
-}
-
-/** A path that stays below where it begins. */
-export function validateDescending(path: string, at: Path): FieldError[] {
-  const errors: FieldError[] = [];
-  if (path.startsWith('/')) errors.push(invalidValue(at, path, 'must be a relative path'));
-  if (path.split('/').includes('..')) errors.push(invalidValue(at, path, "must not contain '..'"));
+  const { type, localhostProfile: file } = profile;
+  const errors = type
+    ? isOneOf(at.type, type, PROFILES)
+    : [requiredValue(at.type, 'type is required when seccompProfile is set')];
+  if (type === 'Localhost')
+    errors.push(
+      ...(file === undefined
+        ? [requiredValue(at.localhostProfile, 'must be set when seccomp type is Localhost')]
+        : validateDescending(file, at.localhostProfile)),
+    );
+  else if (file !== undefined)
+    errors.push(invalidValue(at.localhostProfile, profile, 'can only be set when seccomp type is Localhost'));
   return errors;
 }
 
-/** Names of the host's that a pod in a user namespace of its own cannot share. */
-export function validateHostUsers(
-  { hostUsers, hostNetwork, hostPID, hostIPC }: PodSpec,
-  at: At<PodSpec>,
-): FieldError[] {
-  if (hostUsers !== false) return [];
-  const shared = { hostNetwork, hostPID, hostIPC };
-  return Object.entries(shared)
-    .filter(([, on]) => on)
-    .map(([name]) => forbiddenField(at[name as keyof typeof shared], 'when `hostUsers` is false'));
+const MAX_PROFILE_BYTES = 4095;
+
+function validateAppArmor({ type, localhostProfile: file }: AppArmorProfile, at: At<AppArmorProfile>): FieldError[] {
+  if (!type) return [requiredValue(at.type, 'type is required when appArmorProfile is set')];
+  if (!PROFILES.includes(type)) return isOneOf(at.type, type, PROFILES);
+  if (type !== 'Localhost')
+    return file === undefined
+      ? []
+      : [invalidValue(at.localhostProfile, file, 'can only be set when AppArmor type is Localhost')];
+  const errors: FieldError[] = [];
+  if (file !== undefined && file.trim() !== file)
+    errors.push(invalidValue(at.localhostProfile, file, 'must not be padded with whitespace'));
+  else if (!file) errors.push(requiredValue(at.localhostProfile, 'must be set when AppArmor type is Localhost'));
+  if ((file ?? '').length > MAX_PROFILE_BYTES) errors.push(tooLong(at.localhostProfile, MAX_PROFILE_BYTES));
+  return errors;
+}
+
+/** What of the host's a pod in a user namespace of its own cannot share, with the names that upstream has for it. */
+export function validateHostUsers(spec: PodSpec, at: At<PodSpec>): FieldError[] {
+  if (spec.hostUsers !== false) return [];
+  const refuse = (where: Path) => forbiddenField(where, 'when `hostUsers` is false');
+  const odd = at as unknown as At<{ HostPID: boolean; HostIPC: boolean }>;
+  return [
+    ...(spec.hostNetwork ? [refuse(at.hostNetwork)] : []),
+    ...(spec.hostPID ? [refuse(odd.HostPID)] : []),
+    ...(spec.hostIPC ? [refuse(odd.HostIPC)] : []),
+    ...(['initContainers', 'containers', 'ephemeralContainers'] as const).flatMap((list) =>
+      (spec[list] ?? []).flatMap(({ volumeDevices }, i) =>
+        volumeDevices?.length ? [refuse(at[list][i]!.volumeDevices)] : [],
+      ),
+    ),
+  ];
 }

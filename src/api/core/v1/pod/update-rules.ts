@@ -6,7 +6,7 @@ import { type FieldError, forbiddenField, invalidValue, requiredValue } from '#a
 import type { At } from '#api/machinery/field-path.ts';
 import { isNotNegative } from '#api/machinery/field-rules.ts';
 import { validateTolerations } from './scheduling.ts';
-import { validatePodSpec } from './spec-rules.ts';
+import { validateOnlyForPod, validatePodSpec } from './spec-rules.ts';
 
 const FROZEN =
   'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
@@ -128,7 +128,7 @@ function validateEphemeral({ next, current, at }: Change<Pod>): FieldError[] {
     const text = `existing ephemeral containers ${JSON.stringify(old.name)} may not be ${what}\n`;
     return [forbiddenField(at.spec.ephemeralContainers, text)];
   });
-  return [...changed, ...validatePodSpec(next.spec, at.spec)];
+  return [...changed, ...validatePodSpec(next.spec, at.spec, next.metadata), ...validateOnlyForPod(next.spec, at.spec)];
 }
 
 function validateResize({ next, current, at }: Change<Pod>): FieldError[] {
@@ -152,7 +152,12 @@ function validateResize({ next, current, at }: Change<Pod>): FieldError[] {
       ? [forbiddenField(at.spec.containers[i]!.resources, FROZEN_WHEN_RESIZED)]
       : [];
   });
-  return [...errors, ...others, ...validatePodSpec(next.spec, at.spec)];
+  return [
+    ...errors,
+    ...others,
+    ...validatePodSpec(next.spec, at.spec, next.metadata),
+    ...validateOnlyForPod(next.spec, at.spec),
+  ];
 }
 
 /** A pod stays where it was put, and a container that has come to its end and must not run again stays there. */
