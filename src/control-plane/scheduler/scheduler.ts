@@ -204,6 +204,7 @@ export class Scheduler {
       return;
     }
     this.#snapshot.assume({ ...pod, spec: { ...pod.spec, nodeName: decision.nodeName } }, decision.nodeName);
+    this.#nominations.remove(pod); // it would be counted twice
     this.#placing++;
     void this.#place(pod, decision).finally(() => {
       this.#placing--;
@@ -252,6 +253,7 @@ export class Scheduler {
       events.normal(pod, 'Scheduled', `Successfully assigned ${namespace}/${name} to ${nodeName}`);
     } catch (error) {
       this.#snapshot.forget(pod);
+      if (pod.status?.nominatedNodeName) this.#nominations.put(pod, pod.status.nominatedNodeName);
       this.#queue.changed({ kind: Pod, now: undefined, before: pod }); // what it would have taken is free again
       this.#notPlaced(pod, error);
     }

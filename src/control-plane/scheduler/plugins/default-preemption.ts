@@ -23,7 +23,7 @@ export const defaultPreemption = definePlugin({
   reads: [PodDisruptionBudget],
 
   makeRoom(pod, refused) {
-    const why = whyNotEligible(pod, refused.cluster);
+    const why = whyNotEligible(pod, refused);
     if (why) return { message: `preemption: ${why}` };
     const reasons: string[] = [];
     const rooms: Candidate[] = [];
@@ -48,11 +48,10 @@ export const defaultPreemption = definePlugin({
 
 const priorityOf = ({ spec }: Pod): number => spec.priority ?? 0;
 
-function whyNotEligible(pod: Pod, { nodes }: ClusterView): string | undefined {
+function whyNotEligible(pod: Pod, { cluster, nominatedOn }: FitsNowhere): string | undefined {
   if (pod.spec.preemptionPolicy === 'Never') return 'not eligible due to preemptionPolicy=Never.';
-  const nominated = pod.status?.nominatedNodeName;
-  const waitsFor = nodes
-    .find(({ node }) => node.metadata.name === nominated)
+  const waitsFor = cluster.nodes
+    .find(({ node }) => nominatedOn(node.metadata.name).some(({ metadata }) => metadata.uid === pod.metadata.uid))
     ?.pods.some((other) => other.metadata.deletionTimestamp && priorityOf(other) < priorityOf(pod));
   return waitsFor ? 'not eligible due to a terminating pod on the nominated node.' : undefined;
 }
@@ -79,9 +78,13 @@ function roomOn(
   const verdict = without(gone);
   if (!verdict.fits) return { reasons: verdict.reasons };
 
-  // Each may stay if the pod still fits: first those that a budget protects, then the more important ones.
+  // Each may stay if the pod still fits: first those that a budget protects, then the more important ones. Those that go
+  // anyway cost nothing.
   const isProtected = protectionOf(lower, cluster);
-  const keepFirst = [...lower].sort((a, b) => Number(isProtected(b)) - Number(isProtected(a)) || byImportance(a, b));
+  const goes = ({ metadata }: Pod) => Number(metadata.deletionTimestamp !== undefined);
+  const keepFirst = [...lower].sort(
+    (a, b) => goes(a) - goes(b) || Number(isProtected(b)) - Number(isProtected(a)) || byImportance(a, b),
+  );
   for (const victim of keepFirst) {
     gone.delete(victim);
     if (!without(gone).fits) gone.add(victim);
