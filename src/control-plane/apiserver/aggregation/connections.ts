@@ -9,7 +9,7 @@ import type { ConnectionOptions } from 'node:tls';
 import type { Clock } from '#base/clock.ts';
 import type { UserInfo } from '#client/transport.ts';
 import type { ServiceEndpoint } from '../admission/define-admission.ts';
-import { dialProblem } from '../admission/webhooks/webhook-client.ts';
+import { dialProblem } from '../remote/dial-problem.ts';
 import { frontProxyHeaders } from './front-proxy-headers.ts';
 import { type RemoteApi, serverNameOf } from './remote-api.ts';
 

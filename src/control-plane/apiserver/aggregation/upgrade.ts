@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream';
 import { connect, type TLSSocket } from 'node:tls';
 import type { Clock } from '#base/clock.ts';
 import type { UserInfo } from '#client/transport.ts';
-import { dialProblem } from '../admission/webhooks/webhook-client.ts';
+import { dialProblem } from '../remote/dial-problem.ts';
 import { joined, passRefusal, type UpgradeAnswer, upgradeAnswer } from '../streaming/upgrade-answer.ts';
 import { headOf } from '../streaming/upgrade-head.ts';
 import type { Address, Connections, Problem } from './connections.ts';

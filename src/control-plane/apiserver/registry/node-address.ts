@@ -1,6 +1,7 @@
 /** How the kubelet of a node is reached. */
 import { Node } from '#api/core/v1/node.ts';
 import { internalError, notFound, StatusError } from '#api/machinery/status.ts';
+import { dialProblem } from '../remote/dial-problem.ts';
 import type { VerbServices } from './behaviour.ts';
 
 export interface KubeletAddress {
@@ -29,8 +30,9 @@ export async function kubeletOf(nodeName: string, { stored }: Pick<VerbServices,
 }
 
 /** What a dial that failed tells the client. */
-export const dialFailed = (target: string, error: Error): StatusError =>
-  new StatusError('InternalError', `error dialing backend: ${error.message}`, {
-    details: { causes: [{ message: `${target}: ${error.message}` }] },
-    cause: error,
-  });
+export const dialFailed = (to: { host: string; port: number }, error: Error): StatusError =>
+  new StatusError('InternalError', `error dialing backend: ${dialProblem(error, to)}`, { cause: error });
+
+/** The same where a proxy leads there. */
+export const notReached = (to: { host: string; port: number }, error: Error): StatusError =>
+  new StatusError('ServiceUnavailable', `error trying to reach service: ${dialProblem(error, to)}`, { cause: error });

@@ -25,6 +25,6 @@ async function proxyNode(call: ResourceCall, services: VerbServices): Promise<Re
   const kubelet = await kubeletOf(id, services);
   const isKubelet = port === '' || Number(port) === kubelet.port;
   if (!isKubelet) refuseOwnAddress(kubelet.host);
-  const target = proxied(call, { host: kubelet.host, port: isKubelet ? kubelet.port : Number(port), scheme });
+  const target = proxied(call, { host: kubelet.host, port: isKubelet ? kubelet.port : port, scheme });
   return { code: 200, forward: isKubelet ? { ...target, security: 'kubelet', serverName: kubelet.nodeName } : target };
 }

@@ -4,7 +4,7 @@
  */
 import { Pod } from '#api/core/v1/pod.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
-import { badRequest, notFound } from '#api/machinery/status.ts';
+import { badRequest, notFound, serviceUnavailable } from '#api/machinery/status.ts';
 import { isTrue } from '../request-info.ts';
 import { admissionRequest, type Reply, type ResourceCall } from '../resource-call.ts';
 import type { Forward } from '../streaming/forward.ts';
@@ -127,15 +127,18 @@ function portOf({ spec }: Pod, port: string): number {
   return named.containerPort;
 }
 
-/** What stands behind `proxy/` in the URL, at that address. */
+const isPort = (port: number | string) => /^\d{1,5}$/.test(String(port)) && Number(port) > 0 && Number(port) < 65536;
+
+/** What stands behind `proxy/` in the URL, at that address. Throws ServiceUnavailable. */
 export function proxied(
   { info }: ResourceCall,
-  { host, port, scheme }: { host: string; port: number; scheme: string },
+  { host, port, scheme }: { host: string; port: number | string; scheme: string },
 ): Forward {
+  if (!isPort(port)) throw serviceUnavailable(`error trying to reach service: dial tcp: address ${port}: invalid port`);
   const query = info.query.toString();
   return {
     host,
-    port,
+    port: Number(port),
     security: scheme === 'https' ? 'unverified' : 'plain',
     path: `/${info.rest}${query && `?${query}`}`,
     mode: 'proxy',

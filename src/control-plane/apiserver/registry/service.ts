@@ -21,13 +21,7 @@ import { ServiceCIDR } from '#api/networking/v1/service-cidr.ts';
 import { type AddressRange, addressRange, candidates, type IpFamily } from './address-range.ts';
 import type { Behaviour, BehaviourContext, Prepared } from './behaviour.ts';
 import { ipAddressFor, ipAddressKey, nodePortKey, nodePortValue } from './service-claims.ts';
-import {
-  familiesOf,
-  HEADLESS,
-  heldAddresses,
-  heldNodePorts,
-  withSyncedClusterIps,
-} from './service-fields.ts';
+import { familiesOf, HEADLESS, heldAddresses, heldNodePorts, withSyncedClusterIps } from './service-fields.ts';
 import { proxyService } from './service-proxy.ts';
 import type { Alongside } from './stored-objects.ts';
 

@@ -5,6 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Agent, request as httpsRequest } from 'node:https';
 import type { Clock } from '#base/clock.ts';
+import { dialProblem } from './dial-problem.ts';
 
 /** How the server and this client know each other; PEM. Without `ca` the machine's authorities are trusted. */
 export interface Trust {
@@ -88,7 +89,7 @@ export class HttpsClient {
     return new Promise((resolve) => {
       const fail = (error: Error, isReused = false) => {
         const isReset = (error as NodeJS.ErrnoException).code === 'ECONNRESET';
-        const problem = new NoAnswer(`${requestText(request)}: ${problemText(error, url)}`, isReset);
+        const problem = new NoAnswer(`${requestText(request)}: ${dialProblem(error, addressOf(url))}`, isReset);
         resolve({ problem, isStale: isReset && isReused });
       };
       try {
@@ -116,6 +117,11 @@ type Sent =
 const requestText = ({ method, url }: HttpsRequest): string =>
   `${method === 'GET' ? 'Get' : 'Post'} ${JSON.stringify(url)}`;
 
+function addressOf(url: string): { host: string; port: string } {
+  const { hostname, port } = new URL(url);
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: port || '443' };
+}
+
 async function wholeOf(response: IncomingMessage, maxBytes: number): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
@@ -128,29 +134,4 @@ async function wholeOf(response: IncomingMessage, maxBytes: number): Promise<str
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
-}
-
-const REFUSED: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'connect: connection refused',
-  EHOSTUNREACH: 'connect: no route to host',
-  ENETUNREACH: 'connect: network is unreachable',
-};
-const UNKNOWN_AUTHORITY: ReadonlySet<string> = new Set([
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'CERT_SIGNATURE_FAILURE',
-]);
-
-function problemText(error: Error, url: string): string {
-  const { code = '', message } = error as NodeJS.ErrnoException;
-  const { hostname, port } = new URL(url);
-  if (REFUSED[code]) return `dial tcp ${hostname}:${port || 443}: ${REFUSED[code]}`;
-  if (code === 'ENOTFOUND') return `dial tcp: lookup ${hostname}: no such host`;
-  const untrusted = 'tls: failed to verify certificate: x509:';
-  if (UNKNOWN_AUTHORITY.has(code)) return `${untrusted} certificate signed by unknown authority`;
-  if (code === 'CERT_HAS_EXPIRED') return `${untrusted} certificate has expired or is not yet valid`;
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return `${untrusted} certificate is not valid for the name: ${message}`;
-  return code === 'ECONNRESET' ? 'EOF' : message;
 }

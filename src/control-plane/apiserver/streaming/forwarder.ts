@@ -4,7 +4,7 @@ import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } fro
 import type { Readable } from 'node:stream';
 import { badRequest, StatusError } from '#api/machinery/status.ts';
 import type { Exchange } from '../http/exchange.ts';
-import { dialFailed } from '../registry/node-address.ts';
+import { dialFailed, notReached } from '../registry/node-address.ts';
 import type { Forward } from './forward.ts';
 
 /** How the API server shows itself to kubelets, and whom it takes for one. PEM. */
@@ -71,7 +71,7 @@ export class Forwarder {
   }
 
   #send(
-    { host, port, path, security, serverName }: Forward,
+    { host, port, path, mode, security, serverName }: Forward,
     request: Pick<RequestOptions, 'method' | 'headers' | 'signal'>,
     body?: Pick<Readable, 'pipe'>,
   ): Promise<IncomingMessage> {
@@ -86,7 +86,7 @@ export class Forwarder {
     };
     return new Promise((resolve, reject) => {
       const ask = (security === 'plain' ? httpRequest : httpsRequest)(options, resolve);
-      ask.once('error', (error) => reject(dialFailed(`${host}:${port}`, error)));
+      ask.once('error', (error) => reject((mode === 'proxy' ? notReached : dialFailed)({ host, port }, error)));
       if (body) body.pipe(ask);
       else ask.end();
     });

@@ -108,7 +108,7 @@ export class UpgradeHandler {
     }
     const other = await this.#dial(reply.forward);
     other.write(headOf(request, reply.forward), 'latin1');
-    const answer = await upgradeAnswer(other, (why) => dialFailed(reply.forward.host, new Error(why)));
+    const answer = await upgradeAnswer(other, (why) => dialFailed(reply.forward, new Error(why)));
     audited?.started(answer.code);
     if (answer.code >= 400) return passRefusal(socket, other, answer, this.#services.clock);
     if (answer.code !== 101) {
@@ -132,7 +132,7 @@ export class UpgradeHandler {
       const timer = this.#services.clock.timer(DIAL_TIMEOUT_MS, () => other.destroy(new Error('dial timed out')));
       const failed = (error: Error) => {
         timer.cancel();
-        reject(dialFailed(`${host}:${port}`, error));
+        reject(dialFailed({ host, port }, error));
       };
       const connected = () => {
         timer.cancel();

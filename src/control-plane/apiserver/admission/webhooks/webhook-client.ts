@@ -6,6 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import { Agent, request as httpsRequest, type RequestOptions } from 'node:https';
 import type { AdmissionregistrationWebhookClientConfig } from '#api/generated/schema.ts';
 import type { Clock } from '#base/clock.ts';
+import { dialProblem } from '../../remote/dial-problem.ts';
 import type { ServiceEndpoint } from '../define-admission.ts';
 
 /** A patch of the largest object, in base64, with room for the rest. */
@@ -154,32 +155,6 @@ function refusedProblem(code: number, text: string): string {
     return `an error on the server (${JSON.stringify(said)}) has prevented the request from succeeding`;
   }
   return `the server responded with the status code ${code} but did not return more information`;
-}
-
-const REFUSED: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'connect: connection refused',
-  EHOSTUNREACH: 'connect: no route to host',
-  ENETUNREACH: 'connect: network is unreachable',
-};
-const UNKNOWN_AUTHORITY: ReadonlySet<string> = new Set([
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'CERT_SIGNATURE_FAILURE',
-]);
-const X509 = 'tls: failed to verify certificate: x509:';
-
-/** What Go's dialler says of a connection that did not come about. */
-export function dialProblem(error: Error, { host, port }: Address): string {
-  const { code = '', message } = error as NodeJS.ErrnoException;
-  if (REFUSED[code]) return `dial tcp ${host.includes(':') ? `[${host}]` : host}:${port}: ${REFUSED[code]}`;
-  if (code === 'ENOTFOUND') return `dial tcp: lookup ${host}: no such host`;
-  if (UNKNOWN_AUTHORITY.has(code)) return `${X509} certificate signed by unknown authority`;
-  if (code === 'CERT_HAS_EXPIRED') return `${X509} certificate has expired or is not yet valid`;
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return `${X509} certificate is not valid for the name: ${message}`;
-  if (code === 'ECONNRESET') return 'EOF';
-  return message;
 }
 
 /** Also ends the request under way when it passes. */
