@@ -6,6 +6,7 @@ import type { Submitted } from '#api/generated/schema.ts';
 import { facts } from '#api/generated/facts.ts';
 import { humanSince } from './duration.ts';
 import { isEqual } from './equal.ts';
+import type { TypeFacts } from './facts.ts';
 import type { FieldError } from './field-error.ts';
 import { type At, root } from './field-path.ts';
 import type { Column, Kind, Selectable, Subresource, Verb } from './kind.ts';
@@ -95,6 +96,7 @@ export function defineKind<T extends KubeObject>(declaration: KindDeclaration<T>
   const hasStatus = declaration.subresources?.includes('status') ?? false;
   const at = root<T>();
   const subresources = (declaration.subresources ?? []).map(subresourceOf);
+  let type: TypeFacts | undefined;
   // What arrives as another kind (a Binding) is the server's doing, not a new wish of the owner.
   const isOwnSpec = (name: string) => name === 'scale' || !subresources.find((one) => one.name === name)?.serves;
   return {
@@ -111,7 +113,8 @@ export function defineKind<T extends KubeObject>(declaration: KindDeclaration<T>
     subresources,
     storagePrefix: declaration.storagePrefix ?? plural,
     get facts() {
-      return facts.typeOfKind(group, version, kind);
+      type ??= facts.typeOfKind(group, version, kind);
+      return type;
     },
     ...(declaration.hub && { hub: declaration.hub }),
     ...(declaration.shortLived && { shortLived: true }),

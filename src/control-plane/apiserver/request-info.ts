@@ -62,17 +62,15 @@ const VERB_OF_METHOD: Readonly<Record<string, RequestVerb>> = {
 /** Throws BadRequest when a segment is not well encoded. `url` is a path with its query. */
 export function requestInfoOf(method: string, url: string): RequestInfo {
   const { path, query } = splitUrl(url);
-  const nonResource: NonResourceRequestInfo = { isResource: false, verb: method.toLowerCase(), method, path, query };
-  const segments = path.split('/').filter((segment) => segment !== '');
-  const prefix = segments.shift();
-  if (prefix !== 'api' && prefix !== 'apis') return nonResource;
-  if (segments.length < (prefix === 'api' ? 2 : 3)) return nonResource;
+  const segments = segmentsOf(path);
+  const [prefix] = segments;
+  const start = prefix === 'api' ? 2 : prefix === 'apis' ? 3 : Number.POSITIVE_INFINITY;
+  if (segments.length <= start) return { isResource: false, verb: method.toLowerCase(), method, path, query };
 
-  const group = prefix === 'apis' ? decoded(segments.shift()!) : '';
-  const version = decoded(segments.shift()!);
-  const watchPrefix = segments[0] === 'watch' && segments.length > 1;
-  if (watchPrefix) segments.shift();
-  const { namespace, parts } = locate(segments);
+  const group = prefix === 'apis' ? decoded(segments[1]!) : '';
+  const version = decoded(segments[start - 1]!);
+  const watchPrefix = segments[start] === 'watch' && segments.length > start + 1;
+  const { namespace, parts } = locate(segments.slice(watchPrefix ? start + 1 : start));
   const name = decoded(parts[1] ?? '');
   const verb = watchPrefix ? 'watch' : verbOf(method, query, name);
   const info: ResourceRequestInfo = {
@@ -91,6 +89,13 @@ export function requestInfoOf(method: string, url: string): RequestInfo {
     rest: restOf(path, parts),
   };
   return query === NO_QUERY ? info : { ...info, ...selectorsOf(info) };
+}
+
+/** Empty ones do not count. */
+function segmentsOf(path: string): string[] {
+  const segments = path.split('/');
+  if (segments.indexOf('', 1) < 0) return segments.slice(1);
+  return segments.filter((segment) => segment !== '');
 }
 
 function verbOf(method: string, query: URLSearchParams, name: string): RequestVerb {

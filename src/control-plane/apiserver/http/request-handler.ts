@@ -166,9 +166,12 @@ export class RequestHandler {
         return sendWatch(exchange, opened, { wanted, query: info.query, now: () => clock.now(), log, clock });
       }).finally(over);
     }
-    const reply = await this.#dispatched(exchange, info, request).finally(() => {
+    let reply: Reply;
+    try {
+      reply = await this.#dispatched(exchange, info, request);
+    } finally {
       if (warnings.length > 0) exchange.set('warning', warningHeaders(warnings)); // a refusal carries them too
-    });
+    }
     if (audited?.recordsResponses) audited.answered(shownObjectOf(reply));
     if ('forward' in reply) return this.#services.forwarder.forward(exchange, reply.forward);
     return sendReply(exchange, reply, { wanted, query: info.query, nowMs: clock.now() });
@@ -178,9 +181,10 @@ export class RequestHandler {
     const { pipeline } = this.#services;
     const hasBody = info.method !== 'GET' && info.method !== 'HEAD' && info.subresource !== 'proxy';
     const bytes = hasBody ? await exchange.body() : undefined; // 413
-    const body = bytes && { bytes, contentType: exchange.header('content-type') };
-    if (body) exchange.audited?.sent(body.bytes, body.contentType);
-    return pipeline.dispatch(info, { ...request, ...(body && { body }) });
+    if (!bytes) return pipeline.dispatch(info, request);
+    const body = { bytes, contentType: exchange.header('content-type') };
+    exchange.audited?.sent(body.bytes, body.contentType);
+    return pipeline.dispatch(info, { ...request, body });
   }
 
   #wantedBy(exchange: Exchange, info: ResourceRequestInfo): Wanted {

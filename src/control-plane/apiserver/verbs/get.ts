@@ -1,4 +1,5 @@
 /** GET of one object. Source: API concepts, "Resource versions" for the meaning of `resourceVersion`. */
+import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { notFound } from '#api/machinery/status.ts';
 import { revisionOf } from '../list-options.ts';
@@ -6,21 +7,30 @@ import type { VerbServices } from '../registry/behaviour.ts';
 import { formOf } from '../registry/caches.ts';
 import { locationOf, type Reply, type ResourceCall } from '../resource-call.ts';
 import { storageKey } from '../watch-cache/stored-object.ts';
-import type { Freshness } from '../watch-cache/watch-cache.ts';
+import type { CachedObject, Freshness } from '../watch-cache/watch-cache.ts';
 
 export async function get<T extends KubeObject>(call: ResourceCall<T>, { caches }: VerbServices): Promise<Reply> {
   const { kind, info } = call;
   const freshness = freshnessOf(info.query.get('resourceVersion') ?? '');
   const found = await caches.of(kind).get(storageKey(kind, locationOf(call)), freshness); // 504 when too new a version
   if (!found) throw notFound(kind, info.name);
-  return {
-    code: 200,
-    kind,
-    cached: found,
-    get object() {
-      return found.object(formOf(kind)); // mostly its bytes are sent, and nobody asks
-    },
-  };
+  return new CachedReply(kind, found);
+}
+
+/** Its object is parsed when somebody asks for it: mostly its bytes are sent. */
+class CachedReply {
+  readonly code = 200;
+  readonly kind: Kind;
+  readonly cached: CachedObject;
+
+  constructor(kind: Kind, cached: CachedObject) {
+    this.kind = kind;
+    this.cached = cached;
+  }
+
+  get object(): object {
+    return this.cached.object(formOf(this.kind));
+  }
 }
 
 function freshnessOf(resourceVersion: string): Freshness {
