@@ -47,7 +47,9 @@ function formatOf(zone: string): Intl.DateTimeFormat | CelError {
   return made;
 }
 
+/** Offsets without a colon, which newer engines take for zones, are none. */
 function makeFormat(zone: string): Intl.DateTimeFormat | CelError {
+  if (!/^[A-Za-z]/.test(zone)) return new CelError(`unknown time zone ${zone}`);
   const number = 'numeric';
   const parts = { year: number, month: number, day: number, hour: number, minute: number, second: number } as const;
   try {

@@ -1,7 +1,7 @@
 /** Lists and maps: `in`, `[]`, `size`. */
 import * as cel from '../cel-type.ts';
 import { type FunctionDeclaration, member, overload } from '../library.ts';
-import { NO_OVERLOAD, noOverloadOf } from '../operations/errors.ts';
+import { noOverloadOf } from '../operations/errors.ts';
 import { contains } from '../operations/lists.ts';
 import { lengthOf } from '../operations/text.ts';
 import { OPERATORS } from '../syntax/ast.ts';
@@ -62,6 +62,6 @@ export const containerFunctions: readonly FunctionDeclaration[] = [
       overload(`size_${name}`, [type], INT),
       member(`${name}_size`, [type], INT),
     ]),
-    evaluate: (value: Value): Result => (value === null ? NO_OVERLOAD : sizeOfValue(value)),
+    evaluate: sizeOfValue,
   },
 ];
