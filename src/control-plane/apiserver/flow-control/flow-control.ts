@@ -1,7 +1,7 @@
 /**
  * Priority and fairness: which flow a request belongs to, and whether it may begin now, must wait, or is turned away.
  * Knows nothing of HTTP and writes nothing; the objects come from `follow-configuration.ts`. A request of a level with
- * free seats begins without a promise. Requests from within the process do not come through here (decision 0012).
+ * free seats begins without a promise. Requests from within the process do not come through here (decision 0011).
  * Source: documentation, "API Priority and Fairness"; KEP-1040.
  */
 import type { FlowSchema, PolicyRulesWithSubjects, PriorityLevelConfiguration } from '#api/generated/schema.ts';
