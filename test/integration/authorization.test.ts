@@ -290,3 +290,72 @@ describe('acting as somebody else', () => {
     );
   });
 });
+
+describe('roles', () => {
+  const RBAC_GROUP = 'rbac.authorization.k8s.io';
+  const role = (name: string, ...rules: object[]) => ({
+    apiVersion: `${RBAC_GROUP}/v1`,
+    kind: 'ClusterRole',
+    metadata: { name },
+    rules,
+  });
+  const binding = (name: string, to: string, user: string) => ({
+    apiVersion: `${RBAC_GROUP}/v1`,
+    kind: 'ClusterRoleBinding',
+    metadata: { name },
+    roleRef: { apiGroup: RBAC_GROUP, kind: 'ClusterRole', name: to },
+    subjects: [{ apiGroup: RBAC_GROUP, kind: 'User', name: user }],
+  });
+  const rule = (verbs: string[], resources: string[]) => ({ apiGroups: [''], resources, verbs });
+
+  test('are put right by kubectl auth reconcile, whatever they were before', async () => {
+    const api = await start();
+    const reconcile = (items: object[], ...more: string[]) =>
+      api.kubectl(['auth', 'reconcile', '-f', '-', ...more], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
+    const rules = async () => {
+      const { stdout } = await api.kubectl(['get', 'clusterrole', 'reader', '-o', 'jsonpath={.rules}']);
+      return JSON.parse(stdout);
+    };
+    const pods = rule(['get'], ['pods']);
+    const services = rule(['get'], ['services']);
+    await reconcile([role('reader', pods), binding('readers', 'reader', 'jane')]);
+    expect(await rules()).toEqual([pods]);
+    await reconcile([role('reader', services)]);
+    expect(await rules()).toEqual([pods, services]);
+    await reconcile([role('reader', services)], '--remove-extra-permissions');
+    expect(await rules()).toEqual([services]);
+    // What a binding is to cannot be changed: kubectl makes it anew.
+    await reconcile([binding('readers', 'view', 'jane')]);
+    const { stdout } = await api.kubectl(['get', 'clusterrolebinding', 'readers', '-o', 'jsonpath={.roleRef.name}']);
+    expect(stdout).toBe('view');
+  });
+
+  test('give nobody more than who writes or binds them has, unless who does so may', async () => {
+    const api = await start();
+    const apply = async (user: string, object: object) =>
+      kubectlAs(api, user, ['create', '-f', file(`${user}.json`, JSON.stringify(object))]);
+    const roles = { apiGroups: [RBAC_GROUP], resources: ['clusterroles', 'clusterrolebindings'] };
+    const items = [
+      role('writer', { ...roles, verbs: ['create'] }, rule(['get'], ['pods'])),
+      role('granter', { ...roles, verbs: ['create', 'escalate', 'bind'] }),
+      binding('writer', 'writer', 'jane'),
+      binding('granter', 'granter', 'boss'),
+    ];
+    await api.kubectl(['create', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
+    await vi.waitFor(async () => expect(await apply('boss', role('all', rule(['*'], ['*'])))).toContain('created'));
+    await vi.waitFor(async () =>
+      expect(await apply('jane', role('pods', rule(['get'], ['pods'])))).toContain('created'),
+    );
+    expect(await apply('jane', role('more', rule(['get', 'delete'], ['pods', 'secrets'])))).toContain(
+      [
+        'clusterroles.rbac.authorization.k8s.io "more" is forbidden: user "jane" (groups=["system:authenticated"]) is attempting to grant RBAC permissions not currently held:',
+        '{APIGroups:[""], Resources:["pods"], Verbs:["delete"]}',
+        '{APIGroups:[""], Resources:["secrets"], Verbs:["get" "delete"]}',
+      ].join('\n'),
+    );
+    expect(await apply('jane', binding('mine', 'cluster-admin', 'jane'))).toContain(
+      'clusterrolebindings.rbac.authorization.k8s.io "mine" is forbidden: user "jane" (groups=["system:authenticated"]) is attempting to grant RBAC permissions not currently held:',
+    );
+    expect(await apply('boss', binding('theirs', 'cluster-admin', 'someone'))).toContain('created');
+  });
+});
