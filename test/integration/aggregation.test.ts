@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { APIService } from '#api/apiregistration/v1/api-service.ts';
 import { EndpointSlice } from '#api/discovery/v1/endpoint-slice.ts';
 import type { KeyPair } from '#cmd/pki/certificate.ts';
-import { createServiceFor, eventually, OWN_ADDRESS } from './extension-server.ts';
+import { createServiceFor, eventually, OWN_ADDRESS, startExtensionServer } from './extension-server.ts';
 import { type HttpsApiServer, startHttpsApiServer } from './https-api-server.ts';
 import { apiService, GROUP, startWardleServer, VERSION, type WardleServer } from './wardle-server.ts';
 
@@ -472,6 +472,45 @@ test('what other servers need to believe this one is in kube-system', async () =
     'requestheader-uid-headers': '["X-Remote-Uid"]',
     'requestheader-username-headers': '["X-Remote-User"]',
   });
+});
+
+test('a server that says nonsense of itself costs nobody else anything', async () => {
+  const nonsense: Record<string, string> = {
+    '/openapi/v2': `{"paths":{"/apis/odd.example.com/v1/x":{"get":null}},"definitions":{"a":${'{"items":'.repeat(20_000)}1${'}'.repeat(20_000)}}}`,
+    '/openapi/v3': '{"paths":{"apis/odd.example.com/v1":{"serverRelativeURL":"https://elsewhere/"}}}',
+    '/apis/odd.example.com/v1':
+      '{"resources":[{"name":"../../api/v1/secrets","kind":"Secret","namespaced":1,"verbs":["list","watch"]},7,{"name":"fine","kind":"Fine","verbs":["get",5]}]}',
+  };
+  const asked = new Set<string>();
+  await using odd = await startExtensionServer(
+    server,
+    (request, response) => {
+      asked.add(request.url ?? '');
+      const text = nonsense[request.url ?? ''];
+      response.writeHead(text ? 200 : 404, { 'content-type': 'application/json' }).end(text);
+    },
+    { names: ['api.odd.svc'] },
+  );
+  await createServiceFor(server, { namespace: 'odd', name: 'api', port: odd.port });
+  const { spec } = apiService({ caBundle: odd.caBundle });
+  const name = 'v1.odd.example.com';
+  const service = { namespace: 'odd', name: 'api', port: 443 };
+  await apply({
+    ...apiService(),
+    metadata: { name },
+    spec: { ...spec, group: 'odd.example.com', version: 'v1', service },
+  });
+  await eventually(async () => {
+    const { stdout } = await server.kubectl(['api-resources', '--api-group=odd.example.com', '--no-headers']);
+    expect(stdout).toMatch(/^fine +odd.example.com\/v1 +false +Fine\n$/);
+  });
+  for (const accept of ['application/json', 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf'])
+    expect((await ask('/openapi/v2', { headers: { accept } })).code).toBe(200);
+  expect((await ask('/openapi/v3')).text).toContain('apis/apps/v1?hash=');
+  expect((await ask('/openapi/v3/apis/odd.example.com/v1')).code).toBe(404);
+  expect(asked).toContain('/openapi/v2');
+  expect((await server.kubectl(['explain', 'deployment.spec.replicas'])).stdout).toContain('<integer>');
+  await client().delete(APIService, { name });
 });
 
 // Source: the conformance test of this name, the part after the other server is there.

@@ -24,6 +24,9 @@ export interface DiscoveredResource {
 
 type GroupVersion = { group: string; version: string };
 
+/** It becomes a segment of paths. */
+const IN_A_PATH = /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/i;
+
 /** Of one group and version of an APIGroupDiscoveryList. What is not as it should be is passed over. */
 export function resourcesOfGroups(list: JsonObject, { group, version }: GroupVersion): DiscoveredResource[] {
   const found = objects(list['items']).find(
@@ -32,7 +35,7 @@ export function resourcesOfGroups(list: JsonObject, { group, version }: GroupVer
   const ofVersion = objects(found?.['versions']).find((one) => one['version'] === version);
   return objects(ofVersion?.['resources']).flatMap((one) => {
     const resource = text(one['resource']);
-    if (!resource) return [];
+    if (!IN_A_PATH.test(resource)) return [];
     const subresources = objects(one['subresources']).map((sub) => ({
       subresource: text(sub['subresource']),
       responseKind: responseKind(sub['responseKind']),
@@ -62,7 +65,7 @@ export function resourcesOfList(list: JsonObject, of: GroupVersion): DiscoveredR
     kind: text(one['kind']),
   });
   return all
-    .filter(({ path }) => path.length === 1 && path[0])
+    .filter(({ path }) => path.length === 1 && IN_A_PATH.test(path[0]!))
     .map(({ one, path: [resource = ''] }) => {
       const subresources = all
         .filter(({ path }) => path.length === 2 && path[0] === resource)

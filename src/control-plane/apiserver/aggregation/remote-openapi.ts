@@ -5,8 +5,8 @@
 import { isJsonObject, type JsonObject } from '#api/machinery/json-value.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
-import { specUnder } from '../openapi/merge-specs.ts';
 import type { RemoteSpecs, Spec } from '../openapi/remote-specs.ts';
+import { usableSpec } from '../openapi/usable-spec.ts';
 import type { ApiServiceTable } from './api-service-table.ts';
 import { AGGREGATOR } from './availability.ts';
 import type { Connections, Fetched } from './connections.ts';
@@ -103,10 +103,10 @@ export class RemoteOpenApi implements RemoteSpecs {
     const headers: Record<string, string> = known.etag ? { 'if-none-match': known.etag } : {};
     const answer = await this.#fetch(remote, '/openapi/v2', headers);
     if (!answer || answer.code === 304) return;
-    const spec = specOf(jsonOf(answer));
+    const spec = usableSpec(jsonOf(answer), `${rootOf(remote)}/`);
     if (!spec) return;
     known.etag = answer.headers.etag;
-    known.spec = specUnder(spec, `${rootOf(remote)}/`);
+    known.spec = spec;
     this.#changed(remote, known);
   }
 
@@ -144,11 +144,4 @@ function jsonOf({ body }: Fetched): JsonObject | undefined {
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
-}
-
-function specOf(document: JsonObject | undefined): Spec | undefined {
-  const { paths, definitions = {} } = (document ?? {}) as { paths?: unknown; definitions?: unknown };
-  if (!isJsonObject(paths) || !isJsonObject(definitions)) return undefined;
-  if (![...Object.values(paths), ...Object.values(definitions)].every(isJsonObject)) return undefined;
-  return { paths, definitions } as unknown as Spec;
 }

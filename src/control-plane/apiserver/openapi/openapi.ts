@@ -125,6 +125,7 @@ export function createOpenApi(
     if (before?.generation === generation) return before.document;
     const document = make();
     whole.set(name, { generation, document });
+    document.catch(() => whole.delete(name)); // the next who asks may fare better
     return document;
   };
 
