@@ -33,14 +33,3 @@ export function parseDuration(text: string): Duration | undefined {
   const signed = sign === '-' ? -nanos : nanos;
   return signed > INT64_MAX || signed < INT64_MIN ? undefined : new Duration(signed);
 }
-
-const SECOND = 1_000_000_000n;
-
-/** `1.5s`: always in seconds, without needless digits. */
-export function formatDuration({ nanos }: Duration): string {
-  const magnitude = nanos < 0n ? -nanos : nanos;
-  const fraction = String(magnitude % SECOND)
-    .padStart(9, '0')
-    .replace(/0+$/, '');
-  return `${nanos < 0n ? '-' : ''}${magnitude / SECOND}${fraction && `.${fraction}`}s`;
-}

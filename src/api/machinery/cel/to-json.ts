@@ -1,6 +1,6 @@
 /** Values as JSON: what a policy's patch, an audit annotation or a status is made of. */
 import { toBase64 } from '../base64.ts';
-import { formatDuration } from './duration.ts';
+import { textOfDuration } from './operations/convert.ts';
 import { formatTimestamp } from './timestamp.ts';
 import {
   Boxed,
@@ -34,9 +34,9 @@ function jsonOf(value: Value): unknown {
   if (value instanceof MapLike) return mapOf(value);
   if (value instanceof StructValue) return structOf(value);
   if (value instanceof Double) return Number.isFinite(value.value) ? value.value : String(value.value);
-  if (value instanceof Uint) return Number(value.value);
+  if (value instanceof Uint) return jsonOf(value.value);
   if (value instanceof Timestamp) return formatTimestamp(value);
-  if (value instanceof Duration) return formatDuration(value);
+  if (value instanceof Duration) return textOfDuration(value);
   if (value instanceof Optional) return value.value === undefined ? null : jsonOf(value.value);
   if (value instanceof TypeValue) return value.of.name;
   return value instanceof Opaque ? value.toJson() : new CelError(`no JSON for ${value.type.name}`);

@@ -9,7 +9,6 @@ const isInt = (value: Value): value is Int => typeof value === 'number' || typeo
 
 const BY_ZERO = new CelError('division by zero');
 const MODULUS_BY_ZERO = new CelError('modulus by zero');
-const DURATION_OVERFLOW = new CelError('duration overflow');
 export const TIMESTAMP_OVERFLOW = new CelError('timestamp overflow');
 
 type Whole = (a: bigint, b: bigint) => bigint;
@@ -48,15 +47,15 @@ function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
 
 function addTimes(a: Value, b: Value): Result {
   if (a instanceof Duration) {
-    if (b instanceof Duration) return durationOf(a.nanos + b.nanos, INT_OVERFLOW);
+    if (b instanceof Duration) return durationOf(a.nanos + b.nanos);
     return b instanceof Timestamp ? moved(b, a.nanos) : NO_OVERLOAD;
   }
   if (!(a instanceof Timestamp)) return unsupported('_+_', a);
   return b instanceof Duration ? moved(a, b.nanos) : NO_OVERLOAD;
 }
 
-const durationOf = (nanos: bigint, overflow: CelError): Duration | CelError =>
-  nanos > INT64_MAX || nanos < INT64_MIN ? overflow : new Duration(nanos);
+const durationOf = (nanos: bigint): Duration | CelError =>
+  nanos > INT64_MAX || nanos < INT64_MIN ? INT_OVERFLOW : new Duration(nanos);
 
 /** Texts and times have functions that are called on them, which makes upstream word it differently. */
 const unsupported = (name: string, value: Value): CelError =>
@@ -83,10 +82,10 @@ export function subtract(a: Value, b: Value): Result {
   if (isInt(a)) return isInt(b) ? ofInts(a, b, minus) : NO_OVERLOAD;
   if (a instanceof Double) return b instanceof Double ? new Double(a.value - b.value) : NO_OVERLOAD;
   if (a instanceof Uint) return b instanceof Uint ? ofUints(a, b, minus) : NO_OVERLOAD;
-  if (a instanceof Duration) return b instanceof Duration ? durationOf(a.nanos - b.nanos, INT_OVERFLOW) : NO_OVERLOAD;
+  if (a instanceof Duration) return b instanceof Duration ? durationOf(a.nanos - b.nanos) : NO_OVERLOAD;
   if (!(a instanceof Timestamp)) return unsupported('_-_', a);
   if (b instanceof Duration) return moved(a, -b.nanos);
-  return b instanceof Timestamp ? durationOf(nanosSinceEpoch(a) - nanosSinceEpoch(b), DURATION_OVERFLOW) : NO_OVERLOAD;
+  return b instanceof Timestamp ? durationOf(nanosSinceEpoch(a) - nanosSinceEpoch(b)) : NO_OVERLOAD;
 }
 
 export function multiply(a: Value, b: Value): Result {
@@ -130,6 +129,6 @@ export function negate(value: Value): Result {
   if (typeof value === 'number') return -value || 0;
   if (typeof value === 'bigint') return int64Of(-value);
   if (value instanceof Double) return new Double(-value.value);
-  if (value instanceof Duration) return durationOf(-value.nanos, INT_OVERFLOW);
+  if (value instanceof Duration) return durationOf(-value.nanos);
   return typeof value === 'boolean' ? NO_OVERLOAD : unsupported('-_', value);
 }

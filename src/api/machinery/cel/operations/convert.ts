@@ -1,7 +1,7 @@
 /** Conversions between the basic types. Texts are read and written as Go does. */
 
 import { parseInstant } from '../../timestamp.ts';
-import { formatDuration, parseDuration } from '../duration.ts';
+import { parseDuration } from '../duration.ts';
 import { INT_OVERFLOW, INT64_MAX, INT64_MIN, int64Of, UINT_OVERFLOW, UINT64_MAX, wholeOf } from '../int64.ts';
 import { formatTimestamp, isInRange, parseTimestamp } from '../timestamp.ts';
 import { CelError, Double, type Duration, type Int, type Result, Timestamp, Uint } from '../value.ts';
@@ -33,7 +33,8 @@ export function doubleOfText(text: string): Result {
   const infinite = INFINITE.exec(text);
   if (infinite) return new Double(infinite[1] === '-' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY);
   if (/^nan$/i.test(text)) return new Double(Number.NaN);
-  const value = DECIMAL.test(text) ? Number(text) : Number.NaN;
+  const digits = text.replace(/(?<=\d)_(?=\d)/g, '');
+  const value = DECIMAL.test(digits) ? Number(digits) : Number.NaN;
   return Number.isFinite(value) ? new Double(value) : conversionError('string', 'double');
 }
 
@@ -83,6 +84,14 @@ export function textOfBytes(bytes: Uint8Array): Result {
 
 export const bytesOfText = (text: string): Uint8Array => new TextEncoder().encode(text);
 
+/** As many digits as a double of the seconds has. */
+export function textOfDuration({ nanos }: Duration): string {
+  const seconds = Number(nanos / 1_000_000_000n) + Number(nanos % 1_000_000_000n) / 1e9;
+  if (seconds === 0) return '0s';
+  const [mantissa, exponent] = seconds.toExponential().split('e') as [string, string];
+  return `${plainDecimal(mantissa, Number(exponent))}s`;
+}
+
 /** The shortest text that is this number; with an exponent below 1e-4 and from 1e6 on (Go's %g) or 1e21 on. */
 export function formatDouble(value: number, largest = 21): string {
   if (Number.isNaN(value)) return 'NaN';
@@ -107,4 +116,3 @@ export function plainDecimal(mantissa: string, power: number): string {
 
 export const textOfDouble = ({ value }: Double): string => formatDouble(value, 6);
 export const textOfTimestamp = (time: Timestamp): string => formatTimestamp(time);
-export const textOfDuration = (duration: Duration): string => formatDuration(duration);

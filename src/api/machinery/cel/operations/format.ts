@@ -14,7 +14,7 @@ import {
   type Value,
 } from '../value.ts';
 import { expectText, spendWork } from '../work.ts';
-import { bytesOfText, plainDecimal, textOfBytes, textOfDouble, textOfDuration, textOfTimestamp } from './convert.ts';
+import { bytesOfText, textOfBytes, textOfDouble, textOfDuration, textOfTimestamp } from './convert.ts';
 import { toHex } from './hex.ts';
 import { numberOf } from './numbers.ts';
 
@@ -158,14 +158,15 @@ function onDouble(value: Value, show: (number: number) => string): string | unde
 
 /** With commas between thousands. */
 function fixed(number: number, precision: number): string {
-  const large = Math.abs(number) >= 1e21;
-  const [mantissa, power] = number.toExponential().split('e') as [string, string];
-  const text = large
-    ? `${plainDecimal(mantissa, Number(power))}.${'0'.repeat(precision)}`
-    : roundedToEven(number, precision);
-  const [digits = '', fraction] = text.replace(/\.$/, '').split('.');
+  const [digits = '', fraction] = decimals(number, precision).split('.');
   const grouped = digits.replace(/\B(?=(\d{3})+$)/g, ',');
   return fraction === undefined ? grouped : `${grouped}.${fraction}`;
+}
+
+/** All digits, however large the number is. */
+function decimals(number: number, precision: number): string {
+  if (Math.abs(number) >= 1e21) return `${BigInt(number)}${precision > 0 ? '.' : ''}${'0'.repeat(precision)}`;
+  return roundedToEven(number, precision);
 }
 
 /** JavaScript rounds a half up, Go to the even digit. */
@@ -209,13 +210,18 @@ function compound(value: Value): string | undefined {
 function inside(value: Result | undefined): string | undefined {
   spendWork(1);
   if (typeof value === 'string') return JSON.stringify(value);
-  if (value instanceof Double) return onDouble(value, (number) => number.toFixed(DEFAULT_PRECISION));
+  if (value instanceof Double) return doubleInside(value);
   if (value === undefined || value instanceof CelError) return undefined;
   const text = plain(value);
   if (text === undefined) return undefined;
   if (value instanceof Uint8Array) return `b${JSON.stringify(text)}`;
   if (value instanceof Timestamp) return `timestamp(${JSON.stringify(text)})`;
   return value instanceof Duration ? `duration(${JSON.stringify(text)})` : text;
+}
+
+function doubleInside({ value }: Double): string {
+  if (Number.isFinite(value)) return `${Object.is(value, -0) ? '-' : ''}${decimals(value, DEFAULT_PRECISION)}`;
+  return JSON.stringify(Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf');
 }
 
 function listText(list: List): string | undefined {

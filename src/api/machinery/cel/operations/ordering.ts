@@ -1,6 +1,6 @@
 /** `<` and the like, `min`, `max`, sorting. */
 
-import { CelError, Duration, Opaque, type Result, Timestamp, type Value } from '../value.ts';
+import { CelError, Double, Duration, Opaque, type Result, Timestamp, type Value } from '../value.ts';
 import { NO_OVERLOAD } from './errors.ts';
 import { comparable } from './numbers.ts';
 import { compareBytes, compareText } from './text.ts';
@@ -13,7 +13,8 @@ export function compare(a: Value, b: Value): number | CelError {
   if (typeof a === 'string') return typeof b === 'string' ? compareText(a, b) : NO_OVERLOAD;
   if (typeof a === 'boolean') return typeof b === 'boolean' ? Number(a) - Number(b) : NO_OVERLOAD;
   const numbers = comparable(a, b);
-  return numbers ? compareNumbers(...numbers) : compareObjects(a, b);
+  if (numbers) return compareNumbers(...numbers);
+  return a instanceof Double && Number.isNaN(a.value) ? NOT_ORDERED : compareObjects(a, b);
 }
 
 function compareNumbers(a: number | bigint, b: number | bigint): number | CelError {
