@@ -247,3 +247,82 @@ test('a watch holds its seat only until it has said what is there', async () => 
   stop.abort();
   await Promise.allSettled(watches);
 });
+
+interface ApiObject {
+  metadata: { name: string; resourceVersion: string; labels?: object; annotations?: Record<string, string> };
+  spec: Record<string, unknown>;
+  status: { conditions?: { type: string; status: string; reason: string; message: string }[] };
+}
+
+test.each([
+  ['FlowSchema', 'flowschemas', () => ofUser('conformance', 'exempt'), 'matchingPrecedence', 9999],
+  ['PriorityLevelConfiguration', 'prioritylevelconfigurations', () => level('conformance', { type: 'Reject' }), '', 0],
+] as const)(
+  'API priority and fairness should support %s API operations',
+  async (kind, plural, objectOf, field, changed) => {
+    const root = `/apis/flowcontrol.apiserver.k8s.io/v1/${plural}`;
+    const send = async (method: string, path: string, object: object, type = 'application/json') => {
+      const { code, text } = await raw.ask(path, {
+        method,
+        body: JSON.stringify(object),
+        headers: { 'content-type': type },
+      });
+      expect([path, code, code < 300 ? '' : text]).toEqual([path, method === 'POST' ? 201 : 200, '']);
+      return JSON.parse(text) as ApiObject;
+    };
+    const read = async (path: string) => JSON.parse((await raw.ask(path)).text);
+    const labels = { 'special-label': 'conformance' };
+    const object = (suffix: string) => {
+      const { metadata, spec } = objectOf();
+      return { metadata: { name: `${metadata.name}-${suffix}`, labels }, spec };
+    };
+
+    const group = await read('/apis/flowcontrol.apiserver.k8s.io');
+    expect(group.versions).toContainEqual({ groupVersion: 'flowcontrol.apiserver.k8s.io/v1', version: 'v1' });
+    const { resources } = await read('/apis/flowcontrol.apiserver.k8s.io/v1');
+    expect(resources.map(({ name }: { name: string }) => name)).toEqual(
+      expect.arrayContaining([plural, `${plural}/status`]),
+    );
+
+    const made = await send('POST', root, object('0'));
+    for (const suffix of ['1', '2']) await send('POST', root, object(suffix));
+    const path = `${root}/${made.metadata.name}`;
+    expect((await read(path)).metadata.name).toBe(made.metadata.name);
+    const selected = `${root}?labelSelector=special-label%3Dconformance`;
+    expect((await read(selected)).items).toHaveLength(3);
+    const watch = raw.ask(`${selected}&watch=1&timeoutSeconds=2&resourceVersion=${made.metadata.resourceVersion}`);
+
+    const merge = 'application/merge-patch+json';
+    const patched = await send('PATCH', path, { metadata: { annotations: { patched: 'true' } } }, merge);
+    expect(patched.metadata.annotations).toMatchObject({ patched: 'true' });
+    const { metadata, spec } = patched;
+    const updated = await send('PUT', path, {
+      ...patched,
+      metadata: { ...metadata, annotations: { ...metadata.annotations, updated: 'true' } },
+      spec: field ? { ...spec, [field]: changed } : spec,
+    });
+    expect(updated.metadata.annotations).toMatchObject({ patched: 'true', updated: 'true' });
+    if (field) expect(updated.spec[field]).toBe(changed);
+
+    const condition = (message: string) => ({ type: 'foo', status: 'True', reason: 'Test', message });
+    await read(`${path}/status`);
+    const status = await send('PATCH', `${path}/status`, { status: { conditions: [condition('patched')] } }, merge);
+    expect(status.status.conditions).toContainEqual(expect.objectContaining({ type: 'foo', message: 'patched' }));
+    const current = (await read(`${path}/status`)) as ApiObject;
+    const told = await send('PUT', `${path}/status`, { ...current, status: { conditions: [condition('updated')] } });
+    expect(told.status.conditions).toContainEqual(expect.objectContaining({ type: 'foo', message: 'updated' }));
+
+    expect((await raw.ask(path, { method: 'DELETE' })).code).toBe(200);
+    expect((await raw.ask(path)).code).toBe(404);
+    expect((await raw.ask(selected, { method: 'DELETE' })).code).toBe(200);
+    expect((await read(selected)).items).toEqual([]);
+    const events = (await watch).text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { type: string; object: ApiObject });
+    const seen = events.filter((event) => event.object.metadata.name === made.metadata.name).map(({ type }) => type);
+    expect([seen[0], seen.at(-1)]).toEqual(['MODIFIED', 'DELETED']);
+    expect(events.filter(({ type }) => type === 'DELETED')).toHaveLength(3);
+    expect(kind).toBe(resources.find(({ name }: { name: string }) => name === plural).kind);
+  },
+);
