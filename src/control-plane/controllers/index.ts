@@ -9,6 +9,7 @@ import { deploymentController } from './deployment/deployment.ts';
 import { disruptionController } from './disruption/disruption.ts';
 import { endpointSliceController } from './endpoints/endpoint-slice.ts';
 import { endpointsController } from './endpoints/endpoints.ts';
+import { endpointSliceMirroringController } from './endpoints/mirroring.ts';
 import { garbageCollector } from './garbage-collector/garbage-collector.ts';
 import { cronJobController } from './job/cron-job.ts';
 import { jobController } from './job/job.ts';
@@ -51,6 +52,7 @@ export interface ClusterSettings {
 export const controllersFor = (settings: ClusterSettings = {}): Controller[] => [
   endpointsController,
   endpointSliceController,
+  endpointSliceMirroringController,
   deploymentController,
   replicaSetController,
   replicationController,

@@ -1,0 +1,70 @@
+import { expect, test } from 'vitest';
+import { Endpoints } from '#api/core/v1/endpoints.ts';
+import { Service } from '#api/core/v1/service.ts';
+import { EndpointSlice } from '#api/discovery/v1/endpoint-slice.ts';
+import { service, startCluster, type TestCluster } from '#testing/cluster.ts';
+import { endpointSliceMirroringController } from './mirroring.ts';
+
+const start = () => startCluster({ controllers: [endpointSliceMirroringController] });
+const endpoints = (ips: string[], metadata: object = {}, port = 80) => ({
+  metadata: { name: 'custom', namespace: 'default', ...metadata },
+  subsets: [{ addresses: ips.map((ip) => ({ ip })), ports: [{ name: 'http', port, protocol: 'TCP' as const }] }],
+});
+const bare = service('custom', { selector: {} });
+const addresses = (cluster: TestCluster) =>
+  cluster
+    .list(EndpointSlice)
+    .map(({ addressType, endpoints: all }) => [addressType, ...all.flatMap((each) => each.addresses)]);
+
+test('Endpoints of a Service without a selector are shown as slices, and follow every change', async () => {
+  await using cluster = await start();
+  await cluster.create(Service, bare);
+  await cluster.create(Endpoints, endpoints(['10.1.2.3', 'fd00::1'], { labels: { team: 'a' } }));
+  await cluster.settles();
+  expect(addresses(cluster).sort()).toEqual([
+    ['IPv4', '10.1.2.3'],
+    ['IPv6', 'fd00::1'],
+  ]);
+  const slice = cluster.list(EndpointSlice).find(({ addressType }) => addressType === 'IPv4');
+  expect(slice?.metadata).toMatchObject({
+    labels: {
+      team: 'a',
+      'kubernetes.io/service-name': 'custom',
+      'endpointslice.kubernetes.io/managed-by': 'endpointslicemirroring-controller.k8s.io',
+    },
+    ownerReferences: [{ kind: 'Endpoints', name: 'custom' }],
+  });
+  const { name } = slice!.metadata;
+  await cluster.patch(Endpoints, 'default/custom', endpoints(['10.2.3.4'], {}, 81));
+  await cluster.settles();
+  expect(addresses(cluster)).toEqual([['IPv4', '10.2.3.4']]);
+  expect(cluster.list(EndpointSlice)[0]).toMatchObject({ metadata: { name }, ports: [{ port: 81 }] });
+  await cluster.delete(Endpoints, 'default/custom');
+  await cluster.settles();
+  expect(addresses(cluster)).toEqual([]);
+});
+
+test.each([
+  ['whose Service has a selector', service('custom'), {}],
+  ['that ask not to be', bare, { labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } }],
+  ['that are a lock', bare, { annotations: { 'control-plane.alpha.kubernetes.io/leader': '{}' } }],
+])('Endpoints %s are not mirrored', async (_, target, metadata) => {
+  await using cluster = await start();
+  await cluster.create(Service, target);
+  await cluster.create(Endpoints, endpoints(['10.1.2.3'], metadata));
+  await cluster.settles();
+  expect(addresses(cluster)).toEqual([]);
+});
+
+test('they are mirrored when the Service comes later, and no longer when it gets a selector', async () => {
+  await using cluster = await start();
+  await cluster.create(Endpoints, endpoints(['10.1.2.3']));
+  await cluster.settles();
+  expect(addresses(cluster)).toEqual([]);
+  await cluster.create(Service, bare);
+  await cluster.settles();
+  expect(addresses(cluster)).toHaveLength(1);
+  await cluster.patch(Service, 'default/custom', { spec: { selector: { app: 'web' } } });
+  await cluster.settles();
+  expect(addresses(cluster)).toEqual([]);
+});
