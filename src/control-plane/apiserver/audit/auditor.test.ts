@@ -2,9 +2,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { notFound } from '#api/machinery/status.ts';
 import { silentLog } from '#base/log.ts';
 import { ManualClock } from '#base/manual-clock.ts';
-import { notFound } from '#api/machinery/status.ts';
 import { requestInfoOf } from '../request-info.ts';
 import type { AuditEvent } from './audit-event.ts';
 import { Auditor, sourceIpsOf } from './auditor.ts';

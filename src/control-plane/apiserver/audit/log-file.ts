@@ -3,9 +3,10 @@
  * time at which it ended; the oldest of those go. Lines of one turn of the loop are written together, in order.
  * Source: kube-apiserver, --audit-log-*; the names of files set aside are lumberjack's.
  */
+
+import type { FileHandle } from 'node:fs/promises';
 import { chmod, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
-import type { FileHandle } from 'node:fs/promises';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { AuditEvent, AuditSink } from './audit-event.ts';

@@ -4,6 +4,8 @@ import type { Clock } from '#base/clock.ts';
 import type { TokenIssuer } from '../authentication/token-issuer.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import { discoveryForm } from '../discovery/discovery-form.ts';
+import { dumpOf } from '../flow-control/dump.ts';
+import type { FlowControl } from '../flow-control/flow-control.ts';
 import {
   GNOSTIC_ACCEPTED,
   GNOSTIC_MEDIA_TYPE,
@@ -11,8 +13,6 @@ import {
   GNOSTIC_V3_MEDIA_TYPE,
   type OpenApi,
 } from '../openapi/openapi.ts';
-import { dumpOf } from '../flow-control/dump.ts';
-import type { FlowControl } from '../flow-control/flow-control.ts';
 import type { NonResourceRequestInfo } from '../request-info.ts';
 import { encoded } from './body-chunks.ts';
 import type { Exchange } from './exchange.ts';
