@@ -150,10 +150,12 @@ function afterUpdate(
 
 const identityOf = ({ manager, apiVersion, subresource }: Writer) => ({ manager, apiVersion, subresource });
 
-const taking = (writer: Writer, set: FieldSet): Manager => ({
-  ...identityOf(writer),
+const taking = ({ manager, apiVersion, subresource, now }: Writer, set: FieldSet): Manager => ({
+  manager,
   operation: 'Update',
-  time: writer.now,
+  apiVersion,
+  subresource,
+  time: now,
   set,
 });
 
@@ -217,7 +219,11 @@ function managersOf(live: JsonObject, { shape, writer }: Application): Manager[]
   return [{ manager: BEFORE_FIRST_APPLY, operation: 'Update', apiVersion, subresource, time: now, set }];
 }
 
-function lessConflicts(others: readonly Manager[], change: VersionedChange, { force, free, told = (conflict) => conflict }: Application): Manager[] {
+function lessConflicts(
+  others: readonly Manager[],
+  change: VersionedChange,
+  { force, free, told = (conflict) => conflict }: Application,
+): Manager[] {
   if (!force && conflictsWith(others, change, undefined).length > 0) {
     const left = conflictsWith(others, change, free?.());
     if (left.length > 0) throw applyConflict(left.map(told));

@@ -32,15 +32,24 @@ const parsed = new WeakMap<Uint8Array, KubeObject>();
  * them back in this process costs no parse (`takeEncoded`).
  */
 export function encode(object: KubeObject): Uint8Array {
-  const { kind, apiVersion, metadata, ...rest } = object;
-  const { resourceVersion: _, ...stored } = metadata;
+  const { kind, apiVersion, metadata } = object;
   // Not one JSON.stringify of the whole: keys that look like numbers would move to the front, before the metadata.
-  const head = `{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},"metadata":`;
-  const tail = JSON.stringify(rest);
-  const text = `${head}${JSON.stringify(stored)}${tail === '{}' ? '}' : `,${tail.slice(1)}`}`;
-  const bytes = unpooled(text);
+  let text = `{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)}`;
+  text += `,"metadata":${JSON.stringify(withoutRevision(metadata))}`;
+  for (const field in object) {
+    if (field === 'kind' || field === 'apiVersion' || field === 'metadata') continue;
+    const value = JSON.stringify((object as KubeObject & Record<string, unknown>)[field]);
+    if (value !== undefined) text += `,${JSON.stringify(field)}:${value}`;
+  }
+  const bytes = unpooled(`${text}}`);
   if (Object.isFrozen(object)) parsed.set(bytes, object);
   return bytes;
+}
+
+function withoutRevision(metadata: KubeObject['metadata']): object {
+  if (!('resourceVersion' in metadata)) return metadata;
+  const { resourceVersion: _, ...stored } = metadata;
+  return stored;
 }
 
 /** The object of stored bytes, without a resourceVersion. Not frozen. */
