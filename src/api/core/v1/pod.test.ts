@@ -186,6 +186,7 @@ describe('an update', () => {
       /^spec: Forbidden: pod updates may not change fields other than `spec.containers\[\*\].image`/,
     );
     expect(updated({ containers: [] }).errors).toEqual([
+      'spec.containers: Required value',
       'spec.containers: Forbidden: pod updates may not add or remove containers',
     ]);
   });

@@ -50,7 +50,8 @@ export const Pod = defineKind<schema.Pod>({
   prepareForUpdate: (next, current, subresource) => {
     if (subresource === 'ephemeralcontainers') return withSpec(current, next, ephemeralContainersOf);
     if (subresource === 'resize') return withSpec(current, next, resourcesOf);
-    return next;
+    const spec = withoutDisabledFields(next.spec);
+    return spec === next.spec ? next : { ...next, spec };
   },
   prepareForStatusUpdate: (next, current) =>
     next.status?.qosClass || !current.status?.qosClass

@@ -1,15 +1,24 @@
 /** What of a pod may still change: little, for its containers run. Source: "Pod update and replacement". */
-import type { Container, ContainerStatus, Pod, PodSpec, Toleration } from '#api/generated/schema.ts';
+import type {
+  Affinity,
+  Container,
+  ContainerStatus,
+  NodeSelectorTerm,
+  Pod,
+  PodSpec,
+  Toleration,
+} from '#api/generated/schema.ts';
 import type { Change } from '#api/machinery/define-kind.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import { type FieldError, forbiddenField, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
-import type { At } from '#api/machinery/field-path.ts';
-import { isNotNegative } from '#api/machinery/field-rules.ts';
+import { type At, keyed } from '#api/machinery/field-path.ts';
+import { isBetween } from '#api/machinery/field-rules.ts';
 import { validateTolerations } from './scheduling.ts';
 import { validateOnlyForPod, validatePodSpec } from './spec-rules.ts';
 
 const FROZEN =
   'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
+const MAX_SECONDS = 2_147_483_647;
 const FROZEN_WHEN_RESIZED = 'only cpu and memory resources are mutable';
 
 export function validatePodUpdate(change: Change<Pod>): FieldError[] {
@@ -25,34 +34,56 @@ export function validatePodUpdate(change: Change<Pod>): FieldError[] {
   }
 }
 
-function validateMain({ next, current, at }: Change<Pod>): FieldError[] {
+/** All that is wrong with the pod itself, and then what may not change. */
+function validateMain(change: Change<Pod>): FieldError[] {
+  const { next, current, at } = change;
   const [now, before] = [next.spec, current.spec];
-  const counts = [
-    ...(now.containers.length === before.containers.length
-      ? []
-      : [forbiddenField(at.spec.containers, 'pod updates may not add or remove containers')]),
-    ...((now.initContainers ?? []).length === (before.initContainers ?? []).length
-      ? []
-      : [forbiddenField(at.spec.initContainers, 'pod updates may not add or remove containers')]),
-  ];
-  if (counts.length > 0) return counts;
   const errors = [
-    ...validateImages(now.containers, at.spec.containers),
-    ...validateImages(now.initContainers ?? [], at.spec.initContainers),
-    ...validateDeadline(now, before, at.spec),
-    ...validateAddedTolerations(now.tolerations ?? [], before.tolerations ?? [], at.spec),
-    ...validateGates(now, before, at.spec),
+    ...validatePodSpec(now, at.spec, next.metadata),
+    ...validateOnlyForPod(now, at.spec),
+    ...validateAnnotations(change),
   ];
+  for (const list of ['containers', 'initContainers'] as const) {
+    const [wanted, had] = [now[list] ?? [], before[list] ?? []];
+    if (wanted.length !== had.length)
+      return [...errors, forbiddenField(at.spec[list], 'pod updates may not add or remove containers')];
+    errors.push(...validateImages(wanted, at.spec[list]));
+  }
+  const deadline = validateDeadline(now, before, at.spec);
+  errors.push(...deadline);
+  if (deadline.length > 0 && now.activeDeadlineSeconds !== undefined) return errors;
+  errors.push(...validateAddedTolerations(now.tolerations ?? [], before.tolerations ?? [], at.spec));
+  errors.push(...validateDeletedGates(now, before, at.spec));
+  if (before.schedulingGates?.length) errors.push(...validateGated(now, before, at.spec));
   const allowed = withChangeable(before, now);
   return isEqual(allowed, now) ? errors : [...errors, forbiddenField(at.spec, FROZEN)];
+}
+
+const MIRROR = 'kubernetes.io/config.mirror';
+const APPARMOR = 'container.apparmor.security.beta.kubernetes.io/';
+
+/** Annotations that say what a pod is, or how it runs, stay. */
+function validateAnnotations({ next, current, at }: Change<Pod>): FieldError[] {
+  const [now, before] = [next.metadata.annotations ?? {}, current.metadata.annotations ?? {}];
+  const isKept = (key: string) => key === MIRROR || key.startsWith(APPARMOR);
+  const whatOf = (key: string) => (key === MIRROR ? 'mirror pod annotation' : 'AppArmor annotations');
+  const refuse = (key: string, verb: string) =>
+    forbiddenField(keyed(at.metadata.annotations, key), `may not ${verb} ${whatOf(key)}`);
+  return [
+    ...Object.keys(before)
+      .filter((key) => isKept(key) && now[key] !== before[key])
+      .map((key) => refuse(key, 'remove or update')),
+    ...Object.keys(now)
+      .filter((key) => isKept(key) && before[key] === undefined)
+      .map((key) => refuse(key, 'add')),
+  ];
 }
 
 /** `before` with everything that an update may touch taken from `now`. */
 function withChangeable(before: PodSpec, now: PodSpec): PodSpec {
   const images = (list: readonly Container[], from: readonly Container[]) =>
     list.map((container, i) => ({ ...container, image: from[i]?.image }));
-  const gated = (before.schedulingGates ?? []).length > 0;
-  const graceFixed = before.terminationGracePeriodSeconds < 0 && now.terminationGracePeriodSeconds === 1;
+  const isGraceFixed = before.terminationGracePeriodSeconds < 0 && now.terminationGracePeriodSeconds === 1;
   return {
     ...before,
     containers: images(before.containers, now.containers) as Container[],
@@ -62,10 +93,19 @@ function withChangeable(before: PodSpec, now: PodSpec): PodSpec {
     activeDeadlineSeconds: now.activeDeadlineSeconds,
     tolerations: now.tolerations,
     schedulingGates: now.schedulingGates,
-    ...(graceFixed && { terminationGracePeriodSeconds: 1 }),
+    ...(isGraceFixed && { terminationGracePeriodSeconds: 1 }),
     // A gated pod may still be told where to go; that it only becomes stricter is checked apart.
-    ...(gated && { nodeSelector: now.nodeSelector, affinity: now.affinity }),
+    ...(before.schedulingGates?.length && {
+      nodeSelector: now.nodeSelector,
+      affinity: withNodeAffinity(before.affinity, now.affinity),
+    }),
   };
+}
+
+function withNodeAffinity(before: Affinity | undefined, now: Affinity | undefined): Affinity | undefined {
+  const { nodeAffinity: _, ...others } = before ?? {};
+  if (now?.nodeAffinity) return { ...others, nodeAffinity: now.nodeAffinity };
+  return now === undefined && Object.keys(others).length === 0 ? undefined : others;
 }
 
 const validateImages = (containers: readonly Container[], at: At<Container[]>): FieldError[] =>
@@ -81,8 +121,9 @@ function validateDeadline(now: PodSpec, before: PodSpec, at: At<PodSpec>): Field
   if (next === undefined)
     return current === undefined
       ? []
-      : [invalidValue(at.activeDeadlineSeconds, undefined, 'must not update from a positive integer to nil value')];
-  if (next < 0) return isNotNegative(at.activeDeadlineSeconds, next);
+      : [invalidValue(at.activeDeadlineSeconds, null, 'must not update from a positive integer to nil value')];
+  const outside = isBetween(at.activeDeadlineSeconds, next, [0, MAX_SECONDS]);
+  if (outside.length > 0) return outside;
   return current !== undefined && next > current
     ? [invalidValue(at.activeDeadlineSeconds, next, 'must be less than or equal to previous value')]
     : [];
@@ -96,27 +137,69 @@ function validateAddedTolerations(
 ): FieldError[] {
   const withoutEnd = ({ tolerationSeconds: _, ...toleration }: Toleration) => toleration;
   const lost = before.some((old) => !now.some((toleration) => isEqual(withoutEnd(toleration), withoutEnd(old))));
+  return lost
+    ? [forbiddenField(at.tolerations, 'existing toleration can not be modified except its tolerationSeconds')]
+    : validateTolerations(now, at.tolerations);
+}
+
+function validateDeletedGates(now: PodSpec, before: PodSpec, at: At<PodSpec>): FieldError[] {
+  const had = new Set((before.schedulingGates ?? []).map(({ name }) => name));
+  return (now.schedulingGates ?? []).flatMap(({ name }, i, gates) =>
+    had.has(name) || gates.findLastIndex((other) => other.name === name) > i
+      ? []
+      : [
+          forbiddenField(
+            at.schedulingGates[i]!.name,
+            `only deletion is allowed, but found new scheduling gate '${name}'`,
+          ),
+        ],
+  );
+}
+
+/** Where a gated pod may run is only narrowed. */
+function validateGated(now: PodSpec, before: PodSpec, at: At<PodSpec>): FieldError[] {
+  const isWider = Object.entries(before.nodeSelector ?? {}).some(([key, value]) => now.nodeSelector?.[key] !== value);
+  const text = 'only additions to spec.nodeSelector are allowed (no mutations or deletions)';
   return [
-    ...(lost
-      ? [forbiddenField(at.tolerations, 'existing toleration can not be modified except its tolerationSeconds')]
-      : []),
-    ...validateTolerations(now, at.tolerations),
+    ...(isWider ? [invalidValue(at.nodeSelector, now.nodeSelector ?? null, text)] : []),
+    ...validateTerms(termsOf(now), termsOf(before), termsAt(at)),
   ];
 }
 
-function validateGates(now: PodSpec, before: PodSpec, at: At<PodSpec>): FieldError[] {
-  const had = new Set((before.schedulingGates ?? []).map(({ name }) => name));
-  const added = (now.schedulingGates ?? []).filter(({ name }) => !had.has(name));
-  const errors = added.map(({ name }) =>
-    forbiddenField(at.schedulingGates, `only deletion is allowed, but found new scheduling gate '${name}'`),
+const termsOf = ({ affinity }: PodSpec): readonly NodeSelectorTerm[] =>
+  affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
+const termsAt = (at: At<PodSpec>) =>
+  at.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms;
+
+function validateTerms(
+  now: readonly NodeSelectorTerm[],
+  before: readonly NodeSelectorTerm[],
+  at: At<NodeSelectorTerm[]>,
+): FieldError[] {
+  if (before.length > 0 && before.length !== now.length)
+    return [
+      invalidValue(
+        at,
+        now.length > 0 ? now : null,
+        'no additions/deletions to non-empty NodeSelectorTerms list are allowed',
+      ),
+    ];
+  return before.flatMap((old, i) =>
+    hasOnlyMore(now[i]!, old)
+      ? []
+      : [invalidValue(at[i]!, now[i], 'only additions are allowed (no mutations or deletions)')],
   );
-  if (had.size === 0) return errors;
-  const selector = Object.entries(before.nodeSelector ?? {});
-  if (selector.some(([key, value]) => now.nodeSelector?.[key] !== value))
-    errors.push(
-      invalidValue(at.nodeSelector, now.nodeSelector ?? {}, 'only additions are allowed (no mutations or deletions)'),
-    );
-  return errors;
+}
+
+/** A term that selects nothing stays one that selects nothing. */
+function hasOnlyMore(now: NodeSelectorTerm, before: NodeSelectorTerm): boolean {
+  const lists = ['matchExpressions', 'matchFields'] as const;
+  const isEmpty = (term: NodeSelectorTerm) => lists.every((list) => !term[list]?.length);
+  if (isEmpty(before)) return isEmpty(now);
+  return lists.every((list) => {
+    const old = before[list] ?? [];
+    return isEqual((now[list] ?? []).slice(0, old.length), old);
+  });
 }
 
 function validateEphemeral({ next, current, at }: Change<Pod>): FieldError[] {

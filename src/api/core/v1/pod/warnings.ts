@@ -47,9 +47,20 @@ interface Place {
   at: At<Container>;
 }
 
+type Warned = { spec: PodSpec; metadata: { annotations: Record<string, string> } };
+
+/** Made once for each place where a template can be. */
+const ROOTS = new Map<string, At<Warned>>();
+
+function rootAt(path: string): At<Warned> {
+  const known = ROOTS.get(path) ?? root<Warned>(path);
+  ROOTS.set(path, known);
+  return known;
+}
+
 /** `path`: of the template; none: a pod. */
 export function warningsOfPod({ spec, metadata }: WarnedPod, path = ''): string[] {
-  const { spec: at, metadata: meta } = root<{ spec: PodSpec; metadata: { annotations: Record<string, string> } }>(path);
+  const { spec: at, metadata: meta } = rootAt(path);
   const places = (['initContainers', 'containers', 'ephemeralContainers'] as const).flatMap((list) =>
     ((spec[list] ?? []) as readonly Container[]).map(
       (container, i): Place => ({ container, at: at[list][i] as At<Container> }),
