@@ -58,7 +58,7 @@ class PatchedDocument {
     else if (op === 'remove') this.#remove(path);
     else if (op === 'replace') this.#replace(path, given(value, op, path));
     else if (op === 'move') this.#move(from, path);
-    else if (op === 'copy') this.#add(path, this.#copyOf(read(this.root, from, op)), op);
+    else if (op === 'copy') this.#add(path, this.#copyOf(copied(this.root, from)), op);
     else if (op === 'test') this.#test(path, value);
     else throw unfit(`Unexpected kind: ${op}`);
   }
@@ -102,15 +102,18 @@ class PatchedDocument {
     } else setOwn(container, token, value);
   }
 
+  /** A field that is not there is set, as upstream's library does; a place in a list must be there. */
   #replace(path: string, value: Json): void {
-    read(this.root, path, 'replace');
     if (path === '') {
       this.root = value;
       return;
     }
     const { container, token } = this.#container(path, 'replace');
-    if (Array.isArray(container)) container[indexIn(container, token)] = value;
-    else setOwn(container, token, value);
+    if (Array.isArray(container)) {
+      const at = indexIn(container, token);
+      if (at < 0) throw missing('replace', path);
+      container[at] = value;
+    } else setOwn(container, token, value);
   }
 
   #remove(path: string): void {
@@ -203,6 +206,15 @@ function read(document: Json, path: string, op: string): Json {
   const found = lookUp(document, tokensOf(path));
   if (found === undefined) throw missing(op, path);
   return found;
+}
+
+/** A field that is not there is copied as null, as upstream's library does; what it would stand in must be there. */
+function copied(document: Json, path: string): Json {
+  const tokens = tokensOf(path);
+  const last = tokens.pop();
+  if (last === undefined) return document;
+  const parent = lookUp(document, tokens);
+  return isJsonObject(parent) ? (fieldOf(parent, last) ?? null) : read(document, path, 'copy');
 }
 
 const indexIn = (list: readonly Json[], token: string): number =>

@@ -15,6 +15,8 @@ describe('a JSON patch', () => {
     [{ a: 1 }, [{ op: 'replace', path: '/a', value: null }], { a: null }],
     [{ a: 1 }, [{ op: 'move', from: '/a', path: '/b' }], { b: 1 }],
     [{ a: { c: 1 } }, [{ op: 'copy', from: '/a', path: '/b' }], { a: { c: 1 }, b: { c: 1 } }],
+    [{}, [{ op: 'copy', from: '/a', path: '/b' }], { b: null }],
+    [{}, [{ op: 'replace', path: '/a', value: 1 }], { a: 1 }],
     [
       { a: { c: [1] } },
       [
@@ -52,8 +54,8 @@ describe('a JSON patch', () => {
       'remove operation does not apply: doc is missing key: "/a": missing value',
     ],
     [
-      {},
-      [{ op: 'replace', path: '/a', value: 1 }],
+      { a: [1] },
+      [{ op: 'replace', path: '/a/4', value: 1 }],
       422,
       'replace operation does not apply: doc is missing path: "/a": missing value',
     ],

@@ -36,7 +36,10 @@ class YamlWriter {
   }
 
   #list(items: readonly unknown[], place: Place): void {
-    if (items.length === 0) return this.#put('[]', place);
+    if (items.length === 0) {
+      this.#put('[]', place);
+      return;
+    }
     // A list inside a map is not indented; one inside a list is.
     const { indent } = place;
     items.forEach((item, index) => {
@@ -48,7 +51,10 @@ class YamlWriter {
 
   #map(map: object, place: Place): void {
     const entries = Object.entries(map).filter(([, value]) => value !== undefined);
-    if (entries.length === 0) return this.#put('{}', place);
+    if (entries.length === 0) {
+      this.#put('{}', place);
+      return;
+    }
     const { indent } = place;
     entries.sort(([a], [b]) => compareKeys(a, b));
     entries.forEach(([key, value], index) => {
@@ -141,7 +147,6 @@ function looksOf(text: string): Looks {
   const chars = [...text];
   let hasIndicator = /^(---|\.\.\.)/.test(text);
   let isSpecial = false;
-  let hasTab = false;
   let breakSpace = false;
   let spaceBreak = false;
   chars.forEach((char, index) => {
@@ -151,8 +156,7 @@ function looksOf(text: string): Looks {
       if ('#,[]{}&*!|>\'"%@`'.includes(char)) hasIndicator = true;
       if ('?:-'.includes(char) && isBlankOrEnd(next)) hasIndicator = true;
     } else if ((char === ':' && isBlankOrEnd(next)) || (char === '#' && isBlankOrEnd(before))) hasIndicator = true;
-    if (char === '\t') hasTab = true;
-    else if (!isPrintable(char)) isSpecial = true;
+    if (!isPrintable(char)) isSpecial = true; // a tab is none either
     if (char === ' ' && isBreak(before)) breakSpace = true;
     if (isBreak(char) && before === ' ') spaceBreak = true;
   });
@@ -160,15 +164,15 @@ function looksOf(text: string): Looks {
   const isEdged = first === ' ' || isBreak(first) || last === ' ' || isBreak(last);
   const hasBreaks = chars.some(isBreak);
   return {
-    isPlainAllowed: !hasIndicator && !isEdged && !hasBreaks && !isSpecial && !hasTab,
-    isSingleQuotedAllowed: !breakSpace && !spaceBreak && !isSpecial && !hasTab,
+    isPlainAllowed: !hasIndicator && !isEdged && !hasBreaks && !isSpecial,
+    isSingleQuotedAllowed: !breakSpace && !spaceBreak && !isSpecial,
     isBlockAllowed: last !== ' ' && !spaceBreak && !isSpecial,
   };
 }
 
 const NOT_STRINGS = new Set(
   [
-    ['', '~', 'null', 'Null', 'NULL', '<<'],
+    ['', '~', 'null', 'Null', 'NULL'],
     ['y', 'Y', 'yes', 'Yes', 'YES', 'true', 'True', 'TRUE', 'on', 'On', 'ON'],
     ['n', 'N', 'no', 'No', 'NO', 'false', 'False', 'FALSE', 'off', 'Off', 'OFF'],
     ['.nan', '.NaN', '.NAN', '.inf', '.Inf', '.INF', '+.inf', '+.Inf', '+.INF', '-.inf', '-.Inf', '-.INF'],

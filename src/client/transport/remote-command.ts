@@ -122,15 +122,14 @@ const send = (socket: WebSocket, channel: number, data: Buffer): void => {
 
 /** Its end is told where the protocol can tell it. */
 function forwardInput(socket: WebSocket, input: NodeJS.ReadableStream): () => void {
+  let isStopped = false;
   const forward = (chunk: Buffer | string) => {
-    send(socket, STDIN, Buffer.from(chunk as Buffer));
-    if (socket.bufferedAmount < HIGH_WATER_BYTES) return;
-    input.pause();
-    const again = setInterval(() => {
-      if (socket.bufferedAmount >= HIGH_WATER_BYTES && socket.readyState === WebSocket.OPEN) return;
-      clearInterval(again);
-      input.resume();
-    }, 10);
+    if (socket.readyState !== WebSocket.OPEN) return;
+    const isMuch = socket.bufferedAmount > HIGH_WATER_BYTES;
+    if (isMuch) input.pause();
+    socket.send(Buffer.concat([Buffer.of(STDIN), Buffer.from(chunk as Buffer)]), () => {
+      if (isMuch && !isStopped) input.resume();
+    });
   };
   const end = () => {
     if (socket.protocol === V5) send(socket, CLOSE, Buffer.of(STDIN));
@@ -138,6 +137,7 @@ function forwardInput(socket: WebSocket, input: NodeJS.ReadableStream): () => vo
   input.on('data', forward);
   input.once('end', end);
   return () => {
+    isStopped = true;
     input.off('data', forward);
     input.off('end', end);
     input.pause();
