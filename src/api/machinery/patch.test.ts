@@ -57,7 +57,7 @@ describe('a JSON patch', () => {
       { a: [1] },
       [{ op: 'replace', path: '/a/4', value: 1 }],
       422,
-      'replace operation does not apply: doc is missing path: "/a": missing value',
+      'replace operation does not apply: doc is missing path: "/a/4": missing value',
     ],
     [{ a: 1 }, [{ op: 'test', path: '/a', value: 2 }], 422, 'testing value /a failed: test failed'],
     [{ a: [] }, [{ op: 'test', path: '/a', value: {} }], 422, 'testing value /a failed: test failed'],
