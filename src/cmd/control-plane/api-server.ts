@@ -6,6 +6,7 @@ import type { Log } from '#base/log.ts';
 import { defaultAdmission } from '#control-plane/apiserver/admission/chain.ts';
 import { type ApiServer, createApiServer } from '#control-plane/apiserver/apiserver.ts';
 import { TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
+import type { HealthCheck } from '#control-plane/apiserver/http/health.ts';
 import { type ServeOptions, serveHttp } from '#control-plane/apiserver/http/serve.ts';
 import { lazyDescriptions } from '#control-plane/apiserver/openapi/descriptions.ts';
 import type { Storage } from '#control-plane/storage/storage.ts';
@@ -137,6 +138,9 @@ interface HttpParts {
   isReady: () => boolean;
 }
 
+/** What upstream's server does in its own time, and this one before it is ready. */
+const DONE_WHEN_READY = ['poststarthook/rbac/bootstrap-roles', 'autoregister-completion'];
+
 function httpOptions(
   { cluster, pki }: ApiServerServices,
   { apiServer, authentication, tokenIssuer, storage, isReady }: HttpParts,
@@ -165,13 +169,15 @@ function httpOptions(
         of: ['readyz'],
         check: () => apiServer.loopback.informers.synced(AbortSignal.abort(new Error('informers have not listed yet'))),
       },
-      {
-        name: 'poststarthook/rbac/bootstrap-roles',
-        of: ['readyz'],
-        check() {
-          if (!isReady()) throw new Error('not finished');
-        },
-      },
+      ...DONE_WHEN_READY.map(
+        (name): HealthCheck => ({
+          name,
+          of: ['readyz'],
+          check() {
+            if (!isReady()) throw new Error('not finished');
+          },
+        }),
+      ),
     ],
     openApi: { descriptions: lazyDescriptions(DESCRIPTIONS) },
     serverAddress: () => `127.0.0.1:${cluster.apiServerPort}`,
