@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { type Definition, withDefinitions } from './definitions.ts';
 import { playground } from './playground.ts';
-import { type ClientConfig, serveWebhooks } from './webhook-server.ts';
+import { type ClientConfig, serveWebhooks } from './tls-server.ts';
 
 interface Endpoint extends KubeObject {
   hostPort?: string;

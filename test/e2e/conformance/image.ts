@@ -1,4 +1,4 @@
-/** The image that the conformance tests run: all of busybox, Node.js, a server that tells who it is, and webhooks. */
+/** The image that the conformance tests run: all of busybox, Node.js, a server that tells who it is, webhooks, and an API server. */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -38,6 +38,6 @@ function fill(folder: string): void {
   }
   writeFileSync(join(folder, 'etc/passwd'), 'root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n');
   writeFileSync(join(folder, 'etc/group'), 'root:x:0:\nnogroup:x:65534:\n');
-  for (const program of ['server.mjs', 'webhook.mjs'])
+  for (const program of ['server.mjs', 'webhook.mjs', 'sample-apiserver.mjs'])
     copyFileSync(join(import.meta.dirname, 'image', program), join(folder, program));
 }

@@ -5,7 +5,7 @@ import type { KubeObject } from '#api/machinery/object.ts';
 import { eventually } from '../running-cluster.ts';
 import { DEFINITIONS, type Definition, definition, withDefinitions } from './definitions.ts';
 import { configMap, container, object, pod, playground, shell } from './playground.ts';
-import { type ClientConfig, serveWebhooks } from './webhook-server.ts';
+import { type ClientConfig, serveWebhooks } from './tls-server.ts';
 
 type Form = 'Mutating' | 'Validating';
 interface Hook {
