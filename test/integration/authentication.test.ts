@@ -243,6 +243,100 @@ describe('an OpenID Connect issuer', () => {
     expect(provider.requests).toContain('GET /moved');
   });
 
+  describe('may leave it to another to say the groups', () => {
+    let other: IdentityProvider;
+    beforeAll(async () => {
+      other = await startIdentityProvider();
+    });
+    afterAll(() => other[Symbol.asyncDispose]());
+    const both = () =>
+      start({
+        'authentication-config': file(
+          'groups.yaml',
+          configuration({}, { certificateAuthority: `${provider.ca}\n${other.ca}` }),
+        ),
+      });
+    const { roles: _none, ...nameless } = good;
+    const pointing = (source: object = { endpoint: `${other.url}/claims`, access_token: 'open sesame' }) =>
+      provider.token({ ...nameless, _claim_names: { roles: 'src' }, _claim_sources: { src: source } });
+    const claims = async (token: Promise<string>) =>
+      other.instead.set('/claims', { code: 200, body: await token, bearer: 'open sesame' });
+
+    test('which is asked with the token that was given for that', async () => {
+      await claims(other.token({ roles: ['far'] }));
+      const api = await both();
+      await ready(api);
+      expect(await whoAmI(api, bearer(await pointing()))).toMatchObject({
+        username: 'oidc:jane',
+        groups: ['oidc:far', 'system:authenticated'],
+      });
+      // What it said holds for a while.
+      const asked = other.requests.length;
+      expect(await whoAmI(api, bearer(await pointing()))).toMatchObject({ username: 'oidc:jane' });
+      expect(other.requests.length).toBe(asked);
+    });
+
+    test('in a token of its own too', async () => {
+      const api = await both();
+      await ready(api);
+      provider.instead.set('/claims', { code: 200, body: await provider.token({ roles: 'near' }) });
+      expect(await whoAmI(api, bearer(await pointing({ endpoint: `${provider.url}/claims` })))).toMatchObject({
+        groups: ['oidc:near', 'system:authenticated'],
+      });
+    });
+
+    test('who is not asked when they are there, or when nobody is named', async () => {
+      const api = await both();
+      await ready(api);
+      const before = other.requests.length;
+      const sources = { _claim_names: { roles: 'src' }, _claim_sources: { src: { endpoint: `${other.url}/claims` } } };
+      const here = await whoAmI(api, bearer(await provider.token({ ...good, ...sources })));
+      expect(here).toMatchObject({ groups: ['oidc:dev', 'oidc:ops', 'system:authenticated'] });
+      const elsewhere = { ...sources, _claim_names: { colour: 'src' } };
+      const none = await whoAmI(api, bearer(await provider.token({ ...nameless, ...elsewhere })));
+      expect(none).toMatchObject({ groups: ['system:authenticated'] });
+      expect(other.requests.length).toBe(before);
+    });
+
+    test('and is not believed beyond that', async () => {
+      const api = await both();
+      await ready(api);
+      const refusal = async (token: Promise<string>) => (await reviewOf(api, await token))['error'];
+      const prefix = 'oidc: could not expand distributed claims: ';
+      await claims(other.token({ roles: ['far'], aud: 'others' }));
+      expect(await refusal(pointing())).toBe(
+        `${prefix}verify distributed claim token: oidc: expected audience "kedge" got ["others"]`,
+      );
+      await claims(other.token({ roles: ['far'], exp: 1 }));
+      expect(await refusal(pointing())).toContain('oidc: token is expired');
+      await claims(other.token({ roles: ['far'], iss: provider.url }));
+      expect(await refusal(pointing())).toContain('failed to verify signature');
+      await claims(other.token({ roles: ['far'], iss: 'https://127.0.0.1:1' }));
+      expect(await refusal(pointing())).toBe(
+        `${prefix}verifying untrusted issuer https://127.0.0.1:1 failed: verifier not initialized for issuer: "https://127.0.0.1:1"`,
+      );
+      await claims(other.token({}));
+      expect(await refusal(pointing())).toBe(
+        `${prefix}jwt returned by distributed claim endpoint "${other.url}/claims" did not contain claim: roles`,
+      );
+      await claims(Promise.resolve('no token'));
+      expect(await refusal(pointing())).toContain(`getting untrusted issuer from endpoint ${other.url}/claims failed`);
+      expect(await refusal(pointing({ endpoint: `${other.url}/claims`, access_token: 'wrong' }))).toBe(
+        `${prefix}while getting distributed claim "roles": error while getting distributed claim JWT: 403`,
+      );
+      expect(await refusal(pointing({ endpoint: 'http://127.0.0.1:1/' }))).toContain('is not https');
+      expect(await refusal(provider.token({ ...nameless, _claim_names: { roles: 'src' } }))).toBe(
+        `${prefix}oidc: no claim sources`,
+      );
+      expect(
+        await refusal(provider.token({ ...nameless, _claim_names: { roles: 'src' }, _claim_sources: {} })),
+      ).toContain('contained a source src missing');
+      expect(await refusal(provider.token({ ...nameless, _claim_names: 'x' }))).toContain(
+        'error parsing distributed claim names',
+      );
+    });
+  });
+
   test('may be mapped and judged by expressions', async () => {
     const api = await start({
       'authentication-config': file(

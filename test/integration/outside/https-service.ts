@@ -15,8 +15,10 @@ export interface HttpsService {
 
 const life = () => ({ notBeforeMs: Date.now() - 60_000, notAfterMs: Date.now() + 3_600_000 });
 
+let counter = 0;
+
 export async function startHttpsService(listener: RequestListener): Promise<HttpsService> {
-  const ca = selfSigned({ commonName: 'outside', usage: 'ca', ...life() });
+  const ca = selfSigned({ commonName: `outside ${++counter}`, usage: 'ca', ...life() });
   const { certificate, key } = signedBy(authorityOf(ca), {
     commonName: 'outside',
     names: ['localhost'],

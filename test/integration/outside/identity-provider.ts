@@ -10,8 +10,8 @@ export interface IdentityProvider extends HttpsService {
   token(claims: object, options?: { alg?: string; kid?: string }): Promise<string>;
   /** From now on it signs with another key, and no longer knows the old one. */
   rotate(): void;
-  /** Answers each path with this instead. */
-  instead: Map<string, { code: number; headers?: Record<string, string>; body?: string }>;
+  /** Answers each path with this instead, and those that do not bear the token with 403. */
+  instead: Map<string, { code: number; headers?: Record<string, string>; body?: string; bearer?: string }>;
 }
 
 let counter = 0;
@@ -25,6 +25,8 @@ export async function startIdentityProvider(): Promise<IdentityProvider> {
   const instead: IdentityProvider['instead'] = new Map();
   const service: HttpsService = await startHttpsService((request, response) => {
     const other = instead.get(request.url ?? '');
+    if (other?.bearer && request.headers.authorization !== `Bearer ${other.bearer}`)
+      return void response.writeHead(403).end();
     if (other) return void response.writeHead(other.code, other.headers).end(other.body);
     const json = (body: object) =>
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body));

@@ -37,6 +37,7 @@ export class IdentityProvider {
   readonly #closed = new AbortController();
   #keysUrl: string | undefined;
   #keys: readonly Key[] = [];
+  #tried: Promise<void> | undefined;
   #fetching: Promise<void> | undefined;
   #fetchedMs = Number.NEGATIVE_INFINITY;
 
@@ -46,9 +47,10 @@ export class IdentityProvider {
     this.#client = new HttpsClient({ trust: { ca }, clock: options.clock, maxBytes: MAX_DOCUMENT_BYTES });
   }
 
-  /** Looks for the provider until it answers: it may itself run on this cluster. */
-  start(): void {
-    void this.#discover();
+  /** Looks for the provider until it answers: it may itself run on this cluster. Resolves after the first try. */
+  start(): Promise<void> {
+    this.#tried ??= new Promise((tried) => void this.#discover(tried).then(tried));
+    return this.#tried;
   }
 
   close(): void {
@@ -87,14 +89,16 @@ export class IdentityProvider {
     return false;
   }
 
-  async #discover(): Promise<void> {
+  async #discover(tried: () => void): Promise<void> {
     const { issuer, clock, log } = this.#options;
     const { signal } = this.#closed;
     while (!signal.aborted && !this.isReady) {
       try {
         this.#keysUrl = await this.#askForKeysUrl();
         log.info('found an issuer of tokens', { issuer: issuer.url });
+        tried();
       } catch (error) {
+        tried();
         if (signal.aborted) return;
         log.warn('an issuer of tokens cannot be used yet', { issuer: issuer.url, error: (error as Error).message });
         await sleep(clock, RETRY_MS, signal).catch(() => undefined); // closed meanwhile
