@@ -1,17 +1,22 @@
-/** The official JavaScript client, unchanged, against the API server: typed calls, watch, informer, patches. */
+/** The official JavaScript client, unchanged, against the API server: typed calls, watch, informer, patches, exec and logs. */
+import { PassThrough } from 'node:stream';
 import {
   AppsV1Api,
   AuthorizationV1Api,
   CoreV1Api,
+  Exec,
   KubeConfig,
   KubernetesObjectApi,
+  Log,
   makeInformer,
   PatchStrategy,
   setHeaderOptions,
+  type V1Status,
   Watch,
 } from '@kubernetes/client-node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type HttpsApiServer, startHttpsApiServer } from '../integration/https-api-server.ts';
+import { startTalkingPod } from './talking-pod.ts';
 
 let server: HttpsApiServer;
 let config: KubeConfig;
@@ -109,4 +114,32 @@ test('objects of any kind, found by discovery', async () => {
   const review = { spec: { resourceAttributes: { verb: 'get', resource: 'pods' } } };
   const answer = await config.makeApiClient(AuthorizationV1Api).createSelfSubjectAccessReview({ body: review });
   expect(answer.status?.allowed).toBe(true);
+});
+
+test('exec and logs of a container', async () => {
+  await using _pod = await startTalkingPod(server, namespace);
+  const talk = async (command: string[], input = '') => {
+    const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
+    stdin.end(input);
+    const status = await new Promise<V1Status>((resolve, reject) => {
+      const exec = new Exec(config);
+      exec.exec(namespace, 'talker', 'main', command, stdout, stderr, stdin, false, resolve).catch(reject);
+    });
+    const text = (stream: PassThrough) => String((stream.read() as Buffer | null) ?? '');
+    return { status, stdout: text(stdout), stderr: text(stderr) };
+  };
+  expect(await talk(['echo', 'a', 'b'])).toMatchObject({ stdout: 'a b\n', status: { status: 'Success' } });
+  expect(await talk(['warn', 'careful'])).toMatchObject({ stderr: 'careful\n' });
+  const { status } = await talk(['exit', '3']);
+  expect(status.details?.causes).toEqual([{ reason: 'ExitCode', message: '3' }]);
+
+  const log = new PassThrough();
+  const ended = new Promise((resolve) => log.once('end', resolve));
+  let lines = '';
+  log.on('data', (chunk: Buffer) => {
+    lines += chunk.toString();
+  });
+  await new Log(config).log(namespace, 'talker', 'side', log, { tailLines: 1 });
+  await ended;
+  expect(lines).toBe('side three\n');
 });
