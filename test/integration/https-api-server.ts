@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bodies, catalog } from '#api/catalog.ts';
 import { createKindRegistry } from '#api/machinery/kind-registry.ts';
+import { hasReason } from '#api/machinery/status.ts';
 import { silentLog } from '#base/log.ts';
 import { seededRandom } from '#base/random.ts';
 import { NodeTransport } from '#client/transport/node.ts';
@@ -94,13 +95,14 @@ export async function startHttpsApiServer(options: HttpsApiServerOptions = {}): 
   });
   await api.ready();
   const { client } = api.loopback;
+  // Another server may have made them, on the same storage.
+  const ensure = (path: string, name: string) =>
+    client.transport.request({ method: 'POST', path, object: { metadata: { name } } }).catch((error: unknown) => {
+      if (!hasReason(error, 'AlreadyExists')) throw error;
+    });
   for (const name of ['default', 'kube-system', 'kube-public', 'kube-node-lease'])
-    await client.transport.request({ method: 'POST', path: '/api/v1/namespaces', object: { metadata: { name } } });
-  await client.transport.request({
-    method: 'POST',
-    path: '/api/v1/namespaces/default/serviceaccounts',
-    object: { metadata: { name: 'default' } },
-  });
+    await ensure('/api/v1/namespaces', name);
+  await ensure('/api/v1/namespaces/default/serviceaccounts', 'default');
   await ensureBootstrapObjects(client);
   await ensureExtensionAuthentication(client, { client: pki.caCertificate, frontProxy: pki.frontProxyCaCertificate });
 
