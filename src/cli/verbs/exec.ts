@@ -1,7 +1,6 @@
 /** `kedge exec` and `kedge attach`: into a container that runs. */
 import type { Pod } from '#api/generated/schema.ts';
 import type { Status } from '#api/machinery/status.ts';
-import { StatusError } from '#api/machinery/status.ts';
 import { runRemoteCommand } from '#client/transport/remote-command.ts';
 import { fileFlags } from './manifests.ts';
 import { containerOf, podOf } from './pods.ts';
@@ -39,6 +38,10 @@ export const execVerb: Verb = {
   },
 };
 
+const ATTACHED = `All commands and output from this session will be recorded in container logs, including credentials and sensitive information passed through the command prompt.
+If you don't see a command prompt, try pressing enter.
+`;
+
 export const attachVerb: Verb = {
   name: 'attach',
   summary: 'join the process of a container that runs',
@@ -55,7 +58,7 @@ export const attachVerb: Verb = {
     const { phase } = pod.status ?? {};
     if (phase === 'Succeeded' || phase === 'Failed')
       throw new VerbError(`cannot attach a container in a completed pod; current phase is ${phase}`);
-    if (!call.flags.bool('quiet')) call.io.err("If you don't see a command prompt, try pressing enter.\n");
+    if (!call.flags.bool('quiet')) call.io.err(ATTACHED);
     return run(call, { pod, subresource: 'attach', command: [] });
   },
 };
@@ -130,5 +133,5 @@ function exitCodeOf(status: Status): number {
     const code = Number(cause.message);
     throw new VerbError(`command terminated with exit code ${code}`, { exitCode: code, isBare: true });
   }
-  throw StatusError.from(status);
+  throw new VerbError(status.message ?? 'the command failed');
 }
