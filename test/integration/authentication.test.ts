@@ -6,6 +6,9 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { ServiceAccount } from '#api/core/v1/service-account.ts';
 import { silentLog } from '#base/log.ts';
+import { ApiServerFlags } from '#cmd/control-plane/api-server-flags.ts';
+import { openAuthentication } from '#cmd/control-plane/authentication.ts';
+import { expressions } from '#cmd/control-plane/expressions.ts';
 import { systemClock, systemRandom } from '#cmd/system-clock.ts';
 import { TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
 import { serviceAccountTokens } from '#control-plane/controllers/service-account-token.ts';
@@ -559,6 +562,40 @@ anonymous:
     expect((await ask(api, '/readyz')).code).toBe(401);
     const both = startHttpsApiServer({ flags: { 'authentication-config': path, 'anonymous-auth': 'true' } });
     await expect(both).rejects.toThrow(/--anonymous-auth flag cannot be set/);
+  });
+
+  test('may not ask where everything is allowed', async () => {
+    const api = await start({ 'authorization-mode': 'AlwaysAllow' });
+    expect((await ask(api, '/api')).code).toBe(401);
+  });
+
+  test('may ask for more only after a new start', async () => {
+    const text = 'apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\n';
+    const path = file('later.yaml', text);
+    const { pki } = await start({});
+    const told: unknown[] = [];
+    const clocks = { clock: systemClock, random: systemRandom };
+    const authentication = openAuthentication({
+      flags: new ApiServerFlags({ 'authentication-config': path }),
+      expressions,
+      log: { ...silentLog, error: (_message, fields) => void told.push(fields?.['error']) },
+      reloadMs: 20,
+      pki,
+      tokenIssuer: new TokenIssuer({
+        privateKey: pki.serviceAccountKey.privateKey,
+        issuer: 'https://i',
+        jwksUri: 'https://i/keys',
+        ...clocks,
+      }),
+      ...clocks,
+    });
+    try {
+      writeFileSync(path, `${text}anonymous:\n  enabled: false\n`);
+      await until(async () => told.length > 0, 'the file was read again');
+      expect(told).toEqual(['anonymous: Forbidden: changed from initial configuration file']);
+    } finally {
+      authentication.close();
+    }
   });
 });
 

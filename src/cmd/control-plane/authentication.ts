@@ -1,5 +1,6 @@
 /** From the flags and files of the API server to who is believed to be whom. */
 import { readFileSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
 import { Secret } from '#api/core/v1/secret.ts';
 import { hasReason } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
@@ -188,7 +189,7 @@ class JwtIssuers implements TokenAuthenticator {
   readonly #stopWatching: () => void = () => undefined;
   readonly #closed = new AbortController();
   #current: readonly JwtAuthenticator[];
-  anonymous: AnonymousAccess;
+  readonly anonymous: AnonymousAccess;
 
   constructor(services: AuthenticationServices) {
     this.#services = services;
@@ -254,13 +255,18 @@ class JwtIssuers implements TokenAuthenticator {
   }
 
   #anonymousIn({ anonymous }: AuthenticationConfiguration): AnonymousAccess {
-    const { flags } = this.#services;
+    const { flags, log } = this.#services;
     if (anonymous && flags.has('anonymous-auth'))
       throw new FlagError(
         'anonymous: Forbidden: --anonymous-auth flag cannot be set when anonymous field is configured in authentication configuration file',
       );
-    if (!anonymous) return { enabled: flags.boolean('anonymous-auth', true) };
-    return { enabled: anonymous.enabled, paths: (anonymous.conditions ?? []).map(({ path }) => path) };
+    if (anonymous) return { enabled: anonymous.enabled, paths: (anonymous.conditions ?? []).map(({ path }) => path) };
+    const enabled = flags.boolean('anonymous-auth', true);
+    // Else anybody could do anything.
+    const isOpen = flags.list('authorization-mode', []).includes('AlwaysAllow');
+    if (enabled && isOpen)
+      log.warn('the nameless are refused: --authorization-mode AlwaysAllow would let them do anything');
+    return { enabled: enabled && !isOpen };
   }
 
   #open({ jwt }: AuthenticationConfiguration): JwtAuthenticator[] {
@@ -273,6 +279,8 @@ class JwtIssuers implements TokenAuthenticator {
   /** The old issuers serve until the new ones answer. */
   async #reload(text: string): Promise<void> {
     const configuration = this.#fromFile(text);
+    if (!isDeepStrictEqual(this.#anonymousIn(configuration), this.anonymous))
+      throw new Error('anonymous: Forbidden: changed from initial configuration file');
     const next = this.#open(configuration);
     try {
       await this.#untilReady(next);

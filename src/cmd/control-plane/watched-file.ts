@@ -1,5 +1,4 @@
 /** A configuration file that may be changed while the server runs. */
-import { type StatsListener, unwatchFile, watchFile } from 'node:fs';
 import type { Log } from '#base/log.ts';
 import { readNamedFile } from './api-server-flags.ts';
 
@@ -16,11 +15,15 @@ export interface WatchedFileOptions {
 
 const INTERVAL_MS = 5_000;
 
-/** Returns what ends it. */
+/**
+ * Returns what ends it. The file is read each time: its times say too little of one that is changed right after it was
+ * read, or that is a link into a volume.
+ */
 export function watchConfiguration(options: WatchedFileOptions): () => void {
   const { path, what, reload, log, intervalMs = INTERVAL_MS } = options;
   let last = options.text;
   let isReloading = false;
+  let told: string | undefined;
   const look = async () => {
     if (isReloading) return;
     isReloading = true;
@@ -28,18 +31,19 @@ export function watchConfiguration(options: WatchedFileOptions): () => void {
       const text = readNamedFile(path, what);
       if (text === last) return;
       last = text;
+      told = undefined;
       await reload(text);
       log.info('a configuration file was read again', { what });
     } catch (error) {
-      log.error('a configuration file cannot be used; what was before stays', {
-        what,
-        error: (error as Error).message,
-      });
+      const { message } = error as Error;
+      if (message !== told)
+        log.error('a configuration file cannot be used; what was before stays', { what, error: message });
+      told = message;
     } finally {
       isReloading = false;
     }
   };
-  const listener: StatsListener = () => void look();
-  watchFile(path, { persistent: false, interval: intervalMs }, listener);
-  return () => unwatchFile(path, listener);
+  const timer = setInterval(() => void look(), intervalMs);
+  timer.unref();
+  return () => clearInterval(timer);
 }
