@@ -211,6 +211,21 @@ const LIVES: readonly Life[] = [
     parts: { spec: { policyName: 'no-such-policy' } },
   },
   {
+    name: 'CronJob should support CronJob API operations',
+    kind: 'CronJob',
+    apiVersion: 'batch/v1',
+    isNamespaced: true,
+    parts: {
+      spec: {
+        schedule: '0 0 1 1 *',
+        jobTemplate: {
+          spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'main', image: 'none' }] } } },
+        },
+      },
+    },
+    status: { lastScheduleTime: '2026-01-01T00:00:00Z' },
+  },
+  {
     name: 'ServiceCIDR and IPAddress API should support ServiceCIDR API operations',
     kind: 'ServiceCIDR',
     apiVersion: 'networking.k8s.io/v1',
