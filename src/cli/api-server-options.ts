@@ -95,3 +95,11 @@ export const changedFlags = (
   given: Readonly<Record<string, string>> = {},
 ): Record<string, string> =>
   Object.fromEntries(Object.entries({ ...before, ...given }).filter(([, value]) => value !== ''));
+
+/** For an API server that does not start: which flags are on record, and how to be rid of one. '' when there are none. */
+export function flagsHint(flags: Readonly<Record<string, string>> = {}): string {
+  const names = Object.keys(flags).map((name) => `--${name}`);
+  return names.length > 0
+    ? `\nIts flags stay on record: ${names.join(', ')}. Give one anew to change it, or as \`${names[0]} ''\` to take it back.`
+    : '';
+}

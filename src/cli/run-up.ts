@@ -2,10 +2,10 @@
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import pc from 'picocolors';
-import { detectMachine, type Missing, missingForNodes } from '#node/machine/detect.ts';
-import type { ClusterPaths } from '#node/machine/cluster-dir.ts';
 import type { Transport } from '#client/transport.ts';
-import { apiServerFlagsIn } from './api-server-options.ts';
+import type { ClusterPaths } from '#node/machine/cluster-dir.ts';
+import { detectMachine, type Missing, missingForNodes } from '#node/machine/detect.ts';
+import { apiServerFlagsIn, flagsHint } from './api-server-options.ts';
 import { commandFor, pathsOf, type Selection } from './cluster-selection.ts';
 import { type CliContext, UserError } from './context.ts';
 import { ControlClient } from './control-client.ts';
@@ -44,6 +44,8 @@ interface Session {
   progress: Progress;
   /** Why nodes are simulated; empty when they are real. */
   missing: Missing[];
+  /** Of the API server, as they are on record. */
+  flags: Readonly<Record<string, string>>;
   signal: AbortSignal;
   /** Wall time in ms: before anything of this cluster was started. */
   beganMs: number;
@@ -67,7 +69,14 @@ export async function runUp(context: CliContext, options: UpOptions): Promise<vo
     ...(defaultTolerationSeconds !== undefined && { defaultTolerationSeconds }),
     apiServer: apiServerFlagsIn(options),
   };
-  await prepareCluster(context, paths, { name: options.name, nodes, simulatedNodes, apiServerPort, listen, settings });
+  const cluster = await prepareCluster(context, paths, {
+    name: options.name,
+    nodes,
+    simulatedNodes,
+    apiServerPort,
+    listen,
+    settings,
+  });
 
   const beganMs = context.clock.now();
   const interrupted = new AbortController();
@@ -75,7 +84,8 @@ export async function runUp(context: CliContext, options: UpOptions): Promise<vo
   for (const signal of SIGNALS) process.on(signal, () => interrupted.abort(new UserError('Interrupted.')));
   const progress = progressOn(process.stderr, context.clock);
   const missing = missingForNodes(facts);
-  const session = { context, options, paths, control, progress, missing, signal: interrupted.signal, beganMs };
+  const flags = cluster.settings.apiServer ?? {};
+  const session = { context, options, paths, control, progress, missing, flags, signal: interrupted.signal, beganMs };
   try {
     await startSupervisor(context, { name: options.name, paths, facts, atBoot: options.detach === true });
     await bringUp(session);
@@ -134,7 +144,7 @@ async function machineStarted(
 }
 
 async function apiAnswers(session: Session, tell: (text: string) => void): Promise<Transport> {
-  const { control, paths, context } = session;
+  const { control, paths, context, flags } = session;
   const written = async () => ((await control.statusIfRunning())?.hasKubeconfig ? true : undefined);
   await until('the certificates are made', written, waiting(session, SUPERVISOR_TIMEOUT_MS));
   const api = localApi(paths.kubeconfig, context.clock);
@@ -146,7 +156,7 @@ async function apiAnswers(session: Session, tell: (text: string) => void): Promi
       const process = await controlPlane();
       if ((process?.restarts ?? 0) >= 3) {
         throw new UserError(
-          `The control plane does not stay up.\n${await lastLines(join(paths.logs, 'control-plane.log'))}`,
+          `The control plane does not stay up.\n${await lastLines(join(paths.logs, 'control-plane.log'))}${flagsHint(flags)}`,
         );
       }
       return process && (await api.request({ method: 'GET', path: '/readyz' })).code === 200 ? true : undefined;
