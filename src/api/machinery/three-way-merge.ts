@@ -122,13 +122,23 @@ export function withoutNulls(value: Json): Json {
   return objectOf(kept.map(([key, item]): [string, Json] => [key, withoutNulls(item)]));
 }
 
+/** An empty list is not an absent one here: it is what somebody wrote. */
+function isSame(a: Json, b: Json): boolean {
+  if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((item, at) => isSame(item, b[at]!));
+  if (!isJsonObject(a) || !isJsonObject(b)) return a === b;
+  const keys = Object.keys(a);
+  return (
+    keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && isSame(a[key]!, b[key]!))
+  );
+}
+
 /** The JSON merge patch (RFC 7386) that leads from one object to the other; undefined when they are the same. */
 export function mergePatchBetween(from: JsonObject, to: JsonObject): JsonObject | undefined {
   const patch = new Map<string, Json>();
   for (const key of Object.keys(from)) if (!Object.hasOwn(to, key)) patch.set(key, null);
   for (const [key, value] of Object.entries(to)) {
     const before = fieldOf(from, key);
-    if (before !== undefined && isEqual(before, value)) continue;
+    if (before !== undefined && isSame(before, value)) continue;
     const inner = isJsonObject(before) && isJsonObject(value) ? mergePatchBetween(before, value) : value;
     if (inner !== undefined) patch.set(key, inner);
   }
