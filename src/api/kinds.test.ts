@@ -1,8 +1,8 @@
 /** Single kinds against what upstream answers: defaults, refusals, columns. Pods and Services have tests of their own. */
 import { describe, expect, test } from 'vitest';
 import { catalog } from './catalog.ts';
-import type * as schema from './generated/schema.ts';
 import { facts } from './generated/facts.ts';
+import type * as schema from './generated/schema.ts';
 import { apiVersionOf, type Kind } from './machinery/kind.ts';
 import { normalise } from './machinery/normalise.ts';
 import type { KubeObject } from './machinery/object.ts';
@@ -128,7 +128,12 @@ describe('a Deployment', () => {
 });
 
 test.each<[string, string, object, string[]]>([
-  ['v1', 'ConfigMap', { data: { a: 'x' }, binaryData: { a: 'eA==' } }, ['data[a]: Duplicate value: "a"']],
+  [
+    'v1',
+    'ConfigMap',
+    { data: { a: 'x' }, binaryData: { a: 'eA==' } },
+    ['data[a]: Invalid value: "a": duplicate of key present in binaryData'],
+  ],
   [
     'certificates.k8s.io/v1',
     'CertificateSigningRequest',
@@ -210,7 +215,9 @@ test.each<[string, string, object, string[]]>([
     'policy/v1',
     'PodDisruptionBudget',
     { spec: { minAvailable: 1, maxUnavailable: 1 } },
-    ['spec: Invalid value: {"minAvailable":1,"maxUnavailable":1}: minAvailable and maxUnavailable cannot be both set'],
+    [
+      'spec: Invalid value: {"MinAvailable":1,"Selector":null,"MaxUnavailable":1,"UnhealthyPodEvictionPolicy":null}: minAvailable and maxUnavailable cannot be both set',
+    ],
   ],
   [
     'networking.k8s.io/v1',

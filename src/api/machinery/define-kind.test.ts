@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import type * as schema from '#api/generated/schema.ts';
-import { KEEP_ALL_METADATA, column, defineKind, nameColumn } from './define-kind.ts';
+import { column, defineKind, KEEP_ALL_METADATA, nameColumn } from './define-kind.ts';
 import { humanDuration, humanSince } from './duration.ts';
 import { keyed, root } from './field-path.ts';
-import { atMostOneOf, isCountOrPercent } from './field-rules.ts';
+import { isCountOrPercent } from './field-rules.ts';
 import { countOf } from './int-or-percent.ts';
 import { formatIp, parseCidr, parseIp, rangeContains } from './ip.ts';
 import type { KubeObject, ObjectMeta } from './object.ts';
@@ -150,9 +150,6 @@ test.each<[Partial<ObjectMeta>, Partial<ObjectMeta>, string[]]>([
 
 test('shared rules', () => {
   const at = root<schema.PodDisruptionBudgetSpec>('spec');
-  expect(lines(atMostOneOf(at, { minAvailable: 1, maxUnavailable: 2 }, ['minAvailable', 'maxUnavailable']))).toEqual([
-    'spec: Invalid value: {"minAvailable":1,"maxUnavailable":2}: minAvailable and maxUnavailable cannot be both set',
-  ]);
   expect(lines(isCountOrPercent(at.minAvailable, -1))).toEqual([
     'spec.minAvailable: Invalid value: -1: must be greater than or equal to 0',
   ]);

@@ -1,7 +1,7 @@
 /** Rules that many kinds share. Each returns what is wrong at a path, nothing when all is well. */
 import { isEqual } from './equal.ts';
 import { type FieldError, forbiddenField, invalidValue, notSupportedValue, requiredValue } from './field-error.ts';
-import type { At, Path } from './field-path.ts';
+import type { Path } from './field-path.ts';
 import { isIpv4, isIpv6, parseIp } from './ip.ts';
 import { dns1123Subdomain, type NameRule, patternComplaint, percent } from './names.ts';
 import { IMMUTABLE } from './object-meta.ts';
@@ -40,19 +40,6 @@ export const isNotDecremented = (at: Path, next: number | undefined, current: nu
 
 export const follows = (at: Path, value: string, rule: NameRule): FieldError[] =>
   rule(value).map((text) => invalidValue(at, value, text));
-
-/** Whether at most one of these fields is set. */
-export function atMostOneOf<T extends object>(
-  at: At<T>,
-  value: T,
-  fields: readonly (keyof T & string)[],
-): FieldError[] {
-  const set = fields.filter((field) => value[field] !== undefined);
-  return set.length > 1 ? [invalidValue(at, pick(value, set), `${set.join(' and ')} cannot be both set`)] : [];
-}
-
-const pick = <T extends object>(value: T, fields: readonly (keyof T & string)[]) =>
-  Object.fromEntries(fields.map((field) => [field, value[field]]));
 
 /** A whole number that is not negative, or a percentage. Absent is good. */
 export function isCountOrPercent(at: Path, value: number | string | undefined): FieldError[] {

@@ -51,8 +51,8 @@ export const CronJob = defineKind<schema.CronJob>({
   validate: ({ spec }, { spec: at }) => [
     ...validateSchedule(spec.schedule, at),
     ...isNotNegative(at.startingDeadlineSeconds, spec.startingDeadlineSeconds),
-    ...mustBeOneOf(at.concurrencyPolicy, spec.concurrencyPolicy, ['Allow', 'Forbid', 'Replace']),
     ...validateTimeZone(spec.timeZone, at),
+    ...mustBeOneOf(at.concurrencyPolicy, spec.concurrencyPolicy, ['Allow', 'Forbid', 'Replace']),
     ...validateTemplate(spec.jobTemplate.spec, at.jobTemplate.spec),
     ...isNotNegative(at.successfulJobsHistoryLimit, spec.successfulJobsHistoryLimit),
     ...isNotNegative(at.failedJobsHistoryLimit, spec.failedJobsHistoryLimit),

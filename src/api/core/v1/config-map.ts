@@ -2,7 +2,7 @@
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
 import { isEqual } from '#api/machinery/equal.ts';
-import { duplicateValue, type FieldError, forbiddenField, invalidValue, tooLong } from '#api/machinery/field-error.ts';
+import { type FieldError, forbiddenField, invalidValue, tooLong } from '#api/machinery/field-error.ts';
 import { keyed, type Path } from '#api/machinery/field-path.ts';
 import { configMapKey } from '#api/machinery/names.ts';
 import { byteLength } from '#api/machinery/object-meta.ts';
@@ -22,14 +22,16 @@ export const ConfigMap = defineKind<schema.ConfigMap>({
 
   validate({ data = {}, binaryData = {} }, at) {
     const keys = [
-      ...Object.keys(data).flatMap((key) => validateKey(keyed(at.data, key), key)),
+      ...Object.keys(data).flatMap((key) => [
+        ...validateKey(keyed(at.data, key), key),
+        ...(Object.hasOwn(binaryData, key)
+          ? [invalidValue(keyed(at.data, key), key, 'duplicate of key present in binaryData')]
+          : []),
+      ]),
       ...Object.keys(binaryData).flatMap((key) => validateKey(keyed(at.binaryData, key), key)),
     ];
-    const both = Object.keys(data)
-      .filter((key) => Object.hasOwn(binaryData, key))
-      .map((key) => duplicateValue(keyed(at.data, key), key));
     const bytes = sum(Object.values(data).map(byteLength)) + sum(Object.values(binaryData).map(decodedLength));
-    return [...keys, ...both, ...(bytes > MAX_DATA_BYTES ? [tooLong('[]', MAX_DATA_BYTES)] : [])];
+    return [...keys, ...(bytes > MAX_DATA_BYTES ? [tooLong('[]', MAX_DATA_BYTES)] : [])];
   },
   validateUpdate: ({ next, current, at }) =>
     current.immutable
@@ -44,7 +46,7 @@ export const ConfigMap = defineKind<schema.ConfigMap>({
     nameColumn(),
     column(
       'Data',
-      'integer',
+      'string',
       ({ data = {}, binaryData = {} }) => Object.keys(data).length + Object.keys(binaryData).length,
     ),
     ageColumn(),

@@ -21,7 +21,7 @@ export const PersistentVolumeClaim = defineKind<schema.PersistentVolumeClaim>({
   shortNames: ['pvc'],
   subresources: ['status'],
   defaults: (claim) => ({ ...(claim as schema.PersistentVolumeClaim), spec: defaultClaimSpec(claim.spec) }),
-  prepareForCreate: (claim) => ({ ...claim, status: { phase: 'Pending' } }),
+  prepareForCreate: (claim) => ({ ...claim, spec: withDataSources(claim.spec), status: { phase: 'Pending' } }),
   validate: ({ spec }, { spec: at }) => validateClaimSpec(spec, at),
   validateUpdate: ({ next, current, at }) => {
     // A claim that waits is bound by writing the volume's name; a bound one may grow.
@@ -56,6 +56,29 @@ export const PersistentVolumeClaim = defineKind<schema.PersistentVolumeClaim>({
     wideColumn('VolumeMode', 'string', ({ spec }) => spec.volumeMode || '<unset>'),
   ],
 });
+
+/** Where its content comes from, said the old way and the new one; what the old way cannot say is dropped. Source: KEP-1495. */
+function withDataSources(spec: schema.PersistentVolumeClaimSpec): schema.PersistentVolumeClaimSpec {
+  const { dataSource: given, dataSourceRef: asked, ...rest } = spec;
+  if (!given && !asked) return spec;
+  const ref = asked?.namespace ? undefined : asked; // in another namespace: a feature that is off
+  const source = ref || isClaimOrSnapshot(given) ? given : undefined;
+  const either = source ?? ref;
+  if (!either) return rest;
+  return { ...rest, dataSource: source ?? typedOf(either), dataSourceRef: ref ?? typedOf(either) };
+}
+
+type DataSource = schema.TypedLocalObjectReference;
+
+const typedOf = ({ apiGroup, kind, name }: DataSource): DataSource => ({
+  ...(apiGroup !== undefined && { apiGroup }),
+  kind,
+  name,
+});
+
+const isClaimOrSnapshot = (source: DataSource | undefined): boolean =>
+  (source?.kind === 'PersistentVolumeClaim' && !source.apiGroup) ||
+  (source?.kind === 'VolumeSnapshot' && source.apiGroup === 'snapshot.storage.k8s.io');
 
 export const defaultClaimSpec = (
   spec: schema.Submitted<schema.PersistentVolumeClaimSpec> = {},

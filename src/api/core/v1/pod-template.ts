@@ -100,7 +100,7 @@ function validateTemplateLabels(
 ): FieldError[] {
   const selector = selectorFrom(ownSelector);
   const found = isEverything(selector) || matchesLabels(selector, metadata?.labels);
-  const labels = metadata?.labels ?? {};
+  const labels = metadata?.labels ?? null;
   return found ? [] : [invalidValue(at.metadata.labels, labels, '`selector` does not match template `labels`')];
 }
 

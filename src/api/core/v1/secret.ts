@@ -56,7 +56,7 @@ export const Secret = defineKind<schema.Secret>({
   columns: [
     nameColumn(),
     column('Type', 'string', ({ type }) => type),
-    column('Data', 'integer', ({ data = {} }) => Object.keys(data).length),
+    column('Data', 'string', ({ data = {} }) => Object.keys(data).length),
     ageColumn(),
   ],
   selectableFields: { type: ({ type }) => type },

@@ -61,12 +61,12 @@ function validateSpec(
     ...(spec.rules?.length || spec.defaultBackend
       ? []
       : [invalidValue(at, spec.rules ?? null, 'either `defaultBackend` or `rules` must be specified')]),
+    ...(spec.defaultBackend ? validateBackend(spec.defaultBackend, at.defaultBackend) : []),
+    ...(spec.rules ?? []).flatMap((rule, index) => validateRule(rule, at.rules[index]!)),
     ...(spec.tls ?? []).flatMap(({ hosts = [], secretName }, index) => [
       ...hosts.flatMap((host, i) => validateHost(host, at.tls[index]!.hosts[i]!)),
       ...(secretName && !hadBadSecret ? follows(at.tls[index]!.secretName, secretName, dns1123Subdomain) : []),
     ]),
-    ...(spec.defaultBackend ? validateBackend(spec.defaultBackend, at.defaultBackend) : []),
-    ...(spec.rules ?? []).flatMap((rule, index) => validateRule(rule, at.rules[index]!)),
     ...(spec.ingressClassName === undefined
       ? []
       : follows(at.ingressClassName, spec.ingressClassName, dns1123Subdomain)),

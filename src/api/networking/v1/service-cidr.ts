@@ -33,7 +33,7 @@ export const ServiceCIDR = defineKind<schema.ServiceCIDR>({
 
 function validateCidrs(cidrs: readonly string[], at: At<string[]>): FieldError[] {
   if (cidrs.length === 0) return [requiredValue(at, 'at least one CIDR required')];
-  if (cidrs.length > 2) return [invalidValue(at, cidrs, 'may only hold up to 2 values')];
+  if (cidrs.length > 2) return [invalidValue(at, { CIDRs: cidrs }, 'may only hold up to 2 values')]; // as Go names it;
   const families = cidrs.map((cidr) => cidr.includes(':'));
   const alike = cidrs.length === 2 && families[0] === families[1] && cidrs.every((cidr) => parseCidr(cidr));
   const text = 'may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64';

@@ -3,15 +3,10 @@
  * rollout). Source: API reference, policy/v1.
  */
 import type * as schema from '#api/generated/schema.ts';
-import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
-import {
-  atMostOneOf,
-  isCountOrPercent,
-  isNotAbove100Percent,
-  isNotNegative,
-  isOneOf,
-} from '#api/machinery/field-rules.ts';
 import { validateConditions } from '#api/machinery/condition-rules.ts';
+import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
+import { invalidValue } from '#api/machinery/field-error.ts';
+import { isCountOrPercent, isNotAbove100Percent, isNotNegative, isOneOf } from '#api/machinery/field-rules.ts';
 import { validateLabelSelector } from '#api/machinery/label-selector.ts';
 import { pathSegment } from '#api/machinery/names.ts';
 
@@ -33,7 +28,9 @@ export const PodDisruptionBudget = defineKind<schema.PodDisruptionBudget>({
     spec: (budget.spec ?? {}) as schema.PodDisruptionBudgetSpec,
   }),
   validate: ({ spec }, { spec: at }) => [
-    ...atMostOneOf(at, spec, ['minAvailable', 'maxUnavailable']),
+    ...(spec.minAvailable !== undefined && spec.maxUnavailable !== undefined
+      ? [invalidValue(at, asGoNamesIt(spec), 'minAvailable and maxUnavailable cannot be both set')]
+      : []),
     ...isCountOrPercent(at.minAvailable, spec.minAvailable),
     ...isNotAbove100Percent(at.minAvailable, spec.minAvailable),
     ...isCountOrPercent(at.maxUnavailable, spec.maxUnavailable),
@@ -56,4 +53,12 @@ export const PodDisruptionBudget = defineKind<schema.PodDisruptionBudget>({
     ageColumn(),
   ],
   allowUnconditionalUpdate: false,
+});
+
+/** Upstream shows what it holds inside, where fields have other names and none is left out. */
+const asGoNamesIt = (spec: schema.PodDisruptionBudgetSpec): object => ({
+  MinAvailable: spec.minAvailable ?? null,
+  Selector: spec.selector ?? null,
+  MaxUnavailable: spec.maxUnavailable ?? null,
+  UnhealthyPodEvictionPolicy: spec.unhealthyPodEvictionPolicy ?? null,
 });

@@ -4,7 +4,7 @@
  */
 import type * as schema from '#api/generated/schema.ts';
 import { defineKind } from '#api/machinery/define-kind.ts';
-import { requiredValue } from '#api/machinery/field-error.ts';
+import { invalidValue, requiredValue } from '#api/machinery/field-error.ts';
 import { validateLabelSelector } from '#api/machinery/label-selector.ts';
 import { pathSegment } from '#api/machinery/names.ts';
 import { roleColumns, validateRules } from './rules.ts';
@@ -30,9 +30,11 @@ export const ClusterRole = defineKind<schema.ClusterRole>({
           'at least one clusterRoleSelector required if aggregationRule is non-nil',
         ),
       ];
-    const bad = selectors.flatMap((selector, i) =>
-      validateLabelSelector(selector, at.aggregationRule.clusterRoleSelectors[i]!),
-    );
+    const bad = selectors.flatMap((selector, i) => {
+      const here = at.aggregationRule.clusterRoleSelectors[i]!;
+      const errors = validateLabelSelector(selector, here);
+      return errors.length > 0 ? [...errors, invalidValue(here, null, 'invalid label selector.')] : [];
+    });
     return [...own, ...bad];
   },
   columns: roleColumns(),

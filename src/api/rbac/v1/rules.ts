@@ -1,11 +1,12 @@
 /** What roles and bindings have in common. Source: API reference, rbac.authorization.k8s.io/v1. */
 import type { PolicyRule, RoleRef, Subject, Submitted } from '#api/generated/schema.ts';
-import type { Column } from '#api/machinery/kind.ts';
-import type { KubeObject } from '#api/machinery/object.ts';
 import { ageColumn, column, nameColumn, wideColumn } from '#api/machinery/define-kind.ts';
 import { type FieldError, invalidValue, notSupportedValue, requiredValue } from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
-import { pathSegment } from '#api/machinery/names.ts';
+import { follows } from '#api/machinery/field-rules.ts';
+import type { Column } from '#api/machinery/kind.ts';
+import { dns1123Subdomain, pathSegment } from '#api/machinery/names.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
 
 export const RBAC_GROUP = 'rbac.authorization.k8s.io';
 
@@ -16,10 +17,9 @@ function validateRule(rule: PolicyRule, at: At<PolicyRule>, namespaced: boolean)
   const verbs = rule.verbs?.length ? [] : [requiredValue(at.verbs, 'verbs must contain at least one value')];
   if (rule.nonResourceURLs?.length) {
     if (namespaced)
-      return [
-        ...verbs,
+      verbs.push(
         invalidValue(at.nonResourceURLs, rule.nonResourceURLs, 'namespaced rules cannot apply to non-resource URLs'),
-      ];
+      );
     const mixed = rule.apiGroups?.length || rule.resources?.length || rule.resourceNames?.length;
     const text = 'rules cannot apply to both regular resources and non-resource URLs';
     return [...verbs, ...(mixed ? [invalidValue(at.nonResourceURLs, rule.nonResourceURLs, text)] : [])];
@@ -68,7 +68,7 @@ function validateSubject(subject: Subject, at: At<Subject>, namespaced: boolean)
   }
   if (kind !== 'ServiceAccount')
     return [...errors, notSupportedValue(at.kind, kind ?? '', ['ServiceAccount', 'User', 'Group'])];
-  if (name) errors.push(...pathSegment(name).map((text) => invalidValue(at.name, name, text)));
+  if (name) errors.push(...follows(at.name, name, dns1123Subdomain));
   if (apiGroup) errors.push(notSupportedValue(at.apiGroup, apiGroup, ['']));
   if (!namespaced && !namespace) errors.push(requiredValue(at.namespace));
   return errors;

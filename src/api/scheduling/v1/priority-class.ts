@@ -2,7 +2,7 @@
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
 import { forbiddenField } from '#api/machinery/field-error.ts';
-import { isImmutable, isOneOf } from '#api/machinery/field-rules.ts';
+import { isImmutable, mustBeOneOf } from '#api/machinery/field-rules.ts';
 
 export type PriorityClass = schema.PriorityClass;
 
@@ -29,7 +29,7 @@ export const PriorityClass = defineKind<schema.PriorityClass>({
     preemptionPolicy: priorityClass.preemptionPolicy ?? 'PreemptLowerPriority',
   }),
   validate({ metadata, value = 0, preemptionPolicy, globalDefault }, at) {
-    const policy = isOneOf(at.preemptionPolicy, preemptionPolicy, ['PreemptLowerPriority', 'Never']);
+    const policy = mustBeOneOf(at.preemptionPolicy, preemptionPolicy, ['PreemptLowerPriority', 'Never']);
     if (metadata.name?.startsWith(SYSTEM_PREFIX)) {
       const known = SYSTEM_PRIORITY_CLASSES[metadata.name] === value && !globalDefault;
       const text = `priority class names with '${SYSTEM_PREFIX}' prefix are reserved for system use only. error: ${metadata.name} is not a known system priority class`;

@@ -1,6 +1,8 @@
 /** CSIDriver: what the cluster must know of a storage driver. Source: API reference, storage.k8s.io/v1. */
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
+import { duplicateValue, type FieldError, invalidValue } from '#api/machinery/field-error.ts';
+import type { At, Path } from '#api/machinery/field-path.ts';
 import { isImmutable, isOneOf } from '#api/machinery/field-rules.ts';
 
 export type CSIDriver = schema.CSIDriver;
@@ -27,16 +29,33 @@ export const CSIDriver = defineKind<schema.CSIDriver>({
       },
     }) as schema.CSIDriver,
   validate: ({ spec }, { spec: at }) => [
-    ...spec.volumeLifecycleModes.flatMap((mode, i) =>
-      isOneOf(at.volumeLifecycleModes[i]!, mode, ['Ephemeral', 'Persistent']),
-    ),
     ...isOneOf(at.fsGroupPolicy, spec.fsGroupPolicy, ['File', 'None', 'ReadWriteOnceWithFSType']),
+    ...validateTokenRequests(spec.tokenRequests ?? [], at.tokenRequests),
+    ...spec.volumeLifecycleModes.flatMap((mode) => isOneOf(at.volumeLifecycleModes, mode, ['Persistent', 'Ephemeral'])),
+    ...validatePeriod(spec.nodeAllocatableUpdatePeriodSeconds, at.nodeAllocatableUpdatePeriodSeconds),
+    ...(spec.serviceAccountTokenInSecrets !== undefined && !spec.tokenRequests?.length
+      ? [
+          invalidValue(
+            at.serviceAccountTokenInSecrets,
+            spec.serviceAccountTokenInSecrets,
+            'serviceAccountTokenInSecrets is set but no tokenRequests are specified',
+          ),
+        ]
+      : []),
   ],
   validateUpdate: ({ next, current, at: { spec: at } }) => [
-    ...isImmutable(at.attachRequired, next.spec.attachRequired, current.spec.attachRequired),
-    ...isImmutable(at.fsGroupPolicy, next.spec.fsGroupPolicy, current.spec.fsGroupPolicy),
+    // Upstream's name for it.
+    ...isImmutable(
+      (at as unknown as At<{ attachedRequired: boolean }>).attachedRequired,
+      next.spec.attachRequired,
+      current.spec.attachRequired,
+    ),
     ...isImmutable(at.volumeLifecycleModes, next.spec.volumeLifecycleModes, current.spec.volumeLifecycleModes),
   ],
+  warnings: ({ spec }, current) =>
+    !current && spec.tokenRequests?.length && spec.serviceAccountTokenInSecrets === undefined
+      ? [TOKENS_IN_CONTEXT]
+      : [],
   columns: [
     nameColumn(),
     column('AttachRequired', 'boolean', ({ spec }) => spec.attachRequired),
@@ -53,3 +72,30 @@ export const CSIDriver = defineKind<schema.CSIDriver>({
   ],
   allowUnconditionalUpdate: false,
 });
+
+const TOKENS_IN_CONTEXT =
+  'spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible logging of tokens in volume attributes';
+const MIN_TOKEN_SECONDS = 10 * 60;
+const MAX_TOKEN_SECONDS = 2 ** 32;
+const MIN_PERIOD_SECONDS = 10;
+
+type TokenRequests = NonNullable<schema.CSIDriver['spec']['tokenRequests']>;
+
+function validateTokenRequests(requests: TokenRequests, at: At<TokenRequests>): FieldError[] {
+  return requests.flatMap(({ audience = '', expirationSeconds: seconds }, i) => {
+    const here = at[i]!;
+    if (requests.findIndex((other) => (other.audience ?? '') === audience) < i)
+      return [duplicateValue(here.audience, audience)];
+    const refuse = (text: string) => [invalidValue(here.expirationSeconds, seconds, text)];
+    if (seconds !== undefined && seconds < MIN_TOKEN_SECONDS)
+      return refuse('may not specify a duration less than 10 minutes');
+    return seconds !== undefined && seconds > MAX_TOKEN_SECONDS
+      ? refuse('may not specify a duration larger than 2^32 seconds')
+      : [];
+  });
+}
+
+const validatePeriod = (seconds: number | undefined, at: Path): FieldError[] =>
+  seconds !== undefined && seconds < MIN_PERIOD_SECONDS
+    ? [invalidValue(at, seconds, 'must be greater than or equal to 10 seconds')]
+    : [];

@@ -1,7 +1,13 @@
 /** CSINode: which storage drivers a node has. Its name is the node's. Source: API reference, storage.k8s.io/v1. */
+
+import { validateDriverName } from '#api/core/v1/pod/volume-sources.ts';
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
-import { duplicateValue, requiredValue } from '#api/machinery/field-error.ts';
+import { duplicateValue, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
+import { follows, isImmutable, isNotNegative } from '#api/machinery/field-rules.ts';
+import { qualifiedName } from '#api/machinery/names.ts';
+
+const MAX_NODE_ID = 256;
 
 export type CSINode = schema.CSINode;
 
@@ -13,13 +19,31 @@ export const CSINode = defineKind<schema.CSINode>({
   scope: 'Cluster',
   defaults: (node) => ({ ...node, spec: { ...node.spec, drivers: node.spec?.drivers ?? [] } }) as schema.CSINode,
   validate: ({ spec: { drivers } }, { spec: at }) =>
-    drivers.flatMap(({ name, nodeID }, index) => [
-      ...(name ? [] : [requiredValue(at.drivers[index]!.name)]),
-      ...(nodeID ? [] : [requiredValue(at.drivers[index]!.nodeID)]),
-      ...(drivers.findIndex((other) => other.name === name) < index
-        ? [duplicateValue(at.drivers[index]!.name, name)]
-        : []),
-    ]),
+    drivers.flatMap(({ name, nodeID = '', allocatable, topologyKeys }, index) => {
+      const here = at.drivers[index]!;
+      const isTwice = drivers.findIndex((other) => other.name === name) < index;
+      return [
+        ...validateDriverName(name, here.name),
+        ...(nodeID ? [] : [requiredValue(here.nodeID)]),
+        ...(nodeID.length > MAX_NODE_ID
+          ? [invalidValue(here.nodeID, nodeID, `must be ${MAX_NODE_ID} characters or less`)]
+          : []),
+        ...isNotNegative(here.allocatable.count, allocatable?.count),
+        ...(isTwice ? [duplicateValue(here.name, name)] : []),
+        ...(topologyKeys ?? []).flatMap((key, i, keys) => [
+          ...(key ? [] : [requiredValue(here)]),
+          ...(keys.indexOf(key) < i ? [duplicateValue(here, key)] : []),
+          ...follows(here, key, qualifiedName),
+        ]),
+      ];
+    }),
+  /** How much a driver takes may change; what it is may not. */
+  validateUpdate: ({ next, current, at }) =>
+    current.spec.drivers.flatMap(({ allocatable: _before, ...old }) =>
+      next.spec.drivers
+        .filter(({ name }) => name === old.name)
+        .flatMap(({ allocatable: _now, ...driver }) => isImmutable(at.spec.drivers, driver, old)),
+    ),
   columns: [nameColumn(), column('Drivers', 'integer', ({ spec }) => spec.drivers.length), ageColumn()],
   allowUnconditionalUpdate: false,
 });

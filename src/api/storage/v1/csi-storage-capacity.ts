@@ -1,7 +1,6 @@
 /** CSIStorageCapacity: how much storage of a class there is in a part of the cluster. Source: API reference, storage.k8s.io/v1. */
 import type * as schema from '#api/generated/schema.ts';
 import { column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
-import { requiredValue } from '#api/machinery/field-error.ts';
 import { follows, isImmutable, isNotNegativeQuantity } from '#api/machinery/field-rules.ts';
 import { validateLabelSelector } from '#api/machinery/label-selector.ts';
 import { dns1123Subdomain } from '#api/machinery/names.ts';
@@ -14,13 +13,10 @@ export const CSIStorageCapacity = defineKind<schema.CSIStorageCapacity>({
   kind: 'CSIStorageCapacity',
   plural: 'csistoragecapacities',
   scope: 'Namespaced',
-  validate: ({ storageClassName, nodeTopology, capacity, maximumVolumeSize }, at) => [
-    ...(storageClassName
-      ? follows(at.storageClassName, storageClassName, dns1123Subdomain)
-      : [requiredValue(at.storageClassName)]),
+  validate: ({ storageClassName, nodeTopology, capacity }, at) => [
+    ...follows(at.storageClassName, storageClassName ?? '', dns1123Subdomain),
     ...validateLabelSelector(nodeTopology, at.nodeTopology),
     ...(capacity === undefined ? [] : isNotNegativeQuantity(at.capacity, capacity)),
-    ...(maximumVolumeSize === undefined ? [] : isNotNegativeQuantity(at.maximumVolumeSize, maximumVolumeSize)),
   ],
   validateUpdate: ({ next, current, at }) => [
     ...isImmutable(at.nodeTopology, next.nodeTopology, current.nodeTopology),

@@ -1,9 +1,10 @@
 /** StorageClass: a sort of storage, and who makes it. Source: API reference, storage.k8s.io/v1. */
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind } from '#api/machinery/define-kind.ts';
-import { forbiddenField, requiredValue } from '#api/machinery/field-error.ts';
 import { isEqual } from '#api/machinery/equal.ts';
-import { follows, isImmutable, mustBeOneOf } from '#api/machinery/field-rules.ts';
+import { duplicateValue, type FieldError, requiredValue } from '#api/machinery/field-error.ts';
+import type { At } from '#api/machinery/field-path.ts';
+import { follows, isImmutable, isOneOf } from '#api/machinery/field-rules.ts';
 import { qualifiedName } from '#api/machinery/names.ts';
 
 export type StorageClass = schema.StorageClass;
@@ -33,19 +34,16 @@ export const StorageClass = defineKind<schema.StorageClass>({
     ...(storageClass.provisioner
       ? follows(at.provisioner, storageClass.provisioner.toLowerCase(), qualifiedName)
       : [requiredValue(at.provisioner)]),
-    ...mustBeOneOf(at.reclaimPolicy, storageClass.reclaimPolicy, ['Delete', 'Retain']),
-    ...mustBeOneOf(at.volumeBindingMode, storageClass.volumeBindingMode, ['Immediate', 'WaitForFirstConsumer']),
+    ...(storageClass.reclaimPolicy ? isOneOf(at.reclaimPolicy, storageClass.reclaimPolicy, ['Delete', 'Retain']) : []),
+    ...isOneOf(at.volumeBindingMode, storageClass.volumeBindingMode, ['Immediate', 'WaitForFirstConsumer']),
+    ...(storageClass.allowedTopologies ?? []).flatMap((term, i, terms) =>
+      validateTopology(term, at.allowedTopologies[i]!, terms.slice(0, i)),
+    ),
   ],
   validateUpdate: ({ next, current, at }) => [
-    ...(isEqual(next.parameters ?? {}, current.parameters ?? {})
-      ? []
-      : [forbiddenField(at.parameters, 'updates to parameters are forbidden.')]),
-    ...(next.provisioner === current.provisioner
-      ? []
-      : [forbiddenField(at.provisioner, 'updates to provisioner are forbidden.')]),
-    ...(next.reclaimPolicy === current.reclaimPolicy
-      ? []
-      : [forbiddenField(at.reclaimPolicy, 'updates to reclaimPolicy are forbidden.')]),
+    ...isImmutable(at.parameters, next.parameters ?? null, current.parameters ?? null),
+    ...isImmutable(at.provisioner, next.provisioner ?? '', current.provisioner ?? ''),
+    ...isImmutable(at.reclaimPolicy, next.reclaimPolicy, current.reclaimPolicy),
     ...isImmutable(at.volumeBindingMode, next.volumeBindingMode, current.volumeBindingMode),
   ],
   columns: [
@@ -64,3 +62,24 @@ export const StorageClass = defineKind<schema.StorageClass>({
     ageColumn(),
   ],
 });
+
+/** Keys, and values of a key, are named once; no two terms say the same. */
+function validateTopology(
+  { matchLabelExpressions: requirements = [] }: schema.TopologySelectorTerm,
+  at: At<schema.TopologySelectorTerm>,
+  before: readonly schema.TopologySelectorTerm[],
+): FieldError[] {
+  const here = at.matchLabelExpressions;
+  const errors = requirements.flatMap(({ key = '', values = [] }, i) => [
+    ...(values.length === 0 ? [requiredValue(here[i]!.values)] : []),
+    ...values.flatMap((value, j) => (values.indexOf(value) < j ? [duplicateValue(here[i]!.values[j]!, value)] : [])),
+    ...follows(here[i]!.key, key, qualifiedName),
+    ...(requirements.findIndex((other) => (other.key ?? '') === key) < i ? [duplicateValue(here[i]!.key, key)] : []),
+  ]);
+  const valuesByKey = (term: schema.TopologySelectorTerm) =>
+    Object.fromEntries((term.matchLabelExpressions ?? []).map(({ key, values }) => [key, [...(values ?? [])].sort()]));
+  const isTwice = before.some((other) =>
+    isEqual(valuesByKey(other), valuesByKey({ matchLabelExpressions: requirements })),
+  );
+  return isTwice ? [...errors, duplicateValue(here, '')] : errors;
+}

@@ -1,8 +1,11 @@
 /** VolumeAttachment: a volume shall be at a node. Source: API reference, storage.k8s.io/v1. */
+
+import { validateDriverName } from '#api/core/v1/pod/volume-sources.ts';
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, KEEP_ALL_METADATA, nameColumn } from '#api/machinery/define-kind.ts';
 import { forbiddenField, requiredValue } from '#api/machinery/field-error.ts';
-import { isImmutable } from '#api/machinery/field-rules.ts';
+import { follows, isImmutable } from '#api/machinery/field-rules.ts';
+import { dns1123Subdomain } from '#api/machinery/names.ts';
 
 export type VolumeAttachment = schema.VolumeAttachment;
 
@@ -18,13 +21,13 @@ export const VolumeAttachment = defineKind<schema.VolumeAttachment>({
   defaults: (attachment) =>
     ({ ...attachment, spec: { ...attachment.spec, source: attachment.spec?.source ?? {} } }) as schema.VolumeAttachment,
   validate: ({ spec }, { spec: at }) => [
-    ...(spec.attacher ? [] : [requiredValue(at.attacher)]),
-    ...(spec.nodeName ? [] : [requiredValue(at.nodeName)]),
+    ...validateDriverName(spec.attacher, at.attacher),
     ...(spec.source.persistentVolumeName && spec.source.inlineVolumeSpec
       ? [forbiddenField(at.source, 'must specify exactly one of inlineVolumeSpec and persistentVolumeName')]
       : spec.source.persistentVolumeName || spec.source.inlineVolumeSpec
         ? []
         : [requiredValue(at.source, 'must specify exactly one of inlineVolumeSpec and persistentVolumeName')]),
+    ...follows(at.nodeName, spec.nodeName ?? '', dns1123Subdomain),
   ],
   validateUpdate: ({ next, current, at }) => isImmutable(at.spec, next.spec, current.spec),
   columns: [

@@ -1,8 +1,8 @@
 /** VolumeAttributesClass: attributes of volumes that may change while they are used. Source: API reference, storage.k8s.io/v1. */
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
-import { forbiddenField, requiredValue } from '#api/machinery/field-error.ts';
 import { isEqual } from '#api/machinery/equal.ts';
+import { forbiddenField, requiredValue } from '#api/machinery/field-error.ts';
 
 export type VolumeAttributesClass = schema.VolumeAttributesClass;
 

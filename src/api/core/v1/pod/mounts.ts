@@ -5,7 +5,6 @@ import {
   forbiddenField,
   invalidValue,
   notFoundValue,
-  requiredValue,
 } from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
 import { isOneOf, isRequired } from '#api/machinery/field-rules.ts';
