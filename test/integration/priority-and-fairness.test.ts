@@ -271,6 +271,14 @@ test.each([
       return JSON.parse(text) as ApiObject;
     };
     const read = async (path: string) => JSON.parse((await raw.ask(path)).text);
+    /** Again after a conflict: the server writes conditions of its own. */
+    const put = async (path: string, change: (now: ApiObject) => object): Promise<ApiObject> => {
+      for (;;) {
+        const body = JSON.stringify(change(await read(path)));
+        const { code, text } = await raw.ask(path, { method: 'PUT', body });
+        if (code !== 409) return JSON.parse(text) as ApiObject;
+      }
+    };
     const labels = { 'special-label': 'conformance' };
     const object = (suffix: string) => {
       const { metadata, spec } = objectOf();
@@ -295,12 +303,11 @@ test.each([
     const merge = 'application/merge-patch+json';
     const patched = await send('PATCH', path, { metadata: { annotations: { patched: 'true' } } }, merge);
     expect(patched.metadata.annotations).toMatchObject({ patched: 'true' });
-    const { metadata, spec } = patched;
-    const updated = await send('PUT', path, {
-      ...patched,
+    const updated = await put(path, ({ metadata, spec, ...rest }) => ({
+      ...rest,
       metadata: { ...metadata, annotations: { ...metadata.annotations, updated: 'true' } },
       spec: field ? { ...spec, [field]: changed } : spec,
-    });
+    }));
     expect(updated.metadata.annotations).toMatchObject({ patched: 'true', updated: 'true' });
     if (field) expect(updated.spec[field]).toBe(changed);
 
@@ -308,8 +315,7 @@ test.each([
     await read(`${path}/status`);
     const status = await send('PATCH', `${path}/status`, { status: { conditions: [condition('patched')] } }, merge);
     expect(status.status.conditions).toContainEqual(expect.objectContaining({ type: 'foo', message: 'patched' }));
-    const current = (await read(`${path}/status`)) as ApiObject;
-    const told = await send('PUT', `${path}/status`, { ...current, status: { conditions: [condition('updated')] } });
+    const told = await put(`${path}/status`, (now) => ({ ...now, status: { conditions: [condition('updated')] } }));
     expect(told.status.conditions).toContainEqual(expect.objectContaining({ type: 'foo', message: 'updated' }));
 
     expect((await raw.ask(path, { method: 'DELETE' })).code).toBe(200);
