@@ -114,6 +114,7 @@ function shown(value: unknown): string {
 }
 
 /** Go escapes what HTML takes for markup in JSON, though not in a text that stands alone. */
-const jsonOf = (value: unknown): string => (JSON.stringify(value) ?? 'null').replace(/[<>&\u2028\u2029]/g, escaped);
+export const jsonOf = (value: unknown): string =>
+  (JSON.stringify(value) ?? 'null').replace(/[<>&\u2028\u2029]/g, escaped);
 
 const escaped = (char: string): string => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;

@@ -3,8 +3,8 @@
  * longer. Source: "Server-Side Apply"; structured-merge-diff, typed and merge.
  */
 import { isJsonObject, type Json, type JsonObject, objectOf } from '../json-value.ts';
-import { childOf, type FieldSet, fieldSetOf, isMember, MEMBER, elementText } from './field-set.ts';
-import { fieldOfShape, itemsByElement, type Shape, keyElement, valueElement } from './field-shape.ts';
+import { childOf, elementText, type FieldSet, fieldSetOf, isMember, MEMBER } from './field-set.ts';
+import { fieldOfShape, itemsByElement, keyElement, type Shape, valueElement } from './field-shape.ts';
 
 const MAX_DEPTH = 200;
 const LEAF: Shape = { form: 'leaf' };
@@ -84,7 +84,15 @@ function namedItems(value: Json, shape: Shape & { form: 'items' | 'set' }, place
   return fieldSetOf(value.length === 0, Object.fromEntries(Object.entries(items).sort(([a], [b]) => (a < b ? -1 : 1))));
 }
 
-const describe = (value: Json): string => (Array.isArray(value) ? 'list' : value === null ? 'null' : typeof value);
+/** As Go prints what holds it. */
+const describe = (value: Json): string => `&{${goText(value)}}`;
+
+function goText(value: Json): string {
+  if (Array.isArray(value)) return `[${value.map(goText).join(' ')}]`;
+  if (!isJsonObject(value)) return value === null ? '<nil>' : String(value);
+  const names = Object.keys(value).sort();
+  return `map[${names.map((name) => `${name}:${goText(value[name]!)}`).join(' ')}]`;
+}
 
 /** `live` with everything that the configuration says. Items keep the configuration's order among themselves. */
 export function mergeConfiguration(live: Json | undefined, applied: Json, shape: Shape): Json {

@@ -199,7 +199,7 @@ describe('apply', () => {
 
 test.each([
   [{ spec: { foo: 1 } }, ['.spec.foo: field not declared in schema']],
-  [{ spec: { template: 1 } }, ['.spec.template: expected map, got number']],
+  [{ spec: { template: 1 } }, ['.spec.template: expected map, got &{1}']],
   [
     { spec: { template: { spec: { containers: [{ name: 'a' }, { name: 'a' }] } } } },
     ['.spec.template.spec.containers: duplicate entries for key [name="a"]'],

@@ -71,7 +71,7 @@ export class Evaluation {
       ...variables,
       variables: lazyVariables([...composed.keys()], (name) => {
         const { program, problem } = composed.get(name)!;
-        if (!program) return { error: problem, cost: 0 };
+        if (!program) return { problem };
         const outcome = program.evaluate(activation);
         if (!outcome.pending) this.#budget -= outcome.cost;
         return outcome;

@@ -8,6 +8,7 @@ import {
   PolicyExpressions,
   RESULTS,
 } from '#api/admissionregistration/v1/policy-expressions.ts';
+import { facts } from '#api/generated/facts.ts';
 import { typeNameErrors } from '#api/machinery/cel/patch-types.ts';
 import { toJson } from '#api/machinery/cel/to-json.ts';
 import { List, StructValue, type Value } from '#api/machinery/cel/value.ts';
@@ -20,6 +21,7 @@ import { StatusError } from '#api/machinery/status.ts';
 import { fieldShapeOf } from '../../verbs/field-management.ts';
 import type { CompiledCondition } from '../expressions/match-conditions.ts';
 import { atomicParts } from './atomic-parts.ts';
+import { scalarProblems } from './scalar-problems.ts';
 
 export interface CompiledMutation {
   conditions: readonly CompiledCondition[];
@@ -100,9 +102,13 @@ function applied(value: Value, shown: KubeObject, as: Kind): Mutated {
   const configuration = (isJsonObject(json as Json) ? json : {}) as JsonObject;
   const shape = fieldShapeOf(as);
   const named = fieldsOfConfiguration(configuration, shape);
-  if ('problems' in named)
+  const problems = [
+    ...('problems' in named ? named.problems : []),
+    ...(as.facts ? scalarProblems(facts, { ref: as.facts.name }, configuration) : []),
+  ];
+  if (problems.length > 0)
     return {
-      problem: `error applying patch: failed to convert patch object to typed object: ${problemsText(named.problems)}`,
+      problem: `error applying patch: failed to convert patch object to typed object: ${problemsText(problems)}`,
     };
   const atomic = atomicParts(configuration, shape);
   if (atomic.length > 0)

@@ -165,7 +165,12 @@ class Mutating {
       if (value === undefined) return error;
       const { object, problem } = mutated(patchType, value, { shown, as });
       if (problem !== undefined) return problem;
-      const made = shapedObject(object, { shown, as, request: this.#request });
+      const made = shapedObject(object, {
+        shown,
+        as,
+        request: this.#request,
+        isStrict: patchType === 'JSONPatch',
+      });
       if (!isEqual(made, shown)) this.#request = { ...this.#request, object: await unshown(made, this.#request, as) };
       return undefined;
     } catch (error) {

@@ -172,6 +172,7 @@ describe('a validating policy', () => {
       { message: expect.stringMatching(/: m$/) },
     ],
     ['its reason', { reason: 'Forbidden' }, { code: 403, reason: 'Forbidden' }],
+    ['that nobody is let', { reason: 'Unauthorized' }, { code: 401, reason: 'Unauthorized' }],
     ['another reason', { reason: 'RequestEntityTooLarge' }, { code: 413, reason: 'RequestEntityTooLarge' }],
   ])('tells %s', async (_, more, expected) => {
     const { admit } = bound({ validations: [{ expression: 'object.spec.replicas <= 5', ...more }] });
@@ -493,10 +494,23 @@ describe('a mutating policy', () => {
     );
   });
 
-  test('applies only what there is', async () => {
-    await expect(specOf(applying('Object{spec: Object.spec{none: 3}}'))).rejects.toThrow(
-      '.spec.none: field not declared in schema',
-    );
+  const untyped =
+    "policy 'm' with binding 'mb' denied request: error applying patch: failed to convert patch object to typed object: ";
+  test.each<[string, string, string]>([
+    ['a field that is none', '{none: 3}', `${untyped}.spec.none: field not declared in schema`],
+    ['text for a number', '{replicas: "x"}', `${untyped}.spec.replicas: expected numeric (int or float), got string`],
+    ['null', '{replicas: null}', `${untyped}.spec.replicas: expected numeric (int or float), got structpb.NullValue`],
+    ['a number for an object', '{template: 3}', `${untyped}.spec.template: expected map, got &{3}`],
+    ['a number for yes or no', '{paused: 1}', `${untyped}.spec.paused: expected boolean, got &{1}`],
+  ])('may not apply %s', async (_, spec, message) => {
+    await expect(specOf(applying(`Object{spec: Object.spec${spec}}`))).rejects.toMatchObject({ code: 403, message });
+  });
+
+  test('may not patch in what the kind does not have', async () => {
+    await expect(specOf(jsonPatch('[JSONPatch{op: "add", path: "/spec/none", value: 1}]'))).rejects.toMatchObject({
+      code: 500,
+      message: 'Internal error occurred: strict decoding error: unknown field "spec.none"',
+    });
   });
 
   test('runs each mutation on what the one before left', async () => {

@@ -5,6 +5,7 @@
 import { ValidatingAdmissionPolicy } from '#api/admissionregistration/v1/validating-admission-policy.ts';
 import { ValidatingAdmissionPolicyBinding } from '#api/admissionregistration/v1/validating-admission-policy-binding.ts';
 import { Namespace } from '#api/core/v1/namespace.ts';
+import { jsonOf } from '#api/machinery/field-error.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import { StatusError, type StatusReason } from '#api/machinery/status.ts';
 import { type AdmissionPlugin, type AdmissionRequest, type AdmissionServices, refused } from '../define-admission.ts';
@@ -162,10 +163,14 @@ function noteFailure({ invocation, decision, index }: Enforced, { annotate }: Ad
     expressionIndex: index,
     validationActions,
   };
-  annotate('validation.policy.admission.k8s.io/validation_failure', JSON.stringify([failure]));
+  annotate('validation.policy.admission.k8s.io/validation_failure', jsonOf([failure]));
 }
 
-const CODES: Readonly<Record<string, number>> = { Forbidden: 403, RequestEntityTooLarge: 413 };
+const CODES: Readonly<Record<string, number>> = {
+  Forbidden: 403,
+  RequestEntityTooLarge: 413,
+  Unauthorized: 401,
+};
 
 function denied(request: AdmissionRequest, { policy, binding, message, reason = 'Invalid' }: Denial): StatusError {
   const by = binding === undefined ? '' : ` with binding '${binding}'`;

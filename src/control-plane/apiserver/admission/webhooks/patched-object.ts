@@ -3,6 +3,7 @@ import { parseJson } from '#api/machinery/codec-json.ts';
 import { applyJsonPatch } from '#api/machinery/json-patch.ts';
 import type { Json } from '#api/machinery/json-value.ts';
 import type { Kind } from '#api/machinery/kind.ts';
+import { strictProblem } from '#api/machinery/normalise.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { badRequest, internalError, StatusError } from '#api/machinery/status.ts';
 import { reshape } from '../../decode-object.ts';
@@ -30,13 +31,19 @@ export function patchedObject(
   return shapedObject(patched, { shown, as, request });
 }
 
+interface Shaping {
+  shown: KubeObject;
+  as: Kind;
+  request: AdmissionRequest;
+  /** Refuses fields that the type does not have. */
+  isStrict?: boolean;
+}
+
 /** What was made of `shown`: of its type, defaulted, where the request put it. Throws InternalError, BadRequest. */
-export function shapedObject(
-  value: unknown,
-  { shown, as, request }: { shown: KubeObject; as: Kind; request: AdmissionRequest },
-): KubeObject {
+export function shapedObject(value: unknown, { shown, as, request, isStrict = false }: Shaping): KubeObject {
   const type = shapeOf(shown, as);
-  const { object } = reshape(type, value, (problem) => internalError(problem));
+  const { object, unknownFields } = reshape(type, value, (problem) => internalError(problem));
+  if (isStrict && type.facts && unknownFields.length > 0) throw internalError(strictProblem(unknownFields));
   const result = { ...object, apiVersion: type.apiVersion, kind: type.kind } as unknown as KubeObject;
   const placed = inPlace(result, request);
   return isOf(as, placed) ? as.defaults(placed) : placed;
