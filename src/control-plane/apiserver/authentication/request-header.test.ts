@@ -1,10 +1,10 @@
+import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { X509Certificate } from 'node:crypto';
 import { afterAll, expect, test } from 'vitest';
-import { ensurePki } from '#cmd/pki/pki.ts';
 import { ManualClock } from '#base/manual-clock.ts';
+import { ensurePki } from '#cmd/pki/pki.ts';
 import { authenticatorChain } from './authenticator-chain.ts';
 import { ClientCertificateAuthenticator, ClientCertificates } from './client-certificate.ts';
 import { requestHeaderAuthenticator, STANDARD_HEADERS } from './request-header.ts';
