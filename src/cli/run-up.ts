@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import pc from 'picocolors';
 import type { Transport } from '#client/transport.ts';
 import type { ClusterPaths } from '#node/machine/cluster-dir.ts';
+import { LockTimeout, withFileLock } from '#node/machine/file-lock.ts';
 import { detectMachine, type Missing, missingForNodes } from '#node/machine/detect.ts';
 import { apiServerFlagsIn, flagsHint } from './api-server-options.ts';
 import { commandFor, pathsOf, type Selection } from './cluster-selection.ts';
@@ -52,8 +53,23 @@ interface Session {
 }
 
 export async function runUp(context: CliContext, options: UpOptions): Promise<void> {
-  const facts = await detectMachine();
   const paths = await pathsOf(context, options);
+  const alone = { path: `${paths.runDir}.lock`, clock: context.clock, timeoutMs: 0 };
+  const { control, signal } = await withFileLock(alone, () => start(context, options, paths)).catch(
+    (error: unknown) => {
+      if (!(error instanceof LockTimeout)) throw error;
+      throw new UserError(
+        `Cluster "${options.name}" is being started by another process. ` +
+          `Look at it with \`${commandFor('status', options)}\`, or start another with --name.`,
+      );
+    },
+  );
+  if (!options.detach) await stayInForeground({ context, selection: options, control, signal });
+}
+
+/** One process at a time: whoever fails takes down what is there, and that has to be its own. */
+async function start(context: CliContext, options: UpOptions, paths: ClusterPaths): Promise<Session> {
+  const facts = await detectMachine();
   const control = new ControlClient(paths.controlSocket);
   const running = await control.statusIfRunning();
   if (running) {
@@ -94,7 +110,7 @@ export async function runUp(context: CliContext, options: UpOptions): Promise<vo
     await takeClusterDown(context, options);
     throw interrupted.signal.aborted ? new UserError('Interrupted.') : new UserError('The cluster did not come up.');
   }
-  if (!options.detach) await stayInForeground({ context, selection: options, control, signal: interrupted.signal });
+  return session;
 }
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;

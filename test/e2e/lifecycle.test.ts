@@ -57,6 +57,21 @@ describe('two clusters on one machine', () => {
     expect((await cluster.tryKubectl(['config', 'current-context'])).stdout).toBe(`kedge-${cluster.name}\n`);
   });
 
+  test('two that start one cluster at once do not take it from each other', async () => {
+    const twice = new KedgeCluster(`twice${process.pid}`);
+    try {
+      const up = () => twice.try('up', '--name', twice.name, '--detach', '--nodes', '1');
+      const outcomes = await Promise.all([up(), up()]);
+      const [first, second] = outcomes.sort((a, b) => a.code - b.code);
+      expect(first.code).toBe(0);
+      expect(second.code).not.toBe(0);
+      expect(second.stderr).toMatch(/is being started by another process|is running already/);
+      expect(await twice.kubectl('get', 'nodes', '-o', 'name')).toBe('node/node1\n');
+    } finally {
+      await twice.down();
+    }
+  });
+
   test('do not take the same name twice', async () => {
     const { code, stderr } = await cluster.try('up', '--name', cluster.name, '--detach');
     expect(code).toBe(1);
