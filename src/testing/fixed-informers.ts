@@ -47,6 +47,7 @@ export function fixedInformers(objects: readonly KubeObject[] = []): FixedInform
     put,
     remove,
     for: cacheOf,
+    identities: (kind) => cacheOf(kind) as unknown as ObjectCache<KubeObject>,
     indexed<T extends KubeObject>(kind: Kind<T>, indexKeys: IndexKeys<T>): IndexedInformer<T> {
       const cache = cacheOf(kind);
       return {

@@ -384,6 +384,7 @@ describe('watching', () => {
     const broken = new AbortController();
     const breaking: Storage = {
       currentRevision: () => storage.currentRevision(),
+      newestUnder: (...given) => storage.newestUnder(...given),
       get: (...given) => storage.get(...given),
       range: (options) => storage.range(options),
       commit: (txn) => storage.commit(txn),

@@ -65,7 +65,7 @@ test('they go from the top, one after the other, and not while one is unwell', a
   await cluster.settles();
   const first = cluster.get(Pod, 'default/web-0')!;
   const conditions = (first.status?.conditions ?? []).map((each) => ({ ...each, status: 'False' }));
-  await cluster.updateStatus(Pod, { ...first, status: { ...first.status, conditions } });
+  await cluster.updateStatus(Pod, { ...first, status: { ...first.status!, conditions } });
   await patch(cluster, { replicas: 1 });
   await cluster.settles();
   expect(names(cluster)).toEqual(['web-0', 'web-1', 'web-2']);
