@@ -76,8 +76,18 @@ export async function startHttpsApiServer(options: HttpsApiServerOptions = {}): 
   const log = process.env.API_LOG ? consoleLog : silentLog;
   const outside = { flags: new ApiServerFlags(options.flags), expressions, log, reloadMs: 50 };
   const clocks = { clock: systemClock, random: systemRandom };
-  const authentication = openAuthentication({ ...outside, ...clocks, pki, tokenIssuer });
-  const authorization = openAuthorization({ ...outside, ...clocks });
+  // Bad flags are refused here: nothing stays behind then.
+  const orClean = <T>(open: () => T, close: () => void = () => undefined): T => {
+    try {
+      return open();
+    } catch (error) {
+      close();
+      rmSync(directory, { recursive: true, force: true });
+      throw error;
+    }
+  };
+  const authentication = orClean(() => openAuthentication({ ...outside, ...clocks, pki, tokenIssuer }));
+  const authorization = orClean(() => openAuthorization({ ...outside, ...clocks }), authentication.close);
   const api = createApiServer({
     storage,
     kinds: createKindRegistry(catalog, bodies),
