@@ -1,3 +1,4 @@
+/** Admission policies over objects that stand still: what they make of a request. */
 import { bodies, catalog } from '#api/catalog.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import { createKindRegistry } from '#api/machinery/kind-registry.ts';
