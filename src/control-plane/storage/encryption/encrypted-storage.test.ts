@@ -25,7 +25,7 @@ const ALL: readonly [string, ValueCipher][] = [
 
 describe.each(ALL)('%s', (_, cipher) => {
   test('opens what it has sealed, and seals nothing twice alike', () => {
-    fc.assert(
+    void fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (value) => {
         const sealed = cipher.seal(value, KEY);
         expect(Buffer.from(cipher.open(sealed, KEY))).toEqual(Buffer.from(value));
