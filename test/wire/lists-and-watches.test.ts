@@ -164,14 +164,14 @@ test.each([
   [
     'resourceVersion=0&resourceVersionMatch=Exact',
     422,
-    'resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"',
+    'resourceVersionMatch "exact" is forbidden for resourceVersion "0"',
   ],
-  ['resourceVersion=1&resourceVersionMatch=Newest', 422, 'supported values: \"Exact\", \"NotOlderThan\", \"\"'],
+  ['resourceVersion=1&resourceVersionMatch=Newest', 422, 'supported values: "Exact", "NotOlderThan", ""'],
   ['sendInitialEvents=true', 422, 'sendInitialEvents is forbidden for list'],
   [
     'fieldSelector=data.a%3Db',
     400,
-    '\"data.a\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"',
+    '"data.a" is not a known field selector: only "metadata.name", "metadata.namespace"',
   ],
   ['labelSelector=a%20in%20b', 400, 'unable to parse requirement'],
   ['watch=1&sendInitialEvents=true', 422, 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'],

@@ -96,7 +96,7 @@ class PatchedDocument {
     }
     const { container, token } = this.#container(path, op);
     if (Array.isArray(container)) {
-      const at = token === '-' || token === String(container.length) ? container.length : indexIn(container, token);
+      const at = token === '-' ? container.length : indexBelow(container.length + 1, token);
       if (at < 0) throw missing(op, path);
       container.splice(at, 0, value);
     } else setOwn(container, token, value);
@@ -217,8 +217,14 @@ function copied(document: Json, path: string): Json {
   return isJsonObject(parent) ? (fieldOf(parent, last) ?? null) : read(document, path, 'copy');
 }
 
-const indexIn = (list: readonly Json[], token: string): number =>
-  /^(0|[1-9]\d{0,9})$/.test(token) && Number(token) < list.length ? Number(token) : -1;
+const indexIn = (list: readonly Json[], token: string): number => indexBelow(list.length, token);
+
+/** Negative ones count from the end, as in upstream's library. -1: there is none. */
+function indexBelow(length: number, token: string): number {
+  if (!/^[+-]?\d{1,10}$/.test(token)) return -1;
+  const index = Number(token) < 0 ? length + Number(token) : Number(token);
+  return index >= 0 && index < length ? index : -1;
+}
 
 const missing = (op: string, path: string) =>
   unfit(

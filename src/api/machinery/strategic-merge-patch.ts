@@ -77,10 +77,12 @@ class Merger {
 
   /** Lists that the patch only orders or takes from, without a value of their own. */
   #onlyDirectives(result: Map<string, Json>, patch: JsonObject, type: TypeFacts | undefined): void {
-    for (const name of Object.keys(patch)) {
+    const named = Object.keys(patch).flatMap((name) => {
       const prefix = [SET_ORDER, DELETE_PRIMITIVES].find((start) => name.startsWith(start));
-      const key = prefix && name.slice(prefix.length);
-      if (key === undefined || Object.hasOwn(patch, key)) continue;
+      return prefix ? [name.slice(prefix.length)] : [];
+    });
+    for (const key of new Set(named)) {
+      if (Object.hasOwn(patch, key)) continue;
       const current = result.get(key);
       if (!Array.isArray(current)) continue;
       const order = listOf(fieldOf(patch, SET_ORDER + key));
@@ -95,8 +97,11 @@ class Merger {
     how: { schema: Schema; order: readonly Json[] | undefined; removed: readonly Json[] | undefined; depth: number },
   ): Json[] {
     const { schema, order, removed, depth } = how;
+    // Upstream looks for the type of the items, and finds none.
+    if (order && current.length === 0 && patch.length === 0) throw badRequest('no elements in any of the given slices');
     const objects = [...current, ...patch].some(isJsonObject);
     if (!objects) {
+      if (order?.length) checkOrder(patch, order, (item) => item);
       const gone = new Set(removed);
       const all = [...new Set([...current, ...patch])].filter((item) => !gone.has(item));
       return inOrder(all, { current, order: order ?? patch, keyOf: (item) => item });
@@ -105,7 +110,7 @@ class Merger {
     if (!mergeKey) throw badRequest('cannot merge lists without merge key');
     const keyOf = (item: Json): Json | undefined => (isJsonObject(item) ? fieldOf(item, mergeKey) : undefined);
     const merged = this.#objects(current, patch, { schema, mergeKey, keyOf, depth });
-    if (order) checkOrder(patch, order, keyOf);
+    if (order?.length) checkOrder(patch, order, keyOf);
     return inOrder(merged, { current, order: (order ?? patch).map((item) => keyOf(item) ?? null), keyOf });
   }
 
@@ -120,7 +125,7 @@ class Merger {
       return item;
     });
     if (changes.some((item) => fieldOf(item, DIRECTIVE) === 'replace'))
-      return changes.filter((item) => !Object.hasOwn(item, DIRECTIVE)).map(plain);
+      return changes.filter((item) => !Object.hasOwn(item, DIRECTIVE));
 
     const result = new KeyedList(current, keyOf);
     for (const change of changes) {
@@ -135,7 +140,8 @@ class Merger {
         continue;
       }
       const found = result.first(key);
-      if (found === undefined) result.add(key, plain(change));
+      if (found === undefined)
+        result.add(key, change); // as it is: upstream looks for no directives below a new item
       else if (isJsonObject(found)) result.replaceFirst(key, this.merge(found, change, schema.type, depth + 1));
     }
     return result.items();
