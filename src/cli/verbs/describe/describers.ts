@@ -1,5 +1,6 @@
 /** The kinds that have a description of their own. All others are described field by field. */
 import { clusterRoleBindingDescriber, clusterRoleDescriber, roleBindingDescriber, roleDescriber } from './access.ts';
+import { horizontalPodAutoscalerDescriber } from './autoscaling.ts';
 import {
   configMapDescriber,
   limitRangeDescriber,
@@ -47,6 +48,7 @@ export const describers: readonly AnyDescriber[] = [
   endpointSliceDescriber,
   ingressDescriber,
   podDisruptionBudgetDescriber,
+  horizontalPodAutoscalerDescriber,
   storageClassDescriber,
   roleDescriber,
   clusterRoleDescriber,
