@@ -11,7 +11,12 @@ export function refusalsOf(apiVersion: string, name: string, content: object): s
   if (!kind?.facts) throw new Error(`no kind ${apiVersion} ${name}`);
   const namespace = kind.scope === 'Namespaced' ? { namespace: 'default' } : {};
   const { metadata, ...rest } = content as { metadata?: object };
-  const given = { apiVersion, kind: name, metadata: { name: 'a', ...namespace, uid: '00000000-0000-0000-0000-000000000001', ...metadata }, ...rest };
+  const given = {
+    apiVersion,
+    kind: name,
+    metadata: { name: 'a', ...namespace, uid: '00000000-0000-0000-0000-000000000001', ...metadata },
+    ...rest,
+  };
   const shaped = normalise(facts, kind.facts, given);
   if ('problem' in shaped) throw new Error(shaped.problem);
   const object = kind.prepareForCreate(kind.defaults(shaped.object as unknown as KubeObject));

@@ -5,7 +5,7 @@
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
 import { type FieldError, invalidValue } from '#api/machinery/field-error.ts';
-import type { Path } from '#api/machinery/field-path.ts';
+import type { At, Path } from '#api/machinery/field-path.ts';
 import { dns1123Label, qualifiedName } from '#api/machinery/names.ts';
 
 export type Namespace = schema.Namespace;
@@ -40,14 +40,15 @@ export const Namespace = defineKind<schema.Namespace>({
       : { ...next, spec: current.spec },
 
   validate: ({ spec }, at) =>
-    (spec.finalizers ?? []).flatMap((finalizer, index) => validateFinalizer(finalizer, at.spec.finalizers[index]!)),
+    (spec.finalizers ?? []).flatMap((finalizer) => validateFinalizer(finalizer, at.spec.finalizers)),
   validateStatusUpdate: ({ next, at }) => {
     const phase = next.status?.phase;
     const going = next.metadata.deletionTimestamp !== undefined;
+    const here = (at.status as unknown as At<{ Phase: string }>).Phase; // as upstream names it
     if (!going && phase !== 'Active')
-      return [invalidValue(at.status.phase, phase, "may only be 'Active' if `deletionTimestamp` is empty")];
+      return [invalidValue(here, phase ?? '', "may only be 'Active' if `deletionTimestamp` is empty")];
     if (going && phase !== 'Terminating')
-      return [invalidValue(at.status.phase, phase, "may only be 'Terminating' if `deletionTimestamp` is not empty")];
+      return [invalidValue(here, phase ?? '', "may only be 'Terminating' if `deletionTimestamp` is not empty")];
     return [];
   },
 

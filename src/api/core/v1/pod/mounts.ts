@@ -1,11 +1,6 @@
 /** Where a container finds its volumes: as folders and files, or as devices. */
 import type { Container, Volume, VolumeDevice, VolumeMount } from '#api/generated/schema.ts';
-import {
-  type FieldError,
-  forbiddenField,
-  invalidValue,
-  notFoundValue,
-} from '#api/machinery/field-error.ts';
+import { type FieldError, forbiddenField, invalidValue, notFoundValue } from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
 import { isOneOf, isRequired } from '#api/machinery/field-rules.ts';
 import { validateDescending } from './volume-sources.ts';
