@@ -348,6 +348,7 @@ test.each<[string, string, object, unknown[]]>([
     { subsets: [{ addresses: ['1', '2', '3', '4'].map((last) => ({ ip: `10.0.0.${last}` })), ports: [{ port: 80 }] }] },
     ['a', '10.0.0.1:80,10.0.0.2:80,10.0.0.3:80 + 1 more...', '60m'],
   ],
+  ['v1', 'ServiceAccount', { secrets: [{ name: 's' }] }, ['a', '60m']],
   [
     'discovery.k8s.io/v1',
     'EndpointSlice',

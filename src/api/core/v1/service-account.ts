@@ -1,6 +1,6 @@
 /** ServiceAccount: who a pod is towards the API. Source: API reference, core/v1. */
 import type * as schema from '#api/generated/schema.ts';
-import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
+import { ageColumn, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
 
 export type ServiceAccount = schema.ServiceAccount;
 
@@ -18,5 +18,5 @@ export const ServiceAccount = defineKind<schema.ServiceAccount>({
       verbs: ['create'],
     },
   ],
-  columns: [nameColumn(), column('Secrets', 'integer', ({ secrets = [] }) => secrets.length), ageColumn()],
+  columns: [nameColumn(), ageColumn()],
 });
