@@ -44,7 +44,7 @@ let change = 0;
 const nameOf = (n: number): string => `web-${n % DEPLOYMENTS}`;
 const pathOf = (n: number): string => `/apis/apps/v1/namespaces/${NAMESPACE}/deployments/${nameOf(n)}`;
 
-/** Paused, and what changes is no wish of its owner's: nobody else works on it. */
+/** Paused, and what changes is neither its owner's wish nor passed on (as annotations are): nobody else works on it. */
 const applied = (n: number): Ask => ({
   method: 'PATCH',
   path: `${pathOf(n)}?fieldManager=bench&force=true`,
@@ -54,8 +54,7 @@ const applied = (n: number): Ask => ({
     kind: 'Deployment',
     metadata: {
       name: nameOf(n),
-      labels: { app: 'web', tier: 'front' },
-      annotations: { 'example.com/change': String(change++) },
+      labels: { app: 'web', tier: 'front', change: String(change++) },
     },
     spec: {
       paused: true,
@@ -87,6 +86,6 @@ const merged = (n: number): Ask => ({
   path: `${pathOf(n)}?fieldManager=other`,
   contentType: 'application/merge-patch+json',
   body: JSON.stringify({
-    metadata: { annotations: { 'example.com/other': String(change++) } },
+    metadata: { labels: { other: String(change++) } },
   }),
 });
