@@ -55,7 +55,12 @@ test('a list of resources says the same as aggregated discovery', () => {
 test.each([
   {},
   { items: 'x' },
-  { items: [null, { metadata: { name: 'w.io' }, versions: [{ version: 'v1', resources: [7, {}, { resource: '../x' }] }] }] },
+  {
+    items: [
+      null,
+      { metadata: { name: 'w.io' }, versions: [{ version: 'v1', resources: [7, {}, { resource: '../x' }] }] },
+    ],
+  },
 ])('what is not as it should be is passed over: %j', (list) => {
   expect(resourcesOfGroups(list as never, of)).toEqual([]);
 });
