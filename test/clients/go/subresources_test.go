@@ -74,7 +74,9 @@ func TestSubresources(t *testing.T) {
 	}
 	// pods
 	p := cs.CoreV1().Pods(ns)
-	pod, err := p.Create(ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "sub", Labels: map[string]string{"z": "1"}}, Spec: podSpec()}, metav1.CreateOptions{})
+	unbound := podSpec()
+	unbound.SchedulerName = "nobody" // it is bound below
+	pod, err := p.Create(ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "sub", Labels: map[string]string{"z": "1"}}, Spec: unbound}, metav1.CreateOptions{})
 	no(t, err)
 	pod.Status.Phase = corev1.PodRunning
 	pod.Status.Conditions = []corev1.PodCondition{{Type: "Ready", Status: "True"}}
@@ -89,6 +91,8 @@ func TestSubresources(t *testing.T) {
 	_, err = cs.CoreV1().Nodes().Create(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "bindme"}}, metav1.CreateOptions{})
 	no(t, err)
 	defer cs.CoreV1().Nodes().Delete(ctx, "bindme", metav1.DeleteOptions{})
+	_, err = cs.CoreV1().Nodes().Patch(ctx, "bindme", types.MergePatchType, []byte(`{"status":{"allocatable":{"cpu":"4","memory":"4Gi","pods":"10"}}}`), metav1.PatchOptions{}, "status")
+	no(t, err)
 	no(t, p.Bind(ctx, &corev1.Binding{ObjectMeta: metav1.ObjectMeta{Name: "sub", Namespace: ns}, Target: corev1.ObjectReference{Kind: "Node", Name: "bindme"}}, metav1.CreateOptions{}))
 	err = p.Bind(ctx, &corev1.Binding{ObjectMeta: metav1.ObjectMeta{Name: "sub", Namespace: ns}, Target: corev1.ObjectReference{Kind: "Node", Name: "bindme2"}}, metav1.CreateOptions{})
 	wantErr(t, err, 409, "Conflict", `Operation cannot be fulfilled on pods/binding "sub": pod sub is already assigned to node "bindme"`)
