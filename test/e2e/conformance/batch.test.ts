@@ -242,7 +242,10 @@ describe.concurrent('jobs', () => {
   test('CronJob should schedule multiple jobs concurrently', async () => {
     await makeCron('concurrent', { concurrencyPolicy: 'Allow' });
     await eventually('two are active', async () => (await cron('concurrent')).status?.active?.length === 2, LONG_MS);
-    expect((await jobsOf('concurrent')).filter(({ status }) => (status?.active ?? 0) > 0).length).toBeGreaterThan(1);
+    await eventually('both run', async () => {
+      const running = (await jobsOf('concurrent')).filter(({ status }) => (status?.active ?? 0) > 0);
+      return running.length > 1;
+    });
     await removed('concurrent');
   });
 
