@@ -245,6 +245,7 @@ describe.skipIf(!packagedKubectl())('what is read', () => {
     'rollout undo deploy/web -n shop',
     'rollout resume deploy/web -n shop',
     'rollout pause cm/settings -n shop',
+    'rollout nope',
     'wait deploy/web -n shop --for=condition=Available --timeout=5s',
     'wait deploy/web -n shop --for=jsonpath={.status.readyReplicas}=2',
     'wait deploy/web -n shop --for=jsonpath={.status.readyReplicas}=7 --timeout=300ms',
@@ -283,6 +284,10 @@ describe.skipIf(!packagedKubectl())('what is read', () => {
     'apply -f web.yaml -n shop --dry-run=nope',
     'apply -f settings.yaml -n shop --server-side --dry-run=server',
     'apply -f settings.yaml --force-conflicts',
+    'create',
+    'create nope',
+    'create -f settings.yaml nope',
+    'create secret nope',
     'create -f settings.yaml -n shop',
     'create namespace shop',
     'create namespace',
@@ -306,6 +311,12 @@ describe.skipIf(!packagedKubectl())('what is read', () => {
   ])('%s', async (line) => {
     const [stock, own] = await both(words(line));
     expect(masked(asText(own))).toBe(masked(asText(stock)));
+  });
+
+  test.each(['rollout', 'create secret'])('%s, without what it is to do, is a failure', async (line) => {
+    const [stock, own] = await both(words(line));
+    expect(own.code).toBe(stock.code);
+    expect(own.code).toBe(1);
   });
 
   test.each([

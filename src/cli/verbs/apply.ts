@@ -12,7 +12,7 @@ import { applyOnServer } from './server-side-apply.ts';
 import { groupResourceOf, pathOf, type ServedResource } from './served-resources.ts';
 import { isNotFound, SELECTOR_FLAGS, type Target, targetsOf } from './targets.ts';
 import type { Verb, VerbCall } from './verb.ts';
-import { throwIfAny, VerbError } from './verb-error.ts';
+import { throwIfAny, unexpected, VerbError } from './verb-error.ts';
 import {
   DRY_RUN_FLAG,
   type DryRun,
@@ -74,9 +74,8 @@ export const applyVerb: Verb = {
   },
 };
 
-function refuseContradictions({ flags, args }: VerbCall, dryRun: DryRun): void {
-  if (args.length > 0)
-    throw new VerbError(`Unexpected args: [${args.join(' ')}]\nSee 'kedge apply -h' for help and examples`);
+function refuseContradictions({ flags, args, path }: VerbCall, dryRun: DryRun): void {
+  if (args.length > 0) throw unexpected(`Unexpected args: [${args.join(' ')}]`, path);
   if (flags.bool('prune')) throw new VerbError('--prune is not supported; delete what is gone by name or label');
   if (flags.bool('force-conflicts') && !flags.bool('server-side'))
     throw new VerbError('--force-conflicts only works with --server-side');

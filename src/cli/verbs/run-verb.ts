@@ -4,7 +4,7 @@ import { exitCodeOf, textOf } from './error-text.ts';
 import { type FlagSpec, parseArguments } from './flags.ts';
 import { GLOBAL_FLAGS } from './global-flags.ts';
 import type { Verb, VerbIo } from './verb.ts';
-import { VerbError } from './verb-error.ts';
+import { unexpected, VerbError } from './verb-error.ts';
 
 /** @returns the exit code. What went wrong is told on standard error. */
 export async function runVerb(verb: Verb, argv: readonly string[], io: VerbIo, parent = 'kedge'): Promise<number> {
@@ -22,8 +22,9 @@ export async function runVerb(verb: Verb, argv: readonly string[], io: VerbIo, p
   try {
     const { flags, args, argsBeforeDash } = parseArguments([...(verb.flags ?? []), ...GLOBAL_FLAGS], argv);
     if (!verb.run) {
+      if (args.length > 0) throw unexpected(`unknown command ${JSON.stringify(args[0])}`, path);
       io.out(helpOf(verb, path));
-      return args.length > 0 ? 1 : 0;
+      return 1;
     }
     const warn = (text: string) => io.err(`Warning: ${text}\n`);
     cluster = new ClusterApi({ flags, env: io.env, clock: io.clock, userAgent: 'kedge', warn });

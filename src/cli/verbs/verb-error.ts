@@ -15,6 +15,10 @@ export class VerbError extends Error {
   }
 }
 
+/** Words were typed that `path`, a command with what stands before it, cannot take. */
+export const unexpected = (what: string, path: string): VerbError =>
+  new VerbError(`${what}\nSee '${path} -h' for help and examples`);
+
 /** Several things went wrong, each told on a line of its own. */
 export class SeveralErrors extends Error {
   readonly code = 'SeveralErrors';

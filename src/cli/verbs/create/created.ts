@@ -6,7 +6,7 @@ import { OUTPUT_FLAGS, resultPrinter } from '../output/output-flags.ts';
 import { pathOf } from '../served-resources.ts';
 import { SELECTOR_FLAGS, type Target, targetOf, targetsOf } from '../targets.ts';
 import type { VerbCall } from '../verb.ts';
-import { throwIfAny, VerbError } from '../verb-error.ts';
+import { throwIfAny, unexpected, VerbError } from '../verb-error.ts';
 import { DRY_RUN_FLAG, dryRunNote, dryRunOf, fieldManagerFlag, VALIDATE_FLAG, writeQuery } from '../writing.ts';
 import type { FlagSpec } from '../flags.ts';
 
@@ -23,10 +23,9 @@ export const OBJECT_FLAGS: readonly FlagSpec[] = COMMON;
 
 export async function createFromFiles(call: VerbCall): Promise<void> {
   const { flags, args, path } = call;
+  if (args.length > 0) throw unexpected(`Unexpected args: [${args.join(' ')}]`, path);
   if (flags.list('filename').length === 0 && !flags.has('kustomize'))
-    throw new VerbError(
-      `must specify one of -f and -k\n\nunknown command ${JSON.stringify(args[0] ?? '')}\nSee '${path} -h' for help and examples`,
-    );
+    throw new VerbError('must specify one of -f and -k');
   const { targets, errors } = await targetsOf(call);
   if (targets.length === 0 && errors.length === 0) throw new VerbError('no objects passed to create');
   const print = resultPrinter(call.flags, call.io);
