@@ -85,3 +85,20 @@ test('JSON is read as it is, and its duplicates as those of YAML', () => {
     duplicates: ['yaml: unmarshal errors:\n  line 2: key "a" already set in map'],
   });
 });
+
+test.each([
+  ['.', '.'],
+  ['-.', '-.'],
+  ['._', '._'],
+  ['.5', 0.5],
+  ['1.', 1],
+  ['-1_0.5', -10.5],
+  ['0_', 0],
+  ['017', 15],
+  ['0o17', 15],
+  ['-010', -8],
+  ['08', 8],
+  ['1_000', 1000],
+])('%s is %j', (text, expected) => {
+  expect(parseYaml(`a: ${text}\n`)).toMatchObject({ value: { a: expected } });
+});

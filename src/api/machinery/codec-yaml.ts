@@ -28,17 +28,28 @@ const MAX_ALIASES = 100;
 const NOT_READ = /:(timestamp|set|omap|pairs)$/;
 const isRead = (tag: Tags[number]): boolean =>
   typeof tag === 'string' ||
-  !(NOT_READ.test(tag.tag) || ('format' in tag && (tag.format === 'TIME' || tag.format === 'EXP')));
+  !(NOT_READ.test(tag.tag) || ('format' in tag && (tag.format === 'TIME' || tag.format === 'EXP')) || isLax(tag));
 
-/** `0o17`, which YAML 1.2 has and Go's reader takes as well. */
+/** The package's own take `.` for a number that is none, and `0_` too. */
+const isLax = (tag: object): boolean =>
+  ('format' in tag && tag.format === 'OCT') || ('test' in tag && tag.test instanceof RegExp && tag.test.test('1.5'));
+
+/** `017`, and `0o17`, which YAML 1.2 has and Go's reader takes as well. */
 const OCTAL: ScalarTag = {
   tag: 'tag:yaml.org,2002:int',
   default: true,
-  test: /^[-+]?0[oO][0-7_]+$/,
+  test: /^[-+]?0(?:[oO][0-7_]+|[0-7_]+)$/,
   resolve: (text: string) => {
-    const digits = text.replace(/_/g, '').replace(/0[oO]/, '');
+    const digits = text.replace(/_/g, '').replace(/[oO]/, '');
     return Number.parseInt(digits, 8);
   },
+};
+
+const FRACTION: ScalarTag = {
+  tag: 'tag:yaml.org,2002:float',
+  default: true,
+  test: /^[-+]?(?:\.[0-9]+|[0-9][0-9_]*\.[0-9_]*)$/,
+  resolve: (text: string) => Number(text.replace(/_/g, '')),
 };
 
 /** The package's own would take `e3` for a number. */
@@ -55,7 +66,7 @@ const OPTIONS: ParseOptions & DocumentOptions & SchemaOptions = {
   uniqueKeys: false,
   prettyErrors: false,
   logLevel: 'silent',
-  customTags: (tags: Tags): Tags => [...tags.filter(isRead), OCTAL, EXPONENT],
+  customTags: (tags: Tags): Tags => [OCTAL, FRACTION, EXPONENT, ...tags.filter(isRead)],
 };
 
 /** Of a text with several documents the first is read, as upstream does with a request's body. */
