@@ -33,6 +33,11 @@ const CONNECT_TIMEOUT_MS = 30_000;
 /** So much may wait to be sent before standard input is not read further. */
 const HIGH_WATER_BYTES = 1 << 20;
 
+/** The server was reached, and does not switch protocols; its words are in the message. */
+export class UpgradeRefused extends Error {
+  readonly code = 'UpgradeRefused';
+}
+
 /** How the command ended; `Success`, or a Failure whose causes hold its exit code. */
 export async function runRemoteCommand(command: RemoteCommand): Promise<Status> {
   const socket = await connected(command);
@@ -87,7 +92,7 @@ function refusal(body: string, code: number): Error {
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
-  return new Unreachable(`unable to upgrade connection: ${body || `the server answered ${code}`}`);
+  return new UpgradeRefused(`unable to upgrade connection: ${body.trim() || `the server answered ${code}`}`);
 }
 
 function certificateOf({ certificate }: ClientCredentials): { cert?: string; key?: string } {

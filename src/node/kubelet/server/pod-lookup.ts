@@ -27,6 +27,6 @@ export function findContainer({ pod, now }: Found, name: string): { container: C
 export function findRunning(found: Found, name: string): { container: Container; id: string } {
   const { container, runs } = findContainer(found, name);
   const running = runs.find(({ state }) => state === 'CONTAINER_RUNNING');
-  if (!running) throw new HttpError(500, `unable to upgrade connection: container not found ("${name}")`);
+  if (!running) throw new HttpError(500, `container not found ("${name}")`);
   return { container, id: running.id };
 }
