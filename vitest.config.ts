@@ -10,6 +10,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          setupFiles: ['test/property-seed.ts'],
           include: ['src/**/*.test.ts', 'tools/guards/**/*.test.ts', 'bench/**/*.test.ts'],
           isolate: false,
           testTimeout: 20_000,
@@ -18,6 +19,7 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
+          setupFiles: ['test/property-seed.ts'],
           include: [
             'test/integration/**/*.test.ts',
             'test/wire/**/*.test.ts',
