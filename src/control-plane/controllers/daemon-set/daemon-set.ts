@@ -7,11 +7,8 @@ import { isActive, isAvailable, isReady } from '#api/core/v1/pod-conditions.ts';
 import type { DaemonSetStatus } from '#api/generated/schema.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import type { Kind } from '#api/machinery/kind.ts';
-import { StatusError } from '#api/machinery/status.ts';
-import { inBatches, inParallel } from '#base/concurrency.ts';
 import { KeyedBackOff } from '#base/back-off.ts';
 import type { Random } from '#base/random.ts';
-import { isNamespaceGoing } from '../adjust-replicas.ts';
 import { dropOldRevisions, hashLabelOf, type History, historyOf } from '../controller-revisions.ts';
 import {
   again,
@@ -21,6 +18,7 @@ import {
   settled,
   watching,
 } from '../define-controller.ts';
+import { createPods, deletePods, isNamespaceGoing } from '../pod-writes.ts';
 import { nextAvailableInMs } from '../replica-set-pods.ts';
 import { fitOn, nodeOf, podFor } from './daemon-pods.ts';
 import { limitsOf, rollingUpdate } from './rolling-update.ts';
@@ -46,6 +44,12 @@ const FAILED_POD_BACK_OFF = { firstMs: 1_000, mostMs: 15 * 60_000 };
 const concernsDaemons = (now: Node, before: Node): boolean =>
   !isEqual(now.metadata.labels, before.metadata.labels) || !isEqual(now.spec.taints, before.spec.taints);
 
+/** Before a change or after it: what fits neither time does not matter. */
+const isFor = (set: DaemonSet, node: Node): boolean => {
+  const { shouldRun, shouldStay } = fitOn(set, node);
+  return shouldRun || shouldStay;
+};
+
 export function daemonSetController() {
   const failures = new FailedPods();
   return defineController({
@@ -56,9 +60,10 @@ export function daemonSetController() {
     watches: [
       watching(
         Node,
-        (_, cached) =>
+        (node, cached) =>
           cached(DaemonSet)
             .list()
+            .filter((set) => isFor(set, node))
             .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`),
         concernsDaemons,
       ),
@@ -89,14 +94,21 @@ class FailedPods {
 
   /** How long the failed pod stays before it makes room, in ms. */
   waitMs(key: string, { nowMs, random }: { nowMs: number; random: Random }): number {
-    const dueMs = this.#dueMs.get(key);
-    if (dueMs !== undefined && dueMs > nowMs) return dueMs - nowMs;
+    const dueMs = this.#dueMs.get(key) ?? 0;
+    if (dueMs > nowMs) return dueMs - nowMs;
     this.#backOff ??= new KeyedBackOff(random, FAILED_POD_BACK_OFF);
-    const nextMs = this.#backOff.nextMs(key);
-    // Long without failure: it begins anew.
-    if (dueMs !== undefined && nowMs - dueMs > 2 * FAILED_POD_BACK_OFF.mostMs) this.#backOff.forget(key);
-    this.#dueMs.set(key, nowMs + nextMs);
+    this.#forgetOld(this.#backOff, nowMs);
+    this.#dueMs.set(key, nowMs + this.#backOff.nextMs(key));
     return 0;
+  }
+
+  /** Long without failure: it begins anew. Those that are gone take no room for ever. */
+  #forgetOld(backOff: KeyedBackOff, nowMs: number): void {
+    for (const [key, dueMs] of this.#dueMs) {
+      if (nowMs - dueMs <= 2 * FAILED_POD_BACK_OFF.mostMs) continue;
+      this.#dueMs.delete(key);
+      backOff.forget(key);
+    }
   }
 }
 
@@ -213,23 +225,11 @@ class Step {
   }
 
   async #change(create: readonly string[], remove: readonly Pod[]): Promise<unknown> {
-    const { api, events } = this.#context;
     const hash = hashLabelOf(this.#history.current);
-    const { error } = await inBatches(Math.min(create.length, MOST_AT_ONCE), async (index) => {
-      try {
-        const pod = await api.create(Pod, podFor(this.#set, { node: create[index] ?? '', hash }));
-        events.normal(this.#set, 'SuccessfulCreate', `Created pod: ${pod.metadata.name}`);
-      } catch (failure) {
-        if (failure instanceof StatusError && !isNamespaceGoing(failure))
-          events.warning(this.#set, 'FailedCreate', `Error creating: ${failure.message}`);
-        throw failure;
-      }
-    });
-    await inParallel(remove.slice(0, MOST_AT_ONCE), async (pod) => {
-      await api.delete(Pod, pod);
-      events.normal(this.#set, 'SuccessfulDelete', `Deleted pod: ${pod.metadata.name}`);
-    });
-    return error;
+    const drafts = create.slice(0, MOST_AT_ONCE).map((node) => podFor(this.#set, { node, hash }));
+    const created = await createPods(this.#set, drafts, this.#context);
+    const deleted = await deletePods(this.#set, remove.slice(0, MOST_AT_ONCE), this.#context);
+    return created.error ?? deleted.error;
   }
 
   #status(nodes: readonly Node[], podsOn: ReadonlyMap<string, Pod[]>): DaemonSetStatus {

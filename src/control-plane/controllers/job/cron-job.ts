@@ -7,9 +7,9 @@ import type { Kind } from '#api/machinery/kind.ts';
 import { hasReason, StatusError } from '#api/machinery/status.ts';
 import { millisOf, timestampOf } from '#api/machinery/timestamp.ts';
 import type { Draft } from '#client/client.ts';
-import { isNamespaceGoing } from '../adjust-replicas.ts';
 import { controllerOf, controllerReferenceTo } from '../claim.ts';
 import { again, defineController, type Outcome, type ReconcileContext, settled } from '../define-controller.ts';
+import { isNamespaceGoing } from '../pod-writes.ts';
 import { inZone, rfc1123 } from './times.ts';
 import { conditionOf, isFinished } from './verdict.ts';
 

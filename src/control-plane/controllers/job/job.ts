@@ -1,13 +1,12 @@
 /** Runs a Job's pods until as many have succeeded as it asks for, or it has failed. */
 import { Job } from '#api/batch/v1/job.ts';
-import { isReady } from '#api/core/v1/pod-conditions.ts';
 import { Pod } from '#api/core/v1/pod.ts';
+import { isActive, isReady } from '#api/core/v1/pod-conditions.ts';
 import type { JobStatus } from '#api/generated/schema.ts';
 import type { Kind } from '#api/machinery/kind.ts';
-import { hasReason, StatusError } from '#api/machinery/status.ts';
+import { hasReason } from '#api/machinery/status.ts';
 import { timestampOf } from '#api/machinery/timestamp.ts';
-import { inBatches, inParallel } from '#base/concurrency.ts';
-import { isNamespaceGoing } from '../adjust-replicas.ts';
+import { inParallel } from '#base/concurrency.ts';
 import { controllerOf } from '../claim.ts';
 import { withoutZeros } from '../counts.ts';
 import {
@@ -18,7 +17,7 @@ import {
   settled,
   watching,
 } from '../define-controller.ts';
-import { isActive } from '#api/core/v1/pod-conditions.ts';
+import { createPods, deletePods, isNamespaceGoing } from '../pod-writes.ts';
 import { isTerminating, isTracked, JOB_NAME_LABEL, podOf, TRACKING_FINALIZER } from './job-pods.ts';
 import { type Wanted, wantedPods } from './job-step.ts';
 import { tallyOf } from './tally.ts';
@@ -143,33 +142,15 @@ class Step {
 
   /** @returns how many are gone or going. Those that the Job no longer wants are let go uncounted. */
   async #delete(pods: readonly Pod[], { countsAsFailed }: { countsAsFailed: boolean }): Promise<number> {
-    const { api, events } = this.#context;
     if (!countsAsFailed) await release(pods.filter(isTracked), this.#context);
-    await inParallel(pods, async (pod) => {
-      try {
-        await api.delete(Pod, pod);
-        events.normal(this.#job, 'SuccessfulDelete', `Deleted pod: ${pod.metadata.name}`);
-      } catch (error) {
-        if (error instanceof StatusError) events.warning(this.#job, 'FailedDelete', `Error deleting: ${error.message}`);
-        throw error;
-      }
-    });
+    const { error } = await deletePods(this.#job, pods, this.#context);
+    if (error) throw error;
     return pods.length;
   }
 
   #create(missing: Wanted['missing']): Promise<{ succeeded: number; error: unknown }> {
-    const { api, events } = this.#context;
-    return inBatches(missing.length, async (position) => {
-      const { index, failures } = missing[position] ?? {};
-      try {
-        const pod = await api.create(Pod, podOf(this.#job, index, failures));
-        events.normal(this.#job, 'SuccessfulCreate', `Created pod: ${pod.metadata.name}`);
-      } catch (error) {
-        if (error instanceof StatusError && !isNamespaceGoing(error))
-          events.warning(this.#job, 'FailedCreate', `Error creating: ${error.message}`);
-        throw error;
-      }
-    });
+    const drafts = missing.map(({ index, failures }) => podOf(this.#job, index, failures));
+    return createPods(this.#job, drafts, this.#context);
   }
 
   /** A suspended Job has no start; resumed, it starts anew. */
