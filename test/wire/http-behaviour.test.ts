@@ -153,6 +153,31 @@ test('a JSON patch that does not fit tells no causes', async () => {
   });
 });
 
+test('a JSON patch finds structs and times that nobody has given', async () => {
+  const events = '/api/v1/namespaces/default/events';
+  const event = { metadata: { name: 'bare' }, involvedObject: { namespace: 'default' }, type: 'Normal' };
+  const made = await ask(events, { method: 'POST', headers: JSON_BODY, body: JSON.stringify(event) });
+  expect(JSON.parse(made.text)).toMatchObject({
+    source: {},
+    firstTimestamp: null,
+    lastTimestamp: null,
+    eventTime: null,
+  });
+  const answer = await ask(`${events}/bare`, {
+    method: 'PATCH',
+    headers: { 'content-type': 'application/json-patch+json' },
+    body: JSON.stringify([
+      { op: 'add', path: '/source/component', value: 'asker' },
+      { op: 'replace', path: '/lastTimestamp', value: '2026-01-02T03:04:05Z' },
+    ]),
+  });
+  expect(JSON.parse(answer.text)).toMatchObject({
+    source: { component: 'asker' },
+    firstTimestamp: null,
+    lastTimestamp: '2026-01-02T03:04:05Z',
+  });
+});
+
 test('a body that is null is an object without anything', async () => {
   const answer = await ask(CONFIG_MAPS, { method: 'POST', headers: JSON_BODY, body: 'null' });
   expect(answer.code).toBe(422);

@@ -102,13 +102,13 @@ describe('the shape that comes out', () => {
         priority: 0,
         hostname: '',
       }),
-    ).toEqual({ containers: [{ name: 'web' }], priority: 0 });
+    ).toEqual({ containers: [{ name: 'web', resources: {} }], priority: 0 });
   });
 
   test('pointers keep their zero value, and marks their emptiness', () => {
     expect(pod({ ...container({}), terminationGracePeriodSeconds: 0, volumes: [{ name: 'a', emptyDir: {} }] })).toEqual(
       {
-        containers: [{ name: 'web' }],
+        containers: [{ name: 'web', resources: {} }],
         terminationGracePeriodSeconds: 0,
         volumes: [{ name: 'a', emptyDir: {} }],
       },
@@ -117,7 +117,7 @@ describe('the shape that comes out', () => {
 
   test('what a Go struct always has is there', () => {
     expect(deployment({})).toEqual({
-      object: { metadata: {}, spec: { template: { spec: { containers: [] } } } },
+      object: { metadata: {}, spec: { strategy: {}, template: { metadata: {}, spec: { containers: [] } } } },
       unknownFields: [],
     });
     expect(
@@ -199,5 +199,46 @@ test('a schema may be a boolean or a list where upstream has a union', () => {
   expect(normalise(facts, of('apiextensions.k8s.io', 'v1', 'CustomResourceDefinition'), input)).toMatchObject({
     object: { spec: { versions: [{ schema: { openAPIV3Schema: schema } }] } },
     unknownFields: [],
+  });
+});
+
+describe('structs and times that Go always prints', () => {
+  const shaped = (group: string, kind: string, input: unknown): Record<string, unknown> => {
+    const result = normalise(facts, of(group, 'v1', kind), input);
+    if ('problem' in result) throw new Error(result.problem);
+    return result.object;
+  };
+
+  test('an Event has its source, empty, and null times', () => {
+    expect(shaped('', 'Event', {})).toMatchObject({
+      source: {},
+      firstTimestamp: null,
+      lastTimestamp: null,
+      eventTime: null,
+    });
+  });
+  test('an endpoint has its conditions', () => {
+    expect(shaped('discovery.k8s.io', 'EndpointSlice', { endpoints: [{ addresses: ['10.0.0.1'] }] })).toMatchObject({
+      endpoints: [{ addresses: ['10.0.0.1'], conditions: {} }],
+    });
+  });
+  test('a condition has null times', () => {
+    const conditions = [{ type: 'Ready', status: 'True' }];
+    expect(shaped('', 'Pod', { status: { conditions } })['status']).toEqual({
+      conditions: [{ type: 'Ready', status: 'True', lastProbeTime: null, lastTransitionTime: null }],
+    });
+  });
+  test('a container has its resources, a template its metadata', () => {
+    const template = { spec: { containers: [{ name: 'web' }] } };
+    expect(shaped('apps', 'Deployment', { spec: { template } })['spec']).toMatchObject({
+      strategy: {},
+      template: { metadata: {}, spec: { containers: [{ name: 'web', resources: {} }] } },
+    });
+  });
+  test('a time of creation, whose tag says omitzero, is left out', () => {
+    expect(shaped('', 'ConfigMap', { metadata: { creationTimestamp: null } })['metadata']).toEqual({});
+  });
+  test('a pointer to a time is left out', () => {
+    expect(shaped('', 'Pod', { status: { phase: 'Running' } })['status']).toEqual({ phase: 'Running' });
   });
 });

@@ -1,8 +1,8 @@
 /**
  * The pass between what a client sent and what the system works with: a frozen copy that has exactly the shape of its type.
  * It does what upstream's decoding into Go structs and encoding back does: unknown fields go, nulls go, zero values of
- * `omitempty` fields go, other absent fields that are not pointers get their zero value, quantities and times their canonical
- * text. Defaults are the kind's. Source: encoding/json as apimachinery v1.36 uses it (sigs.k8s.io/json).
+ * `omitempty` fields go, other absent fields that are not pointers get their zero value (a time null), quantities and times
+ * their canonical text. Defaults are the kind's. Source: encoding/json as apimachinery v1.36 uses it (sigs.k8s.io/json).
  */
 import type { Facts, FieldFacts, Scalar, TypeFacts, TypeRef } from './facts.ts';
 import { normaliseScalar, zeroOf } from './normalise-scalar.ts';
@@ -19,7 +19,7 @@ const MAX_UNKNOWN_FIELDS = 100;
 /** `input` is anything that JSON could hold, of an in-process caller too; it is not changed. The result shares nothing with it. */
 export function normalise(facts: Facts, type: TypeFacts, input: unknown): Normalised {
   const pass: Pass = { facts, unknownFields: new Set(), problem: undefined, quiet: false };
-  const object = structValue(input, type, { pass, at: ROOT }, isKind(type));
+  const object = structValue(input, type, { pass, at: ROOT });
   return pass.problem === undefined
     ? { object: object as Record<string, unknown>, unknownFields: [...pass.unknownFields] }
     : { problem: pass.problem };
@@ -67,7 +67,7 @@ const below = (
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-function structValue(input: unknown, type: TypeFacts, cursor: Cursor, ofKind = false): unknown {
+function structValue(input: unknown, type: TypeFacts, cursor: Cursor): unknown {
   if (type.union) return unionValue(input, type, cursor);
   if (!isObject(input)) return misfit(cursor, input, goTypeName(type.name));
   if (cursor.at.depth > MAX_DEPTH) return refuse(cursor, 'exceeded max depth');
@@ -82,7 +82,7 @@ function structValue(input: unknown, type: TypeFacts, cursor: Cursor, ofKind = f
         ? undefined
         : fieldValue(given, field, below(cursor, field.name, { owner: plan.goName, embedded }));
     const kept =
-      value !== undefined && !(field.omitEmpty && isEmpty(value, field)) ? value : absentValue(field, ofKind, cursor);
+      value !== undefined && !(field.omitEmpty && isEmpty(value, field)) ? value : absentValue(field, cursor);
     if (kept !== undefined) object[field.name] = kept;
   }
   return Object.freeze(object);
@@ -148,27 +148,36 @@ function zeroElement(type: TypeRef, cursor: Cursor): unknown {
 const EMPTY_LIST: readonly unknown[] = Object.freeze([]);
 const EMPTY_MAP = Object.freeze({});
 
-/** The parts of objects that code relies on, filled although their tag says omitempty: upstream's structs always have them. */
-const ALWAYS_THERE = new Set(['spec', 'template']);
+/** A status that nobody has given is for the kind to begin, not for this pass. */
+const BEGUN_BY_THE_KIND = 'status';
+/** The one time of the API whose tag says omitzero. */
+const OMITTED_AT_ZERO = 'creationTimestamp';
 
-function absentValue(field: FieldFacts, ofKind: boolean, cursor: Cursor): unknown {
-  const { type } = field;
+/** Go's omitempty never leaves out a struct, nor what is one beneath its text: a time (null) or a quantity. */
+function absentValue(field: FieldFacts, cursor: Cursor): unknown {
+  const { type, pointer, omitEmpty } = field;
+  if (pointer) return omitEmpty ? undefined : 'list' in type ? EMPTY_LIST : 'map' in type ? EMPTY_MAP : undefined;
   if ('ref' in type) {
-    const isNeeded = !field.omitEmpty || ALWAYS_THERE.has(field.name) || (ofKind && field.name === 'metadata');
-    return field.pointer || !isNeeded
-      ? undefined
-      : structValue({}, typeNamed(cursor, type.ref), below(cursor, field.name));
+    if (omitEmpty && field.name === BEGUN_BY_THE_KIND) return undefined;
+    return zeroStruct(typeNamed(cursor, type.ref), cursor);
   }
-  // A Quantity has a text of its own for zero, so Go's omitempty never leaves it out.
-  if (field.omitEmpty && !(isScalar(type, 'quantity') && !field.pointer)) return undefined;
-  if ('list' in type) return EMPTY_LIST;
-  if ('map' in type) return EMPTY_MAP;
-  return field.pointer ? undefined : zeroOf(type.scalar);
+  if (!('scalar' in type)) return undefined;
+  if (isTime(type)) return field.name === OMITTED_AT_ZERO ? undefined : null;
+  if (omitEmpty && !isScalar(type, 'quantity')) return undefined;
+  return zeroOf(type.scalar);
 }
 
+/** Frozen, so that all objects of a program can hold the same one. */
+function zeroStruct(type: TypeFacts, cursor: Cursor): unknown {
+  const plan = planOf(type, cursor.pass.facts);
+  plan.zero ??= structValue({}, type, { ...cursor, at: ROOT });
+  return plan.zero;
+}
+
+const isTime = (type: TypeRef): boolean => isScalar(type, 'time') || isScalar(type, 'microTime');
 const isScalar = (type: TypeRef, scalar: Scalar): boolean => 'scalar' in type && type.scalar === scalar;
 
-/** As Go's omitempty sees it; a struct that is no pointer is left out as well when nothing is in it. */
+/** As Go's omitempty sees it; a struct in which nothing is counts as not given. */
 function isEmpty(value: unknown, field: FieldFacts): boolean {
   if (Array.isArray(value)) return value.length === 0;
   if ('map' in field.type) return Object.keys(value as object).length === 0;
@@ -199,6 +208,8 @@ interface Plan {
   fields: readonly { field: FieldFacts; embedded: readonly string[] }[];
   known: ReadonlySet<string>;
   goName: string;
+  /** The struct in which nothing is given, once it was needed. */
+  zero?: unknown;
 }
 
 const plans = new WeakMap<TypeFacts, Plan>();
@@ -224,7 +235,6 @@ function planFields(type: TypeFacts, facts: Facts, embedded: readonly string[]):
   });
 }
 
-const isKind = (type: TypeFacts): boolean => type.jsonFields.has('kind') && type.jsonFields.has('apiVersion');
 const shortName = (name: string): string => name.slice(name.lastIndexOf('.') + 1);
 
 function typeNamed({ pass }: Cursor, name: string): TypeFacts {

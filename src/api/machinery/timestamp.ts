@@ -99,7 +99,7 @@ export const timestampOf = (ms: number): string => `${isoText(Math.floor(ms / 10
 export const microTimestampOf = (ms: number): string => `${new Date(ms).toISOString().slice(0, 23)}000Z`;
 
 /** As a Clock counts it; undefined when there is none, or it is no time. */
-export function millisOf(text: string | undefined): number | undefined {
-  const instant = text === undefined ? undefined : parseInstant(text);
+export function millisOf(text: string | null | undefined): number | undefined {
+  const instant = text ? parseInstant(text) : undefined;
   return instant && instant.seconds * 1000 + instant.nanos / 1_000_000;
 }
