@@ -7,7 +7,7 @@ import type { ClusterPaths } from '#node/machine/cluster-dir.ts';
 import { LockTimeout, withFileLock } from '#node/machine/file-lock.ts';
 import { detectMachine, type Missing, missingForNodes } from '#node/machine/detect.ts';
 import { apiServerFlagsIn, flagsHint } from './api-server-options.ts';
-import { commandFor, pathsOf, type Selection } from './cluster-selection.ts';
+import { commandFor, pathsOf, registerOf, type Selection } from './cluster-selection.ts';
 import { type CliContext, UserError } from './context.ts';
 import { ControlClient } from './control-client.ts';
 import type { ClusterStatus } from './control-protocol.ts';
@@ -54,7 +54,9 @@ interface Session {
 
 export async function runUp(context: CliContext, options: UpOptions): Promise<void> {
   const paths = await pathsOf(context, options);
-  const alone = { path: `${paths.runDir}.lock`, clock: context.clock, timeoutMs: 0 };
+  // By its name: the data directory may not be there yet.
+  const lock = join(registerOf(context).folder, `${options.name}.up.lock`);
+  const alone = { path: lock, clock: context.clock, timeoutMs: 0 };
   const { control, signal } = await withFileLock(alone, () => start(context, options, paths)).catch(
     (error: unknown) => {
       if (!(error instanceof LockTimeout)) throw error;
