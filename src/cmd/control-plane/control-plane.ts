@@ -1,6 +1,7 @@
 /** The control plane, put together. The order of starting is the order in which each part needs the one before. */
 import { bodies, catalog } from '#api/catalog.ts';
 import type { Taint } from '#api/generated/schema.ts';
+import type { KindRegistry } from '#api/machinery/kind.ts';
 import { createKindRegistry } from '#api/machinery/kind-registry.ts';
 import type { Log } from '#base/log.ts';
 import { InProcessTransport } from '#client/transport/in-process.ts';
@@ -10,9 +11,11 @@ import { ensureExtensionAuthentication } from '#control-plane/apiserver/aggregat
 import { ensureBootstrapObjects } from '#control-plane/apiserver/authorization/ensure-bootstrap-objects.ts';
 import type { TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
 import { rulesOf } from '#control-plane/controllers/controller-roles.ts';
+import { metricsOver } from '#control-plane/controllers/horizontal-pod-autoscaler/metrics-source.ts';
+import { scalesOver } from '#control-plane/controllers/horizontal-pod-autoscaler/scales.ts';
 import { controllersFor } from '#control-plane/controllers/index.ts';
 import type { SecretTokens } from '#control-plane/controllers/service-account-token.ts';
-import { startControllers } from '#control-plane/controllers/start-controllers.ts';
+import { serviceAccountUser, startControllers } from '#control-plane/controllers/start-controllers.ts';
 import { startScheduler } from '#control-plane/scheduler/start-scheduler.ts';
 import { runCompaction } from '#control-plane/storage/compaction.ts';
 import { openLmdbStorage } from '#control-plane/storage/lmdb.ts';
@@ -49,10 +52,12 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const kinds = createKindRegistry(catalog, bodies);
   const apiServer = await openApiServer({ cluster, pki, storage, kinds, log });
   const { client } = apiServer.loopback;
+  const transportFor = (user: UserInfo): Transport => new InProcessTransport(apiServer.pipeline, user);
   const controllers = controllersFor({
     rootCa: pki.caCertificate,
     certificateSigner: pki.certificateSigner,
     secretTokens: secretTokensOf(apiServer.tokenIssuer, pki.caCertificate),
+    autoscaler: autoscalerSources(transportFor, apiServer.kinds),
     ...(cluster.settings.nodeMonitorGracePeriodSeconds !== undefined && {
       nodeLifecycle: { gracePeriodMs: cluster.settings.nodeMonitorGracePeriodSeconds * 1000 },
     }),
@@ -73,7 +78,6 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   await ensureExtensionAuthentication(client, { client: pki.caCertificate, frontProxy: pki.frontProxyCaCertificate });
   apiServer.announceReady();
 
-  const transportFor = (user: UserInfo): Transport => new InProcessTransport(apiServer.pipeline, user);
   const services = { transportFor, kinds: apiServer.kinds, clock: systemClock, random: systemRandom };
   const running = startControllers({ controllers, ...services, log: log.child({ component: 'controllers' }) });
   const scheduler = startScheduler({
@@ -99,6 +103,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       await storage.close();
     },
   };
+}
+
+function autoscalerSources(transportFor: (user: UserInfo) => Transport, kinds: KindRegistry) {
+  const transport = transportFor(serviceAccountUser('system:serviceaccount:kube-system:horizontal-pod-autoscaler'));
+  return { metrics: metricsOver(transport, kinds), scales: scalesOver(transport, kinds) };
 }
 
 const secretTokensOf = (issuer: TokenIssuer, rootCa: string): SecretTokens => ({

@@ -11,6 +11,10 @@ import { endpointSliceController } from './endpoints/endpoint-slice.ts';
 import { endpointsController } from './endpoints/endpoints.ts';
 import { endpointSliceMirroringController } from './endpoints/mirroring.ts';
 import { garbageCollector } from './garbage-collector/garbage-collector.ts';
+import {
+  type AutoscalerSources,
+  horizontalPodAutoscalerController,
+} from './horizontal-pod-autoscaler/horizontal-pod-autoscaler.ts';
 import { cronJobController } from './job/cron-job.ts';
 import { jobController } from './job/job.ts';
 import { ttlAfterFinishedController } from './job/ttl-after-finished.ts';
@@ -47,6 +51,8 @@ export interface ClusterSettings {
   certificateSigner?: CertificateSigner;
   /** Absent: Secrets for tokens stay empty. */
   secretTokens?: SecretTokens;
+  /** Absent: nothing is sized after its load. */
+  autoscaler?: AutoscalerSources;
 }
 
 export const controllersFor = (settings: ClusterSettings = {}): Controller[] => [
@@ -59,6 +65,7 @@ export const controllersFor = (settings: ClusterSettings = {}): Controller[] => 
   daemonSetController(),
   statefulSetController,
   disruptionController,
+  ...(settings.autoscaler ? [horizontalPodAutoscalerController(settings.autoscaler)] : []),
   jobController,
   cronJobController,
   ttlAfterFinishedController,

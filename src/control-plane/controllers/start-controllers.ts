@@ -40,7 +40,8 @@ export interface RunningControllers {
 
 const MANAGER: UserInfo = { name: 'system:kube-controller-manager', groups: ['system:authenticated'] };
 
-const serviceAccountUser = (name: string): UserInfo => ({
+/** As which a controller speaks; see `userOf`. */
+export const serviceAccountUser = (name: string): UserInfo => ({
   name,
   groups: ['system:serviceaccounts', 'system:serviceaccounts:kube-system', 'system:authenticated'],
 });
