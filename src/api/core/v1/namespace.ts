@@ -13,6 +13,7 @@ export type Namespace = schema.Namespace;
 /** The label that every namespace carries, so that selectors can name it. */
 export const NAMESPACE_NAME_LABEL = 'kubernetes.io/metadata.name';
 const FINALIZER = 'kubernetes';
+const STANDARD_FINALIZERS = [FINALIZER, 'orphan', 'foregroundDeletion'];
 
 export const Namespace = defineKind<schema.Namespace>({
   group: '',
@@ -41,6 +42,12 @@ export const Namespace = defineKind<schema.Namespace>({
 
   validate: ({ spec }, at) =>
     (spec.finalizers ?? []).flatMap((finalizer) => validateFinalizer(finalizer, at.spec.finalizers)),
+  // The spec changes by `finalize` alone, and there a message names the place in the list.
+  updateHasOwnRules: true,
+  validateUpdate: ({ next: { spec }, at, subresource }) =>
+    subresource === 'finalize'
+      ? (spec.finalizers ?? []).flatMap((finalizer, i) => validateFinalizer(finalizer, at.spec.finalizers[i]!))
+      : [],
   validateStatusUpdate: ({ next, at }) => {
     const phase = next.status?.phase;
     const going = next.metadata.deletionTimestamp !== undefined;
@@ -66,8 +73,8 @@ function withNameLabel(namespace: schema.Namespace): schema.Namespace {
 }
 
 function validateFinalizer(finalizer: string, at: Path): FieldError[] {
-  const complaints = qualifiedName(finalizer);
-  if (complaints.length > 0) return complaints.map((text) => invalidValue(at, finalizer, text));
-  if (finalizer.includes('/') || finalizer === FINALIZER || finalizer === 'orphan') return [];
-  return [invalidValue(at, finalizer, 'name is neither a standard finalizer name nor is it fully qualified')];
+  const errors = qualifiedName(finalizer).map((text) => invalidValue(at, finalizer, text));
+  if (!finalizer.includes('/') && !STANDARD_FINALIZERS.includes(finalizer))
+    errors.push(invalidValue(at, finalizer, 'name is neither a standard finalizer name nor is it fully qualified'));
+  return errors;
 }

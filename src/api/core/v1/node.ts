@@ -10,10 +10,10 @@ import {
   requiredValue,
 } from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
-import { keyed } from '#api/machinery/field-path.ts';
-import { familyOf, follows, isNotNegativeQuantity } from '#api/machinery/field-rules.ts';
+import { familyOf, follows, mustBeOneOf } from '#api/machinery/field-rules.ts';
 import { parseCidr } from '#api/machinery/ip.ts';
 import { labelValue, qualifiedName } from '#api/machinery/names.ts';
+import { validateResourceAmount } from './resource-names.ts';
 
 export type Node = schema.Node;
 
@@ -46,9 +46,10 @@ export const Node = defineKind<schema.Node>({
   createdWithStatus: true,
 
   validate: (node, at) => [
-    ...validateTaints(node.spec.taints ?? [], at.spec.taints),
+    ...validateTaints(node.spec.taints ?? [], taintsPath(at)),
     ...validatePodCidrs(node.spec.podCIDRs ?? [], at.spec.podCIDRs),
     ...validateResources(node, at),
+    ...validateFeatures(node.status?.declaredFeatures ?? [], at.status.declaredFeatures),
   ],
   validateUpdate: ({ next, current, at }) => {
     const errors: FieldError[] = [];
@@ -56,18 +57,19 @@ export const Node = defineKind<schema.Node>({
       errors.push(forbiddenField(at.spec.podCIDRs, 'node updates may not change podCIDR except from "" to valid'));
     if (current.spec.providerID && next.spec.providerID !== current.spec.providerID)
       errors.push(forbiddenField(at.spec.providerID, 'node updates may not change providerID except from "" to valid'));
-    const text =
-      'node updates may only change labels, taints, or capacity (or configSource, if the DynamicKubeletConfig feature gate is enabled)';
-    if (!isEqual(withoutChangeable(next), withoutChangeable(current))) errors.push(forbiddenField('', text));
+    if ((next.spec.externalID ?? '') !== (current.spec.externalID ?? ''))
+      errors.push(forbiddenField(at.spec.externalID, 'may not be updated'));
     return errors;
   },
   validateStatusUpdate: ({ next, at }) => [
     ...validateResources(next, at),
-    ...(next.status?.addresses ?? []).flatMap((address, index, all) =>
-      all.findIndex((other) => isEqual(other, address)) < index
-        ? [duplicateValue(at.status.addresses[index]!, address)]
+    ...validateFeatures(next.status?.declaredFeatures ?? [], at.status.declaredFeatures),
+    ...(next.status?.addresses ?? []).flatMap((one, index, all) =>
+      all.findIndex((other) => isEqual(other, one)) < index
+        ? [duplicateValue(at.status.addresses[index]!, { Type: one.type, Address: one.address })]
         : [],
     ),
+    ...validateTaints(next.spec.taints ?? [], taintsPath(at)),
   ],
 
   columns: [
@@ -85,10 +87,9 @@ export const Node = defineKind<schema.Node>({
   selectableFields: { 'spec.unschedulable': ({ spec }) => String(spec.unschedulable ?? false) },
 });
 
-function withoutChangeable({ spec }: schema.Node): Partial<schema.NodeSpec> {
-  const { taints: _, unschedulable: __, podCIDR: ___, podCIDRs: ____, providerID: _____, ...fixed } = spec;
-  return fixed;
-}
+/** Upstream's messages look for taints in the metadata. */
+const taintsPath = (at: At<schema.Node>): At<schema.Taint[]> =>
+  (at.metadata as unknown as At<{ taints: schema.Taint[] }>).taints;
 
 /** `control-plane,worker`, from the node's labels; sorted. */
 export function rolesOf({ metadata }: schema.Node): string[] {
@@ -114,17 +115,31 @@ function validateTaints(taints: readonly schema.Taint[], at: At<schema.Taint[]>)
   return taints.flatMap((taint, index) => {
     const here = at[index]!;
     const twice = taints.findIndex((other) => other.key === taint.key && other.effect === taint.effect) < index;
-    const effect = !taint.effect
-      ? [requiredValue(here.effect)]
-      : EFFECTS.includes(taint.effect)
-        ? []
-        : [invalidValue(here.effect, taint.effect, `supported values: ${EFFECTS.join(', ')}`)];
+    const { key = '', value = '', effect = '' } = taint;
+    const complaints = labelValue(value);
+    const shown = { Key: key, Value: value, Effect: effect, TimeAdded: taint.timeAdded ?? null };
     return [
-      ...follows(here.key, taint.key ?? '', qualifiedName),
-      ...follows(here.value, taint.value ?? '', labelValue),
-      ...effect,
-      ...(twice ? [duplicateValue(here, `taints must be unique by key and effect pair`)] : []),
+      ...follows(here.key, key, qualifiedName),
+      ...(complaints.length > 0 ? [invalidValue(here.value, value, complaints.join(';'))] : []),
+      ...(effect ? mustBeOneOf(here.effect, effect, EFFECTS) : [requiredValue(here.effect)]),
+      ...(twice ? [withDetail(duplicateValue(here, shown), 'taints must be unique by key and effect pair')] : []),
     ];
+  });
+}
+
+const withDetail = (error: FieldError, detail: string): FieldError => ({
+  ...error,
+  message: `${error.message}: ${detail}`,
+});
+
+/** In order, each once. Which names a feature may have is the gates' affair. */
+function validateFeatures(features: readonly string[], at: At<string[]>): FieldError[] {
+  return features.flatMap((feature, index) => {
+    const before = features[index - 1];
+    if (before === undefined || before < feature) return [];
+    return before === feature
+      ? [duplicateValue(at[index]!, feature)]
+      : [invalidValue(at[index]!, feature, 'list must be sorted alphabetically')];
   });
 }
 
@@ -142,9 +157,9 @@ function validatePodCidrs(cidrs: readonly string[], at: At<string[]>): FieldErro
 
 const validateResources = ({ status = {} }: schema.Node, at: At<schema.Node>): FieldError[] => [
   ...Object.entries(status.capacity ?? {}).flatMap(([name, amount]) =>
-    isNotNegativeQuantity(keyed(at.status.capacity, name), amount),
+    validateResourceAmount(name, amount, at.status.capacity[name]!),
   ),
   ...Object.entries(status.allocatable ?? {}).flatMap(([name, amount]) =>
-    isNotNegativeQuantity(keyed(at.status.allocatable, name), amount),
+    validateResourceAmount(name, amount, at.status.allocatable[name]!),
   ),
 ];

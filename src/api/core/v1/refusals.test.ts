@@ -302,6 +302,39 @@ test.each([
       'subsets[1]: Required value: must specify `addresses` or `notReadyAddresses`',
     ],
   ],
+  [
+    'Node',
+    'taints, amounts and features',
+    {
+      spec: {
+        taints: [
+          { key: 'a', effect: 'NoSchedule' },
+          { key: 'a', effect: 'NoSchedule' },
+          { key: 'b', effect: 'Never', value: 'x y' },
+        ],
+      },
+      status: { capacity: { pods: '1500m' }, allocatable: { cpu: '-1' }, declaredFeatures: ['B', 'A', 'A'] },
+    },
+    [
+      'metadata.taints[1]: Duplicate value: {"Key":"a","Value":"","Effect":"NoSchedule","TimeAdded":null}: taints must be unique by key and effect pair',
+      `metadata.taints[2].value: Invalid value: "x y": a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')`,
+      'metadata.taints[2].effect: Unsupported value: "Never": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"',
+      'status.capacity.pods: Invalid value: "1500m": must be an integer',
+      'status.allocatable.cpu: Invalid value: "-1": must be greater than or equal to 0',
+      'status.declaredFeatures[1]: Invalid value: "A": list must be sorted alphabetically',
+      'status.declaredFeatures[2]: Duplicate value: "A"',
+    ],
+  ],
+  [
+    'Namespace',
+    'finalizers',
+    { spec: { finalizers: ['foregroundDeletion', 'mine', 'a b'] } },
+    [
+      'spec.finalizers: Invalid value: "mine": name is neither a standard finalizer name nor is it fully qualified',
+      `spec.finalizers: Invalid value: "a b": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')`,
+      'spec.finalizers: Invalid value: "a b": name is neither a standard finalizer name nor is it fully qualified',
+    ],
+  ],
 ])('%s: %s', (kind, _what, content, refusals) => {
   expect(refusalsOf('v1', kind, content)).toEqual(refusals);
 });

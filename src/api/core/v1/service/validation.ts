@@ -220,8 +220,10 @@ function validateLoadBalancer(spec: ServiceSpec, at: At<ServiceSpec>): FieldErro
 /** Once given, the first address and its family stay. */
 export function validateServiceUpdate({ next, current, at: { spec: at } }: Change<Service>): FieldError[] {
   const [now, before] = [next.spec, current.spec];
-  if (!needsClusterIp(now) || !needsClusterIp(before)) return [];
   const errors: FieldError[] = [];
+  if (needsHealthCheck(now) && needsHealthCheck(before) && now.healthCheckNodePort !== before.healthCheckNodePort)
+    errors.push(forbiddenField(at.healthCheckNodePort, 'field is immutable'));
+  if (!needsClusterIp(now) || !needsClusterIp(before)) return errors;
   const [wanted, given] = [now.clusterIPs ?? [], before.clusterIPs ?? []];
   if (given[0] && wanted[0] !== given[0])
     errors.push(invalidValue(at.clusterIPs[0]!, wanted, 'may not change once set'));
@@ -236,3 +238,6 @@ export function validateServiceUpdate({ next, current, at: { spec: at } }: Chang
     errors.push(invalidValue(at.loadBalancerClass, now.loadBalancerClass, 'may not change once set'));
   return errors;
 }
+
+const needsHealthCheck = ({ type, externalTrafficPolicy }: ServiceSpec): boolean =>
+  type === 'LoadBalancer' && externalTrafficPolicy === 'Local';

@@ -1,0 +1,70 @@
+import { expect, test } from 'vitest';
+import { catalog } from '#api/catalog.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
+
+/** As kube-apiserver of this version answers a change; the object comes from `before` by what `change` puts over it. */
+test.each<[string, string, string, object, object, string[]]>([
+  [
+    'Node',
+    'of what a node is and who made it',
+    '',
+    { spec: { podCIDRs: ['10.0.0.0/24'], providerID: 'a' } },
+    { spec: { podCIDRs: ['10.0.1.0/24'], providerID: 'b', externalID: 'c', unschedulable: true } },
+    [
+      'spec.podCIDRs: Forbidden: node updates may not change podCIDR except from "" to valid',
+      'spec.providerID: Forbidden: node updates may not change providerID except from "" to valid',
+      'spec.externalID: Forbidden: may not be updated',
+    ],
+  ],
+  [
+    'Node',
+    'of its addresses',
+    'status',
+    { spec: {} },
+    { status: { addresses: Array.from({ length: 2 }, () => ({ type: 'InternalIP', address: '10.0.0.1' })) } },
+    ['status.addresses[1]: Duplicate value: {"Type":"InternalIP","Address":"10.0.0.1"}'],
+  ],
+  [
+    'Namespace',
+    'of its finalizers',
+    'finalize',
+    { spec: { finalizers: ['kubernetes'] } },
+    { spec: { finalizers: ['example.com/a', 'mine'] } },
+    ['spec.finalizers[1]: Invalid value: "mine": name is neither a standard finalizer name nor is it fully qualified'],
+  ],
+  [
+    'Service',
+    'of the port where its health is asked',
+    '',
+    loadBalancer(30_001),
+    loadBalancer(30_002),
+    ['spec.healthCheckNodePort: Forbidden: field is immutable'],
+  ],
+])('%s: a change %s', (name, _what, subresource, before, change, refusals) => {
+  const kind = catalog.find((one) => one.group === '' && one.kind === name)!;
+  const metadata = {
+    name: 'a',
+    resourceVersion: '1',
+    uid: '1',
+    ...(kind.scope === 'Namespaced' && { namespace: 'b' }),
+  };
+  const current = { apiVersion: 'v1', kind: name, metadata, ...before } as KubeObject;
+  const next = { ...current, ...change } as KubeObject;
+  const errors = kind.validateUpdate(next, current, subresource);
+  expect(errors.map(({ field, message }) => `${field}: ${message}`)).toEqual(refusals);
+});
+
+function loadBalancer(healthCheckNodePort: number): object {
+  return {
+    spec: {
+      type: 'LoadBalancer',
+      clusterIP: '10.0.0.1',
+      clusterIPs: ['10.0.0.1'],
+      sessionAffinity: 'None',
+      externalTrafficPolicy: 'Local',
+      internalTrafficPolicy: 'Cluster',
+      ports: [{ port: 80, targetPort: 80, protocol: 'TCP' }],
+      healthCheckNodePort,
+    },
+  };
+}
