@@ -14,6 +14,7 @@ import { replicaSetController } from '../replica-set.ts';
 import { startControllers } from '../start-controllers.ts';
 import { horizontalPodAutoscalerController } from './horizontal-pod-autoscaler.ts';
 import { type MetricsSource, metricsOver } from './metrics-source.ts';
+import { NoProposal } from './no-proposal.ts';
 import { scalesOver } from './scales.ts';
 
 /** What every pod uses, and every metric says, in thousandths. */
@@ -209,5 +210,44 @@ test('what was set to zero by hand stays there', async () => {
   expect(size(cluster)).toBe(0);
   expect(said(cluster)['ScalingActive']).toBe(
     'False ScalingDisabled: scaling is disabled since the replica count of the target is zero',
+  );
+});
+
+test('of several metrics the largest counts; one that fails is let pass on the way up', async () => {
+  const source = (cluster: TestCluster): MetricsSource => ({
+    ...sourceOf(cluster, { now: 100 }),
+    ofObject: () => Promise.reject(new NoProposal('out of order')),
+    external: async () => [150],
+  });
+  await using cluster = await start(source);
+  const describedObject = { apiVersion: 'v1', kind: 'Service', name: 'web' };
+  await autoscale(cluster, {
+    metrics: [
+      { type: 'Object', object: { metric: { name: 'hits' }, describedObject, target: { type: 'Value', value: '1' } } },
+      cpu,
+      {
+        type: 'External',
+        external: { metric: { name: 'queue' }, target: { type: 'AverageValue', averageValue: '50m' } },
+      },
+    ],
+  });
+  expect(size(cluster)).toBe(4);
+  expect(told(cluster).sort()).toEqual([
+    'Normal SuccessfulRescale: New size: 4; reason: cpu resource utilization (percentage of request) above target',
+    'Warning FailedGetObjectMetric: unable to get metric hits on Service default/web: out of order',
+  ]);
+});
+
+test('two that size the same pods size nothing', async () => {
+  const load = { now: 50 };
+  await using cluster = await start((of) => sourceOf(of, load));
+  await autoscale(cluster);
+  const { spec } = cluster.get(HorizontalPodAutoscaler, 'default/web')!;
+  await cluster.create(HorizontalPodAutoscaler, { metadata: { name: 'also', namespace: 'default' }, spec });
+  load.now = 100;
+  await cluster.passes(60_000);
+  expect(size(cluster)).toBe(2);
+  expect(said(cluster)['ScalingActive']).toBe(
+    'False AmbiguousSelector: pods by selector app=web are controlled by multiple HPAs: [{also default} {web default}]',
   );
 });
