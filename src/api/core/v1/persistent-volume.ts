@@ -1,8 +1,9 @@
 /** PersistentVolume: a piece of storage that outlives pods. Source: API reference, core/v1. */
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn, wideColumn } from '#api/machinery/define-kind.ts';
+import { isEqual } from '#api/machinery/equal.ts';
 import { type FieldError, forbiddenField, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
-import { keyed } from '#api/machinery/field-path.ts';
+import { type At, keyed } from '#api/machinery/field-path.ts';
 import { isImmutable, isNotNegativeQuantity, isOneOf } from '#api/machinery/field-rules.ts';
 import { ACCESS_MODES, accessModesOf, SOURCES } from './volume-access.ts';
 
@@ -54,15 +55,17 @@ export const PersistentVolume = defineKind<schema.PersistentVolume>({
     return errors;
   },
   validateUpdate: ({ next, current, at }) => {
-    const sources = (spec: schema.PersistentVolumeSpec) =>
-      Object.fromEntries(SOURCES.map((source) => [source, spec[source]]));
+    const top = at as unknown as At<schema.PersistentVolumeSpec>; // upstream leaves `spec` out of these paths
     return [
-      ...(JSON.stringify(sources(next.spec)) === JSON.stringify(sources(current.spec))
+      ...(isEqual(sourcesOf(next.spec, current.spec), sourcesOf(current.spec))
         ? []
         : [forbiddenField('spec.persistentvolumesource', 'spec.persistentvolumesource is immutable after creation')]),
-      ...isImmutable(at.spec.volumeMode, next.spec.volumeMode, current.spec.volumeMode),
+      ...isImmutable(top.volumeMode, next.spec.volumeMode, current.spec.volumeMode),
       ...(current.spec.nodeAffinity
-        ? isImmutable(at.spec.nodeAffinity, next.spec.nodeAffinity, current.spec.nodeAffinity)
+        ? isImmutable(top.nodeAffinity, next.spec.nodeAffinity, current.spec.nodeAffinity)
+        : []),
+      ...(current.spec.volumeAttributesClassName !== undefined && next.spec.volumeAttributesClassName === undefined
+        ? [forbiddenField(at.spec.volumeAttributesClassName, 'update from non-nil value to nil is forbidden')]
         : []),
     ];
   },
@@ -84,3 +87,11 @@ export const PersistentVolume = defineKind<schema.PersistentVolume>({
     wideColumn('VolumeMode', 'string', ({ spec }) => spec.volumeMode || '<unset>'),
   ],
 });
+
+/** What stays after creation. The secret for growing may still be added where `before` has none. */
+function sourcesOf(spec: schema.PersistentVolumeSpec, before = spec): Record<string, unknown> {
+  const sources = Object.fromEntries(SOURCES.map((source) => [source, spec[source]]));
+  if (!spec.csi || !before.csi || before.csi.controllerExpandSecretRef) return sources;
+  const { controllerExpandSecretRef: _, ...csi } = spec.csi;
+  return { ...sources, csi };
+}

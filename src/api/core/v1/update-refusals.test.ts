@@ -40,6 +40,26 @@ test.each<[string, string, string, object, object, string[]]>([
     loadBalancer(30_002),
     ['spec.healthCheckNodePort: Forbidden: field is immutable'],
   ],
+  [
+    'PersistentVolume',
+    'of its source, mode and class',
+    '',
+    volume({ driver: 'd', volumeHandle: 'v' }, { volumeMode: 'Block', volumeAttributesClassName: 'c' }),
+    volume({ driver: 'd', volumeHandle: 'w' }, { volumeMode: 'Filesystem' }),
+    [
+      'spec.persistentvolumesource: Forbidden: spec.persistentvolumesource is immutable after creation',
+      'volumeMode: Invalid value: "Filesystem": field is immutable',
+      'spec.volumeAttributesClassName: Forbidden: update from non-nil value to nil is forbidden',
+    ],
+  ],
+  [
+    'PersistentVolume',
+    'that adds the secret for growing',
+    '',
+    volume({ driver: 'd', volumeHandle: 'v' }),
+    volume({ driver: 'd', volumeHandle: 'v', controllerExpandSecretRef: { name: 's', namespace: 'n' } }),
+    [],
+  ],
 ])('%s: a change %s', (name, _what, subresource, before, change, refusals) => {
   const kind = catalog.find((one) => one.group === '' && one.kind === name)!;
   const metadata = {
@@ -65,6 +85,19 @@ function loadBalancer(healthCheckNodePort: number): object {
       internalTrafficPolicy: 'Cluster',
       ports: [{ port: 80, targetPort: 80, protocol: 'TCP' }],
       healthCheckNodePort,
+    },
+  };
+}
+
+function volume(csi: object, more: object = {}): object {
+  return {
+    spec: {
+      capacity: { storage: '1Gi' },
+      accessModes: ['ReadWriteOnce'],
+      persistentVolumeReclaimPolicy: 'Retain',
+      volumeMode: 'Filesystem',
+      csi,
+      ...more,
     },
   };
 }
