@@ -1,8 +1,8 @@
 /** CertificateSigningRequest: somebody asks a signer for a certificate. Who asks is written by the server. Source: API reference, certificates.k8s.io/v1. */
 import type * as schema from '#api/generated/schema.ts';
+import { fromBase64 } from '#api/machinery/base64.ts';
 import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
 import { humanDuration } from '#api/machinery/duration.ts';
-import { fromBase64 } from '#api/machinery/base64.ts';
 import {
   duplicateValue,
   type FieldError,
