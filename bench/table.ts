@@ -39,5 +39,5 @@ function targetOf({ target, value, unit }: Row): string {
   if (target === undefined) return '';
   const isRate = unit === '1/s';
   const isMet = isRate ? value >= target : value <= target;
-  return `${isRate ? '≥' : '≤'} ${target} ${isMet ? 'met' : 'missed'}`;
+  return `${isRate ? '≥' : '≤'} ${Number.isInteger(target * 100) ? target : figure(target)} ${isMet ? 'met' : 'missed'}`;
 }
