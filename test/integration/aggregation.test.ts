@@ -131,6 +131,9 @@ test('kubectl works with the group as with any other', async () => {
   expect(wardle.flunders.size).toBe(0);
 });
 
+/** Without the documents that the aggregator reads in its own time. */
+const askedFor = () => wardle.seen.filter(({ url }) => !/^\/(openapi(\/.*)?|apis(\/[^/]+){0,2}\/?)(\?.*)?$/.test(url));
+
 test('the other server is told who asks, and by nobody else', async () => {
   wardle.seen.length = 0;
   const lies = {
@@ -157,8 +160,9 @@ test('the other server is told who asks, and by nobody else', async () => {
   });
   await server.kubectl(['create', 'clusterrolebinding', 'flunders', '--clusterrole=flunders', '--user=joe']);
   await eventually(async () => expect((await ask(`${FLUNDERS}?limit=5&a=%2F`, { headers: lies })).code).toBe(200));
-  expect(wardle.seen).toHaveLength(1);
-  const [{ url, headers, raw }] = wardle.seen as [(typeof wardle.seen)[0]];
+  const seen = askedFor();
+  expect(seen).toHaveLength(1);
+  const [{ url, headers, raw }] = seen as [(typeof wardle.seen)[0]];
   expect(url).toBe(`${FLUNDERS}?limit=5&a=%2F`);
   expect(raw.filter(([name]) => /^x-remote-/i.test(name)).sort()).toEqual([
     ['X-Remote-Extra-scopes', 'view'],
@@ -232,7 +236,7 @@ test('an upgrade joins both sides, and says who asks', async () => {
   wardle.seen.length = 0;
   const { socket, head } = await upgrade(`${FLUNDERS}/x/exec`);
   expect(head).toMatch(/^HTTP\/1.1 101 /);
-  expect(wardle.seen[0]?.headers).toMatchObject({
+  expect(askedFor()[0]?.headers).toMatchObject({
     'x-remote-user': 'jane',
     upgrade: 'echo',
     'audit-id': expect.stringMatching(/^[0-9a-f-]{36}$/),
@@ -276,7 +280,7 @@ test('redirects are not followed, and paths that lead elsewhere are not asked fo
   wardle.seen.length = 0;
   for (const path of [`${ROOT}/../../../metrics`, `${ROOT}/%2e%2e/x`, `${ROOT}/namespaces/./flunders`])
     expect((await ask(path)).code).toBe(404);
-  expect(wardle.seen).toEqual([]);
+  expect(askedFor()).toEqual([]);
 });
 
 test('a certificate that the caBundle did not sign is an error of every request, unless nobody shall look', async () => {
