@@ -118,6 +118,13 @@ export class Api {
     await this.text('DELETE', path, options);
   }
 
+  /** What happens from now on, whenever the watch itself begins. */
+  async watchFromNow(path: string): Promise<ReturnType<Api['watch']>> {
+    const and = path.includes('?') ? '&' : '?';
+    const { metadata } = await this.get<{ metadata: { resourceVersion: string } }>(`${path}${and}limit=1`);
+    return this.watch(`${path}${and}resourceVersion=${metadata.resourceVersion}`);
+  }
+
   /** Events of a watch as they come, until `stop`. The first is asked for from `resourceVersion`, or from what there is. */
   watch(path: string): { events: { type: string; object: KubeObject }[]; stop: () => void } {
     const events: { type: string; object: KubeObject }[] = [];

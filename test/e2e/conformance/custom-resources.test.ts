@@ -114,7 +114,7 @@ describe('custom resource definitions', () => {
   test('CustomResourceDefinition Watch CustomResourceDefinition Watch watch on custom resource definition objects', async () => {
     const defined = { group: 'watched.example.com', kind: 'Noxu', scope: 'Cluster' as const };
     await withDefinitions(ground(), [defined], async (noxu: Definition) => {
-      const watch = ground().api.watch(noxu.objects());
+      const watch = await ground().api.watchFromNow(noxu.objects());
       try {
         for (const name of ['name1', 'name2']) await ground().api.post(noxu.objects(), noxu.object(name));
         for (const name of ['name1', 'name2'])
@@ -144,8 +144,8 @@ describe('custom resource definitions', () => {
     const defined = { group: 'selected.example.com', kind: 'Selected', versions: [version('v1', 'host')] };
     await withDefinitions(ground(), [defined], async (it) => {
       const of = (selector: string) => `${it.objects()}?fieldSelector=${encodeURIComponent(selector)}`;
-      const first = ground().api.watch(of('host=host1'));
-      const both = ground().api.watch(of('host=host1,port=80'));
+      const first = await ground().api.watchFromNow(of('host=host1'));
+      const both = await ground().api.watchFromNow(of('host=host1,port=80'));
       try {
         await ground().api.post(it.objects(), it.object('one', { host: 'host1', port: '80' }));
         await ground().api.post(it.objects(), it.object('two', { host: 'host1', port: '8080' }));

@@ -155,7 +155,7 @@ describe.concurrent('deployments', () => {
   });
 
   test('Deployment should run the lifecycle of a Deployment', async () => {
-    const seen = ground().api.watch(`${path()}?labelSelector=app%3Dcycle`);
+    const seen = await ground().api.watchFromNow(`${path()}?labelSelector=app%3Dcycle`);
     try {
       await make('cycle');
       await complete('cycle', 1);

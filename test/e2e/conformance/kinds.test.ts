@@ -259,7 +259,7 @@ class Living {
   async whole(): Promise<void> {
     await this.#isDiscovered();
     const { api } = this.#ground;
-    const seen = api.watch(this.#selected);
+    const seen = await api.watchFromNow(this.#selected);
     try {
       const first = await this.#make(0);
       expect((await api.try('POST', this.#all, this.#object(0))).code).toBe(409);

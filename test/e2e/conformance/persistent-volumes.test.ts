@@ -124,7 +124,7 @@ describe('volumes and claims', () => {
     await ground().ready('near');
     const begun = new Map<string, number>();
     const latencies = new Map<string, number>();
-    const watch = ground().api.watch(ground().path('EndpointSlice', 'discovery.k8s.io/v1'));
+    const watch = await ground().api.watchFromNow(ground().path('EndpointSlice', 'discovery.k8s.io/v1'));
     const collect = () => {
       for (const { object: seen } of watch.events.splice(0)) {
         const slice = seen as EndpointSlice;

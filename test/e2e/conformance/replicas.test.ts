@@ -185,7 +185,7 @@ describe.concurrent('replicas', () => {
 
   test('ReplicationController should test the lifecycle of a ReplicationController', async () => {
     const { make, ready, path, read } = of(FORMS[1]);
-    const seen = ground().api.watch(`${path()}?labelSelector=app%3Drc-cycle`);
+    const seen = await ground().api.watchFromNow(`${path()}?labelSelector=app%3Drc-cycle`);
     try {
       await make('rc-cycle', 1);
       await ready('rc-cycle', 1);

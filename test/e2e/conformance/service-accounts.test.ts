@@ -138,7 +138,7 @@ describe('service accounts', () => {
 
   test('ServiceAccounts should run through the lifecycle of a ServiceAccount', async () => {
     const selected = `${path()}?labelSelector=cycle%3Dyes`;
-    const watch = ground().api.watch(selected);
+    const watch = await ground().api.watchFromNow(selected);
     await ground().create({
       ...object('ServiceAccount', 'cycle'),
       metadata: { name: 'cycle', labels: { cycle: 'yes' } },
@@ -242,7 +242,7 @@ describe('service accounts', () => {
         },
         'certificates.k8s.io/v1',
       );
-    const watch = ground().api.watch(`${csrs}?labelSelector=e2e%3Dcsr`);
+    const watch = await ground().api.watchFromNow(`${csrs}?labelSelector=e2e%3Dcsr`);
     try {
       for (const name of ['e2e-csr-1', 'e2e-csr-2']) await ground().api.post(csrs, csr(name));
       const one = `${csrs}/e2e-csr-1`;

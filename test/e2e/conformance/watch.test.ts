@@ -34,13 +34,17 @@ describe('watches', () => {
   const label = (name: string, of: string) =>
     ground().api.patch(`${all()}/${name}`, { metadata: { labels: { 'watch-this': of } } });
   const remove = (name: string) => ground().api.delete(`${all()}/${name}`);
-  const watchOf = (selector: string, from?: Numbered) => {
-    const version = from ? `&resourceVersion=${from.metadata.resourceVersion}` : '';
-    return ground().api.watch(`${all()}?labelSelector=${encodeURIComponent(`watch-this ${selector}`)}${version}`);
-  };
+  const selected = (selector: string) => `${all()}?labelSelector=${encodeURIComponent(`watch-this ${selector}`)}`;
+  const watchOf = (selector: string, from: Numbered) =>
+    ground().api.watch(`${selected(selector)}&resourceVersion=${from.metadata.resourceVersion}`);
+  const watchFromNow = (selector: string) => ground().api.watchFromNow(selected(selector));
 
   test('Watchers should observe add, update, and delete watch notifications on configmaps', async () => {
-    const watches = { a: watchOf('in (a)'), b: watchOf('in (b)'), both: watchOf('in (a,b)') };
+    const watches = {
+      a: await watchFromNow('in (a)'),
+      b: await watchFromNow('in (b)'),
+      both: await watchFromNow('in (a,b)'),
+    };
     try {
       for (const name of ['a', 'b'] as const) {
         const other = name === 'a' ? watches.b : watches.a;
@@ -73,7 +77,7 @@ describe('watches', () => {
   });
 
   test('Watchers should be able to restart watching from the last resource version observed by the previous watch', async () => {
-    const before = watchOf('= restart');
+    const before = await watchFromNow('= restart');
     await make('restarted', 'restart');
     await mutate('restarted', '1');
     await sees(before, ['ADDED restarted', 'MODIFIED restarted 1']);
@@ -89,7 +93,7 @@ describe('watches', () => {
   });
 
   test('Watchers should observe an object deletion if it stops meeting the requirements of the selector', async () => {
-    const watch = watchOf('= selected');
+    const watch = await watchFromNow('= selected');
     try {
       await make('moving', 'selected');
       await mutate('moving', '1');
