@@ -1,5 +1,6 @@
 /** Which pods a Job is to have now, beyond those that it has: what is to be deleted, created, and when to look again. */
 import type { Job, Pod } from '#api/generated/schema.ts';
+import { leastValuable } from '../replica-set-pods.ts';
 import { CompletionIndexes } from './completion-indexes.ts';
 import {
   countsPerIndex,
@@ -41,7 +42,7 @@ export function wantedPods(job: Job, having: Having): Wanted {
   const rightly = active.filter((pod) => !misplaced.includes(pod));
   const wanted = wantedActive(job, having, rightly.length);
   if (rightly.length > wanted || misplaced.length > 0) {
-    const surplus = leastAdvanced(rightly, Math.max(0, rightly.length - wanted));
+    const surplus = leastValuable(rightly, Math.max(0, rightly.length - wanted), rightly, having.nowMs);
     return { surplus: [...misplaced, ...surplus].slice(0, MOST_AT_ONCE), missing: [], waitMs: undefined };
   }
   const going = job.spec.podReplacementPolicy === 'Failed' ? pods.filter(isTerminating).length : 0;
@@ -74,15 +75,6 @@ function misplacedPods(job: Job, active: readonly Pod[]): Pod[] {
 
 const byAge = (a: Pod, b: Pod): number =>
   `${a.metadata.creationTimestamp}`.localeCompare(`${b.metadata.creationTimestamp}`);
-
-/** Those that have come least far: not on a node, not running, not ready, youngest. */
-function leastAdvanced(pods: readonly Pod[], count: number): Pod[] {
-  const rank = ({ spec, status }: Pod): number =>
-    (spec.nodeName ? 4 : 0) +
-    (status?.phase === 'Running' ? 2 : 0) +
-    (status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ? 1 : 0);
-  return [...pods].sort((a, b) => rank(a) - rank(b) || byAge(b, a)).slice(0, count);
-}
 
 /** The lowest that neither have succeeded or failed nor are being worked on. */
 function pendingIndexes(job: Job, { pods, active, tally }: Having, count: number): number[] {
