@@ -92,9 +92,10 @@ function pendingIndexes(job: Job, { pods, active, tally }: Having, count: number
 function byIndex(job: Job, having: Having, count: number): Wanted {
   const missing: { index: number; failures: IndexFailures }[] = [];
   let waitMs: number | undefined;
+  const failed = lastFailures(job, having.pods);
   for (const index of pendingIndexes(job, having, job.spec.completions ?? 0)) {
     if (missing.length >= count) break;
-    const last = lastFailed(job, having.pods, index);
+    const last = failed.get(index);
     const failures = last ? failuresAfter(job, last) : { counted: 0, ignored: 0 };
     const leftMs = last ? endedAtMs(last) + delayMs(failures.counted + failures.ignored) - having.nowMs : 0;
     if (leftMs > 0) waitMs = Math.min(waitMs ?? leftMs, leftMs);
@@ -103,11 +104,17 @@ function byIndex(job: Job, having: Having, count: number): Wanted {
   return { surplus: [], missing, waitMs };
 }
 
-function lastFailed(job: Job, pods: readonly Pod[], index: number): Pod | undefined {
+/** Of each index the pod that failed last: one walk, for there may be very many of both. */
+function lastFailures(job: Job, pods: readonly Pod[]): ReadonlyMap<number, Pod> {
   const total = (pod: Pod) => failuresBefore(pod).counted + failuresBefore(pod).ignored;
-  return pods
-    .filter((pod) => indexOf(pod, job) === index && isFailed(pod, job))
-    .reduce<Pod | undefined>((last, pod) => (last && total(last) >= total(pod) ? last : pod), undefined);
+  const last = new Map<number, Pod>();
+  for (const pod of pods) {
+    const index = indexOf(pod, job);
+    if (index === undefined || !isFailed(pod, job)) continue;
+    const known = last.get(index);
+    if (!known || total(known) < total(pod)) last.set(index, pod);
+  }
+  return last;
 }
 
 function failuresAfter(job: Job, pod: Pod): IndexFailures {
