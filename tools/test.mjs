@@ -32,10 +32,11 @@ await runTool(async () => {
   ensureBuilt();
   const asked = process.argv.slice(2).filter((name) => name in PROJECTS);
   const names = (asked.length > 0 ? asked : Object.keys(PROJECTS)).filter(hasTests);
-  const total = { passed: 0, failed: 0, skipped: 0, reasons: [] };
+  const total = { passed: 0, failed: 0, skipped: 0, reasons: [], failures: [] };
   for (const name of names) runProject(name, total);
   if (process.env.CI === 'true' && names.includes('unit')) runProject('unit', total, newerNode());
   for (const reason of total.reasons) console.log(`skipped: ${reason}`);
+  for (const failure of total.failures) console.log(`failed: ${failure}`);
   const isStrict = process.env.CI === 'true';
   if (isStrict && total.skipped > 0) {
     console.log('CI=true: a test that is skipped for want of something counts as failed');
@@ -61,17 +62,32 @@ function runProject(name, total, node = process.execPath) {
   const before = total.failed;
   for (const file of counts?.testResults ?? []) {
     // A file that cannot be loaded has no tests in it, and must not count as nothing.
-    if (file.status === 'failed' && file.assertionResults.every(({ status }) => status !== 'failed')) total.failed++;
+    if (file.status === 'failed' && file.assertionResults.every(({ status }) => status !== 'failed')) {
+      total.failed++;
+      total.failures.push(`${file.name.slice(ROOT.length + 1)}: ${beginningOf(file.message)}`);
+    }
     for (const test of file.assertionResults) {
       if (test.status === 'passed') total.passed++;
-      else if (test.status === 'failed') total.failed++;
-      else {
+      else if (test.status === 'failed') {
+        total.failed++;
+        total.failures.push(
+          `${file.name.slice(ROOT.length + 1)}: ${test.fullName}\n  ${beginningOf(test.failureMessages.join('\n'))}`,
+        );
+      } else {
         total.skipped++;
         total.reasons.push(`${file.name.slice(ROOT.length + 1)}: ${test.fullName}`);
       }
     }
   }
-  if (result.status !== 0 && total.failed === before) total.failed++; // errors outside any test, or no report at all
+  if (result.status !== 0 && total.failed === before) {
+    total.failed++; // errors outside any test, or no report at all
+    total.failures.push(`${name}: ended with ${result.status ?? result.signal}, though no test failed`);
+  }
+}
+
+/** Said again at the very end, where whoever sees only the last lines finds it. */
+function beginningOf(message) {
+  return message.split('\n').slice(0, 12).join('\n  ').slice(0, 1500);
 }
 
 /** The newest LTS beside the oldest Node.js that is supported. In a folder of its own: its `node` must not be found by npm scripts. */
