@@ -13,11 +13,26 @@ import type { Verdict } from './verdict.ts';
 
 export { fits, unresolvable, unschedulable } from './verdict.ts';
 
-/** The cluster as of one scheduling cycle. */
+/** The cluster as of one scheduling cycle: nothing of it changes while a pod is decided on. */
 export interface ClusterView {
   nodes: readonly NodeInfo[];
+  nodeNamed(name: string): NodeInfo | undefined;
   /** Of a kind that the plugin named in `reads`. */
   cached<T extends KubeObject>(kind: Kind<T>): Pick<Informer<T>, 'get' | 'list' | 'inNamespace'>;
+  /**
+   * What is counted over the whole cluster under this key, as of now. Made and fed with all nodes when nobody has asked for it
+   * lately; from then on told of changes, so that a count costs what has changed and not how large the cluster is.
+   */
+  tally<T extends Tally>(key: string, make: () => T): T;
+}
+
+/** A count over all nodes and the pods on them. What was told as come is told as gone with the same node and pod. */
+export interface Tally {
+  /** With the pods that are on it. Of a node with other labels, taints or spec the old one goes first; else it is not told. */
+  nodeCame(node: NodeInfo): void;
+  nodeWent(node: NodeInfo): void;
+  podCame(pod: Pod, node: NodeInfo): void;
+  podWent(pod: Pod, node: NodeInfo): void;
 }
 
 /** What `prepare` found out: a state for the other points, and which nodes come into question; or that the plugin has no say. */
@@ -36,7 +51,11 @@ export interface ClusterChange {
   now: KubeObject | undefined;
   before: KubeObject | undefined;
 }
-export type RetryHint = (change: ClusterChange, pod: Pod) => boolean;
+export interface RetryHint {
+  (change: ClusterChange, pod: Pod): boolean;
+  /** Whether the change is one to look at, whatever the pod: asked once for all that wait. Without it, every change is. */
+  concerns?(change: ClusterChange): boolean;
+}
 
 /** What there is to say of a pod that fits nowhere. */
 export interface FitsNowhere {
@@ -53,6 +72,8 @@ export interface Room {
   victims: readonly Pod[];
 }
 
+export type MadeRoom = Room | { message: string } | undefined;
+
 export interface BindingServices {
   client: Client;
 }
@@ -68,8 +89,17 @@ export interface PluginSpec<State> {
   /** PreFilter: once for each try. */
   prepare?(pod: Pod, cluster: ClusterView): Prepared<State>;
   filter?(pod: Pod, node: NodeInfo, state: State): Verdict;
-  /** PostFilter: it fits nowhere; which pods would have to go for it, or why that does not help. The first that answers counts. */
-  makeRoom?(pod: Pod, refused: FitsNowhere): Room | { message: string };
+  /**
+   * PreFilterExtensions (AddPod, RemovePod): the state as if one more pod, or one pod less, were on the node, which has been
+   * changed so already. Another state: the one that is given is still needed. Without them, `prepare` is asked again.
+   */
+  withPod?(state: State, other: Pod, node: NodeInfo, pod: Pod): State;
+  withoutPod?(state: State, other: Pod, node: NodeInfo, pod: Pod): State;
+  /**
+   * PostFilter: it fits nowhere; which pods would have to go for it, or why that does not help. undefined: nothing to say.
+   * All are asked in turn until one makes room. A promise keeps all other pods waiting.
+   */
+  makeRoom?(pod: Pod, refused: FitsNowhere): MadeRoom | Promise<MadeRoom>;
   /** PreScore: once, with the nodes that are left. `skip`: no say in the score. */
   prepareScore?(pod: Pod, nodes: readonly NodeInfo[], cluster: ClusterView, state: State): State | 'skip';
   score?(pod: Pod, node: NodeInfo, state: State): number;
@@ -81,12 +111,17 @@ export interface PluginSpec<State> {
   reserve?(pod: Pod, nodeName: string, state: State): Verdict;
   /** It came to nothing after all. Must be able to follow a `reserve` that did not happen. */
   unreserve?(pod: Pod, nodeName: string, state: State): void;
-  /** May hold the pod back for a while. */
-  permit?(pod: Pod, nodeName: string, state: State): Verdict | Promise<Verdict>;
-  preBind?(pod: Pod, nodeName: string, services: BindingServices): Promise<Verdict>;
+  /**
+   * May hold the pod back for a while: a promise is waited for, no longer than 15 minutes. The signal aborts when that time is
+   * over, when the pod is gone, or when it is preempted.
+   */
+  permit?(pod: Pod, nodeName: string, state: State, signal: AbortSignal): Verdict | Promise<Verdict>;
+  /** Whether `preBind` will have anything to do; without it, it will. Where one has, the pod's nominatedNodeName says where to. */
+  preBindPreFlight?(pod: Pod, nodeName: string, state: State): boolean;
+  preBind?(pod: Pod, nodeName: string, services: BindingServices, state: State): Promise<Verdict>;
   /** The first that does not skip binds. Throws what the server said. */
   bind?(pod: Pod, nodeName: string, services: BindingServices): Promise<'bound' | 'skip'>;
-  postBind?(pod: Pod, nodeName: string): void;
+  postBind?(pod: Pod, nodeName: string, state: State): void;
   /** Without any, every change does. */
   retryWhen?: readonly RetryHint[];
 }
@@ -100,25 +135,31 @@ const isOf = (kind: Kind, change: ClusterChange): boolean =>
   change.kind.plural === kind.plural && change.kind.group === kind.group;
 
 /** It was created, or one of these fields has another value: `changed(Node, 'spec.taints')`. */
-export const changed =
-  (kind: Kind, ...paths: string[]): RetryHint =>
-  (change) => {
+export const changed = (kind: Kind, ...paths: string[]): RetryHint =>
+  forAnyPod((change) => {
     if (!isOf(kind, change) || !change.now) return false;
     if (!change.before) return true;
     return paths.some((path) => !isEqual(valueAt(change.now, path), valueAt(change.before, path)));
-  };
+  });
 
 /** It was there before, and one of these fields has another value now. */
 export const updated = (kind: Kind, ...paths: string[]): RetryHint => {
   const hint = changed(kind, ...paths);
-  return (change, pod) => change.before !== undefined && hint(change, pod);
+  return forAnyPod((change) => change.before !== undefined && hint.concerns?.(change) === true);
 };
 
 /** One of the kind is gone. */
-export const removed =
-  (kind: Kind): RetryHint =>
-  (change) =>
-    isOf(kind, change) && !change.now;
+export const removed = (kind: Kind): RetryHint => forAnyPod((change) => isOf(kind, change) && !change.now);
+
+/** Of the changes that a hint concerns, those that could help this pod: `when(removed(Pod), (change, pod) => …)`. */
+export const when = (hint: RetryHint, helps: (change: ClusterChange, pod: Pod) => boolean): RetryHint =>
+  Object.assign((change: ClusterChange, pod: Pod) => hint(change, pod) && helps(change, pod), {
+    concerns: (change: ClusterChange) => hint.concerns?.(change) ?? true,
+  });
+
+/** It makes no difference which pod waits. */
+const forAnyPod = (concerns: (change: ClusterChange) => boolean): RetryHint =>
+  Object.assign((change: ClusterChange) => concerns(change), { concerns });
 
 function valueAt(object: unknown, path: string): unknown {
   return path.split('.').reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], object);

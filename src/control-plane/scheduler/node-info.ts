@@ -1,9 +1,9 @@
 /** A node with the pods that are placed on it, and what they add up to. Immutable: a change makes another one. */
-import type { Node } from '#api/core/v1/node.ts';
 import { type HostPort, hostPortsOf } from '#api/core/v1/host-ports.ts';
+import type { Node } from '#api/core/v1/node.ts';
 import type { Pod } from '#api/core/v1/pod.ts';
 import type { Amounts } from './resources.ts';
-import { allocatableOf, assumedRequestsOf, plus, requestsOf } from './resources.ts';
+import { allocatableOf, assumedRequestsOf, minus, NOTHING, plus, requestsOf } from './resources.ts';
 
 export interface NodeInfo {
   node: Node;
@@ -18,34 +18,67 @@ export interface NodeInfo {
   hostPorts: readonly HostPort[];
 }
 
-const NOTHING: Amounts = new Map();
+const NONE: readonly never[] = [];
 
-export function nodeInfoOf(node: Node, pods: readonly Pod[]): NodeInfo {
-  return {
+export const nodeInfoOf = (node: Node, pods: readonly Pod[]): NodeInfo =>
+  pods.reduce(withPod, {
     node,
-    pods,
-    podsWithAffinity: pods.filter(hasAffinity),
-    podsWithRequiredAntiAffinity: pods.filter(hasRequiredAntiAffinity),
+    pods: NONE,
+    podsWithAffinity: NONE,
+    podsWithRequiredAntiAffinity: NONE,
     allocatable: allocatableOf(node),
-    requested: pods.map(requestsOf).reduce(plus, NOTHING),
-    assumed: pods.map(assumedRequestsOf).reduce(plus, NOTHING),
-    hostPorts: pods.flatMap(hostPortsOf),
-  };
-}
+    requested: NOTHING,
+    assumed: NOTHING,
+    hostPorts: NONE,
+  });
 
-/** Cheaper than making it anew: only what the pod brings is added. */
+/** The same pods on what the node is now. */
+export const withNode = (info: NodeInfo, node: Node): NodeInfo => ({ ...info, node, allocatable: allocatableOf(node) });
+
+/** Only what the pod brings is added. */
 export function withPod(info: NodeInfo, pod: Pod): NodeInfo {
   const ports = hostPortsOf(pod);
   return {
-    ...info,
+    node: info.node,
     pods: [...info.pods, pod],
     podsWithAffinity: hasAffinity(pod) ? [...info.podsWithAffinity, pod] : info.podsWithAffinity,
     podsWithRequiredAntiAffinity: hasRequiredAntiAffinity(pod)
       ? [...info.podsWithRequiredAntiAffinity, pod]
       : info.podsWithRequiredAntiAffinity,
+    allocatable: info.allocatable,
     requested: plus(info.requested, requestsOf(pod)),
     assumed: plus(info.assumed, assumedRequestsOf(pod)),
     hostPorts: ports.length > 0 ? [...info.hostPorts, ...ports] : info.hostPorts,
+  };
+}
+
+/** `pod` is one of `info.pods`. */
+export function withoutPod(info: NodeInfo, pod: Pod): NodeInfo {
+  const pods = info.pods.filter((each) => each !== pod);
+  return {
+    node: info.node,
+    pods,
+    podsWithAffinity: hasAffinity(pod) ? pods.filter(hasAffinity) : info.podsWithAffinity,
+    podsWithRequiredAntiAffinity: hasRequiredAntiAffinity(pod)
+      ? pods.filter(hasRequiredAntiAffinity)
+      : info.podsWithRequiredAntiAffinity,
+    allocatable: info.allocatable,
+    requested: minus(info.requested, requestsOf(pod)),
+    assumed: minus(info.assumed, assumedRequestsOf(pod)),
+    hostPorts: info.hostPorts.length > 0 && hostPortsOf(pod).length > 0 ? pods.flatMap(hostPortsOf) : info.hostPorts,
+  };
+}
+
+/** Another state of a pod of which nothing has changed that is added up. */
+export function withPodReplaced(info: NodeInfo, before: Pod, now: Pod): NodeInfo {
+  const swap = (pods: readonly Pod[]) => pods.map((each) => (each === before ? now : each));
+  return {
+    ...info,
+    pods: swap(info.pods),
+    podsWithAffinity: hasAffinity(now) ? swap(info.podsWithAffinity) : info.podsWithAffinity,
+    podsWithRequiredAntiAffinity: hasRequiredAntiAffinity(now)
+      ? swap(info.podsWithRequiredAntiAffinity)
+      : info.podsWithRequiredAntiAffinity,
   };
 }
 

@@ -20,26 +20,27 @@ export interface Placing {
   /** What the plugins prepared; those that are missing have no say. */
   states: States;
   services: BindingServices;
+  signal: AbortSignal;
 }
 
 /** Throws NotPlaced, and what the server said. */
-export async function place(pod: Pod, nodeName: string, { plugins, states, services }: Placing): Promise<void> {
+export async function place(pod: Pod, nodeName: string, { plugins, states, services, signal }: Placing): Promise<void> {
   const agree = (plugin: Plugin, verdict: Verdict | undefined) => {
     if (verdict && !verdict.fits) throw new NotPlaced(plugin, verdict);
   };
   try {
     for (const plugin of plugins) agree(plugin, plugin.reserve?.(pod, nodeName, states.get(plugin)));
-    for (const plugin of plugins) agree(plugin, await plugin.permit?.(pod, nodeName, states.get(plugin)));
-    for (const plugin of plugins) agree(plugin, await plugin.preBind?.(pod, nodeName, services));
+    for (const plugin of plugins) agree(plugin, await plugin.permit?.(pod, nodeName, states.get(plugin), signal));
+    for (const plugin of plugins) agree(plugin, await plugin.preBind?.(pod, nodeName, services, states.get(plugin)));
     await bind(pod, nodeName, { plugins, services });
   } catch (error) {
     for (const plugin of [...plugins].reverse()) plugin.unreserve?.(pod, nodeName, states.get(plugin));
     throw error;
   }
-  for (const plugin of plugins) plugin.postBind?.(pod, nodeName);
+  for (const plugin of plugins) plugin.postBind?.(pod, nodeName, states.get(plugin));
 }
 
-async function bind(pod: Pod, nodeName: string, { plugins, services }: Omit<Placing, 'states'>): Promise<void> {
+async function bind(pod: Pod, nodeName: string, { plugins, services }: Pick<Placing, 'plugins' | 'services'>): Promise<void> {
   for (const plugin of plugins) if ((await plugin.bind?.(pod, nodeName, services)) === 'bound') return;
   throw new Error('no plugin of the profile binds pods');
 }

@@ -4,48 +4,95 @@ import type { Pod } from '#api/core/v1/pod.ts';
 import { podRequests } from '#api/core/v1/pod-resources.ts';
 import { quantityMilliValue, quantityValue } from '#api/machinery/quantity.ts';
 
-/** cpu in thousandths, all else in whole units (bytes, pieces). */
-export type Amounts = ReadonlyMap<string, number>;
+/** cpu in thousandths, all else in whole units (bytes, pieces): sums of them are exact. Not to be changed. */
+export interface Amounts {
+  /** By `CPU`, `MEMORY`, `EPHEMERAL_STORAGE` and `PODS`: what nearly every pod and node has. */
+  readonly common: Float64Array;
+  /** By name: huge pages, extended resources. */
+  readonly others: ReadonlyMap<string, number>;
+}
 
-const amountsOf = (list: Readonly<Record<string, string>>): Map<string, number> =>
-  new Map(
-    Object.entries(list).map(([name, text]) => [name, name === 'cpu' ? quantityMilliValue(text) : quantityValue(text)]),
-  );
+export const CPU = 0;
+export const MEMORY = 1;
+export const EPHEMERAL_STORAGE = 2;
+export const PODS = 3;
+export const COMMON_NAMES = ['cpu', 'memory', 'ephemeral-storage', 'pods'] as const;
+
+const NO_OTHERS: ReadonlyMap<string, number> = new Map();
+export const NOTHING: Amounts = { common: new Float64Array(COMMON_NAMES.length), others: NO_OTHERS };
+
+/** 0 where nothing is said. */
+export function amountOf(name: string, { common, others }: Amounts): number {
+  const place = COMMON_NAMES.indexOf(name as (typeof COMMON_NAMES)[number]);
+  return (place < 0 ? others.get(name) : common[place]) ?? 0;
+}
+
+function amountsFrom(list: Readonly<Record<string, string>>): Amounts {
+  const common = new Float64Array(COMMON_NAMES.length);
+  let others: Map<string, number> | undefined;
+  for (const name of Object.keys(list)) {
+    const text = list[name] as string;
+    const amount = name === 'cpu' ? quantityMilliValue(text) : quantityValue(text);
+    const place = COMMON_NAMES.indexOf(name as (typeof COMMON_NAMES)[number]);
+    if (place >= 0) common[place] = amount;
+    else others = (others ?? new Map<string, number>()).set(name, amount);
+  }
+  return { common, others: others ?? NO_OTHERS };
+}
 
 const requests = new WeakMap<Pod, Amounts>();
 
 export function requestsOf(pod: Pod): Amounts {
   let amounts = requests.get(pod);
   if (!amounts) {
-    amounts = amountsOf(podRequests(pod.spec));
+    amounts = amountsFrom(podRequests(pod.spec));
     requests.set(pod, amounts);
   }
   return amounts;
 }
 
 /** What a container is taken to need when it does not say, so that such pods are spread too. Source: scheduler util, non_zero. */
-const UNSAID: ReadonlyMap<string, string> = new Map([
-  ['cpu', '100m'],
-  ['memory', '200Mi'],
-]);
+const UNSAID = { cpu: '100m', memory: '200Mi' };
 
 const assumed = new WeakMap<Pod, Amounts>();
 
-/** cpu and memory for scoring, where a container that asks for nothing counts as well. */
+/** For scoring: a container that asks for no cpu or memory counts as well. */
 export function assumedRequestsOf(pod: Pod): Amounts {
   let amounts = assumed.get(pod);
   if (!amounts) {
-    const containers = pod.spec.containers.map(withUnsaid);
-    const initContainers = pod.spec.initContainers?.map(withUnsaid);
-    amounts = amountsOf(podRequests({ ...pod.spec, containers, ...(initContainers && { initContainers }) }));
+    const { containers, initContainers = [] } = pod.spec;
+    amounts =
+      saysAll(containers) && saysAll(initContainers)
+        ? requestsOf(pod)
+        : amountsFrom(
+            podRequests({
+              ...pod.spec,
+              containers: containers.map(withUnsaid),
+              ...(initContainers.length > 0 && { initContainers: initContainers.map(withUnsaid) }),
+            }),
+          );
     assumed.set(pod, amounts);
   }
   return amounts;
 }
 
-function withUnsaid(container: Pod['spec']['containers'][number]) {
-  const asked = container.resources?.requests ?? {};
-  return { ...container, resources: { ...container.resources, requests: { ...Object.fromEntries(UNSAID), ...asked } } };
+type Containers = Pod['spec']['containers'];
+
+const saysAll = (containers: Containers): boolean =>
+  containers.every(
+    ({ resources }) => resources?.requests?.cpu !== undefined && resources.requests.memory !== undefined,
+  );
+
+const withUnsaid = (container: Containers[number]): Containers[number] => ({
+  ...container,
+  resources: { ...container.resources, requests: { ...UNSAID, ...container.resources?.requests } },
+});
+
+/** The other object says the same of this pod's containers: what was made of them is good for it too. */
+export function shareAmounts(from: Pod, to: Pod): void {
+  const [ofRequests, ofAssumed] = [requests.get(from), assumed.get(from)];
+  if (ofRequests) requests.set(to, ofRequests);
+  if (ofAssumed) assumed.set(to, ofAssumed);
 }
 
 const allocatable = new WeakMap<Node, Amounts>();
@@ -53,15 +100,24 @@ const allocatable = new WeakMap<Node, Amounts>();
 export function allocatableOf(node: Node): Amounts {
   let amounts = allocatable.get(node);
   if (!amounts) {
-    amounts = amountsOf(node.status?.allocatable ?? {});
+    amounts = amountsFrom(node.status?.allocatable ?? {});
     allocatable.set(node, amounts);
   }
   return amounts;
 }
 
-export function plus(a: Amounts, b: Amounts): Amounts {
-  if (b.size === 0) return a;
-  const sum = new Map(a);
-  for (const [name, amount] of b) sum.set(name, (sum.get(name) ?? 0) + amount);
-  return sum;
+export const plus = (a: Amounts, b: Amounts): Amounts => combined(a, b, 1);
+export const minus = (a: Amounts, b: Amounts): Amounts => combined(a, b, -1);
+
+function combined(a: Amounts, b: Amounts, sign: 1 | -1): Amounts {
+  const common = new Float64Array(COMMON_NAMES.length);
+  for (let i = 0; i < common.length; i++) common[i] = (a.common[i] as number) + sign * (b.common[i] as number);
+  if (b.others.size === 0) return { common, others: a.others };
+  const others = new Map(a.others);
+  for (const [name, amount] of b.others) {
+    const left = (others.get(name) ?? 0) + sign * amount;
+    if (left === 0) others.delete(name);
+    else others.set(name, left);
+  }
+  return { common, others };
 }

@@ -17,7 +17,7 @@ import type { Informers } from '#client/informer.ts';
 import { Unreachable } from '#client/transport.ts';
 import type { Refusal, States } from './cycle.ts';
 import { decide } from './cycle.ts';
-import type { ClusterView, Plugin, QueuedPod } from './define-plugin.ts';
+import type { ClusterView, MadeRoom, Plugin, QueuedPod } from './define-plugin.ts';
 import { Nominations } from './nominations.ts';
 import { NotPlaced, place } from './placing.ts';
 import { preempt } from './preempting.ts';
@@ -200,7 +200,7 @@ export class Scheduler {
     });
     this.#startAt = (this.#startAt + 1) % cluster.nodes.length;
     if ('refusal' in decision) {
-      this.#fitsNowhere(pod, decision.refusal, cluster);
+      await this.#fitsNowhere(pod, decision.refusal, cluster);
       return;
     }
     this.#snapshot.assume({ ...pod, spec: { ...pod.spec, nodeName: decision.nodeName } }, decision.nodeName);
@@ -211,11 +211,14 @@ export class Scheduler {
     });
   }
 
-  #fitsNowhere(pod: Pod, refusal: Refusal, cluster: ClusterView): void {
+  async #fitsNowhere(pod: Pod, refusal: Refusal, cluster: ClusterView): Promise<void> {
     const plugins = this.#pluginsFor(pod);
-    const making = plugins.find(({ makeRoom }) => makeRoom);
     const nominatedOn = (nodeName: string) => this.#nominations.on(nodeName);
-    const room = making?.makeRoom?.(pod, { cluster, plugins, verdicts: refusal.verdicts, nominatedOn });
+    let room: MadeRoom;
+    for (const plugin of plugins) {
+      if (!plugin.makeRoom || (room && 'victims' in room)) continue;
+      room = (await plugin.makeRoom(pod, { cluster, plugins, verdicts: refusal.verdicts, nominatedOn })) ?? room;
+    }
     const { refusedBy } = refusal;
     if (!room || 'message' in room) {
       this.#nominations.remove(pod);
@@ -240,14 +243,24 @@ export class Scheduler {
 
   #view(): ClusterView {
     const { informers } = this.#services;
-    return { nodes: this.#snapshot.nodes, cached: <T extends KubeObject>(kind: Kind<T>) => informers.for(kind) };
+    return {
+      nodes: this.#snapshot.nodes,
+      nodeNamed: (name) => this.#snapshot.node(name),
+      cached: <T extends KubeObject>(kind: Kind<T>) => informers.for(kind),
+      tally: (key, make) => this.#snapshot.tally(key, make),
+    };
   }
 
   async #place(pod: Pod, { nodeName, states }: { nodeName: string; states: States }): Promise<void> {
     const { client, events } = this.#services;
     const { namespace, name } = pod.metadata;
     try {
-      await place(pod, nodeName, { plugins: this.#pluginsFor(pod), states, services: { client } });
+      await place(pod, nodeName, {
+        plugins: this.#pluginsFor(pod),
+        states,
+        services: { client },
+        signal: new AbortController().signal,
+      });
       this.#placed++;
       this.#queue.done(pod);
       events.normal(pod, 'Scheduled', `Successfully assigned ${namespace}/${name} to ${nodeName}`);

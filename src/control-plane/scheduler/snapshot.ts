@@ -1,11 +1,16 @@
 /**
  * What runs where, as the scheduler believes: the pods that the API says are placed, and those that it has just placed itself
- * (assumed) until the API says so too. Kept current change by change; a cycle works on one immutable list.
+ * (assumed) until the API says so too. Kept current change by change; nothing may change it while a pod is being decided on.
  */
 import type { Node } from '#api/core/v1/node.ts';
 import type { Pod } from '#api/core/v1/pod.ts';
+import { isEqual } from '#api/machinery/equal.ts';
+import type { Tally } from './define-plugin.ts';
 import type { NodeInfo } from './node-info.ts';
-import { nodeInfoOf, withPod } from './node-info.ts';
+import { nodeInfoOf, withNode, withoutPod, withPod, withPodReplaced } from './node-info.ts';
+import { shareAmounts } from './resources.ts';
+import { Tallies } from './tallies.ts';
+import { inTurnByZone } from './zones.ts';
 
 interface Placed {
   pod: Pod;
@@ -19,27 +24,51 @@ export class Snapshot {
   readonly #placed = new Map<string, Placed>();
   /** Pods on nodes that are not known (yet). */
   readonly #homeless = new Map<string, Map<string, Pod>>();
-  #list: readonly NodeInfo[] | undefined;
+  readonly #tallies = new Tallies();
+  /** The nodes with those of different zones in turn, and where each stands. Made when nodes came or went since. */
+  #list: NodeInfo[] | undefined;
+  readonly #places = new Map<string, number>();
 
-  /** Immutable; another list after each change. */
+  /** The list itself is changed when a pod comes or goes. */
   get nodes(): readonly NodeInfo[] {
-    this.#list ??= [...this.#nodes.values()];
+    if (!this.#list) {
+      this.#list = inTurnByZone([...this.#nodes.values()]);
+      this.#places.clear();
+      for (const [place, { node }] of this.#list.entries()) this.#places.set(node.metadata.name, place);
+    }
     return this.#list;
+  }
+
+  node(name: string): NodeInfo | undefined {
+    return this.#nodes.get(name);
+  }
+
+  tally<T extends Tally>(key: string, make: () => T): T {
+    return this.#tallies.of(key, this.nodes, make);
   }
 
   putNode(node: Node): void {
     const { name } = node.metadata;
-    const known = this.#nodes.get(name);
+    const before = this.#nodes.get(name);
     const waiting = this.#homeless.get(name);
     this.#homeless.delete(name);
-    this.#set(name, nodeInfoOf(node, known?.pods ?? [...(waiting?.values() ?? [])]));
+    const now = before ? withNode(before, node) : nodeInfoOf(node, [...(waiting?.values() ?? [])]);
+    if (before && !isOtherwise(before.node, node)) {
+      this.#set(name, now);
+      return;
+    }
+    if (before) this.#tallies.tell({ what: 'node went', node: before });
+    this.#tallies.tell({ what: 'node came', node: now });
+    this.#nodes.set(name, now);
+    this.#list = undefined;
   }
 
   removeNode(name: string): void {
-    const known = this.#nodes.get(name);
-    if (!known) return;
-    if (known.pods.length > 0) this.#homeless.set(name, new Map(known.pods.map((pod) => [pod.metadata.uid, pod])));
+    const before = this.#nodes.get(name);
+    if (!before) return;
+    if (before.pods.length > 0) this.#homeless.set(name, new Map(before.pods.map((pod) => [pod.metadata.uid, pod])));
     this.#nodes.delete(name);
+    this.#tallies.tell({ what: 'node went', node: before });
     this.#list = undefined;
   }
 
@@ -66,46 +95,71 @@ export class Snapshot {
     const placed = this.#placed.get(uid);
     if (!placed) return;
     this.#placed.delete(uid);
-    const info = this.#nodes.get(placed.nodeName);
-    if (info)
-      this.#set(
-        placed.nodeName,
-        nodeInfoOf(
-          info.node,
-          info.pods.filter((pod) => pod.metadata.uid !== uid),
-        ),
-      );
-    else this.#homeless.get(placed.nodeName)?.delete(uid);
+    const { nodeName, pod } = placed;
+    const info = this.#nodes.get(nodeName);
+    if (info) {
+      const now = withoutPod(info, pod);
+      this.#set(nodeName, now);
+      this.#tallies.tell({ what: 'pod went', node: now, pod });
+      return;
+    }
+    const others = this.#homeless.get(nodeName);
+    others?.delete(uid);
+    if (others?.size === 0) this.#homeless.delete(nodeName);
   }
 
   #place(pod: Pod, nodeName: string, isAssumed: boolean): void {
-    const before = this.#placed.get(pod.metadata.uid);
-    if (before && before.nodeName === nodeName && before.pod.spec === pod.spec) {
-      this.#replace(pod, nodeName); // only its status or metadata changed
+    const { uid } = pod.metadata;
+    const before = this.#placed.get(uid);
+    if (before && before.nodeName === nodeName && addsUpToTheSame(before.pod, pod)) {
+      shareAmounts(before.pod, pod);
+      this.#replace(before.pod, pod, nodeName);
     } else {
       if (before) this.removePod(before.pod);
       const info = this.#nodes.get(nodeName);
-      if (info) this.#set(nodeName, withPod(info, pod));
-      else this.#homeless.set(nodeName, (this.#homeless.get(nodeName) ?? new Map()).set(pod.metadata.uid, pod));
+      if (info) {
+        const now = withPod(info, pod);
+        this.#set(nodeName, now);
+        this.#tallies.tell({ what: 'pod came', node: now, pod });
+      } else this.#homeless.set(nodeName, (this.#homeless.get(nodeName) ?? new Map()).set(uid, pod));
     }
-    this.#placed.set(pod.metadata.uid, { pod, nodeName, isAssumed });
+    this.#placed.set(uid, { pod, nodeName, isAssumed });
   }
 
-  #replace(pod: Pod, nodeName: string): void {
-    const { uid } = pod.metadata;
+  #replace(before: Pod, now: Pod, nodeName: string): void {
     const info = this.#nodes.get(nodeName);
-    if (!info) return void this.#homeless.get(nodeName)?.set(uid, pod);
-    const swap = (pods: readonly Pod[]) => pods.map((each) => (each.metadata.uid === uid ? pod : each));
-    this.#set(nodeName, {
-      ...info,
-      pods: swap(info.pods),
-      podsWithAffinity: swap(info.podsWithAffinity),
-      podsWithRequiredAntiAffinity: swap(info.podsWithRequiredAntiAffinity),
-    });
+    if (!info) return void this.#homeless.get(nodeName)?.set(now.metadata.uid, now);
+    const node = withPodReplaced(info, before, now);
+    this.#set(nodeName, node);
+    if (isCountedTheSame(before, now)) return;
+    this.#tallies.tell({ what: 'pod went', node, pod: before });
+    this.#tallies.tell({ what: 'pod came', node, pod: now });
   }
 
   #set(name: string, info: NodeInfo): void {
     this.#nodes.set(name, info);
-    this.#list = undefined;
+    if (this.#list) this.#list[this.#places.get(name) as number] = info;
   }
 }
+
+/** In more than what it reports of itself every few seconds. */
+const isOtherwise = (before: Node, now: Node): boolean =>
+  !isEqual(before.metadata.labels, now.metadata.labels) ||
+  !isEqual(before.spec, now.spec) ||
+  !isEqual(before.status?.images, now.status?.images);
+
+/** It asks for the same, so that the sums of its node stay. An assumed pod that has been bound is the usual case. */
+function addsUpToTheSame({ spec: before }: Pod, { spec: now }: Pod): boolean {
+  return (
+    before === now ||
+    (isEqual(before.containers, now.containers) &&
+      isEqual(before.initContainers, now.initContainers) &&
+      isEqual(before.resources, now.resources) &&
+      isEqual(before.overhead, now.overhead) &&
+      isEqual(before.affinity, now.affinity))
+  );
+}
+
+/** Those who count pods look at labels, at the namespace and at whether they are going. */
+const isCountedTheSame = ({ metadata: before }: Pod, { metadata: now }: Pod): boolean =>
+  isEqual(before.labels, now.labels) && before.deletionTimestamp === now.deletionTimestamp;

@@ -3,7 +3,7 @@ import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { changed, definePlugin, fits, removed, unresolvable, unschedulable, updated } from '../define-plugin.ts';
 import type { NodeInfo } from '../node-info.ts';
-import { assumedRequestsOf, requestsOf } from '../resources.ts';
+import { assumedRequestsOf, COMMON_NAMES, CPU, MEMORY, PODS, requestsOf } from '../resources.ts';
 
 export const nodeResourcesFit = definePlugin({
   name: 'NodeResourcesFit',
@@ -16,15 +16,15 @@ export const nodeResourcesFit = definePlugin({
     return lacking.some(({ isNeverEnough }) => isNeverEnough) ? unresolvable(...reasons) : unschedulable(...reasons);
   },
 
-  score: (pod, node) => Math.floor((freeShareOf('cpu', pod, node) + freeShareOf('memory', pod, node)) / 2),
+  score: (pod, node) => Math.floor((freeShareOf(CPU, pod, node) + freeShareOf(MEMORY, pod, node)) / 2),
 
   retryWhen: [changed(Node, 'status.allocatable'), removed(Pod), updated(Pod, 'spec.containers')],
 });
 
 /** In percent, with the pod on it. */
-function freeShareOf(name: string, pod: Pod, { allocatable, assumed }: NodeInfo): number {
-  const capacity = allocatable.get(name) ?? 0;
-  const used = (assumed.get(name) ?? 0) + (assumedRequestsOf(pod).get(name) ?? 0);
+function freeShareOf(resource: number, pod: Pod, { allocatable, assumed }: NodeInfo): number {
+  const capacity = allocatable.common[resource] as number;
+  const used = (assumed.common[resource] as number) + (assumedRequestsOf(pod).common[resource] as number);
   return used >= capacity ? 0 : Math.floor(((capacity - used) * 100) / capacity);
 }
 
@@ -38,12 +38,16 @@ const NOTHING: readonly Lacking[] = [];
 
 function lackingOf(pod: Pod, { allocatable, requested, pods }: NodeInfo): readonly Lacking[] {
   let lacking: readonly Lacking[] = NOTHING;
-  if (pods.length + 1 > (allocatable.get('pods') ?? 0)) lacking = [{ reason: 'Too many pods', isNeverEnough: false }];
-  for (const [name, amount] of requestsOf(pod)) {
-    if (amount === 0) continue;
-    const total = allocatable.get(name) ?? 0;
-    if (amount > total - (requested.get(name) ?? 0))
+  if (pods.length + 1 > (allocatable.common[PODS] as number))
+    lacking = [{ reason: 'Too many pods', isNeverEnough: false }];
+  const { common, others } = requestsOf(pod);
+  const look = (name: string, amount: number, total: number, used: number) => {
+    if (amount > 0 && amount > total - used)
       lacking = [...lacking, { reason: `Insufficient ${name}`, isNeverEnough: amount > total }];
-  }
+  };
+  for (const [i, name] of COMMON_NAMES.entries())
+    look(name, common[i] as number, allocatable.common[i] as number, requested.common[i] as number);
+  for (const [name, amount] of others)
+    look(name, amount, allocatable.others.get(name) ?? 0, requested.others.get(name) ?? 0);
   return lacking;
 }
