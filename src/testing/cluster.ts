@@ -28,7 +28,6 @@ import { allow } from '#control-plane/apiserver/authorization/authorizer.ts';
 import { ensureBootstrapObjects } from '#control-plane/apiserver/authorization/ensure-bootstrap-objects.ts';
 import { rulesOf } from '#control-plane/controllers/controller-roles.ts';
 import type { Controller } from '#control-plane/controllers/define-controller.ts';
-import type { RunningControllers } from '#control-plane/controllers/start-controllers.ts';
 import { startControllers } from '#control-plane/controllers/start-controllers.ts';
 import type { Profile } from '#control-plane/scheduler/profile.ts';
 import { startScheduler } from '#control-plane/scheduler/start-scheduler.ts';
@@ -37,10 +36,13 @@ import type { Storage } from '#control-plane/storage/storage.ts';
 import type { SimulatedNodesOptions } from '#node/simulated/simulated-nodes.ts';
 import { startSimulatedNodes } from '#node/simulated/simulated-nodes.ts';
 import type { Sent } from './builders.ts';
+import { Components, type TestComponent } from './components.ts';
 import { CountingPipeline } from './counting-pipeline.ts';
+import { MortalTransport } from './mortal-transport.ts';
 import { StoredView } from './stored-view.ts';
 
 export * from './builders.ts';
+export type { TestComponent } from './components.ts';
 
 export interface ClusterOptions {
   controllers?: readonly Controller[];
@@ -59,6 +61,9 @@ export interface ClusterOptions {
   components?: readonly ((cluster: ComponentServices) => TestComponent)[];
 }
 
+/** The name of the scheduler, for `stop` and `start`. */
+export const SCHEDULER = 'scheduler';
+
 /** What a component of the cluster is given. */
 export interface ComponentServices {
   transportFor(user: UserInfo): Transport;
@@ -68,15 +73,14 @@ export interface ComponentServices {
   log: Log;
 }
 
-export interface TestComponent {
-  /** How much it has to do at once; what waits for a time is not counted. */
-  readonly busy: number;
-  /** Informers to wait for. */
-  readonly informers?: RunningControllers['informers'];
-  stop(): void | Promise<void>;
+/** What one is given that can die: a bug in it is the test's failure, and it shares informers as long as it has not died. */
+interface MortalServices extends ComponentServices {
+  informers?: SharedInformers;
+  onBug(error: unknown): void;
 }
 
 const ADMIN: UserInfo = { name: 'admin', groups: ['system:masters', 'system:authenticated'] };
+const MANAGER: UserInfo = { name: 'system:kube-controller-manager', groups: ['system:authenticated'] };
 const NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease'];
 /** Turns of the event loop without anything happening that count as rest. */
 const QUIET_TURNS = 3;
@@ -113,14 +117,11 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
     await cluster.settles(); // the authorizer has heard of them
   }
   const services: ComponentServices = { transportFor: (user) => cluster.transportFor(user), kinds, clock, random, log };
-  if (controllers.length > 0) {
-    const onBug = (error: unknown) => cluster.fail(error);
-    cluster.add(startControllers({ controllers, ...services, onBug }));
-  }
+  for (const controller of controllers)
+    cluster.run(controller.name, services, (given) => startControllers({ controllers: [controller], ...given }));
   if (options.scheduler) {
     const profiles = options.scheduler === true ? {} : { profiles: options.scheduler };
-    const onBug = (error: unknown) => cluster.fail(error);
-    cluster.add(startScheduler({ ...profiles, ...services, breathe: turn, onBug }));
+    cluster.run(SCHEDULER, services, (given) => startScheduler({ ...profiles, ...given, breathe: turn }));
   }
   if (options.simulatedNodes) await cluster.simulateNodes({ count: options.simulatedNodes });
   for (const start of options.components ?? []) cluster.add(start(services));
@@ -159,7 +160,8 @@ export class TestCluster {
   readonly #pipeline: CountingPipeline;
   readonly #view: StoredView;
   readonly #stopping = new AbortController();
-  readonly #components: TestComponent[] = [];
+  readonly #components = new Components();
+  #shared: SharedInformers | undefined;
   readonly #random: Random;
   #failure: { error: unknown } | undefined;
 
@@ -179,7 +181,64 @@ export class TestCluster {
   }
 
   add(component: TestComponent): void {
-    this.#components.push(component);
+    this.#components.add(component);
+  }
+
+  /** Starts a component that `stop` kills and `start` starts anew. */
+  run(name: string, services: ComponentServices, start: (services: MortalServices) => TestComponent): void {
+    this.#shared ??= this.#sharedInformers(services);
+    this.#components.addNamed(
+      name,
+      (informers) => {
+        const death = new AbortController();
+        const component = start({
+          ...services,
+          transportFor: (user) => new MortalTransport(this.transportFor(user), death.signal),
+          onBug: (error) => this.fail(error),
+          ...(informers && { informers }),
+        });
+        return {
+          get busy() {
+            return component.busy;
+          },
+          ...(component.informers && { informers: component.informers }),
+          stop() {
+            death.abort(new Error(`${name} was stopped`));
+            return component.stop();
+          },
+        };
+      },
+      this.#shared,
+    );
+  }
+
+  /** Names of the controllers, and of the scheduler, that this cluster was started with. */
+  get componentNames(): string[] {
+    return this.#components.names;
+  }
+
+  /**
+   * Kills a controller, or the scheduler: it does nothing more, also not what it is in the middle of. What the API server has
+   * already received still happens.
+   */
+  stop(name: string): void {
+    this.#components.stop(name);
+  }
+
+  /** Starts what `stop` has killed. It knows nothing of its former life. */
+  start(name: string): void {
+    this.#components.start(name);
+  }
+
+  /** A crash of this controller (or of the scheduler) in the middle of its work, and a new start. */
+  restartController(name: string): void {
+    this.stop(name);
+    this.start(name);
+  }
+
+  #sharedInformers({ transportFor, clock, random, log }: ComponentServices): SharedInformers {
+    const client = new Client(transportFor(MANAGER));
+    return new SharedInformers({ client, clock, random, log, signal: this.#stopping.signal });
   }
 
   /** Resolves when they are registered and ready. `stop` is a power failure: their objects stay. */
@@ -207,7 +266,7 @@ export class TestCluster {
       names: nodes.names,
       stop: () => {
         void component.stop();
-        this.#components.splice(this.#components.indexOf(component), 1);
+        this.#components.remove(component);
       },
     };
   }
@@ -288,7 +347,7 @@ export class TestCluster {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const component of [...this.#components].reverse()) await component.stop();
+    await this.#components.stopAll();
     this.#stopping.abort(new Error('the cluster is stopped'));
     await this.#api.close();
     await this.#storage.close();
@@ -298,13 +357,12 @@ export class TestCluster {
   #unrest(): string[] {
     const unrest: string[] = [];
     if (this.#pipeline.open > 0) unrest.push(`${this.#pipeline.open} requests under way`);
-    for (const { busy, informers } of this.#components) {
-      if (busy > 0) unrest.push(`${busy} keys or events to work on`);
-      for (const { kind, resourceVersion, hasSynced, isScoped } of informers?.progress() ?? []) {
+    for (const { busy } of this.#components.running()) if (busy > 0) unrest.push(`${busy} keys or events to work on`);
+    for (const informers of this.#components.informers())
+      for (const { kind, resourceVersion, hasSynced, isScoped } of informers.progress()) {
         const isBehind = !isScoped && !isAtLeast(resourceVersion, String(this.#view.lastChange(kind)));
         if (!hasSynced || isBehind) unrest.push(`an informer of ${kind.plural} is behind`);
       }
-    }
     return unrest;
   }
 }

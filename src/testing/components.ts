@@ -1,0 +1,71 @@
+/** What runs in a test cluster beside the API server, by name, so that each can die and come back in the middle of its work. */
+import type { SharedInformers } from '#client/informers.ts';
+
+export interface TestComponent {
+  /** How much it has to do at once; what waits for a time is not counted. */
+  readonly busy: number;
+  /** Informers to wait for. */
+  readonly informers?: SharedInformers;
+  stop(): void | Promise<void>;
+}
+
+/** The first time with the informers that all share; later with its own: who died has forgotten what it knew. */
+export type StartComponent = (informers?: SharedInformers) => TestComponent;
+
+export class Components {
+  readonly #named = new Map<string, StartComponent>();
+  readonly #runningByName = new Map<string, TestComponent>();
+  readonly #nameless = new Set<TestComponent>();
+
+  /** Those that can be stopped and started, in the order in which they were added. */
+  get names(): string[] {
+    return [...this.#named.keys()];
+  }
+
+  *running(): Generator<TestComponent> {
+    yield* this.#nameless;
+    yield* this.#runningByName.values();
+  }
+
+  /** Each once, whoever shares them. */
+  informers(): Set<SharedInformers> {
+    const found = new Set<SharedInformers>();
+    for (const { informers } of this.running()) if (informers) found.add(informers);
+    return found;
+  }
+
+  add(component: TestComponent): void {
+    this.#nameless.add(component);
+  }
+
+  remove(component: TestComponent): void {
+    this.#nameless.delete(component);
+  }
+
+  addNamed(name: string, start: StartComponent, informers: SharedInformers): void {
+    this.#named.set(name, start);
+    this.#runningByName.set(name, start(informers));
+  }
+
+  /** Nothing happens to one that runs. */
+  start(name: string): void {
+    const start = this.#named.get(name);
+    if (!start) throw new Error(`no component ${name} runs in this cluster: there are ${this.names.join(', ')}`);
+    if (!this.#runningByName.has(name)) this.#runningByName.set(name, start());
+  }
+
+  /** Nothing happens to one that has stopped. */
+  stop(name: string): void {
+    if (!this.#named.has(name))
+      throw new Error(`no component ${name} runs in this cluster: there are ${this.names.join(', ')}`);
+    void this.#runningByName.get(name)?.stop();
+    this.#runningByName.delete(name);
+  }
+
+  /** The last that was added first. */
+  async stopAll(): Promise<void> {
+    for (const component of [...this.running()].reverse()) await component.stop();
+    this.#runningByName.clear();
+    this.#nameless.clear();
+  }
+}
