@@ -1,106 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Lease } from '#api/coordination/v1/lease.ts';
 import { Event } from '#api/core/v1/event.ts';
 import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { isReady } from '#api/core/v1/pod-conditions.ts';
-import type { PodSpec, Submitted } from '#api/generated/schema.ts';
-import { silentLog } from '#base/log.ts';
-import { seededRandom } from '#base/random.ts';
-import { SharedInformers } from '#client/informers.ts';
-import { detectMachineFacts } from '#node/runtime/machine-facts.ts';
-import type { Program } from '#node/runtime/simulated/program.ts';
-import { SimulatedRuntime } from '#node/runtime/simulated/simulated-runtime.ts';
-import { pod, startCluster, type TestCluster } from '#testing/cluster.ts';
-import type { Kubelet } from './kubelet.ts';
-import { startKubelet } from './start-kubelet.ts';
-import type { Mounter } from './volumes/mounter.ts';
-
-const IMAGE = 'example/main:1';
-const noMounts: Mounter = {
-  tmpfs: async () => undefined,
-  bind: async () => undefined,
-  unmount: async () => undefined,
-  below: async () => [],
-};
-
-interface Fixture {
-  cluster: TestCluster;
-  runtime: SimulatedRuntime;
-  kubelet(): Kubelet;
-  restart(): Promise<void>;
-  create(name: string, spec?: Submitted<PodSpec>): Promise<void>;
-  pod(name: string): Pod | undefined;
-}
-
-async function withKubelet(
-  options: { programs?: Record<string, Program>; pulls?: string[] },
-  body: (fixture: Fixture) => Promise<void>,
-): Promise<void> {
-  const root = mkdtempSync(join(tmpdir(), 'kedge-kubelet-'));
-  try {
-    await using cluster = await startCluster();
-    const { clock, client } = cluster;
-    const program = ({ metadata }: { metadata: { name: string } }) => options.programs?.[metadata.name];
-    const runtime = new SimulatedRuntime({
-      clock,
-      images: [IMAGE],
-      program,
-      ...(options.pulls && { pulls: options.pulls }),
-    });
-    const begin = async () => {
-      const stop = new AbortController();
-      const random = seededRandom(3);
-      const informers = new SharedInformers({ client, clock, random, signal: stop.signal });
-      const kubelet = await startKubelet({
-        nodeName: 'node-1',
-        client,
-        informers,
-        runtime,
-        machine: { ...detectMachineFacts(), cgroups: { version: 'none' } },
-        clock,
-        random,
-        log: silentLog,
-        directories: { root: join(root, 'kubelet'), logs: join(root, 'logs') },
-        addresses: ['192.0.2.1'],
-        clusterDNS: ['10.96.0.10'],
-        clusterDomain: 'cluster.local',
-        mounter: noMounts,
-      });
-      const end = async () => {
-        await kubelet.close();
-        stop.abort();
-      };
-      return { kubelet, informers, end };
-    };
-    let running = await begin();
-    cluster.add({
-      get busy() {
-        return running.kubelet.busy;
-      },
-      stop: () => running.end(),
-    });
-    await body({
-      cluster,
-      runtime,
-      kubelet: () => running.kubelet,
-      async restart() {
-        await running.end();
-        running = await begin();
-      },
-      async create(name, spec = {}) {
-        await cluster.create(Pod, pod(name, { nodeName: 'node-1', terminationGracePeriodSeconds: 5, ...spec }));
-        await cluster.settles();
-      },
-      pod: (name) => cluster.get(Pod, `default/${name}`),
-    });
-  } finally {
-    rmSync(root, { recursive: true });
-  }
-}
+import { IMAGE, withKubelet } from '../../../test/node/simulated-kubelet.ts';
 
 const containers = (more: object = {}) => [{ name: 'main', image: IMAGE, ...more }];
 const statusOf = (pod: Pod | undefined) => pod?.status?.containerStatuses?.[0];

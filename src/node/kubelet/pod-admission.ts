@@ -40,7 +40,8 @@ function isAhead(other: Pod, pod: Pod): boolean {
 const amount = (name: string, text: string | undefined): number =>
   name === 'cpu' ? quantityMilliValue(text) : quantityValue(text);
 
-function resourceRefusal(pod: Pod, node: Node, running: readonly Pod[]): Refusal | undefined {
+/** @param running the other pods */
+export function resourceRefusal(pod: Pod, node: Node, running: readonly Pod[]): Refusal | undefined {
   const allocatable = node.status?.allocatable ?? {};
   const out = (name: string, requested: number, used: number, capacity: number): Refusal => ({
     reason: `OutOf${name}`,

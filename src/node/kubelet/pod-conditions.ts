@@ -1,6 +1,7 @@
 /** The conditions of a pod that are the kubelet's to say. Texts are upstream's. */
 import type { ContainerStatus, Pod, PodCondition, PodStatus } from '#api/generated/schema.ts';
 import { initContainers, isSidecar, sidecars } from './pod-containers.ts';
+import type { PodNote } from './pod-notes.ts';
 
 interface ConditionInputs {
   pod: Pod;
@@ -8,7 +9,19 @@ interface ConditionInputs {
   init: ContainerStatus[];
   regular: ContainerStatus[];
   hasSandbox: boolean;
+  note: Pick<PodNote, 'resizePending' | 'resizing'>;
 }
+
+/** Those that this kubelet writes; all others are somebody else's and pass through. */
+export const OWN_CONDITIONS: ReadonlySet<string> = new Set([
+  'PodReadyToStartContainers',
+  'Initialized',
+  'Ready',
+  'ContainersReady',
+  'PodScheduled',
+  'PodResizePending',
+  'PodResizeInProgress',
+]);
 
 type Answer = Pick<PodCondition, 'status' | 'reason' | 'message'>;
 const yes: Answer = { status: 'True' };
@@ -29,6 +42,20 @@ export function podConditions(inputs: ConditionInputs): PodCondition[] {
     condition('Ready', readyOf(inputs, containersReady)),
     condition('ContainersReady', containersReady),
     condition('PodScheduled', yes),
+    ...resizeConditions(inputs),
+  ];
+}
+
+function resizeConditions({ note: { resizePending, resizing } }: ConditionInputs): PodCondition[] {
+  const condition = (type: string, { generation, ...why }: NonNullable<PodNote['resizing']>): PodCondition => ({
+    type,
+    observedGeneration: generation,
+    status: 'True',
+    ...why,
+  });
+  return [
+    ...(resizePending ? [condition('PodResizePending', resizePending)] : []),
+    ...(resizing ? [condition('PodResizeInProgress', resizing)] : []),
   ];
 }
 

@@ -11,6 +11,7 @@ import type { PodNotes } from './pod-notes.ts';
 import type { PodReporter } from './pod-reporter.ts';
 import type { Probes } from './probes/probes.ts';
 import { podCgroupPath } from './quality-of-service.ts';
+import type { Allocations } from './resize/allocations.ts';
 import type { ReferencedObjects } from './referenced-objects.ts';
 import { graceSecondsOf, POD_NAME, POD_NAMESPACE } from './runtime-labels.ts';
 import { isAlive, type RuntimePods } from './runtime-pods.ts';
@@ -29,6 +30,7 @@ export interface PodEndOptions {
   tokens: ServiceAccountTokens;
   images: Images;
   crashes: BackOff;
+  allocations: Allocations;
   notes: PodNotes;
   writer: StatusWriter;
   cgroups: Cgroups | undefined;
@@ -44,9 +46,10 @@ export class PodEnd {
   }
 
   /** @returns whether all is stopped; false when the signal came first (the grace has changed: stop again) */
-  async stop(pod: Pod, { graceSeconds, signal }: { graceSeconds: number; signal: AbortSignal }): Promise<boolean> {
-    const { runtime, runtimePods, probes, reporter, killer } = this.#options;
-    const { uid } = pod.metadata;
+  async stop(wanted: Pod, { graceSeconds, signal }: { graceSeconds: number; signal: AbortSignal }): Promise<boolean> {
+    const { runtime, runtimePods, probes, reporter, killer, allocations } = this.#options;
+    const { uid } = wanted.metadata;
+    const pod = allocations.allocatedPod(wanted);
     probes.stopHealth(uid);
     const before = await runtimePods.read(uid);
     reporter.report(pod, before);
@@ -84,6 +87,7 @@ export class PodEnd {
       await runtime.removePodSandbox(id);
     }
     runtimePods.absent(metadata.uid);
+    this.#options.allocations.forget(metadata.uid);
     const folder = `${metadata.namespace}_${metadata.name}_${metadata.uid}`;
     await rm(join(logRoot, folder), { recursive: true, force: true });
     notes.forget(metadata.uid);

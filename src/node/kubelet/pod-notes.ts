@@ -5,6 +5,10 @@ export interface PodNote {
   /** By container name. */
   waiting: Map<string, WaitingReason>;
   ended?: { reason: string; message: string };
+  /** It asks for resources that it does not get, or not yet. */
+  resizePending?: { reason: 'Infeasible' | 'Deferred'; message: string; generation: number };
+  /** It was given other resources, and not all of its containers have them. */
+  resizing?: { generation: number; reason?: string; message?: string };
 }
 
 export class PodNotes {

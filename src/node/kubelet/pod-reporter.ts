@@ -3,12 +3,14 @@ import type { Container, ContainerStatus as ApiContainerStatus, Pod, PodStatus }
 import type { Clock } from '#base/clock.ts';
 import type { ContainerStatus } from '#node/runtime/runtime.ts';
 import type { Health } from './pod-actions.ts';
+import { OWN_CONDITIONS } from './pod-conditions.ts';
 import { initContainers } from './pod-containers.ts';
 import type { PodNotes } from './pod-notes.ts';
 import { podStatusOf } from './pod-status.ts';
 import type { Probes } from './probes/probes.ts';
 import type { RuntimePod } from './runtime-pods.ts';
 import type { StatusWriter } from './status-writer.ts';
+import type { Allocations } from './resize/allocations.ts';
 import { terminationMessage } from './termination-message.ts';
 
 export interface PodReporterOptions {
@@ -17,18 +19,10 @@ export interface PodReporterOptions {
   probes: Probes;
   notes: PodNotes;
   writer: StatusWriter;
+  allocations: Allocations;
   /** The pod as the API has it now. */
   latest(pod: Pod): Pod;
 }
-
-/** The conditions that this kubelet writes; all others are somebody else's and pass through. */
-const OWN_CONDITIONS = new Set([
-  'PodReadyToStartContainers',
-  'Initialized',
-  'Ready',
-  'ContainersReady',
-  'PodScheduled',
-]);
 
 export class PodReporter {
   readonly #options: PodReporterOptions;
@@ -52,7 +46,8 @@ export class PodReporter {
       terminationMessage,
       hasStarted: health.hasStarted,
       isReady: (container, containerStatus) => this.#isReady(known, container, containerStatus),
-      ...(note.ended && { ended: note.ended }),
+      note,
+      actuated: this.#options.allocations.actuated(pod.metadata.uid),
     });
     writer.set(known, status);
     return status;

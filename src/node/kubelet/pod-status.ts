@@ -12,8 +12,11 @@ import type {
   PodStatus,
 } from '#api/generated/schema.ts';
 import { ephemeralContainers, initContainers, isSidecar } from './pod-containers.ts';
-import { podConditions } from './pod-conditions.ts';
+import { OWN_CONDITIONS, podConditions } from './pod-conditions.ts';
+import type { PodNote } from './pod-notes.ts';
+import type { PodResources } from './resize/allocations.ts';
 import { qosClassOf } from '#api/core/v1/pod-qos.ts';
+import { podRequests } from '#api/core/v1/pod-resources.ts';
 import { restartCountOf } from './runtime-labels.ts';
 import { newestOf, olderOf, type RuntimePod } from './runtime-pods.ts';
 import type { ContainerStatus as RuntimeContainerStatus } from '#node/runtime/runtime.ts';
@@ -37,8 +40,10 @@ export interface StatusInputs {
   terminationMessage(status: RuntimeContainerStatus): string;
   /** Its containers have stopped for good. */
   isTerminal: boolean;
-  /** Set when the kubelet itself ended the pod: `Evicted`, `DeadlineExceeded`, … */
-  ended?: { reason: string; message: string };
+  /** `ended` is set when the kubelet itself ended the pod: `Evicted`, `DeadlineExceeded`, … */
+  note: Pick<PodNote, 'ended' | 'resizePending' | 'resizing'>;
+  /** What the containers that run may really use; undefined: what the pod says. */
+  actuated: PodResources | undefined;
 }
 
 export function podStatusOf(inputs: StatusInputs): PodStatus {
@@ -54,15 +59,16 @@ export function podStatusOf(inputs: StatusInputs): PodStatus {
   const ephemeral = ephemeralContainers(pod).map((container) =>
     containerStatusOf(container, before(container.name, old?.ephemeralContainerStatuses), inputs),
   );
-  const phase = inputs.ended ? 'Failed' : phaseOf(pod, { init, regular, isTerminal: inputs.isTerminal });
+  const { ended } = inputs.note;
+  const phase = ended ? 'Failed' : phaseOf(pod, { init, regular, isTerminal: inputs.isTerminal });
   const ips = pod.spec.hostNetwork ? [...hostIPs] : (now.sandboxes[0]?.ips ?? []);
   const hasSandbox = now.sandboxes[0]?.state === 'SANDBOX_READY' && ips.length > 0;
-  const own: PodCondition[] = podConditions({ pod, phase, init, regular, hasSandbox });
+  const own: PodCondition[] = podConditions({ pod, phase, init, regular, hasSandbox, note: inputs.note });
   return {
     ...(pod.metadata.generation !== undefined && { observedGeneration: pod.metadata.generation }),
     phase,
     conditions: mergeConditions(old?.conditions ?? [], own, timestampOf(nowMs)),
-    ...(inputs.ended ?? endedBefore(old)),
+    ...(ended ?? endedBefore(old)),
     ...(hostIPs[0] && { hostIP: hostIPs[0], hostIPs: hostIPs.map((ip) => ({ ip })) }),
     ...(ips[0] ? { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) } : keptIPs(old)),
     startTime: old?.startTime ?? timestampOf(nowMs),
@@ -70,6 +76,10 @@ export function podStatusOf(inputs: StatusInputs): PodStatus {
     containerStatuses: regular,
     ...(ephemeral.length > 0 && { ephemeralContainerStatuses: ephemeral }),
     qosClass: old?.qosClass ?? qosClassOf(pod),
+    ...(pod.spec.resources && {
+      allocatedResources: podRequests(pod.spec),
+      resources: inputs.actuated?.pod ?? pod.spec.resources,
+    }),
   };
 }
 
@@ -80,14 +90,13 @@ const endedBefore = (old: PodStatus | undefined): Partial<PodStatus> =>
   old?.phase === 'Failed' && old.reason ? { reason: old.reason, message: old.message } : {};
 
 function mergeConditions(old: PodCondition[], own: PodCondition[], now: string): PodCondition[] {
-  const types = new Set(own.map(({ type }) => type));
   const dated = own.map((condition) => {
     const before = old.find(({ type }) => type === condition.type);
     const changed = before?.status !== condition.status;
     const at = changed ? now : before?.lastTransitionTime;
     return { ...condition, ...(at && { lastTransitionTime: at }) };
   });
-  return [...dated, ...old.filter(({ type }) => !types.has(type))];
+  return [...dated, ...old.filter(({ type }) => !OWN_CONDITIONS.has(type))];
 }
 
 export function containerStatusOf(
@@ -119,7 +128,7 @@ export function containerStatusOf(
     imageID: status.imageRef,
     containerID: `containerd://${status.id}`,
     started: isRunning && inputs.hasStarted(container, status),
-    ...resourcesOf(container),
+    ...resourcesOf(container, isRunning ? inputs.actuated?.containers[container.name] : undefined),
     ...volumeMountsOf(container),
   };
 }
@@ -197,11 +206,11 @@ function stateOf(status: RuntimeContainerStatus, inputs: StatusInputs): Containe
   }
 }
 
-function resourcesOf({ resources }: Container): Partial<ContainerStatus> {
-  const { requests, limits } = resources ?? {};
-  if (!requests && !limits) return { resources: {} };
+/** @param actuated what it may really use, where that is known to differ */
+function resourcesOf({ resources = {} }: Container, actuated = resources): Partial<ContainerStatus> {
+  const { requests, limits } = actuated;
   return {
-    ...(requests && { allocatedResources: requests }),
+    ...(resources.requests && { allocatedResources: resources.requests }),
     resources: { ...(limits && { limits }), ...(requests && { requests }) },
   };
 }

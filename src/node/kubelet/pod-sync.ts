@@ -19,6 +19,10 @@ import type { PodNotes } from './pod-notes.ts';
 import type { PodReporter } from './pod-reporter.ts';
 import type { Probes } from './probes/probes.ts';
 import { podCgroupLimits, podCgroupPath } from './quality-of-service.ts';
+import type { Allocations } from './resize/allocations.ts';
+import { isNothing, type ResizeActions, resizeActions } from './resize/resize-actions.ts';
+import { largerLimits, type Resizer } from './resize/resizer.ts';
+import type { Resizes } from './resize/resizes.ts';
 import type { ReferencedObjects } from './referenced-objects.ts';
 import { hashOf, restartCountOf } from './runtime-labels.ts';
 import { newestOf, type RuntimePod, type RuntimePods } from './runtime-pods.ts';
@@ -41,6 +45,9 @@ export interface PodSyncOptions {
   crashes: BackOff;
   cgroups: Cgroups | undefined;
   sandbox: SandboxFacts;
+  allocations: Allocations;
+  resizes: Resizes;
+  resizer: Resizer;
   /** Why a pod that has not begun may not run here; undefined when it may. */
   refusalOf(pod: Pod): Promise<Refusal | undefined>;
 }
@@ -65,20 +72,27 @@ export class PodSync {
   }
 
   /** @throws SyncFailed, the signal's reason, or what the API or the runtime throws */
-  async sync(pod: Pod, signal: AbortSignal): Promise<SyncResult> {
-    const { runtimePods, reporter, notes, references } = this.#options;
-    references.follow(pod);
+  async sync(wanted: Pod, signal: AbortSignal): Promise<SyncResult> {
+    const { runtimePods, reporter, notes, references, allocations, resizes, resizer } = this.#options;
+    references.follow(wanted);
+    const pod = resizes.decide(wanted);
     const before = await runtimePods.read(pod.metadata.uid);
     const deadlineMs = this.#deadlineLeftMs(pod);
     if (deadlineMs !== undefined && deadlineMs <= 0) return this.#pastDeadline(pod, before);
     const refusal = before.sandboxes.length === 0 ? await this.#options.refusalOf(pod) : undefined;
     if (refusal) return this.#refuse(pod, refusal, before);
+    if (!allocations.has(pod.metadata.uid)) allocations.allocate(pod);
     const actions = podActions(pod, before, reporter.healthOf(pod));
+    const resize = resizeActions(pod, before, allocations.actuated(pod.metadata.uid));
+    this.#restartResized(pod, resize, actions);
     this.#forgetOldReasons(pod, actions);
     reporter.report(pod, before);
     if (actions.killPod && !actions.createSandbox) return { finished: true, againAfterMs: undefined };
 
     const waits = await this.#act(pod, { actions, before, signal });
+    const resizeAgainMs = isNothing(resize) ? undefined : await resizer.resize(pod, resize);
+    if (resizeAgainMs === undefined) resizer.completed(pod);
+    else waits.push(resizeAgainMs);
     const now = await runtimePods.read(pod.metadata.uid);
     this.#followProbes(pod, now);
     reporter.report(pod, now);
@@ -90,8 +104,22 @@ export class PodSync {
     return { finished: false, againAfterMs: waits.length > 0 ? Math.min(...waits) : undefined };
   }
 
+  /** Containers that may not be changed while they run. */
+  #restartResized(pod: Pod, resize: ResizeActions, actions: PodActions): void {
+    if (isNothing(resize)) return;
+    const note = this.#options.notes.of(pod.metadata.uid);
+    note.resizing ??= { generation: pod.metadata.generation ?? 0 };
+    for (const { container, status } of resize.restart) {
+      if (actions.kill.some(({ status: { id } }) => id === status.id)) continue;
+      const message = `Container ${container.name} resize requires restart`;
+      actions.kill.push({ status, container, message, reason: 'Changed' });
+      actions.start.push(container);
+    }
+  }
+
   /** Only says again how it is. */
-  async refresh(pod: Pod): Promise<void> {
+  async refresh(wanted: Pod): Promise<void> {
+    const pod = this.#options.allocations.allocatedPod(wanted);
     const now = await this.#options.runtimePods.read(pod.metadata.uid);
     this.#options.reporter.report(pod, now);
   }
@@ -154,8 +182,12 @@ export class PodSync {
   }
 
   async #ensureCgroup(pod: Pod): Promise<void> {
-    const { cgroups, sandbox } = this.#options;
-    await cgroups?.ensure(podCgroupPath(sandbox.cgroupRoot, pod), podCgroupLimits(pod));
+    const { cgroups, sandbox, allocations } = this.#options;
+    const path = podCgroupPath(sandbox.cgroupRoot, pod);
+    // What is to shrink shrinks after its containers, by the resizer.
+    const limits = largerLimits(podCgroupLimits(allocations.actuatedPod(pod)), podCgroupLimits(pod));
+    await cgroups?.ensure(path, limits);
+    if (!allocations.actuated(pod.metadata.uid)?.pod) allocations.actuatePod(pod);
   }
 
   async #setUpVolumes(pod: Pod, podIPs: readonly string[]): Promise<Map<string, string>> {
@@ -240,6 +272,7 @@ export class PodSync {
     if (backOffMs > 0) return backOffMs;
     try {
       await removeUnstarted(runtime, last);
+      this.#options.allocations.actuate(pod.metadata.uid, container);
       await starter.start({
         ...rest,
         pod,

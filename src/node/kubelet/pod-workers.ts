@@ -21,6 +21,8 @@ export interface PodWorkersOptions {
   clock: Clock;
   random: Random;
   log: Log;
+  /** A pod has ended: what it held is free. */
+  onRoom(): void;
 }
 
 interface Worker {
@@ -183,8 +185,11 @@ export class PodWorkers {
   async #finish(worker: Worker): Promise<undefined> {
     const { end, writer } = this.#options;
     const { pod } = worker.work;
-    if (!worker.isReleased) await end.release(pod);
-    worker.isReleased = true;
+    if (!worker.isReleased) {
+      await end.release(pod);
+      worker.isReleased = true;
+      this.#options.onRoom();
+    }
     if (!worker.isGone && !pod.metadata.deletionTimestamp) return undefined;
     if (!worker.isGone) await writer.deleteForGood(pod);
     await end.erase(pod);

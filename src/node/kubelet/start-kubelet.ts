@@ -40,6 +40,9 @@ import { PodSync } from './pod-sync.ts';
 import { PodWorkers } from './pod-workers.ts';
 import { Probes } from './probes/probes.ts';
 import { ReferencedObjects } from './referenced-objects.ts';
+import { Allocations } from './resize/allocations.ts';
+import { Resizer } from './resize/resizer.ts';
+import { Resizes } from './resize/resizes.ts';
 import { RuntimePods } from './runtime-pods.ts';
 import { RuntimeWatcher } from './runtime-watcher.ts';
 import { type KubeletServer, startKubeletServer } from './server/kubelet-server.ts';
@@ -109,6 +112,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
   const services = informers.for(Service);
   const cgroups = await preparedCgroups(machine, cgroupRoot);
 
+  const allocations = await Allocations.open(directories.root);
   const runtimePods = new RuntimePods(runtime, clock);
   const notes = new PodNotes();
   const writer = new StatusWriter({ client, clock, log, signal });
@@ -186,7 +190,25 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     const found = pods.get(keyOf(pod));
     return found?.metadata.uid === pod.metadata.uid ? found : pod;
   };
-  const reporter = new PodReporter({ clock, hostIPs: options.addresses, probes, notes, writer, latest });
+  const resizes = new Resizes({
+    allocations,
+    events,
+    notes,
+    node: () => registration.node,
+    pods: () => pods.list(),
+    onAccepted: wake,
+  });
+  const resizer = new Resizer({
+    allocations,
+    runtime,
+    cgroups,
+    cgroupRoot,
+    machine,
+    events,
+    notes,
+    onCompleted: () => resizes.retry(),
+  });
+  const reporter = new PodReporter({ allocations, clock, hostIPs: options.addresses, probes, notes, writer, latest });
   const sync = new PodSync({
     runtime,
     runtimePods,
@@ -203,10 +225,14 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     crashes,
     cgroups,
     sandbox,
+    allocations,
+    resizes,
+    resizer,
     async refusalOf(pod) {
-      if (!refusalOf(pod, { node: registration.node, others: pods.list() })) return undefined;
+      const others = pods.list().map((other) => allocations.allocatedPod(other));
+      if (!refusalOf(pod, { node: registration.node, others })) return undefined;
       // Labels may have changed since the node was last read: nothing is refused by what was.
-      return refusalOf(pod, { node: await client.get(Node, { name: nodeName }), others: pods.list() });
+      return refusalOf(pod, { node: await client.get(Node, { name: nodeName }), others });
     },
   });
   const end = new PodEnd({
@@ -220,13 +246,14 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     tokens,
     images,
     crashes,
+    allocations,
     notes,
     writer,
     cgroups,
     cgroupRoot,
     logRoot: directories.logs,
   });
-  const workers = new PodWorkers({ sync, end, writer, clock, random, log });
+  const workers = new PodWorkers({ sync, end, writer, clock, random, log, onRoom: () => resizes.retry() });
   const isKnown = (podUid: string) => workers.knows(podUid);
   const housekeeping = new Housekeeping({ runtime, runtimePods, volumes, end, clock, log, isKnown });
   const watcher = new RuntimeWatcher({
@@ -243,6 +270,8 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
   recorder.normal({ apiVersion: 'v1', kind: 'Node', name: nodeName, uid: nodeName }, 'Starting', 'Starting kubelet.');
   await registration.start();
   await informers.synced(signal);
+  const here = new Set(pods.list().map(({ metadata }) => metadata.uid));
+  allocations.keepOnly((uid) => here.has(uid));
   const unsubscribe = followPods(pods, workers);
   await watcher.start();
   new LogRotation({ runtime, clock, log, signal }).start();
@@ -269,6 +298,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
       probes.close();
       references.close();
       stop.abort();
+      await allocations.settled();
     },
   };
   if (options.server)

@@ -8,6 +8,7 @@ import {
   type Container,
   type ContainerConfig,
   type ContainerRuntime,
+  type ContainerStats,
   type ContainerStatus,
   type Image,
   type ListFilter,
@@ -228,7 +229,7 @@ export class SimulatedRuntime implements ContainerRuntime {
     throw new RuntimeError('Unimplemented', 'a simulated container has no streams');
   }
 
-  listContainerStats = async () => [];
+  listContainerStats = async (): Promise<ContainerStats[]> => [];
   listImages = async (): Promise<Image[]> => [...this.#images.values()];
   imageStatus = async (name: string): Promise<Image | undefined> =>
     this.#images.get(name) ?? [...this.#images.values()].find(({ id }) => id === name);

@@ -1,0 +1,103 @@
+/** A kubelet whose containers run on paper: the real API server, and time that moves when a test says so. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Pod } from '#api/core/v1/pod.ts';
+import type { PodSpec, Submitted } from '#api/generated/schema.ts';
+import { silentLog } from '#base/log.ts';
+import { seededRandom } from '#base/random.ts';
+import { SharedInformers } from '#client/informers.ts';
+import type { Kubelet } from '#node/kubelet/kubelet.ts';
+import { type KubeletOptions, startKubelet } from '#node/kubelet/start-kubelet.ts';
+import type { Mounter } from '#node/kubelet/volumes/mounter.ts';
+import { detectMachineFacts } from '#node/runtime/machine-facts.ts';
+import type { Program } from '#node/runtime/simulated/program.ts';
+import { SimulatedRuntime } from '#node/runtime/simulated/simulated-runtime.ts';
+import { pod, startCluster, type TestCluster } from '#testing/cluster.ts';
+
+export const IMAGE = 'example/main:1';
+const noMounts: Mounter = {
+  tmpfs: async () => undefined,
+  bind: async () => undefined,
+  unmount: async () => undefined,
+  below: async () => [],
+};
+
+export interface Fixture {
+  /** The kubelet's folder. */
+  root: string;
+  cluster: TestCluster;
+  runtime: SimulatedRuntime;
+  kubelet(): Kubelet;
+  restart(): Promise<void>;
+  create(name: string, spec?: Submitted<PodSpec>): Promise<void>;
+  pod(name: string): Pod | undefined;
+}
+
+export async function withKubelet(
+  options: { programs?: Record<string, Program>; pulls?: string[]; kubelet?: Partial<KubeletOptions> },
+  body: (fixture: Fixture) => Promise<void>,
+): Promise<void> {
+  const root = mkdtempSync(join(tmpdir(), 'kedge-kubelet-'));
+  try {
+    await using cluster = await startCluster();
+    const { clock, client } = cluster;
+    const program = ({ metadata }: { metadata: { name: string } }) => options.programs?.[metadata.name];
+    const runtime = new SimulatedRuntime({
+      clock,
+      images: [IMAGE],
+      program,
+      ...(options.pulls && { pulls: options.pulls }),
+    });
+    const begin = async () => {
+      const stop = new AbortController();
+      const random = seededRandom(3);
+      const informers = new SharedInformers({ client, clock, random, signal: stop.signal });
+      const kubelet = await startKubelet({
+        nodeName: 'node-1',
+        client,
+        informers,
+        runtime,
+        machine: { ...detectMachineFacts(), cgroups: { version: 'none' } },
+        clock,
+        random,
+        log: silentLog,
+        directories: { root: join(root, 'kubelet'), logs: join(root, 'logs') },
+        addresses: ['192.0.2.1'],
+        clusterDNS: ['10.96.0.10'],
+        clusterDomain: 'cluster.local',
+        mounter: noMounts,
+        ...options.kubelet,
+      });
+      const end = async () => {
+        await kubelet.close();
+        stop.abort();
+      };
+      return { kubelet, informers, end };
+    };
+    let running = await begin();
+    cluster.add({
+      get busy() {
+        return running.kubelet.busy;
+      },
+      stop: () => running.end(),
+    });
+    await body({
+      root: join(root, 'kubelet'),
+      cluster,
+      runtime,
+      kubelet: () => running.kubelet,
+      async restart() {
+        await running.end();
+        running = await begin();
+      },
+      async create(name, spec = {}) {
+        await cluster.create(Pod, pod(name, { nodeName: 'node-1', terminationGracePeriodSeconds: 5, ...spec }));
+        await cluster.settles();
+      },
+      pod: (name) => cluster.get(Pod, `default/${name}`),
+    });
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+}
