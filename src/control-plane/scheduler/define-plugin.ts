@@ -6,6 +6,7 @@ import type { Pod } from '#api/core/v1/pod.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
+import type { Clock } from '#base/clock.ts';
 import type { Client } from '#client/client.ts';
 import type { Informer } from '#client/informer.ts';
 import type { NodeInfo } from './node-info.ts';
@@ -74,8 +75,19 @@ export interface Room {
 
 export type MadeRoom = Room | { message: string } | undefined;
 
+/** What a plugin has between the decision and the binding: here it may wait, and write. */
 export interface BindingServices {
   client: Client;
+  clock: Clock;
+  /** Of a kind that the plugin named in `reads`; as the API has it. */
+  cached<T extends KubeObject>(kind: Kind<T>): Informer<T>;
+  /** Aborts when there is nothing to bind any more. */
+  signal: AbortSignal;
+}
+
+/** Something went wrong where a plugin does more than say yes or no. The pod is tried again after its back-off. */
+export class PluginFailed extends Error {
+  readonly code = 'PluginFailed';
 }
 
 export interface PluginSpec<State> {
@@ -118,6 +130,7 @@ export interface PluginSpec<State> {
   permit?(pod: Pod, nodeName: string, state: State, signal: AbortSignal): Verdict | Promise<Verdict>;
   /** Whether `preBind` will have anything to do; without it, it will. Where one has, the pod's nominatedNodeName says where to. */
   preBindPreFlight?(pod: Pod, nodeName: string, state: State): boolean;
+  /** Throws PluginFailed, and what the server said. */
   preBind?(pod: Pod, nodeName: string, services: BindingServices, state: State): Promise<Verdict>;
   /** The first that does not skip binds. Throws what the server said. */
   bind?(pod: Pod, nodeName: string, services: BindingServices): Promise<'bound' | 'skip'>;

@@ -18,6 +18,7 @@ import { Unreachable } from '#client/transport.ts';
 import type { Refusal, States } from './cycle.ts';
 import { decide } from './cycle.ts';
 import type { ClusterView, MadeRoom, Plugin, QueuedPod } from './define-plugin.ts';
+import { PluginFailed } from './define-plugin.ts';
 import { Nominations } from './nominations.ts';
 import { NotPlaced, place } from './placing.ts';
 import { preempt } from './preempting.ts';
@@ -45,6 +46,8 @@ const LONGEST_HOLD_MS = 4;
 
 export interface SchedulerStats {
   decided: number;
+  /** How long that took, all in all. */
+  decidingMs: number;
   placed: number;
   refused: number;
   queue: ReturnType<SchedulingQueue['counts']>;
@@ -64,6 +67,7 @@ export class Scheduler {
   #holdingSinceMs = 0;
   #startAt = 0;
   #decided = 0;
+  #decidingMs = 0;
   #placed = 0;
   #refused = 0;
 
@@ -85,7 +89,13 @@ export class Scheduler {
   }
 
   get stats(): SchedulerStats {
-    return { decided: this.#decided, placed: this.#placed, refused: this.#refused, queue: this.#queue.counts() };
+    return {
+      decided: this.#decided,
+      decidingMs: this.#decidingMs,
+      placed: this.#placed,
+      refused: this.#refused,
+      queue: this.#queue.counts(),
+    };
   }
 
   /** Follows the cluster; decides once everything has been listed. */
@@ -157,7 +167,9 @@ export class Scheduler {
     try {
       this.#holdingSinceMs = this.#services.clock.monotonicMs();
       for (let next = this.#queue.take(); next && this.#isRunning; next = this.#queue.take()) {
+        const beganMs = this.#services.clock.monotonicMs();
         await this.#decide(next);
+        this.#decidingMs += this.#services.clock.monotonicMs() - beganMs;
         const pause = this.#breathe();
         if (pause) await pause;
       }
@@ -252,15 +264,12 @@ export class Scheduler {
   }
 
   async #place(pod: Pod, { nodeName, states }: { nodeName: string; states: States }): Promise<void> {
-    const { client, events } = this.#services;
+    const { client, clock, events, informers } = this.#services;
     const { namespace, name } = pod.metadata;
     try {
-      await place(pod, nodeName, {
-        plugins: this.#pluginsFor(pod),
-        states,
-        services: { client },
-        signal: new AbortController().signal,
-      });
+      const { signal } = new AbortController();
+      const services = { client, clock, cached: <T extends KubeObject>(kind: Kind<T>) => informers.for(kind), signal };
+      await place(pod, nodeName, { plugins: this.#pluginsFor(pod), states, services, signal });
       this.#placed++;
       this.#queue.done(pod);
       events.normal(pod, 'Scheduled', `Successfully assigned ${namespace}/${name} to ${nodeName}`);
@@ -277,6 +286,8 @@ export class Scheduler {
     else if (hasReason(error, 'NotFound')) this.#queue.done(pod);
     else if (error instanceof StatusError || error instanceof Unreachable)
       this.#refuse(pod, { message: `binding rejected: ${error.message}`, refusedBy: [], reason: 'SchedulerError' });
+    else if (error instanceof PluginFailed)
+      this.#refuse(pod, { message: error.message, refusedBy: [], reason: 'SchedulerError' });
     else this.#services.onBug(error);
   }
 
