@@ -241,6 +241,19 @@ test('scaled in the middle of a rollout, the new size is shared out in proportio
   expect(byRevision(cluster).map(({ spec }) => spec.replicas)).toEqual([20, 13]);
 });
 
+test('scaled and turned to Recreate in the middle of a rollout, it ends with pods of the new template alone', async () => {
+  await using cluster = await start({ brokenImage: 'example/broken:1' });
+  await created(cluster, { replicas: 3 });
+  await setImage(cluster, 'example/broken:1');
+  await cluster.settles();
+  expect(byRevision(cluster).map(({ spec }) => spec.replicas)).toEqual([3, 1]);
+  await cluster.patch(Deployment, 'default/web', {
+    spec: { replicas: 2, strategy: { type: 'Recreate', rollingUpdate: null } },
+  });
+  await cluster.settles();
+  expect(byRevision(cluster).map(({ spec }) => spec.replicas)).toEqual([0, 2]);
+});
+
 test('a change of size alone scales the ReplicaSet and says so', async () => {
   await using cluster = await start();
   await created(cluster, { replicas: 1 });

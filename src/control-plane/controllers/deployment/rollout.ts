@@ -123,6 +123,9 @@ export class Rollout {
   }
 
   #isBeingScaled(): boolean {
+    const { newRs, old } = this.#sets;
+    // Turned to Recreate in the middle of a rollout: there is no share for each version, the old ones end. Upstream waits for ever.
+    if (!isRolling(this.#deployment) && !activeOrLatest(newRs, old)) return false;
     const { replicas } = this.#deployment.spec;
     return this.#all.some((rs) => {
       const desired = desiredReplicasOf(rs);

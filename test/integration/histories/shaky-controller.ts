@@ -1,0 +1,167 @@
+/**
+ * A controller on bad ground: it can crash in the middle of a step and start anew without its memory, its writes can be
+ * refused or their answers lost, its watches cut, expired, or held up for a while.
+ */
+import { expired, internalError } from '#api/machinery/status.ts';
+import type { ApiReply, ApiRequest, Transport, UserInfo, WatchEvent } from '#client/transport.ts';
+import { Unreachable } from '#client/transport.ts';
+import type { Controller } from '#control-plane/controllers/define-controller.ts';
+import { type RunningControllers, startControllers } from '#control-plane/controllers/start-controllers.ts';
+import type { ComponentServices, TestComponent } from '#testing/cluster.ts';
+
+interface Incarnation {
+  controllers: RunningControllers;
+  die(): void;
+}
+
+export class ShakyController implements TestComponent {
+  readonly #make: () => Controller;
+  readonly #services: ComponentServices & { onBug(error: unknown): void };
+  #current: Incarnation;
+  #isStopped = false;
+  #writesUntilCrash: number | undefined;
+  #refusals = 0;
+  #lost = 0;
+  /** Ends the open watches, with this. */
+  #cut = new AbortController();
+  #held: { open: Promise<void>; release: () => void } | undefined;
+
+  /** `make` gives a controller without memory. */
+  constructor(make: () => Controller, services: ComponentServices & { onBug(error: unknown): void }) {
+    this.#make = make;
+    this.#services = services;
+    this.#current = this.#start();
+  }
+
+  get busy(): number {
+    return this.#current.controllers.busy;
+  }
+
+  get informers(): RunningControllers['informers'] {
+    return this.#current.controllers.informers;
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.heal();
+    this.#current.die();
+  }
+
+  /** At once: what it has asked for may still happen, it does not hear of it. */
+  crash(): void {
+    this.#current.die();
+    if (!this.#isStopped) this.#current = this.#start();
+  }
+
+  /** Right after its n-th write from now took effect, before it hears of that. */
+  crashAfter(writes: number): void {
+    this.#writesUntilCrash = writes;
+  }
+
+  /** So many of its writes are answered with an error, and do nothing. */
+  refuse(writes: number): void {
+    this.#refusals += writes;
+  }
+
+  /** So many of its writes take effect without an answer. */
+  loseAnswers(writes: number): void {
+    this.#lost += writes;
+  }
+
+  cutWatches(how: 'closed' | 'expired'): void {
+    const cut = this.#cut;
+    this.#cut = new AbortController();
+    cut.abort(how === 'expired' ? expired('too old resource version: 1 (2)') : new Unreachable('the watch was cut'));
+  }
+
+  /** It hears of no change any more, until `release`. */
+  hold(): void {
+    if (this.#held) return;
+    const opening = new AbortController();
+    const open = new Promise<void>((resolve) => {
+      opening.signal.addEventListener('abort', () => resolve());
+    });
+    this.#held = { open, release: () => opening.abort() };
+  }
+
+  release(): void {
+    this.#held?.release();
+    this.#held = undefined;
+  }
+
+  /** From now on all goes well. */
+  heal(): void {
+    this.release();
+    this.#writesUntilCrash = undefined;
+    this.#refusals = 0;
+    this.#lost = 0;
+  }
+
+  #start(): Incarnation {
+    const { onBug, ...services } = this.#services;
+    const death = new AbortController();
+    const transportFor = (user: UserInfo) => this.#shaky(services.transportFor(user), death.signal);
+    const reported = (error: unknown) => {
+      if (!death.signal.aborted) onBug(error);
+    };
+    const controllers = startControllers({
+      controllers: [this.#make()],
+      ...services,
+      transportFor,
+      onBug: reported,
+    });
+    return {
+      controllers,
+      die() {
+        death.abort(new Unreachable('the controller is dead'));
+        controllers.stop();
+      },
+    };
+  }
+
+  #shaky(inner: Transport, death: AbortSignal): Transport {
+    return {
+      request: (request) => this.#request(inner, request, death),
+      watch: (request) => this.#watch(inner, request, death),
+    };
+  }
+
+  async #request(inner: Transport, request: ApiRequest, death: AbortSignal): Promise<ApiReply> {
+    death.throwIfAborted();
+    const isWrite = request.method !== 'GET' && !request.path.includes('/events');
+    if (isWrite && this.#refusals > 0) {
+      this.#refusals--;
+      throw internalError('refused by the test');
+    }
+    const reply = await inner.request(request);
+    death.throwIfAborted();
+    if (!isWrite) return reply;
+    if (this.#writesUntilCrash !== undefined && --this.#writesUntilCrash <= 0) {
+      this.#writesUntilCrash = undefined;
+      this.crash();
+      death.throwIfAborted();
+    }
+    if (this.#lost > 0) {
+      this.#lost--;
+      throw new Unreachable('the answer was lost');
+    }
+    return reply;
+  }
+
+  async *#watch(
+    inner: Transport,
+    request: { path: string; signal: AbortSignal },
+    death: AbortSignal,
+  ): AsyncIterable<WatchEvent> {
+    death.throwIfAborted();
+    const cut = this.#cut.signal;
+    const signal = AbortSignal.any([request.signal, death, cut]);
+    for await (const event of inner.watch({ ...request, signal })) {
+      await this.#held?.open;
+      if (signal.aborted) break;
+      yield event;
+    }
+    death.throwIfAborted();
+    cut.throwIfAborted();
+  }
+}
