@@ -1,0 +1,61 @@
+import { expect, test } from 'vitest';
+import { BadKubeletConfiguration, DEFAULT_EVICTION_HARD, readKubeletConfiguration } from './kubelet-configuration.ts';
+
+const refusal = (fields: object): string => {
+  try {
+    readKubeletConfiguration(fields);
+  } catch (error) {
+    if (error instanceof BadKubeletConfiguration) return error.message;
+    throw error;
+  }
+  return '';
+};
+
+test('nothing given means upstream’s defaults', () => {
+  const { configuration } = readKubeletConfiguration({});
+  expect(configuration).toMatchObject({
+    maxPods: 110,
+    evictionHard: DEFAULT_EVICTION_HARD,
+    imageGCHighThresholdPercent: 85,
+    imageGCLowThresholdPercent: 80,
+    evictionPressureTransitionPeriod: '5m0s',
+  });
+});
+
+test('thresholds that are given stand for all of them, unless they are to be merged', () => {
+  const evictionHard = { 'memory.available': '1Gi' };
+  expect(readKubeletConfiguration({ evictionHard }).configuration.evictionHard).toEqual(evictionHard);
+  const merged = readKubeletConfiguration({ evictionHard, mergeDefaultEvictionSettings: true }).configuration;
+  expect(merged.evictionHard).toEqual({ ...DEFAULT_EVICTION_HARD, ...evictionHard });
+});
+
+test('fields of upstream that mean nothing here are named', () => {
+  expect(readKubeletConfiguration({ cgroupDriver: 'systemd', maxPods: 5 }).ignored).toEqual(['cgroupDriver']);
+});
+
+for (const [fields, text] of [
+  [{ kind: 'Pod' }, 'no kind "Pod" is registered for version'],
+  [{ maxPod: 5 }, 'strict decoding error: unknown field "maxPod"'],
+  [JSON.parse('{"__proto__": {}}'), 'unknown field "__proto__"'],
+  [{ maxPods: 'many' }, 'maxPods: "many" is not a whole number'],
+  [{ imageMinimumGCAge: '5 minutes' }, 'imageMinimumGCAge: "5 minutes" is not a duration'],
+  [{ maxPods: -1 }, 'maxPods (--max-pods) -1 must not be a negative number'],
+  [
+    { imageGCLowThresholdPercent: 90 },
+    'imageGCLowThresholdPercent (--image-gc-low-threshold) 90 must be less than imageGCHighThresholdPercent (--image-gc-high-threshold) 85',
+  ],
+  [{ evictionHard: { 'memory.free': '1Gi' } }, 'unsupported eviction signal memory.free'],
+  [{ evictionHard: { 'memory.available': '120%' } }, 'memory.available must be a positive quantity or a percentage'],
+  [
+    { evictionSoft: { 'memory.available': '1Gi' } },
+    'grace period must be specified for the soft eviction threshold memory.available',
+  ],
+  [
+    { shutdownGracePeriod: '10s', shutdownGracePeriodCriticalPods: '20s' },
+    'shutdownGracePeriodCriticalPods 20s must be <= shutdownGracePeriod 10s',
+  ],
+  [{ kubeReserved: { gpu: '1' } }, 'kubeReserved: cannot reserve "gpu" resource'],
+] as const)
+  test(`${JSON.stringify(fields)} is refused: ${text}`, () => {
+    expect(refusal(fields)).toContain(text);
+  });
