@@ -2,19 +2,35 @@
 import type { Pod } from '#api/core/v1/pod.ts';
 
 export class Nominations {
-  readonly #byUid = new Map<string, { pod: Pod; nodeName: string }>();
+  readonly #nodeNames = new Map<string, string>();
+  readonly #byNode = new Map<string, Map<string, Pod>>();
 
   put(pod: Pod, nodeName: string): void {
-    this.#byUid.set(pod.metadata.uid, { pod, nodeName });
+    const { uid } = pod.metadata;
+    if (this.#nodeNames.get(uid) !== nodeName) this.remove(pod);
+    this.#nodeNames.set(uid, nodeName);
+    const there = this.#byNode.get(nodeName);
+    if (there) there.set(uid, pod);
+    else this.#byNode.set(nodeName, new Map([[uid, pod]]));
   }
 
-  remove({ metadata }: Pod): void {
-    this.#byUid.delete(metadata.uid);
+  remove({ metadata: { uid } }: Pod): void {
+    const nodeName = this.#nodeNames.get(uid);
+    if (nodeName === undefined) return;
+    this.#nodeNames.delete(uid);
+    const there = this.#byNode.get(nodeName);
+    there?.delete(uid);
+    if (there?.size === 0) this.#byNode.delete(nodeName);
+  }
+
+  nodeOf({ metadata }: Pod): string | undefined {
+    return this.#nodeNames.get(metadata.uid);
   }
 
   on(nodeName: string): readonly Pod[] {
-    if (this.#byUid.size === 0) return NONE;
-    return [...this.#byUid.values()].filter((each) => each.nodeName === nodeName).map(({ pod }) => pod);
+    if (this.#byNode.size === 0) return NONE;
+    const there = this.#byNode.get(nodeName);
+    return there ? [...there.values()] : NONE;
   }
 }
 

@@ -8,11 +8,15 @@ import type { ObjectKey } from '#api/machinery/object.ts';
 import { keyOf } from '#api/machinery/object.ts';
 import type { Clock, Timer } from '#base/clock.ts';
 import { Heap } from '#base/heap.ts';
-import type { ClusterChange, Plugin, QueuedPod } from './define-plugin.ts';
+import type { ClusterChange, Plugin, QueuedPod, RetryHint } from './define-plugin.ts';
 
 interface Entry extends QueuedPod {
   key: ObjectKey;
   state: 'active' | 'backing off' | 'unschedulable' | 'gated' | 'in flight';
+  /** Room is being made for it: it is not tried before that is over. */
+  isHeld: boolean;
+  /** Something happened meanwhile that could help it. */
+  isHelped: boolean;
   /** Plugins that refused it: their hints say what could help. */
   refusedBy: readonly Plugin[];
   /** Changes up to this one were known when it was last tried. */
@@ -39,11 +43,11 @@ export class SchedulingQueue {
   readonly #options: QueueOptions;
   readonly #entries = new Map<ObjectKey, Entry>();
   readonly #active: Heap<Entry>;
-  readonly #unschedulable = new Set<Entry>();
+  /** Pods that wait for a change, by the plugins that could be helped by one. */
+  readonly #waiting = new Map<Plugin, Set<Entry>>();
+  /** In the order in which they were taken. */
   readonly #inFlight = new Set<Entry>();
-  /** Changes since the oldest pod in flight was taken. */
-  #recent: { number: number; change: ClusterChange }[] = [];
-  #changes = 0;
+  readonly #recent = new RecentChanges();
 
   constructor(options: QueueOptions) {
     this.#options = options;
@@ -90,7 +94,7 @@ export class SchedulingQueue {
     if (!entry) return undefined;
     this.#enter(entry, 'in flight');
     entry.attempts++;
-    entry.triedAtChange = this.#changes;
+    entry.triedAtChange = this.#recent.end;
     return entry;
   }
 
@@ -107,21 +111,41 @@ export class SchedulingQueue {
   /** `plugins` empty: nobody refused it, something went wrong; it is tried again after its back-off. */
   refused(pod: Pod, plugins: readonly Plugin[]): void {
     const entry = this.#entries.get(keyOf(pod));
-    if (entry?.state !== 'in flight') return; // removed meanwhile
+    if (entry?.state !== 'in flight' || entry.pod.metadata.uid !== pod.metadata.uid) return; // removed meanwhile
     const { clock } = this.#options;
     entry.refusedBy = plugins;
+    entry.isHelped = false;
     entry.backOffUntilMs = clock.now() + Math.min(MOST_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** (entry.attempts - 1));
-    const missed = this.#recent.filter(({ number }) => number > entry.triedAtChange);
-    if (plugins.length === 0 || missed.some(({ change }) => couldHelp(entry, change))) this.#retry(entry);
+    if (plugins.length === 0 || this.#recent.some(entry.triedAtChange, (change) => couldHelp(entry, change)))
+      this.#retry(entry);
     else this.#wait(entry);
     this.#trimRecent();
   }
 
+  /** Until `release` it is not tried, whatever changes. */
+  hold(pod: Pod): void {
+    const entry = this.#entries.get(keyOf(pod));
+    if (entry?.pod.metadata.uid === pod.metadata.uid) entry.isHeld = true;
+  }
+
+  /** If something could have helped it meanwhile, it is tried after its back-off. */
+  release(pod: Pod): void {
+    const entry = this.#entries.get(keyOf(pod));
+    if (!entry?.isHeld || entry.pod.metadata.uid !== pod.metadata.uid) return;
+    entry.isHeld = false;
+    if (entry.isHelped && entry.state === 'unschedulable') this.#retry(entry);
+  }
+
   /** Something in the cluster is different now. */
   changed(change: ClusterChange): void {
-    this.#changes++;
-    for (const entry of this.#unschedulable) if (couldHelp(entry, change)) this.#retry(entry);
-    if (this.#inFlight.size > 0) this.#recent.push({ number: this.#changes, change });
+    if (this.#waiting.size > 0) {
+      const helped = new Set<Entry>();
+      for (const [plugin, entries] of this.#waiting)
+        for (const hint of hintsFor(plugin, change))
+          for (const entry of entries) if (!hint || hint(change, entry.pod)) helped.add(entry);
+      for (const entry of helped) this.#retry(entry);
+    }
+    if (this.#inFlight.size > 0) this.#recent.add(change);
   }
 
   stop(): void {
@@ -137,6 +161,8 @@ export class SchedulingQueue {
       sinceMs: nowMs,
       attempts: 0,
       state: 'gated',
+      isHeld: false,
+      isHelped: false,
       refusedBy: [],
       triedAtChange: 0,
       backOffUntilMs: 0,
@@ -147,6 +173,11 @@ export class SchedulingQueue {
 
   #retry(entry: Entry): void {
     const { clock, onReady } = this.#options;
+    if (entry.isHeld) {
+      entry.isHelped = true;
+      if (entry.state !== 'unschedulable') this.#wait(entry);
+      return;
+    }
     const leftMs = entry.backOffUntilMs - clock.now();
     this.#enter(entry, leftMs > 0 ? 'backing off' : 'active');
     if (leftMs > 0) {
@@ -167,26 +198,77 @@ export class SchedulingQueue {
   #enter(entry: Entry, state: Entry['state']): void {
     this.#leave(entry);
     entry.state = state;
-    if (state === 'unschedulable') this.#unschedulable.add(entry);
     if (state === 'in flight') this.#inFlight.add(entry);
+    if (state !== 'unschedulable') return;
+    for (const plugin of entry.refusedBy) {
+      const entries = this.#waiting.get(plugin);
+      if (entries) entries.add(entry);
+      else this.#waiting.set(plugin, new Set([entry]));
+    }
   }
 
   #leave(entry: Entry): void {
     entry.timer?.cancel();
-    this.#active.remove(entry);
-    this.#unschedulable.delete(entry);
-    this.#inFlight.delete(entry);
+    if (entry.state === 'active') this.#active.remove(entry);
+    if (entry.state === 'in flight') this.#inFlight.delete(entry);
+    if (entry.state !== 'unschedulable') return;
+    for (const plugin of entry.refusedBy) {
+      const entries = this.#waiting.get(plugin);
+      entries?.delete(entry);
+      if (entries?.size === 0) this.#waiting.delete(plugin);
+    }
   }
 
   #trimRecent(): void {
-    const oldest = Math.min(...[...this.#inFlight].map(({ triedAtChange }) => triedAtChange));
-    const behind = this.#recent.findIndex(({ number }) => number > oldest);
-    this.#recent = behind < 0 ? [] : this.#recent.slice(behind);
+    const oldest: Entry | undefined = this.#inFlight.values().next().value;
+    this.#recent.forgetBefore(oldest?.triedAtChange ?? this.#recent.end);
   }
 }
 
+/** Changes since the oldest pod in flight was taken: one of them may help a pod that is refused after it. */
+class RecentChanges {
+  #changes: ClusterChange[] = [];
+  /** The number of the first of them. */
+  #first = 0;
+  /** Changes at the front that nobody needs; taken away when they are many. */
+  #forgotten = 0;
+
+  get end(): number {
+    return this.#first + this.#changes.length;
+  }
+
+  add(change: ClusterChange): void {
+    this.#changes.push(change);
+  }
+
+  some(from: number, test: (change: ClusterChange) => boolean): boolean {
+    for (let i = from - this.#first; i < this.#changes.length; i++)
+      if (test(this.#changes[i] as ClusterChange)) return true;
+    return false;
+  }
+
+  forgetBefore(number: number): void {
+    this.#forgotten = number - this.#first;
+    if (this.#forgotten * 2 < this.#changes.length) return;
+    this.#changes = this.#changes.slice(this.#forgotten);
+    this.#first = number;
+    this.#forgotten = 0;
+  }
+}
+
+const EVERY_CHANGE = [undefined];
+const NO_CHANGE: readonly RetryHint[] = [];
+
+/** Of a plugin's hints those that this change concerns; undefined stands for any pod. */
+function hintsFor({ retryWhen }: Plugin, change: ClusterChange): readonly (RetryHint | undefined)[] {
+  if (!retryWhen) return EVERY_CHANGE;
+  let hints = NO_CHANGE;
+  for (const hint of retryWhen) if (hint.concerns?.(change) ?? true) hints = [...hints, hint];
+  return hints;
+}
+
 const couldHelp = ({ refusedBy, pod }: Entry, change: ClusterChange): boolean =>
-  refusedBy.some(({ retryWhen }) => !retryWhen || retryWhen.some((hint) => hint(change, pod)));
+  refusedBy.some((plugin) => hintsFor(plugin, change).some((hint) => !hint || hint(change, pod)));
 
 /** What of a pod its scheduling depends on. */
 const askedOf = ({ spec, metadata }: Pod): unknown => [spec, metadata.labels];
