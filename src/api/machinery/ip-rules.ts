@@ -106,6 +106,17 @@ export function isCanonicalCidr(at: Path, value: string): FieldError[] {
   return [invalidValue(at, value, `must be in canonical form ("${formatRange(range)}")`)];
 }
 
+/** An address together with the length of its network's prefix, in one way of writing only: `10.9.8.7/24`. */
+export function isInterfaceAddress(at: Path, value: string): FieldError[] {
+  const range = parseCidrLoosely(value);
+  if (!range)
+    return [invalidValue(at, value, 'must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)')];
+  const ip = meantIp(range.address);
+  const length = range.prefixLength - (ip.length < range.address.length ? 96 : 0);
+  const canonical = `${formatIp(ip)}/${length}`;
+  return value === canonical ? [] : [invalidValue(at, value, `must be in canonical form ("${canonical}")`)];
+}
+
 const isSame = (a: Uint8Array, b: Uint8Array): boolean => a.every((byte, index) => byte === b[index]);
 
 /** Of an address that passed as a legacy one. */

@@ -30,6 +30,8 @@ export interface DeclaredType {
   readonly fields?: ReadonlyMap<string, DeclaredField>;
   /** Any field may be asked for and set, each dyn. */
   readonly isOpen?: boolean;
+  /** Of a type nobody knows beforehand, but of a size that is known: parts of a map by name are of it too. */
+  readonly isAny?: boolean;
 }
 
 export interface DeclaredField {

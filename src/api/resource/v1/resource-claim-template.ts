@@ -2,6 +2,7 @@
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
 import { isImmutable } from '#api/machinery/field-rules.ts';
+import { validateAnnotations, validateLabels } from '#api/machinery/object-meta.ts';
 import { defaultClaimSpec, validateClaimSpec } from './claim-rules.ts';
 
 export type ResourceClaimTemplate = schema.ResourceClaimTemplate;
@@ -17,7 +18,11 @@ export const ResourceClaimTemplate = defineKind<schema.ResourceClaimTemplate>({
       ...template,
       spec: { ...template.spec, spec: defaultClaimSpec(template.spec?.spec) },
     }) as schema.ResourceClaimTemplate,
-  validate: ({ spec }, at) => validateClaimSpec(spec.spec, at.spec.spec),
+  validate: ({ spec }, at) => [
+    ...validateLabels(spec.metadata?.labels, at.spec.metadata.labels),
+    ...validateAnnotations(spec.metadata?.annotations, at.spec.metadata.annotations),
+    ...validateClaimSpec(spec.spec, at.spec.spec),
+  ],
   validateUpdate: ({ next, current, at }) => isImmutable(at.spec, next.spec, current.spec),
   columns: [nameColumn(), ageColumn()],
 });

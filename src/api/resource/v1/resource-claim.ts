@@ -3,6 +3,7 @@ import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, KEEP_ALL_METADATA, nameColumn } from '#api/machinery/define-kind.ts';
 import { isImmutable } from '#api/machinery/field-rules.ts';
 import { defaultClaimSpec, validateClaimSpec } from './claim-rules.ts';
+import { validateClaimStatus, withoutDeallocated } from './claim-status-rules.ts';
 
 export type ResourceClaim = schema.ResourceResourceClaim;
 
@@ -16,7 +17,10 @@ export const ResourceClaim = defineKind<schema.ResourceResourceClaim>({
   statusKeeps: KEEP_ALL_METADATA,
   defaults: (claim) => ({ ...claim, spec: defaultClaimSpec(claim.spec) }) as schema.ResourceResourceClaim,
   validate: ({ spec }, at) => validateClaimSpec(spec, at.spec),
+  prepareForStatusUpdate: withoutDeallocated,
+  updateHasOwnRules: true,
   validateUpdate: ({ next, current, at }) => isImmutable(at.spec, next.spec, current.spec),
+  validateStatusUpdate: validateClaimStatus,
   columns: [nameColumn(), column('State', 'string', stateOf), ageColumn()],
 });
 

@@ -36,6 +36,8 @@ export interface Prepared<T> {
 export interface BehaviourContext {
   services: VerbServices;
   user: UserInfo;
+  /** As authorizers know it. */
+  verb: string;
   dryRun: boolean;
 }
 

@@ -9,6 +9,8 @@ import { namespaceBehaviour } from './namespace.ts';
 import { nodeBehaviour } from './node.ts';
 import { podBehaviour } from './pod.ts';
 import { bindingBehaviour } from './pod-binding.ts';
+import { resourceClaimBehaviour, resourceClaimTemplateBehaviour } from './resource-claim.ts';
+import { resourceSliceBehaviour } from './resource-slice.ts';
 import { type ReviewServices, reviewBehaviours } from './reviews.ts';
 import { type ServiceRanges, serviceBehaviour } from './service.ts';
 import { serviceAccountBehaviour } from './service-account-token.ts';
@@ -28,6 +30,9 @@ export const allBehaviours = (services: BehaviourServices): Behaviour[] => [
   namespaceBehaviour,
   nodeBehaviour,
   podBehaviour,
+  resourceClaimBehaviour,
+  resourceClaimTemplateBehaviour,
+  resourceSliceBehaviour,
   serviceAccountBehaviour(services.tokenIssuer),
   serviceBehaviour(services.serviceRanges),
   ...reviewBehaviours(services.reviews),

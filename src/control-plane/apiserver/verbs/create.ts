@@ -72,7 +72,7 @@ async function createOnce<T extends KubeObject>(
   const behaviour = services.behaviours.of(kind);
   const named = withIdentity(admitted, services);
   if (behaviour?.beforeCreate) refuseBadMetadata(kind, named); // before anything is looked for on its behalf
-  const prepared = ((await behaviour?.beforeCreate?.(named, { services, user: call.user, dryRun })) ?? {
+  const prepared = ((await behaviour?.beforeCreate?.(named, { services, user: call.user, verb: 'create', dryRun })) ?? {
     object: named,
   }) as Prepared<T>;
   const object = deepFreeze(kind.prepareForCreate(prepared.object));

@@ -73,9 +73,10 @@ export class KnownSizes {
     for (const part of rest) {
       if (part === '@items' || part === '@values') declared = declared?.element;
       else if (part === '@keys') declared = declared?.key;
-      else declared = declared?.fields?.get(part)?.type;
+      else declared = declared?.fields?.get(part)?.type ?? (declared?.element?.isAny ? declared.element : undefined);
     }
-    if (!declared || (!this.#variables.has(ROOT) && declared.type.kind === 'dyn')) return undefined;
+    const isUnknown = declared?.type.kind === 'dyn' && !declared.isAny && !this.#variables.has(ROOT);
+    if (!declared || isUnknown) return undefined;
     return { min: 0, max: declared.maxElements < 0 ? Number.POSITIVE_INFINITY : declared.maxElements };
   }
 

@@ -39,7 +39,8 @@ function parse(text: string): Quantity | undefined {
   return text.trim() === text ? parseQuantity(text) : undefined;
 }
 
-function quantityOf(text: string): Result {
+/** Of the text of an amount. */
+export function quantityOf(text: string): Result {
   const quantity = parse(text);
   if (quantity) return new QuantityValue(quantity, decimalsOf(text));
   return /^[+-]?(\d+\.?\d*|\.\d+)[eEinumkKMGTP]*[-+]?\d*$/.test(text) ? BAD_SUFFIX : BAD_FORM;

@@ -33,6 +33,9 @@ const FORM = /^(\d+)\.(\d+)\.(\d+)(?:-([^+]*))?(?:\+(.*))?$/s;
 const MAX_UINT64 = (1n << 64n) - 1n;
 const NAMES = ['Major', 'Minor', 'Patch'] as const;
 
+/** An error with the reason of a text that is no version. */
+export const semverOf = (text: string): Result => parse(text);
+
 function parse(text: string): SemverValue | CelError {
   if (text === '') return new CelError('Version string empty');
   const parts = FORM.exec(text);
