@@ -10,17 +10,22 @@ import { nodeName } from './plugins/node-name.ts';
 import { nodePorts } from './plugins/node-ports.ts';
 import { nodeResourcesFit } from './plugins/node-resources-fit.ts';
 import { nodeUnschedulable } from './plugins/node-unschedulable.ts';
+import { nodeVolumeLimits } from './plugins/node-volume-limits.ts';
 import { podTopologySpread } from './plugins/pod-topology-spread.ts';
 import { prioritySort } from './plugins/priority-sort.ts';
 import { schedulingGates } from './plugins/scheduling-gates.ts';
 import { taintToleration } from './plugins/taint-toleration.ts';
+import { volumeBinding } from './plugins/volume-binding.ts';
+import { volumeRestrictions } from './plugins/volume-restrictions.ts';
+import { volumeZone } from './plugins/volume-zone.ts';
 
 export interface Profile {
   schedulerName: string;
   plugins: readonly Plugin[];
 }
 
-export const defaultProfile: Profile = {
+/** Anew for each scheduler: plugins may remember what they have given away. */
+export const defaultProfile = (): Profile => ({
   schedulerName: 'default-scheduler',
   plugins: [
     schedulingGates,
@@ -31,6 +36,10 @@ export const defaultProfile: Profile = {
     nodeAffinity,
     nodePorts,
     nodeResourcesFit,
+    volumeRestrictions,
+    nodeVolumeLimits,
+    volumeBinding(),
+    volumeZone,
     podTopologySpread,
     interPodAffinity,
     defaultPreemption,
@@ -38,4 +47,4 @@ export const defaultProfile: Profile = {
     imageLocality,
     defaultBinder,
   ],
-};
+});

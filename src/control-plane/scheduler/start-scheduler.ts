@@ -37,7 +37,7 @@ const USER: UserInfo = { name: 'system:kube-scheduler', groups: ['system:authent
 
 export function startScheduler(options: SchedulerOptions): RunningScheduler {
   const {
-    profiles = [defaultProfile],
+    profiles = [defaultProfile()],
     transportFor,
     clock,
     random,

@@ -1,0 +1,108 @@
+/** A node takes no more volumes of a CSI driver than its CSINode says. Source: "Node-specific Volume Limits". */
+import { Node } from '#api/core/v1/node.ts';
+import { PersistentVolume } from '#api/core/v1/persistent-volume.ts';
+import type { PersistentVolumeClaim as Claim } from '#api/core/v1/persistent-volume-claim.ts';
+import { PersistentVolumeClaim } from '#api/core/v1/persistent-volume-claim.ts';
+import { classOfClaim, notMadeFor } from '#api/core/v1/persistent-volume-matching.ts';
+import { Pod } from '#api/core/v1/pod.ts';
+import type { ObjectKey } from '#api/machinery/object.ts';
+import { CSINode } from '#api/storage/v1/csi-node.ts';
+import { StorageClass } from '#api/storage/v1/storage-class.ts';
+import { VolumeAttachment } from '#api/storage/v1/volume-attachment.ts';
+import type { ClusterView } from '../define-plugin.ts';
+import { changed, definePlugin, fits, removed, unresolvable, unschedulable, when } from '../define-plugin.ts';
+import { noSuchClaim, podClaimsOf, usesClaim } from './pod-claims.ts';
+
+/** Driver by volume. */
+type Attached = Map<string, string>;
+
+interface State {
+  cluster: ClusterView;
+  /** Of the pod that is to be placed. */
+  wanted: ReadonlyMap<string, string>;
+  /** By node; made when the first node with limits is looked at. */
+  attachments: Map<string, Attached> | undefined;
+}
+
+export const nodeVolumeLimits = definePlugin<State>({
+  name: 'NodeVolumeLimits',
+  reads: [PersistentVolumeClaim, PersistentVolume, StorageClass, CSINode, VolumeAttachment],
+
+  prepare(pod, cluster) {
+    const claims = podClaimsOf(pod, cluster);
+    if (claims.length === 0) return 'skip';
+    const { namespace } = pod.metadata;
+    const wanted: Attached = new Map();
+    for (const { name, isEphemeral, claim } of claims) {
+      if (!claim) return unresolvable(`looking up PVC ${namespace}/${name}: ${noSuchClaim(name)}`);
+      const isOthers = isEphemeral ? notMadeFor(pod, claim) : undefined;
+      if (isOthers) return unresolvable(isOthers);
+      addVolume(wanted, claim, cluster);
+    }
+    return wanted.size === 0 ? 'skip' : { state: { cluster, wanted, attachments: undefined } };
+  },
+
+  filter(_, { node, pods }, state) {
+    const { cluster, wanted } = state;
+    const limits = limitsOf(cluster, node.metadata.name);
+    if (limits.size === 0) return fits;
+    const attached: Attached = new Map(attachmentsOf(state).get(node.metadata.name));
+    for (const other of pods)
+      for (const { claim, isEphemeral } of podClaimsOf(other, cluster))
+        if (claim && !(isEphemeral && notMadeFor(other, claim))) addVolume(attached, claim, cluster);
+    const counts = new Map<string, number>();
+    for (const [volume, driver] of wanted) if (!attached.has(volume)) counts.set(driver, (counts.get(driver) ?? 0) + 1);
+    for (const driver of attached.values()) if (counts.has(driver)) counts.set(driver, (counts.get(driver) ?? 0) + 1);
+    for (const [driver, count] of counts)
+      if (count > (limits.get(driver) ?? Number.POSITIVE_INFINITY))
+        return unschedulable('node(s) exceed max volume count');
+    return fits;
+  },
+
+  retryWhen: [
+    changed(CSINode, 'spec.drivers'),
+    changed(Node),
+    when(removed(Pod), ({ before }) =>
+      Boolean((before as Pod).spec.volumes?.some((volume) => volume.persistentVolumeClaim || volume.ephemeral)),
+    ),
+    when(changed(PersistentVolumeClaim), ({ now }, pod) => now !== undefined && usesClaim(pod, now)),
+    removed(VolumeAttachment),
+  ],
+});
+
+function limitsOf(cluster: ClusterView, nodeName: string): ReadonlyMap<string, number> {
+  const drivers = cluster.cached(CSINode).get(nodeName as ObjectKey)?.spec.drivers ?? [];
+  return new Map(
+    drivers.flatMap(({ name, allocatable }) =>
+      allocatable?.count === undefined ? [] : [[name, allocatable.count] as const],
+    ),
+  );
+}
+
+/** Adds the CSI volume of the claim; one that is not made yet counts as well, by who will make it. */
+function addVolume(to: Attached, claim: Claim, cluster: ClusterView): void {
+  const { volumeName } = claim.spec;
+  if (volumeName) {
+    const volume = cluster.cached(PersistentVolume).get(volumeName as ObjectKey);
+    const csi = volume?.spec.csi;
+    if (csi) to.set(`${csi.driver}/${csi.volumeHandle}`, csi.driver);
+    if (volume) return;
+  }
+  const provisioner = cluster.cached(StorageClass).get(classOfClaim(claim) as ObjectKey)?.provisioner;
+  if (provisioner) to.set(`${provisioner}/claim/${claim.metadata.namespace}/${claim.metadata.name}`, provisioner);
+}
+
+/** What is attached, be it for pods that are gone already. */
+function attachmentsOf(state: State): Map<string, Attached> {
+  if (state.attachments) return state.attachments;
+  const byNode = new Map<string, Attached>();
+  for (const { spec } of state.cluster.cached(VolumeAttachment).list()) {
+    const name = spec.source.persistentVolumeName;
+    const csi = name ? state.cluster.cached(PersistentVolume).get(name as ObjectKey)?.spec.csi : undefined;
+    if (!csi) continue;
+    const attached = byNode.get(spec.nodeName) ?? new Map<string, string>();
+    byNode.set(spec.nodeName, attached.set(`${csi.driver}/${csi.volumeHandle}`, csi.driver));
+  }
+  state.attachments = byNode;
+  return byNode;
+}
