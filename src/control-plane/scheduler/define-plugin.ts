@@ -83,6 +83,8 @@ export interface BindingServices {
   cached<T extends KubeObject>(kind: Kind<T>): Informer<T>;
   /** Aborts when there is nothing to bind any more. */
   signal: AbortSignal;
+  /** Waits for what others do: until then the scheduler has nothing to do with this pod. */
+  whileOthers<T>(act: Promise<T>): Promise<T>;
 }
 
 /** Something went wrong where a plugin does more than say yes or no. The pod is tried again after its back-off. */

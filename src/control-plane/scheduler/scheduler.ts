@@ -268,7 +268,9 @@ export class Scheduler {
     const { namespace, name } = pod.metadata;
     try {
       const { signal } = new AbortController();
-      const services = { client, clock, cached: <T extends KubeObject>(kind: Kind<T>) => informers.for(kind), signal };
+      const cached = <T extends KubeObject>(kind: Kind<T>) => informers.for(kind);
+      const whileOthers = <T>(act: Promise<T>) => this.#whileOthers(act);
+      const services = { client, clock, cached, signal, whileOthers };
       await place(pod, nodeName, { plugins: this.#pluginsFor(pod), states, services, signal });
       this.#placed++;
       this.#queue.done(pod);
@@ -278,6 +280,15 @@ export class Scheduler {
       if (pod.status?.nominatedNodeName) this.#nominations.put(pod, pod.status.nominatedNodeName);
       this.#queue.changed({ kind: Pod, now: undefined, before: pod }); // what it would have taken is free again
       this.#notPlaced(pod, error);
+    }
+  }
+
+  async #whileOthers<T>(act: Promise<T>): Promise<T> {
+    this.#placing--;
+    try {
+      return await act;
+    } finally {
+      this.#placing++;
     }
   }
 
