@@ -4,7 +4,7 @@
  */
 import { type FieldError, invalidValue } from './field-error.ts';
 import type { Path } from './field-path.ts';
-import { formatIp, type IpRange, parseIp } from './ip.ts';
+import { formatIp, type IpRange, maskedIp, parseIp } from './ip.ts';
 
 const NO_IP = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
 const NO_CIDR = 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)';
@@ -73,12 +73,9 @@ function parseCidrLoosely(value: string): LooseRange | undefined {
   return { address, prefixLength: Number(length), text };
 }
 
-const masked = ({ address, prefixLength }: IpRange): Uint8Array =>
-  address.map((byte, index) => byte & (0xff00 >> Math.min(8, Math.max(0, prefixLength - 8 * index))) & 0xff);
-
 /** The range as it is best written. */
 function formatRange(range: IpRange): string {
-  const network = masked(range);
+  const network = maskedIp(range);
   const isV4 = isMapped(network);
   return `${formatIp(meantIp(network))}/${isV4 ? Math.max(0, range.prefixLength - 96) : range.prefixLength}`;
 }
@@ -93,7 +90,7 @@ export function isLegacyCidr(at: Path, value: string, known: readonly string[] =
   if (!parseIp(range.text) || !isExactLength(value))
     return [invalidValue(at, value, 'must not have leading 0s in IP or prefix length')];
   if (isMapped(range.address)) return [invalidValue(at, value, 'must not have an IPv4-mapped IPv6 address')];
-  return isSame(masked(range), range.address)
+  return isSame(maskedIp(range), range.address)
     ? []
     : [invalidValue(at, value, 'must not have bits set beyond the prefix length')];
 }
@@ -138,7 +135,7 @@ export function warningsOfCidr(at: Path, value: string): string[] {
   const shown = JSON.stringify(value);
   const canonical = formatRange(range);
   const warnings: string[] = [];
-  if (!isSame(masked(range), range.address)) {
+  if (!isSame(maskedIp(range), range.address)) {
     const ip = meantIp(range.address);
     const single = `${formatIp(ip)}/${ip.length * 8}`;
     warnings.push(`${at}: CIDR value ${shown} is ambiguous in this context (should be "${canonical}" or "${single}"?)`);

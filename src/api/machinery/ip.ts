@@ -33,6 +33,10 @@ export function rangeContains({ address, prefixLength }: IpRange, ip: Uint8Array
   return true;
 }
 
+/** The range's first address: without its host bits. */
+export const maskedIp = ({ address, prefixLength }: IpRange): Uint8Array =>
+  address.map((byte, index) => byte & (0xff00 >> Math.min(8, Math.max(0, prefixLength - 8 * index))) & 0xff);
+
 /** RFC 5952 for IPv6, dotted decimal for IPv4. */
 export function formatIp(bytes: Uint8Array): string {
   if (bytes.length === 4) return bytes.join('.');

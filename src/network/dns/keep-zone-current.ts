@@ -1,6 +1,6 @@
-import type { Service as ServiceObject, EndpointSlice as Slice } from '#api/generated/schema.ts';
 import { Service } from '#api/core/v1/service.ts';
 import { EndpointSlice } from '#api/discovery/v1/endpoint-slice.ts';
+import type { Service as ServiceObject, EndpointSlice as Slice } from '#api/generated/schema.ts';
 import { keyOf } from '#api/machinery/object.ts';
 import type { Informers } from '#client/informer.ts';
 import { recordsFor } from './records.ts';

@@ -3,8 +3,7 @@
  * node and no packet is translated. UDP answers that do not fit are truncated, and the client comes back over TCP (RFC 7766).
  */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
-import { createServer, type Server, type Socket } from 'node:net';
-import { isIP } from 'node:net';
+import { createServer, isIP, type Server, type Socket } from 'node:net';
 import dnsPacket from 'dns-packet';
 import type { Log } from '#base/log.ts';
 import type { Informers } from '#client/informer.ts';

@@ -1,8 +1,8 @@
 /** A container's `hostPort` is a port of the node with one endpoint. In our own table: the portmap plugin costs 30 ms a pod. */
 import type { Pod } from '#api/generated/schema.ts';
+import { familyOf, type IpFamily } from '#network/netfilter/ip-family.ts';
 import { endpointMap } from './chain-family.ts';
 import type { Rendered } from './elements.ts';
-import { familyOf, type IpFamily } from './service-port.ts';
 
 /** undefined when the pod asks for none, or has no address yet. */
 export function renderHostPorts(pod: Pod, family: IpFamily): Rendered | undefined {

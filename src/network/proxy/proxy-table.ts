@@ -2,6 +2,7 @@
  * What one node's nftables table holds now, and the commands to what it should hold. The state is exactly what was sent
  * with success, so every answer of `commandsFor` is one atomic transaction from a known state.
  */
+import { addressType } from '#network/netfilter/ip-family.ts';
 import { type Affinity, affinityCommands, removeAffinityCommands } from './affinity.ts';
 import type { ChainFamily } from './chain-family.ts';
 import { type Element, idOf, type Rendered } from './elements.ts';
@@ -78,7 +79,7 @@ export class ProxyTable {
 
   #affinityTable(table: string) {
     const { family, podRanges } = this.#context;
-    return { table, addressType: family === 'ipv4' ? ('ipv4_addr' as const) : ('ipv6_addr' as const), podRanges };
+    return { table, addressType: addressType(family), podRanges };
   }
 
   /** An endpoint may stand behind several Services: it leaves the set when the last of them lets go. */

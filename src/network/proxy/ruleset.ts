@@ -2,8 +2,8 @@
  * The parts of the proxy's table that do not depend on any Service. Written so that the kernel does one map look-up a
  * packet whatever the number of Services. Source: nft(8); the map-only shape was measured at 12–16 ms for a change among 10,000 Services.
  */
+import { addressType, familyWord, type IpFamily } from '#network/netfilter/ip-family.ts';
 import { type ChainFamily, endpointMap, MASQUERADE_MARK, masqueradeRule } from './chain-family.ts';
-import type { IpFamily } from './service-port.ts';
 
 export interface TableContext {
   family: IpFamily;
@@ -15,15 +15,13 @@ export interface TableContext {
   ownAddresses: readonly string[];
 }
 
-export const tableName = (family: IpFamily): string => `${family === 'ipv4' ? 'ip' : 'ip6'} kube-proxy`;
-const word = (family: IpFamily) => (family === 'ipv4' ? 'ip' : 'ip6');
-const addressType = (family: IpFamily) => (family === 'ipv4' ? 'ipv4_addr' : 'ipv6_addr');
+export const tableName = (family: IpFamily): string => `${familyWord(family)} kube-proxy`;
 const loopback = (family: IpFamily) => (family === 'ipv4' ? '127.0.0.0/8' : '::1');
 
 /** Replaces the whole table in one transaction: the kernel shows either the old one or the new one. */
 export function baseCommands(context: TableContext): string[] {
   const { family } = context;
-  const [ip, address, table] = [word(family), addressType(family), tableName(family)];
+  const [ip, address, table] = [familyWord(family), addressType(family), tableName(family)];
   const virtual = `${ip} daddr . meta l4proto . th dport`;
   const port = 'meta l4proto . th dport';
   const toNode = `fib daddr type local ${ip} daddr != ${loopback(family)}`;
@@ -73,7 +71,7 @@ export function baseCommands(context: TableContext): string[] {
 /** The chain and the map for Services of `count` endpoints that are reached by way of `chainFamily`. */
 export function chainCommands(chainFamily: ChainFamily, count: number, context: TableContext): string[] {
   const { family, podRanges } = context;
-  const [ip, table] = [word(family), tableName(family)];
+  const [ip, table] = [familyWord(family), tableName(family)];
   const isVirtual = chainFamily === 'lb' || chainFamily === 'lbl';
   const front = isVirtual ? `${ip} daddr . meta l4proto . th dport` : 'meta l4proto . th dport';
   const map = endpointMap(chainFamily, count);

@@ -4,9 +4,9 @@
  */
 import type { EndpointSlice, Service } from '#api/generated/schema.ts';
 import { keyOf } from '#api/machinery/object.ts';
+import { familyOf, type IpFamily } from '#network/netfilter/ip-family.ts';
 
 export type Protocol = 'tcp' | 'udp' | 'sctp';
-export type IpFamily = 'ipv4' | 'ipv6';
 
 export interface Endpoint {
   ip: string;
@@ -99,5 +99,3 @@ function usable(candidates: readonly Candidate[]): Endpoint[] {
   const chosen = ready.length > 0 ? ready : candidates.filter(({ isServing }) => isServing);
   return chosen.map(({ ip, port, isLocal }) => ({ ip, port, isLocal }));
 }
-
-export const familyOf = (ip: string): IpFamily => (ip.includes(':') ? 'ipv6' : 'ipv4');

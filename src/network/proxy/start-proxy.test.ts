@@ -3,7 +3,7 @@ import type { KubeObject } from '#api/machinery/object.ts';
 import { silentLog } from '#base/log.ts';
 import { ManualClock } from '#base/manual-clock.ts';
 import type { Informers } from '#client/informer.ts';
-import { NftRefused } from './nft.ts';
+import { NftRefused } from '#network/netfilter/nft.ts';
 import { startProxy } from './start-proxy.ts';
 
 type Listener = (change: { key: string; now: unknown; before: unknown }) => void;

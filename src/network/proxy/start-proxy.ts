@@ -2,27 +2,24 @@
  * kube-proxy of one node: keeps the node's nftables equal to what Services, EndpointSlices and host ports say. Level-driven:
  * a change only names the Service to look at again. Changes that arrive while nft runs go together in the next transaction.
  */
-import type { Clock } from '#base/clock.ts';
-import { sleep } from '#base/clock.ts';
-import { deferred } from '#base/deferred.ts';
-import type { Log } from '#base/log.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { Service } from '#api/core/v1/service.ts';
 import { EndpointSlice } from '#api/discovery/v1/endpoint-slice.ts';
 import type * as schema from '#api/generated/schema.ts';
 import { keyOf } from '#api/machinery/object.ts';
-import type { Informers } from '#client/informer.ts';
+import type { Clock } from '#base/clock.ts';
+import type { Log } from '#base/log.ts';
+import type { IndexedInformer, Informer, Informers } from '#client/informer.ts';
+import { ApplyLoop } from '#network/netfilter/apply-loop.ts';
+import { type RunNft, runNft } from '#network/netfilter/nft.ts';
 import { type RunConntrack, runConntrack, staleFlows } from './conntrack.ts';
 import { type Rendered, render } from './elements.ts';
 import { renderHostPorts } from './host-ports.ts';
-import { type RunNft, runNft } from './nft.ts';
 import { ProxyTable } from './proxy-table.ts';
 import type { TableContext } from './ruleset.ts';
 import { type ServicePort, servicePortsOf } from './service-port.ts';
 
 const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
-const FIRST_RETRY_MS = 100;
-const LONGEST_RETRY_MS = 10_000;
 
 export interface ProxyOptions {
   nodeName: string;
@@ -45,51 +42,56 @@ export interface Proxy {
 }
 
 export function startProxy(options: ProxyOptions): Proxy {
-  const ready = deferred();
   const loops = options.tables.map((table) => new FamilyProxy(options, table));
   const stopped = Promise.all(loops.map((loop) => loop.run())).then(() => undefined);
-  Promise.all(loops.map((loop) => loop.ready)).then(() => ready.resolve(), ready.reject);
-  return { ready: ready.promise, stopped };
+  const ready = Promise.all(loops.map((loop) => loop.ready)).then(() => undefined);
+  return { ready, stopped };
 }
 
 class FamilyProxy {
   readonly ready: Promise<void>;
-  readonly #isReady = deferred();
   readonly #options: ProxyOptions;
   readonly #context: TableContext;
   readonly #table: ProxyTable;
   readonly #ports = new Map<string, ServicePort[]>();
-  readonly #dirty = new Set<string>();
-  #wake: () => void = () => undefined;
+  readonly #loop: ApplyLoop;
+  readonly #lookUp: LookUp;
 
   constructor(options: ProxyOptions, context: TableContext) {
+    const { informers, nodeName, clock, log, signal } = options;
     this.#options = options;
     this.#context = context;
     this.#table = new ProxyTable(context);
-    this.ready = this.#isReady.promise;
-  }
-
-  async run(): Promise<void> {
-    const { informers, signal, nodeName } = this.#options;
     const services = informers.for(Service);
     const slices = informers.indexed(EndpointSlice, serviceKeyOf);
     const pods = informers.for(Pod, { fieldSelector: `spec.nodeName=${nodeName}` });
-    const lookUp = {
-      service: (key: string) => this.#portsOf(services.get(key), slices.under(key)),
-      pod: (key: string) => pods.get(key),
-    };
+    this.#lookUp = { services, slices, pods };
+    this.#loop = new ApplyLoop({
+      clock,
+      log,
+      signal,
+      apply: (marked) => this.#apply(marked),
+      forget: () => this.#table.forget(),
+    });
+    this.ready = this.#loop.ready;
+  }
+
+  async run(): Promise<void> {
+    const { informers, signal } = this.#options;
+    const { services, slices, pods } = this.#lookUp;
+    const loop = this.#loop;
     const stops = [
-      services.onChange(({ key }) => this.#mark(`service ${key}`)),
-      slices.onChange(({ now, before }) => this.#mark(...serviceMarks(now, before))),
+      services.onChange(({ key }) => loop.mark(`service ${key}`)),
+      slices.onChange(({ now, before }) => loop.mark(...serviceMarks(now, before))),
       pods.onChange(({ key, now, before }) => {
-        if (hasHostPorts(now) || hasHostPorts(before)) this.#mark(`pod ${key}`);
+        if (hasHostPorts(now) || hasHostPorts(before)) loop.mark(`pod ${key}`);
       }),
     ];
     try {
       await informers.synced(signal); // rules from half a picture would refuse what is there
-      for (const service of services.list()) this.#mark(`service ${keyOf(service)}`);
-      for (const pod of pods.list().filter(hasHostPorts)) this.#mark(`pod ${keyOf(pod)}`);
-      await this.#loop(lookUp);
+      for (const service of services.list()) loop.mark(`service ${keyOf(service)}`);
+      for (const pod of pods.list().filter(hasHostPorts)) loop.mark(`pod ${keyOf(pod)}`);
+      await loop.run();
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {
@@ -97,56 +99,22 @@ class FamilyProxy {
     }
   }
 
-  #portsOf(service: schema.Service | undefined, slices: schema.EndpointSlice[]): ServicePort[] | undefined {
-    return (
-      service && servicePortsOf(service, slices, { nodeName: this.#options.nodeName, family: this.#context.family })
-    );
+  #portsOf(key: string): ServicePort[] | undefined {
+    const service = this.#lookUp.services.get(key);
+    const view = { nodeName: this.#options.nodeName, family: this.#context.family };
+    return service && servicePortsOf(service, this.#lookUp.slices.under(key), view);
   }
 
-  #mark(...keys: string[]): void {
-    for (const key of keys) this.#dirty.add(key);
-    this.#wake();
-  }
-
-  async #loop(lookUp: LookUp): Promise<void> {
-    const { signal, clock, log } = this.#options;
-    signal.addEventListener('abort', () => this.#wake(), { once: true });
-    let isFirst = true;
-    for (let retryMs = FIRST_RETRY_MS; !signal.aborted; ) {
-      if (this.#dirty.size === 0 && !isFirst) {
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-        continue;
-      }
-      const keys = [...this.#dirty];
-      this.#dirty.clear();
-      try {
-        await this.#apply(keys, lookUp);
-        retryMs = FIRST_RETRY_MS;
-        isFirst = false;
-        this.#isReady.resolve();
-      } catch (error) {
-        // Whatever went wrong, the next transaction starts from nothing, so it cannot build on a wrong belief.
-        log.error('nftables refused the rules; building them anew', { error: String(error), retryMs });
-        this.#table.forget();
-        for (const key of keys) this.#dirty.add(key);
-        await sleep(clock, retryMs, signal);
-        retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS);
-      }
-    }
-  }
-
-  async #apply(keys: readonly string[], lookUp: LookUp): Promise<void> {
+  async #apply(keys: Iterable<string>): Promise<void> {
     const wanted = new Map<string, Rendered | undefined>();
     const ports = new Map<string, ServicePort[]>();
     for (const key of keys) {
       const [type, name] = key.split(' ') as ['service' | 'pod', string];
       if (type === 'pod') {
-        const pod = lookUp.pod(name);
+        const pod = this.#lookUp.pods.get(name);
         wanted.set(key, pod && renderHostPorts(pod, this.#context.family));
       } else {
-        const found = lookUp.service(name)?.filter(({ clusterIPs }) => !this.#answersItself(clusterIPs));
+        const found = this.#portsOf(name)?.filter(({ clusterIPs }) => !this.#answersItself(clusterIPs));
         ports.set(key, found ?? []);
         wanted.set(key, found && render(found));
       }
@@ -177,8 +145,9 @@ class FamilyProxy {
 }
 
 interface LookUp {
-  service(key: string): ServicePort[] | undefined;
-  pod(key: string): schema.Pod | undefined;
+  services: Informer<schema.Service>;
+  slices: IndexedInformer<schema.EndpointSlice>;
+  pods: Informer<schema.Pod>;
 }
 
 const serviceKeyOf = ({ metadata }: schema.EndpointSlice): string | undefined => {
