@@ -369,7 +369,7 @@ test.each<[string, string, object, unknown[]]>([
       count: 3,
     },
     [
-      '5s (x3 over 10m)',
+      '5s',
       'Warning',
       'BackOff',
       'pod/web',

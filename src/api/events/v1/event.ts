@@ -1,11 +1,10 @@
 /** Event as `events.k8s.io/v1` has it: other names for the fields of the stored form. Source: API reference, events.k8s.io/v1. */
-import type * as schema from '#api/generated/schema.ts';
+
 import { Event as CoreEvent, eventColumns, eventFields } from '#api/core/v1/event.ts';
+import { validateEventChange, validateNewEvent } from '#api/core/v1/event-rules.ts';
+import type * as schema from '#api/generated/schema.ts';
 import { defineKind } from '#api/machinery/define-kind.ts';
-import type { FieldError } from '#api/machinery/field-error.ts';
-import { isRequired } from '#api/machinery/field-rules.ts';
 import type { Selectable } from '#api/machinery/kind.ts';
-import { pathSegment } from '#api/machinery/names.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 
 export type Event = schema.EventsV1Event;
@@ -37,11 +36,6 @@ const fromHub = (event: KubeObject): schema.EventsV1Event =>
     kind: 'Event',
   }) as unknown as schema.EventsV1Event;
 
-const inHere = ({ field, message, reason }: FieldError): FieldError => {
-  const [first = '', ...rest] = field.split(/(?=[.[])/);
-  return { reason, message, field: [fromStored.get(first) ?? first, ...rest].join('') };
-};
-
 export const Event = defineKind<schema.EventsV1Event>({
   group: 'events.k8s.io',
   version: 'v1',
@@ -50,18 +44,9 @@ export const Event = defineKind<schema.EventsV1Event>({
   scope: 'Namespaced',
   shortNames: ['ev'],
   shortLived: true,
-  name: pathSegment,
   hub: { kind: CoreEvent, toHub, fromHub },
-  validate: (event, at) => [
-    ...isRequired(at.eventTime, event.eventTime),
-    ...CoreEvent.validate(toHub(event))
-      .filter(({ field }) => !field.startsWith('metadata.'))
-      .map(inHere),
-  ],
-  validateUpdate: ({ next, current }) =>
-    CoreEvent.validateUpdate(toHub(next), toHub(current), '')
-      .filter(({ field }) => !field.startsWith('metadata.'))
-      .map(inHere),
+  validate: (event) => validateNewEvent(toHub(event)),
+  validateUpdate: ({ next, current }) => validateEventChange({ next: toHub(next), current: toHub(current) }),
   updateHasOwnRules: true,
   columns: eventColumns.map((column) => ({
     ...column,
