@@ -28,6 +28,7 @@ interface Running {
   isScoped: boolean;
   cache: ObjectCache<KubeObject>;
   stop: AbortController;
+  isPaused: boolean;
 }
 
 export class SharedInformers implements Informers {
@@ -95,11 +96,12 @@ export class SharedInformers implements Informers {
     }
   }
 
-  /** How far each copy of a whole kind has come. */
-  progress(): { kind: Kind; resourceVersion: string; hasSynced: boolean; isScoped: boolean }[] {
-    return [...this.#running.values()].map(({ kind, cache, isScoped }) => ({
+  /** How far each copy of a whole kind has come; `isPaused` while it waits for a time to try again. */
+  progress(): { kind: Kind; resourceVersion: string; hasSynced: boolean; isScoped: boolean; isPaused: boolean }[] {
+    return [...this.#running.values()].map(({ kind, cache, isScoped, isPaused }) => ({
       kind,
       isScoped,
+      isPaused,
       resourceVersion: cache.resourceVersion,
       hasSynced: cache.hasSynced,
     }));
@@ -125,8 +127,29 @@ export class SharedInformers implements Informers {
     const stop = new AbortController();
     if (signal.aborted) stop.abort(signal.reason);
     const isScoped = Object.values(scope).some((value) => value !== undefined);
-    this.#running.set(id, { kind, isScoped, cache: cache as unknown as ObjectCache<KubeObject>, stop });
-    void reflect({ client, kind, scope, cache, ...(keep && { keep }), clock, random, log, signal: stop.signal });
+    const running: Running = {
+      kind,
+      isScoped,
+      cache: cache as unknown as ObjectCache<KubeObject>,
+      stop,
+      isPaused: false,
+    };
+    this.#running.set(id, running);
+    const paused = (isPaused: boolean) => {
+      running.isPaused = isPaused;
+    };
+    void reflect({
+      client,
+      kind,
+      scope,
+      cache,
+      ...(keep && { keep }),
+      clock,
+      random,
+      log,
+      signal: stop.signal,
+      paused,
+    });
     return cache;
   }
 }

@@ -32,6 +32,8 @@ export interface ReflectorOptions<T extends KubeObject> {
   random: Random;
   log: Log;
   signal: AbortSignal;
+  /** Told when a pause between two tries begins and ends. */
+  paused?(isPaused: boolean): void;
 }
 
 /** How many objects a page of the first listing holds. Source: client-go, pager. */
@@ -69,7 +71,9 @@ export async function reflect<T extends KubeObject>(options: ReflectorOptions<T>
         continue;
       }
     }
+    options.paused?.(true);
     await sleep(clock, backOff.nextMs(), signal).catch(ignoreAbort(signal));
+    options.paused?.(false);
   }
 }
 

@@ -1,6 +1,14 @@
 /** The transport inside the API server's own process: whole pipeline, frozen objects, no JSON. */
 import { internalError, StatusError } from '#api/machinery/status.ts';
-import type { ApiReply, ApiRequest, RequestPipeline, Transport, UserInfo, WatchEvent } from '../transport.ts';
+import {
+  type ApiReply,
+  type ApiRequest,
+  type RequestPipeline,
+  type Transport,
+  Unreachable,
+  type UserInfo,
+  type WatchEvent,
+} from '../transport.ts';
 
 export class InProcessTransport implements Transport {
   readonly #pipeline: RequestPipeline;
@@ -31,6 +39,8 @@ export class InProcessTransport implements Transport {
   }
 }
 
-/** What is no StatusError is a fault of the server: over a connection it would be a 500, and the client would live on. */
+/** What is neither is a fault of the server: over a connection it would be a 500, and the client would live on. */
 const asAnswered = (error: unknown): unknown =>
-  error instanceof StatusError ? error : internalError(error instanceof Error ? error.message : String(error), error);
+  error instanceof StatusError || error instanceof Unreachable
+    ? error
+    : internalError(error instanceof Error ? error.message : String(error), error);

@@ -64,9 +64,9 @@ export class KeyRunner {
     this.#queue = new WorkQueue({ clock: env.clock, workers: work.workers, work: (key) => this.#run(key) });
   }
 
-  /** Keys that are queued, worked on, or wait for a cache to see their own writes. */
+  /** Keys that are queued or worked on; those that wait for a time, or for a cache to see their own writes, are not counted. */
   get busy(): number {
-    return this.#queue.busy + this.#work.barrier.parked;
+    return this.#queue.busy;
   }
 
   get stats(): ControllerStats {

@@ -30,7 +30,7 @@ export interface ControllersOptions {
 }
 
 export interface RunningControllers {
-  /** Keys in queues and at work, writes not seen yet, Events not written yet. */
+  /** Keys in queues and at work, Events not written yet. */
   readonly busy: number;
   readonly informers: SharedInformers;
   stats(): ({ name: string } & ControllerStats)[];

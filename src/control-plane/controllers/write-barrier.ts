@@ -27,10 +27,6 @@ export class WriteBarrier {
     this.#informerOf = informerOf;
   }
 
-  get parked(): number {
-    return this.#parked.size;
-  }
-
   /** `before` is the version that was written over: an answer with the same version was a no-op. */
   wrote(key: string, kind: Kind, resourceVersion: ResourceVersion, before?: ResourceVersion): void {
     const informer = this.#informerOf(kind);

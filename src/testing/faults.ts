@@ -1,0 +1,209 @@
+/**
+ * What goes wrong on purpose: requests that are refused, late or lost, watches that break off, nodes that die. Every client of
+ * the cluster is concerned, in the process or over HTTPS, but not the API server's own reading of its objects.
+ */
+import { expired, StatusError, type StatusReason, serviceUnavailable } from '#api/machinery/status.ts';
+import type { Clock } from '#base/clock.ts';
+import { sleep } from '#base/clock.ts';
+import { Unreachable, type UserInfo } from '#client/transport.ts';
+import type { RequestInfo } from '#control-plane/apiserver/request-info.ts';
+import { type Duration, millisecondsOf } from './test-clock.ts';
+
+/** Which requests: what is left out may be anything. */
+export interface Which {
+  /** `create`, `update`, `patch`, `delete`, `deletecollection`, `get`, `list`, `watch`. */
+  verb?: string;
+  /** Plural, with its group where there is one, and its subresource: `pods`, `deployments.apps`, `pods/status`. */
+  resource?: string;
+  namespace?: string;
+  name?: string;
+  /** `system:serviceaccount:kube-system:deployment-controller` */
+  user?: string;
+  /** After so many it is over. Default: when it is ended. */
+  times?: number;
+}
+
+export interface Fault {
+  /** How many requests it has met. */
+  readonly hits: number;
+  end(): void;
+}
+
+export interface Refusal {
+  /** Default: ServiceUnavailable. */
+  reason?: StatusReason;
+  message?: string;
+}
+
+type Effect =
+  | { kind: 'fail'; refusal: Refusal }
+  | { kind: 'delay'; ms: number }
+  | { kind: 'drop'; carriedOut: boolean };
+
+interface Planned {
+  which: Which;
+  effect: Effect;
+  hits: number;
+}
+
+export interface NodeSwitch {
+  stopNode(name: string): Promise<void>;
+  startNode(name: string): Promise<void>;
+}
+
+interface OpenWatch {
+  info: RequestInfo;
+  user: UserInfo;
+  cut: AbortController;
+}
+
+export class Faults {
+  readonly #clock: Clock;
+  readonly #nodes: NodeSwitch;
+  readonly #planned = new Set<Planned>();
+  readonly #watches = new Set<OpenWatch>();
+  #delayed = 0;
+
+  constructor(clock: Clock, nodes: NodeSwitch) {
+    this.#clock = clock;
+    this.#nodes = nodes;
+  }
+
+  /** Such requests are refused, and change nothing. */
+  fail(which: Which, refusal: Refusal = {}): Fault {
+    return this.#plan(which, { kind: 'fail', refusal });
+  }
+
+  /** Such requests begin so much later, on the cluster's clock. */
+  delay(which: Which, duration: Duration): Fault {
+    return this.#plan(which, { kind: 'delay', ms: millisecondsOf(duration) });
+  }
+
+  /** Such requests are never answered: their connection breaks, after they took effect or (`carriedOut: false`) before. */
+  drop(which: Which, { carriedOut = true }: { carriedOut?: boolean } = {}): Fault {
+    return this.#plan(which, { kind: 'drop', carriedOut });
+  }
+
+  /**
+   * Ends the open watches of these: `closed` in order, `lost` as when a connection breaks, `expired` with 410, after which a
+   * client has to list anew. Gives how many they were.
+   */
+  dropWatch(which: Omit<Which, 'verb' | 'times'> = {}, how: 'closed' | 'lost' | 'expired' = 'lost'): number {
+    const met = [...this.#watches].filter(({ info, user }) => matches(which, info, user));
+    for (const { cut } of met) cut.abort(how === 'closed' ? undefined : endOf(how));
+    return met.length;
+  }
+
+  /** A simulated node dies: no lease is renewed, nothing is reported, its pods stay as they were. */
+  stopNode(name: string): Promise<void> {
+    return this.#nodes.stopNode(name);
+  }
+
+  startNode(name: string): Promise<void> {
+    return this.#nodes.startNode(name);
+  }
+
+  /** Ends all of them; nodes that were stopped stay so. */
+  clear(): void {
+    this.#planned.clear();
+  }
+
+  /** Whether a request has anything to fear: asked for each. */
+  get isQuiet(): boolean {
+    return this.#planned.size === 0;
+  }
+
+  /** Requests that wait for a time. */
+  get delayed(): number {
+    return this.#delayed;
+  }
+
+  /** Carries a request out, or not. */
+  async around<T>(info: RequestInfo, user: UserInfo, request: () => Promise<T>): Promise<T> {
+    const planned = this.#met(info, user);
+    if (!planned) return request();
+    const { effect } = planned;
+    if (effect.kind === 'fail') throw refusalOf(effect.refusal);
+    if (effect.kind === 'delay') {
+      await this.#waits(effect.ms);
+      return request();
+    }
+    if (effect.carriedOut) await request();
+    throw new Unreachable('the answer was lost (a fault of the test)');
+  }
+
+  /** Like `around`, for the opening of a watch, which then can be dropped. */
+  async openWatch<T>(
+    { info, user, signal }: { info: RequestInfo; user: UserInfo; signal: AbortSignal | undefined },
+    open: (signal: AbortSignal) => Promise<T>,
+  ): Promise<{ opened: T; cut: AbortSignal; over(): void }> {
+    const cut = new AbortController();
+    const gone = () => cut.abort();
+    signal?.addEventListener('abort', gone, { once: true });
+    if (signal?.aborted) cut.abort();
+    const watch = { info, user, cut };
+    const over = () => {
+      this.#watches.delete(watch);
+      signal?.removeEventListener('abort', gone);
+    };
+    this.#watches.add(watch);
+    try {
+      return { opened: await this.around(info, user, () => open(cut.signal)), cut: cut.signal, over };
+    } catch (error) {
+      over();
+      throw error;
+    }
+  }
+
+  async #waits(ms: number): Promise<void> {
+    this.#delayed++;
+    try {
+      await sleep(this.#clock, ms);
+    } finally {
+      this.#delayed--;
+    }
+  }
+
+  #plan(which: Which, effect: Effect): Fault {
+    const planned: Planned = { which, effect, hits: 0 };
+    this.#planned.add(planned);
+    return {
+      get hits() {
+        return planned.hits;
+      },
+      end: () => void this.#planned.delete(planned),
+    };
+  }
+
+  #met(info: RequestInfo, user: UserInfo): Planned | undefined {
+    for (const planned of this.#planned) {
+      if (!matches(planned.which, info, user)) continue;
+      planned.hits++;
+      if (planned.hits >= (planned.which.times ?? Number.POSITIVE_INFINITY)) this.#planned.delete(planned);
+      return planned;
+    }
+    return undefined;
+  }
+}
+
+function matches({ verb, resource, namespace, name, user }: Which, info: RequestInfo, by: UserInfo): boolean {
+  if (user !== undefined && user !== by.name) return false;
+  if (verb !== undefined && verb !== info.verb) return false;
+  if (!info.isResource) return resource === undefined && namespace === undefined && name === undefined;
+  return (
+    (resource === undefined || resource === resourceOf(info)) &&
+    (namespace === undefined || namespace === info.namespace) &&
+    (name === undefined || name === info.name)
+  );
+}
+
+const resourceOf = ({ resource, group, subresource }: RequestInfo & { isResource: true }): string =>
+  `${resource}${group ? `.${group}` : ''}${subresource ? `/${subresource}` : ''}`;
+
+const refusalOf = ({ reason, message = 'a fault of the test' }: Refusal): StatusError =>
+  reason ? new StatusError(reason, message) : serviceUnavailable(message);
+
+const endOf = (how: 'lost' | 'expired'): Error =>
+  how === 'expired'
+    ? expired('The resourceVersion for the provided watch is too old.')
+    : new Unreachable('the watch was lost (a fault of the test)');
