@@ -20,6 +20,8 @@ interface State {
   cluster: ClusterView;
   /** Of the pod that is to be placed. */
   wanted: ReadonlyMap<string, string>;
+  /** A claim of it cannot be used. Others say so before any node is looked at; they come first. */
+  refusal: string | undefined;
   /** By node; made when the first node with limits is looked at. */
   attachments: Map<string, Attached> | undefined;
 }
@@ -34,16 +36,18 @@ export const nodeVolumeLimits = definePlugin<State>({
     const { namespace } = pod.metadata;
     const wanted: Attached = new Map();
     for (const { name, isEphemeral, claim } of claims) {
-      if (!claim) return unresolvable(`looking up PVC ${namespace}/${name}: ${noSuchClaim(name)}`);
-      const isOthers = isEphemeral ? notMadeFor(pod, claim) : undefined;
-      if (isOthers) return unresolvable(isOthers);
-      addVolume(wanted, claim, cluster);
+      const refusal = claim
+        ? isEphemeral && notMadeFor(pod, claim)
+        : `looking up PVC ${namespace}/${name}: ${noSuchClaim(name)}`;
+      if (refusal) return { state: { cluster, wanted, refusal, attachments: undefined } };
+      if (claim) addVolume(wanted, claim, cluster);
     }
-    return wanted.size === 0 ? 'skip' : { state: { cluster, wanted, attachments: undefined } };
+    return wanted.size === 0 ? 'skip' : { state: { cluster, wanted, refusal: undefined, attachments: undefined } };
   },
 
   filter(_, { node, pods }, state) {
-    const { cluster, wanted } = state;
+    const { cluster, wanted, refusal } = state;
+    if (refusal) return unresolvable(refusal);
     const limits = limitsOf(cluster, node.metadata.name);
     if (limits.size === 0) return fits;
     const attached: Attached = new Map(attachmentsOf(state).get(node.metadata.name));

@@ -25,7 +25,7 @@ export async function bindVolumes(choice: Choice, place: Place): Promise<void> {
     bindings.push({ volume: await client.update(PersistentVolume, volume), claim });
   const provisions: PersistentVolumeClaim[] = [];
   for (const claim of choice.provisions) provisions.push(await client.update(PersistentVolumeClaim, claim));
-  await untilBound({ bindings, provisions }, place);
+  await place.services.whileOthers(untilBound({ bindings, provisions }, place));
 }
 
 /** Looks again whenever something that it depends on has changed. */
