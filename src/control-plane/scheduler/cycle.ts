@@ -1,168 +1,237 @@
 /** Which node for one pod: prepare, filter, score, choose. Reads only the view that it is given. */
 import type { Pod } from '#api/core/v1/pod.ts';
 import type { Random } from '#base/random.ts';
-import { wholeBelow } from '#base/random.ts';
+import type { Extender } from './define-extender.ts';
 import type { ClusterView, Plugin } from './define-plugin.ts';
 import type { NodeInfo } from './node-info.ts';
-import { withPod } from './node-info.ts';
-import { fits, unresolvable, type Verdict } from './verdict.ts';
+import { bestOf, scoresOf, totalsOf } from './scoring.ts';
+import { type FilterOf, filtersOf, refusedOn, type States, Trial } from './trial.ts';
+import { type Refused, unresolvable } from './verdict.ts';
 
 /** Why a pod fits nowhere. */
 export interface Refusal {
   nodeCount: number;
-  /** By node; those that were not even looked at are missing. */
+  /** By node. */
   verdicts: ReadonlyMap<NodeInfo, Refused>;
   /** Said once for all nodes, by a plugin that refused the pod before any node. */
   general: string | undefined;
   refusedBy: readonly Plugin[];
+  /** How it would be on a node if other pods came there or went; those that were nominated there are taken in. */
+  trialOn(node: NodeInfo): Trial;
 }
 
-export type Refused = Verdict & { fits: false };
-export type Decision = { nodeName: string; states: States } | { refusal: Refusal };
-export type States = ReadonlyMap<Plugin, unknown>;
+/** `looked`: at so many nodes. */
+export type Decision = { looked: number } & ({ nodeName: string; states: States } | { refusal: Refusal });
 
 export interface CycleOptions {
   plugins: readonly Plugin[];
+  extenders?: readonly Extender[];
   random: Random;
   /** Awaited between nodes when it is time to let others run; undefined: not yet. */
   breathe(): Promise<void> | undefined;
   /** Pods that room was made for on a node. */
-  nominatedOn?(nodeName: string): readonly Pod[];
+  nominatedOn(nodeName: string): readonly Pod[];
   /** Where to begin: so that in a large cluster not always the same nodes are looked at. */
   startAt: number;
+  /** Of all nodes, so many are found that fit before the best is chosen; 0: fewer, the larger the cluster. */
+  percentageOfNodesToScore?: number;
 }
 
+/** Throws what an extender throws that must be asked and cannot. */
 export async function decide(pod: Pod, cluster: ClusterView, options: CycleOptions): Promise<Decision> {
-  const { nodes } = cluster;
-  const prepared = prepareAll(pod, cluster, options.plugins);
-  if ('refusal' in prepared) return prepared;
-  const { states, candidates } = prepared;
-  const filtering = options.plugins.filter((plugin) => plugin.filter && states.has(plugin));
-  const verdicts = new Map<NodeInfo, Refused>();
-  const refusedBy = new Set<Plugin>();
-  const feasible: NodeInfo[] = [];
-  const enough = howManyAreEnough(nodes.length);
-
-  for (let i = 0; i < candidates.length && feasible.length < enough; i++) {
-    const node = candidates[(options.startAt + i) % candidates.length] as NodeInfo;
-    const refused = filterOn(pod, withNominated(pod, node, options), { filtering, states });
-    if (refused) {
-      verdicts.set(node, refused.verdict);
-      refusedBy.add(refused.plugin);
-    } else feasible.push(node);
-    const pause = options.breathe();
-    if (pause) await pause;
-  }
-
-  if (feasible.length === 0) {
-    for (const plugin of prepared.narrowedBy) refusedBy.add(plugin);
-    const names = prepared.narrowedBy.map(({ name }) => name).sort();
-    const notConsidered = unresolvable(`node(s) didn't satisfy plugin(s) [${names.join(' ')}]`) as Refused;
-    for (const node of nodes) if (!verdicts.has(node)) verdicts.set(node, notConsidered);
-    return { refusal: { nodeCount: nodes.length, verdicts, general: undefined, refusedBy: [...refusedBy] } };
-  }
-  const chosen = feasible.length === 1 ? feasible[0] : best(pod, feasible, { cluster, states, ...options });
-  return { nodeName: (chosen as NodeInfo).node.metadata.name, states };
-}
-
-interface Filters {
-  filtering: readonly Plugin[];
-  states: States;
-}
-
-function filterOn(pod: Pod, node: NodeInfo, { filtering, states }: Filters) {
-  for (const plugin of filtering) {
-    const verdict = plugin.filter?.(pod, node, states.get(plugin)) as Verdict;
-    if (!verdict.fits) return { plugin, verdict };
-  }
-  return undefined;
-}
-
-/** Room that was made for others, of no lower priority, is taken. */
-export function withNominated(pod: Pod, info: NodeInfo, { nominatedOn }: Pick<CycleOptions, 'nominatedOn'>): NodeInfo {
-  const others = nominatedOn?.(info.node.metadata.name) ?? [];
-  const counting = others.filter(
-    ({ metadata, spec }) => metadata.uid !== pod.metadata.uid && (spec.priority ?? 0) >= (pod.spec.priority ?? 0),
-  );
-  return counting.reduce(withPod, info);
-}
-
-/** Whether the pod would fit on this one node of the view. */
-export function fitsOn(pod: Pod, info: NodeInfo, cluster: ClusterView, plugins: readonly Plugin[]): Verdict {
-  const prepared = prepareAll(pod, cluster, plugins);
-  if ('refusal' in prepared) return unresolvable(prepared.refusal.general ?? '');
+  const prepared = prepareAll(pod, cluster, options);
+  if ('refusal' in prepared) return { ...prepared, looked: 0 };
   const { states } = prepared;
-  const filtering = plugins.filter((plugin) => plugin.filter && states.has(plugin));
-  return filterOn(pod, info, { filtering, states })?.verdict ?? fits;
+  const found =
+    (await onNominated(pod, cluster, { ...options, prepared })) ?? (await filterAll(pod, { ...options, prepared }));
+  const { feasible, looked } = found;
+  if (feasible.length === 0) return { refusal: refusalAfter(pod, cluster, { ...options, prepared, found }), looked };
+  if (feasible.length === 1) return { nodeName: (feasible[0] as NodeInfo).node.metadata.name, states, looked };
+  const given = scoresOf(pod, feasible, { plugins: options.plugins, cluster, states });
+  const further = await furtherScores(pod, feasible, options.extenders);
+  const best = bestOf(feasible, totalsOf(given, feasible.length, further), options.random);
+  return { nodeName: best.node.metadata.name, states, looked };
 }
 
-interface PreparedAll {
+export interface PreparedAll {
   states: Map<Plugin, unknown>;
+  filters: readonly FilterOf[];
   candidates: readonly NodeInfo[];
   narrowedBy: readonly Plugin[];
 }
 
-function prepareAll(pod: Pod, cluster: ClusterView, plugins: readonly Plugin[]): PreparedAll | { refusal: Refusal } {
+/** What all plugins make of the pod and the cluster, before any node is looked at. */
+export function prepareAll(
+  pod: Pod,
+  cluster: ClusterView,
+  { plugins, nominatedOn }: Pick<CycleOptions, 'plugins' | 'nominatedOn'>,
+): PreparedAll | { refusal: Refusal } {
   const states = new Map<Plugin, unknown>();
   const narrowedBy: Plugin[] = [];
-  let candidates = cluster.nodes;
+  let only: ReadonlySet<string> | undefined;
   for (const plugin of plugins) {
-    const prepared = plugin.prepare?.(pod, cluster) ?? { state: undefined };
+    const prepared = plugin.prepare ? plugin.prepare(pod, cluster) : NO_STATE;
     if (prepared === 'skip') continue;
     if ('fits' in prepared) {
-      if (!prepared.fits) return { refusal: refusalOf(plugin, prepared, cluster) };
-      continue;
+      if (prepared.fits) continue;
+      return { refusal: refusedByOne(pod, cluster, { plugin, verdict: prepared, states, plugins, nominatedOn }) };
     }
     states.set(plugin, prepared.state);
     const { onlyNodes } = prepared;
     if (!onlyNodes) continue;
     narrowedBy.push(plugin);
-    candidates = candidates.filter(({ node }) => onlyNodes.has(node.metadata.name));
+    only = only ? both(only, onlyNodes) : onlyNodes;
   }
-  return { states, candidates, narrowedBy };
+  return { states, filters: filtersOf(plugins, states), candidates: candidatesOf(cluster, only), narrowedBy };
 }
 
-function refusalOf(plugin: Plugin, verdict: Refused, { nodes }: ClusterView): Refusal {
-  const verdicts = new Map(nodes.map((node) => [node, verdict]));
-  return { nodeCount: nodes.length, verdicts, general: verdict.reasons.join(', '), refusedBy: [plugin] };
+const NO_STATE: { state: unknown; onlyNodes?: ReadonlySet<string> } = { state: undefined };
+
+const both = (a: ReadonlySet<string>, b: ReadonlySet<string>): ReadonlySet<string> =>
+  new Set([...a].filter((name) => b.has(name)));
+
+function candidatesOf({ nodes, nodeNamed }: ClusterView, only: ReadonlySet<string> | undefined): readonly NodeInfo[] {
+  if (!only) return nodes;
+  return [...only].flatMap((name) => nodeNamed(name) ?? []);
+}
+
+interface Found {
+  feasible: readonly NodeInfo[];
+  refused: Map<NodeInfo, Refused>;
+  refusedBy: Set<Plugin>;
+  looked: number;
+}
+
+type Filtering = CycleOptions & { prepared: PreparedAll };
+
+/** Room was made for it there: if it fits there now, nothing else is looked at. */
+async function onNominated(pod: Pod, cluster: ClusterView, options: Filtering): Promise<Found | undefined> {
+  const name = pod.status?.nominatedNodeName;
+  const info = name ? cluster.nodeNamed(name) : undefined;
+  if (!info || !options.prepared.candidates.includes(info)) return undefined;
+  const found = await filterAll(pod, { ...options, prepared: { ...options.prepared, candidates: [info] } });
+  return found.feasible.length > 0 ? { ...found, looked: 0 } : undefined;
+}
+
+/** So many nodes are looked at between two looks at the clock. */
+const NODES_AT_ONCE = 64;
+
+async function filterAll(pod: Pod, options: Filtering): Promise<Found> {
+  const { candidates, filters } = options.prepared;
+  const feasible: NodeInfo[] = [];
+  const refused = new Map<NodeInfo, Refused>();
+  const refusedBy = new Set<Plugin>();
+  const enough = howManyAreEnough(candidates.length, options.percentageOfNodesToScore);
+  let looked = 0;
+  for (; looked < candidates.length && feasible.length < enough; looked++) {
+    const node = candidates[(options.startAt + looked) % candidates.length] as NodeInfo;
+    const answer = refusedBeside(options.nominatedOn(node.node.metadata.name), pod, { node, filters });
+    if (answer) {
+      refused.set(node, answer.verdict);
+      refusedBy.add(answer.plugin);
+    } else feasible.push(node);
+    if (looked % NODES_AT_ONCE !== NODES_AT_ONCE - 1) continue;
+    const pause = options.breathe();
+    if (pause) await pause;
+  }
+  return withoutRefused(pod, { feasible, refused, refusedBy, looked }, options.extenders);
+}
+
+/** With the pods that room was made for, of no lower priority, and without them: they may not come. */
+function refusedBeside(
+  nominated: readonly Pod[],
+  pod: Pod,
+  { node, filters }: { node: NodeInfo; filters: readonly FilterOf[] },
+) {
+  if (nominated.length > 0) {
+    const counting = countingNominated(nominated, pod);
+    if (counting.length > 0) {
+      const beside = counting.reduce((trial, other) => trial.with(other), new Trial(pod, node, filters));
+      const refused = beside.refused();
+      if (refused) return refused;
+    }
+  }
+  return refusedOn(pod, node, filters);
+}
+
+const countingNominated = (nominated: readonly Pod[], pod: Pod): Pod[] =>
+  nominated.filter(
+    ({ metadata, spec }) => metadata.uid !== pod.metadata.uid && (spec.priority ?? 0) >= (pod.spec.priority ?? 0),
+  );
+
+async function withoutRefused(pod: Pod, found: Found, extenders: readonly Extender[] = []): Promise<Found> {
+  let { feasible } = found;
+  for (const extender of extenders) {
+    if (!extender.filter || feasible.length === 0 || !extender.isInterested(pod)) continue;
+    const refused = await extender.filter(pod, feasible);
+    for (const [node, verdict] of refused) found.refused.set(node, verdict);
+    feasible = feasible.filter((node) => !refused.has(node));
+  }
+  return { ...found, feasible };
+}
+
+async function furtherScores(pod: Pod, nodes: readonly NodeInfo[], extenders: readonly Extender[] = []) {
+  let sums: number[] | undefined;
+  for (const extender of extenders) {
+    if (!extender.prioritize || !extender.isInterested(pod)) continue;
+    const scores = await extender.prioritize(pod, nodes);
+    sums = nodes.map((_, index) => (sums?.[index] ?? 0) + (scores[index] ?? 0));
+  }
+  return sums;
 }
 
 const FEW_NODES = 100;
 
 /** Of many nodes a share is looked at: enough to choose well. Source: "Scheduler Performance Tuning", percentageOfNodesToScore. */
-function howManyAreEnough(count: number): number {
+function howManyAreEnough(count: number, percentage = 0): number {
   if (count < FEW_NODES) return count;
-  const percent = Math.max(5, 50 - Math.floor(count / 125));
-  return Math.max(FEW_NODES, Math.floor((count * percent) / 100));
+  const percent = percentage || Math.max(5, 50 - Math.floor(count / 125));
+  return percent >= 100 ? count : Math.max(FEW_NODES, Math.floor((count * percent) / 100));
 }
 
-interface Scoring extends CycleOptions {
-  cluster: ClusterView;
-  states: ReadonlyMap<Plugin, unknown>;
-}
-
-function best(pod: Pod, nodes: readonly NodeInfo[], { plugins, cluster, states, random }: Scoring): NodeInfo {
-  const totals = new Array<number>(nodes.length).fill(0);
-  for (const plugin of plugins) {
-    if (!plugin.score) continue;
-    const state = plugin.prepareScore
-      ? plugin.prepareScore(pod, nodes, cluster, states.get(plugin))
-      : states.get(plugin);
-    if (state === 'skip') continue;
-    const scores = nodes.map((node) => plugin.score?.(pod, node, state) ?? 0);
-    const normal = plugin.normalize?.(scores, nodes, state) ?? normalized(scores, plugin.prefer);
-    for (const [index, score] of normal.entries()) totals[index] = (totals[index] ?? 0) + score * (plugin.weight ?? 1);
+function refusalAfter(pod: Pod, cluster: ClusterView, options: Filtering & { found: Found }): Refusal {
+  const { nodes } = cluster;
+  const { prepared, found, nominatedOn } = options;
+  const { narrowedBy, filters } = prepared;
+  const verdicts = found.refused;
+  for (const plugin of narrowedBy) found.refusedBy.add(plugin);
+  if (verdicts.size < nodes.length) {
+    const names = narrowedBy.map(({ name }) => name).sort();
+    const notConsidered = unresolvable(`node(s) didn't satisfy plugin(s) [${names.join(' ')}]`);
+    for (const node of nodes) if (!verdicts.has(node)) verdicts.set(node, notConsidered);
   }
-  const most = Math.max(...totals);
-  const equal = nodes.filter((_, index) => totals[index] === most);
-  return equal[wholeBelow(random, equal.length)] as NodeInfo;
+  return {
+    nodeCount: nodes.length,
+    verdicts,
+    general: undefined,
+    refusedBy: [...found.refusedBy],
+    trialOn: trialOver(pod, filters, nominatedOn),
+  };
 }
 
-/** The largest becomes 100; turned round where the lower is preferred. */
-function normalized(scores: readonly number[], prefer: Plugin['prefer']): readonly number[] {
-  if (!prefer) return scores;
-  const most = Math.max(...scores);
-  if (most === 0) return scores.map(() => (prefer === 'lower' ? 100 : 0));
-  const scaled = scores.map((score) => Math.floor((score * 100) / most));
-  return prefer === 'lower' ? scaled.map((score) => 100 - score) : scaled;
+interface RefusedByOne extends Pick<CycleOptions, 'plugins' | 'nominatedOn'> {
+  plugin: Plugin;
+  verdict: Refused;
+  states: States;
 }
+
+function refusedByOne(
+  pod: Pod,
+  { nodes }: ClusterView,
+  { plugin, verdict, plugins, states, nominatedOn }: RefusedByOne,
+): Refusal {
+  return {
+    nodeCount: nodes.length,
+    verdicts: new Map(nodes.map((node) => [node, verdict])),
+    general: verdict.reasons.join(', '),
+    refusedBy: [plugin],
+    trialOn: trialOver(pod, filtersOf(plugins, states), nominatedOn),
+  };
+}
+
+const trialOver =
+  (pod: Pod, filters: readonly FilterOf[], nominatedOn: CycleOptions['nominatedOn']) => (node: NodeInfo) =>
+    countingNominated(nominatedOn(node.node.metadata.name), pod).reduce(
+      (trial, other) => trial.with(other),
+      new Trial(pod, node, filters),
+    );

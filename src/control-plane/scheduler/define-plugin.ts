@@ -10,6 +10,7 @@ import type { Clock } from '#base/clock.ts';
 import type { Client } from '#client/client.ts';
 import type { Informer } from '#client/informer.ts';
 import type { NodeInfo } from './node-info.ts';
+import type { Trial } from './trial.ts';
 import type { Verdict } from './verdict.ts';
 
 export { fits, unresolvable, unschedulable } from './verdict.ts';
@@ -63,8 +64,10 @@ export interface FitsNowhere {
   cluster: ClusterView;
   verdicts: ReadonlyMap<NodeInfo, Verdict>;
   plugins: readonly Plugin[];
-  /** Pods that room was made for on a node. */
-  nominatedOn(nodeName: string): readonly Pod[];
+  /** Where room was made for this pod already. */
+  nominatedTo: string | undefined;
+  /** How it would be on a node if other pods went; pods that room was made for there are taken in. */
+  trialOn(node: NodeInfo): Trial;
 }
 
 /** These pods are sent away from this node, so that the pod can have their place. */
@@ -105,7 +108,7 @@ export interface PluginSpec<State> {
   filter?(pod: Pod, node: NodeInfo, state: State): Verdict;
   /**
    * PreFilterExtensions (AddPod, RemovePod): the state as if one more pod, or one pod less, were on the node, which has been
-   * changed so already. Another state: the one that is given is still needed. Without them, `prepare` is asked again.
+   * changed so already. Another state: the one that is given is still needed. Without them, the state stays as it is.
    */
   withPod?(state: State, other: Pod, node: NodeInfo, pod: Pod): State;
   withoutPod?(state: State, other: Pod, node: NodeInfo, pod: Pod): State;

@@ -1,64 +1,199 @@
 /** From a decision to a bound pod: reserve, permit, pre-bind, bind, post-bind; undone when one of them does not agree. */
-import type { Pod } from '#api/core/v1/pod.ts';
+import { Pod } from '#api/core/v1/pod.ts';
+import type { Kind } from '#api/machinery/kind.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
 import { StatusError } from '#api/machinery/status.ts';
-import type { States } from './cycle.ts';
+import type { Clock } from '#base/clock.ts';
+import type { Client } from '#client/client.ts';
+import type { Informer, Informers } from '#client/informer.ts';
+import type { Extender } from './define-extender.ts';
 import type { BindingServices, Plugin } from './define-plugin.ts';
 import { PluginFailed } from './define-plugin.ts';
-import type { Verdict } from './verdict.ts';
+import { pointsOf } from './points.ts';
+import type { States } from './trial.ts';
+import { type Refused, type Verdict, unschedulable } from './verdict.ts';
 
 /** A plugin did not agree after all. */
 export class NotPlaced extends Error {
   readonly code = 'NotPlaced';
   readonly refusedBy: readonly Plugin[];
+  readonly verdict: Refused;
 
-  constructor(plugin: Plugin, { reasons }: Verdict & { fits: false }) {
-    super(reasons.join(', '));
+  constructor(plugin: Plugin, verdict: Refused) {
+    super(verdict.reasons.join(', '));
     this.refusedBy = [plugin];
+    this.verdict = verdict;
   }
 }
 
-export interface Placing {
-  plugins: readonly Plugin[];
-  /** What the plugins prepared; those that are missing have no say. */
-  states: States;
-  services: BindingServices;
-  signal: AbortSignal;
+export interface PlacingServices {
+  client: Client;
+  clock: Clock;
+  informers: Informers;
+  /** What is waited for is no work of the scheduler's. */
+  whileOthers<T>(act: Promise<T>): Promise<T>;
 }
 
-/** Throws NotPlaced, and what the server said. */
-export async function place(pod: Pod, nodeName: string, { plugins, states, services, signal }: Placing): Promise<void> {
-  const agree = (plugin: Plugin, verdict: Verdict | undefined) => {
-    if (verdict && !verdict.fits) throw new NotPlaced(plugin, verdict);
-  };
-  try {
-    for (const plugin of plugins) agree(plugin, plugin.reserve?.(pod, nodeName, states.get(plugin)));
-    for (const plugin of plugins) agree(plugin, await plugin.permit?.(pod, nodeName, states.get(plugin), signal));
-    for (const plugin of plugins)
-      if (plugin.preBind)
-        agree(plugin, await preBind(plugin, () => plugin.preBind?.(pod, nodeName, services, states.get(plugin))));
-    await bind(pod, nodeName, { plugins, services });
-  } catch (error) {
-    for (const plugin of [...plugins].reverse()) plugin.unreserve?.(pod, nodeName, states.get(plugin));
-    throw error;
+/** Source: scheduler framework, maxTimeout of the Permit plugins. */
+const LONGEST_PERMIT_MS = 15 * 60_000;
+
+/** One pod on its way to one node. */
+export class Placing implements BindingServices {
+  readonly #pod: Pod;
+  readonly #nodeName: string;
+  readonly #plugins: readonly Plugin[];
+  readonly #states: States;
+  readonly #services: PlacingServices;
+  /** Made when somebody wants to know: most pods are bound at once. */
+  #ending: AbortController | undefined;
+  #ended: Error | undefined;
+  #isWaiting = false;
+
+  constructor(
+    pod: Pod,
+    decision: { nodeName: string; states: States; plugins: readonly Plugin[] },
+    services: PlacingServices,
+  ) {
+    this.#pod = pod;
+    this.#nodeName = decision.nodeName;
+    this.#states = decision.states;
+    this.#plugins = decision.plugins;
+    this.#services = services;
   }
-  for (const plugin of plugins) plugin.postBind?.(pod, nodeName, states.get(plugin));
-}
 
-/** What fails here fails the try, whatever the server said of other objects than the pod. */
-async function preBind(plugin: Plugin, run: () => Promise<Verdict> | undefined): Promise<Verdict | undefined> {
-  try {
-    return await run();
-  } catch (error) {
-    if (!(error instanceof PluginFailed || error instanceof StatusError)) throw error;
-    throw new PluginFailed(`running PreBind plugin "${plugin.name}": ${error.message}`, { cause: error });
+  get client(): Client {
+    return this.#services.client;
+  }
+
+  get clock(): Clock {
+    return this.#services.clock;
+  }
+
+  get signal(): AbortSignal {
+    if (!this.#ending) {
+      this.#ending = new AbortController();
+      if (this.#ended) this.#ending.abort(this.#ended);
+    }
+    return this.#ending.signal;
+  }
+
+  readonly cached = <T extends KubeObject>(kind: Kind<T>): Informer<T> => this.#services.informers.for(kind);
+  readonly whileOthers = <T>(act: Promise<T>): Promise<T> => this.#services.whileOthers(act);
+
+  /** For a permission: nothing has been written yet. */
+  get isWaiting(): boolean {
+    return this.#isWaiting;
+  }
+
+  /** The pod is gone, or has to give way: whoever waits for it gives up. */
+  end(why: string): void {
+    this.#ended ??= new Error(why);
+    this.#ending?.abort(this.#ended);
+  }
+
+  /** Until the first promise everything is done at once. Throws NotPlaced, PluginFailed, and what the server said. */
+  async run(extenders: readonly Extender[] = []): Promise<void> {
+    const { reserve, unreserve, permit, preBind, postBind } = pointsOf(this.#plugins);
+    const [pod, nodeName] = [this.#pod, this.#nodeName];
+    try {
+      for (const plugin of reserve) agree(plugin, plugin.reserve(pod, nodeName, this.#states.get(plugin)));
+      const waiting = permit.length > 0 ? this.#askPermits() : NOBODY;
+      const willWork = preBind.some(
+        (plugin) => plugin.preBindPreFlight?.(pod, nodeName, this.#states.get(plugin)) ?? this.#states.has(plugin),
+      );
+      if (willWork || waiting.length > 0) await this.#sayWhere();
+      if (waiting.length > 0) await this.#permitted(waiting);
+      for (const plugin of preBind) agree(plugin, await this.#preBind(plugin));
+      await this.#bind(extenders);
+    } catch (error) {
+      for (const plugin of unreserve) plugin.unreserve(pod, nodeName, this.#states.get(plugin));
+      throw error;
+    }
+    for (const plugin of postBind) plugin.postBind(pod, nodeName, this.#states.get(plugin));
+  }
+
+  #askPermits(): Waiting[] {
+    const waiting: Waiting[] = [];
+    for (const plugin of pointsOf(this.#plugins).permit) {
+      const answer = plugin.permit(this.#pod, this.#nodeName, this.#states.get(plugin), this.signal);
+      if (answer instanceof Promise) waiting.push({ plugin, answer });
+      else agree(plugin, answer);
+    }
+    return waiting;
+  }
+
+  async #permitted(waiting: readonly Waiting[]): Promise<void> {
+    const late = this.clock.timer(LONGEST_PERMIT_MS, () =>
+      this.end(`timeout after waiting ${LONGEST_PERMIT_MS / 60_000}m0s`),
+    );
+    const ended = new Promise<Verdict>((resolve) => {
+      const refuse = () => resolve(unschedulable(`rejected due to ${(this.signal.reason as Error).message}`));
+      if (this.signal.aborted) refuse();
+      else this.signal.addEventListener('abort', refuse, { once: true });
+    });
+    this.#isWaiting = true;
+    try {
+      for (const { plugin, answer } of waiting) agree(plugin, await this.whileOthers(Promise.race([answer, ended])));
+    } finally {
+      this.#isWaiting = false;
+      late.cancel();
+    }
+  }
+
+  /** For those who would otherwise make room for it, or take away the node. Source: KEP-5278. Not worth giving up for. */
+  async #sayWhere(): Promise<void> {
+    const { name, namespace = '', uid } = this.#pod.metadata;
+    const patch = { metadata: { uid }, status: { nominatedNodeName: this.#nodeName } };
+    try {
+      await this.client.patch(Pod, { name, namespace, subresource: 'status' }, { type: 'strategic', patch });
+    } catch (error) {
+      if (!(error instanceof StatusError)) throw error;
+    }
+  }
+
+  /** What fails here fails the try, whatever the server said of other objects than the pod. */
+  async #preBind(plugin: Plugin): Promise<Verdict | undefined> {
+    try {
+      return await plugin.preBind?.(this.#pod, this.#nodeName, this, this.#states.get(plugin));
+    } catch (error) {
+      if (!(error instanceof PluginFailed || error instanceof StatusError)) throw error;
+      throw new PluginFailed(`running PreBind plugin "${plugin.name}": ${error.message}`, { cause: error });
+    }
+  }
+
+  async #bind(extenders: readonly Extender[]): Promise<void> {
+    const extender = extenders.find((each) => each.bind && each.isInterested(this.#pod));
+    if (extender) return extender.bind?.(this.#pod, this.#nodeName);
+    for (const plugin of pointsOf(this.#plugins).bind) {
+      try {
+        if ((await plugin.bind(this.#pod, this.#nodeName, this)) === 'bound') return;
+      } catch (error) {
+        if (!(error instanceof StatusError)) throw error;
+        throw new BindFailed(`running Bind plugin "${plugin.name}": ${error.message}`, error);
+      }
+    }
+    throw new Error('no plugin of the profile binds pods');
   }
 }
 
-async function bind(
-  pod: Pod,
-  nodeName: string,
-  { plugins, services }: Pick<Placing, 'plugins' | 'services'>,
-): Promise<void> {
-  for (const plugin of plugins) if ((await plugin.bind?.(pod, nodeName, services)) === 'bound') return;
-  throw new Error('no plugin of the profile binds pods');
+/** The server did not take the binding. */
+export class BindFailed extends Error {
+  readonly code = 'BindFailed';
+  override readonly cause: StatusError;
+
+  constructor(message: string, cause: StatusError) {
+    super(message);
+    this.cause = cause;
+  }
+}
+
+interface Waiting {
+  plugin: Plugin;
+  answer: Promise<Verdict>;
+}
+
+const NOBODY: readonly Waiting[] = [];
+
+function agree(plugin: Plugin, verdict: Verdict | undefined): void {
+  if (verdict && !verdict.fits) throw new NotPlaced(plugin, verdict);
 }

@@ -1,4 +1,5 @@
 /** Who schedules: a name that pods ask for by `schedulerName`, and the plugins in the order in which they are asked. */
+import type { Extender } from './define-extender.ts';
 import type { Plugin } from './define-plugin.ts';
 import { balancedAllocation } from './plugins/balanced-allocation.ts';
 import { defaultBinder } from './plugins/default-binder.ts';
@@ -22,6 +23,10 @@ import { volumeZone } from './plugins/volume-zone.ts';
 export interface Profile {
   schedulerName: string;
   plugins: readonly Plugin[];
+  /** Asked after the plugins. */
+  extenders?: readonly Extender[];
+  /** See `CycleOptions`. */
+  percentageOfNodesToScore?: number;
 }
 
 /** Anew for each scheduler: plugins may remember what they have given away. */

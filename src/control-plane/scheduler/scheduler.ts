@@ -2,11 +2,7 @@
  * Gives every pod that has none a node. One pod at a time is decided on, against what is believed to run where; binding goes
  * on beside the next decision. Source: "Kubernetes Scheduler", "Scheduling Framework".
  */
-import { Node } from '#api/core/v1/node.ts';
-import { Pod } from '#api/core/v1/pod.ts';
-import { isTerminal } from '#api/core/v1/pod-conditions.ts';
-import type { Kind } from '#api/machinery/kind.ts';
-import type { KubeObject } from '#api/machinery/object.ts';
+import type { Pod } from '#api/core/v1/pod.ts';
 import { hasReason, StatusError } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
@@ -15,17 +11,18 @@ import type { Client } from '#client/client.ts';
 import type { EventSink } from '#client/event-recorder.ts';
 import type { Informers } from '#client/informer.ts';
 import { Unreachable } from '#client/transport.ts';
-import type { Refusal, States } from './cycle.ts';
+import type { Refusal } from './cycle.ts';
 import { decide } from './cycle.ts';
-import type { ClusterView, MadeRoom, Plugin, QueuedPod } from './define-plugin.ts';
+import type { MadeRoom, Plugin, Room } from './define-plugin.ts';
 import { PluginFailed } from './define-plugin.ts';
-import { Nominations } from './nominations.ts';
-import { NotPlaced, place } from './placing.ts';
+import { FollowedCluster } from './followed-cluster.ts';
+import { BindFailed, NotPlaced, Placing } from './placing.ts';
+import { pointsOf } from './points.ts';
 import { preempt } from './preempting.ts';
 import type { Profile } from './profile.ts';
 import { SchedulingQueue } from './queue.ts';
 import { NO_NODES, refusalMessage } from './refusal-message.ts';
-import { Snapshot } from './snapshot.ts';
+import type { States } from './trial.ts';
 import { noteUnscheduled } from './unscheduled.ts';
 
 export interface SchedulerServices {
@@ -53,17 +50,20 @@ export interface SchedulerStats {
   queue: ReturnType<SchedulingQueue['counts']>;
 }
 
+const NO_PLUGINS: readonly Plugin[] = [];
+
 export class Scheduler {
   readonly #services: SchedulerServices;
   readonly #profiles: ReadonlyMap<string, Profile>;
   readonly #queue: SchedulingQueue;
-  readonly #snapshot = new Snapshot();
-  readonly #nominations = new Nominations();
-  readonly #stops: (() => void)[] = [];
+  readonly #cluster: FollowedCluster;
+  /** By the pod's uid. */
+  readonly #placing = new Map<string, Placing>();
+  readonly #whileOthers: <T>(act: Promise<T>) => Promise<T>;
   #isRunning = false;
   #isDeciding = false;
-  /** Placing pods, and writing down why others have no place. */
-  #placing = 0;
+  /** Pods being placed, room being made, and what is being written down about those that have no place. */
+  #underWay = 0;
   #holdingSinceMs = 0;
   #startAt = 0;
   #decided = 0;
@@ -72,20 +72,37 @@ export class Scheduler {
   #refused = 0;
 
   constructor(profiles: readonly Profile[], services: SchedulerServices) {
+    const { clock, informers } = services;
     this.#services = services;
     this.#profiles = new Map(profiles.map((profile) => [profile.schedulerName, profile]));
-    const sorting = profiles.flatMap(({ plugins }) => plugins).find(({ queueSort }) => queueSort);
+    const plugins = profiles.flatMap((profile) => profile.plugins);
+    const sorting = plugins.find(({ queueSort }) => queueSort);
     this.#queue = new SchedulingQueue({
-      clock: services.clock,
+      clock,
       order: (a, b) => sorting?.queueSort?.(a, b) ?? a.sinceMs - b.sinceMs,
-      gateOf: (pod) => this.#pluginsFor(pod).find(({ preEnqueue }) => preEnqueue && !preEnqueue(pod).fits),
+      gateOf: (pod) => pointsOf(this.#pluginsFor(pod)).preEnqueue.find((plugin) => !plugin.preEnqueue(pod).fits),
       onReady: () => this.#wake(),
     });
+    this.#cluster = new FollowedCluster({
+      informers,
+      queue: this.#queue,
+      reads: new Set(plugins.flatMap(({ reads = [] }) => reads)),
+      isOurs: ({ spec }) => this.#profiles.has(spec.schedulerName),
+      onGone: ({ metadata }) => this.#placing.get(metadata.uid)?.end('removed'),
+    });
+    this.#whileOthers = async (act) => {
+      this.#underWay--;
+      try {
+        return await act;
+      } finally {
+        this.#underWay++;
+      }
+    };
   }
 
   /** Pods to decide on, or being placed. */
   get busy(): number {
-    return (this.#isRunning ? this.#queue.activeCount : 0) + (this.#isDeciding ? 1 : 0) + this.#placing;
+    return (this.#isRunning ? this.#queue.activeCount : 0) + (this.#isDeciding ? 1 : 0) + this.#underWay;
   }
 
   get stats(): SchedulerStats {
@@ -100,61 +117,24 @@ export class Scheduler {
 
   /** Follows the cluster; decides once everything has been listed. */
   async start(signal: AbortSignal): Promise<void> {
-    const { informers } = this.#services;
-    const reads = new Set(
-      [...this.#profiles.values()].flatMap(({ plugins }) => plugins.flatMap((plugin) => plugin.reads ?? [])),
-    );
-    this.#stops.push(
-      informers.for(Node).onChange(({ now, before }) => this.#nodeChanged(now, before)),
-      informers.for(Pod).onChange(({ now, before }) => this.#podChanged(now, before)),
-      ...[...reads].map((kind) => informers.for(kind).onChange((change) => this.#queue.changed({ kind, ...change }))),
-    );
-    for (const node of informers.for(Node).list()) this.#nodeChanged(node, undefined);
-    for (const pod of informers.for(Pod).list()) this.#podChanged(pod, undefined);
-    await informers.synced(signal);
+    await this.#cluster.follow(signal);
     this.#isRunning = true;
     this.#wake();
   }
 
   stop(): void {
     this.#isRunning = false;
-    for (const stop of this.#stops) stop();
+    this.#cluster.stop();
     this.#queue.stop();
+    for (const placing of this.#placing.values()) placing.end('the end of the scheduler');
   }
 
-  #pluginsFor({ spec }: Pod): readonly Plugin[] {
-    return this.#profiles.get(spec.schedulerName)?.plugins ?? [];
+  #profileOf({ spec }: Pod): Profile | undefined {
+    return this.#profiles.get(spec.schedulerName);
   }
 
-  #nodeChanged(now: Node | undefined, before: Node | undefined): void {
-    if (now) this.#snapshot.putNode(now);
-    else if (before) this.#snapshot.removeNode(before.metadata.name);
-    this.#queue.changed({ kind: Node, now, before });
-  }
-
-  #podChanged(now: Pod | undefined, before: Pod | undefined): void {
-    const placed = (pod: Pod | undefined) => pod?.spec.nodeName && !isTerminal(pod);
-    const wasPlaced = placed(before);
-    const nominated = now && !placed(now) ? now.status?.nominatedNodeName : undefined;
-    if (now && nominated && this.#isOurs(now)) this.#nominations.put(now, nominated);
-    else if (!now || placed(now)) this.#nominations.remove((now ?? before) as Pod);
-    if (now && placed(now)) {
-      this.#snapshot.putPod(now);
-      this.#queue.remove(now);
-      this.#queue.changed({ kind: Pod, now, before: wasPlaced ? before : undefined });
-      return;
-    }
-    if (before && (wasPlaced || this.#snapshot.isAssumed(before)) && (!now || wasPlaced)) {
-      this.#snapshot.removePod(before);
-      this.#queue.changed({ kind: Pod, now: undefined, before });
-    }
-    if (now && this.#isOurs(now)) this.#queue.put(now);
-    else if (before) this.#queue.remove(before);
-  }
-
-  #isOurs(pod: Pod): boolean {
-    const { spec, metadata } = pod;
-    return !spec.nodeName && !metadata.deletionTimestamp && !isTerminal(pod) && this.#profiles.has(spec.schedulerName);
+  #pluginsFor(pod: Pod): readonly Plugin[] {
+    return this.#profileOf(pod)?.plugins ?? NO_PLUGINS;
   }
 
   #wake(): void {
@@ -164,17 +144,23 @@ export class Scheduler {
   }
 
   async #decideAll(): Promise<void> {
+    const { clock, onBug } = this.#services;
     try {
-      this.#holdingSinceMs = this.#services.clock.monotonicMs();
+      this.#holdingSinceMs = clock.monotonicMs();
       for (let next = this.#queue.take(); next && this.#isRunning; next = this.#queue.take()) {
-        const beganMs = this.#services.clock.monotonicMs();
-        await this.#decide(next);
-        this.#decidingMs += this.#services.clock.monotonicMs() - beganMs;
+        const beganMs = clock.monotonicMs();
+        this.#cluster.holdStill();
+        try {
+          await this.#decide(next.pod);
+        } finally {
+          this.#cluster.goOn();
+        }
+        this.#decidingMs += clock.monotonicMs() - beganMs;
         const pause = this.#breathe();
         if (pause) await pause;
       }
     } catch (error) {
-      this.#services.onBug(error);
+      onBug(error);
     } finally {
       this.#isDeciding = false;
     }
@@ -189,62 +175,84 @@ export class Scheduler {
     });
   }
 
-  async #decide(queued: QueuedPod): Promise<void> {
-    const { pod } = queued;
-    if (this.#snapshot.isAssumed(pod)) {
+  async #decide(pod: Pod): Promise<void> {
+    const profile = this.#profileOf(pod);
+    if (!profile || this.#cluster.isAssumed(pod)) {
       this.#queue.done(pod);
       return;
     }
+    const { nominations, view } = this.#cluster;
     this.#decided++;
-    const cluster = this.#view();
-    const plugins = this.#pluginsFor(pod);
-    if (cluster.nodes.length === 0) {
+    const { plugins } = profile;
+    if (view.nodes.length === 0) {
       this.#refuse(pod, { message: NO_NODES, refusedBy: plugins });
       return;
     }
-    const { random } = this.#services;
-    const decision = await decide(pod, cluster, {
-      plugins,
-      random,
+    const decision = await decide(pod, view, {
+      ...profile,
+      random: this.#services.random,
       breathe: () => this.#breathe(),
       startAt: this.#startAt,
-      nominatedOn: (nodeName) => this.#nominations.on(nodeName),
+      nominatedOn: (nodeName) => nominations.on(nodeName),
     });
-    this.#startAt = (this.#startAt + 1) % cluster.nodes.length;
+    this.#startAt = (this.#startAt + decision.looked) % view.nodes.length;
     if ('refusal' in decision) {
-      await this.#fitsNowhere(pod, decision.refusal, cluster);
+      await this.#fitsNowhere(pod, decision.refusal, plugins);
       return;
     }
-    this.#snapshot.assume({ ...pod, spec: { ...pod.spec, nodeName: decision.nodeName } }, decision.nodeName);
-    this.#nominations.remove(pod); // it would be counted twice
-    this.#placing++;
-    void this.#place(pod, decision).finally(() => {
-      this.#placing--;
-    });
+    this.#cluster.assume(pod, decision.nodeName);
+    this.#inBackground(this.#place(pod, { ...decision, profile }), 'a pod could not be placed');
   }
 
-  async #fitsNowhere(pod: Pod, refusal: Refusal, cluster: ClusterView): Promise<void> {
-    const plugins = this.#pluginsFor(pod);
-    const nominatedOn = (nodeName: string) => this.#nominations.on(nodeName);
+  async #fitsNowhere(pod: Pod, refusal: Refusal, plugins: readonly Plugin[]): Promise<void> {
+    const { view, nominations } = this.#cluster;
+    const { verdicts, trialOn, refusedBy } = refusal;
+    const asked = { cluster: view, plugins, verdicts, trialOn, nominatedTo: nominations.nodeOf(pod) };
     let room: MadeRoom;
-    for (const plugin of plugins) {
-      if (!plugin.makeRoom || (room && 'victims' in room)) continue;
-      room = (await plugin.makeRoom(pod, { cluster, plugins, verdicts: refusal.verdicts, nominatedOn })) ?? room;
+    for (const plugin of pointsOf(plugins).makeRoom) {
+      room = (await plugin.makeRoom(pod, asked)) ?? room;
+      if (room && 'victims' in room) break;
     }
-    const { refusedBy } = refusal;
-    if (!room || 'message' in room) {
-      this.#nominations.remove(pod);
-      this.#refuse(pod, { message: refusalMessage(refusal, room?.message ?? ''), refusedBy });
+    if (room && 'victims' in room) {
+      this.#makeRoom(pod, room, refusal);
       return;
     }
-    const { nodeName: nominatedNodeName } = room;
-    this.#nominations.put(pod, nominatedNodeName);
-    this.#refuse(pod, { message: refusalMessage(refusal, ''), refusedBy, nominatedNodeName });
-    this.#placing++;
-    void preempt(pod, room, this.#services)
-      .catch((error: unknown) => this.#serverSaid(error, 'a pod could not be preempted'))
+    nominations.remove(pod);
+    this.#refuse(pod, { message: refusalMessage(refusal, room?.message ?? ''), refusedBy });
+  }
+
+  /** Beside the next decisions; until the victims have been sent away the pod is not tried again. */
+  #makeRoom(pod: Pod, room: Room, refusal: Refusal): void {
+    const { nodeName, victims } = room;
+    this.#cluster.nominations.put(pod, nodeName);
+    this.#queue.hold(pod);
+    this.#refuse(pod, {
+      message: refusalMessage(refusal, ''),
+      refusedBy: refusal.refusedBy,
+      nominatedNodeName: nodeName,
+    });
+    const running = victims.filter((victim) => !this.#endsWaiting(victim));
+    const sending = preempt(pod, { nodeName, victims: running }, this.#services);
+    this.#inBackground(
+      sending.finally(() => this.#queue.release(pod)),
+      'a pod could not be preempted',
+    );
+  }
+
+  /** A victim that is only about to be placed is told so, and need not be deleted. */
+  #endsWaiting({ metadata }: Pod): boolean {
+    const placing = this.#placing.get(metadata.uid);
+    if (!placing?.isWaiting) return false;
+    placing.end('preempted');
+    return true;
+  }
+
+  #inBackground(act: Promise<unknown>, what: string): void {
+    this.#underWay++;
+    act
+      .catch((error: unknown) => this.#serverSaid(error, what))
       .finally(() => {
-        this.#placing--;
+        this.#underWay--;
       });
   }
 
@@ -253,52 +261,35 @@ export class Scheduler {
     else this.#services.log.debug(what, { error: error.message });
   }
 
-  #view(): ClusterView {
-    const { informers } = this.#services;
-    return {
-      nodes: this.#snapshot.nodes,
-      nodeNamed: (name) => this.#snapshot.node(name),
-      cached: <T extends KubeObject>(kind: Kind<T>) => informers.for(kind),
-      tally: (key, make) => this.#snapshot.tally(key, make),
-    };
-  }
-
-  async #place(pod: Pod, { nodeName, states }: { nodeName: string; states: States }): Promise<void> {
+  async #place(
+    pod: Pod,
+    { profile, ...decision }: { nodeName: string; states: States; profile: Profile },
+  ): Promise<void> {
     const { client, clock, events, informers } = this.#services;
-    const { namespace, name } = pod.metadata;
+    const { namespace, name, uid } = pod.metadata;
+    const services = { client, clock, informers, whileOthers: this.#whileOthers };
+    const placing = new Placing(pod, { ...decision, plugins: profile.plugins }, services);
+    this.#placing.set(uid, placing);
     try {
-      const { signal } = new AbortController();
-      const cached = <T extends KubeObject>(kind: Kind<T>) => informers.for(kind);
-      const whileOthers = <T>(act: Promise<T>) => this.#whileOthers(act);
-      const services = { client, clock, cached, signal, whileOthers };
-      await place(pod, nodeName, { plugins: this.#pluginsFor(pod), states, services, signal });
+      await placing.run(profile.extenders);
       this.#placed++;
       this.#queue.done(pod);
-      events.normal(pod, 'Scheduled', `Successfully assigned ${namespace}/${name} to ${nodeName}`);
+      events.normal(pod, 'Scheduled', `Successfully assigned ${namespace}/${name} to ${decision.nodeName}`);
     } catch (error) {
-      this.#snapshot.forget(pod);
-      if (pod.status?.nominatedNodeName) this.#nominations.put(pod, pod.status.nominatedNodeName);
-      this.#queue.changed({ kind: Pod, now: undefined, before: pod }); // what it would have taken is free again
+      this.#cluster.forget(pod);
       this.#notPlaced(pod, error);
-    }
-  }
-
-  async #whileOthers<T>(act: Promise<T>): Promise<T> {
-    this.#placing--;
-    try {
-      return await act;
     } finally {
-      this.#placing++;
+      this.#placing.delete(uid);
     }
   }
 
   #notPlaced(pod: Pod, error: unknown): void {
-    if (error instanceof NotPlaced) this.#refuse(pod, { message: error.message, refusedBy: error.refusedBy });
-    else if (hasReason(error, 'NotFound')) this.#queue.done(pod);
-    else if (error instanceof StatusError || error instanceof Unreachable)
-      this.#refuse(pod, { message: `binding rejected: ${error.message}`, refusedBy: [], reason: 'SchedulerError' });
-    else if (error instanceof PluginFailed)
-      this.#refuse(pod, { message: error.message, refusedBy: [], reason: 'SchedulerError' });
+    if (error instanceof NotPlaced) {
+      const { refusedBy, message } = error;
+      this.#refuse(pod, { message: `0/1 nodes are available: 1 ${message}.`, refusedBy });
+    } else if (error instanceof BindFailed && hasReason(error.cause, 'NotFound')) this.#queue.done(pod);
+    else if (error instanceof BindFailed || error instanceof PluginFailed || error instanceof Unreachable)
+      this.#refuse(pod, { message: error.message, refusedBy: NO_PLUGINS, reason: 'SchedulerError' });
     else this.#services.onBug(error);
   }
 
@@ -306,13 +297,9 @@ export class Scheduler {
     this.#refused++;
     this.#services.events.warning(pod, 'FailedScheduling', message);
     this.#queue.refused(pod, refusedBy);
-    this.#placing++;
     const { client, clock } = this.#services;
-    void noteUnscheduled(pod, { reason, message, ...(nominatedNodeName && { nominatedNodeName }) }, { client, clock })
-      .catch((error: unknown) => this.#serverSaid(error, 'the condition was not written'))
-      .finally(() => {
-        this.#placing--;
-      });
+    const note = { reason, message, ...(nominatedNodeName && { nominatedNodeName }) };
+    this.#inBackground(noteUnscheduled(pod, note, { client, clock }), 'the condition was not written');
   }
 }
 

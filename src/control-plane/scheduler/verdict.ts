@@ -10,8 +10,10 @@ export type Verdict =
       reasons: readonly string[];
     };
 
+export type Refused = Verdict & { fits: false };
+
 export const fits: Verdict = Object.freeze({ fits: true });
 
-export const unschedulable = (...reasons: string[]): Verdict => ({ fits: false, isUnresolvable: false, reasons });
+export const unschedulable = (...reasons: string[]): Refused => ({ fits: false, isUnresolvable: false, reasons });
 
-export const unresolvable = (...reasons: string[]): Verdict => ({ fits: false, isUnresolvable: true, reasons });
+export const unresolvable = (...reasons: string[]): Refused => ({ fits: false, isUnresolvable: true, reasons });

@@ -5,11 +5,9 @@
 import type { Pod } from '#api/core/v1/pod.ts';
 import { matchesLabels, selectorFrom } from '#api/machinery/label-selector.ts';
 import { PodDisruptionBudget } from '#api/policy/v1/pod-disruption-budget.ts';
-import { fitsOn, withNominated } from '../cycle.ts';
 import type { ClusterView, FitsNowhere, Room } from '../define-plugin.ts';
 import { definePlugin } from '../define-plugin.ts';
 import type { NodeInfo } from '../node-info.ts';
-import { nodeInfoOf } from '../node-info.ts';
 import { histogram } from '../refusal-message.ts';
 
 const NO_VICTIMS = 'No preemption victims found for incoming pod';
@@ -48,11 +46,13 @@ export const defaultPreemption = definePlugin({
 
 const priorityOf = ({ spec }: Pod): number => spec.priority ?? 0;
 
-function whyNotEligible(pod: Pod, { cluster, nominatedOn }: FitsNowhere): string | undefined {
+function whyNotEligible(pod: Pod, { cluster, nominatedTo }: FitsNowhere): string | undefined {
   if (pod.spec.preemptionPolicy === 'Never') return 'not eligible due to preemptionPolicy=Never.';
-  const waitsFor = cluster.nodes
-    .find(({ node }) => nominatedOn(node.metadata.name).some(({ metadata }) => metadata.uid === pod.metadata.uid))
-    ?.pods.some((other) => other.metadata.deletionTimestamp && priorityOf(other) < priorityOf(pod));
+  const waitsFor =
+    nominatedTo &&
+    cluster
+      .nodeNamed(nominatedTo)
+      ?.pods.some((other) => other.metadata.deletionTimestamp && priorityOf(other) < priorityOf(pod));
   return waitsFor ? 'not eligible due to a terminating pod on the nominated node.' : undefined;
 }
 
@@ -64,18 +64,12 @@ interface Candidate extends Room {
 function roomOn(
   pod: Pod,
   info: NodeInfo,
-  { cluster, plugins, nominatedOn }: FitsNowhere,
+  { cluster, trialOn }: FitsNowhere,
 ): Candidate | { reasons: readonly string[] } {
   const lower = info.pods.filter((other) => priorityOf(other) < priorityOf(pod));
   if (lower.length === 0) return { reasons: [NO_VICTIMS] };
-  const without = (gone: ReadonlySet<Pod>) => {
-    const left = info.pods.filter((other) => !gone.has(other));
-    const changed = withNominated(pod, nodeInfoOf(info.node, left), { nominatedOn });
-    const nodes = cluster.nodes.map((each) => (each === info ? changed : each));
-    return fitsOn(pod, changed, { ...cluster, nodes }, plugins);
-  };
-  const gone = new Set(lower);
-  const verdict = without(gone);
+  let trial = lower.reduce((left, other) => left.without(other), trialOn(info));
+  const verdict = trial.verdict();
   if (!verdict.fits) return { reasons: verdict.reasons };
 
   // Each may stay if the pod still fits: first those that a budget protects, then the more important ones. Those that go
@@ -85,9 +79,12 @@ function roomOn(
   const keepFirst = [...lower].sort(
     (a, b) => goes(a) - goes(b) || Number(isProtected(b)) - Number(isProtected(a)) || byImportance(a, b),
   );
+  const gone = new Set(lower);
   for (const victim of keepFirst) {
+    const beside = trial.with(victim);
+    if (!beside.verdict().fits) continue;
+    trial = beside;
     gone.delete(victim);
-    if (!without(gone).fits) gone.add(victim);
   }
   const victims = [...gone].sort(byImportance);
   return { nodeName: info.node.metadata.name, victims, violations: victims.filter(isProtected).length };

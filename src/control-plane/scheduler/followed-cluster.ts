@@ -1,0 +1,144 @@
+/**
+ * What the scheduler knows of the cluster, kept in step with its informers: nodes and what is placed on them, pods that wait,
+ * and places that are kept for some of them. While a pod is being decided on it stands still: changes wait.
+ */
+import { Node } from '#api/core/v1/node.ts';
+import { Pod } from '#api/core/v1/pod.ts';
+import { isTerminal } from '#api/core/v1/pod-conditions.ts';
+import type { Kind } from '#api/machinery/kind.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
+import type { Informers } from '#client/informer.ts';
+import type { ClusterView } from './define-plugin.ts';
+import { Nominations } from './nominations.ts';
+import type { SchedulingQueue } from './queue.ts';
+import { shareAmounts } from './resources.ts';
+import { Snapshot } from './snapshot.ts';
+
+export interface FollowedClusterOptions {
+  informers: Informers;
+  queue: SchedulingQueue;
+  /** What plugins read besides nodes and pods. */
+  reads: ReadonlySet<Kind>;
+  /** Some profile is for it. */
+  isOurs(pod: Pod): boolean;
+  /** A pod is gone. */
+  onGone(pod: Pod): void;
+}
+
+export class FollowedCluster {
+  readonly nominations = new Nominations();
+  readonly #snapshot = new Snapshot();
+  readonly #options: FollowedClusterOptions;
+  readonly #stops: (() => void)[] = [];
+  readonly #waiting: (() => void)[] = [];
+  #isStill = false;
+  /** The same one always: it shows what is. */
+  readonly view: ClusterView;
+
+  constructor(options: FollowedClusterOptions) {
+    this.#options = options;
+    const { informers } = options;
+    const snapshot = this.#snapshot;
+    this.view = {
+      get nodes() {
+        return snapshot.nodes;
+      },
+      nodeNamed: (name) => snapshot.node(name),
+      cached: <T extends KubeObject>(kind: Kind<T>) => informers.for(kind),
+      tally: (key, make) => snapshot.tally(key, make),
+    };
+  }
+
+  async follow(signal: AbortSignal): Promise<void> {
+    const { informers, queue, reads } = this.#options;
+    const others = [...reads].filter((kind) => kind !== (Node as Kind) && kind !== (Pod as Kind));
+    this.#stops.push(
+      informers.for(Node).onChange(({ now, before }) => this.#change(() => this.#nodeChanged(now, before))),
+      informers.for(Pod).onChange(({ now, before }) => this.#change(() => this.#podChanged(now, before))),
+      ...others.map((kind) =>
+        informers.for(kind).onChange((change) => this.#change(() => queue.changed({ kind, ...change }))),
+      ),
+    );
+    for (const node of informers.for(Node).list()) this.#nodeChanged(node, undefined);
+    for (const pod of informers.for(Pod).list()) this.#podChanged(pod, undefined);
+    await informers.synced(signal);
+  }
+
+  stop(): void {
+    for (const stop of this.#stops) stop();
+  }
+
+  /** Changes wait until `goOn`. */
+  holdStill(): void {
+    this.#isStill = true;
+  }
+
+  goOn(): void {
+    this.#isStill = false;
+    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) next();
+  }
+
+  isAssumed(pod: Pod): boolean {
+    return this.#snapshot.isAssumed(pod);
+  }
+
+  /** The pod counts as placed from now on. */
+  assume(pod: Pod, nodeName: string): void {
+    const assumed = { ...pod, spec: { ...pod.spec, nodeName } };
+    shareAmounts(pod, assumed);
+    this.#snapshot.assume(assumed, nodeName);
+    this.nominations.remove(pod); // it would be counted twice
+  }
+
+  /** It could not be placed: what it would have taken is free again. */
+  forget(pod: Pod): void {
+    this.#change(() => {
+      this.#snapshot.forget(pod);
+      if (pod.status?.nominatedNodeName) this.nominations.put(pod, pod.status.nominatedNodeName);
+      this.#options.queue.changed({ kind: Pod, now: undefined, before: pod });
+    });
+  }
+
+  #change(change: () => void): void {
+    if (this.#isStill) this.#waiting.push(change);
+    else change();
+  }
+
+  #nodeChanged(now: Node | undefined, before: Node | undefined): void {
+    if (now) this.#snapshot.putNode(now);
+    else if (before) this.#snapshot.removeNode(before.metadata.name);
+    this.#options.queue.changed({ kind: Node, now, before });
+  }
+
+  #podChanged(now: Pod | undefined, before: Pod | undefined): void {
+    const { queue } = this.#options;
+    const wasPlaced = isPlaced(before);
+    this.#noteNomination(now, before);
+    if (now && isPlaced(now)) {
+      this.#snapshot.putPod(now);
+      queue.remove(now);
+      queue.changed({ kind: Pod, now, before: wasPlaced ? before : undefined });
+      return;
+    }
+    if (before && (wasPlaced || this.#snapshot.isAssumed(before)) && (!now || wasPlaced)) {
+      this.#snapshot.removePod(before);
+      queue.changed({ kind: Pod, now: undefined, before });
+    }
+    if (!now || now.metadata.deletionTimestamp) this.#options.onGone((now ?? before) as Pod);
+    if (now && this.#waitsForUs(now)) queue.put(now);
+    else if (before) queue.remove(before);
+  }
+
+  #noteNomination(now: Pod | undefined, before: Pod | undefined): void {
+    const nominated = now && !isPlaced(now) ? now.status?.nominatedNodeName : undefined;
+    if (now && nominated && this.#waitsForUs(now)) {
+      if (!this.#snapshot.isAssumed(now)) this.nominations.put(now, nominated);
+    } else if (!now || isPlaced(now) || !this.#waitsForUs(now)) this.nominations.remove((now ?? before) as Pod);
+  }
+
+  #waitsForUs(pod: Pod): boolean {
+    return !pod.spec.nodeName && !pod.metadata.deletionTimestamp && !isTerminal(pod) && this.#options.isOurs(pod);
+  }
+}
+
+const isPlaced = (pod: Pod | undefined): boolean => Boolean(pod?.spec.nodeName) && !isTerminal(pod as Pod);

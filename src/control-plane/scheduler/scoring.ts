@@ -1,0 +1,84 @@
+/** Which of the nodes that fit is the best one. */
+import type { Pod } from '#api/core/v1/pod.ts';
+import type { Random } from '#base/random.ts';
+import { wholeBelow } from '#base/random.ts';
+import type { ClusterView, Plugin } from './define-plugin.ts';
+import type { NodeInfo } from './node-info.ts';
+import { pointsOf, type With } from './points.ts';
+import type { States } from './trial.ts';
+
+export interface Scoring {
+  plugins: readonly Plugin[];
+  cluster: ClusterView;
+  states: States;
+}
+
+/** What one plugin makes of the nodes, in their order: 0…100 each, its weight not yet in it. */
+export interface PluginScores {
+  plugin: Plugin;
+  scores: readonly number[];
+}
+
+/** Of the plugins that have a say. */
+export function scoresOf(pod: Pod, nodes: readonly NodeInfo[], { plugins, cluster, states }: Scoring): PluginScores[] {
+  const given: PluginScores[] = [];
+  for (const plugin of pointsOf(plugins).score) {
+    const prepared = states.get(plugin);
+    const state = plugin.prepareScore ? plugin.prepareScore(pod, nodes, cluster, prepared) : prepared;
+    if (state === 'skip') continue;
+    const raw = rawScores(plugin, pod, { nodes, state });
+    const scores = plugin.normalize ? plugin.normalize(raw, nodes, state) : normalized(raw, plugin.prefer);
+    given.push({ plugin, scores });
+  }
+  return given;
+}
+
+/** With all weights; `further`: what others than plugins give, by node. */
+export function totalsOf(given: readonly PluginScores[], count: number, further?: readonly number[]): Float64Array {
+  const totals = new Float64Array(count);
+  for (const { plugin, scores } of given) {
+    const weight = plugin.weight ?? 1;
+    for (let i = 0; i < count; i++) totals[i] = (totals[i] as number) + (scores[i] as number) * weight;
+  }
+  if (further) for (let i = 0; i < count; i++) totals[i] = (totals[i] as number) + (further[i] as number);
+  return totals;
+}
+
+/** Of several that are equally good any one. */
+export function bestOf(nodes: readonly NodeInfo[], totals: Float64Array, random: Random): NodeInfo {
+  let most = Number.NEGATIVE_INFINITY;
+  let best: NodeInfo[] = [];
+  for (let i = 0; i < totals.length; i++) {
+    const total = totals[i] as number;
+    if (total < most) continue;
+    if (total > most) best = [];
+    most = total;
+    best.push(nodes[i] as NodeInfo);
+  }
+  return best[wholeBelow(random, best.length)] as NodeInfo;
+}
+
+function rawScores(
+  plugin: With<'score'>,
+  pod: Pod,
+  { nodes, state }: { nodes: readonly NodeInfo[]; state: unknown },
+): number[] {
+  const scores = new Array<number>(nodes.length);
+  for (let i = 0; i < nodes.length; i++) scores[i] = plugin.score(pod, nodes[i] as NodeInfo, state);
+  return scores;
+}
+
+/** The largest becomes 100; turned round where the lower is preferred. */
+function normalized(scores: readonly number[], prefer: Plugin['prefer']): readonly number[] {
+  if (!prefer) return scores;
+  const most = largest(scores);
+  if (most === 0) return scores.map(() => (prefer === 'lower' ? 100 : 0));
+  const scaled = scores.map((score) => Math.floor((score * 100) / most));
+  return prefer === 'lower' ? scaled.map((score) => 100 - score) : scaled;
+}
+
+function largest(scores: readonly number[]): number {
+  let most = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < scores.length; i++) if ((scores[i] as number) > most) most = scores[i] as number;
+  return most;
+}

@@ -1,0 +1,70 @@
+/** Whether a pod would fit on one node, and whether it would if other pods came there or went. Nothing real is changed. */
+import type { Pod } from '#api/core/v1/pod.ts';
+import type { Plugin } from './define-plugin.ts';
+import type { NodeInfo } from './node-info.ts';
+import { withoutPod, withPod } from './node-info.ts';
+import { pointsOf, type With } from './points.ts';
+import { fits, type Refused, type Verdict } from './verdict.ts';
+
+/** What the plugins prepared, by plugin; those that are missing do not filter. */
+export type States = ReadonlyMap<Plugin, unknown>;
+
+export interface FilterOf {
+  plugin: With<'filter'>;
+  state: unknown;
+}
+
+/** Those that have a say about this pod, in their order. */
+export const filtersOf = (plugins: readonly Plugin[], states: States): FilterOf[] =>
+  pointsOf(plugins).filter.flatMap((plugin) => (states.has(plugin) ? [{ plugin, state: states.get(plugin) }] : []));
+
+/** The first that refuses; undefined: the pod fits. */
+export function refusedOn(
+  pod: Pod,
+  node: NodeInfo,
+  filters: readonly FilterOf[],
+): { plugin: Plugin; verdict: Refused } | undefined {
+  for (let i = 0; i < filters.length; i++) {
+    const { plugin, state } = filters[i] as FilterOf;
+    const verdict = plugin.filter(pod, node, state);
+    if (!verdict.fits) return { plugin, verdict };
+  }
+  return undefined;
+}
+
+export class Trial {
+  readonly #pod: Pod;
+  readonly #filters: readonly FilterOf[];
+  readonly node: NodeInfo;
+
+  constructor(pod: Pod, node: NodeInfo, filters: readonly FilterOf[]) {
+    this.#pod = pod;
+    this.node = node;
+    this.#filters = filters;
+  }
+
+  verdict(): Verdict {
+    return this.refused()?.verdict ?? fits;
+  }
+
+  refused(): { plugin: Plugin; verdict: Refused } | undefined {
+    return refusedOn(this.#pod, this.node, this.#filters);
+  }
+
+  /** As if this pod were there as well. */
+  with(other: Pod): Trial {
+    const node = withPod(this.node, other);
+    return this.#changed(node, (plugin, state) => plugin.withPod?.(state, other, node, this.#pod) ?? state);
+  }
+
+  /** As if this one of its pods were not there. */
+  without(other: Pod): Trial {
+    const node = withoutPod(this.node, other);
+    return this.#changed(node, (plugin, state) => plugin.withoutPod?.(state, other, node, this.#pod) ?? state);
+  }
+
+  #changed(node: NodeInfo, stateOf: (plugin: Plugin, state: unknown) => unknown): Trial {
+    const filters = this.#filters.map(({ plugin, state }) => ({ plugin, state: stateOf(plugin, state) }));
+    return new Trial(this.#pod, node, filters);
+  }
+}
