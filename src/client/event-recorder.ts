@@ -11,6 +11,7 @@ import type { Clock } from '#base/clock.ts';
 import { sleep } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import { silentLog } from '#base/log.ts';
+import { sha256 } from '#base/sha256.ts';
 import type { Client, Draft } from './client.ts';
 import { Unreachable } from './transport.ts';
 
@@ -60,10 +61,13 @@ export class EventRecorder implements EventSink {
   readonly #allowance = new Map<string, { tokens: number; atMs: number }>();
   #pending = 0;
   #lastNanos = 0n;
+  /** Keeps two components apart that speak of one object in the same millisecond. */
+  readonly #ownNanos: bigint;
 
   constructor(options: EventRecorderOptions) {
     this.#options = options;
     this.#log = options.log ?? silentLog;
+    this.#ownNanos = BigInt(Number.parseInt(sha256(options.component).slice(0, 8), 16) % 1_000_000);
   }
 
   /** Events that are not written yet. */
@@ -134,7 +138,7 @@ export class EventRecorder implements EventSink {
 
   // The object's name and the time in nanoseconds, as hexadecimal digits; two of the same instant are told apart.
   #nameFor({ name = '' }: ObjectReference): string {
-    const nanos = BigInt(Math.floor(this.#options.clock.now())) * 1_000_000n;
+    const nanos = BigInt(Math.floor(this.#options.clock.now())) * 1_000_000n + this.#ownNanos;
     this.#lastNanos = nanos > this.#lastNanos ? nanos : this.#lastNanos + 1n;
     return `${name}.${this.#lastNanos.toString(16)}`;
   }

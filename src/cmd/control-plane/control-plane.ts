@@ -26,6 +26,7 @@ import { simulatedNodeNames, startSimulatedNodes } from '#node/simulated/simulat
 import { ensurePki } from '../pki/pki.ts';
 import { systemClock, systemRandom } from '../system-clock.ts';
 import { openApiServer } from './api-server.ts';
+import { ensureLocalPath, localPathFolders } from './local-path.ts';
 import { ensureKubernetesService, ensureNamespaces, ensureTokenTracking } from './system-objects.ts';
 
 export interface ControlPlaneOptions {
@@ -53,7 +54,9 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const apiServer = await openApiServer({ cluster, pki, storage, kinds, log });
   const { client } = apiServer.loopback;
   const transportFor = (user: UserInfo): Transport => new InProcessTransport(apiServer.pipeline, user);
+  const localPath = localPathFolders({ pki, port: cluster.apiServerPort });
   const controllers = controllersFor({
+    localPath,
     rootCa: pki.caCertificate,
     certificateSigner: pki.certificateSigner,
     secretTokens: secretTokensOf(apiServer.tokenIssuer, pki.caCertificate),
@@ -66,6 +69,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   await apiServer.ready();
   await Promise.all([ensureNamespaces(client), ensureSystemPriorityClasses(client)]);
   await ensureTokenTracking(client, systemClock.now());
+  await ensureLocalPath(client);
   await ensureBootstrapObjects(
     client,
     controllers.map((each) => ({ controller: each.serviceAccount, rules: rulesOf(each) })),
@@ -98,6 +102,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       if (nodes) nodes.stop();
       scheduler.stop();
       running.stop();
+      localPath.close();
       await apiServer.close(graceMs);
       await compacting;
       await storage.close();

@@ -39,6 +39,13 @@ import { attributesClassProtection } from './storage-protection/attributes-class
 import { claimProtection } from './storage-protection/claim-protection.ts';
 import { volumeProtection } from './storage-protection/volume-protection.ts';
 import { validatingAdmissionPolicyStatus } from './validating-admission-policy-status.ts';
+import { attachDetach } from './volumes/attach-detach.ts';
+import { claimBinder } from './volumes/claim-binder.ts';
+import { ephemeralVolumes } from './volumes/ephemeral-volumes.ts';
+import { type LocalPathFolders, localPathEraser } from './volumes/local-path-eraser.ts';
+import { localPathProvisioner } from './volumes/local-path-provisioner.ts';
+import { volumeExpander } from './volumes/volume-expander.ts';
+import { volumeReclaimer } from './volumes/volume-reclaimer.ts';
 
 export interface ClusterSettings {
   /** PEM; absent: nobody publishes it. */
@@ -53,6 +60,8 @@ export interface ClusterSettings {
   secretTokens?: SecretTokens;
   /** Absent: nothing is sized after its load. */
   autoscaler?: AutoscalerSources;
+  /** Absent: nobody makes volumes of nodes' folders. */
+  localPath?: LocalPathFolders;
 }
 
 export const controllersFor = (settings: ClusterSettings = {}): Controller[] => [
@@ -73,6 +82,12 @@ export const controllersFor = (settings: ClusterSettings = {}): Controller[] => 
   garbageCollector,
   resourceQuotaController,
   serviceCidrController,
+  claimBinder,
+  volumeReclaimer,
+  attachDetach,
+  volumeExpander,
+  ephemeralVolumes,
+  ...(settings.localPath ? [localPathProvisioner, localPathEraser(settings.localPath)] : []),
   claimProtection,
   volumeProtection,
   attributesClassProtection,

@@ -18,6 +18,16 @@ const DEFAULT_ANNOTATIONS = [
 export const isDefaultClass = ({ metadata }: Pick<schema.StorageClass, 'metadata'>): boolean =>
   DEFAULT_ANNOTATIONS.some((annotation) => metadata.annotations?.[annotation] === 'true');
 
+/** What claims get that name no class: the youngest of several, of equal age the first by name. */
+export const defaultClassOf = (classes: readonly schema.StorageClass[]): schema.StorageClass | undefined =>
+  classes
+    .filter(isDefaultClass)
+    .sort(
+      (a, b) =>
+        Date.parse(b.metadata.creationTimestamp) - Date.parse(a.metadata.creationTimestamp) ||
+        (a.metadata.name < b.metadata.name ? -1 : 1),
+    )[0];
+
 export const StorageClass = defineKind<schema.StorageClass>({
   group: 'storage.k8s.io',
   version: 'v1',

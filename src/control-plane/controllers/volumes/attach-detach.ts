@@ -1,0 +1,257 @@
+/**
+ * Has the volumes of a node's pods attached to it, where a driver asks for that, and detached when no pod needs them and
+ * the kubelet has let go of them. It asks by VolumeAttachments; the driver acts. Source: "Volumes", CSI; KEP-2268.
+ */
+import { Node } from '#api/core/v1/node.ts';
+import { PersistentVolume } from '#api/core/v1/persistent-volume.ts';
+import { PersistentVolumeClaim } from '#api/core/v1/persistent-volume-claim.ts';
+import { claimNameOf, isBoundTo } from '#api/core/v1/persistent-volume-matching.ts';
+import { Pod } from '#api/core/v1/pod.ts';
+import type { Kind } from '#api/machinery/kind.ts';
+import type { ObjectKey } from '#api/machinery/object.ts';
+import { millisOf } from '#api/machinery/timestamp.ts';
+import { attachmentName, needsAttaching, uniqueVolumeName } from '#api/storage/v1/attachment-name.ts';
+import { CSIDriver } from '#api/storage/v1/csi-driver.ts';
+import { VolumeAttachment } from '#api/storage/v1/volume-attachment.ts';
+import {
+  again,
+  type Cached,
+  defineController,
+  type Outcome,
+  type ReconcileContext,
+  settled,
+  watching,
+} from '../define-controller.ts';
+
+const writes = { create: [VolumeAttachment], delete: [VolumeAttachment], status: [Node] } as const;
+type Read =
+  | Kind<Node>
+  | Kind<Pod>
+  | Kind<PersistentVolumeClaim>
+  | Kind<PersistentVolume>
+  | Kind<CSIDriver>
+  | Kind<VolumeAttachment>;
+type Context = ReconcileContext<never, Read, typeof writes>;
+
+/** An attached volume of a node that does not answer is taken from it after so long. Upstream's maxWaitForUnmountDuration. */
+const FORCE_AFTER_MS = 6 * 60_000;
+const RETRY_MS = 2_000;
+const OUT_OF_SERVICE = 'node.kubernetes.io/out-of-service';
+
+export const attachDetach = defineController({
+  name: 'persistentvolume-attach-detach-controller',
+  serviceAccount: 'attachdetach-controller',
+  eventSource: 'attachdetach-controller',
+  reconciles: Node,
+  when: (now, before) =>
+    String(now.status?.volumesInUse) !== String(before.status?.volumesInUse) ||
+    now.spec.taints?.length !== before.spec.taints?.length,
+  watches: [
+    watching(
+      Pod,
+      (pod, cached) => (pod.spec.nodeName && attachableOf(pod, cached).length > 0 ? [pod.spec.nodeName] : []),
+      (now, before) => now.spec.nodeName !== before.spec.nodeName || isOver(now) !== isOver(before),
+    ),
+    watching(
+      PersistentVolumeClaim,
+      (claim, cached) => nodesUsing(claim, cached),
+      (now, before) => now.spec.volumeName !== before.spec.volumeName,
+    ),
+    watching(
+      PersistentVolume,
+      ({ spec: { csi, claimRef } }, cached) => {
+        const claim = csi && cached(PersistentVolumeClaim).get(`${claimRef?.namespace}/${claimRef?.name}`);
+        return claim ? nodesUsing(claim as PersistentVolumeClaim, cached) : [];
+      },
+      (now, before) => now.spec.claimRef?.uid !== before.spec.claimRef?.uid,
+    ),
+    watching(CSIDriver, (_, cached) =>
+      cached(Node)
+        .list()
+        .map(({ metadata }) => metadata.name),
+    ),
+    watching(VolumeAttachment, ({ spec }) => [spec.nodeName]),
+  ],
+  writes,
+
+  async reconcile(node, context) {
+    const wanted = wantedOn(node, context);
+    const there = attachmentsOn(node.metadata.name, context);
+    const outcomes = [...(await attach(node, wanted, context)), ...(await detach(node, { wanted, there }, context))];
+    await sayAttached(node, { wanted, there }, context);
+    return outcomes.find(({ type }) => type === 'again') ?? settled;
+  },
+
+  async gone(context) {
+    for (const attachment of attachmentsOn(context.key, context))
+      await context.api.delete(VolumeAttachment, attachment);
+    return settled;
+  },
+});
+
+interface Attachable {
+  volume: PersistentVolume;
+  csi: NonNullable<PersistentVolume['spec']['csi']>;
+  pods: Pod[];
+}
+
+/** All its containers have ended for good. */
+const isOver = ({ status }: Pod): boolean => status?.phase === 'Succeeded' || status?.phase === 'Failed';
+
+/** The volumes of a pod that have to be attached. */
+function attachableOf(pod: Pod, cached: Cached<Kind>): PersistentVolume[] {
+  return (pod.spec.volumes ?? []).flatMap((volume) => {
+    const name = claimNameOf(pod, volume);
+    if (name === undefined) return [];
+    const claim = cached(PersistentVolumeClaim).get(`${pod.metadata.namespace}/${name}`) as
+      | PersistentVolumeClaim
+      | undefined;
+    const found = claim?.spec.volumeName ? cached(PersistentVolume).get(claim.spec.volumeName) : undefined;
+    const bound = found as PersistentVolume | undefined;
+    if (!claim || !bound?.spec.csi || !isBoundTo(bound, claim)) return [];
+    return needsAttaching(cached(CSIDriver).get(bound.spec.csi.driver) as CSIDriver | undefined) ? [bound] : [];
+  });
+}
+
+const nodesUsing = ({ metadata }: PersistentVolumeClaim, cached: Cached<Kind>): ObjectKey[] =>
+  (cached(Pod).inNamespace(metadata.namespace ?? '') as Pod[])
+    .filter((pod) => pod.spec.volumes?.some((volume) => claimNameOf(pod, volume) === metadata.name))
+    .flatMap(({ spec }) => (spec.nodeName ? [spec.nodeName] : []));
+
+/** By the unique name of the volume. */
+function wantedOn({ metadata }: Node, { cached }: Context): Map<string, Attachable> {
+  const wanted = new Map<string, Attachable>();
+  const isAny = cached(PersistentVolume)
+    .list()
+    .some(({ spec }) => spec.csi && needsAttaching(cached(CSIDriver).get(spec.csi.driver)));
+  if (!isAny) return wanted;
+  for (const pod of cached(Pod).list()) {
+    if (pod.spec.nodeName !== metadata.name || isOver(pod)) continue;
+    for (const volume of attachableOf(pod, cached as Cached<Kind>)) {
+      const { csi } = volume.spec;
+      if (!csi) continue;
+      const known = wanted.get(uniqueVolumeName(csi));
+      if (known) known.pods.push(pod);
+      else wanted.set(uniqueVolumeName(csi), { volume, csi, pods: [pod] });
+    }
+  }
+  return wanted;
+}
+
+const attachmentsOn = (node: string, { cached }: Pick<Context, 'cached'>): VolumeAttachment[] =>
+  cached(VolumeAttachment)
+    .list()
+    .filter(({ spec }) => spec.nodeName === node);
+
+async function attach(node: Node, wanted: Map<string, Attachable>, context: Context): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  for (const { volume, csi, pods } of wanted.values()) {
+    const name = attachmentName(csi, node.metadata.name);
+    const there = context.cached(VolumeAttachment).get(name);
+    if (there) tellFailure(there, pods, context);
+    else if (isElsewhere(volume, node, context)) {
+      for (const pod of pods) context.events.warning(pod, 'FailedAttachVolume', multiAttach(volume));
+      outcomes.push(again({ afterMs: RETRY_MS }));
+    } else
+      await context.api.create(VolumeAttachment, {
+        metadata: { name },
+        spec: {
+          attacher: csi.driver,
+          nodeName: node.metadata.name,
+          source: { persistentVolumeName: volume.metadata.name },
+        },
+      });
+  }
+  return outcomes;
+}
+
+const SHARED = ['ReadWriteMany', 'ReadOnlyMany'];
+
+/** One that only one node may have at a time, and another has it. */
+function isElsewhere({ metadata, spec }: PersistentVolume, node: Node, { cached }: Context): boolean {
+  if (spec.accessModes.some((mode) => SHARED.includes(mode))) return false;
+  return cached(VolumeAttachment)
+    .list()
+    .some(
+      (other) => other.spec.source.persistentVolumeName === metadata.name && other.spec.nodeName !== node.metadata.name,
+    );
+}
+
+const multiAttach = ({ metadata }: PersistentVolume): string =>
+  `Multi-Attach error for volume "${metadata.name}" Volume is already exclusively attached to one node and can't be attached to another`;
+
+function tellFailure({ spec, status }: VolumeAttachment, pods: readonly Pod[], { events }: Context): void {
+  const why = status?.attached ? undefined : status?.attachError?.message;
+  if (!why) return;
+  const name = spec.source.persistentVolumeName;
+  for (const pod of pods)
+    events.warning(pod, 'FailedAttachVolume', `AttachVolume.Attach failed for volume "${name}" : ${why}`);
+}
+
+interface Attachments {
+  wanted: Map<string, Attachable>;
+  there: readonly VolumeAttachment[];
+}
+
+async function detach(node: Node, { wanted, there }: Attachments, context: Context): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  for (const attachment of there) {
+    const name = volumeNameOf(attachment, context);
+    if (attachment.metadata.deletionTimestamp || (name !== undefined && wanted.has(name))) continue;
+    const waitMs = name === undefined ? 0 : leftInUseMs(node, name, context);
+    if (waitMs > 0) {
+      if (Number.isFinite(waitMs)) outcomes.push(again({ afterMs: waitMs }));
+    } else {
+      // Nobody may mount what is about to go: it is unsaid first.
+      await sayAttached(node, { wanted, there: there.filter((other) => other !== attachment) }, context);
+      await context.api.delete(VolumeAttachment, attachment);
+    }
+  }
+  return outcomes;
+}
+
+function volumeNameOf({ spec }: VolumeAttachment, { cached }: Context): string | undefined {
+  const csi = cached(PersistentVolume).get(spec.source.persistentVolumeName ?? '')?.spec.csi;
+  return csi && uniqueVolumeName(csi);
+}
+
+/** 0: it may be detached. Infinity: only the kubelet can change that. */
+function leftInUseMs({ spec, status }: Node, name: string, { clock }: Context): number {
+  if (!status?.volumesInUse?.includes(name)) return 0;
+  if (spec.taints?.some(({ key }) => key === OUT_OF_SERVICE)) return 0;
+  const ready = status.conditions?.find(({ type }) => type === 'Ready');
+  if (ready?.status === 'True') return Number.POSITIVE_INFINITY;
+  return Math.max(0, (millisOf(ready?.lastTransitionTime) ?? 0) + FORCE_AFTER_MS - clock.now());
+}
+
+/** Tells the kubelet, and of what is new the pods that wait for it. */
+async function sayAttached(node: Node, { wanted, there }: Attachments, context: Context): Promise<void> {
+  const before = context.cached(Node).get(node.metadata.name)?.status?.volumesAttached ?? [];
+  const attached = there.flatMap((attachment) => {
+    const name = attachment.status?.attached && !attachment.metadata.deletionTimestamp;
+    const volume = name ? volumeNameOf(attachment, context) : undefined;
+    return volume ? [{ name: volume, devicePath: '' }] : [];
+  });
+  attached.sort((a, b) => (a.name < b.name ? -1 : 1));
+  const current = await currentNode(node, context);
+  if (!current) return;
+  const { volumesAttached: _, ...status } = current.status ?? {};
+  const next = attached.length > 0 ? { ...status, volumesAttached: attached } : status;
+  await context.api.updateStatus(current, next);
+  for (const { name } of attached.filter((now) => !before.some((old) => old.name === now.name))) {
+    const { volume, pods = [] } = wanted.get(name) ?? {};
+    for (const pod of pods)
+      context.events.normal(
+        pod,
+        'SuccessfulAttachVolume',
+        `AttachVolume.Attach succeeded for volume "${volume?.metadata.name}" `,
+      );
+  }
+}
+
+/** The step may have written it a moment ago; undefined where there is nothing to say of volumes. */
+async function currentNode(node: Node, { api, cached }: Context): Promise<Node | undefined> {
+  const known = cached(Node).get(node.metadata.name);
+  const isMentioned = known?.status?.volumesAttached || attachmentsOn(node.metadata.name, { cached }).length > 0;
+  return isMentioned ? api.get(Node, { name: node.metadata.name }) : undefined;
+}
