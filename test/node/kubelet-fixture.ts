@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Pod } from '#api/generated/schema.ts';
+import { DEFAULT_CONFIGURATION } from '#api/kubelet-config/kubelet-configuration.ts';
 import { silentLog } from '#base/log.ts';
 import { seededRandom } from '#base/random.ts';
 import { Client } from '#client/client.ts';
@@ -53,6 +54,8 @@ export async function startKubeletFixture(
       clusterDNS: ['10.96.0.10'],
       clusterDomain: 'cluster.local',
       cgroupRoot: `/kedge-test-${process.pid}`,
+      // The machine's own disk and memory are not the tests' matter.
+      configuration: { ...DEFAULT_CONFIGURATION, evictionHard: {}, imageGCHighThresholdPercent: 100 },
       ...extra,
     });
     return { kubelet, stop };

@@ -9,6 +9,7 @@ import { seededRandom } from '#base/random.ts';
 import { SharedInformers } from '#client/informers.ts';
 import type { Kubelet } from '#node/kubelet/kubelet.ts';
 import { type KubeletOptions, startKubelet } from '#node/kubelet/start-kubelet.ts';
+import type { Usage } from '#node/kubelet/eviction/usage.ts';
 import type { Mounter } from '#node/kubelet/volumes/mounter.ts';
 import { detectMachineFacts } from '#node/runtime/machine-facts.ts';
 import type { Program } from '#node/runtime/simulated/program.ts';
@@ -22,6 +23,9 @@ const noMounts: Mounter = {
   unmount: async () => undefined,
   below: async () => [],
 };
+
+/** Nothing runs short. */
+const noUsage: Usage = { node: async () => new Map(), pods: async () => new Map() };
 
 export interface Fixture {
   /** The kubelet's folder. */
@@ -67,6 +71,7 @@ export async function withKubelet(
         clusterDNS: ['10.96.0.10'],
         clusterDomain: 'cluster.local',
         mounter: noMounts,
+        usage: noUsage,
         ...options.kubelet,
       });
       const end = async () => {

@@ -4,8 +4,8 @@ import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import { type ContainerRuntime, RuntimeError } from '#node/runtime/runtime.ts';
 import type { PodEnd } from './pod-end.ts';
-import { POD_UID } from './runtime-labels.ts';
-import { containerNameOf, type RuntimePods } from './runtime-pods.ts';
+import { CONTAINER_NAME, POD_UID } from './runtime-labels.ts';
+import { containerNameOf, newestOf, type RuntimePods } from './runtime-pods.ts';
 import type { PodVolumes } from './volumes/pod-volumes.ts';
 
 export interface HousekeepingOptions {
@@ -48,6 +48,24 @@ export class Housekeeping {
     } catch (error) {
       if (!(error instanceof RuntimeError) && !(error instanceof Error && 'code' in error)) throw error;
       log.warn('housekeeping', { error: error.message });
+    }
+  }
+
+  /** The disk is needed: dead containers go, but for the last run of a container that may be started again. */
+  async removeDead(isRunning: (podUid: string) => boolean): Promise<void> {
+    const { runtime, runtimePods } = this.#options;
+    const dead = (await runtime.listContainers()).filter(({ state }) => state === 'CONTAINER_EXITED');
+    for (const { id, labels } of dead) {
+      const uid = labels[POD_UID];
+      if (!uid) continue;
+      if (isRunning(uid)) {
+        const newest = newestOf(await runtimePods.read(uid), labels[CONTAINER_NAME] ?? '');
+        if (newest?.id === id) continue;
+      }
+      const status = await runtime.containerStatus(id);
+      await runtime.removeContainer(id);
+      if (status) await rm(status.logPath, { force: true });
+      runtimePods.forget(id);
     }
   }
 

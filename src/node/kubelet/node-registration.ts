@@ -5,6 +5,7 @@
 import { Lease } from '#api/coordination/v1/lease.ts';
 import { Node } from '#api/core/v1/node.ts';
 import type { Taint } from '#api/generated/schema.ts';
+import { configuredMs, type KubeletConfiguration } from '#api/kubelet-config/kubelet-configuration.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import { hasReason, StatusError } from '#api/machinery/status.ts';
 import { microTimestampOf } from '#api/machinery/timestamp.ts';
@@ -16,6 +17,7 @@ import type { EventSink } from '#client/event-recorder.ts';
 import { Unreachable } from '#client/transport.ts';
 import { diskFactsOf, type MachineFacts } from '#node/runtime/machine-facts.ts';
 import { type ContainerRuntime, RuntimeError } from '#node/runtime/runtime.ts';
+import type { PressureCondition } from './eviction/thresholds.ts';
 import { type NodeInputs, nodeLabels, nodeStatusOf, withoutTimes } from './node-status.ts';
 
 export interface NodeRegistrationOptions {
@@ -39,10 +41,10 @@ export interface NodeRegistrationOptions {
   podCIDRs: readonly string[];
   /** How long a Lease counts without a renewal. */
   leaseDurationSeconds: number;
+  configuration: KubeletConfiguration;
+  pressures(): ReadonlySet<PressureCondition>;
 }
 
-const STATUS_EVERY_MS = 10_000;
-const REPORT_AT_LEAST_MS = 300_000;
 /** Of a Lease's duration, as upstream's kubelet: three renewals may be lost. */
 const RENEW_FRACTION = 0.25;
 const LEASE_NAMESPACE = 'kube-node-lease';
@@ -63,7 +65,8 @@ export class NodeRegistration {
     await this.#insist(() => this.#register());
     await this.#insist(() => this.#report());
     await this.#insist(() => this.#renew());
-    void this.#every(STATUS_EVERY_MS, () => this.#report());
+    const reportEveryMs = configuredMs(this.#options.configuration.nodeStatusUpdateFrequency);
+    void this.#every(reportEveryMs, () => this.#report());
     const renewEveryMs = this.#options.leaseDurationSeconds * 1000 * RENEW_FRACTION;
     void this.#every(renewEveryMs, () => this.#renew());
   }
@@ -108,7 +111,8 @@ export class NodeRegistration {
     const inputs = await this.#look();
     const before = await client.get(Node, { name: nodeName });
     const status = nodeStatusOf(inputs, before.status);
-    const isDue = clock.monotonicMs() - this.#reportedAtMs >= REPORT_AT_LEAST_MS || this.#reportedAtMs === 0;
+    const atLeastMs = configuredMs(this.#options.configuration.nodeStatusReportFrequency);
+    const isDue = clock.monotonicMs() - this.#reportedAtMs >= atLeastMs || this.#reportedAtMs === 0;
     this.#node = before;
     if (!isDue && isEqual(withoutTimes(status), withoutTimes(pick(before.status, status)))) return;
     this.#node = await client.patch(
@@ -126,7 +130,12 @@ export class NodeRegistration {
 
   async #look(): Promise<NodeInputs> {
     const { runtime, clock, root } = this.#options;
-    const base = { ...this.#options, disk: diskFactsOf(root), nowMs: clock.now() };
+    const base = {
+      ...this.#options,
+      disk: diskFactsOf(root),
+      nowMs: clock.now(),
+      pressures: this.#options.pressures(),
+    };
     try {
       const [version, runtimeStatus, images] = await Promise.all([
         runtime.version(),

@@ -1,8 +1,11 @@
 /** What the kubelet says of its node. Pure, but for reading the disk. Texts and reasons are upstream's. */
 import type { NodeCondition, NodeStatus } from '#api/generated/schema.ts';
+import type { KubeletConfiguration } from '#api/kubelet-config/kubelet-configuration.ts';
 import { timestampOf } from '#api/machinery/timestamp.ts';
 import type { DiskFacts, MachineFacts } from '#node/runtime/machine-facts.ts';
 import type { Image, RuntimeStatus, RuntimeVersion } from '#node/runtime/runtime.ts';
+import type { PressureCondition } from './eviction/thresholds.ts';
+import { allocatableOf } from './node-allocatable.ts';
 
 export interface NodeInputs {
   nodeName: string;
@@ -18,14 +21,14 @@ export interface NodeInputs {
   images: readonly Image[];
   nowMs: number;
   kubeletVersion: string;
+  configuration: KubeletConfiguration;
+  /** What the node is short of. */
+  pressures: ReadonlySet<PressureCondition>;
 }
 
 /** Upstream's limit: the images list is for the scheduler, and must not make the node large. */
 const MAX_IMAGES = 50;
 const MAX_NAMES = 5;
-/** Upstream's default eviction threshold keeps this much back. */
-const RESERVED_MEMORY_BYTES = 100 * 1024 * 1024;
-const EPHEMERAL_SHARE = 0.9;
 
 export function nodeStatusOf(inputs: NodeInputs, before: NodeStatus | undefined): NodeStatus {
   const { machine, disk, maxPods, addresses, nodeName, port, images, version } = inputs;
@@ -37,18 +40,13 @@ export function nodeStatusOf(inputs: NodeInputs, before: NodeStatus | undefined)
     memory: `${Math.floor(machine.memoryBytes / 1024)}Ki`,
     pods: String(maxPods),
   };
-  const allocatable = {
-    ...capacity,
-    'ephemeral-storage': String(Math.floor(disk.capacityBytes * EPHEMERAL_SHARE)),
-    memory: `${Math.floor((machine.memoryBytes - RESERVED_MEMORY_BYTES) / 1024)}Ki`,
-  };
   return {
     addresses: [
       ...addresses.map((address) => ({ type: 'InternalIP', address })),
       { type: 'Hostname', address: nodeName },
     ],
     capacity,
-    allocatable,
+    allocatable: allocatableOf(capacity, inputs.configuration),
     conditions: conditionsOf(inputs, before?.conditions ?? []),
     daemonEndpoints: { kubeletEndpoint: { Port: port } },
     images: imagesOf(images),
@@ -83,26 +81,23 @@ function imagesOf(images: readonly Image[]): NonNullable<NodeStatus['images']> {
 type Answer = Pick<NodeCondition, 'type' | 'status' | 'reason' | 'message'>;
 
 function conditionsOf(inputs: NodeInputs, before: NodeCondition[]): NodeCondition[] {
-  const { disk, machine, nowMs } = inputs;
-  // Upstream's hard thresholds: nodefs.available < 10 %, inodes < 5 %, memory.available < 100 Mi, pids.
-  const isDiskFull = disk.availableBytes < disk.capacityBytes * 0.1 && disk.availableBytes < 1024 ** 3;
-  const lacksInodes = disk.inodes > 0 && disk.inodesFree < disk.inodes * 0.05;
+  const { pressures, nowMs } = inputs;
   const answers: Answer[] = [
     pressure(
       'MemoryPressure',
-      false,
+      pressures.has('MemoryPressure'),
       ['KubeletHasInsufficientMemory', 'KubeletHasSufficientMemory'],
       ['kubelet has insufficient memory available', 'kubelet has sufficient memory available'],
     ),
     pressure(
       'DiskPressure',
-      isDiskFull || lacksInodes,
+      pressures.has('DiskPressure'),
       ['KubeletHasDiskPressure', 'KubeletHasNoDiskPressure'],
       ['kubelet has disk pressure', 'kubelet has no disk pressure'],
     ),
     pressure(
       'PIDPressure',
-      machine.maxPids <= 0,
+      pressures.has('PIDPressure'),
       ['KubeletHasInsufficientPID', 'KubeletHasSufficientPID'],
       ['kubelet has insufficient PID available', 'kubelet has sufficient PID available'],
     ),

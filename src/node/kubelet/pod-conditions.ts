@@ -9,7 +9,7 @@ interface ConditionInputs {
   init: ContainerStatus[];
   regular: ContainerStatus[];
   hasSandbox: boolean;
-  note: Pick<PodNote, 'resizePending' | 'resizing'>;
+  note: Pick<PodNote, 'ended' | 'resizePending' | 'resizing'>;
 }
 
 /** Those that this kubelet writes; all others are somebody else's and pass through. */
@@ -43,7 +43,16 @@ export function podConditions(inputs: ConditionInputs): PodCondition[] {
     condition('ContainersReady', containersReady),
     condition('PodScheduled', yes),
     ...resizeConditions(inputs),
+    ...disruptionConditions(inputs),
   ];
+}
+
+function disruptionConditions({ pod, note }: ConditionInputs): PodCondition[] {
+  const message = note.ended?.disruption;
+  if (message === undefined) return [];
+  const { generation } = pod.metadata;
+  const what = { type: 'DisruptionTarget', status: 'True', reason: 'TerminationByKubelet', message } as const;
+  return [{ ...what, ...(generation !== undefined && { observedGeneration: generation }) }];
 }
 
 function resizeConditions({ note: { resizePending, resizing } }: ConditionInputs): PodCondition[] {

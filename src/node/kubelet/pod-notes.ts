@@ -1,10 +1,18 @@
 /** What the kubelet knows of a pod that neither the API nor the runtime does: why containers wait, why it was ended. */
 import type { WaitingReason } from './pod-status.ts';
 
+/** Why the kubelet itself ends a pod. */
+export interface Ending {
+  reason: string;
+  message: string;
+  /** Set where that disturbs somebody's plans: the text of the condition DisruptionTarget. */
+  disruption?: string;
+}
+
 export interface PodNote {
   /** By container name. */
   waiting: Map<string, WaitingReason>;
-  ended?: { reason: string; message: string };
+  ended?: Ending;
   /** It asks for resources that it does not get, or not yet. */
   resizePending?: { reason: 'Infeasible' | 'Deferred'; message: string; generation: number };
   /** It was given other resources, and not all of its containers have them. */

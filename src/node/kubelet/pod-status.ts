@@ -68,7 +68,7 @@ export function podStatusOf(inputs: StatusInputs): PodStatus {
     ...(pod.metadata.generation !== undefined && { observedGeneration: pod.metadata.generation }),
     phase,
     conditions: mergeConditions(old?.conditions ?? [], own, timestampOf(nowMs)),
-    ...(ended ?? endedBefore(old)),
+    ...(ended ? { reason: ended.reason, message: ended.message } : endedBefore(old)),
     ...(hostIPs[0] && { hostIP: hostIPs[0], hostIPs: hostIPs.map((ip) => ({ ip })) }),
     ...(ips[0] ? { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) } : keptIPs(old)),
     startTime: old?.startTime ?? timestampOf(nowMs),
@@ -96,7 +96,10 @@ function mergeConditions(old: PodCondition[], own: PodCondition[], now: string):
     const at = changed ? now : before?.lastTransitionTime;
     return { ...condition, ...(at && { lastTransitionTime: at }) };
   });
-  return [...dated, ...old.filter(({ type }) => !OWN_CONDITIONS.has(type))];
+  return [
+    ...dated,
+    ...old.filter(({ type }) => !OWN_CONDITIONS.has(type) && !own.some((condition) => condition.type === type)),
+  ];
 }
 
 export function containerStatusOf(

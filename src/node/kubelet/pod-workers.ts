@@ -96,6 +96,26 @@ export class PodWorkers {
     else this.#wake(worker);
   }
 
+  /** The kubelet itself ends it, for good. */
+  end(pod: Pod, graceSeconds: number): void {
+    const worker = this.#workers.get(pod.metadata.uid);
+    if (worker) this.#tellToStop(worker, graceSeconds);
+  }
+
+  /** Nothing of it is left on the node but dead containers and logs. */
+  isReleased(podUid: string): boolean {
+    return this.#workers.get(podUid)?.isReleased ?? true;
+  }
+
+  isRunning(podUid: string): boolean {
+    return this.#workers.get(podUid)?.work.phase === 'syncing';
+  }
+
+  /** Pods that run, or are about to. */
+  get active(): Pod[] {
+    return [...this.#workers.values()].flatMap(({ work }) => (work.phase === 'syncing' ? [work.pod] : []));
+  }
+
   close(): void {
     this.#isClosed = true;
     for (const { timer, step: current } of this.#workers.values()) {

@@ -10,26 +10,37 @@ import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { Service } from '#api/core/v1/service.ts';
 import type { Taint } from '#api/generated/schema.ts';
+import {
+  configuredMs,
+  DEFAULT_CONFIGURATION,
+  type KubeletConfiguration,
+} from '#api/kubelet-config/kubelet-configuration.ts';
 import { keyOf } from '#api/machinery/object.ts';
+import { quantityValue } from '#api/machinery/quantity.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { Random } from '#base/random.ts';
 import type { Client } from '#client/client.ts';
 import { EventRecorder } from '#client/event-recorder.ts';
 import type { Informer, Informers } from '#client/informer.ts';
-import type { Cgroups } from '#node/runtime/cgroups/cgroups.ts';
+import type { CgroupLimits, Cgroups } from '#node/runtime/cgroups/cgroups.ts';
 import { type CgroupLayout, cgroupsOf } from '#node/runtime/cgroups/detect-cgroups.ts';
 import type { MachineFacts } from '#node/runtime/machine-facts.ts';
 import type { ContainerRuntime } from '#node/runtime/runtime.ts';
 import { BackOff } from './back-off.ts';
 import { ContainerKiller } from './container-killer.ts';
 import { ContainerStarter } from './container-starter.ts';
+import { Evictions } from './eviction/evictions.ts';
+import { MachineUsage } from './eviction/machine-usage.ts';
+import type { Usage } from './eviction/usage.ts';
 import type { NodeFacts } from './field-values.ts';
 import { Housekeeping } from './housekeeping.ts';
+import { ImageGarbage } from './image-garbage.ts';
 import { Images } from './images.ts';
 import type { Kubelet } from './kubelet.ts';
 import { Limiter } from './limiter.ts';
 import { LogRotation } from './log-rotation.ts';
+import { allocatableMemory, podsLimits } from './node-allocatable.ts';
 import { NodeRegistration } from './node-registration.ts';
 import { PodEnd } from './pod-end.ts';
 import { podEvents } from './pod-events.ts';
@@ -75,6 +86,12 @@ export interface KubeletOptions {
   maxPods?: number;
   port?: number;
   kubeletVersion?: string;
+  /** What a KubeletConfiguration file says; upstream's defaults, if not given. Options beside it take precedence. */
+  configuration?: KubeletConfiguration;
+  /** What the node and its pods use: the machine is asked, if not given. */
+  usage?: Usage;
+  /** Images that are never removed, e.g. what sandboxes run. */
+  keepImages?: readonly string[];
   /** How long the node's Lease counts without a renewal: 40 by default. Shorter where a silent node is to be noticed sooner. */
   leaseDurationSeconds?: number;
   /** The node's own files, as its pods may inherit them. */
@@ -88,17 +105,16 @@ export interface KubeletOptions {
 const CRASH_BACK_OFF = { initialMs: 10_000, maxMs: 300_000 };
 const DEFAULTS = {
   cgroupRoot: '/kubepods',
-  maxPods: 110,
-  port: 10_250,
   kubeletVersion: 'v1.36.0',
-  leaseDurationSeconds: 40,
 };
 /** Two starts for each CPU: as many pods a second as without a limit, and each of them much sooner. */
 const STARTS_PER_CPU = 2;
 
 /** Resolves when the node is registered and its pods are being worked on. */
 export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
-  const options = { ...DEFAULTS, ...given };
+  const configuration = given.configuration ?? DEFAULT_CONFIGURATION;
+  const { maxPods, port, nodeLeaseDurationSeconds: leaseDurationSeconds } = configuration;
+  const options = { ...DEFAULTS, maxPods, port, leaseDurationSeconds, ...given };
   const { nodeName, client, informers, runtime, machine, clock, random, log, directories, cgroupRoot } = options;
   const stop = new AbortController();
   const { signal } = stop;
@@ -110,7 +126,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
   const events = podEvents(recorder);
   const pods = informers.for(Pod, { fieldSelector: `spec.nodeName=${nodeName}` });
   const services = informers.for(Service);
-  const cgroups = await preparedCgroups(machine, cgroupRoot);
+  const cgroups = await preparedCgroups(machine, cgroupRoot, podsLimits(machine, configuration));
 
   const allocations = await Allocations.open(directories.root);
   const runtimePods = new RuntimePods(runtime, clock);
@@ -128,7 +144,8 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     labels: options.labels ?? {},
     taints: options.taints ?? [],
     podCIDRs: options.podCIDRs ?? [],
-    leaseDurationSeconds: options.leaseDurationSeconds ?? DEFAULTS.leaseDurationSeconds,
+    configuration,
+    pressures: () => evictions.conditions,
   });
   const node: NodeFacts = {
     nodeName,
@@ -163,7 +180,11 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
   const starts = new Limiter(Math.max(2, machine.cpus * STARTS_PER_CPU));
   const images = new Images({ runtime, clock, events });
   const killer = new ContainerKiller({ runtime, clock, events });
-  const crashes = new BackOff(clock, CRASH_BACK_OFF);
+  const { maxContainerRestartPeriod } = configuration.crashLoopBackOff;
+  const crashes = new BackOff(clock, {
+    ...CRASH_BACK_OFF,
+    ...(maxContainerRestartPeriod && { maxMs: configuredMs(maxContainerRestartPeriod) }),
+  });
   const starter = new ContainerStarter({
     runtime,
     clock,
@@ -229,6 +250,8 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     resizes,
     resizer,
     async refusalOf(pod) {
+      const pressed = evictions.refusalOf(pod);
+      if (pressed) return pressed;
       const others = pods.list().map((other) => allocations.allocatedPod(other));
       if (!refusalOf(pod, { node: registration.node, others })) return undefined;
       // Labels may have changed since the node was last read: nothing is refused by what was.
@@ -254,6 +277,52 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     logRoot: directories.logs,
   });
   const workers = new PodWorkers({ sync, end, writer, clock, random, log, onRoom: () => resizes.retry() });
+  const usage =
+    options.usage ??
+    new MachineUsage({
+      runtime,
+      cgroups,
+      cgroupRoot,
+      machine,
+      directories,
+      allocatableMemoryBytes: allocatableMemory(machine.memoryBytes, configuration),
+    });
+  const imageDisk = async () => {
+    const observed = (await usage.node()).get('imagefs.available');
+    return { availableBytes: observed?.available ?? 0, capacityBytes: observed?.capacity ?? 0 };
+  };
+  const imageGarbage = new ImageGarbage({
+    runtime,
+    clock,
+    log,
+    events: recorder,
+    nodeName,
+    signal,
+    configuration,
+    keep: options.keepImages ?? [],
+    disk: imageDisk,
+    onChange: () => registration.reportNow(),
+  });
+  const evictions = new Evictions({
+    configuration,
+    usage,
+    clock,
+    log,
+    events: recorder,
+    nodeName,
+    pods: () => workers.active,
+    isReleased: (podUid) => workers.isReleased(podUid),
+    end(pod, ending, graceSeconds) {
+      events.warning(pod, undefined, ending.reason, ending.message);
+      notes.of(pod.metadata.uid).ended = ending;
+      workers.end(pod, graceSeconds);
+    },
+    async reclaimDisk() {
+      await housekeeping.removeDead((podUid) => workers.isRunning(podUid));
+      await imageGarbage.deleteUnused();
+    },
+    onConditions: () => registration.reportNow(),
+  });
   const isKnown = (podUid: string) => workers.knows(podUid);
   const housekeeping = new Housekeeping({ runtime, runtimePods, volumes, end, clock, log, isKnown });
   const watcher = new RuntimeWatcher({
@@ -274,7 +343,16 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
   allocations.keepOnly((uid) => here.has(uid));
   const unsubscribe = followPods(pods, workers);
   await watcher.start();
-  new LogRotation({ runtime, clock, log, signal }).start();
+  new LogRotation({
+    runtime,
+    clock,
+    log,
+    signal,
+    maxBytes: quantityValue(configuration.containerLogMaxSize),
+    maxFiles: configuration.containerLogMaxFiles,
+  }).start();
+  evictions.start();
+  imageGarbage.start();
   let server: KubeletServer | undefined;
   const kubelet: Kubelet = {
     nodeName,
@@ -284,7 +362,8 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     cgroupRoot,
     pods,
     get busy() {
-      return Math.max(0, workers.busy - killer.waiting) + (watcher.isRelisting ? 1 : 0);
+      const looking = (watcher.isRelisting ? 1 : 0) + evictions.busy + imageGarbage.busy;
+      return Math.max(0, workers.busy - killer.waiting) + looking;
     },
     statusOf: (pod) => writer.statusOf(pod.metadata.uid) ?? pod.status,
     lastRelistMs: () => watcher.lastRelistMs,
@@ -294,6 +373,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
       await server?.close();
       unsubscribe();
       watcher.close();
+      evictions.close();
       workers.close();
       probes.close();
       references.close();
@@ -328,12 +408,13 @@ function followPods(pods: Informer<Pod>, workers: PodWorkers): () => void {
 
 /** The groups of the classes of service, so that they weigh against each other as a whole. */
 async function preparedCgroups(
-  { cgroups, cpus }: { cgroups: CgroupLayout; cpus: number },
+  { cgroups }: { cgroups: CgroupLayout },
   root: string,
+  limits: CgroupLimits,
 ): Promise<Cgroups | undefined> {
   if (cgroups.version === 'none') return undefined;
   const made = cgroupsOf(cgroups);
-  await made.ensure(root, { cpuShares: cpus * 1024 });
+  await made.ensure(root, limits);
   await made.ensure(`${root}/burstable`, {});
   await made.ensure(`${root}/besteffort`, { cpuShares: 2 });
   return made;

@@ -16,3 +16,7 @@ const annotation = ({ metadata }: Annotated, name: string): string | undefined =
 export const isStatic = (pod: Annotated): boolean =>
   isMirror(pod) || (annotation(pod, CONFIG_SOURCE) ?? 'api') !== 'api';
 export const isMirror = (pod: Annotated): boolean => annotation(pod, CONFIG_MIRROR) !== undefined;
+
+const SYSTEM_CRITICAL_PRIORITY = 2_000_000_000;
+/** The node ends it for no one else: it may be what keeps the node or the cluster going. */
+export const isCritical = (pod: Pod): boolean => isStatic(pod) || (pod.spec.priority ?? 0) >= SYSTEM_CRITICAL_PRIORITY;

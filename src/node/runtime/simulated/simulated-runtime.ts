@@ -242,7 +242,7 @@ export class SimulatedRuntime implements ContainerRuntime {
     return this.#images.get(name)!.id;
   }
   async removeImage(name: string): Promise<void> {
-    this.#images.delete(name);
+    for (const [key, { id }] of this.#images) if (key === name || id === name) this.#images.delete(key);
   }
   imageFsInfo = async () => [];
   async importImage(archive: NodeJS.ReadableStream): Promise<string[]> {
