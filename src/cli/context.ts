@@ -21,6 +21,8 @@ export interface AgentOptions {
   /** The file that `kedge node invite` wrote. */
   invitation: string;
   dataDir?: string;
+  /** Fields of a KubeletConfiguration. */
+  kubelet?: Record<string, unknown>;
   /** Called when all of the node has been started. */
   ready(): void;
 }

@@ -13,6 +13,7 @@ import { ControlClient } from './control-client.ts';
 import type { ClusterStatus } from './control-protocol.ts';
 import { createExample, exampleAvailable, exampleImages, exampleUrl, loadImages, urlAnswers } from './example-web.ts';
 import { stayInForeground } from './foreground.ts';
+import { kubeletConfigFile } from './kubelet-config-file.ts';
 import { mergeKubeconfig, userKubeconfig } from './kubeconfig-merge.ts';
 import { localApi, until, type WaitOptions } from './local-api.ts';
 import { prepareCluster } from './prepare-cluster.ts';
@@ -33,6 +34,7 @@ export interface UpOptions extends Selection {
   listen?: string[];
   nodeMonitorGracePeriod?: number;
   defaultTolerationSeconds?: number;
+  kubeletConfig?: string;
   detach?: boolean;
   example?: 'web';
 }
@@ -85,6 +87,7 @@ async function start(context: CliContext, options: UpOptions, paths: ClusterPath
   const settings = {
     ...(nodeMonitorGracePeriod !== undefined && { nodeMonitorGracePeriodSeconds: nodeMonitorGracePeriod }),
     ...(defaultTolerationSeconds !== undefined && { defaultTolerationSeconds }),
+    ...(options.kubeletConfig && { kubelet: await kubeletConfigFile(context, options.kubeletConfig) }),
     apiServer: apiServerFlagsIn(options),
   };
   const cluster = await prepareCluster(context, paths, {

@@ -29,6 +29,7 @@ export const upCommand = (context: CliContext): Command =>
       ownAddresses,
     )
     .option('--node-monitor-grace-period <time>', 'how long a silent node counts as alive (upstream: 50s)', seconds)
+    .option('--kubelet-config <file>', 'a KubeletConfiguration (kubelet.config.k8s.io/v1beta1) for all nodes')
     .option('--default-toleration-seconds <time>', 'how long pods stay on a lost node (upstream: 300)', seconds)
     .action(async (options: UpOptions) => {
       const { runUp } = await import('./run-up.ts');

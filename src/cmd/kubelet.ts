@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { readKubeletConfiguration } from '#api/kubelet-config/kubelet-configuration.ts';
 import { startKubelet } from '#node/kubelet/start-kubelet.ts';
 import { connectContainerd } from '#node/runtime/containerd/containerd.ts';
 import { detectMachineFacts } from '#node/runtime/machine-facts.ts';
@@ -32,6 +33,8 @@ export async function runKubelet(args: readonly string[]): Promise<void> {
     clusterDomain: config.clusterDomain,
     cgroupRoot: config.cgroupRoot,
     podCIDRs: config.podRanges,
+    configuration: readKubeletConfiguration(config.kubelet ?? {}).configuration,
+    keepImages: [config.pauseImage],
     ...(config.leaseDurationSeconds && { leaseDurationSeconds: config.leaseDurationSeconds }),
     server: {
       certificate: await credential('kubelet.crt'),

@@ -18,12 +18,23 @@ export interface NodeConfig {
   containerdSocket: string;
   cgroupRoot: string;
   pauseImage: string;
+  /** Fields of a KubeletConfiguration. */
+  kubelet?: Record<string, unknown>;
   /** Upstream's proportion of lease to grace period, whatever the grace period is; absent: upstream's 40 s. */
   leaseDurationSeconds?: number;
 }
 
 /** A Lease lasts 40 s where a silent node counts as alive for 50 s; a shorter patience needs shorter leases. */
 const LEASE_OF_GRACE = 40 / 50;
+
+/**
+ * A node that shares its machine with others, and with whatever else is there, does not act on how full the disk is by
+ * shares of it: it is not the node that fills it. Images are kept, because nobody could pull those that were built here.
+ */
+const ON_SHARED_MACHINE: Record<string, unknown> = {
+  evictionHard: { 'memory.available': '100Mi', 'nodefs.available': '1Gi' },
+  imageGCHighThresholdPercent: 100,
+};
 
 export const nodeConfigOf = (layout: NodeLayout, pauseImage: string, settings: ClusterSettings): NodeConfig => ({
   nodeName: layout.name,
@@ -39,6 +50,7 @@ export const nodeConfigOf = (layout: NodeLayout, pauseImage: string, settings: C
   containerdSocket: layout.containerdSocket,
   cgroupRoot: layout.cgroupRoot,
   pauseImage,
+  kubelet: { ...(!layout.gateway && ON_SHARED_MACHINE), ...settings.kubelet },
   ...(settings.nodeMonitorGracePeriodSeconds !== undefined && {
     leaseDurationSeconds: Math.max(1, Math.floor(settings.nodeMonitorGracePeriodSeconds * LEASE_OF_GRACE)),
   }),

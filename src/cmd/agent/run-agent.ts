@@ -37,7 +37,8 @@ export async function runAgent(options: AgentOptions, program: readonly string[]
   const facts = await detectMachine();
   const missing = missingForNodes(facts).map(({ what, remedy }) => `${what}: ${remedy}`);
   if (missing.length > 0) throw new NoNodeHere(`this machine cannot be a node yet.\n  ${missing.join('\n  ')}`);
-  const { node, cluster, settings } = invitation;
+  const { node, cluster } = invitation;
+  const settings = { ...invitation.settings, ...(options.kubelet && { kubelet: options.kubelet }) };
   const paths = agentPaths(invitation, options.dataDir);
   await mkdir(paths.dataDir, { recursive: true, mode: 0o711 });
   await becomeSoleKeeper(paths, ROLE, `node "${node.name}" of cluster "${cluster}"`);

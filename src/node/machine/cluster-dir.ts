@@ -37,6 +37,8 @@ export interface ClusterSettings {
   nodeMonitorGracePeriodSeconds?: number;
   /** How long pods stay on a node that is not ready or not reachable, unless they say otherwise. */
   defaultTolerationSeconds?: number;
+  /** Fields of a KubeletConfiguration, as they were given; for all nodes. */
+  kubelet?: Record<string, unknown>;
   /** Flags of kube-apiserver by upstream's names, as they were given. */
   apiServer?: Record<string, string>;
 }
