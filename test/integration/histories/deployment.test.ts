@@ -8,7 +8,7 @@ import { controllerOf, controllerUidOf } from '#control-plane/controllers/claim.
 import { deploymentController } from '#control-plane/controllers/deployment/deployment.ts';
 import { replicaSetController } from '#control-plane/controllers/replica-set.ts';
 import { deployment, templateWithImage } from '#testing/cluster.ts';
-import { podsThatRun } from '#testing/pods-that-run.ts';
+import { kubelets } from './pods-that-end.ts';
 import { history, type Moment, namedLike, runs, type Seen, type Trouble, troubles, World } from './history.ts';
 
 type Step =
@@ -65,7 +65,7 @@ const acting =
   };
 
 const begin = () =>
-  World.begin({ shaky: [() => deploymentController, () => replicaSetController], steady: [podsThatRun()] });
+  World.begin({ shaky: [() => deploymentController, () => replicaSetController], steady: kubelets() });
 
 async function lives(world: World, moments: readonly Moment<Step | Trouble>[]): Promise<void> {
   const { cluster } = world;

@@ -43,15 +43,18 @@ export interface Fit {
   shouldStay: boolean;
 }
 
-export function fitOn({ spec: { template } }: DaemonSet, node: Node): Fit {
+/** How the pods of a DaemonSet fit a node. */
+export function fitter({ spec: { template } }: DaemonSet): (node: Node) => Fit {
   const { spec } = template;
-  if ((spec.nodeName && spec.nodeName !== node.metadata.name) || !wantsNode(spec, node))
-    return { shouldRun: false, shouldStay: false };
-  const taints = node.spec.taints ?? [];
   const tolerations = tolerationsOf(spec);
-  return {
-    shouldRun: untolerated(taints, tolerations).length === 0,
-    shouldStay: untolerated(taints, tolerations, evicts).length === 0,
+  return (node) => {
+    if ((spec.nodeName && spec.nodeName !== node.metadata.name) || !wantsNode(spec, node))
+      return { shouldRun: false, shouldStay: false };
+    const taints = node.spec.taints ?? [];
+    return {
+      shouldRun: untolerated(taints, tolerations).length === 0,
+      shouldStay: untolerated(taints, tolerations, evicts).length === 0,
+    };
   };
 }
 

@@ -104,6 +104,19 @@ test('a failed daemon is replaced, and the next time only after a while', async 
   expect(cluster.list(Pod)[0]?.metadata.uid).not.toBe(second);
 });
 
+test('a failed daemon goes, too, from a node that no longer fits', async () => {
+  await using cluster = await withNodes(['a']);
+  await cluster.create(DaemonSet, daemonSet());
+  await cluster.settles();
+  const [pod] = cluster.list(Pod);
+  await cluster.patch(DaemonSet, 'default/daemon', {
+    spec: { template: template('daemon:1', { nodeSelector: { colour: 'blue' } }) },
+  });
+  await cluster.updateStatus(Pod, { ...pod!, status: { ...pod?.status, phase: 'Failed' } });
+  await cluster.settles();
+  expect(cluster.list(Pod)).toEqual([]);
+});
+
 test('a new template is rolled out one node at a time, and back without restarting what is right', async () => {
   await using cluster = await withNodes(['a', 'b', 'c'], { brokenImage: 'daemon:broken' });
   await cluster.create(DaemonSet, daemonSet());

@@ -3,13 +3,12 @@ import { ControllerRevision } from '#api/apps/v1/controller-revision.ts';
 import { DaemonSet } from '#api/apps/v1/daemon-set.ts';
 import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
-import { isActive, isAvailable, isReady } from '#api/core/v1/pod-conditions.ts';
-import type { DaemonSetStatus } from '#api/generated/schema.ts';
+import { isActive, isAvailable } from '#api/core/v1/pod-conditions.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import { KeyedBackOff } from '#base/back-off.ts';
 import type { Random } from '#base/random.ts';
-import { dropOldRevisions, hashLabelOf, type History, historyOf } from '../controller-revisions.ts';
+import { dropOldRevisions, type History, hashLabelOf, historyOf } from '../controller-revisions.ts';
 import {
   again,
   defineController,
@@ -20,8 +19,9 @@ import {
 } from '../define-controller.ts';
 import { createPods, deletePods, isNamespaceGoing } from '../pod-writes.ts';
 import { nextAvailableInMs } from '../replica-set-pods.ts';
-import { fitOn, nodeOf, podFor } from './daemon-pods.ts';
+import { fitter, nodeOf, podFor } from './daemon-pods.ts';
 import { limitsOf, rollingUpdate } from './rolling-update.ts';
+import { byAge, type PlacedNode, statusOf } from './status.ts';
 
 const writes = {
   create: [Pod, ControllerRevision],
@@ -46,7 +46,7 @@ const concernsDaemons = (now: Node, before: Node): boolean =>
 
 /** Before a change or after it: what fits neither time does not matter. */
 const isFor = (set: DaemonSet, node: Node): boolean => {
-  const { shouldRun, shouldStay } = fitOn(set, node);
+  const { shouldRun, shouldStay } = fitter(set)(node);
   return shouldRun || shouldStay;
 };
 
@@ -138,8 +138,15 @@ class Step {
   }
 
   async run(): Promise<Outcome> {
-    const nodes = this.#context.cached(Node).list();
     const podsOn = this.#podsByNode();
+    const fitOn = fitter(this.#set);
+    const nodes = this.#context
+      .cached(Node)
+      .list()
+      .map((node): PlacedNode => {
+        const { name } = node.metadata;
+        return { name, pods: podsOn.get(name) ?? [], ...fitOn(node) };
+      });
     const { create, remove, running } = this.#place(nodes, podsOn);
     let failure = await this.#change(create, remove);
     if (!failure && this.#set.spec.updateStrategy.type === 'RollingUpdate') {
@@ -151,7 +158,8 @@ class Step {
     const live = new Set(this.#pods.map(hashLabelOf));
     const isLive = (revision: ControllerRevision) => live.has(hashLabelOf(revision));
     await dropOldRevisions(this.#set, { history: this.#history, isLive }, this.#context.api);
-    await this.#context.api.updateStatus(this.#set, this.#status(nodes, podsOn));
+    const status = statusOf(this.#set, { nodes, history: this.#history, nowMs: this.#nowMs });
+    await this.#context.api.updateStatus(this.#set, status);
     if (failure && !isNamespaceGoing(failure)) throw failure;
     return this.#next();
   }
@@ -168,20 +176,17 @@ class Step {
   }
 
   /** `running` are the nodes on which a pod should run, with their pods. */
-  #place(nodes: readonly Node[], podsOn: ReadonlyMap<string, Pod[]>) {
+  #place(nodes: readonly PlacedNode[], podsOn: ReadonlyMap<string, Pod[]>) {
     const create: string[] = [];
     const remove: Pod[] = [];
     const running = new Map<string, readonly Pod[]>();
-    for (const node of nodes) {
-      const { name } = node.metadata;
-      const pods = podsOn.get(name) ?? [];
-      const { shouldRun, shouldStay } = fitOn(this.#set, node);
+    for (const { name, pods, shouldRun, shouldStay } of nodes) {
       if (shouldRun) running.set(name, pods);
       if (shouldRun && pods.length === 0) create.push(name);
       else if (shouldStay) remove.push(...this.#superfluous(name, pods));
-      else remove.push(...pods.filter(isActive));
+      else remove.push(...pods.filter(({ metadata }) => !metadata.deletionTimestamp));
     }
-    const known = new Set(nodes.map(({ metadata }) => metadata.name));
+    const known = new Set(nodes.map(({ name }) => name));
     for (const [node, pods] of podsOn)
       if (!known.has(node)) remove.push(...pods.filter((pod) => !pod.metadata.deletionTimestamp && !pod.spec.nodeName));
     return { create, remove, running };
@@ -232,41 +237,6 @@ class Step {
     return created.error ?? deleted.error;
   }
 
-  #status(nodes: readonly Node[], podsOn: ReadonlyMap<string, Pod[]>): DaemonSetStatus {
-    const hash = hashLabelOf(this.#history.current);
-    const count = { desired: 0, current: 0, misscheduled: 0, ready: 0, available: 0, updated: 0 };
-    for (const node of nodes) {
-      const there = (podsOn.get(node.metadata.name) ?? []).filter(({ metadata }) => !metadata.deletionTimestamp);
-      if (!fitOn(this.#set, node).shouldRun) {
-        if (there.length > 0) count.misscheduled++;
-        continue;
-      }
-      count.desired++;
-      if (there.length === 0) continue;
-      count.current++;
-      const oldest = [...there].sort(byAge);
-      const ready = oldest.find(isReady);
-      if (ready) count.ready++;
-      if (oldest.some((pod) => isAvailable(pod, this.#set.spec.minReadySeconds ?? 0, this.#nowMs))) count.available++;
-      if (oldest.some((pod) => hashLabelOf(pod) === hash)) count.updated++;
-    }
-    const { collisionCount } = this.#history;
-    const { generation } = this.#set.metadata;
-    const unavailable = count.desired - count.available;
-    return {
-      currentNumberScheduled: count.current,
-      numberMisscheduled: count.misscheduled,
-      desiredNumberScheduled: count.desired,
-      numberReady: count.ready,
-      ...(generation !== undefined && { observedGeneration: generation }),
-      ...(count.updated > 0 && { updatedNumberScheduled: count.updated }),
-      ...(count.available > 0 && { numberAvailable: count.available }),
-      ...(unavailable > 0 && { numberUnavailable: unavailable }),
-      ...(collisionCount !== undefined && { collisionCount }),
-      ...(this.#set.status?.conditions && { conditions: this.#set.status.conditions }),
-    };
-  }
-
   #next(): Outcome {
     const availableMs = nextAvailableInMs(
       this.#pods.filter(isActive),
@@ -277,7 +247,3 @@ class Step {
     return Number.isFinite(afterMs) ? again({ afterMs }) : settled;
   }
 }
-
-const byAge = (a: Pod, b: Pod): number =>
-  a.metadata.creationTimestamp.localeCompare(b.metadata.creationTimestamp) ||
-  a.metadata.name.localeCompare(b.metadata.name);

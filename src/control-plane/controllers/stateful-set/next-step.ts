@@ -6,7 +6,7 @@
 import { isTerminal } from '#api/core/v1/pod-conditions.ts';
 import type { Pod, StatefulSet } from '#api/generated/schema.ts';
 import { countOf } from '#api/machinery/int-or-percent.ts';
-import { isGoing, isHealthy, isRunningAndReady, type Replicas, revisionOf } from './replicas.ts';
+import { isGoing, isHealthy, type Replicas, revisionOf } from './replicas.ts';
 import type { Versions } from './versions.ts';
 
 export interface Step {
@@ -51,8 +51,9 @@ function shrinkInOrder(replicas: Replicas): Step | undefined {
   const [first] = replicas.condemned;
   if (!first) return undefined;
   if (isGoing(first.pod)) return NOTHING;
-  const { firstUnhealthy } = replicas;
-  if (!isRunningAndReady(first.pod) && firstUnhealthy !== first.pod) return NOTHING;
+  // One that has ended never becomes available: nothing is gained by waiting for it. Upstream does, for ever.
+  const isWaitedFor = !isTerminal(first.pod) && !replicas.isAvailable(first.pod);
+  if (isWaitedFor && replicas.firstUnavailable !== first.pod) return NOTHING;
   return { ...NOTHING, remove: [first.pod] };
 }
 

@@ -10,7 +10,7 @@ import { inBatches, inParallel } from '#base/concurrency.ts';
 import type { ReconcileContext } from '../define-controller.ts';
 import { claimOwners, claimsOf, hasIdentity, identityLabels, podName, podOf } from './identity.ts';
 import type { Step } from './next-step.ts';
-import type { Place, Replicas } from './replicas.ts';
+import { isGoing, type Place, type Replicas } from './replicas.ts';
 import { type Versions, versionFor } from './versions.ts';
 
 export const writes = {
@@ -38,7 +38,7 @@ export class PodControl {
   }
 
   async take({ create, remove, recreate }: Step, known: { versions: Versions; replicas: Replicas }): Promise<void> {
-    for (const pod of recreate) await this.#recreate(pod);
+    for (const pod of recreate) await this.#delete(pod);
     const { error } = await inBatches(create.length, (index) => this.#create(create[index] ?? 0, known.versions));
     if (error) throw error;
     await inParallel(remove, (pod) => this.#delete(pod));
@@ -47,10 +47,8 @@ export class PodControl {
   /** Labels that make a pod reachable by its name, claims that go with the right owner. */
   async keepIdentities({ places, condemned }: Replicas): Promise<void> {
     await inParallel([...places], async ({ ordinal, pod }) => {
-      if (pod && !hasIdentity(pod, ordinal)) {
-        const patch = { metadata: { labels: identityLabels(pod, ordinal) } };
-        await this.#context.api.patch(Pod, pod.metadata, { type: 'merge', patch });
-      }
+      if (pod?.status?.phase === 'Pending') await this.#createClaims(ordinal, pod.metadata.name);
+      if (pod && !hasIdentity(pod, ordinal)) await this.#identify(pod, ordinal);
     });
     await inParallel(
       [
@@ -61,8 +59,24 @@ export class PodControl {
     );
   }
 
+  async #identify(pod: Pod, ordinal: number): Promise<void> {
+    const { api, events } = this.#context;
+    const of = `Pod ${pod.metadata.name} in StatefulSet ${this.#set.metadata.name}`;
+    const patch = { metadata: { labels: identityLabels(pod, ordinal) } };
+    try {
+      await api.patch(Pod, pod.metadata, { type: 'merge', patch });
+      events.normal(this.#set, 'SuccessfulUpdate', `update ${of} successful`);
+    } catch (error) {
+      if (error instanceof StatusError)
+        events.warning(this.#set, 'FailedUpdate', `update ${of} failed error: ${error.message}`);
+      throw error;
+    }
+  }
+
+  /** Those of a pod that is gone, or about to go, may have to go with it. */
   async #ownClaims({ ordinal, pod }: Place, isCondemned: boolean): Promise<void> {
     const { api, cached } = this.#context;
+    if (!isCondemned && (!pod || isGoing(pod))) return;
     for (const { metadata } of claimsOf(this.#set, ordinal)) {
       const claim = cached(PersistentVolumeClaim).get(`${this.#set.metadata.namespace}/${metadata.name}`);
       if (!claim || claim.metadata.deletionTimestamp) continue;
@@ -75,6 +89,7 @@ export class PodControl {
   async #create(ordinal: number, versions: Versions): Promise<void> {
     const { api, events } = this.#context;
     const name = podName(this.#set, ordinal);
+    if (this.#hasStaleClaim(ordinal, name)) return;
     const of = `Pod ${name} in StatefulSet ${this.#set.metadata.name}`;
     try {
       await this.#createClaims(ordinal, name);
@@ -88,6 +103,16 @@ export class PodControl {
         events.warning(this.#set, 'FailedCreate', `create ${of} failed error: ${error.message}`);
       throw error;
     }
+  }
+
+  /** A claim that goes with an earlier pod of the name: the next one gets its own when that has gone. */
+  #hasStaleClaim(ordinal: number, podNamed: string): boolean {
+    if (this.#set.spec.persistentVolumeClaimRetentionPolicy.whenScaled !== 'Delete') return false;
+    return claimsOf(this.#set, ordinal).some(({ metadata }) => {
+      const key = `${this.#set.metadata.namespace}/${metadata.name}`;
+      const claim = this.#context.cached(PersistentVolumeClaim).get(key);
+      return claim?.metadata.ownerReferences?.some(({ kind, name }) => kind === 'Pod' && name === podNamed) ?? false;
+    });
   }
 
   async #createClaims(ordinal: number, pod: string): Promise<void> {
@@ -106,15 +131,6 @@ export class PodControl {
         throw error;
       }
     }
-  }
-
-  async #recreate(pod: Pod): Promise<void> {
-    const { events } = this.#context;
-    const { namespace, name } = this.#set.metadata;
-    const text = `StatefulSet ${namespace}/${name} is recreating ${pod.status?.phase === 'Failed' ? 'failed' : 'terminated'} Pod ${pod.metadata.name}`;
-    if (pod.status?.phase === 'Failed') events.warning(this.#set, 'RecreatingFailedPod', text);
-    else events.normal(this.#set, 'RecreatingTerminatedPod', text);
-    await this.#delete(pod);
   }
 
   async #delete(pod: Pod): Promise<void> {

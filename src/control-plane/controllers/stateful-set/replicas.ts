@@ -55,10 +55,10 @@ export class Replicas {
     return isAvailable(pod, this.#set.spec.minReadySeconds ?? 0, this.#nowMs) && isRunningAndReady(pod);
   }
 
-  /** The one with the lowest ordinal: scaling down waits for every other. */
-  get firstUnhealthy(): Pod | undefined {
-    const unhealthy = [...this.places, ...[...this.condemned].reverse()];
-    return unhealthy.sort((a, b) => a.ordinal - b.ordinal).find(({ pod }) => pod && !isHealthy(pod))?.pod;
+  /** The one with the lowest ordinal, of those that are asked for before the others: scaling down waits for every other. */
+  get firstUnavailable(): Pod | undefined {
+    const inOrder = [...this.places, ...[...this.condemned].reverse()];
+    return inOrder.flatMap(({ pod }) => pod ?? []).find((pod) => isGoing(pod) || !this.isAvailable(pod));
   }
 
   get nextAvailableInMs(): number | undefined {

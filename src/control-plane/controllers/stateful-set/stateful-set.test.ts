@@ -152,9 +152,47 @@ test('a pod that has ended is made anew', async () => {
   await cluster.updateStatus(Pod, { ...pod, status: { ...pod.status, phase: 'Failed' } });
   await cluster.settles();
   expect(cluster.get(Pod, 'default/web-0')?.metadata.uid).not.toBe(pod.metadata.uid);
-  expect(cluster.list(Event).find(({ reason }) => reason === 'RecreatingFailedPod')?.message).toBe(
-    'StatefulSet default/web is recreating failed Pod web-0',
-  );
+  expect(cluster.list(Event).map(({ message }) => message)).toEqual([
+    'create Pod web-0 in StatefulSet web successful',
+    'delete Pod web-0 in StatefulSet web successful',
+  ]);
+});
+
+test('pods that have ended go when they are scaled away, though others are not well', async () => {
+  await using cluster = await started();
+  await cluster.create(StatefulSet, statefulSet());
+  await cluster.settles();
+  const become = async (name: string, changed: object) => {
+    await cluster.patch(Pod, { name, namespace: 'default', subresource: 'status' }, { status: changed });
+    await cluster.settles();
+  };
+  for (const name of ['web-1', 'web-2']) await become(name, { conditions: [{ type: 'Ready', status: 'False' }] });
+  await patch(cluster, { replicas: 0 });
+  await cluster.settles();
+  expect(names(cluster)).toEqual(['web-0', 'web-1', 'web-2']);
+  await become('web-2', { phase: 'Failed' });
+  expect(names(cluster)).toEqual([]);
+});
+
+test('a pod that lost its labels gets them back', async () => {
+  await using cluster = await started();
+  await cluster.create(StatefulSet, statefulSet({ replicas: 1 }));
+  await cluster.settles();
+  await cluster.patch(Pod, 'default/web-0', { metadata: { labels: { 'apps.kubernetes.io/pod-index': null } } });
+  await cluster.settles();
+  expect(cluster.get(Pod, 'default/web-0')?.metadata.labels?.['apps.kubernetes.io/pod-index']).toBe('0');
+  expect(cluster.list(Event).map(({ message }) => message)).toContain('update Pod web-0 in StatefulSet web successful');
+});
+
+test('of a set that is being deleted the status is kept, and nothing is made for it', async () => {
+  await using cluster = await started();
+  await cluster.create(StatefulSet, statefulSet({ replicas: 2 }));
+  await cluster.settles();
+  await cluster.delete(StatefulSet, 'default/web', { propagationPolicy: 'Foreground' });
+  await cluster.delete(Pod, 'default/web-1');
+  await cluster.settles();
+  expect(names(cluster)).toEqual(['web-0']);
+  expect(status(cluster)).toMatchObject({ replicas: 1, observedGeneration: 2 });
 });
 
 test('ordinals can start higher', async () => {
@@ -211,4 +249,36 @@ test('by the retention policy claims go with the set, or with the pod that is sc
   await patch(cluster, { replicas: 1 });
   await cluster.settles();
   expect(owners(cluster)).toEqual({ 'data-web-0': ['StatefulSet web'], 'data-web-1': ['Pod web-1'] });
+});
+
+test('a pod that waits for a claim which somebody has deleted gets a new one', async () => {
+  await using cluster = await startCluster({ controllers: [statefulSetController] });
+  await cluster.create(StatefulSet, statefulSet({ replicas: 1, ...claims }));
+  await cluster.settles();
+  const [before] = cluster.list(PersistentVolumeClaim);
+  await cluster.patch(PersistentVolumeClaim, 'default/data-web-0', { metadata: { finalizers: null } });
+  await cluster.delete(PersistentVolumeClaim, 'default/data-web-0');
+  await cluster.patch(Pod, 'default/web-0', { metadata: { labels: { seen: 'again' } } });
+  await cluster.settles();
+  expect(cluster.list(PersistentVolumeClaim)[0]?.metadata.uid).not.toBe(before?.metadata.uid);
+  expect(cluster.list(Event).map(({ message }) => message)).toContain(
+    'create Claim data-web-0 Pod web-0 in StatefulSet web success',
+  );
+});
+
+test('a pod does not come back before the claim has gone that goes with the one before it', async () => {
+  await using cluster = await started();
+  const persistentVolumeClaimRetentionPolicy = { whenDeleted: 'Retain', whenScaled: 'Delete' };
+  await cluster.create(StatefulSet, statefulSet({ replicas: 1, ...claims, persistentVolumeClaimRetentionPolicy }));
+  await cluster.settles();
+  await cluster.patch(PersistentVolumeClaim, 'default/data-web-0', { metadata: { finalizers: ['example.com/held'] } });
+  await patch(cluster, { replicas: 0 });
+  await cluster.settles();
+  await patch(cluster, { replicas: 1 });
+  await cluster.settles();
+  expect([names(cluster), owners(cluster)]).toEqual([[], { 'data-web-0': ['Pod web-0'] }]);
+  await cluster.delete(PersistentVolumeClaim, 'default/data-web-0');
+  await cluster.patch(PersistentVolumeClaim, 'default/data-web-0', { metadata: { finalizers: null } });
+  await cluster.settles();
+  expect([names(cluster), owners(cluster)]).toEqual([['web-0'], { 'data-web-0': [] }]);
 });

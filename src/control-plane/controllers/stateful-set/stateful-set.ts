@@ -3,12 +3,13 @@ import { ControllerRevision } from '#api/apps/v1/controller-revision.ts';
 import { StatefulSet } from '#api/apps/v1/stateful-set.ts';
 import { PersistentVolumeClaim } from '#api/core/v1/persistent-volume-claim.ts';
 import { Pod } from '#api/core/v1/pod.ts';
+import { controllerOf } from '../claim.ts';
 import { dropOldRevisions, historyOf } from '../controller-revisions.ts';
-import { again, defineController, settled } from '../define-controller.ts';
+import { again, defineController, settled, watching } from '../define-controller.ts';
+import { nextStep } from './next-step.ts';
 import { PodControl, writes } from './pod-control.ts';
 import { Replicas } from './replicas.ts';
 import { statusOf } from './status.ts';
-import { nextStep } from './next-step.ts';
 import { versionsOf } from './versions.ts';
 
 export const statefulSetController = defineController({
@@ -16,24 +17,34 @@ export const statefulSetController = defineController({
   serviceAccount: 'statefulset-controller',
   reconciles: StatefulSet,
   owns: [Pod, ControllerRevision, PersistentVolumeClaim],
+  watches: [
+    // One that goes with its pod makes room for the claim of the next.
+    watching(PersistentVolumeClaim, (claim) => {
+      const owner = controllerOf(claim);
+      const [, name] = (owner?.kind === 'Pod' && /^(.+)-\d+$/.exec(owner.name)) || [];
+      return name ? [`${claim.metadata.namespace}/${name}`] : [];
+    }),
+  ],
   writes,
   selectorOf: (set: StatefulSet) => set.spec.selector,
 
   async reconcile(set, context) {
     const pods = await context.claim(Pod);
-    if (set.metadata.deletionTimestamp) return settled;
     const history = await historyOf(set, await context.claim(ControllerRevision), context.api);
     const versions = versionsOf(set, history);
     const nowMs = context.clock.now();
     const replicas = new Replicas(set, pods, nowMs);
-    const step = nextStep(set, replicas, versions);
     const control = new PodControl(set, context);
     let failure: unknown;
-    try {
-      await control.keepIdentities(replicas);
-      await control.take(step, { versions, replicas });
-    } catch (error) {
-      failure = error;
+    // Of a set that goes only the status is kept.
+    if (!set.metadata.deletionTimestamp) {
+      const step = nextStep(set, replicas, versions);
+      try {
+        await control.keepIdentities(replicas);
+        await control.take(step, { versions, replicas });
+      } catch (error) {
+        failure = error;
+      }
     }
     const live = new Set([versions.current.revision, versions.update.revision, ...replicas.revisions]);
     const isLive = ({ metadata }: ControllerRevision) => live.has(metadata.name);
