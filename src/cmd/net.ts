@@ -1,8 +1,9 @@
-/** The process `net` of a node: kube-proxy, DNS, and routes to the pods of other nodes. Its death takes no pod down, and its rules outlive it. */
+/** The process `net` of a node: kube-proxy, NetworkPolicy, DNS, and routes to the pods of other nodes. Its death takes no pod down, and its rules outlive it. */
 import { parseArgs } from 'node:util';
 import type { Informers } from '#client/informer.ts';
 import { startDns } from '#network/dns/start-dns.ts';
 import { forwardTo, nameserversOf } from '#network/dns/upstream.ts';
+import { startNetworkPolicy } from '#network/policy/start-network-policy.ts';
 import { startProxy } from '#network/proxy/start-proxy.ts';
 import { keepRoutesCurrent } from '#network/routes/keep-routes-current.ts';
 import { ROUTE_PROTOCOL } from '#node/machine/host-network.ts';
@@ -17,12 +18,20 @@ export async function runNet(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({ args: [...args], options: { config: { type: 'string' } } });
   const config = await readNodeConfig(values.config ?? '');
   const component = componentProcess('net');
-  const proxy = startNodeProxy(component, config);
-  await Promise.all([proxy.ready, startNodeDns(component, config)]);
-  component.log.info('kube-proxy and DNS run', { node: config.nodeName, dns: config.dnsAddresses });
+  const parts = [startNodePolicy(component, config), startNodeProxy(component, config)];
+  await Promise.all([...parts.map(({ ready }) => ready), startNodeDns(component, config)]);
+  component.log.info('kube-proxy, network policies and DNS run', { node: config.nodeName, dns: config.dnsAddresses });
   await component.untilTold();
-  await proxy.stopped;
+  await Promise.all(parts.map(({ stopped }) => stopped));
   process.exit(0);
+}
+
+function startNodePolicy(component: ComponentProcess, { credentialsDir, nodeName, podRanges }: NodeConfig) {
+  const { log, signal } = component;
+  const access = { folder: credentialsDir, file: 'network-policy.conf', userAgent: 'kedge-network-policy' };
+  const { informers } = apiAccess(component, access);
+  const tables = [{ family: 'ipv4' as const, podRanges }];
+  return startNetworkPolicy({ nodeName, informers, clock: systemClock, log, signal, tables });
 }
 
 function startNodeProxy(component: ComponentProcess, config: NodeConfig) {

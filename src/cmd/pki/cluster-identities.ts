@@ -15,6 +15,8 @@ export const dnsIdentity: ClientIdentity = {
   user: 'system:serviceaccount:kube-system:coredns',
   groups: ['system:serviceaccounts', 'system:serviceaccounts:kube-system'],
 };
+/** As which a node reads the policies for its pods. Upstream's kube-proxy has no right to pods. */
+export const networkPolicyIdentity: ClientIdentity = { user: 'kedge:network-policy' };
 export const nodeIdentity = (node: string): ClientIdentity => ({
   user: `system:node:${node}`,
   groups: ['system:nodes'],
@@ -57,6 +59,7 @@ export interface NodePairs {
   kubeletServer: KeyPair;
   proxy: KeyPair;
   dns: KeyPair;
+  networkPolicy: KeyPair;
 }
 
 export const issueForNode = (pki: Pki, node: string, addresses: readonly string[]): NodePairs => ({
@@ -64,4 +67,5 @@ export const issueForNode = (pki: Pki, node: string, addresses: readonly string[
   kubeletServer: pki.issueServer(`${node}-kubelet-server`, kubeletServerIdentity(node, addresses)),
   proxy: pki.issueClient(`${node}-kube-proxy`, kubeProxyIdentity),
   dns: pki.issueClient(`${node}-dns`, dnsIdentity),
+  networkPolicy: pki.issueClient(`${node}-network-policy`, networkPolicyIdentity),
 });

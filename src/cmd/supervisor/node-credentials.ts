@@ -13,6 +13,7 @@ export const CREDENTIAL_FILES = [
   'kubelet.conf',
   'kube-proxy.conf',
   'dns.conf',
+  'network-policy.conf',
 ] as const;
 
 /** File names and their texts. They hold private keys. */
@@ -24,7 +25,7 @@ export function nodeCredentials(
   { name, addresses }: Pick<NodeLayout, 'name' | 'addresses'>,
   server: string,
 ): NodeCredentials {
-  const { kubelet, kubeletServer, proxy, dns } = issueForNode(pki, name, addresses);
+  const { kubelet, kubeletServer, proxy, dns, networkPolicy } = issueForNode(pki, name, addresses);
   const { caCertificate } = pki;
   return {
     'ca.crt': caCertificate,
@@ -33,6 +34,7 @@ export function nodeCredentials(
     'kubelet.conf': kubeconfigFor({ name: 'kubelet', server, caCertificate, client: kubelet }),
     'kube-proxy.conf': kubeconfigFor({ name: 'kube-proxy', server, caCertificate, client: proxy }),
     'dns.conf': kubeconfigFor({ name: 'dns', server, caCertificate, client: dns }),
+    'network-policy.conf': kubeconfigFor({ name: 'network-policy', server, caCertificate, client: networkPolicy }),
   };
 }
 

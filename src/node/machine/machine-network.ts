@@ -10,7 +10,7 @@ import { run, succeeds } from './run-command.ts';
 
 const TABLE = 'ip kedge-agent';
 /** Made by the process `net`, whose rules outlive it. */
-const PROXY_TABLE = 'ip kube-proxy';
+const TABLES_OF_NET = ['ip kube-proxy', 'ip network-policy'];
 
 export class RangeTaken extends Error {
   readonly code = 'RangeTaken';
@@ -29,7 +29,7 @@ export async function ensureMachineNetwork({ plan, podRanges }: NodeLayout, gate
 
 /** What the node's processes left in the machine's network is removed too. */
 export async function removeMachineNetwork({ plan }: NodeLayout): Promise<void> {
-  await run(['nft', '-f', '-'], { input: [TABLE, PROXY_TABLE].map(removed).join('') });
+  await run(['nft', '-f', '-'], { input: [TABLE, ...TABLES_OF_NET].map(removed).join('') });
   await run(['ip', 'route', 'flush', 'proto', ROUTE_PROTOCOL]);
   for (const range of plan.nodeRanges) await dropRoute(range);
   for (const address of plan.dnsAddresses) await succeeds(['ip', 'address', 'delete', `${address}/32`, 'dev', 'lo']);

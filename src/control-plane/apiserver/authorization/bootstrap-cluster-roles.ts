@@ -265,6 +265,13 @@ export const bootstrapClusterRoles: readonly BootstrapRole[] = [
     ],
   },
   {
+    name: 'kedge:network-policy',
+    rules: [
+      rule('list watch', { groups: 'core', resources: 'pods namespaces' }),
+      rule('list watch', { groups: 'networking.k8s.io', resources: 'networkpolicies' }),
+    ],
+  },
+  {
     name: 'system:persistent-volume-provisioner',
     rules: [
       rule('get list watch create delete', { groups: 'core', resources: 'persistentvolumes' }),
