@@ -1,4 +1,5 @@
-// Bundles what is shipped and started: dist/kedge.mjs with chunks that are loaded when needed, and dist/testing.mjs.
+// Bundles what is shipped and started: dist/kedge.mjs with chunks that are loaded when needed, and dist/testing.mjs; with
+// --types also the types of the latter, which only users of the package need.
 // Only lmdb stays outside: it brings a native library.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -6,6 +7,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'n
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { buildTypes } from './build-types.mjs';
 
 const startedAt = new Date();
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
@@ -14,7 +16,7 @@ const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'
 
 const entryPoints = [
   { in: join(ROOT, 'src/cmd/main.ts'), out: 'kedge' },
-  { in: join(ROOT, 'src/testing/cluster.ts'), out: 'testing' },
+  { in: join(ROOT, 'src/testing/kedge-testing.ts'), out: 'testing' },
 ].filter((entry) => existsSync(entry.in));
 
 const result = await build({
@@ -77,6 +79,8 @@ const describe = [
 ];
 const described = spawnSync(process.execPath, describe, { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'] });
 if (described.status !== 0) throw new Error('the descriptions of the API could not be written');
+
+if (process.argv.includes('--types')) await buildTypes({ root: ROOT, to: join(DIST, 'types') });
 
 // Sources that are newer than this are not in it (`ensureBuilt` in prerequisites.mjs).
 const stamp = join(ROOT, '.cache/built');

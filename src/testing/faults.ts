@@ -138,9 +138,9 @@ export class Faults {
     open: (signal: AbortSignal) => Promise<T>,
   ): Promise<{ opened: T; cut: AbortSignal; over(): void }> {
     const cut = new AbortController();
-    const gone = () => cut.abort();
+    const gone = () => cut.abort(signal?.reason);
     signal?.addEventListener('abort', gone, { once: true });
-    if (signal?.aborted) cut.abort();
+    if (signal?.aborted) cut.abort(signal?.reason);
     const watch = { info, user, cut };
     const over = () => {
       this.#watches.delete(watch);

@@ -1,0 +1,49 @@
+/**
+ * `kedge/testing`: a whole cluster inside a test process, with nothing to download and nothing to wait for. What this file
+ * exports is what the package promises; see docs/testing.md.
+ */
+import type { Controller } from '#control-plane/controllers/define-controller.ts';
+import { controllersFor } from '#control-plane/controllers/index.ts';
+import { serviceAccountController } from '#control-plane/controllers/service-account.ts';
+import { type ClusterOptions, startCluster as start } from './cluster.ts';
+import type { TestCluster } from './test-cluster.ts';
+
+export type { KubeObject } from '#api/machinery/object.ts';
+export { StatusError } from '#api/machinery/status.ts';
+export { Unreachable } from '#client/transport.ts';
+export type { Sent } from './builders.ts';
+export { SCHEDULER } from './cluster.ts';
+export type { Fault, Faults, Refusal, Which } from './faults.ts';
+export * as kinds from './kinds.ts';
+export type { Duration, TestClock } from './test-clock.ts';
+export type { TestCluster } from './test-cluster.ts';
+
+export interface TestClusterOptions extends Pick<ClusterOptions, 'clock' | 'rbac' | 'seed'> {
+  /** By name, as `cluster.componentNames` has them. Unless told otherwise all of them. */
+  controllers?: 'all' | readonly string[];
+  /** Unless told otherwise there is one. */
+  scheduler?: boolean;
+  /** How many nodes whose pods run on paper, named node1, node2 … Unless told otherwise one. */
+  simulatedNodes?: number;
+}
+
+/** Of a certificate authority: what pods find as the cluster's. Nobody is signed by it. */
+const ROOT_CA = 'the certificate authority of a test cluster';
+
+/** Ends with `await using`, or when its `[Symbol.asyncDispose]()` is called. */
+export function startCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
+  const { controllers: names = 'all', scheduler = true, simulatedNodes = 1, ...rest } = options;
+  const controllers = chosen(names);
+  // Without somebody who makes them, no pod could be created.
+  const serviceAccounts = controllers.includes(serviceAccountController);
+  return start({ ...rest, controllers, scheduler, simulatedNodes, serviceAccounts });
+}
+
+function chosen(names: 'all' | readonly string[]): Controller[] {
+  const all = controllersFor({ rootCa: ROOT_CA });
+  if (names === 'all') return all;
+  const known = all.map(({ name }) => name);
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new Error(`there is no controller ${unknown}: there are ${known.join(', ')}`);
+  return all.filter(({ name }) => names.includes(name));
+}

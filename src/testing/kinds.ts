@@ -1,0 +1,29 @@
+/** The kinds that tests name most. Every other one that is served, custom kinds as well, is had by `cluster.kind`. */
+
+export { CustomResourceDefinition } from '#api/apiextensions/v1/custom-resource-definition.ts';
+export { DaemonSet } from '#api/apps/v1/daemon-set.ts';
+export { Deployment } from '#api/apps/v1/deployment.ts';
+export { ReplicaSet } from '#api/apps/v1/replica-set.ts';
+export { StatefulSet } from '#api/apps/v1/stateful-set.ts';
+export { HorizontalPodAutoscaler } from '#api/autoscaling/v2/horizontal-pod-autoscaler.ts';
+export { CronJob } from '#api/batch/v1/cron-job.ts';
+export { Job } from '#api/batch/v1/job.ts';
+export { Lease } from '#api/coordination/v1/lease.ts';
+export { ConfigMap } from '#api/core/v1/config-map.ts';
+export { Event } from '#api/core/v1/event.ts';
+export { Namespace } from '#api/core/v1/namespace.ts';
+export { Node } from '#api/core/v1/node.ts';
+export { PersistentVolume } from '#api/core/v1/persistent-volume.ts';
+export { PersistentVolumeClaim } from '#api/core/v1/persistent-volume-claim.ts';
+export { Pod } from '#api/core/v1/pod.ts';
+export { Secret } from '#api/core/v1/secret.ts';
+export { Service } from '#api/core/v1/service.ts';
+export { ServiceAccount } from '#api/core/v1/service-account.ts';
+export { EndpointSlice } from '#api/discovery/v1/endpoint-slice.ts';
+export { Ingress } from '#api/networking/v1/ingress.ts';
+export { NetworkPolicy } from '#api/networking/v1/network-policy.ts';
+export { PodDisruptionBudget } from '#api/policy/v1/pod-disruption-budget.ts';
+export { ClusterRole } from '#api/rbac/v1/cluster-role.ts';
+export { ClusterRoleBinding } from '#api/rbac/v1/cluster-role-binding.ts';
+export { Role } from '#api/rbac/v1/role.ts';
+export { RoleBinding } from '#api/rbac/v1/role-binding.ts';
