@@ -16,6 +16,7 @@ export interface Refusal {
   /** Said once for all nodes, by a plugin that refused the pod before any node. */
   general: string | undefined;
   refusedBy: readonly Plugin[];
+  states: States;
   /** How it would be on a node if other pods came there or went; those that were nominated there are taken in. */
   trialOn(node: NodeInfo): Trial;
 }
@@ -205,6 +206,7 @@ function refusalAfter(pod: Pod, cluster: ClusterView, options: Filtering & { fou
     verdicts,
     general: undefined,
     refusedBy: [...found.refusedBy],
+    states: prepared.states,
     trialOn: trialOver(pod, filters, nominatedOn),
   };
 }
@@ -225,6 +227,7 @@ function refusedByOne(
     verdicts: new Map(nodes.map((node) => [node, verdict])),
     general: verdict.reasons.join(', '),
     refusedBy: [plugin],
+    states,
     trialOn: trialOver(pod, filtersOf(plugins, states), nominatedOn),
   };
 }

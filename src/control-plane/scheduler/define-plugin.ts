@@ -68,6 +68,7 @@ export interface FitsNowhere {
   nominatedTo: string | undefined;
   /** How it would be on a node if other pods went; pods that room was made for there are taken in. */
   trialOn(node: NodeInfo): Trial;
+  client: Client;
 }
 
 /** These pods are sent away from this node, so that the pod can have their place. */
@@ -105,6 +106,7 @@ export interface PluginSpec<State> {
   preEnqueue?(pod: Pod): Verdict;
   /** PreFilter: once for each try. */
   prepare?(pod: Pod, cluster: ClusterView): Prepared<State>;
+  /** Throws PluginFailed when something is wrong that concerns all nodes. */
   filter?(pod: Pod, node: NodeInfo, state: State): Verdict;
   /**
    * PreFilterExtensions (AddPod, RemovePod): the state as if one more pod, or one pod less, were on the node, which has been
@@ -114,9 +116,9 @@ export interface PluginSpec<State> {
   withoutPod?(state: State, other: Pod, node: NodeInfo, pod: Pod): State;
   /**
    * PostFilter: it fits nowhere; which pods would have to go for it, or why that does not help. undefined: nothing to say.
-   * All are asked in turn until one makes room. A promise keeps all other pods waiting.
+   * All are asked in turn until one makes room. A promise keeps all other pods waiting. Without a state it had no say before.
    */
-  makeRoom?(pod: Pod, refused: FitsNowhere): MadeRoom | Promise<MadeRoom>;
+  makeRoom?(pod: Pod, refused: FitsNowhere, state: State | undefined): MadeRoom | Promise<MadeRoom>;
   /** PreScore: once, with the nodes that are left. `skip`: no say in the score. */
   prepareScore?(pod: Pod, nodes: readonly NodeInfo[], cluster: ClusterView, state: State): State | 'skip';
   score?(pod: Pod, node: NodeInfo, state: State): number;

@@ -194,7 +194,8 @@ export class Scheduler {
       breathe: () => this.#breathe(),
       startAt: this.#startAt,
       nominatedOn: (nodeName) => nominations.on(nodeName),
-    });
+    }).catch((error: unknown) => this.#notDecided(pod, error));
+    if (!decision) return;
     this.#startAt = (this.#startAt + decision.looked) % view.nodes.length;
     if ('refusal' in decision) {
       await this.#fitsNowhere(pod, decision.refusal, plugins);
@@ -206,19 +207,25 @@ export class Scheduler {
 
   async #fitsNowhere(pod: Pod, refusal: Refusal, plugins: readonly Plugin[]): Promise<void> {
     const { view, nominations } = this.#cluster;
-    const { verdicts, trialOn, refusedBy } = refusal;
-    const asked = { cluster: view, plugins, verdicts, trialOn, nominatedTo: nominations.nodeOf(pod) };
-    let room: MadeRoom;
+    const { verdicts, trialOn, refusedBy, states } = refusal;
+    const { client } = this.#services;
+    const asked = { cluster: view, plugins, verdicts, trialOn, nominatedTo: nominations.nodeOf(pod), client };
+    const said: string[] = [];
     for (const plugin of pointsOf(plugins).makeRoom) {
-      room = (await plugin.makeRoom(pod, asked)) ?? room;
-      if (room && 'victims' in room) break;
-    }
-    if (room && 'victims' in room) {
-      this.#makeRoom(pod, room, refusal);
-      return;
+      const room = await plugin.makeRoom(pod, asked, states.get(plugin));
+      if (room && 'victims' in room) {
+        this.#makeRoom(pod, room, refusal);
+        return;
+      }
+      if (room) said.push(room.message);
     }
     nominations.remove(pod);
-    this.#refuse(pod, { message: refusalMessage(refusal, room?.message ?? ''), refusedBy });
+    this.#refuse(pod, { message: refusalMessage(refusal, said.join(', ')), refusedBy });
+  }
+
+  #notDecided(pod: Pod, error: unknown): undefined {
+    if (!(error instanceof PluginFailed)) throw error;
+    this.#refuse(pod, { message: error.message, refusedBy: NO_PLUGINS, reason: 'SchedulerError' });
   }
 
   /** Beside the next decisions; until the victims have been sent away the pod is not tried again. */
