@@ -68,6 +68,8 @@ export interface FitsNowhere {
   nominatedTo: string | undefined;
   /** How it would be on a node if other pods went; pods that room was made for there are taken in. */
   trialOn(node: NodeInfo): Trial;
+  /** It was refused before any node was looked at: those that come later in the profile were not asked. */
+  refusedEarlyBy: Plugin | undefined;
   client: Client;
 }
 
@@ -77,7 +79,8 @@ export interface Room {
   victims: readonly Pod[];
 }
 
-export type MadeRoom = Room | { message: string } | undefined;
+/** `isLast`: nobody else is asked. */
+export type MadeRoom = Room | { message: string; isLast?: true } | undefined;
 
 /** What a plugin has between the decision and the binding: here it may wait, and write. */
 export interface BindingServices {

@@ -13,7 +13,7 @@ import type { Informers } from '#client/informer.ts';
 import { Unreachable } from '#client/transport.ts';
 import type { Refusal } from './cycle.ts';
 import { decide } from './cycle.ts';
-import type { MadeRoom, Plugin, Room } from './define-plugin.ts';
+import type { Plugin, Room } from './define-plugin.ts';
 import { PluginFailed } from './define-plugin.ts';
 import { FollowedCluster } from './followed-cluster.ts';
 import { BindFailed, NotPlaced, Placing } from './placing.ts';
@@ -209,7 +209,9 @@ export class Scheduler {
     const { view, nominations } = this.#cluster;
     const { verdicts, trialOn, refusedBy, states } = refusal;
     const { client } = this.#services;
-    const asked = { cluster: view, plugins, verdicts, trialOn, nominatedTo: nominations.nodeOf(pod), client };
+    const refusedEarlyBy = refusal.general === undefined ? undefined : refusedBy[0];
+    const nominatedTo = nominations.nodeOf(pod);
+    const asked = { cluster: view, plugins, verdicts, trialOn, nominatedTo, refusedEarlyBy, client };
     const said: string[] = [];
     for (const plugin of pointsOf(plugins).makeRoom) {
       const room = await plugin.makeRoom(pod, asked, states.get(plugin));
@@ -217,7 +219,9 @@ export class Scheduler {
         this.#makeRoom(pod, room, refusal);
         return;
       }
-      if (room) said.push(room.message);
+      if (!room) continue;
+      said.push(room.message);
+      if (room.isLast) break;
     }
     nominations.remove(pod);
     this.#refuse(pod, { message: refusalMessage(refusal, said.join(', ')), refusedBy });
