@@ -1,8 +1,8 @@
 /** A kubelet that runs, as its own API and the process around it see it. `start-kubelet.ts` starts one. */
 import type { Pod } from '#api/core/v1/pod.ts';
-import type { Informer } from '#client/informer.ts';
 import type { Cgroups } from '#node/runtime/cgroups/cgroups.ts';
 import type { ContainerRuntime } from '#node/runtime/runtime.ts';
+import type { NodePods } from './node-pods.ts';
 import type { RuntimePods } from './runtime-pods.ts';
 
 export interface Kubelet {
@@ -12,7 +12,7 @@ export interface Kubelet {
   readonly cgroups: Cgroups | undefined;
   readonly cgroupRoot: string;
   /** The pods of this node. */
-  readonly pods: Informer<Pod>;
+  readonly pods: NodePods;
   /** The status as this kubelet knows it, which may be ahead of the API. */
   statusOf(pod: Pod): Pod['status'];
   /** How much it is doing at once; what waits for a time is not counted. */

@@ -23,6 +23,8 @@ export interface PodWorkersOptions {
   log: Log;
   /** A pod has ended: what it held is free. */
   onRoom(): void;
+  /** It is not in the API, and nothing of it is left here. */
+  onForgotten(pod: Pod): void;
 }
 
 interface Worker {
@@ -109,6 +111,10 @@ export class PodWorkers {
 
   isRunning(podUid: string): boolean {
     return this.#workers.get(podUid)?.work.phase === 'syncing';
+  }
+
+  get all(): Pod[] {
+    return [...this.#workers.values()].map(({ work }) => work.pod);
   }
 
   /** Pods that run, or are about to. */
@@ -214,7 +220,7 @@ export class PodWorkers {
     if (!worker.isGone) await writer.deleteForGood(pod);
     await end.erase(pod);
     // Finalizers may keep the object: then the worker stays, so that the pod does not begin again.
-    if (worker.isGone) this.#workers.delete(pod.metadata.uid);
+    if (worker.isGone && this.#workers.delete(pod.metadata.uid)) this.#options.onForgotten(pod);
     return undefined;
   }
 }

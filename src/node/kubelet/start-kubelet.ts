@@ -42,6 +42,7 @@ import { Limiter } from './limiter.ts';
 import { LogRotation } from './log-rotation.ts';
 import { allocatableMemory, podsLimits } from './node-allocatable.ts';
 import { NodeRegistration } from './node-registration.ts';
+import { nodePods } from './node-pods.ts';
 import { PodEnd } from './pod-end.ts';
 import { podEvents } from './pod-events.ts';
 import { PodNotes } from './pod-notes.ts';
@@ -57,6 +58,10 @@ import { Resizes } from './resize/resizes.ts';
 import { RuntimePods } from './runtime-pods.ts';
 import { RuntimeWatcher } from './runtime-watcher.ts';
 import { type KubeletServer, startKubeletServer } from './server/kubelet-server.ts';
+import { feedStaticPods } from './static-pods/feed-static-pods.ts';
+import { MirrorPods } from './static-pods/mirror-pods.ts';
+import { CONFIG_MIRROR, isMirror, isStatic } from './static-pods/static-pod.ts';
+import { StaticPods } from './static-pods/static-pods.ts';
 import { StatusWriter } from './status-writer.ts';
 import { type Mounter, systemMounter } from './volumes/mounter.ts';
 import { PodVolumes } from './volumes/pod-volumes.ts';
@@ -124,14 +129,26 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
 
   const recorder = new EventRecorder({ client, clock, component: 'kubelet', host: nodeName, log, signal });
   const events = podEvents(recorder);
-  const pods = informers.for(Pod, { fieldSelector: `spec.nodeName=${nodeName}` });
+  const apiPods = informers.for(Pod, { fieldSelector: `spec.nodeName=${nodeName}` });
+  const staticPods = configuration.staticPodPath
+    ? new StaticPods({
+        path: configuration.staticPodPath,
+        nodeName,
+        everyMs: configuredMs(configuration.fileCheckFrequency),
+        clock,
+        log,
+        onChange: () => feed(),
+      })
+    : undefined;
+  const pods = nodePods(apiPods, staticPods);
+  const shownAs = (pod: Pod) => shownInApi(pod, apiPods);
   const services = informers.for(Service);
   const cgroups = await preparedCgroups(machine, cgroupRoot, podsLimits(machine, configuration));
 
   const allocations = await Allocations.open(directories.root);
   const runtimePods = new RuntimePods(runtime, clock);
   const notes = new PodNotes();
-  const writer = new StatusWriter({ client, clock, log, signal });
+  const writer = new StatusWriter({ client, clock, log, signal, shownAs });
   const wake = (podUid: string) => workers.wake(podUid);
   const probes = new Probes({ runtime, clock, events, log, onChange: wake });
   const references = new ReferencedObjects({ client, clock, onChange: wake });
@@ -208,8 +225,10 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     },
   });
   const latest = (pod: Pod): Pod => {
-    const found = pods.get(keyOf(pod));
-    return found?.metadata.uid === pod.metadata.uid ? found : pod;
+    const found = apiPods.get(keyOf(pod));
+    if (!isStatic(pod)) return found?.metadata.uid === pod.metadata.uid ? found : pod;
+    const status = shownAs(pod)?.status;
+    return status ? { ...pod, status } : pod;
   };
   const resizes = new Resizes({
     allocations,
@@ -276,7 +295,16 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     cgroupRoot,
     logRoot: directories.logs,
   });
-  const workers = new PodWorkers({ sync, end, writer, clock, random, log, onRoom: () => resizes.retry() });
+  const workers = new PodWorkers({
+    sync,
+    end,
+    writer,
+    clock,
+    random,
+    log,
+    onRoom: () => resizes.retry(),
+    onForgotten: () => feed(),
+  });
   const usage =
     options.usage ??
     new MachineUsage({
@@ -324,6 +352,19 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     onConditions: () => registration.reportNow(),
   });
   const isKnown = (podUid: string) => workers.knows(podUid);
+  const mirrors = new MirrorPods({
+    client,
+    clock,
+    log,
+    node: () => registration.node,
+    pods: () => apiPods.list(),
+    staticPods: () => staticPods?.list() ?? [],
+    isKnown,
+  });
+  const feed = () => {
+    feedStaticPods(staticPods?.list() ?? [], workers);
+    mirrors.reconcile();
+  };
   const housekeeping = new Housekeeping({ runtime, runtimePods, volumes, end, clock, log, isKnown });
   const watcher = new RuntimeWatcher({
     runtime,
@@ -332,16 +373,21 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     onChange: wake,
     onRelist: (podUids) => {
       runtimePods.present(podUids);
-      if (pods.hasSynced) void housekeeping.tidy(podUids);
+      if (apiPods.hasSynced) void housekeeping.tidy(podUids);
     },
   });
 
   recorder.normal({ apiVersion: 'v1', kind: 'Node', name: nodeName, uid: nodeName }, 'Starting', 'Starting kubelet.');
   await registration.start();
   await informers.synced(signal);
+  await staticPods?.start();
   const here = new Set(pods.list().map(({ metadata }) => metadata.uid));
   allocations.keepOnly((uid) => here.has(uid));
-  const unsubscribe = followPods(pods, workers);
+  const unsubscribe = followPods(apiPods, workers, (mirror, isNew) => {
+    if (mirror && isNew) writer.writeAgain(mirror.metadata.annotations?.[CONFIG_MIRROR] ?? '');
+    mirrors.reconcile();
+  });
+  feed();
   await watcher.start();
   new LogRotation({
     runtime,
@@ -362,7 +408,8 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     cgroupRoot,
     pods,
     get busy() {
-      const looking = (watcher.isRelisting ? 1 : 0) + evictions.busy + imageGarbage.busy;
+      const looking =
+        (watcher.isRelisting ? 1 : 0) + evictions.busy + imageGarbage.busy + mirrors.busy + (staticPods?.busy ?? 0);
       return Math.max(0, workers.busy - killer.waiting) + looking;
     },
     statusOf: (pod) => writer.statusOf(pod.metadata.uid) ?? pod.status,
@@ -374,6 +421,8 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
       unsubscribe();
       watcher.close();
       evictions.close();
+      staticPods?.close();
+      mirrors.close();
       workers.close();
       probes.close();
       references.close();
@@ -396,13 +445,27 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
   return kubelet;
 }
 
-function followPods(pods: Informer<Pod>, workers: PodWorkers): () => void {
+/** The pod itself; for a static one, what shows it in the API. */
+function shownInApi(pod: Pod, api: Informer<Pod>): Pod | undefined {
+  if (!isStatic(pod)) return pod;
+  const found = api.get(keyOf(pod));
+  return found?.metadata.annotations?.[CONFIG_MIRROR] === pod.metadata.uid ? found : undefined;
+}
+
+/** @param onMirror called for what shows static pods: its pods are not the API's to say */
+function followPods(
+  pods: Informer<Pod>,
+  workers: PodWorkers,
+  onMirror: (mirror: Pod | undefined, isNew: boolean) => void,
+): () => void {
   const unsubscribe = pods.onChange(({ now, before }) => {
+    if ((now && isMirror(now)) || (before && isMirror(before)))
+      return onMirror(now, now?.metadata.uid !== before?.metadata.uid);
     // The same name may come back as another pod between two looks.
     if (before && before.metadata.uid !== now?.metadata.uid) workers.gone(before);
     if (now) workers.configure(now);
   });
-  for (const pod of pods.list()) workers.configure(pod);
+  for (const pod of pods.list()) if (!isMirror(pod)) workers.configure(pod);
   return unsubscribe;
 }
 

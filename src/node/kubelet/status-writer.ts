@@ -22,6 +22,8 @@ export interface StatusWriterOptions {
   clock: Clock;
   log: Log;
   signal: AbortSignal;
+  /** The object of the API that shows the pod; undefined: there is none yet. */
+  shownAs(pod: Pod): Pod | undefined;
 }
 
 const RETRY_MS = { least: 200, most: 10_000 };
@@ -51,6 +53,18 @@ export class StatusWriter {
     const next = { ...status, phase };
     if (isEqual(next, writing.wanted ?? writing.written ?? pod.status)) return;
     writing.wanted = next;
+    this.#begin(writing);
+  }
+
+  /** What shows it in the API is new, and knows nothing of it. */
+  writeAgain(podUid: string): void {
+    const writing = this.#pods.get(podUid);
+    if (!writing) return;
+    writing.wanted ??= writing.written;
+    this.#begin(writing);
+  }
+
+  #begin(writing: Writing): void {
     writing.busy ??= this.#write(writing).finally(() => {
       writing.busy = undefined;
     });
@@ -77,9 +91,11 @@ export class StatusWriter {
   async #write(writing: Writing): Promise<void> {
     while (writing.wanted && !this.#options.signal.aborted) {
       const status = writing.wanted;
-      const { metadata } = writing.pod;
+      const shown = this.#options.shownAs(writing.pod);
+      if (!shown) return; // written when there is one
+      const { metadata } = shown;
       const at = { name: metadata.name, namespace: metadata.namespace ?? '', subresource: 'status' };
-      const gone = Object.keys(writing.pod.status ?? {}).filter((key) => !(key in status));
+      const gone = Object.keys(shown.status ?? {}).filter((key) => !(key in status));
       const cleared = Object.fromEntries(gone.filter((key) => OWN_FIELDS.has(key)).map((key) => [key, null]));
       const patch = { metadata: { uid: metadata.uid }, status: { ...cleared, ...status } };
       await this.#insist(() => this.#options.client.patch(Pod, at, { type: 'merge', patch }));
