@@ -48,6 +48,11 @@ export class TestClock implements Clock {
     return true;
   }
 
+  /** Lets so much time pass at once: what becomes due meanwhile begins, and nothing is waited for. */
+  jump(duration: Duration): void {
+    if (this.isVirtual) this.#manual.advance(millisecondsOf(duration));
+  }
+
   /**
    * Lets so much time pass: the cluster settles at every moment at which a timer is due, in their order. On the machine's
    * clock this waits.
