@@ -19,6 +19,7 @@ import { createApiServer } from '#control-plane/apiserver/apiserver.ts';
 import { TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
 import { ensureBootstrapObjects } from '#control-plane/apiserver/authorization/ensure-bootstrap-objects.ts';
 import { type RunningScheduler, startScheduler } from '#control-plane/scheduler/start-scheduler.ts';
+import type { SchedulerStats } from '#control-plane/scheduler/scheduler.ts';
 import { openLmdbStorage } from '#control-plane/storage/lmdb.ts';
 import type { Bench } from './bench.ts';
 
@@ -60,9 +61,10 @@ export function containersAsking(amounts: Record<string, string>): PodSpec['cont
 export class SchedulingCluster {
   readonly client: Client;
   readonly #informers: SharedInformers;
-  readonly #startScheduler: () => RunningScheduler;
+  readonly #start: () => RunningScheduler;
   #scheduler: RunningScheduler | undefined;
   #bound = 0;
+  #floors = 0;
   /** When each pod was sent, and how long it took until it was seen on a node. */
   readonly #sentMs = new Map<string, number>();
   #times: number[] = [];
@@ -71,7 +73,7 @@ export class SchedulingCluster {
   private constructor(client: Client, informers: SharedInformers, start: () => RunningScheduler) {
     this.client = client;
     this.#informers = informers;
-    this.#startScheduler = start;
+    this.#start = start;
     informers.for(Pod).onChange(({ key, now, before }) => {
       if (!now?.spec.nodeName || before?.spec.nodeName) return;
       this.#bound++;
@@ -117,14 +119,17 @@ export class SchedulingCluster {
     return cluster;
   }
 
-  get scheduler(): RunningScheduler {
-    this.#scheduler ??= this.#startScheduler();
-    return this.#scheduler;
+  startScheduler(): void {
+    this.#scheduler = this.#start();
   }
 
-  /** Pods that have a node. */
-  get bound(): number {
-    return this.#bound;
+  get stats(): SchedulerStats {
+    return this.#running.stats;
+  }
+
+  get #running(): RunningScheduler {
+    if (!this.#scheduler) throw new Error('the scheduler has not been started');
+    return this.#scheduler;
   }
 
   makeNodes(count: number, label: (index: number) => Record<string, string> = () => ({}), from = 0): Promise<void> {
@@ -179,7 +184,7 @@ export class SchedulingCluster {
   /** Until the scheduler has nothing left to do, its Events included. */
   async rests(): Promise<void> {
     const deadline = performance.now() + WITHIN_MS;
-    while (this.scheduler.busy > 0) {
+    while (this.#running.busy > 0) {
       if (performance.now() > deadline) throw new Error('the scheduler does not come to rest');
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
@@ -201,9 +206,10 @@ export class SchedulingCluster {
 
   /** What the API alone takes, without a scheduler: µs for each of the three writes, by 64 callers. */
   async costOfWrites(count: number, spec?: PodSpec): Promise<{ create: number; bind: number; event: number }> {
-    const name = (index: number) => `floor-${index}`;
+    const prefix = `floor-${this.#floors++}`;
+    const name = (index: number) => `${prefix}-${index}`;
     const create = await microsecondsEach(count, () =>
-      this.makePods({ count, prefix: 'floor', spec: { ...spec, schedulerName: 'nobody' }, callers: CALLERS }),
+      this.makePods({ count, prefix, spec: { ...spec, schedulerName: 'nobody' }, callers: CALLERS }),
     );
     this.#sentMs.clear();
     const bind = await microsecondsEach(count, () =>

@@ -1,20 +1,20 @@
-/** One workload of scheduler_perf, at 100, 1,000 and all of its nodes: pods a second, and where the time of a pod goes. */
+/** One workload of scheduler_perf at each of its sizes: pods a second, and where the time of a pod goes. */
 import { Bench } from './bench.ts';
 import { type Row, rateRow, sizeRow } from './row.ts';
-import { type PodSpec, type PodsToMake, SchedulingCluster } from './scheduling-cluster.ts';
+import { type PodsToMake, SchedulingCluster } from './scheduling-cluster.ts';
 
 export interface Workload {
-  measure: string;
-  /** Pods a second that the design asks for. */
-  target: number;
+  /** Pods a second that the design asks for; of the last size, as the following. */
+  target?: number;
   /** Upstream's own thresholds: that of v1.36, and the newest. */
-  gates: readonly [number, number];
+  gates?: readonly [number, number];
   limit: string;
+  /** The last is upstream's. */
   sizes: readonly Size[];
   /** What is there before: nodes, and pods that are not measured. */
   prepare(cluster: SchedulingCluster, size: Size): Promise<void>;
   measured: Omit<PodsToMake, 'count' | 'prefix'>;
-  /** Goes on beside the measured pods; ends what it started. */
+  /** Goes on beside the measured pods; gives back what ends it. */
   beside?(cluster: SchedulingCluster): () => void;
 }
 
@@ -25,57 +25,88 @@ export interface Size {
   pods: number;
 }
 
-export async function schedulingRows(bench: Bench, workload: Workload): Promise<Row[]> {
+export async function measureWorkload(bench: Bench, measure: string, workload: Workload): Promise<Row[]> {
   const rows: Row[] = [];
   for (const size of workload.sizes) {
-    const isWhole = size === workload.sizes.at(-1);
-    rows.push(...(await rowsOf(bench, workload, { size, isWhole })));
+    const own = new Bench(measure);
+    try {
+      const figures = await measured(own, workload, size);
+      const name = `${measure}/${size.nodes} nodes`;
+      bench.say(`${name}: ${told(figures)}`);
+      rows.push(...rowsOf(name, figures, { workload, isWhole: size === workload.sizes.at(-1) }));
+    } finally {
+      await own.end();
+    }
   }
   return rows;
 }
 
-async function rowsOf(bench: Bench, workload: Workload, { size, isWhole }: { size: Size; isWhole: boolean }) {
-  const { measure, target, gates, limit, measured } = workload;
-  const own = new Bench(measure);
-  try {
-    const cluster = await SchedulingCluster.start(own);
-    const writes = await cluster.costOfWrites(isWhole ? 3_000 : 1_000, measured.spec);
-    await workload.prepare(cluster, size);
-    await cluster.rests();
-    const before = cluster.scheduler.stats;
-    const end = workload.beside?.(cluster);
-    const { perSecond, times } = await cluster.schedule({ ...measured, count: size.pods, prefix: 'measured' });
-    const { decided, decidingMs } = cluster.scheduler.stats;
-    end?.();
-    const name = `${measure}/${size.nodes} nodes`;
-    const deciding = ((decidingMs - before.decidingMs) * 1000) / (decided - before.decided);
-    const { create, bind, event } = writes;
-    const floor = { value: 1e6 / (create + bind + event), note: `the three writes alone${gateNote(isWhole, gates)}` };
-    bench.say(
-      `${name}: ${perSecond.toFixed(0)} pods/s; µs a pod: ${(1e6 / perSecond).toFixed(0)} in all, create ${create.toFixed(0)}, decide ${deciding.toFixed(0)}, bind ${bind.toFixed(0)}, event ${event.toFixed(0)}`,
-    );
-    const rows: Row[] = [{ ...rateRow(name, { perSecond, times, floor }), ...(isWhole && { target, limit }) }];
-    rows.push(sizeRow(`${name}, deciding`, 'µs', { value: deciding }));
-    if (!isWhole) return rows;
-    for (const [phase, value] of Object.entries(writes)) rows.push(sizeRow(`${name}, ${phase} alone`, 'µs', { value }));
-    return rows;
-  } finally {
-    await own.end();
-  }
+/** Of one pod in µs, but for the first two. */
+interface Figures {
+  perSecond: number;
+  times: readonly number[];
+  cpu: number;
+  deciding: number;
+  create: number;
+  bind: number;
+  event: number;
 }
 
-const gateNote = (isWhole: boolean, [old, newest]: readonly [number, number]): string =>
-  isWhole ? `; upstream's gates: v1.36 ${old}, newest ${newest}` : '';
-
-/** Nodes without labels of their own, and pods as they come. */
-export async function plainNodesAndPods(cluster: SchedulingCluster, { nodes, initial }: Size): Promise<void> {
-  await cluster.makeNodes(nodes);
-  await initialPods(cluster, initial);
+async function measured(bench: Bench, workload: Workload, size: Size): Promise<Figures> {
+  const cluster = await SchedulingCluster.start(bench);
+  await cluster.costOfWrites(WARM_UP, workload.measured.spec);
+  await workload.prepare(cluster, size);
+  const writes = await cluster.costOfWrites(FLOOR_PODS, workload.measured.spec);
+  await cluster.rests();
+  const before = cluster.stats;
+  const end = workload.beside?.(cluster);
+  const cpuBefore = process.cpuUsage();
+  const { perSecond, times } = await cluster.schedule({ ...workload.measured, count: size.pods, prefix: 'measured' });
+  const { user, system } = process.cpuUsage(cpuBefore);
+  end?.();
+  const { decided, decidingMs } = cluster.stats;
+  return {
+    ...writes,
+    perSecond,
+    times,
+    cpu: (user + system) / size.pods,
+    deciding: ((decidingMs - before.decidingMs) * 1000) / (decided - before.decided),
+  };
 }
 
-export async function initialPods(cluster: SchedulingCluster, count: number, pods: Partial<PodsToMake> = {}) {
-  void cluster.scheduler; // starts it
-  if (count > 0) await cluster.schedule({ count, prefix: 'initial', ...pods });
-}
+const WARM_UP = 2_000;
+const FLOOR_PODS = 2_000;
 
-export type { PodSpec };
+const told = ({ perSecond, cpu, deciding, create, bind, event }: Figures): string =>
+  `${perSecond.toFixed(0)} pods/s; µs a pod: ${[
+    `${(1e6 / perSecond).toFixed(0)} in all`,
+    `${cpu.toFixed(0)} of CPU`,
+    `create ${create.toFixed(0)}`,
+    `decide ${deciding.toFixed(0)}`,
+    `bind ${bind.toFixed(0)}`,
+    `event ${event.toFixed(0)}`,
+  ].join(', ')}`;
+
+function rowsOf(
+  name: string,
+  figures: Figures,
+  { workload, isWhole }: { workload: Workload; isWhole: boolean },
+): Row[] {
+  const { perSecond, times, create, bind, event, cpu, deciding } = figures;
+  const { target, gates, limit } = workload;
+  const note = `the three writes alone${isWhole && gates ? `; upstream's gates: v1.36 ${gates[0]}, newest ${gates[1]}` : ''}`;
+  const rate = rateRow(name, { perSecond, times, floor: { value: 1e6 / (create + bind + event), note } });
+  const rows: Row[] = [
+    { ...rate, ...(isWhole && { limit, ...(target && { target }) }) },
+    sizeRow(`${name}, deciding`, 'µs', { value: deciding }),
+  ];
+  if (!isWhole) return rows;
+  const phases = {
+    'CPU of the process': cpu,
+    'creating alone': create,
+    'binding alone': bind,
+    'the Event alone': event,
+  };
+  for (const [phase, value] of Object.entries(phases)) rows.push(sizeRow(`${name}, ${phase}`, 'µs', { value }));
+  return rows;
+}

@@ -1,6 +1,7 @@
 /** Prefers nodes that have the pod's images, the larger the more; counted less where few nodes have one, so that it spreads. */
 import type { Node } from '#api/core/v1/node.ts';
-import { definePlugin } from '../define-plugin.ts';
+import { definePlugin, type Tally } from '../define-plugin.ts';
+import type { NodeInfo } from '../node-info.ts';
 
 const MEGABYTE = 1024 * 1024;
 /** Below, pulling costs next to nothing; above, for each container, more makes no difference. */
@@ -17,12 +18,14 @@ export const imageLocality = definePlugin<State>({
   name: 'ImageLocality',
   weight: 1,
 
-  prepareScore({ spec }, _, { nodes }) {
+  prepareScore({ spec }, _, cluster) {
     const containers = [...spec.containers, ...(spec.initContainers ?? [])];
+    const { nodesWith } = cluster.tally('ImageLocality', () => new ImageTally());
     const shares = new Map<string, number>();
-    for (const image of containers.map((container) => normalized(container.image ?? ''))) {
-      const count = nodes.filter(({ node }) => imagesOf(node).has(image)).length;
-      if (count > 0) shares.set(image, count / nodes.length);
+    if (nodesWith.size === 0) return 'skip';
+    for (const { image = '' } of containers) {
+      const count = nodesWith.get(normalized(image)) ?? 0;
+      if (count > 0) shares.set(normalized(image), count / cluster.nodes.length);
     }
     return shares.size > 0 ? { containers: containers.length, shares } : 'skip';
   },
@@ -37,6 +40,31 @@ export const imageLocality = definePlugin<State>({
   },
   retryWhen: [],
 });
+
+/** How many nodes have an image. */
+class ImageTally implements Tally {
+  readonly nodesWith = new Map<string, number>();
+
+  nodeCame({ node }: NodeInfo): void {
+    for (const image of imagesOf(node).keys()) this.nodesWith.set(image, (this.nodesWith.get(image) ?? 0) + 1);
+  }
+
+  nodeWent({ node }: NodeInfo): void {
+    for (const image of imagesOf(node).keys()) {
+      const left = (this.nodesWith.get(image) ?? 0) - 1;
+      if (left > 0) this.nodesWith.set(image, left);
+      else this.nodesWith.delete(image);
+    }
+  }
+
+  podCame(): void {
+    // pods bring no images: the node says later what it has
+  }
+
+  podWent(): void {
+    // the image stays
+  }
+}
 
 const cachedImages = new WeakMap<Node, ReadonlyMap<string, number>>();
 

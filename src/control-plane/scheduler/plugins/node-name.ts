@@ -4,9 +4,8 @@ import { changed, definePlugin, fits, unresolvable } from '../define-plugin.ts';
 
 export const nodeName = definePlugin({
   name: 'NodeName',
+  prepare: ({ spec }) => (spec.nodeName ? { state: undefined } : 'skip'),
   filter: ({ spec }, { node }) =>
-    !spec.nodeName || spec.nodeName === node.metadata.name
-      ? fits
-      : unresolvable("node(s) didn't match the requested node name"),
+    spec.nodeName === node.metadata.name ? fits : unresolvable("node(s) didn't match the requested node name"),
   retryWhen: [changed(Node)],
 });

@@ -1,31 +1,97 @@
-/** What a pod asks for must be free; among the rest the node with the most left is preferred (LeastAllocated). */
+/** What a pod asks for must be free; among the rest nodes are preferred by how much of them is in use. */
 import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
-import { changed, definePlugin, fits, removed, unresolvable, unschedulable, updated } from '../define-plugin.ts';
+import {
+  changed,
+  definePlugin,
+  fits,
+  type Plugin,
+  removed,
+  unresolvable,
+  unschedulable,
+  updated,
+  when,
+} from '../define-plugin.ts';
 import type { NodeInfo } from '../node-info.ts';
-import { assumedRequestsOf, COMMON_NAMES, CPU, MEMORY, PODS, requestsOf } from '../resources.ts';
+import type { Amounts } from '../resources.ts';
+import { allocatableOf, assumedRequestsOf, COMMON_NAMES, PODS, requestsOf } from '../resources.ts';
+import { LEAST_ALLOCATED, type ScoringStrategy, scorerOf } from './resource-scores.ts';
 
-export const nodeResourcesFit = definePlugin({
-  name: 'NodeResourcesFit',
-  weight: 1,
+interface State {
+  requests: Amounts;
+  /** Not even one of `requests.common` is above 0. */
+  isPodOnly: boolean;
+}
 
-  filter(pod, info) {
-    const lacking = lackingOf(pod, info);
-    if (lacking.length === 0) return fits;
-    const reasons = lacking.map(({ reason }) => reason);
-    return lacking.some(({ isNeverEnough }) => isNeverEnough) ? unresolvable(...reasons) : unschedulable(...reasons);
-  },
+/** Source: NodeResourcesFitArgs. */
+export interface FitOptions {
+  scoringStrategy?: ScoringStrategy;
+  /** Names, and groups (`example.com`), of extended resources that somebody else looks after. */
+  ignoredResources?: readonly string[];
+  ignoredResourceGroups?: readonly string[];
+}
 
-  score: (pod, node) => Math.floor((freeShareOf(CPU, pod, node) + freeShareOf(MEMORY, pod, node)) / 2),
+export function nodeResourcesFitWith(options: FitOptions = {}): Plugin {
+  const score = scorerOf(options.scoringStrategy ?? LEAST_ALLOCATED);
+  const ignored = new Set(options.ignoredResources ?? []);
+  const ignoredGroups = new Set(options.ignoredResourceGroups ?? []);
+  const isIgnored = (name: string) => ignored.has(name) || ignoredGroups.has(name.slice(0, name.indexOf('/')));
+  const asked = (pod: Pod): Amounts => {
+    const { common, others } = requestsOf(pod);
+    if (others.size === 0 || ignored.size + ignoredGroups.size === 0) return requestsOf(pod);
+    return { common, others: new Map([...others].filter(([name]) => !isIgnored(name))) };
+  };
+  const stateOf = (pod: Pod): State => {
+    const requests = asked(pod);
+    return { requests, isPodOnly: requests.others.size === 0 && requests.common.every((amount) => amount === 0) };
+  };
 
-  retryWhen: [changed(Node, 'status.allocatable'), removed(Pod), updated(Pod, 'spec.containers')],
-});
+  return definePlugin<State>({
+    name: 'NodeResourcesFit',
+    weight: 1,
 
-/** In percent, with the pod on it. */
-function freeShareOf(resource: number, pod: Pod, { allocatable, assumed }: NodeInfo): number {
-  const capacity = allocatable.common[resource] as number;
-  const used = (assumed.common[resource] as number) + (assumedRequestsOf(pod).common[resource] as number);
-  return used >= capacity ? 0 : Math.floor(((capacity - used) * 100) / capacity);
+    prepare: (pod) => ({ state: stateOf(pod) }),
+
+    filter(_, info, state) {
+      if (hasRoomFor(state, info)) return fits;
+      const lacking = lackingOf(state, info);
+      const reasons = lacking.map(({ reason }) => reason);
+      return lacking.some(({ isNeverEnough }) => isNeverEnough) ? unresolvable(...reasons) : unschedulable(...reasons);
+    },
+
+    score: (pod, info) => score(assumedRequestsOf(pod), info.assumed, info.allocatable),
+
+    retryWhen: [
+      when(changed(Node, 'status.allocatable'), ({ now }, pod) => couldHold(now as Node, stateOf(pod))),
+      removed(Pod),
+      updated(Pod, 'spec.containers'),
+    ],
+  });
+}
+
+export const nodeResourcesFit = nodeResourcesFitWith();
+
+function hasRoomFor({ requests, isPodOnly }: State, { allocatable, requested, pods }: NodeInfo): boolean {
+  const [total, used, asked] = [allocatable.common, requested.common, requests.common];
+  if (pods.length + 1 > (total[PODS] as number)) return false;
+  if (isPodOnly) return true;
+  for (let i = 0; i < PODS; i++) {
+    const amount = asked[i] as number;
+    if (amount > 0 && amount > (total[i] as number) - (used[i] as number)) return false;
+  }
+  for (const [name, amount] of requests.others)
+    if (amount > (allocatable.others.get(name) ?? 0) - (requested.others.get(name) ?? 0)) return false;
+  return true;
+}
+
+/** If nothing else ran there. */
+function couldHold(node: Node, state: State): boolean {
+  const { common, others } = allocatableOf(node);
+  const { requests } = state;
+  if ((common[PODS] as number) < 1) return false;
+  for (let i = 0; i < PODS; i++) if ((requests.common[i] as number) > (common[i] as number)) return false;
+  for (const [name, amount] of requests.others) if (amount > (others.get(name) ?? 0)) return false;
+  return true;
 }
 
 interface Lacking {
@@ -34,20 +100,22 @@ interface Lacking {
   isNeverEnough: boolean;
 }
 
-const NOTHING: readonly Lacking[] = [];
-
-function lackingOf(pod: Pod, { allocatable, requested, pods }: NodeInfo): readonly Lacking[] {
-  let lacking: readonly Lacking[] = NOTHING;
+function lackingOf({ requests }: State, { allocatable, requested, pods }: NodeInfo): Lacking[] {
+  const lacking: Lacking[] = [];
   if (pods.length + 1 > (allocatable.common[PODS] as number))
-    lacking = [{ reason: 'Too many pods', isNeverEnough: false }];
-  const { common, others } = requestsOf(pod);
+    lacking.push({ reason: 'Too many pods', isNeverEnough: false });
   const look = (name: string, amount: number, total: number, used: number) => {
     if (amount > 0 && amount > total - used)
-      lacking = [...lacking, { reason: `Insufficient ${name}`, isNeverEnough: amount > total }];
+      lacking.push({ reason: `Insufficient ${name}`, isNeverEnough: amount > total });
   };
-  for (const [i, name] of COMMON_NAMES.entries())
-    look(name, common[i] as number, allocatable.common[i] as number, requested.common[i] as number);
-  for (const [name, amount] of others)
+  for (let i = 0; i < PODS; i++)
+    look(
+      COMMON_NAMES[i] as string,
+      requests.common[i] as number,
+      allocatable.common[i] as number,
+      requested.common[i] as number,
+    );
+  for (const [name, amount] of requests.others)
     look(name, amount, allocatable.others.get(name) ?? 0, requested.others.get(name) ?? 0);
   return lacking;
 }

@@ -16,9 +16,11 @@ import { matchesLabels, selectorFrom, selectorOfLabels } from '#api/machinery/la
 import type { ClusterView } from '../define-plugin.ts';
 import { changed, definePlugin, fits, removed, unresolvable, unschedulable } from '../define-plugin.ts';
 import type { NodeInfo } from '../node-info.ts';
+import { TopologyCounts } from './topology-counts.ts';
 
 const HOSTNAME = 'kubernetes.io/hostname';
 const ZONE = 'topology.kubernetes.io/zone';
+const NO_NODES: ReadonlySet<NodeInfo> = new Set();
 
 interface Constraint {
   topologyKey: string;
@@ -30,9 +32,11 @@ interface Constraint {
 }
 
 interface Counted extends Constraint {
-  /** Matching pods by the topology's value. */
-  counts: ReadonlyMap<string, number>;
-  least: number;
+  counts: TopologyCounts;
+  /** 1 when the pod itself is one of those that are counted. */
+  self: number;
+  /** Pods more, or less, than counted, in the domain of the one node that is being tried. */
+  extra: number;
 }
 
 interface State {
@@ -43,7 +47,7 @@ interface State {
 }
 
 interface SoftConstraint extends Constraint {
-  counts: ReadonlyMap<string, number>;
+  counts: TopologyCounts;
   weight: number;
 }
 
@@ -52,56 +56,67 @@ export const podTopologySpread = definePlugin<State | undefined>({
   weight: 2,
   reads: [Service, ReplicaSet, StatefulSet, ReplicationController],
 
-  prepare(pod, { nodes }) {
+  prepare(pod, cluster) {
     const strict = ownConstraints(pod, 'DoNotSchedule');
     if (strict.length === 0) return 'skip';
-    return {
-      state: {
-        strict: strict.map((constraint) => counted(pod, constraint, { strict, nodes })),
-        soft: [],
-        ignored: new Set(),
-      },
-    };
+    const counted = strict.map((constraint) => ({
+      ...constraint,
+      counts: countsOf(pod, constraint, { cluster, labelled: strict }),
+      self: matchesLabels(constraint.selector, pod.metadata.labels) ? 1 : 0,
+      extra: 0,
+    }));
+    return { state: { strict: counted, soft: [], ignored: NO_NODES } };
   },
 
-  filter(pod, { node }, state) {
-    for (const { topologyKey, counts, least, maxSkew, selector } of state?.strict ?? []) {
-      const value = node.metadata.labels?.[topologyKey];
-      if (value === undefined)
+  filter(_, { node }, state) {
+    for (const { topologyKey, counts, maxSkew, minDomains, self, extra } of state?.strict ?? []) {
+      const domain = node.metadata.labels?.[topologyKey];
+      if (domain === undefined)
         return unresolvable("node(s) didn't match pod topology spread constraints (missing required label)");
-      const self = matchesLabels(selector, pod.metadata.labels) ? 1 : 0;
-      if ((counts.get(value) ?? 0) + self - least > maxSkew)
-        return unschedulable("node(s) didn't match pod topology spread constraints");
+      // With too few domains an empty one is still to come: it counts as the least.
+      const least = counts.domains < minDomains ? 0 : counts.leastWith(domain, extra);
+      const there = counts.has(domain) ? counts.at(domain) + extra : 0;
+      if (there + self - least > maxSkew) return unschedulable("node(s) didn't match pod topology spread constraints");
     }
     return fits;
   },
+
+  withPod: (state, other, node, pod) => changedBy(state, { other, node, pod, by: 1 }),
+  withoutPod: (state, other, node, pod) => changedBy(state, { other, node, pod, by: -1 }),
 
   prepareScore(pod, nodes, cluster) {
     const own = ownConstraints(pod, 'ScheduleAnyway');
     const hasOwn = (pod.spec.topologySpreadConstraints?.length ?? 0) > 0;
     const constraints = hasOwn ? own : defaultConstraints(pod, cluster);
     if (constraints.length === 0) return 'skip';
-    const ignored = new Set(hasOwn ? nodes.filter((info) => !hasAllLabels(info, constraints)) : []);
-    const soft = constraints.map((constraint) =>
-      softly(pod, constraint, { nodes: nodes.filter((info) => !ignored.has(info)), cluster, constraints, hasOwn }),
-    );
+    const ignored = hasOwn ? new Set(nodes.filter((info) => !hasAllLabels(info, constraints))) : NO_NODES;
+    const labelled = hasOwn ? constraints : [];
+    const soft = constraints.map((constraint) => {
+      const counts = countsOf(pod, constraint, { cluster, labelled, isSoft: true });
+      return { ...constraint, counts, weight: Math.log(sizeOf(constraint, nodes, ignored) + 2) };
+    });
     return { strict: [], soft, ignored };
   },
 
-  score(pod, info, state) {
+  score(_, info, state) {
     if (!state || state.ignored.has(info)) return 0;
-    const sum = state.soft.reduce((total, { topologyKey, counts, maxSkew, weight, selector }) => {
+    let sum = 0;
+    for (const { topologyKey, counts, maxSkew, weight } of state.soft) {
       const value = info.node.metadata.labels?.[topologyKey];
-      if (value === undefined) return total;
-      const count = topologyKey === HOSTNAME ? countOn(info, selector, pod) : (counts.get(value) ?? 0);
-      return total + count * weight + (maxSkew - 1);
-    }, 0);
+      if (value === undefined) continue;
+      sum += counts.at(topologyKey === HOSTNAME ? info.node.metadata.name : value) * weight + (maxSkew - 1);
+    }
     return Math.round(sum);
   },
 
   normalize(scores, nodes, state) {
-    const counting = scores.filter((_, index) => !state?.ignored.has(nodes[index] as NodeInfo));
-    const [least, most] = [Math.min(...counting), Math.max(...counting)];
+    let least = Number.POSITIVE_INFINITY;
+    let most = Number.NEGATIVE_INFINITY;
+    for (const [index, score] of scores.entries()) {
+      if (state?.ignored.has(nodes[index] as NodeInfo)) continue;
+      least = Math.min(least, score);
+      most = Math.max(most, score);
+    }
     return scores.map((score, index) => {
       if (state?.ignored.has(nodes[index] as NodeInfo)) return 0;
       return most === 0 ? 100 : Math.floor((100 * (most + least - score)) / most);
@@ -183,51 +198,69 @@ function isCounted(pod: Pod, { node }: NodeInfo, { honorsAffinity, honorsTaints 
   return !node.spec.taints?.some((taint) => repels(taint) && !isTolerated(taint, pod.spec.tolerations));
 }
 
-const countOn = ({ pods }: NodeInfo, selector: Selector, { metadata }: Pod): number =>
-  pods.filter(
-    (other) =>
-      !other.metadata.deletionTimestamp &&
-      other.metadata.namespace === metadata.namespace &&
-      matchesLabels(selector, other.metadata.labels),
-  ).length;
-
-function counted(
-  pod: Pod,
-  constraint: Constraint,
-  { strict, nodes }: { strict: readonly Constraint[]; nodes: readonly NodeInfo[] },
-): Counted {
-  const counts = new Map<string, number>();
-  for (const info of nodes) {
-    if (!hasAllLabels(info, strict) || !isCounted(pod, info, constraint)) continue;
-    const value = info.node.metadata.labels?.[constraint.topologyKey] as string;
-    counts.set(value, (counts.get(value) ?? 0) + countOn(info, constraint.selector, pod));
-  }
-  // With too few domains an empty one is still to come: it counts as the least.
-  const least = counts.size < constraint.minDomains ? 0 : Math.min(...counts.values());
-  return { ...constraint, counts, least: Number.isFinite(least) ? least : 0 };
-}
-
-interface Softly {
-  /** Those that are being scored. */
-  nodes: readonly NodeInfo[];
+interface Counting {
   cluster: ClusterView;
-  constraints: readonly Constraint[];
-  hasOwn: boolean;
+  /** Only nodes count that have the labels of all of these. */
+  labelled: readonly Constraint[];
+  /** For the score every host counts by itself, whoever may go there. */
+  isSoft?: boolean;
 }
 
-function softly(pod: Pod, constraint: Constraint, { nodes, cluster, constraints, hasOwn }: Softly): SoftConstraint {
-  const { topologyKey } = constraint;
-  const counts = new Map<string, number>();
-  if (topologyKey === HOSTNAME) return { ...constraint, counts, weight: Math.log(nodes.length + 2) };
-  for (const { node } of nodes) {
-    const value = node.metadata.labels?.[topologyKey];
-    if (value !== undefined) counts.set(value, 0);
-  }
-  for (const info of cluster.nodes) {
+/** One count for all pods that are spread alike. */
+function countsOf(pod: Pod, constraint: Constraint, { cluster, labelled, isSoft = false }: Counting): TopologyCounts {
+  const { topologyKey, selector, honorsAffinity, honorsTaints } = constraint;
+  const { namespace } = pod.metadata;
+  const isByNode = isSoft && topologyKey === HOSTNAME;
+  const { nodeSelector, affinity, tolerations } = pod.spec;
+  const key = JSON.stringify([
+    'PodTopologySpread',
+    isByNode,
+    namespace,
+    topologyKey,
+    selector,
+    isByNode || labelled.map((each) => each.topologyKey),
+    !isByNode &&
+      honorsAffinity && [nodeSelector, affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution],
+    !isByNode && honorsTaints && (tolerations ?? []),
+  ]);
+  const domainOf = (info: NodeInfo): string | undefined => {
+    if (isByNode) return info.node.metadata.name;
+    return hasAllLabels(info, labelled) && isCounted(pod, info, constraint)
+      ? info.node.metadata.labels?.[topologyKey]
+      : undefined;
+  };
+  const matches = (other: Pod) => isOneOf(other, namespace, selector);
+  return cluster.tally(key, () => new TopologyCounts({ domainOf, matches }));
+}
+
+const isOneOf = ({ metadata }: Pod, namespace: string | undefined, selector: Selector): boolean =>
+  metadata.namespace === namespace && !metadata.deletionTimestamp && matchesLabels(selector, metadata.labels);
+
+interface PodMoved {
+  other: Pod;
+  node: NodeInfo;
+  pod: Pod;
+  by: number;
+}
+
+function changedBy(state: State | undefined, { other, node, pod, by }: PodMoved): State | undefined {
+  if (!state) return state;
+  const strict = state.strict.map((constraint) => {
+    const value = node.node.metadata.labels?.[constraint.topologyKey];
+    const counts = value !== undefined && constraint.counts.has(value) && isCounted(pod, node, constraint);
+    if (!counts || !isOneOf(other, pod.metadata.namespace, constraint.selector)) return constraint;
+    return { ...constraint, extra: constraint.extra + by };
+  });
+  return { ...state, strict };
+}
+
+/** How many domains the nodes that are scored are in. */
+function sizeOf({ topologyKey }: Constraint, nodes: readonly NodeInfo[], ignored: ReadonlySet<NodeInfo>): number {
+  if (topologyKey === HOSTNAME) return nodes.length - ignored.size;
+  const domains = new Set<string>();
+  for (const info of nodes) {
     const value = info.node.metadata.labels?.[topologyKey];
-    if (value === undefined || !counts.has(value) || !isCounted(pod, info, constraint)) continue;
-    if (hasOwn && !hasAllLabels(info, constraints)) continue;
-    counts.set(value, (counts.get(value) ?? 0) + countOn(info, constraint.selector, pod));
+    if (value !== undefined && !ignored.has(info)) domains.add(value);
   }
-  return { ...constraint, counts, weight: Math.log(counts.size + 2) };
+  return domains.size;
 }

@@ -7,13 +7,16 @@ export const taintToleration = definePlugin({
   name: 'TaintToleration',
   weight: 3,
 
-  filter(pod, { node }) {
-    const barred = node.spec.taints?.some((taint) => repels(taint) && !isTolerated(taint, pod.spec.tolerations));
+  filter(pod, { node: { spec } }) {
+    if (!spec.taints) return fits;
+    const barred = spec.taints.some((taint) => repels(taint) && !isTolerated(taint, pod.spec.tolerations));
     return barred ? unresolvable('node(s) had untolerated taint(s)') : fits; // taking pods away removes no taint
   },
 
-  score: (pod, { node }) =>
-    (node.spec.taints ?? []).filter((taint) => !repels(taint) && !isTolerated(taint, pod.spec.tolerations)).length,
+  score(pod, { node: { spec } }) {
+    if (!spec.taints) return 0;
+    return spec.taints.filter((taint) => !repels(taint) && !isTolerated(taint, pod.spec.tolerations)).length;
+  },
   prefer: 'lower',
 
   retryWhen: [changed(Node, 'spec.taints')],

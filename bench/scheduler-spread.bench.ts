@@ -1,0 +1,6 @@
+/** TopologySpreading: pods that must be spread over three zones. A workload of upstream's scheduler_perf. */
+import type { Bench } from './bench.ts';
+import { runBundled } from './bundled.ts';
+import type { Row } from './row.ts';
+
+export const run = (bench: Bench): Promise<Row[]> => runBundled(bench, 'scheduling-process', ['scheduler-spread']);

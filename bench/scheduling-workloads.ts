@@ -1,0 +1,189 @@
+/** The workloads of upstream's scheduler_perf that are measured here: nodes, pods and numbers are theirs. */
+import { containersAsking, type PodSpec, type SchedulingCluster } from './scheduling-cluster.ts';
+import { type Size, type Workload } from './scheduling-rows.ts';
+
+const ZONE = 'topology.kubernetes.io/zone';
+const WRITES = 'the three writes of a pod (itself, its binding, its Event) share the thread with the scheduler';
+
+/** 4 of them leave 400m of a node's 4 CPUs. */
+const LOW: PodSpec = {
+  terminationGracePeriodSeconds: 0,
+  priority: 0,
+  containers: containersAsking({ cpu: '900m', memory: '500Mi' }),
+};
+/** Takes the place of 3 of those. */
+const HIGH: PodSpec = { priority: 10, containers: containersAsking({ cpu: '3000m', memory: '500Mi' }) };
+const PREEMPTOR_EVERY_MS = 200;
+
+export const WORKLOADS: Readonly<Record<string, Workload>> = {
+  'scheduler-basic': {
+    target: 1_500,
+    gates: [270, 680],
+    limit: WRITES,
+    sizes: [
+      { nodes: 100, initial: 100, pods: 1_000 },
+      { nodes: 1_000, initial: 1_000, pods: 3_000 },
+      { nodes: 5_000, initial: 1_000, pods: 10_000 },
+    ],
+    async prepare(cluster, { nodes, initial }) {
+      await cluster.makeNodes(nodes);
+      await initialPods(cluster, initial);
+    },
+    measured: {},
+  },
+  'scheduler-affinity': {
+    target: 1_200,
+    gates: [220, 220],
+    limit: WRITES,
+    sizes: [
+      { nodes: 100, initial: 100, pods: 1_000 },
+      { nodes: 1_000, initial: 1_000, pods: 3_000 },
+      { nodes: 5_000, initial: 5_000, pods: 10_000 },
+    ],
+    async prepare(cluster, { nodes, initial }) {
+      await cluster.makeNodes(nodes, () => ({ [ZONE]: 'zone1' }));
+      await initialPods(cluster, initial, { spec: inZones('zone1', 'zone2') });
+    },
+    measured: { spec: inZones('zone1', 'zone2') },
+  },
+  'scheduler-spread': {
+    target: 700,
+    gates: [85, 460],
+    limit: WRITES,
+    sizes: [
+      { nodes: 100, initial: 100, pods: 1_000 },
+      { nodes: 1_000, initial: 1_000, pods: 3_000 },
+      { nodes: 5_000, initial: 5_000, pods: 5_000 },
+    ],
+    async prepare(cluster, { nodes, initial }) {
+      await cluster.makeNodes(nodes, (index) => ({ [ZONE]: `moon-${(index % 3) + 1}` }));
+      await initialPods(cluster, initial);
+    },
+    measured: {
+      labels: { color: 'blue' },
+      spec: {
+        topologySpreadConstraints: [
+          {
+            maxSkew: 5,
+            topologyKey: ZONE,
+            whenUnsatisfiable: 'DoNotSchedule',
+            labelSelector: { matchLabels: { color: 'blue' } },
+          },
+        ],
+      },
+    },
+  },
+  'scheduler-antiaffinity': {
+    target: 300,
+    gates: [60, 60],
+    limit: WRITES,
+    sizes: [
+      { nodes: 1_000, initial: 100, pods: 800 },
+      { nodes: 5_000, initial: 1_000, pods: 2_000 },
+    ],
+    async prepare(cluster, { nodes, initial }) {
+      await cluster.makeNodes(nodes);
+      await initialPods(cluster, initial, { namespace: 'sched-0', labels: { color: 'green' }, spec: alone() });
+    },
+    measured: { namespace: 'sched-1', labels: { color: 'green' }, spec: alone() },
+  },
+  'scheduler-preemption': {
+    target: 900,
+    gates: [160, 570],
+    limit: WRITES,
+    sizes: [
+      { nodes: 100, initial: 400, pods: 200 },
+      { nodes: 1_000, initial: 4_000, pods: 2_000 },
+      { nodes: 5_000, initial: 20_000, pods: 5_000 },
+    ],
+    prepare: filledWithLow,
+    measured: {},
+    beside(cluster) {
+      let made = 0;
+      const timer = setInterval(() => {
+        void cluster.makePods({ count: 1, prefix: `high-${made++}`, spec: HIGH });
+      }, PREEMPTOR_EVERY_MS);
+      return () => clearInterval(timer);
+    },
+  },
+  'scheduler-preemption-only': {
+    limit: 'three deletions, their conditions and Events for every pod, and a try before and after',
+    sizes: [
+      { nodes: 100, initial: 400, pods: 100 },
+      { nodes: 1_000, initial: 4_000, pods: 1_000 },
+    ],
+    prepare: filledWithLow,
+    measured: { spec: HIGH },
+  },
+  'scheduler-daemonset': {
+    target: 2_000,
+    gates: [390, 1_100],
+    limit: WRITES,
+    sizes: [
+      { nodes: 100, initial: 0, pods: 1_000 },
+      { nodes: 1_000, initial: 0, pods: 3_000 },
+      { nodes: 15_000, initial: 0, pods: 30_000 },
+    ],
+    async prepare(cluster, { nodes }) {
+      await cluster.makeNode(
+        'scheduler-perf-node',
+        { 'kubernetes.io/hostname': 'scheduler-perf-node' },
+        { pods: '90000' },
+      );
+      await cluster.makeNodes(nodes);
+      await initialPods(cluster, 0);
+    },
+    measured: {
+      spec: {
+        containers: [{ name: 'pause', image: 'registry.example/pause:3.10' }],
+        affinity: {
+          nodeAffinity: {
+            requiredDuringSchedulingIgnoredDuringExecution: {
+              nodeSelectorTerms: [
+                { matchFields: [{ key: 'metadata.name', operator: 'In', values: ['scheduler-perf-node'] }] },
+              ],
+            },
+          },
+        },
+      },
+    },
+  },
+};
+
+async function initialPods(cluster: SchedulingCluster, count: number, pods = {}): Promise<void> {
+  cluster.startScheduler();
+  if (count > 0) await cluster.schedule({ count, prefix: 'initial', ...pods });
+}
+
+async function filledWithLow(cluster: SchedulingCluster, { nodes, initial }: Size): Promise<void> {
+  await cluster.makeNodes(nodes);
+  await initialPods(cluster, initial, { spec: LOW });
+}
+
+function inZones(...values: string[]): PodSpec {
+  return {
+    affinity: {
+      nodeAffinity: {
+        requiredDuringSchedulingIgnoredDuringExecution: {
+          nodeSelectorTerms: [{ matchExpressions: [{ key: ZONE, operator: 'In', values }] }],
+        },
+      },
+    },
+  } as PodSpec;
+}
+
+function alone(): PodSpec {
+  return {
+    affinity: {
+      podAntiAffinity: {
+        requiredDuringSchedulingIgnoredDuringExecution: [
+          {
+            labelSelector: { matchLabels: { color: 'green' } },
+            topologyKey: 'kubernetes.io/hostname',
+            namespaces: ['sched-1', 'sched-0'],
+          },
+        ],
+      },
+    },
+  } as PodSpec;
+}
