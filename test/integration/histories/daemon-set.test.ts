@@ -15,7 +15,10 @@ import { kubelets } from './pods-that-end.ts';
 const NODES = 4;
 
 type Step =
-  | { act: 'node comes' | 'node goes' | 'is labelled' | 'is not labelled' | 'is tainted' | 'is not tainted'; on: number }
+  | {
+      act: 'node comes' | 'node goes' | 'is labelled' | 'is not labelled' | 'is tainted' | 'is not tainted';
+      on: number;
+    }
   | { act: 'image'; version: number }
   | { act: 'everywhere' | 'where labelled' }
   | { act: 'fails' | 'is deleted'; n: number };
@@ -40,34 +43,36 @@ async function comes({ cluster }: World, name: string): Promise<void> {
   await cluster.patch(Node, name, { spec: { taints: null } });
 }
 
-const acting = (world: World) => async (step: Step): Promise<unknown> => {
-  const { cluster } = world;
-  const onNode = (patch: object) => cluster.patch(Node, `node${'on' in step ? step.on : 0}`, patch);
-  const template = (patch: object) => cluster.patch(DaemonSet, 'default/logs', { spec: { template: patch } });
-  switch (step.act) {
-    case 'node comes':
-      return comes(world, `node${step.on}`);
-    case 'node goes':
-      return cluster.delete(Node, `node${step.on}`);
-    case 'is labelled':
-    case 'is not labelled':
-      return onNode({ metadata: { labels: { logs: step.act === 'is labelled' ? 'yes' : null } } });
-    case 'is tainted':
-    case 'is not tainted':
-      return onNode({ spec: { taints: step.act === 'is tainted' ? [TAINT] : null } });
-    case 'image':
-      return template({ spec: { containers: [{ name: 'main', image: `example/main:${step.version}` }] } });
-    case 'everywhere':
-    case 'where labelled':
-      return template({ spec: { nodeSelector: step.act === 'everywhere' ? null : { logs: 'yes' } } });
-    case 'fails':
-      return world.podEnds(await world.nthPod(step.n, isActive), 'Failed');
-    case 'is deleted': {
-      const pod = await world.nthPod(step.n);
-      return pod && cluster.delete(Pod, namedLike(pod));
+const acting =
+  (world: World) =>
+  async (step: Step): Promise<unknown> => {
+    const { cluster } = world;
+    const onNode = (patch: object) => cluster.patch(Node, `node${'on' in step ? step.on : 0}`, patch);
+    const template = (patch: object) => cluster.patch(DaemonSet, 'default/logs', { spec: { template: patch } });
+    switch (step.act) {
+      case 'node comes':
+        return comes(world, `node${step.on}`);
+      case 'node goes':
+        return cluster.delete(Node, `node${step.on}`);
+      case 'is labelled':
+      case 'is not labelled':
+        return onNode({ metadata: { labels: { logs: step.act === 'is labelled' ? 'yes' : null } } });
+      case 'is tainted':
+      case 'is not tainted':
+        return onNode({ spec: { taints: step.act === 'is tainted' ? [TAINT] : null } });
+      case 'image':
+        return template({ spec: { containers: [{ name: 'main', image: `example/main:${step.version}` }] } });
+      case 'everywhere':
+      case 'where labelled':
+        return template({ spec: { nodeSelector: step.act === 'everywhere' ? null : { logs: 'yes' } } });
+      case 'fails':
+        return world.podEnds(await world.nthPod(step.n, isActive), 'Failed');
+      case 'is deleted': {
+        const pod = await world.nthPod(step.n);
+        return pod && cluster.delete(Pod, namedLike(pod));
+      }
     }
-  }
-};
+  };
 
 const logs = (rollingUpdate: object) => ({
   metadata: { name: 'logs', namespace: 'default' },

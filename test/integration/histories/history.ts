@@ -122,7 +122,7 @@ export class World {
     for (const controller of this.#controllers) controller.heal();
     // A cut watch is tried again after a while: until then its informer is behind, and nothing is at rest.
     for (let passedMs = 0; passedMs < LONGEST_BACK_OFF_MS; passedMs += 1_000) {
-      this.cluster.clock.advance(1_000);
+      this.cluster.clock.jump(1_000);
       await this.#turns(10);
     }
     await this.cluster.passes(ms);
@@ -153,7 +153,7 @@ export class World {
 
   #happens(trouble: Trouble): void {
     if (trouble.trouble === 'time') {
-      this.cluster.clock.advance(trouble.ms);
+      this.cluster.clock.jump(trouble.ms);
       return;
     }
     const controller = this.#controllers[trouble.who % this.#controllers.length];
@@ -170,7 +170,7 @@ export class World {
   async #turns(count: number): Promise<void> {
     for (let i = 0; i < count; i++) {
       await new Promise<void>((resolve) => setImmediate(resolve));
-      this.cluster.clock.advance(0);
+      this.cluster.clock.fireDue();
     }
   }
 }
@@ -178,7 +178,7 @@ export class World {
 export const namedLike = ({ metadata: { name, namespace } }: KubeObject) => ({ name, ...(namespace && { namespace }) });
 
 /** A user whose request is out of place (there already, gone, changed meanwhile, not allowed now) is told so, and that is all. */
-async function refused(asked: Promise<unknown>): Promise<void> {
+export async function refused(asked: Promise<unknown>): Promise<void> {
   try {
     await asked;
   } catch (error) {

@@ -7,7 +7,7 @@ import { indexOf, isTracked } from '#control-plane/controllers/job/job-pods.ts';
 import { jobController } from '#control-plane/controllers/job/job.ts';
 import { conditionOf, isFinished } from '#control-plane/controllers/job/verdict.ts';
 import { kubelets } from './pods-that-end.ts';
-import { history, type Moment, namedLike, runs, type Seen, type Trouble, troubles, World } from './history.ts';
+import { history, type Moment, namedLike, refused, runs, type Seen, type Trouble, troubles, World } from './history.ts';
 
 const COMPLETIONS = 5;
 const PARALLELISM = 3;
@@ -41,31 +41,38 @@ const work = (spec: object) => ({
 
 const begin = () => World.begin({ shaky: [() => jobController], steady: kubelets() });
 
-const acting = (world: World) => async (step: Ending | Change): Promise<unknown> => {
-  const { cluster } = world;
-  switch (step.act) {
-    case 'succeeds':
-      return world.podEnds(await world.nthPod(step.n, isActive), 'Succeeded');
-    case 'fails':
-      return world.podEnds(await world.nthPod(step.n, isActive), 'Failed');
-    case 'is deleted':
-    case 'is deleted, ended': {
-      const pod = await world.nthPod(step.n, (each) => isActive(each) === (step.act === 'is deleted'));
-      return pod && cluster.delete(Pod, namedLike(pod));
+const acting =
+  (world: World) =>
+  async (step: Ending | Change): Promise<unknown> => {
+    const { cluster } = world;
+    switch (step.act) {
+      case 'succeeds':
+        return world.podEnds(await world.nthPod(step.n, isActive), 'Succeeded');
+      case 'fails':
+        return world.podEnds(await world.nthPod(step.n, isActive), 'Failed');
+      case 'is deleted':
+      case 'is deleted, ended': {
+        const pod = await world.nthPod(step.n, (each) => isActive(each) === (step.act === 'is deleted'));
+        return pod && cluster.delete(Pod, namedLike(pod));
+      }
+      case 'let a pod go': {
+        const pod = await world.nthPod(step.n);
+        return (
+          pod &&
+          cluster.patch(Pod, namedLike(pod), {
+            metadata: { labels: { 'batch.kubernetes.io/controller-uid': 'other' } },
+          })
+        );
+      }
+      case 'suspend':
+      case 'resume':
+        return cluster.patch(Job, 'default/work', { spec: { suspend: step.act === 'suspend' } });
+      case 'parallelism':
+        return cluster.patch(Job, 'default/work', { spec: { parallelism: step.parallelism } });
+      case 'delete the job':
+        return cluster.delete(Job, 'default/work', { propagationPolicy: 'Background' });
     }
-    case 'let a pod go': {
-      const pod = await world.nthPod(step.n);
-      return pod && cluster.patch(Pod, namedLike(pod), { metadata: { labels: { 'batch.kubernetes.io/controller-uid': 'other' } } });
-    }
-    case 'suspend':
-    case 'resume':
-      return cluster.patch(Job, 'default/work', { spec: { suspend: step.act === 'suspend' } });
-    case 'parallelism':
-      return cluster.patch(Job, 'default/work', { spec: { parallelism: step.parallelism } });
-    case 'delete the job':
-      return cluster.delete(Job, 'default/work', { propagationPolicy: 'Background' });
-  }
-};
+  };
 
 /** Every pod does its work from now on, until all is done. */
 async function isDone(world: World): Promise<void> {
@@ -140,7 +147,8 @@ test('a Job that is suspended, resized, or whose pods are taken away, is done in
         const { cluster } = world;
         await cluster.create(Job, work(spec));
         await world.lives(moments, acting(world));
-        await cluster.patch(Job, 'default/work', { spec: { suspend: false, parallelism: PARALLELISM } }).catch(() => {});
+        const resumed = { spec: { suspend: false, parallelism: PARALLELISM } };
+        await refused(cluster.patch(Job, 'default/work', resumed));
         await isDone(world);
         const job = cluster.get(Job, 'default/work')!;
         expect(conditionOf(job, 'Complete')?.status).toBe('True');
@@ -160,7 +168,7 @@ test('a Job that is deleted at any time leaves no pod that cannot go', async () 
       const { cluster } = world;
       await cluster.create(Job, work({}));
       await world.lives(moments, acting(world));
-      await acting(world)({ act: 'delete the job' }).catch(() => {});
+      await refused(acting(world)({ act: 'delete the job' }));
       await world.comesToRest(120_000);
       expect(cluster.list(Pod).filter(isTracked)).toEqual([]);
     }),

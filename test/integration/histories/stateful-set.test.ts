@@ -28,32 +28,36 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   }),
 );
 
-const acting = (world: World) => async (step: Step): Promise<unknown> => {
-  const { cluster } = world;
-  const spec = (patch: object) => cluster.patch(StatefulSet, 'default/db', { spec: patch });
-  switch (step.act) {
-    case 'scale':
-      return spec({ replicas: step.replicas });
-    case 'image':
-      return spec({ template: templateWithImage('db', `example/main:${step.version}`) });
-    case 'partition':
-      return spec({ updateStrategy: { rollingUpdate: { partition: step.partition } } });
-    case 'start':
-      return spec({ ordinals: { start: step.start } });
-    case 'fails':
-      return world.podEnds(await world.nthPod(step.n), 'Failed');
-    case 'succeeds':
-      return world.podEnds(await world.nthPod(step.n), 'Succeeded');
-    case 'is deleted': {
-      const pod = await world.nthPod(step.n);
-      return pod && cluster.delete(Pod, namedLike(pod));
+const acting =
+  (world: World) =>
+  async (step: Step): Promise<unknown> => {
+    const { cluster } = world;
+    const spec = (patch: object) => cluster.patch(StatefulSet, 'default/db', { spec: patch });
+    switch (step.act) {
+      case 'scale':
+        return spec({ replicas: step.replicas });
+      case 'image':
+        return spec({ template: templateWithImage('db', `example/main:${step.version}`) });
+      case 'partition':
+        return spec({ updateStrategy: { rollingUpdate: { partition: step.partition } } });
+      case 'start':
+        return spec({ ordinals: { start: step.start } });
+      case 'fails':
+        return world.podEnds(await world.nthPod(step.n), 'Failed');
+      case 'succeeds':
+        return world.podEnds(await world.nthPod(step.n), 'Succeeded');
+      case 'is deleted': {
+        const pod = await world.nthPod(step.n);
+        return pod && cluster.delete(Pod, namedLike(pod));
+      }
+      case 'loses its name': {
+        const pod = await world.nthPod(step.n);
+        return (
+          pod && cluster.patch(Pod, namedLike(pod), { metadata: { labels: { 'apps.kubernetes.io/pod-index': null } } })
+        );
+      }
     }
-    case 'loses its name': {
-      const pod = await world.nthPod(step.n);
-      return pod && cluster.patch(Pod, namedLike(pod), { metadata: { labels: { 'apps.kubernetes.io/pod-index': null } } });
-    }
-  }
-};
+  };
 
 const set = (spec: object) => ({
   metadata: { name: 'db', namespace: 'default' },
@@ -63,7 +67,10 @@ const set = (spec: object) => ({
     selector: { matchLabels: { app: 'db' } },
     template: templateWithImage('db', 'example/main:1'),
     volumeClaimTemplates: [
-      { metadata: { name: 'data' }, spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } } },
+      {
+        metadata: { name: 'data' },
+        spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+      },
     ],
     ...spec,
   },
@@ -74,9 +81,12 @@ function outOfOrder(seen: readonly Seen<Pod>[]): string[] {
   const ready = new Map<number, boolean>();
   const wrong: string[] = [];
   for (const { type, object: pod } of seen) {
-    const ordinal = Number(pod.metadata.labels?.['apps.kubernetes.io/pod-index'] ?? pod.metadata.name.split('-').at(-1));
+    const ordinal = Number(
+      pod.metadata.labels?.['apps.kubernetes.io/pod-index'] ?? pod.metadata.name.split('-').at(-1),
+    );
     if (type === 'ADDED')
-      for (const [other, isUp] of ready) if (other < ordinal && !isUp) wrong.push(`${ordinal} came while ${other} was down`);
+      for (const [other, isUp] of ready)
+        if (other < ordinal && !isUp) wrong.push(`${ordinal} came while ${other} was down`);
     if (type === 'DELETED') ready.delete(ordinal);
     else ready.set(ordinal, isReady(pod) && !pod.metadata.deletionTimestamp);
   }
@@ -91,7 +101,9 @@ for (const podManagementPolicy of ['OrderedReady', 'Parallel'] as const) {
         const { cluster } = world;
         await cluster.create(StatefulSet, set({ podManagementPolicy }));
         await world.lives(moments, acting(world));
-        await cluster.patch(StatefulSet, 'default/db', { spec: { updateStrategy: { rollingUpdate: { partition: 0 } } } });
+        await cluster.patch(StatefulSet, 'default/db', {
+          spec: { updateStrategy: { rollingUpdate: { partition: 0 } } },
+        });
         await world.comesToRest(120_000);
         const { spec, status, metadata } = cluster.get(StatefulSet, 'default/db')!;
         const start = spec.ordinals?.start ?? 0;
@@ -99,12 +111,18 @@ for (const podManagementPolicy of ['OrderedReady', 'Parallel'] as const) {
         const names = Array.from({ length: spec.replicas }, (_, index) => `db-${start + index}`);
         expect(pods.map(({ metadata: { name } }) => name)).toEqual(names);
         const { image } = spec.template.spec.containers[0]!;
-        expect(pods.map((pod) => [pod.spec.containers[0]?.image, isReady(pod)])).toEqual(names.map(() => [image, true]));
+        expect(pods.map((pod) => [pod.spec.containers[0]?.image, isReady(pod)])).toEqual(
+          names.map(() => [image, true]),
+        );
         expect(pods.map((pod) => pod.metadata.labels?.['apps.kubernetes.io/pod-index'])).toEqual(
           names.map((name) => name.slice(3)),
         );
         const { replicas } = spec;
-        expect(status).toMatchObject({ observedGeneration: metadata.generation, replicas, availableReplicas: replicas });
+        expect(status).toMatchObject({
+          observedGeneration: metadata.generation,
+          replicas,
+          availableReplicas: replicas,
+        });
         expect(status?.updatedReplicas ?? 0).toBe(replicas);
         expect(status?.currentRevision).toBe(status?.updateRevision);
         const claims = cluster.list(PersistentVolumeClaim).map(({ metadata: { name } }) => name);
