@@ -5,49 +5,38 @@ import { Pod } from '#api/core/v1/pod.ts';
 import type { ClusterView } from '../define-plugin.ts';
 import { changed, definePlugin, fits, removed, unresolvable, unschedulable } from '../define-plugin.ts';
 import type { NodeInfo } from '../node-info.ts';
-import type { AffinityTerms, Term } from './pod-affinity-terms.ts';
-import { affinityTermsOf } from './pod-affinity-terms.ts';
+import { OwnedTerms } from './owned-terms.ts';
+import { type AffinityTerms, affinityTermsOf, matchesTerm, type Term, withNamesOnly } from './pod-affinity-terms.ts';
+import { TopologyCounts } from './topology-counts.ts';
 
 /** How much a required term of a pod that is there counts towards the score. Source: hardPodAffinityWeight. */
 const REQUIRED_WEIGHT = 1;
 
-/** Sums by topology key and value. */
-class Topologies {
-  readonly #sums = new Map<string, Map<string, number>>();
+/** Pods by domain, and what would be different there if others came or went. */
+interface Counted {
+  topologyKey: string;
+  at(domain: string): number;
+  /** Of all domains together. */
+  total: number;
+  changes: readonly { domain: string; by: number }[];
+}
 
-  get isEmpty(): boolean {
-    return this.#sums.size === 0;
-  }
-
-  add(node: Node, topologyKey: string, amount: number): void {
-    const value = node.metadata.labels?.[topologyKey];
-    if (value === undefined || amount === 0) return;
-    const byValue = this.#sums.get(topologyKey) ?? new Map<string, number>();
-    byValue.set(value, (byValue.get(value) ?? 0) + amount);
-    this.#sums.set(topologyKey, byValue);
-  }
-
-  at(node: Node, topologyKey: string): number {
-    const value = node.metadata.labels?.[topologyKey];
-    return value === undefined ? 0 : (this.#sums.get(topologyKey)?.get(value) ?? 0);
-  }
-
-  /** Over all keys that were added. */
-  total(node: Node): number {
-    let total = 0;
-    for (const key of this.#sums.keys()) total += this.at(node, key);
-    return total;
-  }
+interface Weighted {
+  topologyKey: string;
+  weight: number;
+  at(domain: string): number;
 }
 
 interface State {
   terms: AffinityTerms;
-  /** Where pods are that every required term of this pod matches, and that each of its anti terms matches. */
-  wanted: Topologies;
-  unwanted: Topologies;
-  /** Where pods are that want to be without this one. */
-  guarded: Topologies;
-  scores: Topologies;
+  /** Pods that every required term of this pod matches, by the topology of each; and that each of its anti terms matches. */
+  wanted: readonly Counted[];
+  unwanted: readonly Counted[];
+  /** Pods that want to be without this one. */
+  guarded: readonly Counted[];
+  isOneOfWanted: boolean;
+  scores: readonly Weighted[];
+  cluster: ClusterView;
 }
 
 export const interPodAffinity = definePlugin<State>({
@@ -56,34 +45,60 @@ export const interPodAffinity = definePlugin<State>({
   reads: [Namespace],
 
   prepare(pod, cluster) {
-    const terms = affinityTermsOf(pod, cluster);
-    const guarded = guardedFrom(pod, cluster);
-    if (terms.required.length === 0 && terms.requiredAnti.length === 0 && guarded.isEmpty) return 'skip';
-    const state = { terms, guarded, wanted: new Topologies(), unwanted: new Topologies(), scores: new Topologies() };
-    if (terms.required.length > 0 || terms.requiredAnti.length > 0)
-      for (const { node, pods } of cluster.nodes) for (const other of pods) count(other, node, state);
-    return { state };
+    const terms = affinityTermsOf(pod);
+    const guarded = guardsOf(cluster).about(pod, cluster);
+    if (terms.required.length + terms.requiredAnti.length + guarded.length === 0) return 'skip';
+    return {
+      state: {
+        terms,
+        wanted: wantedBy(terms.required, cluster),
+        unwanted: terms.requiredAnti.map((term) => countedBy(term, countsOf([term], term.topologyKey, cluster))),
+        guarded: guarded.map(({ term, domains }) => guardedBy(term, domains)),
+        isOneOfWanted: terms.required.every((term) => matchesTerm(term, pod, cluster)),
+        scores: [],
+        cluster,
+      },
+    };
   },
 
-  filter(pod, { node }, { terms, wanted, unwanted, guarded }) {
-    if (!isBesideWanted(pod, node, { terms, wanted })) return unresolvable("node(s) didn't match pod affinity rules");
-    if (terms.requiredAnti.some(({ topologyKey }) => unwanted.at(node, topologyKey) > 0))
+  filter(_, { node }, { terms, wanted, unwanted, guarded, isOneOfWanted }) {
+    const labels = node.metadata.labels ?? NO_LABELS;
+    if (terms.required.length > 0 && !isBesideWanted(labels, wanted, isOneOfWanted))
+      return unresolvable("node(s) didn't match pod affinity rules");
+    if (unwanted.some((counted) => countAt(counted, labels) > 0))
       return unschedulable("node(s) didn't match pod anti-affinity rules");
-    if (guarded.total(node) > 0) return unschedulable("node(s) didn't satisfy existing pods anti-affinity rules");
+    if (guarded.some((counted) => countAt(counted, labels) > 0))
+      return unschedulable("node(s) didn't satisfy existing pods anti-affinity rules");
     return fits;
   },
 
+  withPod: (state, other, node, pod) => changedBy(state, { other, node, pod, by: 1 }),
+  withoutPod: (state, other, node, pod) => changedBy(state, { other, node, pod, by: -1 }),
+
   prepareScore(pod, _, cluster, state) {
-    const terms = state?.terms ?? affinityTermsOf(pod, cluster);
-    const hasOwn = terms.preferred.length + terms.preferredAnti.length > 0;
-    const scores = new Topologies();
-    for (const info of cluster.nodes) scoreNode(pod, info, { terms, hasOwn, scores, cluster });
-    return scores.isEmpty ? 'skip' : { ...state, terms, scores };
+    const terms = affinityTermsOf(pod);
+    const scores = [...ownWishes(terms, cluster), ...wishesAbout(pod, cluster)];
+    return scores.length > 0 ? { ...state, terms, scores } : 'skip';
   },
-  score: (_, { node }, { scores }) => scores.total(node),
+
+  score(_, { node }, { scores }) {
+    const labels = node.metadata.labels ?? NO_LABELS;
+    let sum = 0;
+    for (const { topologyKey, weight, at } of scores) {
+      const domain = labels[topologyKey];
+      if (domain !== undefined) sum += weight * at(domain);
+    }
+    return sum;
+  },
+
   normalize(scores) {
-    const least = Math.min(...scores);
-    const range = Math.max(...scores) - least;
+    let least = Number.POSITIVE_INFINITY;
+    let most = Number.NEGATIVE_INFINITY;
+    for (const score of scores) {
+      least = Math.min(least, score);
+      most = Math.max(most, score);
+    }
+    const range = most - least;
     return scores.map((score) => (range === 0 ? 0 : Math.floor(((score - least) * 100) / range)));
   },
 
@@ -95,48 +110,122 @@ export const interPodAffinity = definePlugin<State>({
   ],
 });
 
-function guardedFrom(pod: Pod, cluster: ClusterView): Topologies {
-  const guarded = new Topologies();
-  for (const { node, podsWithRequiredAntiAffinity } of cluster.nodes)
-    for (const other of podsWithRequiredAntiAffinity)
-      for (const term of affinityTermsOf(other, cluster).requiredAnti)
-        if (term.matches(pod)) guarded.add(node, term.topologyKey, 1);
-  return guarded;
+type Labels = Readonly<Record<string, string>>;
+const NO_LABELS: Labels = {};
+
+/** One count for all pods with these terms: of the pods that all of them match, within the topology of one of them. */
+function countsOf(terms: readonly Term[], topologyKey: string, cluster: ClusterView): TopologyCounts {
+  const named = terms.map((term) => withNamesOnly(term, cluster));
+  const key = `InterPodAffinity ${topologyKey} ${named.map(({ key }) => key).join(' ')}`;
+  return cluster.tally(
+    key,
+    () =>
+      new TopologyCounts({
+        domainOf: ({ node }) => node.metadata.labels?.[topologyKey],
+        matches: (other) => named.every((term) => matchesTerm(term, other, cluster)),
+      }),
+  );
 }
 
-function count(other: Pod, node: Node, { terms, wanted, unwanted }: State): void {
-  if (terms.required.length > 0 && terms.required.every((term) => term.matches(other)))
-    for (const { topologyKey } of terms.required) wanted.add(node, topologyKey, 1);
-  for (const term of terms.requiredAnti) if (term.matches(other)) unwanted.add(node, term.topologyKey, 1);
+const wantedBy = (required: readonly Term[], cluster: ClusterView): Counted[] =>
+  required.map((term) => countedBy(term, countsOf(required, term.topologyKey, cluster)));
+
+const countedBy = ({ topologyKey }: Term, counts: TopologyCounts): Counted => ({
+  topologyKey,
+  at: (domain) => counts.at(domain),
+  total: counts.total,
+  changes: [],
+});
+
+const guardedBy = ({ topologyKey }: Term, domains: ReadonlyMap<string, number>): Counted => ({
+  topologyKey,
+  at: (domain) => domains.get(domain) ?? 0,
+  total: domains.size,
+  changes: [],
+});
+
+const guardsOf = (cluster: ClusterView): OwnedTerms =>
+  cluster.tally('InterPodAffinity guards', () => new OwnedTerms((pod) => affinityTermsOf(pod).requiredAnti));
+
+function countAt({ topologyKey, at, changes }: Counted, labels: Labels): number {
+  const domain = labels[topologyKey];
+  if (domain === undefined) return 0;
+  let count = at(domain);
+  for (const change of changes) if (change.domain === domain) count += change.by;
+  return count;
 }
 
 /** The first of a group that wants to be together has nobody to be with: it may go anywhere that has the topology. */
-function isBesideWanted(pod: Pod, node: Node, { terms, wanted }: Pick<State, 'terms' | 'wanted'>): boolean {
-  const { required } = terms;
-  if (required.some(({ topologyKey }) => node.metadata.labels?.[topologyKey] === undefined)) return false;
-  if (required.every(({ topologyKey }) => wanted.at(node, topologyKey) > 0)) return true;
-  return wanted.isEmpty && required.every((term) => term.matches(pod));
+function isBesideWanted(labels: Labels, wanted: readonly Counted[], isOneOfWanted: boolean): boolean {
+  let isBeside = true;
+  for (const counted of wanted) {
+    if (labels[counted.topologyKey] === undefined) return false;
+    if (countAt(counted, labels) <= 0) isBeside = false;
+  }
+  return isBeside || (isOneOfWanted && wanted.every(({ total }) => total === 0));
 }
 
-interface Scoring {
-  terms: AffinityTerms;
-  hasOwn: boolean;
-  scores: Topologies;
-  cluster: ClusterView;
+interface PodMoved {
+  other: Pod;
+  node: NodeInfo;
+  pod: Pod;
+  by: number;
 }
 
-function scoreNode(pod: Pod, info: NodeInfo, { terms, hasOwn, scores, cluster }: Scoring): void {
-  const { node } = info;
-  const add = (term: Term, sign: number, weight = term.weight) => scores.add(node, term.topologyKey, sign * weight);
-  // With no wishes of its own, only pods that have wishes matter.
-  for (const other of hasOwn ? info.pods : info.podsWithAffinity) {
-    for (const term of terms.preferred) if (term.matches(other)) add(term, 1);
-    for (const term of terms.preferredAnti) if (term.matches(other)) add(term, -1);
-  }
-  for (const other of info.podsWithAffinity) {
-    const theirs = affinityTermsOf(other, cluster);
-    for (const term of theirs.required) if (term.matches(pod)) add(term, 1, REQUIRED_WEIGHT);
-    for (const term of theirs.preferred) if (term.matches(pod)) add(term, 1);
-    for (const term of theirs.preferredAnti) if (term.matches(pod)) add(term, -1);
-  }
+function changedBy(state: State, { other, node, pod, by }: PodMoved): State {
+  const { terms, cluster } = state;
+  const { labels = NO_LABELS } = node.node.metadata;
+  const change = (counted: Counted, counts: boolean): Counted => {
+    const domain = labels[counted.topologyKey];
+    if (!counts || domain === undefined) return counted;
+    return { ...counted, total: counted.total + by, changes: [...counted.changes, { domain, by }] };
+  };
+  const isWanted = terms.required.length > 0 && terms.required.every((term) => matchesTerm(term, other, cluster));
+  const theirs = affinityTermsOf(other).requiredAnti.filter((term) => matchesTerm(term, pod, cluster));
+  return {
+    ...state,
+    wanted: state.wanted.map((counted) => change(counted, isWanted)),
+    unwanted: state.unwanted.map((counted, index) =>
+      change(counted, matchesTerm(terms.requiredAnti[index] as Term, other, cluster)),
+    ),
+    guarded: [...state.guarded, ...theirs.map((term) => change(guardedBy(term, NOWHERE), true))],
+  };
+}
+
+const NOWHERE: ReadonlyMap<string, number> = new Map();
+
+/** Those that somebody meets. */
+function ownWishes({ preferred, preferredAnti }: AffinityTerms, cluster: ClusterView): Weighted[] {
+  const wishes: Weighted[] = [];
+  const add = (term: Term, sign: number) => {
+    const counts = countsOf([term], term.topologyKey, cluster);
+    const at = (domain: string) => counts.at(domain);
+    if (counts.total > 0) wishes.push({ topologyKey: term.topologyKey, weight: sign * term.weight, at });
+  };
+  for (const term of preferred) add(term, 1);
+  for (const term of preferredAnti) add(term, -1);
+  return wishes;
+}
+
+/** What pods that are there wish of this one. */
+function wishesAbout(pod: Pod, cluster: ClusterView): Weighted[] {
+  const wishes = cluster.tally('InterPodAffinity wishes', () => new OwnedTerms(wishesOf));
+  return wishes.about(pod, cluster).map(({ term: { topologyKey, weight }, domains }) => ({
+    topologyKey,
+    weight,
+    at: (domain) => domains.get(domain) ?? 0,
+  }));
+}
+
+const NO_WISHES: readonly Term[] = [];
+
+/** With their weights for the score: those against it are below 0. */
+function wishesOf(pod: Pod): readonly Term[] {
+  const { required, preferred, preferredAnti } = affinityTermsOf(pod);
+  if (required.length + preferred.length + preferredAnti.length === 0) return NO_WISHES;
+  return [
+    ...required.map((term) => ({ ...term, weight: REQUIRED_WEIGHT })),
+    ...preferred,
+    ...preferredAnti.map((term) => ({ ...term, weight: -term.weight })),
+  ];
 }

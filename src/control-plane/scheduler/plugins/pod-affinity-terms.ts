@@ -6,30 +6,50 @@ import type { Selector } from '#api/machinery/label-selector.ts';
 import { matchesLabels, selectorFrom } from '#api/machinery/label-selector.ts';
 import type { ClusterView } from '../define-plugin.ts';
 
+type Cached = Pick<ClusterView, 'cached'>;
+
 export interface Term {
   topologyKey: string;
   weight: number;
-  matches(pod: Pod): boolean;
+  selector: Selector;
+  /** By name; those that `namespaceSelector` matches as well. */
+  namespaces: ReadonlySet<string>;
+  namespaceSelector: Selector | undefined;
+  /** Equal for terms that match the same pods within the same topology, as long as no namespace changes its labels. */
+  key: string;
 }
 
-type NamespaceLabels = ClusterView['cached'];
-
 /** Of a pod's own namespace unless it names others. */
-export function termOf(owner: Pod, term: PodAffinityTerm, { cached }: { cached: NamespaceLabels }, weight = 1): Term {
+export function termOf(owner: Pod, term: PodAffinityTerm, weight = 1): Term {
   const selector = withLabelKeys(owner, term);
-  const named = new Set(term.namespaces ?? []);
+  const namespaces = new Set(term.namespaces ?? []);
   const namespaceSelector = term.namespaceSelector && selectorFrom(term.namespaceSelector);
-  if (named.size === 0 && !namespaceSelector) named.add(owner.metadata.namespace ?? '');
-  const isIn = (namespace: string): boolean => {
-    if (named.has(namespace)) return true;
-    if (!namespaceSelector) return false;
-    return matchesLabels(namespaceSelector, cached(Namespace).get(namespace)?.metadata.labels);
-  };
-  return {
-    topologyKey: term.topologyKey,
-    weight,
-    matches: ({ metadata }) => matchesLabels(selector, metadata.labels) && isIn(metadata.namespace ?? ''),
-  };
+  if (namespaces.size === 0 && !namespaceSelector) namespaces.add(owner.metadata.namespace ?? '');
+  const { topologyKey } = term;
+  const key = JSON.stringify([topologyKey, selector, [...namespaces].sort(), namespaceSelector]);
+  return { topologyKey, weight, selector, namespaces, namespaceSelector, key };
+}
+
+export const matchesTerm = (term: Term, { metadata }: Pod, cluster: Cached): boolean =>
+  matchesLabels(term.selector, metadata.labels) && isInNamespaces(term, metadata.namespace ?? '', cluster);
+
+function isInNamespaces({ namespaces, namespaceSelector }: Term, namespace: string, { cached }: Cached): boolean {
+  if (namespaces.has(namespace)) return true;
+  if (!namespaceSelector) return false;
+  return matchesLabels(namespaceSelector, cached(Namespace).get(namespace)?.metadata.labels);
+}
+
+/** The namespaces that its selector matches now, by name. */
+export function withNamesOnly(term: Term, { cached }: Cached): Term {
+  const { namespaceSelector } = term;
+  if (!namespaceSelector) return term;
+  const matching = cached(Namespace)
+    .list()
+    .filter(({ metadata }) => matchesLabels(namespaceSelector, metadata.labels))
+    .map(({ metadata }) => metadata.name);
+  const namespaces = new Set([...term.namespaces, ...matching]);
+  const key = JSON.stringify([term.topologyKey, term.selector, [...namespaces].sort()]);
+  return { ...term, namespaces, namespaceSelector: undefined, key };
 }
 
 /** The values of some of its own labels become part of the selector. */
@@ -45,23 +65,31 @@ function withLabelKeys(
   return added.length > 0 ? { ...selector, requirements: [...selector.requirements, ...added] } : selector;
 }
 
-const weighted = (owner: Pod, terms: WeightedPodAffinityTerm[] | undefined, cluster: { cached: NamespaceLabels }) =>
-  (terms ?? []).map(({ podAffinityTerm, weight }) => termOf(owner, podAffinityTerm, cluster, weight));
-
 export interface AffinityTerms {
-  required: Term[];
-  requiredAnti: Term[];
-  preferred: Term[];
-  preferredAnti: Term[];
+  required: readonly Term[];
+  requiredAnti: readonly Term[];
+  preferred: readonly Term[];
+  preferredAnti: readonly Term[];
 }
 
-export function affinityTermsOf(pod: Pod, cluster: { cached: NamespaceLabels }): AffinityTerms {
+const NO_TERMS: AffinityTerms = { required: [], requiredAnti: [], preferred: [], preferredAnti: [] };
+const known = new WeakMap<Pod, AffinityTerms>();
+
+export function affinityTermsOf(pod: Pod): AffinityTerms {
   const { podAffinity, podAntiAffinity } = pod.spec.affinity ?? {};
-  const all = (terms: PodAffinityTerm[] | undefined) => (terms ?? []).map((term) => termOf(pod, term, cluster));
-  return {
-    required: all(podAffinity?.requiredDuringSchedulingIgnoredDuringExecution),
-    requiredAnti: all(podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution),
-    preferred: weighted(pod, podAffinity?.preferredDuringSchedulingIgnoredDuringExecution, cluster),
-    preferredAnti: weighted(pod, podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution, cluster),
-  };
+  if (!podAffinity && !podAntiAffinity) return NO_TERMS;
+  let terms = known.get(pod);
+  if (!terms) {
+    const all = (given: PodAffinityTerm[] | undefined) => (given ?? []).map((term) => termOf(pod, term));
+    const weighted = (given: WeightedPodAffinityTerm[] | undefined) =>
+      (given ?? []).map(({ podAffinityTerm, weight }) => termOf(pod, podAffinityTerm, weight));
+    terms = {
+      required: all(podAffinity?.requiredDuringSchedulingIgnoredDuringExecution),
+      requiredAnti: all(podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution),
+      preferred: weighted(podAffinity?.preferredDuringSchedulingIgnoredDuringExecution),
+      preferredAnti: weighted(podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution),
+    };
+    known.set(pod, terms);
+  }
+  return terms;
 }
