@@ -42,6 +42,8 @@ export async function runKubelet(args: readonly string[]): Promise<void> {
       clientCA: await credential('ca.crt'),
     },
   });
+  // As systemd tells of a power failure: nothing here holds a shutdown up, as its inhibitor would.
+  process.on('SIGPWR', () => void kubelet.shutDown());
   await component.untilTold();
   await kubelet.close();
   process.exit(0);

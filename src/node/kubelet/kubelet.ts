@@ -23,5 +23,7 @@ export interface Kubelet {
   reportNode(): void;
   /** Where its API listens; undefined without one. */
   serverPort(): number | undefined;
+  /** The machine is about to go down: resolves when the pods have ended, or their time is over. */
+  shutDown(): Promise<void>;
   close(): Promise<void>;
 }

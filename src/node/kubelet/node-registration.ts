@@ -43,18 +43,25 @@ export interface NodeRegistrationOptions {
   leaseDurationSeconds: number;
   configuration: KubeletConfiguration;
   pressures(): ReadonlySet<PressureCondition>;
+  isShuttingDown(): boolean;
 }
 
 /** Of a Lease's duration, as upstream's kubelet: three renewals may be lost. */
 const RENEW_FRACTION = 0.25;
 const LEASE_NAMESPACE = 'kube-node-lease';
 
+interface News {
+  isThere: boolean;
+  wake(): void;
+}
+
 export class NodeRegistration {
   readonly #options: NodeRegistrationOptions;
   #node: Node | undefined;
   #lease: Lease | undefined;
   #reportedAtMs = 0;
-  #wake: () => void = () => undefined;
+  /** Something is to be said at once. `isThere`: it came while the last report was still being written. */
+  readonly #news: News = { isThere: false, wake: (): void => undefined };
 
   constructor(options: NodeRegistrationOptions) {
     this.#options = options;
@@ -66,7 +73,7 @@ export class NodeRegistration {
     await this.#insist(() => this.#report());
     await this.#insist(() => this.#renew());
     const reportEveryMs = configuredMs(this.#options.configuration.nodeStatusUpdateFrequency);
-    void this.#every(reportEveryMs, () => this.#report());
+    void this.#every(reportEveryMs, () => this.#report(), this.#news);
     const renewEveryMs = this.#options.leaseDurationSeconds * 1000 * RENEW_FRACTION;
     void this.#every(renewEveryMs, () => this.#renew());
   }
@@ -77,7 +84,8 @@ export class NodeRegistration {
 
   /** Looks at once, e.g. because an image has come. */
   reportNow(): void {
-    this.#wake();
+    this.#news.isThere = true;
+    this.#news.wake();
   }
 
   async #register(): Promise<void> {
@@ -135,6 +143,7 @@ export class NodeRegistration {
       disk: diskFactsOf(root),
       nowMs: clock.now(),
       pressures: this.#options.pressures(),
+      isShuttingDown: this.#options.isShuttingDown(),
     };
     try {
       const [version, runtimeStatus, images] = await Promise.all([
@@ -179,18 +188,18 @@ export class NodeRegistration {
     return uid ? { ownerReferences: [owner] } : {};
   }
 
-  async #every(everyMs: number, act: () => Promise<void>): Promise<void> {
+  async #every(everyMs: number, act: () => Promise<void>, news?: News): Promise<void> {
     const { clock, signal, random } = this.#options;
     while (!signal.aborted) {
       // A little apart from each other, so that many nodes do not speak at the same instant.
       const waitMs = everyMs * (0.98 + 0.04 * random.next());
-      await Promise.race([
-        sleep(clock, waitMs, signal).catch(() => undefined), // aborted: the loop ends
-        new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        }),
-      ]);
+      if (!news?.isThere)
+        await Promise.race([
+          sleep(clock, waitMs, signal).catch(() => undefined), // aborted: the loop ends
+          ...(news ? [new Promise<void>((resolve) => Object.assign(news, { wake: resolve }))] : []),
+        ]);
       if (signal.aborted) return;
+      if (news) news.isThere = false;
       await this.#attempt(act);
     }
   }

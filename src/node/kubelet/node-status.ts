@@ -24,6 +24,7 @@ export interface NodeInputs {
   configuration: KubeletConfiguration;
   /** What the node is short of. */
   pressures: ReadonlySet<PressureCondition>;
+  isShuttingDown: boolean;
 }
 
 /** Upstream's limit: the images list is for the scheduler, and must not make the node large. */
@@ -116,7 +117,7 @@ function pressure(type: string, is: boolean, [bad, good]: [string, string], [wor
   return { type, status: is ? 'True' : 'False', reason: is ? bad : good, message: is ? worse : fine };
 }
 
-function readyOf({ runtimeStatus, runtimeError }: NodeInputs): Answer {
+function readyOf({ runtimeStatus, runtimeError, isShuttingDown }: NodeInputs): Answer {
   const failed = (runtimeStatus?.conditions ?? []).filter(({ status }) => !status);
   const messages = runtimeError
     ? [`container runtime is down: ${runtimeError}`]
@@ -125,6 +126,7 @@ function readyOf({ runtimeStatus, runtimeError }: NodeInputs): Answer {
           ? `container runtime network not ready: NetworkReady=false reason:${reason} message:${message}`
           : `container runtime not ready: ${type}=false reason:${reason} message:${message}`,
       );
+  if (isShuttingDown) messages.push('node is shutting down');
   if (messages.length === 0)
     return { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'kubelet is posting ready status' };
   const message = messages.length === 1 ? (messages[0] ?? '') : `[${messages.join(', ')}]`;

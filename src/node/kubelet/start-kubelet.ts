@@ -45,7 +45,7 @@ import { NodeRegistration } from './node-registration.ts';
 import { nodePods } from './node-pods.ts';
 import { PodEnd } from './pod-end.ts';
 import { podEvents } from './pod-events.ts';
-import { PodNotes } from './pod-notes.ts';
+import { type Ending, PodNotes } from './pod-notes.ts';
 import { PodReporter } from './pod-reporter.ts';
 import { refusalOf } from './pod-admission.ts';
 import { PodSync } from './pod-sync.ts';
@@ -58,6 +58,7 @@ import { Resizes } from './resize/resizes.ts';
 import { RuntimePods } from './runtime-pods.ts';
 import { RuntimeWatcher } from './runtime-watcher.ts';
 import { type KubeletServer, startKubeletServer } from './server/kubelet-server.ts';
+import { NodeShutdown } from './shutdown/node-shutdown.ts';
 import { feedStaticPods } from './static-pods/feed-static-pods.ts';
 import { MirrorPods } from './static-pods/mirror-pods.ts';
 import { CONFIG_MIRROR, isMirror, isStatic } from './static-pods/static-pod.ts';
@@ -163,6 +164,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     podCIDRs: options.podCIDRs ?? [],
     configuration,
     pressures: () => evictions.conditions,
+    isShuttingDown: () => shutdown.isUnderWay,
   });
   const node: NodeFacts = {
     nodeName,
@@ -269,7 +271,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     resizes,
     resizer,
     async refusalOf(pod) {
-      const pressed = evictions.refusalOf(pod);
+      const pressed = shutdown.refusalOf() ?? evictions.refusalOf(pod);
       if (pressed) return pressed;
       const others = pods.list().map((other) => allocations.allocatedPod(other));
       if (!refusalOf(pod, { node: registration.node, others })) return undefined;
@@ -305,6 +307,10 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     onRoom: () => resizes.retry(),
     onForgotten: () => feed(),
   });
+  const endPod = (pod: Pod, ending: Ending, graceSeconds: number) => {
+    notes.of(pod.metadata.uid).ended = ending;
+    workers.end(pod, graceSeconds);
+  };
   const usage =
     options.usage ??
     new MachineUsage({
@@ -342,14 +348,25 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     isReleased: (podUid) => workers.isReleased(podUid),
     end(pod, ending, graceSeconds) {
       events.warning(pod, undefined, ending.reason, ending.message);
-      notes.of(pod.metadata.uid).ended = ending;
-      workers.end(pod, graceSeconds);
+      endPod(pod, ending, graceSeconds);
     },
     async reclaimDisk() {
       await housekeeping.removeDead((podUid) => workers.isRunning(podUid));
       await imageGarbage.deleteUnused();
     },
     onConditions: () => registration.reportNow(),
+  });
+  const shutdown = new NodeShutdown({
+    configuration,
+    clock,
+    log,
+    events: recorder,
+    nodeName,
+    signal,
+    pods: () => workers.active,
+    isReleased: (podUid) => workers.isReleased(podUid),
+    end: endPod,
+    onChange: () => registration.reportNow(),
   });
   const isKnown = (podUid: string) => workers.knows(podUid);
   const mirrors = new MirrorPods({
@@ -416,6 +433,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     lastRelistMs: () => watcher.lastRelistMs,
     reportNode: () => registration.reportNow(),
     serverPort: () => server?.port,
+    shutDown: () => shutdown.begin(),
     async close() {
       await server?.close();
       unsubscribe();
