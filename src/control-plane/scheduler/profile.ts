@@ -4,6 +4,7 @@ import type { Plugin } from './define-plugin.ts';
 import { balancedAllocation } from './plugins/balanced-allocation.ts';
 import { defaultBinder } from './plugins/default-binder.ts';
 import { defaultPreemption } from './plugins/default-preemption.ts';
+import { dynamicResources } from './plugins/dynamic-resources/dynamic-resources.ts';
 import { imageLocality } from './plugins/image-locality.ts';
 import { interPodAffinity } from './plugins/inter-pod-affinity.ts';
 import { nodeAffinity } from './plugins/node-affinity.ts';
@@ -47,6 +48,7 @@ export const defaultProfile = (): Profile => ({
     volumeZone,
     podTopologySpread,
     interPodAffinity,
+    dynamicResources(),
     defaultPreemption,
     balancedAllocation,
     imageLocality,

@@ -33,9 +33,9 @@ const said = (cluster: TestCluster, reason: string) =>
 const whyNot = (cluster: TestCluster, name: string) =>
   conditionOf(cluster.get(Pod, `default/${name}`)!, 'PodScheduled')?.message;
 const EMPTY_PREEMPTION = (count: number) =>
-  `preemption: 0/${count} nodes are available: ${count} No preemption victims found for incoming pod.`;
+  `no new claims to deallocate, preemption: 0/${count} nodes are available: ${count} No preemption victims found for incoming pod.`;
 const USELESS_PREEMPTION = (count: number) =>
-  `preemption: 0/${count} nodes are available: ${count} Preemption is not helpful for scheduling.`;
+  `no new claims to deallocate, preemption: 0/${count} nodes are available: ${count} Preemption is not helpful for scheduling.`;
 
 test('a pod is bound to a node, and the event says to which', async () => {
   await using cluster = await withNodes({ node1: {} });
@@ -137,7 +137,7 @@ describe('a pod that fits nowhere', () => {
       why: 'may not preempt',
       nodes: { node1: { capacity: { pods: '0' } } },
       spec: { priorityClassName: 'modest' },
-      message: '0/1 nodes are available: 1 Too many pods. preemption: not eligible due to preemptionPolicy=Never.',
+      message: '0/1 nodes are available: 1 Too many pods. no new claims to deallocate, preemption: not eligible due to preemptionPolicy=Never.',
     },
   ]) {
     test(`because it ${why} says so in upstream's words`, async () => {

@@ -109,7 +109,7 @@ test('nobody goes when it would not help, or when all that is there is as import
   await cluster.settles();
   expect(going(cluster)).toEqual([]);
   expect(conditionOf(stored(cluster, 'urgent'), 'PodScheduled')?.message).toBe(
-    '0/2 nodes are available: 2 Insufficient cpu. preemption: 0/2 nodes are available: 1 Insufficient cpu, 1 No preemption victims found for incoming pod.',
+    '0/2 nodes are available: 2 Insufficient cpu. no new claims to deallocate, preemption: 0/2 nodes are available: 1 Insufficient cpu, 1 No preemption victims found for incoming pod.',
   );
 });
 

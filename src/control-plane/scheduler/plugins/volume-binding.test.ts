@@ -163,7 +163,7 @@ describe('a pod waits, and says in upstream’s words why', () => {
         await cluster.create(PersistentVolumeClaim, claim('data'));
         await bind(cluster, 'data', 'v1');
       },
-      '0/1 nodes are available: 1 node(s) had volume node affinity conflict.',
+      "0/1 nodes are available: 1 node(s) didn't match PersistentVolume's node affinity.",
     ],
   ])('%s', async (_, prepare, message) => {
     await using cluster = await clusterWith({ node1: { [ZONE]: 'a' } });
@@ -172,6 +172,16 @@ describe('a pod waits, and says in upstream’s words why', () => {
     await cluster.settles();
     expect(placeOf(cluster, 'web')).toBeUndefined();
     expect(whyNot(cluster, 'web')).toBe(message);
+  });
+
+  test('and nothing is said of making room', async () => {
+    await using cluster = await clusterWith({ node1: {}, node2: {} });
+    await cluster.create(PersistentVolumeClaim, claim('data', 'immediate'));
+    await cluster.create(Pod, using('web', 'data'));
+    await cluster.settles();
+    expect(condition(cluster, 'web')?.message).toBe(
+      '0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found',
+    );
   });
 
   test('whose ephemeral volume has no claim yet', async () => {

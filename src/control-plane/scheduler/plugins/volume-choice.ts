@@ -35,7 +35,7 @@ export interface Choice {
   provisions: readonly Claim[];
 }
 
-const NODE_CONFLICT = 'node(s) had volume node affinity conflict';
+const NODE_CONFLICT = "node(s) didn't match PersistentVolume's node affinity";
 const NO_VOLUME = "node(s) didn't find available persistent volumes to bind";
 const NO_SPACE = 'node(s) did not have enough free storage';
 const NO_SUCH_VOLUME = 'node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)';

@@ -1,0 +1,89 @@
+/** What claims ask for, put in one form; what cannot be asked for so is said. Source: API reference, DeviceRequest. */
+import type { DeviceRequest, DeviceSelector, DeviceToleration } from '#api/generated/schema.ts';
+import type { DeviceClass } from '#api/resource/v1/device-class.ts';
+import type { ResourceClaim } from '#api/resource/v1/resource-claim.ts';
+import { type Constraint, constraintOf, type RequestName } from './device-constraints.ts';
+import { AllocationFailed } from './device-selectors.ts';
+
+/** One way in which a request can be met. */
+export interface Alternative {
+  name: RequestName;
+  class: DeviceClass;
+  selectors: readonly DeviceSelector[];
+  tolerations: readonly DeviceToleration[] | undefined;
+  capacity: Readonly<Record<string, string>> | undefined;
+  /** undefined: all that match. */
+  count: number | undefined;
+  adminAccess: boolean;
+  /** By device object: whether the selectors match; they do not depend on the node. */
+  matches: Map<object, boolean>;
+}
+
+export interface ClaimRequests {
+  claim: ResourceClaim;
+  /** `NAMESPACE/NAME`. */
+  key: string;
+  /** By request the alternatives, the preferred one first. */
+  requests: readonly (readonly Alternative[])[];
+  constraints(): Constraint[];
+}
+
+export type ClassNamed = (name: string) => DeviceClass | undefined;
+
+/** Throws AllocationFailed. */
+export function requestsOf(claim: ResourceClaim, classNamed: ClassNamed): ClaimRequests {
+  const key = `${claim.metadata.namespace}/${claim.metadata.name}`;
+  const { requests = [], constraints = [] } = claim.spec.devices ?? {};
+  const found = {
+    claim,
+    key,
+    requests: requests.map((request) => alternativesOf(request, { key, classNamed })),
+    constraints: () =>
+      constraints.map((constraint, index) => {
+        const made = constraintOf(constraint);
+        if (made) return made;
+        throw new AllocationFailed(
+          `claim ${key}, constraint #${index}: empty constraint (unsupported constraint type?)`,
+        );
+      }),
+  };
+  found.constraints();
+  return found;
+}
+
+interface Of {
+  key: string;
+  classNamed: ClassNamed;
+}
+
+function alternativesOf({ name, exactly, firstAvailable = [] }: DeviceRequest, of: Of): Alternative[] {
+  if (exactly) return [alternative({ name }, exactly, of)];
+  return firstAvailable.map((sub) => alternative({ name, sub: sub.name }, sub, of));
+}
+
+type Asked = NonNullable<DeviceRequest['exactly']>;
+
+function alternative(
+  name: RequestName,
+  asked: Omit<Asked, 'adminAccess'> & { adminAccess?: boolean },
+  of: Of,
+): Alternative {
+  const where = `claim ${of.key}, request ${name.sub ?? name.name}`;
+  if (!asked.deviceClassName)
+    throw new AllocationFailed(`${where}: missing device class name (unsupported request type?)`);
+  const deviceClass = of.classNamed(asked.deviceClassName);
+  if (!deviceClass) {
+    const missing = `deviceclass.resource.k8s.io "${asked.deviceClassName}" not found`;
+    throw new AllocationFailed(`${where}: could not retrieve device class ${asked.deviceClassName}: ${missing}`);
+  }
+  return {
+    name,
+    class: deviceClass,
+    selectors: asked.selectors ?? [],
+    tolerations: asked.tolerations,
+    capacity: asked.capacity?.requests,
+    count: asked.allocationMode === 'All' ? undefined : (asked.count ?? 1),
+    adminAccess: asked.adminAccess ?? false,
+    matches: new Map(),
+  };
+}

@@ -1,0 +1,164 @@
+import { expect, test } from 'vitest';
+import { Node } from '#api/core/v1/node.ts';
+import { Pod } from '#api/core/v1/pod.ts';
+import { conditionOf } from '#api/core/v1/pod-conditions.ts';
+import { DeviceClass } from '#api/resource/v1/device-class.ts';
+import { ResourceClaim } from '#api/resource/v1/resource-claim.ts';
+import { ResourceSlice } from '#api/resource/v1/resource-slice.ts';
+import type { Sent, TestCluster } from '#testing/cluster.ts';
+import { node, pod, startCluster } from '#testing/cluster.ts';
+
+async function clusterWith(devices: Record<string, string[]>): Promise<TestCluster> {
+  const cluster = await startCluster({ scheduler: true });
+  await cluster.create(DeviceClass, { metadata: { name: 'gpu' }, spec: {} });
+  for (const [name, own] of Object.entries(devices)) {
+    await cluster.create(Node, node(name));
+    await cluster.patch(Node, name, { spec: { taints: null } });
+    await publish(cluster, name, own);
+  }
+  return cluster;
+}
+
+const publish = (cluster: TestCluster, name: string, devices: string[], generation = 1) =>
+  cluster.create(ResourceSlice, {
+    metadata: { name: `${name}-${generation}` },
+    spec: {
+      driver: 'gpu.example.org',
+      nodeName: name,
+      pool: { name, generation, resourceSliceCount: 1 },
+      devices: devices.map((device) => ({ name: device })),
+    },
+  });
+
+const addClaim = (cluster: TestCluster, name: string, deviceClassName = 'gpu') =>
+  cluster.create(ResourceClaim, {
+    metadata: { namespace: 'default', name },
+    spec: { devices: { requests: [{ name: 'r', exactly: { deviceClassName } }] } },
+  } as Sent<ResourceClaim>);
+
+const using = (name: string, resourceClaimName: string) =>
+  pod(name, {
+    resourceClaims: [{ name: 'gpu', resourceClaimName }],
+    containers: [{ name: 'main', image: 'i', resources: { claims: [{ name: 'gpu' }] } }],
+  });
+
+const placeOf = (cluster: TestCluster, name: string) => cluster.get(Pod, `default/${name}`)?.spec.nodeName;
+const whyNot = (cluster: TestCluster, name: string) =>
+  conditionOf(cluster.get(Pod, `default/${name}`)!, 'PodScheduled')?.message;
+const claim = (cluster: TestCluster, name: string) => cluster.get(ResourceClaim, `default/${name}`)!;
+
+test('a pod gets a device of the node that it gets, which is written into its claim', async () => {
+  await using cluster = await clusterWith({ node1: [], node2: ['a'] });
+  await addClaim(cluster, 'one');
+  const { metadata } = await cluster.create(Pod, using('web', 'one'));
+  await cluster.settles();
+  expect(placeOf(cluster, 'web')).toBe('node2');
+  const { status, metadata: of } = claim(cluster, 'one');
+  expect(of.finalizers).toEqual(['resource.kubernetes.io/delete-protection']);
+  expect(status?.reservedFor).toEqual([{ resource: 'pods', name: 'web', uid: metadata.uid }]);
+  expect(status?.allocation).toMatchObject({
+    devices: { results: [{ request: 'r', driver: 'gpu.example.org', pool: 'node2', device: 'a' }] },
+    nodeSelector: {
+      nodeSelectorTerms: [{ matchFields: [{ key: 'metadata.name', operator: 'In', values: ['node2'] }] }],
+    },
+  });
+});
+
+test('pods that come at once get different devices; one too many waits, and says why, until there is another', async () => {
+  await using cluster = await clusterWith({ node1: ['a', 'b'] });
+  for (const name of ['one', 'two', 'three']) await addClaim(cluster, name);
+  for (const name of ['one', 'two', 'three']) void cluster.create(Pod, using(name, name));
+  await cluster.settles();
+  const given = ['one', 'two'].map((name) => claim(cluster, name).status?.allocation?.devices?.results?.[0]?.device);
+  expect(given.sort()).toEqual(['a', 'b']);
+  expect(whyNot(cluster, 'three')).toBe(
+    '0/1 nodes are available: 1 cannot allocate all claims. still not schedulable, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.',
+  );
+  await publish(cluster, 'node1', ['a', 'b', 'c'], 2);
+  await cluster.passes(1_000);
+  expect(placeOf(cluster, 'three')).toBe('node1');
+});
+
+test('a second pod of a claim goes where its devices are', async () => {
+  await using cluster = await clusterWith({ node1: [], node2: ['a'], node3: [] });
+  await addClaim(cluster, 'one');
+  await cluster.create(Pod, using('web', 'one'));
+  await cluster.settles();
+  await cluster.create(Pod, using('next', 'one'));
+  await cluster.settles();
+  expect(placeOf(cluster, 'next')).toBe('node2');
+  expect(claim(cluster, 'one').status?.reservedFor?.map(({ name }) => name)).toEqual(['web', 'next']);
+});
+
+test('a claim that nobody uses and whose devices are out of reach loses them, and gets others', async () => {
+  await using cluster = await clusterWith({ node1: ['a'], node2: ['b'] });
+  await addClaim(cluster, 'one');
+  await cluster.create(Pod, using('web', 'one'));
+  await cluster.settles();
+  const first = placeOf(cluster, 'web') as string;
+  await cluster.delete(Pod, 'default/web', { gracePeriodSeconds: 0 });
+  await cluster.patch(
+    ResourceClaim,
+    { namespace: 'default', name: 'one', subresource: 'status' },
+    { status: { reservedFor: null } },
+  );
+  await cluster.patch(Node, first, { spec: { unschedulable: true } });
+  await cluster.create(Pod, using('next', 'one'));
+  await cluster.settles();
+  expect(whyNot(cluster, 'next')).toContain('1 resourceclaim not available on the node');
+  expect(whyNot(cluster, 'next')).toContain('deallocation of ResourceClaim completed, preemption:');
+  await cluster.passes(2_000);
+  expect(placeOf(cluster, 'next')).toBe(first === 'node1' ? 'node2' : 'node1');
+});
+
+const REFUSED: [string, (cluster: TestCluster) => Promise<unknown>, string][] = [
+  ['whose claim is not there', (cluster) => cluster.settles(), 'resourceclaim "one" not found'],
+  [
+    'whose claim asks for a class that is not there',
+    (cluster) => addClaim(cluster, 'one', 'gone'),
+    'request r: device class gone does not exist',
+  ],
+  [
+    'whose claim is going',
+    async (cluster) => {
+      await addClaim(cluster, 'one');
+      await cluster.patch(ResourceClaim, 'default/one', { metadata: { finalizers: ['example.org/keep'] } });
+      await cluster.delete(ResourceClaim, 'default/one');
+    },
+    'resourceclaim "one" is being deleted',
+  ],
+];
+
+test.each(REFUSED)('a pod waits %s', async (_, prepare, reason) => {
+  await using cluster = await clusterWith({ node1: ['a'] });
+  await prepare(cluster);
+  await cluster.create(Pod, using('web', 'one'));
+  await cluster.settles();
+  expect(whyNot(cluster, 'web')).toBe(
+    `0/1 nodes are available: ${reason}. no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.`,
+  );
+});
+
+test('a pod waits until its claim has been made from the template', async () => {
+  await using cluster = await clusterWith({ node1: ['a'] });
+  const resourceClaims = [{ name: 'gpu', resourceClaimTemplateName: 'gpus' }];
+  await cluster.create(Pod, pod('web', { resourceClaims }));
+  await cluster.settles();
+  expect(whyNot(cluster, 'web')).toContain('pod "default/web": ResourceClaim not created yet');
+});
+
+test('a selector that fails is said once for all nodes, and tried again', async () => {
+  await using cluster = await clusterWith({ node1: ['a'] });
+  const expression = 'device.attributes["gpu.example.org"].size > 1';
+  await cluster.create(ResourceClaim, {
+    metadata: { namespace: 'default', name: 'one' },
+    spec: {
+      devices: { requests: [{ name: 'r', exactly: { deviceClassName: 'gpu', selectors: [{ cel: { expression } }] } }] },
+    },
+  } as Sent<ResourceClaim>);
+  await cluster.create(Pod, using('web', 'one'));
+  await cluster.settles();
+  expect(whyNot(cluster, 'web')).toBe(
+    'running "DynamicResources" filter plugin: claim default/one: selector #0 on device gpu.example.org/node1/a: CEL runtime error: no such key: size. consider using CEL optional chaining (.? followed by orValue()) or guarding the check with has() for optional fields',
+  );
+});

@@ -1,0 +1,213 @@
+/**
+ * Devices for pods: a claim that has its devices says which nodes reach them; for one that has none they are looked for on
+ * each node, kept when the node is chosen, and written down before the pod is bound. Source: "Dynamic Resource Allocation",
+ * KEP-4381.
+ */
+import { Node } from '#api/core/v1/node.ts';
+import { matchesNodeSelector } from '#api/core/v1/node-affinity.ts';
+import { Pod } from '#api/core/v1/pod.ts';
+import type { AllocationResult } from '#api/generated/schema.ts';
+import { isEqual } from '#api/machinery/equal.ts';
+import type { ObjectKey } from '#api/machinery/object.ts';
+import { DeviceClass } from '#api/resource/v1/device-class.ts';
+import { ResourceClaim } from '#api/resource/v1/resource-claim.ts';
+import { ResourceSlice } from '#api/resource/v1/resource-slice.ts';
+import type { ClusterView, Plugin } from '../../define-plugin.ts';
+import { changed, definePlugin, fits, PluginFailed, unresolvable, when } from '../../define-plugin.ts';
+import type { Verdict } from '../../verdict.ts';
+import { allocationOf } from './allocation-result.ts';
+import { reserveClaim, withoutReservation } from './claim-writes.ts';
+import { DevicePools } from './device-pools.ts';
+import { type ClaimRequests, requestsOf } from './device-requests.ts';
+import { type Allocated, DeviceSearch, SearchTooLong } from './device-search.ts';
+import { AllocationFailed, DeviceSelectors } from './device-selectors.ts';
+import { allocatedBy, isReservedFor, resourceClaimsOf } from './pod-resource-claims.ts';
+
+const NAME = 'DynamicResources';
+
+interface State {
+  claims: readonly ResourceClaim[];
+  /** Those that have no devices yet. */
+  wanting: readonly ClaimRequests[];
+  pools: DevicePools;
+  allocated: Allocated;
+  /** By node, in the order of `wanting`. */
+  found: Map<string, readonly AllocationResult[]>;
+  /** They have devices that some node cannot reach, and could be given others. */
+  unavailable: Set<ResourceClaim>;
+}
+
+/** One for each scheduler: it remembers what it is giving away. */
+export function dynamicResources(): Plugin {
+  const selectors = new DeviceSelectors();
+  /** By UID: claims whose devices are chosen, and not written down yet. */
+  const pending = new Map<string, ResourceClaim>();
+
+  const forget = ({ wanting }: State) => {
+    for (const { claim } of wanting) pending.delete(claim.metadata.uid);
+  };
+
+  return definePlugin<State>({
+    name: NAME,
+    weight: 2,
+    reads: [ResourceClaim, DeviceClass, ResourceSlice],
+
+    prepare(pod, cluster) {
+      if (!pod.spec.resourceClaims?.length) return 'skip';
+      const cached = cluster.cached(ResourceClaim);
+      const claims = resourceClaimsOf(pod, (key) => cached.get(key));
+      if ('refusal' in claims) return unresolvable(claims.refusal);
+      if (claims.length === 0) return 'skip';
+      const unallocated = claims.filter(({ status }) => !status?.allocation);
+      for (const claim of unallocated) {
+        const refused = refusedBefore(claim, { cluster, pending });
+        if (refused) return refused;
+      }
+      const classNamed = (name: string) => cluster.cached(DeviceClass).get(name as ObjectKey);
+      return {
+        state: {
+          claims,
+          wanting: unallocated.map((claim) => asFailure(() => requestsOf(claim, classNamed))),
+          pools: new DevicePools(unallocated.length > 0 ? cluster.cached(ResourceSlice).list() : []),
+          allocated: allocatedBy(unallocated.length > 0 ? [...cached.list(), ...pending.values()] : []),
+          found: new Map(),
+          unavailable: new Set(),
+        },
+      };
+    },
+
+    filter(_, { node }, state) {
+      const { claims, unavailable } = state;
+      const away = claims.filter(({ status }) => {
+        const selector = status?.allocation?.nodeSelector;
+        return selector !== undefined && !matchesNodeSelector(selector, node);
+      });
+      if (state.wanting.length > 0) {
+        const found = search(node, state, selectors);
+        if (!Array.isArray(found)) return found as Verdict;
+        state.found.set(node.metadata.name, found as AllocationResult[]);
+      }
+      for (const claim of away) unavailable.add(claim);
+      return away.length > 0 ? unresolvable('resourceclaim not available on the node') : fits;
+    },
+
+    async makeRoom(pod, { plugins, refusedEarlyBy, client }, state) {
+      if (refusedEarlyBy && plugins.indexOf(refusedEarlyBy) < plugins.findIndex(({ name }) => name === NAME))
+        return { message: 'not found', isLast: true }; // what upstream says of a state that was never made
+      if (!state) return { message: 'no new claims to deallocate' };
+      const free = [...state.unavailable].find(({ status }) =>
+        (status?.reservedFor ?? []).every(({ uid }) => uid === pod.metadata.uid),
+      );
+      if (!free) return { message: 'still not schedulable' };
+      const { allocation: _a, reservedFor: _r, devices: _d, ...status } = free.status ?? {};
+      await client.updateStatus(ResourceClaim, { ...free, status });
+      return { message: 'deallocation of ResourceClaim completed' };
+    },
+
+    reserve(_, nodeName, state) {
+      const found = state?.found.get(nodeName) ?? [];
+      for (const [index, { claim }] of (state?.wanting ?? []).entries())
+        pending.set(claim.metadata.uid, { ...claim, status: { ...claim.status, allocation: found[index]! } });
+      return fits;
+    },
+
+    unreserve(_pod, _nodeName, state) {
+      if (state) forget(state);
+    },
+
+    preBindPreFlight: (_pod, _nodeName, state) => state !== undefined,
+
+    async preBind(pod, nodeName, services, state) {
+      if (!state) return fits;
+      const found = state.found.get(nodeName) ?? [];
+      const reserved: ResourceClaim[] = [];
+      try {
+        for (const claim of state.claims) {
+          if (isReservedFor(claim, pod)) continue;
+          const index = state.wanting.findIndex((wanting) => wanting.claim === claim);
+          reserved.push(
+            await reserveClaim(claim, {
+              pod,
+              allocation: found[index],
+              client: services.client,
+              clock: services.clock,
+            }),
+          );
+        }
+      } catch (error) {
+        for (const claim of reserved) await withoutReservation(claim, pod, services.client);
+        throw error;
+      }
+      forget(state); // from here on the API says so
+      return fits;
+    },
+
+    retryWhen: [
+      changed(Node, 'metadata.labels', 'status.allocatable'),
+      when(changed(ResourceClaim, 'status'), ({ now, before }, pod) => {
+        const [claim, old] = [now, before] as (ResourceClaim | undefined)[];
+        if (old?.status?.allocation && !claim?.status?.allocation) return true; // its devices are free
+        return claim !== undefined && (!old || !isEqual(old.status, claim.status)) && couldBeOf(claim, pod);
+      }),
+      when(changed(Pod, 'status.resourceClaimStatuses'), ({ now }, pod) => now?.metadata.uid === pod.metadata.uid),
+      changed(DeviceClass, 'spec'),
+      changed(ResourceSlice, 'spec'),
+    ],
+  });
+}
+
+/** By its name, or as one that was made for the pod. */
+const couldBeOf = ({ metadata }: ResourceClaim, pod: Pod): boolean =>
+  metadata.namespace === pod.metadata.namespace &&
+  Boolean(
+    pod.spec.resourceClaims?.some(({ resourceClaimName }) => resourceClaimName === metadata.name) ||
+      pod.status?.resourceClaimStatuses?.some(({ resourceClaimName }) => resourceClaimName === metadata.name) ||
+      metadata.ownerReferences?.some(({ uid }) => uid === pod.metadata.uid),
+  );
+
+/** What is known before any node is looked at. */
+function refusedBefore(
+  claim: ResourceClaim,
+  { cluster, pending }: { cluster: ClusterView; pending: ReadonlyMap<string, ResourceClaim> },
+): Verdict | undefined {
+  const { namespace, name, uid } = claim.metadata;
+  if (pending.has(uid)) return unresolvable(`resource claim ${namespace}/${name} is in the process of being allocated`);
+  for (const { name: request, exactly, firstAvailable = [] } of claim.spec.devices?.requests ?? []) {
+    const asked = exactly
+      ? [{ request, className: exactly.deviceClassName }]
+      : firstAvailable.map((sub) => ({ request: `${request}/${sub.name}`, className: sub.deviceClassName }));
+    if (asked.length === 0)
+      return unresolvable(`resource claim ${namespace}/${name}, request ${request}: unknown request type`);
+    const missing = asked.find(({ className }) => !cluster.cached(DeviceClass).get(className as ObjectKey));
+    if (missing) return unresolvable(`request ${missing.request}: device class ${missing.className} does not exist`);
+  }
+  return undefined;
+}
+
+/** The devices for each claim that wants some, or why not. Throws PluginFailed when no node can be decided on. */
+function search(node: Node, state: State, selectors: DeviceSelectors): AllocationResult[] | Verdict {
+  const { wanting: claims, pools: published, allocated } = state;
+  const pools = published.of(node);
+  try {
+    const chosen = new DeviceSearch({ claims, pools, allocated, selectors }).run();
+    if (chosen) return claims.map((claim, index) => allocationOf(claim, chosen[index] ?? []));
+    const isInvalid = pools.some(({ problem }) => problem === 'invalid');
+    return unresolvable(isInvalid ? 'invalid resource pools were encountered' : 'cannot allocate all claims');
+  } catch (error) {
+    if (error instanceof SearchTooLong) return unresolvable('timed out trying to allocate devices');
+    throw failureOf(error);
+  }
+}
+
+function asFailure<T>(make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    throw failureOf(error);
+  }
+}
+
+const failureOf = (error: unknown): unknown =>
+  error instanceof AllocationFailed
+    ? new PluginFailed(`running "${NAME}" filter plugin: ${error.message}`, { cause: error })
+    : error;
