@@ -10,6 +10,7 @@ import {
   requiredValue,
 } from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
+import { differenceOf } from '#api/machinery/unified-diff.ts';
 
 export const DECISIONS: readonly string[] = ['Approved', 'Denied'];
 const FINAL: readonly string[] = [...DECISIONS, 'Failed'];
@@ -67,7 +68,12 @@ export function validateTransitions(
     if (now.length > before.length)
       errors.push(forbiddenField(path, `updates may not add a condition of type ${JSON.stringify(type)}`));
     else if (now.length === before.length && !isEqual(now, before))
-      errors.push(forbiddenField(path, `updates may not modify a condition of type ${JSON.stringify(type)}`));
+      errors.push(
+        forbiddenField(
+          path,
+          `updates may not modify a condition of type ${JSON.stringify(type)}\n${differenceOf(before, now)}`,
+        ),
+      );
   }
   return errors;
 }

@@ -1,13 +1,13 @@
 /** PersistentVolumeClaim: somebody's wish for storage. Source: API reference, core/v1. */
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn, wideColumn } from '#api/machinery/define-kind.ts';
-import { isEqual } from '#api/machinery/equal.ts';
 import { type FieldError, forbiddenField, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
 import { follows, isOneOf } from '#api/machinery/field-rules.ts';
 import { validateLabelSelector } from '#api/machinery/label-selector.ts';
 import { dns1123Label, dns1123Subdomain } from '#api/machinery/names.ts';
 import { compareQuantities } from '#api/machinery/quantity.ts';
+import { validateClaimStatus, validateClaimUpdate } from './claim-update-rules.ts';
 import { ACCESS_MODES, accessModesOf } from './volume-access.ts';
 
 export type PersistentVolumeClaim = schema.PersistentVolumeClaim;
@@ -23,25 +23,10 @@ export const PersistentVolumeClaim = defineKind<schema.PersistentVolumeClaim>({
   defaults: (claim) => ({ ...(claim as schema.PersistentVolumeClaim), spec: defaultClaimSpec(claim.spec) }),
   prepareForCreate: (claim) => ({ ...claim, spec: withDataSources(claim.spec), status: { phase: 'Pending' } }),
   validate: ({ spec }, { spec: at }) => validateClaimSpec(spec, at),
-  validateUpdate: ({ next, current, at }) => {
-    // A claim that waits is bound by writing the volume's name; a bound one may grow.
-    const open = ({ spec }: schema.PersistentVolumeClaim, from: schema.PersistentVolumeClaim) => ({
-      ...spec,
-      resources: from.spec.resources,
-      volumeAttributesClassName: from.spec.volumeAttributesClassName,
-      ...(!current.spec.volumeName && { volumeName: from.spec.volumeName }),
-      ...(!current.spec.storageClassName && { storageClassName: from.spec.storageClassName }),
-    });
-    const text =
-      'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims';
-    const [asked, had] = [next.spec.resources?.requests?.['storage'], current.spec.resources?.requests?.['storage']];
-    return [
-      ...(isEqual(open(next, next), { ...open(current, next) }) ? [] : [forbiddenField(at.spec, text)]),
-      ...(asked && had && compareQuantities(asked, had) < 0
-        ? [forbiddenField(at.spec.resources.requests, 'field can not be less than status.capacity')]
-        : []),
-    ];
-  },
+  prepareForUpdate: (next, { spec }) =>
+    spec.dataSource || spec.dataSourceRef ? next : { ...next, spec: withDataSources(next.spec) },
+  validateUpdate: validateClaimUpdate,
+  validateStatusUpdate: validateClaimStatus,
   columns: [
     nameColumn(),
     column('Status', 'string', ({ metadata, status }) =>
@@ -51,9 +36,9 @@ export const PersistentVolumeClaim = defineKind<schema.PersistentVolumeClaim>({
     column('Capacity', 'string', ({ spec, status }) => (spec.volumeName ? (status?.capacity?.['storage'] ?? '') : '')),
     column('Access Modes', 'string', ({ spec, status }) => (spec.volumeName ? accessModesOf(status?.accessModes) : '')),
     column('StorageClass', 'string', ({ spec }) => spec.storageClassName ?? ''),
-    column('VolumeAttributesClass', 'string', ({ spec }) => spec.volumeAttributesClassName || '<unset>'),
+    column('VolumeAttributesClass', 'string', ({ spec }) => spec.volumeAttributesClassName ?? '<unset>'),
     ageColumn(),
-    wideColumn('VolumeMode', 'string', ({ spec }) => spec.volumeMode || '<unset>'),
+    wideColumn('VolumeMode', 'string', ({ spec }) => spec.volumeMode ?? '<unset>'),
   ],
 });
 
@@ -86,7 +71,7 @@ export const defaultClaimSpec = (
   ({
     ...spec,
     resources: spec.resources ?? {},
-    volumeMode: spec.volumeMode || 'Filesystem',
+    volumeMode: spec.volumeMode ?? 'Filesystem',
   }) as schema.PersistentVolumeClaimSpec;
 
 export function validateClaimSpec(

@@ -2,10 +2,24 @@
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn, wideColumn } from '#api/machinery/define-kind.ts';
 import { isEqual } from '#api/machinery/equal.ts';
-import { type FieldError, forbiddenField, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
-import { type At, keyed } from '#api/machinery/field-path.ts';
-import { isImmutable, isNotNegativeQuantity, isOneOf } from '#api/machinery/field-rules.ts';
-import { ACCESS_MODES, accessModesOf, SOURCES } from './volume-access.ts';
+import { forbiddenField, invalidValue } from '#api/machinery/field-error.ts';
+import type { At } from '#api/machinery/field-path.ts';
+import { isImmutable } from '#api/machinery/field-rules.ts';
+import { differenceOf } from '#api/machinery/unified-diff.ts';
+import { SOURCES, validateMountOptions, validateVolumeSpec, warningsOfVolume } from './persistent-volume-rules.ts';
+import { defaultSources } from './pod/source-defaults.ts';
+import { accessModesOf } from './volume-access.ts';
+
+const FIXED_AFFINITY = 'field is immutable, except for updating from beta label to GA';
+/** What labels of nodes were called before they were here to stay. */
+const NEW_LABELS: ReadonlyMap<string, string> = new Map([
+  ['failure-domain.beta.kubernetes.io/zone', 'topology.kubernetes.io/zone'],
+  ['failure-domain.beta.kubernetes.io/region', 'topology.kubernetes.io/region'],
+  ['beta.kubernetes.io/os', 'kubernetes.io/os'],
+  ['beta.kubernetes.io/arch', 'kubernetes.io/arch'],
+  ['beta.kubernetes.io/instance-type', 'node.kubernetes.io/instance-type'],
+]);
+const FIXED_SOURCE = 'spec.persistentvolumesource is immutable after creation';
 
 export type PersistentVolume = schema.PersistentVolume;
 
@@ -23,55 +37,41 @@ export const PersistentVolume = defineKind<schema.PersistentVolume>({
       spec: {
         ...spec,
         persistentVolumeReclaimPolicy: spec.persistentVolumeReclaimPolicy || 'Retain',
-        volumeMode: spec.volumeMode || 'Filesystem',
-        ...(spec.hostPath && { hostPath: { ...spec.hostPath, type: spec.hostPath.type ?? '' } }),
+        volumeMode: spec.volumeMode ?? 'Filesystem',
+        ...defaultSources(spec),
       },
     }) as schema.PersistentVolume,
-  prepareForCreate: (volume) => ({ ...volume, status: { phase: 'Pending' } }),
-  validate: ({ spec }, { spec: at }) => {
-    const sources = SOURCES.filter((source) => spec[source] !== undefined);
-    const modes = spec.accessModes ?? [];
-    const errors: FieldError[] = [];
-    if (modes.length === 0) errors.push(requiredValue(at.accessModes));
-    errors.push(...modes.flatMap((mode) => isOneOf(at.accessModes, mode, ACCESS_MODES)));
-    if (modes.length > 1 && modes.includes('ReadWriteOncePod'))
-      errors.push(forbiddenField(at.accessModes, 'may not use ReadWriteOncePod with other access modes'));
-    const capacity = Object.entries(spec.capacity ?? {});
-    if (capacity.length === 0) errors.push(requiredValue(at.capacity));
-    errors.push(...capacity.flatMap(([name, amount]) => isNotNegativeQuantity(keyed(at.capacity, name), amount)));
-    errors.push(
-      ...isOneOf(at.persistentVolumeReclaimPolicy, spec.persistentVolumeReclaimPolicy, ['Delete', 'Recycle', 'Retain']),
-    );
-    errors.push(...isOneOf(at.volumeMode, spec.volumeMode, ['Block', 'Filesystem']));
-    if (sources.length === 0) errors.push(requiredValue(at, 'must specify a volume type'));
-    for (const source of sources.slice(1))
-      errors.push(forbiddenField(at[source], 'may not specify more than 1 volume type'));
-    if (spec.hostPath?.path === '/' && spec.persistentVolumeReclaimPolicy === 'Recycle')
-      errors.push(forbiddenField(at.persistentVolumeReclaimPolicy, "may not be 'recycle' for a hostPath mount of '/'"));
-    if (spec.local && !spec.nodeAffinity)
-      errors.push(requiredValue(at.nodeAffinity, 'Local volume requires node affinity'));
-    if (spec.hostPath?.path.split('/').includes('..'))
-      errors.push(invalidValue(at.hostPath.path, spec.hostPath.path, "must not contain '..'"));
-    return errors;
-  },
+  createdWithStatus: true, // the API server writes it: that it waits, and since when
+  prepareForCreate: (volume) => ({ ...volume, status: { ...volume.status, phase: 'Pending' } }),
+  validate: (volume, at) => [
+    ...validateVolumeSpec(volume.spec, at.spec, { name: volume.metadata.name, isInline: false }),
+    ...validateMountOptions(volume),
+  ],
   validateUpdate: ({ next, current, at }) => {
     const top = at as unknown as At<schema.PersistentVolumeSpec>; // upstream leaves `spec` out of these paths
     return [
       ...(isEqual(sourcesOf(next.spec, current.spec), sourcesOf(current.spec))
         ? []
-        : [forbiddenField('spec.persistentvolumesource', 'spec.persistentvolumesource is immutable after creation')]),
+        : [
+            forbiddenField(
+              'spec.persistentvolumesource',
+              `${FIXED_SOURCE}\n${differenceOf(sourcesOf(current.spec), sourcesOf(next.spec, current.spec))}`,
+            ),
+          ]),
       ...isImmutable(top.volumeMode, next.spec.volumeMode, current.spec.volumeMode),
-      ...(current.spec.nodeAffinity
-        ? isImmutable(top.nodeAffinity, next.spec.nodeAffinity, current.spec.nodeAffinity)
-        : []),
+      ...(!current.spec.nodeAffinity || isEqual(next.spec.nodeAffinity, withNewLabels(current.spec.nodeAffinity, next))
+        ? []
+        : [invalidValue(top.nodeAffinity, next.spec.nodeAffinity ?? null, FIXED_AFFINITY)]),
       ...(current.spec.volumeAttributesClassName !== undefined && next.spec.volumeAttributesClassName === undefined
         ? [forbiddenField(at.spec.volumeAttributesClassName, 'update from non-nil value to nil is forbidden')]
         : []),
     ];
   },
+  validateStatusUpdate: () => [],
+  warnings: warningsOfVolume,
   columns: [
     nameColumn(),
-    column('Capacity', 'string', ({ spec }) => spec.capacity?.['storage'] ?? ''),
+    column('Capacity', 'string', ({ spec }) => spec.capacity?.['storage'] ?? '0'),
     column('Access Modes', 'string', ({ spec }) => accessModesOf(spec.accessModes)),
     column('Reclaim Policy', 'string', ({ spec }) => spec.persistentVolumeReclaimPolicy),
     column('Status', 'string', ({ metadata, status }) =>
@@ -81,10 +81,10 @@ export const PersistentVolume = defineKind<schema.PersistentVolume>({
       claimRef ? `${claimRef.namespace ?? ''}/${claimRef.name ?? ''}` : '',
     ),
     column('StorageClass', 'string', ({ spec }) => spec.storageClassName ?? ''),
-    column('VolumeAttributesClass', 'string', ({ spec }) => spec.volumeAttributesClassName || '<unset>'),
+    column('VolumeAttributesClass', 'string', ({ spec }) => spec.volumeAttributesClassName ?? '<unset>'),
     column('Reason', 'string', ({ status }) => status?.reason ?? ''),
     ageColumn(),
-    wideColumn('VolumeMode', 'string', ({ spec }) => spec.volumeMode || '<unset>'),
+    wideColumn('VolumeMode', 'string', ({ spec }) => spec.volumeMode ?? '<unset>'),
   ],
 });
 
@@ -94,4 +94,21 @@ function sourcesOf(spec: schema.PersistentVolumeSpec, before = spec): Record<str
   if (!spec.csi || !before.csi || before.csi.controllerExpandSecretRef) return sources;
   const { controllerExpandSecretRef: _, ...csi } = spec.csi;
   return { ...sources, csi };
+}
+
+/** With the keys that `next` has newer names for at the same places. */
+function withNewLabels(affinity: schema.VolumeNodeAffinity, { spec }: schema.PersistentVolume) {
+  const { required } = affinity;
+  if (!required) return affinity;
+  const renamed = (requirement: schema.NodeSelectorRequirement, term: number, place: number) => {
+    const wanted = spec.nodeAffinity?.required?.nodeSelectorTerms[term]?.matchExpressions?.[place]?.key;
+    return wanted !== undefined && NEW_LABELS.get(requirement.key) === wanted
+      ? { ...requirement, key: wanted }
+      : requirement;
+  };
+  const terms = required.nodeSelectorTerms.map((term, i) => ({
+    ...term,
+    ...(term.matchExpressions && { matchExpressions: term.matchExpressions.map((one, j) => renamed(one, i, j)) }),
+  }));
+  return { ...affinity, required: { ...required, nodeSelectorTerms: terms } };
 }

@@ -185,6 +185,8 @@ describe('an update', () => {
     expect(errors[0]).toMatch(
       /^spec: Forbidden: pod updates may not change fields other than `spec.containers\[\*\].image`/,
     );
+    expect(errors[0]).toContain('previously negative)\n@@ -');
+    expect(errors[0]).toContain('\n+ "hostname": "other",\n');
     expect(updated({ containers: [] }).errors).toEqual([
       'spec.containers: Required value',
       'spec.containers: Forbidden: pod updates may not add or remove containers',

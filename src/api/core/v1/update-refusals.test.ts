@@ -47,9 +47,52 @@ test.each<[string, string, string, object, object, string[]]>([
     volume({ driver: 'd', volumeHandle: 'v' }, { volumeMode: 'Block', volumeAttributesClassName: 'c' }),
     volume({ driver: 'd', volumeHandle: 'w' }, { volumeMode: 'Filesystem' }),
     [
-      'spec.persistentvolumesource: Forbidden: spec.persistentvolumesource is immutable after creation',
+      'spec.persistentvolumesource: Forbidden: spec.persistentvolumesource is immutable after creation\n@@ -1,6 +1,6 @@\n {\n  "csi": {\n   "driver": "d",\n-  "volumeHandle": "v"\n+  "volumeHandle": "w"\n  }\n }\n',
       'volumeMode: Invalid value: "Filesystem": field is immutable',
       'spec.volumeAttributesClassName: Forbidden: update from non-nil value to nil is forbidden',
+    ],
+  ],
+  [
+    'PersistentVolumeClaim',
+    'of what it asks for, while it waits',
+    '',
+    claim({ requests: { storage: '2Gi' } }, 'Pending'),
+    claim({ requests: { storage: '1Gi' } }, 'Pending'),
+    [
+      'spec: Forbidden: spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n@@ -4,7 +4,7 @@\n  ],\n  "resources": {\n   "requests": {\n-   "storage": "2Gi"\n+   "storage": "1Gi"\n   }\n  },\n  "storageClassName": "c",\n',
+    ],
+  ],
+  [
+    'PersistentVolumeClaim',
+    'to less than there is',
+    '',
+    claim({ requests: { storage: '2Gi' } }, 'Bound', { capacity: { storage: '1Gi' } }),
+    claim({ requests: { storage: '1Gi' } }, 'Bound', { capacity: { storage: '1Gi' } }),
+    ['spec.resources.requests.storage: Forbidden: field can not be less than status.capacity'],
+  ],
+  [
+    'PersistentVolumeClaim',
+    'to more, once it is bound, or to less of what was not given yet',
+    '',
+    claim({ requests: { storage: '4Gi' } }, 'Bound', { capacity: { storage: '1Gi' } }),
+    claim({ requests: { storage: '2Gi' } }, 'Bound', { capacity: { storage: '1Gi' } }),
+    [],
+  ],
+  [
+    'PersistentVolumeClaim',
+    'of its status to nonsense',
+    'status',
+    claim({ requests: { storage: '4Gi' } }, 'Bound'),
+    claim({ requests: { storage: '4Gi' } }, 'Bound', {
+      capacity: { storage: '-1' },
+      allocatedResourceStatuses: { cpu: 'Odd' },
+      allocatedResources: { memory: '1' },
+    }),
+    [
+      'status.capacity[storage]: Invalid value: -1: must be a valid resource quantity',
+      'status.allocatedResourceStatuses: Unsupported value: "cpu": supported values: "storage"',
+      'status.allocatedResourceStatuses: Unsupported value: "cpu": supported values: "ControllerResizeInProgress", "ControllerResizeInfeasible", "NodeResizeInProgress", "NodeResizeInfeasible", "NodeResizePending"',
+      'status.allocatedResources: Unsupported value: "memory": supported values: "storage"',
     ],
   ],
   [
@@ -99,5 +142,12 @@ function volume(csi: object, more: object = {}): object {
       csi,
       ...more,
     },
+  };
+}
+
+function claim(resources: object, phase: string, status: object = {}): object {
+  return {
+    spec: { accessModes: ['ReadWriteOnce'], resources, storageClassName: 'c', volumeMode: 'Filesystem' },
+    status: { phase, ...status },
   };
 }

@@ -87,6 +87,33 @@ test.each([
       `spec.nodeName: Invalid value: "": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')`,
     ],
   ],
+  [
+    'VolumeAttachment',
+    'a volume of its own',
+    {
+      spec: {
+        attacher: 'a',
+        nodeName: 'n',
+        source: {
+          inlineVolumeSpec: {
+            capacity: { storage: '1Gi' },
+            nfs: { server: 's', path: '/p' },
+            storageClassName: 'c',
+            volumeMode: 'Block',
+            persistentVolumeReclaimPolicy: 'Delete',
+          },
+        },
+      },
+    },
+    [
+      'spec.source.inlineVolumeSpec.capacity: Forbidden: may not be specified in the context of inline volumes',
+      'spec.source.inlineVolumeSpec.csi: Required value: has to be specified in the context of inline volumes',
+      'spec.source.inlineVolumeSpec.accessModes: Required value',
+      'spec.source.inlineVolumeSpec.persistentVolumeReclaimPolicy: Forbidden: may only be Retain in the context of inline volumes',
+      'spec.source.inlineVolumeSpec.storageClassName: Forbidden: may not be specified in the context of inline volumes',
+      'spec.source.inlineVolumeSpec.volumeMode: Forbidden: may not specify volumeMode other than Filesystem in the context of inline volumes',
+    ],
+  ],
 ])('%s: %s', (kind, _what, content, refusals) => {
   expect(refusalsOf('storage.k8s.io/v1', kind, content)).toEqual(refusals);
 });

@@ -7,6 +7,7 @@ import { definitionBehaviour } from './custom-resource-definition.ts';
 import { deletedObjectReplies } from './deleted-object-replies.ts';
 import { namespaceBehaviour } from './namespace.ts';
 import { nodeBehaviour } from './node.ts';
+import { persistentVolumeBehaviour } from './persistent-volume.ts';
 import { podBehaviour } from './pod.ts';
 import { bindingBehaviour } from './pod-binding.ts';
 import { resourceClaimBehaviour, resourceClaimTemplateBehaviour } from './resource-claim.ts';
@@ -29,6 +30,7 @@ export const allBehaviours = (services: BehaviourServices): Behaviour[] => [
   definitionBehaviour,
   namespaceBehaviour,
   nodeBehaviour,
+  persistentVolumeBehaviour,
   podBehaviour,
   resourceClaimBehaviour,
   resourceClaimTemplateBehaviour,

@@ -13,6 +13,7 @@ import { isEqual } from '#api/machinery/equal.ts';
 import { type FieldError, forbiddenField, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
 import { type At, keyed } from '#api/machinery/field-path.ts';
 import { isBetween } from '#api/machinery/field-rules.ts';
+import { differenceOf } from '#api/machinery/unified-diff.ts';
 import { validateTolerations } from './scheduling.ts';
 import { validateOnlyForPod, validatePodSpec } from './spec-rules.ts';
 
@@ -56,7 +57,8 @@ function validateMain(change: Change<Pod>): FieldError[] {
   errors.push(...validateDeletedGates(now, before, at.spec));
   if (before.schedulingGates?.length) errors.push(...validateGated(now, before, at.spec));
   const allowed = withChangeable(before, now);
-  return isEqual(allowed, now) ? errors : [...errors, forbiddenField(at.spec, FROZEN)];
+  if (isEqual(allowed, now)) return errors;
+  return [...errors, forbiddenField(at.spec, `${FROZEN}\n${differenceOf(before, withChangeable(now, before))}`)];
 }
 
 const MIRROR = 'kubernetes.io/config.mirror';
@@ -208,7 +210,7 @@ function validateEphemeral({ next, current, at }: Change<Pod>): FieldError[] {
     const found = wanted.find(({ name }) => name === old.name);
     if (found && isEqual(found, old)) return [];
     const what = found ? 'changed' : 'removed';
-    const text = `existing ephemeral containers ${JSON.stringify(old.name)} may not be ${what}\n`;
+    const text = `existing ephemeral containers ${JSON.stringify(old.name)} may not be ${what}\n${found ? differenceOf(old, found) : ''}`;
     return [forbiddenField(at.spec.ephemeralContainers, text)];
   });
   return [...changed, ...validatePodSpec(next.spec, at.spec, next.metadata), ...validateOnlyForPod(next.spec, at.spec)];

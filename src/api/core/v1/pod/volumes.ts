@@ -1,6 +1,7 @@
 /** Volumes of a pod. Only where data comes from is said here; the kubelet makes it so. */
 import type { DownwardAPIVolumeFile, Submitted, Volume, VolumeProjection } from '#api/generated/schema.ts';
 import { pullPolicyFor } from './containers.ts';
+import { defaultSources } from './source-defaults.ts';
 
 /** Octal 0644: what files of a Secret, a ConfigMap and the like may be by default. */
 const FILE_MODE = 0o644;
@@ -9,7 +10,7 @@ const TOKEN_SECONDS = 60 * 60;
 export function defaultVolume(volume: Submitted<Volume>): Volume {
   const { name, ...source } = volume;
   if (Object.keys(source).length === 0) return { name: name ?? '', emptyDir: {} };
-  const { secret, configMap, downwardAPI, projected, hostPath, iscsi, ephemeral, image } = source;
+  const { secret, configMap, downwardAPI, projected, ephemeral, image } = source;
   return {
     ...volume,
     ...(secret && { secret: { ...secret, defaultMode: secret.defaultMode ?? FILE_MODE } }),
@@ -28,8 +29,7 @@ export function defaultVolume(volume: Submitted<Volume>): Volume {
         defaultMode: projected.defaultMode ?? FILE_MODE,
       },
     }),
-    ...(hostPath && { hostPath: { ...hostPath, type: hostPath.type ?? '' } }),
-    ...(iscsi && { iscsi: { ...iscsi, iscsiInterface: iscsi.iscsiInterface || 'default' } }),
+    ...defaultSources(source),
     ...(image && { image: { ...image, pullPolicy: image.pullPolicy || pullPolicyFor(image.reference ?? '') } }),
     ...(ephemeral?.volumeClaimTemplate && {
       ephemeral: {
