@@ -137,7 +137,8 @@ describe('a pod that fits nowhere', () => {
       why: 'may not preempt',
       nodes: { node1: { capacity: { pods: '0' } } },
       spec: { priorityClassName: 'modest' },
-      message: '0/1 nodes are available: 1 Too many pods. no new claims to deallocate, preemption: not eligible due to preemptionPolicy=Never.',
+      message:
+        '0/1 nodes are available: 1 Too many pods. no new claims to deallocate, preemption: not eligible due to preemptionPolicy=Never.',
     },
   ]) {
     test(`because it ${why} says so in upstream's words`, async () => {
