@@ -4,8 +4,9 @@ import type { Random } from '#base/random.ts';
 import type { Extender } from './define-extender.ts';
 import type { ClusterView, Plugin } from './define-plugin.ts';
 import type { NodeInfo } from './node-info.ts';
+import type { Answers, RememberedAnswers } from './remembered-answers.ts';
 import { bestOf, scoresOf, totalsOf } from './scoring.ts';
-import { type FilterOf, filtersOf, refusedOn, type States, Trial } from './trial.ts';
+import { type FilterOf, filtersOf, type RefusedOn, refusedOn, type States, Trial } from './trial.ts';
 import { type Refused, unresolvable } from './verdict.ts';
 
 /** Why a pod fits nowhere. */
@@ -36,6 +37,7 @@ export interface CycleOptions {
   startAt: number;
   /** Of all nodes, so many are found that fit before the best is chosen; 0: fewer, the larger the cluster. */
   percentageOfNodesToScore?: number;
+  remembered?: RememberedAnswers;
 }
 
 /** Throws what an extender throws that must be asked and cannot. */
@@ -44,11 +46,13 @@ export async function decide(pod: Pod, cluster: ClusterView, options: CycleOptio
   if ('refusal' in prepared) return { ...prepared, looked: 0 };
   const { states } = prepared;
   const found =
-    (await onNominated(pod, cluster, { ...options, prepared })) ?? (await filterAll(pod, { ...options, prepared }));
-  const { feasible, looked } = found;
+    (await onNominated(pod, cluster, { ...options, prepared })) ??
+    (await filterAll(pod, { ...options, prepared, nodes: cluster.nodes }));
+  const { feasible, looked, answers, places } = found;
   if (feasible.length === 0) return { refusal: refusalAfter(pod, cluster, { ...options, prepared, found }), looked };
   if (feasible.length === 1) return { nodeName: (feasible[0] as NodeInfo).node.metadata.name, states, looked };
-  const given = scoresOf(pod, feasible, { plugins: options.plugins, cluster, states });
+  const remembered = answers && places.length === feasible.length && { remembered: { answers, places } };
+  const given = scoresOf(pod, feasible, { plugins: options.plugins, cluster, states, ...remembered });
   const further = await furtherScores(pod, feasible, options.extenders);
   const best = bestOf(feasible, totalsOf(given, feasible.length, further), options.random);
   return { nodeName: best.node.metadata.name, states, looked };
@@ -101,6 +105,9 @@ interface Found {
   refused: Map<NodeInfo, Refused>;
   refusedBy: Set<Plugin>;
   looked: number;
+  answers: Answers | undefined;
+  /** Of the feasible ones, where there are answers. */
+  places: number[];
 }
 
 type Filtering = CycleOptions & { prepared: PreparedAll };
@@ -110,49 +117,64 @@ async function onNominated(pod: Pod, cluster: ClusterView, options: Filtering): 
   const name = pod.status?.nominatedNodeName;
   const info = name ? cluster.nodeNamed(name) : undefined;
   if (!info || !options.prepared.candidates.includes(info)) return undefined;
-  const found = await filterAll(pod, { ...options, prepared: { ...options.prepared, candidates: [info] } });
+  const only = { ...options.prepared, candidates: [info] };
+  const found = await filterAll(pod, { ...options, prepared: only, nodes: cluster.nodes });
   return found.feasible.length > 0 ? { ...found, looked: 0 } : undefined;
 }
 
 /** So many nodes are looked at between two looks at the clock. */
 const NODES_AT_ONCE = 64;
 
-async function filterAll(pod: Pod, options: Filtering): Promise<Found> {
+async function filterAll(pod: Pod, options: Filtering & { nodes: readonly NodeInfo[] }): Promise<Found> {
   const { candidates, filters } = options.prepared;
+  const isWhole = candidates === options.nodes && candidates.length > FEW_NODES;
+  const answers = isWhole ? options.remembered?.about(pod, candidates, options.plugins) : undefined;
+  const kept = answers ? filters.slice(0, signing(filters)) : NO_FILTERS;
   const feasible: NodeInfo[] = [];
+  const places: number[] = [];
   const refused = new Map<NodeInfo, Refused>();
   const refusedBy = new Set<Plugin>();
   const enough = howManyAreEnough(candidates.length, options.percentageOfNodesToScore);
+  let place = options.startAt % candidates.length;
   let looked = 0;
   for (; looked < candidates.length && feasible.length < enough; looked++) {
-    const node = candidates[(options.startAt + looked) % candidates.length] as NodeInfo;
-    const answer = refusedBeside(options.nominatedOn(node.node.metadata.name), pod, { node, filters });
+    const node = candidates[place] as NodeInfo;
+    const answer =
+      answers?.refusedAt(place, pod, { node, filters: kept }) ??
+      refusedOn(pod, node, filters, kept.length) ??
+      refusedBeside(options.nominatedOn(node.node.metadata.name), pod, { node, filters });
     if (answer) {
       refused.set(node, answer.verdict);
       refusedBy.add(answer.plugin);
-    } else feasible.push(node);
+    } else {
+      feasible.push(node);
+      places.push(place);
+    }
+    place = place + 1 === candidates.length ? 0 : place + 1;
     if (looked % NODES_AT_ONCE !== NODES_AT_ONCE - 1) continue;
     const pause = options.breathe();
     if (pause) await pause;
   }
-  return withoutRefused(pod, { feasible, refused, refusedBy, looked }, options.extenders);
+  return withoutRefused(pod, { feasible, refused, refusedBy, looked, answers, places }, options.extenders);
 }
 
-/** With the pods that room was made for, of no lower priority, and without them: they may not come. */
+const NO_FILTERS: readonly FilterOf[] = [];
+
+/** How many of the first ones. */
+function signing(filters: readonly FilterOf[]): number {
+  const first = filters.findIndex(({ plugin }) => !plugin.sign);
+  return first < 0 ? filters.length : first;
+}
+
+/** Where it fits by itself, with the pods that room was made for, if they are of no lower priority: they may come. */
 function refusedBeside(
   nominated: readonly Pod[],
   pod: Pod,
   { node, filters }: { node: NodeInfo; filters: readonly FilterOf[] },
-) {
-  if (nominated.length > 0) {
-    const counting = countingNominated(nominated, pod);
-    if (counting.length > 0) {
-      const beside = counting.reduce((trial, other) => trial.with(other), new Trial(pod, node, filters));
-      const refused = beside.refused();
-      if (refused) return refused;
-    }
-  }
-  return refusedOn(pod, node, filters);
+): RefusedOn | undefined {
+  if (nominated.length === 0) return undefined;
+  const counting = countingNominated(nominated, pod);
+  return counting.reduce((trial, other) => trial.with(other), new Trial(pod, node, filters)).refused();
 }
 
 const countingNominated = (nominated: readonly Pod[], pod: Pod): Pod[] =>

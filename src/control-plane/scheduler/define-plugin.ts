@@ -107,6 +107,11 @@ export interface PluginSpec<State> {
   queueSort?(a: QueuedPod, b: QueuedPod): number;
   /** Whether it may be tried at all. */
   preEnqueue?(pod: Pod): Verdict;
+  /**
+   * SignPod: what of the pod `filter` and `score` depend on, if on nothing else but the NodeInfo; as JSON has it. Two pods with the
+   * same are answered the same, and the second is not asked about again. Without it, they depend on more.
+   */
+  sign?(pod: Pod): unknown;
   /** PreFilter: once for each try. */
   prepare?(pod: Pod, cluster: ClusterView): Prepared<State>;
   /** Throws PluginFailed when something is wrong that concerns all nodes. */

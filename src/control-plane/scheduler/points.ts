@@ -8,6 +8,7 @@ export interface Points {
   all: readonly Plugin[];
   preEnqueue: readonly With<'preEnqueue'>[];
   prepare: readonly With<'prepare'>[];
+  sign: readonly With<'sign'>[];
   filter: readonly With<'filter'>[];
   makeRoom: readonly With<'makeRoom'>[];
   score: readonly With<'score'>[];
@@ -29,6 +30,7 @@ export function pointsOf(plugins: readonly Plugin[]): Points {
       all: plugins,
       preEnqueue: having(plugins, 'preEnqueue'),
       prepare: having(plugins, 'prepare'),
+      sign: having(plugins, 'sign'),
       filter: having(plugins, 'filter'),
       makeRoom: having(plugins, 'makeRoom'),
       score: having(plugins, 'score'),

@@ -18,6 +18,10 @@ export const EPHEMERAL_STORAGE = 2;
 export const PODS = 3;
 export const COMMON_NAMES = ['cpu', 'memory', 'ephemeral-storage', 'pods'] as const;
 
+/** Equal for equal amounts. */
+export const signatureOf = ({ common, others }: Amounts): string =>
+  others.size === 0 ? common.join() : `${common.join()} ${JSON.stringify([...others].sort())}`;
+
 const NO_OTHERS: ReadonlyMap<string, number> = new Map();
 export const NOTHING: Amounts = { common: new Float64Array(COMMON_NAMES.length), others: NO_OTHERS };
 

@@ -22,6 +22,7 @@ import { preempt } from './preempting.ts';
 import type { Profile } from './profile.ts';
 import { SchedulingQueue } from './queue.ts';
 import { NO_NODES, refusalMessage } from './refusal-message.ts';
+import { RememberedAnswers } from './remembered-answers.ts';
 import type { States } from './trial.ts';
 import { noteUnscheduled } from './unscheduled.ts';
 
@@ -57,6 +58,7 @@ export class Scheduler {
   readonly #profiles: ReadonlyMap<string, Profile>;
   readonly #queue: SchedulingQueue;
   readonly #cluster: FollowedCluster;
+  readonly #remembered = new RememberedAnswers();
   /** By the pod's uid. */
   readonly #placing = new Map<string, Placing>();
   readonly #whileOthers: <T>(act: Promise<T>) => Promise<T>;
@@ -190,6 +192,7 @@ export class Scheduler {
     }
     const decision = await decide(pod, view, {
       ...profile,
+      remembered: this.#remembered,
       random: this.#services.random,
       breathe: () => this.#breathe(),
       startAt: this.#startAt,

@@ -5,12 +5,15 @@ import { wholeBelow } from '#base/random.ts';
 import type { ClusterView, Plugin } from './define-plugin.ts';
 import type { NodeInfo } from './node-info.ts';
 import { pointsOf, type With } from './points.ts';
+import type { Answers, Scorer } from './remembered-answers.ts';
 import type { States } from './trial.ts';
 
 export interface Scoring {
   plugins: readonly Plugin[];
   cluster: ClusterView;
   states: States;
+  /** Kept from pods that asked the same; and where the nodes stand in them. */
+  remembered?: { answers: Answers; places: readonly number[] };
 }
 
 /** What one plugin makes of the nodes, in their order: 0…100 each, its weight not yet in it. */
@@ -20,17 +23,26 @@ export interface PluginScores {
 }
 
 /** Of the plugins that have a say. */
-export function scoresOf(pod: Pod, nodes: readonly NodeInfo[], { plugins, cluster, states }: Scoring): PluginScores[] {
-  const given: PluginScores[] = [];
+export function scoresOf(pod: Pod, nodes: readonly NodeInfo[], scoring: Scoring): PluginScores[] {
+  const scorers = scorersOf(pod, nodes, scoring);
+  const known = scoring.remembered?.answers.scoresAt(scoring.remembered.places, pod, {
+    nodes,
+    scorers: scorers.filter(({ plugin }) => plugin.sign),
+  });
+  return scorers.map(({ plugin, state }) => {
+    const raw = known?.get(plugin) ?? rawScores(plugin, pod, { nodes, state });
+    return { plugin, scores: plugin.normalize?.(raw, nodes, state) ?? normalized(raw, plugin.prefer) };
+  });
+}
+
+function scorersOf(pod: Pod, nodes: readonly NodeInfo[], { plugins, cluster, states }: Scoring): Scorer[] {
+  const scorers: Scorer[] = [];
   for (const plugin of pointsOf(plugins).score) {
     const prepared = states.get(plugin);
     const state = plugin.prepareScore ? plugin.prepareScore(pod, nodes, cluster, prepared) : prepared;
-    if (state === 'skip') continue;
-    const raw = rawScores(plugin, pod, { nodes, state });
-    const scores = plugin.normalize ? plugin.normalize(raw, nodes, state) : normalized(raw, plugin.prefer);
-    given.push({ plugin, scores });
+    if (state !== 'skip') scorers.push({ plugin, state });
   }
-  return given;
+  return scorers;
 }
 
 /** With all weights; `further`: what others than plugins give, by node. */

@@ -18,13 +18,14 @@ export interface FilterOf {
 export const filtersOf = (plugins: readonly Plugin[], states: States): FilterOf[] =>
   pointsOf(plugins).filter.flatMap((plugin) => (states.has(plugin) ? [{ plugin, state: states.get(plugin) }] : []));
 
-/** The first that refuses; undefined: the pod fits. */
-export function refusedOn(
-  pod: Pod,
-  node: NodeInfo,
-  filters: readonly FilterOf[],
-): { plugin: Plugin; verdict: Refused } | undefined {
-  for (let i = 0; i < filters.length; i++) {
+export interface RefusedOn {
+  plugin: Plugin;
+  verdict: Refused;
+}
+
+/** The first that refuses, from the `first` on; undefined: the pod fits. */
+export function refusedOn(pod: Pod, node: NodeInfo, filters: readonly FilterOf[], first = 0): RefusedOn | undefined {
+  for (let i = first; i < filters.length; i++) {
     const { plugin, state } = filters[i] as FilterOf;
     const verdict = plugin.filter(pod, node, state);
     if (!verdict.fits) return { plugin, verdict };
@@ -47,7 +48,7 @@ export class Trial {
     return this.refused()?.verdict ?? fits;
   }
 
-  refused(): { plugin: Plugin; verdict: Refused } | undefined {
+  refused(): RefusedOn | undefined {
     return refusedOn(this.#pod, this.node, this.#filters);
   }
 

@@ -1,11 +1,12 @@
 /** Prefers nodes where the shares of cpu and memory in use stay alike, so that neither is left over without the other. */
 import { definePlugin } from '../define-plugin.ts';
 import type { NodeInfo } from '../node-info.ts';
-import { type Amounts, CPU, MEMORY, requestsOf } from '../resources.ts';
+import { type Amounts, CPU, MEMORY, requestsOf, signatureOf } from '../resources.ts';
 
 export const balancedAllocation = definePlugin<Amounts>({
   name: 'NodeResourcesBalancedAllocation',
   weight: 1,
+  sign: (pod) => signatureOf(requestsOf(pod)),
 
   // What asks for nothing changes no balance.
   prepareScore(pod) {

@@ -7,6 +7,7 @@ import { changed, definePlugin, fits, unresolvable } from '../define-plugin.ts';
 export const nodeAffinity = definePlugin({
   name: 'NodeAffinity',
   weight: 2,
+  sign: ({ spec }) => [spec.nodeSelector, spec.affinity?.nodeAffinity],
 
   prepare(pod) {
     if (!pod.spec.nodeSelector && !pod.spec.affinity?.nodeAffinity) return 'skip';

@@ -6,6 +6,7 @@ import { changed, definePlugin, fits, removed, unschedulable } from '../define-p
 
 export const nodePorts = definePlugin<readonly HostPort[]>({
   name: 'NodePorts',
+  sign: hostPortsOf,
   prepare(pod) {
     const wanted = hostPortsOf(pod);
     return wanted.length > 0 ? { state: wanted } : 'skip';

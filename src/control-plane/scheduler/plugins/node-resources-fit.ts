@@ -14,7 +14,7 @@ import {
 } from '../define-plugin.ts';
 import type { NodeInfo } from '../node-info.ts';
 import type { Amounts } from '../resources.ts';
-import { allocatableOf, assumedRequestsOf, COMMON_NAMES, PODS, requestsOf } from '../resources.ts';
+import { allocatableOf, assumedRequestsOf, COMMON_NAMES, PODS, requestsOf, signatureOf } from '../resources.ts';
 import { LEAST_ALLOCATED, type ScoringStrategy, scorerOf } from './resource-scores.ts';
 
 interface State {
@@ -49,6 +49,7 @@ export function nodeResourcesFitWith(options: FitOptions = {}): Plugin {
   return definePlugin<State>({
     name: 'NodeResourcesFit',
     weight: 1,
+    sign: (pod) => [signatureOf(requestsOf(pod)), signatureOf(assumedRequestsOf(pod))],
 
     prepare: (pod) => ({ state: stateOf(pod) }),
 

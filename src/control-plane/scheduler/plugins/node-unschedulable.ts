@@ -7,6 +7,7 @@ const TAINT = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' as
 
 export const nodeUnschedulable = definePlugin({
   name: 'NodeUnschedulable',
+  sign: ({ spec }) => isTolerated(TAINT, spec.tolerations),
   filter(pod, { node }) {
     if (!node.spec.unschedulable || isTolerated(TAINT, pod.spec.tolerations)) return fits;
     return unresolvable('node(s) were unschedulable');

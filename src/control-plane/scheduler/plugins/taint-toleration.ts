@@ -6,6 +6,7 @@ import { changed, definePlugin, fits, unresolvable } from '../define-plugin.ts';
 export const taintToleration = definePlugin({
   name: 'TaintToleration',
   weight: 3,
+  sign: ({ spec }) => spec.tolerations,
 
   filter(pod, { node: { spec } }) {
     if (!spec.taints) return fits;
