@@ -8,8 +8,8 @@ import { InProcessTransport } from '#client/transport/in-process.ts';
 import type { Transport, UserInfo } from '#client/transport.ts';
 import { ensureSystemPriorityClasses } from '#control-plane/apiserver/admission/system-priority-classes.ts';
 import { ensureExtensionAuthentication } from '#control-plane/apiserver/aggregation/extension-authentication.ts';
-import { ensureBootstrapObjects } from '#control-plane/apiserver/authorization/ensure-bootstrap-objects.ts';
 import type { TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
+import { ensureBootstrapObjects } from '#control-plane/apiserver/authorization/ensure-bootstrap-objects.ts';
 import { rulesOf } from '#control-plane/controllers/controller-roles.ts';
 import { metricsOver } from '#control-plane/controllers/horizontal-pod-autoscaler/metrics-source.ts';
 import { scalesOver } from '#control-plane/controllers/horizontal-pod-autoscaler/scales.ts';
@@ -26,6 +26,7 @@ import { simulatedNodeNames, startSimulatedNodes } from '#node/simulated/simulat
 import { ensurePki } from '../pki/pki.ts';
 import { systemClock, systemRandom } from '../system-clock.ts';
 import { openApiServer } from './api-server.ts';
+import { localLoadBalancers } from './local-load-balancers.ts';
 import { ensureLocalPath, localPathFolders } from './local-path.ts';
 import { ensureKubernetesService, ensureNamespaces, ensureTokenTracking } from './system-objects.ts';
 
@@ -57,6 +58,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const localPath = localPathFolders({ pki, port: cluster.apiServerPort });
   const controllers = controllersFor({
     localPath,
+    ...(hasNodesHere(options) && { loadBalancers: localLoadBalancers(plan) }),
     rootCa: pki.caCertificate,
     certificateSigner: pki.certificateSigner,
     secretTokens: secretTokensOf(apiServer.tokenIssuer, pki.caCertificate),
@@ -121,6 +123,10 @@ const secretTokensOf = (issuer: TokenIssuer, rootCa: string): SecretTokens => ({
     return issuer.issueLegacy({ namespace, serviceAccount: { name, uid }, secret });
   },
 });
+
+/** Whether this machine has nodes with real containers, and so a network that leads to them. */
+const hasNodesHere = ({ cluster, simulate }: ControlPlaneOptions): boolean =>
+  Object.keys(cluster.nodes).length > simulate.length;
 
 const turnOfTheLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 

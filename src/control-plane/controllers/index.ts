@@ -19,6 +19,8 @@ import { cronJobController } from './job/cron-job.ts';
 import { jobController } from './job/job.ts';
 import { ttlAfterFinishedController } from './job/ttl-after-finished.ts';
 import { legacyTokenCleaner } from './legacy-token-cleaner.ts';
+import type { LoadBalancers } from './load-balancers/load-balancers.ts';
+import { serviceLoadBalancer } from './load-balancers/service-load-balancer.ts';
 import { namespaceController } from './namespace.ts';
 import type { NodeIpamOptions } from './nodes/node-ipam.ts';
 import { nodeIpam } from './nodes/node-ipam.ts';
@@ -60,6 +62,8 @@ export interface ClusterSettings {
   secretTokens?: SecretTokens;
   /** Absent: nothing is sized after its load. */
   autoscaler?: AutoscalerSources;
+  /** Absent: Services of that type wait for an address. */
+  loadBalancers?: LoadBalancers;
   /** Absent: nobody makes volumes of nodes' folders. */
   localPath?: LocalPathFolders;
 }
@@ -82,6 +86,7 @@ export const controllersFor = (settings: ClusterSettings = {}): Controller[] => 
   garbageCollector,
   resourceQuotaController,
   serviceCidrController,
+  ...(settings.loadBalancers ? [serviceLoadBalancer(settings.loadBalancers)] : []),
   claimBinder,
   volumeReclaimer,
   attachDetach,

@@ -3,7 +3,7 @@
  * source NAT for what leaves the machine. Every function may be repeated; only what is missing is made.
  */
 import { writeFile } from 'node:fs/promises';
-import { CommandFailed, run } from './run-command.ts';
+import { CommandFailed, run, succeeds } from './run-command.ts';
 import type { SlotPlan } from './slots.ts';
 
 /** Marks the routes that a node keeps to other nodes' pods: a number nobody else is known to use. Source: ip-route(8), "protocol". */
@@ -74,6 +74,16 @@ export async function routeToNodes(plan: SlotPlan, nodes: readonly RoutedNode[])
     () => '',
     (error: Error) => error.message,
   );
+}
+
+/** What is sent to the address goes to one of these, the same one for the same sender. To nobody: the address is unreachable. */
+export async function routeToBalancer(address: string, gateways: readonly string[]): Promise<void> {
+  const hops = gateways.flatMap((gateway) => ['nexthop', 'via', gateway]);
+  const route = hops.length > 0 ? [`${address}/32`, ...hops] : ['unreachable', `${address}/32`];
+  // Replacing a route of one kind by one of the other is refused: it goes first.
+  if (hops.length === 0) await dropRoute(`${address}/32`);
+  else await succeeds(['ip', 'route', 'delete', 'unreachable', `${address}/32`]);
+  await run(['ip', 'route', 'replace', ...route]);
 }
 
 /** How the kernel of this machine reaches an address. Throws CommandFailed when it does not. */

@@ -16,6 +16,8 @@ export interface SlotPlan {
   nodeRanges: string[];
   podRanges: string[];
   serviceRanges: string[];
+  /** For Services of type LoadBalancer: reached from this machine, by way of the nodes. */
+  balancerRanges: string[];
   /** The host's own address on the bridge. */
   hostAddresses: string[];
   /** The first address of the service range: the Service `kubernetes`. */
@@ -35,6 +37,7 @@ export function planOf(slot: number): SlotPlan {
     nodeRanges: [nodes],
     podRanges: [`10.${244 - slot}.0.0/16`],
     serviceRanges: [services],
+    balancerRanges: [`172.29.${slot}.0/24`],
     hostAddresses: [addressIn(nodes, 1)],
     kubernetesAddresses: [addressIn(services, 1)],
     dnsAddresses: [addressIn(services, 10)],
@@ -84,7 +87,7 @@ export function takeSlot(register: SlotRegister, owner: SlotOwner): Promise<Slot
     const inUse = await register.rangesInUse();
     for (let slot = 0; slot < SLOTS; slot++) {
       const plan = planOf(slot);
-      const ranges = [...plan.nodeRanges, ...plan.podRanges, ...plan.serviceRanges];
+      const ranges = [...plan.nodeRanges, ...plan.podRanges, ...plan.serviceRanges, ...plan.balancerRanges];
       if (slots.has(slot) || ranges.some((range) => inUse.some((used) => overlaps(range, used)))) continue;
       if (!(await register.isPortFree(plan.apiServerPort))) continue;
       slots.set(slot, owner);

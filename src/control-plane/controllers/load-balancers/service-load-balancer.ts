@@ -1,0 +1,109 @@
+/**
+ * Gives a Service of type LoadBalancer its address, and sends what comes there to the nodes that may have it. One with a
+ * `loadBalancerClass` is somebody else's. Source: API reference, Service; KEP-1959 (load balancer class); KEP-980 (finalizer).
+ */
+import { Node } from '#api/core/v1/node.ts';
+import { Service } from '#api/core/v1/service.ts';
+import { EndpointSlice } from '#api/discovery/v1/endpoint-slice.ts';
+import type { LoadBalancerIngress } from '#api/generated/schema.ts';
+import { keyOf } from '#api/machinery/object.ts';
+import { defineController, settled, watching } from '../define-controller.ts';
+import { NotYet } from '../errors.ts';
+import type { LoadBalancers } from './load-balancers.ts';
+
+const FINALIZER = 'service.kubernetes.io/load-balancer-cleanup';
+const EXCLUDED_LABEL = 'node.kubernetes.io/exclude-from-external-load-balancers';
+const SERVICE_NAME = 'kubernetes.io/service-name';
+
+export const serviceLoadBalancer = (loadBalancers: LoadBalancers) =>
+  defineController({
+    name: 'service-lb-controller',
+    serviceAccount: 'service-controller',
+    eventSource: 'service-controller',
+    reconciles: Service,
+    watches: [
+      watching(Node, (_, cached) => cached(Service).list().filter(isWanted).map(keyOf), isElsewhereReached),
+      watching(EndpointSlice, ({ metadata }, cached) => {
+        const key = `${metadata.namespace}/${metadata.labels?.[SERVICE_NAME]}`;
+        const service = cached(Service).get(key);
+        return service && isWanted(service) && isLocal(service) ? [key] : [];
+      }),
+    ],
+    writes: { patch: [Service], status: [Service] },
+    workers: 1, // two Services at a time could be given the same address
+
+    async reconcile(service, { cached, api, events }) {
+      if (!isWanted(service)) {
+        if (hasFinalizer(service)) await remove(service);
+        return settled;
+      }
+      const { name, namespace } = service.metadata;
+      if (!hasFinalizer(service)) {
+        const finalizers = [...(service.metadata.finalizers ?? []), FINALIZER];
+        await api.patch(Service, { name, namespace }, { type: 'merge', patch: { metadata: { finalizers } } });
+        return settled; // the change brings it back
+      }
+      const isNew = addressesOf(service).length === 0;
+      if (isNew) events.normal(service, 'EnsuringLoadBalancer', 'Ensuring load balancer');
+      const others = cached(Service)
+        .list()
+        .filter((other) => other !== service);
+      const nodes = nodesFor(service, cached(Node).list(), cached(EndpointSlice).inNamespace(namespace ?? ''));
+      try {
+        const ingress = await loadBalancers.ensure({ service, nodes, taken: new Set(others.flatMap(addressesOf)) });
+        await api.updateStatus(service, { ...service.status, loadBalancer: { ingress: ingress.map(withMode) } });
+      } catch (error) {
+        if (!(error instanceof NotYet)) throw error;
+        const reason = `failed to ensure load balancer: ${error.message}`;
+        events.warning(service, 'SyncLoadBalancerFailed', `Error syncing load balancer: ${reason}`);
+        throw error;
+      }
+      if (isNew) events.normal(service, 'EnsuredLoadBalancer', 'Ensured load balancer');
+      return settled;
+
+      async function remove(last: Service): Promise<void> {
+        events.normal(last, 'DeletingLoadBalancer', 'Deleting load balancer');
+        await loadBalancers.remove(last);
+        const without = await api.updateStatus(last, { ...last.status, loadBalancer: {} });
+        const finalizers = (without.metadata.finalizers ?? []).filter((each) => each !== FINALIZER);
+        const { name, namespace } = without.metadata;
+        await api.patch(Service, { name, namespace }, { type: 'merge', patch: { metadata: { finalizers } } });
+        events.normal(last, 'DeletedLoadBalancer', 'Deleted load balancer');
+      }
+    },
+  });
+
+const isWanted = ({ spec, metadata }: Service): boolean =>
+  spec.type === 'LoadBalancer' && !spec.loadBalancerClass && !metadata.deletionTimestamp;
+const isLocal = ({ spec }: Service): boolean => spec.externalTrafficPolicy === 'Local';
+const hasFinalizer = ({ metadata }: Service): boolean => metadata.finalizers?.includes(FINALIZER) ?? false;
+
+const addressesOf = ({ status }: Service): string[] =>
+  (status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => ip || []);
+
+/** As the API server fills it in: so an address that is there already is no change. */
+const withMode = (ingress: LoadBalancerIngress): LoadBalancerIngress =>
+  ingress.ip ? { ...ingress, ipMode: ingress.ipMode ?? 'VIP' } : ingress;
+
+/** Ready ones; under the policy Local only those with an endpoint that is ready, where there are any. */
+function nodesFor(service: Service, nodes: readonly Node[], slices: readonly EndpointSlice[]): Node[] {
+  const able = nodes.filter(isAble).sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+  if (!isLocal(service)) return able;
+  const withEndpoints = new Set(
+    slices
+      .filter(({ metadata }) => metadata.labels?.[SERVICE_NAME] === service.metadata.name)
+      .flatMap(({ endpoints }) => endpoints ?? [])
+      .flatMap(({ nodeName, conditions }) => (nodeName && conditions?.ready !== false ? [nodeName] : [])),
+  );
+  return able.filter(({ metadata }) => withEndpoints.has(metadata.name));
+}
+
+const isAble = ({ metadata, status }: Node): boolean =>
+  metadata.labels?.[EXCLUDED_LABEL] === undefined &&
+  !metadata.deletionTimestamp &&
+  (status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false);
+
+/** A heartbeat changes nothing for a load balancer. */
+const isElsewhereReached = (now: Node, before: Node): boolean =>
+  isAble(now) !== isAble(before) || textOfAddresses(now) !== textOfAddresses(before);
+const textOfAddresses = ({ status }: Node) => JSON.stringify(status?.addresses);
