@@ -47,6 +47,7 @@ import { EndpointSlice } from './discovery/v1/endpoint-slice.ts';
 import { Event as EventsV1Event } from './events/v1/event.ts';
 import { FlowSchema } from './flowcontrol/v1/flow-schema.ts';
 import { PriorityLevelConfiguration } from './flowcontrol/v1/priority-level-configuration.ts';
+import { SimulatedNodePool } from './kedge/v1alpha1/simulated-node-pool.ts';
 import type { Kind } from './machinery/kind.ts';
 import { Ingress } from './networking/v1/ingress.ts';
 import { IngressClass } from './networking/v1/ingress-class.ts';
@@ -71,6 +72,9 @@ import { CSIStorageCapacity } from './storage/v1/csi-storage-capacity.ts';
 import { StorageClass } from './storage/v1/storage-class.ts';
 import { VolumeAttachment } from './storage/v1/volume-attachment.ts';
 import { VolumeAttributesClass } from './storage/v1/volume-attributes-class.ts';
+
+/** Kedge's own, each served only where its feature is switched on. */
+export const ownKinds: Readonly<Record<'simulatedNodes', readonly Kind[]>> = { simulatedNodes: [SimulatedNodePool] };
 
 /** By group, then by plural; of several versions the preferred one first. */
 export const catalog: readonly Kind[] = [

@@ -3,7 +3,7 @@
  * asks for, and a clock that moves only when told. Starts in milliseconds; `await using` ends it.
  */
 import { generateKeyPairSync } from 'node:crypto';
-import { bodies, catalog } from '#api/catalog.ts';
+import { bodies, catalog, ownKinds } from '#api/catalog.ts';
 import { Namespace } from '#api/core/v1/namespace.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import { createKindRegistry } from '#api/machinery/kind-registry.ts';
@@ -39,6 +39,8 @@ export interface ClusterOptions {
   scheduler?: boolean | readonly Profile[];
   /** So many nodes whose pods run on paper, named node1, node2 … */
   simulatedNodes?: number;
+  /** Objects of the kind SimulatedNodePool make further ones. */
+  simulatedNodePools?: boolean;
   /** Authorisation by RBAC with the bootstrap roles, instead of letting everybody do everything. */
   rbac?: boolean;
   /** Admission wants a ServiceAccount for every pod. */
@@ -57,7 +59,7 @@ const NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease'];
 
 export async function startCluster(options: ClusterOptions = {}): Promise<TestCluster> {
   const cluster = openCluster(options);
-  const { controllers = [], scheduler, simulatedNodes, components = [] } = options;
+  const { controllers = [], scheduler, simulatedNodes, simulatedNodePools, components = [] } = options;
   await cluster.ready();
   for (const name of NAMESPACES) await cluster.create(Namespace, { metadata: { name } });
   if (options.rbac) {
@@ -72,6 +74,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
     cluster.run(SCHEDULER, (services) => startScheduler({ ...profiles, ...services, breathe: turn }));
   }
   if (simulatedNodes) await cluster.simulateNodes({ count: simulatedNodes });
+  if (simulatedNodePools) await cluster.simulatePools();
   for (const start of components) cluster.add(start(cluster.services));
   await cluster.settles();
   return cluster;
@@ -83,7 +86,8 @@ function openCluster(options: ClusterOptions): TestCluster {
   const clock = new TestClock(options.clock ?? 'virtual', () => cluster.settles());
   const random = seededRandom(seed);
   const storage = openMemoryStorage();
-  const kinds = createKindRegistry([...catalog, ...(options.kinds ?? [])], bodies);
+  const own = options.simulatedNodePools ? ownKinds.simulatedNodes : [];
+  const kinds = createKindRegistry([...catalog, ...own, ...(options.kinds ?? [])], bodies);
   const issuer = tokenIssuer(clock);
   const api = createApiServer({
     storage,

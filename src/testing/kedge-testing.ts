@@ -36,7 +36,7 @@ export function startCluster(options: TestClusterOptions = {}): Promise<TestClus
   const controllers = chosen(names);
   // Without somebody who makes them, no pod could be created.
   const serviceAccounts = controllers.includes(serviceAccountController);
-  return start({ ...rest, controllers, scheduler, simulatedNodes, serviceAccounts });
+  return start({ ...rest, controllers, scheduler, simulatedNodes, simulatedNodePools: true, serviceAccounts });
 }
 
 function chosen(names: 'all' | readonly string[]): Controller[] {

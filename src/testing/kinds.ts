@@ -20,6 +20,7 @@ export { Secret } from '#api/core/v1/secret.ts';
 export { Service } from '#api/core/v1/service.ts';
 export { ServiceAccount } from '#api/core/v1/service-account.ts';
 export { EndpointSlice } from '#api/discovery/v1/endpoint-slice.ts';
+export { SimulatedNodePool } from '#api/kedge/v1alpha1/simulated-node-pool.ts';
 export { Ingress } from '#api/networking/v1/ingress.ts';
 export { NetworkPolicy } from '#api/networking/v1/network-policy.ts';
 export { PodDisruptionBudget } from '#api/policy/v1/pod-disruption-budget.ts';

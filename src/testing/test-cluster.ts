@@ -23,6 +23,7 @@ import type { ApiServer } from '#control-plane/apiserver/apiserver.ts';
 import type { TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
 import { inProcessPipeline } from '#control-plane/apiserver/in-process.ts';
 import type { Storage } from '#control-plane/storage/storage.ts';
+import { SimulatedNodePools } from '#node/simulated/simulated-node-pools.ts';
 import type { SimulatedNodesOptions } from '#node/simulated/simulated-nodes.ts';
 import { startSimulatedNodes } from '#node/simulated/simulated-nodes.ts';
 import type { Sent } from './builders.ts';
@@ -220,6 +221,24 @@ export class TestCluster {
         this.#components.remove(component);
       },
     };
+  }
+
+  /** Makes the nodes that SimulatedNodePools ask for. */
+  async simulatePools(): Promise<void> {
+    const { client, clock } = this;
+    const { random, log } = this.#parts;
+    const informers = this.#informers();
+    const pools = new SimulatedNodePools({ client, informers, clock, random, log });
+    const starting = pools.start();
+    await this.settles();
+    await starting;
+    this.add({
+      get busy() {
+        return pools.busy;
+      },
+      informers,
+      stop: () => pools.stop(),
+    });
   }
 
   /** Makes the next `settles` throw: a component has a bug. */

@@ -4,15 +4,12 @@ import { microTimestampOf, timestampOf } from '#api/machinery/timestamp.ts';
 import type { Draft } from '#client/client.ts';
 
 export const SIMULATED_LABEL = 'kedge.dev/simulated';
+/** On a Node: `true` stops it as a power failure would; without it, it comes back. */
+export const STOPPED = 'kedge.dev/simulated-stopped';
 export const LEASE_NAMESPACE = 'kube-node-lease';
 const LEASE_SECONDS = 40;
 
-export interface SimulatedCapacity {
-  cpu: string;
-  memory: string;
-  pods: string;
-  'ephemeral-storage': string;
-}
+export type SimulatedCapacity = Readonly<Record<string, string>>;
 
 export const DEFAULT_CAPACITY: SimulatedCapacity = {
   cpu: '8',
@@ -21,30 +18,37 @@ export const DEFAULT_CAPACITY: SimulatedCapacity = {
   'ephemeral-storage': '100Gi',
 };
 
+/** What nodes are made of that are alike. */
+export interface NodeTemplate {
+  labels?: Readonly<Record<string, string>>;
+  annotations?: Readonly<Record<string, string>>;
+  taints?: readonly Taint[];
+  capacity: SimulatedCapacity;
+}
+
+/** With its status: a kubelet says both at once. */
 export function nodeDraft(
   name: string,
-  {
-    podRange,
-    taints,
-    labels,
-  }: { podRange: string; taints: readonly Taint[]; labels: Readonly<Record<string, string>> },
+  { index, template, nowMs }: { index: number; template: NodeTemplate; nowMs: number },
 ): Draft<Node> {
+  const range = podRangeOf(index);
+  const { annotations, taints = [], capacity } = template;
   return {
-    metadata: {
-      name,
-      labels: {
-        'beta.kubernetes.io/arch': 'amd64',
-        'beta.kubernetes.io/os': 'linux',
-        'kubernetes.io/arch': 'amd64',
-        'kubernetes.io/hostname': name,
-        'kubernetes.io/os': 'linux',
-        [SIMULATED_LABEL]: 'true',
-        ...labels,
-      },
-    },
-    spec: { podCIDR: podRange, podCIDRs: [podRange], ...(taints.length > 0 && { taints: [...taints] }) },
+    metadata: { name, labels: labelsOf(name, template), ...(annotations && { annotations: { ...annotations } }) },
+    spec: { podCIDR: range, podCIDRs: [range], ...(taints.length > 0 && { taints: [...taints] }) },
+    status: nodeStatus(name, { address: addressOf(index), capacity, nowMs, before: undefined }),
   };
 }
+
+export const labelsOf = (name: string, { labels }: NodeTemplate): Record<string, string> => ({
+  'beta.kubernetes.io/arch': 'amd64',
+  'beta.kubernetes.io/os': 'linux',
+  'kubernetes.io/arch': 'amd64',
+  'kubernetes.io/hostname': name,
+  'kubernetes.io/os': 'linux',
+  [SIMULATED_LABEL]: 'true',
+  ...labels,
+});
 
 export function nodeStatus(
   name: string,
@@ -101,3 +105,9 @@ export const podNetworkOf = (index: number): string => `10.${128 + ((index >> 8)
 /** From the range for benchmarks (RFC 2544): whoever dials a simulated kubelet must not reach a stranger. */
 export const addressOf = (index: number): string =>
   `198.${18 + ((index >> 16) & 1)}.${(index >> 8) & 255}.${index & 255}`;
+
+export function indexOfPodRange(range: string): number | undefined {
+  const [, second, third] = /^10\.(\d+)\.(\d+)\.0\/24$/.exec(range) ?? [];
+  const index = (Number(second) - 128) * 256 + Number(third);
+  return index >= 0 && podRangeOf(index) === range ? index : undefined;
+}

@@ -7,7 +7,7 @@ import { seededRandom } from '#base/random.ts';
 import { SharedInformers } from '#client/informers.ts';
 import { pod, startCluster, type TestCluster } from '#testing/cluster.ts';
 import { PodAddresses } from './pod-addresses.ts';
-import { EXIT_CODE, RUN_SECONDS } from './simulated-pod.ts';
+import { EXIT_CODE, RUN_SECONDS } from './pod-behaviour.ts';
 import { type SimulatedNodes, startSimulatedNodes } from './simulated-nodes.ts';
 
 async function withNodes(cluster: TestCluster, count: number): Promise<SimulatedNodes> {

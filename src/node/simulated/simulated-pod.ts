@@ -1,4 +1,7 @@
 /** The status of a pod whose containers run on paper only. Pure. */
+
+import { isRestartableInit } from '#api/core/v1/pod-conditions.ts';
+import { qosClassOf } from '#api/core/v1/pod-qos.ts';
 import type {
   Container,
   ContainerState,
@@ -7,13 +10,7 @@ import type {
   PodCondition,
   PodStatus,
 } from '#api/generated/schema.ts';
-import { isRestartableInit } from '#api/core/v1/pod-conditions.ts';
-import { qosClassOf } from '#api/core/v1/pod-qos.ts';
 import { timestampOf } from '#api/machinery/timestamp.ts';
-
-/** For how long the containers of a pod run, in seconds, before they end by themselves; and with which exit code. */
-export const RUN_SECONDS = 'kedge.dev/simulated-run-seconds';
-export const EXIT_CODE = 'kedge.dev/simulated-exit-code';
 
 export interface PodTimes {
   nowMs: number;
@@ -21,40 +18,103 @@ export interface PodTimes {
   podIP: string;
 }
 
-/** undefined: it runs until it is deleted. */
-export function runMsOf({ metadata }: Pod): number | undefined {
-  const seconds = Number(metadata.annotations?.[RUN_SECONDS] ?? Number.NaN);
-  return Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : undefined;
+/** What a container was and is, of all containers of the pod alike. */
+interface Life {
+  state: ContainerState;
+  lastState?: ContainerState;
+  restartCount: number;
+  startedAt: string;
 }
 
-export const exitCodeOf = ({ metadata }: Pod): number => Number(metadata.annotations?.[EXIT_CODE] ?? 0) || 0;
-
-export function runningStatus(pod: Pod, times: PodTimes): PodStatus {
+/** `restarts`: how often its containers have ended before. */
+export function runningStatus(
+  pod: Pod,
+  times: PodTimes,
+  restarts?: { count: number; last: ContainerState },
+): PodStatus {
   const startedAt = timestampOf(times.nowMs);
-  const state = { running: { startedAt } };
+  const life: Life = {
+    state: { running: { startedAt } },
+    restartCount: restarts?.count ?? 0,
+    startedAt,
+    ...(restarts && { lastState: restarts.last }),
+  };
   return {
     ...common(pod, times),
     phase: 'Running',
-    conditions: conditions(pod, { ready: 'True', reason: undefined, now: startedAt }),
-    ...containerStatuses(pod, state, startedAt),
+    conditions: conditions(pod, { ready: 'True', now: startedAt }),
+    ...containerStatuses(pod, life),
+  };
+}
+
+/** Its containers cannot be started, and wait. */
+export function waitingStatus(pod: Pod, times: PodTimes, waiting: { reason: string; message?: string }): PodStatus {
+  const now = timestampOf(times.nowMs);
+  return {
+    ...common(pod, times),
+    phase: 'Pending',
+    conditions: conditions(pod, { ready: 'False', started: 'True', now, ...notReady(pod) }),
+    ...containerStatuses(pod, { state: { waiting: { ...waiting } }, restartCount: 0, startedAt: now }),
+  };
+}
+
+/** Its containers have ended and will be started again after `backOffSeconds`. */
+export function crashedStatus(
+  pod: Pod,
+  times: PodTimes,
+  { exitCode, backOffSeconds }: { exitCode: number; backOffSeconds: number },
+): PodStatus {
+  const now = timestampOf(times.nowMs);
+  const { namespace, name, uid } = pod.metadata;
+  const startedAt = startedAtOf(pod) ?? now;
+  const [container] = pod.spec.containers;
+  const message = `back-off ${goSeconds(backOffSeconds)} restarting failed container=${container?.name} pod=${name}_${namespace}(${uid})`;
+  return {
+    ...common(pod, times),
+    phase: 'Running',
+    conditions: conditions(pod, { ready: 'False', started: 'True', now, ...notReady(pod) }),
+    ...containerStatuses(pod, {
+      state: { waiting: { reason: 'CrashLoopBackOff', message } },
+      lastState: terminated(exitCode, { startedAt, finishedAt: now }),
+      restartCount: restartsOf(pod),
+      startedAt,
+    }),
   };
 }
 
 /** All its containers have ended and will not run again. */
-export function endedStatus(pod: Pod, times: PodTimes): PodStatus {
-  const exitCode = exitCodeOf(pod);
+export function endedStatus(pod: Pod, times: PodTimes, exitCode: number): PodStatus {
   const now = timestampOf(times.nowMs);
-  const startedAt = pod.status?.startTime ?? now;
-  const reason = exitCode === 0 ? 'Completed' : 'Error';
-  const phase = exitCode === 0 ? 'Succeeded' : 'Failed';
-  const state = { terminated: { exitCode, reason, startedAt, finishedAt: now } };
+  const startedAt = startedAtOf(pod) ?? now;
+  const reason = exitCode === 0 ? 'PodCompleted' : 'PodFailed';
+  const state = terminated(exitCode, { startedAt, finishedAt: now });
   return {
     ...common(pod, times),
-    phase,
-    conditions: conditions(pod, { ready: 'False', reason: exitCode === 0 ? 'PodCompleted' : 'PodFailed', now }),
-    ...containerStatuses(pod, state, startedAt),
+    phase: exitCode === 0 ? 'Succeeded' : 'Failed',
+    conditions: conditions(pod, { ready: 'False', reason, now }),
+    ...containerStatuses(pod, { state, restartCount: restartsOf(pod), startedAt }),
   };
 }
+
+export const terminated = (exitCode: number, times: { startedAt: string; finishedAt: string }): ContainerState => ({
+  terminated: { exitCode, reason: exitCode === 0 ? 'Completed' : 'Error', ...times },
+});
+
+const firstStatusOf = ({ status }: Pod): ContainerStatus | undefined => status?.containerStatuses?.[0];
+export const restartsOf = (pod: Pod): number => firstStatusOf(pod)?.restartCount ?? 0;
+/** Since when its containers run; undefined when they do not. */
+export const startedAtOf = (pod: Pod): string | undefined => firstStatusOf(pod)?.state?.running?.startedAt;
+export const waitingReasonOf = (pod: Pod): string | undefined => firstStatusOf(pod)?.state?.waiting?.reason;
+export const lastStateOf = (pod: Pod): ContainerState | undefined => firstStatusOf(pod)?.lastState;
+
+const notReady = ({ spec }: Pod) => ({
+  reason: 'ContainersNotReady',
+  message: `containers with unready status: [${spec.containers.map(({ name }) => name).join(' ')}]`,
+});
+
+/** As Go prints a duration. */
+const goSeconds = (seconds: number): string =>
+  seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${seconds % 60}s`;
 
 function common(pod: Pod, { nowMs, hostIP, podIP }: PodTimes): Omit<PodStatus, 'phase'> {
   const ip = pod.spec.hostNetwork ? hostIP : podIP;
@@ -69,15 +129,21 @@ function common(pod: Pod, { nowMs, hostIP, podIP }: PodTimes): Omit<PodStatus, '
   };
 }
 
-function conditions(
-  pod: Pod,
-  { ready, reason, now }: { ready: string; reason: string | undefined; now: string },
-): PodCondition[] {
+interface Readiness {
+  ready: string;
+  /** Whether its sandbox is there; as `ready` unless told. */
+  started?: string;
+  reason?: string;
+  message?: string;
+  now: string;
+}
+
+function conditions(pod: Pod, { ready, started = ready, reason, message, now }: Readiness): PodCondition[] {
   const before = pod.status?.conditions ?? [];
   const generation = pod.metadata.generation;
   const own = (
     [
-      ['PodReadyToStartContainers', ready],
+      ['PodReadyToStartContainers', started],
       ['Initialized', 'True'],
       ['Ready', ready],
       ['ContainersReady', ready],
@@ -90,36 +156,40 @@ function conditions(
       ...(generation !== undefined && { observedGeneration: generation }),
       status,
       ...(reason && status === 'False' && { reason }),
+      ...(message && status === 'False' && { message }),
       lastTransitionTime: old?.status === status ? (old.lastTransitionTime ?? now) : now,
     };
   });
   return [...own, ...before.filter(({ type }) => !own.some((condition) => condition.type === type))];
 }
 
-function containerStatuses(pod: Pod, state: ContainerState, startedAt: string): Partial<PodStatus> {
-  const done: ContainerState = {
-    terminated: { exitCode: 0, reason: 'Completed', startedAt, finishedAt: startedAt },
-  };
+function containerStatuses(pod: Pod, life: Life): Partial<PodStatus> {
+  const { startedAt } = life;
+  const done: Life = { state: terminated(0, { startedAt, finishedAt: startedAt }), restartCount: 0, startedAt };
   const init = (pod.spec.initContainers ?? []).map((container) =>
-    statusOf(pod, container, isRestartableInit(container) ? state : done),
+    statusOf(pod, container, isRestartableInit(container) ? life : done),
   );
   return {
     ...(init.length > 0 && { initContainerStatuses: init }),
-    containerStatuses: pod.spec.containers.map((container) => statusOf(pod, container, state)),
+    containerStatuses: pod.spec.containers.map((container) => statusOf(pod, container, life)),
   };
 }
 
-function statusOf(pod: Pod, { name, image = '' }: Container, state: ContainerState): ContainerStatus {
+function statusOf(
+  pod: Pod,
+  { name, image = '' }: Container,
+  { state, lastState = {}, restartCount }: Life,
+): ContainerStatus {
   const isRunning = state.running !== undefined;
   return {
     name,
     state,
-    lastState: {},
+    lastState,
     ready: isRunning || state.terminated?.reason === 'Completed',
     started: isRunning,
-    restartCount: 0,
+    restartCount,
     image,
-    imageID: `simulated://${image}`,
-    containerID: `simulated://${pod.metadata.uid}/${name}`,
+    imageID: state.waiting && restartCount === 0 && !lastState.terminated ? '' : `simulated://${image}`,
+    ...(!(state.waiting && !lastState.terminated) && { containerID: `simulated://${pod.metadata.uid}/${name}` }),
   };
 }

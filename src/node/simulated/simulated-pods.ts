@@ -1,0 +1,148 @@
+/** The pods of simulated nodes: brought to Running on paper, ended when they are deleted, and what their data says between. */
+import { Pod } from '#api/core/v1/pod.ts';
+import type { PodStatus } from '#api/generated/schema.ts';
+import type { Clock } from '#base/clock.ts';
+import type { Random } from '#base/random.ts';
+import type { Client } from '#client/client.ts';
+import type { Informer } from '#client/informer.ts';
+import { PodAddresses } from './pod-addresses.ts';
+import { behaviourOf } from './pod-behaviour.ts';
+import { nextStep } from './pod-life.ts';
+import { addressOf } from './simulated-node.ts';
+import type { Member } from './simulated-nodes.ts';
+import type { TimerWheel } from './timer-wheel.ts';
+
+export interface SimulatedPodsServices {
+  client: Client;
+  clock: Clock;
+  random: Random;
+  pods: Informer<Pod>;
+  wheel: TimerWheel;
+  /** The simulated node of this name. */
+  memberOf(node: string): Member | undefined;
+  /** It does nothing. */
+  isStopped(node: string): boolean;
+  send(act: () => Promise<void>, retryId?: string): void;
+  startMs?: number;
+  stopMs?: number;
+}
+
+const DEFAULT_STOP_MS = 200;
+/** Start and stop times vary by this much of themselves. */
+const JITTER = 0.5;
+
+export class SimulatedPods {
+  readonly #services: SimulatedPodsServices;
+  readonly #addresses = new PodAddresses();
+  readonly #vary: (ms: number) => number;
+  /** Nodes all of whose pods are to be looked at. */
+  readonly #dirty = new Set<string>();
+  #unsubscribe: () => void = () => undefined;
+
+  constructor(services: SimulatedPodsServices) {
+    this.#services = services;
+    this.#vary = (ms) => ms * (1 - JITTER / 2 + services.random.next() * JITTER);
+  }
+
+  start(): void {
+    this.#unsubscribe = this.#services.pods.onChange(({ key, now, before }) => {
+      // The same name may come back as another pod.
+      if (before && before.metadata.uid !== now?.metadata.uid) this.#forget(key, before);
+      if (now) this.#look(key, now);
+    });
+  }
+
+  stop(): void {
+    this.#unsubscribe();
+  }
+
+  /** The node is new, runs again, or has another behaviour. Of many at once the pods are gone through once. */
+  lookAtNode(name: string): void {
+    this.#dirty.add(name);
+    if (this.#dirty.size > 1) return;
+    this.#services.wheel.set('look', 0, () => {
+      const nodes = new Set(this.#dirty);
+      this.#dirty.clear();
+      for (const pod of this.#services.pods.list()) {
+        if (!nodes.has(pod.spec.nodeName ?? '')) continue;
+        const key = keyOfPod(pod);
+        this.#services.wheel.clear(`${key}/next`);
+        this.#look(key, pod);
+      }
+    });
+  }
+
+  /** Of the node that it runs on, when that is a simulated one. */
+  #runningOn({ spec }: Pod): Member | undefined {
+    const { memberOf, isStopped } = this.#services;
+    const member = spec.nodeName ? memberOf(spec.nodeName) : undefined;
+    return member && !isStopped(member.name) ? member : undefined;
+  }
+
+  #look(key: string, pod: Pod): void {
+    const { wheel, clock, stopMs = DEFAULT_STOP_MS, startMs } = this.#services;
+    const member = this.#runningOn(pod);
+    if (!member) return;
+    const behaviour = behaviourOf(pod, member.rules);
+    const { deletionTimestamp, deletionGracePeriodSeconds = 30 } = pod.metadata;
+    if (deletionTimestamp) {
+      const { stopSeconds } = behaviour;
+      const wantedMs = stopSeconds === undefined ? this.#vary(stopMs) : stopSeconds * 1000;
+      wheel.clear(`${key}/next`);
+      this.#later(`${key}/end`, Math.min(wantedMs, deletionGracePeriodSeconds * 1000), () => this.#end(key));
+      return;
+    }
+    if (pod.status?.podIP) this.#addresses.keep(member.index, key, pod.status.podIP);
+    const step = nextStep(pod, behaviour, {
+      nowMs: clock.now(),
+      vary: this.#vary,
+      ...(startMs !== undefined && { startMs }),
+    });
+    if (step) this.#later(`${key}/next`, step.afterMs, () => this.#take(key));
+    else wheel.clear(`${key}/next`);
+  }
+
+  /** What is planned stays planned. */
+  #later(id: string, afterMs: number, act: () => Promise<void>): void {
+    const { wheel, send } = this.#services;
+    if (!wheel.has(id)) wheel.set(id, afterMs, () => send(act, id));
+  }
+
+  /** The step that is due, of the pod as it is now. */
+  async #take(key: string): Promise<void> {
+    const { pods, clock } = this.#services;
+    const pod = pods.get(key);
+    const member = pod && this.#runningOn(pod);
+    if (!pod || !member) return;
+    const nowMs = clock.now();
+    const step = nextStep(pod, behaviourOf(pod, member.rules), { nowMs, vary: (ms) => ms });
+    if (!step) return;
+    if (pod.status?.phase === 'Running' && step.afterMs > 0) return this.#look(key, pod); // it is another step by now
+    const podIP = this.#addresses.take(member.index, key);
+    await this.#write(pod, step.status({ nowMs, hostIP: addressOf(member.index), podIP }));
+  }
+
+  async #end(key: string): Promise<void> {
+    const { pods, client } = this.#services;
+    const pod = pods.get(key);
+    if (!pod?.metadata.deletionTimestamp || !this.#runningOn(pod)) return;
+    const { name, namespace = '', uid } = pod.metadata;
+    await client.delete(Pod, { name, namespace }, { gracePeriodSeconds: 0, preconditions: { uid } });
+  }
+
+  async #write({ metadata }: Pod, status: PodStatus): Promise<void> {
+    const at = { name: metadata.name, namespace: metadata.namespace ?? '', subresource: 'status' };
+    const patch = { metadata: { uid: metadata.uid }, status };
+    await this.#services.client.patch(Pod, at, { type: 'merge', patch });
+  }
+
+  #forget(key: string, pod: Pod): void {
+    const { memberOf, wheel } = this.#services;
+    const member = memberOf(pod.spec.nodeName ?? '');
+    if (member) this.#addresses.give(member.index, key);
+    wheel.clear(`${key}/next`);
+    wheel.clear(`${key}/end`);
+  }
+}
+
+const keyOfPod = ({ metadata }: Pod): string => `${metadata.namespace}/${metadata.name}`;
