@@ -50,6 +50,8 @@ const web = (change: Partial<ServicePort> = {}): ServicePort => {
     port: 80,
     clusterIPs: ['10.96.0.20'],
     externalIPs: [],
+    guardedIPs: [],
+    sourceRanges: [],
     nodePort: 30_080,
     endpoints,
     localEndpoints: endpoints,
@@ -111,6 +113,13 @@ test.skipIf(!canMakeNamespaces)('a real kernel sends Service traffic to the endp
 
   serve([web({ isExternalLocal: true })]);
   expect(ask('client', '172.31.9.2', 30_080)).toMatch(/^pod[12] 172\.31\.9\.1$/); // the client's own address is seen
+
+  const guarded = { externalIPs: ['192.0.2.9'], guardedIPs: ['192.0.2.9'] };
+  serve([web({ ...guarded, sourceRanges: ['10.0.0.0/8', '172.31.9.1/32'] })]);
+  expect(ask('client', '192.0.2.9', 80)).toMatch(/^pod[12] /);
+  serve([web({ ...guarded, sourceRanges: ['10.0.0.0/8'] })]);
+  expect(ask('client', '192.0.2.9', 80)).toBe('timeout');
+  expect(ask('pod1', '192.0.2.9', 80)).toMatch(/^pod[12] /);
 
   serve([web({ affinitySeconds: 60 })]);
   expect(new Set(often('client', '172.31.9.2', 30_080)).size).toBe(1);

@@ -9,6 +9,8 @@ const web = (change: Partial<ServicePort> = {}): ServicePort => ({
   port: 80,
   clusterIPs: ['10.96.0.20'],
   externalIPs: [],
+  guardedIPs: [],
+  sourceRanges: [],
   nodePort: undefined,
   endpoints: [at('10.244.1.2', true), at('10.244.2.2')],
   localEndpoints: [at('10.244.1.2', true)],
@@ -56,4 +58,10 @@ test('session affinity gets a chain of its own whose name changes with the endpo
 
 test('only endpoints on this node can reach themselves through it', () => {
   expect(render([web()]).hairpins).toEqual(['10.244.1.2']);
+});
+
+test('an address of a load balancer that is not for everybody names who may use it', () => {
+  const lines = keysOf(web({ externalIPs: ['192.0.2.1'], guardedIPs: ['192.0.2.1'], sourceRanges: ['10.0.0.0/8'] }));
+  expect(lines).toContain('guarded: 192.0.2.1 . tcp . 80 = ');
+  expect(lines).toContain('sources: 192.0.2.1 . tcp . 80 . 10.0.0.0/8 = ');
 });

@@ -29,10 +29,21 @@ export function render(servicePorts: readonly ServicePort[]): Rendered {
   for (const servicePort of servicePorts) {
     for (const front of frontsOf(servicePort)) renderFront(front, servicePort, rendered);
     for (const ip of servicePort.clusterIPs) rendered.elements.push({ map: 'cluster-ips', key: ip, value: '' });
+    rendered.elements.push(...guards(servicePort));
     rendered.hairpins.push(...servicePort.endpoints.filter(({ isLocal }) => isLocal).map(({ ip }) => ip));
   }
   return rendered;
 }
+
+/** Who may use the addresses that are not for everybody. */
+const guards = ({ guardedIPs, sourceRanges, protocol, port }: ServicePort): Element[] =>
+  guardedIPs.flatMap((ip) => {
+    const key = `${ip} . ${protocol} . ${port}`;
+    return [
+      { map: 'guarded', key, value: '' },
+      ...sourceRanges.map((range) => ({ map: 'sources', key: `${key} . ${range}`, value: '' })),
+    ];
+  });
 
 /** One address (or port of the node) at which a Service answers. */
 interface Front {

@@ -15,6 +15,8 @@ const web = (...ips: string[]): ServicePort => ({
   port: 80,
   clusterIPs: ['10.96.0.20'],
   externalIPs: [],
+  guardedIPs: [],
+  sourceRanges: [],
   nodePort: undefined,
   endpoints: ips.map((ip) => ({ ip, port: 8080, isLocal: true })),
   localEndpoints: [],

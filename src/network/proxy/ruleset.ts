@@ -43,10 +43,17 @@ export function baseCommands(context: TableContext): string[] {
     `add map ${table} np { type inet_proto . inet_service : verdict; }`,
     `add map ${table} no-endpoints { type ${address} . inet_proto . inet_service : verdict; }`,
     `add map ${table} no-endpoints-np { type inet_proto . inet_service : verdict; }`,
+    `add set ${table} guarded { type ${address} . inet_proto . inet_service; }`,
+    `add set ${table} sources { type ${address} . inet_proto . inet_service . ${address}; flags interval; }`,
     `add set ${table} cluster-ips { type ${address}; }`,
     `add set ${table} hairpin { type ${address} . ${address}; }`,
     ...chain('refuse', '', ['meta l4proto tcp reject with tcp reset', 'reject']),
-    ...chain('services', '', [...own, `${virtual} vmap @svc`, `${toNode} ${port} vmap @np`]),
+    ...chain('services', '', [
+      ...own,
+      `${virtual} @guarded ${virtual} . ${ip} saddr != @sources drop`,
+      `${virtual} vmap @svc`,
+      `${toNode} ${port} vmap @np`,
+    ]),
     ...chain('unserved', '', [
       ...own,
       `${virtual} vmap @no-endpoints`,

@@ -3,6 +3,7 @@
  * Pure: Service and EndpointSlices in, ServicePorts out. Source: KEP-1669 (terminating endpoints), Service API reference.
  */
 import type { EndpointSlice, Service } from '#api/generated/schema.ts';
+import { formatIp, maskedIp, parseCidr, rangeContains } from '#api/machinery/ip.ts';
 import { keyOf } from '#api/machinery/object.ts';
 import { familyOf, type IpFamily } from '#network/netfilter/ip-family.ts';
 
@@ -24,6 +25,9 @@ export interface ServicePort {
   clusterIPs: string[];
   /** External and load balancer addresses. */
   externalIPs: string[];
+  /** Those of `externalIPs` that only clients from `sourceRanges` may use. */
+  guardedIPs: string[];
+  sourceRanges: string[];
   nodePort: number | undefined;
   /** Sorted by address; what cluster-wide traffic may use. */
   endpoints: Endpoint[];
@@ -50,6 +54,9 @@ export function servicePortsOf(service: Service, slices: readonly EndpointSlice[
     (ip) => familyOf(ip) === view.family,
   );
 
+  const sourceRanges = outermost(spec.loadBalancerSourceRanges ?? [], view.family);
+  const guardedIPs = spec.loadBalancerSourceRanges?.length ? balanced.filter((ip) => externalIPs.includes(ip)) : [];
+
   return (spec.ports ?? []).map((port) => {
     const endpoints = endpointsOf(slices, port.name ?? '', view);
     return {
@@ -58,6 +65,8 @@ export function servicePortsOf(service: Service, slices: readonly EndpointSlice[
       port: port.port,
       clusterIPs,
       externalIPs,
+      guardedIPs,
+      sourceRanges,
       nodePort: port.nodePort || undefined,
       endpoints: usable(endpoints),
       localEndpoints: usable(endpoints.filter(({ isLocal }) => isLocal)),
@@ -98,4 +107,12 @@ function usable(candidates: readonly Candidate[]): Endpoint[] {
   const ready = candidates.filter(({ isReady }) => isReady);
   const chosen = ready.length > 0 ? ready : candidates.filter(({ isServing }) => isServing);
   return chosen.map(({ ip, port, isLocal }) => ({ ip, port, isLocal }));
+}
+
+/** Ranges of one family, without host bits, and without those that lie in others: a set of the kernel's refuses both. */
+function outermost(texts: readonly string[], family: IpFamily): string[] {
+  const ranges = texts.flatMap((text) => (familyOf(text) === family ? (parseCidr(text.trim()) ?? []) : []));
+  const wide = ranges.toSorted((a, b) => a.prefixLength - b.prefixLength);
+  const kept = wide.filter((range, i) => !wide.slice(0, i).some((wider) => rangeContains(wider, range.address)));
+  return kept.map((range) => `${formatIp(maskedIp(range))}/${range.prefixLength}`);
 }

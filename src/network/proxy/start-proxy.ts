@@ -14,6 +14,7 @@ import { ApplyLoop } from '#network/netfilter/apply-loop.ts';
 import { type RunNft, runNft } from '#network/netfilter/nft.ts';
 import { type RunConntrack, runConntrack, staleFlows } from './conntrack.ts';
 import { type Rendered, render } from './elements.ts';
+import { HealthChecks, healthCheckPortOf } from './health-checks.ts';
 import { renderHostPorts } from './host-ports.ts';
 import { ProxyTable } from './proxy-table.ts';
 import type { TableContext } from './ruleset.ts';
@@ -54,6 +55,7 @@ class FamilyProxy {
   readonly #context: TableContext;
   readonly #table: ProxyTable;
   readonly #ports = new Map<string, ServicePort[]>();
+  readonly #healthChecks: HealthChecks;
   readonly #loop: ApplyLoop;
   readonly #lookUp: LookUp;
 
@@ -62,6 +64,7 @@ class FamilyProxy {
     this.#options = options;
     this.#context = context;
     this.#table = new ProxyTable(context);
+    this.#healthChecks = new HealthChecks(log);
     const services = informers.for(Service);
     const slices = informers.indexed(EndpointSlice, serviceKeyOf);
     const pods = informers.for(Pod, { fieldSelector: `spec.nodeName=${nodeName}` });
@@ -96,6 +99,7 @@ class FamilyProxy {
       if (!signal.aborted) throw error;
     } finally {
       for (const stop of stops) stop();
+      this.#healthChecks.close();
     }
   }
 
@@ -116,6 +120,7 @@ class FamilyProxy {
       } else {
         const found = this.#portsOf(name)?.filter(({ clusterIPs }) => !this.#answersItself(clusterIPs));
         ports.set(key, found ?? []);
+        this.#answerHealthChecks(name, found ?? []);
         wanted.set(key, found && render(found));
       }
     }
@@ -123,6 +128,15 @@ class FamilyProxy {
     if (commands.length > 0) await (this.#options.nft ?? runNft)(commands);
     applied();
     await this.#forgetFlows(ports);
+  }
+
+  /** A Service is answered for once, with the first family of its addresses. */
+  #answerHealthChecks(key: string, ports: readonly ServicePort[]): void {
+    const service = this.#lookUp.services.get(key);
+    const [namespace = '', name = ''] = key.split('/');
+    const isMine = service?.spec.ipFamilies?.[0]?.toLowerCase() === this.#context.family;
+    const count = new Set(ports.flatMap(({ localEndpoints }) => localEndpoints.map(({ ip }) => ip))).size;
+    this.#healthChecks.put(key, isMine ? healthCheckPortOf(service) : undefined, { namespace, name, count });
   }
 
   #answersItself(clusterIPs: readonly string[]): boolean {
