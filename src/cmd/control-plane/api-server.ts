@@ -9,6 +9,7 @@ import { TokenIssuer } from '#control-plane/apiserver/authentication/token-issue
 import type { HealthCheck } from '#control-plane/apiserver/http/health.ts';
 import { type ServeOptions, serveHttp } from '#control-plane/apiserver/http/serve.ts';
 import { lazyDescriptions } from '#control-plane/apiserver/openapi/descriptions.ts';
+import type { Behaviour } from '#control-plane/apiserver/registry/behaviour.ts';
 import type { Storage } from '#control-plane/storage/storage.ts';
 import type { ClusterRecord } from '#node/machine/cluster-dir.ts';
 import { planOf } from '#node/machine/slots.ts';
@@ -32,6 +33,8 @@ export interface ApiServerServices {
   storage: Storage;
   kinds: MutableKindRegistry;
   log: Log;
+  /** Of kinds that are not in the catalog. */
+  behaviours: readonly Behaviour[];
 }
 
 export interface ListeningApiServer extends Pick<ApiServer, 'pipeline' | 'loopback' | 'kinds' | 'ready'> {
@@ -73,6 +76,7 @@ export async function openApiServer(services: ApiServerServices): Promise<Listen
       }),
     serviceRanges: { clusterIps: plan.serviceRanges, nodePorts: NODE_PORTS },
     seats: seatsOf(flags),
+    behaviours: services.behaviours,
     ...(auditor && { auditor }),
     frontProxy: pki.issueFrontProxyClient('front-proxy-client', frontProxyIdentity),
   });

@@ -3,11 +3,13 @@ import { bodies, catalog } from '#api/catalog.ts';
 import type { Taint } from '#api/generated/schema.ts';
 import type { KindRegistry } from '#api/machinery/kind.ts';
 import { createKindRegistry } from '#api/machinery/kind-registry.ts';
+import { metricsKinds } from '#api/metrics/v1beta1/resource-metrics.ts';
 import type { Log } from '#base/log.ts';
 import { InProcessTransport } from '#client/transport/in-process.ts';
 import type { Transport, UserInfo } from '#client/transport.ts';
 import { ensureSystemPriorityClasses } from '#control-plane/apiserver/admission/system-priority-classes.ts';
 import { ensureExtensionAuthentication } from '#control-plane/apiserver/aggregation/extension-authentication.ts';
+import { resourceMetricsBehaviours } from '#control-plane/apiserver/registry/resource-metrics.ts';
 import type { TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
 import { ensureBootstrapObjects } from '#control-plane/apiserver/authorization/ensure-bootstrap-objects.ts';
 import { rulesOf } from '#control-plane/controllers/controller-roles.ts';
@@ -28,6 +30,7 @@ import { systemClock, systemRandom } from '../system-clock.ts';
 import { openApiServer } from './api-server.ts';
 import { localLoadBalancers } from './local-load-balancers.ts';
 import { ensureLocalPath, localPathFolders } from './local-path.ts';
+import { ensureMetricsReader, servedMetrics } from './resource-metrics.ts';
 import { ensureKubernetesService, ensureNamespaces, ensureTokenTracking } from './system-objects.ts';
 
 export interface ControlPlaneOptions {
@@ -51,8 +54,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const stopping = new AbortController();
   const pki = ensurePki({ directory: paths.pki, clock: systemClock });
   const storage = await openLmdbStorage({ directory: paths.store, onFailure: options.onFailure });
-  const kinds = createKindRegistry(catalog, bodies);
-  const apiServer = await openApiServer({ cluster, pki, storage, kinds, log });
+  const kinds = createKindRegistry([...catalog, ...metricsKinds], bodies);
+  const metrics = servedMetrics({ pki, log });
+  const behaviours = resourceMetricsBehaviours(metrics);
+  const apiServer = await openApiServer({ cluster, pki, storage, kinds, behaviours, log });
   const { client } = apiServer.loopback;
   const transportFor = (user: UserInfo): Transport => new InProcessTransport(apiServer.pipeline, user);
   const localPath = localPathFolders({ pki, port: cluster.apiServerPort });
@@ -72,6 +77,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   await Promise.all([ensureNamespaces(client), ensureSystemPriorityClasses(client)]);
   await ensureTokenTracking(client, systemClock.now());
   await ensureLocalPath(client);
+  await ensureMetricsReader(client);
   await ensureBootstrapObjects(
     client,
     controllers.map((each) => ({ controller: each.serviceAccount, rules: rulesOf(each) })),
@@ -86,6 +92,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 
   const services = { transportFor, kinds: apiServer.kinds, clock: systemClock, random: systemRandom };
   const running = startControllers({ controllers, ...services, log: log.child({ component: 'controllers' }) });
+  metrics.follow(running.informers);
   const scheduler = startScheduler({
     ...services,
     log: log.child({ component: 'scheduler' }),
@@ -105,6 +112,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       scheduler.stop();
       running.stop();
       localPath.close();
+      metrics.close();
       await apiServer.close(graceMs);
       await compacting;
       await storage.close();

@@ -37,7 +37,7 @@ import { inProcessPipeline } from './in-process.ts';
 import { KindInstallation } from './kind-installation.ts';
 import type { LiveLookup } from './live-lookup.ts';
 import { Pipeline } from './pipeline.ts';
-import { behavioursOf, type VerbServices } from './registry/behaviour.ts';
+import { type Behaviour, behavioursOf, type VerbServices } from './registry/behaviour.ts';
 import { allBehaviours } from './registry/behaviours.ts';
 import { createCaches } from './registry/caches.ts';
 import type { ComponentCheck } from './registry/component-statuses.ts';
@@ -77,6 +77,8 @@ export interface ApiServerOptions {
   authorizers?: () => readonly ChosenAuthorizer[];
   serviceRanges: ServiceRanges;
   componentChecks?: readonly ComponentCheck[];
+  /** Of kinds that only some servers have. */
+  behaviours?: readonly Behaviour[];
   /** PEM: by which other API servers know this one, signed by an authority of its own. */
   frontProxy?: { certificate: string; key: string };
   /** Closed by who made it, after this server. */
@@ -128,14 +130,15 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const authorization = clusterAuthorizer(informers, options.authorizers);
   const authorizer = options.authorizer ?? authorization.authorizer;
   const tokens = options.tokens(loopback);
-  const behaviours = behavioursOf(
-    allBehaviours({
+  const behaviours = behavioursOf([
+    ...(options.behaviours ?? []),
+    ...allBehaviours({
       serviceRanges: options.serviceRanges,
       tokenIssuer: options.tokenIssuer,
       reviews: { tokens, audiences: options.tokenIssuer.audiences, rules: authorization.rules },
       componentChecks: options.componentChecks ?? [],
     }),
-  );
+  ]);
   const endpoint: ServiceEndpoint = (service) => resolveService(service, { stored, caches, random });
   const admission = new AdmissionChain(options.admission(loopback, authorization), {
     informers,
