@@ -18,7 +18,10 @@ export class ShakyController implements TestComponent {
   readonly #make: () => Controller;
   readonly #services: ComponentServices & { onBug(error: unknown): void };
   #current: Incarnation;
+  /** The server has received them, and answers them, whatever becomes of who asked. */
+  readonly #open = new Set<Promise<unknown>>();
   #isStopped = false;
+  #isStarting = false;
   #writesUntilCrash: number | undefined;
   #refusals = 0;
   #lost = 0;
@@ -34,7 +37,7 @@ export class ShakyController implements TestComponent {
   }
 
   get busy(): number {
-    return this.#current.controllers.busy;
+    return this.#current.controllers.busy + Number(this.#isStarting);
   }
 
   get informers(): RunningControllers['informers'] {
@@ -47,10 +50,12 @@ export class ShakyController implements TestComponent {
     this.#current.die();
   }
 
-  /** At once: what it has asked for may still happen, it does not hear of it. */
+  /** At once: what it has asked for still happens, it does not hear of it. To start anew takes longer than that. */
   crash(): void {
     this.#current.die();
-    if (!this.#isStopped) this.#current = this.#start();
+    if (this.#isStarting) return;
+    this.#isStarting = true;
+    void this.#startAnew();
   }
 
   /** Right after its n-th write from now took effect, before it hears of that. */
@@ -97,6 +102,12 @@ export class ShakyController implements TestComponent {
     this.#lost = 0;
   }
 
+  async #startAnew(): Promise<void> {
+    while (this.#open.size > 0) await Promise.allSettled(this.#open);
+    this.#isStarting = false;
+    if (!this.#isStopped) this.#current = this.#start();
+  }
+
   #start(): Incarnation {
     const { onBug, ...services } = this.#services;
     const death = new AbortController();
@@ -133,7 +144,9 @@ export class ShakyController implements TestComponent {
       this.#refusals--;
       throw internalError('refused by the test');
     }
-    const reply = await inner.request(request);
+    const answering = inner.request(request);
+    this.#open.add(answering);
+    const reply = await answering.finally(() => this.#open.delete(answering));
     death.throwIfAborted();
     if (!isWrite) return reply;
     if (this.#writesUntilCrash !== undefined && --this.#writesUntilCrash <= 0) {

@@ -1,0 +1,65 @@
+/**
+ * A cluster as an operator has it, and what it told: the Events in the order of their times, with the parts of names that are
+ * drawn by chance left out. What a story should tell stands in its test; `vitest -u` writes it anew, to be read as a diff.
+ */
+import { ReplicaSet } from '#api/apps/v1/replica-set.ts';
+import { Event } from '#api/core/v1/event.ts';
+import { millisOf } from '#api/machinery/timestamp.ts';
+import { controllersFor } from '#control-plane/controllers/index.ts';
+import { startCluster, type TestCluster } from '#testing/cluster.ts';
+
+/** Every controller and the scheduler, each under its own rights. */
+export const wholeCluster = (nodes: number): Promise<TestCluster> =>
+  startCluster({ controllers: controllersFor(), scheduler: true, rbac: true, simulatedNodes: nodes });
+
+/** Of these reasons, or all. Times are seconds since `sinceMs`. */
+export function told(
+  cluster: TestCluster,
+  { sinceMs, reasons }: { sinceMs: number; reasons?: readonly string[] },
+): string {
+  const lines = new Map<string, number>();
+  for (const { reason = '', message = '', involvedObject, firstTimestamp, count = 1 } of eventsOf(cluster)) {
+    const atMs = millisOf(firstTimestamp) ?? 0;
+    if (atMs < sinceMs || (reasons && !reasons.includes(reason))) continue;
+    const who = `${involvedObject.kind} ${named(cluster, involvedObject.name ?? '')}`;
+    const line = `${String((atMs - sinceMs) / 1000).padStart(4)}s  ${who}: ${reason}: ${named(cluster, message)}`;
+    lines.set(line, (lines.get(line) ?? 0) + count);
+  }
+  return [...lines].map(([line, count]) => (count > 1 ? `${line} (${count} times)` : line)).join('\n');
+}
+
+const eventsOf = (cluster: TestCluster): Event[] =>
+  [...cluster.list(Event)].sort((a, b) => order(a).localeCompare(order(b)));
+const order = ({ firstTimestamp, involvedObject: { kind }, metadata }: Event): string =>
+  `${firstTimestamp} ${kind} ${metadata.name.split('.').at(-1)}`;
+
+/** ReplicaSets of a Deployment are called A, B, C by their revisions, pods `web-A-*`. */
+function named(cluster: TestCluster, text: string): string {
+  const sets = [...cluster.list(ReplicaSet)].sort((a, b) => revision(a) - revision(b));
+  let result = text;
+  for (const [index, { metadata }] of sets.entries()) {
+    const { name, labels } = metadata;
+    const hash = labels?.['pod-template-hash'];
+    const short = hash ? name.replace(hash, String.fromCharCode(65 + index)) : name;
+    result = result.replaceAll(new RegExp(`\\b${name}-[a-z0-9]{5}\\b`, 'g'), `${short}-*`);
+    result = result.replaceAll(new RegExp(`\\b${name}\\b(?!-)`, 'g'), short);
+  }
+  return result;
+}
+
+const revision = ({ metadata }: ReplicaSet): number =>
+  Number(metadata.annotations?.['deployment.kubernetes.io/revision'] ?? 0);
+
+/** `Available=True (MinimumReplicasAvailable): Deployment has minimum availability.` */
+export const conditionsOf = (cluster: TestCluster, { status }: { status?: { conditions?: readonly Said[] } }): string =>
+  [...(status?.conditions ?? [])]
+    .sort((a, b) => a.type.localeCompare(b.type))
+    .map(({ type, status: is, reason, message = '' }) => `${type}=${is} (${reason}): ${named(cluster, message)}`)
+    .join('\n');
+
+interface Said {
+  type: string;
+  status: string;
+  reason?: string;
+  message?: string;
+}
