@@ -3,6 +3,7 @@ import type { Pod } from '#api/core/v1/pod.ts';
 import type { Random } from '#base/random.ts';
 import type { Extender } from './define-extender.ts';
 import type { ClusterView, Plugin } from './define-plugin.ts';
+import { definePlugin } from './define-plugin.ts';
 import type { NodeInfo } from './node-info.ts';
 import type { Answers, RememberedAnswers } from './remembered-answers.ts';
 import { bestOf, scoresOf, totalsOf } from './scoring.ts';
@@ -31,8 +32,8 @@ export interface CycleOptions {
   random: Random;
   /** Awaited between nodes when it is time to let others run; undefined: not yet. */
   breathe(): Promise<void> | undefined;
-  /** Pods that room was made for on a node. */
-  nominatedOn(nodeName: string): readonly Pod[];
+  /** Pods that room was made for on a node; undefined: there are none. */
+  nominatedOn: ((nodeName: string) => readonly Pod[]) | undefined;
   /** Where to begin: so that in a large cluster not always the same nodes are looked at. */
   startAt: number;
   /** Of all nodes, so many are found that fit before the best is chosen; 0: fewer, the larger the cluster. */
@@ -102,8 +103,9 @@ function candidatesOf({ nodes, nodeNamed }: ClusterView, only: ReadonlySet<strin
 
 interface Found {
   feasible: readonly NodeInfo[];
-  refused: Map<NodeInfo, Refused>;
-  refusedBy: Set<Plugin>;
+  /** And by whom each; mostly nobody wants to know. */
+  refused: NodeInfo[];
+  refusals: RefusedOn[];
   looked: number;
   answers: Answers | undefined;
   /** Of the feasible ones, where there are answers. */
@@ -132,8 +134,8 @@ async function filterAll(pod: Pod, options: Filtering & { nodes: readonly NodeIn
   const kept = answers ? filters.slice(0, signing(filters)) : NO_FILTERS;
   const feasible: NodeInfo[] = [];
   const places: number[] = [];
-  const refused = new Map<NodeInfo, Refused>();
-  const refusedBy = new Set<Plugin>();
+  const refused: NodeInfo[] = [];
+  const refusals: RefusedOn[] = [];
   const enough = howManyAreEnough(candidates.length, options.percentageOfNodesToScore);
   let place = options.startAt % candidates.length;
   let looked = 0;
@@ -142,10 +144,10 @@ async function filterAll(pod: Pod, options: Filtering & { nodes: readonly NodeIn
     const answer =
       answers?.refusedAt(place, pod, { node, filters: kept }) ??
       refusedOn(pod, node, filters, kept.length) ??
-      refusedBeside(options.nominatedOn(node.node.metadata.name), pod, { node, filters });
+      (options.nominatedOn && refusedBeside(options.nominatedOn(node.node.metadata.name), pod, { node, filters }));
     if (answer) {
-      refused.set(node, answer.verdict);
-      refusedBy.add(answer.plugin);
+      refused.push(node);
+      refusals.push(answer);
     } else {
       feasible.push(node);
       places.push(place);
@@ -155,7 +157,7 @@ async function filterAll(pod: Pod, options: Filtering & { nodes: readonly NodeIn
     const pause = options.breathe();
     if (pause) await pause;
   }
-  return withoutRefused(pod, { feasible, refused, refusedBy, looked, answers, places }, options.extenders);
+  return withoutRefused(pod, { feasible, refused, refusals, looked, answers, places }, options.extenders);
 }
 
 const NO_FILTERS: readonly FilterOf[] = [];
@@ -182,12 +184,18 @@ const countingNominated = (nominated: readonly Pod[], pod: Pod): Pod[] =>
     ({ metadata, spec }) => metadata.uid !== pod.metadata.uid && (spec.priority ?? 0) >= (pod.spec.priority ?? 0),
   );
 
+/** Nobody knows what would help a pod that one has refused: every change may. */
+const anyExtender = definePlugin({ name: 'Extender' });
+
 async function withoutRefused(pod: Pod, found: Found, extenders: readonly Extender[] = []): Promise<Found> {
   let { feasible } = found;
   for (const extender of extenders) {
     if (!extender.filter || feasible.length === 0 || !extender.isInterested(pod)) continue;
     const refused = await extender.filter(pod, feasible);
-    for (const [node, verdict] of refused) found.refused.set(node, verdict);
+    for (const [node, verdict] of refused) {
+      found.refused.push(node);
+      found.refusals.push({ plugin: anyExtender, verdict });
+    }
     feasible = feasible.filter((node) => !refused.has(node));
   }
   return { ...found, feasible };
@@ -216,8 +224,8 @@ function refusalAfter(pod: Pod, cluster: ClusterView, options: Filtering & { fou
   const { nodes } = cluster;
   const { prepared, found, nominatedOn } = options;
   const { narrowedBy, filters } = prepared;
-  const verdicts = found.refused;
-  for (const plugin of narrowedBy) found.refusedBy.add(plugin);
+  const verdicts = new Map(found.refused.map((node, index) => [node, (found.refusals[index] as RefusedOn).verdict]));
+  const refusedBy = new Set([...found.refusals.map(({ plugin }) => plugin), ...narrowedBy]);
   if (verdicts.size < nodes.length) {
     const names = narrowedBy.map(({ name }) => name).sort();
     const notConsidered = unresolvable(`node(s) didn't satisfy plugin(s) [${names.join(' ')}]`);
@@ -227,7 +235,7 @@ function refusalAfter(pod: Pod, cluster: ClusterView, options: Filtering & { fou
     nodeCount: nodes.length,
     verdicts,
     general: undefined,
-    refusedBy: [...found.refusedBy],
+    refusedBy: [...refusedBy],
     states: prepared.states,
     trialOn: trialOver(pod, filters, nominatedOn),
   };
@@ -256,7 +264,7 @@ function refusedByOne(
 
 const trialOver =
   (pod: Pod, filters: readonly FilterOf[], nominatedOn: CycleOptions['nominatedOn']) => (node: NodeInfo) =>
-    countingNominated(nominatedOn(node.node.metadata.name), pod).reduce(
+    countingNominated(nominatedOn?.(node.node.metadata.name) ?? [], pod).reduce(
       (trial, other) => trial.with(other),
       new Trial(pod, node, filters),
     );

@@ -23,6 +23,10 @@ export class Nominations {
     if (there?.size === 0) this.#byNode.delete(nodeName);
   }
 
+  get isEmpty(): boolean {
+    return this.#byNode.size === 0;
+  }
+
   nodeOf({ metadata }: Pod): string | undefined {
     return this.#nodeNames.get(metadata.uid);
   }

@@ -196,7 +196,7 @@ export class Scheduler {
       random: this.#services.random,
       breathe: () => this.#breathe(),
       startAt: this.#startAt,
-      nominatedOn: (nodeName) => nominations.on(nodeName),
+      nominatedOn: nominations.isEmpty ? undefined : (nodeName) => nominations.on(nodeName),
     }).catch((error: unknown) => this.#notDecided(pod, error));
     if (!decision) return;
     this.#startAt = (this.#startAt + decision.looked) % view.nodes.length;

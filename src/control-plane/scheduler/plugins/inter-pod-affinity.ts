@@ -12,6 +12,10 @@ import { TopologyCounts } from './topology-counts.ts';
 /** How much a required term of a pod that is there counts towards the score. Source: hardPodAffinityWeight. */
 const REQUIRED_WEIGHT = 1;
 
+const NOT_BESIDE_WANTED = unresolvable("node(s) didn't match pod affinity rules");
+const BESIDE_UNWANTED = unschedulable("node(s) didn't match pod anti-affinity rules");
+const GUARDED = unschedulable("node(s) didn't satisfy existing pods anti-affinity rules");
+
 /** Pods by domain, and what would be different there if others came or went. */
 interface Counted {
   topologyKey: string;
@@ -63,13 +67,9 @@ export const interPodAffinity = definePlugin<State>({
 
   filter(_, { node }, { terms, wanted, unwanted, guarded, isOneOfWanted }) {
     const labels = node.metadata.labels ?? NO_LABELS;
-    if (terms.required.length > 0 && !isBesideWanted(labels, wanted, isOneOfWanted))
-      return unresolvable("node(s) didn't match pod affinity rules");
-    if (unwanted.some((counted) => countAt(counted, labels) > 0))
-      return unschedulable("node(s) didn't match pod anti-affinity rules");
-    if (guarded.some((counted) => countAt(counted, labels) > 0))
-      return unschedulable("node(s) didn't satisfy existing pods anti-affinity rules");
-    return fits;
+    if (terms.required.length > 0 && !isBesideWanted(labels, wanted, isOneOfWanted)) return NOT_BESIDE_WANTED;
+    if (isAtAny(unwanted, labels)) return BESIDE_UNWANTED;
+    return isAtAny(guarded, labels) ? GUARDED : fits;
   },
 
   withPod: (state, other, node, pod) => changedBy(state, { other, node, pod, by: 1 }),
@@ -153,6 +153,11 @@ function countAt({ topologyKey, at, changes }: Counted, labels: Labels): number 
   let count = at(domain);
   for (const change of changes) if (change.domain === domain) count += change.by;
   return count;
+}
+
+function isAtAny(counted: readonly Counted[], labels: Labels): boolean {
+  for (let i = 0; i < counted.length; i++) if (countAt(counted[i] as Counted, labels) > 0) return true;
+  return false;
 }
 
 /** The first of a group that wants to be together has nobody to be with: it may go anywhere that has the topology. */

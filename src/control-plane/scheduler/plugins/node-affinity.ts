@@ -4,6 +4,8 @@ import { preferenceFor, wantsNode } from '#api/core/v1/node-affinity.ts';
 import type { Pod } from '#api/core/v1/pod.ts';
 import { changed, definePlugin, fits, unresolvable } from '../define-plugin.ts';
 
+const NOT_WANTED = unresolvable("node(s) didn't match Pod's node affinity/selector");
+
 export const nodeAffinity = definePlugin({
   name: 'NodeAffinity',
   weight: 2,
@@ -15,8 +17,7 @@ export const nodeAffinity = definePlugin({
     return onlyNodes ? { state: undefined, onlyNodes } : { state: undefined };
   },
 
-  filter: ({ spec }, { node }) =>
-    wantsNode(spec, node) ? fits : unresolvable("node(s) didn't match Pod's node affinity/selector"),
+  filter: ({ spec }, { node }) => (wantsNode(spec, node) ? fits : NOT_WANTED),
 
   prepareScore: ({ spec }) =>
     spec.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution?.length ? undefined : 'skip',

@@ -20,6 +20,8 @@ import { TopologyCounts } from './topology-counts.ts';
 
 const HOSTNAME = 'kubernetes.io/hostname';
 const ZONE = 'topology.kubernetes.io/zone';
+const NOT_LABELLED = unresolvable("node(s) didn't match pod topology spread constraints (missing required label)");
+const TOO_MANY = unschedulable("node(s) didn't match pod topology spread constraints");
 const NO_NODES: ReadonlySet<NodeInfo> = new Set();
 
 interface Constraint {
@@ -71,12 +73,11 @@ export const podTopologySpread = definePlugin<State | undefined>({
   filter(_, { node }, state) {
     for (const { topologyKey, counts, maxSkew, minDomains, self, extra } of state?.strict ?? []) {
       const domain = node.metadata.labels?.[topologyKey];
-      if (domain === undefined)
-        return unresolvable("node(s) didn't match pod topology spread constraints (missing required label)");
+      if (domain === undefined) return NOT_LABELLED;
       // With too few domains an empty one is still to come: it counts as the least.
       const least = counts.domains < minDomains ? 0 : counts.leastWith(domain, extra);
       const there = counts.has(domain) ? counts.at(domain) + extra : 0;
-      if (there + self - least > maxSkew) return unschedulable("node(s) didn't match pod topology spread constraints");
+      if (there + self - least > maxSkew) return TOO_MANY;
     }
     return fits;
   },

@@ -3,6 +3,8 @@ import { Node } from '#api/core/v1/node.ts';
 import { isTolerated, repels } from '#api/core/v1/taint.ts';
 import { changed, definePlugin, fits, unresolvable } from '../define-plugin.ts';
 
+const BARRED = unresolvable('node(s) had untolerated taint(s)');
+
 export const taintToleration = definePlugin({
   name: 'TaintToleration',
   weight: 3,
@@ -11,7 +13,7 @@ export const taintToleration = definePlugin({
   filter(pod, { node: { spec } }) {
     if (!spec.taints) return fits;
     const barred = spec.taints.some((taint) => repels(taint) && !isTolerated(taint, pod.spec.tolerations));
-    return barred ? unresolvable('node(s) had untolerated taint(s)') : fits; // taking pods away removes no taint
+    return barred ? BARRED : fits; // taking pods away removes no taint
   },
 
   score(pod, { node: { spec } }) {
