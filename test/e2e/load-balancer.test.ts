@@ -66,6 +66,8 @@ test('under the policy Local the server sees who asks, and nodes tell whether th
   await becomes('answers', address, /^200 server/);
   const { spec } = await ground().api.get<Service>(pathOf('local'));
   const nodes = await ground().cluster.nodeAddresses();
+  const seen = await ask(address, '/clientip');
+  expect(seen).toMatch(/^200 172\.30\.\d+\.1$/); // this machine's own address, and no node's
   const healthOf = (name: string) =>
     ask(nodes.find((node) => node.name === name)?.ip ?? '', '/healthz', spec.healthCheckNodePort);
   await eventually('the nodes tell', async () => {

@@ -1,13 +1,22 @@
+import { createServer } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import type { Service } from '#api/generated/schema.ts';
 import { silentLog } from '#base/log.ts';
-import { freePort } from '#cli/free-port.ts';
 import { HealthChecks, healthCheckPortOf } from './health-checks.ts';
 
 let checks: HealthChecks | undefined;
 afterEach(() => checks?.close());
 
 const local = (count: number) => ({ namespace: 'shop', name: 'web', count });
+/** One that nobody listens on. */
+const freePort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const probe = createServer();
+    probe.listen(0, () => {
+      const { port } = probe.address() as { port: number };
+      probe.close(() => resolve(port));
+    });
+  });
 const ask = (port: number) => fetch(`http://127.0.0.1:${port}/healthz`, { headers: { connection: 'close' } });
 
 test('a node says how many endpoints of a Service it has', async () => {

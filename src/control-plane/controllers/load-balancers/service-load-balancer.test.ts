@@ -41,7 +41,7 @@ const balanced = (name: string, spec: object = {}) => ({
   spec: { type: 'LoadBalancer' as const, selector: { app: name }, ports: [{ port: 80 }], ...spec },
 });
 const ingressOf = async (cluster: TestCluster, name: string) =>
-  (await cluster.get(Service, `default/${name}`)).status?.loadBalancer;
+  (await cluster.get(Service, `default/${name}`))?.status?.loadBalancer;
 const eventsOf = async (cluster: TestCluster) =>
   (await cluster.list(Event)).map(({ type, reason, message }) => `${type} ${reason}: ${message}`);
 
@@ -74,8 +74,8 @@ test('each Service of the type gets an address of its own, and gives it back', a
   await cluster.delete(Service, 'default/b');
   await cluster.settles();
   expect([...routes]).toEqual([]);
-  const { metadata, status } = await cluster.get(Service, 'default/a');
-  expect([metadata.finalizers, status?.loadBalancer]).toEqual([undefined, {}]);
+  const plain = await cluster.get(Service, 'default/a');
+  expect([plain?.metadata.finalizers, plain?.status?.loadBalancer]).toEqual([undefined, {}]);
   expect(await cluster.list(Service)).toHaveLength(2);
   expect(await eventsOf(cluster)).toContain('Normal DeletedLoadBalancer: Deleted load balancer');
 });
