@@ -1,5 +1,6 @@
 /** A kubelet that runs, as its own API and the process around it see it. `start-kubelet.ts` starts one. */
 import type { Pod } from '#api/core/v1/pod.ts';
+import type { KubeletConfiguration } from '#api/kubelet-config/kubelet-configuration.ts';
 import type { Cgroups } from '#node/runtime/cgroups/cgroups.ts';
 import type { ContainerRuntime } from '#node/runtime/runtime.ts';
 import type { NodePods } from './node-pods.ts';
@@ -23,6 +24,9 @@ export interface Kubelet {
   reportNode(): void;
   /** Where its API listens; undefined without one. */
   serverPort(): number | undefined;
+  readonly configuration: KubeletConfiguration;
+  /** How often each probe was answered, and how: labels are those of `prober_probe_total`. */
+  probeCounts(): { labels: Record<string, string>; value: number }[];
   /** The machine is about to go down: resolves when the pods have ended, or their time is over. */
   shutDown(): Promise<void>;
   close(): Promise<void>;

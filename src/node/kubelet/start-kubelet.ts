@@ -433,6 +433,8 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     lastRelistMs: () => watcher.lastRelistMs,
     reportNode: () => registration.reportNow(),
     serverPort: () => server?.port,
+    configuration,
+    probeCounts: () => probes.counts(),
     shutDown: () => shutdown.begin(),
     async close() {
       await server?.close();
@@ -457,6 +459,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
       ...options.server,
       port: options.port,
       memoryBytes: machine.memoryBytes,
+      cpus: machine.cpus,
       root: directories.root,
     });
   log.info('kubelet is running', { node: nodeName });

@@ -321,6 +321,34 @@ test('the summary holds real numbers of node, pod and container', async () => {
   expect((await call('/metrics')).body).toContain('kubelet_running_pods');
 });
 
+test('metrics for dashboards and of probes, the configuration, and what really runs', async () => {
+  const cadvisor = (await call('/metrics/cadvisor')).body;
+  expect(cadvisor).toMatch(
+    /^container_memory_working_set_bytes\{container="main",id="[^"]+\/pod[^"]+",image="[^"]+",name="[^"]+",namespace="default",pod="web"\} [1-9]/m,
+  );
+  expect(cadvisor).toMatch(/^container_cpu_usage_seconds_total\{.*pod="web",cpu="total"\} [\d.e-]+$/m);
+  expect(cadvisor).toMatch(/^machine_cpu_cores [1-9]/m);
+  const resource = (await call('/metrics/resource')).body;
+  expect(resource).toMatch(/^pod_memory_working_set_bytes\{namespace="default",pod="web"\} [1-9]\d* \d{13}$/m);
+  expect(resource).toContain('\nresource_scrape_error 0\n');
+  const probed = { readinessProbe: { exec: { command: ['true'] }, periodSeconds: 1 } };
+  const command = ['/bin/sh', '-c', 'sleep 600'];
+  await fixture.client.create(Pod, podOf('probed', { containers: [{ name: 'main', command, ...probed }] }));
+  await fixture.api.until<Pod>(
+    '/api/v1/namespaces/default/pods/probed',
+    (now) => now?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true,
+  );
+  expect((await call('/metrics/probes')).body).toMatch(
+    /^prober_probe_total\{container="main",namespace="default",pod="probed",pod_uid="[^"]+",probe_type="Readiness",result="successful"\} [1-9]/m,
+  );
+  expect(JSON.parse((await call('/configz')).body).kubeletconfig).toMatchObject({
+    kind: 'KubeletConfiguration',
+    maxPods: 110,
+  });
+  const running = JSON.parse((await call('/runningpods/')).body);
+  expect(running.items.map(({ metadata }: Pod) => metadata.name).sort()).toEqual(['probed', 'web']);
+});
+
 test('an image that is put is there to be run', async () => {
   const body = await busyboxImage('kedge.local/put:1', { Cmd: ['/bin/true'] });
   const answer = await call('/images', { method: 'PUT', body });

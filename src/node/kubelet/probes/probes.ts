@@ -26,6 +26,7 @@ interface Prober {
   podIP: string;
   startedAt: number;
   state: ProbeState;
+  counts: Map<string, number>;
   /** No answer has counted yet. */
   isFirst: boolean;
   isRunning: boolean;
@@ -95,6 +96,24 @@ export class Probes {
     for (const uid of [...this.#probers.keys()]) this.forget(uid);
   }
 
+  /** Since the container began; of what is probed now. */
+  counts(): { labels: Record<string, string>; value: number }[] {
+    const probers = [...this.#probers.values()].flatMap((mine) => [...mine.values()]);
+    return probers.flatMap(({ pod: { metadata }, container, type, counts }) =>
+      [...counts].map(([result, value]) => ({
+        labels: {
+          container: container.name,
+          namespace: metadata.namespace ?? '',
+          pod: metadata.name,
+          pod_uid: metadata.uid,
+          probe_type: TITLES[type],
+          result,
+        },
+        value,
+      })),
+    );
+  }
+
   /** undefined: this probe does not exist, or was not answered since this kubelet began. */
   resultOf(podUid: string, containerId: string, type: ProbeType): ProbeState | undefined {
     return this.#probers.get(podUid)?.get(`${containerId}/${type}`)?.state;
@@ -108,6 +127,7 @@ export class Probes {
       containerId: status.id,
       startedAt,
       state: initialState(subject.type),
+      counts: new Map(),
       isFirst: true,
       isRunning: false,
       isStopped: false,
@@ -160,6 +180,9 @@ export class Probes {
     if (prober.isStopped) return undefined;
     if (outcome.result !== 'success' && eagerMs !== undefined) return eagerMs;
     prober.isFirst = false;
+    const { result } = outcome;
+    const counted = result === 'success' ? 'successful' : result === 'failure' ? 'failed' : 'unknown';
+    prober.counts.set(counted, (prober.counts.get(counted) ?? 0) + 1);
     const title = TITLES[type];
     if (outcome.result === 'unknown')
       events.warning(

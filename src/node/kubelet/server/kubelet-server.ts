@@ -34,6 +34,7 @@ export interface KubeletServerOptions {
   host?: string;
   port: number;
   memoryBytes: number;
+  cpus: number;
   root: string;
 }
 
@@ -50,7 +51,8 @@ export async function startKubeletServer(options: KubeletServerOptions): Promise
   const { certificate, key, clientCA, host, port, log, kubelet, clock } = options;
   const guard = new Guard(options);
   const stats = new Stats({ ...options, startedAtMs: clock.now() });
-  const services: RouteServices = { kubelet, clock, stats };
+  const { cpus, memoryBytes } = options;
+  const services: RouteServices = { kubelet, clock, stats, machine: { cpus, memoryBytes } };
   const server = createServer({
     cert: certificate,
     key,

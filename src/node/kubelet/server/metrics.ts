@@ -1,21 +1,9 @@
-/** GET /metrics and /metrics/resource, in Prometheus' text format. */
+/** GET /metrics, /metrics/resource and /metrics/probes. Names and texts are upstream's. */
 import type { Kubelet } from '../kubelet.ts';
 import type { Summary } from './stats.ts';
-
-interface Sample {
-  labels?: Record<string, string>;
-  value: number;
-}
+import { type Family, familyText, type Sample } from './text-format.ts';
 
 const NS_PER_SECOND = 1e9;
-
-function metric(name: string, type: 'counter' | 'gauge', samples: Sample[]): string {
-  const lines = samples.map(({ labels = {}, value }) => {
-    const pairs = Object.entries(labels).map(([key, text]) => `${key}=${JSON.stringify(text)}`);
-    return `${name}${pairs.length > 0 ? `{${pairs.join(',')}}` : ''} ${value}`;
-  });
-  return samples.length === 0 ? '' : `# TYPE ${name} ${type}\n${lines.join('\n')}\n`;
-}
 
 /** Of the kubelet itself. */
 export async function kubeletMetrics(kubelet: Kubelet): Promise<string> {
@@ -25,21 +13,27 @@ export async function kubeletMetrics(kubelet: Kubelet): Promise<string> {
   ]);
   const states = grouped(containers);
   const usage = process.resourceUsage();
+  const gauge = (name: string, help: string, samples: Sample[]) => familyText({ name, help, type: 'gauge' }, samples);
   return [
-    metric('kubelet_node_name', 'gauge', [{ labels: { node: kubelet.nodeName }, value: 1 }]),
-    metric('kubelet_running_pods', 'gauge', [
+    gauge('kubelet_node_name', '[ALPHA] The node’s name. The count is always 1.', [
+      { labels: { node: kubelet.nodeName }, value: 1 },
+    ]),
+    gauge('kubelet_running_pods', '[BETA] Number of pods that have a running pod sandbox', [
       { value: sandboxes.filter(({ state }) => state === 'SANDBOX_READY').length },
     ]),
-    metric(
+    gauge(
       'kubelet_running_containers',
-      'gauge',
+      '[BETA] Number of containers currently running',
       [...states].map(([state, list]) => ({
         labels: { container_state: state.replace('CONTAINER_', '').toLowerCase() },
         value: list.length,
       })),
     ),
-    metric('process_resident_memory_bytes', 'gauge', [{ value: process.memoryUsage.rss() }]),
-    metric('process_cpu_seconds_total', 'counter', [{ value: (usage.userCPUTime + usage.systemCPUTime) / 1e6 }]),
+    gauge('process_resident_memory_bytes', 'Resident memory size in bytes.', [{ value: process.memoryUsage.rss() }]),
+    familyText(
+      { name: 'process_cpu_seconds_total', help: 'Total user and system CPU time spent in seconds.', type: 'counter' },
+      [{ value: (usage.userCPUTime + usage.systemCPUTime) / 1e6 }],
+    ),
   ].join('');
 }
 
@@ -49,78 +43,86 @@ function grouped<T extends { state: string }>(items: T[]): Map<string, T[]> {
   return groups;
 }
 
+type Measured = {
+  cpu?: { usageCoreNanoSeconds: number; time: string };
+  memory?: { workingSetBytes: number; time: string };
+};
+
 /** Of the node's pods: what `kubectl top` and the autoscalers read. */
 export function resourceMetrics({ node, pods }: Summary): string {
   const podLabels = ({ podRef }: Summary['pods'][number]) => ({ namespace: podRef.namespace, pod: podRef.name });
   const containers = pods.flatMap((pod) =>
     pod.containers.map((container) => ({ ...container, labels: { container: container.name, ...podLabels(pod) } })),
   );
-  const samples = <T>(
-    items: T[],
-    labels: (item: T) => Record<string, string>,
-    value: (item: T) => number | undefined,
-  ) =>
-    items.flatMap((item): Sample[] => {
-      const number = value(item);
-      return number === undefined ? [] : [{ labels: labels(item), value: number }];
-    });
-  const seconds = (cpu: { usageCoreNanoSeconds: number } | undefined) =>
-    cpu && cpu.usageCoreNanoSeconds / NS_PER_SECOND;
+  const podsMeasured = pods.map((pod) => ({ ...pod, labels: podLabels(pod) }));
+  const nodes = [{ ...node, labels: {} }];
   return [
-    metric(
-      'container_cpu_usage_seconds_total',
-      'counter',
-      samples(
-        containers,
-        ({ labels }) => labels,
-        ({ cpu }) => seconds(cpu),
-      ),
+    cpu(containers, {
+      name: 'container_cpu_usage_seconds_total',
+      help: '[STABLE] Cumulative cpu time consumed by the container in core-seconds',
+    }),
+    memory(containers, {
+      name: 'container_memory_working_set_bytes',
+      help: '[STABLE] Current working set of the container in bytes',
+    }),
+    familyText(
+      {
+        name: 'container_start_time_seconds',
+        help: '[STABLE] Start time of the container since unix epoch in seconds',
+        type: 'gauge',
+      },
+      containers.map(({ labels, startTime }) => ({ labels, value: Date.parse(startTime) / 1000 })),
     ),
-    metric(
-      'container_memory_working_set_bytes',
-      'gauge',
-      samples(
-        containers,
-        ({ labels }) => labels,
-        ({ memory }) => memory?.workingSetBytes,
-      ),
-    ),
-    metric(
-      'container_start_time_seconds',
-      'gauge',
-      samples(
-        containers,
-        ({ labels }) => labels,
-        ({ startTime }) => Date.parse(startTime) / 1000,
-      ),
-    ),
-    metric(
-      'node_cpu_usage_seconds_total',
-      'counter',
-      samples(
-        [node],
-        () => ({}),
-        ({ cpu }) => seconds(cpu),
-      ),
-    ),
-    metric(
-      'node_memory_working_set_bytes',
-      'gauge',
-      samples(
-        [node],
-        () => ({}),
-        ({ memory }) => memory?.workingSetBytes,
-      ),
-    ),
-    metric(
-      'pod_cpu_usage_seconds_total',
-      'counter',
-      samples(pods, podLabels, ({ cpu }) => seconds(cpu)),
-    ),
-    metric(
-      'pod_memory_working_set_bytes',
-      'gauge',
-      samples(pods, podLabels, ({ memory }) => memory?.workingSetBytes),
+    cpu(nodes, {
+      name: 'node_cpu_usage_seconds_total',
+      help: '[STABLE] Cumulative cpu time consumed by the node in core-seconds',
+    }),
+    memory(nodes, {
+      name: 'node_memory_working_set_bytes',
+      help: '[STABLE] Current working set of the node in bytes',
+    }),
+    cpu(podsMeasured, {
+      name: 'pod_cpu_usage_seconds_total',
+      help: '[STABLE] Cumulative cpu time consumed by the pod in core-seconds',
+    }),
+    memory(podsMeasured, {
+      name: 'pod_memory_working_set_bytes',
+      help: '[STABLE] Current working set of the pod in bytes',
+    }),
+    familyText(
+      {
+        name: 'resource_scrape_error',
+        help: '[STABLE] 1 if there was an error while getting container metrics, 0 otherwise',
+        type: 'gauge',
+      },
+      [{ value: 0 }],
     ),
   ].join('');
 }
+
+type Labelled = Measured & { labels: Record<string, string> };
+
+function cpu(items: readonly Labelled[], family: Omit<Family, 'type'>): string {
+  const samples = items.flatMap(({ labels, cpu: of }): Sample[] =>
+    of ? [{ labels, value: of.usageCoreNanoSeconds / NS_PER_SECOND, atMs: Date.parse(of.time) }] : [],
+  );
+  return familyText({ ...family, type: 'counter' }, samples);
+}
+
+function memory(items: readonly Labelled[], family: Omit<Family, 'type'>): string {
+  const samples = items.flatMap(({ labels, memory: of }): Sample[] =>
+    of ? [{ labels, value: of.workingSetBytes, atMs: Date.parse(of.time) }] : [],
+  );
+  return familyText({ ...family, type: 'gauge' }, samples);
+}
+
+/** How often each probe was answered, and how. */
+export const probeMetrics = (kubelet: Kubelet): string =>
+  familyText(
+    {
+      name: 'prober_probe_total',
+      help: '[BETA] Cumulative number of a liveness, readiness or startup probe for a container by result.',
+      type: 'counter',
+    },
+    kubelet.probeCounts(),
+  );

@@ -4,14 +4,18 @@ import type { Clock } from '#base/clock.ts';
 import type { Kubelet } from '../kubelet.ts';
 import { serveContainerLogs } from './container-logs.ts';
 import { HttpError } from './http-error.ts';
-import { kubeletMetrics, resourceMetrics } from './metrics.ts';
+import { cadvisorMetrics } from './cadvisor-metrics.ts';
+import { kubeletMetrics, probeMetrics, resourceMetrics } from './metrics.ts';
 import { findPod, findRunning } from './pod-lookup.ts';
+import { runningPods } from './running-pods.ts';
 import type { Stats } from './stats.ts';
+import { METRICS_TYPE } from './text-format.ts';
 
 export interface RouteServices {
   kubelet: Kubelet;
   clock: Clock;
   stats: Stats;
+  machine: { cpus: number; memoryBytes: number };
 }
 
 export interface Exchange {
@@ -32,7 +36,7 @@ const STALE_MS = 180_000;
 export const routes: readonly Route[] = [
   {
     method: 'GET',
-    path: /^\/healthz(\/ping|\/syncloop)?$/,
+    path: /^\/healthz(\/ping|\/log|\/syncloop)?$/,
     async serve({ response }, { kubelet, clock }) {
       const seen = kubelet.lastRelistMs();
       if (seen === undefined || clock.monotonicMs() - seen > STALE_MS)
@@ -42,13 +46,26 @@ export const routes: readonly Route[] = [
   },
   {
     method: 'GET',
-    path: /^\/(pods|runningpods)\/?$/,
-    async serve({ response, url }, { kubelet }) {
-      const all = kubelet.pods
+    path: /^\/pods\/?$/,
+    async serve({ response }, { kubelet }) {
+      const items = kubelet.pods
         .list()
         .map((pod) => ({ ...pod, apiVersion: 'v1', kind: 'Pod', status: kubelet.statusOf(pod) }));
-      const items = url.pathname.startsWith('/running') ? all.filter(({ status }) => status?.phase === 'Running') : all;
-      send(response, 'application/json', JSON.stringify({ kind: 'PodList', apiVersion: 'v1', metadata: {}, items }));
+      sendJson(response, { kind: 'PodList', apiVersion: 'v1', metadata: {}, items });
+    },
+  },
+  {
+    method: 'GET',
+    path: /^\/runningpods\/?$/,
+    async serve({ response }, { kubelet }) {
+      sendJson(response, await runningPods(kubelet.runtime));
+    },
+  },
+  {
+    method: 'GET',
+    path: /^\/configz$/,
+    async serve({ response }, { kubelet }) {
+      sendJson(response, { kubeletconfig: kubelet.configuration });
     },
   },
   {
@@ -73,7 +90,7 @@ export const routes: readonly Route[] = [
     method: 'GET',
     path: /^\/stats\/summary\/?$/,
     async serve({ response }, { stats }) {
-      send(response, 'application/json', JSON.stringify(await stats.summary()));
+      sendJson(response, await stats.summary());
     },
   },
   {
@@ -91,18 +108,33 @@ export const routes: readonly Route[] = [
     },
   },
   {
+    method: 'GET',
+    path: /^\/metrics\/cadvisor$/,
+    async serve({ response }, { kubelet, stats, machine }) {
+      send(response, METRICS_TYPE, await cadvisorMetrics(kubelet, { summary: await stats.summary(), machine }));
+    },
+  },
+  {
+    method: 'GET',
+    path: /^\/metrics\/probes$/,
+    async serve({ response }, { kubelet }) {
+      send(response, METRICS_TYPE, probeMetrics(kubelet));
+    },
+  },
+  {
     method: 'PUT',
     path: /^\/images\/?$/,
     /** The body is an OCI or Docker image archive; it is handed on as it comes. */
     async serve({ request, response }, { kubelet }) {
       const images = await kubelet.runtime.importImage(request);
       kubelet.reportNode();
-      send(response, 'application/json', JSON.stringify({ images }));
+      sendJson(response, { images });
     },
   },
 ];
 
-const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+const sendJson = (response: ServerResponse, value: object): void =>
+  send(response, 'application/json', JSON.stringify(value));
 
 function send(response: ServerResponse, type: string, body: string | Buffer): void {
   response.writeHead(200, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body) });
