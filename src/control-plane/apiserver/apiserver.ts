@@ -37,7 +37,7 @@ import { inProcessPipeline } from './in-process.ts';
 import { KindInstallation } from './kind-installation.ts';
 import type { LiveLookup } from './live-lookup.ts';
 import { Pipeline } from './pipeline.ts';
-import { type Behaviour, behavioursOf, type VerbServices } from './registry/behaviour.ts';
+import { type Behaviour, behavioursOf, type NearKubelet, type VerbServices } from './registry/behaviour.ts';
 import { allBehaviours } from './registry/behaviours.ts';
 import { createCaches } from './registry/caches.ts';
 import type { ComponentCheck } from './registry/component-statuses.ts';
@@ -79,6 +79,8 @@ export interface ApiServerOptions {
   componentChecks?: readonly ComponentCheck[];
   /** Of kinds that only some servers have. */
   behaviours?: readonly Behaviour[];
+  /** Asked before a node's own address is dialled. */
+  nearKubelet?: NearKubelet;
   /** PEM: by which other API servers know this one, signed by an authority of its own. */
   frontProxy?: { certificate: string; key: string };
   /** Closed by who made it, after this server. */
@@ -150,7 +152,19 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     kinds,
     endpoint,
   });
-  const services: VerbServices = { stored, caches, kinds, behaviours, admission, authorizer, clock, random, log };
+  const { nearKubelet } = options;
+  const services: VerbServices = {
+    stored,
+    caches,
+    kinds,
+    behaviours,
+    admission,
+    authorizer,
+    clock,
+    random,
+    log,
+    nearKubelet,
+  };
   const aggregation = new Aggregation({
     client,
     informers,

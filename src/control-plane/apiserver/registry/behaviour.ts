@@ -25,7 +25,11 @@ export interface VerbServices {
   clock: Clock;
   random: Random;
   log: Log;
+  /** Kubelets that are in this process, and not where their nodes say. */
+  nearKubelet: NearKubelet | undefined;
 }
+
+export type NearKubelet = (nodeName: string) => { host: string; port: number } | undefined;
 
 /** An object ready to be validated, and what has to be written together with it. */
 export interface Prepared<T> {

@@ -17,9 +17,14 @@ const ORDER = ['InternalIP', 'ExternalIP', ...PREFERRED.filter((type) => !type.e
 const DEFAULT_PORT = 10250;
 
 /** Throws NotFound for an unknown node, InternalError for one that has told no address. */
-export async function kubeletOf(nodeName: string, { stored }: Pick<VerbServices, 'stored'>): Promise<KubeletAddress> {
+export async function kubeletOf(
+  nodeName: string,
+  { stored, nearKubelet }: Pick<VerbServices, 'stored' | 'nearKubelet'>,
+): Promise<KubeletAddress> {
   const node = await stored.peek(Node, { name: nodeName });
   if (!node) throw notFound(Node, nodeName);
+  const near = nearKubelet?.(nodeName);
+  if (near) return { ...near, nodeName };
   const addresses = node.status?.addresses ?? [];
   for (const type of ORDER) {
     const found = addresses.find((address) => address.type === type && address.address);
