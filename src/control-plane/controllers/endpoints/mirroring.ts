@@ -23,7 +23,9 @@ const LEADER = 'control-plane.alpha.kubernetes.io/leader';
 const MOST_IN_A_SUBSET = 1000;
 
 export const endpointSliceMirroringController = defineController({
-  name: 'endpointslicemirroring-controller',
+  name: 'endpointslice-mirroring-controller',
+  serviceAccount: 'endpointslicemirroring-controller',
+  eventSource: 'endpoint-slice-mirroring-controller',
   reconciles: Endpoints,
   watches: [
     watching(Service, ({ metadata }) => [`${metadata.namespace}/${metadata.name}`]),
