@@ -60,7 +60,6 @@ export function containersAsking(amounts: Record<string, string>): PodSpec['cont
 
 export class SchedulingCluster {
   readonly client: Client;
-  readonly #informers: SharedInformers;
   readonly #start: () => RunningScheduler;
   #scheduler: RunningScheduler | undefined;
   #bound = 0;
@@ -72,7 +71,6 @@ export class SchedulingCluster {
 
   private constructor(client: Client, informers: SharedInformers, start: () => RunningScheduler) {
     this.client = client;
-    this.#informers = informers;
     this.#start = start;
     informers.for(Pod).onChange(({ key, now, before }) => {
       if (!now?.spec.nodeName || before?.spec.nodeName) return;

@@ -1,6 +1,6 @@
 /** The workloads of upstream's scheduler_perf that are measured here: nodes, pods and numbers are theirs. */
 import { containersAsking, type PodSpec, type SchedulingCluster } from './scheduling-cluster.ts';
-import { type Size, type Workload } from './scheduling-rows.ts';
+import type { Size, Workload } from './scheduling-rows.ts';
 
 const ZONE = 'topology.kubernetes.io/zone';
 const WRITES = 'the three writes of a pod (itself, its binding, its Event) share the thread with the scheduler';

@@ -2,10 +2,12 @@
 import { Pod } from '#api/core/v1/pod.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
-import { StatusError } from '#api/machinery/status.ts';
+import { hasReason, StatusError } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
+import { sleep } from '#base/clock.ts';
 import type { Client } from '#client/client.ts';
 import type { Informer, Informers } from '#client/informer.ts';
+import { Unreachable } from '#client/transport.ts';
 import type { Extender } from './define-extender.ts';
 import type { BindingServices, Plugin } from './define-plugin.ts';
 import { PluginFailed } from './define-plugin.ts';
@@ -168,13 +170,34 @@ export class Placing implements BindingServices {
       try {
         if ((await plugin.bind(this.#pod, this.#nodeName, this)) === 'bound') return;
       } catch (error) {
+        if (error instanceof Unreachable) return this.#learnOutcome(error);
         if (!(error instanceof StatusError)) throw error;
         throw new BindFailed(`running Bind plugin "${plugin.name}": ${error.message}`, error);
       }
     }
     throw new Error('no plugin of the profile binds pods');
   }
+
+  /** The answer was lost: until it is known whether the pod is bound, its place is not anybody else's. */
+  async #learnOutcome(lost: Unreachable): Promise<void> {
+    const { name, namespace = '', uid } = this.#pod.metadata;
+    while (!this.#ended) {
+      await this.whileOthers(sleep(this.clock, ASK_AGAIN_MS));
+      try {
+        const { metadata, spec } = await this.client.get(Pod, { name, namespace });
+        if (metadata.uid !== uid || !spec.nodeName) throw lost;
+        return;
+      } catch (error) {
+        if (error === lost || !(error instanceof Unreachable || error instanceof StatusError)) throw error;
+        if (error instanceof StatusError && hasReason(error, 'NotFound')) throw new BindFailed(lost.message, error);
+      }
+    }
+    throw lost;
+  }
 }
+
+/** How long after a lost answer the server is asked what became of it. */
+const ASK_AGAIN_MS = 1_000;
 
 /** The server did not take the binding. */
 export class BindFailed extends Error {
