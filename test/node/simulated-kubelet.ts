@@ -20,6 +20,8 @@ export const IMAGE = 'example/main:1';
 const noMounts: Mounter = {
   tmpfs: async () => undefined,
   bind: async () => undefined,
+  mount: async () => undefined,
+  hasBindOf: async () => false,
   unmount: async () => undefined,
   below: async () => [],
 };

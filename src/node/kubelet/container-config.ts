@@ -12,6 +12,7 @@ import { linuxResources } from './quality-of-service.ts';
 import { containerAnnotations, containerLabels } from './runtime-labels.ts';
 import { containerLogPath } from './sandbox-config.ts';
 import { containerSecurity, type SecurityFacts } from './security-context.ts';
+import { isReadOnlyVolume } from './volumes/lasting-volumes.ts';
 import type { Mounter } from './volumes/mounter.ts';
 import { mountSubPath, SubPathRefused, subPathTarget } from './volumes/sub-path.ts';
 
@@ -83,11 +84,12 @@ const PROPAGATIONS: Record<string, MountPropagation> = {
 async function mountsOf(inputs: ContainerInputs, facts: ContainerFacts, environment: Environment): Promise<Mount[]> {
   const { container } = inputs;
   const mounts: Mount[] = [];
+  const readOnly = new Set((inputs.pod.spec.volumes ?? []).filter(isReadOnlyVolume).map(({ name }) => name));
   for (const [index, mount] of (container.volumeMounts ?? []).entries())
     mounts.push({
       containerPath: mount.mountPath.startsWith('/') ? mount.mountPath : `/${mount.mountPath}`,
       hostPath: await sourceOf(mount, index, { inputs, facts, environment }),
-      readonly: mount.readOnly ?? false,
+      readonly: (mount.readOnly ?? false) || readOnly.has(mount.name),
       propagation: PROPAGATIONS[mount.mountPropagation ?? 'None'] ?? 'PROPAGATION_PRIVATE',
       ...(mount.recursiveReadOnly === 'Enabled' && { recursiveReadOnly: true }),
     });

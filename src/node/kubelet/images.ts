@@ -1,5 +1,5 @@
 /** Sees to it that a container's image is on the node, as its pull policy says. Texts and reasons are upstream's. */
-import type { Container, Pod, Secret } from '#api/generated/schema.ts';
+import type { Container, Pod, Secret, Volume } from '#api/generated/schema.ts';
 import type { Clock } from '#base/clock.ts';
 import type { ContainerRuntime, Image } from '#node/runtime/runtime.ts';
 import { RuntimeError } from '#node/runtime/runtime.ts';
@@ -70,6 +70,22 @@ export class Images {
       throw new ImageFailed('ErrImageNeverPull', message);
     }
     return this.#pull(pod, container, { name, pullSecrets });
+  }
+
+  /** For a volume that is an image; as a container's, with the pod's own secrets. @throws ImageFailed */
+  async ensureFor(
+    pod: Pod,
+    { name, image }: Volume,
+    secretOf: (namespace: string, name: string) => Promise<Secret | undefined>,
+  ): Promise<Image> {
+    const { reference = '', pullPolicy } = image ?? {};
+    const policy = pullPolicy || (/(^[^:@]*|:latest|\/[^:@]*)$/.test(reference) ? 'Always' : 'IfNotPresent');
+    const secrets: Secret[] = [];
+    for (const ref of pod.spec.imagePullSecrets ?? []) {
+      const secret = await secretOf(pod.metadata.namespace ?? '', ref.name ?? '');
+      if (secret) secrets.push(secret);
+    }
+    return this.ensure(pod, { name, image: reference, imagePullPolicy: policy } as Container, secrets);
   }
 
   forget(podUid: string): void {

@@ -22,6 +22,8 @@ export interface Kubelet {
   lastRelistMs(): number | undefined;
   /** Says again how the node is: an image has come or gone. */
   reportNode(): void;
+  /** The folder of a released local-path volume. Idempotent; throws DriverFailed while a pod has it. */
+  eraseLocalPath(volumeId: string): Promise<void>;
   /** Where its API listens; undefined without one. */
   serverPort(): number | undefined;
   readonly configuration: KubeletConfiguration;

@@ -43,6 +43,8 @@ export interface NodeRegistrationOptions {
   leaseDurationSeconds: number;
   configuration: KubeletConfiguration;
   pressures(): ReadonlySet<PressureCondition>;
+  /** By their unique names. */
+  volumesInUse?(): readonly string[];
   isShuttingDown(): boolean;
 }
 
@@ -118,7 +120,7 @@ export class NodeRegistration {
     const { client, nodeName, clock, events } = this.#options;
     const inputs = await this.#look();
     const before = await client.get(Node, { name: nodeName });
-    const status = nodeStatusOf(inputs, before.status);
+    const status = { ...nodeStatusOf(inputs, before.status), ...this.#volumesInUse(before) };
     const atLeastMs = configuredMs(this.#options.configuration.nodeStatusReportFrequency);
     const isDue = clock.monotonicMs() - this.#reportedAtMs >= atLeastMs || this.#reportedAtMs === 0;
     this.#node = before;
@@ -134,6 +136,13 @@ export class NodeRegistration {
     if (ready(before) === ready(this.#node)) return;
     const reason = ready(this.#node) === 'True' ? 'NodeReady' : 'NodeNotReady';
     events.normal(reference, reason, `Node ${nodeName} status is now: ${reason}`);
+  }
+
+  /** `null` takes it away; nothing where nothing was. */
+  #volumesInUse({ status }: Node): { volumesInUse?: string[] } {
+    const names = [...(this.#options.volumesInUse?.() ?? [])];
+    if (names.length === 0 && !status?.volumesInUse) return {};
+    return { volumesInUse: names.length > 0 ? names : (null as unknown as string[]) };
   }
 
   async #look(): Promise<NodeInputs> {

@@ -28,6 +28,7 @@ import { hashOf, restartCountOf } from './runtime-labels.ts';
 import { newestOf, type RuntimePod, type RuntimePods } from './runtime-pods.ts';
 import { type SandboxFacts, sandboxConfigOf } from './sandbox-config.ts';
 import { type PodVolumes, VolumeFailed } from './volumes/pod-volumes.ts';
+import { VolumeNotYet } from './volumes/volume-problem.ts';
 
 export interface PodSyncOptions {
   runtime: ContainerRuntime;
@@ -374,4 +375,5 @@ export const isWorthRetrying = (error: unknown): error is Error =>
   error instanceof RuntimeError ||
   error instanceof StatusError ||
   error instanceof Unreachable ||
+  error instanceof VolumeNotYet ||
   (error instanceof Error && 'code' in error);

@@ -64,8 +64,9 @@ import { MirrorPods } from './static-pods/mirror-pods.ts';
 import { CONFIG_MIRROR, isMirror, isStatic } from './static-pods/static-pod.ts';
 import { StaticPods } from './static-pods/static-pods.ts';
 import { StatusWriter } from './status-writer.ts';
+import { imageVolumes } from './volumes/image-volumes.ts';
 import { type Mounter, systemMounter } from './volumes/mounter.ts';
-import { PodVolumes } from './volumes/pod-volumes.ts';
+import { nodeVolumes } from './volumes/node-volumes.ts';
 import { ServiceAccountTokens } from './volumes/service-account-tokens.ts';
 
 export interface KubeletOptions {
@@ -164,6 +165,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     podCIDRs: options.podCIDRs ?? [],
     configuration,
     pressures: () => evictions.conditions,
+    volumesInUse: () => nodesVolumes.inUse(),
     isShuttingDown: () => shutdown.isUnderWay,
   });
   const node: NodeFacts = {
@@ -176,9 +178,19 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     },
   };
   const mounter = options.mounter ?? systemMounter;
-  const volumes = new PodVolumes({
+  const nodesVolumes = nodeVolumes({
     root: directories.root,
+    nodeName,
+    client,
+    clock,
+    log,
+    events,
     mounter,
+    tokens,
+    signal,
+    node: () => registration.node,
+    reportNode: () => registration.reportNow(),
+    images: imageVolumes({ runtime, imageOf: (pod, volume) => images.ensureFor(pod, volume, references.secret) }),
     sources: {
       node,
       configMap: references.configMap,
@@ -186,6 +198,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
       serviceAccountToken: (pod, projection) => tokens.tokenFor(pod, projection),
     },
   });
+  const volumes = nodesVolumes.pods;
   const security = { appArmor: machine.appArmor, seccompRoot: join(directories.root, 'seccomp') };
   const resolvConf = options.resolvConf ?? readText('/etc/resolv.conf');
   const sandbox = {
@@ -395,7 +408,9 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
   });
 
   recorder.normal({ apiVersion: 'v1', kind: 'Node', name: nodeName, uid: nodeName }, 'Starting', 'Starting kubelet.');
+  await nodesVolumes.restore();
   await registration.start();
+  await nodesVolumes.start();
   await informers.synced(signal);
   await staticPods?.start();
   const here = new Set(pods.list().map(({ metadata }) => metadata.uid));
@@ -432,6 +447,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     statusOf: (pod) => writer.statusOf(pod.metadata.uid) ?? pod.status,
     lastRelistMs: () => watcher.lastRelistMs,
     reportNode: () => registration.reportNow(),
+    eraseLocalPath: (volumeId) => nodesVolumes.eraseLocalPath(volumeId),
     serverPort: () => server?.port,
     configuration,
     probeCounts: () => probes.counts(),
@@ -446,6 +462,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
       workers.close();
       probes.close();
       references.close();
+      nodesVolumes.close();
       stop.abort();
       await allocations.settled();
     },

@@ -342,6 +342,10 @@ export interface ContainerRuntime {
   imageFsInfo(): Promise<FilesystemUsage[]>;
   /** Loads an OCI or Docker image archive. @returns the names it brought. */
   importImage(archive: Readable): Promise<string[]>;
+  /** Puts the content of an image that is there where it can be read; `target` is an empty folder. */
+  mountImage(image: string, target: string): Promise<void>;
+  /** Idempotent. */
+  unmountImage(target: string): Promise<void>;
 
   /** Ends when the stream ends for any reason but `signal`; throws RuntimeError when there is none to be had. */
   events(signal: AbortSignal): AsyncIterable<RuntimeEvent>;

@@ -1,6 +1,7 @@
 /** The kubelet's ordinary paths. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '#base/clock.ts';
+import { DriverFailed } from '#node/runtime/csi/node-driver.ts';
 import type { Kubelet } from '../kubelet.ts';
 import { serveContainerLogs } from './container-logs.ts';
 import { HttpError } from './http-error.ts';
@@ -25,7 +26,7 @@ export interface Exchange {
 }
 
 export interface Route {
-  method: 'GET' | 'POST' | 'PUT';
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   path: RegExp;
   serve(exchange: Exchange, services: RouteServices): Promise<void>;
 }
@@ -129,6 +130,20 @@ export const routes: readonly Route[] = [
       const images = await kubelet.runtime.importImage(request);
       kubelet.reportNode();
       sendJson(response, { images });
+    },
+  },
+  {
+    method: 'DELETE',
+    path: /^\/local-path\/[^/]+$/,
+    /** Of a volume that is released; while a pod still has it, it is refused and tried again. */
+    async serve({ response, url }, { kubelet }) {
+      try {
+        await kubelet.eraseLocalPath(segments(url)[0]);
+      } catch (error) {
+        if (error instanceof DriverFailed) throw new HttpError(409, error.message);
+        throw error;
+      }
+      sendJson(response, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' });
     },
   },
 ];

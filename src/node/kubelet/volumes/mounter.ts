@@ -1,41 +1,86 @@
-/** Mounting, as an argument: the kubelet's tests have no right to mount. */
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 
 export interface Mounter {
   tmpfs(path: string, options: { sizeBytes?: number; mode: number }): Promise<void>;
-  bind(source: string, target: string): Promise<void>;
+  bind(source: string, target: string, options?: { readOnly: boolean }): Promise<void>;
+  /** A file system of another kind, by the program `mount.TYPE` where it has one. Throws MountFailed. */
+  mount(request: { type: string; source: string; target: string; options: readonly string[] }): Promise<void>;
   unmount(path: string): Promise<void>;
   /** Mount points at or below, deepest first. */
   below(path: string): Promise<string[]>;
+  /** Whether the folder, or something below it, is mounted anywhere else. */
+  hasBindOf(folder: string): Promise<boolean>;
+}
+
+/** The message is what the mount program said. */
+export class MountFailed extends Error {
+  readonly code = 'MOUNT';
 }
 
 const run = promisify(execFile);
+const mountinfo = () => readFile('/proc/self/mountinfo', 'utf8');
+/** A server that does not answer must not hold a pod's worker for ever. */
+const MOUNT_MS = 120_000;
 
 export const systemMounter: Mounter = {
   async tmpfs(path, { sizeBytes, mode }) {
     const size = sizeBytes ? `,size=${sizeBytes}` : '';
     await run('mount', ['-t', 'tmpfs', '-o', `mode=${mode.toString(8)}${size}`, 'tmpfs', path]);
   },
-  async bind(source, target) {
+  async bind(source, target, { readOnly } = { readOnly: false }) {
     await run('mount', ['--no-canonicalize', '--bind', source, target]);
+    if (readOnly) await run('mount', ['--no-canonicalize', '-o', 'remount,bind,ro', target]);
+  },
+  async mount({ type, source, target, options }) {
+    const flags = options.length > 0 ? ['-o', options.join(',')] : [];
+    try {
+      await run('mount', ['-t', type, ...flags, source, target], { timeout: MOUNT_MS });
+    } catch (error) {
+      const said = (error as { stderr?: string }).stderr?.trim() || (error as Error).message;
+      throw new MountFailed(
+        `mount failed: exit status ${(error as { code?: number | string }).code ?? 32}\nMounting command: mount\nMounting arguments: ${['-t', type, ...flags, source, target].join(' ')}\nOutput: ${said}\n`,
+        { cause: error },
+      );
+    }
   },
   async unmount(path) {
     await run('umount', ['-l', path]);
   },
   async below(path) {
-    return mountPointsBelow(await readFile('/proc/self/mountinfo', 'utf8'), path);
+    return mountPointsBelow(await mountinfo(), path);
+  },
+  async hasBindOf(folder) {
+    return isMountedElsewhere(await mountinfo(), folder);
   },
 };
 
 /** Paths in mountinfo have octal escapes for white space and backslashes. */
+const unescaped = (text = ''): string =>
+  text.replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)));
+
 export function mountPointsBelow(mountinfo: string, path: string): string[] {
   return mountinfo
     .split('\n')
-    .map((line) =>
-      (line.split(' ')[4] ?? '').replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8))),
-    )
+    .map((line) => unescaped(line.split(' ')[4]))
     .filter((point) => point === path || point.startsWith(`${path}/`))
     .reverse();
+}
+
+/** The fourth field of a bind mount is the folder as its own file system sees it: below where that is mounted. */
+export function isMountedElsewhere(mountinfo: string, folder: string): boolean {
+  const mounts = mountinfo
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => line.split(' '))
+    .map((fields) => ({ device: fields[2], root: unescaped(fields[3]), point: unescaped(fields[4]) }));
+  const isAt = (path: string, at: string) => path === at || path.startsWith(at === '/' ? '/' : `${at}/`);
+  const [holder] = mounts
+    .filter(({ point }) => isAt(folder, point))
+    .sort((a, b) => b.point.length - a.point.length || mounts.indexOf(b) - mounts.indexOf(a));
+  if (!holder) return false;
+  const inside = folder.slice(holder.point === '/' ? 0 : holder.point.length);
+  const source = `${holder.root === '/' ? '' : holder.root}${inside}`;
+  return mounts.some((mount) => mount !== holder && mount.device === holder.device && isAt(mount.root, source));
 }

@@ -3,18 +3,22 @@ import { chmod, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pod, Volume } from '#api/generated/schema.ts';
 import { quantityValue } from '#api/machinery/quantity.ts';
+import type { Clock } from '#base/clock.ts';
 import { writeAtomically } from './atomic-writer.ts';
 import { checkHostPath } from './host-path.ts';
-import type { Mounter } from './mounter.ts';
+import type { LastingVolumes } from './lasting-volumes.ts';
+import { MountFailed, type Mounter } from './mounter.ts';
 import { giveToGroup } from './ownership.ts';
 import { payloadOf, type ProjectionSources } from './projections.ts';
+import { VolumeNotYet, VolumeProblem } from './volume-problem.ts';
 
 /** `message` is the text of the FailedMount event. */
 export class VolumeFailed extends Error {
   readonly volume: string;
 
   constructor(volume: string, cause: Error) {
-    super(`MountVolume.SetUp failed for volume "${volume}" : ${cause.message}`, { cause });
+    const prefix = cause instanceof VolumeProblem ? '' : `MountVolume.SetUp failed for volume "${volume}" : `;
+    super(`${prefix}${cause.message}`, { cause });
     this.volume = volume;
   }
 }
@@ -24,12 +28,18 @@ export interface PodVolumesOptions {
   root: string;
   mounter: Mounter;
   sources: ProjectionSources;
-  /** Where a claim's bytes are on this node. Throws when the claim is not bound or its volume cannot be had here. */
-  claimPath?(pod: Pod, volume: Volume): Promise<string>;
+  /** Those whose bytes are not the pod's own; absent: none can be had. */
+  lasting?: Pick<LastingVolumes, 'setUp' | 'tearDown'>;
+  clock: Clock;
 }
+
+/** Upstream's podAttachAndMountTimeout: so long nobody is told that a volume is waited for. */
+const PATIENCE_MS = 123_000;
 
 export class PodVolumes {
   readonly #options: PodVolumesOptions;
+  /** Since when a pod waits for somebody else's work on its volumes, by uid. */
+  readonly #waitingSinceMs = new Map<string, number>();
 
   constructor(options: PodVolumesOptions) {
     this.#options = options;
@@ -41,7 +51,7 @@ export class PodVolumes {
 
   /**
    * Idempotent; also brings configMaps, secrets, tokens and downward files up to date.
-   * @returns volume name → path on the node. @throws VolumeFailed
+   * @returns volume name → path on the node. @throws VolumeFailed, VolumeNotYet
    */
   async setUp(pod: Pod, podIPs: readonly string[]): Promise<Map<string, string>> {
     const paths = new Map<string, string>();
@@ -49,17 +59,34 @@ export class PodVolumes {
       try {
         paths.set(volume.name, await this.#setUpOne(pod, volume, podIPs));
       } catch (error) {
+        if (error instanceof VolumeNotYet) this.#wait(pod, error);
         if (!(error instanceof Error)) throw error;
         throw new VolumeFailed(volume.name, error);
       }
     }
+    this.#waitingSinceMs.delete(pod.metadata.uid);
     return paths;
+  }
+
+  #wait({ metadata }: Pod, notYet: VolumeNotYet): never {
+    const now = this.#options.clock.monotonicMs();
+    const since = this.#waitingSinceMs.get(metadata.uid) ?? now;
+    this.#waitingSinceMs.set(metadata.uid, since);
+    if (now - since < PATIENCE_MS) throw notYet;
+    this.#waitingSinceMs.set(metadata.uid, now);
+    const message = `Unable to attach or mount volumes: unmounted volumes=[${notYet.volume}], unattached volumes=[${notYet.volume}], failed to process volumes=[]: context deadline exceeded`;
+    throw new VolumeFailed(notYet.volume, new VolumeProblem(notYet.volume, message));
   }
 
   /** Unmounts everything of the pod and removes its folder. What a host path or a claim holds is not touched. */
   async tearDown(uid: string): Promise<void> {
     const folder = this.folderOf(uid);
+    this.#waitingSinceMs.delete(uid);
+    await this.#options.lasting?.tearDown(uid);
     for (const point of await this.#options.mounter.below(folder)) await this.#options.mounter.unmount(point);
+    const [left] = await this.#options.mounter.below(folder);
+    // What is mounted is not the pod's own: it must not be removed with the pod's folder.
+    if (left) throw new MountFailed(`${left} is still mounted`);
     await rm(folder, { recursive: true, force: true });
   }
 
@@ -73,15 +100,11 @@ export class PodVolumes {
   }
 
   async #setUpOne(pod: Pod, volume: Volume, podIPs: readonly string[]): Promise<string> {
-    const { fsGroup, fsGroupChangePolicy } = pod.spec.securityContext ?? {};
+    const { fsGroup } = pod.spec.securityContext ?? {};
     if (volume.hostPath) return checkHostPath(volume.hostPath);
     if (volume.emptyDir) return this.#emptyDir(pod, volume);
-    if (volume.persistentVolumeClaim || volume.ephemeral) {
-      if (!this.#options.claimPath) throw new Error('no persistent volume can be had on this node');
-      const path = await this.#options.claimPath(pod, volume);
-      if (fsGroup !== undefined) await giveToGroup(path, fsGroup, fsGroupChangePolicy === 'OnRootMismatch');
-      return path;
-    }
+    const lasting = await this.#options.lasting?.setUp(pod, volume);
+    if (lasting !== undefined) return lasting;
     const payload = await payloadOf(volume, { pod, sources: this.#options.sources, podIPs });
     if (!payload) throw new Error('no volume plugin matched');
     const sort = volume.configMap

@@ -29,16 +29,24 @@ export class ServiceAccountTokens {
   }
 
   /** An old token is kept while no new one can be had, as long as it is valid. */
-  async tokenFor(pod: Pod, { audience, expirationSeconds = 3600 }: ServiceAccountTokenProjection): Promise<string> {
+  async tokenFor(pod: Pod, projection: ServiceAccountTokenProjection): Promise<string> {
+    return (await this.freshFor(pod, projection)).token;
+  }
+
+  /** With the end of its life, in ms since the epoch. */
+  async freshFor(
+    pod: Pod,
+    { audience, expirationSeconds = 3600 }: ServiceAccountTokenProjection,
+  ): Promise<{ token: string; expiresAt: number }> {
     const id = `${pod.metadata.uid}/${audience ?? ''}/${expirationSeconds}`;
     const held = this.#held.get(id);
-    if (held && this.#clock.now() < held.refreshAt) return held.token;
+    if (held && this.#clock.now() < held.refreshAt) return held;
     try {
       const fresh = await this.#request(pod, audience, expirationSeconds);
       this.#held.set(id, fresh);
-      return fresh.token;
+      return fresh;
     } catch (error) {
-      if (held && this.#clock.now() < held.expiresAt) return held.token;
+      if (held && this.#clock.now() < held.expiresAt) return held;
       throw error;
     }
   }

@@ -4,7 +4,8 @@
  */
 import type { ServiceError } from '@grpc/grpc-js';
 import type { RuntimeEvent } from '#node/runtime/runtime.ts';
-import { type GrpcConnection, type Reply, runtimeError } from './grpc-connection.ts';
+import type { Reply } from '#node/runtime/message-table.ts';
+import { type GrpcConnection, runtimeError } from './grpc-connection.ts';
 
 const TYPES: Record<string, RuntimeEvent['type']> = {
   '/tasks/create': 'created',

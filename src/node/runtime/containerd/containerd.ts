@@ -14,8 +14,10 @@ import {
   type StreamOptions,
 } from '#node/runtime/runtime.ts';
 import { containerdEvents } from './containerd-events.ts';
-import { connectGrpc, type GrpcConnection, type Reply } from './grpc-connection.ts';
+import type { Reply } from '#node/runtime/message-table.ts';
+import { connectGrpc, type GrpcConnection } from './grpc-connection.ts';
 import * as read from './replies.ts';
+import { mountImage, unmountImage } from './image-mounts.ts';
 import { containerConfigMessage, sandboxConfigMessage } from './requests.ts';
 
 export interface ContainerdOptions {
@@ -114,6 +116,8 @@ export function connectContainerd({ socketPath, clock, ctr = 'ctr' }: Containerd
     removeImage: (image) => unlessGone(act('RemoveImage', { image: { image } })),
     imageFsInfo: async () => read.list((await look('ImageFsInfo'))['imageFilesystems'], read.filesystemUsage),
     importImage: (archive) => importArchive(archive, { socketPath, ctr }),
+    mountImage: (image, target) => mountImage(image, target, { socketPath, ctr }),
+    unmountImage: (target) => unmountImage(target, { socketPath, ctr }),
 
     events: (signal) => containerdEvents(grpc, signal),
     close: () => grpc.close(),

@@ -9,11 +9,9 @@ import {
 } from '@grpc/grpc-js';
 import protobuf from 'protobufjs/light.js';
 import type { Clock } from '#base/clock.ts';
+import { type Codec, codecOf, enumsJson, messagesJson, type Reply } from '#node/runtime/message-table.ts';
 import { RuntimeError, type RuntimeErrorCode } from '#node/runtime/runtime.ts';
 import { type CriCall, criCalls, criEnums, criMessages, eventMessages } from './cri-messages.ts';
-
-/** 64-bit integers as strings, enums by name, absent messages null. */
-export type Reply = Record<string, unknown>;
 
 export interface GrpcConnection {
   /** `timeoutMs` undefined: as long as it takes. */
@@ -68,11 +66,10 @@ type Call = CriCall | 'Subscribe';
 
 interface Method {
   path: string;
-  serialize(message: object): Buffer;
-  deserialize(bytes: Buffer): Reply;
+  serialize: Codec['serialize'];
+  deserialize: Codec['deserialize'];
 }
 
-const REPLY_FORM = { longs: String, enums: String, defaults: true };
 const made = new Map<Call, Method>();
 let types: protobuf.Root | undefined;
 
@@ -82,21 +79,16 @@ function method(call: Call): Method {
   if (there) return there;
   types ??= protobuf.Root.fromJSON({
     nested: {
-      runtime: { nested: { v1: { nested: { ...enumsJson(), ...messagesJson(criMessages) } } } },
+      runtime: { nested: { v1: { nested: { ...enumsJson(criEnums), ...messagesJson(criMessages) } } } },
       containerd: {
         nested: { services: { nested: { events: { nested: { v1: { nested: messagesJson(eventMessages) } } } } } },
       },
     },
   });
   const { service, request, response } = namesOf(call);
-  const requests = types.lookupType(request);
-  const responses = types.lookupType(response);
-  const method: Method = {
-    path: `/${service}/${call}`,
-    // In Node.js the writer's bytes are a Buffer.
-    serialize: (message) => requests.encode(requests.fromObject(message)).finish() as Buffer,
-    deserialize: (bytes) => responses.toObject(responses.decode(bytes), REPLY_FORM),
-  };
+  const { serialize } = codecOf(types.lookupType(request));
+  const { deserialize } = codecOf(types.lookupType(response));
+  const method: Method = { path: `/${service}/${call}`, serialize, deserialize };
   made.set(call, method);
   return method;
 }
@@ -109,31 +101,4 @@ function namesOf(call: Call): { service: string; request: string; response: stri
   const service = (criCalls.ImageService as readonly CriCall[]).includes(call) ? 'ImageService' : 'RuntimeService';
   const message = `runtime.v1.${call}`;
   return { service: `runtime.v1.${service}`, request: `${message}Request`, response: `${message}Response` };
-}
-
-type Field = protobuf.IField | protobuf.IMapField;
-
-function enumsJson(): Record<string, protobuf.IEnum> {
-  return Object.fromEntries(
-    Object.entries(criEnums).map(([name, values]) => [
-      name,
-      { values: Object.fromEntries(values.map((value, number) => [value, number])) },
-    ]),
-  );
-}
-
-function messagesJson(messages: Record<string, string>): Record<string, { fields: Record<string, Field> }> {
-  return Object.fromEntries(
-    Object.entries(messages).map(([name, fields]) => [
-      name,
-      { fields: Object.fromEntries(fields.split(', ').filter(Boolean).map(fieldJson)) },
-    ]),
-  );
-}
-
-function fieldJson(text: string): [string, Field] {
-  const [name = '', type = '', number = ''] = text.split(' ');
-  const id = Number(number);
-  if (type === 'map') return [name, { keyType: 'string', type: 'string', id }];
-  return [name, type.endsWith('*') ? { rule: 'repeated', type: type.slice(0, -1), id } : { type, id }];
 }

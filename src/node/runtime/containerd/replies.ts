@@ -13,7 +13,7 @@ import type {
   RuntimeStatus,
   RuntimeVersion,
 } from '#node/runtime/runtime.ts';
-import type { Reply } from './grpc-connection.ts';
+import type { Reply } from '#node/runtime/message-table.ts';
 
 export const text = (reply: Reply, field: string): string => String(reply[field] ?? '');
 export const list = <T>(items: unknown, map: (item: Reply) => T): T[] => ((items as Reply[] | null) ?? []).map(map);

@@ -245,6 +245,14 @@ export class SimulatedRuntime implements ContainerRuntime {
     for (const [key, { id }] of this.#images) if (key === name || id === name) this.#images.delete(key);
   }
   imageFsInfo = async () => [];
+  async mountImage(): Promise<void> {
+    return undefined; // nothing reads it
+  }
+
+  async unmountImage(): Promise<void> {
+    return undefined;
+  }
+
   async importImage(archive: NodeJS.ReadableStream): Promise<string[]> {
     const name = (await text(archive)).trim();
     this.addImage(name);

@@ -1,0 +1,366 @@
+/**
+ * Volumes of CSI drivers for pods: attached, staged once a node, published once a pod, and all the way back. Paths are
+ * upstream's, which drivers rely on.
+ */
+import { createHash } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { CSIPersistentVolumeSource, Node, Pod, Volume } from '#api/generated/schema.ts';
+import { compareQuantities, quantityValue } from '#api/machinery/quantity.ts';
+import { hasReason } from '#api/machinery/status.ts';
+import { attachmentName, needsAttaching, uniqueVolumeName } from '#api/storage/v1/attachment-name.ts';
+import { CSIDriver } from '#api/storage/v1/csi-driver.ts';
+import { VolumeAttachment } from '#api/storage/v1/volume-attachment.ts';
+import type { Client } from '#client/client.ts';
+import type { Claimed } from './claimed-volume.ts';
+import { accessModeOf, givesToGroup, podInfo, podTokens, secretOf } from './csi-request.ts';
+import type { Drivers } from './drivers.ts';
+import type { Mounter } from './mounter.ts';
+import { DriverFailed, type NodeDriver, type VolumeCapability } from '#node/runtime/csi/node-driver.ts';
+import { giveToGroup } from './ownership.ts';
+import type { ServiceAccountTokens } from './service-account-tokens.ts';
+import { VolumeNotYet, VolumeProblem } from './volume-problem.ts';
+import type { VolumeRecord, VolumeRecords } from './volume-records.ts';
+
+export interface CsiVolumesOptions {
+  root: string;
+  nodeName: string;
+  client: Client;
+  drivers: Drivers;
+  mounter: Mounter;
+  records: VolumeRecords;
+  tokens: ServiceAccountTokens;
+  /** As far as the kubelet knows it. */
+  node(): Node | undefined;
+  /** Says again how the node is: its volumesInUse have changed. */
+  reportNode(): void;
+}
+
+/** One volume of one pod. */
+interface Wanted {
+  pod: Pod;
+  volumeName: string;
+  specName: string;
+  csi: Omit<CSIPersistentVolumeSource, 'volumeHandle'>;
+  volumeHandle: string;
+  claimed: Claimed | undefined;
+  readOnly: boolean;
+}
+
+export class CsiVolumes {
+  readonly #options: CsiVolumesOptions;
+  /** One at a time for each volume. */
+  readonly #turns = new Map<string, Promise<unknown>>();
+  /** Paths of what this kubelet has staged: not again for the next pod. */
+  readonly #staged = new Set<string>();
+  /** Unique names of volumes that are needed, or still there, though no record says so. */
+  readonly #inUse = new Map<string, Set<string>>();
+
+  constructor(options: CsiVolumesOptions) {
+    this.#options = options;
+  }
+
+  /** For a Node's status. */
+  volumesInUse(): string[] {
+    return [...this.#inUse.keys()].sort();
+  }
+
+  /** After a new start: what the records say. */
+  restore(records: readonly VolumeRecord[]): void {
+    for (const { csi, podUid } of records) if (csi?.isAttached) this.#use(uniqueVolumeName(csi), podUid);
+  }
+
+  /** @throws VolumeProblem, VolumeNotYet */
+  setUpClaimed(pod: Pod, volume: Volume, claimed: Claimed): Promise<VolumeRecord> {
+    const { csi } = claimed.volume.spec;
+    if (!csi) throw new Error('not a CSI volume');
+    const readOnly = (volume.persistentVolumeClaim?.readOnly ?? false) || (csi.readOnly ?? false);
+    const { volumeHandle, ...rest } = csi;
+    const specName = claimed.volume.metadata.name;
+    return this.#setUp({ pod, volumeName: volume.name, specName, csi: rest, volumeHandle, claimed, readOnly });
+  }
+
+  /** A volume that lives and dies with its pod. Source: KEP-596. */
+  setUpInline(pod: Pod, { name, csi }: Volume): Promise<VolumeRecord> {
+    if (!csi) throw new Error('not a CSI volume');
+    const digest = createHash('sha256').update(`${pod.metadata.uid}${name}`).digest('hex');
+    const { nodePublishSecretRef, ...rest } = csi;
+    const { namespace = '' } = pod.metadata;
+    const source = {
+      ...rest,
+      ...(nodePublishSecretRef?.name && { nodePublishSecretRef: { name: nodePublishSecretRef.name, namespace } }),
+    };
+    return this.#setUp({
+      pod,
+      volumeName: name,
+      specName: name,
+      csi: source,
+      volumeHandle: `csi-${digest}`,
+      claimed: undefined,
+      readOnly: csi.readOnly ?? false,
+    });
+  }
+
+  /** Idempotent. @throws DriverFailed, or Error when the driver is away */
+  async tearDown(record: VolumeRecord): Promise<void> {
+    const { csi, path } = record;
+    if (!csi) return;
+    const { mounter, records } = this.#options;
+    await this.#inTurn(csi, async () => {
+      const driver = this.#driver(csi.driver);
+      await driver.unpublish({ volumeId: csi.volumeHandle, targetPath: path });
+      for (const point of await mounter.below(path)) await mounter.unmount(point);
+      await rm(path, { recursive: false, force: true }).catch(ignoreFolder);
+      await records.remove(record);
+      const isShared = (await records.all()).some(({ csi: other }) => other && isSame(other, csi));
+      if (!isShared && csi.stagingPath) await this.#unstage(csi, driver);
+    });
+    if (csi.isAttached) this.#release(uniqueVolumeName(csi), record.podUid);
+  }
+
+  #setUp(wanted: Wanted): Promise<VolumeRecord> {
+    const id = { driver: wanted.csi.driver, volumeHandle: wanted.volumeHandle };
+    return this.#inTurn(id, () => this.#setUpInTurn(wanted));
+  }
+
+  async #setUpInTurn(wanted: Wanted): Promise<VolumeRecord> {
+    const { mounter, records } = this.#options;
+    const { pod, volumeName, specName, claimed, csi, volumeHandle } = wanted;
+    const about = await this.#aboutDriver(csi.driver);
+    if (!claimed) refuseIfNotEphemeral(wanted, about);
+    const isAttached = claimed !== undefined && needsAttaching(about);
+    const publishContext = isAttached ? await this.#attached(wanted) : {};
+    const driver = this.#options.drivers.get(csi.driver);
+    if (!driver) throw missingDriver(wanted);
+    const capabilities = await driver.capabilities().catch(inStep('MountDevice', wanted));
+    const capability = this.#capabilityOf(wanted, capabilities);
+    const stagingPath = claimed && capabilities.has('STAGE_UNSTAGE_VOLUME') ? this.#stagingPath(wanted) : '';
+    const record: VolumeRecord = {
+      podUid: pod.metadata.uid,
+      volumeName,
+      specName,
+      plugin: 'csi',
+      path: join(records.folderOf({ podUid: pod.metadata.uid, plugin: 'csi', specName }), 'mount'),
+      readOnly: wanted.readOnly,
+      csi: { driver: csi.driver, volumeHandle, stagingPath, isAttached },
+      ...(claimed && {
+        claim: { namespace: claimed.claim.metadata.namespace ?? '', name: claimed.claim.metadata.name },
+      }),
+      ...(claimed?.volume.spec.accessModes.includes('ReadWriteOncePod') && { onlyOnePod: true }),
+      ...(about?.spec.requiresRepublish && { republishes: true }),
+    };
+    const common = { volumeId: volumeHandle, publishContext, capability };
+    // Said before it is done: what a crash leaves behind is found and taken down.
+    await records.write(record);
+    if (stagingPath) await this.#stage(wanted, { driver, stagingPath, common });
+    const isMounted = (await mounter.below(record.path)).includes(record.path);
+    if (!isMounted || about?.spec.requiresRepublish) {
+      const { secrets, volumeContext } = await this.#publishing(wanted, about);
+      const target = { targetPath: record.path, stagingPath, readOnly: wanted.readOnly };
+      await mkdir(dirname(record.path), { recursive: true, mode: 0o750 });
+      await driver.publish({ ...common, ...target, secrets, volumeContext }).catch(inStep('SetUp', wanted));
+    }
+    if (!isMounted) await this.#giveToGroup(wanted, { record, about, capability });
+    return record;
+  }
+
+  /** undefined: nobody has said anything of it. */
+  async #aboutDriver(name: string): Promise<CSIDriver | undefined> {
+    try {
+      return await this.#options.client.get(CSIDriver, { name });
+    } catch (error) {
+      if (hasReason(error, 'NotFound')) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * First the node says that it uses the volume, so that nobody takes it away, then it is waited for.
+   * @returns what the driver's controller says of it
+   */
+  async #attached({ pod, volumeName, csi, volumeHandle }: Wanted): Promise<Record<string, string>> {
+    const { client, node, nodeName, reportNode } = this.#options;
+    const id = { driver: csi.driver, volumeHandle };
+    const name = uniqueVolumeName(id);
+    this.#use(name, pod.metadata.uid);
+    if (!node()?.status?.volumesInUse?.includes(name)) {
+      reportNode();
+      throw new VolumeNotYet(volumeName, 'the node has not yet said that it uses the volume');
+    }
+    const attachment = await client.get(VolumeAttachment, { name: attachmentName(id, nodeName) }).catch((error) => {
+      if (hasReason(error, 'NotFound', 'Forbidden')) return undefined;
+      throw error;
+    });
+    if (attachment?.status?.attached && !attachment.metadata.deletionTimestamp)
+      return attachment.status.attachmentMetadata ?? {};
+    throw new VolumeNotYet(volumeName, 'the volume is not attached');
+  }
+
+  #capabilityOf(
+    { claimed, csi, pod }: Wanted,
+    capabilities: Awaited<ReturnType<NodeDriver['capabilities']>>,
+  ): VolumeCapability {
+    const { fsGroup } = pod.spec.securityContext ?? {};
+    return {
+      accessMode: accessModeOf(claimed?.volume.spec.accessModes, capabilities),
+      fsType: csi.fsType ?? '',
+      mountFlags: claimed?.volume.spec.mountOptions ?? [],
+      ...(fsGroup !== undefined && capabilities.has('VOLUME_MOUNT_GROUP') && { mountGroup: String(fsGroup) }),
+    };
+  }
+
+  #stagingPath({ csi, volumeHandle }: Pick<Wanted, 'csi' | 'volumeHandle'>): string {
+    const digest = createHash('sha256').update(volumeHandle).digest('hex');
+    return join(this.#options.root, 'plugins', 'kubernetes.io', 'csi', csi.driver, digest, 'globalmount');
+  }
+
+  async #stage(
+    wanted: Wanted,
+    { driver, stagingPath, common }: { driver: NodeDriver; stagingPath: string; common: StageCommon },
+  ): Promise<void> {
+    if (this.#staged.has(stagingPath)) return;
+    const { client } = this.#options;
+    await mkdir(stagingPath, { recursive: true, mode: 0o750 });
+    const secrets = await secretOf(wanted.csi.nodeStageSecretRef, client);
+    const volumeContext = wanted.csi.volumeAttributes ?? {};
+    await driver.stage({ ...common, stagingPath, secrets, volumeContext }).catch(inStep('MountDevice', wanted));
+    this.#staged.add(stagingPath);
+  }
+
+  async #publishing({ pod, csi, claimed }: Wanted, about: CSIDriver | undefined) {
+    const { client, tokens } = this.#options;
+    const secrets = await secretOf(csi.nodePublishSecretRef, client);
+    const owned = await podTokens(pod, about, tokens);
+    const inSecrets = about?.spec.serviceAccountTokenInSecrets === true;
+    return {
+      secrets: { ...secrets, ...(inSecrets && owned) },
+      volumeContext: {
+        ...csi.volumeAttributes,
+        ...(about?.spec.podInfoOnMount && podInfo(pod, claimed === undefined)),
+        ...(!inSecrets && owned),
+      },
+    };
+  }
+
+  async #giveToGroup(
+    { pod, claimed, readOnly }: Wanted,
+    { record, about, capability }: { record: VolumeRecord; about: CSIDriver | undefined; capability: VolumeCapability },
+  ): Promise<void> {
+    const { fsGroup, fsGroupChangePolicy } = pod.spec.securityContext ?? {};
+    if (fsGroup === undefined || readOnly || capability.mountGroup || !givesToGroup(about, claimed?.volume)) return;
+    await giveToGroup(record.path, fsGroup, fsGroupChangePolicy === 'OnRootMismatch');
+  }
+
+  async #unstage({ volumeHandle, stagingPath }: NonNullable<VolumeRecord['csi']>, driver: NodeDriver): Promise<void> {
+    const { mounter } = this.#options;
+    this.#staged.delete(stagingPath);
+    await driver.unstage({ volumeId: volumeHandle, stagingPath });
+    for (const point of await mounter.below(stagingPath)) await mounter.unmount(point);
+    await rm(stagingPath, { recursive: false, force: true }).catch(ignoreFolder);
+  }
+
+  #driver(name: string): NodeDriver {
+    const driver = this.#options.drivers.get(name);
+    if (!driver) throw new DriverFailed('Unavailable', missing(name));
+    return driver;
+  }
+
+  #use(name: string, podUid: string): void {
+    const users = this.#inUse.get(name);
+    if (users) users.add(podUid);
+    else this.#inUse.set(name, new Set([podUid]));
+  }
+
+  #release(name: string, podUid: string): void {
+    const users = this.#inUse.get(name);
+    users?.delete(podUid);
+    if (users?.size !== 0) return;
+    this.#inUse.delete(name);
+    this.#options.reportNode();
+  }
+
+  /** A pod that never got its volume lets go of it. */
+  forget(podUid: string): void {
+    for (const name of [...this.#inUse.keys()]) if (this.#inUse.get(name)?.has(podUid)) this.#release(name, podUid);
+  }
+
+  async #inTurn<T>(
+    { driver, volumeHandle }: { driver: string; volumeHandle: string },
+    act: () => Promise<T>,
+  ): Promise<T> {
+    const id = `${driver}^${volumeHandle}`;
+    const before = this.#turns.get(id) ?? Promise.resolve();
+    const mine = before.then(act, act);
+    const settled = mine.then(
+      () => undefined,
+      () => undefined, // told to who waits for it
+    );
+    this.#turns.set(id, settled);
+    try {
+      return await mine;
+    } finally {
+      if (this.#turns.get(id) === settled) this.#turns.delete(id);
+    }
+  }
+
+  /** Grows what the volume says it has grown to. @returns the new size, undefined when there was nothing to do */
+  async expand(record: VolumeRecord, { claim, volume }: Claimed): Promise<string | undefined> {
+    const { csi } = volume.spec;
+    const wanted = volume.spec.capacity['storage'] ?? '0';
+    const has = claim.status?.capacity?.['storage'] ?? '0';
+    if (!csi || !record.csi || compareQuantities(wanted, has) <= 0) return undefined;
+    const driver = this.#driver(csi.driver);
+    const capabilities = await driver.capabilities();
+    if (!capabilities.has('EXPAND_VOLUME')) return undefined;
+    await driver.expand({
+      volumeId: csi.volumeHandle,
+      path: record.path,
+      stagingPath: record.csi.stagingPath,
+      bytes: quantityValue(wanted),
+      capability: {
+        accessMode: accessModeOf(volume.spec.accessModes, capabilities),
+        fsType: csi.fsType ?? '',
+        mountFlags: volume.spec.mountOptions ?? [],
+      },
+      secrets: await secretOf(csi.nodeExpandSecretRef, this.#options.client),
+    });
+    return wanted;
+  }
+}
+
+type StageCommon = Pick<Parameters<NodeDriver['stage']>[0], 'volumeId' | 'publishContext' | 'capability'>;
+
+const isSame = (a: { driver: string; volumeHandle: string }, b: { driver: string; volumeHandle: string }): boolean =>
+  a.driver === b.driver && a.volumeHandle === b.volumeHandle;
+
+const missing = (driver: string): string => `driver name ${driver} not found in the list of registered CSI drivers`;
+
+function missingDriver({ csi, volumeName, specName, claimed }: Wanted): VolumeProblem {
+  const [step, prefix] = claimed
+    ? ['MountDevice', 'kubernetes.io/csi: attacher.MountDevice failed to create newCsiDriverClient: ']
+    : ['NewMounter initialization', ''];
+  return VolumeProblem.inStep(step, { volume: volumeName, specName }, new Error(`${prefix}${missing(csi.driver)}`));
+}
+
+function refuseIfNotEphemeral({ csi, volumeName, specName }: Wanted, about: CSIDriver | undefined): void {
+  const modes = about?.spec.volumeLifecycleModes ?? ['Persistent'];
+  if (modes.includes('Ephemeral')) return;
+  const quoted = modes.map((mode) => JSON.stringify(mode)).join(' ');
+  throw VolumeProblem.inStep(
+    'NewMounter initialization',
+    { volume: volumeName, specName },
+    new Error(`volume mode "Ephemeral" not supported by driver ${csi.driver} (only supports [${quoted}])`),
+  );
+}
+
+const inStep =
+  (step: string, { volumeName, specName }: Wanted) =>
+  (error: unknown): never => {
+    if (!(error instanceof Error)) throw error;
+    throw VolumeProblem.inStep(step, { volume: volumeName, specName }, error);
+  };
+
+/** A driver removes what it made; an empty folder that it left is removed with the pod's own. */
+function ignoreFolder(error: Error & { code?: string }): void {
+  if (error.code !== 'ERR_FS_EISDIR' && error.code !== 'EISDIR') throw error;
+}

@@ -1,0 +1,27 @@
+/** Volumes that are the content of an image. CRI before 1.8 knows none: the runtime mounts, containers get a bind. */
+import type { Pod, Volume } from '#api/generated/schema.ts';
+import { type ContainerRuntime, type Image, RuntimeError } from '#node/runtime/runtime.ts';
+import type { ImageMounts } from './lasting-volumes.ts';
+import { VolumeProblem } from './volume-problem.ts';
+
+export interface ImageVolumesOptions {
+  runtime: Pick<ContainerRuntime, 'mountImage' | 'unmountImage'>;
+  /** By the pull policy of the volume, with the pod's secrets. Throws Error with the reason's text. */
+  imageOf(pod: Pod, volume: Volume): Promise<Image>;
+}
+
+export function imageVolumes({ runtime, imageOf }: ImageVolumesOptions): ImageMounts {
+  return {
+    async mount(pod, volume, target) {
+      const about = { volume: volume.name, specName: volume.name };
+      try {
+        const { id } = await imageOf(pod, volume);
+        await runtime.mountImage(id, target);
+      } catch (error) {
+        if (error instanceof RuntimeError) throw VolumeProblem.inStep('SetUp', about, error);
+        throw error;
+      }
+    },
+    unmount: (target) => runtime.unmountImage(target),
+  };
+}
