@@ -1,0 +1,122 @@
+/** A cluster whose nodes were given a KubeletConfiguration: what it reserves, its static pods, and its graceful end. */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Node, Pod } from '#api/generated/schema.ts';
+import { quantityMilliValue, quantityValue } from '#api/machinery/quantity.ts';
+import { imageOn, IMAGE } from './conformance/image.ts';
+import { eventually, KedgeCluster } from './running-cluster.ts';
+
+const MI = 1024 ** 2;
+const folder = mkdtempSync(join(tmpdir(), 'kedge-node-configuration-'));
+const manifests = join(folder, 'manifests');
+const cluster = new KedgeCluster(`nodeconf${process.pid}`);
+const NODE = 'node1';
+const STATIC = `hello-${NODE}`;
+
+const configuration = `apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+staticPodPath: ${manifests}
+maxPods: 42
+kubeReserved: { cpu: 100m, memory: 128Mi }
+systemReserved: { memory: 64Mi }
+evictionHard: { memory.available: 50Mi }
+shutdownGracePeriod: 20s
+shutdownGracePeriodCriticalPods: 5s
+`;
+const hello = (greeting: string) => `apiVersion: v1
+kind: Pod
+metadata: { name: hello }
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+    - { name: main, image: "${IMAGE}", command: [sh, -c, "echo ${greeting}; trap 'exit 0' TERM; sleep 86400 & wait"] }
+`;
+const pods = () => cluster.json<{ items: Pod[] }>('get', 'pods');
+const isReady = ({ status }: Pod) =>
+  status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True');
+const ready = (name: string, check: (pod: Pod) => boolean = () => true) =>
+  eventually(`${name} is ready`, async () =>
+    (await pods()).items.find((pod) => pod.metadata.name === name && isReady(pod) && check(pod)),
+  );
+
+describe('a node with a configuration of its own', () => {
+  beforeAll(async () => {
+    mkdirSync(manifests);
+    writeFileSync(join(folder, 'kubelet.yaml'), configuration);
+    await cluster.up('--nodes', '1', '--kubelet-config', join(folder, 'kubelet.yaml'));
+    await imageOn(cluster);
+  });
+  afterAll(async () => {
+    await cluster.down();
+    rmSync(folder, { recursive: true });
+  });
+
+  test('what is reserved is not given away, and the configuration can be asked for', async () => {
+    const { status } = await cluster.json<Node>('get', 'node', NODE);
+    const { capacity = {}, allocatable = {} } = status ?? {};
+    expect(allocatable['pods']).toBe('42');
+    expect(quantityMilliValue(capacity['cpu']) - quantityMilliValue(allocatable['cpu'])).toBe(100);
+    expect(quantityValue(capacity['memory']) - quantityValue(allocatable['memory'])).toBe((128 + 64 + 50) * MI);
+    const { kubeletconfig } = JSON.parse(await cluster.kubectl('get', '--raw', `/api/v1/nodes/${NODE}/proxy/configz`));
+    expect(kubeletconfig).toMatchObject({ maxPods: 42, evictionHard: { 'memory.available': '50Mi' } });
+  });
+
+  test('a manifest in the folder is a pod that nobody can delete, and that ends with its file', async () => {
+    const file = join(manifests, 'hello.yaml');
+    writeFileSync(file, hello('first'));
+    const first = await ready(STATIC);
+    expect(first.metadata.annotations?.['kubernetes.io/config.source']).toBe('file');
+    expect(first.metadata.ownerReferences?.[0]).toMatchObject({ kind: 'Node', name: NODE });
+    expect(await cluster.kubectl('logs', STATIC)).toBe('first\n');
+    expect(await cluster.kubectl('describe', 'pod', STATIC)).toMatch(/Controlled By: +Node\/node1/);
+    const runs = first.status?.containerStatuses?.[0]?.containerID;
+    await cluster.kubectl('delete', 'pod', STATIC, '--wait=false');
+    const again = await ready(STATIC, ({ metadata }) => metadata.uid !== first.metadata.uid);
+    expect(again.status?.containerStatuses?.[0]?.containerID).toBe(runs);
+
+    writeFileSync(file, hello('second'));
+    await ready(STATIC, ({ status }) => status?.containerStatuses?.[0]?.containerID !== runs);
+    expect(await cluster.kubectl('logs', STATIC)).toBe('second\n');
+    rmSync(file);
+    await eventually('it is gone', async () => (await pods()).items.every(({ metadata }) => metadata.name !== STATIC));
+  });
+
+  test('told that the machine goes down, the node ends its pods and says why', async () => {
+    const command = ['--', 'sh', '-c', "trap 'exit 0' TERM; sleep 86400 & wait"];
+    await cluster.kubectl('run', 'worker', `--image=${IMAGE}`, '--image-pull-policy=Never', '--command', ...command);
+    await ready('worker');
+    process.kill(kubeletPid(), 'SIGPWR');
+    const worker = await eventually('the pod has ended', async () => {
+      const found = (await pods()).items.find(({ metadata }) => metadata.name === 'worker');
+      return found?.status?.phase === 'Failed' && found;
+    });
+    const message = 'Pod was terminated in response to imminent node shutdown.';
+    expect(worker.status).toMatchObject({ reason: 'Terminated', message });
+    const { status } = await cluster.json<Node>('get', 'node', NODE);
+    expect(status?.conditions?.find(({ type }) => type === 'Ready')).toMatchObject({
+      status: 'False',
+      message: 'node is shutting down',
+    });
+  });
+});
+
+/** The process that was given this node's configuration. */
+function kubeletPid(): number {
+  for (const name of readdirSync('/proc').filter((each) => /^\d+$/.test(each))) {
+    const words = commandLine(name);
+    const isOurs = words.some((word) => word.includes(`${cluster.name}/nodes/${NODE}/`));
+    if (isOurs && words.includes('kubelet')) return Number(name);
+  }
+  throw new Error('the kubelet does not run');
+}
+
+function commandLine(pid: string): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) return []; // it has just ended
+    throw error;
+  }
+}
