@@ -31,6 +31,8 @@ import { podGarbageCollector } from './nodes/pod-garbage-collector.ts';
 import { taintEviction } from './nodes/taint-eviction.ts';
 import { replicaSetController } from './replica-set.ts';
 import { replicationController } from './replication-controller.ts';
+import { podResourceClaims } from './resource-claims/pod-resource-claims.ts';
+import { resourceClaims } from './resource-claims/resource-claim.ts';
 import { resourceQuotaController } from './resource-quota/resource-quota.ts';
 import { rootCaCertPublisher } from './root-ca-cert-publisher.ts';
 import { serviceAccountController } from './service-account.ts';
@@ -87,6 +89,8 @@ export const controllersFor = (settings: ClusterSettings = {}): Controller[] => 
   resourceQuotaController,
   serviceCidrController,
   ...(settings.loadBalancers ? [serviceLoadBalancer(settings.loadBalancers)] : []),
+  podResourceClaims,
+  resourceClaims,
   claimBinder,
   volumeReclaimer,
   attachDetach,
