@@ -25,7 +25,7 @@ export interface NodeConfig {
 }
 
 /** A Lease lasts 40 s where a silent node counts as alive for 50 s; a shorter patience needs shorter leases. */
-const LEASE_OF_GRACE = 40 / 50;
+export const LEASE_OF_GRACE = 40 / 50;
 
 /**
  * A node that shares its machine with others, and with whatever else is there, does not act on how full the disk is by

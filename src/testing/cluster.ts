@@ -102,6 +102,7 @@ function openCluster(options: ClusterOptions): TestCluster {
         ({ name }) => serviceAccounts || name !== 'ServiceAccount',
       ),
     ...(!rbac && { authorizer: { authorize: () => allow() } }),
+    nearKubelet: (nodeName) => cluster.nearKubelet(nodeName),
     serviceRanges: { clusterIps: ['10.96.0.0/16'], nodePorts: { from: 30_000, to: 32_767 } },
   });
   const cluster = new TestCluster(clock, { api, storage, kinds, tokenIssuer: issuer, random, log });

@@ -18,6 +18,7 @@ import { SharedInformers } from '#client/informers.ts';
 import { isAtLeast } from '#client/object-cache.ts';
 import { InProcessTransport } from '#client/transport/in-process.ts';
 import type { RequestPipeline, Transport, UserInfo } from '#client/transport.ts';
+import { type SimulatedKubelet, startSimulatedKubelet } from '#cmd/simulated-kubelet/simulated-kubelet.ts';
 import { systemClock } from '#cmd/system-clock.ts';
 import type { ApiServer } from '#control-plane/apiserver/apiserver.ts';
 import type { TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
@@ -25,7 +26,7 @@ import { inProcessPipeline } from '#control-plane/apiserver/in-process.ts';
 import type { Storage } from '#control-plane/storage/storage.ts';
 import { SimulatedNodePools } from '#node/simulated/simulated-node-pools.ts';
 import type { SimulatedNodesOptions } from '#node/simulated/simulated-nodes.ts';
-import { startSimulatedNodes } from '#node/simulated/simulated-nodes.ts';
+import { type SimulatedNodes, startSimulatedNodes } from '#node/simulated/simulated-nodes.ts';
 import type { Sent } from './builders.ts';
 import { Components, type TestComponent } from './components.ts';
 import { Faults, type NodeSwitch } from './faults.ts';
@@ -84,6 +85,8 @@ export class TestCluster {
   readonly #components = new Components();
   #shared: SharedInformers | undefined;
   #edge: Promise<HttpsEdge> | undefined;
+  #kubelet: SimulatedKubelet | undefined;
+  readonly #simulated: SimulatedNodes[] = [];
   #failure: { error: unknown } | undefined;
 
   constructor(clock: TestClock, parts: TestClusterParts) {
@@ -126,9 +129,30 @@ export class TestCluster {
   }
 
   #listening(): Promise<HttpsEdge> {
-    const { api, tokenIssuer, log } = this.#parts;
-    this.#edge ??= HttpsEdge.open({ api, pipeline: this.#gate.pipeline, tokenIssuer, log });
+    this.#edge ??= this.#listen();
     return this.#edge;
+  }
+
+  async #listen(): Promise<HttpsEdge> {
+    const { api, tokenIssuer, log } = this.#parts;
+    const edge = await HttpsEdge.open({ api, pipeline: this.#gate.pipeline, tokenIssuer, log });
+    const memberOf = (name: string) => this.#simulated.find((nodes) => nodes.member(name));
+    this.#kubelet = await startSimulatedKubelet({
+      nodes: {
+        member: (name) => memberOf(name)?.member(name),
+        isStopped: (name) => memberOf(name)?.isStopped(name) ?? false,
+      },
+      informers: this.#informers(),
+      pki: edge.pki,
+      clock: this.clock,
+      log,
+    });
+    return edge;
+  }
+
+  /** Where the kubelet of a simulated node is, once clients from outside may ask for it. */
+  nearKubelet(nodeName: string): { host: string; port: number } | undefined {
+    return this.#kubelet?.addressOf(nodeName);
   }
 
   transportFor(user: UserInfo): Transport {
@@ -205,6 +229,7 @@ export class TestCluster {
     const starting = startSimulatedNodes({ namePrefix: 'node', ...options, client, informers, clock, random });
     await this.settles();
     const nodes = await starting;
+    this.#simulated.push(nodes);
     const component: TestComponent = {
       get busy() {
         return nodes.busy;
@@ -229,6 +254,7 @@ export class TestCluster {
     const { random, log } = this.#parts;
     const informers = this.#informers();
     const pools = new SimulatedNodePools({ client, informers, clock, random, log });
+    this.#simulated.push(pools.nodes);
     const starting = pools.start();
     await this.settles();
     await starting;
@@ -344,7 +370,9 @@ export class TestCluster {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#components.stopAll();
     this.#stopping.abort(new Error('the cluster is stopped'));
-    await (await this.#edge)?.close();
+    const edge = await this.#edge;
+    await this.#kubelet?.close();
+    await edge?.close();
     await this.#parts.api.close();
     await this.#parts.storage.close();
   }

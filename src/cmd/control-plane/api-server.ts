@@ -9,7 +9,7 @@ import { TokenIssuer } from '#control-plane/apiserver/authentication/token-issue
 import type { HealthCheck } from '#control-plane/apiserver/http/health.ts';
 import { type ServeOptions, serveHttp } from '#control-plane/apiserver/http/serve.ts';
 import { lazyDescriptions } from '#control-plane/apiserver/openapi/descriptions.ts';
-import type { Behaviour } from '#control-plane/apiserver/registry/behaviour.ts';
+import type { Behaviour, NearKubelet } from '#control-plane/apiserver/registry/behaviour.ts';
 import type { Storage } from '#control-plane/storage/storage.ts';
 import type { ClusterRecord } from '#node/machine/cluster-dir.ts';
 import { planOf } from '#node/machine/slots.ts';
@@ -35,6 +35,7 @@ export interface ApiServerServices {
   log: Log;
   /** Of kinds that are not in the catalog. */
   behaviours: readonly Behaviour[];
+  nearKubelet: NearKubelet;
 }
 
 export interface ListeningApiServer extends Pick<ApiServer, 'pipeline' | 'loopback' | 'kinds' | 'ready'> {
@@ -77,6 +78,7 @@ export async function openApiServer(services: ApiServerServices): Promise<Listen
     serviceRanges: { clusterIps: plan.serviceRanges, nodePorts: NODE_PORTS },
     seats: seatsOf(flags),
     behaviours: services.behaviours,
+    nearKubelet: services.nearKubelet,
     ...(auditor && { auditor }),
     frontProxy: pki.issueFrontProxyClient('front-proxy-client', frontProxyIdentity),
   });

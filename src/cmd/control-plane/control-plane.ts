@@ -1,6 +1,5 @@
 /** The control plane, put together. The order of starting is the order in which each part needs the one before. */
 import { bodies, catalog } from '#api/catalog.ts';
-import type { Taint } from '#api/generated/schema.ts';
 import type { KindRegistry } from '#api/machinery/kind.ts';
 import { createKindRegistry } from '#api/machinery/kind-registry.ts';
 import { metricsKinds } from '#api/metrics/v1beta1/resource-metrics.ts';
@@ -9,13 +8,13 @@ import { InProcessTransport } from '#client/transport/in-process.ts';
 import type { Transport, UserInfo } from '#client/transport.ts';
 import { ensureSystemPriorityClasses } from '#control-plane/apiserver/admission/system-priority-classes.ts';
 import { ensureExtensionAuthentication } from '#control-plane/apiserver/aggregation/extension-authentication.ts';
-import { resourceMetricsBehaviours } from '#control-plane/apiserver/registry/resource-metrics.ts';
 import type { TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
 import { ensureBootstrapObjects } from '#control-plane/apiserver/authorization/ensure-bootstrap-objects.ts';
+import { resourceMetricsBehaviours } from '#control-plane/apiserver/registry/resource-metrics.ts';
 import { rulesOf } from '#control-plane/controllers/controller-roles.ts';
+import type { Controller } from '#control-plane/controllers/define-controller.ts';
 import { metricsOver } from '#control-plane/controllers/horizontal-pod-autoscaler/metrics-source.ts';
 import { scalesOver } from '#control-plane/controllers/horizontal-pod-autoscaler/scales.ts';
-import type { Controller } from '#control-plane/controllers/define-controller.ts';
 import { controllersFor } from '#control-plane/controllers/index.ts';
 import { complaintsAbout, isSelected } from '#control-plane/controllers/selection.ts';
 import type { SecretTokens } from '#control-plane/controllers/service-account-token.ts';
@@ -25,8 +24,6 @@ import { runCompaction } from '#control-plane/storage/compaction.ts';
 import { openLmdbStorage } from '#control-plane/storage/lmdb.ts';
 import type { ClusterPaths, ClusterRecord } from '#node/machine/cluster-dir.ts';
 import { planOf } from '#node/machine/slots.ts';
-import { SIMULATED_LABEL } from '#node/simulated/simulated-node.ts';
-import { simulatedNodeNames, startSimulatedNodes } from '#node/simulated/simulated-nodes.ts';
 import { ensurePki } from '../pki/pki.ts';
 import { systemClock, systemRandom } from '../system-clock.ts';
 import { openApiServer } from './api-server.ts';
@@ -34,6 +31,7 @@ import { ApiServerFlags, FlagError } from './api-server-flags.ts';
 import { localLoadBalancers } from './local-load-balancers.ts';
 import { ensureLocalPath, localPathFolders } from './local-path.ts';
 import { ensureMetricsReader, servedMetrics } from './resource-metrics.ts';
+import { Simulation } from './simulation.ts';
 import { ensureKubernetesService, ensureNamespaces, ensureTokenTracking } from './system-objects.ts';
 
 export interface ControlPlaneOptions {
@@ -57,10 +55,19 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const stopping = new AbortController();
   const pki = ensurePki({ directory: paths.pki, clock: systemClock });
   const storage = await openLmdbStorage({ directory: paths.store, onFailure: options.onFailure });
-  const kinds = createKindRegistry([...catalog, ...metricsKinds], bodies);
+  const simulation = new Simulation({ cluster, simulate: options.simulate, pki, log });
+  const kinds = createKindRegistry([...catalog, ...metricsKinds, ...simulation.kinds], bodies);
   const metrics = servedMetrics({ pki, log });
   const behaviours = resourceMetricsBehaviours(metrics);
-  const apiServer = await openApiServer({ cluster, pki, storage, kinds, behaviours, log });
+  const apiServer = await openApiServer({
+    cluster,
+    pki,
+    storage,
+    kinds,
+    behaviours,
+    nearKubelet: simulation.nearKubelet,
+    log,
+  });
   const { client } = apiServer.loopback;
   const transportFor = (user: UserInfo): Transport => new InProcessTransport(apiServer.pipeline, user);
   const localPath = localPathFolders({ pki, port: cluster.apiServerPort });
@@ -97,23 +104,20 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 
   const services = { transportFor, kinds: apiServer.kinds, clock: systemClock, random: systemRandom };
   const running = startControllers({ controllers, ...services, log: log.child({ component: 'controllers' }) });
-  metrics.follow(running.informers);
+  metrics.follow(running.informers, simulation.usageOf);
   const scheduler = startScheduler({
     ...services,
     log: log.child({ component: 'scheduler' }),
     informers: running.informers, // both see the same frozen objects
     breathe: turnOfTheLoop,
   });
-  const simulated = simulatedNodesOf(options);
-  const nodes =
-    simulated.names.length > 0 &&
-    (await startSimulatedNodes({ ...services, ...simulated, client, informers: running.informers, log }));
+  await simulation.start({ client, informers: running.informers });
   const compacting = runCompaction({ storage, clock: systemClock, log, signal: stopping.signal });
 
   return {
     async close(graceMs) {
       stopping.abort();
-      if (nodes) nodes.stop();
+      await simulation.stop();
       scheduler.stop();
       running.stop();
       localPath.close();
@@ -151,10 +155,3 @@ const hasNodesHere = ({ cluster, simulate }: ControlPlaneOptions): boolean =>
   Object.keys(cluster.nodes).length > simulate.length;
 
 const turnOfTheLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-/** Beside real nodes they are tainted: a pod that somebody wants to talk to must not end on paper by chance. */
-function simulatedNodesOf({ cluster, simulate }: ControlPlaneOptions): { names: string[]; taints: Taint[] } {
-  const names = [...simulate, ...simulatedNodeNames(cluster.simulatedNodes)];
-  const hasRealNodes = simulate.length === 0 && Object.keys(cluster.nodes).length > 0;
-  return { names, taints: hasRealNodes ? [{ key: SIMULATED_LABEL, value: 'true', effect: 'NoSchedule' }] : [] };
-}

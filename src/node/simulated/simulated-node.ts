@@ -7,7 +7,6 @@ export const SIMULATED_LABEL = 'kedge.dev/simulated';
 /** On a Node: `true` stops it as a power failure would; without it, it comes back. */
 export const STOPPED = 'kedge.dev/simulated-stopped';
 export const LEASE_NAMESPACE = 'kube-node-lease';
-const LEASE_SECONDS = 40;
 
 export type SimulatedCapacity = Readonly<Record<string, string>>;
 
@@ -93,9 +92,9 @@ export function nodeStatus(
   };
 }
 
-export const leaseSpec = (name: string, nowMs: number): Lease['spec'] => ({
+export const leaseSpec = (name: string, { seconds, nowMs }: { seconds: number; nowMs: number }): Lease['spec'] => ({
   holderIdentity: name,
-  leaseDurationSeconds: LEASE_SECONDS,
+  leaseDurationSeconds: seconds,
   renewTime: microTimestampOf(nowMs),
 });
 

@@ -40,6 +40,8 @@ export interface SimulatedNodesServices {
   /** Between the binding of a pod and its running, and between its deletion and its end, where its pool says nothing. */
   startMs?: number;
   stopMs?: number;
+  /** How long a lease holds: shorter where a silent node is given up sooner than upstream does. */
+  leaseSeconds?: number;
 }
 
 export interface SimulatedNodesOptions extends SimulatedNodesServices {
@@ -61,9 +63,10 @@ export interface Member {
   rules: readonly SimulatedPodRule[];
 }
 
-const RENEW_EVERY_MS = 10_000;
-/** Of a lease of 40 s, and before a node counts as lost (50 s). */
-const RENEW_AT_LATEST_MS = 25_000;
+const LEASE_SECONDS = 40; // upstream's
+/** A lease is renewed after this part of its time, as kubelets do; where there are very many, at the latest after that. */
+const RENEWED_AFTER = 0.25;
+const RENEWED_AT_LATEST_AFTER = 0.625;
 /** More renewals in a second than this, and they come less often. */
 const RENEWALS_PER_SECOND = 200;
 const STATUS_EVERY_MS = 300_000;
@@ -104,7 +107,7 @@ export class SimulatedNodes {
       pods: services.informers.for(Pod),
       wheel: this.#wheel,
       memberOf: (node) => this.#members.get(node),
-      isStopped: (node) => this.#isStopped(node),
+      isStopped: (node) => this.isStopped(node),
       send: (act, retryId) => this.#send(act, retryId),
     });
   }
@@ -131,7 +134,7 @@ export class SimulatedNodes {
       if (isStopped(before) && !isStopped(now) && this.#members.has(key)) this.#resume(key);
     });
     this.#pods.start();
-    for (let batch = 0; batch < BATCHES; batch++) this.#renewLater(batch, (RENEW_EVERY_MS * batch) / BATCHES);
+    for (let batch = 0; batch < BATCHES; batch++) this.#renewLater(batch, (this.#renewEveryMs() * batch) / BATCHES);
     this.#wheel.set('statuses', STATUS_EVERY_MS, () => this.#reportAll());
   }
 
@@ -179,7 +182,7 @@ export class SimulatedNodes {
     }
     const at = { name, namespace: LEASE_NAMESPACE };
     try {
-      await client.create(Lease, { metadata: at, spec: leaseSpec(name, clock.now()) });
+      await client.create(Lease, { metadata: at, spec: this.#leaseOf(name) });
     } catch (error) {
       if (!hasReason(error, 'AlreadyExists')) throw error;
       await this.#renew(name);
@@ -196,7 +199,7 @@ export class SimulatedNodes {
   async #report(name: string): Promise<void> {
     const { client, clock } = this.#services;
     const member = this.#members.get(name);
-    if (!member || this.#isStopped(name)) return;
+    if (!member || this.isStopped(name)) return;
     const { status: before } = this.#nodes.get(name) ?? (await client.get(Node, { name }));
     const { capacity } = member.template;
     const status = nodeStatus(name, { address: addressOf(member.index), capacity, nowMs: clock.now(), before });
@@ -217,18 +220,28 @@ export class SimulatedNodes {
   }
 
   #renewEveryMs(): number {
-    const wanted = (this.#members.size / RENEWALS_PER_SECOND) * 1000;
-    return Math.min(RENEW_AT_LATEST_MS, Math.max(RENEW_EVERY_MS, wanted));
+    const wantedMs = (this.#members.size / RENEWALS_PER_SECOND) * 1000;
+    const leaseMs = this.#leaseSeconds * 1000;
+    return Math.min(leaseMs * RENEWED_AT_LATEST_AFTER, Math.max(leaseMs * RENEWED_AFTER, wantedMs));
+  }
+
+  get #leaseSeconds(): number {
+    return this.#services.leaseSeconds ?? LEASE_SECONDS;
+  }
+
+  #leaseOf(name: string): Lease['spec'] {
+    return leaseSpec(name, { seconds: this.#leaseSeconds, nowMs: this.#services.clock.now() });
   }
 
   async #renew(name: string): Promise<void> {
-    if (!this.#members.has(name) || this.#isStopped(name)) return;
-    const { client, clock } = this.#services;
-    const patch = { spec: leaseSpec(name, clock.now()) };
+    if (!this.#members.has(name) || this.isStopped(name)) return;
+    const { client } = this.#services;
+    const patch = { spec: this.#leaseOf(name) };
     await client.patch(Lease, { name, namespace: LEASE_NAMESPACE }, { type: 'merge', patch });
   }
 
-  #isStopped(name: string): boolean {
+  /** Somebody has switched it off. */
+  isStopped(name: string): boolean {
     return isStopped(this.#nodes.get(name));
   }
 
