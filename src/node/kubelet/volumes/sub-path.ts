@@ -3,7 +3,7 @@
  * down is walked by open folders, never by names that could turn into links, and what is mounted is the opened thing.
  */
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, writeFile } from 'node:fs/promises';
+import { chmod, type FileHandle, mkdir, open, readlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Mounter } from './mounter.ts';
 
@@ -21,9 +21,11 @@ export async function mountSubPath(
   const parts = subPath.split('/').filter((part) => part !== '' && part !== '.');
   if (subPath.startsWith('/') || parts.includes('..')) throw new SubPathRefused('must not contain ".."');
   let here = await open(volume, O_PATH | O_DIRECTORY);
+  // What is made in it is as open as the volume itself, as upstream makes it.
+  const mode = (await here.stat()).mode & 0o7777;
   try {
     for (const part of parts) {
-      const next = await enter(here, part, subPath);
+      const next = await enter(here, part, { subPath, mode });
       await here.close();
       here = next;
     }
@@ -35,18 +37,23 @@ export async function mountSubPath(
   }
 }
 
-async function enter(folder: FileHandle, name: string, subPath: string): Promise<FileHandle> {
+async function enter(
+  folder: FileHandle,
+  name: string,
+  { subPath, mode }: { subPath: string; mode: number },
+): Promise<FileHandle> {
   const path = `/proc/self/fd/${folder.fd}/${name}`;
   const opened = await open(path, O_PATH | O_NOFOLLOW).catch(async (error: Error & { code?: string }) => {
     if (error.code !== 'ENOENT') throw error;
     await mkdir(path, { mode: 0o750 });
-    return open(path, O_PATH | O_NOFOLLOW);
+    const made = await open(path, O_PATH | O_NOFOLLOW);
+    if ((await made.stat()).isDirectory()) await chmod(`/proc/self/fd/${made.fd}`, mode);
+    return made;
   });
   if (!(await opened.stat()).isSymbolicLink()) return opened;
   await opened.close();
   // Kubernetes' own volumes are made of links (`key -> ..data/key`): those stay inside, one step at a time.
   const resolved = await open(path, O_PATH);
-  const { readlink } = await import('node:fs/promises');
   const [root, real] = await Promise.all([
     readlink(`/proc/self/fd/${folder.fd}`),
     readlink(`/proc/self/fd/${resolved.fd}`),
