@@ -15,8 +15,10 @@ const EVENTS: PolicyRule = {
   verbs: ['create', 'patch', 'update'],
 };
 
+/** None for a controller that has Roles of its own. */
 export function rulesOf(controller: Controller): PolicyRule[] {
   if (controller.form === 'any kind') return [...controller.spec.also, EVENTS];
+  if (controller.spec.hasRoles) return [];
   const verbs = new Map<string, { group: string; resource: string; verbs: Set<string> }>();
   const allow = (kind: Kind, subresource: string, ...allowed: string[]) => {
     const resource = subresource ? `${kind.plural}/${subresource}` : kind.plural;

@@ -125,6 +125,8 @@ export interface ControllerSpec<
   writes?: W;
   /** Permissions that do not follow from the rest (subresources). */
   also?: readonly PolicyRule[];
+  /** Its rights are upstream's Roles in single namespaces: none follow from the declaration. */
+  hasRoles?: true;
   /** Which objects of `owns` belong to it: an unowned one that matches makes the key dirty. See `claim`. */
   selectorOf?(object: T): LabelSelector | undefined;
   /** Whether a change of the reconciled object matters; creations and deletions always do. Default: always. */

@@ -1,5 +1,8 @@
 /** The controllers, by upstream's names. Some need to know something of the cluster that they are for. */
+import { bootstrapSigner, type Hmac } from './bootstrap-tokens/bootstrap-signer.ts';
+import { tokenCleaner } from './bootstrap-tokens/token-cleaner.ts';
 import { certificateApproving } from './certificates/approving.ts';
+import { kubeletServingApproving } from './certificates/approving-serving.ts';
 import { certificateCleaner } from './certificates/cleaner.ts';
 import { type CertificateSigner, certificateSigning } from './certificates/signing.ts';
 import { clusterRoleAggregation } from './cluster-role-aggregation.ts';
@@ -26,6 +29,7 @@ import type { NodeIpamOptions } from './nodes/node-ipam.ts';
 import { nodeIpam } from './nodes/node-ipam.ts';
 import type { NodeLifecycleOptions } from './nodes/node-lifecycle.ts';
 import { nodeLifecycle } from './nodes/node-lifecycle.ts';
+import { nodeTtl } from './nodes/node-ttl.ts';
 import type { PodGarbageCollectorOptions } from './nodes/pod-garbage-collector.ts';
 import { podGarbageCollector } from './nodes/pod-garbage-collector.ts';
 import { taintEviction } from './nodes/taint-eviction.ts';
@@ -62,6 +66,8 @@ export interface ClusterSettings {
   certificateSigner?: CertificateSigner;
   /** Absent: Secrets for tokens stay empty. */
   secretTokens?: SecretTokens;
+  /** Absent: nobody signs cluster-info. */
+  hmac?: Hmac;
   /** Absent: nothing is sized after its load. */
   autoscaler?: AutoscalerSources;
   /** Absent: Services of that type wait for an address. */
@@ -102,15 +108,19 @@ export const controllersFor = (settings: ClusterSettings = {}): Controller[] => 
   attributesClassProtection,
   serviceAccountController,
   legacyTokenCleaner,
+  tokenCleaner,
+  ...(settings.hmac ? [bootstrapSigner(settings.hmac)] : []),
   ...(settings.secretTokens ? [serviceAccountTokens(settings.secretTokens)] : []),
   ...(settings.rootCa ? [rootCaCertPublisher(settings.rootCa)] : []),
   podGarbageCollector(settings.podGarbageCollector),
   ...(settings.nodeIpam ? [nodeIpam(settings.nodeIpam)] : []),
   nodeLifecycle(settings.nodeLifecycle),
   taintEviction(),
+  nodeTtl(),
   clusterRoleAggregation,
   validatingAdmissionPolicyStatus,
   certificateApproving,
+  kubeletServingApproving,
   ...(settings.certificateSigner ? [certificateSigning(settings.certificateSigner)] : []),
   certificateCleaner,
 ];

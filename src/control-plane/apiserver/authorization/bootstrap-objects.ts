@@ -183,6 +183,7 @@ export interface DerivedRole {
 function controllerObjects(derived: readonly DerivedRole[]): BootstrapObject[] {
   const rules = new Map<string, readonly PolicyRule[]>(Object.entries(controllerRules));
   for (const { controller, rules: declared } of derived) {
+    if (declared.length === 0) continue; // it has Roles
     const known = rules.get(controller) ?? [];
     rules.set(controller, [...known, ...notCovered(known, declared)]);
   }

@@ -1,0 +1,36 @@
+import { expect, test } from 'vitest';
+import { Node } from '#api/core/v1/node.ts';
+import { startCluster, type TestCluster } from '#testing/cluster.ts';
+import { nodeTtl, TTL } from './node-ttl.ts';
+
+const ttls = (cluster: TestCluster): Record<string, string[]> => {
+  const byTtl: Record<string, string[]> = {};
+  for (const { metadata } of cluster.list(Node)) {
+    const ttl = metadata.annotations?.[TTL] ?? 'none';
+    byTtl[ttl] = [...(byTtl[ttl] ?? []), metadata.name];
+  }
+  return byTtl;
+};
+const join = (cluster: TestCluster, from: number, to: number) =>
+  Promise.all(
+    Array.from({ length: to - from }, (_, i) => cluster.create(Node, { metadata: { name: `n${from + i}` } })),
+  );
+
+test('kubelets look less often when there are many nodes, and again as often only when there are clearly fewer', async () => {
+  await using cluster = await startCluster({ controllers: [nodeTtl()] });
+  await join(cluster, 0, 100);
+  await cluster.settles();
+  expect(Object.keys(ttls(cluster))).toEqual(['0']);
+  await join(cluster, 100, 101);
+  await cluster.settles();
+  // The others follow when something of them changes, as a kubelet's report.
+  expect(ttls(cluster)['15']).toEqual(['n100']);
+  await cluster.patch(Node, 'n0', { metadata: { labels: { seen: 'again' } } });
+  for (let i = 91; i <= 100; i++) await cluster.delete(Node, `n${i}`);
+  await cluster.settles();
+  expect(ttls(cluster)['15']).toEqual(['n0']);
+  for (let i = 89; i <= 90; i++) await cluster.delete(Node, `n${i}`);
+  await cluster.patch(Node, 'n0', { metadata: { labels: { seen: 'twice' } } });
+  await cluster.settles();
+  expect(Object.keys(ttls(cluster))).toEqual(['0']);
+});

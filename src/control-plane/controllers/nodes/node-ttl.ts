@@ -1,0 +1,49 @@
+/**
+ * Tells each kubelet how long it may keep Secrets and ConfigMaps before it looks again: the longer, the more nodes there are.
+ * Between two sizes it stays what it was, so that it does not change to and fro. Source: pkg/controller/ttl.
+ */
+import { Node } from '#api/core/v1/node.ts';
+import { defineController, settled } from '../define-controller.ts';
+
+export const TTL = 'node.alpha.kubernetes.io/ttl';
+
+/** In nodes; the sizes of neighbours overlap. */
+const STEPS = [
+  { fewest: 0, most: 100, seconds: 0 },
+  { fewest: 90, most: 500, seconds: 15 },
+  { fewest: 450, most: 1_000, seconds: 30 },
+  { fewest: 900, most: 2_000, seconds: 60 },
+  { fewest: 1_800, most: 10_000, seconds: 300 },
+  { fewest: 9_000, most: Number.POSITIVE_INFINITY, seconds: 600 },
+] as const;
+
+export function nodeTtl() {
+  const nodes = new Set<string>();
+  let step = 0;
+  const follow = () => {
+    while (nodes.size > STEPS[step]!.most) step++;
+    while (nodes.size < STEPS[step]!.fewest) step--;
+  };
+
+  return defineController({
+    name: 'ttl-controller',
+    reconciles: Node,
+    writes: { patch: [Node] },
+
+    async reconcile({ metadata: { name, annotations } }, { api }) {
+      nodes.add(name);
+      follow();
+      const ttl = `${STEPS[step]!.seconds}`;
+      if (annotations?.[TTL] === ttl) return settled;
+      const patch = { metadata: { annotations: { [TTL]: ttl } } };
+      await api.patch(Node, { name }, { type: 'strategic', patch });
+      return settled;
+    },
+
+    async gone({ key }) {
+      nodes.delete(key);
+      follow();
+      return settled;
+    },
+  });
+}
