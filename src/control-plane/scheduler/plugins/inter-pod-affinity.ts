@@ -3,7 +3,7 @@ import { Namespace } from '#api/core/v1/namespace.ts';
 import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import type { ClusterView } from '../define-plugin.ts';
-import { changed, definePlugin, fits, removed, unresolvable, unschedulable } from '../define-plugin.ts';
+import { changed, definePlugin, fits, type Plugin, removed, unresolvable, unschedulable } from '../define-plugin.ts';
 import type { NodeInfo } from '../node-info.ts';
 import { OwnedTerms } from './owned-terms.ts';
 import { type AffinityTerms, affinityTermsOf, matchesTerm, type Term, withNamesOnly } from './pod-affinity-terms.ts';
@@ -43,7 +43,18 @@ interface State {
   cluster: ClusterView;
 }
 
-export const interPodAffinity = definePlugin<State>({
+/** Source: InterPodAffinityArgs. */
+export interface PodAffinityOptions {
+  hardPodAffinityWeight?: number;
+  /** A pod without wishes of its own is not judged by those of others. */
+  ignorePreferredTermsOfExistingPods?: boolean;
+}
+
+export const interPodAffinityWith = ({
+  hardPodAffinityWeight = REQUIRED_WEIGHT,
+  ignorePreferredTermsOfExistingPods: ignoresOthers = false,
+}: PodAffinityOptions = {}): Plugin =>
+  definePlugin<State>({
   name: 'InterPodAffinity',
   weight: 2,
   reads: [Namespace],
@@ -77,7 +88,8 @@ export const interPodAffinity = definePlugin<State>({
 
   prepareScore(pod, _, cluster, state) {
     const terms = affinityTermsOf(pod);
-    const scores = [...ownWishes(terms, cluster), ...wishesAbout(pod, cluster)];
+    if (ignoresOthers && terms.preferred.length + terms.preferredAnti.length === 0) return 'skip';
+    const scores = [...ownWishes(terms, cluster), ...wishesAbout(pod, cluster, hardPodAffinityWeight)];
     return scores.length > 0 ? { ...state, terms, scores } : 'skip';
   },
 
@@ -108,7 +120,9 @@ export const interPodAffinity = definePlugin<State>({
     changed(Pod, 'metadata.labels', 'spec.nodeName'),
     removed(Pod),
   ],
-});
+  });
+
+export const interPodAffinity = interPodAffinityWith();
 
 type Labels = Readonly<Record<string, string>>;
 const NO_LABELS: Labels = {};
@@ -213,8 +227,8 @@ function ownWishes({ preferred, preferredAnti }: AffinityTerms, cluster: Cluster
 }
 
 /** What pods that are there wish of this one. */
-function wishesAbout(pod: Pod, cluster: ClusterView): Weighted[] {
-  const wishes = cluster.tally('InterPodAffinity wishes', () => new OwnedTerms(wishesOf));
+function wishesAbout(pod: Pod, cluster: ClusterView, hardWeight: number): Weighted[] {
+  const wishes = cluster.tally(`InterPodAffinity wishes ${hardWeight}`, () => new OwnedTerms(wishesOf(hardWeight)));
   return wishes.about(pod, cluster).map(({ term: { topologyKey, weight }, domains }) => ({
     topologyKey,
     weight,
@@ -225,12 +239,12 @@ function wishesAbout(pod: Pod, cluster: ClusterView): Weighted[] {
 const NO_WISHES: readonly Term[] = [];
 
 /** With their weights for the score: those against it are below 0. */
-function wishesOf(pod: Pod): readonly Term[] {
+const wishesOf = (hardWeight: number) => (pod: Pod): readonly Term[] => {
   const { required, preferred, preferredAnti } = affinityTermsOf(pod);
   if (required.length + preferred.length + preferredAnti.length === 0) return NO_WISHES;
   return [
-    ...required.map((term) => ({ ...term, weight: REQUIRED_WEIGHT })),
+    ...(hardWeight > 0 ? required.map((term) => ({ ...term, weight: hardWeight })) : []),
     ...preferred,
     ...preferredAnti.map((term) => ({ ...term, weight: -term.weight })),
   ];
-}
+};

@@ -1,10 +1,33 @@
 /** A pod's node selector and required node affinity must hold; the preferred affinity adds to the score. */
 import { Node } from '#api/core/v1/node.ts';
-import { preferenceFor, wantsNode } from '#api/core/v1/node-affinity.ts';
+import { matchesNodeSelector, preferenceFor, wantsNode } from '#api/core/v1/node-affinity.ts';
 import type { Pod } from '#api/core/v1/pod.ts';
-import { changed, definePlugin, fits, unresolvable } from '../define-plugin.ts';
+import type { NodeAffinity, PodSpec } from '#api/generated/schema.ts';
+import { changed, definePlugin, fits, type Plugin, unresolvable } from '../define-plugin.ts';
 
 const NOT_WANTED = unresolvable("node(s) didn't match Pod's node affinity/selector");
+
+const NOT_ENFORCED = unresolvable('node(s) didn\'t match scheduler-enforced node affinity');
+
+/** Source: NodeAffinityArgs. What is added holds for every pod of the profile. */
+export function nodeAffinityWith({ addedAffinity: added }: { addedAffinity?: NodeAffinity } = {}): Plugin {
+  const required = added?.requiredDuringSchedulingIgnoredDuringExecution;
+  if (!added) return nodeAffinity;
+  const enforced = { affinity: { nodeAffinity: added } } as PodSpec;
+  return definePlugin({
+    ...nodeAffinity,
+    prepare(pod, cluster) {
+      const prepared = nodeAffinity.prepare?.(pod, cluster) ?? 'skip';
+      return prepared === 'skip' ? { state: undefined } : prepared;
+    },
+    filter({ spec }, { node }) {
+      if (required && !matchesNodeSelector(required, node)) return NOT_ENFORCED;
+      return wantsNode(spec, node) ? fits : NOT_WANTED;
+    },
+    prepareScore: () => undefined,
+    score: ({ spec }, { node }) => preferenceFor(spec, node) + preferenceFor(enforced, node),
+  });
+}
 
 export const nodeAffinity = definePlugin({
   name: 'NodeAffinity',

@@ -14,7 +14,7 @@ import type { TopologySpreadConstraint } from '#api/generated/schema.ts';
 import type { Selector } from '#api/machinery/label-selector.ts';
 import { matchesLabels, selectorFrom, selectorOfLabels } from '#api/machinery/label-selector.ts';
 import type { ClusterView } from '../define-plugin.ts';
-import { changed, definePlugin, fits, removed, unresolvable, unschedulable } from '../define-plugin.ts';
+import { changed, definePlugin, fits, type Plugin, removed, unresolvable, unschedulable } from '../define-plugin.ts';
 import type { NodeInfo } from '../node-info.ts';
 import { TopologyCounts } from './topology-counts.ts';
 
@@ -53,13 +53,25 @@ interface SoftConstraint extends Constraint {
   weight: number;
 }
 
-export const podTopologySpread = definePlugin<State | undefined>({
+/** Source: PodTopologySpreadArgs. */
+export interface SpreadOptions {
+  /** Of pods that have none, instead of those over nodes and zones. */
+  defaultConstraints?: readonly TopologySpreadConstraint[];
+  defaultingType?: string;
+}
+
+export const podTopologySpreadWith = ({ defaultConstraints: listed = [], defaultingType }: SpreadOptions = {}): Plugin =>
+  definePlugin<State | undefined>({
   name: 'PodTopologySpread',
   weight: 2,
   reads: [Service, ReplicaSet, StatefulSet, ReplicationController],
 
   prepare(pod, cluster) {
-    const strict = ownConstraints(pod, 'DoNotSchedule');
+    const hasOwn = (pod.spec.topologySpreadConstraints?.length ?? 0) > 0;
+    const strict =
+      hasOwn || listed.length === 0
+        ? ownConstraints(pod, 'DoNotSchedule')
+        : listedConstraints(pod, { cluster, listed, when: 'DoNotSchedule' });
     if (strict.length === 0) return 'skip';
     const counted = strict.map((constraint) => ({
       ...constraint,
@@ -88,7 +100,11 @@ export const podTopologySpread = definePlugin<State | undefined>({
   prepareScore(pod, nodes, cluster) {
     const own = ownConstraints(pod, 'ScheduleAnyway');
     const hasOwn = (pod.spec.topologySpreadConstraints?.length ?? 0) > 0;
-    const constraints = hasOwn ? own : defaultConstraints(pod, cluster);
+    const constraints = hasOwn
+      ? own
+      : defaultingType === 'List'
+        ? listedConstraints(pod, { cluster, listed, when: 'ScheduleAnyway' })
+        : defaultConstraints(pod, cluster);
     if (constraints.length === 0) return 'skip';
     const ignored = hasOwn ? new Set(nodes.filter((info) => !hasAllLabels(info, constraints))) : NO_NODES;
     const labelled = hasOwn ? constraints : [];
@@ -130,7 +146,30 @@ export const podTopologySpread = definePlugin<State | undefined>({
     changed(Pod, 'metadata.labels', 'spec.nodeName'),
     removed(Pod),
   ],
-});
+  });
+
+export const podTopologySpread = podTopologySpreadWith();
+
+interface Listed {
+  cluster: ClusterView;
+  listed: readonly TopologySpreadConstraint[];
+  when: TopologySpreadConstraint['whenUnsatisfiable'];
+}
+
+/** What a profile says of pods that say nothing, among the pods of the same Services and the same owner. */
+function listedConstraints(pod: Pod, { cluster, listed, when }: Listed): Constraint[] {
+  const mine = listed.filter(({ whenUnsatisfiable }) => whenUnsatisfiable === when);
+  const selector = mine.length > 0 ? ownersSelector(pod, cluster) : undefined;
+  if (!selector || selector.requirements.length === 0) return [];
+  return mine.map(({ topologyKey, maxSkew, minDomains = 1 }) => ({
+    topologyKey,
+    maxSkew,
+    minDomains,
+    selector,
+    honorsAffinity: true,
+    honorsTaints: false,
+  }));
+}
 
 const ownConstraints = (pod: Pod, when: TopologySpreadConstraint['whenUnsatisfiable']): Constraint[] =>
   (pod.spec.topologySpreadConstraints ?? [])
