@@ -2,7 +2,6 @@
 import { bootstrapSigner, type Hmac } from './bootstrap-tokens/bootstrap-signer.ts';
 import { tokenCleaner } from './bootstrap-tokens/token-cleaner.ts';
 import { certificateApproving } from './certificates/approving.ts';
-import { kubeletServingApproving } from './certificates/approving-serving.ts';
 import { certificateCleaner } from './certificates/cleaner.ts';
 import { type CertificateSigner, certificateSigning } from './certificates/signing.ts';
 import { clusterRoleAggregation } from './cluster-role-aggregation.ts';
@@ -120,7 +119,6 @@ export const controllersFor = (settings: ClusterSettings = {}): Controller[] => 
   clusterRoleAggregation,
   validatingAdmissionPolicyStatus,
   certificateApproving,
-  kubeletServingApproving,
   ...(settings.certificateSigner ? [certificateSigning(settings.certificateSigner)] : []),
   certificateCleaner,
 ];
