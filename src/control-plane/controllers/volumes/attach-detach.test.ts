@@ -140,3 +140,14 @@ test('the attachments of a node that has left the cluster go', async () => {
   await cluster.settles();
   expect(attachments(cluster)).toEqual([]);
 });
+
+test('an attachment that somebody else has made is left alone', async () => {
+  await using cluster = await start();
+  for (const nodeName of ['n1', 'of-another-world'])
+    await cluster.create(VolumeAttachment, {
+      metadata: { name: `by-hand-${nodeName}` },
+      spec: { attacher: 'disks.example.org', nodeName, source: { persistentVolumeName: 'v' } },
+    });
+  await cluster.settles();
+  expect(attachments(cluster)).toHaveLength(2);
+});

@@ -138,10 +138,13 @@ function wantedOn({ metadata }: Node, { cached }: Context): Map<string, Attachab
   return wanted;
 }
 
+/** As this controller names them; what others make is theirs. */
+const isOurs = ({ metadata }: VolumeAttachment): boolean => /^csi-[0-9a-f]{64}$/.test(metadata.name);
+
 const attachmentsOn = (node: string, { cached }: Pick<Context, 'cached'>): VolumeAttachment[] =>
   cached(VolumeAttachment)
     .list()
-    .filter(({ spec }) => spec.nodeName === node);
+    .filter((attachment) => attachment.spec.nodeName === node && isOurs(attachment));
 
 async function attach(node: Node, wanted: Map<string, Attachable>, context: Context): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
