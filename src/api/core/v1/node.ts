@@ -1,25 +1,12 @@
 /** Node: a machine that runs pods, as its kubelet reports it. Source: API reference, core/v1. */
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn, wideColumn } from '#api/machinery/define-kind.ts';
-import { isEqual } from '#api/machinery/equal.ts';
-import {
-  duplicateValue,
-  type FieldError,
-  forbiddenField,
-  invalidValue,
-  requiredValue,
-} from '#api/machinery/field-error.ts';
-import type { At } from '#api/machinery/field-path.ts';
-import { familyOf, follows, mustBeOneOf } from '#api/machinery/field-rules.ts';
-import { parseCidr } from '#api/machinery/ip.ts';
-import { labelValue, qualifiedName } from '#api/machinery/names.ts';
-import { validateResourceAmount } from './resource-names.ts';
+import { validateNode, validateNodeStatus, validateNodeUpdate } from './node-rules.ts';
 
 export type Node = schema.Node;
 
 const ROLE_PREFIX = 'node-role.kubernetes.io/';
 const ROLE_LABEL = 'kubernetes.io/role';
-const EFFECTS = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
 
 export const Node = defineKind<schema.Node>({
   group: '',
@@ -38,39 +25,17 @@ export const Node = defineKind<schema.Node>({
     'status',
   ],
 
-  defaults: ({ spec = {}, ...node }) => {
-    const cidrs = spec.podCIDRs?.length ? spec.podCIDRs : spec.podCIDR ? [spec.podCIDR] : undefined;
-    const withCidrs = cidrs ? { podCIDRs: cidrs, podCIDR: spec.podCIDR || cidrs[0] } : {};
-    return { ...node, spec: { ...spec, ...withCidrs } } as schema.Node;
-  },
+  defaults: (node) => ({ ...node, spec: withCidrs(node.spec), status: defaultStatus(node.status) }) as schema.Node,
   createdWithStatus: true,
+  prepareForCreate: withoutConfig,
+  prepareForUpdate: withoutConfig,
+  prepareForStatusUpdate: withoutConfig,
 
-  validate: (node, at) => [
-    ...validateTaints(node.spec.taints ?? [], taintsPath(at)),
-    ...validatePodCidrs(node.spec.podCIDRs ?? [], at.spec.podCIDRs),
-    ...validateResources(node, at),
-    ...validateFeatures(node.status?.declaredFeatures ?? [], at.status.declaredFeatures),
-  ],
-  validateUpdate: ({ next, current, at }) => {
-    const errors: FieldError[] = [];
-    if (current.spec.podCIDRs?.length && !isEqual(next.spec.podCIDRs, current.spec.podCIDRs))
-      errors.push(forbiddenField(at.spec.podCIDRs, 'node updates may not change podCIDR except from "" to valid'));
-    if (current.spec.providerID && next.spec.providerID !== current.spec.providerID)
-      errors.push(forbiddenField(at.spec.providerID, 'node updates may not change providerID except from "" to valid'));
-    if ((next.spec.externalID ?? '') !== (current.spec.externalID ?? ''))
-      errors.push(forbiddenField(at.spec.externalID, 'may not be updated'));
-    return errors;
-  },
-  validateStatusUpdate: ({ next, at }) => [
-    ...validateResources(next, at),
-    ...validateFeatures(next.status?.declaredFeatures ?? [], at.status.declaredFeatures),
-    ...(next.status?.addresses ?? []).flatMap((one, index, all) =>
-      all.findIndex((other) => isEqual(other, one)) < index
-        ? [duplicateValue(at.status.addresses[index]!, { Type: one.type, Address: one.address })]
-        : [],
-    ),
-    ...validateTaints(next.spec.taints ?? [], taintsPath(at)),
-  ],
+  validate: validateNode,
+  validateUpdate: validateNodeUpdate,
+  validateStatusUpdate: validateNodeStatus,
+  warnings: ({ spec }) =>
+    spec.externalID ? ['spec.externalID: this field is deprecated, and is unused by Kubernetes'] : [],
 
   columns: [
     nameColumn(),
@@ -81,15 +46,11 @@ export const Node = defineKind<schema.Node>({
     wideColumn('Internal-IP', 'string', (node) => addressOf(node, 'InternalIP') ?? '<none>'),
     wideColumn('External-IP', 'string', (node) => addressOf(node, 'ExternalIP') ?? '<none>'),
     wideColumn('OS-Image', 'string', ({ status }) => status?.nodeInfo?.osImage || '<unknown>'),
-    wideColumn('Kernel-Version', 'string', ({ status }) => status?.nodeInfo?.kernelVersion || '<unknown>'),
+    wideColumn('Kernel-Version', 'string', kernelOf),
     wideColumn('Container-Runtime', 'string', ({ status }) => status?.nodeInfo?.containerRuntimeVersion || '<unknown>'),
   ],
   selectableFields: { 'spec.unschedulable': ({ spec }) => String(spec.unschedulable ?? false) },
 });
-
-/** Upstream's messages look for taints in the metadata. */
-const taintsPath = (at: At<schema.Node>): At<schema.Taint[]> =>
-  (at.metadata as unknown as At<{ taints: schema.Taint[] }>).taints;
 
 /** `control-plane,worker`, from the node's labels; sorted. */
 export function rolesOf({ metadata }: schema.Node): string[] {
@@ -105,61 +66,54 @@ export function rolesOf({ metadata }: schema.Node): string[] {
 export const addressOf = ({ status }: schema.Node, type: string): string | undefined =>
   status?.addresses?.find((address) => address.type === type)?.address;
 
+function kernelOf({ status }: schema.Node): string {
+  const { kernelVersion, architecture } = status?.nodeInfo ?? {};
+  return `${kernelVersion || '<unknown>'}${architecture ? ` (${architecture})` : ''}`;
+}
+
 function statusOf({ spec, status }: schema.Node): string {
   const ready = status?.conditions?.find(({ type }) => type === 'Ready');
   const health = ready ? (ready.status === 'True' ? 'Ready' : 'NotReady') : 'Unknown';
   return spec.unschedulable ? `${health},SchedulingDisabled` : health;
 }
 
-function validateTaints(taints: readonly schema.Taint[], at: At<schema.Taint[]>): FieldError[] {
-  return taints.flatMap((taint, index) => {
-    const here = at[index]!;
-    const twice = taints.findIndex((other) => other.key === taint.key && other.effect === taint.effect) < index;
-    const { key = '', value = '', effect = '' } = taint;
-    const complaints = labelValue(value);
-    const shown = { Key: key, Value: value, Effect: effect, TimeAdded: taint.timeAdded ?? null };
-    return [
-      ...follows(here.key, key, qualifiedName),
-      ...(complaints.length > 0 ? [invalidValue(here.value, value, complaints.join(';'))] : []),
-      ...(effect ? mustBeOneOf(here.effect, effect, EFFECTS) : [requiredValue(here.effect)]),
-      ...(twice ? [withDetail(duplicateValue(here, shown), 'taints must be unique by key and effect pair')] : []),
-    ];
-  });
+/** The one and the list say the same; where they do not, the one counts. */
+function withCidrs(spec: schema.Submitted<schema.NodeSpec> = {}): schema.Submitted<schema.NodeSpec> {
+  const { podCIDR, podCIDRs = [] } = spec;
+  const cidrs = podCIDR && podCIDR !== podCIDRs[0] ? [podCIDR] : podCIDRs;
+  return cidrs.length > 0 ? { ...spec, podCIDR: cidrs[0]!, podCIDRs: cidrs } : spec;
 }
 
-const withDetail = (error: FieldError, detail: string): FieldError => ({
-  ...error,
-  message: `${error.message}: ${detail}`,
+const NO_SYSTEM = {
+  machineID: '',
+  systemUUID: '',
+  bootID: '',
+  kernelVersion: '',
+  osImage: '',
+  containerRuntimeVersion: '',
+  kubeletVersion: '',
+  kubeProxyVersion: '',
+  operatingSystem: '',
+  architecture: '',
+};
+
+/** What a kubelet that does not say otherwise promises is all that the machine has. */
+const defaultStatus = ({ capacity, allocatable = capacity, ...status }: schema.Submitted<schema.NodeStatus> = {}) => ({
+  ...status,
+  ...(capacity && { capacity }),
+  ...(allocatable && { allocatable }),
+  daemonEndpoints: {
+    ...status.daemonEndpoints,
+    kubeletEndpoint: status.daemonEndpoints?.kubeletEndpoint ?? { Port: 0 },
+  },
+  nodeInfo: status.nodeInfo ?? NO_SYSTEM,
 });
 
-/** In order, each once. Which names a feature may have is the gates' affair. */
-function validateFeatures(features: readonly string[], at: At<string[]>): FieldError[] {
-  return features.flatMap((feature, index) => {
-    const before = features[index - 1];
-    if (before === undefined || before < feature) return [];
-    return before === feature
-      ? [duplicateValue(at[index]!, feature)]
-      : [invalidValue(at[index]!, feature, 'list must be sorted alphabetically')];
-  });
+/** Kubelets were once configured through their nodes; that is gone, and its fields stay empty. */
+function withoutConfig(node: schema.Node): schema.Node {
+  if (node.spec.configSource === undefined && node.status?.config === undefined) return node;
+  const { configSource: _source, ...spec } = node.spec;
+  if (!node.status) return { ...node, spec };
+  const { config: _config, ...status } = node.status;
+  return { ...node, spec, status };
 }
-
-function validatePodCidrs(cidrs: readonly string[], at: At<string[]>): FieldError[] {
-  const errors = cidrs.flatMap((cidr, index) =>
-    parseCidr(cidr)
-      ? []
-      : [invalidValue(at[index]!, cidr, 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)')],
-  );
-  const families = new Set(cidrs.map((cidr) => familyOf(cidr.split('/')[0] ?? '')));
-  if (errors.length === 0 && (cidrs.length > 2 || families.size < cidrs.length))
-    errors.push(invalidValue(at, cidrs, 'may specify no more than one CIDR for each IP family'));
-  return errors;
-}
-
-const validateResources = ({ status = {} }: schema.Node, at: At<schema.Node>): FieldError[] => [
-  ...Object.entries(status.capacity ?? {}).flatMap(([name, amount]) =>
-    validateResourceAmount(name, amount, at.status.capacity[name]!),
-  ),
-  ...Object.entries(status.allocatable ?? {}).flatMap(([name, amount]) =>
-    validateResourceAmount(name, amount, at.status.allocatable[name]!),
-  ),
-];

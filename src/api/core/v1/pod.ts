@@ -6,6 +6,7 @@ import { podColumns } from './pod/columns.ts';
 import { withoutDisabledFields } from './pod/disabled-fields.ts';
 import { defaultPod, defaultPodSpec } from './pod/spec.ts';
 import { validateOnCreate, validateOnlyForPod, validatePodSpec } from './pod/spec-rules.ts';
+import { preparePodStatus } from './pod/status-rules.ts';
 import { validatePodStatusUpdate, validatePodUpdate } from './pod/update-rules.ts';
 import { warningsOfPod } from './pod/warnings.ts';
 import { isTerminal } from './pod-conditions.ts';
@@ -53,10 +54,7 @@ export const Pod = defineKind<schema.Pod>({
     const spec = withoutDisabledFields(next.spec);
     return spec === next.spec ? next : { ...next, spec };
   },
-  prepareForStatusUpdate: (next, current) =>
-    next.status?.qosClass || !current.status?.qosClass
-      ? next
-      : { ...next, status: { ...(next.status ?? current.status), qosClass: current.status.qosClass } },
+  prepareForStatusUpdate: preparePodStatus,
 
   validate: ({ spec, metadata }, at) => [
     ...validatePodSpec(spec, at.spec, metadata),

@@ -53,6 +53,37 @@ test.each<[string, string, string, object, object, string[]]>([
     ],
   ],
   [
+    'Pod',
+    'of its status to what cannot be',
+    'status',
+    podOf({ qosClass: 'BestEffort' }),
+    podOf({
+      qosClass: 'Guaranteed',
+      observedGeneration: -1,
+      conditions: [{ type: 'a b', status: 'True' }],
+      nominatedNodeName: 'm',
+      podIPs: [{ ip: '10.0.0.1' }, { ip: '10.0.0.2' }],
+      hostIP: '10.0.0.3',
+      hostIPs: [{ ip: '010.0.0.4' }],
+      resourceClaimStatuses: [{ name: 'lost' }],
+      containerStatuses: [
+        { name: 'c', user: { linux: { uid: -1, gid: 1 } }, allocatedResourcesStatus: [{ name: 'gpu' }] },
+      ],
+    }),
+    [
+      `status.conditions[0].Type: Invalid value: "a b": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')`,
+      'status.nominatedNodeName: Forbidden: may not be set on pods that are already bound to a node',
+      'status.observedGeneration: Invalid value: -1: must be a non-negative integer',
+      'status.qosClass: Invalid value: "Guaranteed": field is immutable',
+      'status.resourceClaimStatuses[0].name: Invalid value: "lost": must match the name of an entry in `spec.resourceClaims`',
+      'status.podIPs: Invalid value: [{"ip":"10.0.0.1"},{"ip":"10.0.0.2"}]: may specify no more than one IP for each IP family',
+      'status.hostIPs[0].ip: Invalid value: "010.0.0.4": must be equal to `hostIP`',
+      'status.hostIPs[0]: Invalid value: "010.0.0.4": must not have leading 0s',
+      'status.containerStatuses[0].user.linux.uid: Invalid value: -1: must be between 0 and 2147483647, inclusive',
+      `status.containerStatuses[0].allocatedResourcesStatus[0].name: Invalid value: "gpu": must match one of the container's resource requests`,
+    ],
+  ],
+  [
     'PersistentVolumeClaim',
     'of what it asks for, while it waits',
     '',
@@ -150,4 +181,8 @@ function claim(resources: object, phase: string, status: object = {}): object {
     spec: { accessModes: ['ReadWriteOnce'], resources, storageClassName: 'c', volumeMode: 'Filesystem' },
     status: { phase, ...status },
   };
+}
+
+function podOf(status: object): object {
+  return { spec: { nodeName: 'n', restartPolicy: 'Never', containers: [{ name: 'c', image: 'i' }] }, status };
 }

@@ -78,3 +78,20 @@ export const validateResizeOfInit = ({ resizePolicy = [] }: Container, at: At<Co
         ]
       : [],
   );
+
+/** Whether a container that ended so may run again: by its own rules, its own policy, or the pod's. Source: KEP-5307, KEP-5532. */
+export function mayRestart(spec: PodSpec, container: Container | undefined, exitCode: number): boolean {
+  const restartsAll = (one: Container) =>
+    one.restartPolicyRules?.some(({ action }) => action === 'RestartAllContainers');
+  if (spec.containers.some(restartsAll) || spec.initContainers?.some(restartsAll)) return true;
+  if (!container) return false;
+  if (container.restartPolicy && container.restartPolicyRules?.some((rule) => isMeant(rule, exitCode))) return true;
+  const policy = container.restartPolicy ?? spec.restartPolicy;
+  return policy === 'OnFailure' ? exitCode !== 0 : policy !== 'Never';
+}
+
+function isMeant({ exitCodes }: ContainerRestartRule, exitCode: number): boolean {
+  if (!exitCodes) return false;
+  const isListed = exitCodes.values?.includes(exitCode) ?? false;
+  return exitCodes.operator === 'In' ? isListed : exitCodes.operator === 'NotIn' && !isListed;
+}

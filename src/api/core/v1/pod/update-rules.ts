@@ -1,13 +1,5 @@
 /** What of a pod may still change: little, for its containers run. Source: "Pod update and replacement". */
-import type {
-  Affinity,
-  Container,
-  ContainerStatus,
-  NodeSelectorTerm,
-  Pod,
-  PodSpec,
-  Toleration,
-} from '#api/generated/schema.ts';
+import type { Affinity, Container, NodeSelectorTerm, Pod, PodSpec, Toleration } from '#api/generated/schema.ts';
 import type { Change } from '#api/machinery/define-kind.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import { type FieldError, forbiddenField, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
@@ -16,6 +8,7 @@ import { isBetween } from '#api/machinery/field-rules.ts';
 import { differenceOf } from '#api/machinery/unified-diff.ts';
 import { validateTolerations } from './scheduling.ts';
 import { validateOnlyForPod, validatePodSpec } from './spec-rules.ts';
+import { validatePodStatus } from './status-rules.ts';
 
 const FROZEN =
   'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
@@ -245,24 +238,7 @@ function validateResize({ next, current, at }: Change<Pod>): FieldError[] {
   ];
 }
 
-/** A pod stays where it was put, and a container that has come to its end and must not run again stays there. */
-export function validatePodStatusUpdate({ next, current, at }: Change<Pod>): FieldError[] {
-  const errors: FieldError[] = [];
-  const nominated = next.status?.nominatedNodeName;
-  if (nominated && nominated.length > 253)
-    errors.push(invalidValue(at.status.nominatedNodeName, nominated, 'must be no more than 253 characters'));
-  const stays = ({ state }: ContainerStatus) => {
-    const exit = state?.terminated?.exitCode;
-    if (exit === undefined || current.spec.restartPolicy === 'Always') return false;
-    return current.spec.restartPolicy === 'Never' || exit === 0;
-  };
-  for (const [index, old] of (current.status?.containerStatuses ?? []).entries()) {
-    const declared = current.spec.containers.find(({ name }) => name === old.name);
-    const found = next.status?.containerStatuses?.find(({ name }) => name === old.name);
-    if (!stays(old) || !found || found.state?.terminated) continue;
-    if (declared?.restartPolicy || declared?.restartPolicyRules) continue;
-    const text = 'may not be transitioned to non-terminated state';
-    errors.push(forbiddenField(at.status.containerStatuses[index]!.state, text));
-  }
-  return errors;
-}
+export const validatePodStatusUpdate = (change: Change<Pod>): FieldError[] => [
+  ...validateAnnotations(change),
+  ...validatePodStatus(change),
+];
