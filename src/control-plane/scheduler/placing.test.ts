@@ -1,0 +1,173 @@
+import { describe, expect, test } from 'vitest';
+import { Event } from '#api/core/v1/event.ts';
+import { Node } from '#api/core/v1/node.ts';
+import { Pod } from '#api/core/v1/pod.ts';
+import { conditionOf } from '#api/core/v1/pod-conditions.ts';
+import type { TestCluster } from '#testing/cluster.ts';
+import { node, pod, startCluster } from '#testing/cluster.ts';
+import type { Plugin, PluginSpec } from './define-plugin.ts';
+import { definePlugin, fits, unschedulable } from './define-plugin.ts';
+import { defaultProfile, type Profile } from './profile.ts';
+
+async function clusterWith(spec: Omit<PluginSpec<undefined>, 'name'>, profile: Partial<Profile> = {}) {
+  const usual = defaultProfile();
+  const own: Plugin = definePlugin({ name: 'Own', ...spec });
+  const cluster = await startCluster({ scheduler: [{ ...usual, ...profile, plugins: [...usual.plugins, own] }] });
+  await cluster.create(Node, node('node1'));
+  await cluster.patch(Node, 'node1', { spec: { taints: null } });
+  return cluster;
+}
+
+const stored = (cluster: TestCluster) => cluster.get(Pod, 'default/web');
+const whyNot = (cluster: TestCluster) => conditionOf(stored(cluster)!, 'PodScheduled')?.message;
+const said = (cluster: TestCluster) => cluster.list(Event).map(({ reason, message }) => `${reason}: ${message}`);
+
+function later<T>() {
+  let resolve: (value: T) => void = () => undefined;
+  const promise = new Promise<T>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}
+
+describe('a plugin may hold a pod back before it is bound', () => {
+  test('its node is nominated meanwhile, counts as taken, and is given when the plugin agrees', async () => {
+    const answer = later<typeof fits>();
+    await using cluster = await clusterWith({
+      permit: ({ metadata }) => (metadata.name === 'web' ? answer.promise : fits),
+    });
+    await cluster.create(
+      Pod,
+      pod('web', { containers: [{ name: 'main', image: 'i', resources: { requests: { cpu: '3' } } }] }),
+    );
+    await cluster.settles();
+    expect(stored(cluster)).toMatchObject({ status: { nominatedNodeName: 'node1' } });
+    expect(stored(cluster)?.spec.nodeName).toBeUndefined();
+    await cluster.create(
+      Pod,
+      pod('next', { containers: [{ name: 'main', image: 'i', resources: { requests: { cpu: '2' } } }] }),
+    );
+    await cluster.settles();
+    expect(cluster.get(Pod, 'default/next')?.spec.nodeName).toBeUndefined();
+    answer.resolve(fits);
+    await cluster.settles();
+    expect(stored(cluster)?.spec.nodeName).toBe('node1');
+  });
+
+  test('one that says no sends it back', async () => {
+    await using cluster = await clusterWith({ permit: async () => unschedulable('not now') });
+    await cluster.create(Pod, pod('web'));
+    await cluster.settles();
+    expect(whyNot(cluster)).toBe('0/1 nodes are available: 1 not now.');
+  });
+
+  test('nobody waits longer than fifteen minutes', async () => {
+    await using cluster = await clusterWith({ permit: () => new Promise(() => undefined) });
+    await cluster.create(Pod, pod('web'));
+    await cluster.passes(899_000);
+    expect(whyNot(cluster)).toBeUndefined();
+    await cluster.passes(2_000);
+    expect(whyNot(cluster)).toBe('0/1 nodes are available: 1 rejected due to timeout after waiting 15m0s.');
+  });
+
+  test('a pod that is gone is not waited for', async () => {
+    let why: unknown;
+    await using cluster = await clusterWith({
+      permit: (_, __, ___, signal) =>
+        new Promise((resolve) => {
+          signal.addEventListener('abort', () => {
+            why = (signal.reason as Error).message;
+            resolve(fits);
+          });
+        }),
+    });
+    await cluster.create(Pod, pod('web'));
+    await cluster.settles();
+    await cluster.delete(Pod, 'default/web', { gracePeriodSeconds: 0 });
+    await cluster.settles();
+    expect(why).toBe('removed');
+    await cluster.create(Pod, pod('other'));
+    await cluster.settles();
+    expect(cluster.get(Pod, 'default/other')?.status?.nominatedNodeName).toBe('node1');
+  });
+});
+
+describe('before binding', () => {
+  test('a node is nominated where a plugin has something to do, and not where none has', async () => {
+    const patches: string[] = [];
+    const preBind = async (of: Pod) => {
+      patches.push(of.metadata.name);
+      return fits;
+    };
+    await using busy = await clusterWith({ preBindPreFlight: () => true, preBind });
+    await busy.create(Pod, pod('web'));
+    await busy.settles();
+    expect(patches).toEqual(['web']);
+    expect(stored(busy)?.spec.nodeName).toBe('node1');
+
+    const nominating = { verb: 'patch', resource: 'pods/status' };
+    await using idle = await clusterWith({ preBindPreFlight: () => false, preBind });
+    const fault = idle.faults.fail(nominating);
+    await idle.create(Pod, pod('web'));
+    await idle.settles();
+    expect(fault.hits).toBe(0);
+    expect(stored(idle)?.spec.nodeName).toBe('node1');
+  });
+
+  test('a plugin sees what it prepared, and undoes what it reserved when another one fails', async () => {
+    const calls: string[] = [];
+    await using cluster = await clusterWith({
+      prepare: () => ({ state: 'mine' as never }),
+      reserve: (_, nodeName, state) => {
+        calls.push(`reserve ${nodeName} ${state}`);
+        return fits;
+      },
+      unreserve: (_, nodeName, state) => void calls.push(`unreserve ${nodeName} ${state}`),
+      preBind: async (_, __, ___, state) => {
+        calls.push(`preBind ${state}`);
+        return unschedulable('no disk');
+      },
+    });
+    await cluster.create(Pod, pod('web'));
+    await cluster.settles();
+    expect(calls).toEqual(['reserve node1 mine', 'preBind mine', 'unreserve node1 mine']);
+  });
+});
+
+test('a binding that is refused is said and tried again', async () => {
+  await using cluster = await clusterWith({});
+  cluster.faults.fail({ verb: 'create', resource: 'pods/binding', times: 1 }, { message: 'not today' });
+  await cluster.create(Pod, pod('web'));
+  await cluster.settles();
+  expect(said(cluster)).toEqual(['FailedScheduling: running Bind plugin "DefaultBinder": not today']);
+  expect(conditionOf(stored(cluster)!, 'PodScheduled')?.reason).toBe('SchedulerError');
+  await cluster.passes(1_000);
+  expect(stored(cluster)?.spec.nodeName).toBe('node1');
+});
+
+test.each([true, false])(
+  'where the answer to a binding is lost, the server is asked (it was carried out: %s)',
+  async (carriedOut) => {
+    await using cluster = await clusterWith({});
+    cluster.faults.drop({ verb: 'create', resource: 'pods/binding', times: 1 }, { carriedOut });
+    await cluster.create(Pod, pod('web'));
+    await cluster.passes(5_000);
+    expect(stored(cluster)?.spec.nodeName).toBe('node1');
+    expect(said(cluster).filter((text) => text.startsWith('Scheduled'))).toHaveLength(1);
+    expect(said(cluster).filter((text) => text.startsWith('Failed'))).toHaveLength(carriedOut ? 0 : 1);
+  },
+);
+
+test('an extender that binds does so in place of the plugins', async () => {
+  const bound: string[] = [];
+  const extender = {
+    name: 'outside',
+    isInterested: () => true,
+    bind: async (of: Pod, nodeName: string) => void bound.push(`${of.metadata.name} ${nodeName}`),
+  };
+  await using cluster = await clusterWith({}, { extenders: [extender] });
+  await cluster.create(Pod, pod('web'));
+  await cluster.settles();
+  expect(bound).toEqual(['web node1']);
+  expect(stored(cluster)?.spec.nodeName).toBeUndefined();
+});
