@@ -1,4 +1,5 @@
 /** The control plane, put together. The order of starting is the order in which each part needs the one before. */
+import { createHmac } from 'node:crypto';
 import { bodies, catalog } from '#api/catalog.ts';
 import type { KindRegistry } from '#api/machinery/kind.ts';
 import { createKindRegistry } from '#api/machinery/kind-registry.ts';
@@ -13,6 +14,7 @@ import { ensureBootstrapObjects } from '#control-plane/apiserver/authorization/e
 import { resourceMetricsBehaviours } from '#control-plane/apiserver/registry/resource-metrics.ts';
 import { rulesOf } from '#control-plane/controllers/controller-roles.ts';
 import type { Controller } from '#control-plane/controllers/define-controller.ts';
+import { ownerScalesOver } from '#control-plane/controllers/disruption/owner-scales.ts';
 import { metricsOver } from '#control-plane/controllers/horizontal-pod-autoscaler/metrics-source.ts';
 import { scalesOver } from '#control-plane/controllers/horizontal-pod-autoscaler/scales.ts';
 import { controllersFor } from '#control-plane/controllers/index.ts';
@@ -78,6 +80,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     certificateSigner: pki.certificateSigner,
     secretTokens: secretTokensOf(apiServer.tokenIssuer, pki.caCertificate),
     autoscaler: autoscalerSources(transportFor, apiServer.kinds),
+    ownerScales: ownerScalesOver(transportFor(controllerUser('disruption-controller')), apiServer.kinds),
+    hmac: (key, text) => createHmac('sha256', key).update(text).digest(),
     ...(cluster.settings.nodeMonitorGracePeriodSeconds !== undefined && {
       nodeLifecycle: { gracePeriodMs: cluster.settings.nodeMonitorGracePeriodSeconds * 1000 },
     }),
@@ -138,8 +142,10 @@ function selected({ settings }: ClusterRecord, all: readonly Controller[]): Cont
   return all.filter(({ name }) => isSelected(name, list));
 }
 
+const controllerUser = (name: string): UserInfo => serviceAccountUser(`system:serviceaccount:kube-system:${name}`);
+
 function autoscalerSources(transportFor: (user: UserInfo) => Transport, kinds: KindRegistry) {
-  const transport = transportFor(serviceAccountUser('system:serviceaccount:kube-system:horizontal-pod-autoscaler'));
+  const transport = transportFor(controllerUser('horizontal-pod-autoscaler'));
   return { metrics: metricsOver(transport, kinds), scales: scalesOver(transport, kinds) };
 }
 

@@ -9,6 +9,8 @@ import { daemonSetController } from './daemon-set/daemon-set.ts';
 import type { Controller } from './define-controller.ts';
 import { deploymentController } from './deployment/deployment.ts';
 import { disruptionController } from './disruption/disruption.ts';
+import type { OwnerScales } from './disruption/owner-scales.ts';
+import { staleDisruptionTarget } from './disruption/stale-disruption-target.ts';
 import { endpointSliceController } from './endpoints/endpoint-slice.ts';
 import { endpointsController } from './endpoints/endpoints.ts';
 import { endpointSliceMirroringController } from './endpoints/mirroring.ts';
@@ -65,6 +67,8 @@ export interface ClusterSettings {
   certificateSigner?: CertificateSigner;
   /** Absent: Secrets for tokens stay empty. */
   secretTokens?: SecretTokens;
+  /** Absent: budgets of pods of custom owners cannot be reckoned. */
+  ownerScales?: OwnerScales;
   /** Absent: nobody signs cluster-info. */
   hmac?: Hmac;
   /** Absent: nothing is sized after its load. */
@@ -84,7 +88,8 @@ export const controllersFor = (settings: ClusterSettings = {}): Controller[] => 
   replicationController,
   daemonSetController(),
   statefulSetController,
-  disruptionController,
+  disruptionController(settings.ownerScales),
+  staleDisruptionTarget,
   ...(settings.autoscaler ? [horizontalPodAutoscalerController(settings.autoscaler)] : []),
   jobController,
   cronJobController,

@@ -1,15 +1,45 @@
 import { expect, test } from 'vitest';
+import { CustomResourceDefinition } from '#api/apiextensions/v1/custom-resource-definition.ts';
 import { ReplicaSet } from '#api/apps/v1/replica-set.ts';
 import { Event } from '#api/core/v1/event.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { isReady } from '#api/core/v1/pod-conditions.ts';
+import type { Kind } from '#api/machinery/kind.ts';
+import { kindsFromDefinition } from '#api/machinery/kind-from-definition.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
+import { timestampOf } from '#api/machinery/timestamp.ts';
 import { PodDisruptionBudget } from '#api/policy/v1/pod-disruption-budget.ts';
 import { pod, replicaSet, startCluster, type TestCluster } from '#testing/cluster.ts';
 import { podsThatRun } from '#testing/pods-that-run.ts';
+import type { ComponentServices } from '#testing/test-cluster.ts';
 import { replicaSetController } from '../replica-set.ts';
+import { startControllers } from '../start-controllers.ts';
 import { disruptionController } from './disruption.ts';
+import { ownerScalesOver } from './owner-scales.ts';
+import { staleDisruptionTarget } from './stale-disruption-target.ts';
 
-const controllers = [disruptionController, replicaSetController, podsThatRun()];
+type Herd = KubeObject & { spec: { size: number } };
+const [herdKind] = kindsFromDefinition(
+  CustomResourceDefinition.defaults({
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: 'herds.example.com' },
+    spec: {
+      group: 'example.com',
+      scope: 'Namespaced',
+      names: { plural: 'herds', kind: 'Herd' },
+      versions: [
+        {
+          ...{ name: 'v1', served: true, storage: true },
+          schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+          subresources: { scale: { specReplicasPath: '.spec.size', statusReplicasPath: '.status.size' } },
+        },
+      ],
+    },
+  } as unknown as CustomResourceDefinition),
+) as unknown as [Kind<Herd>];
+
+const controllers = [disruptionController(), replicaSetController, podsThatRun()];
 const budget = (spec: object) => ({
   metadata: { name: 'calm', namespace: 'default' },
   spec: { selector: { matchLabels: { app: 'web' } }, ...spec },
@@ -49,7 +79,7 @@ test.each([
 
 test('evictions use the budget up, and it is free again when others have taken the place', async () => {
   await using cluster = await startCluster({
-    controllers: [disruptionController, replicaSetController, podsThatRun({ readyAfterMs: 5_000 })],
+    controllers: [disruptionController(), replicaSetController, podsThatRun({ readyAfterMs: 5_000 })],
   });
   await cluster.create(ReplicaSet, replicaSet('web', { replicas: 3 }));
   await cluster.create(PodDisruptionBudget, budget({ maxUnavailable: 1 }));
@@ -89,16 +119,78 @@ test('pods without an owner are told of when a share is asked for', async () => 
   await cluster.settles();
   expect(status(cluster)).toMatchObject({ disruptionsAllowed: 0, expectedPods: 0 });
   expect(cluster.list(Event).find(({ reason }) => reason === 'UnmanagedPods')?.message).toContain(
-    '(selector: app=web)',
+    '(selector: &LabelSelector{MatchLabels:map[string]string{app: web,},MatchExpressions:[]LabelSelectorRequirement{},})',
   );
 });
 
-test('an owner whose size nobody knows allows nothing', async () => {
-  await using cluster = await startCluster({ controllers });
-  const owner = { apiVersion: 'example.com/v1', kind: 'Herd', name: 'herd', uid: 'a', controller: true };
-  await cluster.create(Pod, pod('owned', {}, { labels: { app: 'web' }, ownerReferences: [owner] }));
-  await cluster.create(PodDisruptionBudget, budget({ maxUnavailable: 1 }));
+const ADMIN = { name: 'admin', groups: ['system:masters'] };
+/** Of all kinds that have a scale. */
+const asking = (services: ComponentServices) =>
+  startControllers({
+    controllers: [disruptionController(ownerScalesOver(services.transportFor(ADMIN), services.kinds))],
+    ...services,
+  });
+const message = (cluster: TestCluster) => status(cluster).conditions?.[0]?.message;
+
+async function owned(cluster: TestCluster, owner: { apiVersion: string; kind: string; name: string; uid: string }) {
+  const ownerReferences = [{ ...owner, controller: true }];
+  await cluster.create(Pod, pod('owned', {}, { labels: { app: 'web' }, ownerReferences }));
+  await cluster.create(PodDisruptionBudget, budget({ maxUnavailable: '25%' }));
   await cluster.settles();
+}
+
+test('an owner of a custom kind is asked for its size through its scale', async () => {
+  await using cluster = await startCluster({ kinds: [herdKind], components: [asking], controllers: [podsThatRun()] });
+  const herd = await cluster.create(herdKind, {
+    metadata: { name: 'herd', namespace: 'default' },
+    spec: { size: 8 },
+  } as never);
+  const { apiVersion, kind, metadata } = herd;
+  await owned(cluster, { apiVersion, kind, name: 'herd', uid: metadata.uid });
+  expect(status(cluster)).toMatchObject({
+    expectedPods: 8,
+    desiredHealthy: 6,
+    currentHealthy: 1,
+    disruptionsAllowed: 0,
+  });
+});
+
+test.each([
+  [
+    { apiVersion: 'example.com/v1', kind: 'Flock', name: 'x', uid: 'a' },
+    'no matches for kind "Flock" in version "example.com/v1"',
+  ],
+  [{ apiVersion: 'batch/v1', kind: 'Job', name: 'x', uid: 'a' }, 'jobs.batch does not implement the scale subresource'],
+  [{ apiVersion: 'example.com/v1', kind: 'Herd', name: 'x', uid: 'a' }, 'found no controllers for pod "owned"'],
+  [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'x', uid: 'a' }, 'found no controllers for pod "owned"'],
+])('of %j nobody knows the size: nothing is allowed, and the budget says why', async (owner, text) => {
+  await using cluster = await startCluster({ kinds: [herdKind], components: [asking] });
+  await owned(cluster, owner);
   expect(status(cluster).disruptionsAllowed).toBe(0);
   expect(allowed(cluster)).toEqual(['False SyncFailed']);
+  expect(message(cluster)).toBe(text);
+  expect(cluster.list(Event).find(({ reason }) => reason === 'CalculateExpectedPodCountFailed')?.message).toBe(
+    `Failed to calculate the number of expected pods: ${text}`,
+  );
+});
+
+test('a pod that was marked to go and stays is no longer marked after two minutes; what the kubelet marks stays', async () => {
+  await using cluster = await startCluster({ controllers: [staleDisruptionTarget] });
+  const mark = async (name: string, reason: string) => {
+    await cluster.create(Pod, pod(name, { nodeName: 'node1' }));
+    const lastTransitionTime = timestampOf(cluster.clock.now());
+    const conditions = [{ type: 'DisruptionTarget', status: 'True', reason, message: 'why', lastTransitionTime }];
+    await cluster.patch(Pod, { name, namespace: 'default', subresource: 'status' }, { status: { conditions } });
+  };
+  await mark('evicted', 'EvictionByEvictionAPI');
+  await mark('pressed', 'TerminationByKubelet');
+  await cluster.passes('119s');
+  const marks = () => cluster.list(Pod).map(({ status: { conditions = [] } = {} }) => conditions[0]);
+  expect(marks().map((each) => each?.status)).toEqual(['True', 'True']);
+  await cluster.passes('2s');
+  expect(marks()).toMatchObject([
+    { type: 'DisruptionTarget', status: 'False' },
+    { status: 'True', message: 'why' },
+  ]);
+  expect(marks()[0]?.reason).toBeUndefined();
 });

@@ -5,11 +5,13 @@
 import { Pod } from '#api/core/v1/pod.ts';
 import { isReady } from '#api/core/v1/pod-conditions.ts';
 import type { Condition, PodDisruptionBudgetStatus } from '#api/generated/schema.ts';
-import { formatLabelSelector, matchesLabels, selectorFrom } from '#api/machinery/label-selector.ts';
+import { matchesLabels, selectorFrom } from '#api/machinery/label-selector.ts';
 import { millisOf, timestampOf } from '#api/machinery/timestamp.ts';
 import { PodDisruptionBudget } from '#api/policy/v1/pod-disruption-budget.ts';
 import { again, defineController, settled, watching } from '../define-controller.ts';
-import { SCALED, type Expected, expectedPods, UnknownScale } from './expected-pods.ts';
+import { goText } from '../go-text.ts';
+import { type Expected, expectedPods, SCALED } from './expected-pods.ts';
+import { type OwnerScales, UnknownScale } from './owner-scales.ts';
 
 /** A pod that was evicted and is still there after this was not evicted. Source: disruption controller, DeletionTimeout. */
 const DELETION_TIMEOUT_MS = 120_000;
@@ -17,62 +19,69 @@ const DELETION_TIMEOUT_MS = 120_000;
 const selects = ({ spec, metadata }: PodDisruptionBudget, pod: Pod): boolean =>
   metadata.namespace === pod.metadata.namespace && matchesLabels(selectorFrom(spec.selector), pod.metadata.labels);
 
-export const disruptionController = defineController({
-  name: 'disruption-controller',
-  eventSource: 'controllermanager',
-  reconciles: PodDisruptionBudget,
-  watches: [
-    watching(Pod, (pod, cached) =>
-      cached(PodDisruptionBudget)
-        .inNamespace(pod.metadata.namespace ?? '')
-        .filter((budget) => selects(budget as PodDisruptionBudget, pod))
-        .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`),
-    ),
-    ...SCALED.map((kind) =>
-      watching(
-        kind as (typeof SCALED)[1],
-        // Which of the budgets it concerns its pods tell: a change of its size is followed by changes of them.
-        ({ metadata }, cached) =>
-          cached(PodDisruptionBudget)
-            .inNamespace(metadata.namespace ?? '')
-            .map((budget) => `${budget.metadata.namespace}/${budget.metadata.name}`),
-        (now, before) => now.spec.replicas !== before.spec.replicas,
+export const disruptionController = (scales: OwnerScales = unknownScales) =>
+  defineController({
+    name: 'disruption-controller',
+    eventSource: 'controllermanager',
+    reconciles: PodDisruptionBudget,
+    watches: [
+      watching(Pod, (pod, cached) =>
+        cached(PodDisruptionBudget)
+          .inNamespace(pod.metadata.namespace ?? '')
+          .filter((budget) => selects(budget as PodDisruptionBudget, pod))
+          .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`),
       ),
-    ),
-  ],
-  writes: { status: [PodDisruptionBudget] },
+      ...SCALED.map((kind) =>
+        watching(
+          kind as (typeof SCALED)[1],
+          // Which of the budgets it concerns its pods tell: a change of its size is followed by changes of them.
+          ({ metadata }, cached) =>
+            cached(PodDisruptionBudget)
+              .inNamespace(metadata.namespace ?? '')
+              .map((budget) => `${budget.metadata.namespace}/${budget.metadata.name}`),
+          (now, before) => now.spec.replicas !== before.spec.replicas,
+        ),
+      ),
+    ],
+    writes: { status: [PodDisruptionBudget] },
+    also: [{ apiGroups: ['*'], resources: ['*/scale'], verbs: ['get'] }],
 
-  async reconcile(budget: PodDisruptionBudget, { cached, api, events, clock }) {
-    const pods = cached(Pod)
-      .inNamespace(budget.metadata.namespace ?? '')
-      .filter((pod) => selects(budget, pod));
-    if (pods.length === 0) events.normal(budget, 'NoPods', 'No matching pods found');
-    const nowMs = clock.now();
-    let expected: Expected;
-    try {
-      expected = expectedPods(budget, pods, cached);
-    } catch (error) {
-      if (!(error instanceof UnknownScale)) throw error;
-      const text = `Failed to calculate the number of expected pods: ${error.message}`;
-      events.warning(budget, 'CalculateExpectedPodCountFailed', text);
-      await api.updateStatus(budget, failedStatus(budget, { message: error.message, nowMs }));
-      return settled;
-    }
-    if (expected.unmanaged.length > 0) events.warning(budget, 'UnmanagedPods', unmanagedText(budget));
-    const disrupted = disruptedPods(budget, pods, nowMs);
-    for (const name of disrupted.late) {
-      const pod = pods.find(({ metadata }) => metadata.name === name);
-      const { namespace, name: budgetName } = budget.metadata;
-      const text = `Pod was expected by PDB ${namespace}/${budgetName} to be deleted but it wasn't`;
-      if (pod) events.warning(pod, 'NotDeleted', text);
-    }
-    await api.updateStatus(budget, statusOf(budget, { pods, expected, disrupted: disrupted.pending, nowMs }));
-    return disrupted.nextMs === undefined ? settled : again({ afterMs: disrupted.nextMs });
-  },
-});
+    async reconcile(budget: PodDisruptionBudget, { cached, api, events, clock }) {
+      const pods = cached(Pod)
+        .inNamespace(budget.metadata.namespace ?? '')
+        .filter((pod) => selects(budget, pod));
+      if (pods.length === 0) events.normal(budget, 'NoPods', 'No matching pods found');
+      const nowMs = clock.now();
+      let expected: Expected;
+      try {
+        expected = await expectedPods(budget, pods, { cached, scales });
+      } catch (error) {
+        if (!(error instanceof UnknownScale)) throw error;
+        const text = `Failed to calculate the number of expected pods: ${error.message}`;
+        events.warning(budget, 'CalculateExpectedPodCountFailed', text);
+        await api.updateStatus(budget, failedStatus(budget, { message: error.message, nowMs }));
+        return settled;
+      }
+      if (expected.unmanaged.length > 0) events.warning(budget, 'UnmanagedPods', unmanagedText(budget));
+      const disrupted = disruptedPods(budget, pods, nowMs);
+      for (const name of disrupted.late) {
+        const pod = pods.find(({ metadata }) => metadata.name === name);
+        const { namespace, name: budgetName } = budget.metadata;
+        const text = `Pod was expected by PDB ${namespace}/${budgetName} to be deleted but it wasn't`;
+        if (pod) events.warning(pod, 'NotDeleted', text);
+      }
+      await api.updateStatus(budget, statusOf(budget, { pods, expected, disrupted: disrupted.pending, nowMs }));
+      return disrupted.nextMs === undefined ? settled : again({ afterMs: disrupted.nextMs });
+    },
+  });
+
+/** Where nobody can ask owners of other kinds than those that are watched. */
+const unknownScales: OwnerScales = {
+  sizeOf: ({ kind }) => Promise.reject(new UnknownScale(`the scale of ${kind} is not known`)),
+};
 
 const unmanagedText = ({ spec }: PodDisruptionBudget): string =>
-  `Pods selected by this PodDisruptionBudget (selector: ${formatLabelSelector(spec.selector)}) were found to be unmanaged. As a result, the status of the PDB cannot be calculated correctly, which may result in undefined behavior. To account for these pods please set ".spec.minAvailable" field of the PDB to an integer value.`;
+  `Pods selected by this PodDisruptionBudget (selector: ${goText(spec.selector)}) were found to be unmanaged. As a result, the status of the PDB cannot be calculated correctly, which may result in undefined behavior. To account for these pods please set ".spec.minAvailable" field of the PDB to an integer value.`;
 
 interface Disrupted {
   /** Evicted and not gone yet: by name, since when. */
@@ -131,7 +140,7 @@ function failedStatus(
   { message, nowMs }: { message: string; nowMs: number },
 ): PodDisruptionBudgetStatus {
   const { currentHealthy = 0, desiredHealthy = 0, expectedPods: expected = 0, ...rest } = budget.status ?? {};
-  const conditions = withAllowed(budget, { status: 'False', reason: 'SyncFailed', message }, nowMs);
+  const conditions = withAllowed(budget, { status: 'False', reason: 'SyncFailed', message }, nowMs, rest);
   return { ...rest, currentHealthy, desiredHealthy, expectedPods: expected, disruptionsAllowed: 0, conditions };
 }
 
@@ -139,13 +148,14 @@ function withAllowed(
   { status, metadata }: PodDisruptionBudget,
   said: { status: 'True' | 'False'; reason: string; message: string },
   nowMs: number,
+  { observedGeneration }: { observedGeneration?: number } = { observedGeneration: metadata.generation },
 ): Condition[] {
   const conditions = status?.conditions ?? [];
   const known = conditions.find(({ type }) => type === 'DisruptionAllowed');
   const condition = {
     type: 'DisruptionAllowed',
     ...said,
-    ...(metadata.generation !== undefined && { observedGeneration: metadata.generation }),
+    ...(observedGeneration !== undefined && { observedGeneration }),
     lastTransitionTime: known?.status === said.status ? known.lastTransitionTime : timestampOf(nowMs),
   };
   return [...conditions.filter(({ type }) => type !== 'DisruptionAllowed'), condition];

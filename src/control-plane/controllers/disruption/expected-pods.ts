@@ -6,9 +6,10 @@ import { ReplicationController } from '#api/core/v1/replication-controller.ts';
 import type { Pod, PodDisruptionBudget } from '#api/generated/schema.ts';
 import { countOf } from '#api/machinery/int-or-percent.ts';
 import type { Kind } from '#api/machinery/kind.ts';
-import type { KubeObject } from '#api/machinery/object.ts';
+import type { KubeObject, OwnerReference } from '#api/machinery/object.ts';
 import { controllerOf } from '../claim.ts';
 import type { Cached } from '../define-controller.ts';
+import { type OwnerScales, type Sized, UnknownScale } from './owner-scales.ts';
 
 /** Owners whose size can be asked for. */
 export const SCALED = [ReplicationController, ReplicaSet, StatefulSet, Deployment] as const;
@@ -20,30 +21,35 @@ export interface Expected {
   unmanaged: readonly Pod[];
 }
 
+export interface Owners {
+  cached: Cached<(typeof SCALED)[number]>;
+  /** For owners of other kinds. */
+  scales: OwnerScales;
+}
+
 /** Throws UnknownScale where an owner cannot be asked. */
-export function expectedPods(
+export async function expectedPods(
   { spec }: PodDisruptionBudget,
   pods: readonly Pod[],
-  cached: Cached<(typeof SCALED)[number]>,
-): Expected {
+  owners: Owners,
+): Promise<Expected> {
   const { minAvailable, maxUnavailable } = spec;
   if (maxUnavailable !== undefined) {
-    const { expected, unmanaged } = wantedBy(pods, cached);
+    const { expected, unmanaged } = await wantedBy(pods, owners);
     const down = countOf(maxUnavailable, expected, 'up') ?? 0;
     return { expectedPods: expected, desiredHealthy: Math.max(0, expected - down), unmanaged };
   }
   if (typeof minAvailable === 'number')
     return { expectedPods: pods.length, desiredHealthy: minAvailable, unmanaged: [] };
-  if (minAvailable === undefined) return { expectedPods: pods.length, desiredHealthy: 0, unmanaged: [] };
-  const { expected, unmanaged } = wantedBy(pods, cached);
+  if (minAvailable === undefined) return { expectedPods: 0, desiredHealthy: 0, unmanaged: [] };
+  const { expected, unmanaged } = await wantedBy(pods, owners);
   return { expectedPods: expected, desiredHealthy: countOf(minAvailable, expected, 'up') ?? 0, unmanaged };
 }
 
-export class UnknownScale extends Error {}
-
 /** Each owner counts once. */
-function wantedBy(pods: readonly Pod[], cached: Cached<(typeof SCALED)[number]>) {
+async function wantedBy(pods: readonly Pod[], owners: Owners): Promise<{ expected: number; unmanaged: Pod[] }> {
   const sizes = new Map<string, number>();
+  const asked = new Set<string>();
   const unmanaged: Pod[] = [];
   for (const pod of pods) {
     const owner = controllerOf(pod);
@@ -51,23 +57,26 @@ function wantedBy(pods: readonly Pod[], cached: Cached<(typeof SCALED)[number]>)
       unmanaged.push(pod);
       continue;
     }
-    if (sizes.has(owner.uid)) continue;
-    const scaled = scaleOf(pod, cached);
-    if (!scaled) continue;
-    sizes.set(owner.uid, 0);
-    sizes.set(scaled.uid, scaled.replicas);
+    if (asked.has(owner.uid)) continue;
+    asked.add(owner.uid);
+    const sized = await sizeOf(owner, pod.metadata.namespace ?? '', owners);
+    if (!sized) throw new UnknownScale(`found no controllers for pod ${JSON.stringify(pod.metadata.name)}`);
+    sizes.set(sized.uid, sized.replicas);
   }
   return { expected: [...sizes.values()].reduce((sum, size) => sum + size, 0), unmanaged };
 }
 
 /** A ReplicaSet of a Deployment is one of several in a rollout: the Deployment's size counts. undefined: the owner is gone. */
-function scaleOf(pod: Pod, cached: Cached<(typeof SCALED)[number]>): { uid: string; replicas: number } | undefined {
-  const owner = controllerOf(pod);
-  const { namespace = '' } = pod.metadata;
+async function sizeOf(
+  owner: OwnerReference,
+  namespace: string,
+  { cached, scales }: Owners,
+): Promise<Sized | undefined> {
   const found = (object: KubeObject & { spec: { replicas: number } }, uid: string) =>
     object.metadata.uid === uid ? { uid, replicas: object.spec.replicas } : undefined;
-  const kind = (SCALED as readonly Kind[]).find((each) => each.kind === owner?.kind && each.kind !== 'Deployment');
-  if (!owner || !kind) throw new UnknownScale(`${owner?.kind} has no scale that is known`);
+  const [, group = ''] = owner.apiVersion.split('/').reverse();
+  const kind = (SCALED as readonly Kind[]).find((each) => each.kind === owner.kind && each.group === group);
+  if (!kind || kind.kind === 'Deployment') return scales.sizeOf(owner, namespace);
   const object = cached(kind as typeof ReplicaSet).get(`${namespace}/${owner.name}`);
   const above = object && kind.kind === 'ReplicaSet' ? controllerOf(object) : undefined;
   if (above?.kind !== 'Deployment') return object && found(object, owner.uid);

@@ -1,7 +1,6 @@
 /** One metric of an autoscaler: how many pods it asks for, its status, and what it is called in texts. */
 import type {
   HorizontalPodAutoscaler,
-  LabelSelector,
   MetricIdentifier,
   MetricSpec,
   MetricStatus,
@@ -10,6 +9,7 @@ import type {
 } from '#api/generated/schema.ts';
 import { formatSelector, selectorFrom } from '#api/machinery/label-selector.ts';
 import { formatQuantity, quantityMilliValue } from '#api/machinery/quantity.ts';
+import { goText } from '../go-text.ts';
 import type { MetricsSource } from './metrics-source.ts';
 import { NoProposal, saying } from './no-proposal.ts';
 import {
@@ -220,16 +220,3 @@ const amount = (milli: number, resource?: string): string =>
     nanos: BigInt(Math.round(milli)) * 1_000_000n,
     format: resource === 'memory' ? 'BinarySI' : 'DecimalSI',
   });
-
-/** As Go prints a selector. */
-function goText(selector: LabelSelector | undefined): string {
-  if (!selector) return 'nil';
-  const labels = Object.entries(selector.matchLabels ?? {})
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, value]) => `${key}: ${value},`);
-  const expressions = (selector.matchExpressions ?? []).map(
-    ({ key, operator, values = [] }) =>
-      `LabelSelectorRequirement{Key:${key},Operator:${operator},Values:[${values.join(' ')}],},`,
-  );
-  return `&LabelSelector{MatchLabels:map[string]string{${labels.join('')}},MatchExpressions:[]LabelSelectorRequirement{${expressions.join('')}},}`;
-}
