@@ -3,10 +3,10 @@ import { ReplicaSet } from '#api/apps/v1/replica-set.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { isActive, isTerminal } from '#api/core/v1/pod-conditions.ts';
 import type { Kind } from '#api/machinery/kind.ts';
+import { adjustReplicas } from './adjust-replicas.ts';
 import { controllerOf } from './claim.ts';
 import type { ReconcileContext } from './define-controller.ts';
 import { again, defineController, settled } from './define-controller.ts';
-import { adjustReplicas } from './adjust-replicas.ts';
 import { nextAvailableInMs, replicaStatusOf } from './replica-set-pods.ts';
 
 const writes = { create: [Pod], delete: [Pod], patch: [Pod], status: [ReplicaSet] } as const;

@@ -8,8 +8,8 @@ import { controllerOf, controllerUidOf } from '#control-plane/controllers/claim.
 import { deploymentController } from '#control-plane/controllers/deployment/deployment.ts';
 import { replicaSetController } from '#control-plane/controllers/replica-set.ts';
 import { deployment, templateWithImage } from '#testing/cluster.ts';
-import { kubelets } from './pods-that-end.ts';
 import { history, type Moment, namedLike, runs, type Seen, type Trouble, troubles, World } from './history.ts';
+import { kubelets } from './pods-that-end.ts';
 
 type Step =
   | { act: 'scale'; replicas: number }

@@ -3,11 +3,11 @@ import { expect, test } from 'vitest';
 import { Job } from '#api/batch/v1/job.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { isActive } from '#api/core/v1/pod-conditions.ts';
-import { indexOf, isTracked } from '#control-plane/controllers/job/job-pods.ts';
 import { jobController } from '#control-plane/controllers/job/job.ts';
+import { indexOf, isTracked } from '#control-plane/controllers/job/job-pods.ts';
 import { conditionOf, isFinished } from '#control-plane/controllers/job/verdict.ts';
-import { kubelets } from './pods-that-end.ts';
 import { history, type Moment, namedLike, refused, runs, type Seen, type Trouble, troubles, World } from './history.ts';
+import { kubelets } from './pods-that-end.ts';
 
 const COMPLETIONS = 5;
 const PARALLELISM = 3;

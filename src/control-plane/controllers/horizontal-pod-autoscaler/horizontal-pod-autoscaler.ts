@@ -5,8 +5,8 @@
 import { HorizontalPodAutoscaler } from '#api/autoscaling/v2/horizontal-pod-autoscaler.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import type { MetricStatus } from '#api/generated/schema.ts';
-import type { ObjectKey } from '#api/machinery/object.ts';
 import { matchesLabels, parseLabelSelector, type Selector } from '#api/machinery/label-selector.ts';
+import type { ObjectKey } from '#api/machinery/object.ts';
 import { StatusError } from '#api/machinery/status.ts';
 import type { EventSink } from '#client/event-recorder.ts';
 import type { Informer } from '#client/informer.ts';

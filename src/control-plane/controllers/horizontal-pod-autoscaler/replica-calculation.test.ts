@@ -4,8 +4,8 @@ import { timestampOf } from '#api/machinery/timestamp.ts';
 import {
   averageProposal,
   type PodMetric,
-  shareProposal,
   type Situation,
+  shareProposal,
   utilizationProposal,
   valueProposal,
 } from './replica-calculation.ts';

@@ -2,8 +2,9 @@
  * How many pods a metric asks for. Amounts are thousandths. Source: "Horizontal Pod Autoscaling", algorithm details; rounding
  * as upstream's pkg/controller/podautoscaler/replica_calculator.go.
  */
-import type { Pod } from '#api/generated/schema.ts';
+
 import { conditionOf, isReady } from '#api/core/v1/pod-conditions.ts';
+import type { Pod } from '#api/generated/schema.ts';
 import { millisOf } from '#api/machinery/timestamp.ts';
 import { NoProposal } from './no-proposal.ts';
 import { requestsOf } from './pod-requests.ts';
