@@ -66,6 +66,7 @@ export const apiServerOptions: readonly ApiServerOption[] = [
   option('goaway-chance', '<0…0.02>', 'of a request to have its client come back on another connection (upstream: 0)'),
   option('max-requests-inflight', '<n>', 'seats of priority and fairness, with those of the next (upstream: 400)'),
   option('max-mutating-requests-inflight', '<n>', '(upstream: 200)'),
+  file('scheduler-config', 'profiles and extenders of the scheduler (KubeSchedulerConfiguration)'),
   option('controllers', '<name,…>', 'of kube-controller-manager: which run; -NAME for all but that one (upstream: *)'),
 ];
 

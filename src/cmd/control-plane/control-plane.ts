@@ -33,6 +33,7 @@ import { ApiServerFlags, FlagError } from './api-server-flags.ts';
 import { localLoadBalancers } from './local-load-balancers.ts';
 import { ensureLocalPath, localPathFolders } from './local-path.ts';
 import { ensureMetricsReader, servedMetrics } from './resource-metrics.ts';
+import { schedulerProfiles } from './scheduler-profiles.ts';
 import { Simulation } from './simulation.ts';
 import { ensureKubernetesService, ensureNamespaces, ensureTokenTracking } from './system-objects.ts';
 
@@ -57,6 +58,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const stopping = new AbortController();
   const pki = ensurePki({ directory: paths.pki, clock: systemClock });
   const storage = await openLmdbStorage({ directory: paths.store, onFailure: options.onFailure });
+  const profiles = schedulerProfiles(new ApiServerFlags(cluster.settings.apiServer));
   const simulation = new Simulation({ cluster, simulate: options.simulate, pki, log });
   const kinds = createKindRegistry([...catalog, ...metricsKinds, ...simulation.kinds], bodies);
   const metrics = servedMetrics({ pki, log });
@@ -113,6 +115,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     ...services,
     log: log.child({ component: 'scheduler' }),
     informers: running.informers, // both see the same frozen objects
+    ...(profiles && { profiles }),
     breathe: turnOfTheLoop,
   });
   await simulation.start({ client, informers: running.informers });

@@ -1,0 +1,32 @@
+/** From the file of `--scheduler-config` to the scheduler's profiles. */
+import {
+  ConfigurationError,
+  decodeConfiguration,
+  refuseInvalid,
+} from '#control-plane/apiserver/remote/configuration-file.ts';
+import { validateSchedulerConfiguration } from '#control-plane/scheduler/configuration/configuration-rules.ts';
+import { ProfileFailed, profilesOf } from '#control-plane/scheduler/configuration/configured-profiles.ts';
+import {
+  type SchedulerConfiguration,
+  schedulerConfigurationType,
+} from '#control-plane/scheduler/configuration/scheduler-configuration.ts';
+import { httpExtender } from '#control-plane/scheduler/extenders/http-extender.ts';
+import type { Profile } from '#control-plane/scheduler/profile.ts';
+import { type ApiServerFlags, FlagError } from './api-server-flags.ts';
+import { senderFor } from './extender-sender.ts';
+
+const FLAG = 'scheduler-config';
+
+/** Without the flag: undefined, which means upstream's defaults. Throws FlagError. */
+export function schedulerProfiles(flags: ApiServerFlags): Profile[] | undefined {
+  if (!flags.has(FLAG)) return undefined;
+  try {
+    const configuration = decodeConfiguration<SchedulerConfiguration>(flags.file(FLAG), schedulerConfigurationType);
+    refuseInvalid(validateSchedulerConfiguration(configuration));
+    const extenders = (configuration.extenders ?? []).map((each) => httpExtender(each, senderFor(each)));
+    return profilesOf(configuration, extenders);
+  } catch (error) {
+    if (!(error instanceof ConfigurationError || error instanceof ProfileFailed)) throw error;
+    throw new FlagError(`--${FLAG}: ${flags.text(FLAG)}: ${error.message}`);
+  }
+}

@@ -1,0 +1,195 @@
+import { describe, expect, test } from 'vitest';
+import { Node } from '#api/core/v1/node.ts';
+import { Pod } from '#api/core/v1/pod.ts';
+import { conditionOf } from '#api/core/v1/pod-conditions.ts';
+import type { NodeOptions } from '#testing/cluster.ts';
+import { node, pod, podAsking, startCluster } from '#testing/cluster.ts';
+import { defaultProfile } from '../profile.ts';
+import { validateSchedulerConfiguration } from './configuration-rules.ts';
+import { profilesOf } from './configured-profiles.ts';
+import type { SchedulerConfiguration } from './scheduler-configuration.ts';
+
+const named = (configuration: SchedulerConfiguration) => profilesOf(configuration)[0]!.plugins.map(({ name }) => name);
+const plugin = (configuration: SchedulerConfiguration, name: string) =>
+  profilesOf(configuration)[0]!.plugins.find((each) => each.name === name);
+
+describe('a profile', () => {
+  test('that says nothing is the default one', () => {
+    const [profile] = profilesOf({});
+    expect(profile?.schedulerName).toBe('default-scheduler');
+    expect(profile?.plugins.map(({ name, weight }) => [name, weight])).toEqual(
+      defaultProfile().plugins.map(({ name, weight }) => [name, weight]),
+    );
+  });
+
+  test('may do without a plugin, or without one of its points', () => {
+    const plugins = {
+      multiPoint: { disabled: [{ name: 'ImageLocality' }] },
+      score: { disabled: [{ name: 'NodeAffinity' }] },
+    };
+    const configuration = { profiles: [{ plugins }] };
+    expect(named(configuration)).not.toContain('ImageLocality');
+    const affinity = plugin(configuration, 'NodeAffinity');
+    expect([affinity?.filter === undefined, affinity?.score]).toEqual([false, undefined]);
+  });
+
+  test('may give plugins other weights', () => {
+    const configuration = {
+      profiles: [
+        {
+          plugins: {
+            multiPoint: { enabled: [{ name: 'ImageLocality', weight: 7 }] },
+            score: { enabled: [{ name: 'TaintToleration', weight: 50 }] },
+          },
+        },
+      ],
+    };
+    expect(plugin(configuration, 'ImageLocality')?.weight).toBe(7);
+    expect(plugin(configuration, 'TaintToleration')?.weight).toBe(50);
+    expect(plugin(configuration, 'InterPodAffinity')?.weight).toBe(2);
+  });
+
+  test('may begin with nothing', () => {
+    const some = ['PrioritySort', 'NodeName', 'DefaultBinder'].map((name) => ({ name }));
+    const plugins = { multiPoint: { enabled: some, disabled: [{ name: '*' }] } };
+    expect(named({ profiles: [{ plugins }] })).toEqual(['PrioritySort', 'NodeName', 'DefaultBinder']);
+  });
+
+  const WHERE = 'initializing profiles: creating profile for scheduler name default-scheduler: ';
+  test.each<[string, NonNullable<SchedulerConfiguration['profiles']>[number]['plugins'], string]>([
+    [
+      'names a plugin that is not there',
+      { filter: { enabled: [{ name: 'Mine' }] } },
+      'FilterPlugin "Mine" does not exist',
+    ],
+    [
+      'names a plugin at a point that it does not have',
+      { filter: { enabled: [{ name: 'ImageLocality' }] } },
+      'plugin "ImageLocality" does not extend FilterPlugin plugin',
+    ],
+    [
+      'sorts the queue by nothing',
+      { queueSort: { disabled: [{ name: '*' }] } },
+      'only one queue sort plugin required for profile with scheduler name "default-scheduler", but got 0',
+    ],
+    [
+      'binds nothing',
+      { bind: { disabled: [{ name: 'DefaultBinder' }] } },
+      'at least one bind plugin is needed for profile with scheduler name "default-scheduler"',
+    ],
+  ])('that %s is refused', (_, plugins, message) => {
+    expect(() => profilesOf({ profiles: [{ plugins: plugins ?? {} }] })).toThrow(WHERE + message);
+  });
+});
+
+describe('a configuration is refused in upstream’s words', () => {
+  const args = (name: string, given: object) => ({ profiles: [{ pluginConfig: [{ name, args: given }] }] });
+  test.each<[SchedulerConfiguration, string[]]>([
+    [{ parallelism: 0 }, ['parallelism: Invalid value: 0: should be an integer value greater than zero']],
+    [{ percentageOfNodesToScore: 101 }, ['percentageOfNodesToScore: Invalid value: 101: not in valid range [0-100]']],
+    [
+      { podInitialBackoffSeconds: 20, podMaxBackoffSeconds: 10 },
+      ['podMaxBackoffSeconds: Invalid value: 10: must be greater than or equal to PodInitialBackoffSeconds'],
+    ],
+    [
+      { profiles: [{ schedulerName: 'a' }, { schedulerName: 'a' }] },
+      ['profiles[1].schedulerName: Duplicate value: "profiles[0].schedulerName"'],
+    ],
+    [{ profiles: [{ schedulerName: 'a' }, {}] }, ['profiles[1].schedulerName: Required value']],
+    [
+      args('InterPodAffinity', { hardPodAffinityWeight: 101 }),
+      ['profiles[0].pluginConfig[0].args.hardPodAffinityWeight: Invalid value: 101: not in valid range [0, 100]'],
+    ],
+    [
+      args('NodeResourcesFit', { scoringStrategy: { type: 'Best' } }),
+      [
+        'profiles[0].pluginConfig[0].args.scoringStrategy.type: Unsupported value: "Best": supported values: "LeastAllocated", "MostAllocated", "RequestedToCapacityRatio"',
+      ],
+    ],
+    [
+      args('NodeResourcesFit', { scoringStrategy: { type: 'RequestedToCapacityRatio' } }),
+      [
+        'profiles[0].pluginConfig[0].args.scoringStrategy.requestedToCapacityRatio: Required value: must be specified when type is RequestedToCapacityRatio',
+      ],
+    ],
+    [
+      args('NodeResourcesFit', { ignoredResourceGroups: ['a/b'] }),
+      [
+        "profiles[0].pluginConfig[0].args.ignoredResourceGroups[0]: Invalid value: \"a/b\": resource group name can't contain '/'",
+      ],
+    ],
+    [
+      args('PodTopologySpread', {
+        defaultConstraints: [{ maxSkew: 1, topologyKey: 'zone', whenUnsatisfiable: 'ScheduleAnyway' }],
+      }),
+      [
+        'profiles[0].pluginConfig[0].args.defaultingType: Invalid value: "System": when .defaultConstraints are not empty',
+      ],
+    ],
+    [
+      args('VolumeBinding', { bindTimeoutSeconds: -1 }),
+      [
+        'profiles[0].pluginConfig[0].args.bindTimeoutSeconds: Invalid value: -1: invalid BindTimeoutSeconds, should not be a negative value',
+      ],
+    ],
+    [
+      { extenders: [{ urlPrefix: 'x', prioritizeVerb: 'p' }] },
+      ['extenders[0].weight: Invalid value: 0: must have a positive weight applied to it'],
+    ],
+    [
+      {
+        extenders: [
+          { urlPrefix: 'x', bindVerb: 'b' },
+          { urlPrefix: 'y', bindVerb: 'b' },
+        ],
+      },
+      ['extenders: Invalid value: "found 2 extenders implementing bind": only one extender can implement bind'],
+    ],
+    [
+      { extenders: [{ urlPrefix: 'x', managedResources: [{ name: 'cpu' }] }] },
+      ['extenders[0].managedResources[0].name: Invalid value: "cpu": is an invalid extended resource name'],
+    ],
+    [{ profiles: [{ schedulerName: 'a' }, { schedulerName: 'b' }], percentageOfNodesToScore: 0 }, []],
+  ])('%j', (configuration, texts) => {
+    const errors = validateSchedulerConfiguration(configuration);
+    expect(errors.map(({ field, message }) => `${field}: ${message}`)).toEqual(texts);
+  });
+});
+
+async function clusterOf(configuration: SchedulerConfiguration, nodes: Record<string, NodeOptions>) {
+  const cluster = await startCluster({ scheduler: profilesOf(configuration) });
+  for (const [name, of] of Object.entries(nodes)) {
+    await cluster.create(Node, node(name, of));
+    await cluster.patch(Node, name, { spec: { taints: null } });
+  }
+  return cluster;
+}
+const told = (name: string, given: object): SchedulerConfiguration => ({
+  profiles: [{ pluginConfig: [{ name, args: given }] }],
+});
+
+test('each of several profiles places the pods that name it, in its own way', async () => {
+  const full = { name: 'NodeResourcesFit', args: { scoringStrategy: { type: 'MostAllocated' } } };
+  const configuration = { profiles: [{ schedulerName: 'spread' }, { schedulerName: 'pack', pluginConfig: [full] }] };
+  await using cluster = await clusterOf(configuration, { node1: {}, node2: {} });
+  await cluster.create(Pod, podAsking('there', { cpu: '2', memory: '4Gi' }, { nodeName: 'node1' }));
+  for (const schedulerName of ['spread', 'pack'])
+    await cluster.create(Pod, podAsking(schedulerName, { cpu: '100m', memory: '100Mi' }, { schedulerName }));
+  await cluster.settles();
+  const placeOf = (name: string) => cluster.get(Pod, `default/${name}`)?.spec.nodeName;
+  expect([placeOf('spread'), placeOf('pack')]).toEqual(['node2', 'node1']);
+});
+
+test('node affinity that a profile adds holds for all of its pods', async () => {
+  const terms = [{ matchExpressions: [{ key: 'pool', operator: 'In', values: ['mine'] }] }];
+  const addedAffinity = { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: terms } };
+  await using cluster = await clusterOf(told('NodeAffinity', { addedAffinity }), { node1: {} });
+  await cluster.create(Pod, pod('web'));
+  await cluster.settles();
+  expect(conditionOf(cluster.get(Pod, 'default/web')!, 'PodScheduled')?.message).toContain(
+    "1 node(s) didn't match scheduler-enforced node affinity.",
+  );
+  await cluster.patch(Node, 'node1', { metadata: { labels: { pool: 'mine' } } });
+  await cluster.passes(1_000);
+  expect(cluster.get(Pod, 'default/web')?.spec.nodeName).toBe('node1');
+});

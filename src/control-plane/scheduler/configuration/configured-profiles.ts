@@ -1,0 +1,175 @@
+/** From a configuration to profiles: which plugins, with which weights, told what. Source: "Scheduler Configuration". */
+import type { Extender } from '../define-extender.ts';
+import type { Plugin } from '../define-plugin.ts';
+import { nodeResourcesFitWith } from '../plugins/node-resources-fit.ts';
+import { interPodAffinityWith } from '../plugins/inter-pod-affinity.ts';
+import { nodeAffinityWith } from '../plugins/node-affinity.ts';
+import { podTopologySpreadWith } from '../plugins/pod-topology-spread.ts';
+import type { ScoringStrategy } from '../plugins/resource-scores.ts';
+import { volumeBinding } from '../plugins/volume-binding.ts';
+import { defaultProfile, type Profile } from '../profile.ts';
+import { DEFAULT_NAME } from './configuration-rules.ts';
+import type {
+  ConfiguredProfile,
+  ExtensionPoint,
+  PluginArgs,
+  PluginSet,
+  ResourceWeight,
+} from './scheduler-configuration.ts';
+import { EXTENSION_POINTS, type SchedulerConfiguration } from './scheduler-configuration.ts';
+
+/** A profile that cannot be made, in upstream's words. */
+export class ProfileFailed extends Error {
+  readonly code = 'ProfileFailed';
+}
+
+/** What of a plugin belongs to a point; `weight` goes with the score. */
+const PARTS: Readonly<Record<ExtensionPoint, readonly (keyof Plugin)[]>> = {
+  preEnqueue: ['preEnqueue'],
+  queueSort: ['queueSort'],
+  preFilter: ['prepare', 'withPod', 'withoutPod'],
+  filter: ['filter'],
+  postFilter: ['makeRoom'],
+  preScore: ['prepareScore'],
+  score: ['score', 'prefer', 'normalize'],
+  reserve: ['reserve', 'unreserve'],
+  permit: ['permit'],
+  preBind: ['preBind', 'preBindPreFlight'],
+  bind: ['bind'],
+  postBind: ['postBind'],
+};
+
+/** As upstream's errors call them. */
+const interfaceOf = (point: ExtensionPoint): string => `${point[0]?.toUpperCase()}${point.slice(1)}Plugin`;
+
+/** Throws ProfileFailed. The configuration has been validated. */
+export function profilesOf(
+  { profiles = [{}], percentageOfNodesToScore, extenders: asked = [] }: SchedulerConfiguration,
+  extenders: readonly Extender[] = [],
+): Profile[] {
+  const ignored = asked.flatMap(({ managedResources = [] }) =>
+    managedResources.filter(({ ignoredByScheduler }) => ignoredByScheduler).map(({ name }) => name),
+  );
+  return profiles.map((profile) => {
+    const schedulerName = profile.schedulerName ?? DEFAULT_NAME;
+    const percentage = profile.percentageOfNodesToScore ?? percentageOfNodesToScore;
+    try {
+      return {
+        schedulerName,
+        plugins: pluginsOf(profile, schedulerName, ignored),
+        ...(extenders.length > 0 && { extenders }),
+        ...(percentage !== undefined && { percentageOfNodesToScore: percentage }),
+      };
+    } catch (error) {
+      if (!(error instanceof ProfileFailed)) throw error;
+      const where = `initializing profiles: creating profile for scheduler name ${schedulerName}`;
+      throw new ProfileFailed(`${where}: ${error.message}`);
+    }
+  });
+}
+
+function pluginsOf(
+  { plugins: sets = {}, pluginConfig = [] }: ConfiguredProfile,
+  schedulerName: string,
+  ignored: readonly string[],
+): Plugin[] {
+  const known = new Map(defaultProfile().plugins.map((plugin) => [plugin.name, plugin]));
+  const fit = pluginConfig.find(({ name }) => name === 'NodeResourcesFit') ?? { name: 'NodeResourcesFit' };
+  for (const { name, args = {} } of ignored.length > 0 ? [...pluginConfig, fit] : pluginConfig) {
+    const others = name === 'NodeResourcesFit' ? ignored : [];
+    const told = TOLD[name]?.(
+      others.length > 0 ? { ...args, ignoredResources: [...(args.ignoredResources ?? []), ...others] } : args,
+    );
+    if (told) known.set(name, told);
+  }
+  const everywhere = enabledIn(sets.multiPoint, [...known.keys()]);
+  const points = new Map(
+    EXTENSION_POINTS.map((point) => [point, enabledAt(point, { everywhere, known, set: sets[point] })]),
+  );
+  const order = [...new Set([...everywhere.keys(), ...[...points.values()].flatMap((each) => [...each.keys()])])];
+  const plugins = order.flatMap((name) => {
+    const plugin = known.get(name);
+    if (!plugin) throw new ProfileFailed(`${interfaceOf('preEnqueue')} "${name}" does not exist`);
+    const kept = EXTENSION_POINTS.filter((point) => points.get(point)?.has(name));
+    return kept.length > 0 ? [only(plugin, kept, points.get('score')?.get(name))] : [];
+  });
+  const sorting = plugins.filter(({ queueSort }) => queueSort).length;
+  if (sorting !== 1)
+    throw new ProfileFailed(
+      `only one queue sort plugin required for profile with scheduler name "${schedulerName}", but got ${sorting}`,
+    );
+  if (!plugins.some(({ bind }) => bind))
+    throw new ProfileFailed(`at least one bind plugin is needed for profile with scheduler name "${schedulerName}"`);
+  return plugins;
+}
+
+/** Weights by name; undefined: the plugin's own. */
+type Enabled = ReadonlyMap<string, number | undefined>;
+
+/** The default ones less those that are taken away; one that is named again keeps its place. */
+function enabledIn({ enabled = [], disabled = [] }: PluginSet = {}, defaults: readonly string[]): Enabled {
+  const off = new Set(disabled.map(({ name }) => name));
+  const all: Map<string, number | undefined> = new Map(
+    defaults.filter((name) => !off.has('*') && !off.has(name)).map((name) => [name, undefined]),
+  );
+  for (const { name, weight } of enabled) all.set(name, weight || 1);
+  return all;
+}
+
+interface At {
+  everywhere: Enabled;
+  known: ReadonlyMap<string, Plugin>;
+  set: PluginSet | undefined;
+}
+
+function enabledAt(point: ExtensionPoint, { everywhere, known, set = {} }: At): Enabled {
+  const has = (name: string) => {
+    const plugin = known.get(name);
+    return plugin !== undefined && PARTS[point].some((part) => plugin[part] !== undefined);
+  };
+  const off = new Set((set.disabled ?? []).map(({ name }) => name));
+  const here = new Map<string, number | undefined>();
+  for (const { name, weight } of set.enabled ?? []) {
+    if (!known.has(name)) throw new ProfileFailed(`${interfaceOf(point)} "${name}" does not exist`);
+    if (!has(name)) throw new ProfileFailed(`plugin "${name}" does not extend ${interfaceOf(point)} plugin`);
+    if (here.has(name)) throw new ProfileFailed(`plugin "${name}" already registered as "${interfaceOf(point)}"`);
+    here.set(name, weight || 1);
+  }
+  for (const [name, weight] of everywhere)
+    if (!off.has('*') && !off.has(name) && !here.has(name) && has(name)) here.set(name, weight);
+  return here;
+}
+
+/** The plugin with these points alone. */
+function only(plugin: Plugin, points: readonly ExtensionPoint[], weight: number | undefined): Plugin {
+  const kept: Record<string, unknown> = { ...plugin, ...(weight !== undefined && { weight }) };
+  for (const point of EXTENSION_POINTS) if (!points.includes(point)) for (const part of PARTS[point]) delete kept[part];
+  return kept as unknown as Plugin;
+}
+
+const TOLD: Readonly<Record<string, (args: PluginArgs) => Plugin>> = Object.assign(Object.create(null), {
+  NodeResourcesFit: ({ scoringStrategy, ignoredResources, ignoredResourceGroups }: PluginArgs) =>
+    nodeResourcesFitWith({
+      ...(scoringStrategy && { scoringStrategy: strategyOf(scoringStrategy) }),
+      ...(ignoredResources && { ignoredResources }),
+      ...(ignoredResourceGroups && { ignoredResourceGroups }),
+    }),
+  InterPodAffinity: interPodAffinityWith,
+  NodeAffinity: nodeAffinityWith,
+  PodTopologySpread: podTopologySpreadWith,
+  VolumeBinding: ({ bindTimeoutSeconds = 600 }: PluginArgs) => volumeBinding({ bindTimeoutSeconds }),
+});
+
+const CPU_AND_MEMORY: readonly ResourceWeight[] = [{ name: 'cpu' }, { name: 'memory' }];
+
+function strategyOf(given: NonNullable<PluginArgs['scoringStrategy']>): ScoringStrategy {
+  const { type = 'LeastAllocated', resources = CPU_AND_MEMORY, requestedToCapacityRatio } = given;
+  const weighted = resources.map(({ name, weight = 1 }) => ({ name, weight: weight || 1 }));
+  if (type !== 'RequestedToCapacityRatio')
+    return { type: type === 'MostAllocated' ? type : 'LeastAllocated', resources: weighted };
+  const shape = (requestedToCapacityRatio?.shape ?? []).map(({ utilization = 0, score = 0 }) => ({
+    utilization,
+    score,
+  }));
+  return { type, resources: weighted, shape };
+}

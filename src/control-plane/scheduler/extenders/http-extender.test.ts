@@ -1,0 +1,123 @@
+import { describe, expect, test } from 'vitest';
+import { Event } from '#api/core/v1/event.ts';
+import { Node } from '#api/core/v1/node.ts';
+import { Pod } from '#api/core/v1/pod.ts';
+import { conditionOf } from '#api/core/v1/pod-conditions.ts';
+import type { TestCluster } from '#testing/cluster.ts';
+import { node, pod, podAsking, startCluster } from '#testing/cluster.ts';
+import { profilesOf } from '../configuration/configured-profiles.ts';
+import type { ConfiguredExtender } from '../configuration/scheduler-configuration.ts';
+import { httpExtender, type SendJson } from './http-extender.ts';
+
+type Asked = { url: string; body: Record<string, unknown> };
+type Answers = Record<string, unknown>;
+
+async function clusterWith(more: Partial<ConfiguredExtender>, answers: Answers, capacity: Record<string, string> = {}) {
+  const asked: Asked[] = [];
+  const send: SendJson = async (url, body) => {
+    asked.push({ url, body: body as Asked['body'] });
+    const answer = answers[url.split('/').at(-1) ?? ''];
+    if (answer === undefined) return { problem: 'dial tcp 10.0.0.1:80: connect: connection refused' };
+    return typeof answer === 'number' ? { code: answer, text: '' } : { code: 200, text: JSON.stringify(answer) };
+  };
+  const configured = { urlPrefix: 'http://10.0.0.1/api/', ...more };
+  const profiles = profilesOf({ extenders: [configured] }, [httpExtender(configured, send)]);
+  const cluster = await startCluster({ scheduler: profiles });
+  for (const name of ['node1', 'node2']) {
+    await cluster.create(Node, node(name, { capacity }));
+    await cluster.patch(Node, name, { spec: { taints: null } });
+  }
+  return Object.assign(cluster, { asked });
+}
+
+const placeOf = (cluster: TestCluster, name: string) => cluster.get(Pod, `default/${name}`)?.spec.nodeName;
+const whyNot = (cluster: TestCluster) => conditionOf(cluster.get(Pod, 'default/web')!, 'PodScheduled')?.message;
+
+describe('an extender', () => {
+  test('refuses nodes, in its own words', async () => {
+    const answers = {
+      filter: { nodenames: [], failedNodes: { node1: 'no licence' }, failedAndUnresolvableNodes: { node2: 'too old' } },
+    };
+    await using cluster = await clusterWith({ filterVerb: 'filter', nodeCacheCapable: true }, answers);
+    await cluster.create(Pod, pod('web'));
+    await cluster.settles();
+    expect(whyNot(cluster)).toMatch(/^0\/2 nodes are available: 1 no licence, 1 too old\. /);
+    expect(cluster.asked[0]?.url).toBe('http://10.0.0.1/api/filter');
+    expect(cluster.asked[0]?.body).toMatchObject({ nodes: null, nodenames: ['node1', 'node2'], pod: { kind: 'Pod' } });
+  });
+
+  test('is sent whole nodes where it does not know them', async () => {
+    const answers = { filter: { nodes: { items: [{ metadata: { name: 'node2' } }] } } };
+    await using cluster = await clusterWith({ filterVerb: 'filter' }, answers);
+    await cluster.create(Pod, pod('web'));
+    await cluster.settles();
+    expect(placeOf(cluster, 'web')).toBe('node2');
+    expect(cluster.asked[0]?.body).toMatchObject({ nodes: { items: [{ kind: 'Node' }, { kind: 'Node' }] } });
+  });
+
+  test('adds to the scores', async () => {
+    const prioritize = [
+      { host: 'node1', score: 0 },
+      { host: 'node2', score: 10 },
+    ];
+    await using cluster = await clusterWith({ prioritizeVerb: 'prioritize', weight: 100 }, { prioritize });
+    for (const name of ['a', 'b', 'c']) await cluster.create(Pod, pod(name));
+    await cluster.settles();
+    expect(['a', 'b', 'c'].map((name) => placeOf(cluster, name))).toEqual(['node2', 'node2', 'node2']);
+  });
+
+  test('binds in place of the scheduler', async () => {
+    await using cluster = await clusterWith({ bindVerb: 'bind' }, { bind: {} });
+    const { metadata } = await cluster.create(Pod, pod('web'));
+    await cluster.settles();
+    expect(cluster.asked[0]?.body).toMatchObject({ podName: 'web', podNamespace: 'default', podUID: metadata.uid });
+    expect(placeOf(cluster, 'web')).toBeUndefined(); // it said so, and did nothing
+  });
+
+  test('is asked only about pods with its resources, which the scheduler may leave to it', async () => {
+    const managedResources = [{ name: 'example.org/fpga', ignoredByScheduler: true }];
+    const filter = { nodenames: ['node2'] };
+    await using cluster = await clusterWith(
+      { filterVerb: 'filter', nodeCacheCapable: true, managedResources },
+      { filter },
+    );
+    await cluster.create(Pod, pod('plain'));
+    await cluster.settles();
+    expect(cluster.asked).toEqual([]);
+    await cluster.create(
+      Pod,
+      pod('fpga', {
+        containers: [{ name: 'main', image: 'i', resources: { limits: { 'example.org/fpga': '1' } } }],
+      }),
+    );
+    await cluster.settles();
+    expect(placeOf(cluster, 'fpga')).toBe('node2');
+  });
+
+  test.each<[string, unknown, string]>([
+    [
+      'does not answer',
+      undefined,
+      'Post "http://10.0.0.1/api/filter": dial tcp 10.0.0.1:80: connect: connection refused',
+    ],
+    ['answers with an error', { error: 'out of order' }, 'out of order'],
+    ['answers with a redirect', 302, 'failed filter with extender at URL http://10.0.0.1/api/, code 302'],
+  ])('that %s keeps the pod waiting, and is asked again', async (_, filter, message) => {
+    const answers: Answers = { filter };
+    await using cluster = await clusterWith({ filterVerb: 'filter', nodeCacheCapable: true }, answers);
+    await cluster.create(Pod, podAsking('web', { cpu: '100m' }));
+    await cluster.settles();
+    expect(whyNot(cluster)).toBe(message);
+    expect(cluster.list(Event).find(({ reason }) => reason === 'FailedScheduling')?.message).toBe(message);
+    answers['filter'] = { nodenames: ['node1', 'node2'] };
+    await cluster.passes(1_000);
+    expect(placeOf(cluster, 'web')).toBeDefined();
+  });
+
+  test('that may be ignored and does not answer is ignored', async () => {
+    await using cluster = await clusterWith({ filterVerb: 'filter', ignorable: true }, {});
+    await cluster.create(Pod, pod('web'));
+    await cluster.settles();
+    expect(placeOf(cluster, 'web')).toBeDefined();
+  });
+});
