@@ -1,11 +1,12 @@
 /** Why a pod fits nowhere, in upstream's words: people and tools search for them. Source: framework, FitError. */
 import type { Refusal } from './cycle.ts';
+import type { Refused } from './verdict.ts';
 
 export const NO_NODES = 'no nodes available to schedule pods';
 
 /** `preemption`: what is said of trying to make room; may be empty. */
 export function refusalMessage({ nodeCount, verdicts, general }: Refusal, preemption: string): string {
-  const reasons = general ?? histogram([...verdicts.values()].flatMap(({ reasons: said }) => said));
+  const reasons = general ?? told(counted(verdicts.values()));
   return `0/${nodeCount} nodes are available: ${reasons}.${preemption && ` ${preemption}`}`;
 }
 
@@ -13,6 +14,20 @@ export function refusalMessage({ nodeCount, verdicts, general }: Refusal, preemp
 export function histogram(reasons: readonly string[]): string {
   const counts = new Map<string, number>();
   for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  return told(counts);
+}
+
+/** Thousands of nodes, and few sorts of verdicts. */
+function counted(verdicts: Iterable<Refused>): Map<string, number> {
+  const same = new Map<Refused, number>();
+  for (const verdict of verdicts) same.set(verdict, (same.get(verdict) ?? 0) + 1);
+  const counts = new Map<string, number>();
+  for (const [{ reasons }, count] of same)
+    for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + count);
+  return counts;
+}
+
+function told(counts: ReadonlyMap<string, number>): string {
   return [...counts]
     .map(([reason, count]) => `${count} ${reason}`)
     .sort()

@@ -2,7 +2,7 @@
 import type { Pod } from '#api/core/v1/pod.ts';
 import type { Plugin } from './define-plugin.ts';
 import type { NodeInfo } from './node-info.ts';
-import { withoutPod, withPod } from './node-info.ts';
+import { withoutPods, withPod } from './node-info.ts';
 import { pointsOf, type With } from './points.ts';
 import { fits, type Refused, type Verdict } from './verdict.ts';
 
@@ -58,13 +58,19 @@ export class Trial {
     return this.#changed(node, (plugin, state) => plugin.withPod?.(state, other, node, this.#pod) ?? state);
   }
 
-  /** As if this one of its pods were not there. */
-  without(other: Pod): Trial {
-    const node = withoutPod(this.node, other);
-    return this.#changed(node, (plugin, state) => plugin.withoutPod?.(state, other, node, this.#pod) ?? state);
+  /** As if these of its pods were not there. */
+  without(...others: readonly Pod[]): Trial {
+    const node = withoutPods(this.node, others);
+    return this.#changed(node, (plugin, before) => {
+      let state = before;
+      for (const other of others) state = plugin.withoutPod?.(state, other, node, this.#pod) ?? state;
+      return state;
+    });
   }
 
   #changed(node: NodeInfo, stateOf: (plugin: Plugin, state: unknown) => unknown): Trial {
+    const isSame = this.#filters.every(({ plugin }) => !plugin.withPod && !plugin.withoutPod);
+    if (isSame) return new Trial(this.#pod, node, this.#filters);
     const filters = this.#filters.map(({ plugin, state }) => ({ plugin, state: stateOf(plugin, state) }));
     return new Trial(this.#pod, node, filters);
   }

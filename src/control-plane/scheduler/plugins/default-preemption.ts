@@ -68,7 +68,7 @@ function roomOn(
 ): Candidate | { reasons: readonly string[] } {
   const lower = info.pods.filter((other) => priorityOf(other) < priorityOf(pod));
   if (lower.length === 0) return { reasons: [NO_VICTIMS] };
-  let trial = lower.reduce((left, other) => left.without(other), trialOn(info));
+  let trial = trialOn(info).without(...lower);
   const verdict = trial.verdict();
   if (!verdict.fits) return { reasons: verdict.reasons };
 
