@@ -1,6 +1,6 @@
 /** An ordinary pull: an image that no node has comes from a registry. The registry stands in the node's own network, on its loopback. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
@@ -38,6 +38,9 @@ spec:
 beforeAll(async () => {
   mkdirSync(join(folder, 'image/bin'), { recursive: true });
   copyFileSync('/bin/busybox', join(folder, 'image/bin/busybox'));
+  mkdirSync(join(folder, 'image/etc'));
+  writeFileSync(join(folder, 'image/data.json'), '{"picture": "kitten.jpg"}');
+  writeFileSync(join(folder, 'image/etc/os-release'), 'NAME="Of the volume"\n');
   const archive = join(folder, 'image.tar');
   await cluster.kedge('image', 'build', join(folder, 'image'), '--tag', 'localhost:5000/pulled:1', '--output', archive);
   mkdirSync(join(folder, 'oci'));
@@ -62,6 +65,7 @@ afterAll(async () => {
     'pod',
     'pulls',
     'pulls-nothing',
+    'image-volume',
     '--ignore-not-found',
     '--force',
     '--grace-period=0',
@@ -85,4 +89,17 @@ test('an image is pulled from a registry, and one that is not there is told', as
     return true;
   });
   expect(await described()).toContain('Failed to pull image "localhost:5000/absent:1"');
+});
+
+test('ImageVolume should succeed with pod and pull policy of Always', async () => {
+  const volume = '{name: volume, image: {reference: "localhost:5000/pulled:1", pullPolicy: Always}}';
+  const mount = 'volumeMounts: [{name: volume, mountPath: /volume}]';
+  const manifest = podOf('image-volume', 'localhost:5000/pulled:1').replace('"1000"]}]', `"1000"], ${mount}}]`);
+  await cluster.apply(`${manifest}  volumes: [${volume}]\n`);
+  await cluster.kubectl('wait', 'pod/image-volume', '--for=condition=Ready', '--timeout=60s');
+  const said = (path: string) => cluster.kubectl('exec', 'image-volume', '--', '/bin/busybox', 'cat', path);
+  expect(await said('/volume/data.json')).toContain('kitten.jpg');
+  expect(await said('/volume/etc/os-release')).toContain('Of the volume');
+  const written = await cluster.tryKubectl(['exec', 'image-volume', '--', '/bin/busybox', 'touch', '/volume/x']);
+  expect(written.stderr).toContain('Read-only file system');
 });

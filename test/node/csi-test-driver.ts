@@ -71,6 +71,12 @@ export async function startCsiTestDriver(options: CsiTestDriverOptions): Promise
       await unbind(text(request, 'targetPath'));
       return {};
     },
+    NodeGetVolumeStats: async () => ({
+      usage: [
+        { unit: 'BYTES', total: 4096, available: 1024, used: 3072 },
+        { unit: 'INODES', total: 10, available: 7, used: 3 },
+      ],
+    }),
     NodeExpandVolume: async (request) => ({
       capacityBytes: (request['capacityRange'] as { requiredBytes: string }).requiredBytes,
     }),

@@ -5,6 +5,7 @@ import type { Cgroups } from '#node/runtime/cgroups/cgroups.ts';
 import type { ContainerRuntime } from '#node/runtime/runtime.ts';
 import type { NodePods } from './node-pods.ts';
 import type { RuntimePods } from './runtime-pods.ts';
+import type { VolumeStats } from './volumes/volume-usage.ts';
 
 export interface Kubelet {
   readonly nodeName: string;
@@ -22,6 +23,8 @@ export interface Kubelet {
   lastRelistMs(): number | undefined;
   /** Says again how the node is: an image has come or gone. */
   reportNode(): void;
+  /** How full the volumes of a pod are, whose bytes are not its own. */
+  volumeStats(podUid: string): Promise<VolumeStats[]>;
   /** The folder of a released local-path volume. Idempotent; throws DriverFailed while a pod has it. */
   eraseLocalPath(volumeId: string): Promise<void>;
   /** Where its API listens; undefined without one. */

@@ -447,6 +447,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     statusOf: (pod) => writer.statusOf(pod.metadata.uid) ?? pod.status,
     lastRelistMs: () => watcher.lastRelistMs,
     reportNode: () => registration.reportNow(),
+    volumeStats: (podUid) => nodesVolumes.stats(podUid),
     eraseLocalPath: (volumeId) => nodesVolumes.eraseLocalPath(volumeId),
     serverPort: () => server?.port,
     configuration,

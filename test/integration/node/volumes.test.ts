@@ -213,7 +213,11 @@ test('hostPath and local volumes are mounted; a folder that is missing is told',
   await create(using('on-disk', 'disk'));
   await exec(await until('on-disk', isReady), 'echo disk > /data/file');
   await create(using('on-host', 'host'));
-  expect(await exec(await until('on-host', isReady), 'cat /data/file')).toBe('disk');
+  const onHost = await until('on-host', isReady);
+  expect(await exec(onHost, 'cat /data/file')).toBe('disk');
+  const [stats] = await fixture.kubelet.volumeStats(onHost?.metadata.uid ?? '');
+  expect(stats).toMatchObject({ name: 'data', capacityBytes: expect.any(Number), inodesFree: expect.any(Number) });
+  expect(stats?.usedBytes).toBeGreaterThan(0);
   await remove('on-disk');
   await remove('on-host');
   expect(readFileSync(join(there, 'file'), 'utf8')).toBe('disk\n');
@@ -302,6 +306,7 @@ describe('a driver behind a socket', () => {
     driver = await startCsiTestDriver({
       name: DRIVER,
       root,
+      capabilities: ['STAGE_UNSTAGE_VOLUME', 'EXPAND_VOLUME', 'GET_VOLUME_STATS'],
       backing: join(containerd.directory, 'backing'),
       maxVolumes: 8,
     });
@@ -394,7 +399,19 @@ describe('a driver behind a socket', () => {
   test('a volume that has grown is grown on the node, and the claim knows', async () => {
     const name = await bound('disk-3', { csi: { ...csi.csi, volumeHandle: 'disk-3' } }, { capacity: '4Gi' });
     await create(using('growing', 'disk-3'));
-    await until('growing', isReady);
+    const pod = await until('growing', isReady);
+    expect(await fixture.kubelet.volumeStats(pod?.metadata.uid ?? '')).toEqual([
+      {
+        name: 'data',
+        pvcRef: { name: 'disk-3', namespace: 'default' },
+        capacityBytes: 4096,
+        availableBytes: 1024,
+        usedBytes: 3072,
+        inodes: 10,
+        inodesFree: 7,
+        inodesUsed: 3,
+      },
+    ]);
     const claim = '/api/v1/namespaces/default/persistentvolumeclaims/disk-3';
     const grown = await fixture.api.until<PersistentVolumeClaim>(
       claim,

@@ -1,5 +1,6 @@
 /** GET /metrics, /metrics/resource and /metrics/probes. Names and texts are upstream's. */
 import type { Kubelet } from '../kubelet.ts';
+import type { VolumeStats } from '../volumes/volume-usage.ts';
 import type { Summary } from './stats.ts';
 import { type Family, familyText, type Sample } from './text-format.ts';
 
@@ -29,12 +30,37 @@ export async function kubeletMetrics(kubelet: Kubelet): Promise<string> {
         value: list.length,
       })),
     ),
+    ...(await volumeGauges(kubelet)).map(({ name, help, samples }) => gauge(name, help, samples)),
     gauge('process_resident_memory_bytes', 'Resident memory size in bytes.', [{ value: process.memoryUsage.rss() }]),
     familyText(
       { name: 'process_cpu_seconds_total', help: 'Total user and system CPU time spent in seconds.', type: 'counter' },
       [{ value: (usage.userCPUTime + usage.systemCPUTime) / 1e6 }],
     ),
   ].join('');
+}
+
+const VOLUME_GAUGES = [
+  ['available_bytes', 'availableBytes', 'Number of available bytes in the volume'],
+  ['capacity_bytes', 'capacityBytes', 'Capacity in bytes of the volume'],
+  ['inodes', 'inodes', 'Maximum number of inodes in the volume'],
+  ['inodes_free', 'inodesFree', 'Number of free inodes in the volume'],
+  ['inodes_used', 'inodesUsed', 'Number of used inodes in the volume'],
+  ['used_bytes', 'usedBytes', 'Number of used bytes in the volume'],
+] as const;
+
+/** Of claims; two pods with the same one are told once. */
+async function volumeGauges({ pods, volumeStats }: Kubelet) {
+  const claims = new Map<string, { labels: Record<string, string>; stats: VolumeStats }>();
+  for (const stats of (await Promise.all(pods.list().map(({ metadata }) => volumeStats(metadata.uid)))).flat())
+    if (stats.pvcRef) {
+      const { namespace, name } = stats.pvcRef;
+      claims.set(`${namespace}/${name}`, { labels: { namespace, persistentvolumeclaim: name }, stats });
+    }
+  return VOLUME_GAUGES.map(([suffix, field, help]) => ({
+    name: `kubelet_volume_stats_${suffix}`,
+    help: `[ALPHA] ${help}`,
+    samples: [...claims.values()].map(({ labels, stats }) => ({ labels, value: stats[field] })),
+  }));
 }
 
 function grouped<T extends { state: string }>(items: T[]): Map<string, T[]> {

@@ -9,6 +9,7 @@ import type { Pod } from '#api/generated/schema.ts';
 import type { Kubelet } from '../kubelet.ts';
 import { podCgroupPath } from '../quality-of-service.ts';
 import { CONTAINER_NAME, POD_UID } from '../runtime-labels.ts';
+import type { VolumeStats } from '../volumes/volume-usage.ts';
 
 export interface StatsOptions {
   kubelet: Kubelet;
@@ -47,6 +48,7 @@ export interface ContainerSummary {
   memory?: Memory;
   rootfs?: { time: string; usedBytes: number; inodesUsed: number };
 }
+type VolumeSummary = VolumeStats & { time: string };
 export interface PodSummary {
   podRef: { name: string; namespace: string; uid: string };
   startTime: string;
@@ -54,6 +56,7 @@ export interface PodSummary {
   cpu?: Cpu;
   memory?: Memory;
   network?: Network;
+  volume?: VolumeSummary[];
   process_stats?: { process_count: number };
 }
 export interface Summary {
@@ -120,6 +123,7 @@ export class Stats {
     const startOf = (container: string) =>
       status?.containerStatuses?.find((one) => one.name === container)?.state?.running?.startedAt ?? now;
     const network = await this.#network(path, now);
+    const volumes = await kubelet.volumeStats(uid);
     return {
       podRef: { name, namespace, uid },
       startTime: status?.startTime ?? now,
@@ -128,6 +132,7 @@ export class Stats {
       ),
       ...(usage && this.#usage(uid, usage, { now })),
       ...(network && { network }),
+      ...(volumes.length > 0 && { volume: volumes.map((volume) => ({ time: now, ...volume })) }),
       ...(usage?.pids !== undefined && { process_stats: { process_count: usage.pids } }),
     };
   }

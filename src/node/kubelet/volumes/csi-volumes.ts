@@ -21,6 +21,7 @@ import { giveToGroup } from './ownership.ts';
 import type { ServiceAccountTokens } from './service-account-tokens.ts';
 import { VolumeNotYet, VolumeProblem } from './volume-problem.ts';
 import type { VolumeRecord, VolumeRecords } from './volume-records.ts';
+import { type VolumeStats, volumeStats } from './volume-usage.ts';
 
 export interface CsiVolumesOptions {
   root: string;
@@ -277,6 +278,10 @@ export class CsiVolumes {
     if (users?.size !== 0) return;
     this.#inUse.delete(name);
     this.#options.reportNode();
+  }
+
+  stats(record: VolumeRecord): Promise<VolumeStats> {
+    return volumeStats(record, record.csi && this.#options.drivers.get(record.csi.driver));
   }
 
   /** A pod that never got its volume lets go of it. */

@@ -19,6 +19,7 @@ import { DriverFailed } from '#node/runtime/csi/node-driver.ts';
 import { giveToGroup } from './ownership.ts';
 import { VolumeProblem } from './volume-problem.ts';
 import type { VolumeRecord, VolumeRecords } from './volume-records.ts';
+import type { VolumeStats } from './volume-usage.ts';
 
 /** Puts the content of a volume's image, read-only, where it is wanted. */
 export interface ImageMounts {
@@ -96,6 +97,18 @@ export class LastingVolumes {
     }
     if (failures.length > 0) throw failures[0];
     csi.forget(podUid);
+  }
+
+  /** Of what is there now; what cannot be measured is left out. */
+  async stats(podUid: string): Promise<VolumeStats[]> {
+    const mine = [...this.#known.values()].map(({ record }) => record).filter((record) => record.podUid === podUid);
+    const measured = mine.map((record) =>
+      this.#options.csi.stats(record).catch((error: unknown) => {
+        if (error instanceof Error) return undefined;
+        throw error;
+      }),
+    );
+    return (await Promise.all(measured)).filter((stats) => stats !== undefined);
   }
 
   async #restore(): Promise<void> {

@@ -19,6 +19,7 @@ import { PodVolumes } from './pod-volumes.ts';
 import type { ProjectionSources } from './projections.ts';
 import type { ServiceAccountTokens } from './service-account-tokens.ts';
 import { VolumeRecords } from './volume-records.ts';
+import type { VolumeStats } from './volume-usage.ts';
 
 export interface NodeVolumesOptions {
   /** The kubelet's root folder. */
@@ -43,6 +44,8 @@ export interface NodeVolumes {
   readonly pods: PodVolumes;
   /** For a Node's status. */
   inUse(): string[];
+  /** Of a pod's volumes whose bytes are not its own. */
+  stats(podUid: string): Promise<VolumeStats[]>;
   /** What an earlier kubelet has left; before the node says how it is. */
   restore(): Promise<void>;
   /** Drivers are told to the API: when the node is registered. */
@@ -70,6 +73,7 @@ export function nodeVolumes(options: NodeVolumesOptions): NodeVolumes {
   return {
     pods: new PodVolumes({ ...options, lasting }),
     inUse: () => csi.volumesInUse(),
+    stats: (podUid) => lasting.stats(podUid),
     restore: () => lasting.restore(),
     async start() {
       void keepTelling(() => drivers.register(localPath), { clock, log, signal });
