@@ -96,6 +96,11 @@ export class SharedInformers implements Informers {
     }
   }
 
+  /** How many informers there are. */
+  get size(): number {
+    return this.#running.size;
+  }
+
   /** How far each copy of a whole kind has come; `isPaused` while it waits for a time to try again. */
   progress(): { kind: Kind; resourceVersion: string; hasSynced: boolean; isScoped: boolean; isPaused: boolean }[] {
     return [...this.#running.values()].map(({ kind, cache, isScoped, isPaused }) => ({

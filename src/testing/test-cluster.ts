@@ -87,6 +87,8 @@ export class TestCluster {
   #edge: Promise<HttpsEdge> | undefined;
   #kubelet: SimulatedKubelet | undefined;
   readonly #simulated: SimulatedNodes[] = [];
+  /** The revision with which all informers had come up, and how many they were. */
+  #caughtUpAt = '';
   #failure: { error: unknown } | undefined;
 
   constructor(clock: TestClock, parts: TestClusterParts) {
@@ -377,18 +379,31 @@ export class TestCluster {
     await this.#parts.storage.close();
   }
 
+  /** Asked at every turn: who has come up with a revision stays so until there is another, or another informer. */
+  #informersBehind(): string[] {
+    const all = [...this.#components.informers()];
+    const state = `${this.#view.revision} ${all.map(({ size }) => size).join(' ')}`;
+    if (state === this.#caughtUpAt) return [];
+    const behind: string[] = [];
+    let isAnyPaused = false;
+    for (const informers of all)
+      for (const { kind, resourceVersion, hasSynced, isScoped, isPaused } of informers.progress()) {
+        isAnyPaused ||= isPaused;
+        if (isPaused) continue;
+        const isBehind = !isScoped && !isAtLeast(resourceVersion, String(this.#view.lastChange(kind)));
+        if (!hasSynced || isBehind) behind.push(`an informer of ${kind.plural} is behind`);
+      }
+    if (behind.length === 0 && !isAnyPaused) this.#caughtUpAt = state;
+    return behind;
+  }
+
   /** What there is to wait for. */
   #unrest(): string[] {
     const unrest: string[] = [];
     const open = this.#gate.open - this.faults.delayed;
     if (open > 0) unrest.push(`${open} requests under way`);
     for (const { busy } of this.#components.running()) if (busy > 0) unrest.push(`${busy} keys or events to work on`);
-    for (const informers of this.#components.informers())
-      for (const { kind, resourceVersion, hasSynced, isScoped, isPaused } of informers.progress()) {
-        if (isPaused) continue;
-        const isBehind = !isScoped && !isAtLeast(resourceVersion, String(this.#view.lastChange(kind)));
-        if (!hasSynced || isBehind) unrest.push(`an informer of ${kind.plural} is behind`);
-      }
+    if (unrest.length === 0) unrest.push(...this.#informersBehind());
     return unrest;
   }
 }

@@ -17,8 +17,8 @@ import type { Storage } from '#control-plane/storage/storage.ts';
 import { AdmissionChain } from './admission/chain.ts';
 import type { AdmissionPlugin, ServiceEndpoint } from './admission/define-admission.ts';
 import { WebhookClient } from './admission/webhooks/webhook-client.ts';
-import type { Auditor } from './audit/auditor.ts';
 import { Aggregation } from './aggregation/aggregation.ts';
+import type { Auditor } from './audit/auditor.ts';
 import type { TokenAuthenticator } from './authentication/authenticator.ts';
 import { MASTERS_GROUP } from './authentication/authenticator.ts';
 import type { TokenIssuer } from './authentication/token-issuer.ts';
@@ -215,7 +215,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       keepBootstrapConfig({ client, clock, log, signal: stop.signal });
       const cidrs = options.serviceRanges.clusterIps;
       await ensureDefaultServiceCidr(client, cidrs, clock);
-      keepDefaultServiceCidr({ client, cidrs, clock, log, signal: stop.signal });
+      keepDefaultServiceCidr({ client, live: loopback.live, cidrs, clock, log, signal: stop.signal });
       expireEvents({ storage, caches, clock, log, signal: stop.signal });
       await informers.synced(stop.signal);
     },

@@ -79,9 +79,10 @@ export function startControllers(options: ControllersOptions): RunningController
   return {
     informers,
     get busy() {
-      const sum = (total: number, each: { busy?: number; pending?: number }) =>
-        total + (each.busy ?? each.pending ?? 0);
-      return runners.reduce(sum, 0) + recorders.reduce(sum, 0);
+      let busy = 0;
+      for (const runner of runners) busy += runner.busy;
+      for (const recorder of recorders) busy += recorder.pending;
+      return busy;
     },
     stats: () => runners.map((runner) => ({ name: runner.name, ...runner.stats })),
     stop() {

@@ -64,14 +64,18 @@ export interface Member {
 }
 
 const LEASE_SECONDS = 40; // upstream's
-/** A lease is renewed after this part of its time, as kubelets do; where there are very many, at the latest after that. */
-const RENEWED_AFTER = 0.25;
-const RENEWED_AT_LATEST_AFTER = 0.625;
+/**
+ * A lease is renewed after this part of its time; where there are very many, at the latest after that. Kubelets do it after a
+ * quarter, because a try of theirs may get lost: these try again at once.
+ */
+const RENEWED_AFTER = 0.625;
+const RENEWED_AT_LATEST_AFTER = 0.75;
 /** More renewals in a second than this, and they come less often. */
 const RENEWALS_PER_SECOND = 200;
 const STATUS_EVERY_MS = 300_000;
-/** Leases are renewed in so many batches per round, so that they come evenly. */
-const BATCHES = 10;
+/** Leases are renewed in batches of so many, or in so many batches, so that many come evenly and few together. */
+const BATCH = 50;
+const MOST_BATCHES = 20;
 const RETRY_MS = 1_000;
 
 /** Resolves when all nodes are registered and ready. */
@@ -92,6 +96,8 @@ export class SimulatedNodes {
   readonly #services: SimulatedNodesServices;
   readonly #members = new Map<string, Member>();
   readonly #indexes = new NodeIndexes();
+  /** As they were written last, by node. */
+  readonly #leases = new Map<string, Lease>();
   readonly #nodes: Informer<Node>;
   readonly #wheel: TimerWheel;
   readonly #requests = new RequestQueue();
@@ -134,7 +140,7 @@ export class SimulatedNodes {
       if (isStopped(before) && !isStopped(now) && this.#members.has(key)) this.#resume(key);
     });
     this.#pods.start();
-    for (let batch = 0; batch < BATCHES; batch++) this.#renewLater(batch, (this.#renewEveryMs() * batch) / BATCHES);
+    this.#renewRound();
     this.#wheel.set('statuses', STATUS_EVERY_MS, () => this.#reportAll());
   }
 
@@ -167,6 +173,7 @@ export class SimulatedNodes {
   remove(name: string): void {
     if (!this.#members.delete(name)) return;
     this.#indexes.give(name);
+    this.#leases.delete(name);
     this.#send(() => this.#services.client.delete(Node, { name }));
     this.#send(() => this.#services.client.delete(Lease, { name, namespace: LEASE_NAMESPACE }));
   }
@@ -180,13 +187,7 @@ export class SimulatedNodes {
       if (!hasReason(error, 'AlreadyExists')) throw error;
       await this.#takeOver(member);
     }
-    const at = { name, namespace: LEASE_NAMESPACE };
-    try {
-      await client.create(Lease, { metadata: at, spec: this.#leaseOf(name) });
-    } catch (error) {
-      if (!hasReason(error, 'AlreadyExists')) throw error;
-      await this.#renew(name);
-    }
+    await this.#renew(name);
   }
 
   /** Of an earlier life of this component, or of a pool that says something else now. */
@@ -211,12 +212,20 @@ export class SimulatedNodes {
     this.#wheel.set('statuses', STATUS_EVERY_MS, () => this.#reportAll());
   }
 
-  #renewLater(batch: number, afterMs: number): void {
-    this.#wheel.set(`leases/${batch}`, afterMs, () => {
-      let at = 0;
-      for (const name of this.#members.keys()) if (at++ % BATCHES === batch) this.#send(() => this.#renew(name));
-      this.#renewLater(batch, this.#renewEveryMs());
-    });
+  /** Plans a round, whose batches are spread evenly, and then the next one. */
+  #renewRound(): void {
+    const everyMs = this.#renewEveryMs();
+    const batches = Math.min(MOST_BATCHES, Math.max(1, Math.ceil(this.#members.size / BATCH)));
+    for (let batch = 0; batch < batches; batch++)
+      this.#wheel.set(`leases/${batch}`, ((batch + 1) * everyMs) / batches, () => {
+        let at = 0;
+        for (const name of this.#members.keys()) if (at++ % batches === batch) this.#renewOf(name);
+        if (batch === batches - 1) this.#renewRound();
+      });
+  }
+
+  #renewOf(name: string): void {
+    this.#send(() => this.#renew(name), `${name}/lease`);
   }
 
   #renewEveryMs(): number {
@@ -229,15 +238,29 @@ export class SimulatedNodes {
     return this.#services.leaseSeconds ?? LEASE_SECONDS;
   }
 
-  #leaseOf(name: string): Lease['spec'] {
-    return leaseSpec(name, { seconds: this.#leaseSeconds, nowMs: this.#services.clock.now() });
-  }
-
+  /** As kubelets do: the lease is written over as it was written last, and asked for only when somebody else changed it. */
   async #renew(name: string): Promise<void> {
     if (!this.#members.has(name) || this.isStopped(name)) return;
+    const { client, clock } = this.#services;
+    const spec = leaseSpec(name, { seconds: this.#leaseSeconds, nowMs: clock.now() });
+    const last = this.#leases.get(name);
+    try {
+      this.#leases.set(name, await (last ? client.update(Lease, { ...last, spec }) : this.#makeLease(name, spec)));
+    } catch (error) {
+      if (!last || !hasReason(error, 'Conflict', 'NotFound')) throw error;
+      this.#leases.set(name, await this.#makeLease(name, spec));
+    }
+  }
+
+  async #makeLease(name: string, spec: Lease['spec']): Promise<Lease> {
     const { client } = this.#services;
-    const patch = { spec: this.#leaseOf(name) };
-    await client.patch(Lease, { name, namespace: LEASE_NAMESPACE }, { type: 'merge', patch });
+    const at = { name, namespace: LEASE_NAMESPACE };
+    try {
+      return await client.create(Lease, { metadata: at, spec });
+    } catch (error) {
+      if (!hasReason(error, 'AlreadyExists')) throw error;
+      return client.patch(Lease, at, { type: 'merge', patch: { spec } });
+    }
   }
 
   /** Somebody has switched it off. */
@@ -247,7 +270,7 @@ export class SimulatedNodes {
 
   #resume(name: string): void {
     this.#send(() => this.#report(name));
-    this.#send(() => this.#renew(name));
+    this.#renewOf(name);
     this.#pods.lookAtNode(name);
   }
 

@@ -29,18 +29,22 @@ interface Wanted {
 }
 
 /** Levels first: a schema that leads nowhere is not used. */
-export async function ensureBootstrapConfig(client: Client): Promise<void> {
+export async function ensureBootstrapConfig(client: Client, known: Known = new Map()): Promise<void> {
   const levels = { mandatory: MANDATORY_LEVELS, suggested: SUGGESTED_LEVELS } as unknown as Wanted;
   const flows = { mandatory: MANDATORY_FLOWS, suggested: SUGGESTED_FLOWS } as unknown as Wanted;
-  await ensureAll(client, PriorityLevelConfiguration as unknown as Kind<Configured>, levels);
-  await ensureAll(client, FlowSchema as unknown as Kind<Configured>, flows);
+  await ensureAll(client, PriorityLevelConfiguration as unknown as Kind<Configured>, { ...levels, known });
+  await ensureAll(client, FlowSchema as unknown as Kind<Configured>, { ...flows, known });
 }
+
+/** By kind: the versions of all objects that were found to be right. */
+type Known = Map<Kind<Configured>, string>;
 
 /** Again every minute until the signal aborts. */
 export function keepBootstrapConfig(options: { client: Client; clock: Clock; log: Log; signal: AbortSignal }): void {
   const { client, clock, log, signal } = options;
+  const known: Known = new Map();
   const look = () => {
-    ensureBootstrapConfig(client).catch((error: unknown) => {
+    ensureBootstrapConfig(client, known).catch((error: unknown) => {
       if (!signal.aborted) log.warn('the objects of priority and fairness could not be kept', { error: String(error) });
     });
     timer = clock.timer(EVERY_MS, look);
@@ -50,8 +54,14 @@ export function keepBootstrapConfig(options: { client: Client; clock: Clock; log
 }
 
 /** Suggested ones only when none of them is there for somebody to have deleted, or in place of what is there. */
-async function ensureAll(client: Client, kind: Kind<Configured>, { mandatory, suggested }: Wanted): Promise<void> {
+async function ensureAll(
+  client: Client,
+  kind: Kind<Configured>,
+  { mandatory, suggested, known }: Wanted & { known: Known },
+): Promise<void> {
   const { items } = await client.list(kind);
+  const versions = items.map(({ metadata }) => metadata.resourceVersion).join(' ');
+  if (items.length > 0 && known.get(kind) === versions) return; // as they were found to be right
   const stored = new Map(items.map((item) => [item.metadata.name, item]));
   const isNew = items.length === 0 || mandatory.every(({ metadata }) => !stored.has(metadata.name));
   const keep = (wanted: Configured, isMandatory: boolean) => {
@@ -67,6 +77,7 @@ async function ensureAll(client: Client, kind: Kind<Configured>, { mandatory, su
       .filter((item) => isAbandoned(item, [...mandatory, ...suggested]))
       .map((item) => remove(client, kind, item)),
   ]);
+  known.set(kind, versions);
 }
 
 /** As it must be; of the exempt level its shares are the user's, unless they asked for updates. */

@@ -57,6 +57,9 @@ export class FlowControl {
   #adjusting: Timer | undefined;
   fairFraction = 0;
 
+  /** Before anybody has come there is nothing to lend. */
+  #isUsed = false;
+
   constructor({ clock, seats = DEFAULT_SEATS, size }: FlowControlOptions) {
     this.#clock = clock;
     this.#seats = seats;
@@ -78,7 +81,7 @@ export class FlowControl {
   /** Lends and borrows every ten seconds until it is stopped. */
   start(): void {
     this.#adjusting = this.#clock.timer(ADJUST_EVERY_MS, () => {
-      this.adjust();
+      if (this.#isUsed) this.adjust();
       this.start();
     });
   }
@@ -136,6 +139,7 @@ export class FlowControl {
     { info, user }: { info: RequestInfo; user: UserInfo },
     patience: () => Patience,
   ): Work | Promise<Work | undefined> | undefined {
+    this.#isUsed = true;
     const { level, statistics, schema } = flow;
     const estimate = this.#estimate(flow, info);
     statistics.estimatedSeats.observe(Math.max(estimate.initialSeats, estimate.finalSeats));

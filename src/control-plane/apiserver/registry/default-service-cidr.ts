@@ -5,6 +5,7 @@ import { ServiceCIDR } from '#api/networking/v1/service-cidr.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { Client, Draft } from '#client/client.ts';
+import type { LiveLookup } from '../live-lookup.ts';
 import { timestampOf } from '../verbs/object-identity.ts';
 
 const NAME = 'kubernetes';
@@ -15,14 +16,18 @@ const EVERY_MS = 10_000;
 /** Made again when it has gone. */
 export function keepDefaultServiceCidr(options: {
   client: Client;
+  live: LiveLookup;
   cidrs: readonly string[];
   clock: Clock;
   log: Log;
   signal: AbortSignal;
 }): void {
-  const { client, cidrs, clock, log, signal } = options;
+  const { client, live, cidrs, clock, log, signal } = options;
+  const keep = async () => {
+    if (!(await live(ServiceCIDR, { name: NAME }))) await ensureDefaultServiceCidr(client, cidrs, clock);
+  };
   const look = () => {
-    ensureDefaultServiceCidr(client, cidrs, clock).catch((error: unknown) => {
+    keep().catch((error: unknown) => {
       if (!signal.aborted) log.warn('the default ServiceCIDR could not be kept', { error: String(error) });
     });
     timer = clock.timer(EVERY_MS, look);
