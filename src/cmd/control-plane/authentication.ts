@@ -97,7 +97,7 @@ export function openAuthentication(services: AuthenticationServices): Authentica
     authenticator: (tokens) =>
       authenticatorChain(
         [
-          frontProxies.authenticator,
+          ...frontProxies.authenticators,
           new ClientCertificateAuthenticator({ authorities: [pki.caCertificate], clock }),
           bearerTokenAuthenticator(tokens),
         ],
@@ -166,17 +166,7 @@ function frontProxiesOf({ flags, pki, clock }: AuthenticationServices) {
       allowedNames,
     }),
   );
-  const all = [own, ...others];
-  const authenticator: Authenticator = {
-    async authenticate(credentials) {
-      for (const one of all) {
-        const known = await one.authenticate(credentials);
-        if (known) return known;
-      }
-      return undefined;
-    },
-  };
-  return { authenticator, authorities: [pki.frontProxyCaCertificate, ...further] };
+  return { authenticators: [own, ...others], authorities: [pki.frontProxyCaCertificate, ...further] };
 }
 
 /** How long a new configuration waits for its issuers to answer before it is given up. */

@@ -1,9 +1,9 @@
 /** The pipeline as components in the same process see it: frozen objects in, frozen objects out, no JSON in between. */
-import { randomUUID } from 'node:crypto';
 import { apiVersionOf, type Kind } from '#api/machinery/kind.ts';
 import type { KubeList, KubeObject } from '#api/machinery/object.ts';
 import { badRequest } from '#api/machinery/status.ts';
 import type { ApiReply, RequestPipeline, WatchEvent } from '#client/transport.ts';
+import { newAuditId } from './audit/audit-id.ts';
 import type { AuditedRequest } from './audit/audited-request.ts';
 import type { IncomingRequest, Pipeline } from './pipeline.ts';
 import { formOf } from './registry/caches.ts';
@@ -68,7 +68,7 @@ function auditedFrom({ auditor }: Pipeline, request: IncomingRequest): AuditedRe
   const { method, path, user } = request;
   const info = requestInfoOf(method, path);
   const userAgent = agentOf(user.name);
-  return auditor.begin({ auditId: randomUUID(), info, uri: path, user, userAgent, sourceIps: LOOPBACK });
+  return auditor.begin({ auditId: newAuditId(), info, uri: path, user, userAgent, sourceIps: LOOPBACK });
 }
 
 /** undefined for what is no object: a log, somebody else's bytes. */

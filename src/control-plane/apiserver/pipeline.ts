@@ -14,6 +14,7 @@ import {
   noSuchPath,
   type StatusError,
 } from '#api/machinery/status.ts';
+import { type Soon, soon } from '#base/soon.ts';
 import type { UserInfo, WatchEvent } from '#client/transport.ts';
 import type { Annotate } from './admission/define-admission.ts';
 import type { Aggregation } from './aggregation/aggregation.ts';
@@ -60,14 +61,15 @@ export class Pipeline {
   }
 
   /** Throws Forbidden. The answer for a path outside the resources as well: the caller serves those. */
-  async authorize(info: RequestInfo, user: UserInfo, annotate?: Annotate): Promise<void> {
+  authorize(info: RequestInfo, user: UserInfo, annotate?: Annotate): Soon<void> {
     const attributes = attributesOf(info, user);
-    const { decision, reason, error } = await this.services.authorizer.authorize(attributes);
-    annotate?.('authorization.k8s.io/decision', decision === 'allow' ? 'allow' : 'forbid');
-    annotate?.('authorization.k8s.io/reason', reason);
-    if (decision === 'allow') return;
-    if (error) throw internalError(error); // who could have allowed it cannot be asked
-    throw forbiddenBy(attributes, reason);
+    return soon(this.services.authorizer.authorize(attributes), ({ decision, reason, error }) => {
+      annotate?.('authorization.k8s.io/decision', decision === 'allow' ? 'allow' : 'forbid');
+      annotate?.('authorization.k8s.io/reason', reason);
+      if (decision === 'allow') return;
+      if (error) throw internalError(error); // who could have allowed it cannot be asked
+      throw forbiddenBy(attributes, reason);
+    });
   }
 
   /** Everything but watches. Throws NotFound for paths outside the resources. */
@@ -81,7 +83,7 @@ export class Pipeline {
   }
 
   /** A request that was authorised. */
-  dispatch(info: ResourceRequestInfo, request: IncomingRequest): Promise<Reply> {
+  dispatch(info: ResourceRequestInfo, request: IncomingRequest): Soon<Reply> {
     const kind = this.#kindOf(info);
     const handler = handlerOf(kind, info, this.services.behaviours);
     if (!handler) throw refusedMethod(kind, info);

@@ -58,3 +58,19 @@ test('selectors count for the verbs that have them', () => {
 test('a broken escape is a bad request', () => {
   expect(() => requestInfoOf('GET', '/api/v1/pods/%zz')).toThrow('invalid URL escape');
 });
+
+test('what is remembered of a collection does not show', () => {
+  for (const name of ['web', 'status', '..', '-', 'a b']) {
+    const once = requestInfoOf('GET', `/apis/apps/v1/namespaces/ns/deployments/${name}`);
+    const asWithQuery = requestInfoOf('GET', `/apis/apps/v1/namespaces/ns/deployments/${name}?`);
+    expect(once).toEqual(asWithQuery);
+  }
+  for (const url of [
+    '/api/v1/namespaces/ns/pods/web/log',
+    '/api/v1/namespaces/a',
+    '/api/v1/namespaces/a/b',
+    '/api/v1/a',
+  ])
+    for (const method of ['GET', 'POST', 'DELETE', 'OPTIONS'])
+      expect(requestInfoOf(method, url)).toEqual(requestInfoOf(method, `${url}?`));
+});

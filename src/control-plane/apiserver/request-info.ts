@@ -60,7 +60,61 @@ const VERB_OF_METHOD: Readonly<Record<string, RequestVerb>> = {
 };
 
 /** Throws BadRequest when a segment is not well encoded. `url` is a path with its query. */
-export function requestInfoOf(method: string, url: string): RequestInfo {
+export const requestInfoOf = (method: string, url: string): RequestInfo =>
+  plainRequestOf(method, url) ?? parsedRequest(method, url);
+
+/** What the paths of single objects have in common. */
+type Collection = Pick<ResourceRequestInfo, 'group' | 'version' | 'resource' | 'namespace'>;
+
+const MAX_COLLECTIONS = 5_000;
+/** By the path up to the name of the object; undefined: the last segment of such paths is not just a name. */
+const collections = new Map<string, Collection | undefined>();
+/** Longer ones are not remembered: each keeps the URL alive in which it was first met. */
+const LONGEST_PLAIN = 512;
+const NOT_PLAIN = /[?%]|\/\/|\/$/;
+
+/** Most requests are about one object by its name, in a collection that was asked before: only the name is read then. */
+function plainRequestOf(method: string, url: string): ResourceRequestInfo | undefined {
+  const verb = VERB_OF_METHOD[method];
+  if (!verb || verb === 'create' || url.length > LONGEST_PLAIN || NOT_PLAIN.test(url)) return undefined;
+  const slash = url.lastIndexOf('/');
+  const prefix = url.slice(0, slash + 1);
+  let collection = collections.get(prefix);
+  if (!collection) {
+    if (collections.has(prefix)) return undefined;
+    collection = collectionAt(prefix);
+    if (collections.size >= MAX_COLLECTIONS) collections.clear();
+    collections.set(prefix, collection);
+    if (!collection) return undefined;
+  }
+  const { group, version, resource, namespace } = collection;
+  const name = url.slice(slash + 1);
+  return {
+    isResource: true,
+    verb,
+    method,
+    path: url,
+    query: NO_QUERY,
+    group,
+    version,
+    resource,
+    subresource: '',
+    namespace,
+    name,
+    namedByPath: true,
+    rest: '',
+  };
+}
+
+/** A name that nothing is called by tells what stands for the name. */
+function collectionAt(prefix: string): Collection | undefined {
+  const info = parsedRequest('GET', `${prefix}-`);
+  if (!info.isResource || info.verb !== 'get' || info.resource === 'namespaces') return undefined;
+  const { group, version, resource, namespace, name, subresource } = info;
+  return name === '-' && !subresource ? { group, version, resource, namespace } : undefined;
+}
+
+function parsedRequest(method: string, url: string): RequestInfo {
   const { path, query } = splitUrl(url);
   const segments = segmentsOf(path);
   const [prefix] = segments;

@@ -64,7 +64,7 @@ describe('who asks', () => {
     ['a certificate of tomorrow', { clientCertificate: certificate('a', [], { notBeforeMs: clock.now() + 60_000 }) }],
     ['a certificate without a name', { clientCertificate: certificate('') }],
   ])('with %s is refused, not anonymous', async (_what, credentials) => {
-    await expect(chain.authenticate({ ...credentials, headers: {} })).rejects.toMatchObject({
+    await expect((async () => chain.authenticate({ ...credentials, headers: {} }))()).rejects.toMatchObject({
       code: 401,
       message: 'Unauthorized',
     });
@@ -72,8 +72,8 @@ describe('who asks', () => {
 
   test('a failure that is not about the credentials is not hidden', async () => {
     const broken = authenticatorChain([{ authenticate: () => Promise.reject(new TypeError('a bug')) }]);
-    await expect(broken.authenticate({ headers: {} })).rejects.toThrow('a bug');
+    await expect((async () => broken.authenticate({ headers: {} }))()).rejects.toThrow('a bug');
     const refusing = authenticatorChain([{ authenticate: () => Promise.reject(unauthorized()) }]);
-    await expect(refusing.authenticate({ headers: {} })).rejects.toMatchObject({ code: 401 });
+    await expect((async () => refusing.authenticate({ headers: {} }))()).rejects.toMatchObject({ code: 401 });
   });
 });

@@ -3,12 +3,14 @@
  * a mistyped token is never taken for nobody.
  */
 import { hasReason, unauthorized } from '#api/machinery/status.ts';
+import { type Soon, soon } from '#base/soon.ts';
 import type { UserInfo } from '#client/transport.ts';
 import {
   ANONYMOUS,
   AUTHENTICATED_GROUP,
   type Authenticated,
   type Authenticator,
+  type Credentials,
   type TokenAuthenticator,
   UNAUTHENTICATED_GROUP,
 } from './authenticator.ts';
@@ -25,21 +27,48 @@ export function authenticatorChain(
   anonymous: () => AnonymousAccess = () => ({ enabled: true }),
 ): Authenticator {
   return {
-    async authenticate(credentials) {
-      let refusal: unknown;
-      for (const authenticator of authenticators) {
-        try {
-          const known = await authenticator.authenticate(credentials);
-          if (known) return withGroup(known, AUTHENTICATED_GROUP);
-        } catch (error) {
-          if (!hasReason(error, 'Unauthorized')) throw error;
-          refusal = error;
-        }
-      }
-      if (refusal) throw refusal;
-      return isOpen(anonymous(), credentials.path) ? NOBODY : undefined;
-    },
+    authenticate: (credentials) =>
+      soon(askFrom(authenticators, credentials, { at: 0, refusal: undefined }), (known) => {
+        if (known) return withGroup(known, AUTHENTICATED_GROUP);
+        return isOpen(anonymous(), credentials.path) ? NOBODY : undefined;
+      }),
   };
+}
+
+interface Asked {
+  at: number;
+  refusal: unknown;
+}
+
+/** Who finds the credentials bad does not keep the others from looking. */
+function askFrom(
+  authenticators: readonly Authenticator[],
+  credentials: Credentials,
+  asked: Asked,
+): Soon<Authenticated | undefined> {
+  for (; asked.at < authenticators.length; asked.at++) {
+    try {
+      const known = authenticators[asked.at]!.authenticate(credentials);
+      if (known instanceof Promise) {
+        const others = () => {
+          asked.at++;
+          return askFrom(authenticators, credentials, asked);
+        };
+        return known.catch((error: unknown) => noteRefusal(asked, error)).then((later) => later ?? others());
+      }
+      if (known) return known;
+    } catch (error) {
+      noteRefusal(asked, error);
+    }
+  }
+  if (asked.refusal) throw asked.refusal;
+  return undefined;
+}
+
+/** What is no refusal is thrown on. */
+function noteRefusal(asked: Asked, error: unknown): undefined {
+  if (!hasReason(error, 'Unauthorized')) throw error;
+  asked.refusal = error;
 }
 
 const NOBODY: Authenticated = Object.freeze({
@@ -95,10 +124,11 @@ export const forAudiences = (own: readonly string[], kind: TokenAuthenticator): 
 
 /** Tokens as credentials of a request. A token that nobody knows is refused. */
 export const bearerTokenAuthenticator = (tokens: TokenAuthenticator): Authenticator => ({
-  async authenticate({ bearerToken }) {
-    if (!bearerToken) return undefined;
-    const known = await tokens.authenticateToken(bearerToken, []).catch(() => undefined); // why is not for the caller
-    if (!known) throw unauthorized();
-    return known;
-  },
+  authenticate: ({ bearerToken }) => (bearerToken ? bearerOf(tokens, bearerToken) : undefined),
 });
+
+async function bearerOf(tokens: TokenAuthenticator, bearerToken: string): Promise<Authenticated> {
+  const known = await tokens.authenticateToken(bearerToken, []).catch(() => undefined); // why is not for the caller
+  if (!known) throw unauthorized();
+  return known;
+}

@@ -3,6 +3,7 @@
  * what the user may do. Source: Kubernetes documentation, "Authenticating".
  */
 import type { X509Certificate } from 'node:crypto';
+import type { Soon } from '#base/soon.ts';
 import type { UserInfo } from '#client/transport.ts';
 
 export interface Credentials {
@@ -28,7 +29,7 @@ export interface Authenticated {
 
 export interface Authenticator {
   /** undefined: nothing here that this one knows. Throws StatusError Unauthorized when the credentials are bad. */
-  authenticate(credentials: Credentials): Promise<Authenticated | undefined>;
+  authenticate(credentials: Credentials): Soon<Authenticated | undefined>;
 }
 
 /** Answers a TokenReview and feeds the bearer token authenticator. */

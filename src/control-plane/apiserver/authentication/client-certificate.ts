@@ -73,7 +73,7 @@ export class ClientCertificateAuthenticator implements Authenticator {
   }
 
   /** Throws Unauthorized for a certificate of nobody known. */
-  async authenticate({ clientCertificate }: Credentials): Promise<Authenticated | undefined> {
+  authenticate({ clientCertificate }: Credentials): Authenticated | undefined {
     if (!clientCertificate) return undefined;
     const known = this.#certificates.known(clientCertificate);
     if (!known?.commonName) throw unauthorized();

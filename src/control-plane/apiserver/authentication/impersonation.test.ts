@@ -31,7 +31,7 @@ function allowing(...allowed: string[]): Authorizer & { asked: string[] } {
   };
 }
 const actAs = (headers: Record<string, string | string[]>, authorizer: Authorizer, caller = boss) =>
-  new Impersonation(authorizer).actingAs(() => listPods(caller), headers);
+  Promise.resolve().then(() => new Impersonation(authorizer).actingAs(() => listPods(caller), headers));
 
 describe('who may impersonate', () => {
   test.each([

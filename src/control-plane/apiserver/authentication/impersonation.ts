@@ -36,7 +36,7 @@ export class Impersonation {
   }
 
   /** undefined without such headers. Throws Forbidden, and BadRequest for headers that name no user. */
-  async actingAs(attributes: () => Attributes, headers: Headers): Promise<Impersonated | undefined> {
+  actingAs(attributes: () => Attributes, headers: Headers): Promise<Impersonated> | undefined {
     const wanted = wantedBy(headers);
     return wanted && this.#inSomeMode(attributes(), wanted);
   }

@@ -47,7 +47,7 @@ export function requestHeaderAuthenticator(options: RequestHeaderOptions): Authe
     };
   };
   return {
-    async authenticate({ clientCertificate, headers }) {
+    authenticate({ clientCertificate, headers }) {
       // Requests without the headers are most: their certificates are not looked at here.
       if (!clientCertificate || !usernameHeaders.some((header) => headers[header])) return undefined;
       const known = options.certificates.known(clientCertificate); // 401 when it is out of date

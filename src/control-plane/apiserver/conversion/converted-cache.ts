@@ -4,6 +4,7 @@
  */
 import type { Kind } from '#api/machinery/kind.ts';
 import { StatusError } from '#api/machinery/status.ts';
+import type { Soon } from '#base/soon.ts';
 import type { Revision } from '#control-plane/storage/storage.ts';
 import { CachedState } from '../watch-cache/cached-state.ts';
 import { openWatchCache } from '../watch-cache/open-watch-cache.ts';
@@ -108,7 +109,7 @@ export class ConvertedCache implements WatchCache {
     return openWatchCache({ ...this.#options, storage: this.#storage, limits });
   }
 
-  async #unlessFailed<T>(use: (cache: WatchCache) => Promise<T>): Promise<T> {
+  async #unlessFailed<T>(use: (cache: WatchCache) => Soon<T>): Promise<T> {
     if (this.#storage.hasFailed && !this.#isClosed) {
       this.#closing = Promise.all([this.#closing, this.#cache.close()]);
       this.#storage = new ConvertingStorage(this.#options.storage, this.#kind);

@@ -4,6 +4,7 @@
  * Requests"; upstream's fairqueuing/queueset, doc.go.
  */
 import type { Clock } from '#base/clock.ts';
+import { LinkedList } from '#base/linked-list.ts';
 import { SeatDemand } from './seat-demand.ts';
 import { dealtHand, flowHash } from './shuffle-sharding.ts';
 import { type Arrival, ESTIMATED_SERVICE_MS, emptyQueue, type Queue, Work } from './work.ts';
@@ -27,7 +28,7 @@ export class QueueSet {
   #limit: number;
   #queues: Queue[] = [];
   #hands = new Map<string, readonly number[]>();
-  readonly #executingWithoutQueue = new Set<Work>();
+  readonly #executingWithoutQueue = new LinkedList<Work>();
   #virtualNow = 0;
   #lastMs: number;
   #robin = 0;
@@ -60,7 +61,7 @@ export class QueueSet {
     return this.#queues;
   }
 
-  get withoutQueue(): ReadonlySet<Work> {
+  get withoutQueue(): Iterable<Work> {
     return this.#executingWithoutQueue;
   }
 

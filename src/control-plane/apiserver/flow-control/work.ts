@@ -1,4 +1,5 @@
 /** One request on its way through a queue set. */
+import { type Linked, LinkedList } from '#base/linked-list.ts';
 import type { UserInfo } from '#client/transport.ts';
 import type { RequestInfo } from '../request-info.ts';
 import type { FlowStatistics } from './flow-statistics.ts';
@@ -19,7 +20,7 @@ export interface Arrival {
 
 export interface Queue {
   waiting: Work[];
-  executing: Set<Work>;
+  executing: LinkedList<Work>;
   seatsInUse: number;
   /** Of what waits: seats, and seats × ms. */
   waitingSeats: number;
@@ -30,14 +31,16 @@ export interface Queue {
 
 export const emptyQueue = (): Queue => ({
   waiting: [],
-  executing: new Set(),
+  executing: new LinkedList(),
   seatsInUse: 0,
   waitingSeats: 0,
   waitingWork: 0,
   nextDispatch: 0,
 });
 
-export class Work {
+export class Work implements Linked<Work> {
+  previous: Work | undefined;
+  next: Work | undefined;
   readonly arrival: Arrival;
   readonly arrivedMs: number;
   /** In virtual time. */

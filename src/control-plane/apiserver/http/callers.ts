@@ -2,6 +2,7 @@
  * Whose request it is: authenticated, acting as somebody else perhaps, and on record from here on where the policy says so.
  */
 import { StatusError } from '#api/machinery/status.ts';
+import { type Soon, soon } from '#base/soon.ts';
 import type { UserInfo } from '#client/transport.ts';
 import type { AuditedRequest } from '../audit/audited-request.ts';
 import { type Auditor, type ReceivedRequest, sourceIpsOf } from '../audit/auditor.ts';
@@ -48,42 +49,35 @@ export class Callers {
   }
 
   /** Throws Unauthorized, and Forbidden when it may not be who it wants to be. */
-  async of(recorded: Recorded, info: RequestInfo): Promise<Caller> {
-    const { request } = recorded;
-    const known = await this.#authenticated(recorded, info); // 401
-    const { user, warnings = NO_WARNINGS } = known;
-    if (this.#options.auditor) this.#record(recorded, info, known);
-    const acting = await this.#impersonation.actingAs(() => attributesOf(info, user), request.headers); // 400, 403
-    if (!acting) return { user, warnings };
-    recorded.audited?.actingAs(acting.user, acting.constraint);
-    return { user: acting.user, warnings };
+  of(recorded: Recorded, info: RequestInfo): Soon<Caller> {
+    return soon(this.#authenticated(recorded, info), (known) => {
+      const { user, warnings = NO_WARNINGS } = known;
+      if (this.#options.auditor) this.#record(recorded, info, known);
+      const acting = this.#impersonation.actingAs(() => attributesOf(info, user), recorded.request.headers); // 400, 403
+      if (!acting) return { user, warnings };
+      return acting.then((other) => {
+        recorded.audited?.actingAs(other.user, other.constraint);
+        return { user: other.user, warnings };
+      });
+    });
   }
 
-  async #authenticated(recorded: Recorded, info: RequestInfo): Promise<Authenticated> {
+  #authenticated(recorded: Recorded, info: RequestInfo): Soon<Authenticated> {
     const { request } = recorded;
     const clientCertificate = clientCertificateOf(request);
     const bearerToken = bearerTokenOf(request);
     const credentials: Credentials = { headers: request.headers, path: info.path };
     if (clientCertificate) credentials.clientCertificate = clientCertificate; // spreading costs µs of every request
     if (bearerToken) credentials.bearerToken = bearerToken;
-    try {
-      const known = await this.#options.authenticator.authenticate(credentials);
-      if (known) return known;
-      throw new StatusError('Unauthorized', 'Unauthorized');
-    } catch (error) {
-      const tried = [
-        ...(/^basic /i.test(request.headers.authorization ?? '') ? ['basic'] : []),
-        ...(bearerToken ? ['bearer'] : []),
-        ...(clientCertificate ? ['x509'] : []),
-      ];
-      this.#options.auditor
-        ?.begin(receivedOf(recorded, info, undefined))
-        ?.notAuthenticated(
-          tried.length > 0
-            ? `Authentication failed, attempted: ${tried.join(', ')}`
-            : 'Authentication failed, no credentials provided',
-        );
+    const failed = (error: unknown): never => {
+      this.#options.auditor?.begin(receivedOf(recorded, info, undefined))?.notAuthenticated(failureText(credentials));
       throw error;
+    };
+    try {
+      const known = this.#options.authenticator.authenticate(credentials);
+      return known instanceof Promise ? known.then(somebody).catch(failed) : somebody(known);
+    } catch (error) {
+      return failed(error);
     }
   }
 
@@ -92,6 +86,23 @@ export class Callers {
     recorded.audited = audited;
     if (audited) for (const [key, value] of Object.entries(annotations)) audited.annotate(key, value);
   }
+}
+
+function somebody(known: Authenticated | undefined): Authenticated {
+  if (!known) throw new StatusError('Unauthorized', 'Unauthorized');
+  return known;
+}
+
+/** As upstream says it in its audit log. */
+function failureText({ headers, bearerToken, clientCertificate }: Credentials): string {
+  const tried = [
+    ...(/^basic /i.test(String(headers.authorization ?? '')) ? ['basic'] : []),
+    ...(bearerToken ? ['bearer'] : []),
+    ...(clientCertificate ? ['x509'] : []),
+  ];
+  return tried.length > 0
+    ? `Authentication failed, attempted: ${tried.join(', ')}`
+    : 'Authentication failed, no credentials provided';
 }
 
 function receivedOf(

@@ -2,13 +2,14 @@
  * One request and its answer over HTTP/1.1 or HTTP/2. Answers go out in chunks that wait for the client to take them:
  * a client that reads slowly costs one chunk of memory, and the other streams of its connection keep their share.
  */
-import { randomUUID, type X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { tooLarge } from '#api/machinery/status.ts';
+import { newAuditId } from '../audit/audit-id.ts';
 import type { AuditedRequest } from '../audit/audited-request.ts';
 
 /** What came with a request, whatever protocol brought it. */
@@ -26,6 +27,22 @@ const CLIENT_GONE = new Error('the client has gone');
 
 type Headers = Record<string, string | string[]>;
 
+/**
+ * Node.js holds on to a stream for a while after its answer; so the stream lets go of its exchange, and of the headers of both
+ * sides with it, as soon as that is out. One pair of listeners serves all of them.
+ */
+const EXCHANGE = Symbol('exchange');
+type Out = Writable & { [EXCHANGE]?: Exchange | undefined };
+
+function closed(this: Out): void {
+  this[EXCHANGE]?.closed();
+}
+
+/** A reset by the client, say: nobody is left to tell. */
+function broken(this: Out): void {
+  this[EXCHANGE]?.leave();
+}
+
 export abstract class Exchange {
   readonly request: Incoming;
   readonly method: string;
@@ -38,7 +55,7 @@ export abstract class Exchange {
   /** Names the request in the audit log and for its client. */
   readonly auditId: string;
   audited: AuditedRequest | undefined;
-  readonly #out: Writable;
+  readonly #out: Out;
   #isEnded = false;
   #isGone = false;
   #gone: AbortController | undefined;
@@ -50,12 +67,11 @@ export abstract class Exchange {
     this.url = url;
     this.bytes = bytes;
     this.#out = out;
-    this.auditId = this.header('audit-id') || randomUUID();
+    this.auditId = this.header('audit-id') || newAuditId();
     this.set('audit-id', this.auditId);
-    out.on('close', () => {
-      if (!this.#isEnded) this.#leave();
-    });
-    out.on('error', () => this.#leave()); // a reset by the client: nobody is left to tell
+    this.#out[EXCHANGE] = this;
+    out.on('close', closed);
+    out.on('error', broken);
   }
 
   /** Aborts when the client has gone before the answer was whole. Made when it is asked for: few requests need it. */
@@ -118,6 +134,7 @@ export abstract class Exchange {
 
   end(last?: Uint8Array): void {
     this.#isEnded = true;
+    if (!this.#gone) this.#out[EXCHANGE] = undefined;
     if (this.#isGone) return;
     if (last?.length) this.#out.end(last);
     else this.#out.end();
@@ -130,7 +147,7 @@ export abstract class Exchange {
       this.begin(code, { 'content-type': type, 'content-length': String(body.length) });
       this.end(body);
     }
-    this.#leave();
+    this.leave();
   }
 
   /** A client waits for the headers before it believes that it watches, and the first event may be long in coming. */
@@ -144,7 +161,12 @@ export abstract class Exchange {
 
   protected abstract respond(code: number, headers: Headers): void;
 
-  #leave(): void {
+  closed(): void {
+    if (!this.#isEnded) this.leave();
+  }
+
+  /** Nothing more is sent. */
+  leave(): void {
     this.#isGone = true;
     this.#gone?.abort(CLIENT_GONE);
   }
@@ -215,7 +237,7 @@ export class Http2Exchange extends Exchange {
     super.end(last);
     // What of the body nobody has read, nobody will: the client is told to keep the rest (RFC 9113, 8.1).
     if (!this.#stream.readableEnded && !this.#stream.destroyed && this.method !== 'GET')
-      this.#stream.once('finish', () => this.#stream.close(constants.NGHTTP2_NO_ERROR));
+      this.#stream.once('finish', keepTheRest);
   }
 
   flush(): void {
@@ -236,6 +258,10 @@ export class Http2Exchange extends Exchange {
     all[':status'] = code;
     if (!this.#stream.destroyed) this.#stream.respond(all);
   }
+}
+
+function keepTheRest(this: ServerHttp2Stream): void {
+  this.close(constants.NGHTTP2_NO_ERROR);
 }
 
 /** With plain listeners: an iterator over a stream costs as much as reading it. */

@@ -5,6 +5,7 @@
 import { goDurationMs } from '#api/machinery/go-duration.ts';
 import { badRequest } from '#api/machinery/status.ts';
 import type { Clock, Timer } from '#base/clock.ts';
+import { type Linked, LinkedList } from '#base/linked-list.ts';
 
 /** Source: kube-apiserver, --request-timeout. */
 export const REQUEST_TIMEOUT_MS = 60_000;
@@ -14,15 +15,29 @@ export interface Deadline {
   end(): void;
 }
 
-interface Entry {
-  dueMs: number;
-  missed(): void;
+class Entry implements Deadline, Linked<Entry> {
+  previous: Entry | undefined;
+  next: Entry | undefined;
+  readonly dueMs: number;
+  readonly missed: () => void;
+  readonly #all: LinkedList<Entry>;
+
+  constructor(all: LinkedList<Entry>, dueMs: number, missed: () => void) {
+    this.#all = all;
+    this.dueMs = dueMs;
+    this.missed = missed;
+    all.add(this);
+  }
+
+  end(): void {
+    this.#all.delete(this);
+  }
 }
 
 export class RequestDeadlines {
   readonly #clock: Clock;
   readonly #maxMs: number;
-  readonly #entries = new Set<Entry>();
+  readonly #entries = new LinkedList<Entry>();
   #timer: Timer | undefined;
 
   constructor(clock: Clock, maxMs = REQUEST_TIMEOUT_MS) {
@@ -40,10 +55,8 @@ export class RequestDeadlines {
       const timer = this.#clock.timer(afterMs, missed);
       return { end: () => timer.cancel() };
     }
-    const entry = { dueMs: this.#clock.monotonicMs() + this.#maxMs, missed };
-    this.#entries.add(entry);
     if (!this.#timer) this.#arm(this.#maxMs);
-    return { end: () => void this.#entries.delete(entry) };
+    return new Entry(this.#entries, this.#clock.monotonicMs() + this.#maxMs, missed);
   }
 
   #arm(afterMs: number): void {

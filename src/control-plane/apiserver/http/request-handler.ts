@@ -5,7 +5,9 @@
 import { internalError, noSuchPath, StatusError } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
+import { lastly, otherwise, type Soon, soon } from '#base/soon.ts';
 import type { UserInfo } from '#client/transport.ts';
+import type { RemoteApi } from '../aggregation/remote-api.ts';
 import type { Authenticator } from '../authentication/authenticator.ts';
 import type { Patience } from '../flow-control/queue-set.ts';
 import type { Work } from '../flow-control/work.ts';
@@ -36,6 +38,14 @@ export interface RequestHandlerServices extends NonResourceServices {
   log: Log;
 }
 
+/** A request that another API server answers. */
+interface Passed {
+  exchange: Exchange;
+  info: RequestInfo;
+  user: UserInfo;
+  work: Work | undefined;
+}
+
 export class RequestHandler {
   readonly #services: RequestHandlerServices;
   readonly #callers: Callers;
@@ -51,13 +61,13 @@ export class RequestHandler {
     });
   }
 
-  /** Never throws. */
-  async serve(exchange: Exchange): Promise<void> {
+  /** Never throws. Returns when the answer is out where nothing had to be waited for. */
+  serve(exchange: Exchange): Soon<void> {
     const { metrics, clock, deadlines, lifecycle } = this.#services;
     exchange.set('cache-control', 'no-cache, private');
     let done: ReturnType<typeof metrics.begin> | undefined;
     let deadline: Deadline | undefined;
-    try {
+    const answer = (): Soon<void> => {
       const info = requestInfoOf(exchange.method, exchange.url); // 400
       done = metrics.begin(info, clock.monotonicMs());
       if (lifecycle.isDraining) {
@@ -68,14 +78,14 @@ export class RequestHandler {
         const afterMs = requestedTimeoutMs(info.query); // 400
         deadline = deadlines.begin(afterMs, () => exchange.expire(statusBody(deadlineMissed())));
       }
-      await this.#answer(exchange, info);
-    } catch (error) {
-      await this.#refuse(exchange, error);
-    } finally {
+      return this.#answer(exchange, info);
+    };
+    const over = (): void => {
       exchange.audited?.completed(exchange.code);
       deadline?.end();
       done?.(exchange.code, clock.monotonicMs());
-    }
+    };
+    return lastly(() => otherwise(answer, (error) => this.#refuse(exchange, error)), over);
   }
 
   /** Who the request is to be carried out as, once that is allowed. Throws Unauthorized, Forbidden. */
@@ -105,26 +115,33 @@ export class RequestHandler {
   }
 
   /** Once it has a seat. Source of the order: upstream's DefaultBuildHandlerChain. */
-  async #answer(exchange: Exchange, info: RequestInfo): Promise<void> {
-    const caller = await this.#callers.of(exchange, info); // 401, 403
-    if (isLongRunning(info) && info.verb !== 'watch') return this.#answerSeated(exchange, info, caller);
+  #answer(exchange: Exchange, info: RequestInfo): Soon<void> {
+    return soon(this.#callers.of(exchange, info), (caller) =>
+      isLongRunning(info) && info.verb !== 'watch'
+        ? this.#answerSeated(exchange, info, caller)
+        : this.#answerInTurn(exchange, info, caller),
+    ); // 401, 403
+  }
+
+  #answerInTurn(exchange: Exchange, info: RequestInfo, caller: Caller): Soon<void> {
     const { user } = caller;
     const { flowControl } = this.#services;
     const flow = flowControl.classify(info, user);
     exchange.set('x-kubernetes-pf-flowschema-uid', flow.flowSchemaUid);
     exchange.set('x-kubernetes-pf-prioritylevel-uid', flow.priorityLevelUid);
-    const begun = flowControl.begin(flow, { info, user }, () => this.#patienceFor(exchange, info));
-    const work = begun instanceof Promise ? await begun : begun;
-    if (!work) {
-      if (exchange.signal.aborted) return;
-      flow.level.dropped.record(this.#services.clock.now());
-      return sendTooManyRequests(exchange, flow.level.dropped.retryAfterSeconds);
-    }
-    try {
-      await this.#answerSeated(exchange, info, caller, work);
-    } finally {
-      work.finish();
-    }
+    return soon(
+      flowControl.begin(flow, { info, user }, () => this.#patienceFor(exchange, info)),
+      (work) => {
+        if (work)
+          return lastly(
+            () => this.#answerSeated(exchange, info, caller, work),
+            () => work.finish(),
+          );
+        if (exchange.signal.aborted) return undefined;
+        flow.level.dropped.record(this.#services.clock.now());
+        return sendTooManyRequests(exchange, flow.level.dropped.retryAfterSeconds);
+      },
+    );
   }
 
   /** A quarter of the time that it has. */
@@ -134,57 +151,83 @@ export class RequestHandler {
     return { limitMs: allowedMs / 4, signal: exchange.signal };
   }
 
-  async #answerSeated(exchange: Exchange, info: RequestInfo, caller: Caller, work?: Work): Promise<void> {
+  #answerSeated(exchange: Exchange, info: RequestInfo, caller: Caller, work?: Work): Soon<void> {
+    const { pipeline } = this.#services;
     const { user } = caller;
-    const { audited } = exchange;
-    await this.#services.pipeline.authorize(info, user, audited?.annotate); // 403
+    return soon(pipeline.authorize(info, user, exchange.audited?.annotate), () => {
+      const remote = pipeline.aggregation.remoteOf(info);
+      if (remote) return this.#answerFrom(remote, { exchange, info, user, work });
+      if (!info.isResource) return serveNonResource(exchange, info, this.#services); // 404
+      return this.#answerOfResource(exchange, info, caller, work);
+    }); // 403
+  }
+
+  #answerFrom(remote: RemoteApi, { exchange, info, user, work }: Passed): Promise<void> {
     const { aggregation } = this.#services.pipeline;
-    const remote = aggregation.remoteOf(info);
-    if (remote) {
-      if (!isLongRunning(info)) return aggregation.proxy(remote, { exchange, user, signal: exchange.signal });
-      work?.finish(); // whoever has it counts for itself what it costs
-      return this.#whileServing(exchange, (signal) => aggregation.proxy(remote, { exchange, user, signal }));
-    }
-    if (!info.isResource) return serveNonResource(exchange, info, this.#services); // 404
-    const { pipeline, clock, log } = this.#services;
-    const warnings = [...caller.warnings];
+    if (!isLongRunning(info)) return aggregation.proxy(remote, { exchange, user, signal: exchange.signal });
+    work?.finish(); // whoever has it counts for itself what it costs
+    return this.#whileServing(exchange, (signal) => aggregation.proxy(remote, { exchange, user, signal }));
+  }
+
+  #answerOfResource(
+    exchange: Exchange,
+    info: ResourceRequestInfo,
+    { user, warnings: known }: Caller,
+    work: Work | undefined,
+  ): Soon<void> {
+    const { audited } = exchange;
+    const warnings = [...known];
     const request: IncomingRequest = {
       method: info.method,
       path: exchange.url,
       user,
       userAgent: exchange.header('user-agent'),
       warn: (text) => warnings.push(text),
-      ...(audited && { annotate: audited.annotate }),
+    };
+    if (audited) request.annotate = audited.annotate;
+    const warn = () => {
+      if (warnings.length > 0) exchange.set('warning', warningHeaders(warnings));
     };
     const wanted = this.#wantedBy(exchange, info); // 406
-    if (info.verb === 'watch') {
-      const over = this.#services.flowControl.watches.begin(info);
-      return this.#whileServing(exchange, async (signal) => {
-        const opened = await pipeline.openWatch(info, { ...request, signal, caughtUp: () => work?.finish() });
-        audited?.started(200);
-        if (warnings.length > 0) exchange.set('warning', warningHeaders(warnings));
-        return sendWatch(exchange, opened, { wanted, query: info.query, now: () => clock.now(), log, clock });
-      }).finally(over);
-    }
-    let reply: Reply;
-    try {
-      reply = await this.#dispatched(exchange, info, request);
-    } finally {
-      if (warnings.length > 0) exchange.set('warning', warningHeaders(warnings)); // a refusal carries them too
-    }
-    if (audited?.recordsResponses) audited.answered(shownObjectOf(reply));
-    if ('forward' in reply) return this.#services.forwarder.forward(exchange, reply.forward);
-    return sendReply(exchange, reply, { wanted, query: info.query, nowMs: clock.now() });
+    if (info.verb === 'watch') return this.#answerWatch(exchange, info, { request, wanted, work, warn });
+    const reply = lastly(() => this.#dispatched(exchange, info, request), warn); // a refusal carries them too
+    return soon(reply, (whole) => {
+      if (audited?.recordsResponses) audited.answered(shownObjectOf(whole));
+      if ('forward' in whole) return this.#services.forwarder.forward(exchange, whole.forward);
+      return sendReply(exchange, whole, { wanted, query: info.query, clock: this.#services.clock });
+    });
   }
 
-  async #dispatched(exchange: Exchange, info: ResourceRequestInfo, request: IncomingRequest): Promise<Reply> {
+  #answerWatch(
+    exchange: Exchange,
+    info: ResourceRequestInfo,
+    {
+      request,
+      wanted,
+      work,
+      warn,
+    }: { request: IncomingRequest; wanted: Wanted; work?: Work | undefined; warn(): void },
+  ): Promise<void> {
+    const { pipeline, flowControl, clock, log } = this.#services;
+    const over = flowControl.watches.begin(info);
+    return this.#whileServing(exchange, async (signal) => {
+      const opened = await pipeline.openWatch(info, { ...request, signal, caughtUp: () => work?.finish() });
+      exchange.audited?.started(200);
+      warn();
+      return sendWatch(exchange, opened, { wanted, query: info.query, now: () => clock.now(), log, clock });
+    }).finally(over);
+  }
+
+  #dispatched(exchange: Exchange, info: ResourceRequestInfo, request: IncomingRequest): Soon<Reply> {
     const { pipeline } = this.#services;
     const hasBody = info.method !== 'GET' && info.method !== 'HEAD' && info.subresource !== 'proxy';
-    const bytes = hasBody ? await exchange.body() : undefined; // 413
-    if (!bytes) return pipeline.dispatch(info, request);
-    const body = { bytes, contentType: exchange.header('content-type') };
-    exchange.audited?.sent(body.bytes, body.contentType);
-    return pipeline.dispatch(info, { ...request, body });
+    if (!hasBody) return pipeline.dispatch(info, request);
+    return exchange.body().then((bytes) => {
+      if (!bytes) return pipeline.dispatch(info, request);
+      const contentType = exchange.header('content-type');
+      exchange.audited?.sent(bytes, contentType);
+      return pipeline.dispatch(info, { ...request, body: { bytes, contentType } });
+    }); // 413
   }
 
   #wantedBy(exchange: Exchange, info: ResourceRequestInfo): Wanted {

@@ -5,9 +5,9 @@ import { createGzip, gzip } from 'node:zlib';
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { tableOf } from '#api/machinery/table.ts';
+import type { Clock } from '#base/clock.ts';
 import { formOf } from '../registry/caches.ts';
 import type { Reply } from '../resource-call.ts';
-import type { CachedObject, ServedForm } from '../watch-cache/watch-cache.ts';
 import {
   contentTypeOf,
   encoded,
@@ -30,7 +30,7 @@ const squeeze = promisify(gzip);
 export interface SendOptions {
   wanted: Wanted;
   query: URLSearchParams;
-  nowMs: number;
+  clock: Clock;
 }
 
 /** Everything but what is forwarded. */
@@ -46,7 +46,7 @@ export function sendReply(exchange: Exchange, reply: Reply, options: SendOptions
   const { kind, cached, code } = reply;
   if (!kind || wanted.shape === 'Object') {
     if (cached && kind && wanted.encoding === 'json' && !wanted.pretty)
-      return sendBody(exchange, code, { type: contentTypeOf('json'), body: bytesOf(cached, formOf(kind)) });
+      return sendBody(exchange, code, { type: contentTypeOf('json'), body: cached.json(formOf(kind), passingBuffer) });
     return sendBody(exchange, code, encoded(reply.object, wanted));
   }
   const object = reply.object as KubeObject;
@@ -54,17 +54,11 @@ export function sendReply(exchange: Exchange, reply: Reply, options: SendOptions
   return sendBody(exchange, code, encoded(value, wanted));
 }
 
-function bytesOf(cached: CachedObject, form: ServedForm): Uint8Array {
-  const bytes = passingBuffer(cached.jsonLength(form));
-  cached.copyJson(bytes, 0, form);
-  return bytes;
-}
-
-function tableFor(kind: Kind, items: readonly KubeObject[], { wanted, query, nowMs }: SendOptions): object {
+function tableFor(kind: Kind, items: readonly KubeObject[], { wanted, query, clock }: SendOptions): object {
   const resourceVersion = items.length === 1 ? items[0]!.metadata.resourceVersion : undefined;
   const metadata = resourceVersion ? { resourceVersion } : {};
   return {
-    ...tableOf(kind, items, { nowMs, include: includeOf(query), metadata }),
+    ...tableOf(kind, items, { nowMs: clock.now(), include: includeOf(query), metadata }),
     apiVersion: `meta.k8s.io/${wanted.version}`,
   };
 }
@@ -72,14 +66,14 @@ function tableFor(kind: Kind, items: readonly KubeObject[], { wanted, query, now
 async function sendPage(
   exchange: Exchange,
   { page, kind, code }: Extract<Reply, { page: unknown }>,
-  { wanted, query, nowMs }: SendOptions,
+  { wanted, query, clock }: SendOptions,
 ): Promise<void> {
   const { shape, version, encoding, pretty } = wanted;
   const isBinary = encoding === 'protobuf' && shape === 'Object';
   if (isBinary) return sendBody(exchange, code, encoded(listObject(kind, page), wanted));
   const chunks =
     shape === 'Table'
-      ? tableChunks(kind, page, { nowMs, version, include: includeOf(query) })
+      ? tableChunks(kind, page, { nowMs: clock.now(), version, include: includeOf(query) })
       : shape === 'PartialObjectMetadata'
         ? metadataListChunks(kind, page, version)
         : listChunks(kind, page);

@@ -7,6 +7,7 @@ import type { KubeObject } from '#api/machinery/object.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { Random } from '#base/random.ts';
+import type { Soon } from '#base/soon.ts';
 import type { UserInfo } from '#client/transport.ts';
 import type { AdmissionChain } from '../admission/chain.ts';
 import type { Authorizer } from '../authorization/authorizer.ts';
@@ -45,7 +46,7 @@ export interface BehaviourContext {
   dryRun: boolean;
 }
 
-export type Handler = (call: ResourceCall, services: VerbServices) => Promise<Reply>;
+export type Handler = (call: ResourceCall, services: VerbServices) => Soon<Reply>;
 
 /** Declared with methods, so that a Behaviour<Service> is a Behaviour. */
 export interface Behaviour<T extends KubeObject = KubeObject> {

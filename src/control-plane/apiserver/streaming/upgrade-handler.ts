@@ -3,7 +3,6 @@
  * for byte, with a connection to the other side, which speaks SPDY or WebSocket with the client itself. Watches and
  * logs asked for as a WebSocket are answered here. Source: KEP-4006; upstream's util/proxy, UpgradeAwareHandler.
  */
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { connect as connectPlain, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -11,6 +10,7 @@ import { connect as connectTls } from 'node:tls';
 import { badRequest, internalError, StatusError } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
+import { newAuditId } from '../audit/audit-id.ts';
 import type { AuditedRequest } from '../audit/audited-request.ts';
 import type { Recorded } from '../http/callers.ts';
 import type { RequestHandler } from '../http/request-handler.ts';
@@ -154,7 +154,7 @@ interface Upgrade {
   audited: AuditedRequest | undefined;
 }
 
-const auditIdOf = (given: string | string[] | undefined): string => [given].flat()[0] || randomUUID();
+const auditIdOf = (given: string | string[] | undefined): string => [given].flat()[0] || newAuditId();
 
 function refuse(socket: Duplex, status: StatusError): void {
   const body = JSON.stringify(status.toStatus());

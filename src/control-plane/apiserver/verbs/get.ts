@@ -2,6 +2,7 @@
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { notFound } from '#api/machinery/status.ts';
+import { type Soon, soon } from '#base/soon.ts';
 import { revisionOf } from '../list-options.ts';
 import type { VerbServices } from '../registry/behaviour.ts';
 import { formOf } from '../registry/caches.ts';
@@ -9,12 +10,14 @@ import { locationOf, type Reply, type ResourceCall } from '../resource-call.ts';
 import { storageKey } from '../watch-cache/stored-object.ts';
 import type { CachedObject, Freshness } from '../watch-cache/watch-cache.ts';
 
-export async function get<T extends KubeObject>(call: ResourceCall<T>, { caches }: VerbServices): Promise<Reply> {
+export function get<T extends KubeObject>(call: ResourceCall<T>, { caches }: VerbServices): Soon<Reply> {
   const { kind, info } = call;
   const freshness = freshnessOf(info.query.get('resourceVersion') ?? '');
-  const found = await caches.of(kind).get(storageKey(kind, locationOf(call)), freshness); // 504 when too new a version
-  if (!found) throw notFound(kind, info.name);
-  return new CachedReply(kind, found);
+  const key = storageKey(kind, locationOf(call));
+  return soon(caches.of(kind).get(key, freshness), (found) => {
+    if (!found) throw notFound(kind, info.name);
+    return new CachedReply(kind, found);
+  }); // 504 when too new a version
 }
 
 /** Its object is parsed when somebody asks for it: mostly its bytes are sent. */

@@ -74,8 +74,10 @@ export class CachedState implements CachedObject {
     return made.object;
   }
 
-  json(form: ServedForm): Uint8Array {
-    return this.#slotFor(form) < 0 ? this.#encoded(form) : splice(this.stored.value, this.revision);
+  json(form: ServedForm, memory?: (length: number) => Buffer): Uint8Array {
+    const slot = this.#slotFor(form);
+    if (slot < 0) return this.#encoded(form);
+    return splice(this.stored.value, this.revision, memory ? { slot, memory } : { slot });
   }
 
   jsonLength(form: ServedForm): number {

@@ -2,6 +2,7 @@
 
 import { expired, internalError, type StatusError, serviceUnavailable } from '#api/machinery/status.ts';
 import { sleep } from '#base/clock.ts';
+import type { Soon } from '#base/soon.ts';
 import { Unreadable } from '#control-plane/storage/errors.ts';
 import { Compacted, type EventBatch, type Revision, type Stored } from '#control-plane/storage/storage.ts';
 import { Bookmark, Change } from './cache-event.ts';
@@ -110,8 +111,11 @@ class StorageWatchCache implements WatchCache {
     return this.#objects.get(key);
   }
 
-  async get(key: string, freshness: Freshness): Promise<CachedObject | undefined> {
-    if (this.#isFresh(freshness)) return this.#objects.get(key);
+  get(key: string, freshness: Freshness): Soon<CachedObject | undefined> {
+    return this.#isFresh(freshness) ? this.#objects.get(key) : this.#getWhenFresh(key, freshness);
+  }
+
+  async #getWhenFresh(key: string, freshness: Freshness): Promise<CachedObject | undefined> {
     await this.#awaitFreshness(freshness);
     if (typeof freshness !== 'object' || !('exact' in freshness)) return this.#objects.get(key);
     return this.#with(freshness.exact, listTooOld, () => {

@@ -74,13 +74,22 @@ export function slotOf(bytes: Uint8Array): number {
 export const slotText = (bytes: Uint8Array, slot: number, revision: Revision): string =>
   `"resourceVersion":"${revision}"${bytes[slot] === CLOSING_BRACE ? '' : ','}`;
 
-/** The JSON that is sent: stored bytes with the revision in its slot, in a new buffer. */
-export function splice(bytes: Uint8Array, revision: Revision): Uint8Array {
-  const slot = slotOf(bytes);
+/** The JSON that is sent: stored bytes with the revision in its slot, in a buffer of its own or in `memory`. */
+export function splice(
+  bytes: Uint8Array,
+  revision: Revision,
+  {
+    slot = slotOf(bytes),
+    memory = Buffer.allocUnsafeSlow,
+  }: { slot?: number; memory?: (length: number) => Buffer } = {},
+): Uint8Array {
   if (slot < 0) return encoder.encode(JSON.stringify(withRevision(decode(bytes), revision)));
   const text = slotText(bytes, slot, revision);
-  const whole = Buffer.allocUnsafeSlow(bytes.length + text.length);
-  copySpliced(bytes, { slot, text }, { target: whole, offset: 0 });
+  const whole = memory(bytes.length + text.length);
+  // Everything is put behind the room for the text, and its head moved in front: no views of a part have to be made.
+  whole.set(bytes, text.length);
+  whole.copyWithin(0, text.length, text.length + slot);
+  whole.write(text, slot, 'latin1');
   return whole;
 }
 

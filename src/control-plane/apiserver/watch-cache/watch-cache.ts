@@ -10,6 +10,7 @@
 import type { KubeObject } from '#api/machinery/object.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
+import type { Soon } from '#base/soon.ts';
 import type { Revision, Storage, Stored } from '#control-plane/storage/storage.ts';
 
 /**
@@ -36,8 +37,8 @@ export interface CachedObject {
   readonly stored: Stored;
   /** Frozen, with its resourceVersion; the hub version when no form is given. Parsed on first use. */
   object(form?: ServedForm): KubeObject;
-  /** Its JSON with the resourceVersion in it, in a buffer of its own. */
-  json(form: ServedForm): Uint8Array;
+  /** Its JSON with the resourceVersion in it; unless it is kept with the object, in a buffer of its own or in `memory`. */
+  json(form: ServedForm, memory?: (length: number) => Buffer): Uint8Array;
   jsonLength(form: ServedForm): number;
   /** Writes its JSON into `target` at `offset`; returns the offset behind it. Cheaper than `json` for lists. */
   copyJson(target: Uint8Array, offset: number, form: ServedForm): number;
@@ -139,8 +140,8 @@ export interface WatchCache {
   waitUntil(revision: Revision, signal?: AbortSignal): Promise<void>;
   /** The barrier of a consistent read: afterwards everything acknowledged before the call is in the cache. */
   freshen(): Promise<Revision>;
-  /** `key` is the whole storage key (`storageKey`). undefined: there is none. */
-  get(key: string, freshness: Freshness): Promise<CachedObject | undefined>;
+  /** `key` is the whole storage key (`storageKey`). undefined: there is none. Mostly at once: see `Freshness`. */
+  get(key: string, freshness: Freshness): Soon<CachedObject | undefined>;
   /** What is here at this moment; for code that must not wait. */
   peek(key: string): CachedObject | undefined;
   list(options: ListOptions): Promise<ListPage>;
