@@ -54,30 +54,3 @@ function allowFromSpec({ spec }: KindController, allow: Allow): void {
 export const readsOf = (spec: KindController['spec']): Kind[] => [
   ...new Set([spec.reconciles, ...(spec.owns ?? []), ...(spec.watches ?? []).map(({ kind }) => kind)]),
 ];
-
-export interface GraphEdge {
-  controller: string;
-  relation: 'reconciles' | 'owns' | 'watches' | keyof NonNullable<KindController['spec']['writes']>;
-  /** `Deployment.apps`; `*` for any kind. */
-  kind: string;
-}
-
-/** Which controller reads and writes what: the data behind `npm run graph`. */
-export function graphOf(controllers: readonly Controller[]): GraphEdge[] {
-  return controllers.flatMap((controller): GraphEdge[] => {
-    if (controller.form === 'any kind') return [{ controller: controller.name, relation: 'reconciles', kind: '*' }];
-    const { name, spec } = controller;
-    const edge = (relation: GraphEdge['relation']) => (kind: Kind) => ({
-      controller: name,
-      relation,
-      kind: kind.group ? `${kind.kind}.${kind.group}` : kind.kind,
-    });
-    const written = Object.entries(spec.writes ?? {}) as [GraphEdge['relation'], readonly Kind[]][];
-    return [
-      edge('reconciles')(spec.reconciles),
-      ...(spec.owns ?? []).map(edge('owns')),
-      ...(spec.watches ?? []).map(({ kind }) => edge('watches')(kind)),
-      ...written.flatMap(([relation, kinds]) => kinds.map(edge(relation))),
-    ];
-  });
-}

@@ -3,7 +3,8 @@ import { ReplicaSet } from '#api/apps/v1/replica-set.ts';
 import { ConfigMap } from '#api/core/v1/config-map.ts';
 import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
-import { graphOf, rulesOf } from './controller-roles.ts';
+import { graphOf } from './controller-graph.ts';
+import { rulesOf } from './controller-roles.ts';
 import { defineController, settled, watching } from './define-controller.ts';
 
 const example = defineController({

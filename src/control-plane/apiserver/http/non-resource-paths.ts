@@ -15,6 +15,7 @@ import {
 } from '../openapi/openapi.ts';
 import type { NonResourceRequestInfo } from '../request-info.ts';
 import { encoded } from './body-chunks.ts';
+import { type DebugPages, debugAnswer } from './debug-pages.ts';
 import type { Exchange } from './exchange.ts';
 import { type HealthCheck, type HealthEndpoint, healthOf } from './health.ts';
 import { isForPeople } from './negotiation.ts';
@@ -29,6 +30,7 @@ export interface NonResourceServices {
   checks: readonly HealthCheck[];
   metrics: RequestMetrics;
   flowControl: FlowControl;
+  debug?: DebugPages;
   /** `host:port` under which clients reach this server. */
   serverAddress(): string;
   clock: Clock;
@@ -63,6 +65,8 @@ export async function serveNonResource(
   if (first === 'api' || first === 'apis') return sendDiscovery(exchange, info, services);
   if (first === 'healthz' || first === 'livez' || first === 'readyz')
     return sendHealth(exchange, info, { ...services, endpoint: first, name: rest.join('/') });
+  const page = first === 'debug' ? debugAnswer(services.debug, path) : undefined;
+  if (page) return sendJson(exchange, info, page);
   const dump = first === 'debug' ? dumpOf(services.flowControl, path, info.query) : undefined;
   if (dump) return sendBody(exchange, 200, { type: 'text/plain; charset=utf-8', body: Buffer.from(dump) });
   if (path.startsWith(OPENAPI_V3)) return sendOpenApi3(exchange, { ...info, path }, services);

@@ -12,6 +12,7 @@ import { createOpenApi, type OpenApiOptions, schemaOfCustom } from '../openapi/o
 import type { Pipeline } from '../pipeline.ts';
 import { Forwarder, type KubeletCredentials } from '../streaming/forwarder.ts';
 import { UpgradeHandler } from '../streaming/upgrade-handler.ts';
+import type { DebugPages } from './debug-pages.ts';
 import type { HealthCheck } from './health.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { RequestDeadlines } from './request-deadlines.ts';
@@ -36,6 +37,7 @@ export interface ServeOptions {
   /** Where others (controllers, scheduler) add what they measure. */
   metrics?: RequestMetrics;
   flowControl: FlowControl;
+  debug?: DebugPages;
   /** How long requests have that do not last by their nature. Upstream: --request-timeout. */
   requestTimeoutMs?: number;
   /** How long requests are taken after /readyz has begun to fail. Upstream: --shutdown-delay-duration. */
