@@ -28,6 +28,8 @@ const CLUSTER_DOMAIN = 'cluster.local';
 const NODE_PORTS = { from: 30_000, to: 32_767 }; // upstream's --service-node-port-range
 
 export interface ApiServerServices {
+  /** See ServeOptions. */
+  debug?: ReadonlyMap<string, () => object>;
   cluster: ClusterRecord;
   pki: Pki;
   storage: Storage;
@@ -148,7 +150,7 @@ interface HttpParts {
 const DONE_WHEN_READY = ['poststarthook/rbac/bootstrap-roles', 'autoregister-completion'];
 
 function httpOptions(
-  { cluster, pki }: ApiServerServices,
+  { cluster, pki, debug }: ApiServerServices,
   { apiServer, authentication, tokenIssuer, storage, isReady }: HttpParts,
 ): ServeOptions {
   const plan = planOf(cluster.slot);
@@ -185,6 +187,7 @@ function httpOptions(
         }),
       ),
     ],
+    ...(debug && { debug }),
     openApi: { descriptions: lazyDescriptions(DESCRIPTIONS) },
     serverAddress: () => `127.0.0.1:${cluster.apiServerPort}`,
   };

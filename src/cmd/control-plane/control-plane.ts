@@ -12,6 +12,7 @@ import { ensureExtensionAuthentication } from '#control-plane/apiserver/aggregat
 import type { TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
 import { ensureBootstrapObjects } from '#control-plane/apiserver/authorization/ensure-bootstrap-objects.ts';
 import { resourceMetricsBehaviours } from '#control-plane/apiserver/registry/resource-metrics.ts';
+import { graphOf } from '#control-plane/controllers/controller-graph.ts';
 import { rulesOf } from '#control-plane/controllers/controller-roles.ts';
 import type { Controller } from '#control-plane/controllers/define-controller.ts';
 import { ownerScalesOver } from '#control-plane/controllers/disruption/owner-scales.ts';
@@ -61,6 +62,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const profiles = schedulerProfiles(new ApiServerFlags(cluster.settings.apiServer));
   const simulation = new Simulation({ cluster, simulate: options.simulate, pki, log });
   const kinds = createKindRegistry([...catalog, ...metricsKinds, ...simulation.kinds], bodies);
+  const debug = new Map<string, () => object>();
   const metrics = servedMetrics({ pki, log });
   const behaviours = resourceMetricsBehaviours(metrics);
   const apiServer = await openApiServer({
@@ -69,6 +71,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     storage,
     kinds,
     behaviours,
+    debug,
     nearKubelet: simulation.nearKubelet,
     log,
   });
@@ -110,6 +113,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 
   const services = { transportFor, kinds: apiServer.kinds, clock: systemClock, random: systemRandom };
   const running = startControllers({ controllers, ...services, log: log.child({ component: 'controllers' }) });
+  debug.set('/debug/controllers/graph', () => ({ controllers: running.stats(), edges: graphOf(controllers) }));
   metrics.follow(running.informers, simulation.usageOf);
   const scheduler = startScheduler({
     ...services,
