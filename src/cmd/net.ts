@@ -1,8 +1,11 @@
-/** The process `net` of a node: kube-proxy, NetworkPolicy, DNS, and routes to the pods of other nodes. Its death takes no pod down, and its rules outlive it. */
+/** The process `net` of a node: kube-proxy, NetworkPolicy, Ingress, DNS, and routes to the pods of other nodes. Its death takes no pod down, and its rules outlive it. */
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { INGRESS_CONTROLLER } from '#api/networking/v1/kedge-ingress.ts';
 import type { Informers } from '#client/informer.ts';
 import { startDns } from '#network/dns/start-dns.ts';
 import { forwardTo, nameserversOf } from '#network/dns/upstream.ts';
+import { startIngress } from '#network/ingress/start-ingress.ts';
 import { startNetworkPolicy } from '#network/policy/start-network-policy.ts';
 import { startProxy } from '#network/proxy/start-proxy.ts';
 import { keepRoutesCurrent } from '#network/routes/keep-routes-current.ts';
@@ -10,6 +13,7 @@ import { ROUTE_PROTOCOL } from '#node/machine/host-network.ts';
 import { run } from '#node/machine/run-command.ts';
 import { apiAccess, type ComponentProcess, componentProcess } from './component-process.ts';
 import { type NodeConfig, readNodeConfig } from './node-config.ts';
+import { selfSigned } from './pki/certificate.ts';
 import { systemClock } from './system-clock.ts';
 
 const RESOLV_CONF = '/etc/resolv.conf';
@@ -20,6 +24,7 @@ export async function runNet(args: readonly string[]): Promise<void> {
   const component = componentProcess('net');
   const parts = [startNodePolicy(component, config), startNodeProxy(component, config)];
   await Promise.all([...parts.map(({ ready }) => ready), startNodeDns(component, config)]);
+  await startNodeIngress(component, config);
   component.log.info('kube-proxy, network policies and DNS run', { node: config.nodeName, dns: config.dnsAddresses });
   await component.untilTold();
   await Promise.all(parts.map(({ stopped }) => stopped));
@@ -76,7 +81,42 @@ async function startNodeDns(component: ComponentProcess, config: NodeConfig): Pr
     userAgent: 'kedge-dns',
   });
   const { dnsAddresses: addresses, clusterDomain: domain } = config;
-  for (const address of addresses) await run(['ip', 'address', 'replace', `${address}/32`, 'dev', 'lo']);
+  await answerAt(addresses);
   const forward = forwardTo(nameserversOf(RESOLV_CONF, addresses), systemClock);
   await startDns({ informers, domain, addresses, forward, log, signal });
 }
+
+/** Every node answers at these addresses itself. */
+async function answerAt(addresses: readonly string[]): Promise<void> {
+  for (const address of addresses) await run(['ip', 'address', 'replace', `${address}/32`, 'dev', 'lo']);
+}
+
+async function startNodeIngress(component: ComponentProcess, config: NodeConfig): Promise<void> {
+  const { log, signal } = component;
+  const access = { folder: config.credentialsDir, file: 'ingress.conf', userAgent: 'kedge-ingress' };
+  await answerAt(config.ingressAddresses);
+  await startIngress({
+    controller: INGRESS_CONTROLLER,
+    informers: apiAccess(component, access).informers,
+    clock: systemClock,
+    log,
+    signal,
+    program: [process.argv[1] ?? '', 'ingress-worker'],
+    count: Math.max(1, Math.floor(availableParallelism() / 2)),
+    addresses: config.ingressAddresses,
+    fallbackCertificate: () => fallbackCertificate(systemClock.now()),
+  });
+}
+
+const YEARS_10_MS = 10 * 365 * 24 * 3_600_000;
+
+/** Of nobody: a browser warns of it, and then still sees what is behind. */
+const fallbackCertificate = (nowMs: number) =>
+  selfSigned({
+    commonName: 'Kubernetes Ingress Controller Fake Certificate',
+    organizations: ['Acme Co'],
+    names: ['ingress.local'],
+    usage: 'server',
+    notBeforeMs: nowMs - 60_000,
+    notAfterMs: nowMs + YEARS_10_MS,
+  });

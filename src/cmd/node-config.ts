@@ -11,6 +11,7 @@ export interface NodeConfig {
   clusterPodRanges: string[];
   serviceRanges: string[];
   dnsAddresses: string[];
+  ingressAddresses: string[];
   clusterDomain: string;
   credentialsDir: string;
   kubeletDir: string;
@@ -43,6 +44,7 @@ export const nodeConfigOf = (layout: NodeLayout, pauseImage: string, settings: C
   clusterPodRanges: layout.plan.podRanges,
   serviceRanges: layout.plan.serviceRanges,
   dnsAddresses: layout.plan.dnsAddresses,
+  ingressAddresses: layout.plan.ingressAddresses,
   clusterDomain: 'cluster.local',
   credentialsDir: layout.credentialsDir,
   kubeletDir: layout.kubeletDir,

@@ -4,6 +4,7 @@ import { bodies, catalog } from '#api/catalog.ts';
 import type { KindRegistry } from '#api/machinery/kind.ts';
 import { createKindRegistry } from '#api/machinery/kind-registry.ts';
 import { metricsKinds } from '#api/metrics/v1beta1/resource-metrics.ts';
+import { INGRESS_CONTROLLER } from '#api/networking/v1/kedge-ingress.ts';
 import type { Log } from '#base/log.ts';
 import { InProcessTransport } from '#client/transport/in-process.ts';
 import type { Transport, UserInfo } from '#client/transport.ts';
@@ -31,6 +32,7 @@ import { ensurePki } from '../pki/pki.ts';
 import { systemClock, systemRandom } from '../system-clock.ts';
 import { openApiServer } from './api-server.ts';
 import { ApiServerFlags, FlagError } from './api-server-flags.ts';
+import { ensureIngressClass } from './local-ingress.ts';
 import { localLoadBalancers } from './local-load-balancers.ts';
 import { ensureLocalPath, localPathFolders } from './local-path.ts';
 import { ensureMetricsReader, servedMetrics } from './resource-metrics.ts';
@@ -80,7 +82,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const localPath = localPathFolders({ pki, port: cluster.apiServerPort });
   const allControllers = controllersFor({
     localPath,
-    ...(hasNodesHere(options) && { loadBalancers: localLoadBalancers(plan) }),
+    ...(hasNodesHere(options) && {
+      loadBalancers: localLoadBalancers(plan),
+      ingress: { controller: INGRESS_CONTROLLER, addresses: plan.ingressAddresses },
+    }),
     rootCa: pki.caCertificate,
     certificateSigner: pki.certificateSigner,
     secretTokens: secretTokensOf(apiServer.tokenIssuer, pki.caCertificate),
@@ -98,6 +103,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   await Promise.all([ensureNamespaces(client), ensureSystemPriorityClasses(client)]);
   await ensureTokenTracking(client, systemClock.now());
   await ensureLocalPath(client);
+  if (hasNodesHere(options)) await ensureIngressClass(client);
   await ensureMetricsReader(client);
   await ensureBootstrapObjects(
     client,

@@ -8,10 +8,14 @@ import { dropRoute, routeToBalancer } from '#node/machine/host-network.ts';
 import { CommandFailed } from '#node/machine/run-command.ts';
 import type { SlotPlan } from '#node/machine/slots.ts';
 
-export function localLoadBalancers({ balancerRanges: [pool = ''], nodeRanges }: SlotPlan): LoadBalancers {
+export function localLoadBalancers({
+  balancerRanges: [pool = ''],
+  ingressAddresses,
+  nodeRanges,
+}: SlotPlan): LoadBalancers {
   return {
     async ensure({ service, nodes, taken }) {
-      const ip = addressFor(service, pool, taken);
+      const ip = addressFor(service, pool, new Set([...taken, ...ingressAddresses]));
       const gateways = nodes.flatMap((node) => addressOnBridge(node, nodeRanges) ?? []);
       await routeToBalancer(ip, gateways).catch(throwNotYet);
       return [{ ip }];

@@ -17,6 +17,8 @@ export const dnsIdentity: ClientIdentity = {
 };
 /** As which a node reads the policies for its pods. Upstream's kube-proxy has no right to pods. */
 export const networkPolicyIdentity: ClientIdentity = { user: 'kedge:network-policy' };
+/** As which a node reads what its Ingress needs, certificates among it. */
+export const ingressIdentity: ClientIdentity = { user: 'kedge:ingress' };
 export const nodeIdentity = (node: string): ClientIdentity => ({
   user: `system:node:${node}`,
   groups: ['system:nodes'],
@@ -60,6 +62,7 @@ export interface NodePairs {
   proxy: KeyPair;
   dns: KeyPair;
   networkPolicy: KeyPair;
+  ingress: KeyPair;
 }
 
 export const issueForNode = (pki: Pki, node: string, addresses: readonly string[]): NodePairs => ({
@@ -68,4 +71,5 @@ export const issueForNode = (pki: Pki, node: string, addresses: readonly string[
   proxy: pki.issueClient(`${node}-kube-proxy`, kubeProxyIdentity),
   dns: pki.issueClient(`${node}-dns`, dnsIdentity),
   networkPolicy: pki.issueClient(`${node}-network-policy`, networkPolicyIdentity),
+  ingress: pki.issueClient(`${node}-ingress`, ingressIdentity),
 });

@@ -14,6 +14,7 @@ export const CREDENTIAL_FILES = [
   'kube-proxy.conf',
   'dns.conf',
   'network-policy.conf',
+  'ingress.conf',
 ] as const;
 
 /** File names and their texts. They hold private keys. */
@@ -25,7 +26,7 @@ export function nodeCredentials(
   { name, addresses }: Pick<NodeLayout, 'name' | 'addresses'>,
   server: string,
 ): NodeCredentials {
-  const { kubelet, kubeletServer, proxy, dns, networkPolicy } = issueForNode(pki, name, addresses);
+  const { kubelet, kubeletServer, proxy, dns, networkPolicy, ingress } = issueForNode(pki, name, addresses);
   const { caCertificate } = pki;
   return {
     'ca.crt': caCertificate,
@@ -35,6 +36,7 @@ export function nodeCredentials(
     'kube-proxy.conf': kubeconfigFor({ name: 'kube-proxy', server, caCertificate, client: proxy }),
     'dns.conf': kubeconfigFor({ name: 'dns', server, caCertificate, client: dns }),
     'network-policy.conf': kubeconfigFor({ name: 'network-policy', server, caCertificate, client: networkPolicy }),
+    'ingress.conf': kubeconfigFor({ name: 'ingress', server, caCertificate, client: ingress }),
   };
 }
 

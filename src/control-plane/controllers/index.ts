@@ -23,6 +23,7 @@ import { cronJobController } from './job/cron-job.ts';
 import { jobController } from './job/job.ts';
 import { ttlAfterFinishedController } from './job/ttl-after-finished.ts';
 import { legacyTokenCleaner } from './legacy-token-cleaner.ts';
+import { type IngressAddresses, ingressStatus } from './load-balancers/ingress-status.ts';
 import type { LoadBalancers } from './load-balancers/load-balancers.ts';
 import { serviceLoadBalancer } from './load-balancers/service-load-balancer.ts';
 import { namespaceController } from './namespace.ts';
@@ -73,6 +74,8 @@ export interface ClusterSettings {
   hmac?: Hmac;
   /** Absent: nothing is sized after its load. */
   autoscaler?: AutoscalerSources;
+  /** Absent: nobody serves Ingresses here. */
+  ingress?: IngressAddresses;
   /** Absent: Services of that type wait for an address. */
   loadBalancers?: LoadBalancers;
   /** Absent: nobody makes volumes of nodes' folders. */
@@ -98,6 +101,7 @@ export const controllersFor = (settings: ClusterSettings = {}): Controller[] => 
   garbageCollector,
   resourceQuotaController,
   serviceCidrController,
+  ...(settings.ingress ? [ingressStatus(settings.ingress)] : []),
   ...(settings.loadBalancers ? [serviceLoadBalancer(settings.loadBalancers)] : []),
   podResourceClaims,
   resourceClaims,

@@ -54,7 +54,8 @@ export interface RoutedNode {
 }
 
 /**
- * Routes from the host to the pods of these nodes, and to ClusterIPs through the first of them that is on this machine.
+ * Routes from the host to the pods of these nodes, to Ingresses by way of all that are on this machine, and to ClusterIPs
+ * through the first of them.
  * The way to one on a machine of its own may be missing for a while (its link is down): the others do not wait for it.
  * @returns what could not be routed, in ip's words; empty when all could.
  */
@@ -66,8 +67,11 @@ export async function routeToNodes(plan: SlotPlan, nodes: readonly RoutedNode[])
   const gateway = here[0];
   const batch = here.flatMap((node) => via(node, node.podRanges, bridge));
   if (gateway) batch.push(...via(gateway, plan.serviceRanges, bridge));
+  const hops = here.map(({ addresses }) => ` nexthop via ${addresses[0]}${bridge}`).join('');
+  if (hops) batch.push(...plan.ingressAddresses.map((address) => `route replace ${address}/32${hops}\n`));
   if (batch.length > 0) await run(['ip', '-batch', '-'], { input: batch.join('') });
-  if (!gateway) for (const services of plan.serviceRanges) await dropRoute(services);
+  const unreached = [...plan.serviceRanges, ...plan.ingressAddresses.map((address) => `${address}/32`)];
+  if (!gateway) for (const range of unreached) await dropRoute(range);
   const far = nodes.filter(({ isElsewhere }) => isElsewhere).flatMap((node) => via(node, node.podRanges));
   if (far.length === 0) return '';
   return run(['ip', '-force', '-batch', '-'], { input: far.join('') }).then(

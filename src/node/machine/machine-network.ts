@@ -32,7 +32,8 @@ export async function removeMachineNetwork({ plan }: NodeLayout): Promise<void> 
   await run(['nft', '-f', '-'], { input: [TABLE, ...TABLES_OF_NET].map(removed).join('') });
   await run(['ip', 'route', 'flush', 'proto', ROUTE_PROTOCOL]);
   for (const range of plan.nodeRanges) await dropRoute(range);
-  for (const address of plan.dnsAddresses) await succeeds(['ip', 'address', 'delete', `${address}/32`, 'dev', 'lo']);
+  for (const address of [...plan.dnsAddresses, ...plan.ingressAddresses])
+    await succeeds(['ip', 'address', 'delete', `${address}/32`, 'dev', 'lo']);
 }
 
 /** Throws RangeTaken when the machine already sends packets for the cluster's addresses elsewhere: both would break. */

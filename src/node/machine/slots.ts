@@ -18,6 +18,8 @@ export interface SlotPlan {
   serviceRanges: string[];
   /** For Services of type LoadBalancer: reached from this machine, by way of the nodes. */
   balancerRanges: string[];
+  /** Where Ingresses are reached: every node answers there. Out of `balancerRanges`. */
+  ingressAddresses: string[];
   /** The host's own address on the bridge. */
   hostAddresses: string[];
   /** The first address of the service range: the Service `kubernetes`. */
@@ -30,6 +32,7 @@ export const SLOTS = 32;
 
 export function planOf(slot: number): SlotPlan {
   const nodes = `172.30.${slot}.0/24`;
+  const balancers = `172.29.${slot}.0/24`;
   const services = `10.${96 + slot}.0.0/16`;
   return {
     slot,
@@ -37,7 +40,8 @@ export function planOf(slot: number): SlotPlan {
     nodeRanges: [nodes],
     podRanges: [`10.${244 - slot}.0.0/16`],
     serviceRanges: [services],
-    balancerRanges: [`172.29.${slot}.0/24`],
+    balancerRanges: [balancers],
+    ingressAddresses: [addressIn(balancers, 1)],
     hostAddresses: [addressIn(nodes, 1)],
     kubernetesAddresses: [addressIn(services, 1)],
     dnsAddresses: [addressIn(services, 10)],

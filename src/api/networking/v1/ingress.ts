@@ -143,7 +143,12 @@ export const validateReference = (
   ...(name ? follows(at.name, name, pathSegment) : [requiredValue(at.name)]),
 ];
 
-const CLASS_ANNOTATION = 'kubernetes.io/ingress.class';
+/** The way of naming a class before there was a field for it. */
+export const CLASS_ANNOTATION = 'kubernetes.io/ingress.class';
+
+/** The name of its IngressClass; undefined: it has none, and nobody serves it. */
+export const classOf = ({ spec, metadata }: schema.Ingress): string | undefined =>
+  spec.ingressClassName ?? metadata.annotations?.[CLASS_ANNOTATION];
 
 function validateClassAnnotation({ metadata, spec }: schema.Ingress): FieldError[] {
   const value = metadata.annotations?.[CLASS_ANNOTATION];

@@ -1,12 +1,10 @@
 /** An Ingress that names no class gets the default one, if there is one. */
-import type { Ingress } from '#api/networking/v1/ingress.ts';
+import { classOf, type Ingress } from '#api/networking/v1/ingress.ts';
 import { IngressClass } from '#api/networking/v1/ingress-class.ts';
 import { youngestWith } from './default-class.ts';
 import { defineAdmission } from './define-admission.ts';
 
 const IS_DEFAULT = 'ingressclass.kubernetes.io/is-default-class';
-/** The way of naming a class before there was a field for it. */
-const CLASS_ANNOTATION = 'kubernetes.io/ingress.class';
 
 export const defaultIngressClass = defineAdmission<Ingress>({
   name: 'DefaultIngressClass',
@@ -14,7 +12,7 @@ export const defaultIngressClass = defineAdmission<Ingress>({
   reads: [IngressClass],
 
   mutate(ingress, _request, { informers }) {
-    if (ingress.spec.ingressClassName !== undefined || ingress.metadata.annotations?.[CLASS_ANNOTATION]) return ingress;
+    if (classOf(ingress)) return ingress;
     const chosen = youngestWith(informers.for(IngressClass).list(), [IS_DEFAULT]);
     return chosen ? { ...ingress, spec: { ...ingress.spec, ingressClassName: chosen.metadata.name } } : ingress;
   },

@@ -43,6 +43,7 @@ const clusterBindings: readonly { role: string; subjects: Subject[]; name?: stri
   { role: 'system:kube-controller-manager', subjects: [user('system:kube-controller-manager')] },
   { role: 'system:kube-dns', subjects: [serviceAccount('kube-dns')] },
   { role: 'system:coredns', subjects: [serviceAccount('coredns')] },
+  { role: 'kedge:ingress', subjects: [user('kedge:ingress')] },
   { role: 'kedge:network-policy', subjects: [user('kedge:network-policy')] },
   { role: 'system:kube-scheduler', subjects: [user('system:kube-scheduler')] },
   { role: 'system:volume-scheduler', subjects: [user('system:kube-scheduler')] },

@@ -1,0 +1,86 @@
+/** What is answered without asking a backend: redirects, refusals, and a browser's question what it may ask. */
+import { parseCidr, parseIp, rangeContains } from '#api/machinery/ip.ts';
+import type { Found } from './find-route.ts';
+import type { CorsOptions, RouteOptions } from './route-options.ts';
+
+export interface OwnAnswer {
+  status: number;
+  headers?: Record<string, string>;
+  text?: string;
+}
+
+export interface Asked {
+  method: string;
+  /** With the query. */
+  url: string;
+  /** Without a port. */
+  hostname: string;
+  address: string;
+  isSecure: boolean;
+  origin: string | undefined;
+  contentLength: number;
+}
+
+const TEXTS: Readonly<Record<number, string>> = {
+  403: 'Forbidden',
+  404: 'Not Found',
+  413: 'Request Entity Too Large',
+  502: 'Bad Gateway',
+  503: 'Service Temporarily Unavailable',
+  504: 'Gateway Time-out',
+};
+
+export const refusal = (status: number): OwnAnswer => ({ status, text: `${status} ${TEXTS[status] ?? ''}\n` });
+
+/** undefined: the backend is asked. The order is that of ingress-nginx. */
+export function ownAnswer(asked: Asked, found: Found | undefined): OwnAnswer | undefined {
+  const route = found?.route;
+  if (!found || !route) return { status: 404, text: 'default backend - 404\n' };
+  const { options } = route;
+  const hasCertificate = found.host.certificate !== undefined;
+  if (!asked.isSecure && ((options.sslRedirect && hasCertificate) || options.forceSslRedirect))
+    return redirect(308, `https://${asked.hostname}${asked.url}`);
+  if (!mayAsk(asked.address, options)) return refusal(403);
+  if (options.redirect) return redirect(options.redirect.code, options.redirect.to);
+  if (options.appRoot && asked.url === '/') return redirect(302, options.appRoot);
+  if (options.cors && asked.method === 'OPTIONS' && asked.origin) {
+    const allowed = corsHeaders(options.cors, asked.origin);
+    return { status: 204, headers: { ...allowed, 'content-length': '0' } };
+  }
+  if (options.mostBodyBytes > 0 && asked.contentLength > options.mostBodyBytes) return refusal(413);
+  return undefined;
+}
+
+const redirect = (status: number, location: string): OwnAnswer => ({ status, headers: { location } });
+
+function mayAsk(address: string, { allowedSources, deniedSources }: RouteOptions): boolean {
+  const isIn = (range: string) => {
+    const [parsed, ip] = [parseCidr(range), parseIp(address)];
+    return !!parsed && !!ip && rangeContains(parsed, ip);
+  };
+  return !deniedSources.some(isIn) && (allowedSources.length === 0 || allowedSources.some(isIn));
+}
+
+/** Empty for an origin that is not allowed. Source: Fetch standard, "CORS protocol". */
+export function corsHeaders(cors: CorsOptions, origin: string | undefined): Record<string, string> {
+  const isAny = cors.origins.includes('*');
+  const allowed = isAny ? '*' : cors.origins.some((each) => isOrigin(each, origin ?? '')) ? origin : undefined;
+  if (!allowed) return {};
+  return {
+    'access-control-allow-origin': allowed,
+    ...(cors.allowsCredentials && { 'access-control-allow-credentials': 'true' }),
+    'access-control-allow-methods': cors.methods,
+    'access-control-allow-headers': cors.headers,
+    ...(cors.exposedHeaders && { 'access-control-expose-headers': cors.exposedHeaders }),
+    'access-control-max-age': String(cors.maxAgeSeconds),
+    ...(!isAny && { vary: 'Origin' }),
+  };
+}
+
+function isOrigin(pattern: string, origin: string): boolean {
+  const star = pattern.indexOf('*.');
+  if (star < 0) return pattern === origin;
+  const [before, after] = [pattern.slice(0, star), pattern.slice(star + 1)];
+  const label = origin.slice(before.length, origin.length - after.length);
+  return origin.startsWith(before) && origin.endsWith(after) && /^[a-z0-9-]+$/i.test(label);
+}

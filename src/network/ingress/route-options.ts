@@ -1,0 +1,115 @@
+/**
+ * What the annotations of an Ingress ask for, as `nginx.ingress.kubernetes.io/…`: names, units and defaults are those of
+ * ingress-nginx. One that cannot be understood counts as absent, as there. Source: its documentation, "Annotations".
+ */
+import { parseCidr } from '#api/machinery/ip.ts';
+
+export interface RouteOptions {
+  /** Its paths are regular expressions, whatever their type. */
+  isRegex: boolean;
+  /** What the whole path becomes; `$1` stands for the first group. */
+  rewriteTarget?: string;
+  /** To HTTPS, where the host has a certificate. */
+  sslRedirect: boolean;
+  /** To HTTPS in any case: somebody in front of us has the certificate. */
+  forceSslRedirect: boolean;
+  redirect?: { to: string; code: number };
+  /** Where `/` is sent. */
+  appRoot?: string;
+  backendProtocol: 'http' | 'https';
+  connectTimeoutMs: number;
+  /** Between two reads of the answer. */
+  readTimeoutMs: number;
+  /** 0: any. */
+  mostBodyBytes: number;
+  /** Only these clients; empty: everybody. */
+  allowedSources: string[];
+  deniedSources: string[];
+  /** The Host that the backend sees, where it is not the client's. */
+  upstreamHost?: string;
+  cors?: CorsOptions;
+}
+
+export interface CorsOptions {
+  /** `*`, or origins; `https://*.example.com` stands for one label. */
+  origins: string[];
+  methods: string;
+  headers: string;
+  exposedHeaders: string;
+  allowsCredentials: boolean;
+  maxAgeSeconds: number;
+}
+
+export const ANNOTATION_PREFIX = 'nginx.ingress.kubernetes.io/';
+const CORS_METHODS = 'GET, PUT, POST, DELETE, PATCH, OPTIONS';
+const CORS_HEADERS =
+  'DNT,Keep-Alive,User-Agent,X-Requested-With,If-Modified-Since,Cache-Control,Content-Type,Range,Authorization';
+const DAYS_20_SECONDS = 1_728_000;
+const REDIRECT_CODES = [301, 302, 303, 307, 308];
+
+export function routeOptionsOf(annotations: Readonly<Record<string, string>> = {}): RouteOptions {
+  const text = (name: string): string | undefined => annotations[ANNOTATION_PREFIX + name]?.trim() || undefined;
+  const isOn = (name: string, otherwise = false): boolean =>
+    text(name) === undefined ? otherwise : text(name) === 'true';
+  const number = (name: string, otherwise: number): number => {
+    const value = Number(text(name) ?? Number.NaN);
+    return Number.isInteger(value) && value >= 0 ? value : otherwise;
+  };
+  const list = (name: string): string[] => (text(name) ?? '').split(',').flatMap((each) => each.trim() || []);
+  const rewriteTarget = text('rewrite-target');
+  const redirect = redirectOf(
+    text('permanent-redirect'),
+    number('permanent-redirect-code', 301),
+    text('temporal-redirect'),
+  );
+  const appRoot = text('app-root');
+  const upstreamHost = text('upstream-vhost');
+  return {
+    isRegex: isOn('use-regex') || rewriteTarget !== undefined,
+    ...(rewriteTarget && { rewriteTarget }),
+    sslRedirect: isOn('ssl-redirect', true),
+    forceSslRedirect: isOn('force-ssl-redirect'),
+    ...(redirect && { redirect }),
+    ...(appRoot?.startsWith('/') && { appRoot }),
+    backendProtocol: text('backend-protocol')?.toUpperCase() === 'HTTPS' ? 'https' : 'http',
+    connectTimeoutMs: 1000 * number('proxy-connect-timeout', 5),
+    readTimeoutMs: 1000 * number('proxy-read-timeout', 60),
+    mostBodyBytes: bytesOf(text('proxy-body-size')) ?? 2 ** 20,
+    allowedSources: [...list('whitelist-source-range'), ...list('allowlist-source-range')].flatMap(rangeOf),
+    deniedSources: list('denylist-source-range').flatMap(rangeOf),
+    ...(upstreamHost && { upstreamHost }),
+    ...(isOn('enable-cors') && {
+      cors: {
+        origins: text('cors-allow-origin') ? list('cors-allow-origin') : ['*'],
+        methods: text('cors-allow-methods') ?? CORS_METHODS,
+        headers: text('cors-allow-headers') ?? CORS_HEADERS,
+        exposedHeaders: text('cors-expose-headers') ?? '',
+        allowsCredentials: isOn('cors-allow-credentials', true),
+        maxAgeSeconds: number('cors-max-age', DAYS_20_SECONDS),
+      },
+    }),
+  };
+}
+
+function redirectOf(
+  permanent: string | undefined,
+  code: number,
+  temporal: string | undefined,
+): RouteOptions['redirect'] {
+  if (temporal) return { to: temporal, code: 302 };
+  return permanent ? { to: permanent, code: REDIRECT_CODES.includes(code) ? code : 301 } : undefined;
+}
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
+
+/** `8m`, `512k`, `0`. */
+function bytesOf(text: string | undefined): number | undefined {
+  const [, digits, unit = ''] = /^(\d{1,12})([kmg]?)$/i.exec(text ?? '') ?? [];
+  return digits === undefined ? undefined : Number(digits) * (UNITS[unit.toLowerCase()] ?? 1);
+}
+
+/** A bare address is a range of one. */
+function rangeOf(text: string): string[] {
+  const range = text.includes('/') ? text : `${text}/${text.includes(':') ? 128 : 32}`;
+  return parseCidr(range) ? [range] : [];
+}
