@@ -6,6 +6,7 @@ import type { Log } from '#base/log.ts';
 import { defaultAdmission } from '#control-plane/apiserver/admission/chain.ts';
 import { type ApiServer, createApiServer } from '#control-plane/apiserver/apiserver.ts';
 import { TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
+import type { DebugPages } from '#control-plane/apiserver/http/debug-pages.ts';
 import type { HealthCheck } from '#control-plane/apiserver/http/health.ts';
 import { type ServeOptions, serveHttp } from '#control-plane/apiserver/http/serve.ts';
 import { lazyDescriptions } from '#control-plane/apiserver/openapi/descriptions.ts';
@@ -29,7 +30,7 @@ const NODE_PORTS = { from: 30_000, to: 32_767 }; // upstream's --service-node-po
 
 export interface ApiServerServices {
   /** See ServeOptions. */
-  debug?: ReadonlyMap<string, () => object>;
+  debug?: DebugPages;
   cluster: ClusterRecord;
   pki: Pki;
   storage: Storage;
