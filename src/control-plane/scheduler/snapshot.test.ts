@@ -5,7 +5,7 @@ import type { Pod } from '#api/core/v1/pod.ts';
 import { selectorOfLabels } from '#api/machinery/label-selector.ts';
 import { matchesLabels } from '#api/machinery/label-selector.ts';
 import type { Tally } from './define-plugin.ts';
-import { type NodeInfo, nodeInfoOf } from './node-info.ts';
+import { NodeInfo } from './node-info.ts';
 import { OwnedTerms } from './plugins/owned-terms.ts';
 import { affinityTermsOf } from './plugins/pod-affinity-terms.ts';
 import { TopologyCounts } from './plugins/topology-counts.ts';
@@ -154,12 +154,16 @@ function naively({ nodes: there }: Snapshot) {
   };
 }
 
-const sums = ({ requested, assumed, allocatable, ...info }: NodeInfo) => ({
-  ...info,
+const sums = (info: NodeInfo) => ({
+  pods: info.pods,
+  podCount: info.podCount,
+  podsWithAffinity: info.podsWithAffinity,
+  podsWithRequiredAntiAffinity: info.podsWithRequiredAntiAffinity,
+  hostPorts: info.hostPorts,
   ...Object.fromEntries(
-    Object.entries({ requested, assumed, allocatable }).map(([name, { common, others }]) => [
+    (['requested', 'assumed', 'allocatable'] as const).map((name) => [
       name,
-      [[...common], [...others].sort()],
+      [[...info[name].common], [...info[name].others].sort()],
     ]),
   ),
 });
@@ -171,7 +175,7 @@ test('whatever comes and goes, a node adds up to what a new count of its pods gi
       for (const event of history) {
         apply(snapshot, event);
         for (const info of snapshot.nodes) {
-          expect(sums(info)).toEqual(sums(nodeInfoOf(info.node, info.pods)));
+          expect(sums(info)).toEqual(sums(NodeInfo.of(info.node, info.pods)));
           expect(snapshot.node(info.node.metadata.name)).toBe(info);
         }
       }

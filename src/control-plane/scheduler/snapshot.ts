@@ -6,8 +6,7 @@ import type { Node } from '#api/core/v1/node.ts';
 import type { Pod } from '#api/core/v1/pod.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import type { Tally } from './define-plugin.ts';
-import type { NodeInfo } from './node-info.ts';
-import { nodeInfoOf, withNode, withoutPod, withPod, withPodReplaced } from './node-info.ts';
+import { NodeInfo } from './node-info.ts';
 import { shareAmounts } from './resources.ts';
 import { Tallies } from './tallies.ts';
 import { inTurnByZone } from './zones.ts';
@@ -52,7 +51,7 @@ export class Snapshot {
     const before = this.#nodes.get(name);
     const waiting = this.#homeless.get(name);
     this.#homeless.delete(name);
-    const now = before ? withNode(before, node) : nodeInfoOf(node, [...(waiting?.values() ?? [])]);
+    const now = before ? before.withNode(node) : NodeInfo.of(node, [...(waiting?.values() ?? [])]);
     if (before && !isOtherwise(before.node, node)) {
       this.#set(name, now);
       return;
@@ -66,7 +65,7 @@ export class Snapshot {
   removeNode(name: string): void {
     const before = this.#nodes.get(name);
     if (!before) return;
-    if (before.pods.length > 0) this.#homeless.set(name, new Map(before.pods.map((pod) => [pod.metadata.uid, pod])));
+    if (before.podCount > 0) this.#homeless.set(name, new Map(before.pods.map((pod) => [pod.metadata.uid, pod])));
     this.#nodes.delete(name);
     this.#tallies.tell({ what: 'node went', node: before });
     this.#list = undefined;
@@ -98,7 +97,7 @@ export class Snapshot {
     const { nodeName, pod } = placed;
     const info = this.#nodes.get(nodeName);
     if (info) {
-      const now = withoutPod(info, pod);
+      const now = info.withoutPod(pod);
       this.#set(nodeName, now);
       this.#tallies.tell({ what: 'pod went', node: now, pod });
       return;
@@ -118,7 +117,7 @@ export class Snapshot {
       if (before) this.removePod(before.pod);
       const info = this.#nodes.get(nodeName);
       if (info) {
-        const now = withPod(info, pod);
+        const now = info.withPod(pod);
         this.#set(nodeName, now);
         this.#tallies.tell({ what: 'pod came', node: now, pod });
       } else this.#homeless.set(nodeName, (this.#homeless.get(nodeName) ?? new Map()).set(uid, pod));
@@ -129,9 +128,10 @@ export class Snapshot {
   #replace(before: Pod, now: Pod, nodeName: string): void {
     const info = this.#nodes.get(nodeName);
     if (!info) return void this.#homeless.get(nodeName)?.set(now.metadata.uid, now);
-    const node = withPodReplaced(info, before, now);
+    const isAlike = isCountedTheSame(before, now);
+    const node = info.withPodReplaced(before, now, { isAlike });
     this.#set(nodeName, node);
-    if (isCountedTheSame(before, now)) return;
+    if (isAlike) return;
     this.#tallies.tell({ what: 'pod went', node, pod: before });
     this.#tallies.tell({ what: 'pod came', node, pod: now });
   }

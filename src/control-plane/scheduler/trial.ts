@@ -2,7 +2,6 @@
 import type { Pod } from '#api/core/v1/pod.ts';
 import type { Plugin } from './define-plugin.ts';
 import type { NodeInfo } from './node-info.ts';
-import { withoutPods, withPod } from './node-info.ts';
 import { pointsOf, type With } from './points.ts';
 import { fits, type Refused, type Verdict } from './verdict.ts';
 
@@ -54,13 +53,13 @@ export class Trial {
 
   /** As if this pod were there as well. */
   with(other: Pod): Trial {
-    const node = withPod(this.node, other);
+    const node = this.node.withPod(other);
     return this.#changed(node, (plugin, state) => plugin.withPod?.(state, other, node, this.#pod) ?? state);
   }
 
   /** As if these of its pods were not there. */
   without(...others: readonly Pod[]): Trial {
-    const node = withoutPods(this.node, others);
+    const node = this.node.withoutPods(others);
     return this.#changed(node, (plugin, before) => {
       let state = before;
       for (const other of others) state = plugin.withoutPod?.(state, other, node, this.#pod) ?? state;

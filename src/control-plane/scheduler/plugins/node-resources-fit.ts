@@ -72,9 +72,9 @@ export function nodeResourcesFitWith(options: FitOptions = {}): Plugin {
 
 export const nodeResourcesFit = nodeResourcesFitWith();
 
-function hasRoomFor({ requests, isPodOnly }: State, { allocatable, requested, pods }: NodeInfo): boolean {
+function hasRoomFor({ requests, isPodOnly }: State, { allocatable, requested, podCount }: NodeInfo): boolean {
   const [total, used, asked] = [allocatable.common, requested.common, requests.common];
-  if (pods.length + 1 > (total[PODS] as number)) return false;
+  if (podCount + 1 > (total[PODS] as number)) return false;
   if (isPodOnly) return true;
   for (let i = 0; i < PODS; i++) {
     const amount = asked[i] as number;
@@ -101,9 +101,9 @@ interface Lacking {
   isNeverEnough: boolean;
 }
 
-function lackingOf({ requests }: State, { allocatable, requested, pods }: NodeInfo): Lacking[] {
+function lackingOf({ requests }: State, { allocatable, requested, podCount }: NodeInfo): Lacking[] {
   const lacking: Lacking[] = [];
-  if (pods.length + 1 > (allocatable.common[PODS] as number))
+  if (podCount + 1 > (allocatable.common[PODS] as number))
     lacking.push({ reason: 'Too many pods', isNeverEnough: false });
   const look = (name: string, amount: number, total: number, used: number) => {
     if (amount > 0 && amount > total - used)
