@@ -47,6 +47,8 @@ interface Figures {
   times: readonly number[];
   cpu: number;
   deciding: number;
+  /** How often one was tried. */
+  tries: number;
   create: number;
   bind: number;
   event: number;
@@ -70,6 +72,7 @@ async function measured(bench: Bench, workload: Workload, size: Size): Promise<F
     perSecond,
     times,
     cpu: (user + system) / size.pods,
+    tries: (decided - before.decided) / size.pods,
     deciding: ((decidingMs - before.decidingMs) * 1000) / (decided - before.decided),
   };
 }
@@ -77,12 +80,12 @@ async function measured(bench: Bench, workload: Workload, size: Size): Promise<F
 const WARM_UP = 2_000;
 const FLOOR_PODS = 2_000;
 
-const told = ({ perSecond, cpu, deciding, create, bind, event }: Figures): string =>
+const told = ({ perSecond, cpu, tries, deciding, create, bind, event }: Figures): string =>
   `${perSecond.toFixed(0)} pods/s; µs a pod: ${[
     `${(1e6 / perSecond).toFixed(0)} in all`,
     `${cpu.toFixed(0)} of CPU`,
     `create ${create.toFixed(0)}`,
-    `decide ${deciding.toFixed(0)}`,
+    `decide ${deciding.toFixed(0)} ${tries.toFixed(2)} times`,
     `bind ${bind.toFixed(0)}`,
     `event ${event.toFixed(0)}`,
   ].join(', ')}`;
