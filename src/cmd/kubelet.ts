@@ -1,10 +1,11 @@
 /** The process `kubelet` of a node. Pods outlive it. */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readKubeletConfiguration } from '#api/kubelet-config/kubelet-configuration.ts';
 import { startKubelet } from '#node/kubelet/start-kubelet.ts';
 import { connectContainerd } from '#node/runtime/containerd/containerd.ts';
+import { KUBELET_FOLDER } from '#node/machine/node-namespaces.ts';
 import { detectMachineFacts } from '#node/runtime/machine-facts.ts';
 import { apiAccess, componentProcess } from './component-process.ts';
 import { readNodeConfig } from './node-config.ts';
@@ -17,6 +18,7 @@ export async function runKubelet(args: readonly string[]): Promise<void> {
   const access = { folder: config.credentialsDir, file: 'kubelet.conf', userAgent: 'kubelet' };
   const { client, informers } = apiAccess(component, access);
   const credential = (file: string) => readFile(join(config.credentialsDir, file), 'utf8');
+  const root = await kubeletFolder(config.kubeletDir);
   const runtime = connectContainerd({ socketPath: config.containerdSocket, clock: systemClock });
   const kubelet = await startKubelet({
     nodeName: config.nodeName,
@@ -27,7 +29,7 @@ export async function runKubelet(args: readonly string[]): Promise<void> {
     clock: systemClock,
     random: systemRandom,
     log: component.log,
-    directories: { root: config.kubeletDir, logs: join(config.kubeletDir, 'logs') },
+    directories: { root, logs: join(root, 'logs') },
     addresses: config.addresses,
     clusterDNS: config.dnsAddresses,
     clusterDomain: config.clusterDomain,
@@ -47,4 +49,10 @@ export async function runKubelet(args: readonly string[]): Promise<void> {
   await component.untilTold();
   await kubelet.close();
   process.exit(0);
+}
+
+/** By the name that everybody knows, where the node shows it so. */
+async function kubeletFolder(own: string): Promise<string> {
+  const [known, real] = await Promise.all([stat(KUBELET_FOLDER).catch(() => undefined), stat(own)]);
+  return known?.dev === real.dev && known.ino === real.ino ? KUBELET_FOLDER : own;
 }

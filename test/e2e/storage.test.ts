@@ -208,6 +208,27 @@ describe('storage', () => {
     await removePod('grouped');
   });
 
+  test('the kubelet’s folder has the name that drivers’ manifests know', async () => {
+    const volumeMounts = [{ name: 'kubelet', mountPath: '/kubelet' }];
+    await ground().create(
+      pod('driver-like', {
+        spec: {
+          containers: [
+            shell('ls /kubelet/plugins_registry && ls -d /kubelet/pods/$UID_OF_POD', {
+              volumeMounts,
+              env: [{ name: 'UID_OF_POD', valueFrom: { fieldRef: { fieldPath: 'metadata.uid' } } }],
+            }),
+          ],
+          volumes: [{ name: 'kubelet', hostPath: { path: '/var/lib/kubelet', type: 'Directory' } } as Volume],
+        },
+      }),
+    );
+    const { status, metadata } = await ground().ended('driver-like');
+    expect(status?.phase).toBe('Succeeded');
+    expect(await ground().log('driver-like')).toContain(`/kubelet/pods/${metadata.uid}`);
+    await removePod('driver-like');
+  });
+
   test('a pod whose claim is not there waits, and begins when it comes', async () => {
     await ground().create(using('early', 'late'));
     await eventually('the scheduler says why', async () =>

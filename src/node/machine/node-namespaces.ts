@@ -60,6 +60,7 @@ export async function ensureHolder(options: HolderOptions): Promise<Holder> {
   const namespaces = [...own, '--mount', '--propagation', 'slave'];
   const holder = await startHolder(options, ['unshare', ...namespaces, '--'], options.clock.now());
   await run(entered(holder, ['mount', '--make-rshared', '/']));
+  await showKubeletFolder(holder, options.layout);
   if (own.length > 0) await run(entered(holder, ['tee', '/proc/sys/kernel/hostname']), { input: options.layout.name });
   return holder;
 }
@@ -78,6 +79,26 @@ export async function findWitness({ holderRecord, runDir, keptDir }: NodeLayout)
   }
   return undefined;
 }
+
+/** Where a kubelet has its folder for everybody who asks for it by name: manifests of CSI drivers, hostPath volumes. */
+export const KUBELET_FOLDER = '/var/lib/kubelet';
+
+/** In this node only. What is mounted in it is seen there alone, and not once more in the node's own folder. */
+async function showKubeletFolder(holder: Holder, { kubeletDir }: NodeLayout): Promise<void> {
+  await mkdir(kubeletDir, { recursive: true, mode: 0o750 });
+  try {
+    await mkdir(KUBELET_FOLDER, { recursive: true, mode: 0o750 });
+  } catch (error) {
+    if (isReadOnly(error)) return; // the kubelet uses the node's own folder
+    throw error;
+  }
+  await run(entered(holder, ['mount', '--bind', kubeletDir, KUBELET_FOLDER]));
+  await run(entered(holder, ['mount', '--make-private', KUBELET_FOLDER]));
+  await run(entered(holder, ['mount', '--make-shared', KUBELET_FOLDER]));
+}
+
+const isReadOnly = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && ['EROFS', 'EACCES', 'EPERM', 'ENOTDIR'].includes(String(error.code));
 
 async function startHolder(
   { layout, clock, program }: HolderOptions,
