@@ -33,9 +33,9 @@ const eventsOf = (cluster: TestCluster): Event[] =>
 const order = ({ firstTimestamp, involvedObject: { kind }, metadata }: Event): string =>
   `${firstTimestamp} ${kind} ${metadata.name.split('.').at(-1)}`;
 
-/** ReplicaSets of a Deployment are called A, B, C by their revisions, pods `web-A-*`. */
+/** ReplicaSets of a Deployment are called A, B, C as they came, pods `web-A-*`. */
 function named(cluster: TestCluster, text: string): string {
-  const sets = [...cluster.list(ReplicaSet)].sort((a, b) => revision(a) - revision(b));
+  const sets = [...cluster.list(ReplicaSet)].sort((a, b) => age(a).localeCompare(age(b)));
   let result = text;
   for (const [index, { metadata }] of sets.entries()) {
     const { name, labels } = metadata;
@@ -47,8 +47,7 @@ function named(cluster: TestCluster, text: string): string {
   return result;
 }
 
-const revision = ({ metadata }: ReplicaSet): number =>
-  Number(metadata.annotations?.['deployment.kubernetes.io/revision'] ?? 0);
+const age = ({ metadata }: ReplicaSet): string => `${metadata.creationTimestamp} ${metadata.name}`;
 
 /** `Available=True (MinimumReplicasAvailable): Deployment has minimum availability.` */
 export const conditionsOf = (cluster: TestCluster, { status }: { status?: { conditions?: readonly Said[] } }): string =>
