@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import type { Log } from '#base/log.ts';
 import { Client } from '#client/client.ts';
 import { SharedInformers } from '#client/informers.ts';
-import { transportFromKubeconfig } from '#client/transport/kubeconfig.ts';
+import type { ClientCredentials } from '#client/transport/credentials.ts';
+import { endpointOf, readKubeconfig } from '#client/transport/kubeconfig.ts';
+import { NodeTransport } from '#client/transport/node.ts';
 import type { Transport } from '#client/transport.ts';
 import { processLog } from './process-log.ts';
 import { systemClock, systemRandom } from './system-clock.ts';
@@ -56,9 +58,16 @@ export interface ApiAccess {
 
 export function apiAccess(
   { log, signal }: ComponentProcess,
-  { folder, file, userAgent }: { folder: string; file: string; userAgent: string },
+  {
+    folder,
+    file,
+    userAgent,
+    credentials,
+  }: { folder: string; file: string; userAgent: string; credentials?: ClientCredentials },
 ): ApiAccess {
-  const transport = transportFromKubeconfig(join(folder, file), { clock: systemClock, userAgent });
+  const endpoint = endpointOf(readKubeconfig(join(folder, file)));
+  const options = { ...endpoint, ...(credentials && { credentials }), clock: systemClock, userAgent };
+  const transport = new NodeTransport(options);
   const client = new Client(transport);
   return {
     transport,

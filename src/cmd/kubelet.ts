@@ -3,21 +3,31 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readKubeletConfiguration } from '#api/kubelet-config/kubelet-configuration.ts';
+import { CurrentCredentials } from '#client/transport/credentials.ts';
+import { endpointOf, readKubeconfig } from '#client/transport/kubeconfig.ts';
+import type { RotatedCertificate } from '#node/kubelet/certificates/certificate-rotation.ts';
 import { startKubelet } from '#node/kubelet/start-kubelet.ts';
 import { connectContainerd } from '#node/runtime/containerd/containerd.ts';
 import { KUBELET_FOLDER } from '#node/machine/node-namespaces.ts';
 import { detectMachineFacts } from '#node/runtime/machine-facts.ts';
 import { apiAccess, componentProcess } from './component-process.ts';
-import { readNodeConfig } from './node-config.ts';
+import { type NodeConfig, readNodeConfig } from './node-config.ts';
+import type { KeyPair } from './pki/certificate.ts';
+import { kubeletServerIdentity, nodeIdentity } from './pki/cluster-identities.ts';
+import { type AskedCertificate, requestCertificate } from './pki/request-certificate.ts';
+import { RotatedPair } from './pki/rotated-pair.ts';
 import { systemClock, systemRandom } from './system-clock.ts';
 
 export async function runKubelet(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({ args: [...args], options: { config: { type: 'string' } } });
   const config = await readNodeConfig(values.config ?? '');
   const component = componentProcess('kubelet');
-  const access = { folder: config.credentialsDir, file: 'kubelet.conf', userAgent: 'kubelet' };
-  const { client, informers } = apiAccess(component, access);
   const credential = (file: string) => readFile(join(config.credentialsDir, file), 'utf8');
+  const authority = await credential('ca.crt');
+  const pairs = await kubeletPairs(config, authority);
+  const access = { folder: config.credentialsDir, file: 'kubelet.conf', userAgent: 'kubelet' };
+  const files = { certFile: pairs.client.path, keyFile: pairs.client.path };
+  const { client, informers } = apiAccess(component, { ...access, credentials: { certificate: files } });
   const root = await kubeletFolder(config.kubeletDir);
   const runtime = connectContainerd({ socketPath: config.containerdSocket, clock: systemClock });
   const kubelet = await startKubelet({
@@ -38,10 +48,10 @@ export async function runKubelet(args: readonly string[]): Promise<void> {
     configuration: readKubeletConfiguration(config.kubelet ?? {}).configuration,
     keepImages: [config.pauseImage],
     ...(config.leaseDurationSeconds && { leaseDurationSeconds: config.leaseDurationSeconds }),
-    server: {
-      certificate: await credential('kubelet.crt'),
-      key: await credential('kubelet.key'),
-      clientCA: await credential('ca.crt'),
+    server: { ...pairs.server.current, clientCA: authority },
+    rotated: {
+      client: rotatedCertificate(pairs.client, nodeIdentityRequest(config.nodeName)),
+      server: rotatedCertificate(pairs.server, kubeletServerIdentity(config.nodeName, config.addresses)),
     },
   });
   // As systemd tells of a power failure: nothing here holds a shutdown up, as its inhibitor would.
@@ -50,6 +60,38 @@ export async function runKubelet(args: readonly string[]): Promise<void> {
   await kubelet.close();
   process.exit(0);
 }
+
+/** Its certificates as they are now: given by the cluster, or renewed by itself since. */
+async function kubeletPairs(
+  { credentialsDir, kubeletDir }: NodeConfig,
+  authority: string,
+): Promise<{ client: RotatedPair; server: RotatedPair }> {
+  const read = (file: string) => readFile(join(credentialsDir, file), 'utf8');
+  const { credentials } = endpointOf(readKubeconfig(join(credentialsDir, 'kubelet.conf')));
+  const { cert: certificate = '', key = '' } = new CurrentCredentials(credentials, systemClock).certificate();
+  const pair = (file: string, given: KeyPair) =>
+    new RotatedPair({ path: join(kubeletDir, 'pki', file), given, authority, nowMs: systemClock.now() });
+  return {
+    client: pair('kubelet-client-current.pem', { certificate, key }),
+    server: pair('kubelet-server-current.pem', {
+      certificate: await read('kubelet.crt'),
+      key: await read('kubelet.key'),
+    }),
+  };
+}
+
+const nodeIdentityRequest = (nodeName: string): AskedCertificate => {
+  const { user, groups = [] } = nodeIdentity(nodeName);
+  return { commonName: user, organizations: groups };
+};
+
+const rotatedCertificate = (pair: RotatedPair, asked: AskedCertificate): RotatedCertificate => ({
+  current: () => pair.current.certificate,
+  request: () => requestCertificate(asked),
+  async install(next) {
+    pair.replace(next);
+  },
+});
 
 /** By the name that everybody knows, where the node shows it so. */
 async function kubeletFolder(own: string): Promise<string> {

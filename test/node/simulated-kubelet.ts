@@ -17,7 +17,7 @@ import { SimulatedRuntime } from '#node/runtime/simulated/simulated-runtime.ts';
 import { pod, startCluster, type TestCluster } from '#testing/cluster.ts';
 
 export const IMAGE = 'example/main:1';
-const noMounts: Mounter = {
+export const noMounts: Mounter = {
   tmpfs: async () => undefined,
   bind: async () => undefined,
   mount: async () => undefined,

@@ -12,6 +12,7 @@ import { ensureSystemPriorityClasses } from '#control-plane/apiserver/admission/
 import { ensureExtensionAuthentication } from '#control-plane/apiserver/aggregation/extension-authentication.ts';
 import type { TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
 import { ensureBootstrapObjects } from '#control-plane/apiserver/authorization/ensure-bootstrap-objects.ts';
+import type { DebugPage } from '#control-plane/apiserver/http/debug-pages.ts';
 import { resourceMetricsBehaviours } from '#control-plane/apiserver/registry/resource-metrics.ts';
 import { graphOf } from '#control-plane/controllers/controller-graph.ts';
 import { rulesOf } from '#control-plane/controllers/controller-roles.ts';
@@ -35,6 +36,7 @@ import { ApiServerFlags, FlagError } from './api-server-flags.ts';
 import { ensureIngressClass } from './local-ingress.ts';
 import { localLoadBalancers } from './local-load-balancers.ts';
 import { ensureLocalPath, localPathFolders } from './local-path.ts';
+import { ensureCertificateRotation } from './node-certificates.ts';
 import { ensureMetricsReader, servedMetrics } from './resource-metrics.ts';
 import { schedulerProfiles } from './scheduler-profiles.ts';
 import { Simulation } from './simulation.ts';
@@ -64,7 +66,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const profiles = schedulerProfiles(new ApiServerFlags(cluster.settings.apiServer));
   const simulation = new Simulation({ cluster, simulate: options.simulate, pki, log });
   const kinds = createKindRegistry([...catalog, ...metricsKinds, ...simulation.kinds], bodies);
-  const debug = new Map<string, () => object>();
+  const debug = new Map<string, DebugPage>();
   const metrics = servedMetrics({ pki, log });
   const behaviours = resourceMetricsBehaviours(metrics);
   const apiServer = await openApiServer({
@@ -105,6 +107,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   await ensureLocalPath(client);
   if (hasNodesHere(options)) await ensureIngressClass(client);
   await ensureMetricsReader(client);
+  await ensureCertificateRotation(client);
   await ensureBootstrapObjects(
     client,
     allControllers.map((each) => ({ controller: each.serviceAccount, rules: rulesOf(each) })),

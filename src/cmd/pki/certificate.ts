@@ -46,11 +46,11 @@ const OID = {
   client: '1.3.6.1.5.5.7.3.2',
 } as const;
 
-const pemOf = (key: KeyObject): string => key.export({ type: 'pkcs8', format: 'pem' }).toString();
+export const pemOfKey = (key: KeyObject): string => key.export({ type: 'pkcs8', format: 'pem' }).toString();
 const generateKey = (): KeyObject => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
 
 /** A new private key on P-256, as PEM (PKCS #8). */
-export const newKey = (): string => pemOf(generateKey());
+export const newKey = (): string => pemOfKey(generateKey());
 
 /** A CA, read once. */
 export interface Authority {
@@ -71,12 +71,12 @@ export function selfSigned(request: CertificateRequest): KeyPair {
   const key = generateKey();
   const publicKey = createPublicKey(key);
   const certificate = certificateOf(request, publicKey, { name: nameOf(request), key, publicKey });
-  return { certificate, key: pemOf(key) };
+  return { certificate, key: pemOfKey(key) };
 }
 
 export function signedBy(authority: Authority, request: CertificateRequest): KeyPair {
   const key = generateKey();
-  return { certificate: certificateOf(request, createPublicKey(key), authority), key: pemOf(key) };
+  return { certificate: certificateOf(request, createPublicKey(key), authority), key: pemOfKey(key) };
 }
 
 function certificateOf(
@@ -103,7 +103,10 @@ export const pemOfCertificate = (bytes: Buffer): string =>
   `-----BEGIN CERTIFICATE-----\n${(bytes.toString('base64').match(/.{1,64}/g) ?? []).join('\n')}\n-----END CERTIFICATE-----\n`;
 
 /** Organizations first, then the common name, as Go writes it. */
-function nameOf({ commonName, organizations = [] }: CertificateRequest): Buffer {
+export function nameOf({
+  commonName,
+  organizations = [],
+}: Pick<CertificateRequest, 'commonName' | 'organizations'>): Buffer {
   const attribute = (oid: string, value: string) =>
     der.set(der.sequence(der.objectIdentifier(oid), der.utf8String(value)));
   return der.sequence(
@@ -112,10 +115,8 @@ function nameOf({ commonName, organizations = [] }: CertificateRequest): Buffer 
   );
 }
 
-function extensionsOf(
-  { usage, names = [], addresses = [] }: CertificateRequest,
-  keys: { key: KeyObject; issuer: KeyObject },
-): Buffer[] {
+function extensionsOf(request: CertificateRequest, keys: { key: KeyObject; issuer: KeyObject }): Buffer[] {
+  const { usage } = request;
   const isCa = usage === 'ca';
   // Bits from the left: 0 digital signature, 2 key encipherment, 5 certificate signing.
   const keyUsage = isCa ? der.bitString(Uint8Array.of(0xa4), 2) : der.bitString(Uint8Array.of(0xa0), 5);
@@ -126,23 +127,28 @@ function extensionsOf(
     extension(OID.authorityKeyIdentifier, der.sequence(der.implicit(0, keyIdentifierOf(keys.issuer)))),
   ];
   if (!isCa) extensions.push(extension(OID.extendedKeyUsage, der.sequence(der.objectIdentifier(OID[usage]))));
-  if (names.length + addresses.length > 0)
-    extensions.push(
-      extension(
-        OID.subjectAlternativeName,
-        der.sequence(
-          ...names.map((name) => der.implicit(2, Buffer.from(name, 'ascii'))),
-          ...addresses.map((address) => der.implicit(7, addressBytes(address))),
-        ),
-      ),
-    );
+  const alternatives = alternativeNames(request);
+  if (alternatives) extensions.push(alternatives);
   return extensions;
+}
+
+/** The extension; undefined for none. */
+export function alternativeNames({
+  names = [],
+  addresses = [],
+}: Pick<CertificateRequest, 'names' | 'addresses'>): Buffer | undefined {
+  if (names.length + addresses.length === 0) return undefined;
+  const value = der.sequence(
+    ...names.map((name) => der.implicit(2, Buffer.from(name, 'ascii'))),
+    ...addresses.map((address) => der.implicit(7, addressBytes(address))),
+  );
+  return extension(OID.subjectAlternativeName, value);
 }
 
 const extension = (oid: string, value: Uint8Array, critical?: 'critical'): Buffer =>
   der.sequence(der.objectIdentifier(oid), ...(critical ? [der.boolean(true)] : []), der.octetString(value));
 
-const publicKeyInfo = (publicKey: KeyObject): Buffer => publicKey.export({ type: 'spki', format: 'der' });
+export const publicKeyInfo = (publicKey: KeyObject): Buffer => publicKey.export({ type: 'spki', format: 'der' });
 
 /** SHA-1 of the public key's bits: an identifier (RFC 5280, 4.2.1.2), not a protection. */
 export function keyIdentifierOf(key: KeyObject): Buffer {

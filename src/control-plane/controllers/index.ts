@@ -2,6 +2,7 @@
 import { bootstrapSigner, type Hmac } from './bootstrap-tokens/bootstrap-signer.ts';
 import { tokenCleaner } from './bootstrap-tokens/token-cleaner.ts';
 import { certificateApproving } from './certificates/approving.ts';
+import { kubeletServingApproving } from './certificates/approving-serving.ts';
 import { certificateCleaner } from './certificates/cleaner.ts';
 import { type CertificateSigner, certificateSigning } from './certificates/signing.ts';
 import { clusterRoleAggregation } from './cluster-role-aggregation.ts';
@@ -128,6 +129,7 @@ export const controllersFor = (settings: ClusterSettings = {}): Controller[] => 
   clusterRoleAggregation,
   validatingAdmissionPolicyStatus,
   certificateApproving,
+  kubeletServingApproving,
   ...(settings.certificateSigner ? [certificateSigning(settings.certificateSigner)] : []),
   certificateCleaner,
 ];

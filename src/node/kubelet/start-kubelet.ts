@@ -28,6 +28,11 @@ import { type CgroupLayout, cgroupsOf } from '#node/runtime/cgroups/detect-cgrou
 import type { MachineFacts } from '#node/runtime/machine-facts.ts';
 import type { ContainerRuntime } from '#node/runtime/runtime.ts';
 import { BackOff } from './back-off.ts';
+import {
+  CertificateRotation,
+  type CertificateRotationOptions,
+  type RotatedCertificate,
+} from './certificates/certificate-rotation.ts';
 import { ContainerKiller } from './container-killer.ts';
 import { ContainerStarter } from './container-starter.ts';
 import { Evictions } from './eviction/evictions.ts';
@@ -107,6 +112,8 @@ export interface KubeletOptions {
   mounter?: Mounter;
   /** The kubelet's own HTTPS API on `port`, in PEM; none without it. */
   server?: { certificate: string; key: string; clientCA: string; host?: string };
+  /** Certificates that are renewed before they end: as which it asks the API, and what its own API shows. */
+  rotated?: { client?: RotatedCertificate; server?: RotatedCertificate };
 }
 
 const CRASH_BACK_OFF = { initialMs: 10_000, maxMs: 300_000 };
@@ -480,6 +487,18 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
       cpus: machine.cpus,
       root: directories.root,
     });
+  const rotate = (certificate: RotatedCertificate, which: Pick<CertificateRotationOptions, 'signerName' | 'purpose'>) =>
+    void new CertificateRotation({ client, clock, random, log, signal, certificate, ...which }).run();
+  const { client: ownClient, server: ownServer } = options.rotated ?? {};
+  if (ownClient && configuration.rotateCertificates)
+    rotate(ownClient, { signerName: 'kubernetes.io/kube-apiserver-client-kubelet', purpose: 'client auth' });
+  if (ownServer && configuration.serverTLSBootstrap) {
+    const install: RotatedCertificate['install'] = async (pair) => {
+      await ownServer.install(pair);
+      server?.useCertificate(pair);
+    };
+    rotate({ ...ownServer, install }, { signerName: 'kubernetes.io/kubelet-serving', purpose: 'server auth' });
+  }
   log.info('kubelet is running', { node: nodeName });
   return kubelet;
 }

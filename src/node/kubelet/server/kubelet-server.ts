@@ -41,11 +41,15 @@ export interface KubeletServerOptions {
 export interface KubeletServer {
   /** The one that was taken, when 0 was asked for. */
   port: number;
+  /** For connections that come from now on. PEM. */
+  useCertificate(pair: { certificate: string; key: string }): void;
   close(): Promise<void>;
 }
 
 const MAX_HEADER_BYTES = 64 * 1024;
 const HEADERS_TIMEOUT_MS = 30_000;
+/** Upstream's: who reads metrics comes again and again. */
+const IDLE_MS = 90_000;
 
 export async function startKubeletServer(options: KubeletServerOptions): Promise<KubeletServer> {
   const { certificate, key, clientCA, host, port, log, kubelet, clock } = options;
@@ -62,6 +66,7 @@ export async function startKubeletServer(options: KubeletServerOptions): Promise
     minVersion: 'TLSv1.2',
     maxHeaderSize: MAX_HEADER_BYTES,
     headersTimeout: HEADERS_TIMEOUT_MS,
+    keepAliveTimeout: IDLE_MS,
     requestTimeout: 0, // logs are followed for hours
   });
   const sockets = new Set<Duplex>();
@@ -74,6 +79,8 @@ export async function startKubeletServer(options: KubeletServerOptions): Promise
   await listen(server, port, host);
   return {
     port: (server.address() as { port: number }).port,
+    useCertificate: (pair) =>
+      server.setSecureContext({ cert: pair.certificate, key: pair.key, ca: clientCA, minVersion: 'TLSv1.2' }),
     async close() {
       for (const socket of sockets) socket.destroy();
       await new Promise<void>((resolve) => server.close(() => resolve()));
