@@ -2,8 +2,9 @@
  * Puts a cluster's context into the user's kubeconfig, or takes it out. Everything else in the file, comments included, is
  * left as it is. Locks as kubectl does (a `.lock` file beside it), so that both may write at once.
  */
-import { mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+
 import { randomUUID } from 'node:crypto';
+import { mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { type Document, isMap, isSeq, parseDocument } from 'yaml';
@@ -24,6 +25,14 @@ export const mergeKubeconfig = (path: string, own: string, clock: Clock): Promis
 
 export const removeFromKubeconfig = (path: string, name: string, clock: Clock): Promise<void> =>
   changed(path, clock, (text) => (text === undefined ? undefined : without(text, name)));
+
+/** Changes a kubeconfig, which is made where there is none. */
+export const editKubeconfig = (path: string, clock: Clock, edit: (config: Document) => void): Promise<void> =>
+  changed(path, clock, (text) => {
+    const config = readable(text?.trim() ? text : 'apiVersion: v1\nkind: Config\n');
+    edit(config);
+    return config.toString({ lineWidth: 0 });
+  });
 
 const LISTS = ['clusters', 'contexts', 'users'] as const;
 

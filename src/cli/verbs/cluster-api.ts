@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
-import { type ApiReply, type ApiRequest, Unreachable, type WatchEvent } from '#client/transport.ts';
+import type { Clock } from '#base/clock.ts';
 import {
   type Cluster,
   type Context,
@@ -13,7 +13,7 @@ import {
   type User,
 } from '#client/transport/kubeconfig.ts';
 import { type NodeRequest, NodeTransport, type OpenReply } from '#client/transport/node.ts';
-import type { Clock } from '#base/clock.ts';
+import { type ApiReply, type ApiRequest, Unreachable, type WatchEvent } from '#client/transport.ts';
 import { durationOf, type Flags } from './flags.ts';
 import { ServedResources } from './served-resources.ts';
 import { VerbError } from './verb-error.ts';
@@ -52,6 +52,12 @@ export class ClusterApi {
   /** The namespace was named on the command line, so objects of another one are refused. */
   get isNamespaceGiven(): boolean {
     return this.#settings.flags.string('namespace') !== '';
+  }
+
+  /** All that the kubeconfigs say together, and the files that there are, the first of which counts most. */
+  get kubeconfig(): { paths: readonly string[]; merged: MergedKubeconfig } {
+    const paths = this.#paths();
+    return { paths, merged: merged(paths) };
   }
 
   get server(): string {
@@ -201,7 +207,7 @@ export class ClusterApi {
   }
 }
 
-interface Merged {
+export interface MergedKubeconfig {
   'current-context': string;
   clusters: Map<string, Cluster>;
   users: Map<string, User>;
@@ -212,8 +218,8 @@ const CLUSTER_FILES = ['certificate-authority'] as const;
 const USER_FILES = ['client-certificate', 'client-key', 'tokenFile'] as const;
 
 /** What a file says first stays said; paths are made absolute. Source: clientcmd, loading rules. */
-function merged(paths: readonly string[]): Merged {
-  const all: Merged = { 'current-context': '', clusters: new Map(), users: new Map(), contexts: new Map() };
+function merged(paths: readonly string[]): MergedKubeconfig {
+  const all: MergedKubeconfig = { 'current-context': '', clusters: new Map(), users: new Map(), contexts: new Map() };
   for (const path of paths) {
     const config: Kubeconfig = kubeconfigIn(path);
     const folder = dirname(resolve(path));

@@ -81,4 +81,37 @@ export const verbs: readonly ListedVerb[] = [
     summary: 'list the groups and versions that the server serves',
     load: async () => (await import('./api-resources.ts')).apiVersionsVerb,
   },
+  {
+    name: 'cordon',
+    summary: 'let no more pods be put on a node',
+    load: async () => (await import('./cordon.ts')).cordonVerb,
+  },
+  {
+    name: 'uncordon',
+    summary: 'let pods be put on a node again',
+    load: async () => (await import('./cordon.ts')).uncordonVerb,
+  },
+  { name: 'drain', summary: 'empty a node, for work on it', load: async () => (await import('./drain.ts')).drainVerb },
+  { name: 'auth', summary: 'ask what one may do', load: async () => (await import('./auth.ts')).authVerb },
+  {
+    name: 'version',
+    summary: 'print the versions of client and server',
+    load: async () => (await import('./version.ts')).versionVerb,
+  },
+  {
+    name: 'cluster-info',
+    summary: 'tell where the cluster is',
+    load: async () => (await import('./cluster-info.ts')).clusterInfoVerb,
+  },
+  {
+    name: 'replace',
+    summary: 'put objects from files in the place of those that are there',
+    load: async () => (await import('./replace.ts')).replaceVerb,
+  },
+  { name: 'run', summary: 'run an image in a pod', load: async () => (await import('./run.ts')).runVerb },
+  {
+    name: 'config',
+    summary: 'look at the kubeconfig, and change which context is used',
+    load: async () => (await import('./config.ts')).configVerb,
+  },
 ];

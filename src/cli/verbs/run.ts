@@ -1,0 +1,101 @@
+/** `kedge run`: one pod with one container, from the command line. */
+
+import type { Json } from '#api/machinery/json-value.ts';
+import { applyMergePatch } from '#api/machinery/merge-patch.ts';
+import { createObject, OBJECT_FLAGS } from './create/created.ts';
+import type { ManifestObject } from './manifests.ts';
+import type { Verb, VerbCall } from './verb.ts';
+import { unexpected, VerbError } from './verb-error.ts';
+import { fieldManagerFlag } from './writing.ts';
+
+const POLICIES = ['Always', 'OnFailure', 'Never'];
+
+export const runVerb: Verb = {
+  name: 'run',
+  summary: 'run an image in a pod',
+  usage: 'NAME --image=IMAGE [-- COMMAND [args...]]',
+  flags: [
+    ...OBJECT_FLAGS.filter(({ name }) => name !== 'field-manager'),
+    fieldManagerFlag('kubectl-run'),
+    { name: 'image', type: 'string', summary: 'the image' },
+    { name: 'image-pull-policy', type: 'string', summary: 'Always, IfNotPresent or Never' },
+    { name: 'port', type: 'string', summary: 'the port that the container opens' },
+    { name: 'env', type: 'repeated', summary: 'a variable of the environment: NAME=value' },
+    { name: 'labels', short: 'l', type: 'string', summary: 'labels of the pod: a=b,c=d' },
+    { name: 'annotations', type: 'repeated', summary: 'an annotation of the pod: a=b' },
+    { name: 'restart', type: 'string', default: 'Always', summary: 'Always, OnFailure or Never' },
+    { name: 'command', type: 'bool', summary: 'what is behind -- is the command, not its arguments' },
+    { name: 'privileged', type: 'bool', summary: 'run the container privileged' },
+    { name: 'stdin', short: 'i', type: 'bool', summary: 'keep standard input of the container open' },
+    { name: 'tty', short: 't', type: 'bool', summary: 'give the container a terminal' },
+    { name: 'overrides', type: 'string', summary: 'JSON that is merged into the pod' },
+  ],
+  async run(call) {
+    const { args, flags, path } = call;
+    const [name] = args;
+    if (!flags.has('image')) throw new VerbError('required flag(s) "image" not set');
+    if (!name) throw unexpected('NAME is required for run', path);
+    if (!flags.string('image')) throw unexpected('--image is required', path);
+    if (!POLICIES.includes(flags.string('restart')))
+      throw unexpected(`invalid restart policy: ${flags.string('restart')}`, path);
+    if (flags.bool('tty') && !flags.bool('stdin'))
+      throw unexpected('-i/--stdin is required for containers with -t/--tty=true', path);
+    await createObject(call, podOf(call, name));
+  },
+};
+
+function podOf({ args, flags }: VerbCall, name: string): ManifestObject {
+  const rest = args.slice(1);
+  const port = Number(flags.string('port'));
+  const env = flags.list('env').map((text) => variable(text));
+  const container = {
+    name,
+    image: flags.string('image'),
+    ...(flags.string('image-pull-policy') && { imagePullPolicy: flags.string('image-pull-policy') }),
+    ...(rest.length > 0 && { [flags.bool('command') ? 'command' : 'args']: rest }),
+    ...(port > 0 && { ports: [{ containerPort: port }] }),
+    ...(env.length > 0 && { env }),
+    resources: {},
+    ...(flags.bool('privileged') && { securityContext: { privileged: true } }),
+    ...(flags.bool('stdin') && { stdin: true, stdinOnce: true }),
+    ...(flags.bool('tty') && { tty: true }),
+  };
+  const annotations = pairs(flags.list('annotations'));
+  const pod = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name,
+      labels: flags.string('labels') ? pairs(flags.string('labels').split(',')) : { run: name },
+      ...(Object.keys(annotations).length > 0 && { annotations }),
+    },
+    spec: { containers: [container], dnsPolicy: 'ClusterFirst', restartPolicy: flags.string('restart') },
+    status: {},
+  };
+  return overridden(pod as ManifestObject, flags.string('overrides'));
+}
+
+function overridden(pod: ManifestObject, text: string): ManifestObject {
+  if (!text) return pod;
+  try {
+    return applyMergePatch(pod as unknown as Json, JSON.parse(text) as Json) as unknown as ManifestObject;
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new VerbError('Invalid JSON Patch');
+    throw error;
+  }
+}
+
+function variable(text: string): { name: string; value: string } {
+  const at = text.indexOf('=');
+  if (at <= 0) throw new VerbError(`invalid env: ${text}`);
+  return { name: text.slice(0, at), value: text.slice(at + 1) };
+}
+
+const pairs = (list: readonly string[]): Record<string, string> =>
+  Object.fromEntries(
+    list.map((text) => {
+      const at = text.indexOf('=');
+      if (at <= 0) throw new VerbError(`unexpected label spec: ${text}`);
+      return [text.slice(0, at), text.slice(at + 1)] as const;
+    }),
+  );
