@@ -227,3 +227,16 @@ test('a volume that the controller gave to a claim with another volume is free a
   expect(cluster.get(PersistentVolume, 'w')).toMatchObject({ status: { phase: 'Available' } });
   expect(cluster.get(PersistentVolume, 'w')?.spec.claimRef).toBeUndefined();
 });
+
+test('a volume that was about to be bound to a claim that has gone is released', async () => {
+  await using cluster = await startCluster({ controllers: [volumeReclaimer], rbac: true });
+  const { metadata } = await cluster.create(PersistentVolumeClaim, claim('data', { storageClassName: '' }));
+  const claimRef = { kind: 'PersistentVolumeClaim', namespace: 'default', name: 'data', uid: metadata.uid };
+  await cluster.create(PersistentVolume, volume('half', { claimRef }));
+  await cluster.settles();
+  expect(phases(cluster).volumes).toEqual({ half: 'Pending' });
+  await cluster.patch(PersistentVolumeClaim, 'default/data', { metadata: { finalizers: null } });
+  await cluster.delete(PersistentVolumeClaim, 'default/data');
+  await cluster.settles();
+  expect(phases(cluster).volumes).toEqual({ half: 'Released' });
+});

@@ -76,18 +76,15 @@ export const claimBinder = defineController({
 const isComplete = ({ metadata }: PersistentVolumeClaim): boolean =>
   metadata.annotations?.[BIND_COMPLETED] !== undefined;
 
-/** The claim that a volume names or is named by, else all that wait for one of its class. */
-function* concerned(volume: PersistentVolume, cached: Cached<Kind>): Iterable<ObjectKey> {
+/** The claim that a volume names; for a volume that names none, who names it and all that wait for one of its class. */
+function concerned(volume: PersistentVolume, cached: Cached<Kind>): ObjectKey[] {
   const { claimRef } = volume.spec;
-  if (claimRef) yield `${claimRef.namespace}/${claimRef.name}`;
-  const { name } = volume.metadata;
-  yield* cached(PersistentVolumeClaim)
-    .list()
-    .map((claim) => claim as PersistentVolumeClaim)
-    .filter(
-      (claim) =>
-        claim.spec.volumeName === name ||
-        (!claimRef && !isComplete(claim) && classOfClaim(claim) === classOfVolume(volume)),
+  if (claimRef) return [`${claimRef.namespace}/${claimRef.name}`];
+  return (cached(PersistentVolumeClaim).list() as PersistentVolumeClaim[])
+    .filter((claim) =>
+      isComplete(claim)
+        ? claim.spec.volumeName === volume.metadata.name
+        : claim.spec.volumeName === volume.metadata.name || classOfClaim(claim) === classOfVolume(volume),
     )
     .map(keyOf);
 }

@@ -14,46 +14,66 @@ type Context = ReconcileContext<never, Kind<Pod> | Kind<PersistentVolumeClaim>, 
 export const ephemeralVolumes = defineController({
   name: 'ephemeral-volume-controller',
   eventSource: 'ephemeral_volume',
-  reconciles: Pod,
-  when: () => false, // which volumes a pod has never changes
+  // Not pods: of those there are many, and few have such volumes.
+  reconciles: PersistentVolumeClaim,
+  when: () => false,
   watches: [
     watching(
-      PersistentVolumeClaim,
-      ({ metadata }) =>
-        (metadata.ownerReferences ?? [])
-          .filter(({ kind, controller }) => kind === 'Pod' && controller)
-          .map(({ name }) => `${metadata.namespace}/${name}`),
-      () => false,
+      Pod,
+      (pod) =>
+        (pod.spec.volumes ?? [])
+          .filter(({ ephemeral }) => ephemeral)
+          .map((volume) => `${pod.metadata.namespace}/${claimNameOf(pod, volume)}`),
+      () => false, // which volumes a pod has never changes
     ),
   ],
   writes,
   // The owner's deletion is blocked by its claim.
   also: [{ apiGroups: [''], resources: ['pods/finalizers'], verbs: ['update'] }],
 
-  async reconcile(pod, context) {
-    if (pod.metadata.deletionTimestamp) return settled;
-    for (const volume of pod.spec.volumes ?? []) if (volume.ephemeral) await ensureClaim(pod, volume, context);
+  async reconcile(claim, context) {
+    const wanted = wantedBy(context);
+    const why = wanted && !wanted.pod.metadata.deletionTimestamp && notMadeFor(wanted.pod, claim);
+    if (wanted && why) failed(wanted, why, context);
+    return settled;
+  },
+
+  async gone(context) {
+    const wanted = wantedBy(context);
+    if (wanted && !wanted.pod.metadata.deletionTimestamp) await makeClaim(wanted, context);
     return settled;
   },
 });
 
-async function ensureClaim(pod: Pod, volume: Volume, { cached, api, events }: Context): Promise<void> {
+interface Wanted {
+  pod: Pod;
+  volume: Volume;
+}
+
+/** The pod and the volume whose names, put together, are that of the claim. */
+function wantedBy({ key, cached }: Context): Wanted | undefined {
+  for (let at = key.indexOf('-'); at !== -1; at = key.indexOf('-', at + 1)) {
+    const pod = cached(Pod).get(key.slice(0, at));
+    const volume = pod?.spec.volumes?.find(({ name, ephemeral }) => ephemeral && name === key.slice(at + 1));
+    if (pod && volume) return { pod, volume };
+  }
+  return undefined;
+}
+
+function failed({ pod, volume }: Wanted, why: string, { events }: Context): never {
+  events.warning(pod, 'FailedBinding', `ephemeral volume ${volume.name}: ${why}`);
+  const { namespace, name } = pod.metadata;
+  throw new NotYet(`pod ${namespace}/${name}, ephemeral volume ${volume.name}: ${why}`);
+}
+
+async function makeClaim(wanted: Wanted, context: Context): Promise<void> {
+  const { pod, volume } = wanted;
   const name = claimNameOf(pod, volume) ?? '';
   const { namespace = '', uid } = pod.metadata;
-  const failed = (why: string): never => {
-    events.warning(pod, 'FailedBinding', `ephemeral volume ${volume.name}: ${why}`);
-    throw new NotYet(`pod ${namespace}/${pod.metadata.name}, ephemeral volume ${volume.name}: ${why}`);
-  };
-  const there = cached(PersistentVolumeClaim).get(`${namespace}/${name}`);
-  if (there) {
-    const why = notMadeFor(pod, there);
-    if (why) failed(why);
-    return;
-  }
   const { metadata, spec } = volume.ephemeral?.volumeClaimTemplate ?? { spec: {} };
   const owner = { apiVersion: 'v1', kind: 'Pod', name: pod.metadata.name, uid };
   try {
-    await api.create(PersistentVolumeClaim, {
+    await context.api.create(PersistentVolumeClaim, {
       metadata: {
         name,
         namespace,
@@ -65,6 +85,6 @@ async function ensureClaim(pod: Pod, volume: Volume, { cached, api, events }: Co
     });
   } catch (error) {
     if (!(error instanceof StatusError)) throw error;
-    failed(`create PVC ${name}: ${error.message}`);
+    failed(wanted, `create PVC ${name}: ${error.message}`, context);
   }
 }

@@ -6,8 +6,16 @@ import { PersistentVolume } from '#api/core/v1/persistent-volume.ts';
 import { PersistentVolumeClaim } from '#api/core/v1/persistent-volume-claim.ts';
 import { BOUND_BY_CONTROLLER, hasSameMode, PROVISIONED_BY } from '#api/core/v1/persistent-volume-matching.ts';
 import type { Kind } from '#api/machinery/kind.ts';
+import { keyOf, type ObjectKey } from '#api/machinery/object.ts';
 import { hasReason } from '#api/machinery/status.ts';
-import { defineController, type Outcome, type ReconcileContext, settled, watching } from '../define-controller.ts';
+import {
+  type Cached,
+  defineController,
+  type Outcome,
+  type ReconcileContext,
+  settled,
+  watching,
+} from '../define-controller.ts';
 import { setVolumePhase, writes } from './binding.ts';
 
 type Context = ReconcileContext<never, Kind<PersistentVolume> | Kind<PersistentVolumeClaim>, typeof writes>;
@@ -20,13 +28,11 @@ export const volumeReclaimer = defineController({
   watches: [
     watching(
       PersistentVolumeClaim,
-      ({ metadata, spec }, cached) => [
-        ...(spec.volumeName ? [spec.volumeName] : []),
-        ...cached(PersistentVolume)
-          .list()
-          .filter((volume) => (volume as PersistentVolume).spec.claimRef?.uid === metadata.uid)
-          .map((volume) => volume.metadata.name),
-      ],
+      (claim, cached) => {
+        if (claim.spec.volumeName) return [claim.spec.volumeName];
+        // A claim that waits has no volume; one that has gone while it waited may have been about to get one.
+        return cached(PersistentVolumeClaim).get(keyOf(claim)) ? [] : volumesNaming(claim, cached);
+      },
       (now, before) => now.spec.volumeName !== before.spec.volumeName,
     ),
   ],
@@ -53,6 +59,11 @@ export const volumeReclaimer = defineController({
     return wasMadeForIt ? release(volume, context) : unbind(volume, context);
   },
 });
+
+const volumesNaming = ({ metadata }: PersistentVolumeClaim, cached: Cached<Kind>): ObjectKey[] =>
+  (cached(PersistentVolume).list() as PersistentVolume[])
+    .filter(({ spec }) => spec.claimRef?.uid === metadata.uid)
+    .map(({ metadata: { name } }) => name);
 
 /** Only the very claim that the volume names; asked of the server before it counts as gone. */
 async function claimOf(
