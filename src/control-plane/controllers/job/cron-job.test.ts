@@ -116,6 +116,22 @@ test('what was missed beyond the starting deadline is passed over', async () => 
   expect(cluster.list(Job)).toHaveLength(0);
 });
 
+test('a Job that it has made and forgotten is one that runs, also for the concurrency policy', async () => {
+  await using cluster = await started({ concurrencyPolicy: 'Forbid' });
+  const { apiVersion, kind, metadata, spec } = read(cluster);
+  const owner = { apiVersion, kind, name: metadata.name, uid: metadata.uid, controller: true };
+  const made = { name: 'tick-1', namespace: 'default', ownerReferences: [owner] };
+  await cluster.create(Job, { metadata: made, spec: spec.jobTemplate.spec as never });
+  await cluster.passes(5 * MINUTE_MS);
+  expect(cluster.list(Job).map(({ metadata: { name } }) => name)).toEqual(['tick-1']);
+  expect(read(cluster).status?.active?.map(({ name }) => name)).toEqual(['tick-1']);
+  const said = cluster.list(Event).map(({ reason, message }) => `${reason}: ${message}`);
+  expect(said).toEqual([
+    'UnexpectedJob: Saw a job that the controller did not create or forgot: tick-1',
+    'JobAlreadyActive: Not starting job because prior execution is running and concurrency policy is Forbid',
+  ]);
+});
+
 test('after a long pause the last time counts, and a warning says that many were missed', async () => {
   await using cluster = await started({ suspend: true, schedule: '* * * * *' });
   await cluster.passes(300 * MINUTE_MS);

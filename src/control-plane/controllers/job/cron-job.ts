@@ -7,6 +7,7 @@ import type { Kind } from '#api/machinery/kind.ts';
 import { hasReason, StatusError } from '#api/machinery/status.ts';
 import { millisOf, timestampOf } from '#api/machinery/timestamp.ts';
 import type { Draft } from '#client/client.ts';
+import { referenceTo } from '#client/event-recorder.ts';
 import { controllerOf, controllerReferenceTo } from '../claim.ts';
 import { again, defineController, type Outcome, type ReconcileContext, settled } from '../define-controller.ts';
 import { isNamespaceGoing } from '../pod-writes.ts';
@@ -95,6 +96,8 @@ class Step {
       if (!isListed && !isFinished(job)) {
         const text = `Saw a job that the controller did not create or forgot: ${name}`;
         events.warning(this.#cronJob, 'UnexpectedJob', text);
+        // Upstream leaves it out, and lets the next one run beside it whatever the concurrency policy says.
+        if (!job.metadata.deletionTimestamp) this.#active = [...this.#active, referenceTo(job)];
       } else if (isListed && isFinished(job)) {
         const end = conditionOf(job, 'Complete')?.status === 'True' ? 'Complete' : 'Failed';
         this.#active = this.#active.filter((each) => each.uid !== uid);
@@ -208,11 +211,8 @@ class Step {
         events.warning(this.#cronJob, 'FailedCreate', `Error creating job: ${error.message}`);
       throw error;
     }
-    const { name, namespace = '', uid, resourceVersion } = job.metadata;
-    if (!isFinished(job) && !this.#active.some((each) => each.uid === uid)) {
-      const reference = { kind: 'Job', namespace, name, uid, apiVersion: 'batch/v1', resourceVersion };
-      this.#active = [...this.#active, reference as ObjectReference];
-    }
+    if (!isFinished(job) && !this.#active.some(({ uid }) => uid === job.metadata.uid))
+      this.#active = [...this.#active, referenceTo(job)];
     this.#lastScheduleTime = timestampOf(dueMs);
   }
 

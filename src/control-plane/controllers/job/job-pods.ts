@@ -1,6 +1,7 @@
 /** The pods of a Job: how they are made, and what each of them counts as. Source: "Jobs"; KEP-2214, KEP-3850, KEP-3939. */
-import type { EnvVar, Job, Pod } from '#api/generated/schema.ts';
+
 import { conditionOf, isTerminal } from '#api/core/v1/pod-conditions.ts';
+import type { EnvVar, Job, Pod } from '#api/generated/schema.ts';
 import { millisOf } from '#api/machinery/timestamp.ts';
 import type { Draft } from '#client/client.ts';
 import { podFromTemplate } from '../replica-set-pods.ts';
