@@ -45,9 +45,13 @@ function scorersOf(pod: Pod, nodes: readonly NodeInfo[], { plugins, cluster, sta
   return scorers;
 }
 
-/** With all weights; `further`: what others than plugins give, by node. */
+/** Used for one decision after the other, and not longer than until the best has been found. */
+let scratch = new Float64Array(512);
+
+/** With all weights; `further`: what others than plugins give, by node. Holds until it is called again. */
 export function totalsOf(given: readonly PluginScores[], count: number, further?: readonly number[]): Float64Array {
-  const totals = new Float64Array(count);
+  if (scratch.length < count) scratch = new Float64Array(count * 2);
+  const totals = scratch.subarray(0, count).fill(0);
   for (const { plugin, scores } of given) {
     const weight = plugin.weight ?? 1;
     for (let i = 0; i < count; i++) totals[i] = (totals[i] as number) + (scores[i] as number) * weight;
@@ -59,15 +63,16 @@ export function totalsOf(given: readonly PluginScores[], count: number, further?
 /** Of several that are equally good any one. */
 export function bestOf(nodes: readonly NodeInfo[], totals: Float64Array, random: Random): NodeInfo {
   let most = Number.NEGATIVE_INFINITY;
-  let best: NodeInfo[] = [];
+  let count = 0;
   for (let i = 0; i < totals.length; i++) {
     const total = totals[i] as number;
-    if (total < most) continue;
-    if (total > most) best = [];
-    most = total;
-    best.push(nodes[i] as NodeInfo);
+    if (total > most) {
+      most = total;
+      count = 1;
+    } else if (total === most) count++;
   }
-  return best[wholeBelow(random, best.length)] as NodeInfo;
+  let left = wholeBelow(random, count);
+  return nodes[totals.findIndex((total) => total === most && left-- === 0)] as NodeInfo;
 }
 
 function rawScores(
