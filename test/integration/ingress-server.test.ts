@@ -16,9 +16,9 @@ let ingress: IngressServer;
 let ports: { http: number; https: number };
 
 beforeEach(async () => {
-  ingress = new IngressServer({ addresses: ['127.0.0.1'], httpPort: 0, httpsPort: 0, newRequestId: () => 'id-1' });
+  ingress = new IngressServer({ httpPort: 0, httpsPort: 0, newRequestId: () => 'id-1' });
   ingress.change({ fallbackCertificate: selfSigned('fallback') });
-  ports = await ingress.listen();
+  ports = await ingress.listen(['127.0.0.1']);
 });
 afterEach(async () => {
   await ingress.close();

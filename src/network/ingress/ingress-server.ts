@@ -19,7 +19,6 @@ export interface TableChange {
 }
 
 export interface IngressServerOptions {
-  addresses: readonly string[];
   httpPort: number;
   httpsPort: number;
   newRequestId(): string;
@@ -60,8 +59,8 @@ export class IngressServer {
   }
 
   /** Resolves with the ports when all addresses are listened on. */
-  async listen(): Promise<{ http: number; https: number }> {
-    const { addresses, httpPort, httpsPort } = this.#options;
+  async listen(addresses: readonly string[]): Promise<{ http: number; https: number }> {
+    const { httpPort, httpsPort } = this.#options;
     const ports = { http: 0, https: 0 };
     for (const host of addresses) {
       ports.http = await this.#open(this.#plain(), { host, port: httpPort });

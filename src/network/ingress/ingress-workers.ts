@@ -20,6 +20,11 @@ export interface IngressWorkersOptions {
 
 type Message = { listen: readonly string[] } | { change: TableChange };
 
+interface Report {
+  hears?: true;
+  complaint?: string;
+}
+
 const HTTP_PORT = 80;
 const HTTPS_PORT = 443;
 const RESTART_MS = 1_000;
@@ -33,6 +38,8 @@ export class IngressWorkers {
     certificates: new Map<string, unknown>(),
   };
   #fallback: TableChange['fallbackCertificate'];
+  /** Those that said that they hear: what one is sent before is lost. */
+  readonly #listening = new Set<Worker>();
 
   constructor(options: IngressWorkersOptions) {
     this.#options = options;
@@ -52,22 +59,21 @@ export class IngressWorkers {
       }
     }
     this.#fallback = change.fallbackCertificate ?? this.#fallback;
-    for (const worker of workers()) send(worker, { change });
+    for (const worker of this.#listening) send(worker, { change });
   }
 
   #start(): void {
     const { addresses, clock, log, signal } = this.#options;
     const worker = cluster.fork();
-    worker.once('online', () => {
-      const { hosts, endpoints, certificates } = this.#known;
-      const all = { hosts: [...hosts], endpoints: [...endpoints], certificates: [...certificates] } as TableChange;
-      send(worker, { change: { ...all, ...(this.#fallback && { fallbackCertificate: this.#fallback }) } });
+    worker.on('message', ({ hears, complaint }: Report) => {
+      if (complaint) log.warn('a certificate is no good', { reason: complaint });
+      if (!hears) return;
+      this.#listening.add(worker);
+      send(worker, { change: this.#all() });
       send(worker, { listen: addresses });
     });
-    worker.on('message', ({ complaint }: { complaint?: string }) => {
-      if (complaint) log.warn('a certificate is no good', { reason: complaint });
-    });
     worker.once('exit', (code, killedBy) => {
+      this.#listening.delete(worker);
       if (signal.aborted) return;
       log.error('a process of the Ingress ended; starting another', { code, killedBy });
       clock.timer(RESTART_MS, () => {
@@ -76,12 +82,16 @@ export class IngressWorkers {
     });
   }
 
+  #all(): TableChange {
+    const { hosts, endpoints, certificates } = this.#known;
+    const all = { hosts: [...hosts], endpoints: [...endpoints], certificates: [...certificates] } as TableChange;
+    return { ...all, ...(this.#fallback && { fallbackCertificate: this.#fallback }) };
+  }
+
   #end(): void {
-    for (const worker of workers()) worker.kill('SIGTERM');
+    for (const worker of Object.values(cluster.workers ?? {})) worker?.kill('SIGTERM');
   }
 }
-
-const workers = (): Worker[] => Object.values(cluster.workers ?? {}).flatMap((worker) => worker ?? []);
 
 /** One that is just ending hears nothing: its successor is told everything. */
 const send = (worker: Worker, message: Message): void => {
@@ -90,27 +100,17 @@ const send = (worker: Worker, message: Message): void => {
 
 /** Runs until the process that started it goes or says so. */
 export async function runIngressWorker(): Promise<void> {
-  let server: IngressServer | undefined;
-  let early: TableChange[] = [];
-  const apply = (change: TableChange) => {
-    for (const complaint of server?.change(change) ?? []) process.send?.({ complaint });
-  };
-  process.on('message', (message: Message) => {
-    if ('change' in message) {
-      if (server) apply(message.change);
-      else early.push(message.change);
-      return;
-    }
-    server = new IngressServer({
-      addresses: message.listen,
-      httpPort: HTTP_PORT,
-      httpsPort: HTTPS_PORT,
-      newRequestId: () => randomUUID().replaceAll('-', ''),
-    });
-    for (const change of early) apply(change);
-    early = [];
-    void server.listen();
+  const server = new IngressServer({
+    httpPort: HTTP_PORT,
+    httpsPort: HTTPS_PORT,
+    newRequestId: () => randomUUID().replaceAll('-', ''),
   });
+  const report = (what: Report) => process.send?.(what);
+  process.on('message', (message: Message) => {
+    if ('listen' in message) void server.listen(message.listen);
+    else for (const complaint of server.change(message.change)) report({ complaint });
+  });
+  report({ hears: true });
   await new Promise<void>((resolve) => {
     process.once('disconnect', () => resolve());
     process.once('SIGTERM', () => resolve());

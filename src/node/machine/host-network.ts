@@ -23,6 +23,7 @@ export async function ensureHostNetwork(plan: SlotPlan): Promise<void> {
 
 export async function removeHostNetwork(plan: SlotPlan): Promise<void> {
   if ((await linkNames()).has(plan.bridge)) await run(['ip', 'link', 'delete', plan.bridge]); // its routes go with it
+  for (const range of plan.balancerRanges) await run(['ip', 'route', 'flush', 'root', range]); // but those to nowhere
   await run(['nft', '-f', '-'], { input: `add table ip ${plan.bridge}\ndelete table ip ${plan.bridge}\n` });
 }
 
