@@ -67,6 +67,11 @@ export const verbs: readonly ListedVerb[] = [
     load: async () => (await import('./exec.ts')).attachVerb,
   },
   {
+    name: 'why',
+    summary: 'tell why a pod is on its node, or on none, and what would change that',
+    load: async () => (await import('./why.ts')).whyVerb,
+  },
+  {
     name: 'explain',
     summary: 'tell what the fields of a kind mean',
     load: async () => (await import('./explain.ts')).explainVerb,

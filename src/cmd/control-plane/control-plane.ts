@@ -131,6 +131,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     ...(profiles && { profiles }),
     breathe: turnOfTheLoop,
   });
+  debug.set('/debug/scheduler/why/', (key) => scheduler.explain(key));
   await simulation.start({ client, informers: running.informers });
   const compacting = runCompaction({ storage, clock: systemClock, log, signal: stopping.signal });
 

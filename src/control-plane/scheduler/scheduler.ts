@@ -2,7 +2,9 @@
  * Gives every pod that has none a node. One pod at a time is decided on, against what is believed to run where; binding goes
  * on beside the next decision. Source: "Kubernetes Scheduler", "Scheduling Framework".
  */
-import type { Pod } from '#api/core/v1/pod.ts';
+import { Pod } from '#api/core/v1/pod.ts';
+import type { SchedulingExplanation } from '#api/kedge/v1alpha1/scheduling-explanation.ts';
+import type { ObjectKey } from '#api/machinery/object.ts';
 import { hasReason, StatusError } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
@@ -25,6 +27,7 @@ import { NO_NODES, refusalMessage } from './refusal-message.ts';
 import { RememberedAnswers } from './remembered-answers.ts';
 import type { States } from './trial.ts';
 import { noteUnscheduled } from './unscheduled.ts';
+import { explain } from './why/explanation.ts';
 
 export interface SchedulerServices {
   client: Client;
@@ -115,6 +118,12 @@ export class Scheduler {
       refused: this.#refused,
       queue: this.#queue.counts(),
     };
+  }
+
+  /** Why the pod is where it is, or nowhere, as of now; undefined: there is no such pod. */
+  explain(key: ObjectKey): SchedulingExplanation | undefined {
+    const pod = this.#services.informers.for(Pod).get(key);
+    return pod && explain(pod, { cluster: this.#cluster.view, profile: this.#profileOf(pod) });
   }
 
   /** Follows the cluster; decides once everything has been listed. */

@@ -1,4 +1,6 @@
 /** Starts a scheduler as `system:kube-scheduler`. */
+import type { SchedulingExplanation } from '#api/kedge/v1alpha1/scheduling-explanation.ts';
+import type { ObjectKey } from '#api/machinery/object.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import { throwOutOfPromises } from '#base/out-of-promises.ts';
@@ -30,6 +32,8 @@ export interface RunningScheduler {
   readonly busy: number;
   readonly informers: SharedInformers;
   readonly stats: SchedulerStats;
+  /** See `Scheduler.explain`. */
+  explain(key: ObjectKey): SchedulingExplanation | undefined;
   stop(): void;
 }
 
@@ -63,6 +67,7 @@ export function startScheduler(options: SchedulerOptions): RunningScheduler {
     get stats() {
       return scheduler.stats;
     },
+    explain: (key) => scheduler.explain(key),
     stop() {
       stopping.abort(new Error('the scheduler is stopped'));
       scheduler.stop();
