@@ -55,6 +55,7 @@ async function runCli(program: readonly string[]): Promise<void> {
     .enablePositionalOptions();
   for (const make of commands) kedge.addCommand(make(context));
   pointToHelp(kedge);
+  kedge.showHelpAfterError('(see kedge --help; what else kubectl can do is behind `kedge kubectl`)');
   try {
     await kedge.parseAsync(withLeadingFlagsBehind(process.argv.slice(2)), { from: 'user' });
   } finally {

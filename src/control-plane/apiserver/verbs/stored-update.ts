@@ -56,7 +56,12 @@ async function changeOf<T extends KubeObject>(
   const versioned = atCurrentVersion(call, admitted, current); //                          409 Conflict, 422 Invalid
   const hook = info.subresource === 'status' ? 'beforeStatusUpdate' : 'beforeUpdate';
   const prepared: Prepared<T> = behaviour?.[hook]
-    ? ((await behaviour[hook](versioned, current, { services, user: call.user, verb: info.verb, dryRun })) as Prepared<T>)
+    ? ((await behaviour[hook](versioned, current, {
+        services,
+        user: call.user,
+        verb: info.verb,
+        dryRun,
+      })) as Prepared<T>)
     : { object: versioned };
   const changed = kind.prepareForUpdate(prepared.object, current, info.subresource);
   const object = deepFreeze(withTimesOfNoChange(changed, current));
