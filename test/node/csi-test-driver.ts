@@ -41,7 +41,7 @@ export async function startCsiTestDriver(options: CsiTestDriverOptions): Promise
   const bind = async (source: string, target: string) => {
     await mkdir(source, { recursive: true });
     await mkdir(target, { recursive: true });
-    await run('mount', ['--bind', source, target]);
+    await run('mount', ['-o', 'bind', source, target]); // as busybox knows it, too
   };
   const unbind = async (target: string) => {
     await run('umount', [target]).catch(() => undefined); // a second call finds nothing
