@@ -5,6 +5,7 @@
 import { expired, StatusError, type StatusReason, serviceUnavailable } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
 import { sleep } from '#base/clock.ts';
+import type { Soon } from '#base/soon.ts';
 import { Unreachable, type UserInfo } from '#client/transport.ts';
 import type { RequestInfo } from '#control-plane/apiserver/request-info.ts';
 import { type Duration, millisecondsOf } from './test-clock.ts';
@@ -119,7 +120,7 @@ export class Faults {
   }
 
   /** Carries a request out, or not. */
-  async around<T>(info: RequestInfo, user: UserInfo, request: () => Promise<T>): Promise<T> {
+  async around<T>(info: RequestInfo, user: UserInfo, request: () => Soon<T>): Promise<T> {
     const planned = this.#met(info, user);
     if (!planned) return request();
     const { effect } = planned;

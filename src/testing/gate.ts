@@ -1,5 +1,6 @@
 /** Through which every request of a test cluster's clients goes: it counts what is under way, and lets faults happen. */
 import type { Clock } from '#base/clock.ts';
+import type { Soon } from '#base/soon.ts';
 import { Unreachable, type UserInfo, type WatchEvent } from '#client/transport.ts';
 import type { IncomingRequest, Pipeline } from '#control-plane/apiserver/pipeline.ts';
 import { type RequestInfo, requestInfoOf } from '#control-plane/apiserver/request-info.ts';
@@ -13,7 +14,7 @@ export class Gate {
 
   /** `edgeClock` tells the time to what is near a socket. */
   constructor(inner: Pipeline, { faults, edgeClock }: { faults: Faults; edgeClock: Clock }) {
-    const guarded = <T>(info: () => RequestInfo, user: UserInfo, request: () => Promise<T>) =>
+    const guarded = <T>(info: () => RequestInfo, user: UserInfo, request: () => Soon<T>) =>
       this.#counted(faults.isQuiet ? request : () => faults.around(info(), user, request));
     const openWatch = async (
       info: RequestInfo,
@@ -55,7 +56,7 @@ export class Gate {
     return this.#open;
   }
 
-  async #counted<T>(request: () => Promise<T>): Promise<T> {
+  async #counted<T>(request: () => Soon<T>): Promise<T> {
     this.#open++;
     try {
       return await request();

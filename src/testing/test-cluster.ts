@@ -9,6 +9,7 @@ import { type Kind, pathOf } from '#api/machinery/kind.ts';
 import type { MutableKindRegistry } from '#api/machinery/kind-registry.ts';
 import type { KubeObject, ObjectKey } from '#api/machinery/object.ts';
 import { keyOf } from '#api/machinery/object.ts';
+import { sleep } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { Random } from '#base/random.ts';
 import { documentsIn } from '#cli/verbs/manifests.ts';
@@ -34,7 +35,7 @@ import { Gate } from './gate.ts';
 import { HttpsEdge } from './https-edge.ts';
 import { MortalTransport } from './mortal-transport.ts';
 import { StoredView } from './stored-view.ts';
-import type { Duration, TestClock } from './test-clock.ts';
+import { type Duration, millisecondsOf, type TestClock } from './test-clock.ts';
 
 /** What a component of the cluster is given. */
 export interface ComponentServices {
@@ -64,6 +65,8 @@ const ADMIN: UserInfo = { name: 'admin', groups: ['system:masters', 'system:auth
 const MANAGER: UserInfo = { name: 'system:kube-controller-manager', groups: ['system:authenticated'] };
 /** Turns of the event loop without anything happening that count as rest. */
 const QUIET_TURNS = 3;
+/** On the machine's clock. */
+const LOOK_EVERY_MS = 10;
 /** So many turns without rest are a loop. */
 const MOST_TURNS = 200_000;
 
@@ -361,6 +364,21 @@ export class TestCluster {
       const isQuiet = this.#unrest().length === 0 && (await this.#view.isCurrent()) && revision === this.#view.revision;
       revision = this.#view.revision;
       quiet = isQuiet ? quiet + 1 : 0;
+    }
+  }
+
+  /**
+   * Resolves with what `found` gives, as soon as that is something. For what programs outside of the test do in their own time:
+   * the cluster's does not pass meanwhile.
+   */
+  async until<T>(found: () => T | undefined | null | false, { timeout = '30s' as Duration } = {}): Promise<T> {
+    const endMs = systemClock.monotonicMs() + millisecondsOf(timeout);
+    for (;;) {
+      await this.settles();
+      const value = found();
+      if (value) return value;
+      if (systemClock.monotonicMs() > endMs) throw new Error(`this did not come true within ${timeout}: ${found}`);
+      await sleep(systemClock, LOOK_EVERY_MS);
     }
   }
 

@@ -1,0 +1,2 @@
+/** Builds `dist/` when the sources are newer. */
+export declare function ensureBuilt(): void;
