@@ -1,7 +1,7 @@
 /** How the scheduler's extenders are reached: small bounded requests, HTTP or HTTPS. Redirects are not followed. */
 import { readFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
-import { type RequestOptions, request as httpsRequest } from 'node:https';
+import { request as httpsRequest, type RequestOptions } from 'node:https';
 import { dialProblem } from '#control-plane/apiserver/remote/dial-problem.ts';
 import type { ConfiguredExtender } from '#control-plane/scheduler/configuration/scheduler-configuration.ts';
 import type { SendJson } from '#control-plane/scheduler/extenders/http-extender.ts';

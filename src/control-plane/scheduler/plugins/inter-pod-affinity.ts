@@ -55,71 +55,71 @@ export const interPodAffinityWith = ({
   ignorePreferredTermsOfExistingPods: ignoresOthers = false,
 }: PodAffinityOptions = {}): Plugin =>
   definePlugin<State>({
-  name: 'InterPodAffinity',
-  weight: 2,
-  reads: [Namespace],
+    name: 'InterPodAffinity',
+    weight: 2,
+    reads: [Namespace],
 
-  prepare(pod, cluster) {
-    const terms = affinityTermsOf(pod);
-    const guarded = guardsOf(cluster).about(pod, cluster);
-    if (terms.required.length + terms.requiredAnti.length + guarded.length === 0) return 'skip';
-    return {
-      state: {
-        terms,
-        wanted: wantedBy(terms.required, cluster),
-        unwanted: terms.requiredAnti.map((term) => countedBy(term, countsOf([term], term.topologyKey, cluster))),
-        guarded: guarded.map(({ term, domains }) => guardedBy(term, domains)),
-        isOneOfWanted: terms.required.every((term) => matchesTerm(term, pod, cluster)),
-        scores: [],
-        cluster,
-      },
-    };
-  },
+    prepare(pod, cluster) {
+      const terms = affinityTermsOf(pod);
+      const guarded = guardsOf(cluster).about(pod, cluster);
+      if (terms.required.length + terms.requiredAnti.length + guarded.length === 0) return 'skip';
+      return {
+        state: {
+          terms,
+          wanted: wantedBy(terms.required, cluster),
+          unwanted: terms.requiredAnti.map((term) => countedBy(term, countsOf([term], term.topologyKey, cluster))),
+          guarded: guarded.map(({ term, domains }) => guardedBy(term, domains)),
+          isOneOfWanted: terms.required.every((term) => matchesTerm(term, pod, cluster)),
+          scores: [],
+          cluster,
+        },
+      };
+    },
 
-  filter(_, { node }, { terms, wanted, unwanted, guarded, isOneOfWanted }) {
-    const labels = node.metadata.labels ?? NO_LABELS;
-    if (terms.required.length > 0 && !isBesideWanted(labels, wanted, isOneOfWanted)) return NOT_BESIDE_WANTED;
-    if (isAtAny(unwanted, labels)) return BESIDE_UNWANTED;
-    return isAtAny(guarded, labels) ? GUARDED : fits;
-  },
+    filter(_, { node }, { terms, wanted, unwanted, guarded, isOneOfWanted }) {
+      const labels = node.metadata.labels ?? NO_LABELS;
+      if (terms.required.length > 0 && !isBesideWanted(labels, wanted, isOneOfWanted)) return NOT_BESIDE_WANTED;
+      if (isAtAny(unwanted, labels)) return BESIDE_UNWANTED;
+      return isAtAny(guarded, labels) ? GUARDED : fits;
+    },
 
-  withPod: (state, other, node, pod) => changedBy(state, { other, node, pod, by: 1 }),
-  withoutPod: (state, other, node, pod) => changedBy(state, { other, node, pod, by: -1 }),
+    withPod: (state, other, node, pod) => changedBy(state, { other, node, pod, by: 1 }),
+    withoutPod: (state, other, node, pod) => changedBy(state, { other, node, pod, by: -1 }),
 
-  prepareScore(pod, _, cluster, state) {
-    const terms = affinityTermsOf(pod);
-    if (ignoresOthers && terms.preferred.length + terms.preferredAnti.length === 0) return 'skip';
-    const scores = [...ownWishes(terms, cluster), ...wishesAbout(pod, cluster, hardPodAffinityWeight)];
-    return scores.length > 0 ? { ...state, terms, scores } : 'skip';
-  },
+    prepareScore(pod, _, cluster, state) {
+      const terms = affinityTermsOf(pod);
+      if (ignoresOthers && terms.preferred.length + terms.preferredAnti.length === 0) return 'skip';
+      const scores = [...ownWishes(terms, cluster), ...wishesAbout(pod, cluster, hardPodAffinityWeight)];
+      return scores.length > 0 ? { ...state, terms, scores } : 'skip';
+    },
 
-  score(_, { node }, { scores }) {
-    const labels = node.metadata.labels ?? NO_LABELS;
-    let sum = 0;
-    for (const { topologyKey, weight, at } of scores) {
-      const domain = labels[topologyKey];
-      if (domain !== undefined) sum += weight * at(domain);
-    }
-    return sum;
-  },
+    score(_, { node }, { scores }) {
+      const labels = node.metadata.labels ?? NO_LABELS;
+      let sum = 0;
+      for (const { topologyKey, weight, at } of scores) {
+        const domain = labels[topologyKey];
+        if (domain !== undefined) sum += weight * at(domain);
+      }
+      return sum;
+    },
 
-  normalize(scores) {
-    let least = Number.POSITIVE_INFINITY;
-    let most = Number.NEGATIVE_INFINITY;
-    for (const score of scores) {
-      least = Math.min(least, score);
-      most = Math.max(most, score);
-    }
-    const range = most - least;
-    return scores.map((score) => (range === 0 ? 0 : Math.floor(((score - least) * 100) / range)));
-  },
+    normalize(scores) {
+      let least = Number.POSITIVE_INFINITY;
+      let most = Number.NEGATIVE_INFINITY;
+      for (const score of scores) {
+        least = Math.min(least, score);
+        most = Math.max(most, score);
+      }
+      const range = most - least;
+      return scores.map((score) => (range === 0 ? 0 : Math.floor(((score - least) * 100) / range)));
+    },
 
-  retryWhen: [
-    changed(Node, 'metadata.labels'),
-    changed(Namespace, 'metadata.labels'),
-    changed(Pod, 'metadata.labels', 'spec.nodeName'),
-    removed(Pod),
-  ],
+    retryWhen: [
+      changed(Node, 'metadata.labels'),
+      changed(Namespace, 'metadata.labels'),
+      changed(Pod, 'metadata.labels', 'spec.nodeName'),
+      removed(Pod),
+    ],
   });
 
 export const interPodAffinity = interPodAffinityWith();
@@ -239,12 +239,14 @@ function wishesAbout(pod: Pod, cluster: ClusterView, hardWeight: number): Weight
 const NO_WISHES: readonly Term[] = [];
 
 /** With their weights for the score: those against it are below 0. */
-const wishesOf = (hardWeight: number) => (pod: Pod): readonly Term[] => {
-  const { required, preferred, preferredAnti } = affinityTermsOf(pod);
-  if (required.length + preferred.length + preferredAnti.length === 0) return NO_WISHES;
-  return [
-    ...(hardWeight > 0 ? required.map((term) => ({ ...term, weight: hardWeight })) : []),
-    ...preferred,
-    ...preferredAnti.map((term) => ({ ...term, weight: -term.weight })),
-  ];
-};
+const wishesOf =
+  (hardWeight: number) =>
+  (pod: Pod): readonly Term[] => {
+    const { required, preferred, preferredAnti } = affinityTermsOf(pod);
+    if (required.length + preferred.length + preferredAnti.length === 0) return NO_WISHES;
+    return [
+      ...(hardWeight > 0 ? required.map((term) => ({ ...term, weight: hardWeight })) : []),
+      ...preferred,
+      ...preferredAnti.map((term) => ({ ...term, weight: -term.weight })),
+    ];
+  };

@@ -7,7 +7,7 @@ import { changed, definePlugin, fits, type Plugin, unresolvable } from '../defin
 
 const NOT_WANTED = unresolvable("node(s) didn't match Pod's node affinity/selector");
 
-const NOT_ENFORCED = unresolvable('node(s) didn\'t match scheduler-enforced node affinity');
+const NOT_ENFORCED = unresolvable("node(s) didn't match scheduler-enforced node affinity");
 
 /** Source: NodeAffinityArgs. What is added holds for every pod of the profile. */
 export function nodeAffinityWith({ addedAffinity: added }: { addedAffinity?: NodeAffinity } = {}): Plugin {

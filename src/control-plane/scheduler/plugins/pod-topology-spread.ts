@@ -60,92 +60,95 @@ export interface SpreadOptions {
   defaultingType?: string;
 }
 
-export const podTopologySpreadWith = ({ defaultConstraints: listed = [], defaultingType }: SpreadOptions = {}): Plugin =>
+export const podTopologySpreadWith = ({
+  defaultConstraints: listed = [],
+  defaultingType,
+}: SpreadOptions = {}): Plugin =>
   definePlugin<State | undefined>({
-  name: 'PodTopologySpread',
-  weight: 2,
-  reads: [Service, ReplicaSet, StatefulSet, ReplicationController],
+    name: 'PodTopologySpread',
+    weight: 2,
+    reads: [Service, ReplicaSet, StatefulSet, ReplicationController],
 
-  prepare(pod, cluster) {
-    const hasOwn = (pod.spec.topologySpreadConstraints?.length ?? 0) > 0;
-    const strict =
-      hasOwn || listed.length === 0
-        ? ownConstraints(pod, 'DoNotSchedule')
-        : listedConstraints(pod, { cluster, listed, when: 'DoNotSchedule' });
-    if (strict.length === 0) return 'skip';
-    const counted = strict.map((constraint) => ({
-      ...constraint,
-      counts: countsOf(pod, constraint, { cluster, labelled: strict }),
-      self: matchesLabels(constraint.selector, pod.metadata.labels) ? 1 : 0,
-      extra: 0,
-    }));
-    return { state: { strict: counted, soft: [], ignored: NO_NODES } };
-  },
+    prepare(pod, cluster) {
+      const hasOwn = (pod.spec.topologySpreadConstraints?.length ?? 0) > 0;
+      const strict =
+        hasOwn || listed.length === 0
+          ? ownConstraints(pod, 'DoNotSchedule')
+          : listedConstraints(pod, { cluster, listed, when: 'DoNotSchedule' });
+      if (strict.length === 0) return 'skip';
+      const counted = strict.map((constraint) => ({
+        ...constraint,
+        counts: countsOf(pod, constraint, { cluster, labelled: strict }),
+        self: matchesLabels(constraint.selector, pod.metadata.labels) ? 1 : 0,
+        extra: 0,
+      }));
+      return { state: { strict: counted, soft: [], ignored: NO_NODES } };
+    },
 
-  filter(_, { node }, state) {
-    for (const { topologyKey, counts, maxSkew, minDomains, self, extra } of state?.strict ?? []) {
-      const domain = node.metadata.labels?.[topologyKey];
-      if (domain === undefined) return NOT_LABELLED;
-      // With too few domains an empty one is still to come: it counts as the least.
-      const least = counts.domains < minDomains ? 0 : counts.leastWith(domain, extra);
-      const there = counts.has(domain) ? counts.at(domain) + extra : 0;
-      if (there + self - least > maxSkew) return TOO_MANY;
-    }
-    return fits;
-  },
+    filter(_, { node }, state) {
+      for (const { topologyKey, counts, maxSkew, minDomains, self, extra } of state?.strict ?? []) {
+        const domain = node.metadata.labels?.[topologyKey];
+        if (domain === undefined) return NOT_LABELLED;
+        // With too few domains an empty one is still to come: it counts as the least.
+        const least = counts.domains < minDomains ? 0 : counts.leastWith(domain, extra);
+        const there = counts.has(domain) ? counts.at(domain) + extra : 0;
+        if (there + self - least > maxSkew) return TOO_MANY;
+      }
+      return fits;
+    },
 
-  withPod: (state, other, node, pod) => changedBy(state, { other, node, pod, by: 1 }),
-  withoutPod: (state, other, node, pod) => changedBy(state, { other, node, pod, by: -1 }),
+    withPod: (state, other, node, pod) => changedBy(state, { other, node, pod, by: 1 }),
+    withoutPod: (state, other, node, pod) => changedBy(state, { other, node, pod, by: -1 }),
 
-  prepareScore(pod, nodes, cluster) {
-    const own = ownConstraints(pod, 'ScheduleAnyway');
-    const hasOwn = (pod.spec.topologySpreadConstraints?.length ?? 0) > 0;
-    const constraints = hasOwn
-      ? own
-      : defaultingType === 'List'
-        ? listedConstraints(pod, { cluster, listed, when: 'ScheduleAnyway' })
-        : defaultConstraints(pod, cluster);
-    if (constraints.length === 0) return 'skip';
-    const ignored = hasOwn ? new Set(nodes.filter((info) => !hasAllLabels(info, constraints))) : NO_NODES;
-    const labelled = hasOwn ? constraints : [];
-    const soft = constraints.map((constraint) => {
-      const counts = countsOf(pod, constraint, { cluster, labelled, isSoft: true });
-      return { ...constraint, counts, weight: Math.log(sizeOf(constraint, nodes, ignored) + 2) };
-    });
-    return { strict: [], soft, ignored };
-  },
+    prepareScore(pod, nodes, cluster) {
+      const own = ownConstraints(pod, 'ScheduleAnyway');
+      const hasOwn = (pod.spec.topologySpreadConstraints?.length ?? 0) > 0;
+      const constraints = hasOwn
+        ? own
+        : defaultingType === 'List'
+          ? listedConstraints(pod, { cluster, listed, when: 'ScheduleAnyway' })
+          : defaultConstraints(pod, cluster);
+      if (constraints.length === 0) return 'skip';
+      const ignored = hasOwn ? new Set(nodes.filter((info) => !hasAllLabels(info, constraints))) : NO_NODES;
+      const labelled = hasOwn ? constraints : [];
+      const soft = constraints.map((constraint) => {
+        const counts = countsOf(pod, constraint, { cluster, labelled, isSoft: true });
+        return { ...constraint, counts, weight: Math.log(sizeOf(constraint, nodes, ignored) + 2) };
+      });
+      return { strict: [], soft, ignored };
+    },
 
-  score(_, info, state) {
-    if (!state || state.ignored.has(info)) return 0;
-    let sum = 0;
-    for (const { topologyKey, counts, maxSkew, weight } of state.soft) {
-      const value = info.node.metadata.labels?.[topologyKey];
-      if (value === undefined) continue;
-      sum += counts.at(topologyKey === HOSTNAME ? info.node.metadata.name : value) * weight + (maxSkew - 1);
-    }
-    return Math.round(sum);
-  },
+    score(_, info, state) {
+      if (!state || state.ignored.has(info)) return 0;
+      let sum = 0;
+      for (const { topologyKey, counts, maxSkew, weight } of state.soft) {
+        const value = info.node.metadata.labels?.[topologyKey];
+        if (value === undefined) continue;
+        sum += counts.at(topologyKey === HOSTNAME ? info.node.metadata.name : value) * weight + (maxSkew - 1);
+      }
+      return Math.round(sum);
+    },
 
-  normalize(scores, nodes, state) {
-    let least = Number.POSITIVE_INFINITY;
-    let most = Number.NEGATIVE_INFINITY;
-    for (const [index, score] of scores.entries()) {
-      if (state?.ignored.has(nodes[index] as NodeInfo)) continue;
-      least = Math.min(least, score);
-      most = Math.max(most, score);
-    }
-    return scores.map((score, index) => {
-      if (state?.ignored.has(nodes[index] as NodeInfo)) return 0;
-      return most === 0 ? 100 : Math.floor((100 * (most + least - score)) / most);
-    });
-  },
+    normalize(scores, nodes, state) {
+      let least = Number.POSITIVE_INFINITY;
+      let most = Number.NEGATIVE_INFINITY;
+      for (const [index, score] of scores.entries()) {
+        if (state?.ignored.has(nodes[index] as NodeInfo)) continue;
+        least = Math.min(least, score);
+        most = Math.max(most, score);
+      }
+      return scores.map((score, index) => {
+        if (state?.ignored.has(nodes[index] as NodeInfo)) return 0;
+        return most === 0 ? 100 : Math.floor((100 * (most + least - score)) / most);
+      });
+    },
 
-  retryWhen: [
-    changed(Node, 'metadata.labels', 'spec.taints'),
-    removed(Node),
-    changed(Pod, 'metadata.labels', 'spec.nodeName'),
-    removed(Pod),
-  ],
+    retryWhen: [
+      changed(Node, 'metadata.labels', 'spec.taints'),
+      removed(Node),
+      changed(Pod, 'metadata.labels', 'spec.nodeName'),
+      removed(Pod),
+    ],
   });
 
 export const podTopologySpread = podTopologySpreadWith();
