@@ -4,6 +4,7 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Container, Pod, VolumeMount } from '#api/generated/schema.ts';
 import type { ContainerConfig, Image, Mount, MountPropagation } from '#node/runtime/runtime.ts';
+import type { DeviceGrant } from '#node/runtime/devices/device-plugin.ts';
 import { type Environment, environmentOf, type EnvironmentSources } from './environment.ts';
 import { etcHosts, hostnameOf } from './etc-hosts.ts';
 import { expand } from './expansion.ts';
@@ -39,6 +40,8 @@ export interface ContainerInputs {
   podFolder: string;
   /** For an ephemeral container: whose processes it sees. */
   targetId?: string | undefined;
+  /** What its devices need. */
+  grant?: DeviceGrant | undefined;
 }
 
 /** @throws UnresolvedField, RefusedSecurity: a CreateContainerConfigError */
@@ -54,10 +57,11 @@ export async function containerConfigOf(inputs: ContainerInputs, facts: Containe
     command: expanded(container.command),
     args: expanded(container.args),
     workingDir: container.workingDir ?? '',
-    envs: withHostname(environment, pod, facts),
-    mounts: await mountsOf(inputs, facts, environment),
+    envs: [...withHostname(environment, pod, facts), ...pairsOf(inputs.grant?.envs)],
+    mounts: [...(await mountsOf(inputs, facts, environment)), ...deviceMounts(inputs.grant)],
+    ...(inputs.grant && { devices: inputs.grant.devices }),
     labels: containerLabels(pod, container),
-    annotations: containerAnnotations(pod, container, restartCount),
+    annotations: { ...inputs.grant?.annotations, ...containerAnnotations(pod, container, restartCount) },
     logPath: containerLogPath(container.name, restartCount),
     stdin: container.stdin ?? false,
     stdinOnce: container.stdinOnce ?? false,
@@ -158,3 +162,14 @@ async function terminationLogMount({ container, podFolder }: ContainerInputs): P
     propagation: 'PROPAGATION_PRIVATE',
   };
 }
+
+const pairsOf = (values: Record<string, string> = {}): Environment =>
+  Object.entries(values).map(([key, value]) => ({ key, value }));
+
+const deviceMounts = (grant: DeviceGrant | undefined): Mount[] =>
+  (grant?.mounts ?? []).map(({ containerPath, hostPath, readOnly }) => ({
+    containerPath,
+    hostPath,
+    readonly: readOnly,
+    propagation: 'PROPAGATION_PRIVATE',
+  }));

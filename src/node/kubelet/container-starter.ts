@@ -7,8 +7,10 @@ import {
   type PodSandboxConfig,
   RuntimeError,
 } from '#node/runtime/runtime.ts';
+import { DevicePluginFailed } from '#node/runtime/devices/device-plugin.ts';
 import { type ContainerFacts, containerConfigOf, type ContainerInputs } from './container-config.ts';
 import type { ContainerKiller } from './container-killer.ts';
+import type { Devices } from './devices/devices.ts';
 import { UnresolvedField } from './field-values.ts';
 import { HookFailed, runHook } from './hooks.ts';
 import { ImageFailed, type Images } from './images.ts';
@@ -37,6 +39,7 @@ export interface ContainerStarterOptions {
   facts: ContainerFacts;
   /** How many containers may be started at once on this node. */
   starts: Limiter;
+  devices: Devices;
 }
 
 export interface StartInputs extends Omit<ContainerInputs, 'image'> {
@@ -76,9 +79,17 @@ export class ContainerStarter {
 
   async #createAndStart(inputs: StartInputs & ContainerInputs): Promise<string> {
     const { pod, container, sandboxId, sandboxConfig } = inputs;
-    const { runtime, events, facts } = this.#options;
+    const { runtime, events, facts, devices } = this.#options;
+    const grant = await asStartFailure(
+      () => devices.grantFor(pod, container),
+      (error) => {
+        if (!(error instanceof DevicePluginFailed)) return undefined;
+        events.warning(pod, container, 'Failed', `Error: ${error.message}`);
+        return new StartFailed('CreateContainerConfigError', error.message);
+      },
+    );
     const config = await asStartFailure(
-      () => containerConfigOf(inputs, facts),
+      () => containerConfigOf({ ...inputs, grant }, facts),
       (error) => {
         if (!(error instanceof UnresolvedField) && !(error instanceof RefusedSecurity)) return undefined;
         events.warning(pod, container, 'Failed', `Error: ${error.message}`);

@@ -46,6 +46,8 @@ export interface NodeRegistrationOptions {
   /** By their unique names. */
   volumesInUse?(): readonly string[];
   isShuttingDown(): boolean;
+  /** What plugins bring. */
+  devices(): NodeInputs['devices'];
 }
 
 /** Of a Lease's duration, as upstream's kubelet: three renewals may be lost. */
@@ -153,6 +155,7 @@ export class NodeRegistration {
       nowMs: clock.now(),
       pressures: this.#options.pressures(),
       isShuttingDown: this.#options.isShuttingDown(),
+      devices: this.#options.devices(),
     };
     try {
       const [version, runtimeStatus, images] = await Promise.all([

@@ -25,6 +25,7 @@ export interface NodeInputs {
   /** What the node is short of. */
   pressures: ReadonlySet<PressureCondition>;
   isShuttingDown: boolean;
+  devices: { capacity: Record<string, string>; allocatable: Record<string, string> };
 }
 
 /** Upstream's limit: the images list is for the scheduler, and must not make the node large. */
@@ -46,8 +47,8 @@ export function nodeStatusOf(inputs: NodeInputs, before: NodeStatus | undefined)
       ...addresses.map((address) => ({ type: 'InternalIP', address })),
       { type: 'Hostname', address: nodeName },
     ],
-    capacity,
-    allocatable: allocatableOf(capacity, inputs.configuration),
+    capacity: { ...capacity, ...inputs.devices.capacity },
+    allocatable: { ...allocatableOf(capacity, inputs.configuration), ...inputs.devices.allocatable },
     conditions: conditionsOf(inputs, before?.conditions ?? []),
     daemonEndpoints: { kubeletEndpoint: { Port: port } },
     images: imagesOf(images),

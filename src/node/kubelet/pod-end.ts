@@ -6,6 +6,7 @@ import type { Cgroups } from '#node/runtime/cgroups/cgroups.ts';
 import type { ContainerRuntime } from '#node/runtime/runtime.ts';
 import type { BackOff } from './back-off.ts';
 import type { ContainerKiller } from './container-killer.ts';
+import type { Devices } from './devices/devices.ts';
 import type { Images } from './images.ts';
 import type { PodNotes } from './pod-notes.ts';
 import type { PodReporter } from './pod-reporter.ts';
@@ -31,6 +32,7 @@ export interface PodEndOptions {
   images: Images;
   crashes: BackOff;
   allocations: Allocations;
+  devices: Devices;
   notes: PodNotes;
   writer: StatusWriter;
   cgroups: Cgroups | undefined;
@@ -71,6 +73,7 @@ export class PodEnd {
     references.forget(uid);
     tokens.forget(uid);
     images.forget(uid);
+    this.#options.devices.forget(uid);
     crashes.forget(`${uid}/`);
   }
 

@@ -35,6 +35,7 @@ import {
 } from './certificates/certificate-rotation.ts';
 import { ContainerKiller } from './container-killer.ts';
 import { ContainerStarter } from './container-starter.ts';
+import { Devices } from './devices/devices.ts';
 import { Evictions } from './eviction/evictions.ts';
 import { MachineUsage } from './eviction/machine-usage.ts';
 import type { Usage } from './eviction/usage.ts';
@@ -155,6 +156,12 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
   const cgroups = await preparedCgroups(machine, cgroupRoot, podsLimits(machine, configuration));
 
   const allocations = await Allocations.open(directories.root);
+  const devices = await Devices.open({
+    root: directories.root,
+    clock,
+    log,
+    onChange: () => registration.reportNow(),
+  });
   const runtimePods = new RuntimePods(runtime, clock);
   const notes = new PodNotes();
   const writer = new StatusWriter({ client, clock, log, signal, shownAs });
@@ -174,6 +181,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     pressures: () => evictions.conditions,
     volumesInUse: () => nodesVolumes.inUse(),
     isShuttingDown: () => shutdown.isUnderWay,
+    devices: () => devices.amounts(),
   });
   const node: NodeFacts = {
     nodeName,
@@ -231,6 +239,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     images,
     killer,
     starts,
+    devices,
     facts: {
       nodeName,
       clusterDomain: options.clusterDomain,
@@ -294,9 +303,9 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
       const pressed = shutdown.refusalOf() ?? evictions.refusalOf(pod);
       if (pressed) return pressed;
       const others = pods.list().map((other) => allocations.allocatedPod(other));
-      if (!refusalOf(pod, { node: registration.node, others })) return undefined;
+      if (!refusalOf(pod, { node: registration.node, others })) return devices.admit(pod);
       // Labels may have changed since the node was last read: nothing is refused by what was.
-      return refusalOf(pod, { node: await client.get(Node, { name: nodeName }), others });
+      return refusalOf(pod, { node: await client.get(Node, { name: nodeName }), others }) ?? devices.admit(pod);
     },
   });
   const end = new PodEnd({
@@ -311,6 +320,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     images,
     crashes,
     allocations,
+    devices,
     notes,
     writer,
     cgroups,
@@ -421,7 +431,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
   await informers.synced(signal);
   await staticPods?.start();
   const here = new Set(pods.list().map(({ metadata }) => metadata.uid));
-  allocations.keepOnly((uid) => here.has(uid));
+  for (const each of [allocations, devices]) each.keepOnly((uid) => here.has(uid));
   const unsubscribe = followPods(apiPods, workers, (mirror, isNew) => {
     if (mirror && isNew) writer.writeAgain(mirror.metadata.annotations?.[CONFIG_MIRROR] ?? '');
     mirrors.reconcile();
@@ -473,6 +483,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
       nodesVolumes.close();
       stop.abort();
       await allocations.settled();
+      await devices.close();
     },
   };
   if (options.server)

@@ -184,6 +184,8 @@ export interface ContainerConfig {
   workingDir: string;
   envs: { key: string; value: string }[];
   mounts: Mount[];
+  /** Of the node's, e.g. a GPU. */
+  devices?: { containerPath: string; hostPath: string; permissions: string }[];
   labels: Record<string, string>;
   annotations: Record<string, string>;
   /** Below the sandbox's log directory. */

@@ -331,7 +331,15 @@ test('metrics for dashboards and of probes, the configuration, and what really r
   const resource = (await call('/metrics/resource')).body;
   expect(resource).toMatch(/^pod_memory_working_set_bytes\{namespace="default",pod="web"\} [1-9]\d* \d{13}$/m);
   expect(resource).toContain('\nresource_scrape_error 0\n');
-  const probed = { readinessProbe: { exec: { command: ['true'] }, periodSeconds: 1 } };
+  const probed = {
+    readinessProbe: {
+      exec: { command: ['true'] },
+      periodSeconds: 1,
+      timeoutSeconds: 1,
+      successThreshold: 1,
+      failureThreshold: 3,
+    },
+  };
   const command = ['/bin/sh', '-c', 'sleep 600'];
   await fixture.client.create(Pod, podOf('probed', { containers: [{ name: 'main', command, ...probed }] }));
   await fixture.api.until<Pod>(

@@ -1,0 +1,143 @@
+/** A device plugin behind its socket, and the socket at which plugins announce themselves. Source: "Device Plugins". */
+import { Client, credentials, Server, ServerCredentials, status } from '@grpc/grpc-js';
+import type { Clock } from '#base/clock.ts';
+import type { Reply } from '#node/runtime/message-table.ts';
+import { type DevicePluginCall, devicePluginCodecs } from './device-plugin-messages.ts';
+
+export interface Device {
+  id: string;
+  isHealthy: boolean;
+}
+
+/** What a container needs in order to use its devices. */
+export interface DeviceGrant {
+  envs: Record<string, string>;
+  mounts: { containerPath: string; hostPath: string; readOnly: boolean }[];
+  devices: { containerPath: string; hostPath: string; permissions: string }[];
+  annotations: Record<string, string>;
+}
+
+export interface DevicePlugin {
+  /** Whether `preStart` is to be called before a container begins. */
+  options(): Promise<{ preStartRequired: boolean }>;
+  /** All devices, again whenever something about them changes. Throws when the plugin goes. */
+  watch(signal: AbortSignal): AsyncIterable<Device[]>;
+  allocate(ids: readonly string[]): Promise<DeviceGrant>;
+  preStart(ids: readonly string[]): Promise<void>;
+  close(): void;
+}
+
+/** The plugin said no, or is not there. */
+export class DevicePluginFailed extends Error {}
+
+const DEADLINE_MS = 30_000;
+const MOST_BYTES = 16 * 1024 * 1024;
+
+export function connectDevicePlugin(socketPath: string, clock: Clock): DevicePlugin {
+  const client = new Client(`unix:${socketPath}`, credentials.createInsecure(), {
+    'grpc.max_receive_message_length': MOST_BYTES,
+  });
+  const call = (name: DevicePluginCall, message: object): Promise<Reply> => {
+    const { path, request, response } = devicePluginCodecs(name);
+    const options = { deadline: clock.now() + DEADLINE_MS };
+    return new Promise((resolve, reject) => {
+      client.makeUnaryRequest(
+        path,
+        request.serialize,
+        response.deserialize,
+        message,
+        options,
+        (error, reply?: Reply) =>
+          error
+            ? reject(new DevicePluginFailed(error.details || error.message, { cause: error }))
+            : resolve(reply ?? {}),
+      );
+    });
+  };
+  return {
+    async options() {
+      return { preStartRequired: (await call('GetDevicePluginOptions', {}))['preStartRequired'] === true };
+    },
+    async *watch(signal) {
+      const { path, request, response } = devicePluginCodecs('ListAndWatch');
+      const stream = client.makeServerStreamRequest(path, request.serialize, response.deserialize, {});
+      const stop = () => stream.cancel();
+      signal.addEventListener('abort', stop, { once: true });
+      try {
+        for await (const reply of stream as AsyncIterable<{ devices?: { ID: string; health: string }[] }>)
+          yield (reply.devices ?? []).map(({ ID, health }) => ({ id: ID, isHealthy: health === 'Healthy' }));
+      } catch (error) {
+        throw new DevicePluginFailed((error as Error).message, { cause: error });
+      } finally {
+        signal.removeEventListener('abort', stop);
+        stream.cancel();
+      }
+    },
+    async allocate(ids) {
+      const reply = await call('Allocate', { containerRequests: [{ devicesIds: [...ids] }] });
+      const [grant] = (reply['containerResponses'] as DeviceGrant[] | undefined) ?? [];
+      if (!grant) throw new DevicePluginFailed('no containers in the answer to Allocate');
+      const { envs, mounts, devices, annotations } = grant;
+      return { envs: envs ?? {}, mounts: mounts ?? [], devices: devices ?? [], annotations: annotations ?? {} };
+    },
+    async preStart(ids) {
+      await call('PreStartContainer', { devicesIds: [...ids] });
+    },
+    close: () => client.close(),
+  };
+}
+
+export interface Announcement {
+  version: string;
+  /** The name of the plugin's socket, beside the one at which it announced itself. */
+  endpoint: string;
+  resourceName: string;
+}
+
+export interface Registration {
+  close(): Promise<void>;
+}
+
+/** @param accept throws what the plugin is told */
+export async function serveRegistration(
+  socketPath: string,
+  accept: (announcement: Announcement) => void,
+): Promise<Registration> {
+  const server = new Server({ 'grpc.max_receive_message_length': 64 * 1024 });
+  const { path, request, response } = devicePluginCodecs('Register');
+  const method = {
+    path,
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: request.serialize,
+    requestDeserialize: request.deserialize,
+    responseSerialize: response.serialize,
+    responseDeserialize: response.deserialize,
+  };
+  server.addService(
+    { Register: method },
+    {
+      Register(
+        { request: given }: { request: Reply },
+        answer: (error: { code: number; details: string } | null, reply?: object) => void,
+      ) {
+        try {
+          accept(given as unknown as Announcement);
+          answer(null, {});
+        } catch (error) {
+          answer({ code: status.UNKNOWN, details: (error as Error).message });
+        }
+      },
+    },
+  );
+  await new Promise<void>((resolve, reject) => {
+    server.bindAsync(`unix:${socketPath}`, ServerCredentials.createInsecure(), (error) =>
+      error ? reject(error) : resolve(),
+    );
+  });
+  return {
+    async close() {
+      server.forceShutdown();
+    },
+  };
+}

@@ -1,0 +1,109 @@
+/** A device plugin as its authors write them: announces itself, tells its devices, and hands out /dev/zero under other names. */
+import { existsSync, statSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Client, credentials, Server, ServerCredentials, type ServerWritableStream } from '@grpc/grpc-js';
+import { type DevicePluginCall, devicePluginCodecs } from '#node/runtime/devices/device-plugin-messages.ts';
+
+interface SampleDevice {
+  ID: string;
+  health: 'Healthy' | 'Unhealthy';
+}
+
+const KUBELET_SOCKET = 'kubelet.sock';
+
+export class SampleDevicePlugin {
+  readonly resourceName: string;
+  readonly #folder: string;
+  readonly #endpoint: string;
+  readonly #streams = new Set<ServerWritableStream<object, object>>();
+  #devices: SampleDevice[];
+  #server: Server | undefined;
+  readonly started: string[] = [];
+
+  constructor(folder: string, { resourceName, ids }: { resourceName: string; ids: string[] }) {
+    this.#folder = folder;
+    this.resourceName = resourceName;
+    this.#endpoint = `${resourceName.replace('/', '-')}.sock`;
+    this.#devices = ids.map((ID) => ({ ID, health: 'Healthy' }));
+  }
+
+  /** Its own socket, then the announcement. */
+  async start(): Promise<void> {
+    await rm(join(this.#folder, this.#endpoint), { force: true });
+    const server = new Server();
+    const names: DevicePluginCall[] = ['GetDevicePluginOptions', 'ListAndWatch', 'Allocate', 'PreStartContainer'];
+    const methods = Object.fromEntries(names.map((name) => [name, methodOf(name)]));
+    server.addService(methods, {
+      GetDevicePluginOptions: (_call: unknown, answer: Answer) => answer(null, { preStartRequired: true }),
+      ListAndWatch: (stream: ServerWritableStream<object, object>) => {
+        this.#streams.add(stream);
+        stream.on('close', () => this.#streams.delete(stream));
+        stream.write({ devices: this.#devices });
+      },
+      Allocate: ({ request }: { request: AllocateRequest }, answer: Answer) =>
+        answer(null, { containerResponses: request.containerRequests.map(({ devicesIds }) => grantOf(devicesIds)) }),
+      PreStartContainer: ({ request }: { request: { devicesIds: string[] } }, answer: Answer) => {
+        this.started.push(...request.devicesIds);
+        answer(null, {});
+      },
+    });
+    await new Promise<void>((resolve, reject) => {
+      const at = `unix:${join(this.#folder, this.#endpoint)}`;
+      server.bindAsync(at, ServerCredentials.createInsecure(), (error) => (error ? reject(error) : resolve()));
+    });
+    this.#server = server;
+    await this.register({});
+  }
+
+  register(changed: object): Promise<void> {
+    const { path, request, response } = devicePluginCodecs('Register');
+    const client = new Client(`unix:${join(this.#folder, KUBELET_SOCKET)}`, credentials.createInsecure());
+    const announcement = { version: 'v1beta1', endpoint: this.#endpoint, resourceName: this.resourceName, ...changed };
+    return new Promise<void>((resolve, reject) => {
+      client.makeUnaryRequest(path, request.serialize, response.deserialize, announcement, (error) =>
+        error ? reject(new Error(error.details)) : resolve(),
+      );
+    }).finally(() => client.close());
+  }
+
+  tell(ID: string, health: SampleDevice['health']): void {
+    this.#devices = this.#devices.map((device) => (device.ID === ID ? { ID, health } : device));
+    for (const stream of this.#streams) stream.write({ devices: this.#devices });
+  }
+
+  stop(): void {
+    this.#server?.forceShutdown();
+  }
+
+  /** Which kubelet's socket is there; another one means another kubelet. */
+  kubeletSocket(): number | undefined {
+    const path = join(this.#folder, KUBELET_SOCKET);
+    return existsSync(path) ? statSync(path).ino : undefined;
+  }
+}
+
+interface AllocateRequest {
+  containerRequests: { devicesIds: string[] }[];
+}
+type Answer = (error: null, reply: object) => void;
+
+function methodOf(name: DevicePluginCall) {
+  const { path, request, response } = devicePluginCodecs(name);
+  return {
+    path,
+    requestStream: false,
+    responseStream: name === 'ListAndWatch',
+    requestSerialize: request.serialize,
+    requestDeserialize: request.deserialize,
+    responseSerialize: response.serialize,
+    responseDeserialize: response.deserialize,
+  };
+}
+
+const grantOf = (ids: string[]): object => ({
+  envs: { SAMPLE_DEVICES: ids.join(',') },
+  devices: ids.map((id) => ({ containerPath: `/dev/${id}`, hostPath: '/dev/zero', permissions: 'rw' })),
+  mounts: [{ containerPath: '/etc/sample', hostPath: '/etc/hostname', readOnly: true }],
+  annotations: { 'example.com/devices': ids.join(',') },
+});
