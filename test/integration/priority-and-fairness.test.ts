@@ -1,5 +1,8 @@
 /** Priority and fairness as clients meet it: its objects, its headers, waiting, being turned away. */
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
 import { FlowSchema } from '#api/flowcontrol/v1/flow-schema.ts';
 import { PriorityLevelConfiguration } from '#api/flowcontrol/v1/priority-level-configuration.ts';
 import { deferred } from '#base/deferred.ts';
@@ -246,6 +249,31 @@ test('a watch holds its seat only until it has said what is there', async () => 
   expect((await raw.ask(PODS, { as: busy })).code).toBe(200);
   stop.abort();
   await Promise.allSettled(watches);
+});
+
+test('a watch over a WebSocket takes a seat as well, until it has said what is there', async () => {
+  await configure({ type: 'Reject' });
+  const url = `${server.url.replace('https', 'wss')}/api/v1/namespaces/default/configmaps?watch=1`;
+  const open = () => new WebSocket(url, ['binary.k8s.io'], raw.tls(busy));
+  const held = [1, 2, 3].map(() => raw.ask(SLOW, { as: busy }));
+  await expect.poll(executing).toBe(3);
+  const refused = open();
+  refused.on('error', () => undefined); // the refusal makes one
+  const [, answer] = (await once(refused, 'unexpected-response')) as [unknown, IncomingMessage];
+  expect(answer.statusCode).toBe(429);
+  expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
+  answer.destroy();
+  gate.resolve();
+  await Promise.all(held);
+  const watches = [];
+  for (let i = 0; i < 5; i++) {
+    const watch = open();
+    await once(watch, 'open');
+    watches.push(watch);
+    await expect.poll(executing).toBe(0);
+  }
+  expect((await raw.ask(PODS, { as: busy })).code).toBe(200);
+  for (const watch of watches) watch.terminate();
 });
 
 interface ApiObject {

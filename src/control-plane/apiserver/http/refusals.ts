@@ -9,6 +9,8 @@ export const deadlineMissed = (): StatusError =>
 export const shuttingDown = (): StatusError =>
   new StatusError('ServiceUnavailable', 'apiserver is shutting down', { details: {} });
 
+export const TOO_MANY_REQUESTS = 'Too many requests, please try again later.';
+
 /** As text, as upstream says it; client-go makes a Status of it. */
 export function sendTooManyRequests(exchange: Exchange, retryAfterSeconds: number): Promise<void> | undefined {
   const headers = {
@@ -16,5 +18,5 @@ export function sendTooManyRequests(exchange: Exchange, retryAfterSeconds: numbe
     'x-content-type-options': 'nosniff',
     'retry-after': String(retryAfterSeconds),
   };
-  return exchange.send(429, headers, Buffer.from('Too many requests, please try again later.\n'));
+  return exchange.send(429, headers, Buffer.from(`${TOO_MANY_REQUESTS}\n`));
 }

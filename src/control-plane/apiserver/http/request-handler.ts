@@ -2,7 +2,7 @@
  * From a request as it comes off the wire to its answer: who asks, what about, the pipeline, and the form of what
  * comes out.
  */
-import { internalError, noSuchPath, StatusError } from '#api/machinery/status.ts';
+import { internalError, noSuchPath, StatusError, tooManyRequests } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import { lastly, otherwise, type Soon, soon } from '#base/soon.ts';
@@ -22,7 +22,7 @@ import type { Lifecycle } from './lifecycle.ts';
 import { isLongRunning } from './long-running.ts';
 import { isForPeople, negotiate, type Wanted } from './negotiation.ts';
 import { type NonResourceServices, serveNonResource } from './non-resource-paths.ts';
-import { deadlineMissed, sendTooManyRequests, shuttingDown } from './refusals.ts';
+import { deadlineMissed, sendTooManyRequests, shuttingDown, TOO_MANY_REQUESTS } from './refusals.ts';
 import { type Deadline, type RequestDeadlines, requestedTimeoutMs } from './request-deadlines.ts';
 import { sendBody, sendReply } from './send-reply.ts';
 import { warningHeaders } from './warning-header.ts';
@@ -44,6 +44,11 @@ interface Passed {
   info: RequestInfo;
   user: UserInfo;
   work: Work | undefined;
+}
+
+export interface BegunWatch {
+  caughtUp(): void;
+  over(): void;
 }
 
 export class RequestHandler {
@@ -93,6 +98,28 @@ export class RequestHandler {
     const { user } = await this.#callers.of(recorded, info);
     await this.#services.pipeline.authorize(info, user, recorded.audited?.annotate);
     return user;
+  }
+
+  /**
+   * A watch that comes by an upgrade takes its turn as any other. Its seat is let go of by `caughtUp`; `over` ends it. Throws
+   * TooManyRequests.
+   */
+  async beginWatch(info: ResourceRequestInfo, user: UserInfo, signal: AbortSignal): Promise<BegunWatch> {
+    const { flowControl, deadlines, clock } = this.#services;
+    const flow = flowControl.classify(info, user);
+    const work = await flowControl.begin(flow, { info, user }, () => ({ limitMs: deadlines.maxMs / 4, signal }));
+    if (!work) {
+      flow.level.dropped.record(clock.now());
+      throw tooManyRequests(TOO_MANY_REQUESTS, flow.level.dropped.retryAfterSeconds);
+    }
+    const uncount = flowControl.watches.begin(info);
+    return {
+      caughtUp: () => work.finish(),
+      over() {
+        work.finish();
+        uncount();
+      },
+    };
   }
 
   /** Watches end as if their time were over: their clients come back, to this server or to another. */

@@ -105,17 +105,16 @@ export class StoredObjects {
     { change, mayCreate = false, dryRun = false }: UpdateOptions<T>,
   ): Promise<Updated<T>> {
     const key = storageKey(kind, at);
-    let standing = kind.converter
-      ? await this.#newest(kind, key)
-      : (await this.#caches.of(kind).get(key, 'any'))?.stored;
+    let standing = kind.converter ? await this.#newest(kind, key) : await this.#caches.of(kind).get(key, 'any');
     let isNewest = false;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const decision = await this.#decide(kind, { key, standing, change, mayCreate });
+      const modRevision = standing && storedOf(standing).modRevision;
       // Not to write counts only when it was decided in view of the newest state; a write finds out by itself.
       if (!('txn' in decision) && !isNewest) {
         const newest = await this.#newest(kind, key);
         isNewest = true;
-        if (newest?.modRevision !== standing?.modRevision) {
+        if ((newest && storedOf(newest).modRevision) !== modRevision) {
           standing = newest;
           continue;
         }
@@ -124,13 +123,13 @@ export class StoredObjects {
       if (!('txn' in decision)) return this.#unchanged(kind, key, decision.current);
       if (dryRun)
         return {
-          object: deepFreeze(await this.#shown(kind, likeStanding(decision.result, standing))),
+          object: deepFreeze(await this.#shown(kind, likeStanding(decision.result, modRevision))),
           outcome: decision.outcome,
         };
       const result = await this.#storage.commit(decision.txn);
       if (result.succeeded) return this.#written(kind, { key, decision, revision: result.revision });
       const found = result.found[0];
-      if (found?.modRevision === standing?.modRevision) throw takenBy(decision.alongside, result.found.slice(1));
+      if (found?.modRevision === modRevision) throw takenBy(decision.alongside, result.found.slice(1));
       [standing, isNewest] = [found, true];
     }
     throw timeout('Timeout: Too many concurrent writes of one object', 1);
@@ -140,7 +139,7 @@ export class StoredObjects {
     kind: Kind<T>,
     { key, standing, change, mayCreate }: Situation<T>,
   ): Promise<Decision> {
-    const current = standing && withRevision(decode(standing.value), standing.modRevision);
+    const current = standing && objectOf(standing);
     if (!current && !mayCreate) return { refusal: notFound(kind, key.slice(key.lastIndexOf('/') + 1)) };
     try {
       const shown = current && (kind.converter ? await this.#shown(kind, current) : fromHub(kind, current));
@@ -150,7 +149,7 @@ export class StoredObjects {
         return { current: current! };
       const next = 'remove' in decided ? decided.remove : decided.put;
       const hub = kind.converter ? await storedBy(kind, next) : toHub(kind, next);
-      return planOf({ key, standing, current, decided, hub });
+      return planOf({ key, standing: standing && storedOf(standing), current, decided, hub });
     } catch (error) {
       if (error instanceof StatusError) return { refusal: error };
       throw error;
@@ -174,9 +173,8 @@ export class StoredObjects {
     return { object: deepFreeze(await this.#shown(kind, frozenAt(hub, revision))), outcome };
   }
 
-  async #newest(kind: Kind, key: string): Promise<Stored | undefined> {
-    if (kind.converter) return this.#storage.get(key);
-    return (await this.#caches.of(kind).get(key, 'newest'))?.stored;
+  async #newest(kind: Kind, key: string): Promise<Standing | undefined> {
+    return kind.converter ? this.#storage.get(key) : this.#caches.of(kind).get(key, 'newest');
   }
 
   async #settled<T extends KubeObject>(
@@ -214,9 +212,18 @@ export type Updated<T extends KubeObject> = StoredState<T> & {
   outcome: 'created' | 'updated' | 'removed' | 'unchanged';
 };
 
+/** What there is before a change: as the cache has it, or as the store has handed it out. */
+type Standing = CachedObject | Stored;
+
+const storedOf = (standing: Standing): Stored => ('stored' in standing ? standing.stored : standing);
+
+/** The cache has parsed it already, mostly, and what a change leaves as it is need not be frozen and compared again. */
+const objectOf = (standing: Standing): KubeObject =>
+  'stored' in standing ? standing.object() : withRevision(decode(standing.value), standing.modRevision);
+
 interface Situation<T extends KubeObject> {
   key: string;
-  standing: Stored | undefined;
+  standing: Standing | undefined;
   change: UpdateOptions<T>['change'];
   mayCreate: boolean;
 }
@@ -279,8 +286,8 @@ function withoutRevision(object: KubeObject): KubeObject {
 }
 
 /** What a dry run answers with: nothing was stored, so the version is still the old one. */
-const likeStanding = (result: KubeObject, standing: Stored | undefined): KubeObject =>
-  standing ? withRevision(result, standing.modRevision) : result;
+const likeStanding = (result: KubeObject, modRevision: Revision | undefined): KubeObject =>
+  modRevision === undefined ? result : withRevision(result, modRevision);
 
 const frozenAt = (hub: KubeObject, revision: Revision): KubeObject => deepFreeze(withRevision(hub, revision));
 

@@ -82,7 +82,7 @@ export class UpgradeHandler {
   }
 
   async #join({ info, user, request, socket, head, audited }: Upgrade): Promise<void> {
-    const { pipeline, forwarder } = this.#services;
+    const { pipeline, forwarder, requests } = this.#services;
     const gone = new AbortController();
     socket.once('close', () => gone.abort());
     const incoming = {
@@ -95,7 +95,13 @@ export class UpgradeHandler {
     const isWebSocket = request.headers.upgrade?.toLowerCase() === 'websocket';
     if (info.verb === 'watch') {
       if (!isWebSocket) throw badRequest('a watch can be upgraded to a WebSocket only');
-      return answerAsWebSocket({ request, socket, head }, { watch: await pipeline.openWatch(info, incoming) });
+      const begun = await requests.beginWatch(info, user, gone.signal); // 429
+      try {
+        const watch = await pipeline.openWatch(info, { ...incoming, caughtUp: begun.caughtUp });
+        return await answerAsWebSocket({ request, socket, head }, { watch });
+      } finally {
+        begun.over();
+      }
     }
     // A WebSocket begins with a GET, which must not be a way round the right to create.
     if (info.verb === 'get' && CREATED_BY_GET.has(info.subresource))
@@ -162,6 +168,7 @@ function refuse(socket: Duplex, status: StatusError): void {
     `HTTP/1.1 ${status.code} ${status.reason}`,
     'Content-Type: application/json',
     `Content-Length: ${Buffer.byteLength(body)}`,
+    ...(status.details?.retryAfterSeconds ? [`Retry-After: ${status.details.retryAfterSeconds}`] : []),
     'Connection: close',
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);

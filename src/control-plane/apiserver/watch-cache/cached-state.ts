@@ -26,8 +26,6 @@ interface Made {
 const UNKNOWN = -2;
 
 export class CachedState implements CachedObject {
-  readonly namespace: string;
-  readonly name: string;
   readonly revision: Revision;
   readonly stored: Stored;
   /** Read since `ParsedForms` last looked. */
@@ -43,10 +41,6 @@ export class CachedState implements CachedObject {
     this.stored = stored;
     this.revision = revision;
     this.#context = context;
-    const path = stored.key.slice(context.prefix.length);
-    const slash = context.namespaced ? path.indexOf('/') : -1;
-    this.namespace = slash < 0 ? '' : path.slice(0, slash);
-    this.name = path.slice(slash + 1);
     const encoded = takeEncoded(stored.value);
     if (!encoded) return;
     this.#hub = this.#formOf(encoded);
@@ -55,6 +49,21 @@ export class CachedState implements CachedObject {
 
   get key(): string {
     return this.stored.key;
+  }
+
+  // Read from the key when they are asked for: kept, they would be a tenth of what each object takes beside its bytes.
+
+  get namespace(): string {
+    return this.stored.key.slice(this.#context.prefix.length, Math.max(this.#context.prefix.length, this.#nameAt - 1));
+  }
+
+  get name(): string {
+    return this.stored.key.slice(this.#nameAt);
+  }
+
+  get #nameAt(): number {
+    const { prefix, namespaced } = this.#context;
+    return namespaced ? this.stored.key.indexOf('/', prefix.length) + 1 : prefix.length;
   }
 
   /** The same state under the revision at which it was deleted. */
