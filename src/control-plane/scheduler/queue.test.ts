@@ -116,3 +116,63 @@ test('another pod of the same name is another pod', () => {
   waiting.done(first);
   expect(waiting.take()?.pod.metadata.uid).toBe('second');
 });
+
+test('a pod for which room is being made is not tried before that is over, and then if something helped it', () => {
+  const { clock, waiting, next } = queue();
+  const web = pod('web');
+  waiting.put(web);
+  next();
+  waiting.hold(web);
+  waiting.refused(web, [taints]);
+  waiting.changed(tainted);
+  clock.advance(60_000);
+  expect(next()).toBeUndefined();
+  waiting.release(web);
+  expect(next()).toBe('web');
+
+  waiting.hold(web);
+  waiting.refused(web, [taints]);
+  waiting.release(web);
+  clock.advance(60_000);
+  expect(next()).toBeUndefined();
+  expect(waiting.counts().unschedulable).toBe(1);
+});
+
+test('a change that no hint concerns is looked at once, however many pods wait', () => {
+  let asked = 0;
+  const hint = Object.assign(
+    () => {
+      asked++;
+      return true;
+    },
+    { concerns: ({ now }: { now: unknown }) => now === tainted.now },
+  );
+  const picky = definePlugin({ name: 'Picky', retryWhen: [hint] });
+  const { waiting, next } = queue();
+  for (let i = 0; i < 100; i++) {
+    const each = pod(`pod-${i}`);
+    waiting.put(each);
+    next();
+    waiting.refused(each, [picky]);
+  }
+  waiting.changed(relabelled);
+  expect(asked).toBe(0);
+  waiting.changed(tainted);
+  expect(asked).toBe(100);
+  expect(waiting.counts()['backing off']).toBe(100);
+});
+
+test('changes are remembered only as long as a pod that was taken before them is tried', () => {
+  const { clock, waiting, next } = queue();
+  const [first, second] = [pod('first'), pod('second')];
+  waiting.put(first);
+  clock.advance(1);
+  waiting.put(second);
+  expect([next(), next()]).toEqual(['first', 'second']);
+  waiting.changed(tainted);
+  waiting.done(first);
+  for (let i = 0; i < 10; i++) waiting.changed(relabelled);
+  waiting.refused(second, [taints]); // the one that helps came while it was being tried
+  clock.advance(1_000);
+  expect(next()).toBe('second');
+});

@@ -72,7 +72,9 @@ export function bestOf(nodes: readonly NodeInfo[], totals: Float64Array, random:
     } else if (total === most) count++;
   }
   let left = wholeBelow(random, count);
-  return nodes[totals.findIndex((total) => total === most && left-- === 0)] as NodeInfo;
+  let place = 0;
+  while (totals[place] !== most || left-- > 0) place++;
+  return nodes[place] as NodeInfo;
 }
 
 function rawScores(
