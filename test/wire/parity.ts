@@ -66,6 +66,7 @@ export async function ownClient({ kubeconfig, args, stdin = '', folder, env }: I
 /** What differs from one moment to the next, or between two programs, made the same. */
 export const masked = (text: string): string =>
   text
-    .replace(/\b\d+(d|h|m|s)(\d+(h|m|s))?\b/g, (age) => (/^\d/.test(age) ? 'AGE' : age))
+    .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'UID') // before ages: a part of one may look like 123d
+    .replace(/\b\d+(d|h|m|s)(\d+(h|m|s))?\b/g, 'AGE')
     .replace(/AGE +/g, 'AGE ')
     .replaceAll('kubectl', 'kedge');
