@@ -258,7 +258,7 @@ test('stock kubectl works with it', async () => {
   expect((await kubectl(['apply', '-f', '-'], manifest)).stdout).toBe('configmap/k created\n');
   expect((await kubectl(['apply', '-f', '-'], manifest.replace('"1"', '"2"'))).stdout).toBe('configmap/k configured\n');
   expect((await kubectl(['get', 'cm', 'k', '-o', 'jsonpath={.data.a}'])).stdout).toBe('2');
-  expect((await kubectl(['get', 'configmaps', 'k'])).stdout).toMatch(/^NAME +DATA +AGE\nk +1 +\d+s\n$/);
+  expect((await kubectl(['get', 'configmaps', 'k'])).stdout).toMatch(/^NAME +DATA +AGE\nk +1 +\S+\n$/);
   expect((await kubectl(['label', 'cm/k', 'x=y'])).stdout).toBe('configmap/k labeled\n');
   expect((await kubectl(['create', 'deployment', 'web', '--image=i'])).stdout).toBe('deployment.apps/web created\n');
   expect((await kubectl(['scale', 'deployment/web', '--replicas=3'])).stdout).toBe('deployment.apps/web scaled\n');

@@ -122,7 +122,7 @@ const rows = (minor: number): Row[] => [
   { args: 'rollout status deploy/web --timeout=20s', stdout: /deployment "web" successfully rolled out\n$/ },
   { args: 'get deploy web', stdout: /^NAME +READY +UP-TO-DATE +AVAILABLE +AGE\nweb +2\/2 +2 +2 +\d+s\n$/ },
   { args: 'get deploy web -o wide', stdout: /CONTAINERS +IMAGES +SELECTOR\nweb .* main +nginx:1 +app=web\n$/ },
-  { args: 'get pods -l app=web --no-headers', stdout: /^(web-[a-z0-9]+-[a-z0-9]+ +1\/1 +Running +0 +\d+s\n){2}$/ },
+  { args: 'get pods -l app=web --no-headers', stdout: /^(web-[a-z0-9]+-[a-z0-9]+ +1\/1 +Running +0 +\S+\n){2}$/ },
   {
     args: 'get pods -l app=web -o custom-columns=IMAGE:.spec.containers[*].image',
     stdout: 'IMAGE\nnginx:1\nnginx:1\n',
