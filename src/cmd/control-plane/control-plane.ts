@@ -38,7 +38,7 @@ import { localLoadBalancers } from './local-load-balancers.ts';
 import { ensureLocalPath, localPathFolders } from './local-path.ts';
 import { ensureCertificateRotation } from './node-certificates.ts';
 import { ensureMetricsReader, servedMetrics } from './resource-metrics.ts';
-import { schedulerProfiles } from './scheduler-profiles.ts';
+import { schedulerSettings } from './scheduler-profiles.ts';
 import { Simulation } from './simulation.ts';
 import { ensureKubernetesService, ensureNamespaces, ensureTokenTracking } from './system-objects.ts';
 
@@ -63,7 +63,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const stopping = new AbortController();
   const pki = ensurePki({ directory: paths.pki, clock: systemClock });
   const storage = await openLmdbStorage({ directory: paths.store, onFailure: options.onFailure });
-  const profiles = schedulerProfiles(new ApiServerFlags(cluster.settings.apiServer));
+  const schedulerOptions = schedulerSettings(new ApiServerFlags(cluster.settings.apiServer));
   const simulation = new Simulation({ cluster, simulate: options.simulate, pki, log });
   const kinds = createKindRegistry([...catalog, ...metricsKinds, ...simulation.kinds], bodies);
   const debug = new Map<string, DebugPage>();
@@ -128,7 +128,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     ...services,
     log: log.child({ component: 'scheduler' }),
     informers: running.informers, // both see the same frozen objects
-    ...(profiles && { profiles }),
+    ...schedulerOptions,
     breathe: turnOfTheLoop,
   });
   debug.set('/debug/scheduler/why/', (key) => scheduler.explain(key));

@@ -6,35 +6,37 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { ApiServerFlags } from './api-server-flags.ts';
 import { senderFor } from './extender-sender.ts';
-import { schedulerProfiles } from './scheduler-profiles.ts';
+import { schedulerSettings } from './scheduler-profiles.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'scheduler-profiles-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 
 const HEAD = 'apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\n';
 
-function profiles(text: string) {
+function settings(text: string) {
   const path = join(directory, 'config.yaml');
   writeFileSync(path, text);
-  return schedulerProfiles(new ApiServerFlags({ 'scheduler-config': path }));
+  return schedulerSettings(new ApiServerFlags({ 'scheduler-config': path }));
 }
 
 test('a file gives the profiles, with their extenders', () => {
-  const made = profiles(
-    `${HEAD}profiles: [{schedulerName: a}, {schedulerName: b, percentageOfNodesToScore: 30}]
+  const made = settings(
+    `${HEAD}podInitialBackoffSeconds: 3
+profiles: [{schedulerName: a}, {schedulerName: b, percentageOfNodesToScore: 30}]
 extenders: [{urlPrefix: http://127.0.0.1:1/x, filterVerb: filter, httpTimeout: 100ms}]`,
   );
-  expect(made?.map(({ schedulerName, percentageOfNodesToScore }) => [schedulerName, percentageOfNodesToScore])).toEqual(
+  expect(made?.backOff).toEqual({ firstMs: 3000, mostMs: 10_000 });
+  expect(made?.profiles.map(({ schedulerName, percentageOfNodesToScore }) => [schedulerName, percentageOfNodesToScore])).toEqual(
     [
       ['a', undefined],
       ['b', 30],
     ],
   );
-  expect(made?.[0]?.extenders?.map(({ name }) => name)).toEqual(['http://127.0.0.1:1/x']);
+  expect(made?.profiles[0]?.extenders?.map(({ name }) => name)).toEqual(['http://127.0.0.1:1/x']);
 });
 
 test('without a file there are upstream’s defaults', () => {
-  expect(schedulerProfiles(new ApiServerFlags({}))).toBeUndefined();
+  expect(schedulerSettings(new ApiServerFlags({}))).toBeUndefined();
 });
 
 test.each([
@@ -51,8 +53,8 @@ test.each([
     'FilterPlugin "Mine" does not exist',
   ],
 ])('%s is refused, and the file is named', (_, text, message) => {
-  expect(() => profiles(text)).toThrow(message);
-  expect(() => profiles(text)).toThrow('--scheduler-config: ');
+  expect(() => settings(text)).toThrow(message);
+  expect(() => settings(text)).toThrow('--scheduler-config: ');
 });
 
 async function served(listener: RequestListener, ask: (url: string) => Promise<unknown>): Promise<unknown> {

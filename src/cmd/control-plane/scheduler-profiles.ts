@@ -12,19 +12,29 @@ import {
 } from '#control-plane/scheduler/configuration/scheduler-configuration.ts';
 import { httpExtender } from '#control-plane/scheduler/extenders/http-extender.ts';
 import type { Profile } from '#control-plane/scheduler/profile.ts';
+import type { BackOffTimes } from '#control-plane/scheduler/queue.ts';
 import { type ApiServerFlags, FlagError } from './api-server-flags.ts';
 import { senderFor } from './extender-sender.ts';
 
 const FLAG = 'scheduler-config';
 
+export interface SchedulerSettings {
+  profiles: Profile[];
+  backOff: BackOffTimes;
+}
+
 /** Without the flag: undefined, which means upstream's defaults. Throws FlagError. */
-export function schedulerProfiles(flags: ApiServerFlags): Profile[] | undefined {
+export function schedulerSettings(flags: ApiServerFlags): SchedulerSettings | undefined {
   if (!flags.has(FLAG)) return undefined;
   try {
     const configuration = decodeConfiguration<SchedulerConfiguration>(flags.file(FLAG), schedulerConfigurationType);
     refuseInvalid(validateSchedulerConfiguration(configuration));
     const extenders = (configuration.extenders ?? []).map((each) => httpExtender(each, senderFor(each)));
-    return profilesOf(configuration, extenders);
+    const { podInitialBackoffSeconds = 1, podMaxBackoffSeconds = 10 } = configuration;
+    return {
+      profiles: profilesOf(configuration, extenders),
+      backOff: { firstMs: podInitialBackoffSeconds * 1000, mostMs: podMaxBackoffSeconds * 1000 },
+    };
   } catch (error) {
     if (!(error instanceof ConfigurationError || error instanceof ProfileFailed)) throw error;
     throw new FlagError(`--${FLAG}: ${flags.text(FLAG)}: ${error.message}`);

@@ -32,11 +32,17 @@ export interface QueueOptions {
   gateOf(pod: Pod): Plugin | undefined;
   /** There is something to take. */
   onReady(): void;
+  backOff?: BackOffTimes | undefined;
 }
 
-// Source: KubeSchedulerConfiguration, podInitialBackoffSeconds and podMaxBackoffSeconds; the flush after five minutes.
-const FIRST_BACK_OFF_MS = 1_000;
-const MOST_BACK_OFF_MS = 10_000;
+/** Doubled with each try. Source: KubeSchedulerConfiguration, podInitialBackoffSeconds and podMaxBackoffSeconds. */
+export interface BackOffTimes {
+  firstMs: number;
+  mostMs: number;
+}
+
+const BACK_OFF: BackOffTimes = { firstMs: 1_000, mostMs: 10_000 };
+/** Upstream's flush. */
 const MOST_WAIT_MS = 300_000;
 
 export class SchedulingQueue {
@@ -112,10 +118,10 @@ export class SchedulingQueue {
   refused(pod: Pod, plugins: readonly Plugin[]): void {
     const entry = this.#entries.get(keyOf(pod));
     if (entry?.state !== 'in flight' || entry.pod.metadata.uid !== pod.metadata.uid) return; // removed meanwhile
-    const { clock } = this.#options;
+    const { backOff = BACK_OFF, clock } = this.#options;
     entry.refusedBy = plugins;
     entry.isHelped = false;
-    entry.backOffUntilMs = clock.now() + Math.min(MOST_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** (entry.attempts - 1));
+    entry.backOffUntilMs = clock.now() + Math.min(backOff.mostMs, backOff.firstMs * 2 ** (entry.attempts - 1));
     if (plugins.length === 0 || this.#recent.some(entry.triedAtChange, (change) => couldHelp(entry, change)))
       this.#retry(entry);
     else this.#wait(entry);
@@ -271,4 +277,4 @@ const couldHelp = ({ refusedBy, pod }: Entry, change: ClusterChange): boolean =>
   refusedBy.some((plugin) => hintsFor(plugin, change).some((hint) => !hint || hint(change, pod)));
 
 /** What of a pod its scheduling depends on. */
-const askedOf = ({ spec, metadata }: Pod): unknown => [spec, metadata.labels];
+const askedOf = ({ spec, metadata, status }: Pod): unknown => [spec, metadata.labels, status?.resourceClaimStatuses];

@@ -22,7 +22,7 @@ import { BindFailed, NotPlaced, Placing } from './placing.ts';
 import { pointsOf } from './points.ts';
 import { preempt } from './preempting.ts';
 import type { Profile } from './profile.ts';
-import { SchedulingQueue } from './queue.ts';
+import { type BackOffTimes, SchedulingQueue } from './queue.ts';
 import { NO_NODES, refusalMessage } from './refusal-message.ts';
 import { RememberedAnswers } from './remembered-answers.ts';
 import type { States } from './trial.ts';
@@ -36,6 +36,7 @@ export interface SchedulerServices {
   clock: Clock;
   random: Random;
   log: Log;
+  backOff?: BackOffTimes | undefined;
   /** Lets others run: a turn of the event loop. */
   breathe(): Promise<void>;
   /** A bug: neither an answer of a server nor a lost one. */
@@ -87,6 +88,7 @@ export class Scheduler {
       order: (a, b) => sorting?.queueSort?.(a, b) ?? a.sinceMs - b.sinceMs,
       gateOf: (pod) => pointsOf(this.#pluginsFor(pod)).preEnqueue.find((plugin) => !plugin.preEnqueue(pod).fits),
       onReady: () => this.#wake(),
+      backOff: services.backOff,
     });
     this.#cluster = new FollowedCluster({
       informers,

@@ -11,11 +11,13 @@ import { SharedInformers } from '#client/informers.ts';
 import type { Transport, UserInfo } from '#client/transport.ts';
 import type { Profile } from './profile.ts';
 import { defaultProfile } from './profile.ts';
+import type { BackOffTimes } from './queue.ts';
 import type { SchedulerStats } from './scheduler.ts';
 import { Scheduler } from './scheduler.ts';
 
 export interface SchedulerOptions {
   profiles?: readonly Profile[];
+  backOff?: BackOffTimes;
   transportFor(user: UserInfo): Transport;
   clock: Clock;
   random: Random;
@@ -55,7 +57,17 @@ export function startScheduler(options: SchedulerOptions): RunningScheduler {
   const informers = options.informers ?? new SharedInformers({ client, clock, random, log, signal });
   const component = profiles[0]?.schedulerName ?? 'default-scheduler';
   const events = new EventRecorder({ client, clock, component, log, signal });
-  const scheduler = new Scheduler(profiles, { client, informers, events, clock, random, log, breathe, onBug });
+  const scheduler = new Scheduler(profiles, {
+    client,
+    informers,
+    events,
+    clock,
+    random,
+    log,
+    breathe,
+    onBug,
+    backOff: options.backOff,
+  });
   scheduler.start(signal).catch((error: unknown) => {
     if (!signal.aborted) onBug(error);
   });

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { Event } from '#api/core/v1/event.ts';
 import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { conditionOf } from '#api/core/v1/pod-conditions.ts';
@@ -142,9 +143,18 @@ test.each(REFUSED)('a pod waits %s', async (_, prepare, reason) => {
 test('a pod waits until its claim has been made from the template', async () => {
   await using cluster = await clusterWith({ node1: ['a'] });
   const resourceClaims = [{ name: 'gpu', resourceClaimTemplateName: 'gpus' }];
-  await cluster.create(Pod, pod('web', { resourceClaims }));
+  const { metadata } = await cluster.create(Pod, pod('web', { resourceClaims }));
   await cluster.settles();
-  expect(whyNot(cluster, 'web')).toContain('pod "default/web": ResourceClaim not created yet');
+  expect(whyNot(cluster, 'web')).toBeUndefined(); // not even tried
+  expect(cluster.list(Event)).toEqual([]);
+  await addClaim(cluster, 'made');
+  const owner = { apiVersion: 'v1', kind: 'Pod', name: 'web', uid: metadata.uid, controller: true };
+  await cluster.patch(ResourceClaim, 'default/made', { metadata: { ownerReferences: [owner] } });
+  const resourceClaimStatuses = [{ name: 'gpu', resourceClaimName: 'made' }];
+  const status = { namespace: 'default', name: 'web', subresource: 'status' };
+  await cluster.patch(Pod, status, { status: { resourceClaimStatuses } });
+  await cluster.settles();
+  expect(placeOf(cluster, 'web')).toBe('node1');
 });
 
 test('a selector that fails is said once for all nodes, and tried again', async () => {

@@ -52,6 +52,12 @@ export function dynamicResources(): Plugin {
     weight: 2,
     reads: [ResourceClaim, DeviceClass, ResourceSlice],
 
+    preEnqueue({ metadata: { namespace, name }, spec, status }) {
+      const isMade = (claim: string) => status?.resourceClaimStatuses?.some((made) => made.name === claim);
+      const isWaiting = spec.resourceClaims?.some((each) => each.resourceClaimTemplateName && !isMade(each.name));
+      return isWaiting ? unresolvable(`pod "${namespace}/${name}": ResourceClaim not created yet`) : fits;
+    },
+
     prepare(pod, cluster) {
       if (!pod.spec.resourceClaims?.length) return 'skip';
       const cached = cluster.cached(ResourceClaim);
