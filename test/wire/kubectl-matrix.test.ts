@@ -120,7 +120,7 @@ const rows = (minor: number): Row[] => [
     stdout: /^deployment.apps\/web configured \(dry run\)\n/,
   },
   { args: 'rollout status deploy/web --timeout=20s', stdout: /deployment "web" successfully rolled out\n$/ },
-  { args: 'get deploy web', stdout: /^NAME +READY +UP-TO-DATE +AVAILABLE +AGE\nweb +2\/2 +2 +2 +\d+s\n$/ },
+  { args: 'get deploy web', stdout: /^NAME +READY +UP-TO-DATE +AVAILABLE +AGE\nweb +2\/2 +2 +2 +\S+\n$/ },
   { args: 'get deploy web -o wide', stdout: /CONTAINERS +IMAGES +SELECTOR\nweb .* main +nginx:1 +app=web\n$/ },
   { args: 'get pods -l app=web --no-headers', stdout: /^(web-[a-z0-9]+-[a-z0-9]+ +1\/1 +Running +0 +\S+\n){2}$/ },
   {
