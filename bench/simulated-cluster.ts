@@ -1,0 +1,70 @@
+/** A built control plane with simulated nodes, as a client over TLS sees it: ready nodes, and a Deployment of any size. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Bench } from './bench.ts';
+import { type ControlPlaneProcess, newCluster, startControlPlane } from './control-plane-process.ts';
+import { askOnce, type Target } from './http2-load.ts';
+
+const DEPLOYMENTS = '/apis/apps/v1/namespaces/default/deployments';
+const POLL_MS = 20;
+
+export class SimulatedCluster {
+  readonly process: ControlPlaneProcess;
+  readonly #target: Target;
+
+  private constructor(process: ControlPlaneProcess) {
+    this.process = process;
+    this.#target = process.target;
+  }
+
+  /** Resolves when all of its nodes are ready and take pods. */
+  static async start(bench: Bench, nodes: number): Promise<SimulatedCluster> {
+    const cluster = new SimulatedCluster(
+      await startControlPlane(bench, await newCluster(bench, { simulatedNodes: nodes })),
+    );
+    bench.say(`${nodes} nodes register`);
+    await cluster.#until(async () => {
+      const { items } = await cluster.get<{ items: { spec: { taints?: unknown[] } }[] }>('/api/v1/nodes');
+      return items.length === nodes && items.every(({ spec }) => !spec.taints?.length);
+    });
+    return cluster;
+  }
+
+  async get<T>(path: string): Promise<T> {
+    return JSON.parse((await askOnce(this.#target, { path })).toString()) as T;
+  }
+
+  async createDeployment(name: string): Promise<void> {
+    const labels = { app: name };
+    const template = {
+      metadata: { labels },
+      spec: { terminationGracePeriodSeconds: 1, containers: [{ name: 'main', image: 'example/main:1' }] },
+    };
+    const object = {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name },
+      spec: { replicas: 0, selector: { matchLabels: labels }, template },
+    };
+    await this.#send('POST', DEPLOYMENTS, object, 'application/json');
+  }
+
+  /** Resolves with how many ms it took until all replicas were ready. */
+  async scale(name: string, replicas: number): Promise<number> {
+    const path = `${DEPLOYMENTS}/${name}`;
+    const began = performance.now();
+    await this.#send('PATCH', path, { spec: { replicas } }, 'application/merge-patch+json');
+    await this.#until(async () => {
+      const { status } = await this.get<{ status: { readyReplicas?: number; replicas?: number } }>(path);
+      return (status.readyReplicas ?? 0) === replicas && (status.replicas ?? 0) === replicas;
+    });
+    return performance.now() - began;
+  }
+
+  async #send(method: string, path: string, object: object, contentType: string): Promise<void> {
+    await askOnce(this.#target, { method, path, body: JSON.stringify(object), contentType });
+  }
+
+  async #until(isSo: () => Promise<boolean>): Promise<void> {
+    while (!(await isSo())) await delay(POLL_MS);
+  }
+}

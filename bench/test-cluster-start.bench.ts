@@ -1,0 +1,47 @@
+/**
+ * How long `startCluster()` of `kedge/testing` takes in a test: the first of a process, and those after it. All controllers,
+ * the scheduler and one node, as without options; from the built package, as its users have it.
+ */
+import { execFile } from 'node:child_process';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import type { Bench } from './bench.ts';
+import { type Row, timesRow } from './row.ts';
+
+const PROCESSES = 3;
+const STARTS = 15;
+const TARGET_FIRST_MS = 100;
+const TARGET_NEXT_MS = 20;
+const TESTING = pathToFileURL(resolve(import.meta.dirname, '../dist/testing.mjs')).href;
+
+const SCRIPT = `
+const { startCluster } = await import(${JSON.stringify(TESTING)});
+const times = [];
+for (let i = 0; i < ${STARTS}; i++) {
+  const began = performance.now();
+  const cluster = await startCluster();
+  times.push(performance.now() - began);
+  await cluster[Symbol.asyncDispose]();
+}
+console.log(JSON.stringify(times));
+`;
+
+export async function run(_bench: Bench): Promise<Row[]> {
+  const first: number[] = [];
+  const next: number[] = [];
+  for (let at = 0; at < PROCESSES; at++) {
+    const [one, ...others] = await timesOfAProcess();
+    if (one !== undefined) first.push(one);
+    next.push(...others);
+  }
+  return [
+    { ...timesRow('test-cluster-start/first', first), target: TARGET_FIRST_MS },
+    { ...timesRow('test-cluster-start/next', next), target: TARGET_NEXT_MS },
+  ];
+}
+
+async function timesOfAProcess(): Promise<number[]> {
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', SCRIPT]);
+  return JSON.parse(stdout) as number[];
+}
