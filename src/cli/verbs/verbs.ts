@@ -119,4 +119,16 @@ export const verbs: readonly ListedVerb[] = [
     summary: 'look at the kubeconfig, and change which context is used',
     load: async () => (await import('./config.ts')).configVerb,
   },
+  {
+    name: 'edit',
+    summary: 'change an object in an editor',
+    load: async () => (await import('./edit.ts')).editVerb,
+  },
+  { name: 'diff', summary: 'tell what apply would change', load: async () => (await import('./diff.ts')).diffVerb },
+  {
+    name: 'expose',
+    summary: 'make a Service for pods that there are',
+    load: async () => (await import('./expose.ts')).exposeVerb,
+  },
+  { name: 'top', summary: 'tell what nodes and pods use', load: async () => (await import('./top.ts')).topVerb },
 ];
