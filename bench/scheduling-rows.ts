@@ -56,7 +56,7 @@ interface Figures {
 
 async function measured(bench: Bench, workload: Workload, size: Size): Promise<Figures> {
   const cluster = await SchedulingCluster.start(bench);
-  await cluster.costOfWrites(WARM_UP, workload.measured.spec);
+  if (size === workload.sizes[0]) await cluster.costOfWrites(WARM_UP, workload.measured.spec);
   await workload.prepare(cluster, size);
   const writes = await cluster.costOfWrites(FLOOR_PODS, workload.measured.spec);
   await cluster.rests();
@@ -78,7 +78,7 @@ async function measured(bench: Bench, workload: Workload, size: Size): Promise<F
 }
 
 const WARM_UP = 2_000;
-const FLOOR_PODS = 2_000;
+const FLOOR_PODS = 1_000;
 
 const told = ({ perSecond, cpu, tries, deciding, create, bind, event }: Figures): string =>
   `${perSecond.toFixed(0)} pods/s; µs a pod: ${[

@@ -52,6 +52,7 @@ describe('a plugin may hold a pod back before it is bound', () => {
     answer.resolve(fits);
     await cluster.settles();
     expect(stored(cluster)?.spec.nodeName).toBe('node1');
+    expect(stored(cluster)?.status?.nominatedNodeName).toBeUndefined();
   });
 
   test('one that says no sends it back', async () => {
