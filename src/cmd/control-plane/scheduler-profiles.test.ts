@@ -26,12 +26,12 @@ profiles: [{schedulerName: a}, {schedulerName: b, percentageOfNodesToScore: 30}]
 extenders: [{urlPrefix: http://127.0.0.1:1/x, filterVerb: filter, httpTimeout: 100ms}]`,
   );
   expect(made?.backOff).toEqual({ firstMs: 3000, mostMs: 10_000 });
-  expect(made?.profiles.map(({ schedulerName, percentageOfNodesToScore }) => [schedulerName, percentageOfNodesToScore])).toEqual(
-    [
-      ['a', undefined],
-      ['b', 30],
-    ],
-  );
+  expect(
+    made?.profiles.map(({ schedulerName, percentageOfNodesToScore }) => [schedulerName, percentageOfNodesToScore]),
+  ).toEqual([
+    ['a', undefined],
+    ['b', 30],
+  ]);
   expect(made?.profiles[0]?.extenders?.map(({ name }) => name)).toEqual(['http://127.0.0.1:1/x']);
 });
 
