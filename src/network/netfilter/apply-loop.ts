@@ -9,6 +9,8 @@ import type { Log } from '#base/log.ts';
 
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 10_000;
+/** Other programs may flush all rules, e.g. a firewall that is loaded anew. */
+const LOOK_EVERY_MS = 10_000;
 
 export interface ApplyLoopOptions {
   clock: Clock;
@@ -18,6 +20,8 @@ export interface ApplyLoopOptions {
   apply(marked: ReadonlySet<string>): Promise<void>;
   /** What the kernel holds is not known any more. */
   forget(): void;
+  /** Whether what was applied still is in force. */
+  isInForce(): Promise<boolean>;
 }
 
 export class ApplyLoop {
@@ -42,18 +46,35 @@ export class ApplyLoop {
   async run(): Promise<void> {
     const { signal } = this.#options;
     signal.addEventListener('abort', () => this.#wake(), { once: true });
-    let isFirst = true;
+    let isDue = true;
     for (let retryMs = FIRST_RETRY_MS; !signal.aborted; ) {
-      if (this.#marked.size === 0 && !isFirst) {
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
+      if (this.#marked.size === 0 && !isDue) {
+        await this.#wokenOrLate();
+        isDue = this.#marked.size === 0 && !signal.aborted && (await this.#isLost());
         continue;
       }
       const isDone = await this.#once(retryMs);
       retryMs = isDone ? FIRST_RETRY_MS : Math.min(retryMs * 2, LONGEST_RETRY_MS);
-      if (isDone) isFirst = false;
+      isDue = !isDone;
     }
+  }
+
+  #wokenOrLate(): Promise<void> {
+    return new Promise((resolve) => {
+      const late = this.#options.clock.timer(LOOK_EVERY_MS, resolve);
+      this.#wake = () => {
+        late.cancel();
+        resolve();
+      };
+    });
+  }
+
+  async #isLost(): Promise<boolean> {
+    const { isInForce, forget, log } = this.#options;
+    if (await isInForce()) return false;
+    log.warn('somebody removed the rules; building them anew');
+    forget();
+    return true;
   }
 
   async #once(retryMs: number): Promise<boolean> {

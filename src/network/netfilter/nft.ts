@@ -1,5 +1,5 @@
 /** Runs the nft command: one atomic transaction a call. Source: nft(8). */
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 
 /** The kernel or the nft command refused a transaction; nothing of it took effect. */
 export class NftRefused extends Error {
@@ -25,3 +25,14 @@ function runWithInput(command: string, args: string[], input: string): Promise<v
     child.stdin.end(input);
   });
 }
+
+/** A look into the kernel: whether a table, `ip kube-proxy`, has a chain. */
+export type HasChain = (table: string, chain: string) => Promise<boolean>;
+
+/** One that cannot be asked for counts as there: the next change tells. */
+export const hasChain: HasChain = (table, chain) =>
+  new Promise((resolve) => {
+    execFile('nft', ['--terse', 'list', 'chain', ...table.split(' '), chain], { timeout: 10_000 }, (error, _, stderr) =>
+      resolve(!error || !/No such file or directory/.test(stderr)),
+    );
+  });

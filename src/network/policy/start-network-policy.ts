@@ -10,9 +10,9 @@ import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { Informer, Informers } from '#client/informer.ts';
 import { ApplyLoop } from '#network/netfilter/apply-loop.ts';
-import { type RunNft, runNft } from '#network/netfilter/nft.ts';
+import { type HasChain, hasChain, type RunNft, runNft } from '#network/netfilter/nft.ts';
 import { PolicyState } from './policy-state.ts';
-import { PolicyTable, type PolicyTableContext } from './policy-table.ts';
+import { PolicyTable, type PolicyTableContext, policyTableName } from './policy-table.ts';
 
 export interface NetworkPolicyOptions {
   nodeName: string;
@@ -24,6 +24,7 @@ export interface NetworkPolicyOptions {
   tables: readonly PolicyTableContext[];
   /** For tests. */
   nft?: RunNft;
+  hasChain?: HasChain;
 }
 
 export interface RunningNetworkPolicy {
@@ -57,8 +58,10 @@ class FamilyPolicy {
     this.#state = new PolicyState({ family: context.family, nodeName });
     this.#table = new PolicyTable(context);
     this.#policies = informers.for(NetworkPolicy);
-    const apply = () => this.#apply();
-    this.#loop = new ApplyLoop({ clock, log, signal, apply, forget: () => this.#table.forget() });
+    const isInForce = async () =>
+      !this.#state.plan().isEnforced || (options.hasChain ?? hasChain)(policyTableName(context.family), 'forward');
+    const forget = () => this.#table.forget();
+    this.#loop = new ApplyLoop({ clock, log, signal, apply: () => this.#apply(), forget, isInForce });
     this.ready = this.#loop.ready;
   }
 

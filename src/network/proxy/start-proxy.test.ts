@@ -54,7 +54,12 @@ afterEach(() => {
   for (const controller of aborts.splice(0)) controller.abort();
 });
 
-function start(informers: Informers, nft: (commands: readonly string[]) => Promise<void>, clock = new ManualClock()) {
+function start(
+  informers: Informers,
+  nft: (commands: readonly string[]) => Promise<void>,
+  clock = new ManualClock(),
+  hasChain = async () => true,
+) {
   const controller = new AbortController();
   aborts.push(controller);
   const table = {
@@ -71,6 +76,7 @@ function start(informers: Informers, nft: (commands: readonly string[]) => Promi
     signal: controller.signal,
     tables: [table],
     nft,
+    hasChain,
     conntrack: () => Promise.resolve(),
   });
   return { ...proxy, clock };
@@ -111,6 +117,28 @@ test('rules that the kernel refuses are built anew after a while', async () => {
   clock.advance(100);
   await ready;
   expect(transactions[1]).toContain('add table ip kube-proxy');
+});
+
+test('rules that somebody flushed are built anew', async () => {
+  const { informers, set } = world();
+  set('Service', 'default/web', service);
+  const transactions: (readonly string[])[] = [];
+  const clock = new ManualClock();
+  let isThere = true;
+  const kernel = {
+    nft: async (commands: readonly string[]) => void transactions.push(commands),
+    hasChain: async () => isThere,
+  };
+  await start(informers, kernel.nft, clock, kernel.hasChain).ready;
+  await turn();
+  clock.advance(10_000);
+  await turn();
+  expect(transactions).toHaveLength(1);
+  isThere = false;
+  clock.advance(10_000);
+  await turn();
+  expect(transactions).toHaveLength(2);
+  expect(transactions[1]).toEqual(transactions[0]);
 });
 
 test('the address that DNS answers itself gets no rule', async () => {

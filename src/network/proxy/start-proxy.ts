@@ -11,13 +11,13 @@ import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { IndexedInformer, Informer, Informers } from '#client/informer.ts';
 import { ApplyLoop } from '#network/netfilter/apply-loop.ts';
-import { type RunNft, runNft } from '#network/netfilter/nft.ts';
+import { type HasChain, hasChain, type RunNft, runNft } from '#network/netfilter/nft.ts';
 import { type RunConntrack, runConntrack, staleFlows } from './conntrack.ts';
 import { type Rendered, render } from './elements.ts';
 import { HealthChecks, healthCheckPortOf } from './health-checks.ts';
 import { renderHostPorts } from './host-ports.ts';
 import { ProxyTable } from './proxy-table.ts';
-import type { TableContext } from './ruleset.ts';
+import { type TableContext, tableName } from './ruleset.ts';
 import { type ServicePort, servicePortsOf } from './service-port.ts';
 
 const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
@@ -32,6 +32,7 @@ export interface ProxyOptions {
   tables: readonly TableContext[];
   /** For tests. */
   nft?: RunNft;
+  hasChain?: HasChain;
   conntrack?: RunConntrack;
 }
 
@@ -75,6 +76,7 @@ class FamilyProxy {
       signal,
       apply: (marked) => this.#apply(marked),
       forget: () => this.#table.forget(),
+      isInForce: () => (options.hasChain ?? hasChain)(tableName(context.family), 'prerouting'),
     });
     this.ready = this.#loop.ready;
   }
