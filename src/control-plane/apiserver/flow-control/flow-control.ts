@@ -16,7 +16,7 @@ import { PriorityLevel, problemOf } from './priority-level.ts';
 import type { Patience } from './queue-set.ts';
 import { WatchCounts } from './watch-counts.ts';
 import type { Work } from './work.ts';
-import { type CollectionSize, estimatedWork, NON_RESOURCE_WORK, type WorkEstimate } from './work-estimate.ts';
+import { type CollectionSize, estimatedWork, ONE_SEAT, type WorkEstimate } from './work-estimate.ts';
 
 /** What upstream has by default: --max-requests-inflight and --max-mutating-requests-inflight. */
 export const DEFAULT_SEATS = 400 + 200;
@@ -148,7 +148,7 @@ export class FlowControl {
   }
 
   #estimate({ level, statistics }: Flow, info: RequestInfo): WorkEstimate {
-    if (!info.isResource) return NON_RESOURCE_WORK;
+    if (!info.isResource || info.verb === 'get') return ONE_SEAT;
     const watchers = (of: ResourceRequestInfo) => {
       const count = this.watches.of(of);
       statistics.watchCounts.observe(count);

@@ -17,7 +17,7 @@ export interface CollectionSize {
   bytes: number;
 }
 
-const ONE_SEAT: WorkEstimate = { initialSeats: 1, finalSeats: 0, lingerMs: 0 };
+export const ONE_SEAT: WorkEstimate = { initialSeats: 1, finalSeats: 0, lingerMs: 0 };
 const BYTES_PER_SEAT = 100_000;
 /** A list from the cache is sent as it is put together: it never holds more at a time. */
 const MAX_BYTES_AT_ONCE = 1_000_000;
@@ -78,5 +78,3 @@ function writeWork(info: ResourceRequestInfo, { maxSeats, watchers }: EstimateOp
 
 const atMost = (maxSeats: number, limit: number): number => (maxSeats === 0 ? limit : Math.min(maxSeats, limit));
 const clamped = (seats: number, most: number): number => Math.max(1, Math.min(seats, most));
-
-export const NON_RESOURCE_WORK = ONE_SEAT;

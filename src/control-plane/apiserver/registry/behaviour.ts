@@ -77,6 +77,7 @@ export interface Behaviours {
 }
 
 export function behavioursOf(list: readonly Behaviour[]): Behaviours {
-  const byResource = new Map(list.map((behaviour) => [`${behaviour.group}/${behaviour.plural}`, behaviour]));
-  return { of: ({ group, plural }) => byResource.get(`${group}/${plural}`) };
+  const byPlural = new Map<string, Behaviour[]>(); // asked with every request, and mostly in vain
+  for (const behaviour of list) byPlural.set(behaviour.plural, [...(byPlural.get(behaviour.plural) ?? []), behaviour]);
+  return { of: ({ group, plural }) => byPlural.get(plural)?.find((behaviour) => behaviour.group === group) };
 }
