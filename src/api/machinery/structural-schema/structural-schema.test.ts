@@ -90,6 +90,15 @@ describe('values', () => {
       3,
       ['<nil>: Invalid value: "": "spec.x" must not validate the schema (not)'],
     ],
+    [{ type: 'integer' }, 2 ** 53 - 1, []],
+    [
+      { type: 'integer' },
+      2 ** 53,
+      [
+        'spec.x: Invalid value: 9007199254740992: spec.x in body is a whole number beyond 9007199254740991, which is not kept exactly; write it as a string',
+      ],
+    ],
+    [{ type: 'number' }, 2 ** 60, []],
   ])('%j of %j: %j', (schema, value, expected) => expect(judge(schema, value)).toEqual(expected));
 
   test('all errors come at once, a missing field among them', () => {

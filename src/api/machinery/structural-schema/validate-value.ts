@@ -105,10 +105,15 @@ function validateString(schema: JSONSchemaProps, placed: Of<string>): FieldError
   return errors;
 }
 
+/** Numbers are kept as doubles: a larger whole one could be its neighbour. Upstream keeps those of 64 bits. */
+const INEXACT = `is a whole number beyond ${Number.MAX_SAFE_INTEGER}, which is not kept exactly; write it as a string`;
+
 function validateNumber(schema: JSONSchemaProps, placed: Of<number>): FieldError[] {
   const { multipleOf, maximum, exclusiveMaximum, minimum, exclusiveMinimum } = schema;
   const { value } = placed;
   const errors: FieldError[] = [];
+  if (schema.type !== 'number' && Number.isInteger(value) && !Number.isSafeInteger(value))
+    errors.push(wrong(placed, value, INEXACT));
   if (multipleOf !== undefined && !isMultiple(value, multipleOf))
     errors.push(wrong(placed, value, `should be a multiple of ${multipleOf}`));
   if (maximum !== undefined && (exclusiveMaximum ? value >= maximum : value > maximum))
