@@ -21,13 +21,16 @@ export async function mountSubPath(
   const parts = subPath.split('/').filter((part) => part !== '' && part !== '.');
   if (subPath.startsWith('/') || parts.includes('..')) throw new SubPathRefused('must not contain ".."');
   let here = await open(volume, O_PATH | O_DIRECTORY);
-  // What is made in it is as open as the volume itself, as upstream makes it.
-  const mode = (await here.stat()).mode & 0o7777;
+  const [root, { mode }] = await Promise.all([pathOf(here), here.stat()]);
   try {
     for (const part of parts) {
-      const next = await enter(here, part, { subPath, mode });
+      // What is made in it is as open as the volume itself, as upstream makes it.
+      const next = await enter(here, part, mode & 0o7777);
       await here.close();
       here = next;
+      const real = await pathOf(here);
+      if (real !== root && !real.startsWith(root === '/' ? root : `${root}/`))
+        throw new SubPathRefused(`subPath "${subPath}" leads outside of its volume`);
     }
     await makeTarget(target, (await here.stat()).isDirectory());
     // The mount command is another process: it must find our open folder by our process.
@@ -37,11 +40,11 @@ export async function mountSubPath(
   }
 }
 
-async function enter(
-  folder: FileHandle,
-  name: string,
-  { subPath, mode }: { subPath: string; mode: number },
-): Promise<FileHandle> {
+/** Where the opened thing is now, whatever names have become of since. */
+const pathOf = ({ fd }: FileHandle): Promise<string> => readlink(`/proc/self/fd/${fd}`);
+
+/** Links are followed here, also those that lead elsewhere: it is looked at what was opened, not at what it was called. */
+async function enter(folder: FileHandle, name: string, mode: number): Promise<FileHandle> {
   const path = `/proc/self/fd/${folder.fd}/${name}`;
   const opened = await open(path, O_PATH | O_NOFOLLOW).catch(async (error: Error & { code?: string }) => {
     if (error.code !== 'ENOENT') throw error;
@@ -52,15 +55,10 @@ async function enter(
   });
   if (!(await opened.stat()).isSymbolicLink()) return opened;
   await opened.close();
-  // Kubernetes' own volumes are made of links (`key -> ..data/key`): those stay inside, one step at a time.
-  const resolved = await open(path, O_PATH);
-  const [root, real] = await Promise.all([
-    readlink(`/proc/self/fd/${folder.fd}`),
-    readlink(`/proc/self/fd/${resolved.fd}`),
-  ]);
-  if (real.startsWith(`${root}/`)) return resolved;
-  await resolved.close();
-  throw new SubPathRefused(`subPath "${subPath}" leads outside of its volume`);
+  return open(path, O_PATH).catch((error: Error & { code?: string }) => {
+    if (error.code === 'ENOENT' || error.code === 'ELOOP') throw new SubPathRefused(`"${name}" leads nowhere`);
+    throw error;
+  });
 }
 
 async function makeTarget(target: string, isDirectory: boolean): Promise<void> {
