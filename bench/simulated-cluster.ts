@@ -1,26 +1,28 @@
 /** A built control plane with simulated nodes, as a client over TLS sees it: ready nodes, and a Deployment of any size. */
+import type { ClientHttp2Session } from 'node:http2';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Bench } from './bench.ts';
 import { type ControlPlaneProcess, newCluster, startControlPlane } from './control-plane-process.ts';
-import { askOnce, type Target } from './http2-load.ts';
+import { type Ask, exchange, open } from './http2-load.ts';
 
 const DEPLOYMENTS = '/apis/apps/v1/namespaces/default/deployments';
 const POLL_MS = 20;
 
 export class SimulatedCluster {
   readonly process: ControlPlaneProcess;
-  readonly #target: Target;
+  readonly #session: ClientHttp2Session;
 
-  private constructor(process: ControlPlaneProcess) {
+  private constructor(process: ControlPlaneProcess, session: ClientHttp2Session) {
     this.process = process;
-    this.#target = process.target;
+    this.#session = session;
   }
 
   /** Resolves when all of its nodes are ready and take pods. */
   static async start(bench: Bench, nodes: number): Promise<SimulatedCluster> {
-    const cluster = new SimulatedCluster(
-      await startControlPlane(bench, await newCluster(bench, { simulatedNodes: nodes })),
-    );
+    const process = await startControlPlane(bench, await newCluster(bench, { simulatedNodes: nodes }));
+    const session = await open(process.target);
+    bench.atEnd(() => session.destroy());
+    const cluster = new SimulatedCluster(process, session);
     bench.say(`${nodes} nodes register`);
     await cluster.#until(async () => {
       const { items } = await cluster.get<{ items: { spec: { taints?: unknown[] } }[] }>('/api/v1/nodes');
@@ -30,7 +32,7 @@ export class SimulatedCluster {
   }
 
   async get<T>(path: string): Promise<T> {
-    return JSON.parse((await askOnce(this.#target, { path })).toString()) as T;
+    return JSON.parse((await this.#ask({ path })).toString()) as T;
   }
 
   async createDeployment(name: string): Promise<void> {
@@ -61,7 +63,11 @@ export class SimulatedCluster {
   }
 
   async #send(method: string, path: string, object: object, contentType: string): Promise<void> {
-    await askOnce(this.#target, { method, path, body: JSON.stringify(object), contentType });
+    await this.#ask({ method, path, body: JSON.stringify(object), contentType });
+  }
+
+  #ask(ask: Ask): Promise<Buffer> {
+    return exchange(this.#session, ask);
   }
 
   async #until(isSo: () => Promise<boolean>): Promise<void> {

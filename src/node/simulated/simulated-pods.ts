@@ -130,10 +130,9 @@ export class SimulatedPods {
     await client.delete(Pod, { name, namespace }, { gracePeriodSeconds: 0, preconditions: { uid } });
   }
 
-  async #write({ metadata }: Pod, status: PodStatus): Promise<void> {
-    const at = { name: metadata.name, namespace: metadata.namespace ?? '', subresource: 'status' };
-    const patch = { metadata: { uid: metadata.uid }, status };
-    await this.#services.client.patch(Pod, at, { type: 'merge', patch });
+  /** Refused when the pod is another by now: then its informer tells of that, and it is looked at again. */
+  async #write(pod: Pod, status: PodStatus): Promise<void> {
+    await this.#services.client.updateStatus(Pod, { ...pod, status });
   }
 
   #forget(key: string, pod: Pod): void {
