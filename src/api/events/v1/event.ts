@@ -53,10 +53,12 @@ export const Event = defineKind<schema.EventsV1Event>({
     cell: (event: schema.EventsV1Event, nowMs: number) => column.cell(toHub(event), nowMs),
   })),
   selectableFields: Object.fromEntries(
-    Object.entries(eventFields).map(([name, of]): [string, Selectable<schema.EventsV1Event>] => [
-      name.replace('involvedObject', 'regarding').replace('reportingComponent', 'reportingController'),
-      (event) => of(toHub(event)),
-    ]),
+    Object.entries(eventFields)
+      .filter(([name]) => name !== 'source')
+      .map(([name, of]): [string, Selectable<schema.EventsV1Event>] => [
+        name.replace('involvedObject', 'regarding').replace('reportingComponent', 'reportingController'),
+        (event) => of(toHub(event)),
+      ]),
   ),
   allowCreateOnUpdate: true,
 });
