@@ -5,6 +5,7 @@ import type { ContainerRuntime, Image } from '#node/runtime/runtime.ts';
 import { RuntimeError } from '#node/runtime/runtime.ts';
 import { BackOff } from './back-off.ts';
 import { durationText } from './go-text.ts';
+import type { Limiter } from './limiter.ts';
 import type { PodEvents } from './pod-events.ts';
 import { credentialsFor } from './registry-credentials.ts';
 
@@ -25,6 +26,8 @@ export interface ImagesOptions {
   runtime: ContainerRuntime;
   clock: Clock;
   events: PodEvents;
+  /** How many pulls at once. */
+  pulls: Limiter;
 }
 
 const BACK_OFF = { initialMs: 10_000, maxMs: 300_000 };
@@ -162,7 +165,7 @@ export class Images {
     const credentials = credentialsFor(name, secrets);
     for (const auth of credentials.length > 0 ? credentials : [undefined]) {
       try {
-        return await this.#options.runtime.pullImage(name, auth);
+        return await this.#options.pulls.run(() => this.#options.runtime.pullImage(name, auth));
       } catch (error) {
         if (!(error instanceof RuntimeError)) throw error;
         refusal = error;

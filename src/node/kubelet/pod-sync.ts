@@ -46,6 +46,8 @@ export interface PodSyncOptions {
   crashes: BackOff;
   cgroups: Cgroups | undefined;
   sandbox: SandboxFacts;
+  /** How many processes a pod may have; 0 or less: as many as the node. */
+  podPidsLimit: number;
   allocations: Allocations;
   resizes: Resizes;
   resizer: Resizer;
@@ -183,11 +185,11 @@ export class PodSync {
   }
 
   async #ensureCgroup(pod: Pod): Promise<void> {
-    const { cgroups, sandbox, allocations } = this.#options;
+    const { cgroups, sandbox, allocations, podPidsLimit } = this.#options;
     const path = podCgroupPath(sandbox.cgroupRoot, pod);
     // What is to shrink shrinks after its containers, by the resizer.
     const limits = largerLimits(podCgroupLimits(allocations.actuatedPod(pod)), podCgroupLimits(pod));
-    await cgroups?.ensure(path, limits);
+    await cgroups?.ensure(path, { ...limits, ...(podPidsLimit > 0 && { pids: podPidsLimit }) });
     if (!allocations.actuated(pod.metadata.uid)?.pod) allocations.actuatePod(pod);
   }
 

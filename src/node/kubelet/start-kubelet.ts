@@ -10,40 +10,23 @@ import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { Service } from '#api/core/v1/service.ts';
 import type { Taint } from '#api/generated/schema.ts';
-import {
-  configuredMs,
-  DEFAULT_CONFIGURATION,
-  type KubeletConfiguration,
-} from '#api/kubelet-config/kubelet-configuration.ts';
-import { keyOf } from '#api/machinery/object.ts';
+import { configuredMs, DEFAULT_CONFIGURATION } from '#api/kubelet-config/kubelet-configuration.ts';
 import { quantityValue } from '#api/machinery/quantity.ts';
-import type { Clock } from '#base/clock.ts';
-import type { Log } from '#base/log.ts';
-import type { Random } from '#base/random.ts';
-import type { Client } from '#client/client.ts';
 import { EventRecorder } from '#client/event-recorder.ts';
-import type { Informer, Informers } from '#client/informer.ts';
-import type { CgroupLimits, Cgroups } from '#node/runtime/cgroups/cgroups.ts';
-import { type CgroupLayout, cgroupsOf } from '#node/runtime/cgroups/detect-cgroups.ts';
-import type { MachineFacts } from '#node/runtime/machine-facts.ts';
-import type { ContainerRuntime } from '#node/runtime/runtime.ts';
 import { BackOff } from './back-off.ts';
-import {
-  CertificateRotation,
-  type CertificateRotationOptions,
-  type RotatedCertificate,
-} from './certificates/certificate-rotation.ts';
+import { rotateCertificates } from './certificates/rotate-certificates.ts';
 import { ContainerKiller } from './container-killer.ts';
 import { ContainerStarter } from './container-starter.ts';
 import { Devices } from './devices/devices.ts';
 import { Evictions } from './eviction/evictions.ts';
 import { MachineUsage } from './eviction/machine-usage.ts';
-import type { Usage } from './eviction/usage.ts';
 import type { NodeFacts } from './field-values.ts';
+import { followPods, shownInApi, withApiStatus } from './follow-pods.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { ImageGarbage } from './image-garbage.ts';
 import { Images } from './images.ts';
 import type { Kubelet } from './kubelet.ts';
+import type { KubeletOptions } from './kubelet-options.ts';
 import { Limiter } from './limiter.ts';
 import { LogRotation } from './log-rotation.ts';
 import { allocatableMemory, podsLimits } from './node-allocatable.ts';
@@ -56,6 +39,7 @@ import { PodReporter } from './pod-reporter.ts';
 import { refusalOf } from './pod-admission.ts';
 import { PodSync } from './pod-sync.ts';
 import { PodWorkers } from './pod-workers.ts';
+import { preparedCgroups } from './prepared-cgroups.ts';
 import { Probes } from './probes/probes.ts';
 import { ReferencedObjects } from './referenced-objects.ts';
 import { Allocations } from './resize/allocations.ts';
@@ -67,55 +51,14 @@ import { type KubeletServer, startKubeletServer } from './server/kubelet-server.
 import { NodeShutdown } from './shutdown/node-shutdown.ts';
 import { feedStaticPods } from './static-pods/feed-static-pods.ts';
 import { MirrorPods } from './static-pods/mirror-pods.ts';
-import { CONFIG_MIRROR, isMirror, isStatic } from './static-pods/static-pod.ts';
+import { CONFIG_MIRROR } from './static-pods/static-pod.ts';
 import { StaticPods } from './static-pods/static-pods.ts';
 import { StatusWriter } from './status-writer.ts';
+import { sysctlRefusal } from './sysctl-admission.ts';
 import { imageVolumes } from './volumes/image-volumes.ts';
-import { type Mounter, systemMounter } from './volumes/mounter.ts';
+import { systemMounter } from './volumes/mounter.ts';
 import { nodeVolumes } from './volumes/node-volumes.ts';
 import { ServiceAccountTokens } from './volumes/service-account-tokens.ts';
-
-export interface KubeletOptions {
-  nodeName: string;
-  client: Client;
-  informers: Informers;
-  runtime: ContainerRuntime;
-  machine: MachineFacts;
-  clock: Clock;
-  random: Random;
-  log: Log;
-  /** `root`: volumes and other state, e.g. `/var/lib/kubelet`; `logs`: containers' logs, e.g. `/var/log/pods`. */
-  directories: { root: string; logs: string };
-  /** The node's own, the primary one first. */
-  addresses: readonly string[];
-  clusterDNS: readonly string[];
-  clusterDomain: string;
-  /** Where pods' control groups begin. Nodes that share a machine need different ones. `/kubepods` by default. */
-  cgroupRoot?: string;
-  /** As the node is registered. */
-  labels?: Readonly<Record<string, string>>;
-  taints?: readonly Taint[];
-  podCIDRs?: readonly string[];
-  maxPods?: number;
-  port?: number;
-  kubeletVersion?: string;
-  /** What a KubeletConfiguration file says; upstream's defaults, if not given. Options beside it take precedence. */
-  configuration?: KubeletConfiguration;
-  /** What the node and its pods use: the machine is asked, if not given. */
-  usage?: Usage;
-  /** Images that are never removed, e.g. what sandboxes run. */
-  keepImages?: readonly string[];
-  /** How long the node's Lease counts without a renewal: 40 by default. Shorter where a silent node is to be noticed sooner. */
-  leaseDurationSeconds?: number;
-  /** The node's own files, as its pods may inherit them. */
-  resolvConf?: string;
-  hosts?: string;
-  mounter?: Mounter;
-  /** The kubelet's own HTTPS API on `port`, in PEM; none without it. */
-  server?: { certificate: string; key: string; clientCA: string; host?: string };
-  /** Certificates that are renewed before they end: as which it asks the API, and what its own API shows. */
-  rotated?: { client?: RotatedCertificate; server?: RotatedCertificate };
-}
 
 const CRASH_BACK_OFF = { initialMs: 10_000, maxMs: 300_000 };
 const DEFAULTS = {
@@ -125,11 +68,14 @@ const DEFAULTS = {
 /** Two starts for each CPU: as many pods a second as without a limit, and each of them much sooner. */
 const STARTS_PER_CPU = 2;
 
+export type { KubeletOptions } from './kubelet-options.ts';
+
 /** Resolves when the node is registered and its pods are being worked on. */
 export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
   const configuration = given.configuration ?? DEFAULT_CONFIGURATION;
   const { maxPods, port, nodeLeaseDurationSeconds: leaseDurationSeconds } = configuration;
-  const options = { ...DEFAULTS, maxPods, port, leaseDurationSeconds, ...given };
+  const { clusterDNS = given.clusterDNS, clusterDomain = given.clusterDomain } = configuration;
+  const options = { ...DEFAULTS, maxPods, port, leaseDurationSeconds, ...given, clusterDNS, clusterDomain };
   const { nodeName, client, informers, runtime, machine, clock, random, log, directories, cgroupRoot } = options;
   const stop = new AbortController();
   const { signal } = stop;
@@ -153,7 +99,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
   const pods = nodePods(apiPods, staticPods);
   const shownAs = (pod: Pod) => shownInApi(pod, apiPods);
   const services = informers.for(Service);
-  const cgroups = await preparedCgroups(machine, cgroupRoot, podsLimits(machine, configuration));
+  const cgroups = await preparedCgroups(machine.cgroups, cgroupRoot, podsLimits(machine, configuration));
 
   const allocations = await Allocations.open(directories.root);
   const devices = await Devices.open({
@@ -175,7 +121,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     signal,
     root: directories.root,
     labels: options.labels ?? {},
-    taints: options.taints ?? [],
+    taints: [...(options.taints ?? []), ...((configuration.registerWithTaints ?? []) as Taint[])],
     podCIDRs: options.podCIDRs ?? [],
     configuration,
     pressures: () => evictions.conditions,
@@ -225,7 +171,9 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     cgroupRoot,
   };
   const starts = new Limiter(Math.max(2, machine.cpus * STARTS_PER_CPU));
-  const images = new Images({ runtime, clock, events });
+  const { serializeImagePulls, maxParallelImagePulls = Number.POSITIVE_INFINITY } = configuration;
+  const pulls = new Limiter(serializeImagePulls ? 1 : maxParallelImagePulls);
+  const images = new Images({ runtime, clock, events, pulls });
   const killer = new ContainerKiller({ runtime, clock, events });
   const { maxContainerRestartPeriod } = configuration.crashLoopBackOff;
   const crashes = new BackOff(clock, {
@@ -255,12 +203,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
       },
     },
   });
-  const latest = (pod: Pod): Pod => {
-    const found = apiPods.get(keyOf(pod));
-    if (!isStatic(pod)) return found?.metadata.uid === pod.metadata.uid ? found : pod;
-    const status = shownAs(pod)?.status;
-    return status ? { ...pod, status } : pod;
-  };
+  const latest = (pod: Pod) => withApiStatus(pod, apiPods);
   const resizes = new Resizes({
     allocations,
     events,
@@ -296,11 +239,13 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     crashes,
     cgroups,
     sandbox,
+    podPidsLimit: configuration.podPidsLimit,
     allocations,
     resizes,
     resizer,
     async refusalOf(pod) {
-      const pressed = shutdown.refusalOf() ?? evictions.refusalOf(pod);
+      const pressed =
+        shutdown.refusalOf() ?? evictions.refusalOf(pod) ?? sysctlRefusal(pod, configuration.allowedUnsafeSysctls);
       if (pressed) return pressed;
       const others = pods.list().map((other) => allocations.allocatedPod(other));
       if (!refusalOf(pod, { node: registration.node, others })) return devices.admit(pod);
@@ -498,58 +443,10 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
       cpus: machine.cpus,
       root: directories.root,
     });
-  const rotate = (certificate: RotatedCertificate, which: Pick<CertificateRotationOptions, 'signerName' | 'purpose'>) =>
-    void new CertificateRotation({ client, clock, random, log, signal, certificate, ...which }).run();
-  const { client: ownClient, server: ownServer } = options.rotated ?? {};
-  if (ownClient && configuration.rotateCertificates)
-    rotate(ownClient, { signerName: 'kubernetes.io/kube-apiserver-client-kubelet', purpose: 'client auth' });
-  if (ownServer && configuration.serverTLSBootstrap) {
-    const install: RotatedCertificate['install'] = async (pair) => {
-      await ownServer.install(pair);
-      server?.useCertificate(pair);
-    };
-    rotate({ ...ownServer, install }, { signerName: 'kubernetes.io/kubelet-serving', purpose: 'server auth' });
-  }
+  const rotation = { client, clock, random, log, signal, configuration, shownBy: server };
+  rotateCertificates(options.rotated ?? {}, rotation);
   log.info('kubelet is running', { node: nodeName });
   return kubelet;
-}
-
-/** The pod itself; for a static one, what shows it in the API. */
-function shownInApi(pod: Pod, api: Informer<Pod>): Pod | undefined {
-  if (!isStatic(pod)) return pod;
-  const found = api.get(keyOf(pod));
-  return found?.metadata.annotations?.[CONFIG_MIRROR] === pod.metadata.uid ? found : undefined;
-}
-
-/** @param onMirror called for what shows static pods: its pods are not the API's to say */
-function followPods(
-  pods: Informer<Pod>,
-  workers: PodWorkers,
-  onMirror: (mirror: Pod | undefined, isNew: boolean) => void,
-): () => void {
-  const unsubscribe = pods.onChange(({ now, before }) => {
-    if ((now && isMirror(now)) || (before && isMirror(before)))
-      return onMirror(now, now?.metadata.uid !== before?.metadata.uid);
-    // The same name may come back as another pod between two looks.
-    if (before && before.metadata.uid !== now?.metadata.uid) workers.gone(before);
-    if (now) workers.configure(now);
-  });
-  for (const pod of pods.list()) if (!isMirror(pod)) workers.configure(pod);
-  return unsubscribe;
-}
-
-/** The groups of the classes of service, so that they weigh against each other as a whole. */
-async function preparedCgroups(
-  { cgroups }: { cgroups: CgroupLayout },
-  root: string,
-  limits: CgroupLimits,
-): Promise<Cgroups | undefined> {
-  if (cgroups.version === 'none') return undefined;
-  const made = cgroupsOf(cgroups);
-  await made.ensure(root, limits);
-  await made.ensure(`${root}/burstable`, {});
-  await made.ensure(`${root}/besteffort`, { cpuShares: 2 });
-  return made;
 }
 
 function readText(path: string): string {
