@@ -12,13 +12,17 @@ import { fullNameOf } from './device-constraints.ts';
 import type { Alternative, ClaimRequests } from './device-requests.ts';
 import type { Chosen } from './device-search.ts';
 
-export function allocationOf({ claim, requests }: ClaimRequests, chosen: readonly Chosen[]): AllocationResult {
+export function allocationOf(
+  { claim, requests }: ClaimRequests,
+  chosen: readonly Chosen[],
+  chosenNode: string,
+): AllocationResult {
   const picked = requests.flatMap((alternatives) => {
     const one = alternatives.find((alternative) => chosen.some((each) => each.alternative === alternative));
     return one ? [one] : [];
   });
   const config = configOf(claim.spec.devices?.config ?? [], picked);
-  const nodeSelector = nodeSelectorOf(chosen);
+  const nodeSelector = nodeSelectorOf(chosen, chosenNode);
   return {
     devices: {
       results: chosen.map((each, index) => resultOf(each, shareIdOf(claim.metadata.uid, index))),
@@ -70,12 +74,13 @@ const concerns = (requests: readonly string[], name: Alternative['name']): boole
   requests.includes(name.name) || requests.includes(fullNameOf(name));
 
 /** undefined: the devices can be reached from everywhere. */
-function nodeSelectorOf(chosen: readonly Chosen[]): NodeSelector | undefined {
+function nodeSelectorOf(chosen: readonly Chosen[], chosenNode: string): NodeSelector | undefined {
   const matchFields: NodeSelectorRequirement[] = [];
   const matchExpressions: NodeSelectorRequirement[] = [];
   for (const { candidate } of chosen) {
     const { spec } = candidate.slice;
-    const { nodeName, nodeSelector } = spec.perDeviceNodeSelection ? candidate.device : spec;
+    const { nodeName: own, nodeSelector } = spec.perDeviceNodeSelection ? candidate.device : spec;
+    const nodeName = candidate.device.bindsToNode ? chosenNode : own;
     if (nodeName)
       return { nodeSelectorTerms: [{ matchFields: [{ key: 'metadata.name', operator: 'In', values: [nodeName] }] }] };
     const term = nodeSelector?.nodeSelectorTerms[0];

@@ -53,7 +53,7 @@ function allocate(slices: ResourceSlice[], devices: object, given: ResourceResou
   const selectors = new DeviceSelectors();
   const pools = new DevicePools(slices).of(node);
   const chosen = new DeviceSearch({ claims: [claim], pools, allocated: allocatedBy(given), selectors }).run();
-  return chosen && allocationOf(claim, chosen[0] ?? []);
+  return chosen && allocationOf(claim, chosen[0] ?? [], 'node1');
 }
 
 /** `request=device` of each result. */
@@ -327,6 +327,14 @@ describe('the result', () => {
       { source: 'FromClass', requests: ['r'], opaque: { driver: 'gpu.example.org', parameters: { mode: 'fast' } } },
       { source: 'FromClaim', requests: ['r'], opaque: { driver: 'gpu.example.org', parameters: { own: true } } },
     ]);
+  });
+
+  test('of a device that is bound to its node names the node that was chosen', () => {
+    const anywhere = slice([device('a', { bindsToNode: true })], { nodeName: undefined, allNodes: true });
+    const terms = allocate([anywhere], { requests: [exactly('r')] })?.nodeSelector?.nodeSelectorTerms;
+    expect(terms?.[0]?.matchFields?.[0]?.values).toEqual(['node1']);
+    const free = slice([device('a')], { nodeName: undefined, allNodes: true });
+    expect(allocate([free], { requests: [exactly('r')] })?.nodeSelector).toBeUndefined();
   });
 
   test('of a share says how much it is of, each share with an ID of its own', () => {

@@ -172,3 +172,44 @@ test('a selector that fails is said once for all nodes, and tried again', async 
     'running "DynamicResources" filter plugin: claim default/one: selector #0 on device gpu.example.org/node1/a: CEL runtime error: no such key: size. consider using CEL optional chaining (.? followed by orValue()) or guarding the check with has() for optional fields',
   );
 });
+
+test('a device that must be made ready first is waited for; one that cannot be is given back', async () => {
+  await using cluster = await clusterWith({ node1: [] });
+  await cluster.create(ResourceSlice, {
+    metadata: { name: 'fabric' },
+    spec: {
+      driver: 'fabric.example.org',
+      allNodes: true,
+      pool: { name: 'fabric', generation: 1, resourceSliceCount: 1 },
+      devices: ['a', 'b'].map((name) => ({
+        name,
+        bindsToNode: true,
+        bindingConditions: ['example.org/attached'],
+        bindingFailureConditions: ['example.org/broken'],
+      })),
+    },
+  });
+  const tell = (name: string, device: string, type: string) => {
+    const now = '2026-01-01T00:00:00Z';
+    const condition = { type, status: 'True', reason: 'Said', message: 'so it is', lastTransitionTime: now };
+    const devices = [{ driver: 'fabric.example.org', pool: 'fabric', device, conditions: [condition] }];
+    return cluster.patch(ResourceClaim, { namespace: 'default', name, subresource: 'status' }, { status: { devices } });
+  };
+  for (const name of ['good', 'bad']) {
+    await addClaim(cluster, name);
+    await cluster.create(Pod, using(name, name));
+    await cluster.settles();
+    expect(placeOf(cluster, name)).toBeUndefined();
+    expect(claim(cluster, name).status?.reservedFor?.map((pod) => pod.name)).toEqual([name]);
+  }
+  await tell('good', 'a', 'example.org/attached');
+  await tell('bad', 'b', 'example.org/broken');
+  await cluster.settles();
+  expect(placeOf(cluster, 'good')).toBe('node1');
+  expect(placeOf(cluster, 'bad')).toBeUndefined();
+  expect(whyNot(cluster, 'bad')).toBe(
+    'running PreBind plugin "DynamicResources": claim bad binding failed: reason=Said, message="so it is"',
+  );
+  await cluster.passes(2_000);
+  expect(claim(cluster, 'bad').status?.devices).toBeUndefined(); // given back, and tried anew
+});

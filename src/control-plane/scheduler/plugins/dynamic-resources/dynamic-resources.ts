@@ -16,6 +16,7 @@ import type { ClusterView, Plugin } from '../../define-plugin.ts';
 import { changed, definePlugin, fits, PluginFailed, unresolvable, when } from '../../define-plugin.ts';
 import type { Verdict } from '../../verdict.ts';
 import { allocationOf } from './allocation-result.ts';
+import { hasBindingConditions, readinessOf, untilReady } from './binding-conditions.ts';
 import { reserveClaim, withoutReservation } from './claim-writes.ts';
 import { DevicePools } from './device-pools.ts';
 import { type ClaimRequests, requestsOf } from './device-requests.ts';
@@ -84,9 +85,10 @@ export function dynamicResources(): Plugin {
 
     filter(_, { node }, state) {
       const { claims, unavailable } = state;
-      const away = claims.filter(({ status }) => {
-        const selector = status?.allocation?.nodeSelector;
-        return selector !== undefined && !matchesNodeSelector(selector, node);
+      const away = claims.filter((claim) => {
+        const selector = claim.status?.allocation?.nodeSelector;
+        if (selector && !matchesNodeSelector(selector, node)) return true;
+        return claim.status?.allocation !== undefined && typeof readinessOf(claim) === 'object';
       });
       if (state.wanting.length > 0) {
         const found = search(node, state, selectors);
@@ -145,6 +147,10 @@ export function dynamicResources(): Plugin {
         throw error;
       }
       forget(state); // from here on the API says so
+      const known = state.claims.map(
+        (claim) => reserved.find(({ metadata }) => metadata.uid === claim.metadata.uid) ?? claim,
+      );
+      if (known.some(hasBindingConditions)) await services.whileOthers(untilReady(known, services));
       return fits;
     },
 
@@ -196,7 +202,7 @@ function search(node: Node, state: State, selectors: DeviceSelectors): Allocatio
   const pools = published.of(node);
   try {
     const chosen = new DeviceSearch({ claims, pools, allocated, selectors }).run();
-    if (chosen) return claims.map((claim, index) => allocationOf(claim, chosen[index] ?? []));
+    if (chosen) return claims.map((claim, index) => allocationOf(claim, chosen[index] ?? [], node.metadata.name));
     const isInvalid = pools.some(({ problem }) => problem === 'invalid');
     return unresolvable(isInvalid ? 'invalid resource pools were encountered' : 'cannot allocate all claims');
   } catch (error) {

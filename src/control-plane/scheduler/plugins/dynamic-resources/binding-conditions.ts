@@ -1,0 +1,71 @@
+/** Devices that must be made ready for a node before a pod is bound to it: their driver says so by conditions. Source: KEP-5007. */
+import type { DeviceRequestAllocationResult } from '#api/generated/schema.ts';
+import type { ObjectKey } from '#api/machinery/object.ts';
+import { keyOf } from '#api/machinery/object.ts';
+import { ResourceClaim } from '#api/resource/v1/resource-claim.ts';
+import { type BindingServices, PluginFailed } from '../../define-plugin.ts';
+
+/** Upstream's BindingTimeoutDefaultSeconds. */
+const TIMEOUT_MS = 600_000;
+
+export type Readiness = 'ready' | 'waiting' | { failure: string };
+
+/** A claim without such devices is ready. */
+export function readinessOf(claim: ResourceClaim): Readiness {
+  for (const result of resultsOf(claim)) {
+    if (!result.bindingConditions?.length) continue;
+    const conditions = conditionsOf(claim, result);
+    const failed = conditions.find(
+      ({ type, status }) => status === 'True' && result.bindingFailureConditions?.includes(type),
+    );
+    if (failed) {
+      const { reason, message } = failed;
+      const why = `reason=${reason}, message=${JSON.stringify(message)}`;
+      return { failure: `claim ${claim.metadata.name} binding failed: ${why}` };
+    }
+    const isTrue = (type: string) => conditions.some((each) => each.type === type && each.status === 'True');
+    if (!result.bindingConditions.every(isTrue)) return 'waiting';
+  }
+  return 'ready';
+}
+
+export const hasBindingConditions = (claim: ResourceClaim): boolean =>
+  resultsOf(claim).some(({ bindingConditions }) => bindingConditions?.length);
+
+const resultsOf = ({ status }: ResourceClaim) => status?.allocation?.devices?.results ?? [];
+
+const conditionsOf = ({ status }: ResourceClaim, result: DeviceRequestAllocationResult) =>
+  status?.devices?.find(
+    ({ driver, pool, device }) => driver === result.driver && pool === result.pool && device === result.device,
+  )?.conditions ?? [];
+
+/** Throws PluginFailed: upstream's words. */
+export function untilReady(claims: readonly ResourceClaim[], services: BindingServices): Promise<void> {
+  const { clock, cached, signal } = services;
+  return new Promise((resolve, reject) => {
+    const stops: (() => void)[] = [];
+    const end = (finish: () => void) => {
+      for (const stop of stops) stop();
+      finish();
+    };
+    const fail = (message: string) => end(() => reject(new PluginFailed(message)));
+    const look = () => {
+      const states = claims.map((claim) => {
+        const known = cached(ResourceClaim).get(keyOf(claim) as ObjectKey);
+        return known ? readinessOf(known) : { failure: `resourceclaim "${claim.metadata.name}" not found` };
+      });
+      const failed = states.find((state) => typeof state === 'object');
+      if (typeof failed === 'object') fail(failed.failure);
+      else if (states.every((state) => state === 'ready')) end(resolve);
+    };
+    const timer = clock.timer(TIMEOUT_MS, () => fail('device binding timeout'));
+    const aborted = () => fail('context canceled');
+    signal.addEventListener('abort', aborted, { once: true });
+    stops.push(
+      () => timer.cancel(),
+      () => signal.removeEventListener('abort', aborted),
+      cached(ResourceClaim).onChange(look),
+    );
+    look();
+  });
+}
