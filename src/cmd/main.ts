@@ -13,7 +13,7 @@ const PROCESSES: Record<string, (args: string[], program: readonly string[]) => 
   'control-plane': async (args) => (await import('./control-plane/run-control-plane.ts')).runControlPlane(args),
   kubelet: async (args) => (await import('./kubelet.ts')).runKubelet(args),
   net: async (args) => (await import('./net.ts')).runNet(args),
-  'ingress-worker': async () => (await import('#network/ingress/ingress-workers.ts')).runIngressWorker(),
+  'ingress-worker': async () => (await import('./ingress-worker.ts')).runIngressWorker(),
   supervisor: async (...given) => (await import('./supervisor/run-supervisor.ts')).runSupervisor(...given),
 };
 

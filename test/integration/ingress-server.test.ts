@@ -13,10 +13,18 @@ import { routeTableOf } from '#network/ingress/route-table.ts';
 const ANNOTATION = 'nginx.ingress.kubernetes.io/';
 const servers: { close(): unknown }[] = [];
 let ingress: IngressServer;
+/** Milliseconds; moved by the tests. */
+let now = 0;
 let ports: { http: number; https: number };
 
 beforeEach(async () => {
-  ingress = new IngressServer({ httpPort: 0, httpsPort: 0, newRequestId: () => 'id-1' });
+  ingress = new IngressServer({
+    httpPort: 0,
+    httpsPort: 0,
+    newRequestId: () => 'id-1',
+    random: () => 0.5,
+    nowMs: () => now,
+  });
   ingress.change({ fallbackCertificate: selfSigned('fallback') });
   ports = await ingress.listen(['127.0.0.1']);
 });
@@ -55,7 +63,7 @@ const mirror = (name: string) =>
     });
   });
 
-function route(annotations: Record<string, string> = {}, paths = ['/'], tls = false): void {
+function route(annotations: Record<string, string> = {}, paths = ['/'], tls = false, others: Ingress[] = []): void {
   const wanted = {
     metadata: {
       name: 'web',
@@ -78,7 +86,7 @@ function route(annotations: Record<string, string> = {}, paths = ['/'], tls = fa
       ],
     },
   } as unknown as Ingress;
-  ingress.change({ hosts: [...routeTableOf([wanted]).hosts] });
+  ingress.change({ hosts: [...routeTableOf([wanted, ...others]).hosts] });
 }
 const behind = (...endpoints: { address: string; port: number }[]) =>
   ingress.change({ endpoints: [['shop/web:80', endpoints]] });
@@ -202,6 +210,82 @@ test.each([
   const answer = await ask(path);
   const url = answer.status === 200 ? asJson(answer).url : undefined;
   expect({ status: answer.status, location: answer.headers.location, url }).toMatchObject(wanted);
+});
+
+const second = (annotations: Record<string, string>) =>
+  ({
+    metadata: {
+      name: 'next',
+      namespace: 'shop',
+      annotations: Object.fromEntries(Object.entries(annotations).map(([key, value]) => [ANNOTATION + key, value])),
+    },
+    spec: {
+      rules: [
+        {
+          host: 'www.example.com',
+          http: {
+            paths: [{ path: '/', pathType: 'Prefix', backend: { service: { name: 'next', port: { number: 80 } } } }],
+          },
+        },
+      ],
+    },
+  }) as unknown as Ingress;
+
+test('a canary gets what header, cookie or weight say', async () => {
+  const nameFor = async (annotations: Record<string, string>, headers: Record<string, string> = {}) => {
+    route({}, ['/'], false, [second({ canary: 'true', ...annotations })]);
+    ingress.change({
+      endpoints: [
+        ['shop/web:80', [web]],
+        ['shop/next:80', [next]],
+      ],
+    });
+    return asJson(await ask('/', { headers })).name;
+  };
+  const [web, next] = [await mirror('web'), await mirror('next')];
+  expect(await nameFor({})).toBe('web');
+  expect(await nameFor({ 'canary-weight': '51' })).toBe('next');
+  expect(await nameFor({ 'canary-weight': '50' })).toBe('web');
+  expect(await nameFor({ 'canary-by-header': 'X-Try' }, { 'x-try': 'always' })).toBe('next');
+  expect(await nameFor({ 'canary-by-header': 'X-Try', 'canary-weight': '100' }, { 'x-try': 'never' })).toBe('web');
+  const byValue = { 'canary-by-header': 'X-Try', 'canary-by-header-value': 'please' };
+  expect(await nameFor(byValue, { 'x-try': 'please' })).toBe('next');
+  expect(await nameFor(byValue, { 'x-try': 'always' })).toBe('web');
+  expect(await nameFor({ 'canary-by-cookie': 'try' }, { cookie: 'a=b; try=always' })).toBe('next');
+});
+
+test('a client with a cookie comes back to its endpoint, and another endpoint has others', async () => {
+  route({ affinity: 'cookie', 'session-cookie-name': 'stay', 'session-cookie-max-age': '60' });
+  const endpoints = await Promise.all(['a', 'b', 'c'].map(mirror));
+  behind(...endpoints);
+  const first = await ask('/');
+  const [cookie = ''] = first.headers['set-cookie'] ?? [];
+  expect(cookie).toMatch(/^stay=[0-9a-f]{32}; Max-Age=60; Path=\/; HttpOnly$/);
+  const headers = { cookie: cookie.split(';')[0] ?? '' };
+  for (let i = 0; i < 4; i++) expect(asJson(await ask('/', { headers })).name).toBe(asJson(first).name);
+  behind(...endpoints.filter((_, i) => ['a', 'b', 'c'][i] !== asJson(first).name));
+  const moved = await ask('/', { headers });
+  expect(moved.headers['set-cookie']).toHaveLength(1);
+});
+
+test('a key decides which endpoint it is', async () => {
+  route({ 'upstream-hash-by': '$arg_user' });
+  behind(...(await Promise.all(['a', 'b', 'c'].map(mirror))));
+  const namesOf = async (user: number) =>
+    Promise.all([1, 2, 3].map(async () => asJson(await ask(`/?user=${user}`)).name));
+  const all = await Promise.all(Array.from({ length: 20 }, (_, user) => namesOf(user)));
+  expect(all.every((names) => new Set(names).size === 1)).toBe(true);
+  expect(new Set(all.flat()).size).toBe(3);
+});
+
+test('who asks too often waits', async () => {
+  route({ 'limit-rps': '2', 'limit-burst-multiplier': '1' });
+  behind(await mirror('web'));
+  const statuses: number[] = [];
+  for (let i = 0; i < 5; i++) statuses.push((await ask('/')).status);
+  expect(statuses).toEqual([200, 200, 200, 503, 503]);
+  now += 1_000;
+  expect((await ask('/')).status).toBe(200);
 });
 
 test('bodies pass as they come, up to the size that the Ingress allows', async () => {

@@ -7,7 +7,7 @@ import type { Endpoint } from './backends.ts';
 import { forwarded, passedOn } from './headers.ts';
 import { ownAnswer, refusal } from './own-answers.ts';
 import type { RouteOptions } from './route-options.ts';
-import { arrived, type TrafficContext } from './traffic.ts';
+import { arrived, chosen, type TrafficContext } from './traffic.ts';
 
 export async function carryUpgrade(
   request: IncomingMessage,
@@ -21,7 +21,8 @@ export async function carryUpgrade(
   const own = ownAnswer(asked, found);
   const route = found?.route;
   if (own || !route) return refuse(client, own?.status ?? 404, own?.headers);
-  for (const endpoint of context.upstreams.inTurn(route.backend ?? '')) {
+  const { endpoints } = chosen({ request, route, asker, url }, context);
+  for (const endpoint of endpoints) {
     const backend = await connected(endpoint, route.options);
     if (!backend) continue;
     const query = url.includes('?') ? url.slice(url.indexOf('?')) : '';
@@ -37,7 +38,7 @@ export async function carryUpgrade(
     join(client, backend);
     return;
   }
-  refuse(client, context.upstreams.inTurn(route.backend ?? '').length > 0 ? 502 : 503);
+  refuse(client, endpoints.length > 0 ? 502 : 503);
 }
 
 /** undefined: it cannot be reached in time. */

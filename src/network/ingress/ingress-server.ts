@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import type { Endpoint } from './backends.ts';
 import { carryUpgrade } from './carry-upgrade.ts';
 import { Certificates, type KeyPair } from './certificates.ts';
+import { RateLimits } from './rate-limits.ts';
 import type { HostRoutes } from './route-table.ts';
 import { carry, type Request, type Response, type TrafficContext } from './traffic.ts';
 import { Upstreams } from './upstreams.ts';
@@ -22,6 +23,10 @@ export interface IngressServerOptions {
   httpPort: number;
   httpsPort: number;
   newRequestId(): string;
+  /** From 0 to below 1. */
+  random(): number;
+  /** Of a clock that is never set. */
+  nowMs(): number;
 }
 
 const KEEP_ALIVE_MS = 75_000;
@@ -40,7 +45,9 @@ export class IngressServer {
 
   constructor(options: IngressServerOptions) {
     this.#options = options;
-    this.#context = { hosts: this.#hosts, upstreams: this.#upstreams, newRequestId: options.newRequestId };
+    const { newRequestId, random, nowMs } = options;
+    const limits = new RateLimits(nowMs);
+    this.#context = { hosts: this.#hosts, upstreams: this.#upstreams, limits, newRequestId, random };
   }
 
   /** @returns what of it is no good, and left as it was. */

@@ -99,11 +99,12 @@ const send = (worker: Worker, message: Message): void => {
 };
 
 /** Runs until the process that started it goes or says so. */
-export async function runIngressWorker(): Promise<void> {
+export async function runIngressWorker(services: { random(): number; nowMs(): number }): Promise<void> {
   const server = new IngressServer({
     httpPort: HTTP_PORT,
     httpsPort: HTTPS_PORT,
     newRequestId: () => randomUUID().replaceAll('-', ''),
+    ...services,
   });
   const report = (what: Report) => process.send?.(what);
   process.on('message', (message: Message) => {

@@ -133,7 +133,7 @@ class TableKeeper {
   #endpoints(): Map<string, Endpoint[]> {
     const found = new Map<string, Endpoint[]>();
     for (const { routes } of this.#table.hosts.values()) {
-      for (const { backend } of routes) {
+      for (const backend of routes.flatMap((route) => [route.backend, route.canary?.backend])) {
         if (backend === undefined || found.has(backend)) continue;
         const colon = backend.lastIndexOf(':');
         const service = backend.slice(0, colon);

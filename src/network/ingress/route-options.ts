@@ -3,6 +3,8 @@
  * ingress-nginx. One that cannot be understood counts as absent, as there. Source: its documentation, "Annotations".
  */
 import { parseCidr } from '#api/machinery/ip.ts';
+import type { Affinity } from './choose-endpoints.ts';
+import type { RateLimit } from './rate-limits.ts';
 
 export interface RouteOptions {
   /** Its paths are regular expressions, whatever their type. */
@@ -28,6 +30,12 @@ export interface RouteOptions {
   /** The Host that the backend sees, where it is not the client's. */
   upstreamHost?: string;
   cors?: CorsOptions;
+  affinity?: Affinity;
+  /** The key that decides which endpoint a request is for; see `keyFor`. */
+  hashBy?: string;
+  rateLimits: RateLimit[];
+  /** At a time and client; 0: any. */
+  mostConnections: number;
 }
 
 export interface CorsOptions {
@@ -64,6 +72,12 @@ export function routeOptionsOf(annotations: Readonly<Record<string, string>> = {
   );
   const appRoot = text('app-root');
   const upstreamHost = text('upstream-vhost');
+  const hashBy = text('upstream-hash-by');
+  const burst = number('limit-burst-multiplier', 5);
+  const rateLimits = [number('limit-rps', 0), number('limit-rpm', 0) / 60]
+    .filter((perSecond) => perSecond > 0)
+    .map((perSecond) => ({ perSecond, burst: Math.max(1, perSecond * burst) }));
+  const maxAge = text('session-cookie-max-age');
   return {
     isRegex: isOn('use-regex') || rewriteTarget !== undefined,
     ...(rewriteTarget && { rewriteTarget }),
@@ -78,6 +92,17 @@ export function routeOptionsOf(annotations: Readonly<Record<string, string>> = {
     allowedSources: [...list('whitelist-source-range'), ...list('allowlist-source-range')].flatMap(rangeOf),
     deniedSources: list('denylist-source-range').flatMap(rangeOf),
     ...(upstreamHost && { upstreamHost }),
+    ...(hashBy && { hashBy }),
+    rateLimits,
+    mostConnections: number('limit-connections', 0),
+    ...(text('affinity') === 'cookie' && {
+      affinity: {
+        cookie: text('session-cookie-name')?.replace(/[^\w-]/g, '') || 'INGRESSCOOKIE',
+        path: text('session-cookie-path')?.replace(/[;,\s]/g, '') ?? '/',
+        ...(maxAge && { maxAgeSeconds: number('session-cookie-max-age', 0) }),
+        isSecureOnly: isOn('session-cookie-secure'),
+      },
+    }),
     ...(isOn('enable-cors') && {
       cors: {
         origins: text('cors-allow-origin') ? list('cors-allow-origin') : ['*'],

@@ -4,6 +4,7 @@
  */
 import type { Ingress, IngressBackend } from '#api/generated/schema.ts';
 import { keyOf } from '#api/machinery/object.ts';
+import { type Canary, canaryOf, isCanary } from './canary.ts';
 import { type RouteOptions, routeOptionsOf } from './route-options.ts';
 
 export interface Route {
@@ -14,6 +15,8 @@ export interface Route {
   /** See `backendKey`; undefined: a kind of backend that nobody serves. */
   backend: string | undefined;
   options: RouteOptions;
+  /** Where some of its requests go instead. */
+  canary?: Canary;
 }
 
 export interface HostRoutes {
@@ -45,7 +48,8 @@ export function routeTableOf(ingresses: readonly Ingress[]): RouteTable {
     }
     return found;
   };
-  for (const ingress of ingresses.toSorted(byAge)) {
+  const byTurn = ingresses.toSorted(byAge);
+  for (const ingress of byTurn.filter(({ metadata }) => !isCanary(metadata.annotations))) {
     for (const [host, route] of routesOf(ingress)) {
       const { routes } = at(host);
       if (!routes.some(({ type, path }) => type === route.type && path === route.path)) routes.push(route);
@@ -54,6 +58,15 @@ export function routeTableOf(ingresses: readonly Ingress[]): RouteTable {
     for (const { hosts: names, secretName } of ingress.spec.tls ?? []) {
       if (secretName)
         for (const host of names?.length ? names : ['']) at(host).certificate ??= `${namespace}/${secretName}`;
+    }
+  }
+  for (const ingress of byTurn.filter(({ metadata }) => isCanary(metadata.annotations))) {
+    for (const [host, { type, path, backend }] of routesOf(ingress)) {
+      // One that stands for nobody is nothing.
+      const routes = hosts.get(host.toLowerCase())?.routes ?? [];
+      const at = routes.findIndex((route) => route.path === path && (route.type === type || route.type === 'Regex'));
+      const main = routes[at];
+      if (main && !main.canary) routes[at] = { ...main, canary: canaryOf(backend, ingress.metadata.annotations) };
     }
   }
   for (const { routes } of hosts.values()) routes.sort(byPrecedence);

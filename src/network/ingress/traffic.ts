@@ -9,9 +9,12 @@ import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { TLSSocket } from 'node:tls';
 import { type Dispatcher, errors } from 'undici';
+import { takesCanary } from './canary.ts';
+import { type Choice, chosenByCookie, chosenByKey, keyFor } from './choose-endpoints.ts';
 import { type Found, findRoute } from './find-route.ts';
 import { type Asker, forwarded, passedOn } from './headers.ts';
 import { corsHeaders, type OwnAnswer, ownAnswer, refusal } from './own-answers.ts';
+import type { RateLimits } from './rate-limits.ts';
 import type { HostRoutes, Route } from './route-table.ts';
 import type { Upstreams } from './upstreams.ts';
 
@@ -21,7 +24,10 @@ export type Response = ServerResponse | Http2ServerResponse;
 export interface TrafficContext {
   hosts: ReadonlyMap<string, HostRoutes>;
   upstreams: Upstreams;
+  limits: RateLimits;
   newRequestId(): string;
+  /** From 0 to below 1. */
+  random(): number;
 }
 
 /** As nginx counts `proxy_next_upstream_tries` in ingress-nginx. */
@@ -66,35 +72,84 @@ export async function carry(request: Request, response: Response, context: Traff
   const contentLength = Number(headers['content-length'] ?? 0);
   const own = ownAnswer({ ...asked, origin: headers.origin, contentLength }, found);
   if (own || !found?.route) return answer(response, own ?? refusal(404));
+  if (!mayPass(response, found.route, asker, context.limits)) return answer(response, refusal(503));
   const path = found.path + (url.includes('?') ? url.slice(url.indexOf('?')) : '');
   const gone = new AbortController();
   response.once('close', () => gone.abort());
   try {
-    await forward({ request, response, route: found.route, path, asker, signal: gone.signal }, context);
+    await forward({ request, response, route: found.route, url, path, asker, signal: gone.signal }, context);
   } catch (error) {
     if (gone.signal.aborted || response.headersSent) response.destroy();
     else answer(response, refusal(statusOf(error)));
   }
 }
 
+/** Whether the client has not asked too much. One that is let pass is counted until its answer has ended. */
+function mayPass(response: Response, { ingress, options }: Route, { address }: Asker, limits: RateLimits): boolean {
+  const { rateLimits, mostConnections } = options;
+  const client = `${ingress} ${address}`;
+  if (!rateLimits.every((limit) => limits.mayAsk(`${client} ${limit.perSecond}`, limit))) return false;
+  if (mostConnections === 0) return true;
+  const end = limits.begin(client, mostConnections);
+  if (end) response.once('close', end);
+  return end !== undefined;
+}
+
+/** Whom to ask, the best first. */
+export function chosen(
+  { request, route, asker, url }: Pick<Forwarding, 'request' | 'route' | 'asker' | 'url'>,
+  { upstreams, random }: TrafficContext,
+): Choice {
+  const { canary, options } = route;
+  const header = (name: string) => [request.headers[name]].flat()[0];
+  const cookie = (name: string) => cookieOf(request.headers.cookie, name);
+  const isForCanary = canary && takesCanary(canary, { header, cookie }, random);
+  const inTurn = upstreams.inTurn((isForCanary ? canary.backend : route.backend) ?? '');
+  if (options.affinity)
+    return chosenByCookie(inTurn, options.affinity, cookie(options.affinity.cookie), asker.isSecure);
+  if (!options.hashBy) return { endpoints: inTurn };
+  const variable = (name: string): string | undefined => {
+    if (name === 'request_uri') return url;
+    if (name === 'remote_addr') return asker.address;
+    if (name === 'host') return asker.host;
+    if (name.startsWith('http_')) return header(name.slice(5).replaceAll('_', '-').toLowerCase());
+    if (name.startsWith('cookie_')) return cookie(name.slice(7));
+    if (name.startsWith('arg_')) return new URLSearchParams(url.split('?')[1]).get(name.slice(4)) ?? undefined;
+    return undefined;
+  };
+  return { endpoints: chosenByKey(inTurn, keyFor(options.hashBy, variable)) };
+}
+
+function cookieOf(header: string | undefined, name: string): string | undefined {
+  for (const pair of (header ?? '').split(';')) {
+    const at = pair.indexOf('=');
+    if (pair.slice(0, at).trim() === name) return pair.slice(at + 1).trim();
+  }
+  return undefined;
+}
+
 interface Forwarding {
   request: Request;
   response: Response;
   route: Route;
+  /** As it was asked, with the query. */
+  url: string;
+  /** As the backend shall see it, with the query. */
   path: string;
   asker: Asker;
   signal: AbortSignal;
 }
 
-async function forward(forwarding: Forwarding, { upstreams }: TrafficContext): Promise<void> {
+async function forward(forwarding: Forwarding, context: TrafficContext): Promise<void> {
   const { request, response, route, signal } = forwarding;
-  const endpoints = upstreams.inTurn(route.backend ?? '').slice(0, MOST_TRIES);
+  const choice = chosen(forwarding, context);
+  const endpoints = choice.endpoints.slice(0, MOST_TRIES);
   if (endpoints.length === 0) return answer(response, refusal(503));
   const body = bodyOf(request, route.options.mostBodyBytes);
   let reached: Dispatcher.ResponseData | undefined;
   for (const [i, endpoint] of endpoints.entries()) {
     try {
-      reached = await upstreams.poolOf(endpoint, route.options).request(requestFor(forwarding, body));
+      reached = await context.upstreams.poolOf(endpoint, route.options).request(requestFor(forwarding, body));
       break;
     } catch (error) {
       const isLast = i === endpoints.length - 1;
@@ -104,8 +159,10 @@ async function forward(forwarding: Forwarding, { upstreams }: TrafficContext): P
   }
   if (!reached) return;
   const { cors } = route.options;
+  const headers = passedOn(reached.headers);
+  if (choice.setCookie) headers['set-cookie'] = [headers['set-cookie'] ?? [], choice.setCookie].flat();
   response.writeHead(reached.statusCode, {
-    ...passedOn(reached.headers),
+    ...headers,
     ...(cors && corsHeaders(cors, request.headers.origin)),
   });
   await pipeline(reached.body, response as NodeJS.WritableStream, { signal });
