@@ -92,6 +92,7 @@ const attachments = async () =>
   (await ground().api.get<{ items: VolumeAttachment[] }>(`${STORAGE}/volumeattachments`)).items.filter(
     ({ spec }) => spec.attacher === DRIVER,
   );
+const claimPath = () => ground().path('PersistentVolumeClaim', 'v1', 'disk');
 const node = () => ground().api.get<Node>(`/api/v1/nodes/${NODE}`);
 
 test('a driver in a pod registers; its volume is attached, mounted, kept for the next pod, and detached', async () => {
@@ -100,7 +101,7 @@ test('a driver in a pod registers; its volume is attached, mounted, kept for the
     return spec.drivers.some(({ name }) => name === DRIVER);
   });
   await eventually('the claim is bound', async () => {
-    const claim = await ground().api.get<PersistentVolumeClaim>(ground().path('PersistentVolumeClaim', 'v1', 'disk'));
+    const claim = await ground().api.get<PersistentVolumeClaim>(claimPath());
     return claim.status?.phase === 'Bound';
   });
   const using = (name: string, script: string) =>
@@ -125,6 +126,18 @@ test('a driver in a pod registers; its volume is attached, mounted, kept for the
     volumesAttached: [{ name: UNIQUE, devicePath: '' }],
   });
   const writer = ground().path('Pod', 'v1', 'writer');
+  // Here the driver's resizer has acted: the kubelet does the rest.
+  const capacity = { storage: '2Gi' };
+  await ground().api.patch('/api/v1/persistentvolumes/csi-disk', { spec: { capacity } });
+  await ground().api.patch(writer, { metadata: { annotations: { look: 'again' } } });
+  await eventually(
+    'the claim has grown',
+    async () => {
+      const claim = await ground().api.get<PersistentVolumeClaim>(claimPath());
+      return claim.status?.capacity?.['storage'] === '2Gi' && claim.status.phase === 'Bound';
+    },
+    150_000,
+  );
   await ground().api.delete(writer);
   await ground().gone(writer);
   await eventually('the volume is detached', async () => {

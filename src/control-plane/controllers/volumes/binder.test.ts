@@ -5,9 +5,9 @@ import { PersistentVolumeClaim } from '#api/core/v1/persistent-volume-claim.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { StorageClass } from '#api/storage/v1/storage-class.ts';
 import { node, pod, startCluster, type TestCluster } from '#testing/cluster.ts';
+import { claim, DEFAULT_CLASS, eventsAbout, storageClass, volume } from '#testing/volumes-fixture.ts';
 import { claimBinder } from './claim-binder.ts';
 import { volumeReclaimer } from './volume-reclaimer.ts';
-import { claim, DEFAULT_CLASS, eventsAbout, storageClass, volume } from '#testing/volumes-fixture.ts';
 
 const start = () => startCluster({ controllers: [claimBinder, volumeReclaimer], rbac: true });
 const phases = (cluster: TestCluster) => ({

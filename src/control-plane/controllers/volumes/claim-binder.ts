@@ -23,9 +23,9 @@ import {
 } from '#api/core/v1/persistent-volume-matching.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { accessModesOf } from '#api/core/v1/volume-access.ts';
+import type { Kind } from '#api/machinery/kind.ts';
 import type { ObjectKey } from '#api/machinery/object.ts';
 import { keyOf } from '#api/machinery/object.ts';
-import type { Kind } from '#api/machinery/kind.ts';
 import { compareQuantities } from '#api/machinery/quantity.ts';
 import { defaultClassOf, StorageClass } from '#api/storage/v1/storage-class.ts';
 import {

@@ -1,6 +1,7 @@
 /** Has the folders of released volumes erased by the kubelets that have them, and only then lets the volumes go. */
-import { PersistentVolume } from '#api/core/v1/persistent-volume.ts';
+
 import { Node } from '#api/core/v1/node.ts';
+import { PersistentVolume } from '#api/core/v1/persistent-volume.ts';
 import { PROVISIONED_BY } from '#api/core/v1/persistent-volume-matching.ts';
 import { StatusError } from '#api/machinery/status.ts';
 import { LOCAL_PATH } from '#api/storage/v1/local-path.ts';

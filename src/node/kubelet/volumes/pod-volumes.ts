@@ -10,6 +10,7 @@ import type { LastingVolumes } from './lasting-volumes.ts';
 import { MountFailed, type Mounter } from './mounter.ts';
 import { giveToGroup } from './ownership.ts';
 import { payloadOf, type ProjectionSources } from './projections.ts';
+import { SUB_PATHS } from './sub-path.ts';
 import { VolumeNotYet, VolumeProblem } from './volume-problem.ts';
 
 /** `message` is the text of the FailedMount event. */
@@ -82,6 +83,9 @@ export class PodVolumes {
   async tearDown(uid: string): Promise<void> {
     const folder = this.folderOf(uid);
     this.#waitingSinceMs.delete(uid);
+    // Parts of volumes first: a driver cannot take away what is still mounted elsewhere.
+    const parts = await this.#options.mounter.below(join(folder, SUB_PATHS));
+    for (const point of parts) await this.#options.mounter.unmount(point);
     await this.#options.lasting?.tearDown(uid);
     for (const point of await this.#options.mounter.below(folder)) await this.#options.mounter.unmount(point);
     const [left] = await this.#options.mounter.below(folder);

@@ -69,6 +69,9 @@ async function makeTarget(target: string, isDirectory: boolean): Promise<void> {
   }
 }
 
+/** Below a pod's folder. */
+export const SUB_PATHS = 'volume-subpaths';
+
 /** Where a container's sub-path mounts stand below the pod's folder. */
 export const subPathTarget = (podFolder: string, container: string, index: number): string =>
-  join(podFolder, 'volume-subpaths', container, String(index));
+  join(podFolder, SUB_PATHS, container, String(index));
