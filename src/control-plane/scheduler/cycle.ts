@@ -7,7 +7,7 @@ import { definePlugin } from './define-plugin.ts';
 import type { NodeInfo } from './node-info.ts';
 import type { Answers, RememberedAnswers } from './remembered-answers.ts';
 import { bestOf, scoresOf, totalsOf } from './scoring.ts';
-import { type FilterOf, filtersOf, type RefusedOn, refusedOn, type States, Trial } from './trial.ts';
+import { type FilterOf, filtersOf, type RefusedOn, refusedAt, refusedOn, type States, Trial } from './trial.ts';
 import { type Refused, unresolvable } from './verdict.ts';
 
 /** Why a pod fits nowhere. */
@@ -142,8 +142,10 @@ async function filterAll(pod: Pod, options: Filtering & { nodes: readonly NodeIn
   for (; looked < candidates.length && feasible.length < enough; looked++) {
     const node = candidates[place] as NodeInfo;
     const answer =
-      answers?.refusedAt(place, pod, { node, filters: kept }) ??
-      refusedOn(pod, node, filters, kept.length) ??
+      (answers
+        ? (answers.refusedAt(place, pod, { node, filters: kept }) ??
+          refusedAt(place, pod, { node, filters, first: kept.length }))
+        : refusedOn(pod, node, filters)) ??
       (options.nominatedOn && refusedBeside(options.nominatedOn(node.node.metadata.name), pod, { node, filters }));
     if (answer) {
       refused.push(node);

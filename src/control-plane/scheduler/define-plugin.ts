@@ -9,6 +9,7 @@ import type { KubeObject } from '#api/machinery/object.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Client } from '#client/client.ts';
 import type { Informer } from '#client/informer.ts';
+import type { Domains } from './domains.ts';
 import type { NodeInfo } from './node-info.ts';
 import type { Trial } from './trial.ts';
 import type { Verdict } from './verdict.ts';
@@ -26,6 +27,8 @@ export interface ClusterView {
    * lately; from then on told of changes, so that a count costs what has changed and not how large the cluster is.
    */
   tally<T extends Tally>(key: string, make: () => T): T;
+  /** Which domain of the topology each node is in, by its place in `nodes`. */
+  domains(topologyKey: string): Domains;
 }
 
 /** A count over all nodes and the pods on them. What was told as come is told as gone with the same node and pod. */
@@ -116,6 +119,11 @@ export interface PluginSpec<State> {
   prepare?(pod: Pod, cluster: ClusterView): Prepared<State>;
   /** Throws PluginFailed when something is wrong that concerns all nodes. */
   filter?(pod: Pod, node: NodeInfo, state: State): Verdict;
+  /**
+   * The same, for the node that stands there in the cluster's list, if the plugin can tell without looking at the node: what
+   * costs is to look at hundreds of them. Asked in place of `filter` where nothing is tried (see `withPod`).
+   */
+  filterAt?(place: number, state: State): Verdict;
   /**
    * PreFilterExtensions (AddPod, RemovePod): the state as if one more pod, or one pod less, were on the node, which has been
    * changed so already. Another state: the one that is given is still needed. Without them, the state stays as it is.

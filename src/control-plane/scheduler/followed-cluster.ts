@@ -46,6 +46,7 @@ export class FollowedCluster {
       nodeNamed: (name) => snapshot.node(name),
       cached: <T extends KubeObject>(kind: Kind<T>) => informers.for(kind),
       tally: (key, make) => snapshot.tally(key, make),
+      domains: (topologyKey) => snapshot.domains(topologyKey),
     };
   }
 

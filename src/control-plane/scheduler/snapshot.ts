@@ -6,6 +6,7 @@ import type { Node } from '#api/core/v1/node.ts';
 import type { Pod } from '#api/core/v1/pod.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import type { Tally } from './define-plugin.ts';
+import { type Domains, DomainsByKey } from './domains.ts';
 import { NodeInfo } from './node-info.ts';
 import { shareAmounts } from './resources.ts';
 import { Tallies } from './tallies.ts';
@@ -27,12 +28,14 @@ export class Snapshot {
   /** The nodes with those of different zones in turn, and where each stands. Made when nodes came or went since. */
   #list: NodeInfo[] | undefined;
   readonly #places = new Map<string, number>();
+  #domains: DomainsByKey | undefined;
 
   /** The list itself is changed when a pod comes or goes. */
   get nodes(): readonly NodeInfo[] {
     if (!this.#list) {
       this.#list = inTurnByZone([...this.#nodes.values()]);
       this.#places.clear();
+      this.#domains = undefined;
       for (const [place, { node }] of this.#list.entries()) this.#places.set(node.metadata.name, place);
     }
     return this.#list;
@@ -40,6 +43,12 @@ export class Snapshot {
 
   node(name: string): NodeInfo | undefined {
     return this.#nodes.get(name);
+  }
+
+  domains(topologyKey: string): Domains {
+    const { nodes } = this; // may make another list
+    this.#domains ??= new DomainsByKey(nodes);
+    return this.#domains.of(topologyKey);
   }
 
   tally<T extends Tally>(key: string, make: () => T): T {

@@ -32,6 +32,20 @@ export function refusedOn(pod: Pod, node: NodeInfo, filters: readonly FilterOf[]
   return undefined;
 }
 
+/** For the node at this place of the whole list; only where the state is what `prepare` made. */
+export function refusedAt(
+  place: number,
+  pod: Pod,
+  { node, filters, first }: { node: NodeInfo; filters: readonly FilterOf[]; first: number },
+): RefusedOn | undefined {
+  for (let i = first; i < filters.length; i++) {
+    const { plugin, state } = filters[i] as FilterOf;
+    const verdict = plugin.filterAt ? plugin.filterAt(place, state) : plugin.filter(pod, node, state);
+    if (!verdict.fits) return { plugin, verdict };
+  }
+  return undefined;
+}
+
 export class Trial {
   readonly #pod: Pod;
   readonly #filters: readonly FilterOf[];

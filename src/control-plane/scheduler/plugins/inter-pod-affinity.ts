@@ -4,6 +4,7 @@ import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import type { ClusterView } from '../define-plugin.ts';
 import { changed, definePlugin, fits, type Plugin, removed, unresolvable, unschedulable } from '../define-plugin.ts';
+import type { Domains } from '../domains.ts';
 import type { NodeInfo } from '../node-info.ts';
 import { OwnedTerms } from './owned-terms.ts';
 import { type AffinityTerms, affinityTermsOf, matchesTerm, type Term, withNamesOnly } from './pod-affinity-terms.ts';
@@ -19,6 +20,7 @@ const GUARDED = unschedulable("node(s) didn't satisfy existing pods anti-affinit
 /** Pods by domain, and what would be different there if others came or went. */
 interface Counted {
   topologyKey: string;
+  domains: Domains;
   at(domain: string): number;
   /** Of all domains together. */
   total: number;
@@ -67,8 +69,10 @@ export const interPodAffinityWith = ({
         state: {
           terms,
           wanted: wantedBy(terms.required, cluster),
-          unwanted: terms.requiredAnti.map((term) => countedBy(term, countsOf([term], term.topologyKey, cluster))),
-          guarded: guarded.map(({ term, domains }) => guardedBy(term, domains)),
+          unwanted: terms.requiredAnti.map((term) =>
+            countedBy(term, countsOf([term], term.topologyKey, cluster), cluster),
+          ),
+          guarded: guarded.map(({ term, domains }) => guardedBy(term, domains, cluster)),
           isOneOfWanted: terms.required.every((term) => matchesTerm(term, pod, cluster)),
           scores: [],
           cluster,
@@ -81,6 +85,21 @@ export const interPodAffinityWith = ({
       if (terms.required.length > 0 && !isBesideWanted(labels, wanted, isOneOfWanted)) return NOT_BESIDE_WANTED;
       if (isAtAny(unwanted, labels)) return BESIDE_UNWANTED;
       return isAtAny(guarded, labels) ? GUARDED : fits;
+    },
+
+    filterAt(place, { wanted, unwanted, guarded, isOneOfWanted }) {
+      let isBeside = true;
+      for (let i = 0; i < wanted.length; i++) {
+        const count = countAtPlace(place, wanted[i] as Counted);
+        if (count === undefined) return NOT_BESIDE_WANTED;
+        if (count <= 0) isBeside = false;
+      }
+      if (!isBeside && !(isOneOfWanted && wanted.every(({ total }) => total === 0))) return NOT_BESIDE_WANTED;
+      for (let i = 0; i < unwanted.length; i++)
+        if ((countAtPlace(place, unwanted[i] as Counted) ?? 0) > 0) return BESIDE_UNWANTED;
+      for (let i = 0; i < guarded.length; i++)
+        if ((countAtPlace(place, guarded[i] as Counted) ?? 0) > 0) return GUARDED;
+      return fits;
     },
 
     withPod: (state, other, node, pod) => changedBy(state, { other, node, pod, by: 1 }),
@@ -142,19 +161,21 @@ function countsOf(terms: readonly Term[], topologyKey: string, cluster: ClusterV
 }
 
 const wantedBy = (required: readonly Term[], cluster: ClusterView): Counted[] =>
-  required.map((term) => countedBy(term, countsOf(required, term.topologyKey, cluster)));
+  required.map((term) => countedBy(term, countsOf(required, term.topologyKey, cluster), cluster));
 
-const countedBy = ({ topologyKey }: Term, counts: TopologyCounts): Counted => ({
+const countedBy = ({ topologyKey }: Term, counts: TopologyCounts, cluster: ClusterView): Counted => ({
   topologyKey,
+  domains: cluster.domains(topologyKey),
   at: (domain) => counts.at(domain),
   total: counts.total,
   changes: [],
 });
 
-const guardedBy = ({ topologyKey }: Term, domains: ReadonlyMap<string, number>): Counted => ({
+const guardedBy = ({ topologyKey }: Term, said: ReadonlyMap<string, number>, cluster: ClusterView): Counted => ({
   topologyKey,
-  at: (domain) => domains.get(domain) ?? 0,
-  total: domains.size,
+  domains: cluster.domains(topologyKey),
+  at: (domain) => said.get(domain) ?? 0,
+  total: said.size,
   changes: [],
 });
 
@@ -167,6 +188,12 @@ function countAt({ topologyKey, at, changes }: Counted, labels: Labels): number 
   let count = at(domain);
   for (const change of changes) if (change.domain === domain) count += change.by;
   return count;
+}
+
+/** undefined: the node is in no domain of this topology. Without changes. */
+function countAtPlace(place: number, { domains, at }: Counted): number | undefined {
+  const id = domains.ids[place] as number;
+  return id < 0 ? undefined : at(domains.names[id] as string);
 }
 
 function isAtAny(counted: readonly Counted[], labels: Labels): boolean {
@@ -207,7 +234,7 @@ function changedBy(state: State, { other, node, pod, by }: PodMoved): State {
     unwanted: state.unwanted.map((counted, index) =>
       change(counted, matchesTerm(terms.requiredAnti[index] as Term, other, cluster)),
     ),
-    guarded: [...state.guarded, ...theirs.map((term) => change(guardedBy(term, NOWHERE), true))],
+    guarded: [...state.guarded, ...theirs.map((term) => change(guardedBy(term, NOWHERE, cluster), true))],
   };
 }
 

@@ -15,7 +15,9 @@ import type { Selector } from '#api/machinery/label-selector.ts';
 import { matchesLabels, selectorFrom, selectorOfLabels } from '#api/machinery/label-selector.ts';
 import type { ClusterView } from '../define-plugin.ts';
 import { changed, definePlugin, fits, type Plugin, removed, unresolvable, unschedulable } from '../define-plugin.ts';
+import type { Domains } from '../domains.ts';
 import type { NodeInfo } from '../node-info.ts';
+import type { Verdict } from '../verdict.ts';
 import { TopologyCounts } from './topology-counts.ts';
 
 const HOSTNAME = 'kubernetes.io/hostname';
@@ -39,6 +41,9 @@ interface Counted extends Constraint {
   self: number;
   /** Pods more, or less, than counted, in the domain of the one node that is being tried. */
   extra: number;
+  domains: Domains;
+  /** What has been found of a domain, by its id. */
+  known: (Verdict | undefined)[];
 }
 
 interface State {
@@ -81,18 +86,29 @@ export const podTopologySpreadWith = ({
         counts: countsOf(pod, constraint, { cluster, labelled: strict }),
         self: matchesLabels(constraint.selector, pod.metadata.labels) ? 1 : 0,
         extra: 0,
+        domains: cluster.domains(constraint.topologyKey),
+        known: [],
       }));
       return { state: { strict: counted, soft: [], ignored: NO_NODES } };
     },
 
     filter(_, { node }, state) {
-      for (const { topologyKey, counts, maxSkew, minDomains, self, extra } of state?.strict ?? []) {
-        const domain = node.metadata.labels?.[topologyKey];
+      for (const constraint of state?.strict ?? []) {
+        const domain = node.metadata.labels?.[constraint.topologyKey];
         if (domain === undefined) return NOT_LABELLED;
-        // With too few domains an empty one is still to come: it counts as the least.
-        const least = counts.domains < minDomains ? 0 : counts.leastWith(domain, extra);
-        const there = counts.has(domain) ? counts.at(domain) + extra : 0;
-        if (there + self - least > maxSkew) return TOO_MANY;
+        const verdict = verdictIn(domain, constraint);
+        if (!verdict.fits) return verdict;
+      }
+      return fits;
+    },
+
+    filterAt(place, state) {
+      for (const constraint of state?.strict ?? []) {
+        const { domains, known } = constraint;
+        const id = domains.ids[place] as number;
+        if (id < 0) return NOT_LABELLED;
+        known[id] ??= verdictIn(domains.names[id] as string, constraint);
+        if (!known[id].fits) return known[id];
       }
       return fits;
     },
@@ -172,6 +188,13 @@ function listedConstraints(pod: Pod, { cluster, listed, when }: Listed): Constra
     honorsAffinity: true,
     honorsTaints: false,
   }));
+}
+
+function verdictIn(domain: string, { counts, maxSkew, minDomains, self, extra }: Counted): Verdict {
+  // With too few domains an empty one is still to come: it counts as the least.
+  const least = counts.domains < minDomains ? 0 : counts.leastWith(domain, extra);
+  const there = counts.has(domain) ? counts.at(domain) + extra : 0;
+  return there + self - least > maxSkew ? TOO_MANY : fits;
 }
 
 const ownConstraints = (pod: Pod, when: TopologySpreadConstraint['whenUnsatisfiable']): Constraint[] =>
