@@ -9,6 +9,7 @@ import { PersistentVolumeClaim } from '#api/core/v1/persistent-volume-claim.ts';
 import {
   classOfClaim,
   classOfVolume,
+  findMatchingVolume,
   isBindingDelayed,
   isFullyBound,
   notMadeFor,
@@ -147,13 +148,16 @@ function ownClaims(pod: Pod, cluster: ClusterView): PersistentVolumeClaim[] | Ve
   return own;
 }
 
-/** Of the classes that the claims are of. */
+/** Those that would do for one of the claims, seen from some node: looked for once, and not for every node. */
 function volumesByClass(
   claims: readonly PersistentVolumeClaim[],
   volumes: readonly PersistentVolume[],
 ): Map<string, PersistentVolume[]> {
   const byClass = new Map(claims.map((claim) => [classOfClaim(claim), [] as PersistentVolume[]]));
-  for (const volume of volumes) byClass.get(classOfVolume(volume))?.push(volume);
+  for (const volume of volumes) {
+    const sameClass = byClass.get(classOfVolume(volume));
+    if (sameClass && claims.some((claim) => findMatchingVolume(claim, [volume]))) sameClass.push(volume);
+  }
   return byClass;
 }
 
