@@ -12,7 +12,8 @@ const NAMESPACE = 'apply';
 const DEPLOYMENTS = 64;
 const REQUESTS = 4_000;
 const WARM_UP = 2_000;
-const LIMIT = 'one thread: parsing, merging and comparing by schema, then what every write costs';
+const LIMIT =
+  'one thread: naming, merging, pruning, shaping and comparing by schema are a third of it, validation an eighth; what every write costs is the rest';
 
 export async function run(bench: Bench): Promise<Row[]> {
   const { target, pid } = await startControlPlane(bench);

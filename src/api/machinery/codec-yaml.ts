@@ -15,7 +15,7 @@ import {
   type Tags,
   type YAMLParseError,
 } from 'yaml';
-import { type ParsedJson, parseJson, parseJsonStrictly } from './codec-json.ts';
+import { parseJson, parseWithoutDuplicates } from './codec-json.ts';
 import { setOwn } from './set-own.ts';
 
 /** `duplicates`: upstream's text for keys that stand twice, one line each; only when asked for. */
@@ -77,13 +77,8 @@ export function parseYaml(text: string, { findDuplicates = false } = {}): Parsed
 /** JSON is YAML, clients send it where YAML is asked for, and reading it as JSON is far cheaper. */
 function asJson(text: string, findDuplicates: boolean): ParsedYaml | undefined {
   if (!/^\s*\{/.test(text)) return undefined;
-  const parsed = findDuplicates ? withoutDuplicates(text) : parseJson(text);
-  return 'problem' in parsed ? undefined : { value: jsonValue(parsed.value, 0), duplicates: [] };
-}
-
-function withoutDuplicates(text: string): ParsedJson {
-  const parsed = parseJsonStrictly(text);
-  return 'strictErrors' in parsed && parsed.strictErrors.length > 0 ? { problem: parsed.strictErrors[0]! } : parsed;
+  const parsed = findDuplicates ? parseWithoutDuplicates(text) : parseJson(text);
+  return parsed && 'value' in parsed ? { value: jsonValue(parsed.value, 0), duplicates: [] } : undefined;
 }
 
 function asYaml(text: string, findDuplicates: boolean): ParsedYaml {
