@@ -7,7 +7,7 @@ export const NO_NODES = 'no nodes available to schedule pods';
 /** `preemption`: what is said of trying to make room; may be empty. */
 export function refusalMessage({ nodeCount, verdicts, general }: Refusal, preemption: string): string {
   const reasons = general ?? told(counted(verdicts.values()));
-  return `0/${nodeCount} nodes are available: ${reasons}.${preemption && ` ${preemption}`}`;
+  return `0/${nodeCount} nodes are available:${reasons && ` ${reasons}.`}${preemption && ` ${preemption}`}`;
 }
 
 /** `1 Insufficient cpu, 2 node(s) were unschedulable`, sorted as text. */

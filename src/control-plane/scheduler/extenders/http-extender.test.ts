@@ -46,6 +46,16 @@ describe('an extender', () => {
     expect(cluster.asked[0]?.body).toMatchObject({ nodes: null, nodenames: ['node1', 'node2'], pod: { kind: 'Pod' } });
   });
 
+  test('may leave nodes out without a word', async () => {
+    const answers = { filter: { nodenames: [] } };
+    await using cluster = await clusterWith({ filterVerb: 'filter', nodeCacheCapable: true }, answers);
+    await cluster.create(Pod, pod('web'));
+    await cluster.settles();
+    expect(whyNot(cluster)).toBe(
+      '0/2 nodes are available: no new claims to deallocate, preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.',
+    );
+  });
+
   test('is sent whole nodes where it does not know them', async () => {
     const answers = { filter: { nodes: { items: [{ metadata: { name: 'node2' } }] } } };
     await using cluster = await clusterWith({ filterVerb: 'filter' }, answers);

@@ -94,7 +94,7 @@ export function httpExtender(configured: ConfiguredExtender, send: SendJson): Ex
 const NOBODY: ReadonlyMap<NodeInfo, Refused> = new Map();
 const nameOf = ({ node }: NodeInfo): string => node.metadata.name;
 
-/** Nodes that it does not give back are refused, with its words where it has some. */
+/** Nodes that it does not give back are refused, with its words where it has some; without any as unresolvable. */
 function refusedBy(result: FilterResult, nodes: readonly NodeInfo[]): Map<NodeInfo, Refused> {
   if (result.error) throw new PluginFailed(result.error);
   const names = result.nodenames ?? (result.nodes?.items ?? []).map(({ metadata }) => metadata.name);
@@ -107,7 +107,7 @@ function refusedBy(result: FilterResult, nodes: readonly NodeInfo[]): Map<NodeIn
     const text = failedNodes?.[name];
     if (unresolvableText !== undefined) refused.set(node, unresolvable(unresolvableText));
     else if (text !== undefined) refused.set(node, unschedulable(text));
-    else if (!kept.has(name)) refused.set(node, unschedulable('node(s) were filtered out by the extender'));
+    else if (!kept.has(name)) refused.set(node, unresolvable());
   }
   return refused;
 }
