@@ -38,7 +38,9 @@ export function runAnyKindController({ name, spec }: AnyKindController, env: Run
       if (!at) return Promise.resolve(settled);
       const ref = { kind: at.kind, key: objectKey };
       const enqueue = (other: AnyObjectRef) => runner.add(keyFor(other));
-      const context: AnyKindContext = { ...env, ...reading, enqueue, api: apiFor(key, env, barrier) };
+      const weighs = (objects: number) => runner.weigh(key, objects);
+      const context: AnyKindContext = { ...env, ...reading, enqueue, weighs, api: apiFor(key, env, barrier) };
+      if (!at.informer.get(objectKey)) runner.weigh(key, 0);
       return spec.reconcile(ref, at.informer.get(objectKey), context);
     },
   });
@@ -55,7 +57,10 @@ export function runAnyKindController({ name, spec }: AnyKindController, env: Run
     const stops = [
       informer.onProgress(() => barrier.progressed()),
       informer.onChange(({ key, now, before }) => {
-        for (const ref of spec.affects({ kind, key, now, before }, reading)) runner.add(keyFor(ref));
+        for (const ref of spec.affects({ kind, key, now, before }, reading)) {
+          if (ref.key === key && ref.kind === kind) runner.add(keyFor(ref));
+          else runner.addForOthers(keyFor(ref));
+        }
       }),
     ];
     const stop = () => {

@@ -27,20 +27,23 @@ export function runController({ name, spec }: KindController, env: RunEnvironmen
   );
   const cached = ((kind) => informerOf.get(kind)) as Cached<Kind>;
   const barrier = new WriteBarrier(clock, (kind) => informerOf.get(kind));
-  const contextOf = contextMaker(spec, { ...env, cached, barrier });
+  const weigh = (key: ObjectKey, objects: number) => runner.weigh(key, objects);
+  const contextOf = contextMaker(spec, { ...env, cached, barrier, weigh });
   const main = informers.for(spec.reconciles);
 
-  const runner = new KeyRunner(name, env, {
+  const runner: KeyRunner = new KeyRunner(name, env, {
     workers: spec.workers ?? 5,
     barrier,
     step(key): Promise<Outcome> {
       const object = main.get(key);
       const context = contextOf(key, object);
       if (object) return spec.reconcile(object, context);
+      runner.weigh(key, 0);
       return spec.gone?.(context) ?? Promise.resolve({ type: 'settled' });
     },
   });
-  runner.onStop(listen(spec, { cached, main, enqueue: (key) => runner.add(key) }));
+  const enqueue = { enqueue: (key: ObjectKey) => runner.add(key), later: (key: ObjectKey) => runner.addForOthers(key) };
+  runner.onStop(listen(spec, { cached, main, ...enqueue }));
   for (const informer of informerOf.values()) runner.onStop(informer.onProgress(() => barrier.progressed()));
   runner.startAfter(informerOf.values());
   return runner;
@@ -50,6 +53,8 @@ interface Listening {
   cached: Cached<Kind>;
   main: Informer<KubeObject>;
   enqueue(key: ObjectKey): void;
+  /** With other changes, when a step is much work. */
+  later(key: ObjectKey): void;
 }
 
 function listen(spec: Spec, listening: Listening): () => void {
@@ -76,12 +81,12 @@ interface Touched {
   before: KubeObject | undefined;
 }
 
-function ownersTouched(spec: Spec, { main, enqueue }: Listening, { now, before }: Touched): void {
+function ownersTouched(spec: Spec, { main, later }: Listening, { now, before }: Touched): void {
   const owners = new Set([now, before].map((object) => object && ownerKeyOf(spec.reconciles, object)));
-  for (const key of owners) if (key !== undefined) enqueue(key);
+  for (const key of owners) if (key !== undefined) later(key);
   if (!spec.selectorOf || !now || now.metadata.deletionTimestamp || controllerOf(now)) return;
   for (const owner of main.inNamespace(now.metadata.namespace ?? ''))
-    if (matchesLabels(selectorFrom(spec.selectorOf(owner)), now.metadata.labels)) enqueue(keyOf(owner));
+    if (matchesLabels(selectorFrom(spec.selectorOf(owner)), now.metadata.labels)) later(keyOf(owner));
 }
 
 /** The key of the object of `kind` that controls this one. */
@@ -94,20 +99,21 @@ function ownerKeyOf(kind: Kind, object: KubeObject): ObjectKey | undefined {
 
 const groupOf = (apiVersion: string): string => (apiVersion.includes('/') ? (apiVersion.split('/')[0] as string) : '');
 
-function watchTouched(watch: Watch, { cached, enqueue }: Listening, { now, before }: Touched): void {
+function watchTouched(watch: Watch, { cached, later }: Listening, { now, before }: Touched): void {
   if (now && before && !(watch.when?.(now, before) ?? true)) return;
   const keys = new Set<ObjectKey>();
   for (const object of [before, now]) if (object) for (const key of watch.affects(object, cached)) keys.add(key);
-  for (const key of keys) enqueue(key);
+  for (const key of keys) later(key);
 }
 
 interface ContextParts extends RunEnvironment {
   cached: Cached<Kind>;
   barrier: WriteBarrier;
+  weigh(key: ObjectKey, objects: number): void;
 }
 
 function contextMaker(spec: Spec, parts: ContextParts): (key: ObjectKey, object: KubeObject | undefined) => Context {
-  const { informers, client, cached, barrier, events, clock, random, log } = parts;
+  const { informers, client, cached, barrier, events, clock, random, log, weigh } = parts;
   const ownedBy = ownedIndexes(spec, informers);
   return (key, object) => {
     const api = trackedApi(key, { client, barrier, writes: spec.writes ?? {} });
@@ -124,7 +130,8 @@ function contextMaker(spec: Spec, parts: ContextParts): (key: ObjectKey, object:
         patch: (target, patch) => api.patch(kind, target.metadata, { type: 'strategic', patch }),
       });
     };
-    return { key, owned, claim, cached, api, events, clock, random, log } as unknown as Context;
+    const weighs = (objects: number) => weigh(key, objects);
+    return { key, owned, claim, cached, api, events, clock, random, log, weighs } as unknown as Context;
   };
 }
 

@@ -92,6 +92,8 @@ export interface ReconcileContext<Owned extends Kind, Read extends Kind, W exten
   /** The informer of a kind that is reconciled, owned or watched. */
   cached: Cached<Read>;
   api: Api<Read, W>;
+  /** How many objects a step for this key goes through: when they are many, their changes gather before the next one. */
+  weighs(objects: number): void;
   events: EventSink;
   clock: Clock;
   random: Random;
@@ -169,6 +171,8 @@ export interface AnyKindContext {
   /** Makes another key dirty. */
   enqueue(ref: AnyObjectRef): void;
   kinds: KindRegistry;
+  /** See ReconcileContext. */
+  weighs(objects: number): void;
   api: AnyKindApi;
   events: EventSink;
   clock: Clock;

@@ -38,6 +38,14 @@ export interface Work {
 /** Source: client-go, workqueue: the default of controllers. */
 const BACK_OFF = { firstMs: 5, mostMs: 1_000_000 };
 
+/**
+ * A step that goes through many objects is not taken for each change of one of them: changes gather for a while, or 5,000
+ * pods that become ready would cost 5,000 times 5,000 looks. So many objects a ms, none below the first number.
+ */
+const LIGHT = 300;
+const OBJECTS_PER_MS = 20;
+const LONGEST_GATHERING_MS = 1_000;
+
 export interface ControllerStats {
   reconciled: number;
   failed: number;
@@ -53,8 +61,11 @@ export class KeyRunner {
   readonly #queue: WorkQueue;
   readonly #backOff: KeyedBackOff;
   readonly #stops: (() => void)[] = [];
+  /** How many objects the last step of a key went through; only those that are not light. */
+  readonly #weights = new Map<string, number>();
   #reconciled = 0;
   #failed = 0;
+  #isStopped = false;
 
   constructor(name: string, env: RunEnvironment, work: Work) {
     this.name = name;
@@ -78,6 +89,18 @@ export class KeyRunner {
     this.#queue.add(key);
   }
 
+  /** For a change of what the key's object owns or watches. */
+  addForOthers(key: string): void {
+    const weight = this.#weights.get(key);
+    if (weight === undefined) this.#queue.add(key);
+    else this.#queue.addAfter(key, Math.min(LONGEST_GATHERING_MS, weight / OBJECTS_PER_MS));
+  }
+
+  weigh(key: string, objects: number): void {
+    if (objects > LIGHT) this.#weights.set(key, objects);
+    else this.#weights.delete(key);
+  }
+
   /** Begins when all of these have listed once. */
   startAfter(informers: Iterable<Informer<KubeObject>>): void {
     const waiting = new Set([...informers].filter(({ hasSynced }) => !hasSynced));
@@ -98,6 +121,7 @@ export class KeyRunner {
   }
 
   stop(): void {
+    this.#isStopped = true;
     for (const stop of this.#stops) stop();
     this.#queue.stop();
     this.#work.barrier.stop();
@@ -109,11 +133,13 @@ export class KeyRunner {
       const outcome = await this.#work.step(key);
       this.#reconciled++;
       this.#backOff.forget(key);
+      if (this.#isStopped) return;
       if (outcome.type === 'again') this.#queue.addAfter(key, outcome.afterMs);
       if (outcome.type === 'given up') this.#env.log.info('gave up', { key, reason: outcome.reason });
     } catch (error) {
       this.#failed++;
       if (!isExpected(error)) this.#env.onBug(error);
+      if (this.#isStopped) return;
       const afterMs = this.#backOff.nextMs(key);
       const level = hasReason(error, 'InternalError') ? 'warn' : 'debug';
       this.#env.log[level]('will try again', { key, afterMs, error: (error as Error).message });

@@ -21,6 +21,7 @@ export const replicaSetController = defineController({
 
   async reconcile(rs, context) {
     const pods = await context.claim(Pod);
+    context.weighs(pods.length);
     const active = pods.filter(isActive);
     const terminating = pods.filter((pod) => pod.metadata.deletionTimestamp !== undefined && !isTerminal(pod));
     const failed = await adjustReplicas(rs, { active, related: () => relatedPods(rs, context) }, context);

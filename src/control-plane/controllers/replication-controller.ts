@@ -19,6 +19,7 @@ export const replicationController = defineController({
 
   async reconcile(rc, context) {
     const pods = await context.claim(Pod);
+    context.weighs(pods.length);
     const active = pods.filter(isActive);
     const failed = await adjustReplicas(rc, { active, related: () => active }, context);
     const nowMs = context.clock.now();

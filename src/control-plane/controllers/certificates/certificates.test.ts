@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { CertificateSigningRequest } from '#api/certificates/v1/certificate-signing-request.ts';
 import type { CertificateRequest } from '#api/certificates/v1/certificate-request.ts';
+import type { CertificateSigningRequest } from '#api/certificates/v1/certificate-signing-request.ts';
 import { dueOf } from './cleaner.ts';
 import { CLIENT, KUBELET_CLIENT, KUBELET_SERVING, LEGACY_UNKNOWN, signerRules } from './signer-rules.ts';
 

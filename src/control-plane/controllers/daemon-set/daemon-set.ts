@@ -81,6 +81,7 @@ export function daemonSetController() {
         return settled;
       }
       const pods = await context.claim(Pod);
+      context.weighs(pods.length);
       const history = await historyOf(set, await context.claim(ControllerRevision), context.api);
       return new Step(set, { pods, history, failures, context }).run();
     },

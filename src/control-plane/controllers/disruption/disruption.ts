@@ -46,10 +46,11 @@ export const disruptionController = (scales: OwnerScales = unknownScales) =>
     writes: { status: [PodDisruptionBudget] },
     also: [{ apiGroups: ['*'], resources: ['*/scale'], verbs: ['get'] }],
 
-    async reconcile(budget: PodDisruptionBudget, { cached, api, events, clock }) {
+    async reconcile(budget: PodDisruptionBudget, { cached, api, events, clock, weighs }) {
       const pods = cached(Pod)
         .inNamespace(budget.metadata.namespace ?? '')
         .filter((pod) => selects(budget, pod));
+      weighs(pods.length);
       if (pods.length === 0) events.normal(budget, 'NoPods', 'No matching pods found');
       const nowMs = clock.now();
       let expected: Expected;

@@ -31,14 +31,17 @@ export const endpointSliceController = defineController({
   ],
   writes: { create: [EndpointSlice], update: [EndpointSlice], delete: [EndpointSlice] },
 
-  async reconcile(service, { cached, api, clock }) {
+  async reconcile(service, { cached, api, clock, weighs }) {
     if (!hasSelector(service) || service.metadata.deletionTimestamp) return settled;
     const { name, namespace = '' } = service.metadata;
     const existing = cached(EndpointSlice)
       .inNamespace(namespace)
       .filter(({ metadata }) => metadata.labels?.[SERVICE_NAME] === name && metadata.labels[MANAGED_BY] === MANAGER);
+    const all = cached(Pod).inNamespace(namespace);
+    weighs(all.length);
+    const pods = podsOf(service, all);
     const { create, update, remove } = sliceChanges(service, existing, {
-      pods: podsOf(service, cached(Pod)),
+      pods,
       nodeOf: (node) => cached(Node).get(node),
     });
     const annotations = { [LAST_CHANGE]: timestampOf(clock.now()) };

@@ -37,10 +37,13 @@ export const endpointsController = defineController({
   ],
   writes: { create: [Endpoints], update: [Endpoints], delete: [Endpoints] },
 
-  async reconcile(service, { key, cached, api, clock }) {
+  async reconcile(service, { key, cached, api, clock, weighs }) {
     if (!hasSelector(service) || service.metadata.deletionTimestamp) return settled;
     const existing = cached(Endpoints).get(key);
-    const { subsets, isOver } = withinCapacity(subsetsOf(service, podsOf(service, cached(Pod))));
+    const all = cached(Pod).inNamespace(service.metadata.namespace ?? '');
+    weighs(all.length);
+    const pods = podsOf(service, all);
+    const { subsets, isOver } = withinCapacity(subsetsOf(service, pods));
     const labels = labelsOf(service);
     const { [OVER_CAPACITY]: wasOver, ...annotations } = existing?.metadata.annotations ?? {};
     const isCurrent =

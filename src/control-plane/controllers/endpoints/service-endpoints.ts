@@ -22,11 +22,13 @@ export const isHeadless = ({ spec }: Service): boolean => spec.clusterIP === 'No
 export const selects = ({ spec }: Service, pod: Pod): boolean =>
   matchesLabels(selectorOfLabels(spec.selector ?? {}), pod.metadata.labels);
 
-/** Pods that may be an endpoint, ready or not: they have an address and have not run to their end. */
-export const podsOf = (service: Service, pods: Informer<Pod>): Pod[] =>
-  pods
-    .inNamespace(service.metadata.namespace ?? '')
-    .filter((pod) => selects(service, pod) && !isTerminal(pod) && addressesOf(pod).length > 0);
+/** Of all of its namespace those that may be an endpoint, ready or not: they have an address and have not run to their end. */
+export function podsOf({ spec }: Service, pods: readonly Pod[]): Pod[] {
+  const selector = selectorOfLabels(spec.selector ?? {});
+  return pods.filter(
+    (pod) => matchesLabels(selector, pod.metadata.labels) && !isTerminal(pod) && addressesOf(pod).length > 0,
+  );
+}
 
 export const addressesOf = ({ status }: Pod): string[] => {
   const all = (status?.podIPs ?? []).map(({ ip }) => ip).filter(Boolean);

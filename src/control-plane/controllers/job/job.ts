@@ -47,6 +47,7 @@ export const jobController = defineController({
   async reconcile(job, context) {
     if (job.spec.managedBy !== undefined && job.spec.managedBy !== OWN_NAME) return settled;
     const pods = await context.claim(Pod);
+    context.weighs(pods.length);
     await release(strayPods(context, job.metadata.uid), context);
     if (isFinished(job) || job.metadata.deletionTimestamp) {
       await release(pods.filter(isTracked), context);

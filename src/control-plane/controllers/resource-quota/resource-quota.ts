@@ -2,7 +2,7 @@
  * Counts what a namespace uses of its quotas. The API server charges a quota when it lets something in; what has gone, is over
  * or was charged for nothing comes back here. Source: upstream's pkg/controller/resourcequota.
  */
-import { added, type Amounts, isSameAmounts, masked } from '#api/core/v1/quota/amounts.ts';
+import { type Amounts, added, isSameAmounts, masked } from '#api/core/v1/quota/amounts.ts';
 import { evaluatorOf, type QuotaEvaluator } from '#api/core/v1/quota/evaluator.ts';
 import { scopesOf } from '#api/core/v1/quota/scopes.ts';
 import { ResourceQuota } from '#api/core/v1/resource-quota.ts';
@@ -78,10 +78,11 @@ const namesUsed = ({ spec }: ResourceQuota, evaluator: QuotaEvaluator): boolean 
   Object.keys(spec.hard ?? {}).some((name) => evaluator.isUsed(name));
 
 /** Of every name that some served kind can use; 0 where nothing does. */
-function countedUsage(quota: ResourceQuota, { kinds, cached, clock }: AnyKindContext): Amounts {
+function countedUsage(quota: ResourceQuota, { kinds, cached, clock, weighs }: AnyKindContext): Amounts {
   const names = Object.keys(quota.spec.hard ?? {});
   const selectors = scopesOf(quota.spec);
   let total: Record<string, string> = {};
+  let objects = 0;
   for (const kind of kinds.all()) {
     if (!isCountable(kind) || isIgnored(kind)) continue;
     const evaluator = evaluatorOf(kind);
@@ -89,9 +90,11 @@ function countedUsage(quota: ResourceQuota, { kinds, cached, clock }: AnyKindCon
     if (used.length === 0) continue;
     total = added(total, Object.fromEntries(used.map((name) => [name, '0'])));
     for (const object of cached(kind)?.inNamespace(quota.metadata.namespace ?? '') ?? []) {
+      objects++;
       if (!selectors.every((selector) => evaluator.matchesScope(object, selector))) continue;
       total = added(total, masked(evaluator.usage(object, clock.now()), used));
     }
   }
+  weighs(objects);
   return total;
 }

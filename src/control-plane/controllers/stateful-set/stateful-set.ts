@@ -30,6 +30,7 @@ export const statefulSetController = defineController({
 
   async reconcile(set, context) {
     const pods = await context.claim(Pod);
+    context.weighs(pods.length);
     const history = await historyOf(set, await context.claim(ControllerRevision), context.api);
     const versions = versionsOf(set, history);
     const nowMs = context.clock.now();
