@@ -77,9 +77,9 @@ export class SampleDevicePlugin {
   }
 
   /** Which kubelet's socket is there; another one means another kubelet. */
-  kubeletSocket(): number | undefined {
+  kubeletSocket(): bigint | undefined {
     const path = join(this.#folder, KUBELET_SOCKET);
-    return existsSync(path) ? statSync(path).ino : undefined;
+    return existsSync(path) ? statSync(path, { bigint: true }).ctimeNs : undefined; // inodes are used again
   }
 }
 
