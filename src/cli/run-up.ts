@@ -4,8 +4,8 @@ import { join, resolve } from 'node:path';
 import pc from 'picocolors';
 import type { Transport } from '#client/transport.ts';
 import type { ClusterPaths } from '#node/machine/cluster-dir.ts';
-import { LockTimeout, withFileLock } from '#node/machine/file-lock.ts';
 import { detectMachine, type Missing, missingForNodes } from '#node/machine/detect.ts';
+import { LockTimeout, withFileLock } from '#node/machine/file-lock.ts';
 import { apiServerFlagsIn, flagsHint } from './api-server-options.ts';
 import { commandFor, pathsOf, registerOf, type Selection } from './cluster-selection.ts';
 import { type CliContext, UserError } from './context.ts';
@@ -13,8 +13,8 @@ import { ControlClient } from './control-client.ts';
 import type { ClusterStatus } from './control-protocol.ts';
 import { createExample, exampleAvailable, exampleImages, exampleUrl, loadImages, urlAnswers } from './example-web.ts';
 import { stayInForeground } from './foreground.ts';
-import { kubeletConfigFile } from './kubelet-config-file.ts';
 import { mergeKubeconfig, userKubeconfig } from './kubeconfig-merge.ts';
+import { kubeletConfigFile } from './kubelet-config-file.ts';
 import { localApi, until, type WaitOptions } from './local-api.ts';
 import { prepareCluster } from './prepare-cluster.ts';
 import { type Progress, progressOn } from './progress.ts';
@@ -230,9 +230,11 @@ function summarize(session: Session, result: { urls: string[]; contextName: stri
   out('');
   if (result.urls.length > 0) out('The example answers at');
   for (const url of result.urls) out(`  ${pc.bold(url)}`);
-  out(
-    `Context ${pc.bold(result.contextName)} is in ${result.configPath}; the cluster's own kubeconfig is ${paths.kubeconfig}`,
-  );
+  const own =
+    resolve(result.configPath) === resolve(paths.kubeconfig)
+      ? ''
+      : `; the cluster's own kubeconfig is ${paths.kubeconfig}`;
+  out(`Context ${pc.bold(result.contextName)} is in ${result.configPath}${own}`);
   out('Try');
   out(`  npx kedge kubectl${name} get pods -o wide`);
   if (options.example && missing.length === 0) {
@@ -251,7 +253,15 @@ function summarize(session: Session, result: { urls: string[]; contextName: stri
   for (const { what, remedy } of missing) out(`  ${what}: ${remedy}`);
 }
 
+/** What a process says at each of its starts is told once. */
+function lastOnes(lines: readonly string[]): string[] {
+  const messageOf = (line: string) => line.replace(/\d[\d:.TZ-]*/g, '');
+  return lines
+    .filter((line, i) => lines.findLastIndex((other) => messageOf(other) === messageOf(line)) === i)
+    .slice(-8);
+}
+
 async function lastLines(path: string): Promise<string> {
   const text = await readFile(path, 'utf8').catch(() => '');
-  return `${resolve(path)} ends with:\n${text.trimEnd().split('\n').slice(-8).join('\n')}`;
+  return `${resolve(path)} ends with:\n${lastOnes(text.trimEnd().split('\n')).join('\n')}`;
 }

@@ -17,6 +17,14 @@ beforeAll(async () => {
   for (const [name, content] of Object.entries(FILES)) writeFileSync(join(folder, name), content);
   for (const namespace of ['shop', 'mine', 'theirs']) await server.kubectl(['create', 'ns', namespace]);
   await server.kubectl(['apply', '-n', 'shop', '-f', join(folder, 'web.yaml')]);
+  await server.kubectl([
+    'run',
+    'waiting',
+    '-n',
+    'shop',
+    '--image=i',
+    '--overrides={"spec":{"schedulerName":"nobody"}}',
+  ]);
   await server.kubectl(['rollout', 'status', 'deploy/web', '-n', 'shop', '--timeout=60s']);
 }, 120_000);
 
@@ -122,6 +130,9 @@ describe.skipIf(!packagedKubectl())('the same as kubectl', () => {
     'edit cm nope -n shop',
     'diff',
     'diff -n shop -f nope.yaml',
+    'exec waiting -n shop -- ls',
+    'attach waiting -n shop',
+    'logs waiting -n shop',
   ])('%s', (line) => compare(line));
 
   test('cordon and uncordon, one and several nodes', async () => {

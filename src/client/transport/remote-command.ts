@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { type RawData, WebSocket } from 'ws';
-import { type Status, StatusError } from '#api/machinery/status.ts';
+import type { Status } from '#api/machinery/status.ts';
 import { Unreachable } from '../transport.ts';
 import type { ClientCredentials } from './credentials.ts';
 import type { Endpoint } from './kubeconfig.ts';
@@ -84,15 +84,19 @@ function connected({ endpoint, headers, path, signal }: RemoteCommand): Promise<
   });
 }
 
-/** What the server says instead of switching protocols. */
-function refusal(body: string, code: number): Error {
+/** What the server says instead of switching protocols: of a Status its message. */
+function refusal(body: string, code: number): UpgradeRefused {
+  return new UpgradeRefused(`unable to upgrade connection: ${messageIn(body) || `the server answered ${code}`}`);
+}
+
+function messageIn(body: string): string {
   try {
-    const status = JSON.parse(body) as Partial<Status>;
-    if (status.kind === 'Status') return StatusError.from({ ...status, code });
+    const { message, error } = (JSON.parse(body) ?? {}) as { message?: unknown; error?: unknown };
+    for (const text of [message, error]) if (typeof text === 'string' && text.trim()) return text.trim();
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
-  return new UpgradeRefused(`unable to upgrade connection: ${body.trim() || `the server answered ${code}`}`);
+  return body.trim();
 }
 
 function certificateOf({ certificate }: ClientCredentials): { cert?: string; key?: string } {

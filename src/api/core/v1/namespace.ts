@@ -60,7 +60,7 @@ export const Namespace = defineKind<schema.Namespace>({
   },
 
   columns: [nameColumn(), column('Status', 'string', ({ status }) => status?.phase), ageColumn()],
-  selectableFields: { name: ({ metadata }) => metadata.name, 'status.phase': ({ status }) => status?.phase ?? '' },
+  selectableFields: { 'status.phase': ({ status }) => status?.phase ?? '' },
 });
 
 function withNameLabel(namespace: schema.Namespace): schema.Namespace {
