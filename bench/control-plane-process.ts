@@ -21,7 +21,7 @@ import { askOnce, type Target } from './http2-load.ts';
 
 export const KEDGE = resolve(import.meta.dirname, '../dist/kedge.mjs');
 
-const READY_WITHIN_MS = 20_000;
+const READY_WITHIN_MS = 60_000;
 const POLL_MS = 4;
 
 /** A cluster on record that nobody supervises. */

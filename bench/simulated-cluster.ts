@@ -2,7 +2,7 @@
 import type { ClientHttp2Session } from 'node:http2';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Bench } from './bench.ts';
-import { type ControlPlaneProcess, newCluster, startControlPlane } from './control-plane-process.ts';
+import { type BenchCluster, type ControlPlaneProcess, newCluster, startControlPlane } from './control-plane-process.ts';
 import { type Ask, exchange, open } from './http2-load.ts';
 
 const DEPLOYMENTS = '/apis/apps/v1/namespaces/default/deployments';
@@ -18,8 +18,14 @@ export class SimulatedCluster {
   }
 
   /** Resolves when all of its nodes are ready and take pods. */
-  static async start(bench: Bench, nodes: number): Promise<SimulatedCluster> {
-    const process = await startControlPlane(bench, await newCluster(bench, { simulatedNodes: nodes }));
+  static async start(
+    bench: Bench,
+    nodes: number,
+    store: (cluster: BenchCluster) => Promise<void> = async () => undefined,
+  ): Promise<SimulatedCluster> {
+    const stored = await newCluster(bench, { simulatedNodes: nodes });
+    await store(stored);
+    const process = await startControlPlane(bench, stored);
     const session = await open(process.target);
     bench.atEnd(() => session.destroy());
     const cluster = new SimulatedCluster(process, session);
