@@ -4,6 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import type { Bench } from './bench.ts';
@@ -14,6 +15,7 @@ const ROOT = join(import.meta.dirname, '..');
 /** `entry`: a file beside this one that writes its rows to stdout as JSON, and what it says to stderr. */
 export async function runBundled(bench: Bench, entry: string, args: readonly string[]): Promise<Row[]> {
   const outfile = join(ROOT, '.cache/bench', `${entry}-${process.pid}.mjs`); // beside node_modules
+  bench.atEnd(() => rm(outfile, { force: true }));
   await bundle(entry, outfile);
   const child = spawn(process.execPath, [outfile, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
   bench.atEnd(() => child.kill('SIGKILL'));
