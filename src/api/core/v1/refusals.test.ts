@@ -27,6 +27,30 @@ test.each([
     ],
   ],
   [
+    'Service',
+    'what has no meaning for its type',
+    {
+      spec: {
+        type: 'ExternalName',
+        externalName: 'a.example.com',
+        clusterIP: '10.0.0.1',
+        ipFamilies: ['IPv4'],
+        ipFamilyPolicy: 'SingleStack',
+        loadBalancerSourceRanges: ['10.0.0.0/8'],
+        externalIPs: ['010.0.0.1'],
+        trafficDistribution: 'Near',
+      },
+    },
+    [
+      'spec.clusterIPs: Forbidden: may not be set for ExternalName services',
+      'spec.ipFamilies: Forbidden: may not be set for ExternalName services',
+      'spec.ipFamilyPolicy: Forbidden: may not be set for ExternalName services',
+      'spec.externalIPs[0]: Invalid value: "010.0.0.1": must not have leading 0s',
+      'spec.trafficDistribution: Unsupported value: "Near": supported values: "PreferClose", "PreferSameZone", "PreferSameNode"',
+      "spec.LoadBalancerSourceRanges: Forbidden: may only be used when `type` is 'LoadBalancer'",
+    ],
+  ],
+  [
     'PersistentVolume',
     'no access, no capacity, two sources of which one is not whole',
     {

@@ -4,7 +4,8 @@ import { ageColumn, column, defineKind, nameColumn, wideColumn } from '#api/mach
 import { formatLabels } from '#api/machinery/label-selector.ts';
 import { dns1123Label } from '#api/machinery/names.ts';
 import { withAllocatedValues, withoutFieldsOfOtherType } from './service/type-change.ts';
-import { validateService, validateServiceUpdate } from './service/validation.ts';
+import { validateService, validateServiceStatus, validateServiceUpdate } from './service/validation.ts';
+import { warningsOfService } from './service/warnings.ts';
 
 export type Service = schema.Service;
 
@@ -30,14 +31,12 @@ export const Service = defineKind<schema.Service>({
   name: dns1123Label,
   initialStatus: { loadBalancer: {} },
 
-  defaults: (service) => ({ ...(service as schema.Service), spec: defaultSpec(service.spec ?? {}) }),
+  defaults: (service) => withIpModes({ ...(service as schema.Service), spec: defaultSpec(service.spec ?? {}) }),
   prepareForUpdate: (next, current) => withoutFieldsOfOtherType(withAllocatedValues(next, current), current),
   validate: validateService,
   validateUpdate: validateServiceUpdate,
-  warnings: ({ spec }) =>
-    spec.externalIPs?.length && spec.type === 'ExternalName'
-      ? ['spec.externalIPs is ignored when spec.type is "ExternalName"']
-      : [],
+  validateStatusUpdate: validateServiceStatus,
+  warnings: warningsOfService,
 
   columns: [
     nameColumn(),
@@ -55,6 +54,18 @@ export const Service = defineKind<schema.Service>({
   allowCreateOnUpdate: true,
 });
 
+/** An address of a load balancer is one that nodes may answer for, unless told. Source: KEP-1860. */
+function withIpModes(service: schema.Service): schema.Service {
+  const ingress = service.status?.loadBalancer?.ingress;
+  if (service.spec.type !== 'LoadBalancer' || !ingress?.some(({ ip, ipMode }) => ip && ipMode === undefined))
+    return service;
+  const told = ingress.map((one) => (one.ip && one.ipMode === undefined ? { ...one, ipMode: 'VIP' as const } : one));
+  return {
+    ...service,
+    status: { ...service.status, loadBalancer: { ...service.status?.loadBalancer, ingress: told } },
+  };
+}
+
 function defaultSpec(given: schema.Submitted<schema.ServiceSpec>): schema.ServiceSpec {
   const type = given.type || 'ClusterIP';
   const sessionAffinity = given.sessionAffinity || 'None';
@@ -69,7 +80,6 @@ function defaultSpec(given: schema.Submitted<schema.ServiceSpec>): schema.Servic
         clientIP: { timeoutSeconds: sessionAffinityConfig?.clientIP?.timeoutSeconds ?? SESSION_SECONDS },
       },
     }),
-    ...(sessionAffinity === 'None' && sessionAffinityConfig && { sessionAffinityConfig }),
     ...(given.ports && {
       ports: given.ports.map((port) => ({
         ...port,
@@ -78,7 +88,7 @@ function defaultSpec(given: schema.Submitted<schema.ServiceSpec>): schema.Servic
       })),
     }),
     ...(external && { externalTrafficPolicy: given.externalTrafficPolicy || 'Cluster' }),
-    ...(type !== 'ExternalName' && { internalTrafficPolicy: given.internalTrafficPolicy || 'Cluster' }),
+    ...(type !== 'ExternalName' && { internalTrafficPolicy: given.internalTrafficPolicy ?? 'Cluster' }),
     ...(type === 'LoadBalancer' && { allocateLoadBalancerNodePorts: given.allocateLoadBalancerNodePorts ?? true }),
   } as schema.ServiceSpec;
 }

@@ -41,6 +41,31 @@ test.each<[string, string, string, object, object, string[]]>([
     ['spec.healthCheckNodePort: Forbidden: field is immutable'],
   ],
   [
+    'Service',
+    'of where it is reached from outside',
+    'status',
+    loadBalancer(30_001),
+    {
+      status: {
+        loadBalancer: {
+          ingress: [
+            { ip: '010.0.0.1', ipMode: 'Odd' },
+            { hostname: '10.0.0.1' },
+            { ipMode: 'VIP' },
+            { ip: '10.0.0.2' },
+          ],
+        },
+      },
+    },
+    [
+      'status.loadBalancer.ingress[0].ip: Invalid value: "010.0.0.1": must not have leading 0s',
+      'status.loadBalancer.ingress[0].ipMode: Unsupported value: "Odd": supported values: "Proxy", "VIP"',
+      'status.loadBalancer.ingress[1].hostname: Invalid value: "10.0.0.1": must be a DNS name, not an IP address',
+      'status.loadBalancer.ingress[2].ipMode: Forbidden: may not be specified when `ip` is not set',
+      'status.loadBalancer.ingress[3].ipMode: Required value: must be specified when `ip` is set',
+    ],
+  ],
+  [
     'PersistentVolume',
     'of its source, mode and class',
     '',

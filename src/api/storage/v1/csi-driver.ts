@@ -64,10 +64,10 @@ export const CSIDriver = defineKind<schema.CSIDriver>({
     column(
       'TokenRequests',
       'string',
-      ({ spec }) => (spec.tokenRequests ?? []).map(({ audience }) => audience).join(',') || '<unset>',
+      ({ spec }) => spec.tokenRequests?.map(({ audience }) => audience).join(',') ?? '<unset>',
     ),
     column('RequiresRepublish', 'boolean', ({ spec }) => spec.requiresRepublish),
-    column('Modes', 'string', ({ spec }) => spec.volumeLifecycleModes.join(',')),
+    column('Modes', 'string', ({ spec }) => spec.volumeLifecycleModes.join(',') || '<none>'),
     ageColumn(),
   ],
   allowUnconditionalUpdate: false,

@@ -10,8 +10,9 @@ import {
   requiredValue,
 } from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
-import { familyOf, follows, isIp, mustBeOneOf } from '#api/machinery/field-rules.ts';
+import { familyOf, follows, isOneOf, mustBeOneOf } from '#api/machinery/field-rules.ts';
 import { parseCidr } from '#api/machinery/ip.ts';
+import { isLegacyIp, parseIpLoosely } from '#api/machinery/ip-rules.ts';
 import { dns1123Label, dns1123Subdomain, portName, portNumber, qualifiedName } from '#api/machinery/names.ts';
 import { validateLabels } from '#api/machinery/object-meta.ts';
 import { needsClusterIp } from './type-change.ts';
@@ -20,7 +21,7 @@ const TYPES = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'];
 const PROTOCOLS = ['SCTP', 'TCP', 'UDP'];
 const KUBELET_PORT = 10250;
 const MAX_SESSION_SECONDS = 86_400;
-const DISTRIBUTIONS = ['PreferClose', 'PreferSameNode', 'PreferSameZone'];
+const DISTRIBUTIONS = ['PreferClose', 'PreferSameZone', 'PreferSameNode'];
 
 export function validateService({ spec }: Service, { spec: at }: At<Service>): FieldError[] {
   return [
@@ -29,7 +30,7 @@ export function validateService({ spec }: Service, { spec: at }: At<Service>): F
     ...validateLabels(spec.selector, at.selector),
     ...validateSessionAffinity(spec, at),
     ...validateClusterIps(spec, at),
-    ...(spec.externalIPs ?? []).flatMap((ip, i) => isIp(at.externalIPs[i]!, ip)),
+    ...(spec.externalIPs ?? []).flatMap((ip, i) => isLegacyIp(at.externalIPs[i]!, ip)),
     ...mustBeOneOf(at.type, spec.type, TYPES),
     ...validatePolicies(spec, at),
     ...validateLoadBalancer(spec, at),
@@ -123,10 +124,9 @@ function validateSessionAffinity(spec: ServiceSpec, at: At<ServiceSpec>): FieldE
 function validateClusterIps(spec: ServiceSpec, at: At<ServiceSpec>): FieldError[] {
   const { clusterIP, clusterIPs = [] } = spec;
   if (!needsClusterIp(spec)) {
-    const text = 'may not be set when `type` is ExternalName';
+    const text = 'may not be set for ExternalName services';
     return [
-      ...(clusterIP ? [forbiddenField(at.clusterIP, text)] : []),
-      ...(clusterIPs.length > 0 ? [forbiddenField(at.clusterIPs, text)] : []),
+      ...(clusterIP || clusterIPs.length > 0 ? [forbiddenField(at.clusterIPs, text)] : []),
       ...(spec.ipFamilies?.length ? [forbiddenField(at.ipFamilies, text)] : []),
       ...(spec.ipFamilyPolicy ? [forbiddenField(at.ipFamilyPolicy, text)] : []),
     ];
@@ -138,8 +138,8 @@ function validateClusterIps(spec: ServiceSpec, at: At<ServiceSpec>): FieldError[
   for (const [index, ip] of clusterIPs.entries()) {
     if (ip === 'None' && index === 0) {
       if (clusterIPs.length > 1)
-        errors.push(invalidValue(at.clusterIPs[0]!, 'None', `may not be set to 'None' together with other values`));
-    } else errors.push(...isIp(at.clusterIPs[index]!, ip));
+        errors.push(invalidValue(at.clusterIPs, clusterIPs, "'None' must be the first and only value"));
+    } else errors.push(...isLegacyIp(at.clusterIPs[index]!, ip));
   }
   const families = clusterIPs.map(familyOf);
   if (families.length === 2 && families[0] !== undefined && families[0] === families[1])
@@ -180,7 +180,11 @@ function validatePolicies(spec: ServiceSpec, at: At<ServiceSpec>): FieldError[] 
   else if (spec.externalTrafficPolicy && !policies.includes(spec.externalTrafficPolicy))
     errors.push(notSupportedValue(at.externalTrafficPolicy, spec.externalTrafficPolicy, policies));
   if (spec.type !== 'ExternalName')
-    errors.push(...mustBeOneOf(at.internalTrafficPolicy, spec.internalTrafficPolicy, policies));
+    errors.push(
+      ...(spec.internalTrafficPolicy === undefined
+        ? [requiredValue(at.internalTrafficPolicy)]
+        : isOneOf(at.internalTrafficPolicy, spec.internalTrafficPolicy, policies)),
+    );
   if (spec.healthCheckNodePort) {
     const local = spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local';
     const text = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'";
@@ -193,28 +197,46 @@ function validatePolicies(spec: ServiceSpec, at: At<ServiceSpec>): FieldError[] 
 
 function validateLoadBalancer(spec: ServiceSpec, at: At<ServiceSpec>): FieldError[] {
   const only = "may only be used when `type` is 'LoadBalancer'";
+  // Upstream's name for it.
+  const { LoadBalancerSourceRanges: rangesAt } = at as unknown as At<{ LoadBalancerSourceRanges: string[] }>;
   if (spec.type === 'LoadBalancer') {
     const ranges = (spec.loadBalancerSourceRanges ?? []).flatMap((range, index) =>
       parseCidr(range.trim())
         ? []
-        : [
-            invalidValue(
-              at.loadBalancerSourceRanges[index]!,
-              range,
-              'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)',
-            ),
-          ],
+        : [invalidValue(rangesAt[index]!, range, 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)')],
     );
     const className = spec.loadBalancerClass;
     return [...ranges, ...(className === undefined ? [] : follows(at.loadBalancerClass, className, qualifiedName))];
   }
   return [
-    ...(spec.loadBalancerSourceRanges?.length ? [forbiddenField(at.loadBalancerSourceRanges, only)] : []),
+    ...(spec.loadBalancerSourceRanges?.length ? [forbiddenField(rangesAt, only)] : []),
     ...(spec.allocateLoadBalancerNodePorts === undefined
       ? []
       : [forbiddenField(at.allocateLoadBalancerNodePorts, only)]),
     ...(spec.loadBalancerClass === undefined ? [] : [forbiddenField(at.loadBalancerClass, only)]),
   ];
+}
+
+/** Where the Service is reached from outside. What addresses it had may stay. */
+export function validateServiceStatus({ next, current, at }: Change<Service>): FieldError[] {
+  const ingress = next.status?.loadBalancer?.ingress ?? [];
+  const here = at.status.loadBalancer.ingress;
+  if (ingress.length > 0 && next.spec.type !== 'LoadBalancer')
+    return [forbiddenField(here, "may only be used when `spec.type` is 'LoadBalancer'")];
+  const known = (current.status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => ip ?? []);
+  return ingress.flatMap(({ ip, ipMode, hostname }, i) => [
+    ...(ip ? isLegacyIp(here[i]!.ip, ip, known) : []),
+    ...validateIpMode(ip, ipMode, here[i]!.ipMode),
+    ...(hostname ? follows(here[i]!.hostname, hostname, dns1123Subdomain) : []),
+    ...(hostname && parseIpLoosely(hostname)
+      ? [invalidValue(here[i]!.hostname, hostname, 'must be a DNS name, not an IP address')]
+      : []),
+  ]);
+}
+
+function validateIpMode(ip: string | undefined, mode: string | undefined, at: At<string>): FieldError[] {
+  if (mode === undefined) return ip ? [requiredValue(at, 'must be specified when `ip` is set')] : [];
+  return ip ? isOneOf(at, mode, ['Proxy', 'VIP']) : [forbiddenField(at, 'may not be specified when `ip` is not set')];
 }
 
 /** Once given, the first address and its family stay. */
