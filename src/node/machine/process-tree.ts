@@ -1,5 +1,5 @@
 /** Which processes belong to a node: those in its mount namespace (containerd, shims, kubelet, net) and their descendants. */
-import { readlinkSync } from 'node:fs';
+import { closeSync, openSync, readlinkSync } from 'node:fs';
 import { type Clock, sleep } from '#base/clock.ts';
 import { allProcesses, type ProcessStat, signalled } from './process-record.ts';
 
@@ -45,6 +45,32 @@ export async function endAll(
   mountNamespace: string,
   { clock, graceMs }: { clock: Clock; graceMs: number },
 ): Promise<void> {
+  const held = hold(mountNamespace);
+  try {
+    await endHeld(mountNamespace, { clock, graceMs });
+  } finally {
+    if (held !== undefined) closeSync(held);
+  }
+}
+
+/**
+ * While a namespace is open its number is not given to another node's, whose processes would be taken for this one's.
+ * undefined: there is no process left in it.
+ */
+function hold(mountNamespace: string): number | undefined {
+  for (const { pid } of processesOf(mountNamespace).members) {
+    try {
+      const held = openSync(`/proc/${pid}/ns/mnt`, 'r');
+      if (readlinkSync(`/proc/self/fd/${held}`) === mountNamespace) return held;
+      closeSync(held);
+    } catch (error) {
+      if (!['ENOENT', 'ESRCH', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    }
+  }
+  return undefined;
+}
+
+async function endHeld(mountNamespace: string, { clock, graceMs }: { clock: Clock; graceMs: number }): Promise<void> {
   const { members, inside } = processesOf(mountNamespace);
   const memberPids = new Set(members.map(({ pid }) => pid));
   // A container's first process, and no other, is told to stop, as by the kubelet. Its parent is its shim.
