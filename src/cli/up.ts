@@ -16,7 +16,7 @@ export const upCommand = (context: CliContext): Command =>
     .option('--nodes <n>', 'nodes with real containers (a new cluster: 2)', nodeCount)
     .option(
       '--simulated-nodes <n>',
-      'nodes that only pretend to run their pods; tainted when there are real ones',
+      'nodes that only pretend to run their pods; tainted when there are real ones. The SimulatedNodePool "simulated" has them',
       simulatedNodeCount,
     )
     .option('--detach', 'return when the cluster is up; stop it with `kedge down`')
