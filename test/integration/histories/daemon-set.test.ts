@@ -136,7 +136,7 @@ for (const { how, rollingUpdate, most } of [
         expect(new Set(templates).size).toBe(templates.length);
         expect(mostOnANode(seen)).toBeLessThanOrEqual(most);
       }),
-      { numRuns: runs(15) },
+      runs(8),
     );
   });
 }

@@ -124,7 +124,7 @@ test('a Deployment ends as it was declared last, and no ReplicaSet ever has more
       expectDeclared(world);
       for (const { had, asked } of mostPods(pods, sets)) expect(had).toBeLessThanOrEqual(asked);
     }),
-    { numRuns: runs(30) },
+    runs(12),
   );
 });
 
@@ -135,6 +135,6 @@ test('with answers that are lost it ends as it was declared last, too', async ()
       await lives(world, moments);
       expectDeclared(world);
     }),
-    { numRuns: runs(15) },
+    runs(8),
   );
 });

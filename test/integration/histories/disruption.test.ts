@@ -72,7 +72,7 @@ test('evictions never take more pods at a time than the budget allows', async ()
       await world.comesToRest(180_000);
       expect(fewestReady(seen)).toBeGreaterThanOrEqual(REPLICAS - 1);
     }),
-    { numRuns: runs(30) },
+    runs(12),
   );
 });
 
@@ -96,6 +96,6 @@ test('a budget says in the end what may be disrupted, whatever became of pods an
         expect(status?.disruptedPods ?? {}).toEqual({});
       },
     ),
-    { numRuns: runs(20) },
+    runs(8),
   );
 });

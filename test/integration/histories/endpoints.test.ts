@@ -101,6 +101,6 @@ test('a Service leads to its ready pods, each once, in slices and in the older f
       ]);
       expect(older.sort((a, b) => (a.ip < b.ip ? -1 : 1))).toEqual(behind);
     }),
-    { numRuns: runs(30) },
+    runs(12),
   );
 });

@@ -68,6 +68,6 @@ test('nothing is left that has lost its owners, nothing goes that has one, and e
         if (!deleted.has(uid) && isOwned) expect([of, living.has(uid)]).toEqual([of, true]);
       }
     }),
-    { numRuns: runs(40) },
+    runs(15),
   );
 });

@@ -12,8 +12,11 @@ import type { Controller } from '#control-plane/controllers/define-controller.ts
 import { type ClusterOptions, startCluster, type TestCluster } from '#testing/cluster.ts';
 import { ShakyController } from './shaky-controller.ts';
 
-/** In every run of the tests; FAST_CHECK_RUNS=N makes it N of each history. */
-export const runs = (usual: number): number => Number(process.env['FAST_CHECK_RUNS'] ?? usual);
+/** So many in every run of the tests, fewer on a slow machine; FAST_CHECK_RUNS=N makes it N of each, however long it takes. */
+export function runs(usual: number): { numRuns: number; interruptAfterTimeLimit?: number } {
+  const wanted = process.env['FAST_CHECK_RUNS'];
+  return wanted ? { numRuns: Number(wanted) } : { numRuns: usual, interruptAfterTimeLimit: 15_000 };
+}
 
 const TURNS = 25;
 /** Of a watch that cannot be opened. */

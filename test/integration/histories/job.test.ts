@@ -131,7 +131,7 @@ for (const [what, spec] of [
         expect(most.all).toBeLessThanOrEqual(PARALLELISM);
         if ('completionMode' in spec) expect(most.ofAnIndex).toBe(1);
       }),
-      { numRuns: runs(12) },
+      runs(6),
     );
   });
 }
@@ -156,7 +156,7 @@ test('a Job that is suspended, resized, or whose pods are taken away, is done in
         expect(cluster.list(Pod).filter(isTracked)).toEqual([]);
       },
     ),
-    { numRuns: runs(15) },
+    runs(8),
   );
 });
 
@@ -172,6 +172,6 @@ test('a Job that is deleted at any time leaves no pod that cannot go', async () 
       await world.comesToRest(120_000);
       expect(cluster.list(Pod).filter(isTracked)).toEqual([]);
     }),
-    { numRuns: runs(10) },
+    runs(6),
   );
 });

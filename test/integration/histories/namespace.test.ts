@@ -94,6 +94,6 @@ test('a namespace that is deleted goes with everything in it, and can come anew'
       await cluster.settles();
       expect(cluster.list(Pod, IN_SHOP)).toHaveLength(2);
     }),
-    { numRuns: runs(12) },
+    runs(6),
   );
 });

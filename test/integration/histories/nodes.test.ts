@@ -129,6 +129,6 @@ test('lost nodes lose their pods and get their taints, living ones have neither,
       const nodes = new Set(cluster.list(Node).map(({ metadata }) => metadata.name));
       expect(cluster.list(Pod).filter(({ spec }) => spec.nodeName && !nodes.has(spec.nodeName))).toEqual([]);
     }),
-    { numRuns: runs(12) },
+    runs(6),
   );
 });

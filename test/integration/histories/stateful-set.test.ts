@@ -130,7 +130,7 @@ for (const podManagementPolicy of ['OrderedReady', 'Parallel'] as const) {
         const templates = cluster.list(ControllerRevision).map(({ data }) => JSON.stringify(data));
         expect(new Set(templates).size).toBe(templates.length);
       }),
-      { numRuns: runs(15) },
+      runs(8),
     );
   });
 }
@@ -152,6 +152,6 @@ test('pods of a StatefulSet come in order, whatever is asked for and whatever be
         expect(outOfOrder(seen)).toEqual([]);
       },
     ),
-    { numRuns: runs(15) },
+    runs(8),
   );
 });

@@ -132,6 +132,18 @@ test('a Job that it has made and forgotten is one that runs, also for the concur
   ]);
 });
 
+test('the Job of a time that is not noted yet is neither replaced nor made twice', async () => {
+  await using cluster = await started({ concurrencyPolicy: 'Replace' });
+  const lost = cluster.faults.fail({ verb: 'update', resource: 'cronjobs.batch/status', times: 1 });
+  await cluster.passes(5 * MINUTE_MS);
+  expect(lost.hits).toBe(1);
+  const [job, ...more] = cluster.list(Job);
+  expect(more).toEqual([]);
+  expect(reasons(cluster)).not.toContain('SuccessfulDelete');
+  expect(read(cluster).status?.active?.map(({ uid }) => uid)).toEqual([job?.metadata.uid]);
+  expect(read(cluster).status?.lastScheduleTime).toBeDefined();
+});
+
 test('after a long pause the last time counts, and a warning says that many were missed', async () => {
   await using cluster = await started({ suspend: true, schedule: '* * * * *' });
   await cluster.passes(300 * MINUTE_MS);

@@ -132,6 +132,10 @@ class Step {
       return next();
     }
     if (millisOf(this.#lastScheduleTime) === dueMs) return next();
+    if (this.#jobs.some(({ metadata }) => metadata.name === jobName(this.#cronJob, dueMs))) {
+      this.#lastScheduleTime = timestampOf(dueMs); // it was made, and a crash came before that was noted
+      return next();
+    }
     if (!(await this.#makeRoom())) return next();
     await this.#create(dueMs);
     return next();
@@ -250,14 +254,16 @@ function lastBefore(schedule: CronSchedule, { fromMs, nowMs }: { fromMs: number;
 const startMs = ({ status, metadata }: Job): number =>
   millisOf(status?.startTime) ?? millisOf(metadata.creationTimestamp) ?? 0;
 
-/** Its name holds the minute, so that one time makes one Job. */
+/** It holds the minute, so that one time makes one Job. */
+const jobName = ({ metadata }: CronJob, dueMs: number): string => `${metadata.name}-${Math.floor(dueMs / 60_000)}`;
+
 function jobAt(cronJob: CronJob, dueMs: number): Draft<Job> {
   const { jobTemplate, timeZone } = cronJob.spec;
   const { labels, annotations } = jobTemplate.metadata ?? {};
-  const { name, namespace } = cronJob.metadata;
+  const { namespace } = cronJob.metadata;
   return {
     metadata: {
-      name: `${name}-${Math.floor(dueMs / 60_000)}`,
+      name: jobName(cronJob, dueMs),
       ...(namespace && { namespace }),
       ...(labels && { labels }),
       annotations: { ...annotations, [SCHEDULED_AT]: inZone(dueMs, timeZone) },
