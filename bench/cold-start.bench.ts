@@ -6,8 +6,8 @@ import { spawnSync } from 'node:child_process';
 import type { Bench } from './bench.ts';
 import { newCluster, startControlPlane } from './control-plane-process.ts';
 import { makePods } from './objects.ts';
-import { median, type Row, timesRow } from './row.ts';
 import { missingHere, RealCluster } from './real-cluster.ts';
+import { median, type Row, timesRow } from './row.ts';
 
 const STARTS = 7;
 const PODS = 10_000;

@@ -3,14 +3,14 @@
  * containerd, turn about; alone (also without the scheduler) and eight at a time. The overhead is the difference of the medians.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { systemClock } from '#cmd/system-clock.ts';
+import { PAUSE_IMAGE } from '#node/images/pause-image.ts';
 import { connectContainerd } from '#node/runtime/containerd/containerd.ts';
 import type { ContainerRuntime, PodSandboxConfig } from '#node/runtime/runtime.ts';
-import { PAUSE_IMAGE } from '#node/images/pause-image.ts';
-import { systemClock } from '#cmd/system-clock.ts';
 import type { Bench } from './bench.ts';
 import { exchange, open } from './http2-load.ts';
-import { PodWatch } from './pod-watch.ts';
 import { podsPath } from './objects.ts';
+import { PodWatch } from './pod-watch.ts';
 import { missingHere, RealCluster } from './real-cluster.ts';
 import { median, type Row, sizeRow, timesRow } from './row.ts';
 import { turnAbout } from './turns.ts';
