@@ -14,7 +14,7 @@ type Step =
   | { act: 'a Job ends'; n: number; how: 'Complete' | 'Failed' }
   | { act: 'a Job is deleted'; n: number }
   | { act: 'suspend' | 'resume' }
-  | { act: 'policy'; policy: 'Allow' | 'Forbid' };
+  | { act: 'policy'; policy: 'Allow' | 'Forbid' | 'Replace' };
 
 const steps: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ act: fc.constant('time passes' as const), ms: fc.constantFrom(30_000, 300_000, 700_000) }),
@@ -27,7 +27,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ act: fc.constantFrom('suspend' as const, 'resume' as const) }),
   fc.record({
     act: fc.constant('policy' as const),
-    policy: fc.constantFrom('Allow' as const, 'Forbid' as const),
+    policy: fc.constantFrom('Allow' as const, 'Forbid' as const, 'Replace' as const),
   }),
 );
 
@@ -43,7 +43,7 @@ async function ends({ cluster }: World, job: Job | undefined, how: 'Complete' | 
 }
 
 const acting =
-  (world: World) =>
+  (world: World, deleted: Set<string>) =>
   async (step: Step): Promise<unknown> => {
     const { cluster } = world;
     const nth = async (n: number) => {
@@ -58,6 +58,7 @@ const acting =
         return ends(world, await nth(step.n), step.how);
       case 'a Job is deleted': {
         const job = await nth(step.n);
+        if (job) deleted.add(job.metadata.name);
         return job && cluster.delete(Job, namedLike(job), { propagationPolicy: 'Background' });
       }
       case 'suspend':

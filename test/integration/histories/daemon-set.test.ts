@@ -79,7 +79,7 @@ const logs = (rollingUpdate: object) => ({
   spec: {
     selector: { matchLabels: { app: 'logs' } },
     template: templateWithImage('logs', 'example/main:1'),
-    updateStrategy: { type: 'RollingUpdate', rollingUpdate },
+    updateStrategy: { type: 'RollingUpdate' as const, rollingUpdate },
   },
 });
 

@@ -167,7 +167,7 @@ export class World {
     else if (trouble.trouble === 'release') controller?.release();
     else if (trouble.trouble === 'crash after') controller?.crashAfter(trouble.writes);
     else if (trouble.trouble === 'refuse') controller?.refuse(trouble.writes);
-    else controller?.loseAnswers(trouble.writes);
+    else if (trouble.trouble === 'lose') controller?.loseAnswers(trouble.writes);
   }
 
   async #turns(count: number): Promise<void> {

@@ -6,7 +6,7 @@ import { PersistentVolumeClaim } from '#api/core/v1/persistent-volume-claim.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { isReady } from '#api/core/v1/pod-conditions.ts';
 import { statefulSetController } from '#control-plane/controllers/stateful-set/stateful-set.ts';
-import { templateWithImage } from '#testing/cluster.ts';
+import { type Sent, templateWithImage } from '#testing/cluster.ts';
 import { history, namedLike, runs, type Seen, type Trouble, troubles, World } from './history.ts';
 import { kubelets } from './pods-that-end.ts';
 
@@ -59,7 +59,7 @@ const acting =
     }
   };
 
-const set = (spec: object) => ({
+const set = (spec: object): Sent<StatefulSet> => ({
   metadata: { name: 'db', namespace: 'default' },
   spec: {
     serviceName: 'db',
