@@ -3,8 +3,8 @@
  * never started. Containers survive its death.
  */
 import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { createConnection } from 'node:net';
+import { join } from 'node:path';
 import { type Clock, sleep } from '#base/clock.ts';
 import { type ContainerdOptions, cniConflist, containerdToml } from './containerd-config.ts';
 import { readJsonFile, writeJsonFile, writeWholeFile } from './json-file.ts';

@@ -6,9 +6,9 @@ import { ensureContainerd } from './containerd.ts';
 import type { MachineFacts } from './detect.ts';
 import { dropRoute, uplinkMtu } from './host-network.ts';
 import { ensureMachineNetwork, refuseTakenRanges, removeMachineNetwork } from './machine-network.ts';
-import { ensureNodeNetwork } from './node-network.ts';
-import { ensureHolder, findHolder, findWitness, type Holder } from './node-namespaces.ts';
 import type { NodeLayout } from './node-layout.ts';
+import { ensureHolder, findHolder, findWitness, type Holder } from './node-namespaces.ts';
+import { ensureNodeNetwork } from './node-network.ts';
 import { isAlive, type ProcessRecord } from './process-record.ts';
 import { endAll } from './process-tree.ts';
 
