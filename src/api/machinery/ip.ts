@@ -33,6 +33,12 @@ export function rangeContains({ address, prefixLength }: IpRange, ip: Uint8Array
   return true;
 }
 
+/** The same for texts: false too when one of them is no range or no address. */
+export function isInRange(range: string, ip: string): boolean {
+  const [parsed, address] = [parseCidr(range), parseIp(ip)];
+  return !!parsed && !!address && rangeContains(parsed, address);
+}
+
 /** The range's first address: without its host bits. */
 export const maskedIp = ({ address, prefixLength }: IpRange): Uint8Array =>
   address.map((byte, index) => byte & (0xff00 >> Math.min(8, Math.max(0, prefixLength - 8 * index))) & 0xff);
