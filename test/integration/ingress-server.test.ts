@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, request, type Server } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { request as requestTls } from 'node:https';
-import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Ingress } from '#api/generated/schema.ts';
@@ -167,7 +167,18 @@ test('what no Ingress wants is 404, what nobody serves 503, what nobody answers 
   expect((await ask('/')).status).toBe(502);
 });
 
-test('an endpoint that cannot be reached is passed over, with and without a body for those that never came', async () => {
+test('an endpoint that cannot be reached is passed over, also by a request with a body', async () => {
+  route();
+  const { server, ...gone } = await mirror('gone');
+  await new Promise((resolve) => server.close(resolve));
+  behind(gone, await mirror('web'));
+  for (let i = 0; i < 4; i++) {
+    const chunked: Record<string, string> = i % 2 ? { 'transfer-encoding': 'chunked' } : {};
+    expect(asJson(await ask('/', { method: 'POST', body: 'hello', headers: chunked })).bytes).toBe(5);
+  }
+});
+
+test('an endpoint that hangs up is passed over where asking twice does no harm', async () => {
   route();
   const { server, ...gone } = await mirror('gone');
   await new Promise((resolve) => server.close(resolve));
@@ -176,6 +187,37 @@ test('an endpoint that cannot be reached is passed over, with and without a body
   await new Promise<void>((resolve) => hangsUp.listen(0, '127.0.0.1', resolve));
   behind(gone, { address: '127.0.0.1', port: (hangsUp.address() as AddressInfo).port }, await mirror('web'));
   for (let i = 0; i < 6; i++) expect((await ask('/')).status).toBe(200);
+});
+
+test('a path keeps its rules, however it is written', async () => {
+  const closed = { 'whitelist-source-range': '10.0.0.0/8' };
+  route(closed, ['/admin'], false, [second({})]);
+  const web = await mirror('web');
+  ingress.change({ endpoints: ['web', 'next'].map((name) => [`shop/${name}:80`, [web]] as const) });
+  for (const path of ['/admin', '/%61dmin', '//admin', '/x/../admin', '/./admin/']) {
+    expect([path, (await ask(path)).status]).toEqual([path, 403]);
+  }
+  for (const path of ['/..', '/%2e%2e/admin', '/%zz']) expect([path, (await ask(path)).status]).toEqual([path, 400]);
+  expect(asJson(await ask('/a%20b//c?d')).url).toBe('/a%20b//c?d'); // what passes is not written anew
+  expect((await ask('http://www.example.com/admin', { headers: { host: 'elsewhere' } })).status).toBe(403);
+});
+
+test('what cannot stand in a header is no annotation', async () => {
+  behind(await mirror('web'));
+  for (const value of ['https://例え.jp/', 'https://a.b/\r\nx: y', 'a\r\nX-Real-IP: 10.0.0.1']) {
+    route({ 'permanent-redirect': value, 'upstream-vhost': value, 'app-root': value });
+    const answer = await ask('/');
+    expect([answer.status, asJson(answer).headers['host']]).toEqual([200, 'www.example.com']);
+  }
+});
+
+test('headers that would be taken for ours, and an expectation that was met, stay here', async () => {
+  route();
+  behind(await mirror('web'));
+  const headers = { X_Real_IP: '6.6.6.6', expect: '100-continue', 'content-length': '5' };
+  const answer = asJson(await ask('/', { method: 'POST', headers, body: 'hello' }));
+  expect(answer.bytes).toBe(5);
+  expect(Object.keys(answer.headers)).not.toContain('x_real_ip');
 });
 
 test('endpoints take turns', async () => {
@@ -407,25 +449,52 @@ test.each([false, true])('a connection that is upgraded carries bytes both ways 
   expect(text).toBe('hello');
 });
 
+test('a backend that does not upgrade answers, and the client gets no tunnel', async () => {
+  route();
+  const asked: string[] = [];
+  behind(
+    await backend((request, response) => {
+      asked.push(String(request.url));
+      response.end('no');
+    }),
+  );
+  const said = (lines: string[]) =>
+    new Promise<string>((resolve, reject) => {
+      const socket = connect(ports.http, '127.0.0.1', () => socket.write(`${lines.join('\r\n')}\r\n\r\n`));
+      let text = '';
+      socket.on('data', (part) => {
+        text += String(part);
+        if (!socket.destroyed) socket.write('GET /secret HTTP/1.1\r\nhost: x\r\n\r\n');
+      });
+      socket.on('close', () => resolve(text));
+      socket.on('error', reject);
+    });
+  const upgrade = ['host: www.example.com', 'connection: upgrade', 'upgrade: x'];
+  expect(await said(['GET /public HTTP/1.1', ...upgrade])).toMatch(/^HTTP\/1.1 200 OK\r\n.*no/s);
+  expect(asked).toEqual(['/public']);
+  expect(await said(['POST /public HTTP/1.1', ...upgrade, 'content-length: 3'])).toMatch(/^HTTP\/1.1 400 /);
+  expect(asked).toEqual(['/public']);
+});
+
 test('a client that goes takes its question back', async () => {
   route();
-  const gone = new Promise<void>((resolve) => {
-    void backend((_, response) => response.once('close', resolve)).then((slow) => behind(slow));
+  let arrived: () => void = () => undefined;
+  const hasArrived = new Promise<void>((resolve) => {
+    arrived = resolve;
   });
-  await new Promise((resolve) => setImmediate(resolve));
-  await expect.poll(async () => (await statusWithin()) ?? 'waits').toBe('waits');
-  await gone;
-
-  /** undefined: there was no answer, and the client went. */
-  function statusWithin(): Promise<number | undefined> {
-    return new Promise((resolve) => {
-      const sent = request({ host: '127.0.0.1', port: ports.http, headers: { host: 'www.example.com' }, agent: false });
-      sent.on('response', ({ statusCode }) => resolve(statusCode));
-      sent.on('error', () => resolve(undefined));
-      sent.setTimeout(300, () => sent.destroy());
+  const gone = new Promise<void>((resolve) => {
+    void backend((_, response) => {
+      response.once('close', resolve);
+      arrived();
+    }).then((slow) => {
+      behind(slow);
+      const options = { host: '127.0.0.1', port: ports.http, headers: { host: 'www.example.com' }, agent: false };
+      const sent = request(options).on('error', () => undefined);
       sent.end();
+      void hasArrived.then(() => sent.destroy());
     });
-  }
+  });
+  await gone;
 });
 
 test('no request fails while endpoints come and go', async () => {

@@ -1,13 +1,18 @@
-/** WebSockets and whatever else asks for an upgrade: two sockets joined, once the backend has been asked. */
-import type { IncomingMessage } from 'node:http';
-import { connect, type Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
-import { connect as connectTls } from 'node:tls';
+/** WebSockets and whatever else asks for an upgrade: two sockets joined, once the backend has agreed (RFC 9110, section 7.8). */
+import { request as ask, type IncomingMessage, STATUS_CODES } from 'node:http';
+import { request as askByTls } from 'node:https';
+import type { Socket } from 'node:net';
+import { type Duplex, pipeline } from 'node:stream';
+import { type Admitted, admitted } from './admission.ts';
+import { type Arrival, arrivalOf } from './arrival.ts';
 import type { Endpoint } from './backends.ts';
+import { chooseUpstream } from './choose-upstream.ts';
 import { forwarded, passedOn } from './headers.ts';
-import { ownAnswer, refusal } from './own-answers.ts';
-import type { RouteOptions } from './route-options.ts';
-import { arrived, chosen, type TrafficContext } from './traffic.ts';
+import { type OwnAnswer, refusal } from './own-answers.ts';
+import { MOST_TRIES, type TrafficContext } from './traffic.ts';
+
+/** What a backend says to it. */
+type Reply = { upgraded: IncomingMessage; socket: Socket; head: Buffer } | { refused: IncomingMessage };
 
 export async function carryUpgrade(
   request: IncomingMessage,
@@ -16,74 +21,105 @@ export async function carryUpgrade(
   context: TrafficContext,
 ): Promise<void> {
   client.on('error', () => client.destroy());
-  const { asker, hostname, url, found } = arrived(request, context);
-  const asked = { method: request.method ?? 'GET', url, hostname, ...asker, origin: undefined, contentLength: 0 };
-  const own = ownAnswer(asked, found);
-  const route = found?.route;
-  if (own || !route) return refuse(client, own?.status ?? 404, own?.headers);
-  const { endpoints } = chosen({ request, route, asker, url }, context);
-  for (const endpoint of endpoints) {
-    const backend = await connected(endpoint, route.options);
-    if (!backend) continue;
-    const query = url.includes('?') ? url.slice(url.indexOf('?')) : '';
-    const headers = {
-      ...passedOn(request.headers),
-      ...forwarded(asker),
-      host: route.options.upstreamHost ?? asker.host,
-      connection: 'Upgrade',
-      upgrade: request.headers.upgrade ?? '',
-    };
-    backend.write(`${request.method} ${found.path}${query} HTTP/1.1\r\n${linesOf(headers)}\r\n`);
-    if (head.length > 0) backend.write(head);
-    join(client, backend);
-    return;
+  try {
+    const arrival = arrivalOf(request, context.newRequestId());
+    // With a body it could not be told where the body ends and what comes after the upgrade begins.
+    if (!arrival || hasBody(request)) return refuse(client, refusal(400));
+    const admission = admitted(arrival, request.headers, context);
+    if ('status' in admission) return refuse(client, admission);
+    client.once('close', () => admission.ended());
+    await passOn({ request, client, head, arrival, ...admission }, context);
+  } catch {
+    refuse(client, refusal(502)); // whatever a backend did
   }
-  refuse(client, endpoints.length > 0 ? 502 : 503);
 }
 
-/** undefined: it cannot be reached in time. */
-function connected(
+interface Upgrading extends Admitted {
+  request: IncomingMessage;
+  client: Duplex;
+  head: Buffer;
+  arrival: Arrival;
+}
+
+async function passOn(upgrading: Upgrading, context: TrafficContext): Promise<void> {
+  const { request, client, head, arrival, route } = upgrading;
+  const choice = chooseUpstream(arrival, request.headers, { route, ...context });
+  const endpoints = choice.endpoints.slice(0, MOST_TRIES);
+  for (const endpoint of endpoints) {
+    const reply = await replyOf(endpoint, upgrading);
+    if (!reply) continue;
+    if ('refused' in reply) {
+      const { statusCode = 502, headers } = reply.refused;
+      client.write(headOf(statusCode, { ...passedOn(headers), connection: 'close' }));
+      pipeline(reply.refused, client, () => client.destroy());
+      return;
+    }
+    const { upgraded, socket } = reply;
+    if (client.destroyed) {
+      socket.destroy();
+      return;
+    }
+    const cookie = choice.cookieFor(endpoint);
+    const agreed = { ...passedOn(upgraded.headers), connection: 'Upgrade', upgrade: upgraded.headers.upgrade ?? '' };
+    client.write(headOf(101, { ...agreed, ...(cookie && { 'set-cookie': cookie }) }));
+    if (reply.head.length > 0) client.write(reply.head);
+    if (head.length > 0) socket.write(head);
+    socket.setNoDelay(true);
+    pipeline(client, socket, () => undefined);
+    pipeline(socket, client, () => undefined);
+    return;
+  }
+  refuse(client, refusal(endpoints.length > 0 ? 502 : 503));
+}
+
+/** undefined: it cannot be reached, or says nothing in time. */
+function replyOf(
   { address, port }: Endpoint,
-  { backendProtocol, connectTimeoutMs }: RouteOptions,
-): Promise<Socket | undefined> {
+  { request, arrival, route, path, client }: Upgrading,
+): Promise<Reply | undefined> {
+  const { backendProtocol, connectTimeoutMs, upstreamHost } = route.options;
   return new Promise((resolve) => {
-    const options = { host: address, port, timeout: connectTimeoutMs };
-    const isTls = backendProtocol === 'https';
-    const socket = isTls ? connectTls({ ...options, rejectUnauthorized: false }) : connect(options);
-    const give = (found: Socket | undefined) => {
-      socket.removeAllListeners('timeout');
-      socket.setTimeout(0);
-      if (!found) socket.destroy();
-      resolve(found);
-    };
-    socket.once(isTls ? 'secureConnect' : 'connect', () => give(socket));
-    socket.once('timeout', () => give(undefined));
-    socket.once('error', () => give(undefined));
+    const sent = (backendProtocol === 'https' ? askByTls : ask)({
+      host: address,
+      port,
+      method: arrival.method,
+      path,
+      headers: {
+        ...passedOn(request.headers),
+        ...forwarded(arrival),
+        host: upstreamHost ?? arrival.host,
+        connection: 'Upgrade',
+        upgrade: request.headers.upgrade ?? '',
+      },
+      agent: false,
+      rejectUnauthorized: false,
+      timeout: connectTimeoutMs,
+    });
+    const giveUp = () => sent.destroy();
+    client.once('close', giveUp);
+    sent.once('upgrade', (upgraded, socket, head) => resolve({ upgraded, socket: socket as Socket, head }));
+    sent.once('response', (refused) => resolve({ refused }));
+    sent.once('timeout', giveUp);
+    sent.on('error', () => resolve(undefined));
+    sent.once('close', () => {
+      client.off('close', giveUp);
+      resolve(undefined);
+    });
+    sent.end();
   });
 }
 
-function join(client: Duplex, backend: Socket): void {
-  const end = () => {
-    client.destroy();
-    backend.destroy();
-  };
-  for (const socket of [client, backend]) {
-    socket.on('error', end);
-    socket.on('close', end);
-  }
-  backend.setNoDelay(true);
-  client.pipe(backend);
-  backend.pipe(client);
-}
+const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 
-function refuse(client: Duplex, status: number, headers: Record<string, string> = {}): void {
-  const { text = '' } = refusal(status);
+function refuse(client: Duplex, { status, headers, text = '' }: OwnAnswer): void {
+  if (client.destroyed) return;
   const all = { ...headers, connection: 'close', 'content-length': String(Buffer.byteLength(text)) };
-  client.end(`HTTP/1.1 ${text.trim() || `${status} `}\r\n${linesOf(all)}\r\n${text}`);
+  client.end(headOf(status, all) + text);
 }
 
-/** Node has checked that names and values hold no line breaks. */
-const linesOf = (headers: Record<string, string | string[]>): string =>
-  Object.entries(headers)
+/** Names and values were checked: they came in a head that Node.js has read, or are header texts of options. */
+const headOf = (status: number, headers: Record<string, string | string[]>): string =>
+  `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${Object.entries(headers)
     .flatMap(([name, values]) => [values].flat().map((value) => `${name}: ${value}\r\n`))
-    .join('');
+    .join('')}\r\n`;

@@ -1,5 +1,6 @@
 /** Which certificate a host shows, chosen by the name that the client asks for (SNI, RFC 6066). One may be put in place of another while connections go on. */
 import { createSecureContext, type SecureContext } from 'node:tls';
+import { namesFor } from './find-route.ts';
 import type { HostRoutes } from './route-table.ts';
 
 export interface KeyPair {
@@ -32,8 +33,7 @@ export class Certificates {
   }
 
   contextFor(hosts: ReadonlyMap<string, HostRoutes>, servername: string): SecureContext | undefined {
-    const name = servername.toLowerCase();
-    for (const candidate of [name, `*${name.slice(name.indexOf('.'))}`, '']) {
+    for (const candidate of namesFor(servername.toLowerCase())) {
       const id = hosts.get(candidate)?.certificate;
       const context = id === undefined ? undefined : this.#contexts.get(id);
       if (context) return context;

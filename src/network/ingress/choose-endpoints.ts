@@ -10,28 +10,22 @@ export interface Affinity {
   isSecureOnly: boolean;
 }
 
-export interface Choice {
-  /** The best first; the rest are tried when it cannot be reached. */
-  endpoints: readonly Endpoint[];
-  /** So that the client comes back to the first of them. */
-  setCookie?: string;
+/** The one that the client was with first, if it still is there. @param inTurn all of them, the next in turn first. */
+export function chosenByCookie(inTurn: readonly Endpoint[], value: string | undefined): readonly Endpoint[] {
+  const known = value === undefined ? undefined : inTurn.find((endpoint) => nameOf(endpoint) === value);
+  return known ? [known, ...inTurn.filter((endpoint) => endpoint !== known)] : inTurn;
 }
 
-/** @param inTurn all of them, the next in turn first. */
-export function chosenByCookie(
-  inTurn: readonly Endpoint[],
-  affinity: Affinity,
-  value: string | undefined,
-  isSecure: boolean,
-): Choice {
-  const known = value === undefined ? undefined : inTurn.find((endpoint) => nameOf(endpoint) === value);
-  if (known) return { endpoints: [known, ...inTurn.filter((endpoint) => endpoint !== known)] };
-  const [first] = inTurn;
-  if (!first) return { endpoints: inTurn };
-  const { cookie, path, maxAgeSeconds, isSecureOnly } = affinity;
+/** undefined: the client has it already. */
+export function affinityCookie(
+  endpoint: Endpoint,
+  { cookie, path, maxAgeSeconds, isSecureOnly }: Affinity,
+  { value, isSecure }: { value: string | undefined; isSecure: boolean },
+): string | undefined {
+  if (nameOf(endpoint) === value) return undefined;
   const age = maxAgeSeconds === undefined ? '' : `; Max-Age=${maxAgeSeconds}`;
   const secure = isSecure || isSecureOnly ? '; Secure' : '';
-  return { endpoints: inTurn, setCookie: `${cookie}=${nameOf(first)}${age}; Path=${path}${secure}; HttpOnly` };
+  return `${cookie}=${nameOf(endpoint)}${age}; Path=${path}${secure}; HttpOnly`;
 }
 
 /** Rendezvous hashing: when an endpoint comes or goes, only its own keys move. */
@@ -48,6 +42,14 @@ export const keyFor = (pattern: string, variable: (name: string) => string | und
   pattern.replace(/\$\{?(\w+)\}?/g, (_, name: string) => variable(name) ?? '');
 
 /** Tells an endpoint from others without telling its address. */
-const nameOf = ({ address, port }: Endpoint): string => hashOf(`${address}:${port}`).slice(0, 32);
+function nameOf(endpoint: Endpoint): string {
+  let name = names.get(endpoint);
+  if (!name) {
+    name = hashOf(`${endpoint.address}:${endpoint.port}`).slice(0, 32);
+    names.set(endpoint, name);
+  }
+  return name;
+}
+const names = new WeakMap<Endpoint, string>();
 
 const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex');

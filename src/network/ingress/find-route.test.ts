@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Ingress } from '#api/generated/schema.ts';
+import { normalPath } from './arrival.ts';
 import { findRoute } from './find-route.ts';
 import { routeTableOf } from './route-table.ts';
 
@@ -31,7 +32,7 @@ const ingress = (name: string, rules: Record<string, Path[]>, annotations: Recor
 const serviceAt = (ingresses: Ingress[], host: string, path: string) => {
   const found = findRoute(routeTableOf(ingresses).hosts, host, path);
   if (!found) return 'no host';
-  return found.route ? `${found.route.backend?.replace(/shop\/|:80/g, '')} ${found.path}` : 'no path';
+  return found.route ? `${found.route.backend?.replace(/shop\/|:80/g, '')} ${found.rewritten ?? path}` : 'no path';
 };
 
 const plain = ingress('a', {
@@ -47,7 +48,7 @@ const plain = ingress('a', {
 
 test.each([
   ['www.example.com', '/', 'front /'],
-  ['WWW.example.com', '/other', 'front /other'],
+  ['www.example.com', '/other', 'front /other'],
   ['www.example.com', '/api', 'exact /api'],
   ['www.example.com', '/api/', 'api /api/'],
   ['www.example.com', '/apix', 'front /apix'],
@@ -58,6 +59,20 @@ test.each([
   ['a.b.example.com', '/x', 'no host'],
   ['example.com', '/', 'no host'],
 ])('%s%s goes to %s', (host, path, wanted) => expect(serviceAt([plain], host, path)).toBe(wanted));
+
+test.each([
+  ['/a/b', '/a/b'],
+  ['/a//b/', '/a/b/'],
+  ['/%61dmin', '/admin'],
+  ['/x/../admin', '/admin'],
+  ['//admin', '/admin'],
+  ['/a/.', '/a/'],
+  ['/', '/'],
+  ['/..', undefined],
+  ['/a/%2e%2e/%2e%2e/b', undefined],
+  ['/%zz', undefined],
+  ['/a%00b', undefined],
+])('the path %s is %s', (raw, wanted) => expect(normalPath(raw)).toBe(wanted));
 
 test('rules without a host, and default backends, are for what nobody else wants', () => {
   const any = ingress('any', { '': [['/only', 'any']] });

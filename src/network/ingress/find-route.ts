@@ -1,38 +1,39 @@
 /** Which route a request takes. Regular expressions are RE2's: no path can make one run away. */
 
+import { rewritePath } from './rewrite-path.ts';
 import type { HostRoutes, Route } from './route-table.ts';
-import { translateRE2 } from './translate-path.ts';
 
 export interface Found {
   host: HostRoutes;
   /** undefined: the host is known, the path is not. */
   route: Route | undefined;
-  /** As the backend shall see it, without the query. */
-  path: string;
+  /** Another path for the backend; undefined: the one that was asked for. */
+  rewritten?: string | undefined;
 }
 
-/** @param hostname without a port. undefined: no Ingress wants this host. */
+/** @param hostname lower case, without a port. @param path see `Arrival`. undefined: no Ingress wants this host. */
 export function findRoute(hosts: ReadonlyMap<string, HostRoutes>, hostname: string, path: string): Found | undefined {
-  const name = hostname.toLowerCase();
-  const candidates = [name, `*${name.slice(name.indexOf('.'))}`, ''];
   let known: HostRoutes | undefined;
-  for (const candidate of candidates) {
+  for (const candidate of namesFor(hostname)) {
     const host = hosts.get(candidate);
     if (!host) continue;
     known ??= host;
     for (const route of host.routes) {
-      const rewritten = matched(route, path);
-      if (rewritten !== undefined) return { host, route, path: rewritten };
+      const match = matched(route, path);
+      if (match !== undefined) return { host, route, rewritten: match === true ? undefined : match };
     }
   }
-  return known && { host: known, route: undefined, path };
+  return known && { host: known, route: undefined };
 }
 
-/** The path for the backend, where the route takes this one. */
-function matched(route: Route, path: string): string | undefined {
-  if (route.type === 'Regex') return translateRE2(route.path, path, route.options.rewriteTarget);
+/** Under which a host may stand in the table, the most exact first. */
+export const namesFor = (hostname: string): string[] => [hostname, `*${hostname.slice(hostname.indexOf('.'))}`, ''];
+
+/** Whether the route takes this path; another path, where it has one for the backend. */
+function matched(route: Route, path: string): string | true | undefined {
+  if (route.type === 'Regex') return rewritePath(route.path, path, route.options.rewriteTarget);
   const isMatch = route.type === 'Exact' ? path === route.path : isWithin(path, route.path);
-  return isMatch ? path : undefined;
+  return isMatch ? true : undefined;
 }
 
 /** Element by element: `/foo` and `/foo/` hold `/foo/bar`, and not `/foobar`. */

@@ -1,5 +1,6 @@
 /** Headers on their way through: what belongs to one connection stays there, and the backend learns who asks. */
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Arrival } from './arrival.ts';
 
 /** RFC 9110, section 7.6.1. */
 const OF_ONE_CONNECTION = [
@@ -13,35 +14,29 @@ const OF_ONE_CONNECTION = [
   'transfer-encoding',
   'upgrade',
   'http2-settings',
+  'expect', // answered here already
 ];
 
-type Headers = Record<string, string | string[]>;
+export type Headers = Record<string, string | string[]>;
 
-/** Without pseudo headers of HTTP/2, and without those that `Connection` names. */
+/**
+ * Without pseudo headers of HTTP/2, without those that `Connection` names, and without names that hold `_`: many a backend
+ * takes `X_Real_IP` for `X-Real-IP`.
+ */
 export function passedOn(headers: IncomingHttpHeaders): Headers {
   const named = String(headers['connection'] ?? '')
     .split(',')
     .map((name) => name.trim().toLowerCase());
   const passed: Headers = {};
   for (const [name, value] of Object.entries(headers)) {
-    if (value === undefined || name.startsWith(':')) continue;
+    if (value === undefined || name.startsWith(':') || name.includes('_')) continue;
     if (!OF_ONE_CONNECTION.includes(name) && !named.includes(name)) passed[name] = value;
   }
   return passed;
 }
 
-export interface Asker {
-  /** Address of the client. */
-  address: string;
-  /** As the client wrote it, with its port where it has one. */
-  host: string;
-  port: number;
-  isSecure: boolean;
-  requestId: string;
-}
-
 /** What a client says of itself in these headers is not believed. */
-export function forwarded({ address, host, port, isSecure, requestId }: Asker): Record<string, string> {
+export function forwarded({ address, host, port, isSecure, requestId }: Arrival): Record<string, string> {
   const scheme = isSecure ? 'https' : 'http';
   return {
     'x-request-id': requestId,
@@ -54,3 +49,7 @@ export function forwarded({ address, host, port, isSecure, requestId }: Asker): 
     'x-scheme': scheme,
   };
 }
+
+/** Caches must tell apart what either of us tells apart. */
+export const withVary = (headers: Headers, { vary }: Headers): Headers =>
+  vary && headers['vary'] !== vary ? { ...headers, vary: [vary, headers['vary'] ?? []].flat().join(', ') } : headers;

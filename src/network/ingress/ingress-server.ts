@@ -1,14 +1,15 @@
 /** The servers of the Ingress, HTTP/1.1 and HTTP/2, and what they know. Changes take effect between two requests: all of one, or none. */
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer, type Server as HttpServer, type IncomingMessage } from 'node:http';
 import { createSecureServer, type Http2SecureServer } from 'node:http2';
 import type { Server, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { Request } from './arrival.ts';
 import type { Endpoint } from './backends.ts';
 import { carryUpgrade } from './carry-upgrade.ts';
 import { Certificates, type KeyPair } from './certificates.ts';
 import { RateLimits } from './rate-limits.ts';
 import type { HostRoutes } from './route-table.ts';
-import { carry, type Request, type Response, type TrafficContext } from './traffic.ts';
+import { carry, type Response, type TrafficContext } from './traffic.ts';
 import { Upstreams } from './upstreams.ts';
 
 /** What is different from now on; null: it is gone. */
@@ -30,7 +31,11 @@ export interface IngressServerOptions {
 }
 
 const KEEP_ALIVE_MS = 75_000;
+/** Until a head must be whole. A body may take as long as it comes. */
+const HEADERS_MS = 60_000;
 const MOST_HEADER_BYTES = 32 * 1024;
+/** At a time and connection. */
+const MOST_STREAMS = 128;
 
 export class IngressServer {
   readonly #hosts = new Map<string, HostRoutes>();
@@ -76,6 +81,16 @@ export class IngressServer {
     return ports;
   }
 
+  /** Takes no new connections; resolves when the last of the old ones has ended, or that long has passed. */
+  async drain(withinMs: number): Promise<void> {
+    const ended = Promise.all(this.#servers.map((server) => new Promise((resolve) => server.close(resolve))));
+    for (const server of this.#servers) (server as Partial<HttpServer>).closeIdleConnections?.();
+    const late = new Promise<void>((resolve) => {
+      setTimeout(resolve, withinMs).unref();
+    });
+    await Promise.race([ended, late]);
+  }
+
   async close(): Promise<void> {
     for (const server of this.#servers) server.close();
     for (const socket of this.#sockets) socket.destroy();
@@ -90,7 +105,12 @@ export class IngressServer {
   }
 
   #plain(): Server {
-    const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: MOST_HEADER_BYTES });
+    const server = createServer({
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      headersTimeout: HEADERS_MS,
+      requestTimeout: 0,
+      maxHeaderSize: MOST_HEADER_BYTES,
+    });
     return this.#carrying(server);
   }
 
@@ -98,8 +118,14 @@ export class IngressServer {
     const server = createSecureServer({
       ...(this.#fallback && { cert: this.#fallback.certificate, key: this.#fallback.key }),
       allowHTTP1: true,
+      ...{ maxHeaderSize: MOST_HEADER_BYTES }, // for HTTP/1.1; the types do not know it
+      settings: { maxConcurrentStreams: MOST_STREAMS },
       SNICallback: (name, done) => done(null, this.#certificates.contextFor(this.#hosts, name)),
     });
+    // Those that speak HTTP/1.1 there are kept as long as the others.
+    Object.assign(server, { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_MS });
+    server.on('session', (session) => session.setTimeout(KEEP_ALIVE_MS, () => session.close()));
+    server.on('secureConnection', (socket) => socket.setMaxListeners(0)); // one carries many requests at a time
     this.#secureServers.push(server);
     return this.#carrying(server);
   }
@@ -107,10 +133,10 @@ export class IngressServer {
   #carrying<T extends Server>(server: T): T {
     server.on('request', (request: Request, response: Response) => {
       response.on('error', () => response.destroy()); // the client is gone
-      void carry(request, response, this.#context);
+      carry(request, response, this.#context).catch(() => response.destroy());
     });
     server.on('upgrade', (request: IncomingMessage, client: Duplex, head: Buffer) => {
-      void carryUpgrade(request, client, head, this.#context);
+      carryUpgrade(request, client, head, this.#context).catch(() => client.destroy());
     });
     server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);
@@ -123,7 +149,7 @@ export class IngressServer {
   #open(server: Server, at: { host: string; port: number }): Promise<number> {
     this.#servers.push(server);
     return new Promise((resolve, reject) => {
-      server.once('error', reject);
+      server.on('error', reject); // after it listens, what goes wrong with it is one connection's
       server.listen(at, () => {
         const address = server.address();
         resolve(typeof address === 'object' && address ? address.port : 0);

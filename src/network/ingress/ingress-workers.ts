@@ -28,6 +28,8 @@ interface Report {
 const HTTP_PORT = 80;
 const HTTPS_PORT = 443;
 const RESTART_MS = 1_000;
+/** What is under way when a process is told to end has so long. */
+const DRAIN_MS = 10_000;
 
 export class IngressWorkers {
   readonly #options: IngressWorkersOptions;
@@ -66,12 +68,13 @@ export class IngressWorkers {
     const { addresses, clock, log, signal } = this.#options;
     const worker = cluster.fork();
     worker.on('message', ({ hears, complaint }: Report) => {
-      if (complaint) log.warn('a certificate is no good', { reason: complaint });
+      if (complaint) log.warn('a process of the Ingress complains', { reason: complaint });
       if (!hears) return;
       this.#listening.add(worker);
       send(worker, { change: this.#all() });
       send(worker, { listen: addresses });
     });
+    worker.on('error', (error) => log.error('a process of the Ingress has failed', { error: String(error) }));
     worker.once('exit', (code, killedBy) => {
       this.#listening.delete(worker);
       if (signal.aborted) return;
@@ -108,13 +111,18 @@ export async function runIngressWorker(services: { random(): number; nowMs(): nu
   });
   const report = (what: Report) => process.send?.(what);
   process.on('message', (message: Message) => {
-    if ('listen' in message) void server.listen(message.listen);
-    else for (const complaint of server.change(message.change)) report({ complaint });
+    if ('change' in message) for (const complaint of server.change(message.change)) report({ complaint });
+    else
+      server.listen(message.listen).catch((error: unknown) => {
+        report({ complaint: `cannot listen: ${error}` });
+        setImmediate(() => process.exit(1)); // started anew, it tries again
+      });
   });
   report({ hears: true });
   await new Promise<void>((resolve) => {
     process.once('disconnect', () => resolve());
     process.once('SIGTERM', () => resolve());
   });
+  await server.drain(DRAIN_MS);
   process.exit(0);
 }

@@ -1,5 +1,5 @@
 /** What is answered without asking a backend: redirects, refusals, and a browser's question what it may ask. */
-import { parseCidr, parseIp, rangeContains } from '#api/machinery/ip.ts';
+import { isInRange } from '#api/machinery/ip.ts';
 import type { Found } from './find-route.ts';
 import type { CorsOptions, RouteOptions } from './route-options.ts';
 
@@ -13,6 +13,7 @@ export interface Asked {
   method: string;
   /** With the query. */
   url: string;
+  path: string;
   /** Without a port. */
   hostname: string;
   address: string;
@@ -22,6 +23,7 @@ export interface Asked {
 }
 
 const TEXTS: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
   403: 'Forbidden',
   404: 'Not Found',
   413: 'Request Entity Too Large',
@@ -39,10 +41,13 @@ export function ownAnswer(asked: Asked, found: Found | undefined): OwnAnswer | u
   const { options } = route;
   const hasCertificate = found.host.certificate !== undefined;
   if (!asked.isSecure && ((options.sslRedirect && hasCertificate) || options.forceSslRedirect))
-    return redirect(308, `https://${asked.hostname}${asked.url}`);
+    return redirect(
+      308,
+      `https://${asked.hostname.includes(':') ? `[${asked.hostname}]` : asked.hostname}${asked.url}`,
+    );
   if (!mayAsk(asked.address, options)) return refusal(403);
   if (options.redirect) return redirect(options.redirect.code, options.redirect.to);
-  if (options.appRoot && asked.url === '/') return redirect(302, options.appRoot);
+  if (options.appRoot && asked.path === '/') return redirect(302, options.appRoot);
   if (options.cors && asked.method === 'OPTIONS' && asked.origin) {
     const allowed = corsHeaders(options.cors, asked.origin);
     return { status: 204, headers: { ...allowed, 'content-length': '0' } };
@@ -54,10 +59,7 @@ export function ownAnswer(asked: Asked, found: Found | undefined): OwnAnswer | u
 const redirect = (status: number, location: string): OwnAnswer => ({ status, headers: { location } });
 
 function mayAsk(address: string, { allowedSources, deniedSources }: RouteOptions): boolean {
-  const isIn = (range: string) => {
-    const [parsed, ip] = [parseCidr(range), parseIp(address)];
-    return !!parsed && !!ip && rangeContains(parsed, ip);
-  };
+  const isIn = (range: string) => isInRange(range, address);
   return !deniedSources.some(isIn) && (allowedSources.length === 0 || allowedSources.some(isIn));
 }
 

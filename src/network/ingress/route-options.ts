@@ -53,10 +53,15 @@ const CORS_METHODS = 'GET, PUT, POST, DELETE, PATCH, OPTIONS';
 const CORS_HEADERS =
   'DNT,Keep-Alive,User-Agent,X-Requested-With,If-Modified-Since,Cache-Control,Content-Type,Range,Authorization';
 const DAYS_20_SECONDS = 1_728_000;
+/** What may stand in a header, and so in any of these. */
+const HEADER_TEXT = /^[\t\x20-\x7e]*$/;
 const REDIRECT_CODES = [301, 302, 303, 307, 308];
 
 export function routeOptionsOf(annotations: Readonly<Record<string, string>> = {}): RouteOptions {
-  const text = (name: string): string | undefined => annotations[ANNOTATION_PREFIX + name]?.trim() || undefined;
+  const text = (name: string): string | undefined => {
+    const value = annotations[ANNOTATION_PREFIX + name]?.trim();
+    return value && HEADER_TEXT.test(value) ? value : undefined;
+  };
   const isOn = (name: string, otherwise = false): boolean =>
     text(name) === undefined ? otherwise : text(name) === 'true';
   const number = (name: string, otherwise: number): number => {

@@ -26,6 +26,10 @@ export class Upstreams {
     }
   }
 
+  has(backend: string): boolean {
+    return this.#endpoints.has(backend);
+  }
+
   /** Every endpoint once, beginning with the next one in turn. Empty: nobody is there. */
   inTurn(backend: string): Endpoint[] {
     const endpoints = this.#endpoints.get(backend) ?? [];

@@ -5,14 +5,17 @@ const MOST_KEPT = 10_000;
 /** undefined for what is no regular expression: such a path is never taken. */
 const compiled = new Map<string, RE2JS | undefined>();
 
-/** The path for the backend: the target with its `$1`, or the path itself. undefined: the expression does not match. */
-export function translateRE2(expression: string, path: string, target: string | undefined): string | undefined {
+/**
+ * The target with what the groups of the expression hold, encoded; true: it matches, and there is no target. undefined: it
+ * does not match.
+ */
+export function rewritePath(expression: string, path: string, target: string | undefined): string | true | undefined {
   const matcher = patternOf(expression)?.matcher(path);
   if (!matcher?.lookingAt()) return undefined;
-  if (target === undefined) return path;
+  if (target === undefined) return true;
   return target.replace(/\$(\d)/g, (_, digit: string) => {
     const group = Number(digit);
-    return group <= matcher.groupCount() ? (matcher.group(group) ?? '') : '';
+    return group <= matcher.groupCount() ? encoded(matcher.group(group) ?? '') : '';
   });
 }
 
@@ -28,3 +31,5 @@ function patternOf(expression: string): RE2JS | undefined {
   compiled.set(expression, pattern);
   return pattern;
 }
+
+const encoded = (text: string): string => text.split('/').map(encodeURIComponent).join('/');

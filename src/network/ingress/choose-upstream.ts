@@ -1,0 +1,58 @@
+/** Which endpoints a request is for, the best first, and how its client comes back to the one that answered. */
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Arrival } from './arrival.ts';
+import type { Endpoint } from './backends.ts';
+import { takesCanary } from './canary.ts';
+import { affinityCookie, chosenByCookie, chosenByKey, keyFor } from './choose-endpoints.ts';
+import type { Route } from './route-table.ts';
+import type { Upstreams } from './upstreams.ts';
+
+export interface Choice {
+  endpoints: readonly Endpoint[];
+  /** `Set-Cookie` after this one answered; undefined: none is needed. */
+  cookieFor(endpoint: Endpoint): string | undefined;
+}
+
+export function chooseUpstream(
+  arrival: Arrival,
+  headers: IncomingHttpHeaders,
+  { route, upstreams, random }: { route: Route; upstreams: Upstreams; random(): number },
+): Choice {
+  const { canary, options } = route;
+  const header = (name: string) => [headers[name]].flat()[0];
+  const cookie = (name: string) => cookieOf(headers.cookie, name);
+  const isForCanary = canary && upstreams.has(canary.backend ?? '') && takesCanary(canary, { header, cookie }, random);
+  const inTurn = upstreams.inTurn((isForCanary ? canary.backend : route.backend) ?? '');
+  const { affinity, hashBy } = options;
+  if (affinity) {
+    const value = cookie(affinity.cookie);
+    return {
+      endpoints: chosenByCookie(inTurn, value),
+      cookieFor: (endpoint) => affinityCookie(endpoint, affinity, { value, isSecure: arrival.isSecure }),
+    };
+  }
+  const endpoints = hashBy ? chosenByKey(inTurn, keyFor(hashBy, variablesOf(arrival, { header, cookie }))) : inTurn;
+  return { endpoints, cookieFor: () => undefined };
+}
+
+type LookUp = (name: string) => string | undefined;
+
+const variablesOf =
+  (arrival: Arrival, { header, cookie }: { header: LookUp; cookie: LookUp }): LookUp =>
+  (name) => {
+    if (name === 'request_uri') return arrival.url;
+    if (name === 'remote_addr') return arrival.address;
+    if (name === 'host') return arrival.host;
+    if (name.startsWith('http_')) return header(name.slice(5).replaceAll('_', '-').toLowerCase());
+    if (name.startsWith('cookie_')) return cookie(name.slice(7));
+    if (name.startsWith('arg_')) return new URLSearchParams(arrival.query).get(name.slice(4)) ?? undefined;
+    return undefined;
+  };
+
+function cookieOf(header: string | undefined, name: string): string | undefined {
+  for (const pair of (header ?? '').split(';')) {
+    const at = pair.indexOf('=');
+    if (pair.slice(0, at).trim() === name) return pair.slice(at + 1).trim();
+  }
+  return undefined;
+}
