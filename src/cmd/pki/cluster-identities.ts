@@ -1,4 +1,5 @@
 /** Who is who in a cluster: the names under which its parts hold certificates. They are upstream's. */
+import { INGRESS_USER } from '#control-plane/apiserver/authorization/ingress-secrets.ts';
 import type { KeyPair } from './certificate.ts';
 import type { ClientIdentity, Pki, ServerIdentity } from './pki.ts';
 
@@ -18,7 +19,7 @@ export const dnsIdentity: ClientIdentity = {
 /** As which a node reads the policies for its pods. Upstream's kube-proxy has no right to pods. */
 export const networkPolicyIdentity: ClientIdentity = { user: 'kedge:network-policy' };
 /** As which a node reads what its Ingress needs, certificates among it. */
-export const ingressIdentity: ClientIdentity = { user: 'kedge:ingress' };
+export const ingressIdentity: ClientIdentity = { user: INGRESS_USER };
 export const nodeIdentity = (node: string): ClientIdentity => ({
   user: `system:node:${node}`,
   groups: ['system:nodes'],

@@ -92,7 +92,7 @@ class TableKeeper {
       const ours = this.#ingresses.list().filter((ingress) => this.#isOurs(ingress));
       this.#table = routeTableOf(ours);
       if (ours.length > 0) await this.#followBackends();
-      await this.#followSecrets();
+      this.#followSecrets();
     }
     const change: TableChange = {
       certificates: changes(this.#told.certificates, this.#certificates()),
@@ -116,9 +116,9 @@ class TableKeeper {
     for (const informer of [this.#services, this.#slices]) informer.onChange(() => this.#soon());
   }
 
-  /** Each one alone: nobody here needs to see all Secrets of a cluster. */
-  async #followSecrets(): Promise<void> {
-    const { informers, signal } = this.#options;
+  /** Each one alone: nobody here may see all Secrets of a cluster. Nobody waits for one: it may never come. */
+  #followSecrets(): void {
+    const { informers } = this.#options;
     const wanted = [...this.#table.hosts.values()].flatMap(({ certificate }) => certificate ?? []);
     const fresh = [...new Set(wanted)].filter((id) => !this.#secrets.has(id));
     for (const id of fresh) {
@@ -127,7 +127,6 @@ class TableKeeper {
       this.#secrets.set(id, informer);
       informer.onChange(() => this.#soon());
     }
-    if (fresh.length > 0) await informers.synced(signal);
   }
 
   #endpoints(): Map<string, Endpoint[]> {

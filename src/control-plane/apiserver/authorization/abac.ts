@@ -2,8 +2,9 @@
  * Attribute-based access control: a file with one policy a line, each of which allows something to somebody. Source:
  * documentation, "Using ABAC Authorization". The file is read once.
  */
-import { AUTHENTICATED_GROUP } from '../authentication/authenticator.ts';
+
 import type { UserInfo } from '#client/transport.ts';
+import { AUTHENTICATED_GROUP } from '../authentication/authenticator.ts';
 import {
   type Attributes,
   type Authorizer,

@@ -268,7 +268,7 @@ export const bootstrapClusterRoles: readonly BootstrapRole[] = [
     name: 'kedge:ingress',
     rules: [
       rule('list watch', { groups: 'networking.k8s.io', resources: 'ingresses ingressclasses' }),
-      rule('list watch', { groups: 'core', resources: 'services secrets' }),
+      rule('list watch', { groups: 'core', resources: 'services' }), // Secrets: see ingress-secrets.ts
       rule('list watch', { groups: 'discovery.k8s.io', resources: 'endpointslices' }),
     ],
   },

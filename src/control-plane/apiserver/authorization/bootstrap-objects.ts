@@ -4,6 +4,7 @@ import { isEqual } from '#api/machinery/equal.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { type BootstrapRole, bootstrapClusterRoles, eventsRule } from './bootstrap-cluster-roles.ts';
 import { controllerRules } from './bootstrap-controller-roles.ts';
+import { INGRESS_USER } from './ingress-secrets.ts';
 import { notCovered, rule } from './policy-rule.ts';
 
 const API_VERSION = 'rbac.authorization.k8s.io/v1';
@@ -43,7 +44,7 @@ const clusterBindings: readonly { role: string; subjects: Subject[]; name?: stri
   { role: 'system:kube-controller-manager', subjects: [user('system:kube-controller-manager')] },
   { role: 'system:kube-dns', subjects: [serviceAccount('kube-dns')] },
   { role: 'system:coredns', subjects: [serviceAccount('coredns')] },
-  { role: 'kedge:ingress', subjects: [user('kedge:ingress')] },
+  { role: 'kedge:ingress', subjects: [user(INGRESS_USER)] },
   { role: 'kedge:network-policy', subjects: [user('kedge:network-policy')] },
   { role: 'system:kube-scheduler', subjects: [user('system:kube-scheduler')] },
   { role: 'system:volume-scheduler', subjects: [user('system:kube-scheduler')] },

@@ -348,3 +348,28 @@ test('the rules of a user are those of all bindings that hold in the namespace',
   expect(rules.incomplete).toBe(false);
   expect(cluster.rules.rulesFor(node('one'), 'dev').incomplete).toBe(true);
 });
+
+test('who carries Ingress traffic reads the certificates that Ingresses name, one by one', () => {
+  const ingress = { name: 'kedge:ingress', groups: ['system:authenticated'] };
+  const may = (sentence: string, who: UserInfo = ingress) =>
+    cluster.authorizer.authorize(wish(who, sentence)) as { decision: string };
+  expect(may('watch secrets#cert in shop').decision).toBe('noOpinion');
+  informers.put({
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'Ingress',
+    metadata: { name: 'web', namespace: 'shop' },
+    spec: { tls: [{ hosts: ['www.example.com'], secretName: 'cert' }] },
+  } as unknown as KubeObject);
+  for (const verb of ['get', 'list', 'watch']) expect(may(`${verb} secrets#cert in shop`).decision).toBe('allow');
+  expect(may('list ingresses.networking.k8s.io').decision).toBe('allow');
+  for (const sentence of [
+    'list secrets',
+    'list secrets in shop',
+    'get secrets#other in shop',
+    'get secrets#cert in elsewhere',
+    'update secrets#cert in shop',
+  ]) {
+    expect([sentence, may(sentence).decision]).toEqual([sentence, 'noOpinion']);
+  }
+  expect(may('get secrets#cert in shop', alice).decision).toBe('noOpinion');
+});

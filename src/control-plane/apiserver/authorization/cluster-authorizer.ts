@@ -1,6 +1,7 @@
 /** The authorizers of a cluster, in upstream's order unless told: masters, Node, RBAC, over informers that know where to look. */
 import { PersistentVolume } from '#api/core/v1/persistent-volume.ts';
 import { Pod } from '#api/core/v1/pod.ts';
+import { Ingress } from '#api/networking/v1/ingress.ts';
 import { ClusterRole } from '#api/rbac/v1/cluster-role.ts';
 import { ClusterRoleBinding } from '#api/rbac/v1/cluster-role-binding.ts';
 import { Role } from '#api/rbac/v1/role.ts';
@@ -8,7 +9,8 @@ import { RoleBinding } from '#api/rbac/v1/role-binding.ts';
 import { ResourceSlice } from '#api/resource/v1/resource-slice.ts';
 import { VolumeAttachment } from '#api/storage/v1/volume-attachment.ts';
 import type { Informers } from '#client/informer.ts';
-import { allRulesOf, type Authorizer, firstOpinionOf, type RuleResolver } from './authorizer.ts';
+import { type Authorizer, allRulesOf, firstOpinionOf, type RuleResolver } from './authorizer.ts';
+import { certificateKeysOf, IngressSecretsAuthorizer } from './ingress-secrets.ts';
 import { mastersAuthorizer } from './masters.ts';
 import { NodeAuthorizer, type NodeRelations, podReferenceKeysOf, referenceKey, volumeSecretKeysOf } from './node.ts';
 import { RbacAuthorizer, type RbacSource, subjectKeysOf } from './rbac.ts';
@@ -35,13 +37,19 @@ export function clusterAuthorizer(
 ): ClusterAuthorizer {
   const rbac = new RbacAuthorizer(rbacSourceOf(informers));
   const node = new NodeAuthorizer(nodeRelationsOf(informers));
+  const ingresses = informers.indexed(Ingress, certificateKeysOf);
+  const ingressSecrets = new IngressSecretsAuthorizer((secret) => ingresses.under(secret).length > 0);
   const ownOr = (one: ChosenAuthorizer) => (one === 'Node' ? node : one === 'RBAC' ? rbac : one);
   let asked: { list: readonly ChosenAuthorizer[]; authorizer: Authorizer; rules: RuleResolver } | undefined;
   const current = () => {
     const list = chosen();
     if (asked?.list === list) return asked;
     const authorizers = list.map(ownOr);
-    asked = { list, authorizer: firstOpinionOf([mastersAuthorizer, ...authorizers]), rules: allRulesOf(authorizers) };
+    asked = {
+      list,
+      authorizer: firstOpinionOf([mastersAuthorizer, ...authorizers, ingressSecrets]),
+      rules: allRulesOf(authorizers),
+    };
     return asked;
   };
   current(); // the informers are to be followed from the start
