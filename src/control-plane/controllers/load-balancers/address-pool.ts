@@ -1,6 +1,6 @@
 /** Which address of a pool a Service gets. Nothing is stored: what is taken stands in the Services' statuses. */
 import type { Service } from '#api/core/v1/service.ts';
-import { formatIp, parseCidr, parseIp, rangeContains } from '#api/machinery/ip.ts';
+import { formatIp, type IpRange, isInRange, maskedIp, parseCidr } from '#api/machinery/ip.ts';
 import { NotYet } from '../errors.ts';
 
 const MOST_TRIED = 65_536;
@@ -12,32 +12,35 @@ const MOST_TRIED = 65_536;
 export function addressFor(service: Service, pool: string, taken: ReadonlySet<string>): string {
   const { spec, status } = service;
   const wished = spec.loadBalancerIP;
-  const isFree = (ip: string) => isInPool(ip, pool) && !taken.has(ip);
+  const range = parseCidr(pool);
+  const edges = range ? edgesOf(range) : [];
   if (wished) {
-    if (!isInPool(wished, pool)) throw new NotYet(`the address ${wished} is not in the pool ${pool}`);
-    if (taken.has(wished)) throw new NotYet(`the address ${wished} is another Service's`);
+    if (!isInRange(pool, wished)) throw new NotYet(`the address ${wished} is not in the pool ${pool}`);
+    if (edges.includes(wished)) throw new NotYet(`the address ${wished} is the first or the last of the pool ${pool}`);
+    if (taken.has(wished)) throw new NotYet(`the address ${wished} is taken`);
     return wished;
   }
+  const isFree = (ip: string) => isInRange(pool, ip) && !edges.includes(ip) && !taken.has(ip);
   const present = status?.loadBalancer?.ingress?.find(({ ip }) => ip && isFree(ip))?.ip;
-  const found = present ?? firstFree(pool, taken);
+  const found = present ?? (range && firstFree(range, taken));
   if (!found) throw new NotYet(`the pool ${pool} has no free address`);
   return found;
 }
 
-function firstFree(pool: string, taken: ReadonlySet<string>): string | undefined {
-  const range = parseCidr(pool);
-  if (!range) return undefined;
-  const size = Math.min(MOST_TRIED, 2 ** (range.address.length * 8 - range.prefixLength));
+function firstFree(range: IpRange, taken: ReadonlySet<string>): string | undefined {
+  const first = maskedIp(range);
+  const size = Math.min(MOST_TRIED, 2 ** (first.length * 8 - range.prefixLength));
   for (let offset = 1; offset < size - 1; offset++) {
-    const ip = formatIp(at(range.address, offset));
+    const ip = formatIp(at(first, offset));
     if (!taken.has(ip)) return ip;
   }
   return undefined;
 }
 
-function isInPool(ip: string, pool: string): boolean {
-  const [address, range] = [parseIp(ip), parseCidr(pool)];
-  return !!address && !!range && rangeContains(range, address);
+function edgesOf(range: IpRange): string[] {
+  const first = maskedIp(range);
+  const ones = maskedIp({ ...range, address: first.map(() => 0xff) });
+  return [first, first.map((byte, i) => byte | (~(ones[i] ?? 0) & 0xff))].map(formatIp);
 }
 
 function at(base: Uint8Array, offset: number): Uint8Array {

@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest';
 import { Event } from '#api/core/v1/event.ts';
 import { Service } from '#api/core/v1/service.ts';
+import type { Kind } from '#api/machinery/kind.ts';
+import { keyOf } from '#api/machinery/object.ts';
 import { startCluster, type TestCluster } from '#testing/cluster.ts';
+import { fixedInformers } from '#testing/fixed-informers.ts';
 import { NotYet } from '../errors.ts';
 import { addressFor } from './address-pool.ts';
 import type { LoadBalancers, LoadBalancerWish } from './load-balancers.ts';
@@ -95,6 +98,58 @@ test('what a provider refuses is told, and tried again', async () => {
   expect(await ingressOf(cluster, 'a')).toEqual({ ingress: [{ ip: '192.0.2.1', ipMode: 'VIP' }] });
 });
 
+test('an address is given once, also when the cache does not show yet who has it', async () => {
+  const { loadBalancers } = provider();
+  const { spec: controller } = serviceLoadBalancer(loadBalancers);
+  const finalizers = ['service.kubernetes.io/load-balancer-cleanup'];
+  const [a, b] = ['a', 'b'].map((name) => {
+    const { metadata, spec } = balanced(name);
+    return { apiVersion: 'v1', kind: 'Service', metadata: { ...metadata, finalizers }, spec } as unknown as Service;
+  }) as [Service, Service];
+  const cached = (kind: Kind) => fixedInformers([a, b]).for(kind); // nothing that is written gets there
+  const given: unknown[] = [];
+  const api = { updateStatus: async (_: Service, status: Service['status']) => given.push(status?.loadBalancer) };
+  const events = { normal: () => undefined };
+  const context = (of: Service) => ({ key: keyOf(of), cached, api, events }) as never;
+  for (const each of [a, b, a]) await controller.reconcile(each, context(each));
+  expect(given).toMatchObject(['192.0.2.1', '192.0.2.2', '192.0.2.1'].map((ip) => ({ ingress: [{ ip }] })));
+  await controller.gone?.(context(a));
+  const c = { ...b, metadata: { ...b.metadata, name: 'c' } };
+  await controller.reconcile(c, context(c));
+  expect(given.at(-1)).toMatchObject({ ingress: [{ ip: '192.0.2.1' }] });
+});
+
+test('a finalizer that somebody else sets at the same moment stays', async () => {
+  const { loadBalancers } = provider();
+  const { spec: controller } = serviceLoadBalancer(loadBalancers);
+  const { metadata, spec } = balanced('a');
+  const old = { metadata: { ...metadata, resourceVersion: '7', finalizers: ['example.com/x'] }, spec } as Service;
+  const patches: unknown[] = [];
+  const api = { patch: async (_kind: unknown, _at: unknown, { patch }: { patch: unknown }) => patches.push(patch) };
+  await controller.reconcile(old, { key: keyOf(old), api } as never);
+  const finalizers = ['example.com/x', 'service.kubernetes.io/load-balancer-cleanup'];
+  expect(patches).toEqual([{ metadata: { finalizers, resourceVersion: '7' } }]);
+});
+
+test("what another class's controller made is left to it, until the Service is gone", async () => {
+  const { loadBalancers } = provider();
+  await using cluster = await startCluster({ controllers: [serviceLoadBalancer(loadBalancers)], simulatedNodes: 1 });
+  const finalizers = ['service.kubernetes.io/load-balancer-cleanup'];
+  const { metadata, spec } = balanced('theirs', { loadBalancerClass: 'example.com/theirs' });
+  await cluster.create(Service, { metadata: { ...metadata, finalizers }, spec });
+  const said = { loadBalancer: { ingress: [{ ip: '198.51.100.1' }] } };
+  await cluster.patch(Service, { ...metadata, subresource: 'status' }, { status: said });
+  await cluster.settles();
+  expect(await ingressOf(cluster, 'theirs')).toMatchObject(said.loadBalancer);
+  const finalizersNow = async () => (await cluster.get(Service, 'default/theirs'))?.metadata.finalizers;
+  await cluster.patch(Service, 'default/theirs', { spec: { type: 'ClusterIP', loadBalancerClass: null } });
+  await cluster.settles();
+  expect(await finalizersNow()).toEqual(finalizers);
+  await cluster.delete(Service, 'default/theirs');
+  await cluster.settles();
+  expect(await finalizersNow()).toEqual(finalizers);
+});
+
 const service = (parts: { wish?: string; has?: string }) =>
   ({
     spec: { ...(parts.wish && { loadBalancerIP: parts.wish }) },
@@ -111,7 +166,9 @@ test.each([
 
 test.each([
   ['is not in the pool', { wish: '10.0.0.1' }, [], 'the address 10.0.0.1 is not in the pool 192.0.2.0/29'],
-  ["is another's", { wish: '192.0.2.2' }, ['192.0.2.2'], "the address 192.0.2.2 is another Service's"],
+  ["is another's", { wish: '192.0.2.2' }, ['192.0.2.2'], 'the address 192.0.2.2 is taken'],
+  ['means the network', { wish: '192.0.2.0' }, [], 'the address 192.0.2.0 is the first or the last of the pool'],
+  ['means everybody', { wish: '192.0.2.7' }, [], 'the address 192.0.2.7 is the first or the last of the pool'],
   ['does not exist', {}, [1, 2, 3, 4, 5, 6].map((n) => `192.0.2.${n}`), 'the pool 192.0.2.0/29 has no free address'],
 ])('an address that %s is refused', (_, parts, taken, why) =>
   expect(() => addressFor(service(parts), POOL, new Set(taken))).toThrow(why),

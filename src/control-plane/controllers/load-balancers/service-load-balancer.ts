@@ -6,7 +6,7 @@ import { Node } from '#api/core/v1/node.ts';
 import { Service } from '#api/core/v1/service.ts';
 import { EndpointSlice } from '#api/discovery/v1/endpoint-slice.ts';
 import type { LoadBalancerIngress } from '#api/generated/schema.ts';
-import { keyOf } from '#api/machinery/object.ts';
+import { keyOf, type ObjectKey } from '#api/machinery/object.ts';
 import { defineController, settled, watching } from '../define-controller.ts';
 import { NotYet } from '../errors.ts';
 import type { LoadBalancers } from './load-balancers.ts';
@@ -15,8 +15,13 @@ const FINALIZER = 'service.kubernetes.io/load-balancer-cleanup';
 const EXCLUDED_LABEL = 'node.kubernetes.io/exclude-from-external-load-balancers';
 const SERVICE_NAME = 'kubernetes.io/service-name';
 
-export const serviceLoadBalancer = (loadBalancers: LoadBalancers) =>
-  defineController({
+export function serviceLoadBalancer(loadBalancers: LoadBalancers) {
+  /** What was given away: the cache may not show it yet when the next Service is looked at. */
+  const given = new Map<ObjectKey, string[]>();
+  /** Seen with a class: their finalizer is another controller's, also once the class went with the type. */
+  const anothers = new Set<ObjectKey>();
+
+  return defineController({
     name: 'service-lb-controller',
     serviceAccount: 'service-controller',
     eventSource: 'service-controller',
@@ -30,27 +35,29 @@ export const serviceLoadBalancer = (loadBalancers: LoadBalancers) =>
       }),
     ],
     writes: { patch: [Service], status: [Service] },
-    workers: 1, // two Services at a time could be given the same address
+    workers: 1, // two Services at a time could be given the same address: see `given`
 
-    async reconcile(service, { cached, api, events }) {
+    async reconcile(service, { key, cached, api, events }) {
       if (!isWanted(service)) {
-        if (hasFinalizer(service)) await remove(service);
+        if (service.spec.loadBalancerClass) anothers.add(key);
+        if (hasFinalizer(service) && !anothers.has(key)) await remove(service);
         return settled;
       }
-      const { name, namespace } = service.metadata;
+      anothers.delete(key);
       if (!hasFinalizer(service)) {
-        const finalizers = [...(service.metadata.finalizers ?? []), FINALIZER];
-        await api.patch(Service, { name, namespace }, { type: 'merge', patch: { metadata: { finalizers } } });
+        await putFinalizers(service, [...(service.metadata.finalizers ?? []), FINALIZER]);
         return settled; // the change brings it back
       }
       const isNew = addressesOf(service).length === 0;
       if (isNew) events.normal(service, 'EnsuringLoadBalancer', 'Ensuring load balancer');
-      const others = cached(Service)
-        .list()
-        .filter((other) => other !== service);
-      const nodes = nodesFor(service, cached(Node).list(), cached(EndpointSlice).inNamespace(namespace ?? ''));
+      const nodes = nodesFor(
+        service,
+        cached(Node).list(),
+        cached(EndpointSlice).inNamespace(service.metadata.namespace ?? ''),
+      );
       try {
-        const ingress = await loadBalancers.ensure({ service, nodes, taken: new Set(others.flatMap(addressesOf)) });
+        const ingress = await loadBalancers.ensure({ service, nodes, taken: takenByOthers() });
+        given.set(key, addressesIn(ingress));
         await api.updateStatus(service, { ...service.status, loadBalancer: { ingress: ingress.map(withMode) } });
       } catch (error) {
         if (!(error instanceof NotYet)) throw error;
@@ -61,25 +68,49 @@ export const serviceLoadBalancer = (loadBalancers: LoadBalancers) =>
       if (isNew) events.normal(service, 'EnsuredLoadBalancer', 'Ensured load balancer');
       return settled;
 
+      function takenByOthers(): Set<string> {
+        const others = cached(Service)
+          .list()
+          .filter((other) => keyOf(other) !== key);
+        const unseen = [...given].flatMap(([owner, addresses]) => (owner === key ? [] : addresses));
+        return new Set([...others.flatMap(addressesOf), ...unseen]);
+      }
+
       async function remove(last: Service): Promise<void> {
         events.normal(last, 'DeletingLoadBalancer', 'Deleting load balancer');
         await loadBalancers.remove(last);
+        given.delete(key);
         const without = await api.updateStatus(last, { ...last.status, loadBalancer: {} });
-        const finalizers = (without.metadata.finalizers ?? []).filter((each) => each !== FINALIZER);
-        const { name, namespace } = without.metadata;
-        await api.patch(Service, { name, namespace }, { type: 'merge', patch: { metadata: { finalizers } } });
+        await putFinalizers(
+          without,
+          (without.metadata.finalizers ?? []).filter((each) => each !== FINALIZER),
+        );
         events.normal(last, 'DeletedLoadBalancer', 'Deleted load balancer');
       }
+
+      /** All of them at once: in a copy that is old, somebody else's would be lost. */
+      async function putFinalizers({ metadata }: Service, finalizers: string[]): Promise<void> {
+        const { name, namespace, resourceVersion } = metadata;
+        const patch = { metadata: { finalizers, resourceVersion } };
+        await api.patch(Service, { name, namespace }, { type: 'merge', patch });
+      }
+    },
+
+    async gone({ key }) {
+      given.delete(key);
+      anothers.delete(key);
+      return settled;
     },
   });
+}
 
 const isWanted = ({ spec, metadata }: Service): boolean =>
   spec.type === 'LoadBalancer' && !spec.loadBalancerClass && !metadata.deletionTimestamp;
 const isLocal = ({ spec }: Service): boolean => spec.externalTrafficPolicy === 'Local';
 const hasFinalizer = ({ metadata }: Service): boolean => metadata.finalizers?.includes(FINALIZER) ?? false;
 
-const addressesOf = ({ status }: Service): string[] =>
-  (status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => ip || []);
+const addressesIn = (ingress: readonly LoadBalancerIngress[]): string[] => ingress.flatMap(({ ip }) => ip || []);
+const addressesOf = ({ status }: Service): string[] => addressesIn(status?.loadBalancer?.ingress ?? []);
 
 /** As the API server fills it in: so an address that is there already is no change. */
 const withMode = (ingress: LoadBalancerIngress): LoadBalancerIngress =>
