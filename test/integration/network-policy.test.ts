@@ -50,7 +50,7 @@ beforeEach(async () => {
     log: silentLog,
     signal: ending.signal,
     tables: [{ family: 'ipv4', podRanges: ['10.244.1.0/24'] }],
-    hasChain: async () => true,
+    hasRules: async () => true,
     nft: async (commands) => {
       lab.inside('node', 'nft', ['-f', '-'], `${commands.join('\n')}\n`);
       transactions++;

@@ -55,6 +55,7 @@ const web = (change: Partial<ServicePort> = {}): ServicePort => {
     nodePort: 30_080,
     endpoints,
     localEndpoints: endpoints,
+    readyLocalIPs: [],
     isExternalLocal: false,
     isInternalLocal: false,
     affinitySeconds: undefined,

@@ -20,7 +20,7 @@ export interface ApplyLoopOptions {
   apply(marked: ReadonlySet<string>): Promise<void>;
   /** What the kernel holds is not known any more. */
   forget(): void;
-  /** Whether what was applied still is in force. */
+  /** Whether what was applied still is in force: neither removed nor flushed. */
   isInForce(): Promise<boolean>;
 }
 
@@ -86,7 +86,7 @@ export class ApplyLoop {
       this.#isReady.resolve();
       return true;
     } catch (error) {
-      log.error('nftables refused the rules; building them anew', { error: String(error), retryMs });
+      log.error('the rules could not be put in force; building them anew', { error: String(error), retryMs });
       forget();
       this.mark(...marked);
       await sleep(clock, retryMs, signal);

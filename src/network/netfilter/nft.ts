@@ -6,33 +6,58 @@ export class NftRefused extends Error {
   readonly code = 'NftRefused';
 }
 
+/** The nft command was ended before it said how its transaction went: the effect is not known. */
+export class NftKilled extends Error {
+  readonly code = 'NftKilled';
+
+  constructor(signal: string) {
+    super(`nft took too long or was killed (${signal}); whether the rules took effect is not known`);
+  }
+}
+
 export type RunNft = (commands: readonly string[]) => Promise<void>;
 
-export const runNft: RunNft = (commands) => runWithInput('nft', ['-f', '-'], `${commands.join('\n')}\n`);
+/** After this the command is killed; a large transaction on a busy machine takes a second or two. */
+const LONGEST_MS = 30_000;
 
-function runWithInput(command: string, args: string[], input: string): Promise<void> {
+export function runNft(commands: readonly string[], longestMs = LONGEST_MS): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ['pipe', 'ignore', 'pipe'] });
+    const child = spawn('nft', ['-f', '-'], {
+      stdio: ['pipe', 'ignore', 'pipe'],
+      timeout: longestMs,
+      killSignal: 'SIGKILL',
+    });
     let complaint = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       if (complaint.length < 4096) complaint += text;
     });
     child.on('error', reject);
-    child.on('close', (code) =>
-      code === 0 ? resolve() : reject(new NftRefused(complaint.trim() || `${command} ended with ${code}`)),
-    );
+    child.on('close', (code, signal) => {
+      if (code === 0) resolve();
+      else if (signal) reject(new NftKilled(signal));
+      else reject(new NftRefused(complaint.trim() || `nft ended with ${code}`));
+    });
     child.stdin.on('error', () => undefined); // the child ended before it had read everything: `close` tells why
-    child.stdin.end(input);
+    child.stdin.end(`${commands.join('\n')}\n`);
   });
 }
 
-/** A look into the kernel: whether a table, `ip kube-proxy`, has a chain. */
-export type HasChain = (table: string, chain: string) => Promise<boolean>;
+/** A look into the kernel: whether a chain of a table, `ip kube-proxy`, is there and has rules. */
+export type HasRules = (table: string, chain: string) => Promise<boolean>;
 
 /** One that cannot be asked for counts as there: the next change tells. */
-export const hasChain: HasChain = (table, chain) =>
+export const hasRules: HasRules = (table, chain) =>
   new Promise((resolve) => {
-    execFile('nft', ['--terse', 'list', 'chain', ...table.split(' '), chain], { timeout: 10_000 }, (error, _, stderr) =>
-      resolve(!error || !/No such file or directory/.test(stderr)),
+    const args = ['--terse', 'list', 'chain', ...table.split(' '), chain];
+    execFile('nft', args, { timeout: 10_000 }, (error, listing, complaint) =>
+      resolve(error ? !/No such file or directory/.test(complaint) : listsRules(listing)),
     );
   });
+
+/** Of `nft list chain`: a flushed chain still has its head, `type filter hook …; policy accept;`, and its comment. */
+export function listsRules(listing: string): boolean {
+  const lines = listing.split('\n').map((line) => line.trim());
+  const start = lines.findIndex((line) => /^chain .*\{$/.test(line));
+  const body = start < 0 ? [] : lines.slice(start + 1);
+  return body.some((line) => line !== '' && line !== '}' && !/^(type \w+ hook |comment ")/.test(line));
+}

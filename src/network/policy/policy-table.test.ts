@@ -192,3 +192,16 @@ test('a cluster without policies has no table, and loses it with the last policy
   state.putPolicy('one/n', undefined);
   expect(commandsNow()).toEqual(drop);
 });
+
+test('it judges before the proxy refuses, and unknown addresses have no network, followed by the kernel or not', () => {
+  const [state, table] = [newState(), new PolicyTable(context)];
+  const spec = { podSelector: {}, policyTypes: ['Ingress'] };
+  state.putPolicy('one/n', { metadata: { name: 'n', namespace: 'one' }, spec } as NetworkPolicy);
+  const { commands } = table.commandsFor(state.plan());
+  const [, priority] = /filter hook forward priority (-?\d+)/.exec(commands.join('\n')) ?? [];
+  expect(Number(priority)).toBeLessThan(-10); // the proxy's
+  for (const side of ['saddr', 'daddr']) {
+    const rule = `ct state invalid,untracked ip ${side} 10.244.1.0/24 ip ${side} != @known drop`;
+    expect(commands).toContain(`add rule ip network-policy forward ${rule}`);
+  }
+});

@@ -17,8 +17,14 @@ export interface Transaction {
 
 export const policyTableName = (family: IpFamily): string => `${familyWord(family)} network-policy`;
 
-/** Before the proxy refuses and other filters decide, after addresses of Services have become those of pods. */
-const HOOK = '{ type filter hook forward priority -5; policy accept; }';
+/**
+ * After addresses of Services have become those of pods, and before the proxy refuses for those without endpoints (its
+ * filters are at -10): an isolated pod does not learn which these are.
+ */
+const HOOK = '{ type filter hook forward priority -15; policy accept; }';
+
+/** Packets of no connection: judged by their own addresses. */
+const UNFOLLOWED = 'ct state invalid,untracked';
 
 const EMPTY: Applied = {
   isThere: false,
@@ -117,7 +123,7 @@ export class PolicyTable {
       `add chain ${table} ${INGRESS_CHECK}`,
       rule(INGRESS_CHECK, `${server} vmap @ingress`),
       // A packet of no connection is judged by its own addresses, and passes only where everything may.
-      rule(INGRESS_CHECK, `ct state invalid,untracked ${ip} daddr vmap @ingress`),
+      rule(INGRESS_CHECK, `${UNFOLLOWED} ${ip} daddr vmap @ingress`),
       rule(INGRESS_CHECK, 'accept'),
       `add chain ${table} forward ${HOOK}`,
       rule('forward', 'ct state related accept'), // errors about a connection that was allowed
@@ -125,10 +131,12 @@ export class PolicyTable {
       ...podRanges.flatMap((range) => [
         rule('forward', `${client} ${range} ${client} != @known drop`),
         rule('forward', `${server} ${range} ${server} != @known drop`),
+        rule('forward', `${UNFOLLOWED} ${ip} saddr ${range} ${ip} saddr != @known drop`),
+        rule('forward', `${UNFOLLOWED} ${ip} daddr ${range} ${ip} daddr != @known drop`),
       ]),
       rule('forward', `${client} . ${server} @itself accept`), // a pod by way of its own Service
       rule('forward', `${client} vmap @egress`),
-      rule('forward', `ct state invalid,untracked ${ip} saddr vmap @egress`),
+      rule('forward', `${UNFOLLOWED} ${ip} saddr vmap @egress`),
       rule('forward', `goto ${INGRESS_CHECK}`),
     ];
   }

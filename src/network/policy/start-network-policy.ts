@@ -10,7 +10,7 @@ import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { Informer, Informers } from '#client/informer.ts';
 import { ApplyLoop } from '#network/netfilter/apply-loop.ts';
-import { type HasChain, hasChain, type RunNft, runNft } from '#network/netfilter/nft.ts';
+import { type HasRules, hasRules, type RunNft, runNft } from '#network/netfilter/nft.ts';
 import { PolicyState } from './policy-state.ts';
 import { PolicyTable, type PolicyTableContext, policyTableName } from './policy-table.ts';
 
@@ -24,7 +24,7 @@ export interface NetworkPolicyOptions {
   tables: readonly PolicyTableContext[];
   /** For tests. */
   nft?: RunNft;
-  hasChain?: HasChain;
+  hasRules?: HasRules;
 }
 
 export interface RunningNetworkPolicy {
@@ -59,7 +59,7 @@ class FamilyPolicy {
     this.#table = new PolicyTable(context);
     this.#policies = informers.for(NetworkPolicy);
     const isInForce = async () =>
-      !this.#state.plan().isEnforced || (options.hasChain ?? hasChain)(policyTableName(context.family), 'forward');
+      !this.#state.plan().isEnforced || (options.hasRules ?? hasRules)(policyTableName(context.family), 'forward');
     const forget = () => this.#table.forget();
     this.#loop = new ApplyLoop({ clock, log, signal, apply: () => this.#apply(), forget, isInForce });
     this.ready = this.#loop.ready;
@@ -76,6 +76,8 @@ class FamilyPolicy {
     );
     try {
       await informers.synced(signal);
+      // An informer that somebody else had before tells of no change.
+      for (const policy of this.#policies.list()) this.#state.putPolicy(keyOf(policy), policy);
       await this.#loop.run();
     } catch (error) {
       if (!signal.aborted) throw error;

@@ -14,6 +14,7 @@ const web = (change: Partial<ServicePort> = {}): ServicePort => ({
   nodePort: undefined,
   endpoints: [at('10.244.1.2', true), at('10.244.2.2')],
   localEndpoints: [at('10.244.1.2', true)],
+  readyLocalIPs: [],
   isExternalLocal: false,
   isInternalLocal: false,
   affinitySeconds: undefined,

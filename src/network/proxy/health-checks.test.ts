@@ -2,21 +2,21 @@ import { createServer } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import type { Service } from '#api/generated/schema.ts';
 import { silentLog } from '#base/log.ts';
+import { freePort } from '#testing/free-port.ts';
 import { HealthChecks, healthCheckPortOf } from './health-checks.ts';
 
 let checks: HealthChecks | undefined;
 afterEach(() => checks?.close());
 
-const local = (count: number) => ({ namespace: 'shop', name: 'web', count });
-/** One that nobody listens on. */
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const probe = createServer();
-    probe.listen(0, () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => resolve(port));
-    });
+/** A log, and its first warning. */
+function warningOf() {
+  let warn: () => void = () => undefined;
+  const warned = new Promise<void>((resolve) => {
+    warn = resolve;
   });
+  return { log: { ...silentLog, warn }, warned };
+}
+const local = (count: number) => ({ namespace: 'shop', name: 'web', count });
 const ask = (port: number) => fetch(`http://127.0.0.1:${port}/healthz`, { headers: { connection: 'close' } });
 
 test('a node says how many endpoints of a Service it has', async () => {
@@ -34,6 +34,20 @@ test('a node says how many endpoints of a Service it has', async () => {
   expect((await ask(port)).status).toBe(503);
   checks.put('shop/web', undefined, local(0));
   await expect(ask(port)).rejects.toThrow();
+});
+
+test('a port that another program has is tried again with the next change', async () => {
+  const blocker = createServer();
+  const port = await new Promise<number>((resolve) => {
+    blocker.listen(0, () => resolve((blocker.address() as { port: number }).port));
+  });
+  const { log, warned } = warningOf();
+  checks = new HealthChecks(log);
+  checks.put('shop/web', port, local(1));
+  await warned;
+  await new Promise((resolve) => blocker.close(resolve));
+  checks.put('shop/web', port, local(1));
+  expect((await ask(port)).status).toBe(200);
 });
 
 test.each([

@@ -61,9 +61,12 @@ export class HealthChecks {
       const answer = { service: { namespace, name }, localEndpoints: count, serviceProxyHealthy: true };
       response.end(`${JSON.stringify(answer)}\n`);
     });
-    server.on('error', (error) =>
-      this.#log.warn('cannot answer health checks of a Service', { service: key, port, error: String(error) }),
-    );
+    server.on('error', (error) => {
+      this.#log.warn('cannot answer health checks of a Service', { service: key, port, error: String(error) });
+      server.close();
+      // The next `put` tries again.
+      if (this.#byService.get(key)?.server === server) this.#byService.delete(key);
+    });
     return server.listen(port);
   }
 }

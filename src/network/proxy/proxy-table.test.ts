@@ -20,6 +20,7 @@ const web = (...ips: string[]): ServicePort => ({
   nodePort: undefined,
   endpoints: ips.map((ip) => ({ ip, port: 8080, isLocal: true })),
   localEndpoints: [],
+  readyLocalIPs: [],
   isExternalLocal: false,
   isInternalLocal: false,
   affinitySeconds: undefined,

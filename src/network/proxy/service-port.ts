@@ -33,6 +33,11 @@ export interface ServicePort {
   endpoints: Endpoint[];
   /** The part of it on this node; what traffic under a Local policy may use. */
   localEndpoints: Endpoint[];
+  /**
+   * Addresses of the ready ones on this node: what a load balancer is told. Those that only serve on while they terminate get
+   * what still comes, but nothing new should be sent. Source: KEP-1669.
+   */
+  readyLocalIPs: string[];
   isExternalLocal: boolean;
   isInternalLocal: boolean;
   /** How long one client stays with one endpoint; undefined: no affinity. */
@@ -59,6 +64,7 @@ export function servicePortsOf(service: Service, slices: readonly EndpointSlice[
 
   return (spec.ports ?? []).map((port) => {
     const endpoints = endpointsOf(slices, port.name ?? '', view);
+    const local = endpoints.filter(({ isLocal }) => isLocal);
     return {
       id: `${keyOf(service)}:${port.name ?? port.port}`,
       protocol: (port.protocol ?? 'TCP').toLowerCase() as Protocol,
@@ -69,7 +75,8 @@ export function servicePortsOf(service: Service, slices: readonly EndpointSlice[
       sourceRanges,
       nodePort: port.nodePort || undefined,
       endpoints: usable(endpoints),
-      localEndpoints: usable(endpoints.filter(({ isLocal }) => isLocal)),
+      localEndpoints: usable(local),
+      readyLocalIPs: local.flatMap(({ ip, isReady }) => (isReady ? [ip] : [])),
       isExternalLocal: spec.externalTrafficPolicy === 'Local',
       isInternalLocal: spec.internalTrafficPolicy === 'Local',
       affinitySeconds:

@@ -4,6 +4,7 @@ import { silentLog } from '#base/log.ts';
 import { ManualClock } from '#base/manual-clock.ts';
 import type { Informers } from '#client/informer.ts';
 import { NftRefused } from '#network/netfilter/nft.ts';
+import { freePort } from '#testing/free-port.ts';
 import { startProxy } from './start-proxy.ts';
 
 type Listener = (change: { key: string; now: unknown; before: unknown }) => void;
@@ -58,7 +59,7 @@ function start(
   informers: Informers,
   nft: (commands: readonly string[]) => Promise<void>,
   clock = new ManualClock(),
-  hasChain = async () => true,
+  hasRules = async () => true,
 ) {
   const controller = new AbortController();
   aborts.push(controller);
@@ -76,7 +77,7 @@ function start(
     signal: controller.signal,
     tables: [table],
     nft,
-    hasChain,
+    hasRules,
     conntrack: () => Promise.resolve(),
   });
   return { ...proxy, clock };
@@ -127,9 +128,9 @@ test('rules that somebody flushed are built anew', async () => {
   let isThere = true;
   const kernel = {
     nft: async (commands: readonly string[]) => void transactions.push(commands),
-    hasChain: async () => isThere,
+    hasRules: async () => isThere,
   };
-  await start(informers, kernel.nft, clock, kernel.hasChain).ready;
+  await start(informers, kernel.nft, clock, kernel.hasRules).ready;
   await turn();
   clock.advance(10_000);
   await turn();
@@ -150,4 +151,26 @@ test('the address that DNS answers itself gets no rule', async () => {
   const transactions: (readonly string[])[] = [];
   await start(informers, async (commands) => void transactions.push(commands)).ready;
   expect(transactions.flat().join('\n')).not.toContain('no-endpoints { 10.96.0.10');
+});
+
+test('load balancers are told of endpoints only when the rules lead there', async () => {
+  const { informers, set } = world();
+  const healthCheckNodePort = await freePort();
+  const spec = { ...service.spec, type: 'LoadBalancer', externalTrafficPolicy: 'Local', ipFamilies: ['IPv4'] };
+  set('Service', 'default/web', { ...service, spec: { ...spec, healthCheckNodePort } });
+  set('EndpointSlice', 'default/web-1', slice());
+  const told = async () => (await fetch(`http://127.0.0.1:${healthCheckNodePort}/healthz`)).status;
+  const waiting: (() => void)[] = [];
+  const nft = () => new Promise<void>((resolve) => void waiting.push(resolve));
+  const { ready } = start(informers, nft);
+  await turn();
+  waiting.shift()?.();
+  await ready;
+  expect(await told()).toBe(503);
+  set('EndpointSlice', 'default/web-1', slice('10.244.1.2'));
+  await turn();
+  expect([waiting.length, await told()]).toEqual([1, 503]);
+  waiting.shift()?.();
+  await turn();
+  expect(await told()).toBe(200);
 });

@@ -11,7 +11,7 @@ import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { IndexedInformer, Informer, Informers } from '#client/informer.ts';
 import { ApplyLoop } from '#network/netfilter/apply-loop.ts';
-import { type HasChain, hasChain, type RunNft, runNft } from '#network/netfilter/nft.ts';
+import { type HasRules, hasRules, type RunNft, runNft } from '#network/netfilter/nft.ts';
 import { type RunConntrack, runConntrack, staleFlows } from './conntrack.ts';
 import { type Rendered, render } from './elements.ts';
 import { HealthChecks, healthCheckPortOf } from './health-checks.ts';
@@ -32,7 +32,7 @@ export interface ProxyOptions {
   tables: readonly TableContext[];
   /** For tests. */
   nft?: RunNft;
-  hasChain?: HasChain;
+  hasRules?: HasRules;
   conntrack?: RunConntrack;
 }
 
@@ -76,7 +76,7 @@ class FamilyProxy {
       signal,
       apply: (marked) => this.#apply(marked),
       forget: () => this.#table.forget(),
-      isInForce: () => (options.hasChain ?? hasChain)(tableName(context.family), 'prerouting'),
+      isInForce: () => (options.hasRules ?? hasRules)(tableName(context.family), 'prerouting'),
     });
     this.ready = this.#loop.ready;
   }
@@ -122,22 +122,22 @@ class FamilyProxy {
       } else {
         const found = this.#portsOf(name)?.filter(({ clusterIPs }) => !this.#answersItself(clusterIPs));
         ports.set(key, found ?? []);
-        this.#answerHealthChecks(name, found ?? []);
         wanted.set(key, found && render(found));
       }
     }
     const { commands, applied } = this.#table.commandsFor(wanted);
     if (commands.length > 0) await (this.#options.nft ?? runNft)(commands);
     applied();
+    for (const [key, found] of ports) this.#answerHealthChecks(key.slice('service '.length), found);
     await this.#forgetFlows(ports);
   }
 
-  /** A Service is answered for once, with the first family of its addresses. */
+  /** A Service is answered for once, with the first family of its addresses; not before its traffic would arrive. */
   #answerHealthChecks(key: string, ports: readonly ServicePort[]): void {
     const service = this.#lookUp.services.get(key);
     const [namespace = '', name = ''] = key.split('/');
     const isMine = service?.spec.ipFamilies?.[0]?.toLowerCase() === this.#context.family;
-    const count = new Set(ports.flatMap(({ localEndpoints }) => localEndpoints.map(({ ip }) => ip))).size;
+    const count = new Set(ports.flatMap(({ readyLocalIPs }) => readyLocalIPs)).size;
     this.#healthChecks.put(key, isMine ? healthCheckPortOf(service) : undefined, { namespace, name, count });
   }
 

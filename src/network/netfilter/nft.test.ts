@@ -1,0 +1,53 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { hasRules, listsRules, runNft } from './nft.ts';
+
+/** An nft that this script stands for. */
+async function withNft(script: string, use: () => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'kedge-nft-'));
+  const path = process.env['PATH'];
+  writeFileSync(join(folder, 'nft'), `#!/bin/sh\n${script}\n`);
+  chmodSync(join(folder, 'nft'), 0o755);
+  process.env['PATH'] = `${folder}:${path}`;
+  try {
+    await use();
+  } finally {
+    process.env['PATH'] = path;
+    rmSync(folder, { recursive: true });
+  }
+}
+
+test('a transaction that does not end is ended, and nobody claims to know what it did', () =>
+  withNft('exec sleep 600', () =>
+    expect(runNft(['add table ip x'], 50)).rejects.toMatchObject({
+      code: 'NftKilled',
+      message: expect.stringContaining('whether the rules took effect is not known'),
+    }),
+  ));
+
+test('a refused transaction says why', () =>
+  withNft('echo "no such table" >&2; exit 1', () =>
+    expect(runNft(['add chain ip x y'])).rejects.toMatchObject({ code: 'NftRefused', message: 'no such table' }),
+  ));
+
+const listing = (...lines: string[]) =>
+  ['table ip x {', '\tchain forward {', ...lines.map((line) => `\t\t${line}`), '\t}', '}', ''].join('\n');
+const HEAD = 'type filter hook forward priority filter - 15; policy accept;';
+
+test.each([
+  ['with rules', listing(HEAD, 'ct state related accept', 'goto ingress-check'), true],
+  ['without a hook', listing('accept'), true],
+  ['that was flushed', listing(HEAD), false],
+  ['that was flushed and has a comment', listing('comment "of ours"', HEAD), false],
+])('a chain %s has rules: %s', (_, text, has) => expect(listsRules(text)).toBe(has));
+
+test.each([
+  ['is not there', 'echo "Error: No such file or directory" >&2; exit 1', false],
+  ['cannot be asked for', 'echo "Operation not permitted" >&2; exit 1', true],
+  ['has no rule', `printf '%s\\n' 'table ip x {' 'chain forward {' '${HEAD}' '}' '}'`, false],
+  ['has a rule', `printf '%s\\n' 'table ip x {' 'chain forward {' '${HEAD}' 'accept' '}' '}'`, true],
+])('a chain that %s counts accordingly', (_, script, has) =>
+  withNft(script, async () => expect(await hasRules('ip x', 'forward')).toBe(has)),
+);

@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest';
+import type { EndpointSlice, Service } from '#api/generated/schema.ts';
+import { servicePortsOf } from './service-port.ts';
+
+const service = {
+  metadata: { name: 'web', namespace: 'shop' },
+  spec: { type: 'LoadBalancer', clusterIP: '10.96.0.20', externalTrafficPolicy: 'Local', ports: [{ port: 80 }] },
+} as Service;
+const ready = { ready: true, serving: true, terminating: false };
+const terminating = { ready: false, serving: true, terminating: true };
+
+test.each([
+  ['the ready ones', [ready, terminating], ['10.244.1.1'], ['10.244.1.1']],
+  ['none, where the last ones terminate', [terminating], ['10.244.1.1'], []],
+])('traffic that stays local goes to what serves; health checks are told %s', (_, conditions, served, told) => {
+  const slice = {
+    addressType: 'IPv4',
+    metadata: {},
+    ports: [{ port: 8080 }],
+    endpoints: [
+      ...conditions.map((each, i) => ({ addresses: [`10.244.1.${i + 1}`], nodeName: 'node1', conditions: each })),
+      { addresses: ['10.244.2.1'], nodeName: 'node2', conditions: ready },
+    ],
+  } as EndpointSlice;
+  const [port] = servicePortsOf(service, [slice], { nodeName: 'node1', family: 'ipv4' });
+  expect(port?.localEndpoints.map(({ ip }) => ip)).toEqual(served);
+  expect(port?.readyLocalIPs).toEqual(told);
+});
