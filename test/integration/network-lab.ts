@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 export interface Lab {
   /** Runs a command in a host's network, or in the node's (`node`). */
   inside(host: string, command: string, args: readonly string[], input?: string): string;
-  /** A process that lives as long as the lab; resolves with its first output. */
+  /** A process that lives as long as the lab; resolves with its first output, rejects when it ends before. */
   keep(host: string, script: string): Promise<ChildProcess>;
   /** What a TCP server says first, or how it failed: `refused`, `timeout`. */
   ask(from: string, address: string, port: number): Promise<string>;
@@ -51,21 +51,34 @@ export function networkLab({ hosts, gateway }: { hosts: Record<string, string>; 
       input,
       stdio: ['pipe', 'pipe', 'pipe'],
     }).toString();
-  const names = ['node', ...Object.keys(hosts)];
-  for (const name of names) {
-    ip('netns', 'add', namespace(name));
-    inside(name, 'ip', ['link', 'set', 'lo', 'up']);
+  const made: string[] = [];
+  const close = () => {
+    for (const child of kept) child.kill('SIGKILL');
+    for (const name of made) ip('netns', 'delete', namespace(name));
+  };
+  const wireUp = () => {
+    for (const name of ['node', ...Object.keys(hosts)]) {
+      ip('netns', 'add', namespace(name));
+      made.push(name);
+      inside(name, 'ip', ['link', 'set', 'lo', 'up']);
+    }
+    for (const [host, address] of Object.entries(hosts)) {
+      const wire = ['netns', namespace(host), 'type', 'veth', 'peer', 'name', host, 'netns', namespace('node')];
+      ip('link', 'add', 'eth0', ...wire);
+      inside(host, 'ip', ['-batch', '-'], `address add ${address}/32 dev eth0\nlink set eth0 up\n`);
+      const nodeSide = `address add ${gateway}/32 dev ${host}\nlink set ${host} up\nroute add ${address}/32 dev ${host}\n`;
+      inside('node', 'ip', ['-batch', '-'], nodeSide);
+      inside(host, 'ip', ['-batch', '-'], `route add ${gateway} dev eth0\nroute add default via ${gateway}\n`);
+    }
+    inside('node', 'sysctl', ['-qw', 'net.ipv4.ip_forward=1', 'net.ipv4.conf.all.route_localnet=1']);
+    inside('node', 'nft', ['-f', '-'], TRACKING);
+  };
+  try {
+    wireUp();
+  } catch (error) {
+    close();
+    throw error;
   }
-  for (const [host, address] of Object.entries(hosts)) {
-    const wire = ['netns', namespace(host), 'type', 'veth', 'peer', 'name', host, 'netns', namespace('node')];
-    ip('link', 'add', 'eth0', ...wire);
-    inside(host, 'ip', ['-batch', '-'], `address add ${address}/32 dev eth0\nlink set eth0 up\n`);
-    const nodeSide = `address add ${gateway}/32 dev ${host}\nlink set ${host} up\nroute add ${address}/32 dev ${host}\n`;
-    inside('node', 'ip', ['-batch', '-'], nodeSide);
-    inside(host, 'ip', ['-batch', '-'], `route add ${gateway} dev eth0\nroute add default via ${gateway}\n`);
-  }
-  inside('node', 'sysctl', ['-qw', 'net.ipv4.ip_forward=1', 'net.ipv4.conf.all.route_localnet=1']);
-  inside('node', 'nft', ['-f', '-'], TRACKING);
   return {
     inside,
     keep: (host, script) =>
@@ -75,18 +88,18 @@ export function networkLab({ hosts, gateway }: { hosts: Record<string, string>; 
         });
         kept.push(child);
         child.once('error', reject);
+        child.once('exit', (code, signal) =>
+          reject(new Error(`in ${host} it ended with ${signal ?? code}, and said nothing`)),
+        );
         child.stdout?.once('data', () => resolve(child));
       }),
     ask: async (from, address, port) => {
-      const script = `const s=require('net').connect(${port},'${address}');s.setTimeout(1500,()=>{console.log('timeout');process.exit()});
+      const script = `const s=require('net').connect(${port},'${address}');s.setTimeout(3000,()=>{console.log('timeout');process.exit()});
         s.on('data',d=>{console.log(String(d));process.exit()});s.on('error',e=>{console.log(e.code==='ECONNREFUSED'?'refused':e.code);process.exit()})`;
       const { stdout } = await promisify(execFile)('nsenter', [...entered(from), process.execPath, '-e', script]);
       return stdout.trim();
     },
-    close: () => {
-      for (const child of kept) child.kill('SIGKILL');
-      for (const name of names) ip('netns', 'delete', namespace(name));
-    },
+    close,
   };
 }
 
