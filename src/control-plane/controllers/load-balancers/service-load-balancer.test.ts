@@ -123,7 +123,10 @@ test('a finalizer that somebody else sets at the same moment stays', async () =>
   const { loadBalancers } = provider();
   const { spec: controller } = serviceLoadBalancer(loadBalancers);
   const { metadata, spec } = balanced('a');
-  const old = { metadata: { ...metadata, resourceVersion: '7', finalizers: ['example.com/x'] }, spec } as unknown as Service;
+  const old = {
+    metadata: { ...metadata, resourceVersion: '7', finalizers: ['example.com/x'] },
+    spec,
+  } as unknown as Service;
   const patches: unknown[] = [];
   const api = { patch: async (_kind: unknown, _at: unknown, { patch }: { patch: unknown }) => patches.push(patch) };
   await controller.reconcile(old, { key: keyOf(old), api } as never);
