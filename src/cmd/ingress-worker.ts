@@ -2,5 +2,4 @@
 import { runIngressWorker as run } from '#network/ingress/ingress-workers.ts';
 import { systemClock, systemRandom } from './system-clock.ts';
 
-export const runIngressWorker = (): Promise<void> =>
-  run({ random: () => systemRandom.next(), nowMs: () => systemClock.monotonicMs() });
+export const runIngressWorker = (): Promise<void> => run({ random: systemRandom, clock: systemClock });

@@ -6,6 +6,7 @@ import { type AddressInfo, connect, createServer as createTcpServer } from 'node
 import { connect as connectTls } from 'node:tls';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Ingress } from '#api/generated/schema.ts';
+import { ManualClock } from '#base/manual-clock.ts';
 import { selfSigned as certificate } from '#cmd/pki/certificate.ts';
 import { IngressServer } from '#network/ingress/ingress-server.ts';
 import { routeTableOf } from '#network/ingress/route-table.ts';
@@ -13,8 +14,7 @@ import { routeTableOf } from '#network/ingress/route-table.ts';
 const ANNOTATION = 'nginx.ingress.kubernetes.io/';
 const servers: { close(): unknown }[] = [];
 let ingress: IngressServer;
-/** Milliseconds; moved by the tests. */
-let now = 0;
+const clock = new ManualClock();
 let ports: { http: number; https: number };
 
 beforeEach(async () => {
@@ -22,8 +22,8 @@ beforeEach(async () => {
     httpPort: 0,
     httpsPort: 0,
     newRequestId: () => 'id-1',
-    random: () => 0.5,
-    nowMs: () => now,
+    random: { next: () => 0.5 },
+    clock,
   });
   ingress.change({ fallbackCertificate: selfSigned('fallback') });
   ports = await ingress.listen(['127.0.0.1']);
@@ -326,7 +326,7 @@ test('who asks too often waits', async () => {
   const statuses: number[] = [];
   for (let i = 0; i < 5; i++) statuses.push((await ask('/')).status);
   expect(statuses).toEqual([200, 200, 200, 503, 503]);
-  now += 1_000;
+  clock.advance(1_000);
   expect((await ask('/')).status).toBe(200);
 });
 

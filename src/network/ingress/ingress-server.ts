@@ -3,6 +3,8 @@ import { createServer, type Server as HttpServer, type IncomingMessage } from 'n
 import { createSecureServer, type Http2SecureServer } from 'node:http2';
 import type { Server, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { type Clock, sleep } from '#base/clock.ts';
+import type { Random } from '#base/random.ts';
 import type { Request } from './arrival.ts';
 import type { Endpoint } from './backends.ts';
 import { carryUpgrade } from './carry-upgrade.ts';
@@ -24,10 +26,8 @@ export interface IngressServerOptions {
   httpPort: number;
   httpsPort: number;
   newRequestId(): string;
-  /** From 0 to below 1. */
-  random(): number;
-  /** Of a clock that is never set. */
-  nowMs(): number;
+  random: Random;
+  clock: Clock;
 }
 
 const KEEP_ALIVE_MS = 75_000;
@@ -50,9 +50,15 @@ export class IngressServer {
 
   constructor(options: IngressServerOptions) {
     this.#options = options;
-    const { newRequestId, random, nowMs } = options;
-    const limits = new RateLimits(nowMs);
-    this.#context = { hosts: this.#hosts, upstreams: this.#upstreams, limits, newRequestId, random };
+    const { newRequestId, random, clock } = options;
+    const limits = new RateLimits(() => clock.monotonicMs());
+    this.#context = {
+      hosts: this.#hosts,
+      upstreams: this.#upstreams,
+      limits,
+      newRequestId,
+      random: () => random.next(),
+    };
   }
 
   /** @returns what of it is no good, and left as it was. */
@@ -85,9 +91,7 @@ export class IngressServer {
   async drain(withinMs: number): Promise<void> {
     const ended = Promise.all(this.#servers.map((server) => new Promise((resolve) => server.close(resolve))));
     for (const server of this.#servers) (server as Partial<HttpServer>).closeIdleConnections?.();
-    const late = new Promise<void>((resolve) => {
-      setTimeout(resolve, withinMs).unref();
-    });
+    const late = sleep(this.#options.clock, withinMs);
     await Promise.race([ended, late]);
   }
 

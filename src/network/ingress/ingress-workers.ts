@@ -6,6 +6,7 @@ import cluster, { type Worker } from 'node:cluster';
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
+import type { Random } from '#base/random.ts';
 import { IngressServer, type TableChange } from './ingress-server.ts';
 
 export interface IngressWorkersOptions {
@@ -102,7 +103,7 @@ const send = (worker: Worker, message: Message): void => {
 };
 
 /** Runs until the process that started it goes or says so. */
-export async function runIngressWorker(services: { random(): number; nowMs(): number }): Promise<void> {
+export async function runIngressWorker(services: { random: Random; clock: Clock }): Promise<void> {
   const server = new IngressServer({
     httpPort: HTTP_PORT,
     httpsPort: HTTPS_PORT,
