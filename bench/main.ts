@@ -11,7 +11,7 @@ import { writeResults } from './results.ts';
 import { jsonLine, type Row } from './row.ts';
 import { table } from './table.ts';
 
-/** No measure may take longer; all of them together stay below 6 minutes. */
+/** No measure may take longer. */
 const LONGEST_MEASURE_MS = 120_000;
 const SUFFIX = '.bench.ts';
 
