@@ -4,7 +4,7 @@
  */
 import { Secret } from '#api/core/v1/secret.ts';
 import { Service } from '#api/core/v1/service.ts';
-import { EndpointSlice } from '#api/discovery/v1/endpoint-slice.ts';
+import { EndpointSlice, serviceKeyOf } from '#api/discovery/v1/endpoint-slice.ts';
 import { classOf, Ingress } from '#api/networking/v1/ingress.ts';
 import { IngressClass } from '#api/networking/v1/ingress-class.ts';
 import type { Log } from '#base/log.ts';
@@ -23,8 +23,6 @@ export interface TableOptions {
   /** Called with what is new, and only when something is. */
   onChange(change: TableChange): void;
 }
-
-const SERVICE_NAME = 'kubernetes.io/service-name';
 
 /** Resolves when what was there at the start has been told. Goes on until the signal aborts. */
 export async function keepTableCurrent(options: TableOptions): Promise<void> {
@@ -45,6 +43,8 @@ class TableKeeper {
     endpoints: new Map<string, string>(),
     certificates: new Map<string, string>(),
   };
+  /** `namespace/name` of those behind the table: what happens to others is nothing here. */
+  readonly #backendServices = new Set<string>();
   #isRoutesStale = false;
   #isDue = false;
   /** One at a time: what is not listed yet must not look as if it were gone. */
@@ -111,9 +111,15 @@ class TableKeeper {
     if (this.#slices) return;
     const { informers, signal } = this.#options;
     this.#services = informers.for(Service);
-    this.#slices = informers.indexed(EndpointSlice, serviceOf);
+    this.#slices = informers.indexed(EndpointSlice, serviceKeyOf);
     await informers.synced(signal);
-    for (const informer of [this.#services, this.#slices]) informer.onChange(() => this.#soon());
+    const changed = (service: string | undefined) => {
+      if (service !== undefined && this.#backendServices.has(service)) this.#soon();
+    };
+    this.#services.onChange(({ key }) => changed(key));
+    this.#slices.onChange(({ now, before }) => {
+      for (const slice of [now, before]) changed(slice && serviceKeyOf(slice));
+    });
   }
 
   /** Each one alone: nobody here may see all Secrets of a cluster. Nobody waits for one: it may never come. */
@@ -131,11 +137,13 @@ class TableKeeper {
 
   #endpoints(): Map<string, Endpoint[]> {
     const found = new Map<string, Endpoint[]>();
+    this.#backendServices.clear();
     for (const { routes } of this.#table.hosts.values()) {
       for (const backend of routes.flatMap((route) => [route.backend, route.canary?.backend])) {
         if (backend === undefined || found.has(backend)) continue;
         const colon = backend.lastIndexOf(':');
         const service = backend.slice(0, colon);
+        this.#backendServices.add(service);
         const slices = this.#slices?.under(service) ?? [];
         found.set(backend, endpointsOf(this.#services?.get(service), backend.slice(colon + 1), slices));
       }
@@ -171,10 +179,5 @@ function changes<T>(told: Map<string, string>, now: ReadonlyMap<string, T>): [st
   }
   return changed;
 }
-
-const serviceOf = ({ metadata }: EndpointSlice): string | undefined => {
-  const name = metadata.labels?.[SERVICE_NAME];
-  return name && `${metadata.namespace}/${name}`;
-};
 
 const decoded = (base64: string): string => Buffer.from(base64, 'base64').toString('utf8');

@@ -4,7 +4,7 @@
  */
 import { Pod } from '#api/core/v1/pod.ts';
 import { Service } from '#api/core/v1/service.ts';
-import { EndpointSlice } from '#api/discovery/v1/endpoint-slice.ts';
+import { EndpointSlice, serviceKeyOf } from '#api/discovery/v1/endpoint-slice.ts';
 import type * as schema from '#api/generated/schema.ts';
 import { keyOf } from '#api/machinery/object.ts';
 import type { Clock } from '#base/clock.ts';
@@ -19,8 +19,6 @@ import { renderHostPorts } from './host-ports.ts';
 import { ProxyTable } from './proxy-table.ts';
 import { type TableContext, tableName } from './ruleset.ts';
 import { type ServicePort, servicePortsOf } from './service-port.ts';
-
-const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
 
 export interface ProxyOptions {
   nodeName: string;
@@ -165,11 +163,6 @@ interface LookUp {
   slices: IndexedInformer<schema.EndpointSlice>;
   pods: Informer<schema.Pod>;
 }
-
-const serviceKeyOf = ({ metadata }: schema.EndpointSlice): string | undefined => {
-  const name = metadata.labels?.[SERVICE_NAME_LABEL];
-  return name && `${metadata.namespace}/${name}`;
-};
 
 const serviceMarks = (...slices: (schema.EndpointSlice | undefined)[]): string[] =>
   slices.flatMap((slice) => {

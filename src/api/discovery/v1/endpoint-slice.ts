@@ -16,6 +16,15 @@ import { dns1123Label, dns1123Subdomain, labelValue, type NameRule, qualifiedNam
 
 export type EndpointSlice = schema.EndpointSlice;
 
+/** The label that names the Service whose endpoints these are. */
+export const SERVICE_NAME = 'kubernetes.io/service-name';
+
+/** `namespace/name` of that Service; undefined for endpoints of none. */
+export function serviceKeyOf({ metadata }: schema.EndpointSlice): string | undefined {
+  const name = metadata.labels?.[SERVICE_NAME];
+  return name && `${metadata.namespace}/${name}`;
+}
+
 const MAX_ENDPOINTS = 1000;
 const MAX_PORTS = 20_000;
 const MAX_ADDRESSES = 100;

@@ -5,7 +5,7 @@
  */
 import { APIService } from '#api/apiregistration/v1/api-service.ts';
 import { Service } from '#api/core/v1/service.ts';
-import { EndpointSlice } from '#api/discovery/v1/endpoint-slice.ts';
+import { EndpointSlice, SERVICE_NAME } from '#api/discovery/v1/endpoint-slice.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { hasReason } from '#api/machinery/status.ts';
@@ -46,7 +46,6 @@ const LOCAL: Availability = {
 };
 const PASSED: Availability = { status: 'True', reason: 'Passed', message: 'all checks passed' };
 
-const SERVICE_NAME = 'kubernetes.io/service-name';
 /** The network may fail without anybody being told. Source: upstream's resync. */
 const AGAIN_MS = 30_000;
 const BACK_OFF = { firstMs: 5, mostMs: 30_000 };

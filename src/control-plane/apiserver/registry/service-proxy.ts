@@ -1,7 +1,7 @@
 /** `services/NAME/proxy/…` leads to one of the Service's ready pods, found through its EndpointSlices. */
 
 import { Service } from '#api/core/v1/service.ts';
-import { EndpointSlice } from '#api/discovery/v1/endpoint-slice.ts';
+import { EndpointSlice, SERVICE_NAME } from '#api/discovery/v1/endpoint-slice.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { notFound, serviceUnavailable } from '#api/machinery/status.ts';
 import { wholeBelow } from '#base/random.ts';
@@ -9,8 +9,6 @@ import { admissionRequest, type Reply, type ResourceCall } from '../resource-cal
 import type { VerbServices } from './behaviour.ts';
 import { proxied } from './pod-connect.ts';
 import { proxyTarget, refuseOwnAddress } from './proxy-target.ts';
-
-const SERVICE_NAME = 'kubernetes.io/service-name';
 
 export async function proxyService(call: ResourceCall, services: VerbServices): Promise<Reply> {
   const { info } = call;

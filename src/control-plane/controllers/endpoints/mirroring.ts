@@ -4,7 +4,7 @@
  */
 import { Endpoints } from '#api/core/v1/endpoints.ts';
 import { Service } from '#api/core/v1/service.ts';
-import { EndpointSlice } from '#api/discovery/v1/endpoint-slice.ts';
+import { EndpointSlice, SERVICE_NAME } from '#api/discovery/v1/endpoint-slice.ts';
 import type { DiscoveryEndpointPort, Endpoint, EndpointAddress, EndpointSubset } from '#api/generated/schema.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import { isIpv6 } from '#api/machinery/ip.ts';
@@ -13,7 +13,7 @@ import type { Draft } from '#client/client.ts';
 import { controllerReferenceTo } from '../claim.ts';
 import { defineController, settled, watching } from '../define-controller.ts';
 import { hasSelector, LAST_CHANGE } from './service-endpoints.ts';
-import { MANAGED_BY, SERVICE_NAME } from './slices.ts';
+import { MANAGED_BY } from './slices.ts';
 
 const MIRROR = 'endpointslicemirroring-controller.k8s.io';
 const SKIP = 'endpointslice.kubernetes.io/skip-mirror';

@@ -4,6 +4,7 @@
  */
 
 import { isReady } from '#api/core/v1/pod-conditions.ts';
+import { SERVICE_NAME } from '#api/discovery/v1/endpoint-slice.ts';
 import type { DiscoveryEndpointPort, Endpoint, EndpointSlice, Node, Pod, Service } from '#api/generated/schema.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import type { Draft } from '#client/client.ts';
@@ -17,7 +18,6 @@ import {
   targetPortOn,
 } from './service-endpoints.ts';
 
-export const SERVICE_NAME = 'kubernetes.io/service-name';
 export const MANAGED_BY = 'endpointslice.kubernetes.io/managed-by';
 export const MANAGER = 'endpointslice-controller.k8s.io';
 /** Source: kube-controller-manager, --max-endpoints-per-slice. */

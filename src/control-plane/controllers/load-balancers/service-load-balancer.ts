@@ -4,7 +4,7 @@
  */
 import { Node } from '#api/core/v1/node.ts';
 import { Service } from '#api/core/v1/service.ts';
-import { EndpointSlice } from '#api/discovery/v1/endpoint-slice.ts';
+import { EndpointSlice, serviceKeyOf } from '#api/discovery/v1/endpoint-slice.ts';
 import type { LoadBalancerIngress } from '#api/generated/schema.ts';
 import { keyOf, type ObjectKey } from '#api/machinery/object.ts';
 import { defineController, settled, watching } from '../define-controller.ts';
@@ -13,7 +13,6 @@ import type { LoadBalancers } from './load-balancers.ts';
 
 const FINALIZER = 'service.kubernetes.io/load-balancer-cleanup';
 const EXCLUDED_LABEL = 'node.kubernetes.io/exclude-from-external-load-balancers';
-const SERVICE_NAME = 'kubernetes.io/service-name';
 
 export function serviceLoadBalancer(loadBalancers: LoadBalancers) {
   /** What was given away: the cache may not show it yet when the next Service is looked at. */
@@ -28,10 +27,10 @@ export function serviceLoadBalancer(loadBalancers: LoadBalancers) {
     reconciles: Service,
     watches: [
       watching(Node, (_, cached) => cached(Service).list().filter(isWanted).map(keyOf), isElsewhereReached),
-      watching(EndpointSlice, ({ metadata }, cached) => {
-        const key = `${metadata.namespace}/${metadata.labels?.[SERVICE_NAME]}`;
-        const service = cached(Service).get(key);
-        return service && isWanted(service) && isLocal(service) ? [key] : [];
+      watching(EndpointSlice, (slice, cached) => {
+        const key = serviceKeyOf(slice);
+        const service = key === undefined ? undefined : cached(Service).get(key);
+        return key && service && isWanted(service) && isLocal(service) ? [key] : [];
       }),
     ],
     writes: { patch: [Service], status: [Service] },
@@ -122,7 +121,7 @@ function nodesFor(service: Service, nodes: readonly Node[], slices: readonly End
   if (!isLocal(service)) return able;
   const withEndpoints = new Set(
     slices
-      .filter(({ metadata }) => metadata.labels?.[SERVICE_NAME] === service.metadata.name)
+      .filter((slice) => serviceKeyOf(slice) === keyOf(service))
       .flatMap(({ endpoints }) => endpoints ?? [])
       .flatMap(({ nodeName, conditions }) => (nodeName && conditions?.ready !== false ? [nodeName] : [])),
   );
