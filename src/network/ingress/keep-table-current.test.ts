@@ -1,0 +1,113 @@
+import { afterEach, expect, test } from 'vitest';
+import type { KubeObject } from '#api/machinery/object.ts';
+import { silentLog } from '#base/log.ts';
+import { fixedInformers } from '#testing/fixed-informers.ts';
+import type { TableChange } from './ingress-server.ts';
+import { keepTableCurrent } from './keep-table-current.ts';
+
+const object = (apiVersion: string, kind: string, name: string, rest: object, labels = {}): KubeObject =>
+  ({ apiVersion, kind, metadata: { name, namespace: 'shop', labels }, ...rest }) as unknown as KubeObject;
+const ingress = object('networking.k8s.io/v1', 'Ingress', 'web', {
+  spec: {
+    ingressClassName: 'ours',
+    tls: [{ hosts: ['www.example.com'], secretName: 'cert' }],
+    rules: [
+      {
+        host: 'www.example.com',
+        http: {
+          paths: [{ path: '/', pathType: 'Prefix', backend: { service: { name: 'web', port: { number: 80 } } } }],
+        },
+      },
+    ],
+  },
+});
+const ingressClass = (controller: string) => ({
+  ...object('networking.k8s.io/v1', 'IngressClass', 'ours', { spec: { controller } }),
+  metadata: { name: 'ours' } as KubeObject['metadata'],
+});
+const service = object('v1', 'Service', 'web', { spec: { ports: [{ name: 'http', port: 80 }] } });
+const slice = (of: string, ...ips: string[]) =>
+  object(
+    'discovery.k8s.io/v1',
+    'EndpointSlice',
+    `${of}-1`,
+    {
+      addressType: 'IPv4',
+      ports: [{ name: 'http', port: 8080 }],
+      endpoints: ips.map((ip) => ({ addresses: [ip], conditions: { ready: true } })),
+    },
+    { 'kubernetes.io/service-name': of },
+  );
+const secret = object('v1', 'Secret', 'cert', { data: { 'tls.crt': 'Y2VydA==', 'tls.key': 'a2V5' } });
+
+const ending: AbortController[] = [];
+afterEach(() => {
+  for (const controller of ending.splice(0)) controller.abort();
+});
+/** As many turns as a change may take until it is told. */
+const turns = async () => {
+  for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
+};
+
+async function keeping(...objects: KubeObject[]) {
+  const informers = fixedInformers(objects);
+  const controller = new AbortController();
+  ending.push(controller);
+  const told: TableChange[] = [];
+  await keepTableCurrent({
+    controller: 'example.com/ours',
+    informers,
+    log: silentLog,
+    signal: controller.signal,
+    onChange: (change) => told.push(change),
+  });
+  return { informers, told };
+}
+
+test('nothing is told of Ingresses of another class, until the class is ours', async () => {
+  const { informers, told } = await keeping(
+    ingress,
+    ingressClass('example.com/theirs'),
+    service,
+    slice('web', '10.0.0.1'),
+  );
+  expect(told).toEqual([]);
+  informers.put(ingressClass('example.com/ours'));
+  await turns();
+  expect(told).toHaveLength(1);
+  expect(told[0]?.hosts?.map(([host]) => host)).toEqual(['www.example.com']);
+  expect(told[0]?.endpoints).toEqual([['shop/web:80', [{ address: '10.0.0.1', port: 8080 }]]]);
+  informers.put(ingressClass('example.com/theirs'));
+  await turns();
+  expect(told[1]?.hosts).toEqual([['www.example.com', null]]);
+});
+
+test('routes do not wait for a certificate, and it is told when it comes', async () => {
+  const { informers, told } = await keeping(ingress, ingressClass('example.com/ours'), service);
+  expect(told[0]?.certificates).toEqual([]);
+  informers.put(secret);
+  await turns();
+  expect(told[1]).toEqual({
+    certificates: [['shop/cert', { certificate: 'cert', key: 'key' }]],
+    endpoints: [],
+    hosts: [],
+  });
+});
+
+test('only what is new is told, in one piece, and nothing of Services that no Ingress names', async () => {
+  const { informers, told } = await keeping(
+    ingress,
+    ingressClass('example.com/ours'),
+    service,
+    slice('web', '10.0.0.1'),
+  );
+  informers.put(slice('other', '10.0.0.9'));
+  await turns();
+  expect(told).toHaveLength(1);
+  informers.put(slice('web', '10.0.0.2'));
+  informers.put(slice('web', '10.0.0.2', '10.0.0.3'));
+  await turns();
+  expect(told).toHaveLength(2);
+  expect(told[1]?.endpoints?.[0]?.[1]).toHaveLength(2);
+  expect(told[1]?.hosts).toEqual([]);
+});
