@@ -1,4 +1,5 @@
 /** Where the pods behind a port of a Service are. */
+import { endpointStateOf, usableOf } from '#api/discovery/v1/usable-endpoints.ts';
 import type { EndpointSlice, Service } from '#api/generated/schema.ts';
 
 export interface Endpoint {
@@ -6,7 +7,7 @@ export interface Endpoint {
   port: number;
 }
 
-/** Ready ones, sorted; when there is none, those that still serve while they end, so that a last pod loses nothing. */
+/** Those that traffic may use, sorted. */
 export function endpointsOf(
   service: Service | undefined,
   portName: string,
@@ -18,12 +19,9 @@ export function endpointsOf(
     const port = slice.ports?.find(({ name }) => (name ?? '') === (wanted.name ?? ''))?.port;
     if (!port || slice.addressType === 'FQDN') return [];
     return (slice.endpoints ?? []).flatMap(({ addresses: [address], conditions }) => {
-      const isReady = conditions?.ready ?? true; // unknown counts as ready (EndpointConditions)
-      return address ? [{ address, port, isReady, isServing: conditions?.serving ?? isReady }] : [];
+      return address ? [{ address, port, ...endpointStateOf(conditions) }] : [];
     });
   });
-  const ready = found.filter(({ isReady }) => isReady);
-  const usable = ready.length > 0 ? ready : found.filter(({ isServing }) => isServing);
-  const byAddress = new Map(usable.map(({ address, port }) => [`${address} ${port}`, { address, port }]));
+  const byAddress = new Map(usableOf(found).map(({ address, port }) => [`${address} ${port}`, { address, port }]));
   return [...byAddress].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, endpoint]) => endpoint);
 }

@@ -2,6 +2,7 @@
  * What the proxy must know of one port of one Service: its virtual addresses and the endpoints behind them.
  * Pure: Service and EndpointSlices in, ServicePorts out. Source: KEP-1669 (terminating endpoints), Service API reference.
  */
+import { type EndpointState, endpointStateOf, usableOf } from '#api/discovery/v1/usable-endpoints.ts';
 import type { EndpointSlice, Service } from '#api/generated/schema.ts';
 import { formatIp, maskedIp, parseCidr, rangeContains } from '#api/machinery/ip.ts';
 import { keyOf } from '#api/machinery/object.ts';
@@ -87,10 +88,7 @@ export function servicePortsOf(service: Service, slices: readonly EndpointSlice[
   });
 }
 
-interface Candidate extends Endpoint {
-  isReady: boolean;
-  isServing: boolean;
-}
+type Candidate = Endpoint & EndpointState;
 
 function endpointsOf(slices: readonly EndpointSlice[], portName: string, { nodeName, family }: ProxyView): Candidate[] {
   const byAddress = new Map<string, Candidate>();
@@ -101,20 +99,15 @@ function endpointsOf(slices: readonly EndpointSlice[], portName: string, { nodeN
     for (const { addresses, conditions, nodeName: endpointNode } of slice.endpoints ?? []) {
       const ip = addresses[0];
       if (!ip) continue;
-      const isReady = conditions?.ready ?? true; // unknown counts as ready (EndpointConditions)
-      const isServing = conditions?.serving ?? isReady;
-      byAddress.set(`${ip} ${port}`, { ip, port, isLocal: endpointNode === nodeName, isReady, isServing });
+      const isLocal = endpointNode === nodeName;
+      byAddress.set(`${ip} ${port}`, { ip, port, isLocal, ...endpointStateOf(conditions) });
     }
   }
   return [...byAddress.values()].sort((a, b) => (a.ip < b.ip ? -1 : a.ip > b.ip ? 1 : a.port - b.port));
 }
 
-/** The ready ones; when there is none, those that still serve while they terminate, so that a last pod loses nothing. */
-function usable(candidates: readonly Candidate[]): Endpoint[] {
-  const ready = candidates.filter(({ isReady }) => isReady);
-  const chosen = ready.length > 0 ? ready : candidates.filter(({ isServing }) => isServing);
-  return chosen.map(({ ip, port, isLocal }) => ({ ip, port, isLocal }));
-}
+const usable = (candidates: readonly Candidate[]): Endpoint[] =>
+  usableOf(candidates).map(({ ip, port, isLocal }) => ({ ip, port, isLocal }));
 
 /** Ranges of one family, without host bits, and without those that lie in others: a set of the kernel's refuses both. */
 function outermost(texts: readonly string[], family: IpFamily): string[] {
