@@ -1,13 +1,14 @@
 /** Tells everybody which addresses a Service leads to, in EndpointSlices. Proxies and DNS read nothing else. */
 import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
+import { hasSelector } from '#api/core/v1/service/targets.ts';
 import { Service } from '#api/core/v1/service.ts';
 import { EndpointSlice, SERVICE_NAME } from '#api/discovery/v1/endpoint-slice.ts';
 import { keyOf } from '#api/machinery/object.ts';
 import { timestampOf } from '#api/machinery/timestamp.ts';
 import { inParallel } from '#base/concurrency.ts';
 import { defineController, settled, watching } from '../define-controller.ts';
-import { hasSelector, LAST_CHANGE, matters, podsOf, servicesOf } from './service-endpoints.ts';
+import { LAST_CHANGE, matters, podsOf, servicesOf } from './service-endpoints.ts';
 import { MANAGED_BY, MANAGER, sliceChanges } from './slices.ts';
 
 const ZONE = 'topology.kubernetes.io/zone';

@@ -2,6 +2,7 @@
 import { Endpoints } from '#api/core/v1/endpoints.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { isReady } from '#api/core/v1/pod-conditions.ts';
+import { hasSelector, targetPortOn } from '#api/core/v1/service/targets.ts';
 import { Service } from '#api/core/v1/service.ts';
 import type { EndpointAddress, EndpointPort, EndpointSubset } from '#api/generated/schema.ts';
 import { isEqual } from '#api/machinery/equal.ts';
@@ -11,14 +12,12 @@ import {
   addressOfFamily,
   familiesOf,
   HEADLESS_LABEL,
-  hasSelector,
   hostnameOf,
   isHeadless,
   LAST_CHANGE,
   matters,
   podsOf,
   servicesOf,
-  targetPortOn,
 } from './service-endpoints.ts';
 
 const MANAGED_BY = 'endpoints.kubernetes.io/managed-by';

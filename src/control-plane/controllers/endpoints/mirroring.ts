@@ -3,6 +3,7 @@
  * Source: "EndpointSlices", EndpointSlice mirroring.
  */
 import { Endpoints } from '#api/core/v1/endpoints.ts';
+import { hasSelector } from '#api/core/v1/service/targets.ts';
 import { Service } from '#api/core/v1/service.ts';
 import { EndpointSlice, SERVICE_NAME } from '#api/discovery/v1/endpoint-slice.ts';
 import type { DiscoveryEndpointPort, Endpoint, EndpointAddress, EndpointSubset } from '#api/generated/schema.ts';
@@ -12,7 +13,7 @@ import { inParallel } from '#base/concurrency.ts';
 import type { Draft } from '#client/client.ts';
 import { controllerReferenceTo } from '../claim.ts';
 import { defineController, settled, watching } from '../define-controller.ts';
-import { hasSelector, LAST_CHANGE } from './service-endpoints.ts';
+import { LAST_CHANGE } from './service-endpoints.ts';
 import { MANAGED_BY } from './slices.ts';
 
 const MIRROR = 'endpointslicemirroring-controller.k8s.io';

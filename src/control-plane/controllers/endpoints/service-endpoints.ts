@@ -1,7 +1,8 @@
 /** Where a Service leads: its pods, and the ports that each of them offers. Source: endpointslice util, reconciler. */
 
-import { isRestartableInit, isTerminal } from '#api/core/v1/pod-conditions.ts';
-import type { Container, Pod, Service, ServicePort } from '#api/generated/schema.ts';
+import { isTerminal } from '#api/core/v1/pod-conditions.ts';
+import { hasSelector, selects } from '#api/core/v1/service/targets.ts';
+import type { Pod, Service } from '#api/generated/schema.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import { isIpv6 } from '#api/machinery/ip.ts';
 import { matchesLabels, selectorOfLabels } from '#api/machinery/label-selector.ts';
@@ -13,14 +14,7 @@ export const HEADLESS_LABEL = 'service.kubernetes.io/headless';
 /** When the last change that these endpoints show has happened. */
 export const LAST_CHANGE = 'endpoints.kubernetes.io/last-change-trigger-time';
 
-/** Only such a Service has endpoints of ours: others are left to whoever made them. */
-export const hasSelector = ({ spec }: Service): boolean =>
-  spec.type !== 'ExternalName' && Object.keys(spec.selector ?? {}).length > 0;
-
 export const isHeadless = ({ spec }: Service): boolean => spec.clusterIP === 'None';
-
-export const selects = ({ spec }: Service, pod: Pod): boolean =>
-  matchesLabels(selectorOfLabels(spec.selector ?? {}), pod.metadata.labels);
 
 /** Of all of its namespace those that may be an endpoint, ready or not: they have an address and have not run to their end. */
 export function podsOf({ spec }: Service, pods: readonly Pod[]): Pod[] {
@@ -43,16 +37,6 @@ export function familiesOf({ spec }: Service): ('IPv4' | 'IPv6')[] {
   const families = (spec.ipFamilies ?? []).filter((family) => family !== '');
   if (families.length > 0) return families;
   return [spec.clusterIP && isIpv6(spec.clusterIP) ? 'IPv6' : 'IPv4'];
-}
-
-/** The number behind a targetPort on this pod; undefined when the pod has no port of that name. */
-export function targetPortOn(pod: Pod, { targetPort, protocol, port }: ServicePort): number | undefined {
-  if (typeof targetPort === 'number') return targetPort || port;
-  if (!targetPort) return port;
-  const isAsked = (container: Container) =>
-    container.ports?.find(({ name, protocol: of }) => name === targetPort && of === protocol)?.containerPort;
-  const sidecars = (pod.spec.initContainers ?? []).filter(isRestartableInit);
-  return [...pod.spec.containers, ...sidecars].map(isAsked).find((found) => found !== undefined);
 }
 
 /** A pod has a DNS name of its own under a headless Service that is its subdomain. */

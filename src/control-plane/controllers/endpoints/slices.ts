@@ -4,19 +4,13 @@
  */
 
 import { isReady } from '#api/core/v1/pod-conditions.ts';
+import { targetPortOn } from '#api/core/v1/service/targets.ts';
 import { SERVICE_NAME } from '#api/discovery/v1/endpoint-slice.ts';
 import type { DiscoveryEndpointPort, Endpoint, EndpointSlice, Node, Pod, Service } from '#api/generated/schema.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import type { Draft } from '#client/client.ts';
 import { controllerReferenceTo } from '../claim.ts';
-import {
-  addressOfFamily,
-  familiesOf,
-  HEADLESS_LABEL,
-  hostnameOf,
-  isHeadless,
-  targetPortOn,
-} from './service-endpoints.ts';
+import { addressOfFamily, familiesOf, HEADLESS_LABEL, hostnameOf, isHeadless } from './service-endpoints.ts';
 
 export const MANAGED_BY = 'endpointslice.kubernetes.io/managed-by';
 export const MANAGER = 'endpointslice-controller.k8s.io';
