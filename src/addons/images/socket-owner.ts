@@ -1,0 +1,31 @@
+/** Which user of this machine has the other end of a connection over loopback. Source: proc(5), /proc/net/tcp. */
+import { readFile } from 'node:fs/promises';
+import { endianness } from 'node:os';
+import type { Socket } from 'node:net';
+
+/** A user's number; undefined: the other end is not on this machine, or cannot be told. */
+export async function socketOwner({ remoteAddress, remotePort, localAddress, localPort }: Socket) {
+  if (!remoteAddress || !remotePort || !localAddress || !localPort) return undefined;
+  const theirs = entryOf(remoteAddress, remotePort);
+  const ours = entryOf(localAddress, localPort);
+  if (!theirs || !ours) return undefined;
+  const table = await readFile('/proc/net/tcp', 'latin1').catch(() => ''); // another system than Linux: nobody is known
+  return ownerIn(table, theirs, ours);
+}
+
+export function ownerIn(table: string, local: string, remote: string): number | undefined {
+  for (const line of table.split('\n')) {
+    const [, from, to, , , , , owner] = line.trim().split(/\s+/);
+    if (from === local && to === remote) return Number(owner);
+  }
+  return undefined;
+}
+
+/** `127.0.0.1:5000` → `0100007F:1388`: a word as it lies in memory. IPv4 only, which is all that is listened on. */
+export function entryOf(address: string, port: number): string | undefined {
+  const bytes = address.replace(/^::ffff:/, '').split('.');
+  if (bytes.length !== 4) return undefined;
+  const ordered = endianness() === 'LE' ? bytes.reverse() : bytes;
+  const word = ordered.map((byte) => Number(byte).toString(16).padStart(2, '0')).join('');
+  return `${word}:${port.toString(16).padStart(4, '0')}`.toUpperCase();
+}
