@@ -29,8 +29,8 @@ export function render(servicePorts: readonly ServicePort[]): Rendered {
   for (const servicePort of servicePorts) {
     for (const front of frontsOf(servicePort)) renderFront(front, servicePort, rendered);
     for (const ip of servicePort.clusterIPs) rendered.elements.push({ map: 'cluster-ips', key: ip, value: '' });
-    rendered.elements.push(...guards(servicePort));
-    rendered.hairpins.push(...servicePort.endpoints.filter(({ isLocal }) => isLocal).map(({ ip }) => ip));
+    if (servicePort.guardedIPs.length > 0) rendered.elements.push(...guards(servicePort));
+    for (const { ip, isLocal } of servicePort.endpoints) if (isLocal) rendered.hairpins.push(ip);
   }
   return rendered;
 }
@@ -90,5 +90,3 @@ function renderFront(front: Front, port: ServicePort, into: Rendered): void {
     });
   }
 }
-
-export const idOf = ({ map, key }: Element): string => `${map} ${key}`;

@@ -32,7 +32,7 @@ test('a node says how many endpoints of a Service it has', async () => {
   });
   checks.put('shop/web', port, local(0));
   expect((await ask(port)).status).toBe(503);
-  checks.put('shop/web', undefined, local(0));
+  checks.remove('shop/web');
   await expect(ask(port)).rejects.toThrow();
 });
 

@@ -27,17 +27,23 @@ export class HealthChecks {
     this.#log = log;
   }
 
-  /** From now on the Service is answered for at this port, or not at all. */
-  put(key: string, port: number | undefined, endpoints: LocalEndpoints): void {
+  /** From now on the Service is answered for at this port. */
+  put(key: string, port: number, endpoints: LocalEndpoints): void {
     const known = this.#byService.get(key);
-    if (known && known.port === port) {
+    if (known?.port === port) {
       known.endpoints = endpoints;
       return;
     }
-    known?.server.close();
-    known?.server.closeAllConnections();
+    this.remove(key);
+    this.#byService.set(key, { port, server: this.#listen(key, port), endpoints });
+  }
+
+  remove(key: string): void {
+    const known = this.#byService.get(key);
+    if (!known) return;
+    known.server.close();
+    known.server.closeAllConnections();
     this.#byService.delete(key);
-    if (port) this.#byService.set(key, { port, server: this.#listen(key, port), endpoints });
   }
 
   close(): void {

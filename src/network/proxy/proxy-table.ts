@@ -5,7 +5,7 @@
 import { addressType } from '#network/netfilter/ip-family.ts';
 import { type Affinity, affinityCommands, removeAffinityCommands } from './affinity.ts';
 import type { ChainFamily } from './chain-family.ts';
-import { type Element, idOf, type Rendered } from './elements.ts';
+import type { Rendered } from './elements.ts';
 import { baseCommands, chainCommands, type TableContext, tableName } from './ruleset.ts';
 
 /** Commands for one `nft -f -`, and what to call when they took effect. Nothing has changed until then. */
@@ -47,10 +47,10 @@ export class ProxyTable {
 
   #change(known: ReadonlyMap<string, Rendered>, wanted: ReadonlyMap<string, Rendered | undefined>): Transaction {
     const table = tableName(this.#context.family);
-    const before = joined([...wanted.keys()].map((key) => known.get(key)));
-    const after = joined([...wanted.values()]);
+    const before = joined(known.size > 0 ? [...wanted.keys()].map((key) => known.get(key)) : []);
+    const after = joined(wanted.values());
     const hairpins = this.#hairpinsAfter(before.hairpins, after.hairpins);
-    const chains = newChains(after.chains, this.#chains);
+    const chains = [...after.chains].filter(([id]) => !this.#chains.has(id)).map(([, chain]) => chain);
     const gone = [...before.affinities.values()].filter(({ chain }) => !after.affinities.has(chain));
     const added = [...after.affinities.values()].filter(({ chain }) => !before.affinities.has(chain));
 
@@ -98,48 +98,48 @@ export class ProxyTable {
   }
 }
 
+/** Key → value, by map. Of two Services that want one key the later has it. */
+type ElementsByMap = ReadonlyMap<string, ReadonlyMap<string, string>>;
+
 /** Deletes before adds, so that a key may change its value. Grouped by map: one command for many elements. */
-function elementCommands(table: string, now: Map<string, Element>, wanted: Map<string, Element>): string[] {
-  const gone = [...now]
-    .filter(([id, element]) => wanted.get(id)?.value !== element.value)
-    .map(([, element]) => element);
-  const added = [...wanted]
-    .filter(([id, element]) => now.get(id)?.value !== element.value)
-    .map(([, element]) => element);
-  return [...grouped('delete', table, gone), ...grouped('add', table, added)];
+function elementCommands(table: string, now: ElementsByMap, wanted: ElementsByMap): string[] {
+  return [...differences('delete', table, now, wanted), ...differences('add', table, wanted, now)];
 }
 
-function grouped(verb: 'add' | 'delete', table: string, elements: readonly Element[]): string[] {
-  const byMap = new Map<string, string[]>();
-  for (const { map, key, value } of elements) {
-    const text = value ? `${key} : ${value}` : key; // deleting from a map needs the old value too
-    const list = byMap.get(map);
-    if (list) list.push(text);
-    else byMap.set(map, [text]);
+/** What `of` has and `other` has not, or not so. */
+function differences(verb: 'add' | 'delete', table: string, of: ElementsByMap, other: ElementsByMap): string[] {
+  const commands: string[] = [];
+  for (const [map, elements] of of) {
+    const others = other.get(map);
+    const texts: string[] = [];
+    for (const [key, value] of elements) {
+      if (others?.get(key) !== value) texts.push(value ? `${key} : ${value}` : key); // deleting from a map needs the old value too
+    }
+    if (texts.length > 0) commands.push(`${verb} element ${table} ${map} { ${texts.join(', ')} }`);
   }
-  return [...byMap].map(([map, texts]) => `${verb} element ${table} ${map} { ${texts.join(', ')} }`);
+  return commands;
 }
 
 const chainId = ({ family, count }: { family: ChainFamily; count: number }) => `${family}${count}`;
 
-function newChains(chains: Rendered['chains'], existing: ReadonlySet<string>): Rendered['chains'] {
-  const wanted = new Map(chains.map((chain) => [chainId(chain), chain]));
-  return [...wanted].filter(([id]) => !existing.has(id)).map(([, chain]) => chain);
-}
-
 const NOTHING: ReadonlyMap<string, Rendered> = new Map();
 
-/** What several Services need together; elements and affinities by what names them. */
-function joined(services: readonly (Rendered | undefined)[]) {
-  const elements = new Map<string, Element>();
+/** What several Services need together; affinities by what names them. */
+function joined(services: Iterable<Rendered | undefined>) {
+  const elements = new Map<string, Map<string, string>>();
   const affinities = new Map<string, Affinity>();
-  const chains: Rendered['chains'] = [];
+  const chains = new Map<string, Rendered['chains'][number]>();
   const hairpins: string[] = [];
   for (const service of services) {
-    for (const element of service?.elements ?? []) elements.set(idOf(element), element);
-    for (const affinity of service?.affinities ?? []) affinities.set(affinity.chain, affinity);
-    chains.push(...(service?.chains ?? []));
-    hairpins.push(...(service?.hairpins ?? []));
+    if (!service) continue;
+    for (const { map, key, value } of service.elements) {
+      let ofMap = elements.get(map);
+      if (!ofMap) elements.set(map, (ofMap = new Map()));
+      ofMap.set(key, value);
+    }
+    for (const affinity of service.affinities) affinities.set(affinity.chain, affinity);
+    for (const chain of service.chains) chains.set(chainId(chain), chain);
+    for (const ip of service.hairpins) hairpins.push(ip);
   }
   return { elements, affinities, chains, hairpins };
 }

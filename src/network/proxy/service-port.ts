@@ -54,14 +54,15 @@ export function servicePortsOf(service: Service, slices: readonly EndpointSlice[
   const { spec } = service;
   if (spec.type === 'ExternalName' || spec.clusterIP === 'None' || !spec.clusterIP) return [];
   const clusterIPs = (spec.clusterIPs ?? [spec.clusterIP]).filter((ip) => familyOf(ip) === view.family);
+  if (clusterIPs.length === 0) return []; // not offered in this family
   const ingress = service.status?.loadBalancer?.ingress ?? [];
   const balanced = ingress.flatMap(({ ip, ipMode }) => (ip && ipMode !== 'Proxy' ? [ip] : []));
-  const externalIPs = [...new Set([...(spec.externalIPs ?? []), ...balanced])].filter(
-    (ip) => familyOf(ip) === view.family,
-  );
+  const outside = [...(spec.externalIPs ?? []), ...balanced].filter((ip) => familyOf(ip) === view.family);
+  const externalIPs = outside.length > 1 ? [...new Set(outside)] : outside;
 
-  const sourceRanges = outermost(spec.loadBalancerSourceRanges ?? [], view.family);
-  const guardedIPs = spec.loadBalancerSourceRanges?.length ? balanced.filter((ip) => externalIPs.includes(ip)) : [];
+  const isGuarded = Boolean(spec.loadBalancerSourceRanges?.length);
+  const sourceRanges = isGuarded ? outermost(spec.loadBalancerSourceRanges ?? [], view.family) : [];
+  const guardedIPs = isGuarded ? balanced.filter((ip) => externalIPs.includes(ip)) : [];
 
   return (spec.ports ?? []).map((port) => {
     const endpoints = endpointsOf(slices, port.name ?? '', view);

@@ -53,7 +53,8 @@ class FamilyProxy {
   readonly #options: ProxyOptions;
   readonly #context: TableContext;
   readonly #table: ProxyTable;
-  readonly #ports = new Map<string, ServicePort[]>();
+  /** Those whose flows outlive a change: UDP. */
+  readonly #flowing = new Map<string, ServicePort[]>();
   readonly #healthChecks: HealthChecks;
   readonly #loop: ApplyLoop;
   readonly #lookUp: LookUp;
@@ -133,10 +134,12 @@ class FamilyProxy {
   /** A Service is answered for once, with the first family of its addresses; not before its traffic would arrive. */
   #answerHealthChecks(key: string, ports: readonly ServicePort[]): void {
     const service = this.#lookUp.services.get(key);
-    const [namespace = '', name = ''] = key.split('/');
     const isMine = service?.spec.ipFamilies?.[0]?.toLowerCase() === this.#context.family;
+    const port = isMine ? healthCheckPortOf(service) : undefined;
+    if (port === undefined) return this.#healthChecks.remove(key);
+    const [namespace = '', name = ''] = key.split('/');
     const count = new Set(ports.flatMap(({ readyLocalIPs }) => readyLocalIPs)).size;
-    this.#healthChecks.put(key, isMine ? healthCheckPortOf(service) : undefined, { namespace, name, count });
+    this.#healthChecks.put(key, port, { namespace, name, count });
   }
 
   #answersItself(clusterIPs: readonly string[]): boolean {
@@ -145,8 +148,11 @@ class FamilyProxy {
 
   async #forgetFlows(ports: ReadonlyMap<string, ServicePort[]>): Promise<void> {
     for (const [key, after] of ports) {
-      const stale = staleFlows(this.#ports.get(key) ?? [], after);
-      this.#ports.set(key, after);
+      const now = after.filter(({ protocol }) => protocol === 'udp');
+      const before = this.#flowing.get(key);
+      if (now.length > 0) this.#flowing.set(key, now);
+      else if (before) this.#flowing.delete(key);
+      const stale = before ? staleFlows(before, now) : [];
       for (const call of stale) {
         await (this.#options.conntrack ?? runConntrack)(call).catch((error: unknown) =>
           this.#options.log.warn('could not forget UDP flows; clients may wait for their time-out', {
