@@ -36,7 +36,7 @@ test('a Service that says little gets the defaults of its type', () => {
 test.each([
   [{}, []],
   [{ ports: [] }, ['spec.ports: Required value']],
-  [{ ports: [], clusterIP: 'None' }, []],
+  [{ ports: [], clusterIP: 'None', clusterIPs: ['None'] }, []],
   [
     { ports: [{ port: 80 }, { port: 81 }] },
     ['spec.ports[0].name: Required value', 'spec.ports[1].name: Required value'],

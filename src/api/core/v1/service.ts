@@ -3,7 +3,7 @@ import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn, wideColumn } from '#api/machinery/define-kind.ts';
 import { formatLabels } from '#api/machinery/label-selector.ts';
 import { dns1123Label } from '#api/machinery/names.ts';
-import { withAllocatedValues, withoutFieldsOfOtherType } from './service/type-change.ts';
+import { isExternal, withAllocatedValues, withoutFieldsOfOtherType } from './service/type-change.ts';
 import { validateService, validateServiceStatus, validateServiceUpdate } from './service/validation.ts';
 import { warningsOfService } from './service/warnings.ts';
 
@@ -33,8 +33,9 @@ export const Service = defineKind<schema.Service>({
 
   defaults: (service) => withIpModes({ ...(service as schema.Service), spec: defaultSpec(service.spec ?? {}) }),
   prepareForUpdate: (next, current) => withoutFieldsOfOtherType(withAllocatedValues(next, current), current),
-  validate: validateService,
+  validate: (service, at) => validateService(service, at),
   validateUpdate: validateServiceUpdate,
+  updateHasOwnRules: true,
   validateStatusUpdate: validateServiceStatus,
   warnings: warningsOfService,
 
@@ -69,7 +70,8 @@ function withIpModes(service: schema.Service): schema.Service {
 function defaultSpec(given: schema.Submitted<schema.ServiceSpec>): schema.ServiceSpec {
   const type = given.type || 'ClusterIP';
   const sessionAffinity = given.sessionAffinity || 'None';
-  const external = type === 'NodePort' || type === 'LoadBalancer';
+  const external = isExternal({ ...given, type } as schema.ServiceSpec);
+  const hasInside = type === 'ClusterIP' || type === 'NodePort' || type === 'LoadBalancer';
   const { sessionAffinityConfig, ...rest } = given;
   return {
     ...rest,
@@ -88,7 +90,7 @@ function defaultSpec(given: schema.Submitted<schema.ServiceSpec>): schema.Servic
       })),
     }),
     ...(external && { externalTrafficPolicy: given.externalTrafficPolicy || 'Cluster' }),
-    ...(type !== 'ExternalName' && { internalTrafficPolicy: given.internalTrafficPolicy ?? 'Cluster' }),
+    ...(hasInside && { internalTrafficPolicy: given.internalTrafficPolicy ?? 'Cluster' }),
     ...(type === 'LoadBalancer' && { allocateLoadBalancerNodePorts: given.allocateLoadBalancerNodePorts ?? true }),
   } as schema.ServiceSpec;
 }

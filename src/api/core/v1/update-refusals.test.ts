@@ -2,6 +2,9 @@ import { expect, test } from 'vitest';
 import { catalog } from '#api/catalog.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 
+const balanced = { type: 'LoadBalancer', externalTrafficPolicy: 'Cluster', allocateLoadBalancerNodePorts: true };
+const NO_QUALIFIED_NAME = `spec.loadBalancerClass: Invalid value: "b/c/d": a valid label key must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`;
+
 /** As kube-apiserver of this version answers a change; the object comes from `before` by what `change` puts over it. */
 test.each<[string, string, string, object, object, string[]]>([
   [
@@ -39,6 +42,64 @@ test.each<[string, string, string, object, object, string[]]>([
     loadBalancer(30_001),
     loadBalancer(30_002),
     ['spec.healthCheckNodePort: Forbidden: field is immutable'],
+  ],
+  [
+    'Service',
+    'that lets go of the second family and says nothing of the policy',
+    '',
+    service({
+      clusterIP: '10.0.0.1',
+      clusterIPs: ['10.0.0.1', '2001:db8::1'],
+      ipFamilies: ['IPv4', 'IPv6'],
+      ipFamilyPolicy: 'RequireDualStack',
+    }),
+    service({
+      clusterIP: '2001:db8::1',
+      clusterIPs: ['2001:db8::1'],
+      ipFamilies: ['IPv6'],
+      ipFamilyPolicy: 'PreferDualStack',
+    }),
+    [
+      'spec.clusterIPs[0]: Invalid value: ["2001:db8::1"]: may not change once set',
+      `spec.ipFamilyPolicy: Invalid value: "PreferDualStack": must be set to 'SingleStack' when releasing the secondary clusterIP`,
+      'spec.ipFamilies[0]: Invalid value: ["2001:db8::1"]: may not change once set',
+      `spec.ipFamilyPolicy: Invalid value: "PreferDualStack": must be set to 'SingleStack' when releasing the secondary ipFamily`,
+    ],
+  ],
+  [
+    'Service',
+    'of its class, and of addresses that were let in before',
+    '',
+    service({
+      ...balanced,
+      loadBalancerClass: 'a',
+      externalIPs: ['010.0.0.1'],
+      loadBalancerSourceRanges: ['1.2.3.4/8'],
+    }),
+    service({
+      ...balanced,
+      loadBalancerClass: 'b/c/d',
+      externalIPs: ['010.0.0.1', '010.0.0.2'],
+      loadBalancerSourceRanges: ['1.2.3.4/8', '1.2.3.5/8'],
+    }),
+    [
+      'spec.loadBalancerClass: Invalid value: "b/c/d": may not change once set',
+      NO_QUALIFIED_NAME,
+      'spec.externalIPs[1]: Invalid value: "010.0.0.2": must not have leading 0s',
+      'spec.LoadBalancerSourceRanges[1]: Invalid value: "1.2.3.5/8": must not have bits set beyond the prefix length',
+      NO_QUALIFIED_NAME,
+    ],
+  ],
+  [
+    'Service',
+    'to another type that takes what belonged to the old one along',
+    '',
+    service({ ...balanced, loadBalancerSourceRanges: ['10.0.0.0/8'] }),
+    service({ type: 'ClusterIP', allocateLoadBalancerNodePorts: false, loadBalancerSourceRanges: ['10.0.0.0/8'] }),
+    [
+      "spec.LoadBalancerSourceRanges: Forbidden: may only be used when `type` is 'LoadBalancer'",
+      "spec.allocateLoadBalancerNodePorts: Forbidden: may only be used when `type` is 'LoadBalancer'",
+    ],
   ],
   [
     'Service',
@@ -173,6 +234,20 @@ test.each<[string, string, string, object, object, string[]]>([
   expect(errors.map(({ field, message }) => `${field}: ${message}`)).toEqual(refusals);
 });
 
+function service(spec: object): object {
+  return {
+    spec: {
+      type: 'ClusterIP',
+      clusterIP: '10.0.0.1',
+      clusterIPs: ['10.0.0.1'],
+      sessionAffinity: 'None',
+      internalTrafficPolicy: 'Cluster',
+      ports: [{ port: 80, targetPort: 80, protocol: 'TCP' }],
+      ...spec,
+    },
+  };
+}
+
 function loadBalancer(healthCheckNodePort: number): object {
   return {
     spec: {
@@ -184,6 +259,7 @@ function loadBalancer(healthCheckNodePort: number): object {
       internalTrafficPolicy: 'Cluster',
       ports: [{ port: 80, targetPort: 80, protocol: 'TCP' }],
       healthCheckNodePort,
+      allocateLoadBalancerNodePorts: true,
     },
   };
 }

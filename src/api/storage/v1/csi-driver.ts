@@ -1,6 +1,7 @@
 /** CSIDriver: what the cluster must know of a storage driver. Source: API reference, storage.k8s.io/v1. */
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
+import { isEqual } from '#api/machinery/equal.ts';
 import { duplicateValue, type FieldError, invalidValue } from '#api/machinery/field-error.ts';
 import type { At, Path } from '#api/machinery/field-path.ts';
 import { isImmutable, isOneOf } from '#api/machinery/field-rules.ts';
@@ -53,7 +54,9 @@ export const CSIDriver = defineKind<schema.CSIDriver>({
     ...isImmutable(at.volumeLifecycleModes, next.spec.volumeLifecycleModes, current.spec.volumeLifecycleModes),
   ],
   warnings: ({ spec }, current) =>
-    !current && spec.tokenRequests?.length && spec.serviceAccountTokenInSecrets === undefined
+    spec.tokenRequests?.length &&
+    spec.serviceAccountTokenInSecrets === undefined &&
+    !isEqual(spec.tokenRequests, current?.spec.tokenRequests)
       ? [TOKENS_IN_CONTEXT]
       : [],
   columns: [

@@ -3,9 +3,11 @@
 import { validateDriverName } from '#api/core/v1/pod/volume-sources.ts';
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
+import { isEqual } from '#api/machinery/equal.ts';
 import { duplicateValue, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
-import { follows, isImmutable, isNotNegative } from '#api/machinery/field-rules.ts';
+import { follows, isNotNegative } from '#api/machinery/field-rules.ts';
 import { qualifiedName } from '#api/machinery/names.ts';
+import { IMMUTABLE } from '#api/machinery/object-meta.ts';
 
 const MAX_NODE_ID = 256;
 
@@ -42,8 +44,20 @@ export const CSINode = defineKind<schema.CSINode>({
     current.spec.drivers.flatMap(({ allocatable: _before, ...old }) =>
       next.spec.drivers
         .filter(({ name }) => name === old.name)
-        .flatMap(({ allocatable: _now, ...driver }) => isImmutable(at.spec.drivers, driver, old)),
+        .flatMap(({ allocatable: _now, ...driver }) =>
+          isEqual(shownDriver(driver), shownDriver(old))
+            ? []
+            : [invalidValue(at.spec.drivers, shownDriver(driver), IMMUTABLE)],
+        ),
     ),
   columns: [nameColumn(), column('Drivers', 'integer', ({ spec }) => spec.drivers.length), ageColumn()],
   allowUnconditionalUpdate: false,
+});
+
+/** The message shows upstream's own form of a driver. */
+const shownDriver = ({ name, nodeID = '', topologyKeys }: Omit<schema.CSINodeDriver, 'allocatable'>) => ({
+  Name: name,
+  NodeID: nodeID,
+  TopologyKeys: topologyKeys?.length ? topologyKeys : null,
+  Allocatable: null,
 });

@@ -14,8 +14,8 @@ export const CSIStorageCapacity = defineKind<schema.CSIStorageCapacity>({
   plural: 'csistoragecapacities',
   scope: 'Namespaced',
   validate: ({ storageClassName, nodeTopology, capacity }, at) => [
-    ...follows(at.storageClassName, storageClassName ?? '', dns1123Subdomain),
     ...validateLabelSelector(nodeTopology, at.nodeTopology),
+    ...follows(at.storageClassName, storageClassName ?? '', dns1123Subdomain),
     ...(capacity === undefined ? [] : isNotNegativeQuantity(at.capacity, capacity)),
   ],
   validateUpdate: ({ next, current, at }) => [

@@ -29,6 +29,40 @@ test.each([
     ],
   ],
   [
+    'StorageClass',
+    'parameters without a name, terms that say the same or nothing',
+    {
+      provisioner: 'A b',
+      parameters: { '': 'x', a: 'x'.repeat(262_144) },
+      allowedTopologies: [
+        { matchLabelExpressions: [{ key: 'a', values: ['x', 'y'] }] },
+        { matchLabelExpressions: [{ key: 'a', values: ['y', 'x'] }] },
+        {},
+      ],
+    },
+    [
+      `provisioner: Invalid value: "a b": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')`,
+      'parameters: Invalid value: "": field can not be empty.',
+      'parameters: Too long: may not be more than 262144 bytes',
+      'allowedTopologies[1].matchLabelExpressions: Duplicate value: ""',
+      'allowedTopologies[2].matchLabelExpressions: Duplicate value: ""',
+      'allowedTopologies[2].matchLabelExpressions: Duplicate value: ""',
+      'allowedTopologies[2].matchLabelExpressions: Duplicate value: ""',
+    ],
+  ],
+  [
+    'VolumeAttributesClass',
+    'no driver, too many parameters',
+    {
+      driverName: 'x'.repeat(64),
+      parameters: Object.fromEntries(Array.from({ length: 513 }, (_, i) => [`k${i}`, 'v'])),
+    },
+    [
+      `driverName: Invalid value: "${'x'.repeat(64)}": name part must be no more than 63 bytes`,
+      'parameters: Too long: may not be more than 512 bytes',
+    ],
+  ],
+  [
     'CSIDriver',
     'tokens and periods',
     {

@@ -2,10 +2,12 @@
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind } from '#api/machinery/define-kind.ts';
 import { isEqual } from '#api/machinery/equal.ts';
-import { duplicateValue, type FieldError, requiredValue } from '#api/machinery/field-error.ts';
+import { duplicateValue, type FieldError, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
 import { follows, isImmutable, isOneOf } from '#api/machinery/field-rules.ts';
 import { qualifiedName } from '#api/machinery/names.ts';
+import { IMMUTABLE } from '#api/machinery/object-meta.ts';
+import { validateParameters, validateProvisioner } from './provisioner-rules.ts';
 
 export type StorageClass = schema.StorageClass;
 
@@ -41,17 +43,18 @@ export const StorageClass = defineKind<schema.StorageClass>({
     volumeBindingMode: storageClass.volumeBindingMode ?? 'Immediate',
   }),
   validate: (storageClass, at) => [
-    ...(storageClass.provisioner
-      ? follows(at.provisioner, storageClass.provisioner.toLowerCase(), qualifiedName)
-      : [requiredValue(at.provisioner)]),
+    ...validateProvisioner(storageClass.provisioner, at.provisioner),
+    ...validateParameters(storageClass.parameters ?? {}, at.parameters),
     ...(storageClass.reclaimPolicy ? isOneOf(at.reclaimPolicy, storageClass.reclaimPolicy, ['Delete', 'Retain']) : []),
     ...isOneOf(at.volumeBindingMode, storageClass.volumeBindingMode, ['Immediate', 'WaitForFirstConsumer']),
     ...(storageClass.allowedTopologies ?? []).flatMap((term, i, terms) =>
-      validateTopology(term, at.allowedTopologies[i]!, terms.slice(0, i)),
+      validateTopology(term, at.allowedTopologies[i]!, [...terms.map(() => ({})), ...terms.slice(0, i)]),
     ),
   ],
   validateUpdate: ({ next, current, at }) => [
-    ...isImmutable(at.parameters, next.parameters ?? null, current.parameters ?? null),
+    ...(isEqual(next.parameters ?? null, current.parameters ?? null)
+      ? []
+      : [invalidValue(at.parameters, inOrder(next.parameters), IMMUTABLE)]),
     ...isImmutable(at.provisioner, next.provisioner ?? '', current.provisioner ?? ''),
     ...isImmutable(at.reclaimPolicy, next.reclaimPolicy, current.reclaimPolicy),
     ...isImmutable(at.volumeBindingMode, next.volumeBindingMode, current.volumeBindingMode),
@@ -73,7 +76,10 @@ export const StorageClass = defineKind<schema.StorageClass>({
   ],
 });
 
-/** Keys, and values of a key, are named once; no two terms say the same. */
+/**
+ * Keys, and values of a key, are named once; no two terms say the same. `before`: the earlier terms, and an empty one for
+ * each term, as upstream begins with.
+ */
 function validateTopology(
   { matchLabelExpressions: requirements = [] }: schema.TopologySelectorTerm,
   at: At<schema.TopologySelectorTerm>,
@@ -86,10 +92,16 @@ function validateTopology(
     ...follows(here[i]!.key, key, qualifiedName),
     ...(requirements.findIndex((other) => (other.key ?? '') === key) < i ? [duplicateValue(here[i]!.key, key)] : []),
   ]);
-  const valuesByKey = (term: schema.TopologySelectorTerm) =>
-    Object.fromEntries((term.matchLabelExpressions ?? []).map(({ key, values }) => [key, [...(values ?? [])].sort()]));
-  const isTwice = before.some((other) =>
-    isEqual(valuesByKey(other), valuesByKey({ matchLabelExpressions: requirements })),
-  );
-  return isTwice ? [...errors, duplicateValue(here, '')] : errors;
+  const own = meaningOf({ matchLabelExpressions: requirements });
+  const twins = before.filter((other) => meaningOf(other) === own);
+  return [...errors, ...twins.map(() => duplicateValue(here, ''))];
 }
+
+/** Equal for terms that mean the same. The last of several requirements of a key counts. */
+function meaningOf({ matchLabelExpressions = [] }: schema.TopologySelectorTerm): string {
+  const byKey = new Map(matchLabelExpressions.map(({ key, values }) => [key, [...new Set(values)].sort()]));
+  return JSON.stringify([...byKey].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+const inOrder = (parameters: Readonly<Record<string, string>> | undefined) =>
+  parameters ? Object.fromEntries(Object.entries(parameters).sort(([a], [b]) => (a < b ? -1 : 1))) : null;

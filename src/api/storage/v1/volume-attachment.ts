@@ -4,11 +4,12 @@ import { validateVolumeSpec } from '#api/core/v1/persistent-volume-rules.ts';
 import { validateDriverName } from '#api/core/v1/pod/volume-sources.ts';
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, KEEP_ALL_METADATA, nameColumn } from '#api/machinery/define-kind.ts';
+import { isEqual } from '#api/machinery/equal.ts';
 import { type FieldError, forbiddenField, invalidValue, requiredValue, tooLong } from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
-import { follows, isImmutable } from '#api/machinery/field-rules.ts';
+import { follows } from '#api/machinery/field-rules.ts';
 import { between, dns1123Subdomain } from '#api/machinery/names.ts';
-import { byteLength } from '#api/machinery/object-meta.ts';
+import { byteLength, IMMUTABLE } from '#api/machinery/object-meta.ts';
 
 export type VolumeAttachment = schema.VolumeAttachment;
 
@@ -28,7 +29,8 @@ export const VolumeAttachment = defineKind<schema.VolumeAttachment>({
   defaults: (attachment) =>
     ({ ...attachment, spec: { ...attachment.spec, source: attachment.spec?.source ?? {} } }) as schema.VolumeAttachment,
   validate: validateAttachment,
-  validateUpdate: ({ next, current, at }) => isImmutable(at.spec, next.spec, current.spec),
+  validateUpdate: ({ next, current, at }) =>
+    isEqual(next.spec, current.spec) ? [] : [invalidValue(at.spec, shownSpec(next.spec), IMMUTABLE)],
   validateStatusUpdate: ({ next, at }) => validateAttachment(next, at),
   columns: [
     nameColumn(),
@@ -82,3 +84,13 @@ const validateError = ({ message = '', errorCode }: schema.VolumeError, at: At<s
   ...(byteLength(message) > MAX_MESSAGE_BYTES ? [tooLong(at.message, MAX_METADATA_BYTES)] : []),
   ...(errorCode !== undefined && errorCode < 0 ? [invalidValue(at.errorCode, errorCode, between(0, MAX_INT32))] : []),
 ];
+
+/** The message shows upstream's own form, for a volume that is named; one inside is shown as the API has it. */
+const shownSpec = ({ attacher, nodeName, source }: schema.VolumeAttachmentSpec) =>
+  source.inlineVolumeSpec
+    ? { attacher, source, nodeName }
+    : {
+        Attacher: attacher,
+        Source: { PersistentVolumeName: source.persistentVolumeName ?? null, InlineVolumeSpec: null },
+        NodeName: nodeName,
+      };

@@ -5,6 +5,7 @@
  * upstream's allocators.
  */
 
+import { validateFamilies } from '#api/core/v1/service/families.ts';
 import {
   needsClusterIp,
   needsHealthCheckPort,
@@ -15,6 +16,7 @@ import {
 import { Service } from '#api/core/v1/service.ts';
 import type { ServiceSpec } from '#api/generated/schema.ts';
 import { type FieldError, invalidValue } from '#api/machinery/field-error.ts';
+import { root } from '#api/machinery/field-path.ts';
 import { internalError, invalid } from '#api/machinery/status.ts';
 import { IPAddress } from '#api/networking/v1/ip-address.ts';
 import { ServiceCIDR } from '#api/networking/v1/service-cidr.ts';
@@ -60,6 +62,8 @@ class Allocator {
     const before = current?.spec;
     const synced = { ...next, spec: withSyncedClusterIps(next.spec, before) };
     const kept = current ? withoutFieldsOfOtherType(withAllocatedValues(synced, current), current) : synced;
+    const unfit = validateFamilies(kept, root<Service>(), current);
+    if (unfit.length > 0) throw refused(kept, unfit);
     const service = withFamilies(
       kept,
       this.#own.map(({ family }) => family),

@@ -4,6 +4,8 @@ import type { Service, ServicePort, ServiceSpec } from '#api/generated/schema.ts
 export const needsClusterIp = ({ type }: Pick<ServiceSpec, 'type'>): boolean => type !== 'ExternalName';
 export const needsNodePort = (spec: Pick<ServiceSpec, 'type' | 'allocateLoadBalancerNodePorts'>): boolean =>
   spec.type === 'NodePort' || (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false);
+export const isHeadless = ({ clusterIPs }: Pick<ServiceSpec, 'clusterIPs'>): boolean =>
+  clusterIPs?.length === 1 && clusterIPs[0] === 'None';
 /** The node answers health checks of a load balancer that asks for local endpoints only. */
 export const needsHealthCheckPort = ({ type, externalTrafficPolicy }: ServiceSpec): boolean =>
   type === 'LoadBalancer' && externalTrafficPolicy === 'Local';
@@ -32,7 +34,7 @@ function withNodePorts(next: ServiceSpec, current: ServiceSpec): ServicePort[] {
   const taken = new Set((next.ports ?? []).map(({ nodePort }) => nodePort));
   return (next.ports ?? []).map((port) => {
     if (port.nodePort) return port;
-    const before = current.ports?.find((old) => old.port === port.port && old.protocol === port.protocol)?.nodePort;
+    const before = current.ports?.findLast(({ name = '' }) => name === (port.name ?? ''))?.nodePort;
     return before && !taken.has(before) ? { ...port, nodePort: before } : port;
   });
 }
@@ -43,25 +45,33 @@ export function withoutFieldsOfOtherType(next: Service, current: Service): Servi
   const spec: ServiceSpec = { ...now };
   const same = (field: keyof ServiceSpec) => JSON.stringify(now[field]) === JSON.stringify(before[field]);
   const drop = (...fields: (keyof ServiceSpec)[]) => {
-    for (const field of fields) if (same(field)) delete spec[field];
+    if (fields.every(same)) for (const field of fields) delete spec[field];
   };
 
-  if (!needsClusterIp(now) && needsClusterIp(before)) drop('clusterIP', 'clusterIPs', 'ipFamilies', 'ipFamilyPolicy');
-  if (!needsNodePort(now) && needsNodePort(before) && sameNodePorts(now, before) && spec.ports)
+  if (!needsClusterIp(now) && needsClusterIp(before)) {
+    drop('clusterIP', 'clusterIPs');
+    drop('ipFamilies');
+    drop('ipFamilyPolicy');
+  }
+  if (!mayHaveNodePorts(now) && mayHaveNodePorts(before) && addsNoNodePort(now, before) && spec.ports)
     spec.ports = spec.ports.map(({ nodePort: _, ...port }) => port);
   if (!needsHealthCheckPort(now) && needsHealthCheckPort(before)) drop('healthCheckNodePort');
-  if (now.type !== 'LoadBalancer' && before.type === 'LoadBalancer')
-    drop('allocateLoadBalancerNodePorts', 'loadBalancerClass', 'loadBalancerIP', 'loadBalancerSourceRanges');
+  if (now.type !== 'LoadBalancer' && before.type === 'LoadBalancer') {
+    drop('allocateLoadBalancerNodePorts');
+    drop('loadBalancerClass');
+  }
   if (!isExternal(now) && isExternal(before)) drop('externalTrafficPolicy');
-  if (now.type === 'ExternalName' && before.type !== 'ExternalName') drop('internalTrafficPolicy');
-  if (now.type !== 'ExternalName' && before.type === 'ExternalName') drop('externalName');
-  return { ...next, spec };
+  const status = now.type === 'LoadBalancer' ? next.status : { ...next.status, loadBalancer: {} };
+  return { ...next, spec, ...(status && { status }) };
 }
 
-const isExternal = ({ type, externalIPs }: ServiceSpec) =>
+export const isExternal = ({ type, externalIPs }: ServiceSpec) =>
   type === 'NodePort' || type === 'LoadBalancer' || (type === 'ClusterIP' && (externalIPs?.length ?? 0) > 0);
 
-const sameNodePorts = (now: ServiceSpec, before: ServiceSpec) => {
-  const ports = ({ ports = [] }: ServiceSpec) => ports.map(({ nodePort }) => nodePort ?? 0).sort();
-  return JSON.stringify(ports(now)) === JSON.stringify(ports(before)) || ports(now).every((port) => port === 0);
+export const mayHaveNodePorts = ({ type }: Pick<ServiceSpec, 'type'>): boolean =>
+  type === 'NodePort' || type === 'LoadBalancer';
+
+const addsNoNodePort = (now: ServiceSpec, before: ServiceSpec): boolean => {
+  const known = new Set((before.ports ?? []).map(({ nodePort }) => nodePort));
+  return (now.ports ?? []).every(({ nodePort }) => !nodePort || known.has(nodePort));
 };

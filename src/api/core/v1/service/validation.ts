@@ -6,88 +6,98 @@ import {
   type FieldError,
   forbiddenField,
   invalidValue,
-  notSupportedValue,
   requiredValue,
 } from '#api/machinery/field-error.ts';
-import type { At } from '#api/machinery/field-path.ts';
-import { familyOf, follows, isOneOf, mustBeOneOf } from '#api/machinery/field-rules.ts';
-import { parseCidr } from '#api/machinery/ip.ts';
-import { isLegacyIp, parseIpLoosely } from '#api/machinery/ip-rules.ts';
+import { type At, keyed } from '#api/machinery/field-path.ts';
+import { follows, isOneOf, mustBeOneOf } from '#api/machinery/field-rules.ts';
+import { isEndpointIp, isLegacyCidr, isLegacyIp, parseIpLoosely } from '#api/machinery/ip-rules.ts';
 import { dns1123Label, dns1123Subdomain, portName, portNumber, qualifiedName } from '#api/machinery/names.ts';
 import { validateLabels } from '#api/machinery/object-meta.ts';
-import { needsClusterIp } from './type-change.ts';
+import { validateFamilies, validateFamilyChange } from './families.ts';
+import { isExternal, isHeadless, needsHealthCheckPort } from './type-change.ts';
 
 const TYPES = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'];
 const PROTOCOLS = ['SCTP', 'TCP', 'UDP'];
-const KUBELET_PORT = 10250;
 const MAX_SESSION_SECONDS = 86_400;
 const DISTRIBUTIONS = ['PreferClose', 'PreferSameZone', 'PreferSameNode'];
+const TRAFFIC_POLICIES = ['Cluster', 'Local'];
+const OLD_HINTS = 'service.kubernetes.io/topology-aware-hints';
+const TOPOLOGY_MODE = 'service.kubernetes.io/topology-mode';
+const SOURCE_RANGES = 'service.beta.kubernetes.io/load-balancer-source-ranges';
+const ONLY_LOAD_BALANCER = "may only be used when `type` is 'LoadBalancer'";
 
-export function validateService({ spec }: Service, { spec: at }: At<Service>): FieldError[] {
+/** `current`: what it was before; addresses and ranges that it holds may stay as they are. */
+export function validateService(service: Service, at: At<Service>, current?: Service): FieldError[] {
+  const { spec } = service;
   return [
-    ...validateByType(spec, at),
-    ...validatePorts(spec, at),
-    ...validateLabels(spec.selector, at.selector),
-    ...validateSessionAffinity(spec, at),
-    ...validateClusterIps(spec, at),
-    ...(spec.externalIPs ?? []).flatMap((ip, i) => isLegacyIp(at.externalIPs[i]!, ip)),
-    ...mustBeOneOf(at.type, spec.type, TYPES),
-    ...validatePolicies(spec, at),
-    ...validateLoadBalancer(spec, at),
+    ...validateAnnotations(service, at),
+    ...validateByType(spec, at.spec),
+    ...(spec.ports ?? []).flatMap((port, index) => validatePort(port, spec, at.spec.ports[index]!, index)),
+    ...validateLabels(spec.selector, at.spec.selector),
+    ...validateSessionAffinity(spec, at.spec),
+    ...validateFamilies(service, at, current),
+    ...validateExternalIps(spec, at.spec, current?.spec.externalIPs),
+    ...mustBeOneOf(at.spec.type, spec.type, TYPES),
+    ...validateUniquePorts(spec, at.spec),
+    ...validateSourceRanges(service, at, current),
+    ...validateNodePortAllocation(spec, at.spec),
+    ...validateLoadBalancerClass(spec, at.spec),
+    ...validateExternalTraffic(spec, at.spec),
+    ...validateInternalTraffic(spec, at.spec),
+    ...isOneOf(at.spec.trafficDistribution, spec.trafficDistribution, DISTRIBUTIONS),
   ];
+}
+
+function validateAnnotations({ metadata: { annotations = {} } }: Service, at: At<Service>): FieldError[] {
+  const [hints, mode] = [annotations[OLD_HINTS], annotations[TOPOLOGY_MODE]];
+  if (mode === undefined || hints === undefined || mode === hints) return [];
+  const text = `must match annotations[${OLD_HINTS}] when both are specified`;
+  return [invalidValue(keyed(at.metadata.annotations as At<Record<string, string>>, TOPOLOGY_MODE), mode, text)];
 }
 
 function validateByType(spec: ServiceSpec, at: At<ServiceSpec>): FieldError[] {
   const errors: FieldError[] = [];
-  if (!spec.ports?.length && spec.clusterIP !== 'None' && spec.type !== 'ExternalName')
-    errors.push(requiredValue(at.ports));
-  if (spec.type === 'LoadBalancer') {
-    for (const [index, { port }] of (spec.ports ?? []).entries()) {
-      const text = `may not expose port ${KUBELET_PORT} externally since it is used by kubelet`;
-      if (port === KUBELET_PORT) errors.push(invalidValue(at.ports[index]!, port, text));
-    }
-    if (spec.clusterIP === 'None')
-      errors.push(invalidValue(at.clusterIPs[0]!, 'None', "may not be set to 'None' for LoadBalancer services"));
-  }
-  if (spec.type === 'NodePort' && spec.clusterIP === 'None')
-    errors.push(invalidValue(at.clusterIPs[0]!, 'None', "may not be set to 'None' for NodePort services"));
-  if (spec.type === 'ExternalName') {
-    const name = (spec.externalName ?? '').replace(/\.$/, '');
-    errors.push(...(name ? follows(at.externalName, name, dns1123Subdomain) : [requiredValue(at.externalName)]));
-  }
-  return errors;
+  if (!spec.ports?.length && !isHeadless(spec) && spec.type !== 'ExternalName') errors.push(requiredValue(at.ports));
+  if ((spec.type === 'LoadBalancer' || spec.type === 'NodePort') && isHeadless(spec))
+    errors.push(invalidValue(at.clusterIPs[0]!, 'None', `may not be set to 'None' for ${spec.type} services`));
+  if (spec.type !== 'ExternalName') return errors;
+  const text = 'may not be set for ExternalName services';
+  const name = (spec.externalName ?? '').replace(/\.$/, '');
+  return [
+    ...errors,
+    ...(spec.clusterIPs?.length ? [forbiddenField(at.clusterIPs, text)] : []),
+    ...(spec.ipFamilies?.length ? [forbiddenField(at.ipFamilies, text)] : []),
+    ...(spec.ipFamilyPolicy === undefined ? [] : [forbiddenField(at.ipFamilyPolicy, text)]),
+    ...(name ? follows(at.externalName, name, dns1123Subdomain) : [requiredValue(at.externalName)]),
+  ];
 }
 
-function validatePorts(spec: ServiceSpec, at: At<ServiceSpec>): FieldError[] {
-  const ports = spec.ports ?? [];
-  const errors = ports.flatMap((port, index) => validatePort(port, spec, at.ports[index]!, index));
+function validateUniquePorts({ type, ports = [] }: ServiceSpec, at: At<ServiceSpec>): FieldError[] {
   const seen = new Set<string>();
-  for (const [index, { port, protocol, nodePort = 0 }] of ports.entries()) {
-    const isNodePortAllowed = spec.type === 'NodePort' || spec.type === 'LoadBalancer';
-    if (nodePort !== 0 && !isNodePortAllowed && spec.type === 'ClusterIP')
-      errors.push(forbiddenField(at.ports[index]!.nodePort, "may not be used when `type` is 'ClusterIP'"));
-    if (isTwice(seen, `${protocol}/${port}`))
-      errors.push(duplicateValue(at.ports[index]!, asInternal({ protocol, port })));
-    if (nodePort !== 0 && isTwice(seen, `node ${protocol}/${nodePort}`))
-      errors.push(duplicateValue(at.ports[index]!, asInternal({ protocol, nodePort })));
-  }
-  return errors;
-}
-
-function isTwice(seen: Set<string>, key: string): boolean {
-  const twice = seen.has(key);
-  seen.add(key);
-  return twice;
+  const isTwice = (key: string) => seen.has(key) || !seen.add(key);
+  return [
+    ...ports.flatMap(({ nodePort }, i) =>
+      nodePort && type === 'ClusterIP'
+        ? [forbiddenField(at.ports[i]!.nodePort, "may not be used when `type` is 'ClusterIP'")]
+        : [],
+    ),
+    ...ports.flatMap(({ protocol, nodePort }, i) =>
+      nodePort && isTwice(`node ${protocol}/${nodePort}`) ? [duplicateValue(at.ports[i]!.nodePort, nodePort)] : [],
+    ),
+    ...ports.flatMap(({ protocol, port = 0 }, i) =>
+      isTwice(`${protocol}/${port}`) ? [duplicateValue(at.ports[i]!, asInternal({ protocol, port }))] : [],
+    ),
+  ];
 }
 
 /** The message shows upstream's own form of a port: every field, in capitals. */
-const asInternal = ({ protocol, port = 0, nodePort = 0 }: Partial<ServicePort>) => ({
+const asInternal = ({ protocol, port }: Pick<ServicePort, 'protocol' | 'port'>) => ({
   Name: '',
   Protocol: protocol,
   AppProtocol: null,
   Port: port,
   TargetPort: 0,
-  NodePort: nodePort,
+  NodePort: 0,
 });
 
 function validatePort(port: ServicePort, spec: ServiceSpec, at: At<ServicePort>, index: number): FieldError[] {
@@ -111,110 +121,88 @@ function validatePort(port: ServicePort, spec: ServiceSpec, at: At<ServicePort>,
 function validateSessionAffinity(spec: ServiceSpec, at: At<ServiceSpec>): FieldError[] {
   const { sessionAffinity, sessionAffinityConfig: config } = spec;
   const errors = mustBeOneOf(at.sessionAffinity, sessionAffinity, ['ClientIP', 'None']);
-  const seconds = config?.clientIP?.timeoutSeconds;
-  if (sessionAffinity === 'ClientIP' && (seconds === undefined || seconds <= 0 || seconds > MAX_SESSION_SECONDS)) {
-    const path = at.sessionAffinityConfig.clientIP.timeoutSeconds;
-    errors.push(invalidValue(path, seconds ?? 0, `must be greater than 0 and less than ${MAX_SESSION_SECONDS}`));
-  }
+  const { sessionAffinityConfig: here } = at;
   if (sessionAffinity === 'None' && config)
-    errors.push(forbiddenField(at.sessionAffinityConfig, 'must not be set when session affinity is None'));
-  return errors;
+    return [...errors, forbiddenField(here, 'must not be set when session affinity is None')];
+  if (sessionAffinity !== 'ClientIP') return errors;
+  const needed = 'when session affinity type is ClientIP';
+  const seconds = config?.clientIP?.timeoutSeconds;
+  if (!config) return [...errors, requiredValue(here, needed)];
+  if (!config.clientIP) return [...errors, requiredValue(here.clientIP, needed)];
+  if (seconds === undefined) return [...errors, requiredValue(here.clientIP.timeoutSeconds, needed)];
+  if (seconds > 0 && seconds <= MAX_SESSION_SECONDS) return errors;
+  const text = `must be greater than 0 and less than ${MAX_SESSION_SECONDS}`;
+  return [...errors, invalidValue(here.clientIP.timeoutSeconds, seconds, text)];
 }
 
-function validateClusterIps(spec: ServiceSpec, at: At<ServiceSpec>): FieldError[] {
-  const { clusterIP, clusterIPs = [] } = spec;
-  if (!needsClusterIp(spec)) {
-    const text = 'may not be set for ExternalName services';
+function validateExternalIps(spec: ServiceSpec, at: At<ServiceSpec>, known: readonly string[] = []): FieldError[] {
+  return (spec.externalIPs ?? []).flatMap((ip, i) => {
+    const errors = isLegacyIp(at.externalIPs[i]!, ip, known);
+    return errors.length > 0 ? errors : isEndpointIp(at.externalIPs[i]!, ip);
+  });
+}
+
+function validateSourceRanges({ metadata, spec }: Service, at: At<Service>, current?: Service): FieldError[] {
+  const wrongType = (path: At<unknown>) =>
+    spec.type === 'LoadBalancer' ? [] : [forbiddenField(path, ONLY_LOAD_BALANCER)];
+  if (spec.loadBalancerSourceRanges?.length) {
+    // Upstream's name for it.
+    const { LoadBalancerSourceRanges: here } = at.spec as unknown as At<{ LoadBalancerSourceRanges: string[] }>;
+    const known = (current?.spec.loadBalancerSourceRanges ?? []).map((range) => range.trim());
     return [
-      ...(clusterIP || clusterIPs.length > 0 ? [forbiddenField(at.clusterIPs, text)] : []),
-      ...(spec.ipFamilies?.length ? [forbiddenField(at.ipFamilies, text)] : []),
-      ...(spec.ipFamilyPolicy ? [forbiddenField(at.ipFamilyPolicy, text)] : []),
+      ...wrongType(here),
+      ...spec.loadBalancerSourceRanges.flatMap((range, i) => isLegacyCidr(here[i]!, range.trim(), known)),
     ];
   }
-  const errors: FieldError[] = [];
-  if (clusterIP && clusterIPs.length > 0 && clusterIPs[0] !== clusterIP)
-    errors.push(invalidValue(at.clusterIPs, clusterIPs, 'first value must match `clusterIP`'));
-  if (clusterIPs.length > 2) errors.push(invalidValue(at.clusterIPs, clusterIPs, 'may only hold up to 2 values'));
-  for (const [index, ip] of clusterIPs.entries()) {
-    if (ip === 'None' && index === 0) {
-      if (clusterIPs.length > 1)
-        errors.push(invalidValue(at.clusterIPs, clusterIPs, "'None' must be the first and only value"));
-    } else errors.push(...isLegacyIp(at.clusterIPs[index]!, ip));
-  }
-  const families = clusterIPs.map(familyOf);
-  if (families.length === 2 && families[0] !== undefined && families[0] === families[1])
-    errors.push(invalidValue(at.clusterIPs, clusterIPs, 'may specify no more than one IP for each IP family'));
-  return [...errors, ...validateFamilies(spec, at)];
+  const annotation = metadata.annotations?.[SOURCE_RANGES];
+  if (annotation === undefined) return [];
+  const here = keyed(at.metadata.annotations as At<Record<string, string>>, SOURCE_RANGES);
+  const isKnown = current?.metadata.annotations?.[SOURCE_RANGES] === annotation;
+  const ranges = isKnown || annotation.trim() === '' ? [] : annotation.split(',');
+  return [...wrongType(here), ...ranges.flatMap((range) => isLegacyCidr(here, range.trim()))];
 }
 
-function validateFamilies({ ipFamilies = [], ipFamilyPolicy }: ServiceSpec, at: At<ServiceSpec>): FieldError[] {
-  const errors: FieldError[] = [];
-  const policies = ['PreferDualStack', 'RequireDualStack', 'SingleStack'];
-  if (ipFamilyPolicy !== undefined && !policies.includes(ipFamilyPolicy))
-    errors.push(notSupportedValue(at.ipFamilyPolicy, ipFamilyPolicy, policies));
-  for (const [index, family] of ipFamilies.entries()) {
-    if (family !== 'IPv4' && family !== 'IPv6')
-      errors.push(notSupportedValue(at.ipFamilies[index]!, family, ['IPv4', 'IPv6']));
-    else if (ipFamilies.indexOf(family) < index) errors.push(duplicateValue(at.ipFamilies[index]!, family));
-  }
-  return errors;
+function validateNodePortAllocation(spec: ServiceSpec, at: At<ServiceSpec>): FieldError[] {
+  const isSet = spec.allocateLoadBalancerNodePorts !== undefined;
+  if (spec.type !== 'LoadBalancer')
+    return isSet ? [forbiddenField(at.allocateLoadBalancerNodePorts, ONLY_LOAD_BALANCER)] : [];
+  return isSet ? [] : [requiredValue('allocateLoadBalancerNodePorts')];
 }
 
-function validatePolicies(spec: ServiceSpec, at: At<ServiceSpec>): FieldError[] {
-  const errors: FieldError[] = [];
-  const external =
-    spec.type === 'NodePort' ||
-    spec.type === 'LoadBalancer' ||
-    (spec.type === 'ClusterIP' && (spec.externalIPs?.length ?? 0) > 0);
-  const policies = ['Cluster', 'Local'];
-  if (!external && spec.externalTrafficPolicy)
-    errors.push(
-      invalidValue(
-        at.externalTrafficPolicy,
-        spec.externalTrafficPolicy,
-        'may only be set for externally-accessible services',
-      ),
-    );
-  else if (external && spec.type !== 'ClusterIP' && !spec.externalTrafficPolicy)
-    errors.push(requiredValue(at.externalTrafficPolicy));
-  else if (spec.externalTrafficPolicy && !policies.includes(spec.externalTrafficPolicy))
-    errors.push(notSupportedValue(at.externalTrafficPolicy, spec.externalTrafficPolicy, policies));
-  if (spec.type !== 'ExternalName')
-    errors.push(
-      ...(spec.internalTrafficPolicy === undefined
-        ? [requiredValue(at.internalTrafficPolicy)]
-        : isOneOf(at.internalTrafficPolicy, spec.internalTrafficPolicy, policies)),
-    );
-  if (spec.healthCheckNodePort) {
-    const local = spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local';
-    const text = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'";
-    if (!local) errors.push(invalidValue(at.healthCheckNodePort, spec.healthCheckNodePort, text));
-  }
-  if (spec.trafficDistribution !== undefined && !DISTRIBUTIONS.includes(spec.trafficDistribution))
-    errors.push(notSupportedValue(at.trafficDistribution, spec.trafficDistribution, DISTRIBUTIONS));
-  return errors;
+function validateLoadBalancerClass({ type, loadBalancerClass }: ServiceSpec, at: At<ServiceSpec>): FieldError[] {
+  if (loadBalancerClass === undefined) return [];
+  if (type !== 'LoadBalancer') return [forbiddenField(at.loadBalancerClass, ONLY_LOAD_BALANCER)];
+  return follows(at.loadBalancerClass, loadBalancerClass, qualifiedName);
 }
 
-function validateLoadBalancer(spec: ServiceSpec, at: At<ServiceSpec>): FieldError[] {
-  const only = "may only be used when `type` is 'LoadBalancer'";
-  // Upstream's name for it.
-  const { LoadBalancerSourceRanges: rangesAt } = at as unknown as At<{ LoadBalancerSourceRanges: string[] }>;
-  if (spec.type === 'LoadBalancer') {
-    const ranges = (spec.loadBalancerSourceRanges ?? []).flatMap((range, index) =>
-      parseCidr(range.trim())
-        ? []
-        : [invalidValue(rangesAt[index]!, range, 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)')],
-    );
-    const className = spec.loadBalancerClass;
-    return [...ranges, ...(className === undefined ? [] : follows(at.loadBalancerClass, className, qualifiedName))];
-  }
+function validateExternalTraffic(spec: ServiceSpec, at: At<ServiceSpec>): FieldError[] {
+  const policy = spec.externalTrafficPolicy ?? '';
+  const healthPort = spec.healthCheckNodePort ?? 0;
+  const onlyExternal = 'may only be set for externally-accessible services';
+  const onlyLocal = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'";
+  const { externalTrafficPolicy: policyAt, healthCheckNodePort: portAt } = at;
   return [
-    ...(spec.loadBalancerSourceRanges?.length ? [forbiddenField(rangesAt, only)] : []),
-    ...(spec.allocateLoadBalancerNodePorts === undefined
-      ? []
-      : [forbiddenField(at.allocateLoadBalancerNodePorts, only)]),
-    ...(spec.loadBalancerClass === undefined ? [] : [forbiddenField(at.loadBalancerClass, only)]),
+    ...(isExternal(spec)
+      ? mustBeOneOf(policyAt, policy, TRAFFIC_POLICIES)
+      : policy
+        ? [invalidValue(policyAt, policy, onlyExternal)]
+        : []),
+    ...(needsHealthCheckPort(spec)
+      ? healthPort === 0
+        ? [requiredValue(portAt)]
+        : portNumber(healthPort).map((text) => invalidValue(portAt, healthPort, text))
+      : healthPort === 0
+        ? []
+        : [invalidValue(portAt, healthPort, onlyLocal)]),
   ];
+}
+
+function validateInternalTraffic({ type, internalTrafficPolicy }: ServiceSpec, at: At<ServiceSpec>): FieldError[] {
+  if (internalTrafficPolicy === undefined)
+    return type === 'NodePort' || type === 'LoadBalancer' || type === 'ClusterIP'
+      ? [requiredValue(at.internalTrafficPolicy)]
+      : [];
+  return isOneOf(at.internalTrafficPolicy, internalTrafficPolicy, TRAFFIC_POLICIES);
 }
 
 /** Where the Service is reached from outside. What addresses it had may stay. */
@@ -239,27 +227,22 @@ function validateIpMode(ip: string | undefined, mode: string | undefined, at: At
   return ip ? isOneOf(at, mode, ['Proxy', 'VIP']) : [forbiddenField(at, 'may not be specified when `ip` is not set')];
 }
 
-/** Once given, the first address and its family stay. */
-export function validateServiceUpdate({ next, current, at: { spec: at } }: Change<Service>): FieldError[] {
+/** Once given, the first address and its family stay; the second may come and go. */
+export function validateServiceUpdate({ next, current, at }: Change<Service>): FieldError[] {
   const [now, before] = [next.spec, current.spec];
-  const errors: FieldError[] = [];
-  if (needsHealthCheck(now) && needsHealthCheck(before) && now.healthCheckNodePort !== before.healthCheckNodePort)
-    errors.push(forbiddenField(at.healthCheckNodePort, 'field is immutable'));
-  if (!needsClusterIp(now) || !needsClusterIp(before)) return errors;
-  const [wanted, given] = [now.clusterIPs ?? [], before.clusterIPs ?? []];
-  if (given[0] && wanted[0] !== given[0])
-    errors.push(invalidValue(at.clusterIPs[0]!, wanted, 'may not change once set'));
-  const [families, familiesBefore] = [now.ipFamilies ?? [], before.ipFamilies ?? []];
-  if (familiesBefore[0] && families[0] !== familiesBefore[0])
-    errors.push(invalidValue(at.ipFamilies[0]!, families, 'may not change once set'));
-  if (
-    before.type === 'LoadBalancer' &&
-    now.type === 'LoadBalancer' &&
-    now.loadBalancerClass !== before.loadBalancerClass
-  )
-    errors.push(invalidValue(at.loadBalancerClass, now.loadBalancerClass, 'may not change once set'));
-  return errors;
+  const { loadBalancerClass: classAt, healthCheckNodePort: portAt } = at.spec;
+  const bothBalanced = now.type === 'LoadBalancer' && before.type === 'LoadBalancer';
+  return [
+    ...validateFamilyChange(now, before, at.spec),
+    ...(bothBalanced && now.loadBalancerClass !== before.loadBalancerClass
+      ? [invalidValue(classAt, now.loadBalancerClass ?? null, 'may not change once set')]
+      : []),
+    ...validateLoadBalancerClass(now, at.spec),
+    ...(needsHealthCheckPort(now) &&
+    needsHealthCheckPort(before) &&
+    now.healthCheckNodePort !== before.healthCheckNodePort
+      ? [forbiddenField(portAt, 'field is immutable')]
+      : []),
+    ...validateService(next, at, current),
+  ];
 }
-
-const needsHealthCheck = ({ type, externalTrafficPolicy }: ServiceSpec): boolean =>
-  type === 'LoadBalancer' && externalTrafficPolicy === 'Local';
