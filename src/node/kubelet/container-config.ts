@@ -98,9 +98,8 @@ async function mountsOf(inputs: ContainerInputs, facts: ContainerFacts, environm
       ...(mount.recursiveReadOnly === 'Enabled' && { recursiveReadOnly: true }),
     });
   const has = (path: string) => mounts.some(({ containerPath }) => containerPath === path);
-  if (!has('/etc/hosts')) mounts.push(await hostsMount(inputs, facts));
-  mounts.push(await terminationLogMount(inputs));
-  return mounts;
+  const own = [...(has('/etc/hosts') ? [] : [hostsMount(inputs, facts)]), terminationLogMount(inputs)];
+  return [...mounts, ...(await Promise.all(own))];
 }
 
 async function sourceOf(

@@ -16,6 +16,7 @@ import { HookFailed, runHook } from './hooks.ts';
 import { ImageFailed, type Images } from './images.ts';
 import type { Limiter } from './limiter.ts';
 import type { PodEvents } from './pod-events.ts';
+import type { RuntimePods } from './runtime-pods.ts';
 import { RefusedSecurity } from './security-context.ts';
 
 /** Why it does not run; `reason` and `message` are its waiting state. */
@@ -32,6 +33,7 @@ export class StartFailed extends Error {
 
 export interface ContainerStarterOptions {
   runtime: ContainerRuntime;
+  runtimePods: Pick<RuntimePods, 'made'>;
   clock: Clock;
   events: PodEvents;
   images: Images;
@@ -79,7 +81,7 @@ export class ContainerStarter {
 
   async #createAndStart(inputs: StartInputs & ContainerInputs): Promise<string> {
     const { pod, container, sandboxId, sandboxConfig } = inputs;
-    const { runtime, events, facts, devices } = this.#options;
+    const { runtime, runtimePods, events, facts, devices } = this.#options;
     const grant = await asStartFailure(
       () => devices.grantFor(pod, container),
       (error) => {
@@ -103,6 +105,7 @@ export class ContainerStarter {
     };
     const create = () => runtime.createContainer(sandboxId, config, sandboxConfig);
     const id = await asStartFailure(create, runtimeFailure('CreateContainerError'));
+    runtimePods.made(pod.metadata.uid, id, 'container');
     events.normal(pod, container, 'Created', 'Container created');
     await asStartFailure(() => runtime.startContainer(id), runtimeFailure('RunContainerError'));
     events.normal(pod, container, 'Started', 'Container started');

@@ -5,6 +5,7 @@ import type { Log } from '#base/log.ts';
 import { type ContainerRuntime, RuntimeError } from '#node/runtime/runtime.ts';
 import type { PodEnd } from './pod-end.ts';
 import { CONTAINER_NAME, POD_UID } from './runtime-labels.ts';
+import type { RuntimeList } from './runtime-watcher.ts';
 import { containerNameOf, newestOf, type RuntimePods } from './runtime-pods.ts';
 import type { PodVolumes } from './volumes/pod-volumes.ts';
 
@@ -28,26 +29,37 @@ export class Housekeeping {
   readonly #options: HousekeepingOptions;
   readonly #unknownSince = new Map<string, number>();
   readonly #busy = new Set<string>();
+  #isTidying = false;
 
   constructor(options: HousekeepingOptions) {
     this.#options = options;
   }
 
   /** After each look at the runtime's whole list, once our copy of the API is complete. */
-  async tidy(podUids: ReadonlySet<string>): Promise<void> {
-    const { isKnown, volumes, log } = this.#options;
+  async tidy(found: RuntimeList): Promise<void> {
+    if (this.#isTidying) return;
+    this.#isTidying = true;
     try {
-      const here = new Set([...podUids, ...(await volumes.known())]);
-      for (const uid of this.#unknownSince.keys()) if (!here.has(uid)) this.#unknownSince.delete(uid);
-      for (const uid of here) {
-        if (isKnown(uid)) {
-          this.#unknownSince.delete(uid);
-          await this.#collectRuns(uid);
-        } else if (this.#isUnknownForLong(uid)) await this.#forget(uid);
-      }
+      await this.#tidyOnce(found);
     } catch (error) {
       if (!(error instanceof RuntimeError) && !(error instanceof Error && 'code' in error)) throw error;
-      log.warn('housekeeping', { error: error.message });
+      this.#options.log.warn('housekeeping', { error: error.message });
+    } finally {
+      this.#isTidying = false;
+    }
+  }
+
+  async #tidyOnce(found: RuntimeList): Promise<void> {
+    const { isKnown, volumes } = this.#options;
+    const inRuntime = [...found.sandboxes, ...found.containers].flatMap(({ labels }) => labels[POD_UID] ?? []);
+    const here = new Set([...inRuntime, ...(await volumes.known())]);
+    for (const uid of this.#unknownSince.keys()) if (!here.has(uid)) this.#unknownSince.delete(uid);
+    const crowded = withOldRuns(found);
+    for (const uid of here) {
+      if (isKnown(uid)) {
+        this.#unknownSince.delete(uid);
+        if (crowded.has(uid)) await this.#collectRuns(uid);
+      } else if (this.#isUnknownForLong(uid)) await this.#forget(uid);
     }
   }
 
@@ -89,8 +101,6 @@ export class Housekeeping {
 
   async #collectRuns(uid: string): Promise<void> {
     const { runtime, runtimePods } = this.#options;
-    const containers = await runtime.listContainers({ labelSelector: { [POD_UID]: uid } });
-    if (containers.length < RUNS_KEPT) return;
     const now = await runtimePods.read(uid);
     const runs = new Map<string, number>();
     for (const status of now.containers) {
@@ -107,4 +117,18 @@ export class Housekeeping {
     for (const { id, state } of now.sandboxes.slice(1))
       if (state === 'SANDBOX_NOTREADY' && !used.has(id)) await runtime.removePodSandbox(id);
   }
+}
+
+/** Pods with more runs of a container, or more sandboxes, than are kept: nobody need ask after the others. */
+function withOldRuns({ sandboxes, containers }: RuntimeList): Set<string> {
+  const crowded = new Set<string>();
+  const counts = new Map<string, number>();
+  const count = (uid: string | undefined, what: string, kept: number) => {
+    const key = `${uid}/${what}`;
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+    if (uid && (counts.get(key) ?? 0) > kept) crowded.add(uid);
+  };
+  for (const { labels } of sandboxes) count(labels[POD_UID], '', 1);
+  for (const { labels } of containers) count(labels[POD_UID], labels[CONTAINER_NAME] ?? '', RUNS_KEPT);
+  return crowded;
 }

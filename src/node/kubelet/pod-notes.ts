@@ -13,6 +13,8 @@ export interface PodNote {
   /** By container name. */
   waiting: Map<string, WaitingReason>;
   ended?: Ending;
+  /** Its volumes could not be made once: they are awaited before anything else is begun. */
+  volumesFailed?: boolean;
   /** It asks for resources that it does not get, or not yet. */
   resizePending?: { reason: 'Infeasible' | 'Deferred'; message: string; generation: number };
   /** It was given other resources, and not all of its containers have them. */

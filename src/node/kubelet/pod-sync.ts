@@ -1,33 +1,30 @@
 /** One step towards what a pod says: looks at what the runtime has, decides (`pod-actions.ts`), acts, reports. */
-import { mkdir } from 'node:fs/promises';
 import type { Container, Pod, Secret } from '#api/generated/schema.ts';
 import { StatusError } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
 import { Unreachable } from '#client/transport.ts';
-import type { Cgroups } from '#node/runtime/cgroups/cgroups.ts';
 import { type ContainerRuntime, type PodSandboxConfig, RuntimeError } from '#node/runtime/runtime.ts';
 import type { BackOff } from './back-off.ts';
 import type { ContainerKiller } from './container-killer.ts';
 import { type ContainerStarter, removeUnstarted, StartFailed } from './container-starter.ts';
 import { durationText } from './go-text.ts';
-import type { Limiter } from './limiter.ts';
 import { type PodActions, podActions } from './pod-actions.ts';
 import type { Refusal } from './pod-admission.ts';
 import { ephemeralContainers, everyContainer, podText } from './pod-containers.ts';
 import type { PodEvents } from './pod-events.ts';
 import type { PodNotes } from './pod-notes.ts';
 import type { PodReporter } from './pod-reporter.ts';
+import type { PodPreparation } from './pod-preparation.ts';
 import type { Probes } from './probes/probes.ts';
-import { podCgroupLimits, podCgroupPath } from './quality-of-service.ts';
 import type { Allocations } from './resize/allocations.ts';
 import { isNothing, type ResizeActions, resizeActions } from './resize/resize-actions.ts';
-import { largerLimits, type Resizer } from './resize/resizer.ts';
+import type { Resizer } from './resize/resizer.ts';
 import type { Resizes } from './resize/resizes.ts';
 import type { ReferencedObjects } from './referenced-objects.ts';
 import { hashOf, restartCountOf } from './runtime-labels.ts';
 import { newestOf, type RuntimePod, type RuntimePods } from './runtime-pods.ts';
-import { type SandboxFacts, sandboxConfigOf } from './sandbox-config.ts';
-import { type PodVolumes, VolumeFailed } from './volumes/pod-volumes.ts';
+import type { PodVolumes } from './volumes/pod-volumes.ts';
+import { SyncFailed } from './sync-failed.ts';
 import { VolumeNotYet } from './volumes/volume-problem.ts';
 
 export interface PodSyncOptions {
@@ -42,12 +39,8 @@ export interface PodSyncOptions {
   references: ReferencedObjects;
   starter: ContainerStarter;
   killer: ContainerKiller;
-  starts: Limiter;
   crashes: BackOff;
-  cgroups: Cgroups | undefined;
-  sandbox: SandboxFacts;
-  /** How many processes a pod may have; 0 or less: as many as the node. */
-  podPidsLimit: number;
+  preparation: PodPreparation;
   allocations: Allocations;
   resizes: Resizes;
   resizer: Resizer;
@@ -61,9 +54,6 @@ export interface SyncResult {
   /** Look again then, even if nothing happens. undefined: at the next ordinary time. */
   againAfterMs: number | undefined;
 }
-
-/** This step could not be done; the event is written. Try again. */
-export class SyncFailed extends Error {}
 
 const RETRY_MS = 5_000;
 
@@ -96,14 +86,15 @@ export class PodSync {
     const resizeAgainMs = isNothing(resize) ? undefined : await resizer.resize(pod, resize);
     if (resizeAgainMs === undefined) resizer.completed(pod);
     else waits.push(resizeAgainMs);
-    const now = await runtimePods.read(pod.metadata.uid);
+    const now = await runtimePods.readKnown(pod.metadata.uid);
     this.#followProbes(pod, now);
-    reporter.report(pod, now);
+    const { startTime } = reporter.report(pod, now);
     // An init container or sidecar that has just started may let the next one begin.
     const more = podActions(pod, now, reporter.healthOf(pod));
     const { waiting } = notes.of(pod.metadata.uid);
     if (more.start.some(({ name }) => !waiting.has(name))) waits.push(0);
-    if (deadlineMs !== undefined) waits.push(deadlineMs);
+    const leftMs = this.#deadlineLeftMs(pod, startTime);
+    if (leftMs !== undefined) waits.push(leftMs);
     return { finished: false, againAfterMs: waits.length > 0 ? Math.min(...waits) : undefined };
   }
 
@@ -132,12 +123,11 @@ export class PodSync {
     pod: Pod,
     { actions, before, signal }: { actions: PodActions; before: RuntimePod; signal: AbortSignal },
   ): Promise<number[]> {
+    const { preparation } = this.#options;
     if (actions.killPod) await this.#clearSandboxes(pod, before, signal);
     await this.#killSome(pod, actions, signal);
     signal.throwIfAborted();
-    const volumes = await this.#prepare(pod, before);
-    signal.throwIfAborted();
-    const { sandboxId, config, podIPs } = await this.#ensureSandbox(pod, actions, before);
+    const { volumes, sandboxId, config, podIPs } = await preparation.prepare({ pod, actions, before, signal });
     const pullSecrets = actions.start.length > 0 ? await this.#pullSecrets(pod) : [];
     const waits: number[] = [];
     for (const container of actions.start) {
@@ -173,64 +163,6 @@ export class PodSync {
         return this.#options.killer.kill(pod, status, { container, graceSeconds, message, signal });
       }),
     );
-  }
-
-  /** What the sandbox needs, side by side. Nothing is still under way when it fails. @returns the paths of the volumes */
-  async #prepare(pod: Pod, before: RuntimePod): Promise<Map<string, string>> {
-    const podIPs = before.sandboxes[0]?.ips ?? [];
-    const steps = [this.#setUpVolumes(pod, podIPs), this.#ensureCgroup(pod)] as const;
-    await Promise.allSettled(steps);
-    const [volumes] = await Promise.all(steps);
-    return volumes;
-  }
-
-  async #ensureCgroup(pod: Pod): Promise<void> {
-    const { cgroups, sandbox, allocations, podPidsLimit } = this.#options;
-    const path = podCgroupPath(sandbox.cgroupRoot, pod);
-    // What is to shrink shrinks after its containers, by the resizer.
-    const limits = largerLimits(podCgroupLimits(allocations.actuatedPod(pod)), podCgroupLimits(pod));
-    await cgroups?.ensure(path, { ...limits, ...(podPidsLimit > 0 && { pids: podPidsLimit }) });
-    if (!allocations.actuated(pod.metadata.uid)?.pod) allocations.actuatePod(pod);
-  }
-
-  async #setUpVolumes(pod: Pod, podIPs: readonly string[]): Promise<Map<string, string>> {
-    try {
-      return await this.#options.volumes.setUp(pod, podIPs);
-    } catch (error) {
-      if (!(error instanceof VolumeFailed)) throw error;
-      this.#options.events.warning(pod, undefined, 'FailedMount', error.message);
-      throw new SyncFailed(error.message, { cause: error });
-    }
-  }
-
-  async #ensureSandbox(
-    pod: Pod,
-    actions: PodActions,
-    before: RuntimePod,
-  ): Promise<{ sandboxId: string; config: PodSandboxConfig; podIPs: string[] }> {
-    const { runtime, runtimePods, sandbox, starts, events } = this.#options;
-    const attempt = actions.createSandbox?.attempt ?? before.sandboxes[0]?.metadata.attempt ?? 0;
-    const config = sandboxConfigOf(pod, attempt, sandbox);
-    if (!actions.createSandbox) {
-      const status = before.sandboxes[0];
-      return { sandboxId: actions.sandboxId ?? '', config, podIPs: this.#ipsOf(pod, status?.ips ?? []) };
-    }
-    await mkdir(config.logDirectory, { recursive: true, mode: 0o755 });
-    runtimePods.present([pod.metadata.uid]);
-    try {
-      const sandboxId = await starts.run(() => runtime.runPodSandbox(config));
-      const status = await runtime.podSandboxStatus(sandboxId);
-      return { sandboxId, config, podIPs: this.#ipsOf(pod, status?.ips ?? []) };
-    } catch (error) {
-      if (!(error instanceof RuntimeError)) throw error;
-      const message = `Failed to create pod sandbox: rpc error: code = ${error.code} desc = ${error.message}`;
-      events.warning(pod, undefined, 'FailedCreatePodSandBox', message);
-      throw new SyncFailed(message, { cause: error });
-    }
-  }
-
-  #ipsOf(pod: Pod, ips: string[]): string[] {
-    return pod.spec.hostNetwork ? [...this.#options.sandbox.hostIPs] : ips;
   }
 
   /** Those that exist. A missing one is told, and the pull is tried without it, as upstream does. */
@@ -340,17 +272,18 @@ export class PodSync {
   }
 
   #followProbes(pod: Pod, now: RuntimePod): void {
+    const { preparation, probes } = this.#options;
     const running = everyContainer(pod).flatMap((container) => {
       const status = newestOf(now, container.name);
       return status?.state === 'CONTAINER_RUNNING' ? [{ container, status }] : [];
     });
-    const [podIP = ''] = this.#ipsOf(pod, now.sandboxes[0]?.ips ?? []);
-    this.#options.probes.follow(pod, running, podIP);
+    const [podIP = ''] = preparation.ipsOf(pod, now.sandboxes[0]?.ips ?? []);
+    probes.follow(pod, running, podIP);
   }
 
-  #deadlineLeftMs({ spec, status }: Pod): number | undefined {
-    if (spec.activeDeadlineSeconds === undefined || !status?.startTime) return undefined;
-    return Date.parse(status.startTime) + spec.activeDeadlineSeconds * 1000 - this.#options.clock.now();
+  #deadlineLeftMs({ spec, status }: Pod, startTime = status?.startTime): number | undefined {
+    if (spec.activeDeadlineSeconds === undefined || !startTime) return undefined;
+    return Date.parse(startTime) + spec.activeDeadlineSeconds * 1000 - this.#options.clock.now();
   }
 
   #refuse(pod: Pod, { reason, message }: Refusal, before: RuntimePod): SyncResult {

@@ -56,6 +56,15 @@ export class ReferencedObjects {
     this.#release(podUid, new Set());
   }
 
+  /** Whether every object that it names is here: none of them must be waited for. */
+  hasAllOf(pod: Pod): boolean {
+    const namespace = pod.metadata.namespace ?? '';
+    const { configMaps, secrets } = namesIn(pod);
+    const has = (kind: Kind) => (name: string) =>
+      this.#entries.get(idOf(kind, { namespace, name }))?.object !== undefined;
+    return configMaps.every(has(ConfigMap)) && secrets.every(has(Secret));
+  }
+
   configMap = (namespace: string, name: string): Promise<ConfigMap | undefined> =>
     this.#get(ConfigMap, { namespace, name });
   secret = (namespace: string, name: string): Promise<Secret | undefined> => this.#get(Secret, { namespace, name });

@@ -1,6 +1,7 @@
 /** What the runtime has of pods, put together by the labels that this kubelet gave. */
 import type { Clock } from '#base/clock.ts';
 import type { ContainerRuntime, ContainerStatus, PodSandboxStatus } from '#node/runtime/runtime.ts';
+import type { RuntimeList } from './runtime-watcher.ts';
 import { CONTAINER_NAME, POD_NAME, POD_NAMESPACE, POD_UID } from './runtime-labels.ts';
 
 export interface RuntimePod {
@@ -44,6 +45,9 @@ export class RuntimePods {
   /** Pods that the runtime may have something of. All others are new: nobody else makes sandboxes with our labels. */
   readonly #present = new Set<string>();
   #isPresentKnown = false;
+  /** What of each pod is there, as far as we have been told: id → whether it is a sandbox. */
+  readonly #ids = new Map<string, Map<string, 'sandbox' | 'container'>>();
+  readonly #podOf = new Map<string, string>();
 
   constructor(runtime: ContainerRuntime, clock: Clock) {
     this.#runtime = runtime;
@@ -55,22 +59,44 @@ export class RuntimePods {
     if (!this.#isPresentKnown) await this.#learnPresent();
     if (!this.#present.has(uid)) return emptyRuntimePod(uid);
     const filter = { labelSelector: { [POD_UID]: uid } };
+    const knownBefore = [...(this.#ids.get(uid)?.keys() ?? [])];
     const [sandboxes, containers] = await Promise.all([
       this.#runtime.listPodSandboxes(filter),
       this.#runtime.listContainers(filter),
     ]);
+    const listed = new Set([...sandboxes, ...containers].map(({ id }) => id));
+    // What was made while we asked is there, though it may not be in the list.
+    for (const id of knownBefore) if (!listed.has(id)) this.forget(id);
+    for (const { id } of sandboxes) this.made(uid, id, 'sandbox');
+    for (const { id } of containers) this.made(uid, id, 'container');
+    return this.readKnown(uid);
+  }
+
+  /** As it is now, of what was there at the last `read` and was `made` since: half the calls. */
+  async readKnown(uid: string): Promise<RuntimePod> {
+    const ids = [...(this.#ids.get(uid) ?? [])];
+    const of = (sort: string) => ids.flatMap(([id, what]) => (what === sort ? [id] : []));
     const [sandboxStatuses, containerStatuses] = await Promise.all([
-      Promise.all(sandboxes.map(({ id }) => this.#runtime.podSandboxStatus(id))),
-      Promise.all(containers.map(({ id }) => this.#containerStatus(id))),
+      Promise.all(of('sandbox').map((id) => this.#runtime.podSandboxStatus(id))),
+      Promise.all(of('container').map((id) => this.#containerStatus(id))),
     ]);
+    const sandboxes = sandboxStatuses.filter((status) => status !== undefined).sort(newestFirst);
+    const containers = containerStatuses.filter((status) => status !== undefined).sort(newestFirst);
     const labels = sandboxes[0]?.labels ?? containers[0]?.labels ?? {};
-    return {
-      uid,
-      name: labels[POD_NAME] ?? '',
-      namespace: labels[POD_NAMESPACE] ?? '',
-      sandboxes: sandboxStatuses.filter((status) => status !== undefined).sort(newestFirst),
-      containers: containerStatuses.filter((status) => status !== undefined).sort(newestFirst),
-    };
+    return { uid, name: labels[POD_NAME] ?? '', namespace: labels[POD_NAMESPACE] ?? '', sandboxes, containers };
+  }
+
+  /** This kubelet has made it, or has seen it in a list. */
+  made(uid: string, id: string, what: 'sandbox' | 'container'): void {
+    const ids = this.#ids.get(uid) ?? new Map<string, 'sandbox' | 'container'>();
+    ids.set(id, what);
+    this.#ids.set(uid, ids);
+    this.#podOf.set(id, uid);
+  }
+
+  /** Whose sandbox or container it is; undefined: nobody has told. */
+  podOf(id: string): string | undefined {
+    return this.#podOf.get(id);
   }
 
   /** These are there, or are about to be made. */
@@ -78,19 +104,32 @@ export class RuntimePods {
     for (const uid of uids) this.#present.add(uid);
   }
 
+  /** In a list of all that there is. */
+  seen({ sandboxes, containers }: RuntimeList): void {
+    this.present([...sandboxes, ...containers].flatMap(({ labels }) => labels[POD_UID] ?? []));
+  }
+
   /** All of it was removed. What is found nevertheless is `present` again. */
   absent(uid: string): void {
     this.#present.delete(uid);
+    for (const id of [...(this.#ids.get(uid)?.keys() ?? [])]) this.forget(id);
+    this.#ids.delete(uid);
   }
 
-  forget(containerId: string): void {
-    this.#exited.delete(containerId);
+  /** It was removed. */
+  forget(id: string): void {
+    this.#exited.delete(id);
+    this.#ids.get(this.#podOf.get(id) ?? '')?.delete(id);
+    this.#podOf.delete(id);
   }
 
   /** What an earlier run of the kubelet has left. */
   async #learnPresent(): Promise<void> {
-    const found = await Promise.all([this.#runtime.listPodSandboxes(), this.#runtime.listContainers()]);
-    this.present(found.flat().flatMap(({ labels }) => labels[POD_UID] ?? []));
+    const [sandboxes, containers] = await Promise.all([
+      this.#runtime.listPodSandboxes(),
+      this.#runtime.listContainers(),
+    ]);
+    this.seen({ sandboxes, containers });
     this.#isPresentKnown = true;
   }
 

@@ -4,7 +4,13 @@
  */
 import { type Clock, sleep, type Timer } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
-import { type ContainerRuntime, RuntimeError, type RuntimeEvent } from '#node/runtime/runtime.ts';
+import {
+  type Container,
+  type ContainerRuntime,
+  type PodSandbox,
+  RuntimeError,
+  type RuntimeEvent,
+} from '#node/runtime/runtime.ts';
 import { POD_UID } from './runtime-labels.ts';
 
 export interface RuntimeWatcherOptions {
@@ -12,8 +18,15 @@ export interface RuntimeWatcherOptions {
   clock: Clock;
   log: Log;
   onChange(podUid: string): void;
-  /** All pods that the runtime has anything of. */
-  onRelist(podUids: ReadonlySet<string>): void;
+  /** Whose it is, before any list has shown it. */
+  podOf(id: string): string | undefined;
+  /** All that the runtime has. */
+  onRelist(found: RuntimeList): void;
+}
+
+export interface RuntimeList {
+  sandboxes: readonly PodSandbox[];
+  containers: readonly Container[];
 }
 
 const RELIST_MS = { withEvents: 10_000, without: 1_000 };
@@ -76,16 +89,23 @@ export class RuntimeWatcher {
         if (podUid) next.set(id, { podUid, state });
       }
       const changed = new Set<string>();
-      for (const [id, { podUid, state }] of next) if (this.#known.get(id)?.state !== state) changed.add(podUid);
+      for (const [id, { podUid, state }] of next) if (this.#isNews(id, state)) changed.add(podUid);
       for (const [id, { podUid }] of this.#known) if (!next.has(id)) changed.add(podUid);
       this.#known = next;
       this.lastRelistMs = clock.monotonicMs();
       for (const podUid of changed) onChange(podUid);
-      onRelist(new Set([...next.values()].map(({ podUid }) => podUid)));
+      onRelist({ sandboxes, containers });
     } catch (error) {
       if (!(error instanceof RuntimeError)) throw error;
       log.warn('cannot list containers', { error: error.message });
     }
+  }
+
+  #isNews(id: string, state: string): boolean {
+    const known = this.#known.get(id);
+    if (known) return known.state !== state;
+    const isAsMade = state === 'SANDBOX_READY' || state === 'CONTAINER_RUNNING';
+    return !isAsMade || this.#options.podOf(id) === undefined;
   }
 
   async #follow(): Promise<void> {
@@ -113,10 +133,11 @@ export class RuntimeWatcher {
   }
 
   async #handle({ type, id }: RuntimeEvent): Promise<void> {
-    const known = this.#known.get(id);
-    if (!known) return this.relist();
+    if (type === 'created' || type === 'started') return; // only this kubelet begins anything, and it looks when it has
+    const podUid = this.#known.get(id)?.podUid ?? this.#options.podOf(id);
+    if (podUid === undefined) return this.relist();
     if (type === 'exited') await this.#untilShown(id);
-    this.#options.onChange(known.podUid);
+    this.#options.onChange(podUid);
   }
 
   async #untilShown(id: string): Promise<void> {

@@ -35,6 +35,7 @@ import { nodePods } from './node-pods.ts';
 import { PodEnd } from './pod-end.ts';
 import { podEvents } from './pod-events.ts';
 import { type Ending, PodNotes } from './pod-notes.ts';
+import { PodPreparation } from './pod-preparation.ts';
 import { PodReporter } from './pod-reporter.ts';
 import { refusalOf } from './pod-admission.ts';
 import { PodSync } from './pod-sync.ts';
@@ -182,6 +183,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
   });
   const starter = new ContainerStarter({
     runtime,
+    runtimePods,
     clock,
     events,
     images,
@@ -223,6 +225,19 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     onCompleted: () => resizes.retry(),
   });
   const reporter = new PodReporter({ allocations, clock, hostIPs: options.addresses, probes, notes, writer, latest });
+  const preparation = new PodPreparation({
+    runtime,
+    runtimePods,
+    events,
+    notes,
+    volumes,
+    references,
+    starts,
+    cgroups,
+    sandbox,
+    podPidsLimit: configuration.podPidsLimit,
+    allocations,
+  });
   const sync = new PodSync({
     runtime,
     runtimePods,
@@ -233,13 +248,10 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     probes,
     volumes,
     references,
+    preparation,
     starter,
     killer,
-    starts,
     crashes,
-    cgroups,
-    sandbox,
-    podPidsLimit: configuration.podPidsLimit,
     allocations,
     resizes,
     resizer,
@@ -363,9 +375,10 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     clock,
     log,
     onChange: wake,
-    onRelist: (podUids) => {
-      runtimePods.present(podUids);
-      if (apiPods.hasSynced) void housekeeping.tidy(podUids);
+    podOf: (id) => runtimePods.podOf(id),
+    onRelist: (found) => {
+      runtimePods.seen(found);
+      if (apiPods.hasSynced) void housekeeping.tidy(found);
     },
   });
 

@@ -1,7 +1,7 @@
 /** cgroup v1: each controller is a hierarchy of its own, perhaps several joined in one mount. */
-import { mkdir } from 'node:fs/promises';
+import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { processesBelow, readIfThere, removeTree, statsOf, subfolders, writeIfThere } from './cgroup-files.ts';
+import { processesBelow, readIfThere, readNow, removeTree, statsOf, subfolders, writeNow } from './cgroup-files.ts';
 import type { CgroupLimits, Cgroups, CgroupUsage } from './cgroups.ts';
 
 /** @param mounts controller (`cpu`, `memory`, `name=systemd`, `unified` …) → where its hierarchy is mounted */
@@ -17,9 +17,9 @@ export function cgroupsV1(mounts: ReadonlyMap<string, string>): Cgroups {
   return {
     version: 1,
     async ensure(path, limits) {
-      await Promise.all(roots.map((root) => mkdir(join(root, path), { recursive: true })));
-      await inheritCpuset(mounts.get('cpuset'), path);
-      await writeLimits((controller, name) => file(controller, path, name), limits);
+      for (const root of roots) mkdirSync(join(root, path), { recursive: true });
+      inheritCpuset(mounts.get('cpuset'), path);
+      writeLimits((controller, name) => file(controller, path, name), limits);
     },
     usage: (path) => usageOf((controller, name) => file(controller, path, name)),
     children: (path) => subfolders(folder('memory', path) ?? folder('cpu', path) ?? '/nonexistent'),
@@ -31,28 +31,27 @@ export function cgroupsV1(mounts: ReadonlyMap<string, string>): Cgroups {
 }
 
 /** A new cpuset has no CPUs and no memory nodes, and takes no process until it does: copied down from each parent. */
-async function inheritCpuset(root: string | undefined, path: string): Promise<void> {
+function inheritCpuset(root: string | undefined, path: string): void {
   if (!root || path === '/' || path === '.') return;
-  await inheritCpuset(root, dirname(path));
+  inheritCpuset(root, dirname(path));
   for (const name of ['cpuset.cpus', 'cpuset.mems']) {
-    const own = await readIfThere(join(root, path, name));
+    const own = readNow(join(root, path, name));
     if (own === undefined || own.trim()) continue;
-    const parent = await readIfThere(join(root, dirname(path), name));
-    if (parent?.trim()) await writeIfThere(join(root, path, name), parent.trim());
+    const parent = readNow(join(root, dirname(path), name));
+    if (parent?.trim()) writeNow(join(root, path, name), parent.trim());
   }
 }
 
 type FileOf = (controller: string, name: string) => string;
 
-async function writeLimits(file: FileOf, limits: CgroupLimits): Promise<void> {
+function writeLimits(file: FileOf, limits: CgroupLimits): void {
   const { cpuShares, cpuQuotaUs, cpuPeriodUs, memoryBytes, pids } = limits;
-  if (cpuShares !== undefined) await writeIfThere(file('cpu', 'cpu.shares'), Math.max(2, cpuShares));
-  if (cpuPeriodUs) await writeIfThere(file('cpu', 'cpu.cfs_period_us'), cpuPeriodUs);
+  if (cpuShares !== undefined) writeNow(file('cpu', 'cpu.shares'), Math.max(2, cpuShares));
+  if (cpuPeriodUs) writeNow(file('cpu', 'cpu.cfs_period_us'), cpuPeriodUs);
   if (cpuQuotaUs !== undefined)
-    await writeIfThere(file('cpu', 'cpu.cfs_quota_us'), cpuQuotaUs > 0 ? Math.max(1000, cpuQuotaUs) : -1);
-  if (memoryBytes !== undefined)
-    await writeIfThere(file('memory', 'memory.limit_in_bytes'), memoryBytes > 0 ? memoryBytes : -1);
-  if (pids !== undefined) await writeIfThere(file('pids', 'pids.max'), pids > 0 ? pids : 'max');
+    writeNow(file('cpu', 'cpu.cfs_quota_us'), cpuQuotaUs > 0 ? Math.max(1000, cpuQuotaUs) : -1);
+  if (memoryBytes !== undefined) writeNow(file('memory', 'memory.limit_in_bytes'), memoryBytes > 0 ? memoryBytes : -1);
+  if (pids !== undefined) writeNow(file('pids', 'pids.max'), pids > 0 ? pids : 'max');
 }
 
 async function usageOf(file: FileOf): Promise<CgroupUsage | undefined> {

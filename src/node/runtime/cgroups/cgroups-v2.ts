@@ -1,14 +1,15 @@
 /** cgroup v2: one hierarchy; a controller must be switched on in every parent before a child has its files. */
-import { mkdir } from 'node:fs/promises';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   hasErrorCode,
   processesBelow,
   readIfThere,
+  readNow,
   removeTree,
   statsOf,
   subfolders,
-  writeIfThere,
+  writeNow,
 } from './cgroup-files.ts';
 import { type CgroupLimits, type Cgroups, type CgroupUsage, weightOfShares } from './cgroups.ts';
 
@@ -20,12 +21,12 @@ export function cgroupsV2(root: string): Cgroups {
     async ensure(path, limits) {
       let folder = root;
       for (const name of path.split('/').filter(Boolean)) {
-        await delegate(folder);
+        delegate(folder);
         folder = join(folder, name);
-        await mkdir(folder, { recursive: true });
+        mkdirSync(folder, { recursive: true });
       }
-      await delegate(folder);
-      await writeLimits(folder, limits);
+      delegate(folder);
+      writeLimits(folder, limits);
     },
     usage: (path) => usageOf(join(root, path)),
     children: (path) => subfolders(join(root, path)),
@@ -34,12 +35,12 @@ export function cgroupsV2(root: string): Cgroups {
   };
 }
 
-async function delegate(folder: string): Promise<void> {
-  const has = ((await readIfThere(join(folder, 'cgroup.controllers'))) ?? '').trim().split(' ');
-  const on = ((await readIfThere(join(folder, 'cgroup.subtree_control'))) ?? '').trim().split(' ');
+function delegate(folder: string): void {
+  const has = (readNow(join(folder, 'cgroup.controllers')) ?? '').trim().split(' ');
+  const on = (readNow(join(folder, 'cgroup.subtree_control')) ?? '').trim().split(' ');
   for (const controller of WANTED.filter((name) => has.includes(name) && !on.includes(name))) {
     try {
-      await writeIfThere(join(folder, 'cgroup.subtree_control'), `+${controller}`);
+      writeNow(join(folder, 'cgroup.subtree_control'), `+${controller}`);
     } catch (error) {
       // A group that holds processes gives nothing to its children (EBUSY); realtime tasks hold cpu back (EINVAL).
       if (!hasErrorCode(error, 'EBUSY', 'EINVAL', 'ENOTSUP', 'EOPNOTSUPP')) throw error;
@@ -47,15 +48,15 @@ async function delegate(folder: string): Promise<void> {
   }
 }
 
-async function writeLimits(folder: string, limits: CgroupLimits): Promise<void> {
+function writeLimits(folder: string, limits: CgroupLimits): void {
   const { cpuShares, cpuQuotaUs, cpuPeriodUs = 100_000, memoryBytes, pids } = limits;
-  if (cpuShares !== undefined) await writeIfThere(join(folder, 'cpu.weight'), weightOfShares(cpuShares));
+  if (cpuShares !== undefined) writeNow(join(folder, 'cpu.weight'), weightOfShares(cpuShares));
   if (cpuQuotaUs !== undefined) {
     const quota = cpuQuotaUs > 0 ? String(Math.max(1000, cpuQuotaUs)) : 'max';
-    await writeIfThere(join(folder, 'cpu.max'), `${quota} ${cpuPeriodUs}`);
+    writeNow(join(folder, 'cpu.max'), `${quota} ${cpuPeriodUs}`);
   }
-  if (memoryBytes !== undefined) await writeIfThere(join(folder, 'memory.max'), memoryBytes > 0 ? memoryBytes : 'max');
-  if (pids !== undefined) await writeIfThere(join(folder, 'pids.max'), pids > 0 ? pids : 'max');
+  if (memoryBytes !== undefined) writeNow(join(folder, 'memory.max'), memoryBytes > 0 ? memoryBytes : 'max');
+  if (pids !== undefined) writeNow(join(folder, 'pids.max'), pids > 0 ? pids : 'max');
 }
 
 async function usageOf(folder: string): Promise<CgroupUsage | undefined> {

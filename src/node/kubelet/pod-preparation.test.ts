@@ -1,0 +1,63 @@
+import { expect, test, vi } from 'vitest';
+import { ConfigMap } from '#api/core/v1/config-map.ts';
+import { Event } from '#api/core/v1/event.ts';
+import { IMAGE, noMounts, withKubelet } from '../../../test/node/simulated-kubelet.ts';
+
+const secretInMemory = { name: 'token', projected: { sources: [{ configMap: { name: 'settings' } }] } };
+const settings = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'settings', namespace: 'default' } };
+
+test('a sandbox is made while the volumes are, and all that is asked of the runtime is what has to be known', async () => {
+  let mounted: () => void = () => undefined;
+  const mounting = new Promise<void>((resolve) => {
+    mounted = resolve;
+  });
+  await withKubelet(
+    { kubelet: { mounter: { ...noMounts, tmpfs: () => mounting } } },
+    async ({ cluster, create, pod, runtime }) => {
+      const looks = (['listPodSandboxes', 'listContainers', 'podSandboxStatus', 'containerStatus'] as const).map(
+        (name) => vi.spyOn(runtime, name),
+      );
+      const asked = () => looks.map(({ mock }) => mock.calls.length);
+      const before = asked();
+      await cluster.create(ConfigMap, { ...settings, data: { a: '1' } });
+      const made = create('quick', { volumes: [{ name: 'scratch', emptyDir: { medium: 'Memory' } }] });
+      await vi.waitFor(() => expect(runtime.calls).toContain('RunPodSandbox default/quick'));
+      expect(runtime.calls).not.toContain('CreateContainer main');
+      mounted();
+      await made;
+      expect(pod('quick')?.status?.phase).toBe('Running');
+      // Both lists are asked for once in a kubelet's life: what an earlier one has left.
+      expect(asked().map((count, index) => count - (before[index] ?? 0))).toEqual([1, 1, 2, 1]);
+    },
+  );
+});
+
+test('a pod whose volumes fail beside its sandbox keeps none, and has its volumes first from then on', async () => {
+  let isFull = true;
+  const tmpfs = async () => {
+    if (isFull) throw new Error('no memory');
+  };
+  await withKubelet({ kubelet: { mounter: { ...noMounts, tmpfs } } }, async ({ cluster, create, pod, runtime }) => {
+    await create('unlucky', { volumes: [{ name: 'scratch', emptyDir: { medium: 'Memory' } }] });
+    expect(runtime.calls).toEqual(['RunPodSandbox default/unlucky', 'StopPodSandbox default/unlucky']);
+    expect(await runtime.listPodSandboxes()).toEqual([]);
+    const conditions = pod('unlucky')?.status?.conditions ?? [];
+    expect(conditions.find(({ type }) => type === 'PodReadyToStartContainers')?.status).toBe('False');
+    expect(cluster.list(Event).map(({ reason }) => reason)).toContain('FailedMount');
+    await cluster.passes(20_000);
+    expect(runtime.calls).toHaveLength(2);
+    isFull = false;
+    await cluster.passes(20_000);
+    expect(pod('unlucky')?.status?.phase).toBe('Running');
+  });
+});
+
+test('a pod that names an object that is missing has no sandbox', () =>
+  withKubelet({}, async ({ cluster, create, pod, runtime }) => {
+    await create('waits', { volumes: [secretInMemory], containers: [{ name: 'main', image: IMAGE }] });
+    await cluster.passes(15_000);
+    expect(runtime.calls).toEqual([]);
+    await cluster.create(ConfigMap, { ...settings, data: { a: '1' } });
+    await cluster.passes(15_000);
+    expect(pod('waits')?.status?.phase).toBe('Running');
+  }));

@@ -1,0 +1,143 @@
+/** What a pod's containers need before they can be made: control group, volumes, sandbox. */
+import { mkdir } from 'node:fs/promises';
+import type { Pod } from '#api/generated/schema.ts';
+import type { Cgroups } from '#node/runtime/cgroups/cgroups.ts';
+import { type ContainerRuntime, type PodSandboxConfig, RuntimeError } from '#node/runtime/runtime.ts';
+import type { Limiter } from './limiter.ts';
+import type { PodActions } from './pod-actions.ts';
+import type { PodEvents } from './pod-events.ts';
+import type { PodNotes } from './pod-notes.ts';
+import { podCgroupLimits, podCgroupPath } from './quality-of-service.ts';
+import type { ReferencedObjects } from './referenced-objects.ts';
+import type { Allocations } from './resize/allocations.ts';
+import { largerLimits } from './resize/resizer.ts';
+import type { RuntimePod, RuntimePods } from './runtime-pods.ts';
+import { type SandboxFacts, sandboxConfigOf } from './sandbox-config.ts';
+import { SyncFailed } from './sync-failed.ts';
+import { type PodVolumes, VolumeFailed } from './volumes/pod-volumes.ts';
+
+export interface PodPreparationOptions {
+  runtime: ContainerRuntime;
+  runtimePods: RuntimePods;
+  events: PodEvents;
+  notes: PodNotes;
+  volumes: PodVolumes;
+  references: ReferencedObjects;
+  /** How many sandboxes may be made at once. */
+  starts: Limiter;
+  cgroups: Cgroups | undefined;
+  sandbox: SandboxFacts;
+  /** How many processes a pod may have; 0 or less: as many as the node. */
+  podPidsLimit: number;
+  allocations: Allocations;
+}
+
+export interface PreparedPod {
+  sandboxId: string;
+  config: PodSandboxConfig;
+  podIPs: string[];
+  /** Volume name → path on the node. */
+  volumes: Map<string, string>;
+}
+type Sandbox = Omit<PreparedPod, 'volumes'>;
+
+interface Step {
+  pod: Pod;
+  actions: PodActions;
+  before: RuntimePod;
+  signal: AbortSignal;
+}
+
+export class PodPreparation {
+  readonly #options: PodPreparationOptions;
+
+  constructor(options: PodPreparationOptions) {
+    this.#options = options;
+  }
+
+  /** Nothing is still under way when it fails. @throws SyncFailed, the signal's reason, or what others throw */
+  async prepare(step: Step): Promise<PreparedPod> {
+    const { pod, actions, before, signal } = step;
+    const podIPs = before.sandboxes[0]?.ips ?? [];
+    if (actions.createSandbox && this.#isAllAtHand(pod)) return this.#sideBySide(step);
+    const steps = [this.#setUpVolumes(pod, podIPs), this.#ensureCgroup(pod)] as const;
+    await Promise.allSettled(steps);
+    const [volumes] = await Promise.all(steps);
+    signal.throwIfAborted();
+    return { volumes, ...(await this.#ensureSandbox(step)) };
+  }
+
+  ipsOf(pod: Pod, ips: string[]): string[] {
+    return pod.spec.hostNetwork ? [...this.#options.sandbox.hostIPs] : ips;
+  }
+
+  /** Volumes need longer than their bytes: a token, a mount. The sandbox needs longer still, and none of them. */
+  async #sideBySide(step: Step): Promise<PreparedPod> {
+    const { pod } = step;
+    const { notes, runtime } = this.#options;
+    const making = this.#ensureCgroup(pod).then(() => this.#ensureSandbox(step));
+    const [volumes, sandbox] = await Promise.allSettled([this.#setUpVolumes(pod, []), making]);
+    if (volumes.status === 'fulfilled' && sandbox.status === 'fulfilled')
+      return { volumes: volumes.value, ...sandbox.value };
+    if (sandbox.status === 'rejected') throw sandbox.reason;
+    // A pod whose volumes cannot be had has no sandbox, and no address.
+    notes.of(pod.metadata.uid).volumesFailed = true;
+    await runtime.stopPodSandbox(sandbox.value.sandboxId);
+    await runtime.removePodSandbox(sandbox.value.sandboxId);
+    throw (volumes as PromiseRejectedResult).reason;
+  }
+
+  /** Whether nothing that its volumes need can be expected to be missing. */
+  #isAllAtHand(pod: Pod): boolean {
+    const { notes, references } = this.#options;
+    if (notes.of(pod.metadata.uid).volumesFailed) return false;
+    const ownOnly = (pod.spec.volumes ?? []).every((volume) => OWN_VOLUMES.some((sort) => volume[sort]));
+    return ownOnly && references.hasAllOf(pod);
+  }
+
+  async #ensureCgroup(pod: Pod): Promise<void> {
+    const { cgroups, sandbox, allocations, podPidsLimit } = this.#options;
+    const path = podCgroupPath(sandbox.cgroupRoot, pod);
+    // What is to shrink shrinks after its containers, by the resizer.
+    const limits = largerLimits(podCgroupLimits(allocations.actuatedPod(pod)), podCgroupLimits(pod));
+    await cgroups?.ensure(path, { ...limits, ...(podPidsLimit > 0 && { pids: podPidsLimit }) });
+    if (!allocations.actuated(pod.metadata.uid)?.pod) allocations.actuatePod(pod);
+  }
+
+  async #setUpVolumes(pod: Pod, podIPs: readonly string[]): Promise<Map<string, string>> {
+    try {
+      return await this.#options.volumes.setUp(pod, podIPs);
+    } catch (error) {
+      if (!(error instanceof VolumeFailed)) throw error;
+      this.#options.events.warning(pod, undefined, 'FailedMount', error.message);
+      throw new SyncFailed(error.message, { cause: error });
+    }
+  }
+
+  async #ensureSandbox({ pod, actions, before }: Step): Promise<Sandbox> {
+    const { runtime, runtimePods, sandbox, starts, events } = this.#options;
+    const { uid } = pod.metadata;
+    const attempt = actions.createSandbox?.attempt ?? before.sandboxes[0]?.metadata.attempt ?? 0;
+    const config = sandboxConfigOf(pod, attempt, sandbox);
+    if (!actions.createSandbox) {
+      const status = before.sandboxes[0];
+      return { sandboxId: actions.sandboxId ?? '', config, podIPs: this.ipsOf(pod, status?.ips ?? []) };
+    }
+    await mkdir(config.logDirectory, { recursive: true, mode: 0o755 });
+    runtimePods.present([uid]);
+    try {
+      const sandboxId = await starts.run(() => runtime.runPodSandbox(config));
+      runtimePods.made(uid, sandboxId, 'sandbox');
+      const status = await runtime.podSandboxStatus(sandboxId);
+      return { sandboxId, config, podIPs: this.ipsOf(pod, status?.ips ?? []) };
+    } catch (error) {
+      if (!(error instanceof RuntimeError)) throw error;
+      const message = `Failed to create pod sandbox: rpc error: code = ${error.code} desc = ${error.message}`;
+      events.warning(pod, undefined, 'FailedCreatePodSandBox', message);
+      throw new SyncFailed(message, { cause: error });
+    }
+  }
+}
+
+/** Made of what the pod or an object says; the others are looked for elsewhere, and may be missing. */
+const OWN_VOLUMES = ['emptyDir', 'configMap', 'secret', 'projected', 'downwardAPI'] as const;
