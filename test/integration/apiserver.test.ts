@@ -504,6 +504,19 @@ describe.each(['inside the process', 'over TLS'] as const)('%s', (way) => {
     expect(again.spec.clusterIP).toBe(created.spec.clusterIP);
   });
 
+  test('of addresses that do not fit together everything is told; a health check port that nobody can have is an error of the server', async () => {
+    const unfit = service('a', { clusterIPs: ['10.96.0.7', '10.96.0.8'], ipFamilies: ['IPv6'] });
+    expect((await refusal(client.create(Service, unfit))).message).toBe(
+      'Service "a" is invalid: [spec.clusterIPs: Invalid value: ["10.96.0.7","10.96.0.8"]: must be empty when `clusterIP` is not specified, ' +
+        'spec.clusterIPs: Invalid value: ["10.96.0.7","10.96.0.8"]: may specify no more than one IP for each IP family, ' +
+        'spec.clusterIPs[0]: Invalid value: "10.96.0.7": expected an IPv6 value as indicated by `ipFamilies[0]`]',
+    );
+    const local = { type: 'LoadBalancer', externalTrafficPolicy: 'Local', healthCheckNodePort: 70000 };
+    expect((await refusal(client.create(Service, service('a', local)))).message).toBe(
+      'Internal error occurred: failed to allocate requested HealthCheck NodePort 70000: provided port is not in the valid range. The range of valid ports is 30000-30010',
+    );
+  });
+
   test('a Service with a bad name is told so, also when it asks for a port that is taken', async () => {
     await client.create(Service, service('a', { type: 'NodePort', ports: [{ port: 80, nodePort: 30001 }] }));
     const again = service('myApp', { type: 'NodePort', ports: [{ port: 80, nodePort: 30001 }] });

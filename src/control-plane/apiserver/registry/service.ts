@@ -130,14 +130,21 @@ class Allocator {
     spec.ports?.forEach(({ nodePort }, index) => {
       if (nodePort) check(nodePort, `spec.ports[${index}].nodePort`);
     });
-    if (spec.healthCheckNodePort && needsHealthCheckPort(spec))
-      check(spec.healthCheckNodePort, 'spec.healthCheckNodePort');
     if (errors.length > 0) throw refused(service, errors);
+    this.#refuseHealthPort(spec, before, context.inUse);
     const chosen = new Set(heldNodePorts(spec));
     const next = () => this.#freeNodePort(new Set([...context.inUse, ...chosen]), context);
     const ports = needsNodePort(spec) ? withChosenPorts(spec.ports ?? [], chosen, next) : spec.ports;
     const health = needsHealthCheckPort(spec) && !spec.healthCheckNodePort ? { healthCheckNodePort: next() } : {};
     return { ...spec, ...(ports && { ports }), ...health };
+  }
+
+  /** One that changes while it is needed is refused by the rules of updates. */
+  #refuseHealthPort(spec: ServiceSpec, before: ServiceSpec | undefined, inUse: Set<number>): void {
+    const { healthCheckNodePort: port } = spec;
+    if (!port || !needsHealthCheckPort(spec) || (before && needsHealthCheckPort(before))) return;
+    const why = heldNodePorts(before).includes(port) ? undefined : this.#complaintOf(port, inUse);
+    if (why) throw internalError(`failed to allocate requested HealthCheck NodePort ${port}: ${why}`);
   }
 
   #complaintOf(port: number, inUse: Set<number>): string | undefined {
