@@ -34,6 +34,8 @@ export interface Claim {
   ownerKind: Kind;
   selector: LabelSelector | undefined;
   kind: Kind;
+  /** What an adopted one gets. */
+  finalizers?: readonly string[];
   /** All of the owner's namespace. */
   candidates: readonly KubeObject[];
   client: Pick<Client, 'get'>;
@@ -76,7 +78,10 @@ async function mayAdopt({ owner, ownerKind, client }: Claim): Promise<boolean> {
 
 async function adopt(claim: Claim, object: KubeObject): Promise<KubeObject | undefined> {
   const reference = { ...controllerReferenceTo(claim.owner), apiVersion: apiVersionOf(claim.ownerKind) };
-  const patch = { metadata: { ownerReferences: [reference], uid: object.metadata.uid } };
+  const { finalizers } = claim;
+  const patch = {
+    metadata: { ownerReferences: [reference], ...(finalizers && { finalizers }), uid: object.metadata.uid },
+  };
   try {
     return await claim.patch(object, patch);
   } catch (error) {

@@ -124,6 +124,7 @@ function contextMaker(spec: Spec, parts: ContextParts): (key: ObjectKey, object:
         owner: object,
         ownerKind: spec.reconciles,
         selector: spec.selectorOf?.(object),
+        ...(spec.adoptedGet && { finalizers: spec.adoptedGet }),
         kind,
         candidates: cached(kind).inNamespace(object.metadata.namespace ?? ''),
         client,

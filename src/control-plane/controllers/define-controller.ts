@@ -131,6 +131,8 @@ export interface ControllerSpec<
   hasRoles?: true;
   /** Which objects of `owns` belong to it: an unowned one that matches makes the key dirty. See `claim`. */
   selectorOf?(object: T): LabelSelector | undefined;
+  /** Finalizers that an object of `owns` gets when it is taken on. See `claim`. */
+  adoptedGet?: readonly string[];
   /** Whether a change of the reconciled object matters; creations and deletions always do. Default: always. */
   when?(now: T, before: T): boolean;
   /** How many keys at a time. Default 5, as upstream's --concurrent-…-syncs. */

@@ -95,7 +95,7 @@ export const controllersFor = (settings: ClusterSettings = {}): Controller[] => 
   disruptionController(settings.ownerScales),
   staleDisruptionTarget,
   ...(settings.autoscaler ? [horizontalPodAutoscalerController(settings.autoscaler)] : []),
-  jobController,
+  jobController(),
   cronJobController,
   ttlAfterFinishedController,
   namespaceController,

@@ -72,7 +72,7 @@ test('a namespace that is deleted goes with everything in it, and can come anew'
           () => garbageCollector,
           () => deploymentController,
           () => replicaSetController,
-          () => jobController,
+          () => jobController(),
         ],
         steady: kubelets(),
       });

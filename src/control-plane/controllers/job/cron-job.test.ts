@@ -97,6 +97,29 @@ test('Replace deletes the Job that runs', async () => {
   expect(more).toEqual([]);
   expect(second?.metadata.uid).not.toBe(first?.metadata.uid);
   expect(read(cluster).status?.active).toMatchObject([{ uid: second?.metadata.uid }]);
+  await cluster.passes(1_000);
+  const deleted = cluster.list(Event).find(({ reason }) => reason === 'SuccessfulDelete');
+  expect(deleted?.message).toBe(`Deleted job ${first?.metadata.name}`);
+});
+
+test('a schedule of a day that never comes makes no Job, and is warned of', async () => {
+  await using cluster = await started({ schedule: '59 23 31 2 *' });
+  await cluster.passes(1_000);
+  expect(cluster.list(Job)).toHaveLength(0);
+  const text = 'time difference between two schedules is less than 1 second';
+  expect(cluster.list(Event).map(({ reason, message }) => `${reason}: ${message}`)).toEqual([
+    `InvalidSchedule: invalid schedule: 59 23 31 2 * : ${text}`,
+  ]);
+});
+
+test('an old Job that cannot be deleted does not hold up the next one', async () => {
+  await using cluster = await started({ successfulJobsHistoryLimit: 0 });
+  await cluster.passes(5 * MINUTE_MS);
+  cluster.faults.fail({ verb: 'delete', resource: 'jobs.batch' }, { reason: 'Forbidden', message: 'not now' });
+  await finish(cluster, cluster.list(Job)[0]!);
+  await cluster.passes(5 * MINUTE_MS);
+  expect(cluster.list(Job)).toHaveLength(2);
+  expect(cluster.list(Event).map(({ message }) => message)).toContain('Deleted job: not now');
 });
 
 test('a suspended one makes none, and what was missed meanwhile is made once', async () => {

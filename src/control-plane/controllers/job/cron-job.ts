@@ -74,7 +74,7 @@ class Step {
   /** @returns those that stay. */
   async dropOldJobs(): Promise<Job[]> {
     const { successfulJobsHistoryLimit, failedJobsHistoryLimit } = this.#cronJob.spec;
-    const byStart = [...this.#jobs].sort((a, b) => startMs(a) - startMs(b));
+    const byStart = [...this.#jobs].sort(byStartTime);
     const surplus = new Set<Job>();
     for (const [type, limit] of [
       ['Complete', successfulJobsHistoryLimit],
@@ -83,7 +83,15 @@ class Step {
       const finished = byStart.filter((job) => conditionOf(job, type)?.status === 'True');
       for (const job of finished.slice(0, Math.max(0, finished.length - limit))) surplus.add(job);
     }
-    for (const job of surplus) await this.#delete(job);
+    for (const job of surplus) {
+      try {
+        await this.#delete(job);
+      } catch (error) {
+        // Its Event tells of it. The next Job is not held up by an old one.
+        if (!(error instanceof StatusError)) throw error;
+        surplus.delete(job);
+      }
+    }
     return this.#jobs.filter((job) => !surplus.has(job));
   }
 
@@ -120,6 +128,7 @@ class Step {
     if (metadata.deletionTimestamp || spec.suspend) return settled;
     const schedule = this.#schedule();
     if (!schedule) return settled;
+    if (schedule.next(this.#nowMs) === undefined) return this.#complainOfNever();
     const dueMs = this.#due(schedule);
     const next = (): Outcome => {
       const nextMs = schedule.next(this.#nowMs);
@@ -168,6 +177,14 @@ class Step {
     return dueMs;
   }
 
+  /** It can be written, and no day is like that: `59 23 31 2 *`. */
+  #complainOfNever(): Outcome {
+    const cause = 'time difference between two schedules is less than 1 second';
+    const text = `invalid schedule: ${this.#cronJob.spec.schedule} : ${cause}`;
+    this.#context.events.warning(this.#cronJob, 'InvalidSchedule', text);
+    return settled;
+  }
+
   #complainOfMissed(): void {
     const text = 'too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew';
     this.#context.events.warning(this.#cronJob, 'TooManyMissedTimes', text);
@@ -201,7 +218,7 @@ class Step {
       throw error;
     }
     this.#active = this.#active.filter((each) => each.uid !== uid);
-    events.normal(this.#cronJob, 'SuccessfulDelete', `Deleted job: ${name}`);
+    events.normal(this.#cronJob, 'SuccessfulDelete', `Deleted job ${name}`);
   }
 
   async #create(dueMs: number): Promise<void> {
@@ -251,8 +268,11 @@ function lastBefore(schedule: CronSchedule, { fromMs, nowMs }: { fromMs: number;
   return low;
 }
 
-const startMs = ({ status, metadata }: Job): number =>
-  millisOf(status?.startTime) ?? millisOf(metadata.creationTimestamp) ?? 0;
+/** Those without a start last. */
+function byStartTime(a: Job, b: Job): number {
+  const [first, second] = [a, b].map(({ status }) => millisOf(status?.startTime) ?? Number.MAX_SAFE_INTEGER);
+  return (first as number) - (second as number) || (a.metadata.name < b.metadata.name ? -1 : 1);
+}
 
 /** It holds the minute, so that one time makes one Job. */
 const jobName = ({ metadata }: CronJob, dueMs: number): string => `${metadata.name}-${Math.floor(dueMs / 60_000)}`;

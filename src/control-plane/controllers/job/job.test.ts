@@ -8,8 +8,10 @@ import { startCluster, type TestCluster } from '#testing/cluster.ts';
 import { podsThatRun } from '#testing/pods-that-run.ts';
 import { jobController } from './job.ts';
 
-const controllers = [jobController, podsThatRun()];
 const template = { spec: { restartPolicy: 'Never', containers: [{ name: 'main', image: 'work:1' }] } };
+/** Deleted, they take their time. */
+const onNode = { template: { spec: { ...template.spec, nodeName: 'node1' } } };
+const controllers = () => [jobController(), podsThatRun()];
 const job = (spec: Submitted<JobObject['spec']> = {}) => ({
   metadata: { name: 'work', namespace: 'default' },
   spec: { template, ...spec } as Submitted<JobObject['spec']>,
@@ -45,7 +47,7 @@ const indexesOf = (pods: Pod[]) =>
   pods.map(({ metadata }) => Number(metadata.annotations?.['batch.kubernetes.io/job-completion-index'])).sort();
 
 test('a Job runs its pods, counts each end once, and is complete', async () => {
-  await using cluster = await startCluster({ controllers });
+  await using cluster = await startCluster({ controllers: controllers() });
   await cluster.create(Job, job({ completions: 3, parallelism: 2 }));
   await cluster.settles();
   expect(running(cluster)).toHaveLength(2);
@@ -68,7 +70,7 @@ test('a Job runs its pods, counts each end once, and is complete', async () => {
 });
 
 test('failed pods are replaced after 10 s, then 20 s, until the limit is reached', async () => {
-  await using cluster = await startCluster({ controllers });
+  await using cluster = await startCluster({ controllers: controllers() });
   await cluster.create(Job, job({ backoffLimit: 2 }));
   await cluster.settles();
   for (const waitMs of [10_000, 20_000]) {
@@ -86,7 +88,7 @@ test('failed pods are replaced after 10 s, then 20 s, until the limit is reached
 });
 
 test('an Indexed Job has a pod for each index, with its name, host name and variable', async () => {
-  await using cluster = await startCluster({ controllers });
+  await using cluster = await startCluster({ controllers: controllers() });
   await cluster.create(Job, job({ completionMode: 'Indexed', completions: 5, parallelism: 3 }));
   await cluster.settles();
   expect(indexesOf(running(cluster))).toEqual([0, 1, 2]);
@@ -102,7 +104,7 @@ test('an Indexed Job has a pod for each index, with its name, host name and vari
 });
 
 test('with a limit for each index, the others go on when one has failed', async () => {
-  await using cluster = await startCluster({ controllers });
+  await using cluster = await startCluster({ controllers: controllers() });
   const spec = { completionMode: 'Indexed', completions: 2, parallelism: 2, backoffLimitPerIndex: 1 } as const;
   await cluster.create(Job, job(spec));
   await cluster.settles();
@@ -120,7 +122,7 @@ test('with a limit for each index, the others go on when one has failed', async 
 });
 
 test('more failed indexes than allowed end the Job at once', async () => {
-  await using cluster = await startCluster({ controllers });
+  await using cluster = await startCluster({ controllers: controllers() });
   await cluster.create(
     Job,
     job({ completionMode: 'Indexed', completions: 4, parallelism: 4, backoffLimitPerIndex: 0, maxFailedIndexes: 1 }),
@@ -135,7 +137,7 @@ test('more failed indexes than allowed end the Job at once', async () => {
 });
 
 test('a failure policy fails the Job by an exit code, and ignores a disruption', async () => {
-  await using cluster = await startCluster({ controllers });
+  await using cluster = await startCluster({ controllers: controllers() });
   const rules = [
     { action: 'Ignore' as const, onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
     { action: 'FailJob' as const, onExitCodes: { operator: 'In' as const, values: [42] } },
@@ -154,7 +156,7 @@ test('a failure policy fails the Job by an exit code, and ignores a disruption',
 });
 
 test('FailIndex gives an index up whatever its limit', async () => {
-  await using cluster = await startCluster({ controllers });
+  await using cluster = await startCluster({ controllers: controllers() });
   const rules = [{ action: 'FailIndex' as const, onExitCodes: { operator: 'In' as const, values: [3] } }];
   await cluster.create(
     Job,
@@ -173,7 +175,7 @@ test('FailIndex gives an index up whatever its limit', async () => {
 });
 
 test('a success policy is content with some indexes; the other pods end and do not count', async () => {
-  await using cluster = await startCluster({ controllers });
+  await using cluster = await startCluster({ controllers: controllers() });
   const successPolicy = { rules: [{ succeededIndexes: '0,2', succeededCount: 1 }] };
   await cluster.create(Job, job({ completionMode: 'Indexed', completions: 3, parallelism: 3, successPolicy }));
   await cluster.settles();
@@ -184,7 +186,7 @@ test('a success policy is content with some indexes; the other pods end and do n
 });
 
 test('a suspended Job has no pods and no start; resumed, it starts anew', async () => {
-  await using cluster = await startCluster({ controllers });
+  await using cluster = await startCluster({ controllers: controllers() });
   await cluster.create(Job, job({ suspend: true }));
   await cluster.settles();
   expect(cluster.list(Pod)).toHaveLength(0);
@@ -205,7 +207,7 @@ test('a suspended Job has no pods and no start; resumed, it starts anew', async 
 });
 
 test('a deadline ends it', async () => {
-  await using cluster = await startCluster({ controllers });
+  await using cluster = await startCluster({ controllers: controllers() });
   await cluster.create(Job, job({ activeDeadlineSeconds: 30 }));
   await cluster.passes(29_000);
   expect(running(cluster)).toHaveLength(1);
@@ -214,7 +216,7 @@ test('a deadline ends it', async () => {
 });
 
 test('lower parallelism takes pods away that do not count as failed', async () => {
-  await using cluster = await startCluster({ controllers });
+  await using cluster = await startCluster({ controllers: controllers() });
   await cluster.create(Job, job({ parallelism: 4, completions: 9 }));
   await cluster.settles();
   await cluster.patch(Job, 'default/work', { spec: { parallelism: 1 } });
@@ -225,7 +227,7 @@ test('lower parallelism takes pods away that do not count as failed', async () =
 });
 
 test('without a number of completions, one success ends it when the other pods have ended', async () => {
-  await using cluster = await startCluster({ controllers });
+  await using cluster = await startCluster({ controllers: controllers() });
   await cluster.create(Job, job({ parallelism: 2 }));
   await cluster.settles();
   await end(cluster, running(cluster)[0]!);
@@ -238,7 +240,7 @@ test('without a number of completions, one success ends it when the other pods h
 
 test('its pods go when it is deleted, whether with it or left behind', async () => {
   for (const propagationPolicy of ['Orphan', 'Background'] as const) {
-    await using cluster = await startCluster({ controllers });
+    await using cluster = await startCluster({ controllers: controllers() });
     await cluster.create(Job, job());
     await cluster.settles();
     const [pod] = running(cluster);
@@ -250,8 +252,116 @@ test('its pods go when it is deleted, whether with it or left behind', async () 
 });
 
 test('a Job that somebody else manages is left alone', async () => {
-  await using cluster = await startCluster({ controllers });
+  await using cluster = await startCluster({ controllers: controllers() });
   await cluster.create(Job, job({ managedBy: 'example.com/other' }));
   await cluster.settles();
   expect(cluster.list(Pod)).toHaveLength(0);
+});
+
+test('what a success policy leaves over ends uncounted, and the Job waits for it', async () => {
+  await using cluster = await startCluster({ controllers: [jobController(), podsThatRun({ neverEnd: true })] });
+  const successPolicy = { rules: [{ succeededIndexes: '0' }] };
+  await cluster.create(
+    Job,
+    job({ ...onNode, completionMode: 'Indexed', completions: 2, parallelism: 2, successPolicy }),
+  );
+  await cluster.settles();
+  await end(cluster, running(cluster).find(({ metadata }) => metadata.name.startsWith('work-0-'))!);
+  expect(status(cluster)).toMatchObject({ succeeded: 1, terminating: 1, ready: 0, uncountedTerminatedPods: {} });
+  expect(conditions(cluster)).toEqual(['SuccessCriteriaMet True SuccessPolicy']);
+  const [last] = cluster.list(Pod).filter(({ metadata }) => metadata.deletionTimestamp);
+  expect(last?.metadata.finalizers ?? []).toEqual([]);
+  await cluster.delete(Pod, last!.metadata, { gracePeriodSeconds: 0 });
+  await cluster.settles();
+  expect(status(cluster).failed).toBeUndefined();
+  expect(conditions(cluster)).toEqual(['SuccessCriteriaMet True SuccessPolicy', 'Complete True SuccessPolicy']);
+});
+
+test('what a failed Job leaves over counts as failed at once', async () => {
+  await using cluster = await startCluster({ controllers: [jobController(), podsThatRun({ neverEnd: true })] });
+  await cluster.create(Job, job({ ...onNode, parallelism: 2, completions: 2, backoffLimit: 0 }));
+  await cluster.settles();
+  await end(cluster, running(cluster)[0]!, { exitCode: 1 });
+  expect(status(cluster)).toMatchObject({ failed: 2, terminating: 1 });
+  expect(conditions(cluster)).toEqual(['FailureTarget True BackoffLimitExceeded']);
+});
+
+test('a pod that somebody deletes is a failure, and replaced after a back-off though nothing is left of it', async () => {
+  await using cluster = await startCluster({ controllers: controllers() });
+  await cluster.create(Job, job());
+  await cluster.settles();
+  await cluster.delete(Pod, running(cluster)[0]!.metadata);
+  await cluster.passes(9_000);
+  expect(cluster.list(Pod)).toHaveLength(0);
+  expect(status(cluster)).toMatchObject({ failed: 1 });
+  await cluster.passes(2_000);
+  expect(running(cluster)).toHaveLength(1);
+});
+
+test('of an index the failures are handed on, also when its pod was deleted', async () => {
+  await using cluster = await startCluster({ controllers: controllers() });
+  const spec = { completionMode: 'Indexed', completions: 2, parallelism: 1, backoffLimitPerIndex: 3 } as const;
+  await cluster.create(Job, job(spec));
+  await cluster.settles();
+  await cluster.delete(Pod, running(cluster)[0]!.metadata);
+  await cluster.settles();
+  // It is held back, not counted yet, and its index keeps its turn.
+  expect(cluster.list(Pod)[0]?.metadata.finalizers).toEqual(['batch.kubernetes.io/job-tracking']);
+  expect(status(cluster).failed).toBeUndefined();
+  await cluster.passes(11_000);
+  expect(cluster.list(Pod)).toHaveLength(1);
+  expect(running(cluster)[0]?.metadata.annotations).toMatchObject({
+    'batch.kubernetes.io/job-completion-index': '0',
+    'batch.kubernetes.io/job-index-failure-count': '1',
+  });
+  expect(status(cluster)).toMatchObject({ failed: 1 });
+});
+
+test('a pod that is taken on counts when it ends', async () => {
+  await using cluster = await startCluster({ controllers: controllers() });
+  await cluster.create(Job, job({ suspend: true, completions: 1 }));
+  await cluster.settles();
+  const { labels } = read(cluster).spec.template.metadata!;
+  await cluster.create(Pod, {
+    metadata: { name: 'found', namespace: 'default', ...(labels && { labels }) },
+    spec: { restartPolicy: 'Never', containers: [{ name: 'main', image: 'work:1' }] },
+  });
+  await cluster.patch(Job, 'default/work', { spec: { suspend: false } });
+  await cluster.settles();
+  const found = cluster.list(Pod).find(({ metadata }) => metadata.finalizers?.length);
+  expect(found).toBeDefined();
+});
+
+test('more successes than asked for are warned of', async () => {
+  await using cluster = await startCluster({ controllers: controllers() });
+  await cluster.create(Job, job({ completions: 2, parallelism: 2 }));
+  await cluster.settles();
+  cluster.stop('job-controller');
+  for (const pod of running(cluster)) await end(cluster, pod);
+  const [pod] = cluster.list(Pod);
+  await cluster.create(Pod, {
+    metadata: { ...pod!.metadata, name: 'third', uid: undefined, resourceVersion: undefined } as never,
+    spec: { restartPolicy: 'Never', containers: [{ name: 'main', image: 'work:1' }] },
+  });
+  await cluster.settles();
+  await end(cluster, cluster.get(Pod, 'default/third')!);
+  await cluster.passes(1_000);
+  cluster.start('job-controller');
+  await cluster.settles();
+  expect(status(cluster)).toMatchObject({ succeeded: 3 });
+  const events = cluster.list(Event).map(({ reason, message }) => `${reason}: ${message}`);
+  expect(events).toContain('TooManySucceededPods: Too many succeeded pods running after completion count reached');
+});
+
+test('the cause of a failed Job is the first of the pod’s own conditions that a rule names', async () => {
+  await using cluster = await startCluster({ controllers: controllers() });
+  const named = ['DisruptionTarget', 'Broken'].map((type) => ({ type, status: 'True' }));
+  const rules = [{ action: 'FailJob' as const, onPodConditions: named }];
+  await cluster.create(Job, job({ podFailurePolicy: { rules } }));
+  await cluster.settles();
+  const [pod] = running(cluster);
+  await end(cluster, pod!, { conditions: [...named].reverse() });
+  expect(status(cluster).conditions?.[0]?.message).toBe(
+    `Pod default/${pod?.metadata.name} has condition Broken matching FailJob rule at index 0`,
+  );
 });

@@ -19,48 +19,57 @@ import {
 } from '../define-controller.ts';
 import { createPods, deletePods, isNamespaceGoing } from '../pod-writes.ts';
 import { isTerminating, isTracked, JOB_NAME_LABEL, podOf, TRACKING_FINALIZER } from './job-pods.ts';
+import { FailureRecords, type FailureRecord } from './back-off.ts';
 import { type Wanted, wantedPods } from './job-step.ts';
-import { tallyOf } from './tally.ts';
-import { conditionOf, deadlineMs, isFailing, isFinished, type Verdict, verdictOn, withCondition } from './verdict.ts';
+import { type Tally, tallyOf } from './tally.ts';
+import { conditionOf, deadlineMs, isFinished, type Verdict, verdictOn, withCondition } from './verdict.ts';
+import { writtenTally } from './written-tally.ts';
 
 const writes = { create: [Pod], delete: [Pod], patch: [Pod], status: [Job] } as const;
 type Context = ReconcileContext<Kind<Pod>, Kind<Job> | Kind<Pod>, typeof writes>;
 
+const TOO_MANY = 'Too many succeeded pods running after completion count reached';
 /** Of a Job that this controller is for. Source: KEP-4368. */
 const OWN_NAME = 'kubernetes.io/job-controller';
 
-export const jobController = defineController({
-  name: 'job-controller',
-  reconciles: Job,
-  owns: [Pod],
-  watches: [
-    // A pod that was let go, or whose Job is gone, has lost its owner, not its finalizer.
-    watching(Pod, ({ metadata }) => {
-      const name = metadata.labels?.[JOB_NAME_LABEL];
-      return name && metadata.finalizers?.includes(TRACKING_FINALIZER) ? [`${metadata.namespace}/${name}`] : [];
-    }),
-  ],
-  writes,
-  also: [{ verbs: ['update'], apiGroups: ['batch'], resources: ['jobs/finalizers'] }],
-  selectorOf: (job: Job) => job.spec.selector,
+export function jobController() {
+  const records = new FailureRecords();
+  return defineController({
+    name: 'job-controller',
+    reconciles: Job,
+    owns: [Pod],
+    watches: [
+      // A pod that was let go, or whose Job is gone, has lost its owner, not its finalizer.
+      watching(Pod, ({ metadata }) => {
+        const name = metadata.labels?.[JOB_NAME_LABEL];
+        return name && metadata.finalizers?.includes(TRACKING_FINALIZER) ? [`${metadata.namespace}/${name}`] : [];
+      }),
+    ],
+    writes,
+    also: [{ verbs: ['update'], apiGroups: ['batch'], resources: ['jobs/finalizers'] }],
+    selectorOf: (job: Job) => job.spec.selector,
+    // What ends counts only with it.
+    adoptedGet: [TRACKING_FINALIZER],
 
-  async reconcile(job, context) {
-    if (job.spec.managedBy !== undefined && job.spec.managedBy !== OWN_NAME) return settled;
-    const pods = await context.claim(Pod);
-    context.weighs(pods.length);
-    await release(strayPods(context, job.metadata.uid), context);
-    if (isFinished(job) || job.metadata.deletionTimestamp) {
-      await release(pods.filter(isTracked), context);
+    async reconcile(job, context) {
+      if (job.spec.managedBy !== undefined && job.spec.managedBy !== OWN_NAME) return settled;
+      const pods = await context.claim(Pod);
+      context.weighs(pods.length);
+      await release(strayPods(context, job.metadata.uid), context);
+      if (isFinished(job)) {
+        records.forget(job.metadata.uid);
+        await release(pods.filter(isTracked), context);
+        return settled;
+      }
+      return new Step(job, { pods, records, context }).run();
+    },
+
+    async gone(context) {
+      await release(strayPods(context, undefined), context);
       return settled;
-    }
-    return new Step(job, pods, context).run();
-  },
-
-  async gone(context) {
-    await release(strayPods(context, undefined), context);
-    return settled;
-  },
-});
+    },
+  });
+}
 
 /** Pods made for a Job of this name that no Job counts any more. */
 function strayPods({ key, cached }: Context, uid: string | undefined): Pod[] {
@@ -70,7 +79,9 @@ function strayPods({ key, cached }: Context, uid: string | undefined): Pod[] {
     .filter((pod) => isTracked(pod) && pod.metadata.labels?.[JOB_NAME_LABEL] === name)
     .filter((pod) => {
       const owner = controllerOf(pod);
-      return !owner || (owner.kind === 'Job' && owner.name === name && owner.uid !== uid);
+      return (
+        !owner || (owner.kind === 'Job' && owner.apiVersion === 'batch/v1' && owner.name === name && owner.uid !== uid)
+      );
     });
 }
 
@@ -86,53 +97,76 @@ async function release(pods: readonly Pod[], { api }: Context): Promise<void> {
   });
 }
 
+interface Seen {
+  active: readonly Pod[];
+  tally: Tally;
+  record: FailureRecord;
+}
+interface Change {
+  removed: ReadonlySet<Pod>;
+  created: number;
+  failure: unknown;
+  waitMs: number | undefined;
+}
+
+interface Parts {
+  pods: readonly Pod[];
+  records: FailureRecords;
+  context: Context;
+}
+
 class Step {
   readonly #job: Job;
   readonly #pods: readonly Pod[];
+  readonly #records: FailureRecords;
   readonly #context: Context;
   readonly #nowMs: number;
 
-  constructor(job: Job, pods: readonly Pod[], context: Context) {
+  constructor(job: Job, { pods, records, context }: Parts) {
     this.#job = job;
     this.#pods = pods;
+    this.#records = records;
     this.#context = context;
     this.#nowMs = context.clock.now();
   }
 
   async run(): Promise<Outcome> {
-    const { spec } = this.#job;
+    const { uid, deletionTimestamp } = this.#job.metadata;
     const active = this.#pods.filter(isActive);
-    const tally = tallyOf(this.#job, this.#pods, { isFailing: isFailing(this.#job) });
+    const tally = tallyOf(this.#job, this.#pods);
+    const record = this.#records.after(uid, tally);
     const verdict = verdictOn(this.#job, { tally, active, nowMs: this.#nowMs });
 
-    let activeNow = active.length;
-    let wanted: Wanted | undefined;
-    let failure: unknown;
-    if (verdict || spec.suspend) {
-      activeNow -= await this.#delete(active, { countsAsFailed: verdict !== undefined });
-    } else {
-      wanted = wantedPods(this.#job, { pods: this.#pods, active, tally, nowMs: this.#nowMs });
-      activeNow -= await this.#delete(wanted.surplus, { countsAsFailed: false });
-      const created = await this.#create(wanted.missing);
-      activeNow += created.succeeded;
-      failure = created.error;
-    }
-
-    const terminating = this.#pods.filter(isTerminating).length + Math.max(0, active.length - activeNow);
-    const isOver = verdict !== undefined && tally.isComplete && active.length === 0 && terminating === 0;
+    const change = await this.#change(verdict, { active, tally, record });
+    const ending = verdict?.final ?? (deletionTimestamp ? 'deleted' : undefined);
+    const written = writtenTally(this.#job, { pods: this.#pods, tally, ending });
+    const terminating = this.#pods.filter(isTerminating).length + change.removed.size;
+    const isOver = verdict !== undefined && written.isComplete && active.length === 0 && terminating === 0;
     const status: JobStatus = {
       ...this.#times(verdict, isOver),
-      ...withoutZeros({ active: activeNow }),
-      ready: active.filter(isReady).length,
+      ...withoutZeros({ active: active.length - change.removed.size + change.created }),
+      ready: active.filter((pod) => isReady(pod) && !change.removed.has(pod)).length,
       terminating,
-      ...tally.status,
+      ...written.status,
       ...this.#conditions(verdict, isOver),
     };
-    const written = await this.#context.api.updateStatus(this.#job, status);
-    this.#tell(written, verdict, isOver);
-    await release(tally.toRelease, this.#context);
-    if (failure && !isNamespaceGoing(failure)) throw failure;
-    return this.#next(wanted?.waitMs, isOver);
+    const now = await this.#context.api.updateStatus(this.#job, status);
+    this.#records.keep(uid, record);
+    this.#tell(now, verdict, isOver);
+    await release(written.toRelease, this.#context);
+    if (change.failure && !isNamespaceGoing(change.failure)) throw change.failure;
+    return this.#next(change.waitMs, isOver);
+  }
+
+  async #change(verdict: Verdict | undefined, { active, tally, record }: Seen): Promise<Change> {
+    const none = { created: 0, failure: undefined, waitMs: undefined };
+    if (verdict) return { ...none, removed: await this.#delete(active, { mayCount: true }) };
+    if (this.#job.metadata.deletionTimestamp) return { ...none, removed: new Set() };
+    if (this.#job.spec.suspend) return { ...none, removed: await this.#delete(active, { mayCount: false }) };
+    const wanted = wantedPods(this.#job, { pods: this.#pods, active, tally, record, nowMs: this.#nowMs });
+    const removed = await this.#delete(wanted.surplus, { mayCount: false });
+    const { succeeded: created, error: failure } = await this.#create(wanted.missing);
+    return { removed, created, failure, waitMs: wanted.waitMs };
   }
 
   #next(waitMs: number | undefined, isOver: boolean): Outcome {
@@ -141,12 +175,12 @@ class Step {
     return isOver || !Number.isFinite(afterMs) || afterMs <= 0 ? settled : again({ afterMs });
   }
 
-  /** @returns how many are gone or going. Those that the Job no longer wants are let go uncounted. */
-  async #delete(pods: readonly Pod[], { countsAsFailed }: { countsAsFailed: boolean }): Promise<number> {
-    if (!countsAsFailed) await release(pods.filter(isTracked), this.#context);
+  /** @returns those that are gone or going. Those that the Job no longer wants are let go uncounted. */
+  async #delete(pods: readonly Pod[], { mayCount }: { mayCount: boolean }): Promise<ReadonlySet<Pod>> {
+    if (!mayCount) await release(pods.filter(isTracked), this.#context);
     const { error } = await deletePods(this.#job, pods, this.#context);
     if (error) throw error;
-    return pods.length;
+    return new Set(pods);
   }
 
   #create(missing: Wanted['missing']): Promise<{ succeeded: number; error: unknown }> {
@@ -186,7 +220,12 @@ class Step {
   #tell(written: Job, verdict: Verdict | undefined, isOver: boolean): void {
     const { events } = this.#context;
     const suspended = (job: Job) => conditionOf(job, 'Suspended')?.status;
-    if (isOver && verdict?.final === 'Complete') events.normal(this.#job, 'Completed', 'Job completed');
+    if (isOver && verdict?.final === 'Complete') {
+      const { completions } = this.#job.spec;
+      if (completions !== undefined && (written.status?.succeeded ?? 0) > completions)
+        events.warning(this.#job, 'TooManySucceededPods', TOO_MANY);
+      events.normal(this.#job, 'Completed', 'Job completed');
+    }
     if (isOver && verdict?.final === 'Failed') events.warning(this.#job, verdict.reason, verdict.message);
     if (suspended(written) === suspended(this.#job)) return;
     if (suspended(written) === 'True') events.normal(this.#job, 'Suspended', 'Job suspended');

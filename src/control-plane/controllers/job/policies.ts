@@ -28,20 +28,22 @@ function exitCodeCause({ onExitCodes }: PodFailurePolicyRule, { metadata, status
   return undefined;
 }
 
+/** By the first of the pod's conditions, in its own order. */
 function conditionCause({ onPodConditions = [] }: PodFailurePolicyRule, { metadata, status }: Pod): string | undefined {
-  const found = onPodConditions.find((pattern) =>
-    status?.conditions?.some(({ type, status: is }) => type === pattern.type && is === (pattern.status ?? 'True')),
+  const found = status?.conditions?.find(({ type, status: is }) =>
+    onPodConditions.some((pattern) => type === pattern.type && is === (pattern.status ?? 'True')),
   );
   return found && `Pod ${metadata.namespace}/${metadata.name} has condition ${found.type}`;
 }
 
 /** Why so much success is enough; undefined when it is not. */
 export function successMatch({ spec }: Job, succeeded: CompletionIndexes): string | undefined {
+  if (succeeded.size === 0) return undefined;
   const rules = spec.successPolicy?.rules ?? [];
   const index = rules.findIndex(({ succeededIndexes, succeededCount }) => {
     if (succeededIndexes === undefined) return succeededCount !== undefined && succeeded.size >= succeededCount;
     const wanted = CompletionIndexes.parse(succeededIndexes, spec.completions ?? 0);
-    return wanted.overlap(succeeded) >= (succeededCount ?? wanted.size);
+    return wanted.size > 0 && wanted.overlap(succeeded) >= Math.min(succeededCount ?? wanted.size, wanted.size);
   });
   return index < 0 ? undefined : `Matched rules at index ${index}`;
 }

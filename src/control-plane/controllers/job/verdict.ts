@@ -24,7 +24,6 @@ export const conditionOf = ({ status }: Job, type: string): JobCondition | undef
   status?.conditions?.find((condition) => condition.type === type);
 const isTrue = (job: Job, type: string): boolean => conditionOf(job, type)?.status === 'True';
 export const isFinished = (job: Job): boolean => isTrue(job, 'Complete') || isTrue(job, 'Failed');
-export const isFailing = (job: Job): boolean => isTrue(job, 'FailureTarget');
 
 /** One that was spoken stands. */
 export function spoken(job: Job): Verdict | undefined {
@@ -83,8 +82,10 @@ function successOf(job: Job, { tally, active }: Evidence): Verdict | undefined {
   if (matched) return success('SuccessPolicy', matched);
   // Without a number, one that succeeds says that the work is done; the others may finish theirs.
   const isComplete =
-    completions === undefined ? tally.succeeded > 0 && active.length === 0 : tally.succeeded >= completions;
-  if (!isComplete || (suspend && completions !== 0 && tally.succeeded === 0)) return undefined;
+    completions === undefined
+      ? tally.succeeded > 0 && (suspend || active.length === 0)
+      : tally.succeeded >= completions;
+  if (!isComplete) return undefined;
   return success('CompletionsReached', 'Reached expected number of succeeded pods');
 }
 
@@ -95,16 +96,12 @@ interface Said {
   message: string;
 }
 
-/** The same list when it says so already. */
+/** In its place; what is not so, and never was, is not said. The same list when it says so already. */
 export function withCondition(conditions: readonly JobCondition[], said: Said, nowMs: number): JobCondition[] {
   const known = conditions.find(({ type }) => type === said.type);
-  if (known?.status === said.status && known.reason === said.reason && known.message === said.message)
-    return [...conditions];
+  const isSaid = known?.status === said.status && known.reason === said.reason && known.message === said.message;
+  if (isSaid || (!known && said.status === 'False')) return [...conditions];
   const now = timestampOf(nowMs);
-  const condition = {
-    ...said,
-    lastProbeTime: now,
-    lastTransitionTime: known?.status === said.status ? known.lastTransitionTime : now,
-  };
-  return [...conditions.filter(({ type }) => type !== said.type), condition as JobCondition];
+  const condition: JobCondition = { ...said, lastProbeTime: now, lastTransitionTime: now };
+  return known ? conditions.map((other) => (other === known ? condition : other)) : [...conditions, condition];
 }
