@@ -45,7 +45,7 @@ export class Registry {
   readonly #manifests: Manifests;
   readonly #uploads: Uploads;
   #tidying: Timer | undefined;
-  #underWay: Promise<void> | undefined;
+  #turn: Promise<void> = Promise.resolve();
   #collectedMs: number;
 
   constructor(options: RegistryOptions) {
@@ -77,10 +77,9 @@ export class Registry {
 
   /** Drops uploads that nobody goes on with; from time to time also bytes that no image needs. */
   tidy(): Promise<void> {
-    this.#underWay ??= this.#tidy().finally(() => {
-      this.#underWay = undefined;
-    });
-    return this.#underWay;
+    const next = this.#turn.then(() => this.#tidy());
+    this.#turn = next.catch(() => undefined); // told to who asked
+    return next;
   }
 
   async #tidy(): Promise<void> {

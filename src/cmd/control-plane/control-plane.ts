@@ -33,6 +33,7 @@ import { ensurePki } from '../pki/pki.ts';
 import { systemClock, systemRandom } from '../system-clock.ts';
 import { openApiServer } from './api-server.ts';
 import { ApiServerFlags, FlagError } from './api-server-flags.ts';
+import { ensureRegistryAnnounced, openImageRegistry } from './image-registry.ts';
 import { ensureIngressClass } from './local-ingress.ts';
 import { localLoadBalancers } from './local-load-balancers.ts';
 import { ensureLocalPath, localPathFolders } from './local-path.ts';
@@ -106,6 +107,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   await ensureTokenTracking(client, systemClock.now());
   await ensureLocalPath(client);
   if (hasNodesHere(options)) await ensureIngressClass(client);
+  const images = hasNodesHere(options) ? await openImageRegistry({ root: paths.images, plan, log }) : undefined;
+  if (images) await ensureRegistryAnnounced(client, images.host);
   await ensureMetricsReader(client);
   await ensureCertificateRotation(client);
   await ensureBootstrapObjects(
@@ -143,6 +146,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       running.stop();
       localPath.close();
       metrics.close();
+      await images?.close();
       await apiServer.close(graceMs);
       await compacting;
       await storage.close();

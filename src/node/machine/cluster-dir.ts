@@ -49,6 +49,8 @@ export interface ClusterPaths {
   record: string;
   controlSocket: string;
   store: string;
+  /** Of the image registry. */
+  images: string;
   pki: string;
   kubeconfig: string;
   logs: string;
@@ -86,6 +88,7 @@ export function clusterPaths(name: string, dataDir: string, root = process.getui
     record: join(dataDir, 'cluster.json'),
     controlSocket: join(dataDir, 'control.sock'),
     store: join(dataDir, 'store'),
+    images: join(dataDir, 'images'),
     pki: join(dataDir, 'pki'),
     kubeconfig: join(dataDir, 'kubeconfig'),
     logs: join(dataDir, 'logs'),

@@ -61,5 +61,19 @@ export function cniConflist({ podRanges, cniStateDir }: NodeLayout, mtu: number)
   return `${JSON.stringify({ cniVersion: '0.4.0', name: 'kedge', plugins }, null, 2)}\n`;
 }
 
+/**
+ * What is `localhost:PORT` on the cluster's machine is reached by the bridge from a node: for this one name, without TLS.
+ * undefined for a node that is a machine of its own: the registry is not shown to other machines.
+ */
+export function clusterRegistry({ plan, gateway }: NodeLayout): { name: string; hostsToml: string } | undefined {
+  const [address] = plan.hostAddresses;
+  if (gateway || !address) return undefined;
+  const url = text(`http://${address}:${plan.registryPort}`);
+  return {
+    name: `localhost:${plan.registryPort}`,
+    hostsToml: `server = ${url}\n\n[host.${url}]\n  capabilities = ["pull", "resolve"]\n`,
+  };
+}
+
 /** A TOML basic string is written as JSON writes it (TOML 1.0, "String"). */
 const text = (value: string): string => JSON.stringify(value);

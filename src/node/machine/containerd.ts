@@ -6,7 +6,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { type Clock, sleep } from '#base/clock.ts';
-import { type ContainerdOptions, cniConflist, containerdToml } from './containerd-config.ts';
+import { clusterRegistry, type ContainerdOptions, cniConflist, containerdToml } from './containerd-config.ts';
 import { readJsonFile, writeJsonFile, writeWholeFile } from './json-file.ts';
 import type { NodeLayout } from './node-layout.ts';
 import { entered, type Holder } from './node-namespaces.ts';
@@ -56,6 +56,8 @@ async function writeConfiguration(options: EnsureContainerd): Promise<void> {
   }
   await writeWholeFile(layout.containerdConfig, containerdToml(options));
   await writeWholeFile(join(layout.cniConfDir, '10-kedge.conflist'), cniConflist(layout, options.mtu));
+  const registry = clusterRegistry(layout);
+  if (registry) await writeWholeFile(join(layout.registryDir, registry.name, 'hosts.toml'), registry.hostsToml);
 }
 
 async function answering(layout: NodeLayout, record: ProcessRecord, clock: Clock): Promise<void> {

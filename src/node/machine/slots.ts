@@ -26,6 +26,8 @@ export interface SlotPlan {
   kubernetesAddresses: string[];
   dnsAddresses: string[];
   apiServerPort: number;
+  /** Of the cluster's image registry, on loopback and for its nodes. */
+  registryPort: number;
 }
 
 export const SLOTS = 32;
@@ -46,6 +48,7 @@ export function planOf(slot: number): SlotPlan {
     kubernetesAddresses: [addressIn(services, 1)],
     dnsAddresses: [addressIn(services, 10)],
     apiServerPort: 6443 + slot,
+    registryPort: 5000 + slot,
   };
 }
 
@@ -94,6 +97,7 @@ export function takeSlot(register: SlotRegister, owner: SlotOwner): Promise<Slot
       const ranges = [...plan.nodeRanges, ...plan.podRanges, ...plan.serviceRanges, ...plan.balancerRanges];
       if (slots.has(slot) || ranges.some((range) => inUse.some((used) => overlaps(range, used)))) continue;
       if (!(await register.isPortFree(plan.apiServerPort))) continue;
+      if (!(await register.isPortFree(plan.registryPort))) continue;
       slots.set(slot, owner);
       return plan;
     }
