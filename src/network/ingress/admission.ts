@@ -1,10 +1,11 @@
 /** Whether a request goes to a backend at all, whatever kind of request it is: its route, its refusals, its limits. */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Arrival } from './arrival.ts';
-import { findRoute } from './find-route.ts';
+import { findRoute, type KnownRoutes } from './find-route.ts';
 import { type OwnAnswer, ownAnswer, refusal } from './own-answers.ts';
 import type { RateLimits } from './rate-limits.ts';
-import type { HostRoutes, Route } from './route-table.ts';
+import { changedPath } from './route-filters.ts';
+import type { Route } from './route-table.ts';
 
 export interface Admitted {
   route: Route;
@@ -17,25 +18,35 @@ export interface Admitted {
 export function admitted(
   arrival: Arrival,
   headers: IncomingHttpHeaders,
-  { hosts, limits }: { hosts: ReadonlyMap<string, HostRoutes>; limits: RateLimits },
-): Admitted | OwnAnswer {
-  const found = findRoute(hosts, arrival.hostname, arrival.path);
-  const contentLength = Number(headers['content-length'] ?? 0);
-  const own = ownAnswer({ ...arrival, origin: headers.origin, contentLength }, found);
-  if (own || !found?.route) return own ?? refusal(404);
-  const { route, rewritten } = found;
-  const ended = begin(route, arrival.address, limits);
-  if (!ended) return refusal(503);
+  context: KnownRoutes & { limits: RateLimits },
+): Admitted | (OwnAnswer & { owner: string | undefined }) {
+  const { hostname, path, method, query } = arrival;
+  const found = findRoute(context, { hostname, path, method, query, headers });
+  const own = ownAnswer(arrival, headers, found);
+  if (own || !found?.route) return { ...(own ?? refusal(404)), owner: found?.route?.owner };
+  const { route } = found;
+  const rewritten = found.rewritten ?? rewrittenBy(route, arrival);
+  const ended = begin(route, arrival.address, context.limits);
+  if (!ended) return { ...refusal(503), owner: route.owner };
   return { route, path: rewritten === undefined ? arrival.url : withQuery(rewritten, arrival.query), ended };
 }
 
-/** undefined: the client has asked too much. */
-function begin({ ingress, options }: Route, address: string, limits: RateLimits): (() => void) | undefined {
-  const { rateLimits, mostConnections } = options;
-  const client = `${ingress} ${address}`;
-  if (!rateLimits.every((limit, i) => limits.mayAsk(`${client} ${i}`, limit))) return undefined;
-  return mostConnections === 0 ? () => undefined : limits.begin(client, mostConnections);
+/** As a Gateway's route has it; undefined: as it came. */
+function rewrittenBy({ filters, path: prefix }: Route, { path }: Arrival): string | undefined {
+  const change = filters?.rewrite?.path;
+  return change && changedPath(path, prefix, change);
 }
+
+/** undefined: the client has asked too much. */
+function begin({ owner, options }: Route, address: string, limits: RateLimits): (() => void) | undefined {
+  const { rateLimits, mostConnections } = options;
+  if (rateLimits.length === 0 && mostConnections === 0) return nothing;
+  const client = `${owner} ${address}`;
+  if (!rateLimits.every((limit, i) => limits.mayAsk(`${client} ${i}`, limit))) return undefined;
+  return mostConnections === 0 ? nothing : limits.begin(client, mostConnections);
+}
+
+const nothing = () => undefined;
 
 /** The path may have brought a query of its own. */
 const withQuery = (path: string, query: string): string =>

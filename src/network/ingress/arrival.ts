@@ -33,7 +33,8 @@ export function arrivalOf(request: Request, requestId: string): Arrival | undefi
   const target = targetOf(request);
   if (!target) return undefined;
   const at = target.url.indexOf('?');
-  const path = normalPath(at < 0 ? target.url : target.url.slice(0, at));
+  const raw = at < 0 ? target.url : target.url.slice(0, at);
+  const path = NEEDS_CARE.test(raw) ? normalPath(raw) : raw;
   if (path === undefined) return undefined;
   return {
     method: request.method ?? 'GET',
@@ -42,11 +43,19 @@ export function arrivalOf(request: Request, requestId: string): Arrival | undefi
     url: target.url,
     query: at < 0 ? '' : target.url.slice(at),
     path,
-    address: (socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
+    address: addressOf(socket),
     port: socket.localPort ?? (isSecure ? 443 : 80),
     isSecure,
     requestId,
   };
+}
+
+/** What `normalPath` would change or refuse. */
+const NEEDS_CARE = /[%\0]|\/[./]/;
+
+const MAPPED = '::ffff:';
+function addressOf({ remoteAddress = '' }: Socket): string {
+  return remoteAddress.startsWith(MAPPED) ? remoteAddress.slice(MAPPED.length) : remoteAddress;
 }
 
 /** In origin form, or absolute, whose host then counts. Source: RFC 9112, section 3.2. */
@@ -79,7 +88,11 @@ export function normalPath(raw: string): string | undefined {
   return `/${kept.join('/')}${isFolder ? '/' : ''}`;
 }
 
+/** Names as nearly everybody writes them. */
+const PLAIN_HOST = /^[a-z0-9-]+(?:\.[a-z0-9-]+)*$/;
+
 function hostnameOf(host: string): string {
+  if (PLAIN_HOST.test(host)) return host;
   const [, bracketed] = /^\[([^\]]*)\]/.exec(host) ?? [];
   return (bracketed ?? host.replace(/:\d*$/, '').replace(/\.$/, '')).toLowerCase();
 }

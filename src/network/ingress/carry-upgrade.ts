@@ -6,10 +6,10 @@ import { type Duplex, pipeline } from 'node:stream';
 import { type Admitted, admitted } from './admission.ts';
 import { type Arrival, arrivalOf } from './arrival.ts';
 import type { Endpoint } from './backends.ts';
-import { chooseUpstream } from './choose-upstream.ts';
+import { chooseUpstream, MOST_TRIES } from './choose-upstream.ts';
 import { forwarded, passedOn } from './headers.ts';
 import { type OwnAnswer, refusal } from './own-answers.ts';
-import { MOST_TRIES, type TrafficContext } from './traffic.ts';
+import type { TrafficContext } from './traffic.ts';
 
 /** What a backend says to it. */
 type Reply = { upgraded: IncomingMessage; socket: Socket; head: Buffer } | { refused: IncomingMessage };
@@ -59,7 +59,7 @@ async function passOn(upgrading: Upgrading, context: TrafficContext): Promise<vo
       socket.destroy();
       return;
     }
-    const cookie = choice.cookieFor(endpoint);
+    const cookie = choice.cookieFor?.(endpoint);
     const agreed = { ...passedOn(upgraded.headers), connection: 'Upgrade', upgrade: upgraded.headers.upgrade ?? '' };
     client.write(headOf(101, { ...agreed, ...(cookie && { 'set-cookie': cookie }) }));
     if (reply.head.length > 0) client.write(reply.head);

@@ -4,21 +4,31 @@ import type { Arrival } from './arrival.ts';
 import type { Endpoint } from './backends.ts';
 import { takesCanary } from './canary.ts';
 import { affinityCookie, chosenByCookie, chosenByKey, keyFor } from './choose-endpoints.ts';
-import type { Route } from './route-table.ts';
+import type { Route, WeightedBackend } from './route-table.ts';
 import type { Upstreams } from './upstreams.ts';
 
 export interface Choice {
   endpoints: readonly Endpoint[];
   /** `Set-Cookie` after this one answered; undefined: none is needed. */
-  cookieFor(endpoint: Endpoint): string | undefined;
+  cookieFor?: (endpoint: Endpoint) => string | undefined;
+  /** Which of several backends it is. */
+  backend?: WeightedBackend;
+  /** What the route leads to cannot be reached by anybody: 500. */
+  isNowhere?: true;
 }
+
+/** As nginx counts `proxy_next_upstream_tries` in ingress-nginx. */
+export const MOST_TRIES = 3;
 
 export function chooseUpstream(
   arrival: Arrival,
   headers: IncomingHttpHeaders,
   { route, upstreams, random }: { route: Route; upstreams: Upstreams; random(): number },
 ): Choice {
-  const { canary, options } = route;
+  const { canary, options, split } = route;
+  if (split) return oneOf(split, upstreams, random);
+  if (!canary && !options.affinity && !options.hashBy)
+    return { endpoints: upstreams.next(route.backend ?? '', MOST_TRIES) };
   const header = (name: string) => [headers[name]].flat()[0];
   const cookie = (name: string) => cookieOf(headers.cookie, name);
   const isForCanary = canary && upstreams.has(canary.backend ?? '') && takesCanary(canary, { header, cookie }, random);
@@ -32,8 +42,23 @@ export function chooseUpstream(
     };
   }
   const endpoints = hashBy ? chosenByKey(inTurn, keyFor(hashBy, variablesOf(arrival, { header, cookie }))) : inTurn;
-  return { endpoints, cookieFor: () => undefined };
+  return { endpoints };
 }
+
+/** By weight, those that lead nowhere with the others: a share of the requests fails then, as the Gateway API wants it. */
+function oneOf(split: readonly WeightedBackend[], upstreams: Upstreams, random: () => number): Choice {
+  let total = 0;
+  for (const { weight } of split) total += weight;
+  let at = split.length > 1 ? random() * total : 0;
+  for (const backend of split) {
+    at -= backend.weight;
+    if (backend.weight === 0 || at >= 0) continue;
+    if (backend.backend === undefined) return NOWHERE;
+    return { endpoints: upstreams.next(backend.backend, MOST_TRIES), backend };
+  }
+  return NOWHERE;
+}
+const NOWHERE: Choice = { endpoints: [], isNowhere: true };
 
 type LookUp = (name: string) => string | undefined;
 

@@ -30,7 +30,10 @@ const ingress = (name: string, rules: Record<string, Path[]>, annotations: Recor
   }) as unknown as Ingress;
 
 const serviceAt = (ingresses: Ingress[], host: string, path: string) => {
-  const found = findRoute(routeTableOf(ingresses).hosts, host, path);
+  const found = findRoute(
+    { hosts: routeTableOf(ingresses).hosts },
+    { hostname: host, path, method: 'GET', query: '', headers: {} },
+  );
   if (!found) return 'no host';
   return found.route ? `${found.route.backend?.replace(/shop\/|:80/g, '')} ${found.rewritten ?? path}` : 'no path';
 };

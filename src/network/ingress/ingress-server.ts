@@ -56,6 +56,7 @@ export class IngressServer {
       hosts: this.#hosts,
       upstreams: this.#upstreams,
       limits,
+      clock,
       newRequestId,
       random: () => random.next(),
     };
@@ -137,7 +138,7 @@ export class IngressServer {
   #carrying<T extends Server>(server: T): T {
     server.on('request', (request: Request, response: Response) => {
       response.on('error', () => response.destroy()); // the client is gone
-      carry(request, response, this.#context).catch(() => response.destroy());
+      carry(request, response, this.#context);
     });
     server.on('upgrade', (request: IncomingMessage, client: Duplex, head: Buffer) => {
       carryUpgrade(request, client, head, this.#context).catch(() => client.destroy());

@@ -1,25 +1,15 @@
 /** What is answered without asking a backend: redirects, refusals, and a browser's question what it may ask. */
-import { isInRange } from '#api/machinery/ip.ts';
+import type { IncomingHttpHeaders } from 'node:http';
+import { type IpRange, parseCidr, parseIp, rangeContains } from '#api/machinery/ip.ts';
+import type { Arrival } from './arrival.ts';
 import type { Found } from './find-route.ts';
+import { locationOf } from './route-filters.ts';
 import type { CorsOptions, RouteOptions } from './route-options.ts';
 
 export interface OwnAnswer {
   status: number;
   headers?: Record<string, string>;
   text?: string;
-}
-
-export interface Asked {
-  method: string;
-  /** With the query. */
-  url: string;
-  path: string;
-  /** Without a port. */
-  hostname: string;
-  address: string;
-  isSecure: boolean;
-  origin: string | undefined;
-  contentLength: number;
 }
 
 const TEXTS: Readonly<Record<number, string>> = {
@@ -35,10 +25,21 @@ const TEXTS: Readonly<Record<number, string>> = {
 export const refusal = (status: number): OwnAnswer => ({ status, text: `${status} ${TEXTS[status] ?? ''}\n` });
 
 /** undefined: the backend is asked. The order is that of ingress-nginx. */
-export function ownAnswer(asked: Asked, found: Found | undefined): OwnAnswer | undefined {
+export function ownAnswer(
+  asked: Arrival,
+  headers: IncomingHttpHeaders,
+  found: Found | undefined,
+): OwnAnswer | undefined {
   const route = found?.route;
   if (!found || !route) return { status: 404, text: 'default backend - 404\n' };
-  const { options } = route;
+  const { options, filters } = route;
+  if (filters?.redirect) {
+    const { hostname, url, query, port, isSecure } = asked;
+    const path = url.slice(0, url.length - query.length);
+    const scheme = isSecure ? 'https' : 'http';
+    const location = locationOf(filters.redirect, { scheme, hostname, path, query, port, prefix: route.path });
+    return redirect(filters.redirect.status, location);
+  }
   const hasCertificate = found.host.certificate !== undefined;
   if (!asked.isSecure && ((options.sslRedirect && hasCertificate) || options.forceSslRedirect))
     return redirect(
@@ -48,19 +49,33 @@ export function ownAnswer(asked: Asked, found: Found | undefined): OwnAnswer | u
   if (!mayAsk(asked.address, options)) return refusal(403);
   if (options.redirect) return redirect(options.redirect.code, options.redirect.to);
   if (options.appRoot && asked.path === '/') return redirect(302, options.appRoot);
-  if (options.cors && asked.method === 'OPTIONS' && asked.origin) {
-    const allowed = corsHeaders(options.cors, asked.origin);
+  if (options.cors && asked.method === 'OPTIONS' && headers.origin) {
+    const allowed = corsHeaders(options.cors, headers.origin);
     return { status: 204, headers: { ...allowed, 'content-length': '0' } };
   }
-  if (options.mostBodyBytes > 0 && asked.contentLength > options.mostBodyBytes) return refusal(413);
+  if (options.mostBodyBytes > 0 && Number(headers['content-length'] ?? 0) > options.mostBodyBytes) return refusal(413);
   return undefined;
 }
 
 const redirect = (status: number, location: string): OwnAnswer => ({ status, headers: { location } });
 
 function mayAsk(address: string, { allowedSources, deniedSources }: RouteOptions): boolean {
-  const isIn = (range: string) => isInRange(range, address);
-  return !deniedSources.some(isIn) && (allowedSources.length === 0 || allowedSources.some(isIn));
+  if (allowedSources.length === 0 && deniedSources.length === 0) return true;
+  const ip = parseIp(address);
+  const isIn = (range: IpRange) => ip !== undefined && rangeContains(range, ip);
+  return !rangesOf(deniedSources).some(isIn) && (allowedSources.length === 0 || rangesOf(allowedSources).some(isIn));
+}
+
+/** Parsed once for each state of a route. */
+const parsed = new WeakMap<readonly string[], readonly IpRange[]>();
+
+function rangesOf(texts: readonly string[]): readonly IpRange[] {
+  let ranges = parsed.get(texts);
+  if (!ranges) {
+    ranges = texts.flatMap((text) => parseCidr(text) ?? []);
+    parsed.set(texts, ranges);
+  }
+  return ranges;
 }
 
 /** Empty for an origin that is not allowed. Source: Fetch standard, "CORS protocol". */

@@ -5,33 +5,41 @@ export class BodyTooLarge extends Error {
   readonly code = 'BodyTooLarge';
 }
 
-export interface RequestBody {
+export class RequestBody {
+  readonly #request: Request;
+  readonly #mostBytes: number;
+  #copy: { most: number; pieces: Buffer[]; whole: (body: Buffer) => void } | undefined;
   /** Begun, it cannot be sent to another backend. */
-  readonly isBegun: boolean;
-  /** Fails with BodyTooLarge once more than `most` bytes came. */
-  [Symbol.asyncIterator](): AsyncIterator<Buffer>;
+  isBegun = false;
+
+  constructor(request: Request, mostBytes: number) {
+    this.#request = request;
+    this.#mostBytes = mostBytes;
+  }
+
+  /** Before it begins. `whole` is called when all of it has passed, unless it was more than `most` bytes. */
+  keepCopy(most: number, whole: (body: Buffer) => void): void {
+    this.#copy = { most, pieces: [], whole };
+  }
+
+  /** Fails with BodyTooLarge once more than what is allowed has come. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {
+    this.isBegun = true;
+    let bytes = 0;
+    for await (const chunk of this.#request as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (this.#mostBytes > 0 && bytes > this.#mostBytes) throw new BodyTooLarge();
+      if (this.#copy && bytes > this.#copy.most) this.#copy = undefined;
+      this.#copy?.pieces.push(chunk);
+      yield chunk;
+    }
+    this.#copy?.whole(Buffer.concat(this.#copy.pieces));
+  }
 }
 
 /** undefined where there is none. @param most bytes; 0: any. */
-export function bodyOf(request: Request, most: number): RequestBody | undefined {
-  if (!hasBody(request)) return undefined;
-  let isBegun = false;
-  async function* chunks(): AsyncGenerator<Buffer> {
-    isBegun = true;
-    let bytes = 0;
-    for await (const chunk of request as AsyncIterable<Buffer>) {
-      bytes += chunk.length;
-      if (most > 0 && bytes > most) throw new BodyTooLarge();
-      yield chunk;
-    }
-  }
-  return {
-    get isBegun() {
-      return isBegun;
-    },
-    [Symbol.asyncIterator]: chunks,
-  };
-}
+export const bodyOf = (request: Request, most: number): RequestBody | undefined =>
+  hasBody(request) ? new RequestBody(request, most) : undefined;
 
 function hasBody(request: Request): boolean {
   if ('stream' in request) return !(request.stream as { endAfterHeaders?: boolean }).endAfterHeaders;

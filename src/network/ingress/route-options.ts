@@ -18,10 +18,13 @@ export interface RouteOptions {
   redirect?: { to: string; code: number };
   /** Where `/` is sent. */
   appRoot?: string;
-  backendProtocol: 'http' | 'https';
+  backendProtocol: 'http' | 'https' | 'grpc' | 'grpcs';
   connectTimeoutMs: number;
   /** Between two reads of the answer. */
   readTimeoutMs: number;
+  /** Of the whole exchange, and of one try; absent: any. */
+  requestTimeoutMs?: number;
+  tryTimeoutMs?: number;
   /** 0: any. */
   mostBodyBytes: number;
   /** Only these clients; empty: everybody. */
@@ -90,7 +93,7 @@ export function routeOptionsOf(annotations: Readonly<Record<string, string>> = {
     forceSslRedirect: isOn('force-ssl-redirect'),
     ...(redirect && { redirect }),
     ...(appRoot?.startsWith('/') && { appRoot }),
-    backendProtocol: text('backend-protocol')?.toUpperCase() === 'HTTPS' ? 'https' : 'http',
+    backendProtocol: protocolOf(text('backend-protocol')),
     connectTimeoutMs: 1000 * number('proxy-connect-timeout', 5),
     readTimeoutMs: 1000 * number('proxy-read-timeout', 60),
     mostBodyBytes: bytesOf(text('proxy-body-size')) ?? 2 ** 20,
@@ -129,6 +132,13 @@ function redirectOf(
   if (temporal) return { to: temporal, code: 302 };
   return permanent ? { to: permanent, code: REDIRECT_CODES.includes(code) ? code : 301 } : undefined;
 }
+
+const PROTOCOLS: Readonly<Record<string, RouteOptions['backendProtocol']>> = {
+  HTTPS: 'https',
+  GRPC: 'grpc',
+  GRPCS: 'grpcs',
+};
+const protocolOf = (text: string | undefined) => PROTOCOLS[text?.toUpperCase() ?? ''] ?? 'http';
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
 

@@ -5,18 +5,35 @@
 import type { Ingress, IngressBackend } from '#api/generated/schema.ts';
 import { keyOf } from '#api/machinery/object.ts';
 import { type Canary, canaryOf, isCanary } from './canary.ts';
+import type { RouteConditions } from './route-conditions.ts';
+import type { RouteFilters } from './route-filters.ts';
 import { type RouteOptions, routeOptionsOf } from './route-options.ts';
 
 export interface Route {
-  /** `namespace/name` of the Ingress that wants it. */
-  ingress: string;
-  type: 'Exact' | 'Prefix' | 'Regex';
+  /** `namespace/name` of the object that wants it. */
+  owner: string;
+  /** `Expression`: of the whole path, as the Gateway API has it; `Regex`: from its beginning, as a location of nginx. */
+  type: 'Exact' | 'Prefix' | 'Regex' | 'Expression';
   path: string;
+  /** Absent: host and path are all. */
+  conditions?: RouteConditions;
   /** See `backendKey`; undefined: a kind of backend that nobody serves. */
   backend: string | undefined;
   options: RouteOptions;
   /** Where some of its requests go instead. */
   canary?: Canary;
+  /** In place of `backend`: several, by weight. None at all, or a weight of nothing: 500. */
+  split?: WeightedBackend[];
+  filters?: RouteFilters;
+}
+
+export interface WeightedBackend {
+  /** undefined: what it refers to is not there, or may not be referred to: 500. */
+  backend: string | undefined;
+  weight: number;
+  /** In place of the route's, where the backend says how it is spoken with. */
+  protocol?: RouteOptions['backendProtocol'];
+  filters?: RouteFilters;
 }
 
 export interface HostRoutes {
@@ -87,7 +104,7 @@ function routesOf(ingress: Ingress): readonly (readonly [string, Route])[] {
 
 function newRoutesOf(ingress: Ingress): (readonly [string, Route])[] {
   const { metadata, spec } = ingress;
-  const common = { ingress: keyOf(ingress), options: routeOptionsOf(metadata.annotations) };
+  const common = { owner: keyOf(ingress), options: routeOptionsOf(metadata.annotations) };
   const backendOf = (backend: IngressBackend) => backendKey(metadata.namespace ?? '', backend);
   const routes = (spec.rules ?? []).flatMap(({ host = '', http }) =>
     (http?.paths ?? []).map(({ path = '/', pathType, backend }) => {

@@ -1,15 +1,21 @@
 /** Connections to the pods behind Services: kept and used again, and the choice of the next one. */
-import { Pool } from 'undici';
+import { Client } from 'undici';
 import type { Endpoint } from './backends.ts';
+import { Http2Upstreams } from './http2-upstreams.ts';
 import type { RouteOptions } from './route-options.ts';
 
 /** Less than servers usually wait, so that they do not close just when a request is on its way. */
 const KEEP_ALIVE_MS = 4_000;
+/** Of one endpoint, that wait for the next request. */
+const MOST_IDLE = 1_024;
 
 export class Upstreams {
+  readonly http2 = new Http2Upstreams();
   #endpoints = new Map<string, readonly Endpoint[]>();
   readonly #turns = new Map<string, number>();
-  readonly #pools = new Map<string, Pool>();
+  readonly #pools = new Map<string, Connections>();
+  /** The pool that each endpoint was last asked by: a text need not be made for each request. */
+  #lastPools = new WeakMap<Endpoint, { options: RouteOptions; pool: Connections }>();
 
   put(backend: string, endpoints: readonly Endpoint[]): void {
     if (endpoints.length > 0) this.#endpoints.set(backend, endpoints);
@@ -22,39 +28,109 @@ export class Upstreams {
     for (const [key, pool] of this.#pools) {
       if (used.has(key.split(' ')[0] ?? '')) continue;
       this.#pools.delete(key);
-      void pool.close();
+      this.#lastPools = new WeakMap();
+      pool.close();
     }
+    this.http2.closeUnused((at) => used.has(at));
   }
 
   has(backend: string): boolean {
     return this.#endpoints.has(backend);
   }
 
-  /** Every endpoint once, beginning with the next one in turn. Empty: nobody is there. */
-  inTurn(backend: string): Endpoint[] {
-    const endpoints = this.#endpoints.get(backend) ?? [];
-    const turn = (this.#turns.get(backend) ?? 0) % Math.max(1, endpoints.length);
+  /** The next ones in turn, at most so many. Empty: nobody is there. */
+  next(backend: string, most: number): readonly Endpoint[] {
+    const endpoints = this.#endpoints.get(backend);
+    if (!endpoints) return [];
+    const count = endpoints.length;
+    if (count === 1) return endpoints;
+    const turn = (this.#turns.get(backend) ?? 0) % count;
     this.#turns.set(backend, turn + 1);
-    return [...endpoints.slice(turn), ...endpoints.slice(0, turn)];
+    const chosen: Endpoint[] = [];
+    for (let i = 0; i < count && i < most; i++) chosen.push(endpoints[(turn + i) % count] as Endpoint);
+    return chosen;
   }
 
-  poolOf({ address, port }: Endpoint, { backendProtocol, connectTimeoutMs }: RouteOptions): Pool {
+  /** Every endpoint once, beginning with the next one in turn. */
+  inTurn(backend: string): readonly Endpoint[] {
+    return this.next(backend, Number.POSITIVE_INFINITY);
+  }
+
+  connectionsTo(endpoint: Endpoint, options: RouteOptions): Connections {
+    const last = this.#lastPools.get(endpoint);
+    if (last?.options === options) return last.pool;
+    const pool = this.#poolOf(endpoint, options);
+    this.#lastPools.set(endpoint, { options, pool });
+    return pool;
+  }
+
+  #poolOf({ address, port }: Endpoint, { backendProtocol, connectTimeoutMs }: RouteOptions): Connections {
     const key = `${at(address, port)} ${backendProtocol} ${connectTimeoutMs}`;
     let pool = this.#pools.get(key);
     if (!pool) {
-      pool = new Pool(`${backendProtocol}://${at(address, port)}`, {
-        // As ingress-nginx does: what is inside the cluster shows certificates that nobody outside can check.
-        connect: { timeout: connectTimeoutMs, rejectUnauthorized: false },
-        keepAliveTimeout: KEEP_ALIVE_MS,
-        pipelining: 1,
-      });
+      const scheme = backendProtocol === 'https' || backendProtocol === 'grpcs' ? 'https' : 'http';
+      pool = new Connections(`${scheme}://${at(address, port)}`, connectTimeoutMs);
       this.#pools.set(key, pool);
     }
     return pool;
   }
 
   async close(): Promise<void> {
+    this.http2.close();
     await Promise.all([...this.#pools.values()].map((pool) => pool.destroy()));
+  }
+}
+
+/** To one endpoint: the one that was used last is taken first, so that those that are too many fall silent and end. */
+export class Connections {
+  readonly #origin: string;
+  readonly #connectTimeoutMs: number;
+  readonly #idle: Client[] = [];
+  readonly #busy = new Set<Client>();
+  #isClosed = false;
+
+  constructor(origin: string, connectTimeoutMs: number) {
+    this.#origin = origin;
+    this.#connectTimeoutMs = connectTimeoutMs;
+  }
+
+  /** For one request; to be given back when it has ended. */
+  take(): Client {
+    const client = this.#idle.pop() ?? this.#connect();
+    this.#busy.add(client);
+    return client;
+  }
+
+  giveBack(client: Client): void {
+    this.#busy.delete(client);
+    if (this.#isClosed || this.#idle.length >= MOST_IDLE) void client.close().catch(() => undefined);
+    else this.#idle.push(client);
+  }
+
+  #connect(): Client {
+    const client = new Client(this.#origin, {
+      // As ingress-nginx does: what is inside the cluster shows certificates that nobody outside can check.
+      connect: { timeout: this.#connectTimeoutMs, rejectUnauthorized: false },
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      pipelining: 1,
+    });
+    client.on('disconnect', () => {
+      const at = this.#idle.indexOf(client);
+      if (at < 0) return; // in use: whoever uses it hears of it
+      this.#idle.splice(at, 1);
+      void client.close().catch(() => undefined);
+    });
+    return client;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const client of this.#idle.splice(0)) void client.close().catch(() => undefined);
+  }
+
+  async destroy(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all([...this.#idle.splice(0), ...this.#busy].map((client) => client.destroy()));
   }
 }
 

@@ -1,0 +1,211 @@
+/**
+ * One request that a backend is asked, over HTTP/1.1. It is itself what undici tells of the answer: no promise, no stream and no
+ * copy stands between the two connections.
+ */
+import { STATUS_CODES, type ServerResponse } from 'node:http';
+import { type Client, type Dispatcher, errors } from 'undici';
+import type { Timer } from '#base/clock.ts';
+import type { Admitted } from './admission.ts';
+import type { Arrival, Request } from './arrival.ts';
+import type { Endpoint } from './backends.ts';
+import { type Choice, MOST_TRIES } from './choose-upstream.ts';
+import { asObject, type FlatHeaders, requestHeaders, responseHeaders, valuesOf, withVary } from './headers.ts';
+import { sendMirrors } from './mirrors.ts';
+import { corsHeaders, refusal } from './own-answers.ts';
+import { BodyTooLarge, bodyOf, type RequestBody } from './request-body.ts';
+import { changedHeaders, changedPath } from './route-filters.ts';
+import { answer, breakOff, type Response, type TrafficContext } from './traffic.ts';
+import type { Connections } from './upstreams.ts';
+
+/** May be asked twice without harm. Source: RFC 9110, section 9.2.2. */
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
+
+export interface ExchangeParts {
+  request: Request;
+  response: Response;
+  arrival: Arrival;
+  admission: Admitted;
+  choice: Choice;
+  /** Called once, however it ends. */
+  ended(status: number, bytes: number): void;
+}
+
+export class Exchange implements Dispatcher.DispatchHandler {
+  readonly #parts: ExchangeParts;
+  readonly #context: TrafficContext;
+  readonly #body: RequestBody | undefined;
+  #headers: FlatHeaders = [];
+  #path = '';
+  #tries = 0;
+  #endpoint: Endpoint | undefined;
+  #connections: Connections | undefined;
+  #client: Client | undefined;
+  #abort: ((reason?: Error) => void) | undefined;
+  #timers: Timer[] | undefined;
+  #isLate = false;
+  /** The client is gone, or has its answer. */
+  #isOver = false;
+  #status = 0;
+  #bytes = 0;
+  /** Of the answer's body, where the backend said it. */
+  #left = -1;
+
+  constructor(parts: ExchangeParts, context: TrafficContext) {
+    this.#parts = parts;
+    this.#context = context;
+    this.#body = bodyOf(parts.request, parts.admission.route.options.mostBodyBytes);
+  }
+
+  begin(): void {
+    const { response, request, arrival, admission, choice } = this.#parts;
+    const { options, filters } = admission.route;
+    response.once('close', () => this.#closed());
+    if (choice.isNowhere) return answer(response, refusal(500));
+    if (choice.endpoints.length === 0) return answer(response, refusal(503));
+    const rewritten = choice.backend?.filters?.rewrite ?? filters?.rewrite;
+    this.#path = admission.path;
+    this.#headers = requestHeaders(request, arrival, rewritten?.hostname ?? options.upstreamHost ?? arrival.host);
+    if (filters || choice.backend?.filters) this.#applyFilters();
+    if (options.requestTimeoutMs) this.#lateAfter(options.requestTimeoutMs);
+    this.#try();
+  }
+
+  #applyFilters(): void {
+    const { admission, choice, arrival } = this.#parts;
+    const { filters, path: prefix } = admission.route;
+    const own = choice.backend?.filters;
+    for (const changes of [filters?.requestHeaders, own?.requestHeaders])
+      if (changes) this.#headers = changedHeaders(this.#headers, changes);
+    if (own?.rewrite?.path) this.#path = changedPath(arrival.path, prefix, own.rewrite.path) + arrival.query;
+    const mirrors = [...(filters?.mirrors ?? []), ...(own?.mirrors ?? [])];
+    if (mirrors.length === 0) return;
+    const copy = { method: arrival.method, path: this.#path, headers: this.#headers, body: this.#body };
+    sendMirrors(mirrors, copy, { options: admission.route.options, ...this.#context });
+  }
+
+  #try(): void {
+    const { arrival, admission, choice } = this.#parts;
+    const { options } = admission.route;
+    const endpoint = choice.endpoints[this.#tries] as Endpoint;
+    this.#tries++;
+    this.#endpoint = endpoint;
+    this.#connections = this.#context.upstreams.connectionsTo(endpoint, options);
+    this.#client = this.#connections.take();
+    if (options.tryTimeoutMs) this.#lateAfter(options.tryTimeoutMs);
+    this.#client.dispatch(
+      {
+        method: arrival.method as Dispatcher.HttpMethod,
+        path: this.#path,
+        headers: this.#headers,
+        body: (this.#body as Dispatcher.DispatchOptions['body']) ?? null,
+        headersTimeout: options.readTimeoutMs,
+        bodyTimeout: options.readTimeoutMs,
+      },
+      this,
+    );
+  }
+
+  #lateAfter(ms: number): void {
+    this.#timers ??= [];
+    this.#timers.push(
+      this.#context.clock.timer(ms, () => {
+        this.#isLate = true;
+        this.#abort?.();
+      }),
+    );
+  }
+
+  // What undici tells.
+
+  onConnect(abort: (reason?: Error) => void): void {
+    this.#abort = abort;
+    if (this.#isOver || this.#isLate) abort();
+  }
+
+  onHeaders(status: number, raw: Buffer[], resume: () => void): boolean {
+    if (status < 200) return true; // nobody asked for it: `expect` is answered here
+    const { response, request, admission, choice } = this.#parts;
+    const { cors } = admission.route.options;
+    let headers = responseHeaders(raw);
+    const cookie = choice.cookieFor?.(this.#endpoint as Endpoint);
+    if (cookie) headers.push('set-cookie', cookie);
+    const filters = admission.route.filters?.responseHeaders;
+    const ofBackend = choice.backend?.filters?.responseHeaders;
+    if (filters) headers = changedHeaders(headers, filters);
+    if (ofBackend) headers = changedHeaders(headers, ofBackend);
+    if (cors) headers = withCors(headers, corsHeaders(cors, request.headers.origin));
+    this.#status = status;
+    const length = request.method === 'HEAD' ? undefined : valuesOf(headers, 'content-length')[0];
+    this.#left = length === undefined ? -1 : Number(length);
+    this.#resume = resume;
+    if (request.httpVersionMajor > 1) (response as ServerResponse).writeHead(status, asObject(headers));
+    else (response as ServerResponse).writeHead(status, STATUS_CODES[status] ?? '', headers);
+    return true;
+  }
+  #resume: () => void = () => undefined;
+
+  /** The last piece, where the length is known, ends the answer: so that a small answer is one write. */
+  onData(chunk: Buffer): boolean {
+    const { response } = this.#parts;
+    this.#bytes += chunk.length;
+    if (chunk.length === this.#left) {
+      this.#left = 0;
+      response.end(chunk);
+      return true;
+    }
+    if (this.#left > 0) this.#left -= chunk.length;
+    const goesOn = (response as ServerResponse).write(chunk);
+    if (!goesOn) response.once('drain', () => this.#resume());
+    return goesOn;
+  }
+
+  onComplete(): void {
+    this.#giveBack();
+    this.#parts.response.end();
+  }
+
+  onError(error: Error): void {
+    this.#giveBack();
+    if (this.#isOver) return;
+    const { response } = this.#parts;
+    if (response.headersSent) return breakOff(response);
+    if (!this.#isLate && this.#mayTryAgain(error)) return this.#try();
+    answer(response, refusal((this.#status = this.#isLate ? 504 : statusOf(error))));
+  }
+
+  /** Not reached at all: any request. Lost on the way: only what may be asked twice. */
+  #mayTryAgain(error: Error): boolean {
+    const { choice, arrival } = this.#parts;
+    if (this.#body?.isBegun || this.#tries >= Math.min(choice.endpoints.length, MOST_TRIES)) return false;
+    const { code } = error as { code?: string };
+    if (error instanceof errors.ConnectTimeoutError || code === 'ECONNREFUSED' || code === 'EHOSTUNREACH') return true;
+    return IDEMPOTENT.has(arrival.method) && (error instanceof errors.SocketError || code === 'ECONNRESET');
+  }
+
+  #giveBack(): void {
+    if (this.#client) this.#connections?.giveBack(this.#client);
+    this.#client = undefined;
+  }
+
+  #closed(): void {
+    this.#isOver = true;
+    for (const timer of this.#timers ?? []) timer.cancel();
+    if (this.#client) this.#abort?.();
+    const { response } = this.#parts;
+    this.#parts.ended(response.writableFinished || this.#status ? response.statusCode : 499, this.#bytes);
+  }
+}
+
+function withCors(headers: FlatHeaders, cors: Record<string, string>): FlatHeaders {
+  const { vary, ...others } = cors;
+  const names = new Set(Object.keys(others));
+  const own = headers.filter((_, i) => !names.has((headers[i - (i % 2)] as string).toLowerCase()));
+  const all = [...own, ...Object.entries(others).flat()];
+  return vary ? withVary(all, vary) : all;
+}
+
+function statusOf(error: Error): number {
+  if (error instanceof BodyTooLarge) return 413;
+  const isLate = error instanceof errors.HeadersTimeoutError || error instanceof errors.ConnectTimeoutError;
+  return isLate ? 504 : 502;
+}
