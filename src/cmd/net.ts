@@ -3,8 +3,10 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { INGRESS_CONTROLLER } from '#api/networking/v1/kedge-ingress.ts';
 import type { Informers } from '#client/informer.ts';
+import { keepUpstreamsCurrent } from '#network/dns/keep-upstreams-current.ts';
 import { startDns } from '#network/dns/start-dns.ts';
-import { forwardTo, nameserversOf } from '#network/dns/upstream.ts';
+import { forwardTo } from '#network/dns/upstream.ts';
+import { nameserversOf, type Upstreams } from '#network/dns/upstreams.ts';
 import { startIngress } from '#network/ingress/start-ingress.ts';
 import { startNetworkPolicy } from '#network/policy/start-network-policy.ts';
 import { startProxy } from '#network/proxy/start-proxy.ts';
@@ -82,8 +84,12 @@ async function startNodeDns(component: ComponentProcess, config: NodeConfig): Pr
   });
   const { dnsAddresses: addresses, clusterDomain: domain } = config;
   await answerAt(addresses);
-  const forward = forwardTo(nameserversOf(RESOLV_CONF, addresses), systemClock);
+  const ofNode = nameserversOf(RESOLV_CONF, addresses);
+  let upstreams = (): Upstreams => ({ resolvers: ofNode, stubs: new Map() });
+  const forward = forwardTo(() => upstreams(), systemClock);
   await startDns({ informers, domain, addresses, forward, log, signal });
+  // The cluster's own names do not wait for the settings of the others'.
+  upstreams = keepUpstreamsCurrent({ informers, ofNode, log, signal });
 }
 
 /** Every node answers at these addresses itself. */

@@ -14,7 +14,18 @@ export type ResourceRecord =
   | { name: string; type: 'A' | 'AAAA' | 'CNAME' | 'PTR'; ttl: number; data: string }
   | { name: string; type: 'SRV'; ttl: number; data: { priority: number; weight: number; port: number; target: string } }
   | { name: string; type: 'TXT'; ttl: number; data: string }
-  | { name: string; type: 'SOA'; ttl: number; data: Record<string, string | number> };
+  | { name: string; type: 'SOA'; ttl: number; data: StartOfAuthority };
+
+/** Seconds; `serial` is a number. */
+export interface StartOfAuthority {
+  mname: string;
+  rname: string;
+  serial: number;
+  refresh: number;
+  retry: number;
+  expire: number;
+  minimum: number;
+}
 
 export interface Answer {
   code: 'NOERROR' | 'NXDOMAIN';

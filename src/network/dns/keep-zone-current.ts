@@ -1,6 +1,6 @@
 import { Service } from '#api/core/v1/service.ts';
-import { EndpointSlice } from '#api/discovery/v1/endpoint-slice.ts';
-import type { Service as ServiceObject, EndpointSlice as Slice } from '#api/generated/schema.ts';
+import { EndpointSlice, serviceKeyOf } from '#api/discovery/v1/endpoint-slice.ts';
+import type { Service as ServiceObject } from '#api/generated/schema.ts';
 import { keyOf } from '#api/machinery/object.ts';
 import type { Informers } from '#client/informer.ts';
 import { recordsFor } from './records.ts';
@@ -20,7 +20,7 @@ export async function keepZoneCurrent(zone: Zone, informers: Informers, signal: 
   const stops = [
     services.onChange(({ key }) => refresh(key)),
     slices.onChange(({ now, before }) => {
-      for (const key of new Set([serviceKeyOf(now), serviceKeyOf(before)])) if (key) refresh(key);
+      for (const key of new Set([now && serviceKeyOf(now), before && serviceKeyOf(before)])) if (key) refresh(key);
     }),
   ];
   const stopAll = () => {
@@ -29,9 +29,4 @@ export async function keepZoneCurrent(zone: Zone, informers: Informers, signal: 
   signal.addEventListener('abort', stopAll, { once: true });
   await informers.synced(signal);
   for (const service of services.list()) refresh(keyOf(service));
-}
-
-function serviceKeyOf(slice: Slice | undefined): string | undefined {
-  const name = slice?.metadata.labels?.['kubernetes.io/service-name'];
-  return name && `${slice?.metadata.namespace}/${name}`;
 }

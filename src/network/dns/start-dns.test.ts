@@ -22,13 +22,24 @@ const objects: Record<string, unknown[]> = {
     },
   ],
 };
+let changed: (slice: unknown) => void = () => undefined;
 const informers = {
   for: ({ kind }: { kind: string }) => ({
     get: () => objects[kind]?.[0] as KubeObject,
     list: () => objects[kind] as KubeObject[],
     onChange: () => () => undefined,
   }),
-  indexed: ({ kind }: { kind: string }) => ({ under: () => objects[kind], onChange: () => () => undefined }),
+  indexed: ({ kind }: { kind: string }) => ({
+    under: () => objects[kind],
+    onChange: (listener: (change: object) => void) => {
+      changed = (slice) => {
+        const before = objects[kind]?.[0];
+        objects[kind] = [slice];
+        listener({ key: 'default/many', now: slice, before });
+      };
+      return () => undefined;
+    },
+  }),
   synced: () => Promise.resolve(),
 } as unknown as Informers;
 
@@ -98,6 +109,48 @@ test('a name that does not exist is denied with authority, and one outside fails
   expect(denied).toMatchObject({ rcode: 'NXDOMAIN', id: 7, flag_aa: true });
   expect(denied.authorities?.[0]?.type).toBe('SOA');
   expect(await overUdp(port, query('example.com'))).toMatchObject({ rcode: 'SERVFAIL' });
+});
+
+const edns = (udpPayloadSize: number, ednsVersion = 0) =>
+  dnsPacket.encode({
+    id: 7,
+    type: 'query',
+    questions: [{ name: 'many.default.svc.cluster.local', type: 'A' }],
+    additionals: [
+      { type: 'OPT', name: '.', udpPayloadSize, ednsVersion, extendedRcode: 0, flags: 0, flag_do: false, options: [] },
+    ],
+  } as dnsPacket.Packet);
+
+test('who speaks EDNS gets as much over UDP as it takes, and no more than paths carry whole', async () => {
+  const { port } = await start();
+  const answer = await overUdp(port, edns(4096));
+  expect(answer.additionals?.[0]).toMatchObject({ type: 'OPT', udpPayloadSize: 1232 });
+  expect(answer.answers).toHaveLength(60); // names are written once: 60 addresses fit
+  expect((await overUdp(port, edns(600))).flag_tc).toBe(true);
+  expect((await overUdp(port, edns(1232, 1))).additionals?.[0]).toMatchObject({ type: 'OPT', extendedRcode: 1 });
+});
+
+test('the same question again has the number of its asker, and another address first', async () => {
+  const { port } = await start();
+  const firsts = new Set<unknown>();
+  for (let id = 1; id <= 8; id++) {
+    const message = edns(1232);
+    message.writeUInt16BE(id);
+    const answer = await overUdp(port, message);
+    expect(answer.id).toBe(id);
+    const [first] = answer.answers ?? [];
+    firsts.add(first && 'data' in first && first.data);
+  }
+  expect(firsts.size).toBeGreaterThan(4);
+});
+
+test('an endpoint that goes is not named again, whatever was asked before; the API server need not be there', async () => {
+  const { port } = await start();
+  const count = async () => (await overUdp(port, edns(1232))).answers?.length;
+  expect([await count(), await count()]).toEqual([60, 60]); // out of memory: nothing is asked of anybody
+  const [slice] = objects['EndpointSlice'] as { endpoints: unknown[] }[];
+  changed({ ...slice, endpoints: slice?.endpoints.slice(1) });
+  expect(await count()).toBe(59);
 });
 
 test('noise is not answered and does no harm', async () => {

@@ -4,19 +4,17 @@
  */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { createServer, isIP, type Server, type Socket } from 'node:net';
-import dnsPacket from 'dns-packet';
 import type { Log } from '#base/log.ts';
 import type { Informers } from '#client/informer.ts';
-import { type Answer, answerFrom, type Question } from './answer.ts';
 import { keepZoneCurrent } from './keep-zone-current.ts';
-import { type Forward, lengthPrefix, NoUpstreamAnswer } from './upstream.ts';
+import { Responder } from './responder.ts';
+import { type Forward, lengthPrefix } from './upstream.ts';
 import { Zone } from './zone.ts';
 
-const UDP_WITHOUT_EDNS = 512; // bytes; RFC 1035
-const UDP_WITH_EDNS = 1232; // bytes; the largest that no path fragments (DNS flag day 2020)
 const IDLE_TCP_MS = 10_000;
 const MOST_TCP_CLIENTS = 512;
-const MOST_FOLLOWED = 8;
+/** Enough that a burst of a whole node waits in the socket rather than being asked again after seconds. */
+const RECEIVE_BYTES = 4 << 20;
 
 export interface DnsOptions {
   informers: Informers;
@@ -33,85 +31,26 @@ export interface DnsOptions {
 export async function startDns(options: DnsOptions): Promise<{ port: number }> {
   const zone = new Zone(options.domain);
   await keepZoneCurrent(zone, options.informers, options.signal);
-  const respond = responder(zone, options);
+  const responder = new Responder(zone, options);
   const ports = await Promise.all(
     options.addresses.map(async (address) => {
-      const port = await listenTcp(address, respond, options);
-      await listenUdp(address, port, respond, options);
+      const port = await listenTcp(address, responder, options);
+      await listenUdp(address, port, responder, options);
       return port;
     }),
   );
   return { port: ports[0] ?? 0 };
 }
 
-type Respond = (message: Buffer, over: 'udp' | 'tcp') => Promise<Buffer | undefined>;
-
-function responder(zone: Zone, { forward, log }: DnsOptions): Respond {
-  return async (message, over) => {
-    const query = decoded(message);
-    const question = query?.questions?.[0];
-    if (query?.type !== 'query' || !question) return undefined; // not a question: silence, as for any noise
-    try {
-      const answer = answerFrom(zone, question as Question);
-      if (!answer) return await forward(message, over);
-      const whole = answer.follow ? await followed(answer, question, forward) : answer;
-      return encoded(query, whole, over);
-    } catch (error) {
-      if (!(error instanceof NoUpstreamAnswer))
-        log.warn('could not answer a question', { name: question.name, error: String(error) });
-      return dnsPacket.encode({ id: query.id ?? 0, type: 'response', flags: 2 /* SERVFAIL */, questions: [question] });
-    }
-  };
-}
-
-const RCODES = { NOERROR: 0, NXDOMAIN: 3 };
-
-function encoded(query: dnsPacket.DecodedPacket, answer: Answer, over: 'udp' | 'tcp'): Buffer {
-  const edns = query.additionals?.find((record) => record.type === 'OPT');
-  const recursion = query.flag_rd ? dnsPacket.RECURSION_DESIRED : 0;
-  const flags = dnsPacket.AUTHORITATIVE_ANSWER | dnsPacket.RECURSION_AVAILABLE | recursion | RCODES[answer.code];
-  const head = { id: query.id ?? 0, type: 'response' as const, questions: query.questions ?? [] };
-  const options = edns ? [{ type: 'OPT', name: '.', udpPayloadSize: UDP_WITH_EDNS, flags: 0, options: [] }] : [];
-  const bytes = dnsPacket.encode({
-    ...head,
-    flags,
-    answers: answer.answers as dnsPacket.Answer[],
-    authorities: answer.authorities as dnsPacket.Answer[],
-    additionals: [...answer.additionals, ...options] as dnsPacket.Answer[],
-  });
-  const asked = edns && 'udpPayloadSize' in edns ? Math.min(edns.udpPayloadSize, UDP_WITH_EDNS) : UDP_WITHOUT_EDNS;
-  if (over === 'tcp' || bytes.length <= Math.max(asked, UDP_WITHOUT_EDNS)) return bytes;
-  return dnsPacket.encode({ ...head, flags: flags | dnsPacket.TRUNCATED_RESPONSE, answers: [] });
-}
-
-/** An ExternalName leads out of the cluster: the client gets the alias and what it stands for in one answer. */
-async function followed(answer: Answer, question: dnsPacket.Question, forward: Forward): Promise<Answer> {
-  const query = dnsPacket.encode({
-    id: 1,
-    type: 'query',
-    flags: dnsPacket.RECURSION_DESIRED,
-    questions: [{ ...question, name: answer.follow ?? '' }],
-  });
-  const reply = decoded(await forward(query, 'udp'));
-  const found = (reply?.answers ?? []).slice(0, MOST_FOLLOWED * 4);
-  return { ...answer, answers: [...answer.answers, ...(found as unknown as Answer['answers'])] };
-}
-
-function decoded(message: Buffer): dnsPacket.DecodedPacket | undefined {
-  try {
-    return dnsPacket.decode(message);
-  } catch (error) {
-    if (error instanceof Error) return undefined; // whatever it was, it was not DNS
-    throw error;
-  }
-}
-
-function listenUdp(address: string, port: number, respond: Respond, { signal, log }: DnsOptions): Promise<void> {
-  const socket: UdpSocket = createSocket(isIP(address) === 6 ? 'udp6' : 'udp4');
+function listenUdp(address: string, port: number, responder: Responder, { signal, log }: DnsOptions): Promise<void> {
+  const type = isIP(address) === 6 ? 'udp6' : 'udp4';
+  const socket: UdpSocket = createSocket({ type, recvBufferSize: RECEIVE_BYTES });
   signal.addEventListener('abort', () => socket.close(), { once: true });
   socket.on('message', (message, from) => {
-    void respond(message, 'udp').then((answer) => {
-      if (answer && !signal.aborted) socket.send(answer, from.port, from.address);
+    const prepared = responder.prepared(message);
+    if (prepared) return socket.send(prepared, from.port, from.address, sent);
+    void responder.respond(message, 'udp').then((answer) => {
+      if (answer && !signal.aborted) socket.send(answer, from.port, from.address, sent);
     });
   });
   return new Promise((resolve, reject) => {
@@ -124,12 +63,15 @@ function listenUdp(address: string, port: number, respond: Respond, { signal, lo
   });
 }
 
-function listenTcp(address: string, respond: Respond, { signal, port, log }: DnsOptions): Promise<number> {
+/** Who asked and is gone by now is not told. */
+const sent = () => undefined;
+
+function listenTcp(address: string, responder: Responder, { signal, port, log }: DnsOptions): Promise<number> {
   const clients = new Set<Socket>();
   const server: Server = createServer((socket) => {
     clients.add(socket);
     socket.on('close', () => clients.delete(socket));
-    serveTcp(socket, respond);
+    serveTcp(socket, responder);
   });
   server.maxConnections = MOST_TCP_CLIENTS;
   signal.addEventListener(
@@ -151,7 +93,7 @@ function listenTcp(address: string, respond: Respond, { signal, port, log }: Dns
   });
 }
 
-function serveTcp(socket: Socket, respond: Respond): void {
+function serveTcp(socket: Socket, responder: Responder): void {
   let received = Buffer.alloc(0);
   let answering = Promise.resolve();
   socket.setTimeout(IDLE_TCP_MS, () => socket.destroy());
@@ -162,7 +104,7 @@ function serveTcp(socket: Socket, respond: Respond): void {
       const message = received.subarray(2, received.readUInt16BE(0) + 2);
       received = received.subarray(message.length + 2);
       answering = answering.then(async () => {
-        const answer = await respond(message, 'tcp');
+        const answer = await responder.respond(message, 'tcp');
         if (answer && !socket.destroyed) socket.write(Buffer.concat([lengthPrefix(answer), answer]));
       });
     }

@@ -1,4 +1,5 @@
 /** The cluster's names as they are now. A Service's records are replaced as a whole, so no stale one can stay behind. */
+import { isEqual } from '#api/machinery/equal.ts';
 import type { DnsRecord } from './records.ts';
 
 export class Zone {
@@ -9,15 +10,31 @@ export class Zone {
   /** How many names have this one as an ancestor: an empty non-terminal exists, it only has no records (RFC 8020). */
   readonly #ancestors = new Map<string, number>();
 
+  readonly #listeners: ((name: string) => void)[] = [];
+
   constructor(domain: string) {
     this.domain = domain.toLowerCase();
   }
 
   replace(owner: string, records: readonly DnsRecord[]): void {
-    for (const record of this.#byOwner.get(owner) ?? []) this.#remove(record);
+    const before = this.#byOwner.get(owner) ?? [];
+    if (isEqual(before, records)) return;
+    for (const record of before) this.#remove(record);
     if (records.length === 0) this.#byOwner.delete(owner);
     else this.#byOwner.set(owner, records);
     for (const record of records) this.#add(record);
+    if (this.#listeners.length === 0) return;
+    const touched = new Set<string>();
+    for (const { name } of [...before, ...records]) {
+      touched.add(name);
+      for (const ancestor of ancestorsOf(name)) touched.add(ancestor);
+    }
+    for (const name of touched) for (const listener of this.#listeners) listener(name);
+  }
+
+  /** Told of each name, as `at` and `has` take it, of which something else may hold from now on. */
+  onChange(listener: (name: string) => void): void {
+    this.#listeners.push(listener);
   }
 
   /** @param name relative to the domain, or a whole reverse name; lower case. */

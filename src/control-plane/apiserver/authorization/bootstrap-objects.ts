@@ -108,6 +108,12 @@ const namespacedRoles: readonly NamespacedRole[] = [
     rules: [rule('get list watch delete', { groups: 'core', resources: 'secrets' }), eventsRule()],
     bindings: { subjects: [serviceAccount('token-cleaner')] },
   },
+  {
+    namespace: 'kube-system',
+    name: 'kedge:dns-settings',
+    rules: [rule('get list watch', { groups: 'core', resources: 'configmaps', names: ['kube-dns'] })],
+    bindings: { subjects: [serviceAccount('coredns')] },
+  },
   leaderLocking('kube-controller-manager', [serviceAccount('leader-election-controller')]),
   leaderLocking('kube-scheduler'),
   {

@@ -1,0 +1,122 @@
+/** Against resolvers of the test's own, on loopback. */
+import { createSocket } from 'node:dgram';
+import { createServer } from 'node:net';
+import dnsPacket from 'dns-packet';
+import { afterEach, expect, test } from 'vitest';
+import { ManualClock } from '#base/manual-clock.ts';
+import { forwardTo } from './upstream.ts';
+
+const closers: (() => void)[] = [];
+afterEach(() => {
+  for (const close of closers.splice(0)) close();
+});
+
+type Say = (query: dnsPacket.DecodedPacket) => Partial<dnsPacket.Packet>;
+
+/** Over UDP and TCP at one port. */
+async function resolver(say: Say): Promise<{ host: string; port: number; asked: number }> {
+  const state = { host: '127.0.0.1', port: 0, asked: 0 };
+  const answer = (message: Buffer): Buffer => {
+    state.asked++;
+    const query = dnsPacket.decode(message);
+    return dnsPacket.encode({ type: 'response', id: query.id ?? 0, questions: query.questions ?? [], ...say(query) });
+  };
+  const udp = createSocket('udp4');
+  udp.on('message', (message, from) => udp.send(answer(message), from.port, from.address));
+  await new Promise<void>((resolve) => udp.bind(0, '127.0.0.1', resolve));
+  state.port = udp.address().port;
+  const tcp = createServer((socket) =>
+    socket.on('data', (data) => {
+      const bytes = answer(data.subarray(2));
+      socket.write(Buffer.concat([Buffer.from([bytes.length >> 8, bytes.length & 255]), bytes]));
+    }),
+  );
+  await new Promise<void>((resolve) => tcp.listen(state.port, '127.0.0.1', resolve));
+  closers.push(
+    () => udp.close(),
+    () => tcp.close(),
+  );
+  return state;
+}
+
+const query = (name: string, id = 7) =>
+  dnsPacket.encode({ id, type: 'query', flags: dnsPacket.RECURSION_DESIRED, questions: [{ name, type: 'A' }] });
+const address = (name: string, ttl: number): Partial<dnsPacket.Packet> => ({
+  answers: [{ name, type: 'A', ttl, data: '192.0.2.80' }],
+});
+const denial = (minimum: number): Partial<dnsPacket.Packet> => ({
+  flags: 3,
+  authorities: [
+    {
+      name: 'example.com',
+      type: 'SOA',
+      ttl: 600,
+      data: { mname: 'ns.example.com', rname: 'root.example.com', serial: 1, refresh: 2, retry: 3, expire: 4, minimum },
+    },
+  ],
+});
+const to = (resolvers: { host: string; port: number }[], clock = new ManualClock()) => ({
+  clock,
+  forward: forwardTo(() => ({ resolvers, stubs: new Map() }), clock),
+});
+
+test('an answer is kept for as long as it holds, grows older, and carries the number of who asks', async () => {
+  const up = await resolver(({ questions }) => address(questions?.[0]?.name ?? '', 20));
+  const { forward, clock } = to([up]);
+  await forward(query('www.example.com'), 'udp');
+  clock.advance(5_000);
+  const again = dnsPacket.decode(await forward(query('www.example.com', 99), 'udp'));
+  expect(again).toMatchObject({ id: 99, answers: [{ ttl: 15, data: '192.0.2.80' }] });
+  expect(up.asked).toBe(1);
+  clock.advance(15_000);
+  await forward(query('www.example.com'), 'udp');
+  expect(up.asked).toBe(2);
+});
+
+test('a denial is kept for as long as its zone says, and a failure not at all', async () => {
+  const up = await resolver(({ questions }) => (questions?.[0]?.name === 'no.example.com' ? denial(10) : { flags: 2 }));
+  const { forward, clock } = to([up]);
+  for (const _ of [1, 2])
+    expect(dnsPacket.decode(await forward(query('no.example.com'), 'udp'))).toMatchObject({ rcode: 'NXDOMAIN' });
+  expect(up.asked).toBe(1);
+  clock.advance(10_001);
+  await forward(query('no.example.com'), 'udp');
+  expect(up.asked).toBe(2);
+  for (const _ of [1, 2]) await forward(query('broken.example.com'), 'udp');
+  expect(up.asked).toBe(4);
+});
+
+test('who asks the same at the same time shares one answer', async () => {
+  const up = await resolver(({ questions }) => address(questions?.[0]?.name ?? '', 0));
+  const { forward } = to([up]);
+  const answers = await Promise.all([1, 2, 3].map((id) => forward(query('www.example.com', id), 'udp')));
+  expect(answers.map((answer) => answer.readUInt16BE(0))).toEqual([1, 2, 3]);
+  expect(up.asked).toBe(1);
+});
+
+test('a question over TCP is asked over TCP', async () => {
+  const up = await resolver(({ questions }) => address(questions?.[0]?.name ?? '', 20));
+  const { forward } = to([up]);
+  expect(dnsPacket.decode(await forward(query('www.example.com'), 'tcp'))).toMatchObject({ id: 7 });
+});
+
+test('a resolver that nobody answers at is passed over', async () => {
+  const gone = createSocket('udp4');
+  await new Promise<void>((resolve) => gone.bind(0, '127.0.0.1', resolve));
+  const port = gone.address().port;
+  await new Promise<void>((resolve) => gone.close(() => resolve()));
+  const up = await resolver(({ questions }) => address(questions?.[0]?.name ?? '', 20));
+  const { forward } = to([{ host: '127.0.0.1', port }, up]);
+  expect(dnsPacket.decode(await forward(query('www.example.com'), 'udp')).answers).toHaveLength(1);
+});
+
+test('an answer to another question is not taken for one', async () => {
+  const up = await resolver(() => ({
+    questions: [{ name: 'evil.example', type: 'A' }],
+    ...address('evil.example', 60),
+  }));
+  const clock = new ManualClock();
+  const { forward } = to([up], clock);
+  const asked = forward(query('www.example.com'), 'tcp');
+  await expect(asked).rejects.toThrow('no resolver answered');
+});
