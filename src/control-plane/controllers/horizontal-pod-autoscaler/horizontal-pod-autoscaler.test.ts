@@ -234,7 +234,7 @@ test('of several metrics the largest counts; one that fails is let pass on the w
   expect(size(cluster)).toBe(4);
   expect(told(cluster).sort()).toEqual([
     'Normal SuccessfulRescale: New size: 4; reason: cpu resource utilization (percentage of request) above target',
-    'Warning FailedGetObjectMetric: unable to get metric hits on Service default/web: out of order',
+    'Warning FailedGetObjectMetric: unable to get metric hits: Service on default web/out of order',
   ]);
 });
 

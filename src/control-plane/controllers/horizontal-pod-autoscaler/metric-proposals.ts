@@ -108,21 +108,26 @@ const TYPES: ReadonlyMap<string, MetricType> = new Map<string, MetricType>([
     'Object',
     {
       failed: 'FailedGetObjectMetric',
-      failure: () => 'failed to get object metric value',
+      failure: ({ object }) =>
+        object?.target.type === 'AverageValue'
+          ? `failed to get object metric value: failed to get ${object.metric.name} object metric`
+          : 'failed to get object metric value',
       async propose({ object }, asked) {
         const { metric, target, describedObject } = object!;
         const { source, namespace } = asked;
-        const value = () =>
-          saying(
-            `unable to get metric ${metric.name} on ${describedObject.kind} ${namespace}/${describedObject.name}`,
-            () =>
-              source.ofObject({
-                namespace,
-                object: describedObject,
-                metric: metric.name,
-                metricSelector: selectorText(metric),
-              }),
-          );
+        const { kind, name: objectName } = describedObject;
+        const value = async () => {
+          try {
+            const metricSelector = selectorText(metric);
+            return await source.ofObject({ namespace, object: describedObject, metric: metric.name, metricSelector });
+          } catch (error) {
+            if (!(error instanceof NoProposal)) throw error;
+            // In upstream's own order of words.
+            throw new NoProposal(
+              `unable to get metric ${metric.name}: ${kind} on ${namespace} ${objectName}/${error.message}`,
+            );
+          }
+        };
         const status = (current: MetricValueStatus) => ({
           type: 'Object',
           object: { metric, describedObject, current },
@@ -143,7 +148,12 @@ const TYPES: ReadonlyMap<string, MetricType> = new Map<string, MetricType>([
     'External',
     {
       failed: 'FailedGetExternalMetric',
-      failure: ({ external }) => `failed to get ${external?.metric.name} external metric value`,
+      failure({ external }) {
+        const { metric, target } = external!;
+        const whole = `failed to get ${metric.name} external metric value`;
+        if (target.averageValue !== undefined) return `${whole}: failed to get ${metric.name} external metric`;
+        return target.value === undefined ? whole : `${whole}: failed to get external metric ${metric.name}`;
+      },
       async propose({ external }, asked) {
         const { metric, target } = external!;
         const { source, namespace } = asked;
@@ -157,15 +167,11 @@ const TYPES: ReadonlyMap<string, MetricType> = new Map<string, MetricType>([
         const name = externalName(metric);
         if (target.averageValue !== undefined) {
           const { averageValue } = target;
-          const { replicas, usage } = await saying(`failed to get ${metric.name} external metric`, () =>
-            share(averageValue, value, asked),
-          );
+          const { replicas, usage } = await share(averageValue, value, asked);
           return { replicas, name, status: status({ averageValue: amount(usage) }) };
         }
         if (target.value === undefined) throw new NoProposal(noTarget('external'));
-        const { replicas, usage } = await saying(`failed to get external metric ${metric.name}`, async () =>
-          valueProposal(await value(), quantityMilliValue(target.value), asked),
-        );
+        const { replicas, usage } = valueProposal(await value(), quantityMilliValue(target.value), asked);
         return { replicas, name, status: status({ value: amount(usage) }) };
       },
     },

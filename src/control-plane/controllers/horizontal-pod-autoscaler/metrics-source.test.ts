@@ -9,10 +9,14 @@ const kinds = createKindRegistry(catalog, bodies);
 const timestamp = '2026-01-01T00:00:10Z';
 const timestampMs = Date.UTC(2026, 0, 1, 0, 0, 10);
 
-function answering(items: unknown) {
+const nobody = new StatusError('NotFound', 'the server could not find the requested resource');
+
+/** To paths that hold `served`. */
+function answering(items: unknown, served = '') {
   const paths: string[] = [];
   const request: Transport['request'] = async ({ path }) => {
     paths.push(path);
+    if (!path.includes(served)) throw nobody;
     if (items instanceof Error) throw items;
     return { code: 200, object: { items }, warnings: [] };
   };
@@ -68,17 +72,25 @@ test('external metrics are all values of that name', async () => {
   expect(paths).toEqual(['/apis/external.metrics.k8s.io/v1beta1/namespaces/default/queue']);
 });
 
-const nobody = new StatusError('NotFound', 'the server could not find the requested resource');
+const about = { namespace: 'default', metric: 'queue', metricSelector: '' };
+
+test('of the custom metrics API the older version does where that is all there is', async () => {
+  const { source } = answering([{ describedObject: { name: 'a' }, timestamp, value: '1' }], 'v1beta1');
+  expect((await source.ofPods({ ...about, selector: '' })).get('a')?.value).toBe(1000);
+});
+
+test('where nobody serves custom metrics the error says so', async () => {
+  const text = 'no custom metrics API (custom.metrics.k8s.io) registered';
+  await expect(answering([], 'none').source.ofPods({ ...about, selector: '' })).rejects.toThrow(text);
+});
+
+const none = new StatusError('NotFound', 'the server could not find the metric queue for pods');
 test.each([
-  [nobody, 'no custom metrics API (custom.metrics.k8s.io) registered', 'queue.external.metrics.k8s.io'],
-  [new StatusError('Forbidden', 'not you'), 'not you', undefined],
-])('without an answer the error says which API it was: %s', async (error, custom, external) => {
+  ['not served', nobody, 'the server could not find the requested resource (get queue.external.metrics.k8s.io)'],
+  ['no such metric', none, none.message],
+  ['not allowed', new StatusError('Forbidden', 'not you'), 'not you'],
+])('without an answer the error says which API it was: %s', async (_, error, why) => {
   const { source } = answering(error);
-  const about = { namespace: 'default', metric: 'queue', metricSelector: '' };
-  await expect(source.ofPods({ ...about, selector: '' })).rejects.toThrow(
-    `unable to fetch metrics from custom metrics API: ${custom}`,
-  );
-  await expect(source.external(about)).rejects.toThrow(
-    `unable to fetch metrics from external metrics API: ${external ? `the server could not find the requested resource (get ${external})` : 'not you'}`,
-  );
+  const text = `unable to fetch metrics from external metrics API: ${why}`;
+  await expect(source.external(about)).rejects.toThrow(text);
 });

@@ -22,6 +22,9 @@ export interface MetricsSource {
   external(of: { namespace: string; metric: string; metricSelector: string }): Promise<readonly number[]>;
 }
 
+const CUSTOM_METRICS = 'custom.metrics.k8s.io';
+/** They differ in nothing that is read here. */
+const CUSTOM_METRICS_VERSIONS = ['v1beta2', 'v1beta1'];
 /** Where an answer does not say. Source: upstream's metrics client. */
 const DEFAULT_WINDOW_MS = 60_000;
 
@@ -49,13 +52,20 @@ export function metricsOver(transport: Transport, kinds: KindRegistry): MetricsS
     return (object as { items?: readonly T[] | null }).items ?? [];
   };
   const custom = (path: string, query: Record<string, string>) =>
-    answered('custom metrics API', 'no custom metrics API (custom.metrics.k8s.io) registered', () =>
-      list<CustomMetric>(`/apis/custom.metrics.k8s.io/v1beta2/namespaces/${path}`, query),
-    );
+    answered('custom metrics API', undefined, async () => {
+      for (const version of CUSTOM_METRICS_VERSIONS) {
+        try {
+          return await list<CustomMetric>(`/apis/${CUSTOM_METRICS}/${version}/namespaces/${path}`, query);
+        } catch (error) {
+          if (!isNotServed(error)) throw error;
+        }
+      }
+      throw new NoProposal(`no custom metrics API (${CUSTOM_METRICS}) registered`);
+    });
 
   return {
     async ofResource({ namespace, selector, resource, container }) {
-      const items = await answered('resource metrics API', notServed('pods.metrics.k8s.io'), () =>
+      const items = await answered('resource metrics API', 'pods.metrics.k8s.io', () =>
         list<PodUsage>(`/apis/metrics.k8s.io/v1beta1/namespaces/${encodeURIComponent(namespace)}/pods`, {
           labelSelector: selector,
         }),
@@ -86,7 +96,7 @@ export function metricsOver(transport: Transport, kinds: KindRegistry): MetricsS
     },
 
     async external({ namespace, metric, metricSelector }) {
-      const items = await answered('external metrics API', notServed(`${metric}.external.metrics.k8s.io`), () =>
+      const items = await answered('external metrics API', `${metric}.external.metrics.k8s.io`, () =>
         list<ExternalMetric>(
           `/apis/external.metrics.k8s.io/v1beta1/namespaces/${encodeURIComponent(namespace)}/${encodeURIComponent(metric)}`,
           { labelSelector: metricSelector },
@@ -98,16 +108,18 @@ export function metricsOver(transport: Transport, kinds: KindRegistry): MetricsS
   };
 }
 
-const notServed = (resource: string): string => `the server could not find the requested resource (get ${resource})`;
+/** What a server says of paths that it does not have; a metrics server says of a metric that it does not have it. */
+const isNotServed = (error: unknown): boolean =>
+  error instanceof StatusError && error.message === 'the server could not find the requested resource';
 
-/** A 404 that is about no object means that nobody serves the API. */
-async function answered<T>(api: string, ifNotServed: string, ask: () => Promise<T>): Promise<T> {
+/** `resource` is told where nobody serves the API. */
+async function answered<T>(api: string, resource: string | undefined, ask: () => Promise<T>): Promise<T> {
   try {
     return await ask();
   } catch (error) {
-    if (!(error instanceof StatusError) && !(error instanceof Unreachable)) throw error;
-    const isNotServed = error instanceof StatusError && error.code === 404 && !error.details?.name;
-    throw new NoProposal(`unable to fetch metrics from ${api}: ${isNotServed ? ifNotServed : error.message}`);
+    if (!(error instanceof StatusError || error instanceof Unreachable || error instanceof NoProposal)) throw error;
+    const about = resource !== undefined && isNotServed(error) ? ` (get ${resource})` : '';
+    throw new NoProposal(`unable to fetch metrics from ${api}: ${error.message}${about}`);
   }
 }
 
