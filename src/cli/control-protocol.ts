@@ -37,8 +37,18 @@ export interface ClusterStatus {
   simulatedNodes: number;
   /** Machines of their own: whether they run, the API tells. */
   nodesElsewhere: Pick<NodeStatus, 'name' | 'addresses' | 'podRanges'>[];
+  /** Ports of this machine's loopback that lead into the cluster; absent from a supervisor of an older build. */
+  published?: PublishedPort[];
   /** Sentences that the user should see. */
   warnings: string[];
+}
+
+export interface PublishedPort {
+  port: number;
+  /** `ingress http`, `ingress https`, or `namespace/service:port`. */
+  to: string;
+  /** Why it does not lead there. */
+  problem?: string;
 }
 
 export interface ImagesOfNode {

@@ -5,10 +5,11 @@ import { parseArgs } from 'node:util';
 import { readKubeletConfiguration } from '#api/kubelet-config/kubelet-configuration.ts';
 import { CurrentCredentials } from '#client/transport/credentials.ts';
 import { endpointOf, readKubeconfig } from '#client/transport/kubeconfig.ts';
+import { networkFacts } from '#network/trace/node-facts.ts';
 import type { RotatedCertificate } from '#node/kubelet/certificates/certificate-rotation.ts';
 import { startKubelet } from '#node/kubelet/start-kubelet.ts';
-import { connectContainerd } from '#node/runtime/containerd/containerd.ts';
 import { KUBELET_FOLDER } from '#node/machine/node-namespaces.ts';
+import { connectContainerd } from '#node/runtime/containerd/containerd.ts';
 import { detectMachineFacts } from '#node/runtime/machine-facts.ts';
 import { apiAccess, componentProcess } from './component-process.ts';
 import { type NodeConfig, readNodeConfig } from './node-config.ts';
@@ -48,7 +49,7 @@ export async function runKubelet(args: readonly string[]): Promise<void> {
     configuration: readKubeletConfiguration(config.kubelet ?? {}).configuration,
     keepImages: [config.pauseImage],
     ...(config.leaseDurationSeconds && { leaseDurationSeconds: config.leaseDurationSeconds }),
-    server: { ...pairs.server.current, clientCA: authority },
+    server: { ...pairs.server.current, clientCA: authority, readNetwork: networkFacts },
     rotated: {
       client: rotatedCertificate(pairs.client, nodeIdentityRequest(config.nodeName)),
       server: rotatedCertificate(pairs.server, kubeletServerIdentity(config.nodeName, config.addresses)),

@@ -72,6 +72,11 @@ export const verbs: readonly ListedVerb[] = [
     load: async () => (await import('./why.ts')).whyVerb,
   },
   {
+    name: 'trace',
+    summary: 'tell every hop that a request takes, and where and why it breaks',
+    load: async () => (await import('./trace.ts')).traceVerb,
+  },
+  {
     name: 'explain',
     summary: 'tell what the fields of a kind mean',
     load: async () => (await import('./explain.ts')).explainVerb,

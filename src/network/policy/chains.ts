@@ -56,7 +56,7 @@ export function isolation(direction: Direction, policies: readonly Chain[]): { n
   const names = [...new Set(policies.filter(({ rules }) => rules.length > 0).map(({ name }) => name))].sort();
   return {
     name: `${direction}-pods-${hashOf(names)}`,
-    rules: [...names.map((name) => `jump ${name}`), 'drop'],
+    rules: [...names.map((name) => `jump ${name}`), 'counter drop'],
   };
 }
 

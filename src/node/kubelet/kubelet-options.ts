@@ -10,6 +10,7 @@ import type { MachineFacts } from '#node/runtime/machine-facts.ts';
 import type { ContainerRuntime } from '#node/runtime/runtime.ts';
 import type { RotatedCertificates } from './certificates/rotate-certificates.ts';
 import type { Usage } from './eviction/usage.ts';
+import type { ReadNetwork } from './server/network-facts.ts';
 import type { Mounter } from './volumes/mounter.ts';
 
 export interface KubeletOptions {
@@ -49,7 +50,7 @@ export interface KubeletOptions {
   hosts?: string;
   mounter?: Mounter;
   /** The kubelet's own HTTPS API on `port`, in PEM; none without it. */
-  server?: { certificate: string; key: string; clientCA: string; host?: string };
+  server?: { certificate: string; key: string; clientCA: string; host?: string; readNetwork?: ReadNetwork };
   /** Certificates that are renewed before they end: as which it asks the API, and what its own API shows. */
   rotated?: RotatedCertificates;
 }

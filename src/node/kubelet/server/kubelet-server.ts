@@ -16,7 +16,8 @@ import type { Kubelet } from '../kubelet.ts';
 import { Authentication } from './authentication.ts';
 import { Authorization, subresourcesOf } from './authorization.ts';
 import { HttpError } from './http-error.ts';
-import { routes, type RouteServices } from './routes.ts';
+import type { ReadNetwork } from './network-facts.ts';
+import { type RouteServices, routes } from './routes.ts';
 import { Stats } from './stats.ts';
 import { serveStream, streamPathOf } from './streams.ts';
 import { refuseUpgrade } from './tunnel.ts';
@@ -36,6 +37,8 @@ export interface KubeletServerOptions {
   memoryBytes: number;
   cpus: number;
   root: string;
+  /** Absent: nobody is told of the node's packet rules. */
+  readNetwork?: ReadNetwork;
 }
 
 export interface KubeletServer {
@@ -55,8 +58,8 @@ export async function startKubeletServer(options: KubeletServerOptions): Promise
   const { certificate, key, clientCA, host, port, log, kubelet, clock } = options;
   const guard = new Guard(options);
   const stats = new Stats({ ...options, startedAtMs: clock.now() });
-  const { cpus, memoryBytes } = options;
-  const services: RouteServices = { kubelet, clock, stats, machine: { cpus, memoryBytes } };
+  const { cpus, memoryBytes, readNetwork } = options;
+  const services: RouteServices = { kubelet, clock, stats, machine: { cpus, memoryBytes }, readNetwork };
   const server = createServer({
     cert: certificate,
     key,

@@ -3,10 +3,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '#base/clock.ts';
 import { DriverFailed } from '#node/runtime/csi/node-driver.ts';
 import type { Kubelet } from '../kubelet.ts';
+import { cadvisorMetrics } from './cadvisor-metrics.ts';
 import { serveContainerLogs } from './container-logs.ts';
 import { HttpError } from './http-error.ts';
-import { cadvisorMetrics } from './cadvisor-metrics.ts';
 import { kubeletMetrics, probeMetrics, resourceMetrics } from './metrics.ts';
+import { type ReadNetwork, serveNetworkFacts } from './network-facts.ts';
 import { findPod, findRunning } from './pod-lookup.ts';
 import { runningPods } from './running-pods.ts';
 import type { Stats } from './stats.ts';
@@ -17,6 +18,7 @@ export interface RouteServices {
   clock: Clock;
   stats: Stats;
   machine: { cpus: number; memoryBytes: number };
+  readNetwork: ReadNetwork | undefined;
 }
 
 export interface Exchange {
@@ -120,6 +122,13 @@ export const routes: readonly Route[] = [
     path: /^\/metrics\/probes$/,
     async serve({ response }, { kubelet }) {
       send(response, METRICS_TYPE, probeMetrics(kubelet));
+    },
+  },
+  {
+    method: 'GET',
+    path: /^\/debug\/network$/,
+    async serve({ response, url }, services) {
+      sendJson(response, await serveNetworkFacts(url.searchParams, services));
     },
   },
   {

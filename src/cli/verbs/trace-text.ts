@@ -1,0 +1,23 @@
+/** A trace for people: a line a hop, and below it what more there is to say. */
+import type { Hop, Trace } from '#network/trace/hop.ts';
+
+const MARKS: Readonly<Record<Hop['state'], string>> = { passes: '✓', breaks: '✗', unknown: '?' };
+
+export function traceText({ url, from, hops, isBroken }: Trace): string {
+  const width = Math.max(...hops.map(({ at }) => at.length), 0);
+  const indent = ' '.repeat(width + 4);
+  const lines = hops.flatMap(({ at, state, says, why, next, details = [] }) => [
+    `${MARKS[state]} ${at.padEnd(width)}  ${says}`,
+    ...(why ? [`${indent}${why}`] : []),
+    ...details.map((detail) => `${indent}· ${detail}`),
+    ...(next ? [`${indent}→ ${next}`] : []),
+  ]);
+  const broken = hops.find(({ state }) => state === 'breaks');
+  const unsure = hops.some(({ state }) => state === 'unknown');
+  const end = isBroken
+    ? `It breaks at ${broken?.at}.`
+    : unsure
+      ? 'Nothing that can be seen is in its way.'
+      : 'It arrives.';
+  return `${url} from ${from}\n\n${lines.join('\n')}\n\n${end}\n`;
+}
