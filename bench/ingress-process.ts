@@ -16,4 +16,4 @@ process.on('message', (change: TableChange) => {
   process.send?.(complaints);
 });
 process.on('disconnect', () => process.exit(0));
-server.listen(['127.0.0.1']).then(({ http }) => process.send?.(http));
+void server.listen(['127.0.0.1']).then(({ http }) => process.send?.(http));

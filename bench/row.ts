@@ -20,7 +20,7 @@ export interface Row {
   limit?: string;
 }
 
-export type Unit = 'ms' | 'µs' | '1/s' | 'MB' | '%';
+export type Unit = 'ms' | 'µs' | '1/s' | 'MB' | '%' | 'failed';
 
 export interface Floor {
   value: number;

@@ -22,15 +22,18 @@ export interface GrpcParts {
 export function carryGrpc(parts: GrpcParts, context: TrafficContext): void {
   const { response, choice } = parts;
   response.once('close', () => parts.ended(response.headersSent ? response.statusCode : 499, 0));
-  if (choice.isNowhere) return answer(response, refusal(500));
-  if (choice.endpoints.length === 0) return answer(response, refusal(503));
-  tryNext(parts, context, 0);
+  if (choice.isNowhere) answer(response, refusal(500));
+  else if (choice.endpoints.length === 0) answer(response, refusal(503));
+  else tryNext(parts, context, 0);
 }
 
 function tryNext(parts: GrpcParts, context: TrafficContext, tries: number): void {
   const { response, choice, admission } = parts;
   const endpoint = choice.endpoints[tries];
-  if (!endpoint || tries >= MOST_TRIES) return answer(response, refusal(502));
+  if (!endpoint || tries >= MOST_TRIES) {
+    answer(response, refusal(502));
+    return;
+  }
   context.upstreams.http2.reach(endpoint, admission.route.options, (session) => {
     if (response.destroyed || response.writableEnded) return;
     if (session) send(parts, session);

@@ -20,6 +20,8 @@ import type { Connections } from './upstreams.ts';
 /** May be asked twice without harm. Source: RFC 9110, section 9.2.2. */
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 
+const SMALL_BYTES = 16 * 1024;
+
 export interface ExchangeParts {
   request: Request;
   response: Response;
@@ -60,8 +62,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const { response, request, arrival, admission, choice } = this.#parts;
     const { options, filters } = admission.route;
     response.once('close', () => this.#closed());
-    if (choice.isNowhere) return answer(response, refusal(500));
-    if (choice.endpoints.length === 0) return answer(response, refusal(503));
+    if (choice.isNowhere || choice.endpoints.length === 0) {
+      answer(response, refusal(choice.isNowhere ? 500 : 503));
+      return;
+    }
     const rewritten = choice.backend?.filters?.rewrite ?? filters?.rewrite;
     this.#path = admission.path;
     this.#headers = requestHeaders(request, arrival, rewritten?.hostname ?? options.upstreamHost ?? arrival.host);
@@ -146,11 +150,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** The last piece, where the length is known, ends the answer: so that a small answer is one write. */
   onData(chunk: Buffer): boolean {
-    const { response } = this.#parts;
+    const { response, request } = this.#parts;
+    const isHttp2 = request.httpVersionMajor > 1;
     this.#bytes += chunk.length;
     if (chunk.length === this.#left) {
       this.#left = 0;
-      response.end(chunk);
+      // As text it goes out in one piece with the head; as bytes the kernel is given two.
+      if (chunk.length <= SMALL_BYTES && !isHttp2) (response as ServerResponse).end(chunk.toString('latin1'), 'latin1');
+      else response.end(chunk);
       return true;
     }
     if (this.#left > 0) this.#left -= chunk.length;
@@ -168,9 +175,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#giveBack();
     if (this.#isOver) return;
     const { response } = this.#parts;
-    if (response.headersSent) return breakOff(response);
-    if (!this.#isLate && this.#mayTryAgain(error)) return this.#try();
-    answer(response, refusal((this.#status = this.#isLate ? 504 : statusOf(error))));
+    if (response.headersSent) breakOff(response);
+    else if (!this.#isLate && this.#mayTryAgain(error)) this.#try();
+    else {
+      this.#status = this.#isLate ? 504 : statusOf(error);
+      answer(response, refusal(this.#status));
+    }
   }
 
   /** Not reached at all: any request. Lost on the way: only what may be asked twice. */

@@ -16,7 +16,10 @@ export class Http2Upstreams {
     const origin = `${backendProtocol === 'grpcs' || backendProtocol === 'https' ? 'https' : 'http'}://${host}:${port}`;
     const known = this.#sessions.get(origin);
     const session = known && !known.closed && !known.destroyed ? known : this.#connect(origin);
-    if (!session.connecting) return reached(session);
+    if (!session.connecting) {
+      reached(session);
+      return;
+    }
     session.setTimeout(connectTimeoutMs, () => {
       if (session.connecting) session.destroy();
     });

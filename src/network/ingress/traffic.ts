@@ -33,7 +33,10 @@ export interface TrafficContext extends KnownRoutes {
 export function carry(request: Request, response: Response, context: TrafficContext): void {
   try {
     const arrival = arrivalOf(request, context.newRequestId());
-    if (!arrival) return answer(response, refusal(400));
+    if (!arrival) {
+      answer(response, refusal(400));
+      return;
+    }
     const { record, clock } = context;
     const beganMs = record ? clock.monotonicMs() : 0;
     const admission = admitted(arrival, request.headers, context);
