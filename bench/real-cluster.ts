@@ -1,6 +1,7 @@
 /** A cluster with real nodes, started by the built command, with folders and a kubeconfig of its own. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { copyFile, mkdir, symlink } from 'node:fs/promises';
 import { get } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -43,12 +44,12 @@ export class RealCluster {
     return cluster;
   }
 
-  up(...args: string[]): Promise<void> {
-    return this.#kedge('up', '--nodes', String(this.#nodes), '--detach', ...args);
+  async up(...args: string[]): Promise<void> {
+    await this.#kedge('up', '--nodes', String(this.#nodes), '--detach', ...args);
   }
 
-  down(): Promise<void> {
-    return this.#kedge('down');
+  async down(): Promise<void> {
+    await this.#kedge('down');
   }
 
   /** ms from starting the command to the first 200 of the example at the first node. */
@@ -87,6 +88,28 @@ export class RealCluster {
     return targetOf(this.#paths().kubeconfig);
   }
 
+  kubeconfig(): string {
+    return this.#paths().kubeconfig;
+  }
+
+  /** An image with this machine's busybox, all its commands by their names. */
+  async loadBusybox(tag: string): Promise<void> {
+    const folder = join(this.#folder, 'busybox');
+    const busybox = '/bin/busybox';
+    await mkdir(join(folder, 'bin'), { recursive: true });
+    await copyFile(busybox, join(folder, busybox));
+    for (const name of ['sh', 'true', 'sleep', 'echo']) await symlink('busybox', join(folder, 'bin', name));
+    await this.#kedge('image', 'build', folder, '--tag', tag);
+  }
+
+  /** Of a process that the supervisor keeps: `node1/kubelet`. */
+  async pidOf(name: string): Promise<number> {
+    const status = JSON.parse(await this.#kedge('status', '--json')) as { processes: { name: string; pid?: number }[] };
+    const pid = status.processes.find((process) => process.name === name)?.pid;
+    if (!pid) throw new Error(`the cluster has no process ${name}`);
+    return pid;
+  }
+
   async layout(node: string): Promise<NodeLayout> {
     const record = await readCluster(this.#paths(), this.#name);
     if (!record) throw new Error('the cluster has no record');
@@ -97,18 +120,24 @@ export class RealCluster {
     return clusterPaths(this.#name, this.#dataDir);
   }
 
-  async #kedge(command: string, ...args: string[]): Promise<void> {
+  /** @returns what it wrote to stdout */
+  async #kedge(command: string, ...args: string[]): Promise<string> {
     const selection = ['--name', this.#name, '--data-dir', this.#dataDir];
-    const child = spawn(process.execPath, [KEDGE, command, ...selection, ...args], {
-      stdio: ['ignore', 'ignore', 'pipe'],
+    const child = spawn(process.execPath, [KEDGE, command, ...args, ...selection], {
+      stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, KUBECONFIG: join(this.#folder, 'kubeconfig') },
     });
+    let printed = '';
     let said = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      printed += text;
+    });
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       said = (said + text).slice(-4_000);
     });
     const [code] = await once(child, 'close');
     if (code !== 0) throw new Error(`kedge ${command} ended with ${code}\n${said}`);
+    return printed;
   }
 }
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Pod } from '#api/core/v1/pod.ts';
 import type { PodSpec, Submitted } from '#api/generated/schema.ts';
+import type { Clock } from '#base/clock.ts';
 import { silentLog } from '#base/log.ts';
 import { seededRandom } from '#base/random.ts';
 import { SharedInformers } from '#client/informers.ts';
@@ -34,6 +35,8 @@ export interface Fixture {
   root: string;
   cluster: TestCluster;
   runtime: SimulatedRuntime;
+  /** Of the node alone; no time passes. */
+  setWallClock(byMs: number): void;
   kubelet(): Kubelet;
   restart(): Promise<void>;
   create(name: string, spec?: Submitted<PodSpec>): Promise<void>;
@@ -41,19 +44,31 @@ export interface Fixture {
 }
 
 export async function withKubelet(
-  options: { programs?: Record<string, Program>; pulls?: string[]; kubelet?: Partial<KubeletOptions> },
+  options: {
+    programs?: Record<string, Program>;
+    pulls?: string[];
+    hangs?: string[];
+    kubelet?: Partial<KubeletOptions>;
+  },
   body: (fixture: Fixture) => Promise<void>,
 ): Promise<void> {
   const root = mkdtempSync(join(tmpdir(), 'kedge-kubelet-'));
   try {
     await using cluster = await startCluster();
-    const { clock, client } = cluster;
+    const { client } = cluster;
+    let setByMs = 0;
+    const clock: Clock = {
+      now: () => cluster.clock.now() + setByMs,
+      monotonicMs: () => cluster.clock.monotonicMs(),
+      timer: (afterMs, due) => cluster.clock.timer(afterMs, due),
+    };
     const program = ({ metadata }: { metadata: { name: string } }) => options.programs?.[metadata.name];
     const runtime = new SimulatedRuntime({
       clock,
       images: [IMAGE],
       program,
       ...(options.pulls && { pulls: options.pulls }),
+      ...(options.hangs && { hangs: options.hangs }),
     });
     const begin = async () => {
       const stop = new AbortController();
@@ -93,6 +108,9 @@ export async function withKubelet(
       root: join(root, 'kubelet'),
       cluster,
       runtime,
+      setWallClock(byMs) {
+        setByMs += byMs;
+      },
       kubelet: () => running.kubelet,
       async restart() {
         await running.end();

@@ -7,6 +7,8 @@ import type { Clock } from '#base/clock.ts';
 interface Entry {
   waitMs: number;
   updatedAt: number;
+  /** The failure that is waited for, and how much was left when it was first asked after, at which monotonic time. */
+  waiting?: { since: number; leftMs: number; atMs: number };
 }
 
 export class BackOff {
@@ -33,7 +35,12 @@ export class BackOff {
     const entry = this.#entries.get(key);
     const from = since ?? entry?.updatedAt ?? 0;
     if (!entry || this.#isForgotten(entry, from)) return 0;
-    return Math.max(0, from + entry.waitMs - this.#clock.now());
+    if (entry.waiting?.since !== from) {
+      const leftMs = Math.min(entry.waitMs, Math.max(0, from + entry.waitMs - this.#clock.now()));
+      entry.waiting = { since: from, leftMs, atMs: this.#clock.monotonicMs() };
+    }
+    // From then on only time itself counts: somebody may set the wall clock.
+    return Math.max(0, entry.waiting.leftMs - (this.#clock.monotonicMs() - entry.waiting.atMs));
   }
 
   /** The whole wait that applies now. */

@@ -63,7 +63,7 @@ export class ContainerStarter {
     const { pod, container, signal } = inputs;
     const { images, events, starts } = this.#options;
     const image = await asStartFailure(
-      () => images.ensure(pod, container, inputs.pullSecrets),
+      () => images.ensure(pod, container, inputs),
       (error) => {
         if (!(error instanceof ImageFailed)) return undefined;
         events.warning(pod, container, 'Failed', `Error: ${error.reason}`);

@@ -8,6 +8,7 @@ import { durationText } from './go-text.ts';
 import type { Limiter } from './limiter.ts';
 import type { PodEvents } from './pod-events.ts';
 import { credentialsFor } from './registry-credentials.ts';
+import { SharedWork } from './shared-work.ts';
 
 /** `reason` and `message` are the container's waiting state. */
 export class ImageFailed extends Error {
@@ -39,15 +40,24 @@ export class Images {
   readonly #backOff: BackOff;
   readonly #lastError = new Map<string, string>();
   /** Pulls under way, by image and secrets: containers that need the same one wait for the same pull. */
-  readonly #pulling = new Map<string, Promise<string>>();
+  readonly #pulling = new SharedWork<string>();
 
   constructor(options: ImagesOptions) {
     this.#options = options;
     this.#backOff = new BackOff(options.clock, BACK_OFF);
   }
 
-  /** @throws ImageFailed */
-  async ensure(pod: Pod, container: Container, pullSecrets: readonly Secret[]): Promise<Image> {
+  /** Of those who wait for images, how many wait for a pull. */
+  get waiting(): number {
+    return this.#pulling.waiting;
+  }
+
+  /** @throws ImageFailed, or the signal's reason: a registry may never answer */
+  async ensure(
+    pod: Pod,
+    container: Container,
+    { pullSecrets, signal }: { pullSecrets: readonly Secret[]; signal?: AbortSignal },
+  ): Promise<Image> {
     const { events } = this.#options;
     const said = container.image ?? '';
     const text = JSON.stringify(said);
@@ -72,7 +82,7 @@ export class Images {
       events.warning(pod, container, 'ErrImageNeverPull', message);
       throw new ImageFailed('ErrImageNeverPull', message);
     }
-    return this.#pull(pod, container, { name, pullSecrets });
+    return this.#pull(pod, container, { name, pullSecrets, signal });
   }
 
   /** For a volume that is an image; as a container's, with the pod's own secrets. @throws ImageFailed */
@@ -88,7 +98,7 @@ export class Images {
       const secret = await secretOf(pod.metadata.namespace ?? '', ref.name ?? '');
       if (secret) secrets.push(secret);
     }
-    return this.ensure(pod, { name, image: reference, imagePullPolicy: policy } as Container, secrets);
+    return this.ensure(pod, { name, image: reference, imagePullPolicy: policy } as Container, { pullSecrets: secrets });
   }
 
   forget(podUid: string): void {
@@ -110,7 +120,7 @@ export class Images {
   async #pull(
     pod: Pod,
     container: Container,
-    { name, pullSecrets }: { name: string; pullSecrets: readonly Secret[] },
+    { name, pullSecrets, signal }: { name: string; pullSecrets: readonly Secret[]; signal: AbortSignal | undefined },
   ): Promise<Image> {
     const { events, clock } = this.#options;
     const text = JSON.stringify(container.image);
@@ -125,7 +135,7 @@ export class Images {
     events.normal(pod, container, 'Pulling', `Pulling image ${text}`);
     const startedAt = clock.now();
     try {
-      const image = await this.#pullOnce(name, pullSecrets);
+      const image = await this.#pullOnce(name, pullSecrets, signal);
       const took = durationText(Math.round(clock.now() - startedAt));
       events.normal(
         pod,
@@ -144,28 +154,23 @@ export class Images {
     }
   }
 
-  async #pullOnce(name: string, secrets: readonly Secret[]): Promise<Image> {
+  async #pullOnce(name: string, secrets: readonly Secret[], signal: AbortSignal | undefined): Promise<Image> {
     const { runtime } = this.#options;
     const id = `${name}|${secrets.map(({ metadata }) => `${metadata.uid}@${metadata.resourceVersion}`).join(',')}`;
-    const under = this.#pulling.get(id) ?? this.#withCredentials(name, secrets);
-    this.#pulling.set(id, under);
-    try {
-      const reference = await under;
-      const image = (await runtime.imageStatus(reference)) ?? (await runtime.imageStatus(name));
-      if (!image) throw new RuntimeError('NotFound', `image ${JSON.stringify(name)} is gone right after it was pulled`);
-      return image;
-    } finally {
-      this.#pulling.delete(id);
-    }
+    const pull = (wanted: AbortSignal) => this.#withCredentials(name, secrets, wanted);
+    const reference = await this.#pulling.run(id, pull, signal);
+    const image = (await runtime.imageStatus(reference)) ?? (await runtime.imageStatus(name));
+    if (!image) throw new RuntimeError('NotFound', `image ${JSON.stringify(name)} is gone right after it was pulled`);
+    return image;
   }
 
   /** Each credential that fits, then none. The last refusal is the one that is told. */
-  async #withCredentials(name: string, secrets: readonly Secret[]): Promise<string> {
+  async #withCredentials(name: string, secrets: readonly Secret[], signal: AbortSignal): Promise<string> {
     let refusal: unknown;
     const credentials = credentialsFor(name, secrets);
     for (const auth of credentials.length > 0 ? credentials : [undefined]) {
       try {
-        return await this.#options.pulls.run(() => this.#options.runtime.pullImage(name, auth));
+        return await this.#options.pulls.run(() => this.#options.runtime.pullImage(name, auth, signal));
       } catch (error) {
         if (!(error instanceof RuntimeError)) throw error;
         refusal = error;

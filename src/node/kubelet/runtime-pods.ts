@@ -31,8 +31,9 @@ export const isAlive = ({ state }: ContainerStatus): boolean =>
   state === 'CONTAINER_RUNNING' || state === 'CONTAINER_UNKNOWN';
 
 type Dated = { createdAt: number | undefined; metadata: { attempt: number } };
+/** Attempts are counted; the times are of a wall clock, which may have been set back between two of them. */
 const newestFirst = (a: Dated, b: Dated): number =>
-  (b.createdAt ?? 0) - (a.createdAt ?? 0) || b.metadata.attempt - a.metadata.attempt;
+  b.metadata.attempt - a.metadata.attempt || (b.createdAt ?? 0) - (a.createdAt ?? 0);
 
 /** That it was out of memory may be learnt after its exit. */
 const REASON_SETTLES_MS = 2_000;

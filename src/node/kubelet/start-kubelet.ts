@@ -417,7 +417,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     get busy() {
       const looking =
         (watcher.isRelisting ? 1 : 0) + evictions.busy + imageGarbage.busy + mirrors.busy + (staticPods?.busy ?? 0);
-      return Math.max(0, workers.busy - killer.waiting) + looking;
+      return Math.max(0, workers.busy - killer.waiting - images.waiting) + looking;
     },
     statusOf: (pod) => writer.statusOf(pod.metadata.uid) ?? pod.status,
     lastRelistMs: () => watcher.lastRelistMs,

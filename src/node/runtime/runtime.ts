@@ -339,7 +339,7 @@ export interface ContainerRuntime {
   listImages(): Promise<Image[]>;
   imageStatus(image: string): Promise<Image | undefined>;
   /** @returns a reference by digest, or the image's id. */
-  pullImage(image: string, auth: AuthConfig | undefined, sandboxConfig?: PodSandboxConfig): Promise<string>;
+  pullImage(image: string, auth: AuthConfig | undefined, signal?: AbortSignal): Promise<string>;
   removeImage(image: string): Promise<void>;
   imageFsInfo(): Promise<FilesystemUsage[]>;
   /** Loads an OCI or Docker image archive. @returns the names it brought. */

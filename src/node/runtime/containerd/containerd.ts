@@ -36,8 +36,10 @@ const SANDBOX_MS = 240_000;
 
 export function connectContainerd({ socketPath, clock, ctr = 'ctr' }: ContainerdOptions): ContainerRuntime {
   const grpc = connectGrpc(socketPath, clock);
-  const look = (call: Parameters<GrpcConnection['call']>[0], request: object = {}) => grpc.call(call, request, LOOK_MS);
-  const act = (call: Parameters<GrpcConnection['call']>[0], request: object = {}) => grpc.call(call, request, ACT_MS);
+  const look = (call: Parameters<GrpcConnection['call']>[0], request: object = {}) =>
+    grpc.call(call, request, { timeoutMs: LOOK_MS });
+  const act = (call: Parameters<GrpcConnection['call']>[0], request: object = {}) =>
+    grpc.call(call, request, { timeoutMs: ACT_MS });
 
   return {
     version: async () => read.version(await look('Version', { version: 'v1' })),
@@ -45,10 +47,11 @@ export function connectContainerd({ socketPath, clock, ctr = 'ctr' }: Containerd
 
     async runPodSandbox(config: PodSandboxConfig, runtimeHandler = '') {
       const request = { config: sandboxConfigMessage(config), runtimeHandler };
-      return read.text(await grpc.call('RunPodSandbox', request, SANDBOX_MS), 'podSandboxId');
+      return read.text(await grpc.call('RunPodSandbox', request, { timeoutMs: SANDBOX_MS }), 'podSandboxId');
     },
-    stopPodSandbox: (id) => unlessGone(grpc.call('StopPodSandbox', { podSandboxId: id }, SANDBOX_MS)),
-    removePodSandbox: (id) => unlessGone(grpc.call('RemovePodSandbox', { podSandboxId: id }, SANDBOX_MS)),
+    stopPodSandbox: (id) => unlessGone(grpc.call('StopPodSandbox', { podSandboxId: id }, { timeoutMs: SANDBOX_MS })),
+    removePodSandbox: (id) =>
+      unlessGone(grpc.call('RemovePodSandbox', { podSandboxId: id }, { timeoutMs: SANDBOX_MS })),
     podSandboxStatus: (id) =>
       undefinedIfGone(look('PodSandboxStatus', { podSandboxId: id }), (reply) =>
         read.podSandboxStatus(reply['status'] as Reply),
@@ -69,7 +72,13 @@ export function connectContainerd({ socketPath, clock, ctr = 'ctr' }: Containerd
       await act('StartContainer', { containerId });
     },
     stopContainer: (containerId, timeoutSeconds) =>
-      unlessGone(grpc.call('StopContainer', { containerId, timeout: timeoutSeconds }, timeoutSeconds * 1000 + ACT_MS)),
+      unlessGone(
+        grpc.call(
+          'StopContainer',
+          { containerId, timeout: timeoutSeconds },
+          { timeoutMs: timeoutSeconds * 1000 + ACT_MS },
+        ),
+      ),
     removeContainer: (containerId) => unlessGone(act('RemoveContainer', { containerId })),
     async listContainers(filter: ListFilter = {}) {
       return read.list((await look('ListContainers', { filter }))['containers'], read.container);
@@ -87,8 +96,8 @@ export function connectContainerd({ socketPath, clock, ctr = 'ctr' }: Containerd
 
     async execSync(containerId: string, cmd: string[], timeoutSeconds: number) {
       // The runtime enforces the timeout; ours is only there for a runtime that does not answer.
-      const deadlineMs = timeoutSeconds > 0 ? timeoutSeconds * 1000 + ACT_MS : undefined;
-      return read.execSync(await grpc.call('ExecSync', { containerId, cmd, timeout: timeoutSeconds }, deadlineMs));
+      const timeoutMs = timeoutSeconds > 0 ? timeoutSeconds * 1000 + ACT_MS : undefined;
+      return read.execSync(await grpc.call('ExecSync', { containerId, cmd, timeout: timeoutSeconds }, { timeoutMs }));
     },
     async exec({ command, ...options }: StreamOptions & { command: string[] }) {
       return read.text(await act('Exec', { ...options, cmd: command }), 'url');
@@ -105,13 +114,12 @@ export function connectContainerd({ socketPath, clock, ctr = 'ctr' }: Containerd
       const found = (await look('ImageStatus', { image: { image } }))['image'];
       return found ? read.image(found as Reply) : undefined;
     },
-    async pullImage(image, auth, sandboxConfig) {
+    async pullImage(image, auth, signal) {
       const request = {
         image: { image },
         ...(auth && { auth }),
-        ...(sandboxConfig && { sandboxConfig: sandboxConfigMessage(sandboxConfig) }),
       };
-      return read.text(await grpc.call('PullImage', request), 'imageRef');
+      return read.text(await grpc.call('PullImage', request, { signal }), 'imageRef');
     },
     removeImage: (image) => unlessGone(act('RemoveImage', { image: { image } })),
     imageFsInfo: async () => read.list((await look('ImageFsInfo'))['imageFilesystems'], read.filesystemUsage),

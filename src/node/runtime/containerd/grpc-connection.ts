@@ -14,8 +14,12 @@ import { RuntimeError, type RuntimeErrorCode } from '#node/runtime/runtime.ts';
 import { type CriCall, criCalls, criEnums, criMessages, eventMessages } from './cri-messages.ts';
 
 export interface GrpcConnection {
-  /** `timeoutMs` undefined: as long as it takes. */
-  call(call: CriCall, request: object, timeoutMs?: number): Promise<Reply>;
+  /** `timeoutMs` undefined: as long as it takes, or until the signal. */
+  call(
+    call: CriCall,
+    request: object,
+    limit?: { timeoutMs?: number | undefined; signal?: AbortSignal | undefined },
+  ): Promise<Reply>;
   /** containerd's events that pass one of the filters. */
   subscribe(filters: string[]): ClientReadableStream<object>;
   close(): void;
@@ -29,19 +33,25 @@ export function connectGrpc(socketPath: string, clock: Clock): GrpcConnection {
     'grpc.max_reconnect_backoff_ms': 1_000,
   });
   return {
-    call: (call, request, timeoutMs) =>
+    call: (call, request, { timeoutMs, signal } = {}) =>
       new Promise((resolve, reject) => {
+        signal?.throwIfAborted();
         const { path, serialize, deserialize } = method(call);
         const options: CallOptions = timeoutMs === undefined ? {} : { deadline: clock.now() + timeoutMs };
-        client.makeUnaryRequest(
+        const asked = client.makeUnaryRequest(
           path,
           serialize,
           deserialize,
           request,
           options,
-          (error: ServiceError | null, reply?: object) =>
-            error ? reject(runtimeError(error)) : resolve(reply as Reply),
+          (error: ServiceError | null, reply?: object) => {
+            signal?.removeEventListener('abort', cancel);
+            if (error) reject(runtimeError(error));
+            else resolve(reply as Reply);
+          },
         );
+        const cancel = () => asked.cancel();
+        signal?.addEventListener('abort', cancel, { once: true });
       }),
     subscribe: (filters) => {
       const { path, serialize, deserialize } = method('Subscribe');

@@ -25,6 +25,8 @@ export interface SimulatedRuntimeOptions {
   /** Names of images that are there; others fail to pull unless `pulls` has them. */
   images?: string[];
   pulls?: string[];
+  /** Whose registry takes the request and never answers. */
+  hangs?: string[];
   /** What a container does; by default what its command says (see `program.ts`). */
   program?: (config: ContainerConfig) => Program | undefined;
 }
@@ -234,12 +236,21 @@ export class SimulatedRuntime implements ContainerRuntime {
   imageStatus = async (name: string): Promise<Image | undefined> =>
     this.#images.get(name) ?? [...this.#images.values()].find(({ id }) => id === name);
 
-  async pullImage(name: string): Promise<string> {
+  async pullImage(name: string, _auth?: unknown, signal?: AbortSignal): Promise<string> {
     this.calls.push(`PullImage ${name}`);
+    if (this.#options.hangs?.includes(name)) return this.#untilCancelled(name, signal);
     if (!this.#options.pulls?.includes(name))
       throw new RuntimeError('NotFound', `failed to resolve reference "${name}": not found`);
     this.addImage(name);
     return this.#images.get(name)!.id;
+  }
+  #untilCancelled(name: string, signal: AbortSignal | undefined): Promise<string> {
+    return new Promise((_, reject) => {
+      signal?.addEventListener('abort', () => {
+        this.calls.push(`CancelPull ${name}`);
+        reject(new RuntimeError('Unknown', 'context canceled'));
+      });
+    });
   }
   async removeImage(name: string): Promise<void> {
     for (const [key, { id }] of this.#images) if (key === name || id === name) this.#images.delete(key);
