@@ -85,7 +85,7 @@ export interface ClusterSettings {
 
 export const controllersFor = (settings: ClusterSettings = {}): Controller[] => [
   endpointsController,
-  endpointSliceController,
+  endpointSliceController(),
   endpointSliceMirroringController,
   deploymentController,
   replicaSetController,

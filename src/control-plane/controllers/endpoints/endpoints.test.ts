@@ -10,7 +10,7 @@ import { garbageCollector } from '../garbage-collector/garbage-collector.ts';
 import { endpointSliceController } from './endpoint-slice.ts';
 import { endpointsController } from './endpoints.ts';
 
-const start = () => startCluster({ controllers: [endpointSliceController, endpointsController] });
+const start = () => startCluster({ controllers: [endpointSliceController(), endpointsController] });
 
 interface Running {
   ip: string;
@@ -89,6 +89,7 @@ test('a pod that is not ready is an endpoint that is not ready; publishNotReadyA
 
 test('a pod that is stopping serves on, but is no longer ready', async () => {
   await using cluster = await start();
+  await cluster.create(Node, node('node1'));
   await cluster.create(Service, service('web'));
   await running(cluster, 'web-1', { ip: '10.244.0.2', nodeName: 'node1' });
   await cluster.delete(Pod, 'default/web-1');
@@ -154,7 +155,7 @@ test('250 pods fill three slices, and one more pod changes only the one that has
 
 test('a Service without a selector is left to others; a deleted one takes its endpoints with it', async () => {
   await using cluster = await startCluster({
-    controllers: [endpointSliceController, endpointsController, garbageCollector],
+    controllers: [endpointSliceController(), endpointsController, garbageCollector],
   });
   await cluster.create(Service, service('own', { selector: undefined }));
   await cluster.create(Service, service('web'));
@@ -166,4 +167,19 @@ test('a Service without a selector is left to others; a deleted one takes its en
   await cluster.settles();
   expect(cluster.list(EndpointSlice)).toEqual([]);
   expect(cluster.list(Endpoints)).toEqual([]);
+});
+
+test('a pod on a node that is gone is no endpoint, unless the Service wants those that are not ready', async () => {
+  await using cluster = await start();
+  await cluster.create(Service, service('web'));
+  await running(cluster, 'web-1', { ip: '10.244.0.2', nodeName: 'node1' });
+  await cluster.settles();
+  expect(cluster.list(EndpointSlice)[0]?.endpoints).toEqual([]);
+  await cluster.patch(Service, 'default/web', { spec: { publishNotReadyAddresses: true } });
+  await cluster.settles();
+  expect(cluster.list(EndpointSlice)[0]?.endpoints).toHaveLength(1);
+  await cluster.patch(Service, 'default/web', { spec: { publishNotReadyAddresses: false } });
+  await cluster.create(Node, node('node1'));
+  await cluster.settles();
+  expect(cluster.list(EndpointSlice)[0]?.endpoints).toHaveLength(1);
 });

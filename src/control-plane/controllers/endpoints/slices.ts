@@ -10,6 +10,7 @@ import type { DiscoveryEndpointPort, Endpoint, EndpointSlice, Node, Pod, Service
 import { isEqual } from '#api/machinery/equal.ts';
 import type { Draft } from '#client/client.ts';
 import { controllerReferenceTo } from '../claim.ts';
+import { type HintEvent, type HintSources, hasHints, type Layout, withHints } from './hints.ts';
 import { addressOfFamily, familiesOf, HEADLESS_LABEL, hostnameOf, isHeadless } from './service-endpoints.ts';
 
 export const MANAGED_BY = 'endpointslice.kubernetes.io/managed-by';
@@ -29,39 +30,51 @@ export interface SliceChanges {
   create: Draft<EndpointSlice>[];
   update: EndpointSlice[];
   remove: EndpointSlice[];
+  /** About hints. */
+  events: HintEvent[];
+}
+
+export interface Surroundings extends HintSources {
+  pods: readonly Pod[];
+  nodeOf(name: string): Node | undefined;
 }
 
 export function sliceChanges(
   service: Service,
   existing: readonly EndpointSlice[],
-  { pods, nodeOf }: { pods: readonly Pod[]; nodeOf(name: string): Node | undefined },
+  { pods, nodeOf, ...sources }: Surroundings,
 ): SliceChanges {
-  const changes: SliceChanges = { create: [], update: [], remove: [] };
+  const changes: SliceChanges = { create: [], update: [], remove: [], events: [] };
   const families = familiesOf(service);
   changes.remove.push(...existing.filter(({ addressType }) => !families.includes(addressType as Family)));
   for (const family of families) {
     const groups = groupsOf(service, family, { pods, nodeOf });
     const left = new Set(existing.filter(({ addressType }) => addressType === family));
-    for (const group of groups) place(group, service, left, changes);
+    const layout: Layout = { family, create: [], update: [], unchanged: [] };
+    for (const group of groups) place(group, service, left, layout);
     changes.remove.push(...left);
+    const hinted = withHints(service, layout, sources);
+    changes.create.push(...hinted.create);
+    changes.update.push(...hinted.update);
+    changes.events.push(...hinted.events);
   }
   return changes;
 }
 
 /** One for each set of ports; for a Service without endpoints an empty one, so that it has a slice at all. */
-function groupsOf(
-  service: Service,
-  family: Family,
-  { pods, nodeOf }: { pods: readonly Pod[]; nodeOf(name: string): Node | undefined },
-): Group[] {
+function groupsOf(service: Service, family: Family, { pods, nodeOf }: Pick<Surroundings, 'pods' | 'nodeOf'>): Group[] {
   const byPorts = new Map<string, Group>();
   for (const pod of pods) {
     const address = addressOfFamily(pod, family);
     if (!address) continue;
+    const { nodeName } = pod.spec;
+    const node = nodeName ? nodeOf(nodeName) : undefined;
+    // A pod on a node that is gone will be gone as well.
+    if (nodeName && !node && !service.spec.publishNotReadyAddresses) continue;
     const ports = portsOn(pod, service);
     const id = JSON.stringify(ports);
     const group = byPorts.get(id) ?? { family, ports, endpoints: [] };
-    group.endpoints.push(endpointOf(pod, { service, address, node: nodeOf(pod.spec.nodeName ?? '') }));
+    group.endpoints.push(endpointOf(pod, { service, address, node }));
     byPorts.set(id, group);
   }
   return byPorts.size > 0 ? [...byPorts.values()] : [{ family, ports: [], endpoints: [] }];
@@ -100,7 +113,7 @@ function endpointOf(
 
 const idOf = ({ targetRef, addresses }: Endpoint): string => `${targetRef?.uid}/${addresses[0]}`;
 
-function place(group: Group, service: Service, left: Set<EndpointSlice>, changes: SliceChanges): void {
+function place(group: Group, service: Service, left: Set<EndpointSlice>, layout: Layout): void {
   const wanted = new Map(group.endpoints.map((endpoint) => [idOf(endpoint), endpoint]));
   const slices = [...left].filter((slice) => isEqual(slice.ports, group.ports));
   const kept = slices.map((slice) => ({ slice, endpoints: takeFrom(slice, wanted) }));
@@ -113,11 +126,16 @@ function place(group: Group, service: Service, left: Set<EndpointSlice>, changes
     if (endpoints.length === 0 && entry !== isNeeded) continue;
     left.delete(slice);
     const next = { ...slice, metadata: metadataOf(slice, service), endpoints, ports: group.ports };
-    if (!isEqual(next, slice)) changes.update.push(next);
+    if (isEqual(next, hasHints(slice) ? { ...slice, endpoints: withoutHints(slice.endpoints) } : slice))
+      layout.unchanged.push(slice);
+    else layout.update.push(next);
   }
-  for (const endpoints of chunksOf([...wanted.values()])) changes.create.push(draftOf(group, service, endpoints));
-  if (group.endpoints.length === 0 && !isNeeded) changes.create.push(draftOf(group, service, []));
+  for (const endpoints of chunksOf([...wanted.values()])) layout.create.push(draftOf(group, service, endpoints));
+  if (group.endpoints.length === 0 && !isNeeded) layout.create.push(draftOf(group, service, []));
 }
+
+const withoutHints = (endpoints: readonly Endpoint[]): Endpoint[] =>
+  endpoints.map(({ hints: _, ...endpoint }) => endpoint);
 
 /** What of a slice is still wanted, as it is now; each is taken out of `wanted`. */
 function takeFrom(slice: EndpointSlice, wanted: Map<string, Endpoint>): Endpoint[] {
