@@ -2,6 +2,7 @@
 import { isIPv4 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { InvalidArgumentError } from 'commander';
+import type { PublishedServicePort } from '#node/machine/cluster-dir.ts';
 
 const MOST_NODES = 240;
 const MOST_SIMULATED_NODES = 10_000;
@@ -31,6 +32,19 @@ export function seconds(text: string): number {
   const [, digits, unit = 's'] = /^(\d{1,9})([smh]?)$/.exec(text) ?? [];
   if (digits === undefined) throw new InvalidArgumentError('It must be a time such as 5s, 2m or 1h.');
   return Number(digits) * SECONDS[(unit || 's') as keyof typeof SECONDS];
+}
+
+const PUBLISHED = /^(\d{1,5}):([a-z0-9-]{1,63})\/([a-z0-9-]{1,63}):([a-z0-9-]{1,63})$/;
+
+/** One more `PORT:NAMESPACE/SERVICE:PORT`; `none` takes back those that there were. */
+export function publishedServices(text: string, before: PublishedServicePort[] = []): PublishedServicePort[] {
+  if (text === 'none') return [];
+  const [, port = '', namespace = '', service = '', to = ''] = PUBLISHED.exec(text) ?? [];
+  const number = Number(port);
+  if (number < 1 || number > 65_535)
+    throw new InvalidArgumentError('It must be PORT:NAMESPACE/SERVICE:PORT, such as 8080:default/web:80, or none.');
+  if (before.some((other) => other.port === number)) throw new InvalidArgumentError(`Port ${number} is given twice.`);
+  return [...before, { port: number, namespace, service, to }];
 }
 
 /** One more address, which must be this machine's own: it goes into the API server's certificate. */

@@ -5,6 +5,7 @@ import {
   type ClusterRecord,
   type ClusterSettings,
   FORMAT_VERSION,
+  type PublishedServicePort,
   readCluster,
   writeCluster,
 } from '#node/machine/cluster-dir.ts';
@@ -25,6 +26,8 @@ export interface ClusterWish {
   apiServerPort?: number;
   /** Addresses of this machine for others to reach the API server at; undefined: as it is. */
   listen?: string[];
+  /** Undefined: as it is. */
+  publish?: PublishedServicePort[];
   settings: ClusterSettings;
 }
 
@@ -44,6 +47,8 @@ export async function prepareCluster(
     const cluster = changedBy(existing ?? newCluster(wish, plan), wish);
     // After a crash of the supervisor alone it is our own API server that has the port, and it will be adopted.
     if (!(await findStarted(paths, 'control-plane'))) await refuseIfTaken(cluster.apiServerPort, plan);
+    // A supervisor that lives has them itself.
+    if (!(await findStarted(paths, 'supervisor'))) await refusePublished(cluster.publish ?? []);
     await writeCluster(paths, cluster);
     return cluster;
   } catch (error) {
@@ -76,6 +81,7 @@ export function changedBy(cluster: ClusterRecord, wish: ClusterWish): ClusterRec
     simulatedNodes: wish.simulatedNodes ?? cluster.simulatedNodes,
     apiServerPort: wish.apiServerPort ?? cluster.apiServerPort,
     ...(wish.listen && { listen: wish.listen.filter((address) => !address.startsWith('127.')) }),
+    ...(wish.publish && { publish: wish.publish }),
     settings: settingsOf(cluster.settings, wish.settings),
   };
 }
@@ -95,6 +101,17 @@ function withNodes(nodes: ClusterRecord['nodes'], count: number): ClusterRecord[
     all[`node${index}`] = { index };
   }
   return all;
+}
+
+async function refusePublished(publish: readonly PublishedServicePort[]): Promise<void> {
+  for (const { port, namespace, service, to } of publish) {
+    if (await isPortFree(port)) continue;
+    throw new UserError(
+      `Port ${port} of this machine is in use by another program, so that ${namespace}/${service} cannot be published there. ` +
+        `End that program (\`ss -ltnp 'sport = :${port}'\` names it), or give another port: ` +
+        `--publish ${port + 1}:${namespace}/${service}:${to}`,
+    );
+  }
 }
 
 async function refuseIfTaken(port: number, { apiServerPort: usual }: SlotPlan): Promise<void> {

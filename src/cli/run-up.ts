@@ -3,14 +3,14 @@ import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import pc from 'picocolors';
 import type { Transport } from '#client/transport.ts';
-import type { ClusterPaths } from '#node/machine/cluster-dir.ts';
+import type { ClusterPaths, PublishedServicePort } from '#node/machine/cluster-dir.ts';
 import { detectMachine, type Missing, missingForNodes } from '#node/machine/detect.ts';
 import { LockTimeout, withFileLock } from '#node/machine/file-lock.ts';
 import { apiServerFlagsIn, flagsHint } from './api-server-options.ts';
 import { commandFor, pathsOf, registerOf, type Selection } from './cluster-selection.ts';
 import { type CliContext, UserError } from './context.ts';
 import { ControlClient } from './control-client.ts';
-import type { ClusterStatus } from './control-protocol.ts';
+import type { ClusterStatus, PublishedPort } from './control-protocol.ts';
 import { createExample, exampleAvailable, exampleImages, exampleUrl, loadImages, urlAnswers } from './example-web.ts';
 import { stayInForeground } from './foreground.ts';
 import { mergeKubeconfig, userKubeconfig } from './kubeconfig-merge.ts';
@@ -32,6 +32,7 @@ export interface UpOptions extends Selection {
   simulatedNodes?: number;
   apiServerPort?: number;
   listen?: string[];
+  publish?: PublishedServicePort[];
   nodeMonitorGracePeriod?: number;
   defaultTolerationSeconds?: number;
   kubeletConfig?: string;
@@ -83,7 +84,8 @@ async function start(context: CliContext, options: UpOptions, paths: ClusterPath
         'or start another with --name.',
     );
   }
-  const { nodes, simulatedNodes, apiServerPort, listen, nodeMonitorGracePeriod, defaultTolerationSeconds } = options;
+  const { nodes, simulatedNodes, apiServerPort, listen, publish } = options;
+  const { nodeMonitorGracePeriod, defaultTolerationSeconds } = options;
   const settings = {
     ...(nodeMonitorGracePeriod !== undefined && { nodeMonitorGracePeriodSeconds: nodeMonitorGracePeriod }),
     ...(defaultTolerationSeconds !== undefined && { defaultTolerationSeconds }),
@@ -96,6 +98,7 @@ async function start(context: CliContext, options: UpOptions, paths: ClusterPath
     simulatedNodes,
     apiServerPort,
     listen,
+    publish,
     settings,
   });
 
@@ -138,9 +141,9 @@ async function bringUp(session: Session): Promise<void> {
   await progress.step('nodes ready', (tell) => nodesReady(session, api, tell));
   await loaded;
   const urls = options.example ? await exampleUp(session, api) : [];
-  for (const warning of (await control.statusIfRunning())?.warnings ?? status.warnings)
-    context.note(pc.yellow(`! ${warning}`));
-  summarize(session, { urls, contextName, configPath });
+  const { warnings, published = [] } = (await control.statusIfRunning()) ?? status;
+  for (const warning of warnings) context.note(pc.yellow(`! ${warning}`));
+  summarize(session, { urls, published, contextName, configPath });
 }
 
 /** Until the supervisor has started what it keeps. A node that failed is an error here, with its reason. */
@@ -223,7 +226,14 @@ const waiting = ({ context, signal }: Session, timeoutMs: number): WaitOptions =
   signal,
 });
 
-function summarize(session: Session, result: { urls: string[]; contextName: string; configPath: string }): void {
+interface Result {
+  urls: string[];
+  published: readonly PublishedPort[];
+  contextName: string;
+  configPath: string;
+}
+
+function summarize(session: Session, result: Result): void {
   const { context, options, paths, missing } = session;
   const { out } = context;
   const name = options.name === 'dev' ? '' : ` --name ${options.name}`;
@@ -234,6 +244,7 @@ function summarize(session: Session, result: { urls: string[]; contextName: stri
     resolve(result.configPath) === resolve(paths.kubeconfig)
       ? ''
       : `; the cluster's own kubeconfig is ${paths.kubeconfig}`;
+  for (const line of publishedLines(result.published)) out(line);
   out(`Context ${pc.bold(result.contextName)} is in ${result.configPath}${own}`);
   out('Try');
   out(`  npx kedge kubectl${name} get pods -o wide`);
@@ -251,6 +262,23 @@ function summarize(session: Session, result: { urls: string[]; contextName: stri
   );
   out('What is missing for real containers:');
   for (const { what, remedy } of missing) out(`  ${what}: ${remedy}`);
+}
+
+/** Where this machine's own programs find Ingresses and published Services. */
+export function publishedLines(published: readonly PublishedPort[]): string[] {
+  const at = (scheme: 'http' | 'https', usual: number) => {
+    const found = published.find(({ to, problem }) => to === `ingress ${scheme}` && !problem);
+    return found && `${scheme}://NAME.localhost${found.port === usual ? '' : `:${found.port}`}/`;
+  };
+  const urls = [at('http', 80), at('https', 443)].filter((url) => url !== undefined);
+  return [
+    ...(urls.length > 0 ? [`Ingresses for hosts under .localhost answer at ${urls.join(' and ')}`] : []),
+    ...published
+      .filter(({ to }) => !to.startsWith('ingress '))
+      .map(({ port, to, problem }) =>
+        problem ? `${to} is not published: ${problem}` : `${to} is published at 127.0.0.1:${port}`,
+      ),
+  ];
 }
 
 /** What a process says at each of its starts is told once. */

@@ -28,7 +28,8 @@ export const isWhole = ({ phase, nodes, processes }: ClusterStatus): boolean =>
 
 export function linesOf(status: ClusterStatus): string[] {
   const { name, phase, server, dataDir, supervisorPid, processes, nodes, simulatedNodes, warnings } = status;
-  const { nodesElsewhere = [] } = status as Partial<ClusterStatus>; // a supervisor of an older build says nothing of them
+  // A supervisor of an older build says nothing of these.
+  const { nodesElsewhere = [], published = [] } = status as Partial<ClusterStatus>;
   const rows = [
     ...nodes.map((node) => [
       `node ${node.name}`,
@@ -43,6 +44,12 @@ export function linesOf(status: ClusterStatus): string[] {
       node.podRanges.join(', '),
     ]),
     ...(simulatedNodes > 0 ? [['simulated nodes', String(simulatedNodes), '', '']] : []),
+    ...published.map(({ port, to, problem }) => [
+      `port ${port}`,
+      problem ? 'not published' : 'published',
+      to,
+      problem ?? '',
+    ]),
     ...processes.map(({ name: process, state, pid, restarts }) => [
       process,
       state,

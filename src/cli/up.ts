@@ -3,7 +3,7 @@ import { Command, Option } from 'commander';
 import { withApiServerOptions } from './api-server-options.ts';
 import { withSelection } from './cluster-selection.ts';
 import type { CliContext } from './context.ts';
-import { nodeCount, ownAddresses, portNumber, seconds, simulatedNodeCount } from './option-values.ts';
+import { nodeCount, ownAddresses, portNumber, publishedServices, seconds, simulatedNodeCount } from './option-values.ts';
 import type { UpOptions } from './run-up.ts';
 
 export const upCommand = (context: CliContext): Command =>
@@ -27,6 +27,11 @@ export const upCommand = (context: CliContext): Command =>
       'an address of this machine at which other machines reach the API server; may be given several times. ' +
         '127.0.0.1: none any more',
       ownAddresses,
+    )
+    .option(
+      '--publish <port:namespace/service:port>',
+      'a port of this machine (loopback only) that leads to a port of a Service; may be given several times. none: none any more',
+      publishedServices,
     )
     .option('--node-monitor-grace-period <time>', 'how long a silent node counts as alive (upstream: 50s)', seconds)
     .option('--kubelet-config <file>', 'a KubeletConfiguration (kubelet.config.k8s.io/v1beta1) for all nodes')

@@ -5,6 +5,9 @@
 import { join } from 'node:path';
 import type { Timer } from '#base/clock.ts';
 import type { ClusterStatus, ImagesOfNode, NodeStatus } from '#cli/control-protocol.ts';
+import { Client } from '#client/client.ts';
+import { SharedInformers } from '#client/informers.ts';
+import { transportFromKubeconfig } from '#client/transport/kubeconfig.ts';
 import { BlobStore } from '#node/images/blob-store.ts';
 import { type ClusterRecord, cacheFolder, writeCluster } from '#node/machine/cluster-dir.ts';
 import { takeDown } from '#node/machine/cluster-removal.ts';
@@ -16,12 +19,14 @@ import { freeIndex, NoSuchNode, nodeLayout } from '#node/machine/node-layout.ts'
 import { planOf } from '#node/machine/slots.ts';
 import { type Invitation, written } from '../agent/invitation.ts';
 import type { Pki } from '../pki/pki.ts';
+import { systemRandom } from '../system-clock.ts';
 import { branchesOf } from './branches.ts';
 import { ensureClusterCredentials, localServer, serverForNodes } from './cluster-credentials.ts';
 import { farNodes, type InvitationWish, invitationFor, linkTo, placeFor } from './elsewhere.ts';
 import { KeptProcess } from './kept-process.ts';
 import { nodeCredentials, writeNodeCredentials } from './node-credentials.ts';
 import { NodeRefused } from './node-refused.ts';
+import { PublishedPorts } from './published/published-ports.ts';
 import { SupervisedNode } from './supervised-node.ts';
 import type { SupervisorContext } from './supervisor-context.ts';
 
@@ -47,7 +52,9 @@ export class Supervisor {
   #warnings: string[] = [];
   #turn: Promise<unknown> = Promise.resolve();
   #repair: Timer | undefined;
+  #published: PublishedPorts | undefined;
   #repairs = 0;
+  readonly #stopping = new AbortController();
 
   constructor(context: SupervisorContext, cluster: ClusterRecord, version: string) {
     this.#context = context;
@@ -85,6 +92,7 @@ export class Supervisor {
       nodes: [...nodes.map(({ status }) => status), ...this.#simulated.map(simulatedStatus)],
       simulatedNodes: this.#cluster.simulatedNodes,
       nodesElsewhere: farNodes(this.#cluster).map(({ isElsewhere: _, ...node }) => node),
+      published: this.#published?.status ?? [],
       warnings: this.#warnings,
     };
   }
@@ -102,6 +110,7 @@ export class Supervisor {
       const nodes = wanted.map((node) => this.#startNode(node).catch((error) => this.#nodeFailed(node, error)));
       await Promise.all([this.#controlPlane.start(), ...nodes]);
       await this.#connect();
+      if (hasNodes) await this.#publish();
       if (hasNodes) this.#warnings = await firewallWarnings(planOf(this.#cluster.slot).bridge);
       this.#setPhase('running');
       this.#repairLater();
@@ -112,6 +121,8 @@ export class Supervisor {
     this.#setPhase('stopping');
     return this.#inTurn(async () => {
       this.#repair?.cancel();
+      this.#published?.close();
+      this.#stopping.abort();
       const { paths, facts, clock } = this.#context;
       await Promise.all([...this.#nodes.values()].map((node) => node.stop(graceMs)));
       await this.#controlPlane.stop(10_000);
@@ -191,6 +202,18 @@ export class Supervisor {
     const imports = branches.map((branch, i) => importImage((nodes[i] as SupervisedNode).layout, branch));
     await Promise.all([fed, ...imports]);
     return this.images();
+  }
+
+  async #publish(): Promise<void> {
+    const { paths, clock, log } = this.#context;
+    const informers = () => {
+      const transport = transportFromKubeconfig(paths.kubeconfig, { clock, userAgent: 'kedge-supervisor' });
+      const { signal } = this.#stopping;
+      return new SharedInformers({ client: new Client(transport), clock, random: systemRandom, log, signal });
+    };
+    const { publish = [] } = this.#cluster;
+    this.#published = new PublishedPorts({ plan: planOf(this.#cluster.slot), publish, informers, log });
+    await this.#published.open();
   }
 
   #addSupervised(name: string): SupervisedNode {

@@ -21,7 +21,17 @@ export interface ClusterRecord {
   simulatedNodes: number;
   /** Addresses of this machine, besides loopback and the bridge, at which the API server is reached from other machines. */
   listen?: string[];
+  /** Ports of this machine's loopback that lead to Services. */
+  publish?: PublishedServicePort[];
   settings: ClusterSettings;
+}
+
+export interface PublishedServicePort {
+  port: number;
+  namespace: string;
+  service: string;
+  /** Of the Service, by number or name. */
+  to: string;
 }
 
 export interface NodeRecord {
