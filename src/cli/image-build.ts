@@ -14,6 +14,7 @@ import type { TarEntry } from '#node/images/tar-entry.ts';
 import { cacheFolder } from '#node/machine/cluster-dir.ts';
 import { findRunning, type Selection } from './cluster-selection.ts';
 import { type CliContext, UserError } from './context.ts';
+import { pushedIfOurs } from './image-push.ts';
 import { type Archive, uploadImage } from './image-upload.ts';
 import { localApi } from './local-api.ts';
 
@@ -28,6 +29,12 @@ export interface BuildOptions extends Selection {
   workdir?: string;
   user?: string;
   output?: string;
+  file?: string;
+  buildArg: string[];
+  target?: string;
+  network?: string;
+  cache: boolean;
+  builder?: string;
 }
 
 export async function buildImage(
@@ -35,14 +42,33 @@ export async function buildImage(
   folder: string | undefined,
   options: BuildOptions,
 ): Promise<void> {
-  const image = await assembled(context, folder, options);
+  const image = await made(context, folder, options);
   if (options.output) {
     await pipeline(packImage(image), createWriteStream(options.output, { mode: 0o644 }));
     context.note(`${image.name} (${image.digest}) is in ${options.output}.`);
     return;
   }
+  if (await pushedIfOurs(context, options, image)) return;
   const nodes = await upload(context, options, () => packImage(image));
   context.note(`${image.name} (${image.digest}) is on ${nodes.join(', ')}.`);
+}
+
+/** A Dockerfile is followed, unless what is asked for is said otherwise. */
+async function made(context: CliContext, folder: string | undefined, options: BuildOptions): Promise<Image> {
+  const { file, debian, withNode, into, entrypoint, cmd } = options;
+  const saidOtherwise = debian.length > 0 || withNode || into !== '/' || entrypoint.length > 0 || cmd.length > 0;
+  const { dockerfileImage, dockerfileIn } = await import('./image-dockerfile.ts');
+  const path = file ?? (folder && !saidOtherwise ? await dockerfileIn(folder) : undefined);
+  if (path === undefined) return assembled(context, folder, options);
+  if (saidOtherwise)
+    throw new UserError(
+      'A Dockerfile says all of the image: leave out --debian, --with-node, --into, --entrypoint and --cmd.',
+    );
+  const found = await stat(path).catch(() => undefined);
+  if (!found?.isFile()) throw new UserError(`There is no file "${path}".`);
+  const source = folder ?? '.';
+  if (!(await stat(source).catch(() => undefined))?.isDirectory()) throw new UserError(`"${source}" is not a folder.`);
+  return dockerfileImage(context, { path, folder: source }, options);
 }
 
 async function assembled(context: CliContext, folder: string | undefined, options: BuildOptions): Promise<Image> {

@@ -1,22 +1,24 @@
-/** `kedge image`: images without a registry, from files of this machine. */
+/** `kedge image`: images from files of this machine, into nodes or into the cluster's registry. */
 import { Command } from 'commander';
 import { withSelection } from './cluster-selection.ts';
 import type { CliContext } from './context.ts';
 import type { BuildOptions } from './image-build.ts';
+import type { PushOptions } from './image-push.ts';
 
 const several = (value: string, before: string[]): string[] => [...before, value];
 
 export function imageCommand(context: CliContext): Command {
   const command = new Command('image')
-    .summary('build, import or list images')
-    .description('Images of a cluster, without a registry.');
+    .summary('build, push, import or list images')
+    .description('Images of a cluster.');
   const build = withSelection(new Command('build'))
-    .summary('make an image from a folder or from installed Debian packages')
+    .summary('make an image from a Dockerfile, a folder or installed Debian packages')
     .description(
-      'Makes an image from a folder, from Debian packages that are installed here (with the libraries they need), from the ' +
-        'Node.js that runs this command, or from several of these; and loads it into the nodes, or writes it to a file.',
+      'Makes an image from a Dockerfile (of which a subset is read), from a folder, from Debian packages that are installed here (with the libraries they need), from the ' +
+        'Node.js that runs this command, or from several of these; and loads it into the nodes, or writes it to a file. ' +
+        "With a name that begins with the cluster's registry (localhost:5000) it is pushed there instead.",
     )
-    .argument('[folder]', 'its content goes into the image')
+    .argument('[folder]', 'its Dockerfile is followed; without one, its content goes into the image')
     .requiredOption('-t, --tag <image>', 'the name of the image, with registry and tag: kedge.local/web:1')
     .option('--debian <package>', 'an installed package; may be given several times', several, [])
     .option('--with-node', 'the Node.js that runs this command, as /usr/local/bin/node')
@@ -26,10 +28,28 @@ export function imageCommand(context: CliContext): Command {
     .option('--env <NAME=value>', 'an environment variable; may be given several times', several, [])
     .option('--workdir <path>', 'the working directory')
     .option('--user <uid[:gid]>', 'who the process is')
+    .option('-f, --file <path>', "the Dockerfile, if it is not the folder's")
+    .option('--build-arg <NAME=value>', 'a value for an ARG; may be given several times', several, [])
+    .option('--target <stage>', 'the stage of the Dockerfile to build')
+    .option('--network <network>', "what RUN may reach: none, or node for a node's network", 'none')
+    .option('--no-cache', 'run every RUN again')
+    .option('--builder <builder>', 'who reads the Dockerfile: kedge, or buildah where it is installed', 'kedge')
     .option('-o, --output <file>', 'write an OCI archive instead of loading it')
     .action(async (folder: string | undefined, options: BuildOptions) => {
       const { buildImage } = await import('./image-build.ts');
       await buildImage(context, folder, options);
+    });
+  const push = withSelection(new Command('push'))
+    .summary("push an archive to the cluster's registry")
+    .description(
+      "Pushes an OCI archive to the cluster's registry, from which every node pulls it. The ConfigMap " +
+        'local-registry-hosting in kube-public says where it is; docker, skopeo and others push there as well.',
+    )
+    .argument('<archive>', 'a tar file, as `kedge image build --output` or `skopeo copy … oci-archive:` write it')
+    .option('--as <image>', 'the name to push it under, if not the one in the archive: localhost:5000/web:1')
+    .action(async (archive: string, options: PushOptions) => {
+      const { pushArchive } = await import('./image-push.ts');
+      await pushArchive(context, archive, options);
     });
   const load = withSelection(new Command('import'))
     .summary('load an archive into every node')
@@ -45,5 +65,5 @@ export function imageCommand(context: CliContext): Command {
       const { listNodeImages } = await import('./image-build.ts');
       await listNodeImages(context, options);
     });
-  return command.addCommand(build).addCommand(load).addCommand(list);
+  return command.addCommand(build).addCommand(push).addCommand(load).addCommand(list);
 }

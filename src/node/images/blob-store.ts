@@ -19,6 +19,10 @@ export interface Blob {
 export const sha256 = (bytes: Uint8Array | string): string =>
   `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 
+export class BadBlob extends Error {
+  readonly code = 'BadBlob';
+}
+
 export class BlobStore {
   readonly #folder: string;
 
@@ -38,6 +42,22 @@ export class BlobStore {
     await mkdir(join(this.#folder, 'keys'), { recursive: true });
     await this.#place(join(this.#folder, 'keys', keyName(key)), JSON.stringify({ digest: blob.digest }));
     return blob;
+  }
+
+  /** Written unless it is there already. Throws BadBlob when the content is not what `digest` says. */
+  async keep(content: AsyncIterable<Uint8Array>, digest?: string): Promise<Blob> {
+    const blob = await this.#write(content);
+    if (digest === undefined || blob.digest === digest) return blob;
+    throw new BadBlob(`the content of ${digest} is ${blob.digest}`);
+  }
+
+  async find(digest: string): Promise<Blob | undefined> {
+    const path = this.pathOf(digest);
+    const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw error;
+    });
+    return found && { digest, path, size: found.size };
   }
 
   async #recall(key: string): Promise<Blob | undefined> {

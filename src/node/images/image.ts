@@ -16,6 +16,23 @@ export interface ImageConfig {
   exposedPorts?: readonly string[];
   labels?: Readonly<Record<string, string>>;
   stopSignal?: string;
+  volumes?: readonly string[];
+  /** What shell forms of later stages begin with. */
+  shell?: readonly string[];
+}
+
+/** A blob that is a part of a root filesystem. Without more it is a tar that was not compressed. */
+export interface Layer extends Blob {
+  mediaType?: string;
+  /** Of the tar, where the blob is it in a compressed form. */
+  diffId?: string;
+}
+
+/** One line of `docker history`. */
+export interface HistoryEntry {
+  created?: string;
+  created_by?: string;
+  empty_layer?: boolean;
 }
 
 export interface Image {
@@ -25,25 +42,33 @@ export interface Image {
   digest: string;
   config: Buffer;
   manifest: Buffer;
-  layers: readonly Blob[];
+  layers: readonly Layer[];
 }
 
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
+const TAR = 'application/vnd.oci.image.layer.v1.tar';
 
-export function assembleImage(name: string, layers: readonly Blob[], config: ImageConfig): Image {
+export const diffIdOf = ({ diffId, digest }: Layer): string => diffId ?? digest;
+
+export function assembleImage(
+  name: string,
+  layers: readonly Layer[],
+  config: ImageConfig,
+  history: readonly HistoryEntry[] = layers.map(() => ({ created_by: 'kedge image build' })),
+): Image {
   const configBytes = json({
     architecture: architecture(),
     os: 'linux',
     created: '1970-01-01T00:00:00Z',
     config: configOf(config),
-    rootfs: { type: 'layers', diff_ids: layers.map(({ digest }) => digest) },
-    history: layers.map(() => ({ created: '1970-01-01T00:00:00Z', created_by: 'kedge image build' })),
+    rootfs: { type: 'layers', diff_ids: layers.map(diffIdOf) },
+    history: history.map((entry) => ({ created: '1970-01-01T00:00:00Z', ...entry })),
   });
   const manifest = json({
     schemaVersion: 2,
     mediaType: MANIFEST,
     config: { mediaType: 'application/vnd.oci.image.config.v1+json', ...descriptor(configBytes) },
-    layers: layers.map(({ digest, size }) => ({ mediaType: 'application/vnd.oci.image.layer.v1.tar', digest, size })),
+    layers: layers.map(({ digest, size, mediaType = TAR }) => ({ mediaType, digest, size })),
   });
   return { name: checkedName(name), digest: sha256(manifest), config: configBytes, manifest, layers };
 }
@@ -94,6 +119,14 @@ export function checkedName(name: string): string {
   );
 }
 
+/** As a registry has it: `busybox` → `docker.io/library/busybox:latest`. */
+export function wholeName(name: string): string {
+  const [first = '', ...rest] = name.split('/');
+  const hasHost = rest.length > 0 && /[.:]|^localhost$/.test(first);
+  const path = hasHost ? name : rest.length > 0 ? `docker.io/${name}` : `docker.io/library/${name}`;
+  return path.includes('@') || /:[^/]*$/.test(path) ? path : `${path}:latest`;
+}
+
 export class BadImageName extends Error {
   readonly code = 'BadImageName';
 }
@@ -108,7 +141,18 @@ export function architecture(): string {
   return words[process.arch] ?? process.arch;
 }
 
-const configOf = ({ entrypoint, cmd, env, workingDir, user, exposedPorts, labels, stopSignal }: ImageConfig) => ({
+const configOf = ({
+  entrypoint,
+  cmd,
+  env,
+  workingDir,
+  user,
+  exposedPorts,
+  labels,
+  stopSignal,
+  volumes,
+  shell,
+}: ImageConfig) => ({
   ...(user && { User: user }),
   ...(exposedPorts?.length && { ExposedPorts: Object.fromEntries(exposedPorts.map((port) => [port, {}])) }),
   Env: Object.entries({ PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', ...env }).map(
@@ -119,4 +163,6 @@ const configOf = ({ entrypoint, cmd, env, workingDir, user, exposedPorts, labels
   ...(workingDir && { WorkingDir: workingDir }),
   ...(labels && { Labels: labels }),
   ...(stopSignal && { StopSignal: stopSignal }),
+  ...(volumes?.length && { Volumes: Object.fromEntries(volumes.map((volume) => [volume, {}])) }),
+  ...(shell && { Shell: shell }),
 });

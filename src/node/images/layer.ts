@@ -5,14 +5,19 @@ import tar from 'tar-stream';
 import { type Blob, type BlobStore, sha256 } from './blob-store.ts';
 import { inTarOrder, type TarEntry } from './tar-entry.ts';
 
-/** Written once for the same entries; then taken from the store. */
-export function makeLayer(store: BlobStore, entries: readonly TarEntry[]): Promise<Blob> {
-  const ordered = inTarOrder(entries);
+/** Written once for the same entries; then taken from the store. `isThere`: of directories that lower layers have. */
+export function makeLayer(
+  store: BlobStore,
+  entries: readonly TarEntry[],
+  isThere: (directory: string) => boolean = () => false,
+): Promise<Blob> {
+  const ordered = inTarOrder(entries, isThere);
   return store.remember(`layer 1\n${ordered.map(fingerprint).join('\n')}`, () => packEntries(ordered));
 }
 
 function fingerprint(entry: TarEntry): string {
-  const head = `${entry.type} ${entry.mode.toString(8)} ${JSON.stringify(entry.path)}`;
+  const owner = entry.uid || entry.gid ? ` ${entry.uid ?? 0}:${entry.gid ?? 0}` : '';
+  const head = `${entry.type} ${entry.mode.toString(8)}${owner} ${JSON.stringify(entry.path)}`;
   if (entry.type === 'symlink') return `${head} -> ${JSON.stringify(entry.target)}`;
   if (entry.type === 'directory') return head;
   return 'content' in entry
@@ -32,7 +37,14 @@ function packEntries(entries: readonly TarEntry[]): AsyncIterable<Uint8Array> {
 
 async function writeEntry(pack: tar.Pack, entry: TarEntry): Promise<void> {
   const name = entry.path.slice(1);
-  const header = { mode: entry.mode, mtime: new Date(0), uid: 0, gid: 0, uname: '', gname: '' };
+  const header = {
+    mode: entry.mode,
+    mtime: new Date(0),
+    uid: entry.uid ?? 0,
+    gid: entry.gid ?? 0,
+    uname: '',
+    gname: '',
+  };
   if (entry.type === 'directory') return written(pack, { ...header, name: `${name}/`, type: 'directory' });
   if (entry.type === 'symlink') return written(pack, { ...header, name, type: 'symlink', linkname: entry.target });
   if ('content' in entry) return written(pack, { ...header, name, type: 'file' }, Buffer.from(entry.content));

@@ -1,7 +1,7 @@
 /** What an image layer holds, before it is bytes. Paths are absolute and end up under the container's root. */
 import { posix } from 'node:path';
 
-export type TarEntry = { path: string; mode: number } & (
+export type TarEntry = { path: string; mode: number; uid?: number; gid?: number } & (
   | { type: 'directory' }
   | { type: 'symlink'; target: string }
   | { type: 'file'; content: Uint8Array }
@@ -22,12 +22,15 @@ export const textFile = (path: string, text: string, mode = 0o644): TarEntry => 
  * The entries in the order they stand in a tar: every parent directory once and before its content, each path once
  * (the last entry wins). The same entries in another order give the same list, so a layer's digest depends on content only.
  */
-export function inTarOrder(entries: readonly TarEntry[]): TarEntry[] {
+export function inTarOrder(
+  entries: readonly TarEntry[],
+  isThere: (directory: string) => boolean = () => false,
+): TarEntry[] {
   const byPath = new Map<string, TarEntry>();
   for (const entry of entries) byPath.set(normal(entry.path), { ...entry, path: normal(entry.path) });
   for (const path of [...byPath.keys()]) {
     for (let parent = posix.dirname(path); parent !== '/'; parent = posix.dirname(parent)) {
-      if (!byPath.has(parent)) byPath.set(parent, directory(parent));
+      if (!byPath.has(parent) && !isThere(parent)) byPath.set(parent, directory(parent));
     }
   }
   byPath.delete('/');

@@ -10,20 +10,21 @@ export interface NodeImage {
   digest: string;
 }
 
-// The namespace in which CRI looks.
-const ctr = ({ containerdSocket }: NodeLayout, ...args: string[]): string[] => [
+/** The namespace in which CRI looks, and the one for what images are built with: no kubelet sees or removes it. */
+export type ImageNamespace = 'k8s.io' | 'kedge-build';
+
+export const containerdTool = (layout: NodeLayout, namespace: ImageNamespace, ...args: string[]): string[] => [
   'ctr',
   '--address',
-  containerdSocket,
+  layout.containerdSocket,
   '--namespace',
-  'k8s.io',
-  'images',
+  namespace,
   ...args,
 ];
 
 /** Named images only, in no promised order. */
 export async function listImages(layout: NodeLayout): Promise<NodeImage[]> {
-  const [, ...lines] = (await run(ctr(layout, 'list'))).split('\n');
+  const [, ...lines] = (await run(containerdTool(layout, 'k8s.io', 'images', 'list'))).split('\n');
   return lines.flatMap((line) => {
     const [name = '', , digest = ''] = line.split(/\s+/);
     return name && !name.startsWith('sha256:') && digest ? [{ name, digest }] : [];
@@ -31,8 +32,12 @@ export async function listImages(layout: NodeLayout): Promise<NodeImage[]> {
 }
 
 /** The archive goes through as it comes; memory use does not depend on its size. Throws CommandFailed. */
-export async function importImage(layout: NodeLayout, archive: AsyncIterable<Uint8Array>): Promise<void> {
-  const argv = ctr(layout, 'import', '--snapshotter', 'overlayfs', '-');
+export async function importImage(
+  layout: NodeLayout,
+  archive: AsyncIterable<Uint8Array>,
+  namespace: ImageNamespace = 'k8s.io',
+): Promise<void> {
+  const argv = containerdTool(layout, namespace, 'images', 'import', '--snapshotter', 'overlayfs', '-');
   const child = spawn(argv[0] ?? '', argv.slice(1), { stdio: ['pipe', 'ignore', 'pipe'] });
   const errors: Buffer[] = [];
   child.stderr.on('data', (chunk: Buffer) => errors.push(chunk));
@@ -47,14 +52,23 @@ export async function importImage(layout: NodeLayout, archive: AsyncIterable<Uin
 }
 
 /** What one node has, for another. Ends with an error when containerd cannot give it. */
-export async function* exportImage(layout: NodeLayout, name: string): AsyncGenerator<Uint8Array> {
-  const argv = ctr(layout, 'export', '-', name);
-  const child = spawn(argv[0] ?? '', argv.slice(1), { stdio: ['ignore', 'pipe', 'inherit'] });
+export const exportImage = (
+  layout: NodeLayout,
+  name: string,
+  namespace: ImageNamespace = 'k8s.io',
+): AsyncGenerator<Uint8Array> => outputOf(containerdTool(layout, namespace, 'images', 'export', '-', name));
+
+/** Streams what a program writes to its standard output. Ends with CommandFailed unless it ends with 0. */
+export async function* outputOf(argv: readonly string[]): AsyncGenerator<Uint8Array> {
+  const child = spawn(argv[0] ?? '', argv.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
+  const errors: Buffer[] = [];
+  child.stderr.on('data', (chunk: Buffer) => errors.push(chunk));
   const ended = new Promise<number | null>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', resolve);
   });
+  ended.catch(() => undefined); // awaited below; what is read may break first
   yield* child.stdout;
   const exitCode = await ended;
-  if (exitCode !== 0) throw new CommandFailed(argv, exitCode, '');
+  if (exitCode !== 0) throw new CommandFailed(argv, exitCode, Buffer.concat(errors).toString('utf8'));
 }

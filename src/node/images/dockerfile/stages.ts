@@ -1,0 +1,75 @@
+/** The stages of a Dockerfile. */
+import type { Instruction } from './parse.ts';
+import { DockerfileProblem } from './problem.ts';
+import { expanded, pairsOf } from './words.ts';
+
+export interface Stage {
+  from: Instruction;
+  /** What it begins with, variables replaced: `scratch`, another stage, an image. */
+  base: string;
+  /** In small letters. */
+  name: string | undefined;
+  instructions: Instruction[];
+}
+
+export interface Stages {
+  stages: Stage[];
+  /** Of ARGs before the first FROM: what an ARG of the same name without a value means in a stage. */
+  defaults: ReadonlyMap<string, string>;
+}
+
+/** Throws DockerfileProblem. `given`: --build-arg. */
+export function stagesOf(instructions: readonly Instruction[], given: ReadonlyMap<string, string>): Stages {
+  const defaults = new Map<string, string>();
+  const stages: Stage[] = [];
+  for (const instruction of instructions) {
+    const current = stages.at(-1);
+    if (instruction.name === 'FROM') stages.push(stageOf(instruction, defaults));
+    else if (current) current.instructions.push(instruction);
+    else if (instruction.name === 'ARG')
+      for (const [key, value] of argsOf(instruction, defaults)) {
+        defaults.set(key, given.get(key) ?? value ?? '');
+      }
+    else throw new DockerfileProblem(instruction, `${instruction.name} stands before the first FROM`);
+  }
+  return { stages, defaults };
+}
+
+function stageOf(from: Instruction, variables: ReadonlyMap<string, string>): Stage {
+  const platform = from.flags.get('platform');
+  if (platform !== undefined && !/^\$(TARGET|BUILD)PLATFORM$/.test(platform)) {
+    throw new DockerfileProblem(from, 'FROM --platform is not supported: images are built for this machine');
+  }
+  const [, image = '', name] = /^(\S+)(?:\s+[aA][sS]\s+(\S+))?$/.exec(from.text) ?? [];
+  if (!image)
+    throw new DockerfileProblem(from, 'FROM requires either one argument, or three: FROM <image> [AS <name>]');
+  if (name !== undefined && !/^[a-z][a-z0-9._-]*$/i.test(name)) {
+    throw new DockerfileProblem(from, `"${name}" is not a name for a stage`);
+  }
+  const base = placed(from, () => expanded(image, variables));
+  if (!base) throw new DockerfileProblem(from, `base name (${image}) should not be blank`);
+  return { from, base, name: name?.toLowerCase(), instructions: [] };
+}
+
+/** `NAME`, `NAME=value`, several of them. */
+export function argsOf(
+  instruction: Instruction,
+  variables: ReadonlyMap<string, string>,
+): [string, string | undefined][] {
+  return instruction.text.split(/\s+(?=[A-Za-z_][A-Za-z0-9_]*(?:=|\s|$))/).map((word) => {
+    if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(word)) return [word, undefined];
+    const [pair] = placed(instruction, () => pairsOf(word, variables));
+    if (!pair || !/^[A-Za-z_]\w*=/.test(word)) throw new DockerfileProblem(instruction, `"${word}" is not NAME=value`);
+    return pair;
+  });
+}
+
+/** What words complain of gets its place. */
+export function placed<T>(instruction: Instruction, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new DockerfileProblem(instruction, error.message);
+  }
+}

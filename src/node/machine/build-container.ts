@@ -1,0 +1,116 @@
+/**
+ * Runs one command of an image's build in a container of a node's containerd, and gives what it changed. The container is in
+ * a namespace of containerd of its own, without Kubernetes around it, and without a network unless one is asked for.
+ */
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { containerdTool, importImage, outputOf } from './node-images.ts';
+import type { NodeLayout } from './node-layout.ts';
+import { run, succeeds } from './run-command.ts';
+
+export interface BuildCommand {
+  /** Whole, with what it stands on; named `image` in it. */
+  archive: AsyncIterable<Uint8Array>;
+  image: string;
+  argv: readonly string[];
+  env: Readonly<Record<string, string>>;
+  /** The node's own network and name servers. */
+  hasNetwork: boolean;
+}
+
+export class BuildCommandEnded extends Error {
+  readonly exitCode: number;
+
+  constructor(exitCode: number) {
+    super(`the command ended with exit code ${exitCode}`);
+    this.exitCode = exitCode;
+  }
+}
+
+const NAMESPACE = 'kedge-build';
+
+/** A tar of what is new, changed or gone. What the command says goes to this process's standard error. Throws BuildCommandEnded. */
+export async function* changesBy(layout: NodeLayout, command: BuildCommand): AsyncGenerator<Uint8Array> {
+  const id = `build-${randomUUID()}`;
+  const ctr = (...args: string[]) => containerdTool(layout, NAMESPACE, ...args);
+  await importImage(layout, command.archive, NAMESPACE);
+  try {
+    const exitCode = await exitCodeOf(ctr(...(await runArguments(layout, id, command))));
+    if (exitCode !== 0) throw new BuildCommandEnded(exitCode);
+    yield* outputOf(ctr('snapshots', '--snapshotter', 'overlayfs', 'diff', '--media-type', LAYER, id));
+  } finally {
+    await succeeds(ctr('tasks', 'delete', '--force', id)); // gone with its command, unless that was broken off
+    await succeeds(ctr('containers', 'delete', id));
+    await succeeds(ctr('snapshots', '--snapshotter', 'overlayfs', 'delete', id));
+    await run(ctr('images', 'delete', command.image));
+  }
+}
+
+const LAYER = 'application/vnd.oci.image.layer.v1.tar';
+
+async function runArguments(
+  layout: NodeLayout,
+  id: string,
+  { image, argv, env, hasNetwork }: BuildCommand,
+): Promise<string[]> {
+  const pipes = join(layout.runDir, 'build');
+  await mkdir(pipes, { recursive: true, mode: 0o700 });
+  const network = hasNetwork
+    ? ['--net-host', '--mount', 'type=bind,src=/etc/resolv.conf,dst=/etc/resolv.conf,options=rbind:ro']
+    : [];
+  const variables = Object.entries(env).flatMap(([name, value]) => ['--env', `${name}=${value}`]);
+  return [
+    'run',
+    '--snapshotter',
+    'overlayfs',
+    '--runc-root',
+    layout.runcRoot,
+    '--fifo-dir',
+    pipes,
+    '--cgroup',
+    `${layout.cgroupRoot}/${id}`, // goes with the node's own
+    '--seccomp',
+    ...network,
+    ...variables,
+    image,
+    id,
+    ...argv,
+  ];
+}
+
+/** Who interrupts this process interrupts the command as well: it is waited for, so that nothing stays. */
+async function exitCodeOf(argv: readonly string[]): Promise<number> {
+  const wait = () => undefined;
+  for (const signal of SIGNALS) process.on(signal, wait);
+  try {
+    return await new Promise((resolve, reject) => {
+      const child = spawn(argv[0] ?? '', argv.slice(1), { stdio: ['ignore', 2, 2] });
+      child.once('error', reject);
+      child.once('close', (code) => resolve(code ?? 137));
+    });
+  } finally {
+    for (const signal of SIGNALS) process.removeListener(signal, wait);
+  }
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+
+/** Into the namespace of builds. Throws CommandFailed. */
+export async function pullForBuild(layout: NodeLayout, name: string): Promise<AsyncIterable<Uint8Array>> {
+  const hosts = ['--hosts-dir', layout.registryDir];
+  const pull = ['images', 'pull', '--snapshotter', 'overlayfs', ...hosts, name];
+  await run(containerdTool(layout, NAMESPACE, ...pull), { timeoutMs: 600_000 });
+  return withEnd(outputOf(containerdTool(layout, NAMESPACE, 'images', 'export', '-', name)), () =>
+    run(containerdTool(layout, NAMESPACE, 'images', 'delete', name)),
+  );
+}
+
+async function* withEnd(content: AsyncIterable<Uint8Array>, end: () => Promise<unknown>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* content;
+  } finally {
+    await end();
+  }
+}
