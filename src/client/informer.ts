@@ -8,6 +8,8 @@ export interface Informer<T extends KubeObject> {
   /** Frozen objects in no promised order. */
   list(): T[];
   inNamespace(namespace: string): T[];
+  /** Those that `indexKeys` gives this key for. The index is made when it is asked for first, and belongs to the function: keep one. */
+  by(indexKeys: (object: T) => string | string[] | undefined, indexKey: string): T[];
   /** True once the first listing is complete. */
   readonly hasSynced: boolean;
   /** How far this copy has come: every change up to here is in it. */

@@ -65,7 +65,8 @@ export class SharedInformers implements Informers {
       get: (key) => cache.get(key),
       list: () => cache.list(),
       inNamespace: (namespace) => cache.inNamespace(namespace),
-      under: (indexKey) => cache.under(indexKeys, indexKey),
+      by: (otherKeys, indexKey) => cache.by(otherKeys, indexKey),
+      under: (indexKey) => cache.by(indexKeys, indexKey),
       onChange: (listener) => cache.onChange(listener),
       onProgress: (listener) => cache.onProgress(listener),
       get hasSynced() {

@@ -52,7 +52,7 @@ export class ObjectCache<T extends KubeObject> {
   }
 
   /** The index that belongs to this function; made, and filled, when it is asked for the first time. */
-  under(indexKeys: IndexKeys<T>, indexKey: string): T[] {
+  by(indexKeys: IndexKeys<T>, indexKey: string): T[] {
     return this.index(indexKeys).under(indexKey);
   }
 

@@ -10,10 +10,22 @@ import type { KubeObject, OwnerReference } from '#api/machinery/object.ts';
 import { hasReason } from '#api/machinery/status.ts';
 import { inParallel } from '#base/concurrency.ts';
 import type { Client } from '#client/client.ts';
+import type { Informer } from '#client/informer.ts';
 import { NotYet } from './errors.ts';
 
 export const controllerOf = ({ metadata }: KubeObject): OwnerReference | undefined =>
   metadata.ownerReferences?.find(({ controller }) => controller);
+
+/** The index behind `claim`: whose objects are, and of each namespace those that are nobody's. */
+export const claimantOf = (object: KubeObject): string =>
+  controllerUidOf(object) ?? unclaimedIn(object.metadata.namespace);
+const unclaimedIn = (namespace = ''): string => `none in ${namespace}`;
+
+/** All that an owner may have to take on or let go. */
+export const claimableBy = (owner: KubeObject, informer: Informer<KubeObject>): KubeObject[] => [
+  ...informer.by(claimantOf, owner.metadata.uid),
+  ...informer.by(claimantOf, unclaimedIn(owner.metadata.namespace)),
+];
 
 /** The index behind `owned`. */
 export const controllerUidOf = (object: KubeObject): string | undefined => controllerOf(object)?.uid;
@@ -36,7 +48,7 @@ export interface Claim {
   kind: Kind;
   /** What an adopted one gets. */
   finalizers?: readonly string[];
-  /** All of the owner's namespace. */
+  /** At least all that the owner controls, and what nobody controls in its namespace. */
   candidates: readonly KubeObject[];
   client: Pick<Client, 'get'>;
   patch(object: KubeObject, patch: unknown): Promise<KubeObject>;

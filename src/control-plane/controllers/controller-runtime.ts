@@ -4,7 +4,7 @@ import { matchesLabels, selectorFrom } from '#api/machinery/label-selector.ts';
 import type { KubeObject, ObjectKey } from '#api/machinery/object.ts';
 import { keyOf } from '#api/machinery/object.ts';
 import type { Informer, Informers } from '#client/informer.ts';
-import { claimed, controllerOf, controllerUidOf } from './claim.ts';
+import { claimableBy, claimed, controllerOf, controllerUidOf } from './claim.ts';
 import { readsOf } from './controller-roles.ts';
 import type { Cached, KindController, Outcome, ReconcileContext, Watch, Writes } from './define-controller.ts';
 import type { RunEnvironment } from './key-runner.ts';
@@ -126,7 +126,7 @@ function contextMaker(spec: Spec, parts: ContextParts): (key: ObjectKey, object:
         selector: spec.selectorOf?.(object),
         ...(spec.adoptedGet && { finalizers: spec.adoptedGet }),
         kind,
-        candidates: cached(kind).inNamespace(object.metadata.namespace ?? ''),
+        candidates: claimableBy(object, cached(kind)),
         client,
         patch: (target, patch) => api.patch(kind, target.metadata, { type: 'strategic', patch }),
       });

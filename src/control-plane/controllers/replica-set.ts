@@ -4,7 +4,7 @@ import { Pod } from '#api/core/v1/pod.ts';
 import { isActive, isTerminal } from '#api/core/v1/pod-conditions.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import { adjustReplicas } from './adjust-replicas.ts';
-import { controllerOf } from './claim.ts';
+import { controllerOf, controllerUidOf } from './claim.ts';
 import type { ReconcileContext } from './define-controller.ts';
 import { again, defineController, settled } from './define-controller.ts';
 import { nextAvailableInMs, replicaStatusOf } from './replica-set-pods.ts';
@@ -42,8 +42,5 @@ function relatedPods(rs: ReplicaSet, { cached }: Context): Pod[] {
   const siblings = cached(ReplicaSet)
     .inNamespace(namespace)
     .filter((other) => other.metadata.uid === rs.metadata.uid || (owner && controllerOf(other)?.uid === owner));
-  const uids = new Set(siblings.map(({ metadata }) => metadata.uid));
-  return cached(Pod)
-    .inNamespace(namespace)
-    .filter((pod) => isActive(pod) && uids.has(controllerOf(pod)?.uid ?? ''));
+  return siblings.flatMap(({ metadata }) => cached(Pod).by(controllerUidOf, metadata.uid)).filter(isActive);
 }

@@ -9,6 +9,7 @@ import { keyOf, type ObjectKey } from '#api/machinery/object.ts';
 import { timestampOf } from '#api/machinery/timestamp.ts';
 import { inParallel } from '#base/concurrency.ts';
 import { defineController, settled, watching } from '../define-controller.ts';
+import { podsOn } from '../nodes/pods-on-node.ts';
 import { asksForZoneShares } from './hints.ts';
 import { LAST_CHANGE, matters, podsOf, servicesOf } from './service-endpoints.ts';
 import { MANAGED_BY, MANAGER, sliceChanges } from './slices.ts';
@@ -25,11 +26,8 @@ export function endpointSliceController() {
       watching(
         Node,
         (node, cached) => {
-          const pods = cached(Pod)
-            .list()
-            .filter(({ spec }) => spec.nodeName === node.metadata.name);
           const byShares = cached(Service).list().filter(asksForZoneShares).map(keyOf);
-          return new Set([...pods.flatMap((pod) => servicesOf(pod, cached(Service))), ...byShares]);
+          return new Set([...podsOn(node, cached).flatMap((pod) => servicesOf(pod, cached(Service))), ...byShares]);
         },
         (now, before) => !isEqual(capacityOf(now), capacityOf(before)),
       ),

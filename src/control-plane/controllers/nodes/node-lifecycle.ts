@@ -14,6 +14,7 @@ import type { ReconcileContext } from '../define-controller.ts';
 import { again, defineController, settled, watching } from '../define-controller.ts';
 import { Heartbeats, unknownConditions } from './heartbeats.ts';
 import { evictingKey, readinessOf, taintsOf } from './node-taints.ts';
+import { podsOn } from './pods-on-node.ts';
 import { EvictionPace, isAllDown } from './zones.ts';
 
 const LEASES = 'kube-node-lease';
@@ -122,9 +123,7 @@ const allWith = (node: Node, cached: readonly Node[]): Node[] =>
   cached.map((each) => (each.metadata.uid === node.metadata.uid ? node : each));
 
 async function markPodsNotReady(node: Node, { api, events, cached, clock }: Context): Promise<void> {
-  const pods = cached(Pod)
-    .list()
-    .filter((pod) => pod.spec.nodeName === node.metadata.name && isReady(pod));
+  const pods = podsOn(node, cached).filter(isReady);
   const lastTransitionTime = timestampOf(clock.now());
   await inParallel(pods, async (pod) => {
     const conditions = pod.status?.conditions?.map((condition) =>

@@ -1,4 +1,4 @@
-/** For controllers that reconcile pods and watch nodes: the pods of a node. */
+/** The pods of a node, without looking at those of others. */
 import type { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import type { Kind } from '#api/machinery/kind.ts';
@@ -6,8 +6,10 @@ import type { ObjectKey } from '#api/machinery/object.ts';
 import { keyOf } from '#api/machinery/object.ts';
 import type { Cached } from '../define-controller.ts';
 
-export const podsOnNode = ({ metadata }: Node, cached: Cached<Kind>): ObjectKey[] =>
-  cached(Pod)
-    .list()
-    .filter(({ spec }) => spec.nodeName === metadata.name)
-    .map(keyOf);
+const nodeNameOf = ({ spec }: Pod): string | undefined => spec.nodeName;
+
+export const podsOn = ({ metadata }: Node, cached: Cached<Kind<Pod>>): Pod[] =>
+  cached(Pod).by(nodeNameOf, metadata.name);
+
+/** For controllers that reconcile pods and watch nodes. */
+export const podsOnNode = (node: Node, cached: Cached<Kind>): ObjectKey[] => podsOn(node, cached).map(keyOf);

@@ -13,7 +13,6 @@ import { millisOf } from '#api/machinery/timestamp.ts';
 import { attachmentName, needsAttaching, uniqueVolumeName } from '#api/storage/v1/attachment-name.ts';
 import { CSIDriver } from '#api/storage/v1/csi-driver.ts';
 import { VolumeAttachment } from '#api/storage/v1/volume-attachment.ts';
-import type { Informer } from '#client/informer.ts';
 import {
   again,
   type Cached,
@@ -119,27 +118,10 @@ const nodesUsing = ({ metadata }: PersistentVolumeClaim, cached: Cached<Kind>): 
     .filter((pod) => pod.spec.volumes?.some((volume) => claimNameOf(pod, volume) === metadata.name))
     .flatMap(({ spec }) => (spec.nodeName ? [spec.nodeName] : []));
 
-interface PodsByNode {
-  resourceVersion: string;
-  byNode: Map<string, Pod[]>;
-}
-const podsByNode = new WeakMap<Informer<Pod>, PodsByNode>();
-
-/** By node, of those that are not over. Gathered once for each state of the cache, however many nodes ask. */
-function podsWithClaims(informer: Informer<Pod>): Map<string, Pod[]> {
-  const { resourceVersion } = informer;
-  const known = podsByNode.get(informer);
-  if (known?.resourceVersion === resourceVersion) return known.byNode;
-  const byNode = new Map<string, Pod[]>();
-  for (const pod of informer.list()) {
-    const { nodeName, volumes } = pod.spec;
-    if (!nodeName || isOver(pod) || !volumes?.some((volume) => claimNameOf(pod, volume) !== undefined)) continue;
-    const others = byNode.get(nodeName);
-    if (others) others.push(pod);
-    else byNode.set(nodeName, [pod]);
-  }
-  podsByNode.set(informer, { resourceVersion, byNode });
-  return byNode;
+/** By node: pods that are not over and use claims. */
+function claimingNodeOf(pod: Pod): string | undefined {
+  if (isOver(pod) || !pod.spec.volumes?.some((volume) => claimNameOf(pod, volume) !== undefined)) return undefined;
+  return pod.spec.nodeName;
 }
 
 /** By the unique name of the volume. */
@@ -149,7 +131,7 @@ function wantedOn({ metadata }: Node, { cached }: Context): Map<string, Attachab
     .list()
     .some(({ spec }) => spec.csi && needsAttaching(cached(CSIDriver).get(spec.csi.driver)));
   if (!isAny) return wanted;
-  for (const pod of podsWithClaims(cached(Pod)).get(metadata.name) ?? []) {
+  for (const pod of cached(Pod).by(claimingNodeOf, metadata.name)) {
     for (const volume of attachableOf(pod, cached as Cached<Kind>)) {
       const { csi } = volume.spec;
       if (!csi) continue;
