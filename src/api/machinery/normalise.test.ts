@@ -160,6 +160,40 @@ describe('the shape that comes out', () => {
   });
 });
 
+describe('what was in shape before', () => {
+  const shapedBefore = () => {
+    const template = { metadata: { labels: { app: 'web' } }, spec: container({ image: 'web:1' }) };
+    const result = deployment({ metadata: { name: 'web' }, spec: { selector: {}, template } });
+    if ('problem' in result) throw new Error(result.problem);
+    return result.object as {
+      metadata: object;
+      spec: { template: { metadata: object; spec: { containers: object[] } } };
+    };
+  };
+  const again = (input: object, settled: object) => {
+    const result = normalise(facts, of('apps', 'v1', 'Deployment'), input, settled);
+    if ('problem' in result) throw new Error(result.problem);
+    return result;
+  };
+
+  test('is kept as it is where it stands in the input', () => {
+    const settled = shapedBefore();
+    const { object } = again({ ...settled, metadata: { name: 'web', labels: { a: 'b' } } }, settled);
+    expect(object['spec']).toBe(settled.spec);
+    expect(object['metadata']).toEqual({ name: 'web', labels: { a: 'b' } });
+  });
+
+  test('does not spare what is beside it', () => {
+    const settled = shapedBefore();
+    const template = { ...settled.spec.template, unknown: 1, spec: { ...container({ image: null }), nodeName: '' } };
+    const { object, unknownFields } = again({ ...settled, spec: { ...settled.spec, template } }, settled);
+    expect(unknownFields).toEqual(['spec.template.unknown']);
+    const made = object['spec'] as ReturnType<typeof shapedBefore>['spec'];
+    expect(made.template).toEqual({ metadata: settled.spec.template.metadata, spec: container({ resources: {} }) });
+    expect(made.template.metadata).toBe(settled.spec.template.metadata);
+  });
+});
+
 describe('hostile input', () => {
   test('a key __proto__ is a key like any other, and changes no prototype', () => {
     const input: unknown = JSON.parse(

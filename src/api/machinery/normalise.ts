@@ -16,9 +16,14 @@ export type Normalised = { object: Record<string, unknown>; unknownFields: reado
 const MAX_DEPTH = 500;
 const MAX_UNKNOWN_FIELDS = 100;
 
-/** `input` is anything that JSON could hold, of an in-process caller too; it is not changed. The result shares nothing with it. */
-export function normalise(facts: Facts, type: TypeFacts, input: unknown): Normalised {
+/**
+ * `input` is anything that JSON could hold, of an in-process caller too; it is not changed. The result shares nothing with it
+ * but the parts of `settled`: an object of this type that went through here before, of which whatever stands in `input` at its
+ * own place is kept as it is.
+ */
+export function normalise(facts: Facts, type: TypeFacts, input: unknown, settled?: unknown): Normalised {
   const pass: Pass = { facts, unknownFields: new Set(), problem: undefined, quiet: false };
+  if (settled !== undefined) pass.settled = partsOf(settled);
   const object = structValue(input, type, { pass, at: ROOT });
   return pass.problem === undefined
     ? { object: object as Record<string, unknown>, unknownFields: [...pass.unknownFields] }
@@ -36,6 +41,15 @@ interface Pass {
   problem: string | undefined;
   /** Inside values with decoders of their own upstream does not look for unknown fields. */
   quiet: boolean;
+  /** Objects and lists that are in shape. */
+  settled?: ReadonlySet<unknown>;
+}
+
+function partsOf(value: unknown, parts = new Set<unknown>()): Set<unknown> {
+  if (typeof value !== 'object' || value === null) return parts;
+  parts.add(value);
+  for (const part of Array.isArray(value) ? value : Object.values(value)) partsOf(part, parts);
+  return parts;
 }
 
 /** A place in the input. Kept as a chain, so that nothing is concatenated for the many fields that are fine. */
@@ -68,6 +82,7 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function structValue(input: unknown, type: TypeFacts, cursor: Cursor): unknown {
+  if (cursor.pass.settled?.has(input)) return input;
   if (type.union) return unionValue(input, type, cursor);
   if (!isObject(input)) return misfit(cursor, input, goTypeName(type.name));
   if (cursor.at.depth > MAX_DEPTH) return refuse(cursor, 'exceeded max depth');
@@ -117,6 +132,7 @@ function elementValue(given: unknown, type: TypeRef, cursor: Cursor): unknown {
 }
 
 function listValue(given: unknown, type: TypeRef & { list: TypeRef }, cursor: Cursor): unknown {
+  if (cursor.pass.settled?.has(given)) return given;
   if (!Array.isArray(given)) return misfit(cursor, given, goTypeText(type));
   const list = given.map((element, index) =>
     element === null || element === undefined
@@ -127,6 +143,7 @@ function listValue(given: unknown, type: TypeRef & { list: TypeRef }, cursor: Cu
 }
 
 function mapValue(given: unknown, type: TypeRef & { map: TypeRef }, cursor: Cursor): unknown {
+  if (cursor.pass.settled?.has(given)) return given;
   if (!isObject(given)) return misfit(cursor, given, goTypeText(type));
   const map: Record<string, unknown> = {};
   for (const key of Object.keys(given)) {

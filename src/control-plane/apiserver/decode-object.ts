@@ -8,6 +8,7 @@ import { parseJson, parseJsonStrictly, parseWithoutDuplicates } from '#api/machi
 import { decodeProtobuf, PROTOBUF_MEDIA_TYPE } from '#api/machinery/codec-protobuf.ts';
 import { parseYaml } from '#api/machinery/codec-yaml.ts';
 import type { TypeFacts } from '#api/machinery/facts.ts';
+import { keepSame } from '#api/machinery/keep-same.ts';
 import { apiVersionOf, type Kind } from '#api/machinery/kind.ts';
 import { type Normalised, normalise, strictProblem, unknownFieldText } from '#api/machinery/normalise.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
@@ -78,16 +79,20 @@ export interface Reshaped {
   unknownFields: readonly string[];
 }
 
+export interface Reshaping {
+  /** What the value was made from, in shape: what did not change is not gone through again. */
+  from?: object | undefined;
+  refuse(problem: string): Error;
+}
+
 /**
  * An object that the server itself made (the result of a patch): the same shaping, with an error of the caller's
  * making.
  */
-export function reshape(
-  { facts: shape, custom }: ShapedType,
-  value: unknown,
-  refuse: (problem: string) => Error,
-): Reshaped {
-  const result = shape ? normalise(facts, shape, value) : normaliseCustom(value, custom);
+export function reshape({ facts: shape, custom }: ShapedType, value: unknown, { from, refuse }: Reshaping): Reshaped {
+  const result = shape
+    ? normalise(facts, shape, from ? keepSame(value, from) : value, from)
+    : normaliseCustom(value, custom);
   if ('problem' in result) throw refuse(result.problem);
   return { object: result.object, unknownFields: result.unknownFields.map(unknownFieldText) };
 }

@@ -2,6 +2,7 @@
 
 import {
   defaultPodTemplate,
+  isSpecifiedAs,
   templateColumns,
   validateKeptTemplate,
   validateOwnSelector,
@@ -61,7 +62,7 @@ export const DaemonSet = defineKind<schema.DaemonSet>({
     ...(next.status ? validateCounts(next.status, at.status) : []),
     ...isNotDecremented(at.status.collisionCount, next.status?.collisionCount, current.status?.collisionCount),
   ],
-  warnings: ({ spec }) => warningsOfTemplate(spec.template),
+  warnings: (object, current) => (isSpecifiedAs(object, current) ? [] : warningsOfTemplate(object.spec.template)),
   columns: [
     nameColumn(),
     column('Desired', 'integer', ({ status }) => status?.desiredNumberScheduled ?? 0),

@@ -2,6 +2,7 @@
 
 import {
   defaultPodTemplate,
+  isSpecifiedAs,
   templateColumns,
   validateKeptTemplate,
   validateOwnSelector,
@@ -59,7 +60,7 @@ export const Deployment = defineKind<schema.Deployment>({
 
   warnings: (object, current) => [
     ...(current ? [] : warningsOfPodNames(object)),
-    ...warningsOfTemplate(object.spec.template),
+    ...(isSpecifiedAs(object, current) ? [] : warningsOfTemplate(object.spec.template)),
   ],
   columns: [
     nameColumn(),

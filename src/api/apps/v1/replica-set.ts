@@ -2,6 +2,7 @@
 
 import {
   defaultPodTemplate,
+  isSpecifiedAs,
   templateColumns,
   validateKeptTemplate,
   validateOwnSelector,
@@ -48,7 +49,7 @@ export const ReplicaSet = defineKind<schema.ReplicaSet>({
 
   warnings: (object, current) => [
     ...(current ? [] : warningsOfPodNames(object)),
-    ...warningsOfTemplate(object.spec.template),
+    ...(isSpecifiedAs(object, current) ? [] : warningsOfTemplate(object.spec.template)),
   ],
   columns: [
     nameColumn(),

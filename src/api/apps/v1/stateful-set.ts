@@ -3,6 +3,7 @@
 import { defaultClaimSpec, validateClaimSpec, warningsOfClaimSpec } from '#api/core/v1/persistent-volume-claim.ts';
 import {
   defaultPodTemplate,
+  isSpecifiedAs,
   templateColumns,
   validateKeptTemplate,
   validateOwnSelector,
@@ -76,12 +77,9 @@ export const StatefulSet = defineKind<schema.StatefulSet>({
     ...(next.status ? validateCounts(next.status, at.status) : []),
     ...isNotDecremented(at.status.collisionCount, next.status?.collisionCount, current.status?.collisionCount),
   ],
-  warnings: ({ spec }) => [
-    ...warningsOfTemplate(spec.template),
-    ...(spec.volumeClaimTemplates ?? []).flatMap((claim, i) =>
-      warningsOfClaimSpec(claim.spec, `spec.volumeClaimTemplates[${i}]`),
-    ),
-    ...(spec.revisionHistoryLimit < 0
+  warnings: (object, current) => [
+    ...(isSpecifiedAs(object, current) ? [] : warningsOfSpec(object.spec)),
+    ...(object.spec.revisionHistoryLimit < 0
       ? ['spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended']
       : []),
   ],
@@ -97,6 +95,11 @@ export const StatefulSet = defineKind<schema.StatefulSet>({
     selector: ({ spec }) => formatSelector(selectorFrom(spec.selector)),
   },
 });
+
+const warningsOfSpec = ({ template, volumeClaimTemplates = [] }: schema.StatefulSetSpec): string[] => [
+  ...warningsOfTemplate(template),
+  ...volumeClaimTemplates.flatMap((claim, i) => warningsOfClaimSpec(claim.spec, `spec.volumeClaimTemplates[${i}]`)),
+];
 
 function defaultSpec(spec: schema.Submitted<schema.StatefulSetSpec>): schema.StatefulSetSpec {
   const retention = spec.persistentVolumeClaimRetentionPolicy ?? {};

@@ -1,6 +1,6 @@
 /** CronJob: a Job at given times. Source: API reference, batch/v1. */
 
-import { templateColumns, warningsOfPodNames, warningsOfTemplate } from '#api/core/v1/pod-template.ts';
+import { isSpecifiedAs, templateColumns, warningsOfPodNames, warningsOfTemplate } from '#api/core/v1/pod-template.ts';
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn, wideColumn } from '#api/machinery/define-kind.ts';
 import { humanSince } from '#api/machinery/duration.ts';
@@ -58,7 +58,7 @@ export const CronJob = defineKind<schema.CronJob>({
     ...isNotNegative(at.failedJobsHistoryLimit, spec.failedJobsHistoryLimit),
   ],
   warnings: (cronJob, current) => {
-    if (current && current.metadata.generation === cronJob.metadata.generation) return [];
+    if (isSpecifiedAs(cronJob, current)) return [];
     const { spec } = cronJob.spec.jobTemplate;
     return [
       ...(current ? [] : warningsOfPodNames(cronJob)),

@@ -2,6 +2,7 @@
 
 import {
   defaultPodTemplate,
+  isSpecifiedAs,
   templateColumns,
   warningsOfPodNames,
   warningsOfTemplate,
@@ -56,7 +57,7 @@ export const Job = defineKind<schema.Job>({
   validateUpdate: validateJobUpdate,
   validateStatusUpdate: validateJobStatusUpdate,
   warnings: (job, current) =>
-    current && current.metadata.generation === job.metadata.generation
+    isSpecifiedAs(job, current)
       ? []
       : [
           ...(current ? [] : warningsOfPodNames(job)),

@@ -30,13 +30,21 @@ import { warningsOfPod } from './pod/warnings.ts';
 export const defaultPodTemplate = (template: Submitted<PodTemplateSpec> = {}): PodTemplateSpec =>
   ({ ...template, metadata: template.metadata ?? {}, spec: defaultPodSpec(template.spec) }) as PodTemplateSpec;
 
-export const validatePodTemplate = (template: PodTemplateSpec, at: At<PodTemplateSpec>): FieldError[] => [
-  ...validateTemplateMeta(template, at),
-  ...validatePodSpec(template.spec, at.spec),
-  ...((template.spec.ephemeralContainers ?? []).length > 0
-    ? [forbiddenField(at.spec.ephemeralContainers, 'ephemeral containers not allowed in pod template')]
-    : []),
-];
+/** Templates without a fault, which being frozen they keep: most updates leave the template as it is. */
+const faultless = new WeakSet<PodTemplateSpec>();
+
+export function validatePodTemplate(template: PodTemplateSpec, at: At<PodTemplateSpec>): FieldError[] {
+  if (faultless.has(template)) return [];
+  const errors = [
+    ...validateTemplateMeta(template, at),
+    ...validatePodSpec(template.spec, at.spec),
+    ...((template.spec.ephemeralContainers ?? []).length > 0
+      ? [forbiddenField(at.spec.ephemeralContainers, 'ephemeral containers not allowed in pod template')]
+      : []),
+  ];
+  if (errors.length === 0 && Object.isFrozen(template)) faultless.add(template);
+  return errors;
+}
 
 /** Upstream leaves `metadata` out of these paths. */
 const validateTemplateMeta = ({ metadata }: PodTemplateSpec, at: At<PodTemplateSpec>): FieldError[] => [
@@ -47,6 +55,12 @@ const validateTemplateMeta = ({ metadata }: PodTemplateSpec, at: At<PodTemplateS
 /** Of the pods that will be made: they would say the same, where nobody sees it. `path`: of their specification. */
 export const warningsOfTemplate = (template: PodTemplateSpec, path = 'spec.template.spec'): string[] =>
   warningsOfPod(template, path.replace(/\.?spec$/, ''));
+
+/** An update that leaves the specification as it is warns of nothing in it again. `current` undefined: a create. */
+export const isSpecifiedAs = (
+  object: { metadata: { generation?: number } },
+  current: { metadata: { generation?: number } } | undefined,
+): boolean => current !== undefined && current.metadata.generation === object.metadata.generation;
 
 /** Pods get the name of what makes them, with something behind it, and it is their host name. */
 export function warningsOfPodNames({ metadata: { name } }: { metadata: { name: string } }): string[] {

@@ -11,6 +11,7 @@ import { formatLabels, formatSelector, selectorOfLabels } from '#api/machinery/l
 import { dns1123Subdomain } from '#api/machinery/names.ts';
 import {
   defaultPodTemplate,
+  isSpecifiedAs,
   templateColumns,
   validateKeptTemplate,
   warningsOfPodNames,
@@ -59,7 +60,7 @@ export const ReplicationController = defineKind<schema.ReplicationController>({
   ],
   warnings: (object, current) => [
     ...(current ? [] : warningsOfPodNames(object)),
-    ...warningsOfTemplate(object.spec.template),
+    ...(isSpecifiedAs(object, current) ? [] : warningsOfTemplate(object.spec.template)),
   ],
   validateStatusUpdate: ({ next: { status } }) => (status ? validateReplicaCounts(status, root('status')) : []),
   columns: [

@@ -62,7 +62,8 @@ function applied(
       with: { ...conflict.with, apiVersion: apiVersionOf(SCALE) },
       set: REPLICAS_OF_SCALE,
     }),
-    reshape: (merged) => reshape(shapedTypeOf(kind), merged, internalError).object as JsonObject,
+    reshape: (merged) =>
+      reshape(shapedTypeOf(kind), merged, { from: current, refuse: internalError }).object as JsonObject,
   });
   const next = kind.defaults(object as unknown as KubeObject);
   return withManagedFields(next, managedFields as ManagedFieldsEntry[] | undefined);

@@ -72,7 +72,7 @@ function applierOf<T extends KubeObject>(
       writer,
       inVersion,
       ...(live && isKubectl && { free: () => fieldsLastApplied(live, shape) }),
-      reshape: (merged) => reshape(type, merged, refuse).object as JsonObject,
+      reshape: (merged) => reshape(type, merged, { from: live, refuse }).object as JsonObject,
     };
     const { object, managedFields } = applyConfiguration(live, application);
     const synced = live && isKubectl ? withLastApplied(object, configuration) : object;

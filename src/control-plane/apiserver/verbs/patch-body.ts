@@ -34,7 +34,7 @@ export function readPatch(type: ShapedType, body: RequestBody | undefined): Patc
   const apply = applierOf(type, mediaType, value);
   return (current, options) => {
     const patched = apply(current as Json);
-    return checked(type, patched, { ...options, duplicates });
+    return checked(type, { patched, current }, { ...options, duplicates });
   };
 }
 
@@ -57,11 +57,11 @@ function readJson(body: RequestBody): { value: Json; duplicates: readonly string
 
 function checked(
   type: ShapedType,
-  patched: Json,
+  { patched, current }: { patched: Json; current: object },
   { fieldValidation, warn, duplicates }: DecodeOptions & { duplicates: readonly string[] },
 ): Record<string, unknown> {
   const refuse = (problem: string) => invalid(NO_TYPE, '', [invalidValue('patch', JSON.stringify(patched), problem)]);
-  const { object, unknownFields } = reshape(type, withType(type, patched), refuse);
+  const { object, unknownFields } = reshape(type, withType(type, patched), { from: current, refuse });
   const errors = [...duplicates, ...unknownFields];
   if (errors.length > 0 && fieldValidation === 'Strict') throw refuse(strictProblem(errors));
   if (fieldValidation === 'Warn') for (const text of errors) warn(text);

@@ -4,6 +4,7 @@
  */
 
 import { invalidValue } from '#api/machinery/field-error.ts';
+import { keepSame } from '#api/machinery/keep-same.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { conflict, internalError, invalid, modified } from '#api/machinery/status.ts';
 import { deepFreeze } from '#base/deep-freeze.ts';
@@ -48,7 +49,7 @@ async function changeOf<T extends KubeObject>(
 ): Promise<Change<T>> {
   const { kind, info } = call;
   const behaviour = services.behaviours.of(kind);
-  const submitted = await next(current);
+  const submitted = keepSame(await next(current), current);
   const wanted = isApply ? submitted : withManagedFieldsOfUpdate(call, { live: current, next: submitted }, services);
   refuseOtherUid(call, wanted, current); //                                                409 Conflict
   const request = admissionRequest(call, { verb: 'update', object: wanted, old: current, dryRun });

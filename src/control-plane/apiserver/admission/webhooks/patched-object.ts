@@ -42,7 +42,7 @@ interface Shaping {
 /** What was made of `shown`: of its type, defaulted, where the request put it. Throws InternalError, BadRequest. */
 export function shapedObject(value: unknown, { shown, as, request, isStrict = false }: Shaping): KubeObject {
   const type = shapeOf(shown, as);
-  const { object, unknownFields } = reshape(type, value, (problem) => internalError(problem));
+  const { object, unknownFields } = reshape(type, value, { refuse: internalError });
   if (isStrict && type.facts && unknownFields.length > 0) throw internalError(strictProblem(unknownFields));
   const result = { ...object, apiVersion: type.apiVersion, kind: type.kind } as unknown as KubeObject;
   const placed = inPlace(result, request);
