@@ -5,6 +5,7 @@
 import { Secret } from '#api/core/v1/secret.ts';
 import { Service } from '#api/core/v1/service.ts';
 import { EndpointSlice, serviceKeyOf } from '#api/discovery/v1/endpoint-slice.ts';
+import type { Place } from '#api/discovery/v1/usable-endpoints.ts';
 import { classOf, Ingress } from '#api/networking/v1/ingress.ts';
 import { IngressClass } from '#api/networking/v1/ingress-class.ts';
 import type { Log } from '#base/log.ts';
@@ -20,6 +21,8 @@ export interface TableOptions {
   informers: Informers;
   log: Log;
   signal: AbortSignal;
+  /** Where its traffic comes from; absent: endpoints are taken wherever they are. */
+  place?: () => Place;
   /** Called with what is new, and only when something is. */
   onChange(change: TableChange): void;
 }
@@ -145,7 +148,8 @@ class TableKeeper {
         const service = backend.slice(0, colon);
         this.#backendServices.add(service);
         const slices = this.#slices?.under(service) ?? [];
-        found.set(backend, endpointsOf(this.#services?.get(service), backend.slice(colon + 1), slices));
+        const port = backend.slice(colon + 1);
+        found.set(backend, endpointsOf(this.#services?.get(service), port, slices, this.#options.place?.()));
       }
     }
     return found;

@@ -26,3 +26,21 @@ test.each([
   expect(port?.localEndpoints.map(({ ip }) => ip)).toEqual(served);
   expect(port?.readyLocalIPs).toEqual(told);
 });
+
+test('endpoints that are meant for other zones or nodes are left out, but not where traffic stays local', () => {
+  const slice = {
+    addressType: 'IPv4',
+    metadata: {},
+    ports: [{ port: 8080 }],
+    endpoints: ['a', 'b'].map((zone, i) => ({
+      addresses: [`10.244.1.${i + 1}`],
+      nodeName: `node${i + 1}`,
+      conditions: ready,
+      hints: { forZones: [{ name: zone }] },
+    })),
+  } as EndpointSlice;
+  const of = (zone?: string) => servicePortsOf(service, [slice], { nodeName: 'node1', zone, family: 'ipv4' })[0];
+  expect(of('b')?.endpoints.map(({ ip }) => ip)).toEqual(['10.244.1.2']);
+  expect(of('b')?.localEndpoints.map(({ ip }) => ip)).toEqual(['10.244.1.1']);
+  expect(of()?.endpoints).toHaveLength(2);
+});

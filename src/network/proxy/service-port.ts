@@ -1,8 +1,8 @@
 /**
  * What the proxy must know of one port of one Service: its virtual addresses and the endpoints behind them.
- * Pure: Service and EndpointSlices in, ServicePorts out. Source: KEP-1669 (terminating endpoints), Service API reference.
+ * Pure: Service and EndpointSlices in, ServicePorts out. Source: KEP-1669 (terminating endpoints), KEP-3015 (hints), Service API reference.
  */
-import { type EndpointState, endpointStateOf, usableOf } from '#api/discovery/v1/usable-endpoints.ts';
+import { type EndpointState, endpointStateOf, type Place, usableOf } from '#api/discovery/v1/usable-endpoints.ts';
 import type { EndpointSlice, Service } from '#api/generated/schema.ts';
 import { formatIp, maskedIp, parseCidr, rangeContains } from '#api/machinery/ip.ts';
 import { keyOf } from '#api/machinery/object.ts';
@@ -47,6 +47,8 @@ export interface ServicePort {
 
 export interface ProxyView {
   nodeName: string;
+  /** The node's; endpoints may be meant for some zones. */
+  zone?: string | undefined;
   family: IpFamily;
 }
 
@@ -76,7 +78,7 @@ export function servicePortsOf(service: Service, slices: readonly EndpointSlice[
       guardedIPs,
       sourceRanges,
       nodePort: port.nodePort || undefined,
-      endpoints: usable(endpoints),
+      endpoints: usable(endpoints, { nodeName: view.nodeName, zone: view.zone }),
       localEndpoints: usable(local),
       readyLocalIPs: local.flatMap(({ ip, isReady }) => (isReady ? [ip] : [])),
       isExternalLocal: spec.externalTrafficPolicy === 'Local',
@@ -97,18 +99,18 @@ function endpointsOf(slices: readonly EndpointSlice[], portName: string, { nodeN
     if (slice.addressType !== (family === 'ipv4' ? 'IPv4' : 'IPv6')) continue;
     const port = (slice.ports ?? []).find(({ name }) => (name ?? '') === portName)?.port;
     if (!port) continue;
-    for (const { addresses, conditions, nodeName: endpointNode } of slice.endpoints ?? []) {
+    for (const { addresses, conditions, hints, nodeName: endpointNode } of slice.endpoints ?? []) {
       const ip = addresses[0];
       if (!ip) continue;
       const isLocal = endpointNode === nodeName;
-      byAddress.set(`${ip} ${port}`, { ip, port, isLocal, ...endpointStateOf(conditions) });
+      byAddress.set(`${ip} ${port}`, { ip, port, isLocal, ...endpointStateOf(conditions), hints });
     }
   }
   return [...byAddress.values()].sort((a, b) => (a.ip < b.ip ? -1 : a.ip > b.ip ? 1 : a.port - b.port));
 }
 
-const usable = (candidates: readonly Candidate[]): Endpoint[] =>
-  usableOf(candidates).map(({ ip, port, isLocal }) => ({ ip, port, isLocal }));
+const usable = (candidates: readonly Candidate[], place?: Place): Endpoint[] =>
+  usableOf(candidates, place).map(({ ip, port, isLocal }) => ({ ip, port, isLocal }));
 
 /** Ranges of one family, without host bits, and without those that lie in others: a set of the kernel's refuses both. */
 function outermost(texts: readonly string[], family: IpFamily): string[] {

@@ -106,6 +106,26 @@ test('what changes while nft runs goes together in the next transaction', async 
   expect(transactions[2]?.join('\n')).toContain('10.244.1.5');
 });
 
+test('the zone of the node tells which endpoints are for it, also when it changes', async () => {
+  const { informers, set } = world();
+  set('Service', 'default/web', service);
+  const hinted = ['a', 'b'].map((zone, i) => ({
+    ...slice(`10.244.1.${i + 1}`).endpoints[0],
+    hints: { forZones: [{ name: zone }] },
+  }));
+  set('EndpointSlice', 'default/web-1', { ...slice(), endpoints: hinted });
+  const node = (zone: string) => ({ metadata: { name: 'node1', labels: { 'topology.kubernetes.io/zone': zone } } });
+  set('Node', 'node1', node('a'));
+  const transactions: string[] = [];
+  const { ready } = start(informers, async (commands) => void transactions.push(commands.join('\n')));
+  await ready;
+  expect(transactions[0]).toContain('10.244.1.1');
+  expect(transactions[0]).not.toContain('10.244.1.2');
+  set('Node', 'node1', node('b'));
+  await turn();
+  expect(transactions[1]).toContain('10.244.1.2');
+});
+
 test('rules that the kernel refuses are built anew after a while', async () => {
   const { informers, set } = world();
   set('Service', 'default/web', service);

@@ -2,6 +2,7 @@
  * kube-proxy of one node: keeps the node's nftables equal to what Services, EndpointSlices and host ports say. Level-driven:
  * a change only names the Service to look at again. Changes that arrive while nft runs go together in the next transaction.
  */
+import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { Service } from '#api/core/v1/service.ts';
 import { EndpointSlice, serviceKeyOf } from '#api/discovery/v1/endpoint-slice.ts';
@@ -19,6 +20,8 @@ import { renderHostPorts } from './host-ports.ts';
 import { ProxyTable } from './proxy-table.ts';
 import { type TableContext, tableName } from './ruleset.ts';
 import { type ServicePort, servicePortsOf } from './service-port.ts';
+
+const ZONE = 'topology.kubernetes.io/zone';
 
 export interface ProxyOptions {
   nodeName: string;
@@ -68,7 +71,7 @@ class FamilyProxy {
     const services = informers.for(Service);
     const slices = informers.indexed(EndpointSlice, serviceKeyOf);
     const pods = informers.for(Pod, { fieldSelector: `spec.nodeName=${nodeName}` });
-    this.#lookUp = { services, slices, pods };
+    this.#lookUp = { services, slices, pods, nodes: informers.for(Node) };
     this.#loop = new ApplyLoop({
       clock,
       log,
@@ -82,13 +85,17 @@ class FamilyProxy {
 
   async run(): Promise<void> {
     const { informers, signal } = this.#options;
-    const { services, slices, pods } = this.#lookUp;
+    const { services, slices, pods, nodes } = this.#lookUp;
     const loop = this.#loop;
     const stops = [
       services.onChange(({ key }) => loop.mark(`service ${key}`)),
       slices.onChange(({ now, before }) => loop.mark(...serviceMarks(now, before))),
       pods.onChange(({ key, now, before }) => {
         if (hasHostPorts(now) || hasHostPorts(before)) loop.mark(`pod ${key}`);
+      }),
+      nodes.onChange(({ key, now, before }) => {
+        if (key !== this.#options.nodeName || now?.metadata.labels?.[ZONE] === before?.metadata.labels?.[ZONE]) return;
+        for (const service of services.list()) loop.mark(`service ${keyOf(service)}`);
       }),
     ];
     try {
@@ -106,7 +113,9 @@ class FamilyProxy {
 
   #portsOf(key: string): ServicePort[] | undefined {
     const service = this.#lookUp.services.get(key);
-    const view = { nodeName: this.#options.nodeName, family: this.#context.family };
+    const { nodeName } = this.#options;
+    const zone = this.#lookUp.nodes.get(nodeName)?.metadata.labels?.[ZONE];
+    const view = { nodeName, zone, family: this.#context.family };
     return service && servicePortsOf(service, this.#lookUp.slices.under(key), view);
   }
 
@@ -168,6 +177,7 @@ interface LookUp {
   services: Informer<schema.Service>;
   slices: IndexedInformer<schema.EndpointSlice>;
   pods: Informer<schema.Pod>;
+  nodes: Informer<schema.Node>;
 }
 
 const serviceMarks = (...slices: (schema.EndpointSlice | undefined)[]): string[] =>

@@ -1,13 +1,14 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Endpoints } from '#api/core/v1/endpoints.ts';
+import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { isReady, isTerminal } from '#api/core/v1/pod-conditions.ts';
 import { Service } from '#api/core/v1/service.ts';
 import { EndpointSlice } from '#api/discovery/v1/endpoint-slice.ts';
 import { endpointSliceController } from '#control-plane/controllers/endpoints/endpoint-slice.ts';
 import { endpointsController } from '#control-plane/controllers/endpoints/endpoints.ts';
-import { pod, service } from '#testing/cluster.ts';
+import { node, pod, service } from '#testing/cluster.ts';
 import { history, namedLike, runs, type Trouble, troubles, World } from './history.ts';
 
 const PODS = 5;
@@ -69,6 +70,7 @@ test('a Service leads to its ready pods, each once, in slices and in the older f
     fc.asyncProperty(history<Step | Trouble>(steps, steps, troubles()), async (moments) => {
       await using world = await World.begin({ shaky: [() => endpointSliceController(), () => endpointsController] });
       const { cluster } = world;
+      await cluster.create(Node, node('node1'));
       await cluster.create(Service, service('web'));
       await world.lives(moments, acting(world));
       await world.comesToRest(60_000);
