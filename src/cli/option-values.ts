@@ -1,8 +1,10 @@
 /** What may stand behind an option. */
+import { existsSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { InvalidArgumentError } from 'commander';
 import type { PublishedServicePort } from '#node/machine/cluster-dir.ts';
+import type { IpFamilies } from '#node/machine/slots.ts';
 
 const MOST_NODES = 240;
 const MOST_SIMULATED_NODES = 10_000;
@@ -23,6 +25,14 @@ export function portNumber(text: string): number {
   const port = wholeNumber(65_535)(text);
   if (port < 1) throw new InvalidArgumentError('It must be a port from 1 to 65535.');
   return port;
+}
+
+/** `IPv4`, or `IPv4,IPv6` where this machine has IPv6. */
+export function ipFamilies(text: string): IpFamilies {
+  if (text === 'IPv4') return ['IPv4'];
+  if (text !== 'IPv4,IPv6') throw new InvalidArgumentError('It must be IPv4 or IPv4,IPv6.');
+  if (existsSync('/proc/sys/net/ipv6')) return ['IPv4', 'IPv6'];
+  throw new InvalidArgumentError('This machine has no IPv6: its kernel was started without it.');
 }
 
 const SECONDS = { s: 1, m: 60, h: 3600 } as const;

@@ -11,7 +11,7 @@ import {
 } from '#node/machine/cluster-dir.ts';
 import { purge } from '#node/machine/cluster-removal.ts';
 import { freeIndex } from '#node/machine/node-layout.ts';
-import { releaseSlot, type SlotPlan, takeSlot } from '#node/machine/slots.ts';
+import { type IpFamilies, releaseSlot, type SlotPlan, takeSlot } from '#node/machine/slots.ts';
 import { findStarted } from '#node/machine/started-processes.ts';
 import { changedFlags } from './api-server-options.ts';
 import { registerOf } from './cluster-selection.ts';
@@ -28,6 +28,8 @@ export interface ClusterWish {
   listen?: string[];
   /** Undefined: as it is. */
   publish?: PublishedServicePort[];
+  /** undefined: as it is; IPv4 alone for a new cluster. */
+  ipFamilies?: IpFamilies;
   settings: ClusterSettings;
 }
 
@@ -42,7 +44,8 @@ export async function prepareCluster(
   const existing = await readCluster(paths, wish.name);
   const owner = { name: wish.name, dataDir: paths.dataDir };
   await mkdir(paths.dataDir, { recursive: true, mode: 0o711 });
-  const plan = await takeSlot(registerOf(context), owner);
+  refuseOtherFamilies(existing, wish);
+  const plan = await takeSlot(registerOf(context), owner, existing?.ipFamilies ?? wish.ipFamilies);
   try {
     const cluster = changedBy(existing ?? newCluster(wish, plan), wish);
     // After a crash of the supervisor alone it is our own API server that has the port, and it will be adopted.
@@ -61,17 +64,29 @@ export async function prepareCluster(
 }
 
 const newCluster = (
-  { name, nodes = DEFAULT_NODES }: ClusterWish,
+  { name, nodes = DEFAULT_NODES, ipFamilies }: ClusterWish,
   { slot, apiServerPort }: SlotPlan,
 ): ClusterRecord => ({
   formatVersion: FORMAT_VERSION,
   name,
   slot,
   apiServerPort,
+  ...(ipFamilies && ipFamilies.length > 1 && { ipFamilies }),
   nodes: withNodes({}, nodes),
   simulatedNodes: 0,
   settings: {},
 });
+
+/** Addresses are given out already. */
+function refuseOtherFamilies(existing: ClusterRecord | undefined, { ipFamilies: wished, name }: ClusterWish): void {
+  if (!existing || !wished) return;
+  const { ipFamilies: has = ['IPv4'] } = existing;
+  if (wished.join() === has.join()) return;
+  throw new UserError(
+    `Cluster "${name}" has addresses of ${has.join(' and ')}, and keeps them. ` +
+      'Take it down with --purge and start anew, or start another with --name.',
+  );
+}
 
 /** Nodes are only added here: those there are hold pods and volumes, and go by `kedge node remove`. */
 export function changedBy(cluster: ClusterRecord, wish: ClusterWish): ClusterRecord {

@@ -6,6 +6,7 @@ import type { Transport } from '#client/transport.ts';
 import type { ClusterPaths, PublishedServicePort } from '#node/machine/cluster-dir.ts';
 import { detectMachine, type Missing, missingForNodes } from '#node/machine/detect.ts';
 import { LockTimeout, withFileLock } from '#node/machine/file-lock.ts';
+import type { IpFamilies } from '#node/machine/slots.ts';
 import { apiServerFlagsIn, flagsHint } from './api-server-options.ts';
 import { commandFor, pathsOf, registerOf, type Selection } from './cluster-selection.ts';
 import { type CliContext, UserError } from './context.ts';
@@ -30,6 +31,7 @@ const URL_TIMEOUT_MS = 30_000;
 export interface UpOptions extends Selection {
   nodes?: number;
   simulatedNodes?: number;
+  ipFamilies?: IpFamilies;
   apiServerPort?: number;
   listen?: string[];
   publish?: PublishedServicePort[];
@@ -99,6 +101,7 @@ async function start(context: CliContext, options: UpOptions, paths: ClusterPath
     apiServerPort,
     listen,
     publish,
+    ...(options.ipFamilies && { ipFamilies: options.ipFamilies }),
     settings,
   });
 

@@ -3,7 +3,15 @@ import { Command, Option } from 'commander';
 import { withApiServerOptions } from './api-server-options.ts';
 import { withSelection } from './cluster-selection.ts';
 import type { CliContext } from './context.ts';
-import { nodeCount, ownAddresses, portNumber, publishedServices, seconds, simulatedNodeCount } from './option-values.ts';
+import {
+  ipFamilies,
+  nodeCount,
+  ownAddresses,
+  portNumber,
+  publishedServices,
+  seconds,
+  simulatedNodeCount,
+} from './option-values.ts';
 import type { UpOptions } from './run-up.ts';
 
 export const upCommand = (context: CliContext): Command =>
@@ -33,6 +41,7 @@ export const upCommand = (context: CliContext): Command =>
       'a port of this machine (loopback only) that leads to a port of a Service; may be given several times. none: none any more',
       publishedServices,
     )
+    .option('--ip-families <list>', 'families of pods and Services: IPv4 (a new cluster), or IPv4,IPv6', ipFamilies)
     .option('--node-monitor-grace-period <time>', 'how long a silent node counts as alive (upstream: 50s)', seconds)
     .option('--kubelet-config <file>', 'a KubeletConfiguration (kubelet.config.k8s.io/v1beta1) for all nodes')
     .option('--default-toleration-seconds <time>', 'how long pods stay on a lost node (upstream: 300)', seconds)

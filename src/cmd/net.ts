@@ -8,9 +8,11 @@ import { startDns } from '#network/dns/start-dns.ts';
 import { forwardTo } from '#network/dns/upstream.ts';
 import { nameserversOf, type Upstreams } from '#network/dns/upstreams.ts';
 import { startIngress } from '#network/ingress/start-ingress.ts';
+import { familyOf, type IpFamily } from '#network/netfilter/ip-family.ts';
 import { startNetworkPolicy } from '#network/policy/start-network-policy.ts';
 import { startProxy } from '#network/proxy/start-proxy.ts';
 import { keepRoutesCurrent } from '#network/routes/keep-routes-current.ts';
+import { hostRange } from '#node/machine/address-range.ts';
 import { ROUTE_PROTOCOL } from '#node/machine/host-network.ts';
 import { run } from '#node/machine/run-command.ts';
 import { apiAccess, type ComponentProcess, componentProcess } from './component-process.ts';
@@ -37,7 +39,7 @@ function startNodePolicy(component: ComponentProcess, { credentialsDir, nodeName
   const { log, signal } = component;
   const access = { folder: credentialsDir, file: 'network-policy.conf', userAgent: 'kedge-network-policy' };
   const { informers } = apiAccess(component, access);
-  const tables = [{ family: 'ipv4' as const, podRanges }];
+  const tables = familiesIn(podRanges).map((family) => ({ family, podRanges: ofFamily(family, podRanges) }));
   return startNetworkPolicy({ nodeName, informers, clock: systemClock, log, signal, tables });
 }
 
@@ -70,10 +72,21 @@ function startNodeProxy(component: ComponentProcess, config: NodeConfig) {
     clock: systemClock,
     log,
     signal,
-    tables: [{ family: 'ipv4', podRanges, serviceRanges, ownAddresses }],
+    tables: familiesIn(podRanges).map((family) => ({
+      family,
+      podRanges: ofFamily(family, podRanges),
+      serviceRanges: ofFamily(family, serviceRanges),
+      ownAddresses: ofFamily(family, ownAddresses),
+    })),
   });
   return { ready: running.ready, stopped: Promise.all([running.stopped, routed]) };
 }
+
+const ofFamily = (family: IpFamily, addresses: readonly string[]): string[] =>
+  addresses.filter((address) => familyOf(address) === family);
+
+/** Those that the cluster's pods have addresses of. */
+const familiesIn = (ranges: readonly string[]): IpFamily[] => [...new Set(ranges.map(familyOf))];
 
 async function startNodeDns(component: ComponentProcess, config: NodeConfig): Promise<void> {
   const { log, signal } = component;
@@ -94,7 +107,7 @@ async function startNodeDns(component: ComponentProcess, config: NodeConfig): Pr
 
 /** Every node answers at these addresses itself. */
 async function answerAt(addresses: readonly string[]): Promise<void> {
-  for (const address of addresses) await run(['ip', 'address', 'replace', `${address}/32`, 'dev', 'lo']);
+  for (const address of addresses) await run(['ip', 'address', 'replace', hostRange(address), 'dev', 'lo']);
 }
 
 async function startNodeIngress(component: ComponentProcess, config: NodeConfig): Promise<void> {

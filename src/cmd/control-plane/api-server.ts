@@ -13,7 +13,7 @@ import { lazyDescriptions } from '#control-plane/apiserver/openapi/descriptions.
 import type { Behaviour, NearKubelet } from '#control-plane/apiserver/registry/behaviour.ts';
 import type { Storage } from '#control-plane/storage/storage.ts';
 import type { ClusterRecord } from '#node/machine/cluster-dir.ts';
-import { planOf } from '#node/machine/slots.ts';
+import { planFor } from '#node/machine/slots.ts';
 import { apiServerIdentity, frontProxyIdentity, kubeletClientIdentity } from '../pki/cluster-identities.ts';
 import type { Pki } from '../pki/pki.ts';
 import { systemClock, systemRandom } from '../system-clock.ts';
@@ -51,7 +51,7 @@ export interface ListeningApiServer extends Pick<ApiServer, 'pipeline' | 'loopba
 /** Listens on loopback, on the cluster's bridge where there is one, and where its owner asked for it. */
 export async function openApiServer(services: ApiServerServices): Promise<ListeningApiServer> {
   const { cluster, pki, kinds, log } = services;
-  const plan = planOf(cluster.slot);
+  const plan = planFor(cluster);
   const tokenIssuer = tokenIssuerOf(services);
   const { defaultTolerationSeconds: seconds } = cluster.settings;
   const flags = new ApiServerFlags(cluster.settings.apiServer);
@@ -154,7 +154,7 @@ function httpOptions(
   { cluster, pki, debug }: ApiServerServices,
   { apiServer, authentication, tokenIssuer, storage, isReady }: HttpParts,
 ): ServeOptions {
-  const plan = planOf(cluster.slot);
+  const plan = planFor(cluster);
   const addresses = [...plan.hostAddresses, ...plan.kubernetesAddresses, ...(cluster.listen ?? [])];
   const pair = pki.issueServer('apiserver', apiServerIdentity({ clusterDomain: CLUSTER_DOMAIN, addresses }));
   const kubelet = pki.issueClient('apiserver-kubelet-client', kubeletClientIdentity);
@@ -204,7 +204,7 @@ function programFolder(): string {
 
 function tokenIssuerOf({ cluster, pki }: ApiServerServices): TokenIssuer {
   const issuer = `https://kubernetes.default.svc.${CLUSTER_DOMAIN}`;
-  const [host] = planOf(cluster.slot).hostAddresses;
+  const [host] = planFor(cluster).hostAddresses;
   return new TokenIssuer({
     privateKey: pki.serviceAccountKey.privateKey,
     issuer,

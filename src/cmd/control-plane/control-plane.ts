@@ -28,7 +28,7 @@ import { startScheduler } from '#control-plane/scheduler/start-scheduler.ts';
 import { runCompaction } from '#control-plane/storage/compaction.ts';
 import { openLmdbStorage } from '#control-plane/storage/lmdb.ts';
 import type { ClusterPaths, ClusterRecord } from '#node/machine/cluster-dir.ts';
-import { planOf } from '#node/machine/slots.ts';
+import { planFor } from '#node/machine/slots.ts';
 import { ensurePki } from '../pki/pki.ts';
 import { systemClock, systemRandom } from '../system-clock.ts';
 import { openApiServer } from './api-server.ts';
@@ -60,7 +60,7 @@ export interface ControlPlane {
 /** Resolves when the API server answers that it is ready and everything else has been started. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { cluster, paths, log } = options;
-  const plan = planOf(cluster.slot);
+  const plan = planFor(cluster);
   const stopping = new AbortController();
   const pki = ensurePki({ directory: paths.pki, clock: systemClock });
   const storage = await openLmdbStorage({ directory: paths.store, onFailure: options.onFailure });
@@ -116,9 +116,9 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     allControllers.map((each) => ({ controller: each.serviceAccount, rules: rulesOf(each) })),
   );
   await ensureKubernetesService(client, {
-    addresses: plan.hostAddresses,
+    addresses: plan.hostAddresses.slice(0, 1), // upstream's is of the primary family alone
     port: cluster.apiServerPort,
-    clusterIps: plan.kubernetesAddresses,
+    clusterIps: plan.kubernetesAddresses.slice(0, 1),
   });
   await ensureExtensionAuthentication(client, { client: pki.caCertificate, frontProxy: pki.frontProxyCaCertificate });
   apiServer.announceReady();

@@ -6,6 +6,7 @@ import { keyOf, type ObjectKey } from '#api/machinery/object.ts';
 import { NotYet } from '#control-plane/controllers/errors.ts';
 import { addressFor } from '#control-plane/controllers/load-balancers/address-pool.ts';
 import type { LoadBalancers } from '#control-plane/controllers/load-balancers/load-balancers.ts';
+import { hostRange } from '#node/machine/address-range.ts';
 import { dropRoute, routeToBalancer } from '#node/machine/host-network.ts';
 import { CommandFailed } from '#node/machine/run-command.ts';
 import type { SlotPlan } from '#node/machine/slots.ts';
@@ -17,7 +18,7 @@ export interface BalancerRoutes {
 }
 
 export function localLoadBalancers(
-  { balancerRanges: [pool = ''], ingressAddresses, nodeRanges }: SlotPlan,
+  { balancerRanges, ingressAddresses, nodeRanges }: SlotPlan,
   routes: BalancerRoutes = { routeToBalancer, dropRoute },
 ): LoadBalancers {
   /** Also what a step began that then failed, and what no status says. */
@@ -29,24 +30,27 @@ export function localLoadBalancers(
     const said = (service.status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => ip || []);
     const others = new Set([...routed].flatMap(([owner, ips]) => (owner === key ? [] : ips)).concat(ingressAddresses));
     const mine = new Set([...said, ...(routed.get(key) ?? [])]);
-    return [...mine].filter((ip) => isInRange(pool, ip) && !others.has(ip));
+    return [...mine].filter((ip) => balancerRanges.some((pool) => isInRange(pool, ip)) && !others.has(ip));
   }
 
   async function drop(addresses: readonly string[]): Promise<void> {
-    for (const ip of addresses) await routes.dropRoute(`${ip}/32`).catch(throwNotYet);
+    for (const ip of addresses) await routes.dropRoute(hostRange(ip)).catch(throwNotYet);
   }
 
   return {
     async ensure({ service, nodes, taken }) {
-      const ip = addressFor(service, pool, new Set([...taken, ...ingressAddresses]));
-      const gateways = nodes.flatMap((node) => addressOnBridge(node, nodeRanges) ?? []);
-      if (nodes.length > 0 && gateways.length === 0) throw new NotYet('none of its nodes is on this machine');
-      const old = routedFor(service).filter((other) => other !== ip && !taken.has(other));
-      routed.set(keyOf(service), [...old, ip]);
-      await routes.routeToBalancer(ip, gateways).catch(throwNotYet);
+      const pools = poolsFor(service, balancerRanges);
+      const all = new Set([...taken, ...ingressAddresses]);
+      const ips = pools.map((pool) => addressFor(service, pool, all));
+      const gatewaysOf = (ip: string) => nodes.flatMap((node) => addressOnBridge(node, nodeRanges, ip) ?? []);
+      if (nodes.length > 0 && ips.some((ip) => gatewaysOf(ip).length === 0))
+        throw new NotYet('none of its nodes is on this machine');
+      const old = routedFor(service).filter((other) => !ips.includes(other) && !taken.has(other));
+      routed.set(keyOf(service), [...old, ...ips]);
+      for (const ip of ips) await routes.routeToBalancer(ip, gatewaysOf(ip)).catch(throwNotYet);
       await drop(old);
-      routed.set(keyOf(service), [ip]);
-      return [{ ip }];
+      routed.set(keyOf(service), ips);
+      return ips.map((ip) => ({ ip }));
     },
     async remove(service) {
       await drop(routedFor(service));
@@ -55,9 +59,18 @@ export function localLoadBalancers(
   };
 }
 
+/** One for each family that the Service is offered in, in its order; one that wishes for an address has the wish's alone. */
+function poolsFor({ spec }: Service, pools: readonly string[]): string[] {
+  const ofFamily = (isIpv6: boolean) => pools.find((pool) => pool.includes(':') === isIpv6);
+  if (spec.loadBalancerIP) return [ofFamily(spec.loadBalancerIP.includes(':')) ?? ''];
+  const families = spec.ipFamilies?.length ? spec.ipFamilies : ['IPv4'];
+  return families.flatMap((family) => ofFamily(family === 'IPv6') ?? []);
+}
+
 /** Nodes on machines of their own are not next to this one: traffic for their pods goes through one that is. */
-function addressOnBridge({ status }: Node, nodeRanges: readonly string[]): string | undefined {
-  const isHere = (ip: string) => nodeRanges.some((range) => isInRange(range, ip));
+function addressOnBridge({ status }: Node, nodeRanges: readonly string[], balancer: string): string | undefined {
+  const isIpv6 = balancer.includes(':');
+  const isHere = (ip: string) => ip.includes(':') === isIpv6 && nodeRanges.some((range) => isInRange(range, ip));
   return status?.addresses?.find(({ type, address }) => type === 'InternalIP' && isHere(address))?.address;
 }
 

@@ -81,6 +81,7 @@ export function invitationFor(
     node: { name, index, address },
     server,
     gateway,
+    // A machine of its own is at one IPv4 address: its pods have IPv4 only, whatever the others have.
     plan: planOf(cluster.slot),
     settings: cluster.settings,
     credentials: nodeCredentials(pki, { name, addresses: [address] }, server),

@@ -16,7 +16,7 @@ import { firewallWarnings } from '#node/machine/firewall.ts';
 import { dropRoute, ensureHostNetwork, routeToNodes } from '#node/machine/host-network.ts';
 import { exportImage, importImage, listImages } from '#node/machine/node-images.ts';
 import { freeIndex, NoSuchNode, nodeLayout } from '#node/machine/node-layout.ts';
-import { planOf } from '#node/machine/slots.ts';
+import { planFor } from '#node/machine/slots.ts';
 import { type Invitation, written } from '../agent/invitation.ts';
 import type { Pki } from '../pki/pki.ts';
 import { systemRandom } from '../system-clock.ts';
@@ -104,14 +104,14 @@ export class Supervisor {
       // An API server that listens for other machines may be asked for one of them later.
       const isForOthers = (this.#cluster.listen ?? []).length + farNodes(this.#cluster).length > 0;
       const hasNodes = this.#nodes.size > 0 || (this.#canRun && isForOthers);
-      if (hasNodes) await ensureHostNetwork(planOf(this.#cluster.slot));
+      if (hasNodes) await ensureHostNetwork(planFor(this.#cluster));
       this.#pki = await ensureClusterCredentials(this.#cluster, paths, clock);
       const wanted = [...this.#nodes.values()].filter(({ layout }) => !this.#cluster.nodes[layout.name]?.stopped);
       const nodes = wanted.map((node) => this.#startNode(node).catch((error) => this.#nodeFailed(node, error)));
       await Promise.all([this.#controlPlane.start(), ...nodes]);
       await this.#connect();
       if (hasNodes) await this.#publish();
-      if (hasNodes) this.#warnings = await firewallWarnings(planOf(this.#cluster.slot).bridge);
+      if (hasNodes) this.#warnings = await firewallWarnings(planFor(this.#cluster).bridge);
       this.#setPhase('running');
       this.#repairLater();
     });
@@ -134,7 +134,7 @@ export class Supervisor {
     return this.#inTurn(async () => {
       this.#refuseUnlessPossible(name);
       if (Object.hasOwn(this.#cluster.nodes, name)) throw new NodeRefused(`there is a node "${name}" already`);
-      if (this.#nodes.size === 0) await ensureHostNetwork(planOf(this.#cluster.slot));
+      if (this.#nodes.size === 0) await ensureHostNetwork(planFor(this.#cluster));
       const nodes = { ...this.#cluster.nodes, [name]: { index: freeIndex(this.#cluster.nodes) } };
       await this.#record({ ...this.#cluster, nodes });
       const node = this.#addSupervised(name);
@@ -152,7 +152,7 @@ export class Supervisor {
       const pki = this.#readyPki();
       const place = placeFor(this.#cluster, wish);
       const link = await linkTo(this.#cluster, wish);
-      if (this.#nodes.size === 0) await ensureHostNetwork(planOf(this.#cluster.slot));
+      if (this.#nodes.size === 0) await ensureHostNetwork(planFor(this.#cluster));
       await this.#record({ ...this.#cluster, nodes: { ...this.#cluster.nodes, [name]: place } });
       await this.#connect();
       const invitation: Invitation = invitationFor({ pki, cluster: this.#cluster }, wish, link);
@@ -212,7 +212,7 @@ export class Supervisor {
       return new SharedInformers({ client: new Client(transport), clock, random: systemRandom, log, signal });
     };
     const { publish = [] } = this.#cluster;
-    this.#published = new PublishedPorts({ plan: planOf(this.#cluster.slot), publish, informers, log });
+    this.#published = new PublishedPorts({ plan: planFor(this.#cluster), publish, informers, log });
     await this.#published.open();
   }
 
@@ -246,7 +246,7 @@ export class Supervisor {
   /** Routes from the host to the nodes that run, wherever. Those between nodes are the nodes' own. */
   async #connect(): Promise<void> {
     const running = this.#running().flatMap((node) => node.running?.layout ?? []);
-    const plan = planOf(this.#cluster.slot);
+    const plan = planFor(this.#cluster);
     const far = this.#canRun ? farNodes(this.#cluster) : [];
     if (this.#nodes.size + running.length + far.length === 0) return;
     const refused = await routeToNodes(plan, [...running, ...far]);

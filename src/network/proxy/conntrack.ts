@@ -34,7 +34,8 @@ const nodePortFlows = ({ nodePort }: ServicePort): ConntrackCall[] =>
 /** Ends with 1 when nothing matched, which is as good. */
 export const runConntrack: RunConntrack = (call) =>
   new Promise((resolve, reject) => {
-    execFile('conntrack', call, { timeout: 10_000 }, (error) => {
+    const family = call.some((word) => word.includes(':')) ? ['-f', 'ipv6'] : [];
+    execFile('conntrack', [...call, ...family], { timeout: 10_000 }, (error) => {
       if (!error || error.code === 1) resolve();
       else reject(error);
     });

@@ -8,13 +8,15 @@ export interface IpOutcome {
 }
 
 /** Every line is tried, whatever became of those before it. */
-export type RunIp = (lines: readonly string[]) => Promise<IpOutcome>;
+export type RunIp = (lines: readonly string[], family?: 'ipv4' | 'ipv6') => Promise<IpOutcome>;
 
 const MOST_COMPLAINT = 4096;
 
-export const runIp: RunIp = (lines) =>
+export const runIp: RunIp = (lines, family = 'ipv4') =>
   new Promise((resolve, reject) => {
-    const child = spawn('ip', ['-json', '-force', '-batch', '-'], { stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn('ip', [family === 'ipv4' ? '-4' : '-6', '-json', '-force', '-batch', '-'], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
     let [stdout, complaint] = ['', ''];
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       stdout += text;

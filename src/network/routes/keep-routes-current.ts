@@ -64,12 +64,34 @@ interface Route {
 /** @returns why some routes could not be set; empty when all are as they should be. */
 async function apply(
   wanted: ReadonlyMap<string, string>,
+  options: Pick<RouteOptions, 'protocol' | 'ip' | 'ownPodRanges'>,
+) {
+  const families = new Set(options.ownPodRanges.map(familyOf));
+  const complaints: string[] = [];
+  for (const family of families) {
+    const mine = new Map([...wanted].filter(([range]) => familyOf(range) === family));
+    complaints.push(...(await applyFamily(mine, family, options)));
+  }
+  return complaints.join('; ');
+}
+
+const familyOf = (range: string): 'ipv4' | 'ipv6' => (range.includes(':') ? 'ipv6' : 'ipv4');
+
+async function applyFamily(
+  wanted: ReadonlyMap<string, string>,
+  family: 'ipv4' | 'ipv6',
   { protocol, ip = runIp }: Pick<RouteOptions, 'protocol' | 'ip'>,
-): Promise<string> {
-  const listed = await ip([`route show proto ${protocol}`]);
+): Promise<string[]> {
+  const listed = await ip([`route show proto ${protocol}`], family);
   const present = new Map(parsed(listed.stdout).map(({ dst, gateway }) => [dst, gateway]));
   const addresses = [...new Set(wanted.values())];
-  const found = addresses.length > 0 ? await ip(addresses.map((address) => `route get ${address}`)) : undefined;
+  const found =
+    addresses.length > 0
+      ? await ip(
+          addresses.map((address) => `route get ${address}`),
+          family,
+        )
+      : undefined;
   const hops = new Map(parsed(found?.stdout ?? '').map((route) => [route.dst, nextHop(route)]));
   const lines: string[] = [];
   for (const [range, address] of wanted) {
@@ -79,8 +101,8 @@ async function apply(
   for (const range of present.keys()) {
     if (!wanted.has(range)) lines.push(`route delete ${range} proto ${protocol}`);
   }
-  const done = lines.length > 0 ? await ip(lines) : undefined;
-  return [listed, found, done].flatMap((outcome) => outcome?.complaint || []).join('; ');
+  const done = lines.length > 0 ? await ip(lines, family) : undefined;
+  return [listed, found, done].flatMap((outcome) => outcome?.complaint || []);
 }
 
 /** undefined for an address of this machine itself. */

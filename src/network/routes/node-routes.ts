@@ -1,6 +1,6 @@
 /** Host-gw: which of the cluster's pod ranges is behind which node. What a node says of itself is believed only within the cluster's ranges. */
 import type { Node } from '#api/generated/schema.ts';
-import { isIpv4, parseCidr, rangeContains } from '#api/machinery/ip.ts';
+import { isIpv4, isIpv6, parseCidr, rangeContains } from '#api/machinery/ip.ts';
 
 export interface OwnPlace {
   nodeName: string;
@@ -20,13 +20,18 @@ export function routesToPods(nodes: readonly Node[], own: OwnPlace): Map<string,
     ({ metadata }) => metadata.name !== own.nodeName && metadata.labels?.[SIMULATED_LABEL] === undefined,
   );
   for (const node of others.toSorted(byAge)) {
-    const address = node.status?.addresses?.find(({ type, address: ip }) => type === 'InternalIP' && isIpv4(ip));
     for (const range of podRangesOf(node)) {
-      if (address && isRoutable(range, own) && !routes.has(range)) routes.set(range, address.address);
+      const address = internalAddress(node, isIpv6(range.split('/')[0] ?? ''));
+      if (address && isRoutable(range, own) && !routes.has(range)) routes.set(range, address);
     }
   }
   return routes;
 }
+
+/** The first of the family. */
+const internalAddress = ({ status }: Node, ofIpv6: boolean): string | undefined =>
+  status?.addresses?.find(({ type, address }) => type === 'InternalIP' && (ofIpv6 ? isIpv6(address) : isIpv4(address)))
+    ?.address;
 
 const podRangesOf = ({ spec }: Node): readonly string[] => spec?.podCIDRs ?? (spec?.podCIDR ? [spec.podCIDR] : []);
 
@@ -42,5 +47,11 @@ function isRoutable(range: string, { clusterPodRanges, ownPodRanges }: OwnPlace)
 
 function isWithin(inner: string, outer: string): boolean {
   const [small, large] = [parseCidr(inner), parseCidr(outer)];
-  return !!small && !!large && small.prefixLength >= large.prefixLength && rangeContains(large, small.address);
+  return (
+    !!small &&
+    !!large &&
+    small.address.length === large.address.length &&
+    small.prefixLength >= large.prefixLength &&
+    rangeContains(large, small.address)
+  );
 }

@@ -7,6 +7,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { readJsonFile, writeJsonFile } from './json-file.ts';
 import { bootId } from './process-record.ts';
+import type { IpFamilies } from './slots.ts';
 
 /** Raised when what is written here changes so that an older Kedge would misread it. */
 export const FORMAT_VERSION = 1;
@@ -16,6 +17,8 @@ export interface ClusterRecord {
   name: string;
   slot: number;
   apiServerPort: number;
+  /** Of its addresses, for as long as the cluster lives; absent: IPv4 alone. */
+  ipFamilies?: IpFamilies;
   /** Names of nodes with real containers → the number their addresses follow from. Stopped nodes keep theirs. */
   nodes: Record<string, NodeRecord>;
   simulatedNodes: number;

@@ -7,7 +7,7 @@ import type { MachineFacts } from './detect.ts';
 import { dropRoute, removeHostNetwork } from './host-network.ts';
 import { stopNode } from './machine-node.ts';
 import { type NodeLayout, nodeLayout } from './node-layout.ts';
-import { planOf } from './slots.ts';
+import { planFor } from './slots.ts';
 import { allStarted, endProcess, findStarted } from './started-processes.ts';
 
 export interface RemovalOptions {
@@ -39,7 +39,7 @@ export async function takeDown(options: RemovalOptions): Promise<void> {
   }
   const others = started.filter(([name]) => !name.includes('/'));
   await Promise.all(others.map(([, { record }]) => endProcess(record, { clock, graceMs: CONTROL_PLANE_GRACE_MS })));
-  if (canHaveNodes(facts)) await removeHostNetwork(planOf(cluster.slot));
+  if (canHaveNodes(facts)) await removeHostNetwork(planFor(cluster));
   await rm(paths.runDir, { recursive: true, force: true });
   await rm(paths.controlSocket, { force: true });
 }

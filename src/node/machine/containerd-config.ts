@@ -36,7 +36,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
   disable_apparmor = ${!facts.appArmor}
   tolerate_missing_hugetlb_controller = true
   [${cri}.cni]
-    bin_dir = ${text(facts.cniFolder ?? '/opt/cni/bin')}
+    bin_dir = ${text(layout.podRanges.some(isIpv6) ? layout.cniBinDir : cniFolderOf(facts))}
     conf_dir = ${text(layout.cniConfDir)}
   [${cri}.registry]
     config_path = ${text(layout.registryDir)}
@@ -53,11 +53,18 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
 `;
 }
 
+/** Where the machine's own plugins are. */
+export const cniFolderOf = ({ cniFolder }: ContainerdOptions['facts']): string => cniFolder ?? '/opt/cni/bin';
+
 /** ptp: every packet of a pod is routed, so policy holds also between pods of one node. No portmap: hostPort is kube-proxy's. */
 export function cniConflist({ podRanges, cniStateDir }: NodeLayout, mtu: number): string {
   const ranges = podRanges.map((subnet) => [{ subnet }]);
-  const ipam = { type: 'host-local', dataDir: cniStateDir, ranges, routes: [{ dst: '0.0.0.0/0' }] };
-  const plugins = [{ type: 'ptp', ipMasq: false, mtu, ipam }];
+  const routes = podRanges.map((range) => ({ dst: range.includes(':') ? '::/0' : '0.0.0.0/0' }));
+  const ipam = { type: 'host-local', dataDir: cniStateDir, ranges, routes };
+  const plugins = [
+    ...(podRanges.some(isIpv6) ? [{ type: NO_DETECTION }] : []),
+    { type: 'ptp', ipMasq: false, mtu, ipam },
+  ];
   return `${JSON.stringify({ cniVersion: '0.4.0', name: 'kedge', plugins }, null, 2)}\n`;
 }
 
@@ -74,6 +81,24 @@ export function clusterRegistry({ plan, gateway }: NodeLayout): { name: string; 
     hostsToml: `server = ${url}\n\n[host.${url}]\n  capabilities = ["pull", "resolve"]\n`,
   };
 }
+
+const isIpv6 = (range: string): boolean => range.includes(':');
+
+/** The name of a plugin that is ours; it stands before the one that makes the interface. */
+export const NO_DETECTION = 'kedge-no-detection';
+
+/**
+ * A plugin that makes no interface: it only tells the pod's network that nobody else can have its addresses, or ptp waits a
+ * second for each pod's IPv6 address to be undisputed (duplicate address detection). Source: CNI specification 0.4.0.
+ */
+export const NO_DETECTION_PLUGIN = `#!/bin/sh
+case "$CNI_COMMAND" in
+VERSION) echo '{"cniVersion":"0.4.0","supportedVersions":["0.3.1","0.4.0"]}' ;;
+ADD)
+  nsenter --net="$CNI_NETNS" sh -c 'echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad' &&
+    echo '{"cniVersion":"0.4.0","interfaces":[],"ips":[],"routes":[],"dns":{}}' ;;
+esac
+`;
 
 /** A TOML basic string is written as JSON writes it (TOML 1.0, "String"). */
 const text = (value: string): string => JSON.stringify(value);

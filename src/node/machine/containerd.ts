@@ -2,11 +2,19 @@
  * A node's containerd. It outlives whoever started it: a living one is adopted by its record and its socket, and a second is
  * never started. Containers survive its death.
  */
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { type Clock, sleep } from '#base/clock.ts';
-import { clusterRegistry, type ContainerdOptions, cniConflist, containerdToml } from './containerd-config.ts';
+import {
+  type ContainerdOptions,
+  clusterRegistry,
+  cniConflist,
+  cniFolderOf,
+  containerdToml,
+  NO_DETECTION,
+  NO_DETECTION_PLUGIN,
+} from './containerd-config.ts';
 import { readJsonFile, writeJsonFile, writeWholeFile } from './json-file.ts';
 import type { NodeLayout } from './node-layout.ts';
 import { entered, type Holder } from './node-namespaces.ts';
@@ -55,9 +63,19 @@ async function writeConfiguration(options: EnsureContainerd): Promise<void> {
     await mkdir(folder, { recursive: true, mode: 0o711 });
   }
   await writeWholeFile(layout.containerdConfig, containerdToml(options));
+  if (layout.podRanges.some((range) => range.includes(':'))) await gatherPlugins(options);
   await writeWholeFile(join(layout.cniConfDir, '10-kedge.conflist'), cniConflist(layout, options.mtu));
   const registry = clusterRegistry(layout);
   if (registry) await writeWholeFile(join(layout.registryDir, registry.name, 'hosts.toml'), registry.hostsToml);
+}
+
+/** Those of the machine, and ours. */
+async function gatherPlugins({ layout: { cniBinDir }, facts }: EnsureContainerd): Promise<void> {
+  await rm(cniBinDir, { recursive: true, force: true });
+  await mkdir(cniBinDir, { recursive: true, mode: 0o711 });
+  const folder = cniFolderOf(facts);
+  for (const name of await readdir(folder)) await symlink(join(folder, name), join(cniBinDir, name));
+  await writeFile(join(cniBinDir, NO_DETECTION), NO_DETECTION_PLUGIN, { mode: 0o755 });
 }
 
 async function answering(layout: NodeLayout, record: ProcessRecord, clock: Clock): Promise<void> {

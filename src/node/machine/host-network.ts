@@ -2,7 +2,8 @@
  * The host's side of a cluster's network: one bridge that all its nodes are plugged into, routes to their pods, and
  * source NAT for what leaves the machine. Every function may be repeated; only what is missing is made.
  */
-import { writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { familyWord, hostRange } from './address-range.ts';
 import { CommandFailed, run, succeeds } from './run-command.ts';
 import type { SlotPlan } from './slots.ts';
 
@@ -14,33 +15,55 @@ export async function ensureHostNetwork(plan: SlotPlan): Promise<void> {
   if (!(await linkNames()).has(bridge)) await run(['ip', 'link', 'add', bridge, 'type', 'bridge']);
   const prefix = plan.nodeRanges.map((range) => range.split('/')[1]);
   for (const [i, address] of plan.hostAddresses.entries()) {
-    await run(['ip', 'address', 'replace', `${address}/${prefix[i]}`, 'dev', bridge]);
+    await run(['ip', 'address', 'replace', `${address}/${prefix[i]}`, 'dev', bridge, ...withoutDetection(address)]);
   }
   await run(['ip', 'link', 'set', bridge, 'mtu', String(await uplinkMtu()), 'up']);
   await writeFile('/proc/sys/net/ipv4/ip_forward', '1');
+  if (plan.hostAddresses.some((address) => address.includes(':'))) await forwardIpv6();
   await run(['nft', '-f', '-'], { input: masqueradeRules(plan) });
+}
+
+/** Addresses that nobody else can have need not be waited for (duplicate address detection takes a second or two). */
+export const withoutDetection = (address: string): string[] => (address.includes(':') ? ['nodad'] : []);
+
+const IPV6_SETTINGS = '/proc/sys/net/ipv6/conf';
+
+/** A machine that has its own routes from advertisements goes on listening to them: one that forwards would not. Source: ip-sysctl, accept_ra. */
+async function forwardIpv6(): Promise<void> {
+  for (const link of await readdir(IPV6_SETTINGS)) {
+    const file = `${IPV6_SETTINGS}/${link}/accept_ra`;
+    const listens = await readFile(file, 'utf8').catch(() => '0'); // the link went meanwhile
+    if (listens.trim() === '1' && link !== 'all') await writeFile(file, '2').catch(() => undefined);
+  }
+  await writeFile(`${IPV6_SETTINGS}/all/forwarding`, '1');
 }
 
 export async function removeHostNetwork(plan: SlotPlan): Promise<void> {
   if ((await linkNames()).has(plan.bridge)) await run(['ip', 'link', 'delete', plan.bridge]); // its routes go with it
   for (const range of plan.balancerRanges) await run(['ip', 'route', 'flush', 'root', range]); // but those to nowhere
-  await run(['nft', '-f', '-'], { input: `add table ip ${plan.bridge}\ndelete table ip ${plan.bridge}\n` });
+  const tables = plan.nodeRanges.map((range) => `${familyWord(range)} ${plan.bridge}`);
+  await run(['nft', '-f', '-'], {
+    input: tables.map((table) => `add table ${table}\ndelete table ${table}\n`).join(''),
+  });
 }
 
 /**
- * One atomic change, whether or not the table exists. Pods keep their own address towards nodes, pods (those on other
+ * One atomic change, whether or not the tables exist. Pods keep their own address towards nodes, pods (those on other
  * machines as well) and the host.
  */
-export function masqueradeRules({ bridge, nodeRanges, podRanges }: SlotPlan): string {
-  const ours = [...nodeRanges, ...podRanges].join(', ');
-  const pods = podRanges.join(', ');
+export const masqueradeRules = (plan: SlotPlan): string =>
+  plan.nodeRanges.map((nodes, i) => masqueradeTable(plan.bridge, nodes, plan.podRanges[i] ?? nodes)).join('');
+
+function masqueradeTable(bridge: string, nodes: string, pods: string): string {
+  const ip = familyWord(nodes);
+  const table = `${ip} ${bridge}`;
   return [
-    `add table ip ${bridge}`,
-    `delete table ip ${bridge}`,
-    `table ip ${bridge} {`,
+    `add table ${table}`,
+    `delete table ${table}`,
+    `table ${table} {`,
     '  chain postrouting {',
     '    type nat hook postrouting priority srcnat;',
-    `    ip saddr { ${ours} } ip daddr != { ${pods} } oifname != { "${bridge}", "lo" } masquerade`,
+    `    ${ip} saddr { ${nodes}, ${pods} } ${ip} daddr != { ${pods} } oifname != { "${bridge}", "lo" } masquerade`,
     '  }',
     '}',
     '',
@@ -63,15 +86,19 @@ export interface RoutedNode {
 export async function routeToNodes(plan: SlotPlan, nodes: readonly RoutedNode[]): Promise<string> {
   const here = nodes.filter(({ isElsewhere }) => !isElsewhere);
   const via = ({ addresses }: RoutedNode, ranges: readonly string[], link = '') =>
-    ranges.map((range, i) => `route replace ${range} via ${addresses[i]}${link}\n`);
+    ranges.flatMap((range, i) => (addresses[i] ? [`route replace ${range} via ${addresses[i]}${link}\n`] : []));
   const bridge = ` dev ${plan.bridge}`;
   const gateway = here[0];
   const batch = here.flatMap((node) => via(node, node.podRanges, bridge));
   if (gateway) batch.push(...via(gateway, plan.serviceRanges, bridge));
-  const hops = here.map(({ addresses }) => ` nexthop via ${addresses[0]}${bridge}`).join('');
-  if (hops) batch.push(...plan.ingressAddresses.map((address) => `route replace ${address}/32${hops}\n`));
+  const hops = (i: number) =>
+    here.flatMap(({ addresses }) => addresses[i] ?? []).map((via) => ` nexthop via ${via}${bridge}`);
+  if (gateway) {
+    for (const [i, address] of plan.ingressAddresses.entries())
+      batch.push(`route replace ${hostRange(address)}${hops(i).join('')}\n`);
+  }
   if (batch.length > 0) await run(['ip', '-batch', '-'], { input: batch.join('') });
-  const unreached = [...plan.serviceRanges, ...plan.ingressAddresses.map((address) => `${address}/32`)];
+  const unreached = [...plan.serviceRanges, ...plan.ingressAddresses.map(hostRange)];
   if (!gateway) for (const range of unreached) await dropRoute(range);
   const far = nodes.filter(({ isElsewhere }) => isElsewhere).flatMap((node) => via(node, node.podRanges));
   if (far.length === 0) return '';
@@ -83,11 +110,12 @@ export async function routeToNodes(plan: SlotPlan, nodes: readonly RoutedNode[])
 
 /** What is sent to the address goes to one of these, the same one for the same sender. To nobody: the address is unreachable. */
 export async function routeToBalancer(address: string, gateways: readonly string[]): Promise<void> {
+  const range = hostRange(address);
   const hops = gateways.flatMap((gateway) => ['nexthop', 'via', gateway]);
-  const route = hops.length > 0 ? [`${address}/32`, ...hops] : ['unreachable', `${address}/32`];
+  const route = hops.length > 0 ? [range, ...hops] : ['unreachable', range];
   // Replacing a route of one kind by one of the other is refused: it goes first.
-  if (hops.length === 0) await dropRoute(`${address}/32`);
-  else await succeeds(['ip', 'route', 'delete', 'unreachable', `${address}/32`]);
+  if (hops.length === 0) await dropRoute(range);
+  else await succeeds(['ip', 'route', 'delete', 'unreachable', range]);
   await run(['ip', 'route', 'replace', ...route]);
 }
 
@@ -128,6 +156,7 @@ export async function uplinkMtu(): Promise<number> {
 
 /** What this machine routes already, bridges of other clusters included. */
 export async function rangesInUse(): Promise<string[]> {
-  const routes = JSON.parse((await run(['ip', '-json', '-4', 'route', 'show'])) || '[]') as { dst: string }[];
+  const shown = await Promise.all(['-4', '-6'].map((family) => run(['ip', '-json', family, 'route', 'show'])));
+  const routes = shown.flatMap((text) => JSON.parse(text || '[]') as { dst: string }[]);
   return routes.map(({ dst }) => dst).filter((dst) => dst !== 'default');
 }

@@ -3,7 +3,7 @@
  * plane's machine, and source NAT for pods that leave the cluster. Every function may be repeated.
  */
 import { writeFile } from 'node:fs/promises';
-import { overlaps } from './address-range.ts';
+import { hostRange, overlaps } from './address-range.ts';
 import { dropRoute, ROUTE_PROTOCOL, rangesInUse } from './host-network.ts';
 import type { NodeLayout } from './node-layout.ts';
 import { run, succeeds } from './run-command.ts';
@@ -33,7 +33,7 @@ export async function removeMachineNetwork({ plan }: NodeLayout): Promise<void> 
   await run(['ip', 'route', 'flush', 'proto', ROUTE_PROTOCOL]);
   for (const range of plan.nodeRanges) await dropRoute(range);
   for (const address of [...plan.dnsAddresses, ...plan.ingressAddresses])
-    await succeeds(['ip', 'address', 'delete', `${address}/32`, 'dev', 'lo']);
+    await succeeds(['ip', 'address', 'delete', hostRange(address), 'dev', 'lo']);
 }
 
 /** Throws RangeTaken when the machine already sends packets for the cluster's addresses elsewhere: both would break. */

@@ -1,7 +1,7 @@
 /** Where a node's files are and what its addresses are: everything that follows from its name and number. */
 import { join } from 'node:path';
 import { type ClusterPaths, type ClusterRecord, clusterPaths } from './cluster-dir.ts';
-import { nodePlanOf, planOf, type SlotPlan } from './slots.ts';
+import { nodePlanOf, planFor, type SlotPlan } from './slots.ts';
 
 export interface NodeLayout {
   name: string;
@@ -29,6 +29,8 @@ export interface NodeLayout {
   containerdConfig: string;
   runcRoot: string;
   cniConfDir: string;
+  /** Plugins of ours beside those of the machine. */
+  cniBinDir: string;
   cniStateDir: string;
   holderRecord: string;
   containerdRecord: string;
@@ -56,7 +58,7 @@ export function nodeLayout(cluster: ClusterRecord, paths: ClusterPaths, name: st
     {
       name,
       ...node,
-      plan: planOf(cluster.slot),
+      plan: planFor(cluster),
       cgroupRoot: `/kedge/${cluster.name}/${name}/kubepods`,
     },
     paths,
@@ -86,6 +88,7 @@ export function layoutOf(place: NodePlace, paths: Pick<ClusterPaths, 'dataDir' |
     containerdConfig: join(runDir, 'containerd.toml'),
     runcRoot: join(runDir, 'runc'),
     cniConfDir: join(runDir, 'cni', 'net.d'),
+    cniBinDir: join(runDir, 'cni', 'bin'),
     cniStateDir: join(runDir, 'cni', 'ipam'),
     holderRecord: join(runDir, 'holder.json'),
     containerdRecord: join(runDir, 'containerd.json'),

@@ -32,35 +32,52 @@ export interface SlotPlan {
 
 export const SLOTS = 32;
 
-export function planOf(slot: number): SlotPlan {
-  const nodes = `172.30.${slot}.0/24`;
-  const balancers = `172.29.${slot}.0/24`;
-  const services = `10.${96 + slot}.0.0/16`;
+export type IpFamily = 'IPv4' | 'IPv6';
+
+/** The families of a cluster's addresses, the primary one first. IPv4 is always there. */
+export type IpFamilies = readonly ['IPv4', 'IPv6'?];
+
+/** IPv4 only, and with IPv6 beside it: entry by entry of the same thing. */
+export function planOf(slot: number, ipFamilies: IpFamilies = ['IPv4']): SlotPlan {
+  const isDual = ipFamilies.includes('IPv6');
+  // Unique local addresses (RFC 4193); "kedge" in ASCII begins 6b 65 64 67.
+  const prefix = `fd6b:6564:67${slot.toString(16).padStart(2, '0')}`;
+  const both = (ipv4: string, ipv6: string) => (isDual ? [ipv4, `${prefix}:${ipv6}`] : [ipv4]);
+  const nodes = both(`172.30.${slot}.0/24`, ':/64');
+  const balancers = both(`172.29.${slot}.0/24`, '1::/112');
+  const services = both(`10.${96 + slot}.0.0/16`, '2::/112');
+  const inEach = (ranges: readonly string[], offset: number) => ranges.map((range) => addressIn(range, offset));
   return {
     slot,
     bridge: `kedge${slot}`,
-    nodeRanges: [nodes],
-    podRanges: [`10.${244 - slot}.0.0/16`],
-    serviceRanges: [services],
-    balancerRanges: [balancers],
-    ingressAddresses: [addressIn(balancers, 1)],
-    hostAddresses: [addressIn(nodes, 1)],
-    kubernetesAddresses: [addressIn(services, 1)],
-    dnsAddresses: [addressIn(services, 10)],
+    nodeRanges: nodes,
+    podRanges: both(`10.${244 - slot}.0.0/16`, 'ff00::/56'),
+    serviceRanges: services,
+    balancerRanges: balancers,
+    ingressAddresses: inEach(balancers, 1),
+    hostAddresses: inEach(nodes, 1),
+    kubernetesAddresses: inEach(services, 1),
+    dnsAddresses: inEach(services, 10),
     apiServerPort: 6443 + slot,
     registryPort: 5000 + slot,
   };
 }
+
+export const planFor = ({ slot, ipFamilies }: { slot: number; ipFamilies?: IpFamilies }): SlotPlan =>
+  planOf(slot, ipFamilies);
 
 /** Addresses and pod ranges of the node with this number, from 1 on. */
 export function nodePlanOf(plan: SlotPlan, index: number): { addresses: string[]; podRanges: string[]; link: string } {
   if (index < 1 || index > 240) throw new NoSlot(`a cluster has at most 240 nodes on one machine`);
   return {
     addresses: plan.nodeRanges.map((range) => addressIn(range, 10 + index)),
-    podRanges: plan.podRanges.map((range) => `${addressIn(range, 256 * index)}/24`),
+    podRanges: plan.podRanges.map((range) => nodeRangeIn(range, index)),
     link: `${plan.bridge}n${index}`,
   };
 }
+
+const nodeRangeIn = (range: string, index: number): string =>
+  range.includes(':') ? `${addressIn(range, BigInt(index) << 64n)}/64` : `${addressIn(range, 256 * index)}/24`;
 
 export class NoSlot extends Error {
   readonly code = 'NoSlot';
@@ -82,18 +99,22 @@ export interface SlotRegister {
 }
 
 /** The slot of this cluster, taken now if it has none. Throws NoSlot; also when another data directory has the name. */
-export function takeSlot(register: SlotRegister, owner: SlotOwner): Promise<SlotPlan> {
+export function takeSlot(
+  register: SlotRegister,
+  owner: SlotOwner,
+  ipFamilies: IpFamilies = ['IPv4'],
+): Promise<SlotPlan> {
   return locked(register, async (slots) => {
     for (const [slot, { name, dataDir }] of slots) {
       if (name !== owner.name) continue;
-      if (dataDir === owner.dataDir) return planOf(slot);
+      if (dataDir === owner.dataDir) return planOf(slot, ipFamilies);
       throw new NoSlot(
         `cluster "${name}" exists already, with its data in ${dataDir}; give another --name, or that --data-dir`,
       );
     }
     const inUse = await register.rangesInUse();
     for (let slot = 0; slot < SLOTS; slot++) {
-      const plan = planOf(slot);
+      const plan = planOf(slot, ipFamilies);
       const ranges = [...plan.nodeRanges, ...plan.podRanges, ...plan.serviceRanges, ...plan.balancerRanges];
       if (slots.has(slot) || ranges.some((range) => inUse.some((used) => overlaps(range, used)))) continue;
       if (!(await register.isPortFree(plan.apiServerPort))) continue;

@@ -49,11 +49,13 @@ export function serviceBehaviour(ranges: ServiceRanges): Behaviour<Service> {
 class Allocator {
   /** Those that this server was started with. */
   readonly #own: readonly AddressRange[];
+  readonly #families: readonly IpFamily[];
   readonly #known = new Map<string, AddressRange>();
   readonly #nodePorts: ServiceRanges['nodePorts'];
 
   constructor({ clusterIps, nodePorts }: ServiceRanges) {
     this.#own = clusterIps.map(addressRange);
+    this.#families = [...new Set(this.#own.map(({ family }) => family))];
     this.#nodePorts = nodePorts;
   }
 
@@ -64,10 +66,7 @@ class Allocator {
     const kept = current ? withoutFieldsOfOtherType(withAllocatedValues(synced, current), current) : synced;
     const unfit = validateFamilies(kept, root<Service>(), current);
     if (unfit.length > 0) throw refused(kept, unfit);
-    const service = withFamilies(
-      kept,
-      this.#own.map(({ family }) => family),
-    );
+    const service = withFamilies(kept, before, this.#families);
     const asksForPorts = needsNodePort(service.spec) || heldNodePorts(service.spec).length > 0;
     const inUse = asksForPorts ? await portsInUse(context) : new Set<number>();
     const addressed = await this.#withAddresses(service, before, context);
@@ -167,8 +166,9 @@ class Allocator {
 const refused = (service: Service, errors: FieldError[]) =>
   invalid({ group: '', kind: 'Service' }, service.metadata.name, errors);
 
-function withFamilies(service: Service, available: readonly IpFamily[]): Service {
-  const families = familiesOf(service, available);
+function withFamilies(service: Service, before: ServiceSpec | undefined, available: readonly IpFamily[]): Service {
+  const families = familiesOf(service, before, available);
+  if (Array.isArray(families)) throw refused(service, families);
   return families ? { ...service, spec: { ...service.spec, ...families } } : service;
 }
 

@@ -17,6 +17,7 @@ export function withAllocatedValues(next: Service, current: Service): Service {
     const { clusterIP, clusterIPs, ipFamilies, ipFamilyPolicy } = current.spec;
     if (!spec.clusterIP && !spec.clusterIPs?.length)
       spec = { ...spec, ...(clusterIP && { clusterIP }), ...(clusterIPs && { clusterIPs }) };
+    else if (!spec.clusterIPs?.length && spec.clusterIP === clusterIP && clusterIPs) spec = { ...spec, clusterIPs };
     else if (!spec.clusterIPs?.length && spec.clusterIP) spec = { ...spec, clusterIPs: [spec.clusterIP] };
     else if (!spec.clusterIP && spec.clusterIPs?.[0]) spec = { ...spec, clusterIP: spec.clusterIPs[0] };
     if (!spec.ipFamilies?.length && ipFamilies) spec = { ...spec, ipFamilies };
