@@ -1,0 +1,70 @@
+/** TLSRoute: which connections go to which Services, by the name that the client asks for in its TLS greeting. Source: Gateway API reference. */
+import { defineKind } from '#api/machinery/define-kind.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
+import type { BackendReference, ParentReference, RouteStatus } from './route.ts';
+import {
+  backendRef,
+  definition,
+  GROUP,
+  hostnames,
+  list,
+  object,
+  parentRefs,
+  parts,
+  routeStatus,
+  rule,
+  weight,
+} from './schema-parts.ts';
+
+export interface TLSRoute extends KubeObject {
+  apiVersion: 'gateway.networking.k8s.io/v1';
+  kind: 'TLSRoute';
+  spec: {
+    parentRefs?: ParentReference[];
+    hostnames: string[];
+    rules: { name?: string; backendRefs: BackendReference[] }[];
+  };
+  status?: RouteStatus;
+}
+
+export const TLSRoute = defineKind<TLSRoute>({
+  group: GROUP,
+  version: 'v1',
+  kind: 'TLSRoute',
+  plural: 'tlsroutes',
+  scope: 'Namespaced',
+  subresources: ['status'],
+});
+
+export const tlsRouteDefinition = definition({
+  kind: 'TLSRoute',
+  plural: 'tlsroutes',
+  versions: ['v1'],
+  columns: [],
+  schema: object(
+    {
+      spec: object(
+        {
+          parentRefs,
+          hostnames: hostnames({
+            minItems: 1,
+            'x-kubernetes-validations': [rule('Hostnames cannot contain an IP', 'self.all(h, !isIP(h))')],
+          }),
+          rules: list(
+            object(
+              {
+                name: parts.sectionName,
+                backendRefs: list(backendRef({ weight }), { minItems: 1, maxItems: 16 }),
+              },
+              ['backendRefs'],
+            ),
+            { minItems: 1, maxItems: 1 },
+          ),
+        },
+        ['hostnames', 'rules'],
+      ),
+      status: routeStatus,
+    },
+    ['spec'],
+  ),
+});
