@@ -108,8 +108,26 @@ test('a pod that was to go and has not is counted again after two minutes', asyn
   await cluster.passes(121_000);
   expect(status(cluster)).toMatchObject({ currentHealthy: 2, disruptionsAllowed: 1 });
   expect(cluster.list(Event).find(({ reason }) => reason === 'NotDeleted')?.message).toBe(
-    "Pod was expected by PDB default/calm to be deleted but it wasn't",
+    "Pod was expected by PDB default/default to be deleted but it wasn't",
   );
+});
+
+test('a pod that several budgets mean is told of, once for each of its changes', async () => {
+  await using cluster = await startCluster({ controllers: [disruptionController()] });
+  await cluster.create(Pod, pod('both', {}, { labels: { app: 'web' } }));
+  await cluster.create(PodDisruptionBudget, budget({ minAvailable: 1 }));
+  await cluster.create(PodDisruptionBudget, {
+    ...budget({ minAvailable: 1 }),
+    metadata: { name: 'also', namespace: 'default' },
+  });
+  await cluster.passes(1_000);
+  const said = () => cluster.list(Event).filter(({ reason }) => reason === 'MultiplePodDisruptionBudgets');
+  expect(said().map(({ type, message, involvedObject, count }) => [type, message, involvedObject.kind, count])).toEqual(
+    [['Warning', 'Pod "default"/"both" matches multiple PodDisruptionBudgets.  Chose "also" arbitrarily.', 'Pod', 1]],
+  );
+  await cluster.patch(Pod, 'default/both', { metadata: { annotations: { changed: 'yes' } } });
+  await cluster.passes(1_000);
+  expect(said().map(({ count }) => count)).toEqual([2]);
 });
 
 test('pods without an owner are told of when a share is asked for', async () => {

@@ -8,6 +8,7 @@ import type { Condition, PodDisruptionBudgetStatus } from '#api/generated/schema
 import { matchesLabels, selectorFrom } from '#api/machinery/label-selector.ts';
 import { millisOf, timestampOf } from '#api/machinery/timestamp.ts';
 import { PodDisruptionBudget } from '#api/policy/v1/pod-disruption-budget.ts';
+import type { Informer } from '#client/informer.ts';
 import { again, defineController, settled, watching } from '../define-controller.ts';
 import { goText } from '../go-text.ts';
 import { type Expected, expectedPods, SCALED } from './expected-pods.ts';
@@ -19,8 +20,10 @@ const DELETION_TIMEOUT_MS = 120_000;
 const selects = ({ spec, metadata }: PodDisruptionBudget, pod: Pod): boolean =>
   metadata.namespace === pod.metadata.namespace && matchesLabels(selectorFrom(spec.selector), pod.metadata.labels);
 
-export const disruptionController = (scales: OwnerScales = unknownScales) =>
-  defineController({
+export function disruptionController(scales: OwnerScales = unknownScales) {
+  /** Each version of a pod is spoken of once. */
+  const told = new WeakSet<Pod>();
+  return defineController({
     name: 'disruption-controller',
     eventSource: 'controllermanager',
     reconciles: PodDisruptionBudget,
@@ -52,6 +55,11 @@ export const disruptionController = (scales: OwnerScales = unknownScales) =>
         .filter((pod) => selects(budget, pod));
       weighs(pods.length);
       if (pods.length === 0) events.normal(budget, 'NoPods', 'No matching pods found');
+      for (const pod of withSeveral(budget, pods, cached(PodDisruptionBudget))) {
+        if (told.has(pod)) continue;
+        told.add(pod);
+        events.warning(pod, 'MultiplePodDisruptionBudgets', severalText(pod, budget));
+      }
       const nowMs = clock.now();
       let expected: Expected;
       try {
@@ -67,14 +75,34 @@ export const disruptionController = (scales: OwnerScales = unknownScales) =>
       const disrupted = disruptedPods(budget, pods, nowMs);
       for (const name of disrupted.late) {
         const pod = pods.find(({ metadata }) => metadata.name === name);
-        const { namespace, name: budgetName } = budget.metadata;
-        const text = `Pod was expected by PDB ${namespace}/${budgetName} to be deleted but it wasn't`;
+        const { namespace } = budget.metadata;
+        // Upstream says the namespace twice, and its words are what is matched.
+        const text = `Pod was expected by PDB ${namespace}/${namespace} to be deleted but it wasn't`;
         if (pod) events.warning(pod, 'NotDeleted', text);
       }
       await api.updateStatus(budget, statusOf(budget, { pods, expected, disrupted: disrupted.pending, nowMs }));
       return disrupted.nextMs === undefined ? settled : again({ afterMs: disrupted.nextMs });
     },
   });
+}
+
+/** Pods that other budgets mean as well, where this budget is the first of them. */
+function withSeveral(
+  budget: PodDisruptionBudget,
+  pods: readonly Pod[],
+  budgets: Informer<PodDisruptionBudget>,
+): readonly Pod[] {
+  const others = budgets
+    .inNamespace(budget.metadata.namespace ?? '')
+    .filter(({ metadata }) => metadata.name !== budget.metadata.name);
+  return pods.filter((pod) => {
+    const also = others.filter((other) => selects(other, pod));
+    return also.length > 0 && also.every(({ metadata }) => metadata.name > budget.metadata.name);
+  });
+}
+
+const severalText = ({ metadata: { namespace, name } }: Pod, budget: PodDisruptionBudget): string =>
+  `Pod "${namespace}"/"${name}" matches multiple PodDisruptionBudgets.  Chose "${budget.metadata.name}" arbitrarily.`;
 
 /** Where nobody can ask owners of other kinds than those that are watched. */
 const unknownScales: OwnerScales = {
