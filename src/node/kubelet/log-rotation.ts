@@ -25,6 +25,8 @@ const MAX_FILES = 5;
 
 export class LogRotation {
   readonly #options: LogRotationOptions;
+  /** By container: where it writes does not change. */
+  #paths = new Map<string, string>();
 
   constructor(options: LogRotationOptions) {
     this.#options = options;
@@ -45,11 +47,17 @@ export class LogRotation {
 
   async rotateAll(): Promise<void> {
     const { runtime, maxBytes = MAX_BYTES } = this.#options;
-    for (const { id, state, labels } of await runtime.listContainers()) {
-      if (state !== 'CONTAINER_RUNNING' || !labels[POD_UID]) continue;
-      const status = await runtime.containerStatus(id);
-      const size = status && (await sizeOf(status.logPath));
-      if (status && size !== undefined && size >= maxBytes) await this.#rotate(id, status.logPath);
+    const running = (await runtime.listContainers()).filter(
+      ({ state, labels }) => state === 'CONTAINER_RUNNING' && labels[POD_UID],
+    );
+    const known = this.#paths;
+    this.#paths = new Map();
+    for (const { id } of running) {
+      const path = known.get(id) ?? (await runtime.containerStatus(id))?.logPath;
+      if (!path) continue;
+      this.#paths.set(id, path);
+      const size = await sizeOf(path);
+      if (size !== undefined && size >= maxBytes) await this.#rotate(id, path);
     }
   }
 

@@ -86,7 +86,8 @@ export class PodSync {
     const resizeAgainMs = isNothing(resize) ? undefined : await resizer.resize(pod, resize);
     if (resizeAgainMs === undefined) resizer.completed(pod);
     else waits.push(resizeAgainMs);
-    const now = await runtimePods.readKnown(pod.metadata.uid);
+    const hasActed = isAnything(actions) || !isNothing(resize);
+    const now = hasActed ? await runtimePods.readKnown(pod.metadata.uid) : before;
     this.#followProbes(pod, now);
     const { startTime } = reporter.report(pod, now);
     // An init container or sidecar that has just started may let the next one begin.
@@ -303,6 +304,9 @@ export class PodSync {
     return { finished: true, againAfterMs: undefined };
   }
 }
+
+const isAnything = ({ killPod, createSandbox, kill, start }: PodActions): boolean =>
+  killPod || createSandbox !== undefined || kill.length > 0 || start.length > 0;
 
 /** A refusal or silence of the API or the runtime: worth another try. */
 export const isWorthRetrying = (error: unknown): error is Error =>

@@ -61,8 +61,11 @@ const unescaped = (text = ''): string =>
   text.replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)));
 
 export function mountPointsBelow(mountinfo: string, path: string): string[] {
+  const written = path.replace(/[ \t\n\\]/g, (sign) => `\\${sign.charCodeAt(0).toString(8).padStart(3, '0')}`);
+  if (!mountinfo.includes(written)) return []; // a node with many pods has thousands of lines
   return mountinfo
     .split('\n')
+    .filter((line) => line.includes(written))
     .map((line) => unescaped(line.split(' ')[4]))
     .filter((point) => point === path || point.startsWith(`${path}/`))
     .reverse();

@@ -1,7 +1,7 @@
 /** cgroup v1: each controller is a hierarchy of its own, perhaps several joined in one mount. */
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { processesBelow, readIfThere, readNow, removeTree, statsOf, subfolders, writeNow } from './cgroup-files.ts';
+import { processesBelow, readNow, removeTree, statsOf, subfolders, writeNow } from './cgroup-files.ts';
 import type { CgroupLimits, Cgroups, CgroupUsage } from './cgroups.ts';
 
 /** @param mounts controller (`cpu`, `memory`, `name=systemd`, `unified` …) → where its hierarchy is mounted */
@@ -55,11 +55,11 @@ function writeLimits(file: FileOf, limits: CgroupLimits): void {
 }
 
 async function usageOf(file: FileOf): Promise<CgroupUsage | undefined> {
-  const usage = await readIfThere(file('memory', 'memory.usage_in_bytes'));
+  const usage = readNow(file('memory', 'memory.usage_in_bytes'));
   if (usage === undefined) return undefined;
-  const memory = statsOf(await readIfThere(file('memory', 'memory.stat')));
-  const cpu = await readIfThere(file('cpuacct', 'cpuacct.usage'));
-  const pids = await readIfThere(file('pids', 'pids.current'));
+  const memory = statsOf(readNow(file('memory', 'memory.stat')));
+  const cpu = readNow(file('cpuacct', 'cpuacct.usage'));
+  const pids = readNow(file('pids', 'pids.current'));
   const usageBytes = Number(usage);
   return {
     cpuNanoseconds: Number(cpu ?? 0),

@@ -1,16 +1,7 @@
 /** cgroup v2: one hierarchy; a controller must be switched on in every parent before a child has its files. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  hasErrorCode,
-  processesBelow,
-  readIfThere,
-  readNow,
-  removeTree,
-  statsOf,
-  subfolders,
-  writeNow,
-} from './cgroup-files.ts';
+import { hasErrorCode, processesBelow, readNow, removeTree, statsOf, subfolders, writeNow } from './cgroup-files.ts';
 import { type CgroupLimits, type Cgroups, type CgroupUsage, weightOfShares } from './cgroups.ts';
 
 const WANTED = ['cpu', 'cpuset', 'memory', 'pids', 'io', 'hugetlb'];
@@ -60,13 +51,13 @@ function writeLimits(folder: string, limits: CgroupLimits): void {
 }
 
 async function usageOf(folder: string): Promise<CgroupUsage | undefined> {
-  const cpu = await readIfThere(join(folder, 'cpu.stat'));
+  const cpu = readNow(join(folder, 'cpu.stat'));
   if (cpu === undefined) return undefined;
-  const memory = statsOf(await readIfThere(join(folder, 'memory.stat')));
+  const memory = statsOf(readNow(join(folder, 'memory.stat')));
   // The root has no memory.current: what it holds is the sum of its kinds of pages.
-  const current = await readIfThere(join(folder, 'memory.current'));
+  const current = readNow(join(folder, 'memory.current'));
   const usage = current === undefined ? (memory.get('anon') ?? 0) + (memory.get('file') ?? 0) : Number(current);
-  const pids = await readIfThere(join(folder, 'pids.current'));
+  const pids = readNow(join(folder, 'pids.current'));
   return {
     cpuNanoseconds: (statsOf(cpu).get('usage_usec') ?? 0) * 1000,
     memoryUsageBytes: usage,
