@@ -1,0 +1,177 @@
+/** A cluster with addresses of both families, driven by stock kubectl: pods, Services, names, node ports and policies in IPv6. */
+import { existsSync } from 'node:fs';
+import { request } from 'node:http';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { IMAGE, imageOn, SERVER } from './conformance/image.ts';
+import { eventually, KedgeCluster } from './running-cluster.ts';
+
+const hasIpv6 = existsSync('/proc/sys/net/ipv6');
+if (process.env['CI'] === 'true' && !hasIpv6) throw new Error('needs a kernel with IPv6');
+
+const cluster = new KedgeCluster(`dual${process.pid}`);
+beforeAll(async () => {
+  if (!hasIpv6) return;
+  await cluster.up('--nodes', '2', '--ip-families', 'IPv4,IPv6');
+  await imageOn(cluster);
+  await cluster.apply(manifest(serverPod('one', 'node1'), serverPod('two', 'node2'), clientPod('node1'), ...services));
+  await cluster.kubectl('wait', '--for=condition=Ready', 'pod', '--all', '--timeout=60s');
+}, 120_000);
+afterAll(async () => {
+  if (hasIpv6) await cluster.down();
+});
+
+const manifest = (...objects: object[]) => JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects });
+const podOf = (name: string, spec: object, labels: object) => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name, labels },
+  spec: { terminationGracePeriodSeconds: 0, ...spec },
+});
+const podIps = { name: 'POD_IPS', valueFrom: { fieldRef: { fieldPath: 'status.podIPs' } } };
+const serverPod = (name: string, nodeName: string) => {
+  const env = [{ name: 'PORTS', value: '8080' }, podIps];
+  const probe = { httpGet: { path: '/', port: 8080 }, periodSeconds: 1 };
+  const ports = [{ containerPort: 8080, hostPort: 18_080 }];
+  const main = { name: 'main', image: IMAGE, command: SERVER, env, ports, readinessProbe: probe };
+  return podOf(name, { nodeName, containers: [main] }, { app: 'server' });
+};
+const clientPod = (nodeName: string) => {
+  const main = { name: 'main', image: IMAGE, command: ['/bin/sleep', '1000'], env: [podIps] };
+  return podOf('client', { nodeName, containers: [main] }, { app: 'client' });
+};
+const service = (name: string, spec: object) => ({
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name },
+  spec: { selector: { app: 'server' }, ports: [{ name: 'web', port: 80, targetPort: 8080 }], ...spec },
+});
+const services = [
+  service('both', { type: 'LoadBalancer', ipFamilyPolicy: 'PreferDualStack' }),
+  service('plain', {}),
+  service('six', { ipFamilies: ['IPv6'] }),
+  service('names', { clusterIP: 'None', ipFamilyPolicy: 'RequireDualStack' }),
+];
+
+interface Pod {
+  status: { podIP: string; podIPs: { ip: string }[]; hostIPs: { ip: string }[] };
+}
+interface Service {
+  spec: { clusterIPs: string[]; ipFamilies: string[]; ipFamilyPolicy: string; ports: { nodePort?: number }[] };
+  status: { loadBalancer: { ingress?: { ip: string }[] } };
+}
+const serviceNamed = (name: string) => cluster.json<Service>('get', 'service', name);
+const isIpv6 = (ip: string) => ip.includes(':');
+const urlOf = (ip: string, port: number) => `http://${isIpv6(ip) ? `[${ip}]` : ip}:${port}`;
+const fromClient = async (...command: string[]) =>
+  (await cluster.tryKubectl(['exec', 'client', '--', ...command])).stdout.trim();
+const fetched = (ip: string, port: number) => fromClient('timeout', '3', 'wget', '-qO-', urlOf(ip, port));
+const reaches = (what: string, ip: string, port: number) =>
+  eventually(`${what} at ${ip}`, async () => (await fetched(ip, port)) !== '');
+
+/** From this machine. */
+const ask = (ip: string, port: number): Promise<boolean> =>
+  new Promise((done) => {
+    const sent = request(urlOf(ip, port), { agent: false, timeout: 2_000 }, (response) => {
+      response.resume();
+      done(response.statusCode === 200);
+    });
+    sent.on('timeout', () => sent.destroy());
+    sent.on('error', () => done(false));
+    sent.end();
+  });
+
+test.skipIf(!hasIpv6)(
+  'pods and nodes have an address of each family, and pods of two nodes reach one another at both',
+  async () => {
+    const pod = await cluster.json<Pod>('get', 'pod', 'two');
+    const ips = pod.status.podIPs.map(({ ip }) => ip);
+    expect(ips.map(isIpv6)).toEqual([false, true]);
+    expect(pod.status.podIP).toBe(ips[0]);
+    expect(pod.status.hostIPs.map(({ ip }) => isIpv6(ip))).toEqual([false, true]);
+    for (const ip of ips) await reaches('a pod of another node', ip, 8080);
+    expect(await fromClient('sh', '-c', 'echo $POD_IPS')).toMatch(/^[\d.]+,[0-9a-f:]+$/);
+    const nodes = await cluster.json<{ items: { spec: { podCIDRs: string[] } }[] }>('get', 'nodes');
+    for (const { spec } of nodes.items) expect(spec.podCIDRs.map(isIpv6)).toEqual([false, true]);
+  },
+);
+
+test.skipIf(!hasIpv6)('a Service has addresses of the families that it asks for, and answers at each', async () => {
+  const { spec } = await serviceNamed('both');
+  expect(spec).toMatchObject({ ipFamilies: ['IPv4', 'IPv6'], ipFamilyPolicy: 'PreferDualStack' });
+  for (const ip of spec.clusterIPs) await reaches('a Service', ip, 80);
+  expect((await serviceNamed('plain')).spec).toMatchObject({ ipFamilies: ['IPv4'], ipFamilyPolicy: 'SingleStack' });
+  const [six = ''] = (await serviceNamed('six')).spec.clusterIPs;
+  expect(isIpv6(six)).toBe(true);
+  await reaches('a Service of IPv6 alone', six, 80);
+  const slices = await cluster.json<{ items: { addressType: string }[] }>(
+    'get',
+    'endpointslices',
+    '-l',
+    'kubernetes.io/service-name=both',
+  );
+  expect(slices.items.map(({ addressType }) => addressType).sort()).toEqual(['IPv4', 'IPv6']);
+  await cluster.kubectl('patch', 'service', 'plain', '-p', '{"spec":{"ipFamilyPolicy":"RequireDualStack"}}');
+  const [, second = ''] = (await serviceNamed('plain')).spec.clusterIPs;
+  await reaches('the address that came with the second family', second, 80);
+  await cluster.kubectl('patch', 'service', 'plain', '-p', '{"spec":{"ipFamilyPolicy":"SingleStack"}}');
+  expect((await serviceNamed('plain')).spec.clusterIPs).toHaveLength(1);
+});
+
+test.skipIf(!hasIpv6)('names have records of both families, and addresses have names', async () => {
+  const { spec } = await serviceNamed('both');
+  const v6 = spec.clusterIPs[1] ?? '';
+  expect(await fromClient('nslookup', '-type=aaaa', 'both.default.svc.cluster.local')).toContain(v6);
+  expect(await fromClient('nslookup', v6)).toContain('both.default.svc.cluster.local');
+  const pods = await cluster.json<{ items: Pod[] }>('get', 'pods', '-l', 'app=server');
+  const found = await fromClient('nslookup', '-type=aaaa', 'names.default.svc.cluster.local');
+  for (const { status } of pods.items) expect(found).toContain(status.podIPs[1]?.ip);
+});
+
+test.skipIf(!hasIpv6)('node ports, host ports and load balancers answer in IPv6, from this machine', async () => {
+  const { spec } = await serviceNamed('both');
+  const nodes = await cluster.json<{ items: { status: { addresses: { address: string }[] } }[] }>('get', 'nodes');
+  const addresses = nodes.items.flatMap(({ status }) => status.addresses.map(({ address }) => address)).filter(isIpv6);
+  expect(addresses).toHaveLength(2);
+  const balancers = await eventually('addresses of the load balancer', async () => {
+    const { ingress = [] } = (await serviceNamed('both')).status.loadBalancer;
+    return ingress.length === 2 && ingress.map(({ ip }) => ip);
+  });
+  expect(balancers.map(isIpv6)).toEqual([false, true]);
+  const nodePort = spec.ports[0]?.nodePort ?? 0;
+  for (const [ip, port] of [
+    ...addresses.flatMap(
+      (at) =>
+        [
+          [at, nodePort],
+          [at, 18_080],
+        ] as const,
+    ),
+    [balancers[1] ?? '', 80],
+  ] as const)
+    await eventually(`${ip} ${port} answers`, () => ask(ip, port));
+});
+
+test.skipIf(!hasIpv6)('a policy holds in both families, and a block of addresses in its own', async () => {
+  const pod = await cluster.json<Pod>('get', 'pod', 'two');
+  const client = await cluster.json<Pod>('get', 'pod', 'client');
+  const [v4 = '', v6 = ''] = pod.status.podIPs.map(({ ip }) => ip);
+  const from = [{ ipBlock: { cidr: `${client.status.podIPs[1]?.ip}/128` } }];
+  const policy = (ingress: object[]) => ({
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: { name: 'server' },
+    spec: { podSelector: { matchLabels: { app: 'server' } }, ingress },
+  });
+  const becomes = (expected: string) =>
+    eventually(`the server answers in "${expected}"`, async () => {
+      const [four, six] = await Promise.all([fetched(v4, 8080), fetched(v6, 8080)]);
+      return [four && 'IPv4', six && 'IPv6'].filter(Boolean).join(' ') === expected;
+    });
+  await becomes('IPv4 IPv6');
+  await cluster.apply(manifest(policy([])));
+  await becomes('');
+  await cluster.apply(manifest(policy([{ from }])));
+  await becomes('IPv6');
+  await cluster.apply(manifest(policy([{ from: [{ podSelector: { matchLabels: { app: 'client' } } }] }])));
+  await becomes('IPv4 IPv6');
+});
