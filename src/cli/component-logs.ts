@@ -43,16 +43,26 @@ async function logFileOf(folder: string, component: string): Promise<string> {
   throw new UserError(`There is no component "${component}". There are: ${known.join(', ')}.`);
 }
 
+/** What is older stands beside it, where the log was too long once. */
 async function printLog({ clock }: CliContext, path: string, { tail, follow }: LogsOptions): Promise<void> {
-  const { open } = await import('node:fs/promises');
+  const { open, readFile } = await import('node:fs/promises');
   const { sleep } = await import('#base/clock.ts');
+  const { olderLog } = await import('#node/machine/short-logs.ts');
+  const older = await readFile(olderLog(path), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+    return '';
+  });
   await using file = await open(path);
-  const text = await file.readFile('utf8');
+  const current = await file.readFile();
+  const text = older + current.toString('utf8');
   const lines = text.split('\n');
   process.stdout.write(tail === undefined ? text : lines.slice(-tail - 1).join('\n'));
   const chunk = Buffer.alloc(64 << 10);
+  let at = current.length;
   while (follow) {
-    const { bytesRead } = await file.read(chunk, 0, chunk.length, null);
+    if ((await file.stat()).size < at) at = 0; // it has begun again
+    const { bytesRead } = await file.read(chunk, 0, chunk.length, at);
+    at += bytesRead;
     if (bytesRead > 0) process.stdout.write(chunk.subarray(0, bytesRead));
     else await sleep(clock, LOOK_EVERY_MS);
   }

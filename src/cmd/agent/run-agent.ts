@@ -12,6 +12,7 @@ import { type ClusterPaths, cacheFolder, clusterPaths } from '#node/machine/clus
 import { detectMachine, missingForNodes } from '#node/machine/detect.ts';
 import { firewallWarnings } from '#node/machine/firewall.ts';
 import { layoutOf, type NodeLayout } from '#node/machine/node-layout.ts';
+import { keepLogsShort } from '#node/machine/short-logs.ts';
 import { forgetStarted } from '#node/machine/started-processes.ts';
 import { processLog } from '../process-log.ts';
 import { writeNodeCredentials } from '../supervisor/node-credentials.ts';
@@ -62,10 +63,13 @@ export async function runAgent(options: AgentOptions, program: readonly string[]
     () => new Promise<never>(() => undefined),
     (error: unknown) => error,
   );
+  const ending = new AbortController();
+  void keepLogsShort({ folder: paths.logs, clock: systemClock, log, signal: ending.signal });
   const repairs = repairing(supervised, log);
   const failure = await Promise.race([told, failed]);
   await started.catch(() => undefined); // told while it only started: all of it must be there to be ended
   await repairs.stop();
+  ending.abort();
   await supervised.stop(GRACE_MS);
   await forgetStarted(paths, ROLE);
   if (failure) throw failure;

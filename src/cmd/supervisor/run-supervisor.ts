@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { systemClock } from '#cmd/system-clock.ts';
 import { clusterPaths, readCluster } from '#node/machine/cluster-dir.ts';
 import { detectMachine } from '#node/machine/detect.ts';
+import { keepLogsShort } from '#node/machine/short-logs.ts';
 import { forgetStarted } from '#node/machine/started-processes.ts';
 import { processLog } from '../process-log.ts';
 import { VERSION } from '../version.ts';
@@ -48,6 +49,7 @@ export async function runSupervisor(args: readonly string[], program: readonly s
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(SIGNAL_GRACE_MS));
   process.on('SIGHUP', () => undefined); // the terminal that started it may go
   control = await serveControl({ socketPath: paths.controlSocket, supervisor, onStop: stop });
+  void keepLogsShort({ folder: paths.logs, clock: systemClock, log });
   log.info('supervising', { cluster: name, dataDir });
   await supervisor.start();
 }
