@@ -3,19 +3,22 @@
  * and then only what JSON can hold. Aliases are bounded, so that a small text cannot become a large object.
  */
 import {
-  type Document,
+  Document,
   type DocumentOptions,
   isMap,
   isScalar,
   isSeq,
+  Lexer,
   type ParseOptions,
   parseAllDocuments,
+  type Scalar,
   type ScalarTag,
   type SchemaOptions,
   type Tags,
   type YAMLParseError,
 } from 'yaml';
 import { parseJson, parseWithoutDuplicates } from './codec-json.ts';
+import { readPlainYaml } from './plain-yaml.ts';
 import { setOwn } from './set-own.ts';
 
 /** `duplicates`: upstream's text for keys that stand twice, one line each; only when asked for. */
@@ -69,9 +72,14 @@ const OPTIONS: ParseOptions & DocumentOptions & SchemaOptions = {
   customTags: (tags: Tags): Tags => [OCTAL, FRACTION, EXPONENT, ...tags.filter(isRead)],
 };
 
-/** Of a text with several documents the first is read, as upstream does with a request's body. */
-export function parseYaml(text: string, { findDuplicates = false } = {}): ParsedYaml {
-  return asJson(text, findDuplicates) ?? asYaml(text, findDuplicates);
+/**
+ * Of a text with several documents the first is read, as upstream does with a request's body. `isTrusted`: a text of this
+ * machine's user, which may take its time.
+ */
+export function parseYaml(text: string, { findDuplicates = false, isTrusted = false } = {}): ParsedYaml {
+  return (
+    asJson(text, findDuplicates) ?? asPlainYaml(text, findDuplicates) ?? asYaml(text, { findDuplicates, isTrusted })
+  );
 }
 
 /** JSON is YAML, clients send it where YAML is asked for, and reading it as JSON is far cheaper. */
@@ -81,8 +89,48 @@ function asJson(text: string, findDuplicates: boolean): ParsedYaml | undefined {
   return parsed && 'value' in parsed ? { value: jsonValue(parsed.value, 0), duplicates: [] } : undefined;
 }
 
-function asYaml(text: string, findDuplicates: boolean): ParsedYaml {
+/** The tags by which the full reader tells what a scalar is. */
+const { tags: KNOWN_TAGS } = new Document(null, OPTIONS).schema;
+
+function scalarOf(text: string): unknown {
+  const tag = KNOWN_TAGS.find((one) => one.default === true && (one as ScalarTag).test?.test(text)) as
+    | ScalarTag
+    | undefined;
+  if (!tag) return text;
+  const read = tag.resolve(text, () => {}, OPTIONS);
+  return isScalar(read) ? (read as Scalar).value : read;
+}
+
+function asPlainYaml(text: string, findDuplicates: boolean): ParsedYaml | undefined {
   try {
+    const limits = { maxDepth: MAX_DEPTH, maxDuplicates: MAX_DUPLICATES };
+    const read = readPlainYaml(text, { ...limits, scalar: scalarOf });
+    if (!read) return undefined;
+    return { value: read.value, duplicates: findDuplicates ? duplicatesText(read.duplicates, text) : [] };
+  } catch (failure) {
+    return { problem: `error converting YAML to JSON: ${problemOf(failure)}` };
+  }
+}
+
+/** About half a second of work of the full reader. No manifest of people comes near it. */
+const MAX_TOKENS = 100_000;
+const MAX_SLOW_LENGTH = 1 << 20;
+const TOO_MANY_TOKENS = `yaml: document holds more than ${MAX_TOKENS} tokens or ${MAX_SLOW_LENGTH} characters, and aliases, tags or other things that take long to read`;
+
+function hasTooManyTokens(text: string): boolean {
+  if (text.length < MAX_TOKENS) return false;
+  if (text.length > MAX_SLOW_LENGTH) return true;
+  let tokens = 0;
+  for (const _ of new Lexer().lex(text)) if (++tokens > MAX_TOKENS) return true;
+  return false;
+}
+
+function asYaml(
+  text: string,
+  { findDuplicates, isTrusted }: Record<'findDuplicates' | 'isTrusted', boolean>,
+): ParsedYaml {
+  try {
+    if (!isTrusted && hasTooManyTokens(text)) throw new NotJson(TOO_MANY_TOKENS);
     const [document] = parseAllDocuments(text, OPTIONS) as Document.Parsed[];
     if (!document) return { value: null, duplicates: [] };
     const [error] = document.errors;
@@ -119,10 +167,18 @@ const MAX_DUPLICATES = 100;
 function duplicateKeys({ contents }: Document.Parsed, text: string): string[] {
   const found: number[] = [];
   collectDuplicates(contents, found);
+  return duplicatesText(found, text);
+}
+
+/** `found`: offsets in the order of the text. */
+function duplicatesText(found: readonly number[], text: string): string[] {
   if (found.length === 0) return [];
-  const lines = found.map(
-    (offset) => `  ${lineOf(text, offset)}key ${JSON.stringify(keyAt(text, offset))} already set in map`,
-  );
+  let line = 1;
+  let at = text.indexOf('\n');
+  const lines = found.map((offset) => {
+    for (; at >= 0 && at < offset; at = text.indexOf('\n', at + 1)) line++;
+    return `  line ${line}: key ${JSON.stringify(keyAt(text, offset))} already set in map`;
+  });
   return [`yaml: unmarshal errors:\n${lines.join('\n')}`];
 }
 
