@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readKubeconfig } from '#client/transport/kubeconfig.ts';
+import { controlPlaneProgram } from '#cmd/engine-options.ts';
 import { ensureClusterCredentials, localServer } from '#cmd/supervisor/cluster-credentials.ts';
 import { systemClock } from '#cmd/system-clock.ts';
 import {
@@ -79,9 +80,10 @@ export async function startControlPlane(
   const { paths, target } = cluster ?? (await newCluster(bench));
   const logFile = join(paths.dataDir, 'control-plane.log');
   const log = openSync(logFile, 'a', 0o600);
-  const args = [...nodeOptions, KEDGE, 'control-plane', '--data-dir', paths.dataDir, '--name', 'bench'];
+  const [node = '', ...line] = controlPlaneProgram([process.execPath, ...nodeOptions, KEDGE]);
+  const args = [...line, 'control-plane', '--data-dir', paths.dataDir, '--name', 'bench'];
   const began = performance.now();
-  const child = spawn(process.execPath, args, { stdio: ['ignore', log, log] });
+  const child = spawn(node, args, { stdio: ['ignore', log, log] });
   closeSync(log);
   const stop = () => end(child, 'SIGTERM');
   bench.atEnd(() => end(child, 'SIGKILL'));

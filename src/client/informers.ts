@@ -7,7 +7,7 @@ import type { Log } from '#base/log.ts';
 import { silentLog } from '#base/log.ts';
 import type { Random } from '#base/random.ts';
 import type { Client } from './client.ts';
-import { identityOf } from './identity.ts';
+import { identitiesOf } from './identity.ts';
 import type { IndexedInformer, Informer, Informers } from './informer.ts';
 import type { IndexKeys } from './object-cache.ts';
 import { ObjectCache } from './object-cache.ts';
@@ -116,7 +116,7 @@ export class SharedInformers implements Informers {
   #identities(kind: Kind): ObjectCache<KubeObject> {
     const id = idOf(kind, {});
     const running = this.#running.get(`${id}identities`) ?? this.#running.get(id);
-    return running?.cache ?? this.#start(`${id}identities`, kind, {}, identityOf);
+    return running?.cache ?? this.#start(`${id}identities`, kind, {}, identitiesOf(kind));
   }
 
   #cacheOf<T extends KubeObject>(kind: Kind<T>, scope: Scope): ObjectCache<T> {

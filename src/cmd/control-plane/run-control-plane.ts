@@ -1,19 +1,12 @@
 /** The process `control-plane`: store, API server, controllers and scheduler, joined without a wire. */
 import { parseArgs } from 'node:util';
-import { setFlagsFromString } from 'node:v8';
 import { clusterPaths, readCluster } from '#node/machine/cluster-dir.ts';
 import { componentProcess } from '../component-process.ts';
 import { startControlPlane } from './control-plane.ts';
 
 const GRACE_MS = 3_000;
-/**
- * By how much the heap may grow before it is collected again. The engine's own choice lets a small one grow fourfold: 100,000
- * objects of 2 KB then take a quarter more; a smaller growth costs more collecting than it saves.
- */
-const HEAP_GROWTH_PERCENT = 80;
 
 export async function runControlPlane(args: readonly string[]): Promise<void> {
-  setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH_PERCENT}`);
   const { values } = parseArgs({
     args: [...args],
     options: {

@@ -18,6 +18,7 @@ import { exportImage, importImage, listImages } from '#node/machine/node-images.
 import { freeIndex, NoSuchNode, nodeLayout } from '#node/machine/node-layout.ts';
 import { planFor } from '#node/machine/slots.ts';
 import { type Invitation, written } from '../agent/invitation.ts';
+import { controlPlaneProgram } from '../engine-options.ts';
 import type { Pki } from '../pki/pki.ts';
 import { systemRandom } from '../system-clock.ts';
 import { branchesOf } from './branches.ts';
@@ -68,7 +69,10 @@ export class Supervisor {
     const simulate = this.#simulated.flatMap((node) => ['--simulate', node]);
     this.#controlPlane = new KeptProcess({
       name: 'control-plane',
-      argv: [...program, 'control-plane', '--data-dir', paths.dataDir, '--name', cluster.name, ...simulate],
+      argv: [
+        ...controlPlaneProgram(program),
+        ...['control-plane', '--data-dir', paths.dataDir, '--name', cluster.name, ...simulate],
+      ],
       logFile: join(paths.logs, 'control-plane.log'),
       paths,
       clock,
