@@ -56,11 +56,11 @@ export class ImageFiles {
     const path = normal(header.name);
     const name = posix.basename(path);
     const folder = posix.dirname(path);
-    if (name === OPAQUE) return this.#remove(folder, (each) => !own.has(each));
     if (name.startsWith(WHITEOUT)) {
       const hidden = posix.join(folder, name.slice(WHITEOUT.length));
-      this.#files.delete(hidden);
-      return this.#remove(hidden, () => true);
+      if (name === OPAQUE) this.#remove(folder, (each) => !own.has(each));
+      else if (this.#files.delete(hidden)) this.#remove(hidden, () => true);
+      return;
     }
     own.add(path);
     const type = typeOf(header.type);

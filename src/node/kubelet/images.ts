@@ -32,6 +32,8 @@ export interface ImagesOptions {
 }
 
 const BACK_OFF = { initialMs: 10_000, maxMs: 300_000 };
+/** Upstream looks at a failed pod again after ten seconds, and so says that it backs off when it must wait longer. */
+const SAY_BACK_OFF_AFTER_MS = 10_000;
 // A reference as the registries define it, loosely: the runtime is stricter.
 const REFERENCE = /^[A-Za-z0-9][\w.\-:/]*(@sha256:[0-9a-f]{64})?$/;
 
@@ -150,7 +152,7 @@ export class Images {
       events.warning(pod, container, 'Failed', `Failed to pull image ${text}: ${error.message}`);
       this.#backOff.next(key);
       this.#lastError.set(key, error.message);
-      throw new ImageFailed('ErrImagePull', error.message, this.#backOff.leftMs(key));
+      throw new ImageFailed('ErrImagePull', error.message, Math.min(this.#backOff.leftMs(key), SAY_BACK_OFF_AFTER_MS));
     }
   }
 

@@ -131,7 +131,7 @@ describe('what an image is told', () => {
   });
 
   test('an ARG has its given value, or its own, or that of before the first FROM', async () => {
-    const dockerfile = 'ARG A=before\nARG BASE=base:1\nFROM ${BASE}\nARG A\nARG B=own\nARG C=own\nENV ALL=$A-$B-$C-$D';
+    const dockerfile = 'ARG A=before\nARG BASE=base:1\nFROM $BASE\nARG A\nARG B=own\nARG C=own\nENV ALL=$A-$B-$C-$D';
     const image = await build(dockerfile, { arguments: new Map([['C', 'given']]) });
     expect(configOf(image).Env).toContain('ALL=before-own-given-');
   });

@@ -1,0 +1,144 @@
+/**
+ * The cluster's image registry, and images built from a Dockerfile: pushed on the host by our command and by stock clients,
+ * pulled by both nodes under the same name. Ordinary pulls, refusals and image volumes are shown with it.
+ */
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { eventually, KedgeCluster, run } from './running-cluster.ts';
+
+const cluster = new KedgeCluster(inject('cluster'));
+const named = ['--name', cluster.name];
+const folder = mkdtempSync(join(tmpdir(), 'kedge-registry-'));
+const source = join(folder, 'source');
+const archive = join(folder, 'image.tar');
+const PODS = ['pulls-1', 'pulls-2', 'pulls-nothing', 'image-volume', 'asks-registry'];
+/** `localhost:5000`, as the ConfigMap says it. */
+let registry: string;
+
+const DOCKERFILE = `
+FROM scratch AS tools
+COPY busybox /bin/
+RUN ["/bin/busybox", "--install", "-s", "/bin"]
+RUN id -u > /by-root && test "$(ls /sys/class/net)" = lo
+
+FROM tools
+WORKDIR /srv
+COPY . .
+RUN rm /srv/busybox
+USER 1234
+ENV GREETING="hello from a Dockerfile"
+RUN test "$(id -u) $GREETING" = "1234 hello from a Dockerfile"
+CMD ["/bin/sh", "-c", "echo $GREETING; exec sleep 1000"]
+`;
+
+const podOf = (name: string, { image, node = 'node1', command = '' }: Record<string, string>) => `
+apiVersion: v1
+kind: Pod
+metadata: {name: ${name}}
+spec:
+  nodeName: ${node}
+  terminationGracePeriodSeconds: 0
+  containers: [{name: main, image: "${image}"${command && `, command: ${command}`}}]
+`;
+
+beforeAll(async () => {
+  mkdirSync(join(source, 'etc'), { recursive: true });
+  copyFileSync('/bin/busybox', join(source, 'busybox'));
+  writeFileSync(join(source, 'Dockerfile'), DOCKERFILE);
+  writeFileSync(join(source, '.dockerignore'), 'secret\n');
+  writeFileSync(join(source, 'secret'), 'not for images');
+  writeFileSync(join(source, 'data.json'), '{"picture": "kitten.jpg"}');
+  writeFileSync(join(source, 'etc/os-release'), 'NAME="Of the volume"\n');
+  const hosting = await cluster.kubectl(
+    'get',
+    'configmap',
+    'local-registry-hosting',
+    '--namespace=kube-public',
+    '-o',
+    'jsonpath={.data.localRegistryHosting\\.v1}',
+  );
+  registry = /host: "(localhost:\d+)"/.exec(hosting)?.[1] ?? '';
+  expect(registry, hosting).toMatch(/^localhost:5\d{3}$/);
+});
+afterAll(async () => {
+  rmSync(folder, { recursive: true, force: true });
+  await cluster.tryKubectl(['delete', 'pod', ...PODS, '--ignore-not-found', '--force', '--grace-period=0']);
+});
+
+test('an image built from a Dockerfile is pushed, and a pod on each node runs it', async () => {
+  const image = `${registry}/team/web:1`;
+  const built = await cluster.try('image', 'build', source, '--tag', image, ...named);
+  expect(built.code, built.stderr).toBe(0);
+  expect(built.stderr).toContain("is in the cluster's registry");
+  await cluster.apply(podOf('pulls-1', { image }) + '---' + podOf('pulls-2', { image, node: 'node2' }));
+  await cluster.apply(podOf('pulls-nothing', { image: `${registry}/absent:1` }));
+  await cluster.kubectl('wait', 'pod/pulls-1', 'pod/pulls-2', '--for=condition=Ready', '--timeout=60s');
+  expect(await cluster.kubectl('logs', 'pulls-2')).toBe('hello from a Dockerfile\n');
+  const said = await cluster.kubectl('exec', 'pulls-1', '--', 'sh', '-c', 'id -u; cat /by-root; ls /srv');
+  expect(said.split('\n')).toEqual(['1234', '0', 'Dockerfile', 'data.json', 'etc', '']);
+  const told = await cluster.kubectl('describe', 'pod', 'pulls-1');
+  expect(told).toContain(`Pulling image "${image}"`);
+  expect(told).toMatch(/Successfully pulled image "localhost:\d+\/team\/web:1" in \d+/);
+  expect(
+    await cluster.kubectl('get', 'pod', 'pulls-1', '-o', 'jsonpath={.status.containerStatuses[0].imageID}'),
+  ).toContain(`${registry}/team/web@sha256:`);
+});
+
+test('an image that the registry does not have backs off', async () => {
+  const described = () => cluster.kubectl('describe', 'pod', 'pulls-nothing');
+  await eventually('the failed pull backs off', async () => {
+    const text = await described();
+    if (!/Reason: +ImagePullBackOff/.test(text)) throw new Error(text);
+    return true;
+  });
+  expect(await described()).toContain(`Failed to pull image "${registry}/absent:1"`);
+});
+
+test('ImageVolume should succeed with pod and pull policy of Always', async () => {
+  const volume = `{name: volume, image: {reference: "${registry}/team/web:1", pullPolicy: Always}}`;
+  const mount = 'volumeMounts: [{name: volume, mountPath: /volume, subPath: srv}]';
+  const manifest = podOf('image-volume', { image: `${registry}/team/web:1` }).replace('"}]', `", ${mount}}]`);
+  await cluster.apply(`${manifest}  volumes: [${volume}]\n`);
+  await cluster.kubectl('wait', 'pod/image-volume', '--for=condition=Ready', '--timeout=60s');
+  const said = (path: string) => cluster.kubectl('exec', 'image-volume', '--', 'cat', path);
+  expect(await said('/volume/data.json')).toContain('kitten.jpg');
+  expect(await said('/volume/etc/os-release')).toContain('Of the volume');
+  const written = await cluster.tryKubectl(['exec', 'image-volume', '--', 'touch', '/volume/x']);
+  expect(written.stderr).toContain('Read-only file system');
+});
+
+test('an archive is pushed, also by stock clients; what one pushed the other pulls', async () => {
+  await cluster.kedge('image', 'build', source, '--tag', 'kedge.local/other:1', '--output', archive, ...named);
+  await cluster.kedge('image', 'push', archive, '--as', `${registry}/other:1`, ...named);
+  const elsewhere = await cluster.try('image', 'push', archive, ...named);
+  expect(elsewhere.stderr).toContain(`give one with --as ${registry}/other:1`);
+  const state = join(folder, 'ctr');
+  const tags = async () => (await fetch(`http://${registry}/v2/other/tags/list`)).json();
+  expect(await tags()).toEqual({ name: 'other', tags: ['1'] });
+  const skopeo = await run('skopeo', ['--version']);
+  if (skopeo.code !== 0) return; // stock clients are shown where they are installed
+  const insecure = ['--insecure-policy', 'copy'];
+  const target = `docker://${registry}/other:2`;
+  const pushed = await run('skopeo', [...insecure, '--dest-tls-verify=false', `oci-archive:${archive}`, target]);
+  expect(pushed.code, pushed.stderr).toBe(0);
+  const pulled = await run('skopeo', [...insecure, '--src-tls-verify=false', target, `oci:${state}:2`]);
+  expect(pulled.code, pulled.stderr).toBe(0);
+  expect(await tags()).toEqual({ name: 'other', tags: ['1', '2'] });
+  const deleted = await run('skopeo', ['--insecure-policy', 'delete', '--tls-verify=false', target]);
+  expect(deleted.code, deleted.stderr).toBe(0);
+});
+
+test('pods are turned away, and so is another user of the host', async () => {
+  const port = registry.replace('localhost:', '');
+  const [node] = await cluster.nodeAddresses();
+  const host = node?.ip.replace(/\.\d+$/, '.1');
+  const ask = `["sh", "-c", "wget -S -qO- http://${host}:${port}/v2/_catalog 2>&1; sleep 1000"]`;
+  await cluster.apply(podOf('asks-registry', { image: `${registry}/team/web:1`, command: ask }));
+  await cluster.kubectl('wait', 'pod/asks-registry', '--for=condition=Ready', '--timeout=60s');
+  await eventually('the pod has asked', async () => (await cluster.kubectl('logs', 'asks-registry')).includes('403'));
+  const post = `require('http').request('http://127.0.0.1:${port}/v2/x/blobs/uploads/', {method:'POST'}, (r) => console.log(r.statusCode)).end()`;
+  const asNobody = ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, '-e', post];
+  expect((await run('setpriv', asNobody)).stdout).toBe('403\n');
+});
