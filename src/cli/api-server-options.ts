@@ -67,6 +67,14 @@ export const apiServerOptions: readonly ApiServerOption[] = [
   option('max-requests-inflight', '<n>', 'seats of priority and fairness, with those of the next (upstream: 400)'),
   option('max-mutating-requests-inflight', '<n>', '(upstream: 200)'),
   file('scheduler-config', 'profiles and extenders of the scheduler (KubeSchedulerConfiguration)'),
+  option('etcd-servers', '<url,…>', 'an etcd in place of the own store; several control planes may share it'),
+  file('etcd-cafile', 'the authority that signed its certificate'),
+  file('etcd-certfile', 'the certificate that is shown to it'),
+  file('etcd-keyfile', 'and its key'),
+  option('leader-elect', '<true|false>', 'whether one at a time runs controllers and scheduler (true with an etcd)'),
+  option('leader-elect-lease-duration', '<time>', 'after which another may lead (upstream: 15s)'),
+  option('leader-elect-renew-deadline', '<time>', 'in which a leader must have renewed (upstream: 10s)'),
+  option('leader-elect-retry-period', '<time>', 'between tries (upstream: 2s)'),
   option('controllers', '<name,…>', 'of kube-controller-manager: which run; -NAME for all but that one (upstream: *)'),
 ];
 

@@ -23,20 +23,20 @@ import { scalesOver } from '#control-plane/controllers/horizontal-pod-autoscaler
 import { controllersFor } from '#control-plane/controllers/index.ts';
 import { complaintsAbout, isSelected } from '#control-plane/controllers/selection.ts';
 import type { SecretTokens } from '#control-plane/controllers/service-account-token.ts';
-import { serviceAccountUser, startControllers } from '#control-plane/controllers/start-controllers.ts';
-import { startScheduler } from '#control-plane/scheduler/start-scheduler.ts';
+import { serviceAccountUser } from '#control-plane/controllers/start-controllers.ts';
 import { runCompaction } from '#control-plane/storage/compaction.ts';
-import { openLmdbStorage } from '#control-plane/storage/lmdb.ts';
 import type { ClusterPaths, ClusterRecord } from '#node/machine/cluster-dir.ts';
 import { planFor } from '#node/machine/slots.ts';
 import { ensurePki } from '../pki/pki.ts';
 import { systemClock, systemRandom } from '../system-clock.ts';
 import { openApiServer } from './api-server.ts';
 import { ApiServerFlags, FlagError } from './api-server-flags.ts';
+import { openClusterStorage } from './cluster-storage.ts';
 import { ensureRegistryAnnounced, openImageRegistry } from './image-registry.ts';
 import { ensureIngressClass } from './local-ingress.ts';
 import { localLoadBalancers } from './local-load-balancers.ts';
 import { ensureLocalPath, localPathFolders } from './local-path.ts';
+import { startManagers } from './managers.ts';
 import { ensureCertificateRotation } from './node-certificates.ts';
 import { ensureMetricsReader, servedMetrics } from './resource-metrics.ts';
 import { schedulerSettings } from './scheduler-profiles.ts';
@@ -63,8 +63,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const plan = planFor(cluster);
   const stopping = new AbortController();
   const pki = ensurePki({ directory: paths.pki, clock: systemClock });
-  const storage = await openLmdbStorage({ directory: paths.store, onFailure: options.onFailure });
-  const schedulerOptions = schedulerSettings(new ApiServerFlags(cluster.settings.apiServer));
+  const flags = new ApiServerFlags(cluster.settings.apiServer);
+  const { onFailure } = options;
+  const { storage, isShared } = await openClusterStorage({ flags, directory: paths.store, log, onFailure });
+  const schedulerOptions = schedulerSettings(flags);
   const simulation = new Simulation({ cluster, simulate: options.simulate, pki, log });
   const kinds = createKindRegistry([...catalog, ...metricsKinds, ...simulation.kinds], bodies);
   const debug = new Map<string, DebugPage>();
@@ -123,27 +125,24 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   await ensureExtensionAuthentication(client, { client: pki.caCertificate, frontProxy: pki.frontProxyCaCertificate });
   apiServer.announceReady();
 
-  const services = { transportFor, kinds: apiServer.kinds, clock: systemClock, random: systemRandom };
-  const running = startControllers({ controllers, ...services, log: log.child({ component: 'controllers' }) });
-  debug.set('/debug/controllers/graph', () => ({ controllers: running.stats(), edges: graphOf(controllers) }));
-  metrics.follow(running.informers, simulation.usageOf);
-  const scheduler = startScheduler({
-    ...services,
-    log: log.child({ component: 'scheduler' }),
-    informers: running.informers, // both see the same frozen objects
-    ...schedulerOptions,
+  const managers = startManagers({
+    ...{ flags, isShared, controllers, scheduler: schedulerOptions },
+    ...{ transportFor, kinds: apiServer.kinds, clock: systemClock, random: systemRandom },
+    log,
     breathe: turnOfTheLoop,
   });
-  debug.set('/debug/scheduler/why/', (key) => scheduler.explain(key));
-  await simulation.start({ client, informers: running.informers });
+  const { informers } = managers;
+  debug.set('/debug/controllers/graph', () => ({ controllers: managers.stats(), edges: graphOf(controllers) }));
+  metrics.follow(informers, simulation.usageOf);
+  debug.set('/debug/scheduler/why/', (key) => managers.explain(key));
+  await simulation.start({ client, informers });
   const compacting = runCompaction({ storage, clock: systemClock, log, signal: stopping.signal });
 
   return {
     async close(graceMs) {
       stopping.abort();
       await simulation.stop();
-      scheduler.stop();
-      running.stop();
+      await managers.stop();
       localPath.close();
       metrics.close();
       await images?.close();

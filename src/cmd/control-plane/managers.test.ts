@@ -1,0 +1,75 @@
+import { expect, test } from 'vitest';
+import { Deployment } from '#api/apps/v1/deployment.ts';
+import { ReplicaSet } from '#api/apps/v1/replica-set.ts';
+import { Lease } from '#api/coordination/v1/lease.ts';
+import { silentLog } from '#base/log.ts';
+import { deploymentController } from '#control-plane/controllers/deployment/deployment.ts';
+import { deployment, startCluster, type TestCluster } from '#testing/cluster.ts';
+import { ApiServerFlags } from './api-server-flags.ts';
+import { openClusterStorage } from './cluster-storage.ts';
+import { startManagers } from './managers.ts';
+
+const start = (cluster: TestCluster, isShared: boolean, flags: Record<string, string> = {}) =>
+  startManagers({
+    flags: new ApiServerFlags(flags),
+    ...{ isShared, controllers: [deploymentController] },
+    ...cluster.services,
+    transportFor: ({ name }) => cluster.transportFor({ name, groups: ['system:masters'] }),
+    breathe: () => new Promise((resolve) => setImmediate(resolve)),
+  });
+const leases = (cluster: TestCluster) => cluster.list(Lease, { namespace: 'kube-system' }).map(({ spec }) => spec);
+
+test.each([
+  [false, {}],
+  [true, { 'leader-elect': 'false' }],
+])('nobody is elected where nobody else could lead, or nobody wants it (shared: %s)', async (isShared, flags) => {
+  await using cluster = await startCluster({ controllers: [], scheduler: false });
+  const managers = start(cluster, isShared, flags);
+  await cluster.create(Deployment, deployment('web', { replicas: 1 }));
+  await cluster.settles();
+  expect(cluster.list(ReplicaSet)).toHaveLength(1);
+  expect(leases(cluster)).toEqual([]);
+  expect(managers.stats().map(({ name }) => name)).toEqual(['deployment-controller']);
+  await managers.stop();
+});
+
+test('on a shared store they are elected, for as long as the flags say', async () => {
+  await using cluster = await startCluster({ controllers: [], scheduler: false });
+  const managers = start(cluster, true, { 'leader-elect-lease-duration': '20s' });
+  await cluster.passes(1_000);
+  expect(leases(cluster)).toMatchObject([{ leaseDurationSeconds: 20 }, { leaseDurationSeconds: 20 }]);
+  const stopped = managers.stop();
+  await cluster.passes(1_000);
+  await stopped;
+  expect(leases(cluster)).toMatchObject([{ holderIdentity: '' }, { holderIdentity: '' }]);
+});
+
+test.each([
+  [{ 'leader-elect': 'maybe' }, '--leader-elect: "maybe" is neither true nor false'],
+  [
+    { 'leader-elect-lease-duration': '10s' },
+    '--leader-elect-lease-duration: it must be more than --leader-elect-renew-deadline',
+  ],
+  [
+    { 'leader-elect-retry-period': '9s' },
+    '--leader-elect-renew-deadline: it must be more than 1.2 --leader-elect-retry-period',
+  ],
+])('flags that make no sense are refused: %j', async (flags, message) => {
+  await using cluster = await startCluster({ controllers: [], scheduler: false });
+  expect(() => start(cluster, true, flags)).toThrow(message);
+});
+
+test.each([
+  [{ 'etcd-servers': 'nowhere' }, '--etcd-servers: "nowhere" is no address such as https://10.0.0.1:2379'],
+  [
+    { 'etcd-servers': 'https://10.0.0.1:2379' },
+    '--etcd-servers: an address of https needs --etcd-cafile, --etcd-certfile and --etcd-keyfile',
+  ],
+  [
+    { 'etcd-servers': 'https://10.0.0.1:2379', 'etcd-cafile': '/nonexistent' },
+    '--etcd-cafile: --etcd-certfile is needed as well',
+  ],
+])('an etcd that cannot be reached like that is refused: %j', async (flags, message) => {
+  const options = { directory: '', log: silentLog, onFailure: () => undefined };
+  await expect(openClusterStorage({ flags: new ApiServerFlags(flags), ...options })).rejects.toThrow(message);
+});
