@@ -43,3 +43,9 @@ export interface Informers {
   /** Resolves when all that were asked for so far have listed once. */
   synced(signal?: AbortSignal): Promise<void>;
 }
+
+/** For those who follow single objects, and not for ever. */
+export interface ReleasableInformers extends Informers {
+  /** Ends one informer: nobody in the process wants it any more. */
+  letGo(kind: Kind, scope: { namespace?: string; labelSelector?: string; fieldSelector?: string }): void;
+}

@@ -8,7 +8,7 @@ import { silentLog } from '#base/log.ts';
 import type { Random } from '#base/random.ts';
 import type { Client } from './client.ts';
 import { identitiesOf } from './identity.ts';
-import type { IndexedInformer, Informer, Informers } from './informer.ts';
+import type { IndexedInformer, Informer, ReleasableInformers } from './informer.ts';
 import type { IndexKeys } from './object-cache.ts';
 import { ObjectCache } from './object-cache.ts';
 import type { Scope } from './reflector.ts';
@@ -31,7 +31,7 @@ interface Running {
   isPaused: boolean;
 }
 
-export class SharedInformers implements Informers {
+export class SharedInformers implements ReleasableInformers {
   readonly #options: InformersOptions;
   readonly #running = new Map<string, Running>();
 
@@ -95,6 +95,12 @@ export class SharedInformers implements Informers {
       running.stop.abort();
       this.#running.delete(id);
     }
+  }
+
+  letGo(kind: Kind, scope: Scope): void {
+    const id = idOf(kind, scope);
+    this.#running.get(id)?.stop.abort();
+    this.#running.delete(id);
   }
 
   /** How many informers there are. */
