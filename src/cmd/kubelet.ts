@@ -8,7 +8,7 @@ import { endpointOf, readKubeconfig } from '#client/transport/kubeconfig.ts';
 import { networkFacts } from '#network/trace/node-facts.ts';
 import type { RotatedCertificate } from '#node/kubelet/certificates/certificate-rotation.ts';
 import { startKubelet } from '#node/kubelet/start-kubelet.ts';
-import { KUBELET_FOLDER } from '#node/machine/node-namespaces.ts';
+import { KUBELET_FOLDER } from '#node/machine/kubelet-folder.ts';
 import { connectContainerd } from '#node/runtime/containerd/containerd.ts';
 import { detectMachineFacts } from '#node/runtime/machine-facts.ts';
 import { apiAccess, componentProcess } from './component-process.ts';

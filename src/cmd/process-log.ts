@@ -13,7 +13,9 @@ export function processLog(component: string): Log {
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: levelName },
   };
-  return adapt(pino(options, pino.destination({ fd: 2, sync: true })));
+  const destination = pino.destination({ fd: 2, sync: true });
+  destination.on('error', () => undefined); // the disk is full: who makes room must not end for want of a line
+  return adapt(pino(options, destination));
 }
 
 const levelName = (level: string) => ({ level });

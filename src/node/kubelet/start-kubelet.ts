@@ -102,7 +102,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
   const services = informers.for(Service);
   const cgroups = await preparedCgroups(machine.cgroups, cgroupRoot, podsLimits(machine, configuration));
 
-  const allocations = await Allocations.open(directories.root);
+  const allocations = await Allocations.open(directories.root, options);
   const devices = await Devices.open({
     root: directories.root,
     clock,

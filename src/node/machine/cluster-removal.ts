@@ -5,6 +5,7 @@ import type { Clock } from '#base/clock.ts';
 import type { ClusterPaths, ClusterRecord } from './cluster-dir.ts';
 import type { MachineFacts } from './detect.ts';
 import { dropRoute, removeHostNetwork } from './host-network.ts';
+import { dropKubeletFolder } from './kubelet-folder.ts';
 import { stopNode } from './machine-node.ts';
 import { type NodeLayout, nodeLayout } from './node-layout.ts';
 import { planFor } from './slots.ts';
@@ -42,6 +43,7 @@ export async function takeDown(options: RemovalOptions): Promise<void> {
   if (canHaveNodes(facts)) await removeHostNetwork(planFor(cluster));
   await rm(paths.runDir, { recursive: true, force: true });
   await rm(paths.controlSocket, { force: true });
+  if (canHaveNodes(facts)) await dropKubeletFolder(clock);
 }
 
 /** One that only starts has no socket yet, and would start again what is ended here. Told to end, it takes all down itself. */

@@ -8,6 +8,7 @@ import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, sleep } from '#base/clock.ts';
 import { readJsonFile, writeJsonFile } from './json-file.ts';
+import { KUBELET_FOLDER, withKubeletFolder } from './kubelet-folder.ts';
 import type { NodeLayout } from './node-layout.ts';
 import { isAlive, type ProcessRecord, readOrUndefined, recordOf } from './process-record.ts';
 import { mountNamespaceOf, processesOf } from './process-tree.ts';
@@ -60,7 +61,7 @@ export async function ensureHolder(options: HolderOptions): Promise<Holder> {
   const namespaces = [...own, '--mount', '--propagation', 'slave'];
   const holder = await startHolder(options, ['unshare', ...namespaces, '--'], options.clock.now());
   await run(entered(holder, ['mount', '--make-rshared', '/']));
-  await showKubeletFolder(holder, options.layout);
+  await showKubeletFolder(holder, options.layout, options.clock);
   if (own.length > 0) await run(entered(holder, ['tee', '/proc/sys/kernel/hostname']), { input: options.layout.name });
   return holder;
 }
@@ -80,21 +81,19 @@ export async function findWitness({ holderRecord, runDir, keptDir }: NodeLayout)
   return undefined;
 }
 
-/** Where a kubelet has its folder for everybody who asks for it by name: manifests of CSI drivers, hostPath volumes. */
-export const KUBELET_FOLDER = '/var/lib/kubelet';
-
 /** In this node only. What is mounted in it is seen there alone, and not once more in the node's own folder. */
-async function showKubeletFolder(holder: Holder, { kubeletDir }: NodeLayout): Promise<void> {
+async function showKubeletFolder(holder: Holder, { kubeletDir }: NodeLayout, clock: Clock): Promise<void> {
   await mkdir(kubeletDir, { recursive: true, mode: 0o750 });
+  const mount = async () => {
+    await run(entered(holder, ['mount', '--bind', kubeletDir, KUBELET_FOLDER]));
+    await run(entered(holder, ['mount', '--make-private', KUBELET_FOLDER]));
+    await run(entered(holder, ['mount', '--make-shared', KUBELET_FOLDER]));
+  };
   try {
-    await mkdir(KUBELET_FOLDER, { recursive: true, mode: 0o750 });
+    await withKubeletFolder(clock, mount);
   } catch (error) {
-    if (isReadOnly(error)) return; // the kubelet uses the node's own folder
-    throw error;
+    if (!isReadOnly(error)) throw error; // else the kubelet uses the node's own folder
   }
-  await run(entered(holder, ['mount', '--bind', kubeletDir, KUBELET_FOLDER]));
-  await run(entered(holder, ['mount', '--make-private', KUBELET_FOLDER]));
-  await run(entered(holder, ['mount', '--make-shared', KUBELET_FOLDER]));
 }
 
 const isReadOnly = (error: unknown): boolean =>

@@ -58,7 +58,7 @@ export class Devices {
   private constructor(options: DevicesOptions, held: Map<string, Held>) {
     this.#options = options;
     this.#held = held;
-    this.#file = new StateFile(join(options.root, FOLDER, CHECKPOINT), () => Object.fromEntries(this.#held));
+    this.#file = new StateFile(join(options.root, FOLDER, CHECKPOINT), () => Object.fromEntries(this.#held), options);
   }
 
   /** Plugins can announce themselves when this resolves. */

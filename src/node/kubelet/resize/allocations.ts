@@ -5,6 +5,8 @@
 import { join } from 'node:path';
 import type { Container, Pod, ResourceRequirements } from '#api/generated/schema.ts';
 import { compareQuantities } from '#api/machinery/quantity.ts';
+import type { Clock } from '#base/clock.ts';
+import type { Log } from '#base/log.ts';
 import { initContainers, isSidecar } from '../pod-containers.ts';
 import { readState, StateFile } from '../state-file.ts';
 
@@ -23,21 +25,26 @@ export class Allocations {
   readonly #actuated: Book;
   readonly #file: StateFile;
 
-  private constructor(path: string, { allocated, actuated }: { allocated: Book; actuated: Book }) {
+  private constructor(
+    path: string,
+    { allocated, actuated }: { allocated: Book; actuated: Book },
+    services: { clock: Clock; log: Log },
+  ) {
     this.#allocated = allocated;
     this.#actuated = actuated;
-    this.#file = new StateFile(path, () => ({
+    const books = () => ({
       allocated: Object.fromEntries(this.#allocated),
       actuated: Object.fromEntries(this.#actuated),
-    }));
+    });
+    this.#file = new StateFile(path, books, services);
   }
 
   /** @param root the kubelet's folder */
-  static async open(root: string): Promise<Allocations> {
+  static async open(root: string, services: { clock: Clock; log: Log }): Promise<Allocations> {
     const path = join(root, FILE);
     const state = (await readState(path)) as Record<'allocated' | 'actuated', Record<string, PodResources>> | undefined;
     const book = (of: Record<string, PodResources> | undefined): Book => new Map(Object.entries(of ?? {}));
-    return new Allocations(path, { allocated: book(state?.allocated), actuated: book(state?.actuated) });
+    return new Allocations(path, { allocated: book(state?.allocated), actuated: book(state?.actuated) }, services);
   }
 
   has(podUid: string): boolean {

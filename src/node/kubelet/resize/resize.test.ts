@@ -1,6 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { silentLog } from '#base/log.ts';
+import { ManualClock } from '#base/manual-clock.ts';
 import { expect, test } from 'vitest';
 import { Event } from '#api/core/v1/event.ts';
 import { Pod } from '#api/core/v1/pod.ts';
@@ -97,7 +99,7 @@ for (const { what, annotations, requests, message } of [
   test(`${what} is Infeasible, and nothing changes`, async () => {
     const root = mkdtempSync(join(tmpdir(), 'kedge-resize-'));
     try {
-      const allocations = await Allocations.open(root);
+      const allocations = await Allocations.open(root, { clock: new ManualClock(), log: silentLog });
       const notes = new PodNotes();
       const told: string[] = [];
       const resizes = new Resizes({
