@@ -15,6 +15,7 @@ import type { ClusterStatus, PublishedPort } from './control-protocol.ts';
 import { createExample, exampleAvailable, exampleImages, exampleUrl, loadImages, urlAnswers } from './example-web.ts';
 import { stayInForeground } from './foreground.ts';
 import { mergeKubeconfig, userKubeconfig } from './kubeconfig-merge.ts';
+import { credentialProvidersFile } from './credential-providers-file.ts';
 import { kubeletConfigFile } from './kubelet-config-file.ts';
 import { localApi, until, type WaitOptions } from './local-api.ts';
 import { prepareCluster } from './prepare-cluster.ts';
@@ -38,6 +39,8 @@ export interface UpOptions extends Selection {
   nodeMonitorGracePeriod?: number;
   defaultTolerationSeconds?: number;
   kubeletConfig?: string;
+  imageCredentialProviderConfig?: string;
+  imageCredentialProviderBinDir?: string;
   detach?: boolean;
   example?: 'web';
 }
@@ -92,6 +95,7 @@ async function start(context: CliContext, options: UpOptions, paths: ClusterPath
     ...(nodeMonitorGracePeriod !== undefined && { nodeMonitorGracePeriodSeconds: nodeMonitorGracePeriod }),
     ...(defaultTolerationSeconds !== undefined && { defaultTolerationSeconds }),
     ...(options.kubeletConfig && { kubelet: await kubeletConfigFile(context, options.kubeletConfig) }),
+    ...(await credentialProvidersFile(options)),
     apiServer: apiServerFlagsIn(options),
   };
   const cluster = await prepareCluster(context, paths, {

@@ -44,6 +44,11 @@ export const upCommand = (context: CliContext): Command =>
     .option('--ip-families <list>', 'families of pods and Services: IPv4 (a new cluster), or IPv4,IPv6', ipFamilies)
     .option('--node-monitor-grace-period <time>', 'how long a silent node counts as alive (upstream: 50s)', seconds)
     .option('--kubelet-config <file>', 'a KubeletConfiguration (kubelet.config.k8s.io/v1beta1) for all nodes')
+    .option(
+      '--image-credential-provider-config <file>',
+      'a CredentialProviderConfig (kubelet.config.k8s.io/v1): programs that know passwords of registries',
+    )
+    .option('--image-credential-provider-bin-dir <folder>', 'where these programs are, on every node')
     .option('--default-toleration-seconds <time>', 'how long pods stay on a lost node (upstream: 300)', seconds)
     .action(async (options: UpOptions) => {
       const { runUp } = await import('./run-up.ts');

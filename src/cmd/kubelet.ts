@@ -2,6 +2,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { credentialProviders } from '#api/kubelet-config/credential-provider-config.ts';
 import { readKubeletConfiguration } from '#api/kubelet-config/kubelet-configuration.ts';
 import { CurrentCredentials } from '#client/transport/credentials.ts';
 import { endpointOf, readKubeconfig } from '#client/transport/kubeconfig.ts';
@@ -48,6 +49,7 @@ export async function runKubelet(args: readonly string[]): Promise<void> {
     podCIDRs: config.podRanges,
     configuration: readKubeletConfiguration(config.kubelet ?? {}).configuration,
     keepImages: [config.pauseImage],
+    ...(config.credentialProviders && { credentialProviders: pluginsOf(config.credentialProviders) }),
     ...(config.leaseDurationSeconds && { leaseDurationSeconds: config.leaseDurationSeconds }),
     server: { ...pairs.server.current, clientCA: authority, readNetwork: networkFacts },
     rotated: {
@@ -61,6 +63,11 @@ export async function runKubelet(args: readonly string[]): Promise<void> {
   await kubelet.close();
   process.exit(0);
 }
+
+const pluginsOf = ({ configuration, folder }: NonNullable<NodeConfig['credentialProviders']>) => ({
+  providers: credentialProviders(configuration),
+  folder,
+});
 
 /** Its certificates as they are now: given by the cluster, or renewed by itself since. */
 async function kubeletPairs(

@@ -21,6 +21,7 @@ export interface NodeConfig {
   pauseImage: string;
   /** Fields of a KubeletConfiguration. */
   kubelet?: Record<string, unknown>;
+  credentialProviders?: NonNullable<ClusterSettings['credentialProviders']>;
   /** Upstream's proportion of lease to grace period, whatever the grace period is; absent: upstream's 40 s. */
   leaseDurationSeconds?: number;
 }
@@ -53,6 +54,7 @@ export const nodeConfigOf = (layout: NodeLayout, pauseImage: string, settings: C
   cgroupRoot: layout.cgroupRoot,
   pauseImage,
   kubelet: { ...(!layout.gateway && ON_SHARED_MACHINE), ...settings.kubelet },
+  ...(settings.credentialProviders && { credentialProviders: settings.credentialProviders }),
   ...(settings.nodeMonitorGracePeriodSeconds !== undefined && {
     leaseDurationSeconds: Math.max(1, Math.floor(settings.nodeMonitorGracePeriodSeconds * LEASE_OF_GRACE)),
   }),

@@ -1,7 +1,7 @@
 /** Sees to it that a container's image is on the node, as its pull policy says. Texts and reasons are upstream's. */
 import type { Container, Pod, Secret, Volume } from '#api/generated/schema.ts';
 import type { Clock } from '#base/clock.ts';
-import type { ContainerRuntime, Image } from '#node/runtime/runtime.ts';
+import type { AuthConfig, ContainerRuntime, Image } from '#node/runtime/runtime.ts';
 import { RuntimeError } from '#node/runtime/runtime.ts';
 import { BackOff } from './back-off.ts';
 import { durationText } from './go-text.ts';
@@ -29,6 +29,8 @@ export interface ImagesOptions {
   events: PodEvents;
   /** How many pulls at once. */
   pulls: Limiter;
+  /** Besides the pods' own secrets; absent: none. */
+  providers?: { credentialsFor(image: string, pod: Pod): Promise<AuthConfig[]> };
 }
 
 const BACK_OFF = { initialMs: 10_000, maxMs: 300_000 };
@@ -137,7 +139,7 @@ export class Images {
     events.normal(pod, container, 'Pulling', `Pulling image ${text}`);
     const startedAt = clock.now();
     try {
-      const image = await this.#pullOnce(name, pullSecrets, signal);
+      const image = await this.#pullOnce({ name, pod, pullSecrets }, signal);
       const took = durationText(Math.round(clock.now() - startedAt));
       events.normal(
         pod,
@@ -156,10 +158,15 @@ export class Images {
     }
   }
 
-  async #pullOnce(name: string, secrets: readonly Secret[], signal: AbortSignal | undefined): Promise<Image> {
-    const { runtime } = this.#options;
-    const id = `${name}|${secrets.map(({ metadata }) => `${metadata.uid}@${metadata.resourceVersion}`).join(',')}`;
-    const pull = (wanted: AbortSignal) => this.#withCredentials(name, secrets, wanted);
+  async #pullOnce(
+    { name, pod, pullSecrets }: { name: string; pod: Pod; pullSecrets: readonly Secret[] },
+    signal: AbortSignal | undefined,
+  ): Promise<Image> {
+    const { runtime, providers } = this.#options;
+    const provided = (await providers?.credentialsFor(name, pod)) ?? [];
+    const credentials = [...credentialsFor(name, pullSecrets), ...provided];
+    const id = JSON.stringify([name, credentials]);
+    const pull = (wanted: AbortSignal) => this.#withCredentials(name, credentials, wanted);
     const reference = await this.#pulling.run(id, pull, signal);
     const image = (await runtime.imageStatus(reference)) ?? (await runtime.imageStatus(name));
     if (!image) throw new RuntimeError('NotFound', `image ${JSON.stringify(name)} is gone right after it was pulled`);
@@ -167,9 +174,8 @@ export class Images {
   }
 
   /** Each credential that fits, then none. The last refusal is the one that is told. */
-  async #withCredentials(name: string, secrets: readonly Secret[], signal: AbortSignal): Promise<string> {
+  async #withCredentials(name: string, credentials: readonly AuthConfig[], signal: AbortSignal): Promise<string> {
     let refusal: unknown;
-    const credentials = credentialsFor(name, secrets);
     for (const auth of credentials.length > 0 ? credentials : [undefined]) {
       try {
         return await this.#options.pulls.run(() => this.#options.runtime.pullImage(name, auth, signal));

@@ -10,6 +10,7 @@ import type { MachineFacts } from '#node/runtime/machine-facts.ts';
 import type { ContainerRuntime } from '#node/runtime/runtime.ts';
 import type { RotatedCertificates } from './certificates/rotate-certificates.ts';
 import type { Usage } from './eviction/usage.ts';
+import type { CredentialProvider } from '#api/kubelet-config/credential-provider-config.ts';
 import type { ReadNetwork } from './server/network-facts.ts';
 import type { Mounter } from './volumes/mounter.ts';
 
@@ -43,6 +44,8 @@ export interface KubeletOptions {
   usage?: Usage;
   /** Images that are never removed, e.g. what sandboxes run. */
   keepImages?: readonly string[];
+  /** Programs in a folder that are asked for passwords of registries. */
+  credentialProviders?: { providers: readonly CredentialProvider[]; folder: string };
   /** How long the node's Lease counts without a renewal: 40 by default. Shorter where a silent node is to be noticed sooner. */
   leaseDurationSeconds?: number;
   /** The node's own files, as its pods may inherit them. */

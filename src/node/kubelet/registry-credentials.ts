@@ -15,7 +15,7 @@ export function credentialsFor(image: string, secrets: readonly Secret[]): AuthC
   const entries = secrets.flatMap((secret) => Object.entries(entriesOf(secret)));
   return entries
     .map(([pattern, entry]) => ({ pattern: patternOf(pattern), entry }))
-    .filter(({ pattern }) => matches(pattern, repositoryOf(image)))
+    .filter(({ pattern }) => isFor(pattern, repositoryOf(image)))
     .sort((a, b) => b.pattern.length - a.pattern.length)
     .map(({ pattern, entry }) => authOf(pattern, entry));
 }
@@ -52,8 +52,9 @@ export function repositoryOf(image: string): string {
   return rest.length === 0 ? `docker.io/library/${bare}` : `docker.io/${bare}`;
 }
 
-function matches(pattern: string, repository: string): boolean {
-  const [host = '', ...path] = pattern.split('/');
+/** Whether `registry.io:8080/path` or `*.registry.io` means this repository: labels may be globs, a path begins its own. */
+export function isFor(pattern: string, repository: string): boolean {
+  const [host = '', ...path] = patternOf(pattern).split('/');
   const [imageHost = '', ...imagePath] = repository.split('/');
   return hostMatches(host, imageHost) && path.every((part, index) => imagePath[index] === part);
 }

@@ -24,6 +24,7 @@ import type { NodeFacts } from './field-values.ts';
 import { followPods, shownInApi, withApiStatus } from './follow-pods.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { ImageGarbage } from './image-garbage.ts';
+import { CredentialProviders } from './images/credential-providers.ts';
 import { Images } from './images.ts';
 import type { Kubelet } from './kubelet.ts';
 import type { KubeletOptions } from './kubelet-options.ts';
@@ -174,7 +175,9 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
   const starts = new Limiter(Math.max(2, machine.cpus * STARTS_PER_CPU));
   const { serializeImagePulls, maxParallelImagePulls = Number.POSITIVE_INFINITY } = configuration;
   const pulls = new Limiter(serializeImagePulls ? 1 : maxParallelImagePulls);
-  const images = new Images({ runtime, clock, events, pulls });
+  const { credentialProviders: plugins } = options;
+  const providers = plugins && new CredentialProviders({ ...plugins, client, tokens, clock, log });
+  const images = new Images({ runtime, clock, events, pulls, ...(providers && { providers }) });
   const killer = new ContainerKiller({ runtime, clock, events });
   const { maxContainerRestartPeriod } = configuration.crashLoopBackOff;
   const crashes = new BackOff(clock, {

@@ -52,6 +52,8 @@ export interface ClusterSettings {
   defaultTolerationSeconds?: number;
   /** Fields of a KubeletConfiguration, as they were given; for all nodes. */
   kubelet?: Record<string, unknown>;
+  /** A CredentialProviderConfig as it was given, and the folder of its programs; for all nodes. */
+  credentialProviders?: { configuration: Record<string, unknown>; folder: string };
   /** Flags of kube-apiserver by upstream's names, as they were given. */
   apiServer?: Record<string, string>;
 }
