@@ -42,7 +42,7 @@ export interface Managers {
   readonly informers: SharedInformers;
   /** Of the controllers and of the scheduler here; those of the last term while others lead. */
   stats(): ReturnType<RunningControllers['stats']>;
-  explain(key: ObjectKey): SchedulingExplanation | undefined;
+  explain(key: ObjectKey): Promise<SchedulingExplanation | undefined> | undefined;
   /** Gives Leases back, for others to lead at once. */
   stop(): Promise<void>;
 }

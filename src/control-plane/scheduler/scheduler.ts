@@ -66,6 +66,8 @@ export class Scheduler {
   /** By the pod's uid. */
   readonly #placing = new Map<string, Placing>();
   readonly #whileOthers: <T>(act: Promise<T>) => Promise<T>;
+  /** Of people; answered between decisions. */
+  readonly #questions: (() => Promise<void>)[] = [];
   #isRunning = false;
   #isDeciding = false;
   /** Pods being placed, room being made, and what is being written down about those that have no place. */
@@ -122,10 +124,34 @@ export class Scheduler {
     };
   }
 
-  /** Why the pod is where it is, or nowhere, as of now; undefined: there is no such pod. */
-  explain(key: ObjectKey): SchedulingExplanation | undefined {
+  /**
+   * Why the pod is where it is, or nowhere, as of now; undefined: there is no such pod. Between two decisions: what it looks at
+   * must hold still, though others run meanwhile.
+   */
+  explain(key: ObjectKey): Promise<SchedulingExplanation | undefined> {
+    const answer = new Promise<SchedulingExplanation | undefined>((resolve, reject) => {
+      this.#questions.push(() => this.#explain(key).then(resolve, reject));
+    });
+    if (this.#isRunning) this.#wake();
+    else void this.#answerQuestions(); // nothing decides yet, or any more
+    return answer;
+  }
+
+  async #explain(key: ObjectKey): Promise<SchedulingExplanation | undefined> {
     const pod = this.#services.informers.for(Pod).get(key);
-    return pod && explain(pod, { cluster: this.#cluster.view, profile: this.#profileOf(pod) });
+    const known = pod && { cluster: this.#cluster.view, profile: this.#profileOf(pod), breathe: () => this.#breathe() };
+    return known && explain(pod, known);
+  }
+
+  async #answerQuestions(): Promise<void> {
+    for (let question = this.#questions.shift(); question; question = this.#questions.shift()) {
+      this.#cluster.holdStill();
+      try {
+        await question();
+      } finally {
+        this.#cluster.goOn();
+      }
+    }
   }
 
   /** Follows the cluster; decides once everything has been listed. */
@@ -139,6 +165,7 @@ export class Scheduler {
     this.#isRunning = false;
     this.#cluster.stop();
     this.#queue.stop();
+    if (!this.#isDeciding) void this.#answerQuestions();
     for (const placing of this.#placing.values()) placing.end('the end of the scheduler');
   }
 
@@ -160,6 +187,7 @@ export class Scheduler {
     const { clock, onBug } = this.#services;
     try {
       this.#holdingSinceMs = clock.monotonicMs();
+      await this.#answerQuestions();
       for (let next = this.#queue.take(); next && this.#isRunning; next = this.#queue.take()) {
         const beganMs = clock.monotonicMs();
         this.#cluster.holdStill();
@@ -171,13 +199,15 @@ export class Scheduler {
         this.#decidingMs += clock.monotonicMs() - beganMs;
         const pause = this.#breathe();
         if (pause) await pause;
+        if (this.#questions.length > 0) await this.#answerQuestions();
       }
     } catch (error) {
       onBug(error);
     } finally {
       this.#isDeciding = false;
     }
-    if (this.#queue.activeCount > 0) this.#wake();
+    if (!this.#isRunning) void this.#answerQuestions();
+    else if (this.#queue.activeCount > 0 || this.#questions.length > 0) this.#wake();
   }
 
   #breathe(): Promise<void> | undefined {

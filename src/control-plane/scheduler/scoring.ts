@@ -31,11 +31,19 @@ export function scoresOf(pod: Pod, nodes: readonly NodeInfo[], scoring: Scoring)
   });
   return scorers.map(({ plugin, state }) => {
     const raw = known?.get(plugin) ?? rawScores(plugin, pod, { nodes, state });
-    return { plugin, scores: plugin.normalize?.(raw, nodes, state) ?? normalized(raw, plugin.prefer) };
+    return { plugin, scores: finalScores({ plugin, state }, raw, nodes) };
   });
 }
 
-function scorersOf(pod: Pod, nodes: readonly NodeInfo[], { plugins, cluster, states }: Scoring): Scorer[] {
+/** From what a plugin gave to each node to what counts. */
+export const finalScores = (
+  { plugin, state }: Scorer,
+  raw: readonly number[],
+  nodes: readonly NodeInfo[],
+): readonly number[] => plugin.normalize?.(raw, nodes, state) ?? normalized(raw, plugin.prefer);
+
+/** Those that have a say, each with what it has prepared. */
+export function scorersOf(pod: Pod, nodes: readonly NodeInfo[], { plugins, cluster, states }: Scoring): Scorer[] {
   const scorers: Scorer[] = [];
   for (const plugin of pointsOf(plugins).score) {
     const prepared = states.get(plugin);

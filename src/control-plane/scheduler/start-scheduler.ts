@@ -35,7 +35,7 @@ export interface RunningScheduler {
   readonly informers: SharedInformers;
   readonly stats: SchedulerStats;
   /** See `Scheduler.explain`. */
-  explain(key: ObjectKey): SchedulingExplanation | undefined;
+  explain(key: ObjectKey): Promise<SchedulingExplanation | undefined>;
   stop(): void;
 }
 

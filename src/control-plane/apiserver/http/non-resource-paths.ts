@@ -65,7 +65,7 @@ export async function serveNonResource(
   if (first === 'api' || first === 'apis') return sendDiscovery(exchange, info, services);
   if (first === 'healthz' || first === 'livez' || first === 'readyz')
     return sendHealth(exchange, info, { ...services, endpoint: first, name: rest.join('/') });
-  const page = first === 'debug' ? debugAnswer(services.debug, path) : undefined;
+  const page = first === 'debug' ? await debugAnswer(services.debug, path) : undefined;
   if (page) return sendJson(exchange, info, page);
   const dump = first === 'debug' ? dumpOf(services.flowControl, path, info.query) : undefined;
   if (dump) return sendBody(exchange, 200, { type: 'text/plain; charset=utf-8', body: Buffer.from(dump) });

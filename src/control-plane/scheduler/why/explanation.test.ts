@@ -7,6 +7,7 @@ import { node, pod, podAsking, startCluster } from '#testing/cluster.ts';
 import { FollowedCluster } from '../followed-cluster.ts';
 import { defaultProfile } from '../profile.ts';
 import { SchedulingQueue } from '../queue.ts';
+import { startScheduler } from '../start-scheduler.ts';
 import { explain } from './explanation.ts';
 
 async function clusterOf(nodes: Record<string, NodeOptions>): Promise<TestCluster> {
@@ -34,7 +35,7 @@ async function why(cluster: TestCluster, name: string) {
   await following;
   const subject = cluster.get(Pod, `default/${name}`)!;
   const known = subject.spec.schedulerName === profile.schedulerName ? profile : undefined;
-  const told = explain(subject, { cluster: followed.view, profile: known });
+  const told = await explain(subject, { cluster: followed.view, profile: known, breathe: () => undefined });
   stopping.abort();
   followed.stop();
   queue.stop();
@@ -156,4 +157,37 @@ test('gates, claims and other schedulers are told without nodes', async () => {
     },
     nodes: [],
   });
+});
+
+test('on many nodes others run in between: no more than four milliseconds go by, and no change comes in before its end', async () => {
+  const names = Array.from({ length: 60 }, (_, i) => `n${i}`);
+  await using cluster = await clusterOf(Object.fromEntries(names.map((name) => [name, {}])));
+  await cluster.create(Pod, pod('web', { schedulerName: 'patient' }));
+  await cluster.settles();
+  const { clock } = cluster.services;
+  // Each look at it is a millisecond later than the one before.
+  let ms = 0;
+  let pauses = 0;
+  let longestMs = 0;
+  let heldSinceMs = 0;
+  const slow = { now: () => clock.now(), monotonicMs: () => ++ms, timer: clock.timer.bind(clock) };
+  const scheduler = startScheduler({
+    ...cluster.services,
+    clock: slow,
+    profiles: [{ ...defaultProfile(), schedulerName: 'patient' }],
+    async breathe() {
+      pauses++;
+      longestMs = Math.max(longestMs, ms - heldSinceMs);
+      if (pauses === 3) await cluster.delete(Node, 'n0');
+      await new Promise((resolve) => setImmediate(resolve));
+      heldSinceMs = ms;
+    },
+  });
+  await expect.poll(() => cluster.get(Pod, 'default/web')?.spec.nodeName).toBeDefined();
+  [ms, heldSinceMs, pauses, longestMs] = [0, 0, 0, 0];
+  const told = await scheduler.explain('default/web');
+  scheduler.stop();
+  expect(told?.nodes).toHaveLength(60);
+  expect(pauses).toBeGreaterThan(60 / 4);
+  expect(longestMs).toBeLessThanOrEqual(5);
 });

@@ -1,7 +1,9 @@
 /**
  * Why a pod is where it is, or nowhere: every plugin is asked about every node, as of now. A pod that has its node is looked
- * at as if it had none. Nothing is changed.
+ * at as if it had none. Nothing is changed. On many nodes that takes time: others run in between, and the cluster must hold
+ * still meanwhile.
  */
+import type { Node } from '#api/core/v1/node.ts';
 import type { Pod } from '#api/core/v1/pod.ts';
 import { conditionOf } from '#api/core/v1/pod-conditions.ts';
 import type {
@@ -15,7 +17,7 @@ import type { ClusterView, Plugin } from '../define-plugin.ts';
 import { PluginFailed } from '../define-plugin.ts';
 import type { NodeInfo } from '../node-info.ts';
 import type { Profile } from '../profile.ts';
-import { scoresOf } from '../scoring.ts';
+import { finalScores, scorersOf } from '../scoring.ts';
 import { type States, Trial } from '../trial.ts';
 import type { Refused } from '../verdict.ts';
 import { changesFor } from './remedies.ts';
@@ -24,9 +26,11 @@ interface Known {
   cluster: ClusterView;
   /** undefined: it is another scheduler's. */
   profile: Profile | undefined;
+  /** Awaited when it is time to let others run; undefined: not yet. */
+  breathe(): Promise<void> | undefined;
 }
 
-export function explain(pod: Pod, { cluster, profile }: Known): SchedulingExplanation {
+export async function explain(pod: Pod, { cluster, profile, breathe }: Known): Promise<SchedulingExplanation> {
   const { namespace = '', name } = pod.metadata;
   const { nodeName, schedulerName } = pod.spec;
   const message = nodeName ? undefined : conditionOf(pod, 'PodScheduled')?.message;
@@ -46,7 +50,7 @@ export function explain(pod: Pod, { cluster, profile }: Known): SchedulingExplan
   const unplaced: Pod = { ...pod, spec: { ...pod.spec } };
   delete (unplaced.spec as { nodeName?: string }).nodeName;
   try {
-    return { ...about, state, ...explained(unplaced, { pod, cluster, plugins }) };
+    return { ...about, state, ...(await explained(unplaced, { pod, cluster, plugins, breathe })) };
   } catch (error) {
     if (!(error instanceof PluginFailed)) throw error;
     return { ...about, state, general: { plugin: '', reasons: [error.message], changes: [] }, nodes: [] };
@@ -68,12 +72,13 @@ interface Question {
   pod: Pod;
   cluster: ClusterView;
   plugins: readonly Plugin[];
+  breathe: Known['breathe'];
 }
 
-function explained(
+async function explained(
   unplaced: Pod,
-  { pod, cluster, plugins }: Question,
-): Pick<SchedulingExplanation, 'general' | 'nodes'> {
+  { pod, cluster, plugins, breathe }: Question,
+): Promise<Pick<SchedulingExplanation, 'general' | 'nodes'>> {
   const prepared = prepareAll(unplaced, cluster, { plugins, nominatedOn: undefined });
   if ('refusal' in prepared) {
     const [plugin] = prepared.refusal.refusedBy;
@@ -85,9 +90,15 @@ function explained(
   const own = ownPlace(pod, cluster);
   const states = own ? statesWithout(prepared.states, own) : prepared.states;
   const nodes = cluster.nodes.map((node) => (node.node === own?.node.node ? own.node : node));
-  const asked = nodes.map((node) => ({ node, complaints: complaintsAbout(unplaced, node, { prepared, states }) }));
+  const candidates = new Set(prepared.candidates.map(({ node }) => node));
+  const asked: { node: NodeInfo; complaints: Complaint[] }[] = [];
+  for (const node of nodes) {
+    asked.push({ node, complaints: complaintsAbout(unplaced, node, { prepared, states, candidates }) });
+    const pause = breathe();
+    if (pause) await pause;
+  }
   const feasible = asked.filter(({ complaints }) => complaints.length === 0).map(({ node }) => node);
-  const scores = feasible.length > 0 ? byNode(unplaced, feasible, { plugins, cluster, states }) : new Map();
+  const scores = feasible.length > 0 ? await byNode(unplaced, feasible, { plugins, cluster, states, breathe }) : NONE;
   return {
     nodes: asked
       .map(({ node, complaints }) => asNode(node, complaints, scores.get(node) ?? []))
@@ -110,19 +121,23 @@ function ownPlace(pod: Pod, cluster: ClusterView): OwnPlace | undefined {
 const statesWithout = (states: States, { pod, node }: OwnPlace): States =>
   new Map([...states].map(([plugin, state]) => [plugin, plugin.withoutPod?.(state, pod, node, pod) ?? state]));
 
+const NONE: ReadonlyMap<NodeInfo, PluginScore[]> = new Map();
+
 interface Asking {
   prepared: PreparedAll;
   states: States;
+  /** Those that no plugin left out beforehand. */
+  candidates: ReadonlySet<Node>;
 }
 
 /** All of them, where deciding would stop at the first. */
-function complaintsAbout(pod: Pod, node: NodeInfo, { prepared, states }: Asking): Complaint[] {
+function complaintsAbout(pod: Pod, node: NodeInfo, { prepared, states, candidates }: Asking): Complaint[] {
   const complaints: Complaint[] = [];
   for (const { plugin } of prepared.filters) {
     const verdict = plugin.filter(pod, node, states.get(plugin));
     if (!verdict.fits) complaints.push(complaint(plugin.name, pod, { node, verdict }));
   }
-  if (complaints.length === 0 && !prepared.candidates.some((candidate) => candidate.node === node.node)) {
+  if (complaints.length === 0 && !candidates.has(node.node)) {
     const names = prepared.narrowedBy.map(({ name }) => name);
     const reasons = [`node(s) didn't satisfy plugin(s) [${[...names].sort().join(' ')}]`];
     complaints.push({ plugin: names[0] ?? '', reasons, changes: [] });
@@ -140,13 +155,29 @@ interface Scoring {
   plugins: readonly Plugin[];
   cluster: ClusterView;
   states: States;
+  breathe: Known['breathe'];
 }
 
-function byNode(pod: Pod, nodes: readonly NodeInfo[], scoring: Scoring): Map<NodeInfo, PluginScore[]> {
+async function byNode(
+  pod: Pod,
+  nodes: readonly NodeInfo[],
+  { breathe, ...scoring }: Scoring,
+): Promise<ReadonlyMap<NodeInfo, PluginScore[]>> {
   const scores = new Map<NodeInfo, PluginScore[]>(nodes.map((node) => [node, []]));
-  for (const { plugin, scores: given } of scoresOf(pod, nodes, scoring))
+  for (const scorer of scorersOf(pod, nodes, scoring)) {
+    const { plugin, state } = scorer;
+    const raw: number[] = [];
+    for (const node of nodes) {
+      raw.push(plugin.score(pod, node, state));
+      const pause = breathe();
+      if (pause) await pause;
+    }
+    const given = finalScores(scorer, raw, nodes);
     for (const [index, node] of nodes.entries())
       scores.get(node)?.push({ plugin: plugin.name, score: given[index] ?? 0, weight: plugin.weight ?? 1 });
+    const pause = breathe();
+    if (pause) await pause;
+  }
   return scores;
 }
 
