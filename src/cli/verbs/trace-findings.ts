@@ -1,15 +1,18 @@
 /** Reads what a trace wants to know: from the API with the user's rights, from this machine's resolver, from nodes through the API. */
 import { promises as dns } from 'node:dns';
 import { networkInterfaces } from 'node:os';
-import type { Event, Secret } from '#api/generated/schema.ts';
+import type { Event, IngressClass, Secret } from '#api/generated/schema.ts';
 import type { NetworkFacts } from '#api/kedge/v1alpha1/network-facts.ts';
 import { isInRange } from '#api/machinery/ip.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { StatusError } from '#api/machinery/status.ts';
+import { INGRESS_CLASS, INGRESS_CONTROLLER } from '#api/networking/v1/kedge-ingress.ts';
 import type { ClusterLists, KeyPairText, LoopbackPort, Resolved, Unseen, Want } from '#network/trace/known.ts';
 import type { ClusterApi } from './cluster-api.ts';
 
 const DOMAIN = 'cluster.local';
+/** For users who may not see which classes there are: as every cluster begins. */
+const USUAL_CLASS = { metadata: { name: INGRESS_CLASS }, spec: { controller: INGRESS_CONTROLLER } } as IngressClass;
 
 /** What every trace looks at. Where the user may not see all namespaces, those of one. */
 export async function clusterLists(cluster: ClusterApi, loopback: readonly LoopbackPort[], nowMs: number) {
@@ -42,7 +45,8 @@ export async function clusterLists(cluster: ClusterApi, loopback: readonly Loopb
   const dnsAddresses = dnsService?.spec.clusterIPs ?? [];
   const lists: ClusterLists = {
     ...{ domain: DOMAIN, dnsAddresses, nowMs, loopback },
-    ...{ services, slices, ingresses, classes, nodes, namespaces, policies },
+    ...{ services, slices, ingresses, nodes, namespaces, policies },
+    classes: hidden.includes('all ingressclasses') ? [USUAL_CLASS] : classes,
   };
   return { lists, hidden };
 }

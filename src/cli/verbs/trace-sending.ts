@@ -3,28 +3,31 @@ import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Status } from '#api/machinery/status.ts';
 import { runRemoteCommand } from '#client/transport/remote-command.ts';
-import type { Hop } from '#network/trace/hop.ts';
+import { type Hop, unknown } from '#network/trace/hop.ts';
 import type { Question } from '#network/trace/known.ts';
 import type { ClusterApi } from './cluster-api.ts';
 
 const LONGEST_MS = 5_000;
+const MOST_TEXT = 16_384;
 
 /** What was answered, or why nothing was. */
 export interface Sent {
   code?: number;
   problem?: string;
+  /** Why it was not even sent. */
+  unsent?: string;
 }
 
 export async function sent({ url, from }: Question, cluster: ClusterApi, signal: AbortSignal): Promise<Sent> {
   if (from.type === 'pod') return fromPod(url, from, { cluster, signal });
-  if (from.type === 'node') return { problem: 'a request can be sent from this machine or from a pod' };
+  if (from.type === 'node') return { unsent: 'a request can be sent from this machine or from a pod' };
   return fromHere(url);
 }
 
 function fromHere(url: URL): Promise<Sent> {
   const isLocal = url.hostname.endsWith('.localhost');
   // Not every resolver knows RFC 6761.
-  const at = isLocal ? { host: '127.0.0.1', headers: { host: url.host }, servername: url.hostname } : {};
+  const at = isLocal ? { hostname: '127.0.0.1', headers: { host: url.host }, servername: url.hostname } : {};
   return new Promise((resolve) => {
     const options = { ...at, agent: false as const, rejectUnauthorized: false, timeout: LONGEST_MS };
     const asked = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, options, (answer) => {
@@ -37,21 +40,56 @@ function fromHere(url: URL): Promise<Sent> {
   });
 }
 
-/** With what is in most images; a pod that has none of it cannot be asked. */
+/** Programs that can send it, of which most images have one; each tells the code of the answer. */
+const SENDERS: readonly ((url: string) => { command: string[]; code: RegExp })[] = [
+  (url) => ({
+    command: ['curl', '-sk', '-o', '/dev/null', '-m', '5', '-w', 'code %{http_code}', '--', url],
+    code: /code ([1-5]\d\d)/,
+  }),
+  (url) => ({ command: ['wget', '-S', '-T', '5', '-O', '/dev/null', url], code: /HTTP\/[\d.]+ (\d{3})/ }),
+  (url) => ({
+    command: ['node', '-e', NODE_SENDER, url],
+    code: /code (\d{3})/,
+  }),
+];
+const NODE_SENDER =
+  "fetch(process.argv[1],{redirect:'manual',signal:AbortSignal.timeout(5000)}).then(r=>console.log('code',r.status)," +
+  'e=>{console.error(String(e.cause?.code??e));process.exit(1)})';
+
+/** As shells and runtimes say that a program is not there, or that a signal ended it. */
+const isNoSender = (status: Status): boolean =>
+  /not found|no such file|exit code (12[67]|1[345]\d)/i.test(status.message ?? '');
+
 async function fromPod(
   url: URL,
   { namespace, name }: { namespace: string; name: string },
   { cluster, signal }: { cluster: ClusterApi; signal: AbortSignal },
 ): Promise<Sent> {
-  const command = ['wget', '-S', '-T', '5', '-O', '/dev/null', '--', url.href];
-  const query = new URLSearchParams([
-    ...command.map((word): [string, string] => ['command', word]),
-    ['stdout', '1'],
-    ['stderr', '1'],
-  ]);
+  for (const sender of SENDERS) {
+    const { command, code } = sender(url.href);
+    const { status, text } = await executed(command, { namespace, name, cluster, signal });
+    const [, found] = code.exec(text) ?? [];
+    if (found !== undefined) return { code: Number(found) };
+    if (status.status === 'Success') return { problem: 'it ended without an answer' };
+    if (!isNoSender(status)) return { problem: text.trim().split('\n').at(-1) || (status.message ?? 'no answer') };
+  }
+  return { unsent: 'the pod has no curl, wget or node to send it with' };
+}
+
+interface Executing {
+  namespace: string;
+  name: string;
+  cluster: ClusterApi;
+  signal: AbortSignal;
+}
+
+async function executed(command: readonly string[], { namespace, name, cluster, signal }: Executing) {
+  const query = new URLSearchParams(command.map((word): [string, string] => ['command', word]));
+  query.set('stdout', 'true');
+  query.set('stderr', 'true');
   let text = '';
   const take = (chunk: Uint8Array) => {
-    if (text.length < 16_384) text += Buffer.from(chunk).toString('utf8');
+    if (text.length < MOST_TEXT) text += Buffer.from(chunk).toString('utf8');
   };
   const part = encodeURIComponent;
   const status: Status = await runRemoteCommand({
@@ -62,16 +100,12 @@ async function fromPod(
     stderr: take,
     signal,
   });
-  const codes = [...text.matchAll(/HTTP\/[\d.]+ (\d{3})/g)].map(([, code]) => Number(code));
-  const [first] = codes;
-  if (first !== undefined) return { code: first };
-  if (status.status === 'Success') return { code: 200 };
-  const said = text.trim().split('\n').at(-1) || status.message || 'no answer';
-  return { problem: /not found|no such file/i.test(said) ? 'the pod has no wget to send it with' : said };
+  return { status, text };
 }
 
 /** The request as the last hop. An answer of the Ingress itself (503 without endpoints, 404) is one that breaks. */
-export function requestHop({ code, problem }: Sent, isBroken: boolean): Hop {
+export function requestHop({ code, problem, unsent }: Sent, isBroken: boolean): Hop {
+  if (unsent !== undefined) return unknown('request', 'was not sent', unsent);
   if (code === undefined) {
     const why = isBroken
       ? `${problem}, as the trace says`
