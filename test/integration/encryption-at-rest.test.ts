@@ -23,6 +23,7 @@ const ciphersOf = (...providers: object[]) =>
         kind: 'EncryptionConfiguration',
         resources: [{ resources: ['secrets', 'widgets.example.com'], providers }],
       }),
+      () => expect.unreachable('no KMS provider is named'),
     ),
     catalog,
   );

@@ -97,7 +97,7 @@ function scalarOf(text: string): unknown {
     | ScalarTag
     | undefined;
   if (!tag) return text;
-  const read = tag.resolve(text, () => {}, OPTIONS);
+  const read = tag.resolve(text, () => undefined, OPTIONS);
   return isScalar(read) ? (read as Scalar).value : read;
 }
 

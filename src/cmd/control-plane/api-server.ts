@@ -86,7 +86,7 @@ export async function openApiServer(services: ApiServerServices): Promise<Listen
     frontProxy: pki.issueFrontProxyClient('front-proxy-client', frontProxyIdentity),
   });
   let isReady = false;
-  const parts = { apiServer, authentication, tokenIssuer, storage, isReady: () => isReady };
+  const parts = { apiServer, authentication, tokenIssuer, storage, isReady: () => isReady, checks: encryption.checks };
   const http = serveHttp({ ...httpOptions(services, parts), ...edgesOf(flags) });
   if (auditor) auditor.registerMetrics(http.metrics);
   await http.listen({ host: '127.0.0.1', port: cluster.apiServerPort });
@@ -145,6 +145,7 @@ interface HttpParts {
   authentication: Authentication;
   tokenIssuer: TokenIssuer;
   isReady: () => boolean;
+  checks: readonly HealthCheck[];
 }
 
 /** What upstream's server does in its own time, and this one before it is ready. */
@@ -152,7 +153,7 @@ const DONE_WHEN_READY = ['poststarthook/rbac/bootstrap-roles', 'autoregister-com
 
 function httpOptions(
   { cluster, pki, debug }: ApiServerServices,
-  { apiServer, authentication, tokenIssuer, storage, isReady }: HttpParts,
+  { apiServer, authentication, tokenIssuer, storage, isReady, checks }: HttpParts,
 ): ServeOptions {
   const plan = planFor(cluster);
   const addresses = [...plan.hostAddresses, ...plan.kubernetesAddresses, ...(cluster.listen ?? [])];
@@ -178,6 +179,7 @@ function httpOptions(
         of: ['readyz'],
         check: () => apiServer.loopback.informers.synced(AbortSignal.abort(new Error('informers have not listed yet'))),
       },
+      ...checks,
       ...DONE_WHEN_READY.map(
         (name): HealthCheck => ({
           name,

@@ -8,6 +8,7 @@ import { requestInfoOf } from '#control-plane/apiserver/request-info.ts';
 import { openMemoryStorage } from '#control-plane/storage/memory.ts';
 import { ApiServerFlags } from './api-server-flags.ts';
 import { openAudit } from './audit.ts';
+import { TestKmsPlugin } from '#control-plane/storage/encryption/test-kms-plugin.ts';
 import { openEncryption } from './encryption.ts';
 
 let folder: string;
@@ -88,6 +89,20 @@ test('with one its resources are sealed', async () => {
   await storage.commit({ when: [], then: [{ put: KEY, value: Buffer.from('hunter2') }] });
   expect(Buffer.from((await base.get(KEY))!.value).toString('latin1')).toMatch(/^k8s:enc:aesgcm:v1:one:/);
   close();
+});
+
+test('with a KMS plugin values are sealed with its help, and its health is a check of the server', async () => {
+  const plugin = await new TestKmsPlugin().start();
+  const kms = `[{kms: {apiVersion: v2, name: vault, endpoint: "${plugin.endpoint}"}}]`;
+  const path = file('kms', configuration('one', 1).replace(/providers: .*/, `providers: ${kms}`));
+  const { base, storage, checks, close } = await encryption({ 'encryption-provider-config': path });
+  await storage.commit({ when: [], then: [{ put: KEY, value: Buffer.from('hunter2') }] });
+  expect(Buffer.from((await base.get(KEY))!.value).toString('latin1')).toMatch(/^k8s:enc:kms:v2:vault:/);
+  expect(Buffer.from((await storage.get(KEY))!.value).toString()).toBe('hunter2');
+  expect(checks.map(({ name, of }) => [name, of])).toEqual([['kms-provider-0', ['healthz', 'livez', 'readyz']]]);
+  await checks[0]!.check();
+  close();
+  plugin.stop();
 });
 
 test('a file that cannot be used is refused with its name', async () => {

@@ -1,14 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import { catalog } from '#api/catalog.ts';
+import { identity } from '#control-plane/storage/encryption/value-cipher.ts';
 import { ciphersByKey, parseEncryption } from './encryption-configuration.ts';
 
 const file = (resources: unknown) =>
   JSON.stringify({ apiVersion: 'apiserver.config.k8s.io/v1', kind: 'EncryptionConfiguration', resources });
 const SECRET = Buffer.alloc(32, 1).toString('base64');
 const keys = (name: string, secret = SECRET) => ({ keys: [{ name, secret }] });
+const KMS = { apiVersion: 'v2', name: 'x', endpoint: 'unix:///x' };
+const kmsCipher = () => identity;
 
 const prefixOf = (resources: unknown, key: string) => {
-  const ciphers = ciphersByKey(parseEncryption(file(resources)), catalog)(key);
+  const ciphers = ciphersByKey(parseEncryption(file(resources), kmsCipher), catalog)(key);
   const sealed = ciphers && Buffer.from(ciphers.seal(Buffer.from('x'), key)).toString('latin1');
   return sealed === 'x' ? '' : sealed && /^k8s:enc:\w+:v1:\w+:/.exec(sealed)?.[0];
 };
@@ -100,19 +103,30 @@ describe('what is wrong with a file', () => {
     ],
     [
       of(['secrets'], [{ kms: { name: 'x', endpoint: 'unix:///x' } }]),
-      'resources[0].providers[0].kms: Invalid value: KMS providers are not supported here',
+      'resources[0].providers[0].kms.apiVersion: Invalid value: "v1": KMSv1 is deprecated and will only receive security updates going forward. Use KMSv2 instead.',
+    ],
+    [
+      of(['secrets'], [{ kms: { apiVersion: 'v2', name: 'x:y', endpoint: 'http://x', timeout: '0s', cachesize: 5 } }]),
+      '[resources[0].providers[0].kms.name: Invalid value: "x:y": invalid KMS provider name x:y, must not contain \':\', ' +
+        'resources[0].providers[0].kms.timeout: Invalid value: "0s": timeout should be a positive value, ' +
+        'resources[0].providers[0].kms.endpoint: Invalid value: "http://x": unsupported scheme "http" for KMS provider, only unix is supported, ' +
+        'resources[0].providers[0].kms.cachesize: Invalid value: 5: cachesize is not supported in v2]',
+    ],
+    [
+      of(['secrets'], [{ kms: KMS }, { kms: KMS }]),
+      'resources[0].providers[1].kms.name: Invalid value: "x": duplicate KMS provider name x, names must be unique',
     ],
     [
       [...of(['*.*']), ...of(['secrets'])],
       'error while building transformers: resource "secrets" is masked by earlier rule "*.*"',
     ],
   ])('%j', (resources, problem) => {
-    expect(() => parseEncryption(file(resources))).toThrow(problem);
+    expect(() => parseEncryption(file(resources), kmsCipher)).toThrow(problem);
   });
 
   test('a mistyped field does not pass for one that is absent, and no key is in the text', () => {
     const mistyped = [{ resources: ['secrets'], providers: [{ aescbc: { key: [{ name: 'a', secret: SECRET }] } }] }];
-    const refusal = () => parseEncryption(file(mistyped));
+    const refusal = () => parseEncryption(file(mistyped), kmsCipher);
     expect(refusal).toThrow('unknown field "resources[0].providers[0].aescbc.key"');
     expect(refusal).not.toThrow(SECRET);
   });

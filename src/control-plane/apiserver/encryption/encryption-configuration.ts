@@ -18,6 +18,7 @@ import {
   ConfigurationError,
   type ConfigurationType,
   decodeConfiguration,
+  durationText,
   refuseInvalid,
 } from '../remote/configuration-file.ts';
 
@@ -25,12 +26,30 @@ interface Keys {
   keys?: { name?: string; secret?: string }[];
 }
 
+interface Kms {
+  apiVersion?: string;
+  name?: string;
+  endpoint?: string;
+  /** In milliseconds. */
+  timeout?: number;
+  cachesize?: number;
+}
+
+/** A key management plugin that values are sealed with. */
+export interface KmsConfiguration {
+  name: string;
+  endpoint: string;
+  timeoutMs: number;
+}
+
+export type KmsCiphers = (configuration: KmsConfiguration) => ValueCipher;
+
 interface Provider {
   aescbc?: Keys;
   aesgcm?: Keys;
   secretbox?: Keys;
   identity?: object;
-  kms?: object;
+  kms?: Kms;
 }
 
 interface Rule {
@@ -53,7 +72,13 @@ const ENCRYPTION: ConfigurationType = {
             aesgcm: KEYS,
             secretbox: KEYS,
             identity: {},
-            kms: { apiVersion: 'string', name: 'string', endpoint: 'string', timeout: 'duration' },
+            kms: {
+              apiVersion: 'string',
+              name: 'string',
+              endpoint: 'string',
+              timeout: 'duration',
+              cachesize: 'integer',
+            },
           },
         ],
       },
@@ -65,12 +90,12 @@ const ENCRYPTION: ConfigurationType = {
 export type EncryptionRules = ReadonlyMap<string, ValueCiphers>;
 
 /** Throws ConfigurationError with everything that is wrong. Secrets are in none of its texts. */
-export function parseEncryption(text: string): EncryptionRules {
+export function parseEncryption(text: string, kmsCipher: KmsCiphers): EncryptionRules {
   const { resources: rules = [] } = decodeConfiguration<{ resources?: Rule[] }>(text, ENCRYPTION);
   refuseInvalid(problemsOf(rules));
   const ciphers = new Map<string, ValueCipher[]>();
   for (const rule of rules) {
-    const provided = (rule.providers ?? []).flatMap(ciphersOfProvider);
+    const provided = (rule.providers ?? []).flatMap((provider) => ciphersOfProvider(provider, kmsCipher));
     for (const resource of rule.resources ?? []) {
       refuseMasked(resource, ciphers);
       ciphers.set(resource, [...(ciphers.get(resource) ?? []), ...provided]);
@@ -82,7 +107,11 @@ export function parseEncryption(text: string): EncryptionRules {
 const decoded = ({ keys = [] }: Keys): NamedKey[] =>
   keys.map(({ name = '', secret = '' }) => ({ name, secret: Buffer.from(secret, 'base64') }));
 
-function ciphersOfProvider(provider: Provider): ValueCipher[] {
+function ciphersOfProvider(provider: Provider, kmsCipher: KmsCiphers): ValueCipher[] {
+  if (provider.kms) {
+    const { name = '', endpoint = '', timeout = KMS_TIMEOUT_MS } = provider.kms;
+    return [kmsCipher({ name, endpoint, timeoutMs: timeout })];
+  }
   if (provider.aescbc) return decoded(provider.aescbc).map(aesCbc);
   if (provider.aesgcm) return decoded(provider.aesgcm).map(aesGcm);
   if (provider.secretbox) return decoded(provider.secretbox).map(secretbox);
@@ -112,6 +141,7 @@ function parsed(text: string): GroupResource {
 
 function problemsOf(rules: readonly Rule[]): FieldError[] {
   if (rules.length === 0) return [requiredValue('resources', 'at least one resources is required')];
+  const kmsNames = new Set<string>();
   return rules.flatMap(({ resources = [], providers = [] }, i) => {
     const at = `resources[${i}].resources`;
     const from = `resources[${i}].providers`;
@@ -120,7 +150,7 @@ function problemsOf(rules: readonly Rule[]): FieldError[] {
       ...overlapProblems(at, resources),
       ...resources.flatMap((resource, j) => nameProblems(`${at}[${j}]`, resource)),
       ...(providers.length > 0 ? [] : [requiredValue(from, `at least one ${from} is required`)]),
-      ...providers.flatMap((provider, j) => providerProblems(`${from}[${j}]`, provider)),
+      ...providers.flatMap((provider, j) => providerProblems(`${from}[${j}]`, provider, kmsNames)),
     ];
   });
 }
@@ -172,7 +202,7 @@ function nameProblems(at: string, name: string): FieldError[] {
 
 const KEY_BYTES = { aescbc: [16, 24, 32], aesgcm: [16, 24, 32], secretbox: [32] } as const;
 
-function providerProblems(at: string, provider: Provider): FieldError[] {
+function providerProblems(at: string, provider: Provider, kmsNames: Set<string>): FieldError[] {
   const named = Object.keys(provider);
   if (named.length === 0)
     return [
@@ -190,13 +220,60 @@ function providerProblems(at: string, provider: Provider): FieldError[] {
         'more than one provider specified in a single element, should split into different list elements',
       ),
     ];
-  if (provider.kms) return [invalidValue(`${at}.kms`, OMITTED, 'KMS providers are not supported here')];
+  if (provider.kms) return kmsProblems(`${at}.kms`, provider.kms, kmsNames);
   return (['aescbc', 'aesgcm', 'secretbox'] as const).flatMap((name) => {
     const { keys = [] } = provider[name] ?? {};
     if (!provider[name]) return [];
     if (keys.length === 0) return [requiredValue(`${at}.${name}.keys`, 'at least one keys is required')];
     return keys.flatMap((key, i) => keyProblems(`${at}.${name}.keys[${i}]`, key, KEY_BYTES[name]));
   });
+}
+
+/** `names`: of those before it. */
+function kmsProblems(
+  at: string,
+  { apiVersion = 'v1', name = '', endpoint = '', timeout = KMS_TIMEOUT_MS, cachesize }: Kms,
+  names: Set<string>,
+): FieldError[] {
+  const isTwice = names.has(name);
+  names.add(name);
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(endpoint)?.[1] ?? '';
+  return [
+    ...(name ? [] : [requiredValue(`${at}.name`, 'name is a mandatory field for a provider')]),
+    ...(name.includes(':')
+      ? [invalidValue(`${at}.name`, name, `invalid KMS provider name ${name}, must not contain ':'`)]
+      : []),
+    ...(isTwice ? [invalidValue(`${at}.name`, name, `duplicate KMS provider name ${name}, names must be unique`)] : []),
+    ...(timeout > 0
+      ? []
+      : [invalidValue(`${at}.timeout`, durationText(timeout), 'timeout should be a positive value')]),
+    ...(endpoint === ''
+      ? [invalidValue(`${at}.endpoint`, '', 'endpoint is a mandatory field for a kms')]
+      : scheme === 'unix'
+        ? []
+        : [
+            invalidValue(
+              `${at}.endpoint`,
+              endpoint,
+              `unsupported scheme ${JSON.stringify(scheme)} for KMS provider, only unix is supported`,
+            ),
+          ]),
+    ...(cachesize === undefined || apiVersion === 'v1'
+      ? []
+      : [invalidValue(`${at}.cachesize`, cachesize, 'cachesize is not supported in v2')]),
+    ...kmsVersionProblems(`${at}.apiVersion`, apiVersion),
+  ];
+}
+
+const KMS_TIMEOUT_MS = 3_000;
+
+function kmsVersionProblems(at: string, version: string): FieldError[] {
+  if (version === 'v2') return [];
+  const text =
+    version === 'v1'
+      ? 'KMSv1 is deprecated and will only receive security updates going forward. Use KMSv2 instead.'
+      : 'unsupported apiVersion apiVersion for KMS provider, only v1 and v2 are supported';
+  return [invalidValue(at, version, text)];
 }
 
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;

@@ -14,6 +14,7 @@ import type {
   TxnResult,
   Write,
 } from '../storage.ts';
+import { KeyPending } from './value-cipher.ts';
 import type { ValueCiphers } from './value-ciphers.ts';
 
 /** The ciphers of a key; undefined: its value is stored as it is. */
@@ -49,24 +50,26 @@ export class EncryptedStorage implements Storage {
 
   /** Throws Unreadable, like everything that reads. */
   async get(key: string, revision?: Revision): Promise<Stored | undefined> {
-    return this.#open(await this.#base.get(key, revision));
+    const stored = await this.#base.get(key, revision);
+    return withKeys(() => this.#open(stored));
   }
 
   async range(options: RangeOptions): Promise<RangeResult> {
     const found = await this.#base.range(options);
-    return { ...found, items: found.items.map((item) => this.#open(item)) };
+    return withKeys(() => ({ ...found, items: found.items.map((item) => this.#open(item)) }));
   }
 
   async commit({ when, then }: Txn): Promise<TxnResult> {
     const compared = new Set(when.map(({ key }) => key));
     const sealed = then.map((write) => this.#sealed(write, compared));
     const result = await this.#base.commit({ when, then: await Promise.all(sealed) });
-    return { ...result, found: result.found.map((one) => this.#open(one)) };
+    return withKeys(() => ({ ...result, found: result.found.map((one) => this.#open(one)) }));
   }
 
   async *watch(options: Parameters<Storage['watch']>[0]): AsyncGenerator<EventBatch> {
     const signal = AbortSignal.any([options.signal, this.#reconfigured.signal]);
-    for await (const batch of this.#base.watch({ ...options, signal })) yield this.#openedBatch(batch);
+    for await (const batch of this.#base.watch({ ...options, signal }))
+      yield await withKeys(() => this.#openedBatch(batch));
   }
 
   requestProgress(prefix: string, revision?: Revision): Promise<Revision> {
@@ -94,7 +97,7 @@ export class EncryptedStorage implements Storage {
     if (!ciphers || 'delete' in write) return write;
     if (!compared.has(write.put)) {
       const there = await this.#base.get(write.put);
-      const { value, isStale } = this.#open(there) ?? {};
+      const { value, isStale } = (await withKeys(() => this.#open(there))) ?? {};
       if (there && value && !isStale && Buffer.compare(value, write.value) === 0)
         return { put: write.put, value: there.value };
     }
@@ -122,8 +125,21 @@ export class EncryptedStorage implements Storage {
       const { value, isStale } = ciphers.open(stored.value, stored.key);
       return { ...stored, value, ...(isStale && { isStale }) };
     } catch (error) {
+      if (error instanceof KeyPending) throw error;
       const why = error instanceof Error ? error.message : String(error);
       throw new Unreadable(`unable to transform key ${JSON.stringify(stored.key)}: ${why}`);
+    }
+  }
+}
+
+/** What is opened may need keys that have to be asked for first, one after the other. */
+async function withKeys<T>(open: () => T): Promise<T> {
+  for (;;) {
+    try {
+      return open();
+    } catch (error) {
+      if (!(error instanceof KeyPending)) throw error;
+      await error.asked;
     }
   }
 }

@@ -11,8 +11,21 @@ export interface ValueCipher {
   readonly prefix: string;
   /** What stands behind the prefix. `key` is the storage key, which authenticated ciphers bind the value to. */
   seal(value: Uint8Array, key: string): Uint8Array;
-  /** Throws Error with the reason. */
+  /** Throws Error with the reason, or KeyPending. */
   open(sealed: Uint8Array, key: string): Uint8Array;
+  /** Whether it would be sealed otherwise now, as far as the cipher itself can tell. */
+  isStale?(sealed: Uint8Array): boolean;
+}
+
+/** What is to be opened needs a key that is being asked for: try again when `asked` resolves. */
+export class KeyPending extends Error {
+  readonly code = 'KeyPending';
+  readonly asked: Promise<void>;
+
+  constructor(asked: Promise<void>) {
+    super('the key is being asked for');
+    this.asked = asked;
+  }
 }
 
 export interface NamedKey {

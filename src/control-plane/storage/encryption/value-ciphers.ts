@@ -1,5 +1,5 @@
 /** The ciphers of some resources in order: the first writes, all of them read. So keys are changed one after the other. */
-import { identity, type ValueCipher } from './value-cipher.ts';
+import { identity, KeyPending, type ValueCipher } from './value-cipher.ts';
 
 export interface OpenedValue {
   value: Uint8Array;
@@ -25,14 +25,16 @@ export class ValueCiphers {
     return prefix.length === 0 ? sealed : Buffer.concat([prefix, sealed]);
   }
 
-  /** Throws Error with the reason of the first that should have been able to. */
+  /** Throws Error with the reason of the first that should have been able to; KeyPending. */
   open(stored: Uint8Array, key: string): OpenedValue {
     let problem: unknown;
     for (const [i, { cipher, prefix }] of this.#ciphers.entries()) {
       if (!prefix.equals(stored.subarray(0, prefix.length))) continue;
       try {
-        return { value: cipher.open(stored.subarray(prefix.length), key), isStale: i > 0 };
+        const sealed = stored.subarray(prefix.length);
+        return { value: cipher.open(sealed, key), isStale: i > 0 || (cipher.isStale?.(sealed) ?? false) };
       } catch (error) {
+        if (error instanceof KeyPending) throw error;
         if (cipher !== identity) problem ??= error; // several may have the same prefix while keys are changed
       }
     }
