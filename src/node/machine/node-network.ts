@@ -9,6 +9,8 @@ export async function ensureNodeNetwork(layout: NodeLayout, holder: Holder, mtu:
   const { link, plan } = layout;
   if (!(await succeeds(entered(holder, ['ip', 'link', 'show', 'eth0'])))) {
     const peer = ['peer', 'name', 'eth0', 'mtu', String(mtu), 'netns', String(holder.record.pid)];
+    // A process that outlived a former node may hold that one's network, and with it the other end of a cable of this name.
+    if (await succeeds(['ip', 'link', 'show', link])) await run(['ip', 'link', 'delete', link]);
     await run(['ip', 'link', 'add', link, 'mtu', String(mtu), 'type', 'veth', ...peer]);
   }
   await run(['ip', 'link', 'set', link, 'master', plan.bridge, 'up']);
