@@ -33,6 +33,7 @@ export interface UpOptions extends Selection {
   nodes?: number;
   simulatedNodes?: number;
   ipFamilies?: IpFamilies;
+  overlay?: 'auto' | 'vxlan';
   apiServerPort?: number;
   listen?: string[];
   publish?: PublishedServicePort[];
@@ -96,6 +97,7 @@ async function start(context: CliContext, options: UpOptions, paths: ClusterPath
     ...(defaultTolerationSeconds !== undefined && { defaultTolerationSeconds }),
     ...(options.kubeletConfig && { kubelet: await kubeletConfigFile(context, options.kubeletConfig) }),
     ...(await credentialProvidersFile(options)),
+    ...(options.overlay && { overlay: options.overlay === 'vxlan' ? options.overlay : undefined }),
     apiServer: apiServerFlagsIn(options),
   };
   const cluster = await prepareCluster(context, paths, {

@@ -42,6 +42,12 @@ export const upCommand = (context: CliContext): Command =>
       publishedServices,
     )
     .option('--ip-families <list>', 'families of pods and Services: IPv4 (a new cluster), or IPv4,IPv6', ipFamilies)
+    .addOption(
+      new Option('--overlay <mode>', 'packets between pods of two nodes in VXLAN: where needed (auto), or always').choices([
+        'auto',
+        'vxlan',
+      ]),
+    )
     .option('--node-monitor-grace-period <time>', 'how long a silent node counts as alive (upstream: 50s)', seconds)
     .option('--kubelet-config <file>', 'a KubeletConfiguration (kubelet.config.k8s.io/v1beta1) for all nodes')
     .option(

@@ -12,6 +12,8 @@ export interface NodeConfig {
   serviceRanges: string[];
   dnsAddresses: string[];
   ingressAddresses: string[];
+  /** How packets reach pods of nodes that are not on this one's segment; absent in what an older Kedge wrote. */
+  overlay?: { mode: 'auto' | 'always'; podGateways: string[] };
   clusterDomain: string;
   credentialsDir: string;
   kubeletDir: string;
@@ -46,6 +48,10 @@ export const nodeConfigOf = (layout: NodeLayout, pauseImage: string, settings: C
   serviceRanges: layout.plan.serviceRanges,
   dnsAddresses: layout.plan.dnsAddresses,
   ingressAddresses: layout.plan.ingressAddresses,
+  overlay: {
+    mode: settings.overlay === 'vxlan' ? 'always' : 'auto',
+    podGateways: layout.gateway ? [layout.gateway] : layout.plan.hostAddresses,
+  },
   clusterDomain: 'cluster.local',
   credentialsDir: layout.credentialsDir,
   kubeletDir: layout.kubeletDir,

@@ -1,4 +1,4 @@
-/** Host-gw: which of the cluster's pod ranges is behind which node. What a node says of itself is believed only within the cluster's ranges. */
+/** Which of the cluster's pod ranges is behind which node. What a node says of itself is believed only within the cluster's ranges. */
 import type { Node } from '#api/generated/schema.ts';
 import { isIpv4, isIpv6, parseCidr, rangeContains } from '#api/machinery/ip.ts';
 
@@ -10,28 +10,38 @@ export interface OwnPlace {
   ownPodRanges: readonly string[];
 }
 
+export type Family = 'ipv4' | 'ipv6';
+
+export interface Peer {
+  /** InternalIPs, the first of each family. */
+  addresses: Partial<Record<Family, string>>;
+  /** Those of its pods that nobody older claims. */
+  ranges: string[];
+}
+
+export const familyOf = (range: string): Family => (range.includes(':') ? 'ipv6' : 'ipv4');
+
 /** Nodes that only pretend have no pods to send a packet to. */
 const SIMULATED_LABEL = 'kedge.dev/simulated';
 
-/** Pod range → InternalIP of its node, for all nodes but this one. Two that claim one range: the older keeps it. */
-export function routesToPods(nodes: readonly Node[], own: OwnPlace): Map<string, string> {
-  const routes = new Map<string, string>();
+/** All nodes but this one. Two that claim one range: the older keeps it. */
+export function peersOf(nodes: readonly Node[], own: OwnPlace): Peer[] {
+  const taken = new Set<string>();
   const others = nodes.filter(
     ({ metadata }) => metadata.name !== own.nodeName && metadata.labels?.[SIMULATED_LABEL] === undefined,
   );
-  for (const node of others.toSorted(byAge)) {
-    for (const range of podRangesOf(node)) {
-      const address = internalAddress(node, isIpv6(range.split('/')[0] ?? ''));
-      if (address && isRoutable(range, own) && !routes.has(range)) routes.set(range, address);
-    }
-  }
-  return routes;
+  return others.toSorted(byAge).map((node) => {
+    const ranges = podRangesOf(node).filter((range) => isRoutable(range, own) && !taken.has(range));
+    for (const range of ranges) taken.add(range);
+    return { addresses: addressesOf(node), ranges };
+  });
 }
 
-/** The first of the family. */
-const internalAddress = ({ status }: Node, ofIpv6: boolean): string | undefined =>
-  status?.addresses?.find(({ type, address }) => type === 'InternalIP' && (ofIpv6 ? isIpv6(address) : isIpv4(address)))
-    ?.address;
+function addressesOf({ status }: Node): Peer['addresses'] {
+  const internal = (status?.addresses ?? []).flatMap(({ type, address }) => (type === 'InternalIP' ? [address] : []));
+  const [ipv4, ipv6] = [internal.find(isIpv4), internal.find(isIpv6)];
+  return { ...(ipv4 && { ipv4 }), ...(ipv6 && { ipv6 }) };
+}
 
 const podRangesOf = ({ spec }: Node): readonly string[] => spec?.podCIDRs ?? (spec?.podCIDR ? [spec.podCIDR] : []);
 
@@ -47,11 +57,5 @@ function isRoutable(range: string, { clusterPodRanges, ownPodRanges }: OwnPlace)
 
 function isWithin(inner: string, outer: string): boolean {
   const [small, large] = [parseCidr(inner), parseCidr(outer)];
-  return (
-    !!small &&
-    !!large &&
-    small.address.length === large.address.length &&
-    small.prefixLength >= large.prefixLength &&
-    rangeContains(large, small.address)
-  );
+  return !!small && !!large && small.prefixLength >= large.prefixLength && rangeContains(large, small.address);
 }

@@ -5,7 +5,8 @@ import { ManualClock } from '#base/manual-clock.ts';
 import { fixedInformers } from '#testing/fixed-informers.ts';
 import type { RunIp } from './ip.ts';
 import { keepRoutesCurrent } from './keep-routes-current.ts';
-import { routesToPods } from './node-routes.ts';
+import { peersOf } from './node-routes.ts';
+import { overlayMac } from './overlay.ts';
 
 const node = (name: string, address: string, podCIDR: string, labels: Record<string, string> = {}) =>
   ({
@@ -20,7 +21,7 @@ const own = { nodeName: 'a', clusterPodRanges: ['10.244.0.0/16'], ownPodRanges: 
 
 test('the pods of every other node are behind its address', () => {
   const nodes = [node('a', '10.0.0.1', '10.244.1.0/24'), node('b', '10.0.0.2', '10.244.2.0/24')];
-  expect([...routesToPods(nodes, own)]).toEqual([['10.244.2.0/24', '10.0.0.2']]);
+  expect(peersOf(nodes, own)).toEqual([{ addresses: { ipv4: '10.0.0.2' }, ranges: ['10.244.2.0/24'] }]);
 });
 
 test.each([
@@ -29,9 +30,31 @@ test.each([
   ['of this node', node('b', '10.0.0.2', '10.244.1.0/24')],
   ['around this node', node('b', '10.0.0.2', '10.244.0.0/16')],
   ['that is no range', node('b', '10.0.0.2', '10.244.2.0/24 via 10.9.9.9')],
-  ['behind no address', node('b', 'somewhere', '10.244.2.0/24')],
   ['of a simulated node', node('b', '10.0.0.2', '10.244.2.0/24', { 'kedge.dev/simulated': 'true' })],
-])('a range %s is not routed', (_, claimed) => expect(routesToPods([claimed], own).size).toBe(0));
+])('a range %s is not routed', (_, claimed) =>
+  expect(peersOf([claimed], own).flatMap(({ ranges }) => ranges)).toEqual([]),
+);
+
+test('of two nodes that claim one range the older keeps it', () => {
+  const [older, younger] = ['1', '2'].map((day) => {
+    const made = node(`n${day}`, `10.0.0.${day}`, '10.244.2.0/24');
+    return { ...made, metadata: { ...made.metadata, creationTimestamp: `2026-01-0${day}T00:00:00Z` } } as Node;
+  });
+  const ranges = peersOf([younger as Node, older as Node], own).map((peer) => [
+    peer.addresses.ipv4,
+    peer.ranges.length,
+  ]);
+  expect(ranges).toEqual([
+    ['10.0.0.1', 1],
+    ['10.0.0.2', 0],
+  ]);
+});
+
+test('a node has one hardware address on the overlay, and no two have the same', () => {
+  expect(overlayMac('192.0.2.1')).toMatch(/^02(:[0-9a-f]{2}){5}$/);
+  expect(overlayMac('192.0.2.1')).toBe(overlayMac('192.0.2.1'));
+  expect(overlayMac('192.0.2.1')).not.toBe(overlayMac('192.0.2.2'));
+});
 
 const ending: AbortController[] = [];
 afterEach(() => {

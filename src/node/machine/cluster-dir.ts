@@ -54,6 +54,8 @@ export interface ClusterSettings {
   kubelet?: Record<string, unknown>;
   /** A CredentialProviderConfig as it was given, and the folder of its programs; for all nodes. */
   credentialProviders?: { configuration: Record<string, unknown>; folder: string };
+  /** VXLAN between all nodes; absent: only where a router between two nodes knows no pods. */
+  overlay?: 'vxlan';
   /** Flags of kube-apiserver by upstream's names, as they were given. */
   apiServer?: Record<string, string>;
 }

@@ -9,6 +9,8 @@ import type { NodeLayout } from './node-layout.ts';
 import { run, succeeds } from './run-command.ts';
 
 const TABLE = 'ip kedge-agent';
+/** Of the process `net`, too. */
+const OVERLAY_LINK = 'kedge-vxlan';
 /** Made by the process `net`, whose rules outlive it. */
 const TABLES_OF_NET = ['ip kube-proxy', 'ip network-policy'];
 
@@ -31,6 +33,7 @@ export async function ensureMachineNetwork({ plan, podRanges }: NodeLayout, gate
 export async function removeMachineNetwork({ plan }: NodeLayout): Promise<void> {
   await run(['nft', '-f', '-'], { input: [TABLE, ...TABLES_OF_NET].map(removed).join('') });
   await run(['ip', 'route', 'flush', 'proto', ROUTE_PROTOCOL]);
+  await succeeds(['ip', 'link', 'delete', OVERLAY_LINK]);
   for (const range of plan.nodeRanges) await dropRoute(range);
   for (const address of [...plan.dnsAddresses, ...plan.ingressAddresses])
     await succeeds(['ip', 'address', 'delete', hostRange(address), 'dev', 'lo']);
