@@ -17,7 +17,7 @@ export function credentialsFor(image: string, secrets: readonly Secret[]): AuthC
     .map(([pattern, entry]) => ({ pattern: patternOf(pattern), entry }))
     .filter(({ pattern }) => isFor(pattern, repositoryOf(image)))
     .sort((a, b) => b.pattern.length - a.pattern.length)
-    .map(({ pattern, entry }) => authOf(pattern, entry));
+    .map(({ entry }) => authOf(entry));
 }
 
 function entriesOf({ type, data }: Secret): Record<string, Entry> {
@@ -75,10 +75,10 @@ function hostMatches(pattern: string, host: string): boolean {
   );
 }
 
-function authOf(serverAddress: string, entry: Entry): AuthConfig {
+/** Without a server's address, as upstream: containerd would take it for a URL, and a pattern for none of its hosts. */
+function authOf(entry: Entry): AuthConfig {
   const [username = '', ...password] = entry.auth ? Buffer.from(entry.auth, 'base64').toString('utf8').split(':') : [];
   return {
-    serverAddress,
     username: entry.username ?? username,
     password: entry.password ?? password.join(':'),
     ...(entry.identitytoken && { identityToken: entry.identitytoken }),

@@ -89,7 +89,7 @@ describe('a program that knows passwords', () => {
     plugin('helper', answered({}));
     const providers = providersOf(provider({ args: ['get', '--fast'], env: [{ name: 'TOLD', value: 'so' }] }));
     const found = await providers.credentialsFor('a.example.com/team/web:1', pod());
-    expect(found).toEqual([{ serverAddress: '*.example.com', username: 'u', password: 'p' }]);
+    expect(found).toEqual([{ username: 'u', password: 'p' }]);
     expect(asked('helper')).toEqual([
       {
         kind: 'CredentialProviderRequest',

@@ -61,7 +61,7 @@ export class CredentialProviders {
       const fitting = [...(auth ?? [])].filter(([pattern]) => isFor(pattern, repository));
       // The longest says most of the image.
       fitting.sort(([a], [b]) => b.length - a.length);
-      found.push(...fitting.map(([serverAddress, { username, password }]) => ({ serverAddress, username, password })));
+      found.push(...fitting.map(([, { username, password }]) => ({ username, password })));
     }
     return found;
   }
