@@ -10,14 +10,15 @@ import { NodeTransport } from '#client/transport/node.ts';
 import { localServer } from '#cmd/supervisor/cluster-credentials.ts';
 import { systemClock, systemRandom } from '#cmd/system-clock.ts';
 import type { TableChange } from '#network/ingress/ingress-server.ts';
+import { ingressSource } from '#network/ingress/ingress-source.ts';
 import { keepTableCurrent } from '#network/ingress/keep-table-current.ts';
 import type { Bench } from './bench.ts';
 import { type BundledProcess, startBundled } from './bundled-process.ts';
 import { type BenchCluster, newCluster, startControlPlane } from './control-plane-process.ts';
-import { inForce, type PacedLoad, pacedLoad } from './paced-load.ts';
 import { type Ask, exchange, open } from './http2-load.ts';
 import { ingressAt } from './ingresses.ts';
 import { makeNamespace } from './objects.ts';
+import { inForce, type PacedLoad, pacedLoad } from './paced-load.ts';
 import { median, quantile, type Row, timesRow } from './row.ts';
 
 const NAMESPACE = 'shop';
@@ -97,7 +98,8 @@ async function follow(bench: Bench, { paths, record }: BenchCluster, worker: Bun
     const here = endpoints.map(([key, list]) => [key, list.map(({ port }) => ({ address: '127.0.0.1', port }))]);
     told.push(worker.ask({ ...change, endpoints: here }));
   };
-  await keepTableCurrent({ controller: CONTROLLER, informers, log: silentLog, signal, onChange });
+  const sources = [ingressSource({ controller: CONTROLLER, informers, signal })];
+  await keepTableCurrent({ sources, informers, log: silentLog, signal, onChange });
   await Promise.all(told);
 }
 

@@ -19,15 +19,15 @@ export function admitted(
   arrival: Arrival,
   headers: IncomingHttpHeaders,
   context: KnownRoutes & { limits: RateLimits },
-): Admitted | (OwnAnswer & { owner: string | undefined }) {
+): Admitted | (OwnAnswer & { refusedBy: Route | undefined }) {
   const { hostname, path, method, query } = arrival;
   const found = findRoute(context, { hostname, path, method, query, headers });
   const own = ownAnswer(arrival, headers, found);
-  if (own || !found?.route) return { ...(own ?? refusal(404)), owner: found?.route?.owner };
+  if (own || !found?.route) return { ...(own ?? refusal(404)), refusedBy: found?.route };
   const { route } = found;
   const rewritten = found.rewritten ?? rewrittenBy(route, arrival);
   const ended = begin(route, arrival.address, context.limits);
-  if (!ended) return { ...refusal(503), owner: route.owner };
+  if (!ended) return { ...refusal(503), refusedBy: route };
   return { route, path: rewritten === undefined ? arrival.url : withQuery(rewritten, arrival.query), ended };
 }
 

@@ -16,12 +16,12 @@ export interface GrpcParts {
   admission: Admitted;
   choice: Choice;
   path: string;
-  ended(status: number, bytes: number): void;
+  ended(status: number, bytes: number, failedTries: number): void;
 }
 
 export function carryGrpc(parts: GrpcParts, context: TrafficContext): void {
   const { response, choice } = parts;
-  response.once('close', () => parts.ended(response.headersSent ? response.statusCode : 499, 0));
+  response.once('close', () => parts.ended(response.headersSent ? response.statusCode : 499, 0, 0));
   if (choice.isNowhere) answer(response, refusal(500));
   else if (choice.endpoints.length === 0) answer(response, refusal(503));
   else tryNext(parts, context, 0);

@@ -2,7 +2,7 @@
  * One request that a backend is asked, over HTTP/1.1. It is itself what undici tells of the answer: no promise, no stream and no
  * copy stands between the two connections.
  */
-import { STATUS_CODES, type ServerResponse } from 'node:http';
+import { type ServerResponse, STATUS_CODES } from 'node:http';
 import { type Client, type Dispatcher, errors } from 'undici';
 import type { Timer } from '#base/clock.ts';
 import type { Admitted } from './admission.ts';
@@ -29,7 +29,7 @@ export interface ExchangeParts {
   admission: Admitted;
   choice: Choice;
   /** Called once, however it ends. */
-  ended(status: number, bytes: number): void;
+  ended(status: number, bytes: number, failedTries: number): void;
 }
 
 export class Exchange implements Dispatcher.DispatchHandler {
@@ -39,6 +39,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #headers: FlatHeaders = [];
   #path = '';
   #tries = 0;
+  #failedTries = 0;
   #endpoint: Endpoint | undefined;
   #connections: Connections | undefined;
   #client: Client | undefined;
@@ -174,6 +175,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onError(error: Error): void {
     this.#giveBack();
     if (this.#isOver) return;
+    this.#failedTries++;
     const { response } = this.#parts;
     if (response.headersSent) breakOff(response);
     else if (!this.#isLate && this.#mayTryAgain(error)) this.#try();
@@ -202,7 +204,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
     for (const timer of this.#timers ?? []) timer.cancel();
     if (this.#client) this.#abort?.();
     const { response } = this.#parts;
-    this.#parts.ended(response.writableFinished || this.#status ? response.statusCode : 499, this.#bytes);
+    const status = response.writableFinished || this.#status ? response.statusCode : 499;
+    this.#parts.ended(status, this.#bytes, this.#failedTries);
   }
 }
 

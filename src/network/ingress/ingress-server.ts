@@ -1,22 +1,22 @@
-/** The servers of the Ingress, HTTP/1.1 and HTTP/2, and what they know. Changes take effect between two requests: all of one, or none. */
-import { createServer, type Server as HttpServer, type IncomingMessage } from 'node:http';
-import { createSecureServer, type Http2SecureServer } from 'node:http2';
-import type { Server, Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+/** Everything that listens for an Ingress and for Gateways, and what it knows. Changes take effect between two requests: all of one, or none. */
 import { type Clock, sleep } from '#base/clock.ts';
 import type { Random } from '#base/random.ts';
-import type { Request } from './arrival.ts';
 import type { Endpoint } from './backends.ts';
-import { carryUpgrade } from './carry-upgrade.ts';
 import { Certificates, type KeyPair } from './certificates.ts';
+import type { PortListeners } from './listeners.ts';
+import { PortServers } from './port-servers.ts';
 import { RateLimits } from './rate-limits.ts';
 import type { HostRoutes } from './route-table.ts';
-import { carry, type Response, type TrafficContext } from './traffic.ts';
+import type { TrafficContext } from './traffic.ts';
+import type { TrafficRecord } from './traffic-record.ts';
 import { Upstreams } from './upstreams.ts';
 
 /** What is different from now on; null: it is gone. */
 export interface TableChange {
+  /** Of Ingresses, at the two ports that every one has. */
   hosts?: readonly (readonly [string, HostRoutes | null])[];
+  /** Of Gateways. */
+  ports?: readonly (readonly [number, PortListeners | null])[];
   endpoints?: readonly (readonly [string, readonly Endpoint[]])[];
   certificates?: readonly (readonly [string, KeyPair | null])[];
   fallbackCertificate?: KeyPair;
@@ -28,42 +28,33 @@ export interface IngressServerOptions {
   newRequestId(): string;
   random: Random;
   clock: Clock;
+  record?: TrafficRecord;
+  /** Told of what cannot be opened or shown. */
+  onComplaint?(text: string): void;
 }
 
-const KEEP_ALIVE_MS = 75_000;
-/** Until a head must be whole. A body may take as long as it comes. */
-const HEADERS_MS = 60_000;
-const MOST_HEADER_BYTES = 32 * 1024;
-/** At a time and connection. */
-const MOST_STREAMS = 128;
+/** What Ingresses and Gateways call them, wherever they are in a test. */
+export const HTTP_PORT = 80;
+export const HTTPS_PORT = 443;
 
 export class IngressServer {
+  readonly #options: IngressServerOptions;
   readonly #hosts = new Map<string, HostRoutes>();
   readonly #certificates = new Certificates();
   readonly #upstreams = new Upstreams();
-  readonly #servers: Server[] = [];
-  readonly #secureServers: Http2SecureServer[] = [];
-  readonly #sockets = new Set<Socket>();
+  readonly #contexts = new Map<number, TrafficContext>();
+  readonly #open = new Map<number, PortServers>();
+  readonly #limits: RateLimits;
+  #addresses: readonly string[] = [];
   #fallback: KeyPair | undefined;
-  readonly #context: TrafficContext;
-  readonly #options: IngressServerOptions;
 
   constructor(options: IngressServerOptions) {
     this.#options = options;
-    const { newRequestId, random, clock } = options;
-    const limits = new RateLimits(() => clock.monotonicMs());
-    this.#context = {
-      hosts: this.#hosts,
-      upstreams: this.#upstreams,
-      limits,
-      clock,
-      newRequestId,
-      random: () => random.next(),
-    };
+    this.#limits = new RateLimits(() => options.clock.monotonicMs());
   }
 
   /** @returns what of it is no good, and left as it was. */
-  change({ hosts = [], endpoints = [], certificates = [], fallbackCertificate }: TableChange): string[] {
+  change({ hosts = [], ports = [], endpoints = [], certificates = [], fallbackCertificate }: TableChange): string[] {
     for (const [name, routes] of hosts) {
       if (routes) this.#hosts.set(name, routes);
       else this.#hosts.delete(name);
@@ -71,94 +62,101 @@ export class IngressServer {
     for (const [backend, found] of endpoints) this.#upstreams.put(backend, found);
     if (endpoints.length > 0) this.#upstreams.closeUnused();
     if (fallbackCertificate) this.#putFallback(fallbackCertificate);
-    return certificates.flatMap(([id, pair]) => {
+    const complaints = certificates.flatMap(([id, pair]) => {
       const complaint = this.#certificates.put(id, pair ?? undefined);
       return complaint === undefined ? [] : [`${id}: ${complaint}`];
     });
+    for (const [port, listeners] of ports) this.#putPort(port, listeners ?? undefined);
+    if (ports.length > 0 || certificates.length > 0) this.#showToNameless();
+    return complaints;
   }
 
   /** Resolves with the ports when all addresses are listened on. */
   async listen(addresses: readonly string[]): Promise<{ http: number; https: number }> {
+    this.#addresses = addresses;
     const { httpPort, httpsPort } = this.#options;
-    const ports = { http: 0, https: 0 };
-    for (const host of addresses) {
-      ports.http = await this.#open(this.#plain(), { host, port: httpPort });
-      ports.https = await this.#open(this.#secure(), { host, port: httpsPort });
-    }
-    return ports;
+    const http = await this.#openPort(HTTP_PORT, { isTls: false, at: httpPort });
+    const https = await this.#openPort(HTTPS_PORT, { isTls: true, at: httpsPort });
+    const known = [...this.#contexts].flatMap(([port, { port: listeners }]) =>
+      listeners ? [[port, listeners] as const] : [],
+    );
+    for (const [port, listeners] of known) this.#putPort(port, listeners);
+    return { http, https };
   }
 
   /** Takes no new connections; resolves when the last of the old ones has ended, or that long has passed. */
   async drain(withinMs: number): Promise<void> {
-    const ended = Promise.all(this.#servers.map((server) => new Promise((resolve) => server.close(resolve))));
-    for (const server of this.#servers) (server as Partial<HttpServer>).closeIdleConnections?.();
+    const ended = Promise.all([...this.#open.values()].map((servers) => servers.drain()));
     const late = sleep(this.#options.clock, withinMs);
     await Promise.race([ended, late]);
   }
 
   async close(): Promise<void> {
-    for (const server of this.#servers) server.close();
-    for (const socket of this.#sockets) socket.destroy();
+    for (const servers of this.#open.values()) servers.close();
     await this.#upstreams.close();
+  }
+
+  #contextAt(port: number): TrafficContext {
+    let context = this.#contexts.get(port);
+    if (!context) {
+      const { newRequestId, random, clock, record } = this.#options;
+      context = {
+        hosts: port === HTTP_PORT || port === HTTPS_PORT ? this.#hosts : NO_HOSTS,
+        port: undefined,
+        upstreams: this.#upstreams,
+        limits: this.#limits,
+        clock,
+        newRequestId,
+        random: () => random.next(),
+        record,
+      };
+      this.#contexts.set(port, context);
+    }
+    return context;
+  }
+
+  #putPort(port: number, listeners: PortListeners | undefined): void {
+    this.#contextAt(port).port = listeners;
+    if (port === HTTP_PORT || port === HTTPS_PORT || this.#addresses.length === 0) return;
+    const open = this.#open.get(port);
+    if (open && open.isTls === listeners?.isTls) return;
+    this.#open.delete(port);
+    void open?.drain();
+    if (!listeners) return;
+    turn() // the port is free from then on
+      .then(() => this.#openPort(port, { isTls: listeners.isTls, at: port }))
+      .catch((error: unknown) => this.#options.onComplaint?.(`cannot listen on port ${port}: ${error}`));
+  }
+
+  async #openPort(port: number, { isTls, at }: { isTls: boolean; at: number }): Promise<number> {
+    const context = this.#contextAt(port);
+    const servers = new PortServers({
+      isTls,
+      context,
+      pair: this.#certificates.pairForAny(context.port) ?? this.#fallback,
+      certificateFor: (name) => this.#certificates.contextFor(context, name),
+    });
+    this.#open.set(port, servers);
+    let opened = 0;
+    for (const host of this.#addresses) opened = await servers.open({ host, port: at });
+    return opened;
   }
 
   /** For clients that name no host, or one without a certificate. */
   #putFallback(pair: KeyPair): void {
     this.#fallback = pair;
     this.#certificates.putFallback(pair);
-    for (const server of this.#secureServers) server.setSecureContext({ cert: pair.certificate, key: pair.key });
+    this.#showToNameless();
   }
 
-  #plain(): Server {
-    const server = createServer({
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      headersTimeout: HEADERS_MS,
-      requestTimeout: 0,
-      maxHeaderSize: MOST_HEADER_BYTES,
-    });
-    return this.#carrying(server);
-  }
-
-  #secure(): Server {
-    const server = createSecureServer({
-      ...(this.#fallback && { cert: this.#fallback.certificate, key: this.#fallback.key }),
-      allowHTTP1: true,
-      ...{ maxHeaderSize: MOST_HEADER_BYTES }, // for HTTP/1.1; the types do not know it
-      settings: { maxConcurrentStreams: MOST_STREAMS },
-      SNICallback: (name, done) => done(null, this.#certificates.contextFor(this.#hosts, name)),
-    });
-    // Those that speak HTTP/1.1 there are kept as long as the others.
-    Object.assign(server, { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_MS });
-    server.on('session', (session) => session.setTimeout(KEEP_ALIVE_MS, () => session.close()));
-    server.on('secureConnection', (socket) => socket.setMaxListeners(0)); // one carries many requests at a time
-    this.#secureServers.push(server);
-    return this.#carrying(server);
-  }
-
-  #carrying<T extends Server>(server: T): T {
-    server.on('request', (request: Request, response: Response) => {
-      response.on('error', () => response.destroy()); // the client is gone
-      carry(request, response, this.#context);
-    });
-    server.on('upgrade', (request: IncomingMessage, client: Duplex, head: Buffer) => {
-      carryUpgrade(request, client, head, this.#context).catch(() => client.destroy());
-    });
-    server.on('connection', (socket: Socket) => {
-      this.#sockets.add(socket);
-      socket.once('close', () => this.#sockets.delete(socket));
-      socket.on('error', () => socket.destroy());
-    });
-    return server;
-  }
-
-  #open(server: Server, at: { host: string; port: number }): Promise<number> {
-    this.#servers.push(server);
-    return new Promise((resolve, reject) => {
-      server.on('error', reject); // after it listens, what goes wrong with it is one connection's
-      server.listen(at, () => {
-        const address = server.address();
-        resolve(typeof address === 'object' && address ? address.port : 0);
-      });
-    });
+  #showToNameless(): void {
+    for (const [port, servers] of this.#open) {
+      const pair = this.#certificates.pairForAny(this.#contexts.get(port)?.port) ?? this.#fallback;
+      if (pair) servers.show(pair);
+    }
   }
 }
+
+const NO_HOSTS: ReadonlyMap<string, HostRoutes> = new Map();
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(() => resolve()));

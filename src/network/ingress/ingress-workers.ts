@@ -7,7 +7,9 @@ import { randomUUID } from 'node:crypto';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { Random } from '#base/random.ts';
-import { IngressServer, type TableChange } from './ingress-server.ts';
+import { type AccessLine, AccessLog } from './access-log.ts';
+import { HTTP_PORT, HTTPS_PORT, IngressServer, type TableChange } from './ingress-server.ts';
+import { addCounts, type TrafficCounts, TrafficMetrics } from './traffic-metrics.ts';
 
 export interface IngressWorkersOptions {
   /** The script and its arguments that run `runIngressWorker` in a process of its own. */
@@ -19,16 +21,23 @@ export interface IngressWorkersOptions {
   signal: AbortSignal;
 }
 
-type Message = { listen: readonly string[] } | { change: TableChange };
+type Message = { listen: readonly string[] } | { change: TableChange } | { count: number };
 
 interface Report {
   hears?: true;
   complaint?: string;
+  access?: AccessLine[];
+  /** Lines that were left out of `access`. */
+  left?: number;
+  /** The answer to `count`. */
+  counted?: number;
+  counts?: TrafficCounts;
 }
 
-const HTTP_PORT = 80;
-const HTTPS_PORT = 443;
 const RESTART_MS = 1_000;
+const COUNT_WITHIN_MS = 2_000;
+/** Of a process that ends: nobody asked. */
+const LAST_COUNT = 0;
 /** What is under way when a process is told to end has so long. */
 const DRAIN_MS = 10_000;
 
@@ -39,8 +48,11 @@ export class IngressWorkers {
     hosts: new Map<string, unknown>(),
     endpoints: new Map<string, unknown>(),
     certificates: new Map<string, unknown>(),
+    ports: new Map<number, unknown>(),
   };
   #fallback: TableChange['fallbackCertificate'];
+  readonly #ofEnded: TrafficCounts = new Map();
+  #lastCount = 0;
   /** Those that said that they hear: what one is sent before is lost. */
   readonly #listening = new Set<Worker>();
 
@@ -54,22 +66,53 @@ export class IngressWorkers {
   }
 
   tell(change: TableChange): void {
-    for (const part of ['hosts', 'endpoints', 'certificates'] as const) {
+    for (const part of ['hosts', 'ports', 'endpoints', 'certificates'] as const) {
+      const known = this.#known[part] as Map<string | number, unknown>;
       for (const [key, value] of change[part] ?? []) {
         const isGone = value === null || (Array.isArray(value) && value.length === 0);
-        if (isGone) this.#known[part].delete(key);
-        else this.#known[part].set(key, value);
+        if (isGone) known.delete(key);
+        else known.set(key, value);
       }
     }
     this.#fallback = change.fallbackCertificate ?? this.#fallback;
     for (const worker of this.#listening) send(worker, { change });
   }
 
+  /** Of all processes since their start, those that have ended included. */
+  async counts(): Promise<TrafficCounts> {
+    const all: TrafficCounts = new Map();
+    addCounts(all, this.#ofEnded);
+    for (const each of await Promise.all([...this.#listening].map((worker) => this.#countsOf(worker))))
+      addCounts(all, each);
+    return all;
+  }
+
+  /** Empty for one that does not answer in time. */
+  #countsOf(worker: Worker): Promise<TrafficCounts> {
+    const id = ++this.#lastCount;
+    return new Promise((resolve) => {
+      const done = (counts: TrafficCounts) => {
+        timer.cancel();
+        worker.off('message', heard);
+        resolve(counts);
+      };
+      const heard = ({ counted, counts }: Report) => {
+        if (counted === id && counts) done(counts);
+      };
+      const timer = this.#options.clock.timer(COUNT_WITHIN_MS, () => done(new Map()));
+      worker.on('message', heard);
+      send(worker, { count: id });
+    });
+  }
+
   #start(): void {
     const { addresses, clock, log, signal } = this.#options;
     const worker = cluster.fork();
-    worker.on('message', ({ hears, complaint }: Report) => {
+    worker.on('message', ({ hears, complaint, access = [], left, counted, counts }: Report) => {
       if (complaint) log.warn('a process of the Ingress complains', { reason: complaint });
+      for (const line of access) log.info('request', { ...line });
+      if (left) log.warn('requests that were not written down', { count: left });
+      if (counted === LAST_COUNT && counts) addCounts(this.#ofEnded, counts);
       if (!hears) return;
       this.#listening.add(worker);
       send(worker, { change: this.#all() });
@@ -87,8 +130,13 @@ export class IngressWorkers {
   }
 
   #all(): TableChange {
-    const { hosts, endpoints, certificates } = this.#known;
-    const all = { hosts: [...hosts], endpoints: [...endpoints], certificates: [...certificates] } as TableChange;
+    const { hosts, ports, endpoints, certificates } = this.#known;
+    const all = {
+      hosts: [...hosts],
+      ports: [...ports],
+      endpoints: [...endpoints],
+      certificates: [...certificates],
+    } as TableChange;
     return { ...all, ...(this.#fallback && { fallbackCertificate: this.#fallback }) };
   }
 
@@ -102,17 +150,32 @@ const send = (worker: Worker, message: Message): void => {
   if (worker.isConnected()) worker.send(message, () => undefined);
 };
 
+/** Who a process is that carries traffic, once it has what it needs root for. */
+const NOBODY = 65_534;
+
 /** Runs until the process that started it goes or says so. */
 export async function runIngressWorker(services: { random: Random; clock: Clock }): Promise<void> {
+  const { clock } = services;
+  const report = (what: Report) => process.send?.(what);
+  dropPrivileges();
+  const metrics = new TrafficMetrics();
+  const access = new AccessLog(clock, (lines, left) => report({ access: lines, left }));
   const server = new IngressServer({
     httpPort: HTTP_PORT,
     httpsPort: HTTPS_PORT,
     newRequestId: () => randomUUID().replaceAll('-', ''),
     ...services,
+    record: {
+      ended(what) {
+        metrics.ended(what);
+        access.ended(what);
+      },
+    },
+    onComplaint: (complaint) => report({ complaint }),
   });
-  const report = (what: Report) => process.send?.(what);
   process.on('message', (message: Message) => {
     if ('change' in message) for (const complaint of server.change(message.change)) report({ complaint });
+    else if ('count' in message) report({ counted: message.count, counts: metrics.counts });
     else
       server.listen(message.listen).catch((error: unknown) => {
         report({ complaint: `cannot listen: ${error}` });
@@ -125,5 +188,15 @@ export async function runIngressWorker(services: { random: Random; clock: Clock 
     process.once('SIGTERM', () => resolve());
   });
   await server.drain(DRAIN_MS);
+  access.flush();
+  report({ counted: LAST_COUNT, counts: metrics.counts });
   process.exit(0);
+}
+
+/** Ports are opened by the process that started this one; what comes in over them meets somebody who may do nothing else. */
+function dropPrivileges(): void {
+  if (process.getuid?.() !== 0) return;
+  process.setgroups?.([]);
+  process.setgid?.(NOBODY);
+  process.setuid?.(NOBODY);
 }

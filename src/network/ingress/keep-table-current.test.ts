@@ -1,8 +1,9 @@
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { silentLog } from '#base/log.ts';
 import { fixedInformers } from '#testing/fixed-informers.ts';
 import type { TableChange } from './ingress-server.ts';
+import { ingressSource } from './ingress-source.ts';
 import { keepTableCurrent } from './keep-table-current.ts';
 
 const object = (apiVersion: string, kind: string, name: string, rest: object, labels = {}): KubeObject =>
@@ -50,18 +51,19 @@ const turns = async () => {
 };
 
 async function keeping(...objects: KubeObject[]) {
-  const informers = fixedInformers(objects);
+  const letGo = vi.fn();
+  const informers = { ...fixedInformers(objects), letGo };
   const controller = new AbortController();
   ending.push(controller);
   const told: TableChange[] = [];
   await keepTableCurrent({
-    controller: 'example.com/ours',
+    sources: [ingressSource({ controller: 'example.com/ours', informers, signal: controller.signal })],
     informers,
     log: silentLog,
     signal: controller.signal,
     onChange: (change) => told.push(change),
   });
-  return { informers, told };
+  return { informers, told, letGo };
 }
 
 test('nothing is told of Ingresses of another class, until the class is ours', async () => {
@@ -90,7 +92,19 @@ test('routes do not wait for a certificate, and it is told when it comes', async
   expect(told[1]).toEqual({
     certificates: [['shop/cert', { certificate: 'cert', key: 'key' }]],
     endpoints: [],
-    hosts: [],
+  });
+});
+
+test('a Secret that no Ingress names any more is let go', async () => {
+  const { informers, told, letGo } = await keeping(ingress, ingressClass('example.com/ours'), service, secret);
+  expect(letGo).not.toHaveBeenCalled();
+  const { tls: _, ...spec } = (ingress as unknown as { spec: { tls: unknown } }).spec;
+  informers.put({ ...ingress, spec } as unknown as KubeObject);
+  await turns();
+  expect(told.at(-1)?.certificates).toEqual([['shop/cert', null]]);
+  expect(letGo).toHaveBeenCalledWith(expect.objectContaining({ kind: 'Secret' }), {
+    namespace: 'shop',
+    fieldSelector: 'metadata.name=cert',
   });
 });
 
@@ -109,5 +123,5 @@ test('only what is new is told, in one piece, and nothing of Services that no In
   await turns();
   expect(told).toHaveLength(2);
   expect(told[1]?.endpoints?.[0]?.[1]).toHaveLength(2);
-  expect(told[1]?.hosts).toEqual([]);
+  expect(told[1]?.hosts).toBeUndefined();
 });

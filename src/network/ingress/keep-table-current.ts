@@ -1,77 +1,87 @@
 /**
- * Follows Ingresses of one controller and tells what changes in the table of routes, in the endpoints behind it and in its
- * certificates. Nothing but Ingresses and their classes is followed before there is an Ingress to serve.
+ * Tells what changes in the table of routes, in the endpoints behind it and in its certificates. Services and endpoints are
+ * followed from the first route on; of Secrets only those that are named, one by one, and not longer than that.
  */
 import { Secret } from '#api/core/v1/secret.ts';
 import { Service } from '#api/core/v1/service.ts';
 import { EndpointSlice, serviceKeyOf } from '#api/discovery/v1/endpoint-slice.ts';
-import type { Place } from '#api/discovery/v1/usable-endpoints.ts';
-import { classOf, Ingress } from '#api/networking/v1/ingress.ts';
-import { IngressClass } from '#api/networking/v1/ingress-class.ts';
 import type { Log } from '#base/log.ts';
-import type { IndexedInformer, Informer, Informers } from '#client/informer.ts';
+import type { IndexedInformer, Informer, ReleasableInformers } from '#client/informer.ts';
 import { type Endpoint, endpointsOf } from './backends.ts';
 import type { KeyPair } from './certificates.ts';
 import type { TableChange } from './ingress-server.ts';
-import { type RouteTable, routeTableOf } from './route-table.ts';
+import type { PortListeners } from './listeners.ts';
+import type { RouteSource, SourcedTable } from './route-source.ts';
+import type { HostRoutes, Route } from './route-table.ts';
 
 export interface TableOptions {
-  /** As IngressClasses name it. */
-  controller: string;
-  informers: Informers;
+  /** Each is asked as soon as it has started: none waits for another. */
+  sources: readonly RouteSource[];
+  informers: ReleasableInformers;
   log: Log;
   signal: AbortSignal;
-  /** Where its traffic comes from; absent: endpoints are taken wherever they are. */
-  place?: () => Place;
   /** Called with what is new, and only when something is. */
   onChange(change: TableChange): void;
 }
 
-/** Resolves when what was there at the start has been told. Goes on until the signal aborts. */
+/** Resolves when what the first source had at its start has been told. Goes on until the signal aborts. */
 export async function keepTableCurrent(options: TableOptions): Promise<void> {
   const keeper = new TableKeeper(options);
   await keeper.start();
 }
 
+interface Sourced {
+  source: RouteSource;
+  table: SourcedTable;
+  isStale: boolean;
+}
+
+interface FollowedSecret {
+  informer: Informer<Secret>;
+  letGo(): void;
+}
+
 class TableKeeper {
   readonly #options: TableOptions;
-  readonly #ingresses: Informer<Ingress>;
-  readonly #classes: Informer<IngressClass>;
-  readonly #secrets = new Map<string, Informer<Secret>>();
+  readonly #sourced: Sourced[] = [];
+  readonly #secrets = new Map<string, FollowedSecret>();
   #services: Informer<Service> | undefined;
   #slices: IndexedInformer<EndpointSlice> | undefined;
-  #table: RouteTable = { hosts: new Map() };
   readonly #told = {
-    hosts: new Map<string, string>(),
-    endpoints: new Map<string, string>(),
-    certificates: new Map<string, string>(),
+    hosts: new Map<string, HostRoutes>(),
+    ports: new Map<number, PortListeners>(),
+    endpoints: new Map<string, Endpoint[]>(),
+    certificates: new Map<string, KeyPair>(),
   };
+  /** Of the table as it is: made anew with it. */
+  #backends = new Set<string>();
   /** `namespace/name` of those behind the table: what happens to others is nothing here. */
-  readonly #backendServices = new Set<string>();
-  #isRoutesStale = false;
+  #backendServices = new Set<string>();
+  /** Since endpoints were told last. */
+  #changedServices = new Set<string>();
   #isDue = false;
   /** One at a time: what is not listed yet must not look as if it were gone. */
   #turn: Promise<void> = Promise.resolve();
 
   constructor(options: TableOptions) {
     this.#options = options;
-    this.#ingresses = options.informers.for(Ingress);
-    this.#classes = options.informers.for(IngressClass);
   }
 
   async start(): Promise<void> {
-    const { informers, signal } = this.#options;
-    await informers.synced(signal);
-    const stops = [this.#ingresses, this.#classes].map((informer) => informer.onChange(() => this.#routesChanged()));
-    signal.addEventListener('abort', () => stops.forEach((stop) => void stop()), { once: true });
-    this.#isRoutesStale = true;
-    this.#turn = this.#tell();
+    const [first, ...others] = this.#options.sources.map((source) => this.#begin(source));
+    for (const other of others) void other.then(() => this.#soon(), this.#unlessEnding);
+    await first;
+    this.#turn = this.#turn.then(() => this.#tell());
     await this.#turn;
   }
 
-  #routesChanged(): void {
-    this.#isRoutesStale = true;
-    this.#soon();
+  async #begin(source: RouteSource): Promise<void> {
+    const sourced: Sourced = { source, table: { certificates: [], isInUse: false }, isStale: true };
+    await source.start(() => {
+      sourced.isStale = true;
+      this.#soon();
+    });
+    this.#sourced.push(sourced);
   }
 
   /** What changes in one turn is told together. */
@@ -83,105 +93,204 @@ class TableKeeper {
       this.#turn = this.#turn.then(async () => {
         if (!this.#options.signal.aborted) await this.#tell();
       });
-      this.#turn.catch((error: unknown) => {
-        if (!this.#options.signal.aborted) throw error;
-      });
+      this.#turn.catch(this.#unlessEnding);
     });
   }
 
+  readonly #unlessEnding = (error: unknown): void => {
+    if (!this.#options.signal.aborted) throw error;
+  };
+
   async #tell(): Promise<void> {
-    if (this.#isRoutesStale) {
-      this.#isRoutesStale = false;
-      const ours = this.#ingresses.list().filter((ingress) => this.#isOurs(ingress));
-      this.#table = routeTableOf(ours);
-      if (ours.length > 0) await this.#followBackends();
+    const isTableNew = this.#sourced.some(({ isStale }) => isStale);
+    if (isTableNew) {
+      this.#makeTables();
+      if (this.#sourced.some(({ table }) => table.isInUse) && !this.#slices) {
+        await this.#followBackends();
+        this.#makeTables(); // some are made of Services too
+      }
       this.#followSecrets();
     }
     const change: TableChange = {
-      certificates: changes(this.#told.certificates, this.#certificates()),
-      endpoints: changes(this.#told.endpoints, this.#endpoints()).map(([key, found]) => [key, found ?? []]),
-      hosts: changes(this.#told.hosts, this.#table.hosts),
+      certificates: changes(this.#told.certificates, this.#certificates(), isAlike),
+      endpoints: this.#endpointChanges(isTableNew),
+      ...(isTableNew && this.#routeChanges()),
     };
     if (Object.values(change).some((list: readonly unknown[]) => list.length > 0)) this.#options.onChange(change);
   }
 
-  #isOurs(ingress: Ingress): boolean {
-    const name = classOf(ingress);
-    return name !== undefined && this.#classes.get(name)?.spec.controller === this.#options.controller;
+  #routeChanges(): Pick<TableChange, 'hosts' | 'ports'> {
+    const hosts = new Map(this.#sourced.flatMap(({ table }) => [...(table.hosts ?? [])]));
+    const ports = new Map(this.#sourced.flatMap(({ table }) => [...(table.ports ?? [])]));
+    return {
+      hosts: changes(this.#told.hosts, hosts, isSameHost),
+      ports: changes(this.#told.ports, ports, isAlike),
+    };
+  }
+
+  /** Of all backends where the table is new, else of those that changed. */
+  #endpointChanges(isTableNew: boolean): [string, Endpoint[]][] {
+    const changed = this.#changedServices;
+    this.#changedServices = new Set();
+    if (isTableNew)
+      return changes(this.#told.endpoints, this.#endpoints(), isAlike).map(([key, found]) => [key, found ?? []]);
+    const all: [string, Endpoint[]][] = [];
+    for (const backend of changed.size > 0 ? this.#backends : []) {
+      if (!changed.has(serviceOf(backend))) continue;
+      const found = this.#endpointsOf(backend);
+      if (isAlike(this.#told.endpoints.get(backend), found)) continue;
+      this.#told.endpoints.set(backend, found);
+      all.push([backend, found]);
+    }
+    return all;
+  }
+
+  #makeTables(): void {
+    const around = {
+      service: (key: string) => this.#services?.get(key),
+      secret: (key: string) => this.#secrets.get(key)?.informer.get(key),
+    };
+    for (const sourced of this.#sourced) {
+      if (!sourced.isStale && !sourced.source.looksAround) continue;
+      sourced.table = sourced.source.table(around);
+      sourced.isStale = false;
+    }
+    this.#backends = new Set(this.#sourced.flatMap(({ table }) => backendsOf(table)));
+    this.#backendServices = new Set([...this.#backends].map(serviceOf));
   }
 
   async #followBackends(): Promise<void> {
-    if (this.#slices) return;
     const { informers, signal } = this.#options;
     this.#services = informers.for(Service);
     this.#slices = informers.indexed(EndpointSlice, serviceKeyOf);
     await informers.synced(signal);
-    const changed = (service: string | undefined) => {
-      if (service !== undefined && this.#backendServices.has(service)) this.#soon();
-    };
-    this.#services.onChange(({ key }) => changed(key));
-    this.#slices.onChange(({ now, before }) => {
-      for (const slice of [now, before]) changed(slice && serviceKeyOf(slice));
+    this.#services.onChange(({ key }) => {
+      this.#aroundChanged();
+      this.#backendChanged(key);
     });
+    this.#slices.onChange(({ now, before }) => {
+      for (const slice of [now, before]) {
+        const service = slice && serviceKeyOf(slice);
+        if (service !== undefined) this.#backendChanged(service);
+      }
+    });
+  }
+
+  #backendChanged(service: string): void {
+    if (!this.#backendServices.has(service)) return;
+    this.#changedServices.add(service);
+    this.#soon();
+  }
+
+  /** A Service or a Secret: some tables are made of these as well. */
+  #aroundChanged(): void {
+    for (const sourced of this.#sourced) {
+      if (!sourced.source.looksAround || !sourced.table.isInUse) continue;
+      sourced.isStale = true;
+      this.#soon();
+    }
   }
 
   /** Each one alone: nobody here may see all Secrets of a cluster. Nobody waits for one: it may never come. */
   #followSecrets(): void {
     const { informers } = this.#options;
-    const wanted = [...this.#table.hosts.values()].flatMap(({ certificate }) => certificate ?? []);
-    const fresh = [...new Set(wanted)].filter((id) => !this.#secrets.has(id));
-    for (const id of fresh) {
+    const wanted = new Set(this.#sourced.flatMap(({ table }) => [...table.certificates]));
+    for (const [id, followed] of this.#secrets) {
+      if (wanted.has(id)) continue;
+      this.#secrets.delete(id);
+      followed.letGo();
+    }
+    for (const id of wanted) {
+      if (this.#secrets.has(id)) continue;
       const [namespace = '', name = ''] = id.split('/');
-      const informer = informers.for(Secret, { namespace, fieldSelector: `metadata.name=${name}` });
-      this.#secrets.set(id, informer);
-      informer.onChange(() => this.#soon());
+      const scope = { namespace, fieldSelector: `metadata.name=${name}` };
+      const informer = informers.for(Secret, scope);
+      const stop = informer.onChange(() => {
+        this.#aroundChanged();
+        this.#soon();
+      });
+      const letGo = () => {
+        stop();
+        informers.letGo(Secret, scope);
+      };
+      this.#secrets.set(id, { informer, letGo });
     }
   }
 
   #endpoints(): Map<string, Endpoint[]> {
-    const found = new Map<string, Endpoint[]>();
-    this.#backendServices.clear();
-    for (const { routes } of this.#table.hosts.values()) {
-      for (const backend of routes.flatMap((route) => [route.backend, route.canary?.backend])) {
-        if (backend === undefined || found.has(backend)) continue;
-        const colon = backend.lastIndexOf(':');
-        const service = backend.slice(0, colon);
-        this.#backendServices.add(service);
-        const slices = this.#slices?.under(service) ?? [];
-        const port = backend.slice(colon + 1);
-        found.set(backend, endpointsOf(this.#services?.get(service), port, slices, this.#options.place?.()));
-      }
-    }
-    return found;
+    return new Map([...this.#backends].map((backend) => [backend, this.#endpointsOf(backend)]));
+  }
+
+  #endpointsOf(backend: string): Endpoint[] {
+    const service = serviceOf(backend);
+    const slices = this.#slices?.under(service) ?? [];
+    return endpointsOf(this.#services?.get(service), backend.slice(service.length + 1), slices);
   }
 
   #certificates(): Map<string, KeyPair> {
     const found = new Map<string, KeyPair>();
-    for (const { certificate: id } of this.#table.hosts.values()) {
-      const data = id === undefined ? undefined : this.#secrets.get(id)?.get(id)?.data;
+    for (const [id, { informer }] of this.#secrets) {
+      const data = informer.get(id)?.data;
       const [certificate, key] = [data?.['tls.crt'], data?.['tls.key']];
-      if (id !== undefined && certificate && key)
-        found.set(id, { certificate: decoded(certificate), key: decoded(key) });
+      if (certificate && key) found.set(id, { certificate: decoded(certificate), key: decoded(key) });
     }
     return found;
   }
 }
 
+const serviceOf = (backend: string): string => backend.slice(0, backend.lastIndexOf(':'));
+
+/** Every Service's port that a request may be sent to, copies included. */
+function backendsOf({
+  hosts = new Map<string, HostRoutes>(),
+  ports = new Map<number, PortListeners>(),
+}: SourcedTable): string[] {
+  const listeners = [...ports.values()].flatMap((port) => [...port.listeners.values()]);
+  const all = [...hosts.values(), ...listeners.flatMap((listener) => [...listener.hosts.values()])];
+  const passed = listeners.flatMap(({ passthrough }) => [...passthrough.values()].flatMap(({ split }) => split));
+  return [
+    ...all.flatMap(({ routes }) => routes.flatMap(backendsOfRoute)),
+    ...passed.flatMap(({ backend }) => backend ?? []),
+  ];
+}
+
+const backendsOfRoute = ({ backend, canary, split = [], filters }: Route): string[] => [
+  ...(backend ? [backend] : []),
+  ...(canary?.backend ? [canary.backend] : []),
+  ...split.flatMap((one) => [...(one.backend ? [one.backend] : []), ...mirrorsOf(one.filters)]),
+  ...mirrorsOf(filters),
+];
+const mirrorsOf = (filters: Route['filters']): string[] => (filters?.mirrors ?? []).map(({ backend }) => backend);
+
 /** What is to be told so that who knows `told` knows `now`; null: it is gone. It counts as told from here on. */
-function changes<T>(told: Map<string, string>, now: ReadonlyMap<string, T>): [string, T | null][] {
-  const changed: [string, T | null][] = [];
+function changes<K, T>(
+  told: Map<K, T>,
+  now: ReadonlyMap<K, T>,
+  isSame: (one: T | undefined, other: T) => boolean,
+): [K, T | null][] {
+  const changed: [K, T | null][] = [];
   for (const key of told.keys()) {
     if (now.has(key)) continue;
     told.delete(key);
     changed.push([key, null]);
   }
   for (const [key, value] of now) {
-    const text = JSON.stringify(value);
-    if (told.get(key) === text) continue;
-    told.set(key, text);
+    if (isSame(told.get(key), value)) continue;
+    told.set(key, value);
     changed.push([key, value]);
   }
   return changed;
 }
+
+/** Routes of an Ingress that did not change are the same objects: with thousands of them only the others are looked into. */
+function isSameHost(one: HostRoutes | undefined, other: HostRoutes): boolean {
+  const { routes = [] } = one ?? {};
+  if (!one || one.certificate !== other.certificate || routes.length !== other.routes.length) return false;
+  return routes.every((route, i) => route === other.routes[i] || isAlike(route, other.routes[i]));
+}
+
+const isAlike = (one: unknown, other: unknown): boolean =>
+  JSON.stringify(one, mapsToo) === JSON.stringify(other, mapsToo);
+const mapsToo = (_: string, value: unknown): unknown => (value instanceof Map ? [...value] : value);
 
 const decoded = (base64: string): string => Buffer.from(base64, 'base64').toString('utf8');

@@ -17,6 +17,9 @@ export interface Passthrough {
 
 export interface PortListeners {
   isTls: boolean;
+  /** Some of its backends speak nothing else: clients may begin with it, also without TLS. */
+  speaksHttp2: boolean;
+  hasPassthrough: boolean;
   /** By hostname in lower case, `*.example.com`, and '' for any. */
   listeners: Map<string, ListenerRoutes>;
 }

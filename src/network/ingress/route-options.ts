@@ -39,6 +39,8 @@ export interface RouteOptions {
   rateLimits: RateLimit[];
   /** At a time and client; 0: any. */
   mostConnections: number;
+  /** Absent: no line is written for its requests. */
+  logsAccess?: true;
 }
 
 export interface CorsOptions {
@@ -103,6 +105,7 @@ export function routeOptionsOf(annotations: Readonly<Record<string, string>> = {
     ...(hashBy && { hashBy }),
     rateLimits,
     mostConnections: number('limit-connections', 0),
+    ...(isOn('enable-access-log') && { logsAccess: true as const }),
     ...(text('affinity') === 'cookie' && {
       affinity: {
         cookie: text('session-cookie-name')?.replace(/[^\w-]/g, '') || 'INGRESSCOOKIE',

@@ -31,8 +31,6 @@ export interface WeightedBackend {
   /** undefined: what it refers to is not there, or may not be referred to: 500. */
   backend: string | undefined;
   weight: number;
-  /** In place of the route's, where the backend says how it is spoken with. */
-  protocol?: RouteOptions['backendProtocol'];
   filters?: RouteFilters;
 }
 

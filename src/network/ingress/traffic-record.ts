@@ -1,17 +1,18 @@
-/** What is remembered of requests that have ended: counts and times by route, and a line for each where somebody wants that. */
+/** What is told of each request that has ended, to whoever counts or writes it down. */
 import type { Arrival } from './arrival.ts';
+import type { Route } from './route-table.ts';
 
 export interface Ended {
   arrival: Arrival;
-  /** Of the route; undefined: none was found. */
-  owner: string | undefined;
+  /** undefined: none was found. */
+  route: Route | undefined;
   /** 499: the client went before it had one. */
   status: number;
   ms: number;
   /** Of the answer's body. */
   bytes: number;
-  /** No backend was asked. */
-  isOwn: boolean;
+  /** How many endpoints were asked in vain. */
+  failedTries: number;
 }
 
 export interface TrafficRecord {

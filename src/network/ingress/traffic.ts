@@ -42,17 +42,18 @@ export function carry(request: Request, response: Response, context: TrafficCont
     const admission = admitted(arrival, request.headers, context);
     if ('status' in admission) {
       answer(response, admission);
-      record?.ended({ arrival, owner: admission.owner, status: admission.status, ms: 0, bytes: 0, isOwn: true });
+      const { refusedBy, status } = admission;
+      record?.ended({ arrival, route: refusedBy, status, ms: 0, bytes: 0, failedTries: 0 });
       return;
     }
     const { route, path } = admission;
     const choice = chooseUpstream(arrival, request.headers, { route, ...context });
     const exchange = { request, response, arrival, admission, choice };
-    const ended = (status: number, bytes: number) => {
+    const ended = (status: number, bytes: number, failedTries: number) => {
       admission.ended();
       if (!record) return;
       const ms = clock.monotonicMs() - beganMs;
-      record.ended({ arrival, owner: route.owner, status, ms, bytes, isOwn: false });
+      record.ended({ arrival, route, status, ms, bytes, failedTries });
     };
     const isGrpc = route.options.backendProtocol.startsWith('grpc');
     if (isGrpc) carryGrpc({ ...exchange, path, ended }, context);

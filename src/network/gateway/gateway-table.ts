@@ -1,0 +1,139 @@
+/** What Gateways and their routes become: for each port its listeners, with routes of the same form as those of Ingresses. */
+
+import { attachmentOf, gatewayKeyOf } from '#api/gateway/v1/attachment.ts';
+import type { Gateway, Listener } from '#api/gateway/v1/gateway.ts';
+import type { GRPCRoute } from '#api/gateway/v1/grpc-route.ts';
+import type { HTTPRoute } from '#api/gateway/v1/http-route.ts';
+import { isServed, type ListenerState, listenerStateOf } from '#api/gateway/v1/listener-state.ts';
+import type { ReferenceGrant } from '#api/gateway/v1/reference-grant.ts';
+import type { AnyRoute } from '#api/gateway/v1/route.ts';
+import type { TLSRoute } from '#api/gateway/v1/tls-route.ts';
+import type { Secret, Service } from '#api/generated/schema.ts';
+import { type KubeObject, keyOf } from '#api/machinery/object.ts';
+import type { ListenerRoutes, PortListeners } from '#network/ingress/listeners.ts';
+import type { Route } from '#network/ingress/route-table.ts';
+import { byPrecedence, compiledRoutes, weighted } from './compiled-route.ts';
+
+export interface GatewaysAround {
+  /** Those of our class. */
+  gateways: readonly Gateway[];
+  routes: readonly AnyRoute[];
+  grants: readonly ReferenceGrant[];
+  labelsOf(namespace: string): Readonly<Record<string, string>> | undefined;
+  service(key: string): Service | undefined;
+  /** undefined: not there, or not known yet. */
+  secret(key: string): Secret | undefined;
+}
+
+export interface GatewayTable {
+  ports: Map<number, PortListeners>;
+  /** `namespace/name` of all Secrets that listeners may show: those that are not there are waited for. */
+  certificates: Set<string>;
+}
+
+/** Anything with the looks of a certificate: whether there is one is asked when it is known. */
+const SOME_SECRET = { data: { 'tls.crt': 'LS0tLS1CRUdJTi', 'tls.key': 'LS0tLS1CRUdJTi' } } as unknown as Secret;
+
+/** Of two Gateways that want the same port and hostname, the older has it together with the younger: their routes are told apart by age. */
+export function gatewayTableOf(around: GatewaysAround): GatewayTable {
+  const table: GatewayTable = { ports: new Map(), certificates: new Set() };
+  const gateways = around.gateways.toSorted(byAge);
+  const routes = around.routes.toSorted(byAge);
+  for (const gateway of gateways) {
+    for (const listener of gateway.spec.listeners) {
+      const wanted = listenerStateOf(gateway, listener, { ...around, secret: () => SOME_SECRET });
+      for (const key of wanted.certificates) table.certificates.add(key);
+      const state = listenerStateOf(gateway, listener, around);
+      if (!isServed(state, listener)) continue;
+      const at = placeFor(table.ports, listener, state);
+      if (at) for (const route of routes) attach(route, { gateway, listener, at }, around);
+    }
+  }
+  for (const port of table.ports.values()) complete(port);
+  return table;
+}
+
+function complete(port: PortListeners): void {
+  for (const { hosts, passthrough } of port.listeners.values()) {
+    port.hasPassthrough ||= passthrough.size > 0;
+    for (const { routes } of hosts.values()) {
+      routes.sort(byPrecedence);
+      port.speaksHttp2 ||= routes.some(({ options }) => options.backendProtocol.startsWith('grpc'));
+    }
+  }
+}
+
+/** undefined: the port speaks otherwise already. */
+function placeFor(
+  ports: Map<number, PortListeners>,
+  { port, protocol, hostname = '' }: Listener,
+  { certificates }: ListenerState,
+): ListenerRoutes | undefined {
+  const isTls = protocol !== 'HTTP';
+  const known = ports.get(port) ?? { isTls, speaksHttp2: false, hasPassthrough: false, listeners: new Map() };
+  if (known.isTls !== isTls) return undefined;
+  ports.set(port, known);
+  const name = hostname.toLowerCase();
+  const at = known.listeners.get(name) ?? { hosts: new Map(), certificates: [], passthrough: new Map() };
+  at.certificates.push(...certificates.filter((key) => !at.certificates.includes(key)));
+  known.listeners.set(name, at);
+  return at;
+}
+
+interface Place {
+  gateway: Gateway;
+  listener: Listener;
+  at: ListenerRoutes;
+}
+
+function attach(route: AnyRoute, { gateway, listener, at }: Place, around: GatewaysAround): void {
+  const hostnames = hostnamesAt(route, listener, gateway, around);
+  if (hostnames.size === 0) return;
+  if (route.kind === 'TLSRoute') {
+    const { rules } = (route as TLSRoute).spec;
+    const split = rules.flatMap(({ backendRefs }) => backendRefs.map((ref) => weighted(route, ref, around).backend));
+    for (const host of hostnames)
+      if (!at.passthrough.has(host)) at.passthrough.set(host, { owner: `TLSRoute ${keyOf(route)}`, split });
+    return;
+  }
+  const compiled = compiledOnce(route as HTTPRoute | GRPCRoute, around);
+  for (const host of hostnames) {
+    const found = at.hosts.get(host) ?? { routes: [] };
+    found.routes.push(...compiled);
+    at.hosts.set(host, found);
+  }
+}
+
+function hostnamesAt(
+  route: AnyRoute,
+  listener: Listener,
+  gateway: Gateway,
+  { labelsOf }: Pick<GatewaysAround, 'labelsOf'>,
+): Set<string> {
+  const mine = (route.spec.parentRefs ?? []).filter((parent) => gatewayKeyOf(parent, route) === keyOf(gateway));
+  return new Set(
+    mine.flatMap((parent) => {
+      const attachment = attachmentOf(route, parent, { gateway, labelsOf });
+      if (!attachment.isAccepted) return [];
+      return attachment.listeners.flatMap((one) => (one.listener.name === listener.name ? one.hostnames : []));
+    }),
+  );
+}
+
+/** One route may hang on many listeners: it is compiled once for each state of the objects around it. */
+const known = new WeakMap<GatewaysAround, Map<AnyRoute, Route[]>>();
+
+function compiledOnce(route: HTTPRoute | GRPCRoute, around: GatewaysAround): Route[] {
+  const all = known.get(around) ?? new Map<AnyRoute, Route[]>();
+  known.set(around, all);
+  let compiled = all.get(route);
+  if (!compiled) {
+    compiled = compiledRoutes(route, around);
+    all.set(route, compiled);
+  }
+  return compiled;
+}
+
+const byAge = ({ metadata: a }: KubeObject, { metadata: b }: KubeObject): number =>
+  (a.creationTimestamp ?? '').localeCompare(b.creationTimestamp ?? '') ||
+  `${a.namespace}/${a.name}`.localeCompare(`${b.namespace}/${b.name}`);

@@ -1,0 +1,151 @@
+/** The servers of one port: HTTP/1.1 and, where TLS ends here or a backend needs it, HTTP/2. */
+import { createServer, type Server as HttpServer, type IncomingMessage } from 'node:http';
+import { createServer as createPlainHttp2Server, createSecureServer, type Http2SecureServer } from 'node:http2';
+import type { Server, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { SecureContext } from 'node:tls';
+import type { Request } from './arrival.ts';
+import { carryUpgrade } from './carry-upgrade.ts';
+import type { KeyPair } from './certificates.ts';
+import { greetingOf, MOST_HELLO_BYTES } from './client-hello.ts';
+import { peek } from './first-bytes.ts';
+import { passThrough, passthroughFor } from './pass-through.ts';
+import { carry, type Response, type TrafficContext } from './traffic.ts';
+
+const KEEP_ALIVE_MS = 75_000;
+/** Until a head must be whole. A body may take as long as it comes. */
+const HEADERS_MS = 60_000;
+const MOST_HEADER_BYTES = 32 * 1024;
+/** At a time and connection. */
+const MOST_STREAMS = 128;
+/** How a client of HTTP/2 begins that knows that it is spoken. Source: RFC 9113, section 3.4. */
+const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
+
+export interface PortOptions {
+  isTls: boolean;
+  /** What its requests see; may change from one to the next. */
+  context: TrafficContext;
+  /** Of TLS: what is shown to clients that ask for no name, and to those that ask for one. */
+  pair: KeyPair | undefined;
+  certificateFor(servername: string): SecureContext | undefined;
+}
+
+export class PortServers {
+  readonly isTls: boolean;
+  readonly #options: PortOptions;
+  readonly #servers: Server[] = [];
+  readonly #sockets = new Set<Socket>();
+
+  constructor(options: PortOptions) {
+    this.#options = options;
+    this.isTls = options.isTls;
+  }
+
+  /** @returns the port, which is another one where 0 is asked for. */
+  open(at: { host: string; port: number }): Promise<number> {
+    const server = this.isTls ? this.#secure() : this.#plain();
+    this.#servers.push(server);
+    return new Promise((resolve, reject) => {
+      server.on('error', reject); // after it listens, what goes wrong with it is one connection's
+      server.listen(at, () => {
+        const address = server.address();
+        resolve(typeof address === 'object' && address ? address.port : 0);
+      });
+    });
+  }
+
+  /** For clients that ask for no name. */
+  show(pair: KeyPair): void {
+    if (!this.isTls) return;
+    for (const server of this.#servers)
+      (server as Http2SecureServer).setSecureContext({ cert: pair.certificate, key: pair.key });
+  }
+
+  /** Takes no new connections; resolves when the last of the old ones has ended. */
+  async drain(): Promise<void> {
+    const ended = this.#servers.map((server) => new Promise((resolve) => server.close(resolve)));
+    for (const server of this.#servers) (server as Partial<HttpServer>).closeIdleConnections?.();
+    await Promise.all(ended);
+  }
+
+  close(): void {
+    for (const server of this.#servers) server.close();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #plain(): Server {
+    const server = createServer({
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      headersTimeout: HEADERS_MS,
+      requestTimeout: 0,
+      maxHeaderSize: MOST_HEADER_BYTES,
+    });
+    // For those that speak HTTP/2 without TLS; it listens nowhere itself.
+    const http2 = this.#carrying(createPlainHttp2Server({ settings: { maxConcurrentStreams: MOST_STREAMS } }));
+    const { context } = this.#options;
+    return inFront(this.#carrying(server), (socket, serve) => {
+      if (!context.port?.speaksHttp2) return serve();
+      const isEnough = (bytes: Buffer) =>
+        !PREFACE.subarray(0, bytes.length).equals(bytes.subarray(0, PREFACE.length)) || bytes.length >= PREFACE.length;
+      peek(socket, { isEnough, most: PREFACE.length, clock: context.clock }, (bytes) => {
+        if (bytes.subarray(0, PREFACE.length).equals(PREFACE)) http2.emit('connection', socket);
+        else serve();
+      });
+    });
+  }
+
+  #secure(): Server {
+    const { pair, certificateFor, context } = this.#options;
+    const server = createSecureServer({
+      ...(pair && { cert: pair.certificate, key: pair.key }),
+      allowHTTP1: true,
+      ...{ maxHeaderSize: MOST_HEADER_BYTES }, // for HTTP/1.1; the types do not know it
+      settings: { maxConcurrentStreams: MOST_STREAMS },
+      SNICallback: (name, done) => done(null, certificateFor(name)),
+    });
+    // Those that speak HTTP/1.1 there are kept as long as the others.
+    Object.assign(server, { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_MS });
+    server.on('session', (session) => session.setTimeout(KEEP_ALIVE_MS, () => session.close()));
+    server.on('secureConnection', (socket) => socket.setMaxListeners(0)); // one carries many requests at a time
+    return inFront(this.#carrying(server), (socket, serve) => {
+      if (!context.port?.hasPassthrough) return serve();
+      const isEnough = (bytes: Buffer) => greetingOf(bytes).is === 'whole';
+      peek(socket, { isEnough, most: MOST_HELLO_BYTES, clock: context.clock }, (bytes) => {
+        const greeting = greetingOf(bytes);
+        const name = greeting.is === 'whole' ? greeting.servername : undefined;
+        const passthrough = context.port && name !== undefined ? passthroughFor(context.port, name) : undefined;
+        if (passthrough) passThrough(socket, passthrough, context);
+        else serve();
+      });
+    });
+  }
+
+  #carrying<T extends Server>(server: T): T {
+    const { context } = this.#options;
+    server.on('request', (request: Request, response: Response) => {
+      response.on('error', () => response.destroy()); // the client is gone
+      carry(request, response, context);
+    });
+    server.on('upgrade', (request: IncomingMessage, client: Duplex, head: Buffer) => {
+      carryUpgrade(request, client, head, context).catch(() => client.destroy());
+    });
+    server.prependListener('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+      socket.on('error', () => socket.destroy());
+    });
+    return server;
+  }
+}
+
+/** Asks before a connection is served: `serve` gives it to whoever would have had it. */
+function inFront<T extends Server>(server: T, ask: (socket: Socket, serve: () => void) => void): T {
+  const listeners = server.listeners('connection');
+  server.removeAllListeners('connection');
+  server.on('connection', (socket: Socket) => {
+    ask(socket, () => {
+      for (const listener of listeners) listener.call(server, socket);
+    });
+  });
+  return server;
+}
