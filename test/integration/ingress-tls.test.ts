@@ -1,9 +1,8 @@
 /** Certificates by name, and HTTP/2. */
-import { request } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect as connectTls } from 'node:tls';
 import { expect, test } from 'vitest';
-import { asJson, ingressLab, second, shownAs } from './ingress-lab.ts';
+import { asJson, ingressLab, shownAs } from './ingress-lab.ts';
 
 const { ask, behind, change, mirror, ports, route } = ingressLab();
 
