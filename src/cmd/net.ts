@@ -1,12 +1,16 @@
 /** The process `net` of a node: kube-proxy, NetworkPolicy, Ingress, DNS, and routes to the pods of other nodes. Its death takes no pod down, and its rules outlive it. */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { GATEWAY_CONTROLLER } from '#api/gateway/v1/kedge-gateway.ts';
 import { INGRESS_CONTROLLER } from '#api/networking/v1/kedge-ingress.ts';
 import type { Informers } from '#client/informer.ts';
 import { keepUpstreamsCurrent } from '#network/dns/keep-upstreams-current.ts';
 import { startDns } from '#network/dns/start-dns.ts';
 import { forwardTo } from '#network/dns/upstream.ts';
 import { nameserversOf, type Upstreams } from '#network/dns/upstreams.ts';
+import { gatewaySource } from '#network/gateway/gateway-source.ts';
+import { ingressSource } from '#network/ingress/ingress-source.ts';
+import { METRICS_PORT } from '#network/ingress/metrics-server.ts';
 import { startIngress } from '#network/ingress/start-ingress.ts';
 import { familyOf, type IpFamily } from '#network/netfilter/ip-family.ts';
 import { startNetworkPolicy } from '#network/policy/start-network-policy.ts';
@@ -115,9 +119,16 @@ async function startNodeIngress(component: ComponentProcess, config: NodeConfig)
   const { log, signal } = component;
   const access = { folder: config.credentialsDir, file: 'ingress.conf', userAgent: 'kedge-ingress' };
   await answerAt(config.ingressAddresses);
+  const { informers } = apiAccess(component, access);
+  // The kinds of Gateways may be missing: what waits for them must not hold up Ingresses.
+  const ofGateways = apiAccess(component, access).informers;
   await startIngress({
-    controller: INGRESS_CONTROLLER,
-    informers: apiAccess(component, access).informers,
+    sources: [
+      ingressSource({ controller: INGRESS_CONTROLLER, informers, signal }),
+      gatewaySource({ controller: GATEWAY_CONTROLLER, informers: ofGateways, signal }),
+    ],
+    informers,
+    metricsAt: { host: config.addresses[0] ?? '127.0.0.1', port: METRICS_PORT },
     clock: systemClock,
     log,
     signal,
