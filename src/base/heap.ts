@@ -12,6 +12,10 @@ export class Heap<T extends object> {
     return this.#items.length;
   }
 
+  get first(): T | undefined {
+    return this.#items[0];
+  }
+
   push(item: T): void {
     if (this.#places.has(item)) return;
     this.#items.push(item);

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from './clock.ts';
+import { Heap } from './heap.ts';
 
 interface Pending {
   dueMs: number;
@@ -10,7 +11,7 @@ interface Pending {
 export class ManualClock implements Clock {
   #nowMs: number;
   #order = 0;
-  readonly #pending = new Set<Pending>();
+  readonly #pending = new Heap<Pending>((a, b) => a.dueMs - b.dueMs || a.order - b.order);
 
   constructor(startMs = Date.UTC(2026, 0, 1)) {
     this.#nowMs = startMs;
@@ -26,32 +27,23 @@ export class ManualClock implements Clock {
 
   timer(afterMs: number, due: () => void): Timer {
     const pending: Pending = { dueMs: this.#nowMs + Math.max(0, afterMs), order: this.#order++, due };
-    this.#pending.add(pending);
-    return { cancel: () => void this.#pending.delete(pending) };
+    this.#pending.push(pending);
+    return { cancel: () => void this.#pending.remove(pending) };
   }
 
   /** When the next timer is due, in ms since the epoch; undefined when none is set. */
   get nextDueMs(): number | undefined {
-    return this.#first()?.dueMs;
+    return this.#pending.first?.dueMs;
   }
 
   /** Moves on by `ms`, firing what becomes due on the way. Does not wait for promises: see `settles` in testing. */
   advance(ms: number): void {
     const targetMs = this.#nowMs + ms;
-    for (let first = this.#first(); first && first.dueMs <= targetMs; first = this.#first()) {
-      this.#pending.delete(first);
+    for (let { first } = this.#pending; first && first.dueMs <= targetMs; { first } = this.#pending) {
+      this.#pending.pop();
       this.#nowMs = Math.max(this.#nowMs, first.dueMs);
       first.due();
     }
     this.#nowMs = targetMs;
-  }
-
-  #first(): Pending | undefined {
-    let first: Pending | undefined;
-    for (const pending of this.#pending) {
-      if (!first || pending.dueMs < first.dueMs || (pending.dueMs === first.dueMs && pending.order < first.order))
-        first = pending;
-    }
-    return first;
   }
 }

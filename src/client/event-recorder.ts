@@ -61,13 +61,11 @@ export class EventRecorder implements EventSink {
   readonly #allowance = new Map<string, { tokens: number; atMs: number }>();
   #pending = 0;
   #lastNanos = 0n;
-  /** Keeps two components apart that speak of one object in the same millisecond. */
-  readonly #ownNanos: bigint;
+  #ownNanos: bigint | undefined;
 
   constructor(options: EventRecorderOptions) {
     this.#options = options;
     this.#log = options.log ?? silentLog;
-    this.#ownNanos = BigInt(Number.parseInt(sha256(options.component).slice(0, 8), 16) % 1_000_000);
   }
 
   /** Events that are not written yet. */
@@ -138,6 +136,7 @@ export class EventRecorder implements EventSink {
 
   // The object's name and the time in nanoseconds, as hexadecimal digits; two of the same instant are told apart.
   #nameFor({ name = '' }: ObjectReference): string {
+    this.#ownNanos ??= nanosOf(this.#options.component);
     const nanos = BigInt(Math.floor(this.#options.clock.now())) * 1_000_000n + this.#ownNanos;
     this.#lastNanos = nanos > this.#lastNanos ? nanos : this.#lastNanos + 1n;
     return `${name}.${this.#lastNanos.toString(16)}`;
@@ -195,6 +194,9 @@ export class EventRecorder implements EventSink {
     return true;
   }
 }
+
+/** Keeps two components apart that speak of one object in the same millisecond. */
+const nanosOf = (component: string): bigint => BigInt(Number.parseInt(sha256(component).slice(0, 8), 16) % 1_000_000);
 
 /** A map that forgets what was not touched for the longest time. */
 function remember<V>(map: Map<string, V>, key: string, value: V): void {

@@ -108,15 +108,18 @@ export class SharedInformers implements ReleasableInformers {
     return this.#running.size;
   }
 
-  /** How far each copy of a whole kind has come; `isPaused` while it waits for a time to try again. */
-  progress(): { kind: Kind; resourceVersion: string; hasSynced: boolean; isScoped: boolean; isPaused: boolean }[] {
-    return [...this.#running.values()].map(({ kind, cache, isScoped, isPaused }) => ({
-      kind,
-      isScoped,
-      isPaused,
-      resourceVersion: cache.resourceVersion,
-      hasSynced: cache.hasSynced,
-    }));
+  /**
+   * The kinds of which a copy has not listed yet, or has not come as far as the last change that `lastChange` knows. Those
+   * that wait for a time to try again are not asked; `isAnyPaused` tells of them.
+   */
+  behind(lastChange: (kind: Kind) => number): { kinds: Kind[]; isAnyPaused: boolean } {
+    const kinds: Kind[] = [];
+    let isAnyPaused = false;
+    for (const { kind, cache, isScoped, isPaused } of this.#running.values()) {
+      if (isPaused) isAnyPaused = true;
+      else if (!cache.hasSynced || (!isScoped && Number(cache.resourceVersion) < lastChange(kind))) kinds.push(kind);
+    }
+    return { kinds, isAnyPaused };
   }
 
   #identities(kind: Kind): ObjectCache<KubeObject> {

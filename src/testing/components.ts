@@ -16,42 +16,46 @@ export class Components {
   readonly #named = new Map<string, StartComponent>();
   readonly #runningByName = new Map<string, TestComponent>();
   readonly #nameless = new Set<TestComponent>();
+  #running: readonly TestComponent[] = [];
+  #informers: ReadonlySet<SharedInformers> = new Set();
 
   /** Those that can be stopped and started, in the order in which they were added. */
   get names(): string[] {
     return [...this.#named.keys()];
   }
 
-  *running(): Generator<TestComponent> {
-    yield* this.#nameless;
-    yield* this.#runningByName.values();
+  running(): readonly TestComponent[] {
+    return this.#running;
   }
 
   /** Each once, whoever shares them. */
-  informers(): Set<SharedInformers> {
-    const found = new Set<SharedInformers>();
-    for (const { informers } of this.running()) if (informers) found.add(informers);
-    return found;
+  informers(): ReadonlySet<SharedInformers> {
+    return this.#informers;
   }
 
   add(component: TestComponent): void {
     this.#nameless.add(component);
+    this.#changed();
   }
 
   remove(component: TestComponent): void {
     this.#nameless.delete(component);
+    this.#changed();
   }
 
   addNamed(name: string, start: StartComponent, informers: SharedInformers): void {
     this.#named.set(name, start);
     this.#runningByName.set(name, start(informers));
+    this.#changed();
   }
 
   /** Nothing happens to one that runs. */
   start(name: string): void {
     const start = this.#named.get(name);
     if (!start) throw new Error(`no component ${name} runs in this cluster: there are ${this.names.join(', ')}`);
-    if (!this.#runningByName.has(name)) this.#runningByName.set(name, start());
+    if (this.#runningByName.has(name)) return;
+    this.#runningByName.set(name, start());
+    this.#changed();
   }
 
   /** Nothing happens to one that has stopped. */
@@ -60,12 +64,20 @@ export class Components {
       throw new Error(`no component ${name} runs in this cluster: there are ${this.names.join(', ')}`);
     void this.#runningByName.get(name)?.stop();
     this.#runningByName.delete(name);
+    this.#changed();
   }
 
   /** The last that was added first. */
   async stopAll(): Promise<void> {
-    for (const component of [...this.running()].reverse()) await component.stop();
+    for (const component of [...this.#running].reverse()) await component.stop();
     this.#runningByName.clear();
     this.#nameless.clear();
+    this.#changed();
+  }
+
+  /** Both are asked for at every turn of a cluster that settles. */
+  #changed(): void {
+    this.#running = [...this.#nameless, ...this.#runningByName.values()];
+    this.#informers = new Set(this.#running.flatMap(({ informers }) => informers ?? []));
   }
 }

@@ -6,10 +6,12 @@ import { deepFreeze } from '#base/deep-freeze.ts';
 import { decode, storagePrefixOf } from '#control-plane/apiserver/watch-cache/stored-object.ts';
 import type { Revision, Storage, Stored } from '#control-plane/storage/storage.ts';
 
+const ROOT = '/registry/';
+
 export class StoredView {
   readonly #storage: Storage;
   readonly #stored = new Map<string, Stored>();
-  /** By the path of a kind: the revision of its last change. */
+  /** By the storage prefix of a kind: the revision of its last change. */
   readonly #lastChange = new Map<string, Revision>();
   #revision: Revision = 1; // an empty store
 
@@ -28,7 +30,7 @@ export class StoredView {
 
   /** 0 when nothing of this kind was ever written. */
   lastChange(kind: Kind): Revision {
-    return this.#lastChange.get(storagePrefixOf(kind)) ?? 0;
+    return this.#lastChange.get(kind.storagePrefix) ?? 0;
   }
 
   /** Frozen, in key order. Kinds of another than the stored version are not shown. */
@@ -40,12 +42,12 @@ export class StoredView {
   }
 
   async #follow(signal: AbortSignal): Promise<void> {
-    for await (const batch of this.#storage.watch({ prefix: '/registry/', after: 1, signal })) {
+    for await (const batch of this.#storage.watch({ prefix: ROOT, after: 1, signal })) {
       for (const { key, now, revision } of batch.events) {
         if (now) this.#stored.set(key, now);
         else this.#stored.delete(key);
-        for (let end = key.indexOf('/', 10); end >= 0; end = key.indexOf('/', end + 1))
-          this.#lastChange.set(key.slice(0, end + 1), revision);
+        for (let end = key.indexOf('/', ROOT.length); end >= 0; end = key.indexOf('/', end + 1))
+          this.#lastChange.set(key.slice(ROOT.length, end), revision);
       }
       this.#revision = batch.revision;
     }

@@ -16,7 +16,6 @@ import { documentsIn } from '#cli/verbs/manifests.ts';
 import type { DeleteOptions, Draft, Named, PatchType } from '#client/client.ts';
 import { Client } from '#client/client.ts';
 import { SharedInformers } from '#client/informers.ts';
-import { isAtLeast } from '#client/object-cache.ts';
 import { InProcessTransport } from '#client/transport/in-process.ts';
 import type { RequestPipeline, Transport, UserInfo } from '#client/transport.ts';
 import { type SimulatedKubelet, startSimulatedKubelet } from '#cmd/simulated-kubelet/simulated-kubelet.ts';
@@ -91,7 +90,8 @@ export class TestCluster {
   #kubelet: SimulatedKubelet | undefined;
   readonly #simulated: SimulatedNodes[] = [];
   /** The revision with which all informers had come up, and how many they were. */
-  #caughtUpAt = '';
+  #caughtUp = { revision: 0, informers: 0 };
+  readonly #lastChange = (kind: Kind): number => this.#view.lastChange(kind);
   #failure: { error: unknown } | undefined;
 
   constructor(clock: TestClock, parts: TestClusterParts) {
@@ -361,7 +361,7 @@ export class TestCluster {
         quiet = 0;
         continue;
       }
-      const isQuiet = this.#unrest().length === 0 && (await this.#view.isCurrent()) && revision === this.#view.revision;
+      const isQuiet = this.#isAtRest() && (await this.#view.isCurrent()) && revision === this.#view.revision;
       revision = this.#view.revision;
       quiet = isQuiet ? quiet + 1 : 0;
     }
@@ -399,20 +399,27 @@ export class TestCluster {
 
   /** Asked at every turn: who has come up with a revision stays so until there is another, or another informer. */
   #informersBehind(): string[] {
-    const all = [...this.#components.informers()];
-    const state = `${this.#view.revision} ${all.map(({ size }) => size).join(' ')}`;
-    if (state === this.#caughtUpAt) return [];
+    const all = this.#components.informers();
+    let count = 0;
+    for (const { size } of all) count += size;
+    const { revision } = this.#view;
+    if (revision === this.#caughtUp.revision && count === this.#caughtUp.informers) return [];
     const behind: string[] = [];
     let isAnyPaused = false;
-    for (const informers of all)
-      for (const { kind, resourceVersion, hasSynced, isScoped, isPaused } of informers.progress()) {
-        isAnyPaused ||= isPaused;
-        if (isPaused) continue;
-        const isBehind = !isScoped && !isAtLeast(resourceVersion, String(this.#view.lastChange(kind)));
-        if (!hasSynced || isBehind) behind.push(`an informer of ${kind.plural} is behind`);
-      }
-    if (behind.length === 0 && !isAnyPaused) this.#caughtUpAt = state;
+    for (const informers of all) {
+      const of = informers.behind(this.#lastChange);
+      isAnyPaused ||= of.isAnyPaused;
+      for (const { plural } of of.kinds) behind.push(`an informer of ${plural} is behind`);
+    }
+    if (behind.length === 0 && !isAnyPaused) this.#caughtUp = { revision, informers: count };
     return behind;
+  }
+
+  /** Asked at every turn, mostly of a cluster that works. */
+  #isAtRest(): boolean {
+    if (this.#gate.open > this.faults.delayed) return false;
+    for (const { busy } of this.#components.running()) if (busy > 0) return false;
+    return this.#informersBehind().length === 0;
   }
 
   /** What there is to wait for. */

@@ -53,7 +53,18 @@ export async function removeExpired({
   }
 }
 
+/** Of each state once, however often it is looked at. */
+const seen = new WeakMap<CachedObject, number>();
+
 function lastSeenMs(item: CachedObject): number {
+  const known = seen.get(item);
+  if (known !== undefined) return known;
+  const ms = lastSeenIn(item);
+  seen.set(item, ms);
+  return ms;
+}
+
+function lastSeenIn(item: CachedObject): number {
   const { metadata, lastTimestamp, eventTime, series } = item.object() as unknown as Event;
   const times = [metadata.creationTimestamp, lastTimestamp, eventTime, series?.lastObservedTime];
   return Math.max(...times.map((time) => (time ? Date.parse(time) : 0)));

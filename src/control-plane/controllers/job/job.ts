@@ -40,10 +40,7 @@ export function jobController() {
     owns: [Pod],
     watches: [
       // A pod that was let go, or whose Job is gone, has lost its owner, not its finalizer.
-      watching(Pod, ({ metadata }) => {
-        const name = metadata.labels?.[JOB_NAME_LABEL];
-        return name && metadata.finalizers?.includes(TRACKING_FINALIZER) ? [`${metadata.namespace}/${name}`] : [];
-      }),
+      watching(Pod, (pod) => [jobKeyOf(pod)].filter((key) => key !== undefined)),
     ],
     writes,
     also: [{ verbs: ['update'], apiGroups: ['batch'], resources: ['jobs/finalizers'] }],
@@ -71,12 +68,17 @@ export function jobController() {
   });
 }
 
+/** The Job that a pod was made for, by its label. */
+const jobKeyOf = ({ metadata }: Pod): string | undefined => {
+  const name = metadata.labels?.[JOB_NAME_LABEL];
+  return name && metadata.finalizers?.includes(TRACKING_FINALIZER) ? `${metadata.namespace}/${name}` : undefined;
+};
+
 /** Pods made for a Job of this name that no Job counts any more. */
 function strayPods({ key, cached }: Context, uid: string | undefined): Pod[] {
-  const [namespace = '', name] = key.split('/');
+  const name = key.slice(key.indexOf('/') + 1);
   return cached(Pod)
-    .inNamespace(namespace)
-    .filter((pod) => isTracked(pod) && pod.metadata.labels?.[JOB_NAME_LABEL] === name)
+    .by(jobKeyOf, key)
     .filter((pod) => {
       const owner = controllerOf(pod);
       return (
