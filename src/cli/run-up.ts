@@ -222,7 +222,8 @@ async function exampleUp(session: Session, api: Transport): Promise<string[]> {
   });
   if (missing.length > 0) return []; // simulated pods answer nobody
   const running = nodes.filter(({ state, isSimulated }) => state === 'running' && !isSimulated);
-  const urls = running.flatMap(({ addresses }) => addresses.map(exampleUrl));
+  // The example's Service is of the primary family alone.
+  const urls = running.flatMap(({ addresses }) => addresses.slice(0, 1).map(exampleUrl));
   await progress.step('example web answers on every node', () =>
     Promise.all(urls.map((url) => urlAnswers(url, waiting(session, URL_TIMEOUT_MS)))),
   );
