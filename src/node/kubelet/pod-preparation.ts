@@ -14,6 +14,7 @@ import { largerLimits } from './resize/resizer.ts';
 import type { RuntimePod, RuntimePods } from './runtime-pods.ts';
 import { type SandboxFacts, sandboxConfigOf } from './sandbox-config.ts';
 import { SyncFailed } from './sync-failed.ts';
+import { userNamespaceRefusal } from './user-namespaces.ts';
 import { type PodVolumes, VolumeFailed } from './volumes/pod-volumes.ts';
 
 export interface PodPreparationOptions {
@@ -123,6 +124,7 @@ export class PodPreparation {
       const status = before.sandboxes[0];
       return { sandboxId: actions.sandboxId ?? '', config, podIPs: this.ipsOf(pod, status?.ips ?? []) };
     }
+    if (pod.spec.hostUsers === false) await this.#refuseUsers(pod);
     await mkdir(config.logDirectory, { recursive: true, mode: 0o755 });
     runtimePods.present([uid]);
     try {
@@ -136,6 +138,15 @@ export class PodPreparation {
       events.warning(pod, undefined, 'FailedCreatePodSandBox', message);
       throw new SyncFailed(message, { cause: error });
     }
+  }
+
+  async #refuseUsers(pod: Pod): Promise<void> {
+    const { handlers } = await this.#options.runtime.status();
+    const refusal = userNamespaceRefusal(pod, '', handlers);
+    if (refusal === undefined) return;
+    const message = `Failed to create pod sandbox: ${refusal}`;
+    this.#options.events.warning(pod, undefined, 'FailedCreatePodSandBox', message);
+    throw new SyncFailed(message);
   }
 }
 
