@@ -39,6 +39,7 @@ import { storageObjectInUseProtection } from './storage-object-in-use-protection
 import { taintNodesByCondition } from './taint-nodes-by-condition.ts';
 import { mutatingWebhooks } from './webhooks/mutating-webhooks.ts';
 import { validatingWebhooks } from './webhooks/validating-webhooks.ts';
+import { WebhookCalls } from './webhooks/webhook-calls.ts';
 
 export interface AdmissionOptions {
   rbac: EscalationServices['rbac'];
@@ -109,13 +110,14 @@ export class AdmissionChain {
   readonly #services: AdmissionServices;
   /** What is counted of policies. */
   readonly policyChecks = { validating: new PolicyChecks(), mutating: new PolicyChecks() };
+  readonly webhookCalls = new WebhookCalls();
   /** Who has to do with which requests: by kind, then by verb and subresource. */
   readonly #concerned = new WeakMap<Kind, Map<string, Concerned>>();
 
   /** Requests may be admitted when the informers have synced. */
   constructor(plugins: readonly AdmissionPlugin[], services: AdmissionServices) {
     this.#plugins = plugins;
-    this.#services = { ...services, policyChecks: this.policyChecks };
+    this.#services = { ...services, policyChecks: this.policyChecks, webhookCalls: this.webhookCalls };
     for (const { reads } of plugins) for (const kind of reads) services.informers.for(kind);
   }
 

@@ -13,6 +13,7 @@ import type { UserInfo } from '#client/transport.ts';
 import type { Authorizer } from '../authorization/authorizer.ts';
 import type { LiveLookup } from '../live-lookup.ts';
 import type { PolicyChecks } from './policies/policy-checks.ts';
+import type { WebhookCalls } from './webhooks/webhook-calls.ts';
 
 /** patch is an update; deletecollection is a delete of each. connect: exec, attach, port-forward, proxy. */
 export type AdmissionVerb = 'create' | 'update' | 'delete' | 'connect';
@@ -58,6 +59,7 @@ export interface AdmissionServices {
   /** For what has to be asked over the network. */
   endpoint: ServiceEndpoint;
   /** What is counted of admission policies. */
+  webhookCalls?: WebhookCalls;
   policyChecks?: { validating: PolicyChecks; mutating: PolicyChecks };
 }
 

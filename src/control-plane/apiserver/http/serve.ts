@@ -1,6 +1,7 @@
 /** The HTTP side of an API server: ports, documents, health, streams, over one pipeline. */
 import { sleep } from '#base/clock.ts';
 import { registerPolicyMetrics } from '../admission/policies/policy-metrics.ts';
+import { registerWebhookMetrics } from '../admission/webhooks/webhook-metrics.ts';
 import { registerAggregationMetrics } from '../aggregation/aggregation-metrics.ts';
 import type { Authenticator } from '../authentication/authenticator.ts';
 import type { TokenIssuer } from '../authentication/token-issuer.ts';
@@ -58,6 +59,7 @@ export function serveHttp(options: ServeOptions): ServedHttp {
   const metrics = options.metrics ?? createRequestMetrics();
   registerFlowMetrics(metrics.registry, options.flowControl);
   registerPolicyMetrics(metrics.registry, pipeline.services.admission.policyChecks);
+  registerWebhookMetrics(metrics.registry, pipeline.services.admission.webhookCalls);
   registerAggregationMetrics(metrics.registry, () => pipeline.aggregation.apiServices());
   registerDeprecatedUse(metrics.registry, pipeline.deprecatedUse);
   const forwarder = new Forwarder(kubelet);

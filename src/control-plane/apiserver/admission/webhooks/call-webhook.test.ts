@@ -1,3 +1,4 @@
+import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
 import { ConfigMap } from '#api/core/v1/config-map.ts';
 import { ManualClock } from '#base/manual-clock.ts';
@@ -9,7 +10,9 @@ import type { AdmissionRequest, AdmissionServices } from '../define-admission.ts
 import { noteMutation, notePatch } from './audit-annotations.ts';
 import { type Call, callWebhook } from './call-webhook.ts';
 import { hooksOf, type WebhookConfiguration } from './hook-source.ts';
+import { WebhookCalls } from './webhook-calls.ts';
 import { type Answer, type Post, WebhookClient } from './webhook-client.ts';
+import { registerWebhookMetrics } from './webhook-metrics.ts';
 
 class FixedClient extends WebhookClient {
   readonly posts: Post[] = [];
@@ -106,6 +109,39 @@ test('a call that failed refuses, unless the webhook may be passed over', async 
     message: 'Internal error occurred: failed calling webhook "h.example.com": failed to call webhook: EOF',
   });
   expect(await callWebhook(call({ failurePolicy: 'Ignore' }), broken, services)).toBeUndefined();
+});
+
+test('/metrics counts questions, refusals and failures by webhook, as upstream', async () => {
+  const webhookCalls = new WebhookCalls();
+  const counting = { ...services, webhookCalls };
+  const denying = new FixedClient(({ body }) => {
+    const { apiVersion, kind, request } = JSON.parse(body) as Record<string, never> & { request: { uid: string } };
+    const response = { uid: request.uid, allowed: false, status: { code: 999 } };
+    return { text: JSON.stringify({ apiVersion, kind, response }) };
+  });
+  const broken = new FixedClient(() => ({ problem: 'EOF' }));
+  const failing = new FixedClient(() => ({ problem: 'an error on the server', code: 502 }));
+  await callWebhook(call({}, { verb: 'update' }), allowing, counting);
+  await callWebhook(call({}, {}, true), denying, counting).catch(() => undefined);
+  await callWebhook(call({}, { verb: 'delete' }), broken, counting).catch(() => undefined);
+  await callWebhook(call({ failurePolicy: 'Ignore' }), failing, counting);
+  const registry = new Registry();
+  registerWebhookMetrics(registry, webhookCalls);
+  const shown = (await registry.metrics()).split('\n').filter((line) => /_(total|count)\{/.test(line));
+  const named = (text: string) => `{name="h.example.com",${text}}`;
+  expect(shown.map((line) => line.replace('apiserver_admission_webhook_', ''))).toEqual([
+    `request_total${named('type="validating",operation="UPDATE",code="200",rejected="false"')} 1`,
+    `request_total${named('type="admit",operation="CREATE",code="400",rejected="true"')} 1`,
+    `request_total${named('type="validating",operation="DELETE",code="503",rejected="true"')} 1`,
+    `request_total${named('type="validating",operation="CREATE",code="502",rejected="false"')} 1`,
+    `rejection_count${named('type="admit",operation="CREATE",error_type="no_error",rejection_code="400"')} 1`,
+    `rejection_count${named('type="validating",operation="DELETE",error_type="calling_webhook_error",rejection_code="503"')} 1`,
+    `fail_open_count${named('type="validating"')} 1`,
+    `admission_duration_seconds_count${named('type="validating",operation="UPDATE",rejected="false"')} 1`,
+    `admission_duration_seconds_count${named('type="admit",operation="CREATE",rejected="true"')} 1`,
+    `admission_duration_seconds_count${named('type="validating",operation="DELETE",rejected="true"')} 1`,
+    `admission_duration_seconds_count${named('type="validating",operation="CREATE",rejected="false"')} 1`,
+  ]);
 });
 
 test('the audit event tells what the webhook said, and of one that was passed over', async () => {

@@ -9,6 +9,7 @@ import type { AdmissionRequest, AdmissionServices } from '../define-admission.ts
 import { noteAnswer, noteFailedOpen } from './audit-annotations.ts';
 import type { Hook } from './hook-source.ts';
 import { type Review, reviewOf, reviewVersion, type Verdict, verdictOf } from './review.ts';
+import type { Asked, Outcome } from './webhook-calls.ts';
 import type { WebhookClient } from './webhook-client.ts';
 
 export interface Call {
@@ -44,6 +45,53 @@ export async function callWebhook(
   client: WebhookClient,
   services: AdmissionServices,
 ): Promise<Allowed | undefined> {
+  const { clock, webhookCalls: calls } = services;
+  const asked = askedOf(call);
+  const began = clock.monotonicMs();
+  const count = (outcome: Omit<Outcome, 'seconds'>) =>
+    calls?.answered(asked, { ...outcome, seconds: (clock.monotonicMs() - began) / 1000 });
+  try {
+    const allowed = await answerOf(call, client, services);
+    if (allowed instanceof CallFailed) {
+      // Counted as asked, and as passed over.
+      count({ code: allowed.code });
+      calls?.failedOpen(asked);
+      return undefined;
+    }
+    count({ code: 200 });
+    return allowed;
+  } catch (error) {
+    if (error instanceof CallFailed) {
+      count({ code: error.code, rejection: 'calling_webhook_error' });
+      throw error.refusal;
+    }
+    const { code = 0 } = error instanceof StatusError ? error : {};
+    count(code > 0 ? { code, rejection: 'no_error' } : { code, rejection: 'apiserver_internal_error' });
+    throw error;
+  }
+}
+
+const OPERATIONS: Readonly<Record<string, string>> = { create: 'CREATE', update: 'UPDATE', delete: 'DELETE' };
+
+const askedOf = ({ hook, request: { verb }, mayPatch }: Call): Asked => ({
+  name: hook.webhook.name,
+  type: mayPatch ? 'admit' : 'validating',
+  operation: OPERATIONS[verb] ?? 'CONNECT',
+});
+
+/** A webhook that did not answer, or not so that it could be used. `code`: as upstream counts it. */
+class CallFailed {
+  readonly code: number;
+  readonly refusal: StatusError;
+
+  constructor(code: number, refusal: StatusError) {
+    this.code = code;
+    this.refusal = refusal;
+  }
+}
+
+/** Throws CallFailed when the call failed, and returns it where the webhook may be passed over. */
+async function answerOf(call: Call, client: WebhookClient, services: AdmissionServices): Promise<Allowed | CallFailed> {
   const { hook, as, request, mayPatch } = call;
   const { name, sideEffects, admissionReviewVersions, clientConfig, timeoutSeconds = DEFAULT_SECONDS } = hook.webhook;
   if (request.dryRun && !NO_SIDE_EFFECTS.has(sideEffects))
@@ -53,13 +101,15 @@ export async function callWebhook(
     return failed(
       call,
       'could not create admission objects: webhook does not accept known AdmissionReview versions (v1, v1beta1)',
-      services,
+      { services, code: 400 },
     );
   const review = await reviewOf(request, { uid: randomUuid(services.random), version, as });
   const answer = await client.post({ config: clientConfig, body: review.body, timeoutSeconds }, services);
-  if ('problem' in answer) return failed(call, `failed to call webhook: ${answer.problem}`, services);
+  if ('problem' in answer)
+    return failed(call, `failed to call webhook: ${answer.problem}`, { services, code: answer.code ?? 503 });
   const verdict = verdictOf(answer.text, review, { mayPatch });
-  if ('problem' in verdict) return failed(call, `received invalid webhook response: ${verdict.problem}`, services);
+  if ('problem' in verdict)
+    return failed(call, `received invalid webhook response: ${verdict.problem}`, { services, code: 503 });
   noteAnswer(request, name, verdict.annotations);
   for (const text of verdict.warnings) request.warn?.(text);
   if (!verdict.allowed) throw denied(name, verdict);
@@ -67,12 +117,17 @@ export async function callWebhook(
 }
 
 /** Throws unless the webhook may be passed over. */
-function failed(call: Call, why: string, { log }: AdmissionServices): undefined {
+function failed(
+  call: Call,
+  why: string,
+  { services, code }: { services: AdmissionServices; code: number },
+): CallFailed {
   const { name, failurePolicy } = call.hook.webhook;
-  if (failurePolicy !== 'Ignore') throw internalError(`failed calling webhook ${JSON.stringify(name)}: ${why}`);
+  const failure = new CallFailed(code, internalError(`failed calling webhook ${JSON.stringify(name)}: ${why}`));
+  if (failurePolicy !== 'Ignore') throw failure;
   noteFailedOpen(call);
-  log.warn('passed over a webhook whose call failed', { webhook: name, why });
-  return undefined;
+  services.log.warn('passed over a webhook whose call failed', { webhook: name, why });
+  return failure;
 }
 
 /** Refusing is an error whatever code it came with. */

@@ -13,7 +13,8 @@ import type { ServiceEndpoint } from '../define-admission.ts';
 const MAX_ANSWER_BYTES = 6 * 1024 * 1024;
 const IDLE_MS = 60_000;
 
-export type Answer = { text: string } | { problem: string };
+/** `code`: of an answer that says that something went wrong. */
+export type Answer = { text: string } | { problem: string; code?: number };
 
 export interface Post {
   config: AdmissionregistrationWebhookClientConfig;
@@ -142,7 +143,7 @@ async function readAnswer(response: IncomingMessage): Promise<Answer & { isTrans
   }
   const text = Buffer.concat(chunks).toString('utf8');
   const code = response.statusCode ?? 0;
-  return code >= 200 && code < 300 ? { text } : { problem: refusedProblem(code, text) };
+  return code >= 200 && code < 300 ? { text } : { problem: refusedProblem(code, text), code };
 }
 
 const MAX_QUOTED = 2048;
