@@ -9,6 +9,7 @@ import type { KubeObject } from '#api/machinery/object.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Client } from '#client/client.ts';
 import type { Informer } from '#client/informer.ts';
+import type { Extender } from './define-extender.ts';
 import type { Domains } from './domains.ts';
 import type { NodeInfo } from './node-info.ts';
 import type { Trial } from './trial.ts';
@@ -73,6 +74,8 @@ export interface FitsNowhere {
   trialOn(node: NodeInfo): Trial;
   /** It was refused before any node was looked at: those that come later in the profile were not asked. */
   refusedEarlyBy: Plugin | undefined;
+  /** Who may have a say in which pods go. */
+  extenders: readonly Extender[];
   client: Client;
 }
 
@@ -82,8 +85,8 @@ export interface Room {
   victims: readonly Pod[];
 }
 
-/** `isLast`: nobody else is asked. */
-export type MadeRoom = Room | { message: string; isLast?: true } | undefined;
+/** `isLast`: nobody else is asked. `isAlone`: nothing that was said before it counts. */
+export type MadeRoom = Room | { message: string; isLast?: true; isAlone?: true } | undefined;
 
 /** What a plugin has between the decision and the binding: here it may wait, and write. */
 export interface BindingServices {

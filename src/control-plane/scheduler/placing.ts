@@ -13,7 +13,7 @@ import type { BindingServices, Plugin } from './define-plugin.ts';
 import { PluginFailed } from './define-plugin.ts';
 import { pointsOf } from './points.ts';
 import type { States } from './trial.ts';
-import { type Refused, type Verdict, unschedulable } from './verdict.ts';
+import { type Refused, unschedulable, type Verdict } from './verdict.ts';
 
 /** A plugin did not agree after all. */
 export class NotPlaced extends Error {

@@ -242,20 +242,20 @@ export class Scheduler {
     if (!decision) return;
     this.#startAt = (this.#startAt + decision.looked) % view.nodes.length;
     if ('refusal' in decision) {
-      await this.#fitsNowhere(pod, decision.refusal, plugins);
+      await this.#fitsNowhere(pod, decision.refusal, profile);
       return;
     }
     this.#cluster.assume(pod, decision.nodeName);
     this.#inBackground(this.#place(pod, { ...decision, profile }), 'a pod could not be placed');
   }
 
-  async #fitsNowhere(pod: Pod, refusal: Refusal, plugins: readonly Plugin[]): Promise<void> {
+  async #fitsNowhere(pod: Pod, refusal: Refusal, { plugins, extenders = [] }: Profile): Promise<void> {
     const { view, nominations } = this.#cluster;
     const { verdicts, trialOn, refusedBy, states } = refusal;
     const { client } = this.#services;
     const refusedEarlyBy = refusal.general === undefined ? undefined : refusedBy[0];
     const nominatedTo = nominations.nodeOf(pod);
-    const asked = { cluster: view, plugins, verdicts, trialOn, nominatedTo, refusedEarlyBy, client };
+    const asked = { cluster: view, plugins, verdicts, trialOn, nominatedTo, refusedEarlyBy, extenders, client };
     const said: string[] = [];
     for (const plugin of pointsOf(plugins).makeRoom) {
       const room = await plugin.makeRoom(pod, asked, states.get(plugin));
@@ -264,6 +264,7 @@ export class Scheduler {
         return;
       }
       if (!room) continue;
+      if (room.isAlone) said.length = 0;
       said.push(room.message);
       if (room.isLast) break;
     }

@@ -1,9 +1,11 @@
 /** From a configuration to profiles: which plugins, with which weights, told what. Source: "Scheduler Configuration". */
 import type { Extender } from '../define-extender.ts';
 import type { Plugin } from '../define-plugin.ts';
-import { nodeResourcesFitWith } from '../plugins/node-resources-fit.ts';
+import { balancedAllocationWith } from '../plugins/balanced-allocation.ts';
+import { defaultPreemptionWith } from '../plugins/default-preemption.ts';
 import { interPodAffinityWith } from '../plugins/inter-pod-affinity.ts';
 import { nodeAffinityWith } from '../plugins/node-affinity.ts';
+import { nodeResourcesFitWith } from '../plugins/node-resources-fit.ts';
 import { podTopologySpreadWith } from '../plugins/pod-topology-spread.ts';
 import type { ScoringStrategy } from '../plugins/resource-scores.ts';
 import { volumeBinding } from '../plugins/volume-binding.ts';
@@ -154,6 +156,9 @@ const TOLD: Readonly<Record<string, (args: PluginArgs) => Plugin>> = Object.assi
       ...(ignoredResources && { ignoredResources }),
       ...(ignoredResourceGroups && { ignoredResourceGroups }),
     }),
+  DefaultPreemption: defaultPreemptionWith,
+  NodeResourcesBalancedAllocation: ({ resources }: PluginArgs) =>
+    balancedAllocationWith(resources?.map(({ name }) => name)),
   InterPodAffinity: interPodAffinityWith,
   NodeAffinity: nodeAffinityWith,
   PodTopologySpread: podTopologySpreadWith,

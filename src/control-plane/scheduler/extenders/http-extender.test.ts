@@ -3,6 +3,7 @@ import { Event } from '#api/core/v1/event.ts';
 import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { conditionOf } from '#api/core/v1/pod-conditions.ts';
+import { PriorityClass } from '#api/scheduling/v1/priority-class.ts';
 import type { TestCluster } from '#testing/cluster.ts';
 import { node, pod, podAsking, startCluster } from '#testing/cluster.ts';
 import { profilesOf } from '../configuration/configured-profiles.ts';
@@ -43,7 +44,15 @@ describe('an extender', () => {
     await cluster.settles();
     expect(whyNot(cluster)).toMatch(/^0\/2 nodes are available: 1 no licence, 1 too old\. /);
     expect(cluster.asked[0]?.url).toBe('http://10.0.0.1/api/filter');
-    expect(cluster.asked[0]?.body).toMatchObject({ nodes: null, nodenames: ['node1', 'node2'], pod: { kind: 'Pod' } });
+    expect(cluster.asked[0]?.body).toMatchObject({ Nodes: null, NodeNames: ['node1', 'node2'], Pod: { kind: 'Pod' } });
+  });
+
+  test('may write names as Go does', async () => {
+    const answers = { filter: { NodeNames: ['node2'], FailedNodes: { node1: 'no licence' }, Error: '' } };
+    await using cluster = await clusterWith({ filterVerb: 'filter', nodeCacheCapable: true }, answers);
+    await cluster.create(Pod, pod('web'));
+    await cluster.settles();
+    expect(placeOf(cluster, 'web')).toBe('node2');
   });
 
   test('may leave nodes out without a word', async () => {
@@ -62,7 +71,7 @@ describe('an extender', () => {
     await cluster.create(Pod, pod('web'));
     await cluster.settles();
     expect(placeOf(cluster, 'web')).toBe('node2');
-    expect(cluster.asked[0]?.body).toMatchObject({ nodes: { items: [{ kind: 'Node' }, { kind: 'Node' }] } });
+    expect(cluster.asked[0]?.body).toMatchObject({ Nodes: { items: [{ kind: 'Node' }, { kind: 'Node' }] } });
   });
 
   test('adds to the scores', async () => {
@@ -80,7 +89,10 @@ describe('an extender', () => {
     await using cluster = await clusterWith({ bindVerb: 'bind' }, { bind: {} });
     const { metadata } = await cluster.create(Pod, pod('web'));
     await cluster.settles();
-    expect(cluster.asked[0]?.body).toMatchObject({ podName: 'web', podNamespace: 'default', podUID: metadata.uid });
+    expect(cluster.asked[0]?.body).toEqual({
+      ...{ PodName: 'web', PodNamespace: 'default', PodUID: metadata.uid },
+      Node: expect.any(String),
+    });
     expect(placeOf(cluster, 'web')).toBeUndefined(); // it said so, and did nothing
   });
 
@@ -129,5 +141,85 @@ describe('an extender', () => {
     await cluster.create(Pod, pod('web'));
     await cluster.settles();
     expect(placeOf(cluster, 'web')).toBeDefined();
+  });
+
+  describe('that has a say in preemption', () => {
+    const FULL = { cpu: '1' };
+    /** Two nodes, each full with a pod of low priority; on node1 the lesser one, which would go. */
+    async function full(more: Partial<ConfiguredExtender>, answers: Answers) {
+      const configured = { preemptVerb: 'preempt', nodeCacheCapable: true, ...more };
+      const cluster = await clusterWith(configured, answers, FULL);
+      for (const [name, value] of [['low', 1] as const, ['middle', 2] as const, ['high', 3] as const])
+        await cluster.create(PriorityClass, { metadata: { name }, value });
+      const ask = (name: string, priorityClassName: string, nodeName?: string) =>
+        cluster.create(Pod, podAsking(name, { cpu: '1' }, { priorityClassName, ...(nodeName && { nodeName }) }));
+      const victims = [await ask('a', 'low', 'node1'), await ask('b', 'middle', 'node2')] as const;
+      await cluster.settles();
+      return Object.assign(cluster, { victims, preempt: () => ask('web', 'high').then(() => cluster.settles()) });
+    }
+    const going = (cluster: TestCluster) =>
+      cluster
+        .list(Pod)
+        .filter(({ metadata }) => metadata.deletionTimestamp)
+        .map(({ metadata }) => metadata.name);
+    const meta = (...uids: string[]) => ({ Pods: uids.map((UID) => ({ UID })), NumPDBViolations: 0 });
+
+    test('chooses among the victims, and is told them by uid', async () => {
+      const answers: Answers = {};
+      await using cluster = await full({}, answers);
+      const [a, b] = cluster.victims.map(({ metadata }) => metadata.uid) as [string, string];
+      answers['preempt'] = { NodeNameToMetaVictims: { node2: meta(b) } };
+      await cluster.preempt();
+      expect(going(cluster)).toEqual(['b']);
+      expect(cluster.asked[0]?.body).toMatchObject({
+        Pod: { metadata: { name: 'web' } },
+        NodeNameToVictims: null,
+        NodeNameToMetaVictims: { node1: meta(a), node2: meta(b) },
+      });
+    });
+
+    test('is told whole pods where it does not know them', async () => {
+      const answers: Answers = {};
+      await using cluster = await full({ nodeCacheCapable: false }, answers);
+      answers['preempt'] = { NodeNameToMetaVictims: { node1: meta(cluster.victims[0].metadata.uid) } };
+      await cluster.preempt();
+      expect(going(cluster)).toEqual(['a']);
+      expect(cluster.asked[0]?.body).toMatchObject({
+        NodeNameToVictims: { node1: { Pods: [{ kind: 'Pod', metadata: { name: 'a' } }], NumPDBViolations: 0 } },
+      });
+    });
+
+    test.each<[string, Partial<ConfiguredExtender>, unknown, string]>([
+      ['that agrees to nothing', {}, { NodeNameToMetaVictims: {} }, 'no candidate node for preemption'],
+      [
+        'that does not answer',
+        {},
+        undefined,
+        'Post "http://10.0.0.1/api/preempt": dial tcp 10.0.0.1:80: connect: connection refused',
+      ],
+      [
+        'that names a node without victims',
+        {},
+        { NodeNameToMetaVictims: { node1: meta() } },
+        'expected at least one victim pod on node "node1"',
+      ],
+      [
+        'that names a node that is not there',
+        {},
+        { NodeNameToMetaVictims: { node9: meta('x') } },
+        'nodeinfo not found for node name "node9"',
+      ],
+    ])('one %s keeps everybody where they are', async (_, more, answer, message) => {
+      await using cluster = await full(more, { preempt: answer });
+      await cluster.preempt();
+      expect(going(cluster)).toEqual([]);
+      expect(whyNot(cluster)).toContain(`preemption: ${message}`);
+    });
+
+    test('one that may be ignored and does not answer is ignored', async () => {
+      await using cluster = await full({ ignorable: true }, {});
+      await cluster.preempt();
+      expect(going(cluster)).toEqual(['a']);
+    });
   });
 });

@@ -5,44 +5,78 @@
 import type { Pod } from '#api/core/v1/pod.ts';
 import { matchesLabels, selectorFrom } from '#api/machinery/label-selector.ts';
 import { PodDisruptionBudget } from '#api/policy/v1/pod-disruption-budget.ts';
-import type { ClusterView, FitsNowhere, Room } from '../define-plugin.ts';
-import { definePlugin } from '../define-plugin.ts';
+import type { Extender, PricedRoom } from '../define-extender.ts';
+import type { ClusterView, FitsNowhere, MadeRoom, Room } from '../define-plugin.ts';
+import { definePlugin, PluginFailed } from '../define-plugin.ts';
 import type { NodeInfo } from '../node-info.ts';
 import { histogram } from '../refusal-message.ts';
 
 const NO_VICTIMS = 'No preemption victims found for incoming pod';
 const NOT_HELPFUL = 'Preemption is not helpful for scheduling';
-/** Of many nodes so many are tried. Source: DefaultPreemptionArgs. */
-const LEAST_CANDIDATES = 100;
-const CANDIDATES_PERCENT = 10;
 
-export const defaultPreemption = definePlugin({
-  name: 'DefaultPreemption',
-  reads: [PodDisruptionBudget],
+/** Source: DefaultPreemptionArgs. */
+export interface PreemptionOptions {
+  /** Of many nodes so many are tried: a share, and no fewer than that. */
+  minCandidateNodesPercentage?: number;
+  minCandidateNodesAbsolute?: number;
+}
 
-  makeRoom(pod, refused) {
-    const why = whyNotEligible(pod, refused);
-    if (why) return { message: `preemption: ${why}` };
-    const reasons: string[] = [];
-    const rooms: Candidate[] = [];
-    const most = Math.max(LEAST_CANDIDATES, (refused.cluster.nodes.length * CANDIDATES_PERCENT) / 100);
-    for (const [info, verdict] of refused.verdicts) {
-      if (verdict.fits || verdict.isUnresolvable) reasons.push(NOT_HELPFUL);
-      else if (rooms.length < most) {
+export const defaultPreemptionWith = ({
+  minCandidateNodesPercentage: percent = 10,
+  minCandidateNodesAbsolute: absolute = 100,
+}: PreemptionOptions) =>
+  definePlugin({
+    name: 'DefaultPreemption',
+    reads: [PodDisruptionBudget],
+
+    makeRoom(pod, refused) {
+      const why = whyNotEligible(pod, refused);
+      if (why) return { message: `preemption: ${why}` };
+      const reasons: string[] = [];
+      const rooms: PricedRoom[] = [];
+      const helpful = [...refused.verdicts].filter(([, verdict]) => !verdict.fits && !verdict.isUnresolvable);
+      for (let i = helpful.length; i < refused.verdicts.size; i++) reasons.push(NOT_HELPFUL);
+      const enough = Math.max(Math.floor((helpful.length * percent) / 100), absolute);
+      for (const [info] of helpful) {
+        if (rooms.length >= enough && rooms.some(({ violations }) => violations === 0)) break;
         const found = roomOn(pod, info, refused);
         if ('reasons' in found) reasons.push(...found.reasons);
         else rooms.push(found);
       }
-    }
-    return (
-      cheapest(rooms) ?? {
-        message: `preemption: 0/${refused.verdicts.size} nodes are available: ${histogram(reasons)}.`,
-      }
-    );
-  },
+      const room = cheapest(rooms);
+      if (!room)
+        return { message: `preemption: 0/${refused.verdicts.size} nodes are available: ${histogram(reasons)}.` };
+      const asked = refused.extenders.filter((each) => each.preempt && each.isInterested(pod));
+      return asked.length > 0 ? agreedTo(pod, rooms, { asked, cluster: refused.cluster }) : room;
+    },
 
-  retryWhen: [],
-});
+    retryWhen: [],
+  });
+
+export const defaultPreemption = defaultPreemptionWith({});
+
+/** By extenders: each sees what the one before it has left. */
+async function agreedTo(
+  pod: Pod,
+  rooms: readonly PricedRoom[],
+  { asked, cluster }: { asked: readonly Extender[]; cluster: ClusterView },
+): Promise<MadeRoom> {
+  let left = rooms;
+  for (const extender of asked) {
+    try {
+      const given = (await extender.preempt?.(pod, left, (name) => cluster.nodeNamed(name))) ?? left;
+      const empty = given.find(({ victims }) => victims.length === 0);
+      if (empty && !extender.isIgnorable)
+        throw new PluginFailed(`expected at least one victim pod on node ${JSON.stringify(empty.nodeName)}`);
+      left = given.filter(({ victims }) => victims.length > 0);
+    } catch (error) {
+      if (!(error instanceof PluginFailed)) throw error;
+      if (!extender.isIgnorable) return { message: `preemption: ${error.message}`, isLast: true, isAlone: true };
+    }
+    if (left.length === 0) break;
+  }
+  return cheapest(left) ?? { message: 'preemption: no candidate node for preemption' };
+}
 
 const priorityOf = ({ spec }: Pod): number => spec.priority ?? 0;
 
@@ -56,16 +90,11 @@ function whyNotEligible(pod: Pod, { cluster, nominatedTo }: FitsNowhere): string
   return waitsFor ? 'not eligible due to a terminating pod on the nominated node.' : undefined;
 }
 
-interface Candidate extends Room {
-  /** How many of the victims a budget protects. */
-  violations: number;
-}
-
 function roomOn(
   pod: Pod,
   info: NodeInfo,
   { cluster, trialOn }: FitsNowhere,
-): Candidate | { reasons: readonly string[] } {
+): PricedRoom | { reasons: readonly string[] } {
   const lower = info.pods.filter((other) => priorityOf(other) < priorityOf(pod));
   if (lower.length === 0) return { reasons: [NO_VICTIMS] };
   let trial = trialOn(info).without(...lower);
@@ -116,8 +145,8 @@ function protectionOf(pods: readonly Pod[], { cached }: ClusterView): (pod: Pod)
 }
 
 /** Compared by: violated budgets, the highest priority lost, the sum of priorities, the number, and who began last. */
-function cheapest(rooms: readonly Candidate[]): Room | undefined {
-  const costOf = ({ violations, victims }: Candidate): number[] => [
+function cheapest(rooms: readonly PricedRoom[]): Room | undefined {
+  const costOf = ({ violations, victims }: PricedRoom): number[] => [
     violations,
     Math.max(...victims.map(priorityOf)),
     victims.reduce((sum, victim) => sum + priorityOf(victim) + 2 ** 31, 0),

@@ -1,6 +1,7 @@
 /** The claims behind a pod's volumes, as the volume plugins ask for them. */
-import { claimNameOf } from '#api/core/v1/persistent-volume-matching.ts';
+
 import { PersistentVolumeClaim } from '#api/core/v1/persistent-volume-claim.ts';
+import { claimNameOf } from '#api/core/v1/persistent-volume-matching.ts';
 import type { Pod } from '#api/core/v1/pod.ts';
 import type { KubeObject, ObjectKey } from '#api/machinery/object.ts';
 import type { ClusterView } from '../define-plugin.ts';

@@ -3,7 +3,7 @@ import type { Node } from '#api/core/v1/node.ts';
 import type { Pod } from '#api/core/v1/pod.ts';
 import { NodeInfo } from '../node-info.ts';
 import { assumedRequestsOf, requestsOf } from '../resources.ts';
-import { balancedAllocation } from './balanced-allocation.ts';
+import { balancedAllocation, balancedAllocationWith } from './balanced-allocation.ts';
 import { nodeResourcesFitWith } from './node-resources-fit.ts';
 import { LEAST_ALLOCATED, type ScoringStrategy, scorerOf } from './resource-scores.ts';
 
@@ -110,15 +110,30 @@ test('resources count by their weight, extended ones only for a pod that asks fo
   expect(scoreOf(strategy, podOf({ cpu: '1' }), node)).toBe(50);
 });
 
-test.each<[Amounts, Amounts, number]>([
-  [{ cpu: '2', memory: '5000' }, { cpu: '4', memory: '10000' }, 100],
-  [{ cpu: '4', memory: '5000' }, { cpu: '4', memory: '10000' }, 75],
-  [{ cpu: '1', memory: '0' }, { cpu: '4' }, 100],
-])('shares that are alike are balanced: %o of %o', (asked, allocatable, expected) => {
+const ALLOCATABLE = { cpu: '4', memory: '10000' };
+test.each<[string, Amounts, Amounts, Amounts, number]>([
+  ['stays balanced', { cpu: '2', memory: '5000' }, {}, ALLOCATABLE, 75],
+  ['loses balance', { cpu: '4', memory: '5000' }, {}, ALLOCATABLE, 62],
+  ['gains balance', { cpu: '1', memory: '5000' }, { cpu: '1' }, ALLOCATABLE, 75 + 6],
+  ['has one of them only', { cpu: '1', memory: '0' }, {}, { cpu: '4' }, 75],
+])('a node that %s by the pod is judged by the change', (_, asked, before, allocatable, expected) => {
   const pod = podOf(asked);
-  const node = nodeWith(allocatable);
+  const node = nodeWith(allocatable, podOf(before));
   const state = balancedAllocation.prepareScore?.(pod, [node], undefined as never, undefined);
   expect(balancedAllocation.score?.(pod, node, state)).toBe(expected);
+});
+
+test('balance can be asked for of other resources, and of more than two', () => {
+  const plugin = balancedAllocationWith(['cpu', 'memory', GPU]);
+  const pod = podOf({ cpu: '3', memory: '5000', [GPU]: '1' });
+  const node = nodeWith({ ...ALLOCATABLE, [GPU]: '4' });
+  const deviation = Math.sqrt((0.25 ** 2 + 0 + 0.25 ** 2) / 3);
+  const state = plugin.prepareScore?.(pod, [node], undefined as never, undefined);
+  const after = Math.trunc((1 - deviation) * 100);
+  expect(plugin.score?.(pod, node, state)).toBe(50 + Math.trunc((50 + after - 100) / 2));
+  expect(balancedAllocationWith([GPU]).prepareScore?.(podOf({ cpu: '3' }), [node], undefined as never, undefined)).toBe(
+    'skip',
+  );
 });
 
 test('extended resources that somebody else looks after are not counted', () => {

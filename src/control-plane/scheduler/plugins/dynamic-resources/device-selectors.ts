@@ -1,7 +1,6 @@
 /** Whether a device is of the sort that a class and a request ask for. */
 import type { DeviceSelector } from '#api/generated/schema.ts';
-import type { Program } from '#api/machinery/cel/program.ts';
-import type { Activation } from '#api/machinery/cel/program.ts';
+import type { Activation, Program } from '#api/machinery/cel/program.ts';
 import { compileDeviceSelector, deviceActivation, SELECTOR_COST_LIMIT } from '#api/resource/v1/device-expression.ts';
 import type { Candidate } from './device-pools.ts';
 

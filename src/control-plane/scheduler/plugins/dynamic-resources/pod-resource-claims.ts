@@ -2,8 +2,8 @@
 import type { Pod } from '#api/core/v1/pod.ts';
 import type { ObjectKey } from '#api/machinery/object.ts';
 import type { ResourceClaim } from '#api/resource/v1/resource-claim.ts';
-import type { Allocated } from './device-search.ts';
 import { type Consumed, consumedFrom, plusConsumed } from './device-capacity.ts';
+import type { Allocated } from './device-search.ts';
 
 type ClaimNamed = (key: ObjectKey) => ResourceClaim | undefined;
 
