@@ -13,11 +13,13 @@ import type { Taint } from '#api/generated/schema.ts';
 import { configuredMs, DEFAULT_CONFIGURATION } from '#api/kubelet-config/kubelet-configuration.ts';
 import { quantityValue } from '#api/machinery/quantity.ts';
 import { EventRecorder } from '#client/event-recorder.ts';
+import { diskFactsOf } from '#node/runtime/machine-facts.ts';
 import { BackOff } from './back-off.ts';
 import { rotateCertificates } from './certificates/rotate-certificates.ts';
 import { ContainerKiller } from './container-killer.ts';
 import { ContainerStarter } from './container-starter.ts';
 import { Devices } from './devices/devices.ts';
+import { DiskReserve } from './eviction/disk-reserve.ts';
 import { Evictions } from './eviction/evictions.ts';
 import { MachineUsage } from './eviction/machine-usage.ts';
 import type { NodeFacts } from './field-values.ts';
@@ -345,6 +347,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
       await imageGarbage.deleteUnused();
     },
     onConditions: () => registration.reportNow(),
+    ...(!options.usage && { reserve: diskReserve(directories.root) }),
   });
   const shutdown = new NodeShutdown({
     configuration,
@@ -464,6 +467,9 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
   log.info('kubelet is running', { node: nodeName });
   return kubelet;
 }
+
+const diskReserve = (root: string): DiskReserve =>
+  new DiskReserve(join(root, 'reserve'), diskFactsOf(root).capacityBytes);
 
 function readText(path: string): string {
   try {

@@ -12,6 +12,7 @@ import type { Refusal } from '../pod-admission.ts';
 import type { Ending } from '../pod-notes.ts';
 import { isCritical } from '../static-pods/static-pod.ts';
 import { qosClassOf } from '#api/core/v1/pod-qos.ts';
+import type { DiskReserve } from './disk-reserve.ts';
 import { pressureMessage } from './messages.ts';
 import { ranked } from './ranking.ts';
 import { isLimited, storageExcess } from './storage-limits.ts';
@@ -43,6 +44,7 @@ export interface EvictionsOptions {
   reclaimDisk(): Promise<void>;
   /** The node's conditions have changed. */
   onConditions(): void;
+  reserve?: Pick<DiskReserve, 'bytes' | 'keep' | 'release'>;
 }
 
 const EVERY_MS = 10_000;
@@ -115,6 +117,7 @@ export class Evictions {
     if (await this.#endThoseBeyondTheirLimits()) return;
     const observations = await usage.node();
     const due = this.#judge(observations);
+    await this.#keepOrUseReserve(observations);
     if (due.length === 0 || this.#isSomebodyLeaving()) return;
     const [threshold] = [...due].sort(inOrderOfUrgency);
     if (!threshold) return;
@@ -136,6 +139,18 @@ export class Evictions {
     this.#conditions = new Set(this.#pressedAtMs.keys());
     if ([...this.#conditions].sort().join() !== before) onConditions();
     return met.filter((each) => now - (this.#metSince.get(idOf(each)) ?? now) >= each.graceMs);
+  }
+
+  /** Who is told to leave a disk that is wholly full cannot. */
+  async #keepOrUseReserve(observations: Observations): Promise<void> {
+    const { reserve, log } = this.#options;
+    if (!reserve) return;
+    const { available = 0 } = observations.get('nodefs.available') ?? {};
+    if (!this.#conditions.has('DiskPressure')) await reserve.keep();
+    else if (available < reserve.bytes && this.#isSomebodyLeaving()) {
+      log.warn('the disk is full: what is kept for that is given back', { bytes: reserve.bytes });
+      await reserve.release();
+    }
   }
 
   #isSomebodyLeaving(): boolean {

@@ -1,0 +1,46 @@
+/**
+ * Room that is kept on a node's disk for the hour when there is none. A runtime must write down that a container has ended before
+ * anything of it can be removed: on a disk that is wholly full it never does, and so nothing would ever be removed.
+ */
+import { randomBytes } from 'node:crypto';
+import { open, rm } from 'node:fs/promises';
+
+const MOST_BYTES = 16 * 1024 * 1024;
+const PART_OF_DISK = 50;
+const CHUNK_BYTES = 256 * 1024;
+
+export class DiskReserve {
+  readonly #path: string;
+  readonly #bytes: number;
+  #isKept = false;
+
+  /** @param capacityBytes of the disk: of a small one little is kept */
+  constructor(path: string, capacityBytes: number) {
+    this.#path = path;
+    this.#bytes = Math.min(MOST_BYTES, Math.floor(capacityBytes / PART_OF_DISK));
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Nothing happens where it is kept already, or there is no room for it. */
+  async keep(): Promise<void> {
+    if (this.#isKept) return;
+    const file = await open(this.#path, 'w', 0o600);
+    try {
+      const chunk = randomBytes(CHUNK_BYTES); // zeros would take no room on some file systems
+      for (let left = this.#bytes; left > 0; left -= CHUNK_BYTES)
+        await file.write(chunk, 0, Math.min(left, CHUNK_BYTES));
+      this.#isKept = true;
+    } finally {
+      await file.close();
+      if (!this.#isKept) await rm(this.#path, { force: true });
+    }
+  }
+
+  async release(): Promise<void> {
+    await rm(this.#path, { force: true });
+    this.#isKept = false;
+  }
+}
