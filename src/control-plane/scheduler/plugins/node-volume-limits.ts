@@ -11,6 +11,7 @@ import { StorageClass } from '#api/storage/v1/storage-class.ts';
 import { VolumeAttachment } from '#api/storage/v1/volume-attachment.ts';
 import type { ClusterView } from '../define-plugin.ts';
 import { changed, definePlugin, fits, removed, unresolvable, unschedulable, when } from '../define-plugin.ts';
+import { type CsiVolume, csiVolumeOf, driverInPlaceOf, inlineCsiVolumeOf } from './in-tree-volumes.ts';
 import { noSuchClaim, podClaimsOf, usesClaim } from './pod-claims.ts';
 
 /** Driver by volume. */
@@ -32,9 +33,10 @@ export const nodeVolumeLimits = definePlugin<State>({
 
   prepare(pod, cluster) {
     const claims = podClaimsOf(pod, cluster);
-    if (claims.length === 0) return 'skip';
-    const { namespace } = pod.metadata;
     const wanted: Attached = new Map();
+    addInline(wanted, pod);
+    if (claims.length === 0 && wanted.size === 0) return 'skip';
+    const { namespace } = pod.metadata;
     for (const { name, isEphemeral, claim } of claims) {
       const refusal = claim
         ? isEphemeral && notMadeFor(pod, claim)
@@ -51,9 +53,11 @@ export const nodeVolumeLimits = definePlugin<State>({
     const limits = limitsOf(cluster, node.metadata.name);
     if (limits.size === 0) return fits;
     const attached: Attached = new Map(attachmentsOf(state).get(node.metadata.name));
-    for (const other of pods)
+    for (const other of pods) {
+      addInline(attached, other);
       for (const { claim, isEphemeral } of podClaimsOf(other, cluster))
         if (claim && !(isEphemeral && notMadeFor(other, claim))) addVolume(attached, claim, cluster);
+    }
     const counts = new Map<string, number>();
     for (const [volume, driver] of wanted) if (!attached.has(volume)) counts.set(driver, (counts.get(driver) ?? 0) + 1);
     for (const driver of attached.values()) if (counts.has(driver)) counts.set(driver, (counts.get(driver) ?? 0) + 1);
@@ -83,17 +87,28 @@ function limitsOf(cluster: ClusterView, nodeName: string): ReadonlyMap<string, n
   );
 }
 
+const add = (to: Attached, { driver, handle }: CsiVolume): void => void to.set(`${driver}/${handle}`, driver);
+
+/** What the pod names itself, of drivers that others have taken the place of. */
+function addInline(to: Attached, { spec: { volumes } }: Pod): void {
+  for (const volume of volumes ?? []) {
+    const found = inlineCsiVolumeOf(volume);
+    if (found) add(to, found);
+  }
+}
+
 /** Adds the CSI volume of the claim; one that is not made yet counts as well, by who will make it. */
 function addVolume(to: Attached, claim: Claim, cluster: ClusterView): void {
   const { volumeName } = claim.spec;
-  if (volumeName) {
-    const volume = cluster.cached(PersistentVolume).get(volumeName as ObjectKey);
-    const csi = volume?.spec.csi;
-    if (csi) to.set(`${csi.driver}/${csi.volumeHandle}`, csi.driver);
-    if (volume) return;
+  const volume = volumeName ? cluster.cached(PersistentVolume).get(volumeName as ObjectKey) : undefined;
+  if (volume) {
+    const found = csiVolumeOf(volume);
+    if (found) add(to, found);
+    return;
   }
   const provisioner = cluster.cached(StorageClass).get(classOfClaim(claim) as ObjectKey)?.provisioner;
-  if (provisioner) to.set(`${provisioner}/claim/${claim.metadata.namespace}/${claim.metadata.name}`, provisioner);
+  const driver = provisioner && driverInPlaceOf(provisioner);
+  if (driver) add(to, { driver, handle: `claim/${claim.metadata.namespace}/${claim.metadata.name}` });
 }
 
 /** What is attached, be it for pods that are gone already. */
@@ -102,10 +117,12 @@ function attachmentsOf(state: State): Map<string, Attached> {
   const byNode = new Map<string, Attached>();
   for (const { spec } of state.cluster.cached(VolumeAttachment).list()) {
     const name = spec.source.persistentVolumeName;
-    const csi = name ? state.cluster.cached(PersistentVolume).get(name as ObjectKey)?.spec.csi : undefined;
-    if (!csi) continue;
+    const volume = name ? state.cluster.cached(PersistentVolume).get(name as ObjectKey) : undefined;
+    const found = volume && csiVolumeOf(volume);
+    if (!found) continue;
     const attached = byNode.get(spec.nodeName) ?? new Map<string, string>();
-    byNode.set(spec.nodeName, attached.set(`${csi.driver}/${csi.volumeHandle}`, csi.driver));
+    add(attached, found);
+    byNode.set(spec.nodeName, attached);
   }
   state.attachments = byNode;
   return byNode;

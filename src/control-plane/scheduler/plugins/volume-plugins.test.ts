@@ -154,6 +154,22 @@ describe('a node that takes two volumes of a driver', () => {
   });
 });
 
+test('volumes of an in-tree driver count for the CSI driver that has taken its place', async () => {
+  await using cluster = await clusterWith({ node1: {} });
+  await cluster.create(CSINode, {
+    metadata: { name: 'node1' },
+    spec: { drivers: [{ name: 'ebs.csi.aws.com', nodeID: 'n', allocatable: { count: 1 } }] },
+  } as Sent<CSINode>);
+  const inline = (name: string, volumeID: string) =>
+    pod(name, { volumes: [{ name: 'data', awsElasticBlockStore: { volumeID } }] });
+  await cluster.create(Pod, inline('a', 'aws://zone/vol-1'));
+  await cluster.settles();
+  await cluster.create(Pod, inline('b', 'vol-2'));
+  await cluster.settles();
+  expect(placeOf(cluster, 'a')).toBe('node1');
+  expect(whyNot(cluster, 'b')).toBe('0/1 nodes are available: 1 node(s) exceed max volume count.');
+});
+
 describe('a volume of a zone', () => {
   test.each<[string, Record<string, string>, Record<string, string>, string | undefined]>([
     ['is reached in its zone', { [ZONE]: 'a' }, { [ZONE]: 'a' }, 'node1'],
