@@ -228,13 +228,13 @@ describe('an update', () => {
   });
 
   test('of sizes takes only these', () => {
-    const resources = { requests: { cpu: '2' } };
-    const { next, errors } = updated(
-      { containers: [{ ...current.spec.containers[0]!, image: 'x:1', resources }] },
-      'resize',
-    );
-    expect(errors).toEqual([]);
-    expect(next.spec.containers[0]).toMatchObject({ image: 'web:1', resources });
+    const sized = (cpu: string, image: string) => ({
+      containers: [{ ...current.spec.containers[0]!, image, resources: { requests: { cpu } } }],
+    });
+    const before = Pod.prepareForCreate(pod(sized('1', 'web:1')));
+    const next = Pod.prepareForUpdate({ ...before, spec: { ...before.spec, ...sized('2', 'x:1') } }, before, 'resize');
+    expect(Pod.validateUpdate(next, before, 'resize')).toEqual([]);
+    expect(next.spec.containers[0]).toMatchObject({ image: 'web:1', resources: { requests: { cpu: '2' } } });
   });
 });
 

@@ -170,6 +170,38 @@ test.each<[string, string, string, object, object, string[]]>([
     ],
   ],
   [
+    'Pod',
+    'of its size to another class, and to less than it says',
+    'resize',
+    sized({
+      requests: { cpu: '1', 'example.com/gpu': '1' },
+      limits: { cpu: '1', memory: '1Gi', 'example.com/gpu': '1' },
+    }),
+    sized({ requests: { 'example.com/gpu': '2' }, limits: { cpu: '2', 'example.com/gpu': '2' } }),
+    [
+      'spec: Invalid value: "Guaranteed": Pod QOS Class may not change as a result of resizing',
+      'spec.containers[0].resources.requests: Forbidden: resource requests cannot be removed',
+      'spec.containers[0].resources.limits: Forbidden: resource limits cannot be removed',
+      'spec: Forbidden: only cpu and memory resources are mutable\n@@ -7,10 +7,10 @@\n    "resources": {\n     "limits": {\n      "cpu": "2",\n-     "example.com/gpu": "1"\n+     "example.com/gpu": "2"\n     },\n     "requests": {\n-     "example.com/gpu": "1"\n+     "example.com/gpu": "2"\n     }\n    },\n    "terminationMessagePolicy": "File"\n',
+    ],
+  ],
+  [
+    'Pod',
+    'of its size from nothing to something',
+    'resize',
+    sized({}),
+    sized({ requests: { memory: '1Gi' } }),
+    ['spec: Invalid value: "BestEffort": Pod QOS Class may not change as a result of resizing'],
+  ],
+  [
+    'Pod',
+    'of its size on a node that does not say what its containers have',
+    'resize',
+    sized({ requests: { cpu: '1' } }, { containerStatuses: [{ name: 'c', state: { running: {} } }] }),
+    sized({ requests: { cpu: '2' } }, { containerStatuses: [{ name: 'c', state: { running: {} } }] }),
+    ['spec: Forbidden: Pod running on node without support for resize'],
+  ],
+  [
     'PersistentVolumeClaim',
     'of what it asks for, while it waits',
     '',
@@ -286,4 +318,11 @@ function claim(resources: object, phase: string, status: object = {}): object {
 
 function podOf(status: object): object {
   return { spec: { nodeName: 'n', restartPolicy: 'Never', containers: [{ name: 'c', image: 'i' }] }, status };
+}
+
+/** One whose container has what is asked for. */
+function sized(resources: object, status: object = {}): object {
+  const policies = { terminationMessagePolicy: 'File', imagePullPolicy: 'IfNotPresent' };
+  const containers = [{ name: 'c', image: 'i', ...policies, resources }];
+  return { spec: { nodeName: 'n', restartPolicy: 'Never', dnsPolicy: 'Default', containers }, status };
 }

@@ -6,6 +6,7 @@ import { type FieldError, forbiddenField, invalidValue, requiredValue } from '#a
 import { type At, keyed } from '#api/machinery/field-path.ts';
 import { isBetween } from '#api/machinery/field-rules.ts';
 import { differenceOf } from '#api/machinery/unified-diff.ts';
+import { validatePodResize } from './resize-rules.ts';
 import { validateTolerations } from './scheduling.ts';
 import { validateOnlyForPod, validatePodSpec } from './spec-rules.ts';
 import { validatePodStatus } from './status-rules.ts';
@@ -13,14 +14,13 @@ import { validatePodStatus } from './status-rules.ts';
 const FROZEN =
   'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
 const MAX_SECONDS = 2_147_483_647;
-const FROZEN_WHEN_RESIZED = 'only cpu and memory resources are mutable';
 
 export function validatePodUpdate(change: Change<Pod>): FieldError[] {
   switch (change.subresource) {
     case 'ephemeralcontainers':
       return validateEphemeral(change);
     case 'resize':
-      return validateResize(change);
+      return validatePodResize(change);
     case '':
       return validateMain(change);
     default:
@@ -207,35 +207,6 @@ function validateEphemeral({ next, current, at }: Change<Pod>): FieldError[] {
     return [forbiddenField(at.spec.ephemeralContainers, text)];
   });
   return [...changed, ...validatePodSpec(next.spec, at.spec, next.metadata), ...validateOnlyForPod(next.spec, at.spec)];
-}
-
-function validateResize({ next, current, at }: Change<Pod>): FieldError[] {
-  const unsized = (spec: PodSpec) => ({
-    ...spec,
-    resources: undefined,
-    containers: spec.containers.map(({ resources: _, resizePolicy: __, ...container }) => container),
-    initContainers: (spec.initContainers ?? []).map(({ resources: _, resizePolicy: __, ...container }) => container),
-  });
-  const errors = isEqual(unsized(next.spec), unsized(current.spec))
-    ? []
-    : [forbiddenField(at.spec, FROZEN_WHEN_RESIZED)];
-  const mutable = (container: Container) => {
-    const others = (list: Record<string, string> = {}) =>
-      Object.entries(list).filter(([name]) => name !== 'cpu' && name !== 'memory');
-    return [others(container.resources?.limits), others(container.resources?.requests)];
-  };
-  const others = next.spec.containers.flatMap((container, i) => {
-    const before = current.spec.containers[i];
-    return before && !isEqual(mutable(container), mutable(before))
-      ? [forbiddenField(at.spec.containers[i]!.resources, FROZEN_WHEN_RESIZED)]
-      : [];
-  });
-  return [
-    ...errors,
-    ...others,
-    ...validatePodSpec(next.spec, at.spec, next.metadata),
-    ...validateOnlyForPod(next.spec, at.spec),
-  ];
 }
 
 export const validatePodStatusUpdate = (change: Change<Pod>): FieldError[] => [
