@@ -329,6 +329,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     disk: imageDisk,
     onChange: () => registration.reportNow(),
   });
+  const reserve = options.usage ? undefined : diskReserve(directories.root);
   const evictions = new Evictions({
     configuration,
     usage,
@@ -347,7 +348,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
       await imageGarbage.deleteUnused();
     },
     onConditions: () => registration.reportNow(),
-    ...(!options.usage && { reserve: diskReserve(directories.root) }),
+    ...(reserve && { reserve }),
   });
   const shutdown = new NodeShutdown({
     configuration,
@@ -410,6 +411,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     maxBytes: quantityValue(configuration.containerLogMaxSize),
     maxFiles: configuration.containerLogMaxFiles,
   }).start();
+  await reserve?.keep().catch((error: Error) => log.warn('no room for a reserve', { error: error.message }));
   evictions.start();
   imageGarbage.start();
   let server: KubeletServer | undefined;

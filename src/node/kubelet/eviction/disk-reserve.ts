@@ -3,7 +3,7 @@
  * anything of it can be removed: on a disk that is wholly full it never does, and so nothing would ever be removed.
  */
 import { randomBytes } from 'node:crypto';
-import { open, rm } from 'node:fs/promises';
+import { open, rm, stat } from 'node:fs/promises';
 
 const MOST_BYTES = 16 * 1024 * 1024;
 const PART_OF_DISK = 50;
@@ -26,6 +26,7 @@ export class DiskReserve {
 
   /** Nothing happens where it is kept already, or there is no room for it. */
   async keep(): Promise<void> {
+    this.#isKept ||= (await this.#size()) === this.#bytes; // by an earlier kubelet
     if (this.#isKept) return;
     const file = await open(this.#path, 'w', 0o600);
     try {
@@ -37,6 +38,10 @@ export class DiskReserve {
       await file.close();
       if (!this.#isKept) await rm(this.#path, { force: true });
     }
+  }
+
+  async #size(): Promise<number | undefined> {
+    return (await stat(this.#path).catch(() => undefined))?.size;
   }
 
   async release(): Promise<void> {
