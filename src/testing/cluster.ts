@@ -24,8 +24,9 @@ import type { Profile } from '#control-plane/scheduler/profile.ts';
 import { startScheduler } from '#control-plane/scheduler/start-scheduler.ts';
 import { openMemoryStorage } from '#control-plane/storage/memory.ts';
 import type { TestComponent } from './components.ts';
+import { turn } from './rest.ts';
 import { TestClock } from './test-clock.ts';
-import { type ComponentServices, TestCluster, turn } from './test-cluster.ts';
+import { type ComponentServices, TestCluster } from './test-cluster.ts';
 
 export * from './builders.ts';
 export type { TestComponent } from './components.ts';
