@@ -9,10 +9,11 @@ import { endpointOf, readKubeconfig } from '#client/transport/kubeconfig.ts';
 import { networkFacts } from '#network/trace/node-facts.ts';
 import type { RotatedCertificate } from '#node/kubelet/certificates/certificate-rotation.ts';
 import { startKubelet } from '#node/kubelet/start-kubelet.ts';
+import { keepTunnel } from '#node/kubelet/tunnel/keep-tunnel.ts';
 import { KUBELET_FOLDER } from '#node/machine/kubelet-folder.ts';
 import { connectContainerd } from '#node/runtime/containerd/containerd.ts';
 import { detectMachineFacts } from '#node/runtime/machine-facts.ts';
-import { apiAccess, componentProcess } from './component-process.ts';
+import { apiAccess, type ComponentProcess, componentProcess } from './component-process.ts';
 import { type NodeConfig, readNodeConfig } from './node-config.ts';
 import type { KeyPair } from './pki/certificate.ts';
 import { kubeletServerIdentity, nodeIdentity } from './pki/cluster-identities.ts';
@@ -57,6 +58,7 @@ export async function runKubelet(args: readonly string[]): Promise<void> {
       server: rotatedCertificate(pairs.server, kubeletServerIdentity(config.nodeName, config.addresses)),
     },
   });
+  if (config.opensTunnel) openTunnel(component, config, { pair: pairs.client, kubeletPort: kubelet.serverPort() ?? 0 });
   // As systemd tells of a power failure: nothing here holds a shutdown up, as its inhibitor would.
   process.on('SIGPWR', () => void kubelet.shutDown());
   await component.untilTold();
@@ -68,6 +70,26 @@ const pluginsOf = ({ configuration, folder }: NonNullable<NodeConfig['credential
   providers: credentialProviders(configuration),
   folder,
 });
+
+/** Goes on for as long as the process does; a renewed certificate is shown from the next connection on. */
+function openTunnel(
+  { log, signal }: ComponentProcess,
+  { credentialsDir, nodeName, podRanges, addresses }: NodeConfig,
+  { pair, kubeletPort }: { pair: RotatedPair; kubeletPort: number },
+): void {
+  const { server, certificateAuthority: ca } = endpointOf(readKubeconfig(join(credentialsDir, 'kubelet.conf')));
+  const { hostname, port } = new URL(server);
+  const at = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 443) };
+  void keepTunnel({
+    nodeName,
+    targets: { podRanges, addresses, kubeletPort },
+    endpoint: () => ({ ...at, ...(ca && { ca }), cert: pair.current.certificate, key: pair.current.key }),
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    signal,
+  });
+}
 
 /** Its certificates as they are now: given by the cluster, or renewed by itself since. */
 async function kubeletPairs(

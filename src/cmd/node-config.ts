@@ -21,6 +21,8 @@ export interface NodeConfig {
   containerdSocket: string;
   cgroupRoot: string;
   pauseImage: string;
+  /** The API server may have no route to it: it opens a connection for what the API server wants of it. */
+  opensTunnel?: boolean;
   /** Fields of a KubeletConfiguration. */
   kubelet?: Record<string, unknown>;
   credentialProviders?: NonNullable<ClusterSettings['credentialProviders']>;
@@ -59,6 +61,7 @@ export const nodeConfigOf = (layout: NodeLayout, pauseImage: string, settings: C
   containerdSocket: layout.containerdSocket,
   cgroupRoot: layout.cgroupRoot,
   pauseImage,
+  ...(layout.gateway && { opensTunnel: true }),
   kubelet: { ...(!layout.gateway && ON_SHARED_MACHINE), ...settings.kubelet },
   ...(settings.credentialProviders && { credentialProviders: settings.credentialProviders }),
   ...(settings.nodeMonitorGracePeriodSeconds !== undefined && {

@@ -2,6 +2,7 @@
  * The API server, put together: store, caches, verbs, who may do what. It serves components in the same process at once
  * (`pipeline`) and everybody else after `listen` (see `http/`). It makes no clock, log or key of its own.
  */
+import { Node } from '#api/core/v1/node.ts';
 import { setMaxListeners } from 'node:events';
 import type { KindRegistry } from '#api/machinery/kind.ts';
 import type { MutableKindRegistry } from '#api/machinery/kind-registry.ts';
@@ -43,6 +44,7 @@ import { createCaches } from './registry/caches.ts';
 import type { ComponentCheck } from './registry/component-statuses.ts';
 import { ensureDefaultServiceCidr, keepDefaultServiceCidr } from './registry/default-service-cidr.ts';
 import { resolveService } from './registry/resolve-service.ts';
+import { Tunnels } from './tunnels/tunnels.ts';
 import type { ServiceRanges } from './registry/service.ts';
 import { repairServiceClaims } from './registry/service-claims.ts';
 import { StoredObjects } from './registry/stored-objects.ts';
@@ -141,7 +143,11 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       componentChecks: options.componentChecks ?? [],
     }),
   ]);
-  const endpoint: ServiceEndpoint = (service) => resolveService(service, { stored, caches, random });
+  const tunnels = new Tunnels({ nodes: () => informers.for(Node), clock, log: log.child({ component: 'tunnels' }) });
+  const endpoint: ServiceEndpoint = async (service) => {
+    const found = await resolveService(service, { stored, caches, random });
+    return 'problem' in found ? found : { ...found, way: tunnels.wayTo(found) };
+  };
   const admission = new AdmissionChain(options.admission(loopback, authorization), {
     informers,
     live: loopback.live,
@@ -164,6 +170,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     random,
     log,
     nearKubelet,
+    tunnels,
   };
   const aggregation = new Aggregation({
     client,
@@ -221,6 +228,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     },
     async close() {
       stop.abort();
+      tunnels.close();
       aggregation.stop();
       await caches.close();
     },

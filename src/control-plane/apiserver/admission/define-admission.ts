@@ -14,6 +14,7 @@ import type { Authorizer } from '../authorization/authorizer.ts';
 import type { LiveLookup } from '../live-lookup.ts';
 import type { PolicyChecks } from './policies/policy-checks.ts';
 import type { WebhookCalls } from './webhooks/webhook-calls.ts';
+import type { Way } from '../tunnels/tunnels.ts';
 
 /** patch is an update; deletecollection is a delete of each. connect: exec, attach, port-forward, proxy. */
 export type AdmissionVerb = 'create' | 'update' | 'delete' | 'connect';
@@ -68,7 +69,7 @@ export type ServiceEndpoint = (service: {
   namespace: string;
   name: string;
   port: number;
-}) => Promise<{ host: string; port: number } | { problem: string }>;
+}) => Promise<{ host: string; port: number; way?: Way | undefined } | { problem: string }>;
 
 /**
  * The mutating plugins run once more when one of those that ask outside changed the object: others may have to look at

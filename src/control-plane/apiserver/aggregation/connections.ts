@@ -3,13 +3,15 @@
  * certificate. Redirects are never followed. Source: "Configure the Aggregation Layer".
  */
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
-import { Agent, request as httpsRequest } from 'node:https';
+import { type Agent, request as httpsRequest } from 'node:https';
 import type { Readable } from 'node:stream';
 import type { ConnectionOptions } from 'node:tls';
 import type { Clock } from '#base/clock.ts';
 import type { UserInfo } from '#client/transport.ts';
 import type { ServiceEndpoint } from '../admission/define-admission.ts';
 import { dialProblem } from '../remote/dial-problem.ts';
+import { WayHttpsAgent } from '../tunnels/tunnel-agents.ts';
+import type { Way } from '../tunnels/tunnels.ts';
 import { frontProxyHeaders } from './front-proxy-headers.ts';
 import { type RemoteApi, serverNameOf } from './remote-api.ts';
 
@@ -23,6 +25,8 @@ export interface ConnectionServices {
 export interface Address {
   host: string;
   port: number;
+  /** Through the tunnel of a node. */
+  way?: Way | undefined;
 }
 
 export interface Sent {
@@ -149,7 +153,7 @@ export class Connections {
     const id = idOf(remote, isUnverified);
     const known = this.#agents.get(id);
     if (known) return known;
-    const agent = new Agent({ keepAlive: true, timeout: IDLE_MS, ...this.tlsOptions(remote, isUnverified) });
+    const agent = new WayHttpsAgent({ keepAlive: true, timeout: IDLE_MS, ...this.tlsOptions(remote, isUnverified) });
     this.#agents.set(id, agent);
     return agent;
   }

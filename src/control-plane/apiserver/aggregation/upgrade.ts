@@ -8,6 +8,7 @@ import { connect, type TLSSocket } from 'node:tls';
 import type { Clock } from '#base/clock.ts';
 import type { UserInfo } from '#client/transport.ts';
 import { dialProblem } from '../remote/dial-problem.ts';
+import { tlsOver } from '../tunnels/tunnel-agents.ts';
 import { joined, passRefusal, type UpgradeAnswer, upgradeAnswer } from '../streaming/upgrade-answer.ts';
 import { headOf } from '../streaming/upgrade-head.ts';
 import type { Address, Connections, Problem } from './connections.ts';
@@ -83,17 +84,23 @@ function refuse(socket: Duplex, text: string): number {
   return 503;
 }
 
-function dial(
+async function dial(
   remote: RemoteApi,
   address: Address,
   { connections, clock }: { connections: Connections; clock: Clock },
 ): Promise<TLSSocket> {
+  const { way, ...direct } = address;
+  const through = await way?.().catch((error: Error) => {
+    throw new Error(dialProblem(error, address));
+  });
   return new Promise((resolve, reject) => {
     const failed = (error: Error) => {
       timer.cancel();
       reject(new Error(dialProblem(error, address)));
     };
-    const other = connect({ ...address, ...connections.tlsOptions(remote) }, () => {
+    const options = connections.tlsOptions(remote);
+    const other = through ? tlsOver(through, options) : connect({ ...direct, ...options });
+    other.once('secureConnect', () => {
       timer.cancel();
       other.off('error', failed);
       other.setNoDelay(true);

@@ -273,6 +273,7 @@ function csiNodeDecision(node: string, { verb, subresource, name }: ResourceAttr
 function nodeDecision(node: string, attributes: ResourceAttributes): Decision {
   const { verb, subresource } = attributes;
   if (subresource === 'status') return verb === 'update' || verb === 'patch' ? allow() : noOpinion();
+  if (subresource === 'tunnel') return verb === 'create' && attributes.name === node ? allow() : noOpinion();
   if (subresource) return noOpinion();
   if (verb === 'create' || verb === 'update' || verb === 'patch') return allow();
   if (!READ_VERBS.includes(verb)) return noOpinion();

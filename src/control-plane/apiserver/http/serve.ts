@@ -62,7 +62,8 @@ export function serveHttp(options: ServeOptions): ServedHttp {
   registerWebhookMetrics(metrics.registry, pipeline.services.admission.webhookCalls);
   registerAggregationMetrics(metrics.registry, () => pipeline.aggregation.apiServices());
   registerDeprecatedUse(metrics.registry, pipeline.deprecatedUse);
-  const forwarder = new Forwarder(kubelet);
+  const { tunnels } = pipeline.services;
+  const forwarder = new Forwarder(kubelet, tunnels);
   const lifecycle = new Lifecycle();
   const requests = new RequestHandler({
     ...options,
@@ -80,7 +81,7 @@ export function serveHttp(options: ServeOptions): ServedHttp {
     clock,
     log,
   });
-  const upgrades = new UpgradeHandler({ requests, pipeline, forwarder, metrics, clock, log });
+  const upgrades = new UpgradeHandler({ requests, pipeline, forwarder, tunnels, metrics, clock, log });
   const server = createServer({
     certificate,
     key,

@@ -14,6 +14,7 @@ import type { Authorizer } from '../authorization/authorizer.ts';
 import type { Reply, ResourceCall } from '../resource-call.ts';
 import type { Caches } from './caches.ts';
 import type { Alongside, StoredObjects } from './stored-objects.ts';
+import type { Tunnels } from '../tunnels/tunnels.ts';
 
 /** What the verbs work with; the same for every request. */
 export interface VerbServices {
@@ -28,6 +29,7 @@ export interface VerbServices {
   log: Log;
   /** Kubelets that are in this process, and not where their nodes say. */
   nearKubelet: NearKubelet | undefined;
+  tunnels: Tunnels;
 }
 
 export type NearKubelet = (nodeName: string) => { host: string; port: number } | undefined;

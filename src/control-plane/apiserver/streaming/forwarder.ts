@@ -1,11 +1,15 @@
 /** Carries requests on to kubelets, pods and Services, and what they answer back. */
 import { type Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from 'node:https';
+import { type Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from 'node:https';
 import type { Readable } from 'node:stream';
 import { badRequest, StatusError } from '#api/machinery/status.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { dialFailed, notReached } from '../registry/node-address.ts';
+import { WayHttpAgent, WayHttpsAgent } from '../tunnels/tunnel-agents.ts';
+import type { Tunnels, Way } from '../tunnels/tunnels.ts';
 import type { Forward } from './forward.ts';
+
+const IDLE_MS = 60_000;
 
 /** How the API server shows itself to kubelets, and whom it takes for one. PEM. */
 export interface KubeletCredentials {
@@ -16,15 +20,17 @@ export interface KubeletCredentials {
 
 export class Forwarder {
   readonly #kubelet: KubeletCredentials;
-  readonly #agents: Record<Forward['security'], HttpAgent | HttpsAgent | undefined>;
+  readonly #tunnels: Tunnels;
+  readonly #agents: Record<Forward['security'], HttpAgent | HttpsAgent>;
 
-  constructor(kubelet: KubeletCredentials) {
+  constructor(kubelet: KubeletCredentials, tunnels: Tunnels) {
     this.#kubelet = kubelet;
+    this.#tunnels = tunnels;
     const { certificate, key, ca } = kubelet;
     this.#agents = {
-      kubelet: new HttpsAgent({ keepAlive: true, cert: certificate, key, ca }),
-      unverified: new HttpsAgent({ keepAlive: false, rejectUnauthorized: false }),
-      plain: undefined,
+      kubelet: new WayHttpsAgent({ keepAlive: true, cert: certificate, key, ca }),
+      unverified: new WayHttpsAgent({ keepAlive: false, rejectUnauthorized: false }),
+      plain: new WayHttpAgent({ keepAlive: true, timeout: IDLE_MS }),
     };
   }
 
@@ -59,7 +65,12 @@ export class Forwarder {
   }
 
   close(): void {
-    for (const agent of Object.values(this.#agents)) agent?.destroy();
+    for (const agent of Object.values(this.#agents)) agent.destroy();
+  }
+
+  /** undefined: it is dialled directly. */
+  wayTo({ host, port, security, serverName }: Forward): Way | undefined {
+    return this.#tunnels.wayTo({ host, port, kubeletOf: security === 'kubelet' ? serverName : undefined });
   }
 
   #ask(exchange: Exchange, target: Forward): Promise<IncomingMessage> {
@@ -71,12 +82,15 @@ export class Forwarder {
   }
 
   #send(
-    { host, port, path, mode, security, serverName }: Forward,
+    target: Forward,
     request: Pick<RequestOptions, 'method' | 'headers' | 'signal'>,
     body?: Pick<Readable, 'pipe'>,
   ): Promise<IncomingMessage> {
+    const { host, port, path, mode, security, serverName } = target;
     const agent = this.#agents[security];
-    const options: RequestOptions = {
+    const way = this.wayTo(target);
+    const options: RequestOptions & { way?: Way } = {
+      ...(way && { way }),
       host,
       port,
       path,

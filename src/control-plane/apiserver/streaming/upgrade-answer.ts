@@ -2,7 +2,6 @@
  * What the other side says to an upgrade. Nothing of the client's reaches it before it has agreed: after a refusal the
  * connection, which is the API server's, would still take requests (CVE-2018-1002105).
  */
-import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '#base/clock.ts';
 
@@ -20,7 +19,7 @@ const REFUSAL_TIMEOUT_MS = 10_000;
 const END_OF_HEAD = '\r\n\r\n';
 
 /** Throws what `fail` makes of the reason when there is no answer. The socket is paused afterwards. */
-export function upgradeAnswer(other: Socket, fail: (why: string) => Error): Promise<UpgradeAnswer> {
+export function upgradeAnswer(other: Duplex, fail: (why: string) => Error): Promise<UpgradeAnswer> {
   return new Promise((resolve, reject) => {
     let bytes = Buffer.alloc(0);
     const stop = () => void other.off('data', take).off('close', closed).off('error', closed);
@@ -46,7 +45,7 @@ export function upgradeAnswer(other: Socket, fail: (why: string) => Error): Prom
 }
 
 /** Shows the client the refusal as it is, and closes both. Nothing goes the other way. */
-export function passRefusal(client: Duplex, other: Socket, answer: UpgradeAnswer, clock: Clock): Promise<void> {
+export function passRefusal(client: Duplex, other: Duplex, answer: UpgradeAnswer, clock: Clock): Promise<void> {
   const head = answer.bytes.toString('latin1', 0, answer.headLength);
   const length = Number(/^content-length: *(\d{1,9}) *$/im.exec(head)?.[1] ?? Number.POSITIVE_INFINITY);
   const isChunked = /^transfer-encoding:.*chunked/im.test(head);
@@ -79,7 +78,7 @@ export function passRefusal(client: Duplex, other: Socket, answer: UpgradeAnswer
 }
 
 /** Until both are closed. Half-closed is not enough of either: a stream's end is for its protocol to tell. */
-export function joined(client: Duplex, other: Socket): Promise<void> {
+export function joined(client: Duplex, other: Duplex): Promise<void> {
   return new Promise((resolve) => {
     const end = () => {
       client.destroy();

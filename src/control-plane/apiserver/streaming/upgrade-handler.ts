@@ -4,7 +4,7 @@
  * logs asked for as a WebSocket are answered here. Source: KEP-4006; upstream's util/proxy, UpgradeAwareHandler.
  */
 import type { IncomingMessage } from 'node:http';
-import { connect as connectPlain, type Socket } from 'node:net';
+import { connect as connectPlain } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 import { badRequest, internalError, StatusError } from '#api/machinery/status.ts';
@@ -20,6 +20,8 @@ import { dialFailed } from '../registry/node-address.ts';
 import { type ResourceRequestInfo, requestInfoOf } from '../request-info.ts';
 import type { Forward } from './forward.ts';
 import type { Forwarder } from './forwarder.ts';
+import { tlsOver } from '../tunnels/tunnel-agents.ts';
+import type { Tunnels } from '../tunnels/tunnels.ts';
 import { joined, passRefusal, upgradeAnswer } from './upgrade-answer.ts';
 import { headOf } from './upgrade-head.ts';
 import { answerAsWebSocket } from './web-socket-answer.ts';
@@ -28,6 +30,7 @@ export interface UpgradeHandlerServices {
   requests: RequestHandler;
   pipeline: Pipeline;
   forwarder: Forwarder;
+  tunnels: Tunnels;
   metrics: RequestMetrics;
   clock: Clock;
   log: Log;
@@ -67,6 +70,10 @@ export class UpgradeHandler {
         return;
       }
       if (!info.isResource) throw badRequest('this path cannot be upgraded');
+      if (info.resource === 'nodes' && info.subresource === 'tunnel' && info.group === '') {
+        await this.#services.tunnels.accept(info.name, user, socket); // 403
+        return;
+      }
       await this.#join({ info, user, request, socket, head, audited: recorded.audited });
     } catch (error) {
       const status = error instanceof StatusError ? error : internalError(String(error), error);
@@ -127,14 +134,27 @@ export class UpgradeHandler {
   }
 
   /** Throws InternalError. */
-  #dial({ host, port, security, serverName }: Forward): Promise<Socket> {
+  async #dial(target: Forward): Promise<Duplex> {
+    const { forwarder } = this.#services;
+    const way = forwarder.wayTo(target);
+    const { host, port } = target;
+    const through = await way?.().catch((error: Error) => {
+      throw dialFailed({ host, port }, error);
+    });
+    return this.#dialled(target, through);
+  }
+
+  #dialled({ host, port, security, serverName }: Forward, through: Duplex | undefined): Promise<Duplex> {
     const { certificate, key, ca } = this.#services.forwarder.kubelet;
     const trust = security === 'kubelet' ? { cert: certificate, key, ca } : { rejectUnauthorized: false };
+    if (through && security === 'plain') return Promise.resolve(through);
+    const secure = { ...trust, ...(serverName && { servername: serverName }) };
     return new Promise((resolve, reject) => {
-      const other =
-        security === 'plain'
+      const other = through
+        ? tlsOver(through, secure).once('secureConnect', () => connected())
+        : security === 'plain'
           ? connectPlain({ host, port }, () => connected())
-          : connectTls({ host, port, ...trust, ...(serverName && { servername: serverName }) }, () => connected());
+          : connectTls({ host, port, ...secure }, () => connected());
       const timer = this.#services.clock.timer(DIAL_TIMEOUT_MS, () => other.destroy(new Error('dial timed out')));
       const failed = (error: Error) => {
         timer.cancel();

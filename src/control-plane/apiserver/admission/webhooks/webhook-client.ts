@@ -3,10 +3,12 @@
  * What goes wrong comes back as the text that Go's client has for it, which is what people search for.
  */
 import type { IncomingMessage } from 'node:http';
-import { Agent, request as httpsRequest, type RequestOptions } from 'node:https';
+import { type Agent, request as httpsRequest, type RequestOptions } from 'node:https';
 import type { AdmissionregistrationWebhookClientConfig } from '#api/generated/schema.ts';
 import type { Clock } from '#base/clock.ts';
 import { dialProblem } from '../../remote/dial-problem.ts';
+import { WayHttpsAgent } from '../../tunnels/tunnel-agents.ts';
+import type { Way } from '../../tunnels/tunnels.ts';
 import type { ServiceEndpoint } from '../define-admission.ts';
 
 /** A patch of the largest object, in base64, with room for the rest. */
@@ -29,7 +31,7 @@ export interface WebhookClientServices {
 
 export class WebhookClient {
   /** Connections are kept by address, name and authority. Idle ones do not keep the process alive. */
-  readonly #agent = new Agent({ keepAlive: true, timeout: IDLE_MS });
+  readonly #agent = new WayHttpsAgent({ keepAlive: true, timeout: IDLE_MS });
 
   async post(post: Post, services: WebhookClientServices): Promise<Answer> {
     const url = urlOf(post);
@@ -58,6 +60,7 @@ export class WebhookClient {
 interface Address {
   host: string;
   port: number;
+  way?: Way | undefined;
 }
 
 interface Sending {
@@ -96,8 +99,9 @@ interface Sent {
 }
 
 function sendOnce({ config, body }: Post, { url, address, signal, agent }: Sending & { agent: Agent }): Promise<Sent> {
-  const options: RequestOptions = {
+  const options: RequestOptions & Pick<Address, 'way'> = {
     agent,
+    ...(address.way && { way: address.way }),
     method: 'POST',
     host: address.host,
     port: address.port,
