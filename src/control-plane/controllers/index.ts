@@ -16,6 +16,8 @@ import { endpointSliceController } from './endpoints/endpoint-slice.ts';
 import { endpointsController } from './endpoints/endpoints.ts';
 import { endpointSliceMirroringController } from './endpoints/mirroring.ts';
 import { garbageCollector } from './garbage-collector/garbage-collector.ts';
+import { gatewayControllers } from './gateway/gateway-controllers.ts';
+import type { GatewayAddresses } from './gateway/gateway-status.ts';
 import {
   type AutoscalerSources,
   horizontalPodAutoscalerController,
@@ -77,6 +79,8 @@ export interface ClusterSettings {
   autoscaler?: AutoscalerSources;
   /** Absent: nobody serves Ingresses here. */
   ingress?: IngressAddresses;
+  /** Absent: nobody serves Gateways here; their kinds need not be served either. */
+  gateway?: GatewayAddresses;
   /** Absent: Services of that type wait for an address. */
   loadBalancers?: LoadBalancers;
   /** Absent: nobody makes volumes of nodes' folders. */
@@ -84,7 +88,7 @@ export interface ClusterSettings {
 }
 
 export const controllersFor = (settings: ClusterSettings = {}): Controller[] => [
-  endpointsController,
+  endpointsController(),
   endpointSliceController(),
   endpointSliceMirroringController,
   deploymentController,
@@ -103,6 +107,7 @@ export const controllersFor = (settings: ClusterSettings = {}): Controller[] => 
   resourceQuotaController,
   serviceCidrController,
   ...(settings.ingress ? [ingressStatus(settings.ingress)] : []),
+  ...(settings.gateway ? gatewayControllers(settings.gateway) : []),
   ...(settings.loadBalancers ? [serviceLoadBalancer(settings.loadBalancers)] : []),
   podResourceClaims,
   resourceClaims,

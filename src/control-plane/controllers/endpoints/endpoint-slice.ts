@@ -6,10 +6,13 @@ import { Service } from '#api/core/v1/service.ts';
 import { EndpointSlice, SERVICE_NAME } from '#api/discovery/v1/endpoint-slice.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import { keyOf, type ObjectKey } from '#api/machinery/object.ts';
+import { StatusError } from '#api/machinery/status.ts';
 import { timestampOf } from '#api/machinery/timestamp.ts';
 import { inParallel } from '#base/concurrency.ts';
+import type { EventSink } from '#client/event-recorder.ts';
 import { defineController, settled, watching } from '../define-controller.ts';
 import { podsOn } from '../nodes/pods-on-node.ts';
+import { isNamespaceGoing } from '../pod-writes.ts';
 import { asksForZoneShares } from './hints.ts';
 import { LAST_CHANGE, matters, podsOf, servicesOf } from './service-endpoints.ts';
 import { MANAGED_BY, MANAGER, sliceChanges } from './slices.ts';
@@ -51,16 +54,17 @@ export function endpointSliceController() {
       });
       const { create, update, remove } = changes;
       const annotations = { [LAST_CHANGE]: timestampOf(clock.now()) };
+      const told = failuresTold(service, events);
       await inParallel(create, (slice) =>
-        api.create(EndpointSlice, { ...slice, metadata: { ...slice.metadata, annotations } }),
+        told('create', () => api.create(EndpointSlice, { ...slice, metadata: { ...slice.metadata, annotations } })),
       );
-      await inParallel(update, (slice) =>
-        api.update(EndpointSlice, {
-          ...slice,
-          metadata: { ...slice.metadata, annotations: { ...slice.metadata.annotations, ...annotations } },
-        }),
+      await inParallel(update, (slice) => {
+        const metadata = { ...slice.metadata, annotations: { ...slice.metadata.annotations, ...annotations } };
+        return told(`update ${slice.metadata.name}`, () => api.update(EndpointSlice, { ...slice, metadata }));
+      });
+      await inParallel(remove, (slice) =>
+        told(`delete ${slice.metadata.name}`, () => api.delete(EndpointSlice, slice)),
       );
-      await inParallel(remove, (slice) => api.delete(EndpointSlice, slice));
       for (const { type, reason, message } of changes.events)
         events[type === 'Normal' ? 'normal' : 'warning'](service, reason, message);
       return settled;
@@ -79,4 +83,22 @@ export function endpointSliceController() {
       return settled;
     },
   });
+}
+
+/** A write that is refused is an Event of the Service; nothing can be made any more in a namespace that goes. */
+function failuresTold(service: Service, events: EventSink) {
+  const { name, namespace } = service.metadata;
+  const about = `Service ${namespace}/${name}`;
+  return async (what: string, write: () => Promise<unknown>): Promise<void> => {
+    try {
+      await write();
+    } catch (error) {
+      if (isNamespaceGoing(error)) return;
+      if (!(error instanceof StatusError) || error.reason === 'Conflict') throw error;
+      const cause = `failed to ${what} EndpointSlice for ${about}: ${error.message}`;
+      const text = `Error updating Endpoint Slices for ${about}: ${cause}`;
+      events.warning(service, 'FailedToUpdateEndpointSlices', text);
+      throw error;
+    }
+  };
 }

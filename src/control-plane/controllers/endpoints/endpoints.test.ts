@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { Endpoints } from '#api/core/v1/endpoints.ts';
+import { Event } from '#api/core/v1/event.ts';
 import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { Service } from '#api/core/v1/service.ts';
@@ -10,7 +11,7 @@ import { garbageCollector } from '../garbage-collector/garbage-collector.ts';
 import { endpointSliceController } from './endpoint-slice.ts';
 import { endpointsController } from './endpoints.ts';
 
-const start = () => startCluster({ controllers: [endpointSliceController(), endpointsController] });
+const start = () => startCluster({ controllers: [endpointSliceController(), endpointsController()] });
 
 interface Running {
   ip: string;
@@ -155,7 +156,7 @@ test('250 pods fill three slices, and one more pod changes only the one that has
 
 test('a Service without a selector is left to others; a deleted one takes its endpoints with it', async () => {
   await using cluster = await startCluster({
-    controllers: [endpointSliceController(), endpointsController, garbageCollector],
+    controllers: [endpointSliceController(), endpointsController(), garbageCollector],
   });
   await cluster.create(Service, service('own', { selector: undefined }));
   await cluster.create(Service, service('web'));
@@ -182,4 +183,35 @@ test('a pod on a node that is gone is no endpoint, unless the Service wants thos
   await cluster.create(Node, node('node1'));
   await cluster.settles();
   expect(cluster.list(EndpointSlice)[0]?.endpoints).toHaveLength(1);
+});
+
+test('with a Service go its Endpoints, also those that somebody else wrote; others stay', async () => {
+  await using cluster = await start();
+  await cluster.create(Service, service('bare', { selector: {} }));
+  for (const name of ['bare', 'lock'])
+    await cluster.create(Endpoints, { metadata: { name, namespace: 'default' }, subsets: [] });
+  await cluster.settles();
+  await cluster.delete(Service, 'default/bare');
+  await cluster.settles();
+  expect(cluster.list(Endpoints).map(({ metadata }) => metadata.name)).toEqual(['lock']);
+});
+
+test('what is refused is told', async () => {
+  await using cluster = await start();
+  cluster.faults.fail({ verb: 'create', resource: 'endpoints' }, { reason: 'Forbidden', message: 'not now' });
+  cluster.faults.fail(
+    { verb: 'create', resource: 'endpointslices.discovery.k8s.io' },
+    { reason: 'Forbidden', message: 'not now' },
+  );
+  await cluster.create(Service, service('web'));
+  await cluster.settles();
+  const said = cluster.list(Event).map(({ involvedObject, reason, message }) => [involvedObject.kind, reason, message]);
+  expect(said.sort()).toEqual([
+    ['Endpoints', 'FailedToCreateEndpoint', 'Failed to create endpoint for service default/web: not now'],
+    [
+      'Service',
+      'FailedToUpdateEndpointSlices',
+      'Error updating Endpoint Slices for Service default/web: failed to create EndpointSlice for Service default/web: not now',
+    ],
+  ]);
 });

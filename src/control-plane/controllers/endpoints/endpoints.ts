@@ -6,8 +6,11 @@ import { hasSelector, targetPortOn } from '#api/core/v1/service/targets.ts';
 import { Service } from '#api/core/v1/service.ts';
 import type { EndpointAddress, EndpointPort, EndpointSubset } from '#api/generated/schema.ts';
 import { isEqual } from '#api/machinery/equal.ts';
+import type { ObjectKey } from '#api/machinery/object.ts';
+import { StatusError } from '#api/machinery/status.ts';
 import { timestampOf } from '#api/machinery/timestamp.ts';
 import { defineController, settled, watching } from '../define-controller.ts';
+import { isNamespaceGoing } from '../pod-writes.ts';
 import {
   addressOfFamily,
   familiesOf,
@@ -26,55 +29,70 @@ const OVER_CAPACITY = 'endpoints.kubernetes.io/over-capacity';
 /** One object holds no more; slices hold them all. */
 const MOST_ADDRESSES = 1000;
 
-export const endpointsController = defineController({
-  name: 'endpoints-controller',
-  serviceAccount: 'endpoint-controller',
-  reconciles: Service,
-  watches: [
-    watching(Pod, (pod, cached) => servicesOf(pod, cached(Service)), matters),
-    watching(Endpoints, ({ metadata }) => [`${metadata.namespace}/${metadata.name}`]),
-  ],
-  writes: { create: [Endpoints], update: [Endpoints], delete: [Endpoints] },
+export function endpointsController() {
+  /** Services that are or were: with them go their Endpoints, whoever wrote those. */
+  const services = new Set<ObjectKey>();
+  return defineController({
+    name: 'endpoints-controller',
+    serviceAccount: 'endpoint-controller',
+    reconciles: Service,
+    watches: [
+      watching(Pod, (pod, cached) => servicesOf(pod, cached(Service)), matters),
+      watching(Endpoints, ({ metadata }) => [`${metadata.namespace}/${metadata.name}`]),
+    ],
+    writes: { create: [Endpoints], update: [Endpoints], delete: [Endpoints] },
 
-  async reconcile(service, { key, cached, api, clock, weighs }) {
-    if (!hasSelector(service) || service.metadata.deletionTimestamp) return settled;
-    const existing = cached(Endpoints).get(key);
-    const all = cached(Pod).inNamespace(service.metadata.namespace ?? '');
-    weighs(all.length);
-    const pods = podsOf(service, all);
-    const { subsets, isOver } = withinCapacity(subsetsOf(service, pods));
-    const labels = labelsOf(service);
-    const { [OVER_CAPACITY]: wasOver, ...annotations } = existing?.metadata.annotations ?? {};
-    const isCurrent =
-      existing &&
-      isEqual(sorted(existing.subsets ?? []), subsets) &&
-      isEqual(existing.metadata.labels, labels) &&
-      (wasOver === 'truncated') === isOver;
-    if (isCurrent) return settled;
+    async reconcile(service, { key, cached, api, clock, events, weighs }) {
+      services.add(key);
+      if (!hasSelector(service) || service.metadata.deletionTimestamp) return settled;
+      const existing = cached(Endpoints).get(key);
+      const all = cached(Pod).inNamespace(service.metadata.namespace ?? '');
+      weighs(all.length);
+      const pods = podsOf(service, all);
+      const { subsets, isOver } = withinCapacity(subsetsOf(service, pods));
+      const labels = labelsOf(service);
+      const { [OVER_CAPACITY]: wasOver, ...annotations } = existing?.metadata.annotations ?? {};
+      const isCurrent =
+        existing &&
+        isEqual(sorted(existing.subsets ?? []), subsets) &&
+        isEqual(existing.metadata.labels, labels) &&
+        (wasOver === 'truncated') === isOver;
+      if (isCurrent) return settled;
 
-    const { name, namespace = '' } = service.metadata;
-    const changed = {
-      ...annotations,
-      [LAST_CHANGE]: timestampOf(clock.now()),
-      ...(isOver && { [OVER_CAPACITY]: 'truncated' }),
-    };
-    if (existing) {
-      await api.update(Endpoints, {
-        ...existing,
-        metadata: { ...existing.metadata, labels, annotations: changed },
-        subsets,
-      });
-    } else await api.create(Endpoints, { metadata: { name, namespace, labels, annotations: changed }, subsets });
-    return settled;
-  },
+      const { name, namespace = '' } = service.metadata;
+      const changed = {
+        ...annotations,
+        [LAST_CHANGE]: timestampOf(clock.now()),
+        ...(isOver && { [OVER_CAPACITY]: 'truncated' }),
+      };
+      try {
+        if (existing) {
+          const metadata = { ...existing.metadata, labels, annotations: changed };
+          await api.update(Endpoints, { ...existing, metadata, subsets });
+        } else await api.create(Endpoints, { metadata: { name, namespace, labels, annotations: changed }, subsets });
+      } catch (error) {
+        if (!existing && isNamespaceGoing(error)) return settled;
+        if (!(error instanceof StatusError) || error.reason === 'Conflict') throw error;
+        const about = existing ?? { apiVersion: 'v1', kind: 'Endpoints', metadata: { name, namespace } };
+        const [reason, what] = existing
+          ? ['FailedToUpdateEndpoint', 'update endpoint']
+          : ['FailedToCreateEndpoint', 'create endpoint for service'];
+        events.warning(about as Endpoints, reason, `Failed to ${what} ${namespace}/${name}: ${error.message}`);
+        throw error;
+      }
+      return settled;
+    },
 
-  async gone({ key, cached, api }) {
-    const existing = cached(Endpoints).get(key);
-    // Endpoints of a leader election, or of a Service without a selector, are not ours.
-    if (existing?.metadata.labels?.[MANAGED_BY] === MANAGER) await api.delete(Endpoints, existing);
-    return settled;
-  },
-});
+    async gone({ key, cached, api }) {
+      const existing = cached(Endpoints).get(key);
+      const hadService = services.delete(key);
+      // Others may have their own, for a leader election as an example.
+      const isOurs = hadService || existing?.metadata.labels?.[MANAGED_BY] === MANAGER;
+      if (existing && isOurs) await api.delete(Endpoints, existing);
+      return settled;
+    },
+  });
+}
 
 function labelsOf(service: Service): Record<string, string> {
   const { [HEADLESS_LABEL]: _, ...own } = service.metadata.labels ?? {};
@@ -135,19 +153,23 @@ function sorted(subsets: readonly EndpointSubset[]): EndpointSubset[] {
   return ordered.sort((a, b) => (text(a) < text(b) ? -1 : 1));
 }
 
-/** Ready ones first, when not all find room. */
+/** When not all find room: ready ones first, and each subset by its share. */
 function withinCapacity(subsets: EndpointSubset[]): { subsets: EndpointSubset[]; isOver: boolean } {
   const count = (list: 'addresses' | 'notReadyAddresses') =>
     subsets.reduce((total, subset) => total + (subset[list]?.length ?? 0), 0);
-  if (count('addresses') + count('notReadyAddresses') <= MOST_ADDRESSES) return { subsets, isOver: false };
-  let room = MOST_ADDRESSES;
-  const take = (addresses: EndpointAddress[] = []) => {
-    const taken = addresses.slice(0, Math.max(0, room));
-    room -= taken.length;
-    return taken;
-  };
-  const ready = subsets.map((subset) => ({ ...subset, addresses: take(subset.addresses) }));
-  const all = ready.map((subset) => ({ ...subset, notReadyAddresses: take(subset.notReadyAddresses) }));
+  const [ready, notReady] = [count('addresses'), count('notReadyAddresses')];
+  if (ready + notReady <= MOST_ADDRESSES) return { subsets, isOver: false };
+  const isReadyCut = ready > MOST_ADDRESSES;
+  const [list, total, room] = isReadyCut
+    ? (['addresses', ready, MOST_ADDRESSES] as const)
+    : (['notReadyAddresses', notReady, MOST_ADDRESSES - ready] as const);
+  let left = room;
+  const cut = subsets.map((subset) => {
+    const all = subset[list] ?? [];
+    const kept = all.slice(0, Math.min(left, Math.ceil((all.length / total) * room)));
+    left -= kept.length;
+    return { ...subset, ...(isReadyCut && { notReadyAddresses: [] }), [list]: kept };
+  });
   const isLeft = ({ addresses, notReadyAddresses }: EndpointSubset) => addresses?.length || notReadyAddresses?.length;
-  return { subsets: sorted(all.filter(isLeft)), isOver: true };
+  return { subsets: sorted(cut.filter(isLeft)), isOver: true };
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { Endpoints } from '#api/core/v1/endpoints.ts';
+import { Event } from '#api/core/v1/event.ts';
 import { Service } from '#api/core/v1/service.ts';
 import { EndpointSlice } from '#api/discovery/v1/endpoint-slice.ts';
 import { service, startCluster, type TestCluster } from '#testing/cluster.ts';
@@ -67,4 +68,47 @@ test('they are mirrored when the Service comes later, and no longer when it gets
   await cluster.patch(Service, 'default/custom', { spec: { selector: { app: 'web' } } });
   await cluster.settles();
   expect(addresses(cluster)).toEqual([]);
+});
+
+test('a slice carries the annotations of its Endpoints, but for those about the Endpoints alone', async () => {
+  await using cluster = await start();
+  await cluster.create(Service, bare);
+  const annotations = {
+    team: 'a',
+    'endpoints.kubernetes.io/last-change-trigger-time': '2026-01-01T00:00:00Z',
+    'kubectl.kubernetes.io/last-applied-configuration': '{}',
+  };
+  await cluster.create(Endpoints, endpoints(['10.1.2.3'], { annotations }));
+  await cluster.settles();
+  expect(cluster.list(EndpointSlice)[0]?.metadata.annotations).toEqual({ team: 'a' });
+  await cluster.patch(Endpoints, 'default/custom', { metadata: { annotations: { team: null } } });
+  await cluster.settles();
+  expect(cluster.list(EndpointSlice)[0]?.metadata.annotations ?? {}).toEqual({});
+});
+
+test('subsets of the same ports share a slice', async () => {
+  await using cluster = await start();
+  await cluster.create(Service, bare);
+  const ports = [{ name: 'http', port: 80, protocol: 'TCP' as const }];
+  await cluster.create(Endpoints, {
+    metadata: { name: 'custom', namespace: 'default' },
+    subsets: [
+      { addresses: [{ ip: '10.1.2.3' }], ports },
+      { notReadyAddresses: [{ ip: '10.1.2.4' }], ports },
+    ],
+  });
+  await cluster.settles();
+  expect(addresses(cluster)).toEqual([['IPv4', '10.1.2.3', '10.1.2.4']]);
+});
+
+test('a subset with too many addresses is cut off, and the Endpoints are told', async () => {
+  await using cluster = await start();
+  await cluster.create(Service, bare);
+  const ips = Array.from({ length: 1003 }, (_, i) => `10.1.${i >> 8}.${i & 255}`);
+  await cluster.create(Endpoints, endpoints(ips));
+  await cluster.settles();
+  expect(cluster.list(EndpointSlice).map(({ endpoints: all }) => all.length)).toEqual([1000]);
+  expect(cluster.list(Event).map(({ type, reason, message }) => `${type} ${reason}: ${message}`)).toEqual([
+    'Warning TooManyAddressesToMirror: A max of 1000 addresses can be mirrored to EndpointSlices per Endpoints subset. 3 addresses were skipped',
+  ]);
 });

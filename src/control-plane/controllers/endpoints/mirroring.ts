@@ -20,6 +20,7 @@ const MIRROR = 'endpointslicemirroring-controller.k8s.io';
 const SKIP = 'endpointslice.kubernetes.io/skip-mirror';
 /** Endpoints that are a lock, not addresses. */
 const LEADER = 'control-plane.alpha.kubernetes.io/leader';
+const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 /** Source: kube-controller-manager, --mirroring-max-endpoints-per-subset. */
 const MOST_IN_A_SUBSET = 1000;
 
@@ -37,10 +38,12 @@ export const endpointSliceMirroringController = defineController({
   ],
   writes: { create: [EndpointSlice], update: [EndpointSlice], delete: [EndpointSlice] },
 
-  async reconcile(endpoints: Endpoints, { key, cached, api }) {
+  async reconcile(endpoints: Endpoints, { key, cached, api, events }) {
     const { namespace = '', name } = endpoints.metadata;
     const service = cached(Service).get(key);
-    const wanted = service && !hasSelector(service) && isMirrored(endpoints) ? slicesOf(endpoints) : [];
+    const isWanted = service && !hasSelector(service) && isMirrored(endpoints);
+    const { slices: wanted, skipped } = isWanted ? slicesOf(endpoints) : NOTHING;
+    if (skipped > 0) events.warning(endpoints, 'TooManyAddressesToMirror', tooManyText(skipped));
     const existing = cached(EndpointSlice).inNamespace(namespace).filter(mirrorOf(name));
     const left = new Set(existing);
     for (const draft of wanted) {
@@ -54,9 +57,10 @@ export const endpointSliceMirroringController = defineController({
       }
       left.delete(taken);
       const { labels, annotations } = draft.metadata;
+      const { annotations: _, ...metadata } = taken.metadata;
       const next = {
         ...taken,
-        metadata: { ...taken.metadata, ...(labels && { labels }), ...(annotations && { annotations }) },
+        metadata: { ...metadata, ...(labels && { labels }), ...(annotations && { annotations }) },
         endpoints: draft.endpoints,
         ...(draft.ports && { ports: draft.ports }),
       };
@@ -82,31 +86,58 @@ const mirrorOf =
 const isMirrored = ({ metadata }: Endpoints): boolean =>
   metadata.labels?.[SKIP] !== 'true' && metadata.annotations?.[LEADER] === undefined && !metadata.deletionTimestamp;
 
-/** One for each subset and family of addresses. */
-function slicesOf(endpoints: Endpoints): Draft<EndpointSlice>[] {
-  const { name, namespace = '', labels, annotations } = endpoints.metadata;
-  const { [LAST_CHANGE]: changed } = annotations ?? {};
-  return (endpoints.subsets ?? []).flatMap((subset) => {
-    const all = endpointsIn(subset).slice(0, MOST_IN_A_SUBSET);
-    return (['IPv4', 'IPv6'] as const).flatMap((addressType) => {
-      const mine = all.filter(({ addresses }) => isIpv6(addresses[0] ?? '') === (addressType === 'IPv6'));
-      if (mine.length === 0) return [];
-      return [
-        {
-          metadata: {
-            generateName: `${name}-`,
-            namespace,
-            labels: { ...labels, [SERVICE_NAME]: name, [MANAGED_BY]: MIRROR },
-            ...(changed && { annotations: { [LAST_CHANGE]: changed } }),
-            ownerReferences: [controllerReferenceTo(endpoints)],
-          },
-          addressType,
-          endpoints: mine,
-          ports: portsOf(subset),
-        },
-      ];
+interface Mirrored {
+  slices: Draft<EndpointSlice>[];
+  /** For want of room. */
+  skipped: number;
+}
+const NOTHING: Mirrored = { slices: [], skipped: 0 };
+
+const tooManyText = (skipped: number): string =>
+  `A max of ${MOST_IN_A_SUBSET} addresses can be mirrored to EndpointSlices per Endpoints subset. ${skipped} addresses were skipped`;
+
+/** One for each set of ports and family of addresses. */
+function slicesOf(endpoints: Endpoints): Mirrored {
+  const subsets = byPorts(endpoints.subsets ?? []).map((subset) => ({ subset, all: endpointsIn(subset) }));
+  const slices = subsets.flatMap(({ subset, all }) =>
+    (['IPv4', 'IPv6'] as const).flatMap((addressType) => {
+      const mine = all
+        .slice(0, MOST_IN_A_SUBSET)
+        .filter(({ addresses }) => isIpv6(addresses[0] ?? '') === (addressType === 'IPv6'));
+      const ports = portsOf(subset);
+      return mine.length > 0 ? [{ metadata: metadataOf(endpoints), addressType, endpoints: mine, ports }] : [];
+    }),
+  );
+  return { slices, skipped: subsets.reduce((sum, { all }) => sum + Math.max(0, all.length - MOST_IN_A_SUBSET), 0) };
+}
+
+/** What offers the same ports stands together. */
+function byPorts(subsets: readonly EndpointSubset[]): EndpointSubset[] {
+  const found = new Map<string, EndpointSubset>();
+  for (const subset of subsets) {
+    const ports = [...(subset.ports ?? [])].sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+    const id = JSON.stringify(ports);
+    const { addresses = [], notReadyAddresses = [] } = found.get(id) ?? {};
+    found.set(id, {
+      ports,
+      addresses: [...addresses, ...(subset.addresses ?? [])],
+      notReadyAddresses: [...notReadyAddresses, ...(subset.notReadyAddresses ?? [])],
     });
-  });
+  }
+  return [...found.values()];
+}
+
+/** All that the Endpoints carry, but for what is said of them alone. */
+function metadataOf(endpoints: Endpoints): Draft<EndpointSlice>['metadata'] {
+  const { name, namespace = '', labels, annotations = {} } = endpoints.metadata;
+  const { [LAST_CHANGE]: _, [LAST_APPLIED]: _applied, ...others } = annotations;
+  return {
+    generateName: `${name}-`,
+    namespace,
+    labels: { ...labels, [SERVICE_NAME]: name, [MANAGED_BY]: MIRROR },
+    ...(Object.keys(others).length > 0 && { annotations: others }),
+    ownerReferences: [controllerReferenceTo(endpoints)],
+  };
 }
 
 function endpointsIn({ addresses = [], notReadyAddresses = [] }: EndpointSubset): Endpoint[] {
