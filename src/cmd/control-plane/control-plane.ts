@@ -4,6 +4,7 @@ import { bodies, catalog } from '#api/catalog.ts';
 import type { KindRegistry } from '#api/machinery/kind.ts';
 import { createKindRegistry } from '#api/machinery/kind-registry.ts';
 import { metricsKinds } from '#api/metrics/v1beta1/resource-metrics.ts';
+import { GATEWAY_CONTROLLER } from '#api/gateway/v1/kedge-gateway.ts';
 import { INGRESS_CONTROLLER } from '#api/networking/v1/kedge-ingress.ts';
 import type { Log } from '#base/log.ts';
 import { InProcessTransport } from '#client/transport/in-process.ts';
@@ -33,6 +34,7 @@ import { openApiServer } from './api-server.ts';
 import { ApiServerFlags, FlagError } from './api-server-flags.ts';
 import { openClusterStorage } from './cluster-storage.ts';
 import { ensureRegistryAnnounced, openImageRegistry } from './image-registry.ts';
+import { ensureGatewayApi, ensureGatewayClass } from './local-gateway.ts';
 import { ensureIngressClass } from './local-ingress.ts';
 import { localLoadBalancers } from './local-load-balancers.ts';
 import { ensureLocalPath, localPathFolders } from './local-path.ts';
@@ -90,6 +92,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     ...(hasNodesHere(options) && {
       loadBalancers: localLoadBalancers(plan),
       ingress: { controller: INGRESS_CONTROLLER, addresses: plan.ingressAddresses },
+      gateway: { controllerName: GATEWAY_CONTROLLER, addresses: plan.ingressAddresses },
     }),
     rootCa: pki.caCertificate,
     certificateSigner: pki.certificateSigner,
@@ -108,7 +111,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   await Promise.all([ensureNamespaces(client), ensureSystemPriorityClasses(client)]);
   await ensureTokenTracking(client, systemClock.now());
   await ensureLocalPath(client);
-  if (hasNodesHere(options)) await ensureIngressClass(client);
+  if (hasNodesHere(options)) await Promise.all([ensureIngressClass(client), ensureGatewayApi(client)]);
   const images = hasNodesHere(options) ? await openImageRegistry({ root: paths.images, plan, log }) : undefined;
   if (images) await ensureRegistryAnnounced(client, images.host);
   await ensureMetricsReader(client);
@@ -124,6 +127,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   });
   await ensureExtensionAuthentication(client, { client: pki.caCertificate, frontProxy: pki.frontProxyCaCertificate });
   apiServer.announceReady();
+  if (hasNodesHere(options))
+    void ensureGatewayClass(client, { clock: systemClock, signal: stopping.signal }).catch((error: unknown) => {
+      log.warn('the class of Gateways is not there', { error: String(error) });
+    });
 
   const managers = startManagers({
     ...{ flags, isShared, controllers, scheduler: schedulerOptions },

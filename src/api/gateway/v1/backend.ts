@@ -1,7 +1,7 @@
 /** What a route's backend leads to, or why nowhere. Source: Gateway API reference, BackendObjectReference, RouteConditionReason. */
 import type { Service } from '#api/generated/schema.ts';
-import type { AnyRoute, BackendReference } from './route.ts';
 import { mayRefer, type ReferenceGrant } from './reference-grant.ts';
+import type { AnyRoute, BackendReference } from './route.ts';
 import { GROUP } from './schema-parts.ts';
 
 export type BackendProblem = 'InvalidKind' | 'RefNotPermitted' | 'BackendNotFound' | 'UnsupportedProtocol';

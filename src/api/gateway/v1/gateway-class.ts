@@ -17,6 +17,7 @@ export const GatewayClass = defineKind<GatewayClass>({
   version: 'v1',
   kind: 'GatewayClass',
   plural: 'gatewayclasses',
+  storagePrefix: `${GROUP}/gatewayclasses`,
   scope: 'Cluster',
   subresources: ['status'],
 });

@@ -72,6 +72,7 @@ export const Gateway = defineKind<Gateway>({
   version: 'v1',
   kind: 'Gateway',
   plural: 'gateways',
+  storagePrefix: `${GROUP}/gateways`,
   scope: 'Namespaced',
   subresources: ['status'],
 });

@@ -42,6 +42,7 @@ export const GRPCRoute = defineKind<GRPCRoute>({
   version: 'v1',
   kind: 'GRPCRoute',
   plural: 'grpcroutes',
+  storagePrefix: `${GROUP}/grpcroutes`,
   scope: 'Namespaced',
   subresources: ['status'],
 });

@@ -56,6 +56,7 @@ export const HTTPRoute = defineKind<HTTPRoute>({
   version: 'v1',
   kind: 'HTTPRoute',
   plural: 'httproutes',
+  storagePrefix: `${GROUP}/httproutes`,
   scope: 'Namespaced',
   subresources: ['status'],
 });

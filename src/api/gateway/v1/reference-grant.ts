@@ -17,6 +17,7 @@ export const ReferenceGrant = defineKind<ReferenceGrant>({
   version: 'v1beta1',
   kind: 'ReferenceGrant',
   plural: 'referencegrants',
+  storagePrefix: `${GROUP}/referencegrants`,
   scope: 'Namespaced',
 });
 

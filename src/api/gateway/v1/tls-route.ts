@@ -32,6 +32,7 @@ export const TLSRoute = defineKind<TLSRoute>({
   version: 'v1',
   kind: 'TLSRoute',
   plural: 'tlsroutes',
+  storagePrefix: `${GROUP}/tlsroutes`,
   scope: 'Namespaced',
   subresources: ['status'],
 });

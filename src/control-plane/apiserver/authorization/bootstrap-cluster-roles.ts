@@ -268,7 +268,11 @@ export const bootstrapClusterRoles: readonly BootstrapRole[] = [
     name: 'kedge:ingress',
     rules: [
       rule('list watch', { groups: 'networking.k8s.io', resources: 'ingresses ingressclasses' }),
-      rule('list watch', { groups: 'core', resources: 'services' }), // Secrets: see ingress-secrets.ts
+      rule('list watch', { groups: 'core', resources: 'services namespaces' }), // Secrets: see ingress-secrets.ts
+      rule('list watch', {
+        groups: 'gateway.networking.k8s.io',
+        resources: 'gatewayclasses gateways httproutes grpcroutes tlsroutes referencegrants',
+      }),
       rule('list watch', { groups: 'discovery.k8s.io', resources: 'endpointslices' }),
     ],
   },

@@ -1,6 +1,8 @@
 /** The authorizers of a cluster, in upstream's order unless told: masters, Node, RBAC, over informers that know where to look. */
 import { PersistentVolume } from '#api/core/v1/persistent-volume.ts';
 import { Pod } from '#api/core/v1/pod.ts';
+import { Gateway } from '#api/gateway/v1/gateway.ts';
+import { ReferenceGrant } from '#api/gateway/v1/reference-grant.ts';
 import { Ingress } from '#api/networking/v1/ingress.ts';
 import { ClusterRole } from '#api/rbac/v1/cluster-role.ts';
 import { ClusterRoleBinding } from '#api/rbac/v1/cluster-role-binding.ts';
@@ -8,9 +10,9 @@ import { Role } from '#api/rbac/v1/role.ts';
 import { RoleBinding } from '#api/rbac/v1/role-binding.ts';
 import { ResourceSlice } from '#api/resource/v1/resource-slice.ts';
 import { VolumeAttachment } from '#api/storage/v1/volume-attachment.ts';
-import type { Informers } from '#client/informer.ts';
+import type { IndexedInformer, Informer, Informers } from '#client/informer.ts';
 import { type Authorizer, allRulesOf, firstOpinionOf, type RuleResolver } from './authorizer.ts';
-import { certificateKeysOf, IngressSecretsAuthorizer } from './ingress-secrets.ts';
+import { certificateKeysOf, gatewayCertificateKeysOf, IngressSecretsAuthorizer, mayShow } from './ingress-secrets.ts';
 import { mastersAuthorizer } from './masters.ts';
 import { NodeAuthorizer, type NodeRelations, podReferenceKeysOf, referenceKey, volumeSecretKeysOf } from './node.ts';
 import { RbacAuthorizer, type RbacSource, subjectKeysOf } from './rbac.ts';
@@ -38,7 +40,10 @@ export function clusterAuthorizer(
   const rbac = new RbacAuthorizer(rbacSourceOf(informers));
   const node = new NodeAuthorizer(nodeRelationsOf(informers));
   const ingresses = informers.indexed(Ingress, certificateKeysOf);
-  const ingressSecrets = new IngressSecretsAuthorizer((secret) => ingresses.under(secret).length > 0);
+  const someGatewayNames = gatewaysOf(informers);
+  const ingressSecrets = new IngressSecretsAuthorizer(
+    (secret) => ingresses.under(secret).length > 0 || someGatewayNames(secret),
+  );
   const ownOr = (one: ChosenAuthorizer) => (one === 'Node' ? node : one === 'RBAC' ? rbac : one);
   let asked: { list: readonly ChosenAuthorizer[]; authorizer: Authorizer; rules: RuleResolver } | undefined;
   const current = () => {
@@ -57,6 +62,19 @@ export function clusterAuthorizer(
     authorizer: { authorize: (attributes) => current().authorizer.authorize(attributes) },
     rbac,
     rules: { rulesFor: (user, namespace) => current().rules.rulesFor(user, namespace) },
+  };
+}
+
+/** Followed from the first question on, which only who has seen a Gateway asks: their kinds need not be served. */
+function gatewaysOf(informers: Informers): (secret: string) => boolean {
+  let known: { gateways: IndexedInformer<Gateway>; grants: Informer<ReferenceGrant> } | undefined;
+  return (secret) => {
+    known ??= {
+      gateways: informers.indexed(Gateway, gatewayCertificateKeysOf),
+      grants: informers.for(ReferenceGrant),
+    };
+    const grants = known.grants.list();
+    return known.gateways.under(secret).some((gateway) => mayShow(gateway, secret, grants));
   };
 }
 

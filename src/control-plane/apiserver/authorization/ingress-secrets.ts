@@ -1,7 +1,10 @@
 /**
- * Lets the processes that carry Ingress traffic read the certificates that Ingresses name, one by one, and no other Secret:
+ * Lets the processes that carry Ingress traffic read the certificates that Ingresses and Gateways name, one by one, and no other Secret:
  * their credentials lie on every node, as those of kubelets do, which the Node authorizer holds to the same.
  */
+import type { Gateway } from '#api/gateway/v1/gateway.ts';
+import { mayRefer, type ReferenceGrant } from '#api/gateway/v1/reference-grant.ts';
+import { GROUP as GATEWAY_GROUP } from '#api/gateway/v1/schema-parts.ts';
 import type { Ingress } from '#api/networking/v1/ingress.ts';
 import { type Attributes, type Authorizer, allow, type Decision, isResourceRequest, noOpinion } from './authorizer.ts';
 
@@ -11,6 +14,18 @@ const READS = ['get', 'list', 'watch'];
 /** `namespace/name` of the Secrets that hold an Ingress's certificates. */
 export const certificateKeysOf = ({ metadata, spec }: Ingress): string[] =>
   (spec.tls ?? []).flatMap(({ secretName }) => (secretName ? [`${metadata.namespace}/${secretName}`] : []));
+
+export const gatewayCertificateKeysOf = ({ metadata, spec }: Gateway): string[] =>
+  (spec.listeners ?? []).flatMap(({ tls }) =>
+    (tls?.certificateRefs ?? []).map(({ name, namespace = metadata.namespace }) => `${namespace}/${name}`),
+  );
+
+/** Of another namespace only where that permits it. */
+export function mayShow({ metadata }: Gateway, secret: string, grants: readonly ReferenceGrant[]): boolean {
+  const [namespace = '', name = ''] = secret.split('/');
+  const from = { group: GATEWAY_GROUP, kind: 'Gateway', namespace: metadata.namespace ?? '' };
+  return mayRefer(from, { group: '', kind: 'Secret', namespace, name }, grants);
+}
 
 export class IngressSecretsAuthorizer implements Authorizer {
   readonly #someIngressNames: (secret: string) => boolean;
@@ -25,6 +40,6 @@ export class IngressSecretsAuthorizer implements Authorizer {
     if (group || resource !== 'secrets' || subresource || !READS.includes(verb)) return noOpinion();
     if (!name) return noOpinion('can only read a Secret by its name');
     if (this.#someIngressNames(`${namespace}/${name}`)) return allow();
-    return noOpinion('no Ingress has its certificate there');
+    return noOpinion('no Ingress and no Gateway has its certificate there');
   }
 }
