@@ -28,8 +28,13 @@ export class Components {
     return this.#running;
   }
 
-  /** Each once, whoever shares them. */
+  /** Each once, whoever shares them. A component that begins anew by itself has others then. */
   informers(): ReadonlySet<SharedInformers> {
+    for (const { informers } of this.#running) {
+      if (!informers || this.#informers.has(informers)) continue;
+      this.#changed();
+      break;
+    }
     return this.#informers;
   }
 
