@@ -55,3 +55,23 @@ for (const { direction, byMs } of [
         expect(cluster.clock.now() + byMs - Date.parse(renewTime)).toBeLessThan(15_000);
       },
     ));
+
+test('what was said of a pod while its node was thought lost is put right, and no more than that', () =>
+  withKubelet({}, async ({ cluster, create, pod }) => {
+    await create('doubted');
+    const conditions = (pod('doubted')?.status?.conditions ?? []).map((condition) =>
+      condition.type === 'Ready' ? { ...condition, status: 'False' } : condition,
+    );
+    const others = [{ type: 'example.com/mine', status: 'True' }];
+    await cluster.client.patch(
+      Pod,
+      { namespace: 'default', name: 'doubted', subresource: 'status' },
+      { type: 'merge', patch: { status: { conditions: [...conditions, ...others] } } },
+    );
+    await cluster.settles();
+    expect(isReady(pod('doubted')!)).toBe(true);
+    expect(pod('doubted')?.status?.conditions).toContainEqual(expect.objectContaining(others[0]));
+    const version = pod('doubted')?.metadata.resourceVersion;
+    await cluster.passes(300_000);
+    expect(pod('doubted')?.metadata.resourceVersion).toBe(version);
+  }));

@@ -3,12 +3,13 @@ import type { Pod } from '#api/core/v1/pod.ts';
 import { keyOf } from '#api/machinery/object.ts';
 import type { Informer } from '#client/informer.ts';
 import type { PodWorkers } from './pod-workers.ts';
+import type { StatusWriter } from './status-writer.ts';
 import { CONFIG_MIRROR, isMirror, isStatic } from './static-pods/static-pod.ts';
 
 /** @param onMirror called for what shows static pods: its pods are not the API's to say */
 export function followPods(
   pods: Informer<Pod>,
-  workers: PodWorkers,
+  { workers, writer }: { workers: PodWorkers; writer: StatusWriter },
   onMirror: (mirror: Pod | undefined, isNew: boolean) => void,
 ): () => void {
   const unsubscribe = pods.onChange(({ now, before }) => {
@@ -16,7 +17,9 @@ export function followPods(
       return onMirror(now, now?.metadata.uid !== before?.metadata.uid);
     // The same name may come back as another pod between two looks.
     if (before && before.metadata.uid !== now?.metadata.uid) workers.gone(before);
-    if (now) workers.configure(now);
+    if (!now) return;
+    workers.configure(now);
+    writer.seen(now);
   });
   for (const pod of pods.list()) if (!isMirror(pod)) workers.configure(pod);
   return unsubscribe;

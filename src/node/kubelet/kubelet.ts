@@ -13,6 +13,8 @@ export interface Kubelet {
   readonly runtimePods: RuntimePods;
   readonly cgroups: Cgroups | undefined;
   readonly cgroupRoot: string;
+  /** Its own, and the one of the containers' logs. */
+  readonly folders: { root: string; logs: string };
   /** The pods of this node. */
   readonly pods: NodePods;
   /** The status as this kubelet knows it, which may be ahead of the API. */

@@ -397,8 +397,10 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
   await staticPods?.start();
   const here = new Set(pods.list().map(({ metadata }) => metadata.uid));
   for (const each of [allocations, devices]) each.keepOnly((uid) => here.has(uid));
-  const unsubscribe = followPods(apiPods, workers, (mirror, isNew) => {
-    if (mirror && isNew) writer.writeAgain(mirror.metadata.annotations?.[CONFIG_MIRROR] ?? '');
+  const unsubscribe = followPods(apiPods, { workers, writer }, (mirror, isNew) => {
+    const shown = mirror?.metadata.annotations?.[CONFIG_MIRROR] ?? '';
+    if (mirror && isNew) writer.writeAgain(shown);
+    else if (mirror) writer.seen(mirror, shown);
     mirrors.reconcile();
   });
   feed();
@@ -421,6 +423,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     runtimePods,
     cgroups,
     cgroupRoot,
+    folders: directories,
     pods,
     get busy() {
       const looking =

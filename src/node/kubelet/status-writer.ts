@@ -8,12 +8,15 @@ import { type Clock, sleep } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { Client } from '#client/client.ts';
 import { Unreachable } from '#client/transport.ts';
+import { OWN_CONDITIONS } from './pod-conditions.ts';
 
 interface Writing {
   pod: Pod;
   /** undefined: nothing to write. */
   wanted: PodStatus | undefined;
   written: PodStatus | undefined;
+  /** Of the object, when that was written. */
+  version: number;
   busy: Promise<void> | undefined;
 }
 
@@ -45,7 +48,7 @@ export class StatusWriter {
   /** A pod that has ended stays as it ended: nothing but its details may still change. */
   set(pod: Pod, status: PodStatus): void {
     const { uid } = pod.metadata;
-    const writing = this.#pods.get(uid) ?? { pod, wanted: undefined, written: undefined, busy: undefined };
+    const writing = this.#pods.get(uid) ?? { pod, wanted: undefined, written: undefined, version: 0, busy: undefined };
     this.#pods.set(uid, writing);
     writing.pod = pod;
     const before = this.statusOf(uid) ?? pod.status;
@@ -61,6 +64,21 @@ export class StatusWriter {
     const writing = this.#pods.get(podUid);
     if (!writing) return;
     writing.wanted ??= writing.written;
+    this.#begin(writing);
+  }
+
+  /** As the API shows it now. Where somebody else took back what this kubelet says of it, it says that again. */
+  seen(shown: Pod, podUid = shown.metadata.uid): void {
+    const writing = this.#pods.get(podUid);
+    const { written } = writing ?? {};
+    if (!writing || !written || writing.wanted || Number(shown.metadata.resourceVersion) < writing.version) return;
+    const others = (shown.status?.conditions ?? []).filter(({ type }) => !OWN_CONDITIONS.has(type));
+    const mine = (written.conditions ?? []).filter(({ type }) => OWN_CONDITIONS.has(type));
+    const isShown = mine.every(({ type, status }) =>
+      shown.status?.conditions?.some((condition) => condition.type === type && condition.status === status),
+    );
+    if (isShown && shown.status?.phase === written.phase) return;
+    writing.wanted = { ...written, conditions: [...mine, ...others] };
     this.#begin(writing);
   }
 
@@ -98,26 +116,27 @@ export class StatusWriter {
       const gone = Object.keys(shown.status ?? {}).filter((key) => !(key in status));
       const cleared = Object.fromEntries(gone.filter((key) => OWN_FIELDS.has(key)).map((key) => [key, null]));
       const patch = { metadata: { uid: metadata.uid }, status: { ...cleared, ...status } };
-      await this.#insist(() => this.#options.client.patch(Pod, at, { type: 'merge', patch }));
+      const answer = await this.#insist(() => this.#options.client.patch(Pod, at, { type: 'merge', patch }));
       writing.written = status;
+      writing.version = Number(answer?.metadata.resourceVersion ?? writing.version);
       if (writing.wanted === status) writing.wanted = undefined;
     }
   }
 
   /** Tries until the server has answered. A pod that is gone, or another of its name, is no failure. */
-  async #insist(call: () => Promise<unknown>): Promise<void> {
+  async #insist<T>(call: () => Promise<T>): Promise<T | undefined> {
     const { clock, log, signal } = this.#options;
     for (let waitMs = RETRY_MS.least; !signal.aborted; waitMs = Math.min(waitMs * 2, RETRY_MS.most)) {
       try {
-        await call();
-        return;
+        return await call();
       } catch (error) {
-        if (signal.aborted || hasReason(error, 'NotFound', 'Conflict')) return;
+        if (signal.aborted || hasReason(error, 'NotFound', 'Conflict')) return undefined;
         if (!(error instanceof StatusError) && !(error instanceof Unreachable)) throw error;
         log.warn('cannot write a pod’s status', { error: error.message });
         await sleep(clock, waitMs, signal).catch(() => undefined); // aborted: the loop ends
       }
     }
+    return undefined;
   }
 }
 

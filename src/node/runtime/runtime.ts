@@ -324,6 +324,8 @@ export interface ContainerRuntime {
   listContainers(filter?: ListFilter): Promise<Container[]>;
   containerStatus(id: string): Promise<ContainerStatus | undefined>;
   updateContainerResources(id: string, resources: LinuxContainerResources): Promise<void>;
+  /** Its state as an archive at that path. Many runtimes answer Unimplemented. */
+  checkpointContainer(containerId: string, location: string, timeoutSeconds: number): Promise<void>;
   reopenContainerLog(id: string): Promise<void>;
 
   /** `timeoutSeconds` 0: none. Throws DeadlineExceeded when it takes longer. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { once } from 'node:events';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
@@ -363,4 +364,30 @@ test('an image that is put is there to be run', async () => {
   expect([answer.code, JSON.parse(answer.body)]).toEqual([200, { images: ['kedge.local/put:1'] }]);
   expect(await containerd.runtime.imageStatus('kedge.local/put:1')).toBeDefined();
   expect((await call('/images', { method: 'PUT', body: Buffer.from('nonsense') })).code).toBe(500);
+});
+
+test('/logs shows the logs of the node as files, and nothing outside of them', async () => {
+  expect((await call('/logs/')).body).toContain('<a href="pods/">pods/</a>');
+  const folder = `default_web_${pod?.metadata.uid}`;
+  expect((await call('/logs/pods/')).body).toContain(`<a href="${folder}/">${folder}/</a>`);
+  const { code, body } = await call(`/logs/pods/${folder}/main/0.log`);
+  expect({ code, body }).toEqual({ code: 200, body: expect.stringMatching(/^\S+ stdout F line 0\n/) });
+  symlinkSync('/etc', join(fixture.kubelet.folders.logs, 'out'));
+  for (const path of ['/logs/pods/out/passwd', '/logs/pods/%2e%2e/x', '/logs/etc/passwd', '/logs/pods/none'])
+    expect(await call(path)).toEqual({ code: 404, body: '404 page not found\n' });
+});
+
+test('/checkpoint answers as upstream does where the runtime knows of none', async () => {
+  const post = (path: string) => call(`/checkpoint/${path}`, { method: 'POST' });
+  expect(await post('default/none/main')).toEqual({ code: 404, body: 'pod does not exist\n' });
+  expect(await post('default/web/none')).toEqual({ code: 404, body: 'container none does not exist\n' });
+  expect(await post('default/web/main?timeout=soon')).toEqual({
+    code: 404,
+    body: 'cannot parse value of timeout parameter\n',
+  });
+  const { code, body } = await post('default/web/main');
+  expect(code).toBe(500);
+  expect(body).toMatch(
+    /^checkpointing of default\/web\/main failed \(rpc error: code = Unimplemented desc = .*CheckpointContainer/,
+  );
 });

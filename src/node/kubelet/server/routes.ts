@@ -4,10 +4,12 @@ import type { Clock } from '#base/clock.ts';
 import { DriverFailed } from '#node/runtime/csi/node-driver.ts';
 import type { Kubelet } from '../kubelet.ts';
 import { cadvisorMetrics } from './cadvisor-metrics.ts';
+import { checkpointContainer } from './checkpoint.ts';
 import { serveContainerLogs } from './container-logs.ts';
 import { HttpError } from './http-error.ts';
 import { kubeletMetrics, probeMetrics, resourceMetrics } from './metrics.ts';
 import { type ReadNetwork, serveNetworkFacts } from './network-facts.ts';
+import { serveNodeLogs } from './node-logs.ts';
 import { findPod, findRunning } from './pod-lookup.ts';
 import { runningPods } from './running-pods.ts';
 import type { Stats } from './stats.ts';
@@ -87,6 +89,22 @@ export const routes: readonly Route[] = [
       const { id } = findRunning(await findPod(kubelet, namespace, pod), container);
       const { stdout, stderr } = await kubelet.runtime.execSync(id, url.searchParams.getAll('cmd'), 0);
       send(response, 'text/plain; charset=utf-8', Buffer.concat([stdout, stderr]));
+    },
+  },
+  {
+    method: 'GET',
+    path: /^\/logs(\/.*)?$/,
+    async serve({ response, url }, { kubelet }) {
+      const path = decodeURIComponent(url.pathname.slice('/logs'.length));
+      await serveNodeLogs(path, kubelet.folders.logs, response);
+    },
+  },
+  {
+    method: 'POST',
+    path: /^\/checkpoint\/[^/]+\/[^/]+\/[^/]+$/,
+    async serve({ response, url }, services) {
+      const [namespace, pod, container] = segments(url);
+      sendJson(response, await checkpointContainer({ namespace, pod, container, query: url.searchParams }, services));
     },
   },
   {

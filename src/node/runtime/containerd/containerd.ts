@@ -90,6 +90,10 @@ export function connectContainerd({ socketPath, clock, ctr = 'ctr' }: Containerd
     async updateContainerResources(containerId: string, linux: LinuxContainerResources) {
       await act('UpdateContainerResources', { containerId, linux });
     },
+    async checkpointContainer(containerId, location, timeoutSeconds) {
+      const timeoutMs = timeoutSeconds > 0 ? timeoutSeconds * 1000 + ACT_MS : ACT_MS;
+      await grpc.call('CheckpointContainer', { containerId, location, timeout: timeoutSeconds }, { timeoutMs });
+    },
     async reopenContainerLog(containerId: string) {
       await act('ReopenContainerLog', { containerId });
     },

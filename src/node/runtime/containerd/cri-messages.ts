@@ -103,6 +103,8 @@ export const criMessages: Record<string, string> = {
   ContainerStatusResponse: 'status ContainerStatus 1',
   UpdateContainerResourcesRequest: 'containerId string 1, linux LinuxContainerResources 2',
   UpdateContainerResourcesResponse: '',
+  CheckpointContainerRequest: 'containerId string 1, location string 2, timeout int64 3',
+  CheckpointContainerResponse: '',
   ReopenContainerLogRequest: 'containerId string 1',
   ReopenContainerLogResponse: '',
 
@@ -164,6 +166,7 @@ export const criCalls = {
     'ContainerStatus',
     'UpdateContainerResources',
     'ReopenContainerLog',
+    'CheckpointContainer',
     'ExecSync',
     'Exec',
     'Attach',

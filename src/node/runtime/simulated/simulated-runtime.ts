@@ -227,6 +227,10 @@ export class SimulatedRuntime implements ContainerRuntime {
   exec = async () => this.#noStreams();
   attach = async () => this.#noStreams();
   portForward = async () => this.#noStreams();
+  async checkpointContainer(): Promise<void> {
+    throw new RuntimeError('Unimplemented', 'unknown method CheckpointContainer for service runtime.v1.RuntimeService');
+  }
+
   #noStreams(): string {
     throw new RuntimeError('Unimplemented', 'a simulated container has no streams');
   }
