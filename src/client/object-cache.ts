@@ -16,16 +16,11 @@ export const isAtLeast = (a: ResourceVersion, b: ResourceVersion): boolean =>
 
 export class ObjectCache<T extends KubeObject> {
   readonly #objects = new Map<ObjectKey, T>();
-  readonly #byNamespace: Index<T>;
   readonly #indexes = new Map<IndexKeys<T>, Index<T>>();
   readonly #listeners = new Set<(change: Change<T>) => void>();
   readonly #progressListeners = new Set<() => void>();
   #resourceVersion: ResourceVersion = '0';
   #hasSynced = false;
-
-  constructor() {
-    this.#byNamespace = new Index(({ metadata }) => metadata.namespace ?? '');
-  }
 
   get hasSynced(): boolean {
     return this.#hasSynced;
@@ -48,7 +43,7 @@ export class ObjectCache<T extends KubeObject> {
   }
 
   inNamespace(namespace: string): T[] {
-    return this.#byNamespace.under(namespace);
+    return this.by(namespaceOf, namespace);
   }
 
   /** The index that belongs to this function; made, and filled, when it is asked for the first time. */
@@ -118,7 +113,6 @@ export class ObjectCache<T extends KubeObject> {
     const known = this.#objects.get(key);
     if (known) this.#unindex(key, known);
     this.#objects.set(key, object);
-    this.#byNamespace.put(key, object);
     for (const index of this.#indexes.values()) index.put(key, object);
     this.#tell({ key, now: object, before: known });
   }
@@ -130,7 +124,6 @@ export class ObjectCache<T extends KubeObject> {
   }
 
   #unindex(key: ObjectKey, object: T): void {
-    this.#byNamespace.remove(key, object);
     for (const index of this.#indexes.values()) index.remove(key, object);
   }
 
@@ -138,6 +131,8 @@ export class ObjectCache<T extends KubeObject> {
     for (const listener of this.#listeners) listener(change);
   }
 }
+
+const namespaceOf = ({ metadata }: KubeObject): string => metadata.namespace ?? '';
 
 const sameUid = (a: KubeObject, b: KubeObject): boolean => a.metadata.uid === b.metadata.uid;
 
