@@ -134,3 +134,9 @@ test('nobody but the API server is let in', async () => {
   });
   expect(await ended).not.toContain('200');
 });
+
+test('no port leads to a pod on paper, and kubectl says so', async () => {
+  const { code, stderr } = await kubectl('port-forward', 'pod/web', ':80');
+  expect(code).not.toBe(0);
+  expect(stderr).toContain('a simulated pod has no network: no port can be forwarded');
+});

@@ -249,8 +249,9 @@ export class Http2Exchange extends Exchange {
     this.#stream.session?.close();
   }
 
+  /** As an error: closed with a code alone, what had begun would look whole to the client. */
   abort(): void {
-    this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    this.#stream.destroy(new Error('the answer breaks off'));
   }
 
   protected respond(code: number, headers: Headers): void {

@@ -6,7 +6,7 @@ import { internalError, noSuchPath, StatusError, tooManyRequests } from '#api/ma
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import { lastly, otherwise, type Soon, soon } from '#base/soon.ts';
-import type { UserInfo } from '#client/transport.ts';
+import { Unreachable, type UserInfo } from '#client/transport.ts';
 import type { RemoteApi } from '../aggregation/remote-api.ts';
 import type { Authenticator } from '../authentication/authenticator.ts';
 import type { Patience } from '../flow-control/queue-set.ts';
@@ -277,6 +277,7 @@ export class RequestHandler {
     const { log, lifecycle } = this.#services;
     const status = error instanceof StatusError ? error : internalError(messageOf(error), error);
     if (exchange.signal.aborted) return; // the client has gone, and that is what went wrong
+    if (error instanceof Unreachable) return exchange.abort(); // a test lets the answer get lost
     if (status === error) exchange.audited?.refused(status.toStatus());
     else exchange.audited?.panicked(error);
     if (status !== error) log.error('a request failed', { path: exchange.url.split('?')[0], error: stackOf(error) });
