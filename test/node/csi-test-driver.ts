@@ -1,6 +1,6 @@
 /** A small CSI driver, as one would run beside a kubelet: volumes are folders, staging and publishing are bind mounts. */
 import { execFile } from 'node:child_process';
-import { mkdir, rmdir } from 'node:fs/promises';
+import { mkdir, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Server, ServerCredentials, type sendUnaryData, type ServerUnaryCall, status } from '@grpc/grpc-js';
@@ -28,6 +28,8 @@ export interface CsiTestDriverOptions {
   backing: string;
   capabilities?: readonly string[];
   maxVolumes?: number;
+  /** What volumes are that are wanted as devices. */
+  device?: string;
   versions?: readonly string[];
 }
 
@@ -43,9 +45,14 @@ export async function startCsiTestDriver(options: CsiTestDriverOptions): Promise
     await mkdir(target, { recursive: true });
     await run('mount', ['-o', 'bind', source, target]); // as busybox knows it, too
   };
+  const isBlock = (request: Reply) => (request['volumeCapability'] as { block?: object | null })?.block != null;
+  const bindDevice = async (target: string) => {
+    await writeFile(target, '');
+    await run('mount', ['-o', 'bind', options.device ?? '', target]);
+  };
   const unbind = async (target: string) => {
     await run('umount', [target]).catch(() => undefined); // a second call finds nothing
-    await rmdir(target).catch(() => undefined);
+    await rm(target, { recursive: false }).catch(() => rmdir(target).catch(() => undefined));
   };
   const node: Partial<Record<CsiCall, (request: Reply) => Promise<object>>> = {
     NodeGetInfo: async () => ({
@@ -55,7 +62,7 @@ export async function startCsiTestDriver(options: CsiTestDriverOptions): Promise
     }),
     NodeGetCapabilities: async () => ({ capabilities: capabilities.map((type) => ({ rpc: { type } })) }),
     NodeStageVolume: async (request) => {
-      await bind(join(backing, text(request, 'volumeId')), text(request, 'stagingTargetPath'));
+      if (!isBlock(request)) await bind(join(backing, text(request, 'volumeId')), text(request, 'stagingTargetPath'));
       return {};
     },
     NodeUnstageVolume: async (request) => {
@@ -64,6 +71,10 @@ export async function startCsiTestDriver(options: CsiTestDriverOptions): Promise
     },
     NodePublishVolume: async (request) => {
       const staged = text(request, 'stagingTargetPath');
+      if (isBlock(request)) {
+        await bindDevice(text(request, 'targetPath'));
+        return {};
+      }
       await bind(staged || join(backing, text(request, 'volumeId')), text(request, 'targetPath'));
       return {};
     },
@@ -150,7 +161,6 @@ export async function startCsiTestDriver(options: CsiTestDriverOptions): Promise
     async close() {
       registrar.forceShutdown();
       plugin.forceShutdown();
-      const { rm } = await import('node:fs/promises');
       await rm(join(root, 'plugins_registry', `${name}-reg.sock`), { force: true });
       await rm(endpoint, { force: true });
     },

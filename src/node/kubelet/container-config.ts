@@ -59,7 +59,8 @@ export async function containerConfigOf(inputs: ContainerInputs, facts: Containe
     workingDir: container.workingDir ?? '',
     envs: [...withHostname(environment, pod, facts), ...pairsOf(inputs.grant?.envs)],
     mounts: [...(await mountsOf(inputs, facts, environment)), ...deviceMounts(inputs.grant)],
-    ...(inputs.grant && { devices: inputs.grant.devices }),
+    ...withDevices([...(inputs.grant?.devices ?? []), ...volumeDevices(inputs)]),
+    ...(inputs.grant?.cdiDevices.length && { cdiDevices: inputs.grant.cdiDevices }),
     labels: containerLabels(pod, container),
     annotations: { ...inputs.grant?.annotations, ...containerAnnotations(pod, container, restartCount) },
     logPath: containerLogPath(container.name, restartCount),
@@ -160,6 +161,21 @@ async function terminationLogMount({ container, podFolder }: ContainerInputs): P
     readonly: false,
     propagation: 'PROPAGATION_PRIVATE',
   };
+}
+
+type Devices = NonNullable<ContainerConfig['devices']>;
+
+const withDevices = (devices: Devices): { devices?: Devices } => (devices.length > 0 ? { devices } : {});
+
+/** Volumes that a container has as devices. */
+function volumeDevices({ pod, container, volumes }: ContainerInputs): Devices {
+  return (container.volumeDevices ?? []).map(({ name, devicePath }) => {
+    const hostPath = volumes.get(name);
+    if (hostPath === undefined)
+      throw new UnresolvedField(`cannot find volume "${name}" to pass into container "${container.name}"`);
+    const claim = pod.spec.volumes?.find((volume) => volume.name === name)?.persistentVolumeClaim;
+    return { hostPath, containerPath: devicePath, permissions: claim?.readOnly ? 'r' : 'mrw' };
+  });
 }
 
 const pairsOf = (values: Record<string, string> = {}): Environment =>

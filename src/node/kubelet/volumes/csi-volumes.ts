@@ -3,7 +3,7 @@
  * upstream's, which drivers rely on.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { CSIPersistentVolumeSource, Node, Pod, Volume } from '#api/generated/schema.ts';
 import { compareQuantities, quantityValue } from '#api/machinery/quantity.ts';
@@ -112,6 +112,7 @@ export class CsiVolumes {
       await driver.unpublish({ volumeId: csi.volumeHandle, targetPath: path });
       for (const point of await mounter.below(path)) await mounter.unmount(point);
       await rm(path, { recursive: false, force: true }).catch(ignoreFolder);
+      if (record.isBlock) await rmdir(dirname(path)).catch(ignoreUsed);
       await records.remove(record);
       const isShared = (await records.all()).some(({ csi: other }) => other && isSame(other, csi));
       if (!isShared && csi.stagingPath) await this.#unstage(csi, driver);
@@ -136,12 +137,16 @@ export class CsiVolumes {
     const capabilities = await driver.capabilities().catch(inStep('MountDevice', wanted));
     const capability = this.#capabilityOf(wanted, capabilities);
     const stagingPath = claimed && capabilities.has('STAGE_UNSTAGE_VOLUME') ? this.#stagingPath(wanted) : '';
+    const isBlock = isBlockVolume(claimed);
     const record: VolumeRecord = {
       podUid: pod.metadata.uid,
       volumeName,
       specName,
       plugin: 'csi',
-      path: join(records.folderOf({ podUid: pod.metadata.uid, plugin: 'csi', specName }), 'mount'),
+      path: isBlock
+        ? join(this.#deviceFolder('publish'), specName, pod.metadata.uid)
+        : join(records.folderOf({ podUid: pod.metadata.uid, plugin: 'csi', specName }), 'mount'),
+      ...(isBlock && { isBlock }),
       readOnly: wanted.readOnly,
       csi: { driver: csi.driver, volumeHandle, stagingPath, isAttached },
       ...(claimed && {
@@ -203,6 +208,7 @@ export class CsiVolumes {
   ): VolumeCapability {
     const { fsGroup } = pod.spec.securityContext ?? {};
     return {
+      ...(isBlockVolume(claimed) && { isBlock: true }),
       accessMode: accessModeOf(claimed?.volume.spec.accessModes, capabilities),
       fsType: csi.fsType ?? '',
       mountFlags: claimed?.volume.spec.mountOptions ?? [],
@@ -210,7 +216,13 @@ export class CsiVolumes {
     };
   }
 
-  #stagingPath({ csi, volumeHandle }: Pick<Wanted, 'csi' | 'volumeHandle'>): string {
+  /** Upstream's place for devices: not in the pod's folder, for a driver makes a file there. */
+  #deviceFolder(what: 'staging' | 'publish'): string {
+    return join(this.#options.root, 'plugins', 'kubernetes.io', 'csi', 'volumeDevices', what);
+  }
+
+  #stagingPath({ csi, volumeHandle, claimed, specName }: Wanted): string {
+    if (isBlockVolume(claimed)) return join(this.#deviceFolder('staging'), specName);
     const digest = createHash('sha256').update(volumeHandle).digest('hex');
     return join(this.#options.root, 'plugins', 'kubernetes.io', 'csi', csi.driver, digest, 'globalmount');
   }
@@ -248,7 +260,8 @@ export class CsiVolumes {
     { record, about, capability }: { record: VolumeRecord; about: CSIDriver | undefined; capability: VolumeCapability },
   ): Promise<void> {
     const { fsGroup, fsGroupChangePolicy } = pod.spec.securityContext ?? {};
-    if (fsGroup === undefined || readOnly || capability.mountGroup || !givesToGroup(about, claimed?.volume)) return;
+    if (fsGroup === undefined || readOnly || capability.mountGroup || record.isBlock) return;
+    if (!givesToGroup(about, claimed?.volume)) return;
     await giveToGroup(record.path, fsGroup, fsGroupChangePolicy === 'OnRootMismatch');
   }
 
@@ -258,6 +271,7 @@ export class CsiVolumes {
     await driver.unstage({ volumeId: volumeHandle, stagingPath });
     for (const point of await mounter.below(stagingPath)) await mounter.unmount(point);
     await rm(stagingPath, { recursive: false, force: true }).catch(ignoreFolder);
+    await rmdir(stagingPath).catch(ignoreUsed);
   }
 
   #driver(name: string): NodeDriver {
@@ -326,12 +340,15 @@ export class CsiVolumes {
         accessMode: accessModeOf(volume.spec.accessModes, capabilities),
         fsType: csi.fsType ?? '',
         mountFlags: volume.spec.mountOptions ?? [],
+        ...(record.isBlock && { isBlock: true }),
       },
       secrets: await secretOf(csi.nodeExpandSecretRef, this.#options.client),
     });
     return wanted;
   }
 }
+
+const isBlockVolume = (claimed: Claimed | undefined): boolean => claimed?.volume.spec.volumeMode === 'Block';
 
 type StageCommon = Pick<Parameters<NodeDriver['stage']>[0], 'volumeId' | 'publishContext' | 'capability'>;
 
@@ -368,4 +385,9 @@ const inStep =
 /** A driver removes what it made; an empty folder that it left is removed with the pod's own. */
 function ignoreFolder(error: Error & { code?: string }): void {
   if (error.code !== 'ERR_FS_EISDIR' && error.code !== 'EISDIR') throw error;
+}
+
+/** Another pod has it still, or it is gone. */
+function ignoreUsed(error: Error & { code?: string }): void {
+  if (!['ENOTEMPTY', 'EBUSY', 'ENOENT', 'ENOTDIR'].includes(error.code ?? '')) throw error;
 }

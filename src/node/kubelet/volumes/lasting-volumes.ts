@@ -6,8 +6,9 @@ import { access, mkdir, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PersistentVolumeClaim } from '#api/core/v1/persistent-volume-claim.ts';
 import type { NFSVolumeSource, Node, PersistentVolume, Pod, Volume } from '#api/generated/schema.ts';
+import { compareQuantities } from '#api/machinery/quantity.ts';
 import { StatusError } from '#api/machinery/status.ts';
-import type { Clock } from '#base/clock.ts';
+import { type Clock, sleep } from '#base/clock.ts';
 import type { Client } from '#client/client.ts';
 import { Unreachable } from '#client/transport.ts';
 import type { PodEvents } from '../pod-events.ts';
@@ -42,12 +43,16 @@ export interface LastingVolumesOptions {
 
 interface Known {
   record: VolumeRecord;
+  /** As its pod was last synced; undefined: not yet since this kubelet began. */
+  use: { pod: Pod; volume: Volume } | undefined;
   /** When the claim was last looked at, in monotonic ms. */
   lookedMs: number;
 }
 
 /** How often the claim of a running pod is looked at, for whether its volume has grown. */
 const LOOK_EVERY_MS = 10_000;
+/** Not twice for one reason. */
+const LOOK_AGAIN_MS = 5_000;
 
 export class LastingVolumes {
   readonly #options: LastingVolumesOptions;
@@ -75,12 +80,31 @@ export class LastingVolumes {
     const id = `${pod.metadata.uid}/${volume.name}`;
     const known = this.#known.get(id);
     if (known) {
+      known.use = { pod, volume };
       await this.#lookAgain(pod, volume, known);
       return known.record.path;
     }
     const record = await this.#setUpNew(pod, volume);
-    this.#known.set(id, { record, lookedMs: this.#options.clock.monotonicMs() });
+    this.#known.set(id, { record, use: { pod, volume }, lookedMs: this.#options.clock.monotonicMs() });
     return record.path;
+  }
+
+  /**
+   * Grows volumes while their pods run: a node may not watch claims, so those that it uses are looked at, and only what was
+   * asked to be larger than it is goes further. Ends with the signal.
+   */
+  async keepSizes(signal: AbortSignal): Promise<void> {
+    const { clock, client } = this.#options;
+    for (;;) {
+      await sleep(clock, LOOK_EVERY_MS, signal).catch(() => undefined); // aborted: the loop ends
+      if (signal.aborted) return;
+      for (const known of [...this.#known.values()]) {
+        const { record, use } = known;
+        if (!record.csi || !record.claim || !use) continue;
+        const claim = await client.get(PersistentVolumeClaim, record.claim).catch(undefinedIfPassing);
+        if (claim && isToGrow(claim)) await this.#lookAgain(use.pod, use.volume, known).catch(undefinedIfPassing);
+      }
+    }
   }
 
   /** Takes down everything of the pod; throws the first of what failed, when the rest is done. */
@@ -116,10 +140,14 @@ export class LastingVolumes {
     const all = await records.all();
     csi.restore(all);
     for (const record of all) {
-      const isThere = record.plugin === 'host-path' || (await mounter.below(record.path)).includes(record.path);
+      const isThere = isOfNode(record) || (await mounter.below(record.path)).includes(record.path);
       // A volume that its driver wants published anew goes the whole way.
       if (isThere && !record.republishes)
-        this.#known.set(`${record.podUid}/${record.volumeName}`, { record, lookedMs: Number.NEGATIVE_INFINITY });
+        this.#known.set(`${record.podUid}/${record.volumeName}`, {
+          record,
+          use: undefined,
+          lookedMs: Number.NEGATIVE_INFINITY,
+        });
     }
   }
 
@@ -132,18 +160,15 @@ export class LastingVolumes {
     await this.#refuseSecondPod(pod, volume, claimed.volume);
     const { spec, metadata } = claimed.volume;
     const specName = metadata.name;
-    if (spec.volumeMode === 'Block')
-      throw VolumeProblem.inStep(
-        'NewMounter initialization',
-        { volume: volume.name, specName },
-        new Error('block devices are not supported by this kubelet'),
-      );
+    refuseWrongUse(pod, volume.name, spec.volumeMode || 'Filesystem');
     if (spec.csi) {
       const record = await csi.setUpClaimed(pod, volume, claimed);
       await this.#grow(pod, record, claimed);
       return record;
     }
+    if (spec.local && spec.volumeMode === 'Block') return this.#localDevice(pod, volume, claimed.volume);
     if (spec.local) return this.#local(pod, volume, claimed.volume);
+    if (spec.volumeMode === 'Block') throw VolumeProblem.beforeMount(volume.name, 'no volume plugin matched');
     if (spec.hostPath) return this.#hostPath(pod, volume, claimed.volume);
     if (spec.nfs) return this.#nfs(pod, volume, { specName, nfs: spec.nfs, options: spec.mountOptions ?? [] });
     throw VolumeProblem.beforeMount(volume.name, 'no volume plugin matched');
@@ -178,6 +203,17 @@ export class LastingVolumes {
     if (fsGroup !== undefined && !record.readOnly)
       await giveToGroup(record.path, fsGroup, fsGroupChangePolicy === 'OnRootMismatch');
     return record;
+  }
+
+  /** The device itself: nothing is mounted, and nothing taken down. */
+  async #localDevice(pod: Pod, volume: Volume, { metadata, spec }: PersistentVolume): Promise<VolumeRecord> {
+    const path = spec.local?.path ?? '';
+    const about = { volume: volume.name, specName: metadata.name };
+    const found = await stat(path).catch(undefinedIfMissing);
+    if (!found)
+      throw VolumeProblem.inStep('NewMounter initialization', about, new Error(`path "${path}" does not exist`));
+    if (!found.isBlockDevice()) throw VolumeProblem.ofDevice(about, new Error(`path "${path}" is not a block device`));
+    return this.#begin(pod, volume, { plugin: 'local-volume', specName: metadata.name, path, isBlock: true });
   }
 
   async #hostPath(pod: Pod, volume: Volume, { metadata, spec }: PersistentVolume): Promise<VolumeRecord> {
@@ -224,7 +260,7 @@ export class LastingVolumes {
   async #begin(
     pod: Pod,
     volume: Volume,
-    given: Pick<VolumeRecord, 'plugin' | 'specName'> & { path?: string; readOnly?: boolean },
+    given: Pick<VolumeRecord, 'plugin' | 'specName' | 'isBlock'> & { path?: string; readOnly?: boolean },
   ): Promise<VolumeRecord> {
     const { records } = this.#options;
     const podUid = pod.metadata.uid;
@@ -247,8 +283,7 @@ export class LastingVolumes {
     const { mounter, records, csi, images } = this.#options;
     if (record.plugin === 'csi') return csi.tearDown(record);
     if (record.plugin === 'image') await images.unmount(record.path);
-    if (record.plugin !== 'host-path')
-      for (const point of await mounter.below(record.path)) await mounter.unmount(point);
+    if (!isOfNode(record)) for (const point of await mounter.below(record.path)) await mounter.unmount(point);
     await records.remove(record);
   }
 
@@ -256,7 +291,7 @@ export class LastingVolumes {
   async #lookAgain(pod: Pod, volume: Volume, known: Known): Promise<void> {
     const { clock, client, csi } = this.#options;
     const { record } = known;
-    if (!record.csi || clock.monotonicMs() - known.lookedMs < LOOK_EVERY_MS) return;
+    if (!record.csi || clock.monotonicMs() - known.lookedMs < LOOK_AGAIN_MS) return;
     known.lookedMs = clock.monotonicMs();
     try {
       const claimed = record.claim
@@ -301,6 +336,20 @@ export class LastingVolumes {
   }
 }
 
+/** Its path is the node's own: nothing was mounted there for the pod. */
+const isOfNode = ({ plugin, isBlock }: VolumeRecord): boolean =>
+  plugin === 'host-path' || (plugin === 'local-volume' && isBlock === true);
+
+/** A device is not mounted, and a file system is no device. */
+function refuseWrongUse({ spec }: Pod, volume: string, mode: string): void {
+  const containers = [...(spec.initContainers ?? []), ...spec.containers];
+  const isIn = (field: 'volumeMounts' | 'volumeDevices') =>
+    containers.some((container) => container[field]?.some(({ name }) => name === volume));
+  const wrong = mode === 'Block' ? 'volumeMounts' : 'volumeDevices';
+  if (!isIn(wrong)) return;
+  throw VolumeProblem.beforeMount(volume, `volume ${volume} has volumeMode ${mode}, but is specified in ${wrong}`);
+}
+
 const RESIZING = ['Resizing', 'FileSystemResizePending', 'NodeResizeError', 'ControllerResizeError'];
 
 const isPassing = (error: unknown): boolean =>
@@ -308,6 +357,13 @@ const isPassing = (error: unknown): boolean =>
   error instanceof VolumeProblem ||
   error instanceof StatusError ||
   error instanceof Unreachable;
+
+function undefinedIfPassing(error: unknown): undefined {
+  if (!isPassing(error)) throw error;
+}
+
+const isToGrow = ({ spec, status }: PersistentVolumeClaim): boolean =>
+  compareQuantities(spec.resources?.requests?.['storage'] ?? '0', status?.capacity?.['storage'] ?? '0') > 0;
 
 /** Whether `mount -t nfs` has its helper. */
 async function hasNfsProgram(): Promise<boolean> {

@@ -76,6 +76,7 @@ export function nodeVolumes(options: NodeVolumesOptions): NodeVolumes {
     stats: (podUid) => lasting.stats(podUid),
     restore: () => lasting.restore(),
     async start() {
+      void lasting.keepSizes(signal);
       void keepTelling(() => drivers.register(localPath), { clock, log, signal });
       await watcher.start();
     },

@@ -19,6 +19,14 @@ export class VolumeProblem extends Error {
   static inStep(step: string, { volume, specName }: { volume: string; specName: string }, cause: Error): VolumeProblem {
     return new VolumeProblem(volume, `MountVolume.${step} failed for volume "${specName}" : ${cause.message}`, cause);
   }
+
+  static ofDevice({ volume, specName }: { volume: string; specName: string }, cause: Error): VolumeProblem {
+    return new VolumeProblem(
+      volume,
+      `MapVolume.MapPodDevice failed for volume "${specName}" : ${cause.message}`,
+      cause,
+    );
+  }
 }
 
 /** It takes somebody else's work, which is under way: no event, unless it takes too long. */

@@ -15,6 +15,8 @@ export interface VolumeRecord {
   /** What containers get. */
   path: string;
   readOnly: boolean;
+  /** The path is a device's. */
+  isBlock?: boolean;
   csi?: {
     driver: string;
     volumeHandle: string;

@@ -24,6 +24,7 @@ export async function volumeStats(record: VolumeRecord, driver: NodeDriver | und
     const said = (await driver?.usage({ volumeId, path, stagingPath })) ?? [];
     return { ...named, ...bytesOf(said), ...inodesOf(said) };
   }
+  if (record.isBlock) throw new NotMeasured('only its driver knows how full a device is');
   const { bsize, blocks, bfree, bavail, files, ffree } = await statfs(path);
   return {
     ...named,
@@ -35,6 +36,8 @@ export async function volumeStats(record: VolumeRecord, driver: NodeDriver | und
     inodesUsed: files - ffree,
   };
 }
+
+class NotMeasured extends Error {}
 
 const NOTHING = { total: 0, available: 0, used: 0 };
 

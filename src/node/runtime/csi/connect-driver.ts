@@ -102,7 +102,9 @@ export function connectDriver(name: string, socketPath: string, clock: Clock): N
   };
 }
 
-const messageOf = ({ accessMode, fsType, mountFlags, mountGroup }: VolumeCapability): object => ({
-  mount: { fsType, mountFlags: [...mountFlags], ...(mountGroup && { volumeMountGroup: mountGroup }) },
+const messageOf = ({ accessMode, fsType, mountFlags, mountGroup, isBlock }: VolumeCapability): object => ({
+  ...(isBlock
+    ? { block: {} }
+    : { mount: { fsType, mountFlags: [...mountFlags], ...(mountGroup && { volumeMountGroup: mountGroup }) } }),
   accessMode: { mode: accessMode },
 });

@@ -28,7 +28,8 @@ export const csiEnums: Record<string, readonly string[]> = {
 export const csiMessages: Record<string, string> = {
   MountVolume: 'fsType string 1, mountFlags string* 2, volumeMountGroup string 3',
   AccessMode: 'mode Mode 1',
-  VolumeCapability: 'mount MountVolume 2, accessMode AccessMode 3',
+  BlockVolume: '',
+  VolumeCapability: 'block BlockVolume 1, mount MountVolume 2, accessMode AccessMode 3',
   CapacityRange: 'requiredBytes int64 1, limitBytes int64 2',
   Topology: 'segments map 1',
 

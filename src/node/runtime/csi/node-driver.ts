@@ -20,6 +20,8 @@ export interface VolumeCapability {
   mountFlags: readonly string[];
   /** A gid, for drivers that give files to a group themselves. */
   mountGroup?: string;
+  /** A device is wanted, and no file system on it. */
+  isBlock?: boolean;
 }
 
 /** Secrets must not be logged. */
