@@ -8,6 +8,7 @@ import { type DevicePluginCall, devicePluginCodecs } from '#node/runtime/devices
 interface SampleDevice {
   ID: string;
   health: 'Healthy' | 'Unhealthy';
+  topology: { nodes: { ID: number }[] };
 }
 
 const KUBELET_SOCKET = 'kubelet.sock';
@@ -20,22 +21,42 @@ export class SampleDevicePlugin {
   #devices: SampleDevice[];
   #server: Server | undefined;
   readonly started: string[] = [];
+  /** What the kubelet asked it to choose from, and what it chooses; undefined: it says that it does not choose. */
+  readonly asked: { availableDeviceIDs: string[]; mustIncludeDeviceIDs: string[]; allocationSize: number }[] = [];
+  prefers: string[] | undefined;
 
-  constructor(folder: string, { resourceName, ids }: { resourceName: string; ids: string[] }) {
+  constructor(
+    folder: string,
+    { resourceName, ids, numaNodes = [] }: { resourceName: string; ids: string[]; numaNodes?: number[] },
+  ) {
     this.#folder = folder;
     this.resourceName = resourceName;
     this.#endpoint = `${resourceName.replace('/', '-')}.sock`;
-    this.#devices = ids.map((ID) => ({ ID, health: 'Healthy' }));
+    this.#devices = ids.map((ID, i) => {
+      const node = numaNodes[i];
+      return { ID, health: 'Healthy', topology: { nodes: node === undefined ? [] : [{ ID: node }] } };
+    });
   }
 
   /** Its own socket, then the announcement. */
   async start(): Promise<void> {
     await rm(join(this.#folder, this.#endpoint), { force: true });
     const server = new Server();
-    const names: DevicePluginCall[] = ['GetDevicePluginOptions', 'ListAndWatch', 'Allocate', 'PreStartContainer'];
+    const names: DevicePluginCall[] = [
+      'GetDevicePluginOptions',
+      'ListAndWatch',
+      'GetPreferredAllocation',
+      'Allocate',
+      'PreStartContainer',
+    ];
     const methods = Object.fromEntries(names.map((name) => [name, methodOf(name)]));
     server.addService(methods, {
-      GetDevicePluginOptions: (_call: unknown, answer: Answer) => answer(null, { preStartRequired: true }),
+      GetDevicePluginOptions: (_call: unknown, answer: Answer) =>
+        answer(null, { preStartRequired: true, getPreferredAllocationAvailable: this.prefers !== undefined }),
+      GetPreferredAllocation: ({ request }: { request: PreferenceRequest }, answer: Answer) => {
+        this.asked.push(...request.containerRequests);
+        answer(null, { containerResponses: [{ deviceIDs: this.prefers ?? [] }] });
+      },
       ListAndWatch: (stream: ServerWritableStream<object, object>) => {
         this.#streams.add(stream);
         stream.on('close', () => this.#streams.delete(stream));
@@ -68,7 +89,7 @@ export class SampleDevicePlugin {
   }
 
   tell(ID: string, health: SampleDevice['health']): void {
-    this.#devices = this.#devices.map((device) => (device.ID === ID ? { ID, health } : device));
+    this.#devices = this.#devices.map((device) => (device.ID === ID ? { ...device, health } : device));
     for (const stream of this.#streams) stream.write({ devices: this.#devices });
   }
 
@@ -83,6 +104,9 @@ export class SampleDevicePlugin {
   }
 }
 
+interface PreferenceRequest {
+  containerRequests: SampleDevicePlugin['asked'];
+}
 interface AllocateRequest {
   containerRequests: { devicesIds: string[] }[];
 }
@@ -106,4 +130,5 @@ const grantOf = (ids: string[]): object => ({
   devices: ids.map((id) => ({ containerPath: `/dev/${id}`, hostPath: '/dev/zero', permissions: 'rw' })),
   mounts: [{ containerPath: '/etc/sample', hostPath: '/etc/hostname', readOnly: true }],
   annotations: { 'example.com/devices': ids.join(',') },
+  cdiDevices: ids.map((id) => ({ name: `example.com/sample=${id}` })),
 });

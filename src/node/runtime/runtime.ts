@@ -186,6 +186,8 @@ export interface ContainerConfig {
   mounts: Mount[];
   /** Of the node's, e.g. a GPU. */
   devices?: { containerPath: string; hostPath: string; permissions: string }[];
+  /** By their names of the Container Device Interface; a runtime older than it knows none. */
+  cdiDevices?: string[];
   labels: Record<string, string>;
   annotations: Record<string, string>;
   /** Below the sandbox's log directory. */

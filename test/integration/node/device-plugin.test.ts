@@ -1,6 +1,6 @@
 /** Devices of plugins, in real containers. */
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { type KubeletFixture, NODE, podOf, startKubeletFixture } from '../../node/kubelet-fixture.ts';
@@ -104,4 +104,49 @@ test('a kubelet that begins again knows who has what; its plugin announces itsel
   expect((await until('second', isReady))?.status?.containerStatuses?.[0]).toMatchObject({ restartCount: 0 });
   await wanting('other', 1);
   expect(await exec(await until('other', isReady), 'echo $SAMPLE_DEVICES')).not.toBe(held);
+});
+
+describe('of several that are free', () => {
+  const NEAR = 'example.com/near';
+  let near: SampleDevicePlugin;
+  beforeAll(async () => {
+    const folder = join(containerd.directory, 'kubelet', 'device-plugins');
+    near = new SampleDevicePlugin(folder, {
+      resourceName: NEAR,
+      ids: ['a0', 'b1', 'c0', 'd1', 'e1'],
+      numaNodes: [0, 1, 0, 1, 1],
+    });
+    await near.start();
+    await fixture.api.until<Node>(`/api/v1/nodes/${NODE}`, (now) => now?.status?.allocatable?.[NEAR] === '5');
+  });
+  afterAll(() => near.stop());
+
+  const given = async (name: string, count: number) => {
+    const limits = { [NEAR]: String(count) };
+    const containers = [{ name: 'main', resources: { limits, requests: limits } }];
+    await fixture.client.create(Pod, podOf(name, { terminationGracePeriodSeconds: 1, containers }));
+    const ids = (await exec(await until(name, isReady), 'echo $SAMPLE_DEVICES')).split(',').sort();
+    await fixture.client.delete(Pod, { name, namespace: 'default' }, { gracePeriodSeconds: 1 });
+    await until(name, (gone) => gone === undefined);
+    return ids;
+  };
+
+  test('those near to one memory are given together', async () => {
+    expect(await given('together', 3)).toEqual(['b1', 'd1', 'e1']);
+  });
+
+  test('the plugin is asked which it would give, and only what is free is taken of its answer', async () => {
+    near.prefers = ['c0', 'none', 'd1'];
+    expect(await given('chosen', 2)).toEqual(['c0', 'd1']);
+    expect(near.asked).toEqual([
+      { availableDeviceIDs: ['a0', 'b1', 'c0', 'd1', 'e1'], mustIncludeDeviceIDs: [], allocationSize: 2 },
+    ]);
+  });
+
+  test('their names of the Container Device Interface reach the runtime', async () => {
+    const create = vi.spyOn(containerd.runtime, 'createContainer');
+    const ids = await given('named', 1);
+    expect(create.mock.calls.at(-1)?.[1].cdiDevices).toEqual(ids.map((id) => `example.com/sample=${id}`));
+    create.mockRestore();
+  });
 });

@@ -53,6 +53,7 @@ export class Devices {
   readonly #held: Map<string, Held>;
   readonly #file: StateFile;
   #registration: Registration | undefined;
+  #admitting: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
   private constructor(options: DevicesOptions, held: Map<string, Held>) {
@@ -93,8 +94,14 @@ export class Devices {
     return { capacity, allocatable };
   }
 
-  /** Sets the pod's devices aside. @returns why it cannot run here */
-  admit(pod: Pod): Refusal | undefined {
+  /** Sets the pod's devices aside, one pod after the other. @returns why it cannot run here */
+  admit(pod: Pod): Promise<Refusal | undefined> {
+    const admitted = this.#admitting.then(() => this.#admitNow(pod));
+    this.#admitting = admitted.catch(() => undefined);
+    return admitted;
+  }
+
+  async #admitNow(pod: Pod): Promise<Refusal | undefined> {
     if (this.#held.has(pod.metadata.uid)) return undefined;
     const mine: Held = {};
     /** What an init container gives back when it has ended. */
@@ -104,10 +111,16 @@ export class Devices {
         const inUse = new Set([...this.#idsInUse(name), ...idsIn(mine, name)]);
         const again = reusable.get(name) ?? [];
         const free = this.#healthy(name).filter((id) => !inUse.has(id));
-        const ids = [...again, ...free].slice(0, count);
-        if (ids.length < count) {
-          const lack = `requested number of devices unavailable for ${name}. Requested: ${count}, Available: ${again.length + free.length}`;
-          return { reason: 'UnexpectedAdmissionError', message: `Allocate failed due to ${lack}, which is unexpected` };
+        if (again.length + free.length < count)
+          return unexpected(
+            `requested number of devices unavailable for ${name}. Requested: ${count}, Available: ${again.length + free.length}`,
+          );
+        let ids: string[];
+        try {
+          ids = await this.#chosen(name, { again, free, count });
+        } catch (error) {
+          if (!(error instanceof DevicePluginFailed)) throw error;
+          return unexpected(`device plugin GetPreferredAllocation rpc failed with err: ${error.message}`);
         }
         mine[container.name] = { ...mine[container.name], [name]: ids };
         const isOver = initContainers(pod).includes(container) && !isSidecar(container);
@@ -118,6 +131,38 @@ export class Devices {
     this.#held.set(pod.metadata.uid, mine);
     this.#file.changed();
     return undefined;
+  }
+
+  /** Those that the pod has already first; then what the plugin would give together; then what is near to one memory. */
+  async #chosen(
+    name: string,
+    { again, free, count }: { again: readonly string[]; free: readonly string[]; count: number },
+  ): Promise<string[]> {
+    const already = again.slice(0, count);
+    const missing = count - already.length;
+    if (missing === 0) return already;
+    const { plugin } = this.#resources.get(name) ?? {};
+    const isFree = new Set(free);
+    const preferred =
+      plugin && missing < free.length && (await plugin.options()).hasPreference
+        ? await plugin.preferred({ available: [...already, ...free], already, count })
+        : [];
+    const wished = [...new Set(preferred)].filter((id) => isFree.has(id));
+    const others = this.#nearFirst(name, free, missing).filter((id) => !wished.includes(id));
+    return [...already, ...[...wished, ...others].slice(0, missing)];
+  }
+
+  /** Where all that are missing are near to one memory, these come first. */
+  #nearFirst(name: string, free: readonly string[], missing: number): string[] {
+    const devices = this.#resources.get(name)?.devices;
+    const nearTo = (node: number) => free.filter((id) => devices?.get(id)?.numaNodes.includes(node));
+    const nodes = new Set(free.flatMap((id) => devices?.get(id)?.numaNodes ?? []));
+    const near =
+      [...nodes]
+        .sort((a, b) => a - b)
+        .map(nearTo)
+        .find((ids) => ids.length >= missing) ?? [];
+    return [...near, ...free.filter((id) => !near.includes(id))];
   }
 
   /** What the container needs, from the plugins of its devices; undefined when it has none. @throws DevicePluginFailed */
@@ -136,6 +181,7 @@ export class Devices {
       mounts: grants.flatMap(({ mounts }) => mounts),
       devices: grants.flatMap(({ devices }) => devices),
       annotations: Object.assign({}, ...grants.map(({ annotations }) => annotations)),
+      cdiDevices: grants.flatMap(({ cdiDevices }) => cdiDevices),
     };
   }
 
@@ -215,3 +261,8 @@ export class Devices {
 }
 
 const idsIn = (held: Held, name: string): string[] => Object.values(held).flatMap((byName) => byName[name] ?? []);
+
+const unexpected = (why: string): Refusal => ({
+  reason: 'UnexpectedAdmissionError',
+  message: `Allocate failed due to ${why}, which is unexpected`,
+});

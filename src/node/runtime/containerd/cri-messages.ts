@@ -78,7 +78,8 @@ export const criMessages: Record<string, string> = {
   ContainerConfig:
     'metadata ContainerMetadata 1, image ImageSpec 2, command string* 3, args string* 4, workingDir string 5, ' +
     'envs KeyValue* 6, mounts Mount* 7, devices Device* 8, labels map 9, annotations map 10, logPath string 11, stdin bool 12, ' +
-    'stdinOnce bool 13, tty bool 14, linux LinuxContainerConfig 15',
+    'stdinOnce bool 13, tty bool 14, linux LinuxContainerConfig 15, cdiDevices CDIDevice* 17',
+  CDIDevice: 'name string 1',
   CreateContainerRequest: 'podSandboxId string 1, config ContainerConfig 2, sandboxConfig PodSandboxConfig 3',
   CreateContainerResponse: 'containerId string 1',
   StartContainerRequest: 'containerId string 1',

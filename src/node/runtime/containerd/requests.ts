@@ -23,6 +23,7 @@ export function containerConfigMessage(config: ContainerConfig): object {
   return {
     ...config,
     image: { image: config.image },
+    ...(config.cdiDevices && { cdiDevices: config.cdiDevices.map((name) => ({ name })) }),
     linux: {
       resources: config.linux.resources,
       securityContext: {

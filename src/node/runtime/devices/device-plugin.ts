@@ -7,6 +7,8 @@ import { type DevicePluginCall, devicePluginCodecs } from './device-plugin-messa
 export interface Device {
   id: string;
   isHealthy: boolean;
+  /** Of the machine's memory that it is near to; empty where its plugin does not say. */
+  numaNodes: number[];
 }
 
 /** What a container needs in order to use its devices. */
@@ -15,11 +17,15 @@ export interface DeviceGrant {
   mounts: { containerPath: string; hostPath: string; readOnly: boolean }[];
   devices: { containerPath: string; hostPath: string; permissions: string }[];
   annotations: Record<string, string>;
+  /** By their full names: `vendor.com/class=name`. What they are the runtime knows. */
+  cdiDevices: string[];
 }
 
 export interface DevicePlugin {
   /** Whether `preStart` is to be called before a container begins. */
-  options(): Promise<{ preStartRequired: boolean }>;
+  options(): Promise<{ preStartRequired: boolean; hasPreference: boolean }>;
+  /** Which of those that are free it would give away together. `already`: those of them that the container is to have anyway. */
+  preferred(wish: { available: readonly string[]; already: readonly string[]; count: number }): Promise<string[]>;
   /** All devices, again whenever something about them changes. Throws when the plugin goes. */
   watch(signal: AbortSignal): AsyncIterable<Device[]>;
   allocate(ids: readonly string[]): Promise<DeviceGrant>;
@@ -29,6 +35,13 @@ export interface DevicePlugin {
 
 /** The plugin said no, or is not there. */
 export class DevicePluginFailed extends Error {}
+
+interface ToldDevice {
+  ID: string;
+  health: string;
+  topology?: { nodes?: { ID: number | string }[] };
+}
+type ToldGrant = Omit<DeviceGrant, 'cdiDevices'> & { cdiDevices: { name: string }[] };
 
 const DEADLINE_MS = 30_000;
 const MOST_BYTES = 16 * 1024 * 1024;
@@ -56,7 +69,17 @@ export function connectDevicePlugin(socketPath: string, clock: Clock): DevicePlu
   };
   return {
     async options() {
-      return { preStartRequired: (await call('GetDevicePluginOptions', {}))['preStartRequired'] === true };
+      const reply = await call('GetDevicePluginOptions', {});
+      return {
+        preStartRequired: reply['preStartRequired'] === true,
+        hasPreference: reply['getPreferredAllocationAvailable'] === true,
+      };
+    },
+    async preferred({ available, already, count }) {
+      const request = { availableDeviceIDs: available, mustIncludeDeviceIDs: already, allocationSize: count };
+      const reply = await call('GetPreferredAllocation', { containerRequests: [request] });
+      const [answer] = (reply['containerResponses'] as { deviceIDs?: string[] }[] | undefined) ?? [];
+      return answer?.deviceIDs ?? [];
     },
     async *watch(signal) {
       const { path, request, response } = devicePluginCodecs('ListAndWatch');
@@ -64,8 +87,12 @@ export function connectDevicePlugin(socketPath: string, clock: Clock): DevicePlu
       const stop = () => stream.cancel();
       signal.addEventListener('abort', stop, { once: true });
       try {
-        for await (const reply of stream as AsyncIterable<{ devices?: { ID: string; health: string }[] }>)
-          yield (reply.devices ?? []).map(({ ID, health }) => ({ id: ID, isHealthy: health === 'Healthy' }));
+        for await (const reply of stream as AsyncIterable<{ devices?: ToldDevice[] }>)
+          yield (reply.devices ?? []).map(({ ID, health, topology }) => ({
+            id: ID,
+            isHealthy: health === 'Healthy',
+            numaNodes: (topology?.nodes ?? []).map((node) => Number(node.ID)),
+          }));
       } catch (error) {
         throw new DevicePluginFailed((error as Error).message, { cause: error });
       } finally {
@@ -75,10 +102,10 @@ export function connectDevicePlugin(socketPath: string, clock: Clock): DevicePlu
     },
     async allocate(ids) {
       const reply = await call('Allocate', { containerRequests: [{ devicesIds: [...ids] }] });
-      const [grant] = (reply['containerResponses'] as DeviceGrant[] | undefined) ?? [];
+      const [grant] = (reply['containerResponses'] as Partial<ToldGrant>[] | undefined) ?? [];
       if (!grant) throw new DevicePluginFailed('no containers in the answer to Allocate');
-      const { envs, mounts, devices, annotations } = grant;
-      return { envs: envs ?? {}, mounts: mounts ?? [], devices: devices ?? [], annotations: annotations ?? {} };
+      const { envs = {}, mounts = [], devices = [], annotations = {}, cdiDevices = [] } = grant;
+      return { envs, mounts, devices, annotations, cdiDevices: cdiDevices.map(({ name }) => name) };
     },
     async preStart(ids) {
       await call('PreStartContainer', { devicesIds: [...ids] });
