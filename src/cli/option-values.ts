@@ -1,7 +1,8 @@
 /** What may stand behind an option. */
 import { existsSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
-import { networkInterfaces } from 'node:os';
+import { networkInterfaces, release } from 'node:os';
+import { join } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import type { PublishedServicePort } from '#node/machine/cluster-dir.ts';
 import type { IpFamilies } from '#node/machine/slots.ts';
@@ -33,6 +34,24 @@ export function ipFamilies(text: string): IpFamilies {
   if (text !== 'IPv4,IPv6') throw new InvalidArgumentError('It must be IPv4 or IPv4,IPv6.');
   if (existsSync('/proc/sys/net/ipv6')) return ['IPv4', 'IPv6'];
   throw new InvalidArgumentError('This machine has no IPv6: its kernel was started without it.');
+}
+
+/** Of kube-proxy. */
+export function proxyMode(text: string): 'nftables' | 'iptables' {
+  if (text === 'nftables') return text;
+  if (text === 'ipvs') throw new InvalidArgumentError(`${whyNoIpvs()} Take nftables or iptables.`);
+  if (text !== 'iptables') throw new InvalidArgumentError('It must be nftables or iptables.');
+  const folders = [...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/sbin'];
+  if (folders.some((folder) => existsSync(join(folder, 'iptables-restore')))) return text;
+  throw new InvalidArgumentError('This machine has no iptables-restore: install the package iptables.');
+}
+
+function whyNoIpvs(): string {
+  const modules = `/lib/modules/${release()}/kernel/net/netfilter/ipvs`;
+  const isThere = existsSync('/proc/net/ip_vs') || existsSync(modules);
+  return isThere
+    ? 'Kedge has no mode ipvs.'
+    : 'The kernel of this machine has no IPVS (module ip_vs), and Kedge no mode ipvs.';
 }
 
 const SECONDS = { s: 1, m: 60, h: 3600 } as const;

@@ -12,10 +12,10 @@ import { commandFor, pathsOf, registerOf, type Selection } from './cluster-selec
 import { type CliContext, UserError } from './context.ts';
 import { ControlClient } from './control-client.ts';
 import type { ClusterStatus, PublishedPort } from './control-protocol.ts';
+import { credentialProvidersFile } from './credential-providers-file.ts';
 import { createExample, exampleAvailable, exampleImages, exampleUrl, loadImages, urlAnswers } from './example-web.ts';
 import { stayInForeground } from './foreground.ts';
 import { mergeKubeconfig, userKubeconfig } from './kubeconfig-merge.ts';
-import { credentialProvidersFile } from './credential-providers-file.ts';
 import { kubeletConfigFile } from './kubelet-config-file.ts';
 import { localApi, until, type WaitOptions } from './local-api.ts';
 import { prepareCluster } from './prepare-cluster.ts';
@@ -34,6 +34,7 @@ export interface UpOptions extends Selection {
   simulatedNodes?: number;
   ipFamilies?: IpFamilies;
   overlay?: 'auto' | 'vxlan';
+  proxyMode?: 'nftables' | 'iptables';
   apiServerPort?: number;
   listen?: string[];
   publish?: PublishedServicePort[];
@@ -97,6 +98,7 @@ async function start(context: CliContext, options: UpOptions, paths: ClusterPath
     ...(defaultTolerationSeconds !== undefined && { defaultTolerationSeconds }),
     ...(options.kubeletConfig && { kubelet: await kubeletConfigFile(context, options.kubeletConfig) }),
     ...(await credentialProvidersFile(options)),
+    ...(options.proxyMode && { proxyMode: options.proxyMode }),
     ...(options.overlay && { overlay: options.overlay === 'vxlan' ? options.overlay : undefined }),
     apiServer: apiServerFlagsIn(options),
   };

@@ -8,6 +8,7 @@ import {
   nodeCount,
   ownAddresses,
   portNumber,
+  proxyMode,
   publishedServices,
   seconds,
   simulatedNodeCount,
@@ -43,11 +44,12 @@ export const upCommand = (context: CliContext): Command =>
     )
     .option('--ip-families <list>', 'families of pods and Services: IPv4 (a new cluster), or IPv4,IPv6', ipFamilies)
     .addOption(
-      new Option('--overlay <mode>', 'packets between pods of two nodes in VXLAN: where needed (auto), or always').choices([
-        'auto',
-        'vxlan',
-      ]),
+      new Option(
+        '--overlay <mode>',
+        'packets between pods of two nodes in VXLAN: where needed (auto), or always',
+      ).choices(['auto', 'vxlan']),
     )
+    .option('--proxy-mode <mode>', "kube-proxy's: nftables (a new cluster), or iptables", proxyMode)
     .option('--node-monitor-grace-period <time>', 'how long a silent node counts as alive (upstream: 50s)', seconds)
     .option('--kubelet-config <file>', 'a KubeletConfiguration (kubelet.config.k8s.io/v1beta1) for all nodes')
     .option(

@@ -14,6 +14,7 @@ import { METRICS_PORT } from '#network/ingress/metrics-server.ts';
 import { startIngress } from '#network/ingress/start-ingress.ts';
 import { familyOf, type IpFamily } from '#network/netfilter/ip-family.ts';
 import { startNetworkPolicy } from '#network/policy/start-network-policy.ts';
+import { removeOtherModes, rendererOf } from '#network/proxy/modes.ts';
 import { startProxy } from '#network/proxy/start-proxy.ts';
 import { keepRoutesCurrent } from '#network/routes/keep-routes-current.ts';
 import { hostRange } from '#node/machine/address-range.ts';
@@ -71,20 +72,27 @@ function startNodeProxy(component: ComponentProcess, config: NodeConfig) {
     protocol: ROUTE_PROTOCOL,
     ...(config.overlay && { overlay: { ...config.overlay, address: config.addresses[0] ?? '' } }),
   });
+  const mode = config.proxyMode ?? 'nftables';
+  const tables = familiesIn(podRanges).map((family) => ({
+    family,
+    podRanges: ofFamily(family, podRanges),
+    serviceRanges: ofFamily(family, serviceRanges),
+    ownAddresses: ofFamily(family, ownAddresses),
+  }));
   const running = startProxy({
     nodeName: config.nodeName,
     informers,
     clock: systemClock,
     log,
     signal,
-    tables: familiesIn(podRanges).map((family) => ({
-      family,
-      podRanges: ofFamily(family, podRanges),
-      serviceRanges: ofFamily(family, serviceRanges),
-      ownAddresses: ofFamily(family, ownAddresses),
-    })),
+    tables,
+    renderer: (table) => rendererOf(mode, table),
   });
-  return { ready: running.ready, stopped: Promise.all([running.stopped, routed]) };
+  // Only when this mode's rules are in force: there is no moment without any.
+  const ready = running.ready
+    .then(() => removeOtherModes(mode, tables))
+    .catch((error: unknown) => log.warn('rules of another mode may be left', { error: String(error) }));
+  return { ready, stopped: Promise.all([running.stopped, routed]) };
 }
 
 const ofFamily = (family: IpFamily, addresses: readonly string[]): string[] =>

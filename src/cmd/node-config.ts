@@ -1,4 +1,5 @@
 /** What a node's processes are told when they start. The same file describes a node on a machine of its own. */
+import type { ProxyMode } from '#network/proxy/modes.ts';
 import type { ClusterSettings } from '#node/machine/cluster-dir.ts';
 import { readJsonFile, writeJsonFile } from '#node/machine/json-file.ts';
 import type { NodeLayout } from '#node/machine/node-layout.ts';
@@ -14,6 +15,8 @@ export interface NodeConfig {
   ingressAddresses: string[];
   /** How packets reach pods of nodes that are not on this one's segment; absent in what an older Kedge wrote. */
   overlay?: { mode: 'auto' | 'always'; podGateways: string[] };
+  /** kube-proxy's; absent: nftables. */
+  proxyMode?: ProxyMode;
   clusterDomain: string;
   credentialsDir: string;
   kubeletDir: string;
@@ -54,6 +57,7 @@ export const nodeConfigOf = (layout: NodeLayout, pauseImage: string, settings: C
     mode: settings.overlay === 'vxlan' ? 'always' : 'auto',
     podGateways: layout.gateway ? [layout.gateway] : layout.plan.hostAddresses,
   },
+  ...(settings.proxyMode && { proxyMode: settings.proxyMode }),
   clusterDomain: 'cluster.local',
   credentialsDir: layout.credentialsDir,
   kubeletDir: layout.kubeletDir,

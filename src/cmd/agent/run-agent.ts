@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import { sleep } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { AgentOptions } from '#cli/context.ts';
+import { rendererOf } from '#network/proxy/modes.ts';
 import { BlobStore } from '#node/images/blob-store.ts';
 import { type ClusterPaths, cacheFolder, clusterPaths } from '#node/machine/cluster-dir.ts';
 import { detectMachine, missingForNodes } from '#node/machine/detect.ts';
@@ -71,9 +72,13 @@ export async function runAgent(options: AgentOptions, program: readonly string[]
   await repairs.stop();
   ending.abort();
   await supervised.stop(GRACE_MS);
+  if (settings.proxyMode === 'iptables') await rendererOf('iptables', NO_RANGES).remove();
   await forgetStarted(paths, ROLE);
   if (failure) throw failure;
 }
+
+/** For those who only take rules away. */
+const NO_RANGES = { family: 'ipv4', podRanges: [], serviceRanges: [], ownAddresses: [] } as const;
 
 /** Looks after the node's own processes until it is stopped; then none is being started any more. */
 function repairing(node: SupervisedNode, log: Log): { stop(): Promise<void> } {

@@ -8,8 +8,9 @@
  */
 import { formatIp, maskedIp, parseCidr } from '#api/machinery/ip.ts';
 import { familyOf, familyWord, type IpFamily } from '#network/netfilter/ip-family.ts';
+import type { Protocol } from '#network/netfilter/protocol.ts';
 import { hashOf, type PodSetSpec, podsIn, portsNamed } from './pod-set.ts';
-import type { Peer, PolicyPorts, Protocol, TrafficRule } from './policy-rules.ts';
+import type { Peer, PolicyPorts, TrafficRule } from './policy-rules.ts';
 
 export type Direction = 'ingress' | 'egress';
 

@@ -1,7 +1,7 @@
 /** What policies need to know of a pod. */
 import type { Pod } from '#api/generated/schema.ts';
 import { familyOf, type IpFamily } from '#network/netfilter/ip-family.ts';
-import type { Protocol } from './policy-rules.ts';
+import { type Protocol, protocolOf } from '#network/netfilter/protocol.ts';
 
 export interface PodFacts {
   namespace: string;
@@ -30,8 +30,8 @@ export function podFactsOf(
     labels: metadata.labels ?? {},
     address,
     ports: [...sidecars, ...spec.containers].flatMap(({ ports = [] }) =>
-      ports.flatMap(({ name, protocol = 'TCP', containerPort }) =>
-        name ? [{ name, protocol: protocol.toLowerCase() as Protocol, port: containerPort }] : [],
+      ports.flatMap(({ name, protocol, containerPort }) =>
+        name ? [{ name, protocol: protocolOf(protocol), port: containerPort }] : [],
       ),
     ),
     isLocal: spec.nodeName === nodeName,

@@ -3,8 +3,7 @@
  * apart, ports as ranges. Source: API reference, networking.k8s.io/v1.
  */
 import type { LabelSelector, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort } from '#api/generated/schema.ts';
-
-export type Protocol = 'tcp' | 'udp' | 'sctp';
+import { type Protocol, protocolOf } from '#network/netfilter/protocol.ts';
 
 export interface PolicyRules {
   /** undefined: the policy says nothing about this direction. Empty: it allows nothing. */
@@ -53,8 +52,8 @@ function peerOf({ ipBlock, namespaceSelector, podSelector }: NetworkPolicyPeer, 
 
 function portsOf(ports: readonly NetworkPolicyPort[]): PolicyPorts {
   const wanted: PolicyPorts = { ranges: [], names: [] };
-  for (const { protocol: name = 'TCP', port, endPort } of ports) {
-    const protocol = name.toLowerCase() as Protocol;
+  for (const { protocol: name, port, endPort } of ports) {
+    const protocol = protocolOf(name);
     if (port === undefined) wanted.ranges.push({ protocol, from: 0, to: LAST_PORT });
     else if (typeof port === 'number') wanted.ranges.push({ protocol, from: port, to: endPort ?? port });
     else wanted.names.push({ protocol, name: port });

@@ -1,5 +1,6 @@
 /** What the kernel's table of policies holds, and the commands from there to what it should hold: one transaction each. */
 import { addressType, familyWord, type IpFamily } from '#network/netfilter/ip-family.ts';
+import type { Transaction } from '#network/netfilter/transaction.ts';
 import { type Direction, INGRESS_CHECK } from './chains.ts';
 import type { Plan } from './policy-state.ts';
 
@@ -7,12 +8,6 @@ export interface PolicyTableContext {
   family: IpFamily;
   /** This node's: whose addresses must be known before they may be used. */
   podRanges: readonly string[];
-}
-
-export interface Transaction {
-  commands: string[];
-  /** To be called when they took effect. */
-  applied(): void;
 }
 
 export const policyTableName = (family: IpFamily): string => `${familyWord(family)} network-policy`;

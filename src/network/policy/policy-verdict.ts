@@ -6,10 +6,11 @@ import type { NetworkPolicy } from '#api/generated/schema.ts';
 import { isInRange } from '#api/machinery/ip.ts';
 import { matchesLabels, selectorFrom } from '#api/machinery/label-selector.ts';
 import { keyOf } from '#api/machinery/object.ts';
+import type { Protocol } from '#network/netfilter/protocol.ts';
 import type { Direction } from './chains.ts';
 import type { PodFacts } from './pod-facts.ts';
 import { podsIn, portsNamed } from './pod-set.ts';
-import { type Peer, type PolicyPorts, type Protocol, policyRulesOf } from './policy-rules.ts';
+import { type Peer, type PolicyPorts, policyRulesOf } from './policy-rules.ts';
 
 /** One connection, by its ends behind Services. */
 export interface Connection {

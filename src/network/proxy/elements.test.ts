@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { render } from './elements.ts';
+import { wantedOf } from './fronts.ts';
 import type { Endpoint, ServicePort } from './service-port.ts';
 
 const at = (ip: string, isLocal = false): Endpoint => ({ ip, port: 8080, isLocal });
@@ -20,7 +21,8 @@ const web = (change: Partial<ServicePort> = {}): ServicePort => ({
   affinitySeconds: undefined,
   ...change,
 });
-const keysOf = (port: ServicePort) => render([port]).elements.map(({ map, key, value }) => `${map}: ${key} = ${value}`);
+const keysOf = (port: ServicePort) =>
+  render(wantedOf([port])).elements.map(({ map, key, value }) => `${map}: ${key} = ${value}`);
 
 test('a ClusterIP goes to the chain for its number of endpoints', () => {
   expect(keysOf(web())).toEqual([
@@ -51,14 +53,14 @@ test('a Local policy without an endpoint here drops, so that a balancer looks el
 });
 
 test('session affinity gets a chain of its own whose name changes with the endpoints', () => {
-  const one = render([web({ affinitySeconds: 60 })]).affinities[0]?.chain;
-  const other = render([web({ affinitySeconds: 60, endpoints: [at('10.244.1.9')] })]).affinities[0]?.chain;
+  const one = render(wantedOf([web({ affinitySeconds: 60 })])).affinities[0]?.chain;
+  const other = render(wantedOf([web({ affinitySeconds: 60, endpoints: [at('10.244.1.9')] })])).affinities[0]?.chain;
   expect(one).toMatch(/^aff-[0-9a-f]{12}$/);
   expect(other).not.toBe(one);
 });
 
 test('only endpoints on this node can reach themselves through it', () => {
-  expect(render([web()]).hairpins).toEqual(['10.244.1.2']);
+  expect(render(wantedOf([web()])).hairpins).toEqual(['10.244.1.2']);
 });
 
 test('an address of a load balancer that is not for everybody names who may use it', () => {

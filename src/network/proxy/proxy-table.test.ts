@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { render } from './elements.ts';
+import { wantedOf } from './fronts.ts';
 import { ProxyTable } from './proxy-table.ts';
 import type { ServicePort } from './service-port.ts';
 
@@ -26,7 +27,7 @@ const web = (...ips: string[]): ServicePort => ({
   affinitySeconds: undefined,
 });
 const apply = (table: ProxyTable, key: string, ports: ServicePort[] | undefined) => {
-  const transaction = table.commandsFor(new Map([[key, ports && render(ports)]]));
+  const transaction = table.commandsFor(new Map([[key, ports && render(wantedOf(ports))]]));
   transaction.applied();
   return transaction.commands;
 };

@@ -3,16 +3,11 @@
  * with success, so every answer of `commandsFor` is one atomic transaction from a known state.
  */
 import { addressType } from '#network/netfilter/ip-family.ts';
+import type { Transaction } from '#network/netfilter/transaction.ts';
 import { type Affinity, affinityCommands, removeAffinityCommands } from './affinity.ts';
 import type { ChainFamily } from './chain-family.ts';
 import type { Rendered } from './elements.ts';
 import { baseCommands, chainCommands, type TableContext, tableName } from './ruleset.ts';
-
-/** Commands for one `nft -f -`, and what to call when they took effect. Nothing has changed until then. */
-export interface Transaction {
-  commands: string[];
-  applied(): void;
-}
 
 export class ProxyTable {
   readonly #context: TableContext;
@@ -133,9 +128,9 @@ function joined(services: Iterable<Rendered | undefined>) {
   for (const service of services) {
     if (!service) continue;
     for (const { map, key, value } of service.elements) {
-      let ofMap = elements.get(map);
-      if (!ofMap) elements.set(map, (ofMap = new Map()));
-      ofMap.set(key, value);
+      const ofMap = elements.get(map);
+      if (ofMap) ofMap.set(key, value);
+      else elements.set(map, new Map([[key, value]]));
     }
     for (const affinity of service.affinities) affinities.set(affinity.chain, affinity);
     for (const chain of service.chains) chains.set(chainId(chain), chain);

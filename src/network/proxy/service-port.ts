@@ -7,8 +7,7 @@ import type { EndpointSlice, Service } from '#api/generated/schema.ts';
 import { formatIp, maskedIp, parseCidr, rangeContains } from '#api/machinery/ip.ts';
 import { keyOf } from '#api/machinery/object.ts';
 import { familyOf, type IpFamily } from '#network/netfilter/ip-family.ts';
-
-export type Protocol = 'tcp' | 'udp' | 'sctp';
+import { type Protocol, protocolOf } from '#network/netfilter/protocol.ts';
 
 export interface Endpoint {
   ip: string;
@@ -71,7 +70,7 @@ export function servicePortsOf(service: Service, slices: readonly EndpointSlice[
     const local = endpoints.filter(({ isLocal }) => isLocal);
     return {
       id: `${keyOf(service)}:${port.name ?? port.port}`,
-      protocol: (port.protocol ?? 'TCP').toLowerCase() as Protocol,
+      protocol: protocolOf(port.protocol),
       port: port.port,
       clusterIPs,
       externalIPs,

@@ -12,13 +12,14 @@ import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { IndexedInformer, Informer, Informers } from '#client/informer.ts';
 import { ApplyLoop } from '#network/netfilter/apply-loop.ts';
-import { type HasRules, hasRules, type RunNft, runNft } from '#network/netfilter/nft.ts';
+import type { HasRules, RunNft } from '#network/netfilter/nft.ts';
 import { type RunConntrack, runConntrack, staleFlows } from './conntrack.ts';
-import { type Rendered, render } from './elements.ts';
+import { type Wanted, wantedOf } from './fronts.ts';
 import { HealthChecks, healthCheckPortOf } from './health-checks.ts';
-import { renderHostPorts } from './host-ports.ts';
-import { ProxyTable } from './proxy-table.ts';
-import { type TableContext, tableName } from './ruleset.ts';
+import { hostPortsOf } from './host-ports.ts';
+import { NftRenderer } from './nft-renderer.ts';
+import type { Renderer } from './renderer.ts';
+import type { TableContext } from './ruleset.ts';
 import { type ServicePort, servicePortsOf } from './service-port.ts';
 
 const ZONE = 'topology.kubernetes.io/zone';
@@ -31,6 +32,8 @@ export interface ProxyOptions {
   signal: AbortSignal;
   /** One table for each address family that the cluster has. */
   tables: readonly TableContext[];
+  /** undefined: nftables. */
+  renderer?: (table: TableContext) => Renderer;
   /** For tests. */
   nft?: RunNft;
   hasRules?: HasRules;
@@ -55,7 +58,7 @@ class FamilyProxy {
   readonly ready: Promise<void>;
   readonly #options: ProxyOptions;
   readonly #context: TableContext;
-  readonly #table: ProxyTable;
+  readonly #renderer: Renderer;
   /** Those whose flows outlive a change: UDP. */
   readonly #flowing = new Map<string, ServicePort[]>();
   readonly #healthChecks: HealthChecks;
@@ -66,7 +69,7 @@ class FamilyProxy {
     const { informers, nodeName, clock, log, signal } = options;
     this.#options = options;
     this.#context = context;
-    this.#table = new ProxyTable(context);
+    this.#renderer = options.renderer?.(context) ?? new NftRenderer(context, options);
     this.#healthChecks = new HealthChecks(log);
     const services = informers.for(Service);
     const slices = informers.indexed(EndpointSlice, serviceKeyOf);
@@ -77,8 +80,8 @@ class FamilyProxy {
       log,
       signal,
       apply: (marked) => this.#apply(marked),
-      forget: () => this.#table.forget(),
-      isInForce: () => (options.hasRules ?? hasRules)(tableName(context.family), 'prerouting'),
+      forget: () => this.#renderer.forget(),
+      isInForce: () => this.#renderer.isInForce(),
     });
     this.ready = this.#loop.ready;
   }
@@ -120,22 +123,20 @@ class FamilyProxy {
   }
 
   async #apply(keys: Iterable<string>): Promise<void> {
-    const wanted = new Map<string, Rendered | undefined>();
+    const wanted = new Map<string, Wanted | undefined>();
     const ports = new Map<string, ServicePort[]>();
     for (const key of keys) {
       const [type, name] = key.split(' ') as ['service' | 'pod', string];
       if (type === 'pod') {
         const pod = this.#lookUp.pods.get(name);
-        wanted.set(key, pod && renderHostPorts(pod, this.#context.family));
+        wanted.set(key, pod && hostPortsOf(pod, this.#context.family));
       } else {
         const found = this.#portsOf(name)?.filter(({ clusterIPs }) => !this.#answersItself(clusterIPs));
         ports.set(key, found ?? []);
-        wanted.set(key, found && render(found));
+        wanted.set(key, found && wantedOf(found));
       }
     }
-    const { commands, applied } = this.#table.commandsFor(wanted);
-    if (commands.length > 0) await (this.#options.nft ?? runNft)(commands);
-    applied();
+    await this.#renderer.put(wanted);
     for (const [key, found] of ports) this.#answerHealthChecks(key.slice('service '.length), found);
     await this.#forgetFlows(ports);
   }
@@ -145,7 +146,10 @@ class FamilyProxy {
     const service = this.#lookUp.services.get(key);
     const isMine = service?.spec.ipFamilies?.[0]?.toLowerCase() === this.#context.family;
     const port = isMine ? healthCheckPortOf(service) : undefined;
-    if (port === undefined) return this.#healthChecks.remove(key);
+    if (port === undefined) {
+      this.#healthChecks.remove(key);
+      return;
+    }
     const [namespace = '', name = ''] = key.split('/');
     const count = new Set(ports.flatMap(({ readyLocalIPs }) => readyLocalIPs)).size;
     this.#healthChecks.put(key, port, { namespace, name, count });

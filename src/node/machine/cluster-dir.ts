@@ -56,6 +56,8 @@ export interface ClusterSettings {
   credentialProviders?: { configuration: Record<string, unknown>; folder: string };
   /** VXLAN between all nodes; absent: only where a router between two nodes knows no pods. */
   overlay?: 'vxlan';
+  /** kube-proxy's on all nodes; absent: nftables. */
+  proxyMode?: 'nftables' | 'iptables';
   /** Flags of kube-apiserver by upstream's names, as they were given. */
   apiServer?: Record<string, string>;
 }

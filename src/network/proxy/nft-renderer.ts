@@ -1,0 +1,41 @@
+import { type HasRules, hasRules, type RunNft, runNft } from '#network/netfilter/nft.ts';
+import { render } from './elements.ts';
+import type { Wanted } from './fronts.ts';
+import { ProxyTable } from './proxy-table.ts';
+import type { Renderer } from './renderer.ts';
+import { type TableContext, tableName } from './ruleset.ts';
+
+/** The mode `nftables`: elements of maps. */
+export class NftRenderer implements Renderer {
+  readonly #table: ProxyTable;
+  readonly #name: string;
+  readonly #nft: RunNft;
+  readonly #hasRules: HasRules;
+
+  constructor(context: TableContext, tools: { nft?: RunNft | undefined; hasRules?: HasRules | undefined } = {}) {
+    this.#table = new ProxyTable(context);
+    this.#name = tableName(context.family);
+    this.#nft = tools.nft ?? runNft;
+    this.#hasRules = tools.hasRules ?? hasRules;
+  }
+
+  forget(): void {
+    this.#table.forget();
+  }
+
+  async put(changes: ReadonlyMap<string, Wanted | undefined>): Promise<void> {
+    const rendered = new Map([...changes].map(([key, wanted]) => [key, wanted && render(wanted)]));
+    const { commands, applied } = this.#table.commandsFor(rendered);
+    if (commands.length > 0) await this.#nft(commands);
+    applied();
+  }
+
+  isInForce(): Promise<boolean> {
+    return this.#hasRules(this.#name, 'prerouting');
+  }
+
+  async remove(): Promise<void> {
+    await this.#nft([`add table ${this.#name}`, `delete table ${this.#name}`]);
+    this.forget();
+  }
+}

@@ -1,0 +1,392 @@
+/**
+ * The rules of kube-proxy's modes against a real kernel, each in both families: the same packets, the same answers. In network
+ * namespaces of the test's own: a client, a node, two pods.
+ */
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Pod } from '#api/generated/schema.ts';
+import type { IpFamily } from '#network/netfilter/ip-family.ts';
+import type { Iptables } from '#network/netfilter/iptables.ts';
+import { type hasRules, listsRules, type RunNft } from '#network/netfilter/nft.ts';
+import { staleFlows } from '#network/proxy/conntrack.ts';
+import { wantedOf } from '#network/proxy/fronts.ts';
+import { hostPortsOf } from '#network/proxy/host-ports.ts';
+import { IptablesRenderer } from '#network/proxy/iptables-renderer.ts';
+import { NftRenderer } from '#network/proxy/nft-renderer.ts';
+import type { Renderer } from '#network/proxy/renderer.ts';
+import type { TableContext } from '#network/proxy/ruleset.ts';
+import type { ServicePort } from '#network/proxy/service-port.ts';
+import { pod } from '#testing/builders.ts';
+import { canHaveLab } from './network-lab.ts';
+
+const has = (command: string): boolean => {
+  try {
+    execFileSync('sh', ['-c', 'command -v "$0"', command], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+};
+const canHave = canHaveLab();
+const hasIptables = canHave && has('iptables-restore') && has('ip6tables-restore');
+if (process.env['CI'] === 'true' && !hasIptables) throw new Error('needs iptables');
+
+const PREFIX = `kpx${process.pid}`;
+const servers: ChildProcess[] = [];
+const made: string[] = [];
+const ns = (name: string) => `${PREFIX}-${name}`;
+const ip = (...args: string[]) => execFileSync('ip', args, { stdio: ['ignore', 'pipe', 'pipe'] });
+const entered = (name: string) => `--net=/run/netns/${ns(name)}`;
+const inside = (name: string, command: string, args: readonly string[], input = '') =>
+  execFileSync('nsenter', [entered(name), command, ...args], { input, stdio: ['pipe', 'pipe', 'pipe'] }).toString();
+const batch = (name: string, ...lines: string[]) => inside(name, 'ip', ['-batch', '-'], `${lines.join('\n')}\n`);
+
+interface Addresses {
+  client: string;
+  node: string;
+  pods: [string, string];
+  gateway: string;
+  clusterIP: string;
+  externalIP: string;
+  pod: string;
+  service: string;
+}
+const ADDRESSES: Record<IpFamily, Addresses> = {
+  ipv4: {
+    client: '172.31.9.1',
+    node: '172.31.9.2',
+    pods: ['10.244.1.2', '10.244.1.3'],
+    gateway: '10.244.1.1',
+    clusterIP: '10.96.0.20',
+    externalIP: '192.0.2.9',
+    pod: '10.244.0.0/16',
+    service: '10.96.0.0/16',
+  },
+  ipv6: {
+    client: 'fd00:9::1',
+    node: 'fd00:9::2',
+    pods: ['fd00:244:1::2', 'fd00:244:1::3'],
+    gateway: 'fd00:244:1::1',
+    clusterIP: 'fd00:96::20',
+    externalIP: '2001:db8::9',
+    pod: 'fd00:244::/32',
+    service: 'fd00:96::/112',
+  },
+};
+const contextOf = (family: IpFamily): TableContext => ({
+  family,
+  podRanges: [ADDRESSES[family].pod],
+  serviceRanges: [ADDRESSES[family].service],
+  ownAddresses: [],
+});
+
+const nft: RunNft = async (commands) => void inside('node', 'nft', ['-f', '-'], `${commands.join('\n')}\n`);
+const nftHasRules: typeof hasRules = async (table, chain) => {
+  try {
+    return listsRules(inside('node', 'nft', ['--terse', 'list', 'chain', ...table.split(' '), chain]));
+  } catch {
+    return false;
+  }
+};
+const iptables = (family: IpFamily): Iptables => {
+  const program = (name: string) => (family === 'ipv4' ? name : name.replace('ip', 'ip6'));
+  return {
+    restore: async (text) => void inside('node', program('iptables-restore'), ['--noflush', '-w', '5'], text),
+    save: async (table) => inside('node', program('iptables-save'), ['-t', table]),
+    has: async (table, rule) => {
+      try {
+        inside('node', program('iptables'), ['-w', '5', '-t', table, '-C', ...rule]);
+        return true;
+      } catch {
+        return false;
+      }
+    },
+  };
+};
+
+function wireUp(): void {
+  for (const name of ['client', 'node', 'pod1', 'pod2']) {
+    ip('netns', 'add', ns(name));
+    made.push(name);
+    batch(name, 'link set lo up');
+    inside(name, 'sysctl', ['-qw', 'net.ipv6.conf.default.accept_dad=0']);
+  }
+  const wire = (name: string, nodeSide: string, pairs: readonly (readonly [address: string, gateway: string])[]) => {
+    ip('link', 'add', 'eth0', 'netns', ns(name), 'type', 'veth', 'peer', 'name', nodeSide, 'netns', ns('node'));
+    batch(name, 'link set eth0 up');
+    batch('node', `link set ${nodeSide} up`);
+    for (const [address, gateway] of pairs) {
+      const [bits, nodad] = address.includes(':') ? ['128', ' nodad'] : ['32', ''];
+      batch(name, `address add ${address}/${bits} dev eth0${nodad}`);
+      batch(
+        'node',
+        `address add ${gateway}/${bits} dev ${nodeSide}${nodad}`,
+        `route add ${address}/${bits} dev ${nodeSide}`,
+      );
+      batch(name, `route add ${gateway}/${bits} dev eth0`, `route add default via ${gateway}`);
+    }
+  };
+  const { ipv4, ipv6 } = ADDRESSES;
+  wire('client', 'uplink', [
+    [ipv4.client, ipv4.node],
+    [ipv6.client, ipv6.node],
+  ]);
+  wire('pod1', 'veth1', [
+    [ipv4.pods[0], ipv4.gateway],
+    [ipv6.pods[0], ipv6.gateway],
+  ]);
+  wire('pod2', 'veth2', [
+    [ipv4.pods[1], ipv4.gateway],
+    [ipv6.pods[1], ipv6.gateway],
+  ]);
+  batch('node', `route add default via ${ipv4.client} dev uplink`, `route add default via ${ipv6.client} dev uplink`);
+  inside('node', 'sysctl', [
+    '-qw',
+    'net.ipv4.ip_forward=1',
+    'net.ipv4.conf.all.route_localnet=1',
+    'net.ipv6.conf.all.forwarding=1',
+  ]);
+}
+
+/** Says its name and whom it sees over TCP, its name over UDP. */
+const serverOf = (name: string) => `const seen=(s)=>s.remoteAddress.replace('::ffff:','');
+  require('net').createServer(s=>s.on('error',()=>0).end('${name} '+seen(s))).listen(8080,'::',()=>{
+    const u=require('dgram').createSocket('udp6');u.on('message',(m,r)=>u.send('${name}',r.port,r.address));u.bind(8080,'::',()=>console.log('up'))})`;
+
+beforeAll(async () => {
+  if (!canHave) return;
+  wireUp();
+  for (const name of ['pod1', 'pod2']) {
+    const child = spawn('nsenter', [entered(name), process.execPath, '-e', serverOf(name)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    servers.push(child);
+    await new Promise((resolve) => child.stdout?.once('data', resolve));
+  }
+});
+afterAll(() => {
+  for (const server of servers) server.kill('SIGKILL');
+  for (const name of made) ip('netns', 'delete', ns(name));
+});
+
+/** What answers to each of `count` connections, or how it failed: `refused`, `timeout`. */
+async function ask(from: string, address: string, port: number, count = 1): Promise<string[]> {
+  const script = `const one=()=>new Promise(done=>{const s=require('net').connect(${port},'${address}');s.setTimeout(1500,()=>{s.destroy();done('timeout')});
+    s.on('data',d=>done(String(d)));s.on('error',e=>done(e.code==='ECONNREFUSED'?'refused':e.code))});
+    (async()=>{const all=[];for(let i=0;i<${count};i++)all.push(await one());console.log(JSON.stringify(all));process.exit()})()`;
+  const { stdout } = await promisify(execFile)('nsenter', [entered(from), process.execPath, '-e', script]);
+  return JSON.parse(stdout) as string[];
+}
+const once = async (from: string, address: string, port: number) => (await ask(from, address, port))[0] ?? '';
+const namesIn = (answers: readonly string[]) => [...new Set(answers.map((answer) => answer.split(' ')[0]))].sort();
+
+const MODES: { mode: string; isThere: boolean; renderer: (family: IpFamily) => Renderer }[] = [
+  {
+    mode: 'nftables',
+    isThere: canHave,
+    renderer: (family) => new NftRenderer(contextOf(family), { nft, hasRules: nftHasRules }),
+  },
+  {
+    mode: 'iptables',
+    isThere: hasIptables,
+    renderer: (family) => new IptablesRenderer(contextOf(family), iptables(family)),
+  },
+];
+
+for (const { mode, isThere, renderer: rendererOf } of MODES) {
+  for (const family of ['ipv4', 'ipv6'] as const) {
+    describe.skipIf(!isThere)(`${mode}, ${family}`, () => {
+      const { client, node, pods, clusterIP, externalIP } = ADDRESSES[family];
+      const renderer = rendererOf(family);
+      const endpoints = pods.map((address) => ({ ip: address, port: 8080, isLocal: true }));
+      const web = (change: Partial<ServicePort> = {}): ServicePort => ({
+        id: 'default/web:http',
+        protocol: 'tcp',
+        port: 80,
+        clusterIPs: [clusterIP],
+        externalIPs: [],
+        guardedIPs: [],
+        sourceRanges: [],
+        nodePort: 30_080,
+        endpoints,
+        localEndpoints: endpoints,
+        readyLocalIPs: [],
+        isExternalLocal: false,
+        isInternalLocal: false,
+        affinitySeconds: undefined,
+        ...change,
+      });
+      const serve = (...ports: ServicePort[]) => renderer.put(new Map([['service default/web', wantedOf(ports)]]));
+      const wide = (address: string) => `${address}/${family === 'ipv4' ? 32 : 128}`;
+      afterAll(() => renderer.remove());
+
+      test('traffic is shared out among the endpoints, whichever way it comes; a pod may reach itself', async () => {
+        await serve(web({ externalIPs: [externalIP] }));
+        for (const [from, address, port] of [
+          ['client', node, 30_080],
+          ['client', externalIP, 80],
+          ['pod1', clusterIP, 80],
+          ['node', clusterIP, 80],
+          ['pod1', node, 30_080],
+        ] as const)
+          expect(namesIn(await ask(from, address, port, 20)), `${from} at ${address}`).toEqual(['pod1', 'pod2']);
+        const direct = await ask('pod2', clusterIP, 80, 20);
+        expect(direct).toContain(`pod1 ${pods[1]}`); // between pods the source is kept
+        expect(direct).not.toContain(`pod2 ${pods[1]}`); // but a pod does not meet its own address
+      });
+
+      test('what nobody serves is refused, and an address that is no Service’s gets no answer', async () => {
+        await serve(web({ endpoints: [], localEndpoints: [], externalIPs: [externalIP] }));
+        expect(await once('client', node, 30_080)).toBe('refused');
+        expect(await once('client', externalIP, 80)).toBe('refused');
+        expect(await once('pod1', clusterIP, 80)).toBe('refused');
+        expect(await once('node', clusterIP, 80)).toBe('refused');
+        await serve(web());
+        expect(await once('pod1', clusterIP, 81)).toBe('refused');
+        expect(await once('pod1', family === 'ipv4' ? '10.96.0.99' : 'fd00:96::99', 80)).toBe('timeout');
+        expect(await once('pod1', clusterIP, 80)).toMatch(/^pod[12] /);
+      });
+
+      test('a Local policy keeps the source and uses endpoints of this node only', async () => {
+        const local = [endpoints[1]].flatMap((endpoint) => endpoint ?? []);
+        await serve(web({ isExternalLocal: true, isInternalLocal: true, localEndpoints: local }));
+        expect(new Set(await ask('client', node, 30_080, 8))).toEqual(new Set([`pod2 ${client}`]));
+        expect(namesIn(await ask('pod1', clusterIP, 80, 8))).toEqual(['pod2']);
+        await serve(web({ isExternalLocal: true, isInternalLocal: true, localEndpoints: [] }));
+        expect(await once('client', node, 30_080)).toBe('timeout');
+        expect(await once('pod1', clusterIP, 80)).toBe('timeout');
+      });
+
+      test('an address of a load balancer is for those who may use it', async () => {
+        const guarded = { externalIPs: [externalIP], guardedIPs: [externalIP] };
+        const pods = ADDRESSES[family].pod;
+        await serve(web({ ...guarded, sourceRanges: [pods, wide(client)] }));
+        expect(await once('client', externalIP, 80)).toMatch(/^pod[12] /);
+        await serve(web({ ...guarded, sourceRanges: [pods] }));
+        expect(await once('client', externalIP, 80)).toBe('timeout');
+        expect(await once('pod1', externalIP, 80)).toMatch(/^pod[12] /);
+        expect(await once('client', node, 30_080)).toMatch(/^pod[12] /); // its node port is nobody's in particular
+      });
+
+      test('a client stays with its endpoint under session affinity', async () => {
+        await serve(web({ affinitySeconds: 60 }));
+        expect(new Set(await ask('client', node, 30_080, 12)).size).toBe(1);
+        expect(namesIn(await ask('pod1', clusterIP, 80, 12))).toHaveLength(1);
+        await serve(web({ affinitySeconds: 60, endpoints: endpoints.slice(1), localEndpoints: endpoints.slice(1) }));
+        expect(namesIn(await ask('client', node, 30_080, 3))).toEqual(['pod2']);
+      });
+
+      test('several ports and protocols of one Service; a UDP flow leaves an endpoint that goes', async () => {
+        const udp = (only: number): ServicePort => {
+          const one = endpoints.slice(only, only + 1);
+          return web({
+            id: 'default/web:dns',
+            protocol: 'udp',
+            port: 53,
+            nodePort: undefined,
+            endpoints: one,
+            localEndpoints: one,
+          });
+        };
+        const sctp = web({ id: 'default/web:sctp', protocol: 'sctp', port: 99, nodePort: undefined });
+        await serve(web(), udp(0), sctp);
+        // One socket, so one flow, that asks whenever it is told to.
+        const script = `const u=require('dgram').createSocket('udp${family === 'ipv4' ? 4 : 6}');u.on('message',m=>console.log(String(m)));
+          process.stdin.on('data',()=>u.send('?',53,'${clusterIP}'));u.bind(5353,()=>console.log('up'))`;
+        const asker = spawn('nsenter', [entered('client'), process.execPath, '-e', script], {
+          stdio: ['pipe', 'pipe', 'inherit'],
+        });
+        servers.push(asker);
+        let said = '';
+        asker.stdout.on('data', (text) => {
+          said += text;
+        });
+        await expect.poll(() => said, { timeout: 20_000 }).toContain('up');
+        const answers = async (name: string) => {
+          said = '';
+          await expect
+            .poll(
+              () => {
+                asker.stdin.write('?');
+                return said;
+              },
+              { timeout: 20_000, interval: 100 },
+            )
+            .toContain(name);
+        };
+        await answers('pod1');
+        await serve(web(), udp(1), sctp);
+        const more = family === 'ipv6' ? ['-f', 'ipv6'] : [];
+        for (const call of staleFlows([udp(0)], [udp(1)]))
+          try {
+            inside('node', 'conntrack', [...call, ...more]);
+          } catch {
+            // it had none of these
+          }
+        await answers('pod2');
+        asker.kill('SIGKILL');
+        expect(namesIn(await ask('pod1', clusterIP, 80, 20))).toEqual(['pod1', 'pod2']);
+      });
+
+      test('rules that somebody flushed are missed, and come back whole', async () => {
+        await serve(web());
+        expect(await renderer.isInForce()).toBe(true);
+        if (mode === 'nftables') inside('node', 'nft', ['flush', 'ruleset']);
+        else inside('node', family === 'ipv4' ? 'iptables' : 'ip6tables', ['-t', 'nat', '-F']);
+        expect(await renderer.isInForce()).toBe(false);
+        renderer.forget();
+        await renderer.put(new Map());
+        expect(await renderer.isInForce()).toBe(true);
+        expect(await once('client', node, 30_080)).toMatch(/^pod[12] /);
+      });
+
+      test('a Service that goes leaves nothing, and so does the mode itself', async () => {
+        await serve(web({ externalIPs: [externalIP], affinitySeconds: 60 }));
+        await renderer.put(new Map([['service default/web', undefined]]));
+        const rules = () =>
+          mode === 'nftables'
+            ? inside('node', 'nft', ['list', 'ruleset'])
+            : inside('node', family === 'ipv4' ? 'iptables-save' : 'ip6tables-save', []);
+        for (const trace of [clusterIP, pods[0], 'aff-', 'KUBE-SEP', 'KUBE-SVC', '30080'])
+          expect(rules()).not.toContain(trace);
+        expect(await once('client', node, 30_080)).toBe('refused');
+        await renderer.remove();
+        expect(rules()).not.toMatch(/KUBE-|kube-proxy/);
+      });
+
+      test.skipIf(family === 'ipv6')(
+        "a host port of the node's loopback is reached from the node, and from nowhere else",
+        async () => {
+          const podWithPort = pod('local', {
+            containers: [{ name: 'main', ports: [{ containerPort: 8080, hostPort: 54_323, hostIP: '127.0.0.1' }] }],
+          });
+          const wanted = hostPortsOf({ ...podWithPort, status: { podIPs: [{ ip: pods[0] }] } } as Pod, family);
+          await renderer.put(new Map([['pod default/local', wanted]]));
+          expect(await once('node', '127.0.0.1', 54_323)).toMatch(/^pod1 10\.244\.1\.1$|^pod1 172\.31\.9\.2$/); // the node's address, so that it answers
+          expect(await once('client', node, 54_323)).not.toContain('pod1');
+          const all = pod('all', {
+            containers: [{ name: 'main', ports: [{ containerPort: 8080, hostPort: 54_324 }] }],
+          });
+          const everywhere = hostPortsOf({ ...all, status: { podIPs: [{ ip: pods[1] }] } } as Pod, family);
+          await renderer.put(new Map([['pod default/all', everywhere]]));
+          expect(await once('client', node, 54_324)).toBe(`pod2 ${client}`);
+
+          // A neighbour sends for the loopback address over the wire.
+          inside('client', 'sysctl', ['-qw', 'net.ipv4.conf.all.route_localnet=1']);
+          const moved = ['127.0.0.0/8', '127.0.0.1'];
+          for (const local of moved) batch('client', `route delete local ${local} table local`);
+          batch('client', `route add 127.0.0.1/32 via ${node} src ${client}`);
+          const count = 'iifname "uplink" ip daddr 127.0.0.0/8 counter';
+          const behind = '{ type filter hook prerouting priority mangle; }';
+          await nft([`add table ip seen`, `add chain ip seen c ${behind}`, `add rule ip seen c ${count}`]);
+          expect(await once('client', '127.0.0.1', 54_323)).toBe('timeout');
+          expect(inside('node', 'nft', ['list', 'table', 'ip', 'seen'])).toContain('counter packets 0 ');
+          await nft(['delete table ip seen']);
+          batch('client', `route delete 127.0.0.1/32 via ${node}`);
+          for (const local of moved) batch('client', `route add local ${local} dev lo table local`);
+        },
+      );
+    });
+  }
+}
