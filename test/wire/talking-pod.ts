@@ -1,9 +1,14 @@
 /**
- * A pod `talker` on a node whose kubelet is this file: it answers exec, attach and logs as a kubelet does, and runs a few words
- * instead of programs. For clients whose way to the container is what is tested, not the container.
+ * A pod `talker` on a node whose kubelet is this file: it answers exec, attach, port-forward and logs as a kubelet does, and
+ * runs a few words instead of programs; but `tar` and `test` are this machine's, in a folder of its own. For clients whose way
+ * to the container is what is tested, not the container.
  */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
@@ -18,12 +23,15 @@ const PROTOCOLS = ['v5.channel.k8s.io', 'v4.channel.k8s.io'];
 const LINES = ['one', 'two', 'three'];
 
 export interface TalkingPod {
+  /** Where its `tar` and `test` run. */
+  folder: string;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** `namespace` must be there. Its containers are `main` and `side`. */
 export async function startTalkingPod(server: HttpsApiServer, namespace: string): Promise<TalkingPod> {
-  const kubelet = await listen(server);
+  const folder = mkdtempSync(join(tmpdir(), 'talker-'));
+  const kubelet = await listen(server, folder);
   const { port } = kubelet.address() as AddressInfo;
   const { client } = server.api.loopback;
   // Nobody else's pod comes here: it would never run.
@@ -53,14 +61,16 @@ export async function startTalkingPod(server: HttpsApiServer, namespace: string)
   const at = { name: 'talker', namespace, subresource: 'status' };
   await client.patch(Pod, at, { type: 'merge', patch: { status: podStatus } });
   return {
+    folder,
     async [Symbol.asyncDispose]() {
+      rmSync(folder, { recursive: true, force: true });
       kubelet.closeAllConnections();
       await new Promise((resolve) => kubelet.close(resolve));
     },
   };
 }
 
-async function listen({ pki }: HttpsApiServer): Promise<Server> {
+async function listen({ pki }: HttpsApiServer, folder: string): Promise<Server> {
   const identity = kubeletServerIdentity(NODE, ['127.0.0.1']);
   const { certificate, key } = pki.issueServer(NODE, identity);
   const kubelet = createServer({ cert: certificate, key }, (request, response) => {
@@ -79,6 +89,8 @@ async function listen({ pki }: HttpsApiServer): Promise<Server> {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'https://kubelet');
     sockets.handleUpgrade(request, socket, head, (client) => {
       const words = pathname.startsWith('/attach/') ? ['attached'] : searchParams.getAll('command');
+      if (pathname.startsWith('/portForward/')) return answerPort(client, Number(searchParams.get('port')));
+      if (words[0] === 'tar' || words[0] === 'test') return runHere(client, words, folder);
       // A program takes a moment to start: nothing is said in one breath with the answer to the upgrade.
       const input = new Input(client);
       setTimeout(() => run(client, input, words), START_MS);
@@ -119,6 +131,37 @@ function run(client: WebSocket, input: Input, [program = '', ...words]: readonly
     };
     input.changed();
   } else fail(client, `exec: ${JSON.stringify(program)}: executable file not found in $PATH`);
+}
+
+/** Port 81 has nobody; others say everything in capitals, and hang up after a full stop. */
+function answerPort(client: WebSocket, port: number): void {
+  const said = Buffer.alloc(2);
+  said.writeUInt16LE(port);
+  const say = (channel: number, data: Buffer) => client.send(Buffer.concat([Buffer.of(channel), data]));
+  say(0, said);
+  say(1, said);
+  if (port === 81) {
+    say(1, Buffer.from('connect: connection refused'));
+    return client.close();
+  }
+  client.on('message', (data: Buffer) => {
+    const text = data.subarray(1).toString('utf8');
+    say(0, Buffer.from(text.toUpperCase()));
+    if (text.endsWith('.\n')) client.close();
+  });
+}
+
+/** A program of this machine. */
+function runHere(client: WebSocket, [program = '', ...words]: readonly string[], cwd: string): void {
+  const child = spawn(program, words, { cwd, stdio: 'pipe' });
+  child.stdout.on('data', (data: Buffer) => client.send(Buffer.concat([Buffer.of(STDOUT), data])));
+  child.stderr.on('data', (data: Buffer) => client.send(Buffer.concat([Buffer.of(STDERR), data])));
+  child.stdin.on('error', () => undefined); // it ended without reading
+  client.on('message', (data: Buffer) => {
+    if (data[0] === STDIN) child.stdin.write(data.subarray(1));
+    else if (data[0] === CLOSE) child.stdin.end();
+  });
+  child.once('close', (code) => end(client, code ?? 1));
 }
 
 function end(client: WebSocket, code: number): void {

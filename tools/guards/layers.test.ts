@@ -16,7 +16,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   'src/node/images': ['tar-stream'],
   'src/network/dns': ['dns-packet'],
   'src/network/ingress': ['undici', 're2js'],
-  'src/cli': ['commander', 'picocolors', 'yaml'],
+  'src/cli': ['commander', 'picocolors', 'tar-stream', 'yaml'],
   'src/cmd': ['pino', 'commander', 'picocolors', 'yaml', 'prom-client', 'undici'],
 };
 

@@ -14,6 +14,7 @@ import {
 } from '#client/transport/kubeconfig.ts';
 import { type NodeRequest, NodeTransport, type OpenReply } from '#client/transport/node.ts';
 import { type ApiReply, type ApiRequest, Unreachable, type WatchEvent } from '#client/transport.ts';
+import { credentialsOfPlugin, type ExecPlugin } from './exec-credentials.ts';
 import { durationOf, type Flags } from './flags.ts';
 import { ServedResources } from './served-resources.ts';
 import { VerbError } from './verb-error.ts';
@@ -23,6 +24,8 @@ interface Settings {
   env: NodeJS.ProcessEnv;
   clock: Clock;
   userAgent: string;
+  /** There is somebody who could be asked. */
+  hasTerminal?: boolean;
   /** A warning of the server's, one line. */
   warn(text: string): void;
 }
@@ -30,6 +33,7 @@ interface Settings {
 interface Found {
   cluster: Cluster;
   user: User;
+  userName: string;
   context: Context;
 }
 
@@ -37,6 +41,7 @@ export class ClusterApi {
   readonly #settings: Settings;
   readonly #warned = new Set<string>();
   #found: Found | undefined;
+  #credentials: User | undefined;
   #transport: NodeTransport | undefined;
   #resources: Promise<ServedResources> | undefined;
 
@@ -68,7 +73,17 @@ export class ClusterApi {
   get endpoint(): Endpoint {
     const { cluster, user } = this.#config();
     const { server } = this;
-    return endpointOf({ cluster: { ...cluster, server }, user, folder: '/' });
+    return endpointOf({ cluster: { ...cluster, server }, user: this.#identified(user), folder: '/' });
+  }
+
+  /** Asks the credential plugin, once. */
+  #identified(user: User): User {
+    if (!user.exec) return user;
+    const { env, hasTerminal = false } = this.#settings;
+    const { cluster, userName } = this.#config();
+    this.#credentials ??= credentialsOfPlugin(user.exec as ExecPlugin, { userName, cluster, env, hasTerminal });
+    const { exec: _, ...rest } = user;
+    return { ...rest, ...this.#credentials };
   }
 
   get headers(): Record<string, string | string[]> {
@@ -146,7 +161,7 @@ export class ClusterApi {
     return this.#found;
   }
 
-  #overridden({ cluster, user, context }: Found): Found {
+  #overridden({ cluster, user, userName, context }: Found): Found {
     const { flags } = this.#settings;
     const given = (name: string) => flags.string(name) || undefined;
     const file = (name: string) => (given(name) ? resolve(given(name)!) : undefined);
@@ -157,12 +172,13 @@ export class ClusterApi {
       ...cluster,
       ...(given('server') && { server: given('server')! }),
       ...(given('tls-server-name') && { 'tls-server-name': given('tls-server-name')! }),
-      ...(flags.bool('insecure-skip-tls-verify') && { 'insecure-skip-tls-verify': true }),
+      ...(flags.bool('insecure-skip-tls-verify') && INSECURE),
       ...(authority && { 'certificate-authority': authority, 'certificate-authority-data': undefined }),
     };
     if (!named.server) throw refusedAt('localhost:8080');
     return {
       context,
+      userName,
       cluster: { ...named, server: /^https?:/.test(named.server) ? named.server : `https://${named.server}` },
       user: {
         ...user,
@@ -188,6 +204,7 @@ export class ClusterApi {
       throw new VerbError(`auth info ${JSON.stringify(userName)} does not exist`);
     return {
       context: context ?? {},
+      userName,
       cluster: config.clusters.get(clusterName) ?? {},
       user: config.users.get(userName) ?? {},
     };
@@ -207,6 +224,13 @@ export class ClusterApi {
   }
 }
 
+/** Who checks nothing needs no authority. */
+const INSECURE = {
+  'insecure-skip-tls-verify': true,
+  'certificate-authority': undefined,
+  'certificate-authority-data': undefined,
+} as Partial<Cluster>;
+
 export interface MergedKubeconfig {
   'current-context': string;
   clusters: Map<string, Cluster>;
@@ -225,7 +249,9 @@ function merged(paths: readonly string[]): MergedKubeconfig {
     const folder = dirname(resolve(path));
     all['current-context'] ||= config['current-context'] ?? '';
     addNew(all.clusters, config.clusters ?? [], ({ cluster = {} }) => absolute(cluster, CLUSTER_FILES, folder));
-    addNew(all.users, config.users ?? [], ({ user = {} }) => absolute(user, USER_FILES, folder));
+    addNew(all.users, config.users ?? [], ({ user = {} }) =>
+      withAbsolutePlugin(absolute(user, USER_FILES, folder), folder),
+    );
     addNew(all.contexts, config.contexts ?? [], ({ context = {} }) => context);
   }
   return all;
@@ -246,6 +272,13 @@ function absolute<T extends object>(of: T, keys: readonly (keyof T)[], folder: s
     if (typeof path === 'string' && path !== '') changed[key] = resolve(folder, path) as T[typeof key];
   }
   return changed;
+}
+
+/** A command that is a path is one from the file's folder. */
+function withAbsolutePlugin(user: User, folder: string): User {
+  const exec = user.exec as ExecPlugin | undefined;
+  if (!exec?.command?.includes('/')) return user;
+  return { ...user, exec: { ...exec, command: resolve(folder, exec.command) } };
 }
 
 const refusedAt = (host: string): VerbError =>

@@ -25,9 +25,25 @@ function standardText(error: unknown, server: string): string | undefined {
     return `Error from server${error.reason ? ` (${error.reason})` : ''}: ${error.message}`;
   }
   if (!(error instanceof Unreachable)) return undefined;
-  if (!error.message.includes('ECONNREFUSED')) return `Unable to connect to the server: ${error.message}`;
+  if (!error.message.includes('ECONNREFUSED')) return `Unable to connect to the server: ${causeOf(error)}`;
   const { host } = new URL(server);
   return `The connection to the server ${host} was refused - did you specify the right host or port?`;
+}
+
+const UNKNOWN_AUTHORITY = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+]);
+
+/** Of a server that shows a certificate of somebody unknown, as Go says it. */
+function causeOf({ message, cause }: Unreachable): string {
+  const { code = '' } = (cause ?? {}) as NodeJS.ErrnoException;
+  return UNKNOWN_AUTHORITY.has(code)
+    ? 'tls: failed to verify certificate: x509: certificate signed by unknown authority'
+    : message;
 }
 
 function textOfInvalid({ message = '', details }: Status): string {

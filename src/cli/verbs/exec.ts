@@ -73,7 +73,7 @@ async function meantPod(call: VerbCall): Promise<Pod> {
   return pod;
 }
 
-function refuseIfOver({ status }: Pod): void {
+export function refuseIfOver({ status }: Pod): void {
   const { phase } = status ?? {};
   if (phase === 'Succeeded' || phase === 'Failed')
     throw new VerbError(`cannot exec into a container in a completed pod; current phase is ${phase}`);
@@ -126,7 +126,7 @@ function isTerminalOf({ flags, io }: { flags: VerbCall['flags']; io: VerbIo }): 
 }
 
 /** Of the command; throws what else went wrong. */
-function exitCodeOf(status: Status): number {
+export function exitCodeOf(status: Status): number {
   if (status.status === 'Success') return 0;
   const cause = status.details?.causes?.find(({ reason }) => reason === 'ExitCode');
   if ((status.reason as string) === 'NonZeroExitCode' && cause) {

@@ -27,7 +27,14 @@ export async function runVerb(verb: Verb, argv: readonly string[], io: VerbIo, p
       return 1;
     }
     const warn = (text: string) => io.err(`Warning: ${text}\n`);
-    cluster = new ClusterApi({ flags, env: io.env, clock: io.clock, userAgent: 'kedge', warn });
+    cluster = new ClusterApi({
+      flags,
+      env: io.env,
+      clock: io.clock,
+      userAgent: 'kedge',
+      warn,
+      hasTerminal: io.terminal !== undefined,
+    });
     const code = await verb.run({ args, flags, argsBeforeDash, io, cluster, path });
     if (flags.bool('warnings-as-errors') && cluster.hasWarned) throw new VerbError('1 warning received');
     return code ?? 0;

@@ -67,6 +67,16 @@ export const verbs: readonly ListedVerb[] = [
     load: async () => (await import('./exec.ts')).attachVerb,
   },
   {
+    name: 'port-forward',
+    summary: 'lead ports of this machine to a pod',
+    load: async () => (await import('./port-forward.ts')).portForwardVerb,
+  },
+  {
+    name: 'cp',
+    summary: 'copy files into containers and out of them',
+    load: async () => (await import('./cp.ts')).cpVerb,
+  },
+  {
     name: 'why',
     summary: 'tell why a pod is on its node, or on none, and what would change that',
     load: async () => (await import('./why.ts')).whyVerb,

@@ -1,0 +1,161 @@
+/** `kedge port-forward`: ports of this machine that lead to ports of a pod. Texts are kubectl's. */
+import { createServer, type Server, type Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { pipeline } from 'node:stream/promises';
+import type { Pod, Service } from '#api/generated/schema.ts';
+import { parseIp } from '#api/machinery/ip.ts';
+import { openPodPort } from '#client/transport/port-forward.ts';
+import { type ForwardedPort, parsePorts, remotePortsOf } from './forwarded-ports.ts';
+import { podOf } from './pods.ts';
+import { pathOf } from './served-resources.ts';
+import { targetsOf } from './targets.ts';
+import type { Verb, VerbCall } from './verb.ts';
+import { throwIfAny, VerbError } from './verb-error.ts';
+
+export const portForwardVerb: Verb = {
+  name: 'port-forward',
+  summary: 'lead ports of this machine to a pod',
+  usage: 'TYPE/NAME [options] [LOCAL_PORT:]REMOTE_PORT [...[LOCAL_PORT_N:]REMOTE_PORT_N]',
+  flags: [
+    { name: 'address', type: 'list', summary: 'addresses to listen on (localhost)' },
+    { name: 'pod-running-timeout', type: 'duration', default: '1m', summary: 'how long to wait for a pod' },
+  ],
+  async run(call) {
+    const { args, flags, path } = call;
+    const [named = '', ...written] = args;
+    if (args.length < 2)
+      throw new VerbError(
+        `TYPE/NAME and list of ports are required for port-forward\nSee '${path} -h' for help and examples`,
+      );
+    const { targets, errors } = await targetsOf(
+      { ...call, args: named.includes('/') ? [named] : ['pods', named] },
+      { latest: true },
+    );
+    throwIfAny(errors);
+    const { pod } = await podOf(call, targets[0]!, { timeoutMs: flags.milliseconds('pod-running-timeout') });
+    const service = targets[0]!.object as Service & { kind: string };
+    const ports = remotePortsOf(written, { pod, ...(service.kind === 'Service' && { service }) });
+    const addresses = addressesOf(flags.list('address'));
+    const parsed = parsePorts(ports);
+    const { phase } = pod.status ?? {};
+    if (phase !== 'Running')
+      throw new VerbError(`unable to forward port because pod is not running. Current status=${phase}`);
+    await forward(call, { pod, ports: parsed, addresses });
+  },
+};
+
+interface Address {
+  host: string;
+  /** One of several that stand for the same: it is enough when one of them can be had. */
+  isOptional: boolean;
+}
+
+function addressesOf(given: readonly string[]): Address[] {
+  const found = new Map<string, Address>();
+  for (const host of given.length > 0 ? given : ['localhost']) {
+    if (host === 'localhost') for (const one of ['127.0.0.1', '::1']) found.set(one, { host: one, isOptional: true });
+    else if (parseIp(host)) found.set(host, { host, isOptional: false });
+    else throw new VerbError(`${host} is not a valid IP`);
+  }
+  return [...found.values()].sort((a, b) => (a.host < b.host ? -1 : 1));
+}
+
+interface Forwarding {
+  pod: Pod;
+  ports: readonly ForwardedPort[];
+  addresses: readonly Address[];
+}
+
+async function forward(call: VerbCall, { pod, ports, addresses }: Forwarding): Promise<void> {
+  const servers: Server[] = [];
+  const sockets = new Set<Socket>();
+  const { io } = call;
+  try {
+    for (const port of ports) {
+      try {
+        servers.push(...(await listen(port, addresses, { call, pod, sockets })));
+      } catch (error) {
+        io.err(`Unable to listen on port ${port.local}: ${(error as Error).message}\n`);
+      }
+    }
+    if (servers.length === 0) {
+      const told = ports.map(({ local, remote }) => `{${local} ${remote}}`).join(' ');
+      throw new VerbError(`unable to listen on any of the requested ports: [${told}]`);
+    }
+    await new Promise<void>((resolve) => {
+      if (io.signal.aborted) resolve();
+      io.signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    for (const server of servers) server.close();
+  }
+}
+
+interface Way {
+  call: VerbCall;
+  pod: Pod;
+  sockets: Set<Socket>;
+}
+
+async function listen({ local, remote }: ForwardedPort, addresses: readonly Address[], way: Way): Promise<Server[]> {
+  const servers: Server[] = [];
+  const problems: { text: string; isOptional: boolean }[] = [];
+  let port = local;
+  for (const { host, isOptional } of addresses) {
+    const server = createServer({ allowHalfOpen: true }, (socket) => void serve(socket, { local: port, remote }, way));
+    try {
+      port = await listening(server, host, port);
+      way.call.io.out(`Forwarding from ${host.includes(':') ? `[${host}]` : host}:${port} -> ${remote}\n`);
+      servers.push(server);
+    } catch (error) {
+      problems.push({ text: `unable to create listener: Error ${(error as Error).message}`, isOptional });
+    }
+  }
+  const hasFailed = servers.length === 0 || problems.some(({ isOptional }) => !isOptional);
+  if (!hasFailed) return servers;
+  for (const server of servers) server.close();
+  const told = problems.map(({ text }) => text).join(' ');
+  throw new VerbError(`Listeners failed to create with the following errors: [${told}]`);
+}
+
+const listening = (server: Server, host: string, port: number): Promise<number> =>
+  new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(new Error(listenProblem(error, host, port))));
+    server.listen({ host, port, ipv6Only: host.includes(':') }, () => resolve((server.address() as AddressInfo).port));
+  });
+
+const REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'address already in use',
+  EACCES: 'permission denied',
+  EADDRNOTAVAIL: 'cannot assign requested address',
+};
+
+/** As Go says it. */
+function listenProblem({ code = '', message }: NodeJS.ErrnoException, host: string, port: number): string {
+  const [family, shown] = host.includes(':') ? ['tcp6', `[${host}]`] : ['tcp4', host];
+  return `listen ${family} ${shown}:${port}: bind: ${REASONS[code] ?? message}`;
+}
+
+async function serve(socket: Socket, { local, remote }: ForwardedPort, { call, pod, sockets }: Way): Promise<void> {
+  const { cluster, io } = call;
+  sockets.add(socket);
+  socket.once('close', () => sockets.delete(socket));
+  socket.on('error', () => socket.destroy());
+  io.out(`Handling connection for ${local}\n`);
+  try {
+    const pods = (await cluster.resources()).named('pods');
+    const { namespace, name } = pod.metadata;
+    const path = pathOf(pods, { namespace, name, subresource: 'portforward' });
+    const { endpoint, headers } = cluster;
+    const remoteEnd = await openPodPort({ endpoint, headers, path, signal: io.signal }, remote);
+    socket.once('close', () => remoteEnd.destroy());
+    await Promise.all([pipeline(socket, remoteEnd, { end: true }), pipeline(remoteEnd, socket)]);
+  } catch (error) {
+    const { message, code } = error as NodeJS.ErrnoException;
+    // Who has gone away needs no answer.
+    if (!io.signal.aborted && code !== 'ERR_STREAM_PREMATURE_CLOSE')
+      io.err(`an error occurred forwarding ${local} -> ${remote}: ${message}\n`);
+    socket.destroy();
+  }
+}

@@ -1,0 +1,349 @@
+/** What our own client carries to and from containers, beside stock kubectl 1.36 where that can do it over the same kubelet. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import tar from 'tar-stream';
+import { unpack } from '#cli/verbs/copied-files.ts';
+import { runVerb } from '#cli/verbs/run-verb.ts';
+import { verbs } from '#cli/verbs/verbs.ts';
+import { systemClock } from '#cmd/system-clock.ts';
+import { packagedKubectl } from '../../tools/kubectl-path.mjs';
+import type { HttpsApiServer } from '../integration/https-api-server.ts';
+import { startLiveCluster } from './live-cluster.ts';
+import { masked, ownClient, stockKubectl } from './parity.ts';
+import { startTalkingPod, type TalkingPod } from './talking-pod.ts';
+
+let server: HttpsApiServer;
+let talker: TalkingPod;
+let folder: string;
+
+const OBJECTS = `
+apiVersion: v1
+kind: Service
+metadata: {name: talker}
+spec: {selector: {app: talker}, ports: [{name: http, port: 8000, targetPort: 80}, {name: dns, port: 53, protocol: UDP}, {name: gone, port: 90, targetPort: nope}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: waiting}
+spec: {schedulerName: nobody, containers: [{name: c, image: i, ports: [{name: web, containerPort: 80}, {name: voice, containerPort: 70, protocol: UDP}]}]}
+`;
+
+beforeAll(async () => {
+  server = await startLiveCluster();
+  folder = mkdtempSync(join(tmpdir(), 'own-client-streams-'));
+  writeFileSync(join(folder, 'objects.yaml'), OBJECTS);
+  await server.kubectl(['create', 'namespace', 'talk']);
+  await server.kubectl(['wait', 'serviceaccount/default', '-n', 'talk', '--for=create', '--timeout=30s']);
+  talker = await startTalkingPod(server, 'talk');
+  await server.kubectl(['apply', '-n', 'talk', '-f', join(folder, 'objects.yaml')]);
+}, 120_000);
+afterAll(async () => {
+  await talker?.[Symbol.asyncDispose]();
+  await server?.[Symbol.asyncDispose]();
+  if (folder) rmSync(folder, { recursive: true, force: true });
+});
+
+const words = (line: string): string[] => line.split(' ');
+const called = (line: string, env?: Record<string, string>) => ({
+  kubeconfig: server.kubeconfig,
+  args: words(line),
+  folder,
+  ...(env && { env }),
+});
+const both = async (line: string, env?: Record<string, string>) => {
+  const [own, stock] = [await ownClient(called(line, env)), await stockKubectl(called(line, env))];
+  const told = ({ code, stdout, stderr }: typeof own) => `${line}\n${masked(stdout)}\n--- ${code}\n${masked(stderr)}`;
+  return { own: told(own), stock: told(stock) };
+};
+
+describe.skipIf(!packagedKubectl())('refuses as kubectl does', () => {
+  test.each([
+    'port-forward',
+    'port-forward talker',
+    'port-forward nope 80 -n talk',
+    'port-forward talker nope -n talk',
+    'port-forward talker 70000 -n talk',
+    'port-forward talker 8080:0 -n talk',
+    'port-forward talker 80 --address=here -n talk',
+    'port-forward waiting web -n talk',
+    'port-forward waiting voice -n talk',
+    'port-forward svc/talker 81 -n talk',
+    'port-forward svc/talker nope -n talk',
+    'port-forward svc/talker dns -n talk',
+    'port-forward svc/talker gone -n talk',
+    'cp',
+    'cp a',
+    'cp a b',
+    'cp talker:/a talker:/b -n talk',
+    'cp talker: b -n talk',
+    'cp :a b',
+    'cp a/b/c:d e',
+    'cp nope talker:/a -n talk',
+    'cp nope:/a b -n talk',
+    'cp talker:a b -c nope -n talk',
+  ])('%s', async (line) => {
+    const { own, stock } = await both(line);
+    expect(own).toBe(stock);
+  });
+});
+
+/** One that goes on until it is told to end. */
+async function started(line: string) {
+  const [name, ...args] = words(line);
+  const ending = new AbortController();
+  const said = { out: '', err: '' };
+  let changed = () => undefined as void;
+  const io = {
+    out: (text: string | Uint8Array) => {
+      said.out += text;
+      changed();
+    },
+    err: (text: string | Uint8Array) => {
+      said.err += text;
+      changed();
+    },
+    readAll: async () => '',
+    stdin: new PassThrough(),
+    env: { HOME: '/nonexistent', KUBECONFIG: server.kubeconfig },
+    folder,
+    clock: systemClock,
+    signal: ending.signal,
+  };
+  const ended = runVerb(await verbs.find((verb) => verb.name === name)!.load(), args, io);
+  return {
+    said,
+    async until(pattern: RegExp, where: 'out' | 'err' = 'out'): Promise<RegExpExecArray> {
+      for (;;) {
+        const found = pattern.exec(said[where]);
+        if (found) return found;
+        await new Promise<void>((resolve) => {
+          changed = resolve;
+        });
+      }
+    },
+    async end() {
+      ending.abort();
+      return ended;
+    },
+  };
+}
+
+const spoken = (port: number, text: string): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    let heard = '';
+    socket.on('data', (data) => {
+      heard += data;
+    });
+    socket.once('error', reject);
+    socket.once('close', () => resolve(heard));
+    socket.end(text);
+  });
+
+test('port-forward carries connections to a port of a pod, of a Service too, and tells what goes wrong', async () => {
+  const forwarding = await started('port-forward svc/talker :http -n talk --address=127.0.0.1');
+  const [, port] = await forwarding.until(/Forwarding from 127\.0\.0\.1:(\d+) -> 80\n/);
+  expect(await Promise.all([spoken(Number(port), 'hello.\n'), spoken(Number(port), 'again.\n')])).toEqual([
+    'HELLO.\n',
+    'AGAIN.\n',
+  ]);
+  expect(forwarding.said.out.match(/Handling connection for \d+\n/g)).toHaveLength(2);
+  expect(await forwarding.end()).toBe(0);
+
+  const refused = await started('port-forward talker :81 -n talk --address=127.0.0.1');
+  const [, closed] = await refused.until(/Forwarding from 127\.0\.0\.1:(\d+) -> 81\n/);
+  expect(await spoken(Number(closed), 'anybody?').catch(() => '')).toBe('');
+  await refused.until(/an error occurred forwarding \d+ -> 81: connect: connection refused\n/, 'err');
+  await refused.end();
+
+  const taken = await ownClient(called(`port-forward talker ${server.port}:80 -n talk --address=127.0.0.1`));
+  expect([taken.code, taken.stderr]).toEqual([
+    1,
+    `Unable to listen on port ${server.port}: Listeners failed to create with the following errors: [unable to create listener: Error listen tcp4 127.0.0.1:${server.port}: bind: address already in use]\n` +
+      `error: unable to listen on any of the requested ports: [{${server.port} 80}]\n`,
+  ]);
+});
+
+describe('cp', () => {
+  test.skipIf(!packagedKubectl())('into a container and out of it, files and folders, as kubectl does', async () => {
+    mkdirSync(join(folder, 'tree/deep/empty'), { recursive: true });
+    writeFileSync(join(folder, 'tree/deep/large'), 'x'.repeat(3_000_000));
+    writeFileSync(join(folder, 'tree/none'), '');
+    symlinkSync('none', join(folder, 'tree/link'));
+    for (const who of ['own', 'stock'] as const) {
+      const run = who === 'own' ? ownClient : stockKubectl;
+      mkdirSync(join(talker.folder, who, 'there'), { recursive: true });
+      expect(await run(called(`cp tree talker:${who}/there -n talk -c main`))).toMatchObject({ code: 0, stderr: '' });
+      expect(await run(called(`cp tree/none talk/talker:${who}/renamed -c main`))).toMatchObject({ code: 0 });
+      expect(await run(called(`cp -n talk -c main talker:${who} ${who}-back`))).toMatchObject({ code: 0 });
+    }
+    const listed = (path: string) => {
+      const { stdout } = spawnSync('find', ['.', '-printf', '%y %m %p %s %l\n'], { cwd: path, encoding: 'utf8' });
+      return stdout
+        .split('\n')
+        .filter((line) => !line.startsWith('d '))
+        .sort();
+    };
+    expect(listed(join(talker.folder, 'own'))).toEqual(listed(join(talker.folder, 'stock')));
+    expect(listed(join(folder, 'own-back'))).toEqual(listed(join(folder, 'stock-back')));
+    expect(readFileSync(join(folder, 'own-back/there/tree/deep/large'), 'utf8')).toHaveLength(3_000_000);
+    // kubectl ends well where the container's tar did not.
+    expect(await ownClient(called('cp -n talk -c main talker:missing out'))).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/missing: .*No such file[^]*command terminated with exit code 2\n$/),
+    });
+  });
+
+  test('an archive that leads out of its place writes nothing there', async () => {
+    const archive = tar.pack();
+    archive.entry({ name: 'pack/fine' }, 'fine');
+    archive.entry({ name: 'pack/../../outside' }, 'evil');
+    archive.entry({ name: 'pack/away', type: 'symlink', linkname: '/tmp' });
+    archive.entry({ name: 'pack/away/through' }, 'evil');
+    archive.finalize();
+    let warned = '';
+    const into = join(folder, 'kept/here');
+    await unpack(archive as never, { prefix: 'pack', into, shown: 'here', warn: (text) => (warned += text) });
+    expect(warned).toBe(
+      'warning: file "../outside" is outside target destination, skipping\nwarning: skipping symlink: "here/away" -> "/tmp"\n'.replace(
+        '"../outside"',
+        '"here/outside"',
+      ),
+    );
+    expect(readFileSync(join(into, 'fine'), 'utf8')).toBe('fine');
+    expect(readFileSync(join(into, 'away/through'), 'utf8')).toBe('evil');
+    expect(existsSync(join(folder, 'outside'))).toBe(false);
+    const other = tar.pack();
+    other.entry({ name: 'elsewhere' }, 'x');
+    other.finalize();
+    await expect(unpack(other as never, { prefix: 'pack', into, shown: '', warn: () => undefined })).rejects.toThrow(
+      'tar contents corrupted',
+    );
+  });
+});
+
+describe('a kubeconfig of somebody else', () => {
+  /** `user` in the place of the certificate. */
+  const kubeconfigWith = (user: object, cluster: object = {}): string => {
+    const config = parse(readFileSync(server.kubeconfig, 'utf8')) as { clusters: { cluster: object }[] };
+    const path = join(folder, `kubeconfig-${++made}`);
+    const [first] = config.clusters;
+    writeFileSync(
+      path,
+      JSON.stringify({
+        ...config,
+        clusters: [{ ...first, cluster: { ...first!.cluster, ...cluster } }],
+        users: [{ name: 'plugged', user }],
+        contexts: [{ name: 'c', context: { cluster: (first as unknown as { name: string }).name, user: 'plugged' } }],
+        'current-context': 'c',
+      }),
+    );
+    return path;
+  };
+  let made = 0;
+  const plugin = (body: string): string => {
+    const path = join(folder, `plugin-${++made}.sh`);
+    writeFileSync(path, `#!/bin/sh\n${body}\n`, { mode: 0o755 });
+    return path;
+  };
+  const V1 = 'client.authentication.k8s.io/v1';
+  const answer = (status: object, apiVersion = V1) =>
+    `printf %s '${JSON.stringify({ apiVersion, kind: 'ExecCredential', status })}'`;
+  const exec = (command: string, more: object = {}) => ({
+    exec: { apiVersion: V1, command, interactiveMode: 'Never', ...more },
+  });
+  const certificate = () => {
+    const config = parse(readFileSync(server.kubeconfig, 'utf8')) as { users: { user: Record<string, string> }[] };
+    const pem = (name: string) => Buffer.from(config.users[0]!.user[name]!, 'base64').toString();
+    return { clientCertificateData: pem('client-certificate-data'), clientKeyData: pem('client-key-data') };
+  };
+
+  test('a credential plugin is asked who one is: certificates, tokens, what it is told of the cluster', async () => {
+    const note = join(folder, 'info.json');
+    const user = exec(
+      plugin(`printf %s "$KUBERNETES_EXEC_INFO" > ${note}; [ "$A $1" = "b c" ] && ${answer(certificate())}`),
+      {
+        env: [{ name: 'A', value: 'b' }],
+        args: ['c'],
+        provideClusterInfo: true,
+      },
+    );
+    const call = { ...called('get ns talk -o name'), kubeconfig: kubeconfigWith(user) };
+    expect(await ownClient(call)).toEqual({ code: 0, stdout: 'namespace/talk\n', stderr: '' });
+    const own = JSON.parse(readFileSync(note, 'utf8'));
+    expect(own).toMatchObject({ kind: 'ExecCredential', apiVersion: V1, spec: { interactive: false } });
+    if (!packagedKubectl()) return;
+    expect(await stockKubectl(call)).toEqual({ code: 0, stdout: 'namespace/talk\n', stderr: '' });
+    expect(own).toEqual(JSON.parse(readFileSync(note, 'utf8')));
+  });
+
+  test.skipIf(!packagedKubectl())('what goes wrong with a plugin is told as kubectl tells it', async () => {
+    const users = [
+      exec('/no/such/plugin', { installHint: 'Get it somewhere.' }),
+      exec('no-such-plugin'),
+      exec(plugin('exit 3')),
+      exec(plugin('echo nonsense')),
+      exec(plugin(answer({}))),
+      exec(plugin(`echo '{"apiVersion":"${V1}","kind":"ExecCredential"}'`)),
+      exec(plugin(answer({ token: 't' }, 'client.authentication.k8s.io/v1beta1'))),
+      exec(plugin(answer({ clientCertificateData: 'x' }))),
+      exec(plugin(answer({ token: 'wrong' }))),
+      exec('x', { apiVersion: 'client.authentication.k8s.io/v1alpha1' }),
+      exec('x', { interactiveMode: undefined }),
+      exec('x', { interactiveMode: 'Always' }),
+      exec('x', { interactiveMode: 'Odd' }),
+      exec(''),
+      exec('x', { apiVersion: '' }),
+    ];
+    for (const user of users) {
+      const call = { ...called('get ns talk -o name'), kubeconfig: kubeconfigWith(user) };
+      const [own, stock] = [await ownClient(call), await stockKubectl(call)];
+      // Before it Go's log repeats the error for each try of discovery.
+      const told = ({ stderr }: typeof own) =>
+        /^(?:Unable|error|The|Error)[^]*/m
+          .exec(stderr)?.[0]
+          .trim()
+          .replace(/(decoding stdout: )[^]*/, '$1…');
+      expect(`${JSON.stringify(user)}\n${told(own)}`).toBe(`${JSON.stringify(user)}\n${told(stock)}`);
+      expect(own.code).toBe(1);
+    }
+  });
+
+  test('a server of whom nobody knows the authority is spoken to only with --insecure-skip-tls-verify', async () => {
+    const { clientCertificateData, clientKeyData } = certificate();
+    const user = {
+      'client-certificate-data': Buffer.from(clientCertificateData).toString('base64'),
+      'client-key-data': Buffer.from(clientKeyData).toString('base64'),
+    };
+    const foreign = kubeconfigWith(user, { 'certificate-authority-data': undefined });
+    const refused = await ownClient({ ...called('get ns talk -o name'), kubeconfig: foreign });
+    expect([refused.code, refused.stderr]).toEqual([
+      1,
+      'Unable to connect to the server: tls: failed to verify certificate: x509: certificate signed by unknown authority\n',
+    ]);
+    for (const [line, kubeconfig] of [
+      ['get ns talk -o name --insecure-skip-tls-verify', foreign],
+      ['get ns talk -o name --insecure-skip-tls-verify', server.kubeconfig],
+      [
+        'get ns talk -o name',
+        kubeconfigWith(user, { 'certificate-authority-data': undefined, 'insecure-skip-tls-verify': true }),
+      ],
+    ] as const)
+      expect(await ownClient({ ...called(line), kubeconfig })).toEqual({
+        code: 0,
+        stdout: 'namespace/talk\n',
+        stderr: '',
+      });
+    const said = await ownClient({
+      ...called('exec talker -n talk -c main --insecure-skip-tls-verify -- echo hello'),
+      kubeconfig: foreign,
+    });
+    expect(said).toEqual({ code: 0, stdout: 'hello\n', stderr: '' });
+  });
+});
