@@ -1,6 +1,7 @@
 /** One process of the Ingress, bundled as it is shipped: told its table by messages, as `net` tells it. */
-import { IngressServer, type TableChange } from '#network/ingress/ingress-server.ts';
+
 import { systemClock, systemRandom } from '#cmd/system-clock.ts';
+import { IngressServer, type TableChange } from '#network/ingress/ingress-server.ts';
 
 let requests = 0;
 const server = new IngressServer({

@@ -3,6 +3,7 @@ import { request } from 'node:http';
 import { request as requestTls } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import { expect, test } from 'vitest';
+import { pacedLoad } from '../../bench/paced-load.ts';
 import { selfSigned } from '#cmd/pki/certificate.ts';
 import { SERVER } from './conformance/image.ts';
 import { container, object, playground, pod, shell } from './conformance/playground.ts';
@@ -60,11 +61,22 @@ const addressOfIngress = (name = 'web') =>
     return found.status.loadBalancer.ingress?.[0]?.ip;
   });
 
+interface AskOptions {
+  isSecure?: boolean;
+  host?: string;
+  port?: number;
+  method?: string;
+  address?: string;
+}
+
 /** Status, where it leads, what it says; over TLS also whose certificate was shown. */
-async function ask(path: string, { isSecure = false, host = HOST } = {}): Promise<string> {
-  const address = await addressOfIngress();
+async function ask(
+  path: string,
+  { isSecure = false, host = HOST, port, method, address }: AskOptions = {},
+): Promise<string> {
+  const at = { host: address ?? (await addressOfIngress()), ...(port && { port }), ...(method && { method }) };
   return new Promise((done) => {
-    const options = { host: address, path, servername: host, headers: { host }, rejectUnauthorized: false } as const;
+    const options = { ...at, path, servername: host, headers: { host }, rejectUnauthorized: false } as const;
     const sent = (isSecure ? requestTls : request)({ ...options, agent: false, timeout: 3_000 }, (response) => {
       const shown = isSecure ? ` by ${(response.socket as TLSSocket).getPeerCertificate().subject.CN}` : '';
       const { location = '' } = response.headers;
@@ -93,6 +105,126 @@ test('requests go by host and path, HTTP is sent to HTTPS, and the certificate i
   expect(await ground().exec('client', fromPod)).toContain('308');
 });
 
+test('a Gateway is reached where Ingresses are, and at ports of its own, as stock kubectl shows', async () => {
+  const apply = (text: string) => ground().cluster.apply(text, '-n', ground().namespace);
+  await apply(GATEWAY);
+  const kubectl = (...args: string[]) => ground().cluster.tryKubectl(['-n', ground().namespace, ...args]);
+  const address = await addressOfIngress();
+  await becomes('/x', '200 front', { host: GATEWAY_HOST });
+  await becomes('/api', '200 api', { host: GATEWAY_HOST, port: 8088 });
+  await becomes('/api', '404 default backend - 404', { host: GATEWAY_HOST, port: 8088, method: 'POST' });
+  await eventually('kubectl shows the Gateway', async () => {
+    const { stdout } = await kubectl('get', 'gateways');
+    return new RegExp(`gate\\s+kedge\\s+${address}\\s+True`).test(stdout);
+  });
+  expect((await kubectl('get', 'gatewayclass', 'kedge')).stdout).toMatch(/kedge\s+kedge\.dev\/gateway\s+True/);
+  const waiting = ['wait', '--for', 'jsonpath={.status.parents[0].conditions[0].status}=True', 'httproute/web'];
+  expect((await kubectl(...waiting, '--timeout=30s')).stdout).toContain('condition met');
+  const [node] = await ground().cluster.nodeAddresses();
+  const told = await ask('/metrics', { ...(node && { address: node.ip }), port: 10_254 });
+  expect(told).toMatch(/^200 # HELP kedge_ingress_requests_total/);
+  await apply(GATEWAY); // nothing to change, and nothing complains
+});
+
+test('no request fails while the backend of an Ingress rolls', async () => {
+  await ground().create(rolling('1'));
+  await ground().create(
+    object('Service', 'rolling', { spec: { selector: { app: 'rolling' }, ports: [{ port: 80, targetPort: 8080 }] } }),
+    object(
+      'Ingress',
+      'rolling',
+      {
+        spec: {
+          ingressClassName: 'nginx',
+          rules: [
+            {
+              host: ROLLING_HOST,
+              http: {
+                paths: [
+                  { path: '/', pathType: 'Prefix', backend: { service: { name: 'rolling', port: { number: 80 } } } },
+                ],
+              },
+            },
+          ],
+        },
+      },
+      API,
+    ),
+  );
+  await addressOfIngress('rolling');
+  await eventually('it is served', async () => (await ask('/', { host: ROLLING_HOST })).startsWith('200'));
+  const load = pacedLoad({
+    address: await addressOfIngress(),
+    port: 80,
+    host: ROLLING_HOST,
+    path: '/',
+    perSecond: 200,
+    connections: 16,
+  });
+  await ground().cluster.apply(JSON.stringify(rolling('2')), '-n', ground().namespace);
+  const { stdout } = await ground().cluster.tryKubectl([
+    '-n',
+    ground().namespace,
+    'rollout',
+    'status',
+    'deployment/rolling',
+    '--timeout=120s',
+  ]);
+  const { failed, failures, answered } = await load.stop();
+  expect(stdout).toContain('successfully rolled out');
+  expect({ failed, failures: [...failures] }).toEqual({ failed: 0, failures: [] });
+  expect(answered).toBeGreaterThan(100);
+});
+
+const ROLLING_HOST = 'rolling.example.com';
+const rolling = (version: string) =>
+  object(
+    'Deployment',
+    'rolling',
+    {
+      spec: {
+        replicas: 2,
+        selector: { matchLabels: { app: 'rolling' } },
+        template: {
+          metadata: { labels: { app: 'rolling', version } },
+          spec: {
+            terminationGracePeriodSeconds: 1,
+            containers: [{ ...server, readinessProbe: { httpGet: { path: '/', port: 8080 }, periodSeconds: 1 } }],
+          },
+        },
+      },
+    },
+    'apps/v1',
+  );
+
+const GATEWAY_HOST = 'gate.example.com';
+const GATEWAY = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: gate}
+spec:
+  gatewayClassName: kedge
+  listeners:
+    - {name: http, port: 80, protocol: HTTP, hostname: ${GATEWAY_HOST}}
+    - {name: own, port: 8088, protocol: HTTP}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: web}
+spec:
+  parentRefs: [{name: gate, sectionName: http}]
+  rules: [{backendRefs: [{name: front, port: 80}]}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: api}
+spec:
+  parentRefs: [{name: gate, sectionName: own}]
+  rules:
+    - matches: [{path: {type: Exact, value: /api}, method: GET}]
+      backendRefs: [{name: api, port: 80}]
+`;
+
 test('a new certificate, new annotations and new endpoints are in force at once', async () => {
   const secret = ground().path('Secret', 'v1', 'example-tls-secret');
   await ground().api.patch(secret, { stringData: certificateFor('second') });
@@ -104,14 +236,11 @@ test('a new certificate, new annotations and new endpoints are in force at once'
   );
   await becomes('/', '403 403 Forbidden by second', { isSecure: true });
   await ground().cluster.apply(manifest('example.com/nothing: to see'), '-n', ground().namespace);
-  await becomes('/clientip', `200 ${await ownAddress()} by second`, { isSecure: true });
+  await eventually('the server sees who asks', async () => {
+    return /^200 [0-9.]+ by second$/.test(await ask('/clientip', { isSecure: true }));
+  });
   await ground().api.delete(ground().path('Pod', 'v1', 'api'));
   await becomes('/api/v1', '503 503 Service Temporarily Unavailable by second', { isSecure: true });
-
-  /** The server sees the node that carries the request. */
-  async function ownAddress(): Promise<string> {
-    return (await ask('/clientip', { isSecure: true })).split(' ')[1] ?? '';
-  }
 });
 
 test('an Ingress of another class is left alone', async () => {
