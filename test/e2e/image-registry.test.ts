@@ -2,6 +2,7 @@
  * The cluster's image registry, and images built from a Dockerfile: pushed on the host by our command and by stock clients,
  * pulled by both nodes under the same name. Ordinary pulls, refusals and image volumes are shown with it.
  */
+import { type ChildProcess, spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,9 +14,19 @@ const named = ['--name', cluster.name];
 const folder = mkdtempSync(join(tmpdir(), 'kedge-registry-'));
 const source = join(folder, 'source');
 const archive = join(folder, 'image.tar');
-const PODS = ['pulls-1', 'pulls-2', 'pulls-nothing', 'image-volume', 'asks-registry'];
+const PODS = [
+  'pulls-1',
+  'pulls-2',
+  'pulls-nothing',
+  'image-volume',
+  'asks-registry',
+  'by-pod',
+  'by-account',
+  'by-nobody',
+];
 /** `localhost:5000`, as the ConfigMap says it. */
 let registry: string;
+let guarded: ChildProcess | undefined;
 
 const DOCKERFILE = `
 FROM scratch AS tools
@@ -31,6 +42,22 @@ USER 1234
 ENV GREETING="hello from a Dockerfile"
 RUN test "$(id -u) $GREETING" = "1234 hello from a Dockerfile"
 CMD ["/bin/sh", "-c", "echo $GREETING; exec sleep 1000"]
+`;
+
+/** A registry that asks for a name and a password: before the cluster's own, in a node's network. argv: its URL. */
+const PRIVATE = `
+const { createServer, request } = require('node:http');
+const wanted = 'Basic ' + Buffer.from('puller:pass word').toString('base64');
+createServer((incoming, response) => {
+  if (incoming.headers.authorization !== wanted)
+    return response.writeHead(401, { 'www-authenticate': 'Basic realm="private"' }).end();
+  const { range, accept = '*/*' } = incoming.headers;
+  const headers = { accept, ...(range && { range }) };
+  request(process.argv[1] + incoming.url, { method: incoming.method, headers }, (answer) => {
+    response.writeHead(answer.statusCode, answer.headers);
+    answer.pipe(response);
+  }).end();
+}).listen(5999, '127.0.0.1', () => console.log('listening'));
 `;
 
 const podOf = (name: string, { image, node = 'node1', command = '' }: Record<string, string>) => `
@@ -63,6 +90,8 @@ beforeAll(async () => {
   expect(registry, hosting).toMatch(/^localhost:5\d{3}$/);
 });
 afterAll(async () => {
+  guarded?.kill('SIGKILL');
+  await cluster.tryKubectl(['delete', 'secret/puller', 'serviceaccount/puller', '--ignore-not-found']);
   rmSync(folder, { recursive: true, force: true });
   await cluster.tryKubectl(['delete', 'pod', ...PODS, '--ignore-not-found', '--force', '--grace-period=0']);
 });
@@ -72,7 +101,7 @@ test('an image built from a Dockerfile is pushed, and a pod on each node runs it
   const built = await cluster.try('image', 'build', source, '--tag', image, ...named);
   expect(built.code, built.stderr).toBe(0);
   expect(built.stderr).toContain("is in the cluster's registry");
-  await cluster.apply(podOf('pulls-1', { image }) + '---' + podOf('pulls-2', { image, node: 'node2' }));
+  await cluster.apply(`${podOf('pulls-1', { image })}---${podOf('pulls-2', { image, node: 'node2' })}`);
   await cluster.apply(podOf('pulls-nothing', { image: `${registry}/absent:1` }));
   await cluster.kubectl('wait', 'pod/pulls-1', 'pod/pulls-2', '--for=condition=Ready', '--timeout=60s');
   expect(await cluster.kubectl('logs', 'pulls-2')).toBe('hello from a Dockerfile\n');
@@ -107,6 +136,38 @@ test('ImageVolume should succeed with pod and pull policy of Always', async () =
   expect(await said('/volume/etc/os-release')).toContain('Of the volume');
   const written = await cluster.tryKubectl(['exec', 'image-volume', '--', 'touch', '/volume/x']);
   expect(written.stderr).toContain('Read-only file system');
+});
+
+test('a private registry is pulled from with the secrets of the pod, or of its account', async () => {
+  const { processes } = JSON.parse(await cluster.kedge('status', ...named, '--json')) as {
+    processes: { name: string; pid: number }[];
+  };
+  const pid = processes.find(({ name }) => name === 'node1/kubelet')?.pid;
+  const [node] = await cluster.nodeAddresses();
+  const own = `http://${node?.ip.replace(/\.\d+$/, '.1')}:${registry.replace('localhost:', '')}`;
+  const child = spawn('nsenter', ['--net', '--target', String(pid), process.execPath, '-e', PRIVATE, own], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  guarded = child;
+  await new Promise((listening) => child.stdout.once('data', listening));
+  const login = ['--docker-server=localhost:5999', '--docker-username=puller', '--docker-password=pass word'];
+  await cluster.kubectl('create', 'secret', 'docker-registry', 'puller', ...login);
+  await cluster.apply(
+    'apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: puller}\nimagePullSecrets: [{name: puller}]\n',
+  );
+  const pod = (name: string, more: string) =>
+    podOf(name, { image: 'localhost:5999/team/web:1' })
+      .replace('spec:\n', `spec:\n${more}`)
+      .replace('"}]', '", imagePullPolicy: Always}]');
+  await cluster.apply(pod('by-nobody', ''));
+  await eventually('a pull without a password is refused', async () => {
+    const told = await cluster.kubectl('describe', 'pod', 'by-nobody');
+    if (!/Failed to pull image .*(401 Unauthorized|authorization failed)/.test(told)) throw new Error(told);
+    return true;
+  });
+  await cluster.apply(pod('by-pod', '  imagePullSecrets: [{name: puller}]\n'));
+  await cluster.apply(pod('by-account', '  serviceAccountName: puller\n'));
+  await cluster.kubectl('wait', 'pod/by-pod', 'pod/by-account', '--for=condition=Ready', '--timeout=60s');
 });
 
 test('an archive is pushed, also by stock clients; what one pushed the other pulls', async () => {
