@@ -80,6 +80,7 @@ export const TEST_PACKAGES = {
   cpio: () => hasProgram('cpio'),
   kmod: () => hasProgram('depmod'),
   e2fsprogs: () => hasProgram('mke2fs'),
+  skopeo: () => hasProgram('skopeo'),
 };
 
 /** As root on Debian: installs what is missing, naming it first. Elsewhere nothing: Kedge itself tells what is missing. */

@@ -2,7 +2,7 @@
  * The cluster's image registry, and images built from a Dockerfile: pushed on the host by our command and by stock clients,
  * pulled by both nodes under the same name. Ordinary pulls, refusals and image volumes are shown with it.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +14,7 @@ const named = ['--name', cluster.name];
 const folder = mkdtempSync(join(tmpdir(), 'kedge-registry-'));
 const source = join(folder, 'source');
 const archive = join(folder, 'image.tar');
+const hasSkopeo = () => spawnSync('skopeo', ['--version']).status === 0;
 const PODS = [
   'pulls-1',
   'pulls-2',
@@ -170,16 +171,18 @@ test('a private registry is pulled from with the secrets of the pod, or of its a
   await cluster.kubectl('wait', 'pod/by-pod', 'pod/by-account', '--for=condition=Ready', '--timeout=60s');
 });
 
-test('an archive is pushed, also by stock clients; what one pushed the other pulls', async () => {
+test('an archive is pushed under a name of the registry, and under no other', async () => {
   await cluster.kedge('image', 'build', source, '--tag', 'kedge.local/other:1', '--output', archive, ...named);
   await cluster.kedge('image', 'push', archive, '--as', `${registry}/other:1`, ...named);
   const elsewhere = await cluster.try('image', 'push', archive, ...named);
   expect(elsewhere.stderr).toContain(`give one with --as ${registry}/other:1`);
-  const state = join(folder, 'ctr');
-  const tags = async () => (await fetch(`http://${registry}/v2/other/tags/list`)).json();
   expect(await tags()).toEqual({ name: 'other', tags: ['1'] });
-  const skopeo = await run('skopeo', ['--version']);
-  if (skopeo.code !== 0) return; // stock clients are shown where they are installed
+});
+
+const tags = async () => (await fetch(`http://${registry}/v2/other/tags/list`)).json();
+
+test.skipIf(!hasSkopeo())('skopeo pushes, pulls and deletes', async () => {
+  const state = join(folder, 'skopeo');
   const insecure = ['--insecure-policy', 'copy'];
   const target = `docker://${registry}/other:2`;
   const pushed = await run('skopeo', [...insecure, '--dest-tls-verify=false', `oci-archive:${archive}`, target]);
