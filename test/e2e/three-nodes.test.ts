@@ -1,0 +1,327 @@
+/**
+ * Real packets between real pods on three nodes: every way of reaching a Service from every node, policies across nodes, DNS on
+ * each, and how much is lost when things break under load.
+ */
+import { readFileSync } from 'node:fs';
+import { Agent, request } from 'node:http';
+import { afterAll, expect, test } from 'vitest';
+import { SERVER } from './conformance/image.ts';
+import { container, object, playground, pod, shell } from './conformance/playground.ts';
+import { eventually, run } from './running-cluster.ts';
+
+const NODES = ['node1', 'node2', 'node3'];
+const server = container({
+  command: SERVER,
+  env: [{ name: 'PORTS', value: '8080' }],
+  readinessProbe: { httpGet: { path: '/healthz', port: 8080 }, periodSeconds: 1 },
+  lifecycle: { preStop: { exec: { command: ['sleep', '2'] } } },
+});
+const serverOn = (nodeName: string) =>
+  pod(`server-${nodeName}`, {
+    labels: { app: 'server', on: nodeName },
+    spec: { containers: [server], nodeName, terminationGracePeriodSeconds: 10 },
+  });
+let addresses: Record<string, string> = {};
+
+const ground = playground('three-nodes', async (it) => {
+  const { cluster } = it;
+  const known = (await cluster.nodeAddresses()).map(({ name }) => name);
+  const isNew = !known.includes('node3');
+  if (isNew) await cluster.kedge('node', 'add', 'node3', '--name', cluster.name);
+  await cluster.kubectl('wait', 'node/node3', '--for=condition=Ready', '--timeout=90s');
+  addresses = Object.fromEntries((await cluster.nodeAddresses()).map(({ name, ip }) => [name, ip]));
+  const ports = [{ port: 80, targetPort: 8080 }];
+  const spec = { selector: { app: 'server' }, ports };
+  await it.create(
+    ...NODES.flatMap((nodeName) => [
+      serverOn(nodeName),
+      pod(`client-${nodeName}`, {
+        labels: { app: 'client', on: nodeName },
+        spec: { containers: [shell('sleep 10000')], nodeName },
+      }),
+    ]),
+    object('Service', 'all', { spec: { ...spec, type: 'LoadBalancer' } }),
+    object('Service', 'local', {
+      spec: { ...spec, type: 'LoadBalancer', externalTrafficPolicy: 'Local', selector: { app: 'server', on: 'node2' } },
+    }),
+  );
+  for (const name of NODES) await Promise.all([it.ready(`server-${name}`), it.ready(`client-${name}`)]);
+  return async () => {
+    if (isNew) await cluster.kedge('node', 'remove', 'node3', '--name', cluster.name);
+  };
+});
+
+const agents: Agent[] = [];
+afterAll(() => {
+  for (const agent of agents) agent.destroy();
+});
+
+interface Service {
+  spec: { clusterIP: string; ports: { nodePort: number }[] };
+  status: { loadBalancer: { ingress?: { ip: string }[] } };
+}
+const service = (name: string) => ground().api.get<Service>(ground().path('Service', 'v1', name));
+const nodePortOf = async (name: string) => (await service(name)).spec.ports[0]?.nodePort ?? 0;
+const balancerOf = (name: string) =>
+  eventually(`${name} has an address`, async () => (await service(name)).status.loadBalancer.ingress?.[0]?.ip);
+const podIp = async (name: string) => (await ground().pod(name)).status?.podIP ?? '';
+
+/** What this machine is answered, or why it is not. */
+const ask = (host: string, { port = 80, path = '/', withinMs = 3_000 } = {}): Promise<string> =>
+  new Promise((done) => {
+    const sent = request({ host, port, path, agent: false, timeout: withinMs }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (part: string) => {
+        text += part;
+      });
+      response.on('end', () => done(text.trim()));
+    });
+    sent.on('timeout', () => sent.destroy(new Error('timeout')));
+    sent.on('error', (error: NodeJS.ErrnoException) => done(error.code ?? error.message));
+    sent.end();
+  });
+
+/** What the client of a node is answered at each of these URLs, all asked at once; `-` where nobody answers. */
+async function asked(node: string, urls: readonly string[]): Promise<string[]> {
+  const one = (url: string, i: number) => `(echo "${i} $(timeout 3 wget -qO- '${url}' 2>/dev/null || echo -)") &`;
+  const said = await ground().exec(`client-${node}`, `${urls.map(one).join('\n')}\nwait`);
+  const byTurn = said.split('\n').map((line) => line.split(' '));
+  return urls.map((_, i) => byTurn.find(([turn]) => turn === String(i))?.[1] ?? '-');
+}
+const everyNode = <T>(look: (node: string) => Promise<T>): Promise<T[]> => Promise.all(NODES.map(look));
+
+test('pods reach pods of every node by their own address, and are seen by theirs', async () => {
+  const servers = await everyNode((node) => podIp(`server-${node}`));
+  const clients = await everyNode((node) => podIp(`client-${node}`));
+  const seen = await everyNode((node) =>
+    asked(
+      node,
+      servers.map((ip) => `http://${ip}:8080/clientip`),
+    ),
+  );
+  expect(seen).toEqual(clients.map((ip) => [ip, ip, ip]));
+});
+
+test('a ClusterIP, and its name, lead from each node to the pods of all', async () => {
+  const { clusterIP } = (await service('all')).spec;
+  const reached = await everyNode(async (node) => {
+    const urls = Array.from({ length: 40 }, () => `http://${clusterIP}/`);
+    return [...new Set(await asked(node, urls))].sort();
+  });
+  expect(reached).toEqual(NODES.map(() => NODES.map((node) => `server-${node}`)));
+  const resolved = await everyNode((node) => ground().exec(`client-${node}`, 'nslookup all | tail -n +3'));
+  for (const text of resolved) expect(text).toContain(clusterIP);
+});
+
+test('a nodePort answers on each node, for this machine and for pods of each node', async () => {
+  const port = await nodePortOf('all');
+  for (const node of NODES) expect(await ask(addresses[node]!, { port })).toMatch(/^server-node\d$/);
+  const urls = NODES.map((node) => `http://${addresses[node]}:${port}/`);
+  const said = await everyNode((node) => asked(node, urls));
+  for (const answers of said) expect(answers).toEqual(NODES.map(() => expect.stringMatching(/^server-node\d$/)));
+});
+
+test('under externalTrafficPolicy Local only the node with an endpoint answers, and shows who asks', async () => {
+  const port = await nodePortOf('local');
+  const own = await ask(addresses['node2']!, { port, path: '/clientip' });
+  const others = await Promise.all(['node1', 'node3'].map((node) => ask(addresses[node]!, { port, withinMs: 1_000 })));
+  expect(others).toEqual(['timeout', 'timeout']);
+  expect(Object.values(addresses)).not.toContain(own);
+  const balancer = await balancerOf('local');
+  await eventually('the balancer leads to node2', async () => (await ask(balancer, { path: '/clientip' })) === own);
+});
+
+test('a load balancer address answers this machine, and pods of each node', async () => {
+  const balancer = await balancerOf('all');
+  await eventually('it answers', async () => /^server-node\d$/.test(await ask(balancer)));
+  const said = await everyNode((node) => asked(node, [`http://${balancer}/`]));
+  for (const answers of said) expect(answers).toEqual([expect.stringMatching(/^server-node\d$/)]);
+});
+
+test('a policy holds on whichever node the two are', async () => {
+  const selector = (on: string) => ({ matchLabels: { app: 'client', on } });
+  await ground().create(
+    object(
+      'NetworkPolicy',
+      'only-node1',
+      {
+        spec: {
+          podSelector: { matchLabels: { app: 'server' } },
+          policyTypes: ['Ingress'],
+          ingress: [{ from: [{ podSelector: selector('node1') }], ports: [{ port: 8080 }] }],
+        },
+      },
+      'networking.k8s.io/v1',
+    ),
+  );
+  const servers = await everyNode((node) => podIp(`server-${node}`));
+  const urls = servers.map((ip) => `http://${ip}:8080/`);
+  const all = NODES.map((node) => `server-${node}`);
+  await eventually('the policy is in force on every node', async () => {
+    const said = await everyNode((node) => asked(node, urls));
+    return JSON.stringify(said) === JSON.stringify([all, ['-', '-', '-'], ['-', '-', '-']]);
+  });
+  await ground().api.delete(ground().path('NetworkPolicy', 'networking.k8s.io/v1', 'only-node1'));
+  await eventually('it is gone on every node', async () => {
+    const said = await everyNode((node) => asked(node, urls));
+    return JSON.stringify(said) === JSON.stringify([all, all, all]);
+  });
+});
+
+interface Load {
+  /** Ends it. */
+  stop(): Promise<{ sent: number; failed: Record<string, number> }>;
+  /** How many have failed up to now. */
+  failures(): number;
+  /** How many were answered well. */
+  answered(): number;
+}
+
+/** So many requests a second, each on a connection of its own, none of them tried twice. */
+function load(host: string, { port = 80, perSecond = 100 } = {}): Load {
+  const agent = new Agent({ keepAlive: false, maxSockets: 256 });
+  agents.push(agent);
+  const failed: Record<string, number> = {};
+  let [sent, open, well, failures] = [0, 0, 0, 0];
+  const fail = (why: string) => {
+    failures++;
+    failed[why] = (failed[why] ?? 0) + 1;
+  };
+  const one = () => {
+    sent++;
+    open++;
+    const asked = request({ host, port, agent, timeout: 5_000 }, (response) => {
+      if (response.statusCode === 200) well++;
+      else fail(String(response.statusCode));
+      response.resume();
+    });
+    asked.on('timeout', () => asked.destroy(Object.assign(new Error('timeout'), { code: 'timeout' })));
+    asked.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? error.message));
+    asked.on('close', () => open--);
+    asked.end();
+  };
+  const ticking = setInterval(one, 1000 / perSecond);
+  return {
+    failures: () => failures,
+    answered: () => well,
+    async stop() {
+      clearInterval(ticking);
+      await eventually('the last requests have ended', async () => open === 0);
+      return { sent, failed };
+    },
+  };
+}
+
+/** While it runs, `breaking` happens; goes on until so many more were answered after it. */
+async function underLoad(what: string, running: Load, breaking: () => Promise<void>): Promise<Record<string, number>> {
+  await eventually('the load runs', async () => running.answered() >= 50);
+  await breaking();
+  const after = running.answered();
+  await eventually('the load goes on', async () => running.answered() >= after + 100);
+  const { sent, failed } = await running.stop();
+  const count = Object.values(failed).reduce((sum, each) => sum + each, 0);
+  console.log(`${what}: ${count} of ${sent} requests failed ${count > 0 ? JSON.stringify(failed) : ''}`);
+  return failed;
+}
+
+interface Status {
+  processes: { name: string; pid?: number; restarts: number; state: string }[];
+}
+const process_ = async (name: string) => {
+  const { cluster } = ground();
+  const status = JSON.parse((await cluster.try('status', '--json', '--name', cluster.name)).stdout) as Status;
+  return status.processes.find((each) => each.name === name);
+};
+const pidOf = async (name: string): Promise<number> => (await process_(name))?.pid ?? 0;
+
+/** Kills a process of the product, and waits for the one in its place. */
+async function killed(name: string): Promise<void> {
+  const pid = await pidOf(name);
+  // Nobody else's: it must be the program itself.
+  if (!readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('kedge')) throw new Error(`${pid} is not ${name}`);
+  process.kill(pid, 'SIGKILL');
+  await eventually(`${name} runs again`, async () => {
+    const now = await process_(name);
+    return now?.state === 'running' && now.pid !== pid;
+  });
+}
+
+test('endpoints that change under load cost no request', async () => {
+  const failed = await underLoad('endpoints change', load(await balancerOf('all')), async () => {
+    const path = ground().path('Pod', 'v1', 'server-node1');
+    await ground().api.delete(path);
+    await ground().gone(path);
+    await ground().create(serverOn('node1'));
+    await ground().ready('server-node1');
+  });
+  expect(failed).toEqual({});
+});
+
+test('a proxy that is killed, on every node, costs no request', async () => {
+  const failed = await underLoad('proxies killed', load(await balancerOf('all')), async () => {
+    await everyNode((node) => killed(`${node}/net`));
+  });
+  expect(failed).toEqual({});
+});
+
+test('an API server that is away costs no request', async () => {
+  const failed = await underLoad('API server away', load(await balancerOf('all')), async () => {
+    const pid = await pidOf('control-plane');
+    process.kill(pid, 'SIGSTOP');
+    try {
+      await new Promise((resolve) => setTimeout(resolve, 2_000)); // nothing tells that it is still away
+    } finally {
+      process.kill(pid, 'SIGKILL');
+    }
+    await eventually('it answers again', async () => (await ground().cluster.tryKubectl(['get', 'nodes'])).code === 0);
+  });
+  expect(failed).toEqual({});
+});
+
+/** Whether node3 has an endpoint of the Service that traffic goes to. */
+async function isEndpoint(): Promise<boolean> {
+  const of = ['-n', ground().namespace, '-l', 'kubernetes.io/service-name=all'];
+  const { items } = await ground().cluster.json<{
+    items: { endpoints: { nodeName: string; conditions: { ready: boolean } }[] }[];
+  }>('get', 'endpointslices', ...of);
+  return items.flatMap(({ endpoints }) => endpoints).some((each) => each.nodeName === 'node3' && each.conditions.ready);
+}
+
+/** In the network of a node. */
+const inNode = async (node: string, ...command: string[]): Promise<string> => {
+  const { code, stdout, stderr } = await run('nsenter', ['-t', String(await pidOf(`${node}/net`)), '-n', ...command]);
+  if (code !== 0) throw new Error(`${command.join(' ')} on ${node}: ${stderr}`);
+  return stdout;
+};
+
+// At once, for each needs its time to be noticed: what is refused was lost to the flushed rules, what is late to the lost node.
+test('flushed rules come back and a lost node is left out; then nothing is lost any more', async () => {
+  const { cluster } = ground();
+  const port = await nodePortOf('all');
+  const [node1, node2] = [addresses['node1']!, addresses['node2']!];
+  const routes = JSON.parse(await inNode('node3', 'ip', '-json', 'route', 'show')) as {
+    dst: string;
+    gateway?: string;
+  }[];
+  const isAnswered = async (address: string) => (await ask(address, { port })).startsWith('server-');
+  try {
+    const cut = underLoad('node3 cut off, asked at node1', load(node1, { port, perSecond: 20 }), async () => {
+      await inNode('node3', 'ip', 'link', 'set', 'eth0', 'down');
+      await eventually('node3 is no endpoint any more', async () => !(await isEndpoint()));
+    });
+    const flushed = underLoad('rules of node2 flushed, asked there', load(node2, { port, perSecond: 20 }), async () => {
+      await inNode('node2', 'nft', 'flush', 'table', 'ip', 'kube-proxy');
+      await eventually('the rules are back', () => isAnswered(node2));
+    });
+    const failed = await Promise.all([cut, flushed]);
+    expect(Object.keys(failed[0] ?? {}).filter((why) => !['timeout', 'EHOSTUNREACH'].includes(why))).toEqual([]);
+    expect(failed[1]).toHaveProperty('ECONNREFUSED'); // or nothing was flushed
+    const after = [node1, node2].map((node) => underLoad('after both', load(node, { port }), async () => undefined));
+    expect(await Promise.all(after)).toEqual([{}, {}]);
+  } finally {
+    await inNode('node3', 'ip', 'link', 'set', 'eth0', 'up');
+    for (const { dst, gateway } of routes)
+      if (gateway) await inNode('node3', 'ip', 'route', 'replace', dst, 'via', gateway);
+  }
+  await cluster.kubectl('wait', 'node/node3', '--for=condition=Ready', '--timeout=90s');
+});
