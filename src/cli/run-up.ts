@@ -9,6 +9,7 @@ import { LockTimeout, withFileLock } from '#node/machine/file-lock.ts';
 import type { IpFamilies } from '#node/machine/slots.ts';
 import { apiServerFlagsIn, flagsHint } from './api-server-options.ts';
 import { commandFor, pathsOf, registerOf, type Selection } from './cluster-selection.ts';
+import { cniConfigFile } from './cni-config-file.ts';
 import { type CliContext, UserError } from './context.ts';
 import { ControlClient } from './control-client.ts';
 import type { ClusterStatus, PublishedPort } from './control-protocol.ts';
@@ -35,6 +36,7 @@ export interface UpOptions extends Selection {
   ipFamilies?: IpFamilies;
   overlay?: 'auto' | 'vxlan';
   proxyMode?: 'nftables' | 'iptables';
+  cniConfig?: string;
   apiServerPort?: number;
   listen?: string[];
   publish?: PublishedServicePort[];
@@ -98,6 +100,7 @@ async function start(context: CliContext, options: UpOptions, paths: ClusterPath
     ...(defaultTolerationSeconds !== undefined && { defaultTolerationSeconds }),
     ...(options.kubeletConfig && { kubelet: await kubeletConfigFile(context, options.kubeletConfig) }),
     ...(await credentialProvidersFile(options)),
+    ...(options.cniConfig && { cni: await cniConfigFile(options.cniConfig) }),
     ...(options.proxyMode && { proxyMode: options.proxyMode }),
     ...(options.overlay && { overlay: options.overlay === 'vxlan' ? options.overlay : undefined }),
     apiServer: apiServerFlagsIn(options),

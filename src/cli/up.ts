@@ -57,6 +57,7 @@ export const upCommand = (context: CliContext): Command =>
       'a CredentialProviderConfig (kubelet.config.k8s.io/v1): programs that know passwords of registries',
     )
     .option('--image-credential-provider-bin-dir <folder>', 'where these programs are, on every node')
+    .option('--cni-config <file>', 'a CNI network configuration list for all nodes, with plugins of this machine')
     .option('--default-toleration-seconds <time>', 'how long pods stay on a lost node (upstream: 300)', seconds)
     .action(async (options: UpOptions) => {
       const { runUp } = await import('./run-up.ts');

@@ -1,11 +1,11 @@
-/** A cluster whose nodes were given a KubeletConfiguration: what it reserves, its static pods, and its graceful end. */
+/** A cluster whose nodes were given a KubeletConfiguration and a CNI configuration: what is reserved, static pods, the graceful end, the pods' network. */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Node, Pod } from '#api/generated/schema.ts';
 import { quantityMilliValue, quantityValue } from '#api/machinery/quantity.ts';
-import { imageOn, IMAGE } from './conformance/image.ts';
+import { IMAGE, imageOn } from './conformance/image.ts';
 import { eventually, KedgeCluster } from './running-cluster.ts';
 
 const MI = 1024 ** 2;
@@ -25,6 +25,26 @@ evictionHard: { memory.available: 50Mi }
 shutdownGracePeriod: 20s
 shutdownGracePeriodCriticalPods: 5s
 `;
+/** Another plugin than Kedge's own. */
+const NETWORK = {
+  cniVersion: '0.4.0',
+  name: 'mine',
+  plugins: [
+    {
+      type: 'bridge',
+      bridge: 'cni-mine',
+      isGateway: true,
+      hairpinMode: true,
+      mtu: '$MTU',
+      ipam: {
+        type: 'host-local',
+        dataDir: '$STATE_DIR',
+        ranges: [[{ subnet: '$POD_RANGE_IPV4' }]],
+        routes: [{ dst: '0.0.0.0/0' }],
+      },
+    },
+  ],
+};
 const hello = (greeting: string) => `apiVersion: v1
 kind: Pod
 metadata: { name: hello }
@@ -45,7 +65,9 @@ describe('a node with a configuration of its own', () => {
   beforeAll(async () => {
     mkdirSync(manifests);
     writeFileSync(join(folder, 'kubelet.yaml'), configuration);
-    await cluster.up('--nodes', '1', '--kubelet-config', join(folder, 'kubelet.yaml'));
+    writeFileSync(join(folder, 'cni.conflist'), JSON.stringify(NETWORK));
+    const files = ['--kubelet-config', join(folder, 'kubelet.yaml'), '--cni-config', join(folder, 'cni.conflist')];
+    await cluster.up('--nodes', '1', ...files);
     await imageOn(cluster);
   });
   afterAll(async () => {
@@ -67,6 +89,7 @@ describe('a node with a configuration of its own', () => {
     const file = join(manifests, 'hello.yaml');
     writeFileSync(file, hello('first'));
     const first = await ready(STATIC);
+    expect(readFileSync(`/proc/${kubeletPid()}/net/dev`, 'utf8')).toContain('cni-mine:'); // its network is the user's
     expect(first.metadata.annotations?.['kubernetes.io/config.source']).toBe('file');
     expect(first.metadata.ownerReferences?.[0]).toMatchObject({ kind: 'Node', name: NODE });
     expect(await cluster.kubectl('logs', STATIC)).toBe('first\n');

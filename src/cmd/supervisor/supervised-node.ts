@@ -90,9 +90,9 @@ export class SupervisedNode {
   }
 
   async #ensure(): Promise<void> {
-    const { facts, clock } = this.#context;
+    const { facts, clock, settings } = this.#context;
     const options = { layout: this.layout, facts, clock, pauseImage: PAUSE_IMAGE, holderProgram: pauseProgram() };
-    this.#node = await ensureNode(options);
+    this.#node = await ensureNode({ ...options, cni: settings.cni });
   }
 
   async #ensurePauseImage(): Promise<void> {

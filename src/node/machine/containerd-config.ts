@@ -9,6 +9,8 @@ export interface ContainerdOptions {
   layout: NodeLayout;
   facts: Pick<MachineFacts, 'capabilities' | 'appArmor' | 'cniFolder' | 'programs'>;
   pauseImage: string;
+  /** undefined: ours. */
+  cni?: CniConfig | undefined;
 }
 
 export function containerdToml({ layout, facts, pauseImage }: ContainerdOptions): string {
@@ -57,7 +59,9 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
 export const cniFolderOf = ({ cniFolder }: ContainerdOptions['facts']): string => cniFolder ?? '/opt/cni/bin';
 
 /** ptp: every packet of a pod is routed, so policy holds also between pods of one node. No portmap: hostPort is kube-proxy's. */
-export function cniConflist({ podRanges, cniStateDir }: NodeLayout, mtu: number): string {
+export function cniConflist(layout: NodeLayout, mtu: number, given?: CniConfig): string {
+  if (given) return `${JSON.stringify(filled(given, cniValues(layout, mtu)), null, 2)}\n`;
+  const { podRanges, cniStateDir } = layout;
   const ranges = podRanges.map((subnet) => [{ subnet }]);
   const routes = podRanges.map((range) => ({ dst: range.includes(':') ? '::/0' : '0.0.0.0/0' }));
   const ipam = { type: 'host-local', dataDir: cniStateDir, ranges, routes };
@@ -80,6 +84,26 @@ export function clusterRegistry({ plan, gateway }: NodeLayout): { name: string; 
     name: `localhost:${plan.registryPort}`,
     hostsToml: `server = ${url}\n\n[host.${url}]\n  capabilities = ["pull", "resolve"]\n`,
   };
+}
+
+/** A CNI network configuration list of the user's, for whatever plugins. Source: CNI specification, "Network configuration format". */
+export type CniConfig = Readonly<Record<string, unknown>>;
+
+/** What a node's own values are called in it: a text that is nothing else becomes the value. */
+const cniValues = ({ podRanges, cniStateDir, name }: NodeLayout, mtu: number): ReadonlyMap<string, unknown> =>
+  new Map<string, unknown>([
+    ['$POD_RANGE_IPV4', podRanges.find((range) => !isIpv6(range)) ?? ''],
+    ['$POD_RANGE_IPV6', podRanges.find(isIpv6) ?? ''],
+    ['$STATE_DIR', cniStateDir],
+    ['$NODE_NAME', name],
+    ['$MTU', mtu],
+  ]);
+
+function filled(value: unknown, values: ReadonlyMap<string, unknown>): unknown {
+  if (typeof value === 'string') return values.get(value) ?? value;
+  if (Array.isArray(value)) return value.map((one) => filled(one, values));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, filled(one, values)]));
 }
 
 const isIpv6 = (range: string): boolean => range.includes(':');

@@ -64,7 +64,7 @@ async function writeConfiguration(options: EnsureContainerd): Promise<void> {
   }
   await writeWholeFile(layout.containerdConfig, containerdToml(options));
   if (layout.podRanges.some((range) => range.includes(':'))) await gatherPlugins(options);
-  await writeWholeFile(join(layout.cniConfDir, '10-kedge.conflist'), cniConflist(layout, options.mtu));
+  await writeWholeFile(join(layout.cniConfDir, '10-kedge.conflist'), cniConflist(layout, options.mtu, options.cni));
   const registry = clusterRegistry(layout);
   if (registry) await writeWholeFile(join(layout.registryDir, registry.name, 'hosts.toml'), registry.hostsToml);
 }

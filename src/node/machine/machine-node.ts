@@ -3,6 +3,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import type { Clock } from '#base/clock.ts';
 import { removeCgroups } from './cgroups.ts';
 import { ensureContainerd } from './containerd.ts';
+import type { CniConfig } from './containerd-config.ts';
 import type { MachineFacts } from './detect.ts';
 import { dropRoute, uplinkMtu } from './host-network.ts';
 import { ensureMachineNetwork, refuseTakenRanges, removeMachineNetwork } from './machine-network.ts';
@@ -18,6 +19,8 @@ export interface NodeOptions {
   clock: Clock;
   pauseImage: string;
   holderProgram: Uint8Array | undefined;
+  /** undefined: ours. */
+  cni?: CniConfig | undefined;
 }
 
 export interface RunningNode {
@@ -40,7 +43,7 @@ export async function ensureNode(options: NodeOptions): Promise<RunningNode> {
   const mtu = await uplinkMtu();
   if (layout.gateway) await ensureMachineNetwork(layout, layout.gateway);
   else await ensureNodeNetwork(layout, holder, mtu);
-  const containerd = await ensureContainerd({ layout, holder, clock, facts, pauseImage, mtu });
+  const containerd = await ensureContainerd({ layout, holder, clock, facts, pauseImage, mtu, cni: options.cni });
   return { layout, holder, containerd };
 }
 

@@ -65,7 +65,7 @@ describe('addresses', () => {
   });
 
   test('no two slots share a range, and every interface name fits into 15 characters', () => {
-    const ranges = Array.from({ length: SLOTS }, (_, slot) => planOf(slot)).flatMap((plan) => [
+    const ranges = Array.from({ length: SLOTS }, (_, slot) => planOf(slot, ['IPv4', 'IPv6'])).flatMap((plan) => [
       ...plan.nodeRanges,
       ...plan.podRanges,
       ...plan.serviceRanges,
@@ -329,6 +329,27 @@ describe('what programs are told', () => {
     ]) {
       expect(toml).toContain(line);
     }
+  });
+
+  test('a CNI configuration of the user has each node’s own values where it asks for them', () => {
+    const given = {
+      name: 'mine',
+      plugins: [{ type: 'x', mtu: '$MTU', at: ['$POD_RANGE_IPV4', 'a $MTU', '$STATE_DIR'] }],
+    };
+    const { podRanges, cniStateDir } = layout();
+    const at = [podRanges[0], 'a $MTU', cniStateDir];
+    expect(JSON.parse(cniConflist(layout(), 1400, given))).toEqual({
+      name: 'mine',
+      plugins: [{ type: 'x', mtu: 1400, at }],
+    });
+  });
+
+  test('a node of two families has a range of each, and no pod waits for its IPv6 address', () => {
+    const dual = { ...layout(), podRanges: ['10.244.1.0/24', 'fd00:244:1::/64'] };
+    const { plugins } = JSON.parse(cniConflist(dual, 1400));
+    expect(plugins.map(({ type }: { type: string }) => type)).toEqual(['kedge-no-detection', 'ptp']);
+    expect(plugins[1].ipam.ranges).toEqual([[{ subnet: '10.244.1.0/24' }], [{ subnet: 'fd00:244:1::/64' }]]);
+    expect(plugins[1].ipam.routes).toEqual([{ dst: '0.0.0.0/0' }, { dst: '::/0' }]);
   });
 
   test('pods are routed, with the addresses of their node, and no portmap', () => {
