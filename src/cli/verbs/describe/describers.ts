@@ -9,12 +9,21 @@ import {
   secretDescriber,
   serviceAccountDescriber,
 } from './configuration.ts';
+import { certificateSigningRequestDescriber } from './certificates.ts';
 import type { AnyDescriber } from './describer.ts';
 import { podDisruptionBudgetDescriber } from './disruption.ts';
+import {
+  ingressClassDescriber,
+  ipAddressDescriber,
+  networkPolicyDescriber,
+  serviceCidrDescriber,
+} from './networking.ts';
 import { nodeDescriber } from './node.ts';
 import { podDescriber } from './pod.ts';
 import { endpointSliceDescriber, endpointsDescriber, ingressDescriber, serviceDescriber } from './services.ts';
+import { priorityClassDescriber } from './scheduling.ts';
 import { persistentVolumeClaimDescriber, persistentVolumeDescriber, storageClassDescriber } from './storage.ts';
+import { csiNodeDescriber, volumeAttributesClassDescriber } from './storage-drivers.ts';
 import {
   cronJobDescriber,
   daemonSetDescriber,
@@ -47,9 +56,17 @@ export const describers: readonly AnyDescriber[] = [
   cronJobDescriber,
   endpointSliceDescriber,
   ingressDescriber,
+  ingressClassDescriber,
+  serviceCidrDescriber,
+  ipAddressDescriber,
+  networkPolicyDescriber,
   podDisruptionBudgetDescriber,
   horizontalPodAutoscalerDescriber,
   storageClassDescriber,
+  volumeAttributesClassDescriber,
+  csiNodeDescriber,
+  priorityClassDescriber,
+  certificateSigningRequestDescriber,
   roleDescriber,
   clusterRoleDescriber,
   roleBindingDescriber,

@@ -122,6 +122,16 @@ export function formatTime(timestamp: string | undefined | null): string {
   return `${day} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())} ${zone}`;
 }
 
+/** `2006-01-02 15:04:05 -0700 MST`, as Go prints a time that nobody gave a form. */
+export function formatGoTime(timestamp: string | undefined | null): string {
+  if (!timestamp) return '0001-01-01 00:00:00 +0000 UTC';
+  const at = new Date(timestamp);
+  const [, , , , , zone = ''] = formatTime(timestamp).split(' ');
+  const name = zone === '+0000' ? 'UTC' : (/\(([A-Z]+)\)/.exec(String(at))?.[1] ?? zone);
+  const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+  return `${day} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())} ${zone} ${name}`;
+}
+
 export const orNone = (text: string | undefined): string => text || '<none>';
 export const orUnset = (value: unknown): string => (value === undefined || value === null ? '<unset>' : String(value));
 /** Go's way of printing a boolean that may be absent. */

@@ -8,13 +8,13 @@ import type {
   Service,
   ServicePort,
 } from '#api/generated/schema.ts';
+import { SERVICE_NAME } from '#api/discovery/v1/endpoint-slice.ts';
 import { formatLabels } from '#api/machinery/label-selector.ts';
 import { isNotFound } from '../targets.ts';
 import { type DescribeContext, type Describer, fetched, listed } from './describer.ts';
 import { describeEvents } from './events.ts';
 import { orNone, orUnset, type Report } from './report.ts';
 
-const SERVICE_NAME = 'kubernetes.io/service-name';
 const MOST_ENDPOINTS = 3;
 
 export const serviceDescriber: Describer<Service> = {
