@@ -133,11 +133,9 @@ export class NodeRegistration {
       { type: 'merge', patch: { status } },
     );
     this.#reportedAtMs = clock.monotonicMs();
-    const ready = (node: Node) => node.status?.conditions?.find(({ type }) => type === 'Ready')?.status;
     const reference = { apiVersion: 'v1', kind: 'Node', name: nodeName, uid: nodeName };
-    if (ready(before) === ready(this.#node)) return;
-    const reason = ready(this.#node) === 'True' ? 'NodeReady' : 'NodeNotReady';
-    events.normal(reference, reason, `Node ${nodeName} status is now: ${reason}`);
+    for (const reason of changesOf(before, this.#node))
+      events.normal(reference, reason, `Node ${nodeName} status is now: ${reason}`);
   }
 
   /** `null` takes it away; nothing where nothing was. */
@@ -247,3 +245,19 @@ export class NodeRegistration {
 /** The parts that the kubelet says. */
 const pick = (status: Node['status'], like: object): NonNullable<Node['status']> =>
   Object.fromEntries(Object.entries(status ?? {}).filter(([key]) => key in like)) as NonNullable<Node['status']>;
+
+/** What an Event says of a condition: when it is True, and when it is not. */
+const REASONS: Readonly<Record<string, readonly [string, string]>> = {
+  MemoryPressure: ['NodeHasInsufficientMemory', 'NodeHasSufficientMemory'],
+  DiskPressure: ['NodeHasDiskPressure', 'NodeHasNoDiskPressure'],
+  PIDPressure: ['NodeHasInsufficientPID', 'NodeHasSufficientPID'],
+  Ready: ['NodeReady', 'NodeNotReady'],
+};
+
+function changesOf(before: Node, now: Node): string[] {
+  const statusOf = (node: Node, wanted: string) => node.status?.conditions?.find(({ type }) => type === wanted)?.status;
+  return Object.entries(REASONS).flatMap(([type, [whenTrue, whenNot]]) => {
+    const status = statusOf(now, type);
+    return status === undefined || status === statusOf(before, type) ? [] : [status === 'True' ? whenTrue : whenNot];
+  });
+}

@@ -5,8 +5,12 @@
 import type { Container, Pod } from '#api/generated/schema.ts';
 import type { ContainerStatus } from '#node/runtime/runtime.ts';
 import { ephemeralContainers, initContainers, isSidecar } from './pod-containers.ts';
+import { mayRestart } from './restart-policy.ts';
 import { hashAnnotation, hashOf } from './runtime-labels.ts';
 import { containerNameOf, isAlive, newestOf, type RuntimePod } from './runtime-pods.ts';
+
+/** The exit code of one that is killed. */
+const KILLED = 137;
 
 export interface ContainerToKill {
   status: ContainerStatus;
@@ -51,7 +55,7 @@ export function podActions(pod: Pod, now: RuntimePod, health: Health): PodAction
   for (const container of pod.spec.containers) {
     const status = newestOf(now, container.name);
     if (!status || !isAlive(status)) {
-      if (shouldRestart(pod, status)) actions.start.push(container);
+      if (shouldStart(pod, container, status)) actions.start.push(container);
       continue;
     }
     const kill = reasonToKill(container, status, health);
@@ -60,7 +64,7 @@ export function podActions(pod: Pod, now: RuntimePod, health: Health): PodAction
       continue;
     }
     actions.kill.push(kill);
-    if (kill.reason === 'Changed' || pod.spec.restartPolicy !== 'Never') actions.start.push(container);
+    if (kill.reason === 'Changed' || mayRestart(pod, container, KILLED)) actions.start.push(container);
   }
   const nothingLeft = kept === 0 && !actions.start.some((container) => pod.spec.containers.includes(container));
   return nothingLeft ? { ...actions, killPod: true, start: [] } : actions;
@@ -90,10 +94,12 @@ function actionsForNewSandbox(pod: Pod, now: RuntimePod, attempt: number): PodAc
     start: [],
   };
   const everRan = now.containers.length > 0;
-  if (pod.spec.restartPolicy === 'Never' && attempt !== 0 && everRan) return nothing;
-  const toStart = pod.spec.containers.filter(({ name }) => {
-    const status = newestOf(now, name);
-    return !(pod.spec.restartPolicy === 'OnFailure' && status && hasSucceeded(status));
+  const mayAgain = pod.spec.containers.some((container) => mayRestart(pod, container, KILLED));
+  if (!mayAgain && attempt !== 0 && everRan) return nothing;
+  const toStart = pod.spec.containers.filter((container) => {
+    const status = newestOf(now, container.name);
+    if (status?.state === 'CONTAINER_EXITED') return mayRestart(pod, container, status.exitCode);
+    return !status || status.state === 'CONTAINER_CREATED' || mayRestart(pod, container, KILLED);
   });
   if (toStart.length === 0 && hasInitialized(pod, now)) return nothing;
   const [firstInit] = initContainers(pod);
@@ -115,7 +121,7 @@ function initActions(pod: Pod, now: RuntimePod, health: Health): InitActions {
       const started = sidecarActions(container, status, { health, result });
       if (!started && !initialized) return { ...result, state: 'busy' };
     } else if (!initialized) {
-      const state = initState(pod, status);
+      const state = initState(pod, container, status);
       if (state === 'failed') return { ...result, state: 'failed' };
       if (state === 'start') result.start.push(container);
       if (state !== 'done') return { ...result, state: 'busy' };
@@ -141,12 +147,16 @@ function sidecarActions(
   return false;
 }
 
-function initState(pod: Pod, status: ContainerStatus | undefined): 'start' | 'wait' | 'done' | 'failed' {
+function initState(
+  pod: Pod,
+  container: Container,
+  status: ContainerStatus | undefined,
+): 'start' | 'wait' | 'done' | 'failed' {
   if (!status) return 'start';
   if (isAlive(status)) return 'wait';
   if (status.state === 'CONTAINER_CREATED') return 'start';
   if (status.exitCode === 0) return 'done';
-  return pod.spec.restartPolicy === 'Never' ? 'failed' : 'start';
+  return mayRestart(pod, container, status.exitCode) ? 'start' : 'failed';
 }
 
 /** Once a regular container was made, init containers are history, whatever the runtime still knows of them. */
@@ -166,17 +176,8 @@ function hasInitialized(pod: Pod, now: RuntimePod): boolean {
 
 const hasSucceeded = ({ state, exitCode }: ContainerStatus): boolean => state === 'CONTAINER_EXITED' && exitCode === 0;
 
-function shouldRestart(pod: Pod, status: ContainerStatus | undefined): boolean {
-  if (!status || status.state === 'CONTAINER_CREATED') return true;
-  switch (pod.spec.restartPolicy) {
-    case 'Always':
-      return true;
-    case 'OnFailure':
-      return status.exitCode !== 0;
-    default:
-      return false;
-  }
-}
+const shouldStart = (pod: Pod, container: Container, status: ContainerStatus | undefined): boolean =>
+  !status || status.state === 'CONTAINER_CREATED' || mayRestart(pod, container, status.exitCode);
 
 function reasonToKill(container: Container, status: ContainerStatus, health: Health): ContainerToKill | undefined {
   const restart = (message: string, reason: ContainerToKill['reason']): ContainerToKill => ({

@@ -11,6 +11,7 @@ import { podCgroupLimits, podCgroupPath } from './quality-of-service.ts';
 import type { ReferencedObjects } from './referenced-objects.ts';
 import type { Allocations } from './resize/allocations.ts';
 import { largerLimits } from './resize/resizer.ts';
+import { NoRuntimeClass } from './runtime-class.ts';
 import type { RuntimePod, RuntimePods } from './runtime-pods.ts';
 import { type SandboxFacts, sandboxConfigOf } from './sandbox-config.ts';
 import { SyncFailed } from './sync-failed.ts';
@@ -31,6 +32,8 @@ export interface PodPreparationOptions {
   /** How many processes a pod may have; 0 or less: as many as the node. */
   podPidsLimit: number;
   allocations: Allocations;
+  /** The name of the runtime's handler; empty: its default one. Throws NoRuntimeClass. */
+  runtimeHandlerOf(pod: Pod): Promise<string>;
 }
 
 export interface PreparedPod {
@@ -128,13 +131,16 @@ export class PodPreparation {
     await mkdir(config.logDirectory, { recursive: true, mode: 0o755 });
     runtimePods.present([uid]);
     try {
-      const sandboxId = await starts.run(() => runtime.runPodSandbox(config));
+      const handler = await this.#options.runtimeHandlerOf(pod);
+      const sandboxId = await starts.run(() => runtime.runPodSandbox(config, handler));
       runtimePods.made(uid, sandboxId, 'sandbox');
       const status = await runtime.podSandboxStatus(sandboxId);
       return { sandboxId, config, podIPs: this.ipsOf(pod, status?.ips ?? []) };
     } catch (error) {
-      if (!(error instanceof RuntimeError)) throw error;
-      const message = `Failed to create pod sandbox: rpc error: code = ${error.code} desc = ${error.message}`;
+      const isRefused = error instanceof NoRuntimeClass;
+      if (!(error instanceof RuntimeError) && !isRefused) throw error;
+      const why = isRefused ? error.message : `rpc error: code = ${error.code} desc = ${error.message}`;
+      const message = `Failed to create pod sandbox: ${why}`;
       events.warning(pod, undefined, 'FailedCreatePodSandBox', message);
       throw new SyncFailed(message, { cause: error });
     }

@@ -14,6 +14,7 @@ import type {
 import { ephemeralContainers, initContainers, isSidecar } from './pod-containers.ts';
 import { OWN_CONDITIONS, podConditions } from './pod-conditions.ts';
 import type { PodNote } from './pod-notes.ts';
+import { mayRestart } from './restart-policy.ts';
 import type { PodResources } from './resize/allocations.ts';
 import { qosClassOf } from '#api/core/v1/pod-qos.ts';
 import { podRequests } from '#api/core/v1/pod-resources.ts';
@@ -236,9 +237,8 @@ interface PhaseInputs {
 }
 
 export function phaseOf(pod: Pod, { init, regular, isTerminal }: PhaseInputs): PodStatus['phase'] {
-  const { restartPolicy } = pod.spec;
-  const states = initContainers(pod).map((container) => initPhase(container, init));
-  if (restartPolicy === 'Never' && states.includes('failed')) return 'Failed';
+  const states = initContainers(pod).map((container) => initPhase(pod, container, init));
+  if (states.includes('failed')) return 'Failed';
 
   const running = regular.filter(({ state }) => state?.running).length;
   const stopped = regular.filter(
@@ -253,15 +253,21 @@ export function phaseOf(pod: Pod, { init, regular, isTerminal }: PhaseInputs): P
   if (isTerminal && running === 0) return 'Failed';
   if (!mainEverRan && states.some((state) => state !== 'done')) return 'Pending';
   if (waiting > 0) return 'Pending';
-  if (running > 0 || restartPolicy === 'Always') return 'Running';
-  if (succeeded === stopped.length) return 'Succeeded';
-  return restartPolicy === 'Never' ? 'Failed' : 'Running';
+  const runsAgain = pod.spec.containers.some((container) => {
+    const { state, lastState } = regular.find(({ name }) => name === container.name) ?? {};
+    const { exitCode } = state?.terminated ?? lastState?.terminated ?? {};
+    return exitCode !== undefined && mayRestart(pod, container, exitCode);
+  });
+  if (running > 0 || runsAgain) return 'Running';
+  return succeeded === stopped.length ? 'Succeeded' : 'Failed';
 }
 
-function initPhase(container: Container, statuses: ContainerStatus[]): 'done' | 'pending' | 'failed' {
+/** `failed`: and it will not be tried again. */
+function initPhase(pod: Pod, container: Container, statuses: ContainerStatus[]): 'done' | 'pending' | 'failed' {
   const status = statuses.find(({ name }) => name === container.name);
   if (isSidecar(container)) return status?.started ? 'done' : 'pending';
   const terminated = status?.state?.terminated;
   if (!terminated) return 'pending';
-  return terminated.exitCode === 0 ? 'done' : 'failed';
+  if (terminated.exitCode === 0) return 'done';
+  return mayRestart(pod, container, terminated.exitCode) ? 'pending' : 'failed';
 }

@@ -49,6 +49,7 @@ import { ReferencedObjects } from './referenced-objects.ts';
 import { Allocations } from './resize/allocations.ts';
 import { Resizer } from './resize/resizer.ts';
 import { Resizes } from './resize/resizes.ts';
+import { runtimeHandlerOf } from './runtime-class.ts';
 import { RuntimePods } from './runtime-pods.ts';
 import { RuntimeWatcher } from './runtime-watcher.ts';
 import { type KubeletServer, startKubeletServer } from './server/kubelet-server.ts';
@@ -242,6 +243,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     sandbox,
     podPidsLimit: configuration.podPidsLimit,
     allocations,
+    runtimeHandlerOf: (pod) => runtimeHandlerOf(pod, client),
   });
   const sync = new PodSync({
     runtime,
