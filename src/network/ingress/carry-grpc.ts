@@ -4,6 +4,7 @@ import { type ClientHttp2Session, constants, type OutgoingHttpHeaders } from 'no
 import type { Admitted } from './admission.ts';
 import type { Arrival, Request } from './arrival.ts';
 import { type Choice, MOST_TRIES } from './choose-upstream.ts';
+import { type ExternalAuth, withPassed } from './external-auth.ts';
 import { asObject, type FlatHeaders, passedOn, requestHeaders } from './headers.ts';
 import { refusal } from './own-answers.ts';
 import { changedHeaders } from './route-filters.ts';
@@ -16,6 +17,8 @@ export interface GrpcParts {
   admission: Admitted;
   choice: Choice;
   path: string;
+  /** What somebody said who was asked first. */
+  auth?: { asked: ExternalAuth; passes: FlatHeaders };
   ended(status: number, bytes: number, failedTries: number): void;
 }
 
@@ -41,11 +44,15 @@ function tryNext(parts: GrpcParts, context: TrafficContext, tries: number): void
   });
 }
 
-function send({ request, response, arrival, admission, choice, path }: GrpcParts, session: ClientHttp2Session): void {
+function send(
+  { request, response, arrival, admission, choice, path, auth }: GrpcParts,
+  session: ClientHttp2Session,
+): void {
   const { options, filters } = admission.route;
   const own = choice.backend?.filters;
   const host = own?.rewrite?.hostname ?? filters?.rewrite?.hostname ?? options.upstreamHost ?? arrival.host;
   let headers = requestHeaders(request, arrival, host);
+  if (auth) headers = withPassed(headers, auth.asked, auth.passes);
   for (const changes of [filters?.requestHeaders, own?.requestHeaders])
     if (changes) headers = changedHeaders(headers, changes);
   const stream = session.request(

@@ -6,9 +6,11 @@ import { type Duplex, pipeline } from 'node:stream';
 import { type Admitted, admitted } from './admission.ts';
 import { type Arrival, arrivalOf } from './arrival.ts';
 import type { Endpoint } from './backends.ts';
-import { chooseUpstream, MOST_TRIES } from './choose-upstream.ts';
-import { forwarded, passedOn } from './headers.ts';
+import { type Choice, chooseUpstream, MOST_TRIES } from './choose-upstream.ts';
+import { askAuth, withPassed } from './external-auth.ts';
+import { asObject, type FlatHeaders, type Headers, passedOn, requestHeaders } from './headers.ts';
 import { type OwnAnswer, refusal } from './own-answers.ts';
+import { changedHeaders } from './route-filters.ts';
 import type { TrafficContext } from './traffic.ts';
 
 /** What a backend says to it. */
@@ -28,7 +30,16 @@ export async function carryUpgrade(
     const admission = admitted(arrival, request.headers, context);
     if ('status' in admission) return refuse(client, admission);
     client.once('close', () => admission.ended());
-    await passOn({ request, client, head, arrival, ...admission }, context);
+    const { auth, readTimeoutMs } = admission.route.options;
+    let passes: FlatHeaders = [];
+    if (auth) {
+      const verdict = await askAuth(auth, { request, arrival, options: admission.route.options }, context.upstreams);
+      if ('refused' in verdict) return refuse(client, verdict.refused);
+      passes = verdict.passes;
+    }
+    // Both ways count: who keeps silent that long is gone, also where nobody has closed.
+    (client as Socket).setTimeout?.(readTimeoutMs, () => client.destroy());
+    await passOn({ request, client, head, arrival, passes, ...admission }, context);
   } catch {
     refuse(client, refusal(502)); // whatever a backend did
   }
@@ -39,14 +50,18 @@ interface Upgrading extends Admitted {
   client: Duplex;
   head: Buffer;
   arrival: Arrival;
+  /** What somebody said who was asked first. */
+  passes: FlatHeaders;
 }
 
 async function passOn(upgrading: Upgrading, context: TrafficContext): Promise<void> {
   const { request, client, head, arrival, route } = upgrading;
   const choice = chooseUpstream(arrival, request.headers, { route, ...context });
+  if (choice.isNowhere) return refuse(client, refusal(500));
   const endpoints = choice.endpoints.slice(0, MOST_TRIES);
+  const headers = headersFor(upgrading, choice);
   for (const endpoint of endpoints) {
-    const reply = await replyOf(endpoint, upgrading);
+    const reply = await replyOf(endpoint, headers, upgrading);
     if (!reply) continue;
     if ('refused' in reply) {
       const { statusCode = 502, headers } = reply.refused;
@@ -72,25 +87,31 @@ async function passOn(upgrading: Upgrading, context: TrafficContext): Promise<vo
   refuse(client, refusal(endpoints.length > 0 ? 502 : 503));
 }
 
+function headersFor({ request, arrival, route, passes }: Upgrading, choice: Choice): Headers {
+  const { options, filters } = route;
+  const own = choice.backend?.filters;
+  const host = own?.rewrite?.hostname ?? filters?.rewrite?.hostname ?? options.upstreamHost ?? arrival.host;
+  let flat = requestHeaders(request, arrival, host);
+  if (options.auth) flat = withPassed(flat, options.auth, passes);
+  for (const changes of [filters?.requestHeaders, own?.requestHeaders])
+    if (changes) flat = changedHeaders(flat, changes);
+  return { ...asObject(flat), connection: 'Upgrade', upgrade: request.headers.upgrade ?? '' };
+}
+
 /** undefined: it cannot be reached, or says nothing in time. */
 function replyOf(
   { address, port }: Endpoint,
-  { request, arrival, route, path, client }: Upgrading,
+  headers: Headers,
+  { arrival, route, path, client }: Upgrading,
 ): Promise<Reply | undefined> {
-  const { backendProtocol, connectTimeoutMs, upstreamHost } = route.options;
+  const { backendProtocol, connectTimeoutMs } = route.options;
   return new Promise((resolve) => {
     const sent = (backendProtocol === 'https' ? askByTls : ask)({
       host: address,
       port,
       method: arrival.method,
       path,
-      headers: {
-        ...passedOn(request.headers),
-        ...forwarded(arrival),
-        host: upstreamHost ?? arrival.host,
-        connection: 'Upgrade',
-        upgrade: request.headers.upgrade ?? '',
-      },
+      headers,
       agent: false,
       rejectUnauthorized: false,
       timeout: connectTimeoutMs,

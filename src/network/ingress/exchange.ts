@@ -9,6 +9,7 @@ import type { Admitted } from './admission.ts';
 import type { Arrival, Request } from './arrival.ts';
 import type { Endpoint } from './backends.ts';
 import { type Choice, MOST_TRIES } from './choose-upstream.ts';
+import { type ExternalAuth, withPassed } from './external-auth.ts';
 import { asObject, type FlatHeaders, requestHeaders, responseHeaders, valuesOf, withVary } from './headers.ts';
 import { sendMirrors } from './mirrors.ts';
 import { corsHeaders, refusal } from './own-answers.ts';
@@ -28,6 +29,8 @@ export interface ExchangeParts {
   arrival: Arrival;
   admission: Admitted;
   choice: Choice;
+  /** What somebody said who was asked first. */
+  auth?: { asked: ExternalAuth; passes: FlatHeaders; cookies: string[] };
   /** Called once, however it ends. */
   ended(status: number, bytes: number, failedTries: number): void;
 }
@@ -70,6 +73,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const rewritten = choice.backend?.filters?.rewrite ?? filters?.rewrite;
     this.#path = admission.path;
     this.#headers = requestHeaders(request, arrival, rewritten?.hostname ?? options.upstreamHost ?? arrival.host);
+    const { auth } = this.#parts;
+    if (auth) this.#headers = withPassed(this.#headers, auth.asked, auth.passes);
     if (filters || choice.backend?.filters) this.#applyFilters();
     if (options.requestTimeoutMs) this.#lateAfter(options.requestTimeoutMs);
     this.#try();
@@ -134,6 +139,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     let headers = responseHeaders(raw);
     const cookie = choice.cookieFor?.(this.#endpoint as Endpoint);
     if (cookie) headers.push('set-cookie', cookie);
+    for (const set of this.#parts.auth?.cookies ?? []) headers.push('set-cookie', set);
     const filters = admission.route.filters?.responseHeaders;
     const ofBackend = choice.backend?.filters?.responseHeaders;
     if (filters) headers = changedHeaders(headers, filters);

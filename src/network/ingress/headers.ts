@@ -17,7 +17,7 @@ const OF_ONE_CONNECTION = new Set([
   'expect', // answered here already
 ]);
 
-/** What `forwarded` says: a client's word for it is not believed. */
+/** What a client says of itself in these headers is not believed. */
 const TOLD_BY_US = new Set([
   'host',
   'x-request-id',
@@ -155,21 +155,6 @@ export const withoutHeader = (flat: FlatHeaders, name: string): FlatHeaders =>
 /** Of all that have the name. */
 export const valuesOf = (flat: FlatHeaders, name: string): string[] =>
   flat.filter((_, i) => i % 2 === 1 && factsOf(flat[i - 1] as string).lower === name);
-
-/** What a client says of itself in these headers is not believed. */
-export function forwarded({ address, host, port, isSecure, requestId }: Arrival): Record<string, string> {
-  const scheme = isSecure ? 'https' : 'http';
-  return {
-    'x-request-id': requestId,
-    'x-real-ip': address,
-    'x-forwarded-for': address,
-    'x-forwarded-host': host,
-    'x-forwarded-port': String(port),
-    'x-forwarded-proto': scheme,
-    'x-forwarded-scheme': scheme,
-    'x-scheme': scheme,
-  };
-}
 
 /** Caches must tell apart what either of us tells apart. */
 export function withVary(flat: FlatHeaders, vary: string): FlatHeaders {

@@ -254,7 +254,8 @@ function backendsOf({
   ];
 }
 
-const backendsOfRoute = ({ backend, canary, split = [], filters }: Route): string[] => [
+const backendsOfRoute = ({ backend, canary, split = [], filters, options }: Route): string[] => [
+  ...(options.auth?.backend ? [options.auth.backend] : []),
   ...(backend ? [backend] : []),
   ...(canary?.backend ? [canary.backend] : []),
   ...split.flatMap((one) => [...(one.backend ? [one.backend] : []), ...mirrorsOf(one.filters)]),

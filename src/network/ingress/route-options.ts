@@ -4,6 +4,7 @@
  */
 import { parseCidr } from '#api/machinery/ip.ts';
 import type { Affinity } from './choose-endpoints.ts';
+import { type ExternalAuth, externalAuthOf } from './external-auth.ts';
 import type { RateLimit } from './rate-limits.ts';
 
 export interface RouteOptions {
@@ -37,6 +38,8 @@ export interface RouteOptions {
   /** The key that decides which endpoint a request is for; see `keyFor`. */
   hashBy?: string;
   rateLimits: RateLimit[];
+  /** Who is asked before the backend. */
+  auth?: ExternalAuth;
   /** At a time and client; 0: any. */
   mostConnections: number;
   /** Absent: no line is written for its requests. */
@@ -88,6 +91,11 @@ export function routeOptionsOf(annotations: Readonly<Record<string, string>> = {
     .filter((perSecond) => perSecond > 0)
     .map((perSecond) => ({ perSecond, burst: Math.max(1, perSecond * burst) }));
   const maxAge = text('session-cookie-max-age');
+  const auth = externalAuthOf(text('auth-url') ?? '', {
+    method: text('auth-method'),
+    signIn: text('auth-signin'),
+    passedHeaders: list('auth-response-headers'),
+  });
   return {
     isRegex: isOn('use-regex') || rewriteTarget !== undefined,
     ...(rewriteTarget && { rewriteTarget }),
@@ -104,6 +112,7 @@ export function routeOptionsOf(annotations: Readonly<Record<string, string>> = {
     ...(upstreamHost && { upstreamHost }),
     ...(hashBy && { hashBy }),
     rateLimits,
+    ...(auth && { auth }),
     mostConnections: number('limit-connections', 0),
     ...(isOn('enable-access-log') && { logsAccess: true as const }),
     ...(text('affinity') === 'cookie' && {

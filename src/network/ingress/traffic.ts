@@ -9,7 +9,8 @@ import { admitted } from './admission.ts';
 import { arrivalOf, type Request } from './arrival.ts';
 import { carryGrpc } from './carry-grpc.ts';
 import { chooseUpstream } from './choose-upstream.ts';
-import { Exchange } from './exchange.ts';
+import { Exchange, type ExchangeParts } from './exchange.ts';
+import { askAuth, type ExternalAuth } from './external-auth.ts';
 import type { KnownRoutes } from './find-route.ts';
 import { type OwnAnswer, refusal } from './own-answers.ts';
 import type { RateLimits } from './rate-limits.ts';
@@ -46,22 +47,53 @@ export function carry(request: Request, response: Response, context: TrafficCont
       record?.ended({ arrival, route: refusedBy, status, ms: 0, bytes: 0, failedTries: 0 });
       return;
     }
-    const { route, path } = admission;
-    const choice = chooseUpstream(arrival, request.headers, { route, ...context });
-    const exchange = { request, response, arrival, admission, choice };
+    const { route } = admission;
     const ended = (status: number, bytes: number, failedTries: number) => {
       admission.ended();
       if (!record) return;
       const ms = clock.monotonicMs() - beganMs;
       record.ended({ arrival, route, status, ms, bytes, failedTries });
     };
-    const isGrpc = route.options.backendProtocol.startsWith('grpc');
-    if (isGrpc) carryGrpc({ ...exchange, path, ended }, context);
-    else new Exchange({ ...exchange, ended }, context).begin();
+    const admittedRequest = { request, response, arrival, admission, ended };
+    if (route.options.auth) askFirst(route.options.auth, admittedRequest, context);
+    else pass(admittedRequest, context);
   } catch {
     if (response.headersSent) breakOff(response);
     else answer(response, refusal(502)); // whatever a backend did
   }
+}
+
+type AdmittedRequest = Omit<ExchangeParts, 'choice'>;
+
+function pass(admittedRequest: AdmittedRequest, context: TrafficContext): void {
+  const { arrival, request, admission } = admittedRequest;
+  const { route, path } = admission;
+  const choice = chooseUpstream(arrival, request.headers, { route, ...context });
+  if (route.options.backendProtocol.startsWith('grpc')) carryGrpc({ ...admittedRequest, path, choice }, context);
+  else new Exchange({ ...admittedRequest, choice }, context).begin();
+}
+
+function askFirst(auth: ExternalAuth, admittedRequest: AdmittedRequest, context: TrafficContext): void {
+  const { request, response, arrival, admission, ended } = admittedRequest;
+  let isOver = false;
+  const gone = () => {
+    isOver = true;
+    ended(response.headersSent ? response.statusCode : 499, 0, 0);
+  };
+  response.once('close', gone);
+  askAuth(auth, { request, arrival, options: admission.route.options }, context.upstreams)
+    .then((verdict) => {
+      if (isOver) return;
+      if ('refused' in verdict) {
+        answer(response, verdict.refused);
+        return;
+      }
+      response.off('close', gone);
+      pass({ ...admittedRequest, auth: { ...verdict, asked: auth } }, context);
+    })
+    .catch(() => {
+      if (!isOver && !response.headersSent) answer(response, refusal(500));
+    });
 }
 
 export function answer(response: Response, { status, headers, text = '' }: OwnAnswer): void {

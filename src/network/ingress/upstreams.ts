@@ -6,6 +6,7 @@ import type { RouteOptions } from './route-options.ts';
 
 /** Less than servers usually wait, so that they do not close just when a request is on its way. */
 const KEEP_ALIVE_MS = 4_000;
+const ELSEWHERE_CONNECT_MS = 5_000;
 /** Of one endpoint, that wait for the next request. */
 const MOST_IDLE = 1_024;
 
@@ -14,6 +15,7 @@ export class Upstreams {
   #endpoints = new Map<string, readonly Endpoint[]>();
   readonly #turns = new Map<string, number>();
   readonly #pools = new Map<string, Connections>();
+  readonly #origins = new Map<string, Connections>();
   /** The pool that each endpoint was last asked by: a text need not be made for each request. */
   #lastPools = new WeakMap<Endpoint, { options: RouteOptions; pool: Connections }>();
 
@@ -75,9 +77,19 @@ export class Upstreams {
     return pool;
   }
 
+  /** For who is no pod: by its name. They stay as long as this process. */
+  connectionsToOrigin(origin: string): Connections {
+    let pool = this.#origins.get(origin);
+    if (!pool) {
+      pool = new Connections(origin, ELSEWHERE_CONNECT_MS);
+      this.#origins.set(origin, pool);
+    }
+    return pool;
+  }
+
   async close(): Promise<void> {
     this.http2.close();
-    await Promise.all([...this.#pools.values()].map((pool) => pool.destroy()));
+    await Promise.all([...this.#pools.values(), ...this.#origins.values()].map((pool) => pool.destroy()));
   }
 }
 

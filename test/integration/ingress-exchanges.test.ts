@@ -1,0 +1,204 @@
+/** What is particular about single exchanges: answers without a body, clients that go, calls of gRPC, what is counted and written down. */
+import { createServer as createHttp2, connect as connectHttp2, constants, type Http2Server } from 'node:http2';
+import { connect, type AddressInfo } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { expect, test } from 'vitest';
+import { ManualClock } from '#base/manual-clock.ts';
+import { AccessLog, type AccessLine } from '#network/ingress/access-log.ts';
+import { addCounts, metricsText, TrafficMetrics } from '#network/ingress/traffic-metrics.ts';
+import { ingressLab } from './ingress-lab.ts';
+
+const { ask, backend, behind, change, closing, ended, mirror, ports, route } = ingressLab();
+
+test('HEAD, 204 and 304 have no body, and the connection goes on', async () => {
+  route();
+  behind(
+    await backend((request, response) => {
+      if (request.url === '/none') response.writeHead(204).end();
+      else if (request.url === '/same') response.writeHead(304, { etag: '"1"' }).end();
+      else response.writeHead(200, { 'content-length': '5' }).end('hello');
+    }),
+  );
+  const socket = connect(ports.http, '127.0.0.1');
+  closing({ close: () => socket.destroy() });
+  let text = '';
+  socket.setEncoding('latin1').on('data', (part: string) => {
+    text += part;
+  });
+  const say = async (line: string, until: RegExp) => {
+    text = '';
+    socket.write(`${line} HTTP/1.1\r\nhost: www.example.com\r\n\r\n`);
+    await expect.poll(() => text).toMatch(until);
+    return text;
+  };
+  expect(await say('HEAD /', /\r\n\r\n/)).toMatch(/^HTTP\/1.1 200 [^]*content-length: 5[^]*\r\n\r\n$/i);
+  expect(await say('GET /none', /\r\n\r\n/)).toMatch(/^HTTP\/1.1 204 [^]*\r\n\r\n$/);
+  expect(await say('GET /same', /\r\n\r\n/)).toMatch(/^HTTP\/1.1 304 [^]*etag: "1"[^]*\r\n\r\n$/i);
+  expect(await say('GET /', /hello$/)).toMatch(/^HTTP\/1.1 200 /);
+});
+
+const session = () => {
+  const found = connectHttp2('https://www.example.com', {
+    createConnection: () =>
+      connectTls({
+        host: '127.0.0.1',
+        port: ports.https,
+        servername: 'www.example.com',
+        ALPNProtocols: ['h2'],
+        rejectUnauthorized: false,
+      }),
+  });
+  closing({ close: () => found.destroy() });
+  return found;
+};
+
+test('one stream of HTTP/2 that is broken off ends its question, and no other', async () => {
+  route({ 'ssl-redirect': 'false' }, ['/'], true);
+  let broken: () => void = () => undefined;
+  const isBroken = new Promise<void>((resolve) => {
+    broken = resolve;
+  });
+  behind(
+    await backend((request, response) => {
+      if (request.url === '/slow') response.once('close', () => broken()).write('part');
+      else response.end('whole');
+    }),
+  );
+  const client = session();
+  const slow = client.request({ ':path': '/slow' });
+  slow.on('error', () => undefined);
+  await new Promise((resolve) => slow.once('data', resolve));
+  slow.close(constants.NGHTTP2_CANCEL);
+  await isBroken;
+  const other = client.request({ ':path': '/' });
+  let text = '';
+  other.setEncoding('utf8').on('data', (part: string) => {
+    text += part;
+  });
+  await new Promise((resolve) => other.once('end', resolve));
+  expect(text).toBe('whole');
+});
+
+test('a backend that breaks off in the middle breaks off the answer', async () => {
+  route();
+  behind(
+    await backend((_, response) => {
+      response.writeHead(200, { 'content-length': '100' });
+      response.write('part');
+      setImmediate(() => response.destroy());
+    }),
+  );
+  await expect(ask('/')).rejects.toThrow();
+});
+
+async function grpcServer(name: string): Promise<{ address: string; port: number; server: Http2Server }> {
+  const server = createHttp2();
+  closing(server);
+  server.on('stream', (stream, headers) => {
+    stream.on('error', () => undefined);
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0', 'grpc-message': name }));
+    stream.on('data', (part: Buffer) => stream.write(`${headers['te']} ${headers[':path']} ${part}`));
+    stream.on('end', () => stream.end());
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { address: '127.0.0.1', port: (server.address() as AddressInfo).port, server };
+}
+
+test('calls of gRPC flow both ways and end with their trailers; an endpoint that is gone is passed over', async () => {
+  route({ 'backend-protocol': 'GRPC', 'ssl-redirect': 'false' }, ['/'], true);
+  const gone = await grpcServer('gone');
+  await new Promise((resolve) => gone.server.close(resolve));
+  behind(gone, await grpcServer('web'));
+  const client = session();
+  for (let i = 0; i < 2; i++) {
+    const call = client.request({ ':path': '/shop.Cart/Get', ':method': 'POST', 'content-type': 'application/grpc' });
+    const trailers = new Promise<Record<string, unknown>>((resolve) => call.once('trailers', resolve));
+    const first = new Promise<string>((resolve) => call.once('data', (part: Buffer) => resolve(String(part))));
+    call.write('one');
+    expect(await first).toBe('trailers /shop.Cart/Get one'); // before the client has said everything
+    call.end();
+    call.resume();
+    expect(await trailers).toMatchObject({ 'grpc-status': '0', 'grpc-message': 'web' });
+  }
+  behind();
+  const call = client.request({ ':path': '/shop.Cart/Get', ':method': 'POST' });
+  call.end();
+  const status = await new Promise((resolve) => call.once('response', (headers) => resolve(headers[':status'])));
+  expect(status).toBe(503);
+});
+
+test('an upgraded connection that is silent too long ends', async () => {
+  route({ 'proxy-read-timeout': '1' });
+  const web = await backend(undefined);
+  web.server.on('upgrade', (_, socket) => {
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n');
+  });
+  behind(web);
+  const socket = connect(ports.http, '127.0.0.1');
+  socket.write('GET / HTTP/1.1\r\nhost: www.example.com\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n');
+  socket.resume();
+  await new Promise((resolve) => socket.once('close', resolve));
+});
+
+test('each request is told once when it has ended, with what became of it', async () => {
+  route({ 'whitelist-source-range': '10.0.0.0/8' }, ['/closed']);
+  await ask('/closed');
+  await ask('/nowhere');
+  route();
+  const { server, ...gone } = await mirror('gone');
+  await new Promise((resolve) => server.close(resolve));
+  behind(gone, await mirror('web'));
+  await ask('/');
+  await ask('/');
+  await expect.poll(() => ended.length).toBe(4);
+  expect(ended.map(({ route, status }) => `${route?.owner} ${status}`)).toEqual([
+    'shop/web 403',
+    'undefined 404',
+    'shop/web 200',
+    'shop/web 200',
+  ]);
+  expect(ended.reduce((sum, { failedTries }) => sum + failedTries, 0)).toBe(1);
+  change({ endpoints: [['shop/web:80', [gone]]] });
+  await ask('/');
+  await expect.poll(() => ended.at(-1)).toMatchObject({ status: 502, failedTries: 1 });
+});
+
+test('what several processes have counted is told together, as Prometheus reads it', async () => {
+  route();
+  behind(await mirror('web'));
+  await ask('/');
+  await expect.poll(() => ended.length).toBe(1);
+  const [one] = ended;
+  if (!one) throw new Error('nothing was told');
+  const [first, second] = [new TrafficMetrics(), new TrafficMetrics()];
+  first.ended({ ...one, ms: 3 });
+  second.ended({ ...one, ms: 30_000, status: 504, failedTries: 3 });
+  second.ended({ ...one, route: undefined, status: 404 });
+  addCounts(first.counts, second.counts);
+  const text = metricsText(first.counts);
+  expect(text).toContain('kedge_ingress_requests_total{route="shop/web",method="GET",status="200"} 1\n');
+  expect(text).toContain('kedge_ingress_requests_total{route="",method="GET",status="404"} 1\n');
+  expect(text).toContain('kedge_ingress_request_duration_seconds_bucket{route="shop/web",le="0.005"} 1\n');
+  expect(text).toContain('kedge_ingress_request_duration_seconds_bucket{route="shop/web",le="+Inf"} 2\n');
+  expect(text).toContain('kedge_ingress_upstream_errors_total{route="shop/web"} 3\n');
+});
+
+test('lines are written for routes that want them, without queries, and not without limit', async () => {
+  route({ 'enable-access-log': 'true' });
+  behind(await mirror('web'));
+  await ask('/a?token=secret', { headers: { authorization: 'secret' } });
+  await expect.poll(() => ended.length).toBe(1);
+  const [one] = ended;
+  if (!one?.route) throw new Error('nothing was told');
+  const clock = new ManualClock();
+  const written: { lines: AccessLine[]; left: number }[] = [];
+  const log = new AccessLog(clock, (lines, left) => void written.push({ lines, left }));
+  log.ended({ ...one, route: { ...one.route, options: { ...one.route.options, logsAccess: undefined } as never } });
+  for (let i = 0; i < 2_010; i++) log.ended(one);
+  clock.advance(1_000);
+  expect(written).toHaveLength(1);
+  expect(written[0]?.lines[0]).toMatchObject({ route: 'shop/web', method: 'GET', path: '/a', status: 200 });
+  expect(JSON.stringify(written)).not.toContain('secret');
+  expect([written[0]?.lines.length, written[0]?.left]).toEqual([2_000, 10]);
+});
