@@ -94,6 +94,28 @@ test('evictions use the budget up, and it is free again when others have taken t
   expect(status(cluster).disruptedPods).toBeUndefined();
 });
 
+test.each<[string | undefined, number, number]>([
+  ['AlwaysAllow', 2, 201],
+  ['IfHealthyBudget', 2, 429],
+  [undefined, 2, 429],
+  ['IfHealthyBudget', 1, 201],
+])(
+  'a pod that is not ready: by the policy %s with %i wanted healthy an eviction gets %i',
+  async (policy, min, code) => {
+    await using cluster = await startCluster({ controllers });
+    await cluster.create(ReplicaSet, replicaSet('web', { replicas: 2 }));
+    const unhealthyPodEvictionPolicy = policy && { unhealthyPodEvictionPolicy: policy };
+    await cluster.create(PodDisruptionBudget, budget({ minAvailable: min, ...unhealthyPodEvictionPolicy }) as never);
+    await cluster.settles();
+    const [ill] = cluster.list(Pod);
+    const conditions = [{ type: 'Ready', status: 'False', lastTransitionTime: timestampOf(cluster.clock.now()) }];
+    await cluster.updateStatus(Pod, { ...ill!, status: { ...ill!.status, conditions } });
+    await cluster.settles();
+    expect(status(cluster)).toMatchObject({ currentHealthy: 1, disruptionsAllowed: 0 });
+    expect(await evict(cluster, cluster.get(Pod, `default/${ill!.metadata.name}`)!)).toBe(code);
+  },
+);
+
 test('a pod that was to go and has not is counted again after two minutes', async () => {
   await using cluster = await startCluster({ controllers });
   await cluster.create(ReplicaSet, replicaSet('web', { replicas: 2 }));

@@ -18,7 +18,8 @@ const SLOWLY_EVERY_MS = 100_000;
 export const zoneOf = ({ metadata: { labels = {} } }: Node): string =>
   `${labels['topology.kubernetes.io/region'] ?? ''}:${labels['topology.kubernetes.io/zone'] ?? ''}`;
 
-const isCounted = ({ metadata }: Node): boolean => !metadata.labels?.['node.kubernetes.io/exclude-disruption'];
+const isCounted = ({ metadata }: Node): boolean =>
+  metadata.labels?.['node.kubernetes.io/exclude-disruption'] === undefined;
 
 function stateOf(nodes: readonly Node[]): ZoneState {
   const down = nodes.filter((node) => readinessOf(node) !== 'True').length;
