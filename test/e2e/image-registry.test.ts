@@ -116,16 +116,6 @@ test('an image built from a Dockerfile is pushed, and a pod on each node runs it
   ).toContain(`${registry}/team/web@sha256:`);
 });
 
-test('an image that the registry does not have backs off', async () => {
-  const described = () => cluster.kubectl('describe', 'pod', 'pulls-nothing');
-  await eventually('the failed pull backs off', async () => {
-    const text = await described();
-    if (!/Reason: +ImagePullBackOff/.test(text)) throw new Error(text);
-    return true;
-  });
-  expect(await described()).toContain(`Failed to pull image "${registry}/absent:1"`);
-});
-
 test('ImageVolume should succeed with pod and pull policy of Always', async () => {
   const volume = `{name: volume, image: {reference: "${registry}/team/web:1", pullPolicy: Always}}`;
   const mount = 'volumeMounts: [{name: volume, mountPath: /volume, subPath: srv}]';
@@ -205,4 +195,14 @@ test('pods are turned away, and so is another user of the host', async () => {
   const post = `require('http').request('http://127.0.0.1:${port}/v2/x/blobs/uploads/', {method:'POST'}, (r) => console.log(r.statusCode)).end()`;
   const asNobody = ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, '-e', post];
   expect((await run('setpriv', asNobody)).stdout).toBe('403\n');
+});
+
+test('an image that the registry does not have backs off', async () => {
+  const described = () => cluster.kubectl('describe', 'pod', 'pulls-nothing');
+  await eventually('the failed pull backs off', async () => {
+    const text = await described();
+    if (!/Reason: +ImagePullBackOff/.test(text)) throw new Error(text);
+    return true;
+  });
+  expect(await described()).toContain(`Failed to pull image "${registry}/absent:1"`);
 });

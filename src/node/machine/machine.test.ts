@@ -16,7 +16,7 @@ import {
   writeCluster,
 } from './cluster-dir.ts';
 import { purge } from './cluster-removal.ts';
-import { cniConflist, containerdToml } from './containerd-config.ts';
+import { clusterRegistry, cniConflist, containerdToml } from './containerd-config.ts';
 import { capabilitiesOf, cgroupOf, type MachineFacts, missingForNodes } from './detect.ts';
 import { withFileLock } from './file-lock.ts';
 import { droppingChains } from './firewall.ts';
@@ -329,6 +329,14 @@ describe('what programs are told', () => {
     ]) {
       expect(toml).toContain(line);
     }
+  });
+
+  test("the cluster's registry is known by the name it has on the host, on nodes of this machine only", () => {
+    const registry = clusterRegistry(layout());
+    expect(registry?.name).toBe(`localhost:${layout().plan.registryPort}`);
+    const url = `"http://${layout().plan.hostAddresses[0]}:${layout().plan.registryPort}"`;
+    expect(registry?.hostsToml).toBe(`server = ${url}\n\n[host.${url}]\n  capabilities = ["pull", "resolve"]\n`);
+    expect(clusterRegistry({ ...layout(), gateway: '192.0.2.1' })).toBeUndefined();
   });
 
   test('a CNI configuration of the user has each node’s own values where it asks for them', () => {

@@ -20,7 +20,7 @@ const register = (portsInUse: number[]) => ({
 
 test('a slot whose port is taken by somebody else is passed over by a new cluster, and kept by a known one', async () => {
   const owner = { name: 'dev', dataDir: folder };
-  const taken = [planOf(0).apiServerPort, planOf(1).apiServerPort];
+  const taken = [planOf(0).apiServerPort, planOf(1).registryPort];
   expect((await takeSlot(register(taken), owner)).slot).toBe(2);
   expect((await takeSlot(register([...taken, planOf(2).apiServerPort]), owner)).slot).toBe(2);
 });
