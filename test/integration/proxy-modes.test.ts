@@ -258,6 +258,21 @@ for (const { mode, isThere, renderer: rendererOf } of MODES) {
         expect(await once('pod1', clusterIP, 80)).toBe('timeout');
       });
 
+      test('from within the cluster an outside address stands for all endpoints, also under a Local policy', async () => {
+        const outside = { isExternalLocal: true, externalIPs: [externalIP] };
+        for (const local of [endpoints.slice(0, 1), []]) {
+          await serve(web({ ...outside, localEndpoints: local }));
+          const fromOutside = local.length > 0 ? ['pod1'] : ['timeout'];
+          expect(namesIn(await ask('client', externalIP, 80, local.length > 0 ? 10 : 1))).toEqual(fromOutside);
+          for (const [from, address, port] of [
+            ['pod1', externalIP, 80],
+            ['node', externalIP, 80],
+            ['pod2', node, 30_080],
+          ] as const)
+            expect(namesIn(await ask(from, address, port, 20)), `${from} at ${address}`).toEqual(['pod1', 'pod2']);
+        }
+      });
+
       test('an address of a load balancer is for those who may use it', async () => {
         const guarded = { externalIPs: [externalIP], guardedIPs: [externalIP] };
         const pods = ADDRESSES[family].pod;

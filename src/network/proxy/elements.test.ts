@@ -68,3 +68,14 @@ test('an address of a load balancer that is not for everybody names who may use 
   expect(lines).toContain('guarded: 192.0.2.1 . tcp . 80 = ');
   expect(lines).toContain('sources: 192.0.2.1 . tcp . 80 . 10.0.0.0/8 = ');
 });
+
+test('under a Local policy whoever asks from within is led to all endpoints, at addresses for outside alone', () => {
+  const lines = keysOf(
+    web({ nodePort: 30_080, externalIPs: ['192.0.2.1'], isExternalLocal: true, localEndpoints: [] }),
+  );
+  expect(lines).toContain('svc-inside: 192.0.2.1 . tcp . 80 = goto lb2');
+  expect(lines).toContain('np-inside: tcp . 30080 = goto np2');
+  expect(lines).toContain('no-endpoints: 192.0.2.1 . tcp . 80 = drop');
+  expect(lines.filter((line) => line.includes('-inside: 10.96.0.20'))).toEqual([]);
+  expect(keysOf(web({ isInternalLocal: true })).some((line) => line.includes('-inside'))).toBe(false);
+});

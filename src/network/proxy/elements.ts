@@ -5,6 +5,7 @@
 import { type Affinity, affinityOf } from './affinity.ts';
 import { type ChainFamily, endpointMap } from './chain-family.ts';
 import type { Front, Wanted } from './fronts.ts';
+import type { Endpoint } from './service-port.ts';
 
 /** One element of one nftables map or set. */
 export interface Element {
@@ -32,17 +33,35 @@ export function render({ fronts, clusterIPs, hairpins }: Wanted): Rendered {
 }
 
 function renderFront(front: Front, into: Rendered): void {
-  const { family, ip, protocol, port, endpoints, affinitySeconds: seconds } = front;
+  const { family, ip, protocol, port, endpoints, inside } = front;
   const [dispatch, none] = ip === undefined ? ['np', 'no-endpoints-np'] : ['svc', 'no-endpoints'];
   const key = ip === undefined ? `${protocol} . ${port}` : `${ip} . ${protocol} . ${port}`;
-  const count = endpoints.length;
   if (front.sourceRanges) {
     into.elements.push({ map: 'guarded', key, value: '' });
     for (const range of front.sourceRanges) into.elements.push({ map: 'sources', key: `${key} . ${range}`, value: '' });
   }
-  if (count === 0) {
-    into.elements.push({ map: none, key, value: front.isForbiddenHere ? 'drop' : 'goto refuse' });
-  } else if (seconds !== undefined) {
+  const seconds = front.affinitySeconds;
+  if (inside)
+    lead(
+      { dispatch: `${dispatch}-inside`, family: ip === undefined ? 'np' : 'lb', key, endpoints: inside, seconds },
+      into,
+    );
+  if (endpoints.length > 0) lead({ dispatch, family, key, endpoints, seconds }, into);
+  else into.elements.push({ map: none, key, value: front.isForbiddenHere ? 'drop' : 'goto refuse' });
+}
+
+interface Leading {
+  /** The map that dispatches to a chain. */
+  dispatch: string;
+  family: ChainFamily;
+  key: string;
+  endpoints: readonly Endpoint[];
+  seconds: number | undefined;
+}
+
+function lead({ dispatch, family, key, endpoints, seconds }: Leading, into: Rendered): void {
+  const count = endpoints.length;
+  if (seconds !== undefined) {
     const affinity = affinityOf({ family, key, endpoints, seconds });
     into.affinities.push(affinity);
     into.elements.push({ map: dispatch, key, value: `goto ${affinity.chain}` });

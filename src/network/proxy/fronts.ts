@@ -13,6 +13,11 @@ export interface Front {
   protocol: Protocol;
   port: number;
   endpoints: readonly Endpoint[];
+  /**
+   * Where the cluster's pods and the node itself are led in place of it: from within, an address for clients outside stands for
+   * all endpoints, whatever its policy, as if they had gone out and come back by way of the balancer.
+   */
+  inside: readonly Endpoint[] | undefined;
   /** There are endpoints, but a Local policy forbids all of them here: drop, so that a balancer looks elsewhere. */
   isForbiddenHere: boolean;
   /** How long one client stays with one endpoint; undefined: no affinity. */
@@ -44,7 +49,7 @@ export function wantedOf(servicePorts: readonly ServicePort[]): Wanted {
 
 function addFronts(port: ServicePort, into: Front[]): void {
   const { id: of, protocol, affinitySeconds } = port;
-  const add = (ip: string | undefined, number: number, isLocal: boolean) => {
+  const add = (ip: string | undefined, number: number, isLocal: boolean, inside?: readonly Endpoint[]) => {
     into.push({
       of,
       family: ip === undefined ? (isLocal ? 'npl' : 'np') : isLocal ? 'lbl' : 'lb',
@@ -52,12 +57,13 @@ function addFronts(port: ServicePort, into: Front[]): void {
       protocol,
       port: number,
       endpoints: isLocal ? port.localEndpoints : port.endpoints,
+      inside: isLocal && inside && inside.length > 0 ? inside : undefined,
       isForbiddenHere: isLocal && port.localEndpoints.length === 0 && port.endpoints.length > 0,
       affinitySeconds,
       sourceRanges: ip !== undefined && port.guardedIPs.includes(ip) ? port.sourceRanges : undefined,
     });
   };
   for (const ip of port.clusterIPs) add(ip, port.port, port.isInternalLocal);
-  for (const ip of port.externalIPs) add(ip, port.port, port.isExternalLocal);
-  if (port.nodePort) add(undefined, port.nodePort, port.isExternalLocal);
+  for (const ip of port.externalIPs) add(ip, port.port, port.isExternalLocal, port.endpoints);
+  if (port.nodePort) add(undefined, port.nodePort, port.isExternalLocal, port.endpoints);
 }

@@ -29,6 +29,7 @@ export function hostPortsOf(pod: Pod, family: IpFamily): Wanted | undefined {
         protocol: protocolOf(protocol),
         port: hostPort,
         endpoints: [{ ip: podIp, port: containerPort, isLocal: true }],
+        inside: undefined,
         isForbiddenHere: false,
         affinitySeconds: undefined,
         sourceRanges: undefined,

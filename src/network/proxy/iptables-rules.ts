@@ -68,9 +68,16 @@ function addFront(front: Front, context: TableContext, into: IptablesParts): voi
     const local = ip === undefined ? '-m addrtype --dst-type LOCAL ' : '';
     into.refused.push(`${local}${at} -j ${refusal(front)}`);
   }
+  const rules = ip === undefined ? into.nodePorts : into.services;
+  // With source ranges a client from within is one of those, or refused.
+  if (front.inside && !sourceRanges) {
+    const chain = addEndpoints({ ...front, endpoints: front.inside }, context, into.chains);
+    const masked = ip === undefined ? 'KUBE-MARK-MASQ' : 'KUBE-OUTSIDE';
+    for (const source of [...context.podRanges.map((range) => `-s ${range}`), '-m addrtype --src-type LOCAL'])
+      rules.push(`${source} ${at} -j ${masked}`, `${source} ${at} -j ${chain}`);
+  }
   if (endpoints.length === 0) return;
   const chain = addEndpoints(front, context, into.chains);
-  const rules = ip === undefined ? into.nodePorts : into.services;
   for (const source of sourceRanges?.map((range) => `-s ${range} `) ?? ['']) {
     if (family === 'np') rules.push(`${source}${at} -j KUBE-MARK-MASQ`);
     if (family === 'lb') rules.push(`${source}${at} -j KUBE-OUTSIDE`);

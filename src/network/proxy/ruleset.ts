@@ -31,6 +31,9 @@ export function baseCommands(context: TableContext): string[] {
   ];
   const own = context.ownAddresses.length > 0 ? [`${ip} daddr { ${context.ownAddresses.join(', ')} } return`] : [];
   const dispatch = ['jump services'];
+  const { podRanges } = context;
+  const pods = podRanges.length > 0 ? [`${ip} saddr { ${podRanges.join(', ')} } jump inside`] : [];
+  const inside = [...pods, 'fib saddr type local jump inside'];
   // Nodes route their loopback addresses, for host ports that are bound to them (route_localnet). What comes over a wire
   // for such an address is a neighbour's attempt to get at what listens there (CVE-2020-8558).
   const guard = family === 'ipv4' ? [`iifname != "lo" ip daddr ${loopback(family)} drop`] : [];
@@ -41,6 +44,8 @@ export function baseCommands(context: TableContext): string[] {
     `add table ${table}`,
     `add map ${table} svc { type ${address} . inet_proto . inet_service : verdict; }`,
     `add map ${table} np { type inet_proto . inet_service : verdict; }`,
+    `add map ${table} svc-inside { type ${address} . inet_proto . inet_service : verdict; }`,
+    `add map ${table} np-inside { type inet_proto . inet_service : verdict; }`,
     `add map ${table} no-endpoints { type ${address} . inet_proto . inet_service : verdict; }`,
     `add map ${table} no-endpoints-np { type inet_proto . inet_service : verdict; }`,
     `add set ${table} guarded { type ${address} . inet_proto . inet_service; }`,
@@ -48,9 +53,11 @@ export function baseCommands(context: TableContext): string[] {
     `add set ${table} cluster-ips { type ${address}; }`,
     `add set ${table} hairpin { type ${address} . ${address}; }`,
     ...chain('refuse', '', ['meta l4proto tcp reject with tcp reset', 'reject']),
+    ...chain('inside', '', [`${virtual} vmap @svc-inside`, `${toNode} ${port} vmap @np-inside`]),
     ...chain('services', '', [
       ...own,
       `${virtual} @guarded ${virtual} . ${ip} saddr != @sources drop`,
+      ...inside,
       `${virtual} vmap @svc`,
       `${toNode} ${port} vmap @np`,
     ]),
