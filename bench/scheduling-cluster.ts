@@ -18,8 +18,8 @@ import { defaultAdmission } from '#control-plane/apiserver/admission/chain.ts';
 import { createApiServer } from '#control-plane/apiserver/apiserver.ts';
 import { TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
 import { ensureBootstrapObjects } from '#control-plane/apiserver/authorization/ensure-bootstrap-objects.ts';
-import { type RunningScheduler, startScheduler } from '#control-plane/scheduler/start-scheduler.ts';
 import type { SchedulerStats } from '#control-plane/scheduler/scheduler.ts';
+import { type RunningScheduler, startScheduler } from '#control-plane/scheduler/start-scheduler.ts';
 import { openLmdbStorage } from '#control-plane/storage/lmdb.ts';
 import type { Bench } from './bench.ts';
 
@@ -33,6 +33,8 @@ export interface PodsToMake {
   spec?: PodSpec;
   /** Made by so many callers at once. */
   callers?: number;
+  /** They name their node themselves: nobody schedules them. */
+  nodeOf?(index: number): string;
   /** Their names begin so. */
   prefix: string;
 }
@@ -57,6 +59,9 @@ export function containersAsking(amounts: Record<string, string>): PodSpec['cont
     },
   ];
 }
+
+/** Of those that `makeNodes` makes. */
+export const nodeName = (index: number): string => `scheduler-perf-${index}`;
 
 export class SchedulingCluster {
   readonly client: Client;
@@ -132,7 +137,7 @@ export class SchedulingCluster {
 
   makeNodes(count: number, label: (index: number) => Record<string, string> = () => ({}), from = 0): Promise<void> {
     return byCallers(CALLERS, count, (index) => {
-      const name = `scheduler-perf-${from + index}`;
+      const name = nodeName(from + index);
       return this.makeNode(name, { ...label(index), 'kubernetes.io/hostname': name });
     });
   }
@@ -155,13 +160,17 @@ export class SchedulingCluster {
     labels = {},
     spec,
     callers = CALLERS,
+    nodeOf,
     prefix,
   }: PodsToMake): Promise<void> {
     const whole = { containers: DEFAULT_CONTAINERS, ...spec };
     await byCallers(callers, count, (index) => {
       const name = `${prefix}-${index}`;
       this.#sentMs.set(`${namespace}/${name}`, performance.now());
-      const pod = { metadata: { namespace, name, labels }, spec: whole };
+      const pod = {
+        metadata: { namespace, name, labels },
+        spec: { ...whole, ...(nodeOf && { nodeName: nodeOf(index) }) },
+      };
       return this.client.create(Pod, pod as unknown as Draft<Pod>);
     });
   }

@@ -1,5 +1,5 @@
 /** The workloads of upstream's scheduler_perf that are measured here: nodes, pods and numbers are theirs. */
-import { containersAsking, type PodSpec, type SchedulingCluster } from './scheduling-cluster.ts';
+import { containersAsking, nodeName, type PodSpec, type SchedulingCluster } from './scheduling-cluster.ts';
 import type { Size, Workload } from './scheduling-rows.ts';
 
 const ZONE = 'topology.kubernetes.io/zone';
@@ -14,79 +14,42 @@ const LOW: PodSpec = {
 /** Takes the place of 3 of those. */
 const HIGH: PodSpec = { priority: 10, containers: containersAsking({ cpu: '3000m', memory: '500Mi' }) };
 const PREEMPTOR_EVERY_MS = 200;
+const GREEN = { color: 'green' };
+
+const IN_ZONES = { spec: inZones('zone1', 'zone2') };
 
 export const WORKLOADS: Readonly<Record<string, Workload>> = {
-  'scheduler-basic': {
+  'scheduler-basic': plain({
     target: 1_500,
     gates: [270, 680],
-    limit: WRITES,
-    sizes: [
-      { nodes: 100, initial: 100, pods: 1_000 },
-      { nodes: 1_000, initial: 1_000, pods: 3_000 },
-      { nodes: 5_000, initial: 1_000, pods: 10_000 },
-    ],
-    async prepare(cluster, { nodes, initial }) {
-      await cluster.makeNodes(nodes);
-      await initialPods(cluster, initial);
-    },
+    sizes: upTo({ nodes: 5_000, initial: 1_000, pods: 10_000 }),
     measured: {},
-  },
-  'scheduler-affinity': {
+  }),
+  'scheduler-affinity': plain({
     target: 1_200,
     gates: [220, 220],
-    limit: WRITES,
-    sizes: [
-      { nodes: 100, initial: 100, pods: 1_000 },
-      { nodes: 1_000, initial: 1_000, pods: 3_000 },
-      { nodes: 5_000, initial: 5_000, pods: 10_000 },
-    ],
-    async prepare(cluster, { nodes, initial }) {
-      await cluster.makeNodes(nodes, () => ({ [ZONE]: 'zone1' }));
-      await initialPods(cluster, initial, { spec: inZones('zone1', 'zone2') });
-    },
-    measured: { spec: inZones('zone1', 'zone2') },
-  },
-  'scheduler-spread': {
+    sizes: upTo({ nodes: 5_000, initial: 5_000, pods: 10_000 }),
+    labels: () => ({ [ZONE]: 'zone1' }),
+    initial: IN_ZONES,
+    measured: IN_ZONES,
+  }),
+  'scheduler-spread': plain({
     target: 700,
     gates: [85, 460],
-    limit: WRITES,
-    sizes: [
-      { nodes: 100, initial: 100, pods: 1_000 },
-      { nodes: 1_000, initial: 1_000, pods: 3_000 },
-      { nodes: 5_000, initial: 5_000, pods: 5_000 },
-    ],
-    async prepare(cluster, { nodes, initial }) {
-      await cluster.makeNodes(nodes, (index) => ({ [ZONE]: `moon-${(index % 3) + 1}` }));
-      await initialPods(cluster, initial);
-    },
-    measured: {
-      labels: { color: 'blue' },
-      spec: {
-        topologySpreadConstraints: [
-          {
-            maxSkew: 5,
-            topologyKey: ZONE,
-            whenUnsatisfiable: 'DoNotSchedule',
-            labelSelector: { matchLabels: { color: 'blue' } },
-          },
-        ],
-      },
-    },
-  },
-  'scheduler-antiaffinity': {
+    sizes: upTo({ nodes: 5_000, initial: 5_000, pods: 5_000 }),
+    labels: (index) => ({ [ZONE]: `moon-${(index % 3) + 1}` }),
+    measured: { labels: { color: 'blue' }, spec: spreadOverZones({ color: 'blue' }) },
+  }),
+  'scheduler-antiaffinity': plain({
     target: 300,
     gates: [60, 60],
-    limit: WRITES,
     sizes: [
       { nodes: 1_000, initial: 100, pods: 800 },
       { nodes: 5_000, initial: 1_000, pods: 2_000 },
     ],
-    async prepare(cluster, { nodes, initial }) {
-      await cluster.makeNodes(nodes);
-      await initialPods(cluster, initial, { namespace: 'sched-0', labels: { color: 'green' }, spec: alone() });
-    },
-    measured: { namespace: 'sched-1', labels: { color: 'green' }, spec: alone() },
-  },
+    initial: { namespace: 'sched-0', labels: GREEN, spec: alone() },
+    measured: { namespace: 'sched-1', labels: GREEN, spec: alone() },
+  }),
   'scheduler-preemption': {
     target: 900,
     gates: [160, 570],
@@ -131,7 +94,7 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
         { pods: '90000' },
       );
       await cluster.makeNodes(nodes);
-      await initialPods(cluster, 0);
+      cluster.startScheduler();
     },
     measured: {
       spec: {
@@ -150,14 +113,35 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
   },
 };
 
-async function initialPods(cluster: SchedulingCluster, count: number, pods = {}): Promise<void> {
-  cluster.startScheduler();
-  if (count > 0) await cluster.schedule({ count, prefix: 'initial', ...pods });
+type Pods = Workload['measured'];
+
+/** Nodes that differ by their labels at most, pods that are there before, and the measured ones. */
+function plain({
+  labels,
+  initial,
+  ...workload
+}: Omit<Workload, 'limit' | 'prepare'> & { labels?(index: number): Record<string, string>; initial?: Pods }): Workload {
+  return {
+    ...workload,
+    limit: WRITES,
+    async prepare(cluster, { nodes, initial: count }) {
+      await cluster.makeNodes(nodes, labels);
+      cluster.startScheduler();
+      await cluster.schedule({ count, prefix: 'initial', ...initial });
+    },
+  };
 }
 
+/** How it grows until the size of upstream's. */
+function upTo(whole: Size): Size[] {
+  return [{ nodes: 100, initial: 100, pods: 1_000 }, { nodes: 1_000, initial: 1_000, pods: 3_000 }, whole];
+}
+
+/** Full nodes. The pods name theirs: how fast they are placed, other workloads say. */
 async function filledWithLow(cluster: SchedulingCluster, { nodes, initial }: Size): Promise<void> {
   await cluster.makeNodes(nodes);
-  await initialPods(cluster, initial, { spec: LOW });
+  cluster.startScheduler();
+  await cluster.schedule({ count: initial, prefix: 'initial', spec: LOW, nodeOf: (index) => nodeName(index % nodes) });
 }
 
 function inZones(...values: string[]): PodSpec {
@@ -172,13 +156,21 @@ function inZones(...values: string[]): PodSpec {
   } as PodSpec;
 }
 
+function spreadOverZones(matchLabels: Record<string, string>): PodSpec {
+  return {
+    topologySpreadConstraints: [
+      { maxSkew: 5, topologyKey: ZONE, whenUnsatisfiable: 'DoNotSchedule', labelSelector: { matchLabels } },
+    ],
+  } as PodSpec;
+}
+
 function alone(): PodSpec {
   return {
     affinity: {
       podAntiAffinity: {
         requiredDuringSchedulingIgnoredDuringExecution: [
           {
-            labelSelector: { matchLabels: { color: 'green' } },
+            labelSelector: { matchLabels: GREEN },
             topologyKey: 'kubernetes.io/hostname',
             namespaces: ['sched-1', 'sched-0'],
           },

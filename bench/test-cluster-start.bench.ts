@@ -13,6 +13,9 @@ const PROCESSES = 3;
 const STARTS = 15;
 const TARGET_FIRST_MS = 100;
 const TARGET_NEXT_MS = 20;
+const COLD = 'code that runs for the first time';
+const INFORMERS =
+  '110 informers, each with a list and a watch of its own, and 70 writes that every cluster begins with';
 const TESTING = pathToFileURL(resolve(import.meta.dirname, '../dist/testing.mjs')).href;
 
 const SCRIPT = `
@@ -36,8 +39,8 @@ export async function run(_bench: Bench): Promise<Row[]> {
     next.push(...others);
   }
   return [
-    { ...timesRow('test-cluster-start/first', first), target: TARGET_FIRST_MS },
-    { ...timesRow('test-cluster-start/next', next), target: TARGET_NEXT_MS },
+    { ...timesRow('test-cluster-start/first', first), target: TARGET_FIRST_MS, limit: COLD },
+    { ...timesRow('test-cluster-start/next', next), target: TARGET_NEXT_MS, limit: INFORMERS },
   ];
 }
 

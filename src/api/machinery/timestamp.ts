@@ -1,6 +1,8 @@
 /** Points in time as text: RFC 3339 in UTC, as metav1.Time (whole seconds) and metav1.MicroTime (six digits) print them. */
 
-const RFC3339 = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(Z|[+-]\d\d:\d\d)$/;
+/** What follows the seconds. */
+const TAIL = /^(?:[.,](\d+))?(Z|[+-]\d\d:\d\d)$/;
+const SECONDS_END = 19;
 
 export interface Instant {
   /** Since the epoch; may be negative. */
@@ -11,29 +13,53 @@ export interface Instant {
 /** Go's zero time, 0001-01-01T00:00:00Z: on the wire it means none. */
 export const ZERO_TIME_SECONDS = -62_135_596_800;
 
-/** undefined when the text is no time. */
+/** undefined when the text is no time. Every write has some: the digits are read one by one. */
 export function parseInstant(text: string): Instant | undefined {
-  const parts = RFC3339.exec(text);
-  if (!parts) return undefined;
-  const [year, month, day, hour, minute, second] = parts.slice(1, 7).map(Number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  if (month < 1 || month > 12 || day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 || second > 59)
-    return undefined;
-  const zone = parts[8]!;
+  const year = digitsOf(text, 0, 4);
+  const month = digitsOf(text, 5, 7);
+  const day = digitsOf(text, 8, 10);
+  const hour = digitsOf(text, 11, 13);
+  const minute = digitsOf(text, 14, 16);
+  const second = digitsOf(text, 17, SECONDS_END);
+  // What is no number is NaN, which is within no bounds.
+  const isDate = year >= 0 && month >= 1 && month <= 12 && day >= 1 && day <= daysIn(year, month);
+  if (!isDate || !(hour <= 23 && minute <= 59 && second <= 59) || !hasSeparators(text)) return undefined;
+  const whole = daysSinceEpoch(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
+  if (text.length === SECONDS_END + 1 && text.charCodeAt(SECONDS_END) === Z) return { seconds: whole, nanos: 0 };
+  const tail = TAIL.exec(text.slice(SECONDS_END));
+  if (!tail) return undefined;
+  const zone = tail[2]!;
   const offsetMinutes =
     zone === 'Z' ? 0 : Number(`${zone[0]}1`) * (Number(zone.slice(1, 3)) * 60 + Number(zone.slice(4)));
-  const date = new Date(0);
-  date.setUTCFullYear(year, month - 1, day);
-  date.setUTCHours(hour, minute, second);
-  const nanos = Number((parts[7] ?? '').slice(0, 9).padEnd(9, '0'));
-  return { seconds: date.getTime() / 1000 - offsetMinutes * 60, nanos };
+  const nanos = Number((tail[1] ?? '').slice(0, 9).padEnd(9, '0'));
+  return { seconds: whole - offsetMinutes * 60, nanos };
 }
+
+const [ZERO, DASH, COLON, T, Z] = [...'0-:TZ'].map((sign) => sign.charCodeAt(0)) as [
+  number,
+  number,
+  number,
+  number,
+  number,
+];
+
+/** NaN when there is something else. */
+function digitsOf(text: string, from: number, to: number): number {
+  let value = 0;
+  for (let at = from; at < to; at++) {
+    const digit = text.charCodeAt(at) - ZERO;
+    if (!(digit >= 0 && digit <= 9)) return Number.NaN;
+    value = value * 10 + digit;
+  }
+  return value;
+}
+
+const hasSeparators = (text: string): boolean =>
+  text.charCodeAt(4) === DASH &&
+  text.charCodeAt(7) === DASH &&
+  text.charCodeAt(10) === T &&
+  text.charCodeAt(13) === COLON &&
+  text.charCodeAt(16) === COLON;
 
 /** Go's message for a text that parseInstant refuses. Source: Go, time.ParseError. */
 export function whyNoInstant(text: string, isMicro: boolean): string {
@@ -63,11 +89,22 @@ const LAYOUT: readonly [string, RegExp][] = [
   ['Z07:00', /^(?:Z|[+-]\d\d:\d\d)/],
 ];
 
-const daysIn = (year: number, month: number): number => {
-  const date = new Date(0);
-  date.setUTCFullYear(year, month, 0);
-  return date.getUTCDate();
-};
+const DAYS_IN = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+/** Before each month, in a year that is no leap year. */
+const DAYS_BEFORE = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
+/** From 0000-01-01 to 1970-01-01. */
+const EPOCH_DAYS = 719_528;
+
+const isLeap = (year: number): boolean => year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+
+const daysIn = (year: number, month: number): number => (month === 2 && isLeap(year) ? 29 : DAYS_IN[month - 1]!);
+
+function daysSinceEpoch(year: number, month: number, day: number): number {
+  const leapDays =
+    year === 0 ? 0 : Math.floor((year + 3) / 4) - Math.floor((year + 99) / 100) + Math.floor((year + 399) / 400);
+  const leapDay = month > 2 && isLeap(year) ? 1 : 0;
+  return year * 365 + leapDays + DAYS_BEFORE[month - 1]! + leapDay + day - 1 - EPOCH_DAYS;
+}
 
 /** `2026-01-02T03:04:05Z`; undefined for an instant that four-digit years cannot name. */
 export function formatSeconds(seconds: number): string | undefined {

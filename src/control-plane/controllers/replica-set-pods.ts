@@ -114,6 +114,7 @@ function conditionsOf(owner: Owner, failure: ReplicaFailure | undefined, nowMs: 
 
 /** When the next ready pod becomes available by itself, in ms from now; undefined when none will. */
 export function nextAvailableInMs(active: readonly Pod[], minReadySeconds: number, nowMs: number): number | undefined {
+  if (minReadySeconds === 0) return undefined; // ready is available
   const waiting = active
     .filter((pod) => isReady(pod) && !isAvailable(pod, minReadySeconds, nowMs))
     .map((pod) => (millisOf(conditionOf(pod, 'Ready')?.lastTransitionTime) ?? nowMs) + minReadySeconds * 1000 - nowMs);
