@@ -284,3 +284,24 @@ test('a ReplicaSet of the same name that is somebody else’s makes it choose an
   expect(web(cluster).status?.collisionCount).toBe(1);
   expect(cluster.list(ReplicaSet)).toHaveLength(2);
 });
+
+test('left behind and made anew, it takes its ReplicaSet on again, with the pods as they are; what no longer matches is let go', async () => {
+  await using cluster = await start();
+  await created(cluster, { replicas: 2 });
+  const [mine] = cluster.list(ReplicaSet);
+  const uids = () => cluster.list(Pod).map(({ metadata }) => metadata.uid);
+  const before = uids();
+  await cluster.delete(Deployment, 'default/web', { propagationPolicy: 'Orphan' });
+  await cluster.patch(ReplicaSet, `default/${mine?.metadata.name}`, { metadata: { ownerReferences: null } });
+  await cluster.patch(Deployment, 'default/web', { metadata: { finalizers: null } });
+  await cluster.settles();
+  await created(cluster, { replicas: 2 });
+  const owners = () =>
+    cluster.list(ReplicaSet).map(({ metadata }) => [metadata.uid, metadata.ownerReferences?.[0]?.uid]);
+  expect(owners()).toEqual([[mine?.metadata.uid, web(cluster).metadata.uid]]);
+  expect(uids()).toEqual(before);
+
+  await cluster.patch(ReplicaSet, `default/${mine?.metadata.name}`, { metadata: { labels: { app: 'other' } } });
+  await cluster.settles();
+  expect(owners()).toContainEqual([mine?.metadata.uid, undefined]);
+});

@@ -365,3 +365,24 @@ test('the cause of a failed Job is the first of the pod’s own conditions that 
     `Pod default/${pod?.metadata.name} has condition Broken matching FailJob rule at index 0`,
   );
 });
+
+test.each([
+  ['TerminatingOrFailed', 1],
+  ['Failed', 0],
+] as const)('by the policy %s a pod that goes is replaced at once, or when it has ended', async (policy, meanwhile) => {
+  await using cluster = await startCluster({ controllers: [jobController(), podsThatRun({ neverEnd: true })] });
+  await cluster.create(Job, job({ ...onNode, podReplacementPolicy: policy }));
+  await cluster.settles();
+  const [first] = running(cluster);
+  await cluster.delete(Pod, first!.metadata);
+  await cluster.passes(11_000);
+  expect(status(cluster)).toMatchObject({ terminating: 1 });
+  expect(running(cluster)).toHaveLength(meanwhile);
+  if (policy === 'TerminatingOrFailed') return;
+  expect(status(cluster).failed).toBeUndefined();
+  await end(cluster, cluster.get(Pod, `default/${first?.metadata.name}`)!, { exitCode: 143 });
+  await cluster.delete(Pod, first!.metadata, { gracePeriodSeconds: 0 });
+  await cluster.passes(11_000);
+  expect(status(cluster)).toMatchObject({ failed: 1 });
+  expect(running(cluster)).toHaveLength(1);
+});

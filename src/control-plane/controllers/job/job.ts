@@ -18,8 +18,8 @@ import {
   watching,
 } from '../define-controller.ts';
 import { createPods, deletePods, isNamespaceGoing } from '../pod-writes.ts';
+import { type FailureRecord, FailureRecords } from './back-off.ts';
 import { isTerminating, isTracked, JOB_NAME_LABEL, podOf, TRACKING_FINALIZER } from './job-pods.ts';
-import { FailureRecords, type FailureRecord } from './back-off.ts';
 import { type Wanted, wantedPods } from './job-step.ts';
 import { type Tally, tallyOf } from './tally.ts';
 import { conditionOf, deadlineMs, isFinished, type Verdict, verdictOn, withCondition } from './verdict.ts';
