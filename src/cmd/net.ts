@@ -1,6 +1,8 @@
 /** The process `net` of a node: kube-proxy, NetworkPolicy, Ingress, DNS, and routes to the pods of other nodes. Its death takes no pod down, and its rules outlive it. */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { Node } from '#api/core/v1/node.ts';
+import type { Place } from '#api/discovery/v1/usable-endpoints.ts';
 import { GATEWAY_CONTROLLER } from '#api/gateway/v1/kedge-gateway.ts';
 import { INGRESS_CONTROLLER } from '#api/networking/v1/kedge-ingress.ts';
 import type { Informers } from '#client/informer.ts';
@@ -31,9 +33,10 @@ export async function runNet(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({ args: [...args], options: { config: { type: 'string' } } });
   const config = await readNodeConfig(values.config ?? '');
   const component = componentProcess('net');
-  const parts = [startNodePolicy(component, config), startNodeProxy(component, config)];
+  const proxy = startNodeProxy(component, config);
+  const parts = [startNodePolicy(component, config), proxy];
   await Promise.all([...parts.map(({ ready }) => ready), startNodeDns(component, config)]);
-  await startNodeIngress(component, config);
+  await startNodeIngress(component, config, proxy.place);
   component.log.info('kube-proxy, network policies and DNS run', { node: config.nodeName, dns: config.dnsAddresses });
   await component.untilTold();
   await Promise.all(parts.map(({ stopped }) => stopped));
@@ -92,7 +95,13 @@ function startNodeProxy(component: ComponentProcess, config: NodeConfig) {
   const ready = running.ready
     .then(() => removeOtherModes(mode, tables))
     .catch((error: unknown) => log.warn('rules of another mode may be left', { error: String(error) }));
-  return { ready, stopped: Promise.all([running.stopped, routed]) };
+  const { nodeName } = config;
+  const nodes = proxy.for(Node);
+  const place = (): Place => ({
+    nodeName,
+    zone: nodes.get(nodeName)?.metadata.labels?.['topology.kubernetes.io/zone'],
+  });
+  return { ready, place, stopped: Promise.all([running.stopped, routed]) };
 }
 
 const ofFamily = (family: IpFamily, addresses: readonly string[]): string[] =>
@@ -123,7 +132,7 @@ async function answerAt(addresses: readonly string[]): Promise<void> {
   for (const address of addresses) await run(['ip', 'address', 'replace', hostRange(address), 'dev', 'lo']);
 }
 
-async function startNodeIngress(component: ComponentProcess, config: NodeConfig): Promise<void> {
+async function startNodeIngress(component: ComponentProcess, config: NodeConfig, place: () => Place): Promise<void> {
   const { log, signal } = component;
   const access = { folder: config.credentialsDir, file: 'ingress.conf', userAgent: 'kedge-ingress' };
   await answerAt(config.ingressAddresses);
@@ -136,6 +145,7 @@ async function startNodeIngress(component: ComponentProcess, config: NodeConfig)
       gatewaySource({ controller: GATEWAY_CONTROLLER, informers: ofGateways, signal }),
     ],
     informers,
+    place,
     metricsAt: { host: config.addresses[0] ?? '127.0.0.1', port: METRICS_PORT },
     clock: systemClock,
     log,

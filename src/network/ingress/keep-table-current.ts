@@ -5,6 +5,7 @@
 import { Secret } from '#api/core/v1/secret.ts';
 import { Service } from '#api/core/v1/service.ts';
 import { EndpointSlice, serviceKeyOf } from '#api/discovery/v1/endpoint-slice.ts';
+import type { Place } from '#api/discovery/v1/usable-endpoints.ts';
 import type { Log } from '#base/log.ts';
 import type { IndexedInformer, Informer, ReleasableInformers } from '#client/informer.ts';
 import { type Endpoint, endpointsOf } from './backends.ts';
@@ -20,6 +21,8 @@ export interface TableOptions {
   informers: ReleasableInformers;
   log: Log;
   signal: AbortSignal;
+  /** Where its traffic comes from: endpoints may be meant for a node or a zone. Absent: they are taken wherever they are. */
+  place?: (() => Place) | undefined;
   /** Called with what is new, and only when something is. */
   onChange(change: TableChange): void;
 }
@@ -224,7 +227,8 @@ class TableKeeper {
   #endpointsOf(backend: string): Endpoint[] {
     const service = serviceOf(backend);
     const slices = this.#slices?.under(service) ?? [];
-    return endpointsOf(this.#services?.get(service), backend.slice(service.length + 1), slices);
+    const port = backend.slice(service.length + 1);
+    return endpointsOf(this.#services?.get(service), port, slices, this.#options.place?.());
   }
 
   #certificates(): Map<string, KeyPair> {
