@@ -3,75 +3,53 @@
  * outlive it: begun again, it finds their containers by their labels and goes on. Only `cmd` and tests start one.
  */
 import { setMaxListeners } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { Service } from '#api/core/v1/service.ts';
 import type { Taint } from '#api/generated/schema.ts';
 import { configuredMs, DEFAULT_CONFIGURATION } from '#api/kubelet-config/kubelet-configuration.ts';
 import { quantityValue } from '#api/machinery/quantity.ts';
 import { EventRecorder } from '#client/event-recorder.ts';
-import { diskFactsOf } from '#node/runtime/machine-facts.ts';
-import { BackOff } from './back-off.ts';
 import { rotateCertificates } from './certificates/rotate-certificates.ts';
-import { ContainerKiller } from './container-killer.ts';
-import { ContainerStarter } from './container-starter.ts';
 import { Devices } from './devices/devices.ts';
-import { DiskReserve } from './eviction/disk-reserve.ts';
-import { Evictions } from './eviction/evictions.ts';
-import { MachineUsage } from './eviction/machine-usage.ts';
 import type { NodeFacts } from './field-values.ts';
 import { followPods, shownInApi, withApiStatus } from './follow-pods.ts';
 import { Housekeeping } from './housekeeping.ts';
-import { ImageGarbage } from './image-garbage.ts';
-import { CredentialProviders } from './images/credential-providers.ts';
-import { Images } from './images.ts';
 import type { Kubelet } from './kubelet.ts';
+import type { KubeletServices } from './kubelet-services.ts';
+import { nodeCare } from './node-care.ts';
+import { podMachine } from './pod-machine.ts';
 import type { KubeletOptions } from './kubelet-options.ts';
-import { Limiter } from './limiter.ts';
 import { LogRotation } from './log-rotation.ts';
-import { allocatableMemory, podsLimits } from './node-allocatable.ts';
+import { podsLimits } from './node-allocatable.ts';
 import { NodeRegistration } from './node-registration.ts';
 import { nodePods } from './node-pods.ts';
-import { PodEnd } from './pod-end.ts';
 import { podEvents } from './pod-events.ts';
-import { type Ending, PodNotes } from './pod-notes.ts';
-import { PodPreparation } from './pod-preparation.ts';
-import { PodReporter } from './pod-reporter.ts';
-import { refusalOf } from './pod-admission.ts';
-import { PodSync } from './pod-sync.ts';
-import { PodWorkers } from './pod-workers.ts';
+import { PodNotes } from './pod-notes.ts';
 import { preparedCgroups } from './prepared-cgroups.ts';
 import { Probes } from './probes/probes.ts';
 import { ReferencedObjects } from './referenced-objects.ts';
 import { Allocations } from './resize/allocations.ts';
-import { Resizer } from './resize/resizer.ts';
-import { Resizes } from './resize/resizes.ts';
-import { runtimeHandlerOf } from './runtime-class.ts';
 import { RuntimePods } from './runtime-pods.ts';
 import { RuntimeWatcher } from './runtime-watcher.ts';
 import { type KubeletServer, startKubeletServer } from './server/kubelet-server.ts';
-import { NodeShutdown } from './shutdown/node-shutdown.ts';
 import { feedStaticPods } from './static-pods/feed-static-pods.ts';
 import { MirrorPods } from './static-pods/mirror-pods.ts';
 import { CONFIG_MIRROR } from './static-pods/static-pod.ts';
 import { StaticPods } from './static-pods/static-pods.ts';
 import { StatusWriter } from './status-writer.ts';
-import { sysctlRefusal } from './sysctl-admission.ts';
 import { imageVolumes } from './volumes/image-volumes.ts';
 import { systemMounter } from './volumes/mounter.ts';
 import { nodeVolumes } from './volumes/node-volumes.ts';
 import { ServiceAccountTokens } from './volumes/service-account-tokens.ts';
 
-const CRASH_BACK_OFF = { initialMs: 10_000, maxMs: 300_000 };
+const _CRASH_BACK_OFF = { initialMs: 10_000, maxMs: 300_000 };
 const DEFAULTS = {
   cgroupRoot: '/kubepods',
   kubeletVersion: 'v1.36.0',
 };
 /** Two starts for each CPU: as many pods a second as without a limit, and each of them much sooner. */
-const STARTS_PER_CPU = 2;
+const _STARTS_PER_CPU = 2;
 
 export type { KubeletOptions } from './kubelet-options.ts';
 
@@ -120,6 +98,24 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
   const probes = new Probes({ runtime, clock, events, log, onChange: wake });
   const references = new ReferencedObjects({ client, clock, onChange: wake });
   const tokens = new ServiceAccountTokens(client, clock);
+  const shared: KubeletServices = {
+    options,
+    configuration,
+    signal,
+    recorder,
+    events,
+    pods,
+    cgroups,
+    allocations,
+    devices,
+    runtimePods,
+    notes,
+    writer,
+    probes,
+    references,
+    tokens,
+    wake,
+  };
   const registration = new NodeRegistration({
     ...options,
     events: recorder,
@@ -164,206 +160,25 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
       serviceAccountToken: (pod, projection) => tokens.tokenFor(pod, projection),
     },
   });
-  const volumes = nodesVolumes.pods;
-  const security = { appArmor: machine.appArmor, seccompRoot: join(directories.root, 'seccomp') };
-  const resolvConf = options.resolvConf ?? readText('/etc/resolv.conf');
-  const sandbox = {
-    nodeName,
-    hostIPs: options.addresses,
-    dns: { clusterDNS: options.clusterDNS, clusterDomain: options.clusterDomain, resolvConf },
-    security,
-    logRoot: directories.logs,
-    cgroupRoot,
-  };
-  const starts = new Limiter(Math.max(2, machine.cpus * STARTS_PER_CPU));
-  const { serializeImagePulls, maxParallelImagePulls = Number.POSITIVE_INFINITY } = configuration;
-  const pulls = new Limiter(serializeImagePulls ? 1 : maxParallelImagePulls);
-  const { credentialProviders: plugins } = options;
-  const providers = plugins && new CredentialProviders({ ...plugins, client, tokens, clock, log });
-  const images = new Images({ runtime, clock, events, pulls, ...(providers && { providers }) });
-  const killer = new ContainerKiller({ runtime, clock, events });
-  const { maxContainerRestartPeriod } = configuration.crashLoopBackOff;
-  const crashes = new BackOff(clock, {
-    ...CRASH_BACK_OFF,
-    ...(maxContainerRestartPeriod && { maxMs: configuredMs(maxContainerRestartPeriod) }),
-  });
-  const starter = new ContainerStarter({
-    runtime,
-    runtimePods,
-    clock,
-    events,
-    images,
-    killer,
-    starts,
-    devices,
-    facts: {
-      nodeName,
-      clusterDomain: options.clusterDomain,
-      nodeHosts: options.hosts ?? readText('/etc/hosts'),
-      machine,
-      security,
-      mounter,
-      sources: {
-        node,
-        configMap: references.configMap,
-        secret: references.secret,
-        services: () => services.list(),
-      },
-    },
-  });
-  const latest = (pod: Pod) => withApiStatus(pod, apiPods);
-  const resizes = new Resizes({
-    allocations,
-    events,
-    notes,
-    node: () => registration.node,
-    pods: () => pods.list(),
-    onAccepted: wake,
-  });
-  const resizer = new Resizer({
-    allocations,
-    runtime,
-    cgroups,
-    cgroupRoot,
-    machine,
-    events,
-    notes,
-    onCompleted: () => resizes.retry(),
-  });
-  const reporter = new PodReporter({ allocations, clock, hostIPs: options.addresses, probes, notes, writer, latest });
-  const preparation = new PodPreparation({
-    runtime,
-    runtimePods,
-    events,
-    notes,
-    volumes,
-    references,
-    starts,
-    cgroups,
-    sandbox,
-    podPidsLimit: configuration.podPidsLimit,
-    allocations,
-    runtimeHandlerOf: (pod) => runtimeHandlerOf(pod, client),
-  });
-  const sync = new PodSync({
-    runtime,
-    runtimePods,
-    clock,
-    events,
-    notes,
-    reporter,
-    probes,
-    volumes,
-    references,
-    preparation,
-    starter,
-    killer,
-    crashes,
-    allocations,
-    resizes,
-    resizer,
-    async refusalOf(pod) {
-      const pressed =
-        shutdown.refusalOf() ?? evictions.refusalOf(pod) ?? sysctlRefusal(pod, configuration.allowedUnsafeSysctls);
-      if (pressed) return pressed;
-      const others = pods.list().map((other) => allocations.allocatedPod(other));
-      if (!refusalOf(pod, { node: registration.node, others })) return devices.admit(pod);
-      // Labels may have changed since the node was last read: nothing is refused by what was.
-      return refusalOf(pod, { node: await client.get(Node, { name: nodeName }), others }) ?? devices.admit(pod);
-    },
-  });
-  const end = new PodEnd({
-    runtime,
-    runtimePods,
-    probes,
-    reporter,
-    killer,
-    volumes,
-    references,
-    tokens,
-    images,
-    crashes,
-    allocations,
-    devices,
-    notes,
-    writer,
-    cgroups,
-    cgroupRoot,
-    logRoot: directories.logs,
-  });
-  const workers = new PodWorkers({
-    sync,
-    end,
-    writer,
-    clock,
-    random,
-    log,
-    onRoom: () => resizes.retry(),
+  const podParts = podMachine({
+    ...shared,
+    volumes: nodesVolumes.pods,
+    node,
+    mounter,
+    registered: () => registration.node,
+    services: () => services.list(),
+    pressure: (pod) => care.shutdown.refusalOf() ?? care.evictions.refusalOf(pod),
+    latest: (pod) => withApiStatus(pod, apiPods),
     onForgotten: () => feed(),
   });
-  const endPod = (pod: Pod, ending: Ending, graceSeconds: number) => {
-    notes.of(pod.metadata.uid).ended = ending;
-    workers.end(pod, graceSeconds);
-  };
-  const usage =
-    options.usage ??
-    new MachineUsage({
-      runtime,
-      cgroups,
-      cgroupRoot,
-      machine,
-      directories,
-      allocatableMemoryBytes: allocatableMemory(machine.memoryBytes, configuration),
-    });
-  const imageDisk = async () => {
-    const observed = (await usage.node()).get('imagefs.available');
-    return { availableBytes: observed?.available ?? 0, capacityBytes: observed?.capacity ?? 0 };
-  };
-  const imageGarbage = new ImageGarbage({
-    runtime,
-    clock,
-    log,
-    events: recorder,
-    nodeName,
-    signal,
-    configuration,
-    keep: options.keepImages ?? [],
-    disk: imageDisk,
-    onChange: () => registration.reportNow(),
+  const { workers, end, images, killer } = podParts;
+  const care = nodeCare({
+    ...shared,
+    workers,
+    reportNode: () => registration.reportNow(),
+    removeDead: () => housekeeping.removeDead((podUid) => workers.isRunning(podUid)),
   });
-  const reserve = options.usage ? undefined : diskReserve(directories.root);
-  const evictions = new Evictions({
-    configuration,
-    usage,
-    clock,
-    log,
-    events: recorder,
-    nodeName,
-    pods: () => workers.active,
-    isReleased: (podUid) => workers.isReleased(podUid),
-    end(pod, ending, graceSeconds) {
-      events.warning(pod, undefined, ending.reason, ending.message);
-      endPod(pod, ending, graceSeconds);
-    },
-    async reclaimDisk() {
-      await housekeeping.removeDead((podUid) => workers.isRunning(podUid));
-      await imageGarbage.deleteUnused();
-    },
-    onConditions: () => registration.reportNow(),
-    ...(reserve && { reserve }),
-  });
-  const shutdown = new NodeShutdown({
-    configuration,
-    clock,
-    log,
-    events: recorder,
-    nodeName,
-    signal,
-    pods: () => workers.active,
-    isReleased: (podUid) => workers.isReleased(podUid),
-    end: endPod,
-    onChange: () => registration.reportNow(),
-  });
+  const { evictions, imageGarbage, shutdown } = care;
   const isKnown = (podUid: string) => workers.knows(podUid);
   const mirrors = new MirrorPods({
     client,
@@ -378,7 +193,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     feedStaticPods(staticPods?.list() ?? [], workers);
     mirrors.reconcile();
   };
-  const housekeeping = new Housekeeping({ runtime, runtimePods, volumes, end, clock, log, isKnown });
+  const housekeeping = new Housekeeping({ runtime, runtimePods, volumes: nodesVolumes.pods, end, clock, log, isKnown });
   const watcher = new RuntimeWatcher({
     runtime,
     clock,
@@ -415,9 +230,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     maxBytes: quantityValue(configuration.containerLogMaxSize),
     maxFiles: configuration.containerLogMaxFiles,
   }).start();
-  await reserve?.keep().catch((error: Error) => log.warn('no room for a reserve', { error: error.message }));
-  evictions.start();
-  imageGarbage.start();
+  await care.start();
   let server: KubeletServer | undefined;
   const kubelet: Kubelet = {
     nodeName,
@@ -473,16 +286,4 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
   rotateCertificates(options.rotated ?? {}, rotation);
   log.info('kubelet is running', { node: nodeName });
   return kubelet;
-}
-
-const diskReserve = (root: string): DiskReserve =>
-  new DiskReserve(join(root, 'reserve'), diskFactsOf(root).capacityBytes);
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '';
-    throw error;
-  }
 }
