@@ -2,8 +2,8 @@
  * The rules of kube-proxy's modes against a real kernel, each in both families: the same packets, the same answers. In network
  * namespaces of the test's own: a client, a node, two pods.
  */
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
-import { promisify } from 'node:util';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Pod } from '#api/generated/schema.ts';
 import type { IpFamily } from '#network/netfilter/ip-family.ts';
@@ -157,6 +157,7 @@ const serverOf = (name: string) => `const seen=(s)=>s.remoteAddress.replace('::f
 beforeAll(async () => {
   if (!canHave) return;
   wireUp();
+  for (const name of made) await startAsker(name);
   for (const name of ['pod1', 'pod2']) {
     const child = spawn('nsenter', [entered(name), process.execPath, '-e', serverOf(name)], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -170,13 +171,37 @@ afterAll(() => {
   for (const name of made) ip('netns', 'delete', ns(name));
 });
 
+/** Lives in a namespace and connects when it is told to: a process for each connection would cost more than the packets. */
+const ASKER = `const one=(address,port)=>new Promise(done=>{const s=require('net').connect(port,address);s.setTimeout(1500,()=>{s.destroy();done('timeout')});
+  s.on('data',d=>{done(String(d));s.destroy()});s.on('error',e=>done(e.code==='ECONNREFUSED'?'refused':e.code))});
+  require('readline').createInterface({input:process.stdin}).on('line',async l=>{const {id,address,port,count}=JSON.parse(l);const all=[];
+    for(let i=0;i<count;i++)all.push(await one(address,port));console.log(JSON.stringify({id,all}))});console.log('{}')`;
+const askers = new Map<string, ChildProcess>();
+const waiting = new Map<number, (answers: string[]) => void>();
+let questions = 0;
+
+async function startAsker(from: string): Promise<void> {
+  const child = spawn('nsenter', [entered(from), process.execPath, '-e', ASKER], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  servers.push(child);
+  askers.set(from, child);
+  await new Promise<void>((resolve) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const { id, all } = JSON.parse(line) as { id?: number; all?: string[] };
+      if (id === undefined) resolve();
+      else waiting.get(id)?.(all ?? []);
+    });
+  });
+}
+
 /** What answers to each of `count` connections, or how it failed: `refused`, `timeout`. */
-async function ask(from: string, address: string, port: number, count = 1): Promise<string[]> {
-  const script = `const one=()=>new Promise(done=>{const s=require('net').connect(${port},'${address}');s.setTimeout(1500,()=>{s.destroy();done('timeout')});
-    s.on('data',d=>done(String(d)));s.on('error',e=>done(e.code==='ECONNREFUSED'?'refused':e.code))});
-    (async()=>{const all=[];for(let i=0;i<${count};i++)all.push(await one());console.log(JSON.stringify(all));process.exit()})()`;
-  const { stdout } = await promisify(execFile)('nsenter', [entered(from), process.execPath, '-e', script]);
-  return JSON.parse(stdout) as string[];
+function ask(from: string, address: string, port: number, count = 1): Promise<string[]> {
+  const id = questions++;
+  return new Promise((resolve) => {
+    waiting.set(id, resolve);
+    askers.get(from)?.stdin?.write(`${JSON.stringify({ id, address, port, count })}\n`);
+  });
 }
 const once = async (from: string, address: string, port: number) => (await ask(from, address, port))[0] ?? '';
 const namesIn = (answers: readonly string[]) => [...new Set(answers.map((answer) => answer.split(' ')[0]))].sort();
@@ -308,7 +333,7 @@ for (const { mode, isThere, renderer: rendererOf } of MODES) {
         await serve(web(), udp(0), sctp);
         // One socket, so one flow, that asks whenever it is told to.
         const script = `const u=require('dgram').createSocket('udp${family === 'ipv4' ? 4 : 6}');u.on('message',m=>console.log(String(m)));
-          process.stdin.on('data',()=>u.send('?',53,'${clusterIP}'));u.bind(5353,()=>console.log('up'))`;
+          process.stdin.on('data',()=>u.send('?',53,'${clusterIP}'));u.bind(0,()=>console.log('up'))`;
         const asker = spawn('nsenter', [entered('client'), process.execPath, '-e', script], {
           stdio: ['pipe', 'pipe', 'inherit'],
         });
