@@ -61,7 +61,6 @@ export async function containerConfigOf(inputs: ContainerInputs, facts: Containe
     mounts: [...(await mountsOf(inputs, facts, environment)), ...deviceMounts(inputs.grant)],
     ...withDevices([...(inputs.grant?.devices ?? []), ...volumeDevices(inputs)]),
     ...(inputs.grant?.cdiDevices.length && { cdiDevices: inputs.grant.cdiDevices }),
-    ...(inputs.grant?.cdiDevices.length && { cdiDevices: inputs.grant.cdiDevices }),
     labels: containerLabels(pod, container),
     annotations: { ...inputs.grant?.annotations, ...containerAnnotations(pod, container, restartCount) },
     logPath: containerLogPath(container.name, restartCount),
