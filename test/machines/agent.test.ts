@@ -132,6 +132,12 @@ test.skipIf(!canRun)('a machine of its own is a node like the others', { timeout
     await eventually(`${name} at ${FAR}:${port}`, async () => (await ask(`http://${FAR}:${port}`)) === `${name}\n`);
   }
 
+  // Images of the cluster's registry are pulled from here as well: by TLS and the node's certificate.
+  const pulled = await pushImage();
+  await cluster.apply(pod('pulled', 'far').replace('kedge.local/busybox:1', pulled));
+  await cluster.kubectl('wait', '--for=condition=Ready', 'pod/pulled', '--timeout=60s');
+  await cluster.kubectl('delete', 'pod', 'pulled');
+
   const nearRange = await of('node', 'node1', '.spec.podCIDR');
   expect(onMachine('ip', 'route', 'show', nearRange)).toContain(`via ${HOST}`);
 
@@ -186,6 +192,15 @@ async function buildImage(): Promise<void> {
   copyFileSync('/bin/busybox', join(bin, 'busybox'));
   const tag = ['--tag', 'kedge.local/busybox:1'];
   await cluster.kedge('image', 'build', join(folder, 'image'), '--name', cluster.name, ...tag);
+}
+
+/** @returns its name in the cluster's registry */
+async function pushImage(): Promise<string> {
+  const path = 'jsonpath={.data.localRegistryHosting\\.v1}';
+  const hosting = await cluster.kubectl('get', '-n', 'kube-public', 'cm', 'local-registry-hosting', '-o', path);
+  const name = `${/localhost:\d+/.exec(hosting)}/busybox:1`;
+  await cluster.kedge('image', 'build', join(folder, 'image'), '--name', cluster.name, '--tag', name);
+  return name;
 }
 
 const entering = (): string[] => ['--target', String(machine?.pid), '--net', '--mount', '--'];

@@ -1,9 +1,12 @@
 /**
  * Listens for a registry: on loopback for who owns the cluster, on the nodes' network for nodes, which only read. Without
- * TLS, as everything that says `localhost:PORT` expects; so what a browser sends for a page, or a pod, is turned away.
+ * TLS, as everything that says `localhost:PORT` expects; so what a browser sends for a page, or a pod, is turned away. For
+ * nodes elsewhere with TLS, and by their certificates.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { Log } from '#base/log.ts';
 import { type Registry, refuse } from './registry.ts';
 import { RegistryError } from './registry-error.ts';
@@ -19,6 +22,8 @@ export interface RegistryServerOptions {
   isNode: (address: string) => boolean;
   /** Users of this machine who may push and delete, besides root. */
   owner: number | undefined;
+  /** For nodes that are machines of their own: by TLS, for holders of a certificate. */
+  elsewhere?: { addresses: readonly string[]; certificate: string; key: string; clientCA: string };
 }
 
 export interface RegistryServer {
@@ -33,35 +38,53 @@ const SILENCE_MS = 60_000;
 /** Throws what listening on loopback throws: EADDRINUSE above all. */
 export async function serveRegistry(options: RegistryServerOptions): Promise<RegistryServer> {
   const { nodeAddresses, log } = options;
-  const near = serverOf(options, (request) => localAccess(request, options));
-  await listen(near, options.port, LOOPBACK);
-  const { port } = near.address() as AddressInfo;
-  const servers = [near];
-  for (const address of nodeAddresses) {
-    const server = serverOf(options, (request) => nodeAccess(request, options));
-    try {
-      await listen(server, port, address);
-      servers.push(server);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EADDRNOTAVAIL') throw error;
-    }
-  }
-  log.info('the image registry listens', { port });
-  return {
-    port,
-    async close() {
-      await Promise.all(servers.map(ended));
-    },
+  const servers: Server[] = [];
+  const close = async () => void (await Promise.all(servers.map(ended)));
+  const open = async (server: Server, port: number, address: string) => {
+    await listen(server, port, address);
+    servers.push(server);
   };
+  try {
+    const near = plainServer(options, (request) => localAccess(request, options));
+    await open(near, options.port, LOOPBACK);
+    const { port } = near.address() as AddressInfo;
+    for (const address of nodeAddresses) {
+      const server = plainServer(options, (request) => nodeAccess(request, options));
+      await open(server, port, address).catch(ignoreAbsent);
+    }
+    for (const address of options.elsewhere?.addresses ?? []) {
+      await open(securedServer(options), port, address).catch(ignoreAbsent);
+    }
+    log.info('the image registry listens', { port });
+    return { port, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
-function serverOf(
-  { registry }: RegistryServerOptions,
-  access: (request: IncomingMessage) => Promise<RegistryError | undefined>,
-): Server {
-  const server = createServer({ requestTimeout: 0, headersTimeout: 15_000 }, (request, response) => {
-    void answer(registry, access, { request, response });
-  });
+/** An address that this machine does not have at the moment. */
+function ignoreAbsent(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EADDRNOTAVAIL') throw error;
+}
+
+type Access = (request: IncomingMessage) => Promise<RegistryError | undefined>;
+
+/** Uploads may take as long as they do, but not be silent. */
+const TIMES = { requestTimeout: 0, headersTimeout: 15_000 };
+
+const plainServer = ({ registry }: RegistryServerOptions, access: Access): Server =>
+  limited(createServer(TIMES, (request, response) => void answer(registry, access, { request, response })));
+
+function securedServer({ registry, elsewhere }: RegistryServerOptions): Server {
+  const { certificate: cert, key, clientCA: ca } = elsewhere ?? {};
+  const tls = { cert, key, ca, requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.2' } as const;
+  const listener = (request: IncomingMessage, response: ServerResponse) =>
+    void answer(registry, certifiedAccess, { request, response });
+  return limited(createSecureServer({ ...TIMES, ...tls }, listener));
+}
+
+function limited(server: Server): Server {
   server.maxConnections = MOST_CONNECTIONS;
   server.setTimeout(SILENCE_MS);
   return server;
@@ -69,7 +92,7 @@ function serverOf(
 
 async function answer(
   registry: Registry,
-  access: (request: IncomingMessage) => Promise<RegistryError | undefined>,
+  access: Access,
   { request, response }: { request: IncomingMessage; response: ServerResponse },
 ): Promise<void> {
   const refusal = await access(request);
@@ -109,6 +132,15 @@ async function nodeAccess(
 ): Promise<RegistryError | undefined> {
   if (!isNode((request.socket.remoteAddress ?? '').replace(/^::ffff:/, ''))) return denied('only nodes pull from here');
   return browserRefusal(request) ?? (isRead(request) ? undefined : denied('images are pushed on the host'));
+}
+
+/** The organization of every node's certificate. */
+const NODES = 'system:nodes';
+
+async function certifiedAccess(request: IncomingMessage): Promise<RegistryError | undefined> {
+  const { O: organizations } = (request.socket as TLSSocket).getPeerCertificate().subject ?? {};
+  if (![organizations].flat().includes(NODES)) return denied('only nodes pull from here');
+  return isRead(request) ? undefined : denied('images are pushed on the host');
 }
 
 const listen = (server: Server, port: number, host: string): Promise<void> =>

@@ -112,7 +112,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   await ensureTokenTracking(client, systemClock.now());
   await ensureLocalPath(client);
   if (hasNodesHere(options)) await Promise.all([ensureIngressClass(client), ensureGatewayApi(client)]);
-  const images = hasNodesHere(options) ? await openImageRegistry({ root: paths.images, plan, log }) : undefined;
+  const images = hasNodesHere(options) ? await openImageRegistry({ root: paths.images, plan, listen: cluster.listen ?? [], pki, log }) : undefined;
   if (images) await ensureRegistryAnnounced(client, images.host);
   await ensureMetricsReader(client);
   await ensureCertificateRotation(client);

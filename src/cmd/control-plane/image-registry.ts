@@ -8,11 +8,15 @@ import { hasReason } from '#api/machinery/status.ts';
 import type { Log } from '#base/log.ts';
 import type { Client, Draft } from '#client/client.ts';
 import type { SlotPlan } from '#node/machine/slots.ts';
+import type { Pki } from '../pki/pki.ts';
 import { systemClock } from '../system-clock.ts';
 
 export interface ImageRegistryOptions {
   root: string;
   plan: SlotPlan;
+  /** Addresses of this machine at which nodes elsewhere reach it. */
+  listen: readonly string[];
+  pki: Pick<Pki, 'caCertificate' | 'issueServer'>;
   log: Log;
 }
 
@@ -24,7 +28,7 @@ export interface ImageRegistry {
 
 /** undefined: another program has its port, and the cluster goes without. */
 export async function openImageRegistry(options: ImageRegistryOptions): Promise<ImageRegistry | undefined> {
-  const { root, plan } = options;
+  const { root, plan, listen, pki } = options;
   const log = options.log.child({ component: 'image-registry' });
   const registry = new Registry({ root, clock: systemClock, log });
   try {
@@ -36,6 +40,9 @@ export async function openImageRegistry(options: ImageRegistryOptions): Promise<
       nodeAddresses: plan.hostAddresses,
       isNode: (address) => plan.nodeRanges.some((range) => isInRange(range, address)),
       owner: process.getuid?.(),
+      ...(listen.length > 0 && {
+        elsewhere: { addresses: listen, clientCA: pki.caCertificate, ...pairFor(pki, listen) },
+      }),
     });
     return {
       host: `localhost:${server.port}`,
@@ -51,6 +58,9 @@ export async function openImageRegistry(options: ImageRegistryOptions): Promise<
     return undefined;
   }
 }
+
+const pairFor = (pki: ImageRegistryOptions['pki'], addresses: readonly string[]) =>
+  pki.issueServer('image-registry', { commonName: 'kedge-image-registry', names: ['localhost'], addresses });
 
 const HOSTING = { name: 'local-registry-hosting', namespace: 'kube-public' };
 

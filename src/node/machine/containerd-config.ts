@@ -2,6 +2,7 @@
  * containerd's configuration for one node among several on a machine: nothing of it is shared with other nodes, or with a
  * containerd of the system. Format version 2, which containerd 1.6 reads and 2.x migrates.
  */
+import { join } from 'node:path';
 import type { MachineFacts } from './detect.ts';
 import type { NodeLayout } from './node-layout.ts';
 
@@ -74,15 +75,18 @@ export function cniConflist(layout: NodeLayout, mtu: number, given?: CniConfig):
 
 /**
  * What is `localhost:PORT` on the cluster's machine is reached by the bridge from a node: for this one name, without TLS.
- * undefined for a node that is a machine of its own: the registry is not shown to other machines.
+ * From a machine of its own with TLS, by the node's certificate. undefined: the cluster is older than its registry.
  */
-export function clusterRegistry({ plan, gateway }: NodeLayout): { name: string; hostsToml: string } | undefined {
-  const [address] = plan.hostAddresses;
-  if (gateway || !address) return undefined;
-  const url = text(`http://${address}:${plan.registryPort}`);
+export function clusterRegistry(layout: NodeLayout): { name: string; hostsToml: string } | undefined {
+  const { plan, gateway, credentialsDir, kubeletDir } = layout;
+  const address = gateway ?? plan.hostAddresses[0];
+  if (!plan.registryPort || !address) return undefined;
+  const url = text(`${gateway ? 'https' : 'http'}://${address}:${plan.registryPort}`);
+  const pair = text(join(kubeletDir, 'pki', 'kubelet-client-current.pem')); // the kubelet renews it
+  const secured = `  ca = ${text(join(credentialsDir, 'ca.crt'))}\n  client = [[${pair}, ${pair}]]\n`;
   return {
     name: `localhost:${plan.registryPort}`,
-    hostsToml: `server = ${url}\n\n[host.${url}]\n  capabilities = ["pull", "resolve"]\n`,
+    hostsToml: `server = ${url}\n\n[host.${url}]\n  capabilities = ["pull", "resolve"]\n${gateway ? secured : ''}`,
   };
 }
 

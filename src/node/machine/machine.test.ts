@@ -331,12 +331,15 @@ describe('what programs are told', () => {
     }
   });
 
-  test("the cluster's registry is known by the name it has on the host, on nodes of this machine only", () => {
+  test("the cluster's registry is known by the name it has on the host, with TLS from machines of their own", () => {
     const registry = clusterRegistry(layout());
     expect(registry?.name).toBe(`localhost:${layout().plan.registryPort}`);
     const url = `"http://${layout().plan.hostAddresses[0]}:${layout().plan.registryPort}"`;
     expect(registry?.hostsToml).toBe(`server = ${url}\n\n[host.${url}]\n  capabilities = ["pull", "resolve"]\n`);
-    expect(clusterRegistry({ ...layout(), gateway: '192.0.2.1' })).toBeUndefined();
+    const far = clusterRegistry({ ...layout(), gateway: '192.0.2.1' });
+    expect(far?.name).toBe(registry?.name);
+    expect(far?.hostsToml).toContain(`server = "https://192.0.2.1:${layout().plan.registryPort}"`);
+    expect(far?.hostsToml).toContain('ca = "/var/lib/kedge/dev/nodes/node1/pki/ca.crt"');
   });
 
   test('a CNI configuration of the user has each node’s own values where it asks for them', () => {
