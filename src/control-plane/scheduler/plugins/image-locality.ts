@@ -10,8 +10,8 @@ const LARGE_BYTES = 1000 * MEGABYTE;
 
 interface State {
   containers: number;
-  /** The pod's images that some node has, and the share of nodes that have it. */
-  shares: ReadonlyMap<string, number>;
+  /** The pod's images that some node has, each as often as it is used, and the share of nodes that have it. */
+  shares: readonly (readonly [image: string, share: number])[];
 }
 
 export const imageLocality = definePlugin<State>({
@@ -19,21 +19,22 @@ export const imageLocality = definePlugin<State>({
   weight: 1,
 
   prepareScore({ spec }, _, cluster) {
-    const containers = [...spec.containers, ...(spec.initContainers ?? [])];
     const { nodesWith } = cluster.tally('ImageLocality', () => new ImageTally());
-    const shares = new Map<string, number>();
     if (nodesWith.size === 0) return 'skip';
-    for (const { image = '' } of containers) {
-      const count = nodesWith.get(normalized(image)) ?? 0;
-      if (count > 0) shares.set(normalized(image), count / cluster.nodes.length);
-    }
-    return shares.size > 0 ? { containers: containers.length, shares } : 'skip';
+    const containers = [...spec.containers, ...(spec.initContainers ?? [])];
+    const mounted = (spec.volumes ?? []).flatMap(({ image }) => image?.reference ?? []);
+    const shares = [...containers.map(({ image = '' }) => image), ...mounted].flatMap((named) => {
+      const image = normalized(named);
+      const count = nodesWith.get(image) ?? 0;
+      return count > 0 ? [[image, count / cluster.nodes.length] as const] : [];
+    });
+    return shares.length > 0 ? { containers: containers.length, shares } : 'skip';
   },
 
   score(_, { node }, { containers, shares }) {
     const images = imagesOf(node);
     let sum = 0;
-    for (const [image, share] of shares) sum += (images.get(image) ?? 0) * share;
+    for (const [image, share] of shares) sum += Math.trunc((images.get(image) ?? 0) * share);
     const most = LARGE_BYTES * containers;
     const bounded = Math.min(most, Math.max(SMALL_BYTES, sum));
     return Math.floor(((bounded - SMALL_BYTES) * 100) / (most - SMALL_BYTES));
