@@ -38,7 +38,7 @@ export async function carryUpgrade(
       passes = verdict.passes;
     }
     // Both ways count: who keeps silent that long is gone, also where nobody has closed.
-    (client as Socket).setTimeout?.(readTimeoutMs, () => client.destroy());
+    (client as Socket).setTimeout(readTimeoutMs, () => client.destroy());
     await passOn({ request, client, head, arrival, passes, ...admission }, context);
   } catch {
     refuse(client, refusal(502)); // whatever a backend did

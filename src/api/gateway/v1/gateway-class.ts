@@ -1,8 +1,8 @@
 /** GatewayClass: who serves the Gateways that name it. Source: Gateway API reference. */
 import type { Condition } from '#api/generated/schema.ts';
-import { defineKind } from '#api/machinery/define-kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
-import { awaited, conditions, definition, GROUP, keyed, object, parts, rule } from './schema-parts.ts';
+import { clientKind } from './client-kind.ts';
+import { awaited, conditions, definition, keyed, object, parts, rule } from './schema-parts.ts';
 
 export interface GatewayClass extends KubeObject {
   apiVersion: 'gateway.networking.k8s.io/v1';
@@ -12,15 +12,7 @@ export interface GatewayClass extends KubeObject {
 }
 
 /** As a client meets it; what the API server does with it stands in the definition. */
-export const GatewayClass = defineKind<GatewayClass>({
-  group: GROUP,
-  version: 'v1',
-  kind: 'GatewayClass',
-  plural: 'gatewayclasses',
-  storagePrefix: `${GROUP}/gatewayclasses`,
-  scope: 'Cluster',
-  subresources: ['status'],
-});
+export const GatewayClass = clientKind<GatewayClass>('GatewayClass', 'gatewayclasses', { scope: 'Cluster' });
 
 const pending = awaited('Accepted');
 

@@ -1,7 +1,7 @@
 /** Gateway: where traffic comes in: ports, hostnames and certificates, and which routes may use them. Source: Gateway API reference. */
 import type { Condition, LabelSelector } from '#api/generated/schema.ts';
-import { defineKind } from '#api/machinery/define-kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
+import { clientKind } from './client-kind.ts';
 import {
   awaited,
   certificateRef,
@@ -67,15 +67,7 @@ export interface Gateway extends KubeObject {
   status?: GatewayStatus;
 }
 
-export const Gateway = defineKind<Gateway>({
-  group: GROUP,
-  version: 'v1',
-  kind: 'Gateway',
-  plural: 'gateways',
-  storagePrefix: `${GROUP}/gateways`,
-  scope: 'Namespaced',
-  subresources: ['status'],
-});
+export const Gateway = clientKind<Gateway>('Gateway', 'gateways');
 
 const HOSTNAME = '^(\\*\\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$';
 const addressType = parts.text({

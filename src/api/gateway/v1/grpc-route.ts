@@ -1,13 +1,13 @@
 /** GRPCRoute: which calls go to which Services, by service and method. Source: Gateway API reference. */
-import { defineKind } from '#api/machinery/define-kind.ts';
+
 import type { KubeObject } from '#api/machinery/object.ts';
+import { clientKind } from './client-kind.ts';
 import { type FilteredBackend, type ValueMatch, valueMatch } from './http-route.ts';
 import type { ParentReference, RouteStatus } from './route.ts';
 import { filtersOf, type RouteFilter } from './route-filter.ts';
 import {
   backendRef,
   definition,
-  GROUP,
   hostnames,
   list,
   object,
@@ -37,15 +37,7 @@ export interface GRPCRoute extends KubeObject {
   status?: RouteStatus;
 }
 
-export const GRPCRoute = defineKind<GRPCRoute>({
-  group: GROUP,
-  version: 'v1',
-  kind: 'GRPCRoute',
-  plural: 'grpcroutes',
-  storagePrefix: `${GROUP}/grpcroutes`,
-  scope: 'Namespaced',
-  subresources: ['status'],
-});
+export const GRPCRoute = clientKind<GRPCRoute>('GRPCRoute', 'grpcroutes');
 
 const SERVICE = '^(?i)\\.?[a-z_][a-z_0-9]*(\\.[a-z_][a-z_0-9]*)*$';
 const METHOD = '^[A-Za-z_][A-Za-z_0-9]*$';

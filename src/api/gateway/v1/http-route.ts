@@ -1,13 +1,12 @@
 /** HTTPRoute: which requests go to which Services, and what is changed on the way. Source: Gateway API reference. */
 import type { JSONSchemaProps } from '#api/generated/schema.ts';
-import { defineKind } from '#api/machinery/define-kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
+import { clientKind } from './client-kind.ts';
 import type { BackendReference, ParentReference, RouteStatus } from './route.ts';
 import { filtersOf, METHODS, type RouteFilter } from './route-filter.ts';
 import {
   backendRef,
   definition,
-  GROUP,
   hostnames,
   keyed,
   list,
@@ -51,15 +50,7 @@ export interface HTTPRoute extends KubeObject {
   status?: RouteStatus;
 }
 
-export const HTTPRoute = defineKind<HTTPRoute>({
-  group: GROUP,
-  version: 'v1',
-  kind: 'HTTPRoute',
-  plural: 'httproutes',
-  storagePrefix: `${GROUP}/httproutes`,
-  scope: 'Namespaced',
-  subresources: ['status'],
-});
+export const HTTPRoute = clientKind<HTTPRoute>('HTTPRoute', 'httproutes');
 
 const WHICH = "type one of ['Exact', 'PathPrefix']";
 const IS_TEXT = "(self.type in ['Exact','PathPrefix'])";

@@ -1,7 +1,8 @@
 /** ReferenceGrant: objects of other namespaces that may refer to some of this one. Source: Gateway API reference. */
-import { defineKind } from '#api/machinery/define-kind.ts';
+
 import type { KubeObject } from '#api/machinery/object.ts';
-import { definition, GROUP, list, object, parts } from './schema-parts.ts';
+import { clientKind } from './client-kind.ts';
+import { definition, list, object, parts } from './schema-parts.ts';
 
 export interface ReferenceGrant extends KubeObject {
   apiVersion: 'gateway.networking.k8s.io/v1beta1';
@@ -12,14 +13,7 @@ export interface ReferenceGrant extends KubeObject {
   };
 }
 
-export const ReferenceGrant = defineKind<ReferenceGrant>({
-  group: GROUP,
-  version: 'v1beta1',
-  kind: 'ReferenceGrant',
-  plural: 'referencegrants',
-  storagePrefix: `${GROUP}/referencegrants`,
-  scope: 'Namespaced',
-});
+export const ReferenceGrant = clientKind<ReferenceGrant>('ReferenceGrant', 'referencegrants', { version: 'v1beta1' });
 
 export interface Reference {
   group: string;

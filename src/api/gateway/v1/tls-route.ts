@@ -1,11 +1,11 @@
 /** TLSRoute: which connections go to which Services, by the name that the client asks for in its TLS greeting. Source: Gateway API reference. */
-import { defineKind } from '#api/machinery/define-kind.ts';
+
 import type { KubeObject } from '#api/machinery/object.ts';
+import { clientKind } from './client-kind.ts';
 import type { BackendReference, ParentReference, RouteStatus } from './route.ts';
 import {
   backendRef,
   definition,
-  GROUP,
   hostnames,
   list,
   object,
@@ -27,15 +27,7 @@ export interface TLSRoute extends KubeObject {
   status?: RouteStatus;
 }
 
-export const TLSRoute = defineKind<TLSRoute>({
-  group: GROUP,
-  version: 'v1',
-  kind: 'TLSRoute',
-  plural: 'tlsroutes',
-  storagePrefix: `${GROUP}/tlsroutes`,
-  scope: 'Namespaced',
-  subresources: ['status'],
-});
+export const TLSRoute = clientKind<TLSRoute>('TLSRoute', 'tlsroutes');
 
 export const tlsRouteDefinition = definition({
   kind: 'TLSRoute',
