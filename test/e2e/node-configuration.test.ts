@@ -1,4 +1,7 @@
-/** A cluster whose nodes were given a KubeletConfiguration and a CNI configuration: what is reserved, static pods, the graceful end, the pods' network. */
+/**
+ * A cluster whose nodes were given a KubeletConfiguration and a CNI configuration: what is reserved, static pods, the graceful
+ * end, the pods' network; and simulated nodes beside them.
+ */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -67,7 +70,7 @@ describe('a node with a configuration of its own', () => {
     writeFileSync(join(folder, 'kubelet.yaml'), configuration);
     writeFileSync(join(folder, 'cni.conflist'), JSON.stringify(NETWORK));
     const files = ['--kubelet-config', join(folder, 'kubelet.yaml'), '--cni-config', join(folder, 'cni.conflist')];
-    await cluster.up('--nodes', '1', ...files);
+    await cluster.up('--nodes', '1', '--simulated-nodes', '2', ...files);
     await imageOn(cluster);
   });
   afterAll(async () => {
@@ -104,6 +107,23 @@ describe('a node with a configuration of its own', () => {
     expect(await cluster.kubectl('logs', STATIC)).toBe('second\n');
     rmSync(file);
     await eventually('it is gone', async () => (await pods()).items.every(({ metadata }) => metadata.name !== STATIC));
+  });
+
+  test('what tolerates simulated nodes runs on paper beside what runs for real', async () => {
+    const tolerant = `
+  nodeSelector: { kedge.dev/simulated: "true" }
+  tolerations: [{ key: kedge.dev/simulated, operator: Exists }]
+  containers: [{ name: main, image: "example/not-there:1" }]`;
+    const meta = 'metadata: { name: paper, annotations: { kedge.dev/simulated-logs: "written on paper\\n" } }';
+    const real = hello('done by hand').replace('name: hello', 'name: real');
+    await cluster.kubectl('wait', 'node', '--all', '--for=condition=Ready', '--timeout=60s');
+    await cluster.apply(`apiVersion: v1\nkind: Pod\n${meta}\nspec:${tolerant}\n---\n${real}`);
+    const [paper, byHand] = [await ready('paper'), await ready('real')];
+    expect(paper.spec.nodeName).toMatch(/^simulated-[12]$/);
+    expect(byHand.spec.nodeName).toBe(NODE);
+    expect(await cluster.kubectl('logs', 'paper')).toBe('written on paper\n');
+    expect(await cluster.kubectl('logs', 'real')).toBe('done by hand\n');
+    await cluster.kubectl('delete', 'pod', 'paper', 'real');
   });
 
   test('told that the machine goes down, the node ends its pods and says why', async () => {
