@@ -38,6 +38,13 @@ for (const { name, type, expected } of [
     expected: { code: 'NOERROR', data: ['web.default.svc.cluster.local'] },
   },
   { name: '10-244-1-2.default.pod.cluster.local', type: 'A', expected: { code: 'NOERROR', data: ['10.244.1.2'] } },
+  {
+    name: 'fd00-244-1--2.default.pod.cluster.local',
+    type: 'AAAA',
+    expected: { code: 'NOERROR', data: ['fd00:244:1::2'] },
+  },
+  { name: 'fd00-244-1--2.default.pod.cluster.local', type: 'A', expected: { code: 'NOERROR', data: [] } },
+  { name: 'nginx-1.default.pod.cluster.local', type: 'A', expected: { code: 'NXDOMAIN', data: [] } },
   { name: '10-244-1-999.default.pod.cluster.local', type: 'A', expected: { code: 'NXDOMAIN', data: [] } },
   { name: 'dns-version.cluster.local', type: 'TXT', expected: { code: 'NOERROR', data: ['1.1.0'] } },
 ]) {

@@ -2,6 +2,7 @@
  * What the zone says to one question. Pure. NXDOMAIN only for a name that does not exist; a name that exists without
  * records of the asked type is an empty answer (RFC 2308), or resolvers stop searching too early.
  */
+import { isIpv4, isIpv6 } from '#api/machinery/ip.ts';
 import type { DnsRecord } from './records.ts';
 import type { Zone } from './zone.ts';
 
@@ -102,12 +103,13 @@ function resourceRecord(name: string, record: DnsRecord): ResourceRecord {
   return { name, type: record.type, ttl: TTL_SECONDS, data };
 }
 
-/** `10-244-1-2.default.pod`: not looked up, the name says it all. */
+/** `10-244-1-2.default.pod`, `fd00--2.default.pod`: not looked up, the name says it all. */
 function podAddressOf(relative: string): DnsRecord | undefined {
-  const match = /^(\d{1,3}-\d{1,3}-\d{1,3}-\d{1,3})\.[a-z0-9-]+\.pod$/.exec(relative);
-  const address = match?.[1]?.replaceAll('-', '.');
-  const isAddress = address?.split('.').every((part) => Number(part) <= 255);
-  return address && isAddress ? { name: relative, type: 'A', address } : undefined;
+  const [, dashed = ''] = /^([0-9a-f-]{2,39})\.[a-z0-9-]+\.pod$/.exec(relative) ?? [];
+  const ipv4 = dashed.replaceAll('-', '.');
+  if (isIpv4(ipv4)) return { name: relative, type: 'A', address: ipv4 };
+  const ipv6 = dashed.replaceAll('-', ':');
+  return isIpv6(ipv6) ? { name: relative, type: 'AAAA', address: ipv6 } : undefined;
 }
 
 const startOfAuthority = ({ domain }: Zone): ResourceRecord => ({
