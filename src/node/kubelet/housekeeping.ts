@@ -4,12 +4,13 @@ import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import { type ContainerRuntime, RuntimeError } from '#node/runtime/runtime.ts';
 import type { PodEnd } from './pod-end.ts';
+import { type LeftoverPlaces, podsWithLeftovers } from './pod-leftovers.ts';
 import { CONTAINER_NAME, POD_UID } from './runtime-labels.ts';
 import type { RuntimeList } from './runtime-watcher.ts';
 import { containerNameOf, newestOf, type RuntimePods } from './runtime-pods.ts';
 import type { PodVolumes } from './volumes/pod-volumes.ts';
 
-export interface HousekeepingOptions {
+export interface HousekeepingOptions extends LeftoverPlaces {
   runtime: ContainerRuntime;
   runtimePods: RuntimePods;
   volumes: PodVolumes;
@@ -35,6 +36,11 @@ export class Housekeeping {
     this.#options = options;
   }
 
+  /** How much it is doing. */
+  get busy(): number {
+    return this.#isTidying ? 1 : 0;
+  }
+
   /** After each look at the runtime's whole list, once our copy of the API is complete. */
   async tidy(found: RuntimeList): Promise<void> {
     if (this.#isTidying) return;
@@ -52,7 +58,7 @@ export class Housekeeping {
   async #tidyOnce(found: RuntimeList): Promise<void> {
     const { isKnown, volumes } = this.#options;
     const inRuntime = [...found.sandboxes, ...found.containers].flatMap(({ labels }) => labels[POD_UID] ?? []);
-    const here = new Set([...inRuntime, ...(await volumes.known())]);
+    const here = new Set([...inRuntime, ...(await volumes.known()), ...(await podsWithLeftovers(this.#options))]);
     for (const uid of this.#unknownSince.keys()) if (!here.has(uid)) this.#unknownSince.delete(uid);
     const crowded = withOldRuns(found);
     for (const uid of here) {

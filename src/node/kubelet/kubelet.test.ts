@@ -1,3 +1,5 @@
+import { mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Lease } from '#api/coordination/v1/lease.ts';
 import { Event } from '#api/core/v1/event.ts';
@@ -177,6 +179,19 @@ test('a kubelet that begins again starts nothing twice, and stops what the API h
     expect(after.filter((call) => /^(Create|Start|Run)/.test(call))).toEqual([]);
     const left = await runtime.listPodSandboxes();
     expect(left.map(({ metadata }) => metadata.name)).toEqual(['stays']);
+  }));
+
+test('what a killed kubelet has left of pods that nobody knows is removed, and nothing else', () =>
+  withKubelet({}, async ({ cluster, create, root, kubelet }) => {
+    await create('stays');
+    const { logs } = kubelet().folders;
+    const before = readdirSync(logs);
+    mkdirSync(join(logs, 'default_gone_6a9d278e-890e-4c11-9bad-83e1a3c4d814/main'), { recursive: true });
+    mkdirSync(join(root, 'pods/8de90f81-5e71-40de-b336-dfd2b4e2ff6a/volumes'), { recursive: true });
+    mkdirSync(join(logs, 'somebodys'));
+    await cluster.passes(30_000);
+    expect(readdirSync(logs).sort()).toEqual([...before, 'somebodys'].sort());
+    expect(readdirSync(join(root, 'pods'))).toHaveLength(1);
   }));
 
 test('a pod that is past its deadline fails', () =>

@@ -8,6 +8,7 @@ import type { BackOff } from './back-off.ts';
 import type { ContainerKiller } from './container-killer.ts';
 import type { Devices } from './devices/devices.ts';
 import type { Images } from './images.ts';
+import { CGROUP_PARENTS, logFoldersOf } from './pod-leftovers.ts';
 import type { PodNotes } from './pod-notes.ts';
 import type { PodReporter } from './pod-reporter.ts';
 import type { Probes } from './probes/probes.ts';
@@ -110,10 +111,13 @@ export class PodEnd {
     });
     await volumes.tearDown(podUid);
     await this.#removeCgroupsOf(podUid);
+    const { logRoot } = this.#options;
+    for (const folder of await logFoldersOf(logRoot, podUid))
+      await rm(join(logRoot, folder), { recursive: true, force: true });
   }
 
   async #removeCgroupsOf(podUid: string): Promise<void> {
     const { cgroups, cgroupRoot } = this.#options;
-    for (const group of ['', '/burstable', '/besteffort']) await cgroups?.remove(`${cgroupRoot}${group}/pod${podUid}`);
+    for (const group of CGROUP_PARENTS) await cgroups?.remove(`${cgroupRoot}${group}/pod${podUid}`);
   }
 }

@@ -193,7 +193,18 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     feedStaticPods(staticPods?.list() ?? [], workers);
     mirrors.reconcile();
   };
-  const housekeeping = new Housekeeping({ runtime, runtimePods, volumes: nodesVolumes.pods, end, clock, log, isKnown });
+  const housekeeping = new Housekeeping({
+    runtime,
+    runtimePods,
+    volumes: nodesVolumes.pods,
+    end,
+    clock,
+    log,
+    isKnown,
+    cgroups,
+    cgroupRoot,
+    logRoot: directories.logs,
+  });
   const watcher = new RuntimeWatcher({
     runtime,
     clock,
@@ -242,7 +253,12 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     pods,
     get busy() {
       const looking =
-        (watcher.isRelisting ? 1 : 0) + evictions.busy + imageGarbage.busy + mirrors.busy + (staticPods?.busy ?? 0);
+        (watcher.isRelisting ? 1 : 0) +
+        housekeeping.busy +
+        evictions.busy +
+        imageGarbage.busy +
+        mirrors.busy +
+        (staticPods?.busy ?? 0);
       return Math.max(0, workers.busy - killer.waiting - images.waiting) + looking;
     },
     statusOf: (pod) => writer.statusOf(pod.metadata.uid) ?? pod.status,
