@@ -196,7 +196,7 @@ describe('cp', () => {
     // kubectl ends well where the container's tar did not.
     expect(await ownClient(called('cp -n talk -c main talker:missing out'))).toMatchObject({
       code: 2,
-      stderr: expect.stringMatching(/missing: .*No such file[^]*command terminated with exit code 2\n$/),
+      stderr: expect.stringMatching(/missing: .*No such file[\s\S]*command terminated with exit code 2\n$/),
     });
   });
 
@@ -306,10 +306,10 @@ describe('a kubeconfig of somebody else', () => {
       const [own, stock] = [await ownClient(call), await stockKubectl(call)];
       // Before it Go's log repeats the error for each try of discovery.
       const told = ({ stderr }: typeof own) =>
-        /^(?:Unable|error|The|Error)[^]*/m
+        /^(?:Unable|error|The|Error)[\s\S]*/m
           .exec(stderr)?.[0]
           .trim()
-          .replace(/(decoding stdout: )[^]*/, '$1…');
+          .replace(/(decoding stdout: )[\s\S]*/, '$1…');
       expect(`${JSON.stringify(user)}\n${told(own)}`).toBe(`${JSON.stringify(user)}\n${told(stock)}`);
       expect(own.code).toBe(1);
     }

@@ -6,17 +6,20 @@ import type { Flags, FlagSpec } from '../flags.ts';
 import type { VerbIo } from '../verb.ts';
 import { VerbError } from '../verb-error.ts';
 import { customColumns, customColumnsOfFile, printCustomColumns } from './custom-columns.ts';
+import { GoTemplate } from './go-template.ts';
 import { formatJson } from './json.ts';
 import { JsonPathTemplate } from './json-path-template.ts';
+import { formatKyaml } from './kyaml.ts';
 
 export const OUTPUT_FLAGS: readonly FlagSpec[] = [
   {
     name: 'output',
     short: 'o',
     type: 'string',
-    summary: 'json, yaml, name, jsonpath=…, jsonpath-file=…, jsonpath-as-json=…',
+    summary:
+      'json, yaml, kyaml, name, jsonpath=…, jsonpath-file=…, jsonpath-as-json=…, go-template=…, go-template-file=…',
   },
-  { name: 'template', type: 'string', summary: 'the template of -o jsonpath' },
+  { name: 'template', type: 'string', summary: 'the template of -o jsonpath and -o go-template' },
   {
     name: 'allow-missing-template-keys',
     type: 'bool',
@@ -26,7 +29,10 @@ export const OUTPUT_FLAGS: readonly FlagSpec[] = [
   { name: 'show-managed-fields', type: 'bool', summary: 'keep managedFields in JSON and YAML' },
 ];
 
-const FORMATS = ['json', 'jsonpath', 'jsonpath-as-json', 'jsonpath-file', 'name', 'yaml'];
+const FORMATS = [
+  ...['go-template', 'go-template-file', 'json', 'jsonpath', 'jsonpath-as-json', 'jsonpath-file', 'kyaml', 'name'],
+  ...['template', 'templatefile', 'yaml'],
+];
 export const GET_FORMATS = ['custom-columns', 'custom-columns-file', ...FORMATS, 'wide'].sort();
 
 /** Prints objects and lists of them, one call after the other. */
@@ -52,6 +58,14 @@ export function objectPrinter(
       return { print: (object) => formatJson(strip(object)) };
     case 'yaml':
       return yamlPrinter(strip);
+    case 'kyaml':
+      return { print: (object) => formatKyaml(strip(object)) };
+    case 'go-template':
+    case 'template':
+      return goTemplatePrinter(argument, flags);
+    case 'go-template-file':
+    case 'templatefile':
+      return goTemplatePrinter(argument && file(), flags);
     case 'name':
       return { print: nameOf };
     case 'custom-columns':
@@ -69,6 +83,12 @@ function jsonPathPrinter(format: string, source: string): ObjectPrinter {
   if (!source) throw new VerbError('template format specified but no template given');
   const template = new JsonPathTemplate(source);
   return { print: (object) => (format === 'jsonpath-as-json' ? template.printAsJson(object) : template.print(object)) };
+}
+
+function goTemplatePrinter(source: string, flags: Flags): ObjectPrinter {
+  if (!source) throw new VerbError('template format specified but no template given');
+  const template = new GoTemplate(source, { allowMissing: flags.bool('allow-missing-template-keys') });
+  return { print: (object) => template.print(object) };
 }
 
 function yamlPrinter(strip: (object: unknown) => unknown): ObjectPrinter {
