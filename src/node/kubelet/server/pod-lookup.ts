@@ -14,7 +14,7 @@ export interface Found {
 export async function findPod(kubelet: Kubelet, namespace: string, name: string): Promise<Found> {
   const pod = kubelet.pods.get(`${namespace}/${name}`);
   if (!pod) throw new HttpError(404, `pod does not exist`);
-  return { pod, now: await kubelet.runtimePods.read(pod.metadata.uid) };
+  return { pod, now: await kubelet.runtimePods.look(pod.metadata.uid) };
 }
 
 export function findContainer({ pod, now }: Found, name: string): { container: Container; runs: ContainerStatus[] } {
