@@ -100,7 +100,7 @@ test('one leads; when it dies the other takes over, and no pod is made twice', a
   });
   const fresh = await client().get(Node, { name: 'node1' });
   await client().update(Node, { ...fresh, spec: { ...fresh.spec, taints: [] } });
-  await client().create(Deployment, deployment('web', { replicas: 3 }));
+  await client().create(Deployment, deployment('web', { replicas: 3 }) as never);
   await eventually(async () => expect(await running()).toHaveLength(3), PATIENT);
   expect(await holders(second)).toEqual(leader);
   expect(second.managers.stats()).toEqual([]);

@@ -223,6 +223,7 @@ test('an extender takes nodes away and adds to the scores', async () => {
   const refused = new Map([[cluster.nodes[0] as NodeInfo, unschedulable('not there')]]);
   const extender: Extender = {
     name: 'outside',
+    isIgnorable: false,
     isInterested: () => true,
     filter: async () => refused,
     prioritize: async (_, nodes) => nodes.map(({ node }) => (node.metadata.name === 'n2' ? 1_000 : 0)),

@@ -163,6 +163,7 @@ test('an extender that binds does so in place of the plugins', async () => {
   const bound: string[] = [];
   const extender = {
     name: 'outside',
+    isIgnorable: false,
     isInterested: () => true,
     bind: async (of: Pod, nodeName: string) => void bound.push(`${of.metadata.name} ${nodeName}`),
   };

@@ -109,7 +109,7 @@ test.each<[string | undefined, number, number]>([
     await cluster.settles();
     const [ill] = cluster.list(Pod);
     const conditions = [{ type: 'Ready', status: 'False', lastTransitionTime: timestampOf(cluster.clock.now()) }];
-    await cluster.updateStatus(Pod, { ...ill!, status: { ...ill!.status, conditions } });
+    await cluster.updateStatus(Pod, { ...ill!, status: { ...ill!.status, conditions } } as Pod);
     await cluster.settles();
     expect(status(cluster)).toMatchObject({ currentHealthy: 1, disruptionsAllowed: 0 });
     expect(await evict(cluster, cluster.get(Pod, `default/${ill!.metadata.name}`)!)).toBe(code);

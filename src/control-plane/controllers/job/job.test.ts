@@ -10,7 +10,9 @@ import { jobController } from './job.ts';
 
 const template = { spec: { restartPolicy: 'Never', containers: [{ name: 'main', image: 'work:1' }] } };
 /** Deleted, they take their time. */
-const onNode = { template: { spec: { ...template.spec, nodeName: 'node1' } } };
+const onNode = { template: { spec: { ...template.spec, nodeName: 'node1' } } } as unknown as Submitted<
+  JobObject['spec']
+>;
 const controllers = () => [jobController(), podsThatRun()];
 const job = (spec: Submitted<JobObject['spec']> = {}) => ({
   metadata: { name: 'work', namespace: 'default' },

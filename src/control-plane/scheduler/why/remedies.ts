@@ -1,7 +1,7 @@
 /** What would have to change so that a plugin no longer refuses a node: the smallest change that is known. */
 import { collide, hostPortsOf } from '#api/core/v1/host-ports.ts';
-import { matchesNodeTerm } from '#api/core/v1/node-affinity.ts';
 import type { Node } from '#api/core/v1/node.ts';
+import { matchesNodeTerm } from '#api/core/v1/node-affinity.ts';
 import type { Pod } from '#api/core/v1/pod.ts';
 import { untolerated } from '#api/core/v1/taint.ts';
 import type { NodeSelectorRequirement, NodeSelectorTerm } from '#api/generated/schema.ts';
