@@ -166,7 +166,7 @@ export class Uploads {
         await this.#refuseFullDisk();
         looked = upload.size;
       }
-      await upload.file.write(chunk);
+      await upload.file.appendFile(chunk); // all of it: a single write may be short
       upload.hash.update(chunk);
       upload.size += chunk.length;
     }
