@@ -1,4 +1,4 @@
-/** What the JavaScript engine is told when the process of a control plane starts. */
+/** What the JavaScript engine is told when a process starts. */
 
 /**
  * An object of a request lives as long as the request: a young generation that holds what some thousand of them leave behind (32 MB,
@@ -14,3 +14,8 @@ export const controlPlaneProgram = ([node = '', ...rest]: readonly string[]): st
   ...CONTROL_PLANE,
   ...rest,
 ];
+
+/** There is one for each node, and it mostly waits: of what it leaves behind little needs to be kept before it is collected. */
+const KUBELET = ['--max-semi-space-size=4'];
+
+export const kubeletProgram = ([node = '', ...rest]: readonly string[]): string[] => [node, ...KUBELET, ...rest];

@@ -9,6 +9,7 @@ import { importImage, listImages } from '#node/machine/node-images.ts';
 import type { NodeLayout } from '#node/machine/node-layout.ts';
 import { entered } from '#node/machine/node-namespaces.ts';
 import { nodeConfigOf, writeNodeConfig } from '../node-config.ts';
+import { kubeletProgram } from '../engine-options.ts';
 import { KeptProcess } from './kept-process.ts';
 import type { SupervisorContext } from './supervisor-context.ts';
 
@@ -107,7 +108,7 @@ export class SupervisedNode {
     const { name, logs, config } = this.layout;
     return new KeptProcess({
       name: `${name}/${role}`,
-      argv: [...program, role, '--config', config],
+      argv: [...(role === 'kubelet' ? kubeletProgram(program) : program), role, '--config', config],
       enter: (argv) => {
         if (!this.#node) throw new Error(`node ${name} does not run`);
         return entered(this.#node.holder, argv);
