@@ -1,7 +1,10 @@
 /** Pods that get other resources while they run: what the API says, what the kernel was told, and that nothing restarts. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Pod } from '#api/core/v1/pod.ts';
 import { quantityMilliValue, quantityValue } from '#api/machinery/quantity.ts';
+import { layoutOfNode } from '../chaos/leaks.ts';
 import { type Container, isReady, type Playground, playground, pod, shell } from './playground.ts';
 
 interface Amounts {
@@ -13,6 +16,11 @@ interface Sized {
   limits?: Amounts;
 }
 
+/** Of pods as wholes. */
+const WHOLE = {
+  before: { requests: { cpu: '20m', memory: '32Mi' }, limits: { cpu: '100m', memory: '48Mi' } },
+  after: { requests: { cpu: '40m', memory: '48Mi' }, limits: { cpu: '200m', memory: '96Mi' } },
+};
 const CPU = { original: '20m', limit: '30m', less: '15m', more: '25m', moreLimit: '35m' };
 const MEMORY = { original: '35Mi', less: '30Mi', more: '40Mi', moreLimit: '50Mi' };
 const guaranteed = (cpu: string, memory: string, index = 0): Sized => {
@@ -106,6 +114,12 @@ describe('pod resize', () => {
     await it.create(
       ...CASES.map(({ slug, before }) => resizable(slug, before)),
       resizable('replaced', REPLACED.before),
+      pod('whole', {
+        spec: {
+          ...({ resources: WHOLE.before } as object),
+          containers: [shell('trap "exit 0" TERM; sleep 86400 & wait')],
+        },
+      }),
       {
         ...resizable('restarted', [guaranteed(CPU.original, MEMORY.original)]),
         spec: {
@@ -146,12 +160,45 @@ describe('pod resize', () => {
     expect(await ground().api.get(`${pathOf('replaced')}/resize`)).toEqual(await ground().pod('replaced'));
   });
 
+  test('a whole pod gets other limits, its containers go on; what it asks for is not taken away', async () => {
+    const isSized = (size: Sized) => (it: Pod) =>
+      isReady(it) && !has(it, 'PodResizeInProgress') && isSize(it.status?.resources as Sized, size);
+    const before = await ground().podWhen('whole', 'has its size', isSized(WHOLE.before));
+    expect(await groupOf(ground(), before)).toEqual([String(48 * 2 ** 20), '10000']);
+    const path = `${pathOf('whole')}/resize`;
+    await ground().api.patch<Pod>(path, { spec: { resources: WHOLE.after } }, 'strategic');
+    const after = await ground().podWhen('whole', 'has its other size', isSized(WHOLE.after));
+    expect(await groupOf(ground(), after)).toEqual([String(96 * 2 ** 20), '20000']);
+    expect(after.status?.containerStatuses?.[0]).toMatchObject({
+      restartCount: 0,
+      containerID: before.status?.containerStatuses?.[0]?.containerID,
+    });
+    const refusal = await ground().api.try(
+      'PATCH',
+      path,
+      { spec: { resources: { limits: { memory: null } } } },
+      'application/strategic-merge-patch+json',
+    );
+    expect(refusal.code).toBe(422);
+    expect(refusal.text).toContain('resource limits cannot be removed');
+  });
+
   test('a container whose policy asks for it restarts with its new memory', async () => {
     await ground().ready('restarted');
     await patch('restarted', [guaranteed(CPU.original, MEMORY.more)]);
     await expectSizes(ground(), 'restarted', [guaranteed(CPU.original, MEMORY.more)], 1);
   });
 });
+
+/** Of a pod's own group, as this machine sees it. */
+async function groupOf(ground: Playground, { metadata: { uid }, spec: { nodeName = '' } }: Pod): Promise<string[]> {
+  const { cgroupRoot } = await layoutOfNode(ground.cluster.name, nodeName);
+  const pod = `${cgroupRoot}/burstable/pod${uid}`;
+  const files = existsSync('/sys/fs/cgroup/cgroup.controllers')
+    ? [`${pod}/memory.max`, `${pod}/cpu.max`]
+    : [`memory${pod}/memory.limit_in_bytes`, `cpu${pod}/cpu.cfs_quota_us`];
+  return files.map((file) => readFileSync(join('/sys/fs/cgroup', file), 'utf8').trim().split(' ')[0] ?? '');
+}
 
 /** In the status, in the kernel, and without a trace of the way. */
 async function expectSizes(ground: Playground, name: string, sizes: Sized[], restarts = 0): Promise<void> {
