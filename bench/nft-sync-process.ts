@@ -1,6 +1,6 @@
 /** From a proxy that knows 10,000 Services and has no rules to all rules in force, again and again; in a process of its own. */
 import type { Kind } from '#api/machinery/kind.ts';
-import { keyOf, type KubeObject } from '#api/machinery/object.ts';
+import { type KubeObject, keyOf } from '#api/machinery/object.ts';
 import { silentLog } from '#base/log.ts';
 import type { Informers } from '#client/informer.ts';
 import { systemClock } from '#cmd/system-clock.ts';

@@ -1,6 +1,7 @@
 /** Services as a large cluster has them: two endpoints each, every tenth with a node port. */
-import type { EndpointSlice, Service } from '#api/generated/schema.ts';
+
 import { SERVICE_NAME } from '#api/discovery/v1/endpoint-slice.ts';
+import type { EndpointSlice, Service } from '#api/generated/schema.ts';
 import type { TableContext } from '#network/proxy/ruleset.ts';
 
 export const SERVICES = 10_000;

@@ -149,17 +149,22 @@ class Writer {
     switch (record.type) {
       case 'A':
       case 'AAAA':
-        return this.#raw(parseIp(record.data) ?? new Uint8Array(record.type === 'A' ? 4 : 16));
+        this.#raw(parseIp(record.data) ?? new Uint8Array(record.type === 'A' ? 4 : 16));
+        break;
       case 'CNAME':
       case 'PTR':
-        return this.#name(record.data);
+        this.#name(record.data);
+        break;
       case 'TXT': {
-        const text = Buffer.from(record.data);
-        return this.#raw(Buffer.concat([Buffer.from([Math.min(255, text.length)]), text.subarray(0, 255)]));
+        const text = Buffer.from(record.data).subarray(0, 255);
+        this.#raw(Uint8Array.of(text.length));
+        this.#raw(text);
+        break;
       }
       case 'SRV':
         for (const number of [record.data.priority, record.data.weight, record.data.port]) this.#uint16(number);
-        return this.#name(record.data.target, false); // never compressed: RFC 2782, "Target"
+        this.#name(record.data.target, false); // never compressed: RFC 2782, "Target"
+        break;
       case 'SOA':
         this.#name(record.data.mname);
         this.#name(record.data.rname);
@@ -180,7 +185,10 @@ class Writer {
     for (let start = 0; start < name.length; ) {
       const rest = name.slice(start).toLowerCase();
       const known = mayPoint ? this.#names.get(rest) : undefined;
-      if (known !== undefined) return this.#uint16((POINTER << 8) | known);
+      if (known !== undefined) {
+        this.#uint16((POINTER << 8) | known);
+        return;
+      }
       if (this.#at < FARTHEST_POINTER && !this.#names.has(rest)) this.#names.set(rest, this.#at);
       const dot = name.indexOf('.', start);
       const label = Buffer.from(name.slice(start, dot === -1 ? undefined : dot), 'latin1').subarray(0, 63);
