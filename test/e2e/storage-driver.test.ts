@@ -129,7 +129,8 @@ test('a driver in a pod registers; its volume is attached, mounted, kept for the
   // Here the driver's resizer has acted: the kubelet does the rest.
   const capacity = { storage: '2Gi' };
   await ground().api.patch('/api/v1/persistentvolumes/csi-disk', { spec: { capacity } });
-  await ground().api.patch(writer, { metadata: { annotations: { look: 'again' } } });
+  const conditions = [{ type: 'FileSystemResizePending', status: 'True' }];
+  await ground().api.patch(`${claimPath()}/status`, { status: { conditions } });
   await eventually(
     'the claim has grown',
     async () => {

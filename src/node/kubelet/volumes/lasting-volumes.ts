@@ -362,8 +362,10 @@ function undefinedIfPassing(error: unknown): undefined {
   if (!isPassing(error)) throw error;
 }
 
+/** It is asked to be larger, or its driver's resizer says that the rest is the node's. */
 const isToGrow = ({ spec, status }: PersistentVolumeClaim): boolean =>
-  compareQuantities(spec.resources?.requests?.['storage'] ?? '0', status?.capacity?.['storage'] ?? '0') > 0;
+  compareQuantities(spec.resources?.requests?.['storage'] ?? '0', status?.capacity?.['storage'] ?? '0') > 0 ||
+  (status?.conditions ?? []).some(({ type, status: is }) => type === 'FileSystemResizePending' && is === 'True');
 
 /** Whether `mount -t nfs` has its helper. */
 async function hasNfsProgram(): Promise<boolean> {
