@@ -4,8 +4,12 @@ import type { CertificateSigningRequest } from '#api/certificates/v1/certificate
 import { dueOf } from './cleaner.ts';
 import { CLIENT, KUBELET_CLIENT, KUBELET_SERVING, LEGACY_UNKNOWN, signerRules } from './signer-rules.ts';
 
+const subjectOf = (commonName: string, ...organizations: string[]): CertificateRequest['subject'] => ({
+  ...{ commonName, organizations, raw: new Uint8Array() },
+  valuesOf: () => [],
+});
 const asked: CertificateRequest = {
-  subject: { commonName: 'system:node:one', organizations: ['system:nodes'], raw: new Uint8Array() },
+  subject: subjectOf('system:node:one', 'system:nodes'),
   dnsNames: [],
   ipAddresses: [],
   emailAddresses: [],
@@ -16,7 +20,7 @@ const asked: CertificateRequest = {
   signature: new Uint8Array(),
 };
 const named = (commonName: string, ...organizations: string[]) => ({
-  subject: { commonName, organizations, raw: new Uint8Array() },
+  subject: subjectOf(commonName, ...organizations),
 });
 const KUBELET = ['digital signature', 'client auth'];
 const SERVING = ['digital signature', 'server auth'];
