@@ -1,4 +1,4 @@
-/** So many requests a second, whatever the answers take, over connections that are kept; what fails is counted, and goes on. */
+/** So many requests a second, or as many as the machine has, over connections that are kept; what fails is counted, and goes on. */
 import { Agent, request } from 'node:http';
 
 export interface PacedLoadOptions {
@@ -20,6 +20,7 @@ export interface PacedLoad {
 }
 
 const TURN_MS = 5;
+const MOST_UNDER_WAY = 2;
 const GIVE_UP_MS = 10_000;
 
 export function pacedLoad(options: PacedLoadOptions): { stop(): Promise<PacedLoad> } {
@@ -59,6 +60,7 @@ export function pacedLoad(options: PacedLoadOptions): { stop(): Promise<PacedLoa
   const timer = setInterval(() => {
     const due = ((performance.now() - began) / 1000) * perSecond;
     for (; asked < due; asked++) {
+      if (underWay.size >= MOST_UNDER_WAY * connections) continue; // the machine has no more
       const done = one();
       underWay.add(done);
       void done.finally(() => underWay.delete(done));
@@ -75,15 +77,20 @@ export function pacedLoad(options: PacedLoadOptions): { stop(): Promise<PacedLoa
 }
 
 /** Resolves when the path is answered with 200. */
-export async function inForce(port: number, host: string, path: string): Promise<void> {
+export async function inForce({
+  address = '127.0.0.1',
+  port,
+  host,
+  path,
+}: Pick<PacedLoadOptions, 'address' | 'port' | 'host' | 'path'>): Promise<void> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const status = () =>
-    new Promise<number | undefined>((resolve, reject) => {
-      request({ host: '127.0.0.1', port, path, agent, headers: { host } }, (response) => {
+    new Promise<number | undefined>((resolve) => {
+      request({ host: address, port, path, agent, headers: { host } }, (response) => {
         response.resume();
         response.on('end', () => resolve(response.statusCode));
       })
-        .on('error', reject)
+        .on('error', () => resolve(undefined)) // nobody listens yet
         .end();
     });
   const deadline = performance.now() + GIVE_UP_MS;

@@ -56,7 +56,7 @@ export async function run(bench: Bench): Promise<Row[]> {
     const began = performance.now();
     await write({ method: 'PUT', path: `${INGRESSES}/web`, body: JSON.stringify(ingressFor(n)) });
     written.push(performance.now() - began);
-    await inForce(port, HOST, `/v${n}`);
+    await inForce({ port, host: HOST, path: `/v${n}` });
     took.push(performance.now() - began);
   }
   const load = await background.stop();
