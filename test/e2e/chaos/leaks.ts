@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { clusterPaths, readCluster } from '#node/machine/cluster-dir.ts';
+import { KUBELET_FOLDER } from '#node/machine/kubelet-folder.ts';
 import { type NodeLayout, nodeLayout } from '#node/machine/node-layout.ts';
 import { processesOf } from '#node/machine/process-tree.ts';
 import { eventually } from '../running-cluster.ts';
@@ -24,7 +25,7 @@ export async function footprintOf(cluster: string, node: string): Promise<Footpr
   const layout = await layoutOfNode(cluster, node);
   const { holder, mountNamespace } = holderOf(layout);
   const lines = [
-    ...mountsOf(holder).map((point) => `mount ${point}`),
+    ...mountsOf(holder, layout).map((point) => `mount ${point}`),
     ...cgroupsOf(layout.cgroupRoot).map((path) => `cgroup ${path}`),
     ...devicesOf(holder).map((name) => `device ${name}`),
     ...addressesOf(layout).map((address) => `address ${address}`),
@@ -64,11 +65,13 @@ function holderOf({ holderRecord }: NodeLayout): { holder: number; mountNamespac
   return { holder: record.pid, mountNamespace };
 }
 
-const mountsOf = (pid: number): string[] =>
+/** What others mount on this machine shows in its nodes, too. */
+const mountsOf = (pid: number, { runDir, keptDir }: NodeLayout): string[] =>
   readFileSync(`/proc/${pid}/mountinfo`, 'utf8')
     .split('\n')
     .filter(Boolean)
-    .map((line) => line.split(' ')[4] ?? '');
+    .map((line) => line.split(' ')[4] ?? '')
+    .filter((point) => [KUBELET_FOLDER, runDir, keptDir].some((folder) => point.startsWith(folder)));
 
 /** In every hierarchy, whichever version. */
 function cgroupsOf(root: string): string[] {
