@@ -74,13 +74,31 @@ data:
   long: "${'x '.repeat(80)}"
 binaryData: {bytes: AAEC}
 `,
+  'cluster.yaml': `
+apiVersion: v1
+kind: List
+items:
+  - {apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {name: other, annotations: {a: b}}, spec: {controller: example.com/c, parameters: {apiGroup: k8s.example.com, kind: P, name: p}}}
+  - {apiVersion: storage.k8s.io/v1, kind: VolumeAttributesClass, metadata: {name: fast}, driverName: d, parameters: {a: b, c: d}}
+  - {apiVersion: storage.k8s.io/v1, kind: CSINode, metadata: {name: node1}, spec: {drivers: [{name: d, nodeID: id-1, allocatable: {count: 3}, topologyKeys: [a, b]}, {name: e, nodeID: id-2}]}}
+`,
+  'teams.yaml': `
+apiVersion: v1
+kind: List
+items:
+  - {apiVersion: v1, kind: ConfigMap, metadata: {name: kept, labels: {team: a}}}
+  - {apiVersion: v1, kind: ConfigMap, metadata: {name: gone, labels: {team: a}}}
+  - {apiVersion: v1, kind: ConfigMap, metadata: {name: theirs, labels: {team: b}}}
+  - {apiVersion: v1, kind: Secret, metadata: {name: gone, labels: {team: a}}}
+`,
+  'team.yaml': '{apiVersion: v1, kind: ConfigMap, metadata: {name: kept, labels: {team: a}}, data: {a: b}}',
   'more.yaml': `
 apiVersion: v1
 kind: List
 items:
   - {apiVersion: v1, kind: Secret, metadata: {name: s}, stringData: {k: v, other: "12345"}}
   - {apiVersion: v1, kind: ServiceAccount, metadata: {name: bot}}
-  - {apiVersion: batch/v1, kind: CronJob, metadata: {name: tick}, spec: {schedule: "*/5 * * * *", jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: i}]}}}}}}
+  - {apiVersion: batch/v1, kind: CronJob, metadata: {name: tick}, spec: {schedule: "5 4 1 1 *", jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: i}]}}}}}}
   - {apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: web}, spec: {tls: [{hosts: [a.example], secretName: cert}], rules: [{host: a.example, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {name: http}}}}]}}]}}
   - {apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: r}, rules: [{apiGroups: ["", apps], resources: [pods, deployments/scale], verbs: [get, list]}, {apiGroups: [""], resources: [secrets], resourceNames: [s], verbs: [get]}]}
   - {apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: rb}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: r}, subjects: [{kind: ServiceAccount, name: bot, namespace: shop}]}
@@ -91,9 +109,6 @@ items:
   - {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: some, labels: {a: b}}, spec: {podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress, Egress], ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.1.0.0/16, 10.2.0.0/16]}}, {podSelector: {matchLabels: {a: b}}, namespaceSelector: {}}, {namespaceSelector: {matchLabels: {c: d}}}], ports: [{port: 80}, {port: 81, endPort: 90, protocol: UDP}, {port: http}]}, {from: [{podSelector: {}}]}], egress: [{}]}}
   - {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: none}, spec: {podSelector: {}, policyTypes: [Ingress, Egress]}}
   - {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: out}, spec: {podSelector: {}, policyTypes: [Egress], egress: [{to: [{podSelector: {matchExpressions: [{key: a, operator: In, values: [b, c]}]}}], ports: [{protocol: SCTP}]}]}}
-  - {apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {name: other, annotations: {a: b}}, spec: {controller: example.com/c, parameters: {apiGroup: k8s.example.com, kind: P, name: p}}}
-  - {apiVersion: storage.k8s.io/v1, kind: VolumeAttributesClass, metadata: {name: fast}, driverName: d, parameters: {a: b, c: d}}
-  - {apiVersion: storage.k8s.io/v1, kind: CSINode, metadata: {name: node1}, spec: {drivers: [{name: d, nodeID: id-1, allocatable: {count: 3}, topologyKeys: [a, b]}, {name: e, nodeID: id-2}]}}
   - {apiVersion: v1, kind: ResourceQuota, metadata: {name: q}, spec: {hard: {configmaps: "50", requests.cpu: "10"}}}
   - {apiVersion: v1, kind: LimitRange, metadata: {name: l}, spec: {limits: [{type: Container, max: {memory: 2Gi}, default: {memory: 1Gi}}]}}
   - {apiVersion: apps/v1, kind: DaemonSet, metadata: {name: agent}, spec: {selector: {matchLabels: {app: agent}}, template: {metadata: {labels: {app: agent}}, spec: {containers: [{name: c, image: i}]}}}}
@@ -499,6 +514,23 @@ const STORIES: Record<string, Step[]> = {
     { args: 'patch cm c --type=json -p [{"op":"remove","path":"/data/x"}]' },
     { args: 'patch cm c --type=merge -p data:␣{z:␣"1"}' },
     { args: 'patch cm c --type=nope -p {}' },
+  ],
+  pruning: [
+    { args: 'apply -f teams.yaml' },
+    { args: 'create cm made --from-literal=a=b' },
+    { args: 'label cm made team=a' },
+    { args: 'apply -f team.yaml --prune' },
+    { args: 'apply -f team.yaml --prune --all -l team=a' },
+    { args: 'apply -f team.yaml --prune -l team=a --force' },
+    { args: 'apply -f team.yaml --prune -l team=a --server-side' },
+    { args: 'apply -f team.yaml --prune -l team=a --prune-allowlist=ConfigMap' },
+    { args: 'apply -f team.yaml --prune -l team=a --prune-allowlist=core/v1/Nope' },
+    { args: 'apply -f team.yaml --prune -l team=a --prune-allowlist=core/v1/ConfigMap --dry-run=client' },
+    { args: 'apply -f team.yaml --prune -l team=a --prune-allowlist=core/v1/ConfigMap --dry-run=server' },
+    { args: 'apply -f team.yaml --prune -l team=a --prune-allowlist=core/v1/ConfigMap' },
+    {
+      args: 'apply -f team.yaml --prune --all --prune-allowlist=core/v1/Secret --prune-allowlist=core/v1/ConfigMap -o name',
+    },
   ],
   'a rollout forth and back': [
     { args: 'apply -f web.yaml' },

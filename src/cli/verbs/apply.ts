@@ -9,6 +9,7 @@ import { fileFlags, type ManifestObject } from './manifests.ts';
 import { compactJson } from './output/json.ts';
 import { OUTPUT_FLAGS, resultPrinter } from './output/output-flags.ts';
 import { groupResourceOf, pathOf, type ServedResource } from './served-resources.ts';
+import { PRUNE_FLAGS, prune, prunedTypes, refuseBadPruning } from './prune.ts';
 import { applyOnServer } from './server-side-apply.ts';
 import { isNotFound, SELECTOR_FLAGS, type Target, targetsOf } from './targets.ts';
 import type { Verb, VerbCall } from './verb.ts';
@@ -39,7 +40,7 @@ export const applyVerb: Verb = {
     { name: 'server-side', type: 'bool', summary: 'the server does the merging, and knows who owns which field' },
     { name: 'force-conflicts', type: 'bool', summary: 'with --server-side: take over fields that others own' },
     { name: 'overwrite', type: 'bool', default: 'true', summary: 'what is applied wins over what others wrote' },
-    { name: 'prune', type: 'bool', summary: 'not served here' },
+    ...PRUNE_FLAGS,
     { name: 'wait', type: 'bool', summary: 'has no meaning without --prune' },
     { name: 'timeout', type: 'duration', default: '0s', summary: 'has no meaning without --prune' },
     { name: 'force', type: 'bool', summary: 'delete and create anew what cannot be changed' },
@@ -59,6 +60,8 @@ export const applyVerb: Verb = {
     if (targets.length === 0 && errors.length === 0) throw new VerbError('no objects passed to apply');
     const print = resultPrinter(flags, io);
     const note = dryRunNote(dryRun);
+    const types = await prunedTypes(call);
+    const [uids, namespaces] = [new Set<string>(), new Set<string>()];
     for (const target of targets) {
       try {
         refuseGeneratedName(target);
@@ -66,23 +69,29 @@ export const applyVerb: Verb = {
           ? { object: await applyOnServer(call, target, dryRun), operation: 'serverside-applied' }
           : await applied(call, target, dryRun);
         io.out(print(object, operation + note));
+        const { uid = '' } = (object as ManifestObject).metadata as { uid?: string };
+        uids.add(uid);
+        if (target.namespace) namespaces.add(target.namespace);
       } catch (error) {
         errors.push(error);
       }
     }
     throwIfAny(errors);
+    const told = (object: unknown) => io.out(print(object, `pruned${note}`));
+    if (types.length > 0) await prune(call, { types, uids, namespaces, dryRun, told });
   },
 };
 
-function refuseContradictions({ flags, args, path }: VerbCall, dryRun: DryRun): void {
+function refuseContradictions(call: VerbCall, dryRun: DryRun): void {
+  const { flags, args, path } = call;
   if (args.length > 0) throw unexpected(`Unexpected args: [${args.join(' ')}]`, path);
-  if (flags.bool('prune')) throw new VerbError('--prune is not supported; delete what is gone by name or label');
   if (flags.bool('force-conflicts') && !flags.bool('server-side'))
     throw new VerbError('--force-conflicts only works with --server-side');
   if (dryRun === 'client' && flags.bool('server-side'))
     throw new VerbError("--dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)");
   if (flags.bool('force') && flags.bool('server-side'))
     throw new VerbError('--force cannot be used with --server-side');
+  refuseBadPruning(call);
   if (flags.list('filename').length === 0 && !flags.has('kustomize'))
     throw new VerbError('must specify one of -f and -k');
 }
