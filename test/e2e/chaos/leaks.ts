@@ -73,10 +73,10 @@ const mountsOf = (pid: number, { runDir, keptDir }: NodeLayout): string[] =>
     .map((line) => line.split(' ')[4] ?? '')
     .filter((point) => [KUBELET_FOLDER, runDir, keptDir].some((folder) => point.startsWith(folder)));
 
-/** In every hierarchy, whichever version. */
+/** Of pods, in every hierarchy, whichever version; the groups above them are the node's. */
 function cgroupsOf(root: string): string[] {
   const mounts = ['', ...namesIn('/sys/fs/cgroup')].map((name) => join('/sys/fs/cgroup', name, root));
-  return [...new Set(mounts)].flatMap(foldersBelow);
+  return [...new Set(mounts)].flatMap(foldersBelow).filter((path) => path.includes('/pod'));
 }
 
 const foldersBelow = (folder: string): string[] =>
