@@ -35,10 +35,14 @@ test.each([
   ['endpoints', { [`${GET} svc { 10.96.0.20 . tcp . 80 }`]: 'goto lb2', [FLOWS]: 'tcp …\ntcp …\n' }, 2],
   ['refused', { [`${GET} no-endpoints { 10.96.0.20 . tcp . 80 }`]: 'goto refuse' }, 0],
   ['dropped', { [`${GET} no-endpoints { 10.96.0.20 . tcp . 80 }`]: ': drop }' }, 0],
-  ['absent', {}, 0],
+  ['absent', { 'nft --terse list map ip kube-proxy svc': 'map svc {' }, 0],
 ])('a front whose rules say %s', async (state, answers, connections) => {
   const facts = await networkFacts({ front: '10.96.0.20 . tcp . 80' }, kernel(answers as Record<string, string>));
   expect(facts.front).toEqual({ state, connections });
+});
+
+test('where the proxy has no such table, nothing is said of the front', async () => {
+  expect(await networkFacts({ front: '10.96.0.20 . tcp . 80' }, kernel({}))).toEqual({});
 });
 
 test('a port of the node is looked for in its own map', async () => {

@@ -70,6 +70,8 @@ async function frontFacts(front: string, ask: Ask): Promise<NetworkFacts['front'
     get(`no-endpoints${suffix}`),
     ask('conntrack', ['-L', '-p', protocol, '--orig-port-dst', port, ...(address ? ['--orig-dst', address] : [])]),
   ]);
+  // Another mode of the proxy's has no such table: then nothing is known.
+  if (!leading && !empty && !(await ask('nft', ['--terse', 'list', 'map', ...table, 'svc']))) return undefined;
   const state = leading ? 'endpoints' : empty ? (/\bdrop\b/.test(empty) ? 'dropped' : 'refused') : 'absent';
   return { state, connections: (flows ?? '').split('\n').filter(Boolean).length };
 }
