@@ -44,3 +44,32 @@ test('endpoints that are meant for other zones or nodes are left out, but not wh
   expect(of('b')?.localEndpoints.map(({ ip }) => ip)).toEqual(['10.244.1.1']);
   expect(of()?.endpoints).toHaveLength(2);
 });
+
+test('an endpoint that stands in two slices for a moment counts once, as the later slice has it', () => {
+  const service = {
+    metadata: { name: 'web', namespace: 'default' },
+    spec: { clusterIP: '10.96.0.20', ports: [{ port: 80 }] },
+  } as unknown as Service;
+  const slice = (ready: boolean, ...ips: string[]) =>
+    ({
+      addressType: 'IPv4',
+      ports: [{ port: 8080 }],
+      endpoints: ips.map((ip) => ({ addresses: [ip], conditions: { ready, serving: ready } })),
+    }) as unknown as EndpointSlice;
+  const slices = [slice(true, '10.244.1.3', '10.244.1.2'), slice(false, '10.244.1.3')];
+  const [port] = servicePortsOf(service, slices, { nodeName: 'node1', family: 'ipv4' });
+  expect(port?.endpoints.map(({ ip }) => ip)).toEqual(['10.244.1.2']);
+});
+
+test('a Service has no fronts in a family that it is not offered in', () => {
+  const service = {
+    metadata: { name: 'web', namespace: 'default' },
+    spec: {
+      type: 'NodePort',
+      clusterIP: '10.96.0.20',
+      clusterIPs: ['10.96.0.20'],
+      ports: [{ port: 80, nodePort: 30_080 }],
+    },
+  } as unknown as Service;
+  expect(servicePortsOf(service, [], { nodeName: 'node1', family: 'ipv6' })).toEqual([]);
+});

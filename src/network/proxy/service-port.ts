@@ -56,30 +56,22 @@ export function servicePortsOf(service: Service, slices: readonly EndpointSlice[
   if (spec.type === 'ExternalName' || spec.clusterIP === 'None' || !spec.clusterIP) return [];
   const clusterIPs = (spec.clusterIPs ?? [spec.clusterIP]).filter((ip) => familyOf(ip) === view.family);
   if (clusterIPs.length === 0) return []; // not offered in this family
-  const ingress = service.status?.loadBalancer?.ingress ?? [];
-  const balanced = ingress.flatMap(({ ip, ipMode }) => (ip && ipMode !== 'Proxy' ? [ip] : []));
-  const outside = [...(spec.externalIPs ?? []), ...balanced].filter((ip) => familyOf(ip) === view.family);
-  const externalIPs = outside.length > 1 ? [...new Set(outside)] : outside;
-
-  const isGuarded = Boolean(spec.loadBalancerSourceRanges?.length);
-  const sourceRanges = isGuarded ? outermost(spec.loadBalancerSourceRanges ?? [], view.family) : [];
-  const guardedIPs = isGuarded ? balanced.filter((ip) => externalIPs.includes(ip)) : [];
-
+  const { externalIPs, ...guard } = outsideOf(service, view.family);
+  const id = keyOf(service);
   return (spec.ports ?? []).map((port) => {
-    const endpoints = endpointsOf(slices, port.name ?? '', view);
-    const local = endpoints.filter(({ isLocal }) => isLocal);
+    const all = candidatesFor(slices, port.name ?? '', view);
+    const local = all.some(({ endpoint }) => endpoint.isLocal) ? all.filter(({ endpoint }) => endpoint.isLocal) : NONE;
     return {
-      id: `${keyOf(service)}:${port.name ?? port.port}`,
+      id: `${id}:${port.name ?? port.port}`,
       protocol: protocolOf(port.protocol),
       port: port.port,
       clusterIPs,
       externalIPs,
-      guardedIPs,
-      sourceRanges,
+      ...guard,
       nodePort: port.nodePort || undefined,
-      endpoints: usable(endpoints, { nodeName: view.nodeName, zone: view.zone }),
+      endpoints: usable(all, view),
       localEndpoints: usable(local),
-      readyLocalIPs: local.flatMap(({ ip, isReady }) => (isReady ? [ip] : [])),
+      readyLocalIPs: local.flatMap(({ endpoint, isReady }) => (isReady ? [endpoint.ip] : [])),
       isExternalLocal: spec.externalTrafficPolicy === 'Local',
       isInternalLocal: spec.internalTrafficPolicy === 'Local',
       affinitySeconds:
@@ -90,10 +82,35 @@ export function servicePortsOf(service: Service, slices: readonly EndpointSlice[
   });
 }
 
-type Candidate = Endpoint & EndpointState;
+/** Shared by most Services: there are thousands. */
+const NONE: never[] = [];
+const NOWHERE = { externalIPs: NONE, guardedIPs: NONE, sourceRanges: NONE };
 
-function endpointsOf(slices: readonly EndpointSlice[], portName: string, { nodeName, family }: ProxyView): Candidate[] {
-  const byAddress = new Map<string, Candidate>();
+function outsideOf({ spec, status }: Service, family: IpFamily): Pick<ServicePort, keyof typeof NOWHERE> {
+  const ingress = status?.loadBalancer?.ingress;
+  if (!ingress?.length && !spec.externalIPs?.length) return NOWHERE;
+  const balanced = (ingress ?? []).flatMap(({ ip, ipMode }) => (ip && ipMode !== 'Proxy' ? [ip] : []));
+  const all = new Set([...(spec.externalIPs ?? []), ...balanced]);
+  const externalIPs = [...all].filter((ip) => familyOf(ip) === family);
+  if (!spec.loadBalancerSourceRanges?.length) return { ...NOWHERE, externalIPs };
+  return {
+    externalIPs,
+    guardedIPs: balanced.filter((ip) => externalIPs.includes(ip)),
+    sourceRanges: outermost(spec.loadBalancerSourceRanges, family),
+  };
+}
+
+interface Candidate extends EndpointState {
+  endpoint: Endpoint;
+}
+
+/** Sorted by address; of two that are the same the later counts. */
+function candidatesFor(
+  slices: readonly EndpointSlice[],
+  portName: string,
+  { nodeName, family }: ProxyView,
+): readonly Candidate[] {
+  const all: Candidate[] = [];
   for (const slice of slices) {
     if (slice.addressType !== (family === 'ipv4' ? 'IPv4' : 'IPv6')) continue;
     const port = (slice.ports ?? []).find(({ name }) => (name ?? '') === portName)?.port;
@@ -101,15 +118,23 @@ function endpointsOf(slices: readonly EndpointSlice[], portName: string, { nodeN
     for (const { addresses, conditions, hints, nodeName: endpointNode } of slice.endpoints ?? []) {
       const ip = addresses[0];
       if (!ip) continue;
-      const isLocal = endpointNode === nodeName;
-      byAddress.set(`${ip} ${port}`, { ip, port, isLocal, ...endpointStateOf(conditions), hints });
+      const { isReady, isServing } = endpointStateOf(conditions);
+      all.push({ endpoint: { ip, port, isLocal: endpointNode === nodeName }, isReady, isServing, hints });
     }
   }
-  return [...byAddress.values()].sort((a, b) => (a.ip < b.ip ? -1 : a.ip > b.ip ? 1 : a.port - b.port));
+  all.sort(({ endpoint: a }, { endpoint: b }) => (a.ip < b.ip ? -1 : a.ip > b.ip ? 1 : a.port - b.port));
+  const isRepeated = ({ endpoint }: Candidate, i: number) => {
+    const next = all[i + 1]?.endpoint;
+    return next?.ip === endpoint.ip && next.port === endpoint.port;
+  };
+  return all.some(isRepeated) ? all.filter((candidate, i) => !isRepeated(candidate, i)) : all;
 }
 
-const usable = (candidates: readonly Candidate[], place?: Place): Endpoint[] =>
-  usableOf(candidates, place).map(({ ip, port, isLocal }) => ({ ip, port, isLocal }));
+function usable(candidates: readonly Candidate[], view?: ProxyView): Endpoint[] {
+  if (candidates.length === 0) return NONE;
+  const place: Place | undefined = view && { nodeName: view.nodeName, zone: view.zone };
+  return usableOf(candidates, place).map(({ endpoint }) => endpoint);
+}
 
 /** Ranges of one family, without host bits, and without those that lie in others: a set of the kernel's refuses both. */
 function outermost(texts: readonly string[], family: IpFamily): string[] {
