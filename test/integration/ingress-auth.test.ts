@@ -87,3 +87,20 @@ test('an upgrade is asked about as well', async () => {
   expect(await statusOf(headers)).toBe(101);
   expect(reached).toEqual(['jane']);
 });
+
+test('who says a name and a password of the Secret passes, and nobody while there is none', async () => {
+  route({ 'auth-type': 'basic', 'auth-secret': 'users', 'auth-realm': 'the shop' });
+  behind(await mirror('web'));
+  const as = (credentials: string) =>
+    ask('/', { headers: { authorization: `Basic ${Buffer.from(credentials).toString('base64')}` } });
+  expect((await as('jane:secret')).status).toBe(503);
+  change({ users: [['shop/users', [['jane', '$apr1$abcdefgh$h9FWgUz3n9YxylKLlR5SQ/']]]] });
+  const unknown = await ask('/');
+  expect([unknown.status, unknown.headers['www-authenticate']]).toEqual([401, 'Basic realm="the shop"']);
+  for (let i = 0; i < 2; i++) expect((await as('jane:secret')).status).toBe(200);
+  for (const wrong of ['jane:other', 'joe:secret', ':secret', 'jane:']) expect((await as(wrong)).status).toBe(401);
+  change({ users: [['shop/users', [['jane', '{SHA}2jmj7l5rSw0yVb/vlWAYkK/YBwk=']]]] }); // the empty one
+  expect((await as('jane:secret')).status).toBe(401);
+  route({ 'auth-type': 'basic', 'auth-secret': 'other/users' });
+  expect((await as('jane:secret')).status).toBe(503); // of another namespace
+});

@@ -1,6 +1,7 @@
 /** Whether a request goes to a backend at all, whatever kind of request it is: its route, its refusals, its limits. */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Arrival } from './arrival.ts';
+import type { BasicAuths } from './basic-auth.ts';
 import { findRoute, type KnownRoutes } from './find-route.ts';
 import { type OwnAnswer, ownAnswer, refusal } from './own-answers.ts';
 import type { RateLimits } from './rate-limits.ts';
@@ -18,7 +19,7 @@ export interface Admitted {
 export function admitted(
   arrival: Arrival,
   headers: IncomingHttpHeaders,
-  context: KnownRoutes & { limits: RateLimits },
+  context: KnownRoutes & { limits: RateLimits; basicAuths: BasicAuths },
 ): Admitted | (OwnAnswer & { refusedBy: Route | undefined }) {
   const { hostname, path, method, query } = arrival;
   const found = findRoute(context, { hostname, path, method, query, headers });
@@ -26,6 +27,9 @@ export function admitted(
   if (own || !found?.route) return { ...(own ?? refusal(404)), refusedBy: found?.route };
   const { route } = found;
   const rewritten = found.rewritten ?? rewrittenBy(route, arrival);
+  const { basicAuth } = route.options;
+  const unknown = basicAuth && context.basicAuths.refusalFor(basicAuth, headers.authorization);
+  if (unknown) return { ...unknown, refusedBy: route };
   const ended = begin(route, arrival.address, context.limits);
   if (!ended) return { ...refusal(503), refusedBy: route };
   return { route, path: rewritten === undefined ? arrival.url : withQuery(rewritten, arrival.query), ended };

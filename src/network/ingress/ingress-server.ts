@@ -2,6 +2,7 @@
 import { type Clock, sleep } from '#base/clock.ts';
 import type { Random } from '#base/random.ts';
 import type { Endpoint } from './backends.ts';
+import { BasicAuths } from './basic-auth.ts';
 import { Certificates, type KeyPair } from './certificates.ts';
 import type { PortListeners } from './listeners.ts';
 import { PortServers } from './port-servers.ts';
@@ -19,6 +20,8 @@ export interface TableChange {
   ports?: readonly (readonly [number, PortListeners | null])[];
   endpoints?: readonly (readonly [string, readonly Endpoint[]])[];
   certificates?: readonly (readonly [string, KeyPair | null])[];
+  /** Of Secrets: hashes by user. */
+  users?: readonly (readonly [string, readonly [string, string][] | null])[];
   fallbackCertificate?: KeyPair;
 }
 
@@ -44,6 +47,7 @@ export class IngressServer {
   readonly #upstreams = new Upstreams();
   readonly #contexts = new Map<number, TrafficContext>();
   readonly #open = new Map<number, PortServers>();
+  readonly #basicAuths = new BasicAuths();
   readonly #limits: RateLimits;
   #addresses: readonly string[] = [];
   #fallback: KeyPair | undefined;
@@ -54,7 +58,9 @@ export class IngressServer {
   }
 
   /** @returns what of it is no good, and left as it was. */
-  change({ hosts = [], ports = [], endpoints = [], certificates = [], fallbackCertificate }: TableChange): string[] {
+  change({ hosts = [], ports = [], endpoints = [], certificates = [], users = [], ...rest }: TableChange): string[] {
+    const { fallbackCertificate } = rest;
+    for (const [secret, list] of users) this.#basicAuths.put(secret, list);
     for (const [name, routes] of hosts) {
       if (routes) this.#hosts.set(name, routes);
       else this.#hosts.delete(name);
@@ -105,6 +111,7 @@ export class IngressServer {
         port: undefined,
         upstreams: this.#upstreams,
         limits: this.#limits,
+        basicAuths: this.#basicAuths,
         clock,
         newRequestId,
         random: () => random.next(),

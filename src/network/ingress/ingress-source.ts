@@ -29,7 +29,14 @@ export function ingressSource({ controller, informers, signal }: IngressSourceOp
       const ours = ingresses.list().filter(isOurs);
       const { hosts } = routeTableOf(ours);
       const certificates = [...hosts.values()].flatMap(({ certificate }) => certificate ?? []);
-      return { hosts, certificates, isInUse: ours.length > 0 };
+      const users = new Map(
+        [...hosts.values()].flatMap(({ routes }) =>
+          routes.flatMap(({ options: { basicAuth } }) =>
+            basicAuth?.secret ? [[basicAuth.secret, basicAuth] as const] : [],
+          ),
+        ),
+      );
+      return { hosts, certificates, users, isInUse: ours.length > 0 };
     },
   };
 }

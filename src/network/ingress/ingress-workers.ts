@@ -49,6 +49,7 @@ export class IngressWorkers {
     endpoints: new Map<string, unknown>(),
     certificates: new Map<string, unknown>(),
     ports: new Map<number, unknown>(),
+    users: new Map<string, unknown>(),
   };
   #fallback: TableChange['fallbackCertificate'];
   readonly #ofEnded: TrafficCounts = new Map();
@@ -66,10 +67,10 @@ export class IngressWorkers {
   }
 
   tell(change: TableChange): void {
-    for (const part of ['hosts', 'ports', 'endpoints', 'certificates'] as const) {
+    for (const part of ['hosts', 'ports', 'endpoints', 'certificates', 'users'] as const) {
       const known = this.#known[part] as Map<string | number, unknown>;
       for (const [key, value] of change[part] ?? []) {
-        const isGone = value === null || (Array.isArray(value) && value.length === 0);
+        const isGone = value === null || (part === 'endpoints' && Array.isArray(value) && value.length === 0);
         if (isGone) known.delete(key);
         else known.set(key, value);
       }
@@ -130,12 +131,13 @@ export class IngressWorkers {
   }
 
   #all(): TableChange {
-    const { hosts, ports, endpoints, certificates } = this.#known;
+    const { hosts, ports, endpoints, certificates, users } = this.#known;
     const all = {
       hosts: [...hosts],
       ports: [...ports],
       endpoints: [...endpoints],
       certificates: [...certificates],
+      users: [...users],
     } as TableChange;
     return { ...all, ...(this.#fallback && { fallbackCertificate: this.#fallback }) };
   }

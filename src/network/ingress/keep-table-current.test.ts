@@ -92,7 +92,27 @@ test('routes do not wait for a certificate, and it is told when it comes', async
   expect(told[1]).toEqual({
     certificates: [['shop/cert', { certificate: 'cert', key: 'key' }]],
     endpoints: [],
+    users: [],
   });
+});
+
+test('who may pass is told out of the Secret that the Ingress names, of its own namespace alone', async () => {
+  const named = (name: string) => {
+    const annotations = {
+      'nginx.ingress.kubernetes.io/auth-type': 'basic',
+      'nginx.ingress.kubernetes.io/auth-secret': name,
+    };
+    return { ...ingress, metadata: { ...ingress.metadata, annotations } } as unknown as KubeObject;
+  };
+  const users = object('v1', 'Secret', 'users', { data: { auth: Buffer.from('jane:{SHA}a').toString('base64') } });
+  const { informers, told } = await keeping(named('users'), ingressClass('example.com/ours'), service, users);
+  const all = () => told.flatMap((change) => change.users ?? []);
+  informers.put({ ...users, metadata: { ...users.metadata, labels: { a: 'b' } } });
+  await turns();
+  expect(all()).toEqual([['shop/users', [['jane', '{SHA}a']]]]);
+  informers.put(named('other/users'));
+  await turns();
+  expect(all().at(-1)).toEqual(['shop/users', null]);
 });
 
 test('a Secret that no Ingress names any more is let go', async () => {

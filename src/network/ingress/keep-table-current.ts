@@ -9,6 +9,7 @@ import type { Place } from '#api/discovery/v1/usable-endpoints.ts';
 import type { Log } from '#base/log.ts';
 import type { IndexedInformer, Informer, ReleasableInformers } from '#client/informer.ts';
 import { type Endpoint, endpointsOf } from './backends.ts';
+import { usersIn } from './basic-auth.ts';
 import type { KeyPair } from './certificates.ts';
 import type { TableChange } from './ingress-server.ts';
 import type { PortListeners } from './listeners.ts';
@@ -55,6 +56,7 @@ class TableKeeper {
     ports: new Map<number, PortListeners>(),
     endpoints: new Map<string, Endpoint[]>(),
     certificates: new Map<string, KeyPair>(),
+    users: new Map<string, [string, string][]>(),
   };
   /** Of the table as it is: made anew with it. */
   #backends = new Set<string>();
@@ -116,6 +118,7 @@ class TableKeeper {
     }
     const change: TableChange = {
       certificates: changes(this.#told.certificates, this.#certificates(), isAlike),
+      users: changes(this.#told.users, this.#users(), isAlike),
       endpoints: this.#endpointChanges(isTableNew),
       ...(isTableNew && this.#routeChanges()),
     };
@@ -197,7 +200,9 @@ class TableKeeper {
   /** Each one alone: nobody here may see all Secrets of a cluster. Nobody waits for one: it may never come. */
   #followSecrets(): void {
     const { informers } = this.#options;
-    const wanted = new Set(this.#sourced.flatMap(({ table }) => [...table.certificates]));
+    const wanted = new Set(
+      this.#sourced.flatMap(({ table }) => [...table.certificates, ...(table.users?.keys() ?? [])]),
+    );
     for (const [id, followed] of this.#secrets) {
       if (wanted.has(id)) continue;
       this.#secrets.delete(id);
@@ -229,6 +234,18 @@ class TableKeeper {
     const slices = this.#slices?.under(service) ?? [];
     const port = backend.slice(service.length + 1);
     return endpointsOf(this.#services?.get(service), port, slices, this.#options.place?.());
+  }
+
+  /** Of Secrets that are there. */
+  #users(): Map<string, [string, string][]> {
+    const found = new Map<string, [string, string][]>();
+    for (const { table } of this.#sourced) {
+      for (const [id, { isFile }] of table.users ?? []) {
+        const data = this.#secrets.get(id)?.informer.get(id)?.data;
+        if (data) found.set(id, usersIn(data, isFile));
+      }
+    }
+    return found;
   }
 
   #certificates(): Map<string, KeyPair> {

@@ -14,9 +14,11 @@ export interface OwnAnswer {
 
 const TEXTS: Readonly<Record<number, string>> = {
   400: 'Bad Request',
+  401: 'Authorization Required',
   403: 'Forbidden',
   404: 'Not Found',
   413: 'Request Entity Too Large',
+  500: 'Internal Server Error',
   502: 'Bad Gateway',
   503: 'Service Temporarily Unavailable',
   504: 'Gateway Time-out',

@@ -3,6 +3,7 @@
  * ingress-nginx. One that cannot be understood counts as absent, as there. Source: its documentation, "Annotations".
  */
 import { parseCidr } from '#api/machinery/ip.ts';
+import type { BasicAuth } from './basic-auth.ts';
 import type { Affinity } from './choose-endpoints.ts';
 import { type ExternalAuth, externalAuthOf } from './external-auth.ts';
 import type { RateLimit } from './rate-limits.ts';
@@ -40,6 +41,7 @@ export interface RouteOptions {
   rateLimits: RateLimit[];
   /** Who is asked before the backend. */
   auth?: ExternalAuth;
+  basicAuth?: BasicAuth;
   /** At a time and client; 0: any. */
   mostConnections: number;
   /** Absent: no line is written for its requests. */
@@ -65,7 +67,8 @@ const DAYS_20_SECONDS = 1_728_000;
 const HEADER_TEXT = /^[\t\x20-\x7e]*$/;
 const REDIRECT_CODES = [301, 302, 303, 307, 308];
 
-export function routeOptionsOf(annotations: Readonly<Record<string, string>> = {}): RouteOptions {
+/** @param namespace of the object that says it: Secrets of others are not looked at. */
+export function routeOptionsOf(annotations: Readonly<Record<string, string>> = {}, namespace = ''): RouteOptions {
   const text = (name: string): string | undefined => {
     const value = annotations[ANNOTATION_PREFIX + name]?.trim();
     return value && HEADER_TEXT.test(value) ? value : undefined;
@@ -91,6 +94,7 @@ export function routeOptionsOf(annotations: Readonly<Record<string, string>> = {
     .filter((perSecond) => perSecond > 0)
     .map((perSecond) => ({ perSecond, burst: Math.max(1, perSecond * burst) }));
   const maxAge = text('session-cookie-max-age');
+  const basicAuth = basicAuthOf(text, namespace);
   const auth = externalAuthOf(text('auth-url') ?? '', {
     method: text('auth-method'),
     signIn: text('auth-signin'),
@@ -113,6 +117,7 @@ export function routeOptionsOf(annotations: Readonly<Record<string, string>> = {
     ...(hashBy && { hashBy }),
     rateLimits,
     ...(auth && { auth }),
+    ...(basicAuth && { basicAuth }),
     mostConnections: number('limit-connections', 0),
     ...(isOn('enable-access-log') && { logsAccess: true as const }),
     ...(text('affinity') === 'cookie' && {
@@ -134,6 +139,17 @@ export function routeOptionsOf(annotations: Readonly<Record<string, string>> = {
       },
     }),
   };
+}
+
+const REALM = 'Authentication Required';
+
+function basicAuthOf(text: (name: string) => string | undefined, namespace: string): BasicAuth | undefined {
+  const name = text('auth-secret');
+  if (text('auth-type') !== 'basic' || !name) return undefined;
+  const realm = (text('auth-realm') ?? REALM).replace(/["\\]/g, '');
+  const secret = name.includes('/') ? name : `${namespace}/${name}`;
+  if (!secret.startsWith(`${namespace}/`)) return { secret: '', isFile: true, realm }; // nobody passes
+  return { secret, isFile: text('auth-secret-type') !== 'auth-map', realm };
 }
 
 function redirectOf(

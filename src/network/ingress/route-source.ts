@@ -8,6 +8,8 @@ export interface SourcedTable {
   ports?: ReadonlyMap<number, PortListeners>;
   /** `namespace/name` of Secrets that may be shown. */
   certificates: Iterable<string>;
+  /** The same of users, and whether as a file; see `BasicAuth`. */
+  users?: ReadonlyMap<string, { isFile: boolean }>;
   /** There is something to serve: from here on Services and endpoints are followed. */
   isInUse: boolean;
 }

@@ -102,7 +102,7 @@ function routesOf(ingress: Ingress): readonly (readonly [string, Route])[] {
 
 function newRoutesOf(ingress: Ingress): (readonly [string, Route])[] {
   const { metadata, spec } = ingress;
-  const common = { owner: keyOf(ingress), options: routeOptionsOf(metadata.annotations) };
+  const common = { owner: keyOf(ingress), options: routeOptionsOf(metadata.annotations, metadata.namespace) };
   const backendOf = (backend: IngressBackend) => backendKey(metadata.namespace ?? '', backend);
   const routes = (spec.rules ?? []).flatMap(({ host = '', http }) =>
     (http?.paths ?? []).map(({ path = '/', pathType, backend }) => {

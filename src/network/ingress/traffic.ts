@@ -7,6 +7,7 @@ import { constants, type Http2ServerResponse } from 'node:http2';
 import type { Clock } from '#base/clock.ts';
 import { admitted } from './admission.ts';
 import { arrivalOf, type Request } from './arrival.ts';
+import type { BasicAuths } from './basic-auth.ts';
 import { carryGrpc } from './carry-grpc.ts';
 import { chooseUpstream } from './choose-upstream.ts';
 import { Exchange, type ExchangeParts } from './exchange.ts';
@@ -22,6 +23,7 @@ export type Response = ServerResponse | Http2ServerResponse;
 export interface TrafficContext extends KnownRoutes {
   upstreams: Upstreams;
   limits: RateLimits;
+  basicAuths: BasicAuths;
   clock: Clock;
   newRequestId(): string;
   /** From 0 to below 1. */

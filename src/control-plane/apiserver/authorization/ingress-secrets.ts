@@ -11,9 +11,18 @@ import { type Attributes, type Authorizer, allow, type Decision, isResourceReque
 export const INGRESS_USER = 'kedge:ingress';
 const READS = ['get', 'list', 'watch'];
 
-/** `namespace/name` of the Secrets that hold an Ingress's certificates. */
-export const certificateKeysOf = ({ metadata, spec }: Ingress): string[] =>
-  (spec.tls ?? []).flatMap(({ secretName }) => (secretName ? [`${metadata.namespace}/${secretName}`] : []));
+const AUTH_SECRET = 'nginx.ingress.kubernetes.io/auth-secret';
+
+/** `namespace/name` of the Secrets that hold an Ingress's certificates, and who may pass; all of its own namespace. */
+export function certificateKeysOf({ metadata, spec }: Ingress): string[] {
+  const own = `${metadata.namespace}/`;
+  const name = metadata.annotations?.[AUTH_SECRET];
+  const users = name && (name.includes('/') ? name : own + name);
+  return [
+    ...(spec.tls ?? []).flatMap(({ secretName }) => (secretName ? [own + secretName] : [])),
+    ...(users?.startsWith(own) ? [users] : []),
+  ];
+}
 
 export const gatewayCertificateKeysOf = ({ metadata, spec }: Gateway): string[] =>
   (spec.listeners ?? []).flatMap(({ tls }) =>
