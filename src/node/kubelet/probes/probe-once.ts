@@ -10,6 +10,8 @@ import { tcpConnect } from './tcp-action.ts';
 export interface ProbeOutcome {
   result: 'success' | 'failure' | 'unknown';
   output: string;
+  /** A success that its author should look at. */
+  isDoubtful?: boolean;
 }
 
 export interface ProbeTools {
@@ -44,7 +46,10 @@ async function carryOut(probe: Probe, subject: ProbeSubject, { runtime, clock }:
   if (probe.httpGet) {
     const target = httpTarget(probe.httpGet, container, podIP);
     const { code, body } = await httpGet(target, { clock, timeoutMs, agent: AGENT });
-    if (code >= 200 && code < 400) return { result: 'success', output: body };
+    if (code >= 200 && code < 300) return { result: 'success', output: body };
+    // To another host, or without an end: nobody followed it.
+    if (code >= 300 && code < 400)
+      return { result: 'success', output: `Probe terminated redirects, Response body: ${body}`, isDoubtful: true };
     return { result: 'failure', output: `HTTP probe failed with statuscode: ${code}` };
   }
   if (probe.tcpSocket) {

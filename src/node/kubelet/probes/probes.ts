@@ -193,6 +193,7 @@ export class Probes {
       );
     if (outcome.result === 'failure')
       events.warning(pod, container, 'Unhealthy', `${title} probe failed: ${outcome.output}`);
+    if (outcome.isDoubtful) events.warning(pod, container, 'ProbeWarning', `${title} probe warning: ${outcome.output}`);
     const before = prober.state.result;
     prober.state = after(prober.state, outcome.result, probe);
     if (prober.state.result === before) return undefined;
