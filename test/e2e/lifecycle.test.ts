@@ -1,6 +1,7 @@
 /** What survives: stopping, starting, and the sudden death of every process of a cluster. A cluster of its own, beside the other. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { get } from 'node:https';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +13,7 @@ interface Status {
   server: string;
   nodes: { name: string; state: string; addresses: string[] }[];
   processes: { name: string; state: string; pid?: number; restarts: number }[];
+  published: { port: number; to: string }[];
 }
 
 const cluster = new KedgeCluster(`life${process.pid}`);
@@ -29,6 +31,26 @@ const podAnswers = () =>
     'the pod answers',
     async () => (await cluster.kubectl('exec', 'stays', '--', 'node', '-p', '6*7')) === '42\n',
   );
+
+const freePort = () =>
+  new Promise<number>((done) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => done(port));
+    });
+  });
+/** What an API server says to everybody. */
+const versionAt = (port: number) =>
+  new Promise<string>((resolve, reject) => {
+    const options = { host: '127.0.0.1', port, path: '/version', rejectUnauthorized: false, agent: false as const };
+    get(options, (answer) => {
+      let text = '';
+      answer.setEncoding('utf8').on('data', (part: string) => {
+        text += part;
+      });
+      answer.on('end', () => resolve(text));
+    }).on('error', reject);
+  });
 
 const POD = `
 apiVersion: v1
@@ -124,7 +146,10 @@ test('down and up keep objects, addresses and the CA', async () => {
   await cluster.kedge('down', '--name', cluster.name);
   expect(execFileSync('ip', ['-brief', 'address'], { encoding: 'utf8' })).not.toContain(before.nodes[0]?.addresses[0]);
   expect((await cluster.try('status', '--name', cluster.name)).code).toBe(1);
-  await cluster.up();
+  const port = await freePort();
+  await cluster.up('--publish', `${port}:default/kubernetes:https`);
+  expect((await statusOf()).published).toContainEqual({ port, to: 'default/kubernetes:https' });
+  await eventually('the published Service answers', async () => (await versionAt(port)).includes('gitVersion'));
   const places = ({ nodes }: Status) => nodes.map(({ name, addresses, state }) => ({ name, addresses, state }));
   expect(places(await statusOf())).toEqual(places(before));
   expect(readFileSync(await cluster.kubeconfig(), 'utf8')).toBe(kubeconfig);
@@ -163,6 +188,22 @@ describe('up says what is wrong', () => {
     try {
       const said = await failure('--data-dir', join(folder, 'a'), '--api-server-port', String(port));
       expect(said).toContain(`Port ${port} of this machine is in use`);
+    } finally {
+      server.close();
+    }
+  });
+
+  test('when a port that is to be published is in use', async () => {
+    const server = createServer();
+    const port = await new Promise<number>((done) =>
+      server.listen(0, () => done((server.address() as { port: number }).port)),
+    );
+    try {
+      const said = await failure('--data-dir', join(folder, 'b'), '--publish', `${port}:shop/web:80`);
+      expect(said).toContain(
+        `Port ${port} of this machine is in use by another program, so that shop/web cannot be published there.`,
+      );
+      expect(said).toContain(`--publish ${port + 1}:shop/web:80`);
     } finally {
       server.close();
     }
