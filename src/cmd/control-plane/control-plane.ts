@@ -34,7 +34,7 @@ import { openApiServer } from './api-server.ts';
 import { ApiServerFlags, FlagError } from './api-server-flags.ts';
 import { openClusterStorage } from './cluster-storage.ts';
 import { ensureRegistryAnnounced, openImageRegistry } from './image-registry.ts';
-import { ensureGatewayApi, ensureGatewayClass } from './local-gateway.ts';
+import { ensureGatewayApi } from './local-gateway.ts';
 import { ensureIngressClass } from './local-ingress.ts';
 import { localLoadBalancers } from './local-load-balancers.ts';
 import { ensureLocalPath, localPathFolders } from './local-path.ts';
@@ -111,7 +111,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   await Promise.all([ensureNamespaces(client), ensureSystemPriorityClasses(client)]);
   await ensureTokenTracking(client, systemClock.now());
   await ensureLocalPath(client);
-  if (hasNodesHere(options)) await Promise.all([ensureIngressClass(client), ensureGatewayApi(client)]);
+  if (hasNodesHere(options)) await ensureIngressClass(client);
   const images = hasNodesHere(options) ? await openImageRegistry({ root: paths.images, plan, listen: cluster.listen ?? [], pki, log }) : undefined;
   if (images) await ensureRegistryAnnounced(client, images.host);
   await ensureMetricsReader(client);
@@ -128,8 +128,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   await ensureExtensionAuthentication(client, { client: pki.caCertificate, frontProxy: pki.frontProxyCaCertificate });
   apiServer.announceReady();
   if (hasNodesHere(options))
-    void ensureGatewayClass(client, { clock: systemClock, signal: stopping.signal }).catch((error: unknown) => {
-      log.warn('the class of Gateways is not there', { error: String(error) });
+    void ensureGatewayApi(client, { clock: systemClock, signal: stopping.signal }).catch((error: unknown) => {
+      log.warn('the Gateway API is not served as it should be', { error: String(error) });
     });
 
   const managers = startManagers({
