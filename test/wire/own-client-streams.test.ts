@@ -50,14 +50,14 @@ afterAll(async () => {
 });
 
 const words = (line: string): string[] => line.split(' ');
-const called = (line: string, env?: Record<string, string>) => ({
+const called = (line: string, more: { stdin?: string | undefined } = {}) => ({
   kubeconfig: server.kubeconfig,
   args: words(line),
   folder,
-  ...(env && { env }),
+  ...(more.stdin !== undefined && { stdin: more.stdin }),
 });
-const both = async (line: string, env?: Record<string, string>) => {
-  const [own, stock] = [await ownClient(called(line, env)), await stockKubectl(called(line, env))];
+const both = async (line: string, more: { stdin?: string | undefined } = {}) => {
+  const [own, stock] = [await ownClient(called(line, more)), await stockKubectl(called(line, more))];
   const told = ({ code, stdout, stderr }: typeof own) => `${line}\n${masked(stdout)}\n--- ${code}\n${masked(stderr)}`;
   return { own: told(own), stock: told(stock) };
 };
@@ -93,12 +93,37 @@ describe.skipIf(!packagedKubectl())('refuses as kubectl does', () => {
   });
 });
 
+describe.skipIf(!packagedKubectl())('commands and logs', () => {
+  test.each<[string, string?]>([
+    ['exec talker -n talk -- echo a b'],
+    ['exec talker -n talk -c side -- echo a'],
+    ['exec pod/talker -n talk -c nope -- echo a'],
+    ['exec talker -n talk -q -- warn careful'],
+    ['exec talker -n talk -c main -- exit 3'],
+    ['exec talker -n talk -c main -- nope'],
+    ['exec -i talker -n talk -c main -- cat', 'in and out'],
+    ['exec -it talker -n talk -c main -- cat', 'no terminal'],
+    ['attach -i talker -n talk -c main', 'hello\n'],
+    ['logs talker -n talk'],
+    ['logs talker -n talk -c side --tail=1'],
+    ['logs talker side -n talk'],
+    ['logs talker -n talk -c side --prefix'],
+    ['logs -l app=talker -n talk -c main'],
+    ['logs -l app=nope -n talk'],
+    ['logs talker -n talk -c a --all-containers'],
+    ['logs talker -n talk --since=5s --since-time=2026-01-01T00:00:00Z'],
+  ])('%s', async (line, stdin) => {
+    const { own, stock } = await both(line, { stdin });
+    expect(own).toBe(stock);
+  });
+});
+
 /** One that goes on until it is told to end. */
 async function started(line: string) {
   const [name, ...args] = words(line);
   const ending = new AbortController();
   const said = { out: '', err: '' };
-  let changed = () => undefined as void;
+  let changed: () => void = () => undefined;
   const io = {
     out: (text: string | Uint8Array) => {
       said.out += text;

