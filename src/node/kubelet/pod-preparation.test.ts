@@ -4,7 +4,7 @@ import { Event } from '#api/core/v1/event.ts';
 import { IMAGE, noMounts, withKubelet } from '../../../test/node/simulated-kubelet.ts';
 
 const secretInMemory = { name: 'token', projected: { sources: [{ configMap: { name: 'settings' } }] } };
-const settings = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'settings', namespace: 'default' } };
+const settings = { metadata: { name: 'settings', namespace: 'default' } };
 
 test('a sandbox is made while the volumes are, and all that is asked of the runtime is what has to be known', async () => {
   let mounted: () => void = () => undefined;

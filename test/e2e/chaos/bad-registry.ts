@@ -1,7 +1,7 @@
 /** A registry in a node's own network, on its loopback, that answers nothing, or with bytes that are not what they should be. */
 import { type ChildProcess, spawn } from 'node:child_process';
 
-/** `localhost:5000/hangs…` never answers; of `localhost:5000/broken:1` the layer's bytes are others than its digest says. */
+/** `localhost:5999/hangs…` never answers; of `localhost:5999/broken:1` the layer's bytes are others than its digest says. */
 const REGISTRY = `
 process.stdin.resume().on('end', () => process.exit()); // with who started it
 const { createServer } = require('node:http'), { createHash } = require('node:crypto');
@@ -25,7 +25,7 @@ createServer((request, response) => {
     ...(isManifest && { 'docker-content-digest': digestOf(manifest) }),
   });
   response.end(request.method === 'HEAD' ? undefined : body);
-}).listen(5000, '127.0.0.1', () => console.log('listening'));
+}).listen(5999, '127.0.0.1', () => console.log('listening'));
 `;
 
 /** @param pid of a process of the node */

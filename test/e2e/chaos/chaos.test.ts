@@ -158,18 +158,18 @@ describe('after kill -9', () => {
 
 describe('images', () => {
   test('a layer that is not what its digest says is no image, and the pod says so', async () => {
-    await ground.create(onNode('broken', pulled('localhost:5000/broken:1')));
+    await ground.create(onNode('broken', pulled('localhost:5999/broken:1')));
     const { status } = await ground.podWhen('broken', 'has failed to pull', (found) =>
       /^(ErrImagePull|ImagePullBackOff)$/.test(containerOf(found)?.state?.waiting?.reason ?? ''),
     );
     expect(status?.phase).toBe('Pending');
-    await said('broken', /^Failed to pull image "localhost:5000\/broken:1": .*(digest|unexpected commit)/);
+    await said('broken', /^Failed to pull image "localhost:5999\/broken:1": .*(digest|unexpected commit)/);
     await remove('broken');
   });
 
   test('while a registry hangs its pod waits, others begin, and it can be deleted', async () => {
-    await ground.create(onNode('hangs', pulled('localhost:5000/hangs:1')));
-    await said('hangs', 'Pulling image "localhost:5000/hangs:1"');
+    await ground.create(onNode('hangs', pulled('localhost:5999/hangs:1')));
+    await said('hangs', 'Pulling image "localhost:5999/hangs:1"');
     await ground.create(onNode('beside', { containers: [shell('exit 0')] }));
     expect((await ground.ended('beside')).status?.phase).toBe('Succeeded');
     expect(containerOf(await ground.pod('hangs'))?.state?.waiting?.reason).toBe('ContainerCreating');
@@ -234,6 +234,17 @@ test('a node that is cut off is lost, its pods are given up but for those that s
   await ground.gone(ground.path('Pod', 'v1', 'given-up'));
   expect(containerOf(await ground.ready('stays'))).toMatchObject({ containerID: kept, restartCount: 0 });
   await remove('stays');
+});
+
+test('a node that is drained is empty and takes nothing until it is uncordoned', async () => {
+  await ground.create(onNode('drained', { containers: [shell(RUNS)] }, SMALL));
+  await ground.ready('drained');
+  const out = await cluster.kubectl('drain', SMALL, '--force', '--ignore-daemonsets', '--timeout=120s');
+  expect(out).toContain('pod/drained evicted');
+  expect((await ground.pods()).filter(({ spec }) => spec.nodeName === SMALL)).toEqual([]);
+  expect(await cluster.kubectl('get', 'node', SMALL, '--no-headers')).toContain('Ready,SchedulingDisabled');
+  await cluster.kubectl('uncordon', SMALL);
+  expect(await cluster.kubectl('get', 'node', SMALL, '--no-headers')).not.toContain('SchedulingDisabled');
 });
 
 test(`${LIVES} random pod lives leave nothing`, { timeout: 600_000 }, async () => {
