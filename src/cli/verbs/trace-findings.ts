@@ -25,11 +25,19 @@ export async function clusterLists(cluster: ClusterApi, loopback: readonly Loopb
         return (await cluster.get<{ items: T[] }>(path)).items;
       } catch (error) {
         if (!(error instanceof StatusError) || (error.code !== 403 && error.code !== 404)) throw error;
-        hidden.push(path === own ? `${plural} of ${cluster.namespace}` : `all ${plural}`);
+        if (error.code === 403) hidden.push(path === own ? `${plural} of ${cluster.namespace}` : `all ${plural}`);
       }
     }
     return [];
   };
+  const gateway = 'gateway.networking.k8s.io/v1';
+  const gatewayApi = Promise.all([
+    list<ClusterLists['gateways'][number]>(gateway, 'gateways'),
+    list<ClusterLists['gatewayClasses'][number]>(gateway, 'gatewayclasses', false),
+    list<ClusterLists['routes'][number]>(gateway, 'httproutes'),
+    list<ClusterLists['routes'][number]>(gateway, 'grpcroutes'),
+    list<ClusterLists['grants'][number]>('gateway.networking.k8s.io/v1beta1', 'referencegrants'),
+  ]);
   const [services, slices, ingresses, classes, nodes, namespaces, policies] = await Promise.all([
     list<ClusterLists['services'][number]>('v1', 'services'),
     list<ClusterLists['slices'][number]>('discovery.k8s.io/v1', 'endpointslices'),
@@ -43,13 +51,26 @@ export async function clusterLists(cluster: ClusterApi, loopback: readonly Loopb
     ({ metadata }) => metadata.namespace === 'kube-system' && metadata.name === 'kube-dns',
   );
   const dnsAddresses = dnsService?.spec.clusterIPs ?? [];
+  const [gateways, gatewayClasses, http, grpc, grants] = await gatewayApi;
   const lists: ClusterLists = {
+    ...{
+      gateways,
+      gatewayClasses,
+      grants,
+      routes: [...http.map(asKind('HTTPRoute')), ...grpc.map(asKind('GRPCRoute'))],
+    },
     ...{ domain: DOMAIN, dnsAddresses, nowMs, loopback },
     ...{ services, slices, ingresses, nodes, namespaces, policies },
     classes: hidden.includes('all ingressclasses') ? [USUAL_CLASS] : classes,
   };
   return { lists, hidden };
 }
+
+/** Whether or not the items of a list say it. */
+const asKind =
+  (kind: 'HTTPRoute' | 'GRPCRoute') =>
+  (route: ClusterLists['routes'][number]): ClusterLists['routes'][number] =>
+    ({ ...route, kind }) as ClusterLists['routes'][number];
 
 /** Of this machine, on the network that its nodes are on. */
 export function hostAddressNear({ nodes }: Pick<ClusterLists, 'nodes'>): string | undefined {

@@ -1,5 +1,6 @@
 /** Who answers at an address and port: an Ingress, a Service, a port of a node, a pod, or nobody of this cluster's. */
 import type { Node, Pod, Service, ServicePort } from '#api/generated/schema.ts';
+import { gatewayAddresses } from './gateway-port.ts';
 import type { Known } from './known.ts';
 import { addressesOf } from './objects.ts';
 
@@ -25,7 +26,7 @@ export function frontAt(address: string, port: number, known: Known): Front {
   const { services, ingresses, nodes } = known.lists;
   if (address.startsWith('127.') || address === '::1') return loopbackFront(port, known);
   const isIngress = ingresses.some(({ status }) => status?.loadBalancer?.ingress?.some(({ ip }) => ip === address));
-  if (isIngress) return { type: 'ingress', address, isLoopback: false };
+  if (isIngress || gatewayAddresses(known).includes(address)) return { type: 'ingress', address, isLoopback: false };
   for (const service of services) {
     const by = howReached(service, address);
     if (by) return { type: 'service', service, port: portAt(service, port), by, address };

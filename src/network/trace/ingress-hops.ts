@@ -1,4 +1,4 @@
-/** Which rule of which Ingress takes a request, by the table that its carriers use, and which certificate its host shows. */
+/** Which rule of which Ingress or Gateway takes a request, by the table that its carriers use, and which certificate its host shows. */
 import { X509Certificate } from 'node:crypto';
 import type { Ingress } from '#api/generated/schema.ts';
 import { keyOf } from '#api/machinery/object.ts';
@@ -7,7 +7,9 @@ import { INGRESS_CLASS, INGRESS_CONTROLLER } from '#api/networking/v1/kedge-ingr
 import { normalPath } from '#network/ingress/arrival.ts';
 import { Certificates } from '#network/ingress/certificates.ts';
 import { findRoute, namesFor } from '#network/ingress/find-route.ts';
+import { mostSpecific, type PortListeners } from '#network/ingress/listeners.ts';
 import { type HostRoutes, type Route, routeTableOf } from '#network/ingress/route-table.ts';
+import { gatewayPort } from './gateway-port.ts';
 import { breaks, fewOf, type Hop, passes, unknown } from './hop.ts';
 import { isUnseen, type Known } from './known.ts';
 
@@ -18,17 +20,20 @@ export interface Routed {
 }
 
 /** What the Ingress makes of a request for that host and path. */
-export function ingressHops({ hostname, path, query, isSecure }: Asked, known: Known): Routed {
+export function ingressHops({ hostname, port, path, query, isSecure }: Asked, known: Known): Routed {
   const ours = known.lists.ingresses.filter((ingress) => isOurs(ingress, known));
   const table = routeTableOf(ours).hosts;
-  const tls = isSecure ? certificateHops(table, hostname, known) : [];
+  const gateway = gatewayPort(port, known);
+  const listeners = table.has(hostname) ? undefined : gateway.listeners;
+  const tls = isSecure ? certificatesOf({ table, listeners, secrets: gateway.secrets }, hostname, known) : [];
   const asked = normalPath(path);
-  const found = asked === undefined ? undefined : routeFor(table, { hostname, path: asked, query });
+  const found = asked === undefined ? undefined : routeFor(table, { hostname, path: asked, query }, listeners);
   if (!found || asked === undefined) {
-    const hop = breaks('ingress', `no Ingress takes the host ${hostname}`, nobodysHost(hostname, known, ours));
+    const who = known.lists.gateways.length > 0 ? 'no Ingress and no Gateway' : 'no Ingress';
+    const hop = breaks('ingress', `${who} takes the host ${hostname}`, nobodysHost(hostname, known, ours));
     return { hops: [...tls, hop], route: undefined };
   }
-  const host = hostText(table, found.host);
+  const host = hostText(table, found.host, hostname);
   if (!found.route) {
     const paths = found.host.routes.map(({ path: at, type }) => `${at} (${type})`);
     const why = paths.length > 0 ? `its paths are ${fewOf(paths, 5)}` : 'no rule has a path for it';
@@ -41,15 +46,30 @@ export function ingressHops({ hostname, path, query, isSecure }: Asked, known: K
   const { route, rewritten } = found;
   const hasCertificate = namesFor(hostname).some((name) => table.get(name)?.certificate !== undefined);
   const details = optionTexts(route, { isSecure, hasCertificate, rewritten });
-  const says = `Ingress ${route.owner}, host ${host}, path ${route.path} (${route.type})${whyChosen(found.host, route, asked)}`;
-  const hop = route.backend
-    ? passes('ingress', says, details)
-    : breaks('ingress', says, { why: 'its backend is no Service; nobody here serves others', details });
-  return { hops: [...tls, hop], route: route.backend ? route : undefined };
+  const says = `${route.owner.includes(' ') ? route.owner : `Ingress ${route.owner}`}, host ${host}, path ${route.path} (${route.type})${whyChosen(found.host, route, asked)}`;
+  const hop =
+    backendsOf(route).length > 0
+      ? passes('ingress', says, details)
+      : breaks('ingress', says, { why: whyNoBackend(route), details });
+  return { hops: [...tls, hop], route: backendsOf(route).length > 0 ? route : undefined };
 }
+
+/** Those that have a share of its requests. */
+export const backendsOf = ({ backend, split }: Route): string[] =>
+  split
+    ? split.flatMap((each) => (each.weight > 0 && each.backend !== undefined ? [each.backend] : []))
+    : backend === undefined
+      ? []
+      : [backend];
+
+const whyNoBackend = ({ split }: Route): string =>
+  split
+    ? 'what its backendRefs mean is not there, or no ReferenceGrant allows it'
+    : 'its backend is no Service; nobody here serves others';
 
 export interface Asked {
   hostname: string;
+  port: number;
   path: string;
   /** With its `?`, or empty. */
   query: string;
@@ -57,8 +77,11 @@ export interface Asked {
 }
 
 /** As the carriers ask their table, for a plain GET. */
-const routeFor = (hosts: ReadonlyMap<string, HostRoutes>, of: { hostname: string; path: string; query: string }) =>
-  findRoute({ hosts }, { ...of, method: 'GET', headers: {} });
+const routeFor = (
+  hosts: ReadonlyMap<string, HostRoutes>,
+  of: { hostname: string; path: string; query: string },
+  port?: PortListeners,
+) => findRoute({ hosts, port }, { ...of, method: 'GET', headers: {} });
 
 const isOurs = (ingress: Ingress, { lists }: Known): boolean =>
   controllerOf(ingress, lists.classes) === INGRESS_CONTROLLER;
@@ -90,9 +113,9 @@ function nobodysHost(hostname: string, { lists }: Known, ours: readonly Ingress[
   return { why, next: `add a rule with host: ${hostname}` };
 }
 
-function hostText(table: ReadonlyMap<string, HostRoutes>, wanted: HostRoutes): string {
+function hostText(table: ReadonlyMap<string, HostRoutes>, wanted: HostRoutes, asked: string): string {
   for (const [name, host] of table) if (host === wanted) return name || 'any';
-  return 'any';
+  return asked;
 }
 
 /** Why this one, where another would have done as well. */
@@ -107,7 +130,7 @@ const takes = (route: Route, path: string): boolean =>
   routeFor(new Map([['', { routes: [route] }]]), { hostname: 'any', path, query: '' })?.route !== undefined;
 
 function optionTexts(
-  { options, canary }: Route,
+  { options, canary, split }: Route,
   {
     isSecure,
     hasCertificate,
@@ -123,6 +146,11 @@ function optionTexts(
     ...(options.deniedSources.length > 0 ? [`no clients from ${fewOf(options.deniedSources)}`] : []),
     ...(options.affinity ? [`a client stays with its endpoint by the cookie ${options.affinity.cookie}`] : []),
     ...(options.hashBy ? [`the endpoint is chosen by ${options.hashBy}`] : []),
+    ...(split && split.length > 1
+      ? [
+          `its requests are shared: ${split.map(({ backend, weight }) => `${backend ?? 'nobody'} ${weight}`).join(', ')}`,
+        ]
+      : []),
     ...(canary ? [`a canary, ${canary.backend}, takes some of the requests`] : []),
   ];
 }
@@ -133,6 +161,25 @@ export const isRedirected = ({ options }: Route, hops: { hostname: string; known
   const hasCertificate = namesFor(hops.hostname).some((name) => table.get(name)?.certificate !== undefined);
   return options.forceSslRedirect || (options.sslRedirect && hasCertificate);
 };
+
+interface Shown {
+  table: ReadonlyMap<string, HostRoutes>;
+  /** Of Gateways, where the host is no Ingress's. */
+  listeners: PortListeners | undefined;
+  /** That listeners of Gateways want to show. */
+  secrets: readonly string[];
+}
+
+function certificatesOf({ table, listeners, secrets }: Shown, hostname: string, known: Known): Hop[] {
+  if (table.has(hostname)) return certificateHops(table, hostname, known);
+  const listener = listeners?.isTls ? mostSpecific(listeners.listeners, hostname) : undefined;
+  if (listener && listener.certificates.length === 0) return []; // passed on as it is
+  const wanted = listener?.certificates ?? secrets;
+  if (wanted.length === 0) return certificateHops(table, hostname, known);
+  const hops = wanted.flatMap((id) => secretHop(id, hostname, known) ?? []);
+  const [best] = [...hops.filter(({ state }) => state === 'passes'), ...hops];
+  return best ? [best] : [];
+}
 
 function certificateHops(table: ReadonlyMap<string, HostRoutes>, hostname: string, known: Known): Hop[] {
   const hops: Hop[] = [];

@@ -2,6 +2,11 @@
  * What a trace may know. Small lists are there from the start; what only some traces need is asked for by name: a trace that
  * lacks an answer goes on without it and says what it wanted, and is made again when somebody has found it.
  */
+
+import type { Gateway } from '#api/gateway/v1/gateway.ts';
+import type { GatewayClass } from '#api/gateway/v1/gateway-class.ts';
+import type { ReferenceGrant } from '#api/gateway/v1/reference-grant.ts';
+import type { AnyRoute } from '#api/gateway/v1/route.ts';
 import type {
   Event as CoreEvent,
   EndpointSlice,
@@ -68,6 +73,11 @@ export interface ClusterLists {
   services: readonly Service[];
   slices: readonly EndpointSlice[];
   ingresses: readonly Ingress[];
+  /** Of the Gateway API; empty where the cluster has none of it. */
+  gateways: readonly Gateway[];
+  gatewayClasses: readonly GatewayClass[];
+  routes: readonly AnyRoute[];
+  grants: readonly ReferenceGrant[];
   classes: readonly IngressClass[];
   nodes: readonly Node[];
   namespaces: readonly Namespace[];

@@ -133,4 +133,5 @@ function outside(hostname: string, known: Known): Named {
 }
 
 export const ingressAddressOf = ({ lists }: Known): string | undefined =>
-  lists.ingresses.flatMap(({ status }) => status?.loadBalancer?.ingress ?? []).find(({ ip }) => ip)?.ip;
+  lists.ingresses.flatMap(({ status }) => status?.loadBalancer?.ingress ?? []).find(({ ip }) => ip)?.ip ??
+  lists.gateways.flatMap(({ status }) => status?.addresses ?? [])[0]?.value;

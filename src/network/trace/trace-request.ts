@@ -6,8 +6,9 @@
 import type { Pod } from '#api/generated/schema.ts';
 import { keyOf } from '#api/machinery/object.ts';
 import { type Front, frontAt } from './front.ts';
+import { gatewayPort } from './gateway-port.ts';
 import { breaks, fewOf, type Hop, passes, type Trace, unknown } from './hop.ts';
-import { ingressHops, isRedirected } from './ingress-hops.ts';
+import { backendsOf, ingressHops, isRedirected } from './ingress-hops.ts';
 import { isUnseen, type Known, type Question } from './known.ts';
 import { ingressAddressOf, nameHop } from './name-hop.ts';
 import { addressesOf } from './objects.ts';
@@ -68,7 +69,13 @@ class Tracer {
 
   #asked() {
     const { url } = this.#question;
-    return { hostname: this.#hostname, path: url.pathname, query: url.search, isSecure: url.protocol === 'https:' };
+    return {
+      hostname: this.#hostname,
+      port: this.#port,
+      path: url.pathname,
+      query: url.search,
+      isSecure: url.protocol === 'https:',
+    };
   }
 
   #sourcePod({ namespace, name }: { namespace: string; name: string }): Pod | Hop | undefined {
@@ -124,18 +131,24 @@ class Tracer {
     const at = `${address}:${this.#port}`;
     const says = `${isLoopback ? `${at} is published on this machine; Ingress` : `Ingress address ${at}`}, carried by ${carried}`;
     const hops: Hop[] = [];
-    if (!isLoopback && this.#port !== 80 && this.#port !== 443) {
-      const why = 'Ingresses are served at the ports 80 and 443';
+    const isServed = isLoopback || [80, 443].includes(this.#port) || gatewayPort(this.#port, known).listeners;
+    if (!isServed) {
+      const why = 'Ingresses are served at the ports 80 and 443, and no Gateway listens there';
       return [breaks('address', says, { why, next: 'leave the port out of the URL' })];
     }
     hops.push(passes('address', says));
-    const asked = this.#asked();
+    // By way of loopback it arrives at the usual port.
+    const port = isLoopback ? (this.#question.url.protocol === 'https:' ? 443 : 80) : this.#port;
+    const asked = { ...this.#asked(), port };
     const routed = ingressHops(asked, known);
     hops.push(...routed.hops);
     if (!routed.route) return hops;
     if (!asked.isSecure && isRedirected(routed.route, { hostname: this.#hostname, known }))
       hops.push(...ingressHops({ ...asked, isSecure: true }, known).hops.filter(({ at }) => at === 'certificate'));
-    return [...hops, ...this.#led(backendHops(routed.route.backend ?? '', known), this.#nodeSenders(nodes))];
+    const led = backendsOf(routed.route).map((backend) =>
+      this.#led(backendHops(backend, known), this.#nodeSenders(nodes)),
+    );
+    return [...hops, ...led.flat()];
   }
 
   #throughService(front: Front & { type: 'service' }, pod: Pod | undefined): Hop[] {
