@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { request } from 'node:http';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { IMAGE, imageOn, SERVER } from './conformance/image.ts';
-import { eventually, KedgeCluster } from './running-cluster.ts';
+import { eventually, KedgeCluster, run } from './running-cluster.ts';
 
 const hasIpv6 = existsSync('/proc/sys/net/ipv6');
 if (process.env['CI'] === 'true' && !hasIpv6) throw new Error('needs a kernel with IPv6');
@@ -149,6 +149,41 @@ test.skipIf(!hasIpv6)('node ports, host ports and load balancers answer in IPv6,
     [balancers[1] ?? '', 80],
   ] as const)
     await eventually(`${ip} ${port} answers`, () => ask(ip, port));
+});
+
+test.skipIf(!hasIpv6)('an Ingress answers at an address of each family', async () => {
+  const backend = { service: { name: 'both', port: { name: 'web' } } };
+  const ingress = { apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', metadata: { name: 'both' } };
+  await cluster.apply(manifest({ ...ingress, spec: { defaultBackend: backend } }));
+  const addresses = await eventually('addresses of the Ingress', async () => {
+    const { status } = await cluster.json<Service>('get', 'ingress', 'both');
+    return status.loadBalancer.ingress?.length === 2 && status.loadBalancer.ingress.map(({ ip }) => ip);
+  });
+  expect(addresses.map(isIpv6)).toEqual([false, true]);
+  for (const ip of addresses) await eventually(`${ip} answers`, () => ask(ip, 80));
+});
+
+test.skipIf(!hasIpv6)('names and Services answer while the API server does not', async () => {
+  const status = await cluster.kedge('status', '--name', cluster.name);
+  const pidOf = (what: string) => Number(new RegExp(`${what} +running +process (\\d+)`).exec(status)?.[1]);
+  const [controlPlane, net] = [pidOf('control-plane'), pidOf('node1/net')];
+  const dns = await cluster.json<Service>('get', 'service', 'kube-dns', '-n', 'kube-system').catch(() => undefined);
+  const { spec } = await serviceNamed('both');
+  const servers = dns?.spec.clusterIPs ?? [(spec.clusterIPs[0] ?? '').replace(/\.\d+\.\d+$/, '.0.10')];
+  const onNode = (...command: string[]) => run('nsenter', ['-t', String(net), '-n', ...command], { timeoutMs: 10_000 });
+  process.kill(controlPlane, 'SIGSTOP');
+  try {
+    for (const server of servers) {
+      const { stdout } = await onNode('busybox', 'nslookup', '-type=aaaa', 'both.default.svc.cluster.local', server);
+      expect(stdout).toContain(spec.clusterIPs[1]);
+    }
+    for (const ip of spec.clusterIPs) {
+      const asks = `fetch('${urlOf(ip, 80)}').then(({status})=>process.exit(status===200?0:1),()=>process.exit(2))`;
+      expect((await onNode(process.execPath, '-e', asks)).code, ip).toBe(0);
+    }
+  } finally {
+    process.kill(controlPlane, 'SIGCONT');
+  }
 });
 
 test.skipIf(!hasIpv6)('a policy holds in both families, and a block of addresses in its own', async () => {
