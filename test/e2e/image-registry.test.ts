@@ -2,11 +2,12 @@
  * The cluster's image registry, and images built from a Dockerfile: pushed on the host by our command and by stock clients,
  * pulled by both nodes under the same name. Ordinary pulls, refusals and image volumes are shown with it.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { PRIVATE_REGISTRY, PULLER, registryOf, registryUrl, startPrivateRegistry } from './private-registry.ts';
 import { eventually, KedgeCluster, run } from './running-cluster.ts';
 
 const cluster = new KedgeCluster(inject('cluster'));
@@ -45,22 +46,6 @@ RUN test "$(id -u) $GREETING" = "1234 hello from a Dockerfile"
 CMD ["/bin/sh", "-c", "echo $GREETING; exec sleep 1000"]
 `;
 
-/** A registry that asks for a name and a password: before the cluster's own, in a node's network. argv: its URL. */
-const PRIVATE = `
-const { createServer, request } = require('node:http');
-const wanted = 'Basic ' + Buffer.from('puller:pass word').toString('base64');
-createServer((incoming, response) => {
-  if (incoming.headers.authorization !== wanted)
-    return response.writeHead(401, { 'www-authenticate': 'Basic realm="private"' }).end();
-  const { range, accept = '*/*' } = incoming.headers;
-  const headers = { accept, ...(range && { range }) };
-  request(process.argv[1] + incoming.url, { method: incoming.method, headers }, (answer) => {
-    response.writeHead(answer.statusCode, answer.headers);
-    answer.pipe(response);
-  }).end();
-}).listen(5999, '127.0.0.1', () => console.log('listening'));
-`;
-
 const podOf = (name: string, { image, node = 'node1', command = '' }: Record<string, string>) => `
 apiVersion: v1
 kind: Pod
@@ -79,16 +64,7 @@ beforeAll(async () => {
   writeFileSync(join(source, 'secret'), 'not for images');
   writeFileSync(join(source, 'data.json'), '{"picture": "kitten.jpg"}');
   writeFileSync(join(source, 'etc/os-release'), 'NAME="Of the volume"\n');
-  const hosting = await cluster.kubectl(
-    'get',
-    'configmap',
-    'local-registry-hosting',
-    '--namespace=kube-public',
-    '-o',
-    'jsonpath={.data.localRegistryHosting\\.v1}',
-  );
-  registry = /host: "(localhost:\d+)"/.exec(hosting)?.[1] ?? '';
-  expect(registry, hosting).toMatch(/^localhost:5\d{3}$/);
+  registry = await registryOf(cluster);
 });
 afterAll(async () => {
   guarded?.kill('SIGKILL');
@@ -130,24 +106,19 @@ test('ImageVolume should succeed with pod and pull policy of Always', async () =
 });
 
 test('a private registry is pulled from with the secrets of the pod, or of its account', async () => {
-  const { processes } = JSON.parse(await cluster.kedge('status', ...named, '--json')) as {
-    processes: { name: string; pid: number }[];
-  };
-  const pid = processes.find(({ name }) => name === 'node1/kubelet')?.pid;
-  const [node] = await cluster.nodeAddresses();
-  const own = `http://${node?.ip.replace(/\.\d+$/, '.1')}:${registry.replace('localhost:', '')}`;
-  const child = spawn('nsenter', ['--net', '--target', String(pid), process.execPath, '-e', PRIVATE, own], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  guarded = child;
-  await new Promise((listening) => child.stdout.once('data', listening));
-  const login = ['--docker-server=localhost:5999', '--docker-username=puller', '--docker-password=pass word'];
+  guarded = await startPrivateRegistry(cluster, 'node1');
+  const { username, password } = PULLER;
+  const login = [
+    `--docker-server=${PRIVATE_REGISTRY}`,
+    `--docker-username=${username}`,
+    `--docker-password=${password}`,
+  ];
   await cluster.kubectl('create', 'secret', 'docker-registry', 'puller', ...login);
   await cluster.apply(
     'apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: puller}\nimagePullSecrets: [{name: puller}]\n',
   );
   const pod = (name: string, more: string) =>
-    podOf(name, { image: 'localhost:5999/team/web:1' })
+    podOf(name, { image: `${PRIVATE_REGISTRY}/team/web:1` })
       .replace('spec:\n', `spec:\n${more}`)
       .replace('"}]', '", imagePullPolicy: Always}]');
   await cluster.apply(pod('by-nobody', ''));
@@ -185,14 +156,12 @@ test.skipIf(!hasSkopeo())('skopeo pushes, pulls and deletes', async () => {
 });
 
 test('pods are turned away, and so is another user of the host', async () => {
-  const port = registry.replace('localhost:', '');
-  const [node] = await cluster.nodeAddresses();
-  const host = node?.ip.replace(/\.\d+$/, '.1');
-  const ask = `["sh", "-c", "wget -S -qO- http://${host}:${port}/v2/_catalog 2>&1; sleep 1000"]`;
+  const url = await registryUrl(cluster);
+  const ask = `["sh", "-c", "wget -S -qO- ${url}/v2/_catalog 2>&1; sleep 1000"]`;
   await cluster.apply(podOf('asks-registry', { image: `${registry}/team/web:1`, command: ask }));
   await cluster.kubectl('wait', 'pod/asks-registry', '--for=condition=Ready', '--timeout=60s');
   await eventually('the pod has asked', async () => (await cluster.kubectl('logs', 'asks-registry')).includes('403'));
-  const post = `require('http').request('http://127.0.0.1:${port}/v2/x/blobs/uploads/', {method:'POST'}, (r) => console.log(r.statusCode)).end()`;
+  const post = `require('http').request('http://${registry}/v2/x/blobs/uploads/', {method:'POST'}, (r) => console.log(r.statusCode)).end()`;
   const asNobody = ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, '-e', post];
   expect((await run('setpriv', asNobody)).stdout).toBe('403\n');
 });

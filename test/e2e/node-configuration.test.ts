@@ -2,13 +2,14 @@
  * A cluster whose nodes were given a KubeletConfiguration and a CNI configuration: what is reserved, static pods, the graceful
  * end, the pods' network; and simulated nodes beside them.
  */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Node, Pod } from '#api/generated/schema.ts';
 import { quantityMilliValue, quantityValue } from '#api/machinery/quantity.ts';
 import { IMAGE, imageOn } from './conformance/image.ts';
+import { PRIVATE_REGISTRY, PULLER, registryOf, startPrivateRegistry } from './private-registry.ts';
 import { eventually, KedgeCluster } from './running-cluster.ts';
 
 const MI = 1024 ** 2;
@@ -48,6 +49,44 @@ const NETWORK = {
     },
   ],
 };
+/** Asked by the kubelet, with a token of the pod's account; writes down what it was asked. */
+const plugins = join(folder, 'plugins');
+const PROVIDERS = `apiVersion: kubelet.config.k8s.io/v1
+kind: CredentialProviderConfig
+providers:
+  - name: helper
+    apiVersion: credentialprovider.kubelet.k8s.io/v1
+    matchImages: ["${PRIVATE_REGISTRY}"]
+    defaultCacheDuration: 1m
+    env: [{ name: PASSWORD, value: "${PULLER.password}" }]
+    tokenAttributes:
+      serviceAccountTokenAudience: registry
+      cacheType: ServiceAccount
+      requireServiceAccount: true
+      requiredServiceAccountAnnotationKeys: [example.com/registry-user]
+`;
+const HELPER = `#!/bin/sh
+cat > ${plugins}/asked.json
+echo '{"kind":"CredentialProviderResponse","apiVersion":"credentialprovider.kubelet.k8s.io/v1","cacheKeyType":"Image",
+  "auth":{"${PRIVATE_REGISTRY}":{"username":"${PULLER.username}","password":"'"$PASSWORD"'"}}}'
+`;
+/** Whose images the registry gives out, and the right of nodes to ask for tokens for it. */
+const HOLDER = `apiVersion: v1
+kind: ServiceAccount
+metadata: { name: holder, annotations: { example.com/registry-user: puller } }
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: { name: registry-audience }
+rules: [{ apiGroups: [""], resources: [registry], verbs: [request-serviceaccounts-token-audience] }]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: { name: registry-audience }
+roleRef: { apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: registry-audience }
+subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:nodes" }]
+---
+`;
 const hello = (greeting: string) => `apiVersion: v1
 kind: Pod
 metadata: { name: hello }
@@ -69,8 +108,14 @@ describe('a node with a configuration of its own', () => {
     mkdirSync(manifests);
     writeFileSync(join(folder, 'kubelet.yaml'), configuration);
     writeFileSync(join(folder, 'cni.conflist'), JSON.stringify(NETWORK));
+    writeFileSync(join(folder, 'providers.yaml'), PROVIDERS);
+    mkdirSync(plugins);
+    writeFileSync(join(plugins, 'helper'), HELPER, { mode: 0o755 });
     const files = ['--kubelet-config', join(folder, 'kubelet.yaml'), '--cni-config', join(folder, 'cni.conflist')];
-    await cluster.up('--nodes', '1', '--simulated-nodes', '2', ...files);
+    const providers = ['config', join(folder, 'providers.yaml'), 'bin-dir', plugins].map((word, at) =>
+      at % 2 === 0 ? `--image-credential-provider-${word}` : word,
+    );
+    await cluster.up('--nodes', '1', '--simulated-nodes', '2', ...files, ...providers);
     await imageOn(cluster);
   });
   afterAll(async () => {
@@ -124,6 +169,33 @@ describe('a node with a configuration of its own', () => {
     expect(await cluster.kubectl('logs', 'paper')).toBe('written on paper\n');
     expect(await cluster.kubectl('logs', 'real')).toBe('done by hand\n');
     await cluster.kubectl('delete', 'pod', 'paper', 'real');
+  });
+
+  test("a program that knows passwords gets a token of the pod's account, and its answer lets the node pull", async () => {
+    const source = join(folder, 'image');
+    mkdirSync(join(source, 'bin'), { recursive: true });
+    copyFileSync('/bin/busybox', join(source, 'bin/sh'));
+    const image = ['--tag', `${await registryOf(cluster)}/held:1`, '--name', cluster.name];
+    await cluster.kedge('image', 'build', source, ...image);
+    const registry = await startPrivateRegistry(cluster, NODE);
+    try {
+      const held = hello('held')
+        .replace('name: hello', 'name: held')
+        .replace(IMAGE, `${PRIVATE_REGISTRY}/held:1`)
+        .replace('spec:', `spec:\n  serviceAccountName: holder\n  nodeName: ${NODE}`);
+      await cluster.apply(`${HOLDER}${held}`);
+      await ready('held');
+    } finally {
+      registry.kill('SIGKILL');
+    }
+    const asked = JSON.parse(readFileSync(join(plugins, 'asked.json'), 'utf8'));
+    expect(asked).toMatchObject({
+      image: `${PRIVATE_REGISTRY}/held`,
+      serviceAccountAnnotations: { 'example.com/registry-user': 'puller' },
+    });
+    const claims = JSON.parse(Buffer.from(asked.serviceAccountToken.split('.')[1], 'base64url').toString());
+    expect(claims).toMatchObject({ aud: ['registry'], sub: 'system:serviceaccount:default:holder' });
+    await cluster.kubectl('delete', 'pod', 'held');
   });
 
   test('told that the machine goes down, the node ends its pods and says why', async () => {
