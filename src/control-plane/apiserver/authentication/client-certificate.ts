@@ -1,6 +1,7 @@
 /**
- * Users by client certificate: the common name is the user, each organization a group. The certificate must be signed by
- * one of the CAs themselves; chains with intermediates are not followed.
+ * Users by client certificate: the common name is the user, each organization a group. One of the authorities has signed the
+ * certificate, or an intermediate authority that the client shows with it. Names that an authority is bound to are not looked
+ * at: none of them is about users.
  */
 import { createHash, X509Certificate } from 'node:crypto';
 import { unauthorized } from '#api/machinery/status.ts';
@@ -44,11 +45,9 @@ export class ClientCertificates {
   }
 
   #examine(certificate: X509Certificate): KnownCertificate | { refused: string } {
-    const signed = this.#authorities.some((ca) => certificate.checkIssued(ca) && certificate.verify(ca.publicKey));
-    if (!signed) return { refused: 'signed by an unknown authority' };
-    const usages = certificate.keyUsage as readonly string[] | undefined; // absent without the extension
-    if (usages?.length && !usages.includes(CLIENT_AUTH) && !usages.includes(ANY_USE))
-      return { refused: 'not for clients' };
+    const chain = this.#chainOf(certificate);
+    if (!chain) return { refused: 'signed by an unknown authority' };
+    if (!chain.every(isForClients)) return { refused: 'not for clients' };
     const { commonName, organizations } = namesIn(certificate);
     const fingerprint = createHash('sha256').update(certificate.raw).digest('hex');
     return {
@@ -59,10 +58,34 @@ export class ClientCertificates {
         groups: organizations,
         extra: { 'authentication.kubernetes.io/credential-id': [`X509SHA256=${fingerprint}`] },
       },
-      notBeforeMs: Date.parse(certificate.validFrom),
-      notAfterMs: Date.parse(certificate.validTo),
+      notBeforeMs: Math.max(...chain.map(({ validFrom }) => Date.parse(validFrom))),
+      notAfterMs: Math.min(...chain.map(({ validTo }) => Date.parse(validTo))),
     };
   }
+
+  /** The certificate and what the client has shown of its issuers, up to one that an authority has signed itself. */
+  #chainOf(certificate: X509Certificate): X509Certificate[] | undefined {
+    const chain = [certificate];
+    for (let last = certificate; chain.length <= MAX_INTERMEDIATES + 1; ) {
+      if (this.#authorities.some((ca) => isSignedBy(last, ca))) return chain;
+      const issuer = last.issuerCertificate;
+      if (!issuer?.ca || !isSignedBy(last, issuer)) return undefined;
+      chain.push(issuer);
+      last = issuer;
+    }
+    return undefined;
+  }
+}
+
+const MAX_INTERMEDIATES = 5;
+
+const isSignedBy = (certificate: X509Certificate, authority: X509Certificate): boolean =>
+  certificate.checkIssued(authority) && certificate.verify(authority.publicKey);
+
+/** Without the extension it is for everything. */
+function isForClients({ keyUsage }: X509Certificate): boolean {
+  const usages = keyUsage as readonly string[] | undefined;
+  return !usages?.length || usages.includes(CLIENT_AUTH) || usages.includes(ANY_USE);
 }
 
 export class ClientCertificateAuthenticator implements Authenticator {
