@@ -1,6 +1,8 @@
 /** A cluster with addresses of both families, driven by stock kubectl: pods, Services, names, node ports and policies in IPv6. */
+import { createSocket } from 'node:dgram';
 import { existsSync } from 'node:fs';
 import { request } from 'node:http';
+import dnsPacket from 'dns-packet';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { IMAGE, imageOn, SERVER } from './conformance/image.ts';
 import { eventually, KedgeCluster, run } from './running-cluster.ts';
@@ -183,6 +185,30 @@ test.skipIf(!hasIpv6)('names and Services answer while the API server does not',
     }
   } finally {
     process.kill(controlPlane, 'SIGCONT');
+  }
+});
+
+test.skipIf(!hasIpv6)('names of a stub domain are asked of its own resolver', async () => {
+  const resolver = createSocket('udp4');
+  resolver.on('message', (message, from) => {
+    const { id = 0, questions = [] } = dnsPacket.decode(message);
+    const name = questions[0]?.name ?? '';
+    const answers: dnsPacket.Answer[] =
+      questions[0]?.type === 'A' ? [{ name, type: 'A', ttl: 60, data: '192.0.2.80' }] : [];
+    resolver.send(dnsPacket.encode({ id, type: 'response', questions, answers }), from.port, from.address);
+  });
+  await new Promise<void>((resolve) => resolver.bind(0, resolve));
+  try {
+    const [node] = await cluster.nodeAddresses();
+    const machine = `${node?.ip.replace(/\d+$/, '1')}:${resolver.address().port}`;
+    const data = { stubDomains: JSON.stringify({ 'acme.example': [machine] }) };
+    const metadata = { name: 'kube-dns', namespace: 'kube-system' };
+    await cluster.apply(manifest({ apiVersion: 'v1', kind: 'ConfigMap', metadata, data }));
+    await eventually('a name of the stub domain', async () =>
+      (await fromClient('nslookup', '-type=a', 'www.acme.example')).includes('192.0.2.80'),
+    );
+  } finally {
+    resolver.close();
   }
 });
 
