@@ -77,7 +77,7 @@ export function serviceLoadBalancer(loadBalancers: LoadBalancers) {
 
       async function remove(last: Service): Promise<void> {
         events.normal(last, 'DeletingLoadBalancer', 'Deleting load balancer');
-        await loadBalancers.remove(last);
+        await loadBalancers.remove(withAddresses(last, given.get(key) ?? []));
         given.delete(key);
         const without = await api.updateStatus(last, { ...last.status, loadBalancer: {} });
         await putFinalizers(
@@ -110,6 +110,12 @@ const hasFinalizer = ({ metadata }: Service): boolean => metadata.finalizers?.in
 
 const addressesIn = (ingress: readonly LoadBalancerIngress[]): string[] => ingress.flatMap(({ ip }) => ip || []);
 const addressesOf = ({ status }: Service): string[] => addressesIn(status?.loadBalancer?.ingress ?? []);
+
+/** With the type the API server has taken away what the status said of addresses. */
+const withAddresses = (service: Service, known: readonly string[]): Service =>
+  addressesOf(service).length > 0
+    ? service
+    : { ...service, status: { ...service.status, loadBalancer: { ingress: known.map((ip) => ({ ip })) } } };
 
 /** As the API server fills it in: so an address that is there already is no change. */
 const withMode = (ingress: LoadBalancerIngress): LoadBalancerIngress =>
