@@ -112,8 +112,6 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   await ensureTokenTracking(client, systemClock.now());
   await ensureLocalPath(client);
   if (hasNodesHere(options)) await ensureIngressClass(client);
-  const images = hasNodesHere(options) ? await openImageRegistry({ root: paths.images, plan, listen: cluster.listen ?? [], pki, log }) : undefined;
-  if (images) await ensureRegistryAnnounced(client, images.host);
   await ensureMetricsReader(client);
   await ensureCertificateRotation(client);
   await ensureBootstrapObjects(
@@ -127,6 +125,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   });
   await ensureExtensionAuthentication(client, { client: pki.caCertificate, frontProxy: pki.frontProxyCaCertificate });
   apiServer.announceReady();
+  const images = hasNodesHere(options) ? await openImageRegistry({ root: paths.images, plan, listen: cluster.listen ?? [], pki, log }) : undefined;
+  if (images) await ensureRegistryAnnounced(client, images.host);
   if (hasNodesHere(options))
     void ensureGatewayApi(client, { clock: systemClock, signal: stopping.signal }).catch((error: unknown) => {
       log.warn('the Gateway API is not served as it should be', { error: String(error) });

@@ -58,7 +58,7 @@ const canHaveNodes = ({ root, platform, programs }: MachineFacts): boolean =>
 
 /** What Kedge wrote into the folder, and the folder itself if that was all. Somebody else's files stay. */
 export async function purge(paths: ClusterPaths): Promise<void> {
-  const ours = ['cluster.json', 'control.sock', 'store', 'pki', 'kubeconfig', 'logs', 'nodes', 'run'];
+  const ours = ['cluster.json', 'control.sock', 'store', 'images', 'pki', 'kubeconfig', 'logs', 'nodes', 'run'];
   for (const name of ours) await rm(join(paths.dataDir, name), { recursive: true, force: true });
   const left = await readdir(paths.dataDir).catch(() => ['']); // gone already
   if (left.length > 0) return;

@@ -182,6 +182,13 @@ describe('a cluster folder', () => {
     await expect(stat(paths.record)).rejects.toThrow('ENOENT');
   });
 
+  test('that was purged has nothing of a cluster left, whatever its parts are', async () => {
+    const paths = clusterPaths('dev', join(folder, 'dev'), false);
+    for (const path of [...Object.values(paths), join(paths.dataDir, 'nodes')]) await mkdir(path, { recursive: true });
+    await purge(paths);
+    await expect(stat(paths.dataDir)).rejects.toThrow('ENOENT');
+  });
+
   test('that is not readable is named with the next step', async () => {
     const paths = clusterPaths('dev', folder);
     await writeFile(paths.record, '{');
