@@ -2,8 +2,9 @@
  * A whole control plane on the machine's clock inside the test, served over TLS: all controllers, the scheduler, and nodes
  * whose pods run on paper. What clients in other processes see of it is what they see of a cluster.
  */
-import { createKindRegistry } from '#api/machinery/kind-registry.ts';
+
 import { bodies, catalog } from '#api/catalog.ts';
+import { createKindRegistry } from '#api/machinery/kind-registry.ts';
 import { silentLog } from '#base/log.ts';
 import { seededRandom } from '#base/random.ts';
 import { InProcessTransport } from '#client/transport/in-process.ts';

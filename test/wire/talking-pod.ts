@@ -142,7 +142,8 @@ function answerPort(client: WebSocket, port: number): void {
   say(1, said);
   if (port === 81) {
     say(1, Buffer.from('connect: connection refused'));
-    return client.close();
+    client.close();
+    return;
   }
   client.on('message', (data: Buffer) => {
     const text = data.subarray(1).toString('utf8');

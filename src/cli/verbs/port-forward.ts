@@ -1,6 +1,7 @@
 /** `kedge port-forward`: ports of this machine that lead to ports of a pod. Texts are kubectl's. */
-import { createServer, type Server, type Socket } from 'node:net';
+
 import type { AddressInfo } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import type { Pod, Service } from '#api/generated/schema.ts';
 import { parseIp } from '#api/machinery/ip.ts';

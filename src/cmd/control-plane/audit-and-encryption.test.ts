@@ -5,10 +5,10 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { silentLog } from '#base/log.ts';
 import { ManualClock } from '#base/manual-clock.ts';
 import { requestInfoOf } from '#control-plane/apiserver/request-info.ts';
+import { TestKmsPlugin } from '#control-plane/storage/encryption/test-kms-plugin.ts';
 import { openMemoryStorage } from '#control-plane/storage/memory.ts';
 import { ApiServerFlags } from './api-server-flags.ts';
 import { openAudit } from './audit.ts';
-import { TestKmsPlugin } from '#control-plane/storage/encryption/test-kms-plugin.ts';
 import { openEncryption } from './encryption.ts';
 
 let folder: string;

@@ -1,6 +1,7 @@
 /** The kinds that have a description of their own. All others are described field by field. */
 import { clusterRoleBindingDescriber, clusterRoleDescriber, roleBindingDescriber, roleDescriber } from './access.ts';
 import { horizontalPodAutoscalerDescriber } from './autoscaling.ts';
+import { certificateSigningRequestDescriber } from './certificates.ts';
 import {
   configMapDescriber,
   limitRangeDescriber,
@@ -9,7 +10,6 @@ import {
   secretDescriber,
   serviceAccountDescriber,
 } from './configuration.ts';
-import { certificateSigningRequestDescriber } from './certificates.ts';
 import type { AnyDescriber } from './describer.ts';
 import { podDisruptionBudgetDescriber } from './disruption.ts';
 import {
@@ -20,8 +20,8 @@ import {
 } from './networking.ts';
 import { nodeDescriber } from './node.ts';
 import { podDescriber } from './pod.ts';
-import { endpointSliceDescriber, endpointsDescriber, ingressDescriber, serviceDescriber } from './services.ts';
 import { priorityClassDescriber } from './scheduling.ts';
+import { endpointSliceDescriber, endpointsDescriber, ingressDescriber, serviceDescriber } from './services.ts';
 import { persistentVolumeClaimDescriber, persistentVolumeDescriber, storageClassDescriber } from './storage.ts';
 import { csiNodeDescriber, volumeAttributesClassDescriber } from './storage-drivers.ts';
 import {

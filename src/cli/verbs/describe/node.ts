@@ -1,6 +1,7 @@
 /** A node: what it is, what it offers, and what is taken. */
-import type { Lease, Node, Pod } from '#api/generated/schema.ts';
+
 import { podLimits, podRequests } from '#api/core/v1/pod-resources.ts';
+import type { Lease, Node, Pod } from '#api/generated/schema.ts';
 import { humanSince } from '#api/machinery/duration.ts';
 import { addQuantities, quantityMilliValue, quantityValue } from '#api/machinery/quantity.ts';
 import { isNotFound } from '../targets.ts';

@@ -1,6 +1,7 @@
 /** A pod, and where it stands. */
-import type { Container, Pod, PodStatus } from '#api/generated/schema.ts';
+
 import { qosClassOf } from '#api/core/v1/pod-qos.ts';
+import type { Container, Pod, PodStatus } from '#api/generated/schema.ts';
 import { humanSince } from '#api/machinery/duration.ts';
 import { describeContainers, resources } from './containers.ts';
 import { controllerOf, type Describer } from './describer.ts';

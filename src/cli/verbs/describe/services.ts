@@ -1,14 +1,15 @@
 /** Services, their endpoints, and the Ingresses in front of them. */
+
+import { SERVICE_NAME } from '#api/discovery/v1/endpoint-slice.ts';
 import type {
-  Endpoints,
   EndpointSlice,
+  Endpoints,
   Ingress,
   IngressBackend,
   LoadBalancerIngress,
   Service,
   ServicePort,
 } from '#api/generated/schema.ts';
-import { SERVICE_NAME } from '#api/discovery/v1/endpoint-slice.ts';
 import { formatLabels } from '#api/machinery/label-selector.ts';
 import { isNotFound } from '../targets.ts';
 import { type DescribeContext, type Describer, fetched, listed } from './describer.ts';

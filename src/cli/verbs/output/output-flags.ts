@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { formatYaml } from '#api/machinery/yaml-output.ts';
-import type { Flags, FlagSpec } from '../flags.ts';
+import type { FlagSpec, Flags } from '../flags.ts';
 import type { VerbIo } from '../verb.ts';
 import { VerbError } from '../verb-error.ts';
 import { customColumns, customColumnsOfFile, printCustomColumns } from './custom-columns.ts';

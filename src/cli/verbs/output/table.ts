@@ -1,6 +1,7 @@
 /** A server's Table, as `kubectl get` prints it. Source: cli-runtime, table printer. */
-import type { Table, TableColumn, TableRow } from '#api/machinery/table.ts';
+
 import { formatLabels } from '#api/machinery/label-selector.ts';
+import type { Table, TableColumn, TableRow } from '#api/machinery/table.ts';
 import { cellOf } from './custom-columns.ts';
 import { TABLE_TABS, TabWriter } from './tabs.ts';
 

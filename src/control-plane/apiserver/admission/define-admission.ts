@@ -12,9 +12,9 @@ import type { Informers } from '#client/informer.ts';
 import type { UserInfo } from '#client/transport.ts';
 import type { Authorizer } from '../authorization/authorizer.ts';
 import type { LiveLookup } from '../live-lookup.ts';
+import type { Way } from '../tunnels/tunnels.ts';
 import type { PolicyChecks } from './policies/policy-checks.ts';
 import type { WebhookCalls } from './webhooks/webhook-calls.ts';
-import type { Way } from '../tunnels/tunnels.ts';
 
 /** patch is an update; deletecollection is a delete of each. connect: exec, attach, port-forward, proxy. */
 export type AdmissionVerb = 'create' | 'update' | 'delete' | 'connect';
