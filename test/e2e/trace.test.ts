@@ -194,7 +194,7 @@ test('who may not ask nodes is told so; the rest is traced all the same', async 
     const said = await tells(['http://web/', ...FROM_CLIENT, ...as], 0, 'needs the right to get nodes/proxy');
     expect(said).toContain('It arrives.');
     expect((await trace('http://web/', ...FROM_CLIENT, ...as)).stderr).toContain(
-      'not allowed to see all ingressclasses, all nodes',
+      'not allowed to see Gateways, all ingressclasses, all nodes',
     );
   } finally {
     await cluster.kubectl('delete', 'clusterrolebinding', `trace-${namespace}`);

@@ -25,7 +25,14 @@ export async function clusterLists(cluster: ClusterApi, loopback: readonly Loopb
         return (await cluster.get<{ items: T[] }>(path)).items;
       } catch (error) {
         if (!(error instanceof StatusError) || (error.code !== 403 && error.code !== 404)) throw error;
-        if (error.code === 403) hidden.push(path === own ? `${plural} of ${cluster.namespace}` : `all ${plural}`);
+        if (error.code === 403)
+          hidden.push(
+            group.startsWith('gateway.')
+              ? 'Gateways'
+              : path === own
+                ? `${plural} of ${cluster.namespace}`
+                : `all ${plural}`,
+          );
       }
     }
     return [];
