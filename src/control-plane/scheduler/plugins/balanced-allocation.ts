@@ -44,9 +44,8 @@ function amountIn(name: string): Amount {
 }
 
 /** What nearly everybody asks for, of every node for every pod: without a list. One alone is in balance. */
-const balanceOfTwo =
-  (first: Amount, second: Amount): Balance =>
-  (allocatable, requested, more) => {
+function balanceOfTwo(first: Amount, second: Amount): Balance {
+  return (allocatable, requested, more) => {
     const a = first(allocatable);
     const b = second(allocatable);
     if (a === 0 || b === 0) return MOST;
@@ -55,16 +54,17 @@ const balanceOfTwo =
     // The standard deviation of two numbers is half of what is between them.
     return Math.trunc((1 - Math.abs(used - other) / 2) * MOST);
   };
+}
 
-const balanceOfAll =
-  (amounts: readonly Amount[]): Balance =>
-  (allocatable, requested, more) => {
+function balanceOfAll(amounts: readonly Amount[]): Balance {
+  return (allocatable, requested, more) => {
     const shares = amounts.flatMap((amount) => {
       const capacity = amount(allocatable);
       return capacity === 0 ? [] : [Math.min(1, (amount(requested) + (more ? amount(more) : 0)) / capacity)];
     });
     return Math.trunc((1 - deviationOf(shares)) * MOST);
   };
+}
 
 function deviationOf(shares: readonly number[]): number {
   if (shares.length < 2) return 0;
