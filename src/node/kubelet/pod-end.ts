@@ -2,7 +2,9 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pod } from '#api/generated/schema.ts';
+import type { Clock } from '#base/clock.ts';
 import type { Cgroups } from '#node/runtime/cgroups/cgroups.ts';
+import { endCgroup } from '#node/runtime/cgroups/end-cgroup.ts';
 import type { ContainerRuntime } from '#node/runtime/runtime.ts';
 import type { BackOff } from './back-off.ts';
 import type { ContainerKiller } from './container-killer.ts';
@@ -22,6 +24,7 @@ import type { PodVolumes } from './volumes/pod-volumes.ts';
 import type { ServiceAccountTokens } from './volumes/service-account-tokens.ts';
 
 export interface PodEndOptions {
+  clock: Clock;
   runtime: ContainerRuntime;
   runtimePods: RuntimePods;
   probes: Probes;
@@ -70,7 +73,7 @@ export class PodEnd {
     const { volumes, cgroups, cgroupRoot, references, tokens, images, crashes } = this.#options;
     const { uid } = pod.metadata;
     await volumes.tearDown(uid);
-    await cgroups?.remove(podCgroupPath(cgroupRoot, pod));
+    if (cgroups) await endCgroup(cgroups, podCgroupPath(cgroupRoot, pod), this.#options.clock);
     references.forget(uid);
     tokens.forget(uid);
     images.forget(uid);
@@ -117,7 +120,8 @@ export class PodEnd {
   }
 
   async #removeCgroupsOf(podUid: string): Promise<void> {
-    const { cgroups, cgroupRoot } = this.#options;
-    for (const group of CGROUP_PARENTS) await cgroups?.remove(`${cgroupRoot}${group}/pod${podUid}`);
+    const { cgroups, cgroupRoot, clock } = this.#options;
+    if (!cgroups) return;
+    for (const group of CGROUP_PARENTS) await endCgroup(cgroups, `${cgroupRoot}${group}/pod${podUid}`, clock);
   }
 }

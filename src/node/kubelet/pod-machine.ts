@@ -161,6 +161,7 @@ export function podMachine(inputs: PodMachineInputs): PodMachine {
     },
   });
   const end = new PodEnd({
+    clock,
     runtime,
     runtimePods,
     probes,

@@ -22,6 +22,8 @@ const SMALL = 'small';
 const SMALL_DISK_BYTES = 160 * 2 ** 20;
 const LIVES = Number(process.env['KEDGE_POD_LIVES'] ?? 40);
 const LIVES_AT_ONCE = 10;
+/** In the long run as many as a node is made for. */
+const BURST = LIVES >= 200 ? 100 : 25;
 const SEED = 20_261_121;
 const RUNS = 'sleep 86400 & wait';
 const CONFIGURATION = `apiVersion: kubelet.config.k8s.io/v1beta1
@@ -245,6 +247,16 @@ test('a node that is drained is empty and takes nothing until it is uncordoned',
   expect(await cluster.kubectl('get', 'node', SMALL, '--no-headers')).toContain('Ready,SchedulingDisabled');
   await cluster.kubectl('uncordon', SMALL);
   expect(await cluster.kubectl('get', 'node', SMALL, '--no-headers')).not.toContain('SchedulingDisabled');
+});
+
+test(`${BURST} pods at once are ready, each with an address of its own`, { timeout: 600_000 }, async () => {
+  const names = Array.from({ length: BURST }, (_, i) => `at-once-${i}`);
+  await ground.create(...names.map((name) => onNode(name, { containers: [shell(RUNS)] })));
+  const found = await Promise.all(names.map((name) => ground.podWhen(name, 'is ready', isReady, 300_000)));
+  expect(new Set(found.map(({ status }) => status?.podIP)).size).toBe(BURST);
+  expect(found.map((each) => containerOf(each)?.restartCount)).toEqual(names.map(() => 0));
+  await Promise.all(names.map((name) => remove(name)));
+  await Promise.all(names.map((name) => ground.gone(ground.path('Pod', 'v1', name))));
 });
 
 test(`${LIVES} random pod lives leave nothing`, { timeout: 600_000 }, async () => {

@@ -51,6 +51,16 @@ export async function processesBelow(path: string): Promise<number[]> {
   return [...own.split('\n').filter(Boolean).map(Number), ...below.flat()];
 }
 
+export function killAll(pids: readonly number[]): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch (error) {
+      if (!hasErrorCode(error, 'ESRCH')) throw error; // it has just ended
+    }
+  }
+}
+
 /** cgroup folders cannot be unlinked file by file: rmdir from the leaves up. */
 export async function removeTree(path: string): Promise<void> {
   for (const name of await subfolders(path)) await removeTree(join(path, name));

@@ -1,7 +1,7 @@
 /** cgroup v1: each controller is a hierarchy of its own, perhaps several joined in one mount. */
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { processesBelow, readNow, removeTree, statsOf, subfolders, writeNow } from './cgroup-files.ts';
+import { killAll, processesBelow, readNow, removeTree, statsOf, subfolders, writeNow } from './cgroup-files.ts';
 import type { CgroupLimits, Cgroups, CgroupUsage } from './cgroups.ts';
 
 /** @param mounts controller (`cpu`, `memory`, `name=systemd`, `unified` …) → where its hierarchy is mounted */
@@ -24,6 +24,10 @@ export function cgroupsV1(mounts: ReadonlyMap<string, string>): Cgroups {
     usage: (path) => usageOf((controller, name) => file(controller, path, name)),
     children: (path) => subfolders(folder('memory', path) ?? folder('cpu', path) ?? '/nonexistent'),
     processes: (path) => processesBelow(folder('memory', path) ?? folder('cpu', path) ?? '/nonexistent'),
+    async kill(path) {
+      // A runtime that was killed may have put a process into some of them only.
+      for (const root of roots) killAll(await processesBelow(join(root, path)));
+    },
     async remove(path) {
       for (const root of roots) await removeTree(join(root, path));
     },

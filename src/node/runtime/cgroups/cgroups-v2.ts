@@ -1,7 +1,16 @@
 /** cgroup v2: one hierarchy; a controller must be switched on in every parent before a child has its files. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { hasErrorCode, processesBelow, readNow, removeTree, statsOf, subfolders, writeNow } from './cgroup-files.ts';
+import {
+  hasErrorCode,
+  killAll,
+  processesBelow,
+  readNow,
+  removeTree,
+  statsOf,
+  subfolders,
+  writeNow,
+} from './cgroup-files.ts';
 import { type CgroupLimits, type Cgroups, type CgroupUsage, weightOfShares } from './cgroups.ts';
 
 const WANTED = ['cpu', 'cpuset', 'memory', 'pids', 'io', 'hugetlb'];
@@ -22,6 +31,9 @@ export function cgroupsV2(root: string): Cgroups {
     usage: (path) => usageOf(join(root, path)),
     children: (path) => subfolders(join(root, path)),
     processes: (path) => processesBelow(join(root, path)),
+    async kill(path) {
+      killAll(await processesBelow(join(root, path)));
+    },
     remove: (path) => removeTree(join(root, path)),
   };
 }

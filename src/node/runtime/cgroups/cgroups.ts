@@ -38,6 +38,8 @@ export interface Cgroups {
   children(path: string): Promise<string[]>;
   /** Processes in this group and below. */
   processes(path: string): Promise<number[]>;
+  /** Kills what is in it and below, in whichever hierarchy. */
+  kill(path: string): Promise<void>;
   /** Removes it and all below. Not an error when there is none; throws EBUSY while processes live in it. */
   remove(path: string): Promise<void>;
 }
