@@ -69,12 +69,15 @@ test('typed calls create, page, patch, scale and delete', async () => {
 test('its watch and its informer see what happens', async () => {
   const path = `/api/v1/namespaces/${namespace}/secrets`;
   const seen: string[] = [];
-  let done: (error?: unknown) => void = () => undefined;
-  const ended = new Promise((resolve) => {
-    done = resolve;
+  let heardAll: () => void = () => undefined;
+  const heard = new Promise<void>((resolve) => {
+    heardAll = resolve;
   });
-  const note = (type: string, { metadata }: { metadata: { name: string } }) => seen.push(`${type} ${metadata.name}`);
-  await new Watch(config).watch(path, { timeoutSeconds: 1, allowWatchBookmarks: true }, note, done);
+  const note = (type: string, { metadata }: { metadata: { name: string } }) => {
+    seen.push(`${type} ${metadata.name}`);
+    if (type === 'DELETED') heardAll();
+  };
+  const watching = await new Watch(config).watch(path, { allowWatchBookmarks: true }, note, () => undefined);
 
   const informer = makeInformer(config, path, () => core.listNamespacedSecret({ namespace }));
   const told: string[] = [];
@@ -96,7 +99,8 @@ test('its watch and its informer see what happens', async () => {
   await core.deleteNamespacedSecret({ namespace, name: 's' });
   await deleted;
   await informer.stop();
-  await ended;
+  await heard;
+  watching.abort();
   expect(told).toEqual(['add s', 'update s', 'delete s']);
   expect(seen).toEqual(['ADDED s', 'MODIFIED s', 'DELETED s']);
 });
