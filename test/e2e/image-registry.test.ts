@@ -166,6 +166,26 @@ test('pods are turned away, and so is another user of the host', async () => {
   expect((await run('setpriv', asNobody)).stdout).toBe('403\n');
 });
 
+test('a build leaves nothing in the containerd that ran its commands', async () => {
+  const failing = join(folder, 'failing');
+  mkdirSync(failing);
+  copyFileSync('/bin/busybox', join(failing, 'sh'));
+  writeFileSync(join(failing, 'Dockerfile'), 'FROM scratch\nCOPY sh /bin/\nRUN exit 7\n');
+  const built = await cluster.try('image', 'build', failing, '--tag', 'kedge.local/never:1', ...named);
+  expect(built.stderr).toContain('Dockerfile:3: RUN ended with exit code 7');
+  for (const node of ['node1', 'node2']) {
+    const socket = ['--address', `/run/kedge/${cluster.name}/${node}/c.sock`, '--namespace', 'kedge-build'];
+    for (const what of [['containers'], ['images'], ['tasks']]) {
+      const { stdout, code } = await run('ctr', [...socket, ...what, 'list', '--quiet']);
+      expect([code, stdout], `${what} on ${node}`).toEqual([0, '']);
+    }
+    await eventually(`snapshots on ${node} are collected`, async () => {
+      const { stdout } = await run('ctr', [...socket, 'snapshots', '--snapshotter', 'overlayfs', 'list']);
+      return stdout.trim().split('\n').length === 1; // its head
+    });
+  }
+});
+
 test('an image that the registry does not have backs off', async () => {
   const described = () => cluster.kubectl('describe', 'pod', 'pulls-nothing');
   await eventually('the failed pull backs off', async () => {

@@ -1,6 +1,6 @@
 /** The image registry of a cluster, and one before it that asks for a name and a password. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import type { KedgeCluster } from './running-cluster.ts';
+import { eventually, type KedgeCluster } from './running-cluster.ts';
 
 export const PRIVATE_REGISTRY = 'localhost:5999';
 export const PULLER = { username: 'puller', password: 'pass word' };
@@ -24,10 +24,10 @@ createServer((incoming, response) => {
 /** `localhost:5000`, as the cluster tells tools. */
 export async function registryOf(cluster: KedgeCluster): Promise<string> {
   const path = 'jsonpath={.data.localRegistryHosting\\.v1}';
-  const said = await cluster.kubectl('get', '-n', 'kube-public', 'configmap', 'local-registry-hosting', '-o', path);
-  const [, host] = /host: "(localhost:\d+)"/.exec(said) ?? [];
-  if (host === undefined) throw new Error(`no registry is announced: ${said}`);
-  return host;
+  return eventually('the registry is announced', async () => {
+    const said = await cluster.kubectl('get', '-n', 'kube-public', 'configmap', 'local-registry-hosting', '-o', path);
+    return /host: "(localhost:\d+)"/.exec(said)?.[1];
+  });
 }
 
 /** The cluster's registry as its nodes reach it. */
