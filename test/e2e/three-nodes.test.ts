@@ -129,6 +129,9 @@ test('under externalTrafficPolicy Local only the node with an endpoint answers, 
   expect(Object.values(addresses)).not.toContain(own);
   const balancer = await balancerOf('local');
   await eventually('the balancer leads to node2', async () => (await ask(balancer, { path: '/clientip' })) === own);
+  // From within it stands for all endpoints, wherever they are.
+  const said = await everyNode((node) => asked(node, [`http://${balancer}/`, `http://${addresses[node]}:${port}/`]));
+  expect(said).toEqual(NODES.map(() => ['server-node2', 'server-node2']));
 });
 
 test('a load balancer address answers this machine, and pods of each node', async () => {

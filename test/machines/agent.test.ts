@@ -94,6 +94,11 @@ test.skipIf(!canRun)('a machine of its own is a node like the others', { timeout
   startAgent(invitation);
   await eventually('the node is ready', async () => /^far\s+Ready /m.test(await cluster.kubectl('get', 'nodes')));
   expect(await cluster.kedge('status', '--name', cluster.name)).toContain(FAR);
+  await eventually('its tunnel is open', async () =>
+    (await cluster.kedge('component-logs', 'control-plane', '--name', cluster.name)).includes(
+      'a node has opened its tunnel',
+    ),
+  );
 
   await buildImage();
   const [near, far] = [pod('near', 'node1'), pod('far', 'far')];
