@@ -27,6 +27,39 @@ test.each([
     ],
   ],
   [
+    'Pod',
+    'a template of a claim with more metadata than labels and annotations',
+    {
+      spec: {
+        containers: [{ name: 'c', image: 'i' }],
+        volumes: [
+          {
+            name: 'v',
+            ephemeral: {
+              volumeClaimTemplate: {
+                metadata: {
+                  name: 'n',
+                  namespace: 'x',
+                  uid: 'u',
+                  labels: { 'a b': 'c' },
+                  finalizers: ['a/b'],
+                  ownerReferences: [{ apiVersion: 'v1', kind: 'P', name: 'n', uid: 'u' }],
+                },
+                spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+              },
+            },
+          },
+        ],
+      },
+    },
+    [
+      `spec.volumes[0].ephemeral.volumeClaimTemplate.metadata.labels: Invalid value: "a b": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')`,
+      ...['name', 'namespace', 'uID', 'ownerReferences', 'finalizers'].map(
+        (name) => `spec.volumes[0].ephemeral.volumeClaimTemplate.metadata.${name}: Forbidden: cannot be set`,
+      ),
+    ],
+  ],
+  [
     'Service',
     'what has no meaning for its type',
     {

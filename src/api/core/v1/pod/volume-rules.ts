@@ -1,5 +1,5 @@
 /** What a pod's volumes may say. */
-import type { Pod, PodSpec, Volume, VolumeSource } from '#api/generated/schema.ts';
+import type { PersistentVolumeClaimTemplate, Pod, PodSpec, Volume, VolumeSource } from '#api/generated/schema.ts';
 import {
   duplicateValue,
   type FieldError,
@@ -10,6 +10,7 @@ import {
 import type { At, Path } from '#api/machinery/field-path.ts';
 import { follows, isRequired, mustBeOneOf } from '#api/machinery/field-rules.ts';
 import { dns1123Label, dns1123Subdomain } from '#api/machinery/names.ts';
+import { validateAnnotations, validateLabels } from '#api/machinery/object-meta.ts';
 import { compareQuantities } from '#api/machinery/quantity.ts';
 import { validateClaimSpec } from '../persistent-volume-claim.ts';
 import { validateDownwardFiles, validateItems, validateMode, validateProjected } from './projected-volumes.ts';
@@ -108,7 +109,7 @@ const RULES: Rules = {
     ...(secret?.name ? follows((at as unknown as At<Volume>).name, secret.name, dns1123Subdomain) : []),
   ],
   ephemeral: ({ volumeClaimTemplate: template }, at) =>
-    template ? validateClaimSpec(template.spec, at.volumeClaimTemplate.spec) : [requiredValue(at.volumeClaimTemplate)],
+    template ? validateClaimTemplate(template, at.volumeClaimTemplate) : [requiredValue(at.volumeClaimTemplate)],
   image: ({ reference, pullPolicy }, at) => [
     ...isRequired(at.reference, reference),
     ...mustBeOneOf(at.pullPolicy, pullPolicy, ['Always', 'IfNotPresent', 'Never']),
@@ -153,4 +154,27 @@ function validatePortal({ name, iscsi }: Volume, at: At<Volume>): FieldError[] {
   const text =
     'Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is specified.';
   return [invalidValue(at.name, name, text)];
+}
+
+/** All of a metadata that a template may not say. In upstream's order and names. */
+const NOT_OF_TEMPLATES = [
+  ...['name', 'generateName', 'namespace', 'selfLink', 'uid', 'resourceVersion', 'generation', 'creationTimestamp'],
+  ...['deletionTimestamp', 'deletionGracePeriodSeconds', 'ownerReferences', 'finalizers', 'managedFields'],
+] as const;
+
+/** The claim is named for the pod, and lives with it: only its labels and annotations may be chosen. */
+function validateClaimTemplate(
+  { metadata, spec }: PersistentVolumeClaimTemplate,
+  at: At<PersistentVolumeClaimTemplate>,
+): FieldError[] {
+  const given = (metadata ?? {}) as Readonly<Record<string, unknown>>;
+  const here = at.metadata as unknown as At<Record<string, string>>;
+  return [
+    ...validateAnnotations(metadata?.annotations, at.metadata.annotations),
+    ...validateLabels(metadata?.labels, at.metadata.labels),
+    ...NOT_OF_TEMPLATES.filter((name) => given[name]).map((name) =>
+      forbiddenField(here[name === 'uid' ? 'uID' : name]!, 'cannot be set'),
+    ),
+    ...validateClaimSpec(spec, at.spec),
+  ];
 }
