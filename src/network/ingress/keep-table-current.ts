@@ -14,7 +14,9 @@ import type { KeyPair } from './certificates.ts';
 import type { TableChange } from './ingress-server.ts';
 import type { PortListeners } from './listeners.ts';
 import type { RouteSource, SourcedTable } from './route-source.ts';
-import type { HostRoutes, Route } from './route-table.ts';
+import type { HostRoutes } from './route-table.ts';
+import { backendsOf, serviceOf } from './table-backends.ts';
+import { changes, isAlike, isSameHost } from './table-changes.ts';
 
 export interface TableOptions {
   /** Each is asked as soon as it has started: none waits for another. */
@@ -258,61 +260,5 @@ class TableKeeper {
     return found;
   }
 }
-
-const serviceOf = (backend: string): string => backend.slice(0, backend.lastIndexOf(':'));
-
-/** Every Service's port that a request may be sent to, copies included. */
-function backendsOf({
-  hosts = new Map<string, HostRoutes>(),
-  ports = new Map<number, PortListeners>(),
-}: SourcedTable): string[] {
-  const listeners = [...ports.values()].flatMap((port) => [...port.listeners.values()]);
-  const all = [...hosts.values(), ...listeners.flatMap((listener) => [...listener.hosts.values()])];
-  const passed = listeners.flatMap(({ passthrough }) => [...passthrough.values()].flatMap(({ split }) => split));
-  return [
-    ...all.flatMap(({ routes }) => routes.flatMap(backendsOfRoute)),
-    ...passed.flatMap(({ backend }) => backend ?? []),
-  ];
-}
-
-const backendsOfRoute = ({ backend, canary, split = [], filters, options }: Route): string[] => [
-  ...(options.auth?.backend ? [options.auth.backend] : []),
-  ...(backend ? [backend] : []),
-  ...(canary?.backend ? [canary.backend] : []),
-  ...split.flatMap((one) => [...(one.backend ? [one.backend] : []), ...mirrorsOf(one.filters)]),
-  ...mirrorsOf(filters),
-];
-const mirrorsOf = (filters: Route['filters']): string[] => (filters?.mirrors ?? []).map(({ backend }) => backend);
-
-/** What is to be told so that who knows `told` knows `now`; null: it is gone. It counts as told from here on. */
-function changes<K, T>(
-  told: Map<K, T>,
-  now: ReadonlyMap<K, T>,
-  isSame: (one: T | undefined, other: T) => boolean,
-): [K, T | null][] {
-  const changed: [K, T | null][] = [];
-  for (const key of told.keys()) {
-    if (now.has(key)) continue;
-    told.delete(key);
-    changed.push([key, null]);
-  }
-  for (const [key, value] of now) {
-    if (isSame(told.get(key), value)) continue;
-    told.set(key, value);
-    changed.push([key, value]);
-  }
-  return changed;
-}
-
-/** Routes of an Ingress that did not change are the same objects: with thousands of them only the others are looked into. */
-function isSameHost(one: HostRoutes | undefined, other: HostRoutes): boolean {
-  const { routes = [] } = one ?? {};
-  if (!one || one.certificate !== other.certificate || routes.length !== other.routes.length) return false;
-  return routes.every((route, i) => route === other.routes[i] || isAlike(route, other.routes[i]));
-}
-
-const isAlike = (one: unknown, other: unknown): boolean =>
-  JSON.stringify(one, mapsToo) === JSON.stringify(other, mapsToo);
-const mapsToo = (_: string, value: unknown): unknown => (value instanceof Map ? [...value] : value);
 
 const decoded = (base64: string): string => Buffer.from(base64, 'base64').toString('utf8');
