@@ -53,13 +53,16 @@ export async function watch(
   return { kind, batches: thenFinally(batches, limit.cancel) };
 }
 
+/** One for all: without a reason each abort makes an error with its stack. */
+const OVER = new Error('the watch is over');
+
 /** Aborts after `ms` or with `outer`, whichever comes first. */
 function timeLimit(clock: Clock, ms: number, outer: AbortSignal | undefined) {
   const controller = new AbortController();
-  const abort = () => controller.abort();
+  const abort = () => controller.abort(OVER);
   const timer = clock.timer(ms, abort);
   const warning = new AbortController();
-  const warned = ms > LAST_BOOKMARK_MS ? clock.timer(ms - LAST_BOOKMARK_MS, () => warning.abort()) : undefined;
+  const warned = ms > LAST_BOOKMARK_MS ? clock.timer(ms - LAST_BOOKMARK_MS, () => warning.abort(OVER)) : undefined;
   if (outer?.aborted) abort();
   outer?.addEventListener('abort', abort, { once: true });
   const cancel = () => {
