@@ -2,16 +2,23 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { RunNft } from '#network/netfilter/nft.ts';
+import type { Bench } from './bench.ts';
 
 export interface NetworkNamespace {
   nft: RunNft;
   /** ms that the nft command takes for these commands: the least that any proxy pays who does not speak netlink itself. */
   nftMs(commands: readonly string[]): Promise<number>;
-  close(): void;
+}
+
+/** Made by the process that outlives the measure's others, so that it goes however they end. @returns its name. */
+export function makeNetworkNamespace(bench: Bench): string {
+  const name = `kedge-bench-${process.pid}`;
+  execFileSync('ip', ['netns', 'add', name]);
+  bench.atEnd(() => execFileSync('ip', ['netns', 'delete', name]));
+  return name;
 }
 
 export function networkNamespace(name: string): NetworkNamespace {
-  execFileSync('ip', ['netns', 'add', name]);
   const nft: RunNft = async (commands) => {
     const args = [`--net=/run/netns/${name}`, 'nft', '-f', '-'];
     const child = spawn('nsenter', args, { stdio: ['pipe', 'ignore', 'pipe'] });
@@ -30,6 +37,5 @@ export function networkNamespace(name: string): NetworkNamespace {
       await nft(commands);
       return performance.now() - began;
     },
-    close: () => execFileSync('ip', ['netns', 'delete', name]),
   };
 }

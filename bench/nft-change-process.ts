@@ -1,4 +1,4 @@
-/** A node's proxy in a process of its own, as `net` runs it: `nft-change-process KUBECONFIG ORIGIN`. Its rules are in a network of its own. */
+/** A node's proxy in a process of its own, as `net` runs it: `nft-change-process NETWORK KUBECONFIG ORIGIN`. */
 import { EndpointSlice } from '#api/discovery/v1/endpoint-slice.ts';
 import { silentLog } from '#base/log.ts';
 import { Client } from '#client/client.ts';
@@ -14,9 +14,8 @@ import { median, quantile, sizeRow } from './row.ts';
 const CHANGES = 400;
 const TARGET_MS = 50;
 
-const [kubeconfig = '', origin = ''] = process.argv.slice(2);
-const namespace = networkNamespace(`kedge-bench-${process.pid}`);
-process.once('exit', () => namespace.close());
+const [network = '', kubeconfig = '', origin = ''] = process.argv.slice(2);
+const namespace = networkNamespace(network);
 const access = readKubeconfig(kubeconfig);
 const endpoint = endpointOf({ ...access, cluster: { ...access.cluster, server: origin } });
 const client = () => new Client(new NodeTransport({ ...endpoint, clock: systemClock, userAgent: 'bench' }));

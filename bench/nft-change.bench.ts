@@ -4,6 +4,7 @@ import { runBundled } from './bundled.ts';
 import { newCluster, startControlPlane } from './control-plane-process.ts';
 import { frameLoad } from './frame-load.ts';
 import type { Ask, Target } from './http2-load.ts';
+import { makeNetworkNamespace } from './network-namespace.ts';
 import { makeNamespace } from './objects.ts';
 import { NAMESPACE, SERVICES, serviceBody, sliceBody } from './proxied-services.ts';
 import type { Row } from './row.ts';
@@ -20,7 +21,11 @@ export async function run(bench: Bench): Promise<Row[]> {
   await makeAll(target, (n) => post(`/api/v1/${within}/services`, serviceBody(n)));
   await makeAll(target, (n) => post(`/apis/discovery.k8s.io/v1/${within}/endpointslices`, sliceBody(n)));
   bench.say('changes');
-  return runBundled(bench, 'nft-change-process', [cluster.paths.kubeconfig, target.origin]);
+  return runBundled(bench, 'nft-change-process', [
+    makeNetworkNamespace(bench),
+    cluster.paths.kubeconfig,
+    target.origin,
+  ]);
 }
 
 async function makeAll(target: Target, ask: (n: number) => Ask): Promise<void> {

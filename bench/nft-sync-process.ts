@@ -1,4 +1,4 @@
-/** From a proxy that knows 10,000 Services and has no rules to all rules in force, again and again; in a process of its own. */
+/** From a proxy that knows 10,000 Services and has no rules to all rules in force, again and again: `nft-sync-process NETWORK`. */
 import type { Kind } from '#api/machinery/kind.ts';
 import { type KubeObject, keyOf } from '#api/machinery/object.ts';
 import { silentLog } from '#base/log.ts';
@@ -12,8 +12,7 @@ import { median, sizeRow } from './row.ts';
 const ROUNDS = 7;
 const TARGET_MS = 500;
 
-const namespace = networkNamespace(`kedge-bench-${process.pid}`);
-process.once('exit', () => namespace.close());
+const namespace = networkNamespace(process.argv[2] ?? '');
 const objects = {
   services: Array.from({ length: SERVICES }, (_, i) => storedService(i)),
   endpointslices: Array.from({ length: SERVICES }, (_, i) => storedSlice(i)),
