@@ -4,7 +4,7 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { brief, CONFIG_MAPS, nested, PODS, raw, send, server, useHostileServer } from './hostile-server.ts';
+import { brief, CONFIG_MAPS, create, PODS, raw, send, server, useHostileServer } from './hostile-server.ts';
 import { type Answer, statusOf } from './raw-client.ts';
 
 useHostileServer();
