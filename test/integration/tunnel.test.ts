@@ -111,7 +111,10 @@ async function openRelay(): Promise<void> {
     relayed.add(node);
     for (const socket of [node, api]) socket.on('error', () => socket.destroy());
     node.pipe(api).pipe(node);
-    node.once('close', () => void (relayed.delete(node), api.destroy()));
+    node.once('close', () => {
+      relayed.delete(node);
+      api.destroy();
+    });
     api.once('close', () => node.destroy());
   });
   await new Promise<void>((listening) => relay.listen(join(folder, 'api.sock'), listening));
@@ -194,7 +197,9 @@ async function eventually<T>(what: string, look: () => Promise<T | undefined | f
   const until = performance.now() + 40_000;
   let last: unknown;
   while (performance.now() < until) {
-    const found = await look().catch((error: unknown) => void (last = error));
+    const found = await look().catch((error: unknown) => {
+      last = error;
+    });
     if (found !== undefined && found !== false) return found as T;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

@@ -42,13 +42,17 @@ test.each<[string, Partial<NetworkPolicySpec>, string[]]>([
     { ingress: [{ from: [{ ipBlock: { cidr: '0.0.0.0/0', except: ['10.244.0.0/16'] } }] }] },
     ['outside'],
   ],
-  ['another port', { ingress: [{ ports: [{ port: 8080 }] }] }, []],
-  ['a range of ports', { ingress: [{ ports: [{ port: 79, endPort: 81 }] }] }, ['client', 'guest', 'outside']],
+  ['another port', { ingress: [{ ports: [{ port: 8080, protocol: 'TCP' }] }] }, []],
+  [
+    'a range of ports',
+    { ingress: [{ ports: [{ port: 79, endPort: 81, protocol: 'TCP' }] }] },
+    ['client', 'guest', 'outside'],
+  ],
   ['another protocol', { ingress: [{ ports: [{ port: 80, protocol: 'UDP' }] }] }, []],
 ])('a policy that allows %s', (_, spec, expected) => expect(whoMay(spec)).toEqual(expected));
 
 test('a named port is the number that the receiver gives it', () => {
-  const spec = { ingress: [{ ports: [{ port: 'web' }] }] };
+  const spec: Partial<NetworkPolicySpec> = { ingress: [{ ports: [{ port: 'web', protocol: 'TCP' }] }] };
   expect(whoMay(spec, 8080)).toHaveLength(3);
   expect(whoMay(spec, 80)).toEqual([]);
 });
