@@ -1,6 +1,7 @@
-/** A node's policies in a process of its own, as `net` runs them: `policy-change-process KUBECONFIG ORIGIN`. Its rules are in a network of its own. */
-import { silentLog } from '#base/log.ts';
+/** A node's policies in a process of its own, as `net` runs them: `policy-change-process NETWORK KUBECONFIG ORIGIN`. Its rules are in a network of its own. */
+
 import { NetworkPolicy } from '#api/networking/v1/network-policy.ts';
+import { silentLog } from '#base/log.ts';
 import { Client } from '#client/client.ts';
 import { SharedInformers } from '#client/informers.ts';
 import { endpointOf, readKubeconfig } from '#client/transport/kubeconfig.ts';
@@ -14,9 +15,8 @@ import { median, quantile, sizeRow } from './row.ts';
 const CHANGES = 240;
 const TARGET_MS = 50;
 
-const [kubeconfig = '', origin = ''] = process.argv.slice(2);
-const namespace = networkNamespace(`kedge-bench-${process.pid}`);
-process.once('exit', () => namespace.close());
+const [network = '', kubeconfig = '', origin = ''] = process.argv.slice(2);
+const namespace = networkNamespace(network);
 const access = readKubeconfig(kubeconfig);
 const endpoint = endpointOf({ ...access, cluster: { ...access.cluster, server: origin } });
 const client = () => new Client(new NodeTransport({ ...endpoint, clock: systemClock, userAgent: 'bench' }));

@@ -4,6 +4,7 @@ import { runBundled } from './bundled.ts';
 import { newCluster, startControlPlane } from './control-plane-process.ts';
 import { frameLoad } from './frame-load.ts';
 import type { Ask, Target } from './http2-load.ts';
+import { makeNetworkNamespace } from './network-namespace.ts';
 import { makeNamespace } from './objects.ts';
 import { NAMESPACE, NODES, nodeBody, PODS, POLICIES, podBody, podName, podStatus, policyBody } from './policed-pods.ts';
 import type { Row } from './row.ts';
@@ -30,7 +31,11 @@ export async function run(bench: Bench): Promise<Row[]> {
   }));
   await makeAll(target, POLICIES, (n) => ({ method: 'POST', path: policies, body: body(policyBody(n, FIRST_PORT)) }));
   bench.say('changes');
-  return runBundled(bench, 'policy-change-process', [cluster.paths.kubeconfig, target.origin]);
+  return runBundled(bench, 'policy-change-process', [
+    makeNetworkNamespace(bench),
+    cluster.paths.kubeconfig,
+    target.origin,
+  ]);
 }
 
 async function makeAll(target: Target, requests: number, ask: (n: number) => Ask): Promise<void> {
