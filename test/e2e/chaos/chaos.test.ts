@@ -147,14 +147,23 @@ describe('after kill -9', () => {
     await remove('ends');
   });
 
-  test('of the kubelet and of containerd while pods begin, each begins once', async () => {
+  test('of the kubelet while pods begin, each begins once; of containerd, they run on and others begin', async () => {
     const names = Array.from({ length: 6 }, (_, i) => `begins-${i}`);
     await ground.create(...names.map((name) => onNode(name, { containers: [shell(RUNS)] })));
-    const { containerdRecord } = await layoutOfNode(cluster.name, NODE);
     await killed(`${NODE}/kubelet`);
+    const begun = await Promise.all(names.map((name) => ground.ready(name)));
+    expect(begun.map((each) => containerOf(each)?.restartCount)).toEqual(names.map(() => 0));
+    // Not in the middle of a start: a containerd 1.6 that is killed there loses its own shim.
+    const { containerdRecord } = await layoutOfNode(cluster.name, NODE);
     process.kill(pidIn(containerdRecord), 'SIGKILL');
-    for (const name of names) expect(containerOf(await ground.ready(name))?.restartCount).toBe(0);
-    await Promise.all(names.map((name) => remove(name)));
+    await ground.create(onNode('later', { containers: [shell(RUNS)] }));
+    await ground.ready('later');
+    for (const [i, name] of names.entries())
+      expect(containerOf(await ground.ready(name))).toMatchObject({
+        containerID: begun[i] && containerOf(begun[i])?.containerID,
+        restartCount: 0,
+      });
+    await Promise.all([...names, 'later'].map((name) => remove(name)));
   });
 });
 
