@@ -125,7 +125,9 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   });
   await ensureExtensionAuthentication(client, { client: pki.caCertificate, frontProxy: pki.frontProxyCaCertificate });
   apiServer.announceReady();
-  const images = hasNodesHere(options) ? await openImageRegistry({ root: paths.images, plan, listen: cluster.listen ?? [], pki, log }) : undefined;
+  const images = hasNodesHere(options)
+    ? await openImageRegistry({ root: paths.images, plan, listen: cluster.listen ?? [], pki, log })
+    : undefined;
   if (images) await ensureRegistryAnnounced(client, images.host);
   if (hasNodesHere(options))
     void ensureGatewayApi(client, { clock: systemClock, signal: stopping.signal }).catch((error: unknown) => {
