@@ -192,6 +192,16 @@ describe('what was in shape before', () => {
     expect(made.template).toEqual({ metadata: settled.spec.template.metadata, spec: container({ resources: {} }) });
     expect(made.template.metadata).toBe(settled.spec.template.metadata);
   });
+
+  test('is looked at like anything else where it stands at another place', () => {
+    const settled = shapedBefore();
+    const { labels } = settled.spec.template.metadata as { labels: object };
+    const template = { metadata: { labels: { app: 'web' } }, spec: { containers: [], securityContext: labels } };
+    const { object, unknownFields } = again({ ...settled, spec: { ...settled.spec, template } }, settled);
+    expect(unknownFields).toEqual(['spec.template.spec.securityContext.app']);
+    const made = object['spec'] as { template: { spec: { securityContext: object } } };
+    expect(made.template.spec.securityContext).toEqual({});
+  });
 });
 
 describe('hostile input', () => {

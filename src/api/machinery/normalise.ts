@@ -23,8 +23,7 @@ const MAX_UNKNOWN_FIELDS = 100;
  */
 export function normalise(facts: Facts, type: TypeFacts, input: unknown, settled?: unknown): Normalised {
   const pass: Pass = { facts, unknownFields: new Set(), problem: undefined, quiet: false };
-  if (settled !== undefined) pass.settled = partsOf(settled);
-  const object = structValue(input, type, { pass, at: ROOT });
+  const object = structValue(input, type, { pass, at: ROOT, settled });
   return pass.problem === undefined
     ? { object: object as Record<string, unknown>, unknownFields: [...pass.unknownFields] }
     : { problem: pass.problem };
@@ -41,15 +40,6 @@ interface Pass {
   problem: string | undefined;
   /** Inside values with decoders of their own upstream does not look for unknown fields. */
   quiet: boolean;
-  /** Objects and lists that are in shape. */
-  settled?: ReadonlySet<unknown>;
-}
-
-function partsOf(value: unknown, parts = new Set<unknown>()): Set<unknown> {
-  if (typeof value !== 'object' || value === null) return parts;
-  parts.add(value);
-  for (const part of Array.isArray(value) ? value : Object.values(value)) partsOf(part, parts);
-  return parts;
 }
 
 /** A place in the input. Kept as a chain, so that nothing is concatenated for the many fields that are fine. */
@@ -65,24 +55,33 @@ interface Place {
 interface Cursor {
   pass: Pass;
   at: Place;
+  /** What stands here in an object that is in shape. The same elsewhere may be of another type: a patch can move it. */
+  settled?: unknown;
 }
 
 const ROOT: Place = { key: '', depth: 0 };
 
 const below = (
-  { pass, at }: Cursor,
+  { pass, at, settled }: Cursor,
   key: string | number,
   more: { owner?: string; embedded?: readonly string[] } = {},
-): Cursor => ({
-  pass,
-  at: { parent: at, key, depth: at.depth + 1, ...more },
-});
+): Cursor => {
+  const place: Place = { parent: at, key, depth: at.depth + 1, ...more };
+  return settled === undefined ? { pass, at: place } : { pass, at: place, settled: partAt(settled, key) };
+};
+
+const partAt = (value: unknown, key: string | number): unknown =>
+  typeof value === 'object' && value !== null && Object.hasOwn(value, key)
+    ? (value as Record<string | number, unknown>)[key]
+    : undefined;
+
+const isSettled = (input: unknown, { settled }: Cursor): boolean => settled !== undefined && input === settled;
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function structValue(input: unknown, type: TypeFacts, cursor: Cursor): unknown {
-  if (cursor.pass.settled?.has(input)) return input;
+  if (isSettled(input, cursor)) return input;
   if (type.union) return unionValue(input, type, cursor);
   if (!isObject(input)) return misfit(cursor, input, goTypeName(type.name));
   if (cursor.at.depth > MAX_DEPTH) return refuse(cursor, 'exceeded max depth');
@@ -132,7 +131,7 @@ function elementValue(given: unknown, type: TypeRef, cursor: Cursor): unknown {
 }
 
 function listValue(given: unknown, type: TypeRef & { list: TypeRef }, cursor: Cursor): unknown {
-  if (cursor.pass.settled?.has(given)) return given;
+  if (isSettled(given, cursor)) return given;
   if (!Array.isArray(given)) return misfit(cursor, given, goTypeText(type));
   const list = given.map((element, index) =>
     element === null || element === undefined
@@ -143,7 +142,7 @@ function listValue(given: unknown, type: TypeRef & { list: TypeRef }, cursor: Cu
 }
 
 function mapValue(given: unknown, type: TypeRef & { map: TypeRef }, cursor: Cursor): unknown {
-  if (cursor.pass.settled?.has(given)) return given;
+  if (isSettled(given, cursor)) return given;
   if (!isObject(given)) return misfit(cursor, given, goTypeText(type));
   const map: Record<string, unknown> = {};
   for (const key of Object.keys(given)) {
