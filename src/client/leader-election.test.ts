@@ -86,3 +86,15 @@ test('a leader whose lease somebody else has taken stops', async () => {
   await a.done;
   expect(holder(cluster)).toBe('other');
 });
+
+test('a leader that hears nothing of its renewals stops before another may lead', async () => {
+  await using cluster = await startCluster();
+  const a = candidate(cluster, 'a', 1);
+  await cluster.passes(4_000);
+  const fault = cluster.faults.delay({ verb: 'update', resource: 'leases.coordination.k8s.io' }, '60s');
+  await cluster.passes(14_000);
+  expect(a.log).toEqual(['leads', 'ends']);
+  fault.end();
+  await cluster.passes(60_000);
+  await a.done;
+});

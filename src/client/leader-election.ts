@@ -84,7 +84,8 @@ class Candidate {
     while (!losing.signal.aborted) {
       await sleep(clock, retryPeriodMs, losing.signal).catch(() => undefined); // aborted: the loop ends
       if (losing.signal.aborted) return;
-      if (await this.#tried()) renewedMs = clock.monotonicMs();
+      const triedMs = clock.monotonicMs();
+      if (await this.#triedWithin(renewedMs + renewDeadlineMs - triedMs)) renewedMs = triedMs;
       else if (clock.monotonicMs() - renewedMs >= renewDeadlineMs || this.#isHeldByOther()) {
         this.#holds = false;
         losing.abort(new Error('leadership was lost'));
@@ -106,6 +107,17 @@ class Candidate {
       acquireTime: time,
     };
     await client.update(Lease, { ...this.#seen, spec }).catch(expected);
+  }
+
+  /** Who hears nothing in time has not renewed, whatever becomes of the request. */
+  async #triedWithin(ms: number): Promise<boolean> {
+    const heard = new AbortController();
+    const late = sleep(this.#options.clock, Math.max(0, ms), heard.signal).catch(noMatter);
+    try {
+      return await Promise.race([this.#tried(), late.then(() => false)]);
+    } finally {
+      heard.abort();
+    }
   }
 
   async #tried(): Promise<boolean> {
@@ -158,6 +170,8 @@ class Candidate {
     return clock.monotonicMs() < this.#seenMs + leaseDurationSeconds * 1000;
   }
 }
+
+const noMatter = (): void => undefined;
 
 /** What a server may answer, or that it does not. Anything else is a bug. */
 function expected(error: unknown): void {
