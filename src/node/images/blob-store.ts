@@ -19,9 +19,15 @@ export interface Blob {
 export const sha256 = (bytes: Uint8Array | string): string =>
   `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 
+export const isDigest = (digest: unknown): digest is string =>
+  typeof digest === 'string' && /^sha256:[0-9a-f]{64}$/.test(digest);
+
 export class BadBlob extends Error {
   readonly code = 'BadBlob';
 }
+
+/** What is in an image may be nobody else's business. */
+const PRIVATE_FOLDER = { recursive: true, mode: 0o700 } as const;
 
 export class BlobStore {
   readonly #folder: string;
@@ -30,7 +36,9 @@ export class BlobStore {
     this.#folder = folder;
   }
 
+  /** Throws BadBlob for what is no digest: it may come from an archive, and lead anywhere. */
   pathOf(digest: string): string {
+    if (!isDigest(digest)) throw new BadBlob(`${JSON.stringify(digest)} is not a sha256 digest`);
     return join(this.#folder, 'blobs', ...digest.split(':'));
   }
 
@@ -39,7 +47,7 @@ export class BlobStore {
     const known = await this.#recall(key);
     if (known) return known;
     const blob = await this.#write(make());
-    await mkdir(join(this.#folder, 'keys'), { recursive: true });
+    await mkdir(join(this.#folder, 'keys'), PRIVATE_FOLDER);
     await this.#place(join(this.#folder, 'keys', keyName(key)), JSON.stringify({ digest: blob.digest }));
     return blob;
   }
@@ -66,14 +74,15 @@ export class BlobStore {
       const path = this.pathOf(digest);
       return { digest, path, size: (await stat(path)).size };
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT' || error instanceof SyntaxError) return undefined;
+      const isUseless = error instanceof SyntaxError || error instanceof BadBlob; // written when the power went
+      if (isUseless || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw error;
     }
   }
 
   async #write(content: AsyncIterable<Uint8Array>): Promise<Blob> {
     const folder = join(this.#folder, 'blobs', 'sha256');
-    await mkdir(folder, { recursive: true });
+    await mkdir(folder, PRIVATE_FOLDER);
     const draft = join(folder, `.${randomUUID()}`);
     const hash = createHash('sha256');
     let size = 0;
@@ -85,7 +94,7 @@ export class BlobStore {
       },
     });
     try {
-      await pipeline(content, count, createWriteStream(draft, { mode: 0o644 }));
+      await pipeline(content, count, createWriteStream(draft, { mode: 0o600 }));
       const digest = `sha256:${hash.digest('hex')}`;
       await rename(draft, this.pathOf(digest));
       return { digest, size, path: this.pathOf(digest) };
@@ -96,7 +105,7 @@ export class BlobStore {
 
   async #place(path: string, text: string): Promise<void> {
     const draft = `${path}.${randomUUID()}`;
-    await writeFile(draft, text, { mode: 0o644 });
+    await writeFile(draft, text, { mode: 0o600 });
     await rename(draft, path);
   }
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -8,7 +8,8 @@ import { Registry } from '#addons/images/registry.ts';
 import { type RegistryServer, serveRegistry } from '#addons/images/registry-server.ts';
 import { silentLog } from '#base/log.ts';
 import { ManualClock } from '#base/manual-clock.ts';
-import { BlobStore } from './blob-store.ts';
+import { BadArchive } from './archive-check.ts';
+import { BadBlob, BlobStore, sha256 } from './blob-store.ts';
 import { assembleImage, packImage } from './image.ts';
 import { ImageFiles } from './image-files.ts';
 import { makeLayer } from './layer.ts';
@@ -75,6 +76,30 @@ test('an archive gives back the image that was packed, and one that lacks a blob
   rmSync(other.pathOf(first?.digest ?? ''));
   await expect(readArchive(other, packImage({ ...packed, layers: rest }))).rejects.toThrow('its layer sha256:');
   await expect(readArchive(other, Readable.from([Buffer.from('no tar')]))).rejects.toThrow();
+});
+
+test('what an archive calls a digest leads to no file of this machine', async () => {
+  await image('one'); // makes the store
+  writeFileSync(join(folder, 'store', 'victim'), '{}');
+  for (const digest of ['sha256:../../victim', '../store:../victim', 7]) {
+    const packed = await image('one');
+    const bent = [
+      { ...packed, manifest: Buffer.from(JSON.stringify({ config: { digest }, layers: [] })) },
+      {
+        ...packed,
+        manifest: Buffer.from(JSON.stringify({ config: { digest: sha256(packed.config) }, layers: [{ digest }] })),
+      },
+    ].map((each) => ({ ...each, digest: sha256(each.manifest), layers: [] }));
+    for (const each of bent) await expect(readArchive(store, packImage(each))).rejects.toThrow(BadArchive);
+  }
+  expect(() => store.pathOf('sha256:../../victim')).toThrow(BadBlob);
+});
+
+test('nobody else of this machine reads what is in an image', async () => {
+  const { path } = (await image('one')).layers[0]!;
+  expect(statSync(path).mode & 0o077).toBe(0);
+  for (const part of ['blobs', 'blobs/sha256', 'keys'])
+    expect(statSync(join(folder, 'store', part)).mode & 0o077).toBe(0);
 });
 
 test('layers that are compressed are read as well', async () => {

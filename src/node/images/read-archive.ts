@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import tar from 'tar-stream';
 import { BadArchive } from './archive-check.ts';
-import type { BlobStore } from './blob-store.ts';
+import { type Blob, type BlobStore, isDigest } from './blob-store.ts';
 import { architecture, type HistoryEntry, type Image, type Layer } from './image.ts';
 
 interface Descriptor {
@@ -54,7 +54,8 @@ export async function readArchive(store: BlobStore, archive: AsyncIterable<Uint8
     throw new BadArchive(`not a readable tar archive: ${(error as Error).message}`);
   }
   if (index === undefined) throw new BadArchive('it is no OCI layout: it has no index.json');
-  const { manifests = [] } = JSON.parse(index) as { manifests?: Descriptor[] };
+  const { manifests } = parsed<{ manifests?: Descriptor[] }>(index, 'index.json');
+  if (!Array.isArray(manifests)) throw new BadArchive('its index.json lists no manifests');
   const images = await Promise.all(manifests.map((entry) => imageOf(store, entry, nameOf(entry))));
   return images.filter((image) => image !== undefined);
 }
@@ -72,22 +73,23 @@ const nameOf = ({ annotations }: Descriptor): string =>
 /** Through an index to the manifest of this machine's platform. undefined: another platform's. */
 async function imageOf(store: BlobStore, { digest, mediaType }: Descriptor, name: string): Promise<Image | undefined> {
   const manifest = await read(store, digest);
-  const content = JSON.parse(manifest.toString('utf8')) as {
+  const content = parsed<{
     mediaType?: string;
     manifests?: Descriptor[];
-    config: Descriptor;
-    layers: Descriptor[];
-  };
-  if (content.manifests) {
+    config?: Descriptor;
+    layers?: Descriptor[];
+  }>(manifest.toString('utf8'), digest);
+  if (Array.isArray(content.manifests)) {
     const fitting = content.manifests.find(({ platform }) => platform?.architecture === architecture());
     return fitting && imageOf(store, fitting, name);
   }
-  if (!content.config) throw new BadArchive(`${digest} (${mediaType ?? 'no type'}) is no image`);
+  if (!content.config || !Array.isArray(content.layers))
+    throw new BadArchive(`${digest} (${mediaType ?? 'no type'}) is no image`);
   const config = await read(store, content.config.digest);
-  const { rootfs } = JSON.parse(config.toString('utf8')) as ReadConfig;
+  const { rootfs } = parsed<ReadConfig>(config.toString('utf8'), content.config.digest);
   const layers: Layer[] = [];
   for (const [position, layer] of content.layers.entries()) {
-    const blob = await store.find(layer.digest);
+    const blob = await find(store, layer?.digest);
     if (!blob) throw new BadArchive(`its layer ${layer.digest} is missing`);
     const diffId = rootfs?.diff_ids?.[position];
     layers.push({ ...blob, ...(layer.mediaType && { mediaType: layer.mediaType }), ...(diffId && { diffId }) });
@@ -96,8 +98,25 @@ async function imageOf(store: BlobStore, { digest, mediaType }: Descriptor, name
 }
 
 async function read(store: BlobStore, digest: string): Promise<Buffer> {
-  const blob = await store.find(digest);
+  const blob = await find(store, digest);
   if (!blob) throw new BadArchive(`it lacks ${digest}`);
   if (blob.size > SMALL_BYTES) throw new BadArchive(`${digest} is larger than ${SMALL_BYTES} bytes`);
   return readFile(blob.path);
+}
+
+/** What an archive calls a digest may be anything. */
+async function find(store: BlobStore, digest: unknown): Promise<Blob | undefined> {
+  if (!isDigest(digest)) throw new BadArchive(`${JSON.stringify(digest)} is not a sha256 digest`);
+  return store.find(digest);
+}
+
+/** An object of JSON. */
+function parsed<T extends object>(text: string, what: string): T {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null) return value as T;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  throw new BadArchive(`${what} is no JSON object`);
 }
