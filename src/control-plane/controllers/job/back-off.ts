@@ -1,5 +1,6 @@
 /** How long a Job waits before it replaces pods that failed. Source: kube-controller-manager, backoff_utils. */
 import type { Pod } from '#api/generated/schema.ts';
+import type { ObjectKey } from '#api/machinery/object.ts';
 import { endedAtMs } from './job-pods.ts';
 import type { Tally } from './tally.ts';
 
@@ -21,13 +22,23 @@ export interface FailureRecord {
 }
 const NOTHING: FailureRecord = { failures: 0, lastFailureMs: 0 };
 
-/** Of each Job, by uid. Also of pods that are gone by now; a controller that is started anew has forgotten them. */
-export class FailureRecords {
-  readonly #byJob = new Map<string, FailureRecord>();
+interface Job {
+  key: ObjectKey;
+  uid: string;
+}
 
-  /** With what ended since the last step. */
-  after(uid: string, { newSucceeded, newFailed }: Tally): FailureRecord {
-    const known = this.#byJob.get(uid) ?? NOTHING;
+/** Of each Job. Also of pods that are gone by now; a controller that is started anew has forgotten them. */
+export class FailureRecords {
+  readonly #byKey = new Map<ObjectKey, FailureRecord & Pick<Job, 'uid'>>();
+
+  get size(): number {
+    return this.#byKey.size;
+  }
+
+  /** With what ended since the last step. One made anew under the name of another begins without failures. */
+  after({ key, uid }: Job, { newSucceeded, newFailed }: Pick<Tally, 'newSucceeded' | 'newFailed'>): FailureRecord {
+    const last = this.#byKey.get(key);
+    const known = last?.uid === uid ? last : NOTHING;
     if (newSucceeded.length + newFailed.length === 0) return known;
     const succeededMs = latest(newSucceeded);
     const recent = newFailed.filter((pod) => newSucceeded.length === 0 || endedAtMs(pod) > succeededMs);
@@ -37,13 +48,14 @@ export class FailureRecords {
   }
 
   /** Once the status says what it was reckoned from. */
-  keep(uid: string, record: FailureRecord): void {
-    if (record.failures > 0) this.#byJob.set(uid, record);
-    else this.#byJob.delete(uid);
+  keep({ key, uid }: Job, { failures, lastFailureMs }: FailureRecord): void {
+    if (failures > 0) this.#byKey.set(key, { uid, failures, lastFailureMs });
+    else this.#byKey.delete(key);
   }
 
-  forget(uid: string): void {
-    this.#byJob.delete(uid);
+  /** The Job is over, or gone. */
+  forget(key: ObjectKey): void {
+    this.#byKey.delete(key);
   }
 }
 

@@ -388,3 +388,15 @@ test.each([
   expect(status(cluster)).toMatchObject({ failed: 1 });
   expect(running(cluster)).toHaveLength(1);
 });
+
+test('a pod that has lost its owner is taken on again, and counts when it ends', async () => {
+  await using cluster = await startCluster({ controllers: controllers() });
+  await cluster.create(Job, job());
+  await cluster.settles();
+  const [pod] = running(cluster);
+  await cluster.patch(Pod, pod!.metadata, { metadata: { ownerReferences: null } });
+  await cluster.settles();
+  expect(running(cluster).map(({ metadata }) => metadata.finalizers)).toEqual([['batch.kubernetes.io/job-tracking']]);
+  await end(cluster, running(cluster)[0]!);
+  expect(status(cluster)).toMatchObject({ succeeded: 1, uncountedTerminatedPods: {} });
+});

@@ -52,9 +52,11 @@ export function jobController() {
       if (job.spec.managedBy !== undefined && job.spec.managedBy !== OWN_NAME) return settled;
       const pods = await context.claim(Pod);
       context.weighs(pods.length);
-      await release(strayPods(context, job.metadata.uid), context);
+      // One that was taken on just now looks like nobody's still, as far as the cache has come.
+      const strays = strayPods(context, job.metadata.uid).filter((pod) => !isAmong(pods, pod));
+      await release(strays, context);
       if (isFinished(job)) {
-        records.forget(job.metadata.uid);
+        records.forget(context.key);
         await release(pods.filter(isTracked), context);
         return settled;
       }
@@ -62,6 +64,7 @@ export function jobController() {
     },
 
     async gone(context) {
+      records.forget(context.key);
       await release(strayPods(context, undefined), context);
       return settled;
     },
@@ -86,6 +89,9 @@ function strayPods({ key, cached }: Context, uid: string | undefined): Pod[] {
       );
     });
 }
+
+const isAmong = (pods: readonly Pod[], { metadata }: Pod): boolean =>
+  pods.some((pod) => pod.metadata.uid === metadata.uid);
 
 /** Takes away what keeps them from going. */
 async function release(pods: readonly Pod[], { api }: Context): Promise<void> {
@@ -134,9 +140,10 @@ class Step {
 
   async run(): Promise<Outcome> {
     const { uid, deletionTimestamp } = this.#job.metadata;
+    const identity = { key: this.#context.key, uid };
     const active = this.#pods.filter(isActive);
     const tally = tallyOf(this.#job, this.#pods);
-    const record = this.#records.after(uid, tally);
+    const record = this.#records.after(identity, tally);
     const verdict = verdictOn(this.#job, { tally, active, nowMs: this.#nowMs });
 
     const change = await this.#change(verdict, { active, tally, record });
@@ -153,7 +160,7 @@ class Step {
       ...this.#conditions(verdict, isOver),
     };
     const now = await this.#context.api.updateStatus(this.#job, status);
-    this.#records.keep(uid, record);
+    this.#records.keep(identity, record);
     this.#tell(now, verdict, isOver);
     await release(written.toRelease, this.#context);
     if (change.failure && !isNamespaceGoing(change.failure)) throw change.failure;
