@@ -38,6 +38,8 @@ export class UnreadableLayer extends Error {
 export class ImageFiles {
   readonly #layers: readonly Layer[];
   readonly #files = new Map<string, ImageFile>();
+  /** Whatever has, or had, something in it: to look through all files for each one would take the square of their number. */
+  readonly #folders = new Set<string>(['/']);
 
   private constructor(layers: readonly Layer[]) {
     this.#layers = layers;
@@ -68,11 +70,13 @@ export class ImageFiles {
     const { mode = 0o644, uid = 0, gid = 0, linkname } = header;
     const original = header.type === 'link' ? this.#files.get(normal(linkname ?? '')) : undefined;
     const place = original ? { layer: original.layer, name: original.name } : { layer, name: path };
+    for (let at = folder; !this.#folders.has(at); at = posix.dirname(at)) this.#folders.add(at);
     this.#files.set(path, { path, type, mode: mode & 0o7777, uid, gid, target: linkname ?? '', ...place });
   }
 
   /** What is below the path. */
   #remove(path: string, which: (path: string) => boolean): void {
+    if (!this.#folders.has(path)) return;
     const prefix = path === '/' ? '/' : `${path}/`;
     for (const each of this.#files.keys()) if (each.startsWith(prefix) && which(each)) this.#files.delete(each);
   }
@@ -106,6 +110,7 @@ export class ImageFiles {
 
   /** A folder that no layer mentions, though one has something in it. */
   #implied(path: string): ImageFile | undefined {
+    if (!this.#folders.has(path)) return undefined;
     for (const each of this.#files.keys()) {
       if (each.startsWith(`${path}/`))
         return { path, type: 'directory', mode: 0o755, uid: 0, gid: 0, target: '', layer: 0, name: path };

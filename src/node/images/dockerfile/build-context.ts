@@ -39,17 +39,24 @@ export class BuildContext {
     const depth = path.split('/').length;
     const found: Source[] = [];
     for await (const each of this.#walk('')) {
-      if (each.path.split('/').length === depth && expression.test(each.path)) found.push(each);
+      if (each.path.split('/').length !== depth || !expression.test(each.path)) continue;
+      const source = await this.#source(each.path); // it may be a link
+      if (source) found.push(source);
     }
     return found;
   }
 
   async #source(path: string): Promise<Source | undefined> {
-    if (path && this.#isIgnored(path) && !(await this.#hasAny(path))) return undefined;
     const real = await this.#real(path);
     if (real === undefined) return undefined;
+    if (this.#isHidden(path, real) && !(await this.#hasAny(path))) return undefined;
     const found = await lstat(real);
     return { path, isFolder: found.isDirectory() };
+  }
+
+  /** By its own name, or by the one of what it is a link to. */
+  #isHidden(path: string, real: string): boolean {
+    return [path, relative(this.#root, real)].some((name) => name !== '' && this.#isIgnored(name));
   }
 
   /** An ignored folder of which something was brought back. */
@@ -80,7 +87,7 @@ export class BuildContext {
     });
     for (const item of items.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const path = folder ? `${folder}/${item.name}` : item.name;
-      const isSeen = !this.#isIgnored(path);
+      const isSeen = !this.#isHidden(path, join(real, item.name));
       if (isSeen) yield { path, isFolder: item.isDirectory() };
       if (item.isDirectory()) yield* this.#walk(path);
     }
@@ -117,7 +124,7 @@ export class BuildContext {
   /** What sort of archive a file is, by its first bytes. undefined: none that ADD takes apart. */
   async archiveKind(path: string): Promise<'tar' | 'gzip' | 'other' | undefined> {
     const real = await this.#real(path);
-    if (real === undefined) return undefined;
+    if (real === undefined || !(await lstat(real)).isFile()) return undefined; // opening a pipe waits for who writes
     await using file = await open(real);
     const { buffer, bytesRead } = await file.read(Buffer.alloc(262), 0, 262, 0);
     if (bytesRead > 2 && buffer.readUInt16BE(0) === 0x1f8b) return 'gzip';

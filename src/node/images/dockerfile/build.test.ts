@@ -1,6 +1,8 @@
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import tar from 'tar-stream';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -230,6 +232,43 @@ describe('files', () => {
     const image = await build('FROM scratch\nADD a.tar.gz /opt/\nCOPY a.tar.gz /kept/');
     expect(await pathsOf(image)).toEqual(['/kept/', '/kept/a.tar.gz', '/opt/', '/opt/evil', '/opt/x/', '/opt/x/y']);
     expect(await textIn(image, '/opt/x/y')).toBe('inside');
+  });
+
+  test('what is ignored is not reached through a link either', async () => {
+    put('private/key', 'secret');
+    put('open/readme', 'hello');
+    put('.dockerignore', 'private\n');
+    symlinkSync('private/key', join(folder, 'src/key'));
+    symlinkSync('private', join(folder, 'src/keys'));
+    symlinkSync('open', join(folder, 'src/pages'));
+    for (const word of ['key', 'keys', 'keys/key', 'keys/'])
+      await expect(build(`FROM scratch\nCOPY ${word} /x/`), word).rejects.toThrow('not found');
+    expect(await pathsOf(await build('FROM scratch\nCOPY pages /x/'))).toEqual(['/x/', '/x/readme']);
+  });
+
+  test('ADD keeps names of an archive that mean the same file, and waits for no pipe', async () => {
+    const pack = tar.pack();
+    pack.entry({ name: 'd/one' }, 'both');
+    pack.entry({ name: 'two', type: 'link', linkname: 'd/one' });
+    pack.entry({ name: 'lost', type: 'link', linkname: 'gone' });
+    pack.finalize();
+    const chunks: Buffer[] = [];
+    for await (const chunk of pack) chunks.push(chunk as Buffer);
+    put('a.tar', Buffer.concat(chunks));
+    const image = await build('FROM scratch\nADD a.tar /');
+    expect(await pathsOf(image)).toEqual(['/d/', '/d/one', '/two']);
+    expect(await textIn(image, '/two')).toBe('both');
+    execFileSync('mkfifo', [join(folder, 'src/pipe')]);
+    put('web/x', 'X');
+    expect(await pathsOf(await build('FROM scratch\nADD pipe web /srv/'))).toEqual(['/srv/', '/srv/x']);
+  });
+
+  test('a file takes the place of a folder of the base, named in a layer or not, with all that was in it', async () => {
+    const layer = await store.keep(Readable.from([await tarOf({ 'opt/a/b/c': 'deep', 'opt/a2': 'beside' })]));
+    const over = await makeLayer(store, [textFile('/opt/a', 'file')]);
+    const files = await ImageFiles.of([layer, over]);
+    expect(files.below('/').map(({ path }) => path)).toEqual(['/opt/a2', '/opt', '/opt/a']);
+    expect(files.resolve('/opt/a')?.type).toBe('file');
   });
 
   test('the same files give the same image', async () => {

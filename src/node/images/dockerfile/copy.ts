@@ -100,6 +100,11 @@ async function entriesOfArchive({ build, target }: Copy, file: string, kind: 'ta
     else if (header.type === 'file') {
       const blob = await build.builder.store.keep(stream);
       entries.push({ ...common, type: 'file', source: blob.path, size: blob.size, stamp: blob.digest });
+    } else if (header.type === 'link') {
+      // Another name of a file that came before.
+      const linked = posix.join(target, posix.normalize(`/${header.linkname ?? ''}`));
+      const original = entries.findLast(({ path }) => path === linked);
+      if (original?.type === 'file') entries.push({ ...original, path: common.path });
     }
   };
   await readTar(createReadStream(file), { gzip: kind === 'gzip', visit });
