@@ -1,14 +1,15 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtempSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { type IncomingHttpHeaders, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { silentLog } from '#base/log.ts';
 import { ManualClock } from '#base/manual-clock.ts';
 import { Registry } from './registry.ts';
 import { type RegistryServer, serveRegistry } from './registry-server.ts';
 
+const PATIENCE = { timeout: 20_000, interval: 5 };
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 const INDEX = 'application/vnd.oci.image.index.v1+json';
 const digestOf = (bytes: string | Buffer) => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
@@ -181,6 +182,33 @@ describe('blobs', () => {
     await registry.tidy();
     expect(readdirSync(join(root, 'uploads'))).toEqual([]);
     expect((await ask('POST', '/v2/web/blobs/uploads/')).status).toBe(202);
+  });
+
+  test('a draft that is not what was received becomes no blob: a disk that was full has taken a part of it', async () => {
+    const { headers } = await ask('POST', '/v2/web/blobs/uploads/');
+    const at = headers.location ?? '';
+    await ask('PATCH', at, { body: 'abc' });
+    const [draft = ''] = readdirSync(join(root, 'uploads'));
+    appendFileSync(join(root, 'uploads', draft), 'half');
+    const digest = digestOf('abcdef');
+    const last = await ask('PUT', `${at}?digest=${digest}`, { body: 'def' });
+    expect([last.status, codeOf(last)]).toEqual([400, 'BLOB_UPLOAD_INVALID']);
+    expect((await ask('HEAD', `/v2/web/blobs/${digest}`)).status).toBe(404);
+    expect(readdirSync(join(root, 'uploads'))).toEqual([]);
+  });
+
+  test('nothing is left of a blob that was to be sent at once and broke off: nobody can go on with it', async () => {
+    const drafts = () => readdirSync(join(root, 'uploads')).length;
+    for (let i = 0; i < 4; i++) {
+      const path = `/v2/web/blobs/uploads/?digest=${digestOf('abcdef')}`;
+      const outgoing = request({ host: '127.0.0.1', port: server.port, method: 'POST', path, agent: false });
+      outgoing.on('error', () => undefined); // we end it
+      outgoing.setHeader('content-length', 6);
+      outgoing.write('abc');
+      await vi.waitFor(() => expect(drafts()).toBe(1), PATIENCE);
+      outgoing.destroy();
+      await vi.waitFor(() => expect(drafts()).toBe(0), PATIENCE);
+    }
   });
 
   test('an upload can be called off', async () => {

@@ -196,7 +196,11 @@ export class Registry {
     if (digest !== null) checkedDigest(digest);
     const id = await this.#uploads.begin(repository);
     if (digest === null) return this.#accepted(response, { repository, id, size: 0 });
-    await this.#uploads.finish(repository, id, { content: request, from: undefined, digest });
+    try {
+      await this.#uploads.finish(repository, id, { content: request, from: undefined, digest });
+    } finally {
+      await this.#uploads.drop(id); // its sender does not know where it is
+    }
     created(response, `/v2/${repository}/blobs/${digest}`, digest);
   }
 

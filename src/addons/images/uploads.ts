@@ -111,6 +111,9 @@ export class Uploads {
             detail: { digest },
           });
         }
+        if ((await upload.file.stat()).size !== upload.size) {
+          throw new RegistryError('BLOB_UPLOAD_INVALID', 'what was kept is not what was received: send it again');
+        }
         await upload.file.sync();
         await this.#blobs.adopt(repository, digest, upload.path);
       } finally {
@@ -121,6 +124,12 @@ export class Uploads {
 
   async cancel(repository: string, id: string): Promise<void> {
     await this.#alone(repository, id, (upload) => this.#end(upload));
+  }
+
+  /** One that nobody can go on with; it may be over already. */
+  async drop(id: string): Promise<void> {
+    const upload = this.#running.get(id);
+    if (upload) await this.#end(upload);
   }
 
   async dropAbandoned(): Promise<void> {
@@ -166,11 +175,22 @@ export class Uploads {
         await this.#refuseFullDisk();
         looked = upload.size;
       }
-      await upload.file.appendFile(chunk); // all of it: a single write may be short
+      await this.#write(upload, chunk);
       upload.hash.update(chunk);
       upload.size += chunk.length;
     }
     return upload.size;
+  }
+
+  /** All of it, or the upload is over: nobody knows how much of it has come to the file. */
+  async #write(upload: Upload, chunk: Uint8Array): Promise<void> {
+    try {
+      await upload.file.appendFile(chunk); // a single write may be short
+    } catch (error) {
+      await this.#end(upload);
+      if (!['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+      throw new RegistryError('DENIED', 'the disk of the registry is full', { status: 507 });
+    }
   }
 
   async #refuseFullDisk(): Promise<void> {
