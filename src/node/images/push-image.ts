@@ -92,7 +92,9 @@ function reasonIn({ status, text }: Answer): string {
 }
 
 async function ask({ host }: PushTarget, { method, path, headers = {}, content }: Asked): Promise<Answer> {
-  const outgoing = request(`http://${host}`, { method, path, headers, agent: false, timeout: PATIENCE_MS });
+  // The registry listens for IPv4: on ::1 anybody of this machine may have its port.
+  const options = { method, path, headers, agent: false, timeout: PATIENCE_MS, family: 4 };
+  const outgoing = request(`http://${host}`, options);
   outgoing.on('timeout', () => outgoing.destroy(new Error('it says nothing')));
   const answered = new Promise<Answer>((resolve, reject) => {
     outgoing.once('error', (cause) =>
