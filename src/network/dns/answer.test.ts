@@ -56,6 +56,21 @@ test('a name outside the cluster is not answered here', () => {
   expect(ask(web, '1.0.0.10.in-addr.arpa', 'PTR')).toBeUndefined();
 });
 
+test('ExternalNames that lead round in a circle lead nowhere, and end', () => {
+  const zone = zoneOf(service('self', { type: 'ExternalName', externalName: 'self.default.svc.cluster.local' }));
+  for (const [name, to] of [
+    ['here', 'there'],
+    ['there', 'here'],
+  ] as const) {
+    const alias = service(name, { type: 'ExternalName', externalName: `${to}.default.svc.cluster.local` });
+    zone.replace(`default/${name}`, recordsFor(alias, [], DOMAIN));
+  }
+  for (const name of ['self', 'here']) {
+    const answer = answerFrom(zone, { name: `${name}.default.svc.cluster.local`, type: 'A' });
+    expect(new Set(answer?.answers.map(({ type }) => type))).toEqual(new Set(['CNAME']));
+  }
+});
+
 test('a named port has an SRV record whose target comes with its address', () => {
   const answer = answerFrom(web, { name: '_http._tcp.web.default.svc.cluster.local', type: 'SRV' });
   expect(answer?.answers[0]?.data).toMatchObject({ port: 80, target: 'web.default.svc.cluster.local' });

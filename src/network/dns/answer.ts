@@ -41,13 +41,15 @@ export interface Answer {
 const TTL_SECONDS = 30;
 const NEGATIVE_TTL_SECONDS = 5;
 const SCHEMA_VERSION = '1.1.0';
+/** ExternalNames may lead to one another, and round in a circle. */
+const MOST_ALIASES = 8;
 
-/** undefined: the name is not ours, ask upstream. */
-export function answerFrom(zone: Zone, question: Question): Answer | undefined {
+/** undefined: the name is not ours, ask upstream. `aliases`: how many have led here. */
+export function answerFrom(zone: Zone, question: Question, aliases = 0): Answer | undefined {
   const name = question.name.toLowerCase().replace(/\.$/, '');
   if (question.type === 'PTR') {
     const found = zone.at(name);
-    return found.length > 0 ? answerWith(name, found, zone, 'PTR') : undefined;
+    return found.length > 0 ? answerWith({ name, type: 'PTR' }, found, { zone, aliases }) : undefined;
   }
   const relative =
     name === zone.domain ? '' : name.endsWith(`.${zone.domain}`) ? name.slice(0, -zone.domain.length - 1) : undefined;
@@ -57,7 +59,7 @@ export function answerFrom(zone: Zone, question: Question): Answer | undefined {
   }
   const podAddress = podAddressOf(relative);
   const found = podAddress ? [podAddress] : zone.at(relative);
-  if (found.length > 0) return answerWith(name, found, zone, question.type);
+  if (found.length > 0) return answerWith({ name, type: question.type }, found, { zone, aliases });
   return {
     code: relative === '' || zone.has(relative) ? 'NOERROR' : 'NXDOMAIN',
     answers: [],
@@ -66,11 +68,16 @@ export function answerFrom(zone: Zone, question: Question): Answer | undefined {
   };
 }
 
-function answerWith(name: string, found: readonly DnsRecord[], zone: Zone, type: string): Answer {
+function answerWith(
+  { name, type }: Question,
+  found: readonly DnsRecord[],
+  { zone, aliases }: { zone: Zone; aliases: number },
+): Answer {
   const alias = found.find((record) => record.type === 'CNAME');
   if (alias && type !== 'CNAME') {
     const cname: ResourceRecord = { name, type: 'CNAME', ttl: TTL_SECONDS, data: alias.target };
-    const inside = answerFrom(zone, { name: alias.target, type });
+    if (aliases >= MOST_ALIASES) return positive([cname]); // it leads nowhere
+    const inside = answerFrom(zone, { name: alias.target, type }, aliases + 1);
     if (!inside) return { ...positive([cname]), follow: alias.target };
     return { ...inside, answers: [cname, ...inside.answers] };
   }
