@@ -51,25 +51,30 @@ export class EncryptedStorage implements Storage {
   /** Throws Unreadable, like everything that reads. */
   async get(key: string, revision?: Revision): Promise<Stored | undefined> {
     const stored = await this.#base.get(key, revision);
-    return withKeys(() => this.#open(stored));
+    return this.#withKeys(() => this.#open(stored));
   }
 
   async range(options: RangeOptions): Promise<RangeResult> {
     const found = await this.#base.range(options);
-    return withKeys(() => ({ ...found, items: found.items.map((item) => this.#open(item)) }));
+    const items: Stored[] = [];
+    // What is open stays so while the key of the next is asked for: there may be more keys than are remembered.
+    await this.#withKeys(() => {
+      for (const item of found.items.slice(items.length)) items.push(this.#open(item));
+    });
+    return { ...found, items };
   }
 
   async commit({ when, then }: Txn): Promise<TxnResult> {
     const compared = new Set(when.map(({ key }) => key));
     const sealed = then.map((write) => this.#sealed(write, compared));
     const result = await this.#base.commit({ when, then: await Promise.all(sealed) });
-    return withKeys(() => ({ ...result, found: result.found.map((one) => this.#open(one)) }));
+    return this.#withKeys(() => ({ ...result, found: result.found.map((one) => this.#open(one)) }));
   }
 
   async *watch(options: Parameters<Storage['watch']>[0]): AsyncGenerator<EventBatch> {
     const signal = AbortSignal.any([options.signal, this.#reconfigured.signal]);
     for await (const batch of this.#base.watch({ ...options, signal }))
-      yield await withKeys(() => this.#openedBatch(batch));
+      yield await this.#withKeys(() => this.#openedBatch(batch));
   }
 
   requestProgress(prefix: string, revision?: Revision): Promise<Revision> {
@@ -97,7 +102,7 @@ export class EncryptedStorage implements Storage {
     if (!ciphers || 'delete' in write) return write;
     if (!compared.has(write.put)) {
       const there = await this.#base.get(write.put);
-      const { value, isStale } = (await withKeys(() => this.#open(there))) ?? {};
+      const { value, isStale } = (await this.#withKeys(() => this.#open(there))) ?? {};
       if (there && value && !isStale && Buffer.compare(value, write.value) === 0)
         return { put: write.put, value: there.value };
     }
@@ -125,21 +130,32 @@ export class EncryptedStorage implements Storage {
       const { value, isStale } = ciphers.open(stored.value, stored.key);
       return { ...stored, value, ...(isStale && { isStale }) };
     } catch (error) {
-      if (error instanceof KeyPending) throw error;
-      const why = error instanceof Error ? error.message : String(error);
-      throw new Unreadable(`unable to transform key ${JSON.stringify(stored.key)}: ${why}`);
+      const because = (why: unknown) =>
+        new Unreadable(
+          `unable to transform key ${JSON.stringify(stored.key)}: ${why instanceof Error ? why.message : String(why)}`,
+        );
+      if (!(error instanceof KeyPending)) throw because(error);
+      throw new KeyPending(
+        error.asked.catch((why: unknown) => {
+          throw because(why);
+        }),
+      );
     }
   }
-}
 
-/** What is opened may need keys that have to be asked for first, one after the other. */
-async function withKeys<T>(open: () => T): Promise<T> {
-  for (;;) {
-    try {
-      return open();
-    } catch (error) {
-      if (!(error instanceof KeyPending)) throw error;
-      await error.asked;
+  /** What is opened may need keys that have to be asked for first, one after the other. */
+  async #withKeys<T>(open: () => T): Promise<T> {
+    for (;;) {
+      const ciphersOf = this.#ciphersOf;
+      try {
+        return open();
+      } catch (error) {
+        if (!(error instanceof KeyPending)) throw error;
+        await error.asked.catch((why: unknown) => {
+          // Other ciphers may know more: those from before are closed with what they were asking.
+          if (ciphersOf === this.#ciphersOf) throw why;
+        });
+      }
     }
   }
 }

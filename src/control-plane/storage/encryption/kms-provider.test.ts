@@ -6,7 +6,7 @@ import { openMemoryStorage } from '../memory.ts';
 import type { Storage } from '../storage.ts';
 import { EncryptedStorage } from './encrypted-storage.ts';
 import { kmsMethods } from './kms-api.ts';
-import { connectKmsPlugin } from './kms-plugin.ts';
+import { connectKmsPlugin, type KmsPlugin } from './kms-plugin.ts';
 import { KmsProvider } from './kms-provider.ts';
 import { TestKmsPlugin } from './test-kms-plugin.ts';
 import { aesGcm, identity } from './value-cipher.ts';
@@ -190,4 +190,42 @@ test('a seed that the plugin does not give out leaves the value unreadable, unti
     message: `unable to transform key "${KEY}c": failed to decrypt DEK, error: rpc error: code = InvalidArgument desc = not mine`,
   });
   expect(await read(storage)).toEqual(['value', false]);
+});
+
+test('whoever waits for a seed hears of the same failure, and the plugin is asked once', async () => {
+  const base = openMemoryStorage();
+  const kms = provider();
+  await kms.check();
+  await put(sealing(base, kms), 'value');
+  const other = provider();
+  await other.check();
+  const storage = sealing(base, other);
+  plugin.refusesToOpen = true;
+  const reads = [storage.get(KEY), storage.range({ prefix: '/registry/' }), storage.get(KEY)];
+  for (const { status } of await Promise.allSettled(reads)) expect(status).toBe('rejected');
+  expect(plugin.decrypted).toBe(1);
+});
+
+test('a listing under more seeds than are kept comes to its end', async () => {
+  const seeds = 1_002;
+  const fake: KmsPlugin = {
+    status: () => Promise.resolve({ version: 'v2', healthz: 'ok', key_id: 'key-1' }),
+    encrypt: (plaintext) => Promise.resolve({ ciphertext: Buffer.from(plaintext), key_id: 'key-1', annotations: {} }),
+    decrypt(ciphertext) {
+      if (++decrypted > 2 * seeds) throw new Error('asked again and again');
+      return Promise.resolve(ciphertext);
+    },
+    close: () => undefined,
+  };
+  let decrypted = 0;
+  const made = () => new KmsProvider({ name: 'vault', plugin: fake, clock });
+  const base = openMemoryStorage();
+  for (let i = 0; i < seeds; i++) {
+    const kms = made();
+    await kms.check();
+    await put(sealing(base, kms), `value ${i}`, `${KEY}/${i}`);
+  }
+  const { items } = await sealing(base, made()).range({ prefix: '/registry/' });
+  expect(items).toHaveLength(seeds);
+  expect(decrypted).toBe(seeds);
 });

@@ -44,7 +44,6 @@ export class KmsProvider {
   readonly #message: KmsMethods['stored'];
   readonly #opened = new Map<string, Sealer>();
   readonly #pending = new Map<string, Promise<void>>();
-  readonly #failed = new Map<string, Error>();
   #sealing: Sealing | undefined;
   #checked: { at: number; ttl: number; result: Promise<void> } | undefined;
   #version = '';
@@ -157,11 +156,6 @@ export class KmsProvider {
     const source = sourceKey(object);
     const sealer = this.#opened.get(source);
     if (sealer) return sealer.open(object.encryptedData, key);
-    const failure = this.#failed.get(source);
-    if (failure) {
-      this.#failed.delete(source);
-      throw failure;
-    }
     throw new KeyPending(this.#unseal(source, object));
   }
 
@@ -177,7 +171,7 @@ export class KmsProvider {
     return object;
   }
 
-  /** One question for all values under the same seed. Never rejects: who waits tries again, and is told then. */
+  /** One question for all values under the same seed. */
   #unseal(source: string, object: EncryptedObject): Promise<void> {
     const asked = this.#pending.get(source);
     if (asked) return asked;
@@ -186,7 +180,7 @@ export class KmsProvider {
       .decrypt(encryptedDEKSource, { key_id: keyID, annotations })
       .then((secret) => this.#keep(source, sealerOf(type, secret)))
       .catch((error: Error) => {
-        this.#failed.set(source, new Error(`failed to decrypt DEK, error: ${error.message}`));
+        throw new Error(`failed to decrypt DEK, error: ${error.message}`);
       })
       .finally(() => this.#pending.delete(source));
     this.#pending.set(source, asking);

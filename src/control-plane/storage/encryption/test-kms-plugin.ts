@@ -12,6 +12,7 @@ export class TestKmsPlugin {
   version = 'v2';
   annotations: Record<string, Buffer> = { 'kms.example.com': Buffer.from('local') };
   decrypted = 0;
+  refusesToOpen = false;
   readonly #keys = new Map<string, Buffer>();
   readonly #server = new Server();
   readonly #folder = mkdtempSync(join(tmpdir(), 'kedge-kms-'));
@@ -41,7 +42,7 @@ export class TestKmsPlugin {
           answer: (error: object | null, value?: { plaintext: Buffer }) => void,
         ) => {
           this.decrypted++;
-          if (request.annotations['kms.example.com']?.toString() !== 'local')
+          if (this.refusesToOpen || request.annotations['kms.example.com']?.toString() !== 'local')
             return answer({ code: status.INVALID_ARGUMENT, details: 'not mine' });
           const cipher = createDecipheriv(
             'aes-256-ctr',

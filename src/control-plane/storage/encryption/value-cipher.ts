@@ -17,7 +17,7 @@ export interface ValueCipher {
   isStale?(sealed: Uint8Array): boolean;
 }
 
-/** What is to be opened needs a key that is being asked for: try again when `asked` resolves. */
+/** What is to be opened needs a key that is being asked for: try again when `asked` resolves. It rejects with the reason. */
 export class KeyPending extends Error {
   readonly code = 'KeyPending';
   readonly asked: Promise<void>;
