@@ -2,7 +2,7 @@
 import { rm } from 'node:fs/promises';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
-import { type ContainerRuntime, RuntimeError } from '#node/runtime/runtime.ts';
+import { type Container, type ContainerRuntime, RuntimeError } from '#node/runtime/runtime.ts';
 import type { PodEnd } from './pod-end.ts';
 import { type LeftoverPlaces, podsWithLeftovers } from './pod-leftovers.ts';
 import { CONTAINER_NAME, POD_UID } from './runtime-labels.ts';
@@ -48,8 +48,7 @@ export class Housekeeping {
     try {
       await this.#tidyOnce(found);
     } catch (error) {
-      if (!(error instanceof RuntimeError) && !(error instanceof Error && 'code' in error)) throw error;
-      this.#options.log.warn('housekeeping', { error: error.message });
+      this.#tell(error);
     } finally {
       this.#isTidying = false;
     }
@@ -64,27 +63,35 @@ export class Housekeeping {
     for (const uid of here) {
       if (isKnown(uid)) {
         this.#unknownSince.delete(uid);
-        if (crowded.has(uid)) await this.#collectRuns(uid);
-      } else if (this.#isUnknownForLong(uid)) await this.#forget(uid);
+        if (crowded.has(uid)) await this.#collectRuns(uid).catch((error) => this.#tell(error, { uid }));
+      } else if (this.#isUnknownForLong(uid)) await this.#forget(uid).catch((error) => this.#tell(error, { uid }));
     }
+  }
+
+  /** It is tried again at the next look, and holds up nothing else. */
+  #tell(error: unknown, about: object = {}): void {
+    if (!(error instanceof RuntimeError) && !(error instanceof Error && 'code' in error)) throw error;
+    this.#options.log.warn('housekeeping', { ...about, error: error.message });
   }
 
   /** The disk is needed: dead containers go, but for the last run of a container that may be started again. */
   async removeDead(isRunning: (podUid: string) => boolean): Promise<void> {
     const { runtime, runtimePods } = this.#options;
     const dead = (await runtime.listContainers()).filter(({ state }) => state === 'CONTAINER_EXITED');
-    for (const { id, labels } of dead) {
+    const remove = async ({ id, labels }: Container): Promise<void> => {
       const uid = labels[POD_UID];
-      if (!uid) continue;
+      if (!uid) return;
       if (isRunning(uid)) {
         const newest = newestOf(await runtimePods.read(uid), labels[CONTAINER_NAME] ?? '');
-        if (newest?.id === id) continue;
+        if (newest?.id === id) return;
       }
       const status = await runtime.containerStatus(id);
       await runtime.removeContainer(id);
       if (status) await rm(status.logPath, { force: true });
       runtimePods.forget(id);
-    }
+    };
+    for (const container of dead)
+      await remove(container).catch((error) => this.#tell(error, { container: container.id }));
   }
 
   #isUnknownForLong(uid: string): boolean {

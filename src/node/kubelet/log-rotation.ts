@@ -33,14 +33,11 @@ export class LogRotation {
   }
 
   start(): void {
-    const { clock, signal, log } = this.#options;
+    const { clock, signal } = this.#options;
     clock.timer(EVERY_MS, () => {
       if (signal.aborted) return;
       this.rotateAll()
-        .catch((error: Error) => {
-          if (!(error instanceof RuntimeError) && !('code' in error)) throw error;
-          log.warn('cannot rotate logs', { error: error.message });
-        })
+        .catch((error) => this.#tell(error))
         .finally(() => this.start());
     });
   }
@@ -52,13 +49,20 @@ export class LogRotation {
     );
     const known = this.#paths;
     this.#paths = new Map();
-    for (const { id } of running) {
+    const keepShort = async (id: string): Promise<void> => {
       const path = known.get(id) ?? (await runtime.containerStatus(id))?.logPath;
-      if (!path) continue;
+      if (!path) return;
       this.#paths.set(id, path);
       const size = await sizeOf(path);
       if (size !== undefined && size >= maxBytes) await this.#rotate(id, path);
-    }
+    };
+    // It may have ended meanwhile: the logs of the others fill the disk nevertheless.
+    for (const { id } of running) await keepShort(id).catch((error) => this.#tell(error, { container: id }));
+  }
+
+  #tell(error: unknown, about: object = {}): void {
+    if (!(error instanceof RuntimeError) && !(error instanceof Error && 'code' in error)) throw error;
+    this.#options.log.warn('cannot rotate logs', { ...about, error: error.message });
   }
 
   async #rotate(id: string, path: string): Promise<void> {

@@ -75,8 +75,11 @@ export function nodeCare(inputs: NodeCareInputs): NodeCare {
       endPod(pod, ending, graceSeconds);
     },
     async reclaimDisk() {
-      await removeDead();
-      await imageGarbage.deleteUnused();
+      try {
+        await removeDead();
+      } finally {
+        await imageGarbage.deleteUnused();
+      }
     },
     onConditions: reportNode,
     ...(reserve && { reserve }),

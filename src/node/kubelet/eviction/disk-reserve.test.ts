@@ -28,6 +28,54 @@ test('room is kept as a file, and given back', async () => {
   }
 });
 
+test('where there is little room none is taken, and none is missed', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'kedge-reserve-'));
+  const path = join(folder, 'reserve');
+  let freeBytes = 3 * MI;
+  try {
+    const reserve = new DiskReserve(path, 100 * MI, async () => freeBytes);
+    await reserve.keep();
+    expect(existsSync(path)).toBe(false);
+    freeBytes = 100 * MI;
+    await reserve.keep();
+    expect(statSync(path).size).toBe(2 * MI);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('who cannot be helped by room that is kept, or given back, is ended nevertheless', async () => {
+  const full = async () => {
+    throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
+  };
+  const greedy = { metadata: { uid: 'u', name: 'greedy' }, spec: { containers: [{ name: 'main' }] } } as Pod;
+  for (const [signal, threshold] of [
+    ['memory.available', '100Mi'],
+    ['nodefs.available', '10%'],
+  ] as const) {
+    const ended: string[] = [];
+    const evictions = new Evictions({
+      configuration: { ...DEFAULT_CONFIGURATION, evictionHard: { [signal]: threshold } },
+      usage: {
+        node: async () => new Map<Signal, Observation>([[signal, { available: MI, capacity: 1000 * MI }]]),
+        pods: async () => new Map(),
+      },
+      clock: new ManualClock(),
+      log: silentLog,
+      events: { normal: () => undefined, warning: () => undefined },
+      nodeName: 'node-1',
+      pods: () => [greedy],
+      isReleased: () => false,
+      end: ({ metadata }) => ended.push(metadata.name),
+      reclaimDisk: full,
+      onConditions: () => undefined,
+      reserve: { bytes: 20 * MI, keep: full, release: full },
+    });
+    await evictions.look();
+    expect(ended, signal).toEqual(['greedy']);
+  }
+});
+
 test('it is given back only to who was told to leave a disk that is full, and kept anew when there is room', async () => {
   const calls: string[] = [];
   const note = (call: string) => async () => void calls.push(call);

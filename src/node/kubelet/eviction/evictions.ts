@@ -103,12 +103,16 @@ export class Evictions {
     try {
       await this.look();
     } catch (error) {
-      if (!(error instanceof RuntimeError) && !(error instanceof Error && 'code' in error)) throw error;
-      this.#options.log.warn('cannot see what the node uses', { error: error.message });
+      this.#tell('cannot see what the node uses', error);
     } finally {
       this.busy -= 1;
       this.start();
     }
+  }
+
+  #tell(what: string, error: unknown): void {
+    if (!(error instanceof RuntimeError) && !(error instanceof Error && 'code' in error)) throw error;
+    this.#options.log.warn(what, { error: error.message });
   }
 
   /** One look, and what follows from it. */
@@ -146,7 +150,9 @@ export class Evictions {
     const { reserve, log } = this.#options;
     if (!reserve) return;
     const { available = 0 } = observations.get('nodefs.available') ?? {};
-    if (!this.#conditions.has('DiskPressure')) await reserve.keep();
+    // Nobody is saved by what is not there: the look goes on.
+    if (!this.#conditions.has('DiskPressure'))
+      await reserve.keep().catch((error) => this.#tell('no room for a reserve', error));
     else if (available < reserve.bytes && this.#isSomebodyLeaving()) {
       log.warn('the disk is full: what is kept for that is given back', { bytes: reserve.bytes });
       await reserve.release();
@@ -173,7 +179,8 @@ export class Evictions {
     );
     let observations = before;
     if (conditionOf(threshold.signal) === 'DiskPressure') {
-      await reclaimDisk();
+      // A runtime whose disk is full may be able to remove nothing before somebody has left.
+      await reclaimDisk().catch((error) => this.#tell('cannot reclaim disk', error));
       observations = await usage.node();
       if (!isMet(threshold, observations, true)) return;
     }
