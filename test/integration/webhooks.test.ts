@@ -245,6 +245,11 @@ const UNUSABLE: [string, () => Said, string][] = [
   ['a foreign uid', () => ({ allowed: true, uid: 'x' }), 'received invalid webhook response: expected response.uid='],
   ['a patch of no type', () => ({ allowed: true, patch: 'W10=' }), 'response.patch but not response.patchType'],
   ['a patch of another type', () => ({ allowed: true, patch: 'W10=', patchType: 'Merge' }), 'unsupported patch type'],
+  [
+    'a patch that is none',
+    () => ({ allowed: true, patchType: 'JSONPatch', patch: Buffer.from('{}').toString('base64') }),
+    'received undecodable patch in webhook response: json: cannot unmarshal object into Go value of type jsonpatch.Patch',
+  ],
   ['an error', () => ({ raw: { code: 500, text: 'oops' } }), 'failed to call webhook: an error on the server ("oops")'],
   ['not found', () => ({ raw: { code: 404, text: '' } }), 'the server could not find the requested resource'],
   ['a redirect', () => ({ raw: { code: 302, location: '/mutate', text: '' } }), 'responded with the status code 302'],
@@ -301,7 +306,12 @@ test('nobody there, and a certificate of somebody else', async () => {
 });
 
 test.each([
-  ['does not fit', [{ op: 'remove', path: '/data/none' }], 500, 'Internal error occurred: '],
+  [
+    'does not fit',
+    [{ op: 'remove', path: '/data/none' }],
+    500,
+    "Internal error occurred: error in remove for path: '/data/none': Unable to remove nonexistent key: none: missing value",
+  ],
   ['changes the type', [{ op: 'replace', path: '/kind', value: 'Secret' }], 500, 'change the type'],
   ['breaks the shape', [{ op: 'add', path: '/data', value: 7 }], 500, 'Internal error occurred: '],
   ['moves it', [{ op: 'replace', path: '/metadata/namespace', value: 'kube-system' }], 400, 'does not match'],

@@ -153,6 +153,58 @@ test('a JSON patch that does not fit tells no causes', async () => {
   });
 });
 
+const MAP = 'Go value of type map[string]interface {}';
+
+test.each([
+  [
+    'json-patch',
+    '{}',
+    '',
+    'error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp',
+  ],
+  ['json-patch', '{}', 'Ignore', 'json: cannot unmarshal object into Go value of type jsonpatch.Patch'],
+  [
+    'json-patch',
+    '[{"op":"add","path":1}]',
+    'Strict',
+    'error decoding patch: json: cannot unmarshal number into Go struct field jsonPatchOp.path of type string',
+  ],
+  ['json-patch', '[{]', '', "error decoding patch: invalid character ']' looking for beginning of object key string"],
+  ['json-patch', '[{]', 'Ignore', "invalid character ']' looking for beginning of object key string"],
+  ['merge-patch', '[]', '', `error decoding patch: json: cannot unmarshal array into ${MAP}`],
+  ['merge-patch', '[]', 'Ignore', 'Invalid JSON Patch'],
+  ['merge-patch', 'null', '', 'Invalid JSON Patch'],
+  ['strategic-merge-patch', '[]', '', `json: cannot unmarshal array into ${MAP}`],
+  ['strategic-merge-patch', '{', '', 'unexpected end of JSON input'],
+])(
+  "a %s that is none (%s, fieldValidation=%s) is refused with its reader's words",
+  async (type, body, validation, message) => {
+    await create('no-patch');
+    const patch = (name: string) =>
+      ask(`${CONFIG_MAPS}/${name}?fieldValidation=${validation}`, {
+        method: 'PATCH',
+        headers: { 'content-type': `application/${type}+json` },
+        body,
+      });
+    expect(statusOf(await patch('no-patch'))).toMatchObject({ code: 400, reason: 'BadRequest', message });
+    expect(statusOf(await patch('missing')).code).toBe(404);
+  },
+);
+
+test("what a JSON patch says twice, or nobody asked for, is warned of and refused as a patch's", async () => {
+  await create('odd-patch');
+  const patch = (validation: string) =>
+    ask(`${CONFIG_MAPS}/odd-patch?fieldValidation=${validation}`, {
+      method: 'PATCH',
+      headers: { 'content-type': 'application/json-patch+json' },
+      body: '[{"op":"add","op":"add","path":"/data","value":{},"foo":1}]',
+    });
+  expect((await patch('Warn')).code).toBe(200);
+  expect(statusOf(await patch('Strict')).message).toContain(
+    'strict decoding error: json patch duplicate field "[0].op", json patch unknown field "[0].foo"',
+  );
+});
+
 test('a JSON patch finds structs and times that nobody has given', async () => {
   const events = '/api/v1/namespaces/default/events';
   const event = { metadata: { name: 'bare' }, involvedObject: { namespace: 'default' }, type: 'Normal' };

@@ -4,43 +4,19 @@
  * copies too much.
  */
 import { isEqual } from './equal.ts';
+import { fromOf, type Operation, operationsOf, pathOf, unfit } from './json-patch-operations.ts';
 import { fieldOf, isJsonObject, type Json, type JsonObject } from './json-value.ts';
 import { setOwn } from './set-own.ts';
-import { badRequest, StatusError, tooLarge } from './status.ts';
 
-const MAX_OPERATIONS = 10_000;
 const MAX_DEPTH = 200;
 /** What copies may add up to, in characters of JSON: a patch of a few bytes must not make an object of gigabytes. */
 const MAX_COPIED = 3 * 1024 * 1024;
-
-interface Operation {
-  op: string;
-  path: string;
-  from?: string;
-  value?: Json;
-}
 
 /** A new document; what does not change is shared with the old one. Throws StatusError. */
 export function applyJsonPatch(document: Json, patch: unknown): Json {
   const patched = new PatchedDocument(document);
   for (const operation of operationsOf(patch)) patched.apply(operation);
   return patched.root;
-}
-
-function operationsOf(patch: unknown): Operation[] {
-  if (!Array.isArray(patch))
-    throw badRequest('error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch');
-  if (patch.length > MAX_OPERATIONS)
-    throw tooLarge(
-      `Request entity too large: The allowed maximum operations in a JSON patch is ${MAX_OPERATIONS}, got ${patch.length}`,
-    );
-  return patch.map((operation: unknown) => {
-    const { op, path, from } = isJsonObject(operation) ? operation : {};
-    if (typeof op !== 'string' || typeof path !== 'string' || (from !== undefined && typeof from !== 'string'))
-      throw badRequest('error decoding patch: every operation needs an op and a path');
-    if (path.split('/').length > MAX_DEPTH) throw badRequest('error decoding patch: path is too deep');
-    return operation as unknown as Operation;
-  });
 }
 
 /** Containers are copied when they are first changed, then changed in place: ten thousand operations on one map are no more. */
@@ -53,29 +29,82 @@ class PatchedDocument {
     this.root = document;
   }
 
-  apply({ op, path, from = '', value }: Operation): void {
-    if (op === 'add') this.#add(path, given(value, op, path), op);
-    else if (op === 'remove') this.#remove(path);
-    else if (op === 'replace') this.#replace(path, given(value, op, path));
-    else if (op === 'move') this.#move(from, path);
-    else if (op === 'copy') this.#add(path, this.#copyOf(copied(this.root, from)), op);
-    else if (op === 'test') this.#test(path, value);
+  apply(operation: Operation): void {
+    const op = typeof operation['op'] === 'string' ? operation['op'] : 'unknown';
+    const value = operation['value'] ?? null;
+    if (op === 'add') this.#add(pathOf(operation, op), value);
+    else if (op === 'remove') this.#remove(pathOf(operation, op));
+    else if (op === 'replace') this.#replace(pathOf(operation, op), value);
+    else if (op === 'move') this.#move(operation);
+    else if (op === 'copy') this.#copy(operation);
+    else if (op === 'test') this.#test(pathOf(operation, op), operation['value']);
     else throw unfit(`Unexpected kind: ${op}`);
   }
 
-  #move(from: string, path: string): void {
-    const moved = read(this.root, from, 'move');
-    if (path === from) return;
-    if (path.startsWith(`${from}/`)) throw unfit(`move operation does not apply: ${path} lies in ${from}`);
-    this.#remove(from);
-    this.#add(path, moved, 'move');
+  #add(path: string, value: Json): void {
+    const place = this.#place(path);
+    if (!place) throw unfit(`add operation does not apply: doc is missing path: "${path}": missing value`);
+    insert(place, value, `error in add for path: '${path}'`);
+  }
+
+  #remove(path: string): void {
+    const place = this.#place(path);
+    if (!place) throw unfit(`remove operation does not apply: doc is missing path: "${path}": missing value`);
+    takeOut(place, `error in remove for path: '${path}'`);
+  }
+
+  /** A field that is not there is set, as upstream's library does; a place in a list must be there. */
+  #replace(path: string, value: Json): void {
+    if (path === '') {
+      if (typeof value !== 'object' || value === null)
+        throw unfit('replace operation value must be object or array: %!w(<nil>)');
+      this.root = value;
+      return;
+    }
+    const place = this.#place(path);
+    const refuse = (what: string) =>
+      unfit(`replace operation does not apply: doc is missing ${what}: ${path}: missing value`);
+    if (!place) throw refuse('path');
+    const { container, token } = place;
+    if (!Array.isArray(container)) setOwn(container, token, value);
+    else {
+      const at = indexIn(container, token);
+      if (typeof at === 'string') throw refuse('key');
+      container[at] = value;
+    }
+  }
+
+  #move(operation: Operation): void {
+    const from = fromOf(operation, 'move');
+    const place = this.#place(from);
+    if (!place) throw unfit(`move operation does not apply: doc is missing from path: ${from}: missing value`);
+    const moved = takeOut(place, `error in move for path: '${place.token}'`);
+    const path = pathOf(operation, 'move');
+    const target = this.#place(path);
+    if (!target) throw unfit(`move operation does not apply: doc is missing destination path: ${path}: missing value`);
+    insert(target, moved, `error in move for path: '${path}'`);
+  }
+
+  /** A field that is not there is copied as null, as upstream's library does; what it would stand in must be there. */
+  #copy(operation: Operation): void {
+    const from = fromOf(operation, 'copy');
+    const place = placeIn(this.root, from);
+    if (!place) throw unfit(`copy operation does not apply: doc is missing from path: ${from}: missing value`);
+    const found = valueAt(place, `error in copy for from: '${from}'`);
+    const path = pathOf(operation, 'copy');
+    const target = this.#place(path);
+    if (!target) throw unfit(`copy operation does not apply: doc is missing destination path: ${path}: missing value`);
+    insert(target, this.#copyOf(found ?? null), 'error while adding value during copy');
   }
 
   #test(path: string, value: Json | undefined): void {
-    const found = lookUp(this.root, tokensOf(path));
-    if (found === undefined && value !== null && value !== undefined)
-      throw unfit(`testing path ${path} failed: test failed`);
-    if (!isSame(found ?? null, value ?? null)) throw unfit(`testing value ${path} failed: test failed`);
+    if (path !== '') {
+      const place = placeIn(this.root, path);
+      if (!place) throw unfit(`test operation does not apply: is missing path: ${path}: missing value`);
+      const found = valueAt(place, `error in test for path: '${path}'`) ?? null;
+      if (found === null ? (value ?? null) === null : value !== undefined && isSame(found, value)) return;
+    } else if (value !== undefined && isSame(this.root, value)) return;
+    throw unfit(`testing value ${path} failed: test failed`);
   }
 
   /** Of its own: what is changed at one of the two places later stays as it is at the other. */
@@ -89,76 +118,25 @@ class PatchedDocument {
     return JSON.parse(text) as Json;
   }
 
-  #add(path: string, value: Json, op: string): void {
-    if (path === '') {
-      this.root = value;
-      return;
-    }
-    const { container, token } = this.#container(path, op);
-    if (Array.isArray(container)) {
-      const at = token === '-' ? container.length : indexBelow(container.length + 1, token);
-      if (at < 0) throw missing(op, path);
-      container.splice(at, 0, value);
-    } else setOwn(container, token, value);
-  }
-
-  /** A field that is not there is set, as upstream's library does; a place in a list must be there. */
-  #replace(path: string, value: Json): void {
-    if (path === '') {
-      this.root = value;
-      return;
-    }
-    const { container, token } = this.#container(path, 'replace');
-    if (Array.isArray(container)) {
-      const at = indexIn(container, token);
-      if (at < 0) throw missing('replace', path);
-      container[at] = value;
-    } else setOwn(container, token, value);
-  }
-
-  #remove(path: string): void {
-    if (path === '') {
-      this.root = null;
-      return;
-    }
-    const { container, token } = this.#container(path, 'remove');
-    if (Array.isArray(container)) {
-      const at = indexIn(container, token);
-      if (at < 0) throw missing('remove', path);
-      container.splice(at, 1);
-    } else {
-      if (!Object.hasOwn(container, token)) throw missing('remove', path);
-      delete container[token];
-    }
-  }
-
-  /** What the last token of `path` is to change, ready to be changed. Throws when there is none. */
-  #container(path: string, op: string): { container: Json[] | Record<string, Json>; token: string } {
-    const tokens = tokensOf(path);
-    const token = tokens.pop()!;
-    let container = this.#ownForm(this.root, (own) => {
-      this.root = own;
-    });
-    for (const step of tokens) {
-      const parent = container;
-      const child = parent && lookUp(parent as Json, [step]);
-      if (!parent || child === undefined) throw missing(op, path);
-      container = this.#ownForm(child, (own) => {
-        if (Array.isArray(parent)) parent[indexIn(parent, step)] = own;
-        else setOwn(parent, step, own);
-      });
-    }
-    if (!container) throw missing(op, path);
-    return { container, token };
+  /** As `placeIn`, ready to be changed. */
+  #place(path: string): Place | undefined {
+    return placeIn(
+      this.root,
+      path,
+      (value, put) => this.#ownForm(value, put),
+      (own) => {
+        this.root = own;
+      },
+    );
   }
 
   /** undefined: neither a list nor an object. */
-  #ownForm(value: Json, put: (own: Json) => void): Json[] | Record<string, Json> | undefined {
+  #ownForm(value: Json, put?: Put): Opened {
     if (typeof value !== 'object' || value === null) return undefined;
     if (this.#own.has(value)) return value as Json[] | Record<string, Json>;
     const own = Array.isArray(value) ? [...(value as readonly Json[])] : { ...(value as JsonObject) };
     this.#own.add(own);
-    put(own);
+    put?.(own);
     return own;
   }
 }
@@ -177,63 +155,94 @@ function strictlyEqual(a: Json, b: Json): boolean {
   );
 }
 
-function given(value: Json | undefined, op: string, path: string): Json {
-  if (value === undefined) throw badRequest(`error decoding patch: ${op} operation at ${path} needs a value`);
-  return value;
+interface Place {
+  container: Json[] | Record<string, Json>;
+  token: string;
 }
 
-/** `/a~1b/0` → `a/b`, `0`. */
-function tokensOf(path: string): string[] {
-  if (path === '') return [];
-  if (!path.startsWith('/')) throw unfit(`path ${JSON.stringify(path)} does not begin with a slash`);
-  return path
-    .slice(1)
-    .split('/')
-    .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'));
-}
+type Put = (own: Json) => void;
+type Opened = Place['container'] | undefined;
 
-function lookUp(document: Json, tokens: readonly string[]): Json | undefined {
-  let found: Json | undefined = document;
-  for (const token of tokens) {
-    if (Array.isArray(found)) found = found[indexIn(found, token)];
-    else found = isJsonObject(found) ? fieldOf(found, token) : undefined;
-    if (found === undefined) return undefined;
+const asItIs = (value: Json): Opened =>
+  typeof value === 'object' && value !== null ? (value as Place['container']) : undefined;
+
+/**
+ * What the last token of a path stands in; undefined when there is none. `open` says how a container is come by, and may
+ * put another one in its place. Upstream's library does not look at what stands before the first slash.
+ */
+function placeIn(root: Json, path: string, open: (value: Json, put?: Put) => Opened = asItIs, putRoot?: Put) {
+  const [, ...tokens] = path.split('/', MAX_DEPTH + 1).map(unescaped);
+  const token = tokens.pop();
+  if (token === undefined || tokens.length >= MAX_DEPTH - 1) return undefined;
+  let container = open(root, putRoot);
+  for (const step of tokens) {
+    const parent = container;
+    const child = parent && childOf(parent, step);
+    if (!parent || child === undefined || typeof child === 'string') return undefined;
+    const { at } = child;
+    container = open(child.value, (own) => {
+      if (Array.isArray(parent)) parent[at as number] = own;
+      else setOwn(parent, at as string, own);
+    });
   }
-  return found;
+  return container && { container, token };
 }
 
-function read(document: Json, path: string, op: string): Json {
-  const found = lookUp(document, tokensOf(path));
-  if (found === undefined) throw missing(op, path);
-  return found;
+/** undefined: an object has no such field. A text: why a list has no such place. */
+function childOf(
+  container: Place['container'],
+  token: string,
+): { at: string | number; value: Json } | string | undefined {
+  if (!Array.isArray(container)) {
+    const value = fieldOf(container, token);
+    return value === undefined ? undefined : { at: token, value };
+  }
+  const at = indexIn(container, token);
+  return typeof at === 'string' ? at : { at, value: container[at]! };
 }
 
-/** A field that is not there is copied as null, as upstream's library does; what it would stand in must be there. */
-function copied(document: Json, path: string): Json {
-  const tokens = tokensOf(path);
-  const last = tokens.pop();
-  if (last === undefined) return document;
-  const parent = lookUp(document, tokens);
-  return isJsonObject(parent) ? (fieldOf(parent, last) ?? null) : read(document, path, 'copy');
+function valueAt({ container, token }: Place, failing: string): Json | undefined {
+  const child = childOf(container, token);
+  if (typeof child === 'string') throw unfit(`${failing}: ${child}`);
+  return child?.value;
 }
 
-const indexIn = (list: readonly Json[], token: string): number => indexBelow(list.length, token);
+function insert({ container, token }: Place, value: Json, failing: string): void {
+  if (!Array.isArray(container)) {
+    setOwn(container, token, value);
+    return;
+  }
+  const at = token === '-' ? container.length : indexBelow(container.length + 1, token);
+  if (typeof at === 'number') container.splice(at, 0, value);
+  else {
+    const odd = isWholeNumber(token) ? '' : `value was not a proper array index: '${token}': `;
+    throw unfit(`${failing}: ${odd}${at}`);
+  }
+}
 
-/** Negative ones count from the end, as in upstream's library. -1: there is none. */
-function indexBelow(length: number, token: string): number {
-  if (!/^[+-]?\d{1,10}$/.test(token)) return -1;
+function takeOut(place: Place, failing: string): Json {
+  const { container, token } = place;
+  const child = childOf(container, token);
+  if (child === undefined) throw unfit(`${failing}: Unable to remove nonexistent key: ${token}: missing value`);
+  if (typeof child === 'string') throw unfit(`${failing}: ${child}`);
+  if (Array.isArray(container)) container.splice(child.at as number, 1);
+  else delete container[token];
+  return child.value;
+}
+
+/** `a~1b` → `a/b`. */
+const unescaped = (token: string): string => token.replaceAll('~1', '/').replaceAll('~0', '~');
+
+const indexIn = (list: readonly Json[], token: string): number | string => indexBelow(list.length, token);
+
+const isWholeNumber = (token: string): boolean => /^[+-]?\d+$/.test(token) && Number.isSafeInteger(Number(token));
+
+/** Negative ones count from the end, as in upstream's library. A text: why there is none. */
+function indexBelow(length: number, token: string): number | string {
+  if (!isWholeNumber(token))
+    return `strconv.Atoi: parsing ${JSON.stringify(token)}: ${/^[+-]?\d+$/.test(token) ? 'value out of range' : 'invalid syntax'}`;
   const index = Number(token) < 0 ? length + Number(token) : Number(token);
-  return index >= 0 && index < length ? index : -1;
+  return index >= 0 && index < length
+    ? index
+    : `Unable to access invalid index: ${Number(token)}: invalid index referenced`;
 }
-
-const missing = (op: string, path: string) =>
-  unfit(
-    `${op} operation does not apply: doc is missing ${op === 'remove' ? 'key' : 'path'}: ${JSON.stringify(path)}: missing value`,
-  );
-
-/** 422: the patch is one, but not of this object. Upstream does not say why; `cause` does, for logs. */
-const unfit = (why: string): StatusError =>
-  new StatusError('Invalid', 'the server rejected our request due to an error in our request', {
-    details: {},
-    cause: why,
-  });

@@ -4,12 +4,13 @@
  * handlers/patch.go.
  */
 import { facts } from '#api/generated/facts.ts';
-import { parseJson, parseJsonStrictly } from '#api/machinery/codec-json.ts';
+import { parseJsonStrictly } from '#api/machinery/codec-json.ts';
 import { invalidValue } from '#api/machinery/field-error.ts';
 import { applyJsonPatch } from '#api/machinery/json-patch.ts';
+import { readJsonPatchStrictly, unfitValue } from '#api/machinery/json-patch-operations.ts';
 import { isJsonObject, type Json, type JsonObject } from '#api/machinery/json-value.ts';
 import { applyMergePatch } from '#api/machinery/merge-patch.ts';
-import { strictProblem } from '#api/machinery/normalise.ts';
+import { strictProblem, unknownFieldText } from '#api/machinery/normalise.ts';
 import { badRequest, invalid } from '#api/machinery/status.ts';
 import { applyStrategicMergePatch } from '#api/machinery/strategic-merge-patch.ts';
 import { type BodyType, type DecodeOptions, reshape, type ShapedType } from '../decode-object.ts';
@@ -24,45 +25,77 @@ export const APPLY_PATCH = 'application/apply-patch+yaml';
 /** The patched object, shaped and frozen. Throws BadRequest, Invalid. */
 export type Patch = (current: object, options: DecodeOptions) => Record<string, unknown>;
 
-/** Throws UnsupportedMediaType and BadRequest. */
+/** Throws UnsupportedMediaType. A body that is no patch is refused when there is an object for it, as upstream does. */
 export function readPatch(type: ShapedType, body: RequestBody | undefined): Patch {
   const mediaType = mediaTypeOf(body?.contentType);
   const accepted = [JSON_PATCH, MERGE_PATCH, ...(type.facts ? [STRATEGIC_MERGE_PATCH] : []), APPLY_PATCH];
   if (!body || mediaType === APPLY_PATCH || !accepted.includes(mediaType)) throw refuseMediaType(accepted);
-  const { value, duplicates } = readJson(body);
-  if (mediaType !== JSON_PATCH && !isJsonObject(value)) throw badRequest('Invalid JSON Document');
-  const apply = applierOf(type, mediaType, value);
+  const format = FORMATS[mediaType]!;
+  const read = readJson(body);
   return (current, options) => {
-    const patched = apply(current as Json);
-    return checked(type, { patched, current }, { ...options, duplicates });
+    const reading = format(read, options.fieldValidation !== 'Ignore');
+    if ('problem' in reading) throw badRequest(reading.problem);
+    return checked(
+      type,
+      { patched: reading.apply(current as Json, type), current },
+      { ...options, found: reading.found },
+    );
   };
 }
 
-function applierOf(type: ShapedType, mediaType: string, patch: Json): (current: Json) => Json {
-  if (mediaType === JSON_PATCH) return (current) => applyJsonPatch(current, patch);
-  if (mediaType === MERGE_PATCH) return (current) => applyMergePatch(current, patch);
-  return (current) => applyStrategicMergePatch(current as JsonObject, patch as JsonObject, { facts, type: type.facts });
+type Read = { value: Json; duplicates: readonly string[] } | { problem: string };
+
+/** `found`: what a strict reader has seen, `duplicate field "data.a"`. */
+type Reading = { apply: (current: Json, type: ShapedType) => Json; found: readonly string[] } | { problem: string };
+
+/** Upstream reads a patch with one decoder or, where fields are validated, with two, each of which has its own words. */
+const FORMATS: Readonly<Record<string, (read: Read, isValidated: boolean) => Reading>> = {
+  [JSON_PATCH](read, isValidated) {
+    if ('problem' in read) return { problem: isValidated ? `error decoding patch: ${read.problem}` : read.problem };
+    const { value, duplicates } = read;
+    const { problem, unknown } = isValidated ? readJsonPatchStrictly(value) : { unknown: [] };
+    if (problem) return { problem: `error decoding patch: ${problem}` };
+    const found = [...duplicates, ...unknown.map(unknownFieldText)].map((text) => `json patch ${text}`);
+    return { apply: (current) => applyJsonPatch(current, value), found };
+  },
+  [MERGE_PATCH](read, isValidated) {
+    const problem = problemOfMap(read);
+    if (problem && isValidated) return { problem: `error decoding patch: ${problem}` };
+    if (problem || 'problem' in read || read.value === null) return { problem: 'Invalid JSON Patch' };
+    const { value, duplicates } = read;
+    return { apply: (current) => applyMergePatch(current, value), found: duplicates };
+  },
+  [STRATEGIC_MERGE_PATCH](read) {
+    const problem = problemOfMap(read);
+    if (problem || 'problem' in read) return { problem: problem ?? '' };
+    const patch = (read.value ?? {}) as JsonObject;
+    return {
+      apply: (current, { facts: type }) => applyStrategicMergePatch(current as JsonObject, patch, { facts, type }),
+      found: read.duplicates,
+    };
+  },
+};
+
+function problemOfMap(read: Read): string | undefined {
+  if ('problem' in read) return read.problem;
+  if (read.value === null || isJsonObject(read.value)) return undefined;
+  return unfitValue(read.value, 'Go value of type map[string]interface {}');
 }
 
-function readJson(body: RequestBody): { value: Json; duplicates: readonly string[] } {
+function readJson(body: RequestBody): Read {
   if ('object' in body) return { value: body.object as Json, duplicates: [] };
-  const text = new TextDecoder().decode(body.bytes);
-  const parsed = parseJsonStrictly(text);
-  if ('problem' in parsed) {
-    const lenient = parseJson(text);
-    throw badRequest(`error decoding patch: ${'problem' in lenient ? lenient.problem : parsed.problem}`);
-  }
-  return { value: parsed.value as Json, duplicates: parsed.strictErrors };
+  const parsed = parseJsonStrictly(new TextDecoder().decode(body.bytes));
+  return 'problem' in parsed ? parsed : { value: parsed.value as Json, duplicates: parsed.strictErrors };
 }
 
 function checked(
   type: ShapedType,
   { patched, current }: { patched: Json; current: object },
-  { fieldValidation, warn, duplicates }: DecodeOptions & { duplicates: readonly string[] },
+  { fieldValidation, warn, found }: DecodeOptions & { found: readonly string[] },
 ): Record<string, unknown> {
   const refuse = (problem: string) => invalid(NO_TYPE, '', [invalidValue('patch', JSON.stringify(patched), problem)]);
   const { object, unknownFields } = reshape(type, withType(type, patched), { from: current, refuse });
-  const errors = [...duplicates, ...unknownFields];
+  const errors = [...found, ...unknownFields];
   if (errors.length > 0 && fieldValidation === 'Strict') throw refuse(strictProblem(errors));
   if (fieldValidation === 'Warn') for (const text of errors) warn(text);
   return object;

@@ -2,6 +2,8 @@
  * Asks one webhook and keeps to what it said. Source: documentation, "Dynamic Admission Control"; texts as upstream's
  * plugin/webhook and webhook/errors, because clients match them.
  */
+import { parseJson } from '#api/machinery/codec-json.ts';
+import { jsonPatchProblem } from '#api/machinery/json-patch-operations.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import { badRequest, internalError, StatusError, type StatusReason } from '#api/machinery/status.ts';
 import { randomUuid } from '#base/random.ts';
@@ -113,7 +115,15 @@ async function answerOf(call: Call, client: WebhookClient, services: AdmissionSe
   noteAnswer(request, name, verdict.annotations);
   for (const text of verdict.warnings) request.warn?.(text);
   if (!verdict.allowed) throw denied(name, verdict);
+  const undecodable = verdict.patch === undefined ? undefined : patchProblem(verdict.patch);
+  if (undecodable)
+    return failed(call, `received undecodable patch in webhook response: ${undecodable}`, { services, code: 503 });
   return { patch: verdict.patch, shown: review.shown };
+}
+
+function patchProblem(text: string): string | undefined {
+  const parsed = parseJson(text);
+  return 'problem' in parsed ? parsed.problem : jsonPatchProblem(parsed.value);
 }
 
 /** Throws unless the webhook may be passed over. */

@@ -55,7 +55,8 @@ function applied(shown: KubeObject, patch: string): Json {
   try {
     return applyJsonPatch(shown as unknown as Json, parsed.value ?? []);
   } catch (error) {
-    if (error instanceof StatusError) throw internalError(error.message, error);
+    if (error instanceof StatusError)
+      throw internalError(typeof error.cause === 'string' ? error.cause : error.message, error);
     throw error;
   }
 }
