@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { silentLog } from '#base/log.ts';
 import { ManualClock } from '#base/manual-clock.ts';
 import { requestInfoOf } from '#control-plane/apiserver/request-info.ts';
@@ -70,9 +70,10 @@ kind: EncryptionConfiguration
 resources:
 - resources: [secrets]
   providers: [{aesgcm: {keys: [{name: ${name}, secret: ${secret(fill)}}]}}, {identity: {}}]`;
-const encryption = async (flags: Record<string, string>) => {
+const encryption = async (flags: Record<string, string>, reloadMs?: number) => {
   const base = openMemoryStorage();
-  const opened = await openEncryption(base, { flags: new ApiServerFlags(flags), log: silentLog });
+  const options = { flags: new ApiServerFlags(flags), log: silentLog, ...(reloadMs && { reloadMs }) };
+  const opened = await openEncryption(base, options);
   return { base, ...opened };
 };
 const KEY = '/registry/secrets/a/b';
@@ -104,6 +105,27 @@ test('with a KMS plugin values are sealed with its help, and its health is a che
   close();
   plugin.stop();
 });
+
+test('a changed file is used once its KMS plugin is well, and what was before stays until then', async () => {
+  const plugin = await new TestKmsPlugin().start();
+  plugin.healthz = 'sealed';
+  const path = file('reloaded', configuration('one', 1));
+  const flags = { 'encryption-provider-config': path, 'encryption-provider-config-automatic-reload': 'true' };
+  const { base, storage, close } = await encryption(flags, 20);
+  const kms = `{kms: {apiVersion: v2, name: vault, endpoint: "${plugin.endpoint}"}}`;
+  file('reloaded', configuration('one', 1).replace('providers: [', `providers: [${kms}, `));
+  const put = async (value: string) => {
+    await storage.commit({ when: [], then: [{ put: KEY, value: Buffer.from(value) }] });
+    return Buffer.from((await base.get(KEY))!.value).toString('latin1');
+  };
+  const waiting = { timeout: 60_000, interval: 20 };
+  await vi.waitFor(() => expect(plugin.asked).toBeGreaterThan(1), waiting);
+  expect(await put('hunter2')).toMatch(/^k8s:enc:aesgcm:v1:one:/);
+  plugin.healthz = 'ok';
+  await vi.waitFor(async () => expect(await put('hunter3')).toMatch(/^k8s:enc:kms:v2:vault:/), waiting);
+  close();
+  plugin.stop();
+}, 120_000);
 
 test('a file that cannot be used is refused with its name', async () => {
   const path = file('encryption', configuration('one', 1).replace('aesgcm', 'aes'));

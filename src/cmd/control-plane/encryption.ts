@@ -21,7 +21,7 @@ export interface Encryption {
 /** The store itself when nothing is to be sealed. Throws FlagError. */
 export async function openEncryption(
   base: Storage,
-  { flags, log }: { flags: ApiServerFlags; log: Log },
+  { flags, log, reloadMs }: { flags: ApiServerFlags; log: Log; reloadMs?: number },
 ): Promise<Encryption> {
   if (!flags.has(FLAG)) return { storage: base, checks: [], close: () => undefined };
   // Ciphers that Node.js does not have are loaded only where values are sealed.
@@ -31,21 +31,26 @@ export async function openEncryption(
   const { EncryptedStorage } = await import('#control-plane/storage/encryption/encrypted-storage.ts');
   const { connectKmsPlugin } = await import('#control-plane/storage/encryption/kms-plugin.ts');
   const { KmsProvider } = await import('#control-plane/storage/encryption/kms-provider.ts');
-  const rulesIn = async (text: string) => {
+  const rulesIn = async (text: string, ready: (provider: KmsProvider) => Promise<void>) => {
     const providers: KmsProvider[] = [];
-    const rules = parseEncryption(text, ({ name, ...endpoint }) => {
-      const plugin = connectKmsPlugin({ ...endpoint, clock: systemClock });
-      const provider = new KmsProvider({ name, plugin, clock: systemClock });
-      providers.push(provider);
-      return provider.cipher();
-    });
-    await Promise.all(providers.map((provider) => prime(provider, log)));
-    return { ciphersOf: ciphersByKey(rules, catalog), providers };
+    try {
+      const rules = parseEncryption(text, ({ name, ...endpoint }) => {
+        const plugin = connectKmsPlugin({ ...endpoint, clock: systemClock });
+        const provider = new KmsProvider({ name, plugin, clock: systemClock });
+        providers.push(provider);
+        return provider.cipher();
+      });
+      await Promise.all(providers.map(ready));
+      return { ciphersOf: ciphersByKey(rules, catalog), providers };
+    } catch (error) {
+      closeAll(providers);
+      throw error;
+    }
   };
 
   const path = flags.text(FLAG);
   const text = flags.file(FLAG);
-  let used = await usable(() => rulesIn(text), path);
+  let used = await usable(() => rulesIn(text, (provider) => prime(provider, log)), path);
   const storage = new EncryptedStorage(base, used.ciphersOf);
   const follow = () => {
     for (const provider of used.providers)
@@ -58,14 +63,19 @@ export async function openEncryption(
   const probing = setInterval(() => void probe(used.providers, log), PROBE_MS);
   probing.unref();
   const isReloading = flags.boolean(`${FLAG}-automatic-reload`, false);
+  let isClosed = false;
   const reload = async (changed: string) => {
+    // What was before stays while a plugin is not well.
+    const next = await rulesIn(changed, (provider) => provider.check());
+    if (isClosed) return closeAll(next.providers);
     const before = used;
-    used = await rulesIn(changed);
+    used = next;
     follow();
     storage.configure(used.ciphersOf);
-    for (const provider of before.providers) provider.close();
+    closeAll(before.providers);
   };
-  const stop = isReloading ? watchConfiguration({ path, what: `--${FLAG}`, text, reload, log }) : () => undefined;
+  const watched = { path, what: `--${FLAG}`, text, reload, log, ...(reloadMs && { intervalMs: reloadMs }) };
+  const stop = isReloading ? watchConfiguration(watched) : () => undefined;
   return {
     storage,
     checks: isReloading
@@ -74,9 +84,14 @@ export async function openEncryption(
     close() {
       clearInterval(probing);
       stop();
-      for (const provider of used.providers) provider.close();
+      isClosed = true;
+      closeAll(used.providers);
     },
   };
+}
+
+function closeAll(providers: readonly KmsProvider[]): void {
+  for (const provider of providers) provider.close();
 }
 
 const checkOf = (name: string, check: () => Promise<void>): HealthCheck => ({

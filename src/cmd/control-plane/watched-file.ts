@@ -7,7 +7,7 @@ export interface WatchedFileOptions {
   what: string;
   /** What it held when it was read first. */
   text: string;
-  /** Takes a new content. What it throws is logged: what was before goes on. */
+  /** Takes a new content. What it throws is logged: what was before goes on, and the new one is tried again. */
   reload(text: string): void | Promise<void>;
   log: Log;
   intervalMs?: number;
@@ -22,6 +22,7 @@ const INTERVAL_MS = 5_000;
 export function watchConfiguration(options: WatchedFileOptions): () => void {
   const { path, what, reload, log, intervalMs = INTERVAL_MS } = options;
   let last = options.text;
+  let tried = last;
   let isReloading = false;
   let told: string | undefined;
   const look = async () => {
@@ -30,9 +31,11 @@ export function watchConfiguration(options: WatchedFileOptions): () => void {
     try {
       const text = readNamedFile(path, what);
       if (text === last) return;
+      if (text !== tried) told = undefined;
+      tried = text;
+      await reload(text);
       last = text;
       told = undefined;
-      await reload(text);
       log.info('a configuration file was read again', { what });
     } catch (error) {
       const { message } = error as Error;

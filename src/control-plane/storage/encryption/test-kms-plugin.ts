@@ -11,6 +11,8 @@ export class TestKmsPlugin {
   healthz = 'ok';
   version = 'v2';
   annotations: Record<string, Buffer> = { 'kms.example.com': Buffer.from('local') };
+  /** How often for its status. */
+  asked = 0;
   decrypted = 0;
   refusesToOpen = false;
   readonly #keys = new Map<string, Buffer>();
@@ -29,8 +31,10 @@ export class TestKmsPlugin {
     this.#server.addService(
       { Status: getStatus, Encrypt: encrypt, Decrypt: decrypt },
       {
-        Status: (_call: unknown, answer: (error: null, value: object) => void) =>
-          answer(null, { version: this.version, healthz: this.healthz, key_id: this.keyId }),
+        Status: (_call: unknown, answer: (error: null, value: object) => void) => {
+          this.asked++;
+          answer(null, { version: this.version, healthz: this.healthz, key_id: this.keyId });
+        },
         Encrypt: ({ request }: { request: { plaintext: Buffer } }, answer: (error: null, value: Encrypted) => void) => {
           const vector = randomBytes(16);
           const cipher = createCipheriv('aes-256-ctr', this.#keyFor(this.keyId), vector);
