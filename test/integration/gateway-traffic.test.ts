@@ -52,6 +52,19 @@ const endpoints = async (...names: string[]) => {
   const found = await Promise.all(names.map(async (name) => [`shop/${name}:80`, [plain(await mirror(name))]] as const));
   change({ endpoints: found });
 };
+test('what somebody wrote as a protocol is never taken for more than a text', async () => {
+  serve([{ ...http, name: 'odd', protocol: 'constructor' }, http], [httpRoute('any', [rule()])], 'constructor');
+  await endpoints('web');
+  expect(asJson(await ask('/')).name).toBe('web');
+});
+
+test('what nobody here knows as a filter answers instead of passing the request without it', async () => {
+  const filters = [{ type: 'ExternalAuth', externalAuth: {} }] as HTTPRouteRule['filters'];
+  serve([http], [httpRoute('guarded', [rule(undefined, 'web', { filters })])]);
+  await endpoints('web');
+  expect((await ask('/')).status).toBe(500);
+});
+
 const plain = ({ address, port }: { address: string; port: number }) => ({ address, port });
 
 const path = (value: string, type: 'Exact' | 'PathPrefix' | 'RegularExpression' = 'PathPrefix') => ({

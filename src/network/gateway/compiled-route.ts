@@ -3,7 +3,12 @@ import { type BackendsAround, resolvedBackend } from '#api/gateway/v1/backend.ts
 import type { GRPCRoute, GRPCRouteMatch } from '#api/gateway/v1/grpc-route.ts';
 import type { FilteredBackend, HTTPRoute, HTTPRouteMatch, ValueMatch } from '#api/gateway/v1/http-route.ts';
 import type { AnyRoute, BackendReference } from '#api/gateway/v1/route.ts';
-import type { HeaderModifier, PathModifier, RouteFilter } from '#api/gateway/v1/route-filter.ts';
+import {
+  type HeaderModifier,
+  knownFilters,
+  type PathModifier,
+  type RouteFilter,
+} from '#api/gateway/v1/route-filter.ts';
 import { keyOf } from '#api/machinery/object.ts';
 import type { NamedMatch, RouteConditions } from '#network/ingress/route-conditions.ts';
 import type { HeaderChanges, Mirror, PathChange, RouteFilters } from '#network/ingress/route-filters.ts';
@@ -107,7 +112,8 @@ function compiledFilters(
     }
   }
   if (mirrors.length > 0) all.mirrors = mirrors;
-  const isUnknown = filters.some(({ type }) => type === 'ExtensionRef');
+  const known = knownFilters(route.kind);
+  const isUnknown = filters.some(({ type }) => !known.includes(type));
   return { filters: Object.keys(all).length > 0 ? all : undefined, isUnknown };
 }
 
@@ -139,7 +145,7 @@ function grpcMatch({ method, headers = [] }: GRPCRouteMatch): Match {
   const { service, method: name, type } = method ?? {};
   if (!service && !name) return { type: 'Prefix', path: '/', ...conditions };
   if (type === 'RegularExpression' || !service)
-    return { type: 'Expression', path: `/${service || '[^/]+'}/${name || '[^/]+'}`, ...conditions };
+    return { type: 'Expression', path: `/(?:${service || '[^/]+'})/(?:${name || '[^/]+'})`, ...conditions };
   return name
     ? { type: 'Exact', path: `/${service}/${name}`, ...conditions }
     : { type: 'Prefix', path: `/${service}/`, ...conditions };

@@ -7,9 +7,10 @@ import type { HTTPRoute } from '#api/gateway/v1/http-route.ts';
 import { isServed, type ListenerState, listenerStateOf } from '#api/gateway/v1/listener-state.ts';
 import type { ReferenceGrant } from '#api/gateway/v1/reference-grant.ts';
 import type { AnyRoute } from '#api/gateway/v1/route.ts';
+import { byAge, takenPorts } from '#api/gateway/v1/taken-ports.ts';
 import type { TLSRoute } from '#api/gateway/v1/tls-route.ts';
 import type { Secret, Service } from '#api/generated/schema.ts';
-import { type KubeObject, keyOf } from '#api/machinery/object.ts';
+import { keyOf } from '#api/machinery/object.ts';
 import type { ListenerRoutes, PortListeners } from '#network/ingress/listeners.ts';
 import type { Route } from '#network/ingress/route-table.ts';
 import { byPrecedence, compiledRoutes, weighted } from './compiled-route.ts';
@@ -39,11 +40,12 @@ export function gatewayTableOf(around: GatewaysAround): GatewayTable {
   const table: GatewayTable = { ports: new Map(), certificates: new Set() };
   const gateways = around.gateways.toSorted(byAge);
   const routes = around.routes.toSorted(byAge);
+  const taken = takenPorts(gateways);
   for (const gateway of gateways) {
     for (const listener of gateway.spec.listeners) {
-      const wanted = listenerStateOf(gateway, listener, { ...around, secret: () => SOME_SECRET });
+      const wanted = listenerStateOf(gateway, listener, { ...around, taken, secret: () => SOME_SECRET });
       for (const key of wanted.certificates) table.certificates.add(key);
-      const state = listenerStateOf(gateway, listener, around);
+      const state = listenerStateOf(gateway, listener, { ...around, taken });
       if (!isServed(state, listener)) continue;
       const at = placeFor(table.ports, listener, state);
       if (at) for (const route of routes) attach(route, { gateway, listener, at }, around);
@@ -133,7 +135,3 @@ function compiledOnce(route: HTTPRoute | GRPCRoute, around: GatewaysAround): Rou
   }
   return compiled;
 }
-
-const byAge = ({ metadata: a }: KubeObject, { metadata: b }: KubeObject): number =>
-  (a.creationTimestamp ?? '').localeCompare(b.creationTimestamp ?? '') ||
-  `${a.namespace}/${a.name}`.localeCompare(`${b.namespace}/${b.name}`);

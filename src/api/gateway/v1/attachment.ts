@@ -23,15 +23,16 @@ export function gatewayKeyOf({ group, kind, namespace, name }: ParentReference, 
   return `${namespace ?? route.metadata.namespace}/${name}`;
 }
 
-export const KINDS_OF_PROTOCOL: Readonly<Record<string, readonly string[]>> = {
-  HTTP: ['HTTPRoute', 'GRPCRoute'],
-  HTTPS: ['HTTPRoute', 'GRPCRoute'],
-  TLS: ['TLSRoute'],
-};
+/** By protocol: those that are known. A protocol is any text that somebody wrote, `constructor` too. */
+export const KINDS_OF_PROTOCOL: ReadonlyMap<string, readonly string[]> = new Map([
+  ['HTTP', ['HTTPRoute', 'GRPCRoute']],
+  ['HTTPS', ['HTTPRoute', 'GRPCRoute']],
+  ['TLS', ['TLSRoute']],
+]);
 
 /** Those that it may have, of those that we know. */
 export function kindsOf({ protocol, allowedRoutes }: Listener): RouteKind[] {
-  const known = KINDS_OF_PROTOCOL[protocol] ?? [];
+  const known = KINDS_OF_PROTOCOL.get(protocol) ?? [];
   const wanted = allowedRoutes?.kinds?.length
     ? known.filter((kind) => allowedRoutes.kinds?.some((one) => isOfGroup(one) && one.kind === kind))
     : known;

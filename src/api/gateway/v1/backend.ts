@@ -17,14 +17,14 @@ export interface BackendsAround {
 }
 
 /** Those that an endpoint can be spoken with, by the application protocol of a Service's port (KEP-3726). */
-const PROTOCOLS: Readonly<Record<string, string>> = {
-  http: 'http',
-  'kubernetes.io/ws': 'http',
-  https: 'https',
-  'kubernetes.io/wss': 'https',
-  'kubernetes.io/h2c': 'grpc',
-  grpc: 'grpc',
-};
+const PROTOCOLS: ReadonlyMap<string, string> = new Map([
+  ['http', 'http'],
+  ['kubernetes.io/ws', 'http'],
+  ['https', 'https'],
+  ['kubernetes.io/wss', 'https'],
+  ['kubernetes.io/h2c', 'grpc'],
+  ['grpc', 'grpc'],
+]);
 
 export function resolvedBackend(
   route: AnyRoute,
@@ -44,7 +44,7 @@ export function resolvedBackend(
   if (port === undefined || !servicePort)
     return problem('BackendNotFound', `The Service ${namespace}/${name} has no port ${port ?? ''}`.trimEnd());
   const { appProtocol } = servicePort;
-  const protocol = appProtocol === undefined ? undefined : PROTOCOLS[appProtocol];
+  const protocol = appProtocol === undefined ? undefined : PROTOCOLS.get(appProtocol);
   if (appProtocol?.startsWith('kubernetes.io/') && !protocol)
     return problem(
       'UnsupportedProtocol',

@@ -2,8 +2,10 @@
 import type { Secret } from '#api/generated/schema.ts';
 import { isOfGroup, KINDS_OF_PROTOCOL } from './attachment.ts';
 import type { Gateway, Listener } from './gateway.ts';
+import { conflictOf } from './listener-conflict.ts';
 import { mayRefer, type ReferenceGrant } from './reference-grant.ts';
 import { GROUP } from './schema-parts.ts';
+import type { Taken } from './taken-ports.ts';
 
 export interface Verdict {
   isTrue: boolean;
@@ -20,7 +22,9 @@ export interface ListenerState {
   certificates: string[];
 }
 
-export interface SecretsAround {
+export interface AroundListeners {
+  /** See `takenPorts`. */
+  taken: ReadonlyMap<Listener, Taken>;
   grants: readonly ReferenceGrant[];
   /** By `namespace/name`. */
   secret(key: string): Secret | undefined;
@@ -29,27 +33,33 @@ export interface SecretsAround {
 const fine = (reason: string, message: string): Verdict => ({ isTrue: true, reason, message });
 const not = (reason: string, message: string): Verdict => ({ isTrue: false, reason, message });
 
-export function listenerStateOf(gateway: Gateway, listener: Listener, around: SecretsAround): ListenerState {
+export function listenerStateOf(gateway: Gateway, listener: Listener, around: AroundListeners): ListenerState {
   const { problem, certificates } = certificatesOf(gateway, listener, around);
+  const taken = around.taken.get(listener);
+  const conflict = conflictOf(gateway, listener) ?? (taken?.isConflict ? taken : undefined);
   return {
-    accepted:
-      listener.protocol in KINDS_OF_PROTOCOL
-        ? fine('Accepted', 'The listener is accepted')
-        : not('UnsupportedProtocol', `The protocol ${listener.protocol} is not known`),
+    accepted: acceptedOf(listener, taken),
     resolvedRefs: kindProblem(listener) ?? problem ?? fine('ResolvedRefs', 'All references are resolved'),
-    conflicted: conflictOf(gateway, listener),
+    conflicted: conflict ? fine(conflict.reason, conflict.message) : not('NoConflicts', 'No conflicts'),
     certificates,
   };
+}
+
+function acceptedOf({ protocol, tls }: Listener, taken: Taken | undefined): Verdict {
+  if (!KINDS_OF_PROTOCOL.has(protocol)) return not('UnsupportedProtocol', `The protocol ${protocol} is not known`);
+  if (protocol === 'TLS' && tls?.mode !== 'Passthrough')
+    return not('UnsupportedProtocol', 'The protocol TLS is served in the mode Passthrough alone');
+  return taken ? not(taken.reason, taken.message) : fine('Accepted', 'The listener is accepted');
 }
 
 /** Whether anything at all comes in there. */
 export const isServed = ({ accepted, conflicted, certificates }: ListenerState, { protocol, tls }: Listener): boolean =>
   accepted.isTrue &&
   !conflicted.isTrue &&
-  (protocol === 'HTTP' || (protocol === 'TLS' && tls?.mode === 'Passthrough') || certificates.length > 0);
+  (protocol === 'HTTP' || tls?.mode === 'Passthrough' || certificates.length > 0);
 
 function kindProblem({ protocol, allowedRoutes }: Listener): Verdict | undefined {
-  const known = KINDS_OF_PROTOCOL[protocol] ?? [];
+  const known = KINDS_OF_PROTOCOL.get(protocol) ?? [];
   const unknown = allowedRoutes?.kinds?.find((one) => !isOfGroup(one) || !known.includes(one.kind));
   return unknown && not('InvalidRouteKinds', `Routes of the kind ${unknown.kind} cannot hang on this listener`);
 }
@@ -57,7 +67,7 @@ function kindProblem({ protocol, allowedRoutes }: Listener): Verdict | undefined
 function certificatesOf(
   gateway: Gateway,
   { protocol, tls }: Listener,
-  { grants, secret }: SecretsAround,
+  { grants, secret }: AroundListeners,
 ): { problem?: Verdict; certificates: string[] } {
   if (protocol === 'HTTP' || tls?.mode === 'Passthrough') return { certificates: [] };
   const own = gateway.metadata.namespace ?? '';
@@ -88,15 +98,4 @@ function certificatesOf(
 /** By its looks: both are there and are PEM (base64 of `-----BEGIN`). */
 function holdsCertificate({ data }: Secret): boolean {
   return ['tls.crt', 'tls.key'].every((name) => data?.[name]?.startsWith('LS0tLS1CRUdJTi'));
-}
-
-/** Two of one Gateway cannot have the same port and hostname, nor speak differently at one port. */
-function conflictOf({ spec }: Gateway, listener: Listener): Verdict {
-  const others = spec.listeners.filter(({ name, port }) => name !== listener.name && port === listener.port);
-  const isSecure = ({ protocol }: Listener) => protocol === 'HTTPS' || protocol === 'TLS';
-  if (others.some((other) => isSecure(other) !== isSecure(listener)))
-    return fine('ProtocolConflict', `Listeners with port ${listener.port} have protocols that exclude one another`);
-  if (others.some(({ hostname = '' }) => hostname === (listener.hostname ?? '')))
-    return fine('HostnameConflict', `Several listeners with port ${listener.port} have the same hostname`);
-  return not('NoConflicts', 'No conflicts');
 }

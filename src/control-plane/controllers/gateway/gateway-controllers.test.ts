@@ -29,10 +29,9 @@ afterEach(() => cluster[Symbol.asyncDispose]());
 
 const http: Listener = { name: 'http', port: 80, protocol: 'HTTP' };
 const gateway = (listeners: Listener[], gatewayClassName = 'ours', more = {}) =>
-  cluster.create(Gateway, {
-    metadata: { name: 'web', namespace: 'default' },
-    spec: { gatewayClassName, listeners, ...more },
-  } as never);
+  namedGateway('web', { gatewayClassName, listeners, ...more });
+const namedGateway = (name: string, spec: object) =>
+  cluster.create(Gateway, { metadata: { name, namespace: 'default' }, spec } as never);
 const route = (name: string, spec: object, namespace = 'default') =>
   cluster.create(HTTPRoute, {
     metadata: { name, namespace },
@@ -120,9 +119,33 @@ test.each<[string, Listener[], string, Record<string, string>, string]>([
   ],
   [
     'two protocols at one port',
-    [http, { name: 'x', port: 80, protocol: 'TLS', tls: { mode: 'Passthrough' } }],
+    [
+      { ...http, port: 8080 },
+      { name: 'x', port: 8080, protocol: 'TLS', tls: { mode: 'Passthrough' } },
+    ],
     'x',
     { Conflicted: 'True ProtocolConflict', Accepted: 'False ProtocolConflict' },
+    'False ListenersNotValid',
+  ],
+  [
+    'a protocol of that name that every object has',
+    [http, { name: 'x', port: 81, protocol: 'constructor' }],
+    'x',
+    { Accepted: 'False UnsupportedProtocol', Programmed: 'False Invalid' },
+    'True ListenersNotValid',
+  ],
+  [
+    'a port that Ingresses have for something else',
+    [{ ...http, name: 'x', port: 443 }],
+    'x',
+    { Accepted: 'False PortUnavailable', Conflicted: 'False NoConflicts', Programmed: 'False Invalid' },
+    'False ListenersNotValid',
+  ],
+  [
+    'TLS of other protocols that would end here',
+    [{ name: 'x', port: 8443, protocol: 'TLS', tls: { mode: 'Terminate', certificateRefs: [{ name: 'none' }] } }],
+    'x',
+    { Accepted: 'False UnsupportedProtocol', Programmed: 'False Invalid' },
     'False ListenersNotValid',
   ],
 ])('a listener with %s says so', async (_, listeners, name, wanted, accepted) => {
@@ -132,6 +155,36 @@ test.each<[string, Listener[], string, Record<string, string>, string]>([
   const listener = status.listeners?.find((one) => one.name === name);
   expect(brief(listener?.conditions)).toMatchObject(wanted);
   expect(brief(status.conditions)['Accepted']).toBe(accepted);
+});
+
+test('of two Gateways that speak differently at one port the older has it, and the younger as soon as it is free', async () => {
+  await namedGateway('web', { gatewayClassName: 'ours', listeners: [{ ...http, port: 8080 }] });
+  await cluster.settles();
+  await cluster.clock.advance(1_000);
+  const secure = (name: string, more: object) => ({
+    name,
+    hostname: 'a.example.com',
+    port: 8443,
+    ...more,
+  });
+  const passed = secure('db', { protocol: 'TLS', tls: { mode: 'Passthrough' } });
+  await namedGateway('young', { gatewayClassName: 'ours', listeners: [{ ...passed, name: 'other', port: 8080 }, passed] });
+  await cluster.settles();
+  await cluster.clock.advance(1_000);
+  const ended = secure('web', { protocol: 'HTTPS', tls: { certificateRefs: [{ name: 'none' }] } });
+  await namedGateway('youngest', { gatewayClassName: 'ours', listeners: [ended] });
+  const verdictsOf = async (name: string, at = 0) => {
+    await cluster.settles();
+    const { Accepted, Conflicted } = brief(statusOf('Gateway', `default/${name}`).listeners?.[at]?.conditions);
+    return [Accepted, Conflicted];
+  };
+  const free = ['True Accepted', 'False NoConflicts'];
+  expect(await verdictsOf('web')).toEqual(free);
+  expect(await verdictsOf('young')).toEqual(['False ProtocolConflict', 'True ProtocolConflict']);
+  expect(await verdictsOf('young', 1)).toEqual(free);
+  expect(await verdictsOf('youngest')).toEqual(['False HostnameConflict', 'True HostnameConflict']);
+  await cluster.delete(Gateway, 'default/web');
+  expect(await verdictsOf('young')).toEqual(free);
 });
 
 test('a certificate counts when it is there, and of another namespace when that permits it', async () => {

@@ -9,9 +9,10 @@ import { HTTPRoute } from '#api/gateway/v1/http-route.ts';
 import { isServed, type ListenerState, listenerStateOf, type Verdict } from '#api/gateway/v1/listener-state.ts';
 import { ReferenceGrant } from '#api/gateway/v1/reference-grant.ts';
 import type { AnyRoute } from '#api/gateway/v1/route.ts';
+import { takenPorts } from '#api/gateway/v1/taken-ports.ts';
 import { TLSRoute } from '#api/gateway/v1/tls-route.ts';
 import type { Kind } from '#api/machinery/kind.ts';
-import { keyOf, type ObjectKey } from '#api/machinery/object.ts';
+import { type KubeObject, keyOf, type ObjectKey } from '#api/machinery/object.ts';
 import { type Cached, defineController, settled, watching } from '../define-controller.ts';
 import { conditionsOf, no, yes } from './conditions.ts';
 
@@ -34,9 +35,10 @@ export const gatewayStatus = ({ controllerName, addresses }: GatewayAddresses) =
     reconciles: Gateway,
     watches: [
       watching(GatewayClass, (_, cached) => all(cached)),
-      watching(HTTPRoute, parentsOf, isElsewhereAttached),
-      watching(GRPCRoute, parentsOf, isElsewhereAttached),
-      watching(TLSRoute, parentsOf, isElsewhereAttached),
+      watching(Gateway, (_, cached) => all(cached), isOtherwise), // they share their ports
+      watching(HTTPRoute, parentsOf, isOtherwise),
+      watching(GRPCRoute, parentsOf, isOtherwise),
+      watching(TLSRoute, parentsOf, isOtherwise),
       watching(ReferenceGrant, (_, cached) => all(cached)),
       watching(Namespace, (_, cached) => all(cached), isLabelledOtherwise),
       watching(Secret, (secret, cached) =>
@@ -50,10 +52,17 @@ export const gatewayStatus = ({ controllerName, addresses }: GatewayAddresses) =
 
     async reconcile(gateway, { cached, api, clock }) {
       const { spec, metadata, status } = gateway;
-      if (cached(GatewayClass).get(spec.gatewayClassName)?.spec.controllerName !== controllerName) return settled;
+      const isOurs = (one: Gateway) =>
+        cached(GatewayClass).get(one.spec.gatewayClassName)?.spec.controllerName === controllerName;
+      if (!isOurs(gateway)) return settled;
       const nowMs = clock.now();
       const { generation } = metadata;
-      const around = { grants: cached(ReferenceGrant).list(), secret: (key: string) => cached(Secret).get(key) };
+      const ours = cached(Gateway).list().filter(isOurs);
+      const around = {
+        grants: cached(ReferenceGrant).list(),
+        secret: (key: string) => cached(Secret).get(key),
+        taken: takenPorts(ours),
+      };
       const states = spec.listeners.map((listener) => ({
         listener,
         state: listenerStateOf(gateway, listener, around),
@@ -67,14 +76,14 @@ export const gatewayStatus = ({ controllerName, addresses }: GatewayAddresses) =
           conditions: conditionsOf(verdictsOf(listener, state), { before, generation, nowMs }),
         };
       });
-      const served = states.filter(({ listener, state }) => isServed(state, listener));
+      const isAnyServed = states.some(({ listener, state }) => isServed(state, listener));
       const wrong = wrongAddress(spec.addresses, addresses);
       await api.updateStatus(gateway, {
         addresses: addresses.map((value) => ({ type: 'IPAddress', value })),
         conditions: conditionsOf(
           {
             Accepted: acceptedOf(states, wrong),
-            Programmed: programmedOf(served.length > 0, wrong),
+            Programmed: programmedOf(isAnyServed, wrong),
           },
           { before: status?.conditions, generation, nowMs },
         ),
@@ -149,8 +158,8 @@ const namesSecret = (gateway: Gateway, key: string): boolean =>
     tls?.certificateRefs?.some(({ name, namespace = gateway.metadata.namespace }) => `${namespace}/${name}` === key),
   );
 
-/** Its status is nothing to the Gateway. */
-function isElsewhereAttached(now: AnyRoute, before: AnyRoute): boolean {
+/** Its status is nothing to other objects. */
+function isOtherwise(now: KubeObject, before: KubeObject): boolean {
   return now.metadata.generation !== before.metadata.generation;
 }
 

@@ -8,7 +8,7 @@ import { GatewayClass } from '#api/gateway/v1/gateway-class.ts';
 import type { Verdict } from '#api/gateway/v1/listener-state.ts';
 import { ReferenceGrant } from '#api/gateway/v1/reference-grant.ts';
 import type { AnyRoute, ParentReference, RouteParentStatus } from '#api/gateway/v1/route.ts';
-import type { RouteFilter } from '#api/gateway/v1/route-filter.ts';
+import { knownFilters, type RouteFilter } from '#api/gateway/v1/route-filter.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import { keyOf, type ObjectKey } from '#api/machinery/object.ts';
@@ -74,8 +74,9 @@ const leadsTo = (route: AnyRoute, key: ObjectKey): boolean =>
   referencesOf(route).some(({ name, namespace = route.metadata.namespace }) => `${namespace}/${name}` === key);
 
 function acceptedOf(route: AnyRoute, parent: ParentReference, gateway: Gateway, cached: Read): Verdict {
-  const unknown = filtersOf(route).find(({ type }) => type === 'ExtensionRef');
-  if (unknown) return no('UnsupportedValue', 'Filters of the type ExtensionRef are not known');
+  const known = knownFilters(route.kind);
+  const unknown = filtersOf(route).find(({ type }) => !known.includes(type));
+  if (unknown) return no('UnsupportedValue', `Filters of the type ${unknown.type} are not known`);
   const attachment = attachmentOf(route, parent, { gateway, labelsOf: labelsFrom(cached) });
   return attachment.isAccepted ? yes('Accepted', 'The route is accepted') : no(attachment.reason, attachment.message);
 }
