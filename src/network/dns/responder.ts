@@ -37,11 +37,12 @@ export class Responder {
     const query = readQuery(message);
     if (!query) return undefined;
     if (query.ednsVersion) return writeBadVersion(message, query);
-    const answer = query.isInternet ? answerFrom(this.#zone, query) : undefined;
     try {
+      const answer = query.isInternet ? answerFrom(this.#zone, query) : undefined;
       if (!answer) return await this.#forward(message, over);
       if (!answer.follow) return this.#own(message, query, { answer, over });
-      return written(message, query, { answer: await this.#followed(answer, query), over });
+      const followed = FOLLOWED_TYPES.has(query.type) ? await this.#followed(answer, query) : answer;
+      return written(message, query, { answer: followed, over });
     } catch (error) {
       if (!(error instanceof NoUpstreamAnswer))
         this.#log.warn('could not answer a question', { name: query.name, error: String(error) });

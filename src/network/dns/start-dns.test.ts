@@ -5,8 +5,10 @@ import { afterEach, expect, test } from 'vitest';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { silentLog } from '#base/log.ts';
 import type { Informers } from '#client/informer.ts';
-import { startDns } from './start-dns.ts';
-import { NoUpstreamAnswer } from './upstream.ts';
+import { Responder } from './responder.ts';
+import { serveUdp, startDns } from './start-dns.ts';
+import { type Forward, NoUpstreamAnswer } from './upstream.ts';
+import { Zone } from './zone.ts';
 
 const services = Array.from({ length: 60 }, (_, i) => ({
   addresses: [`10.244.1.${i + 1}`],
@@ -48,7 +50,7 @@ afterEach(() => {
   for (const controller of stop.splice(0)) controller.abort();
 });
 
-async function start() {
+async function start(forward: Forward = () => Promise.reject(new NoUpstreamAnswer('there is none'))) {
   const controller = new AbortController();
   stop.push(controller);
   return startDns({
@@ -56,7 +58,7 @@ async function start() {
     domain: 'cluster.local',
     addresses: ['127.0.0.1'],
     port: 0,
-    forward: () => Promise.reject(new NoUpstreamAnswer('there is none')),
+    forward,
     log: silentLog,
     signal: controller.signal,
   });
@@ -160,4 +162,52 @@ test('noise is not answered and does no harm', async () => {
     socket.send(noise, port, '127.0.0.1');
   expect(await overUdp(port, query('many.default.svc.cluster.local', 'AAAA'))).toMatchObject({ rcode: 'NOERROR' });
   socket.close();
+});
+
+test('a question that says it comes from port 0 is forged, and does no harm', async () => {
+  const socket = createSocket('udp4');
+  const responder = new Responder(new Zone('cluster.local'), { forward: () => Promise.reject(), log: silentLog });
+  serveUdp(socket, responder, new AbortController().signal);
+  const message = query('nope.cluster.local');
+  const from = (port: number) => ({ address: '127.0.0.1', family: 'IPv4' as const, port, size: message.length });
+  await responder.respond(message, 'udp');
+  expect(responder.prepared(message)).toBeDefined();
+  expect(() => socket.emit('message', message, from(0))).not.toThrow();
+  socket.close();
+});
+
+test('who asks over TCP is answered no faster than it takes the answers', async () => {
+  let asked = 0;
+  let taken = 0;
+  let most = 0;
+  const large = Buffer.alloc(60_000);
+  const { port } = await start(() => {
+    most = Math.max(most, ++asked - Math.floor(taken / large.length));
+    return Promise.resolve(large);
+  });
+  const socket = connect({ host: '127.0.0.1', port });
+  const question = query('www.example.com');
+  const count = 4_000;
+  socket.end(
+    Buffer.concat(Array.from({ length: count }, () => Buffer.concat([Buffer.from([0, question.length]), question]))),
+  );
+  for await (const chunk of socket) {
+    taken += (chunk as Buffer).length;
+    if (asked === count) break;
+  }
+  expect(most).toBeLessThan(1_000); // what the kernel holds of it
+});
+
+test('one client does not keep all others from TCP', async () => {
+  const { port } = await start();
+  const open = Array.from({ length: 200 }, () => connect({ host: '127.0.0.1', port, localAddress: '127.0.0.9' }));
+  let refused = 0;
+  for (const socket of open) {
+    socket.on('error', () => undefined);
+    socket.on('close', () => refused++);
+  }
+  await expect.poll(() => refused, { timeout: 20_000 }).toBeGreaterThanOrEqual(72);
+  expect(refused).toBe(72); // the others stay
+  expect(await overTcp(port, query('many.default.svc.cluster.local'))).toMatchObject({ rcode: 'NOERROR' });
+  for (const socket of open) socket.destroy();
 });

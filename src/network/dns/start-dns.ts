@@ -13,6 +13,8 @@ import { Zone } from './zone.ts';
 
 const IDLE_TCP_MS = 10_000;
 const MOST_TCP_CLIENTS = 512;
+/** At a time: nobody keeps the others out. */
+const MOST_OF_ONE_CLIENT = 128;
 /** Enough that a burst of a whole node waits in the socket rather than being asked again after seconds. */
 const RECEIVE_BYTES = 4 << 20;
 
@@ -46,13 +48,7 @@ function listenUdp(address: string, port: number, responder: Responder, { signal
   const type = isIP(address) === 6 ? 'udp6' : 'udp4';
   const socket: UdpSocket = createSocket({ type, recvBufferSize: RECEIVE_BYTES });
   signal.addEventListener('abort', () => socket.close(), { once: true });
-  socket.on('message', (message, from) => {
-    const prepared = responder.prepared(message);
-    if (prepared) return socket.send(prepared, from.port, from.address, sent);
-    void responder.respond(message, 'udp').then((answer) => {
-      if (answer && !signal.aborted) socket.send(answer, from.port, from.address, sent);
-    });
-  });
+  serveUdp(socket, responder, signal);
   return new Promise((resolve, reject) => {
     socket.once('error', reject);
     socket.bind(port, address, () => {
@@ -63,12 +59,25 @@ function listenUdp(address: string, port: number, responder: Responder, { signal
   });
 }
 
+export function serveUdp(socket: UdpSocket, responder: Responder, signal: AbortSignal): void {
+  socket.on('message', (message, from) => {
+    if (from.port === 0) return; // forged: nothing can be sent there
+    const prepared = responder.prepared(message);
+    if (prepared) return socket.send(prepared, from.port, from.address, sent);
+    void responder.respond(message, 'udp').then((answer) => {
+      if (answer && !signal.aborted) socket.send(answer, from.port, from.address, sent);
+    });
+  });
+}
+
 /** Who asked and is gone by now is not told. */
 const sent = () => undefined;
 
 function listenTcp(address: string, responder: Responder, { signal, port, log }: DnsOptions): Promise<number> {
   const clients = new Set<Socket>();
   const server: Server = createServer((socket) => {
+    const others = [...clients].filter(({ remoteAddress }) => remoteAddress === socket.remoteAddress);
+    if (others.length >= MOST_OF_ONE_CLIENT) return socket.destroy();
     clients.add(socket);
     socket.on('close', () => clients.delete(socket));
     serveTcp(socket, responder);
@@ -93,20 +102,34 @@ function listenTcp(address: string, responder: Responder, { signal, port, log }:
   });
 }
 
+/** Nobody may ask faster than it takes the answers: what it has not taken would be kept here. */
 function serveTcp(socket: Socket, responder: Responder): void {
   let received = Buffer.alloc(0);
-  let answering = Promise.resolve();
   socket.setTimeout(IDLE_TCP_MS, () => socket.destroy());
   socket.on('error', () => socket.destroy());
   socket.on('data', (chunk) => {
     received = Buffer.concat([received, chunk]);
+    socket.pause();
+    void answerAll().then(() => socket.resume());
+  });
+
+  async function answerAll(): Promise<void> {
     while (received.length >= 2 && received.length >= received.readUInt16BE(0) + 2) {
       const message = received.subarray(2, received.readUInt16BE(0) + 2);
       received = received.subarray(message.length + 2);
-      answering = answering.then(async () => {
-        const answer = await responder.respond(message, 'tcp');
-        if (answer && !socket.destroyed) socket.write(Buffer.concat([lengthPrefix(answer), answer]));
-      });
+      const answer = await responder.respond(message, 'tcp');
+      if (socket.destroyed) return;
+      if (answer && !socket.write(Buffer.concat([lengthPrefix(answer), answer]))) await takenBy(socket);
     }
-  });
+  }
 }
+
+/** Resolves when what was written is on its way, or the client is gone. */
+const takenBy = (socket: Socket): Promise<void> =>
+  new Promise((resolve) => {
+    const done = () => {
+      socket.off('drain', done).off('close', done);
+      resolve();
+    };
+    socket.on('drain', done).on('close', done);
+  });

@@ -120,3 +120,27 @@ test('an answer to another question is not taken for one', async () => {
   const asked = forward(query('www.example.com'), 'tcp');
   await expect(asked).rejects.toThrow('no resolver answered');
 });
+
+test('what nobody answers is not asked without end: beyond a thousand at a time it fails at once', async () => {
+  const silent = createSocket('udp4');
+  await new Promise<void>((resolve) => silent.bind(0, '127.0.0.1', resolve));
+  closers.push(() => silent.close());
+  const { forward, clock } = to([{ host: '127.0.0.1', port: silent.address().port }]);
+  const asked = Array.from({ length: 1_000 }, (_, i) => forward(query(`n${i}.example.com`), 'udp'));
+  const all = Promise.allSettled(asked);
+  await expect(forward(query('one-more.example.com'), 'udp')).rejects.toThrow('too much is asked at the same time');
+  clock.advance(2_000);
+  expect((await all).every(({ status }) => status === 'rejected')).toBe(true);
+});
+
+test('long questions do not fill the memory', async () => {
+  const up = await resolver(({ questions }) => address(questions?.[0]?.name ?? '', 20));
+  const { forward } = to([up]);
+  const long = (i: number) => Buffer.concat([query(`n${i}.example.com`), Buffer.alloc(60_000)]);
+  for (let i = 0; i < 300; i++) await forward(long(i), 'tcp'); // 18 MB
+  expect(up.asked).toBe(300);
+  await forward(long(299), 'tcp');
+  expect(up.asked).toBe(300);
+  await forward(long(0), 'tcp');
+  expect(up.asked).toBe(301);
+});

@@ -7,13 +7,16 @@ import { createSocket } from 'node:dgram';
 import { connect, isIP } from 'node:net';
 import type { Clock } from '#base/clock.ts';
 import { HEADER, isResponse, isSoa, isTruncated, RCODES, rcodeOf, readQuery, recordsOf, skipName } from './message.ts';
-import { numbered } from './prepared-answers.ts';
+import { numbered, unpooled } from './prepared-answers.ts';
 import { type Resolver, type Upstreams, upstreamsFor } from './upstreams.ts';
 
 const ANSWER_WITHIN_MS = 2_000;
 const LARGEST_ANSWER = 65_535; // bytes; RFC 1035 4.2.2
 const LONGEST_S = 30;
 const MOST_KEPT = 10_000;
+const MOST_KEPT_BYTES = 16 << 20;
+/** Each has a socket. What is asked beyond that fails at once; upstream's cluster DNS has the same limit. */
+const MOST_ASKED = 1_000;
 
 export type Forward = (query: Buffer, over: 'udp' | 'tcp') => Promise<Buffer>;
 
@@ -31,7 +34,7 @@ interface Kept {
 
 /** Tries the resolvers in order. With none at all every name outside the cluster fails at once. */
 export function forwardTo(upstreams: () => Upstreams, clock: Clock): Forward {
-  const kept = new Map<string, Kept>();
+  const kept = new Cache();
   const asking = new Map<string, Promise<Buffer>>();
 
   const ask = async (query: Buffer, over: 'udp' | 'tcp'): Promise<Buffer> => {
@@ -53,22 +56,46 @@ export function forwardTo(upstreams: () => Upstreams, clock: Clock): Forward {
     if (known && ageMs < known.seconds * 1000) return aged(known, query, Math.floor(ageMs / 1000));
     const others = asking.get(key);
     if (others) return numbered(await others, query);
+    if (asking.size >= MOST_ASKED) throw new NoUpstreamAnswer('too much is asked at the same time');
     const answering = ask(query, over);
     asking.set(key, answering);
     try {
       const answer = await answering;
       const lasting = lastingOf(answer, query);
       kept.delete(key);
-      if (lasting) kept.set(key, { answer, ...lasting, sinceMs: clock.monotonicMs() });
-      for (const oldest of kept.keys()) {
-        if (kept.size <= MOST_KEPT) break;
-        kept.delete(oldest);
-      }
+      if (lasting) kept.put(key, { answer: unpooled(answer), ...lasting, sinceMs: clock.monotonicMs() });
       return answer;
     } finally {
       asking.delete(key);
     }
   };
+}
+
+/** By what was asked; the oldest go first. Questions may be as long as answers, and are counted as they are. */
+class Cache {
+  readonly #kept = new Map<string, Kept>();
+  #bytes = 0;
+
+  get(key: string): Kept | undefined {
+    return this.#kept.get(key);
+  }
+
+  /** The key is not there. */
+  put(key: string, kept: Kept): void {
+    this.#kept.set(key, kept);
+    this.#bytes += key.length + kept.answer.length;
+    for (const oldest of this.#kept.keys()) {
+      if (this.#kept.size <= MOST_KEPT && this.#bytes <= MOST_KEPT_BYTES) break;
+      this.delete(oldest);
+    }
+  }
+
+  delete(key: string): void {
+    const known = this.#kept.get(key);
+    if (!known) return;
+    this.#kept.delete(key);
+    this.#bytes -= key.length + known.answer.length;
+  }
 }
 
 function aged({ answer, ttls }: Kept, query: Buffer, seconds: number): Buffer {
