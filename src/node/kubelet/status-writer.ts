@@ -116,17 +116,19 @@ export class StatusWriter {
       const gone = Object.keys(shown.status ?? {}).filter((key) => !(key in status));
       const cleared = Object.fromEntries(gone.filter((key) => OWN_FIELDS.has(key)).map((key) => [key, null]));
       const patch = { metadata: { uid: metadata.uid }, status: { ...cleared, ...status } };
-      const answer = await this.#insist(() => this.#options.client.patch(Pod, at, { type: 'merge', patch }));
+      const write = () => this.#options.client.patch(Pod, at, { type: 'merge', patch });
+      const answer = await this.#insist(write, () => writing.wanted === status);
+      if (!answer && writing.wanted !== status) continue; // it was refused, or not heard: the newer one may be taken
       writing.written = status;
       writing.version = Number(answer?.metadata.resourceVersion ?? writing.version);
       if (writing.wanted === status) writing.wanted = undefined;
     }
   }
 
-  /** Tries until the server has answered. A pod that is gone, or another of its name, is no failure. */
-  async #insist<T>(call: () => Promise<T>): Promise<T | undefined> {
+  /** Tries until the server has answered, or nobody wants it any more. A pod that is gone, or another of its name, is no failure. */
+  async #insist<T>(call: () => Promise<T>, isWanted = () => true): Promise<T | undefined> {
     const { clock, log, signal } = this.#options;
-    for (let waitMs = RETRY_MS.least; !signal.aborted; waitMs = Math.min(waitMs * 2, RETRY_MS.most)) {
+    for (let waitMs = RETRY_MS.least; !signal.aborted && isWanted(); waitMs = Math.min(waitMs * 2, RETRY_MS.most)) {
       try {
         return await call();
       } catch (error) {
