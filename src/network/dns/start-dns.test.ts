@@ -53,15 +53,18 @@ afterEach(() => {
 async function start(forward: Forward = () => Promise.reject(new NoUpstreamAnswer('there is none'))) {
   const controller = new AbortController();
   stop.push(controller);
-  return startDns({
-    informers,
-    domain: 'cluster.local',
-    addresses: ['127.0.0.1'],
-    port: 0,
-    forward,
-    log: silentLog,
-    signal: controller.signal,
-  });
+  const starting = () =>
+    startDns({
+      informers,
+      domain: 'cluster.local',
+      addresses: ['127.0.0.1'],
+      port: 0,
+      forward,
+      log: silentLog,
+      signal: controller.signal,
+    });
+  // TCP's port, which the kernel chose, may be somebody's for UDP.
+  return starting().catch(starting).catch(starting);
 }
 
 const query = (name: string, type: 'A' | 'AAAA' = 'A') =>

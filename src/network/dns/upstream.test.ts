@@ -1,6 +1,7 @@
 /** Against resolvers of the test's own, on loopback. */
-import { createSocket } from 'node:dgram';
-import { createServer } from 'node:net';
+import { createSocket, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import dnsPacket from 'dns-packet';
 import { afterEach, expect, test } from 'vitest';
 import { ManualClock } from '#base/manual-clock.ts';
@@ -13,6 +14,21 @@ afterEach(() => {
 
 type Say = (query: dnsPacket.DecodedPacket) => Partial<dnsPacket.Packet>;
 
+/** A UDP socket at the TCP server's port; somebody may have one of a pair that the kernel chose for the other. */
+async function boundTogether(tcp: Server): Promise<Socket> {
+  for (;;) {
+    await once(tcp.listen(0, '127.0.0.1'), 'listening');
+    const udp = createSocket('udp4');
+    udp.bind((tcp.address() as AddressInfo).port, '127.0.0.1');
+    const isBound = await once(udp, 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (isBound) return udp;
+    await new Promise((resolve) => tcp.close(resolve));
+  }
+}
+
 /** Over UDP and TCP at one port. */
 async function resolver(say: Say): Promise<{ host: string; port: number; asked: number }> {
   const state = { host: '127.0.0.1', port: 0, asked: 0 };
@@ -21,17 +37,15 @@ async function resolver(say: Say): Promise<{ host: string; port: number; asked: 
     const query = dnsPacket.decode(message);
     return dnsPacket.encode({ type: 'response', id: query.id ?? 0, questions: query.questions ?? [], ...say(query) });
   };
-  const udp = createSocket('udp4');
-  udp.on('message', (message, from) => udp.send(answer(message), from.port, from.address));
-  await new Promise<void>((resolve) => udp.bind(0, '127.0.0.1', resolve));
-  state.port = udp.address().port;
   const tcp = createServer((socket) =>
     socket.on('data', (data) => {
       const bytes = answer(data.subarray(2));
       socket.write(Buffer.concat([Buffer.from([bytes.length >> 8, bytes.length & 255]), bytes]));
     }),
   );
-  await new Promise<void>((resolve) => tcp.listen(state.port, '127.0.0.1', resolve));
+  const udp = await boundTogether(tcp);
+  udp.on('message', (message, from) => udp.send(answer(message), from.port, from.address));
+  state.port = udp.address().port;
   closers.push(
     () => udp.close(),
     () => tcp.close(),
@@ -55,9 +69,9 @@ const denial = (minimum: number): Partial<dnsPacket.Packet> => ({
     },
   ],
 });
-const to = (resolvers: { host: string; port: number }[], clock = new ManualClock()) => ({
+const to = (resolvers: { host: string; port: number }[], clock = new ManualClock(), mostAsked?: number) => ({
   clock,
-  forward: forwardTo(() => ({ resolvers, stubs: new Map() }), clock),
+  forward: forwardTo(() => ({ resolvers, stubs: new Map() }), clock, mostAsked),
 });
 
 test('an answer is kept for as long as it holds, grows older, and carries the number of who asks', async () => {
@@ -121,12 +135,12 @@ test('an answer to another question is not taken for one', async () => {
   await expect(asked).rejects.toThrow('no resolver answered');
 });
 
-test('what nobody answers is not asked without end: beyond a thousand at a time it fails at once', async () => {
+test('what nobody answers is not asked without end: beyond so many at a time it fails at once', async () => {
   const silent = createSocket('udp4');
   await new Promise<void>((resolve) => silent.bind(0, '127.0.0.1', resolve));
   closers.push(() => silent.close());
-  const { forward, clock } = to([{ host: '127.0.0.1', port: silent.address().port }]);
-  const asked = Array.from({ length: 1_000 }, (_, i) => forward(query(`n${i}.example.com`), 'udp'));
+  const { forward, clock } = to([{ host: '127.0.0.1', port: silent.address().port }], new ManualClock(), 3);
+  const asked = Array.from({ length: 3 }, (_, i) => forward(query(`n${i}.example.com`), 'udp'));
   const all = Promise.allSettled(asked);
   await expect(forward(query('one-more.example.com'), 'udp')).rejects.toThrow('too much is asked at the same time');
   clock.advance(2_000);

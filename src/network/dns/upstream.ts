@@ -33,7 +33,7 @@ interface Kept {
 }
 
 /** Tries the resolvers in order. With none at all every name outside the cluster fails at once. */
-export function forwardTo(upstreams: () => Upstreams, clock: Clock): Forward {
+export function forwardTo(upstreams: () => Upstreams, clock: Clock, mostAsked = MOST_ASKED): Forward {
   const kept = new Cache();
   const asking = new Map<string, Promise<Buffer>>();
 
@@ -56,7 +56,7 @@ export function forwardTo(upstreams: () => Upstreams, clock: Clock): Forward {
     if (known && ageMs < known.seconds * 1000) return aged(known, query, Math.floor(ageMs / 1000));
     const others = asking.get(key);
     if (others) return numbered(await others, query);
-    if (asking.size >= MOST_ASKED) throw new NoUpstreamAnswer('too much is asked at the same time');
+    if (asking.size >= mostAsked) throw new NoUpstreamAnswer('too much is asked at the same time');
     const answering = ask(query, over);
     asking.set(key, answering);
     try {
