@@ -10,8 +10,8 @@ import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { Random } from '#base/random.ts';
 import type { Client } from '#client/client.ts';
-import type { EventSink } from '#client/event-recorder.ts';
 import type { Informers } from '#client/informer.ts';
+import type { OccurrenceSink } from '#client/series-recorder.ts';
 import { Unreachable } from '#client/transport.ts';
 import type { Refusal } from './cycle.ts';
 import { decide } from './cycle.ts';
@@ -20,7 +20,7 @@ import { PluginFailed } from './define-plugin.ts';
 import { FollowedCluster } from './followed-cluster.ts';
 import { BindFailed, NotPlaced, Placing } from './placing.ts';
 import { pointsOf } from './points.ts';
-import { preempt } from './preempting.ts';
+import { preempt, preempted } from './preempting.ts';
 import type { Profile } from './profile.ts';
 import { type BackOffTimes, SchedulingQueue } from './queue.ts';
 import { NO_NODES, refusalMessage } from './refusal-message.ts';
@@ -32,7 +32,7 @@ import { explain } from './why/explanation.ts';
 export interface SchedulerServices {
   client: Client;
   informers: Informers;
-  events: EventSink;
+  events: OccurrenceSink;
   clock: Clock;
   random: Random;
   log: Log;
@@ -68,6 +68,8 @@ export class Scheduler {
   readonly #whileOthers: <T>(act: Promise<T>) => Promise<T>;
   /** Of people; answered between decisions. */
   readonly #questions: (() => Promise<void>)[] = [];
+  /** While some are being answered: one after the other, for each ends what it has held still. */
+  #answering: Promise<void> | undefined;
   #isRunning = false;
   #isDeciding = false;
   /** Pods being placed, room being made, and what is being written down about those that have no place. */
@@ -144,13 +146,22 @@ export class Scheduler {
   }
 
   async #answerQuestions(): Promise<void> {
-    for (let question = this.#questions.shift(); question; question = this.#questions.shift()) {
-      this.#cluster.holdStill();
-      try {
-        await question();
-      } finally {
-        this.#cluster.goOn();
+    if (this.#questions.length > 0) this.#answering ??= this.#answerAll();
+    await this.#answering;
+  }
+
+  async #answerAll(): Promise<void> {
+    try {
+      for (let question = this.#questions.shift(); question; question = this.#questions.shift()) {
+        this.#cluster.holdStill();
+        try {
+          await question();
+        } finally {
+          this.#cluster.goOn();
+        }
       }
+    } finally {
+      this.#answering = undefined;
     }
   }
 
@@ -287,7 +298,7 @@ export class Scheduler {
       refusedBy: refusal.refusedBy,
       nominatedNodeName: nodeName,
     });
-    const running = victims.filter((victim) => !this.#endsWaiting(victim));
+    const running = victims.filter((victim) => !this.#endsWaiting(victim, pod, nodeName));
     const sending = preempt(pod, { nodeName, victims: running }, this.#services);
     this.#inBackground(
       sending.finally(() => this.#queue.release(pod)),
@@ -296,10 +307,12 @@ export class Scheduler {
   }
 
   /** A victim that is only about to be placed is told so, and need not be deleted. */
-  #endsWaiting({ metadata }: Pod): boolean {
-    const placing = this.#placing.get(metadata.uid);
+  #endsWaiting(victim: Pod, pod: Pod, nodeName: string): boolean {
+    const placing = this.#placing.get(victim.metadata.uid);
     if (!placing?.isWaiting) return false;
     placing.end('preempted');
+    const said = preempted(victim, pod, nodeName);
+    this.#services.events.record({ ...said, note: `${said.note} (in kube-scheduler memory).` });
     return true;
   }
 
@@ -330,7 +343,14 @@ export class Scheduler {
       await placing.run(profile.extenders);
       this.#placed++;
       this.#queue.done(pod);
-      events.normal(pod, 'Scheduled', `Successfully assigned ${namespace}/${name} to ${decision.nodeName}`);
+      events.record({
+        reportingController: profile.schedulerName,
+        regarding: pod,
+        type: 'Normal',
+        reason: 'Scheduled',
+        action: 'Binding',
+        note: `Successfully assigned ${namespace}/${name} to ${decision.nodeName}`,
+      });
     } catch (error) {
       this.#cluster.forget(pod);
       this.#notPlaced(pod, error);
@@ -351,7 +371,14 @@ export class Scheduler {
 
   #refuse(pod: Pod, { message, refusedBy, reason = 'Unschedulable', nominatedNodeName }: RefusalNote): void {
     this.#refused++;
-    this.#services.events.warning(pod, 'FailedScheduling', message);
+    this.#services.events.record({
+      reportingController: pod.spec.schedulerName,
+      regarding: pod,
+      type: 'Warning',
+      reason: 'FailedScheduling',
+      action: 'Scheduling',
+      note: message,
+    });
     this.#queue.refused(pod, refusedBy);
     const { client, clock } = this.#services;
     const note = { reason, message, ...(nominatedNodeName && { nominatedNodeName }) };

@@ -4,6 +4,7 @@ import { Pod } from '#api/core/v1/pod.ts';
 import { SharedInformers } from '#client/informers.ts';
 import type { NodeOptions, TestCluster } from '#testing/cluster.ts';
 import { node, pod, podAsking, startCluster } from '#testing/cluster.ts';
+import { definePlugin, fits } from '../define-plugin.ts';
 import { FollowedCluster } from '../followed-cluster.ts';
 import { defaultProfile } from '../profile.ts';
 import { SchedulingQueue } from '../queue.ts';
@@ -183,11 +184,41 @@ test('on many nodes others run in between: no more than four milliseconds go by,
       heldSinceMs = ms;
     },
   });
-  await expect.poll(() => cluster.get(Pod, 'default/web')?.spec.nodeName).toBeDefined();
+  await expect.poll(() => cluster.get(Pod, 'default/web')?.spec.nodeName, { timeout: 30_000 }).toBeDefined();
   [ms, heldSinceMs, pauses, longestMs] = [0, 0, 0, 0];
   const told = await scheduler.explain('default/web');
   scheduler.stop();
   expect(told?.nodes).toHaveLength(60);
   expect(pauses).toBeGreaterThan(60 / 4);
   expect(longestMs).toBeLessThanOrEqual(5);
+});
+
+test('questions are answered one after the other, also by a scheduler that has ended', async () => {
+  const names = Array.from({ length: 10 }, (_, i) => `n${i}`);
+  await using cluster = await clusterOf(Object.fromEntries(names.map((name) => [name, {}])));
+  for (const name of ['first', 'second']) await cluster.create(Pod, pod(name, { schedulerName: 'patient' }));
+  await cluster.settles();
+  const { clock } = cluster.services;
+  let ms = 0;
+  const asked: string[] = [];
+  const spy = definePlugin({
+    name: 'Spy',
+    filter({ metadata }) {
+      asked.push(metadata.name);
+      return fits;
+    },
+    retryWhen: [],
+  });
+  const profile = defaultProfile();
+  const scheduler = startScheduler({
+    ...cluster.services,
+    clock: { now: () => clock.now(), monotonicMs: () => ++ms, timer: clock.timer.bind(clock) },
+    profiles: [{ ...profile, plugins: [...profile.plugins, spy], schedulerName: 'patient' }],
+    breathe: () => new Promise((resolve) => setImmediate(resolve)),
+  });
+  await expect.poll(() => cluster.list(Pod).every(({ spec }) => spec.nodeName), { timeout: 30_000 }).toBe(true);
+  scheduler.stop();
+  asked.length = 0;
+  await Promise.all(['first', 'second'].map((name) => scheduler.explain(`default/${name}`)));
+  expect(asked).toEqual(['first', 'second'].flatMap((name) => names.map(() => name)));
 });
