@@ -33,6 +33,20 @@ test('a pod whose registry never answers is deleted at once, its pull is given u
   });
 });
 
+test('a pod with a volume whose registry never answers is deleted at once, and its pull is given up', () =>
+  withKubelet({ hangs: ['slow.example/a:1'] }, async ({ cluster, create, pod, runtime }) => {
+    await create('hangs', {
+      containers: [{ name: 'main', image: 'example/main:1', volumeMounts: [{ name: 'data', mountPath: '/data' }] }],
+      volumes: [{ name: 'data', image: { reference: 'slow.example/a:1' } }],
+    });
+    await cluster.passes(60_000);
+    expect(runtime.calls).toContain('PullImage slow.example/a:1');
+    await cluster.delete(Pod, 'default/hangs');
+    await cluster.passes(10_000);
+    expect(pod('hangs')).toBeUndefined();
+    expect(runtime.calls).toContain('CancelPull slow.example/a:1');
+  }));
+
 for (const { direction, byMs } of [
   { direction: 'forward', byMs: HOUR_MS },
   { direction: 'back', byMs: -HOUR_MS },

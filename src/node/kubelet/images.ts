@@ -89,11 +89,14 @@ export class Images {
     return this.#pull(pod, container, { name, pullSecrets, signal });
   }
 
-  /** For a volume that is an image; as a container's, with the pod's own secrets. @throws ImageFailed */
+  /** For a volume that is an image; as a container's, with the pod's own secrets. @throws as `ensure` */
   async ensureFor(
     pod: Pod,
     { name, image }: Volume,
-    secretOf: (namespace: string, name: string) => Promise<Secret | undefined>,
+    {
+      secretOf,
+      signal,
+    }: { secretOf: (namespace: string, name: string) => Promise<Secret | undefined>; signal: AbortSignal | undefined },
   ): Promise<Image> {
     const { reference = '', pullPolicy } = image ?? {};
     const policy = pullPolicy || (/(^[^:@]*|:latest|\/[^:@]*)$/.test(reference) ? 'Always' : 'IfNotPresent');
@@ -102,7 +105,8 @@ export class Images {
       const secret = await secretOf(pod.metadata.namespace ?? '', ref.name ?? '');
       if (secret) secrets.push(secret);
     }
-    return this.ensure(pod, { name, image: reference, imagePullPolicy: policy } as Container, { pullSecrets: secrets });
+    const container = { name, image: reference, imagePullPolicy: policy } as Container;
+    return this.ensure(pod, container, { pullSecrets: secrets, ...(signal && { signal }) });
   }
 
   forget(podUid: string): void {

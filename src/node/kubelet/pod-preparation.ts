@@ -64,7 +64,7 @@ export class PodPreparation {
     const { pod, actions, before, signal } = step;
     const podIPs = before.sandboxes[0]?.ips ?? [];
     if (actions.createSandbox && this.#isAllAtHand(pod)) return this.#sideBySide(step);
-    const steps = [this.#setUpVolumes(pod, podIPs), this.#ensureCgroup(pod)] as const;
+    const steps = [this.#setUpVolumes(step, podIPs), this.#ensureCgroup(pod)] as const;
     await Promise.allSettled(steps);
     const [volumes] = await Promise.all(steps);
     signal.throwIfAborted();
@@ -80,7 +80,7 @@ export class PodPreparation {
     const { pod } = step;
     const { notes, runtime } = this.#options;
     const making = this.#ensureCgroup(pod).then(() => this.#ensureSandbox(step));
-    const [volumes, sandbox] = await Promise.allSettled([this.#setUpVolumes(pod, []), making]);
+    const [volumes, sandbox] = await Promise.allSettled([this.#setUpVolumes(step, []), making]);
     if (volumes.status === 'fulfilled' && sandbox.status === 'fulfilled')
       return { volumes: volumes.value, ...sandbox.value };
     if (sandbox.status === 'rejected') throw sandbox.reason;
@@ -108,9 +108,9 @@ export class PodPreparation {
     if (!allocations.actuated(pod.metadata.uid)?.pod) allocations.actuatePod(pod);
   }
 
-  async #setUpVolumes(pod: Pod, podIPs: readonly string[]): Promise<Map<string, string>> {
+  async #setUpVolumes({ pod, signal }: Step, podIPs: readonly string[]): Promise<Map<string, string>> {
     try {
-      return await this.#options.volumes.setUp(pod, podIPs);
+      return await this.#options.volumes.setUp(pod, podIPs, signal);
     } catch (error) {
       if (!(error instanceof VolumeFailed)) throw error;
       this.#options.events.warning(pod, undefined, 'FailedMount', error.message);

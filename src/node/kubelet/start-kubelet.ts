@@ -43,13 +43,10 @@ import { systemMounter } from './volumes/mounter.ts';
 import { nodeVolumes } from './volumes/node-volumes.ts';
 import { ServiceAccountTokens } from './volumes/service-account-tokens.ts';
 
-const _CRASH_BACK_OFF = { initialMs: 10_000, maxMs: 300_000 };
 const DEFAULTS = {
   cgroupRoot: '/kubepods',
   kubeletVersion: 'v1.36.0',
 };
-/** Two starts for each CPU: as many pods a second as without a limit, and each of them much sooner. */
-const _STARTS_PER_CPU = 2;
 
 export type { KubeletOptions } from './kubelet-options.ts';
 
@@ -152,7 +149,10 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     signal,
     node: () => registration.node,
     reportNode: () => registration.reportNow(),
-    images: imageVolumes({ runtime, imageOf: (pod, volume) => images.ensureFor(pod, volume, references.secret) }),
+    images: imageVolumes({
+      runtime,
+      imageOf: (pod, volume, signal) => images.ensureFor(pod, volume, { secretOf: references.secret, signal }),
+    }),
     sources: {
       node,
       configMap: references.configMap,

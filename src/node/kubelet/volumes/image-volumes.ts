@@ -7,15 +7,15 @@ import { VolumeProblem } from './volume-problem.ts';
 export interface ImageVolumesOptions {
   runtime: Pick<ContainerRuntime, 'mountImage' | 'unmountImage'>;
   /** By the pull policy of the volume, with the pod's secrets. Throws Error with the reason's text. */
-  imageOf(pod: Pod, volume: Volume): Promise<Image>;
+  imageOf(pod: Pod, volume: Volume, signal: AbortSignal | undefined): Promise<Image>;
 }
 
 export function imageVolumes({ runtime, imageOf }: ImageVolumesOptions): ImageMounts {
   return {
-    async mount(pod, volume, target) {
+    async mount(pod, volume, { target, signal }) {
       const about = { volume: volume.name, specName: volume.name };
       try {
-        const { id } = await imageOf(pod, volume);
+        const { id } = await imageOf(pod, volume, signal);
         await runtime.mountImage(id, target);
       } catch (error) {
         if (error instanceof RuntimeError) throw VolumeProblem.inStep('SetUp', about, error);

@@ -25,7 +25,7 @@ import type { VolumeStats } from './volume-usage.ts';
 /** Puts the content of a volume's image, read-only, where it is wanted. */
 export interface ImageMounts {
   /** Throws VolumeProblem, or what says that it is to be tried again. */
-  mount(pod: Pod, volume: Volume, target: string): Promise<void>;
+  mount(pod: Pod, volume: Volume, at: { target: string; signal: AbortSignal | undefined }): Promise<void>;
   unmount(target: string): Promise<void>;
 }
 
@@ -71,9 +71,9 @@ export class LastingVolumes {
 
   /**
    * Idempotent. @returns the path on the node; undefined for a volume of another sort
-   * @throws VolumeProblem, VolumeNotYet, or what the API throws
+   * @throws VolumeProblem, VolumeNotYet, the signal's reason, or what the API throws
    */
-  async setUp(pod: Pod, volume: Volume): Promise<string | undefined> {
+  async setUp(pod: Pod, volume: Volume, signal?: AbortSignal): Promise<string | undefined> {
     const { persistentVolumeClaim, ephemeral, csi, nfs, image } = volume;
     if (!persistentVolumeClaim && !ephemeral && !csi && !nfs && !image) return undefined;
     await this.restore();
@@ -84,7 +84,7 @@ export class LastingVolumes {
       await this.#lookAgain(pod, volume, known);
       return known.record.path;
     }
-    const record = await this.#setUpNew(pod, volume);
+    const record = await this.#setUpNew(pod, volume, signal);
     this.#known.set(id, { record, use: { pod, volume }, lookedMs: this.#options.clock.monotonicMs() });
     return record.path;
   }
@@ -98,10 +98,11 @@ export class LastingVolumes {
     for (;;) {
       await sleep(clock, LOOK_EVERY_MS, signal).catch(() => undefined); // aborted: the loop ends
       if (signal.aborted) return;
-      for (const known of [...this.#known.values()]) {
+      for (const [id, known] of [...this.#known]) {
         const { record, use } = known;
         if (!record.csi || !record.claim || !use) continue;
         const claim = await client.get(PersistentVolumeClaim, record.claim).catch(undefinedIfPassing);
+        if (this.#known.get(id) !== known) continue; // its pod has gone meanwhile
         if (claim && isToGrow(claim)) await this.#lookAgain(use.pod, use.volume, known).catch(undefinedIfPassing);
       }
     }
@@ -151,11 +152,11 @@ export class LastingVolumes {
     }
   }
 
-  async #setUpNew(pod: Pod, volume: Volume): Promise<VolumeRecord> {
+  async #setUpNew(pod: Pod, volume: Volume, signal: AbortSignal | undefined): Promise<VolumeRecord> {
     const { csi } = this.#options;
     if (volume.csi) return csi.setUpInline(pod, volume);
     if (volume.nfs) return this.#nfs(pod, volume, { specName: volume.name, nfs: volume.nfs, options: [] });
-    if (volume.image) return this.#image(pod, volume);
+    if (volume.image) return this.#image(pod, volume, signal);
     const claimed = await claimedVolume(pod, volume, { client: this.#options.client, node: this.#options.node() });
     await this.#refuseSecondPod(pod, volume, claimed.volume);
     const { spec, metadata } = claimed.volume;
@@ -248,11 +249,11 @@ export class LastingVolumes {
     return record;
   }
 
-  async #image(pod: Pod, volume: Volume): Promise<VolumeRecord> {
+  async #image(pod: Pod, volume: Volume, signal: AbortSignal | undefined): Promise<VolumeRecord> {
     const record = await this.#begin(pod, volume, { plugin: 'image', specName: volume.name, readOnly: true });
     if (await this.#isMounted(record)) return record;
     await mkdir(record.path, { recursive: true, mode: 0o755 });
-    await this.#options.images.mount(pod, volume, record.path);
+    await this.#options.images.mount(pod, volume, { target: record.path, signal });
     return record;
   }
 

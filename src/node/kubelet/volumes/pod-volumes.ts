@@ -52,14 +52,15 @@ export class PodVolumes {
 
   /**
    * Idempotent; also brings configMaps, secrets, tokens and downward files up to date.
-   * @returns volume name → path on the node. @throws VolumeFailed, VolumeNotYet
+   * @returns volume name → path on the node. @throws VolumeFailed, VolumeNotYet, the signal's reason
    */
-  async setUp(pod: Pod, podIPs: readonly string[]): Promise<Map<string, string>> {
+  async setUp(pod: Pod, podIPs: readonly string[], signal?: AbortSignal): Promise<Map<string, string>> {
     const paths = new Map<string, string>();
     for (const volume of pod.spec.volumes ?? []) {
       try {
-        paths.set(volume.name, await this.#setUpOne(pod, volume, podIPs));
+        paths.set(volume.name, await this.#setUpOne(pod, volume, { podIPs, signal }));
       } catch (error) {
+        signal?.throwIfAborted();
         if (error instanceof VolumeNotYet) this.#wait(pod, error);
         if (!(error instanceof Error)) throw error;
         throw new VolumeFailed(volume.name, error);
@@ -103,11 +104,15 @@ export class PodVolumes {
     return entries;
   }
 
-  async #setUpOne(pod: Pod, volume: Volume, podIPs: readonly string[]): Promise<string> {
+  async #setUpOne(
+    pod: Pod,
+    volume: Volume,
+    { podIPs, signal }: { podIPs: readonly string[]; signal: AbortSignal | undefined },
+  ): Promise<string> {
     const { fsGroup } = pod.spec.securityContext ?? {};
     if (volume.hostPath) return checkHostPath(volume.hostPath);
     if (volume.emptyDir) return this.#emptyDir(pod, volume);
-    const lasting = await this.#options.lasting?.setUp(pod, volume);
+    const lasting = await this.#options.lasting?.setUp(pod, volume, signal);
     if (lasting !== undefined) return lasting;
     const payload = await payloadOf(volume, { pod, sources: this.#options.sources, podIPs });
     if (!payload) throw new Error('no volume plugin matched');
