@@ -29,6 +29,8 @@ interface Running {
   cache: ObjectCache<KubeObject>;
   stop: AbortController;
   isPaused: boolean;
+  /** Somebody wants it as long as this process runs, whether the kind is served or not. */
+  isHeld: boolean;
 }
 
 export class SharedInformers implements ReleasableInformers {
@@ -46,7 +48,12 @@ export class SharedInformers implements ReleasableInformers {
 
   /** Lists and watches from the first time somebody asks. */
   for<T extends KubeObject>(kind: Kind<T>, scope: Scope = {}): Informer<T> {
-    return this.#cacheOf(kind, scope);
+    return this.#held(kind, scope);
+  }
+
+  /** For those who follow a kind until they `forget` it. */
+  whileServed<T extends KubeObject>(kind: Kind<T>): Informer<T> {
+    return this.#cacheOf(kind, {});
   }
 
   identities(kind: Kind): Informer<KubeObject> {
@@ -57,9 +64,10 @@ export class SharedInformers implements ReleasableInformers {
   indexed<T extends KubeObject>(
     kind: Kind<T>,
     indexKeys: IndexKeys<T>,
-    { identities } = { identities: false },
+    { identities, whileServed = false }: { identities: boolean; whileServed?: boolean } = { identities: false },
   ): IndexedInformer<T> {
-    const cache = identities ? (this.#identities(kind) as unknown as ObjectCache<T>) : this.#cacheOf(kind, {});
+    const whole = () => (whileServed ? this.#cacheOf(kind, {}) : this.#held(kind, {}));
+    const cache = identities ? (this.#identities(kind) as unknown as ObjectCache<T>) : whole();
     cache.index(indexKeys);
     return {
       get: (key) => cache.get(key),
@@ -88,10 +96,10 @@ export class SharedInformers implements ReleasableInformers {
     else await Promise.all(running.map(({ cache, stop }) => hasSynced(cache, stop.signal)));
   }
 
-  /** Stops following a kind that is no longer served. Its informers keep what they had. */
+  /** Stops following a kind that is no longer served, unless somebody waits for it to be served again. Its informers keep what they had. */
   forget(kind: Kind): void {
     for (const [id, running] of this.#running) {
-      if (!id.startsWith(idOf(kind, {}))) continue;
+      if (running.isHeld || !id.startsWith(idOf(kind, {}))) continue;
       running.stop.abort();
       this.#running.delete(id);
     }
@@ -128,6 +136,13 @@ export class SharedInformers implements ReleasableInformers {
     return running?.cache ?? this.#start(`${id}identities`, kind, {}, identitiesOf(kind));
   }
 
+  #held<T extends KubeObject>(kind: Kind<T>, scope: Scope): ObjectCache<T> {
+    const cache = this.#cacheOf(kind, scope);
+    const running = this.#running.get(idOf(kind, scope));
+    if (running) running.isHeld = true;
+    return cache;
+  }
+
   #cacheOf<T extends KubeObject>(kind: Kind<T>, scope: Scope): ObjectCache<T> {
     const id = idOf(kind, scope);
     const running = this.#running.get(id);
@@ -148,6 +163,7 @@ export class SharedInformers implements ReleasableInformers {
       cache: cache as unknown as ObjectCache<KubeObject>,
       stop,
       isPaused: false,
+      isHeld: false,
     };
     this.#running.set(id, running);
     const paused = (isPaused: boolean) => {

@@ -47,11 +47,11 @@ export function runAnyKindController({ name, spec }: AnyKindController, env: Run
 
   const follow = (kind: Kind) => {
     const identities = spec.wholes?.(kind) === false;
-    const informer = identities ? env.informers.identities(kind) : env.informers.for(kind);
+    const informer = identities ? env.informers.identities(kind) : env.informers.whileServed(kind);
     const indexes = new Map(
       Object.entries(spec.indexes ?? {}).map(([index, keysOf]) => [
         index,
-        env.informers.indexed(kind, keysOf, { identities }),
+        env.informers.indexed(kind, keysOf, { identities, whileServed: true }),
       ]),
     );
     const stops = [

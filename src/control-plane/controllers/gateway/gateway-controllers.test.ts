@@ -168,7 +168,10 @@ test('of two Gateways that speak differently at one port the older has it, and t
     ...more,
   });
   const passed = secure('db', { protocol: 'TLS', tls: { mode: 'Passthrough' } });
-  await namedGateway('young', { gatewayClassName: 'ours', listeners: [{ ...passed, name: 'other', port: 8080 }, passed] });
+  await namedGateway('young', {
+    gatewayClassName: 'ours',
+    listeners: [{ ...passed, name: 'other', port: 8080 }, passed],
+  });
   await cluster.settles();
   await cluster.clock.advance(1_000);
   const ended = secure('web', { protocol: 'HTTPS', tls: { certificateRefs: [{ name: 'none' }] } });
