@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Pod } from '#api/generated/schema.ts';
 import type { Log } from '#base/log.ts';
 import { silentLog } from '#base/log.ts';
@@ -9,6 +9,7 @@ import { ManualClock } from '#base/manual-clock.ts';
 import type { Client } from '#client/client.ts';
 import { credentialProviders } from '#api/kubelet-config/credential-provider-config.ts';
 import { CredentialProviders } from './credential-providers.ts';
+import { runCredentialPlugin } from './run-credential-plugin.ts';
 
 let folder: string;
 let clock: ManualClock;
@@ -269,3 +270,23 @@ describe('a configuration that is no good', () => {
     expect(() => credentialProviders({ kind: 'Pod' })).toThrow('failed to decode "Pod" (wrong Kind)');
   });
 });
+
+test('a program that takes too long is ended with all that it has begun, and nobody waits for it any longer', async () => {
+  const begun = join(folder, 'begun');
+  const script = `#!/bin/sh\nsleep 86400 &\necho $! > ${begun}.part && mv ${begun}.part ${begun}\nwait\n`;
+  writeFileSync(join(folder, 'helper'), script, { mode: 0o755 });
+  const [wanted] = configOf(provider());
+  const answer = runCredentialPlugin(wanted!, { image: 'a.example.com/x' }, { folder, clock });
+  const failed = expect(answer).rejects.toThrow('error execing credential provider plugin helper: it took too long');
+  await vi.waitFor(() => expect(existsSync(begun)).toBe(true), { timeout: 15_000, interval: 5 });
+  clock.advance(60_000);
+  await failed;
+  const pid = Number(readFileSync(begun, 'utf8'));
+  await vi.waitFor(() => expect(isRunning(pid)).toBe(false), { timeout: 15_000, interval: 5 });
+});
+
+/** What has ended may still wait for somebody to take note of it. */
+function isRunning(pid: number): boolean {
+  const status = existsSync(`/proc/${pid}/stat`) ? readFileSync(`/proc/${pid}/stat`, 'utf8') : '';
+  return status !== '' && !/\) [ZX] /.test(status);
+}

@@ -1,5 +1,5 @@
 /** Asks one program for passwords. Source: API reference, "Kubelet CredentialProvider (v1)". */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import type { Clock } from '#base/clock.ts';
 import { goDurationMs } from '#api/machinery/go-duration.ts';
@@ -38,9 +38,10 @@ export async function runCredentialPlugin(
 ): Promise<PluginAnswer> {
   const child = spawn(join(folder, name), [...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
+    detached: true, // a group of its own, which can be ended as a whole
     env: { ...process.env, ...Object.fromEntries(env.map((each) => [each.name, each.value])) },
   });
-  const late = clock.timer(PATIENCE_MS, () => child.kill('SIGKILL'));
+  const late = clock.timer(PATIENCE_MS, () => endGroup(child));
   const [out, err] = [gathered(child.stdout), gathered(child.stderr)];
   child.stdin.on('error', () => undefined); // it may end without reading; its exit code tells
   child.stdin.end(`${JSON.stringify({ kind: 'CredentialProviderRequest', apiVersion: PROTOCOL, ...request })}\n`);
@@ -59,6 +60,17 @@ export async function runCredentialPlugin(
   } finally {
     late.cancel();
   }
+}
+
+/** Whatever it has begun may hold its output open, which is waited for. */
+function endGroup({ pid, stdout, stderr }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // all of it has just ended
+  }
+  stdout?.destroy();
+  stderr?.destroy();
 }
 
 function gathered(stream: NodeJS.ReadableStream): () => string {
