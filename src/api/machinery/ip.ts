@@ -56,6 +56,12 @@ export function formatIp(bytes: Uint8Array): string {
   return gap ? `${hex(0, gap.start)}::${hex(gap.start + gap.length, 8)}` : hex(0, 8);
 }
 
+/** The one way of writing an address; undefined when the text is none. */
+export function canonicalIp(text: string): string | undefined {
+  const ip = parseIp(text);
+  return ip && formatIp(ip);
+}
+
 function longestZeroRun(groups: readonly number[]): { start: number; length: number } | undefined {
   let best: { start: number; length: number } | undefined;
   for (let start = 0; start < groups.length; start++) {

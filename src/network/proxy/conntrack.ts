@@ -3,6 +3,7 @@
  * must go too, or a client that keeps its port talks to nobody. Source: conntrack(8).
  */
 import { execFile } from 'node:child_process';
+import { familyOf } from '#network/netfilter/ip-family.ts';
 import type { ServicePort } from './service-port.ts';
 
 /** Arguments for one call of `conntrack`. */
@@ -28,13 +29,15 @@ export function staleFlows(before: readonly ServicePort[], after: readonly Servi
     });
 }
 
-const nodePortFlows = ({ nodePort }: ServicePort): ConntrackCall[] =>
-  nodePort ? [['-D', '-p', 'udp', '--orig-port-dst', String(nodePort)]] : [];
+/** No address in it says the family, so it is told. */
+const nodePortFlows = ({ nodePort, clusterIPs: [ip = ''] }: ServicePort): ConntrackCall[] =>
+  nodePort ? [['-D', '-f', familyOf(ip), '-p', 'udp', '--orig-port-dst', String(nodePort)]] : [];
 
 /** Ends with 1 when nothing matched, which is as good. */
 export const runConntrack: RunConntrack = (call) =>
   new Promise((resolve, reject) => {
-    const family = call.some((word) => word.includes(':')) ? ['-f', 'ipv6'] : [];
+    const isTold = call.includes('-f') || !call.some((word) => word.includes(':'));
+    const family = isTold ? [] : ['-f', 'ipv6'];
     execFile('conntrack', [...call, ...family], { timeout: 10_000 }, (error) => {
       if (!error || error.code === 1) resolve();
       else reject(error);

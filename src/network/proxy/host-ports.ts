@@ -1,5 +1,7 @@
 /** A container's `hostPort` is a port of the node with one endpoint. In our own table: the portmap plugin costs 30 ms a pod. */
-import type { Pod } from '#api/generated/schema.ts';
+import { isRestartableInit } from '#api/core/v1/pod-conditions.ts';
+import type { ContainerPort, Pod } from '#api/generated/schema.ts';
+import { canonicalIp } from '#api/machinery/ip.ts';
 import { keyOf } from '#api/machinery/object.ts';
 import { familyOf, type IpFamily } from '#network/netfilter/ip-family.ts';
 import { protocolOf } from '#network/netfilter/protocol.ts';
@@ -7,25 +9,22 @@ import type { Front, Wanted } from './fronts.ts';
 
 /** undefined when the pod asks for none, or has no address yet. */
 export function hostPortsOf(pod: Pod, family: IpFamily): Wanted | undefined {
-  const ips = (pod.status?.podIPs ?? []).flatMap(({ ip }) => (ip ? [ip] : []));
+  const ips = (pod.status?.podIPs ?? []).flatMap(({ ip }) => canonicalIp(ip ?? '') ?? []);
   const podIp = ips.find((ip) => familyOf(ip) === family);
   if (!podIp || pod.spec.hostNetwork || isOver(pod)) return undefined;
-  const containers = [
-    ...(pod.spec.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === 'Always'),
-    ...pod.spec.containers,
-  ];
-  const ports = containers.flatMap(({ ports: declared }) => declared ?? []).filter(({ hostPort }) => hostPort);
+  const ports = declaredIn(pod);
   if (ports.length === 0) return undefined;
 
   const of = `${keyOf(pod)} host port`;
   const fronts = ports.flatMap(({ hostPort = 0, hostIP, protocol, containerPort }): Front[] => {
-    const isBound = hostIP && hostIP !== '0.0.0.0' && hostIP !== '::';
-    if (isBound && familyOf(hostIP) !== family) return [];
+    const at = canonicalIp(hostIP ?? '');
+    const isBound = at !== undefined && at !== '0.0.0.0' && at !== '::';
+    if (isBound && familyOf(at) !== family) return [];
     return [
       {
         of,
         family: isBound ? 'lbl' : 'npl',
-        ip: isBound ? hostIP : undefined,
+        ip: isBound ? at : undefined,
         protocol: protocolOf(protocol),
         port: hostPort,
         endpoints: [{ ip: podIp, port: containerPort, isLocal: true }],
@@ -38,5 +37,14 @@ export function hostPortsOf(pod: Pod, family: IpFamily): Wanted | undefined {
   });
   return { fronts, clusterIPs: [], hairpins: [podIp] };
 }
+
+/** Whether its ports are to be looked at, now or when it has an address. */
+export const hasHostPorts = (pod: Pod | undefined): boolean => pod !== undefined && declaredIn(pod).length > 0;
+
+/** Of containers that go on: those that only initialize are over when somebody could ask. */
+const declaredIn = ({ spec }: Pod): ContainerPort[] =>
+  [...(spec.initContainers ?? []).filter(isRestartableInit), ...spec.containers].flatMap(({ ports }) =>
+    (ports ?? []).filter(({ hostPort }) => hostPort),
+  );
 
 const isOver = ({ status }: Pod) => status?.phase === 'Succeeded' || status?.phase === 'Failed';

@@ -73,3 +73,23 @@ test('a Service has no fronts in a family that it is not offered in', () => {
   } as unknown as Service;
   expect(servicePortsOf(service, [], { nodeName: 'node1', family: 'ipv6' })).toEqual([]);
 });
+
+test('an address that is written in two ways is one: the kernel refuses two rules for it, and with them all others', () => {
+  const doubled = {
+    metadata: { name: 'web', namespace: 'shop' },
+    spec: {
+      type: 'LoadBalancer',
+      clusterIP: 'FD00:96:0::20',
+      clusterIPs: ['FD00:96:0::20'],
+      externalIPs: ['2001:db8::9', '2001:0DB8::9'],
+      loadBalancerSourceRanges: ['fd00::/8'],
+      ports: [{ port: 80 }],
+    },
+    status: { loadBalancer: { ingress: [{ ip: '2001:DB8::8', ipMode: 'VIP' }] } },
+  } as unknown as Service;
+  expect(servicePortsOf(doubled, [], { nodeName: 'node1', family: 'ipv6' })[0]).toMatchObject({
+    clusterIPs: ['fd00:96::20'],
+    externalIPs: ['2001:db8::9', '2001:db8::8'],
+    guardedIPs: ['2001:db8::8'],
+  });
+});

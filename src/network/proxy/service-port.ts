@@ -4,7 +4,7 @@
  */
 import { type EndpointState, endpointStateOf, type Place, usableOf } from '#api/discovery/v1/usable-endpoints.ts';
 import type { EndpointSlice, Service } from '#api/generated/schema.ts';
-import { formatIp, maskedIp, parseCidr, rangeContains } from '#api/machinery/ip.ts';
+import { canonicalIp, formatIp, maskedIp, parseCidr, rangeContains } from '#api/machinery/ip.ts';
 import { keyOf } from '#api/machinery/object.ts';
 import { familyOf, type IpFamily } from '#network/netfilter/ip-family.ts';
 import { type Protocol, protocolOf } from '#network/netfilter/protocol.ts';
@@ -54,7 +54,7 @@ export interface ProxyView {
 export function servicePortsOf(service: Service, slices: readonly EndpointSlice[], view: ProxyView): ServicePort[] {
   const { spec } = service;
   if (spec.type === 'ExternalName' || spec.clusterIP === 'None' || !spec.clusterIP) return [];
-  const clusterIPs = (spec.clusterIPs ?? [spec.clusterIP]).filter((ip) => familyOf(ip) === view.family);
+  const clusterIPs = written(spec.clusterIPs ?? [spec.clusterIP]).filter((ip) => familyOf(ip) === view.family);
   if (clusterIPs.length === 0) return []; // not offered in this family
   const { externalIPs, ...guard } = outsideOf(service, view.family);
   const id = keyOf(service);
@@ -86,11 +86,14 @@ export function servicePortsOf(service: Service, slices: readonly EndpointSlice[
 const NONE: never[] = [];
 const NOWHERE = { externalIPs: NONE, guardedIPs: NONE, sourceRanges: NONE };
 
+/** In the one way that the kernel knows: to it, two ways of writing an address are two rules for one packet, which it refuses. */
+const written = (ips: readonly string[]): string[] => ips.flatMap((ip) => canonicalIp(ip) ?? []);
+
 function outsideOf({ spec, status }: Service, family: IpFamily): Pick<ServicePort, keyof typeof NOWHERE> {
   const ingress = status?.loadBalancer?.ingress;
   if (!ingress?.length && !spec.externalIPs?.length) return NOWHERE;
-  const balanced = (ingress ?? []).flatMap(({ ip, ipMode }) => (ip && ipMode !== 'Proxy' ? [ip] : []));
-  const all = new Set([...(spec.externalIPs ?? []), ...balanced]);
+  const balanced = written((ingress ?? []).flatMap(({ ip, ipMode }) => (ip && ipMode !== 'Proxy' ? [ip] : [])));
+  const all = new Set([...written(spec.externalIPs ?? []), ...balanced]);
   const externalIPs = [...all].filter((ip) => familyOf(ip) === family);
   if (!spec.loadBalancerSourceRanges?.length) return { ...NOWHERE, externalIPs };
   return {

@@ -16,7 +16,7 @@ import type { HasRules, RunNft } from '#network/netfilter/nft.ts';
 import { type RunConntrack, runConntrack, staleFlows } from './conntrack.ts';
 import { type Wanted, wantedOf } from './fronts.ts';
 import { HealthChecks, healthCheckPortOf } from './health-checks.ts';
-import { hostPortsOf } from './host-ports.ts';
+import { hasHostPorts, hostPortsOf } from './host-ports.ts';
 import { NftRenderer } from './nft-renderer.ts';
 import type { Renderer } from './renderer.ts';
 import type { TableContext } from './ruleset.ts';
@@ -189,6 +189,3 @@ const serviceMarks = (...slices: (schema.EndpointSlice | undefined)[]): string[]
     const key = slice && serviceKeyOf(slice);
     return key ? [`service ${key}`] : [];
   });
-
-const hasHostPorts = (pod: schema.Pod | undefined): boolean =>
-  pod?.spec.containers.some(({ ports }) => ports?.some(({ hostPort }) => hostPort)) ?? false;
