@@ -170,6 +170,18 @@ test('a Service without a selector is left to others; a deleted one takes its en
   expect(cluster.list(Endpoints)).toEqual([]);
 });
 
+test('Endpoints that somebody wrote for a Service go with it, also when the first try fails', async () => {
+  await using cluster = await start();
+  await cluster.create(Service, service('own', { selector: undefined }));
+  await cluster.create(Endpoints, { metadata: { name: 'own', namespace: 'default' }, subsets: [] });
+  await cluster.settles();
+  const fault = cluster.faults.fail({ verb: 'delete', resource: 'endpoints', times: 1 });
+  await cluster.delete(Service, 'default/own');
+  await cluster.passes(1_000);
+  expect(fault.hits).toBe(1);
+  expect(cluster.list(Endpoints)).toEqual([]);
+});
+
 test('a pod on a node that is gone is no endpoint, unless the Service wants those that are not ready', async () => {
   await using cluster = await start();
   await cluster.create(Service, service('web'));

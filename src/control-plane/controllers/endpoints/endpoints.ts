@@ -85,10 +85,10 @@ export function endpointsController() {
 
     async gone({ key, cached, api }) {
       const existing = cached(Endpoints).get(key);
-      const hadService = services.delete(key);
       // Others may have their own, for a leader election as an example.
-      const isOurs = hadService || existing?.metadata.labels?.[MANAGED_BY] === MANAGER;
+      const isOurs = services.has(key) || existing?.metadata.labels?.[MANAGED_BY] === MANAGER;
       if (existing && isOurs) await api.delete(Endpoints, existing);
+      services.delete(key); // not before: what fails is tried again
       return settled;
     },
   });

@@ -85,6 +85,17 @@ describe('an extender', () => {
     expect(['a', 'b', 'c'].map((name) => placeOf(cluster, name))).toEqual(['node2', 'node2', 'node2']);
   });
 
+  test('has no opinion where its scores are no whole numbers', async () => {
+    const prioritize = [
+      { host: 'node1', score: 'much' },
+      { host: 'node2', score: 10 },
+    ];
+    await using cluster = await clusterWith({ prioritizeVerb: 'prioritize', weight: 100 }, { prioritize });
+    for (const name of ['a', 'b']) await cluster.create(Pod, podAsking(name, { cpu: '1' }));
+    await cluster.settles();
+    expect(['a', 'b'].map((name) => placeOf(cluster, name)).sort()).toEqual(['node1', 'node2']);
+  });
+
   test('binds in place of the scheduler', async () => {
     await using cluster = await clusterWith({ bindVerb: 'bind' }, { bind: {} });
     const { metadata } = await cluster.create(Pod, pod('web'));

@@ -67,7 +67,7 @@ export function httpExtender(configured: ConfiguredExtender, send: SendJson): Ex
       async prioritize(pod: Pod, nodes: readonly NodeInfo[]) {
         try {
           const given = listIn(await ask(prioritizeVerb, askedOf(pod, nodes)));
-          const scores = new Map(given.map((each) => [member(each, 'Host'), Number(member(each, 'Score') ?? 0)]));
+          const scores = new Map(given.map((each) => [member(each, 'Host'), wholeNumber(member(each, 'Score'))]));
           return nodes.map((node) => (scores.get(nameOf(node)) ?? 0) * weight * SCALE);
         } catch (error) {
           if (error instanceof PluginFailed) return nodes.map(() => 0); // upstream places the pod without its opinion
@@ -114,6 +114,13 @@ const textsIn = (value: unknown): Readonly<Record<string, string>> =>
 const textAt = (texts: Readonly<Record<string, string>>, name: string): string | undefined =>
   Object.hasOwn(texts, name) ? texts[name] : undefined;
 
+/** As Go reads an int64; 0 where there is none. */
+function wholeNumber(value: unknown): number {
+  if (value === undefined || value === null) return 0;
+  if (!Number.isSafeInteger(value)) throw new PluginFailed(`json: cannot unmarshal ${typeof value} into an int64`);
+  return value as number;
+}
+
 /** Nodes that it does not give back are refused, with its words where it has some; without any as unresolvable. */
 function refusedBy(result: unknown, nodes: readonly NodeInfo[]): Map<NodeInfo, Refused> {
   const error = member(result, 'Error');
@@ -151,5 +158,5 @@ function roomOf(
     const what = `claims to preempt pod (UID: &{${uid}}) on node: ${name}`;
     throw new PluginFailed(`extender: ${urlPrefix} ${what}, but the pod is not found on that node`);
   });
-  return { nodeName: name, victims, violations: Number(member(given, 'NumPDBViolations') ?? 0) };
+  return { nodeName: name, victims, violations: wholeNumber(member(given, 'NumPDBViolations')) };
 }
