@@ -3,6 +3,7 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -31,6 +32,24 @@ test('a log that is too long begins again, its former content stands beside it o
     expect(readFileSync(join(folder, 'short.log'), 'utf8')).toBe('short');
   } finally {
     closeSync(open);
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('on a disk that is full a log begins again without a copy, and one that cannot holds up no other', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'kedge-logs-'));
+  const [gone, full] = [join(folder, 'a.log'), join(folder, 'b.log')];
+  for (const path of [gone, full, olderLog(full)]) writeFileSync(path, 'long enough');
+  const copy = async (from: string, to: string) => {
+    writeFileSync(to, 'a part');
+    throw Object.assign(new Error('copyfile'), { code: from === gone ? 'EIO' : 'ENOSPC' });
+  };
+  try {
+    await expect(shortenLogs({ folder, maxBytes: 10, copy })).rejects.toMatchObject({ code: 'EIO' });
+    expect(readFileSync(gone, 'utf8')).toBe('long enough');
+    expect(readFileSync(full, 'utf8')).toBe('');
+    expect(readdirSync(folder).sort()).toEqual(['a.log', 'b.log']);
+  } finally {
     rmSync(folder, { recursive: true });
   }
 });
