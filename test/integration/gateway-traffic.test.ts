@@ -1,5 +1,5 @@
 /** Requests by way of Gateways and what hangs on them, through the same servers as those of Ingresses. */
-import { connect as connectHttp2 } from 'node:http2';
+import { connect as connectHttp2, createServer as createPlainHttp2 } from 'node:http2';
 import { type AddressInfo, connect } from 'node:net';
 import { createServer as createTlsServer, connect as connectTls } from 'node:tls';
 import { expect, test } from 'vitest';
@@ -8,9 +8,10 @@ import type { HTTPRouteRule } from '#api/gateway/v1/http-route.ts';
 import type { AnyRoute } from '#api/gateway/v1/route.ts';
 import type { Secret, Service } from '#api/generated/schema.ts';
 import { gatewayTableOf } from '#network/gateway/gateway-table.ts';
+import { grpcServer } from './grpc-server.ts';
 import { asJson, ingressLab, shownAs } from './ingress-lab.ts';
 
-const { ask, backend, change, clock, closing, mirror, ports, route: ingress } = ingressLab();
+const { ask, backend, change, clock, closing, ended, mirror, ports, route: ingress } = ingressLab();
 
 const http: Listener = { name: 'http', port: 80, protocol: 'HTTP' };
 let age = 0;
@@ -175,6 +176,7 @@ test('filters change requests, answers and paths', async () => {
   expect(answer.headers['x-answer']).toBe('yes');
   expect(answer.headers).not.toHaveProperty('content-type');
   expect(asJson(await ask('/old')).url).toBe('/new');
+  expect(asJson(await ask('/old/a%20b%3Fadmin=1')).url).toBe('/new/a%20b%3Fadmin=1'); // still no query
 });
 
 test.each([
@@ -338,4 +340,67 @@ test('a listener without TLS takes HTTP/2 from those who know, where a backend s
   await new Promise((resolve, reject) => stream.on('end', resolve).on('error', reject));
   session.destroy();
   expect(JSON.parse(text).name).toBe('web');
+});
+
+const session = () => {
+  const found = connectHttp2(`http://127.0.0.1:${ports.http}`);
+  closing({ close: () => found.destroy() });
+  return found;
+};
+const call = (path: string) =>
+  session().request({
+    ':path': path,
+    ':method': 'POST',
+    ':authority': 'www.example.com',
+    'content-type': 'application/grpc',
+  });
+
+test('a call of gRPC goes by service and method, with its filters, and is told when it has ended', async () => {
+  const filters = [
+    { type: 'RequestHeaderModifier', requestHeaderModifier: { set: [{ name: 'X-Set', value: 's' }] } },
+    { type: 'ResponseHeaderModifier', responseHeaderModifier: { set: [{ name: 'X-Answer', value: 'yes' }] } },
+  ];
+  const toCalls = { filters, backendRefs: [{ name: 'calls', port: 80 }] };
+  const matches = [
+    { method: { service: 'shop.Cart', method: 'Get' } },
+    { method: { type: 'RegularExpression', service: 'a|b' } },
+  ];
+  serve([http], [named('GRPCRoute', 'calls', { rules: [{ ...toCalls, matches }] }) as AnyRoute]);
+  change({ endpoints: [['shop/calls:80', [plain(await grpcServer('calls', closing))]]] });
+  for (const path of ['/shop.Cart/Get', '/b/Any']) {
+    const stream = call(path);
+    const headers = new Promise<Record<string, unknown>>((resolve) => stream.once('response', resolve));
+    const trailers = new Promise<Record<string, unknown>>((resolve) => stream.once('trailers', resolve));
+    const first = new Promise<string>((resolve) => stream.once('data', (part: Buffer) => resolve(String(part))));
+    stream.write('one');
+    expect(await first).toBe(`trailers ${path} s one`); // before the client has said everything
+    stream.end();
+    stream.resume();
+    expect(await headers).toMatchObject({ ':status': 200, 'x-answer': 'yes', 'content-type': 'application/grpc' });
+    expect(await trailers).toMatchObject({ 'grpc-status': '0', 'grpc-message': 'calls' });
+  }
+  await expect.poll(() => ended.length).toBe(2);
+  const bytes = Buffer.byteLength('trailers /shop.Cart/Get s one');
+  expect(ended[0]).toMatchObject({ status: 200, bytes, failedTries: 0, route: { owner: 'GRPCRoute shop/calls' } });
+  const other = call('/shop.Cart/Put').end();
+  const status = await new Promise((resolve) => other.once('response', (headers) => resolve(headers[':status'])));
+  expect(status).toBe(404);
+});
+
+test('a backend of HTTP/2 that takes too long is not waited for either', async () => {
+  let asked: () => void = () => undefined;
+  const hasAsked = new Promise<void>((resolve) => {
+    asked = resolve;
+  });
+  const slow = createPlainHttp2(() => asked());
+  closing(slow);
+  await new Promise<void>((resolve) => slow.listen(0, '127.0.0.1', resolve));
+  const { port } = slow.address() as AddressInfo;
+  serve([http], [httpRoute('t', [rule(undefined, 'web', { timeouts: { request: '1s' } })])], 'kubernetes.io/h2c');
+  change({ endpoints: [['shop/web:80', [{ address: '127.0.0.1', port }]]] });
+  const answer = ask('/');
+  await hasAsked;
+  clock.advance(1_000);
+  expect((await answer).status).toBe(504);
+  await expect.poll(() => ended.at(-1)?.status).toBe(504);
 });

@@ -34,6 +34,19 @@ test('a request passes with what was said of it, and with nothing that the clien
   ]);
 });
 
+test('who is asked is told what was really asked for, whatever the client says of that', async () => {
+  const { origin, asked } = await guard();
+  route({ 'auth-url': origin });
+  behind(await mirror('web'));
+  const told = { 'x-original-url': 'http://www.example.com/public', 'x-original-method': 'HEAD' };
+  await ask('/admin', { headers: { ...headers, ...told, 'x-auth-request-redirect': '/public' } });
+  expect(asked[0]).toMatchObject({
+    'x-original-url': 'http://www.example.com/admin',
+    'x-original-method': 'GET',
+    'x-auth-request-redirect': '/admin',
+  });
+});
+
 test('one that may not pass is refused, or sent to where one signs in', async () => {
   const { origin } = await guard();
   behind(await mirror('web'));

@@ -1,11 +1,12 @@
 /** What is particular about single exchanges: answers without a body, clients that go, calls of gRPC, what is counted and written down. */
-import { createServer as createHttp2, connect as connectHttp2, constants, type Http2Server } from 'node:http2';
-import { connect, type AddressInfo } from 'node:net';
+import { connect as connectHttp2, constants } from 'node:http2';
+import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { expect, test } from 'vitest';
 import { ManualClock } from '#base/manual-clock.ts';
 import { AccessLog, type AccessLine } from '#network/ingress/access-log.ts';
 import { addCounts, metricsText, TrafficMetrics } from '#network/ingress/traffic-metrics.ts';
+import { grpcServer } from './grpc-server.ts';
 import { ingressLab } from './ingress-lab.ts';
 
 const { ask, backend, behind, change, closing, ended, mirror, ports, route } = ingressLab();
@@ -91,32 +92,18 @@ test('a backend that breaks off in the middle breaks off the answer', async () =
   await expect(ask('/')).rejects.toThrow();
 });
 
-async function grpcServer(name: string): Promise<{ address: string; port: number; server: Http2Server }> {
-  const server = createHttp2();
-  closing(server);
-  server.on('stream', (stream, headers) => {
-    stream.on('error', () => undefined);
-    stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
-    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0', 'grpc-message': name }));
-    stream.on('data', (part: Buffer) => stream.write(`${headers['te']} ${headers[':path']} ${part}`));
-    stream.on('end', () => stream.end());
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { address: '127.0.0.1', port: (server.address() as AddressInfo).port, server };
-}
-
 test('calls of gRPC flow both ways and end with their trailers; an endpoint that is gone is passed over', async () => {
   route({ 'backend-protocol': 'GRPC', 'ssl-redirect': 'false' }, ['/'], true);
-  const gone = await grpcServer('gone');
+  const gone = await grpcServer('gone', closing);
   await new Promise((resolve) => gone.server.close(resolve));
-  behind(gone, await grpcServer('web'));
+  behind(gone, await grpcServer('web', closing));
   const client = session();
   for (let i = 0; i < 2; i++) {
     const call = client.request({ ':path': '/shop.Cart/Get', ':method': 'POST', 'content-type': 'application/grpc' });
     const trailers = new Promise<Record<string, unknown>>((resolve) => call.once('trailers', resolve));
     const first = new Promise<string>((resolve) => call.once('data', (part: Buffer) => resolve(String(part))));
     call.write('one');
-    expect(await first).toBe('trailers /shop.Cart/Get one'); // before the client has said everything
+    expect(await first).toBe('trailers /shop.Cart/Get undefined one'); // before the client has said everything
     call.end();
     call.resume();
     expect(await trailers).toMatchObject({ 'grpc-status': '0', 'grpc-message': 'web' });
@@ -126,6 +113,28 @@ test('calls of gRPC flow both ways and end with their trailers; an endpoint that
   call.end();
   const status = await new Promise((resolve) => call.once('response', (headers) => resolve(headers[':status'])));
   expect(status).toBe(503);
+});
+
+test('a head that HTTP/2 cannot carry ends its own call, also while the backend is not connected yet', async () => {
+  route({ 'backend-protocol': 'GRPC' });
+  behind(await grpcServer('web', closing));
+  const socket = connect(ports.http, '127.0.0.1');
+  closing({ close: () => socket.destroy() });
+  socket.write('GET / HTTP/1.1\r\nhost: www.example.com\r\nuser-agent: a\r\nuser-agent: b\r\n\r\n');
+  const head = await new Promise<string>((resolve) => socket.once('data', (part: Buffer) => resolve(String(part))));
+  expect(head).toMatch(/^HTTP\/1.1 502 /);
+});
+
+test('a target that ends at # for some and goes on for others is refused', async () => {
+  route({}, ['/public']);
+  behind(await mirror('web'));
+  expect((await ask('/admin#/../public')).status).toBe(400);
+});
+
+test('names of headers that a backend writes with _ reach the client, and those of clients no backend', async () => {
+  route();
+  behind(await backend((asked, response) => response.writeHead(200, { x_own: String(asked.headers['x_own']) }).end()));
+  expect((await ask('/', { headers: { x_own: 'forged' } })).headers['x_own']).toBe('undefined');
 });
 
 test('an upgraded connection that is silent too long ends', async () => {

@@ -61,6 +61,7 @@ function addressOf({ remoteAddress = '' }: Socket): string {
 /** In origin form, or absolute, whose host then counts. Source: RFC 9112, section 3.2. */
 function targetOf({ url = '', method, headers }: Request): { host: string; url: string } | undefined {
   const host = String(headers[':authority'] ?? headers.host ?? '');
+  if (url.includes('#')) return undefined; // some take it for the end of the path, and some for a part of it
   if (url.startsWith('/')) return { host, url };
   if (url === '*' && method === 'OPTIONS') return { host, url: '/' };
   const [, authority, rest] = /^https?:\/\/([^/?#]+)([^#]*)$/i.exec(url) ?? [];

@@ -1,82 +1,155 @@
 /** A request for a backend that speaks HTTP/2 and nothing else, as gRPC does: both directions flow at the same time, and what comes after the body is passed on. Source: gRPC over HTTP/2. */
 import type { ServerResponse } from 'node:http';
-import { type ClientHttp2Session, constants, type OutgoingHttpHeaders } from 'node:http2';
-import type { Admitted } from './admission.ts';
-import type { Arrival, Request } from './arrival.ts';
-import { type Choice, MOST_TRIES } from './choose-upstream.ts';
-import { type ExternalAuth, withPassed } from './external-auth.ts';
-import { asObject, type FlatHeaders, passedOn, requestHeaders } from './headers.ts';
-import { refusal } from './own-answers.ts';
-import { changedHeaders } from './route-filters.ts';
-import { answer, breakOff, type Response, type TrafficContext } from './traffic.ts';
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  constants,
+  type IncomingHttpHeaders,
+  type OutgoingHttpHeaders,
+} from 'node:http2';
+import type { Timer } from '#base/clock.ts';
+import { MOST_TRIES } from './choose-upstream.ts';
+import { withPassed } from './external-auth.ts';
+import type { ExchangeParts } from './exchange.ts';
+import { asObject, type FlatHeaders, passedOn, requestHeaders, withCors } from './headers.ts';
+import { corsHeaders, refusal } from './own-answers.ts';
+import { changedHeaders, changedPath } from './route-filters.ts';
+import { answer, breakOff, type TrafficContext } from './traffic.ts';
 
-export interface GrpcParts {
-  request: Request;
-  response: Response;
-  arrival: Arrival;
-  admission: Admitted;
-  choice: Choice;
-  path: string;
-  /** What somebody said who was asked first. */
-  auth?: { asked: ExternalAuth; passes: FlatHeaders };
-  ended(status: number, bytes: number, failedTries: number): void;
+export function carryGrpc(parts: ExchangeParts, context: TrafficContext): void {
+  new GrpcCall(parts, context).begin();
 }
 
-export function carryGrpc(parts: GrpcParts, context: TrafficContext): void {
-  const { response, choice } = parts;
-  response.once('close', () => parts.ended(response.headersSent ? response.statusCode : 499, 0, 0));
-  if (choice.isNowhere) answer(response, refusal(500));
-  else if (choice.endpoints.length === 0) answer(response, refusal(503));
-  else tryNext(parts, context, 0);
-}
+class GrpcCall {
+  readonly #parts: ExchangeParts;
+  readonly #context: TrafficContext;
+  readonly #timers: Timer[] = [];
+  #stream: ClientHttp2Stream | undefined;
+  #tries = 0;
+  #failedTries = 0;
+  #bytes = 0;
+  #isLate = false;
 
-function tryNext(parts: GrpcParts, context: TrafficContext, tries: number): void {
-  const { response, choice, admission } = parts;
-  const endpoint = choice.endpoints[tries];
-  if (!endpoint || tries >= MOST_TRIES) {
-    answer(response, refusal(502));
-    return;
+  constructor(parts: ExchangeParts, context: TrafficContext) {
+    this.#parts = parts;
+    this.#context = context;
   }
-  context.upstreams.http2.reach(endpoint, admission.route.options, (session) => {
-    if (response.destroyed || response.writableEnded) return;
-    if (session) send(parts, session);
-    else tryNext(parts, context, tries + 1);
-  });
-}
 
-function send(
-  { request, response, arrival, admission, choice, path, auth }: GrpcParts,
-  session: ClientHttp2Session,
-): void {
-  const { options, filters } = admission.route;
-  const own = choice.backend?.filters;
-  const host = own?.rewrite?.hostname ?? filters?.rewrite?.hostname ?? options.upstreamHost ?? arrival.host;
-  let headers = requestHeaders(request, arrival, host);
-  if (auth) headers = withPassed(headers, auth.asked, auth.passes);
-  for (const changes of [filters?.requestHeaders, own?.requestHeaders])
-    if (changes) headers = changedHeaders(headers, changes);
-  const stream = session.request(
-    pseudo(headers, { method: arrival.method, path, isSecure: session.encrypted ?? false }),
-  );
-  stream.setTimeout(options.readTimeoutMs, () => stream.close(constants.NGHTTP2_CANCEL));
-  stream.once('response', ({ ':status': status = 502, ...received }) => {
+  begin(): void {
+    const { response, choice, admission } = this.#parts;
+    response.once('close', () => this.#closed());
+    if (choice.isNowhere || choice.endpoints.length === 0) {
+      answer(response, refusal(choice.isNowhere ? 500 : 503));
+      return;
+    }
+    const { requestTimeoutMs } = admission.route.options;
+    if (requestTimeoutMs) this.#lateAfter(requestTimeoutMs);
+    this.#try();
+  }
+
+  #try(): void {
+    const { response, choice, admission } = this.#parts;
+    const { options } = admission.route;
+    const endpoint = this.#tries < MOST_TRIES ? choice.endpoints[this.#tries] : undefined;
+    if (!endpoint) {
+      answer(response, refusal(502));
+      return;
+    }
+    this.#tries++;
+    this.#context.upstreams.http2.reach(endpoint, options, (session) => {
+      if (response.destroyed || response.writableEnded) return;
+      if (session) this.#safely(() => this.#send(session));
+      else {
+        this.#failedTries++;
+        this.#try();
+      }
+    });
+  }
+
+  #send(session: ClientHttp2Session): void {
+    const { request, response, admission } = this.#parts;
+    const { readTimeoutMs, tryTimeoutMs } = admission.route.options;
+    const stream = session.request(this.#asked(session.encrypted ?? false));
+    this.#stream = stream;
+    if (tryTimeoutMs) this.#lateAfter(tryTimeoutMs);
+    stream.setTimeout(readTimeoutMs, () => this.#late());
+    stream.once('response', (headers) => this.#safely(() => this.#answered(headers)));
+    stream.on('data', (part: Buffer) => {
+      this.#bytes += part.length;
+    });
+    stream.on('trailers', (trailers) =>
+      this.#safely(() => (response as ServerResponse).addTrailers(passedOn(trailers))),
+    );
+    stream.on('error', () => undefined); // its end tells
+    stream.once('close', () => this.#ended(stream.rstCode));
+    request.pipe(stream);
+    stream.pipe(response as NodeJS.WritableStream);
+  }
+
+  #asked(isSecure: boolean): OutgoingHttpHeaders {
+    const { request, arrival, admission, choice, auth } = this.#parts;
+    const { options, filters, path: prefix } = admission.route;
+    const own = choice.backend?.filters;
+    const host = own?.rewrite?.hostname ?? filters?.rewrite?.hostname ?? options.upstreamHost ?? arrival.host;
+    let headers = requestHeaders(request, arrival, host);
+    if (auth) headers = withPassed(headers, auth.asked, auth.passes);
+    for (const changes of [filters?.requestHeaders, own?.requestHeaders])
+      if (changes) headers = changedHeaders(headers, changes);
+    const rewritten = own?.rewrite?.path && changedPath(arrival.path, prefix, own.rewrite.path) + arrival.query;
+    return pseudo(headers, { method: arrival.method, path: rewritten ?? admission.path, isSecure });
+  }
+
+  #answered({ ':status': status = 502, ...received }: IncomingHttpHeaders & { ':status'?: number }): void {
+    const { request, response, admission, choice, auth } = this.#parts;
+    const { options, filters } = admission.route;
     let answered: FlatHeaders = Object.entries(passedOn(received)).flatMap(([name, values]) =>
       [values].flat().flatMap((value) => [name, value]),
     );
-    for (const changes of [filters?.responseHeaders, own?.responseHeaders])
+    for (const set of auth?.cookies ?? []) answered.push('set-cookie', set);
+    for (const changes of [filters?.responseHeaders, choice.backend?.filters?.responseHeaders])
       if (changes) answered = changedHeaders(answered, changes);
+    if (options.cors) answered = withCors(answered, corsHeaders(options.cors, request.headers.origin));
     (response as ServerResponse).writeHead(Number(status), asObject(answered));
-  });
-  stream.on('trailers', (trailers) => (response as ServerResponse).addTrailers(passedOn(trailers)));
-  stream.on('error', () => undefined); // its end tells
-  stream.once('close', () => {
-    if (stream.rstCode === constants.NGHTTP2_NO_ERROR && response.headersSent) return;
+  }
+
+  /** Whatever a backend or a client says that cannot be passed on ends this call, and nothing else. */
+  #safely(step: () => void): void {
+    try {
+      step();
+    } catch {
+      this.#fail(502);
+    }
+  }
+
+  #fail(status: number): void {
+    const { response } = this.#parts;
+    this.#stream?.close(constants.NGHTTP2_CANCEL);
+    if (response.destroyed || response.writableEnded) return;
     if (response.headersSent) breakOff(response);
-    else if (!response.destroyed) answer(response, refusal(stream.rstCode === constants.NGHTTP2_CANCEL ? 504 : 502));
-  });
-  response.once('close', () => stream.close(constants.NGHTTP2_CANCEL));
-  request.pipe(stream);
-  stream.pipe(response as NodeJS.WritableStream);
+    else answer(response, refusal(status));
+  }
+
+  #lateAfter(ms: number): void {
+    this.#timers.push(this.#context.clock.timer(ms, () => this.#late()));
+  }
+
+  #late(): void {
+    this.#isLate = true;
+    this.#fail(504);
+  }
+
+  #ended(rstCode: number): void {
+    const { response } = this.#parts;
+    if (rstCode !== constants.NGHTTP2_NO_ERROR || !response.headersSent) this.#fail(502);
+  }
+
+  #closed(): void {
+    for (const timer of this.#timers) timer.cancel();
+    this.#stream?.close(constants.NGHTTP2_CANCEL);
+    const { response, ended } = this.#parts;
+    const isAnswered = response.headersSent || this.#isLate;
+    ended(isAnswered ? response.statusCode : 499, this.#bytes, this.#failedTries);
+  }
 }
 
 interface Target {

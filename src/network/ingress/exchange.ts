@@ -10,7 +10,7 @@ import type { Arrival, Request } from './arrival.ts';
 import type { Endpoint } from './backends.ts';
 import { type Choice, MOST_TRIES } from './choose-upstream.ts';
 import { type ExternalAuth, withPassed } from './external-auth.ts';
-import { asObject, type FlatHeaders, requestHeaders, responseHeaders, valuesOf, withVary } from './headers.ts';
+import { asObject, type FlatHeaders, requestHeaders, responseHeaders, valuesOf, withCors } from './headers.ts';
 import { sendMirrors } from './mirrors.ts';
 import { corsHeaders, refusal } from './own-answers.ts';
 import { BodyTooLarge, bodyOf, type RequestBody } from './request-body.ts';
@@ -213,14 +213,6 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const status = response.writableFinished || this.#status ? response.statusCode : 499;
     this.#parts.ended(status, this.#bytes, this.#failedTries);
   }
-}
-
-function withCors(headers: FlatHeaders, cors: Record<string, string>): FlatHeaders {
-  const { vary, ...others } = cors;
-  const names = new Set(Object.keys(others));
-  const own = headers.filter((_, i) => !names.has((headers[i - (i % 2)] as string).toLowerCase()));
-  const all = [...own, ...Object.entries(others).flat()];
-  return vary ? withVary(all, vary) : all;
 }
 
 function statusOf(error: Error): number {

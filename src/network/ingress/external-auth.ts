@@ -4,7 +4,7 @@
  */
 import type { Dispatcher } from 'undici';
 import type { Arrival, Request } from './arrival.ts';
-import { type FlatHeaders, requestHeaders, valuesOf, withoutHeader } from './headers.ts';
+import { type FlatHeaders, requestHeaders, valuesOf, withHeader, withoutHeader } from './headers.ts';
 import { type OwnAnswer, refusal } from './own-answers.ts';
 import type { RouteOptions } from './route-options.ts';
 import type { Upstreams } from './upstreams.ts';
@@ -61,8 +61,13 @@ export async function askAuth(
   const scheme = arrival.isSecure ? 'https' : 'http';
   const original = `${scheme}://${arrival.host}${arrival.url}`;
   const host = new URL(auth.origin).host;
-  const asked = withoutHeader(requestHeaders(request, arrival, host), 'content-length');
-  asked.push('x-original-url', original, 'x-original-method', arrival.method, 'x-auth-request-redirect', arrival.url);
+  let asked = withoutHeader(requestHeaders(request, arrival, host), 'content-length');
+  const told = {
+    'x-original-url': original,
+    'x-original-method': arrival.method,
+    'x-auth-request-redirect': arrival.url,
+  };
+  for (const [name, value] of Object.entries(told)) asked = withHeader(asked, name, [value]); // never the client's own
   const endpoint = auth.backend === undefined ? undefined : upstreams.next(auth.backend, 1)[0];
   if (auth.backend !== undefined && !endpoint) return { refused: refusal(503) };
   const connections = endpoint

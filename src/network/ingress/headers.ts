@@ -36,7 +36,10 @@ export type FlatHeaders = string[];
 
 interface NameFacts {
   lower: string;
+  /** Of one connection. */
   staysHere: boolean;
+  /** Holds `_`: many a backend takes `X_Real_IP` for `X-Real-IP`. */
+  isAmbiguous: boolean;
   isToldByUs: boolean;
 }
 
@@ -44,19 +47,18 @@ const MOST_NAMES = 2_000;
 /** By a name as it was written: the same few come with each request. */
 const knownNames = new Map<string, NameFacts>();
 
-/** Names that hold `_` stay here: many a backend takes `X_Real_IP` for `X-Real-IP`. */
 function factsOf(name: string): NameFacts {
   let facts = knownNames.get(name);
   if (!facts) {
     const lower = name.toLowerCase();
-    const staysHere = OF_ONE_CONNECTION.has(lower) || lower.startsWith(':') || lower.includes('_');
-    facts = { lower, staysHere, isToldByUs: TOLD_BY_US.has(lower) };
+    const staysHere = OF_ONE_CONNECTION.has(lower) || lower.startsWith(':');
+    facts = { lower, staysHere, isAmbiguous: lower.includes('_'), isToldByUs: TOLD_BY_US.has(lower) };
     if (knownNames.size < MOST_NAMES) knownNames.set(name, facts);
   }
   return facts;
 }
 
-/** Without pseudo headers of HTTP/2, and without those that `Connection` names. */
+/** Of an answer: without pseudo headers of HTTP/2, and without those that `Connection` names. */
 export function passedOn(headers: IncomingHttpHeaders): Headers {
   const named = namedBy(headers.connection);
   const passed: Headers = {};
@@ -93,8 +95,8 @@ export function requestHeaders(request: Request, arrival: Arrival, host: string)
   if (request.httpVersionMajor > 1) {
     // HTTP/2 may cut cookies into pieces, which are put together there.
     for (const [name, value] of Object.entries(request.headers)) {
-      const { staysHere, isToldByUs } = factsOf(name);
-      if (staysHere || isToldByUs || value === undefined || named?.has(name)) continue;
+      const { staysHere, isAmbiguous, isToldByUs } = factsOf(name);
+      if (staysHere || isAmbiguous || isToldByUs || value === undefined || named?.has(name)) continue;
       for (const one of Array.isArray(value) ? value : [value]) sent.push(name, one);
     }
     return sent;
@@ -102,8 +104,8 @@ export function requestHeaders(request: Request, arrival: Arrival, host: string)
   const raw = request.rawHeaders;
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i] as string;
-    const { lower, staysHere, isToldByUs } = factsOf(name);
-    if (!staysHere && !isToldByUs && !named?.has(lower)) sent.push(name, raw[i + 1] as string);
+    const { lower, staysHere, isAmbiguous, isToldByUs } = factsOf(name);
+    if (!staysHere && !isAmbiguous && !isToldByUs && !named?.has(lower)) sent.push(name, raw[i + 1] as string);
   }
   return sent;
 }
@@ -160,4 +162,13 @@ export const valuesOf = (flat: FlatHeaders, name: string): string[] =>
 export function withVary(flat: FlatHeaders, vary: string): FlatHeaders {
   const present = valuesOf(flat, 'vary');
   return present.includes(vary) ? flat : withHeader(flat, 'vary', [[vary, ...present].join(', ')]);
+}
+
+/** In place of what a backend says of it. */
+export function withCors(headers: FlatHeaders, cors: Record<string, string>): FlatHeaders {
+  const { vary, ...others } = cors;
+  const names = new Set(Object.keys(others));
+  const own = headers.filter((_, i) => !names.has((headers[i - (i % 2)] as string).toLowerCase()));
+  const all = [...own, ...Object.entries(others).flat()];
+  return vary ? withVary(all, vary) : all;
 }

@@ -36,10 +36,10 @@ export function ownAnswer(
   if (!found || !route) return { status: 404, text: 'default backend - 404\n' };
   const { options, filters } = route;
   if (filters?.redirect) {
-    const { hostname, url, query, port, isSecure } = asked;
-    const path = url.slice(0, url.length - query.length);
+    const { hostname, path, query, port, isSecure } = asked;
+    const url = asked.url.slice(0, asked.url.length - query.length);
     const scheme = isSecure ? 'https' : 'http';
-    const location = locationOf(filters.redirect, { scheme, hostname, path, query, port, prefix: route.path });
+    const location = locationOf(filters.redirect, { scheme, hostname, url, path, query, port, prefix: route.path });
     return redirect(filters.redirect.status, location);
   }
   const hasCertificate = found.host.certificate !== undefined;

@@ -13,6 +13,7 @@ test.each([
   ['/foo/', '/foo', '/', '/'],
   ['/foo', '/foo', '/', '/'],
   ['/foo', '/', '/xyz', '/xyz/foo'],
+  ['/foo/a b?c#d%é', '/foo', '/xyz', '/xyz/a%20b%3Fc%23d%25%C3%A9'],
 ])('%s with %s replaced by "%s" is %s', (path, prefix, replacement, wanted) =>
   expect(changedPath(path, prefix, { prefix: replacement })).toBe(wanted),
 );

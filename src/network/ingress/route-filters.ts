@@ -45,14 +45,19 @@ export function changedHeaders(flat: FlatHeaders, { set, add, remove }: HeaderCh
   return changed;
 }
 
-/** @param prefix of the route. @param path without a query. */
+/** @param prefix of the route. @param path decoded, without a query. @returns encoded: what stood for itself in it must not begin a query. */
 export function changedPath(path: string, prefix: string, change: PathChange): string {
   if ('full' in change) return change.full;
   const base = prefix.endsWith('/') ? prefix.slice(0, -1) : prefix;
-  const rest = path.slice(base.length);
+  const rest = encoded(path.slice(base.length));
   const start = change.prefix.endsWith('/') ? change.prefix.slice(0, -1) : change.prefix;
   return `${start}${rest && !rest.startsWith('/') ? '/' : ''}${rest}` || '/';
 }
+
+/** Lone surrogates cannot come: the path was decoded from UTF-8. */
+const encoded = (path: string): string =>
+  PLAIN_PATH.test(path) ? path : encodeURI(path).replaceAll('?', '%3F').replaceAll('#', '%23');
+const PLAIN_PATH = /^[\w/.~!$&'()*+,;=:@-]*$/;
 
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { http: 80, https: 443 };
 
@@ -60,6 +65,9 @@ export interface Redirected {
   scheme: 'http' | 'https';
   /** Without a port. */
   hostname: string;
+  /** As the client wrote it. */
+  url: string;
+  /** Decoded. */
   path: string;
   query: string;
   /** Of the route. */
@@ -71,12 +79,12 @@ export interface Redirected {
 /** The port is left out where the scheme says it. Source: Gateway API reference, HTTPRequestRedirectFilter. */
 export function locationOf(
   redirect: RouteRedirect,
-  { scheme, hostname, path, query, prefix, port }: Redirected,
+  { scheme, hostname, url, path, query, prefix, port }: Redirected,
 ): string {
   const toScheme = redirect.scheme ?? scheme;
   const toPort = redirect.port ?? (redirect.scheme ? (DEFAULT_PORTS[redirect.scheme] ?? port) : port);
   const host = redirect.hostname ?? hostname;
-  const toPath = redirect.path ? changedPath(path, prefix, redirect.path) : path;
+  const toPath = redirect.path ? changedPath(path, prefix, redirect.path) : url;
   const shown = DEFAULT_PORTS[toScheme] === toPort ? '' : `:${toPort}`;
   return `${toScheme}://${host.includes(':') ? `[${host}]` : host}${shown}${toPath}${query}`;
 }

@@ -69,9 +69,9 @@ type AdmittedRequest = Omit<ExchangeParts, 'choice'>;
 
 function pass(admittedRequest: AdmittedRequest, context: TrafficContext): void {
   const { arrival, request, admission } = admittedRequest;
-  const { route, path } = admission;
+  const { route } = admission;
   const choice = chooseUpstream(arrival, request.headers, { route, ...context });
-  if (route.options.backendProtocol.startsWith('grpc')) carryGrpc({ ...admittedRequest, path, choice }, context);
+  if (route.options.backendProtocol.startsWith('grpc')) carryGrpc({ ...admittedRequest, choice }, context);
   else new Exchange({ ...admittedRequest, choice }, context).begin();
 }
 
