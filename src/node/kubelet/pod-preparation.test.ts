@@ -21,7 +21,7 @@ test('a sandbox is made while the volumes are, and all that is asked of the runt
       const before = asked();
       await cluster.create(ConfigMap, { ...settings, data: { a: '1' } });
       const made = create('quick', { volumes: [{ name: 'scratch', emptyDir: { medium: 'Memory' } }] });
-      await vi.waitFor(() => expect(runtime.calls).toContain('RunPodSandbox default/quick'));
+      await vi.waitFor(() => expect(runtime.calls).toContain('RunPodSandbox default/quick'), { timeout: 20_000 });
       expect(runtime.calls).not.toContain('CreateContainer main');
       mounted();
       await made;

@@ -127,11 +127,11 @@ export class PodPreparation {
       const status = before.sandboxes[0];
       return { sandboxId: actions.sandboxId ?? '', config, podIPs: this.ipsOf(pod, status?.ips ?? []) };
     }
-    if (pod.spec.hostUsers === false) await this.#refuseUsers(pod);
     await mkdir(config.logDirectory, { recursive: true, mode: 0o755 });
     runtimePods.present([uid]);
     try {
       const handler = await this.#options.runtimeHandlerOf(pod);
+      if (pod.spec.hostUsers === false) await this.#refuseUsers(pod, handler);
       const sandboxId = await starts.run(() => runtime.runPodSandbox(config, handler));
       runtimePods.made(uid, sandboxId, 'sandbox');
       const status = await runtime.podSandboxStatus(sandboxId);
@@ -146,9 +146,9 @@ export class PodPreparation {
     }
   }
 
-  async #refuseUsers(pod: Pod): Promise<void> {
+  async #refuseUsers(pod: Pod, handler: string): Promise<void> {
     const { handlers } = await this.#options.runtime.status();
-    const refusal = userNamespaceRefusal(pod, '', handlers);
+    const refusal = userNamespaceRefusal(pod, handler, handlers);
     if (refusal === undefined) return;
     const message = `Failed to create pod sandbox: ${refusal}`;
     this.#options.events.warning(pod, undefined, 'FailedCreatePodSandBox', message);

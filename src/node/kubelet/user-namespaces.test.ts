@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { Event } from '#api/core/v1/event.ts';
 import type { Pod } from '#api/core/v1/pod.ts';
+import { RuntimeClass } from '#api/node/v1/runtime-class.ts';
 import { IMAGE, withKubelet } from '../../../test/node/simulated-kubelet.ts';
 import { userNamespaceRefusal } from './user-namespaces.ts';
 
@@ -31,5 +32,19 @@ test('a pod that asks for users of its own stays without a sandbox where the run
     const told = cluster.list(Event).filter(({ reason }) => reason === 'FailedCreatePodSandBox');
     expect(told.map(({ message }) => message)).toEqual([
       `Failed to create pod sandbox: ${REFUSAL} runtime does not support user namespaces: the handler "" is not known`,
+    ]);
+  }));
+
+test('of a pod with a RuntimeClass its handler is asked after, by name', () =>
+  withKubelet({}, async ({ cluster, create }) => {
+    await cluster.create(RuntimeClass, { metadata: { name: 'strong' }, handler: 'kata' });
+    await create('own-users', {
+      hostUsers: false,
+      runtimeClassName: 'strong',
+      containers: [{ name: 'main', image: IMAGE }],
+    });
+    const told = cluster.list(Event).filter(({ reason }) => reason === 'FailedCreatePodSandBox');
+    expect(told.map(({ message }) => message)).toEqual([
+      `Failed to create pod sandbox: ${REFUSAL} RuntimeClass handler "kata" does not support user namespaces: the handler "kata" is not known`,
     ]);
   }));
