@@ -1,12 +1,17 @@
-import { once } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Unreachable } from '../transport.ts';
 import { runRemoteCommand } from './remote-command.ts';
 
-let answer = { code: 500, body: '' };
-const server = createServer((_request, response) => response.writeHead(answer.code).end(answer.body));
+let answer: { code: number; body: string; isBrokenOff?: true } = { code: 500, body: '' };
+const server = createServer((_request, response) => {
+  const { code, body, isBrokenOff } = answer;
+  if (!isBrokenOff) return response.writeHead(code).end(body);
+  response.writeHead(code, { 'content-length': 1_000 }).write(body, () => response.destroy());
+  return response;
+});
 
 beforeEach(async () => {
   server.listen(0, '127.0.0.1');
@@ -17,14 +22,14 @@ afterEach(async () => {
   server.closeAllConnections();
 });
 
-const failure = (): Promise<unknown> => {
+const failure = (signal = new AbortController().signal): Promise<unknown> => {
   const { port } = server.address() as AddressInfo;
   return runRemoteCommand({
     endpoint: { server: `http://127.0.0.1:${port}`, insecure: false, credentials: {} },
     path: '/api/v1/namespaces/default/pods/p/exec?command=ls',
     stdout: () => undefined,
     stderr: () => undefined,
-    signal: new AbortController().signal,
+    signal,
   }).catch((error: unknown) => error);
 };
 
@@ -36,4 +41,16 @@ test.each([
   const error = await failure();
   expect(error).not.toBeInstanceOf(Unreachable);
   expect(error).toMatchObject({ message });
+});
+
+test('a server that breaks off what it says instead is quoted as far as it came', async () => {
+  answer = { code: 500, body: 'no such', isBrokenOff: true };
+  expect(await failure()).toMatchObject({ message: 'unable to upgrade connection: no such' });
+});
+
+test('a server that refuses leaves nothing behind with who may give up', async () => {
+  answer = { code: 500, body: '' };
+  const { signal } = new AbortController();
+  await failure(signal);
+  await expect.poll(() => getEventListeners(signal, 'abort'), { timeout: 15_000 }).toEqual([]);
 });

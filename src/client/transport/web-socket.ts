@@ -14,6 +14,8 @@ export interface WebSocketRequest {
 }
 
 const CONNECT_TIMEOUT_MS = 30_000;
+/** Of what a server says instead of switching protocols. */
+const MAX_REFUSAL_BYTES = 1 << 20;
 
 /** The server was reached, and does not switch protocols; its words are in the message. */
 export class UpgradeRefused extends Error {
@@ -44,8 +46,17 @@ export function openWebSocket(
     socket.once('error', (error) => reject(new Unreachable(error.message, { cause: error })));
     socket.once('unexpected-response', (_request, answer) => {
       const chunks: Buffer[] = [];
-      answer.on('data', (chunk: Buffer) => chunks.push(chunk));
-      answer.once('end', () => reject(refusal(Buffer.concat(chunks).toString('utf8'), answer.statusCode ?? 0)));
+      let left = MAX_REFUSAL_BYTES;
+      answer.on('data', (chunk: Buffer) => {
+        if (left > 0) chunks.push(chunk.subarray(0, left));
+        left -= chunk.length;
+        if (left <= 0) answer.destroy();
+      });
+      // Also where it breaks off: what came until then is what there is to tell.
+      answer.once('close', () => {
+        reject(refusal(Buffer.concat(chunks).toString('utf8'), answer.statusCode ?? 0));
+        socket.terminate();
+      });
     });
   });
 }
