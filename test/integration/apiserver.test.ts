@@ -12,6 +12,7 @@ import { Pod } from '#api/core/v1/pod.ts';
 import { Service } from '#api/core/v1/service.ts';
 import { createKindRegistry } from '#api/machinery/kind-registry.ts';
 import { StatusError } from '#api/machinery/status.ts';
+import { IPAddress } from '#api/networking/v1/ip-address.ts';
 import { PodDisruptionBudget } from '#api/policy/v1/pod-disruption-budget.ts';
 import { silentLog } from '#base/log.ts';
 import { ManualClock } from '#base/manual-clock.ts';
@@ -98,7 +99,7 @@ describe.each(['inside the process', 'over TLS'] as const)('%s', (way) => {
       tokens: () => ({ authenticateToken: async () => undefined }),
       admission: () => [],
       authorizer: { authorize: () => allow() },
-      serviceRanges: { clusterIps: ['10.96.0.0/24'], nodePorts: { from: 30000, to: 30010 } },
+      serviceRanges: { clusterIps: ['10.96.0.0/24', 'fd00:96::/112'], nodePorts: { from: 30000, to: 30010 } },
     });
     transport = way === 'over TLS' ? await overTls() : api.loopback.client.transport;
     client = new Client(transport);
@@ -502,6 +503,18 @@ describe.each(['inside the process', 'over TLS'] as const)('%s', (way) => {
       service('b', { type: 'NodePort', clusterIP: created.spec.clusterIP, ports: [{ port: 80, nodePort }] }),
     );
     expect(again.spec.clusterIP).toBe(created.spec.clusterIP);
+  });
+
+  test('an IPv6 address is one, however it is written', async () => {
+    const written = (name: string, ip: string) => service(name, { ipFamilies: ['IPv6'], clusterIP: ip });
+    const created = await client.create(Service, written('a', 'FD00:96:0::20'));
+    expect(created.spec.clusterIPs).toEqual(['FD00:96:0::20']);
+    expect((await client.get(IPAddress, { name: 'fd00:96::20' })).spec?.parentRef?.name).toBe('a');
+    expect((await refusal(client.create(Service, written('b', 'fd00:96::20')))).message).toContain(
+      'failed to allocate IP fd00:96::20: provided IP is already allocated',
+    );
+    await client.delete(Service, { namespace: 'default', name: 'a' });
+    await client.create(Service, written('b', 'fd00:96::20'));
   });
 
   test('of addresses that do not fit together everything is told; a health check port that nobody can have is an error of the server', async () => {

@@ -3,6 +3,7 @@
  * missing).
  */
 import type { IPAddress, Service } from '#api/generated/schema.ts';
+import { canonicalIp } from '#api/machinery/ip.ts';
 import type { ObjectMeta } from '#api/machinery/object.ts';
 import { randomUuid } from '#base/random.ts';
 import type { Storage, Write } from '#control-plane/storage/storage.ts';
@@ -16,7 +17,9 @@ const PORT_PREFIX = '/registry/ranges/servicenodeports/';
 const MANAGED_BY = 'ipaddress.kubernetes.io/managed-by';
 const MANAGER = 'ipallocator.k8s.io';
 
-export const ipAddressKey = (ip: string): string => IP_PREFIX + ip;
+/** What the IPAddress of an address is called: however a Service writes it, it is held once. */
+export const ipAddressName = (ip: string): string => canonicalIp(ip) ?? ip;
+export const ipAddressKey = (ip: string): string => IP_PREFIX + ipAddressName(ip);
 export const nodePortKey = (port: number): string => `${PORT_PREFIX}${port}`;
 
 type Owner = Pick<ObjectMeta, 'name' | 'namespace'>;
@@ -33,7 +36,7 @@ export function ipAddressFor(
     kind: 'IPAddress',
     apiVersion: 'networking.k8s.io/v1',
     metadata: {
-      name: ip,
+      name: ipAddressName(ip),
       uid: randomUuid(random),
       generation: 1,
       creationTimestamp: timestampOf(clock.now()),

@@ -22,7 +22,7 @@ import { IPAddress } from '#api/networking/v1/ip-address.ts';
 import { ServiceCIDR } from '#api/networking/v1/service-cidr.ts';
 import { type AddressRange, addressRange, candidates, type IpFamily } from './address-range.ts';
 import type { Behaviour, BehaviourContext, Prepared } from './behaviour.ts';
-import { ipAddressFor, ipAddressKey, nodePortKey, nodePortValue } from './service-claims.ts';
+import { ipAddressFor, ipAddressKey, ipAddressName, nodePortKey, nodePortValue } from './service-claims.ts';
 import { familiesOf, HEADLESS, heldAddresses, heldNodePorts, withSyncedClusterIps } from './service-fields.ts';
 import { proxyService } from './service-proxy.ts';
 import type { Alongside } from './stored-objects.ts';
@@ -227,7 +227,7 @@ async function freeAddress(
 }
 
 async function addressTaken(ip: string, { services }: BehaviourContext): Promise<boolean> {
-  return (await services.stored.peek(IPAddress, { name: ip })) !== undefined;
+  return (await services.stored.peek(IPAddress, { name: ipAddressName(ip) })) !== undefined;
 }
 
 async function portsInUse({ services }: BehaviourContext): Promise<Set<number>> {
