@@ -113,3 +113,7 @@ test('a Service that goes leaves no name behind', () => {
 test('the reverse name of an IPv6 address is spelled by nibbles', () => {
   expect(reverseName('fd00::1:2')).toBe('2.0.0.0.1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f.ip6.arpa');
 });
+
+test('the name of an address is looked up in lower case, however a Service writes the address', () => {
+  expect(reverseName('FD00:AB::2')).toBe(reverseName('fd00:ab::2'));
+});

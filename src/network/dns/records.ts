@@ -74,7 +74,7 @@ const srvRecord = (
 /** `10.96.0.1` → `1.0.96.10.in-addr.arpa` (RFC 1035); IPv6 by nibbles (RFC 3596). */
 export function reverseName(address: string): string {
   if (!address.includes(':')) return `${address.split('.').reverse().join('.')}.in-addr.arpa`;
-  const [head = '', tail] = address.split('::');
+  const [head = '', tail] = address.toLowerCase().split('::');
   const groups = (part: string | undefined) => (part ? part.split(':') : []);
   const missing = 8 - groups(head).length - groups(tail).length;
   const all = [
