@@ -11,8 +11,8 @@ import type { Clock } from '#base/clock.ts';
 import { sleep } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import { silentLog } from '#base/log.ts';
-import { sha256 } from '#base/sha256.ts';
 import type { Client, Draft } from './client.ts';
+import { EventNames } from './event-names.ts';
 import { Unreachable } from './transport.ts';
 
 /** What an Event is about. */
@@ -56,12 +56,11 @@ interface Observed {
 export class EventRecorder implements EventSink {
   readonly #options: EventRecorderOptions;
   readonly #log: Log;
+  #names: EventNames | undefined;
   readonly #seen = new Map<string, Observed>();
   readonly #similar = new Map<string, { messages: Set<string>; lastMs: number }>();
   readonly #allowance = new Map<string, { tokens: number; atMs: number }>();
   #pending = 0;
-  #lastNanos = 0n;
-  #ownNanos: bigint | undefined;
 
   constructor(options: EventRecorderOptions) {
     this.#options = options;
@@ -118,9 +117,10 @@ export class EventRecorder implements EventSink {
     { type, reason, message }: { type: string; reason: string; message: string },
     { count, timestamp, observed }: { count: number; timestamp: string; observed: Observed },
   ): Draft<EventObject> {
-    const { component, host } = this.#options;
+    const { clock, component, host } = this.#options;
+    this.#names ??= new EventNames(clock, component);
     return {
-      metadata: { name: this.#nameFor(about), namespace: about.namespace || 'default' },
+      metadata: { name: this.#names.next(about), namespace: about.namespace || 'default' },
       involvedObject: about,
       reason,
       message: message.slice(0, 1024),
@@ -132,14 +132,6 @@ export class EventRecorder implements EventSink {
       reportingComponent: component,
       reportingInstance: host ?? '',
     };
-  }
-
-  // The object's name and the time in nanoseconds, as hexadecimal digits; two of the same instant are told apart.
-  #nameFor({ name = '' }: ObjectReference): string {
-    this.#ownNanos ??= nanosOf(this.#options.component);
-    const nanos = BigInt(Math.floor(this.#options.clock.now())) * 1_000_000n + this.#ownNanos;
-    this.#lastNanos = nanos > this.#lastNanos ? nanos : this.#lastNanos + 1n;
-    return `${name}.${this.#lastNanos.toString(16)}`;
   }
 
   async #write(observed: Observed, event: Draft<EventObject>): Promise<void> {
@@ -194,9 +186,6 @@ export class EventRecorder implements EventSink {
     return true;
   }
 }
-
-/** Keeps two components apart that speak of one object in the same millisecond. */
-const nanosOf = (component: string): bigint => BigInt(Number.parseInt(sha256(component).slice(0, 8), 16) % 1_000_000);
 
 /** A map that forgets what was not touched for the longest time. */
 function remember<V>(map: Map<string, V>, key: string, value: V): void {

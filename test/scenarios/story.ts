@@ -18,20 +18,21 @@ export function told(
   { sinceMs, reasons }: { sinceMs: number; reasons?: readonly string[] },
 ): string {
   const lines = new Map<string, number>();
-  for (const { reason = '', message = '', involvedObject, firstTimestamp, count = 1 } of eventsOf(cluster)) {
-    const atMs = millisOf(firstTimestamp) ?? 0;
+  for (const event of eventsOf(cluster)) {
+    const { reason = '', message = '', involvedObject, series, count = 1 } = event;
+    const atMs = beganMs(event);
     if (atMs < sinceMs || (reasons && !reasons.includes(reason))) continue;
     const who = `${involvedObject.kind} ${named(cluster, involvedObject.name ?? '')}`;
     const line = `${String((atMs - sinceMs) / 1000).padStart(4)}s  ${who}: ${reason}: ${named(cluster, message)}`;
-    lines.set(line, (lines.get(line) ?? 0) + count);
+    lines.set(line, (lines.get(line) ?? 0) + (series?.count ?? count));
   }
   return [...lines].map(([line, count]) => (count > 1 ? `${line} (${count} times)` : line)).join('\n');
 }
 
 const eventsOf = (cluster: TestCluster): Event[] =>
-  [...cluster.list(Event)].sort((a, b) => order(a).localeCompare(order(b)));
-const order = ({ firstTimestamp, involvedObject: { kind }, metadata }: Event): string =>
-  `${firstTimestamp} ${kind} ${metadata.name.split('.').at(-1)}`;
+  [...cluster.list(Event)].sort((a, b) => beganMs(a) - beganMs(b) || order(a).localeCompare(order(b)));
+const beganMs = ({ firstTimestamp, eventTime }: Event): number => millisOf(firstTimestamp ?? eventTime) ?? 0;
+const order = ({ involvedObject: { kind }, metadata }: Event): string => `${kind} ${metadata.name.split('.').at(-1)}`;
 
 /** ReplicaSets of a Deployment are called A, B, C as they came, pods `web-A-*`. */
 function named(cluster: TestCluster, text: string): string {

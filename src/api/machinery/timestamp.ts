@@ -133,7 +133,10 @@ function isoText(seconds: number): string | undefined {
 export const timestampOf = (ms: number): string => `${isoText(Math.floor(ms / 1000))}Z`;
 
 /** A time of a Clock, as MicroTime. */
-export const microTimestampOf = (ms: number): string => `${new Date(ms).toISOString().slice(0, 23)}000Z`;
+export function microTimestampOf(ms: number): string {
+  const seconds = Math.floor(ms / 1000);
+  return `${isoText(seconds)}.${String(Math.floor(ms - seconds * 1000)).padStart(3, '0')}000Z`;
+}
 
 /** As a Clock counts it; undefined when there is none, or it is no time. */
 export function millisOf(text: string | null | undefined): number | undefined {

@@ -73,7 +73,8 @@ export function startManagers(options: ManagersOptions): Managers {
     },
     [SCHEDULER]() {
       const ownLog = log.child({ component: 'scheduler' });
-      scheduler = startScheduler({ ...services, ...followed, ...options.scheduler, log: ownLog, breathe });
+      const own = { ...options.scheduler, log: ownLog, breathe, hostname: hostname() };
+      scheduler = startScheduler({ ...services, ...followed, ...own });
       return scheduler;
     },
   };

@@ -5,13 +5,13 @@ import { timestampOf } from '#api/machinery/timestamp.ts';
 import type { Clock } from '#base/clock.ts';
 import { inParallel } from '#base/concurrency.ts';
 import type { Client } from '#client/client.ts';
-import type { EventSink } from '#client/event-recorder.ts';
+import type { Occurrence, OccurrenceSink } from '#client/series-recorder.ts';
 import type { Room } from './define-plugin.ts';
 
 export interface PreemptingServices {
   client: Client;
   clock: Clock;
-  events: EventSink;
+  events: OccurrenceSink;
 }
 
 /** Throws what the server said. Victims that are gone, or going, are left alone. */
@@ -21,14 +21,24 @@ export async function preempt(pod: Pod, { victims, nodeName }: Room, services: P
     async (victim) => {
       try {
         await sendAway(victim, pod, services);
-        const message = `Preempted by pod ${pod.metadata.uid} on node ${nodeName}`;
-        services.events.normal(victim, 'Preempted', message);
+        services.events.record(preempted(victim, pod, nodeName));
       } catch (error) {
         if (!hasReason(error, 'NotFound')) throw error;
       }
     },
   );
 }
+
+/** What the victim's Event says. */
+export const preempted = (victim: Pod, pod: Pod, nodeName: string): Occurrence => ({
+  reportingController: pod.spec.schedulerName,
+  regarding: victim,
+  related: pod,
+  type: 'Normal',
+  reason: 'Preempted',
+  action: 'Preempting',
+  note: `Preempted by pod ${pod.metadata.uid} on node ${nodeName}`,
+});
 
 async function sendAway(victim: Pod, pod: Pod, { client, clock }: PreemptingServices): Promise<void> {
   const { name, namespace = '', uid, generation } = victim.metadata;

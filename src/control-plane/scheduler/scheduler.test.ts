@@ -46,6 +46,42 @@ test('a pod is bound to a node, and the event says to which', async () => {
   expect(said(cluster, 'Scheduled')).toEqual(['Successfully assigned default/web to node1']);
 });
 
+test('its events are of the new form; the same about the same state of a pod is one series', async () => {
+  await using cluster = await withNodes({ node1: { capacity: { cpu: '1' } } });
+  const { metadata } = await cluster.create(Pod, podAsking('big', { cpu: '2' }));
+  await cluster.create(Pod, podAsking('small', { cpu: '500m' }));
+  await cluster.passes('6m');
+  const events = (name: string) => cluster.list(Event).filter(({ involvedObject }) => involvedObject.name === name);
+  expect(events('small')).toEqual([
+    expect.objectContaining({
+      type: 'Normal',
+      reason: 'Scheduled',
+      action: 'Binding',
+      message: 'Successfully assigned default/small to node1',
+      eventTime: '2026-01-01T00:00:00.000000Z',
+      firstTimestamp: null,
+      lastTimestamp: null,
+      source: {},
+      reportingComponent: 'default-scheduler',
+      reportingInstance: 'default-scheduler-localhost',
+    }),
+  ]);
+  // The first try wrote the condition: what comes later is about a newer state of the pod.
+  const [first, second] = events('big');
+  const failed = { type: 'Warning', reason: 'FailedScheduling', action: 'Scheduling' };
+  expect(first).toMatchObject({ ...failed, involvedObject: { resourceVersion: metadata.resourceVersion } });
+  expect(second).toMatchObject(failed);
+  const { resourceVersion } = cluster.get(Pod, 'default/big')!.metadata;
+  expect(second?.involvedObject.resourceVersion).toBe(resourceVersion);
+  expect([first?.series, second?.series]).toEqual([undefined, undefined]);
+  await cluster.passes('5m');
+  expect(events('big').map(({ series }) => series?.count)).toEqual([undefined, 2]);
+  await cluster.passes('5m');
+  expect(events('big').map(({ series }) => series?.count)).toEqual([undefined, 2]);
+  await cluster.passes('15m'); // past the half hour at which series are written
+  expect(events('big').map(({ series }) => series?.count)).toEqual([undefined, 5]);
+});
+
 test('a pod of another scheduler is left to that one', async () => {
   await using cluster = await withNodes({ node1: {} });
   await cluster.create(Pod, pod('web', { schedulerName: 'other' }));
@@ -86,7 +122,10 @@ describe('a pod that fits nowhere', () => {
     await using cluster = await withNodes({ node1: { capacity: { cpu: '1' } } });
     await cluster.create(Pod, podAsking('big', { cpu: '2' }));
     await cluster.passes(20_000);
-    const tries = () => cluster.list(Event).find(({ reason }) => reason === 'FailedScheduling')?.count;
+    const tries = () => {
+      const events = cluster.list(Event).filter(({ reason }) => reason === 'FailedScheduling');
+      return events.reduce((sum, { series }) => sum + (series?.count ?? 1), 0);
+    };
     expect(tries()).toBe(1);
     await cluster.patch(Node, 'node1', { metadata: { labels: { tier: 'a' } } });
     await cluster.passes(20_000);

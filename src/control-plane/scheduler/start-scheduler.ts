@@ -6,8 +6,8 @@ import type { Log } from '#base/log.ts';
 import { throwOutOfPromises } from '#base/out-of-promises.ts';
 import type { Random } from '#base/random.ts';
 import { Client } from '#client/client.ts';
-import { EventRecorder } from '#client/event-recorder.ts';
 import { SharedInformers } from '#client/informers.ts';
+import { SeriesRecorder } from '#client/series-recorder.ts';
 import type { Transport, UserInfo } from '#client/transport.ts';
 import type { Profile } from './profile.ts';
 import { defaultProfile } from './profile.ts';
@@ -25,6 +25,8 @@ export interface SchedulerOptions {
   /** A turn of the event loop. */
   breathe(): Promise<void>;
   onBug?(error: unknown): void;
+  /** Of the machine, as its Events name it. */
+  hostname?: string;
   /** Shared with other components of the process; else its own. */
   informers?: SharedInformers;
 }
@@ -49,14 +51,14 @@ export function startScheduler(options: SchedulerOptions): RunningScheduler {
     random,
     log,
     breathe,
+    hostname = 'localhost',
     onBug = throwOutOfPromises,
   } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
   const client = new Client(transportFor(USER));
   const informers = options.informers ?? new SharedInformers({ client, clock, random, log, signal });
-  const component = profiles[0]?.schedulerName ?? 'default-scheduler';
-  const events = new EventRecorder({ client, clock, component, log, signal });
+  const events = new SeriesRecorder({ client, clock, hostname, log, signal });
   const scheduler = new Scheduler(profiles, {
     client,
     informers,

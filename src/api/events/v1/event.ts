@@ -23,18 +23,28 @@ const STORED_NAMES = {
 const toStored = new Map<string, string>(Object.entries(STORED_NAMES));
 const fromStored = new Map<string, string>(Object.entries(STORED_NAMES).map(([here, stored]) => [stored, here]));
 
-const renamed = (object: object, names: ReadonlyMap<string, string>) =>
-  Object.fromEntries(Object.entries(object).map(([name, value]) => [names.get(name) ?? name, value]));
+/** Every Event of the scheduler goes through this several times. */
+function renamed(event: KubeObject, names: ReadonlyMap<string, string>): Record<string, unknown> {
+  const fields = event as unknown as Readonly<Record<string, unknown>>;
+  const result: Record<string, unknown> = {};
+  for (const name of Object.keys(fields)) result[names.get(name) ?? name] = fields[name];
+  return result;
+}
 
-const toHub = (event: schema.EventsV1Event): schema.Event =>
-  ({ involvedObject: {}, ...renamed(event, toStored), apiVersion: 'v1', kind: 'Event' }) as unknown as schema.Event;
+function toHub(event: schema.EventsV1Event): schema.Event {
+  const stored = renamed(event, toStored);
+  stored.apiVersion = 'v1';
+  stored.kind = 'Event';
+  stored.involvedObject ??= {};
+  return stored as unknown as schema.Event;
+}
 
-const fromHub = (event: KubeObject): schema.EventsV1Event =>
-  ({
-    ...renamed(event, fromStored),
-    apiVersion: 'events.k8s.io/v1',
-    kind: 'Event',
-  }) as unknown as schema.EventsV1Event;
+function fromHub(event: KubeObject): schema.EventsV1Event {
+  const here = renamed(event, fromStored);
+  here.apiVersion = 'events.k8s.io/v1';
+  here.kind = 'Event';
+  return here as unknown as schema.EventsV1Event;
+}
 
 export const Event = defineKind<schema.EventsV1Event>({
   group: 'events.k8s.io',

@@ -2,6 +2,7 @@
 import type { Event } from '#api/generated/schema.ts';
 import { humanSince } from '#api/machinery/duration.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
+import { millisOf } from '#api/machinery/timestamp.ts';
 import { pathOf } from '../served-resources.ts';
 import type { VerbCall } from '../verb.ts';
 import type { DescribeContext } from './describer.ts';
@@ -40,13 +41,13 @@ export function printEvents(report: Report, events: readonly Event[], nowMs: num
   report.table(
     'Events',
     ['Type', 'Reason', 'Age', 'From', 'Message'],
-    [...events].sort((a, b) => (lastOf(a) < lastOf(b) ? -1 : 1)).map((event) => rowOf(event, nowMs)),
+    [...events].sort((a, b) => lastMs(a) - lastMs(b)).map((event) => rowOf(event, nowMs)),
     ['----', '------', '----', '----', '-------'],
   );
 }
 
-const lastOf = (event: Event): string =>
-  event.lastTimestamp ?? event.eventTime ?? event.metadata.creationTimestamp ?? '';
+/** As kubectl has it: those of the new form, which have no such time, come first. */
+const lastMs = ({ lastTimestamp }: Event): number => millisOf(lastTimestamp) ?? 0;
 
 function rowOf(event: Event, nowMs: number): string[] {
   const { type = '', reason = '', source, reportingComponent = '', message = '', involvedObject } = event;

@@ -47,7 +47,14 @@ test('a pod of lower priority goes, says why, and its place is kept for the one 
     message: 'default-scheduler: preempting to accommodate a higher priority pod',
   });
   const said = cluster.list(Event).find(({ reason }) => reason === 'Preempted');
-  expect(said?.message).toBe(`Preempted by pod ${urgent.metadata.uid} on node node1`);
+  expect(said).toMatchObject({
+    type: 'Normal',
+    action: 'Preempting',
+    message: `Preempted by pod ${urgent.metadata.uid} on node node1`,
+    involvedObject: { name: 'old' },
+    related: { kind: 'Pod', name: 'urgent', uid: urgent.metadata.uid },
+    reportingComponent: 'default-scheduler',
+  });
   expect(stored(cluster, 'urgent').status?.nominatedNodeName).toBe('node1');
   expect(conditionOf(stored(cluster, 'urgent'), 'PodScheduled')?.message).toBe(
     '0/1 nodes are available: 1 Insufficient cpu.',
