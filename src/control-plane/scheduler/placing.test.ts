@@ -3,8 +3,9 @@ import { Event } from '#api/core/v1/event.ts';
 import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { conditionOf } from '#api/core/v1/pod-conditions.ts';
+import { PriorityClass } from '#api/scheduling/v1/priority-class.ts';
 import type { TestCluster } from '#testing/cluster.ts';
-import { node, pod, startCluster } from '#testing/cluster.ts';
+import { node, pod, podAsking, startCluster } from '#testing/cluster.ts';
 import type { Plugin, PluginSpec } from './define-plugin.ts';
 import { definePlugin, fits, unschedulable } from './define-plugin.ts';
 import { defaultProfile, type Profile } from './profile.ts';
@@ -69,6 +70,27 @@ describe('a plugin may hold a pod back before it is bound', () => {
     expect(whyNot(cluster)).toBeUndefined();
     await cluster.passes(2_000);
     expect(whyNot(cluster)).toBe('0/1 nodes are available: 1 rejected due to timeout after waiting 15m0s.');
+  });
+
+  test('a pod that only waits gives way to one of higher priority without being deleted, and an event says so', async () => {
+    const waitsAlone = async ({ metadata }: Pod) =>
+      metadata.name === 'web' ? new Promise<typeof fits>(() => undefined) : fits;
+    await using cluster = await clusterWith({ permit: waitsAlone });
+    await cluster.patch(Node, { name: 'node1', subresource: 'status' }, { status: { allocatable: { cpu: '1' } } });
+    await cluster.create(PriorityClass, { metadata: { name: 'high' }, value: 100 });
+    const web = await cluster.create(Pod, podAsking('web', { cpu: '1' }));
+    await cluster.settles();
+    const urgent = await cluster.create(Pod, podAsking('urgent', { cpu: '1' }, { priorityClassName: 'high' }));
+    await cluster.passes(1_000);
+    expect(cluster.get(Pod, 'default/urgent')?.spec.nodeName).toBe('node1');
+    expect(stored(cluster)?.metadata).toMatchObject({ uid: web.metadata.uid });
+    expect(stored(cluster)?.metadata.deletionTimestamp).toBeUndefined();
+    const message = `Preempted by pod ${urgent.metadata.uid} on node node1 (in kube-scheduler memory).`;
+    expect(cluster.list(Event).find(({ reason }) => reason === 'Preempted')).toMatchObject({
+      message,
+      involvedObject: { name: 'web' },
+      related: { name: 'urgent' },
+    });
   });
 
   test('a pod that is gone is not waited for', async () => {
