@@ -20,6 +20,8 @@ const MOST_STREAMS = 1_000;
 const DIAL_MS = 10_000;
 const WINDOW_BYTES = 2 ** 20;
 const SESSION_MB = 256;
+/** The API server asks every fifteen seconds whether the node is there. */
+const SILENCE_MS = 60_000;
 
 /** Whether this node dials it for the API server: its pods, and its own kubelet. */
 export function mayDial({ host, port }: { host: string; port: number }, targets: TunnelTargets): boolean {
@@ -50,6 +52,13 @@ export function serveTunnel(
   });
   session.on('error', () => session.destroy());
   socket.once('close', () => session.destroy());
+  // Who has gone without a word cannot say so: only that it asks no more tells.
+  let silent = clock.timer(SILENCE_MS, () => session.destroy());
+  session.on('ping', () => {
+    silent.cancel();
+    silent = clock.timer(SILENCE_MS, () => session.destroy());
+  });
+  session.once('close', () => silent.cancel());
   return new Promise((resolve) => session.once('close', () => resolve()));
 }
 
