@@ -68,20 +68,19 @@ async function closeInOrder(client: WebSocket): Promise<void> {
 
 /** In the order in which the runtime waits for them. */
 async function openStreams(connection: SpdyConnection, wanted: CommandStreams): Promise<Streams> {
-  const open = async (streamType: string) => {
-    const stream = await connection.open(new Map([['streamtype', streamType]]));
-    return stream;
-  };
-  const streams: Streams = {
-    error: await open('error'),
-    stdin: wanted.stdin ? await open('stdin') : undefined,
-    stdout: wanted.stdout ? await open('stdout') : undefined,
-    stderr: wanted.stderr && !wanted.tty ? await open('stderr') : undefined,
-    resize: wanted.tty ? await open('resize') : undefined,
-  };
+  const open = (streamType: string, isLast: boolean) =>
+    connection.open(new Map([['streamtype', streamType]]), { isLast });
+  const hear = (streamType: string) => open(streamType, true); // nothing goes this way
+  const say = (streamType: string) => open(streamType, false);
+  const streams: Streams = connection.together(() => ({
+    error: hear('error'),
+    stdin: wanted.stdin ? say('stdin') : undefined,
+    stdout: wanted.stdout ? hear('stdout') : undefined,
+    stderr: wanted.stderr && !wanted.tty ? hear('stderr') : undefined,
+    resize: wanted.tty ? say('resize') : undefined,
+  }));
   const opened = Object.values(streams).filter((stream) => stream !== undefined) as SpdyStream[];
   await Promise.all(opened.map(({ accepted }) => accepted));
-  for (const stream of [streams.error, streams.stdout, streams.stderr]) stream?.end(); // nothing goes this way
   return streams;
 }
 

@@ -5,7 +5,14 @@
  */
 import { Duplex } from 'node:stream';
 import { BadFrame, encodeFrame, type Frame, FrameReader, MAX_DATA_BYTES } from './frames.ts';
-import { BadHeaderBlock, BlockCodec, decodeHeaders, encodeHeaders, type Headers } from './header-block.ts';
+import {
+  BadHeaderBlock,
+  BlockPacker,
+  BlockUnpacker,
+  decodeHeaders,
+  encodeHeaders,
+  type Headers,
+} from './header-block.ts';
 
 export type { Headers } from './header-block.ts';
 
@@ -30,6 +37,8 @@ export class SpdyStream extends Duplex {
   settle: (error?: Error) => void = () => undefined;
   hasReceivedEnd = false;
   isAccepted = false;
+  /** It was opened with its end. */
+  hasSaidLast = false;
   readonly #connection: SpdyConnection;
 
   constructor(connection: SpdyConnection, id: number, headers: Headers) {
@@ -64,7 +73,8 @@ export class SpdyStream extends Duplex {
   }
 
   override _final(done: (error?: Error | null) => void): void {
-    this.#connection.send({ type: 'data', streamId: this.id, isLast: true, data: Buffer.alloc(0) });
+    if (!this.hasSaidLast)
+      this.#connection.send({ type: 'data', streamId: this.id, isLast: true, data: Buffer.alloc(0) });
     done();
   }
 
@@ -79,8 +89,9 @@ export class SpdyConnection {
   readonly #socket: Duplex;
   readonly #options: SpdyOptions;
   readonly #reader = new FrameReader();
-  readonly #compress = new BlockCodec('compress');
-  readonly #decompress = new BlockCodec('decompress');
+  readonly #packer = new BlockPacker();
+  /** undefined: nothing that the peer says in headers is of use here, so they stay packed. */
+  readonly #unpacker: BlockUnpacker | undefined;
   readonly #streams = new Map<number, SpdyStream>();
   /** Streams whose reader is behind: nothing is read from the socket until they catch up. */
   readonly #slow = new Set<SpdyStream>();
@@ -94,6 +105,7 @@ export class SpdyConnection {
     this.#socket = socket;
     this.#options = options;
     this.#nextId = options.side === 'client' ? 1 : 2;
+    if (options.side === 'server' || options.onStream) this.#unpacker = new BlockUnpacker();
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     this.closed = new Promise((resolve) => {
       socket.once('close', () => {
@@ -105,14 +117,27 @@ export class SpdyConnection {
     socket.on('end', () => socket.end());
   }
 
-  /** Opens a stream. It may be written to at once; `accepted` tells whether the peer takes it. */
-  async open(headers: Headers, { isLast = false }: { isLast?: boolean } = {}): Promise<SpdyStream> {
+  /** What is sent in `act` goes out in one write. */
+  together<T>(act: () => T): T {
+    this.#socket.cork();
+    try {
+      return act();
+    } finally {
+      this.#socket.uncork();
+    }
+  }
+
+  /**
+   * Opens a stream. It may be written to at once; `accepted` tells whether the peer takes it.
+   * @param isLast nothing will be written to it
+   */
+  open(headers: Headers, { isLast = false }: { isLast?: boolean } = {}): SpdyStream {
     const id = this.#nextId;
     this.#nextId += 2;
     const stream = new SpdyStream(this, id, headers);
     this.#streams.set(id, stream);
-    const block = await this.#compress.convert(encodeHeaders(headers));
-    this.send({ type: 'syn-stream', streamId: id, isLast, block });
+    this.send({ type: 'syn-stream', streamId: id, isLast, block: this.#packer.pack(encodeHeaders(headers)) });
+    stream.hasSaidLast = isLast;
     if (isLast) stream.end();
     return stream;
   }
@@ -189,12 +214,12 @@ export class SpdyConnection {
       case 'syn-stream':
         return this.#opened(frame.streamId, await this.#headers(frame.block), frame.isLast);
       case 'syn-reply':
-        await this.#headers(frame.block); // unpacked even if nobody cares: the compressor has a memory
+        if (this.#unpacker) await this.#headers(frame.block); // the peer's compressor has a memory
         stream?.settle();
         if (frame.isLast) stream?.receiveEnd();
         return;
       case 'headers':
-        await this.#headers(frame.block);
+        if (this.#unpacker) await this.#headers(frame.block);
         if (frame.isLast) stream?.receiveEnd();
         return;
       case 'rst-stream':
@@ -212,10 +237,10 @@ export class SpdyConnection {
   }
 
   async #headers(block: Buffer): Promise<Headers> {
-    return decodeHeaders(await this.#decompress.convert(block));
+    return this.#unpacker ? decodeHeaders(await this.#unpacker.unpack(block)) : new Map();
   }
 
-  async #opened(id: number, headers: Headers, isLast: boolean): Promise<void> {
+  #opened(id: number, headers: Headers, isLast: boolean): void {
     if (!this.#options.onStream || this.#streams.size >= MAX_STREAMS || this.#streams.has(id)) {
       this.send({ type: 'rst-stream', streamId: id, status: STATUS.protocolError });
       return;
@@ -223,8 +248,7 @@ export class SpdyConnection {
     const stream = new SpdyStream(this, id, headers);
     this.#streams.set(id, stream);
     stream.settle();
-    const block = await this.#compress.convert(encodeHeaders(new Map()));
-    this.send({ type: 'syn-reply', streamId: id, isLast: false, block });
+    this.send({ type: 'syn-reply', streamId: id, isLast: false, block: this.#packer.pack(encodeHeaders(new Map())) });
     this.#options.onStream(stream);
     if (isLast) stream.receiveEnd();
   }
@@ -258,8 +282,7 @@ export class SpdyConnection {
       if (stream.hasReceivedEnd) stream.end();
       else stream.destroy(new Error('the connection is closed'));
     }
-    this.#compress.close();
-    this.#decompress.close();
+    this.#unpacker?.close();
   }
 }
 

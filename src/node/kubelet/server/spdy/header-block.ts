@@ -1,5 +1,5 @@
 /** Names and values of a SPDY/3 stream, compressed: one zlib stream for each direction of a connection, flushed per block. */
-import { constants, createDeflate, createInflate, type Zlib } from 'node:zlib';
+import { constants, createInflate, type Zlib } from 'node:zlib';
 import type { Transform } from 'node:stream';
 import { spdyDictionary } from './dictionary.ts';
 
@@ -48,17 +48,44 @@ export function decodeHeaders(block: Buffer): Headers {
   return headers;
 }
 
+/** CM 8 with a window of 32 KiB, no dictionary. */
+const ZLIB_HEAD = Buffer.from([0x78, 0x01]);
+const STORED_BLOCK_BYTES = 0xffff;
+
+/**
+ * Packs without making smaller: a handful of short headers is not worth the memory of a compressor, nor the way to another
+ * thread and back for each of them, which a command that begins would wait for. Source: RFC 1950; RFC 1951, 3.2.4.
+ */
+export class BlockPacker {
+  #hasBegun = false;
+
+  pack(block: Buffer): Buffer {
+    const parts: Buffer[] = this.#hasBegun ? [] : [ZLIB_HEAD];
+    this.#hasBegun = true;
+    for (let at = 0; at < block.length; at += STORED_BLOCK_BYTES)
+      parts.push(...stored(block.subarray(at, at + STORED_BLOCK_BYTES)));
+    parts.push(...stored(Buffer.alloc(0))); // as after a flush: the reader hands out what it has
+    return Buffer.concat(parts);
+  }
+}
+
+function stored(bytes: Buffer): Buffer[] {
+  const head = Buffer.alloc(5);
+  head.writeUInt16LE(bytes.length, 1);
+  head.writeUInt16LE(~bytes.length & 0xffff, 3);
+  return [head, bytes];
+}
+
 /** Blocks must be given in the order in which they stand on the wire; answers come in that order. */
-export class BlockCodec {
+export class BlockUnpacker {
   readonly #zlib: Transform & Zlib;
   #queue: Promise<unknown> = Promise.resolve();
   #chunks: Buffer[] = [];
   #size = 0;
   #failure: Error | undefined;
 
-  constructor(direction: 'compress' | 'decompress') {
-    const options = { dictionary: spdyDictionary, flush: constants.Z_SYNC_FLUSH };
-    this.#zlib = direction === 'compress' ? createDeflate(options) : createInflate(options);
+  constructor() {
+    this.#zlib = createInflate({ dictionary: spdyDictionary, flush: constants.Z_SYNC_FLUSH });
     this.#zlib.on('data', (chunk: Buffer) => {
       this.#chunks.push(chunk);
       this.#size += chunk.length;
@@ -69,9 +96,9 @@ export class BlockCodec {
     });
   }
 
-  /** @throws BadHeaderBlock; the codec is of no use then */
-  convert(block: Buffer): Promise<Buffer> {
-    const result = this.#queue.then(() => this.#convertOne(block));
+  /** @throws BadHeaderBlock; the unpacker is of no use then */
+  unpack(block: Buffer): Promise<Buffer> {
+    const result = this.#queue.then(() => this.#unpackOne(block));
     this.#queue = result.catch(() => undefined); // told to the caller of this one; the next fails by itself
     return result;
   }
@@ -80,7 +107,7 @@ export class BlockCodec {
     this.#zlib.close();
   }
 
-  #convertOne(block: Buffer): Promise<Buffer> {
+  #unpackOne(block: Buffer): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       const failed = (error: Error) => reject(new BadHeaderBlock(error.message));
       this.#zlib.once('error', failed);

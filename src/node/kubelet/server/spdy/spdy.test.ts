@@ -3,11 +3,11 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { buffer } from 'node:stream/consumers';
 import spdyTransport from 'spdy-transport';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { SpdyConnection, type SpdyStream } from './connection.ts';
 import { spdyDictionary } from './dictionary.ts';
 import { BadFrame, encodeFrame, FrameReader } from './frames.ts';
-import { BlockCodec, decodeHeaders, encodeHeaders } from './header-block.ts';
+import { BlockPacker, BlockUnpacker, decodeHeaders, encodeHeaders } from './header-block.ts';
 
 const open: { close(): void }[] = [];
 afterEach(() => {
@@ -36,12 +36,12 @@ test('the dictionary is the protocol’s', () => {
   expect(spdyDictionary).toHaveLength(1423);
 });
 
-test('headers survive the codec, block after block of one stream', async () => {
-  const [there, back] = [new BlockCodec('compress'), new BlockCodec('decompress')];
+test('headers survive their packing, block after block of one stream', async () => {
+  const [there, back] = [new BlockPacker(), new BlockUnpacker()];
   for (const streamType of ['error', 'stdin', 'stdout']) {
     const headers = new Map([['streamtype', streamType]]);
-    const block = await there.convert(encodeHeaders(headers));
-    expect(decodeHeaders(await back.convert(block))).toEqual(headers);
+    const block = there.pack(encodeHeaders(headers));
+    expect(decodeHeaders(await back.unpack(block))).toEqual(headers);
   }
 });
 
@@ -93,6 +93,26 @@ test('another implementation understands us: what it sends back is what it got',
   stream.end(data);
   const md5 = (bytes: Buffer) => createHash('md5').update(bytes).digest('hex');
   expect(md5(await buffer(stream))).toBe(md5(data));
+});
+
+test('streams that are opened together, each with its end, are one write, and the peer hears them in their order', async () => {
+  const [near, far] = await socketPair();
+  const [one, several] = [vi.spyOn(near, '_write'), vi.spyOn(near, '_writev' as '_write')];
+  const heard: string[] = [];
+  new SpdyConnection(far, {
+    side: 'server',
+    onStream: (stream) => {
+      heard.push(stream.headers.get('streamtype') ?? '');
+      stream.resume().once('end', () => stream.end('heard'));
+    },
+  });
+  const client = new SpdyConnection(near, { side: 'client' });
+  const streams = client.together(() =>
+    ['error', 'stdout', 'stderr'].map((name) => client.open(new Map([['streamtype', name]]), { isLast: true })),
+  );
+  expect((await Promise.all(streams.map((stream) => buffer(stream)))).map(String)).toEqual(Array(3).fill('heard'));
+  expect(heard).toEqual(['error', 'stdout', 'stderr']);
+  expect([one.mock.calls.length, several.mock.calls.length]).toEqual([0, 1]);
 });
 
 test('nonsense ends the connection', async () => {
