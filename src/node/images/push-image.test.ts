@@ -10,7 +10,7 @@ import { silentLog } from '#base/log.ts';
 import { ManualClock } from '#base/manual-clock.ts';
 import { BadArchive } from './archive-check.ts';
 import { BadBlob, BlobStore, sha256 } from './blob-store.ts';
-import { assembleImage, packImage } from './image.ts';
+import { architecture, assembleImage, packImage } from './image.ts';
 import { ImageFiles } from './image-files.ts';
 import { makeLayer } from './layer.ts';
 import { pushImage, pushTarget } from './push-image.ts';
@@ -93,6 +93,19 @@ test('what an archive calls a digest leads to no file of this machine', async ()
     for (const each of bent) await expect(readArchive(store, packImage(each))).rejects.toThrow(BadArchive);
   }
   expect(() => store.pathOf('sha256:../../victim')).toThrow(BadBlob);
+});
+
+test('of an index the image for this machine is taken, and none of another system', async () => {
+  const [one, other] = [await image('one'), await image('other')];
+  const platform = { architecture: architecture(), os: 'linux' };
+  const manifests = [
+    { digest: other.digest, size: 1, platform: { ...platform, os: 'windows' } },
+    { digest: one.digest, size: 1, platform },
+  ];
+  const index = Buffer.from(JSON.stringify({ schemaVersion: 2, manifests }));
+  for (const part of [one.manifest, one.config, other.manifest, other.config]) await store.keep(Readable.from([part]));
+  const packed = { ...one, manifest: index, digest: sha256(index) };
+  expect((await readArchive(store, packImage(packed)))[0]?.digest).toBe(one.digest);
 });
 
 test('nobody else of this machine reads what is in an image', async () => {

@@ -80,7 +80,9 @@ async function imageOf(store: BlobStore, { digest, mediaType }: Descriptor, name
     layers?: Descriptor[];
   }>(manifest.toString('utf8'), digest);
   if (Array.isArray(content.manifests)) {
-    const fitting = content.manifests.find(({ platform }) => platform?.architecture === architecture());
+    const fitting = content.manifests.find(
+      ({ platform: { architecture: of, os = 'linux' } = {} }) => of === architecture() && os === 'linux',
+    );
     return fitting && imageOf(store, fitting, name);
   }
   if (!content.config || !Array.isArray(content.layers))
