@@ -104,7 +104,8 @@ export function qualifiedName(value: string): Complaints {
   const prefix = parts.length === 2 ? parts[0] : undefined;
   const complaints: Complaints = [];
   if (prefix === '') complaints.push(`prefix part ${NOT_EMPTY}`);
-  else if (prefix !== undefined) complaints.push(...dns1123Subdomain(prefix).map((text) => `prefix part ${text}`));
+  else if (prefix !== undefined)
+    complaints.push(...dns1123Subdomain(prefix).map((text) => `prefix part ${text.replace(/characters$/, 'bytes')}`));
   if (name === '') complaints.push(`name part ${NOT_EMPTY}`);
   else if (name.length > 63) complaints.push(`name part ${tooManyBytes(63)}`);
   if (!IS_QUALIFIED.test(name)) complaints.push(`name part ${pattern}`);

@@ -17,15 +17,14 @@ const DECIMAL: readonly string[] = ['n', 'u', 'm', '', 'k', 'M', 'G', 'T', 'P', 
 const BINARY: readonly string[] = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'];
 const MAX_LENGTH = 64; // no number that fits needs more
 const MAX_VALUE = (1n << 63n) - 1n;
-const FORM = /^([+-]?)(\d*)(?:\.(\d*))?([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d{1,2})?$/;
+const FORM = /^([+-]?)(\d*)(?:\.(\d*))?([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d{1,3})?$/;
 
 /** undefined when the text is no quantity. */
 export function parseQuantity(text: string | number): Quantity | undefined {
   const source = String(text).trim();
   const match = source.length > MAX_LENGTH ? undefined : FORM.exec(source);
-  if (!match) return undefined;
+  if (!match || source === '') return undefined;
   const [, sign = '', whole = '', fraction = '', suffix = ''] = match;
-  if (whole === '' && fraction === '') return undefined;
   const scale = scaleOf(suffix);
   const digits = BigInt(`${whole}${fraction}` || '0');
   const { numerator, denominator } = ratio(scale.base, scale.exponent);

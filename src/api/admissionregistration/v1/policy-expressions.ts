@@ -5,7 +5,7 @@
 import { BOOL, type CelType, isSameType, listOf, longTypeName, NULL, STRING } from '#api/machinery/cel/cel-type.ts';
 import { type DeclaredType, declaredTypeOf, dynType, field, objectType } from '#api/machinery/cel/declared-type.ts';
 import type { Environment } from '#api/machinery/cel/environment.ts';
-import { formatIssues } from '#api/machinery/cel/issue.ts';
+import { compilationProblem, formatIssues } from '#api/machinery/cel/issue.ts';
 import { JSON_PATCH, OBJECT_TYPE } from '#api/machinery/cel/patch-types.ts';
 import type { Program } from '#api/machinery/cel/program.ts';
 import { type Declarations, policyEnvironment } from './policy-environment.ts';
@@ -32,7 +32,7 @@ export const RESULTS = {
 /** `results` undefined: any. */
 export function compileIn(env: Environment, source: string, results?: readonly CelType[]): CompiledExpression {
   const { program, issues } = env.compile(source);
-  if (issues) return { problem: `compilation failed: ${formatIssues(issues)}`, issues: formatIssues(issues) };
+  if (issues) return { problem: compilationProblem(issues), issues: formatIssues(issues) };
   if (!results || results.some((type) => isSameType(type, program.outputType))) return { program };
   const names = results.map(longTypeName);
   const expected = names.length === 1 ? names[0] : `one of [${names.join(' ')}]`;

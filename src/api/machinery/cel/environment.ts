@@ -4,7 +4,7 @@
  *
  *     const env = environment({ variables: { self: schemaType(schema)!, oldSelf: schemaType(schema)! } });
  *     const { program, issues } = env.compile('self.replicas <= self.maxReplicas');
- *     if (issues) return `compilation failed: ${formatIssues(issues)}`;
+ *     if (issues) return compilationProblem(issues);
  *     if (!isSameType(program.outputType, BOOL)) …
  *     const outcome = program.evaluate({ self: object });
  *     if (outcome.error !== undefined) … else if (outcome.value === true) …
@@ -95,8 +95,9 @@ class BuiltEnvironment implements Environment {
     const program = new CompiledProgram(source, checked, this.#declarations);
     if (uncheckedLiterals) return { program };
     const wrong = literalErrors(checked);
-    const found = wrong.length > 0 ? wrong : program.problems;
-    return found.length > 0 ? { issues: issuesOf(found, source) } : { program };
+    if (wrong.length > 0) return { issues: issuesOf(wrong, source) };
+    if (program.problems.length === 0) return { program };
+    return { issues: issuesOf(program.problems, source).map((issue) => ({ ...issue, isOfProgram: true })) };
   }
 
   extend(options: EnvironmentOptions): Environment {

@@ -9,6 +9,15 @@ export interface Issue {
   readonly source: string;
   /** Says how many more there are. */
   readonly isSummary?: boolean;
+  /** The expression is right, but no program can be made of it. */
+  readonly isOfProgram?: boolean;
+}
+
+/** `what` compiles: nothing for an expression, or `messageExpression `. */
+export function compilationProblem(issues: readonly Issue[], what = ''): string {
+  const [first] = issues;
+  if (!first?.isOfProgram) return `${what}compilation failed: ${formatIssues(issues)}`;
+  return `${what || 'program '}instantiation failed: ${first.message}`;
 }
 
 /**

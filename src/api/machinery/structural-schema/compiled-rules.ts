@@ -7,7 +7,7 @@ import { BOOL, isSameType, STRING } from '../cel/cel-type.ts';
 import { type DeclaredType, optionalType } from '../cel/declared-type.ts';
 import { type Environment, environment } from '../cel/environment.ts';
 import { escapeName } from '../cel/escaping.ts';
-import { formatIssues } from '../cel/issue.ts';
+import { compilationProblem } from '../cel/issue.ts';
 import type { Program } from '../cel/program.ts';
 import { schemaType } from '../cel/schema-type.ts';
 import { readFieldPath } from './rule-field-path.ts';
@@ -45,7 +45,7 @@ function compileRule(rule: ValidationRule, schema: JSONSchemaProps, env: Environ
   const compiled: CompiledRule = { rule, usesOldSelf: false, fieldPath: '' };
   if (!rule.rule?.trim()) return compiled;
   const { program, issues } = env.compile(rule.rule);
-  if (issues) return { ...compiled, error: `compilation failed: ${formatIssues(issues)}` };
+  if (issues) return { ...compiled, error: compilationProblem(issues) };
   if (!isSameType(program.outputType, BOOL)) return { ...compiled, error: 'cel expression must evaluate to a bool' };
   return {
     ...compiled,
@@ -58,7 +58,7 @@ function compileRule(rule: ValidationRule, schema: JSONSchemaProps, env: Environ
 
 function compileMessage(source: string, env: Environment): Pick<CompiledRule, 'message' | 'messageError'> {
   const { program, issues } = env.compile(source);
-  if (issues) return { messageError: `messageExpression compilation failed: ${formatIssues(issues)}` };
+  if (issues) return { messageError: compilationProblem(issues, 'messageExpression ') };
   return isSameType(program.outputType, STRING)
     ? { message: program }
     : { messageError: 'messageExpression must evaluate to a string' };

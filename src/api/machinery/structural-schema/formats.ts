@@ -38,7 +38,7 @@ const FORMATS: ReadonlyMap<string, (text: string) => boolean> = new Map([
   ['ssn', (text) => /^\d{3}[- ]?\d{2}[- ]?\d{4}$/.test(text)],
   ['hexcolor', (text) => /^#?([0-9a-f]{3}|[0-9a-f]{6})$/i.test(text)],
   ['rgbcolor', isRgbColor],
-  ['byte', (text) => fromBase64(text) instanceof Uint8Array],
+  ['byte', (text) => /^[\w+/=-]+$/.test(text) && fromBase64(text) instanceof Uint8Array],
   ['password', () => true],
   ['date', isDate],
   ['datetime', isDateTime],
@@ -80,7 +80,7 @@ function isDate(text: string): boolean {
 }
 
 function isDateTime(text: string): boolean {
-  const parts = /^(\d{4}-\d\d-\d\d)t(\d\d):(\d\d):(\d\d)(\.\d+)?(z|[+-]\d\d:?\d\d)?$/i.exec(text);
+  const parts = /^(\d{4}-\d\d-\d\d)t(\d\d):(\d\d):(\d\d)(\.\d+)?(z|[+-]\d\d:?\d\d)$/i.exec(text);
   if (!parts?.[1] || !isDate(parts[1])) return false;
   return Number(parts[2]) < 24 && Number(parts[3]) < 60 && Number(parts[4]) < 60;
 }

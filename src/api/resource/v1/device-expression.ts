@@ -15,7 +15,7 @@ import {
   stringType,
 } from '#api/machinery/cel/declared-type.ts';
 import { type Environment, environment } from '#api/machinery/cel/environment.ts';
-import { formatIssues } from '#api/machinery/cel/issue.ts';
+import { compilationProblem } from '#api/machinery/cel/issue.ts';
 import { bindings } from '#api/machinery/cel/libraries/bindings.ts';
 import { kubernetesLibraries } from '#api/machinery/cel/libraries/kubernetes-libraries.ts';
 import { QUANTITY, quantityOf } from '#api/machinery/cel/libraries/quantities.ts';
@@ -61,7 +61,7 @@ function deviceEnvironment(): Environment {
 /** `problem` has upstream's text, as validation and the scheduler show it. Keep the program. */
 export function compileDeviceSelector(expression: string): { program: Program } | { problem: string } {
   const { program, issues } = deviceEnvironment().compile(expression);
-  if (!program) return { problem: `compilation failed: ${formatIssues(issues)}` };
+  if (!program) return { problem: compilationProblem(issues) };
   const { kind, name } = program.outputType;
   if (kind !== 'bool' && name !== ANY.name)
     return { problem: `must evaluate to bool or the unknown type, not ${formatType(program.outputType)}` };

@@ -2,7 +2,7 @@
 import { BOOL, formatType, isSameType } from '#api/machinery/cel/cel-type.ts';
 import { field, listType, mapType, objectType, stringType } from '#api/machinery/cel/declared-type.ts';
 import { type Environment, environment } from '#api/machinery/cel/environment.ts';
-import { formatIssues } from '#api/machinery/cel/issue.ts';
+import { compilationProblem } from '#api/machinery/cel/issue.ts';
 import type { Program } from '#api/machinery/cel/program.ts';
 
 const strings = listType(stringType);
@@ -43,7 +43,7 @@ let made: Environment | undefined;
 export function compileMatchCondition(expression: string): Program | { problem: string } {
   made ??= environment({ variables: { request: specType } });
   const { program, issues } = made.compile(expression);
-  if (issues) return { problem: `compilation failed: ${formatIssues(issues)}` };
+  if (issues) return { problem: compilationProblem(issues) };
   if (isSameType(program.outputType, BOOL)) return program;
   return { problem: `must evaluate to bool but got ${formatType(program.outputType)}` };
 }

@@ -43,7 +43,7 @@ function parse(text: string): Quantity | undefined {
 export function quantityOf(text: string): Result {
   const quantity = parse(text);
   if (quantity) return new QuantityValue(quantity, decimalsOf(text));
-  return /^[+-]?(\d+\.?\d*|\.\d+)[eEinumkKMGTP]*[-+]?\d*$/.test(text) ? BAD_SUFFIX : BAD_FORM;
+  return /^[+-]?\d*\.?\d*[eEinumkKMGTP]*[-+]?\d*$/.test(text) && text !== '' ? BAD_SUFFIX : BAD_FORM;
 }
 
 /**

@@ -59,6 +59,7 @@ function whyNot(text: string): string {
   const [major, minor, rest] = parts as [string, string, string];
   const numbers = [major, minor, rest.replace(/[-+].*$/s, '')];
   const bad = numbers.findIndex((number) => !/^\d+$/.test(number));
+  if (numbers[bad] === '') return 'strconv.ParseUint: parsing "": invalid syntax';
   return `Invalid character(s) found in ${NAMES[bad]!.toLowerCase()} number ${JSON.stringify(numbers[bad])}`;
 }
 

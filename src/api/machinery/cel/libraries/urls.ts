@@ -27,7 +27,7 @@ class UrlValue extends Opaque {
 }
 
 function urlOf(text: string): Result {
-  const { url, error } = parseUrl(text);
+  const { url, error } = parseUrl(text, { isReference: true });
   return url ? new UrlValue(url) : new CelError(`URL parse error during conversion from string: ${error}`);
 }
 

@@ -23,7 +23,8 @@ function compile(text: string): RE2JS | CelError {
   try {
     return RE2JS.compile(text);
   } catch (error) {
-    return new CelError(error instanceof Error ? error.message : String(error));
+    const message = error instanceof Error ? error.message : String(error);
+    return new CelError(message.endsWith('trailing backslash at end of expression') ? `${message}: \`\`` : message);
   }
 }
 

@@ -2,7 +2,7 @@
 import { BOOL, isSameType } from '#api/machinery/cel/cel-type.ts';
 import { dynType, field, listType, mapType, objectType, stringType } from '#api/machinery/cel/declared-type.ts';
 import { type Environment, environment } from '#api/machinery/cel/environment.ts';
-import { formatIssues } from '#api/machinery/cel/issue.ts';
+import { compilationProblem } from '#api/machinery/cel/issue.ts';
 import type { Program } from '#api/machinery/cel/program.ts';
 import type { ExpressionUse } from '../authentication-configuration.ts';
 
@@ -32,7 +32,7 @@ export function examineExpression(
 ): { problem?: string; claims: ReadonlySet<string> } {
   const { program, issues } = environmentOf(use === 'userValidation' ? 'user' : 'claims').compile(source);
   const claims = claimsNamedIn(source);
-  if (issues) return { problem: `compilation failed: ${formatIssues(issues)}`, claims };
+  if (issues) return { problem: compilationProblem(issues), claims };
   const isRule = use === 'claimValidation' || use === 'userValidation';
   if (isRule && !isSameType(program.outputType, BOOL)) return { problem: 'must evaluate to bool', claims };
   return { claims };
@@ -42,7 +42,7 @@ export function examineExpression(
 export function compileExpression(source: string, about: 'claims' | 'user'): Program {
   const { program, issues } = environmentOf(about).compile(source);
   if (program) return program;
-  throw new Error(`compilation failed: ${formatIssues(issues)}`);
+  throw new Error(compilationProblem(issues));
 }
 
 const STRING_OR_COMMENT = /"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\/\/.*/g;
