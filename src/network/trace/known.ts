@@ -126,6 +126,11 @@ export class Known {
   namespaceLabels = (name: string): Readonly<Record<string, string>> =>
     this.lists.namespaces.find(({ metadata }) => metadata.name === name)?.metadata.labels ?? {};
 
+  zoneOf(nodeName: string): string | undefined {
+    const node = this.lists.nodes.find(({ metadata }) => metadata.name === nodeName);
+    return node?.metadata.labels?.['topology.kubernetes.io/zone'];
+  }
+
   addressOf(nodeName: string): string | undefined {
     const node = this.lists.nodes.find(({ metadata }) => metadata.name === nodeName);
     return node?.status?.addresses?.find(({ type }) => type === 'InternalIP')?.address;

@@ -4,7 +4,8 @@ import { serviceKeyOf } from '#api/discovery/v1/endpoint-slice.ts';
 import type { Service, ServicePort } from '#api/generated/schema.ts';
 import { keyOf } from '#api/machinery/object.ts';
 import { endpointsOf } from '#network/ingress/backends.ts';
-import { familyOf } from '#network/netfilter/ip-family.ts';
+import { familyOf, type IpFamily } from '#network/netfilter/ip-family.ts';
+import { protocolOf } from '#network/netfilter/protocol.ts';
 import {
   type Endpoint as ProxyEndpoint,
   type ServicePort as ProxyPort,
@@ -62,12 +63,15 @@ export function frontHops(front: ServiceFront, carriers: readonly string[], { is
   if (!port) return { ...nothing, hops: [noSuchPort(service, undefined)] };
   const says = serviceText(service, port);
   const details = optionTexts(service, front);
-  const family = familyOf(by === 'node' || by === 'loopback' ? (service.spec.clusterIP ?? '') : address);
+  const family = familyOf(by === 'loopback' ? (service.spec.clusterIP ?? '') : address);
   const found = carriers.map((nodeName) => {
-    const view = { nodeName, family };
-    return servicePortsOf(service, slicesOf(service, known), view).find(({ port: at }) => at === port.port);
+    const view = { nodeName, zone: known.zoneOf(nodeName), family };
+    const isAsked = (each: ProxyPort) => each.port === port.port && each.protocol === protocolOf(port.protocol);
+    return servicePortsOf(service, slicesOf(service, known), view).find(isAsked);
   });
   const ports = found.flatMap((each) => each ?? []);
+  if (ports.length === 0 && carriers.length > 0)
+    return { ...nothing, hops: [breaks('service', says, notOfFamily(service, family))] };
   const usable = ports.map((each) => endpointsFor(each, front, isInside));
   const best = usable.find((each) => each.length > 0) ?? [];
   const targets = best.map(({ ip, port: to }) => ({ ip, port: to }));
@@ -76,6 +80,11 @@ export function frontHops(front: ServiceFront, carriers: readonly string[], { is
   if (targets.length === 0 && all.length > 0) return { ...nothing, hops: [hop, forbiddenHere(front, carriers, known)] };
   return { hops: [hop, endpointsHop({ service, port, targets, known })], service, port, targets };
 }
+
+const notOfFamily = ({ spec }: Service, family: IpFamily): { why: string; next: string } => ({
+  why: `the Service is of ${fewOf(spec.ipFamilies ?? ['no family'])} alone, and the address is of ${family === 'ipv4' ? 'IPv4' : 'IPv6'}`,
+  next: 'set ipFamilyPolicy: PreferDualStack, or ask at another address',
+});
 
 interface Inside {
   /** The client is a pod or a node of the cluster. */

@@ -522,3 +522,44 @@ describe('through a Gateway', () => {
     expect(broken(trace)).toContain('certificate: Secret shop/gate-tls | there is no such Secret');
   });
 });
+
+describe('as the proxy of the node reckons', () => {
+  test('a port of a node is asked in the family of the address', () => {
+    const world = new World();
+    const [node] = world.lists['nodes'] as { status: { addresses: object[] } }[];
+    node?.status.addresses.push({ type: 'InternalIP', address: 'fd00::11' });
+    Object.assign(world.service['spec'] as object, { ipFamilies: ['IPv4'] });
+    const { hops, isBroken } = world.trace('http://[fd00::11]:30080/');
+    expect(isBroken).toBe(true);
+    expect(hops.find(({ state }) => state === 'breaks')?.why).toBe(
+      'the Service is of IPv4 alone, and the address is of IPv6',
+    );
+    expect(world.trace('http://172.30.0.11:30080/').isBroken).toBe(false);
+  });
+
+  test('endpoints that are meant for another zone are not in the way', () => {
+    const world = new World();
+    world.lists['nodes'] = ['a', 'b'].map((zone, i) => ({
+      ...nodeOf(`node${i + 1}`, `172.30.0.1${i + 1}`),
+      metadata: { name: `node${i + 1}`, labels: { 'topology.kubernetes.io/zone': zone } },
+    }));
+    const slice = sliceOf({ 'web-1': '10.244.1.3', 'web-2': '10.244.2.3' });
+    const endpoints = slice.endpoints.map((each, i) => ({ ...each, hints: { forZones: [{ name: 'ab'[i] }] } }));
+    world.lists['slices'] = [{ ...slice, endpoints }];
+    const { hops } = world.trace('http://10.96.0.20/', { type: 'node', name: 'node2' });
+    expect(hops.find(({ at }) => at === 'endpoints')?.says).toBe('1 of 2 may be used: 10.244.2.3:8080');
+  });
+
+  test('of two ports of one number it is that of TCP', () => {
+    const world = new World();
+    const spec = world.service['spec'] as Any;
+    spec['ports'] = [
+      { name: 'udp', port: 80, targetPort: 9090, protocol: 'UDP' },
+      { name: 'http', port: 80, targetPort: 8080, protocol: 'TCP' },
+    ];
+    const slice = sliceOf({ 'web-1': '10.244.1.3' });
+    world.lists['slices'] = [{ ...slice, ports: [{ name: 'udp', port: 9090, protocol: 'UDP' }, ...slice.ports] }];
+    const { hops } = world.trace('http://10.96.0.20/', { type: 'node', name: 'node1' });
+    expect(hops.find(({ at }) => at === 'endpoints')?.says).toBe('1 of 1 may be used: 10.244.1.3:8080');
+  });
+});
