@@ -92,6 +92,7 @@ export class Tunnel {
 
   #pingLater(): void {
     this.#ping = this.#clock.timer(PING_EVERY_MS, () => {
+      if (this.#session.destroyed) return; // and soon closed
       const late = this.#clock.timer(PING_EVERY_MS, () => this.#session.destroy());
       const isSent = this.#session.ping((error) => {
         late.cancel();

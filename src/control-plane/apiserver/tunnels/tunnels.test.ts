@@ -8,6 +8,12 @@ import { Tunnels } from './tunnels.ts';
 
 const nodeWith = (name: string, ...podCIDRs: string[]) =>
   ({ apiVersion: 'v1', kind: 'Node', metadata: { name }, spec: { podCIDRs } }) as never;
+const nodeAt = (address: string) => ({
+  apiVersion: 'v1',
+  kind: 'Node',
+  spec: {},
+  status: { addresses: [{ type: 'InternalIP', address }] },
+});
 const identity = (name: string) => ({ name: `system:node:${name}`, groups: ['system:nodes'] }) as never;
 
 function tunnelsOf(...nodes: never[]): Tunnels {
@@ -25,6 +31,12 @@ test.each<[string, never[], string, boolean]>([
     'a range that another node has as well',
     [nodeWith('far', '10.0.0.0/8'), nodeWith('near', '10.1.0.0/24')],
     '10.1.0.7',
+    false,
+  ],
+  [
+    'a range that has nodes in it',
+    [nodeWith('far', '172.30.0.0/24'), { ...nodeAt('172.30.0.11'), metadata: { name: 'near' } } as never],
+    '172.30.0.11',
     false,
   ],
   ['a node that nobody knows', [], '10.1.0.7', false],

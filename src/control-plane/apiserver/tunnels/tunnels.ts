@@ -67,7 +67,7 @@ export class Tunnels {
     for (const tunnel of this.#tunnels.values()) tunnel.close();
   }
 
-  /** The one node that has the address among its pods'. */
+  /** The one node that has the address among its pods'. Nodes themselves are among nobody's pods. */
   #nodeOf(host: string): string | undefined {
     const nodes = this.#nodes?.list() ?? [];
     for (const name of this.#tunnels.keys()) {
@@ -75,7 +75,9 @@ export class Tunnels {
       const range = node && podRangesOf(node).find((each) => isInRange(each, host));
       if (range === undefined) continue;
       const isAlone = nodes.every(
-        (other) => other === node || !podRangesOf(other).some((each) => overlap(each, range)),
+        (other) =>
+          !addressesOf(other).some((address) => isInRange(range, address)) &&
+          (other === node || !podRangesOf(other).some((each) => overlap(each, range))),
       );
       return isAlone ? name : undefined;
     }
@@ -90,6 +92,8 @@ function refuseOthers(nodeName: string, user: UserInfo): void {
 }
 
 const podRangesOf = ({ spec }: Node): string[] => spec.podCIDRs ?? (spec.podCIDR ? [spec.podCIDR] : []);
+
+const addressesOf = ({ status }: Node): string[] => (status?.addresses ?? []).map(({ address }) => address);
 
 function overlap(one: string, other: string): boolean {
   const [a, b] = [parseCidr(one), parseCidr(other)];
