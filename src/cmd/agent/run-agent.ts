@@ -72,7 +72,10 @@ export async function runAgent(options: AgentOptions, program: readonly string[]
   await repairs.stop();
   ending.abort();
   await supervised.stop(GRACE_MS);
-  if (settings.proxyMode === 'iptables') await rendererOf('iptables', NO_RANGES).remove();
+  if (settings.proxyMode === 'iptables')
+    await rendererOf('iptables', NO_RANGES)
+      .remove()
+      .catch((error: unknown) => log.warn('rules of the node may be left', { error: String(error) }));
   await forgetStarted(paths, ROLE);
   if (failure) throw failure;
 }
