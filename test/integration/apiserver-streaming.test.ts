@@ -4,7 +4,7 @@ import { createServer as createHttpsServer, request } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { Duplex } from 'node:stream';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { connect as connectTls, type Server as TlsServer, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { Node } from '#api/core/v1/node.ts';
@@ -197,6 +197,38 @@ test('exec over a WebSocket reaches the kubelet with the protocol that the clien
   expect(asked).toEqual([
     'GET /exec/default/p/main?input=1&output=1&tty=1&command=sh&command=-c&command=a+b by kube-apiserver-kubelet-client',
   ]);
+});
+
+test('a kubelet is checked once for many upgrades: the next ones go on with its session, as the same caller', async () => {
+  const resumed: boolean[] = [];
+  const note = (socket: TLSSocket) => resumed.push(socket.isSessionReused());
+  kubelet.on('secureConnection', note);
+  try {
+    for (let times = 3; times > 0; times--)
+      await converse(`${POD}/exec?command=x&stdout=true`, ['v5.channel.k8s.io'], ['bye']);
+  } finally {
+    kubelet.off('secureConnection', note);
+  }
+  expect(resumed.slice(1)).toEqual([true, true]);
+  const once = 'GET /exec/default/p/main?output=1&command=x by kube-apiserver-kubelet-client';
+  expect(asked).toEqual([once, once, once]);
+});
+
+test('a session does not stand for another server: who comes up at a kubelet’s address is checked anew', async () => {
+  const exec = () => converse(`${POD}/exec?command=x&stdout=true`, ['v5.channel.k8s.io'], ['bye']);
+  const show = (name: string, address: string) => {
+    const { certificate, key } = server.pki.issueServer(`${name}-kubelet`, kubeletServerIdentity(name, [address]));
+    (kubelet as unknown as TlsServer).setSecureContext({ cert: certificate, key, ca: server.pki.caCertificate });
+  };
+  await exec();
+  show('n2', '127.0.0.2');
+  try {
+    await expect(exec()).rejects.toThrow(/^500 error dialing backend: /);
+  } finally {
+    show('n1', '127.0.0.1');
+  }
+  await exec();
+  expect(asked).toHaveLength(2);
 });
 
 test('an upgrade that is not allowed or makes no sense is refused with a Status', async () => {

@@ -4,9 +4,7 @@
  * logs asked for as a WebSocket are answered here. Source: KEP-4006; upstream's util/proxy, UpgradeAwareHandler.
  */
 import type { IncomingMessage } from 'node:http';
-import { connect as connectPlain } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { connect as connectTls } from 'node:tls';
 import { badRequest, internalError, StatusError } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
@@ -18,11 +16,10 @@ import type { RequestMetrics } from '../http/request-metrics.ts';
 import type { Pipeline } from '../pipeline.ts';
 import { dialFailed } from '../registry/node-address.ts';
 import { type ResourceRequestInfo, requestInfoOf } from '../request-info.ts';
-import type { Forward } from './forward.ts';
 import type { Forwarder } from './forwarder.ts';
-import { tlsOver } from '../tunnels/tunnel-agents.ts';
 import type { Tunnels } from '../tunnels/tunnels.ts';
 import { joined, passRefusal, upgradeAnswer } from './upgrade-answer.ts';
+import { UpgradeDialer } from './upgrade-dialer.ts';
 import { headOf } from './upgrade-head.ts';
 import { answerAsWebSocket } from './web-socket-answer.ts';
 
@@ -36,16 +33,16 @@ export interface UpgradeHandlerServices {
   log: Log;
 }
 
-/** A node that does not answer the dial is told of soon enough for `kubectl exec` to say so. */
-const DIAL_TIMEOUT_MS = 30_000;
-
 const CREATED_BY_GET = new Set(['exec', 'attach', 'portforward']);
 
 export class UpgradeHandler {
   readonly #services: UpgradeHandlerServices;
+  readonly #dialer: UpgradeDialer;
 
   constructor(services: UpgradeHandlerServices) {
+    const { forwarder, clock } = services;
     this.#services = services;
+    this.#dialer = new UpgradeDialer({ kubelet: forwarder.kubelet, clock, wayTo: (target) => forwarder.wayTo(target) });
   }
 
   /** Never throws. */
@@ -119,7 +116,7 @@ export class UpgradeHandler {
       if (!isWebSocket) throw badRequest('a log can be upgraded to a WebSocket only');
       return answerAsWebSocket({ request, socket, head }, { chunks: forwarder.open(reply.forward, gone.signal) });
     }
-    const other = await this.#dial(reply.forward);
+    const other = await this.#dialer.dial(reply.forward);
     other.write(headOf(request, reply.forward), 'latin1');
     const answer = await upgradeAnswer(other, (why) => dialFailed(reply.forward, new Error(why)));
     audited?.started(answer.code);
@@ -131,43 +128,6 @@ export class UpgradeHandler {
     socket.write(answer.bytes);
     if (head.length > 0) other.write(head);
     await joined(socket, other);
-  }
-
-  /** Throws InternalError. */
-  async #dial(target: Forward): Promise<Duplex> {
-    const { forwarder } = this.#services;
-    const way = forwarder.wayTo(target);
-    const { host, port } = target;
-    const through = await way?.().catch((error: Error) => {
-      throw dialFailed({ host, port }, error);
-    });
-    return this.#dialled(target, through);
-  }
-
-  #dialled({ host, port, security, serverName }: Forward, through: Duplex | undefined): Promise<Duplex> {
-    const { certificate, key, ca } = this.#services.forwarder.kubelet;
-    const trust = security === 'kubelet' ? { cert: certificate, key, ca } : { rejectUnauthorized: false };
-    if (through && security === 'plain') return Promise.resolve(through);
-    const secure = { ...trust, ...(serverName && { servername: serverName }) };
-    return new Promise((resolve, reject) => {
-      const other = through
-        ? tlsOver(through, secure).once('secureConnect', () => connected())
-        : security === 'plain'
-          ? connectPlain({ host, port }, () => connected())
-          : connectTls({ host, port, ...secure }, () => connected());
-      const timer = this.#services.clock.timer(DIAL_TIMEOUT_MS, () => other.destroy(new Error('dial timed out')));
-      const failed = (error: Error) => {
-        timer.cancel();
-        reject(dialFailed({ host, port }, error));
-      };
-      const connected = () => {
-        timer.cancel();
-        other.off('error', failed);
-        other.setNoDelay(true);
-        resolve(other);
-      };
-      other.once('error', failed);
-    });
   }
 }
 
