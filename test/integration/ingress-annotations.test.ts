@@ -39,6 +39,26 @@ test.each([
   expect({ status: answer.status, location: answer.headers.location, url }).toMatchObject(wanted);
 });
 
+test.each<Record<string, string>>([
+  { 'auth-url': 'guard.shop.svc' },
+  { 'auth-url': 'https://例え.jp/' },
+  { 'auth-type': 'digest', 'auth-secret': 'users' },
+  { 'auth-type': 'basic' },
+  { 'auth-tls-secret': 'shop/authority' },
+  { 'whitelist-source-range': 'everybody' },
+  { 'denylist-source-range': '10.0.0.0/8,10.0.0.0/99' },
+])('nobody passes where it cannot be kept who may: %j', async (annotations) => {
+  route(annotations);
+  behind(await mirror('web'));
+  expect((await ask('/')).status).toBe(503);
+});
+
+test('a time that no timer can wait is a long one', async () => {
+  route({ 'proxy-read-timeout': '31536000', 'proxy-connect-timeout': '31536000' });
+  behind(await mirror('web'));
+  expect((await ask('/')).status).toBe(200);
+});
+
 test('a canary gets what header, cookie or weight say', async () => {
   const nameFor = async (annotations: Record<string, string>, headers: Record<string, string> = {}) => {
     route({}, ['/'], false, [second({ canary: 'true', ...annotations })]);

@@ -48,6 +48,7 @@ export function ownAnswer(
       308,
       `https://${asked.hostname.includes(':') ? `[${asked.hostname}]` : asked.hostname}${asked.url}`,
     );
+  if (options.isClosed) return refusal(503);
   if (!mayAsk(asked.address, options)) return refusal(403);
   if (options.redirect) return redirect(options.redirect.code, options.redirect.to);
   if (options.appRoot && asked.path === '/') return redirect(302, options.appRoot);

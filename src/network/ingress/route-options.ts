@@ -1,6 +1,7 @@
 /**
  * What the annotations of an Ingress ask for, as `nginx.ingress.kubernetes.io/…`: names, units and defaults are those of
- * ingress-nginx. One that cannot be understood counts as absent, as there. Source: its documentation, "Annotations".
+ * ingress-nginx. One that cannot be understood counts as absent, and where it says who may ask nobody may, as there. Source:
+ * its documentation, "Annotations".
  */
 import { parseCidr } from '#api/machinery/ip.ts';
 import type { BasicAuth } from './basic-auth.ts';
@@ -32,6 +33,8 @@ export interface RouteOptions {
   /** Only these clients; empty: everybody. */
   allowedSources: string[];
   deniedSources: string[];
+  /** Something was said of who may ask that cannot be kept: 503. */
+  isClosed?: true;
   /** The Host that the backend sees, where it is not the client's. */
   upstreamHost?: string;
   cors?: CorsOptions;
@@ -100,6 +103,17 @@ export function routeOptionsOf(annotations: Readonly<Record<string, string>> = {
     signIn: text('auth-signin'),
     passedHeaders: list('auth-response-headers'),
   });
+  const isSaid = (name: string) => Boolean(annotations[ANNOTATION_PREFIX + name]?.trim());
+  const allowedSources = [...list('whitelist-source-range'), ...list('allowlist-source-range')].flatMap(rangeOf);
+  const refused = list('denylist-source-range');
+  const deniedSources = refused.flatMap(rangeOf);
+  const isAllowing = isSaid('whitelist-source-range') || isSaid('allowlist-source-range');
+  const isClosed =
+    (isSaid('auth-url') && !auth) ||
+    (isSaid('auth-type') && !basicAuth) ||
+    (isSaid('auth-tls-secret') && text('auth-tls-verify-client') !== 'off') ||
+    (isAllowing && allowedSources.length === 0) ||
+    (isSaid('denylist-source-range') && (refused.length === 0 || deniedSources.length < refused.length));
   return {
     isRegex: isOn('use-regex') || rewriteTarget !== undefined,
     ...(rewriteTarget && { rewriteTarget }),
@@ -108,11 +122,12 @@ export function routeOptionsOf(annotations: Readonly<Record<string, string>> = {
     ...(redirect && { redirect }),
     ...(appRoot?.startsWith('/') && { appRoot }),
     backendProtocol: protocolOf(text('backend-protocol')),
-    connectTimeoutMs: 1000 * number('proxy-connect-timeout', 5),
-    readTimeoutMs: 1000 * number('proxy-read-timeout', 60),
+    connectTimeoutMs: inTimers(1000 * number('proxy-connect-timeout', 5)),
+    readTimeoutMs: inTimers(1000 * number('proxy-read-timeout', 60)),
     mostBodyBytes: bytesOf(text('proxy-body-size')) ?? 2 ** 20,
-    allowedSources: [...list('whitelist-source-range'), ...list('allowlist-source-range')].flatMap(rangeOf),
-    deniedSources: list('denylist-source-range').flatMap(rangeOf),
+    allowedSources,
+    deniedSources,
+    ...(isClosed && { isClosed }),
     ...(upstreamHost && { upstreamHost }),
     ...(hashBy && { hashBy }),
     rateLimits,
@@ -140,6 +155,9 @@ export function routeOptionsOf(annotations: Readonly<Record<string, string>> = {
     }),
   };
 }
+
+/** A timer that is to wait longer does not wait at all. Source: Node.js documentation, "Timers". */
+export const inTimers = (ms: number): number => Math.min(ms, 2 ** 31 - 1);
 
 const REALM = 'Authentication Required';
 
