@@ -80,6 +80,14 @@ test('a manifest is read quickly, and as the full reader reads it', () => {
   });
 });
 
+test.each(['a: x\u00a0\n', 'a\u3000: 1\n', 'a: [x\u2003]\n', 'a: x \t\n'])(
+  'in %j a space of another sort than YAML’s is text',
+  (text) => {
+    expect(isReadQuickly(text)).toBe(true);
+    expect(parseYaml(text, { findDuplicates: true })).toEqual(byFullReader(text));
+  },
+);
+
 test.each([
   'a: &x 1',
   'a: *x',

@@ -35,7 +35,7 @@ class NotPlain extends Error {}
 const [NEWLINE, SPACE, HASH, COLON, DASH, QUOTE, APOSTROPHE] = ['\n', ' ', '#', ':', '-', '"', "'"].map((char) =>
   char.charCodeAt(0),
 ) as [number, number, number, number, number, number, number];
-const [OPEN_MAP, OPEN_LIST, PIPE, BACKSLASH] = [0x7b, 0x5b, 0x7c, 0x5c];
+const [OPEN_MAP, OPEN_LIST, PIPE, BACKSLASH, TAB] = [0x7b, 0x5b, 0x7c, 0x5c, 9];
 
 /** What a scalar without quotes does not begin with. */
 const INDICATORS = new Set(',[]{}#&*!|>\'"%@`'.split('').map((char) => char.charCodeAt(0)));
@@ -175,7 +175,7 @@ class Reader {
     const colon = this.#colon();
     if (colon < 0 || colon - this.#pos > MAX_KEY) throw new NotPlain();
     const written = this.#text.slice(this.#pos, colon);
-    const key = written.trimEnd();
+    const key = trimmed(written);
     if (key === '<<' || written.includes(' #') || written.includes('\t')) throw new NotPlain();
     const value = this.#plain(key);
     if (typeof value !== 'string') throw new NotPlain();
@@ -224,7 +224,7 @@ class Reader {
     const end = this.#lineEnd();
     const line = this.#text.slice(this.#pos, end);
     const comment = line.indexOf(' #');
-    const text = (comment < 0 ? line : line.slice(0, comment)).trimEnd();
+    const text = trimmed(comment < 0 ? line : line.slice(0, comment));
     if (text.includes('\t') || text.includes(': ') || text.endsWith(':')) throw new NotPlain();
     this.#pos = comment < 0 ? end : this.#pos + comment;
     return { text, isWhole: comment < 0 };
@@ -346,7 +346,7 @@ class Reader {
     if (first === QUOTE || first === APOSTROPHE) return this.#quoted();
     const start = this.#pos;
     while (isFlowText(this.#at(0), this.#at(1))) this.#pos++;
-    const text = this.#text.slice(start, this.#pos).trimEnd();
+    const text = trimmed(this.#text.slice(start, this.#pos));
     if (text.includes(' #') || text.includes('\t')) throw new NotPlain();
     return this.#plain(text);
   }
@@ -424,7 +424,7 @@ class Reader {
       }
       this.#skipSpaces();
       const char = this.#at(0);
-      if (char === 9 /* tab */) throw new NotPlain();
+      if (char === TAB) throw new NotPlain();
       if (char === NEWLINE || char === HASH) {
         this.#pos = this.#lineEnd() + 1;
         continue;
@@ -437,6 +437,13 @@ class Reader {
   #isDocumentEnd(): boolean {
     return IS_END.test(this.#text.slice(this.#pos, this.#pos + 4));
   }
+}
+
+/** Without what YAML takes for white space at the end: a space of another sort is text. */
+function trimmed(text: string): string {
+  let end = text.length;
+  while (end > 0 && (text.charCodeAt(end - 1) === SPACE || text.charCodeAt(end - 1) === TAB)) end--;
+  return text.slice(0, end);
 }
 
 const isBreak = (char: number): boolean => char === SPACE || char === NEWLINE || Number.isNaN(char);

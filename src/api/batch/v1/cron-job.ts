@@ -129,7 +129,9 @@ function validateTimeZone(zone: string | undefined, at: At<schema.CronJobSpec>):
   return isKnownZone(zone) ? [] : [invalidValue(at.timeZone, zone, `unknown time zone ${zone}`)];
 }
 
+/** Offsets such as `+05:30`, which newer engines take for zones, are none. */
 function isKnownZone(zone: string): boolean {
+  if (!/^[A-Za-z]/.test(zone)) return false;
   try {
     return new Intl.DateTimeFormat('en', { timeZone: zone }) !== undefined;
   } catch (error) {

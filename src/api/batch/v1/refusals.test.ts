@@ -89,6 +89,20 @@ test.each([
   ],
   [
     'CronJob',
+    'an offset in place of a zone',
+    {
+      spec: {
+        schedule: '* * * * *',
+        timeZone: '+05:30',
+        jobTemplate: {
+          spec: { template: { spec: { containers: [{ name: 'c', image: 'i' }], restartPolicy: 'Never' } } },
+        },
+      },
+    },
+    ['spec.timeZone: Invalid value: "+05:30": unknown time zone +05:30'],
+  ],
+  [
+    'CronJob',
     'nothing',
     {
       spec: {

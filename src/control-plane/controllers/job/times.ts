@@ -15,9 +15,14 @@ export function inZone(ms: number, timeZone = 'UTC'): string {
 
 /** To make one takes longer than everything else about a Job. */
 const formats = new Map<string, Intl.DateTimeFormat>();
+/** Each takes 33 KB, and one zone can be written in many ways. */
+const MAX_FORMATS = 100;
 
 function formatOf(timeZone: string): Intl.DateTimeFormat {
-  const format = formats.get(timeZone) ?? new Intl.DateTimeFormat('en-US', { timeZone, timeZoneName: 'longOffset' });
+  const known = formats.get(timeZone);
+  if (known) return known;
+  const format = new Intl.DateTimeFormat('en-US', { timeZone, timeZoneName: 'longOffset' });
+  if (formats.size >= MAX_FORMATS) formats.clear();
   formats.set(timeZone, format);
   return format;
 }
