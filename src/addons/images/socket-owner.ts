@@ -13,10 +13,14 @@ export async function socketOwner({ remoteAddress, remotePort, localAddress, loc
   return ownerIn(table, theirs, ours);
 }
 
+const ESTABLISHED = '01';
+
+/** Of an open connection only: of one that its user has closed, or that has no process any more, the table says root. */
 export function ownerIn(table: string, local: string, remote: string): number | undefined {
   for (const line of table.split('\n')) {
-    const [, from, to, , , , , owner] = line.trim().split(/\s+/);
-    if (from === local && to === remote) return Number(owner);
+    const [, from, to, state, , , , owner, , inode] = line.trim().split(/\s+/);
+    if (from !== local || to !== remote) continue;
+    return state === ESTABLISHED && inode !== '0' ? Number(owner) : undefined;
   }
   return undefined;
 }
