@@ -1,8 +1,10 @@
+import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { appendFileSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { type IncomingHttpHeaders, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { silentLog } from '#base/log.ts';
 import { ManualClock } from '#base/manual-clock.ts';
@@ -333,6 +335,28 @@ describe('manifests', () => {
 });
 
 describe('what is not taken', () => {
+  test('a change by another user of this machine, who may read', async () => {
+    await pushImage('web', '1');
+    const isOwner = process.getuid?.() === 0 ? undefined : -1; // root always may: another asks then
+    const options = { registry, port: 0, log: silentLog, nodeAddresses: [], isNode: () => false, owner: isOwner };
+    const other = await serveRegistry(options);
+    const at = `http://127.0.0.1:${other.port}/v2/web`;
+    const asked = [
+      ['GET', '/manifests/1'],
+      ['DELETE', '/manifests/1'],
+      ['PUT', '/manifests/2'],
+      ['POST', '/blobs/uploads/'],
+    ].map(([method, path]) => `(await fetch('${at}${path}', { method: '${method}' })).status`);
+    const program = `(async () => console.log(JSON.stringify([${asked.join(', ')}])))()`;
+    try {
+      const as = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+      const { stdout } = await promisify(execFile)(process.execPath, ['-e', program], { cwd: '/', ...as });
+      expect(JSON.parse(stdout)).toEqual([200, 403, 403, 403]);
+    } finally {
+      await other.close();
+    }
+  });
+
   test.each([
     '/v2/UPPER/tags/list',
     '/v2/a//b/tags/list',
