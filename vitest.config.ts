@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+/** How long a condition is waited for: a second is too little on a machine that runs seven other things. */
+const waitingFor = (timeout: number) => ({ expect: { poll: { timeout } } });
+
 /**
  * Four projects: `unit` beside the code, `integration` for what crosses a layer, `e2e` on one cluster with real containers,
  * `machines` on machines that the test makes (a guest of qemu's, a bare Debian). The last two in one worker.
@@ -14,6 +17,7 @@ export default defineConfig({
           include: ['src/**/*.test.ts', 'tools/guards/**/*.test.ts', 'bench/**/*.test.ts'],
           isolate: false,
           testTimeout: 20_000,
+          ...waitingFor(15_000),
         },
       },
       {
@@ -28,6 +32,7 @@ export default defineConfig({
           ],
           isolate: false,
           testTimeout: 60_000,
+          ...waitingFor(30_000),
           hookTimeout: 60_000,
         },
       },
@@ -39,6 +44,7 @@ export default defineConfig({
           isolate: false,
           fileParallelism: false,
           testTimeout: 180_000,
+          ...waitingFor(60_000),
           hookTimeout: 240_000,
         },
       },
