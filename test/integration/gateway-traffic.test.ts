@@ -342,6 +342,30 @@ test('a listener without TLS takes HTTP/2 from those who know, where a backend s
   expect(JSON.parse(text).name).toBe('web');
 });
 
+test('a client that breaks off before it has said what it wants takes nobody with it', async () => {
+  const through: Listener = { name: 'db', port: 443, protocol: 'TLS', tls: { mode: 'Passthrough' } };
+  const rules = [{ backendRefs: [{ name: 'db', port: 80 }] }];
+  serve(
+    [http, through],
+    [
+      named('GRPCRoute', 'calls', { rules: [{ backendRefs: [{ name: 'calls', port: 80 }] }] }) as AnyRoute,
+      named('TLSRoute', 'db', { hostnames: ['db.example.com'], rules }) as AnyRoute,
+    ],
+  );
+  for (const [port, first] of [
+    [ports.http, 'PRI * HTTP'],
+    [ports.https, '\x16\x03\x01'],
+  ] as const) {
+    const socket = connect(port, '127.0.0.1');
+    await new Promise<void>((resolve) => socket.write(first, 'latin1', () => resolve()));
+    await ask('/'); // by then it has been looked at
+    socket.resetAndDestroy();
+    await ask('/');
+  }
+  await endpoints('calls');
+  expect((await ask('/')).status).toBe(502); // HTTP/1.1 answers there
+});
+
 const session = () => {
   const found = connectHttp2(`http://127.0.0.1:${ports.http}`);
   closing({ close: () => found.destroy() });

@@ -66,3 +66,88 @@ test('a backend that does not upgrade answers, and the client gets no tunnel', a
   expect(await said(['POST /public HTTP/1.1', ...upgrade, 'content-length: 3'])).toMatch(/^HTTP\/1.1 400 /);
   expect(asked).toEqual(['/public']);
 });
+
+test.each([false, true])(
+  'nobody speaks HTTP/2 past the routes: the request is one like others (TLS: %s)',
+  async (isSecure) => {
+    route({ 'ssl-redirect': 'false' }, ['/'], true);
+    const asked: string[] = [];
+    const web = await backend((request, response) => {
+      let text = '';
+      request.setEncoding('utf8').on('data', (part: string) => {
+        text += part;
+      });
+      request.on('end', () => {
+        asked.push(`${request.method} ${request.url} ${text} ${request.headers.upgrade}`);
+        response.end('plain');
+      });
+    });
+    web.server.on('upgrade', (request, socket) => {
+      asked.push(`upgraded to ${request.headers.upgrade}`);
+      socket.end('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n');
+    });
+    behind(web);
+    const send = (method: string, body: string) =>
+      new Promise<string>((resolve, reject) => {
+        const sent = (isSecure ? requestTls : request)({
+          host: '127.0.0.1',
+          port: isSecure ? ports.https : ports.http,
+          servername: 'www.example.com',
+          rejectUnauthorized: false,
+          agent: false,
+          method,
+          path: '/x',
+          headers: {
+            host: 'www.example.com',
+            connection: 'Upgrade, HTTP2-Settings',
+            upgrade: 'h2c',
+            'http2-settings': 'AAMAAABkAAQAoAAAAAIAAAAA',
+            ...(body && { 'content-length': String(body.length) }),
+          },
+        });
+        sent.on('upgrade', (_, socket) => {
+          socket.destroy();
+          resolve('upgraded');
+        });
+        sent.on('response', (response) => {
+          let text = '';
+          response.setEncoding('utf8').on('data', (part: string) => {
+            text += part;
+          });
+          response.on('end', () => resolve(text));
+        });
+        sent.on('error', reject);
+        sent.end(body);
+      });
+    expect(await send('GET', '')).toBe('plain');
+    expect(await send('POST', 'hello')).toBe('plain');
+    expect(asked).toEqual(['GET /x  undefined', 'POST /x hello undefined']);
+  },
+);
+
+test('what a backend was asked and did not answer is not asked of another, unless that does no harm', async () => {
+  route();
+  let times = 0;
+  const silent = async () => {
+    const found = await backend(undefined);
+    found.server.on('upgrade', (_, socket) => {
+      times++;
+      socket.destroy();
+    });
+    return found;
+  };
+  behind(await silent(), await silent());
+  const statusOf = (method: string) =>
+    new Promise<number | undefined>((resolve, reject) => {
+      const headers = { host: 'www.example.com', connection: 'Upgrade', upgrade: 'x' };
+      const sent = request({ host: '127.0.0.1', port: ports.http, agent: false, method, headers });
+      sent.on('response', (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      });
+      sent.on('error', reject);
+      sent.end();
+    });
+  expect([await statusOf('POST'), times]).toEqual([502, 1]);
+  expect([await statusOf('GET'), times]).toEqual([502, 3]);
+});

@@ -7,14 +7,31 @@ import { type Admitted, admitted } from './admission.ts';
 import { type Arrival, arrivalOf } from './arrival.ts';
 import type { Endpoint } from './backends.ts';
 import { type Choice, chooseUpstream, MOST_TRIES } from './choose-upstream.ts';
+import { isIdempotent } from './exchange.ts';
 import { askAuth, withPassed } from './external-auth.ts';
 import { asObject, type FlatHeaders, type Headers, passedOn, requestHeaders } from './headers.ts';
 import { type OwnAnswer, refusal } from './own-answers.ts';
 import { changedHeaders } from './route-filters.ts';
 import type { TrafficContext } from './traffic.ts';
 
-/** What a backend says to it. */
-type Reply = { upgraded: IncomingMessage; socket: Socket; head: Buffer } | { refused: IncomingMessage };
+/** What a backend says to it. `lost`: it was connected and said nothing; nobody knows what it has done. */
+type Reply =
+  | { upgraded: IncomingMessage; socket: Socket; head: Buffer }
+  | { refused: IncomingMessage }
+  | { lost: true };
+
+/** HTTP itself, and TLS: who spoke these through us would ask the backend for whatever routes keep from him. */
+const NOT_PASSED_ON = /^(?:h2c?|http|tls)(?:\/|$)/i;
+
+/** Whether what a client wants to speak from here on is nothing that we pass on: its request is one like others then. */
+export const isOrdinary = ({ headers: { upgrade = '' } }: IncomingMessage): boolean => protocolsOf(upgrade) === '';
+
+const protocolsOf = (upgrade: string): string =>
+  upgrade
+    .split(',')
+    .map((protocol) => protocol.trim())
+    .filter((protocol) => protocol && !NOT_PASSED_ON.test(protocol))
+    .join(', ');
 
 export async function carryUpgrade(
   request: IncomingMessage,
@@ -63,6 +80,10 @@ async function passOn(upgrading: Upgrading, context: TrafficContext): Promise<vo
   for (const endpoint of endpoints) {
     const reply = await replyOf(endpoint, headers, upgrading);
     if (!reply) continue;
+    if ('lost' in reply) {
+      if (isIdempotent(arrival.method)) continue;
+      break;
+    }
     if ('refused' in reply) {
       const { statusCode = 502, headers } = reply.refused;
       client.write(headOf(statusCode, { ...passedOn(headers), connection: 'close' }));
@@ -95,16 +116,16 @@ function headersFor({ request, arrival, route, passes }: Upgrading, choice: Choi
   if (options.auth) flat = withPassed(flat, options.auth, passes);
   for (const changes of [filters?.requestHeaders, own?.requestHeaders])
     if (changes) flat = changedHeaders(flat, changes);
-  return { ...asObject(flat), connection: 'Upgrade', upgrade: request.headers.upgrade ?? '' };
+  return { ...asObject(flat), connection: 'Upgrade', upgrade: protocolsOf(request.headers.upgrade ?? '') };
 }
 
-/** undefined: it cannot be reached, or says nothing in time. */
+/** undefined: it cannot be reached in time. */
 function replyOf(
   { address, port }: Endpoint,
   headers: Headers,
   { arrival, route, path, client }: Upgrading,
 ): Promise<Reply | undefined> {
-  const { backendProtocol, connectTimeoutMs } = route.options;
+  const { backendProtocol, connectTimeoutMs, readTimeoutMs } = route.options;
   return new Promise((resolve) => {
     const sent = (backendProtocol === 'https' ? askByTls : ask)({
       host: address,
@@ -117,14 +138,22 @@ function replyOf(
       timeout: connectTimeoutMs,
     });
     const giveUp = () => sent.destroy();
+    let isConnected = false;
+    sent.once('socket', (socket) =>
+      socket.once(backendProtocol === 'https' ? 'secureConnect' : 'connect', () => {
+        isConnected = true;
+        sent.setTimeout(readTimeoutMs);
+      }),
+    );
     client.once('close', giveUp);
     sent.once('upgrade', (upgraded, socket, head) => resolve({ upgraded, socket: socket as Socket, head }));
     sent.once('response', (refused) => resolve({ refused }));
     sent.once('timeout', giveUp);
-    sent.on('error', () => resolve(undefined));
+    const failed = () => resolve(isConnected ? { lost: true } : undefined);
+    sent.on('error', failed);
     sent.once('close', () => {
       client.off('close', giveUp);
-      resolve(undefined);
+      failed();
     });
     sent.end();
   });

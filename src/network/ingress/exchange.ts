@@ -20,6 +20,7 @@ import type { Connections } from './upstreams.ts';
 
 /** May be asked twice without harm. Source: RFC 9110, section 9.2.2. */
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
+export const isIdempotent = (method: string): boolean => IDEMPOTENT.has(method);
 
 const SMALL_BYTES = 16 * 1024;
 
@@ -197,7 +198,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (this.#body?.isBegun || this.#tries >= Math.min(choice.endpoints.length, MOST_TRIES)) return false;
     const { code } = error as { code?: string };
     if (error instanceof errors.ConnectTimeoutError || code === 'ECONNREFUSED' || code === 'EHOSTUNREACH') return true;
-    return IDEMPOTENT.has(arrival.method) && (error instanceof errors.SocketError || code === 'ECONNRESET');
+    return isIdempotent(arrival.method) && (error instanceof errors.SocketError || code === 'ECONNRESET');
   }
 
   #giveBack(): void {

@@ -130,9 +130,17 @@ export class IngressServer {
     this.#open.delete(port);
     void open?.drain();
     if (!listeners) return;
+    const { isTls } = listeners;
     turn() // the port is free from then on
-      .then(() => this.#openPort(port, { isTls: listeners.isTls, at: port }))
-      .catch((error: unknown) => this.#options.onComplaint?.(`cannot listen on port ${port}: ${error}`));
+      .then(async () => {
+        // It may have changed again.
+        if (this.#contextAt(port).port?.isTls === isTls && !this.#open.has(port))
+          await this.#openPort(port, { isTls, at: port });
+      })
+      .catch((error: unknown) => {
+        this.#open.delete(port); // the next change tries again
+        this.#options.onComplaint?.(`cannot listen on port ${port}: ${error}`);
+      });
   }
 
   async #openPort(port: number, { isTls, at }: { isTls: boolean; at: number }): Promise<number> {

@@ -1,11 +1,16 @@
 /** The servers of one port: HTTP/1.1 and, where TLS ends here or a backend needs it, HTTP/2. */
 import { createServer, type Server as HttpServer, type IncomingMessage } from 'node:http';
-import { createServer as createPlainHttp2Server, createSecureServer, type Http2SecureServer } from 'node:http2';
+import {
+  createServer as createPlainHttp2Server,
+  createSecureServer,
+  type Http2SecureServer,
+  type ServerHttp2Session,
+} from 'node:http2';
 import type { Server, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { SecureContext } from 'node:tls';
 import type { Request } from './arrival.ts';
-import { carryUpgrade } from './carry-upgrade.ts';
+import { carryUpgrade, isOrdinary } from './carry-upgrade.ts';
 import type { KeyPair } from './certificates.ts';
 import { greetingOf, MOST_HELLO_BYTES } from './client-hello.ts';
 import { peek } from './first-bytes.ts';
@@ -82,8 +87,9 @@ export class PortServers {
     });
     // For those that speak HTTP/2 without TLS; it listens nowhere itself.
     const http2 = this.#carrying(createPlainHttp2Server({ settings: { maxConcurrentStreams: MOST_STREAMS } }));
+    endIdleSessions(http2);
     const { context } = this.#options;
-    return inFront(this.#carrying(server), (socket, serve) => {
+    return this.#inFront(this.#carrying(server), (socket, serve) => {
       if (!context.port?.speaksHttp2) return serve();
       const isEnough = (bytes: Buffer) =>
         !PREFACE.subarray(0, bytes.length).equals(bytes.subarray(0, PREFACE.length)) || bytes.length >= PREFACE.length;
@@ -104,10 +110,10 @@ export class PortServers {
       SNICallback: (name, done) => done(null, certificateFor(name)),
     });
     // Those that speak HTTP/1.1 there are kept as long as the others.
-    Object.assign(server, { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_MS });
-    server.on('session', (session) => session.setTimeout(KEEP_ALIVE_MS, () => session.close()));
+    Object.assign(server, { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_MS, requestTimeout: 0 });
+    endIdleSessions(server);
     server.on('secureConnection', (socket) => socket.setMaxListeners(0)); // one carries many requests at a time
-    return inFront(this.#carrying(server), (socket, serve) => {
+    return this.#inFront(this.#carrying(server), (socket, serve) => {
       if (!context.port?.hasPassthrough) return serve();
       const isEnough = (bytes: Buffer) => greetingOf(bytes).is === 'whole';
       peek(socket, { isEnough, most: MOST_HELLO_BYTES, clock: context.clock }, (bytes) => {
@@ -127,25 +133,48 @@ export class PortServers {
       carry(request, response, context);
     });
     server.on('upgrade', (request: IncomingMessage, client: Duplex, head: Buffer) => {
+      if (isOrdinary(request)) {
+        client.unshift(Buffer.concat([headWithoutUpgrade(request), head]));
+        server.emit('encrypted' in client ? 'secureConnection' : 'connection', client);
+        return;
+      }
       carryUpgrade(request, client, head, context).catch(() => client.destroy());
-    });
-    server.prependListener('connection', (socket: Socket) => {
-      this.#sockets.add(socket);
-      socket.once('close', () => this.#sockets.delete(socket));
-      socket.on('error', () => socket.destroy());
     });
     return server;
   }
+
+  /** Asks before a connection is served: `serve` gives it to whoever would have had it. */
+  #inFront<T extends Server>(server: T, ask: (socket: Socket, serve: () => void) => void): T {
+    const listeners = server.listeners('connection');
+    server.removeAllListeners('connection');
+    server.on('connection', (socket: Socket) => {
+      this.#keep(socket);
+      ask(socket, () => {
+        for (const listener of listeners) listener.call(server, socket);
+      });
+    });
+    return server;
+  }
+
+  /** From its first moment on, and once only: it may be looked at again. */
+  #keep(socket: Socket): void {
+    if (this.#sockets.has(socket)) return;
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+    socket.on('error', () => socket.destroy());
+  }
 }
 
-/** Asks before a connection is served: `serve` gives it to whoever would have had it. */
-function inFront<T extends Server>(server: T, ask: (socket: Socket, serve: () => void) => void): T {
-  const listeners = server.listeners('connection');
-  server.removeAllListeners('connection');
-  server.on('connection', (socket: Socket) => {
-    ask(socket, () => {
-      for (const listener of listeners) listener.call(server, socket);
-    });
-  });
-  return server;
+/** As it came but for what asked for an upgrade: to be read once more. */
+function headWithoutUpgrade({ method, url, httpVersion, rawHeaders }: IncomingMessage): Buffer {
+  const lines = [`${method} ${url} HTTP/${httpVersion}`];
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = (rawHeaders[i] ?? '').toLowerCase();
+    if (name !== 'upgrade' && name !== 'http2-settings') lines.push(`${rawHeaders[i]}: ${rawHeaders[i + 1]}`);
+  }
+  return Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
+}
+
+function endIdleSessions(server: Server): void {
+  server.on('session', (session: ServerHttp2Session) => session.setTimeout(KEEP_ALIVE_MS, () => session.close()));
 }
