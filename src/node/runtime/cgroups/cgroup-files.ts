@@ -51,8 +51,9 @@ export async function processesBelow(path: string): Promise<number[]> {
   return [...own.split('\n').filter(Boolean).map(Number), ...below.flat()];
 }
 
+/** The kernel writes 0 for what has no number in our process namespace; to kill(2) that is our own group. */
 export function killAll(pids: readonly number[]): void {
-  for (const pid of pids) {
+  for (const pid of pids.filter((each) => each > 1)) {
     try {
       process.kill(pid, 'SIGKILL');
     } catch (error) {

@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { systemClock } from '../../../../test/node/system-clock.ts';
+import { killAll } from './cgroup-files.ts';
 import type { Cgroups } from './cgroups.ts';
 import { cgroupsV1 } from './cgroups-v1.ts';
 import { endCgroup } from './end-cgroup.ts';
@@ -22,6 +23,16 @@ test('what a killed runtime has left in one hierarchy alone is killed there', as
   } finally {
     lost.kill('SIGKILL');
     rmSync(root, { recursive: true });
+  }
+});
+
+test('a process that is of another process namespace has no number here: 0 would be this one and all beside it', () => {
+  const kill = vi.spyOn(process, 'kill').mockReturnValue(true);
+  try {
+    killAll([0, 4_194_305, Number.NaN]);
+    expect(kill.mock.calls).toEqual([[4_194_305, 'SIGKILL']]);
+  } finally {
+    kill.mockRestore();
   }
 });
 
