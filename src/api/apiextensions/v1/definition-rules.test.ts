@@ -199,3 +199,29 @@ test('versions have different names and one of them is stored', () => {
     'spec.versions: Invalid value: ["v1","v1"]: must have exactly one version marked as storage version',
   ]);
 });
+
+const limited = { schema: { openAPIV3Schema: { type: 'object', maxProperties: 3 } } };
+const apart = { subresources: { status: {} } };
+
+test.each<[object[], string[]]>([
+  [[version(limited)], []],
+  [[version({ ...limited, ...apart })], ['spec.validation.openAPIV3Schema']],
+  [
+    [version({ ...limited, ...apart }), version({ ...limited, name: 'v2', storage: false })],
+    ['spec.validation.openAPIV3Schema'],
+  ],
+  [[version(limited), version({ ...apart, name: 'v2', storage: false })], []],
+  [
+    [version(apart), version({ ...limited, ...apart, name: 'v2', storage: false })],
+    ['spec.versions[1].schema.openAPIV3Schema'],
+  ],
+])('what stands at the root of a schema is limited where the status is a subresource: %j', (versions, fields) => {
+  expect(CustomResourceDefinition.validate(made({ versions })).map(({ field }) => field)).toEqual(fields);
+});
+
+test('the root is judged again when the status becomes a subresource', () => {
+  const before = established(made({ versions: [version(limited)] }));
+  const next = { ...before, spec: { ...before.spec, versions: [version({ ...limited, ...apart })] } } as never;
+  const errors = CustomResourceDefinition.validateUpdate?.(next, before) ?? [];
+  expect(errors.map(({ field }) => field)).toEqual(['spec.validation.openAPIV3Schema']);
+});

@@ -1,5 +1,10 @@
 /** The schemas of a definition's versions, and what is wrong with them. */
-import type { CustomResourceDefinition, CustomResourceDefinitionSpec, JSONSchemaProps } from '#api/generated/schema.ts';
+import type {
+  CustomResourceDefinition,
+  CustomResourceDefinitionSpec,
+  CustomResourceDefinitionVersion,
+  JSONSchemaProps,
+} from '#api/generated/schema.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import type { FieldError } from '#api/machinery/field-error.ts';
 import { validateSchema } from '#api/machinery/structural-schema/definition-rules.ts';
@@ -9,19 +14,29 @@ interface NamedSchema {
   /** As upstream calls it: one schema that all versions share has a path of its own. */
   path: string;
   schema: JSONSchemaProps;
+  /** The status is a subresource. */
+  hasStatus: boolean;
 }
 
 function schemasOf({ versions }: CustomResourceDefinitionSpec): NamedSchema[] {
   const [first, ...others] = versions;
   const schema = first?.schema?.openAPIV3Schema;
   if (schema && others.every((version) => isEqual(version.schema?.openAPIV3Schema, schema)))
-    return [{ path: 'spec.validation.openAPIV3Schema', schema }];
+    return [{ path: 'spec.validation.openAPIV3Schema', schema, hasStatus: versions.some(hasStatus) }];
   return versions.flatMap((version, index) =>
     version.schema?.openAPIV3Schema
-      ? [{ path: `spec.versions[${index}].schema.openAPIV3Schema`, schema: version.schema.openAPIV3Schema }]
+      ? [
+          {
+            path: `spec.versions[${index}].schema.openAPIV3Schema`,
+            schema: version.schema.openAPIV3Schema,
+            hasStatus: hasStatus(version),
+          },
+        ]
       : [],
   );
 }
+
+const hasStatus = ({ subresources }: CustomResourceDefinitionVersion): boolean => subresources?.status !== undefined;
 
 /** `current` is what stands there before an update: a schema that it has already is not judged again. */
 export function validateSchemas(
@@ -30,8 +45,8 @@ export function validateSchemas(
 ): FieldError[] {
   const before = current ? schemasOf(current) : [];
   return schemasOf(spec)
-    .filter(({ schema }) => !before.some((old) => isEqual(old.schema, schema)))
-    .flatMap(({ schema, path }) => validateSchema(schema, path));
+    .filter((one) => !before.some((old) => old.hasStatus === one.hasStatus && isEqual(old.schema, one.schema)))
+    .flatMap(({ schema, path, hasStatus: isApart }) => validateSchema(schema, path, { hasStatus: isApart }));
 }
 
 /** Only one that was stored before schemas were judged has any. */

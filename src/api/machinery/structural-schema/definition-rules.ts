@@ -4,6 +4,7 @@
  */
 import { type FieldError, forbiddenField, invalidValue, notSupportedValue, requiredValue } from '../field-error.ts';
 import { defaultErrors } from './default-rules.ts';
+import { rootLimitErrors } from './root-limits.ts';
 import { ruleErrors } from './rule-definitions.ts';
 import { ruleTextErrors } from './rule-texts.ts';
 import { itemsOf, type JSONSchemaProps, propertiesOf, propertyOf, valuesOf } from './schema-parts.ts';
@@ -14,12 +15,13 @@ const MAX_DEPTH = 100;
 const MAX_SCHEMAS = 20_000;
 
 /** `path` of the schema itself: `spec.validation.openAPIV3Schema`. All errors at once. */
-export function validateSchema(schema: JSONSchemaProps, path: string): FieldError[] {
+export function validateSchema(schema: JSONSchemaProps, path: string, { hasStatus = false } = {}): FieldError[] {
   if (isTooLarge(schema))
     return [
       forbiddenField(path, `must not be deeper than ${MAX_DEPTH} levels or hold more than ${MAX_SCHEMAS} schemas`),
     ];
-  const shapeErrors = [...rootErrors(schema, path), ...structuralErrors(schema, path)];
+  const limits = hasStatus ? rootLimitErrors(schema, path) : [];
+  const shapeErrors = [...limits, ...rootErrors(schema, path), ...structuralErrors(schema, path)];
   const errors = [...shapeErrors, ...keywordErrors(schema, { path, isRoot: true })];
   if (shapeErrors.length > 0) return errors;
   const defaults = errors.length > 0 ? [] : defaultErrors(schema, path);
