@@ -63,9 +63,10 @@ export class Blobs {
     await this.#link(repository, digest);
   }
 
-  async write(repository: string, bytes: Uint8Array): Promise<string> {
+  async write(repository: string, bytes: Uint8Array, nowMs: number): Promise<string> {
     const digest = sha256(bytes);
-    if (!(await this.#stored(digest))) await writeWhole(this.#path(digest), bytes);
+    if (await this.#stored(digest)) await this.keep(digest, nowMs);
+    else await writeWhole(this.#path(digest), bytes);
     await this.#link(repository, digest);
     return digest;
   }

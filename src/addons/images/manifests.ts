@@ -57,12 +57,12 @@ export class Manifests {
   async put(
     repository: string,
     reference: Reference,
-    { bytes, contentType }: { bytes: Buffer; contentType: string },
+    { bytes, contentType, nowMs }: { bytes: Buffer; contentType: string; nowMs: number },
   ): Promise<{ digest: string; subject?: string }> {
     const content = manifestContent(bytes, contentType);
-    await this.#refuseUnlessWhole(repository, content);
+    await this.#refuseUnlessWhole(repository, content, nowMs);
     await this.#refuseTooMany(repository, reference);
-    const digest = await this.#blobs.write(repository, bytes);
+    const digest = await this.#blobs.write(repository, bytes, nowMs);
     if (reference.digest !== undefined && reference.digest !== digest) {
       throw new RegistryError('DIGEST_INVALID', 'provided digest did not match uploaded content');
     }
@@ -72,8 +72,10 @@ export class Manifests {
     return { digest, ...(content.subject && { subject: content.subject }) };
   }
 
-  async #refuseUnlessWhole(repository: string, { blobs, manifests }: ManifestContent): Promise<void> {
+  /** What is there stays until the manifest is: what is old is looked for by who removes it, perhaps now. */
+  async #refuseUnlessWhole(repository: string, { blobs, manifests }: ManifestContent, nowMs: number): Promise<void> {
     for (const digest of blobs) {
+      await this.#blobs.keep(digest, nowMs);
       if (await this.#blobs.find(repository, digest)) continue;
       throw new RegistryError('MANIFEST_BLOB_UNKNOWN', 'blob unknown to registry', { detail: { digest } });
     }

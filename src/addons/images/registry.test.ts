@@ -314,6 +314,20 @@ describe('manifests', () => {
     expect([none.status, JSON.parse(none.body.toString()).manifests]).toEqual([200, []]);
   });
 
+  test('what a manifest is pushed over counts as used, also by who did not ask whether it is here', async () => {
+    const { digest } = await pushImage('web', '1');
+    const blobs = () =>
+      readdirSync(join(root, 'blobs'), { recursive: true, withFileTypes: true }).filter((e) => e.isFile());
+    const manifest = (await ask('GET', '/v2/web/manifests/1')).body;
+    await ask('DELETE', `/v2/web/manifests/${digest}`);
+    const old = new Date(clock.now() - 25 * 3_600_000);
+    for (const { parentPath, name } of blobs()) utimesSync(join(parentPath, name), old, old);
+    const again = await ask('PUT', '/v2/web/manifests/1', { body: manifest, headers: { 'content-type': MANIFEST } });
+    expect(again.status).toBe(201);
+    const youngest = blobs().map(({ parentPath, name }) => statSync(join(parentPath, name)).mtimeMs);
+    expect(Math.min(...youngest)).toBeGreaterThan(old.getTime());
+  });
+
   test('bytes that no manifest needs go after a day, those of an image stay', async () => {
     const kept = await pushImage('web', '1');
     const gone = await pushImage('web', '2');

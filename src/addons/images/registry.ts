@@ -261,7 +261,11 @@ export class Registry {
     const reference = checkedReference(item);
     const bytes = await body(request, MANIFEST_BYTES);
     const contentType = request.headers['content-type'] ?? '';
-    const { digest, subject } = await this.#manifests.put(repository, reference, { bytes, contentType });
+    const { digest, subject } = await this.#manifests.put(repository, reference, {
+      bytes,
+      contentType,
+      nowMs: this.#options.clock.now(),
+    });
     if (subject) response.setHeader('oci-subject', subject);
     created(response, `/v2/${repository}/manifests/${digest}`, digest);
   }
