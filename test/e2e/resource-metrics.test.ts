@@ -76,9 +76,9 @@ describe('resource metrics', () => {
     const top = (...args: string[]) => kubectl('-n', ground().namespace, 'top', 'pods', '--no-headers', ...args);
     const millis = await eventually('the spinning container is seen to use more than it asked for', async () => {
       const [, cores] = /^busy +spins +(\d+)m/m.exec(await top('--containers', '-l', 'app=busy')) ?? [];
-      return Number(cores) > 10 ? Number(cores) : undefined;
+      // Limited to 200m; the sample that its start is in may show more.
+      return Number(cores) > 10 && Number(cores) < 300 ? Number(cores) : undefined;
     });
-    expect(millis).toBeLessThan(300); // limited to 200m
     expect(await top('--containers', '-l', 'app=busy')).toMatch(/^busy +sleeps +\d+m +\d+Mi *$/m);
     expect(await top('busy')).toMatch(/^busy +\d+m +\d+Mi *$/m);
     expect(await kubectl('top', 'pods', '-A', '--no-headers')).toContain(ground().namespace);
