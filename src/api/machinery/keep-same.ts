@@ -34,7 +34,9 @@ function keepFields(next: Fields, known: Fields): Fields {
     const was = Object.hasOwn(known, name) ? known[name] : undefined;
     const part = keepSame(next[name], was);
     if (part !== was || (part === undefined && !Object.hasOwn(known, name))) isSame = false;
-    if (part !== next[name]) (kept ??= []).push([name, part]);
+    if (part === next[name]) continue;
+    kept ??= [];
+    kept.push([name, part]);
   }
   if (isSame && Object.keys(known).length === count) return known;
   return kept ? withFields(next, kept) : next;

@@ -1,10 +1,10 @@
 /** The control plane, put together. The order of starting is the order in which each part needs the one before. */
 import { createHmac } from 'node:crypto';
 import { bodies, catalog } from '#api/catalog.ts';
+import { GATEWAY_CONTROLLER } from '#api/gateway/v1/kedge-gateway.ts';
 import type { KindRegistry } from '#api/machinery/kind.ts';
 import { createKindRegistry } from '#api/machinery/kind-registry.ts';
 import { metricsKinds } from '#api/metrics/v1beta1/resource-metrics.ts';
-import { GATEWAY_CONTROLLER } from '#api/gateway/v1/kedge-gateway.ts';
 import { INGRESS_CONTROLLER } from '#api/networking/v1/kedge-ingress.ts';
 import type { Log } from '#base/log.ts';
 import { InProcessTransport } from '#client/transport/in-process.ts';
