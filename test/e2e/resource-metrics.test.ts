@@ -74,7 +74,7 @@ describe('resource metrics', () => {
   test('kubectl top pods, by container and by label', async () => {
     await ground().ready('busy');
     const top = (...args: string[]) => kubectl('-n', ground().namespace, 'top', 'pods', '--no-headers', ...args);
-    const millis = await eventually('the spinning container is seen to use more than it asked for', async () => {
+    await eventually('the spinning container is seen to use more than it asked for', async () => {
       const [, cores] = /^busy +spins +(\d+)m/m.exec(await top('--containers', '-l', 'app=busy')) ?? [];
       // Limited to 200m; the sample that its start is in may show more.
       return Number(cores) > 10 && Number(cores) < 300 ? Number(cores) : undefined;
