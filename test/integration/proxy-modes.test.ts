@@ -315,6 +315,15 @@ for (const { mode, isThere, renderer: rendererOf } of MODES) {
         expect(await dropped('client', externalIP, 80)).toBe('timeout');
         expect(await once('pod1', externalIP, 80)).toMatch(/^pod[12] /);
         expect(await once('client', node, 30_080)).toMatch(/^pod[12] /); // its node port is nobody's in particular
+        // Under a Local policy, too, those from within get to all endpoints, if they may use it.
+        const far = { ...guarded, isExternalLocal: true, localEndpoints: [] };
+        await serve(web({ ...far, sourceRanges: [pods] }));
+        expect(await once('pod1', externalIP, 80)).toMatch(/^pod[12] /);
+        await serve(web({ ...far, sourceRanges: [wide(client)] }));
+        expect(await Promise.all(['pod1', 'client'].map((from) => dropped(from, externalIP, 80)))).toEqual([
+          'timeout',
+          'timeout',
+        ]);
       });
 
       test('a client stays with its endpoint under session affinity', async () => {

@@ -56,7 +56,7 @@ export function partsOf({ fronts, clusterIPs }: Wanted, context: TableContext): 
 }
 
 function addFront(front: Front, context: TableContext, into: IptablesParts): void {
-  const { ip, protocol, port, endpoints, sourceRanges, family } = front;
+  const { ip, protocol, port, endpoints, sourceRanges } = front;
   const at = `${ip === undefined ? '' : `-d ${wide(ip)} `}${portMatch(protocol, port)} ${comment(front.of)}`;
   if (sourceRanges) {
     const isAllowed = sourceRanges.map((range) => `-s ${range} ${at} -j RETURN`);
@@ -69,20 +69,30 @@ function addFront(front: Front, context: TableContext, into: IptablesParts): voi
     into.refused.push(`${local}${at} -j ${refusal(front)}`);
   }
   const rules = ip === undefined ? into.nodePorts : into.services;
-  // With source ranges a client from within is one of those, or refused.
-  if (front.inside && !sourceRanges) {
-    const chain = addEndpoints({ ...front, endpoints: front.inside }, context, into.chains);
+  const ways = waysFrom(front, at, { context, chains: into.chains });
+  if (ways.length === 0) return;
+  if (!sourceRanges) return void rules.push(...ways);
+  const guarded = `KUBE-SVC-${hashOf(ways)}`;
+  into.chains.set(guarded, ways);
+  for (const range of sourceRanges) rules.push(`-s ${range} ${at} -j ${guarded}`);
+}
+
+/** Where it leads, whoever may come so far. */
+function waysFrom(front: Front, at: string, { context, chains }: { context: TableContext; chains: Chains }): string[] {
+  const { ip, family, endpoints } = front;
+  const rules: string[] = [];
+  if (front.inside) {
+    const chain = addEndpoints({ ...front, endpoints: front.inside }, context, chains);
     const masked = ip === undefined ? 'KUBE-MARK-MASQ' : 'KUBE-OUTSIDE';
     for (const source of [...context.podRanges.map((range) => `-s ${range}`), '-m addrtype --src-type LOCAL'])
       rules.push(`${source} ${at} -j ${masked}`, `${source} ${at} -j ${chain}`);
   }
-  if (endpoints.length === 0) return;
-  const chain = addEndpoints(front, context, into.chains);
-  for (const source of sourceRanges?.map((range) => `-s ${range} `) ?? ['']) {
-    if (family === 'np') rules.push(`${source}${at} -j KUBE-MARK-MASQ`);
-    if (family === 'lb') rules.push(`${source}${at} -j KUBE-OUTSIDE`);
-    rules.push(`${source}${at} -j ${chain}`);
-  }
+  if (endpoints.length === 0) return rules;
+  const chain = addEndpoints(front, context, chains);
+  if (family === 'np') rules.push(`${at} -j KUBE-MARK-MASQ`);
+  if (family === 'lb') rules.push(`${at} -j KUBE-OUTSIDE`);
+  rules.push(`${at} -j ${chain}`);
+  return rules;
 }
 
 const refusal = ({ isForbiddenHere }: Front): string => (isForbiddenHere ? 'DROP' : 'KUBE-REFUSE');
