@@ -9,7 +9,7 @@ import { addCounts, metricsText, TrafficMetrics } from '#network/ingress/traffic
 import { grpcServer } from './grpc-server.ts';
 import { ingressLab } from './ingress-lab.ts';
 
-const { ask, backend, behind, change, closing, ended, mirror, ports, route } = ingressLab();
+const { ask, backend, behind, change, clock, closing, ended, mirror, ports, route } = ingressLab();
 
 test('HEAD, 204 and 304 have no body, and the connection goes on', async () => {
   route();
@@ -53,31 +53,82 @@ const session = () => {
   return found;
 };
 
-test('one stream of HTTP/2 that is broken off ends its question, and no other', async () => {
-  route({ 'ssl-redirect': 'false' }, ['/'], true);
-  let broken: () => void = () => undefined;
-  const isBroken = new Promise<void>((resolve) => {
-    broken = resolve;
-  });
+test.each([constants.NGHTTP2_CANCEL, constants.NGHTTP2_PROTOCOL_ERROR])(
+  'one stream of HTTP/2 that is broken off ends its question, and no other (code %d)',
+  async (code) => {
+    route({ 'ssl-redirect': 'false' }, ['/'], true);
+    let broken: () => void = () => undefined;
+    const isBroken = new Promise<void>((resolve) => {
+      broken = resolve;
+    });
+    behind(
+      await backend((request, response) => {
+        if (request.url === '/slow') response.once('close', () => broken()).write('part');
+        else response.end('whole');
+      }),
+    );
+    const client = session();
+    const slow = client.request({ ':path': '/slow' });
+    slow.on('error', () => undefined);
+    await new Promise((resolve) => slow.once('data', resolve));
+    slow.close(code);
+    await isBroken;
+    const other = client.request({ ':path': '/' });
+    let text = '';
+    other.setEncoding('utf8').on('data', (part: string) => {
+      text += part;
+    });
+    await new Promise((resolve) => other.once('end', resolve));
+    expect(text).toBe('whole');
+  },
+);
+
+test('an answer that does not wait for the body reaches the client whole', async () => {
+  route({ 'proxy-body-size': '0' });
   behind(
-    await backend((request, response) => {
-      if (request.url === '/slow') response.once('close', () => broken()).write('part');
-      else response.end('whole');
-    }),
+    await backend((_, response) => response.writeHead(401, { connection: 'close', 'content-length': '2' }).end('no')),
   );
-  const client = session();
-  const slow = client.request({ ':path': '/slow' });
-  slow.on('error', () => undefined);
-  await new Promise((resolve) => slow.once('data', resolve));
-  slow.close(constants.NGHTTP2_CANCEL);
-  await isBroken;
-  const other = client.request({ ':path': '/' });
+  const socket = connect(ports.http, '127.0.0.1');
+  closing({ close: () => socket.destroy() });
+  socket.on('error', () => undefined);
   let text = '';
-  other.setEncoding('utf8').on('data', (part: string) => {
+  socket.setEncoding('latin1').on('data', (part: string) => {
     text += part;
   });
-  await new Promise((resolve) => other.once('end', resolve));
-  expect(text).toBe('whole');
+  socket.write('POST / HTTP/1.1\r\nhost: www.example.com\r\ncontent-length: 1000000\r\n\r\npart');
+  await expect.poll(() => text).toMatch(/^HTTP\/1.1 401 [\s\S]*no$/);
+});
+
+test.each([
+  ['says', 'POST / HTTP/1.1\r\nhost: www.example.com\r\ncontent-length: 100\r\n\r\npart'],
+  ['takes', 'GET / HTTP/1.1\r\nhost: www.example.com\r\n\r\n'],
+])('a client that %s nothing any more is not waited for', async (_, head) => {
+  route();
+  const part = Buffer.alloc(2 ** 20);
+  let isAsked = false;
+  behind(
+    await backend((request, response) => {
+      isAsked = true;
+      if (request.method === 'POST') return;
+      const more = () => {
+        while (response.write(part));
+      };
+      response.on('drain', more);
+      more();
+    }),
+  );
+  const socket = connect(ports.http, '127.0.0.1').pause();
+  closing({ close: () => socket.destroy() });
+  socket.on('error', () => undefined);
+  socket.write(head);
+  await expect.poll(() => isAsked).toBe(true);
+  expect(ended).toEqual([]);
+  await expect
+    .poll(() => {
+      clock.advance(60_000);
+      return ended.length;
+    })
+    .toBe(1);
 });
 
 test('a backend that breaks off in the middle breaks off the answer', async () => {
@@ -113,6 +164,26 @@ test('calls of gRPC flow both ways and end with their trailers; an endpoint that
   call.end();
   const status = await new Promise((resolve) => call.once('response', (headers) => resolve(headers[':status'])));
   expect(status).toBe(503);
+});
+
+test('a call that its client breaks off ends alone', async () => {
+  route({ 'backend-protocol': 'GRPC', 'ssl-redirect': 'false' }, ['/'], true);
+  behind(await grpcServer('web', closing));
+  const client = session();
+  for (const code of [constants.NGHTTP2_CANCEL, constants.NGHTTP2_PROTOCOL_ERROR]) {
+    const call = client.request({ ':path': '/shop.Cart/Get', ':method': 'POST' });
+    call.on('error', () => undefined);
+    call.write('one');
+    await new Promise((resolve) => call.once('data', resolve));
+    call.close(code);
+    await expect.poll(() => ended.length).toBeGreaterThan(0);
+    ended.length = 0;
+  }
+  const call = client.request({ ':path': '/shop.Cart/Get', ':method': 'POST' });
+  const trailers = new Promise<Record<string, unknown>>((resolve) => call.once('trailers', resolve));
+  call.end('one');
+  call.resume();
+  expect(await trailers).toMatchObject({ 'grpc-status': '0' });
 });
 
 test('a head that HTTP/2 cannot carry ends its own call, also while the backend is not connected yet', async () => {

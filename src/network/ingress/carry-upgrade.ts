@@ -91,6 +91,7 @@ async function passOn(upgrading: Upgrading, context: TrafficContext): Promise<vo
       return;
     }
     const { upgraded, socket } = reply;
+    socket.on('error', () => socket.destroy());
     if (client.destroyed) {
       socket.destroy();
       return;

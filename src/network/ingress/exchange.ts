@@ -13,7 +13,7 @@ import { type ExternalAuth, withPassed } from './external-auth.ts';
 import { asObject, type FlatHeaders, requestHeaders, responseHeaders, valuesOf, withCors } from './headers.ts';
 import { sendMirrors } from './mirrors.ts';
 import { corsHeaders, refusal } from './own-answers.ts';
-import { BodyTooLarge, bodyOf, type RequestBody } from './request-body.ts';
+import { BodyTooLarge, hasBody, RequestBody, SILENT_CLIENT_MS } from './request-body.ts';
 import { changedHeaders, changedPath } from './route-filters.ts';
 import { answer, breakOff, type Response, type TrafficContext } from './traffic.ts';
 import type { Connections } from './upstreams.ts';
@@ -60,7 +60,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   constructor(parts: ExchangeParts, context: TrafficContext) {
     this.#parts = parts;
     this.#context = context;
-    this.#body = bodyOf(parts.request, parts.admission.route.options.mostBodyBytes);
+    this.#body = hasBody(parts.request) ? bodyOf(parts, context) : undefined;
   }
 
   begin(): void {
@@ -170,8 +170,21 @@ export class Exchange implements Dispatcher.DispatchHandler {
     }
     if (this.#left > 0) this.#left -= chunk.length;
     const goesOn = (response as ServerResponse).write(chunk);
-    if (!goesOn) response.once('drain', () => this.#resume());
+    if (!goesOn) this.#waitForClient();
     return goesOn;
+  }
+
+  #waitForClient(): void {
+    const { response } = this.#parts;
+    const waiting = this.#context.clock.timer(SILENT_CLIENT_MS, () => breakOff(response));
+    const over = () => {
+      waiting.cancel();
+      response.off('drain', over);
+      response.off('close', over);
+      this.#resume();
+    };
+    response.on('drain', over);
+    response.on('close', over);
   }
 
   onComplete(): void {
@@ -215,6 +228,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#parts.ended(status, this.#bytes, this.#failedTries);
   }
 }
+
+const bodyOf = ({ request, response, admission }: ExchangeParts, { clock }: TrafficContext): RequestBody =>
+  new RequestBody(request, {
+    mostBytes: admission.route.options.mostBodyBytes,
+    clock,
+    onSilence: () => breakOff(response),
+  });
 
 function statusOf(error: Error): number {
   if (error instanceof BodyTooLarge) return 413;

@@ -37,6 +37,7 @@ export function passThrough(
       socket.off('error', failed);
       socket.off('timeout', failed);
       socket.setTimeout(0);
+      socket.on('error', () => socket.destroy());
       client.setNoDelay(true);
       pipeline(client, socket, () => undefined);
       pipeline(socket, client, () => undefined);
