@@ -11,6 +11,7 @@ import { deploymentController } from '#control-plane/controllers/deployment/depl
 import { replicaSetController } from '#control-plane/controllers/replica-set.ts';
 import type { NodeOptions, TestCluster } from '#testing/cluster.ts';
 import { deployment, namespace, node, pod, podAsking, service, startCluster } from '#testing/cluster.ts';
+import { defaultProfile } from './profile.ts';
 
 /** Nodes are ready from the start: the taint of new ones is gone. */
 async function withNodes(nodes: Record<string, NodeOptions>, options: Parameters<typeof startCluster>[0] = {}) {
@@ -80,6 +81,16 @@ test('its events are of the new form; the same about the same state of a pod is 
   expect(events('big').map(({ series }) => series?.count)).toEqual([undefined, 2]);
   await cluster.passes('15m'); // past the half hour at which series are written
   expect(events('big').map(({ series }) => series?.count)).toEqual([undefined, 5]);
+});
+
+test('its events are told by the profile that the pod names', async () => {
+  const profiles = [defaultProfile(), { ...defaultProfile(), schedulerName: 'picky' }];
+  await using cluster = await withNodes({ node1: {} }, { scheduler: profiles });
+  await cluster.create(Pod, pod('web', { schedulerName: 'picky' }));
+  await cluster.settles();
+  expect(
+    cluster.list(Event).map(({ reportingComponent, reportingInstance }) => [reportingComponent, reportingInstance]),
+  ).toEqual([['picky', 'picky-localhost']]);
 });
 
 test('a pod of another scheduler is left to that one', async () => {
