@@ -246,6 +246,13 @@ describe('files', () => {
     expect(await pathsOf(await build('FROM scratch\nCOPY pages /x/'))).toEqual(['/x/', '/x/readme']);
   });
 
+  test('a pattern that is none is told with its place, also in .dockerignore', async () => {
+    put('.dockerignore', '# what is not sent\n\n*.[z-a]\n');
+    await expect(build('FROM scratch')).rejects.toThrow(/^\.dockerignore:3: .*range/i);
+    put('.dockerignore', 'x'.repeat(501));
+    await expect(build('FROM scratch')).rejects.toThrow('.dockerignore:1: a pattern has at most 500 characters');
+  });
+
   test('ADD keeps names of an archive that mean the same file, and waits for no pipe', async () => {
     const pack = tar.pack();
     pack.entry({ name: 'd/one' }, 'both');

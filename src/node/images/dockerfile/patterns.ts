@@ -1,4 +1,5 @@
 /** Patterns of COPY and of .dockerignore: `*`, `?`, `[a-z]` within a part of a path, `**` for any number of parts. */
+import { DockerfileProblem } from './problem.ts';
 
 const MOST_PATTERN = 500;
 
@@ -30,9 +31,9 @@ export function patternExpression(pattern: string): RegExp {
 
 export const hasWildcard = (path: string): boolean => /[*?[]/.test(path);
 
-/** Which files of a build's folder are not seen by it. Later lines win; `!` brings back. */
+/** Which files of a build's folder are not seen by it. Later lines win; `!` brings back. Throws DockerfileProblem. */
 export function ignoredBy(text: string): (path: string) => boolean {
-  const rules = text.split(/\r?\n/).flatMap((raw) => {
+  const rules = text.split(/\r?\n/).flatMap((raw, index) => {
     const line = raw.trim();
     if (!line || line.startsWith('#')) return [];
     const isBack = line.startsWith('!');
@@ -41,7 +42,7 @@ export function ignoredBy(text: string): (path: string) => boolean {
       .trim()
       .replace(/^\/+|\/+$/g, '')
       .replace(/^(\.\/)+/, '');
-    return pattern ? [{ isBack, expression: patternExpression(pattern) }] : [];
+    return pattern ? [{ isBack, expression: placedExpression(pattern, index + 1) }] : [];
   });
   return (path) => {
     const parts = path.split('/');
@@ -52,4 +53,13 @@ export function ignoredBy(text: string): (path: string) => boolean {
     }
     return isIgnored;
   };
+}
+
+function placedExpression(pattern: string, line: number): RegExp {
+  try {
+    return patternExpression(pattern);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new DockerfileProblem({ file: '.dockerignore', line }, error.message);
+  }
 }
