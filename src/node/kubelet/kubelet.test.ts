@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { Lease } from '#api/coordination/v1/lease.ts';
 import { Event } from '#api/core/v1/event.ts';
 import { Node } from '#api/core/v1/node.ts';
@@ -201,4 +201,18 @@ test('a pod that is past its deadline fails', () =>
     expect(pod('limited')?.status?.phase).toBe('Running');
     await cluster.passes(15_000);
     expect(pod('limited')?.status).toMatchObject({ phase: 'Failed', reason: 'DeadlineExceeded' });
+  }));
+
+test('a pod that nothing happens to is not asked after when its time comes again; one that has lost its container is', () =>
+  withKubelet({}, async ({ cluster, create, pod, runtime }) => {
+    await create('quiet');
+    await cluster.passes(1_000);
+    const looks = [vi.spyOn(runtime, 'podSandboxStatus'), vi.spyOn(runtime, 'containerStatus')];
+    await cluster.passes(200_000); // twice, at least
+    expect(looks.map(({ mock }) => mock.calls.length)).toEqual([0, expect.any(Number)]);
+    const [running] = await runtime.listContainers();
+    await runtime.stopContainer(running?.id ?? '', 0);
+    await cluster.passes(1_000);
+    expect(looks[0]?.mock.calls.length).toBeGreaterThan(0);
+    expect(statusOf(pod('quiet'))?.restartCount).toBe(1);
   }));

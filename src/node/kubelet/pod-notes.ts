@@ -1,4 +1,5 @@
 /** What the kubelet knows of a pod that neither the API nor the runtime does: why containers wait, why it was ended. */
+import type { CgroupLimits } from '#node/runtime/cgroups/cgroups.ts';
 import type { WaitingReason } from './pod-status.ts';
 
 /** Why the kubelet itself ends a pod. */
@@ -13,6 +14,8 @@ export interface PodNote {
   /** By container name. */
   waiting: Map<string, WaitingReason>;
   ended?: Ending;
+  /** What its control group was told last. */
+  cgroup?: CgroupLimits;
   /** Its volumes could not be made once: they are awaited before anything else is begun. */
   volumesFailed?: boolean;
   /** It asks for resources that it does not get, or not yet. */

@@ -1,6 +1,7 @@
 /** What a pod's containers need before they can be made: control group, volumes, sandbox. */
 import { mkdir } from 'node:fs/promises';
 import type { Pod } from '#api/generated/schema.ts';
+import { isEqual } from '#api/machinery/equal.ts';
 import type { Cgroups } from '#node/runtime/cgroups/cgroups.ts';
 import { type ContainerRuntime, type PodSandboxConfig, RuntimeError } from '#node/runtime/runtime.ts';
 import type { Limiter } from './limiter.ts';
@@ -64,7 +65,7 @@ export class PodPreparation {
     const { pod, actions, before, signal } = step;
     const podIPs = before.sandboxes[0]?.ips ?? [];
     if (actions.createSandbox && this.#isAllAtHand(pod)) return this.#sideBySide(step);
-    const steps = [this.#setUpVolumes(step, podIPs), this.#ensureCgroup(pod)] as const;
+    const steps = [this.#setUpVolumes(step, podIPs), this.#ensureCgroup(step)] as const;
     await Promise.allSettled(steps);
     const [volumes] = await Promise.all(steps);
     signal.throwIfAborted();
@@ -79,7 +80,7 @@ export class PodPreparation {
   async #sideBySide(step: Step): Promise<PreparedPod> {
     const { pod } = step;
     const { notes, runtime } = this.#options;
-    const making = this.#ensureCgroup(pod).then(() => this.#ensureSandbox(step));
+    const making = this.#ensureCgroup(step).then(() => this.#ensureSandbox(step));
     const [volumes, sandbox] = await Promise.allSettled([this.#setUpVolumes(step, []), making]);
     if (volumes.status === 'fulfilled' && sandbox.status === 'fulfilled')
       return { volumes: volumes.value, ...sandbox.value };
@@ -99,12 +100,18 @@ export class PodPreparation {
     return ownOnly && references.hasAllOf(pod);
   }
 
-  async #ensureCgroup(pod: Pod): Promise<void> {
-    const { cgroups, sandbox, allocations, podPidsLimit } = this.#options;
+  /** A group that has been told its limits and holds what runs is left alone. */
+  async #ensureCgroup({ pod, actions }: Step): Promise<void> {
+    const { cgroups, sandbox, allocations, podPidsLimit, notes } = this.#options;
     const path = podCgroupPath(sandbox.cgroupRoot, pod);
     // What is to shrink shrinks after its containers, by the resizer.
-    const limits = largerLimits(podCgroupLimits(allocations.actuatedPod(pod)), podCgroupLimits(pod));
-    await cgroups?.ensure(path, { ...limits, ...(podPidsLimit > 0 && { pids: podPidsLimit }) });
+    const larger = largerLimits(podCgroupLimits(allocations.actuatedPod(pod)), podCgroupLimits(pod));
+    const limits = { ...larger, ...(podPidsLimit > 0 && { pids: podPidsLimit }) };
+    const note = notes.of(pod.metadata.uid);
+    const isAtRest = !actions.createSandbox && actions.start.length === 0 && !note.resizing;
+    if (isAtRest && isEqual(note.cgroup, limits)) return;
+    await cgroups?.ensure(path, limits);
+    note.cgroup = limits;
     if (!allocations.actuated(pod.metadata.uid)?.pod) allocations.actuatePod(pod);
   }
 

@@ -64,12 +64,15 @@ export class PodSync {
     this.#options = options;
   }
 
-  /** @throws SyncFailed, the signal's reason, or what the API or the runtime throws */
-  async sync(wanted: Pod, signal: AbortSignal): Promise<SyncResult> {
+  /**
+   * @param isRoutine nothing has happened: only its time has come again
+   * @throws SyncFailed, the signal's reason, or what the API or the runtime throws
+   */
+  async sync(wanted: Pod, signal: AbortSignal, isRoutine = false): Promise<SyncResult> {
     const { runtimePods, reporter, notes, references, allocations, resizes, resizer } = this.#options;
     references.follow(wanted);
     const pod = resizes.decide(wanted);
-    const before = await runtimePods.read(pod.metadata.uid);
+    const before = (isRoutine && this.#asItWas(pod)) || (await runtimePods.read(pod.metadata.uid));
     const deadlineMs = this.#deadlineLeftMs(pod);
     if (deadlineMs !== undefined && deadlineMs <= 0) return this.#pastDeadline(pod, before);
     const refusal = before.sandboxes.length === 0 ? await this.#options.refusalOf(pod) : undefined;
@@ -97,6 +100,13 @@ export class PodSync {
     const leftMs = this.#deadlineLeftMs(pod, startTime);
     if (leftMs !== undefined) waits.push(leftMs);
     return { finished: false, againAfterMs: waits.length > 0 ? Math.min(...waits) : undefined };
+  }
+
+  /** As it was seen last, where that asks for nothing: what is to be acted on is looked at. */
+  #asItWas(pod: Pod): RuntimePod | undefined {
+    const { runtimePods, reporter } = this.#options;
+    const known = runtimePods.remembered(pod.metadata.uid);
+    return known && !isAnything(podActions(pod, known, reporter.healthOf(pod))) ? known : undefined;
   }
 
   /** Containers that may not be changed while they run. */

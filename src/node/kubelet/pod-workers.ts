@@ -34,11 +34,19 @@ interface Worker {
   isBusy: boolean;
   /** Told to look again. */
   isDirty: boolean;
+  /** Nobody has told: its ordinary time has come. */
+  isRoutine: boolean;
   /** Nothing is left to do unless it is deleted. */
   isReleased: boolean;
   failures: number;
   step: AbortController;
   timer?: Timer;
+}
+
+/** When to look again by itself. */
+interface Again {
+  afterMs: number;
+  isRoutine?: boolean;
 }
 
 const RESYNC_MS = 60_000; // and up to half as much again, so that pods do not keep step
@@ -144,7 +152,8 @@ export class PodWorkers {
     this.#wake(worker);
   }
 
-  #wake(worker: Worker): void {
+  #wake(worker: Worker, isRoutine = false): void {
+    worker.isRoutine = isRoutine && (worker.isRoutine || !worker.isDirty);
     worker.isDirty = true;
     worker.timer?.cancel();
     if (!worker.isBusy && !this.#isClosed) void this.#run(worker);
@@ -153,12 +162,14 @@ export class PodWorkers {
   async #run(worker: Worker): Promise<void> {
     worker.isBusy = true;
     while (worker.isDirty && !this.#isClosed) {
+      const { isRoutine } = worker;
       worker.isDirty = false;
+      worker.isRoutine = false;
       worker.step = new AbortController();
       try {
-        const againAfterMs = await this.#turn(worker, worker.step.signal);
+        const again = await this.#turn(worker, { isRoutine, signal: worker.step.signal });
         worker.failures = 0;
-        this.#schedule(worker, againAfterMs);
+        this.#schedule(worker, again);
       } catch (error) {
         if (worker.step.signal.aborted) worker.isDirty = true;
         else this.#failed(worker, error);
@@ -171,7 +182,7 @@ export class PodWorkers {
     this.#note(worker.work.pod, error);
     const waitMs = Math.min(RETRY_MS.least * 2 ** worker.failures, RETRY_MS.most);
     worker.failures += 1;
-    this.#schedule(worker, waitMs);
+    this.#schedule(worker, { afterMs: waitMs });
   }
 
   #note(pod: Pod, error: unknown): void {
@@ -180,28 +191,32 @@ export class PodWorkers {
     else this.#options.log.error('pod not synced', { ...fields, stack: error instanceof Error ? error.stack : '' });
   }
 
-  #schedule(worker: Worker, againAfterMs: number | undefined): void {
+  #schedule(worker: Worker, again: Again | undefined): void {
     worker.timer?.cancel();
-    if (this.#isClosed) return;
-    if (againAfterMs === 0) worker.isDirty = true;
-    else if (againAfterMs !== undefined)
-      worker.timer = this.#options.clock.timer(againAfterMs, () => this.#wake(worker));
+    if (this.#isClosed || !again) return;
+    const { afterMs, isRoutine } = again;
+    if (afterMs === 0) worker.isDirty = true;
+    else worker.timer = this.#options.clock.timer(afterMs, () => this.#wake(worker, isRoutine));
   }
 
-  /** @returns when to look again by itself */
-  async #turn(worker: Worker, signal: AbortSignal): Promise<number | undefined> {
+  async #turn(
+    worker: Worker,
+    { isRoutine, signal }: { isRoutine: boolean; signal: AbortSignal },
+  ): Promise<Again | undefined> {
     const { work } = worker;
     switch (work.phase) {
       case 'syncing': {
-        const { finished, againAfterMs } = await this.#options.sync.sync(work.pod, signal);
+        const { finished, againAfterMs } = await this.#options.sync.sync(work.pod, signal, isRoutine);
         if (finished) this.#tellToStop(worker, work.pod.spec.terminationGracePeriodSeconds);
         const ordinary = RESYNC_MS * (1 + this.#options.random.next() / 2);
-        return Math.min(againAfterMs ?? ordinary, ordinary);
+        return againAfterMs !== undefined && againAfterMs < ordinary
+          ? { afterMs: againAfterMs }
+          : { afterMs: ordinary, isRoutine: true };
       }
       case 'terminating': {
         const stopped = await this.#options.end.stop(work.pod, { graceSeconds: work.graceSeconds, signal });
         if (stopped) worker.work = step(worker.work, { type: 'containers stopped' });
-        return 0;
+        return { afterMs: 0 };
       }
       case 'terminated':
         return this.#finish(worker);
@@ -230,6 +245,7 @@ const begin = (work: PodWork): Worker => ({
   isGone: false,
   isBusy: false,
   isDirty: false,
+  isRoutine: false,
   isReleased: false,
   failures: 0,
   step: new AbortController(),

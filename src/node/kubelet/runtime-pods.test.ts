@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { ManualClock } from '#base/manual-clock.ts';
 import type { ContainerRuntime, ListFilter } from '#node/runtime/runtime.ts';
-import { POD_NAME, POD_UID } from './runtime-labels.ts';
+import { CONTAINER_NAME, POD_NAME, POD_UID } from './runtime-labels.ts';
 import { RuntimePods } from './runtime-pods.ts';
 
 /** A runtime with one sandbox for each pod; `lists` counts how often it is asked for sandboxes. */
@@ -55,4 +55,53 @@ test('a runtime that does not answer at first is asked again', async () => {
   await expect(pods.read('a')).rejects.toThrow('down');
   counted.isDown = false;
   expect((await pods.read('a')).name).toBe('a');
+});
+
+test('what goes on as it was is remembered, until something happens to it or it was believed for too long', async () => {
+  const clock = new ManualClock();
+  const labels = { [POD_UID]: 'a', [CONTAINER_NAME]: 'c' };
+  const sandbox = { id: 's', state: 'SANDBOX_READY', labels, metadata: { attempt: 0 } };
+  const container = { id: 'c', state: 'CONTAINER_RUNNING', labels, metadata: { attempt: 0 }, finishedAt: 0 };
+  let held: Promise<void> | undefined;
+  const runtime = {
+    listPodSandboxes: async () => [sandbox],
+    listContainers: async () => [container],
+    podSandboxStatus: async () => sandbox,
+    async containerStatus() {
+      const status = { ...container };
+      await held;
+      return status;
+    },
+  } as unknown as ContainerRuntime;
+  const pods = new RuntimePods(runtime, clock);
+  expect(pods.remembered('a')).toBeUndefined();
+  const read = await pods.read('a');
+  expect(pods.remembered('a')).toBe(read);
+  await clock.advance(301_000);
+  expect(pods.remembered('a')).toBeUndefined();
+
+  for (const happens of [() => pods.changed('a'), () => pods.made('a', 'new', 'container'), () => pods.forget('c')]) {
+    await pods.read('a');
+    expect(pods.remembered('a')).toBeDefined();
+    happens();
+    expect(pods.remembered('a')).toBeUndefined();
+  }
+
+  // News that comes while it is being read: what was read may be older.
+  let release = (): void => undefined;
+  held = new Promise((resolve) => {
+    release = resolve;
+  });
+  const reading = pods.read('a');
+  await Promise.resolve();
+  for (let turns = 0; turns < 10; turns++) await Promise.resolve();
+  pods.changed('a');
+  release();
+  await reading;
+  expect(pods.remembered('a')).toBeUndefined();
+
+  container.state = 'CONTAINER_EXITED'; // just now: why may still be learnt
+  container.finishedAt = clock.now();
+  await pods.read('a');
+  expect(pods.remembered('a')).toBeUndefined();
 });

@@ -37,6 +37,8 @@ const newestFirst = (a: Dated, b: Dated): number =>
 
 /** That it was out of memory may be learnt after its exit. */
 const REASON_SETTLES_MS = 2_000;
+/** What was read is believed for no longer, even if nothing is told to have changed. */
+const BELIEVED_MS = 300_000;
 
 export class RuntimePods {
   readonly #runtime: ContainerRuntime;
@@ -49,6 +51,10 @@ export class RuntimePods {
   /** What of each pod is there, as far as we have been told: id → whether it is a sandbox. */
   readonly #ids = new Map<string, Map<string, 'sandbox' | 'container'>>();
   readonly #podOf = new Map<string, string>();
+  /** What was read last of pods that go on as they are. */
+  readonly #remembered = new Map<string, { pod: RuntimePod; atMs: number }>();
+  /** The read of each pod that began last, unless something has changed since. */
+  readonly #reading = new Map<string, object>();
 
   constructor(runtime: ContainerRuntime, clock: Clock) {
     this.#runtime = runtime;
@@ -75,6 +81,38 @@ export class RuntimePods {
 
   /** As it is now, of what was there at the last `read` and was `made` since: half the calls. */
   async readKnown(uid: string): Promise<RuntimePod> {
+    const atMs = this.#clock.monotonicMs();
+    const reading = {};
+    this.#reading.set(uid, reading);
+    const pod = await this.#statusesOf(uid);
+    if (this.#reading.get(uid) !== reading) return pod;
+    this.#reading.delete(uid);
+    if (this.#isSteady(pod)) this.#remembered.set(uid, { pod, atMs });
+    else this.#remembered.delete(uid);
+    return pod;
+  }
+
+  /** As it was read last, when nothing has been told of it since. No call; undefined: it must be read. */
+  remembered(uid: string): RuntimePod | undefined {
+    const known = this.#remembered.get(uid);
+    return known && this.#clock.monotonicMs() - known.atMs < BELIEVED_MS ? known.pod : undefined;
+  }
+
+  /** Something has happened to it. */
+  changed(uid: string): void {
+    this.#remembered.delete(uid);
+    this.#reading.delete(uid);
+  }
+
+  /** Nothing of it changes without being told. */
+  #isSteady({ sandboxes, containers }: RuntimePod): boolean {
+    return (
+      sandboxes[0]?.state === 'SANDBOX_READY' &&
+      containers.every(({ id, state }) => state === 'CONTAINER_RUNNING' || this.#exited.has(id))
+    );
+  }
+
+  async #statusesOf(uid: string): Promise<RuntimePod> {
     const ids = [...(this.#ids.get(uid) ?? [])];
     const of = (sort: string) => ids.flatMap(([id, what]) => (what === sort ? [id] : []));
     const [sandboxStatuses, containerStatuses] = await Promise.all([
@@ -97,6 +135,7 @@ export class RuntimePods {
     const ids = this.#ids.get(uid) ?? new Map<string, 'sandbox' | 'container'>();
     ids.set(id, what);
     this.#ids.set(uid, ids);
+    if (this.#podOf.get(id) !== uid) this.changed(uid);
     this.#podOf.set(id, uid);
   }
 
@@ -118,14 +157,17 @@ export class RuntimePods {
   /** All of it was removed. What is found nevertheless is `present` again. */
   absent(uid: string): void {
     this.#present.delete(uid);
+    this.changed(uid);
     for (const id of [...(this.#ids.get(uid)?.keys() ?? [])]) this.forget(id);
     this.#ids.delete(uid);
   }
 
   /** It was removed. */
   forget(id: string): void {
+    const uid = this.#podOf.get(id) ?? '';
+    this.changed(uid);
     this.#exited.delete(id);
-    this.#ids.get(this.#podOf.get(id) ?? '')?.delete(id);
+    this.#ids.get(uid)?.delete(id);
     this.#podOf.delete(id);
   }
 

@@ -209,7 +209,10 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     runtime,
     clock,
     log,
-    onChange: wake,
+    onChange(podUid) {
+      runtimePods.changed(podUid);
+      wake(podUid);
+    },
     podOf: (id) => runtimePods.podOf(id),
     onRelist: (found) => {
       runtimePods.seen(found);

@@ -1,9 +1,9 @@
 /** The pod and the container that a path names. Texts are upstream's. */
 import type { Container, Pod } from '#api/generated/schema.ts';
-import type { ContainerStatus } from '#node/runtime/runtime.ts';
+import { type ContainerStatus, RuntimeError } from '#node/runtime/runtime.ts';
 import type { Kubelet } from '../kubelet.ts';
 import { containerNamed } from '../pod-containers.ts';
-import { containerNameOf, type RuntimePod } from '../runtime-pods.ts';
+import { containerNameOf, emptyRuntimePod, newestOf, type RuntimePod } from '../runtime-pods.ts';
 import { HttpError } from './http-error.ts';
 
 export interface Found {
@@ -11,7 +11,11 @@ export interface Found {
   now: RuntimePod;
 }
 
-export async function findPod(kubelet: Kubelet, namespace: string, name: string): Promise<Found> {
+export async function findPod(
+  kubelet: Pick<Kubelet, 'pods' | 'runtimePods'>,
+  namespace: string,
+  name: string,
+): Promise<Found> {
   const pod = kubelet.pods.get(`${namespace}/${name}`);
   if (!pod) throw new HttpError(404, `pod does not exist`);
   return { pod, now: await kubelet.runtimePods.look(pod.metadata.uid) };
@@ -29,4 +33,40 @@ export function findRunning(found: Found, name: string): { container: Container;
   const running = runs.find(({ state }) => state === 'CONTAINER_RUNNING');
   if (!running) throw new HttpError(500, `container not found ("${name}")`);
   return { container, id: running.id };
+}
+
+interface Named {
+  namespace: string;
+  pod: string;
+  container: string;
+}
+
+/**
+ * Asks something of the container that lives: of the one that was seen to at once, which costs no call. Only when the runtime
+ * will not have it of that one is it looked for.
+ */
+export async function askRunning<T>(
+  kubelet: Pick<Kubelet, 'pods' | 'runtimePods'>,
+  { namespace, pod: podName, container: name }: Named,
+  ask: (running: ReturnType<typeof findRunning>) => Promise<T>,
+): Promise<T> {
+  const seen = seenRunning(kubelet, { namespace, pod: podName, container: name });
+  if (seen) {
+    try {
+      return await ask(seen);
+    } catch (error) {
+      if (!(error instanceof RuntimeError)) throw error;
+    }
+  }
+  return ask(findRunning(await findPod(kubelet, namespace, podName), name));
+}
+
+function seenRunning(
+  { pods, runtimePods }: Pick<Kubelet, 'pods' | 'runtimePods'>,
+  { namespace, pod: podName, container: name }: Named,
+): ReturnType<typeof findRunning> | undefined {
+  const pod = pods.get(`${namespace}/${podName}`);
+  const container = pod && containerNamed(pod, name);
+  const status = pod && newestOf(runtimePods.remembered(pod.metadata.uid) ?? emptyRuntimePod(''), name);
+  return container && status?.state === 'CONTAINER_RUNNING' ? { container, id: status.id } : undefined;
 }

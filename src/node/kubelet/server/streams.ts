@@ -3,7 +3,7 @@ import { createWebSocketStream } from 'ws';
 import type { Kubelet } from '../kubelet.ts';
 import { channelProtocols } from './channel-protocol.ts';
 import { HttpError } from './http-error.ts';
-import { findPod, findRunning } from './pod-lookup.ts';
+import { askRunning, findPod } from './pod-lookup.ts';
 import { proxyUpgrade } from './proxy-upgrade.ts';
 import { bridgeCommand, type CommandStreams } from './remote-command.ts';
 import { upgradeToSpdy } from './runtime-stream.ts';
@@ -34,16 +34,17 @@ export function streamPathOf(url: URL): StreamPath | undefined {
 /** Resolves when the connection has ended. @throws HttpError before anything is answered */
 export async function serveStream(path: StreamPath, upgrade: UpgradeRequest, kubelet: Kubelet): Promise<void> {
   if (path.action === 'portForward') return servePortForward(path, upgrade, kubelet);
-  const found = await findPod(kubelet, path.namespace, path.pod);
-  const { container, id } = findRunning(found, path.container);
   const asked = streamsOf(path.query);
-  const streams = path.action === 'attach' ? { ...asked, tty: container.tty ?? false } : asked;
-  if (!streams.stdin && !streams.stdout && !streams.stderr)
-    throw new HttpError(400, 'you must specify at least 1 of stdin, stdout, stderr');
-  const options = { containerId: id, ...streams, stderr: streams.stderr && !streams.tty };
-  const command = path.query.getAll('command');
-  const { runtime } = kubelet;
-  const url = path.action === 'exec' ? await runtime.exec({ ...options, command }) : await runtime.attach(options);
+  const { url, streams } = await askRunning(kubelet, path, async ({ container, id }) => {
+    const streams = path.action === 'attach' ? { ...asked, tty: container.tty ?? false } : asked;
+    if (!streams.stdin && !streams.stdout && !streams.stderr)
+      throw new HttpError(400, 'you must specify at least 1 of stdin, stdout, stderr');
+    const options = { containerId: id, ...streams, stderr: streams.stderr && !streams.tty };
+    const command = path.query.getAll('command');
+    const { runtime } = kubelet;
+    const url = path.action === 'exec' ? await runtime.exec({ ...options, command }) : await runtime.attach(options);
+    return { url, streams };
+  });
   if (isWebSocket(upgrade)) await bridgeCommand(url, streams, () => acceptWebSocket(upgrade, channelProtocols));
   else await proxyUpgrade(upgrade, url);
 }
