@@ -1,5 +1,6 @@
 /** What stock kubectl sees of pods that run on paper: their logs, what commands answer, and that their node is there. */
 import { execFile } from 'node:child_process';
+import { dirname } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Pod } from '#api/core/v1/pod.ts';
 import { pod, startCluster, type TestCluster } from '#testing/cluster.ts';
@@ -52,7 +53,7 @@ const kubectl = (...args: string[]): Promise<Said> => kubectlWith({}, ...args);
 
 const kubectlWith = (env: NodeJS.ProcessEnv, ...args: string[]): Promise<Said> =>
   new Promise((resolve) => {
-    const base = { HOME: '/nonexistent', KUBECONFIG: kubeconfig, PATH: process.env.PATH };
+    const base = { HOME: dirname(kubeconfig), KUBECONFIG: kubeconfig, PATH: process.env.PATH };
     const options = { env: { ...base, ...env }, timeout: 60_000 };
     execFile(packagedKubectl() ?? 'kubectl', args, options, (error, stdout, stderr) =>
       resolve({ stdout, stderr, code: error ? Number(error.code ?? -1) : 0 }),

@@ -1,5 +1,6 @@
 /** What people bring on an ordinary day, one of each workload, as kubectl shows it and as Events and conditions tell it. */
 import { execFile } from 'node:child_process';
+import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { StatefulSet } from '#api/apps/v1/stateful-set.ts';
@@ -100,7 +101,7 @@ spec: {minAvailable: 1, selector: {matchLabels: {app: old}}}
 async function shown(cluster: TestCluster, ...args: string[]): Promise<string> {
   const KUBECONFIG = await cluster.kubeconfigFile();
   const kubectl = packagedKubectl() ?? 'kubectl';
-  const { stdout } = await promisify(execFile)(kubectl, args, { env: { KUBECONFIG, PATH: process.env.PATH } });
+  const { stdout } = await promisify(execFile)(kubectl, args, { env: { HOME: dirname(KUBECONFIG), KUBECONFIG, PATH: process.env.PATH } });
   const uid = /[0-9a-f]{8}-[0-9a-f-]{27}/g;
   return stdout
     .replaceAll(uid, 'UID')

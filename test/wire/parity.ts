@@ -1,5 +1,6 @@
 /** Stock kubectl and our own client with the same arguments against the same cluster: what they print must be the same. */
 import { execFile } from 'node:child_process';
+import { dirname } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { runVerb } from '#cli/verbs/run-verb.ts';
 import { verbs } from '#cli/verbs/verbs.ts';
@@ -24,7 +25,7 @@ export interface Invocation {
 export function stockKubectl({ kubeconfig, args, stdin = '', folder, env }: Invocation, minor = 36): Promise<Printed> {
   return new Promise((resolve) => {
     const options = {
-      env: { HOME: '/nonexistent', KUBECONFIG: kubeconfig, PATH: process.env.PATH, ...env },
+      env: { HOME: dirname(kubeconfig), KUBECONFIG: kubeconfig, PATH: process.env.PATH, ...env },
       timeout: 60_000,
       maxBuffer: 64 << 20,
       ...(folder && { cwd: folder }),
