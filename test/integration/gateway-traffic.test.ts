@@ -192,6 +192,51 @@ test.each([
   expect(`${status} ${headers.location?.replace(`:${ports.http}`, '')}`).toBe(wanted);
 });
 
+test('a browser is told what it may ask from elsewhere, by its name where credentials come along', async () => {
+  await endpoints('web');
+  const told = async (cors: object, from: string, method = 'OPTIONS') => {
+    serve([http], [httpRoute('c', [rule(undefined, 'web', { filters: [{ type: 'CORS', cors }] })])]);
+    const asking = { 'access-control-request-method': 'PUT', 'access-control-request-headers': 'x-one' };
+    const { status, headers } = await ask('/', { method, headers: { origin: from, ...asking } });
+    const [origin, methods, names] = ['origin', 'methods', 'headers'].map(
+      (one) => headers[`access-control-allow-${one}`],
+    );
+    return [status, origin, methods, names];
+  };
+  const wild = {
+    allowOrigins: ['https://*.example.com'],
+    allowMethods: ['GET', 'PUT'],
+    allowHeaders: ['x-one', 'x-two'],
+  };
+  const allowed = [204, 'https://a.b.example.com', 'GET, PUT', 'x-one, x-two'];
+  expect(await told(wild, 'https://a.b.example.com')).toEqual(allowed);
+  expect(await told(wild, 'https://a.b.example.com', 'GET')).toEqual([200, ...allowed.slice(1)]);
+  expect(await told(wild, 'https://example.com.evil.org')).toEqual([204, undefined, undefined, undefined]);
+  const any = { allowOrigins: ['*'], allowMethods: ['*'], allowHeaders: ['*'] };
+  expect(await told(any, 'https://x.org')).toEqual([204, '*', '*', '*']);
+  expect(await told({ ...any, allowCredentials: true }, 'https://x.org')).toEqual([
+    204,
+    'https://x.org',
+    'PUT',
+    'x-one',
+  ]);
+});
+
+test("what a message is long is no filter's to say", async () => {
+  const set = [
+    { name: 'Content-Length', value: '5' },
+    { name: 'Transfer-Encoding', value: 'chunked' },
+  ];
+  const filters = [
+    { type: 'RequestHeaderModifier', requestHeaderModifier: { set } },
+    { type: 'ResponseHeaderModifier', responseHeaderModifier: { set } },
+  ];
+  serve([http], [httpRoute('f', [rule(undefined, 'web', { filters })])]);
+  await endpoints('web');
+  const answer = await ask('/', { method: 'POST', body: 'a longer body' });
+  expect([answer.status, asJson(answer).bytes]).toEqual([200, 13]);
+});
+
 test('weights share requests out, and what leads nowhere fails with its share', async () => {
   await endpoints('one');
   const split = (...backendRefs: HTTPRouteRule['backendRefs'] & object) =>

@@ -100,9 +100,9 @@ test('an answer that does not wait for the body reaches the client whole', async
 });
 
 test.each([
-  ['says', 'POST / HTTP/1.1\r\nhost: www.example.com\r\ncontent-length: 100\r\n\r\npart'],
-  ['takes', 'GET / HTTP/1.1\r\nhost: www.example.com\r\n\r\n'],
-])('a client that %s nothing any more is not waited for', async (_, head) => {
+  ['says', 'POST /says HTTP/1.1\r\nhost: www.example.com\r\ncontent-length: 100\r\n\r\npart'],
+  ['takes', 'GET /takes HTTP/1.1\r\nhost: www.example.com\r\n\r\n'],
+])('a client that %s nothing any more is not waited for', async (what, head) => {
   route();
   const part = Buffer.alloc(2 ** 20);
   let isAsked = false;
@@ -122,13 +122,14 @@ test.each([
   socket.on('error', () => undefined);
   socket.write(head);
   await expect.poll(() => isAsked).toBe(true);
-  expect(ended).toEqual([]);
+  const isOver = () => ended.some(({ arrival }) => arrival.path === `/${what}`);
+  expect(isOver()).toBe(false);
   await expect
     .poll(() => {
       clock.advance(60_000);
-      return ended.length;
+      return isOver();
     })
-    .toBe(1);
+    .toBe(true);
 });
 
 test('a backend that breaks off in the middle breaks off the answer', async () => {

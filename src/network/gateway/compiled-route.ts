@@ -62,6 +62,7 @@ function corsOf(cors: NonNullable<RouteFilter['cors']>): CorsOptions {
   const text = (list: readonly string[] | undefined, otherwise = '') => list?.join(', ') ?? otherwise;
   return {
     origins: cors.allowOrigins ?? [],
+    isOfGateway: true,
     methods: text(cors.allowMethods, 'GET, HEAD, POST'),
     headers: text(cors.allowHeaders),
     exposedHeaders: text(cors.exposeHeaders),
@@ -117,12 +118,24 @@ function compiledFilters(
   return { filters: Object.keys(all).length > 0 ? all : undefined, isUnknown };
 }
 
+/** How long a message is, and whose a connection is: these are not a route's to say. */
+const NOT_ITS_OWN = new Set([
+  'content-length',
+  'transfer-encoding',
+  'connection',
+  'keep-alive',
+  'upgrade',
+  'te',
+  'trailer',
+]);
+const own = (names: string[] | undefined = []): string[] =>
+  names.map((name) => name.toLowerCase()).filter((name) => !NOT_ITS_OWN.has(name));
 const pairs = (list: { name: string; value: string }[] = []): [string, string][] =>
-  list.map(({ name, value }) => [name.toLowerCase(), value]);
-const headerChanges = ({ set, add, remove = [] }: HeaderModifier): HeaderChanges => ({
+  list.flatMap(({ name, value }) => own([name]).map((lower): [string, string] => [lower, value]));
+const headerChanges = ({ set, add, remove }: HeaderModifier): HeaderChanges => ({
   set: pairs(set),
   add: pairs(add),
-  remove: remove.map((name) => name.toLowerCase()),
+  remove: own(remove),
 });
 const pathChange = ({ replaceFullPath, replacePrefixMatch }: PathModifier): PathChange =>
   replacePrefixMatch === undefined ? { full: replaceFullPath ?? '/' } : { prefix: replacePrefixMatch };

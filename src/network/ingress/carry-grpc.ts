@@ -108,7 +108,7 @@ class GrpcCall {
     for (const set of auth?.cookies ?? []) answered.push('set-cookie', set);
     for (const changes of [filters?.responseHeaders, choice.backend?.filters?.responseHeaders])
       if (changes) answered = changedHeaders(answered, changes);
-    if (options.cors) answered = withCors(answered, corsHeaders(options.cors, request.headers.origin));
+    if (options.cors) answered = withCors(answered, corsHeaders(options.cors, request.headers));
     (response as ServerResponse).writeHead(Number(status), asObject(answered));
   }
 

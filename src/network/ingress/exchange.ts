@@ -145,7 +145,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const ofBackend = choice.backend?.filters?.responseHeaders;
     if (filters) headers = changedHeaders(headers, filters);
     if (ofBackend) headers = changedHeaders(headers, ofBackend);
-    if (cors) headers = withCors(headers, corsHeaders(cors, request.headers.origin));
+    if (cors) headers = withCors(headers, corsHeaders(cors, request.headers));
     this.#status = status;
     const length = request.method === 'HEAD' ? undefined : valuesOf(headers, 'content-length')[0];
     this.#left = length === undefined ? -1 : Number(length);

@@ -53,7 +53,7 @@ export function ownAnswer(
   if (options.redirect) return redirect(options.redirect.code, options.redirect.to);
   if (options.appRoot && asked.path === '/') return redirect(302, options.appRoot);
   if (options.cors && asked.method === 'OPTIONS' && headers.origin) {
-    const allowed = corsHeaders(options.cors, headers.origin);
+    const allowed = corsHeaders(options.cors, headers);
     return { status: 204, headers: { ...allowed, 'content-length': '0' } };
   }
   if (options.mostBodyBytes > 0 && Number(headers['content-length'] ?? 0) > options.mostBodyBytes) return refusal(413);
@@ -81,26 +81,35 @@ function rangesOf(texts: readonly string[]): readonly IpRange[] {
   return ranges;
 }
 
-/** Empty for an origin that is not allowed. Source: Fetch standard, "CORS protocol". */
-export function corsHeaders(cors: CorsOptions, origin: string | undefined): Record<string, string> {
+/** Empty for an origin that is not allowed. Source: Fetch standard, "CORS protocol"; Gateway API reference, HTTPCORSFilter. */
+export function corsHeaders(cors: CorsOptions, headers: IncomingHttpHeaders): Record<string, string> {
+  const { origin = '' } = headers;
+  const isNamed = cors.isOfGateway && cors.allowsCredentials;
   const isAny = cors.origins.includes('*');
-  const allowed = isAny ? '*' : cors.origins.some((each) => isOrigin(each, origin ?? '')) ? origin : undefined;
+  const isAllowed = isAny || cors.origins.some((each) => isOrigin(each, origin, cors));
+  const allowed = isAny && !isNamed ? '*' : isAllowed ? origin : undefined;
   if (!allowed) return {};
+  const named = (said: string, asked: string) => (said === '*' && isNamed ? String(headers[asked] ?? '') : said);
+  const methods = named(cors.methods, 'access-control-request-method');
+  const names = named(cors.headers, 'access-control-request-headers');
   return {
     'access-control-allow-origin': allowed,
     ...(cors.allowsCredentials && { 'access-control-allow-credentials': 'true' }),
-    'access-control-allow-methods': cors.methods,
-    'access-control-allow-headers': cors.headers,
+    ...(methods && { 'access-control-allow-methods': methods }),
+    ...(names && { 'access-control-allow-headers': names }),
     ...(cors.exposedHeaders && { 'access-control-expose-headers': cors.exposedHeaders }),
     'access-control-max-age': String(cors.maxAgeSeconds),
-    ...(!isAny && { vary: 'Origin' }),
+    ...(allowed !== '*' && { vary: 'Origin' }),
   };
 }
 
-function isOrigin(pattern: string, origin: string): boolean {
-  const star = pattern.indexOf('*.');
+const ONE_LABEL = /^[a-z0-9-]+$/i;
+const LABELS = /^[a-z0-9-]+(\.[a-z0-9-]+)*$/i;
+
+function isOrigin(pattern: string, origin: string, { isOfGateway }: CorsOptions): boolean {
+  const star = pattern.indexOf(isOfGateway ? '*' : '*.');
   if (star < 0) return pattern === origin;
   const [before, after] = [pattern.slice(0, star), pattern.slice(star + 1)];
   const label = origin.slice(before.length, origin.length - after.length);
-  return origin.startsWith(before) && origin.endsWith(after) && /^[a-z0-9-]+$/i.test(label);
+  return origin.startsWith(before) && origin.endsWith(after) && (isOfGateway ? LABELS : ONE_LABEL).test(label);
 }

@@ -52,8 +52,10 @@ export interface RouteOptions {
 }
 
 export interface CorsOptions {
-  /** `*`, or origins; `https://*.example.com` stands for one label. */
+  /** `*`, or origins; `https://*.example.com` stands for one label, and for any number of them where it is the Gateway API's. */
   origins: string[];
+  /** Any number of labels; and where credentials are allowed what `*` allows is said by its name, as browsers want it. */
+  isOfGateway?: true;
   methods: string;
   headers: string;
   exposedHeaders: string;
