@@ -26,8 +26,8 @@ interface Ask {
   body?: string;
 }
 
-function ask(path: string, { method = 'GET', headers = {}, body }: Ask = {}): Promise<Answer> {
-  const { certificate: cert, key } = identity;
+function ask(path: string, { method = 'GET', headers = {}, body }: Ask = {}, as = identity): Promise<Answer> {
+  const { certificate: cert, key } = as;
   return new Promise((resolve, reject) => {
     const options = { method, headers, ca: server.pki.caCertificate, agent: false, cert, key };
     const sent = request(`${server.url}${path}`, options, (answer) => {
@@ -282,4 +282,28 @@ test('an eviction that the budget refuses for good is not to be tried again by t
     message: "Cannot evict pod as it would violate the pod's disruption budget.",
     details: { causes: [{ message: 'The disruption budget b needs 1 healthy pods and has 1 currently' }] },
   });
+});
+
+test('/metrics tells how requests were authenticated, authorised and admitted', async () => {
+  await create('measured');
+  const refused = await create('measured', { namespace: 'elsewhere' });
+  expect(refused.code).toBe(400);
+  expect((await ask('/api/v1/nodes', { headers: { authorization: 'Bearer nonsense' } })).code).toBe(200); // by certificate
+  const stranger = server.pki.issueClient('stranger', { user: 'someone@example.com', groups: [] });
+  expect((await ask('/api/v1/nodes', {}, stranger)).code).toBe(403);
+  const lines = (await ask('/metrics')).text.split('\n');
+  const told = (series: string) => Number(lines.find((line) => line.startsWith(`${series} `))?.split(' ')[1] ?? 0);
+  for (const series of [
+    'authentication_attempts{result="success"}',
+    'authentication_duration_seconds_count{result="success"}',
+    'authenticated_user_requests{username="other"}',
+    'authenticated_user_requests{username="email_id"}',
+    'authorization_attempts_total{result="allowed"}',
+    'authorization_attempts_total{result="no-opinion"}',
+    'authorization_duration_seconds_bucket{le="0.001",result="allowed"}',
+    'apiserver_admission_step_admission_duration_seconds_count{type="admit",operation="CREATE",rejected="false"}',
+    'apiserver_admission_step_admission_duration_seconds_count{type="validate",operation="CREATE",rejected="false"}',
+    'apiserver_admission_controller_admission_duration_seconds_bucket{le="2.5",name="NamespaceLifecycle",type="validate",operation="CREATE",rejected="false"}',
+  ])
+    expect([series, told(series)]).toEqual([series, expect.toSatisfy((value: number) => value > 0)]);
 });

@@ -21,6 +21,7 @@ import type { Aggregation } from './aggregation/aggregation.ts';
 import type { Auditor } from './audit/auditor.ts';
 import { type Attributes, forbiddenBy, type ResourceAttributes } from './authorization/authorizer.ts';
 import { DeprecatedUse } from './deprecated-use.ts';
+import { AccessCounts } from './metrics/access-counts.ts';
 import type { VerbServices } from './registry/behaviour.ts';
 import type { RequestBody } from './request-body.ts';
 import { type RequestInfo, type ResourceRequestInfo, requestInfoOf } from './request-info.ts';
@@ -50,6 +51,7 @@ export class Pipeline {
   /** Groups that other API servers serve. */
   readonly aggregation: Aggregation;
   readonly deprecatedUse = new DeprecatedUse();
+  readonly accessCounts = new AccessCounts();
 
   constructor(
     services: VerbServices,
@@ -62,8 +64,12 @@ export class Pipeline {
 
   /** Throws Forbidden. The answer for a path outside the resources as well: the caller serves those. */
   authorize(info: RequestInfo, user: UserInfo, annotate?: Annotate): Soon<void> {
+    const { authorizer, clock } = this.services;
     const attributes = attributesOf(info, user);
-    return soon(this.services.authorizer.authorize(attributes), ({ decision, reason, error }) => {
+    const began = clock.monotonicMs();
+    return soon(authorizer.authorize(attributes), (decided) => {
+      const { decision, reason, error } = decided;
+      this.accessCounts.decided(decided, clock.monotonicMs() - began);
       annotate?.('authorization.k8s.io/decision', decision === 'allow' ? 'allow' : 'forbid');
       annotate?.('authorization.k8s.io/reason', reason);
       if (decision === 'allow') return;

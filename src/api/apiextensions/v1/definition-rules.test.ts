@@ -222,6 +222,6 @@ test.each<[object[], string[]]>([
 test('the root is judged again when the status becomes a subresource', () => {
   const before = established(made({ versions: [version(limited)] }));
   const next = { ...before, spec: { ...before.spec, versions: [version({ ...limited, ...apart })] } } as never;
-  const errors = CustomResourceDefinition.validateUpdate?.(next, before) ?? [];
+  const errors = CustomResourceDefinition.validateUpdate(next, before, '');
   expect(errors.map(({ field }) => field)).toEqual(['spec.validation.openAPIV3Schema']);
 });

@@ -1,7 +1,10 @@
 /** The admission plugins in upstream's order, because one plugin sees what those before it made; and how they are run. */
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
+import type { Clock } from '#base/clock.ts';
 import type { EscalationServices } from '../authorization/escalation.ts';
+import type { Distribution } from '../metrics/distribution.ts';
+import { AdmissionTimes, type AdmissionType, type TimesOf } from './admission-times.ts';
 import { alwaysDeny } from './always-deny.ts';
 import { alwaysPullImages } from './always-pull-images.ts';
 import { certificateSubjectRestriction } from './certificate-subject.ts';
@@ -10,7 +13,13 @@ import { type ChosenPlugins, NOTHING_CHOSEN, runs } from './chosen-plugins.ts';
 import { defaultIngressClass } from './default-ingress-class.ts';
 import { defaultStorageClass } from './default-storage-class.ts';
 import { defaultTolerationSeconds, type TolerationSeconds } from './default-toleration-seconds.ts';
-import type { AdmissionPlugin, AdmissionRequest, AdmissionServices, Reinvocation } from './define-admission.ts';
+import type {
+  AdmissionPlugin,
+  AdmissionRequest,
+  AdmissionServices,
+  AdmissionVerb,
+  Reinvocation,
+} from './define-admission.ts';
 import { denyServiceExternalIps } from './deny-service-external-ips.ts';
 import { eventRateLimit } from './event-rate-limit.ts';
 import { extendedResourceToleration } from './extended-resource-toleration.ts';
@@ -100,9 +109,16 @@ export function defaultAdmission(options: AdmissionOptions): readonly AdmissionP
   return plugins.filter(({ name }) => runs(name, chosen));
 }
 
+interface Timed {
+  plugin: AdmissionPlugin;
+  times: TimesOf;
+}
+
 interface Concerned {
-  mutating: readonly AdmissionPlugin[];
-  validating: readonly AdmissionPlugin[];
+  mutating: readonly Timed[];
+  validating: readonly Timed[];
+  admit: TimesOf;
+  validate: TimesOf;
 }
 
 export class AdmissionChain {
@@ -111,6 +127,7 @@ export class AdmissionChain {
   /** What is counted of policies. */
   readonly policyChecks = { validating: new PolicyChecks(), mutating: new PolicyChecks() };
   readonly webhookCalls = new WebhookCalls();
+  readonly times = new AdmissionTimes();
   /** Who has to do with which requests: by kind, then by verb and subresource. */
   readonly #concerned = new WeakMap<Kind, Map<string, Concerned>>();
 
@@ -131,21 +148,49 @@ export class AdmissionChain {
   }
 
   async #round(request: AdmissionRequest, reinvocation: Reinvocation): Promise<KubeObject | undefined> {
+    const { mutating, admit } = this.#concernedBy(request);
+    const { clock } = this.#services;
+    const began = clock.monotonicMs();
+    let last = began;
+    let times = admit;
     let current = request;
-    for (const plugin of this.#concernedBy(request).mutating) {
-      const answer = plugin.mutate!(current, this.#services, reinvocation);
-      const object = answer instanceof Promise ? await answer : answer;
-      if (object !== current.object) current = { ...current, object };
+    try {
+      for (const one of mutating) {
+        times = one.times;
+        const answer = one.plugin.mutate!(current, this.#services, reinvocation);
+        const object = answer instanceof Promise ? await answer : answer;
+        if (object !== current.object) current = { ...current, object };
+        last = observed(times.passed, last, clock);
+      }
+    } catch (error) {
+      observed(times.rejected, last, clock);
+      observed(admit.rejected, began, clock);
+      throw error;
     }
+    admit.passed.observe((last - began) / 1000);
     return current.object;
   }
 
   /** Throws the StatusError of the first plugin that refuses. */
   async validate(request: AdmissionRequest): Promise<void> {
-    for (const plugin of this.#concernedBy(request).validating) {
-      const answer = plugin.validate!(request, this.#services);
-      if (answer instanceof Promise) await answer;
+    const { validating, validate } = this.#concernedBy(request);
+    const { clock } = this.#services;
+    const began = clock.monotonicMs();
+    let last = began;
+    let times = validate;
+    try {
+      for (const one of validating) {
+        times = one.times;
+        const answer = one.plugin.validate!(request, this.#services);
+        if (answer instanceof Promise) await answer;
+        last = observed(times.passed, last, clock);
+      }
+    } catch (error) {
+      observed(times.rejected, last, clock);
+      observed(validate.rejected, began, clock);
+      throw error;
     }
+    validate.passed.observe((last - began) / 1000);
   }
 
   #concernedBy({ kind, verb, subresource }: AdmissionRequest): Concerned {
@@ -156,11 +201,32 @@ export class AdmissionChain {
     if (!concerned) {
       const plugins = this.#plugins.filter((plugin) => plugin.handles({ kind, verb, subresource }));
       concerned = {
-        mutating: plugins.filter(({ mutate }) => mutate),
-        validating: plugins.filter(({ validate }) => validate),
+        mutating: this.#timed(
+          plugins.filter(({ mutate }) => mutate),
+          'admit',
+          verb,
+        ),
+        validating: this.#timed(
+          plugins.filter(({ validate }) => validate),
+          'validate',
+          verb,
+        ),
+        admit: this.times.step('admit', verb),
+        validate: this.times.step('validate', verb),
       };
       ofKind.set(id, concerned);
     }
     return concerned;
   }
+
+  #timed(plugins: readonly AdmissionPlugin[], type: AdmissionType, verb: AdmissionVerb): Timed[] {
+    return plugins.map((plugin) => ({ plugin, times: this.times.plugin(plugin.name, type, verb) }));
+  }
+}
+
+/** The end of one is the beginning of the next: the clock is read once for each. */
+function observed(times: Distribution, sinceMs: number, clock: Clock): number {
+  const now = clock.monotonicMs();
+  times.observe((now - sinceMs) / 1000);
+  return now;
 }

@@ -2,6 +2,7 @@
  * Whose request it is: authenticated, acting as somebody else perhaps, and on record from here on where the policy says so.
  */
 import { StatusError } from '#api/machinery/status.ts';
+import type { Clock } from '#base/clock.ts';
 import { type Soon, soon } from '#base/soon.ts';
 import type { UserInfo } from '#client/transport.ts';
 import type { AuditedRequest } from '../audit/audited-request.ts';
@@ -9,6 +10,7 @@ import { type Auditor, type ReceivedRequest, sourceIpsOf } from '../audit/audito
 import type { Authenticated, Authenticator, Credentials } from '../authentication/authenticator.ts';
 import { Impersonation } from '../authentication/impersonation.ts';
 import type { Authorizer } from '../authorization/authorizer.ts';
+import type { AccessCounts } from '../metrics/access-counts.ts';
 import { attributesOf } from '../pipeline.ts';
 import type { RequestInfo } from '../request-info.ts';
 import { clientCertificateOf, type Incoming } from './exchange.ts';
@@ -17,6 +19,8 @@ export interface CallersOptions {
   authenticator: Authenticator;
   authorizer: Authorizer;
   auditor?: Auditor | undefined;
+  counts: AccessCounts;
+  clock: Clock;
 }
 
 /** A request that may be put on record. */
@@ -69,16 +73,28 @@ export class Callers {
     const credentials: Credentials = { headers: request.headers, path: info.path };
     if (clientCertificate) credentials.clientCertificate = clientCertificate; // spreading costs µs of every request
     if (bearerToken) credentials.bearerToken = bearerToken;
+    const { counts, clock } = this.#options;
+    const began = clock.monotonicMs();
     const failed = (error: unknown): never => {
+      counts.notAuthenticated(error instanceof Unknown ? 'failure' : 'error', clock.monotonicMs() - began);
       this.#options.auditor?.begin(receivedOf(recorded, info, undefined))?.notAuthenticated(failureText(credentials));
       throw error;
     };
     try {
       const known = this.#options.authenticator.authenticate(credentials);
-      return known instanceof Promise ? known.then(somebody).catch(failed) : somebody(known);
+      return known instanceof Promise
+        ? known.then((found) => this.#somebody(found, began)).catch(failed)
+        : this.#somebody(known, began);
     } catch (error) {
       return failed(error);
     }
+  }
+
+  #somebody(known: Authenticated | undefined, beganMs: number): Authenticated {
+    if (!known) throw new Unknown('Unauthorized', 'Unauthorized');
+    const { counts, clock } = this.#options;
+    counts.authenticated(known.user.name, clock.monotonicMs() - beganMs);
+    return known;
   }
 
   #record(recorded: Recorded, info: RequestInfo, { user, annotations = {} }: Authenticated): void {
@@ -88,10 +104,8 @@ export class Callers {
   }
 }
 
-function somebody(known: Authenticated | undefined): Authenticated {
-  if (!known) throw new StatusError('Unauthorized', 'Unauthorized');
-  return known;
-}
+/** Nobody knows the credentials; to the client no other than those that are bad. */
+class Unknown extends StatusError {}
 
 /** As upstream says it in its audit log. */
 function failureText({ headers, bearerToken, clientCertificate }: Credentials): string {

@@ -63,6 +63,8 @@ export class RequestHandler {
       authenticator,
       authorizer: pipeline.services.authorizer,
       auditor: pipeline.auditor,
+      counts: pipeline.accessCounts,
+      clock: services.clock,
     });
   }
 

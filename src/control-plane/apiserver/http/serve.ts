@@ -9,6 +9,7 @@ import { registerDeprecatedUse } from '../deprecated-use.ts';
 import { createDiscovery } from '../discovery/discovery.ts';
 import type { FlowControl } from '../flow-control/flow-control.ts';
 import { registerFlowMetrics } from '../flow-control/flow-metrics.ts';
+import { registerAccessMetrics } from '../metrics/access-counts.ts';
 import { createOpenApi, type OpenApiOptions, schemaOfCustom } from '../openapi/openapi.ts';
 import type { Pipeline } from '../pipeline.ts';
 import { Forwarder, type KubeletCredentials } from '../streaming/forwarder.ts';
@@ -59,6 +60,8 @@ export function serveHttp(options: ServeOptions): ServedHttp {
   const metrics = options.metrics ?? createRequestMetrics();
   registerFlowMetrics(metrics.registry, options.flowControl);
   registerPolicyMetrics(metrics.registry, pipeline.services.admission.policyChecks);
+  pipeline.services.admission.times.registerMetrics(metrics.registry);
+  registerAccessMetrics(metrics.registry, pipeline.accessCounts);
   registerWebhookMetrics(metrics.registry, pipeline.services.admission.webhookCalls);
   registerAggregationMetrics(metrics.registry, () => pipeline.aggregation.apiServices());
   registerDeprecatedUse(metrics.registry, pipeline.deprecatedUse);
