@@ -18,10 +18,15 @@ beforeAll(async () => {
   await cluster.apply(manifest(serverPod('one', 'node1'), serverPod('two', 'node2'), clientPod('node1'), ...services));
   await cluster.kubectl('wait', '--for=condition=Ready', 'pod', '--all', '--timeout=60s');
 }, 120_000);
+/** Of a load balancer; goes with the cluster. */
+let unreachable: string | undefined;
 afterAll(async () => {
-  if (hasIpv6) await cluster.down();
+  if (!hasIpv6) return;
+  await cluster.down();
+  if (unreachable) expect(await routeTo(unreachable)).toBe('');
 });
 
+const routeTo = async (ip: string) => (await run('ip', ['-6', 'route', 'show', ip])).stdout;
 const manifest = (...objects: object[]) => JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects });
 const podOf = (name: string, spec: object, labels: object) => ({
   apiVersion: 'v1',
@@ -66,7 +71,8 @@ const isIpv6 = (ip: string) => ip.includes(':');
 const urlOf = (ip: string, port: number) => `http://${isIpv6(ip) ? `[${ip}]` : ip}:${port}`;
 const fromClient = async (...command: string[]) =>
   (await cluster.tryKubectl(['exec', 'client', '--', ...command])).stdout.trim();
-const fetched = (ip: string, port: number) => fromClient('timeout', '3', 'wget', '-qO-', urlOf(ip, port));
+const fetched = (ip: string, port: number, seconds = 3) =>
+  fromClient('timeout', String(seconds), 'wget', '-qO-', urlOf(ip, port));
 const reaches = (what: string, ip: string, port: number) =>
   eventually(`${what} at ${ip}`, async () => (await fetched(ip, port)) !== '');
 
@@ -225,7 +231,7 @@ test.skipIf(!hasIpv6)('a policy holds in both families, and a block of addresses
   });
   const becomes = (expected: string) =>
     eventually(`the server answers in "${expected}"`, async () => {
-      const [four, six] = await Promise.all([fetched(v4, 8080), fetched(v6, 8080)]);
+      const [four, six] = await Promise.all([fetched(v4, 8080, 1), fetched(v6, 8080, 1)]);
       return [four && 'IPv4', six && 'IPv6'].filter(Boolean).join(' ') === expected;
     });
   await becomes('IPv4 IPv6');
@@ -235,4 +241,12 @@ test.skipIf(!hasIpv6)('a policy holds in both families, and a block of addresses
   await becomes('IPv6');
   await cluster.apply(manifest(policy([{ from: [{ podSelector: { matchLabels: { app: 'client' } } }] }])));
   await becomes('IPv4 IPv6');
+});
+
+test.skipIf(!hasIpv6)('a load balancer without nodes is unreachable, and is not left behind', async () => {
+  const { ingress = [] } = (await serviceNamed('both')).status.loadBalancer;
+  const ip = ingress[1]?.ip ?? '';
+  await cluster.kubectl('label', 'nodes', '--all', 'node.kubernetes.io/exclude-from-external-load-balancers=');
+  await eventually('the route to nowhere', async () => (await routeTo(ip)).startsWith('unreachable'));
+  unreachable = ip;
 });

@@ -40,7 +40,10 @@ async function forwardIpv6(): Promise<void> {
 
 export async function removeHostNetwork(plan: SlotPlan): Promise<void> {
   if ((await linkNames()).has(plan.bridge)) await run(['ip', 'link', 'delete', plan.bridge]); // its routes go with it
-  for (const range of plan.balancerRanges) await run(['ip', 'route', 'flush', 'root', range]); // but those to nowhere
+  for (const range of plan.balancerRanges) {
+    const family = range.includes(':') ? '-6' : '-4'; // it does not follow from the range
+    await run(['ip', family, 'route', 'flush', 'root', range]); // but those to nowhere
+  }
   const tables = plan.nodeRanges.map((range) => `${familyWord(range)} ${plan.bridge}`);
   await run(['nft', '-f', '-'], {
     input: tables.map((table) => `add table ${table}\ndelete table ${table}\n`).join(''),
