@@ -47,7 +47,7 @@ function serve(listeners: Listener[], routes: AnyRoute[], appProtocol?: string):
         : ({ spec: { ports: [{ port: 80, ...(appProtocol && { appProtocol }) }] } } as unknown as Service),
     secret: () => ({ data: { 'tls.crt': 'LS0tLS1CRUdJTi', 'tls.key': 'LS0tLS1CRUdJTi' } }) as unknown as Secret,
   });
-  change({ ports: [...table] });
+  change({ ports: [[443, null], ...table] });
 }
 const endpoints = async (...names: string[]) => {
   const found = await Promise.all(names.map(async (name) => [`shop/${name}:80`, [plain(await mirror(name))]] as const));
@@ -337,6 +337,21 @@ test('TLS ends at its listener, or goes through to the backend as it is', async 
   expect(asJson(await ask('/', { isSecure: true, headers: { host: 'one.example.com' } })).headers).toMatchObject({
     'x-forwarded-proto': 'https',
   });
+});
+
+test('a listener that asks clients for certificates, as newer definitions have it, is not served without', async () => {
+  const listener = tls('one', 'one.example.com');
+  const asking = { ...listener, tls: { ...listener.tls, frontendValidation: {} } } as Listener;
+  await endpoints('web');
+  change({ certificates: [['shop/one', shownAs('one')]] });
+  for (const [shown, wanted] of [
+    [listener, 200],
+    [asking, 404],
+  ] as const) {
+    serve([http, shown], [httpRoute('web', [rule(undefined, 'web')])]);
+    const { status } = await ask('/', { isSecure: true, headers: { host: 'one.example.com' } });
+    expect(status).toBe(wanted);
+  }
 });
 
 test('a port of its own is opened with its first listener and closed with its last', async () => {

@@ -38,12 +38,24 @@ export function listenerStateOf(gateway: Gateway, listener: Listener, around: Ar
   const taken = around.taken.get(listener);
   const conflict = conflictOf(gateway, listener) ?? (taken?.isConflict ? taken : undefined);
   return {
-    accepted: acceptedOf(listener, taken),
+    accepted: asksClients(gateway, listener)
+      ? not('UnsupportedValue', 'Certificates of clients cannot be asked for')
+      : acceptedOf(listener, taken),
     resolvedRefs: kindProblem(listener) ?? problem ?? fine('ResolvedRefs', 'All references are resolved'),
     conflicted: conflict ? fine(conflict.reason, conflict.message) : not('NoConflicts', 'No conflicts'),
     certificates,
   };
 }
+
+/** Newer bundles know it. Served without it, everybody could come in. */
+const asksClients = ({ spec }: Gateway, { protocol, tls }: Listener): boolean =>
+  protocol === 'HTTPS' && (has(spec, 'tls', 'frontend') || has(tls, 'frontendValidation'));
+
+const has = (object: unknown, ...[field = '', ...deeper]: string[]): boolean =>
+  typeof object === 'object' &&
+  object !== null &&
+  Object.hasOwn(object, field) &&
+  (deeper.length === 0 || has((object as Record<string, unknown>)[field], ...deeper));
 
 function acceptedOf({ protocol, tls }: Listener, taken: Taken | undefined): Verdict {
   if (!KINDS_OF_PROTOCOL.has(protocol)) return not('UnsupportedProtocol', `The protocol ${protocol} is not known`);
