@@ -216,3 +216,15 @@ test('a pod that nothing happens to is not asked after when its time comes again
     expect(looks[0]?.mock.calls.length).toBeGreaterThan(0);
     expect(statusOf(pod('quiet'))?.restartCount).toBe(1);
   }));
+
+test('every ten seconds the runtime’s containers are listed once, for all who want to know of them', () =>
+  withKubelet({}, async ({ cluster, create, runtime }) => {
+    await create('quiet');
+    await cluster.passes(1_000);
+    const lists = vi.spyOn(runtime, 'listContainers');
+    await cluster.passes(20_000);
+    const { length } = lists.mock.calls;
+    await cluster.passes(100_000);
+    // and each half minute for images that nobody uses
+    expect(lists.mock.calls.length - length).toBeLessThanOrEqual(10 + 4);
+  }));

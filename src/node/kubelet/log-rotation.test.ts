@@ -11,11 +11,10 @@ import { POD_UID } from './runtime-labels.ts';
 test('a container whose log cannot be begun anew writes on, and those of the others are kept short', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'kedge-rotation-'));
   const told: unknown[] = [];
-  const runtime: Pick<ContainerRuntime, 'listContainers' | 'containerStatus' | 'reopenContainerLog'> = {
-    listContainers: async () =>
-      ['gone', 'stuck', 'web'].map(
-        (id) => ({ id, state: 'CONTAINER_RUNNING', labels: { [POD_UID]: 'u' } }) as unknown as Container,
-      ),
+  const containers = ['gone', 'stuck', 'web'].map(
+    (id) => ({ id, state: 'CONTAINER_RUNNING', labels: { [POD_UID]: 'u' } }) as unknown as Container,
+  );
+  const runtime: Pick<ContainerRuntime, 'containerStatus' | 'reopenContainerLog'> = {
     async containerStatus(id) {
       if (id === 'gone') throw new RuntimeError('Unknown', 'its shim is gone');
       return { id, logPath: join(folder, id) } as ContainerStatus;
@@ -26,7 +25,8 @@ test('a container whose log cannot be begun anew writes on, and those of the oth
     },
   };
   const rotation = new LogRotation({
-    runtime: runtime as ContainerRuntime,
+    runtime,
+    containers: () => containers,
     clock: new ManualClock(),
     log: { ...silentLog, warn: (_, fields) => told.push(fields) },
     signal: new AbortController().signal,

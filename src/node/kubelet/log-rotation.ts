@@ -2,15 +2,18 @@
  * Keeps containers' logs from filling the disk: a log that has grown to its limit gets another name, the runtime begins a
  * new one, and only so many old ones are kept. Source: KubeletConfiguration, containerLogMaxSize and -MaxFiles.
  */
-import { readdir, rename, rm, stat } from 'node:fs/promises';
+import { statSync } from 'node:fs';
+import { readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
-import { type ContainerRuntime, RuntimeError } from '#node/runtime/runtime.ts';
+import { type Container, type ContainerRuntime, RuntimeError } from '#node/runtime/runtime.ts';
 import { POD_UID } from './runtime-labels.ts';
 
 export interface LogRotationOptions {
-  runtime: ContainerRuntime;
+  runtime: Pick<ContainerRuntime, 'containerStatus' | 'reopenContainerLog'>;
+  /** As they were seen last: a log does not fill up so soon that it must be known better. */
+  containers(): readonly Container[];
   clock: Clock;
   log: Log;
   signal: AbortSignal;
@@ -44,16 +47,16 @@ export class LogRotation {
 
   async rotateAll(): Promise<void> {
     const { runtime, maxBytes = MAX_BYTES } = this.#options;
-    const running = (await runtime.listContainers()).filter(
-      ({ state, labels }) => state === 'CONTAINER_RUNNING' && labels[POD_UID],
-    );
+    const running = this.#options
+      .containers()
+      .filter(({ state, labels }) => state === 'CONTAINER_RUNNING' && labels[POD_UID]);
     const known = this.#paths;
     this.#paths = new Map();
     const keepShort = async (id: string): Promise<void> => {
       const path = known.get(id) ?? (await runtime.containerStatus(id))?.logPath;
       if (!path) return;
       this.#paths.set(id, path);
-      const size = await sizeOf(path);
+      const size = sizeOf(path);
       if (size !== undefined && size >= maxBytes) await this.#rotate(id, path);
     };
     // It may have ended meanwhile: the logs of the others fill the disk nevertheless.
@@ -86,11 +89,5 @@ async function dropOldest(path: string, keep: number): Promise<void> {
   for (const name of old.slice(0, Math.max(0, old.length - keep))) await rm(join(dirname(path), name), { force: true });
 }
 
-async function sizeOf(path: string): Promise<number | undefined> {
-  try {
-    return (await stat(path)).size;
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
+/** At once: fifty looks by way of another thread cost many times more than what they look at. undefined: it is not there. */
+const sizeOf = (path: string): number | undefined => statSync(path, { throwIfNoEntry: false })?.size;

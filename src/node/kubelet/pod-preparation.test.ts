@@ -1,6 +1,10 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { ConfigMap } from '#api/core/v1/config-map.ts';
 import { Event } from '#api/core/v1/event.ts';
+import { detectMachineFacts } from '#node/runtime/machine-facts.ts';
 import { IMAGE, noMounts, withKubelet } from '../../../test/node/simulated-kubelet.ts';
 
 const secretInMemory = { name: 'token', projected: { sources: [{ configMap: { name: 'settings' } }] } };
@@ -61,3 +65,25 @@ test('a pod that names an object that is missing has no sandbox', () =>
     await cluster.passes(15_000);
     expect(pod('waits')?.status?.phase).toBe('Running');
   }));
+
+test('a control group is told its limits when there is something to begin, not whenever its pod is looked at', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'kedge-cgroups-'));
+  try {
+    const machine = { ...detectMachineFacts(), cgroups: { version: 2, root } } as const;
+    await withKubelet({ kubelet: { machine } }, async ({ cluster, create, pod, runtime }) => {
+      await create('quiet');
+      const group = join(root, 'kubepods', 'besteffort', `pod${pod('quiet')?.metadata.uid}`);
+      const weight = join(group, 'cpu.weight');
+      mkdirSync(group, { recursive: true });
+      writeFileSync(weight, 'as it was');
+      await cluster.passes(200_000);
+      expect(readFileSync(weight, 'utf8')).toBe('as it was');
+      const [running] = await runtime.listContainers();
+      await runtime.stopContainer(running?.id ?? '', 0);
+      await cluster.passes(1_000);
+      expect(readFileSync(weight, 'utf8')).toMatch(/^1/);
+    });
+  } finally {
+    rmSync(root, { recursive: true, force: true });
+  }
+});

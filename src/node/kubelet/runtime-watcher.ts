@@ -46,7 +46,10 @@ export class RuntimeWatcher {
     this.#options = options;
   }
 
-  /** When the list was last read without failure; undefined before the first time. In monotonic ms. */
+  /** The list as it was last read. */
+  found: RuntimeList = { sandboxes: [], containers: [] };
+
+  /** When it was last read without failure; undefined before the first time. In monotonic ms. */
   lastRelistMs: number | undefined;
 
   get isRelisting(): boolean {
@@ -92,6 +95,7 @@ export class RuntimeWatcher {
       for (const [id, { podUid, state }] of next) if (this.#isNews(id, state)) changed.add(podUid);
       for (const [id, { podUid }] of this.#known) if (!next.has(id)) changed.add(podUid);
       this.#known = next;
+      this.found = { sandboxes, containers };
       this.lastRelistMs = clock.monotonicMs();
       for (const podUid of changed) onChange(podUid);
       onRelist({ sandboxes, containers });

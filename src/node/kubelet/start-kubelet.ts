@@ -238,6 +238,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
   await watcher.start();
   new LogRotation({
     runtime,
+    containers: () => watcher.found.containers,
     clock,
     log,
     signal,
