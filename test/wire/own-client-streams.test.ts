@@ -225,6 +225,33 @@ describe('cp', () => {
     });
   });
 
+  test('an archive that breaks off is asked for from there on, as often as --retries says', async () => {
+    const large = Array.from({ length: 200_000 }, (_, n) => `${n}\n`).join('');
+    writeFileSync(join(talker.folder, 'broken off'), large);
+    mkdirSync(join(talker.folder, 'bin'), { recursive: true });
+    // Twice no more than 100,000 bytes come.
+    const tail = spawnSync('which', ['tail'], { encoding: 'utf8' }).stdout.trim();
+    const cut = `if [ -e cut2 ]; then exec ${tail} "$@"; fi\nif [ -e cut1 ]; then touch cut2; else touch cut1; fi\n${tail} "$@" | head -c 100000`;
+    writeFileSync(join(talker.folder, 'bin/tail'), `#!/bin/sh\n${cut}\n`, { mode: 0o755 });
+    const copy = (retries: number) =>
+      ownClient({
+        ...called(''),
+        args: ['cp', '-n', 'talk', '-c', 'main', `--retries=${retries}`, 'talker:broken off', 'whole'],
+      });
+    expect(await copy(1)).toMatchObject({
+      code: 1,
+      stdout: 'Resuming copy at 100000 bytes, retry 1/1\nDropping out copy after 1 retries\n',
+      stderr: 'error: unexpected EOF\n',
+    });
+    for (const name of ['cut1', 'cut2']) rmSync(join(talker.folder, name));
+    expect(await copy(5)).toMatchObject({
+      code: 0,
+      stdout: 'Resuming copy at 100000 bytes, retry 1/5\nResuming copy at 200000 bytes, retry 2/5\n',
+      stderr: '',
+    });
+    expect(readFileSync(join(folder, 'whole'), 'utf8') === large).toBe(true);
+  });
+
   test('an archive that leads out of its place writes nothing there', async () => {
     const archive = tar.pack();
     archive.entry({ name: 'pack/fine' }, 'fine');

@@ -1,7 +1,7 @@
 /**
  * A pod `talker` on a node whose kubelet is this file: it answers exec, attach, port-forward and logs as a kubelet does, and
- * runs a few words instead of programs; but `tar` and `test` are this machine's, in a folder of its own. For clients whose way
- * to the container is what is tested, not the container.
+ * runs a few words instead of programs; but `tar`, `test` and `sh` are this machine's, in a folder of its own. For clients whose
+ * way to the container is what is tested, not the container.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -16,6 +16,8 @@ import { kubeletServerIdentity } from '#cmd/pki/cluster-identities.ts';
 import type { HttpsApiServer } from '../integration/https-api-server.ts';
 
 const [STDIN, STDOUT, STDERR, STATUS, CLOSE] = [0, 1, 2, 3, 255] as const;
+/** Programs in `bin` of its folder stand before the machine's. */
+const OF_THIS_MACHINE: ReadonlySet<string> = new Set(['tar', 'test', 'sh']);
 const NODE = 'talking-node';
 const START_MS = 20;
 const PROTOCOLS = ['v5.channel.k8s.io', 'v4.channel.k8s.io'];
@@ -23,7 +25,7 @@ const PROTOCOLS = ['v5.channel.k8s.io', 'v4.channel.k8s.io'];
 const LINES = ['one', 'two', 'three'];
 
 export interface TalkingPod {
-  /** Where its `tar` and `test` run. */
+  /** Where its `tar`, `test` and `sh` run. */
   folder: string;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -90,7 +92,7 @@ async function listen({ pki }: HttpsApiServer, folder: string): Promise<Server> 
     sockets.handleUpgrade(request, socket, head, (client) => {
       const words = pathname.startsWith('/attach/') ? ['attached'] : searchParams.getAll('command');
       if (pathname.startsWith('/portForward/')) return answerPort(client, Number(searchParams.get('port')));
-      if (words[0] === 'tar' || words[0] === 'test') return runHere(client, words, folder);
+      if (OF_THIS_MACHINE.has(words[0] ?? '')) return runHere(client, words, folder);
       // A program takes a moment to start: nothing is said in one breath with the answer to the upgrade.
       const input = new Input(client);
       setTimeout(() => run(client, input, words), START_MS);
@@ -154,7 +156,8 @@ function answerPort(client: WebSocket, port: number): void {
 
 /** A program of this machine. */
 function runHere(client: WebSocket, [program = '', ...words]: readonly string[], cwd: string): void {
-  const child = spawn(program, words, { cwd, stdio: 'pipe' });
+  const env = { ...process.env, PATH: `${join(cwd, 'bin')}:${process.env['PATH']}` };
+  const child = spawn(program, words, { cwd, env, stdio: 'pipe' });
   child.stdout.on('data', (data: Buffer) => client.send(Buffer.concat([Buffer.of(STDOUT), data])));
   child.stderr.on('data', (data: Buffer) => client.send(Buffer.concat([Buffer.of(STDERR), data])));
   child.stdin.on('error', () => undefined); // it ended without reading

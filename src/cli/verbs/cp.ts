@@ -67,12 +67,46 @@ async function copyOut(call: VerbCall, from: FileSpec, to: string): Promise<void
   // What is in front of the name in the archive: nothing that leads out of it.
   const prefix = posix.normalize(`/${from.file.replace(/^\/+|\/+$/g, '')}`).slice(1);
   const unpacking = unpack(archive, { prefix, into: resolve(call.io.folder, to), shown: to, warn: call.io.err });
-  const running = runIn(call, from, {
-    command: ['tar', 'cf', '-', from.file],
-    stdout: (chunk) => void archive.write(chunk),
-  }).finally(() => archive.end());
+  const running = archiveFrom(call, from, archive).finally(() => archive.end());
   const [code] = await Promise.all([running, unpacking]);
   if (code !== 0) throw new VerbError(`command terminated with exit code ${code}`, { exitCode: code, isBare: true });
+}
+
+/** What an archive ends with. */
+const END = Buffer.alloc(1024);
+
+/**
+ * Gives the exit code of what packs. With `--retries` an archive that broke off is asked for from there on: below 0 as often
+ * as it takes.
+ */
+async function archiveFrom(call: VerbCall, { file, ...pod }: FileSpec, archive: PassThrough): Promise<number> {
+  const retries = call.flags.int('retries');
+  let seen = 0;
+  let tried = 0;
+  let end = Buffer.alloc(0);
+  const stdout = (chunk: Buffer) => {
+    seen += chunk.length;
+    end = Buffer.concat([end, chunk]).subarray(-END.length);
+    archive.write(chunk);
+  };
+  for (;;) {
+    const command =
+      retries === 0
+        ? ['tar', 'cf', '-', file]
+        : ['sh', '-c', 'tar cf - "$1" | tail -c+"$2"', 'sh', file, String(tried === 0 ? 0 : seen + 1)];
+    const mayTry = !call.io.signal.aborted && (retries < 0 || tried < retries);
+    const ended = await runIn(call, { file, ...pod }, { command, stdout }).catch((error: unknown) => {
+      if (!mayTry || error instanceof VerbError) throw error;
+      return undefined;
+    });
+    if (ended !== undefined && (retries === 0 || ended !== 0 || end.equals(END))) return ended;
+    if (!mayTry) {
+      call.io.out(`Dropping out copy after ${tried} retries\n`);
+      throw new VerbError('unexpected EOF');
+    }
+    tried++;
+    call.io.out(`Resuming copy at ${seen} bytes, retry ${tried}/${retries}\n`);
+  }
 }
 
 interface Command {
