@@ -144,6 +144,7 @@ export class Supervisor {
       const node = this.#addSupervised(name);
       await this.#startNode(node);
       await this.#connect();
+      if (!this.#published) await this.#publish(); // it is the first one
       await this.#copyImagesTo(node);
     });
   }
