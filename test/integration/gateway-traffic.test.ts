@@ -54,13 +54,13 @@ const endpoints = async (...names: string[]) => {
   change({ endpoints: found });
 };
 test('what somebody wrote as a protocol is never taken for more than a text', async () => {
-  serve([{ ...http, name: 'odd', protocol: 'constructor' }, http], [httpRoute('any', [rule()])], 'constructor');
+  serve([{ ...http, name: 'odd', protocol: 'constructor' }, http], [httpRoute('any', [rule(undefined)])], 'constructor');
   await endpoints('web');
   expect(asJson(await ask('/')).name).toBe('web');
 });
 
 test('what nobody here knows as a filter answers instead of passing the request without it', async () => {
-  const filters = [{ type: 'ExternalAuth', externalAuth: {} }] as HTTPRouteRule['filters'];
+  const filters = [{ type: 'ExternalAuth' }];
   serve([http], [httpRoute('guarded', [rule(undefined, 'web', { filters })])]);
   await endpoints('web');
   expect((await ask('/')).status).toBe(500);
