@@ -1,6 +1,6 @@
 /** Which address of a pool a Service gets. Nothing is stored: what is taken stands in the Services' statuses. */
 import type { Service } from '#api/core/v1/service.ts';
-import { formatIp, type IpRange, isInRange, maskedIp, parseCidr } from '#api/machinery/ip.ts';
+import { canonicalIp, formatIp, type IpRange, isInRange, maskedIp, parseCidr } from '#api/machinery/ip.ts';
 import { NotYet } from '../errors.ts';
 
 const MOST_TRIED = 65_536;
@@ -11,7 +11,8 @@ const MOST_TRIED = 65_536;
  */
 export function addressFor(service: Service, pool: string, taken: ReadonlySet<string>): string {
   const { spec, status } = service;
-  const wished = spec.loadBalancerIP;
+  // In the one way of writing it: what is taken is compared as text.
+  const wished = spec.loadBalancerIP && (canonicalIp(spec.loadBalancerIP) ?? spec.loadBalancerIP);
   const range = parseCidr(pool);
   const edges = range ? edgesOf(range) : [];
   if (wished) {
