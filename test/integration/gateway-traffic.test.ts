@@ -54,7 +54,11 @@ const endpoints = async (...names: string[]) => {
   change({ endpoints: found });
 };
 test('what somebody wrote as a protocol is never taken for more than a text', async () => {
-  serve([{ ...http, name: 'odd', protocol: 'constructor' }, http], [httpRoute('any', [rule(undefined)])], 'constructor');
+  serve(
+    [{ ...http, name: 'odd', protocol: 'constructor' }, http],
+    [httpRoute('any', [rule(undefined)])],
+    'constructor',
+  );
   await endpoints('web');
   expect(asJson(await ask('/')).name).toBe('web');
 });
