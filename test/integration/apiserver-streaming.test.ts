@@ -1,11 +1,11 @@
 /** What the API server passes on: to a kubelet that notes who asks and what for, and to a pod behind proxies. */
 import { createServer as createHttpServer, type IncomingMessage, type Server } from 'node:http';
 import { createServer as createHttpsServer, request } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls, type Server as TlsServer, type TLSSocket } from 'node:tls';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
@@ -212,6 +212,25 @@ test('a kubelet is checked once for many upgrades: the next ones go on with its 
   expect(resumed.slice(1)).toEqual([true, true]);
   const once = 'GET /exec/default/p/main?output=1&command=x by kube-apiserver-kubelet-client';
   expect(asked).toEqual([once, once, once]);
+});
+
+test('on either side of an upgrade small messages are sent at once (no Nagle)', async () => {
+  const [local, remote] = [new Set<number | undefined>(), new Set<number | undefined>()];
+  const real = Socket.prototype.setNoDelay;
+  const set = vi.spyOn(Socket.prototype, 'setNoDelay').mockImplementation(function (this: Socket, isSet) {
+    if (isSet) {
+      local.add(this.localPort);
+      remote.add(this.remotePort);
+    }
+    return real.call(this, isSet);
+  });
+  try {
+    await converse(`${POD}/exec?command=x&stdout=true`, ['v5.channel.k8s.io'], ['bye']);
+  } finally {
+    set.mockRestore();
+  }
+  expect(local).toContain(server.port);
+  expect(remote).toContain((kubelet.address() as AddressInfo).port);
 });
 
 test('a session does not stand for another server: who comes up at a kubelet’s address is checked anew', async () => {

@@ -4,6 +4,7 @@
  * logs asked for as a WebSocket are answered here. Source: KEP-4006; upstream's util/proxy, UpgradeAwareHandler.
  */
 import type { IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { badRequest, internalError, StatusError } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
@@ -48,6 +49,7 @@ export class UpgradeHandler {
   /** Never throws. */
   async serve(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const { log, metrics, clock } = this.#services;
+    if (socket instanceof Socket) socket.setNoDelay(true); // a keystroke waits for nothing, nor does how a command ended
     socket.on('error', (error) => log.debug('an upgraded connection broke', { error: error.message }));
     let done: ReturnType<typeof metrics.begin> | undefined;
     let code = 101;
