@@ -115,6 +115,7 @@ export function ingressLab() {
     /** Of the server under test: see IngressServer. */
     change: (change: TableChange) => ingress.change(change),
     drain: (ms: number) => ingress.drain(ms),
+    connections: () => ingress.connections,
 
     /** Tells what it was asked. */
     mirror: (name: string) =>

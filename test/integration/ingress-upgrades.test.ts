@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { ingressLab } from './ingress-lab.ts';
 
-const { backend, behind, ports, route } = ingressLab();
+const { backend, behind, connections, ports, route } = ingressLab();
 
 test.each([false, true])('a connection that is upgraded carries bytes both ways (TLS: %s)', async (isSecure) => {
   route({ 'ssl-redirect': 'false' }, ['/'], true);
@@ -150,4 +150,18 @@ test('what a backend was asked and did not answer is not asked of another, unles
     });
   expect([await statusOf('POST'), times]).toEqual([502, 1]);
   expect([await statusOf('GET'), times]).toEqual([502, 3]);
+});
+
+test('who is refused and does not close is not kept', async () => {
+  route();
+  const socket = connect({ port: ports.http, host: '127.0.0.1', allowHalfOpen: true });
+  socket.write('GET / HTTP/1.1\r\nhost: unknown.example.com\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n');
+  let text = '';
+  socket.setEncoding('latin1').on('data', (part: string) => {
+    text += part;
+  });
+  await new Promise((resolve) => socket.once('end', resolve));
+  expect(text).toMatch(/^HTTP\/1.1 404 /);
+  await expect.poll(() => connections(), { timeout: 30_000 }).toBe(0);
+  socket.destroy();
 });

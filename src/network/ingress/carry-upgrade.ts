@@ -14,6 +14,9 @@ import { type OwnAnswer, refusal } from './own-answers.ts';
 import { changedHeaders } from './route-filters.ts';
 import type { TrafficContext } from './traffic.ts';
 
+/** So long one who was refused may take to close. */
+const LINGER_MS = 1_000;
+
 /** What a backend says to it. `lost`: it was connected and said nothing; nobody knows what it has done. */
 type Reply =
   | { upgraded: IncomingMessage; socket: Socket; head: Buffer }
@@ -167,6 +170,8 @@ function refuse(client: Duplex, { status, headers, text = '' }: OwnAnswer): void
   if (client.destroyed) return;
   const all = { ...headers, connection: 'close', 'content-length': String(Buffer.byteLength(text)) };
   client.end(headOf(status, all) + text);
+  client.resume(); // until it has closed as well, or says nothing any more
+  (client as Socket).setTimeout(LINGER_MS, () => client.destroy());
 }
 
 /** Names and values were checked: they came in a head that Node.js has read, or are header texts of options. */

@@ -97,6 +97,13 @@ export class IngressServer {
     await Promise.race([ended, late]);
   }
 
+  /** Of clients. */
+  get connections(): number {
+    let count = 0;
+    for (const servers of this.#open.values()) count += servers.connections;
+    return count;
+  }
+
   async close(): Promise<void> {
     for (const servers of this.#open.values()) servers.close();
     await this.#upstreams.close();

@@ -73,6 +73,10 @@ export class PortServers {
     await Promise.all(ended);
   }
 
+  get connections(): number {
+    return this.#sockets.size;
+  }
+
   close(): void {
     for (const server of this.#servers) server.close();
     for (const socket of this.#sockets) socket.destroy();
