@@ -307,3 +307,38 @@ test('/metrics tells how requests were authenticated, authorised and admitted', 
   ])
     expect([series, told(series)]).toEqual([series, expect.toSatisfy((value: number) => value > 0)]);
 });
+
+test('rows of a Table have the object that includeObject asks for', async () => {
+  await create('included');
+  const accept = 'application/json;as=Table;g=meta.k8s.io;v=v1';
+  const table = (query: string) =>
+    ask(`${CONFIG_MAPS}?fieldSelector=metadata.name=included&${query}`, { headers: { accept } });
+  const rowOf = async (query: string) => JSON.parse((await table(query)).text).rows[0].object;
+  expect(await rowOf('')).toMatchObject({ kind: 'PartialObjectMetadata', metadata: { name: 'included' } });
+  expect(await rowOf('includeObject=Metadata')).toMatchObject({ kind: 'PartialObjectMetadata' });
+  expect(await rowOf('includeObject=Object')).toMatchObject({ kind: 'ConfigMap', metadata: { name: 'included' } });
+  expect((await rowOf('includeObject=None')) ?? null).toBe(null);
+  const refusal = {
+    code: 400,
+    reason: 'BadRequest',
+    message: `Unable to convert to Table as requested: includeObject: Invalid value: "Nonsense": must be 'Metadata', 'Object', 'None', or empty`,
+  };
+  for (const more of ['', '&limit=1', '&watch=1'])
+    expect(statusOf(await table(`includeObject=Nonsense${more}`))).toMatchObject(refusal);
+  const one = await ask(`${CONFIG_MAPS}/included?includeObject=Nonsense`, { headers: { accept } });
+  expect(statusOf(one)).toMatchObject(refusal);
+});
+
+test('keys of ServiceAccount tokens are told under two addresses, as who may read discovery finds them', async () => {
+  const discovery = JSON.parse((await ask('/.well-known/openid-configuration')).text);
+  expect(discovery).toMatchObject({
+    issuer: expect.stringMatching(/^https:/),
+    jwks_uri: expect.stringMatching(/\/openid\/v1\/jwks$/),
+    response_types_supported: ['id_token'],
+    subject_types_supported: ['public'],
+  });
+  const { keys } = JSON.parse((await ask('/openid/v1/jwks')).text);
+  expect(keys).not.toHaveLength(0);
+  for (const key of keys) expect(key).toMatchObject({ use: 'sig', kid: expect.any(String), alg: expect.any(String) });
+  for (const key of keys) expect(key).not.toHaveProperty('d');
+});

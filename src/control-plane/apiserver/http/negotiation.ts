@@ -3,7 +3,7 @@
  * a table. Source: API concepts, "Alternate representations of resources", "Receiving resources as Tables".
  */
 import { PROTOBUF_MEDIA_TYPE } from '#api/machinery/codec-protobuf.ts';
-import { notAcceptable } from '#api/machinery/status.ts';
+import { badRequest, notAcceptable } from '#api/machinery/status.ts';
 import type { IncludeObject } from '#api/machinery/table.ts';
 import { JSON_MEDIA_TYPE, YAML_MEDIA_TYPE } from '../request-body.ts';
 
@@ -88,10 +88,13 @@ function clausesOf(accept: string): Clause[] {
   return clauses.filter(({ quality }) => quality > 0).sort((a, b) => b.quality - a.quality);
 }
 
-/** What a table's rows carry of their objects. */
+/** What a table's rows carry of their objects. Throws BadRequest. */
 export function includeOf(query: URLSearchParams): IncludeObject {
-  const include = query.get('includeObject');
-  return include === 'None' || include === 'Object' ? include : 'Metadata';
+  const include = query.get('includeObject') || 'Metadata';
+  if (include === 'Metadata' || include === 'None' || include === 'Object') return include;
+  throw badRequest(
+    `Unable to convert to Table as requested: includeObject: Invalid value: ${JSON.stringify(include)}: must be 'Metadata', 'Object', 'None', or empty`,
+  );
 }
 
 /** Browsers and curl get text for people, unless they say otherwise. */

@@ -38,9 +38,9 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
 };
 
 export async function sendWatch(exchange: Exchange, { kind, batches }: OpenedWatch, options: WatchStreamOptions) {
+  const slices = slicer(kind, options); // 400
   exchange.begin(200, { 'content-type': CONTENT_TYPES[options.wanted.encoding]! });
   exchange.flush();
-  const slices = slicer(kind, options);
   try {
     for await (const batch of batches) {
       for (const slice of slices(batch)) {
@@ -94,12 +94,13 @@ const line = (type: string, object: string): Buffer => Buffer.from(`{"type":"${t
 
 /** Each event a table of one row; the columns are told once. */
 function tableFramer(kind: Kind, { wanted, query, now }: Pick<WatchStreamOptions, 'wanted' | 'query' | 'now'>): Framer {
+  const include = includeOf(query);
   let isFirst = true;
   return (event) => {
     const columns = isFirst;
     isFirst = false;
     const head = tableHead(kind, { resourceVersion: String(event.revision) }, { version: wanted.version, columns });
-    const options = { nowMs: now(), include: includeOf(query), version: wanted.version };
+    const options = { nowMs: now(), include, version: wanted.version };
     if (event.object) return line(event.type, `${head}${rowText(kind, event.object, options)}]}`);
     const marker = JSON.stringify(bookmarkOf(kind, event, apiVersionOf(kind)));
     return line(event.type, `${head}{"cells":null,"object":${marker}}]}`);
