@@ -15,11 +15,7 @@ export const controlPlaneProgram = ([node = '', ...rest]: readonly string[]): st
   ...rest,
 ];
 
-/**
- * There is one for each node, and it mostly waits: of what it leaves behind little needs to be kept before it is collected. The
- * engine would go through the whole heap, several times, whenever a node has become quiet: more work than all else that a kubelet
- * does then. So it does not, and the heap may instead only double between two collections; it is some 10 MB larger.
- */
-const KUBELET = ['--max-semi-space-size=4', '--no-memory-reducer', '--heap-growing-percent=100'];
+/** There is one for each node, and it mostly waits: of what it leaves behind little needs to be kept before it is collected. */
+const KUBELET = ['--max-semi-space-size=4'];
 
 export const kubeletProgram = ([node = '', ...rest]: readonly string[]): string[] => [node, ...KUBELET, ...rest];
