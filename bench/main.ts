@@ -1,13 +1,13 @@
 /**
  * `npm run bench`: runs the measures of this folder, one file each, and prints a table; `-- NAME …` only those; `--json` one line a
- * row: {"measure","value","unit","p50","p99","floor","ratio"}; `--write` puts the table into RESULTS.md.
+ * row: {"measure","value","unit","p50","p99","floor","ratio"}; `--write` puts each measure that succeeds into RESULTS.md.
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Bench, type Measure } from './bench.ts';
-import { writeResults } from './results.ts';
+import { keepResults } from './results.ts';
 import { jsonLine, type Row } from './row.ts';
 import { table } from './table.ts';
 
@@ -34,6 +34,7 @@ export async function main(args: readonly string[]): Promise<number> {
     try {
       const found = await measured(await measureNamed(name));
       rows.push(...found);
+      if (values.write) await keepResults({ name, rows: found }, known);
       if (values.json) for (const row of found) console.log(jsonLine(row));
     } catch (error) {
       failures++;
@@ -41,7 +42,6 @@ export async function main(args: readonly string[]): Promise<number> {
     }
   }
   if (!values.json) console.log(table(rows));
-  if (values.write) await writeResults(rows, { isWhole: positionals.length === 0 && failures === 0 });
   return failures > 0 ? 1 : 0;
 }
 

@@ -1,26 +1,64 @@
-/** RESULTS.md: the table of one run, and on what kind of machine it was. */
-import { writeFile } from 'node:fs/promises';
+/**
+ * RESULTS.md: the newest figures of each measure, on what day and what kind of machine they were taken. results.json keeps them, so
+ * that one measure can be taken again without the others: all rows of one come from one run, as its floors do.
+ */
 import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Row } from './row.ts';
 import { table } from './table.ts';
 
-const FILE = join(import.meta.dirname, 'RESULTS.md');
+const RECORD = join(import.meta.dirname, 'results.json');
+const PAGE = join(import.meta.dirname, 'RESULTS.md');
 
-/** Nothing is written from a run that lacks a measure: the file is one run's. */
-export async function writeResults(rows: readonly Row[], { isWhole }: { isWhole: boolean }): Promise<void> {
-  if (!isWhole) {
-    console.error('RESULTS.md is left as it is: it holds whole runs only, without names and without failures.');
-    return;
-  }
-  await writeFile(FILE, resultsText(rows, { machine: thisMachine(), date: new Date().toISOString().slice(0, 10) }));
+export interface Taken {
+  /** `2026-11-21` */
+  date: string;
+  machine: string;
+  rows: readonly Row[];
 }
 
-export function resultsText(rows: readonly Row[], { machine, date }: { machine: string; date: string }): string {
+/** By measure. */
+export type Results = Readonly<Record<string, Taken>>;
+
+/** `known`: all measures there are; what is kept of others goes. */
+export async function keepResults(
+  { name, rows }: { name: string; rows: readonly Row[] },
+  known: readonly string[],
+): Promise<void> {
+  const taken = { date: new Date().toISOString().slice(0, 10), machine: thisMachine(), rows };
+  const results = withTaken(kept(), { name, taken, known });
+  await writeFile(RECORD, `${JSON.stringify(results, withoutNaN, 2)}\n`);
+  await writeFile(PAGE, resultsText(results, known));
+}
+
+/** JSON would make a null of it. */
+const withoutNaN = (_: string, value: unknown): unknown => (Number.isNaN(value) ? undefined : value);
+
+function kept(): Results {
+  try {
+    return JSON.parse(readFileSync(RECORD, 'utf8')) as Results;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {}; // the first ones
+    throw error;
+  }
+}
+
+/** In the order of `known`. */
+export function withTaken(
+  results: Results,
+  { name, taken, known }: { name: string; taken: Taken; known: readonly string[] },
+): Results {
+  const all = new Map(Object.entries(results)).set(name, taken);
+  return Object.fromEntries(known.flatMap((each) => (all.has(each) ? [[each, all.get(each)!]] : [])));
+}
+
+export function resultsText(results: Results, known: readonly string[]): string {
+  const rows = Object.values(results).flatMap((taken) => taken.rows);
   return `# Results
 
-Measured ${date} on ${machine}. Written by \`npm run bench -- --write\`.
+${occasionsText(results, known)} Written by \`npm run bench -- --write\`, or with the names of some measures before \`--write\`.
 
 Every figure stands beside a floor that was measured in the same run: the least that could do the job on this machine. \`ratio\` is
 how many times worse than the floor it is, whatever the unit; 1 is the floor. \`p50\` and \`p99\` are of single requests, events
@@ -29,6 +67,22 @@ of all of them together: compare them with the floor, not with other machines. M
 
 ${table(rows)}
 ${limitsText(rows)}`;
+}
+
+/** `Measured DAY on MACHINE.`; what was taken on other occasions, and what never was, by name. */
+function occasionsText(results: Results, known: readonly string[]): string {
+  const occasions = new Map<string, string[]>();
+  for (const [name, { date, machine }] of Object.entries(results)) {
+    const occasion = `${date} on ${machine}`;
+    occasions.set(occasion, [...(occasions.get(occasion) ?? []), name]);
+  }
+  const [most = [], ...others] = [...occasions].sort(([, a], [, b]) => b.length - a.length);
+  const missing = known.filter((name) => !results[name]);
+  return [
+    `Measured ${most[0]}.`,
+    ...others.map(([occasion, names]) => `${names.join(', ')}: ${occasion}.`),
+    ...(missing.length > 0 ? [`Not measured yet: ${missing.join(', ')}.`] : []),
+  ].join(' ');
 }
 
 function limitsText(rows: readonly Row[]): string {
