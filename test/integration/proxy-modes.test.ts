@@ -412,38 +412,37 @@ for (const { mode, isThere, renderer: rendererOf } of MODES) {
         expect(rules()).not.toMatch(/KUBE-|kube-proxy/);
       });
 
-      test.skipIf(family === 'ipv6')(
-        "a host port of the node's loopback is reached from the node, and from nowhere else",
-        async () => {
-          const podWithPort = pod('local', {
-            containers: [{ name: 'main', ports: [{ containerPort: 8080, hostPort: 54_323, hostIP: '127.0.0.1' }] }],
-          });
-          const wanted = hostPortsOf({ ...podWithPort, status: { podIPs: [{ ip: pods[0] }] } } as Pod, family);
-          await renderer.put(new Map([['pod default/local', wanted]]));
-          expect(await once('node', '127.0.0.1', 54_323)).toMatch(/^pod1 10\.244\.1\.1$|^pod1 172\.31\.9\.2$/); // the node's address, so that it answers
-          expect(await once('client', node, 54_323)).not.toContain('pod1');
-          const all = pod('all', {
-            containers: [{ name: 'main', ports: [{ containerPort: 8080, hostPort: 54_324 }] }],
-          });
-          const everywhere = hostPortsOf({ ...all, status: { podIPs: [{ ip: pods[1] }] } } as Pod, family);
-          await renderer.put(new Map([['pod default/all', everywhere]]));
-          expect(await once('client', node, 54_324)).toBe(`pod2 ${client}`);
+      // Of IPv6 the kernel leads nothing from its loopback elsewhere.
+      const ofLoopback = family === 'ipv4' ? test : () => undefined;
+      ofLoopback("a host port of the node's loopback is reached from the node, and from nowhere else", async () => {
+        const podWithPort = pod('local', {
+          containers: [{ name: 'main', ports: [{ containerPort: 8080, hostPort: 54_323, hostIP: '127.0.0.1' }] }],
+        });
+        const wanted = hostPortsOf({ ...podWithPort, status: { podIPs: [{ ip: pods[0] }] } } as Pod, family);
+        await renderer.put(new Map([['pod default/local', wanted]]));
+        expect(await once('node', '127.0.0.1', 54_323)).toMatch(/^pod1 10\.244\.1\.1$|^pod1 172\.31\.9\.2$/); // the node's address, so that it answers
+        expect(await once('client', node, 54_323)).not.toContain('pod1');
+        const all = pod('all', {
+          containers: [{ name: 'main', ports: [{ containerPort: 8080, hostPort: 54_324 }] }],
+        });
+        const everywhere = hostPortsOf({ ...all, status: { podIPs: [{ ip: pods[1] }] } } as Pod, family);
+        await renderer.put(new Map([['pod default/all', everywhere]]));
+        expect(await once('client', node, 54_324)).toBe(`pod2 ${client}`);
 
-          // A neighbour sends for the loopback address over the wire.
-          inside('client', 'sysctl', ['-qw', 'net.ipv4.conf.all.route_localnet=1']);
-          const moved = ['127.0.0.0/8', '127.0.0.1'];
-          for (const local of moved) batch('client', `route delete local ${local} table local`);
-          batch('client', `route add 127.0.0.1/32 via ${node} src ${client}`);
-          const count = 'iifname "uplink" ip daddr 127.0.0.0/8 counter';
-          const behind = '{ type filter hook prerouting priority mangle; }';
-          await nft([`add table ip seen`, `add chain ip seen c ${behind}`, `add rule ip seen c ${count}`]);
-          expect(await dropped('client', '127.0.0.1', 54_323)).toBe('timeout');
-          expect(inside('node', 'nft', ['list', 'table', 'ip', 'seen'])).toContain('counter packets 0 ');
-          await nft(['delete table ip seen']);
-          batch('client', `route delete 127.0.0.1/32 via ${node}`);
-          for (const local of moved) batch('client', `route add local ${local} dev lo table local`);
-        },
-      );
+        // A neighbour sends for the loopback address over the wire.
+        inside('client', 'sysctl', ['-qw', 'net.ipv4.conf.all.route_localnet=1']);
+        const moved = ['127.0.0.0/8', '127.0.0.1'];
+        for (const local of moved) batch('client', `route delete local ${local} table local`);
+        batch('client', `route add 127.0.0.1/32 via ${node} src ${client}`);
+        const count = 'iifname "uplink" ip daddr 127.0.0.0/8 counter';
+        const behind = '{ type filter hook prerouting priority mangle; }';
+        await nft([`add table ip seen`, `add chain ip seen c ${behind}`, `add rule ip seen c ${count}`]);
+        expect(await dropped('client', '127.0.0.1', 54_323)).toBe('timeout');
+        expect(inside('node', 'nft', ['list', 'table', 'ip', 'seen'])).toContain('counter packets 0 ');
+        await nft(['delete table ip seen']);
+        batch('client', `route delete 127.0.0.1/32 via ${node}`);
+        for (const local of moved) batch('client', `route add local ${local} dev lo table local`);
+      });
     });
   }
 }
