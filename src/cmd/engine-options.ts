@@ -1,12 +1,10 @@
 /** What the JavaScript engine is told when a process starts. */
 
 /**
- * An object of a request lives as long as the request: a young generation that holds what some thousand of them leave behind (32 MB,
- * the engine's own choice is 16) is gone through half as often, which is a fifth of what a read costs. How far the heap may grow
- * before it is collected whole: the engine's own choice lets a small one grow fourfold, with which 100,000 objects of 2 KB take a
- * quarter more; a smaller growth costs more collecting than it saves.
+ * How far the heap may grow before it is collected whole: the engine's own choice lets a small one grow fourfold, with which 100,000
+ * objects of 2 KB take a quarter more; a smaller growth costs more collecting than it saves.
  */
-const CONTROL_PLANE = ['--max-semi-space-size=32', '--heap-growing-percent=80'];
+const CONTROL_PLANE = ['--heap-growing-percent=80'];
 
 /** The line that starts a control plane of this program. */
 export const controlPlaneProgram = ([node = '', ...rest]: readonly string[]): string[] => [
