@@ -2,7 +2,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readKubeconfig } from '#client/transport/kubeconfig.ts';
@@ -17,6 +16,7 @@ import {
   writeCluster,
 } from '#node/machine/cluster-dir.ts';
 import { SLOTS } from '#node/machine/slots.ts';
+import { freePort } from '#testing/free-port.ts';
 import type { Bench } from './bench.ts';
 import { askOnce, type Target } from './http2-load.ts';
 
@@ -112,13 +112,3 @@ async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   child.kill(signal);
   await gone;
 }
-
-const freePort = (): Promise<number> =>
-  new Promise((done, fail) => {
-    const server = createServer();
-    server.once('error', fail);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => done(typeof address === 'object' && address ? address.port : 0));
-    });
-  });

@@ -2,9 +2,10 @@
 import { spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from '#testing/free-port.ts';
 import type { Bench } from './bench.ts';
 
 export interface Peer {
@@ -106,16 +107,6 @@ function isThere(file: string): boolean {
     return false;
   }
 }
-
-const freePort = (): Promise<number> =>
-  new Promise((done, fail) => {
-    const server = createServer();
-    server.once('error', fail);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => done(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 
 async function listening(port: number): Promise<void> {
   for (const deadline = performance.now() + WITHIN_MS; performance.now() < deadline; await delay(20)) {
