@@ -80,6 +80,7 @@ export const TEST_PACKAGES = {
   cpio: () => hasProgram('cpio'),
   kmod: () => hasProgram('depmod'),
   e2fsprogs: () => hasProgram('mke2fs'),
+  openssl: () => hasProgram('openssl'),
   skopeo: () => hasProgram('skopeo'),
 };
 
