@@ -66,8 +66,11 @@ describe('resource metrics', () => {
   });
 
   test('kubectl top nodes', async () => {
-    const lines = (await kubectl('top', 'nodes', '--no-headers')).trim().split('\n');
-    expect(lines.length).toBeGreaterThanOrEqual(2);
+    // A node that has just begun has no second sample yet, and is not in the list.
+    const lines = await eventually('both nodes are told of', async () => {
+      const all = (await kubectl('top', 'nodes', '--no-headers')).trim().split('\n');
+      return all.length >= 2 && all.every((line) => /m +\d+%/.test(line)) && all;
+    });
     for (const line of lines) expect(line).toMatch(/^\S+ +[1-9]\d*m +\d+% +[1-9]\d*Mi +\d+% *$/);
   });
 
@@ -101,9 +104,11 @@ describe('resource metrics', () => {
       async () => (await ground().api.get<{ spec: { replicas: number } }>(path)).spec.replicas === 2,
       150_000,
     );
-    const { items } = await ground().api.get<{ items: Event[] }>(ground().path('Event'));
-    expect(items.filter(({ reason }) => reason === 'SuccessfulRescale').map(({ message }) => message)).toContain(
-      'New size: 2; reason: cpu resource utilization (percentage of request) above target',
-    );
+    // The Event is recorded beside the change, by a recorder of its own.
+    await eventually('the Event tells of it', async () => {
+      const { items } = await ground().api.get<{ items: Event[] }>(ground().path('Event'));
+      const told = items.filter(({ reason }) => reason === 'SuccessfulRescale').map(({ message }) => message);
+      return told.includes('New size: 2; reason: cpu resource utilization (percentage of request) above target');
+    });
   });
 });
