@@ -1,6 +1,7 @@
 /** The control plane, put together. The order of starting is the order in which each part needs the one before. */
 import { createHmac } from 'node:crypto';
 import { bodies, catalog } from '#api/catalog.ts';
+import { Node } from '#api/core/v1/node.ts';
 import { GATEWAY_CONTROLLER } from '#api/gateway/v1/kedge-gateway.ts';
 import type { KindRegistry } from '#api/machinery/kind.ts';
 import { createKindRegistry } from '#api/machinery/kind-registry.ts';
@@ -21,7 +22,7 @@ import type { Controller } from '#control-plane/controllers/define-controller.ts
 import { ownerScalesOver } from '#control-plane/controllers/disruption/owner-scales.ts';
 import { metricsOver } from '#control-plane/controllers/horizontal-pod-autoscaler/metrics-source.ts';
 import { scalesOver } from '#control-plane/controllers/horizontal-pod-autoscaler/scales.ts';
-import { controllersFor } from '#control-plane/controllers/index.ts';
+import { type ClusterSettings, controllersFor } from '#control-plane/controllers/index.ts';
 import { complaintsAbout, isSelected } from '#control-plane/controllers/selection.ts';
 import type { SecretTokens } from '#control-plane/controllers/service-account-token.ts';
 import { serviceAccountUser } from '#control-plane/controllers/start-controllers.ts';
@@ -33,7 +34,8 @@ import { systemClock, systemRandom } from '../system-clock.ts';
 import { openApiServer } from './api-server.ts';
 import { ApiServerFlags, FlagError } from './api-server-flags.ts';
 import { openClusterStorage } from './cluster-storage.ts';
-import { ensureRegistryAnnounced, openImageRegistry } from './image-registry.ts';
+import { openImageRegistry } from './image-registry.ts';
+import { ImageRegistryLife } from './image-registry-life.ts';
 import { ensureGatewayApi } from './local-gateway.ts';
 import { ensureIngressClass } from './local-ingress.ts';
 import { localLoadBalancers } from './local-load-balancers.ts';
@@ -87,7 +89,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const { client } = apiServer.loopback;
   const transportFor = (user: UserInfo): Transport => new InProcessTransport(apiServer.pipeline, user);
   const localPath = localPathFolders({ pki, port: cluster.apiServerPort });
-  const allControllers = controllersFor({
+  const settings: ClusterSettings = {
     localPath,
     ...(hasNodesHere(options) && {
       loadBalancers: localLoadBalancers(plan),
@@ -103,8 +105,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     ...(cluster.settings.nodeMonitorGracePeriodSeconds !== undefined && {
       nodeLifecycle: { gracePeriodMs: cluster.settings.nodeMonitorGracePeriodSeconds * 1000 },
     }),
-  });
-
+  };
+  const allControllers = controllersFor(settings);
   const controllers = selected(cluster, allControllers);
 
   await apiServer.ready();
@@ -125,17 +127,17 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   });
   await ensureExtensionAuthentication(client, { client: pki.caCertificate, frontProxy: pki.frontProxyCaCertificate });
   apiServer.announceReady();
-  const images = hasNodesHere(options)
-    ? await openImageRegistry({ root: paths.images, plan, listen: cluster.listen ?? [], pki, log })
-    : undefined;
-  if (images) await ensureRegistryAnnounced(client, images.host);
+  const open = () => openImageRegistry({ root: paths.images, plan, listen: cluster.listen ?? [], pki, log });
+  const images = new ImageRegistryLife({ client, log, open });
+  if (hasNodesHere(options)) await images.open();
   if (hasNodesHere(options))
     void ensureGatewayApi(client, { clock: systemClock, signal: stopping.signal }).catch((error: unknown) => {
       log.warn('the Gateway API is not served as it should be', { error: String(error) });
     });
 
   const managers = startManagers({
-    ...{ flags, isShared, controllers, scheduler: schedulerOptions },
+    ...{ flags, isShared, scheduler: schedulerOptions },
+    controllers: () => selected(cluster, controllersFor(settings)),
     ...{ transportFor, kinds: apiServer.kinds, clock: systemClock, random: systemRandom },
     log,
     breathe: turnOfTheLoop,
@@ -143,6 +145,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const { informers } = managers;
   debug.set('/debug/controllers/graph', () => ({ controllers: managers.stats(), edges: graphOf(controllers) }));
   metrics.follow(informers, simulation.usageOf);
+  images.openWithFirstNode(informers.for(Node));
   debug.set('/debug/scheduler/why/', (key) => managers.explain(key));
   await simulation.start({ client, informers });
   const compacting = runCompaction({ storage, clock: systemClock, log, signal: stopping.signal });
@@ -154,7 +157,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       await managers.stop();
       localPath.close();
       metrics.close();
-      await images?.close();
+      await images.close();
       await apiServer.close(graceMs);
       await compacting;
       await storage.close();

@@ -66,7 +66,9 @@ const HOSTING = { name: 'local-registry-hosting', namespace: 'kube-public' };
 
 /** Tells tools where to push. Source: KEP-1755, "Communicating a local registry". */
 export async function ensureRegistryAnnounced(client: Client, host: string): Promise<void> {
-  const data = { 'localRegistryHosting.v1': `host: "${host}"\nhelp: "kedge image push --help"\n` };
+  // The same name on this machine and for what pulls on nodes; pods have none, as they may not push.
+  const lines = [`host: "${host}"`, `hostFromContainerRuntime: "${host}"`, 'help: "kedge image push --help"', ''];
+  const data = { 'localRegistryHosting.v1': lines.join('\n') };
   try {
     const there = await client.get(ConfigMap, HOSTING);
     if (!isEqual(there.data, data)) await client.update(ConfigMap, { ...there, data });
