@@ -51,7 +51,7 @@ async function startControlPlane(): Promise<ControlPlane> {
   const groupsOf = ({ name, groups }: UserInfo) =>
     name.startsWith('system:serviceaccount:') ? ['system:masters'] : groups;
   const managers = startManagers({
-    ...{ flags, isShared, controllers: [deploymentController, replicaSetController, podsThatRun()] },
+    ...{ flags, isShared, controllers: () => [deploymentController, replicaSetController, podsThatRun()] },
     transportFor: (user) =>
       new MortalTransport(
         new InProcessTransport(server.api.pipeline, { name: user.name, groups: groupsOf(user) }),

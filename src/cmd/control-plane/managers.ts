@@ -27,7 +27,8 @@ export interface ManagersOptions {
   flags: ApiServerFlags;
   /** Others may run controllers on the same store: they are elected unless `--leader-elect=false`. */
   isShared: boolean;
-  controllers: readonly Controller[];
+  /** Asked for each term anew: what controllers remember of an earlier one may be old. */
+  controllers(): readonly Controller[];
   scheduler?: Pick<SchedulerOptions, 'profiles' | 'backOff'> | undefined;
   transportFor(user: UserInfo): Transport;
   kinds: KindRegistry;
@@ -54,7 +55,7 @@ const RETRY_JITTER = 1.2;
 
 /** Throws FlagError. */
 export function startManagers(options: ManagersOptions): Managers {
-  const { flags, isShared, controllers, transportFor, kinds, clock, random, log, breathe } = options;
+  const { flags, isShared, transportFor, kinds, clock, random, log, breathe } = options;
   const services = { transportFor, kinds, clock, random };
   const isElected = flags.boolean('leader-elect', isShared);
   const times = electionTimes(flags);
@@ -68,7 +69,7 @@ export function startManagers(options: ManagersOptions): Managers {
   const start = {
     [CONTROLLERS]() {
       const ownLog = log.child({ component: 'controllers' });
-      running = startControllers({ controllers, ...services, ...followed, log: ownLog });
+      running = startControllers({ controllers: options.controllers(), ...services, ...followed, log: ownLog });
       return running;
     },
     [SCHEDULER]() {
