@@ -2,9 +2,9 @@
  * The bytes of all images, once each, by their digest; and which repository has which of them. A repository shows only what
  * was pushed or mounted to it.
  */
-import { createHash } from 'node:crypto';
 import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { ALGORITHMS, algorithmOf, digestWithHex, hexOf } from './digests.ts';
 import { absent, readIfThere, writeWhole } from './whole-file.ts';
 
 export interface StoredBlob {
@@ -14,23 +14,19 @@ export interface StoredBlob {
   usedMs: number;
 }
 
-export const sha256 = (bytes: Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
-
-const hexOf = (digest: string): string => digest.slice('sha256:'.length);
-
 export class Blobs {
   readonly #folder: string;
   readonly #repositories: string;
 
   /** `root`: the registry's folder. */
   constructor(root: string) {
-    this.#folder = join(root, 'blobs', 'sha256');
+    this.#folder = join(root, 'blobs');
     this.#repositories = join(root, 'repositories');
   }
 
   #path(digest: string): string {
     const hex = hexOf(digest);
-    return join(this.#folder, hex.slice(0, 2), hex);
+    return join(this.#folder, algorithmOf(digest), hex.slice(0, 2), hex);
   }
 
   #linkPath(repository: string, digest: string): string {
@@ -63,12 +59,15 @@ export class Blobs {
     await this.#link(repository, digest);
   }
 
-  async write(repository: string, bytes: Uint8Array, nowMs: number): Promise<string> {
-    const digest = sha256(bytes);
+  /** `bytes` are what the digest says. */
+  async write(
+    repository: string,
+    { digest, bytes }: { digest: string; bytes: Uint8Array },
+    nowMs: number,
+  ): Promise<void> {
     if (await this.#stored(digest)) await this.keep(digest, nowMs);
     else await writeWhole(this.#path(digest), bytes);
     await this.#link(repository, digest);
-    return digest;
   }
 
   /** @returns whether `from` has it */
@@ -99,11 +98,14 @@ export class Blobs {
   }
 
   async *all(): AsyncGenerator<{ digest: string } & StoredBlob> {
-    for (const part of await namesIn(this.#folder)) {
-      for (const hex of await namesIn(join(this.#folder, part))) {
-        const digest = `sha256:${hex}`;
-        const found = await this.#stored(digest);
-        if (found && !hex.startsWith('.')) yield { digest, ...found };
+    for (const algorithm of ALGORITHMS) {
+      const folder = join(this.#folder, algorithm);
+      for (const part of await namesIn(folder)) {
+        for (const hex of (await namesIn(join(folder, part))).filter(isName)) {
+          const digest = digestWithHex(hex);
+          const found = await this.#stored(digest);
+          if (found) yield { digest, ...found };
+        }
       }
     }
   }
@@ -111,12 +113,15 @@ export class Blobs {
   /** Digests that a repository has. */
   async linked(repository: string): Promise<string[]> {
     const names = await namesIn(join(this.#repositories, repository, '_blobs'));
-    return names.filter((name) => !name.startsWith('.')).map((hex) => `sha256:${hex}`);
+    return names.filter(isName).map(digestWithHex);
   }
 
   async remove(digest: string): Promise<void> {
     await rm(this.#path(digest), { force: true });
   }
 }
+
+/** Not a draft. */
+const isName = (name: string): boolean => !name.startsWith('.');
 
 export const namesIn = async (folder: string): Promise<string[]> => (await readdir(folder).catch(absent)) ?? [];

@@ -1,4 +1,5 @@
 /** What of a manifest matters to a registry: what it needs, what it is about. Source: OCI image specification 1.1. */
+import { isDigest } from './digests.ts';
 import { RegistryError } from './registry-error.ts';
 
 export interface Descriptor {
@@ -29,7 +30,6 @@ const INDEXES = new Set([
   'application/vnd.oci.image.index.v1+json',
   'application/vnd.docker.distribution.manifest.list.v2+json',
 ]);
-const DIGEST = /^sha256:[0-9a-f]{64}$/;
 /** Layers that are by specification nowhere but at their maker's. */
 const FOREIGN = /^application\/vnd\.(docker\.image\.rootfs\.foreign|oci\.image\.layer\.nondistributable)/;
 
@@ -83,7 +83,7 @@ function listOf(value: unknown, field: string): Descriptor[] {
 function descriptorOf(value: unknown, field: string): Descriptor {
   if (!isObject(value)) throw invalid(`${field} must be a descriptor`);
   const { mediaType, digest, size } = value;
-  if (typeof digest !== 'string' || !DIGEST.test(digest)) throw invalid(`${field} has no sha256 digest`);
+  if (typeof digest !== 'string' || !isDigest(digest)) throw invalid(`${field} has no digest`);
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) throw invalid(`${field} has no size`);
   return { mediaType: textOf(mediaType), digest, size };
 }

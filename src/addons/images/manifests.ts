@@ -9,6 +9,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Blobs, namesIn } from './blobs.ts';
+import { algorithmOf, digestOf, digestWithHex, hexOf } from './digests.ts';
 import { type Descriptor, type ManifestContent, manifestContent } from './manifest-content.ts';
 import type { Reference } from './names.ts';
 import { RegistryError } from './registry-error.ts';
@@ -22,9 +23,6 @@ export interface StoredManifest {
 
 /** How many of each there may be; a registry without limits is a disk that anybody can fill. */
 const LIMITS = { repositories: 10_000, tags: 10_000, manifests: 20_000 };
-
-const hexOf = (digest: string): string => digest.slice('sha256:'.length);
-const digestOf = (hex: string): string => `sha256:${hex}`;
 
 export class Manifests {
   readonly #repositories: string;
@@ -62,10 +60,11 @@ export class Manifests {
     const content = manifestContent(bytes, contentType);
     await this.#refuseUnlessWhole(repository, content, nowMs);
     await this.#refuseTooMany(repository, reference);
-    const digest = await this.#blobs.write(repository, bytes, nowMs);
+    const digest = digestOf(bytes, algorithmOf(reference.digest ?? ''));
     if (reference.digest !== undefined && reference.digest !== digest) {
       throw new RegistryError('DIGEST_INVALID', 'provided digest did not match uploaded content');
     }
+    await this.#blobs.write(repository, { digest, bytes }, nowMs);
     await writeWhole(this.#path(repository, '_manifests', hexOf(digest)), JSON.stringify(content));
     if (content.subject) await this.#refer(repository, content.subject, { digest, size: bytes.length, content });
     if (reference.tag !== undefined) await writeWhole(this.#path(repository, '_tags', reference.tag), digest);
@@ -169,7 +168,9 @@ export class Manifests {
     const texts = await Promise.all(names.map((hex) => readIfThere(this.#path(repository, '_manifests', hex))));
     return names.flatMap((hex, index) => {
       const text = texts[index];
-      return text ? [{ digest: digestOf(hex), content: JSON.parse(text.toString('utf8')) as ManifestContent }] : [];
+      return text
+        ? [{ digest: digestWithHex(hex), content: JSON.parse(text.toString('utf8')) as ManifestContent }]
+        : [];
     });
   }
 }

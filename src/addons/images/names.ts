@@ -1,4 +1,5 @@
 /** Grammar of what stands in a registry's paths. Source: OCI distribution specification 1.1, "Pulling manifests". */
+import { isDigest } from './digests.ts';
 import { RegistryError } from './registry-error.ts';
 
 const COMPONENT = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
@@ -6,7 +7,6 @@ const NAME = new RegExp(`^${COMPONENT}(?:/${COMPONENT})*$`);
 const NAME_LENGTH = 255;
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
 const DIGEST = /^[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[A-Za-z0-9=_-]+$/;
-const SHA256 = /^sha256:[0-9a-f]{64}$/;
 const UPLOAD = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export function checkedRepository(name: string): string {
@@ -14,10 +14,9 @@ export function checkedRepository(name: string): string {
   throw new RegistryError('NAME_INVALID', 'invalid repository name', { detail: { name: name.slice(0, NAME_LENGTH) } });
 }
 
-/** Of bytes: only sha256 is stored here, which is what every client sends. */
 export function checkedDigest(digest: string): string {
-  if (SHA256.test(digest)) return digest;
-  const why = DIGEST.test(digest) ? 'this registry keeps sha256 digests only' : 'invalid digest';
+  if (isDigest(digest)) return digest;
+  const why = DIGEST.test(digest) ? 'this registry keeps sha256 and sha512 digests only' : 'invalid digest';
   throw new RegistryError('DIGEST_INVALID', why, { detail: { digest: digest.slice(0, NAME_LENGTH) } });
 }
 

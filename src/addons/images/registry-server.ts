@@ -20,7 +20,7 @@ export interface RegistryServerOptions {
   nodeAddresses: readonly string[];
   /** Whether an address is a node's. */
   isNode: (address: string) => boolean;
-  /** Users of this machine who may push and delete, besides root. */
+  /** The user of this machine who may pull, push and delete, besides root. */
   owner: number | undefined;
   /** For nodes that are machines of their own: by TLS, for holders of a certificate. */
   elsewhere?: { addresses: readonly string[]; certificate: string; key: string; clientCA: string };
@@ -118,12 +118,12 @@ async function localAccess(
   { owner }: RegistryServerOptions,
 ): Promise<RegistryError | undefined> {
   const refusal = browserRefusal(request);
-  if (refusal || isRead(request)) return refusal;
+  if (refusal) return refusal;
   const known = owners.get(request.socket) ?? socketOwner(request.socket);
   owners.set(request.socket, known);
   const user = await known;
   if (user !== undefined && (user === 0 || user === owner)) return undefined;
-  return denied('only the user who runs the cluster, and root, may change its images');
+  return denied('only the user who runs the cluster, and root, may have its images');
 }
 
 async function nodeAccess(

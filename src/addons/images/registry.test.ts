@@ -233,6 +233,31 @@ describe('manifests', () => {
     expect(codeOf(await ask('GET', '/v2/web/manifests/2'))).toBe('MANIFEST_UNKNOWN');
   });
 
+  test('blobs and manifests may be called by sha512, and stay as long as their image', async () => {
+    const sha512 = (bytes: string) => `sha512:${createHash('sha512').update(bytes).digest('hex')}`;
+    const layer = sha512('a layer');
+    const path = '/v2/long/blobs/uploads/';
+    const wrong = await ask('POST', `${path}?digest=${sha512('another')}`, { body: 'a layer' });
+    expect([wrong.status, codeOf(wrong)]).toEqual([400, 'DIGEST_INVALID']);
+    expect((await ask('POST', `${path}?digest=${layer}`, { body: 'a layer' })).status).toBe(201);
+    const config = await pushBlob('long', '{}');
+    const body = JSON.stringify({
+      schemaVersion: 2,
+      mediaType: MANIFEST,
+      config: { mediaType: 'application/vnd.oci.image.config.v1+json', digest: config, size: 2 },
+      layers: [{ mediaType: 'application/vnd.oci.image.layer.v1.tar', digest: layer, size: 7 }],
+    });
+    const at = `/v2/long/manifests/${sha512(body)}`;
+    const put = await ask('PUT', at, { body, headers: { 'content-type': MANIFEST } });
+    expect([put.status, put.headers['docker-content-digest']]).toEqual([201, sha512(body)]);
+    clock.advance(48 * 3_600_000);
+    await registry.tidy();
+    expect((await ask('GET', at)).body.toString()).toBe(body);
+    expect((await ask('GET', `/v2/long/blobs/${layer}`)).body.toString()).toBe('a layer');
+    expect((await ask('DELETE', at)).status).toBe(202);
+    expect((await ask('GET', at)).status).toBe(404);
+  });
+
   test('a manifest whose blobs are not here is refused', async () => {
     const answer = (await pushImage('web', '1', { layers: [{ mediaType: 'x', digest: digestOf('no'), size: 1 }] }))
       .answer;
@@ -349,7 +374,7 @@ describe('manifests', () => {
 });
 
 describe('what is not taken', () => {
-  test('a change by another user of this machine, who may read', async () => {
+  test('another user of this machine, who may not even read: images may hold what is nobody else’s business', async () => {
     await pushImage('web', '1');
     const isOwner = process.getuid?.() === 0 ? undefined : -1; // root always may: another asks then
     const options = { registry, port: 0, log: silentLog, nodeAddresses: [], isNode: () => false, owner: isOwner };
@@ -357,6 +382,7 @@ describe('what is not taken', () => {
     const at = `http://127.0.0.1:${other.port}/v2/web`;
     const asked = [
       ['GET', '/manifests/1'],
+      ['HEAD', '/manifests/1'],
       ['DELETE', '/manifests/1'],
       ['PUT', '/manifests/2'],
       ['POST', '/blobs/uploads/'],
@@ -365,7 +391,7 @@ describe('what is not taken', () => {
     try {
       const as = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
       const { stdout } = await promisify(execFile)(process.execPath, ['-e', program], { cwd: '/', ...as });
-      expect(JSON.parse(stdout)).toEqual([200, 403, 403, 403]);
+      expect(JSON.parse(stdout)).toEqual([403, 403, 403, 403, 403]);
     } finally {
       await other.close();
     }

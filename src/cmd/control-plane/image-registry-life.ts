@@ -35,15 +35,16 @@ export class ImageRegistryLife {
   /** The addresses by which nodes reach it come with the first of them: before that it could not listen there. */
   openWithFirstNode(nodes: Pick<Informer<Node>, 'list' | 'onChange'>): void {
     if (this.#opened) return;
-    if (nodes.list().some(runsContainers)) return this.#openLate();
     this.#stopWaiting = nodes.onChange(({ now }) => {
-      if (!now || !runsContainers(now)) return;
-      this.#stopWaiting();
-      this.#openLate();
+      if (now) this.#openFor(now);
     });
+    const known = nodes.list().find(runsContainers);
+    if (known) this.#openFor(known);
   }
 
-  #openLate(): void {
+  #openFor(node: Node): void {
+    if (!runsContainers(node)) return;
+    this.#stopWaiting();
     this.open().catch((error: unknown) => {
       this.#options.log.error('the image registry cannot be opened', { error: String(error) });
     });
