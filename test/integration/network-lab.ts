@@ -8,6 +8,8 @@ import { promisify } from 'node:util';
 export interface Lab {
   /** Runs a command in a host's network, or in the node's (`node`). */
   inside(host: string, command: string, args: readonly string[], input?: string): string;
+  /** The same as an argument array, for somebody else to run. */
+  commandIn(host: string, ...command: readonly string[]): string[];
   /** A process that lives as long as the lab; resolves with its first output, rejects when it ends before. */
   keep(host: string, script: string): Promise<ChildProcess>;
   /** What a TCP server says first, or how it failed: `refused`, `timeout`. */
@@ -81,6 +83,7 @@ export function networkLab({ hosts, gateway }: { hosts: Record<string, string>; 
   }
   return {
     inside,
+    commandIn: (host, ...command) => ['nsenter', ...entered(host), ...command],
     keep: (host, script) =>
       new Promise((resolve, reject) => {
         const child = spawn('nsenter', [...entered(host), process.execPath, '-e', script], {

@@ -9,7 +9,7 @@ import type { Log } from '#base/log.ts';
 
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 10_000;
-/** Other programs may flush all rules, e.g. a firewall that is loaded anew. */
+/** Other programs may flush all rules, e.g. a firewall that is loaded anew. `RuleWatch` tells most of it at once. */
 const LOOK_EVERY_MS = 10_000;
 
 export interface ApplyLoopOptions {
@@ -30,6 +30,7 @@ export class ApplyLoop {
   readonly #options: ApplyLoopOptions;
   readonly #isReady = deferred();
   #marked = new Set<string>();
+  #isLookDue = false;
   #wake: () => void = () => undefined;
 
   constructor(options: ApplyLoopOptions) {
@@ -42,6 +43,12 @@ export class ApplyLoop {
     this.#wake();
   }
 
+  /** Somebody may have taken the rules away: looks whether they still are in force, once nothing else is to be done. */
+  look(): void {
+    this.#isLookDue = true;
+    this.#wake();
+  }
+
   /** Until the signal aborts and the transaction under way has ended. */
   async run(): Promise<void> {
     const { signal } = this.#options;
@@ -49,8 +56,10 @@ export class ApplyLoop {
     let isDue = true;
     for (let retryMs = FIRST_RETRY_MS; !signal.aborted; ) {
       if (this.#marked.size === 0 && !isDue) {
-        await this.#wokenOrLate();
-        isDue = this.#marked.size === 0 && !signal.aborted && (await this.#isLost());
+        if (!this.#isLookDue) await this.#wokenOrLate();
+        if (this.#marked.size > 0 || signal.aborted) continue;
+        this.#isLookDue = false;
+        isDue = await this.#isLost();
         continue;
       }
       const isDone = await this.#once(retryMs);

@@ -11,6 +11,7 @@ import type { Log } from '#base/log.ts';
 import type { Informer, Informers } from '#client/informer.ts';
 import { ApplyLoop } from '#network/netfilter/apply-loop.ts';
 import { type HasRules, hasRules, type RunNft, runNft } from '#network/netfilter/nft.ts';
+import type { RuleWatch } from '#network/netfilter/rule-watch.ts';
 import { PolicyState } from './policy-state.ts';
 import { PolicyTable, type PolicyTableContext, policyTableName } from './policy-table.ts';
 
@@ -22,6 +23,8 @@ export interface NetworkPolicyOptions {
   signal: AbortSignal;
   /** One table for each address family that the cluster has. */
   tables: readonly PolicyTableContext[];
+  /** Tells of rules that others remove; undefined: they are missed at the next look. */
+  ruleWatch?: RuleWatch;
   /** For tests. */
   nft?: RunNft;
   hasRules?: HasRules;
@@ -42,6 +45,9 @@ export function startNetworkPolicy(options: NetworkPolicyOptions): RunningNetwor
   };
 }
 
+/** Its rules are the same as long as a policy is enforced. */
+const WITNESS = 'forward';
+
 class FamilyPolicy {
   readonly ready: Promise<void>;
   readonly #options: NetworkPolicyOptions;
@@ -58,10 +64,11 @@ class FamilyPolicy {
     this.#state = new PolicyState({ family: context.family, nodeName });
     this.#table = new PolicyTable(context);
     this.#policies = informers.for(NetworkPolicy);
-    const isInForce = async () =>
-      !this.#state.plan().isEnforced || (options.hasRules ?? hasRules)(policyTableName(context.family), 'forward');
+    const name = policyTableName(context.family);
+    const isInForce = async () => !this.#state.plan().isEnforced || (options.hasRules ?? hasRules)(name, WITNESS);
     const forget = () => this.#table.forget();
     this.#loop = new ApplyLoop({ clock, log, signal, apply: () => this.#apply(), forget, isInForce });
+    options.ruleWatch?.onRemoval([`${name} ${WITNESS}`], () => this.#loop.look());
     this.ready = this.#loop.ready;
   }
 

@@ -1,4 +1,5 @@
 import { type Iptables, iptablesOf } from '#network/netfilter/iptables.ts';
+import { familyWord } from '#network/netfilter/ip-family.ts';
 import type { Wanted } from './fronts.ts';
 import { type Chains, commonChains, HOOKS, type IptablesParts, OWN_CHAIN, partsOf } from './iptables-rules.ts';
 import type { Renderer } from './renderer.ts';
@@ -9,6 +10,8 @@ type TableName = (typeof TABLES)[number];
 
 /** The mode `iptables`: a chain for each Service and endpoint, of which only those that changed are written again. */
 export class IptablesRenderer implements Renderer {
+  /** iptables-nft only; the older iptables tells nobody. */
+  readonly witnesses: readonly string[];
   readonly #context: TableContext;
   readonly #iptables: Iptables;
   readonly #parts = new Map<string, IptablesParts>();
@@ -17,6 +20,7 @@ export class IptablesRenderer implements Renderer {
 
   constructor(context: TableContext, iptables: Iptables = iptablesOf(context.family)) {
     this.#context = context;
+    this.witnesses = HOOKS.map(({ table, rule: [chain] }) => `${familyWord(context.family)} ${table} ${chain}`);
     this.#iptables = iptables;
   }
 

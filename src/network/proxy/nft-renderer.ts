@@ -5,8 +5,11 @@ import { ProxyTable } from './proxy-table.ts';
 import type { Renderer } from './renderer.ts';
 import { type TableContext, tableName } from './ruleset.ts';
 
+const WITNESS = 'prerouting';
+
 /** The mode `nftables`: elements of maps. */
 export class NftRenderer implements Renderer {
+  readonly witnesses: readonly string[];
   readonly #table: ProxyTable;
   readonly #name: string;
   readonly #nft: RunNft;
@@ -15,6 +18,7 @@ export class NftRenderer implements Renderer {
   constructor(context: TableContext, tools: { nft?: RunNft | undefined; hasRules?: HasRules | undefined } = {}) {
     this.#table = new ProxyTable(context);
     this.#name = tableName(context.family);
+    this.witnesses = [`${this.#name} ${WITNESS}`];
     this.#nft = tools.nft ?? runNft;
     this.#hasRules = tools.hasRules ?? hasRules;
   }
@@ -31,7 +35,7 @@ export class NftRenderer implements Renderer {
   }
 
   isInForce(): Promise<boolean> {
-    return this.#hasRules(this.#name, 'prerouting');
+    return this.#hasRules(this.#name, WITNESS);
   }
 
   async remove(): Promise<void> {

@@ -9,6 +9,8 @@ export interface Renderer {
    * not at all; throws when it was refused.
    */
   put(changes: ReadonlyMap<string, Wanted | undefined>): Promise<void>;
+  /** Chains (`ip kube-proxy prerouting`) that lose a rule when somebody else takes the rules away, and else next to never. */
+  readonly witnesses: readonly string[];
   /** Whether what was put still is there: neither removed nor flushed by somebody else. */
   isInForce(): Promise<boolean>;
   /** Takes everything out of the kernel that a renderer of this kind may have left there. */

@@ -13,6 +13,7 @@ import type { Log } from '#base/log.ts';
 import type { IndexedInformer, Informer, Informers } from '#client/informer.ts';
 import { ApplyLoop } from '#network/netfilter/apply-loop.ts';
 import type { HasRules, RunNft } from '#network/netfilter/nft.ts';
+import type { RuleWatch } from '#network/netfilter/rule-watch.ts';
 import { type RunConntrack, runConntrack, staleFlows } from './conntrack.ts';
 import { type Wanted, wantedOf } from './fronts.ts';
 import { HealthChecks, healthCheckPortOf } from './health-checks.ts';
@@ -34,6 +35,8 @@ export interface ProxyOptions {
   tables: readonly TableContext[];
   /** undefined: nftables. */
   renderer?: (table: TableContext) => Renderer;
+  /** Tells of rules that others remove; undefined: they are missed at the next look. */
+  ruleWatch?: RuleWatch;
   /** For tests. */
   nft?: RunNft;
   hasRules?: HasRules;
@@ -83,6 +86,7 @@ class FamilyProxy {
       forget: () => this.#renderer.forget(),
       isInForce: () => this.#renderer.isInForce(),
     });
+    options.ruleWatch?.onRemoval(this.#renderer.witnesses, () => this.#loop.look());
     this.ready = this.#loop.ready;
   }
 

@@ -1,0 +1,105 @@
+/**
+ * Tells at once when rules go from the kernel, whoever took them: a child that listens to nftables. Nobody may rely on
+ * it alone, for the kernel does not wait for listeners: the slow look of the apply loop stays. Source: nft(8), "MONITOR".
+ */
+import { spawn } from 'node:child_process';
+import type { Clock } from '#base/clock.ts';
+import { sleep } from '#base/clock.ts';
+import type { Log } from '#base/log.ts';
+
+/**
+ * Takes no more than this, in bytes, and dies with the process that started it. nft 1.0.6 keeps what it hears of elements, about
+ * 1.4 KB each, for as long as it runs: when there is no room left it ends, and is started anew.
+ */
+const MOST_MEMORY = 192 << 20;
+export const MONITOR: readonly string[] = [
+  ...['setpriv', '--pdeathsig', 'KILL', 'prlimit', `--as=${MOST_MEMORY}`],
+  ...['nft', 'monitor', 'destroy', 'rules'],
+];
+const FIRST_RETRY_MS = 1_000;
+const LONGEST_RETRY_MS = 600_000;
+/** One that lived so long was well. */
+const WELL_MS = 60_000;
+const LONGEST_LINE = 4_096;
+
+export interface RuleWatchOptions {
+  clock: Clock;
+  log: Log;
+  signal: AbortSignal;
+  /** For tests: what is run instead, as an argument array. */
+  command?: readonly string[];
+}
+
+export class RuleWatch {
+  readonly #options: RuleWatchOptions;
+  readonly #listeners = new Map<string, (() => void)[]>();
+  #isRunning = false;
+
+  constructor(options: RuleWatchOptions) {
+    this.#options = options;
+  }
+
+  /** Calls after a rule of one of these chains (`ip kube-proxy prerouting`) went, and whenever one may have gone unheard. */
+  onRemoval(chains: readonly string[], listener: () => void): void {
+    for (const chain of chains) this.#listeners.set(chain, [...(this.#listeners.get(chain) ?? []), listener]);
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    void this.#run();
+  }
+
+  async #run(): Promise<void> {
+    const { clock, log, signal } = this.#options;
+    for (let retryMs = FIRST_RETRY_MS; !signal.aborted; ) {
+      const startedMs = clock.monotonicMs();
+      const reason = await this.#listen();
+      if (signal.aborted) return;
+      if (clock.monotonicMs() - startedMs >= WELL_MS) retryMs = FIRST_RETRY_MS;
+      log.warn('nobody listens for rules that others remove until nft monitor is started again', { reason, retryMs });
+      await sleep(clock, retryMs, signal).catch(() => undefined); // aborted: the loop ends
+      retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS);
+      this.#tellAll();
+    }
+  }
+
+  /** Resolves with the reason why it ended. */
+  #listen(): Promise<string> {
+    const [program = '', ...args] = this.#options.command ?? MONITOR;
+    return new Promise((resolve) => {
+      const { signal } = this.#options;
+      const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+      const end = () => void child.kill('SIGKILL');
+      signal.addEventListener('abort', end, { once: true });
+      let complaint = '';
+      child.stderr.setEncoding('utf8').on('data', (text: string) => {
+        complaint = (complaint + text).slice(-200);
+      });
+      let rest = '';
+      child.stdout.setEncoding('utf8').on('data', (text: string) => {
+        const lines = (rest + text).split('\n');
+        rest = (lines.pop() ?? '').slice(0, LONGEST_LINE);
+        this.#hear(lines);
+      });
+      const ended = (reason: string) => {
+        signal.removeEventListener('abort', end);
+        resolve(reason);
+      };
+      child.on('error', ({ message }) => ended(message));
+      child.on('close', (code, by) => ended(complaint.trim() || `it ended with ${by ?? code}`));
+    });
+  }
+
+  #hear(lines: readonly string[]): void {
+    const chains = new Set<string>();
+    for (const line of lines) {
+      // "# ERROR: We lost some netlink events!"
+      if (line.startsWith('# ERROR')) this.#tellAll();
+      const [, chain] = /^delete rule (\S+ \S+ \S+) /.exec(line) ?? [];
+      if (chain) chains.add(chain);
+    }
+    for (const chain of chains) for (const listener of this.#listeners.get(chain) ?? []) listener();
+  }
+
+  #tellAll(): void {
+    for (const listener of new Set([...this.#listeners.values()].flat())) listener();
+  }
+}
