@@ -291,6 +291,7 @@ test('/metrics tells how requests were authenticated, authorised and admitted', 
   expect((await ask('/api/v1/nodes', { headers: { authorization: 'Bearer nonsense' } })).code).toBe(200); // by certificate
   const stranger = server.pki.issueClient('stranger', { user: 'someone@example.com', groups: [] });
   expect((await ask('/api/v1/nodes', {}, stranger)).code).toBe(403);
+  expect((await ask('/version', {}, stranger)).code).toBe(200);
   const lines = (await ask('/metrics')).text.split('\n');
   const told = (series: string) => Number(lines.find((line) => line.startsWith(`${series} `))?.split(' ')[1] ?? 0);
   for (const series of [
@@ -301,6 +302,7 @@ test('/metrics tells how requests were authenticated, authorised and admitted', 
     'authorization_attempts_total{result="allowed"}',
     'authorization_attempts_total{result="no-opinion"}',
     'authorization_duration_seconds_bucket{le="0.001",result="allowed"}',
+    'apiserver_authorization_decisions_total{type="RBAC",name="rbac",decision="allowed"}',
     'apiserver_admission_step_admission_duration_seconds_count{type="admit",operation="CREATE",rejected="false"}',
     'apiserver_admission_step_admission_duration_seconds_count{type="validate",operation="CREATE",rejected="false"}',
     'apiserver_admission_controller_admission_duration_seconds_bucket{le="2.5",name="NamespaceLifecycle",type="validate",operation="CREATE",rejected="false"}',

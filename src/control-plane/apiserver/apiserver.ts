@@ -37,6 +37,7 @@ import { followConfiguration } from './flow-control/follow-configuration.ts';
 import { inProcessPipeline } from './in-process.ts';
 import { KindInstallation } from './kind-installation.ts';
 import type { LiveLookup } from './live-lookup.ts';
+import { AccessCounts } from './metrics/access-counts.ts';
 import { Pipeline } from './pipeline.ts';
 import { type Behaviour, behavioursOf, type NearKubelet, type VerbServices } from './registry/behaviour.ts';
 import { allBehaviours } from './registry/behaviours.ts';
@@ -131,7 +132,11 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const informers = new SharedInformers({ client, clock, random, signal: stop.signal, log });
   const loopback: Loopback = { client, informers, live: (kind, at) => stored.get(kind, at) };
 
-  const authorization = clusterAuthorizer(informers, options.authorizers);
+  const accessCounts = new AccessCounts();
+  const authorization = clusterAuthorizer(informers, {
+    chosen: options.authorizers,
+    decisions: accessCounts.decisions,
+  });
   const authorizer = options.authorizer ?? authorization.authorizer;
   const tokens = options.tokens(loopback);
   const behaviours = behavioursOf([
@@ -182,7 +187,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     random,
     log,
   });
-  const pipeline = new Pipeline(services, { auditor: options.auditor, aggregation });
+  const pipeline = new Pipeline(services, { auditor: options.auditor, aggregation, accessCounts });
   made.resolve(pipeline);
   const flowControl = new FlowControl({
     clock,

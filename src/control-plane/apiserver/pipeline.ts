@@ -21,7 +21,7 @@ import type { Aggregation } from './aggregation/aggregation.ts';
 import type { Auditor } from './audit/auditor.ts';
 import { type Attributes, forbiddenBy, type ResourceAttributes } from './authorization/authorizer.ts';
 import { DeprecatedUse } from './deprecated-use.ts';
-import { AccessCounts } from './metrics/access-counts.ts';
+import type { AccessCounts } from './metrics/access-counts.ts';
 import type { VerbServices } from './registry/behaviour.ts';
 import type { RequestBody } from './request-body.ts';
 import { type RequestInfo, type ResourceRequestInfo, requestInfoOf } from './request-info.ts';
@@ -51,15 +51,20 @@ export class Pipeline {
   /** Groups that other API servers serve. */
   readonly aggregation: Aggregation;
   readonly deprecatedUse = new DeprecatedUse();
-  readonly accessCounts = new AccessCounts();
+  readonly accessCounts: AccessCounts;
 
   constructor(
     services: VerbServices,
-    { auditor, aggregation }: { auditor?: Auditor | undefined; aggregation: Aggregation },
+    {
+      auditor,
+      aggregation,
+      accessCounts,
+    }: { auditor?: Auditor | undefined; aggregation: Aggregation; accessCounts: AccessCounts },
   ) {
     this.services = services;
     this.auditor = auditor;
     this.aggregation = aggregation;
+    this.accessCounts = accessCounts;
   }
 
   /** Throws Forbidden. The answer for a path outside the resources as well: the caller serves those. */

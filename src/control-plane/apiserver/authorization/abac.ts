@@ -88,6 +88,8 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 const READ_VERBS = ['get', 'list', 'watch'];
 
 export class AbacAuthorizer implements Authorizer, RuleResolver {
+  readonly type = 'ABAC';
+  readonly name = 'abac';
   readonly #policies: readonly Policy[];
 
   constructor(policies: readonly Policy[]) {

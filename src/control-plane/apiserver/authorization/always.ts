@@ -1,5 +1,6 @@
 /** Modes for tests and for closed doors: everybody may do everything, or nothing. */
-import { type Authorizer, allow, noOpinion, type RuleResolver, type UserRules } from './authorizer.ts';
+import { allow, noOpinion, type UserRules } from './authorizer.ts';
+import type { ChosenAuthorizer } from './cluster-authorizer.ts';
 
 const EVERYTHING: UserRules = {
   resourceRules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }],
@@ -7,12 +8,16 @@ const EVERYTHING: UserRules = {
   incomplete: false,
 };
 
-export const alwaysAllow: Authorizer & RuleResolver = {
+export const alwaysAllow: ChosenAuthorizer = {
+  type: 'AlwaysAllow',
+  name: 'alwaysallow',
   authorize: () => allow(),
   rulesFor: () => EVERYTHING,
 };
 
-export const alwaysDeny: Authorizer & RuleResolver = {
+export const alwaysDeny: ChosenAuthorizer = {
+  type: 'AlwaysDeny',
+  name: 'alwaysdeny',
   authorize: () => noOpinion('Everything is forbidden.'),
   rulesFor: () => ({ resourceRules: [], nonResourceRules: [], incomplete: false }),
 };

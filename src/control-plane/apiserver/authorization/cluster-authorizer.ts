@@ -12,6 +12,7 @@ import { ResourceSlice } from '#api/resource/v1/resource-slice.ts';
 import { VolumeAttachment } from '#api/storage/v1/volume-attachment.ts';
 import type { IndexedInformer, Informer, Informers } from '#client/informer.ts';
 import { type Authorizer, allRulesOf, firstOpinionOf, type RuleResolver } from './authorizer.ts';
+import { type AuthorizerName, DecisionCounts } from './decision-counts.ts';
 import { certificateKeysOf, gatewayCertificateKeysOf, IngressSecretsAuthorizer, mayShow } from './ingress-secrets.ts';
 import { mastersAuthorizer } from './masters.ts';
 import { NodeAuthorizer, type NodeRelations, podReferenceKeysOf, referenceKey, volumeSecretKeysOf } from './node.ts';
@@ -25,17 +26,21 @@ export interface ClusterAuthorizer {
 }
 
 /** One of the authorizers that a cluster asks: its own, or one that somebody brought. */
-export type ChosenAuthorizer = 'Node' | 'RBAC' | (Authorizer & RuleResolver);
+export type ChosenAuthorizer = 'Node' | 'RBAC' | (Authorizer & RuleResolver & AuthorizerName);
 
 const STANDARD: readonly ChosenAuthorizer[] = ['Node', 'RBAC'];
 
-/**
- * Without roles until the informers have synced; members of system:masters are let in before. `chosen` may give another list
- * later: from then on that one is asked.
- */
+export interface ClusterAuthorizerOptions {
+  /** May give another list later: from then on that one is asked. */
+  chosen?: (() => readonly ChosenAuthorizer[]) | undefined;
+  /** Told of what each of them decides. */
+  decisions?: DecisionCounts;
+}
+
+/** Without roles until the informers have synced; members of system:masters are let in before. */
 export function clusterAuthorizer(
   informers: Informers,
-  chosen: () => readonly ChosenAuthorizer[] = () => STANDARD,
+  { chosen = () => STANDARD, decisions = new DecisionCounts() }: ClusterAuthorizerOptions = {},
 ): ClusterAuthorizer {
   const rbac = new RbacAuthorizer(rbacSourceOf(informers));
   const node = new NodeAuthorizer(nodeRelationsOf(informers));
@@ -45,15 +50,15 @@ export function clusterAuthorizer(
     (secret) => ingresses.under(secret).length > 0 || someGatewayNames(secret),
   );
   const ownOr = (one: ChosenAuthorizer) => (one === 'Node' ? node : one === 'RBAC' ? rbac : one);
+  const counted = (one: ChosenAuthorizer) => decisions.counted(ownOr(one), nameOf(one));
   let asked: { list: readonly ChosenAuthorizer[]; authorizer: Authorizer; rules: RuleResolver } | undefined;
   const current = () => {
     const list = chosen();
     if (asked?.list === list) return asked;
-    const authorizers = list.map(ownOr);
     asked = {
       list,
-      authorizer: firstOpinionOf([mastersAuthorizer, ...authorizers, ingressSecrets]),
-      rules: allRulesOf(authorizers),
+      authorizer: firstOpinionOf([mastersAuthorizer, ...list.map(counted), ingressSecrets]),
+      rules: allRulesOf(list.map(ownOr)),
     };
     return asked;
   };
@@ -64,6 +69,9 @@ export function clusterAuthorizer(
     rules: { rulesFor: (user, namespace) => current().rules.rulesFor(user, namespace) },
   };
 }
+
+const nameOf = (one: ChosenAuthorizer): AuthorizerName =>
+  typeof one === 'string' ? { type: one, name: one.toLowerCase() } : one;
 
 /** Followed from the first question on, which only who has seen a Gateway asks: their kinds need not be served. */
 function gatewaysOf(informers: Informers): (secret: string) => boolean {

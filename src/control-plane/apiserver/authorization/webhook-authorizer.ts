@@ -45,10 +45,13 @@ interface Status {
 }
 
 export class WebhookAuthorizer implements Authorizer, RuleResolver {
+  readonly type = 'Webhook';
+  readonly name: string;
   readonly #options: WebhookAuthorizerOptions;
   readonly #answers: ExpiringCache<Status>;
 
   constructor(options: WebhookAuthorizerOptions) {
+    this.name = options.name;
     this.#options = options;
     this.#answers = new ExpiringCache({ max: MAX_REMEMBERED, clock: options.clock });
   }

@@ -13,6 +13,13 @@ test('attempts are told by result, users by no more than their kind, and what ne
   counts.decided({ decision: 'allow', reason: '' }, 1);
   counts.decided({ decision: 'noOpinion', reason: '' }, 1);
   counts.decided({ decision: 'noOpinion', reason: '', error: 'unreachable' }, 1);
+  await counts.decisions
+    .counted({ authorize: () => ({ decision: 'allow', reason: '' }) }, { type: 'RBAC', name: 'rbac' })
+    .authorize({
+      user: { name: 'jane' },
+      verb: 'get',
+      path: '/version',
+    });
   const lines = (await registry.metrics()).split('\n').filter((line) => !/^#|_bucket|_sum|^$/.test(line));
   expect(lines).toEqual([
     'authenticated_user_requests{username="kubelet"} 1',
@@ -28,5 +35,6 @@ test('attempts are told by result, users by no more than their kind, and what ne
     'authorization_duration_seconds_count{result="allowed"} 1',
     'authorization_duration_seconds_count{result="no-opinion"} 1',
     'authorization_duration_seconds_count{result="error"} 1',
+    'apiserver_authorization_decisions_total{type="RBAC",name="rbac",decision="allowed"} 1',
   ]);
 });

@@ -4,6 +4,7 @@
  */
 import { Counter, type Registry } from 'prom-client';
 import type { Decision } from '../authorization/authorizer.ts';
+import { DecisionCounts } from '../authorization/decision-counts.ts';
 import { Distribution } from './distribution.ts';
 import { DistributionHistogram } from './distribution-histogram.ts';
 
@@ -35,6 +36,7 @@ export class AccessCounts {
   readonly authentication = byResult('success', 'failure', 'error');
   readonly authorization = byResult('allowed', 'denied', 'no-opinion', 'error');
   readonly users = new Map<string, number>();
+  readonly decisions = new DecisionCounts();
 
   authenticated(user: string, tookMs: number): void {
     const told = toldOf(user);
@@ -56,7 +58,7 @@ export class AccessCounts {
 type Labels = Record<string, string>;
 
 export function registerAccessMetrics(registry: Registry, counts: AccessCounts): void {
-  const { authentication, authorization, users } = counts;
+  const { authentication, authorization, users, decisions } = counts;
   const counter = (name: string, help: string, label: string, samples: () => Iterable<readonly [string, number]>) =>
     new Counter({
       name,
@@ -81,4 +83,14 @@ export function registerAccessMetrics(registry: Registry, counts: AccessCounts):
   seconds('authentication_duration_seconds', 'How long authenticating took.', authentication);
   counter('authorization_attempts_total', 'How requests were authorised.', 'result', countsIn(authorization));
   seconds('authorization_duration_seconds', 'How long authorising took.', authorization);
+  new Counter({
+    name: 'apiserver_authorization_decisions_total',
+    help: 'What single authorizers decided.',
+    labelNames: ['type', 'name', 'decision'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const { count, ...labels } of decisions.samples()) this.inc(labels, count);
+    },
+  });
 }
