@@ -87,6 +87,22 @@ test('rules without a host, and default backends, are for what nobody else wants
   expect(serviceAt([plain, any, fallback], 'www.example.com', '/')).toBe('front /');
 });
 
+test("a path that its host does not have is nobody else's, wildcards and rules without a host included", () => {
+  const narrow = ingress('a', {
+    'www.example.com': [['/api', 'api']],
+    '*.example.com': [['/wild', 'wild']],
+    '': [['/', 'any']],
+  });
+  const tls = [{ hosts: ['only-tls.example.com', 'only-tls.org'], secretName: 'cert' }];
+  const all = [{ ...narrow, spec: { ...narrow.spec, tls } }];
+  expect(serviceAt(all, 'www.example.com', '/api/x')).toBe('api /api/x');
+  expect(serviceAt(all, 'www.example.com', '/wild')).toBe('no path');
+  expect(serviceAt(all, 'other.example.com', '/wild')).toBe('wild /wild');
+  expect(serviceAt(all, 'other.example.com', '/api')).toBe('no path');
+  expect(serviceAt(all, 'only-tls.example.com', '/wild')).toBe('wild /wild');
+  expect(serviceAt(all, 'only-tls.org', '/x')).toBe('any /x');
+});
+
 test('of two Ingresses that want the same, the older has it', () => {
   const younger = ingress('younger', {
     'www.example.com': [

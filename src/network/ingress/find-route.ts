@@ -37,16 +37,14 @@ export function findRoute({ hosts, port }: KnownRoutes, asked: RouteQuestion): F
   return found?.route ? found : (ofIngress(hosts, asked) ?? found);
 }
 
+/** The most exact host that has rules is asked, and no other: a path that it does not have is nobody's, as in ingress-nginx. */
 function ofIngress(hosts: ReadonlyMap<string, HostRoutes>, asked: RouteQuestion): Found | undefined {
-  let known: HostRoutes | undefined;
   for (const candidate of namesFor(asked.hostname)) {
     const host = hosts.get(candidate);
-    if (!host) continue;
-    known ??= host;
-    const found = among(host, asked);
-    if (found) return found;
+    if (!host || host.routes.length === 0) continue; // the latter has but a certificate
+    return among(host, asked) ?? { host, route: undefined };
   }
-  return known && { host: known, route: undefined };
+  return undefined;
 }
 
 /** One listener has the request, or nobody: the most specific one. Of its routes those of the most specific host come first. */

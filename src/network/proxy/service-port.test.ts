@@ -93,3 +93,23 @@ test('an address that is written in two ways is one: the kernel refuses two rule
     guardedIPs: ['2001:db8::8'],
   });
 });
+
+test.each([
+  ['ipv4', ['10.0.0.0/8'], ['10.0.0.0/8'], ['192.0.2.8']],
+  ['ipv4', ['fd00::/8'], [], []],
+  ['ipv6', [' fd00::/8'], ['fd00::/8'], ['2001:db8::8']],
+  ['ipv6', ['10.0.0.0/8'], [], []],
+] as const)('of %s the source ranges %j guard by %j', (family, loadBalancerSourceRanges, sourceRanges, guardedIPs) => {
+  const both = {
+    metadata: { name: 'web', namespace: 'shop' },
+    spec: {
+      type: 'LoadBalancer',
+      clusterIP: '10.96.0.20',
+      clusterIPs: ['10.96.0.20', 'fd00:96::20'],
+      loadBalancerSourceRanges,
+      ports: [{ port: 80 }],
+    },
+    status: { loadBalancer: { ingress: [{ ip: '192.0.2.8', ipMode: 'VIP' }, { ip: '2001:db8::8' }] } },
+  } as unknown as Service;
+  expect(servicePortsOf(both, [], { nodeName: 'node1', family })[0]).toMatchObject({ sourceRanges, guardedIPs });
+});

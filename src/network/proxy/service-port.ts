@@ -95,12 +95,10 @@ function outsideOf({ spec, status }: Service, family: IpFamily): Pick<ServicePor
   const balanced = written((ingress ?? []).flatMap(({ ip, ipMode }) => (ip && ipMode !== 'Proxy' ? [ip] : [])));
   const all = new Set([...written(spec.externalIPs ?? []), ...balanced]);
   const externalIPs = [...all].filter((ip) => familyOf(ip) === family);
-  if (!spec.loadBalancerSourceRanges?.length) return { ...NOWHERE, externalIPs };
-  return {
-    externalIPs,
-    guardedIPs: balanced.filter((ip) => externalIPs.includes(ip)),
-    sourceRanges: outermost(spec.loadBalancerSourceRanges, family),
-  };
+  const sourceRanges = outermost(spec.loadBalancerSourceRanges ?? NONE, family);
+  // Ranges of the other family alone say nothing of this one: upstream filters them before it looks whether there are any.
+  if (sourceRanges.length === 0) return { ...NOWHERE, externalIPs };
+  return { externalIPs, guardedIPs: balanced.filter((ip) => externalIPs.includes(ip)), sourceRanges };
 }
 
 interface Candidate extends EndpointState {
