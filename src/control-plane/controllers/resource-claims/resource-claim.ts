@@ -27,9 +27,11 @@ export const resourceClaims = defineController({
     watching(
       Pod,
       ({ metadata, spec, status }) =>
-        [...(spec.resourceClaims ?? []), ...(status?.resourceClaimStatuses ?? [])].flatMap(({ resourceClaimName }) =>
-          resourceClaimName ? [`${metadata.namespace}/${resourceClaimName}`] : [],
-        ),
+        [
+          ...(spec.resourceClaims ?? []),
+          ...(status?.resourceClaimStatuses ?? []),
+          ...(status?.extendedResourceClaimStatus ? [status.extendedResourceClaimStatus] : []),
+        ].flatMap(({ resourceClaimName }) => (resourceClaimName ? [`${metadata.namespace}/${resourceClaimName}`] : [])),
       (now, before) => isDone(now) !== isDone(before),
     ),
   ],

@@ -127,3 +127,19 @@ test('a claim that is told to go stays as long as a pod uses it', async () => {
   await cluster.settles();
   expect(claim(cluster, 'one')).toBeUndefined();
 });
+
+test('the claim that the scheduler makes for an extended resource goes when the pod is done', async () => {
+  await using cluster = await clusterWith(['a']);
+  await cluster.patch(DeviceClass, 'gpu', { spec: { extendedResourceName: 'example.com/gpu' } });
+  const resources = { requests: { 'example.com/gpu': '1' }, limits: { 'example.com/gpu': '1' } };
+  for (const name of ['first', 'second'])
+    await cluster.create(Pod, pod(name, { containers: [{ name: 'main', image: 'i', resources }] }));
+  await cluster.settles();
+  expect(['first', 'second'].map((name) => placeOf(cluster, name))).toEqual(['node1', undefined]);
+  await setPhase(cluster, 'first', 'Succeeded');
+  await cluster.passes(2_000);
+  expect(placeOf(cluster, 'second')).toBe('node1');
+  expect(cluster.list(ResourceClaim).map(({ metadata }) => metadata.generateName)).toEqual([
+    'second-extended-resources-',
+  ]);
+});

@@ -51,6 +51,19 @@ test('of many at once, as many get in as there is room for, and none more', asyn
   expect(used(cluster)).toEqual({ 'count/configmaps': '7' });
 });
 
+test.each(['example.com/gpu', 'deviceclass.resource.kubernetes.io/gpu'])(
+  '%s is counted as it is asked for',
+  async (gpu) => {
+    await using cluster = await start();
+    await quota(cluster, { [`requests.${gpu}`]: '2' });
+    await cluster.create(Pod, asking('one', { [gpu]: '2' }, { [gpu]: '2' }));
+    expect(used(cluster)).toEqual({ [`requests.${gpu}`]: '2' });
+    await expect(cluster.create(Pod, asking('two', { [gpu]: '1' }, { [gpu]: '1' }))).rejects.toMatchObject({
+      message: `pods "two" is forbidden: exceeded quota: q, requested: requests.${gpu}=1, used: requests.${gpu}=2, limited: requests.${gpu}=2`,
+    });
+  },
+);
+
 test('a quota of amounts wants every container to say them, and adds them up', async () => {
   await using cluster = await start();
   await quota(cluster, { 'requests.cpu': '1', 'limits.memory': '1Gi', pods: '5' });

@@ -1,6 +1,7 @@
 /** What a pod asks for must be free; among the rest nodes are preferred by how much of them is in use. */
 import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
+import { DeviceClass } from '#api/resource/v1/device-class.ts';
 import {
   changed,
   definePlugin,
@@ -15,13 +16,18 @@ import {
 import type { NodeInfo } from '../node-info.ts';
 import type { Amounts } from '../resources.ts';
 import { allocatableOf, assumedRequestsOf, COMMON_NAMES, PODS, requestsOf, signatureOf } from '../resources.ts';
+import { classesMeeting, couldMeet, needsClass } from './dynamic-resources/extended-resources.ts';
 import { LEAST_ALLOCATED, type ScoringStrategy, scorerOf } from './resource-scores.ts';
 
 interface State {
   requests: Amounts;
   /** Not even one of `requests.common` is above 0. */
   isPodOnly: boolean;
+  /** Of `requests.others` those that devices meet where a node does not count them: DynamicResources looks for these. */
+  byDevices: ReadonlySet<string>;
 }
+
+const NONE: ReadonlySet<string> = new Set();
 
 /** Source: NodeResourcesFitArgs. */
 export interface FitOptions {
@@ -41,17 +47,30 @@ export function nodeResourcesFitWith(options: FitOptions = {}): Plugin {
     if (others.size === 0 || ignored.size + ignoredGroups.size === 0) return requestsOf(pod);
     return { common, others: new Map([...others].filter(([name]) => !isIgnored(name))) };
   };
-  const stateOf = (pod: Pod): State => {
+  const stateOf = (pod: Pod, byDevices = NONE): State => {
     const requests = asked(pod);
-    return { requests, isPodOnly: requests.others.size === 0 && requests.common.every((amount) => amount === 0) };
+    const isPodOnly = requests.others.size === 0 && requests.common.every((amount) => amount === 0);
+    return { requests, isPodOnly, byDevices };
   };
+  /** As `prepare` found it for this try: an answer depends on it. */
+  const foundByDevices = new WeakMap<Pod, ReadonlySet<string>>();
 
   return definePlugin<State>({
     name: 'NodeResourcesFit',
     weight: 1,
-    sign: (pod) => [signatureOf(requestsOf(pod)), signatureOf(assumedRequestsOf(pod))],
+    reads: [DeviceClass],
+    sign(pod) {
+      const amounts = [signatureOf(requestsOf(pod)), signatureOf(assumedRequestsOf(pod))];
+      if (requestsOf(pod).others.size === 0) return amounts;
+      return [...amounts, ...(foundByDevices.get(pod) ?? NONE)];
+    },
 
-    prepare: (pod) => ({ state: stateOf(pod) }),
+    prepare(pod, cluster) {
+      if (requestsOf(pod).others.size === 0) return { state: stateOf(pod) };
+      const byDevices = new Set(classesMeeting(pod, () => cluster.cached(DeviceClass).list()).keys());
+      foundByDevices.set(pod, byDevices);
+      return { state: stateOf(pod, byDevices) };
+    },
 
     filter(_, info, state) {
       if (hasRoomFor(state, info)) return fits;
@@ -63,7 +82,10 @@ export function nodeResourcesFitWith(options: FitOptions = {}): Plugin {
     score: (pod, info) => score(assumedRequestsOf(pod), info.assumed, info.allocatable),
 
     retryWhen: [
-      when(changed(Node, 'status.allocatable'), ({ now }, pod) => couldHold(now as Node, stateOf(pod))),
+      when(changed(Node, 'status.allocatable'), ({ now }, pod) => couldHold(now as Node, pod, stateOf(pod))),
+      when(changed(DeviceClass, 'spec.extendedResourceName'), ({ now, before }, pod) =>
+        couldMeet(pod, now as DeviceClass, before as DeviceClass | undefined),
+      ),
       removed(Pod),
       updated(Pod, 'spec.containers'),
     ],
@@ -72,7 +94,10 @@ export function nodeResourcesFitWith(options: FitOptions = {}): Plugin {
 
 export const nodeResourcesFit = nodeResourcesFitWith();
 
-function hasRoomFor({ requests, isPodOnly }: State, { allocatable, requested, podCount }: NodeInfo): boolean {
+function hasRoomFor(
+  { requests, isPodOnly, byDevices }: State,
+  { allocatable, requested, podCount }: NodeInfo,
+): boolean {
   const [total, used, asked] = [allocatable.common, requested.common, requests.common];
   if (podCount + 1 > (total[PODS] as number)) return false;
   if (isPodOnly) return true;
@@ -80,17 +105,20 @@ function hasRoomFor({ requests, isPodOnly }: State, { allocatable, requested, po
     const amount = asked[i] as number;
     if (amount > 0 && amount > (total[i] as number) - (used[i] as number)) return false;
   }
-  for (const [name, amount] of requests.others)
-    if (amount > (allocatable.others.get(name) ?? 0) - (requested.others.get(name) ?? 0)) return false;
+  for (const [name, amount] of requests.others) {
+    const total = allocatable.others.get(name) ?? 0;
+    if (amount > total - (requested.others.get(name) ?? 0) && (total > 0 || !byDevices.has(name))) return false;
+  }
   return true;
 }
 
-/** If nothing else ran there. */
-function couldHold(node: Node, state: State): boolean {
+/** If nothing else ran there. Whether devices meet what it does not count is seen when it is tried. */
+function couldHold(node: Node, pod: Pod, state: State): boolean {
   const { common, others } = allocatableOf(node);
   const { requests } = state;
   if ((common[PODS] as number) < 1) return false;
   for (let i = 0; i < PODS; i++) if ((requests.common[i] as number) > (common[i] as number)) return false;
+  if (needsClass(pod, others)) return true;
   for (const [name, amount] of requests.others) if (amount > (others.get(name) ?? 0)) return false;
   return true;
 }
@@ -101,7 +129,7 @@ interface Lacking {
   isNeverEnough: boolean;
 }
 
-function lackingOf({ requests }: State, { allocatable, requested, podCount }: NodeInfo): Lacking[] {
+function lackingOf({ requests, byDevices }: State, { allocatable, requested, podCount }: NodeInfo): Lacking[] {
   const lacking: Lacking[] = [];
   if (podCount + 1 > (allocatable.common[PODS] as number))
     lacking.push({ reason: 'Too many pods', isNeverEnough: false });
@@ -116,7 +144,9 @@ function lackingOf({ requests }: State, { allocatable, requested, podCount }: No
       allocatable.common[i] as number,
       requested.common[i] as number,
     );
-  for (const [name, amount] of requests.others)
-    look(name, amount, allocatable.others.get(name) ?? 0, requested.others.get(name) ?? 0);
+  for (const [name, amount] of requests.others) {
+    const total = allocatable.others.get(name) ?? 0;
+    if (total > 0 || !byDevices.has(name)) look(name, amount, total, requested.others.get(name) ?? 0);
+  }
   return lacking;
 }

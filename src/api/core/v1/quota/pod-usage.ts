@@ -62,7 +62,7 @@ function amountsOf(requests: Amounts, limits: Amounts): Record<string, string> {
   }
   for (const [name, amount] of Object.entries(requests)) {
     if (isHugePages(name)) Object.assign(amounts, { [name]: amount, [`requests.${name}`]: amount });
-    else if (isExtendedResource(name)) amounts[`requests.${name}`] = amount;
+    else if (isExtendedResource(name) || isExtendedRequest(`requests.${name}`)) amounts[`requests.${name}`] = amount;
   }
   return amounts;
 }

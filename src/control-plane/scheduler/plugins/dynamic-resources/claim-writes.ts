@@ -1,10 +1,10 @@
 /** Writes into a claim which devices it has been given, and for which pod. */
-import type { Pod } from '#api/core/v1/pod.ts';
-import type { AllocationResult } from '#api/generated/schema.ts';
+import { Pod } from '#api/core/v1/pod.ts';
+import type { AllocationResult, PodExtendedResourceClaimStatus } from '#api/generated/schema.ts';
 import { hasReason, StatusError } from '#api/machinery/status.ts';
 import { timestampOf } from '#api/machinery/timestamp.ts';
 import { ResourceClaim } from '#api/resource/v1/resource-claim.ts';
-import type { Client } from '#client/client.ts';
+import type { Client, Draft } from '#client/client.ts';
 import type { BindingServices } from '../../define-plugin.ts';
 import { PluginFailed } from '../../define-plugin.ts';
 
@@ -70,5 +70,53 @@ export async function withoutReservation(claim: ResourceClaim, pod: Pod, client:
     await client.patch(ResourceClaim, { namespace, name, subresource: 'status' }, { type: 'strategic', patch });
   } catch (error) {
     if (!hasReason(error, 'NotFound') && !hasReason(error, 'Conflict')) throw error;
+  }
+}
+
+/** Of resources that devices meet; see `extendedClaimFor`. Throws PluginFailed, and what the server said. */
+export async function writeExtendedClaim(special: ResourceClaim, client: Client): Promise<ResourceClaim> {
+  const { name: _, uid: __, ...metadata } = special.metadata;
+  try {
+    return await client.create(ResourceClaim, { metadata, spec: special.spec } as Draft<ResourceClaim>);
+  } catch (error) {
+    if (!(error instanceof StatusError)) throw error;
+    const where = `${metadata.namespace}/`; // it has no name yet
+    throw new PluginFailed(`create claim for extended resources ${where}: ${error.message}`, { cause: error });
+  }
+}
+
+/** Throws PluginFailed. */
+export async function sayExtendedClaim(
+  pod: Pod,
+  extendedResourceClaimStatus: PodExtendedResourceClaimStatus,
+  client: Client,
+): Promise<void> {
+  const { namespace = '', name, uid } = pod.metadata;
+  const patch = { metadata: { uid }, status: { extendedResourceClaimStatus } };
+  try {
+    await client.patch(Pod, { namespace, name, subresource: 'status' }, { type: 'strategic', patch });
+  } catch (error) {
+    if (!(error instanceof StatusError)) throw error;
+    const what = `update pod ${namespace}/${name} ExtendedResourceClaimStatus`;
+    throw new PluginFailed(`${what}: ${error.message}`, { cause: error });
+  }
+}
+
+/** With what protects it. One that is gone is no error. Throws what the server said. */
+export async function deleteClaim(claim: ResourceClaim, client: Client): Promise<void> {
+  const { namespace = '', name } = claim.metadata;
+  let current = claim;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const { metadata } = current;
+      const finalizers = metadata.finalizers?.filter((each) => each !== CLAIM_FINALIZER) ?? [];
+      if (finalizers.length !== (metadata.finalizers?.length ?? 0))
+        await client.update(ResourceClaim, { ...current, metadata: { ...metadata, finalizers } });
+      return await client.delete(ResourceClaim, { namespace, name });
+    } catch (error) {
+      if (hasReason(error, 'NotFound')) return;
+      if (!hasReason(error, 'Conflict') || attempt === TRIES) throw error;
+      current = await client.get(ResourceClaim, { namespace, name });
+    }
   }
 }

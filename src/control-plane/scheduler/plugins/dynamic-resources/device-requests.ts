@@ -1,8 +1,8 @@
 /** What claims ask for, put in one form; what cannot be asked for so is said. Source: API reference, DeviceRequest. */
-import type { DeviceRequest, DeviceSelector, DeviceToleration } from '#api/generated/schema.ts';
+import type { AllocationResult, DeviceRequest, DeviceSelector, DeviceToleration } from '#api/generated/schema.ts';
 import type { DeviceClass } from '#api/resource/v1/device-class.ts';
 import type { ResourceClaim } from '#api/resource/v1/resource-claim.ts';
-import { type Constraint, constraintOf, type RequestName } from './device-constraints.ts';
+import { type Constraint, constraintOf, fullNameOf, type RequestName } from './device-constraints.ts';
 import { AllocationFailed } from './device-selectors.ts';
 
 /** One way in which a request can be met. */
@@ -86,4 +86,23 @@ function alternative(
     adminAccess: asked.adminAccess ?? false,
     matches: new Map(),
   };
+}
+
+/** Whether there is a request with several ways to meet it. */
+export const hasAlternatives = (wanting: readonly ClaimRequests[]): boolean =>
+  wanting.some(({ requests }) => requests.some((alternatives) => alternatives.some(({ name }) => name.sub)));
+
+/** A request has no more alternatives than that. */
+const MOST_ALTERNATIVES = 8;
+
+/** The more, the earlier the alternatives that were found stand in their lists. */
+export function preferenceOf(wanting: readonly ClaimRequests[], found: readonly AllocationResult[]): number {
+  let sum = 0;
+  for (const [i, { requests }] of wanting.entries()) {
+    const given = new Set(found[i]?.devices?.results?.map(({ request }) => request));
+    for (const alternatives of requests)
+      for (const [place, { name }] of alternatives.entries())
+        if (name.sub && given.has(fullNameOf(name))) sum += MOST_ALTERNATIVES - place;
+  }
+  return sum;
 }

@@ -213,3 +213,26 @@ test('a device that must be made ready first is waited for; one that cannot be i
   await cluster.passes(2_000);
   expect(claim(cluster, 'bad').status?.devices).toBeUndefined(); // given back, and tried anew
 });
+
+test('of the nodes with devices the one is taken where a better alternative is met', async () => {
+  await using cluster = await clusterWith({ node1: ['a'], node2: ['b'], node3: ['c'] });
+  const asked = (name: string, device: string) => ({
+    name,
+    deviceClassName: 'gpu',
+    selectors: [{ cel: { expression: `device.attributes["gpu.example.org"].model == "${device}"` } }],
+  });
+  for (const [index, model] of ['old', 'best', 'good'].entries()) {
+    const device = { name: 'abc'[index], attributes: { model: { string: model } } };
+    await cluster.patch(ResourceSlice, `node${index + 1}-1`, { spec: { devices: [device] } });
+  }
+  const firstAvailable = [asked('one', 'best'), asked('two', 'good'), asked('three', 'old')];
+  for (const name of ['x', 'y', 'z']) {
+    await cluster.create(ResourceClaim, {
+      metadata: { namespace: 'default', name },
+      spec: { devices: { requests: [{ name: 'r', firstAvailable }] } },
+    } as Sent<ResourceClaim>);
+    await cluster.create(Pod, using(name, name));
+    await cluster.settles();
+  }
+  expect(['x', 'y', 'z'].map((name) => placeOf(cluster, name))).toEqual(['node2', 'node3', 'node1']);
+});

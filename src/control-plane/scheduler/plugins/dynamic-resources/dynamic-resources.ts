@@ -13,15 +13,17 @@ import { DeviceClass } from '#api/resource/v1/device-class.ts';
 import { ResourceClaim } from '#api/resource/v1/resource-claim.ts';
 import { ResourceSlice } from '#api/resource/v1/resource-slice.ts';
 import type { ClusterView, Plugin } from '../../define-plugin.ts';
-import { changed, definePlugin, fits, PluginFailed, unresolvable, when } from '../../define-plugin.ts';
+import { changed, definePlugin, fits, PluginFailed, removed, unresolvable, when } from '../../define-plugin.ts';
 import type { Verdict } from '../../verdict.ts';
 import { allocationOf } from './allocation-result.ts';
 import { hasBindingConditions, readinessOf, untilReady } from './binding-conditions.ts';
-import { reserveClaim, withoutReservation } from './claim-writes.ts';
+import { deleteClaim, reserveClaim, withoutReservation } from './claim-writes.ts';
 import { DevicePools } from './device-pools.ts';
-import { type ClaimRequests, requestsOf } from './device-requests.ts';
+import { type ClaimRequests, hasAlternatives, preferenceOf, requestsOf } from './device-requests.ts';
 import { type Allocated, DeviceSearch, SearchTooLong } from './device-search.ts';
 import { AllocationFailed, DeviceSelectors } from './device-selectors.ts';
+import { ExtendedClaim } from './extended-claim.ts';
+import { asksForOthers } from './extended-resources.ts';
 import { allocatedBy, isReservedFor, resourceClaimsOf } from './pod-resource-claims.ts';
 
 const NAME = 'DynamicResources';
@@ -32,7 +34,9 @@ interface State {
   wanting: readonly ClaimRequests[];
   pools: DevicePools;
   allocated: Allocated;
-  /** By node, in the order of `wanting`. */
+  /** For resources that devices meet. */
+  extended: ExtendedClaim | undefined;
+  /** By node, in the order of `wanting`; the last is that of `extended` where the node needs it. */
   found: Map<string, readonly AllocationResult[]>;
   /** They have devices that some node cannot reach, and could be given others. */
   unavailable: Set<ResourceClaim>;
@@ -44,8 +48,9 @@ export function dynamicResources(): Plugin {
   /** By UID: claims whose devices are chosen, and not written down yet. */
   const pending = new Map<string, ResourceClaim>();
 
-  const forget = ({ wanting }: State) => {
+  const forget = (pod: Pod, { wanting }: State) => {
     for (const { claim } of wanting) pending.delete(claim.metadata.uid);
+    pending.delete(pod.metadata.uid);
   };
 
   return definePlugin<State>({
@@ -60,38 +65,44 @@ export function dynamicResources(): Plugin {
     },
 
     prepare(pod, cluster) {
-      if (!pod.spec.resourceClaims?.length) return 'skip';
+      if (!pod.spec.resourceClaims?.length && !asksForOthers(pod)) return 'skip';
       const cached = cluster.cached(ResourceClaim);
       const claims = resourceClaimsOf(pod, (key) => cached.get(key));
       if ('refusal' in claims) return unresolvable(claims.refusal);
-      if (claims.length === 0) return 'skip';
+      const classNamed = (name: string) => cluster.cached(DeviceClass).get(name as ObjectKey);
+      const extended = ExtendedClaim.of(pod, { classes: cluster.cached(DeviceClass), claims: cached });
+      if (claims.length === 0 && !extended) return 'skip';
       const unallocated = claims.filter(({ status }) => !status?.allocation);
       for (const claim of unallocated) {
         const refused = refusedBefore(claim, { cluster, pending });
         if (refused) return refused;
       }
-      const classNamed = (name: string) => cluster.cached(DeviceClass).get(name as ObjectKey);
+      const needsDevices = unallocated.length > 0 || extended !== undefined;
       return {
         state: {
           claims,
           wanting: unallocated.map((claim) => asFailure(() => requestsOf(claim, classNamed))),
-          pools: new DevicePools(unallocated.length > 0 ? cluster.cached(ResourceSlice).list() : []),
-          allocated: allocatedBy(unallocated.length > 0 ? [...cached.list(), ...pending.values()] : []),
+          pools: new DevicePools(needsDevices ? cluster.cached(ResourceSlice).list() : []),
+          allocated: allocatedBy(needsDevices ? [...cached.list(), ...pending.values()] : []),
+          extended,
           found: new Map(),
           unavailable: new Set(),
         },
       };
     },
 
-    filter(_, { node }, state) {
-      const { claims, unavailable } = state;
+    filter(_, { node, allocatable }, state) {
+      const { claims, unavailable, extended } = state;
+      const special = asFailure(() => extended?.on(node.metadata.name, allocatable.others));
+      if (special && 'fits' in special) return special;
       const away = claims.filter((claim) => {
         const selector = claim.status?.allocation?.nodeSelector;
         if (selector && !matchesNodeSelector(selector, node)) return true;
         return claim.status?.allocation !== undefined && typeof readinessOf(claim) === 'object';
       });
-      if (state.wanting.length > 0) {
-        const found = search(node, state, selectors);
+      const wanting = special ? [...state.wanting, special.wanting] : state.wanting;
+      if (wanting.length > 0) {
+        const found = search(node, { ...state, wanting }, selectors);
         if (!Array.isArray(found)) return found as Verdict;
         state.found.set(node.metadata.name, found as AllocationResult[]);
       }
@@ -106,21 +117,36 @@ export function dynamicResources(): Plugin {
       const free = [...state.unavailable].find(({ status }) =>
         (status?.reservedFor ?? []).every(({ uid }) => uid === pod.metadata.uid),
       );
-      if (!free) return { message: 'still not schedulable' };
+      const stale = state.extended?.stale;
+      if (!free && !stale) return { message: 'still not schedulable' };
+      if (!free) {
+        await deleteClaim(stale as ResourceClaim, client);
+        return { message: 'deletion of ResourceClaim completed' };
+      }
       const { allocation: _a, reservedFor: _r, devices: _d, ...status } = free.status ?? {};
       await client.updateStatus(ResourceClaim, { ...free, status });
       return { message: 'deallocation of ResourceClaim completed' };
     },
 
-    reserve(_, nodeName, state) {
-      const found = state?.found.get(nodeName) ?? [];
-      for (const [index, { claim }] of (state?.wanting ?? []).entries())
+    prepareScore: (_pod, _nodes, _cluster, state) => (state && hasAlternatives(state.wanting) ? state : 'skip'),
+    score: (_, { node }, { wanting, found }) => preferenceOf(wanting, found.get(node.metadata.name) ?? []),
+    prefer: 'higher',
+
+    reserve(pod, nodeName, state) {
+      if (!state) return fits;
+      const { wanting, extended } = state;
+      const found = state.found.get(nodeName) ?? [];
+      for (const [index, { claim }] of wanting.entries())
         pending.set(claim.metadata.uid, { ...claim, status: { ...claim.status, allocation: found[index]! } });
+      const allocation = found[wanting.length];
+      if (allocation && extended) pending.set(pod.metadata.uid, extended.givenOut(nodeName, allocation));
       return fits;
     },
 
-    unreserve(_pod, _nodeName, state) {
-      if (state) forget(state);
+    unreserve(pod, _nodeName, state) {
+      if (!state) return;
+      forget(pod, state);
+      state.extended?.takeBack();
     },
 
     preBindPreFlight: (_pod, _nodeName, state) => state !== undefined,
@@ -142,12 +168,15 @@ export function dynamicResources(): Plugin {
             }),
           );
         }
+        const allocation = found[state.wanting.length];
+        if (allocation) await state.extended?.write(nodeName, { pod, allocation, services });
       } catch (error) {
         for (const claim of reserved) await withoutReservation(claim, pod, services.client);
         throw error;
       }
-      forget(state); // from here on the API says so
-      const known = state.claims.map(
+      forget(pod, state); // from here on the API says so
+      const special = state.extended?.written;
+      const known = [...state.claims, ...(special ? [special] : [])].map(
         (claim) => reserved.find(({ metadata }) => metadata.uid === claim.metadata.uid) ?? claim,
       );
       if (known.some(hasBindingConditions)) await services.whileOthers(untilReady(known, services));
@@ -161,6 +190,7 @@ export function dynamicResources(): Plugin {
         if (old?.status?.allocation && !claim?.status?.allocation) return true; // its devices are free
         return claim !== undefined && (!old || !isEqual(old.status, claim.status)) && couldBeOf(claim, pod);
       }),
+      when(removed(ResourceClaim), ({ before }) => (before as ResourceClaim).status?.allocation !== undefined),
       when(changed(Pod, 'status.resourceClaimStatuses'), ({ now }, pod) => now?.metadata.uid === pod.metadata.uid),
       changed(DeviceClass, 'spec'),
       changed(ResourceSlice, 'spec'),
