@@ -22,8 +22,8 @@ const MAX_UNKNOWN_FIELDS = 100;
  * own place is kept as it is.
  */
 export function normalise(facts: Facts, type: TypeFacts, input: unknown, settled?: unknown): Normalised {
-  const pass: Pass = { facts, unknownFields: new Set(), problem: undefined, quiet: false };
-  const object = structValue(input, type, { pass, at: ROOT, settled });
+  const pass = newPass(facts);
+  const object = structValue(input, type, pass, settled);
   return pass.problem === undefined
     ? { object: object as Record<string, unknown>, unknownFields: [...pass.unknownFields] }
     : { problem: pass.problem };
@@ -40,125 +40,114 @@ interface Pass {
   problem: string | undefined;
   /** Inside values with decoders of their own upstream does not look for unknown fields. */
   quiet: boolean;
+  /** Where in the input the walk is: for messages only, so no place is made for the many fields that are fine. */
+  path: Step[];
 }
 
-/** A place in the input. Kept as a chain, so that nothing is concatenated for the many fields that are fine. */
-interface Place {
-  parent?: Place;
-  key: string | number;
-  /** Go's name of the struct that holds the field, and its embedded structs on the way: for messages about types. */
-  owner?: string;
-  embedded?: readonly string[];
-  depth: number;
-}
+/** A field of a struct, a key of a map, a place of a list. */
+type Step = PlannedField | string | number;
 
-interface Cursor {
-  pass: Pass;
-  at: Place;
-  /** What stands here in an object that is in shape. The same elsewhere may be of another type: a patch can move it. */
-  settled?: unknown;
-}
+const newPass = (facts: Facts): Pass => ({
+  facts,
+  unknownFields: new Set(),
+  problem: undefined,
+  quiet: false,
+  path: [],
+});
 
-const ROOT: Place = { key: '', depth: 0 };
-
-const below = (
-  { pass, at, settled }: Cursor,
-  key: string | number,
-  more: { owner?: string; embedded?: readonly string[] } = {},
-): Cursor => {
-  const place: Place = { parent: at, key, depth: at.depth + 1, ...more };
-  return settled === undefined ? { pass, at: place } : { pass, at: place, settled: partAt(settled, key) };
-};
-
-const partAt = (value: unknown, key: string | number): unknown =>
-  typeof value === 'object' && value !== null && Object.hasOwn(value, key)
-    ? (value as Record<string | number, unknown>)[key]
+/** What stands at this place in an object that is in shape. The same elsewhere may be of another type: a patch can move it. */
+const partAt = (settled: unknown, key: string | number): unknown =>
+  typeof settled === 'object' && settled !== null && Object.hasOwn(settled, key)
+    ? (settled as Record<string | number, unknown>)[key]
     : undefined;
 
-const isSettled = (input: unknown, { settled }: Cursor): boolean => settled !== undefined && input === settled;
+const isSettled = (input: unknown, settled: unknown): boolean => settled !== undefined && input === settled;
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-function structValue(input: unknown, type: TypeFacts, cursor: Cursor): unknown {
-  if (isSettled(input, cursor)) return input;
-  if (type.union) return unionValue(input, type, cursor);
-  if (!isObject(input)) return misfit(cursor, input, goTypeName(type.name));
-  if (cursor.at.depth > MAX_DEPTH) return refuse(cursor, 'exceeded max depth');
-  const plan = planOf(type, cursor.pass.facts);
-  if (!cursor.pass.quiet) noteUnknown(input, plan.known, cursor);
+function structValue(input: unknown, type: TypeFacts, pass: Pass, settled: unknown): unknown {
+  if (isSettled(input, settled)) return input;
+  if (type.union) return unionValue(input, type, pass, settled);
+  if (!isObject(input)) return misfit(pass, input, goTypeName(type.name));
+  const { path } = pass;
+  if (path.length > MAX_DEPTH) return refuse(pass, 'exceeded max depth');
+  const plan = planOf(type, pass.facts);
+  if (!pass.quiet) noteUnknown(input, plan.known, pass);
 
   const object: Record<string, unknown> = {};
-  for (const { field, embedded } of plan.fields) {
-    const given = Object.hasOwn(input, field.name) ? input[field.name] : undefined;
-    const value =
-      given === undefined || given === null
-        ? undefined
-        : fieldValue(given, field, below(cursor, field.name, { owner: plan.goName, embedded }));
+  for (const planned of plan.fields) {
+    const { field } = planned;
+    const { name } = field;
+    const given = Object.hasOwn(input, name) ? input[name] : undefined;
+    let value: unknown;
+    if (given !== undefined && given !== null) {
+      path.push(planned);
+      value = elementValue(given, field.type, pass, partAt(settled, name));
+      path.pop();
+    }
     const kept =
-      value !== undefined && !(field.omitEmpty && isEmpty(value, field)) ? value : absentValue(field, cursor);
-    if (kept !== undefined) object[field.name] = kept;
+      value !== undefined && !(field.omitEmpty && isEmpty(value, field)) ? value : absentValue(field, pass.facts);
+    if (kept !== undefined) object[name] = kept;
   }
   return Object.freeze(object);
 }
 
-function noteUnknown(input: Record<string, unknown>, known: ReadonlySet<string>, cursor: Cursor): void {
+function noteUnknown(input: Record<string, unknown>, known: ReadonlySet<string>, pass: Pass): void {
   for (const key of Object.keys(input)) {
-    if (known.has(key) || cursor.pass.unknownFields.size >= MAX_UNKNOWN_FIELDS) continue;
-    cursor.pass.unknownFields.add(jsonPath(below(cursor, key).at));
+    if (known.has(key) || pass.unknownFields.size >= MAX_UNKNOWN_FIELDS) continue;
+    pass.unknownFields.add(jsonPath([...pass.path, key]));
   }
 }
 
-function fieldValue(given: unknown, field: FieldFacts, cursor: Cursor): unknown {
-  const { type } = field;
-  if ('list' in type) return listValue(given, type, cursor);
-  if ('map' in type) return mapValue(given, type, cursor);
-  return elementValue(given, type, cursor);
-}
-
-function elementValue(given: unknown, type: TypeRef, cursor: Cursor): unknown {
-  if ('ref' in type) return structValue(given, typeNamed(cursor, type.ref), cursor);
-  if ('list' in type) return listValue(given, type, cursor);
-  if ('map' in type) return mapValue(given, type, cursor);
+function elementValue(given: unknown, type: TypeRef, pass: Pass, settled: unknown): unknown {
+  if ('ref' in type) return structValue(given, typeNamed(pass.facts, type.ref), pass, settled);
+  if ('list' in type) return listValue(given, type, pass, settled);
+  if ('map' in type) return mapValue(given, type, pass, settled);
   if (type.scalar === 'raw' || type.scalar === 'fieldsV1') {
-    const raw = cloneRaw(given, MAX_DEPTH - cursor.at.depth);
-    return 'problem' in raw ? refuse(cursor, raw.problem) : raw.value;
+    const raw = cloneRaw(given, MAX_DEPTH - pass.path.length);
+    return 'problem' in raw ? refuse(pass, raw.problem) : raw.value;
   }
   const result = normaliseScalar(given, type.scalar);
-  if ('problem' in result) return refuse(cursor, result.problem);
-  if ('expected' in result) return misfit(cursor, given, result.expected);
+  if ('problem' in result) return refuse(pass, result.problem);
+  if ('expected' in result) return misfit(pass, given, result.expected);
   return result.value;
 }
 
-function listValue(given: unknown, type: TypeRef & { list: TypeRef }, cursor: Cursor): unknown {
-  if (isSettled(given, cursor)) return given;
-  if (!Array.isArray(given)) return misfit(cursor, given, goTypeText(type));
-  const list = given.map((element, index) =>
-    element === null || element === undefined
-      ? zeroElement(type.list, below(cursor, index))
-      : elementValue(element, type.list, below(cursor, index)),
-  );
+function listValue(given: unknown, type: TypeRef & { list: TypeRef }, pass: Pass, settled: unknown): unknown {
+  if (isSettled(given, settled)) return given;
+  if (!Array.isArray(given)) return misfit(pass, given, goTypeText(type));
+  const list = given.map((element, index) => partValue(element, index, type.list, pass, settled));
   return Object.freeze(list);
 }
 
-function mapValue(given: unknown, type: TypeRef & { map: TypeRef }, cursor: Cursor): unknown {
-  if (isSettled(given, cursor)) return given;
-  if (!isObject(given)) return misfit(cursor, given, goTypeText(type));
+function mapValue(given: unknown, type: TypeRef & { map: TypeRef }, pass: Pass, settled: unknown): unknown {
+  if (isSettled(given, settled)) return given;
+  if (!isObject(given)) return misfit(pass, given, goTypeText(type));
   const map: Record<string, unknown> = {};
   for (const key of Object.keys(given)) {
     const value = given[key];
-    if (value === undefined) continue;
-    const element =
-      value === null ? zeroElement(type.map, below(cursor, key)) : elementValue(value, type.map, below(cursor, key));
-    setOwn(map, key, element);
+    if (value !== undefined) setOwn(map, key, partValue(value, key, type.map, pass, settled));
   }
   return Object.freeze(map);
 }
 
+/** Of a list or a map; `settled` is what stands there in place of all of it. */
+function partValue(given: unknown, key: string | number, type: TypeRef, pass: Pass, settled: unknown): unknown {
+  pass.path.push(key);
+  const value =
+    given === null || given === undefined
+      ? zeroElement(type, pass)
+      : elementValue(given, type, pass, partAt(settled, key));
+  pass.path.pop();
+  return value;
+}
+
 /** What Go makes of a null in a list or a map. */
-function zeroElement(type: TypeRef, cursor: Cursor): unknown {
+function zeroElement(type: TypeRef, pass: Pass): unknown {
   if ('scalar' in type) return zeroOf(type.scalar) ?? null;
-  return 'ref' in type ? structValue({}, typeNamed(cursor, type.ref), cursor) : 'list' in type ? EMPTY_LIST : EMPTY_MAP;
+  if ('ref' in type) return structValue({}, typeNamed(pass.facts, type.ref), pass, undefined);
+  return 'list' in type ? EMPTY_LIST : EMPTY_MAP;
 }
 
 const EMPTY_LIST: readonly unknown[] = Object.freeze([]);
@@ -170,12 +159,12 @@ const BEGUN_BY_THE_KIND = 'status';
 const OMITTED_AT_ZERO = 'creationTimestamp';
 
 /** Go's omitempty never leaves out a struct, nor what is one beneath its text: a time (null) or a quantity. */
-function absentValue(field: FieldFacts, cursor: Cursor): unknown {
+function absentValue(field: FieldFacts, facts: Facts): unknown {
   const { type, pointer, omitEmpty } = field;
   if (pointer) return omitEmpty ? undefined : 'list' in type ? EMPTY_LIST : 'map' in type ? EMPTY_MAP : undefined;
   if ('ref' in type) {
     if (omitEmpty && field.name === BEGUN_BY_THE_KIND) return undefined;
-    return zeroStruct(typeNamed(cursor, type.ref), cursor);
+    return zeroStruct(typeNamed(facts, type.ref), facts);
   }
   if (!('scalar' in type)) return undefined;
   if (isTime(type)) return field.name === OMITTED_AT_ZERO ? undefined : null;
@@ -184,9 +173,9 @@ function absentValue(field: FieldFacts, cursor: Cursor): unknown {
 }
 
 /** Frozen, so that all objects of a program can hold the same one. */
-function zeroStruct(type: TypeFacts, cursor: Cursor): unknown {
-  const plan = planOf(type, cursor.pass.facts);
-  plan.zero ??= structValue({}, type, { ...cursor, at: ROOT });
+function zeroStruct(type: TypeFacts, facts: Facts): unknown {
+  const plan = planOf(type, facts);
+  plan.zero ??= structValue({}, type, newPass(facts), undefined);
   return plan.zero;
 }
 
@@ -204,26 +193,33 @@ function isEmpty(value: unknown, field: FieldFacts): boolean {
 }
 
 /** Of JSONSchemaProps: a schema, or what stands beside it. Upstream decodes the inside afresh, without looking for unknown fields. */
-function unionValue(given: unknown, type: TypeFacts, cursor: Cursor): unknown {
-  const inner: Cursor = { ...cursor, pass: { ...cursor.pass, quiet: true } };
-  const value = unionPart(given, type, inner);
-  cursor.pass.problem ??= inner.pass.problem;
+function unionValue(given: unknown, type: TypeFacts, pass: Pass, settled: unknown): unknown {
+  const inner: Pass = { ...pass, quiet: true };
+  const value = unionPart(given, type, inner, settled);
+  pass.problem ??= inner.problem;
   return value;
 }
 
-function unionPart(given: unknown, type: TypeFacts, cursor: Cursor): unknown {
-  const part = (name: string, value: unknown) => fieldValue(value, type.jsonFields.get(name)!, cursor);
+function unionPart(given: unknown, type: TypeFacts, pass: Pass, settled: unknown): unknown {
+  const part = (name: string, value: unknown) => elementValue(value, type.jsonFields.get(name)!.type, pass, settled);
   if (isObject(given)) return part('schema', given);
   if (type.union === 'bool')
-    return typeof given === 'boolean' ? given : refuse(cursor, 'boolean or JSON schema expected');
+    return typeof given === 'boolean' ? given : refuse(pass, 'boolean or JSON schema expected');
   if (Array.isArray(given)) return part(type.union === 'array' ? 'jSONSchemas' : 'property', given);
   return undefined;
 }
 
+/** A field as JSON has it: those of embedded structs stand among its struct's own. */
+interface PlannedField {
+  field: FieldFacts;
+  /** Go's name of the struct, and its embedded structs on the way: for messages about types. */
+  owner: string;
+  embedded: readonly string[];
+}
+
 interface Plan {
-  fields: readonly { field: FieldFacts; embedded: readonly string[] }[];
+  fields: readonly PlannedField[];
   known: ReadonlySet<string>;
-  goName: string;
   /** The struct in which nothing is given, once it was needed. */
   zero?: unknown;
 }
@@ -233,57 +229,53 @@ const plans = new WeakMap<TypeFacts, Plan>();
 function planOf(type: TypeFacts, facts: Facts): Plan {
   let plan = plans.get(type);
   if (!plan) {
-    plan = {
-      fields: planFields(type, facts, []),
-      known: new Set(type.jsonFields.keys()),
-      goName: shortName(type.name),
-    };
+    const place = { owner: shortName(type.name), embedded: [] };
+    plan = { fields: planFields(type, facts, place), known: new Set(type.jsonFields.keys()) };
     plans.set(type, plan);
   }
   return plan;
 }
 
-function planFields(type: TypeFacts, facts: Facts, embedded: readonly string[]): Plan['fields'] {
+function planFields(type: TypeFacts, facts: Facts, place: Omit<PlannedField, 'field'>): PlannedField[] {
   return type.fields.flatMap((field) => {
-    if (!field.inline || !('ref' in field.type)) return [{ field, embedded }];
+    if (!field.inline || !('ref' in field.type)) return [{ field, ...place }];
     const inner = facts.type(field.type.ref);
-    return inner ? planFields(inner, facts, [...embedded, shortName(inner.name)]) : [];
+    if (!inner) return [];
+    return planFields(inner, facts, { ...place, embedded: [...place.embedded, shortName(inner.name)] });
   });
 }
 
 const shortName = (name: string): string => name.slice(name.lastIndexOf('.') + 1);
 
-function typeNamed({ pass }: Cursor, name: string): TypeFacts {
-  const type = pass.facts.type(name);
+function typeNamed(facts: Facts, name: string): TypeFacts {
+  const type = facts.type(name);
   if (!type) throw new Error(`the facts refer to ${name} and do not have it`);
   return type;
 }
 
-function refuse({ pass }: Cursor, problem: string): undefined {
+function refuse(pass: Pass, problem: string): undefined {
   pass.problem ??= problem;
 }
 
-function misfit(cursor: Cursor, given: unknown, expected: string): undefined {
+function misfit(pass: Pass, given: unknown, expected: string): undefined {
   const value = Array.isArray(given) ? 'array' : typeof given === 'boolean' ? 'bool' : typeof given;
   const shown = value === 'number' && /^u?int|^float/.test(expected) ? `number ${given}` : value;
-  const owner = ownerOf(cursor.at);
-  const into = owner ? `Go struct field ${owner}.${goPath(cursor.at)}` : 'Go value';
-  return refuse(cursor, `json: cannot unmarshal ${shown} into ${into} of type ${expected}`);
+  const fields = pass.path.filter((step) => typeof step === 'object');
+  const into = fields.length > 0 ? `Go struct field ${fields.at(-1)!.owner}.${goPath(fields)}` : 'Go value';
+  return refuse(pass, `json: cannot unmarshal ${shown} into ${into} of type ${expected}`);
 }
-
-const ownerOf = (at: Place | undefined): string | undefined => (at ? (at.owner ?? ownerOf(at.parent)) : undefined);
 
 /** As Go's decoder names a place: struct fields only, without indices, with the names of embedded structs. */
-function goPath(at: Place): string {
-  const before = at.parent ? goPath(at.parent) : '';
-  if (at.owner === undefined) return before;
-  return [before, ...(at.embedded ?? []), at.key].filter((part) => part !== '').join('.');
-}
+const goPath = (fields: readonly PlannedField[]): string =>
+  fields.flatMap(({ field, embedded }) => [...embedded, field.name]).join('.');
 
-function jsonPath(at: Place): string {
-  const before = at.parent ? jsonPath(at.parent) : '';
-  if (typeof at.key === 'number') return `${before}[${at.key}]`;
-  return before === '' ? at.key : `${before}.${at.key}`;
+function jsonPath(path: readonly Step[]): string {
+  let text = '';
+  for (const step of path) {
+    const key = typeof step === 'object' ? step.field.name : step;
+    text += typeof key === 'number' ? `[${key}]` : text === '' ? key : `.${key}`;
+  }
+  return text;
 }
 
 const GO_SCALARS: Record<string, string> = {
