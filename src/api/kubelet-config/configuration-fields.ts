@@ -71,6 +71,8 @@ const ACTED_ON: Record<string, Field> = {
   podPidsLimit: whole,
   serializeImagePulls: flag,
   maxParallelImagePulls: whole,
+  imagePullCredentialsVerificationPolicy: text,
+  preloadedImagesVerificationAllowlist: texts,
   evictionHard: textMap,
   evictionSoft: textMap,
   evictionSoftGracePeriod: textMap,
@@ -93,7 +95,7 @@ const ACTED_ON: Record<string, Field> = {
 /** Upstream knows them; here the thing that they set is fixed, is the cluster's to say, or does not exist. */
 const IGNORED = `enableServer syncFrequency httpCheckFrequency staticPodURL staticPodURLHeader address readOnlyPort
   tlsCertFile tlsPrivateKeyFile tlsCipherSuites tlsMinVersion tlsCurvePreferences authentication authorization
-  registryPullQPS registryBurst imagePullCredentialsVerificationPolicy preloadedImagesVerificationAllowlist
+  registryPullQPS registryBurst
   eventRecordQPS eventBurst enableDebuggingHandlers enableContentionProfiling healthzPort healthzBindAddress
   oomScoreAdj streamingConnectionIdleTimeout volumeStatsAggPeriod kubeletCgroups systemCgroups cgroupRoot
   cgroupsPerQOS cgroupDriver cpuManagerPolicy singleProcessOOMKill cpuManagerPolicyOptions cpuManagerReconcilePeriod

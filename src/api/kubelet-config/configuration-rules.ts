@@ -67,12 +67,41 @@ export function validateConfiguration(it: KubeletConfiguration): string[] {
       ['pods', 'none'].includes(name),
       `option ${JSON.stringify(name)} specified for enforceNodeAllocatable (--enforce-node-allocatable). Valid options are "pods" and "none"`,
     );
+  verificationRules(it, must);
   shutdownRules(it, must);
   evictionRules(it, must);
   return errors;
 }
 
 type Must = (holds: boolean, text: string) => void;
+
+const VERIFICATION = ['NeverVerify', 'NeverVerifyPreloadedImages', 'NeverVerifyAllowlistedImages', 'AlwaysVerify'];
+
+function verificationRules(it: KubeletConfiguration, must: Must): void {
+  const { imagePullCredentialsVerificationPolicy: policy, preloadedImagesVerificationAllowlist: allowed } = it;
+  must(
+    VERIFICATION.includes(policy),
+    `option ${JSON.stringify(policy)} specified for imagePullCredentialsVerificationPolicy. Valid options are "NeverVerify", "NeverVerifyPreloadedImages", "NeverVerifyAllowlistedImages" or "AlwaysVerify"`,
+  );
+  if (allowed.length > 0 && policy !== 'NeverVerifyAllowlistedImages')
+    return must(
+      false,
+      'can\'t set `preloadedImagesVerificationAllowlist` if `imagePullCredentialsVertificationPolicy` is not "NeverVerifyAllowlistedImages"', // upstream's spelling
+    );
+  const wrong = allowed.map(wrongInPattern).find((why) => why !== undefined);
+  must(wrong === undefined, `invalid image pattern in \`preloadedImagesVerificationAllowlist\`: ${wrong}`);
+}
+
+function wrongInPattern(pattern: string): string | undefined {
+  if (pattern !== pattern.trim()) return `leading/trailing spaces are not allowed: ${pattern}`;
+  if (pattern === '') return `the supplied pattern is too short: ${pattern}`;
+  if (pattern === '/*') return 'at least registry hostname is required';
+  if (pattern.replace(/\/\*$/, '/').includes('*'))
+    return `not a valid wildcard pattern, only patterns ending with '/*' are allowed: ${pattern}`;
+  if (!pattern.endsWith('/*') && /@|:[^/]*$/.test(pattern))
+    return `neither tag nor digest is accepted in an image reference: ${pattern}`;
+  return undefined;
+}
 
 function shutdownRules(it: KubeletConfiguration, must: Must): void {
   const [all, critical] = [configuredMs(it.shutdownGracePeriod), configuredMs(it.shutdownGracePeriodCriticalPods)];

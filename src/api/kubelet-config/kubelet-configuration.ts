@@ -42,6 +42,8 @@ export interface KubeletConfiguration {
   podPidsLimit: number;
   serializeImagePulls: boolean;
   maxParallelImagePulls?: number;
+  imagePullCredentialsVerificationPolicy: string;
+  preloadedImagesVerificationAllowlist: string[];
   evictionHard: Record<string, string>;
   evictionSoft: Record<string, string>;
   evictionSoftGracePeriod: Record<string, string>;
@@ -90,6 +92,8 @@ export const DEFAULT_CONFIGURATION: KubeletConfiguration = {
   maxPods: 110,
   podPidsLimit: -1,
   serializeImagePulls: false,
+  imagePullCredentialsVerificationPolicy: 'NeverVerifyPreloadedImages',
+  preloadedImagesVerificationAllowlist: [],
   evictionHard: DEFAULT_EVICTION_HARD,
   evictionSoft: {},
   evictionSoftGracePeriod: {},

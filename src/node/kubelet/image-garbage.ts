@@ -26,6 +26,8 @@ export interface ImageGarbageOptions {
   disk(): Promise<{ availableBytes: number; capacityBytes: number }>;
   /** Images have gone. */
   onChange(): void;
+  /** These are all that there were at a time: what is remembered of others may be forgotten, unless they came since. */
+  onCollected?(imageIds: ReadonlySet<string>, atMs: number): Promise<void>;
 }
 
 interface Known {
@@ -44,6 +46,8 @@ export class ImageGarbage {
   readonly #options: ImageGarbageOptions;
   #known = new Map<string, Known>();
   #collectedAtMs: number;
+  /** Wall time. */
+  #lookedAtMs = 0;
   busy = 0;
 
   constructor(options: ImageGarbageOptions) {
@@ -77,6 +81,12 @@ export class ImageGarbage {
 
   /** As the thresholds say. */
   async collect(): Promise<void> {
+    await this.#collect();
+    const looked = new Set(this.#known.keys());
+    await this.#options.onCollected?.(looked, this.#lookedAtMs);
+  }
+
+  async #collect(): Promise<void> {
     const { configuration, disk, events, nodeName, log } = this.#options;
     await this.#look();
     await this.#removeOld();
@@ -102,6 +112,7 @@ export class ImageGarbage {
   /** Notes what is there, and what of it is in use by a container, dead or alive. */
   async #look(): Promise<void> {
     const { runtime, clock, keep } = this.#options;
+    this.#lookedAtMs = clock.now();
     const [images, containers] = await Promise.all([runtime.listImages(), runtime.listContainers()]);
     const now = clock.now();
     const used = new Set(containers.flatMap(({ image, imageRef }) => [image, imageRef]));

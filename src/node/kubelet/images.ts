@@ -1,18 +1,29 @@
 /** Sees to it that a container's image is on the node, as its pull policy says. Texts and reasons are upstream's. */
 import type { Container, Pod, Secret, Volume } from '#api/generated/schema.ts';
 import type { Clock } from '#base/clock.ts';
-import type { AuthConfig, ContainerRuntime, Image } from '#node/runtime/runtime.ts';
+import type { ContainerRuntime, Image } from '#node/runtime/runtime.ts';
 import { RuntimeError } from '#node/runtime/runtime.ts';
 import { BackOff } from './back-off.ts';
 import { durationText } from './go-text.ts';
 import type { Limiter } from './limiter.ts';
 import type { PodEvents } from './pod-events.ts';
+import { invalidReference } from './images/image-reference.ts';
+import { ImagePulls } from './images/image-pulls.ts';
+import type { ImageAccess } from './images/image-access.ts';
+import type { PullRecords } from './images/pull-records.ts';
+import type { SourcedAuth } from './images/pull-source.ts';
 import { credentialsFor } from './registry-credentials.ts';
-import { SharedWork } from './shared-work.ts';
 
 /** `reason` and `message` are the container's waiting state. */
 export class ImageFailed extends Error {
-  readonly reason: 'ErrImagePull' | 'ImagePullBackOff' | 'ErrImageNeverPull' | 'InvalidImageName' | 'ImageInspectError';
+  readonly reason:
+    | 'ErrImagePull'
+    | 'ImagePullBackOff'
+    | 'ErrImageNeverPull'
+    | 'InvalidImageName'
+    | 'ImageInspectError'
+    | 'RegistryUnavailable'
+    | 'SignatureValidationFailed';
   /** When trying again makes sense. */
   readonly againAfterMs: number | undefined;
 
@@ -30,30 +41,31 @@ export interface ImagesOptions {
   /** How many pulls at once. */
   pulls: Limiter;
   /** Besides the pods' own secrets; absent: none. */
-  providers?: { credentialsFor(image: string, pod: Pod): Promise<AuthConfig[]> };
+  providers?: { credentialsFor(image: string, pod: Pod): Promise<SourcedAuth[]> };
+  /** Who has pulled what, and who may have what is here. */
+  records: PullRecords;
+  access: Pick<ImageAccess, 'isOpen'>;
 }
 
 const BACK_OFF = { initialMs: 10_000, maxMs: 300_000 };
 /** Upstream looks at a failed pod again after ten seconds, and so says that it backs off when it must wait longer. */
 const SAY_BACK_OFF_AFTER_MS = 10_000;
-// A reference as the registries define it, loosely: the runtime is stricter.
-const REFERENCE = /^[A-Za-z0-9][\w.\-:/]*(@sha256:[0-9a-f]{64})?$/;
 
 export class Images {
   readonly #options: ImagesOptions;
   readonly #backOff: BackOff;
   readonly #lastError = new Map<string, string>();
-  /** Pulls under way, by image and secrets: containers that need the same one wait for the same pull. */
-  readonly #pulling = new SharedWork<string>();
+  readonly #pulls: ImagePulls;
 
   constructor(options: ImagesOptions) {
     this.#options = options;
     this.#backOff = new BackOff(options.clock, BACK_OFF);
+    this.#pulls = new ImagePulls(options);
   }
 
   /** Of those who wait for images, how many wait for a pull. */
   get waiting(): number {
-    return this.#pulling.waiting;
+    return this.#pulls.waiting;
   }
 
   /** @throws ImageFailed, or the signal's reason: a registry may never answer */
@@ -65,14 +77,20 @@ export class Images {
     const { events } = this.#options;
     const said = container.image ?? '';
     const text = JSON.stringify(said);
-    if (!REFERENCE.test(said)) {
-      const message = `Failed to apply default image tag ${text}: couldn't parse image name ${text}: invalid reference format`;
+    const why = invalidReference(said);
+    if (why) {
+      const message = `Failed to apply default image tag ${text}: couldn't parse image name ${text}: ${why}`;
       events.warning(pod, container, 'InspectFailed', message);
       throw new ImageFailed('InvalidImageName', message);
     }
     const name = withTag(said);
-    const present = await this.#inspect(pod, container, name);
-    if (present && container.imagePullPolicy !== 'Always') {
+    let found: Promise<SourcedAuth[]> | undefined;
+    const credentials = () => {
+      found ??= this.#credentialsOf(pod, name, pullSecrets);
+      return found;
+    };
+    const present = container.imagePullPolicy === 'Always' ? undefined : await this.#inspect(pod, container, name);
+    if (present && (await this.#isOpen(said, present, credentials))) {
       events.normal(
         pod,
         container,
@@ -81,12 +99,24 @@ export class Images {
       );
       return present;
     }
+    // That one is here, but not for this pod, is nobody's business.
     if (container.imagePullPolicy === 'Never') {
       const message = `Container image ${text} is not present with pull policy of Never`;
       events.warning(pod, container, 'ErrImageNeverPull', message);
       throw new ImageFailed('ErrImageNeverPull', message);
     }
-    return this.#pull(pod, container, { name, pullSecrets, signal });
+    return this.#pull(pod, container, { name, credentials, signal });
+  }
+
+  async #isOpen(name: string, image: Image, credentials: () => Promise<SourcedAuth[]>): Promise<boolean> {
+    await this.#options.records.load();
+    return this.#options.access.isOpen(name, image, credentials);
+  }
+
+  /** In the order in which they are to be tried. */
+  async #credentialsOf(pod: Pod, name: string, pullSecrets: readonly Secret[]): Promise<SourcedAuth[]> {
+    const provided = (await this.#options.providers?.credentialsFor(name, pod)) ?? [];
+    return [...credentialsFor(name, pullSecrets), ...provided];
   }
 
   /** For a volume that is an image; as a container's, with the pod's own secrets. @throws as `ensure` */
@@ -119,7 +149,8 @@ export class Images {
       return await this.#options.runtime.imageStatus(name);
     } catch (error) {
       if (!(error instanceof RuntimeError)) throw error;
-      const message = `Failed to inspect image ${JSON.stringify(container.image)}: ${error.message}`;
+      // Upstream prints the reference that it did not get.
+      const message = `Failed to inspect image "": rpc error: code = ${error.code} desc = ${error.message}`;
       this.#options.events.warning(pod, container, 'InspectFailed', message);
       throw new ImageFailed('ImageInspectError', message);
     }
@@ -128,7 +159,11 @@ export class Images {
   async #pull(
     pod: Pod,
     container: Container,
-    { name, pullSecrets, signal }: { name: string; pullSecrets: readonly Secret[]; signal: AbortSignal | undefined },
+    {
+      name,
+      credentials,
+      signal,
+    }: { name: string; credentials: () => Promise<SourcedAuth[]>; signal: AbortSignal | undefined },
   ): Promise<Image> {
     const { events, clock } = this.#options;
     const text = JSON.stringify(container.image);
@@ -138,59 +173,51 @@ export class Images {
       const message = `Back-off pulling image ${text}`;
       events.normal(pod, container, 'BackOff', message);
       const last = this.#lastError.get(key);
-      throw new ImageFailed('ImagePullBackOff', last ? `${message}: ErrImagePull: ${last}` : message, leftMs);
+      throw new ImageFailed('ImagePullBackOff', last ? `${message}: ${last}` : message, leftMs);
     }
     events.normal(pod, container, 'Pulling', `Pulling image ${text}`);
-    const startedAt = clock.now();
+    const startedAt = clock.monotonicMs();
     try {
-      const image = await this.#pullOnce({ name, pod, pullSecrets }, signal);
-      const took = durationText(Math.round(clock.now() - startedAt));
+      const request = { name, said: container.image ?? '', credentials: await credentials() };
+      const { image, tookMs } = await this.#pulls.pull(request, signal);
+      const [took, all] = [tookMs, clock.monotonicMs() - startedAt].map((ms) => durationText(Math.trunc(ms)));
       events.normal(
         pod,
         container,
         'Pulled',
-        `Successfully pulled image ${text} in ${took} (${took} including waiting). Image size: ${image.sizeBytes} bytes.`,
+        `Successfully pulled image ${text} in ${took} (${all} including waiting). Image size: ${image.sizeBytes} bytes.`,
       );
       this.#lastError.delete(key);
       return image;
     } catch (error) {
       if (!(error instanceof RuntimeError)) throw error;
-      events.warning(pod, container, 'Failed', `Failed to pull image ${text}: ${error.message}`);
+      const said = textOf(error);
+      events.warning(pod, container, 'Failed', `Failed to pull image ${text}: ${said}`);
       this.#backOff.next(key);
-      this.#lastError.set(key, error.message);
-      throw new ImageFailed('ErrImagePull', error.message, Math.min(this.#backOff.leftMs(key), SAY_BACK_OFF_AFTER_MS));
+      const { reason, message } = failureOf(container.image ?? '', said);
+      this.#lastError.set(key, `${reason}: ${message}`);
+      throw new ImageFailed(reason, message, Math.min(this.#backOff.leftMs(key), SAY_BACK_OFF_AFTER_MS));
     }
-  }
-
-  async #pullOnce(
-    { name, pod, pullSecrets }: { name: string; pod: Pod; pullSecrets: readonly Secret[] },
-    signal: AbortSignal | undefined,
-  ): Promise<Image> {
-    const { runtime, providers } = this.#options;
-    const provided = (await providers?.credentialsFor(name, pod)) ?? [];
-    const credentials = [...credentialsFor(name, pullSecrets), ...provided];
-    const id = JSON.stringify([name, credentials]);
-    const pull = (wanted: AbortSignal) => this.#withCredentials(name, credentials, wanted);
-    const reference = await this.#pulling.run(id, pull, signal);
-    const image = (await runtime.imageStatus(reference)) ?? (await runtime.imageStatus(name));
-    if (!image) throw new RuntimeError('NotFound', `image ${JSON.stringify(name)} is gone right after it was pulled`);
-    return image;
-  }
-
-  /** Each credential that fits, then none. The last refusal is the one that is told. */
-  async #withCredentials(name: string, credentials: readonly AuthConfig[], signal: AbortSignal): Promise<string> {
-    let refusal: unknown;
-    for (const auth of credentials.length > 0 ? credentials : [undefined]) {
-      try {
-        return await this.#options.pulls.run(() => this.#options.runtime.pullImage(name, auth, signal));
-      } catch (error) {
-        if (!(error instanceof RuntimeError)) throw error;
-        refusal = error;
-      }
-    }
-    throw refusal;
   }
 }
+
+/** A code that says nothing is left out. */
+const textOf = ({ code, message }: RuntimeError): string =>
+  code === 'Unknown' ? message : `rpc error: code = ${code} desc = ${message}`;
+
+/** Runtimes say by the first word what it was. Source: cri-api, pkg/errors. */
+function failureOf(image: string, said: string): { reason: ImageFailed['reason']; message: string } {
+  for (const [reason, why] of KNOWN_FAILURES) {
+    if (!said.startsWith(reason)) continue;
+    return { reason, message: `image pull failed for ${image} because ${why}${said.slice(reason.length)}` };
+  }
+  return { reason: 'ErrImagePull', message: said };
+}
+
+const KNOWN_FAILURES = [
+  ['RegistryUnavailable', 'the registry is unavailable'],
+  ['SignatureValidationFailed', 'the signature validation failed'],
+] as const;
 
 /** No tag and no digest means `latest`. */
 export const withTag = (image: string): string =>

@@ -6,6 +6,7 @@ import { DiskReserve } from './eviction/disk-reserve.ts';
 import { Evictions } from './eviction/evictions.ts';
 import { MachineUsage } from './eviction/machine-usage.ts';
 import { ImageGarbage } from './image-garbage.ts';
+import type { PullRecords } from './images/pull-records.ts';
 import type { KubeletServices } from './kubelet-services.ts';
 import { allocatableMemory } from './node-allocatable.ts';
 import type { Ending } from './pod-notes.ts';
@@ -18,6 +19,7 @@ export interface NodeCareInputs extends KubeletServices {
   reportNode(): void;
   /** Dead containers give their disk back. */
   removeDead(): Promise<void>;
+  pullRecords: Pick<PullRecords, 'keepOnly'>;
 }
 
 export interface NodeCare {
@@ -29,6 +31,7 @@ export interface NodeCare {
 
 export function nodeCare(inputs: NodeCareInputs): NodeCare {
   const { options, configuration, signal, recorder, events, cgroups, notes, workers, reportNode, removeDead } = inputs;
+  const { pullRecords } = inputs;
   const { nodeName, runtime, machine, clock, log, directories, cgroupRoot } = options;
   const endPod = (pod: Pod, ending: Ending, graceSeconds: number) => {
     notes.of(pod.metadata.uid).ended = ending;
@@ -59,6 +62,7 @@ export function nodeCare(inputs: NodeCareInputs): NodeCare {
     keep: options.keepImages ?? [],
     disk: imageDisk,
     onChange: reportNode,
+    onCollected: (imageIds, atMs) => pullRecords.keepOnly(imageIds, atMs),
   });
   const reserve = options.usage ? undefined : diskReserve(directories.root);
   const evictions = new Evictions({

@@ -8,6 +8,8 @@ import { ContainerKiller } from './container-killer.ts';
 import { ContainerStarter } from './container-starter.ts';
 import type { NodeFacts } from './field-values.ts';
 import { CredentialProviders } from './images/credential-providers.ts';
+import { ImageAccess, type VerificationPolicy } from './images/image-access.ts';
+import { PullRecords } from './images/pull-records.ts';
 import { Images } from './images.ts';
 import type { KubeletServices } from './kubelet-services.ts';
 import { Limiter } from './limiter.ts';
@@ -47,6 +49,7 @@ export interface PodMachine {
   workers: PodWorkers;
   end: PodEnd;
   images: Images;
+  pullRecords: PullRecords;
   killer: ContainerKiller;
 }
 
@@ -70,7 +73,14 @@ export function podMachine(inputs: PodMachineInputs): PodMachine {
   const pulls = new Limiter(serializeImagePulls ? 1 : maxParallelImagePulls);
   const { credentialProviders: plugins } = options;
   const providers = plugins && new CredentialProviders({ ...plugins, client, tokens, clock, log });
-  const images = new Images({ runtime, clock, events, pulls, ...(providers && { providers }) });
+  const pullRecords = new PullRecords(directories.root, { clock, log, images: () => runtime.listImages() });
+  const access = new ImageAccess({
+    records: pullRecords,
+    policy: configuration.imagePullCredentialsVerificationPolicy as VerificationPolicy,
+    allowed: configuration.preloadedImagesVerificationAllowlist,
+  });
+  const own = { records: pullRecords, access, ...(providers && { providers }) };
+  const images = new Images({ runtime, clock, events, pulls, ...own });
   const killer = new ContainerKiller({ runtime, clock, events });
   const { maxContainerRestartPeriod } = configuration.crashLoopBackOff;
   const crashes = new BackOff(clock, {
@@ -190,5 +200,5 @@ export function podMachine(inputs: PodMachineInputs): PodMachine {
     onRoom: () => resizes.retry(),
     onForgotten,
   });
-  return { workers, end, images, killer };
+  return { workers, end, images, pullRecords, killer };
 }

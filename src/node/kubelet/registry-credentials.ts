@@ -1,6 +1,7 @@
 /** Which password goes to which registry: from the pod's imagePullSecrets. Source: "Pull an Image from a Private Registry". */
 import type { Secret } from '#api/generated/schema.ts';
 import type { AuthConfig } from '#node/runtime/runtime.ts';
+import { hashOf, type SourcedAuth } from './images/pull-source.ts';
 
 interface Entry {
   username?: string;
@@ -11,13 +12,19 @@ interface Entry {
 }
 
 /** In the order in which they are to be tried: the longest matching path first. A secret that cannot be read is left out. */
-export function credentialsFor(image: string, secrets: readonly Secret[]): AuthConfig[] {
-  const entries = secrets.flatMap((secret) => Object.entries(entriesOf(secret)));
+export function credentialsFor(image: string, secrets: readonly Secret[]): SourcedAuth[] {
+  const entries = secrets.flatMap((secret) =>
+    Object.entries(entriesOf(secret)).map(([key, entry]) => ({ pattern: patternOf(key), entry, secret })),
+  );
   return entries
-    .map(([pattern, entry]) => ({ pattern: patternOf(pattern), entry }))
     .filter(({ pattern }) => isFor(pattern, repositoryOf(image)))
     .sort((a, b) => b.pattern.length - a.pattern.length)
-    .map(({ entry }) => authOf(entry));
+    .map(({ entry, secret }) => sourced(authOf(entry), secret));
+}
+
+function sourced(auth: AuthConfig, { metadata }: Secret): SourcedAuth {
+  const { uid, namespace = '', name } = metadata;
+  return { auth, source: { secret: { uid, namespace, name, credentialHash: hashOf(auth) } } };
 }
 
 function entriesOf({ type, data }: Secret): Record<string, Entry> {

@@ -171,9 +171,10 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     latest: (pod) => withApiStatus(pod, apiPods),
     onForgotten: () => feed(),
   });
-  const { workers, end, images, killer } = podParts;
+  const { workers, end, images, pullRecords, killer } = podParts;
   const care = nodeCare({
     ...shared,
+    pullRecords,
     workers,
     reportNode: () => registration.reportNow(),
     removeDead: () => housekeeping.removeDead((podUid) => workers.isRunning(podUid)),

@@ -90,7 +90,7 @@ describe('a program that knows passwords', () => {
     plugin('helper', answered({}));
     const providers = providersOf(provider({ args: ['get', '--fast'], env: [{ name: 'TOLD', value: 'so' }] }));
     const found = await providers.credentialsFor('a.example.com/team/web:1', pod());
-    expect(found).toEqual([{ username: 'u', password: 'p' }]);
+    expect(found).toEqual([{ auth: { username: 'u', password: 'p' }, source: 'everybody' }]);
     expect(asked('helper')).toEqual([
       {
         kind: 'CredentialProviderRequest',
@@ -163,7 +163,7 @@ describe('a program that knows passwords', () => {
       'a.example.com/team/x',
       pod(),
     );
-    expect(found.map(({ username }) => username)).toEqual(['narrow', 'wide', 'later']);
+    expect(found.map(({ auth }) => auth.username)).toEqual(['narrow', 'wide', 'later']);
   });
 
   test.each([

@@ -5,10 +5,10 @@ import type { Pod } from '#api/generated/schema.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { Client } from '#client/client.ts';
-import type { AuthConfig } from '#node/runtime/runtime.ts';
 import { isFor, repositoryOf } from '../registry-credentials.ts';
 import type { ServiceAccountTokens } from '../volumes/service-account-tokens.ts';
 import type { CredentialProvider } from '#api/kubelet-config/credential-provider-config.ts';
+import type { PullSource, SourcedAuth } from './pull-source.ts';
 import { type PluginAnswer, type PluginRequest, runCredentialPlugin } from './run-credential-plugin.ts';
 
 export interface CredentialProvidersOptions {
@@ -30,7 +30,16 @@ interface Held {
 interface Account {
   request: Pick<PluginRequest, 'serviceAccountToken' | 'serviceAccountAnnotations'>;
   cacheKey: string;
+  source: PullSource;
 }
+
+interface Given {
+  auth: PluginAnswer['auth'];
+  source: PullSource;
+}
+
+/** What a program gives without being told of an account, it gives to each pod of the node. */
+const NOBODYS: Account = { request: {}, cacheKey: '', source: 'everybody' };
 
 const PURGE_EVERY_MS = 900_000;
 
@@ -46,42 +55,46 @@ export class CredentialProviders {
   }
 
   /** In the order of the configuration. A program that fails is told to the log, and gives none. */
-  async credentialsFor(image: string, pod: Pod): Promise<AuthConfig[]> {
+  async credentialsFor(image: string, pod: Pod): Promise<SourcedAuth[]> {
     const repository = repositoryOf(image);
-    const found: AuthConfig[] = [];
+    const found: SourcedAuth[] = [];
     for (const provider of this.#options.providers) {
       if (!provider.matchImages.some((pattern) => isFor(pattern, repository))) continue;
-      const auth = await this.#ask(provider, repository, pod).catch((error: Error) => {
+      const given = await this.#ask(provider, repository, pod).catch((error: Error) => {
         this.#options.log.error('a credential provider gives nothing', {
           provider: provider.name,
           error: error.message,
         });
         return undefined;
       });
-      const fitting = [...(auth ?? [])].filter(([pattern]) => isFor(pattern, repository));
+      if (!given) continue;
+      const fitting = [...given.auth].filter(([pattern]) => isFor(pattern, repository));
       // The longest says most of the image.
       fitting.sort(([a], [b]) => b.length - a.length);
-      found.push(...fitting.map(([, { username, password }]) => ({ username, password })));
+      found.push(
+        ...fitting.map(([, { username, password }]) => ({ auth: { username, password }, source: given.source })),
+      );
     }
     return found;
   }
 
-  async #ask(provider: CredentialProvider, repository: string, pod: Pod): Promise<PluginAnswer['auth'] | undefined> {
+  async #ask(provider: CredentialProvider, repository: string, pod: Pod): Promise<Given | undefined> {
     const account = await this.#accountOf(provider, pod);
     if (!account) return undefined;
+    const { source } = account;
     const [registry = ''] = repository.split('/');
     const key = (...parts: string[]) => JSON.stringify([provider.name, account.cacheKey, ...parts]);
     const keys = { Image: key('Image', repository), Registry: key('Registry', registry), Global: key('Global') };
     this.#purge();
     for (const each of [keys.Image, keys.Registry, keys.Global]) {
       const held = this.#held.get(each);
-      if (held && held.untilMs > this.#options.clock.monotonicMs()) return held.auth;
+      if (held && held.untilMs > this.#options.clock.monotonicMs()) return { auth: held.auth, source };
     }
     // Pods that start together wait for one answer.
     const under = this.#asked.get(keys.Image) ?? this.#run(provider, { image: repository, ...account.request }, keys);
     this.#asked.set(keys.Image, under);
     try {
-      return await under;
+      return { auth: await under, source };
     } finally {
       this.#asked.delete(keys.Image);
     }
@@ -104,10 +117,10 @@ export class CredentialProviders {
 
   /** undefined: the program is not to be asked for this pod. */
   async #accountOf({ tokens }: CredentialProvider, pod: Pod): Promise<Account | undefined> {
-    if (!tokens) return { request: {}, cacheKey: '' };
+    if (!tokens) return NOBODYS;
     const { namespace = '' } = pod.metadata;
     const name = pod.spec.serviceAccountName ?? '';
-    if (!name) return tokens.requireServiceAccount ? undefined : { request: {}, cacheKey: '' };
+    if (!name) return tokens.requireServiceAccount ? undefined : NOBODYS;
     const { metadata } = await this.#options.client.get(ServiceAccount, { namespace, name });
     const given = metadata.annotations ?? {};
     if (tokens.requiredAnnotations.some((each) => given[each] === undefined)) return undefined;
@@ -124,6 +137,7 @@ export class CredentialProviders {
     return {
       request: { serviceAccountToken, serviceAccountAnnotations },
       cacheKey: JSON.stringify([namespace, name, metadata.uid, serviceAccountAnnotations, hashed]),
+      source: { serviceAccount: { uid: metadata.uid, namespace, name } },
     };
   }
 
