@@ -2,10 +2,10 @@
 import { type IncomingMessage, request } from 'node:http';
 import { request as requestTls } from 'node:https';
 import { connect } from 'node:net';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { ingressLab } from './ingress-lab.ts';
 
-const { backend, behind, connections, ports, route } = ingressLab();
+const { backend, behind, connections, ended, ports, route } = ingressLab();
 
 test.each([false, true])('a connection that is upgraded carries bytes both ways (TLS: %s)', async (isSecure) => {
   route({ 'ssl-redirect': 'false' }, ['/'], true);
@@ -38,6 +38,27 @@ test.each([false, true])('a connection that is upgraded carries bytes both ways 
     sent.end();
   });
   expect(text).toBe('hello');
+  await vi.waitUntil(() => ended.length > 0, { timeout: 60_000 });
+  expect(ended).toMatchObject([{ route: { owner: 'shop/web' }, status: 101, bytes: 5, failedTries: 0 }]);
+});
+
+test('a refused upgrade is on record as well', async () => {
+  const answered = async () => {
+    ended.length = 0;
+    const socket = connect(ports.http, '127.0.0.1', () =>
+      socket.write('GET / HTTP/1.1\r\nhost: www.example.com\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n'),
+    );
+    socket.resume();
+    await vi.waitUntil(() => ended.length > 0, { timeout: 60_000 });
+    return ended;
+  };
+  expect(await answered()).toMatchObject([{ route: undefined, status: 404 }]);
+  route();
+  expect(await answered()).toMatchObject([{ route: { owner: 'shop/web' }, status: 503 }]);
+  behind({ address: '127.0.0.1', port: 1 });
+  expect(await answered()).toMatchObject([{ route: { owner: 'shop/web' }, status: 502, failedTries: 1 }]);
+  route({ 'whitelist-source-range': '10.0.0.0/8' });
+  expect(await answered()).toMatchObject([{ route: { owner: 'shop/web' }, status: 403 }]);
 });
 
 test('a backend that does not upgrade answers, and the client gets no tunnel', async () => {

@@ -1,11 +1,13 @@
 /** The processes that carry the traffic, as the process `net` starts them. */
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, execFile, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { canHaveLab, networkLab } from './network-lab.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const NEEDS =
@@ -15,10 +17,8 @@ let folder: string;
 let child: ChildProcess;
 let greeting: Promise<unknown[]>;
 
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'ingress-worker-'));
-  const contents = "import { runIngressWorker } from './src/cmd/ingress-worker.ts'; await runIngressWorker();";
-  const outfile = join(folder, 'worker.mjs');
+async function bundle(name: string, contents: string): Promise<string> {
+  const outfile = join(folder, name);
   await build({
     absWorkingDir: ROOT,
     stdin: { contents, resolveDir: ROOT, loader: 'ts' },
@@ -29,6 +29,13 @@ beforeAll(async () => {
     banner: { js: NEEDS },
     logLevel: 'error',
   });
+  return outfile;
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'ingress-worker-'));
+  const contents = "import { runIngressWorker } from './src/cmd/ingress-worker.ts'; await runIngressWorker();";
+  const outfile = await bundle('worker.mjs', contents);
   child = fork(outfile, [], { serialization: 'advanced', execArgv: [] });
   greeting = once(child, 'message');
 }, 60_000);
@@ -46,3 +53,70 @@ test.runIf(isRoot)('what comes in from outside meets a process that is nobody an
   expect(line('Groups')).toEqual(['']);
   for (const capabilities of ['CapEff', 'CapPrm']) expect(line(capabilities)).toEqual(['0000000000000000']);
 });
+
+/** Several processes behind one port; asks over as many connections as there are requests. */
+const SEVERAL = `
+import cluster from 'node:cluster';
+import { createServer, request } from 'node:http';
+import { silentLog } from './src/base/log.ts';
+import { runIngressWorker } from './src/cmd/ingress-worker.ts';
+import { systemClock } from './src/cmd/system-clock.ts';
+import { IngressWorkers } from './src/network/ingress/ingress-workers.ts';
+import { routeTableOf } from './src/network/ingress/route-table.ts';
+
+if (cluster.isWorker) await runIngressWorker();
+const backend = createServer((_, response) => response.end('ok')).listen(8080, '127.0.0.1');
+const workers = new IngressWorkers({
+  program: [process.argv[1]],
+  count: 3,
+  addresses: ['127.0.0.1'],
+  clock: systemClock,
+  log: { ...silentLog, warn: console.error, error: console.error },
+  signal: new AbortController().signal,
+});
+const ingress = (name, annotations = {}) => ({
+  metadata: { name, namespace: 'shop', annotations },
+  spec: {
+    rules: [{
+      host: name,
+      http: { paths: [{ path: '/', pathType: 'Prefix', backend: { service: { name: 'web', port: { number: 80 } } } }] },
+    }],
+  },
+});
+const LIMIT = { 'nginx.ingress.kubernetes.io/limit-rpm': '1' };
+workers.tell({
+  hosts: [...routeTableOf([ingress('any'), ingress('limited', LIMIT)]).hosts],
+  endpoints: [['shop/web:80', [{ address: '127.0.0.1', port: 8080 }]]],
+});
+const ask = (host) =>
+  new Promise((resolve) => {
+    const sent = request({ host: '127.0.0.1', port: 80, path: '/', agent: false, headers: { host } });
+    sent.on('response', (response) => response.resume().on('end', () => resolve(response.statusCode)));
+    sent.on('error', () => resolve(0));
+    sent.end();
+  });
+const asked = async (host, count) => {
+  const answers = await Promise.all(Array.from({ length: count }, () => ask(host)));
+  return answers.filter((status) => status === 200).length;
+};
+while (Object.keys(cluster.workers).length < 3 || (await asked('any', 30)) < 30)
+  await new Promise((resolve) => setTimeout(resolve, 20));
+console.log(JSON.stringify({ any: await asked('any', 30), limited: await asked('limited', 60) }));
+process.exit(0);
+`;
+
+test.runIf(canHaveLab())(
+  'a rate limit holds over all of them',
+  async () => {
+    const file = await bundle('several.mjs', SEVERAL);
+    const lab = networkLab({ hosts: {}, gateway: '10.244.1.1' });
+    try {
+      const [command = '', ...args] = lab.commandIn('node', process.execPath, file);
+      const { stdout } = await promisify(execFile)(command, args, { timeout: 60_000, killSignal: 'SIGKILL' });
+      expect(JSON.parse(stdout)).toEqual({ any: 30, limited: 6 }); // a burst of five, and the one that begins it
+    } finally {
+      lab.close();
+    }
+  },
+  90_000,
+);

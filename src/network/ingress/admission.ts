@@ -4,7 +4,7 @@ import type { Arrival } from './arrival.ts';
 import type { BasicAuths } from './basic-auth.ts';
 import { findRoute, type KnownRoutes } from './find-route.ts';
 import { type OwnAnswer, ownAnswer, refusal } from './own-answers.ts';
-import type { RateLimits } from './rate-limits.ts';
+import type { Begun, Limits } from './rate-limits.ts';
 import { changedPath } from './route-filters.ts';
 import type { Route } from './route-table.ts';
 
@@ -16,11 +16,14 @@ export interface Admitted {
   ended(): void;
 }
 
+export type Admission = Admitted | (OwnAnswer & { refusedBy: Route | undefined });
+
+/** A promise only for a route with limits that somebody else keeps the account of. */
 export function admitted(
   arrival: Arrival,
   headers: IncomingHttpHeaders,
-  context: KnownRoutes & { limits: RateLimits; basicAuths: BasicAuths },
-): Admitted | (OwnAnswer & { refusedBy: Route | undefined }) {
+  context: KnownRoutes & { limits: Limits; basicAuths: BasicAuths },
+): Admission | Promise<Admission> {
   const { hostname, path, method, query } = arrival;
   const found = findRoute(context, { hostname, path, method, query, headers });
   const own = ownAnswer(arrival, headers, found);
@@ -30,24 +33,19 @@ export function admitted(
   const { basicAuth } = route.options;
   const unknown = basicAuth && context.basicAuths.refusalFor(basicAuth, headers.authorization);
   if (unknown) return { ...unknown, refusedBy: route };
-  const ended = begin(route, arrival.address, context.limits);
-  if (!ended) return { ...refusal(503), refusedBy: route };
-  return { route, path: rewritten === undefined ? arrival.url : withQuery(rewritten, arrival.query), ended };
+  const onward = rewritten === undefined ? arrival.url : withQuery(rewritten, arrival.query);
+  const { rateLimits: rates, mostConnections } = route.options;
+  if (rates.length === 0 && mostConnections === 0) return { route, path: onward, ended: nothing };
+  const within = (ended: Begun): Admission =>
+    ended ? { route, path: onward, ended } : { ...refusal(503), refusedBy: route };
+  const begun = context.limits.begin({ client: `${route.owner} ${arrival.address}`, rates, mostConnections });
+  return begun instanceof Promise ? begun.then(within) : within(begun);
 }
 
 /** As a Gateway's route has it; undefined: as it came. */
 function rewrittenBy({ filters, path: prefix }: Route, { path }: Arrival): string | undefined {
   const change = filters?.rewrite?.path;
   return change && changedPath(path, prefix, change);
-}
-
-/** undefined: the client has asked too much. */
-function begin({ owner, options }: Route, address: string, limits: RateLimits): (() => void) | undefined {
-  const { rateLimits, mostConnections } = options;
-  if (rateLimits.length === 0 && mostConnections === 0) return nothing;
-  const client = `${owner} ${address}`;
-  if (!rateLimits.every((limit, i) => limits.mayAsk(`${client} ${i}`, limit))) return undefined;
-  return mostConnections === 0 ? nothing : limits.begin(client, mostConnections);
 }
 
 const nothing = () => undefined;

@@ -12,6 +12,7 @@ import { askAuth, withPassed } from './external-auth.ts';
 import { asObject, type FlatHeaders, type Headers, passedOn, requestHeaders } from './headers.ts';
 import { type OwnAnswer, refusal } from './own-answers.ts';
 import { changedHeaders } from './route-filters.ts';
+import type { Route } from './route-table.ts';
 import type { TrafficContext } from './traffic.ts';
 
 /** So long one who was refused may take to close. */
@@ -47,19 +48,39 @@ export async function carryUpgrade(
     const arrival = arrivalOf(request, context.newRequestId());
     // With a body it could not be told where the body ends and what comes after the upgrade begins.
     if (!arrival || hasBody(request)) return refuse(client, refusal(400));
-    const admission = admitted(arrival, request.headers, context);
-    if ('status' in admission) return refuse(client, admission);
-    client.once('close', () => admission.ended());
+    const { record, clock } = context;
+    const outcome: Outcome = { status: 499, failedTries: 0, bytes: () => 0 };
+    let route: Route | undefined;
+    const beganMs = clock.monotonicMs();
+    let ended: () => void = () => undefined;
+    client.once('close', () => {
+      ended();
+      const { status, failedTries, bytes } = outcome;
+      record?.ended({ arrival, route, status, ms: clock.monotonicMs() - beganMs, bytes: bytes(), failedTries });
+    });
+    const refused = (own: OwnAnswer) => {
+      outcome.status = own.status;
+      refuse(client, own);
+    };
+    const admission = await admitted(arrival, request.headers, context);
+    if ('status' in admission) {
+      route = admission.refusedBy;
+      return refused(admission);
+    }
+    route = admission.route;
+    if (client.destroyed) return admission.ended();
+    ended = admission.ended;
     const { auth, readTimeoutMs } = admission.route.options;
     let passes: FlatHeaders = [];
     if (auth) {
       const verdict = await askAuth(auth, { request, arrival, options: admission.route.options }, context.upstreams);
-      if ('refused' in verdict) return refuse(client, verdict.refused);
+      if ('refused' in verdict) return refused(verdict.refused);
       passes = verdict.passes;
     }
     // Both ways count: who keeps silent that long is gone, also where nobody has closed.
     (client as Socket).setTimeout(readTimeoutMs, () => client.destroy());
-    await passOn({ request, client, head, arrival, passes, ...admission }, context);
+    const answer = await passOn({ request, client, head, arrival, passes, outcome, ...admission }, context);
+    if (answer) refused(answer);
   } catch {
     refuse(client, refusal(502)); // whatever a backend did
   }
@@ -72,16 +93,27 @@ interface Upgrading extends Admitted {
   arrival: Arrival;
   /** What somebody said who was asked first. */
   passes: FlatHeaders;
+  outcome: Outcome;
 }
 
-async function passOn(upgrading: Upgrading, context: TrafficContext): Promise<void> {
-  const { request, client, head, arrival, route } = upgrading;
+/** What is told of it when it has ended. */
+interface Outcome {
+  status: number;
+  failedTries: number;
+  /** That the backend has sent. */
+  bytes(): number;
+}
+
+/** @returns what to say to the client where no backend said anything. */
+async function passOn(upgrading: Upgrading, context: TrafficContext): Promise<OwnAnswer | undefined> {
+  const { request, client, head, arrival, route, outcome } = upgrading;
   const choice = chooseUpstream(arrival, request.headers, { route, ...context });
-  if (choice.isNowhere) return refuse(client, refusal(500));
+  if (choice.isNowhere) return refusal(500);
   const endpoints = choice.endpoints.slice(0, MOST_TRIES);
   const headers = headersFor(upgrading, choice);
   for (const endpoint of endpoints) {
     const reply = await replyOf(endpoint, headers, upgrading);
+    if (!reply || 'lost' in reply) outcome.failedTries++;
     if (!reply) continue;
     if ('lost' in reply) {
       if (isIdempotent(arrival.method)) continue;
@@ -89,16 +121,20 @@ async function passOn(upgrading: Upgrading, context: TrafficContext): Promise<vo
     }
     if ('refused' in reply) {
       const { statusCode = 502, headers } = reply.refused;
+      outcome.status = statusCode;
       client.write(headOf(statusCode, { ...passedOn(headers), connection: 'close' }));
       pipeline(reply.refused, client, () => client.destroy());
-      return;
+      return undefined;
     }
     const { upgraded, socket } = reply;
     socket.on('error', () => socket.destroy());
     if (client.destroyed) {
       socket.destroy();
-      return;
+      return undefined;
     }
+    outcome.status = 101;
+    const readBefore = socket.bytesRead - reply.head.length;
+    outcome.bytes = () => socket.bytesRead - readBefore;
     const cookie = choice.cookieFor?.(endpoint);
     const agreed = { ...passedOn(upgraded.headers), connection: 'Upgrade', upgrade: upgraded.headers.upgrade ?? '' };
     client.write(headOf(101, { ...agreed, ...(cookie && { 'set-cookie': cookie }) }));
@@ -107,9 +143,9 @@ async function passOn(upgrading: Upgrading, context: TrafficContext): Promise<vo
     socket.setNoDelay(true);
     pipeline(client, socket, () => undefined);
     pipeline(socket, client, () => undefined);
-    return;
+    return undefined;
   }
-  refuse(client, refusal(endpoints.length > 0 ? 502 : 503));
+  return refusal(endpoints.length > 0 ? 502 : 503);
 }
 
 function headersFor({ request, arrival, route, passes }: Upgrading, choice: Choice): Headers {

@@ -6,7 +6,7 @@ import { BasicAuths } from './basic-auth.ts';
 import { Certificates, type KeyPair } from './certificates.ts';
 import type { PortListeners } from './listeners.ts';
 import { PortServers } from './port-servers.ts';
-import { RateLimits } from './rate-limits.ts';
+import { type Limits, RateLimits } from './rate-limits.ts';
 import type { HostRoutes } from './route-table.ts';
 import type { TrafficContext } from './traffic.ts';
 import type { TrafficRecord } from './traffic-record.ts';
@@ -32,6 +32,8 @@ export interface IngressServerOptions {
   random: Random;
   clock: Clock;
   record?: TrafficRecord;
+  /** Absent: its own, for it is the only one. */
+  limits?: Limits;
   /** Told of what cannot be opened or shown. */
   onComplaint?(text: string): void;
 }
@@ -48,13 +50,13 @@ export class IngressServer {
   readonly #contexts = new Map<number, TrafficContext>();
   readonly #open = new Map<number, PortServers>();
   readonly #basicAuths = new BasicAuths();
-  readonly #limits: RateLimits;
+  readonly #limits: Limits;
   #addresses: readonly string[] = [];
   #fallback: KeyPair | undefined;
 
   constructor(options: IngressServerOptions) {
     this.#options = options;
-    this.#limits = new RateLimits(() => options.clock.monotonicMs());
+    this.#limits = options.limits ?? new RateLimits(() => options.clock.monotonicMs());
   }
 
   /** @returns what of it is no good, and left as it was. */

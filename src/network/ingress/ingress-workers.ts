@@ -9,6 +9,7 @@ import type { Log } from '#base/log.ts';
 import type { Random } from '#base/random.ts';
 import { type AccessLine, AccessLog } from './access-log.ts';
 import { HTTP_PORT, HTTPS_PORT, IngressServer, type TableChange } from './ingress-server.ts';
+import { LimitAccount, type LimitAnswer, type LimitQuestion, SharedLimits } from './shared-limits.ts';
 import { addCounts, type TrafficCounts, TrafficMetrics } from './traffic-metrics.ts';
 
 export interface IngressWorkersOptions {
@@ -21,7 +22,7 @@ export interface IngressWorkersOptions {
   signal: AbortSignal;
 }
 
-type Message = { listen: readonly string[] } | { change: TableChange } | { count: number };
+type Message = { listen: readonly string[] } | { change: TableChange } | { count: number } | { mayBegin: LimitAnswer };
 
 interface Report {
   hears?: true;
@@ -32,6 +33,7 @@ interface Report {
   /** The answer to `count`. */
   counted?: number;
   counts?: TrafficCounts;
+  limit?: LimitQuestion;
 }
 
 const RESTART_MS = 1_000;
@@ -54,11 +56,13 @@ export class IngressWorkers {
   #fallback: TableChange['fallbackCertificate'];
   readonly #ofEnded: TrafficCounts = new Map();
   #lastCount = 0;
+  readonly #limits: LimitAccount<Worker>;
   /** Those that said that they hear: what one is sent before is lost. */
   readonly #listening = new Set<Worker>();
 
   constructor(options: IngressWorkersOptions) {
     this.#options = options;
+    this.#limits = new LimitAccount(options.clock);
     const [exec = '', ...args] = options.program;
     cluster.schedulingPolicy = cluster.SCHED_NONE; // the kernel shares connections out: no hop through this process
     cluster.setupPrimary({ exec, args, serialization: 'advanced' });
@@ -109,7 +113,9 @@ export class IngressWorkers {
   #start(): void {
     const { addresses, clock, log, signal } = this.#options;
     const worker = cluster.fork();
-    worker.on('message', ({ hears, complaint, access = [], left, counted, counts }: Report) => {
+    worker.on('message', ({ hears, complaint, access = [], left, counted, counts, limit }: Report) => {
+      const mayBegin = limit && this.#limits.hear(worker, limit);
+      if (mayBegin) send(worker, { mayBegin });
       if (complaint) log.warn('a process of the Ingress complains', { reason: complaint });
       for (const line of access) log.info('request', { ...line });
       if (left) log.warn('requests that were not written down', { count: left });
@@ -122,6 +128,7 @@ export class IngressWorkers {
     worker.on('error', (error) => log.error('a process of the Ingress has failed', { error: String(error) }));
     worker.once('exit', (code, killedBy) => {
       this.#listening.delete(worker);
+      this.#limits.gone(worker);
       if (signal.aborted) return;
       log.error('a process of the Ingress ended; starting another', { code, killedBy });
       clock.timer(RESTART_MS, () => {
@@ -162,7 +169,9 @@ export async function runIngressWorker(services: { random: Random; clock: Clock 
   dropPrivileges();
   const metrics = new TrafficMetrics();
   const access = new AccessLog(clock, (lines, left) => report({ access: lines, left }));
+  const limits = new SharedLimits(clock, (limit) => report({ limit }));
   const server = new IngressServer({
+    limits,
     httpPort: HTTP_PORT,
     httpsPort: HTTPS_PORT,
     newRequestId: () => randomUUID().replaceAll('-', ''),
@@ -177,6 +186,7 @@ export async function runIngressWorker(services: { random: Random; clock: Clock 
   });
   process.on('message', (message: Message) => {
     if ('change' in message) for (const complaint of server.change(message.change)) report({ complaint });
+    else if ('mayBegin' in message) limits.answered(message.mayBegin);
     else if ('count' in message) report({ counted: message.count, counts: metrics.counts });
     else
       server.listen(message.listen).catch((error: unknown) => {

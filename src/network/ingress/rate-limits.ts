@@ -6,14 +6,31 @@ export interface RateLimit {
   burst: number;
 }
 
+export interface Limited {
+  /** Of one Ingress: two of them count for themselves. */
+  client: string;
+  rates: readonly RateLimit[];
+  /** Under way at once; 0: any number. */
+  mostConnections: number;
+}
+
+/** To be called when the request has ended; undefined: it is one too many. */
+export type Begun = (() => void) | undefined;
+
+export interface Limits {
+  /** Counts the request, unless it is one too many. A promise where somebody else is asked. */
+  begin(limited: Limited): Begun | Promise<Begun>;
+}
+
 interface Bucket {
   level: number;
   atMs: number;
 }
 
 const MOST_CLIENTS = 100_000;
+const nothing = () => undefined;
 
-export class RateLimits {
+export class RateLimits implements Limits {
   readonly #nowMs: () => number;
   readonly #buckets = new Map<string, Bucket>();
   readonly #underWay = new Map<string, number>();
@@ -22,8 +39,12 @@ export class RateLimits {
     this.#nowMs = nowMs;
   }
 
-  /** Counts the request, unless it is one too many. */
-  mayAsk(client: string, { perSecond, burst }: RateLimit): boolean {
+  begin({ client, rates, mostConnections }: Limited): Begun {
+    if (!rates.every((rate, i) => this.#mayAsk(`${client} ${i}`, rate))) return undefined;
+    return mostConnections === 0 ? nothing : this.#beginOne(client, mostConnections);
+  }
+
+  #mayAsk(client: string, { perSecond, burst }: RateLimit): boolean {
     const nowMs = this.#nowMs();
     const bucket = this.#buckets.get(client) ?? { level: 0, atMs: nowMs };
     const level = Math.max(0, bucket.level - ((nowMs - bucket.atMs) / 1000) * perSecond);
@@ -34,8 +55,7 @@ export class RateLimits {
     return true;
   }
 
-  /** undefined: too many are under way already. Otherwise to be called when this one has ended. */
-  begin(client: string, most: number): (() => void) | undefined {
+  #beginOne(client: string, most: number): Begun {
     const count = this.#underWay.get(client) ?? 0;
     if (count >= most) return undefined;
     this.#underWay.set(client, count + 1);

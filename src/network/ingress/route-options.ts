@@ -95,9 +95,12 @@ export function routeOptionsOf(annotations: Readonly<Record<string, string>> = {
   const upstreamHost = text('upstream-vhost');
   const hashBy = text('upstream-hash-by');
   const burst = number('limit-burst-multiplier', 5);
-  const rateLimits = [number('limit-rps', 0), number('limit-rpm', 0) / 60]
-    .filter((perSecond) => perSecond > 0)
-    .map((perSecond) => ({ perSecond, burst: Math.max(1, perSecond * burst) }));
+  const rateLimits = [
+    { limit: number('limit-rps', 0), seconds: 1 },
+    { limit: number('limit-rpm', 0), seconds: 60 },
+  ]
+    .filter(({ limit }) => limit > 0)
+    .map(({ limit, seconds }) => ({ perSecond: limit / seconds, burst: Math.max(1, limit * burst) }));
   const maxAge = text('session-cookie-max-age');
   const basicAuth = basicAuthOf(text, namespace);
   const auth = externalAuthOf(text('auth-url') ?? '', {

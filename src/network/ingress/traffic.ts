@@ -5,8 +5,8 @@
 import type { ServerResponse } from 'node:http';
 import { constants, type Http2ServerResponse } from 'node:http2';
 import type { Clock } from '#base/clock.ts';
-import { admitted } from './admission.ts';
-import { arrivalOf, type Request } from './arrival.ts';
+import { type Admission, admitted } from './admission.ts';
+import { type Arrival, arrivalOf, type Request } from './arrival.ts';
 import type { BasicAuths } from './basic-auth.ts';
 import { carryGrpc } from './carry-grpc.ts';
 import { chooseUpstream } from './choose-upstream.ts';
@@ -14,7 +14,7 @@ import { Exchange, type ExchangeParts } from './exchange.ts';
 import { askAuth, type ExternalAuth } from './external-auth.ts';
 import type { KnownRoutes } from './find-route.ts';
 import { type OwnAnswer, refusal } from './own-answers.ts';
-import type { RateLimits } from './rate-limits.ts';
+import type { Limits } from './rate-limits.ts';
 import type { TrafficRecord } from './traffic-record.ts';
 import type { Upstreams } from './upstreams.ts';
 
@@ -22,7 +22,7 @@ export type Response = ServerResponse | Http2ServerResponse;
 
 export interface TrafficContext extends KnownRoutes {
   upstreams: Upstreams;
-  limits: RateLimits;
+  limits: Limits;
   basicAuths: BasicAuths;
   clock: Clock;
   newRequestId(): string;
@@ -40,9 +40,49 @@ export function carry(request: Request, response: Response, context: TrafficCont
       answer(response, refusal(400));
       return;
     }
-    const { record, clock } = context;
-    const beganMs = record ? clock.monotonicMs() : 0;
+    const beganMs = context.record ? context.clock.monotonicMs() : 0;
+    const arrived = { request, response, arrival, beganMs };
     const admission = admitted(arrival, request.headers, context);
+    if (admission instanceof Promise) waitForAdmission(admission, arrived, context);
+    else goOn(admission, arrived, context);
+  } catch {
+    fail(response);
+  }
+}
+
+interface Arrived {
+  request: Request;
+  response: Response;
+  arrival: Arrival;
+  beganMs: number;
+}
+
+function waitForAdmission(pending: Promise<Admission>, arrived: Arrived, context: TrafficContext): void {
+  const { response, arrival } = arrived;
+  let isOver = false;
+  response.once('close', () => {
+    isOver = true;
+  });
+  pending
+    .then((admission) => {
+      if (!isOver) return goOn(admission, arrived, context);
+      if ('status' in admission) return;
+      admission.ended();
+      const { record, clock } = context;
+      const ms = clock.monotonicMs() - arrived.beganMs;
+      record?.ended({ arrival, route: admission.route, status: 499, ms, bytes: 0, failedTries: 0 });
+    })
+    .catch(() => fail(response));
+}
+
+function fail(response: Response): void {
+  if (response.headersSent) breakOff(response);
+  else answer(response, refusal(502)); // whatever a backend did
+}
+
+function goOn(admission: Admission, { request, response, arrival, beganMs }: Arrived, context: TrafficContext): void {
+  try {
+    const { record, clock } = context;
     if ('status' in admission) {
       answer(response, admission);
       const { refusedBy, status } = admission;
@@ -60,8 +100,7 @@ export function carry(request: Request, response: Response, context: TrafficCont
     if (route.options.auth) askFirst(route.options.auth, admittedRequest, context);
     else pass(admittedRequest, context);
   } catch {
-    if (response.headersSent) breakOff(response);
-    else answer(response, refusal(502)); // whatever a backend did
+    fail(response);
   }
 }
 
