@@ -2,6 +2,7 @@
 // --types also the types of the latter, which only users of the package need.
 // Only lmdb stays outside: it brings a native library.
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -19,15 +20,10 @@ const entryPoints = [
   { in: join(ROOT, 'src/testing/kedge-testing.ts'), out: 'testing' },
 ].filter((entry) => existsSync(entry.in));
 
-const result = await build({
+const common = {
   absWorkingDir: ROOT,
-  entryPoints,
   outdir: DIST,
   bundle: true,
-  splitting: true,
-  chunkNames: 'chunks/[name]-[hash]',
-  outExtension: { '.js': '.mjs' },
-  format: 'esm',
   platform: 'node',
   target: 'node20.19',
   external: ['lmdb'],
@@ -36,13 +32,30 @@ const result = await build({
   keepNames: false,
   legalComments: 'none', // THIRD-PARTY-NOTICES has them
   loader: { '.proto': 'text' },
-  define: { KEDGE_VERSION: JSON.stringify(version) },
+  logLevel: 'warning',
+  write: false,
+};
+const define = { KEDGE_VERSION: JSON.stringify(version) };
+const result = await build({
+  ...common,
+  entryPoints,
+  splitting: true,
+  chunkNames: 'chunks/[name]-[hash]',
+  outExtension: { '.js': '.mjs' },
+  format: 'esm',
+  define,
   // CommonJS packages inside the bundle call require() for modules of Node.
   banner: {
     js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
   },
-  logLevel: 'warning',
-  write: false,
+});
+// One file of CommonJS, of which the engine can keep what it has compiled (src/cmd/compiled-program.ts).
+const controlPlane = await build({
+  ...common,
+  entryPoints: [{ in: join(ROOT, 'src/cmd/control-plane/run-control-plane.ts'), out: 'control-plane' }],
+  outExtension: { '.js': '.cjs' },
+  format: 'cjs',
+  define: { ...define, 'import.meta.url': '__programUrl' },
 });
 
 // Chunks first and each file at once: a command that starts meanwhile finds either the old program or the new one, whole.
@@ -53,12 +66,19 @@ for (const file of result.outputFiles.filter((each) => !isChunk(each))) {
   const isCommand = file.path.endsWith('/kedge.mjs');
   await place(file.path, isCommand ? `#!/usr/bin/env node\n${file.text}` : file.contents, isCommand ? 0o755 : 0o644);
 }
+const [{ path: program, text }] = controlPlane.outputFiles;
+await place(program, `// ${createHash('sha256').update(text).digest('hex')}\n${text}`, 0o644);
 await removeOldChunks(new Set(result.outputFiles.map(({ path }) => path)));
 
 async function place(path, content, mode) {
   const draft = `${path}.${process.pid}`;
   await writeFile(draft, content, { mode });
   await rename(draft, path);
+}
+
+function runTypeScript(tool, target) {
+  const line = ['--import', 'tsx', join(ROOT, tool), target];
+  return spawnSync(process.execPath, line, { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
 /** Processes of a running cluster may still load chunks of the build that they were started from: for a day. */
@@ -70,14 +90,12 @@ async function removeOldChunks(current) {
   }
 }
 
+const compiled = runTypeScript('tools/generate/write-compiled.ts', program);
+if (compiled.status !== 0)
+  console.error('The control plane could not be compiled beforehand: it will start more slowly.');
+
 // The prose that `kubectl explain` prints is taken from the package that documents the API. It is shipped, not committed.
-const describe = [
-  '--import',
-  'tsx',
-  join(ROOT, 'tools/generate/write-descriptions.ts'),
-  join(DIST, 'descriptions.json.gz'),
-];
-const described = spawnSync(process.execPath, describe, { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'] });
+const described = runTypeScript('tools/generate/write-descriptions.ts', join(DIST, 'descriptions.json.gz'));
 if (described.status !== 0) throw new Error('the descriptions of the API could not be written');
 
 if (process.argv.includes('--types')) await buildTypes({ root: ROOT, to: join(DIST, 'types') });

@@ -1,21 +1,32 @@
 /** `kedge`: one program for the person at the terminal and for every process of a cluster. Each loads only what it needs. */
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import type { CliContext } from '#cli/context.ts';
 import { systemClock } from './system-clock.ts';
 import { VERSION } from './version.ts';
 
+/** Set when this is built. */
+declare const KEDGE_VERSION: string;
+
 const OLDEST_NODE = [20, 19] as const;
 
 /** The processes that a supervisor starts; nobody types these. */
 const PROCESSES: Record<string, (args: string[], program: readonly string[]) => Promise<void>> = {
-  'control-plane': async (args) => (await import('./control-plane/run-control-plane.ts')).runControlPlane(args),
+  'control-plane': async (args) => (await controlPlane()).runControlPlane(args),
   kubelet: async (args) => (await import('./kubelet.ts')).runKubelet(args),
   net: async (args) => (await import('./net.ts')).runNet(args),
   'ingress-worker': async () => (await import('./ingress-worker.ts')).runIngressWorker(),
   supervisor: async (...given) => (await import('./supervisor/run-supervisor.ts')).runSupervisor(...given),
 };
+
+/** Built, it is a file of its own with its compiled code: the largest process starts the most often waited for. */
+async function controlPlane(): Promise<typeof import('./control-plane/run-control-plane.ts')> {
+  if (typeof KEDGE_VERSION === 'undefined') return import('./control-plane/run-control-plane.ts');
+  const { loadCompiled } = await import('./compiled-program.ts');
+  const file = join(dirname(fileURLToPath(import.meta.url)), 'control-plane.cjs');
+  return loadCompiled<typeof import('./control-plane/run-control-plane.ts')>(file).exports;
+}
 
 async function main(): Promise<void> {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);

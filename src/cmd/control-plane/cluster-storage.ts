@@ -1,6 +1,5 @@
 /** Where a cluster's objects are kept: its own store on this machine's disk, or an etcd that other control planes share. */
 import type { Log } from '#base/log.ts';
-import { connectEtcdStorage } from '#control-plane/storage/etcd.ts';
 import { openLmdbStorage } from '#control-plane/storage/lmdb.ts';
 import type { Storage } from '#control-plane/storage/storage.ts';
 import { systemClock } from '../system-clock.ts';
@@ -31,6 +30,7 @@ export async function openClusterStorage({
   if (endpoints.length === 0) return { storage: await openLmdbStorage({ directory, onFailure }), isShared: false };
   const tls = tlsOf(flags, endpoints);
   const connection = { endpoints, clock: systemClock, ...(tls && { tls }) };
+  const { connectEtcdStorage } = await import('#control-plane/storage/etcd.ts'); // and gRPC with it
   return { storage: await connectEtcdStorage({ ...connection, log }), isShared: true };
 }
 

@@ -4,6 +4,8 @@ import { clusterPaths, readCluster } from '#node/machine/cluster-dir.ts';
 import { componentProcess } from '../component-process.ts';
 import { startControlPlane } from './control-plane.ts';
 
+export { startControlPlane } from './control-plane.ts'; // for the build, which compiles this program
+
 const GRACE_MS = 3_000;
 
 export async function runControlPlane(args: readonly string[]): Promise<void> {
