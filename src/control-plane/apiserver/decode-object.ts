@@ -22,6 +22,8 @@ import type { FieldValidation } from './verbs/write-options.ts';
 export interface DecodeOptions {
   fieldValidation: FieldValidation;
   warn(text: string): void;
+  /** An object of this type, in shape, that the body may repeat: what it leaves as it is is not gone through again. */
+  from?: object | undefined;
 }
 
 /** What a body is to be. */
@@ -182,7 +184,7 @@ function refuseOtherType(type: BodyType, value: unknown): void {
 const isOptions = (kind: string): boolean => kind === 'DeleteOptions';
 
 function shaped(type: BodyType, read: Read, context: Context): Record<string, unknown> {
-  const { object, unknownFields } = fitted(type, read.value, context.shape);
+  const { object, unknownFields } = fitted(type, read.value, context);
   const errors = errorsOf(read, unknownFields, context);
   if (errors.length > 0 && context.fieldValidation === 'Strict') throw unfit(type, object, strictProblem(errors));
   if (context.fieldValidation === 'Warn') for (const text of errors) context.warn(text);
@@ -201,9 +203,11 @@ function errorsOf(
   return ordered && 'strictErrors' in ordered ? ordered.strictErrors : [...unknownFields, ...strictErrors];
 }
 
-function fitted(type: BodyType, value: unknown, shape: TypeFacts | undefined) {
+function fitted(type: BodyType, value: unknown, { shape, from }: Context) {
   const typeMeta = { kind: type.kind, apiVersion: apiVersionOf(type) };
-  const result = shape ? normalise(facts, shape, value ?? {}) : normaliseCustom(value, type.custom);
+  const result = shape
+    ? normalise(facts, shape, (from ? keepSame(value, from) : value) ?? {}, from)
+    : normaliseCustom(value, type.custom);
   if ('problem' in result) throw unfit(type, isObject(value) ? value : {}, result.problem);
   return { object: { ...result.object, ...typeMeta }, unknownFields: result.unknownFields.map(unknownFieldText) };
 }

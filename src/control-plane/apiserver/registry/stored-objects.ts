@@ -73,6 +73,12 @@ export class StoredObjects {
     return found?.object(formOf(kind)) as T | undefined;
   }
 
+  /** The same where it costs no waiting; undefined also for what would have to be converted first. */
+  atHand<T extends KubeObject>(kind: Kind<T>, at: At): T | undefined {
+    if (kind.converter) return undefined;
+    return this.#caches.of(kind).peek(storageKey(kind, at))?.object(formOf(kind)) as T | undefined;
+  }
+
   /** Throws AlreadyExists, AlongsideTaken. */
   async create<T extends KubeObject>(kind: Kind<T>, object: T, alongside?: Alongside): Promise<StoredState<T>> {
     const key = storageKey(kind, object.metadata);

@@ -14,7 +14,8 @@ import { writeOptionsOf } from './write-options.ts';
 export async function update<T extends KubeObject>(call: ResourceCall<T>, services: VerbServices): Promise<Reply> {
   const { kind, info } = call;
   const { dryRun, fieldValidation } = writeOptionsOf(info.query, 'UpdateOptions'); //      422 Invalid
-  const submitted = decodeObject(kind, call.body, { fieldValidation, warn: call.warn }); // 400 BadRequest, 415
+  const from = services.stored.atHand(kind, locationOf(call));
+  const submitted = decodeObject(kind, call.body, { fieldValidation, warn: call.warn, from }); // 400 BadRequest, 415
   const object = inNamespace(kind, submitted, info.namespace); //                          400 BadRequest
   refuseOtherName(object, info.name); //                                                   400 BadRequest
 
