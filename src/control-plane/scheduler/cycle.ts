@@ -6,6 +6,7 @@ import type { ClusterView, Plugin } from './define-plugin.ts';
 import { definePlugin } from './define-plugin.ts';
 import type { NodeInfo } from './node-info.ts';
 import type { Answers, RememberedAnswers } from './remembered-answers.ts';
+import { pointsOf } from './points.ts';
 import { bestOf, scoresOf, totalsOf } from './scoring.ts';
 import { type FilterOf, filtersOf, type RefusedOn, refusedAt, refusedOn, type States, Trial } from './trial.ts';
 import { type Refused, unresolvable } from './verdict.ts';
@@ -75,7 +76,7 @@ export function prepareAll(
   const states = new Map<Plugin, unknown>();
   const narrowedBy: Plugin[] = [];
   let only: ReadonlySet<string> | undefined;
-  for (const plugin of plugins) {
+  for (const plugin of pointsOf(plugins).all) {
     const prepared = plugin.prepare ? plugin.prepare(pod, cluster) : NO_STATE;
     if (prepared === 'skip') continue;
     if ('fits' in prepared) {

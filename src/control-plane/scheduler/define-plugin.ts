@@ -108,6 +108,8 @@ export class PluginFailed extends Error {
 export interface PluginSpec<State> {
   name: string;
   weight?: number;
+  /** Where it stands among those that have the same point, where a profile says so: the lowest first. Else as in the profile. */
+  rank?: Readonly<Record<string, number>>;
   reads?: readonly Kind[];
   /** Which of two waiting pods is first: below 0, the first. One plugin of a profile has this. */
   queueSort?(a: QueuedPod, b: QueuedPod): number;

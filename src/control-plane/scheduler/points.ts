@@ -5,6 +5,7 @@ import type { Plugin, PluginSpec } from './define-plugin.ts';
 export type With<Point extends keyof PluginSpec<unknown>> = Plugin & Required<Pick<PluginSpec<unknown>, Point>>;
 
 export interface Points {
+  /** Those that prepare, and then those that need not. */
   all: readonly Plugin[];
   preEnqueue: readonly With<'preEnqueue'>[];
   prepare: readonly With<'prepare'>[];
@@ -27,7 +28,7 @@ export function pointsOf(plugins: readonly Plugin[]): Points {
   let points = known.get(plugins);
   if (!points) {
     points = {
-      all: plugins,
+      all: [...having(plugins, 'prepare'), ...plugins.filter(({ prepare }) => !prepare)],
       preEnqueue: having(plugins, 'preEnqueue'),
       prepare: having(plugins, 'prepare'),
       sign: having(plugins, 'sign'),
@@ -46,5 +47,8 @@ export function pointsOf(plugins: readonly Plugin[]): Points {
   return points;
 }
 
-const having = <Point extends keyof PluginSpec<unknown>>(plugins: readonly Plugin[], point: Point): With<Point>[] =>
-  plugins.filter((plugin): plugin is With<Point> => plugin[point] !== undefined);
+function having<Point extends keyof PluginSpec<unknown>>(plugins: readonly Plugin[], point: Point): With<Point>[] {
+  const found = plugins.filter((plugin): plugin is With<Point> => plugin[point] !== undefined);
+  const rankOf = ({ rank }: Plugin) => rank?.[point] ?? 0;
+  return found.sort((a, b) => rankOf(a) - rankOf(b));
+}

@@ -4,6 +4,7 @@ import { Pod } from '#api/core/v1/pod.ts';
 import { conditionOf } from '#api/core/v1/pod-conditions.ts';
 import type { NodeOptions } from '#testing/cluster.ts';
 import { node, pod, podAsking, startCluster } from '#testing/cluster.ts';
+import { pointsOf } from '../points.ts';
 import { defaultProfile } from '../profile.ts';
 import { validateSchedulerConfiguration } from './configuration-rules.ts';
 import { profilesOf } from './configured-profiles.ts';
@@ -55,6 +56,42 @@ describe('a profile', () => {
     expect(named({ profiles: [{ plugins }] })).toEqual(['PrioritySort', 'NodeName', 'DefaultBinder']);
   });
 
+  const inOrder = (configuration: SchedulerConfiguration) =>
+    pointsOf(profilesOf(configuration)[0]!.plugins).filter.map(({ name }) => name);
+  const by = (...names: string[]) => names.map((name) => ({ name }));
+  test('asks those first that a point names, in the order given, and then the others', () => {
+    const filter = { enabled: by('TaintToleration', 'NodeName') };
+    const [first, second, third] = inOrder({ profiles: [{ plugins: { filter } }] });
+    expect([first, second, third]).toEqual(['TaintToleration', 'NodeName', 'NodeUnschedulable']);
+  });
+
+  test('asks last what stands at one point alone, and nothing else where the rest is disabled', () => {
+    const multiPoint = { enabled: by('PrioritySort', 'NodePorts', 'NodeName', 'DefaultBinder'), disabled: by('*') };
+    const filter = { enabled: by('NodeAffinity', 'NodeName') };
+    expect(inOrder({ profiles: [{ plugins: { multiPoint, filter } }] })).toEqual([
+      'NodeName',
+      'NodePorts',
+      'NodeAffinity',
+    ]);
+    expect(
+      inOrder({ profiles: [{ plugins: { multiPoint, filter: { ...filter, disabled: by('NodeName') } } }] }),
+    ).toEqual(['NodePorts', 'NodeAffinity', 'NodeName']);
+    expect(inOrder({ profiles: [{ plugins: { filter: { ...filter, disabled: by('*') } } }] })).toEqual([
+      'NodeAffinity',
+      'NodeName',
+    ]);
+  });
+
+  test('has another order at each point', () => {
+    const preFilter = { enabled: by('VolumeZone', 'NodeAffinity') };
+    const filter = { enabled: by('NodeAffinity', 'VolumeZone') };
+    const points = pointsOf(profilesOf({ profiles: [{ plugins: { preFilter, filter } }] })[0]!.plugins);
+    expect([points.prepare, points.filter].map((list) => list.slice(0, 2).map(({ name }) => name))).toEqual([
+      ['VolumeZone', 'NodeAffinity'],
+      ['NodeAffinity', 'VolumeZone'],
+    ]);
+  });
+
   const WHERE = 'initializing profiles: creating profile for scheduler name default-scheduler: ';
   test.each<[string, NonNullable<SchedulerConfiguration['profiles']>[number]['plugins'], string]>([
     [
@@ -66,6 +103,16 @@ describe('a profile', () => {
       'names a plugin at a point that it does not have',
       { filter: { enabled: [{ name: 'ImageLocality' }] } },
       'plugin "ImageLocality" does not extend FilterPlugin plugin',
+    ],
+    [
+      'names one for all points that is not there',
+      { multiPoint: { enabled: [{ name: 'Mine' }] } },
+      'PreFilterPlugin "Mine" does not exist',
+    ],
+    [
+      'names one twice',
+      { multiPoint: { enabled: [{ name: 'DefaultBinder' }, { name: 'DefaultBinder' }] } },
+      'plugin "DefaultBinder" already registered as "BindPlugin"',
     ],
     [
       'sorts the queue by nothing',

@@ -41,6 +41,12 @@ const PARTS: Readonly<Record<ExtensionPoint, readonly (keyof Plugin)[]>> = {
   postBind: ['postBind'],
 };
 
+/** As upstream goes through them. Source: frameworkImpl.getExtensionPoints. */
+const FIRST_SEEN: readonly ExtensionPoint[] = [
+  ...(['preFilter', 'filter', 'postFilter', 'reserve', 'preScore', 'score'] as const),
+  ...(['preBind', 'bind', 'postBind', 'permit', 'preEnqueue', 'queueSort'] as const),
+];
+
 /** As upstream's errors call them. */
 const interfaceOf = (point: ExtensionPoint): string => `${point[0]?.toUpperCase()}${point.slice(1)}Plugin`;
 
@@ -85,15 +91,16 @@ function pluginsOf(
     if (told) known.set(name, told);
   }
   const everywhere = enabledIn(sets.multiPoint, [...known.keys()]);
+  refuseTwice(sets.multiPoint?.enabled ?? [], known);
   const points = new Map(
     EXTENSION_POINTS.map((point) => [point, enabledAt(point, { everywhere, known, set: sets[point] })]),
   );
   const order = [...new Set([...everywhere.keys(), ...[...points.values()].flatMap((each) => [...each.keys()])])];
   const plugins = order.flatMap((name) => {
     const plugin = known.get(name);
-    if (!plugin) throw new ProfileFailed(`${interfaceOf('preEnqueue')} "${name}" does not exist`);
+    if (!plugin) throw new ProfileFailed(`${interfaceOf('preFilter')} "${name}" does not exist`);
     const kept = EXTENSION_POINTS.filter((point) => points.get(point)?.has(name));
-    return kept.length > 0 ? [only(plugin, kept, points.get('score')?.get(name))] : [];
+    return kept.length > 0 ? [ranked(only(plugin, kept, points.get('score')?.get(name)), points)] : [];
   });
   const sorting = plugins.filter(({ queueSort }) => queueSort).length;
   if (sorting !== 1)
@@ -124,11 +131,12 @@ interface At {
   set: PluginSet | undefined;
 }
 
+const hasPoint = (plugin: Plugin | undefined, point: ExtensionPoint): boolean =>
+  plugin !== undefined && PARTS[point].some((part) => plugin[part] !== undefined);
+
+/** Those that stand for all points and are named here are first, as they are named here; those that stand here alone are last. */
 function enabledAt(point: ExtensionPoint, { everywhere, known, set = {} }: At): Enabled {
-  const has = (name: string) => {
-    const plugin = known.get(name);
-    return plugin !== undefined && PARTS[point].some((part) => plugin[part] !== undefined);
-  };
+  const has = (name: string) => hasPoint(known.get(name), point);
   const off = new Set((set.disabled ?? []).map(({ name }) => name));
   const here = new Map<string, number | undefined>();
   for (const { name, weight } of set.enabled ?? []) {
@@ -137,9 +145,31 @@ function enabledAt(point: ExtensionPoint, { everywhere, known, set = {} }: At): 
     if (here.has(name)) throw new ProfileFailed(`plugin "${name}" already registered as "${interfaceOf(point)}"`);
     here.set(name, weight || 1);
   }
-  for (const [name, weight] of everywhere)
-    if (!off.has('*') && !off.has(name) && !here.has(name) && has(name)) here.set(name, weight);
-  return here;
+  if (off.has('*')) return here;
+  const general = [...everywhere].filter(([name]) => !off.has(name) && has(name));
+  const isGeneral = new Set(general.map(([name]) => name));
+  return new Map([
+    ...[...here].filter(([name]) => isGeneral.has(name)),
+    ...general.filter(([name]) => !here.has(name)),
+    ...[...here].filter(([name]) => !isGeneral.has(name)),
+  ]);
+}
+
+/** Of the points of a plugin that is named twice for all of them upstream says the first that it comes to. */
+function refuseTwice(enabled: NonNullable<PluginSet['enabled']>, known: ReadonlyMap<string, Plugin>): void {
+  const twice = enabled.find(({ name }, i) => enabled.findIndex((other) => other.name === name) < i);
+  const point = twice && FIRST_SEEN.find((each) => hasPoint(known.get(twice.name), each));
+  if (point) throw new ProfileFailed(`plugin "${twice.name}" already registered as "${interfaceOf(point)}"`);
+}
+
+/** Its place at each of its points. */
+function ranked(plugin: Plugin, points: ReadonlyMap<ExtensionPoint, Enabled>): Plugin {
+  const rank: Record<string, number> = {};
+  for (const [point, enabled] of points) {
+    const place = [...enabled.keys()].indexOf(plugin.name);
+    for (const part of PARTS[point]) if (plugin[part]) rank[part] = place;
+  }
+  return { ...plugin, rank };
 }
 
 /** The plugin with these points alone. */

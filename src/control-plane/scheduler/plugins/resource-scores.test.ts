@@ -140,7 +140,7 @@ test('extended resources that somebody else looks after are not counted', () => 
   const fit = nodeResourcesFitWith({ ignoredResources: [GPU], ignoredResourceGroups: ['other.org'] });
   const node = nodeWith({ cpu: '4', pods: '10' });
   const verdictOn = (pod: Pod) => {
-    const prepared = fit.prepare?.(pod, undefined as never) as { state: unknown };
+    const prepared = fit.prepare?.(pod, { cached: () => ({ list: () => [] }) } as never) as { state: unknown };
     return fit.filter?.(pod, node, prepared.state);
   };
   expect(verdictOn(podOf({ cpu: '1', [GPU]: '1', 'other.org/fpga': '1' }))).toMatchObject({ fits: true });

@@ -16,6 +16,7 @@ import { type PreparedAll, prepareAll } from '../cycle.ts';
 import type { ClusterView, Plugin } from '../define-plugin.ts';
 import { PluginFailed } from '../define-plugin.ts';
 import type { NodeInfo } from '../node-info.ts';
+import { pointsOf } from '../points.ts';
 import type { Profile } from '../profile.ts';
 import { finalScores, scorersOf } from '../scoring.ts';
 import { type States, Trial } from '../trial.ts';
@@ -58,9 +59,9 @@ export async function explain(pod: Pod, { cluster, profile, breathe }: Known): P
 }
 
 function gateOf(pod: Pod, plugins: readonly Plugin[]): Complaint | undefined {
-  for (const plugin of plugins) {
-    const verdict = plugin.preEnqueue?.(pod);
-    if (!verdict || verdict.fits) continue;
+  for (const plugin of pointsOf(plugins).preEnqueue) {
+    const verdict = plugin.preEnqueue(pod);
+    if (verdict.fits) continue;
     const changes = (pod.spec.schedulingGates ?? []).map((gate) => `remove scheduling gate ${gate.name}`);
     return { plugin: plugin.name, reasons: verdict.reasons, changes };
   }

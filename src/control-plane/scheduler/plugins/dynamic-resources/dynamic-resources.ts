@@ -14,6 +14,7 @@ import { ResourceClaim } from '#api/resource/v1/resource-claim.ts';
 import { ResourceSlice } from '#api/resource/v1/resource-slice.ts';
 import type { ClusterView, Plugin } from '../../define-plugin.ts';
 import { changed, definePlugin, fits, PluginFailed, removed, unresolvable, when } from '../../define-plugin.ts';
+import { pointsOf } from '../../points.ts';
 import type { Verdict } from '../../verdict.ts';
 import { allocationOf } from './allocation-result.ts';
 import { hasBindingConditions, readinessOf, untilReady } from './binding-conditions.ts';
@@ -111,7 +112,8 @@ export function dynamicResources(): Plugin {
     },
 
     async makeRoom(pod, { plugins, refusedEarlyBy, client }, state) {
-      if (refusedEarlyBy && plugins.indexOf(refusedEarlyBy) < plugins.findIndex(({ name }) => name === NAME))
+      const asked = pointsOf(plugins).all;
+      if (refusedEarlyBy && asked.indexOf(refusedEarlyBy) < asked.findIndex(({ name }) => name === NAME))
         return { message: 'not found', isLast: true }; // what upstream says of a state that was never made
       if (!state) return { message: 'no new claims to deallocate' };
       const free = [...state.unavailable].find(({ status }) =>
