@@ -15,25 +15,55 @@ export interface Quantity {
 const NANOS = 1_000_000_000n;
 const DECIMAL: readonly string[] = ['n', 'u', 'm', '', 'k', 'M', 'G', 'T', 'P', 'E'];
 const BINARY: readonly string[] = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'];
-const MAX_LENGTH = 64; // no number that fits needs more
-const MAX_VALUE = (1n << 63n) - 1n;
-const FORM = /^([+-]?)(\d*)(?:\.(\d*))?([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d{1,3})?$/;
+const MAX_LENGTH = 256;
+/** With more digits one number could hold the process for milliseconds, and a body has room for many. */
+const FORM = /^([+-]?)(\d*)(?:\.(\d*))?([numkMGTPE]|[KMGTPE]i|[eE](?:-\d+|\+?\d{1,3}))?$/;
+const MAX_BINARY = (1n << 63n) - 1n;
 
-/** undefined when the text is no quantity. */
+/** undefined when the text is no quantity, or larger than 10^999. */
 export function parseQuantity(text: string | number): Quantity | undefined {
+  const written = readWritten(text);
+  if (!written) return undefined;
+  const { sign, whole, fraction, scale } = written;
+  const digits = BigInt(whole + fraction);
+  const magnitude = scaled(digits, scale, fraction.length);
+  const capped = scale.base === 1024n && magnitude > MAX_BINARY * NANOS ? MAX_BINARY * NANOS : magnitude;
+  return { nanos: sign === '-' ? -capped : capped, format: scale.format };
+}
+
+interface Scale {
+  base: 10n | 1024n;
+  exponent: number;
+  format: Format;
+}
+
+/** A quantity by its parts. */
+interface Written {
+  source: string;
+  sign: string;
+  /** At least one digit; the first is 0 only where it is the only one. */
+  whole: string;
+  fraction: string;
+  scale: Scale;
+}
+
+function readWritten(text: string | number): Written | undefined {
   const source = String(text).trim();
   const match = source.length > MAX_LENGTH ? undefined : FORM.exec(source);
   if (!match || source === '') return undefined;
   const [, sign = '', whole = '', fraction = '', suffix = ''] = match;
-  const scale = scaleOf(suffix);
-  const digits = BigInt(`${whole}${fraction}` || '0');
-  const { numerator, denominator } = ratio(scale.base, scale.exponent);
-  const magnitude = divideUp(digits * numerator * NANOS, denominator * 10n ** BigInt(fraction.length));
-  const capped = magnitude > MAX_VALUE * NANOS ? MAX_VALUE * NANOS : magnitude;
-  return { nanos: sign === '-' ? -capped : capped, format: scale.format };
+  return { source, sign, whole: whole.replace(/^0+/, '') || '0', fraction, scale: scaleOf(suffix) };
 }
 
-function scaleOf(suffix: string): { base: 10n | 1024n; exponent: number; format: Format } {
+/** Billionths, rounded up. */
+function scaled(digits: bigint, { base, exponent }: Scale, places: number): bigint {
+  if (digits === 0n) return 0n;
+  if (exponent < -MAX_LENGTH) return 1n; // so little that nothing is left of it but that it is there
+  const { numerator, denominator } = ratio(base, exponent);
+  return divideUp(digits * numerator * NANOS, denominator * 10n ** BigInt(places));
+}
+
+function scaleOf(suffix: string): Scale {
   const binary = BINARY.indexOf(suffix);
   if (binary > 0) return { base: 1024n, exponent: binary, format: 'BinarySI' };
   const decimal = DECIMAL.indexOf(suffix);
@@ -67,9 +97,10 @@ function formatBinary(value: bigint): string {
 }
 
 function formatDecimal(nanos: bigint, format: Format): string {
+  const steps = format === 'DecimalExponent' ? Number.POSITIVE_INFINITY : DECIMAL.length - 1;
   let mantissa = nanos;
   let step = 0;
-  while (step < DECIMAL.length - 1 && mantissa % 1000n === 0n) {
+  while (step < steps && mantissa % 1000n === 0n) {
     mantissa /= 1000n;
     step += 1;
   }
@@ -77,8 +108,29 @@ function formatDecimal(nanos: bigint, format: Format): string {
   return step === 3 ? `${mantissa}` : `${mantissa}e${(step - 3) * 3}`;
 }
 
+const INT64_DIGITS = 18; // so many always fit
+const NANO_EXPONENT = -9;
+
+/**
+ * Whether upstream leaves the text as it is: its number is small, its exponent a multiple of three, and nothing of it could go
+ * into the suffix. So `+2`, `1.250` and `1E3` stay.
+ */
+function isKept({ whole, fraction, scale: { base, exponent } }: Written): boolean {
+  const digits = whole + fraction;
+  if (base === 10n) {
+    const places = exponent - fraction.length;
+    const fits = digits.length <= INT64_DIGITS && places >= NANO_EXPONENT;
+    return fits && places % 3 === 0 && !digits.endsWith('000') && digits[0] !== '0';
+  }
+  // Upstream's estimate of how many digits leave room for the suffix.
+  return fraction === '' && 14 - whole.length - exponent * 3 >= 0 && BigInt(whole) % 8n !== 0n;
+}
+
 /** `0.5` → `500m`, `1024Mi` → `1Gi`; undefined when the text is no quantity. */
 export function canonicalQuantity(text: string | number): string | undefined {
+  const written = readWritten(text);
+  if (!written) return undefined;
+  if (isKept(written)) return written.source;
   const quantity = parseQuantity(text);
   return quantity && formatQuantity(quantity);
 }
