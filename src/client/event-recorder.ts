@@ -11,6 +11,7 @@ import type { Clock } from '#base/clock.ts';
 import { sleep } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import { silentLog } from '#base/log.ts';
+import type { Random } from '#base/random.ts';
 import type { Client, Draft } from './client.ts';
 import { EventNames } from './event-names.ts';
 import { Unreachable } from './transport.ts';
@@ -26,6 +27,7 @@ export interface EventSink {
 export interface EventRecorderOptions {
   client: Client;
   clock: Clock;
+  random: Random;
   /** The component that speaks: `deployment-controller`, `kubelet`. */
   component: string;
   /** The node, for what runs on one. */
@@ -135,7 +137,7 @@ export class EventRecorder implements EventSink {
   }
 
   async #write(observed: Observed, event: Draft<EventObject>): Promise<void> {
-    const { clock, signal } = this.#options;
+    const { clock, random, signal } = this.#options;
     for (let tries = 1; !signal?.aborted; tries++) {
       try {
         await this.#writeOnce(observed, event);
@@ -143,7 +145,8 @@ export class EventRecorder implements EventSink {
       } catch (error) {
         if (signal?.aborted) return;
         if (!(error instanceof Unreachable) || tries >= TRIES) return this.#drop(event, error);
-        await sleep(clock, RETRY_MS); // without the signal: a thousand of them would wait for it at once
+        // The first at any time within it: many lose the server at once. Without the signal: a thousand would wait for it.
+        await sleep(clock, tries === 1 ? RETRY_MS * random.next() : RETRY_MS);
       }
     }
   }

@@ -35,6 +35,7 @@ function recorder() {
   const events = new SeriesRecorder({
     client: new Client(transport),
     clock,
+    random: { next: () => 0.5 },
     hostname: 'machine',
     log: silentLog,
     signal,
@@ -196,7 +197,10 @@ test('while the server cannot be reached it is tried again, in order; nobody wai
   await turn();
   expect(events.pending).toBe(2);
   for (let times = 0; times < 2; times++) {
-    clock.advance(10_000);
+    clock.advance(11_249); // up to a quarter more than ten seconds
+    await turn();
+    expect(written()).toEqual([]);
+    clock.advance(1);
     await turn();
   }
   expect(written()).toEqual(['POST', 'PATCH 2']);

@@ -11,6 +11,7 @@ import { microTimestampOf } from '#api/machinery/timestamp.ts';
 import type { Clock } from '#base/clock.ts';
 import { sleep } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
+import type { Random } from '#base/random.ts';
 import type { Client, Draft } from './client.ts';
 import { EventNames } from './event-names.ts';
 import { type About, referenceTo } from './event-recorder.ts';
@@ -37,6 +38,7 @@ export interface OccurrenceSink {
 export interface SeriesRecorderOptions {
   client: Client;
   clock: Clock;
+  random: Random;
   /** The machine that the component runs on. */
   hostname: string;
   log: Log;
@@ -51,6 +53,7 @@ const REFRESH_MS = 30 * 60_000;
 const QUEUED_AT_MOST = 1000;
 const TRIES = 12;
 const RETRY_MS = 10_000;
+const RETRY_JITTER = 0.25;
 const REMEMBERED = 4096;
 const NOTE_BYTES = 1024;
 const CUT_OFF = ' ...';
@@ -175,8 +178,9 @@ export class SeriesRecorder implements OccurrenceSink {
   }
 
   async #attempt(event: Draft<EventsV1Event>, tries: number): Promise<boolean> {
-    const { clock, signal, log } = this.#options;
-    for (let left = tries; !signal.aborted; await sleep(clock, RETRY_MS)) {
+    const { clock, random, signal, log } = this.#options;
+    const wait = () => sleep(clock, RETRY_MS * (1 + RETRY_JITTER * random.next()));
+    for (let left = tries; !signal.aborted; await wait()) {
       try {
         await this.#send(event);
         return true;

@@ -41,8 +41,8 @@ async function compete(
   options: Candidacy & Pick<LeaderElectionOptions, 'signal'>,
   start: () => Electable,
 ): Promise<void> {
-  const { client, clock, component, identity, lease, signal } = options;
-  const events = new EventRecorder({ client, clock, component });
+  const { client, clock, random, component, identity, lease, signal } = options;
+  const events = new EventRecorder({ client, clock, random, component });
   const about = { apiVersion: apiVersionOf(Lease), kind: 'Lease', ...lease };
   while (!signal.aborted) {
     try {

@@ -60,7 +60,7 @@ export function startControllers(options: ControllersOptions): RunningController
     .map((controller): KeyRunner => {
       const client = new Client(transportFor(serviceAccountUser(userOf(controller))));
       const component = (controller.form === 'kind' && controller.spec.eventSource) || controller.name;
-      const events = new EventRecorder({ client, clock, component, log, signal });
+      const events = new EventRecorder({ client, clock, random, component, log, signal });
       recorders.push(events);
       const onBug = options.onBug ?? throwOutOfPromises;
       const env: RunEnvironment = {

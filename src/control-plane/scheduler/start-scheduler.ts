@@ -58,7 +58,7 @@ export function startScheduler(options: SchedulerOptions): RunningScheduler {
   const { signal } = stopping;
   const client = new Client(transportFor(USER));
   const informers = options.informers ?? new SharedInformers({ client, clock, random, log, signal });
-  const events = new SeriesRecorder({ client, clock, hostname, log, signal });
+  const events = new SeriesRecorder({ client, clock, random, hostname, log, signal });
   const scheduler = new Scheduler(profiles, {
     client,
     informers,

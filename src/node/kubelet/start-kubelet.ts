@@ -16,15 +16,15 @@ import type { NodeFacts } from './field-values.ts';
 import { followPods, shownInApi, withApiStatus } from './follow-pods.ts';
 import { Housekeeping } from './housekeeping.ts';
 import type { Kubelet } from './kubelet.ts';
-import type { KubeletServices } from './kubelet-services.ts';
-import { nodeCare } from './node-care.ts';
-import { podMachine } from './pod-machine.ts';
 import type { KubeletOptions } from './kubelet-options.ts';
+import type { KubeletServices } from './kubelet-services.ts';
 import { LogRotation } from './log-rotation.ts';
 import { podsLimits } from './node-allocatable.ts';
-import { NodeRegistration } from './node-registration.ts';
+import { nodeCare } from './node-care.ts';
 import { nodePods } from './node-pods.ts';
+import { NodeRegistration } from './node-registration.ts';
 import { podEvents } from './pod-events.ts';
+import { podMachine } from './pod-machine.ts';
 import { PodNotes } from './pod-notes.ts';
 import { preparedCgroups } from './prepared-cgroups.ts';
 import { Probes } from './probes/probes.ts';
@@ -63,7 +63,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
   await mkdir(directories.root, { recursive: true, mode: 0o750 });
   await mkdir(directories.logs, { recursive: true, mode: 0o755 });
 
-  const recorder = new EventRecorder({ client, clock, component: 'kubelet', host: nodeName, log, signal });
+  const recorder = new EventRecorder({ client, clock, random, component: 'kubelet', host: nodeName, log, signal });
   const events = podEvents(recorder);
   const apiPods = informers.for(Pod, { fieldSelector: `spec.nodeName=${nodeName}` });
   const staticPods = configuration.staticPodPath
