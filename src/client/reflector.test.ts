@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
-import { expired } from '#api/machinery/status.ts';
+import { expired, notFound } from '#api/machinery/status.ts';
 import { ManualClock } from '#base/manual-clock.ts';
 import { seededRandom } from '#base/random.ts';
 import { Client } from './client.ts';
@@ -182,6 +182,25 @@ test('who waits for many informers listens to its signal once, and lets go of it
   expect(informers.behind(() => 0).kinds).toEqual([]);
   expect(added).toHaveBeenCalledTimes(1);
   expect(removed.mock.calls[0]?.slice(0, 2)).toEqual(added.mock.calls[0]?.slice(0, 2));
+  stop.abort();
+});
+
+test('of a kind that may be missing there are none until it is served; any other is waited for', async () => {
+  const server = new ScriptedServer();
+  const missing = () => {
+    throw notFound({ group: '', plural: 'things' }, '');
+  };
+  server.listings = [missing, missing, () => [thing('a', '3')]];
+  const { clock, informers, informer, stop } = start(server);
+  const optional = informers.for({ ...Thing, plural: 'options', mayBeMissing: true } as Kind);
+  await turn();
+  expect([informer.hasSynced, optional.hasSynced]).toEqual([false, true]);
+  server.listings = [() => [], () => [thing('b', '4')]];
+  clock.advance(1_000);
+  await turn();
+  await turn();
+  expect(informer.hasSynced).toBe(true);
+  expect([...informer.list(), ...optional.list()].map(({ metadata }) => metadata.name)).toEqual(['b']);
   stop.abort();
 });
 

@@ -62,6 +62,7 @@ export async function reflect<T extends KubeObject>(options: ReflectorOptions<T>
     } catch (error) {
       if (signal.aborted) return;
       if (!isExpected(error)) throw error;
+      if (kind.mayBeMissing && !cache.hasSynced && hasReason(error, 'NotFound')) cache.replace([], '0');
       const isExpired = hasReason(error, 'Expired', 'Gone');
       log.debug('watch interrupted', { resource: resourceName(kind), error: error.message });
       if (clock.monotonicMs() - startedMs >= HEALTHY_MS) backOff.reset();

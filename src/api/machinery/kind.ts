@@ -60,6 +60,8 @@ export interface Kind<T extends KubeObject = KubeObject> {
   custom?: CustomShape;
   /** undefined for the stored (hub) version; else how this version maps to and from it. */
   hub?: { kind: Kind; toHub(object: T): KubeObject; fromHub(object: KubeObject): T };
+  /** Somebody brings its definition, or not: as long as it is not served there are none, and nobody waits for it. */
+  mayBeMissing?: true;
   /** Another API server has it: that one may not answer, while everything else goes on. */
   servedElsewhere?: true;
   /** Of all versions of a custom kind that a webhook converts: what is stored is shown, and stored, through it. */

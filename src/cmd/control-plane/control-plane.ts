@@ -131,9 +131,9 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const images = new ImageRegistryLife({ client, log, open });
   if (hasNodesHere(options)) await images.open();
   if (hasNodesHere(options))
-    void ensureGatewayApi(client, { clock: systemClock, signal: stopping.signal }).catch((error: unknown) => {
-      log.warn('the Gateway API is not served as it should be', { error: String(error) });
-    });
+    void ensureGatewayApi(client, { clock: systemClock, random: systemRandom, log, signal: stopping.signal }).catch(
+      (error: unknown) => log.warn('the Gateway API is not served as it should be', { error: String(error) }),
+    );
 
   const managers = startManagers({
     ...{ flags, isShared, scheduler: schedulerOptions },

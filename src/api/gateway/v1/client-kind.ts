@@ -7,9 +7,9 @@ import { GROUP } from './schema-parts.ts';
 export const clientKind = <T extends KubeObject>(
   kind: T extends { kind: infer K extends string } ? K : never,
   plural: string,
-  { version = 'v1', scope = 'Namespaced' }: { version?: string; scope?: 'Namespaced' | 'Cluster' } = {},
-): Kind<T> =>
-  defineKind<T>({
+  { version = 'v1', scope = 'Namespaced', ...rest }: ClientKindOptions = {},
+): Kind<T> => ({
+  ...defineKind<T>({
     group: GROUP,
     version,
     kind,
@@ -17,4 +17,13 @@ export const clientKind = <T extends KubeObject>(
     scope,
     storagePrefix: `${GROUP}/${plural}`,
     subresources: ['status'],
-  });
+  }),
+  ...rest,
+});
+
+interface ClientKindOptions {
+  version?: string;
+  scope?: 'Namespaced' | 'Cluster';
+  /** Older bundles do not have it: the others are served without. */
+  mayBeMissing?: true;
+}

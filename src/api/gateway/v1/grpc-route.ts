@@ -37,7 +37,7 @@ export interface GRPCRoute extends KubeObject {
   status?: RouteStatus;
 }
 
-export const GRPCRoute = clientKind<GRPCRoute>('GRPCRoute', 'grpcroutes');
+export const GRPCRoute = clientKind<GRPCRoute>('GRPCRoute', 'grpcroutes', { mayBeMissing: true });
 
 const SERVICE = '^(?i)\\.?[a-z_][a-z_0-9]*(\\.[a-z_][a-z_0-9]*)*$';
 const METHOD = '^[A-Za-z_][A-Za-z_0-9]*$';

@@ -13,7 +13,10 @@ export interface ReferenceGrant extends KubeObject {
   };
 }
 
-export const ReferenceGrant = clientKind<ReferenceGrant>('ReferenceGrant', 'referencegrants', { version: 'v1beta1' });
+export const ReferenceGrant = clientKind<ReferenceGrant>('ReferenceGrant', 'referencegrants', {
+  version: 'v1beta1',
+  mayBeMissing: true,
+});
 
 export interface Reference {
   group: string;

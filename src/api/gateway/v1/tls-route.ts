@@ -27,7 +27,7 @@ export interface TLSRoute extends KubeObject {
   status?: RouteStatus;
 }
 
-export const TLSRoute = clientKind<TLSRoute>('TLSRoute', 'tlsroutes');
+export const TLSRoute = clientKind<TLSRoute>('TLSRoute', 'tlsroutes', { mayBeMissing: true });
 
 export const tlsRouteDefinition = definition({
   kind: 'TLSRoute',

@@ -16,15 +16,16 @@ import { gatewayControllers } from './gateway-controllers.ts';
 const CONTROLLER = 'example.com/gateway';
 let cluster: TestCluster;
 
-beforeEach(async () => {
+const clusterOf = async (definitions: typeof gatewayDefinitions) => {
   const controllers = gatewayControllers({ controllerName: CONTROLLER, addresses: ['192.0.2.1'] });
-  const kinds = gatewayDefinitions.flatMap((definition) => kindsFromDefinition(definition));
+  const kinds = definitions.flatMap((definition) => kindsFromDefinition(definition));
   cluster = await startCluster({ controllers, scheduler: false, kinds });
   for (const name of ['ours', 'theirs']) {
     const controllerName = name === 'ours' ? CONTROLLER : 'example.com/other';
     await cluster.create(GatewayClass, { metadata: { name }, spec: { controllerName } } as never);
   }
-});
+};
+beforeEach(() => clusterOf(gatewayDefinitions));
 afterEach(() => cluster[Symbol.asyncDispose]());
 
 const http: Listener = { name: 'http', port: 80, protocol: 'HTTP' };
@@ -324,3 +325,14 @@ test.each([
 function rewrite() {
   return { type: 'URLRewrite', urlRewrite: { path: { type: 'ReplacePrefixMatch', replacePrefixMatch: '/b' } } };
 }
+
+test('a bundle without GRPCRoute, TLSRoute and ReferenceGrant serves the others', async () => {
+  await cluster[Symbol.asyncDispose]();
+  const missing = ['GRPCRoute', 'TLSRoute', 'ReferenceGrant'];
+  await clusterOf(gatewayDefinitions.filter(({ spec }) => !missing.includes(spec.names.kind)));
+  await gateway([http]);
+  await service('shop');
+  await route('shop', to('shop'));
+  expect(await ofRoute('default/shop')).toEqual({ Accepted: 'True Accepted', ResolvedRefs: 'True ResolvedRefs' });
+  expect(statusOf('Gateway', 'default/web').listeners?.[0]).toMatchObject({ attachedRoutes: 1 });
+});
