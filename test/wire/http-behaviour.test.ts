@@ -284,6 +284,38 @@ test('an eviction that the budget refuses for good is not to be tried again by t
   });
 });
 
+test('who asks for an unsafe deletion gets an ordinary one, as upstream gives without its alpha gate', async () => {
+  const unsafe = { ignoreStoreReadErrorWithClusterBreakingPotential: true };
+  const remove = (path: string, options: object) => {
+    const body = JSON.stringify({ ...unsafe, ...options });
+    const headers = { ...JSON_BODY, 'content-length': String(body.length) }; // Node.js frames bodies of DELETE only so
+    return ask(path, { method: 'DELETE', headers, body });
+  };
+  await create('kept', { finalizers: ['example.com/hold'], labels: { kept: 'yes' } });
+  const refused = await remove(`${CONFIG_MAPS}/kept`, { preconditions: { uid: 'another' } });
+  expect(statusOf(refused)).toMatchObject({ code: 409, reason: 'Conflict' });
+  const both = { propagationPolicy: 'Orphan', orphanDependents: true };
+  expect(statusOf(await remove(`${CONFIG_MAPS}/kept`, both))).toMatchObject({ code: 422, reason: 'Invalid' });
+  const held = await ask(`${CONFIG_MAPS}/kept?${Object.keys(unsafe)[0]}=true`, { method: 'DELETE' });
+  expect([held.code, JSON.parse(held.text).metadata]).toEqual([
+    200,
+    expect.objectContaining({ deletionTimestamp: expect.any(String), finalizers: ['example.com/hold'] }),
+  ]);
+  expect((await remove(`${CONFIG_MAPS}?labelSelector=kept=yes`, {})).code).toBe(200);
+  expect((await ask(`${CONFIG_MAPS}/kept`)).code).toBe(200);
+});
+
+test('a number that is none in the query of a deletion is refused', async () => {
+  await create('in-a-hurry');
+  const refused = await ask(`${CONFIG_MAPS}/in-a-hurry?gracePeriodSeconds=soon`, { method: 'DELETE' });
+  expect(statusOf(refused)).toMatchObject({
+    code: 400,
+    reason: 'BadRequest',
+    message: 'strconv.ParseInt: parsing "soon": invalid syntax',
+  });
+  expect((await ask(`${CONFIG_MAPS}/in-a-hurry`)).code).toBe(200);
+});
+
 test('/metrics tells how requests were authenticated, authorised and admitted', async () => {
   await create('measured');
   const refused = await create('measured', { namespace: 'elsewhere' });

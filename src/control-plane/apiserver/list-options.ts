@@ -77,7 +77,8 @@ function rawOptions(query: URLSearchParams): RawListOptions {
   };
 }
 
-function wholeNumber(text: string): number {
+/** Of a query; '' is 0. Throws BadRequest, as all that decode a query do. */
+export function wholeNumber(text: string): number {
   if (text === '') return 0;
   if (!/^[+-]?\d{1,15}$/.test(text))
     throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);

@@ -1,7 +1,11 @@
-/** How a DELETE is meant: from its body, or from the query when it has none. Source: meta/v1 DeleteOptions. */
+/**
+ * How a DELETE is meant: from its body, or from the query when it has none. `ignoreStoreReadErrorWithClusterBreakingPotential` is
+ * not looked at: upstream forgets it while its alpha gate AllowUnsafeMalformedObjectDeletion is off. Source: meta/v1 DeleteOptions.
+ */
 import { type FieldError, invalidValue, notSupportedValue } from '#api/machinery/field-error.ts';
 import { invalid } from '#api/machinery/status.ts';
 import { decodeBody } from '../decode-object.ts';
+import { wholeNumber } from '../list-options.ts';
 import { isTrue } from '../request-info.ts';
 import type { ResourceCall } from '../resource-call.ts';
 import { dryRunErrors, isDryRun } from './write-options.ts';
@@ -33,7 +37,7 @@ function optionsOfQuery(query: URLSearchParams): DeleteOptions {
   const orphan = query.get('orphanDependents');
   const policy = query.get('propagationPolicy');
   return {
-    ...(grace !== null && /^-?\d{1,15}$/.test(grace) && { gracePeriodSeconds: Number(grace) }),
+    ...(grace !== null && { gracePeriodSeconds: wholeNumber(grace) }),
     ...(orphan !== null && { orphanDependents: isTrue(orphan) }),
     ...(policy !== null && { propagationPolicy: policy }),
     dryRun: query.getAll('dryRun'),
