@@ -5,7 +5,7 @@ import { request } from 'node:http';
 import dnsPacket from 'dns-packet';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { IMAGE, imageOn, SERVER } from './conformance/image.ts';
-import { eventually, KedgeCluster, run } from './running-cluster.ts';
+import { eventually, holds, KedgeCluster, run } from './running-cluster.ts';
 
 const hasIpv6 = existsSync('/proc/sys/net/ipv6');
 if (process.env['CI'] === 'true' && !hasIpv6) throw new Error('needs a kernel with IPv6');
@@ -16,8 +16,8 @@ beforeAll(async () => {
   await cluster.up('--nodes', '2', '--ip-families', 'IPv4,IPv6');
   await imageOn(cluster);
   await cluster.apply(manifest(serverPod('one', 'node1'), serverPod('two', 'node2'), clientPod('node1'), ...services));
-  await cluster.kubectl('wait', '--for=condition=Ready', 'pod', '--all', '--timeout=60s');
-}, 120_000);
+  await cluster.kubectl('wait', '--for=condition=Ready', 'pod', '--all', '--timeout=180s');
+});
 /** Of a load balancer; goes with the cluster. */
 let unreachable: string | undefined;
 afterAll(async () => {
@@ -128,11 +128,15 @@ test.skipIf(!hasIpv6)('a Service has addresses of the families that it asks for,
 test.skipIf(!hasIpv6)('names have records of both families, and addresses have names', async () => {
   const { spec } = await serviceNamed('both');
   const v6 = spec.clusterIPs[1] ?? '';
-  expect(await fromClient('nslookup', '-type=aaaa', 'both.default.svc.cluster.local')).toContain(v6);
-  expect(await fromClient('nslookup', v6)).toContain('both.default.svc.cluster.local');
+  await holds('a Service has a record, and its address a name', async () => {
+    expect(await fromClient('nslookup', '-type=aaaa', 'both.default.svc.cluster.local')).toContain(v6);
+    expect(await fromClient('nslookup', v6)).toContain('both.default.svc.cluster.local');
+  });
   const pods = await cluster.json<{ items: Pod[] }>('get', 'pods', '-l', 'app=server');
-  const found = await fromClient('nslookup', '-type=aaaa', 'names.default.svc.cluster.local');
-  for (const { status } of pods.items) expect(found).toContain(status.podIPs[1]?.ip);
+  await holds('a headless Service has a record of each pod', async () => {
+    const found = await fromClient('nslookup', '-type=aaaa', 'names.default.svc.cluster.local');
+    for (const { status } of pods.items) expect(found).toContain(status.podIPs[1]?.ip);
+  });
 });
 
 test.skipIf(!hasIpv6)('node ports, host ports and load balancers answer in IPv6, from this machine', async () => {
@@ -178,7 +182,7 @@ test.skipIf(!hasIpv6)('names and Services answer while the API server does not',
   const dns = await cluster.json<Service>('get', 'service', 'kube-dns', '-n', 'kube-system').catch(() => undefined);
   const { spec } = await serviceNamed('both');
   const servers = dns?.spec.clusterIPs ?? [(spec.clusterIPs[0] ?? '').replace(/\.\d+\.\d+$/, '.0.10')];
-  const onNode = (...command: string[]) => run('nsenter', ['-t', String(net), '-n', ...command], { timeoutMs: 10_000 });
+  const onNode = (...command: string[]) => run('nsenter', ['-t', String(net), '-n', ...command], { timeoutMs: 60_000 });
   process.kill(controlPlane, 'SIGSTOP');
   try {
     for (const server of servers) {

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Event } from '#api/generated/schema.ts';
 import { type PodSpec, playground, pod, shell } from './conformance/playground.ts';
+import { holds } from './running-cluster.ts';
 
 const MESSAGES: { name: string; spec: Partial<PodSpec>; message: string }[] = [
   {
@@ -64,10 +65,12 @@ describe('eviction', () => {
     test(`${name}: ${message}`, async () => {
       const { status } = await ground().ended(name);
       expect(status).toMatchObject({ phase: 'Failed', reason: 'Evicted', message });
-      const events = await ground().api.get<{ items: Event[] }>(
-        `${ground().path('Event')}?fieldSelector=${encodeURIComponent(`involvedObject.name=${name},reason=Evicted`)}`,
-      );
-      expect(events.items).toContainEqual(expect.objectContaining({ type: 'Warning', message }));
+      await holds('an Event tells of it', async () => {
+        const events = await ground().api.get<{ items: Event[] }>(
+          `${ground().path('Event')}?fieldSelector=${encodeURIComponent(`involvedObject.name=${name},reason=Evicted`)}`,
+        );
+        expect(events.items).toContainEqual(expect.objectContaining({ type: 'Warning', message }));
+      });
     });
 
   test('who stays within its limits runs on', async () => {

@@ -17,7 +17,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     '--example',
     'web',
     '--node-monitor-grace-period',
-    '5s',
+    '10s', // a node that is only slow is not lost
     '--default-toleration-seconds',
     '2',
   );

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { PRIVATE_REGISTRY, PULLER, registryOf, registryUrl, startPrivateRegistry } from './private-registry.ts';
-import { eventually, KedgeCluster, run } from './running-cluster.ts';
+import { eventually, holds, KedgeCluster, run } from './running-cluster.ts';
 
 const cluster = new KedgeCluster(inject('cluster'));
 const named = ['--name', cluster.name];
@@ -80,13 +80,17 @@ test('an image built from a Dockerfile is pushed, and a pod on each node runs it
   expect(built.stderr).toContain("is in the cluster's registry");
   await cluster.apply(`${podOf('pulls-1', { image })}---${podOf('pulls-2', { image, node: 'node2' })}`);
   await cluster.apply(podOf('pulls-nothing', { image: `${registry}/absent:1` }));
-  await cluster.kubectl('wait', 'pod/pulls-1', 'pod/pulls-2', '--for=condition=Ready', '--timeout=60s');
-  expect(await cluster.kubectl('logs', 'pulls-2')).toBe('hello from a Dockerfile\n');
+  await cluster.kubectl('wait', 'pod/pulls-1', 'pod/pulls-2', '--for=condition=Ready', '--timeout=180s');
+  await holds('its command has spoken', async () =>
+    expect(await cluster.kubectl('logs', 'pulls-2')).toBe('hello from a Dockerfile\n'),
+  );
   const said = await cluster.kubectl('exec', 'pulls-1', '--', 'sh', '-c', 'id -u; cat /by-root; ls /srv');
   expect(said.split('\n')).toEqual(['1234', '0', 'Dockerfile', 'data.json', 'etc', '']);
-  const told = await cluster.kubectl('describe', 'pod', 'pulls-1');
-  expect(told).toContain(`Pulling image "${image}"`);
-  expect(told).toMatch(/Successfully pulled image "localhost:\d+\/team\/web:1" in \d+/);
+  await holds('Events tell of the pull', async () => {
+    const told = await cluster.kubectl('describe', 'pod', 'pulls-1');
+    expect(told).toContain(`Pulling image "${image}"`);
+    expect(told).toMatch(/Successfully pulled image "localhost:\d+\/team\/web:1" in \d+/);
+  });
   expect(
     await cluster.kubectl('get', 'pod', 'pulls-1', '-o', 'jsonpath={.status.containerStatuses[0].imageID}'),
   ).toContain(`${registry}/team/web@sha256:`);
@@ -97,7 +101,7 @@ test('ImageVolume should succeed with pod and pull policy of Always', async () =
   const mount = 'volumeMounts: [{name: volume, mountPath: /volume, subPath: srv}]';
   const manifest = podOf('image-volume', { image: `${registry}/team/web:1` }).replace('"}]', `", ${mount}}]`);
   await cluster.apply(`${manifest}  volumes: [${volume}]\n`);
-  await cluster.kubectl('wait', 'pod/image-volume', '--for=condition=Ready', '--timeout=60s');
+  await cluster.kubectl('wait', 'pod/image-volume', '--for=condition=Ready', '--timeout=180s');
   const said = (path: string) => cluster.kubectl('exec', 'image-volume', '--', 'cat', path);
   expect(await said('/volume/data.json')).toContain('kitten.jpg');
   expect(await said('/volume/etc/os-release')).toContain('Of the volume');
@@ -129,7 +133,7 @@ test('a private registry is pulled from with the secrets of the pod, or of its a
   });
   await cluster.apply(pod('by-pod', '  imagePullSecrets: [{name: puller}]\n'));
   await cluster.apply(pod('by-account', '  serviceAccountName: puller\n'));
-  await cluster.kubectl('wait', 'pod/by-pod', 'pod/by-account', '--for=condition=Ready', '--timeout=60s');
+  await cluster.kubectl('wait', 'pod/by-pod', 'pod/by-account', '--for=condition=Ready', '--timeout=180s');
 });
 
 test('an archive is pushed under a name of the registry, and under no other', async () => {
@@ -159,7 +163,7 @@ test('pods are turned away, and so is another user of the host', async () => {
   const url = await registryUrl(cluster);
   const ask = `["sh", "-c", "wget -S -qO- ${url}/v2/_catalog 2>&1; sleep 1000"]`;
   await cluster.apply(podOf('asks-registry', { image: `${registry}/team/web:1`, command: ask }));
-  await cluster.kubectl('wait', 'pod/asks-registry', '--for=condition=Ready', '--timeout=60s');
+  await cluster.kubectl('wait', 'pod/asks-registry', '--for=condition=Ready', '--timeout=180s');
   await eventually('the pod has asked', async () => (await cluster.kubectl('logs', 'asks-registry')).includes('403'));
   const post = `require('http').request('http://${registry}/v2/x/blobs/uploads/', {method:'POST'}, (r) => console.log(r.statusCode)).end()`;
   const asNobody = ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, '-e', post];
@@ -187,11 +191,10 @@ test('a build leaves nothing in the containerd that ran its commands', async () 
 });
 
 test('an image that the registry does not have backs off', async () => {
-  const described = () => cluster.kubectl('describe', 'pod', 'pulls-nothing');
-  await eventually('the failed pull backs off', async () => {
-    const text = await described();
-    if (!/Reason: +ImagePullBackOff/.test(text)) throw new Error(text);
+  await eventually('the failed pull backs off, and an Event tells of it', async () => {
+    const text = await cluster.kubectl('describe', 'pod', 'pulls-nothing');
+    const backsOff = /Reason: +ImagePullBackOff/.test(text);
+    if (!backsOff || !text.includes(`Failed to pull image "${registry}/absent:1"`)) throw new Error(text);
     return true;
   });
-  expect(await described()).toContain(`Failed to pull image "${registry}/absent:1"`);
 });

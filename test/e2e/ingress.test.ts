@@ -3,11 +3,11 @@ import { request } from 'node:http';
 import { request as requestTls } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import { expect, test } from 'vitest';
-import { pacedLoad } from '../../bench/paced-load.ts';
 import { selfSigned } from '#cmd/pki/certificate.ts';
+import { pacedLoad } from '../../bench/paced-load.ts';
 import { SERVER } from './conformance/image.ts';
 import { container, object, playground, pod, shell } from './conformance/playground.ts';
-import { eventually } from './running-cluster.ts';
+import { eventually, holds } from './running-cluster.ts';
 
 const HOST = 'www.example.com';
 const API = 'networking.k8s.io/v1';
@@ -102,7 +102,7 @@ test('requests go by host and path, HTTP is sent to HTTPS, and the certificate i
   const { stdout } = await ground().cluster.tryKubectl(['-n', ground().namespace, 'get', 'ingress', 'web']);
   expect(stdout).toMatch(new RegExp(`web\\s+nginx\\s+${HOST}\\s+${await addressOfIngress()}\\s+80, 443`));
   const fromPod = `timeout 5 wget -qS -O- --header 'Host: ${HOST}' http://${await addressOfIngress()}/ 2>&1 | head -1`;
-  expect(await ground().exec('client', fromPod)).toContain('308');
+  await holds('a pod is answered', async () => expect(await ground().exec('client', fromPod)).toContain('308'));
 });
 
 test('a Gateway is reached where Ingresses are, and at ports of its own, as stock kubectl shows', async () => {
@@ -117,12 +117,16 @@ test('a Gateway is reached where Ingresses are, and at ports of its own, as stoc
     const { stdout } = await kubectl('get', 'gateways');
     return new RegExp(`gate\\s+kedge\\s+${address}\\s+True`).test(stdout);
   });
-  expect((await kubectl('get', 'gatewayclass', 'kedge')).stdout).toMatch(/kedge\s+kedge\.dev\/gateway\s+True/);
+  await holds('kubectl shows the class', async () =>
+    expect((await kubectl('get', 'gatewayclass', 'kedge')).stdout).toMatch(/kedge\s+kedge\.dev\/gateway\s+True/),
+  );
   const waiting = ['wait', '--for', 'jsonpath={.status.parents[0].conditions[0].status}=True', 'httproute/web'];
-  expect((await kubectl(...waiting, '--timeout=30s')).stdout).toContain('condition met');
+  expect((await kubectl(...waiting, '--timeout=180s')).stdout).toContain('condition met');
   const [node] = await ground().cluster.nodeAddresses();
-  const told = await ask('/metrics', { ...(node && { address: node.ip }), port: 10_254 });
-  expect(told).toMatch(/^200 # HELP kedge_ingress_requests_total/);
+  await holds('the node tells how many', async () => {
+    const told = await ask('/metrics', { ...(node && { address: node.ip }), port: 10_254 });
+    expect(told).toMatch(/^200 # HELP kedge_ingress_requests_total/);
+  });
   await apply(GATEWAY); // nothing to change, and nothing complains
 });
 
@@ -168,7 +172,7 @@ test('no request fails while the backend of an Ingress rolls', async () => {
     'rollout',
     'status',
     'deployment/rolling',
-    '--timeout=120s',
+    '--timeout=180s',
   ]);
   const { failed, failures, answered } = await load.stop();
   expect(stdout).toContain('successfully rolled out');

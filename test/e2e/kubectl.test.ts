@@ -1,7 +1,7 @@
 /** Stock kubectl, verb by verb, as a user types it. */
 import { get } from 'node:http';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { eventually, KedgeCluster, run, stockKubectl } from './running-cluster.ts';
+import { eventually, holds, KedgeCluster, run, stockKubectl } from './running-cluster.ts';
 
 const cluster = new KedgeCluster(inject('cluster'));
 const NAMESPACE = 'kubectl-verbs';
@@ -27,10 +27,10 @@ beforeAll(async () => {
     (await k('get', 'serviceaccount')).includes('default'),
   );
   await cluster.apply(POD, '-n', NAMESPACE);
-  await k('wait', 'pod/talker', '--for=condition=Ready', '--timeout=60s');
+  await k('wait', 'pod/talker', '--for=condition=Ready', '--timeout=180s');
 });
 afterAll(async () => {
-  await cluster.kubectl('delete', 'namespace', NAMESPACE, '--timeout=60s');
+  await cluster.kubectl('delete', 'namespace', NAMESPACE, '--timeout=180s');
 });
 
 describe('reading', () => {
@@ -62,9 +62,11 @@ describe('reading', () => {
   });
 
   test('describe tells the story of a pod with its events', async () => {
-    const text = await k('describe', 'pod', 'talker');
-    expect(text).toContain('Successfully assigned kubectl-verbs/talker to ');
-    for (const reason of ['Scheduled', 'Pulled', 'Created', 'Started']) expect(text).toContain(reason);
+    await holds('its Events are there', async () => {
+      const text = await k('describe', 'pod', 'talker');
+      expect(text).toContain('Successfully assigned kubectl-verbs/talker to ');
+      for (const reason of ['Scheduled', 'Pulled', 'Created', 'Started']) expect(text).toContain(reason);
+    });
     expect(await cluster.kubectl('describe', 'node', 'node1')).toContain('Allocated resources');
   });
 
@@ -108,14 +110,14 @@ describe('writing', () => {
 
   test('a Deployment is created, scaled, restarted, looked at and rolled back', async () => {
     await k('create', 'deployment', 'small', '--image=kedge.local/hello:1', '--replicas=1');
-    await k('rollout', 'status', 'deployment/small', '--timeout=60s');
+    await k('rollout', 'status', 'deployment/small', '--timeout=180s');
     await k('scale', 'deployment/small', '--replicas=2');
-    await k('wait', 'deployment/small', '--for=jsonpath={.status.readyReplicas}=2', '--timeout=60s');
+    await k('wait', 'deployment/small', '--for=jsonpath={.status.readyReplicas}=2', '--timeout=180s');
     await k('rollout', 'restart', 'deployment/small');
-    await k('rollout', 'status', 'deployment/small', '--timeout=90s');
+    await k('rollout', 'status', 'deployment/small', '--timeout=180s');
     expect(await k('rollout', 'history', 'deployment/small')).toMatch(/REVISION +CHANGE-CAUSE\n1 [\s\S]*\n2 /);
     await k('rollout', 'undo', 'deployment/small');
-    await k('rollout', 'status', 'deployment/small', '--timeout=90s');
+    await k('rollout', 'status', 'deployment/small', '--timeout=180s');
     await k('delete', 'deployment', 'small');
     await eventually('its pods are gone', async () => !(await k('get', 'pods')).includes('small-'));
   });
@@ -123,7 +125,9 @@ describe('writing', () => {
 
 describe('into the pod', () => {
   test('logs, at once and following', async () => {
-    expect(await k('logs', 'talker', '--tail=1')).toMatch(/^line \d+\n$/);
+    await holds('it has begun to talk', async () =>
+      expect(await k('logs', 'talker', '--tail=1')).toMatch(/^line \d+\n$/),
+    );
     const following = await cluster.startKubectl('-n', NAMESPACE, 'logs', '-f', 'talker', '--tail=1');
     let seen = '';
     following.stdout?.setEncoding('utf8').on('data', (text: string) => {
@@ -164,6 +168,7 @@ describe('into the pod', () => {
     });
     try {
       const port = await eventually('a local port', async () => /127\.0\.0\.1:(\d+) -> 9000/.exec(said)?.[1]);
+      await eventually('the pod listens', async () => (await bodyOf(`http://127.0.0.1:${port}/`)) === 'pong');
       for (let i = 0; i < 3; i++) expect(await bodyOf(`http://127.0.0.1:${port}/`)).toBe('pong');
     } finally {
       forwarding.kill();

@@ -3,7 +3,7 @@ import { chmodSync, chownSync, copyFileSync, cpSync, mkdtempSync, rmSync } from 
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
-import { run, stockKubectl } from './running-cluster.ts';
+import { holds, run, stockKubectl } from './running-cluster.ts';
 import { shippedFiles } from './shipped-files.ts';
 
 const PROJECT = resolve(import.meta.dirname, '../..');
@@ -40,12 +40,14 @@ test.skipIf(!isRoot)(
       expect(said).toMatch(/simulated/);
       expect(said).toMatch(/root/); // what is missing
       expect(said).not.toMatch(/http:\/\/[\d.]+:30080/);
-      const nodes = await asNobody(kubectl, 'get', 'nodes');
-      expect(nodes.stdout).toMatch(/node1 +Ready[\s\S]*node2 +Ready/);
-      expect((await asNobody(kubectl, 'get', 'deployment', 'myapp')).stdout).toMatch(/myapp +3\/3/);
+      await holds('the nodes and the example are ready', async () => {
+        const nodes = await asNobody(kubectl, 'get', 'nodes');
+        expect(nodes.stdout).toMatch(/node1 +Ready[\s\S]*node2 +Ready/);
+        expect((await asNobody(kubectl, 'get', 'deployment', 'myapp')).stdout).toMatch(/myapp +3\/3/);
+      });
     } finally {
       await kedge('down', '--purge');
-      for (const folder of [home, program]) rmSync(folder, { recursive: true, force: true });
+      for (const folder of [home, program]) rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
     }
   },
 );

@@ -66,7 +66,7 @@ beforeAll(async () => {
   await cluster.up('--nodes', '1');
   await cluster.kedge('image', 'build', '--with-node', '-t', 'kedge.local/node:1', '--name', cluster.name);
   await cluster.apply(POD);
-  await cluster.kubectl('wait', 'pod/stays', '--for=condition=Ready', '--timeout=60s');
+  await cluster.kubectl('wait', 'pod/stays', '--for=condition=Ready', '--timeout=180s');
 });
 afterAll(() => cluster.down());
 
@@ -160,7 +160,7 @@ test('down and up keep objects, addresses and the CA', async () => {
 test('a node is added with the images of the others, and removed with all it had', async () => {
   await cluster.kedge('node', 'add', 'extra', '--name', cluster.name);
   expect(await cluster.kedge('image', 'list', '--name', cluster.name)).toMatch(/^extra +kedge\.local\/node:1 /m);
-  await cluster.kubectl('wait', 'node/extra', '--for=condition=Ready', '--timeout=60s');
+  await cluster.kubectl('wait', 'node/extra', '--for=condition=Ready', '--timeout=180s');
   await cluster.kedge('node', 'remove', 'extra', '--name', cluster.name);
   expect((await cluster.tryKubectl(['get', 'node', 'extra'])).stderr).toContain('NotFound');
   expect(execFileSync('find', ['/sys/fs/cgroup', '-path', `*kedge/${cluster.name}/extra*`], { encoding: 'utf8' })).toBe(

@@ -3,7 +3,7 @@ import { request } from 'node:http';
 import { expect, test } from 'vitest';
 import { SERVER } from './conformance/image.ts';
 import { container, object, playground, pod, shell } from './conformance/playground.ts';
-import { eventually } from './running-cluster.ts';
+import { eventually, holds } from './running-cluster.ts';
 
 const server = container({ command: SERVER, env: [{ name: 'PORTS', value: '8080' }] });
 
@@ -53,7 +53,9 @@ const becomes = (what: string, address: string, answer: RegExp) =>
 test('a Service of type LoadBalancer is reached at its address, from this machine and from pods', async () => {
   const address = await balanced('plain');
   await becomes('answers', address, /^200 server/);
-  expect(await ground().exec('client', `timeout 5 wget -qO- http://${address}`)).toContain('server');
+  await holds('a pod is answered', async () =>
+    expect(await ground().exec('client', `timeout 5 wget -qO- http://${address}`)).toContain('server'),
+  );
   const { stdout } = await ground().cluster.tryKubectl(['-n', ground().namespace, 'get', 'service', 'plain']);
   expect(stdout).toMatch(new RegExp(`plain\\s+LoadBalancer\\s+\\S+\\s+${address}\\s+80:3\\d{4}/TCP`));
   await ground().api.delete(pathOf('plain'));
@@ -67,7 +69,9 @@ test('under the policy Local the server sees who asks, and nodes tell whether th
   const { spec } = await ground().api.get<Service>(pathOf('local'));
   const nodes = await ground().cluster.nodeAddresses();
   // This machine's own address, the first of the nodes' range, and no node's.
-  expect(await ask(address, '/clientip')).toBe(`200 ${nodes[0]?.ip.replace(/\d+$/, '1')}`);
+  await holds('the server sees this machine', async () =>
+    expect(await ask(address, '/clientip')).toBe(`200 ${nodes[0]?.ip.replace(/\d+$/, '1')}`),
+  );
   const healthOf = (name: string) =>
     ask(nodes.find((node) => node.name === name)?.ip ?? '', '/healthz', spec.healthCheckNodePort);
   await eventually('the nodes tell', async () => {

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { SERVER } from './conformance/image.ts';
 import { container, object, playground, pod, shell } from './conformance/playground.ts';
-import { eventually } from './running-cluster.ts';
+import { eventually, holds } from './running-cluster.ts';
 
 const API = 'networking.k8s.io/v1';
 const server = container({
@@ -62,8 +62,10 @@ test('a pod that may send nothing still answers, and finds names', async () => {
   );
   await becomes('http://server', '');
   const { spec } = await ground().api.get<{ spec: { clusterIP: string } }>(ground().path('Service', 'v1', 'server'));
-  const found = await ground().exec('near', 'nslookup server.conformance-network-policy.svc.cluster.local');
-  expect(found).toMatch(new RegExp(`${spec.clusterIP}(?!\\d)`));
+  await holds('the name is found', async () => {
+    const found = await ground().exec('near', 'nslookup server.conformance-network-policy.svc.cluster.local');
+    expect(found).toMatch(new RegExp(`${spec.clusterIP}(?!\\d)`));
+  });
   await ground().api.delete(ground().path('NetworkPolicy', API, 'silent'));
   await becomes('http://server', 'near far stranger');
 });

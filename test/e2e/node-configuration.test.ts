@@ -10,7 +10,7 @@ import type { Node, Pod } from '#api/generated/schema.ts';
 import { quantityMilliValue, quantityValue } from '#api/machinery/quantity.ts';
 import { IMAGE, imageOn } from './conformance/image.ts';
 import { PRIVATE_REGISTRY, PULLER, registryOf, startPrivateRegistry } from './private-registry.ts';
-import { eventually, KedgeCluster } from './running-cluster.ts';
+import { eventually, holds, KedgeCluster } from './running-cluster.ts';
 
 const MI = 1024 ** 2;
 const folder = mkdtempSync(join(tmpdir(), 'kedge-node-configuration-'));
@@ -103,6 +103,10 @@ const ready = (name: string, check: (pod: Pod) => boolean = () => true) =>
     (await pods()).items.find((pod) => pod.metadata.name === name && isReady(pod) && check(pod)),
   );
 
+/** Ready is who was started; what it says comes after. */
+const logs = (name: string, text: string) =>
+  holds(`${name} has spoken`, async () => expect(await cluster.kubectl('logs', name)).toBe(text));
+
 describe('a node with a configuration of its own', () => {
   beforeAll(async () => {
     mkdirSync(manifests);
@@ -120,7 +124,7 @@ describe('a node with a configuration of its own', () => {
   });
   afterAll(async () => {
     await cluster.down();
-    rmSync(folder, { recursive: true });
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
   });
 
   test('what is reserved is not given away, and the configuration can be asked for', async () => {
@@ -140,7 +144,7 @@ describe('a node with a configuration of its own', () => {
     expect(readFileSync(`/proc/${kubeletPid()}/net/dev`, 'utf8')).toContain('cni-mine:'); // its network is the user's
     expect(first.metadata.annotations?.['kubernetes.io/config.source']).toBe('file');
     expect(first.metadata.ownerReferences?.[0]).toMatchObject({ kind: 'Node', name: NODE });
-    expect(await cluster.kubectl('logs', STATIC)).toBe('first\n');
+    await logs(STATIC, 'first\n');
     expect(await cluster.kubectl('describe', 'pod', STATIC)).toMatch(/Controlled By: +Node\/node1/);
     const runs = first.status?.containerStatuses?.[0]?.containerID;
     await cluster.kubectl('delete', 'pod', STATIC, '--wait=false');
@@ -149,7 +153,7 @@ describe('a node with a configuration of its own', () => {
 
     writeFileSync(file, hello('second'));
     await ready(STATIC, ({ status }) => status?.containerStatuses?.[0]?.containerID !== runs);
-    expect(await cluster.kubectl('logs', STATIC)).toBe('second\n');
+    await logs(STATIC, 'second\n');
     rmSync(file);
     await eventually('it is gone', async () => (await pods()).items.every(({ metadata }) => metadata.name !== STATIC));
   });
@@ -161,13 +165,13 @@ describe('a node with a configuration of its own', () => {
   containers: [{ name: main, image: "example/not-there:1" }]`;
     const meta = 'metadata: { name: paper, annotations: { kedge.dev/simulated-logs: "written on paper\\n" } }';
     const real = hello('done by hand').replace('name: hello', 'name: real');
-    await cluster.kubectl('wait', 'node', '--all', '--for=condition=Ready', '--timeout=60s');
+    await cluster.kubectl('wait', 'node', '--all', '--for=condition=Ready', '--timeout=180s');
     await cluster.apply(`apiVersion: v1\nkind: Pod\n${meta}\nspec:${tolerant}\n---\n${real}`);
     const [paper, byHand] = [await ready('paper'), await ready('real')];
     expect(paper.spec.nodeName).toMatch(/^simulated-[12]$/);
     expect(byHand.spec.nodeName).toBe(NODE);
-    expect(await cluster.kubectl('logs', 'paper')).toBe('written on paper\n');
-    expect(await cluster.kubectl('logs', 'real')).toBe('done by hand\n');
+    await logs('paper', 'written on paper\n');
+    await logs('real', 'done by hand\n');
     await cluster.kubectl('delete', 'pod', 'paper', 'real');
   });
 
@@ -209,10 +213,12 @@ describe('a node with a configuration of its own', () => {
     });
     const message = 'Pod was terminated in response to imminent node shutdown.';
     expect(worker.status).toMatchObject({ reason: 'Terminated', message });
-    const { status } = await cluster.json<Node>('get', 'node', NODE);
-    expect(status?.conditions?.find(({ type }) => type === 'Ready')).toMatchObject({
-      status: 'False',
-      message: 'node is shutting down',
+    await holds('the node says why', async () => {
+      const { status } = await cluster.json<Node>('get', 'node', NODE);
+      expect(status?.conditions?.find(({ type }) => type === 'Ready')).toMatchObject({
+        status: 'False',
+        message: 'node is shutting down',
+      });
     });
   });
 });

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { eventually, KedgeCluster, run, stockKubectl } from './running-cluster.ts';
+import { eventually, holds, KedgeCluster, run, stockKubectl } from './running-cluster.ts';
 
 const cluster = new KedgeCluster(inject('cluster'));
 const KEDGE = join(resolve(import.meta.dirname, '../..'), 'dist/kedge.mjs');
@@ -24,14 +24,14 @@ const kubectl = async (args: readonly string[], input = '') =>
 
 beforeAll(async () => {
   await cluster.kubectl('create', 'namespace', NAMESPACE);
-  await cluster.kubectl('wait', 'serviceaccount/default', '-n', NAMESPACE, '--for=create', '--timeout=30s');
+  await cluster.kubectl('wait', 'serviceaccount/default', '-n', NAMESPACE, '--for=create', '--timeout=180s');
   expect((await kedge(['apply', '-f', '-'], POD)).stdout).toBe('pod/talker created\n');
-  expect((await kedge(['wait', 'pod/talker', '--for=condition=Ready', '--timeout=60s'])).stdout).toBe(
+  expect((await kedge(['wait', 'pod/talker', '--for=condition=Ready', '--timeout=180s'])).stdout).toBe(
     'pod/talker condition met\n',
   );
 });
 afterAll(async () => {
-  await cluster.kubectl('delete', 'namespace', NAMESPACE, '--timeout=60s');
+  await cluster.kubectl('delete', 'namespace', NAMESPACE, '--timeout=180s');
 });
 
 test.each<[string[], string?]>([
@@ -44,9 +44,12 @@ test.each<[string[], string?]>([
   [['exec', 'talker', '--', 'node', '-e', 'console.error("to the other output")']],
   [['explain', 'pod.spec.containers.image']],
 ])('%j', async (args, input) => {
-  const [own, stock] = [await kedge(args, input), await kubectl(args, input)];
-  const told = (said: typeof own) => ({ ...said, stderr: said.stderr.replace(/[0-9a-f]{64}/g, 'ID') });
-  expect(told(own)).toEqual(told(stock));
+  // What they look at may change between the two.
+  await holds('both say the same', async () => {
+    const [own, stock] = [await kedge(args, input), await kubectl(args, input)];
+    const told = (said: typeof own) => ({ ...said, stderr: said.stderr.replace(/[0-9a-f]{64}/g, 'ID') });
+    expect(told(own)).toEqual(told(stock));
+  });
 });
 
 test('a large input and output pass whole', async () => {
@@ -78,12 +81,14 @@ test('logs follow, and end when the user has seen enough', async () => {
 });
 
 test('describe tells the story of the pod', async () => {
-  const { stdout } = await kedge(['describe', 'pod', 'talker']);
-  for (const reason of ['Scheduled', 'Pulled', 'Created', 'Started']) expect(stdout).toContain(reason);
+  await holds('its Events are there', async () => {
+    const { stdout } = await kedge(['describe', 'pod', 'talker']);
+    for (const reason of ['Scheduled', 'Pulled', 'Created', 'Started']) expect(stdout).toContain(reason);
+  });
 });
 
 test('delete returns when the pod is gone', async () => {
-  expect((await kedge(['delete', 'pod', 'talker', '--timeout=30s'])).stdout).toBe(
+  expect((await kedge(['delete', 'pod', 'talker', '--timeout=180s'])).stdout).toBe(
     `pod "talker" deleted from ${NAMESPACE} namespace\n`,
   );
   expect((await kedge(['get', 'pod', 'talker'])).stderr).toBe(

@@ -8,7 +8,7 @@ import type { Event } from '#api/generated/schema.ts';
 import { ensurePki } from '#cmd/pki/pki.ts';
 import { systemClock } from '../node/system-clock.ts';
 import { layoutOfNode } from './chaos/leaks.ts';
-import { container, isReady, object, pod, shell, type Story, tell } from './conformance/playground.ts';
+import { container, isReady, object, pod, type Story, shell, tell } from './conformance/playground.ts';
 
 const RUNS = 'sleep 86400 & wait';
 /** Bytes that are copied into a container and out again; the issue asks for 2^30. */
@@ -45,9 +45,15 @@ const STORIES: Story[] = [
     pod: {
       spec: {
         shareProcessNamespace: true,
+        volumes: [{ name: 'disk', emptyDir: {} }],
         containers: [
-          shell('until ps | grep -q "[s]leep 4711"; do sleep 0.1; done; cat /proc/1/comm'),
-          shell('sleep 4711 & sleep 5; kill $!', { name: 'other' }),
+          shell('until ps | grep -q "[s]leep 4711"; do sleep 0.1; done; cat /proc/1/comm; touch /disk/seen', {
+            volumeMounts: [{ name: 'disk', mountPath: '/disk' }],
+          }),
+          shell('sleep 4711 & until [ -e /disk/seen ]; do sleep 0.1; done; kill $!', {
+            name: 'other',
+            volumeMounts: [{ name: 'disk', mountPath: '/disk' }],
+          }),
         ],
       },
     },
@@ -168,7 +174,7 @@ describe('pods', () => {
   test('RuntimeClass: a handler that the runtime lacks is told in an event', async () => {
     await ground().create(pod('strange', { spec: { runtimeClassName: 'pod-options-unknown' } }));
     await expect
-      .poll(() => said('strange', /^Failed to create pod sandbox: .*no-such-handler/), { timeout: 60_000 })
+      .poll(() => said('strange', /^Failed to create pod sandbox: .*no-such-handler/), { timeout: 120_000 })
       .toBe(true);
   });
 
@@ -207,11 +213,13 @@ describe('pods', () => {
       { name: 'CERTIFICATE', value: certificate },
       { name: 'KEY', value: key },
     ];
-    const probes = { readinessProbe: probe('/'), livenessProbe: probe('/away') };
+    // Not alive until it listens: a slow start is no reason to begin anew.
+    const livenessProbe = { ...probe('/away'), failureThreshold: 120 };
+    const probes = { readinessProbe: probe('/'), livenessProbe };
     const main = container({ command: ['node', '-e', program], env, ...probes });
     await ground().create(pod('secret', { spec: { restartPolicy: 'Always', containers: [main] } }));
     const { status } = await ground().ready('secret');
-    await expect.poll(() => said('secret', /^Liveness probe warning: /), { timeout: 60_000 }).toBe(true);
+    await expect.poll(() => said('secret', /^Liveness probe warning: /), { timeout: 120_000 }).toBe(true);
     expect(status?.containerStatuses?.[0]?.restartCount).toBe(0);
   });
 

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const KEDGE = join(ROOT, 'dist/kedge.mjs');
-const LONGEST_COMMAND_MS = 120_000;
+const LONGEST_COMMAND_MS = 200_000; // longer than any `--timeout` that a test gives kubectl
 const MOST_OUTPUT = 32 * 1024 * 1024; // bytes
 
 export interface Outcome {
@@ -115,18 +115,21 @@ export function stockKubectl(): Promise<string> {
   return kubectlPath;
 }
 
-/** Tries until `check` gives something, for what becomes true in its own time. Fails with the last reason. */
+/**
+ * Tries until `check` gives something, for what becomes true in its own time. Fails with the last reason. An empty text is
+ * nothing: it is what a command says before there is something to say.
+ */
 export async function eventually<T>(
   what: string,
   check: () => Promise<T | undefined | false>,
-  withinMs = 60_000,
+  withinMs = 120_000,
 ): Promise<T> {
   const deadline = performance.now() + withinMs;
   let last: unknown;
   do {
     try {
       const found = await check();
-      if (found !== undefined && found !== false) return found;
+      if (found !== undefined && found !== false && found !== '') return found;
     } catch (error) {
       last = error;
     }
@@ -134,4 +137,16 @@ export async function eventually<T>(
   } while (performance.now() < deadline);
   const reason = last instanceof Error ? `\n${last.message}` : '';
   throw new Error(`not within ${withinMs} ms: ${what}${reason}`, { cause: last });
+}
+
+/** Until every `expect` of `claims` holds, where what they look at is written by somebody else than what was waited for. */
+export async function holds(what: string, claims: () => Promise<void>, withinMs?: number): Promise<void> {
+  await eventually(
+    what,
+    async () => {
+      await claims();
+      return true;
+    },
+    withinMs,
+  );
 }

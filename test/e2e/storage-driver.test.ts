@@ -6,7 +6,7 @@ import { build } from 'esbuild';
 import { expect, test } from 'vitest';
 import type { CSINode, Node, PersistentVolumeClaim, VolumeAttachment } from '#api/generated/schema.ts';
 import { object, playground, pod, shell, type Volume } from './conformance/playground.ts';
-import { eventually, type KedgeCluster } from './running-cluster.ts';
+import { eventually, holds, type KedgeCluster } from './running-cluster.ts';
 
 const DRIVER = 'disks.example.org';
 const IMAGE = 'kedge.local/csi-driver:1';
@@ -121,10 +121,12 @@ test('a driver in a pod registers; its volume is attached, mounted, kept for the
   const path = `${STORAGE}/volumeattachments/${attachment?.metadata.name}/status`;
   await ground().api.patch(path, { status: { attached: true } });
   await ground().ready('writer');
-  expect((await node()).status).toMatchObject({
-    volumesInUse: [UNIQUE],
-    volumesAttached: [{ name: UNIQUE, devicePath: '' }],
-  });
+  await holds('the node tells of it', async () =>
+    expect((await node()).status).toMatchObject({
+      volumesInUse: [UNIQUE],
+      volumesAttached: [{ name: UNIQUE, devicePath: '' }],
+    }),
+  );
   const writer = ground().path('Pod', 'v1', 'writer');
   // Here the driver's resizer has acted: the kubelet does the rest.
   const capacity = { storage: '2Gi' };
@@ -164,4 +166,4 @@ test('a driver in a pod registers; its volume is attached, mounted, kept for the
   const driver = ground().path('Pod', 'v1', 'driver');
   await ground().api.delete(driver);
   await ground().gone(driver);
-}, 240_000);
+}, 400_000);

@@ -4,22 +4,23 @@
  */
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
+import { isIPv4 } from 'node:net';
 import { afterAll, expect, test } from 'vitest';
 import { SERVER } from './conformance/image.ts';
 import { container, object, playground, pod, shell } from './conformance/playground.ts';
-import { eventually, run } from './running-cluster.ts';
+import { eventually, holds, run } from './running-cluster.ts';
 
 const NODES = ['node1', 'node2', 'node3'];
 const server = container({
   command: SERVER,
   env: [{ name: 'PORTS', value: '8080' }],
   readinessProbe: { httpGet: { path: '/healthz', port: 8080 }, periodSeconds: 1 },
-  lifecycle: { preStop: { exec: { command: ['sleep', '2'] } } },
+  lifecycle: { preStop: { exec: { command: ['sleep', '5'] } } }, // until every node knows
 });
 const serverOn = (nodeName: string) =>
   pod(`server-${nodeName}`, {
     labels: { app: 'server', on: nodeName },
-    spec: { containers: [server], nodeName, terminationGracePeriodSeconds: 10 },
+    spec: { containers: [server], nodeName, terminationGracePeriodSeconds: 20 },
   });
 let addresses: Record<string, string> = {};
 
@@ -28,7 +29,7 @@ const ground = playground('three-nodes', async (it) => {
   const known = (await cluster.nodeAddresses()).map(({ name }) => name);
   const isNew = !known.includes('node3');
   if (isNew) await cluster.kedge('node', 'add', 'node3', '--name', cluster.name);
-  await cluster.kubectl('wait', 'node/node3', '--for=condition=Ready', '--timeout=90s');
+  await cluster.kubectl('wait', 'node/node3', '--for=condition=Ready', '--timeout=180s');
   addresses = Object.fromEntries((await cluster.nodeAddresses()).map(({ name, ip }) => [name, ip]));
   const ports = [{ port: 80, targetPort: 8080 }];
   const spec = { selector: { app: 'server' }, ports };
@@ -93,52 +94,64 @@ const everyNode = <T>(look: (node: string) => Promise<T>): Promise<T[]> => Promi
 test('pods reach pods of every node by their own address, and are seen by theirs', async () => {
   const servers = await everyNode((node) => podIp(`server-${node}`));
   const clients = await everyNode((node) => podIp(`client-${node}`));
-  const seen = await everyNode((node) =>
-    asked(
-      node,
-      servers.map((ip) => `http://${ip}:8080/clientip`),
-    ),
+  const urls = servers.map((ip) => `http://${ip}:8080/clientip`);
+  await holds('all reach all', async () =>
+    expect(await everyNode((node) => asked(node, urls))).toEqual(clients.map((ip) => [ip, ip, ip])),
   );
-  expect(seen).toEqual(clients.map((ip) => [ip, ip, ip]));
 });
 
 test('a ClusterIP, and its name, lead from each node to the pods of all', async () => {
   const { clusterIP } = (await service('all')).spec;
-  const reached = await everyNode(async (node) => {
-    const urls = Array.from({ length: 40 }, () => `http://${clusterIP}/`);
-    return [...new Set(await asked(node, urls))].sort();
+  await holds('each node leads to all', async () => {
+    const reached = await everyNode(async (node) => {
+      const urls = Array.from({ length: 40 }, () => `http://${clusterIP}/`);
+      return [...new Set(await asked(node, urls))].sort();
+    });
+    expect(reached).toEqual(NODES.map(() => NODES.map((node) => `server-${node}`)));
   });
-  expect(reached).toEqual(NODES.map(() => NODES.map((node) => `server-${node}`)));
-  const resolved = await everyNode((node) => ground().exec(`client-${node}`, 'nslookup all | tail -n +3'));
-  for (const text of resolved) expect(text).toContain(clusterIP);
+  await holds('each node knows the name', async () => {
+    const resolved = await everyNode((node) => ground().exec(`client-${node}`, 'nslookup all | tail -n +3'));
+    for (const text of resolved) expect(text).toContain(clusterIP);
+  });
 });
 
 test('a nodePort answers on each node, for this machine and for pods of each node', async () => {
   const port = await nodePortOf('all');
-  for (const node of NODES) expect(await ask(addresses[node]!, { port })).toMatch(/^server-node\d$/);
   const urls = NODES.map((node) => `http://${addresses[node]}:${port}/`);
-  const said = await everyNode((node) => asked(node, urls));
-  for (const answers of said) expect(answers).toEqual(NODES.map(() => expect.stringMatching(/^server-node\d$/)));
+  await holds('every node answers', async () => {
+    for (const node of NODES) expect(await ask(addresses[node]!, { port })).toMatch(/^server-node\d$/);
+    const said = await everyNode((node) => asked(node, urls));
+    for (const answers of said) expect(answers).toEqual(NODES.map(() => expect.stringMatching(/^server-node\d$/)));
+  });
 });
 
 test('under externalTrafficPolicy Local only the node with an endpoint answers, and shows who asks', async () => {
   const port = await nodePortOf('local');
-  const own = await ask(addresses['node2']!, { port, path: '/clientip' });
-  const others = await Promise.all(['node1', 'node3'].map((node) => ask(addresses[node]!, { port, withinMs: 1_000 })));
-  expect(others).toEqual(['timeout', 'timeout']);
+  const own = await eventually('node2 shows who asks', async () => {
+    const seen = await ask(addresses['node2']!, { port, path: '/clientip' });
+    return isIPv4(seen) && seen;
+  });
+  await holds('the others do not answer', async () => {
+    const others = ['node1', 'node3'].map((node) => ask(addresses[node]!, { port, withinMs: 1_000 }));
+    expect(await Promise.all(others)).toEqual(['timeout', 'timeout']);
+  });
   expect(Object.values(addresses)).not.toContain(own);
   const balancer = await balancerOf('local');
   await eventually('the balancer leads to node2', async () => (await ask(balancer, { path: '/clientip' })) === own);
   // From within it stands for all endpoints, wherever they are.
-  const said = await everyNode((node) => asked(node, [`http://${balancer}/`, `http://${addresses[node]}:${port}/`]));
-  expect(said).toEqual(NODES.map(() => ['server-node2', 'server-node2']));
+  await holds('pods of each node are answered', async () => {
+    const said = await everyNode((node) => asked(node, [`http://${balancer}/`, `http://${addresses[node]}:${port}/`]));
+    expect(said).toEqual(NODES.map(() => ['server-node2', 'server-node2']));
+  });
 });
 
 test('a load balancer address answers this machine, and pods of each node', async () => {
   const balancer = await balancerOf('all');
   await eventually('it answers', async () => /^server-node\d$/.test(await ask(balancer)));
-  const said = await everyNode((node) => asked(node, [`http://${balancer}/`]));
-  for (const answers of said) expect(answers).toEqual([expect.stringMatching(/^server-node\d$/)]);
+  await holds('pods of each node are answered', async () => {
+    const said = await everyNode((node) => asked(node, [`http://${balancer}/`]));
+    for (const answers of said) expect(answers).toEqual([expect.stringMatching(/^server-node\d$/)]);
+  });
 });
 
 test('a policy holds on whichever node the two are', async () => {
@@ -181,7 +194,7 @@ interface Load {
 }
 
 /** So many requests a second, each on a connection of its own, none of them tried twice. */
-function load(host: string, { port = 80, perSecond = 100 } = {}): Load {
+function load(host: string, { port = 80, perSecond = 100, withinMs = 15_000 } = {}): Load {
   const agent = new Agent({ keepAlive: false, maxSockets: 256 });
   agents.push(agent);
   const failed: Record<string, number> = {};
@@ -193,7 +206,7 @@ function load(host: string, { port = 80, perSecond = 100 } = {}): Load {
   const one = () => {
     sent++;
     open++;
-    const asked = request({ host, port, agent, timeout: 5_000 }, (response) => {
+    const asked = request({ host, port, agent, timeout: withinMs }, (response) => {
       if (response.statusCode === 200) well++;
       else fail(String(response.statusCode));
       response.resume();
@@ -308,18 +321,18 @@ test('flushed rules come back and a lost node is left out; then nothing is lost 
   }[];
   const isAnswered = async (address: string) => (await ask(address, { port })).startsWith('server-');
   try {
-    const cut = underLoad('node3 cut off, asked at node1', load(node1, { port, perSecond: 20 }), async () => {
-      await inNode('node3', 'ip', 'link', 'set', 'eth0', 'down');
-      await eventually('node3 is no endpoint any more', async () => !(await isEndpoint()));
-    });
-    const flushed = underLoad('rules of node2 flushed, asked there', load(node2, { port, perSecond: 20 }), async () => {
+    const flushed = await underLoad('rules of node2 flushed', load(node2, { port, perSecond: 20 }), async () => {
       await inNode('node2', 'nft', 'flush', 'table', 'ip', 'kube-proxy');
       await eventually('the rules are back', () => isAnswered(node2));
     });
-    const failed = await Promise.all([cut, flushed]);
-    expect(Object.keys(failed[0] ?? {}).filter((why) => !['timeout', 'EHOSTUNREACH'].includes(why))).toEqual([]);
     // They come back at once: most often nobody came in between.
-    expect(Object.keys(failed[1] ?? {}).filter((why) => why !== 'ECONNREFUSED')).toEqual([]);
+    expect(Object.keys(flushed).filter((why) => why !== 'ECONNREFUSED')).toEqual([]);
+    const brief = load(node1, { port, perSecond: 20, withinMs: 5_000 });
+    const cut = await underLoad('node3 cut off', brief, async () => {
+      await inNode('node3', 'ip', 'link', 'set', 'eth0', 'down');
+      await eventually('node3 is no endpoint any more', async () => !(await isEndpoint()));
+    });
+    expect(Object.keys(cut).filter((why) => !['timeout', 'EHOSTUNREACH'].includes(why))).toEqual([]);
     const after = [node1, node2].map((node) => underLoad('after both', load(node, { port }), async () => undefined));
     expect(await Promise.all(after)).toEqual([{}, {}]);
   } finally {
@@ -327,5 +340,5 @@ test('flushed rules come back and a lost node is left out; then nothing is lost 
     for (const { dst, gateway } of routes)
       if (gateway) await inNode('node3', 'ip', 'route', 'replace', dst, 'via', gateway);
   }
-  await cluster.kubectl('wait', 'node/node3', '--for=condition=Ready', '--timeout=90s');
+  await cluster.kubectl('wait', 'node/node3', '--for=condition=Ready', '--timeout=180s');
 });

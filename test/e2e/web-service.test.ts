@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Agent, get } from 'node:http';
 import { join, resolve } from 'node:path';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
-import { eventually, KedgeCluster } from './running-cluster.ts';
+import { eventually, holds, KedgeCluster } from './running-cluster.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const cluster = new KedgeCluster(inject('cluster'));
@@ -28,7 +28,7 @@ interface Reply {
 }
 function ask(url: string, agent?: Agent): Promise<Reply> {
   return new Promise((done, fail) => {
-    const request = get(url, { agent: agent ?? false, timeout: 5_000 }, (response) => {
+    const request = get(url, { agent: agent ?? false, timeout: 15_000 }, (response) => {
       let body = '';
       response.setEncoding('utf8').on('data', (text: string) => {
         body += text;
@@ -36,7 +36,7 @@ function ask(url: string, agent?: Agent): Promise<Reply> {
       response.on('end', () => done({ code: response.statusCode ?? 0, body }));
       response.on('error', fail);
     });
-    request.on('timeout', () => request.destroy(new Error('no answer within 5 s')));
+    request.on('timeout', () => request.destroy(new Error('no answer within 15 s')));
     request.on('error', fail);
   });
 }
@@ -45,7 +45,7 @@ describe('the web example', () => {
   let urls: string[];
   beforeAll(async () => {
     await cluster.apply(MANIFEST);
-    await cluster.kubectl('rollout', 'status', 'deployment/myapp', '--timeout=90s');
+    await cluster.kubectl('rollout', 'status', 'deployment/myapp', '--timeout=180s');
     urls = (await cluster.nodeAddresses()).map(({ ip }) => `http://${ip}:30080/`);
   });
 
@@ -59,8 +59,10 @@ describe('the web example', () => {
     const [pod] = await readyPods();
     const script =
       "fetch('http://myapp-service.default.svc.cluster.local/').then(r=>r.text()).then(t=>console.log('got '+r(t)));const r=t=>t.length>0";
-    const out = await cluster.kubectl('exec', pod?.metadata.name ?? '', '--', 'node', '-e', script);
-    expect(out).toContain('got true');
+    await holds('the name leads there', async () => {
+      const out = await cluster.kubectl('exec', pod?.metadata.name ?? '', '--', 'node', '-e', script);
+      expect(out).toContain('got true');
+    });
   });
 
   test('a pod killed in its container comes back', async () => {
@@ -80,12 +82,12 @@ describe('the web example', () => {
     let outcome = { failures: ['not run'], answered: 0 };
     try {
       await cluster.kubectl('set', 'image', 'deployment/myapp', 'web=kedge.local/hello:2');
-      await cluster.kubectl('rollout', 'status', 'deployment/myapp', '--timeout=120s');
+      await cluster.kubectl('rollout', 'status', 'deployment/myapp', '--timeout=180s');
       await eventually('version 2 answers', async () => (await ask(urls[0] ?? '')).body.includes('2'));
       await eventually('the old pods are gone', async () => (await pods()).length === 3);
       expect(await cluster.kubectl('rollout', 'history', 'deployment/myapp')).toMatch(/1\s[\s\S]*2\s/);
       await cluster.kubectl('rollout', 'undo', 'deployment/myapp');
-      await cluster.kubectl('rollout', 'status', 'deployment/myapp', '--timeout=120s');
+      await cluster.kubectl('rollout', 'status', 'deployment/myapp', '--timeout=180s');
       await eventually('the newer pods are gone', async () => (await pods()).length === 3);
     } finally {
       outcome = await load.stop();
@@ -109,7 +111,7 @@ describe('the web example', () => {
       );
     }
     await cluster.kubectl('scale', 'deployment/myapp', '--replicas=3');
-    await cluster.kubectl('rollout', 'status', 'deployment/myapp', '--timeout=90s');
+    await cluster.kubectl('rollout', 'status', 'deployment/myapp', '--timeout=180s');
   });
 
   test('a Service whose name is no DNS label is refused with the rule, and nothing is stored', async () => {

@@ -23,11 +23,11 @@ const why = async (...args: string[]) =>
 
 beforeAll(async () => {
   await cluster.kubectl('create', 'namespace', NAMESPACE);
-  await cluster.kubectl('wait', 'serviceaccount/default', '-n', NAMESPACE, '--for=create', '--timeout=30s');
+  await cluster.kubectl('wait', 'serviceaccount/default', '-n', NAMESPACE, '--for=create', '--timeout=180s');
   await cluster.apply(pod('picky', '  nodeSelector: {disk: ssd}\n') + pod('easy', ''));
 });
 afterAll(async () => {
-  await cluster.kubectl('delete', 'namespace', NAMESPACE, '--timeout=60s');
+  await cluster.kubectl('delete', 'namespace', NAMESPACE, '--timeout=180s');
 });
 
 test('a pod that waits: what each node lacks, and the smallest change, which helps', async () => {
@@ -39,12 +39,12 @@ test('a pod that waits: what each node lacks, and the smallest change, which hel
   expect(said).toContain("NodeAffinity: node(s) didn't match Pod's node affinity/selector\n      → add label disk=ssd");
   const [, node = ''] = /Smallest change: add label disk=ssd \(node (\S+)\)/.exec(said) ?? [];
   await cluster.kubectl('label', 'node', node, 'disk=ssd');
-  await cluster.kubectl('wait', 'pod/picky', '-n', NAMESPACE, '--for=condition=Ready', '--timeout=60s');
+  await cluster.kubectl('wait', 'pod/picky', '-n', NAMESPACE, '--for=condition=Ready', '--timeout=180s');
   await cluster.kubectl('label', 'node', node, 'disk-');
 });
 
 test('a pod that has its node: the scores, as text and as JSON', async () => {
-  await cluster.kubectl('wait', 'pod/easy', '-n', NAMESPACE, '--for=condition=Ready', '--timeout=60s');
+  await cluster.kubectl('wait', 'pod/easy', '-n', NAMESPACE, '--for=condition=Ready', '--timeout=180s');
   const json = await why('pod/easy', '-o', 'json');
   const told = JSON.parse(json.stdout) as SchedulingExplanation;
   expect(told.state).toBe('placed');

@@ -7,7 +7,7 @@ import type { JobSpec, Submitted } from '#api/generated/schema.ts';
 import { eventually } from '../running-cluster.ts';
 import { object, playground, shell } from './playground.ts';
 
-const LONG_MS = 150_000;
+const LONG_MS = 200_000;
 
 describe.concurrent('jobs', () => {
   const ground = playground('batch', async () => undefined);
@@ -296,4 +296,4 @@ describe.concurrent('jobs', () => {
     );
     await removed('replacing');
   });
-}, 240_000);
+}, 500_000);

@@ -37,12 +37,17 @@ describe('custom resource definitions', () => {
 
   test('CustomResourceDefinition resources Simple CustomResourceDefinition getting/updating/patching custom resource definition status sub-resource works', async () => {
     await withDefinitions(ground(), [{ group: 'status.example.com', kind: 'Simple' }], async ({ path }) => {
-      const read = await ground().api.get<CustomResourceDefinition>(`${path}/status`);
-      expect(read.status?.conditions).toContainEqual(expect.objectContaining({ type: 'Established', status: 'True' }));
       const condition = { type: 'StatusUpdate', status: 'True', reason: 'E2E', message: 'set by a test' };
-      const updated = await ground().api.put<CustomResourceDefinition>(`${path}/status`, {
-        ...read,
-        status: { ...read.status, conditions: [...(read.status?.conditions ?? []), condition] },
+      // A controller may write beside us.
+      const updated = await eventually('the status is updated', async () => {
+        const read = await ground().api.get<CustomResourceDefinition>(`${path}/status`);
+        expect(read.status?.conditions).toContainEqual(
+          expect.objectContaining({ type: 'Established', status: 'True' }),
+        );
+        return ground().api.put<CustomResourceDefinition>(`${path}/status`, {
+          ...read,
+          status: { ...read.status, conditions: [...(read.status?.conditions ?? []), condition] },
+        });
       });
       expect(updated.status?.conditions).toContainEqual(expect.objectContaining(condition));
       const patched = await ground().api.patch<CustomResourceDefinition>(`${path}/status`, {

@@ -78,16 +78,22 @@ export class Definition {
     return this;
   }
 
+  /** Served, too: the API server follows its definitions, and the condition is written before it has. */
   async established(): Promise<void> {
+    const { api } = this.#ground;
     await eventually(`${this.name} is established`, async () => {
-      const { status } = await this.#ground.api.get<CustomResourceDefinition>(this.path);
-      return status?.conditions?.some(({ type, status: is }) => type === 'Established' && is === 'True');
+      const { spec, status } = await api.get<CustomResourceDefinition>(this.path);
+      if (!status?.conditions?.some(({ type, status: is }) => type === 'Established' && is === 'True')) return false;
+      const served = spec.versions.filter((version) => version.served).map(({ name }) => this.objects(name));
+      const answers = await Promise.all(served.map((path) => api.try('GET', path)));
+      return answers.every(({ code }) => code !== 404);
     });
   }
 
   async remove(): Promise<void> {
     await this.#ground.api.try('DELETE', this.path);
     await this.#ground.gone(this.path);
+    await this.#ground.gone(this.objects());
   }
 }
 

@@ -80,6 +80,7 @@ describe.concurrent('deployments', () => {
       const { metadata, status } = seen as KubeObject & { status?: { phase?: string } };
       if (type === 'DELETED') running.delete(metadata.name);
       else if (status?.phase === 'Running') running.add(metadata.name);
+      else running.delete(metadata.name); // it has ended, and is yet to be removed
       expect(running.size).toBeLessThanOrEqual(1);
     }
     await remove('recreate');
@@ -144,8 +145,11 @@ describe.concurrent('deployments', () => {
     interface Scale extends KubeObject {
       spec: { replicas: number };
     }
-    const scale = await ground().api.get<Scale>(`${path('scaled')}/scale`);
-    const updated = await ground().api.put<Scale>(`${path('scaled')}/scale`, { ...scale, spec: { replicas: 2 } });
+    // The controller may write beside us.
+    const updated = await eventually('it is scaled', async () => {
+      const scale = await ground().api.get<Scale>(`${path('scaled')}/scale`);
+      return ground().api.put<Scale>(`${path('scaled')}/scale`, { ...scale, spec: { replicas: 2 } });
+    });
     expect(updated.spec.replicas).toBe(2);
     expect((await read('scaled')).spec.replicas).toBe(2);
     const patched = await ground().api.patch<Scale>(`${path('scaled')}/scale`, { spec: { replicas: 3 } });
@@ -261,13 +265,17 @@ describe.concurrent('disruption budgets', () => {
   test('DisruptionController should update/patch PodDisruptionBudget status', async () => {
     await make('changed', { minAvailable: 1 });
     await processed('changed');
-    const now = await ground().api.get<Budget>(`${path('changed')}/status`);
-    const disruptedPods = { 'a-pod': now.metadata.creationTimestamp };
-    const updated = await ground().api.put<Budget>(`${path('changed')}/status`, {
-      ...now,
-      status: { ...now.status, disruptedPods },
+    // The controller may write beside us.
+    await eventually('the status is updated', async () => {
+      const now = await ground().api.get<Budget>(`${path('changed')}/status`);
+      const disruptedPods = { 'a-pod': now.metadata.creationTimestamp };
+      const updated = await ground().api.put<Budget>(`${path('changed')}/status`, {
+        ...now,
+        status: { ...now.status, disruptedPods },
+      });
+      expect(updated.status).toMatchObject({ disruptedPods });
+      return true;
     });
-    expect(updated.status).toMatchObject({ disruptedPods });
     const patched = await ground().api.patch<Budget>(`${path('changed')}/status`, {
       metadata: { annotations: { patched: 'yes' } },
       status: { disruptedPods: { 'a-pod': null } },

@@ -1,5 +1,6 @@
 /** emptyDir volumes, on disk and in memory: who may do what in them. */
 import { describe, expect, test } from 'vitest';
+import { holds } from '../running-cluster.ts';
 import { type Container, configMap, pod, type Story, shell, tell } from './playground.ts';
 
 const MEDIA = { default: '', tmpfs: 'Memory' } as const;
@@ -66,7 +67,9 @@ describe('emptyDir', () => {
 
   test('EmptyDir volumes pod should support shared volumes between containers', async () => {
     await ground().ready('shared');
-    expect(await ground().exec('shared', 'cat /it/shared', 'reader')).toBe('Hello from the busy-box sub-container');
+    await holds('one reads what the other wrote', async () =>
+      expect(await ground().exec('shared', 'cat /it/shared', 'reader')).toBe('Hello from the busy-box sub-container'),
+    );
   });
 
   test('EmptyDir wrapper volumes should not cause race condition when used for configmaps', async () => {
@@ -82,7 +85,9 @@ describe('emptyDir', () => {
     await ground().create(...pods.map((name) => pod(name, { spec })));
     for (const name of pods) {
       await ground().ready(name);
-      expect(await ground().log(name)).toBe(`${[...CONFIG_MAPS].sort().join('')}\n`);
+      await holds(`${name} has read all`, async () =>
+        expect(await ground().log(name)).toBe(`${[...CONFIG_MAPS].sort().join('')}\n`),
+      );
     }
   });
 });

@@ -93,11 +93,6 @@ describe('guests and taints', () => {
         ...spec,
       },
     });
-  const goes = (name: string) =>
-    eventually(`${name} goes`, async () => {
-      const { code, text } = await ground().api.try('GET', path(name));
-      return code === 404 || (JSON.parse(text) as Pod).metadata.deletionTimestamp !== undefined;
-    });
 
   test('NoExecuteTaintManager Single Pod removing taint cancels eviction', async () => {
     await ground().create(tolerating('spared', 5));
@@ -113,10 +108,21 @@ describe('guests and taints', () => {
     const { spec } = await ground().ready('short');
     await ground().create(tolerating('long', 6, { nodeName: spec.nodeName }));
     await ground().ready('long');
-    await tainted(async () => {
-      await goes('short');
-      expect((await ground().pod('long')).metadata.deletionTimestamp).toBeUndefined();
-      await goes('long');
-    }, 'long');
+    const seen = await ground().api.watchFromNow(ground().path('Pod'));
+    /** In the order in which they were told to go. */
+    const told = () => {
+      const going = seen.events.filter(({ object: { metadata } }) => metadata.deletionTimestamp !== undefined);
+      return [...new Set(going.map(({ object: { metadata } }) => metadata.name))].filter(isOurs);
+    };
+    const isOurs = (name: string) => name === 'short' || name === 'long';
+    try {
+      await tainted(
+        () => eventually('both are told to go', async () => told().length === 2).then(() => undefined),
+        'long',
+      );
+    } finally {
+      seen.stop();
+    }
+    expect(told()).toEqual(['short', 'long']);
   });
 });

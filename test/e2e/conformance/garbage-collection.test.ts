@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Pod } from '#api/core/v1/pod.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { eventually } from '../running-cluster.ts';
-import { object, pod, playground, shell } from './playground.ts';
+import { object, playground, pod, shell } from './playground.ts';
 
 interface Owned extends KubeObject {
   status?: { replicas?: number };

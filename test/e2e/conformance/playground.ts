@@ -103,7 +103,7 @@ export class Playground {
   }
 
   /** The pod when `check` holds. */
-  podWhen(name: string, what: string, check: (pod: Pod) => boolean, withinMs = 90_000): Promise<Pod> {
+  podWhen(name: string, what: string, check: (pod: Pod) => boolean, withinMs = 150_000): Promise<Pod> {
     let last: Pod | undefined;
     const look = async () => {
       last = await this.pod(name);

@@ -23,12 +23,18 @@ const CAT_HEALTH = { exec: { command: ['cat', '/tmp/health'] }, initialDelaySeco
 const HEALTHZ = { httpGet: { path: '/healthz', port: 8080 }, initialDelaySeconds: 3 };
 const GRPC = { grpc: { port: 5000 }, initialDelaySeconds: 3 };
 
+/** Alive from when it has begun, however long that took: one probe that fails then is one too many. */
+const begun = (name: string, main: Container, probe: Probe) => {
+  const startupProbe = { ...probe, periodSeconds: 1, timeoutSeconds: 5, failureThreshold: 120 };
+  return alive(name, { ...main, startupProbe }, { ...probe, timeoutSeconds: 30 });
+};
+
 /** Pods that are left alone. By name: their test. */
 const KEPT = {
-  'exec-healthy': [alive('exec-healthy', shell('echo ok > /tmp/health; sleep 600'), CAT_HEALTH), 'a exec "cat health"'],
-  'tcp-healthy': [alive('tcp-healthy', server(), { tcpSocket: { port: 8080 }, initialDelaySeconds: 3 }), 'a tcp:8080'],
-  'http-healthy': [alive('http-healthy', server(), HEALTHZ), 'a /healthz http'],
-  'grpc-healthy': [alive('grpc-healthy', server({ GRPC_PORT: '5000' }), GRPC), 'a GRPC'],
+  'exec-healthy': [begun('exec-healthy', shell('echo ok > /tmp/health; sleep 600'), CAT_HEALTH), 'a exec "cat health"'],
+  'tcp-healthy': [begun('tcp-healthy', server(), { tcpSocket: { port: 8080 }, initialDelaySeconds: 3 }), 'a tcp:8080'],
+  'http-healthy': [begun('http-healthy', server(), HEALTHZ), 'a /healthz http'],
+  'grpc-healthy': [begun('grpc-healthy', server({ GRPC_PORT: '5000' }), GRPC), 'a GRPC'],
 } as const;
 /** Pods that get unhealthy after a while. */
 const RESTARTED = {
@@ -100,7 +106,12 @@ describe('the life of containers', () => {
       pod('terminate-always', { spec: onceThenWell('Always') }),
       pod('always-fails', { spec: { restartPolicy: 'Always', containers: [shell('false')] } }),
       ...messageNames.map((name, index) => ({ ...pod(`message-${index}`, { spec: {} }), spec: MESSAGES[name].spec })),
-      pod('hook-server', { spec: { restartPolicy: 'Always', containers: [server()] } }),
+      pod('hook-server', {
+        spec: {
+          restartPolicy: 'Always',
+          containers: [server({}, { readinessProbe: { httpGet: HEALTHZ.httpGet, periodSeconds: 1 } })],
+        },
+      }),
       pod('generous', {
         spec: { terminationGracePeriodSeconds: 30, containers: [shell('trap "exit 0" TERM; sleep 600 & wait')] },
       }),
@@ -141,6 +152,7 @@ describe('the life of containers', () => {
         'init-fails-always',
         'has restarted its init container three times',
         ({ status }) => (status?.initContainerStatuses?.[0]?.restartCount ?? 0) >= 3,
+        240_000, // each back-off is twice as long
       );
       expect(found.status?.phase).toBe('Pending');
       expect(initCondition(found)).toBe('False');
@@ -263,11 +275,16 @@ describe('the life of containers', () => {
 
     test('Probing container should have monotonically increasing restart count', async () => {
       let before = 0;
-      await ground().podWhen('again-and-again', 'has restarted thrice', (it) => {
-        expect(restarts(it)).toBeGreaterThanOrEqual(before);
-        before = restarts(it);
-        return before >= 3;
-      });
+      await ground().podWhen(
+        'again-and-again',
+        'has restarted thrice',
+        (it) => {
+          expect(restarts(it)).toBeGreaterThanOrEqual(before);
+          before = restarts(it);
+          return before >= 3;
+        },
+        240_000,
+      );
     });
 
     // The last ones: what does not happen is seen after all the others had their time.
@@ -279,6 +296,7 @@ describe('the life of containers', () => {
     });
     for (const [name, [, probe]] of Object.entries(KEPT)) {
       test(`Probing container should *not* be restarted with ${probe} liveness probe`, async () => {
+        await ground().ready(name);
         const found = await lookedAtLate(name);
         expect(isReady(found)).toBe(true);
         expect(restarts(found)).toBe(0);

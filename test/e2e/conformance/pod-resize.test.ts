@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { Pod } from '#api/core/v1/pod.ts';
 import { quantityMilliValue, quantityValue } from '#api/machinery/quantity.ts';
 import { layoutOfNode } from '../chaos/leaks.ts';
+import { eventually, holds } from '../running-cluster.ts';
 import { type Container, isReady, type Playground, playground, pod, shell } from './playground.ts';
 
 interface Amounts {
@@ -153,11 +154,17 @@ describe('pod resize', () => {
   test('Pod InPlace Resize Container resize pod via the replace endpoint', async () => {
     const found = await ground().ready('replaced');
     expect(found.metadata.generation).toBe(1);
-    const containers = found.spec.containers.map((container) => ({ ...container, resources: REPLACED.after[0] }));
-    await ground().api.put(`${pathOf('replaced')}/resize`, { ...found, spec: { ...found.spec, containers } });
+    // Its kubelet may write beside us.
+    await eventually('it is replaced', async () => {
+      const now = await ground().pod('replaced');
+      const containers = now.spec.containers.map((container) => ({ ...container, resources: REPLACED.after[0] }));
+      return ground().api.put(`${pathOf('replaced')}/resize`, { ...now, spec: { ...now.spec, containers } });
+    });
     expect((await ground().pod('replaced')).metadata.generation).toBe(2);
     await expectSizes(ground(), 'replaced', REPLACED.after);
-    expect(await ground().api.get(`${pathOf('replaced')}/resize`)).toEqual(await ground().pod('replaced'));
+    await holds('the subresource is the pod', async () =>
+      expect(await ground().api.get(`${pathOf('replaced')}/resize`)).toEqual(await ground().pod('replaced')),
+    );
   });
 
   test('a whole pod gets other limits, its containers go on; what it asks for is not taken away', async () => {

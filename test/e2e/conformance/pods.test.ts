@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { parse } from 'yaml';
 import type { Pod } from '#api/core/v1/pod.ts';
-import { eventually } from '../running-cluster.ts';
+import { eventually, holds } from '../running-cluster.ts';
 import { clusterPath, container, isReady, object, type Playground, playground, pod, shell } from './playground.ts';
 
 const SLEEP = { containers: [shell('trap "exit 0" TERM; sleep 600 & wait')] };
@@ -119,7 +119,9 @@ describe('pods', () => {
   test('Pods should support retrieving logs from the container over websockets', async () => {
     await ground().ready('talking');
     const url = `${pathOf('talking')}/log?container=main`;
-    expect((await overWebSocket(ground(), url, 'binary.k8s.io'))[1]).toBe('container is alive\n');
+    await holds('it has spoken', async () =>
+      expect((await overWebSocket(ground(), url, 'binary.k8s.io'))[1]).toBe('container is alive\n'),
+    );
   });
 
   test('KubeletManagedEtcHosts should test kubelet managed /etc/hosts file', async () => {

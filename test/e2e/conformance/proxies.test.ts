@@ -23,6 +23,8 @@ describe('proxies and endpoints', () => {
       }),
     );
     await it.ready('agnhost');
+    const path = `${it.path('Service', 'v1', 'e2e-proxy')}/proxy/healthz`;
+    await eventually('the Service has its endpoint', async () => (await it.api.try('GET', path)).code === 200);
     return undefined;
   });
   const seen = async () =>

@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import type { LimitRange } from '#api/core/v1/limit-range.ts';
 import type { Pod } from '#api/core/v1/pod.ts';
 import type { ResourceQuota } from '#api/core/v1/resource-quota.ts';
-import type { Api } from './api.ts';
 import { eventually } from '../running-cluster.ts';
+import type { Api } from './api.ts';
 import { configMap, container, object, playground, pod, secret } from './playground.ts';
 
 let count = 0;

@@ -1,10 +1,10 @@
 /** ReplicaSets and ReplicationControllers with real pods. */
 import { describe, expect, test } from 'vitest';
 import type { ReplicaSet } from '#api/apps/v1/replica-set.ts';
-import type { ReplicationController } from '#api/core/v1/replication-controller.ts';
 import type { Pod } from '#api/core/v1/pod.ts';
+import type { ReplicationController } from '#api/core/v1/replication-controller.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
-import { eventually } from '../running-cluster.ts';
+import { eventually, holds } from '../running-cluster.ts';
 import { SERVER } from './image.ts';
 import { container, object, playground, pod, shell } from './playground.ts';
 
@@ -52,7 +52,9 @@ describe.concurrent('replicas', () => {
     await make(name, 2, { template: template(name, container({ command: SERVER })) });
     await ready(name, 2);
     for (const { metadata, status } of await podsOf(name))
-      expect(await ground().exec(metadata.name, `wget -qO- http://${status?.podIP}:8080/`)).toBe(metadata.name);
+      await holds(`${metadata.name} listens`, async () =>
+        expect(await ground().exec(metadata.name, `wget -qO- http://${status?.podIP}:8080/`)).toBe(metadata.name),
+      );
     await remove(name);
   };
   test('ReplicaSet should serve a basic image on each replica with a public image', () =>
@@ -107,7 +109,11 @@ describe.concurrent('replicas', () => {
     await ready(name, 1);
     const scale = await ground().api.get<Scale>(`${path(name)}/scale`);
     expect(scale).toMatchObject({ kind: 'Scale', spec: { replicas: 1 }, status: { replicas: 1 } });
-    const updated = await ground().api.put<Scale>(`${path(name)}/scale`, { ...scale, spec: { replicas: 2 } });
+    // The controller may write beside us.
+    const updated = await eventually('it is scaled', async () => {
+      const now = await ground().api.get<Scale>(`${path(name)}/scale`);
+      return ground().api.put<Scale>(`${path(name)}/scale`, { ...now, spec: { replicas: 2 } });
+    });
     expect(updated.spec.replicas).toBe(2);
     expect((await read(name)).spec.replicas).toBe(2);
     await ready(name, 2);

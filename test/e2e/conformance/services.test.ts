@@ -1,12 +1,8 @@
 /** How pods, nodes and Services reach one another: by address, by port and by name. */
 import { describe, expect, test } from 'vitest';
-import { eventually as eventuallyWithin } from '../running-cluster.ts';
+import { eventually, holds } from '../running-cluster.ts';
 import { SERVER } from './image.ts';
 import { container, object, type Playground, type PodSpec, playground, pod, shell } from './playground.ts';
-
-/** Rules and zones follow within seconds. */
-const eventually = <T>(what: string, check: () => Promise<T | undefined | false>) =>
-  eventuallyWithin(what, check, 20_000);
 
 interface Service {
   metadata: { name: string; resourceVersion?: string; annotations?: Record<string, string> };
@@ -88,10 +84,13 @@ describe('services', () => {
   ] as const) {
     test(`Networking Granular Checks: Pods should function for ${what} communication: http`, async () => {
       for (const name of ['server-1', 'server-2'])
-        expect(await ask(`http://${await ipOf(name)}:8080/hostname`, from)).toBe(name);
+        await holds(`${name} answers`, async () =>
+          expect(await ask(`http://${await ipOf(name)}:8080/hostname`, from)).toBe(name),
+        );
     });
     test(`Networking Granular Checks: Pods should function for ${what} communication: udp`, async () => {
-      for (const name of ['server-1', 'server-2']) expect(await askUdp(await ipOf(name), 8080, from)).toBe(name);
+      for (const name of ['server-1', 'server-2'])
+        await holds(`${name} answers`, async () => expect(await askUdp(await ipOf(name), 8080, from)).toBe(name));
     });
   }
 
@@ -125,11 +124,13 @@ describe('services', () => {
       JSON.parse(
         await inNode(ground(), `require('dns').promises.${what}('${name}').then(r=>console.log(JSON.stringify(r)))`),
       ) as unknown[];
+    const resolves = (what: string, name: string, answers: unknown[]) =>
+      holds(`${name} is known`, async () => expect(await resolve(what, name)).toEqual(answers));
     const FULL = `${NAMESPACE}.svc.cluster.local`;
 
     test('DNS should provide DNS for the cluster', async () => {
       const { spec } = await ground().api.get<Service>('/api/v1/namespaces/default/services/kubernetes');
-      expect(await resolve('resolve4', 'kubernetes.default.svc.cluster.local')).toEqual([spec.clusterIP]);
+      await resolves('resolve4', 'kubernetes.default.svc.cluster.local', [spec.clusterIP]);
     });
     test('DNS should provide /etc/hosts entries for the cluster', async () => {
       expect(await ground().exec('named', 'cat /etc/hosts')).toContain(
@@ -139,22 +140,22 @@ describe('services', () => {
     test('DNS should provide DNS for services', async () => {
       const { spec } = await ground().api.get<Service>(pathOf('plain'));
       const ips = [await ipOf('server-1'), await ipOf('server-2')].sort();
-      expect(await resolve('resolve4', `plain.${FULL}`)).toEqual([spec.clusterIP]);
+      await resolves('resolve4', `plain.${FULL}`, [spec.clusterIP]);
       await eventually(
         'both pods have a name',
         async () => (await resolve('resolve4', `headless.${FULL}`)).length === 2,
       );
       expect((await resolve('resolve4', `headless.${FULL}`)).sort()).toEqual(ips);
-      expect(await resolve('resolveSrv', `_http._tcp.plain.${FULL}`)).toEqual([
+      await resolves('resolveSrv', `_http._tcp.plain.${FULL}`, [
         expect.objectContaining({ name: `plain.${FULL}`, port: 80 }),
       ]);
       expect(await resolve('resolveSrv', `_http._tcp.headless.${FULL}`)).toHaveLength(2);
-      expect(await resolve('reverse', spec.clusterIP ?? '')).toEqual([`plain.${FULL}`]);
+      await resolves('reverse', spec.clusterIP ?? '', [`plain.${FULL}`]);
     });
     test('DNS should resolve DNS of partial qualified names for services', async () => {
       const { spec } = await ground().api.get<Service>(pathOf('plain'));
       for (const name of ['plain', `plain.${NAMESPACE}`, `plain.${NAMESPACE}.svc`])
-        expect(await look(name)).toBe(spec.clusterIP);
+        await holds(`${name} is known`, async () => expect(await look(name)).toBe(spec.clusterIP));
     });
     test('DNS should provide DNS for pods for Hostname', async () => {
       expect(await ground().exec('named', 'hostname')).toBe('querier');
@@ -163,7 +164,7 @@ describe('services', () => {
     });
     test('DNS should provide DNS for pods for Subdomain', async () => {
       expect(await ground().exec('named', 'hostname -f')).toBe(`querier.headless-named.${FULL}`);
-      expect(await resolve('resolve4', `headless-named.${FULL}`)).toEqual([await ipOf('named')]);
+      await resolves('resolve4', `headless-named.${FULL}`, [await ipOf('named')]);
     });
     test('DNS should provide DNS for ExternalName services', async () => {
       const { api } = ground();
@@ -345,8 +346,11 @@ describe('services', () => {
           lastTransitionTime: new Date().toISOString(),
         },
       ];
-      const now = await api.get<Service>(path);
-      const updated = await api.put<Service>(`${path}/status`, { ...now, status: { ...now.status, conditions } });
+      // Its controller may write beside us.
+      const updated = await eventually('the status is updated', async () => {
+        const now = await api.get<Service>(path);
+        return api.put<Service>(`${path}/status`, { ...now, status: { ...now.status, conditions } });
+      });
       expect(updated.status).toMatchObject({ conditions: [{ type: 'StatusUpdate' }] });
       await api.patch(path, { metadata: { labels: { late: 'true' } } });
       await api.delete(path);

@@ -55,18 +55,36 @@ describe.concurrent('stateful sets', () => {
     ground().exec(podName, isWell ? 'touch /tmp/ready' : 'rm -f /tmp/ready');
   const isUnready = (podName: string) =>
     eventually(`${podName} is not ready`, async () => !isReady(await ground().pod(podName)));
-  const watchPods = (name: string) => ground().api.watch(`${ground().path('Pod')}?labelSelector=app%3D${name}`);
+  /** What its controller knows, which is what it acts on. */
+  const knownReady = (name: string, count: number) =>
+    eventually(
+      `${name} knows of ${count} ready`,
+      async () => ((await read(name)).status?.readyReplicas ?? 0) === count,
+    );
+  /** Has begun: those that are there were told of. */
+  const watchPods = async (name: string) => {
+    const watch = ground().api.watch(`${ground().path('Pod')}?labelSelector=app%3D${name}`);
+    await eventually('the watch has begun', async () => watch.events.length > 0);
+    return watch;
+  };
+  type Watch = Awaited<ReturnType<typeof watchPods>>;
+  const namesOf = ({ events }: Watch, wanted: string) =>
+    events.filter(({ type }) => type === wanted).map(({ object: seen }) => seen.metadata.name);
+  /** The three pods of which this is told, in order. */
+  const three = async (watch: Watch, type: string) => {
+    await eventually(`${type} was told thrice`, async () => namesOf(watch, type).length >= 3);
+    watch.stop();
+    return namesOf(watch, type);
+  };
 
   test('StatefulSet Basic StatefulSet functionality [StatefulSetBasic] should perform rolling updates and roll backs of template modifications', async () => {
     await make('rolling');
     await ready('rolling', 3);
     const { currentRevision: first } = (await read('rolling')).status ?? {};
-    const watch = watchPods('rolling');
+    const watch = await watchPods('rolling');
     await patch('rolling', { template: template('rolling', 'two') });
     await eventually('all are of the second', async () => (await read('rolling')).status?.currentRevision !== first);
-    watch.stop();
-    const deleted = watch.events.filter(({ type }) => type === 'DELETED').map(({ object: seen }) => seen.metadata.name);
-    expect(deleted).toEqual(['rolling-2', 'rolling-1', 'rolling-0']);
+    expect(await three(watch, 'DELETED')).toEqual(['rolling-2', 'rolling-1', 'rolling-0']);
     await patch('rolling', { template: template('rolling', 'one') });
     await eventually(
       'all are of the first again',
@@ -114,7 +132,8 @@ describe.concurrent('stateful sets', () => {
     await ready('ordered', 1);
     await setReady('ordered-0', false);
     await isUnready('ordered-0');
-    const up = watchPods('ordered');
+    await knownReady('ordered', 0);
+    const up = await watchPods('ordered');
     await patch('ordered', { replicas: 3 });
     await eventually('it is looked at', async () => {
       const { metadata, status } = await read('ordered');
@@ -123,14 +142,13 @@ describe.concurrent('stateful sets', () => {
     expect(await podsOf('ordered')).toHaveLength(1);
     await setReady('ordered-0', true);
     await ready('ordered', 3);
-    up.stop();
-    const added = up.events.filter(({ type }) => type === 'ADDED').map(({ object: seen }) => seen.metadata.name);
-    expect(added).toEqual(['ordered-0', 'ordered-1', 'ordered-2']);
+    expect(await three(up, 'ADDED')).toEqual(['ordered-0', 'ordered-1', 'ordered-2']);
 
     await setReady('ordered-0', false);
     await setReady('ordered-2', false);
     await Promise.all([isUnready('ordered-0'), isUnready('ordered-2')]);
-    const down = watchPods('ordered');
+    await knownReady('ordered', 1);
+    const down = await watchPods('ordered');
     await patch('ordered', { replicas: 0 });
     await eventually('it is looked at', async () => {
       const { metadata, status } = await read('ordered');
@@ -139,9 +157,7 @@ describe.concurrent('stateful sets', () => {
     expect(await podsOf('ordered')).toHaveLength(3);
     await Promise.all([setReady('ordered-0', true), setReady('ordered-2', true)]);
     await eventually('they are gone', async () => (await podsOf('ordered')).length === 0);
-    down.stop();
-    const gone = down.events.filter(({ type }) => type === 'DELETED').map(({ object: seen }) => seen.metadata.name);
-    expect(gone).toEqual(['ordered-2', 'ordered-1', 'ordered-0']);
+    expect(await three(down, 'DELETED')).toEqual(['ordered-2', 'ordered-1', 'ordered-0']);
     await remove('ordered');
   });
 
@@ -181,8 +197,11 @@ describe.concurrent('stateful sets', () => {
     }
     await make('scaled', { replicas: 1 });
     await ready('scaled', 1);
-    const scale = await ground().api.get<Scale>(`${path('scaled')}/scale`);
-    const updated = await ground().api.put<Scale>(`${path('scaled')}/scale`, { ...scale, spec: { replicas: 2 } });
+    // The controller may write beside us.
+    const updated = await eventually('it is scaled', async () => {
+      const scale = await ground().api.get<Scale>(`${path('scaled')}/scale`);
+      return ground().api.put<Scale>(`${path('scaled')}/scale`, { ...scale, spec: { replicas: 2 } });
+    });
     expect(updated.spec.replicas).toBe(2);
     expect((await read('scaled')).spec.replicas).toBe(2);
     const patched = await ground().api.patch<Scale>(`${path('scaled')}/scale`, { spec: { replicas: 4 } });

@@ -4,7 +4,7 @@ import type { Pod } from '#api/core/v1/pod.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { eventually } from '../running-cluster.ts';
 import { DEFINITIONS, type Definition, definition, withDefinitions } from './definitions.ts';
-import { configMap, container, object, pod, playground, shell } from './playground.ts';
+import { configMap, container, object, playground, pod, shell } from './playground.ts';
 import { type ClientConfig, serveWebhooks } from './tls-server.ts';
 
 type Form = 'Mutating' | 'Validating';
@@ -95,7 +95,7 @@ describe('admission webhooks', () => {
     };
     const namespaceSelector = { matchExpressions: [...outside.matchExpressions, ...ours.matchExpressions] };
     const hooks = [
-      { path: '/pods', rules: [{ operations: ['CREATE'], resources: ['pods'] }], namespaceSelector, timeoutSeconds: 2 },
+      { path: '/pods', rules: [{ operations: ['CREATE'], resources: ['pods'] }], namespaceSelector, timeoutSeconds: 5 },
       { path: '/configmaps', rules: CONFIG_MAPS, namespaceSelector },
     ];
     await withHooks('Validating', 'deny-both', hooks, async () => {
