@@ -20,7 +20,7 @@ beforeAll(async () => {
   });
   server = await startHttpsApiServer({ auditor });
   await kubectl('label', 'namespace', 'default', 'team=red');
-}, 60_000);
+});
 
 afterAll(async () => {
   await server?.[Symbol.asyncDispose]();
@@ -197,7 +197,7 @@ describe('a validating policy', () => {
         ],
       },
     });
-    await kubectl('wait', '--for=condition=Established', 'crd/replicalimits.rules.example.com', '--timeout=10s');
+    await kubectl('wait', '--for=condition=Established', 'crd/replicalimits.rules.example.com', '--timeout=90s');
     await create({
       apiVersion: 'rules.example.com/v1',
       kind: 'ReplicaLimit',
@@ -351,7 +351,7 @@ describe('a mutating policy', () => {
         versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: schema } }],
       },
     });
-    await kubectl('wait', '--for=condition=Established', 'crd/doors.rules.example.com', '--timeout=10s');
+    await kubectl('wait', '--for=condition=Established', 'crd/doors.rules.example.com', '--timeout=90s');
     const doors = {
       apiGroups: ['rules.example.com'],
       apiVersions: ['v1'],

@@ -56,6 +56,11 @@ export async function startAggregatedGroup(): Promise<AggregatedGroup> {
   await createServiceFor(server, { namespace: 'wardle', name: 'api', port: wardle.port });
   await group.apply(apiService({ caBundle: wardle.caBundle }));
   await group.isAvailable('Passed');
+  // Whoever routes to it, and tells of it, follows the condition.
+  await eventually(async () => {
+    expect((await group.ask(FLUNDERS)).code).toBe(200);
+    expect((await group.ask('/apis')).text).toContain(GROUP);
+  });
   return group;
 }
 

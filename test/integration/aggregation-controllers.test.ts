@@ -38,7 +38,7 @@ beforeAll(async () => {
     random: seededRandom(1),
     log: silentLog,
   });
-}, 60_000);
+});
 
 afterAll(async () => {
   controllers?.stop();

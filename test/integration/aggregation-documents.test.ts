@@ -14,7 +14,7 @@ const ask: AggregatedGroup['ask'] = (path, request) => group.ask(path, request);
 beforeAll(async () => {
   group = await startAggregatedGroup();
   ({ server, wardle } = group);
-}, 60_000);
+});
 
 afterAll(async () => {
   await group?.[Symbol.asyncDispose]();

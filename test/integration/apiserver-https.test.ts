@@ -315,7 +315,7 @@ spec: { cronSpec: "* * * * */5", replicas: 1 }
 test('a kind that is defined while running is served like any other, and goes with its objects', async () => {
   const { kubectl } = server;
   await kubectl(['apply', '-f', '-'], definition());
-  await kubectl(['wait', '--for=condition=Established', 'crd/crontabs.stable.example.com', '--timeout=5s']);
+  await kubectl(['wait', '--for=condition=Established', 'crd/crontabs.stable.example.com', '--timeout=90s']);
   expect((await kubectl(['api-resources', '--api-group=stable.example.com', '--no-headers'])).stdout).toMatch(
     /^crontabs +ct +stable.example.com\/v1 +true +CronTab\n$/,
   );
@@ -336,7 +336,7 @@ test('a kind that is defined while running is served like any other, and goes wi
   expect((await kubectl(['get', 'ct/mine', '-o', 'jsonpath={.spec.replicas} {.metadata.generation}'])).stdout).toBe(
     '4 3',
   );
-  await kubectl(['delete', 'crd', 'crontabs.stable.example.com', '--timeout=10s']);
+  await kubectl(['delete', 'crd', 'crontabs.stable.example.com', '--timeout=90s']);
   expect(await watching).toEqual(['ADDED mine', 'MODIFIED mine', 'MODIFIED mine', 'DELETED mine']);
   expect((await ask('/apis/stable.example.com/v1/crontabs')).code).toBe(404);
 });
@@ -346,11 +346,11 @@ test('names that another kind has are not accepted, and nothing is served under 
   await kubectl(['apply', '-f', '-'], definition());
   const other = definition().replaceAll('crontabs', 'others').replace('crontab,', 'other,').replace('[ct]', '[]');
   await kubectl(['apply', '-f', '-'], other);
-  await kubectl(['wait', '--for=condition=NamesAccepted=False', 'crd/others.stable.example.com', '--timeout=5s']);
+  await kubectl(['wait', '--for=condition=NamesAccepted=False', 'crd/others.stable.example.com', '--timeout=90s']);
   const path = '{.status.conditions[?(@.type=="NamesAccepted")].message}';
   expect((await kubectl(['get', 'crd', 'others.stable.example.com', '-o', `jsonpath=${path}`])).stdout).toBe(
     '"CronTabList" is already in use',
   );
   expect((await ask('/apis/stable.example.com/v1/others')).code).toBe(404);
-  await kubectl(['delete', 'crd', '--all', '--timeout=10s']);
+  await kubectl(['delete', 'crd', '--all', '--timeout=90s']);
 });

@@ -1,5 +1,5 @@
 /** What single resources do beyond the verbs, the same over both transports: Services, Events, evictions, requests for certificates. */
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Deployment } from '#api/apps/v1/deployment.ts';
 import { Event } from '#api/core/v1/event.ts';
 import { Namespace } from '#api/core/v1/namespace.ts';
@@ -137,7 +137,7 @@ describe.each(['inside the process', 'over TLS'] as const)('%s', (way) => {
     clock.advance(40 * 60_000);
     await client.create(Event, event('new'));
     clock.advance(21 * 60_000);
-    await vi.waitFor(async () => expect(await names()).toEqual(['new']));
+    await expect.poll(names).toEqual(['new']);
   });
 
   test('both groups serve the same Events', async () => {

@@ -35,7 +35,7 @@ export function authenticationFixture(): AuthenticationFixture {
   };
 }
 
-export const until = (holds: () => Promise<boolean>, what: string, timeout = 10_000): Promise<void> =>
+export const until = (holds: () => Promise<boolean>, what: string, timeout = 60_000): Promise<void> =>
   vi.waitFor(async () => expect(await holds(), what).toBe(true), { timeout, interval: 50 });
 
 export interface Ask {

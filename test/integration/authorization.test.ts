@@ -2,8 +2,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { kubeconfigFor } from '#cmd/pki/kubeconfig.ts';
+import { eventually } from './extension-server.ts';
 import { type HttpsApiServer, startHttpsApiServer } from './https-api-server.ts';
 import { type HttpsService, kubeconfigOf, type Review, startReviewService } from './outside/https-service.ts';
 
@@ -52,7 +53,7 @@ const webhook = (path: string, more: object = {}) => ({
   type: 'Webhook',
   name: 'outside',
   webhook: {
-    timeout: '3s',
+    timeout: '30s',
     subjectAccessReviewVersion: 'v1',
     failurePolicy: 'NoOpinion',
     connectionInfo: { type: 'KubeConfigFile', kubeConfigFile: path },
@@ -118,7 +119,7 @@ describe('a webhook that authorizes', () => {
     const config = file('b.yaml', configuration([webhook(path), RBAC]));
     const api = await start({ 'authorization-config': config });
     await api.kubectl(['create', 'clusterrolebinding', 'jane', '--clusterrole=view', '--user=jane']);
-    await vi.waitFor(async () => expect(await kubectlAs(api, 'jane', ['get', 'pods'])).toContain('No resources'));
+    await eventually(async () => expect(await kubectlAs(api, 'jane', ['get', 'pods'])).toContain('No resources'));
     expect(await kubectlAs(api, 'bob', ['get', 'pods'])).toContain(
       'Error from server (InternalError): Internal error occurred: the server could not find the requested resource',
     );
@@ -135,9 +136,7 @@ describe('a webhook that authorizes', () => {
       evaluationError: 'the server could not find the requested resource',
     });
     writeFileSync(config, configuration([webhook(path, { failurePolicy: 'Deny' }), RBAC]));
-    await vi.waitFor(async () => expect(await kubectlAs(api, 'jane', ['get', 'pods'])).toContain('InternalError'), {
-      timeout: 10_000,
-    });
+    await eventually(async () => expect(await kubectlAs(api, 'jane', ['get', 'pods'])).toContain('InternalError'));
   });
 
   test('is asked only about what its conditions match', async () => {
@@ -263,7 +262,6 @@ describe('acting as somebody else', () => {
       { apiGroups: [''], resources: ['pods'], verbs: ['impersonate-on:user-info:list'] },
     );
     await rules('jane', { apiGroups: [''], resources: ['pods', 'services'], verbs: ['list'] });
-    const eventually = (check: () => Promise<void>) => vi.waitFor(check, { timeout: 10_000 });
     await eventually(async () =>
       expect(await kubectlAs(api, 'boss', ['get', 'services', '--as=jane'])).toContain('No resources'),
     );
@@ -283,7 +281,7 @@ describe('acting as somebody else', () => {
   test('with a binding to a role that is not there says so', async () => {
     const api = await start();
     await api.kubectl(['create', 'clusterrolebinding', 'lost', '--clusterrole=lost', '--user=jane']);
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(await kubectlAs(api, 'jane', ['get', 'pods'])).toContain(
         'in the namespace "default": RBAC: clusterrole.rbac.authorization.k8s.io "lost" not found',
       ),
@@ -342,8 +340,8 @@ describe('roles', () => {
       binding('granter', 'granter', 'boss'),
     ];
     await api.kubectl(['create', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
-    await vi.waitFor(async () => expect(await apply('boss', role('all', rule(['*'], ['*'])))).toContain('created'));
-    await vi.waitFor(async () =>
+    await eventually(async () => expect(await apply('boss', role('all', rule(['*'], ['*'])))).toContain('created'));
+    await eventually(async () =>
       expect(await apply('jane', role('pods', rule(['get'], ['pods'])))).toContain('created'),
     );
     expect(await apply('jane', role('more', rule(['get', 'delete'], ['pods', 'secrets'])))).toContain(

@@ -14,6 +14,7 @@ import { systemClock, systemRandom } from '#cmd/system-clock.ts';
 import { controllersFor } from '#control-plane/controllers/index.ts';
 import { type RunningControllers, startControllers } from '#control-plane/controllers/start-controllers.ts';
 import { startCluster } from '#testing/cluster.ts';
+import { eventually } from './extension-server.ts';
 import { type HttpsApiServer, startHttpsApiServer } from './https-api-server.ts';
 
 const CONTROLLERS = [
@@ -97,7 +98,7 @@ async function issued(name: string): Promise<{ certificate: X509Certificate; pem
       text = (await api.kubectl(['get', 'csr', name, '-o', 'jsonpath={.status.certificate}'])).stdout;
       expect(text).not.toBe('');
     },
-    { timeout: 10_000 },
+    { timeout: 60_000, interval: 50 },
   );
   const pem = Buffer.from(text, 'base64').toString();
   writeFileSync(join(directory, `${name}.crt`), pem);
@@ -163,7 +164,7 @@ test('what breaks the rules of its signer fails, and says why', async () => {
   const wish = { signer: 'kubernetes.io/kubelet-serving', usages: ['server auth', 'digital signature'] };
   await api.kubectl(['create', '-f', '-'], csr('bad', requestFor('bad', '/O=system:nodes/CN=system:node:one'), wish));
   await api.kubectl(['certificate', 'approve', 'bad']);
-  await vi.waitFor(async () =>
+  await eventually(async () =>
     expect(
       JSON.parse((await api.kubectl(['get', 'csr', 'bad', '-o', 'json'])).stdout).status.conditions.map(
         ({ lastUpdateTime: _when, lastTransitionTime: _since, ...rest }: Record<string, string>) => rest,

@@ -22,7 +22,7 @@ import { deployment, namespace, node, service } from '#testing/cluster.ts';
 import { podsThatRun } from '#testing/pods-that-run.ts';
 import { startHttpsApiServer } from './https-api-server.ts';
 
-const eventually = (check: () => Promise<void>) => vi.waitFor(check, { timeout: 20_000, interval: 50 });
+const eventually = (check: () => Promise<void>) => vi.waitFor(check, { timeout: 60_000, interval: 50 });
 
 test('a Deployment comes up, is rolled over and goes, with every component on the other side of a connection', async () => {
   await using server = await startHttpsApiServer();
@@ -63,10 +63,12 @@ test('a Deployment comes up, is rolled over and goes, with every component on th
       const { items } = await client.list(Pod, here);
       expect(items.map(({ spec }) => spec.containers[0]?.image)).toEqual(Array(4).fill('example/main:2'));
     });
-    const { items: events } = await client.list(Event, here);
-    expect(new Set(events.map(({ reason }) => reason))).toEqual(
-      new Set(['ScalingReplicaSet', 'SuccessfulCreate', 'SuccessfulDelete', 'Scheduled']),
-    );
+    await eventually(async () => {
+      const { items: events } = await client.list(Event, here);
+      expect(new Set(events.map(({ reason }) => reason))).toEqual(
+        new Set(['ScalingReplicaSet', 'SuccessfulCreate', 'SuccessfulDelete', 'Scheduled']),
+      );
+    });
     await client.delete(Namespace, { name: 'shop' });
     await eventually(async () => {
       await expect(client.get(Namespace, { name: 'shop' })).rejects.toThrow('namespaces "shop" not found');

@@ -104,8 +104,8 @@ beforeAll(async () => {
     { names: ['convert.hooks.svc'] },
   );
   await apply(definition('v1', url()));
-  await server.kubectl(['wait', '--for=condition=Established', 'crd/gates.stable.example.com', '--timeout=10s']);
-}, 60_000);
+  await server.kubectl(['wait', '--for=condition=Established', 'crd/gates.stable.example.com', '--timeout=90s']);
+});
 
 afterEach(async () => {
   lies = undefined;
@@ -352,12 +352,12 @@ test('a definition goes although its webhook has gone before', async () => {
   const dead = definition('v1', { ...url(), url: 'https://127.0.0.1:1/gone' });
   const names = { plural: 'doors', kind: 'Door' };
   await apply({ ...dead, metadata: { name: 'doors.stable.example.com' }, spec: { ...dead.spec, names } });
-  await server.kubectl(['wait', '--for=condition=Established', 'crd/doors.stable.example.com', '--timeout=10s']);
+  await server.kubectl(['wait', '--for=condition=Established', 'crd/doors.stable.example.com', '--timeout=90s']);
   const doors = (v: string) => path(v).replace('/gates', '/doors');
   const door = { apiVersion: 'stable.example.com/v1', kind: 'Door', metadata: { name: 'one' }, hostPort: 'a:1' };
   await call('POST', doors('v1'), door);
   await expect(call('GET', doors('v2'))).rejects.toThrow(
     'conversion webhook for stable.example.com/v1, Kind=Door failed',
   );
-  await server.kubectl(['delete', 'crd', 'doors.stable.example.com', '--timeout=10s']);
+  await server.kubectl(['delete', 'crd', 'doors.stable.example.com', '--timeout=90s']);
 });

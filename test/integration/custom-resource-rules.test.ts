@@ -108,8 +108,8 @@ beforeAll(async () => {
   await define(
     definition('scaler', spec, [ROOT, { rule: "self.metadata.name.startsWith('a') || self.spec.replicas < 100" }]),
   );
-  await server.kubectl(['wait', '--for=condition=Established', 'crd/scalers.rules.example.com', '--timeout=10s']);
-}, 60_000);
+  await server.kubectl(['wait', '--for=condition=Established', 'crd/scalers.rules.example.com', '--timeout=90s']);
+});
 
 afterAll(async () => {
   await server?.[Symbol.asyncDispose]();
@@ -254,7 +254,7 @@ test('a rule that costs too much on one object refuses it, and the server goes o
     },
   };
   await define(definition('many', many));
-  await server.kubectl(['wait', '--for=condition=Established', 'crd/manys.rules.example.com', '--timeout=10s']);
+  await server.kubectl(['wait', '--for=condition=Established', 'crd/manys.rules.example.com', '--timeout=90s']);
   const object = (length: number) =>
     JSON.stringify({
       apiVersion: 'rules.example.com/v1',
@@ -275,7 +275,7 @@ test('a resource inside another must be one, on create and on update', async () 
     'x-kubernetes-preserve-unknown-fields': true,
   };
   await define(definition('holder', { type: 'object', properties: { template } }));
-  await server.kubectl(['wait', '--for=condition=Established', 'crd/holders.rules.example.com', '--timeout=10s']);
+  await server.kubectl(['wait', '--for=condition=Established', 'crd/holders.rules.example.com', '--timeout=90s']);
   const holder = (inner: object) =>
     JSON.stringify({
       apiVersion: 'rules.example.com/v1',

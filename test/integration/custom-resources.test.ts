@@ -58,8 +58,8 @@ const apply = (text: string, ...flags: string[]) => server.kubectl(['apply', '-f
 beforeAll(async () => {
   server = await startHttpsApiServer();
   await apply(JSON.stringify(definition(spec)));
-  await server.kubectl(['wait', '--for=condition=Established', 'crd/widgets.example.com', '--timeout=10s']);
-}, 60_000);
+  await server.kubectl(['wait', '--for=condition=Established', 'crd/widgets.example.com', '--timeout=90s']);
+});
 
 afterAll(async () => {
   await server?.[Symbol.asyncDispose]();

@@ -117,15 +117,13 @@ test('custom objects are sealed where the rule names them', async () => {
     spec: { word: 'abracadabra' },
   };
   await expect
-    .poll(
-      () =>
-        admin()
-          .request({ method: 'POST', path, object })
-          .then(
-            ({ code }) => code,
-            () => 0,
-          ),
-      { timeout: 5000 },
+    .poll(() =>
+      admin()
+        .request({ method: 'POST', path, object })
+        .then(
+          ({ code }) => code,
+          () => 0,
+        ),
     )
     .toBe(201);
   expect(await rawValue(base, '/registry/example.com/widgets/default/w')).toMatch(/^k8s:enc:secretbox:v1:box:/);
@@ -142,13 +140,10 @@ test('a new key writes, the old one still reads, and writing the same again brin
   storage.configure(ciphersOf(provider('aesgcm', 'new', 7), { identity: {} }));
   const read = async () => (await admin().request({ method: 'GET', path: `${SECRETS}/top` })).object;
   await expect
-    .poll(
-      async () => {
-        await admin().request({ method: 'PUT', path: `${SECRETS}/top`, object: await read() });
-        return rawValue(base);
-      },
-      { timeout: 5000 },
-    )
+    .poll(async () => {
+      await admin().request({ method: 'PUT', path: `${SECRETS}/top`, object: await read() });
+      return rawValue(base);
+    })
     .toMatch(/^k8s:enc:aesgcm:v1:new:/);
   expect(await read()).toMatchObject({ data: { password: PASSWORD } });
   expect(await rawStore(base)).not.toContain(PASSWORD);

@@ -73,7 +73,7 @@ export async function createServiceFor(
 }
 
 /** Tries until it does not throw; fails with its last error. */
-export async function eventually<T>(attempt: () => Promise<T> | T, { forMs = 10_000 } = {}): Promise<T> {
+export async function eventually<T>(attempt: () => Promise<T> | T, { forMs = 60_000 } = {}): Promise<T> {
   const endMs = Date.now() + forMs;
   for (;;) {
     try {

@@ -25,7 +25,7 @@ import { kubeletServerIdentity } from '#cmd/pki/cluster-identities.ts';
 import { ensurePki } from '#cmd/pki/pki.ts';
 import { systemClock } from '#cmd/system-clock.ts';
 import { createServer } from '#control-plane/apiserver/http/server.ts';
-import { createServiceFor, OWN_ADDRESS } from './extension-server.ts';
+import { createServiceFor, eventually, OWN_ADDRESS } from './extension-server.ts';
 import { type HttpsApiServer, startHttpsApiServer } from './https-api-server.ts';
 import { RawClient, statusOf, untilClosed } from './raw-client.ts';
 import { apiService, GROUP, startWardleServer, VERSION, type WardleServer } from './wardle-server.ts';
@@ -170,8 +170,10 @@ describe('an aggregated server that refuses an upgrade', () => {
     wardle = await startWardleServer(server);
     await createServiceFor(server, { namespace: 'wardle', name: 'api', port: wardle.port });
     await server.kubectl(['apply', '-f', '-'], JSON.stringify(apiService({ caBundle: wardle.caBundle })));
-    await server.kubectl(['wait', '--for=condition=Available', `apiservice/${VERSION}.${GROUP}`, '--timeout=10s']);
-  }, 30_000);
+    await server.kubectl(['wait', '--for=condition=Available', `apiservice/${VERSION}.${GROUP}`, '--timeout=90s']);
+    const flunders = `/apis/${GROUP}/${VERSION}/namespaces/default/flunders`;
+    await eventually(async () => expect((await raw.ask(flunders)).code).toBe(200));
+  });
   afterAll(async () => {
     await wardle?.[Symbol.asyncDispose]();
   });
@@ -389,14 +391,14 @@ describe('connections', () => {
     const count = 300;
     for (let i = 0; i < count; i++)
       current = await client.update(ConfigMap, { ...current, data: { i: String(i), x: 'x'.repeat(100_000) } } as never);
-    await expect.poll(() => seen, { timeout: 10_000 }).toBe(count);
+    await expect.poll(() => seen, { timeout: 60_000 }).toBe(count);
     expect(bytes).toBeGreaterThan(count * 100_000);
     const { text } = await raw.ask('/metrics');
     expect(text).toMatch(/apiserver_longrunning_requests\{verb="WATCH"[^}]*configmaps[^}]*\} [12]/);
     stalled.destroy();
     reader.destroy();
     await expect
-      .poll(async () => (await raw.ask('/metrics')).text, { timeout: 5000 })
+      .poll(async () => (await raw.ask('/metrics')).text, { timeout: 60_000 })
       .toMatch(/apiserver_longrunning_requests\{verb="WATCH"[^}]*configmaps[^}]*\} 0/);
   });
 });

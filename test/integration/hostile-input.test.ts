@@ -212,7 +212,7 @@ describe('selectors', () => {
     expect((await create({ metadata: { name: 'seen' } })).code).toBe(201);
     session.destroy();
     await expect
-      .poll(async () => (await raw.ask('/metrics')).text, { timeout: 5000 })
+      .poll(async () => (await raw.ask('/metrics')).text, { timeout: 60_000 })
       .toMatch(/apiserver_longrunning_requests\{verb="WATCH"[^}]*configmaps[^}]*\} 0/);
   });
 });

@@ -57,7 +57,7 @@ test('a request that takes too long is given up; a watch may last', async () => 
 });
 
 test('a client may ask for less time, not for more, and not in words', async () => {
-  await start({ requestTimeoutMs: 300 });
+  await start({ requestTimeoutMs: 1_000 });
   expect((await raw.ask(`${SLOW}?timeout=20ms`)).code).toBe(504);
   expect((await raw.ask(`${SLOW}?timeout=1h`)).code).toBe(504);
   const refused = await raw.ask(`${CONFIG_MAPS}?timeout=soon`);
@@ -68,7 +68,7 @@ test('a client may ask for less time, not for more, and not in words', async () 
 });
 
 test('what was answered too late goes nowhere, and the connection goes on', async () => {
-  await start({ requestTimeoutMs: 200 });
+  await start({ requestTimeoutMs: 1_500 }); // the others have to be quicker than that
   await create('slow');
   const session = await raw.http2();
   expect((await get(session, SLOW)).code).toBe(504);
@@ -78,7 +78,7 @@ test('what was answered too late goes nowhere, and the connection goes on', asyn
 });
 
 test('a server that goes says so, serves for a while, then drains', async () => {
-  await start({ shutdownDelayMs: 400 });
+  await start({ shutdownDelayMs: 2_500 });
   const agent = raw.agent();
   const slow = raw.ask(SLOW);
   const watch = raw.ask(`${CONFIG_MAPS}?watch=1`);

@@ -163,7 +163,7 @@ export async function startHttpsApiServer(options: HttpsApiServerOptions = {}): 
     },
     kubectl: (args, stdin) =>
       new Promise((resolve, reject) => {
-        const options = { env: { HOME: directory, KUBECONFIG: kubeconfig, PATH: process.env.PATH }, timeout: 30_000 };
+        const options = { env: { HOME: directory, KUBECONFIG: kubeconfig, PATH: process.env.PATH }, timeout: 120_000 };
         const child = execFile(packagedKubectl() ?? 'kubectl', [...args], options, (error, stdout, stderr) =>
           error
             ? reject(new Error(`kubectl ${args.join(' ')}: ${stderr || error.message}`))

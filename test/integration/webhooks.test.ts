@@ -100,7 +100,7 @@ const informed = () => {
 };
 
 async function settled(is: () => boolean): Promise<void> {
-  const endMs = Date.now() + 5000;
+  const endMs = Date.now() + 60_000;
   while (!is()) {
     if (Date.now() > endMs) throw new Error('the API server has not heard of the configuration');
     await new Promise((turn) => setImmediate(turn));

@@ -60,7 +60,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'kubectl-matrix-'));
   writeFileSync(join(folder, 'web.yaml'), WEB);
   await server.kubectl(['create', 'namespace', 'talk']);
-  await server.kubectl(['wait', 'serviceaccount/default', '-n', 'talk', '--for=create', '--timeout=10s']);
+  await server.kubectl(['wait', 'serviceaccount/default', '-n', 'talk', '--for=create', '--timeout=90s']);
   talker = await startTalkingPod(server, 'talk');
 });
 afterAll(async () => {
@@ -89,7 +89,7 @@ const rows = (minor: number): Row[] => [
     code: 1,
     stderr: 'Error from server (AlreadyExists): namespaces "NS" already exists\n',
   },
-  { args: 'wait serviceaccount/default --for=create --timeout=10s', stdout: 'serviceaccount/default condition met\n' },
+  { args: 'wait serviceaccount/default --for=create --timeout=90s', stdout: 'serviceaccount/default condition met\n' },
   {
     args: 'api-resources --api-group=apps -o name',
     stdout: 'controllerrevisions.apps\ndaemonsets.apps\ndeployments.apps\nreplicasets.apps\nstatefulsets.apps\n',
@@ -119,7 +119,7 @@ const rows = (minor: number): Row[] => [
     stdin: WEB.replace('replicas: 2', 'replicas: 3'),
     stdout: /^deployment.apps\/web configured \(dry run\)\n/,
   },
-  { args: 'rollout status deploy/web --timeout=20s', stdout: /deployment "web" successfully rolled out\n$/ },
+  { args: 'rollout status deploy/web --timeout=90s', stdout: /deployment "web" successfully rolled out\n$/ },
   { args: 'get deploy web', stdout: /^NAME +READY +UP-TO-DATE +AVAILABLE +AGE\nweb +2\/2 +2 +2 +\S+\n$/ },
   { args: 'get deploy web -o wide', stdout: /CONTAINERS +IMAGES +SELECTOR\nweb .* main +nginx:1 +app=web\n$/ },
   { args: 'get pods -l app=web --no-headers', stdout: /^(web-[a-z0-9]+-[a-z0-9]+ +1\/1 +Running +0 +\S+\n){2}$/ },
@@ -138,7 +138,7 @@ const rows = (minor: number): Row[] => [
   { args: 'explain deploy.spec.replicas', stdout: /FIELD: replicas <integer>/ },
   { args: 'scale deploy/web --replicas=3', stdout: 'deployment.apps/web scaled\n' },
   {
-    args: 'wait deploy/web --for=jsonpath={.status.readyReplicas}=3 --timeout=20s',
+    args: 'wait deploy/web --for=jsonpath={.status.readyReplicas}=3 --timeout=90s',
     stdout: 'deployment.apps/web condition met\n',
   },
   {
@@ -148,7 +148,7 @@ const rows = (minor: number): Row[] => [
   { args: 'set image deploy/web main=nginx:2', stdout: 'deployment.apps/web image updated\n' },
   { args: 'set env deploy/web COLOUR=red', stdout: 'deployment.apps/web env updated\n' },
   { args: 'set resources deploy/web --limits=cpu=200m', stdout: 'deployment.apps/web resource requirements updated\n' },
-  { args: 'rollout status deploy/web --timeout=30s', stdout: /deployment "web" successfully rolled out\n$/ },
+  { args: 'rollout status deploy/web --timeout=90s', stdout: /deployment "web" successfully rolled out\n$/ },
   { args: 'rollout history deploy/web', stdout: /REVISION +CHANGE-CAUSE\n1 +<none>\n/ },
   { args: 'rollout undo deploy/web --to-revision=1', stdout: 'deployment.apps/web rolled back\n' },
   { args: 'rollout pause deploy/web', stdout: 'deployment.apps/web paused\n' },
@@ -245,7 +245,7 @@ const rows = (minor: number): Row[] => [
     stdin: DEFINITION('NS.example.com'),
     stdout: 'customresourcedefinition.apiextensions.k8s.io/things.NS.example.com created\n',
   },
-  { args: 'wait crd/things.NS.example.com --for=condition=Established --timeout=10s', stdout: /condition met/ },
+  { args: 'wait crd/things.NS.example.com --for=condition=Established --timeout=90s', stdout: /condition met/ },
   {
     args: 'apply -f -',
     stdin: '{apiVersion: NS.example.com/v1, kind: Thing, metadata: {name: t}, spec: {size: 3}}',
@@ -268,7 +268,7 @@ const rows = (minor: number): Row[] => [
     code: 1,
     stderr: 'The Thing "u" is invalid: spec.size: Required value\n',
   },
-  { args: 'delete crd things.NS.example.com --timeout=20s', stdout: /deleted/ },
+  { args: 'delete crd things.NS.example.com --timeout=90s', stdout: /deleted/ },
 
   { args: 'exec talker -n talk -- echo a b', stdout: 'a b\n', stderr: /Defaulted container "main" out of: main, side/ },
   { args: 'exec -i talker -c side -n talk -- cat', stdin: 'in and out', stdout: 'in and out' },
@@ -283,11 +283,11 @@ const rows = (minor: number): Row[] => [
   { args: 'delete cm c', stdout: `configmap "c" deleted${minor >= 34 ? ' from NS namespace' : ''}\n` },
   { args: 'delete cm c', code: 1, stderr: 'Error from server (NotFound): configmaps "c" not found\n' },
   { args: 'delete cm c --ignore-not-found', stdout: '' },
-  { args: 'delete -f web.yaml --timeout=20s', stdout: /deployment\.apps "web" deleted/ },
+  { args: 'delete -f web.yaml --timeout=90s', stdout: /deployment\.apps "web" deleted/ },
   { args: 'delete pod single --grace-period=0 --force', stdout: /pod "single" force deleted/ },
-  { args: 'delete job --all --cascade=foreground --timeout=20s', stdout: /job\.batch "from" deleted/ },
+  { args: 'delete job --all --cascade=foreground --timeout=90s', stdout: /job\.batch "from" deleted/ },
   { args: 'delete priorityclass NS', stdout: /deleted/ },
-  { args: 'delete namespace NS --timeout=40s', stdout: 'namespace "NS" deleted\n' },
+  { args: 'delete namespace NS --timeout=90s', stdout: 'namespace "NS" deleted\n' },
   { args: 'get namespace NS', code: 1, stderr: 'Error from server (NotFound): namespaces "NS" not found\n' },
 ];
 

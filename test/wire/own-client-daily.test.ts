@@ -25,8 +25,8 @@ beforeAll(async () => {
     '--image=i',
     '--overrides={"spec":{"schedulerName":"nobody"}}',
   ]);
-  await server.kubectl(['rollout', 'status', 'deploy/web', '-n', 'shop', '--timeout=60s']);
-}, 120_000);
+  await server.kubectl(['rollout', 'status', 'deploy/web', '-n', 'shop', '--timeout=90s']);
+});
 
 afterAll(async () => {
   await server?.[Symbol.asyncDispose]();
@@ -235,7 +235,7 @@ test('a node is drained: its pods are evicted and wait elsewhere', async () => {
     'cannot delete Pods that declare no controller (use --force to override): shop/bare',
   );
   expect(refused.stderr).toContain('There are pending nodes to be drained:\n node1\n');
-  const drained = await own('drain node1 --force --grace-period=0 --timeout=60s');
+  const drained = await own('drain node1 --force --grace-period=0 --timeout=90s');
   expect(drained.stderr).toContain('Warning: deleting Pods that declare no controller: shop/bare\n');
   expect(drained.stdout).toContain('evicting pod shop/bare\n');
   expect(drained.stdout).toContain('pod/bare evicted\n');
@@ -243,7 +243,7 @@ test('a node is drained: its pods are evicted and wait elsewhere', async () => {
   const left = await own('get pods -A --field-selector spec.nodeName=node1 -o name');
   expect(left.stdout).toBe('');
   await own('uncordon node1');
-}, 90_000);
+});
 
 test('versions of client and server', async () => {
   const own = await ownClient({ kubeconfig: server.kubeconfig, args: ['version'] });

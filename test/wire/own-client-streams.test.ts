@@ -39,10 +39,10 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'own-client-streams-'));
   writeFileSync(join(folder, 'objects.yaml'), OBJECTS);
   await server.kubectl(['create', 'namespace', 'talk']);
-  await server.kubectl(['wait', 'serviceaccount/default', '-n', 'talk', '--for=create', '--timeout=30s']);
+  await server.kubectl(['wait', 'serviceaccount/default', '-n', 'talk', '--for=create', '--timeout=90s']);
   talker = await startTalkingPod(server, 'talk');
   await server.kubectl(['apply', '-n', 'talk', '-f', join(folder, 'objects.yaml')]);
-}, 120_000);
+});
 afterAll(async () => {
   await talker?.[Symbol.asyncDispose]();
   await server?.[Symbol.asyncDispose]();

@@ -19,7 +19,7 @@ beforeAll(async () => {
   server = await startLiveCluster();
   folder = mkdtempSync(join(tmpdir(), 'own-client-writing-'));
   for (const [name, text] of Object.entries(FILES)) writeFileSync(join(folder, name), text);
-}, 120_000);
+});
 afterAll(async () => {
   await server?.[Symbol.asyncDispose]();
   if (folder) rmSync(folder, { recursive: true, force: true });
@@ -121,11 +121,11 @@ const STORIES: Record<string, Step[]> = {
   ],
   'a rollout forth and back': [
     { args: 'apply -f web.yaml' },
-    { args: 'rollout status deploy/web --timeout=20s' },
+    { args: 'rollout status deploy/web --timeout=90s' },
     { args: 'patch deploy web -p {"spec":{"template":{"spec":{"containers":[{"name":"main","image":"nginx:2"}]}}}}' },
     { args: 'annotate deploy web kubernetes.io/change-cause=second' },
-    { args: 'wait deploy/web --for=jsonpath={.status.updatedReplicas}=2 --timeout=20s' },
-    { args: 'wait deploy/web --for=condition=Available --timeout=20s' },
+    { args: 'wait deploy/web --for=jsonpath={.status.updatedReplicas}=2 --timeout=90s' },
+    { args: 'wait deploy/web --for=condition=Available --timeout=90s' },
     { args: 'rollout undo deploy/web --to-revision=9' },
     { args: 'rollout undo deploy/web --dry-run=server' },
     { args: 'rollout undo deploy/web' },
@@ -139,14 +139,14 @@ const STORIES: Record<string, Step[]> = {
   'scaling and deleting': [
     { args: 'create deployment small --image=nginx:1 --replicas=1 --port=80' },
     { args: 'scale deploy small --replicas=3' },
-    { args: 'scale deploy small --replicas=2 --current-replicas=3 --timeout=20s' },
+    { args: 'scale deploy small --replicas=2 --current-replicas=3 --timeout=90s' },
     { args: 'scale --replicas=1 deploy/small -o name' },
     { args: 'create job once --image=busybox -- sleep 1000' },
     { args: 'create serviceaccount bot' },
     { args: 'create secret generic s --from-literal=a=b --from-file=f=web.yaml' },
     { args: 'create -f more.yaml' },
-    { args: 'delete -f more.yaml --timeout=20s' },
-    { args: 'delete job once --cascade=foreground --timeout=20s' },
+    { args: 'delete -f more.yaml --timeout=90s' },
+    { args: 'delete job once --cascade=foreground --timeout=90s' },
     { args: 'delete secret/s sa/bot' },
     { args: 'delete deploy small --grace-period=0 --force' },
     { args: 'delete cm --all' },

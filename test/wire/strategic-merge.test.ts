@@ -155,4 +155,4 @@ test('a strategic merge patch makes of a pod what kubectl makes of it', async ()
     }),
     { numRuns: RUNS, seed: SEED },
   );
-}, 60_000);
+});

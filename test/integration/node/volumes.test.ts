@@ -201,12 +201,30 @@ test('an image volume whose image cannot be had is told, and the pod waits', asy
   await lab.fixture.api.until<Pod>(pathOf('unpictured'), () =>
     said('Warning Failed Failed to pull image "localhost:1/nothing:1": '),
   );
-  await lab.fixture.api.until<Pod>(pathOf('unpictured'), () =>
-    said('Warning FailedMount MountVolume.SetUp failed for volume "content" : '),
-  );
-  const pod = await lab.until('unpictured', (there) => there?.status?.phase === 'Pending');
-  expect(pod?.status?.containerStatuses?.[0]?.state?.waiting?.reason).toBe('ContainerCreating');
+  const waiting = (pod: Pod | undefined) => pod?.status?.containerStatuses?.[0]?.state?.waiting;
+  const pod = await lab.until('unpictured', (there) => waiting(there)?.reason === 'ImagePullBackOff');
+  expect(waiting(pod)?.message).toMatch(/^Back-off pulling image "localhost:1\/nothing:1": ErrImagePull: /);
+  expect(lab.messages('unpictured')).toContain('Warning Failed Error: ErrImagePull');
   await lab.remove('unpictured');
+  expect(lab.mounts()).toEqual([]);
+});
+
+test('a volume is mounted in another whose files are only read', async () => {
+  const items = [{ path: 'name', fieldRef: { fieldPath: 'metadata.name' } }];
+  const volumeMounts = [
+    { name: 'files', mountPath: '/etc/app' },
+    { name: 'run', mountPath: '/etc/app/run' },
+  ];
+  await lab.create(
+    podOf('nested', {
+      containers: [{ name: 'main', volumeMounts }],
+      volumes: [{ name: 'files', downwardAPI: { items } } as Volume, { name: 'run', emptyDir: {} }],
+    }),
+  );
+  const pod = await lab.until('nested', isReady);
+  expect(await lab.exec(pod, 'touch /etc/app/run/x; cat /etc/app/name')).toBe('nested');
+  expect(await lab.exec(pod, 'touch /etc/app/x')).toContain('Read-only file system');
+  await lab.remove('nested');
   expect(lab.mounts()).toEqual([]);
 });
 
