@@ -65,7 +65,7 @@ export function gatewaySource({ controller, informers, signal }: GatewaySourceOp
       if (mine.length === 0) return { certificates: [], isInUse: false };
       if (!more)
         followMore().catch((error: unknown) => {
-          if (!signal.aborted) throw error;
+          if (!signal.aborted) throw error; // it only waits: nothing else can go wrong
         });
       if (!more?.isKnown) return { certificates: [], isInUse: true };
       const { routes, grants, namespaces } = more;

@@ -11,6 +11,7 @@ import { byAge, takenPorts } from '#api/gateway/v1/taken-ports.ts';
 import type { TLSRoute } from '#api/gateway/v1/tls-route.ts';
 import type { Secret, Service } from '#api/generated/schema.ts';
 import { keyOf } from '#api/machinery/object.ts';
+import { alone, type Blame, blameByThrowing } from '#network/ingress/blame.ts';
 import type { ListenerRoutes, PortListeners } from '#network/ingress/listeners.ts';
 import type { Route } from '#network/ingress/route-table.ts';
 import { byPrecedence, compiledRoutes, weighted } from './compiled-route.ts';
@@ -24,6 +25,8 @@ export interface GatewaysAround {
   service(key: string): Service | undefined;
   /** undefined: not there, or not known yet. */
   secret(key: string): Secret | undefined;
+  /** Absent: what fails fails all. */
+  blame?: Blame;
 }
 
 export interface GatewayTable {
@@ -38,19 +41,24 @@ const SOME_SECRET = { data: { 'tls.crt': 'LS0tLS1CRUdJTi', 'tls.key': 'LS0tLS1CR
 /** Of two Gateways that want the same port and hostname, the older has it together with the younger: their routes are told apart by age. */
 export function gatewayTableOf(around: GatewaysAround): GatewayTable {
   const table: GatewayTable = { ports: new Map(), certificates: new Set() };
-  const gateways = around.gateways.toSorted(byAge);
+  const { blame = blameByThrowing } = around;
+  const isReadable = (gateway: Gateway) => alone(gateway, blame, () => takenPorts([gateway]) !== undefined, false);
+  const gateways = around.gateways.filter(isReadable).toSorted(byAge);
   const routes = around.routes.toSorted(byAge);
   const taken = takenPorts(gateways);
-  for (const gateway of gateways) {
+  const put = (gateway: Gateway) => {
     for (const listener of gateway.spec.listeners) {
       const wanted = listenerStateOf(gateway, listener, { ...around, taken, secret: () => SOME_SECRET });
       for (const key of wanted.certificates) table.certificates.add(key);
       const state = listenerStateOf(gateway, listener, { ...around, taken });
       if (!isServed(state, listener)) continue;
       const at = placeFor(table.ports, listener, state);
-      if (at) for (const route of routes) attach(route, { gateway, listener, at }, around);
+      if (!at) continue;
+      for (const route of routes)
+        alone(route, blame, () => attach(route, { gateway, listener, at }, around), undefined);
     }
-  }
+  };
+  for (const gateway of gateways) alone(gateway, blame, put, undefined);
   for (const port of table.ports.values()) complete(port);
   return table;
 }

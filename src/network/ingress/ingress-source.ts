@@ -2,6 +2,7 @@
 import { classOf, Ingress } from '#api/networking/v1/ingress.ts';
 import { IngressClass } from '#api/networking/v1/ingress-class.ts';
 import type { Informers } from '#client/informer.ts';
+import { alone } from './blame.ts';
 import type { RouteSource, SourcedTable } from './route-source.ts';
 import { routeTableOf } from './route-table.ts';
 
@@ -25,9 +26,9 @@ export function ingressSource({ controller, informers, signal }: IngressSourceOp
       const stops = [ingresses, classes].map((informer) => informer.onChange(changed));
       signal.addEventListener('abort', () => stops.forEach((stop) => void stop()), { once: true });
     },
-    table(): SourcedTable {
-      const ours = ingresses.list().filter(isOurs);
-      const { hosts } = routeTableOf(ours);
+    table({ blame }): SourcedTable {
+      const ours = ingresses.list().filter((ingress) => alone(ingress, blame, isOurs, false));
+      const { hosts } = routeTableOf(ours, blame);
       const certificates = [...hosts.values()].flatMap(({ certificate }) => certificate ?? []);
       const users = new Map(
         [...hosts.values()].flatMap(({ routes }) =>

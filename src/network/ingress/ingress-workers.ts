@@ -185,7 +185,7 @@ export async function runIngressWorker(services: { random: Random; clock: Clock 
     onComplaint: (complaint) => report({ complaint }),
   });
   process.on('message', (message: Message) => {
-    if ('change' in message) for (const complaint of server.change(message.change)) report({ complaint });
+    if ('change' in message) for (const complaint of changed(server, message.change)) report({ complaint });
     else if ('mayBegin' in message) limits.answered(message.mayBegin);
     else if ('count' in message) report({ counted: message.count, counts: metrics.counts });
     else
@@ -203,6 +203,15 @@ export async function runIngressWorker(services: { random: Random; clock: Clock 
   access.flush();
   report({ counted: LAST_COUNT, counts: metrics.counts });
   process.exit(0);
+}
+
+/** Its successor would be told the same: what cannot be taken over is told, and traffic goes on. */
+function changed(server: IngressServer, change: TableChange): string[] {
+  try {
+    return server.change(change);
+  } catch (error) {
+    return [`a change was not taken over whole: ${error instanceof Error ? error.stack : error}`];
+  }
 }
 
 /** Ports are opened by the process that started this one; what comes in over them meets somebody who may do nothing else. */

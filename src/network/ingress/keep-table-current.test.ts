@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import type { KubeObject } from '#api/machinery/object.ts';
-import { silentLog } from '#base/log.ts';
+import { type Log, silentLog } from '#base/log.ts';
 import { fixedInformers } from '#testing/fixed-informers.ts';
 import type { TableChange } from './ingress-server.ts';
 import { ingressSource } from './ingress-source.ts';
@@ -50,24 +50,26 @@ const turns = async () => {
   for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
 };
 
-async function keeping(...objects: KubeObject[]) {
+async function keeping({ log = silentLog }: { log?: Log }, ...objects: KubeObject[]) {
   const letGo = vi.fn();
   const informers = { ...fixedInformers(objects), letGo };
   const controller = new AbortController();
   ending.push(controller);
   const told: TableChange[] = [];
+  const source = ingressSource({ controller: 'example.com/ours', informers, signal: controller.signal });
   await keepTableCurrent({
-    sources: [ingressSource({ controller: 'example.com/ours', informers, signal: controller.signal })],
+    sources: [source],
     informers,
-    log: silentLog,
+    log,
     signal: controller.signal,
     onChange: (change) => told.push(change),
   });
-  return { informers, told, letGo };
+  return { informers, told, letGo, source };
 }
 
 test('nothing is told of Ingresses of another class, until the class is ours', async () => {
   const { informers, told } = await keeping(
+    {},
     ingress,
     ingressClass('example.com/theirs'),
     service,
@@ -85,7 +87,7 @@ test('nothing is told of Ingresses of another class, until the class is ours', a
 });
 
 test('routes do not wait for a certificate, and it is told when it comes', async () => {
-  const { informers, told } = await keeping(ingress, ingressClass('example.com/ours'), service);
+  const { informers, told } = await keeping({}, ingress, ingressClass('example.com/ours'), service);
   expect(told[0]?.certificates).toEqual([]);
   informers.put(secret);
   await turns();
@@ -105,7 +107,7 @@ test('who may pass is told out of the Secret that the Ingress names, of its own 
     return { ...ingress, metadata: { ...ingress.metadata, annotations } } as unknown as KubeObject;
   };
   const users = object('v1', 'Secret', 'users', { data: { auth: Buffer.from('jane:{SHA}a').toString('base64') } });
-  const { informers, told } = await keeping(named('users'), ingressClass('example.com/ours'), service, users);
+  const { informers, told } = await keeping({}, named('users'), ingressClass('example.com/ours'), service, users);
   const all = () => told.flatMap((change) => change.users ?? []);
   informers.put({ ...users, metadata: { ...users.metadata, labels: { a: 'b' } } });
   await turns();
@@ -116,7 +118,7 @@ test('who may pass is told out of the Secret that the Ingress names, of its own 
 });
 
 test('a Secret that no Ingress names any more is let go', async () => {
-  const { informers, told, letGo } = await keeping(ingress, ingressClass('example.com/ours'), service, secret);
+  const { informers, told, letGo } = await keeping({}, ingress, ingressClass('example.com/ours'), service, secret);
   expect(letGo).not.toHaveBeenCalled();
   const { tls: _, ...spec } = (ingress as unknown as { spec: { tls: unknown } }).spec;
   informers.put({ ...ingress, spec } as unknown as KubeObject);
@@ -130,6 +132,7 @@ test('a Secret that no Ingress names any more is let go', async () => {
 
 test('only what is new is told, in one piece, and nothing of Services that no Ingress names', async () => {
   const { informers, told } = await keeping(
+    {},
     ingress,
     ingressClass('example.com/ours'),
     service,
@@ -144,4 +147,50 @@ test('only what is new is told, in one piece, and nothing of Services that no In
   expect(told).toHaveLength(2);
   expect(told[1]?.endpoints?.[0]?.[1]).toHaveLength(2);
   expect(told[1]?.hosts).toBeUndefined();
+});
+
+test('an Ingress that nothing can be made of is named, and the others are served', async () => {
+  const bad = {
+    ...ingress,
+    metadata: { ...ingress.metadata, name: 'bad' },
+    spec: { ingressClassName: 'ours', rules: 7 },
+  };
+  const said: unknown[] = [];
+  const log = { ...silentLog, error: (_: string, fields?: Record<string, unknown>) => said.push(fields?.['object']) };
+  const { informers, told } = await keeping(
+    { log },
+    bad as unknown as KubeObject,
+    ingress,
+    ingressClass('example.com/ours'),
+  );
+  expect(told[0]?.hosts?.map(([host]) => host)).toEqual(['www.example.com']);
+  informers.put({
+    ...ingress,
+    spec: { ...(ingress as unknown as { spec: object }).spec, tls: [] },
+  } as unknown as KubeObject);
+  await turns();
+  expect(told[1]?.hosts).toHaveLength(1);
+  expect(said).toEqual(['Ingress shop/bad']);
+});
+
+test('whatever fails, the routes stay as they were, and the next change tries again', async () => {
+  const said: string[] = [];
+  const log = { ...silentLog, error: (text: string) => said.push(text) };
+  const { informers, told, source } = await keeping({ log }, ingress, ingressClass('example.com/ours'), service);
+  expect(told).toHaveLength(1);
+  const { table } = source;
+  source.table = () => {
+    throw new TypeError('a mistake of ours');
+  };
+  informers.put({ ...ingress, spec: { ingressClassName: 'ours' } } as unknown as KubeObject);
+  await turns();
+  expect([told.length, said]).toEqual([1, ['the routes could not be made anew; they stay as they are']]);
+  source.table = table;
+  informers.put(service);
+  informers.put({ ...ingress, metadata: { ...ingress.metadata, labels: {} } } as unknown as KubeObject);
+  await turns();
+  expect(told).toHaveLength(1); // it is as it was
+  informers.remove(ingress);
+  await turns();
+  expect(told[1]?.hosts).toEqual([['www.example.com', null]]);
 });

@@ -10,6 +10,7 @@ import type { Log } from '#base/log.ts';
 import type { IndexedInformer, Informer, ReleasableInformers } from '#client/informer.ts';
 import { type Endpoint, endpointsOf } from './backends.ts';
 import { usersIn } from './basic-auth.ts';
+import { alone, type Blame, blameInLog } from './blame.ts';
 import type { KeyPair } from './certificates.ts';
 import type { TableChange } from './ingress-server.ts';
 import type { PortListeners } from './listeners.ts';
@@ -70,8 +71,11 @@ class TableKeeper {
   /** One at a time: what is not listed yet must not look as if it were gone. */
   #turn: Promise<void> = Promise.resolve();
 
+  readonly #blame: Blame;
+
   constructor(options: TableOptions) {
     this.#options = options;
+    this.#blame = blameInLog(options.log);
   }
 
   async start(): Promise<void> {
@@ -108,7 +112,19 @@ class TableKeeper {
     if (!this.#options.signal.aborted) throw error;
   };
 
+  /** What the process has besides (DNS, the proxy) must not go with the routes: these stay as they were told last. */
   async #tell(): Promise<void> {
+    try {
+      await this.#tellChanges();
+    } catch (error) {
+      if (this.#options.signal.aborted) throw error;
+      for (const sourced of this.#sourced) sourced.isStale = true; // the next change tries again
+      const text = error instanceof Error ? (error.stack ?? String(error)) : String(error);
+      this.#options.log.error('the routes could not be made anew; they stay as they are', { error: text });
+    }
+  }
+
+  async #tellChanges(): Promise<void> {
     const isTableNew = this.#sourced.some(({ isStale }) => isStale);
     if (isTableNew) {
       this.#makeTables();
@@ -118,9 +134,11 @@ class TableKeeper {
       }
       this.#followSecrets();
     }
+    // All of it is known before any of it counts as told.
+    const [certificates, users] = [this.#certificates(), this.#users()];
     const change: TableChange = {
-      certificates: changes(this.#told.certificates, this.#certificates(), isAlike),
-      users: changes(this.#told.users, this.#users(), isAlike),
+      certificates: changes(this.#told.certificates, certificates, isAlike),
+      users: changes(this.#told.users, users, isAlike),
       endpoints: this.#endpointChanges(isTableNew),
       ...(isTableNew && this.#routeChanges()),
     };
@@ -157,6 +175,7 @@ class TableKeeper {
     const around = {
       service: (key: string) => this.#services?.get(key),
       secret: (key: string) => this.#secrets.get(key)?.informer.get(key),
+      blame: this.#blame,
     };
     for (const sourced of this.#sourced) {
       if (!sourced.isStale && !sourced.source.looksAround) continue;
@@ -235,7 +254,10 @@ class TableKeeper {
     const service = serviceOf(backend);
     const slices = this.#slices?.under(service) ?? [];
     const port = backend.slice(service.length + 1);
-    return endpointsOf(this.#services?.get(service), port, slices, this.#options.place?.());
+    const found = this.#services?.get(service);
+    const here = this.#options.place?.();
+    const use = () => endpointsOf(found, port, slices, here);
+    return found ? alone(found, this.#blame, use, this.#told.endpoints.get(backend) ?? []) : use();
   }
 
   /** Of Secrets that are there. */
@@ -243,8 +265,9 @@ class TableKeeper {
     const found = new Map<string, [string, string][]>();
     for (const { table } of this.#sourced) {
       for (const [id, { isFile }] of table.users ?? []) {
-        const data = this.#secrets.get(id)?.informer.get(id)?.data;
-        if (data) found.set(id, usersIn(data, isFile));
+        const secret = this.#secrets.get(id)?.informer.get(id);
+        const users = secret?.data && alone(secret, this.#blame, ({ data }) => usersIn(data ?? {}, isFile), []);
+        if (users) found.set(id, users);
       }
     }
     return found;

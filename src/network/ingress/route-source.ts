@@ -1,5 +1,6 @@
 /** Where routes come from: Ingresses, or Gateways and what hangs on them. Each knows its own kinds; what lies behind the routes is followed for all. */
 import type { Secret, Service } from '#api/generated/schema.ts';
+import type { Blame } from './blame.ts';
 import type { PortListeners } from './listeners.ts';
 import type { HostRoutes } from './route-table.ts';
 
@@ -18,6 +19,7 @@ export interface AroundRoutes {
   /** By `namespace/name`; undefined: not there, or not known. */
   service(key: string): Service | undefined;
   secret(key: string): Secret | undefined;
+  blame: Blame;
 }
 
 export interface RouteSource {

@@ -4,6 +4,7 @@
  */
 import type { Ingress, IngressBackend } from '#api/generated/schema.ts';
 import { keyOf } from '#api/machinery/object.ts';
+import { alone, type Blame, blameByThrowing } from './blame.ts';
 import { type Canary, canaryOf, isCanary } from './canary.ts';
 import type { RouteConditions } from './route-conditions.ts';
 import type { RouteFilters } from './route-filters.ts';
@@ -52,7 +53,7 @@ export function backendKey(namespace: string, { service }: IngressBackend): stri
   return `${namespace}/${service.name}:${service.port?.name ?? service.port?.number ?? ''}`;
 }
 
-export function routeTableOf(ingresses: readonly Ingress[]): RouteTable {
+export function routeTableOf(ingresses: readonly Ingress[], blame: Blame = blameByThrowing): RouteTable {
   const hosts = new Map<string, HostRoutes>();
   const at = (name: string): HostRoutes => {
     const host = name.toLowerCase();
@@ -64,7 +65,7 @@ export function routeTableOf(ingresses: readonly Ingress[]): RouteTable {
     return found;
   };
   const byTurn = ingresses.toSorted(byAge);
-  for (const ingress of byTurn.filter(({ metadata }) => !isCanary(metadata.annotations))) {
+  const put = (ingress: Ingress) => {
     for (const [host, route] of routesOf(ingress)) {
       const { routes } = at(host);
       if (!routes.some(({ type, path }) => type === route.type && path === route.path)) routes.push(route);
@@ -74,8 +75,8 @@ export function routeTableOf(ingresses: readonly Ingress[]): RouteTable {
       if (secretName)
         for (const host of names?.length ? names : ['']) at(host).certificate ??= `${namespace}/${secretName}`;
     }
-  }
-  for (const ingress of byTurn.filter(({ metadata }) => isCanary(metadata.annotations))) {
+  };
+  const putCanary = (ingress: Ingress) => {
     for (const [host, { type, path, backend }] of routesOf(ingress)) {
       // One that stands for nobody is nothing.
       const routes = hosts.get(host.toLowerCase())?.routes ?? [];
@@ -83,7 +84,10 @@ export function routeTableOf(ingresses: readonly Ingress[]): RouteTable {
       const main = routes[at];
       if (main && !main.canary) routes[at] = { ...main, canary: canaryOf(backend, ingress.metadata.annotations) };
     }
-  }
+  };
+  const isOfCanary = ({ metadata }: Ingress) => isCanary(metadata.annotations);
+  for (const ingress of byTurn) if (!isOfCanary(ingress)) alone(ingress, blame, put, undefined);
+  for (const ingress of byTurn) if (isOfCanary(ingress)) alone(ingress, blame, putCanary, undefined);
   for (const { routes } of hosts.values()) routes.sort(byPrecedence);
   return { hosts };
 }
