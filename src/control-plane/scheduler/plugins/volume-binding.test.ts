@@ -7,6 +7,7 @@ import { BIND_COMPLETED, SELECTED_NODE } from '#api/core/v1/persistent-volume-ma
 import { Pod } from '#api/core/v1/pod.ts';
 import { conditionOf } from '#api/core/v1/pod-conditions.ts';
 import { CSIDriver } from '#api/storage/v1/csi-driver.ts';
+import { CSINode } from '#api/storage/v1/csi-node.ts';
 import { CSIStorageCapacity } from '#api/storage/v1/csi-storage-capacity.ts';
 import { StorageClass } from '#api/storage/v1/storage-class.ts';
 import type { Sent, TestCluster } from '#testing/cluster.ts';
@@ -300,4 +301,20 @@ test('a claim that gets bound wakes the pod that waits for it', async () => {
   await bind(cluster, 'data', 'v1');
   await cluster.passes(1_000);
   expect(placeOf(cluster, 'web')).toBe('node1');
+});
+
+test('a volume of an in-tree driver is looked for by the zones of the driver that has replaced it on a node', async () => {
+  const [here, there] = [{ 'topology.gke.io/zone': 'a' }, { [ZONE]: 'a' }];
+  await using cluster = await clusterWith({ node1: there, node2: here });
+  await addVolume(cluster, 'v1', { csi: undefined, gcePersistentDisk: { pdName: 'data' }, ...onlyOn(ZONE, 'a') });
+  await cluster.create(PersistentVolumeClaim, claim('data'));
+  await bind(cluster, 'data', 'v1');
+  for (const name of ['node1', 'node2'])
+    await cluster.create(CSINode, {
+      metadata: { name, annotations: { 'storage.alpha.kubernetes.io/migrated-plugins': 'kubernetes.io/gce-pd' } },
+      spec: { drivers: [] },
+    });
+  await cluster.create(Pod, using('web', 'data'));
+  await cluster.settles();
+  expect(placeOf(cluster, 'web')).toBe('node2');
 });

@@ -18,12 +18,14 @@ import type { Pod } from '#api/core/v1/pod.ts';
 import type { ObjectKey } from '#api/machinery/object.ts';
 import { quantityValue } from '#api/machinery/quantity.ts';
 import { CSIDriver } from '#api/storage/v1/csi-driver.ts';
+import { CSINode } from '#api/storage/v1/csi-node.ts';
 import { CSIStorageCapacity } from '#api/storage/v1/csi-storage-capacity.ts';
 import { StorageClass } from '#api/storage/v1/storage-class.ts';
 import type { ClusterView, Plugin } from '../define-plugin.ts';
 import { changed, definePlugin, fits, unresolvable, updated, when } from '../define-plugin.ts';
 import type { Verdict } from '../verdict.ts';
 import { AssumedObjects } from './assumed-objects.ts';
+import { hasOldTopology, migratedOn } from './migrated-topology.ts';
 import { noSuchClaim, podClaimsOf, usesClaim } from './pod-claims.ts';
 import { bindVolumes } from './volume-binding-writes.ts';
 import { type Choice, chooseVolumes, type VolumeNeeds } from './volume-choice.ts';
@@ -52,7 +54,7 @@ export function volumeBinding({ bindTimeoutSeconds }: VolumeBindingArgs = DEFAUL
 
   return definePlugin<State>({
     name: 'VolumeBinding',
-    reads: [PersistentVolumeClaim, PersistentVolume, StorageClass, CSIDriver, CSIStorageCapacity],
+    reads: [PersistentVolumeClaim, PersistentVolume, StorageClass, CSINode, CSIDriver, CSIStorageCapacity],
 
     prepare(pod, cluster) {
       const own = ownClaims(pod, cluster);
@@ -64,12 +66,16 @@ export function volumeBinding({ bindTimeoutSeconds }: VolumeBindingArgs = DEFAUL
       const classNamed = (name: string) => cluster.cached(StorageClass).get(name as ObjectKey);
       const isDelayed = (claim: PersistentVolumeClaim) => !claim.spec.volumeName && isBindingDelayed(claim, classNamed);
       if (!unbound.every(isDelayed)) return unresolvable('pod has unbound immediate PersistentVolumeClaims');
+      const csiNodeNamed = (name: string) => cluster.cached(CSINode).get(name as ObjectKey);
       const cachedVolumes = cluster.cached(PersistentVolume);
       const bound = current
         .filter(isFullyBound)
         .map(({ spec }) => volumes.get((spec.volumeName ?? '') as ObjectKey, cachedVolumes));
       const needs: VolumeNeeds = {
         bound,
+        boundOn: bound.some((volume) => volume && hasOldTopology(volume))
+          ? (nodeName) => bound.map((volume) => volume && migratedOn(volume, csiNodeNamed(nodeName)))
+          : undefined,
         unbound,
         volumes: unbound.length > 0 ? volumesByClass(unbound, volumes.list(cachedVolumes)) : new Map(),
         classNamed,
@@ -113,6 +119,7 @@ export function volumeBinding({ bindTimeoutSeconds }: VolumeBindingArgs = DEFAUL
       when(changed(PersistentVolumeClaim, 'spec', 'status', 'metadata'), ({ now }, pod) => usesClaim(pod, now!)),
       changed(PersistentVolume, 'spec', 'status', 'metadata'),
       changed(Node, 'metadata.labels'),
+      changed(CSINode, 'metadata.annotations'),
       when(changed(CSIStorageCapacity, 'capacity', 'maximumVolumeSize'), (change) => {
         const [now, before] = [change.now, change.before] as (CSIStorageCapacity | undefined)[];
         return !before || limitOf(now) > limitOf(before);

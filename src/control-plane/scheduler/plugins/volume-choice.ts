@@ -20,6 +20,8 @@ import type { StorageClass } from '#api/storage/v1/storage-class.ts';
 export interface VolumeNeeds {
   /** Of the bound claims; undefined for one that is not there. */
   bound: readonly (PersistentVolume | undefined)[];
+  /** Those of `bound` as they are seen on a node, where that differs. */
+  boundOn?: ((nodeName: string) => VolumeNeeds['bound']) | undefined;
   /** They wait for a node. */
   unbound: readonly Claim[];
   /** What could be given to those, by class. */
@@ -42,7 +44,7 @@ const NO_SUCH_VOLUME = 'node(s) unavailable due to one or more pvc(s) bound to n
 
 /** The reasons why not, in upstream's order, when the node does not do. */
 export function chooseVolumes(node: Node, needs: VolumeNeeds): Choice | readonly string[] {
-  const bound = refusedBound(node, needs.bound);
+  const bound = refusedBound(node, needs.boundOn?.(node.metadata.name) ?? needs.bound);
   const chosen = chooseUnbound(node, needs);
   if (!bound && typeof chosen !== 'string') return chosen;
   const reasons = [bound, typeof chosen === 'string' ? chosen : undefined];
