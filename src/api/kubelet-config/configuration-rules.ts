@@ -83,12 +83,12 @@ function verificationRules(it: KubeletConfiguration, must: Must): void {
     VERIFICATION.includes(policy),
     `option ${JSON.stringify(policy)} specified for imagePullCredentialsVerificationPolicy. Valid options are "NeverVerify", "NeverVerifyPreloadedImages", "NeverVerifyAllowlistedImages" or "AlwaysVerify"`,
   );
-  if (allowed.length > 0 && policy !== 'NeverVerifyAllowlistedImages')
-    return must(
-      false,
-      'can\'t set `preloadedImagesVerificationAllowlist` if `imagePullCredentialsVertificationPolicy` is not "NeverVerifyAllowlistedImages"', // upstream's spelling
-    );
-  const wrong = allowed.map(wrongInPattern).find((why) => why !== undefined);
+  must(
+    allowed.length === 0 || policy === 'NeverVerifyAllowlistedImages',
+    'can\'t set `preloadedImagesVerificationAllowlist` if `imagePullCredentialsVertificationPolicy` is not "NeverVerifyAllowlistedImages"', // upstream's spelling
+  );
+  const patterns = policy === 'NeverVerifyAllowlistedImages' ? allowed : [];
+  const wrong = patterns.map(wrongInPattern).find((why) => why !== undefined);
   must(wrong === undefined, `invalid image pattern in \`preloadedImagesVerificationAllowlist\`: ${wrong}`);
 }
 

@@ -33,6 +33,11 @@ test('fields of upstream that mean nothing here are named', () => {
   expect(readKubeletConfiguration({ cgroupDriver: 'systemd', maxPods: 5 }).ignored).toEqual(['cgroupDriver']);
 });
 
+const allowing = (pattern: string) => ({
+  imagePullCredentialsVerificationPolicy: 'NeverVerifyAllowlistedImages',
+  preloadedImagesVerificationAllowlist: [pattern],
+});
+
 for (const [fields, text] of [
   [{ kind: 'Pod' }, 'no kind "Pod" is registered for version'],
   [{ maxPod: 5 }, 'strict decoding error: unknown field "maxPod"'],
@@ -55,6 +60,18 @@ for (const [fields, text] of [
     'shutdownGracePeriodCriticalPods 20s must be <= shutdownGracePeriod 10s',
   ],
   [{ kubeReserved: { gpu: '1' } }, 'kubeReserved: cannot reserve "gpu" resource'],
+  [
+    { imagePullCredentialsVerificationPolicy: 'Sometimes' },
+    'option "Sometimes" specified for imagePullCredentialsVerificationPolicy. Valid options are "NeverVerify", "NeverVerifyPreloadedImages", "NeverVerifyAllowlistedImages" or "AlwaysVerify"',
+  ],
+  [
+    { preloadedImagesVerificationAllowlist: ['a/b'] },
+    'can\'t set `preloadedImagesVerificationAllowlist` if `imagePullCredentialsVertificationPolicy` is not "NeverVerifyAllowlistedImages"',
+  ],
+  [allowing('a/*/b'), "not a valid wildcard pattern, only patterns ending with '/*' are allowed: a/*/b"],
+  [allowing('a/b:1'), 'neither tag nor digest is accepted in an image reference: a/b:1'],
+  [allowing('/*'), 'at least registry hostname is required'],
+  [allowing(' a'), 'leading/trailing spaces are not allowed:  a'],
 ] as const)
   test(`${JSON.stringify(fields)} is refused: ${text}`, () => {
     expect(refusal(fields)).toContain(text);

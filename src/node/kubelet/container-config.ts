@@ -114,17 +114,21 @@ async function sourceOf(
   const values = new Map(environment.map(({ key, value }) => [key, value]));
   const subPath = mount.subPathExpr ? strictExpand(mount.subPathExpr, values) : (mount.subPath ?? '');
   if (!subPath) return volume;
+  if (subPath.startsWith('/')) throw new UnresolvedField(`error SubPath \`${subPath}\` must not be an absolute path`);
+  if (subPath.split('/').includes('..'))
+    throw new UnresolvedField(`unable to provision SubPath \`${subPath}\`: must not contain '..'`);
   const target = subPathTarget(inputs.podFolder, `${inputs.container.name}.${inputs.restartCount}`, index);
   try {
     if (!(await facts.mounter.below(target)).includes(target))
       await mountSubPath({ volume, subPath, target }, facts.mounter);
     return target;
   } catch (error) {
-    if (error instanceof SubPathRefused)
-      throw new UnresolvedField(
-        `failed to prepare subPath for volumeMount "${mount.name}" of container "${inputs.container.name}"`,
-      );
-    throw error;
+    if (!(error instanceof SubPathRefused)) throw error;
+    // No more than that: it would tell of what is on the node.
+    const step = error.isThere ? 'prepare subPath' : 'create subPath directory';
+    throw new UnresolvedField(
+      `failed to ${step} for volumeMount "${mount.name}" of container "${inputs.container.name}"`,
+    );
   }
 }
 

@@ -48,6 +48,8 @@ export interface StartInputs extends Omit<ContainerInputs, 'image'> {
   sandboxId: string;
   sandboxConfig: PodSandboxConfig;
   pullSecrets: readonly Secret[];
+  /** Volumes that are not there, as their image is not. */
+  imageFailures: ReadonlyMap<string, ImageFailed>;
   signal: AbortSignal;
 }
 
@@ -63,7 +65,10 @@ export class ContainerStarter {
     const { pod, container, signal } = inputs;
     const { images, events, starts } = this.#options;
     const image = await asStartFailure(
-      () => images.ensure(pod, container, inputs),
+      () => {
+        this.#refuseWithoutVolumes(inputs);
+        return images.ensure(pod, container, inputs);
+      },
       (error) => {
         if (!(error instanceof ImageFailed)) return undefined;
         events.warning(pod, container, 'Failed', `Error: ${error.reason}`);
@@ -77,6 +82,14 @@ export class ContainerStarter {
     });
     const hook = container.lifecycle?.postStart;
     if (hook) await this.#postStart(hook, containerId, inputs);
+  }
+
+  /** Throws ImageFailed. */
+  #refuseWithoutVolumes({ container, imageFailures }: StartInputs): void {
+    for (const { name } of container.volumeMounts ?? []) {
+      const failure = imageFailures.get(name);
+      if (failure) throw failure;
+    }
   }
 
   async #createAndStart(inputs: StartInputs & ContainerInputs): Promise<string> {

@@ -17,7 +17,7 @@ import type { RuntimePod, RuntimePods } from './runtime-pods.ts';
 import { type SandboxFacts, sandboxConfigOf } from './sandbox-config.ts';
 import { SyncFailed } from './sync-failed.ts';
 import { userNamespaceRefusal } from './user-namespaces.ts';
-import { type PodVolumes, VolumeFailed } from './volumes/pod-volumes.ts';
+import { type MountedVolumes, type PodVolumes, VolumesFailed } from './volumes/pod-volumes.ts';
 
 export interface PodPreparationOptions {
   runtime: ContainerRuntime;
@@ -41,8 +41,7 @@ export interface PreparedPod {
   sandboxId: string;
   config: PodSandboxConfig;
   podIPs: string[];
-  /** Volume name → path on the node. */
-  volumes: Map<string, string>;
+  volumes: MountedVolumes;
 }
 type Sandbox = Omit<PreparedPod, 'volumes'>;
 
@@ -115,12 +114,12 @@ export class PodPreparation {
     if (!allocations.actuated(pod.metadata.uid)?.pod) allocations.actuatePod(pod);
   }
 
-  async #setUpVolumes({ pod, signal }: Step, podIPs: readonly string[]): Promise<Map<string, string>> {
+  async #setUpVolumes({ pod, signal }: Step, podIPs: readonly string[]): Promise<MountedVolumes> {
     try {
       return await this.#options.volumes.setUp(pod, podIPs, signal);
     } catch (error) {
-      if (!(error instanceof VolumeFailed)) throw error;
-      this.#options.events.warning(pod, undefined, 'FailedMount', error.message);
+      if (!(error instanceof VolumesFailed)) throw error;
+      for (const message of error.messages) this.#options.events.warning(pod, undefined, 'FailedMount', message);
       throw new SyncFailed(error.message, { cause: error });
     }
   }

@@ -23,7 +23,7 @@ import type { Resizes } from './resize/resizes.ts';
 import type { ReferencedObjects } from './referenced-objects.ts';
 import { hashOf, restartCountOf } from './runtime-labels.ts';
 import { newestOf, type RuntimePod, type RuntimePods } from './runtime-pods.ts';
-import type { PodVolumes } from './volumes/pod-volumes.ts';
+import type { MountedVolumes, PodVolumes } from './volumes/pod-volumes.ts';
 import { SyncFailed } from './sync-failed.ts';
 import { VolumeNotYet } from './volumes/volume-problem.ts';
 
@@ -149,7 +149,8 @@ export class PodSync {
         sandboxId,
         sandboxConfig: config,
         podIPs,
-        volumes,
+        volumes: volumes.paths,
+        imageFailures: volumes.imageFailures,
         pullSecrets,
       });
       if (wait !== undefined) waits.push(wait);
@@ -207,6 +208,7 @@ export class PodSync {
       sandboxConfig: PodSandboxConfig;
       podIPs: string[];
       volumes: Map<string, string>;
+      imageFailures: MountedVolumes['imageFailures'];
       pullSecrets: Secret[];
     },
   ): Promise<number | undefined> {

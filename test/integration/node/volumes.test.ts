@@ -202,8 +202,8 @@ test('an image volume whose image cannot be had is told, and the pod waits', asy
     said('Warning Failed Failed to pull image "localhost:1/nothing:1": '),
   );
   const waiting = (pod: Pod | undefined) => pod?.status?.containerStatuses?.[0]?.state?.waiting;
-  const pod = await lab.until('unpictured', (there) => waiting(there)?.reason === 'ImagePullBackOff');
-  expect(waiting(pod)?.message).toMatch(/^Back-off pulling image "localhost:1\/nothing:1": ErrImagePull: /);
+  const pod = await lab.until('unpictured', (there) => waiting(there)?.reason === 'ErrImagePull');
+  expect(waiting(pod)?.message).toContain('localhost:1/nothing:1');
   expect(lab.messages('unpictured')).toContain('Warning Failed Error: ErrImagePull');
   await lab.remove('unpictured');
   expect(lab.mounts()).toEqual([]);

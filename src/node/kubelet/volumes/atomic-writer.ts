@@ -91,9 +91,12 @@ async function filesBelow(folder: string, prefix = ''): Promise<string[]> {
 
 async function linkVisible(volume: string, payload: Payload): Promise<void> {
   const wanted = new Set([...payload.keys()].map((path) => path.split('/')[0] ?? ''));
-  const there = (await readdir(volume)).filter((name) => !name.startsWith('..'));
-  for (const name of there) if (!wanted.has(name)) await unlink(join(volume, name));
-  for (const name of wanted) if (!there.includes(name)) await symlink(join(DATA, name), join(volume, name));
+  const there = (await readdir(volume, { withFileTypes: true })).filter(({ name }) => !name.startsWith('..'));
+  // A folder is where another volume is mounted.
+  for (const entry of there)
+    if (entry.isSymbolicLink() && !wanted.has(entry.name)) await unlink(join(volume, entry.name));
+  const names = new Set(there.map(({ name }) => name));
+  for (const name of wanted) if (!names.has(name)) await symlink(join(DATA, name), join(volume, name));
 }
 
 function undefinedIfMissing(error: Error & { code?: string }): undefined {

@@ -384,6 +384,10 @@ function undefinedIfMissing(error: Error & { code?: string }): undefined {
   if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') throw error;
 }
 
+/** Made of what the API has: what somebody wrote in them would be gone with the next change. */
+const OF_API = ['configMap', 'secret', 'projected', 'downwardAPI', 'image'] as const;
+
 /** Whether containers may write in a volume at all, as far as the pod itself says. */
-export const isReadOnlyVolume = ({ persistentVolumeClaim, csi, nfs, image }: Volume): boolean =>
-  persistentVolumeClaim?.readOnly === true || csi?.readOnly === true || nfs?.readOnly === true || image !== undefined;
+export const isReadOnlyVolume = (volume: Volume): boolean =>
+  OF_API.some((sort) => volume[sort]) ||
+  [volume.persistentVolumeClaim, volume.csi, volume.nfs].some((source) => source?.readOnly === true);

@@ -2,26 +2,39 @@
 import { chmod, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pod, Volume } from '#api/generated/schema.ts';
-import { quantityValue } from '#api/machinery/quantity.ts';
 import type { Clock } from '#base/clock.ts';
+import { ImageFailed } from '../images.ts';
 import { writeAtomically } from './atomic-writer.ts';
+import { type Medium, mediumOf, memorySize } from './empty-dir.ts';
 import { checkHostPath } from './host-path.ts';
 import type { LastingVolumes } from './lasting-volumes.ts';
 import { MountFailed, type Mounter } from './mounter.ts';
+import { makeNestedMountPoints } from './nested-mount-points.ts';
 import { giveToGroup } from './ownership.ts';
 import { payloadOf, type ProjectionSources } from './projections.ts';
 import { SUB_PATHS } from './sub-path.ts';
 import { VolumeNotYet, VolumeProblem } from './volume-problem.ts';
 
-/** `message` is the text of the FailedMount event. */
-export class VolumeFailed extends Error {
-  readonly volume: string;
+/** Some volumes of a pod cannot be had. */
+export class VolumesFailed extends Error {
+  /** The texts of the FailedMount events, one for each. */
+  readonly messages: readonly string[];
 
-  constructor(volume: string, cause: Error) {
-    const prefix = cause instanceof VolumeProblem ? '' : `MountVolume.SetUp failed for volume "${volume}" : `;
-    super(`${prefix}${cause.message}`, { cause });
-    this.volume = volume;
+  constructor(failures: readonly { volume: string; cause: Error }[]) {
+    const messages = failures.map(({ volume, cause }) => textOf(volume, cause));
+    super(messages.join(', '), { cause: failures[0]?.cause });
+    this.messages = messages;
   }
+}
+
+const textOf = (volume: string, cause: Error): string =>
+  cause instanceof VolumeProblem ? cause.message : `MountVolume.SetUp failed for volume "${volume}" : ${cause.message}`;
+
+export interface MountedVolumes {
+  /** Volume name → path on the node. */
+  paths: Map<string, string>;
+  /** Volumes whose image could not be had: those of the containers that mount them wait. */
+  imageFailures: Map<string, ImageFailed>;
 }
 
 export interface PodVolumesOptions {
@@ -51,33 +64,41 @@ export class PodVolumes {
   }
 
   /**
-   * Idempotent; also brings configMaps, secrets, tokens and downward files up to date.
-   * @returns volume name → path on the node. @throws VolumeFailed, VolumeNotYet, the signal's reason
+   * Idempotent; also brings configMaps, secrets, tokens and downward files up to date. One volume that fails keeps no other.
+   * @throws VolumesFailed, VolumeNotYet, the signal's reason
    */
-  async setUp(pod: Pod, podIPs: readonly string[], signal?: AbortSignal): Promise<Map<string, string>> {
-    const paths = new Map<string, string>();
+  async setUp(pod: Pod, podIPs: readonly string[], signal?: AbortSignal): Promise<MountedVolumes> {
+    const done: MountedVolumes = { paths: new Map(), imageFailures: new Map() };
+    const failures: { volume: string; cause: Error }[] = [];
+    let notYet: VolumeNotYet | undefined;
     for (const volume of pod.spec.volumes ?? []) {
       try {
-        paths.set(volume.name, await this.#setUpOne(pod, volume, { podIPs, signal }));
+        done.paths.set(volume.name, await this.#setUpOne(pod, volume, { podIPs, signal }));
       } catch (error) {
         signal?.throwIfAborted();
-        if (error instanceof VolumeNotYet) this.#wait(pod, error);
         if (!(error instanceof Error)) throw error;
-        throw new VolumeFailed(volume.name, error);
+        if (error instanceof ImageFailed) done.imageFailures.set(volume.name, error);
+        else if (error instanceof VolumeNotYet) notYet ??= error;
+        else failures.push({ volume: volume.name, cause: error });
       }
     }
+    const overdue = notYet && this.#overdue(pod, notYet);
+    if (overdue) failures.push({ volume: overdue.volume, cause: overdue });
+    if (failures.length > 0) throw new VolumesFailed(failures);
+    if (notYet) throw notYet;
     this.#waitingSinceMs.delete(pod.metadata.uid);
-    return paths;
+    return done;
   }
 
-  #wait({ metadata }: Pod, notYet: VolumeNotYet): never {
+  /** What is said of a volume that has been waited for too long. */
+  #overdue({ metadata }: Pod, { volume }: VolumeNotYet): VolumeProblem | undefined {
     const now = this.#options.clock.monotonicMs();
     const since = this.#waitingSinceMs.get(metadata.uid) ?? now;
     this.#waitingSinceMs.set(metadata.uid, since);
-    if (now - since < PATIENCE_MS) throw notYet;
+    if (now - since < PATIENCE_MS) return undefined;
     this.#waitingSinceMs.set(metadata.uid, now);
-    const message = `Unable to attach or mount volumes: unmounted volumes=[${notYet.volume}], unattached volumes=[${notYet.volume}], failed to process volumes=[]: context deadline exceeded`;
-    throw new VolumeFailed(notYet.volume, new VolumeProblem(notYet.volume, message));
+    const message = `Unable to attach or mount volumes: unmounted volumes=[${volume}], unattached volumes=[${volume}], failed to process volumes=[]: context deadline exceeded`;
+    return new VolumeProblem(volume, message);
   }
 
   /** Unmounts everything of the pod and removes its folder. What a host path or a claim holds is not touched. */
@@ -124,20 +145,24 @@ export class PodVolumes {
           ? 'projected'
           : 'downward-api';
     const folder = join(this.folderOf(pod.metadata.uid), 'volumes', `kubernetes.io~${sort}`, volume.name);
-    // Secrets and tokens stay in memory: they never reach a disk.
-    const isSecret = sort === 'secret' || sort === 'projected';
-    await this.#folder(folder, { inMemory: isSecret, mode: 0o755 });
+    // Secrets and tokens stay in memory: they never reach a disk. What a pod says of itself does as upstream has it.
+    const inMemory = sort !== 'configmap';
+    const sizeBytes = inMemory ? memorySize(pod, this.#options.sources.node.allocatable['memory']) : undefined;
+    const made = await this.#folder(folder, {
+      medium: inMemory ? { is: 'memory', sizeBytes } : { is: 'disk' },
+      mode: 0o755,
+    });
+    if (made) await makeNestedMountPoints(folder, volume.name, pod);
     await writeAtomically(folder, payload, fsGroup);
     return folder;
   }
 
   async #emptyDir(pod: Pod, { name, emptyDir }: Volume): Promise<string> {
     const folder = join(this.folderOf(pod.metadata.uid), 'volumes', 'kubernetes.io~empty-dir', name);
-    const limit = emptyDir?.sizeLimit ? quantityValue(emptyDir.sizeLimit) : 0;
+    const { allocatable } = this.#options.sources.node;
     const made = await this.#folder(folder, {
-      inMemory: emptyDir?.medium === 'Memory',
+      medium: mediumOf(pod, emptyDir ?? {}, allocatable['memory']),
       mode: 0o777,
-      ...(limit > 0 && { sizeBytes: limit }),
     });
     const { fsGroup } = pod.spec.securityContext ?? {};
     if (made && fsGroup !== undefined) await giveToGroup(folder, fsGroup);
@@ -145,19 +170,23 @@ export class PodVolumes {
   }
 
   /** @returns whether it was not there before */
-  async #folder(
-    path: string,
-    { inMemory, mode, sizeBytes }: { inMemory: boolean; mode: number; sizeBytes?: number },
-  ): Promise<boolean> {
+  async #folder(path: string, { medium, mode }: { medium: Medium; mode: number }): Promise<boolean> {
+    const { mounter } = this.#options;
+    const isMount = medium.is !== 'disk';
     const there = await stat(path).catch((error: Error & { code?: string }) => {
       if (error.code === 'ENOENT') return undefined;
       throw error;
     });
-    const isMounted = inMemory && there ? (await this.#options.mounter.below(path)).includes(path) : false;
-    if (there && (!inMemory || isMounted)) return false;
+    const isMounted = isMount && there ? (await mounter.below(path)).includes(path) : false;
+    if (there && (!isMount || isMounted)) return false;
     await mkdir(path, { recursive: true, mode: 0o750 });
-    if (inMemory) await this.#options.mounter.tmpfs(path, { mode, ...(sizeBytes && { sizeBytes }) });
-    else await chmod(path, mode);
+    if (medium.is === 'memory')
+      await mounter.tmpfs(path, { mode, ...(medium.sizeBytes && { sizeBytes: medium.sizeBytes }) });
+    else if (medium.is === 'hugepages') {
+      const options = [`pagesize=${medium.pageSize}`];
+      await mounter.mount({ type: 'hugetlbfs', source: 'nodev', target: path, options });
+      await chmod(path, mode);
+    } else await chmod(path, mode);
     return true;
   }
 }

@@ -9,7 +9,8 @@ import type {
   Volume,
   VolumeProjection,
 } from '#api/generated/schema.ts';
-import { fieldValue, type NodeFacts, resourceFieldValue } from '../field-values.ts';
+import { Unreachable } from '#client/transport.ts';
+import { fieldValue, type NodeFacts, resourceFieldValue, UnresolvedField } from '../field-values.ts';
 import type { Payload, ProjectedFile } from './atomic-writer.ts';
 
 export interface ProjectionSources {
@@ -45,9 +46,25 @@ export async function payloadOf(volume: Volume, context: Context): Promise<Paylo
   if (downwardAPI) return new Map(await project({ downwardAPI }, downwardAPI.defaultMode ?? DEFAULT_MODE, context));
   if (!projected) return undefined;
   const parts: [string, ProjectedFile][] = [];
+  const failures: Error[] = [];
   for (const source of projected.sources ?? [])
-    parts.push(...(await project(source, projected.defaultMode ?? DEFAULT_MODE, context)));
+    try {
+      parts.push(...(await project(source, projected.defaultMode ?? DEFAULT_MODE, context)));
+    } catch (error) {
+      if (!(error instanceof Error) || isOutOfReach(error)) throw error;
+      failures.push(error);
+    }
+  if (failures.length > 0) throw new ProjectionFailed(aggregated(failures.map(({ message }) => message)));
   return new Map(parts);
+}
+
+/** The API does not answer: the other sources would have to wait for it as well. */
+const isOutOfReach = (error: Error): boolean => error instanceof Unreachable;
+
+/** As Go prints several errors: each once. */
+function aggregated(messages: readonly string[]): string {
+  const once = [...new Set(messages)];
+  return once.length === 1 ? (once[0] ?? '') : `[${once.join(', ')}]`;
 }
 
 async function project(
@@ -69,12 +86,31 @@ async function project(
     if (!found && !secret.optional) throw new ProjectionFailed(`secret "${name}" not found`);
     return selected(base64Data(found?.data), secret, { mode, from: `references non-existent secret key` });
   }
-  if (downwardAPI) return (downwardAPI.items ?? []).map((item) => downwardFile(item, mode, context));
+  if (downwardAPI) return downwardFiles(downwardAPI.items ?? [], mode, context);
   if (serviceAccountToken) {
     const content = bytes(await sources.serviceAccountToken(pod, serviceAccountToken));
     return [[serviceAccountToken.path, { content, ...tokenAccess(pod, mode) }]];
   }
-  throw new ProjectionFailed('unsupported projected volume source');
+  return []; // a source of a feature that is off: the API server has left it empty
+}
+
+function downwardFiles(
+  items: readonly DownwardAPIVolumeFile[],
+  mode: number,
+  context: Context,
+): [string, ProjectedFile][] {
+  const failures: string[] = [];
+  const files = items.flatMap((item): [string, ProjectedFile][] => {
+    try {
+      return [downwardFile(item, mode, context)];
+    } catch (error) {
+      if (!(error instanceof UnresolvedField)) throw error;
+      failures.push(error.message);
+      return [];
+    }
+  });
+  if (failures.length > 0) throw new ProjectionFailed(aggregated(failures));
+  return files;
 }
 
 const dataOf = (map: ConfigMap | undefined): Map<string, Uint8Array> =>
@@ -115,12 +151,12 @@ function downwardFile(
 
 /** A token is for the pod's user only, where the pod has one. */
 function tokenAccess({ spec }: Pod, mode: number): { mode: number; uid?: number } {
-  if (spec.securityContext?.fsGroup !== undefined) return { mode: 0o600 };
   const users = new Set(
     [...spec.containers, ...(spec.initContainers ?? [])].map(
       ({ securityContext }) => securityContext?.runAsUser ?? spec.securityContext?.runAsUser,
     ),
   );
   const [user] = users;
-  return users.size === 1 && user !== undefined ? { mode: 0o600, uid: user } : { mode };
+  if (users.size === 1 && user !== undefined) return { mode: 0o600, uid: user };
+  return { mode: spec.securityContext?.fsGroup === undefined ? mode : 0o600 };
 }

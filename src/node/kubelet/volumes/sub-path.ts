@@ -3,11 +3,19 @@
  * down is walked by open folders, never by names that could turn into links, and what is mounted is the opened thing.
  */
 import { constants } from 'node:fs';
-import { chmod, type FileHandle, mkdir, open, readlink, writeFile } from 'node:fs/promises';
+import { chmod, type FileHandle, mkdir, open, readlink, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Mounter } from './mounter.ts';
 
-export class SubPathRefused extends Error {}
+export class SubPathRefused extends Error {
+  /** Something is at the end of the way, wherever that leads. */
+  readonly isThere: boolean;
+
+  constructor(message: string, isThere: boolean) {
+    super(message);
+    this.isThere = isThere;
+  }
+}
 
 // O_PATH names a place without opening what is there; Node has no constant for it. Source: open(2).
 const O_PATH = 0o10000000;
@@ -19,7 +27,7 @@ export async function mountSubPath(
   mounter: Mounter,
 ): Promise<void> {
   const parts = subPath.split('/').filter((part) => part !== '' && part !== '.');
-  if (subPath.startsWith('/') || parts.includes('..')) throw new SubPathRefused('must not contain ".."');
+  if (subPath.startsWith('/') || parts.includes('..')) throw new SubPathRefused('must not contain ".."', true);
   let here = await open(volume, O_PATH | O_DIRECTORY);
   const [root, { mode }] = await Promise.all([pathOf(here), here.stat()]);
   try {
@@ -30,15 +38,27 @@ export async function mountSubPath(
       here = next;
       const real = await pathOf(here);
       if (real !== root && !real.startsWith(root === '/' ? root : `${root}/`))
-        throw new SubPathRefused(`subPath "${subPath}" leads outside of its volume`);
+        throw new LeadsAway(`subPath "${subPath}" leads outside of its volume`);
     }
     await makeTarget(target, (await here.stat()).isDirectory());
     // The mount command is another process: it must find our open folder by our process.
     await mounter.bind(`/proc/${process.pid}/fd/${here.fd}`, target);
+  } catch (error) {
+    if (!(error instanceof LeadsAway)) throw error;
+    throw new SubPathRefused(error.message, await isThere(join(volume, subPath)));
   } finally {
     await here.close();
   }
 }
+
+/** Links are followed, as by whoever would use the path. */
+const isThere = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
+
+class LeadsAway extends Error {}
 
 /** Where the opened thing is now, whatever names have become of since. */
 const pathOf = ({ fd }: FileHandle): Promise<string> => readlink(`/proc/self/fd/${fd}`);
@@ -56,7 +76,7 @@ async function enter(folder: FileHandle, name: string, mode: number): Promise<Fi
   if (!(await opened.stat()).isSymbolicLink()) return opened;
   await opened.close();
   return open(path, O_PATH).catch((error: Error & { code?: string }) => {
-    if (error.code === 'ENOENT' || error.code === 'ELOOP') throw new SubPathRefused(`"${name}" leads nowhere`);
+    if (error.code === 'ENOENT' || error.code === 'ELOOP') throw new LeadsAway(`"${name}" leads nowhere`);
     throw error;
   });
 }
