@@ -15,7 +15,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   'src/node/kubelet': ['ws', 'undici', 'prom-client', '@grpc/grpc-js'],
   'src/node/images': ['tar-stream'],
   'src/network/dns': ['dns-packet'],
-  'src/network/ingress': ['undici', 're2js'],
+  'src/network/ingress': ['undici', 're2js', 'bcryptjs'],
   'src/cli': ['commander', 'picocolors', 'tar-stream', 'yaml'],
   'src/cmd': ['pino', 'commander', 'picocolors', 'yaml', 'prom-client', 'undici'],
 };

@@ -18,7 +18,7 @@ export interface Admitted {
 
 export type Admission = Admitted | (OwnAnswer & { refusedBy: Route | undefined });
 
-/** A promise only for a route with limits that somebody else keeps the account of. */
+/** A promise only where a slow hash is reckoned, and for limits that somebody else keeps the account of. */
 export function admitted(
   arrival: Arrival,
   headers: IncomingHttpHeaders,
@@ -31,14 +31,24 @@ export function admitted(
   const { route } = found;
   const rewritten = found.rewritten ?? rewrittenBy(route, arrival);
   const { basicAuth } = route.options;
-  const unknown = basicAuth && context.basicAuths.refusalFor(basicAuth, headers.authorization);
-  if (unknown) return { ...unknown, refusedBy: route };
   const onward = rewritten === undefined ? arrival.url : withQuery(rewritten, arrival.query);
+  if (!basicAuth) return withinLimits(route, onward, arrival, context.limits);
+  const known = (unknown: OwnAnswer | undefined) =>
+    unknown ? { ...unknown, refusedBy: route } : withinLimits(route, onward, arrival, context.limits);
+  const unknown = context.basicAuths.refusalFor(basicAuth, headers.authorization);
+  return unknown instanceof Promise ? unknown.then(known) : known(unknown);
+}
+
+function withinLimits(
+  route: Route,
+  path: string,
+  { address }: Arrival,
+  limits: Limits,
+): Admission | Promise<Admission> {
   const { rateLimits: rates, mostConnections } = route.options;
-  if (rates.length === 0 && mostConnections === 0) return { route, path: onward, ended: nothing };
-  const within = (ended: Begun): Admission =>
-    ended ? { route, path: onward, ended } : { ...refusal(503), refusedBy: route };
-  const begun = context.limits.begin({ client: `${route.owner} ${arrival.address}`, rates, mostConnections });
+  if (rates.length === 0 && mostConnections === 0) return { route, path, ended: nothing };
+  const within = (ended: Begun): Admission => (ended ? { route, path, ended } : { ...refusal(503), refusedBy: route });
+  const begun = limits.begin({ client: `${route.owner} ${address}`, rates, mostConnections });
   return begun instanceof Promise ? begun.then(within) : within(begun);
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { usersIn } from './basic-auth.ts';
+import { BasicAuths, usersIn } from './basic-auth.ts';
 import { isPassword } from './password-hash.ts';
 
 test.each([
@@ -9,8 +9,10 @@ test.each([
   ['secret', '{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=', true],
   ['Secret', '{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=', false],
   ['secret', 'secret', false],
-  ['secret', '$2y$05$c4WoMPo3SXsafkva.HHa6uXQZWr7oboPiC2bT/r7q1BB8I2s0BRqC', false], // bcrypt is not known
-])('the password %s under %s: %s', (password, hash, is) => expect(isPassword(password, hash)).toBe(is));
+  ['secret', '$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a', true],
+  ['secres', '$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a', false],
+  ['secret', '$2y$31$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a', false], // would take a year
+])('the password %s under %s: %s', async (password, hash, is) => expect(await isPassword(password, hash)).toBe(is));
 
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 
@@ -20,4 +22,33 @@ test('a Secret holds a file, or a user under each key', () => {
     ['joe', '$apr1$b'],
   ]);
   expect(usersIn({ jane: base64('{SHA}a') }, false)).toEqual([['jane', '{SHA}a']]);
+});
+
+const auth = { secret: 'shop/users', isFile: true, realm: 'shop' };
+const said = (text: string) => `Basic ${base64(text)}`;
+
+test('a slow hash is reckoned once for what a client repeats, right or wrong', async () => {
+  const auths = new BasicAuths();
+  auths.put('shop/users', [['jane', '$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a']]);
+  for (const [text, status] of [
+    ['jane:secret', undefined],
+    ['jane:guess', 401],
+  ] as const) {
+    const first = auths.refusalFor(auth, said(text));
+    expect(first).toBeInstanceOf(Promise);
+    expect((await first)?.status).toBe(status);
+    const again = auths.refusalFor(auth, said(text));
+    expect(again).not.toBeInstanceOf(Promise);
+    expect((await again)?.status).toBe(status);
+  }
+});
+
+test('who guesses at slow hashes makes no queue without end', async () => {
+  const auths = new BasicAuths();
+  auths.put('shop/users', [['jane', '$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a']]);
+  const guesses = Array.from({ length: 40 }, (_, i) => auths.refusalFor(auth, said(`jane:${i}`)));
+  const statuses = (await Promise.all(guesses)).map((answer) => answer?.status);
+  expect(statuses.filter((status) => status === 401)).toHaveLength(32);
+  expect(statuses.filter((status) => status === 503)).toHaveLength(8);
+  expect((await auths.refusalFor(auth, said('jane:secret')))?.status).toBeUndefined();
 });

@@ -1,7 +1,7 @@
 /** Who may pass by name and password, out of Secrets that Ingresses name. Source: ingress-nginx' documentation, "Authentication"; RFC 7617. */
 import { createHash } from 'node:crypto';
 import { type OwnAnswer, refusal } from './own-answers.ts';
-import { isPassword } from './password-hash.ts';
+import { isPassword, isSlow } from './password-hash.ts';
 
 export interface BasicAuth {
   /** `namespace/name`. */
@@ -28,36 +28,54 @@ export function usersIn(data: Readonly<Record<string, string>>, isFile: boolean)
 const decoded = (base64: string): string => Buffer.from(base64, 'base64').toString('utf8');
 
 const MOST_KNOWN = 1_000;
+/** Slow hashes are reckoned one after the other: who guesses must not hold up everybody else. */
+const MOST_WAITING = 32;
 
 export class BasicAuths {
   readonly #users = new Map<string, Users>();
   /** What was found right: the hash is made slow on purpose, and a browser says the same with each request. */
   readonly #right = new Set<string>();
+  /** Of slow hashes also what was found wrong: clients repeat that as well. */
+  readonly #wrong = new Set<string>();
+  #reckoning: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
 
   put(secret: string, users: readonly [string, string][] | null): void {
     this.#right.clear();
+    this.#wrong.clear();
     if (users) this.#users.set(secret, new Map(users));
     else this.#users.delete(secret);
   }
 
-  /** undefined: the request may pass. */
-  refusalFor({ secret, realm }: BasicAuth, authorization: string | undefined): OwnAnswer | undefined {
+  /** undefined: the request may pass. A promise where a slow hash must be reckoned first. */
+  refusalFor(
+    { secret, realm }: BasicAuth,
+    authorization: string | undefined,
+  ): OwnAnswer | undefined | Promise<OwnAnswer | undefined> {
     const users = this.#users.get(secret);
     if (!users) return refusal(503);
     const [, credentials = ''] = /^Basic ([A-Za-z0-9+/=]{1,4096})$/i.exec(authorization ?? '') ?? [];
     const text = decoded(credentials);
     const colon = text.indexOf(':');
     const hash = users.get(text.slice(0, Math.max(0, colon)));
-    if (colon > 0 && hash && this.#isRight(secret, text, hash)) return undefined;
-    return { ...refusal(401), headers: { 'www-authenticate': `Basic realm="${realm}"` } };
+    const refused = { ...refusal(401), headers: { 'www-authenticate': `Basic realm="${realm}"` } };
+    if (colon <= 0 || !hash) return refused;
+    const key = createHash('sha256').update(`${secret} ${hash} ${text}`).digest('base64');
+    if (this.#right.has(key)) return undefined;
+    if (this.#wrong.has(key)) return refused;
+    const reckon = () => isPassword(text.slice(colon + 1), hash);
+    if (!isSlow(hash)) return this.#remembered(key, reckon() === true) ? undefined : refused;
+    if (this.#waiting >= MOST_WAITING) return refusal(503);
+    this.#waiting++;
+    const found = this.#reckoning.then(reckon).finally(() => this.#waiting--);
+    this.#reckoning = found.catch(() => undefined); // whoever asked is told
+    return found.then((isRight) => (this.#remembered(key, isRight) ? undefined : refused));
   }
 
-  #isRight(secret: string, text: string, hash: string): boolean {
-    const key = createHash('sha256').update(`${secret} ${hash} ${text}`).digest('base64');
-    if (this.#right.has(key)) return true;
-    if (!isPassword(text.slice(text.indexOf(':') + 1), hash)) return false;
-    if (this.#right.size >= MOST_KNOWN) this.#right.clear();
-    this.#right.add(key);
-    return true;
+  #remembered(key: string, isRight: boolean): boolean {
+    const known = isRight ? this.#right : this.#wrong;
+    if (known.size >= MOST_KNOWN) known.clear();
+    known.add(key);
+    return isRight;
   }
 }

@@ -1,10 +1,20 @@
-/** Passwords as `htpasswd` writes them. bcrypt is not known: Node.js has none. Source: Apache HTTP Server documentation, "Password Formats". */
+/** Passwords as `htpasswd` writes them. Source: Apache HTTP Server documentation, "Password Formats". */
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { compare } from 'bcryptjs';
 
 const APR1 = /^\$apr1\$([^$]{1,8})\$([./0-9A-Za-z]{22})$/;
 
-/** False as well for a hash of a kind that is not known. */
-export function isPassword(password: string, hash: string): boolean {
+const BCRYPT = /^\$2[aby]\$(\d\d)\$[./0-9A-Za-z]{53}$/;
+/** Twice as slow with each: at 14 a second or so, which is for one request more than enough. */
+const MOST_COST = 14;
+
+/** Whether to reckon it takes so long that nobody should be held up by it. */
+export const isSlow = (hash: string): boolean => BCRYPT.test(hash);
+
+/** False as well for a hash of a kind that is not known. A promise where it takes long. */
+export function isPassword(password: string, hash: string): boolean | Promise<boolean> {
+  const [, cost] = BCRYPT.exec(hash) ?? [];
+  if (cost !== undefined) return Number(cost) <= MOST_COST && compare(password, hash);
   const [, salt] = APR1.exec(hash) ?? [];
   if (salt !== undefined) return isSame(apr1(password, salt), hash);
   if (hash.startsWith('{SHA}')) return isSame(`{SHA}${createHash('sha1').update(password).digest('base64')}`, hash);
