@@ -18,8 +18,8 @@ export interface PrivateContainerd {
   directory: string;
   socketPath: string;
   runtime: ContainerRuntime;
-  /** kill -9 and start again, with the same state. */
-  restart(): Promise<void>;
+  /** kill -9 and start again, with the same state, or with what `meanwhile` makes of it. */
+  restart(meanwhile?: () => void): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -37,8 +37,9 @@ export async function startPrivateContainerd(subnet: string): Promise<PrivateCon
     directory,
     socketPath,
     runtime,
-    async restart() {
+    async restart(meanwhile) {
       await stop(child, 'SIGKILL');
+      meanwhile?.();
       child = start(directory);
       await ready(runtime, directory);
     },

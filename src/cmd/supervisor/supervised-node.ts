@@ -4,6 +4,8 @@ import type { NodeStatus, ProcessStatus } from '#cli/control-protocol.ts';
 import type { BlobStore } from '#node/images/blob-store.ts';
 import { packImage } from '#node/images/image.ts';
 import { PAUSE_IMAGE, pauseImage, pauseProgram } from '#node/images/pause-image.ts';
+import { findContainerd } from '#node/machine/containerd.ts';
+import { LeftoverReaper } from '#node/machine/leftover-reaper.ts';
 import { ensureNode, isRunning, type RunningNode, removeNode, stopNode } from '#node/machine/machine-node.ts';
 import { importImage, listImages } from '#node/machine/node-images.ts';
 import type { NodeLayout } from '#node/machine/node-layout.ts';
@@ -21,6 +23,7 @@ export class SupervisedNode {
   readonly #blobs: BlobStore;
   readonly #processes: KeptProcess[];
   #node: RunningNode | undefined;
+  #reaper: LeftoverReaper | undefined;
   #state: NodeStatus['state'] = 'stopped';
   #message: string | undefined;
 
@@ -61,9 +64,10 @@ export class SupervisedNode {
     }
   }
 
-  /** Makes again what somebody ended: holder, containerd. Containers and their networks live on. */
+  /** Makes again what somebody ended: holder, containerd. Containers and their networks live on; what is nobody's does not. */
   async repair(): Promise<void> {
-    if (this.#state !== 'running' || !this.#node || isRunning(this.#node)) return;
+    if (this.#state !== 'running' || !this.#node) return;
+    if (isRunning(this.#node)) return void this.#reaper?.lookWhenDue();
     this.#context.log.warn('a node lost a process of its own; making it again', { node: this.layout.name });
     const before = this.#node.holder.mountNamespace;
     await this.#ensure();
@@ -85,15 +89,35 @@ export class SupervisedNode {
   async #end(graceMs: number, end: typeof stopNode): Promise<void> {
     const { facts, clock } = this.#context;
     await Promise.all(this.#processes.map((process) => process.stop(PROCESS_GRACE_MS)));
+    await this.#reaper?.settled();
     await end({ layout: this.layout, facts, clock, graceMs });
     this.#node = undefined;
+    this.#reaper = undefined;
     this.#setState('stopped');
   }
 
   async #ensure(): Promise<void> {
     const { facts, clock, settings } = this.#context;
     const options = { layout: this.layout, facts, clock, pauseImage: PAUSE_IMAGE, holderProgram: pauseProgram() };
-    this.#node = await ensureNode({ ...options, cni: settings.cni });
+    const [before, beforeMs] = [await findContainerd(this.layout), clock.now()];
+    const node = await ensureNode({ ...options, cni: settings.cni });
+    const isAdopted = before?.pid === node.containerd.pid;
+    this.#node = node;
+    this.#reaper = this.#reaperOf(node, isAdopted ? undefined : beforeMs);
+  }
+
+  #reaperOf({ holder }: RunningNode, startedMs: number | undefined): LeftoverReaper {
+    const { facts, clock, log } = this.#context;
+    return new LeftoverReaper({
+      places: this.layout,
+      mountNamespace: holder.mountNamespace,
+      witness: holder.record.pid,
+      enter: (argv) => entered(holder, argv),
+      runc: facts.programs.runc ?? 'runc',
+      clock,
+      log: log.child({ node: this.layout.name }),
+      startedMs,
+    });
   }
 
   async #ensurePauseImage(): Promise<void> {

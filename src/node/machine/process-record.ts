@@ -66,10 +66,11 @@ export function parseStat(text: string): ProcessStat {
   };
 }
 
-/** All processes that can be seen, in no promised order. */
-export function allProcesses(): ProcessStat[] {
-  return readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? (statOf(Number(name)) ?? []) : []));
-}
+/** Of all processes that can be seen, in no promised order. */
+export const processIds = (): number[] =>
+  readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? Number(name) : []));
+
+export const allProcesses = (): ProcessStat[] => processIds().flatMap((pid) => statOf(pid) ?? []);
 
 /** A file under /proc may be gone (ENOENT), or its process be (ESRCH). */
 export function readOrUndefined(path: string): string | undefined {

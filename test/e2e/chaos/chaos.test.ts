@@ -159,17 +159,18 @@ describe('after kill -9', () => {
       const once = restartCount === 0 ? [0, undefined] : [1, 'StartError'];
       expect([restartCount, lastState?.terminated?.reason]).toEqual(once);
     }
-    // Not in the middle of a start: a containerd 1.6 that is killed there loses its own shim.
     const { containerdRecord } = await layoutOfNode(cluster.name, NODE);
-    process.kill(pidIn(containerdRecord), 'SIGKILL');
-    await ground.create(onNode('later', { containers: [shell(RUNS)] }));
-    await ground.ready('later');
+    const later = ['later-0', 'later-1', 'later-2'];
+    await ground.create(...later.map((name) => onNode(name, spec)));
+    await ground.podWhen('later-0', 'is on its way', ({ status }) => status?.startTime !== undefined);
+    process.kill(pidIn(containerdRecord), 'SIGKILL'); // in the middle of their sandboxes
+    await Promise.all(later.map((name) => ground.ready(name)));
     for (const [i, name] of names.entries())
       expect(containerOf(await ground.ready(name))).toMatchObject({
         containerID: begun[i] && containerOf(begun[i])?.containerID,
         restartCount: begun[i] && containerOf(begun[i])?.restartCount,
       });
-    await Promise.all([...names, 'later'].map((name) => remove(name)));
+    await Promise.all([...names, ...later].map((name) => remove(name)));
   });
 });
 

@@ -1,0 +1,77 @@
+/** Takes away what a node's containerd has left. What is gone already is no error; what cannot be removed now throws. */
+import { createHash } from 'node:crypto';
+import { access, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Clock, sleep } from '#base/clock.ts';
+import { allProcesses, isAlive, recordOf, signalled } from './process-record.ts';
+import { descendants } from './process-tree.ts';
+import { run, succeeds } from './run-command.ts';
+import { criTool, foldersOfContainers, type Leftover, NAMESPACE, type NodeView, shimsOf } from './runtime-leftovers.ts';
+
+export interface RemovalContext extends NodeView {
+  /** The program line that runs `argv` in the node's namespaces: mounts are seen there alone. */
+  enter(argv: readonly string[]): readonly string[];
+  /** The program `runc`. */
+  runc: string;
+  /** Of a process that is in the node's mount namespace. */
+  witness: number | 'self';
+  clock: Clock;
+}
+
+export async function removeLeftover(leftover: Leftover, context: RemovalContext): Promise<void> {
+  switch (leftover.sort) {
+    case 'container':
+      return removeContainer(leftover.id, context);
+    case 'network namespace':
+      await unmountBelow(leftover.path, context);
+      return rm(leftover.path, { force: true });
+    case 'address':
+      return rm(leftover.path, { force: true });
+    case 'lease':
+      await succeeds(criTool(context.places, 'leases', 'delete', '--sync', leftover.id)); // gone: good as well
+  }
+}
+
+async function removeContainer(id: string, context: RemovalContext): Promise<void> {
+  const { places, enter } = context;
+  await endProcesses(shimsOf(context).get(id) ?? [], context.clock);
+  const { bundles, work, runc } = foldersOfContainers(places);
+  if (await isThere(join(runc, id))) await succeeds(enter([context.runc, '--root', runc, 'delete', '--force', id]));
+  await rm(socketOf(places.containerdSocket, id), { force: true });
+  for (const folder of [bundles, work].flatMap((parent) => [join(parent, id), join(parent, `.${id}`)])) {
+    await unmountBelow(folder, context);
+    await rm(folder, { recursive: true, force: true });
+  }
+  await rm(join(runc, id), { recursive: true, force: true }); // what runc cannot read it does not delete
+}
+
+/** Shims, and what runs below them: it would go on under the first process of the machine. */
+async function endProcesses(shims: readonly number[], clock: Clock): Promise<void> {
+  const all = allProcesses();
+  const roots = all.filter(({ pid }) => shims.includes(pid));
+  const records = [...roots, ...descendants(all, roots)].flatMap(({ pid }) => recordOf(pid) ?? []);
+  for (const record of records) if (isAlive(record)) signalled(record.pid, 'SIGKILL');
+  const deadlineMs = clock.monotonicMs() + 5_000;
+  while (records.some(isAlive) && clock.monotonicMs() < deadlineMs) await sleep(clock, 10);
+}
+
+async function unmountBelow(path: string, { enter, witness }: RemovalContext): Promise<void> {
+  const table = await readFile(`/proc/${witness}/mountinfo`, 'utf8');
+  const points = table.split('\n').map((line) => line.split(' ')[4] ?? '');
+  const below = points.filter((point) => point === path || point.startsWith(`${path}/`));
+  for (const point of below.reverse()) await run(enter(['umount', '--lazy', point]));
+}
+
+/** Where a shim listens. Source: containerd 1.6, runtime/v2/shim/util_unix.go, SocketAddress. */
+function socketOf(containerdSocket: string, id: string): string {
+  const name = createHash('sha256')
+    .update(join(containerdSocket, NAMESPACE, id))
+    .digest('hex');
+  return join('/run/containerd/s', name);
+}
+
+const isThere = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );

@@ -1,0 +1,187 @@
+/**
+ * What a node's containerd has begun and knows nothing of: it was killed in the middle of a step, or the call was broken off.
+ * containerd writes a container's record before it makes anything else of it (network namespace, address, bundle, shim, in
+ * this order) and deletes it last, so what stays without a record is nobody's. Source: containerd 1.6,
+ * pkg/cri/server/sandbox_run.go, sandbox_remove.go, runtime/v2/manager.go.
+ */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { NodeLayout } from './node-layout.ts';
+import { processIds, readOrUndefined } from './process-record.ts';
+import { mountNamespaceOf } from './process-tree.ts';
+import { CommandFailed, run } from './run-command.ts';
+
+export type RuntimePlaces = Pick<
+  NodeLayout,
+  'containerdSocket' | 'containerdState' | 'containerdRoot' | 'runcRoot' | 'cniStateDir'
+>;
+
+/** As the node sees itself. */
+export interface NodeView {
+  places: RuntimePlaces;
+  /** Of the node's own processes: a shim that is not in it is another node's. */
+  mountNamespace: string;
+}
+
+/** A container is all that has its id: shim and what runs in it, runc's state, bundle. */
+export type Leftover =
+  | { sort: 'container'; id: string }
+  | { sort: 'network namespace'; path: string }
+  | { sort: 'address'; id: string; path: string }
+  | { sort: 'lease'; id: string };
+
+/** Nobody but the CRI gives such ids. */
+const CONTAINER_ID = /^[0-9a-f]{64}$/;
+
+export class RuntimeLeftovers {
+  readonly #view: NodeView;
+  /** Network namespaces that a record once named: the CRI takes them away itself. */
+  #claimed: ReadonlySet<string> = new Set();
+
+  constructor(view: NodeView) {
+    this.#view = view;
+  }
+
+  /**
+   * What is without a record now. A single look proves nothing: a record is deleted a moment before its last process ends.
+   * Throws CommandFailed when containerd does not answer.
+   */
+  async find(): Promise<Leftover[]> {
+    const { places } = this.#view;
+    const containers = new Set([...shimsOf(this.#view).keys(), ...(await idsOnDisk(places))]);
+    const found: Leftover[] = [
+      ...[...containers].map((id) => ({ sort: 'container' as const, id })),
+      ...(await addressesOf(places)),
+      ...(await this.#newNetworks()),
+    ];
+    // The CRI's own folders are there for as long as a record, and cost no call.
+    const known = await criFolders(places);
+    const lost = found.filter((each) => !('id' in each && known.has(each.id)));
+    if (lost.length === 0) return [];
+    const records = new Set(lines(await tool(places, 'containers', 'list', '--quiet')));
+    const ofNobody = lost.filter((each) => !('id' in each && records.has(each.id)));
+    return this.#withoutClaimed(ofNobody, records);
+  }
+
+  async #newNetworks(): Promise<Leftover[]> {
+    const folder = join(this.#view.places.containerdState, CRI, 'netns');
+    const paths = (await namesIn(folder)).filter((name) => name.startsWith('cni-')).map((name) => join(folder, name));
+    this.#claimed = new Set(paths.filter((path) => this.#claimed.has(path)));
+    const fresh = paths.filter((path) => !this.#claimed.has(path));
+    if (fresh.length === 0) return [];
+    const { bundles } = foldersOfContainers(this.#view.places);
+    for (const id of await namesIn(bundles)) this.#claim(fresh, await textOf(join(bundles, id, 'config.json')));
+    return fresh.filter((path) => !this.#claimed.has(path)).map((path) => ({ sort: 'network namespace', path }));
+  }
+
+  /** A pod that has ended, or has just begun, is named by its record alone. */
+  async #withoutClaimed(lost: readonly Leftover[], records: Iterable<string>): Promise<Leftover[]> {
+    const paths = lost.flatMap((each) => (each.sort === 'network namespace' ? each.path : []));
+    if (paths.length > 0) for (const id of records) this.#claim(paths, await textOfRecord(this.#view.places, id));
+    return lost.filter((each) => !(each.sort === 'network namespace' && this.#claimed.has(each.path)));
+  }
+
+  #claim(paths: readonly string[], text: string): void {
+    this.#claimed = new Set([...this.#claimed, ...paths.filter((path) => text.includes(`"${path}"`))]);
+  }
+}
+
+/** Those of operations that a former containerd was in: nobody gives them back for a day, and what they hold stays as long. */
+export async function leasesBefore(places: RuntimePlaces, startedMs: number): Promise<Leftover[]> {
+  const [, ...leases] = lines(await tool(places, 'leases', 'list'));
+  return leases.flatMap((line) => {
+    const [id = '', createdAt = ''] = line.trim().split(/\s+/);
+    return createdMs(id, createdAt) < startedMs ? [{ sort: 'lease' as const, id }] : [];
+  });
+}
+
+/** The list has whole seconds; the id begins with the nanoseconds. Source: containerd 1.6, leases/id.go. */
+export const createdMs = (id: string, createdAt: string): number =>
+  Date.parse(createdAt) + (/^\d{1,9}(?=-)/.test(id) ? Math.floor(Number.parseInt(id, 10) / 1e6) : 999);
+
+/** The processes that hold the node's containers, by container: a pod's sandbox gives the id. */
+export function shimsOf({ places, mountNamespace }: NodeView): Map<string, number[]> {
+  const shims = new Map<string, number[]>();
+  for (const pid of processIds()) {
+    const id = idOfShim(readOrUndefined(`/proc/${pid}/cmdline`) ?? '', places.containerdSocket);
+    if (id && mountNamespaceOf(pid) === mountNamespace) shims.set(id, [...(shims.get(id) ?? []), pid]);
+  }
+  return shims;
+}
+
+/** @param commandLine as in /proc: each argument ends with a zero byte */
+export function idOfShim(commandLine: string, containerdSocket: string): string | undefined {
+  const [program = '', ...args] = commandLine.split('\0');
+  if (!program.endsWith('/containerd-shim-runc-v2')) return undefined;
+  const after = (flag: string) => args[args.indexOf(flag) + 1] ?? '';
+  const isOurs = after('-namespace') === NAMESPACE && after('-address') === containerdSocket;
+  return isOurs && CONTAINER_ID.test(after('-id')) ? after('-id') : undefined;
+}
+
+export const NAMESPACE = 'k8s.io';
+
+/** Where containers' bundles and what belongs to them are: folders named by id. One that is being deleted has a dot before it. */
+export const foldersOfContainers = ({ containerdState, containerdRoot, runcRoot }: RuntimePlaces) => ({
+  bundles: join(containerdState, 'io.containerd.runtime.v2.task', NAMESPACE),
+  work: join(containerdRoot, 'io.containerd.runtime.v2.task', NAMESPACE),
+  runc: join(runcRoot, NAMESPACE),
+});
+
+async function idsOnDisk(places: RuntimePlaces): Promise<string[]> {
+  const names = await Promise.all(Object.values(foldersOfContainers(places)).map(namesIn));
+  return names
+    .flat()
+    .map((name) => name.replace(/^\./, ''))
+    .filter((name) => CONTAINER_ID.test(name));
+}
+
+async function criFolders({ containerdRoot }: RuntimePlaces): Promise<Set<string>> {
+  const root = join(containerdRoot, CRI);
+  return new Set([...(await namesIn(join(root, 'sandboxes'))), ...(await namesIn(join(root, 'containers')))]);
+}
+
+const CRI = 'io.containerd.grpc.v1.cri';
+
+/** What host-local has given to a container: a file named by the address, with the container's id as its first line. */
+async function addressesOf({ cniStateDir }: RuntimePlaces): Promise<Extract<Leftover, { sort: 'address' }>[]> {
+  const found: Extract<Leftover, { sort: 'address' }>[] = [];
+  for (const network of await namesIn(cniStateDir))
+    for (const name of (await namesIn(join(cniStateDir, network))).filter((each) => /^[0-9a-f.:]+$/.test(each))) {
+      const path = join(cniStateDir, network, name);
+      const id = (await textOf(path)).split(/\s/)[0] ?? '';
+      if (CONTAINER_ID.test(id)) found.push({ sort: 'address', id, path });
+    }
+  return found;
+}
+
+/** JSON. Empty: it was deleted since it was listed. */
+const textOfRecord = (places: RuntimePlaces, id: string): Promise<string> =>
+  tool(places, 'containers', 'info', id).catch((error: unknown) => {
+    if (error instanceof CommandFailed && /not found/.test(error.stderr)) return '';
+    throw error;
+  });
+
+const tool = (places: RuntimePlaces, ...args: string[]): Promise<string> => run(criTool(places, ...args));
+
+/** containerd's own tool, in the namespace of the CRI. */
+export const criTool = ({ containerdSocket }: RuntimePlaces, ...args: string[]): string[] => [
+  'ctr',
+  '--address',
+  containerdSocket,
+  '--namespace',
+  NAMESPACE,
+  ...args,
+];
+
+const lines = (text: string): string[] => text.split('\n').filter(Boolean);
+
+const namesIn = (folder: string): Promise<string[]> => readdir(folder).catch(absent([]));
+const textOf = (path: string): Promise<string> => readFile(path, 'utf8').catch(absent(''));
+
+/** Things go while they are looked at. */
+const absent =
+  <T>(value: T) =>
+  (error: NodeJS.ErrnoException): T => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return value;
+    throw error;
+  };
