@@ -419,8 +419,8 @@ test('what is written as text in a Secret is stored as data', () => {
     data: { a: 'eA==', b: 'eQ==' },
     stringData: { b: 'ü' },
   });
-  expect(kind.prepareForCreate(object)).toMatchObject({ type: 'Opaque', data: { a: 'eA==', b: 'w7w=' } });
-  expect(Object.keys(kind.prepareForCreate(object))).not.toContain('stringData');
+  expect(kind.defaults(object)).toMatchObject({ type: 'Opaque', data: { a: 'eA==', b: 'w7w=' } });
+  expect(Object.keys(kind.defaults(object))).not.toContain('stringData');
 });
 
 test('a Namespace begins with its label, its finalizer and its phase', () => {

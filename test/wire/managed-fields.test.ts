@@ -292,6 +292,23 @@ test('an update that says nothing of managedFields leaves them as they are', asy
   expect(updated.metadata.resourceVersion).toBe(before.metadata.resourceVersion);
 });
 
+test('the text of a Secret is accounted as its data, and conflicts with nobody who applies it', async () => {
+  const secrets = '/api/v1/namespaces/default/secrets';
+  const secret = { apiVersion: 'v1', kind: 'Secret', metadata: { name }, stringData: { a: 'b' } };
+  const made = await send('POST', `${secrets}?fieldManager=maker`, secret);
+  expect(made).toMatchObject({ data: { a: 'Yg==' } });
+  expect(made).not.toHaveProperty('stringData');
+  expect(made.metadata.managedFields).toEqual([
+    expect.objectContaining({ manager: 'maker', fieldsV1: { 'f:data': { '.': {}, 'f:a': {} }, 'f:type': {} } }),
+  ]);
+  const text = { ...secret, stringData: { a: 'c' } };
+  const applied = await send('PATCH', `${secrets}/${name}?fieldManager=applier`, text, APPLY);
+  expect(applied).toMatchObject({ data: { a: 'Yw==' } });
+  expect(applied.metadata.managedFields?.find(({ manager }) => manager === 'applier')?.fieldsV1).toEqual({
+    'f:stringData': { 'f:a': {} },
+  });
+});
+
 test('the status is an account of its own, and nothing else of the object belongs to it', async () => {
   await apply(HOUSES, house({ rooms: 1 }), 'one');
   const status = { ...house({ rooms: 7 }), status: { phase: 'Built' } };
