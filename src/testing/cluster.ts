@@ -14,7 +14,7 @@ import { seededRandom } from '#base/random.ts';
 import { defaultAdmission } from '#control-plane/apiserver/admission/chain.ts';
 import { createApiServer } from '#control-plane/apiserver/apiserver.ts';
 import { ServiceAccountTokens } from '#control-plane/apiserver/authentication/service-account-tokens.ts';
-import { TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
+import { type SigningKeys, signingKeysOf, TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
 import { allow } from '#control-plane/apiserver/authorization/authorizer.ts';
 import { ensureBootstrapObjects } from '#control-plane/apiserver/authorization/ensure-bootstrap-objects.ts';
 import { rulesOf } from '#control-plane/controllers/controller-roles.ts';
@@ -68,12 +68,15 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
     await ensureBootstrapObjects(cluster.client, derived);
     await cluster.settles(); // the authorizer has heard of them
   }
-  for (const controller of controllers)
+  const run = (controller: Controller) =>
     cluster.run(controller.name, (services) => startControllers({ controllers: [controller], ...services }));
+  for (const controller of controllers) if (controller.form === 'kind') run(controller);
   if (scheduler) {
     const profiles = scheduler === true ? {} : { profiles: scheduler };
     cluster.run(SCHEDULER, (services) => startScheduler({ ...profiles, ...services, breathe: turn }));
   }
+  // Last: of kinds that others follow whole they need no informers of their own.
+  for (const controller of controllers) if (controller.form !== 'kind') run(controller);
   if (simulatedNodes) await cluster.simulateNodes({ count: simulatedNodes });
   if (simulatedNodePools) await cluster.simulatePools();
   for (const start of components) cluster.add(start(cluster.services));
@@ -110,12 +113,13 @@ function openCluster(options: ClusterOptions): TestCluster {
   return cluster;
 }
 
-let keyPair: string | undefined;
+let signingKeys: SigningKeys | undefined;
 
 function tokenIssuer(clock: Clock): TokenIssuer {
-  keyPair ??= generateKeyPairSync('ec', { namedCurve: 'P-256' })
-    .privateKey.export({ type: 'pkcs8', format: 'pem' })
-    .toString();
+  signingKeys ??= signingKeysOf(newSigningKey());
   const issuer = 'https://kubernetes.default.svc';
-  return new TokenIssuer({ privateKey: keyPair, issuer, jwksUri: `${issuer}/openid/v1/jwks`, clock });
+  return new TokenIssuer({ privateKey: signingKeys, issuer, jwksUri: `${issuer}/openid/v1/jwks`, clock });
 }
+
+const newSigningKey = (): string =>
+  generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();

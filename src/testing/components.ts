@@ -16,8 +16,9 @@ export class Components {
   readonly #named = new Map<string, StartComponent>();
   readonly #runningByName = new Map<string, TestComponent>();
   readonly #nameless = new Set<TestComponent>();
-  #running: readonly TestComponent[] = [];
-  #informers: ReadonlySet<SharedInformers> = new Set();
+  /** Both are asked for at every turn of a cluster that settles; undefined when components have come or gone. */
+  #running: readonly TestComponent[] | undefined;
+  #informers: ReadonlySet<SharedInformers> | undefined;
 
   /** Those that can be stopped and started, in the order in which they were added. */
   get names(): string[] {
@@ -25,16 +26,15 @@ export class Components {
   }
 
   running(): readonly TestComponent[] {
+    this.#running ??= [...this.#nameless, ...this.#runningByName.values()];
     return this.#running;
   }
 
   /** Each once, whoever shares them. A component that begins anew by itself has others then. */
   informers(): ReadonlySet<SharedInformers> {
-    for (const { informers } of this.#running) {
-      if (!informers || this.#informers.has(informers)) continue;
-      this.#changed();
-      break;
-    }
+    const running = this.running();
+    if (running.some(({ informers }) => informers && !this.#informers?.has(informers))) this.#informers = undefined;
+    this.#informers ??= new Set(running.flatMap(({ informers }) => informers ?? []));
     return this.#informers;
   }
 
@@ -74,15 +74,14 @@ export class Components {
 
   /** The last that was added first. */
   async stopAll(): Promise<void> {
-    for (const component of [...this.#running].reverse()) await component.stop();
+    for (const component of [...this.running()].reverse()) await component.stop();
     this.#runningByName.clear();
     this.#nameless.clear();
     this.#changed();
   }
 
-  /** Both are asked for at every turn of a cluster that settles. */
   #changed(): void {
-    this.#running = [...this.#nameless, ...this.#runningByName.values()];
-    this.#informers = new Set(this.#running.flatMap(({ informers }) => informers ?? []));
+    this.#running = undefined;
+    this.#informers = undefined;
   }
 }

@@ -55,26 +55,27 @@ export function startControllers(options: ControllersOptions): RunningController
     options.informers ?? new SharedInformers({ client: new Client(transportFor(MANAGER)), clock, random, log, signal });
   const recorders: EventRecorder[] = [];
 
-  const runners = controllers
-    .filter(({ name }) => !without.includes(name))
-    .map((controller): KeyRunner => {
-      const client = new Client(transportFor(serviceAccountUser(userOf(controller))));
-      const component = (controller.form === 'kind' && controller.spec.eventSource) || controller.name;
-      const events = new EventRecorder({ client, clock, random, component, log, signal });
-      recorders.push(events);
-      const onBug = options.onBug ?? throwOutOfPromises;
-      const env: RunEnvironment = {
-        informers,
-        client,
-        kinds,
-        events,
-        clock,
-        random,
-        log: log.child({ controller: controller.name }),
-        onBug,
-      };
-      return controller.form === 'kind' ? runController(controller, env) : runAnyKindController(controller, env);
-    });
+  const wanted = controllers.filter(({ name }) => !without.includes(name));
+  // Who follows every kind comes last: of kinds that others follow whole it needs no informers of its own.
+  const inOrder = [...wanted.filter(({ form }) => form === 'kind'), ...wanted.filter(({ form }) => form !== 'kind')];
+  const runners = inOrder.map((controller): KeyRunner => {
+    const client = new Client(transportFor(serviceAccountUser(userOf(controller))));
+    const component = (controller.form === 'kind' && controller.spec.eventSource) || controller.name;
+    const events = new EventRecorder({ client, clock, random, component, log, signal });
+    recorders.push(events);
+    const onBug = options.onBug ?? throwOutOfPromises;
+    const env: RunEnvironment = {
+      informers,
+      client,
+      kinds,
+      events,
+      clock,
+      random,
+      log: log.child({ controller: controller.name }),
+      onBug,
+    };
+    return controller.form === 'kind' ? runController(controller, env) : runAnyKindController(controller, env);
+  });
 
   return {
     informers,

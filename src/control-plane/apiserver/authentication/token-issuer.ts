@@ -11,8 +11,8 @@ import {
 } from './service-account-claims.ts';
 
 export interface TokenIssuerOptions {
-  /** PEM, an EC key on P-256. */
-  privateKey: string;
+  /** PEM, an EC key on P-256; or what `signingKeysOf` has read of one. */
+  privateKey: string | SigningKeys;
   /** PEM: keys of earlier days, whose tokens still hold. */
   formerPublicKeys?: readonly string[];
   /** `https://kubernetes.default.svc.cluster.local`; also the API server's audience unless others are named. */
@@ -21,6 +21,21 @@ export interface TokenIssuerOptions {
   /** Where the JWKS is served to outsiders. */
   jwksUri: string;
   clock: Clock;
+}
+
+export interface SigningKeys {
+  private: KeyObject;
+  /** The one that belongs to it first. */
+  public: readonly { id: string; key: KeyObject }[];
+}
+
+/** Read once for all issuers that sign with them. PEM, as in TokenIssuerOptions. */
+export function signingKeysOf(privateKey: string, formerPublicKeys: readonly string[] = []): SigningKeys {
+  const key = createPrivateKey(privateKey);
+  if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1')
+    throw new Error('the key of service accounts must be an EC key on P-256');
+  const keys = [createPublicKey(key), ...formerPublicKeys.map((pem) => createPublicKey(pem))];
+  return { private: key, public: keys.map((one) => ({ id: keyIdOf(one), key: one })) };
 }
 
 export class TokenIssuer {
@@ -32,15 +47,13 @@ export class TokenIssuer {
   readonly #publicKeys: readonly { id: string; key: KeyObject }[];
   readonly #clock: Clock;
 
-  constructor({ privateKey, formerPublicKeys = [], issuer, audiences, jwksUri, clock }: TokenIssuerOptions) {
+  constructor({ privateKey, formerPublicKeys, issuer, audiences, jwksUri, clock }: TokenIssuerOptions) {
     this.issuer = issuer;
     this.audiences = audiences ?? [issuer];
     this.jwksUri = jwksUri;
-    this.#key = createPrivateKey(privateKey);
-    if (this.#key.asymmetricKeyDetails?.namedCurve !== 'prime256v1')
-      throw new Error('the key of service accounts must be an EC key on P-256');
-    const keys = [createPublicKey(this.#key), ...formerPublicKeys.map((pem) => createPublicKey(pem))];
-    this.#publicKeys = keys.map((key) => ({ id: keyIdOf(key), key }));
+    const keys = typeof privateKey === 'string' ? signingKeysOf(privateKey, formerPublicKeys) : privateKey;
+    this.#key = keys.private;
+    this.#publicKeys = keys.public;
     this.#clock = clock;
   }
 
