@@ -36,6 +36,8 @@ interface Running {
 export class SharedInformers implements ReleasableInformers {
   readonly #options: InformersOptions;
   readonly #running = new Map<string, Running>();
+  /** Those of `for` without a scope, which are asked for by every write. */
+  readonly #heldByKind = new Map<Kind, ObjectCache<KubeObject>>();
 
   constructor(options: InformersOptions) {
     this.#options = options;
@@ -47,8 +49,13 @@ export class SharedInformers implements ReleasableInformers {
   }
 
   /** Lists and watches from the first time somebody asks. */
-  for<T extends KubeObject>(kind: Kind<T>, scope: Scope = {}): Informer<T> {
-    return this.#held(kind, scope);
+  for<T extends KubeObject>(kind: Kind<T>, scope?: Scope): Informer<T> {
+    if (scope) return this.#held(kind, scope);
+    const known = this.#heldByKind.get(kind as unknown as Kind) as unknown as ObjectCache<T> | undefined;
+    if (known) return known;
+    const cache = this.#held(kind, {});
+    this.#heldByKind.set(kind as unknown as Kind, cache as unknown as ObjectCache<KubeObject>);
+    return cache;
   }
 
   /** For those who follow a kind until they `forget` it. */
@@ -109,6 +116,7 @@ export class SharedInformers implements ReleasableInformers {
     const id = idOf(kind, scope);
     this.#running.get(id)?.stop.abort();
     this.#running.delete(id);
+    this.#heldByKind.clear();
   }
 
   /** How many informers there are. */

@@ -88,7 +88,12 @@ const badQuantity = (text: string): string =>
 function timeValue(given: unknown, isMicro: boolean): Result {
   if (typeof given !== 'string') return { expected: 'string' };
   const instant = parseInstant(given);
+  if (instant && instant.seconds > ZERO_TIME_SECONDS && isPrinted(given, isMicro)) return { value: given };
   const printed = instant && (isMicro ? formatMicros(instant) : formatSeconds(instant.seconds));
   if (printed === undefined) return { problem: whyNoInstant(given, isMicro) };
   return { value: instant?.seconds === ZERO_TIME_SECONDS ? undefined : printed };
 }
+
+/** Whether a text that is a time is what would be printed for it: most come from here. */
+const isPrinted = (text: string, isMicro: boolean): boolean =>
+  text.length === (isMicro ? 27 : 20) && text.endsWith('Z') && (!isMicro || text[19] === '.');

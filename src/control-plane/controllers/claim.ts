@@ -13,8 +13,13 @@ import type { Client } from '#client/client.ts';
 import type { Informer } from '#client/informer.ts';
 import { NotYet } from './errors.ts';
 
-export const controllerOf = ({ metadata }: KubeObject): OwnerReference | undefined =>
-  metadata.ownerReferences?.find(({ controller }) => controller);
+/** Asked of each change of an object by each controller that owns its kind. */
+export function controllerOf({ metadata }: KubeObject): OwnerReference | undefined {
+  const { ownerReferences } = metadata;
+  if (!ownerReferences) return undefined;
+  for (const reference of ownerReferences) if (reference.controller) return reference;
+  return undefined;
+}
 
 /** The index behind `claim`: whose objects are, and of each namespace those that are nobody's. */
 export const claimantOf = (object: KubeObject): string =>

@@ -82,8 +82,10 @@ interface Touched {
 }
 
 function ownersTouched(spec: Spec, { main, later }: Listening, { now, before }: Touched): void {
-  const owners = new Set([now, before].map((object) => object && ownerKeyOf(spec.reconciles, object)));
-  for (const key of owners) if (key !== undefined) later(key);
+  const owner = now && ownerKeyOf(spec.reconciles, now);
+  const former = before && ownerKeyOf(spec.reconciles, before);
+  if (owner !== undefined) later(owner);
+  if (former !== undefined && former !== owner) later(former);
   if (!spec.selectorOf || !now || now.metadata.deletionTimestamp || controllerOf(now)) return;
   for (const owner of main.inNamespace(now.metadata.namespace ?? ''))
     if (matchesLabels(selectorFrom(spec.selectorOf(owner)), now.metadata.labels)) later(keyOf(owner));
@@ -101,9 +103,9 @@ const groupOf = (apiVersion: string): string => (apiVersion.includes('/') ? (api
 
 function watchTouched(watch: Watch, { cached, later }: Listening, { now, before }: Touched): void {
   if (now && before && !(watch.when?.(now, before) ?? true)) return;
-  const keys = new Set<ObjectKey>();
-  for (const object of [before, now]) if (object) for (const key of watch.affects(object, cached)) keys.add(key);
-  for (const key of keys) later(key);
+  // A key is queued once, however often it is named.
+  if (before) for (const key of watch.affects(before, cached)) later(key);
+  if (now) for (const key of watch.affects(now, cached)) later(key);
 }
 
 interface ContextParts extends RunEnvironment {

@@ -90,18 +90,29 @@ interface Counted {
 
 /** What both kinds' statuses have. */
 export function replicaStatusOf(owner: Owner, { active, failure, nowMs }: Counted): ReplicationControllerStatus {
-  const template = selectorOfLabels(owner.spec.template.metadata?.labels ?? {});
   const conditions = conditionsOf(owner, failure, nowMs);
   return {
     replicas: active.length,
-    ...withoutZeros({
-      fullyLabeledReplicas: active.filter(({ metadata }) => matchesLabels(template, metadata.labels)).length,
-      readyReplicas: active.filter(isReady).length,
-      availableReplicas: active.filter((pod) => isAvailable(pod, owner.spec.minReadySeconds ?? 0, nowMs)).length,
-    }),
+    ...withoutZeros(countsOf(owner, active, nowMs)),
     ...(owner.metadata.generation !== undefined && { observedGeneration: owner.metadata.generation }),
     ...(conditions.length > 0 && { conditions }),
   };
+}
+
+/** In one pass: there may be thousands, and they are counted anew whenever some have changed. */
+function countsOf({ spec }: Owner, active: readonly Pod[], nowMs: number) {
+  const template = selectorOfLabels(spec.template.metadata?.labels ?? {});
+  const minReadySeconds = spec.minReadySeconds ?? 0;
+  let fullyLabeledReplicas = 0;
+  let readyReplicas = 0;
+  let availableReplicas = 0;
+  for (const pod of active) {
+    if (matchesLabels(template, pod.metadata.labels)) fullyLabeledReplicas++;
+    if (!isReady(pod)) continue;
+    readyReplicas++;
+    if (minReadySeconds === 0 || isAvailable(pod, minReadySeconds, nowMs)) availableReplicas++;
+  }
+  return { fullyLabeledReplicas, readyReplicas, availableReplicas };
 }
 
 function conditionsOf(owner: Owner, failure: ReplicaFailure | undefined, nowMs: number): ReplicaSetCondition[] {

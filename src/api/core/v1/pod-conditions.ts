@@ -1,8 +1,13 @@
 /** What a pod's status says, for everybody who must agree on it. Source: "Pod Lifecycle". */
 import type { Container, Pod, PodCondition } from '#api/generated/schema.ts';
 
-export const conditionOf = ({ status }: Pick<Pod, 'status'>, type: string): PodCondition | undefined =>
-  status?.conditions?.find((condition) => condition.type === type);
+/** Without a function for each: controllers ask this of every pod that they count. */
+export function conditionOf({ status }: Pick<Pod, 'status'>, type: string): PodCondition | undefined {
+  const conditions = status?.conditions;
+  if (!conditions) return undefined;
+  for (const condition of conditions) if (condition.type === type) return condition;
+  return undefined;
+}
 
 export const isConditionTrue = (pod: Pick<Pod, 'status'>, type: string): boolean =>
   conditionOf(pod, type)?.status === 'True';

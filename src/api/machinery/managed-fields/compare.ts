@@ -1,6 +1,6 @@
 /** What a change did to an object: the places it set, and those it took away. Source: structured-merge-diff, typed/compare. */
 import { isEqual } from '../equal.ts';
-import { type FieldSet, fieldSetOf, MEMBER } from './field-set.ts';
+import { type FieldSet, MEMBER } from './field-set.ts';
 import { itemsByElement, type Shape } from './field-shape.ts';
 
 export interface Comparison {
@@ -61,26 +61,44 @@ function compareFields(
   shape: Shape & { form: 'struct' | 'map' },
   isWatched?: (field: string) => boolean,
 ): Comparison {
-  const touched: Below = {};
-  const removed: Below = {};
-  const compare = (name: string, was: unknown, is: unknown, of: Shape) => {
-    const part = compareValues(was, is, of);
-    if (part.touched) touched[`f:${name}`] = part.touched;
-    if (part.removed) removed[`f:${name}`] = part.removed;
-  };
+  const parts = new Parts();
   if (shape.form === 'struct') {
     for (const field of shape.fields) {
       const was = own(before, field.name) ?? field.zero;
       const is = own(after, field.name) ?? field.zero;
-      if (was !== is && isWatched?.(field.name) !== false) compare(field.name, was, is, field.shape);
+      if (was !== is && isWatched?.(field.name) !== false)
+        parts.add(field.element, compareValues(was, is, field.shape));
     }
   } else {
     for (const name of namesOf(before, after)) {
       if (isWatched?.(name) === false) continue;
-      compare(name, own(before, name), own(after, name), shape.known.get(name) ?? shape.others);
+      const of = shape.known.get(name) ?? shape.others;
+      parts.add(`f:${name}`, compareValues(own(before, name), own(after, name), of));
     }
   }
-  return { touched: fieldSetOf(false, touched), removed: fieldSetOf(false, removed) };
+  return parts.whole();
+}
+
+/** What was found of the parts of a value; made only where something is. */
+class Parts {
+  #touched: Below | undefined;
+  #removed: Below | undefined;
+
+  add(element: string, { touched, removed }: Comparison): void {
+    if (touched) {
+      this.#touched ??= {};
+      this.#touched[element] = touched;
+    }
+    if (removed) {
+      this.#removed ??= {};
+      this.#removed[element] = removed;
+    }
+  }
+
+  whole(): Comparison {
+    if (!this.#touched && !this.#removed) return NOTHING;
+    return { touched: this.#touched, removed: this.#removed };
+  }
 }
 
 function namesOf(before: Fields, after: Fields): string[] {
@@ -94,16 +112,12 @@ function compareItems(
   after: readonly unknown[],
   shape: Shape & { form: 'items' | 'set' },
 ): Comparison {
-  const touched: Below = {};
-  const removed: Below = {};
+  const parts = new Parts();
   const was = itemsByElement(before, shape);
   const is = itemsByElement(after, shape);
-  for (const element of [...new Set([...was.keys(), ...is.keys()])].sort()) {
-    const part = compareSame(was.get(element), is.get(element), shape);
-    if (part.touched) touched[element] = part.touched;
-    if (part.removed) removed[element] = part.removed;
-  }
-  return { touched: fieldSetOf(false, touched), removed: fieldSetOf(false, removed) };
+  for (const element of [...new Set([...was.keys(), ...is.keys()])].sort())
+    parts.add(element, compareSame(was.get(element), is.get(element), shape));
+  return parts.whole();
 }
 
 /** Items under one element: one, unless a client wrote what should be unique more than once. */

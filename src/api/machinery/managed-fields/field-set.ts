@@ -26,11 +26,25 @@ export function fieldSetOf(isIn: boolean, below: Record<string, FieldSet>): Fiel
 export const childOf = (set: FieldSet | undefined, element: string): FieldSet | undefined =>
   set && element !== SELF && Object.hasOwn(set, element) ? set[element] : undefined;
 
+/** One that has all places of the other is kept as it is: mostly somebody writes what was theirs already. */
 export function union(a: FieldSet | undefined, b: FieldSet | undefined): FieldSet | undefined {
   if (!a || !b || a === b) return a ?? b;
+  if (covers(a, b)) return a;
   const below: Record<string, FieldSet> = {};
   for (const element of elementsOf(a, b)) below[element] = union(childOf(a, element), childOf(b, element))!;
   return fieldSetOf(isMember(a) || isMember(b), below);
+}
+
+/** Whether all places of `b` are in `a`. */
+export function covers(a: FieldSet, b: FieldSet): boolean {
+  if (a === b) return true;
+  if (isMember(b) && !isMember(a)) return false;
+  for (const element in b) {
+    if (element === SELF) continue;
+    const under = childOf(a, element);
+    if (!under || !covers(under, b[element]!)) return false;
+  }
+  return true;
 }
 
 /** What is in `a` and not in `b`, place by place: `b` having a place says nothing of those below it. `a` itself when nothing goes. */

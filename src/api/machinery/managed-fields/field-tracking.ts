@@ -7,9 +7,25 @@ import type { ManagedFieldsEntry, ObjectMeta } from '../object.ts';
 import { mergeConfiguration, pruneUnowned } from './applied-configuration.ts';
 import { type Comparison, compareObjects } from './compare.ts';
 import { applyConflict, type Conflict } from './conflicts.ts';
-import { type FieldSet, fieldSetOf, isSameSet, rootDifference, rootIntersection, rootUnion } from './field-set.ts';
+import {
+  covers,
+  type FieldSet,
+  fieldSetOf,
+  isSameSet,
+  rootDifference,
+  rootIntersection,
+  rootUnion,
+} from './field-set.ts';
 import type { Shape } from './field-shape.ts';
-import { capped, isReset, isSameManager, type Manager, readManagers, writeManagers } from './managers.ts';
+import {
+  capped,
+  isReset,
+  isSameManager,
+  type Manager,
+  readManagers,
+  standingManagers,
+  writeManagers,
+} from './managers.ts';
 
 /** Who writes, through what. */
 export interface Writer {
@@ -118,7 +134,7 @@ export function managedFieldsOfUpdate(
   const sent = writer.subresource === '' ? next.metadata?.managedFields : undefined;
   if (sent && isReset(sent)) return undefined;
   if (live && !standing?.length && !sent?.length) return undefined;
-  const base = sent?.length && sent !== standing ? (readSent(sent) ?? readManagers(standing)) : readManagers(standing);
+  const base = (sent?.length && sent !== standing ? readSent(sent) : undefined) ?? standingManagers(standing);
   if (live && !base?.length) return undefined;
   const change = new VersionedChange(live ?? NEW_OBJECT, next, context);
   const { touched, removed } = change.own;
@@ -140,12 +156,18 @@ function afterUpdate(
   change: VersionedChange,
   { taken, writer }: { taken: FieldSet | undefined; writer: Writer },
 ): Manager[] {
-  const left = managers.flatMap((manager) => lessening(manager, change));
-  if (!taken) return left;
+  if (!taken) return managers.flatMap((manager) => lessening(manager, change));
   const self = taking(writer, taken);
-  const own = left.find((manager) => isSameManager(manager, self));
-  const set = rootUnion(own?.set, taken)!;
-  return [...left.filter((manager) => manager !== own), { ...self, set }];
+  const own = managers.find((manager) => isSameManager(manager, self));
+  const left = managers.flatMap((manager) => (manager === own ? [] : lessening(manager, change)));
+  return [...left, { ...self, set: own ? ownSet(own, change, taken) : taken }];
+}
+
+/** Mostly who writes writes what was theirs before: then it is as it was. */
+function ownSet(own: Manager, change: VersionedChange, taken: FieldSet): FieldSet {
+  const { touched, removed } = change.own;
+  const isTheirs = !removed && covers(own.set, taken) && touched && covers(taken, touched);
+  return isTheirs ? own.set : rootUnion(lessening(own, change)[0]?.set, taken)!;
 }
 
 const identityOf = ({ manager, apiVersion, subresource }: Writer) => ({ manager, apiVersion, subresource });
@@ -210,7 +232,7 @@ export function applyConfiguration(live: JsonObject | undefined, application: Ap
 }
 
 function managersOf(live: JsonObject, { shape, writer }: Application): Manager[] {
-  const managers = readManagers((live as Tracked).metadata?.managedFields) ?? [];
+  const managers = standingManagers((live as Tracked).metadata?.managedFields) ?? [];
   if (managers.length > 0) return managers;
   const { touched } = compareObjects(NEW_OBJECT, live, shape, writer.isWatched);
   const set = withoutSystemFields(touched, writer);

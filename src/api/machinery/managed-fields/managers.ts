@@ -23,14 +23,24 @@ export const isReset = (entries: readonly ManagedFieldsEntry[]): boolean =>
   entries.length === 1 && Object.keys(entries[0]!).length === 0;
 
 /** undefined when something in it is no account of fields. */
-export function readManagers(entries: readonly ManagedFieldsEntry[] | undefined): Manager[] | undefined {
+export const readManagers = (entries: readonly ManagedFieldsEntry[] | undefined): Manager[] | undefined =>
+  managersIn(entries, readFieldSet);
+
+/** Of a stored object: what stands there was judged when it was written. */
+export const standingManagers = (entries: readonly ManagedFieldsEntry[] | undefined): Manager[] | undefined =>
+  managersIn(entries, (fields) => fields as FieldSet);
+
+function managersIn(
+  entries: readonly ManagedFieldsEntry[] | undefined,
+  read: (fields: object) => FieldSet | undefined,
+): Manager[] | undefined {
   const managers: Manager[] = [];
   for (const entry of entries ?? []) {
     const { manager = '', operation, apiVersion = '', subresource = '', time, fieldsType, fieldsV1 } = entry;
     if (fieldsType !== FIELDS_TYPE || (operation !== 'Apply' && operation !== 'Update')) return undefined;
-    const set = readFieldSet(fieldsV1 ?? {});
+    const set = read(fieldsV1 ?? {});
     if (!set) return undefined;
-    if (Object.keys(set).length > 0) managers.push({ manager, operation, apiVersion, subresource, time, set });
+    if (!isNothing(set)) managers.push({ manager, operation, apiVersion, subresource, time, set });
   }
   return managers;
 }
@@ -53,6 +63,11 @@ function entryOf({ manager, operation, apiVersion, subresource, time, set }: Man
   entry.fieldsV1 = set;
   if (subresource) entry.subresource = subresource;
   return entry;
+}
+
+function isNothing(set: FieldSet): boolean {
+  for (const _ in set) return false;
+  return true;
 }
 
 const text = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -36,11 +36,12 @@ export const resourceQuotaController = defineController({
   *affects(change: AnyKindChange, { kinds, cached }): Iterable<AnyObjectRef> {
     const { kind, key, now, before } = change;
     if (isQuotas(kind) && now && !isEqual(specOf(now), specOf(before))) yield { kind, key };
-    if (!mayFree(change)) return;
     const quotas = kinds.byResource('', 'v1', 'resourcequotas');
     const { namespace = '' } = (before ?? now)!.metadata;
+    const concerned = (quotas && cached(quotas)?.inNamespace(namespace)) ?? [];
+    if (concerned.length === 0 || !mayFree(change)) return; // to ask for the quotas costs less than to count
     const evaluator = evaluatorOf(kind);
-    for (const quota of (quotas && cached(quotas)?.inNamespace(namespace)) ?? []) {
+    for (const quota of concerned) {
       if (!namesUsed(quota as ResourceQuota, evaluator)) continue;
       yield { kind: quotas!, key: `${namespace}/${quota.metadata.name}` };
     }
