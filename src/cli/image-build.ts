@@ -1,19 +1,18 @@
 /** What `kedge image` does. */
 import { createReadStream, createWriteStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { checkArchive } from '#node/images/archive-check.ts';
-import { BlobStore } from '#node/images/blob-store.ts';
+import type { BlobStore } from '#node/images/blob-store.ts';
 import { debianEntries } from '#node/images/debian-packages.ts';
 import { folderEntries } from '#node/images/folder.ts';
 import { assembleImage, type Image, packImage } from '#node/images/image.ts';
 import { makeLayer } from '#node/images/layer.ts';
 import { NODE_PATH, nodeRuntimeEntries } from '#node/images/node-runtime.ts';
 import type { TarEntry } from '#node/images/tar-entry.ts';
-import { cacheFolder } from '#node/machine/cluster-dir.ts';
 import { findRunning, type Selection } from './cluster-selection.ts';
 import { type CliContext, UserError } from './context.ts';
+import { withImageCache } from './image-cache.ts';
 import { pushedIfOurs } from './image-push.ts';
 import { type Archive, uploadImage } from './image-upload.ts';
 import { localApi } from './local-api.ts';
@@ -37,11 +36,14 @@ export interface BuildOptions extends Selection {
   builder?: string;
 }
 
-export async function buildImage(
-  context: CliContext,
-  folder: string | undefined,
-  options: BuildOptions,
-): Promise<void> {
+export function buildImage(context: CliContext, folder: string | undefined, options: BuildOptions): Promise<void> {
+  return withImageCache(context, (store) => build({ ...context, store }, folder, options));
+}
+
+/** With the store of what earlier builds have made. */
+export type BuildContext = CliContext & { store: BlobStore };
+
+async function build(context: BuildContext, folder: string | undefined, options: BuildOptions): Promise<void> {
   const image = await made(context, folder, options);
   if (options.output) {
     await pipeline(packImage(image), createWriteStream(options.output, { mode: 0o644 }));
@@ -54,7 +56,7 @@ export async function buildImage(
 }
 
 /** A Dockerfile is followed, unless what is asked for is said otherwise. */
-async function made(context: CliContext, folder: string | undefined, options: BuildOptions): Promise<Image> {
+async function made(context: BuildContext, folder: string | undefined, options: BuildOptions): Promise<Image> {
   const { file, debian, withNode, into, entrypoint, cmd } = options;
   const saidOtherwise = debian.length > 0 || withNode || into !== '/' || entrypoint.length > 0 || cmd.length > 0;
   const { dockerfileImage, dockerfileIn } = await import('./image-dockerfile.ts');
@@ -71,13 +73,12 @@ async function made(context: CliContext, folder: string | undefined, options: Bu
   return dockerfileImage(context, { path, folder: source }, options);
 }
 
-async function assembled(context: CliContext, folder: string | undefined, options: BuildOptions): Promise<Image> {
+async function assembled({ store }: BuildContext, folder: string | undefined, options: BuildOptions): Promise<Image> {
   const parts: Promise<TarEntry[]>[] = [];
   if (options.debian.length > 0) parts.push(debianEntries(options.debian));
   if (options.withNode) parts.push(nodeRuntimeEntries());
   if (folder) parts.push(folderOf(folder, options.into));
   if (parts.length === 0) throw new UserError('Nothing to build from: give a folder, --debian PACKAGE or --with-node.');
-  const store = new BlobStore(join(cacheFolder(context.env), 'images'));
   const layers = [];
   for (const entries of await Promise.all(parts)) layers.push(await makeLayer(store, entries));
   const { entrypoint, cmd, workdir, user } = options;

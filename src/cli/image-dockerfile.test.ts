@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ManualClock } from '#base/manual-clock.ts';
-import type { CliContext } from './context.ts';
+import { BlobStore } from '#node/images/blob-store.ts';
+import type { BuildContext } from './image-build.ts';
 import { type DockerfileOptions, dockerfileImage, dockerfileIn } from './image-dockerfile.ts';
 
 let folder: string;
@@ -19,12 +20,13 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const context = (): CliContext =>
+const context = (): BuildContext =>
   ({
     clock: new ManualClock(),
     env: { XDG_CACHE_HOME: join(folder, 'cache'), XDG_DATA_HOME: join(folder, 'data') },
     note: (line: string) => notes.push(line),
-  }) as unknown as CliContext;
+    store: new BlobStore(join(folder, 'store')),
+  }) as unknown as BuildContext;
 
 const options = (more: Partial<DockerfileOptions> = {}): DockerfileOptions => ({
   name: 'none-of-that-name',

@@ -4,19 +4,19 @@ import { createReadStream } from 'node:fs';
 import { access, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { BlobStore } from '#node/images/blob-store.ts';
+import type { BlobStore } from '#node/images/blob-store.ts';
 import { type Builder, ImageBuild } from '#node/images/dockerfile/build.ts';
 import { CommandEnded } from '#node/images/dockerfile/instructions.ts';
 import { checkedName, type Image, packImage, wholeName } from '#node/images/image.ts';
 import { readArchive } from '#node/images/read-archive.ts';
 import { BuildCommandEnded, changesBy, pullForBuild } from '#node/machine/build-container.ts';
-import { cacheFolder } from '#node/machine/cluster-dir.ts';
 import { onPath } from '#node/machine/detect.ts';
 import { exportImage, listImages } from '#node/machine/node-images.ts';
 import { type NodeLayout, nodeLayout } from '#node/machine/node-layout.ts';
 import { CommandFailed, run } from '#node/machine/run-command.ts';
 import { findCluster, type Selection } from './cluster-selection.ts';
 import { type CliContext, UserError } from './context.ts';
+import type { BuildContext } from './image-build.ts';
 
 export interface DockerfileOptions extends Selection {
   tag: string;
@@ -44,14 +44,14 @@ export async function dockerfileIn(folder: string): Promise<string | undefined> 
 }
 
 export async function dockerfileImage(
-  context: CliContext,
+  context: BuildContext,
   { path, folder }: { path: string; folder: string },
   options: DockerfileOptions,
 ): Promise<Image> {
   const { network = 'none', builder = 'kedge', tag, target, cache } = options;
   if (network !== 'none' && network !== 'node') throw new UserError(`--network "${network}" is not one of: none, node`);
   const given = new Map(options.buildArg.map(pairOf));
-  const store = new BlobStore(join(cacheFolder(context.env), 'images'));
+  const { store } = context;
   if (builder === 'buildah') return buildahImage(store, { path, folder, options });
   if (builder !== 'kedge') throw new UserError(`--builder "${builder}" is not one of: kedge, buildah`);
   const request = {
@@ -85,7 +85,7 @@ function builderOver(store: BlobStore, context: CliContext, selection: Selection
       const present = await listImages(node);
       const isHere = present.some((image) => image.name === whole);
       try {
-        const archive = isHere ? exportImage(node, whole) : await pullForBuild(node, whole);
+        const archive = isHere ? exportImage(node, whole) : pullForBuild(node, whole, context.clock);
         return (await readArchive(store, archive)).at(0);
       } catch (error) {
         if (!(error instanceof CommandFailed)) throw error;

@@ -1,15 +1,13 @@
 /** `kedge image push`: into the registry of a cluster. */
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { BlobStore } from '#node/images/blob-store.ts';
 import { checkedName, type Image } from '#node/images/image.ts';
 import { pushImage, pushTarget } from '#node/images/push-image.ts';
 import { readArchive } from '#node/images/read-archive.ts';
-import { cacheFolder } from '#node/machine/cluster-dir.ts';
 import { planOf } from '#node/machine/slots.ts';
 import { findCluster, findRunning, type Selection } from './cluster-selection.ts';
 import { type CliContext, UserError } from './context.ts';
+import { withImageCache } from './image-cache.ts';
 
 export interface PushOptions extends Selection {
   as?: string;
@@ -19,8 +17,16 @@ export async function pushArchive(context: CliContext, archive: string, options:
   const found = await stat(archive).catch(() => undefined);
   if (!found?.isFile()) throw new UserError(`There is no file "${archive}".`);
   const host = registryOf((await findRunning(context, options)).cluster.slot);
-  const store = new BlobStore(join(cacheFolder(context.env), 'images'));
-  const images = await readArchive(store, createReadStream(archive));
+  await withImageCache(context, async (store) => {
+    await pushAll(context, await readArchive(store, createReadStream(archive)), { archive, host, options });
+  });
+}
+
+async function pushAll(
+  context: CliContext,
+  images: readonly Image[],
+  { archive, host, options }: { archive: string; host: string; options: PushOptions },
+): Promise<void> {
   if (images.length === 0) throw new UserError(`"${archive}" holds no image for this machine.`);
   if (options.as && images.length > 1)
     throw new UserError(`"${archive}" holds ${images.length} images; --as names one.`);

@@ -9,7 +9,7 @@ const several = (value: string, before: string[]): string[] => [...before, value
 
 export function imageCommand(context: CliContext): Command {
   const command = new Command('image')
-    .summary('build, push, import or list images')
+    .summary('build, push, import, list or prune images')
     .description('Images of a cluster.');
   const build = withSelection(new Command('build'))
     .summary('make an image from a Dockerfile, a folder or installed Debian packages')
@@ -65,5 +65,18 @@ export function imageCommand(context: CliContext): Command {
       const { listNodeImages } = await import('./image-build.ts');
       await listNodeImages(context, options);
     });
-  return command.addCommand(build).addCommand(push).addCommand(load).addCommand(list);
+  const prune = new Command('prune')
+    .summary('remove what builds have kept for the next ones')
+    .description(
+      'Removes layers and base images that builds on this machine have kept, those that were not used for the longest time ' +
+        'first. What a build uses now stays. Every build leaves no more than 10Gi behind by itself.',
+    )
+    .option('--keep-storage <size>', 'how much may stay, as in 5Gi', '0')
+    .action(async (options: { keepStorage: string }) => {
+      const { pruneImages } = await import('./image-cache.ts');
+      await pruneImages(context, options.keepStorage);
+    });
+  const commands = [build, push, load, list, prune];
+  for (const each of commands) command.addCommand(each);
+  return command;
 }

@@ -4,7 +4,7 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -60,19 +60,26 @@ export class BlobStore {
   }
 
   async find(digest: string): Promise<Blob | undefined> {
-    const path = this.pathOf(digest);
-    const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return undefined;
+    try {
+      return await this.#used(digest);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw error;
-    });
-    return found && { digest, path, size: found.size };
+    }
+  }
+
+  /** What is used is marked, so that what is not can be told by its time. */
+  async #used(digest: string): Promise<Blob> {
+    const path = this.pathOf(digest);
+    const now = new Date();
+    await utimes(path, now, now);
+    return { digest, path, size: (await stat(path)).size };
   }
 
   async #recall(key: string): Promise<Blob | undefined> {
     try {
       const { digest } = JSON.parse(await readFile(join(this.#folder, 'keys', keyName(key)), 'utf8'));
-      const path = this.pathOf(digest);
-      return { digest, path, size: (await stat(path)).size };
+      return await this.#used(digest);
     } catch (error) {
       const isUseless = error instanceof SyntaxError || error instanceof BadBlob; // written when the power went
       if (isUseless || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;

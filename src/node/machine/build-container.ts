@@ -3,9 +3,11 @@
  * a namespace of containerd of its own, without Kubernetes around it, and without a network unless one is asked for.
  */
 import { spawn } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Clock } from '#base/clock.ts';
+import { heldFileLock } from './file-lock.ts';
 import { containerdTool, importImage, outputOf } from './node-images.ts';
 import type { NodeLayout } from './node-layout.ts';
 import { run, succeeds } from './run-command.ts';
@@ -97,20 +99,27 @@ async function exitCodeOf(argv: readonly string[]): Promise<number> {
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
-/** Into the namespace of builds. Throws CommandFailed. */
-export async function pullForBuild(layout: NodeLayout, name: string): Promise<AsyncIterable<Uint8Array>> {
-  const hosts = ['--hosts-dir', layout.registryDir];
-  const pull = ['images', 'pull', '--snapshotter', 'overlayfs', ...hosts, name];
-  await run(containerdTool(layout, NAMESPACE, ...pull), { timeoutMs: 600_000 });
-  return withEnd(outputOf(containerdTool(layout, NAMESPACE, 'images', 'export', '-', name)), () =>
-    run(containerdTool(layout, NAMESPACE, 'images', 'delete', name)),
-  );
-}
-
-async function* withEnd(content: AsyncIterable<Uint8Array>, end: () => Promise<unknown>): AsyncGenerator<Uint8Array> {
+/**
+ * An archive, by way of the namespace of builds. There it has its own name, which other builds want as well: one at a time
+ * has it. Throws CommandFailed, LockTimeout.
+ */
+export async function* pullForBuild(layout: NodeLayout, name: string, clock: Clock): AsyncGenerator<Uint8Array> {
+  const folder = join(layout.runDir, 'build');
+  const path = join(folder, `base-${createHash('sha256').update(name).digest('hex')}.lock`);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const release = await heldFileLock({ path, clock, timeoutMs: PULL_MS });
+  const ctr = (...args: string[]) => containerdTool(layout, NAMESPACE, ...args);
   try {
-    yield* content;
+    const hosts = ['--hosts-dir', layout.registryDir];
+    await run(ctr('images', 'pull', '--snapshotter', 'overlayfs', ...hosts, name), { timeoutMs: PULL_MS });
+    try {
+      yield* outputOf(ctr('images', 'export', '-', name));
+    } finally {
+      await run(ctr('images', 'delete', name));
+    }
   } finally {
-    await end();
+    await release();
   }
 }
+
+const PULL_MS = 600_000;

@@ -18,6 +18,16 @@ export interface LockOptions {
 
 /** Runs `act` while holding the lock. Throws LockTimeout. */
 export async function withFileLock<T>(options: LockOptions, act: () => Promise<T>): Promise<T> {
+  const release = await heldFileLock(options);
+  try {
+    return await act();
+  } finally {
+    await release();
+  }
+}
+
+/** @returns lets it go. Throws LockTimeout. */
+export async function heldFileLock(options: LockOptions): Promise<() => Promise<void>> {
   const { path, clock, timeoutMs = 20_000 } = options;
   await mkdir(dirname(path), { recursive: true, mode: 0o755 });
   const deadlineMs = clock.monotonicMs() + timeoutMs;
@@ -27,11 +37,7 @@ export async function withFileLock<T>(options: LockOptions, act: () => Promise<T
     }
     await sleep(clock, 50);
   }
-  try {
-    return await act();
-  } finally {
-    await rm(path, { force: true });
-  }
+  return () => rm(path, { force: true });
 }
 
 async function acquired(path: string): Promise<boolean> {
