@@ -14,7 +14,7 @@ test.skipIf(!isAskedFor)('the Python client finds what it expects', { timeout: 1
   const python = await environment();
   await using cluster = await startLiveCluster();
   for (const name of ['python', 'talk']) await cluster.kubectl(['create', 'namespace', name]);
-  await cluster.kubectl(['wait', 'serviceaccount/default', '-n', 'talk', '--for=create', '--timeout=10s']);
+  await cluster.kubectl(['wait', 'serviceaccount/default', '-n', 'talk', '--for=create', '--timeout=120s']);
   await using _pod = await startTalkingPod(cluster, 'talk');
   const env = { ...process.env, KUBECONFIG: cluster.kubeconfig, NAMESPACE: 'python', TALKER: 'talk' };
   const { isGood, text } = await outcomeOf(python, ['-m', 'unittest', '-v'], { cwd: FOLDER, env });

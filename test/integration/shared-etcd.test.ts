@@ -23,7 +23,7 @@ import { eventually } from './extension-server.ts';
 import { type HttpsApiServer, startHttpsApiServer } from './https-api-server.ts';
 import { type EtcdServer, etcdIsInstalled, startEtcd } from './storage/etcd-server.ts';
 
-const PATIENT = { forMs: 60_000 };
+const PATIENT = { forMs: 120_000 };
 
 interface ControlPlane {
   server: HttpsApiServer;
@@ -39,8 +39,8 @@ let second: ControlPlane;
 async function startControlPlane(): Promise<ControlPlane> {
   const flags = new ApiServerFlags({
     'etcd-servers': etcd.endpoint,
-    'leader-elect-lease-duration': '4s',
-    'leader-elect-renew-deadline': '3s',
+    'leader-elect-lease-duration': '12s',
+    'leader-elect-renew-deadline': '10s',
     'leader-elect-retry-period': '200ms',
   });
   const unused = { directory: '', log: silentLog, onFailure: () => undefined };

@@ -17,7 +17,7 @@ import {
 import { get } from 'node:http';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { eventually, KedgeCluster } from '../e2e/running-cluster.ts';
+import { eventually, holds, KedgeCluster } from '../e2e/running-cluster.ts';
 
 const KEDGE = resolve(import.meta.dirname, '../../dist/kedge.mjs');
 const canRun = process.getuid?.() === 0 && existsSync('/usr/bin/containerd') && existsSync('/bin/busybox');
@@ -52,11 +52,11 @@ beforeAll(async () => {
     `route add default via ${HOST}`,
   ])
     onMachine('ip', ...line.split(' '));
-  await cluster.up('--nodes', '1', '--listen', HOST, '--node-monitor-grace-period', '5s');
-}, 120_000);
+  await cluster.up('--nodes', '1', '--listen', HOST, '--node-monitor-grace-period', '10s');
+});
 
 afterAll(async () => {
-  if (agent && agent.exitCode === null && agent.signalCode === null) await ended(agent, 'SIGTERM', 30_000);
+  if (agent && agent.exitCode === null && agent.signalCode === null) await ended(agent, 'SIGTERM', 90_000);
   // What a failed agent left: everything in the machine's network, and the machine with it.
   for (const pid of inside()) kill(pid);
   if (machine && machine.exitCode === null) machine.kill('SIGKILL');
@@ -65,7 +65,7 @@ afterAll(async () => {
   if (existsSync(`/sys/class/net/${CABLE}`)) ip('link', 'delete', CABLE);
   rmSync(folder, { recursive: true, force: true });
   rmSync(`/run/kedge-agent/${cluster.name}`, { recursive: true, force: true });
-}, 120_000);
+});
 
 const pod = (name: string, node: string) => `
 apiVersion: v1
@@ -87,7 +87,7 @@ metadata: {name: ${name}}
 spec: {type: NodePort, selector: {app: ${name}}, ports: [{port: 80, targetPort: 8080${nodePort}}]}
 `;
 
-test.skipIf(!canRun)('a machine of its own is a node like the others', { timeout: 120_000 }, async () => {
+test.skipIf(!canRun)('a machine of its own is a node like the others', { timeout: 900_000 }, async () => {
   const invitation = join(folder, 'far.json');
   await cluster.kedge('node', 'invite', 'far', '--name', cluster.name, '--address', FAR, '--output', invitation);
   expect(statSync(invitation).mode & 0o777).toBe(0o600);
@@ -103,10 +103,12 @@ test.skipIf(!canRun)('a machine of its own is a node like the others', { timeout
   await buildImage();
   const [near, far] = [pod('near', 'node1'), pod('far', 'far')];
   await cluster.apply([near, far, service('near', ''), service('far', '')].join('---\n'));
-  await cluster.kubectl('wait', '--for=condition=Ready', 'pod/near', 'pod/far', '--timeout=60s');
+  await cluster.kubectl('wait', '--for=condition=Ready', 'pod/near', 'pod/far', '--timeout=180s');
 
-  expect(await cluster.kubectl('logs', 'far')).toBe('far runs\n');
-  expect(await cluster.kubectl('exec', 'far', '--', 'busybox', 'cat', '/www/index.html')).toBe('far\n');
+  await holds('its pod has said and written what it should', async () => {
+    expect(await cluster.kubectl('logs', 'far')).toBe('far runs\n');
+    expect(await cluster.kubectl('exec', 'far', '--', 'busybox', 'cat', '/www/index.html')).toBe('far\n');
+  });
 
   const of = (kind: string, name: string, path: string) =>
     cluster.kubectl('get', kind, name, '-o', `jsonpath={${path}}`);
@@ -124,13 +126,13 @@ test.skipIf(!canRun)('a machine of its own is a node like the others', { timeout
     ['far', 'far'],
   ] as const) {
     const address = await of('service', to, '.spec.clusterIP');
-    expect(
-      await cluster.kubectl('exec', from, '--', 'busybox', 'nslookup', `${to}.default.svc.cluster.local`),
-    ).toContain(address);
+    const lookUp = ['exec', from, '--', 'busybox', 'nslookup', `${to}.default.svc.cluster.local`];
+    await holds(`${from} knows ${to}`, async () => expect(await cluster.kubectl(...lookUp)).toContain(address));
     expect(await fetched(from, address, 80)).toBe(`${to}\n`);
   }
   const kubernetes = await of('service', 'kubernetes', '.spec.clusterIP');
-  await cluster.kubectl('exec', 'far', '--', 'busybox', 'sh', '-c', `busybox nc -w 2 ${kubernetes} 443 </dev/null`);
+  const connect = ['exec', 'far', '--', 'busybox', 'sh', '-c', `busybox nc -w 2 ${kubernetes} 443 </dev/null`];
+  await eventually('the API server is reached', async () => (await cluster.tryKubectl(connect)).code === 0);
 
   for (const name of ['far', 'near']) {
     const port = await of('service', name, '.spec.ports[0].nodePort');
@@ -140,14 +142,14 @@ test.skipIf(!canRun)('a machine of its own is a node like the others', { timeout
   // Images of the cluster's registry are pulled from here as well: by TLS and the node's certificate.
   const pulled = await pushImage();
   await cluster.apply(pod('pulled', 'far').replace('kedge.local/busybox:1', pulled));
-  await cluster.kubectl('wait', '--for=condition=Ready', 'pod/pulled', '--timeout=60s');
+  await cluster.kubectl('wait', '--for=condition=Ready', 'pod/pulled', '--timeout=180s');
   await cluster.kubectl('delete', 'pod', 'pulled');
 
   const nearRange = await of('node', 'node1', '.spec.podCIDR');
   expect(onMachine('ip', 'route', 'show', nearRange)).toContain(`via ${HOST}`);
 
   // What the agent keeps outlives it, and its next life finds it; a process that dies is started again.
-  expect(await ended(agent, 'SIGKILL', 10_000)).toBe(null);
+  expect(await ended(agent, 'SIGKILL', 60_000)).toBe(null);
   const [kubelet = 0] = inside().filter((pid) => commandOf(pid).includes(' kubelet --config'));
   startAgent(invitation);
   await eventually('the agent has adopted the node', async () => said.includes('runs until'));
@@ -159,7 +161,7 @@ test.skipIf(!canRun)('a machine of its own is a node like the others', { timeout
   await eventually('logs are served again', async () => (await cluster.kubectl('logs', 'far')) === 'far runs\n');
   expect(await of('pod', 'far', '.status.containerStatuses[0].restartCount')).toBe('0');
 
-  expect(await ended(agent, 'SIGTERM', 30_000)).toBe(0);
+  expect(await ended(agent, 'SIGTERM', 90_000)).toBe(0);
   await eventually('the node is seen as gone', async () =>
     /^far\s+NotReady/m.test(await cluster.kubectl('get', 'nodes')),
   );
@@ -173,11 +175,13 @@ test.skipIf(!canRun)('a machine of its own is a node like the others', { timeout
   const again = () => cluster.kubectl('exec', 'far', '--', 'busybox', 'cat', '/www/index.html');
   expect(await eventually('its pod runs again', again)).toBe('far\n');
   const range = await of('node', 'far', '.spec.podCIDR');
-  expect(ip('route', 'show', range)).toContain(`via ${FAR}`);
-  expect(await ended(agent, 'SIGINT', 30_000)).toBe(0);
+  await holds('this machine leads there', async () => expect(ip('route', 'show', range)).toContain(`via ${FAR}`));
+  expect(await ended(agent, 'SIGINT', 90_000)).toBe(0);
   await cluster.kedge('node', 'remove', 'far', '--name', cluster.name);
-  expect(ip('route', 'show', range)).toBe('');
-  expect(await cluster.kubectl('get', 'nodes')).not.toContain('far');
+  await holds('nothing of it is left here', async () => {
+    expect(ip('route', 'show', range)).toBe('');
+    expect(await cluster.kubectl('get', 'nodes')).not.toContain('far');
+  });
 });
 
 function startAgent(invitation: string): void {

@@ -22,7 +22,7 @@ afterAll(async () => {
 
 test.skipIf(!canBootstrap)(
   'npm start brings a fresh Debian to an answering web service, and Ctrl-C ends it cleanly',
-  { timeout: 420_000 },
+  { timeout: 1_500_000 },
   async () => {
     root = mkdtempSync('/var/tmp/kedge-fresh-');
     bootstrap(root);
@@ -53,7 +53,7 @@ test.skipIf(!canBootstrap)(
         const found = new Set(said.match(/http:\/\/[\d.]+:30080/g) ?? []);
         return found.size >= 2 && [...found];
       },
-      300_000,
+      900_000,
     ).catch((error: Error) => {
       throw new Error(`${error.message}\n${said.slice(-6_000)}`, { cause: error.cause });
     });
@@ -112,7 +112,7 @@ exec chroot "$1" sh -ec 'cd /root/kedge && exec npm start'
 function bootstrap(target: string): void {
   const sources = readFileSync('/etc/apt/sources.list.d/debian.sources', 'utf8');
   const mirror = /^URIs: (\S+)/m.exec(sources)?.[1] ?? '';
-  execFileSync('debootstrap', ['--variant=minbase', 'bookworm', target, mirror], { stdio: 'pipe', timeout: 240_000 });
+  execFileSync('debootstrap', ['--variant=minbase', 'bookworm', target, mirror], { stdio: 'pipe', timeout: 540_000 });
   // It reaches the same packages in the same way as this machine, and has Node.js as its owner would have installed it.
   for (const path of [
     '/etc/apt',

@@ -26,7 +26,7 @@ cd /kedge
 fail() { echo "GUEST-FAILED $1"; tail -n 40 /var/lib/kedge/guest/logs/*.log /var/lib/kedge/guest/*/*/*.log 2>/dev/null | tail -c 6000; reboot -f; }
 kedge() { node dist/kedge.mjs "$@"; }
 k() { kedge kubectl --name guest "$@"; }
-ready() { k wait pod/probe --for=condition=Ready --timeout=120s || { k describe pod probe; fail ready; }; }
+ready() { k wait pod/probe --for=condition=Ready --timeout=400s || { k describe pod probe; fail ready; }; }
 facts() { k get pod/probe -o jsonpath='{.metadata.uid}'; k get configmap kept -o jsonpath=' {.data.word}'; k get node node1 -o jsonpath=' {.status.addresses[0].address}'; }
 if [ ! -e /second ]; then
   kedge up --name guest --nodes 1 --detach || fail up
@@ -70,17 +70,17 @@ describe.skipIf(!canBoot)('a machine with pure cgroup v2', () => {
   let guest: GuestImage;
   let before = '';
 
-  test('runs a pod whose limits hold', { timeout: 300_000 }, async () => {
+  test('runs a pod whose limits hold', { timeout: 900_000 }, async () => {
     guest = await prepared();
-    before = await bootGuest(guest, 240_000);
+    before = await bootGuest(guest, 840_000);
     expect(before).toContain('GUEST-DONE');
     expect(before).toMatch(/GUEST-LOGS 0::\//); // one line: there is no other hierarchy
     expect(before).toContain('GUEST-MEMORY 67108864');
     expect(before).toContain('GUEST-V1 0');
   });
 
-  test('has its objects, addresses and pods again after a reboot', { timeout: 300_000 }, async () => {
-    const after = await bootGuest(guest, 240_000);
+  test('has its objects, addresses and pods again after a reboot', { timeout: 900_000 }, async () => {
+    const after = await bootGuest(guest, 840_000);
     expect(after).toContain('GUEST-DONE');
     expect(factsOf(after)).toMatch(/^[0-9a-f-]{36} anchor 172\.30\.\d+\.11$/);
     expect(factsOf(after)).toBe(factsOf(before));

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { connectContainerd } from '#node/runtime/containerd/containerd.ts';
 import type { ContainerRuntime } from '#node/runtime/runtime.ts';
-import { systemClock } from './system-clock.ts';
 import { busyboxImage } from './busybox-image.ts';
+import { systemClock } from './system-clock.ts';
 
 export const TEST_IMAGE = 'kedge.local/test-busybox:1';
 const PAUSE_IMAGE = 'kedge.local/test-pause:1';
@@ -51,7 +51,7 @@ export async function startPrivateContainerd(subnet: string): Promise<PrivateCon
       runtime.close();
       await stop(child, 'SIGTERM');
       unmountBelow(directory);
-      rmSync(directory, { recursive: true, force: true });
+      rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }
@@ -71,7 +71,7 @@ async function stop(child: ChildProcess, signal: NodeJS.Signals): Promise<void> 
 }
 
 async function ready(runtime: ContainerRuntime, directory: string): Promise<void> {
-  for (let left = 200; ; left--) {
+  for (let left = 1_200; ; left--) {
     const ok = await runtime.status().then(
       ({ conditions }) => conditions.every(({ status }) => status),
       (error: Error) => {

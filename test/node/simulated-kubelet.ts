@@ -8,9 +8,9 @@ import type { Clock } from '#base/clock.ts';
 import { silentLog } from '#base/log.ts';
 import { seededRandom } from '#base/random.ts';
 import { SharedInformers } from '#client/informers.ts';
+import type { Usage } from '#node/kubelet/eviction/usage.ts';
 import type { Kubelet } from '#node/kubelet/kubelet.ts';
 import { type KubeletOptions, startKubelet } from '#node/kubelet/start-kubelet.ts';
-import type { Usage } from '#node/kubelet/eviction/usage.ts';
 import type { Mounter } from '#node/kubelet/volumes/mounter.ts';
 import { detectMachineFacts } from '#node/runtime/machine-facts.ts';
 import type { Program } from '#node/runtime/simulated/program.ts';
@@ -123,6 +123,6 @@ export async function withKubelet(
       pod: (name) => cluster.get(Pod, `default/${name}`),
     });
   } finally {
-    rmSync(root, { recursive: true });
+    rmSync(root, { recursive: true, force: true, maxRetries: 5 });
   }
 }

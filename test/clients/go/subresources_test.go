@@ -4,7 +4,6 @@ package clients
 import (
 	"strings"
 	"testing"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -122,11 +121,13 @@ func TestSubresources(t *testing.T) {
 	// eviction & pdb
 	_, err = cs.PolicyV1().PodDisruptionBudgets(ns).Create(ctx, &policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Name: "p"}, Spec: policyv1.PodDisruptionBudgetSpec{Selector: sel(map[string]string{"z": "1"}), MaxUnavailable: ptr(intstr.FromInt32(0))}}, metav1.CreateOptions{})
 	no(t, err)
-	pdb, err := cs.PolicyV1().PodDisruptionBudgets(ns).Get(ctx, "p", metav1.GetOptions{})
-	no(t, err)
-	pdb.Status.ObservedGeneration, pdb.Status.CurrentHealthy, pdb.Status.DesiredHealthy, pdb.Status.ExpectedPods = pdb.Generation, 1, 1, 1
-	_, err = cs.PolicyV1().PodDisruptionBudgets(ns).UpdateStatus(ctx, pdb, metav1.UpdateOptions{})
-	no(t, err)
+	no(t, retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		pdb, err := cs.PolicyV1().PodDisruptionBudgets(ns).Get(ctx, "p", metav1.GetOptions{})
+		no(t, err)
+		pdb.Status.ObservedGeneration, pdb.Status.CurrentHealthy, pdb.Status.DesiredHealthy, pdb.Status.ExpectedPods = pdb.Generation, 1, 1, 1
+		_, err = cs.PolicyV1().PodDisruptionBudgets(ns).UpdateStatus(ctx, pdb, metav1.UpdateOptions{})
+		return err
+	}))
 	pod, _ = p.Get(ctx, "sub", metav1.GetOptions{})
 	err = cs.PolicyV1().Evictions(ns).Evict(ctx, &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: "sub", Namespace: ns}})
 	if !apierrors.IsTooManyRequests(err) {
@@ -163,15 +164,8 @@ func TestSubresources(t *testing.T) {
 	if err == nil && (len(dep.Finalizers) != 1 || dep.Finalizers[0] != "foregroundDeletion") {
 		t.Error(dep.Finalizers)
 	}
-	no2 := false
-	for i := 0; i < 100; i++ {
-		if _, err = d.Get(ctx, "sub", metav1.GetOptions{}); apierrors.IsNotFound(err) {
-			no2 = true
-			break
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	if !no2 {
-		t.Error("foreground deletion does not end")
-	}
+	eventually(t, "the foreground deletion ends", func() bool {
+		_, err = d.Get(ctx, "sub", metav1.GetOptions{})
+		return apierrors.IsNotFound(err)
+	})
 }

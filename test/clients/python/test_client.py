@@ -6,6 +6,7 @@ TALKER is a namespace with a pod `talker` that knows the words `echo`, `warn`, `
 import os
 import tempfile
 import threading
+import time
 import unittest
 
 from kubernetes import client, config, dynamic, utils, watch
@@ -62,7 +63,7 @@ class TypedCalls(unittest.TestCase):
         self.apps.create_namespaced_deployment(NAMESPACE, client.V1Deployment(metadata=client.V1ObjectMeta(name="web"), spec=spec))
         scaled = self.apps.patch_namespaced_deployment_scale("web", NAMESPACE, {"spec": {"replicas": 3}})
         self.assertEqual(scaled.spec.replicas, 3)
-        for event in watch.Watch().stream(self.apps.list_namespaced_deployment, NAMESPACE, timeout_seconds=30):
+        for event in watch.Watch().stream(self.apps.list_namespaced_deployment, NAMESPACE, timeout_seconds=120):
             if event["object"].status.ready_replicas == 3:
                 break
         self.assertEqual(self.apps.read_namespaced_deployment_status("web", NAMESPACE).status.ready_replicas, 3)
@@ -77,7 +78,7 @@ class Watches(unittest.TestCase):
 
         def look():
             following = watch.Watch()
-            for event in following.stream(core.list_namespaced_secret, NAMESPACE, resource_version=version, timeout_seconds=30):
+            for event in following.stream(core.list_namespaced_secret, NAMESPACE, resource_version=version, timeout_seconds=120):
                 seen.append((event["type"], event["object"].metadata.name))
                 if event["type"] == "DELETED":
                     following.stop()
@@ -87,7 +88,7 @@ class Watches(unittest.TestCase):
         core.create_namespaced_secret(NAMESPACE, client.V1Secret(metadata=client.V1ObjectMeta(name="s"), string_data={"a": "b"}))
         core.patch_namespaced_secret("s", NAMESPACE, {"stringData": {"c": "d"}})
         core.delete_namespaced_secret("s", NAMESPACE)
-        looking.join(30)
+        looking.join(120)
         self.assertEqual(seen, [("ADDED", "s"), ("MODIFIED", "s"), ("DELETED", "s")])
 
 
@@ -103,10 +104,10 @@ class Containers(unittest.TestCase):
 
     def test_exec_passes_input_and_tells_the_exit_code(self):
         talking = self.exec("exit", "3", stdin=True, _preload_content=False)
-        talking.run_forever(timeout=10)
+        talking.run_forever(timeout=60)
         self.assertEqual(talking.returncode, 3)
         warned = self.exec("warn", "careful", _preload_content=False)
-        warned.run_forever(timeout=10)
+        warned.run_forever(timeout=60)
         self.assertEqual(warned.read_stderr().strip(), "careful")
 
     def test_logs(self):
@@ -145,13 +146,21 @@ class Dynamic(unittest.TestCase):
                 "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
             },
         })
-        for event in definitions.watch(field_selector="metadata.name=snakes.python.example.com", timeout=30):
+        for event in definitions.watch(field_selector="metadata.name=snakes.python.example.com", timeout=120):
             conditions = event["raw_object"].get("status", {}).get("conditions", [])
             if any(each["type"] == "Established" and each["status"] == "True" for each in conditions):
                 break
         custom = client.CustomObjectsApi()
         of = {"group": "python.example.com", "version": "v1", "namespace": NAMESPACE, "plural": "snakes"}
         body = {"apiVersion": "python.example.com/v1", "kind": "Snake", "metadata": {"name": "long"}, "spec": {"size": 3}}
+        for _ in range(600):  # established is not yet served everywhere
+            try:
+                custom.list_namespaced_custom_object(**of)
+                break
+            except ApiException as missing:
+                if missing.status != 404:
+                    raise
+                time.sleep(0.1)
         made = custom.create_namespaced_custom_object(**of, body=body)
         self.assertEqual(made["spec"], {"size": 3})
         with self.assertRaises(ApiException) as invalid:

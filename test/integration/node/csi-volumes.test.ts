@@ -59,11 +59,13 @@ test('is registered: CSINode, the node’s labels and annotation, and the driver
     topologyKeys: [`topology.${DRIVER}/zone`],
     allocatable: { count: 8 },
   });
-  const { metadata } = await lab.fixture.client.get(Node, { name: NODE });
-  expect(metadata.labels).toMatchObject({ [`topology.${DRIVER}/zone`]: 'a' });
-  expect(JSON.parse(metadata.annotations?.['csi.volume.kubernetes.io/nodeid'] ?? '')).toMatchObject({
-    [DRIVER]: `${DRIVER}-node`,
-  });
+  const told = async () => {
+    const { metadata } = await lab.fixture.client.get(Node, { name: NODE });
+    const { labels, annotations } = metadata;
+    return { labels, nodeIds: JSON.parse(annotations?.['csi.volume.kubernetes.io/nodeid'] ?? '{}') };
+  };
+  const labels = { [`topology.${DRIVER}/zone`]: 'a' };
+  await expect.poll(told, PATIENCE).toMatchObject({ labels, nodeIds: { [DRIVER]: `${DRIVER}-node` } });
   await expect.poll(() => driver.told, PATIENCE).toEqual([expect.objectContaining({ pluginRegistered: true })]);
 });
 
@@ -106,17 +108,15 @@ test('a volume is used when it is attached, staged once, published to each pod, 
 
   driver.calls.length = 0;
   await lab.remove('first');
-  expect(names()).toEqual(['NodeUnpublishVolume']);
+  await expect.poll(names, PATIENCE).toEqual(['NodeUnpublishVolume']);
   await lab.fixture.restart();
   await csiNode(hasDriver);
   await lab.remove('second');
-  expect(names().filter((call) => call !== 'NodeGetInfo')).toEqual([
-    'NodeUnpublishVolume',
-    'NodeUnpublishVolume',
-    'NodeUnstageVolume',
-  ]);
+  await expect
+    .poll(() => names().filter((call) => call !== 'NodeGetInfo'), PATIENCE)
+    .toEqual(['NodeUnpublishVolume', 'NodeUnpublishVolume', 'NodeUnstageVolume']);
   await lab.fixture.api.until<Node>(`/api/v1/nodes/${NODE}`, (node) => !node?.status?.volumesInUse?.length);
-  expect(lab.mounts()).toEqual([]);
+  await expect.poll(() => lab.mounts(), PATIENCE).toEqual([]);
 });
 
 test('what it says of a failure is told to the pod, and tried again', async () => {
@@ -205,12 +205,12 @@ test('a device of a driver is staged, published as a file and seen as a device',
   await lab.fixture.restart();
   await csiNode(hasDriver);
   await lab.remove('device');
-  expect(
+  const last = () =>
     names()
       .filter((call) => call !== 'NodeGetInfo')
-      .slice(-2),
-  ).toEqual(['NodeUnpublishVolume', 'NodeUnstageVolume']);
-  expect(lab.mounts()).toEqual([]);
+      .slice(-2);
+  await expect.poll(last, PATIENCE).toEqual(['NodeUnpublishVolume', 'NodeUnstageVolume']);
+  await expect.poll(() => lab.mounts(), PATIENCE).toEqual([]);
 });
 
 test('an inline volume lives with its pod, has the pod’s tokens, and only where the driver says that it may', async () => {
@@ -243,8 +243,8 @@ test('an inline volume lives with its pod, has the pod’s tokens, and only wher
     vault: { token: 'a.b.c', expirationTimestamp: expect.stringMatching(/Z$/) },
   });
   await lab.remove('inline');
-  expect(names().at(-1)).toBe('NodeUnpublishVolume');
-  expect(lab.mounts()).toEqual([]);
+  await expect.poll(() => names().at(-1), PATIENCE).toBe('NodeUnpublishVolume');
+  await expect.poll(() => lab.mounts(), PATIENCE).toEqual([]);
 });
 
 test('a driver that is not there is missed by name, and one that goes is forgotten', async () => {

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { symlinkSync } from 'node:fs';
-import { join } from 'node:path';
 import { once } from 'node:events';
+import { symlinkSync } from 'node:fs';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
-import { text } from 'node:stream/consumers';
+import { join } from 'node:path';
 import { Duplex } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { Pod } from '#api/core/v1/pod.ts';
@@ -185,8 +185,8 @@ const logs = async (query: string) => (await call(`/containerLogs/default/web/ma
 const lines = [0, 1, 2, 3, 4].map((i) => `line ${i}\n`);
 
 test('logs as they were written, and as they are asked for', async () => {
+  await expect.poll(() => logs('stream=Stderr')).toBe('oops\n');
   expect(await logs('stream=Stdout')).toBe(lines.join(''));
-  expect(await logs('stream=Stderr')).toBe('oops\n');
   expect((await logs('tailLines=2')).split('\n')).toHaveLength(3);
   expect(await logs('tailLines=0')).toBe('');
   expect(await logs('limitBytes=3')).toHaveLength(3);
@@ -201,10 +201,10 @@ test('followed logs arrive as they are written, and end when the container does'
     Pod,
     podOf('talk', { restartPolicy: 'Never', containers: [{ name: 'main', command: ['/bin/sh', '-c', script] }] }),
   );
-  await fixture.api.until<Pod>(
-    '/api/v1/namespaces/default/pods/talk',
-    (now) => now?.status?.containerStatuses?.[0]?.state?.running !== undefined,
-  );
+  await fixture.api.until<Pod>('/api/v1/namespaces/default/pods/talk', (now) => {
+    const { running, terminated } = now?.status?.containerStatuses?.[0]?.state ?? {};
+    return (running ?? terminated) !== undefined;
+  });
   const followed = await call('/containerLogs/default/talk/main?follow=true');
   expect(followed.body).toBe('one\ntwo\nthree\n');
 });

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Pod } from '#api/core/v1/pod.ts';
 import { ConfigMap } from '#api/core/v1/config-map.ts';
+import { Pod } from '#api/core/v1/pod.ts';
 import { Secret } from '#api/core/v1/secret.ts';
 import type { Event } from '#api/generated/schema.ts';
 import { type KubeletFixture, podOf, startKubeletFixture } from '../../node/kubelet-fixture.ts';
@@ -151,7 +151,11 @@ test('init containers run in order, sidecars stay, and the pod ends as its conta
       containers: [
         {
           name: 'main',
-          command: ['/bin/sh', '-c', 'sleep 0.3; cat /data/order > /dev/termination-log; exit 3'],
+          command: [
+            '/bin/sh',
+            '-c',
+            'until [ $(tail -n 1 /data/order) = 2 ]; do sleep 0.1; done; cat /data/order > /dev/termination-log; exit 3',
+          ],
           volumeMounts: [{ name: 'data', mountPath: '/data' }],
         },
       ],
@@ -201,10 +205,17 @@ test('a readiness probe decides readiness, a failing liveness probe restarts', a
             'echo up > /tmp/alive; mkdir -p /www; echo hi > /www/index.html; exec httpd -f -p 8080 -h /www',
           ],
           ports: [{ name: 'http', containerPort: 8080, protocol: 'TCP' }],
+          startupProbe: {
+            exec: { command: ['/bin/cat', '/www/index.html'] },
+            periodSeconds: 1,
+            timeoutSeconds: 5,
+            successThreshold: 1,
+            failureThreshold: 60,
+          },
           readinessProbe: {
             httpGet: { path: '/index.html', port: 'http', scheme: 'HTTP' },
             periodSeconds: 1,
-            timeoutSeconds: 1,
+            timeoutSeconds: 5,
             successThreshold: 1,
             failureThreshold: 1,
           },
@@ -222,15 +233,12 @@ test('a readiness probe decides readiness, a failing liveness probe restarts', a
   const pod = await until('probed', isReady);
   await exec(pod, ['/bin/rm', '/www/index.html']);
   await until('probed', (now) => !isReady(now));
-  expect(events('probed').map(({ message }) => message)).toContain(
-    'Readiness probe failed: HTTP probe failed with statuscode: 404',
-  );
+  const messages = () => events('probed').map(({ message }) => message);
+  await expect.poll(messages).toContain('Readiness probe failed: HTTP probe failed with statuscode: 404');
   await exec(pod, ['/bin/rm', '/tmp/alive']);
   const again = await until('probed', (now) => now?.status?.containerStatuses?.[0]?.restartCount === 1);
   expect(again?.status?.containerStatuses?.[0]?.lastState?.terminated).toBeDefined();
-  expect(events('probed').map(({ message }) => message)).toContain(
-    'Container main failed liveness probe, will be restarted',
-  );
+  await expect.poll(messages).toContain('Container main failed liveness probe, will be restarted');
 });
 
 test('missing images and missing secrets are told as upstream tells them', async () => {
