@@ -1,7 +1,7 @@
 /** Requests by way of Gateways and what hangs on them, through the same servers as those of Ingresses. */
 import { connect as connectHttp2, createServer as createPlainHttp2 } from 'node:http2';
 import { type AddressInfo, connect } from 'node:net';
-import { createServer as createTlsServer, connect as connectTls } from 'node:tls';
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { expect, test } from 'vitest';
 import type { Gateway, Listener } from '#api/gateway/v1/gateway.ts';
 import type { HTTPRouteRule } from '#api/gateway/v1/http-route.ts';
@@ -382,8 +382,9 @@ test('a listener without TLS takes HTTP/2 from those who know, where a backend s
   serve(
     [http],
     [
-      httpRoute('web', [rule([path('/plain')], 'web')]),
+      httpRoute('web', [rule([path('/plain')], 'web')], ['www.example.com']),
       named('GRPCRoute', 'calls', {
+        hostnames: ['calls.example.com'],
         rules: [
           {
             matches: [{ method: { service: 'shop.Cart', method: 'Get' } }],

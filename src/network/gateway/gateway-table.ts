@@ -1,12 +1,13 @@
 /** What Gateways and their routes become: for each port its listeners, with routes of the same form as those of Ingresses. */
 
-import { attachmentOf, gatewayKeyOf } from '#api/gateway/v1/attachment.ts';
+import { gatewayKeyOf } from '#api/gateway/v1/attachment.ts';
 import type { Gateway, Listener } from '#api/gateway/v1/gateway.ts';
 import type { GRPCRoute } from '#api/gateway/v1/grpc-route.ts';
 import type { HTTPRoute } from '#api/gateway/v1/http-route.ts';
 import { isServed, type ListenerState, listenerStateOf } from '#api/gateway/v1/listener-state.ts';
 import type { ReferenceGrant } from '#api/gateway/v1/reference-grant.ts';
 import type { AnyRoute } from '#api/gateway/v1/route.ts';
+import { acceptedAttachment, type Rivals } from '#api/gateway/v1/route-conflict.ts';
 import { byAge, takenPorts } from '#api/gateway/v1/taken-ports.ts';
 import type { TLSRoute } from '#api/gateway/v1/tls-route.ts';
 import type { Secret, Service } from '#api/generated/schema.ts';
@@ -46,6 +47,7 @@ export function gatewayTableOf(around: GatewaysAround): GatewayTable {
   const gateways = around.gateways.filter(isReadable).toSorted(byAge);
   const routes = around.routes.toSorted(byAge);
   const taken = takenPorts(gateways);
+  const rivals = rivalsIn(routes);
   const put = (gateway: Gateway) => {
     for (const listener of gateway.spec.listeners) {
       const wanted = listenerStateOf(gateway, listener, { ...around, taken, secret: () => SOME_SECRET });
@@ -55,7 +57,7 @@ export function gatewayTableOf(around: GatewaysAround): GatewayTable {
       const at = placeFor(table.ports, listener, state);
       if (!at) continue;
       for (const route of routes)
-        alone(route, blame, () => attach(route, { gateway, listener, at }, around), undefined);
+        alone(route, blame, () => attach(route, { gateway, listener, at, rivals }, around), undefined);
     }
   };
   for (const gateway of gateways) alone(gateway, blame, put, undefined);
@@ -94,10 +96,17 @@ interface Place {
   gateway: Gateway;
   listener: Listener;
   at: ListenerRoutes;
+  rivals: Rivals;
 }
 
-function attach(route: AnyRoute, { gateway, listener, at }: Place, around: GatewaysAround): void {
-  const hostnames = hostnamesAt(route, listener, gateway, around);
+const rivalsIn = (routes: readonly AnyRoute[]): Rivals => ({
+  HTTPRoute: routes.filter(({ kind }) => kind === 'HTTPRoute'),
+  GRPCRoute: routes.filter(({ kind }) => kind === 'GRPCRoute'),
+});
+
+function attach(route: AnyRoute, place: Place, around: GatewaysAround): void {
+  const { at } = place;
+  const hostnames = hostnamesAt(route, place, around);
   if (hostnames.size === 0) return;
   if (route.kind === 'TLSRoute') {
     const { rules } = (route as TLSRoute).spec;
@@ -116,14 +125,13 @@ function attach(route: AnyRoute, { gateway, listener, at }: Place, around: Gatew
 
 function hostnamesAt(
   route: AnyRoute,
-  listener: Listener,
-  gateway: Gateway,
+  { listener, gateway, rivals }: Place,
   { labelsOf }: Pick<GatewaysAround, 'labelsOf'>,
 ): Set<string> {
   const mine = (route.spec.parentRefs ?? []).filter((parent) => gatewayKeyOf(parent, route) === keyOf(gateway));
   return new Set(
     mine.flatMap((parent) => {
-      const attachment = attachmentOf(route, parent, { gateway, labelsOf });
+      const attachment = acceptedAttachment(route, parent, { gateway, labelsOf, rivals });
       if (!attachment.isAccepted) return [];
       return attachment.listeners.flatMap((one) => (one.listener.name === listener.name ? one.hostnames : []));
     }),

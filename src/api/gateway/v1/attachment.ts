@@ -15,7 +15,11 @@ export type Attachment =
   | { isAccepted: true; listeners: AttachedListener[] }
   | { isAccepted: false; reason: RefusalReason; message: string };
 
-export type RefusalReason = 'NoMatchingParent' | 'NotAllowedByListeners' | 'NoMatchingListenerHostname';
+export type RefusalReason =
+  | 'NoMatchingParent'
+  | 'NotAllowedByListeners'
+  | 'NoMatchingListenerHostname'
+  | 'HostnameConflict';
 
 /** `namespace/name` of the Gateway; undefined: it is something else. */
 export function gatewayKeyOf({ group, kind, namespace, name }: ParentReference, route: AnyRoute): string | undefined {
@@ -103,7 +107,7 @@ export function commonHostnames(ofRoute: readonly string[], ofListener: string |
 }
 
 /** `*.example.com` covers any number of labels, also another wildcard that is longer. */
-const covers = (wildcard: string, name: string): boolean =>
+export const covers = (wildcard: string, name: string): boolean =>
   wildcard.startsWith('*.') &&
   name.length > wildcard.length - 1 &&
   name.replace(/^\*/, '').endsWith(wildcard.slice(1)) &&

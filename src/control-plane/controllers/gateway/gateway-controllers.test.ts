@@ -5,6 +5,7 @@ import { Service } from '#api/core/v1/service.ts';
 import { gatewayDefinitions } from '#api/gateway/v1/definitions.ts';
 import { Gateway, type Listener } from '#api/gateway/v1/gateway.ts';
 import { GatewayClass } from '#api/gateway/v1/gateway-class.ts';
+import { GRPCRoute } from '#api/gateway/v1/grpc-route.ts';
 import { HTTPRoute } from '#api/gateway/v1/http-route.ts';
 import { ReferenceGrant } from '#api/gateway/v1/reference-grant.ts';
 import type { Condition } from '#api/generated/schema.ts';
@@ -335,4 +336,44 @@ test('a bundle without GRPCRoute, TLSRoute and ReferenceGrant serves the others'
   await route('shop', to('shop'));
   expect(await ofRoute('default/shop')).toEqual({ Accepted: 'True Accepted', ResolvedRefs: 'True ResolvedRefs' });
   expect(statusOf('Gateway', 'default/web').listeners?.[0]).toMatchObject({ attachedRoutes: 1 });
+});
+
+test('of an HTTPRoute and a GRPCRoute with a common hostname the older is accepted, and the younger when it is gone', async () => {
+  await gateway([http]);
+  await service('shop');
+  const grpc = (name: string, hostnames: string[]) =>
+    cluster.create(GRPCRoute, {
+      metadata: { name, namespace: 'default' },
+      spec: { parentRefs: [{ name: 'web' }], hostnames, ...to('shop') },
+    } as never);
+  await route('oldest', { ...to('shop'), hostnames: ['*.example.com'] });
+  await cluster.clock.advance(1_000);
+  await grpc('calls', ['a.example.com']);
+  await grpc('apart', ['example.org']);
+  await cluster.clock.advance(1_000);
+  await route('youngest', { ...to('shop'), hostnames: ['a.example.com'] });
+  const accepted = async () => {
+    await cluster.settles();
+    const of = (found: KubeObject & { status?: { parents?: { conditions: Condition[] }[] } }) =>
+      brief(found.status?.parents?.[0]?.conditions)['Accepted'];
+    const routes = ['oldest', 'youngest'].map((name) => cluster.get(HTTPRoute, `default/${name}`));
+    const calls = ['calls', 'apart'].map((name) => cluster.get(GRPCRoute, `default/${name}`));
+    const all = [...routes, ...calls].flatMap((found) => (found ? [[found.metadata.name, of(found as never)]] : []));
+    return { ...Object.fromEntries(all), attached: statusOf('Gateway', 'default/web').listeners?.[0]?.attachedRoutes };
+  };
+  // The youngest shares its hostname with the oldest, which is of its kind; the GRPCRoute that is between them has nothing.
+  expect(await accepted()).toEqual({
+    oldest: 'True Accepted',
+    calls: 'False HostnameConflict',
+    apart: 'True Accepted',
+    youngest: 'True Accepted',
+    attached: 3,
+  });
+  await cluster.delete(HTTPRoute, 'default/oldest');
+  expect(await accepted()).toEqual({
+    calls: 'True Accepted',
+    apart: 'True Accepted',
+    youngest: 'False HostnameConflict',
+    attached: 2,
+  });
 });

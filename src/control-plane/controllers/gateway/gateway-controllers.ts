@@ -10,7 +10,7 @@ import { routeStatus } from './route-status.ts';
 export const gatewayControllers = (settings: GatewayAddresses): Controller[] => [
   gatewayClassStatus(settings.controllerName),
   gatewayStatus(settings),
-  routeStatus(HTTPRoute, 'http-route-controller', settings.controllerName),
-  routeStatus(GRPCRoute, 'grpc-route-controller', settings.controllerName),
+  routeStatus(HTTPRoute, 'http-route-controller', settings.controllerName, GRPCRoute),
+  routeStatus(GRPCRoute, 'grpc-route-controller', settings.controllerName, HTTPRoute),
   routeStatus(TLSRoute, 'tls-route-controller', settings.controllerName),
 ];

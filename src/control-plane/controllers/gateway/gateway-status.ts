@@ -1,7 +1,7 @@
 /** Says of each Gateway of ours where it is reached, and of each of its listeners whether it is served and what hangs on it. Source: Gateway API reference, GatewayStatus. */
 import { Namespace } from '#api/core/v1/namespace.ts';
 import { Secret } from '#api/core/v1/secret.ts';
-import { attachmentOf, gatewayKeyOf, kindsOf } from '#api/gateway/v1/attachment.ts';
+import { gatewayKeyOf, kindsOf } from '#api/gateway/v1/attachment.ts';
 import { Gateway, type GatewayAddress, type Listener, type ListenerStatus } from '#api/gateway/v1/gateway.ts';
 import { GatewayClass } from '#api/gateway/v1/gateway-class.ts';
 import { GRPCRoute } from '#api/gateway/v1/grpc-route.ts';
@@ -9,6 +9,7 @@ import { HTTPRoute } from '#api/gateway/v1/http-route.ts';
 import { isServed, type ListenerState, listenerStateOf, type Verdict } from '#api/gateway/v1/listener-state.ts';
 import { ReferenceGrant } from '#api/gateway/v1/reference-grant.ts';
 import type { AnyRoute } from '#api/gateway/v1/route.ts';
+import { acceptedAttachment, type Rivals } from '#api/gateway/v1/route-conflict.ts';
 import { takenPorts } from '#api/gateway/v1/taken-ports.ts';
 import { TLSRoute } from '#api/gateway/v1/tls-route.ts';
 import type { Kind } from '#api/machinery/kind.ts';
@@ -138,15 +139,23 @@ function programmedOf(isAnyServed: boolean, wrong: WrongAddress | undefined): Ve
 function countAttached(gateway: Gateway, listener: Listener, cached: Read): number {
   const labelsOf = labelsFrom(cached);
   const key = keyOf(gateway);
-  const routes = [HTTPRoute, GRPCRoute, TLSRoute].flatMap((kind) => cached(kind as unknown as Kind<AnyRoute>).list());
+  const rivals = rivalsIn(cached);
+  const routes = [...rivals.HTTPRoute, ...rivals.GRPCRoute, ...listOf(TLSRoute, cached)];
   return routes.filter((route) =>
     (route.spec.parentRefs ?? []).some((parent) => {
       if (gatewayKeyOf(parent, route) !== key) return false;
-      const attachment = attachmentOf(route, parent, { gateway, labelsOf });
+      const attachment = acceptedAttachment(route, parent, { gateway, labelsOf, rivals });
       return attachment.isAccepted && attachment.listeners.some((one) => one.listener.name === listener.name);
     }),
   ).length;
 }
+
+const listOf = <T extends AnyRoute>(kind: Kind<T>, cached: Read): AnyRoute[] =>
+  cached(kind as unknown as Kind<AnyRoute>).list();
+export const rivalsIn = (cached: Read): Rivals => ({
+  HTTPRoute: listOf(HTTPRoute, cached),
+  GRPCRoute: listOf(GRPCRoute, cached),
+});
 
 export const labelsFrom = (cached: Read) => (name: string) => {
   const found = cached(Namespace).get(name);

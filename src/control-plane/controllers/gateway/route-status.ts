@@ -1,32 +1,51 @@
 /** Says of each route, for each Gateway of ours that it names, whether it hangs on it and whether its backends are there. Source: Gateway API reference, RouteStatus. */
 import { Namespace } from '#api/core/v1/namespace.ts';
 import { Service } from '#api/core/v1/service.ts';
-import { attachmentOf, gatewayKeyOf } from '#api/gateway/v1/attachment.ts';
+import { gatewayKeyOf } from '#api/gateway/v1/attachment.ts';
 import { referencesOf, resolvedBackend } from '#api/gateway/v1/backend.ts';
 import { Gateway } from '#api/gateway/v1/gateway.ts';
 import { GatewayClass } from '#api/gateway/v1/gateway-class.ts';
 import type { Verdict } from '#api/gateway/v1/listener-state.ts';
 import { ReferenceGrant } from '#api/gateway/v1/reference-grant.ts';
 import type { AnyRoute, ParentReference, RouteParentStatus } from '#api/gateway/v1/route.ts';
+import { type AroundRoute, acceptedAttachment, type Rivals } from '#api/gateway/v1/route-conflict.ts';
+import type { GRPCRoute } from '#api/gateway/v1/grpc-route.ts';
+import type { HTTPRoute } from '#api/gateway/v1/http-route.ts';
 import { knownFilters, type RouteFilter } from '#api/gateway/v1/route-filter.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import { keyOf, type ObjectKey } from '#api/machinery/object.ts';
 import { type Cached, defineController, settled, watching } from '../define-controller.ts';
 import { conditionsOf, no, yes } from './conditions.ts';
-import { isLabelledOtherwise, labelsFrom } from './gateway-status.ts';
+import { isLabelledOtherwise, labelsFrom, rivalsIn } from './gateway-status.ts';
 
 type Read = Cached<Kind>;
 
-/** @param name of the controller. */
-export function routeStatus<T extends AnyRoute>(kind: Kind<T>, name: string, controllerName: string) {
+/**
+ * @param name of the controller.
+ * @param rivals kinds that exclude this one at a hostname. What becomes of one of them is told by its status, too: others may
+ *   come in its place.
+ */
+export function routeStatus<T extends AnyRoute>(
+  kind: Kind<T>,
+  name: string,
+  controllerName: string,
+  ...rivals: readonly (Kind<HTTPRoute> | Kind<GRPCRoute>)[]
+) {
   const routeKind = kind as unknown as Kind<AnyRoute>;
+  const rivalKinds = rivals as unknown as readonly Kind<AnyRoute>[];
   const those = (cached: Read, wanted: (route: AnyRoute) => boolean): ObjectKey[] =>
     cached(routeKind).list().filter(wanted).map(keyOf);
   return defineController({
     name,
     reconciles: routeKind,
     watches: [
+      ...rivalKinds.map((rivalKind) =>
+        watching(rivalKind, (rival, cached) => {
+          const parents = new Set(parentsOf(rival));
+          return those(cached, (route) => parentsOf(route).some((parent) => parents.has(parent)));
+        }),
+      ),
       watching(GatewayClass, (_, cached) => those(cached, () => true)),
       watching(
         Gateway,
@@ -52,7 +71,10 @@ export function routeStatus<T extends AnyRoute>(kind: Kind<T>, name: string, con
         const gatewayClass = gateway && cached(GatewayClass).get(gateway.spec.gatewayClassName);
         if (!gateway || gatewayClass?.spec.controllerName !== controllerName) return [];
         const before = status?.parents.find((one) => isOurs(one) && isEqual(one.parentRef, parentRef))?.conditions;
-        const said = { Accepted: acceptedOf(route, parentRef, gateway, cached), ResolvedRefs: resolvedRefs };
+        const said = {
+          Accepted: acceptedOf(route, parentRef, { gateway, labelsOf: labelsFrom(cached), rivals: around(cached) }),
+          ResolvedRefs: resolvedRefs,
+        };
         const conditions = conditionsOf(said, { before, generation: metadata.generation, nowMs: clock.now() });
         return [{ parentRef, controllerName, conditions }];
       });
@@ -62,10 +84,16 @@ export function routeStatus<T extends AnyRoute>(kind: Kind<T>, name: string, con
     },
   });
 
+  function around(cached: Read): Rivals {
+    return rivalKinds.length > 0 ? rivalsIn(cached) : NO_RIVALS;
+  }
+
   function isOurs(parent: RouteParentStatus): boolean {
     return parent.controllerName === controllerName;
   }
 }
+
+const NO_RIVALS: Rivals = { HTTPRoute: [], GRPCRoute: [] };
 
 const parentsOf = (route: AnyRoute): ObjectKey[] =>
   (route.spec.parentRefs ?? []).flatMap((parent) => gatewayKeyOf(parent, route) ?? []);
@@ -73,11 +101,11 @@ const parentsOf = (route: AnyRoute): ObjectKey[] =>
 const leadsTo = (route: AnyRoute, key: ObjectKey): boolean =>
   referencesOf(route).some(({ name, namespace = route.metadata.namespace }) => `${namespace}/${name}` === key);
 
-function acceptedOf(route: AnyRoute, parent: ParentReference, gateway: Gateway, cached: Read): Verdict {
+function acceptedOf(route: AnyRoute, parent: ParentReference, around: AroundRoute): Verdict {
   const known = knownFilters(route.kind);
   const unknown = filtersOf(route).find(({ type }) => !known.includes(type));
   if (unknown) return no('UnsupportedValue', `Filters of the type ${unknown.type} are not known`);
-  const attachment = attachmentOf(route, parent, { gateway, labelsOf: labelsFrom(cached) });
+  const attachment = acceptedAttachment(route, parent, around);
   return attachment.isAccepted ? yes('Accepted', 'The route is accepted') : no(attachment.reason, attachment.message);
 }
 
