@@ -22,6 +22,7 @@ import { localApi, until, type WaitOptions } from './local-api.ts';
 import { prepareCluster } from './prepare-cluster.ts';
 import { type Progress, progressOn } from './progress.ts';
 import { countReadyNodes } from './ready-nodes.ts';
+import { authoritiesIn, refuseOtherAuthorities, takeOverAuthorities } from './shared-authorities.ts';
 import { startSupervisor } from './start-supervisor.ts';
 import { takeClusterDown } from './take-down.ts';
 
@@ -45,6 +46,7 @@ export interface UpOptions extends Selection {
   kubeletConfig?: string;
   imageCredentialProviderConfig?: string;
   imageCredentialProviderBinDir?: string;
+  pkiDir?: string;
   detach?: boolean;
   example?: 'web';
 }
@@ -105,6 +107,8 @@ async function start(context: CliContext, options: UpOptions, paths: ClusterPath
     ...(options.overlay && { overlay: options.overlay === 'vxlan' ? options.overlay : undefined }),
     apiServer: apiServerFlagsIn(options),
   };
+  const authorities = options.pkiDir ? await authoritiesIn(options.pkiDir) : undefined;
+  if (authorities) await refuseOtherAuthorities(paths.pki, authorities);
   const cluster = await prepareCluster(context, paths, {
     name: options.name,
     nodes,
@@ -115,6 +119,7 @@ async function start(context: CliContext, options: UpOptions, paths: ClusterPath
     ...(options.ipFamilies && { ipFamilies: options.ipFamilies }),
     settings,
   });
+  if (authorities) await takeOverAuthorities(paths.pki, authorities);
 
   const beganMs = context.clock.now();
   const interrupted = new AbortController();

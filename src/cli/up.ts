@@ -28,6 +28,11 @@ export const upCommand = (context: CliContext): Command =>
       'nodes that only pretend to run their pods; tainted when there are real ones. The SimulatedNodePool "simulated" has them',
       simulatedNodeCount,
     )
+    .option(
+      '--pki-dir <folder>',
+      'authorities and keys for a new cluster: the folder `pki` of the control plane that it shares an etcd with ' +
+        '(ca.crt, ca.key, front-proxy-ca.crt, front-proxy-ca.key, sa.key, as kubeadm has them)',
+    )
     .option('--detach', 'return when the cluster is up; stop it with `kedge down`')
     .addOption(new Option('--example <name>', 'deploy an example and wait until it answers').choices(['web']))
     .option('--api-server-port <port>', 'port of the API server on this machine (usually 6443)', portNumber)

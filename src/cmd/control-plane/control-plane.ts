@@ -44,6 +44,7 @@ import { startManagers } from './managers.ts';
 import { ensureCertificateRotation } from './node-certificates.ts';
 import { ensureMetricsReader, servedMetrics } from './resource-metrics.ts';
 import { schedulerSettings } from './scheduler-profiles.ts';
+import { refuseOtherAuthorities } from './shared-store.ts';
 import { Simulation } from './simulation.ts';
 import { ensureKubernetesService, ensureNamespaces, ensureTokenTracking } from './system-objects.ts';
 
@@ -110,6 +111,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const controllers = selected(cluster, allControllers);
 
   await apiServer.ready();
+  if (isShared) await refuseOtherAuthorities(client, pki);
   await Promise.all([ensureNamespaces(client), ensureSystemPriorityClasses(client)]);
   await ensureTokenTracking(client, systemClock.now());
   await ensureLocalPath(client);
