@@ -77,6 +77,9 @@ describe('reading', () => {
     const resources = await cluster.kubectl('api-resources');
     expect(resources).toMatch(/deployments +deploy +apps\/v1 +true +Deployment/);
     expect(await cluster.kubectl('version')).toMatch(/Server Version: v1\.36\./);
+    const components = await cluster.kubectl('get', 'componentstatuses', '--no-headers');
+    for (const name of ['controller-manager', 'scheduler', 'etcd-0'])
+      expect(components).toMatch(new RegExp(`^${name} +Healthy +ok`, 'm'));
   });
 });
 

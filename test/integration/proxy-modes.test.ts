@@ -359,7 +359,7 @@ for (const { mode, isThere, renderer: rendererOf } of MODES) {
         asker.stdout.on('data', (text) => {
           said += text;
         });
-        await expect.poll(() => said, { timeout: 20_000 }).toContain('up');
+        await expect.poll(() => said, { timeout: 60_000 }).toContain('up');
         const answers = async (name: string) => {
           said = '';
           await expect
@@ -368,7 +368,7 @@ for (const { mode, isThere, renderer: rendererOf } of MODES) {
                 asker.stdin.write('?');
                 return said;
               },
-              { timeout: 20_000, interval: 100 },
+              { timeout: 60_000, interval: 100 },
             )
             .toContain(name);
         };

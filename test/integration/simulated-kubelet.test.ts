@@ -54,7 +54,7 @@ const kubectl = (...args: string[]): Promise<Said> => kubectlWith({}, ...args);
 const kubectlWith = (env: NodeJS.ProcessEnv, ...args: string[]): Promise<Said> =>
   new Promise((resolve) => {
     const base = { HOME: dirname(kubeconfig), KUBECONFIG: kubeconfig, PATH: process.env.PATH };
-    const options = { env: { ...base, ...env }, timeout: 60_000 };
+    const options = { env: { ...base, ...env }, timeout: 150_000 };
     execFile(packagedKubectl() ?? 'kubectl', args, options, (error, stdout, stderr) =>
       resolve({ stdout, stderr, code: error ? Number(error.code ?? -1) : 0 }),
     );

@@ -24,7 +24,7 @@ const strangers: ChildProcess[] = [];
 let count = 0;
 
 beforeAll(async () => {
-  containerd = await startPrivateContainerd('10.213.9.0/24');
+  containerd = await startPrivateContainerd('10.213.11.0/24');
   const { directory, socketPath } = containerd;
   places = {
     containerdSocket: socketPath,
@@ -144,7 +144,7 @@ test('shims, addresses, networks, leases and folders of nobody go; a pod that li
   });
   await removed(lost.sandbox);
   const lease = ctr('leases', 'create').join();
-  writeFileSync(join(places.cniStateDir, 'test', '10.213.9.200'), `${newId()}\r\neth0`);
+  writeFileSync(join(places.cniStateDir, 'test', '10.213.11.200'), `${newId()}\r\neth0`);
   mkdirSync(join(bundles, `.${newId()}`));
   const network = join(places.containerdState, 'io.containerd.grpc.v1.cri/netns', 'cni-lost');
   writeFileSync(network, '');
