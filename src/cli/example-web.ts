@@ -24,7 +24,7 @@ export const exampleFolder = ({ projectDir }: CliContext): string => join(projec
 
 /** `kedge.local/hello:1` and `:2`, which differ in what they answer. Taken from the cache when nothing changed. */
 export async function exampleImages(context: CliContext): Promise<Image[]> {
-  const store = new BlobStore(join(cacheFolder(context.env), 'images'));
+  const store = new BlobStore(join(cacheFolder(context.env), 'images'), context.clock);
   const [runtime, server] = await Promise.all([
     nodeRuntimeEntries().then((entries) => makeLayer(store, entries)),
     folderEntries(exampleFolder(context), '/app').then((entries) => makeLayer(store, entries)),

@@ -36,7 +36,7 @@ export class ImageCache {
       await writeFile(user, JSON.stringify(recordOf(process.pid)), { mode: 0o600 });
     });
     try {
-      return await act(new BlobStore(this.#folder));
+      return await act(new BlobStore(this.#folder, this.#clock));
     } finally {
       await rm(user, { force: true });
       await this.prune({ keepBytes, justUsedMs: JUST_USED_MS });

@@ -25,7 +25,7 @@ const context = (): BuildContext =>
     clock: new ManualClock(),
     env: { XDG_CACHE_HOME: join(folder, 'cache'), XDG_DATA_HOME: join(folder, 'data') },
     note: (line: string) => notes.push(line),
-    store: new BlobStore(join(folder, 'store')),
+    store: new BlobStore(join(folder, 'store'), Date),
   }) as unknown as BuildContext;
 
 const options = (more: Partial<DockerfileOptions> = {}): DockerfileOptions => ({

@@ -52,7 +52,11 @@ export async function runAgent(options: AgentOptions, program: readonly string[]
   const log = processLog(ROLE);
   const context = { paths, facts, settings, clock: systemClock, log, program, onChange: () => undefined };
   const layout = agentLayout(invitation, paths);
-  const supervised = new SupervisedNode(layout, context, new BlobStore(join(cacheFolder(process.env), 'images')));
+  const supervised = new SupervisedNode(
+    layout,
+    context,
+    new BlobStore(join(cacheFolder(process.env), 'images'), context.clock),
+  );
   const started = writeNodeCredentials(layout, invitation.credentials)
     .then(() => supervised.start())
     .then(async () => {

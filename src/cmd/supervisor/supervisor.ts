@@ -61,7 +61,7 @@ export class Supervisor {
     this.#context = context;
     this.#cluster = cluster;
     this.#version = version;
-    this.#blobs = new BlobStore(join(cacheFolder(process.env), 'images'));
+    this.#blobs = new BlobStore(join(cacheFolder(process.env), 'images'), context.clock);
     const { paths, clock, log, program, onChange, facts } = context;
     const here = Object.keys(cluster.nodes).filter((node) => !cluster.nodes[node]?.address);
     this.#canRun = missingForNodes(facts).length === 0;

@@ -8,6 +8,7 @@ import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/pr
 import { join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { Clock } from '#base/clock.ts';
 
 export interface Blob {
   /** `sha256:…` */
@@ -31,9 +32,11 @@ const PRIVATE_FOLDER = { recursive: true, mode: 0o700 } as const;
 
 export class BlobStore {
   readonly #folder: string;
+  readonly #clock: Pick<Clock, 'now'>;
 
-  constructor(folder: string) {
+  constructor(folder: string, clock: Pick<Clock, 'now'>) {
     this.#folder = folder;
+    this.#clock = clock;
   }
 
   /** Throws BadBlob for what is no digest: it may come from an archive, and lead anywhere. */
@@ -71,7 +74,7 @@ export class BlobStore {
   /** What is used is marked, so that what is not can be told by its time. */
   async #used(digest: string): Promise<Blob> {
     const path = this.pathOf(digest);
-    const now = new Date();
+    const now = new Date(this.#clock.now());
     await utimes(path, now, now);
     return { digest, path, size: (await stat(path)).size };
   }

@@ -16,7 +16,7 @@ let folder: string;
 let store: BlobStore;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'kedge-images-'));
-  store = new BlobStore(join(folder, 'cache'));
+  store = new BlobStore(join(folder, 'cache'), Date);
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
@@ -54,7 +54,7 @@ test('bin and lib move under usr, and links stay in their places', () => {
 
 test('the same content gives the same digest, and is written once', async () => {
   const one = await makeLayer(store, [textFile('/a', 'x'), textFile('/b', 'y')]);
-  const again = await makeLayer(new BlobStore(join(folder, 'other')), [textFile('/b', 'y'), textFile('/a', 'x')]);
+  const again = await makeLayer(new BlobStore(join(folder, 'other'), Date), [textFile('/b', 'y'), textFile('/a', 'x')]);
   expect(again.digest).toBe(one.digest);
   expect(sha256(await readFile(one.path))).toBe(one.digest);
   await writeFile(one.path, 'marked');

@@ -23,7 +23,7 @@ let registry: Registry;
 let server: RegistryServer;
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'push-'));
-  store = new BlobStore(join(folder, 'store'));
+  store = new BlobStore(join(folder, 'store'), Date);
   registry = new Registry({ root: join(folder, 'registry'), clock: new ManualClock(), log: silentLog });
   await registry.start();
   const owner = process.getuid?.();
@@ -66,7 +66,7 @@ test('what the registry says against it is told', async () => {
 
 test('an archive gives back the image that was packed, and one that lacks a blob none', async () => {
   const packed = await image('one');
-  const other = new BlobStore(join(folder, 'other'));
+  const other = new BlobStore(join(folder, 'other'), Date);
   const [read] = await readArchive(other, packImage(packed));
   expect(read).toMatchObject({ name: packed.name, digest: packed.digest });
   expect(read?.layers.map(({ digest }) => digest)).toEqual(packed.layers.map(({ digest }) => digest));

@@ -21,7 +21,7 @@ const commands: Command[] = [];
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'dockerfile-'));
-  store = new BlobStore(join(folder, 'store'));
+  store = new BlobStore(join(folder, 'store'), Date);
   notes.length = 0;
   commands.length = 0;
 });
