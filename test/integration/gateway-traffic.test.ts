@@ -1,6 +1,6 @@
 /** Requests by way of Gateways and what hangs on them, through the same servers as those of Ingresses. */
 import { connect as connectHttp2, createServer as createPlainHttp2 } from 'node:http2';
-import { type AddressInfo, connect } from 'node:net';
+import { type AddressInfo, connect, createServer as createNetServer } from 'node:net';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { expect, test } from 'vitest';
 import type { Gateway, Listener } from '#api/gateway/v1/gateway.ts';
@@ -341,6 +341,62 @@ test('TLS ends at its listener, or goes through to the backend as it is', async 
   expect(asJson(await ask('/', { isSecure: true, headers: { host: 'one.example.com' } })).headers).toMatchObject({
     'x-forwarded-proto': 'https',
   });
+});
+
+test('TLS of any protocol ends at its listener, and its bytes go to the backend; beside it connections go through', async () => {
+  const backendOf = async (server: ReturnType<typeof createNetServer>) => {
+    closing(server);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return { address: '127.0.0.1', port: (server.address() as AddressInfo).port };
+  };
+  const { certificate, key } = shownAs('backend');
+  const through = await backendOf(createTlsServer({ cert: certificate, key }, (socket) => socket.end('through')));
+  const echo = await backendOf(createNetServer((socket) => socket.pipe(socket)));
+  const listener = (name: string, mode: 'Terminate' | 'Passthrough', certificateRefs?: { name: string }[]) =>
+    ({
+      ...{ name, port: 443, protocol: 'TLS', hostname: `${name}.example.com` },
+      tls: { mode, ...(certificateRefs && { certificateRefs }) },
+    }) as Listener;
+  const route = (name: string) =>
+    named('TLSRoute', name, {
+      hostnames: [`${name}.example.com`],
+      rules: [{ backendRefs: [{ name, port: 80 }] }],
+    }) as AnyRoute;
+  serve(
+    [
+      listener('ends', 'Terminate', [{ name: 'ends' }]),
+      listener('passes', 'Passthrough'),
+      tls('web', 'web.example.com'),
+    ],
+    [route('ends'), route('passes'), httpRoute('web', [rule(undefined, 'web')], ['web.example.com'])],
+  );
+  await endpoints('web');
+  change({
+    endpoints: [
+      ['shop/ends:80', [echo]],
+      ['shop/passes:80', [through]],
+    ],
+    certificates: [
+      ['shop/ends', shownAs('ends')],
+      ['shop/web', shownAs('web')],
+    ],
+  });
+  const said = (servername: string) =>
+    new Promise<string>((resolve, reject) => {
+      const socket = connectTls({ host: '127.0.0.1', port: ports.https, servername, rejectUnauthorized: false }, () => {
+        const { CN } = socket.getPeerCertificate().subject;
+        socket.once('data', (part: Buffer) => {
+          resolve(`${CN}: ${part}`);
+          socket.destroy();
+        });
+        socket.write('no HTTP at all');
+      });
+      socket.on('error', reject);
+    });
+  expect(await said('ends.example.com')).toBe('ends: no HTTP at all');
+  expect(await said('passes.example.com')).toBe('backend: through');
+  expect(await commonNameAt('web.example.com')).toBe('web');
+  expect((await ask('/', { isSecure: true, headers: { host: 'web.example.com' } })).status).toBe(200);
 });
 
 test('a listener that asks clients for certificates, as newer definitions have it, is not served without', async () => {

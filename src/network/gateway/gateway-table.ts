@@ -105,14 +105,15 @@ const rivalsIn = (routes: readonly AnyRoute[]): Rivals => ({
 });
 
 function attach(route: AnyRoute, place: Place, around: GatewaysAround): void {
-  const { at } = place;
+  const { at, listener } = place;
   const hostnames = hostnamesAt(route, place, around);
   if (hostnames.size === 0) return;
   if (route.kind === 'TLSRoute') {
     const { rules } = (route as TLSRoute).spec;
+    const terminates = listener.tls?.mode !== 'Passthrough';
     const split = rules.flatMap(({ backendRefs }) => backendRefs.map((ref) => weighted(route, ref, around).backend));
     for (const host of hostnames)
-      if (!at.passthrough.has(host)) at.passthrough.set(host, { owner: `TLSRoute ${keyOf(route)}`, split });
+      if (!at.passthrough.has(host)) at.passthrough.set(host, { owner: `TLSRoute ${keyOf(route)}`, terminates, split });
     return;
   }
   const compiled = compiledOnce(route as HTTPRoute | GRPCRoute, around);

@@ -6,12 +6,14 @@ export interface ListenerRoutes {
   hosts: Map<string, HostRoutes>;
   /** `namespace/name` of Secrets; only where TLS ends here. */
   certificates: string[];
-  /** By the name that a client asks for in its TLS greeting: who gets the connection as it is. */
+  /** By the name that a client asks for in its TLS greeting: who gets the connection, whatever is spoken in it. */
   passthrough: Map<string, Passthrough>;
 }
 
 export interface Passthrough {
   owner: string;
+  /** TLS ends here, and its bytes are given on; else the connection as it is. */
+  terminates: boolean;
   split: { backend: string | undefined; weight: number }[];
 }
 

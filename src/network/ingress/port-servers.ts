@@ -8,7 +8,7 @@ import {
 } from 'node:http2';
 import type { Server, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { SecureContext } from 'node:tls';
+import { createServer as createTlsServer, type SecureContext } from 'node:tls';
 import type { Request } from './arrival.ts';
 import { carryUpgrade, isOrdinary } from './carry-upgrade.ts';
 import type { KeyPair } from './certificates.ts';
@@ -117,6 +117,7 @@ export class PortServers {
     Object.assign(server, { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_MS, requestTimeout: 0 });
     endIdleSessions(server);
     server.on('secureConnection', (socket) => socket.setMaxListeners(0)); // one carries many requests at a time
+    const ending = this.#endingTls();
     return this.#inFront(this.#carrying(server), (socket, serve) => {
       if (!context.port?.hasPassthrough) return serve();
       const isEnough = (bytes: Buffer) => greetingOf(bytes).is === 'whole';
@@ -124,10 +125,26 @@ export class PortServers {
         const greeting = greetingOf(bytes);
         const name = greeting.is === 'whole' ? greeting.servername : undefined;
         const passthrough = context.port && name !== undefined ? passthroughFor(context.port, name) : undefined;
-        if (passthrough) passThrough(socket, passthrough, context);
+        if (passthrough?.terminates) ending.emit('connection', socket);
+        else if (passthrough) passThrough(socket, passthrough, context);
         else serve();
       });
     });
+  }
+
+  /** For connections of which the bytes are given on without TLS; it listens nowhere itself. */
+  #endingTls(): Server {
+    const { certificateFor, context } = this.#options;
+    const server = createTlsServer({ SNICallback: (name, done) => done(null, certificateFor(name)) });
+    server.on('secureConnection', (socket) => {
+      socket.on('error', () => socket.destroy());
+      const name = socket.servername || undefined; // false where none was asked for
+      const passthrough = context.port && name ? passthroughFor(context.port, name.toLowerCase()) : undefined;
+      if (passthrough?.terminates) passThrough(socket, passthrough, context);
+      else socket.destroy(); // the table has changed meanwhile
+    });
+    server.on('tlsClientError', (_, socket) => socket.destroy());
+    return server;
   }
 
   #carrying<T extends Server>(server: T): T {

@@ -2,7 +2,7 @@
 import type { Secret } from '#api/generated/schema.ts';
 import { isOfGroup, KINDS_OF_PROTOCOL } from './attachment.ts';
 import type { Gateway, Listener } from './gateway.ts';
-import { conflictOf } from './listener-conflict.ts';
+import { conflictOf, isSecure } from './listener-conflict.ts';
 import { mayRefer, type ReferenceGrant } from './reference-grant.ts';
 import { GROUP } from './schema-parts.ts';
 import type { Taken } from './taken-ports.ts';
@@ -48,8 +48,10 @@ export function listenerStateOf(gateway: Gateway, listener: Listener, around: Ar
 }
 
 /** Newer bundles know it. Served without it, everybody could come in. */
-const asksClients = ({ spec }: Gateway, { protocol, tls }: Listener): boolean =>
-  protocol === 'HTTPS' && (has(spec, 'tls', 'frontend') || has(tls, 'frontendValidation'));
+const asksClients = ({ spec }: Gateway, listener: Listener): boolean =>
+  isSecure(listener) &&
+  listener.tls?.mode !== 'Passthrough' &&
+  (has(spec, 'tls', 'frontend') || has(listener.tls, 'frontendValidation'));
 
 const has = (object: unknown, ...[field = '', ...deeper]: string[]): boolean =>
   typeof object === 'object' &&
@@ -57,10 +59,8 @@ const has = (object: unknown, ...[field = '', ...deeper]: string[]): boolean =>
   Object.hasOwn(object, field) &&
   (deeper.length === 0 || has((object as Record<string, unknown>)[field], ...deeper));
 
-function acceptedOf({ protocol, tls }: Listener, taken: Taken | undefined): Verdict {
+function acceptedOf({ protocol }: Listener, taken: Taken | undefined): Verdict {
   if (!KINDS_OF_PROTOCOL.has(protocol)) return not('UnsupportedProtocol', `The protocol ${protocol} is not known`);
-  if (protocol === 'TLS' && tls?.mode !== 'Passthrough')
-    return not('UnsupportedProtocol', 'The protocol TLS is served in the mode Passthrough alone');
   return taken ? not(taken.reason, taken.message) : fine('Accepted', 'The listener is accepted');
 }
 

@@ -17,8 +17,8 @@ const HTTPS_PORT = 443;
 
 interface Claims {
   isSecure: boolean;
-  /** By hostname, whether connections go through as they are. */
-  passes: Map<string, boolean>;
+  /** By hostname: whether HTTP is spoken, TLS ends, or connections go through as they are. */
+  modes: Map<string, string>;
 }
 
 /** @param gateways those that are served here. @returns by listener: the very objects of their specs. */
@@ -37,24 +37,24 @@ export function takenPorts(gateways: readonly Gateway[]): ReadonlyMap<Listener, 
 
 /** undefined: it is its own from here on. */
 function claimed(listener: Listener, claims: Map<number, Claims>): Taken | undefined {
-  const { port, hostname = '', tls } = listener;
+  const { port, hostname = '', protocol, tls } = listener;
   const secure = isSecure(listener);
   if (port === (secure ? HTTP_PORT : HTTPS_PORT)) {
     const message = `The port ${port} speaks ${secure ? 'HTTP' : 'TLS'} for all Gateways and Ingresses`;
     return { isConflict: false, reason: 'PortUnavailable', message };
   }
-  const known = claims.get(port) ?? { isSecure: secure, passes: new Map<string, boolean>() };
+  const known = claims.get(port) ?? { isSecure: secure, modes: new Map<string, string>() };
   if (known.isSecure !== secure) {
     const message = `An older Gateway has the port ${port} with a protocol that excludes this one`;
     return { isConflict: true, reason: 'ProtocolConflict', message };
   }
-  const passes = tls?.mode === 'Passthrough';
+  const mode = tls?.mode === 'Passthrough' ? tls.mode : protocol;
   const name = hostname.toLowerCase();
-  if ((known.passes.get(name) ?? passes) !== passes) {
+  if ((known.modes.get(name) ?? mode) !== mode) {
     const message = `An older Gateway has this hostname at the port ${port} with another TLS mode`;
     return { isConflict: true, reason: 'HostnameConflict', message };
   }
-  known.passes.set(name, passes);
+  known.modes.set(name, mode);
   claims.set(port, known);
   return undefined;
 }

@@ -28,6 +28,8 @@ const FEATURES = [
   'HTTPRouteSchemeRedirect',
   'ReferenceGrant',
   'TLSRoute',
+  'TLSRouteModeMixed',
+  'TLSRouteModeTerminate',
 ];
 
 export const gatewayClassStatus = (controllerName: string) =>

@@ -144,11 +144,11 @@ test.each<[string, Listener[], string, Record<string, string>, string]>([
     'False ListenersNotValid',
   ],
   [
-    'TLS of other protocols that would end here',
+    'TLS that ends here, without a certificate',
     [{ name: 'x', port: 8443, protocol: 'TLS', tls: { mode: 'Terminate', certificateRefs: [{ name: 'none' }] } }],
     'x',
-    { Accepted: 'False UnsupportedProtocol', Programmed: 'False Invalid' },
-    'False ListenersNotValid',
+    { Accepted: 'True Accepted', ResolvedRefs: 'False InvalidCertificateRef', Programmed: 'False Invalid' },
+    'True Accepted',
   ],
 ])('a listener with %s says so', async (_, listeners, name, wanted, accepted) => {
   await gateway(listeners);
