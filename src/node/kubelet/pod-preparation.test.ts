@@ -24,7 +24,8 @@ test('a sandbox is made while the volumes are, and all that is asked of the runt
       const asked = () => looks.map(({ mock }) => mock.calls.length);
       const before = asked();
       await cluster.create(ConfigMap, { ...settings, data: { a: '1' } });
-      const made = create('quick', { volumes: [{ name: 'scratch', emptyDir: { medium: 'Memory' } }] });
+      // The first pod here that names this object: it has to be asked for.
+      const made = create('quick', { volumes: [secretInMemory] });
       await vi.waitFor(() => expect(runtime.calls).toContain('RunPodSandbox default/quick'), { timeout: 20_000 });
       expect(runtime.calls).not.toContain('CreateContainer main');
       mounted();

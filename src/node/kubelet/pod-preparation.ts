@@ -63,7 +63,7 @@ export class PodPreparation {
   async prepare(step: Step): Promise<PreparedPod> {
     const { pod, actions, before, signal } = step;
     const podIPs = before.sandboxes[0]?.ips ?? [];
-    if (actions.createSandbox && this.#isAllAtHand(pod)) return this.#sideBySide(step);
+    if (actions.createSandbox && (await this.#isAllAtHand(pod))) return this.#sideBySide(step);
     const steps = [this.#setUpVolumes(step, podIPs), this.#ensureCgroup(step)] as const;
     await Promise.allSettled(steps);
     const [volumes] = await Promise.all(steps);
@@ -91,12 +91,12 @@ export class PodPreparation {
     throw (volumes as PromiseRejectedResult).reason;
   }
 
-  /** Whether nothing that its volumes need can be expected to be missing. */
-  #isAllAtHand(pod: Pod): boolean {
+  /** Whether nothing that its volumes need can be expected to be missing; the API is asked at most once for it. */
+  async #isAllAtHand(pod: Pod): Promise<boolean> {
     const { notes, references } = this.#options;
     if (notes.of(pod.metadata.uid).volumesFailed) return false;
     const ownOnly = (pod.spec.volumes ?? []).every((volume) => OWN_VOLUMES.some((sort) => volume[sort]));
-    return ownOnly && references.hasAllOf(pod);
+    return ownOnly && (await references.hasAllOf(pod));
   }
 
   /** A group that has been told its limits and holds what runs is left alone. */

@@ -19,6 +19,8 @@ interface Entry {
   name: string;
   users: Set<string>;
   object: KubeObject | undefined;
+  /** Those who wait for it have heard of it, or of a failure. */
+  isTold: boolean;
   /** Resolves with the first answer; rejects with the first refusal and is made anew for the next try. */
   first: Promise<void>;
   stop: AbortController;
@@ -56,13 +58,15 @@ export class ReferencedObjects {
     this.#release(podUid, new Set());
   }
 
-  /** Whether every object that it names is here: none of them must be waited for. */
-  hasAllOf(pod: Pod): boolean {
+  /** Whether every object that it names is there, as soon as that is known of all; one that was refused is not. */
+  async hasAllOf(pod: Pod): Promise<boolean> {
     const namespace = pod.metadata.namespace ?? '';
     const { configMaps, secrets } = namesIn(pod);
-    const has = (kind: Kind) => (name: string) =>
-      this.#entries.get(idOf(kind, { namespace, name }))?.object !== undefined;
-    return configMaps.every(has(ConfigMap)) && secrets.every(has(Secret));
+    const named = (kind: Kind, names: readonly string[]) =>
+      names.map((name) => this.#entries.get(idOf(kind, { namespace, name })));
+    const entries = [...named(ConfigMap, configMaps), ...named(Secret, secrets)];
+    await Promise.allSettled(entries.map((entry) => entry?.first));
+    return entries.every((entry) => entry?.object !== undefined);
   }
 
   configMap = (namespace: string, name: string): Promise<ConfigMap | undefined> =>
@@ -99,7 +103,7 @@ export class ReferencedObjects {
 
   #begin(what: Pick<Entry, 'kind' | 'namespace' | 'name'>, podUid: string): Entry {
     const stop = new AbortController();
-    const entry: Entry = { ...what, users: new Set([podUid]), object: undefined, first: Promise.resolve(), stop };
+    const entry: Entry = { ...what, users: new Set([podUid]), object: undefined, isTold: false, first: Promise.resolve(), stop };
     let answered: (error?: Error) => void = () => undefined;
     const renew = () => {
       entry.first = new Promise((resolve, reject) => {
@@ -109,6 +113,7 @@ export class ReferencedObjects {
     };
     renew();
     void this.#keepCurrent(entry, (error) => {
+      entry.isTold = true;
       answered(error);
       if (error) renew();
     });
@@ -153,7 +158,7 @@ export class ReferencedObjects {
   #replace(entry: Entry, object: KubeObject | undefined): void {
     const changed = entry.object?.metadata.resourceVersion !== object?.metadata.resourceVersion;
     entry.object = object;
-    if (changed) for (const uid of entry.users) this.#options.onChange(uid);
+    if (changed && entry.isTold) for (const uid of entry.users) this.#options.onChange(uid);
   }
 }
 
