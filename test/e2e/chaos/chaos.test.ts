@@ -135,8 +135,9 @@ describe('after kill -9', () => {
   });
 
   test('of the API server, what ended meanwhile is told when it is back', async () => {
-    await ground.create(onNode('ends', { containers: [shell('trap "exit 3" TERM; sleep 86400 & wait')] }));
+    await ground.create(onNode('ends', { containers: [shell('trap "exit 3" TERM; echo ready; sleep 86400 & wait')] }));
     const { containerID = '' } = containerOf(await ground.ready('ends')) ?? {};
+    await eventually('it has set its trap', async () => (await ground.log('ends')) === 'ready\n');
     const { containerdSocket } = await layoutOfNode(cluster.name, NODE);
     const pid = await pidOf('control-plane');
     process.kill(pid, 'SIGKILL');
@@ -244,7 +245,7 @@ test('a node that is cut off is lost, its pods are given up but for those that s
       message: 'Kubelet stopped posting node status.',
     });
     await ground.podWhen('given-up', 'is to go', ({ metadata }) => metadata.deletionTimestamp !== undefined);
-    expect(isReady(await ground.pod('stays'))).toBe(false);
+    await ground.podWhen('stays', 'is not ready any more', (found) => !isReady(found));
   } finally {
     execFileSync('ip', ['link', 'set', link, 'up']);
   }
