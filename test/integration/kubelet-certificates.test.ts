@@ -116,7 +116,7 @@ async function withRotation(body: (ground: Ground) => Promise<void>, addresses =
     }
   } finally {
     stop.abort();
-    rmSync(folder, { recursive: true });
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 

@@ -194,7 +194,7 @@ function ask(
 }
 
 async function eventually<T>(what: string, look: () => Promise<T | undefined | false>): Promise<T> {
-  const until = performance.now() + 40_000;
+  const until = performance.now() + 120_000;
   let last: unknown;
   while (performance.now() < until) {
     const found = await look().catch((error: unknown) => {
