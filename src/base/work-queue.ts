@@ -12,6 +12,8 @@ export interface WorkQueueOptions {
   work(key: string): Promise<void>;
 }
 
+const NOW = Promise.resolve();
+
 export class WorkQueue {
   readonly #options: WorkQueueOptions;
   readonly #waiting = new Set<string>();
@@ -77,7 +79,8 @@ export class WorkQueue {
   #pumpSoon(): void {
     if (this.#pumping || !this.#running) return;
     this.#pumping = true;
-    queueMicrotask(() => {
+    // Not queueMicrotask, which in Node makes a record of an asynchronous resource each time.
+    void NOW.then(() => {
       this.#pumping = false;
       this.#pump();
     });

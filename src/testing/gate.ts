@@ -67,12 +67,26 @@ export class Gate {
 }
 
 /** As `items`; when the signal aborted with a reason of the test's, that is thrown at the end. */
-async function* until<T>(items: AsyncIterable<T>, cut: AbortSignal, over: () => void): AsyncGenerator<T> {
-  try {
-    yield* items;
-    if (cut.aborted && (cut.reason instanceof Unreachable || (cut.reason as Error).name === 'StatusError'))
-      throw cut.reason;
-  } finally {
-    over();
-  }
-}
+const until = <T>(items: AsyncIterable<T>, cut: AbortSignal, over: () => void): AsyncIterable<T> => ({
+  [Symbol.asyncIterator]() {
+    const inner = items[Symbol.asyncIterator]();
+    const passed = (result: IteratorResult<T>) => {
+      if (!result.done) return result;
+      over();
+      if (cut.aborted && (cut.reason instanceof Unreachable || (cut.reason as Error).name === 'StatusError'))
+        throw cut.reason;
+      return result;
+    };
+    const failed = (error: unknown) => {
+      over();
+      throw error;
+    };
+    return {
+      next: () => inner.next().then(passed, failed),
+      async return() {
+        over();
+        return (await inner.return?.()) ?? { done: true, value: undefined };
+      },
+    };
+  },
+});

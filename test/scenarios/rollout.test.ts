@@ -15,8 +15,10 @@ const serving = (cluster: TestCluster) =>
     .map(({ spec }) => spec.containers[0]?.image)
     .sort();
 
-async function roll(cluster: TestCluster, image: string, annotations: Record<string, string | null> = {}) {
+/** Its pods take a second each, so that when a step comes does not hang on what is drawn by chance. */
+async function roll(cluster: TestCluster, image: string, more: Record<string, string | null> = {}) {
   const container = { name: 'main', image };
+  const annotations = { 'kedge.dev/simulated-start-seconds': '1', ...more };
   await cluster.patch(Deployment, 'default/web', {
     spec: { template: { metadata: { annotations }, spec: { containers: [container] } } },
   });
@@ -65,11 +67,11 @@ test('a rollout that goes well, one that does not, and the way back', async () =
   expect(told(cluster, { sinceMs, reasons: REASONS })).toMatchInlineSnapshot(`
     "   0s  Deployment web: ScalingReplicaSet: Scaled up replica set web-A from 0 to 3
       10s  Deployment web: ScalingReplicaSet: Scaled up replica set web-B from 0 to 1
-      10s  Deployment web: ScalingReplicaSet: Scaled down replica set web-A from 3 to 2
-      10s  Deployment web: ScalingReplicaSet: Scaled up replica set web-B from 1 to 2
-      11s  Deployment web: ScalingReplicaSet: Scaled down replica set web-A from 2 to 1
-      11s  Deployment web: ScalingReplicaSet: Scaled up replica set web-B from 2 to 3
-      11s  Deployment web: ScalingReplicaSet: Scaled down replica set web-A from 1 to 0
+      11s  Deployment web: ScalingReplicaSet: Scaled down replica set web-A from 3 to 2
+      11s  Deployment web: ScalingReplicaSet: Scaled up replica set web-B from 1 to 2
+      12s  Deployment web: ScalingReplicaSet: Scaled down replica set web-A from 2 to 1
+      12s  Deployment web: ScalingReplicaSet: Scaled up replica set web-B from 2 to 3
+      13s  Deployment web: ScalingReplicaSet: Scaled down replica set web-A from 1 to 0
       60s  Deployment web: ScalingReplicaSet: Scaled up replica set web-C from 0 to 1
      180s  Deployment web: ScalingReplicaSet: Scaled down replica set web-C from 1 to 0"
   `);

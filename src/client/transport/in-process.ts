@@ -30,14 +30,21 @@ export class InProcessTransport implements Transport {
     }
   }
 
-  async *watch(request: { path: string; signal: AbortSignal }): AsyncIterable<WatchEvent> {
-    try {
-      yield* this.#pipeline.watch({ ...request, user: this.#user });
-    } catch (error) {
-      throw asAnswered(error);
-    }
+  watch(request: { path: string; signal: AbortSignal }): AsyncIterable<WatchEvent> {
+    const events = this.#pipeline.watch({ ...request, user: this.#user });
+    return { [Symbol.asyncIterator]: () => answered(events[Symbol.asyncIterator]()) };
   }
 }
+
+const refused = (error: unknown): never => {
+  throw asAnswered(error);
+};
+
+/** Without a generator around it: every change goes through here on its way to each informer. */
+const answered = (events: AsyncIterator<WatchEvent>): AsyncIterator<WatchEvent> => ({
+  next: () => events.next().then(undefined, refused),
+  return: async () => (await events.return?.()) ?? { done: true, value: undefined },
+});
 
 /** What is neither is a fault of the server: over a connection it would be a 500, and the client would live on. */
 const asAnswered = (error: unknown): unknown =>

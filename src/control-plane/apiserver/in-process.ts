@@ -41,19 +41,98 @@ export function inProcessPipeline(pipeline: Pipeline): RequestPipeline {
       });
     },
 
-    async *watch({ user, path, signal }): AsyncGenerator<WatchEvent> {
-      const audited = auditedFrom(pipeline, { method: 'GET', path, user });
-      const annotate = audited && { annotate: audited.annotate };
-      const open = () => pipeline.watch({ method: 'GET', path, user, signal, ...annotate });
-      const opened = await (audited ? audited.opening(open) : open());
-      try {
-        if ('events' in opened) yield* opened.events;
-        else for await (const batch of opened.batches) for (const event of batch) yield eventOf(opened.kind, event);
-      } finally {
-        audited?.completed(200);
-      }
-    },
+    watch: (request) => ({ [Symbol.asyncIterator]: () => new InProcessWatch(pipeline, request) }),
   };
+}
+
+type AskedWatch = Parameters<RequestPipeline['watch']>[0];
+const OVER: IteratorResult<WatchEvent> = { done: true, value: undefined };
+
+/**
+ * The events of a watch one by one, by hand: every change goes through here on its way to each informer of the process, and a
+ * generator makes three promises of each.
+ */
+class InProcessWatch implements AsyncIterator<WatchEvent> {
+  readonly #pipeline: Pipeline;
+  readonly #request: AskedWatch;
+  #audited: AuditedRequest | undefined;
+  #kind: Kind | undefined;
+  /** undefined before it is open. */
+  #batches: AsyncIterator<readonly CacheEvent[]> | undefined;
+  /** Of a group that another API server serves. */
+  #remote: AsyncIterator<WatchEvent> | undefined;
+  #batch: readonly CacheEvent[] = [];
+  #at = 0;
+  #isOver = false;
+
+  constructor(pipeline: Pipeline, request: AskedWatch) {
+    this.#pipeline = pipeline;
+    this.#request = request;
+  }
+
+  next(): Promise<IteratorResult<WatchEvent>> {
+    const event = this.#batch[this.#at];
+    if (!event || this.#isOver) return this.#more();
+    this.#at++;
+    try {
+      return Promise.resolve({ done: false, value: eventOf(this.#kind!, event) });
+    } catch (error) {
+      this.#end();
+      return Promise.reject(error);
+    }
+  }
+
+  async return(): Promise<IteratorResult<WatchEvent>> {
+    this.#end();
+    await this.#batches?.return?.();
+    await this.#remote?.return?.();
+    return OVER;
+  }
+
+  async #more(): Promise<IteratorResult<WatchEvent>> {
+    if (this.#isOver) return OVER;
+    try {
+      if (!this.#batches && !this.#remote) await this.#open();
+      if (this.#remote) return this.#passed(await this.#remote.next());
+      for (;;) {
+        const { done, value } = await this.#batches!.next();
+        if (done) return this.#end();
+        const [event] = value;
+        if (!event) continue;
+        this.#batch = value;
+        this.#at = 1;
+        return { done: false, value: eventOf(this.#kind!, event) };
+      }
+    } catch (error) {
+      this.#end();
+      throw error;
+    }
+  }
+
+  async #open(): Promise<void> {
+    const { user, path, signal } = this.#request;
+    const audited = auditedFrom(this.#pipeline, { method: 'GET', path, user });
+    const annotate = audited && { annotate: audited.annotate };
+    const open = () => this.#pipeline.watch({ method: 'GET', path, user, signal, ...annotate });
+    const opened = await (audited ? audited.opening(open) : open());
+    this.#audited = audited;
+    if ('events' in opened) this.#remote = opened.events[Symbol.asyncIterator]();
+    else {
+      this.#kind = opened.kind;
+      this.#batches = opened.batches[Symbol.asyncIterator]();
+    }
+  }
+
+  #passed(result: IteratorResult<WatchEvent>): IteratorResult<WatchEvent> {
+    return result.done ? this.#end() : result;
+  }
+
+  #end(): IteratorResult<WatchEvent> {
+    if (!this.#isOver) this.#audited?.completed(200);
+    this.#isOver = true;
+    this.#batch = [];
+    return OVER;
+  }
 }
 
 /** Upstream runs all controllers in one program, whatever account each has. */
