@@ -17,7 +17,7 @@ const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'
 
 const entryPoints = [
   { in: join(ROOT, 'src/cmd/main.ts'), out: 'kedge' },
-  { in: join(ROOT, 'src/testing/kedge-testing.ts'), out: 'testing' },
+  { in: join(ROOT, 'src/testing/built-testing.ts'), out: 'testing' },
 ].filter((entry) => existsSync(entry.in));
 
 const common = {
@@ -49,10 +49,13 @@ const result = await build({
     js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
   },
 });
-// One file of CommonJS, of which the engine can keep what it has compiled (src/cmd/compiled-program.ts).
-const controlPlane = await build({
+// Each one file of CommonJS, of which the engine can keep what it has compiled (src/cmd/compiled-program.ts).
+const compilable = await build({
   ...common,
-  entryPoints: [{ in: join(ROOT, 'src/cmd/control-plane/run-control-plane.ts'), out: 'control-plane' }],
+  entryPoints: [
+    { in: join(ROOT, 'src/cmd/control-plane/run-control-plane.ts'), out: 'control-plane' },
+    { in: join(ROOT, 'src/testing/kedge-testing.ts'), out: 'testing' },
+  ],
   outExtension: { '.js': '.cjs' },
   format: 'cjs',
   define: { ...define, 'import.meta.url': '__programUrl' },
@@ -66,8 +69,9 @@ for (const file of result.outputFiles.filter((each) => !isChunk(each))) {
   const isCommand = file.path.endsWith('/kedge.mjs');
   await place(file.path, isCommand ? `#!/usr/bin/env node\n${file.text}` : file.contents, isCommand ? 0o755 : 0o644);
 }
-const [{ path: program, text }] = controlPlane.outputFiles;
-await place(program, `// ${createHash('sha256').update(text).digest('hex')}\n${text}`, 0o644);
+for (const { path, text } of compilable.outputFiles)
+  await place(path, `// ${createHash('sha256').update(text).digest('hex')}\n${text}`, 0o644);
+for (const name of await readdir(DIST)) if (name.includes('.compiled')) await rm(join(DIST, name), { force: true });
 await removeOldChunks(new Set(result.outputFiles.map(({ path }) => path)));
 
 async function place(path, content, mode) {
@@ -90,9 +94,8 @@ async function removeOldChunks(current) {
   }
 }
 
-const compiled = runTypeScript('tools/generate/write-compiled.ts', program);
-if (compiled.status !== 0)
-  console.error('The control plane could not be compiled beforehand: it will start more slowly.');
+const compiled = runTypeScript('tools/generate/write-compiled.ts', DIST);
+if (compiled.status !== 0) console.error('Nothing could be compiled beforehand: the first starts will be slower.');
 
 // The prose that `kubectl explain` prints is taken from the package that documents the API. It is shipped, not committed.
 const described = runTypeScript('tools/generate/write-descriptions.ts', join(DIST, 'descriptions.json.gz'));

@@ -1,10 +1,13 @@
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
-import { loadCompiled } from './compiled-program.ts';
+import { compiledPath, loadCompiled } from './compiled-program.ts';
 
+const LOADER = pathToFileURL(join(import.meta.dirname, 'compiled-program.ts')).href;
 const folder = mkdtempSync(join(tmpdir(), 'kedge-compiled-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -44,7 +47,7 @@ test('a program is a strict module that can require, and knows where it is', () 
 
 test('compiled code is taken when it was made of this source', () => {
   const file = placed('compiled.cjs', 1);
-  writeFileSync(`${file}.compiled`, loadCompiled<Answering>(file).compiled());
+  loadCompiled<Answering>(file).keep();
   const { exports, isFromCache } = loadCompiled<Answering>(file);
   expect(exports.answer()).toBe(1);
   expect(isFromCache).toBe(true);
@@ -52,7 +55,7 @@ test('compiled code is taken when it was made of this source', () => {
 
 test('compiled code of another source is not run, however alike the two are', () => {
   const file = placed('changed.cjs', 1);
-  writeFileSync(`${file}.compiled`, loadCompiled<Answering>(file).compiled());
+  loadCompiled<Answering>(file).keep();
   placed('changed.cjs', 2); // of the same length
   const { exports, isFromCache } = loadCompiled<Answering>(file);
   expect(exports.answer()).toBe(2);
@@ -62,8 +65,31 @@ test('compiled code of another source is not run, however alike the two are', ()
 test('compiled code that the engine does not know is as if it were not there', () => {
   const file = placed('foreign.cjs', 3); // what it has compiled already the engine remembers
   const [stamp = ''] = readFileSync(file, 'utf8').split('\n');
-  writeFileSync(`${file}.compiled`, Buffer.concat([Buffer.from(`${stamp}\n`), Buffer.alloc(200)]));
+  writeFileSync(compiledPath(file), Buffer.concat([Buffer.from(`${stamp}\n`), Buffer.alloc(200)]));
   const { exports, isFromCache } = loadCompiled<Answering>(file);
   expect(exports.answer()).toBe(3);
   expect(isFromCache).toBe(false);
 });
+
+test('a process that found no compiled code leaves it behind when it ends, for the next', () => {
+  const file = placed('left.cjs', 4);
+  expect(runs(file)).toEqual({ answer: 4, isFromCache: false });
+  expect(runs(file)).toEqual({ answer: 4, isFromCache: true });
+});
+
+test('where nothing can be written the program runs all the same', () => {
+  const file = placed('unwritable.cjs', 5);
+  mkdirSync(compiledPath(file)); // nothing can take the place of a folder
+  expect(runs(file)).toEqual({ answer: 5, isFromCache: false });
+});
+
+/** In a process of its own. */
+function runs(file: string): unknown {
+  const script = `
+    import { loadCompiled } from ${JSON.stringify(LOADER)};
+    const { exports, isFromCache } = loadCompiled(${JSON.stringify(file)});
+    console.log(JSON.stringify({ answer: exports.answer(), isFromCache }));`;
+  const line = ['--import', 'tsx', '--input-type=module', '--eval', script];
+  const { stdout, stderr, status } = spawnSync(process.execPath, line, { encoding: 'utf8' });
+  return status === 0 ? JSON.parse(stdout) : stderr;
+}

@@ -1,10 +1,10 @@
 /**
- * `tsx tools/generate/write-compiled.ts <dist/control-plane.cjs>`: starts a control plane of its own and asks it what a first
- * client asks; then writes down what the engine has compiled for that. A step of the build, run with the flags of a control
- * plane: the engine takes the code of no other.
+ * `tsx tools/generate/write-compiled.ts <dist>`: starts a control plane of its own and waits until its controllers have made
+ * something, and a cluster for tests; then writes down what the engine has compiled for each. A step of the build. Each runs in a
+ * process with the flags that it is started with later: the engine takes the code of no others.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ServiceAccount } from '#api/core/v1/service-account.ts';
@@ -25,27 +25,42 @@ type Program = typeof import('#cmd/control-plane/run-control-plane.ts');
 
 const WITHIN_MS = 60_000;
 
-const [, tool = '', file, isHere] = process.argv;
-if (!file) throw new Error('usage: write-compiled.ts <file>');
-if (!isHere) {
-  const [node = '', ...line] = controlPlaneProgram([process.execPath, ...process.execArgv, tool, file, 'here']);
-  const { status } = spawnSync(node, line, { stdio: 'inherit', timeout: WITHIN_MS });
-  process.exit(status ?? 1);
-}
+const [, tool = '', dist, program] = process.argv;
+if (!dist) throw new Error('usage: write-compiled.ts <dist>');
 
-const folder = await mkdtemp(join(tmpdir(), 'kedge-build-'));
-try {
-  const program = loadCompiled<Program>(file);
-  await startAndEnd(program.exports);
-  const draft = `${file}.compiled.${process.pid}`;
-  await writeFile(draft, program.compiled());
-  await rename(draft, `${file}.compiled`);
-} finally {
-  await rm(folder, { recursive: true, force: true });
+const here = [...process.execArgv, tool, dist];
+if (program === 'control-plane') await compileControlPlane(join(dist, 'control-plane.cjs'));
+else if (program === 'testing') await compileTesting(join(dist, 'testing.cjs'));
+else {
+  inProcess(controlPlaneProgram([process.execPath, ...here, 'control-plane']));
+  inProcess([process.execPath, ...here, 'testing']);
 }
 process.exit(0);
 
-async function startAndEnd({ startControlPlane }: Program): Promise<void> {
+function inProcess([node = '', ...line]: readonly string[]): void {
+  const { status } = spawnSync(node, line, { stdio: 'inherit', timeout: WITHIN_MS });
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+async function compileTesting(file: string): Promise<void> {
+  const { exports, keep } = loadCompiled<typeof import('#testing/kedge-testing.ts')>(file);
+  const cluster = await exports.startCluster();
+  await cluster[Symbol.asyncDispose]();
+  keep();
+}
+
+async function compileControlPlane(file: string): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'kedge-build-'));
+  try {
+    const { exports, keep } = loadCompiled<Program>(file);
+    await startAndEnd(exports, folder);
+    keep();
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function startAndEnd({ startControlPlane }: Program, folder: string): Promise<void> {
   const paths = clusterPaths('build', folder);
   const cluster = {
     formatVersion: FORMAT_VERSION,
