@@ -17,6 +17,7 @@ import { NftRenderer } from '#network/proxy/nft-renderer.ts';
 import type { Renderer } from '#network/proxy/renderer.ts';
 import type { TableContext } from '#network/proxy/ruleset.ts';
 import type { ServicePort } from '#network/proxy/service-port.ts';
+import { type Ask, networkFacts } from '#network/trace/node-facts.ts';
 import { pod } from '#testing/builders.ts';
 import { canHaveLab } from './network-lab.ts';
 
@@ -396,6 +397,25 @@ for (const { mode, isThere, renderer: rendererOf } of MODES) {
         await renderer.put(new Map());
         expect(await renderer.isInForce()).toBe(true);
         expect(await once('client', node, 30_080)).toMatch(/^pod[12] /);
+      });
+
+      test('a trace reads what the rules do', async () => {
+        const asked: Ask = async (command, args) => {
+          try {
+            return inside('node', command, args);
+          } catch {
+            return undefined;
+          }
+        };
+        const state = async (port: number) =>
+          (await networkFacts({ front: `${clusterIP} . tcp . ${port}` }, asked)).front?.state;
+        await serve(web());
+        expect(await state(80)).toBe('endpoints');
+        expect(await state(81)).toBe('absent');
+        await serve(web({ endpoints: [], localEndpoints: [] }));
+        expect(await state(80)).toBe('refused');
+        await serve(web({ isInternalLocal: true, localEndpoints: [] }));
+        expect(await state(80)).toBe('dropped');
       });
 
       test('a Service that goes leaves nothing, and so does the mode itself', async () => {

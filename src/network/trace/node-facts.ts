@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import type { NetworkFacts } from '#api/kedge/v1alpha1/network-facts.ts';
 import { isIpv4, isIpv6 } from '#api/machinery/ip.ts';
 import { familyOf, familyWord } from '#network/netfilter/ip-family.ts';
+import { stateInIptables } from './iptables-facts.ts';
 
 export interface FactsQuestion {
   /** A process in the pod's network. */
@@ -62,7 +63,8 @@ const FRONT = /^(?:([0-9a-f.:]+) \. )?(tcp|udp|sctp) \. (\d{1,5})$/;
 async function frontFacts(front: string, ask: Ask): Promise<NetworkFacts['front'] | undefined> {
   const [, address, protocol = '', port = ''] = FRONT.exec(front) ?? [];
   if (protocol === '' || (address !== undefined && !isIpv4(address) && !isIpv6(address))) return undefined;
-  const table = [familyWord(familyOf(address ?? '')), 'kube-proxy'];
+  const family = familyOf(address ?? '');
+  const table = [familyWord(family), 'kube-proxy'];
   const suffix = address === undefined ? '-np' : '';
   const get = (map: string) => ask('nft', ['get', 'element', ...table, map, `{ ${front} }`]);
   const [leading, empty, flows] = await Promise.all([
@@ -70,10 +72,14 @@ async function frontFacts(front: string, ask: Ask): Promise<NetworkFacts['front'
     get(`no-endpoints${suffix}`),
     ask('conntrack', ['-L', '-p', protocol, '--orig-port-dst', port, ...(address ? ['--orig-dst', address] : [])]),
   ]);
-  // Another mode of the proxy's has no such table: then nothing is known.
-  if (!leading && !empty && !(await ask('nft', ['--terse', 'list', 'map', ...table, 'svc']))) return undefined;
+  const connections = (flows ?? '').split('\n').filter(Boolean).length;
+  // The mode iptables has no such table.
+  if (!leading && !empty && !(await ask('nft', ['--terse', 'list', 'map', ...table, 'svc']))) {
+    const state = await stateInIptables({ address, protocol, port }, ask);
+    return state && { state, connections };
+  }
   const state = leading ? 'endpoints' : empty ? (/\bdrop\b/.test(empty) ? 'dropped' : 'refused') : 'absent';
-  return { state, connections: (flows ?? '').split('\n').filter(Boolean).length };
+  return { state, connections };
 }
 
 /** By the chains of the kernel that isolate the pod. */
