@@ -30,6 +30,7 @@ export interface BuildOptions extends Selection {
   output?: string;
   file?: string;
   buildArg: string[];
+  secret: string[];
   target?: string;
   network?: string;
   cache: boolean;

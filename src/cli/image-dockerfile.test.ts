@@ -33,6 +33,7 @@ const options = (more: Partial<DockerfileOptions> = {}): DockerfileOptions => ({
   dataDir: join(folder, 'cluster'),
   tag: 'kedge.local/web:1',
   buildArg: [],
+  secret: [],
   cache: true,
   ...more,
 });
@@ -68,6 +69,7 @@ test('options that mean nothing are refused', async () => {
   await expect(build({ network: 'host' })).rejects.toThrow('--network "host" is not one of: none, node');
   await expect(build({ builder: 'docker' })).rejects.toThrow('--builder "docker" is not one of: kedge, buildah');
   await expect(build({ buildArg: ['A'] })).rejects.toThrow('--build-arg "A" is not NAME=value.');
+  await expect(build({ secret: ['token'] })).rejects.toThrow('--secret "token" is not id=NAME,src=FILE.');
   await expect(build({ tag: 'web' })).rejects.toThrow('"web" is not a whole image name');
 });
 

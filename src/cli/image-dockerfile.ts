@@ -10,6 +10,7 @@ import { CommandEnded } from '#node/images/dockerfile/instructions.ts';
 import { checkedName, type Image, packImage, wholeName } from '#node/images/image.ts';
 import { readArchive } from '#node/images/read-archive.ts';
 import { BuildCommandEnded, changesBy, pullForBuild } from '#node/machine/build-container.ts';
+import type { BuildMount } from '#node/machine/build-mounts.ts';
 import { onPath } from '#node/machine/detect.ts';
 import { exportImage, listImages } from '#node/machine/node-images.ts';
 import { type NodeLayout, nodeLayout } from '#node/machine/node-layout.ts';
@@ -22,6 +23,7 @@ export interface DockerfileOptions extends Selection {
   tag: string;
   file?: string;
   buildArg: string[];
+  secret: string[];
   target?: string;
   network?: string;
   cache: boolean;
@@ -60,11 +62,12 @@ export async function dockerfileImage(
     folder,
     tag: checkedName(tag),
     arguments: given,
+    secrets: new Map(options.secret.map(secretOf)),
     ...(target !== undefined && { target }),
     network: network as 'none' | 'node',
     useCache: cache,
   };
-  const build = await ImageBuild.open(request, builderOver(store, context, options));
+  const build = await ImageBuild.open(request, builderOver(request.secrets, context, options));
   return build.image();
 }
 
@@ -74,8 +77,22 @@ function pairOf(pair: string): [string, string] {
   return [pair.slice(0, at), pair.slice(at + 1)];
 }
 
+/** `id=token,src=./token.txt`; without src a file of that name. */
+function secretOf(said: string): [string, string] {
+  const fields = new Map(
+    said.split(',').map((part) => [part.split('=', 1)[0] ?? '', part.slice(part.indexOf('=') + 1)]),
+  );
+  const id = fields.get('id');
+  const file = fields.get('src') ?? fields.get('source') ?? id;
+  const odd = [...fields.keys()].find((key) => !['id', 'src', 'source', 'type'].includes(key));
+  if (!id || !file || odd !== undefined || (fields.get('type') ?? 'file') !== 'file')
+    throw new UserError(`--secret "${said}" is not id=NAME,src=FILE.`);
+  return [id, file];
+}
+
 /** Files need no cluster; commands and images of other names need a node of one. */
-function builderOver(store: BlobStore, context: CliContext, selection: Selection): Builder {
+function builderOver(secrets: ReadonlyMap<string, string>, context: BuildContext, selection: Selection): Builder {
+  const { store } = context;
   return {
     store,
     note: (line) => context.note(line),
@@ -93,12 +110,16 @@ function builderOver(store: BlobStore, context: CliContext, selection: Selection
         return undefined;
       }
     },
-    async *run(base, { argv, env, network }) {
+    async *run(base, { argv, env, network, mounts }) {
       const image = { ...base, name: `kedge.local/build:${randomUUID()}` };
       const node = await nodeFor(context, selection, 'RUN');
-      const command = { archive: packImage(image), image: image.name, argv, env, hasNetwork: network === 'node' };
+      const mounted = mounts.map(
+        (mount): BuildMount => (mount.type === 'secret' ? { ...mount, source: secrets.get(mount.id) ?? '' } : mount),
+      );
+      const hasNetwork = network === 'node';
+      const command = { archive: packImage(image), image: image.name, argv, env, mounts: mounted, hasNetwork };
       try {
-        yield* changesBy(node, command);
+        yield* changesBy(node, command, context.clock);
       } catch (error) {
         throw error instanceof BuildCommandEnded ? new CommandEnded(error.exitCode) : error;
       }
@@ -127,6 +148,7 @@ async function buildahImage(
   const more = [
     ...buildArg.flatMap((pair) => ['--build-arg', pair]),
     ...(target === undefined ? [] : ['--target', target]),
+    ...options.secret.flatMap((said) => ['--secret', said]),
     ...(cache ? ['--layers'] : ['--no-cache']),
   ];
   try {

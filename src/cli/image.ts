@@ -30,6 +30,12 @@ export function imageCommand(context: CliContext): Command {
     .option('--user <uid[:gid]>', 'who the process is')
     .option('-f, --file <path>', "the Dockerfile, if it is not the folder's")
     .option('--build-arg <NAME=value>', 'a value for an ARG; may be given several times', several, [])
+    .option(
+      '--secret <id=NAME,src=FILE>',
+      'a file for RUN --mount=type=secret; may be given several times',
+      several,
+      [],
+    )
     .option('--target <stage>', 'the stage of the Dockerfile to build')
     .option('--network <network>', "what RUN may reach: none, or node for a node's network", 'none')
     .option('--no-cache', 'run every RUN again')

@@ -19,6 +19,8 @@ export interface ImageConfig {
   volumes?: readonly string[];
   /** What shell forms of later stages begin with. */
   shell?: readonly string[];
+  /** Instructions for builds that begin with the image. */
+  onBuild?: readonly string[];
 }
 
 /** A blob that is a part of a root filesystem. Without more it is a tar that was not compressed. */
@@ -152,6 +154,7 @@ const configOf = ({
   stopSignal,
   volumes,
   shell,
+  onBuild,
 }: ImageConfig) => ({
   ...(user && { User: user }),
   ...(exposedPorts?.length && { ExposedPorts: Object.fromEntries(exposedPorts.map((port) => [port, {}])) }),
@@ -165,4 +168,5 @@ const configOf = ({
   ...(stopSignal && { StopSignal: stopSignal }),
   ...(volumes?.length && { Volumes: Object.fromEntries(volumes.map((volume) => [volume, {}])) }),
   ...(shell && { Shell: shell }),
+  ...(onBuild?.length && { OnBuild: onBuild }),
 });

@@ -27,6 +27,7 @@ export interface ReadConfig {
     Volumes?: Record<string, object>;
     StopSignal?: string;
     Shell?: string[];
+    OnBuild?: string[];
   };
   rootfs?: { diff_ids?: string[] };
   history?: HistoryEntry[];

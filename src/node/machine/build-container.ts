@@ -7,6 +7,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '#base/clock.ts';
+import { type BuildMount, buildMounts } from './build-mounts.ts';
 import { heldFileLock } from './file-lock.ts';
 import { containerdTool, importImage, outputOf } from './node-images.ts';
 import type { NodeLayout } from './node-layout.ts';
@@ -20,6 +21,7 @@ export interface BuildCommand {
   env: Readonly<Record<string, string>>;
   /** The node's own network and name servers. */
   hasNetwork: boolean;
+  mounts: readonly BuildMount[];
 }
 
 export class BuildCommandEnded extends Error {
@@ -33,9 +35,23 @@ export class BuildCommandEnded extends Error {
 
 const NAMESPACE = 'kedge-build';
 
-/** A tar of what is new, changed or gone. What the command says goes to this process's standard error. Throws BuildCommandEnded. */
-export async function* changesBy(layout: NodeLayout, command: BuildCommand): AsyncGenerator<Uint8Array> {
+/**
+ * A tar of what is new, changed or gone. What the command says goes to this process's standard error. Throws
+ * BuildCommandEnded, BadSecret.
+ */
+export async function* changesBy(layout: NodeLayout, command: BuildCommand, clock: Clock): AsyncGenerator<Uint8Array> {
   const id = `build-${randomUUID()}`;
+  const mounts = await buildMounts(command.mounts, { layout, clock, id });
+  try {
+    yield* changesIn(layout, id, { ...command, mounted: mounts.argv });
+  } finally {
+    await mounts.release();
+  }
+}
+
+type Mounted = BuildCommand & { mounted: readonly string[] };
+
+async function* changesIn(layout: NodeLayout, id: string, command: Mounted): AsyncGenerator<Uint8Array> {
   const ctr = (...args: string[]) => containerdTool(layout, NAMESPACE, ...args);
   await importImage(layout, command.archive, NAMESPACE);
   try {
@@ -55,7 +71,7 @@ const LAYER = 'application/vnd.oci.image.layer.v1.tar';
 async function runArguments(
   layout: NodeLayout,
   id: string,
-  { image, argv, env, hasNetwork }: BuildCommand,
+  { image, argv, env, hasNetwork, mounted }: Mounted,
 ): Promise<string[]> {
   const pipes = join(layout.runDir, 'build');
   await mkdir(pipes, { recursive: true, mode: 0o700 });
@@ -75,6 +91,7 @@ async function runArguments(
     `${layout.cgroupRoot}/${id}`, // goes with the node's own
     '--seccomp',
     ...network,
+    ...mounted,
     ...variables,
     image,
     id,

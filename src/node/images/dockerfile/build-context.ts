@@ -19,12 +19,10 @@ export class BuildContext {
     this.#isIgnored = isIgnored;
   }
 
-  static async open(folder: string): Promise<BuildContext> {
+  /** @param ownRules rules of the Dockerfile's own, which stand for the folder's where they exist */
+  static async open(folder: string, ownRules: string): Promise<BuildContext> {
     const root = await realpath(folder);
-    const rules = await readFile(join(root, '.dockerignore'), 'utf8').catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return '';
-      throw error;
-    });
+    const rules = (await textIn(ownRules)) ?? (await textIn(join(root, '.dockerignore'))) ?? '';
     return new BuildContext(root, ignoredBy(rules));
   }
 
@@ -137,3 +135,9 @@ export class BuildContext {
     return (await this.#real(path)) ?? '';
   }
 }
+
+const textIn = (path: string): Promise<string | undefined> =>
+  readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });

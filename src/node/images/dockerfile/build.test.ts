@@ -66,6 +66,7 @@ async function build(dockerfile: string, more: Partial<BuildRequest> = {}): Prom
     folder: join(folder, 'src'),
     tag: 'kedge.local/built:1',
     arguments: new Map<string, string>(),
+    secrets: new Map<string, string>(),
     network: 'none' as const,
     useCache: true,
     ...more,
@@ -136,6 +137,41 @@ describe('what an image is told', () => {
     const dockerfile = 'ARG A=before\nARG BASE=base:1\nFROM $BASE\nARG A\nARG B=own\nARG C=own\nENV ALL=$A-$B-$C-$D';
     const image = await build(dockerfile, { arguments: new Map([['C', 'given']]) });
     expect(configOf(image).Env).toContain('ALL=before-own-given-');
+  });
+});
+
+describe('what stages hand on', () => {
+  test('a stage that begins with another has its arguments, too', async () => {
+    const image = await build('FROM base:1 AS one\nARG A=1\nFROM one\nENV B=$A\nFROM one');
+    expect(configOf(image).Env.join()).not.toContain('B=');
+    expect(configOf(await build('FROM base:1 AS one\nARG A=1\nFROM one\nENV B=$A')).Env).toContain('B=1');
+  });
+
+  test('the platform is this machine’s, and may be said', async () => {
+    const dockerfile =
+      'FROM --platform=$BUILDPLATFORM base:1\nARG TARGETPLATFORM\nARG TARGETARCH\nENV P=$TARGETPLATFORM/$TARGETARCH';
+    const arch = process.arch === 'x64' ? 'amd64' : process.arch;
+    expect(configOf(await build(dockerfile)).Env).toContain(`P=linux/${arch}/${arch}`);
+    await build(`FROM --platform=linux/${arch} base:1`);
+  });
+
+  test('ONBUILD is for who builds on it: there it is done, and is gone', async () => {
+    put('app.js', 'code');
+    const dockerfile = 'FROM base:1 AS base\nONBUILD COPY app.js /srv/\nONBUILD RUN npm install\nFROM base\nCMD ["x"]';
+    const base = await build(dockerfile, { target: 'base' });
+    expect(configOf(base).OnBuild).toEqual(['COPY app.js /srv/', 'RUN npm install']);
+    expect(commands).toEqual([]);
+    const image = await build(dockerfile);
+    expect([configOf(image).OnBuild, await textIn(image, '/srv/app.js')]).toEqual([undefined, 'code']);
+    expect(commands.map(({ argv }) => argv[2])).toEqual(['npm install']);
+  });
+
+  test('rules of its own what is not seen stand for those of the folder', async () => {
+    put('a', 'A');
+    put('b', 'B');
+    put('.dockerignore', 'a\n');
+    put('Dockerfile.dockerignore', 'b\nDockerfile*\n.dockerignore\n');
+    expect(await pathsOf(await build('FROM scratch\nCOPY . /'))).toEqual(['/a']);
   });
 });
 
@@ -298,11 +334,102 @@ describe('commands', () => {
         workingDir: '/srv',
         user: '5',
         network: 'none',
+        mounts: [],
       },
     ]);
     expect(await textIn(image, '/ran/here')).toBe('/bin/ash -ec echo   hello');
     expect((await filesOf(image)).resolve('/etc/removed')).toBeUndefined();
     expect(configOf(image).Env).not.toContain('WHO=me');
+  });
+
+  test('here-documents are scripts, what commands read, and files', async () => {
+    const image = await build(
+      [
+        'FROM base:1',
+        'ENV NAME=kitten',
+        'RUN <<EOF',
+        'echo $NAME',
+        '# no comment',
+        '',
+        'EOF',
+        "RUN cat <<'A' <<-B > /x",
+        'one',
+        'A',
+        '\ttwo',
+        '\tB',
+        'RUN <<EOF',
+        '#!/usr/bin/env python3',
+        'print(1)',
+        'EOF',
+        'RUN echo "<<EOF" $((1<<2))',
+        'COPY <<one.conf <<"two.conf" /etc/app/',
+        'name = $NAME',
+        'one.conf',
+        'name = $NAME',
+        'two.conf',
+        'COPY --chmod=600 --chown=app <<EOF /single',
+        'EOF',
+        'CMD last',
+      ].join('\n'),
+    );
+    expect(commands.map(({ argv }) => argv[2])).toEqual([
+      'echo $NAME\n# no comment\n\n',
+      "cat <<'A' <<-B > /x\none\nA\n\ttwo\n\tB\n",
+      "/usr/bin/env python3 /dev/stdin <<'KEDGE_END_OF_SCRIPT'\n#!/usr/bin/env python3\nprint(1)\nKEDGE_END_OF_SCRIPT\n",
+      'echo "<<EOF" $((1<<2))',
+    ]);
+    expect(await textIn(image, '/etc/app/one.conf')).toBe('name = kitten\n');
+    expect(await textIn(image, '/etc/app/two.conf')).toBe('name = $NAME\n');
+    expect((await filesOf(image)).resolve('/single')).toMatchObject({ mode: 0o600, uid: 1000 });
+    expect(configOf(image).Cmd).toEqual(['/bin/sh', '-c', 'last']);
+  });
+
+  test('another escape character lets paths have backslashes; an escaped one at the end joins nothing', async () => {
+    await build('# syntax=docker/dockerfile:1\n# escape=`\nFROM base:1\nRUN dir C:\\ `\n  /b\nRUN end');
+    await build('FROM base:1\nRUN echo \\\\\nRUN two \\  \n  lines');
+    expect(commands.map(({ argv }) => argv[2])).toEqual(['dir C:\\   /b', 'end', 'echo \\\\', 'two   lines']);
+  });
+
+  test('a RUN has the folders and secrets that it asks for; a secret that is not there need not be', async () => {
+    const dockerfile = [
+      'FROM base:1',
+      'ARG WHERE=/cache',
+      'WORKDIR /srv',
+      'RUN --mount=type=cache,target=$WHERE,sharing=locked,uid=7,mode=0700 --mount=type=cache,id=b,dst=rel,ro make',
+      'RUN --mount=type=secret,id=token --mount=type=secret,id=other --mount=type=tmpfs,target=/t,size=64m use',
+    ].join('\n');
+    await build(dockerfile, { secrets: new Map([['token', '/some/file']]) });
+    expect(commands.map(({ mounts }) => mounts)).toEqual([
+      [
+        {
+          type: 'cache',
+          id: '/cache',
+          target: '/cache',
+          isReadOnly: false,
+          isAlone: true,
+          uid: 7,
+          gid: 0,
+          mode: 0o700,
+        },
+        { type: 'cache', id: 'b', target: '/srv/rel', isReadOnly: true, isAlone: false, uid: 0, gid: 0, mode: 0o755 },
+      ],
+      [
+        { type: 'secret', id: 'token', target: '/run/secrets/token', uid: 0, gid: 0, mode: 0o400 },
+        { type: 'tmpfs', target: '/t', sizeBytes: 64 * 2 ** 20 },
+      ],
+    ]);
+  });
+
+  test('proxies are for commands alone, and an argument that nobody asked for is told', async () => {
+    const given = new Map([
+      ['HTTP_PROXY', 'http://proxy'],
+      ['TYPO', 'x'],
+      ['USED', 'y'],
+    ]);
+    const image = await build('FROM base:1\nARG USED\nRUN x', { arguments: given });
+    expect(commands[0]?.env).toMatchObject({ HTTP_PROXY: 'http://proxy', USED: 'y' });
+    expect(configOf(image).Env.join()).not.toContain('proxy');
+    expect(notes.at(-1)).toBe('One or more build-args [TYPO] were not consumed');
   });
 
   test('a RUN over the same with the same is not run again, but for --no-cache and for other files', async () => {
@@ -332,21 +459,37 @@ describe('what is wrong is told with its place', () => {
       "Dockerfile:2: ADD of https://example.com/x is not supported: only files of the build's folder",
     ],
     ['FROM scratch\nCOPY --parents a /', 'Dockerfile:2: COPY --parents is not supported'],
+    ['FROM scratch\n\nRUN <<EOF\necho\nEO', 'Dockerfile:3: unterminated heredoc <<EOF'],
+    ['FROM scratch\nCOPY --from=base:1 <<EOF /x\nEOF', 'Dockerfile:2: COPY --from cannot take a here-document'],
+    ['# escape=x\nFROM scratch', "Dockerfile:1: invalid escape token 'x' does not match ` or \\"],
     [
-      'FROM scratch\nRUN <<EOF\necho\nEOF',
-      'Dockerfile:2: here-documents (<<) are not supported: write a file and COPY it',
+      'FROM base:1\nRUN --mount=type=bind,target=/x y',
+      'Dockerfile:2: RUN --mount=type=bind is not supported: only cache, secret and tmpfs',
     ],
+    ['FROM base:1\nRUN --mount=type=cache y', 'Dockerfile:2: RUN --mount=type=cache requires a target'],
+    [
+      'FROM base:1\nRUN --mount=type=cache,target=/x,from=y z',
+      'Dockerfile:2: RUN --mount=type=cache: from is not supported',
+    ],
+    [
+      'FROM base:1\nRUN --mount=type=secret,id=token,required=true z',
+      'Dockerfile:2: secret token is missing: give it with --secret id=token,src=FILE',
+    ],
+    ['FROM base:1\nRUN --mount=type=cache,target=/a:b z', 'Dockerfile:2: "/a:b" cannot be mounted on'],
+    [
+      'FROM --platform=linux/s390x base:1',
+      'Dockerfile:1: FROM --platform=linux/s390x is not supported: images are built for this machine',
+    ],
+    ['FROM base:1\nENV A=${B:?say it}', 'Dockerfile:2: B: say it'],
     [
       'FROM base:1\nRUN \\\n["false"]',
       'Dockerfile:2: RUN ended with exit code 1 (it had no network; `--network node` gives it the one of a node)',
     ],
-    ['FROM base:1\nRUN --mount=type=cache,target=/x y', 'Dockerfile:2: RUN --mount is not supported'],
     ['FROM base:2', 'Dockerfile:1: there is no image base:2: no node has it, and none could pull it'],
     ['FROM scratch\nENV A="x', 'Dockerfile:2: the quote " is not closed'],
-    [
-      'FROM scratch\nONBUILD RUN x',
-      'Dockerfile:2: ONBUILD is not supported: write what it triggers where it is to happen',
-    ],
+    ['FROM scratch\nONBUILD ONBUILD RUN x', "Dockerfile:2: Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed"],
+    ['FROM scratch\nONBUILD FROM x', "Dockerfile:2: FROM isn't allowed as an ONBUILD trigger"],
+    ['FROM scratch\nONBUILD DO x', 'Dockerfile:2: unknown instruction: DO'],
     ['FROM scratch\nEXPOSE many', 'Dockerfile:2: "many" is not PORT or PORT/PROTOCOL'],
   ])('%j', async (dockerfile, message) => {
     put('a', 'A');

@@ -9,8 +9,9 @@ import { ImageFiles } from '../image-files.ts';
 import type { ReadConfig } from '../read-archive.ts';
 import { BuildContext } from './build-context.ts';
 import { follow } from './instructions.ts';
-import { parseDockerfile } from './parse.ts';
+import { parseDockerfile, parseTrigger } from './parse.ts';
 import { DockerfileProblem } from './problem.ts';
+import type { RunMount } from './run-mounts.ts';
 import { copyOf, filesOf, imageOf, type StageState, stateOf } from './stage-state.ts';
 import { type Stage, stagesOf } from './stages.ts';
 
@@ -21,6 +22,7 @@ export interface Command {
   workingDir: string;
   user: string;
   network: 'none' | 'node';
+  mounts: readonly RunMount[];
 }
 
 export interface Builder {
@@ -39,6 +41,8 @@ export interface BuildRequest {
   folder: string;
   tag: string;
   arguments: ReadonlyMap<string, string>;
+  /** Files by id, for `RUN --mount=type=secret`. */
+  secrets: ReadonlyMap<string, string>;
   /** The last stage to be built; undefined: the last. */
   target?: string;
   network: Command['network'];
@@ -52,6 +56,7 @@ export class ImageBuild {
   readonly defaults: ReadonlyMap<string, string>;
   readonly #stages: readonly Stage[];
   readonly #built = new Map<Stage, Promise<StageState>>();
+  readonly #asked = new Set<string>();
 
   private constructor(parts: {
     request: BuildRequest;
@@ -71,7 +76,10 @@ export class ImageBuild {
   static async open(request: BuildRequest, builder: Builder): Promise<ImageBuild> {
     const instructions = parseDockerfile(request.file, await readFile(request.path, 'utf8'));
     const { stages, defaults } = stagesOf(instructions, request.arguments);
-    return new ImageBuild({ request, builder, stages, defaults, context: await BuildContext.open(request.folder) });
+    const context = await BuildContext.open(request.folder, `${request.path}.dockerignore`);
+    const build = new ImageBuild({ request, builder, stages, defaults, context });
+    for (const name of defaults.keys()) build.given(name);
+    return build;
   }
 
   /** Stages that the wanted one does not need are left out. Throws DockerfileProblem. */
@@ -79,7 +87,21 @@ export class ImageBuild {
     const { target, tag } = this.request;
     const stage = target === undefined ? this.#stages.at(-1) : this.#stageNamed(target);
     if (!stage) throw new DockerfileProblem({ file: this.request.file, line: 1 }, `there is no stage "${target}"`);
-    return imageOf(tag, await this.#whole(stage));
+    const state = await this.#whole(stage);
+    const unused = [...this.request.arguments.keys()].filter((name) => !this.#asked.has(name) && !isProxy(name));
+    if (unused.length > 0) this.builder.note(`One or more build-args [${unused.join(' ')}] were not consumed`);
+    return imageOf(tag, state);
+  }
+
+  /** What --build-arg says of a name. */
+  given(name: string): string | undefined {
+    this.#asked.add(name);
+    return this.request.arguments.get(name);
+  }
+
+  /** Commands have these without an ARG, and images do not. */
+  proxies(): Record<string, string> {
+    return Object.fromEntries([...this.request.arguments].filter(([name]) => isProxy(name)));
   }
 
   /** What `COPY --from` and `FROM` mean by a name: an earlier stage, or an image. */
@@ -106,7 +128,9 @@ export class ImageBuild {
 
   async #build(stage: Stage): Promise<StageState> {
     const state = await this.#begin(stage);
-    for (const instruction of stage.instructions) {
+    const triggers = (state.config.onBuild ?? []).map((text) => parseTrigger(stage.from, text));
+    delete state.config.onBuild;
+    for (const instruction of [...triggers, ...stage.instructions]) {
       this.builder.note(`${instruction.file}:${instruction.line} ${instruction.name} ${shortened(instruction.text)}`);
       await follow(instruction, { build: this, stage, state });
     }
@@ -123,5 +147,8 @@ export class ImageBuild {
     return stateOf(image.layers, JSON.parse(image.config.toString('utf8')) as ReadConfig);
   }
 }
+
+const PROXIES = ['http_proxy', 'https_proxy', 'ftp_proxy', 'no_proxy', 'all_proxy'];
+const isProxy = (name: string): boolean => PROXIES.includes(name.toLowerCase());
 
 const shortened = (text: string): string => (text.length > 60 ? `${text.slice(0, 57)}…` : text);

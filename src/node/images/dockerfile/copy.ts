@@ -9,7 +9,9 @@ import { hasWildcard, patternExpression } from './patterns.ts';
 import { DockerfileProblem } from './problem.ts';
 import { addFiles, byOf, filesOf, variablesOf } from './stage-state.ts';
 import { placed } from './stages.ts';
-import { wordsOf } from './words.ts';
+import { type HereDocument } from './here-documents.ts';
+import { replaced } from './variables.ts';
+import { expanded, wordsOf } from './words.ts';
 
 interface Copy extends Step {
   instruction: Instruction;
@@ -21,7 +23,8 @@ interface Copy extends Step {
 
 export async function copyFiles(instruction: Instruction, step: Step): Promise<void> {
   const { state, build, stage } = step;
-  const words = instruction.list ?? placed(instruction, () => wordsOf(instruction.text, variablesOf(state)));
+  const { escape } = instruction;
+  const words = instruction.list ?? placed(instruction, () => wordsOf(instruction.text, variablesOf(state), escape));
   const [last = '', sources] = [words.at(-1), words.slice(0, -1)];
   if (sources.length === 0)
     throw new DockerfileProblem(instruction, `${instruction.name} requires at least two arguments`);
@@ -37,6 +40,8 @@ export async function copyFiles(instruction: Instruction, step: Step): Promise<v
   const copy: Copy = { ...step, instruction, target: files.place(said), isFolder };
   const from = instruction.flags.get('from');
   const entries: TarEntry[] = [];
+  if (from !== undefined && instruction.documents.length > 0)
+    throw new DockerfileProblem(instruction, `${instruction.name} --from cannot take a here-document`);
   if (from !== undefined) {
     const other = await build.filesOf(from, stage);
     if (!other)
@@ -46,10 +51,24 @@ export async function copyFiles(instruction: Instruction, step: Step): Promise<v
       );
     for (const source of sources) entries.push(...(await entriesOfImage(copy, source, other)));
   } else {
-    for (const source of sources) entries.push(...(await entriesOfFolder(copy, source)));
+    const documents = [...instruction.documents];
+    for (const source of sources) {
+      const document = /^\d*<</.test(source) ? documents.shift() : undefined;
+      entries.push(...(document ? [writtenOut(copy, document)] : await entriesOfFolder(copy, source)));
+    }
   }
   const owned = entries.map(await ownerAndMode(copy));
   await addFiles(state, owned, { store: build.builder.store, by: byOf(instruction) });
+}
+
+/** A here-document is a file. */
+function writtenOut(
+  { instruction, state, target, isFolder }: Copy,
+  { name, content, isLiteral }: HereDocument,
+): TarEntry {
+  const scope = { values: variablesOf(state), escape: instruction.escape };
+  const text = isLiteral ? content : placed(instruction, () => replaced(content, scope));
+  return { path: isFolder ? posix.join(target, name) : target, mode: 0o644, type: 'file', content: Buffer.from(text) };
 }
 
 async function entriesOfFolder(copy: Copy, word: string): Promise<TarEntry[]> {
@@ -153,11 +172,15 @@ async function withoutThere({ state, target }: Copy, entries: TarEntry[]): Promi
 }
 
 async function ownerAndMode({ instruction, state, build }: Copy): Promise<(entry: TarEntry) => TarEntry> {
-  const chmod = instruction.flags.get('chmod');
+  const flag = (name: string) => {
+    const said = instruction.flags.get(name);
+    return said && placed(instruction, () => expanded(said, variablesOf(state), instruction.escape));
+  };
+  const chmod = flag('chmod');
   if (chmod !== undefined && !/^0?[0-7]{3,4}$/.test(chmod)) {
     throw new DockerfileProblem(instruction, `--chmod=${chmod} is not an octal mode`);
   }
-  const chown = instruction.flags.get('chown');
+  const chown = flag('chown');
   const [user = '', group = user] = chown?.split(':') ?? [];
   const look = async (name: string, file: string): Promise<number> => {
     if (/^\d{1,9}$/.test(name)) return Number(name);

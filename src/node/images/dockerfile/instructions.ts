@@ -2,8 +2,9 @@
 import { posix } from 'node:path';
 import { copyFiles } from './copy.ts';
 import type { ImageBuild } from './build.ts';
-import type { Instruction } from './parse.ts';
+import { type Instruction, parseTrigger } from './parse.ts';
 import { DockerfileProblem } from './problem.ts';
+import { commandOf, mountsOf } from './run-command.ts';
 import {
   addFiles,
   addLayer,
@@ -15,7 +16,7 @@ import {
   type StageState,
   variablesOf,
 } from './stage-state.ts';
-import { argsOf, placed, type Stage } from './stages.ts';
+import { argsOf, PLATFORM, placed, type Stage } from './stages.ts';
 import { expanded, pairsOf, wordsOf } from './words.ts';
 
 export interface Step {
@@ -30,7 +31,7 @@ type Follow = (instruction: Instruction, step: Step) => void | Promise<void>;
 const FLAGS: Record<string, readonly string[]> = {
   COPY: ['from', 'chown', 'chmod', 'link'],
   ADD: ['chown', 'chmod', 'link'],
-  RUN: ['network'],
+  RUN: ['network', 'mount'],
   FROM: ['platform'],
   HEALTHCHECK: ['interval', 'timeout', 'start-period', 'start-interval', 'retries'],
 };
@@ -50,19 +51,19 @@ const FOLLOW: Record<string, Follow> = {
   ADD: copyFiles,
   ARG(instruction, { build, state }) {
     for (const [name, value] of argsOf(instruction, variablesOf(state))) {
-      const chosen = build.request.arguments.get(name) ?? value ?? build.defaults.get(name) ?? PLATFORM.get(name);
+      const chosen = build.given(name) ?? value ?? build.defaults.get(name) ?? PLATFORM.get(name);
       if (chosen !== undefined) state.args.set(name, chosen);
     }
     addNote(state, instruction);
   },
   ENV(instruction, { state }) {
     const variables = variablesOf(state);
-    for (const [name, value] of placed(instruction, () => pairsOf(instruction.text, variables)))
+    for (const [name, value] of placed(instruction, () => pairsOf(instruction.text, variables, instruction.escape)))
       state.env.set(name, value);
     addNote(state, instruction);
   },
   LABEL(instruction, { state }) {
-    const pairs = placed(instruction, () => pairsOf(instruction.text, variablesOf(state)));
+    const pairs = placed(instruction, () => pairsOf(instruction.text, variablesOf(state), instruction.escape));
     state.config.labels = { ...state.config.labels, ...Object.fromEntries(pairs) };
     addNote(state, instruction);
   },
@@ -71,7 +72,7 @@ const FOLLOW: Record<string, Follow> = {
     addNote(state, instruction);
   },
   async WORKDIR(instruction, { build, state }) {
-    const said = placed(instruction, () => expanded(instruction.text, variablesOf(state)));
+    const said = placed(instruction, () => expanded(instruction.text, variablesOf(state), instruction.escape));
     const path = posix.resolve('/', state.config.workingDir ?? '/', said);
     state.config.workingDir = path;
     const by = byOf(instruction);
@@ -81,26 +82,31 @@ const FOLLOW: Record<string, Follow> = {
     await addFiles(state, entries, { store: build.builder.store, by });
   },
   USER(instruction, { state }) {
-    state.config.user = placed(instruction, () => expanded(instruction.text, variablesOf(state)));
+    state.config.user = placed(instruction, () => expanded(instruction.text, variablesOf(state), instruction.escape));
     addNote(state, instruction);
   },
   EXPOSE(instruction, { state }) {
-    const ports = placed(instruction, () => wordsOf(instruction.text, variablesOf(state))).map((word) => {
-      if (!/^\d{1,5}(-\d{1,5})?(\/(tcp|udp|sctp))?$/i.test(word)) {
-        throw new DockerfileProblem(instruction, `"${word}" is not PORT or PORT/PROTOCOL`);
-      }
-      return word.includes('/') ? word.toLowerCase() : `${word}/tcp`;
-    });
+    const ports = placed(instruction, () => wordsOf(instruction.text, variablesOf(state), instruction.escape)).map(
+      (word) => {
+        if (!/^\d{1,5}(-\d{1,5})?(\/(tcp|udp|sctp))?$/i.test(word)) {
+          throw new DockerfileProblem(instruction, `"${word}" is not PORT or PORT/PROTOCOL`);
+        }
+        return word.includes('/') ? word.toLowerCase() : `${word}/tcp`;
+      },
+    );
     state.config.exposedPorts = [...new Set([...(state.config.exposedPorts ?? []), ...ports])];
     addNote(state, instruction);
   },
   VOLUME(instruction, { state }) {
-    const paths = instruction.list ?? placed(instruction, () => wordsOf(instruction.text, variablesOf(state)));
+    const paths =
+      instruction.list ?? placed(instruction, () => wordsOf(instruction.text, variablesOf(state), instruction.escape));
     state.config.volumes = [...new Set([...(state.config.volumes ?? []), ...paths])];
     addNote(state, instruction);
   },
   STOPSIGNAL(instruction, { state }) {
-    state.config.stopSignal = placed(instruction, () => expanded(instruction.text, variablesOf(state)));
+    state.config.stopSignal = placed(instruction, () =>
+      expanded(instruction.text, variablesOf(state), instruction.escape),
+    );
     addNote(state, instruction);
   },
   SHELL(instruction, { state }) {
@@ -121,21 +127,18 @@ const FOLLOW: Record<string, Follow> = {
     if (!state.hasCommand) delete state.config.cmd;
     addNote(state, instruction);
   },
+  ONBUILD(instruction, { state }) {
+    const { text, escape } = instruction;
+    parseTrigger(instruction, text, escape); // what is wrong with it is told now
+    state.config.onBuild = [...(state.config.onBuild ?? []), text];
+    addNote(state, instruction);
+  },
   HEALTHCHECK(instruction, { build }) {
     build.builder.note(
       `${instruction.file}:${instruction.line}: HEALTHCHECK is left out: in Kubernetes a pod says how it is probed`,
     );
   },
 };
-
-const PLATFORM = new Map([
-  ['TARGETOS', 'linux'],
-  ['BUILDOS', 'linux'],
-  ['TARGETARCH', process.arch === 'x64' ? 'amd64' : process.arch],
-  ['BUILDARCH', process.arch === 'x64' ? 'amd64' : process.arch],
-]);
-
-const commandOf = ({ list, text }: Instruction, { shell }: StageState): string[] => list ?? [...shell, text];
 
 async function run(instruction: Instruction, { build, state }: Step): Promise<void> {
   const { builder, request } = build;
@@ -151,12 +154,14 @@ async function run(instruction: Instruction, { build, state }: Step): Promise<vo
   }
   const command = {
     argv: commandOf(instruction, state),
-    env: { PATH, ...Object.fromEntries(variablesOf(state)) },
+    env: { PATH, ...build.proxies(), ...Object.fromEntries(variablesOf(state)) },
     workingDir: state.config.workingDir ?? '/',
     user: state.config.user ?? '',
     network: said === 'none' ? ('none' as const) : request.network,
+    mounts: mountsOf(instruction, state, request.secrets),
   };
-  const key = JSON.stringify(['RUN 1', chainOf(state), command]);
+  const { mounts, ...told } = command;
+  const key = JSON.stringify(['RUN 1', chainOf(state), told, ...(mounts.length > 0 ? [mounts] : [])]);
   const make = () => builder.run(imageOf('kedge.local/build:step', state), command);
   try {
     const layer = request.useCache ? await builder.store.remember(key, make) : await builder.store.keep(make());

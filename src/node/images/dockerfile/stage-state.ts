@@ -27,7 +27,19 @@ const SHELL = ['/bin/sh', '-c'];
 
 /** What a stage begins with. */
 export function stateOf(layers: readonly Layer[], { config = {}, history }: ReadConfig): StageState {
-  const { User, Env = [], Entrypoint, Cmd, WorkingDir, Labels, ExposedPorts, Volumes, StopSignal, Shell } = config;
+  const {
+    User,
+    Env = [],
+    Entrypoint,
+    Cmd,
+    WorkingDir,
+    Labels,
+    ExposedPorts,
+    Volumes,
+    StopSignal,
+    Shell,
+    OnBuild,
+  } = config;
   return {
     layers: [...layers],
     history: [...(history ?? layers.map(() => ({})))],
@@ -46,6 +58,7 @@ export function stateOf(layers: readonly Layer[], { config = {}, history }: Read
       ...(Volumes && { volumes: Object.keys(Volumes) }),
       ...(StopSignal && { stopSignal: StopSignal }),
       ...(Shell && { shell: Shell }),
+      ...(OnBuild && { onBuild: OnBuild }),
     },
   };
 }
@@ -55,7 +68,7 @@ export const copyOf = (state: StageState): StageState => ({
   layers: [...state.layers],
   history: [...state.history],
   env: new Map(state.env),
-  args: new Map(),
+  args: new Map(state.args),
   hasCommand: false,
   config: { ...state.config },
 });

@@ -2,6 +2,7 @@
 import type { Instruction } from './parse.ts';
 import { DockerfileProblem } from './problem.ts';
 import { expanded, pairsOf } from './words.ts';
+import { architecture } from '../image.ts';
 
 export interface Stage {
   from: Instruction;
@@ -17,6 +18,13 @@ export interface Stages {
   /** Of ARGs before the first FROM: what an ARG of the same name without a value means in a stage. */
   defaults: ReadonlyMap<string, string>;
 }
+
+const PLATFORM_WORDS = { PLATFORM: `linux/${architecture()}`, OS: 'linux', ARCH: architecture(), VARIANT: '' };
+
+/** What is known before anything is said: an ARG of the name without a value has it. */
+export const PLATFORM: ReadonlyMap<string, string> = new Map(
+  ['TARGET', 'BUILD'].flatMap((of) => Object.entries(PLATFORM_WORDS).map(([part, word]) => [`${of}${part}`, word])),
+);
 
 /** Throws DockerfileProblem. `given`: --build-arg. */
 export function stagesOf(instructions: readonly Instruction[], given: ReadonlyMap<string, string>): Stages {
@@ -36,9 +44,13 @@ export function stagesOf(instructions: readonly Instruction[], given: ReadonlyMa
 }
 
 function stageOf(from: Instruction, variables: ReadonlyMap<string, string>): Stage {
-  const platform = from.flags.get('platform');
-  if (platform !== undefined && !/^\$(TARGET|BUILD)PLATFORM$/.test(platform)) {
-    throw new DockerfileProblem(from, 'FROM --platform is not supported: images are built for this machine');
+  const said = from.flags.get('platform') ?? '';
+  const platform = placed(from, () => expanded(said, new Map([...PLATFORM, ...variables]), from.escape));
+  if (platform !== '' && platform !== PLATFORM.get('TARGETPLATFORM')) {
+    throw new DockerfileProblem(
+      from,
+      `FROM --platform=${platform} is not supported: images are built for this machine`,
+    );
   }
   const [, image = '', name] = /^(\S+)(?:\s+[aA][sS]\s+(\S+))?$/.exec(from.text) ?? [];
   if (!image)
@@ -46,7 +58,7 @@ function stageOf(from: Instruction, variables: ReadonlyMap<string, string>): Sta
   if (name !== undefined && !/^[a-z][a-z0-9._-]*$/i.test(name)) {
     throw new DockerfileProblem(from, `"${name}" is not a name for a stage`);
   }
-  const base = placed(from, () => expanded(image, variables));
+  const base = placed(from, () => expanded(image, new Map([...PLATFORM, ...variables]), from.escape));
   if (!base) throw new DockerfileProblem(from, `base name (${image}) should not be blank`);
   return { from, base, name: name?.toLowerCase(), instructions: [] };
 }
@@ -58,7 +70,7 @@ export function argsOf(
 ): [string, string | undefined][] {
   return instruction.text.split(/\s+(?=[A-Za-z_][A-Za-z0-9_]*(?:=|\s|$))/).map((word) => {
     if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(word)) return [word, undefined];
-    const [pair] = placed(instruction, () => pairsOf(word, variables));
+    const [pair] = placed(instruction, () => pairsOf(word, variables, instruction.escape));
     if (!pair || !/^[A-Za-z_]\w*=/.test(word)) throw new DockerfileProblem(instruction, `"${word}" is not NAME=value`);
     return pair;
   });

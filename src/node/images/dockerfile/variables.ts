@@ -1,0 +1,123 @@
+/** What `$NAME` and `${NAME…}` mean. Source: "Dockerfile reference", "Environment replacement". */
+export interface Variables {
+  values: ReadonlyMap<string, string>;
+  escape: string;
+}
+
+/** Quotes are as they are: for texts of here-documents. */
+export function replaced(text: string, scope: Variables): string {
+  let result = '';
+  for (let at = 0; at < text.length; at++) {
+    const char = text[at] as string;
+    if (char === scope.escape && ['$', scope.escape].includes(text[at + 1] ?? '')) {
+      at++;
+      result += text[at];
+    } else if (char === '$') {
+      const { value, length } = variableAt(text.slice(at), scope);
+      result += value;
+      at += length - 1;
+    } else result += char;
+  }
+  return result;
+}
+
+/** `text` begins with the dollar sign. Throws SyntaxError. */
+export function variableAt(text: string, scope: Variables): { value: string; length: number } {
+  const [simple, name] = /^\$([A-Za-z_][A-Za-z0-9_]*)/.exec(text) ?? [];
+  if (simple !== undefined && name !== undefined) return { value: scope.values.get(name) ?? '', length: simple.length };
+  if (!text.startsWith('${')) return { value: '$', length: 1 };
+  const end = closingBrace(text, scope.escape);
+  const [, key, sign = '', word = ''] = FORM.exec(text.slice(2, end)) ?? [];
+  if (key === undefined) throw new SyntaxError(`unsupported substitution: ${text.slice(0, 30)}`);
+  return { value: substituted(key, { sign, word }, scope), length: end + 1 };
+}
+
+const FORM = /^([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-+?]|##?|%%?|\/\/?)([\s\S]*))?$/;
+
+/** Of the first brace; those of variables within are passed over. */
+function closingBrace(text: string, escape: string): number {
+  let depth = 0;
+  for (let at = 1; at < text.length; at++) {
+    if (text[at] === escape) at++;
+    else if (text[at] === '{') depth++;
+    else if (text[at] === '}' && --depth === 0) return at;
+  }
+  throw new SyntaxError(`unsupported substitution: ${text.slice(0, 30)}`);
+}
+
+function substituted(key: string, { sign, word }: { sign: string; word: string }, scope: Variables): string {
+  const value = scope.values.get(key);
+  // With a colon nothing is as good as empty.
+  const isThere = sign.startsWith(':') ? Boolean(value) : value !== undefined;
+  switch (sign.replace(':', '')) {
+    case '':
+      return value ?? '';
+    case '-':
+      return isThere ? (value ?? '') : replaced(word, scope);
+    case '+':
+      return isThere ? replaced(word, scope) : '';
+    case '?':
+      if (isThere) return value ?? '';
+      throw new SyntaxError(`${key}: ${replaced(word, scope) || 'not set'}`);
+    case '#':
+    case '##':
+      return withoutStart(value ?? '', replaced(word, scope), sign === '##');
+    case '%':
+    case '%%':
+      return withoutEnd(value ?? '', replaced(word, scope), sign === '%%');
+    default:
+      return exchanged(value ?? '', word, { all: sign === '//', scope });
+  }
+}
+
+/** `*` and `?` of a shell. The value is short: every beginning is tried. */
+function matches(pattern: string, text: string): boolean {
+  const expression = pattern.replace(/\\?[\s\S]/g, (part) =>
+    part === '*' ? '[\\s\\S]*' : part === '?' ? '[\\s\\S]' : part.slice(-1).replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'),
+  );
+  return new RegExp(`^(?:${expression})$`).test(text);
+}
+
+const MOST = 1000;
+
+function bounded(value: string, pattern: string): void {
+  if (value.length > MOST || pattern.length > MOST)
+    throw new SyntaxError(`a pattern and what it is for have at most ${MOST} characters`);
+  if ((pattern.match(/\*/g)?.length ?? 0) > 5) throw new SyntaxError('a pattern has at most 5 asterisks');
+}
+
+function withoutStart(value: string, pattern: string, isGreedy: boolean): string {
+  bounded(value, pattern);
+  const ends = [...Array(value.length + 1).keys()];
+  const end = (isGreedy ? ends.reverse() : ends).find((at) => matches(pattern, value.slice(0, at)));
+  return value.slice(end ?? 0);
+}
+
+function withoutEnd(value: string, pattern: string, isGreedy: boolean): string {
+  bounded(value, pattern);
+  const starts = [...Array(value.length + 1).keys()];
+  const start = (isGreedy ? starts : starts.reverse()).find((at) => matches(pattern, value.slice(at)));
+  return value.slice(0, start ?? value.length);
+}
+
+/** `${NAME/pattern/text}`: the longest match at the first place, or at every place. */
+function exchanged(value: string, word: string, { all, scope }: { all: boolean; scope: Variables }): string {
+  const cut = word.search(/(?<!\\)\//);
+  if (cut === -1) throw new SyntaxError(`unsupported substitution: a "/" is missing in ${word.slice(0, 30)}`);
+  const [pattern, text] = [replaced(word.slice(0, cut), scope), replaced(word.slice(cut + 1), scope)];
+  bounded(value, pattern);
+  let result = '';
+  for (let at = 0; at < value.length; at++) {
+    const length = [...Array(value.length - at).keys()]
+      .map((index) => value.length - at - index)
+      .find((each) => matches(pattern, value.slice(at, at + each)));
+    if (length === undefined) {
+      result += value[at];
+      continue;
+    }
+    result += text;
+    at += length - 1;
+    if (!all) return result + value.slice(at + 1);
+  }
+  return result;
+}

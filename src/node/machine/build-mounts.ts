@@ -1,0 +1,105 @@
+/** Folders and files of this machine that a build's command has for as long as it runs. */
+import { createHash } from 'node:crypto';
+import { chmod, chown, copyFile, mkdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock } from '#base/clock.ts';
+import { heldFileLock } from './file-lock.ts';
+import type { NodeLayout } from './node-layout.ts';
+
+interface Owned {
+  uid: number;
+  gid: number;
+  mode: number;
+}
+
+export type BuildMount =
+  | ({ type: 'cache'; id: string; target: string; isReadOnly: boolean; isAlone: boolean } & Owned)
+  /** `source`: a file of this machine. */
+  | ({ type: 'secret'; target: string; source: string } & Owned)
+  | { type: 'tmpfs'; target: string; sizeBytes: number | undefined };
+
+export class BadSecret extends Error {
+  readonly code = 'BadSecret';
+}
+
+interface Preparing {
+  layout: NodeLayout;
+  clock: Clock;
+  /** Of the command. */
+  id: string;
+}
+
+const MOST_SECRET_BYTES = 500 << 10; // as BuildKit
+const ALONE_MS = 3_600_000;
+
+/** For `ctr run`; with what takes them back. Throws BadSecret. */
+export async function buildMounts(
+  mounts: readonly BuildMount[],
+  preparing: Preparing,
+): Promise<{ argv: string[]; release(): Promise<void> }> {
+  const ends: (() => Promise<void>)[] = [];
+  const release = async () => {
+    for (const end of ends.splice(0).reverse()) await end();
+  };
+  try {
+    const argv: string[] = [];
+    for (const mount of mounts) argv.push('--mount', await argumentOf(mount, preparing, ends));
+    return { argv, release };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+async function argumentOf(mount: BuildMount, preparing: Preparing, ends: (() => Promise<void>)[]): Promise<string> {
+  const { target } = mount;
+  if (mount.type === 'tmpfs') {
+    const size = mount.sizeBytes ? `:size=${mount.sizeBytes}` : '';
+    return `type=tmpfs,src=tmpfs,dst=${target},options=nosuid:nodev${size}`;
+  }
+  if (mount.type === 'secret') {
+    const source = await secretFile(mount, preparing, ends);
+    return `type=bind,src=${source},dst=${target},options=rbind:ro`;
+  }
+  const source = await cacheFolder(mount, preparing, ends);
+  return `type=bind,src=${source},dst=${target},options=rbind:${mount.isReadOnly ? 'ro' : 'rw'}`;
+}
+
+/** In memory: what is below the node's run folder never reaches a disk. */
+async function secretFile(
+  { source, uid, gid, mode }: Extract<BuildMount, { type: 'secret' }>,
+  { layout, id }: Preparing,
+  ends: (() => Promise<void>)[],
+): Promise<string> {
+  const found = await stat(source).catch((error: NodeJS.ErrnoException) => {
+    throw new BadSecret(`the secret's file ${source} cannot be read: ${error.code}`);
+  });
+  if (!found.isFile() || found.size > MOST_SECRET_BYTES)
+    throw new BadSecret(`${source} is no file, or larger than ${MOST_SECRET_BYTES} bytes`);
+  const folder = join(layout.runDir, 'build', `${id}-${ends.length}`);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  ends.push(() => rm(folder, { recursive: true, force: true }));
+  const path = join(folder, 'secret');
+  await copyFile(source, path);
+  await chown(path, uid, gid);
+  await chmod(path, mode);
+  return path;
+}
+
+/** Goes with its node. */
+async function cacheFolder(
+  { id, isAlone, uid, gid, mode }: Extract<BuildMount, { type: 'cache' }>,
+  { layout, clock }: Preparing,
+  ends: (() => Promise<void>)[],
+): Promise<string> {
+  const all = join(layout.keptDir, 'build-cache');
+  const path = join(all, createHash('sha256').update(id).digest('hex'));
+  await mkdir(all, { recursive: true, mode: 0o700 });
+  if (isAlone) ends.push(await heldFileLock({ path: `${path}.lock`, clock, timeoutMs: ALONE_MS }));
+  const made = await mkdir(path, { recursive: true });
+  if (made) {
+    await chown(path, uid, gid);
+    await chmod(path, mode);
+  }
+  return path;
+}
