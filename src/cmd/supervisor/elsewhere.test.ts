@@ -35,6 +35,13 @@ describe('a node that is a machine of its own', () => {
   });
 });
 
+test('a machine behind a router is refused with what to do', async () => {
+  const way = async () => ({ from: '198.51.100.1', isLocal: false, isDirect: false });
+  await expect(linkTo(cluster, { name: 'more', address: '192.0.2.8' }, way)).rejects.toThrow(
+    /^192\.0\.2\.8 is behind a router, .* give the two machines a link of their own/,
+  );
+});
+
 test.runIf(process.platform === 'linux')('a machine does not invite itself', async () => {
   await expect(linkTo(cluster, { name: 'more', address: '127.0.0.1' })).rejects.toThrow('an address of this machine');
 });

@@ -45,15 +45,18 @@ export function placeFor(cluster: ClusterRecord, { name, address }: InvitationWi
 export async function linkTo(
   cluster: ClusterRecord,
   wish: InvitationWish,
+  lookUp = wayTo,
 ): Promise<{ gateway: string; server: string }> {
   const { address } = wish;
-  const way = await wayTo(address).catch((error: Error) => {
+  const way = await lookUp(address).catch((error: Error) => {
     throw new NodeRefused(`this machine has no way to ${address}: ${error.message}`);
   });
   if (way.isLocal) throw new NodeRefused(`${address} is an address of this machine; use \`kedge node add\``);
   if (!way.isDirect) {
     throw new NodeRefused(
-      `${address} is behind a router, which knows no way to pods; the machines must share a network`,
+      `${address} is behind a router, which knows no way to the nodes and pods behind this machine (\`--overlay\` does not ` +
+        'help: its ends are those nodes); give the two machines a link of their own that passes the pods on, as VXLAN, GRE ' +
+        'or WireGuard do, and invite the address at its other end',
     );
   }
   const listen = cluster.listen ?? [];
