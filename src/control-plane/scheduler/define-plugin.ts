@@ -85,8 +85,11 @@ export interface Room {
   victims: readonly Pod[];
 }
 
-/** `isLast`: nobody else is asked. `isAlone`: nothing that was said before it counts. */
-export type MadeRoom = Room | { message: string; isLast?: true; isAlone?: true } | undefined;
+/**
+ * `isLast`: nobody else is asked. `isAlone`: nothing that was said before it counts. `keepsPlace`: room was made before, and the pod
+ * still waits for it; else it waits for no node any more.
+ */
+export type MadeRoom = Room | { message: string; isLast?: true; isAlone?: true; keepsPlace?: true } | undefined;
 
 /** What a plugin has between the decision and the binding: here it may wait, and write. */
 export interface BindingServices {

@@ -114,6 +114,7 @@ export class FollowedCluster {
   #podChanged(now: Pod | undefined, before: Pod | undefined): void {
     const { queue } = this.#options;
     const wasPlaced = isPlaced(before);
+    const hadPlace = before !== undefined && this.nominations.nodeOf(before) !== undefined;
     this.#noteNomination(now, before);
     if (now && isPlaced(now)) {
       this.#snapshot.putPod(now);
@@ -124,7 +125,7 @@ export class FollowedCluster {
     if (before && (wasPlaced || this.#snapshot.isAssumed(before)) && (!now || wasPlaced)) {
       this.#snapshot.removePod(before);
       queue.changed({ kind: Pod, now: undefined, before });
-    }
+    } else if (!now && hadPlace) queue.changed({ kind: Pod, now, before }); // one that room was kept for
     if (!now || now.metadata.deletionTimestamp) this.#options.onGone((now ?? before) as Pod);
     if (now && this.#waitsForUs(now)) queue.put(now);
     else if (before) queue.remove(before);

@@ -184,6 +184,27 @@ describe('a pod that fits nowhere', () => {
       message: `0/2 nodes are available: 2 node(s) didn't satisfy plugin(s) [NodeAffinity]. ${USELESS_PREEMPTION(2)}`,
     },
     {
+      why: 'asks for two nodes at once',
+      nodes: { node1: {}, node2: {} },
+      spec: {
+        affinity: {
+          nodeAffinity: {
+            requiredDuringSchedulingIgnoredDuringExecution: {
+              nodeSelectorTerms: [
+                {
+                  matchFields: ['node1', 'node2'].map((name) => ({
+                    ...{ key: 'metadata.name', operator: 'In' as const },
+                    values: [name],
+                  })),
+                },
+              ],
+            },
+          },
+        },
+      },
+      message: '0/2 nodes are available: pod affinity terms conflict. not found',
+    },
+    {
       why: 'may not preempt',
       nodes: { node1: { capacity: { pods: '0' } } },
       spec: { priorityClassName: 'modest' },

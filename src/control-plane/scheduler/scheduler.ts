@@ -26,7 +26,7 @@ import { type BackOffTimes, SchedulingQueue } from './queue.ts';
 import { NO_NODES, refusalMessage } from './refusal-message.ts';
 import { RememberedAnswers } from './remembered-answers.ts';
 import type { States } from './trial.ts';
-import { noteUnscheduled } from './unscheduled.ts';
+import { noteNoPlace, noteUnscheduled } from './unscheduled.ts';
 import { explain } from './why/explanation.ts';
 
 export interface SchedulerServices {
@@ -268,6 +268,7 @@ export class Scheduler {
     const nominatedTo = nominations.nodeOf(pod);
     const asked = { cluster: view, plugins, verdicts, trialOn, nominatedTo, refusedEarlyBy, extenders, client };
     const said: string[] = [];
+    let keepsPlace = false;
     for (const plugin of pointsOf(plugins).makeRoom) {
       const room = await plugin.makeRoom(pod, asked, states.get(plugin));
       if (room && 'victims' in room) {
@@ -277,10 +278,12 @@ export class Scheduler {
       if (!room) continue;
       if (room.isAlone) said.length = 0;
       said.push(room.message);
+      if (room.keepsPlace) keepsPlace = true;
       if (room.isLast) break;
     }
-    nominations.remove(pod);
-    this.#refuse(pod, { message: refusalMessage(refusal, said.join(', ')), refusedBy });
+    if (!keepsPlace) nominations.remove(pod);
+    const place = keepsPlace ? {} : { nominatedNodeName: '' };
+    this.#refuse(pod, { message: refusalMessage(refusal, said.join(', ')), refusedBy, ...place });
   }
 
   #notDecided(pod: Pod, error: unknown): undefined {
@@ -291,6 +294,7 @@ export class Scheduler {
   /** Beside the next decisions; until the victims have been sent away the pod is not tried again. */
   #makeRoom(pod: Pod, room: Room, refusal: Refusal): void {
     const { nodeName, victims } = room;
+    this.#takeLesserPlaces(pod, nodeName);
     this.#cluster.nominations.put(pod, nodeName);
     this.#queue.hold(pod);
     this.#refuse(pod, {
@@ -304,6 +308,17 @@ export class Scheduler {
       sending.finally(() => this.#queue.release(pod)),
       'a pod could not be preempted',
     );
+  }
+
+  /** Less important pods that wait for this node may no longer fit there: they look for another one. */
+  #takeLesserPlaces({ spec: { priority = 0 } }: Pod, nodeName: string): void {
+    const { nominations } = this.#cluster;
+    const { client } = this.#services;
+    for (const other of nominations.on(nodeName)) {
+      if ((other.spec.priority ?? 0) >= priority) continue;
+      nominations.remove(other);
+      this.#inBackground(noteNoPlace(other, client), 'a nomination was not taken back');
+    }
   }
 
   /** A victim that is only about to be placed is told so, and need not be deleted. */
@@ -381,7 +396,7 @@ export class Scheduler {
     });
     this.#queue.refused(pod, refusedBy);
     const { client, clock } = this.#services;
-    const note = { reason, message, ...(nominatedNodeName && { nominatedNodeName }) };
+    const note = { reason, message, ...(nominatedNodeName !== undefined && { nominatedNodeName }) };
     this.#inBackground(noteUnscheduled(pod, note, { client, clock }), 'the condition was not written');
   }
 }
@@ -390,5 +405,6 @@ interface RefusalNote {
   message: string;
   refusedBy: readonly Plugin[];
   reason?: string;
+  /** Empty: it waits for none any more. */
   nominatedNodeName?: string;
 }

@@ -5,6 +5,7 @@ import { timestampOf } from '#api/machinery/timestamp.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Client } from '#client/client.ts';
 
+/** `nominatedNodeName`: empty when it waits for no node any more. */
 export async function noteUnscheduled(
   pod: Pod,
   { reason, message, nominatedNodeName }: { reason: string; message: string; nominatedNodeName?: string },
@@ -12,7 +13,9 @@ export async function noteUnscheduled(
 ): Promise<void> {
   const known = conditionOf(pod, 'PodScheduled');
   const isSaid = known?.status === 'False' && known.reason === reason && known.message === message;
-  if (isSaid && (!nominatedNodeName || pod.status?.nominatedNodeName === nominatedNodeName)) return;
+  const hasPlace = pod.status?.nominatedNodeName ?? '';
+  const isNewPlace = nominatedNodeName !== undefined && nominatedNodeName !== hasPlace;
+  if (isSaid && !isNewPlace) return;
   const now = timestampOf(clock.now());
   const { name, namespace = '', uid, generation } = pod.metadata;
   const condition = {
@@ -24,6 +27,13 @@ export async function noteUnscheduled(
     message,
   };
   const at = { name, namespace, subresource: 'status' };
-  const status = { conditions: [condition], ...(nominatedNodeName && { nominatedNodeName }) };
+  const status = { conditions: [condition], ...(isNewPlace && { nominatedNodeName: nominatedNodeName || null }) };
   await client.patch(Pod, at, { type: 'strategic', patch: { metadata: { uid }, status } });
+}
+
+/** It waits for no node any more. */
+export async function noteNoPlace({ metadata }: Pod, client: Client): Promise<void> {
+  const { name, namespace = '', uid } = metadata;
+  const patch = { metadata: { uid }, status: { nominatedNodeName: null } };
+  await client.patch(Pod, { name, namespace, subresource: 'status' }, { type: 'strategic', patch });
 }

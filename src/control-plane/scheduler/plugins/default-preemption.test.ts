@@ -8,7 +8,12 @@ import { PriorityClass } from '#api/scheduling/v1/priority-class.ts';
 import type { TestCluster } from '#testing/cluster.ts';
 import { node, podAsking, startCluster } from '#testing/cluster.ts';
 import { profilesOf } from '../configuration/configured-profiles.ts';
+import { definePlugin, fits, unschedulable } from '../define-plugin.ts';
+import { NodeInfo } from '../node-info.ts';
+import type { With } from '../points.ts';
 import type { Profile } from '../profile.ts';
+import { Trial } from '../trial.ts';
+import { defaultPreemption } from './default-preemption.ts';
 
 const PRIORITIES = { low: 10, middle: 50, high: 100 };
 
@@ -151,4 +156,92 @@ test('so many nodes are tried as it is told, and more until one violates no budg
   await create(cluster, 'urgent', '2', 'high');
   await cluster.settles();
   expect(going(cluster)).toEqual(['middle']);
+});
+
+const preempted = (name: string) => ({
+  deletionTimestamp: '2026-01-01T00:00:00Z',
+  conditions: [{ type: 'DisruptionTarget', status: 'True', reason: 'PreemptionByScheduler' }],
+  name,
+});
+const place = ({
+  deletionTimestamp,
+  conditions,
+  name,
+}: {
+  deletionTimestamp?: string;
+  conditions?: object[];
+  name: string;
+}) => {
+  const metadata = { name, namespace: 'default', uid: name, ...(deletionTimestamp && { deletionTimestamp }) };
+  return { metadata, spec: { priority: 1, containers: [] }, status: { conditions } } as unknown as Pod;
+};
+
+const NOT_HELPFUL = '0/1 nodes are available: 1 Preemption is not helpful for scheduling.';
+test.each<[string, Pod, boolean, object]>([
+  [
+    'waits for those that go for it',
+    place(preempted('a')),
+    false,
+    { message: 'preemption: not eligible due to a terminating pod on the nominated node.', keepsPlace: true },
+  ],
+  [
+    'does not wait for those that go by themselves',
+    place({ ...preempted('a'), conditions: [] }),
+    false,
+    { nodeName: 'node1' },
+  ],
+  ['does not wait on a node that can never be', place(preempted('a')), true, { message: `preemption: ${NOT_HELPFUL}` }],
+])('a pod that room was made for %s', async (_, there, isUnresolvable, expected) => {
+  const info = NodeInfo.of({ metadata: { name: 'node1' }, spec: {}, status: {} } as Node, [there]);
+  const verdict = { fits: false, isUnresolvable, reasons: ['so'] } as const;
+  const pod = { metadata: {}, spec: { priority: 9 } } as Pod;
+  const refused = {
+    cluster: { nodeNamed: () => info, cached: () => ({ inNamespace: () => [] }) },
+    ...{ verdicts: new Map([[info, verdict]]), nominatedTo: 'node1', extenders: [] },
+    // It fits where nobody else is.
+    trialOn: (node: NodeInfo) => new Trial(pod, node, [{ plugin: alone, state: undefined }]),
+  };
+  expect(await defaultPreemption.makeRoom?.(pod, refused as never, undefined)).toMatchObject(expected);
+});
+const alone = definePlugin({
+  name: 'Alone',
+  filter: (_, { podCount }) => (podCount === 0 ? fits : unschedulable('somebody is there')),
+}) as With<'filter'>;
+
+test('who waits for a node that a more important pod gets looks for another one', async () => {
+  await using cluster = await clusterOf(['node1']);
+  await create(cluster, 'old', '2', 'low', 'node1');
+  await create(cluster, 'next', '2', 'middle');
+  await cluster.settles();
+  expect(stored(cluster, 'next').status?.nominatedNodeName).toBe('node1');
+  await create(cluster, 'urgent', '2', 'high');
+  await cluster.settles();
+  expect(stored(cluster, 'urgent').status?.nominatedNodeName).toBe('node1');
+  expect(stored(cluster, 'next').status?.nominatedNodeName).toBeUndefined();
+});
+
+test('a pod that waits for a node in vain is told so when nobody can make room any more', async () => {
+  await using cluster = await clusterOf(['node1']);
+  await create(cluster, 'old', '2', 'low', 'node1');
+  await create(cluster, 'next', '2', 'middle');
+  await cluster.settles();
+  expect(stored(cluster, 'next').status?.nominatedNodeName).toBe('node1');
+  await cluster.patch(Node, 'node1', { spec: { unschedulable: true } });
+  await end(cluster, 'old');
+  await cluster.passes(400_000);
+  expect(stored(cluster, 'next').status?.nominatedNodeName).toBeUndefined();
+});
+
+test('the place that was kept for a pod is anybody’s when the pod is gone', async () => {
+  await using cluster = await clusterOf(['node1']);
+  const waiting = { priorityClassName: 'high', schedulingGates: [{ name: 'wait' }] };
+  await cluster.create(Pod, podAsking('kept', { cpu: '2' }, waiting));
+  const status = { namespace: 'default', name: 'kept', subresource: 'status' };
+  await cluster.patch(Pod, status, { status: { nominatedNodeName: 'node1' } });
+  await create(cluster, 'next', '2', 'low');
+  await cluster.settles();
+  expect(stored(cluster, 'next').spec.nodeName).toBeUndefined();
+  await end(cluster, 'kept');
+  await cluster.passes(20_000);
+  expect(stored(cluster, 'next').spec.nodeName).toBe('node1');
 });

@@ -3,6 +3,8 @@
  * can be, and none that a PodDisruptionBudget protects while others will do. Source: "Pod Priority and Preemption".
  */
 import type { Pod } from '#api/core/v1/pod.ts';
+import { conditionOf } from '#api/core/v1/pod-conditions.ts';
+import type { LabelSelector } from '#api/generated/schema.ts';
 import { matchesLabels, selectorFrom } from '#api/machinery/label-selector.ts';
 import { PodDisruptionBudget } from '#api/policy/v1/pod-disruption-budget.ts';
 import type { Extender, PricedRoom } from '../define-extender.ts';
@@ -31,7 +33,7 @@ export const defaultPreemptionWith = ({
 
     makeRoom(pod, refused) {
       const why = whyNotEligible(pod, refused);
-      if (why) return { message: `preemption: ${why}` };
+      if (why) return { message: `preemption: ${why}`, keepsPlace: true };
       const reasons: string[] = [];
       const rooms: PricedRoom[] = [];
       const helpful = [...refused.verdicts].filter(([, verdict]) => !verdict.fits && !verdict.isUnresolvable);
@@ -78,16 +80,26 @@ async function agreedTo(
   return cheapest(left) ?? { message: 'preemption: no candidate node for preemption' };
 }
 
+const isEmptySelector = ({ matchLabels = {}, matchExpressions = [] }: LabelSelector = {}): boolean =>
+  Object.keys(matchLabels).length + matchExpressions.length === 0;
+
 const priorityOf = ({ spec }: Pod): number => spec.priority ?? 0;
 
-function whyNotEligible(pod: Pod, { cluster, nominatedTo }: FitsNowhere): string | undefined {
+function whyNotEligible(pod: Pod, { cluster, nominatedTo, verdicts }: FitsNowhere): string | undefined {
   if (pod.spec.preemptionPolicy === 'Never') return 'not eligible due to preemptionPolicy=Never.';
-  const waitsFor =
-    nominatedTo &&
-    cluster
-      .nodeNamed(nominatedTo)
-      ?.pods.some((other) => other.metadata.deletionTimestamp && priorityOf(other) < priorityOf(pod));
+  const node = nominatedTo && cluster.nodeNamed(nominatedTo);
+  if (!node) return undefined;
+  const verdict = verdicts.get(node);
+  if (verdict && !verdict.fits && verdict.isUnresolvable) return undefined; // it waits there in vain
+  const waitsFor = node.pods.some((other) => isPreempted(other) && priorityOf(other) < priorityOf(pod));
   return waitsFor ? 'not eligible due to a terminating pod on the nominated node.' : undefined;
+}
+
+/** On its way out, for another pod. */
+function isPreempted(pod: Pod): boolean {
+  if (!pod.metadata.deletionTimestamp) return false;
+  const condition = conditionOf(pod, 'DisruptionTarget');
+  return condition?.status === 'True' && condition.reason === 'PreemptionByScheduler';
 }
 
 function roomOn(
@@ -133,7 +145,10 @@ function protectionOf(pods: readonly Pod[], { cached }: ClusterView): (pod: Pod)
       .inNamespace(pod.metadata.namespace ?? '')
       .filter(({ spec, status }) => {
         const isKnown = status?.disruptedPods?.[pod.metadata.name] !== undefined;
-        return !isKnown && matchesLabels(selectorFrom(spec.selector), pod.metadata.labels);
+        // An empty selector protects against evictions, but nothing here: as upstream has it.
+        return (
+          !isKnown && !isEmptySelector(spec.selector) && matchesLabels(selectorFrom(spec.selector), pod.metadata.labels)
+        );
       });
     for (const budget of budgets) {
       const allowed = (left.get(budget) ?? budget.status?.disruptionsAllowed ?? 0) - 1;

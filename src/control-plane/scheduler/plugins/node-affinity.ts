@@ -2,12 +2,19 @@
 import { Node } from '#api/core/v1/node.ts';
 import { matchesNodeSelector, preferenceFor, wantsNode } from '#api/core/v1/node-affinity.ts';
 import type { Pod } from '#api/core/v1/pod.ts';
-import type { NodeAffinity, PodSpec } from '#api/generated/schema.ts';
-import { changed, definePlugin, fits, type Plugin, unresolvable } from '../define-plugin.ts';
+import type { NodeAffinity, NodeSelector, PodSpec } from '#api/generated/schema.ts';
+import { changed, definePlugin, fits, type Plugin, type RetryHint, unresolvable, when } from '../define-plugin.ts';
 
 const NOT_WANTED = unresolvable("node(s) didn't match Pod's node affinity/selector");
 
 const NOT_ENFORCED = unresolvable("node(s) didn't match scheduler-enforced node affinity");
+
+/** A node that a pod wants, and did not want before. */
+const wantedNow = (enforced: NodeSelector | undefined): RetryHint =>
+  when(changed(Node, 'metadata.labels'), ({ now, before }, { spec }) => {
+    const wants = (node: Node) => (!enforced || matchesNodeSelector(enforced, node)) && wantsNode(spec, node);
+    return wants(now as Node) && !(before && wants(before as Node));
+  });
 
 /** Source: NodeAffinityArgs. What is added holds for every pod of the profile. */
 export function nodeAffinityWith({ addedAffinity: added }: { addedAffinity?: NodeAffinity } = {}): Plugin {
@@ -26,6 +33,7 @@ export function nodeAffinityWith({ addedAffinity: added }: { addedAffinity?: Nod
     },
     prepareScore: () => undefined,
     score: ({ spec }, { node }) => preferenceFor(spec, node) + preferenceFor(enforced, node),
+    retryWhen: [wantedNow(required)],
   });
 }
 
@@ -37,6 +45,7 @@ export const nodeAffinity = definePlugin({
   prepare(pod) {
     if (!pod.spec.nodeSelector && !pod.spec.affinity?.nodeAffinity) return 'skip';
     const onlyNodes = namedNodes(pod);
+    if (onlyNodes?.size === 0) return unresolvable('pod affinity terms conflict');
     return onlyNodes ? { state: undefined, onlyNodes } : { state: undefined };
   },
 
@@ -47,7 +56,7 @@ export const nodeAffinity = definePlugin({
   score: ({ spec }, { node }) => preferenceFor(spec, node),
   prefer: 'higher',
 
-  retryWhen: [changed(Node, 'metadata.labels')],
+  retryWhen: [wantedNow(undefined)],
 });
 
 /** Where every term names nodes (as a DaemonSet's pods do), only these need be looked at. */
@@ -56,9 +65,9 @@ function namedNodes({ spec }: Pod): Set<string> | undefined {
   if (!required?.nodeSelectorTerms.length) return undefined;
   const names = new Set<string>();
   for (const { matchFields = [] } of required.nodeSelectorTerms) {
-    const field = matchFields.find(({ key, operator }) => key === 'metadata.name' && operator === 'In');
-    if (!field) return undefined;
-    for (const name of field.values ?? []) names.add(name);
+    const [first, ...others] = matchFields.filter(({ key, operator }) => key === 'metadata.name' && operator === 'In');
+    if (!first) return undefined;
+    for (const name of first.values ?? []) if (others.every(({ values }) => values?.includes(name))) names.add(name);
   }
   return names;
 }

@@ -2,7 +2,7 @@
 import { collide, type HostPort, hostPortsOf } from '#api/core/v1/host-ports.ts';
 import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
-import { changed, definePlugin, fits, removed, unschedulable } from '../define-plugin.ts';
+import { changed, definePlugin, fits, removed, unschedulable, when } from '../define-plugin.ts';
 
 export const nodePorts = definePlugin<readonly HostPort[]>({
   name: 'NodePorts',
@@ -15,5 +15,11 @@ export const nodePorts = definePlugin<readonly HostPort[]>({
     wanted.some((port) => hostPorts.some((used) => collide(port, used)))
       ? unschedulable("node(s) didn't have free ports for the requested pod ports")
       : fits,
-  retryWhen: [changed(Node), removed(Pod)],
+  retryWhen: [
+    changed(Node),
+    when(removed(Pod), ({ before }, pod) => {
+      const freed = hostPortsOf(before as Pod);
+      return hostPortsOf(pod).some((wanted) => freed.some((port) => collide(wanted, port)));
+    }),
+  ],
 });

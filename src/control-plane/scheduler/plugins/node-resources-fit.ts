@@ -82,12 +82,19 @@ export function nodeResourcesFitWith(options: FitOptions = {}): Plugin {
     score: (pod, info) => score(assumedRequestsOf(pod), info.assumed, info.allocatable),
 
     retryWhen: [
-      when(changed(Node, 'status.allocatable'), ({ now }, pod) => couldHold(now as Node, pod, stateOf(pod))),
+      when(changed(Node, 'status.allocatable'), ({ now, before }, pod) => {
+        const state = stateOf(pod);
+        const [node, old] = [now as Node, before as Node | undefined];
+        return couldHold(node, pod, state) && (!old || hasMore(node, old, { pod, requests: state.requests }));
+      }),
       when(changed(DeviceClass, 'spec.extendedResourceName'), ({ now, before }, pod) =>
         couldMeet(pod, now as DeviceClass, before as DeviceClass | undefined),
       ),
       removed(Pod),
-      updated(Pod, 'spec.containers'),
+      when(updated(Pod, 'spec.containers', 'spec.resources'), ({ now, before }, pod) => {
+        if (now?.metadata.uid === pod.metadata.uid) return true;
+        return Boolean((now as Pod).spec.nodeName) && hasLess(now as Pod, before as Pod, requestsOf(pod));
+      }),
     ],
   });
 }
@@ -121,6 +128,25 @@ function couldHold(node: Node, pod: Pod, state: State): boolean {
   if (needsClass(pod, others)) return true;
   for (const [name, amount] of requests.others) if (amount > (others.get(name) ?? 0)) return false;
   return true;
+}
+
+/** More pods, or more of something that is asked for. */
+function hasMore(node: Node, before: Node, { pod, requests }: { pod: Pod; requests: Amounts }): boolean {
+  const [now, old] = [allocatableOf(node), allocatableOf(before)];
+  if ((now.common[PODS] as number) > (old.common[PODS] as number)) return true;
+  return isAnyLess(old, now, requests) || needsClass(pod, now.others);
+}
+
+/** It asks for less of something than before. */
+const hasLess = (pod: Pod, before: Pod, asked: Amounts): boolean =>
+  isAnyLess(requestsOf(pod), requestsOf(before), asked);
+
+function isAnyLess(less: Amounts, more: Amounts, asked: Amounts): boolean {
+  for (let i = 0; i < PODS; i++)
+    if ((asked.common[i] as number) > 0 && (less.common[i] as number) < (more.common[i] as number)) return true;
+  for (const [name, amount] of asked.others)
+    if (amount > 0 && (less.others.get(name) ?? 0) < (more.others.get(name) ?? 0)) return true;
+  return false;
 }
 
 interface Lacking {
