@@ -147,6 +147,64 @@ test('an update, a patch, an apply, a status and a scale of the other version re
   });
 });
 
+const APPLY = 'application/apply-patch+yaml';
+const applied = (v: string, by: string, fields: object, more = '') => {
+  const gate = { apiVersion: `stable.example.com/${v}`, kind: 'Gate', metadata: { name: 'owned' }, ...fields };
+  return call('PATCH', `${path(v, '/owned')}?fieldManager=${by}${more}`, gate, APPLY);
+};
+const accountOf = ({ metadata }: KubeObject) =>
+  metadata.managedFields?.map(({ manager, operation, apiVersion, fieldsV1 }) => [
+    `${manager} ${operation} ${apiVersion?.split('/')[1]}`,
+    fieldsV1,
+  ]);
+
+test('who manages which field is known over all versions', async () => {
+  await applied('v1', 'one', { hostPort: 'a:1', spec: { replicas: 1 } });
+  // The same in the words of the other version is no change, and so no conflict.
+  const shared = await applied('v2', 'two', { host: 'a' });
+  expect(accountOf(shared)).toEqual([
+    ['one Apply v1', { 'f:hostPort': {}, 'f:spec': { 'f:replicas': {} } }],
+    ['two Apply v2', { 'f:host': {} }],
+  ]);
+  const refused = await applied('v2', 'two', { host: 'b' }).catch((error: unknown) => error);
+  expect(refused).toMatchObject({
+    reason: 'Conflict',
+    message: 'Apply failed with 1 conflict: conflict with "one": .hostPort',
+  });
+  const forced = await applied('v2', 'two', { host: 'b' }, '&force=true');
+  expect(accountOf(forced)).toEqual([
+    ['one Apply v1', { 'f:spec': { 'f:replicas': {} } }],
+    ['two Apply v2', { 'f:host': {} }],
+  ]);
+  expect(forced).toMatchObject({ host: 'b', port: '1' });
+  const seen = await call('GET', path('v1', '/owned'));
+  const updated = await call('PUT', `${path('v1', '/owned')}?fieldManager=three`, { ...seen, hostPort: 'c:1' });
+  expect(accountOf(updated)).toEqual([
+    ['one Apply v1', { 'f:spec': { 'f:replicas': {} } }],
+    ['three Update v1', { 'f:hostPort': {} }],
+  ]);
+});
+
+test('a webhook that fails leaves an apply undone, and an update without an account of fields', async () => {
+  await applied('v1', 'one', { hostPort: 'a:1' });
+  await applied('v2', 'two', { port: '1' });
+  lies = ({ apiVersion, kind, request: { uid } }) => ({
+    apiVersion,
+    kind,
+    response: { uid, result: { status: 'Failure', message: 'no way' } },
+  });
+  const refused = await applied('v1', 'one', { hostPort: 'b:2' }, '&force=true').catch((error: unknown) => error);
+  expect(refused).toMatchObject({
+    code: 500,
+    message: 'failed to convert old object: conversion webhook for stable.example.com/v1, Kind=Gate failed: no way',
+  });
+  const seen = await call('GET', path('v1', '/owned'));
+  expect(seen).toMatchObject({ hostPort: 'a:1' });
+  const updated = await call('PUT', path('v1', '/owned'), { ...seen, hostPort: 'c:1' });
+  expect(updated).toMatchObject({ hostPort: 'c:1' });
+  expect(updated.metadata.managedFields).toBeUndefined();
+});
+
 test('writing what stands there already is no write', async () => {
   const made = await create('v2', 'same', { host: 'a', port: '1' });
   const again = await call('PUT', path('v2', '/same'), made);

@@ -1,9 +1,11 @@
 /**
  * An object as its Scale, and back: which fields those are says its kind. Pure. Source: autoscaling/v1 Scale.
  */
+import { Scale as ScaleKind } from '#api/autoscaling/v1/scale.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject, ObjectMeta } from '#api/machinery/object.ts';
 import { deepFreeze } from '#base/deep-freeze.ts';
+import type { Reply } from './resource-call.ts';
 
 export interface Scale extends KubeObject {
   spec: { replicas?: number };
@@ -31,6 +33,13 @@ export function scaleOf(kind: Kind, object: KubeObject): Scale {
     status: { replicas: numberAt(object, fieldsOf(scale.statusReplicas)), ...(selector && { selector }) },
   });
 }
+
+/** The Scale of an object, shown as any Scale is. */
+export const scaleReply = (kind: Kind, object: KubeObject, code = 200): Reply => ({
+  code,
+  object: scaleOf(kind, object),
+  kind: ScaleKind as unknown as Kind,
+});
 
 /** `.spec.replicas` → ['spec', 'replicas']. */
 export const fieldsOf = (path: string): string[] => path.split('.').filter((field) => field !== '');

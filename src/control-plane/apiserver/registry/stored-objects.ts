@@ -285,7 +285,7 @@ function frozenForStore(hub: KubeObject): KubeObject {
   return deepFreeze(withoutRevision(hub));
 }
 
-function withoutRevision(object: KubeObject): KubeObject {
+export function withoutRevision(object: KubeObject): KubeObject {
   if (!('resourceVersion' in object.metadata)) return object;
   const { resourceVersion: _, ...metadata } = object.metadata;
   return { ...object, metadata: metadata as KubeObject['metadata'] };

@@ -7,17 +7,20 @@ import { invalidValue } from '#api/machinery/field-error.ts';
 import type { JsonObject } from '#api/machinery/json-value.ts';
 import { apiVersionOf } from '#api/machinery/kind.ts';
 import { fieldsOfConfiguration } from '#api/machinery/managed-fields/applied-configuration.ts';
+import type { Conflict } from '#api/machinery/managed-fields/conflicts.ts';
 import { type FieldSet, MEMBER } from '#api/machinery/managed-fields/field-set.ts';
 import { shapeOfKind } from '#api/machinery/managed-fields/field-shape.ts';
 import { applyConfiguration } from '#api/machinery/managed-fields/field-tracking.ts';
 import type { KubeObject, ManagedFieldsEntry } from '#api/machinery/object.ts';
 import { internalError, invalid, modified, StatusError } from '#api/machinery/status.ts';
+import type { Soon } from '#base/soon.ts';
 import { reshape, shapedTypeOf } from '../decode-object.ts';
 import type { VerbServices } from '../registry/behaviour.ts';
 import type { Reply, ResourceCall } from '../resource-call.ts';
-import { fieldsOf, SCALE, type Scale, scaleOf } from '../scale-object.ts';
+import { fieldsOf, SCALE, type Scale, scaleOf, scaleReply } from '../scale-object.ts';
 import { isForced, judgeDuplicates, readConfiguration } from './apply-body.ts';
-import { fieldShapeOf, versionsOf, withManagedFields, writerOf } from './field-management.ts';
+import { withManagedFields, writerOf } from './field-management.ts';
+import { fieldShapeOf, withVersions } from './field-versions.ts';
 import { updateStored } from './stored-update.ts';
 import { writeOptionsOf } from './write-options.ts';
 
@@ -34,39 +37,42 @@ export async function applyScale(call: ResourceCall, services: VerbServices): Pr
   const scale = configuration as unknown as Scale;
   const replicas = scale.spec?.replicas === undefined ? undefined : goodReplicas(scale, info.name); // 422 Invalid
   const ofScale = { ...call, info: { ...info, subresource: 'scale' } };
-  const next = (current: KubeObject): KubeObject => {
+  const next = (current: KubeObject): Soon<KubeObject> => {
     const { resourceVersion } = scale.metadata;
     if (resourceVersion && resourceVersion !== current.metadata.resourceVersion) throw modified(kind, info.name);
     return applied(ofScale, { current, replicas, force }, services);
   };
   const reply = await updateStored(ofScale, { next, dryRun, isApply: true }, services); // 404, 409, 422, 403
-  return 'object' in reply ? { code: reply.code, object: scaleOf(kind, reply.object as KubeObject) } : reply;
+  return 'object' in reply ? scaleReply(kind, reply.object as KubeObject, reply.code) : reply;
 }
 
 function applied(
   call: ResourceCall,
   { current, replicas, force }: { current: KubeObject; replicas: number | undefined; force: boolean },
   services: VerbServices,
-): KubeObject {
+): Soon<KubeObject> {
   const { kind } = call;
   const path = fieldsOf(kind.scale!.replicas);
   const elements = path.map((field) => `f:${field}`);
-  const { object, managedFields } = applyConfiguration(current as unknown as JsonObject, {
+  const application = {
     configuration: (replicas === undefined ? {} : nested(path, replicas)) as JsonObject,
     named: replicas === undefined ? undefined : (nested(elements, MEMBER) as FieldSet),
     force,
     shape: fieldShapeOf(kind),
     writer: writerOf(call, services),
-    inVersion: versionsOf(kind, services.kinds),
-    told: (conflict) => ({
+    told: (conflict: Conflict) => ({
       with: { ...conflict.with, apiVersion: apiVersionOf(SCALE) },
       set: REPLICAS_OF_SCALE,
     }),
-    reshape: (merged) =>
+    reshape: (merged: JsonObject) =>
       reshape(shapedTypeOf(kind), merged, { from: current, refuse: internalError }).object as JsonObject,
+  };
+  return withVersions(kind, services.kinds, (inVersion) => {
+    const live = current as unknown as JsonObject;
+    const { object, managedFields } = applyConfiguration(live, { ...application, inVersion });
+    const next = kind.defaults(object as unknown as KubeObject);
+    return withManagedFields(next, managedFields as ManagedFieldsEntry[] | undefined);
   });
-  const next = kind.defaults(object as unknown as KubeObject);
-  return withManagedFields(next, managedFields as ManagedFieldsEntry[] | undefined);
 }
 
 /** Throws Invalid. */

@@ -12,11 +12,13 @@ import {
 } from '#api/machinery/managed-fields/last-applied.ts';
 import type { KubeObject, ManagedFieldsEntry } from '#api/machinery/object.ts';
 import { conflict, hasReason, invalid, StatusError } from '#api/machinery/status.ts';
+import type { Soon } from '#base/soon.ts';
 import { reshape, shapedTypeOf } from '../decode-object.ts';
 import type { VerbServices } from '../registry/behaviour.ts';
 import type { Reply, ResourceCall } from '../resource-call.ts';
 import { isForced, judgeDuplicates, readConfiguration } from './apply-body.ts';
-import { fieldShapeOf, versionsOf, withManagedFields, writerOf } from './field-management.ts';
+import { withManagedFields, writerOf } from './field-management.ts';
+import { fieldShapeOf, withVersions } from './field-versions.ts';
 import { inNamespace } from './object-identity.ts';
 import { updateStored } from './stored-update.ts';
 import { createUnasked } from './update.ts';
@@ -39,7 +41,7 @@ export async function apply<T extends KubeObject>(call: ResourceCall<T>, service
     }
     try {
       refuseUid(call, configuration);
-      return await createUnasked(call, { object: applied(undefined), dryRun }, services);
+      return await createUnasked(call, { object: await applied(undefined), dryRun }, services);
     } catch (error) {
       // Somebody else made it meanwhile: then it is applied to that.
       if (!hasReason(error, 'AlreadyExists') || attempt === MAX_ATTEMPTS) throw error;
@@ -52,10 +54,9 @@ function applierOf<T extends KubeObject>(
   call: ResourceCall<T>,
   { configuration, force }: { configuration: JsonObject; force: boolean },
   services: VerbServices,
-): (current: T | undefined) => T {
+): (current: T | undefined) => Soon<T> {
   const { kind, info } = call;
   const shape = fieldShapeOf(call.kind as unknown as Kind);
-  const inVersion = versionsOf(call.kind as unknown as Kind, services.kinds);
   const named = namedBy(configuration, call);
   const refuse = (problem: string) =>
     invalid({ group: '', kind: '' }, '', [invalidValue('patch', JSON.stringify(configuration), problem)]);
@@ -64,23 +65,24 @@ function applierOf<T extends KubeObject>(
     const live = current as unknown as JsonObject | undefined;
     const writer = writerOf(call as unknown as ResourceCall, services);
     const isKubectl = writer.manager === LAST_APPLIED_MANAGER;
-    const application: Application = {
+    const application: Omit<Application, 'inVersion'> = {
       configuration,
       named,
       force,
       shape,
       writer,
-      inVersion,
       ...(live && isKubectl && { free: () => fieldsLastApplied(live, shape) }),
       reshape: (merged) => reshape(type, merged, { from: live, refuse }).object as JsonObject,
     };
-    const { object, managedFields } = applyConfiguration(live, application);
-    const synced = live && isKubectl ? withLastApplied(object, configuration) : object;
-    const next = kind.defaults(synced as unknown as T);
-    return withManagedFields(
-      inNamespace(kind, next, info.namespace),
-      managedFields as ManagedFieldsEntry[] | undefined,
-    );
+    return withVersions(kind as unknown as Kind, services.kinds, (inVersion) => {
+      const { object, managedFields } = applyConfiguration(live, { ...application, inVersion });
+      const synced = live && isKubectl ? withLastApplied(object, configuration) : object;
+      const next = kind.defaults(synced as unknown as T);
+      return withManagedFields(
+        inNamespace(kind, next, info.namespace),
+        managedFields as ManagedFieldsEntry[] | undefined,
+      );
+    });
   };
 }
 

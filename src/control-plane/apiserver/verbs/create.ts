@@ -25,7 +25,8 @@ export async function create<T extends KubeObject>(call: ResourceCall<T>, servic
   const submitted = decodeObject(kind, call.body, { fieldValidation, warn: call.warn }); // 400 BadRequest, 415
   const placed = inNamespace(kind, withoutSystemFields(submitted), info.namespace); //     400 BadRequest
   const tracked = withManagedFieldsOfUpdate(call, { live: undefined, next: placed }, services);
-  const request = admissionRequest(call, { verb: 'create', object: tracked, dryRun });
+  const object = tracked instanceof Promise ? await tracked : tracked;
+  const request = admissionRequest(call, { verb: 'create', object, dryRun });
   const admitted = (await services.admission.mutate(request)) as T; //                     403 Forbidden
   return createAdmitted(call, { admitted, dryRun }, services);
 }

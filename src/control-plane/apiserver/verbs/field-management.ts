@@ -1,14 +1,13 @@
 /** Who manages which field: kept with every write that a client asked for. The rules stand in api/machinery/managed-fields. */
-import { facts } from '#api/generated/facts.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import { apiVersionOf, type Kind, type KindRegistry } from '#api/machinery/kind.ts';
-import { type Shape, shapeOfKind } from '#api/machinery/managed-fields/field-shape.ts';
-import { type InVersion, managedFieldsOfUpdate, type Writer } from '#api/machinery/managed-fields/field-tracking.ts';
-import { shapeOfSchema } from '#api/machinery/managed-fields/schema-shape.ts';
+import { managedFieldsOfUpdate, type Writer } from '#api/machinery/managed-fields/field-tracking.ts';
 import type { KubeObject, ManagedFieldsEntry, ObjectMeta } from '#api/machinery/object.ts';
+import { StatusError } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
-import { fromHub, hubOf, toHub } from '../registry/caches.ts';
+import { otherwise, type Soon } from '#base/soon.ts';
 import type { ResourceCall } from '../resource-call.ts';
+import { fieldShapeOf, withVersions } from './field-versions.ts';
 import { timestampOf } from './object-identity.ts';
 
 const MAX_MANAGER = 128;
@@ -48,32 +47,25 @@ function watchedBy({ kind, info }: ResourceCall): (field: string) => boolean {
   return kind.subresources.some(({ name }) => name === 'status') ? (field) => field !== 'status' : () => true;
 }
 
-export const fieldShapeOf = (kind: Kind): Shape =>
-  kind.custom ? shapeOfSchema(facts, kind.custom.schema) : shapeOfKind(facts, kind.facts);
-
-/**
- * How other served versions of a kind show its objects. What a webhook converts is taken as it is: nobody is asked for an
- * account of fields.
- */
-export const versionsOf =
-  (kind: Kind, kinds: KindRegistry): InVersion =>
-  (object, apiVersion) => {
-    const [version = '', group = ''] = apiVersion.split('/').reverse();
-    const other = kinds.byKind(group, version, kind.kind);
-    if (!other || hubOf(other).storagePrefix !== hubOf(kind).storagePrefix) return undefined;
-    if (kind.converter || other === kind) return { object, shape: fieldShapeOf(kind) };
-    return { object: fromHub(other, toHub(kind, object as KubeObject)), shape: fieldShapeOf(other) };
-  };
-
 export function withManagedFieldsOfUpdate<T extends KubeObject>(
   call: ResourceCall<T>,
   { live, next }: { live: T | undefined; next: T },
   { clock, kinds }: { clock: Clock; kinds: KindRegistry },
-): T {
+): Soon<T> {
   const kind = call.kind as unknown as Kind;
   const writer = writerOf(call as unknown as ResourceCall, { clock });
-  const tracking = { shape: fieldShapeOf(kind), writer, inVersion: versionsOf(kind, kinds) };
-  return withManagedFields(next, managedFieldsOfUpdate(live, next, tracking));
+  const shape = fieldShapeOf(kind);
+  return otherwise(
+    () =>
+      withVersions(kind, kinds, (inVersion) =>
+        withManagedFields(next, managedFieldsOfUpdate(live, next, { shape, writer, inVersion })),
+      ),
+    (error) => {
+      // No write fails for its account: one that cannot be brought up to date is dropped, as upstream does.
+      if (error instanceof StatusError) return withManagedFields(next, undefined);
+      throw error;
+    },
+  );
 }
 
 export function withManagedFields<T extends KubeObject>(object: T, managedFields: ManagedFieldsEntry[] | undefined): T {

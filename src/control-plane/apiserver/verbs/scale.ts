@@ -10,7 +10,7 @@ import { badRequest, internalError, invalid, modified, notFound } from '#api/mac
 import { decodeBody, shapedTypeOf } from '../decode-object.ts';
 import type { VerbServices } from '../registry/behaviour.ts';
 import { locationOf, type Reply, type ResourceCall } from '../resource-call.ts';
-import { hasReplicas, SCALE, type Scale, scaleOf, withReplicas } from '../scale-object.ts';
+import { hasReplicas, SCALE, type Scale, scaleOf, scaleReply, withReplicas } from '../scale-object.ts';
 import { readPatch } from './patch-body.ts';
 import { updateStored } from './stored-update.ts';
 import { writeOptionsOf } from './write-options.ts';
@@ -22,7 +22,7 @@ export async function getScale(call: ResourceCall, { stored }: VerbServices): Pr
   const object = await stored.get(call.kind, locationOf(call));
   if (!object) throw notFound(call.kind, call.info.name);
   refuseWithoutReplicas(call.kind, object);
-  return { code: 200, object: scaleOf(call.kind, object) };
+  return scaleReply(call.kind, object);
 }
 
 export async function updateScale(call: ResourceCall, services: VerbServices): Promise<Reply> {
@@ -53,7 +53,7 @@ async function writeScale(
   const { kind, info } = call;
   const next = (current: KubeObject) => withReplicasOf(call, scaleFor(scaleOf(kind, current)), current);
   const reply = await updateStored({ ...call, info: { ...info, subresource: 'scale' } }, { next, dryRun }, services);
-  return 'object' in reply ? { code: reply.code, object: scaleOf(kind, reply.object as KubeObject) } : reply;
+  return 'object' in reply ? scaleReply(kind, reply.object as KubeObject, reply.code) : reply;
 }
 
 function withReplicasOf({ kind, info }: ResourceCall, scale: Scale, current: KubeObject): KubeObject {

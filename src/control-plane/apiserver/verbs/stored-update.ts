@@ -50,7 +50,8 @@ async function changeOf<T extends KubeObject>(
   const { kind, info } = call;
   const behaviour = services.behaviours.of(kind);
   const submitted = keepSame(await next(current), current);
-  const wanted = isApply ? submitted : withManagedFieldsOfUpdate(call, { live: current, next: submitted }, services);
+  const tracked = isApply ? submitted : withManagedFieldsOfUpdate(call, { live: current, next: submitted }, services);
+  const wanted = tracked instanceof Promise ? await tracked : tracked;
   refuseOtherUid(call, wanted, current); //                                                409 Conflict
   const request = admissionRequest(call, { verb: 'update', object: wanted, old: current, dryRun });
   const admitted = ((await services.admission.mutate(request)) ?? wanted) as T; //         403 Forbidden

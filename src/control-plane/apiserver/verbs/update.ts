@@ -22,7 +22,7 @@ export async function update<T extends KubeObject>(call: ResourceCall<T>, servic
   if (kind.allowCreateOnUpdate && info.subresource === '' && !(await services.stored.get(kind, locationOf(call)))) {
     try {
       const next = withoutSystemFields(object);
-      const tracked = withManagedFieldsOfUpdate(call, { live: undefined, next }, services);
+      const tracked = await withManagedFieldsOfUpdate(call, { live: undefined, next }, services);
       return await createUnasked(call, { object: tracked, dryRun }, services);
     } catch (error) {
       if (!hasReason(error, 'AlreadyExists')) throw error; // somebody created it meanwhile: then it is an update

@@ -18,7 +18,7 @@ import type { Kind } from '#api/machinery/kind.ts';
 import { fieldsOfConfiguration, mergeConfiguration } from '#api/machinery/managed-fields/applied-configuration.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { StatusError } from '#api/machinery/status.ts';
-import { fieldShapeOf } from '../../verbs/field-management.ts';
+import { fieldShapeOf } from '../../verbs/field-versions.ts';
 import type { CompiledCondition } from '../expressions/match-conditions.ts';
 import { atomicParts } from './atomic-parts.ts';
 import { scalarProblems } from './scalar-problems.ts';
