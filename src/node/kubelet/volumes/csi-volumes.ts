@@ -5,70 +5,52 @@
 import { createHash } from 'node:crypto';
 import { mkdir, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { CSIPersistentVolumeSource, Node, Pod, Volume } from '#api/generated/schema.ts';
+import type { Pod, Volume } from '#api/generated/schema.ts';
 import { compareQuantities, quantityValue } from '#api/machinery/quantity.ts';
 import { hasReason } from '#api/machinery/status.ts';
-import { attachmentName, needsAttaching, uniqueVolumeName } from '#api/storage/v1/attachment-name.ts';
+import { needsAttaching, uniqueVolumeName } from '#api/storage/v1/attachment-name.ts';
 import { CSIDriver } from '#api/storage/v1/csi-driver.ts';
-import { VolumeAttachment } from '#api/storage/v1/volume-attachment.ts';
-import type { Client } from '#client/client.ts';
 import type { Claimed } from './claimed-volume.ts';
+import { CsiAttachments, type CsiAttachmentsOptions } from './csi-attachments.ts';
 import { accessModeOf, givesToGroup, podInfo, podTokens, secretOf } from './csi-request.ts';
+import { inStep, isBlockVolume, missing, missingDriver, refuseIfNotEphemeral, type Wanted } from './csi-wanted.ts';
 import type { Drivers } from './drivers.ts';
 import type { Mounter } from './mounter.ts';
 import { DriverFailed, type NodeDriver, type VolumeCapability } from '#node/runtime/csi/node-driver.ts';
 import { giveToGroup } from './ownership.ts';
 import type { ServiceAccountTokens } from './service-account-tokens.ts';
-import { VolumeNotYet, VolumeProblem } from './volume-problem.ts';
+import { Turns } from './turns.ts';
 import type { VolumeRecord, VolumeRecords } from './volume-records.ts';
 import { type VolumeStats, volumeStats } from './volume-usage.ts';
 
-export interface CsiVolumesOptions {
+export interface CsiVolumesOptions extends CsiAttachmentsOptions {
   root: string;
-  nodeName: string;
-  client: Client;
   drivers: Drivers;
   mounter: Mounter;
   records: VolumeRecords;
   tokens: ServiceAccountTokens;
-  /** As far as the kubelet knows it. */
-  node(): Node | undefined;
-  /** Says again how the node is: its volumesInUse have changed. */
-  reportNode(): void;
-}
-
-/** One volume of one pod. */
-interface Wanted {
-  pod: Pod;
-  volumeName: string;
-  specName: string;
-  csi: Omit<CSIPersistentVolumeSource, 'volumeHandle'>;
-  volumeHandle: string;
-  claimed: Claimed | undefined;
-  readOnly: boolean;
 }
 
 export class CsiVolumes {
   readonly #options: CsiVolumesOptions;
   /** One at a time for each volume. */
-  readonly #turns = new Map<string, Promise<unknown>>();
+  readonly #turns = new Turns();
+  readonly #attachments: CsiAttachments;
   /** Paths of what this kubelet has staged: not again for the next pod. */
   readonly #staged = new Set<string>();
-  /** Unique names of volumes that are needed, or still there, though no record says so. */
-  readonly #inUse = new Map<string, Set<string>>();
-
   constructor(options: CsiVolumesOptions) {
     this.#options = options;
+    this.#attachments = new CsiAttachments(options);
   }
 
   /** For a Node's status. */
   volumesInUse(): string[] {
-    return [...this.#inUse.keys()].sort();
+    return this.#attachments.inUse();
   }
 
   /** After a new start: what the records say. */
   restore(records: readonly VolumeRecord[]): void {
-    for (const { csi, podUid } of records) if (csi?.isAttached) this.#use(uniqueVolumeName(csi), podUid);
+    for (const { csi, podUid } of records) if (csi?.isAttached) this.#attachments.use(uniqueVolumeName(csi), podUid);
   }
 
   /** @throws VolumeProblem, VolumeNotYet */
@@ -117,7 +99,7 @@ export class CsiVolumes {
       const isShared = (await records.all()).some(({ csi: other }) => other && isSame(other, csi));
       if (!isShared && csi.stagingPath) await this.#unstage(csi, driver);
     });
-    if (csi.isAttached) this.#release(uniqueVolumeName(csi), record.podUid);
+    if (csi.isAttached) this.#attachments.release(uniqueVolumeName(csi), record.podUid);
   }
 
   #setUp(wanted: Wanted): Promise<VolumeRecord> {
@@ -131,7 +113,7 @@ export class CsiVolumes {
     const about = await this.#aboutDriver(csi.driver);
     if (!claimed) refuseIfNotEphemeral(wanted, about);
     const isAttached = claimed !== undefined && needsAttaching(about);
-    const publishContext = isAttached ? await this.#attached(wanted) : {};
+    const publishContext = isAttached ? await this.#attachments.attached(wanted) : {};
     const driver = this.#options.drivers.get(csi.driver);
     if (!driver) throw missingDriver(wanted);
     const capabilities = await driver.capabilities().catch(inStep('MountDevice', wanted));
@@ -178,28 +160,6 @@ export class CsiVolumes {
       if (hasReason(error, 'NotFound')) return undefined;
       throw error;
     }
-  }
-
-  /**
-   * First the node says that it uses the volume, so that nobody takes it away, then it is waited for.
-   * @returns what the driver's controller says of it
-   */
-  async #attached({ pod, volumeName, csi, volumeHandle }: Wanted): Promise<Record<string, string>> {
-    const { client, node, nodeName, reportNode } = this.#options;
-    const id = { driver: csi.driver, volumeHandle };
-    const name = uniqueVolumeName(id);
-    this.#use(name, pod.metadata.uid);
-    if (!node()?.status?.volumesInUse?.includes(name)) {
-      reportNode();
-      throw new VolumeNotYet(volumeName, 'the node has not yet said that it uses the volume');
-    }
-    const attachment = await client.get(VolumeAttachment, { name: attachmentName(id, nodeName) }).catch((error) => {
-      if (hasReason(error, 'NotFound', 'Forbidden')) return undefined;
-      throw error;
-    });
-    if (attachment?.status?.attached && !attachment.metadata.deletionTimestamp)
-      return attachment.status.attachmentMetadata ?? {};
-    throw new VolumeNotYet(volumeName, 'the volume is not attached');
   }
 
   #capabilityOf(
@@ -280,46 +240,17 @@ export class CsiVolumes {
     return driver;
   }
 
-  #use(name: string, podUid: string): void {
-    const users = this.#inUse.get(name);
-    if (users) users.add(podUid);
-    else this.#inUse.set(name, new Set([podUid]));
-  }
-
-  #release(name: string, podUid: string): void {
-    const users = this.#inUse.get(name);
-    users?.delete(podUid);
-    if (users?.size !== 0) return;
-    this.#inUse.delete(name);
-    this.#options.reportNode();
-  }
-
   stats(record: VolumeRecord): Promise<VolumeStats> {
     return volumeStats(record, record.csi && this.#options.drivers.get(record.csi.driver));
   }
 
   /** A pod that never got its volume lets go of it. */
   forget(podUid: string): void {
-    for (const name of [...this.#inUse.keys()]) if (this.#inUse.get(name)?.has(podUid)) this.#release(name, podUid);
+    this.#attachments.forget(podUid);
   }
 
-  async #inTurn<T>(
-    { driver, volumeHandle }: { driver: string; volumeHandle: string },
-    act: () => Promise<T>,
-  ): Promise<T> {
-    const id = `${driver}^${volumeHandle}`;
-    const before = this.#turns.get(id) ?? Promise.resolve();
-    const mine = before.then(act, act);
-    const settled = mine.then(
-      () => undefined,
-      () => undefined, // told to who waits for it
-    );
-    this.#turns.set(id, settled);
-    try {
-      return await mine;
-    } finally {
-      if (this.#turns.get(id) === settled) this.#turns.delete(id);
-    }
+  #inTurn<T>(id: { driver: string; volumeHandle: string }, act: () => Promise<T>): Promise<T> {
+    return this.#turns.take(`${id.driver}^${id.volumeHandle}`, act);
   }
 
   /** Grows what the volume says it has grown to. @returns the new size, undefined when there was nothing to do */
@@ -348,39 +279,10 @@ export class CsiVolumes {
   }
 }
 
-const isBlockVolume = (claimed: Claimed | undefined): boolean => claimed?.volume.spec.volumeMode === 'Block';
-
 type StageCommon = Pick<Parameters<NodeDriver['stage']>[0], 'volumeId' | 'publishContext' | 'capability'>;
 
 const isSame = (a: { driver: string; volumeHandle: string }, b: { driver: string; volumeHandle: string }): boolean =>
   a.driver === b.driver && a.volumeHandle === b.volumeHandle;
-
-const missing = (driver: string): string => `driver name ${driver} not found in the list of registered CSI drivers`;
-
-function missingDriver({ csi, volumeName, specName, claimed }: Wanted): VolumeProblem {
-  const [step, prefix] = claimed
-    ? ['MountDevice', 'kubernetes.io/csi: attacher.MountDevice failed to create newCsiDriverClient: ']
-    : ['NewMounter initialization', ''];
-  return VolumeProblem.inStep(step, { volume: volumeName, specName }, new Error(`${prefix}${missing(csi.driver)}`));
-}
-
-function refuseIfNotEphemeral({ csi, volumeName, specName }: Wanted, about: CSIDriver | undefined): void {
-  const modes = about?.spec.volumeLifecycleModes ?? ['Persistent'];
-  if (modes.includes('Ephemeral')) return;
-  const quoted = modes.map((mode) => JSON.stringify(mode)).join(' ');
-  throw VolumeProblem.inStep(
-    'NewMounter initialization',
-    { volume: volumeName, specName },
-    new Error(`volume mode "Ephemeral" not supported by driver ${csi.driver} (only supports [${quoted}])`),
-  );
-}
-
-const inStep =
-  (step: string, { volumeName, specName }: Wanted) =>
-  (error: unknown): never => {
-    if (!(error instanceof Error)) throw error;
-    throw VolumeProblem.inStep(step, { volume: volumeName, specName }, error);
-  };
 
 /** A driver removes what it made; an empty folder that it left is removed with the pod's own. */
 function ignoreFolder(error: Error & { code?: string }): void {
