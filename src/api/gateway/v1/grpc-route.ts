@@ -5,18 +5,7 @@ import { clientKind } from './client-kind.ts';
 import { type FilteredBackend, type ValueMatch, valueMatch } from './http-route.ts';
 import type { ParentReference, RouteStatus } from './route.ts';
 import { filtersOf, type RouteFilter } from './route-filter.ts';
-import {
-  backendRef,
-  definition,
-  hostnames,
-  list,
-  object,
-  parentRefs,
-  parts,
-  routeStatus,
-  rule,
-  weight,
-} from './schema-parts.ts';
+import { backendRef, list, object, parts, routeDefinition, rule, weight } from './schema-parts.ts';
 
 export interface GRPCRouteMatch {
   method?: { type?: 'Exact' | 'RegularExpression'; service?: string; method?: string };
@@ -69,28 +58,17 @@ const match = object({
   headers: valueMatch(4096),
 });
 
-export const grpcRouteDefinition = definition({
+export const grpcRouteDefinition = routeDefinition({
   kind: 'GRPCRoute',
   plural: 'grpcroutes',
   versions: ['v1'],
-  columns: [{ name: 'Hostnames', type: 'string', jsonPath: '.spec.hostnames' }],
-  schema: object(
-    {
-      spec: object({
-        parentRefs,
-        hostnames: hostnames(),
-        rules: list(
-          object({
-            name: parts.sectionName,
-            matches: list(match, { maxItems: 64 }),
-            filters,
-            backendRefs: list(backendRef({ weight, filters }), { maxItems: 16 }),
-          }),
-          { minItems: 1, maxItems: 16 },
-        ),
-      }),
-      status: routeStatus,
-    },
-    ['spec'],
+  rules: list(
+    object({
+      name: parts.sectionName,
+      matches: list(match, { maxItems: 64 }),
+      filters,
+      backendRefs: list(backendRef({ weight, filters }), { maxItems: 16 }),
+    }),
+    { minItems: 1, maxItems: 16 },
   ),
 });

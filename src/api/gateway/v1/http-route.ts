@@ -4,19 +4,7 @@ import type { KubeObject } from '#api/machinery/object.ts';
 import { clientKind } from './client-kind.ts';
 import type { BackendReference, ParentReference, RouteStatus } from './route.ts';
 import { filtersOf, METHODS, type RouteFilter } from './route-filter.ts';
-import {
-  backendRef,
-  definition,
-  hostnames,
-  keyed,
-  list,
-  object,
-  parentRefs,
-  parts,
-  routeStatus,
-  rule,
-  weight,
-} from './schema-parts.ts';
+import { backendRef, keyed, list, object, parts, routeDefinition, rule, weight } from './schema-parts.ts';
 
 export interface ValueMatch {
   type?: 'Exact' | 'RegularExpression';
@@ -167,25 +155,14 @@ const routeRule = object(
   ],
 );
 
-export const httpRouteDefinition = definition({
+export const httpRouteDefinition = routeDefinition({
   kind: 'HTTPRoute',
   plural: 'httproutes',
   versions: ['v1', 'v1beta1'],
-  columns: [{ name: 'Hostnames', type: 'string', jsonPath: '.spec.hostnames' }],
-  schema: object(
-    {
-      spec: object({
-        parentRefs,
-        hostnames: hostnames(),
-        rules: list(routeRule, {
-          minItems: 1,
-          maxItems: MOST_RULES,
-          default: [{ matches: [{ path: ANY_PATH }] }],
-          'x-kubernetes-validations': [FEW_MATCHES(matchesInAll)],
-        }),
-      }),
-      status: routeStatus,
-    },
-    ['spec'],
-  ),
+  rules: list(routeRule, {
+    minItems: 1,
+    maxItems: MOST_RULES,
+    default: [{ matches: [{ path: ANY_PATH }] }],
+    'x-kubernetes-validations': [FEW_MATCHES(matchesInAll)],
+  }),
 });

@@ -113,7 +113,7 @@ const SAME_PARENT =
   "p1.group == p2.group && p1.kind == p2.kind && p1.name == p2.name && (((!has(p1.__namespace__) || p1.__namespace__ == '') && (!has(p2.__namespace__) || p2.__namespace__ == '')) || (has(p1.__namespace__) && has(p2.__namespace__) && p1.__namespace__ == p2.__namespace__))";
 const NO_SECTION = (name: string) => `(!has(${name}.sectionName) || ${name}.sectionName == '')`;
 
-export const parentRefs = list(parentRef, {
+const parentRefs = list(parentRef, {
   maxItems: 32,
   'x-kubernetes-validations': [
     rule(
@@ -127,7 +127,7 @@ export const parentRefs = list(parentRef, {
   ],
 });
 
-export const routeStatus = object(
+const routeStatus = object(
   {
     parents: list(
       object({ parentRef, controllerName: parts.controllerName, conditions: conditions({ minItems: 1 }) }, [
@@ -223,5 +223,23 @@ export function definition(of: DefinitionOf): CustomResourceDefinition {
     },
   } as unknown as CustomResourceDefinition;
 }
+
+interface RouteDefinitionOf extends Pick<DefinitionOf, 'kind' | 'plural' | 'versions'> {
+  /** Absent: any number, and they are shown. */
+  hostnames?: Schema;
+  rules: Schema;
+  required?: string[];
+}
+
+/** What all kinds of routes have beside their rules. */
+export const routeDefinition = ({ hostnames: own, rules, required, ...of }: RouteDefinitionOf) =>
+  definition({
+    ...of,
+    columns: own ? [] : [{ name: 'Hostnames', type: 'string', jsonPath: '.spec.hostnames' }],
+    schema: object(
+      { spec: object({ parentRefs, hostnames: own ?? hostnames(), rules }, required), status: routeStatus },
+      ['spec'],
+    ),
+  });
 
 const AGE = { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' };

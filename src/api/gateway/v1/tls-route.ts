@@ -3,18 +3,7 @@
 import type { KubeObject } from '#api/machinery/object.ts';
 import { clientKind } from './client-kind.ts';
 import type { BackendReference, ParentReference, RouteStatus } from './route.ts';
-import {
-  backendRef,
-  definition,
-  hostnames,
-  list,
-  object,
-  parentRefs,
-  parts,
-  routeStatus,
-  rule,
-  weight,
-} from './schema-parts.ts';
+import { backendRef, hostnames, list, object, parts, routeDefinition, rule, weight } from './schema-parts.ts';
 
 export interface TLSRoute extends KubeObject {
   apiVersion: 'gateway.networking.k8s.io/v1';
@@ -29,35 +18,23 @@ export interface TLSRoute extends KubeObject {
 
 export const TLSRoute = clientKind<TLSRoute>('TLSRoute', 'tlsroutes', { mayBeMissing: true });
 
-export const tlsRouteDefinition = definition({
+export const tlsRouteDefinition = routeDefinition({
   kind: 'TLSRoute',
   plural: 'tlsroutes',
   versions: ['v1'],
-  columns: [],
-  schema: object(
-    {
-      spec: object(
-        {
-          parentRefs,
-          hostnames: hostnames({
-            minItems: 1,
-            'x-kubernetes-validations': [rule('Hostnames cannot contain an IP', 'self.all(h, !isIP(h))')],
-          }),
-          rules: list(
-            object(
-              {
-                name: parts.sectionName,
-                backendRefs: list(backendRef({ weight }), { minItems: 1, maxItems: 16 }),
-              },
-              ['backendRefs'],
-            ),
-            { minItems: 1, maxItems: 1 },
-          ),
-        },
-        ['hostnames', 'rules'],
-      ),
-      status: routeStatus,
-    },
-    ['spec'],
+  hostnames: hostnames({
+    minItems: 1,
+    'x-kubernetes-validations': [rule('Hostnames cannot contain an IP', 'self.all(h, !isIP(h))')],
+  }),
+  rules: list(
+    object(
+      {
+        name: parts.sectionName,
+        backendRefs: list(backendRef({ weight }), { minItems: 1, maxItems: 16 }),
+      },
+      ['backendRefs'],
+    ),
+    { minItems: 1, maxItems: 1 },
   ),
+  required: ['hostnames', 'rules'],
 });
