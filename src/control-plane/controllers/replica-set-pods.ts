@@ -118,9 +118,8 @@ function countsOf({ spec }: Owner, active: readonly Pod[], nowMs: number) {
 function conditionsOf(owner: Owner, failure: ReplicaFailure | undefined, nowMs: number): ReplicaSetCondition[] {
   const current = owner.status?.conditions ?? [];
   if (!failure) return current.filter(({ type }) => type !== 'ReplicaFailure');
-  if (current.find(({ type }) => type === 'ReplicaFailure')?.reason === failure.reason) return current;
-  const others = current.filter(({ type }) => type !== 'ReplicaFailure');
-  return [...others, { type: 'ReplicaFailure', status: 'True', lastTransitionTime: timestampOf(nowMs), ...failure }];
+  if (current.some(({ type }) => type === 'ReplicaFailure')) return current; // the first reason stays, as upstream has it
+  return [...current, { type: 'ReplicaFailure', status: 'True', lastTransitionTime: timestampOf(nowMs), ...failure }];
 }
 
 /** When the next ready pod becomes available by itself, in ms from now; undefined when none will. */

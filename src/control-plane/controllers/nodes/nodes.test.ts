@@ -212,6 +212,28 @@ test('finished pods beyond the threshold are removed', async () => {
   expect(cluster.list(Pod).map(({ metadata }) => metadata.name)).toEqual(['b', 'c']);
 });
 
+test('a pod that was deleted before it had a node has failed, and not by a disruption', async () => {
+  await using cluster = await startCluster({ controllers: [podGarbageCollector()] });
+  await cluster.create(Pod, pod('web', {}, { finalizers: ['example.org/keep'] }));
+  await cluster.delete(Pod, 'default/web');
+  await cluster.settles();
+  const { phase, conditions = [] } = cluster.get(Pod, 'default/web')?.status ?? {};
+  expect([phase, conditions.map(({ type }) => type)]).toEqual(['Failed', []]);
+});
+
+test('of finished pods beyond the threshold those go first that were evicted', async () => {
+  await using cluster = await startCluster({ controllers: [podGarbageCollector({ mostTerminated: 2 })] });
+  const ends = async (name: string, status: object) => {
+    await cluster.create(Pod, pod(name));
+    await cluster.patch(Pod, { namespace: 'default', name, subresource: 'status' }, { status });
+    await cluster.passes(1_000);
+  };
+  await ends('first', { phase: 'Succeeded' });
+  await ends('evicted', { phase: 'Failed', reason: 'Evicted' });
+  await ends('last', { phase: 'Failed' });
+  expect(cluster.list(Pod).map(({ metadata }) => metadata.name)).toEqual(['first', 'last']);
+});
+
 test('nodes get different ranges of pod addresses', async () => {
   await using cluster = await startCluster({
     controllers: [nodeIpam({ clusterCIDRs: ['10.244.0.0/16', 'fd00:10:244::/56'] })],

@@ -48,12 +48,10 @@ export function podGarbageCollector({
     async reconcile(pod, context) {
       const { nodeName } = pod.spec;
       const node = nodeName ? context.cached(Node).get(nodeName) : undefined;
-      if (pod.metadata.deletionTimestamp && !nodeName)
-        return remove(pod, 'PodGC: unscheduled pod was deleted', context);
+      if (pod.metadata.deletionTimestamp && !nodeName) return remove(pod, undefined, context);
       if (node) {
         missing.delete(node.metadata.name);
-        if (pod.metadata.deletionTimestamp && isOutOfService(node))
-          return remove(pod, 'PodGC: node has out-of-service taint and is not ready', context);
+        if (pod.metadata.deletionTimestamp && isOutOfService(node)) return remove(pod, undefined, context);
       } else if (nodeName) return orphaned(pod, nodeName, context);
       if (mostTerminated > 0 && isTerminal(pod)) await trim(mostTerminated, context);
       return settled;
@@ -84,24 +82,33 @@ async function exists(nodeName: string, { api }: Context): Promise<boolean> {
   }
 }
 
-/** At once: no kubelet is there to finish it. One that was still running has failed, for its owner to know. */
-async function remove(pod: Pod, message: string, { api, clock }: Context) {
-  if (isTerminal(pod)) await api.delete(Pod, pod, { gracePeriodSeconds: 0 });
+/** At once: no kubelet is there to finish it. One that was still running has failed; `disrupted`: why, if not by its own deletion. */
+async function remove(pod: Pod, disrupted: string | undefined, { api, clock }: Context) {
+  if (isTerminal(pod) || !pod.status) await api.delete(Pod, pod, { gracePeriodSeconds: 0 });
   else {
-    const status = withDisruptionTarget(pod, { reason: 'DeletionByPodGC', message }, clock.now());
+    const target = disrupted && { reason: 'DeletionByPodGC', message: disrupted };
+    const status = target ? withDisruptionTarget(pod, target, clock.now()) : pod.status;
     const failed = await api.updateStatus(pod, { ...status, phase: 'Failed' });
     await api.delete(Pod, failed, { gracePeriodSeconds: 0 });
   }
   return settled;
 }
 
-/** The oldest finished pods go first. */
+/** Evicted pods go first, and then the oldest of those that have finished. */
 async function trim(most: number, { cached, api }: Context): Promise<void> {
   const all = cached(Pod).list();
   if (all.length <= most) return;
   const finished = all.filter((pod) => isTerminal(pod) && !pod.metadata.deletionTimestamp);
   const surplus = finished.length - most;
   if (surplus <= 0) return;
-  finished.sort((a, b) => (a.metadata.creationTimestamp < b.metadata.creationTimestamp ? -1 : 1));
+  finished.sort((a, b) => Number(isEvicted(b)) - Number(isEvicted(a)) || byAge(a.metadata, b.metadata));
   for (const pod of finished.slice(0, surplus)) await api.delete(Pod, pod, { gracePeriodSeconds: 0 });
+}
+
+const isEvicted = ({ status }: Pod): boolean => status?.phase === 'Failed' && status.reason === 'Evicted';
+
+function byAge(a: Pod['metadata'], b: Pod['metadata']): number {
+  const [first, second] = [a.creationTimestamp ?? '', b.creationTimestamp ?? ''];
+  if (first !== second) return first < second ? -1 : 1;
+  return a.name < b.name ? -1 : 1;
 }
