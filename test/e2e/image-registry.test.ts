@@ -3,7 +3,7 @@
  * pulled by both nodes under the same name. Ordinary pulls, refusals and image volumes are shown with it.
  */
 import { type ChildProcess, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
@@ -165,9 +165,36 @@ test('pods are turned away, and so is another user of the host', async () => {
   await cluster.apply(podOf('asks-registry', { image: `${registry}/team/web:1`, command: ask }));
   await cluster.kubectl('wait', 'pod/asks-registry', '--for=condition=Ready', '--timeout=180s');
   await eventually('the pod has asked', async () => (await cluster.kubectl('logs', 'asks-registry')).includes('403'));
-  const post = `require('http').request('http://${registry}/v2/x/blobs/uploads/', {method:'POST'}, (r) => console.log(r.statusCode)).end()`;
-  const asNobody = ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, '-e', post];
+  const read = `require('http').get('http://${registry}/v2/other/manifests/1', (r) => console.log(r.statusCode))`;
+  const asNobody = ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, '-e', read];
   expect((await run('setpriv', asNobody)).stdout).toBe('403\n');
+});
+
+test('two builds of one base at once; what commands keep and what they are told in secret is in no layer', async () => {
+  await cluster.kedge('image', 'push', archive, '--as', `${registry}/base:1`, ...named); // no node has it yet
+  const context = join(folder, 'twice');
+  mkdirSync(context);
+  writeFileSync(join(context, 'token'), 'hush-hush');
+  const file = (name: string, command: string) => {
+    const mounts = '--mount=type=cache,target=/kept --mount=type=secret,id=token';
+    writeFileSync(
+      join(context, name),
+      `FROM ${registry}/base:1\nUSER 0\nRUN ${mounts} <<EOF\ntest "$(cat /run/secrets/token)" = hush-hush && ${command}\nEOF\n`,
+    );
+    return join(context, name);
+  };
+  const build = (name: string, command: string) => {
+    const output = ['--tag', `kedge.local/${name}:1`, '--output', join(folder, `${name}.tar`)];
+    const secret = ['--secret', `id=token,src=${join(context, 'token')}`];
+    return cluster.try('image', 'build', context, '--file', file(name, command), ...output, ...secret, ...named);
+  };
+  const both = await Promise.all(['first', 'second'].map((name) => build(name, `echo ${name} >> /kept/builds`)));
+  for (const { code, stderr } of both) expect(code, stderr).toBe(0);
+  const third = await build('third', 'sort /kept/builds > /seen');
+  expect(third.code, third.stderr).toBe(0);
+  const archives = ['first', 'second', 'third'].map((name) => readFileSync(join(folder, `${name}.tar`)));
+  expect(archives.map((bytes) => bytes.includes('hush-hush'))).toEqual([false, false, false]);
+  expect(archives.map((bytes) => bytes.includes('first\nsecond\n'))).toEqual([false, false, true]);
 });
 
 test('a build leaves nothing in the containerd that ran its commands', async () => {
