@@ -62,22 +62,31 @@ test('compiled code of another source is not run, however alike the two are', ()
   expect(isFromCache).toBe(false);
 });
 
-test('compiled code that the engine does not know is as if it were not there', () => {
-  const file = placed('foreign.cjs', 3); // what it has compiled already the engine remembers
-  const [stamp = ''] = readFileSync(file, 'utf8').split('\n');
-  writeFileSync(compiledPath(file), Buffer.concat([Buffer.from(`${stamp}\n`), Buffer.alloc(200)]));
-  const { exports, isFromCache } = loadCompiled<Answering>(file);
-  expect(exports.answer()).toBe(3);
-  expect(isFromCache).toBe(false);
+test('compiled code that is damaged is as if it were not there: the engine would end the process', () => {
+  const file = placed('damaged.cjs', 3);
+  loadCompiled<Answering>(file).keep();
+  const code = readFileSync(compiledPath(file));
+  const changed = Buffer.from(code);
+  changed[changed.length >> 1]! ^= 0xff;
+  for (const damaged of [changed, code.subarray(0, -100), code.subarray(0, 70), Buffer.alloc(code.length)]) {
+    writeFileSync(compiledPath(file), damaged);
+    const { exports, isFromCache } = loadCompiled<Answering>(file);
+    expect(exports.answer()).toBe(3);
+    expect(isFromCache).toBe(false);
+  }
 });
 
-test('a process that found no compiled code leaves it behind when it ends, for the next', () => {
+const WITH_PROCESSES_MS = 60_000;
+
+test('a process that found no compiled code leaves it behind when it ends, for the next', {
+  timeout: WITH_PROCESSES_MS,
+}, () => {
   const file = placed('left.cjs', 4);
   expect(runs(file)).toEqual({ answer: 4, isFromCache: false });
   expect(runs(file)).toEqual({ answer: 4, isFromCache: true });
 });
 
-test('where nothing can be written the program runs all the same', () => {
+test('where nothing can be written the program runs all the same', { timeout: WITH_PROCESSES_MS }, () => {
   const file = placed('unwritable.cjs', 5);
   mkdirSync(compiledPath(file)); // nothing can take the place of a folder
   expect(runs(file)).toEqual({ answer: 5, isFromCache: false });

@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { cachedDataVersionTag } from 'node:v8';
 import { Script } from 'node:vm';
+import { crc32 } from 'node:zlib';
 
 /** Its first line names what the source was when it was compiled: the engine itself compares no more than lengths. */
 const STAMP = /^\/\/ [0-9a-f]{64}\n/;
@@ -36,7 +37,8 @@ export function loadCompiled<T>(file: string): CompiledProgram<T> {
   const keep = () => {
     const draft = `${path}.${process.pid}`;
     try {
-      writeFileSync(draft, Buffer.concat([Buffer.from(stamp, 'latin1'), script.createCachedData()]));
+      const code = script.createCachedData();
+      writeFileSync(draft, Buffer.concat([Buffer.from(headOf(stamp, code), 'latin1'), code]));
       renameSync(draft, path);
     } finally {
       rmSync(draft, { force: true });
@@ -50,12 +52,18 @@ export function loadCompiled<T>(file: string): CompiledProgram<T> {
 /** One for each version and each set of flags of the engine: they do not take one another's. */
 export const compiledPath = (file: string): string => `${file}.${cachedDataVersionTag().toString(16)}.compiled`;
 
-/** Of another build it would be run in place of the source. */
+/** The engine ends the process when code is damaged, and would run that of another build in place of the source. */
+const headOf = (stamp: string, code: Buffer): string => `${stamp}// ${crc32(code).toString(16).padStart(8, '0')}\n`;
+
 function codeFor(stamp: string, path: string): Buffer | undefined {
   if (stamp === '') return undefined;
   const stored = unlessRefused(() => readFileSync(path));
-  return stored?.toString('latin1', 0, stamp.length) === stamp ? stored.subarray(stamp.length) : undefined;
+  if (!stored) return undefined;
+  const code = stored.subarray(headOf(stamp, NO_CODE).length);
+  const head = stored.toString('latin1', 0, stored.length - code.length);
+  return head === headOf(stamp, code) ? code : undefined;
 }
+const NO_CODE = Buffer.alloc(0);
 
 /** Not there, not to be read, not to be written: then it is done without. */
 function unlessRefused<T>(act: () => T): T | undefined {
