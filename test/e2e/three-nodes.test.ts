@@ -325,8 +325,9 @@ test('flushed rules come back and a lost node is left out; then nothing is lost 
       await inNode('node2', 'nft', 'flush', 'table', 'ip', 'kube-proxy');
       await eventually('the rules are back', () => isAnswered(node2));
     });
-    // They come back at once: most often nobody came in between.
-    expect(Object.keys(flushed).filter((why) => why !== 'ECONNREFUSED')).toEqual([]);
+    // They come back at once: few come in between, if any. Who began before and is in the middle of it may also wait in vain.
+    const lost = ['ECONNREFUSED', 'ECONNRESET', 'timeout'];
+    expect(Object.keys(flushed).filter((why) => !lost.includes(why))).toEqual([]);
     const brief = load(node1, { port, perSecond: 20, withinMs: 5_000 });
     const cut = await underLoad('node3 cut off', brief, async () => {
       await inNode('node3', 'ip', 'link', 'set', 'eth0', 'down');
