@@ -65,7 +65,7 @@ export function validateObjectMetaUpdate(
   for (const field of UNCHANGING) {
     if (!isEqual(next[field], current[field])) errors.push(invalidValue(at[field], next[field], IMMUTABLE));
   }
-  return [...errors, ...validateSets(next, at)];
+  return [...errors, ...validateSets(next, at, current)];
 }
 
 const UNCHANGING = [
@@ -91,12 +91,18 @@ function validateNamespace(namespace: string | undefined, scope: MetaRules['scop
   return dns1123Label(namespace).map((text) => invalidValue(at.namespace, namespace, text));
 }
 
-const validateSets = (meta: ObjectMeta, at: At<ObjectMeta>): FieldError[] => [
-  ...validateLabels(meta.labels, at.labels),
-  ...validateAnnotations(meta.annotations, at.annotations),
-  ...validateOwnerReferences(meta.ownerReferences ?? [], at.ownerReferences),
-  ...validateManagedFields(meta.managedFields ?? [], at.managedFields),
-];
+/** `known`: what stands and was judged when it was written. What is the very same part of it is not judged again. */
+function validateSets(meta: ObjectMeta, at: At<ObjectMeta>, known?: ObjectMeta): FieldError[] {
+  const { labels, annotations, ownerReferences, managedFields } = meta;
+  const errors: FieldError[] = [];
+  if (labels !== known?.labels) errors.push(...validateLabels(labels, at.labels));
+  if (annotations !== known?.annotations) errors.push(...validateAnnotations(annotations, at.annotations));
+  if (ownerReferences !== known?.ownerReferences)
+    errors.push(...validateOwnerReferences(ownerReferences ?? [], at.ownerReferences));
+  if (managedFields !== known?.managedFields)
+    errors.push(...validateManagedFields(managedFields ?? [], at.managedFields));
+  return errors;
+}
 
 export const validateLabels = (
   labels: Record<string, string> | undefined,

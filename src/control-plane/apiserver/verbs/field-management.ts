@@ -79,10 +79,20 @@ export function withManagedFields<T extends KubeObject>(object: T, managedFields
 export function withTimesOfNoChange<T extends KubeObject>(next: T, current: T): T {
   const [entries, standing] = [next.metadata.managedFields, current.metadata.managedFields];
   if (!entries || !standing || entries === standing || entries.length !== standing.length) return next;
-  const isSameButTime = entries.every((entry, index) =>
-    isEqual({ ...entry, time: '' }, { ...standing[index], time: '' }),
-  );
-  if (!isSameButTime) return next;
+  if (!entries.every((entry, index) => isSameButTime(entry, standing[index]!))) return next;
   const untimed = withManagedFields(next, standing);
   return isEqual(untimed, current) ? untimed : next;
+}
+
+/** Without spreading: most writes are of who wrote before. */
+function isSameButTime(a: ManagedFieldsEntry, b: ManagedFieldsEntry): boolean {
+  if (a === b) return true;
+  return (
+    a.manager === b.manager &&
+    a.operation === b.operation &&
+    a.subresource === b.subresource &&
+    a.apiVersion === b.apiVersion &&
+    a.fieldsType === b.fieldsType &&
+    isEqual(a.fieldsV1, b.fieldsV1)
+  );
 }
