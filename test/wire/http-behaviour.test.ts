@@ -284,6 +284,27 @@ test('an eviction that the budget refuses for good is not to be tried again by t
   });
 });
 
+test('a Scale and the statuses of components are shown in the columns that people know', async () => {
+  const accept = 'application/json;as=Table;g=meta.k8s.io;v=v1,application/json';
+  const tableAt = async (path: string) => JSON.parse((await ask(path, { headers: { accept } })).text);
+  const columns = ({ columnDefinitions }: { columnDefinitions: { name: string }[] }) =>
+    columnDefinitions.map(({ name }) => name);
+  const deployments = '/apis/apps/v1/namespaces/default/deployments';
+  const labels = { app: 'scaled' };
+  const spec = {
+    replicas: 3,
+    selector: { matchLabels: labels },
+    template: { metadata: { labels }, spec: { containers: [{ name: 'a', image: 'a' }] } },
+  };
+  const body = JSON.stringify({ metadata: { name: 'scaled' }, spec });
+  expect((await ask(deployments, { method: 'POST', headers: JSON_BODY, body })).code).toBe(201);
+  const scale = await tableAt(`${deployments}/scaled/scale`);
+  expect([scale.kind, columns(scale)]).toEqual(['Table', ['Name', 'Desired', 'Available', 'Age']]);
+  expect(scale.rows[0].cells.slice(0, 3)).toEqual(['scaled', 3, 0]);
+  const components = await tableAt('/api/v1/componentstatuses');
+  expect([components.kind, columns(components)]).toEqual(['Table', ['Name', 'Status', 'Message', 'Error']]);
+});
+
 test('who asks for an unsafe deletion gets an ordinary one, as upstream gives without its alpha gate', async () => {
   const unsafe = { ignoreStoreReadErrorWithClusterBreakingPotential: true };
   const remove = (path: string, options: object) => {

@@ -138,6 +138,11 @@ const rows = (minor: number): Row[] => [
     stdout: /Replicas: +2 desired \| 2 updated \| 2 total \| 2 available \| 0 unavailable[\s\S]*ScalingReplicaSet/,
     comes: true,
   },
+  {
+    args: 'get deploy web --subresource=scale',
+    stdout: /^NAME +DESIRED +AVAILABLE +AGE\nweb +2 +2 +\S+\n$/,
+    comes: true,
+  },
   { args: 'explain deploy.spec.replicas', stdout: /FIELD: replicas <integer>/ },
   { args: 'scale deploy/web --replicas=3', stdout: 'deployment.apps/web scaled\n' },
   {

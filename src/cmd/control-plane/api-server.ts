@@ -11,6 +11,7 @@ import type { HealthCheck } from '#control-plane/apiserver/http/health.ts';
 import { type ServeOptions, serveHttp } from '#control-plane/apiserver/http/serve.ts';
 import { lazyDescriptions } from '#control-plane/apiserver/openapi/descriptions.ts';
 import type { Behaviour, NearKubelet } from '#control-plane/apiserver/registry/behaviour.ts';
+import type { ComponentCheck } from '#control-plane/apiserver/registry/component-statuses.ts';
 import type { Storage } from '#control-plane/storage/storage.ts';
 import type { ClusterRecord } from '#node/machine/cluster-dir.ts';
 import { planFor } from '#node/machine/slots.ts';
@@ -62,6 +63,7 @@ export async function openApiServer(services: ApiServerServices): Promise<Listen
   const auditor = openAudit(outside);
   const encryption = await openEncryption(services.storage, { flags, log });
   const { storage } = encryption;
+  let isReady = false;
   const apiServer = createApiServer({
     storage,
     kinds,
@@ -82,10 +84,10 @@ export async function openApiServer(services: ApiServerServices): Promise<Listen
     seats: seatsOf(flags),
     behaviours: services.behaviours,
     nearKubelet: services.nearKubelet,
+    componentChecks: componentChecks(storage, () => isReady),
     ...(auditor && { auditor }),
     frontProxy: pki.issueFrontProxyClient('front-proxy-client', frontProxyIdentity),
   });
-  let isReady = false;
   const parts = { apiServer, authentication, tokenIssuer, storage, isReady: () => isReady, checks: encryption.checks };
   const http = serveHttp({ ...httpOptions(services, parts), ...edgesOf(flags) });
   if (auditor) auditor.registerMetrics(http.metrics);
@@ -146,6 +148,19 @@ interface HttpParts {
   tokenIssuer: TokenIssuer;
   isReady: () => boolean;
   checks: readonly HealthCheck[];
+}
+
+/** Under upstream's names. Controllers and scheduler live and die with this process. */
+function componentChecks(storage: Storage, isReady: () => boolean): ComponentCheck[] {
+  const inProcess = async () => {
+    if (!isReady()) throw new Error('not started yet');
+    return 'ok';
+  };
+  return [
+    { name: 'controller-manager', check: inProcess },
+    { name: 'scheduler', check: inProcess },
+    { name: 'etcd-0', check: () => storage.currentRevision().then(() => 'ok') },
+  ];
 }
 
 /** What upstream's server does in its own time, and this one before it is ready. */

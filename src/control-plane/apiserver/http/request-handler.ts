@@ -2,6 +2,7 @@
  * From a request as it comes off the wire to its answer: who asks, what about, the pipeline, and the form of what
  * comes out.
  */
+import type { Kind } from '#api/machinery/kind.ts';
 import { internalError, noSuchPath, StatusError, tooManyRequests } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
@@ -267,7 +268,7 @@ export class RequestHandler {
     const wanted = negotiate(isStreamed ? '' : exchange.header('accept'), {
       list: info.verb === 'list' || info.verb === 'deletecollection',
       stream: info.verb === 'watch',
-      table: !kind.virtual && (info.subresource === '' || info.subresource === 'status'),
+      table: hasTable(kind, info.subresource),
       protobuf: kind.facts !== undefined,
     });
     return wanted.pretty || !isForPeople(info.query, exchange.header('user-agent'))
@@ -307,6 +308,12 @@ const isProbe = ({ isResource, path }: RequestInfo): boolean =>
 
 /** What the other side answers in its own form. */
 const FORWARDED = new Set(['log', 'exec', 'attach', 'portforward', 'proxy']);
+
+/** These answer with an object, in rows too. */
+const IN_ROWS = new Set(['', 'status', 'scale']);
+/** Reviews are no rows. */
+const hasTable = (kind: Pick<Kind, 'virtual' | 'verbs'>, subresource: string): boolean =>
+  IN_ROWS.has(subresource) && (!kind.virtual || kind.verbs.includes('list'));
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 const stackOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
