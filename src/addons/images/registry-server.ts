@@ -8,7 +8,8 @@ import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Log } from '#base/log.ts';
-import { type Registry, refuse } from './registry.ts';
+import { refuse } from './exchange.ts';
+import type { Registry } from './registry.ts';
 import { RegistryError } from './registry-error.ts';
 import { socketOwner } from './socket-owner.ts';
 
