@@ -15,13 +15,14 @@ type Fields = Readonly<Record<string, unknown>>;
 function keepItems(next: readonly unknown[], known: readonly unknown[]): readonly unknown[] {
   let isSame = next.length === known.length;
   let kept: unknown[] | undefined;
-  next.forEach((item, index) => {
+  for (let index = 0; index < next.length; index++) {
+    const item = next[index];
     const part = keepSame(item, known[index]);
     if (part !== known[index]) isSame = false;
-    if (part === item) return;
+    if (part === item) continue;
     kept ??= [...next];
     kept[index] = part;
-  });
+  }
   return isSame ? known : (kept ?? next);
 }
 

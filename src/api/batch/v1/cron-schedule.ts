@@ -57,8 +57,22 @@ export function complaintOfSchedule(text: string): string | undefined {
   return 'complaint' in read ? read.complaint : undefined;
 }
 
+/** A controller asks for the schedule of each CronJob whenever it looks at it. */
+const known = new Map<string, ReadSchedule>();
+const KNOWN_AT_MOST = 1_000;
+
 /** `timeZone` is a name of the IANA database that is known to be good. */
 export function readSchedule(text: string, timeZone = 'UTC'): ReadSchedule {
+  const id = `${timeZone} ${text}`;
+  const found = known.get(id);
+  if (found) return found;
+  const read = readAnew(text, timeZone);
+  if (known.size >= KNOWN_AT_MOST) known.clear();
+  known.set(id, read);
+  return read;
+}
+
+function readAnew(text: string, timeZone: string): ReadSchedule {
   if (text.length > MAX_LENGTH) return { complaint: 'schedule is too long' };
   const every = /^@every ((?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+)$/.exec(text);
   if (every) return { schedule: everySoOften(every[1] ?? '') };
