@@ -16,12 +16,9 @@ import type { Transport, UserInfo } from '#client/transport.ts';
 import { type Electable, whileLeading } from '#client/while-leading.ts';
 import type { Controller } from '#control-plane/controllers/define-controller.ts';
 import { type RunningControllers, startControllers } from '#control-plane/controllers/start-controllers.ts';
-import {
-  type RunningScheduler,
-  type SchedulerOptions,
-  startScheduler,
-} from '#control-plane/scheduler/start-scheduler.ts';
+import { type RunningScheduler, startScheduler } from '#control-plane/scheduler/start-scheduler.ts';
 import { type ApiServerFlags, FlagError } from './api-server-flags.ts';
+import type { SchedulerSettings } from './scheduler-profiles.ts';
 
 export interface ManagersOptions {
   flags: ApiServerFlags;
@@ -29,7 +26,7 @@ export interface ManagersOptions {
   isShared: boolean;
   /** Asked for each term anew: what controllers remember of an earlier one may be old. */
   controllers(): readonly Controller[];
-  scheduler?: Pick<SchedulerOptions, 'profiles' | 'backOff'> | undefined;
+  scheduler?: SchedulerSettings | undefined;
   transportFor(user: UserInfo): Transport;
   kinds: KindRegistry;
   clock: Clock;
@@ -74,7 +71,8 @@ export function startManagers(options: ManagersOptions): Managers {
     },
     [SCHEDULER]() {
       const ownLog = log.child({ component: 'scheduler' });
-      const own = { ...options.scheduler, log: ownLog, breathe, hostname: hostname() };
+      const { profiles, ...told } = options.scheduler ?? {};
+      const own = { ...told, ...(profiles && { profiles: profiles() }), log: ownLog, breathe, hostname: hostname() };
       scheduler = startScheduler({ ...services, ...followed, ...own });
       return scheduler;
     },

@@ -26,13 +26,23 @@ profiles: [{schedulerName: a}, {schedulerName: b, percentageOfNodesToScore: 30}]
 extenders: [{urlPrefix: http://127.0.0.1:1/x, filterVerb: filter, httpTimeout: 100ms}]`,
   );
   expect(made?.backOff).toEqual({ firstMs: 3000, mostMs: 10_000 });
+  const profiles = made?.profiles() ?? [];
   expect(
-    made?.profiles.map(({ schedulerName, percentageOfNodesToScore }) => [schedulerName, percentageOfNodesToScore]),
+    profiles.map(({ schedulerName, percentageOfNodesToScore }) => [schedulerName, percentageOfNodesToScore]),
   ).toEqual([
     ['a', undefined],
     ['b', 30],
   ]);
-  expect(made?.profiles[0]?.extenders?.map(({ name }) => name)).toEqual(['http://127.0.0.1:1/x']);
+  expect(profiles[0]?.extenders?.map(({ name }) => name)).toEqual(['http://127.0.0.1:1/x']);
+});
+
+test('a scheduler that starts again has plugins that remember nothing', () => {
+  const made = settings(`${HEAD}profiles: [{schedulerName: a}]`);
+  const remembering = () =>
+    made?.profiles()[0]?.plugins.filter(({ name }) => ['VolumeBinding', 'DynamicResources'].includes(name)) ?? [];
+  const [first, second] = [remembering(), remembering()];
+  expect(first).toHaveLength(2);
+  for (const [index, { reserve }] of first.entries()) expect(second[index]?.reserve).not.toBe(reserve);
 });
 
 test('without a file there are upstream’s defaults', () => {

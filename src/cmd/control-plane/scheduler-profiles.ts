@@ -19,7 +19,8 @@ import { senderFor } from './extender-sender.ts';
 const FLAG = 'scheduler-config';
 
 export interface SchedulerSettings {
-  profiles: Profile[];
+  /** Anew for each scheduler: plugins remember what they have given away. */
+  profiles(): Profile[];
   backOff: BackOffTimes;
 }
 
@@ -31,8 +32,10 @@ export function schedulerSettings(flags: ApiServerFlags): SchedulerSettings | un
     refuseInvalid(validateSchedulerConfiguration(configuration));
     const extenders = (configuration.extenders ?? []).map((each) => httpExtender(each, senderFor(each)));
     const { podInitialBackoffSeconds = 1, podMaxBackoffSeconds = 10 } = configuration;
+    const profiles = () => profilesOf(configuration, extenders);
+    profiles(); // what cannot be made is said now
     return {
-      profiles: profilesOf(configuration, extenders),
+      profiles,
       backOff: { firstMs: podInitialBackoffSeconds * 1000, mostMs: podMaxBackoffSeconds * 1000 },
     };
   } catch (error) {
