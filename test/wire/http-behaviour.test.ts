@@ -363,6 +363,35 @@ test('/metrics tells how requests were authenticated, authorised and admitted', 
     expect([series, told(series)]).toEqual([series, expect.toSatisfy((value: number) => value > 0)]);
 });
 
+test('/metrics tells how many objects there are, and what this build is', async () => {
+  await create('counted');
+  const { text } = await ask('/metrics');
+  const valueOf = (series: string) =>
+    Number(
+      text
+        .split('\n')
+        .find((line) => line.startsWith(series))
+        ?.split(' ')
+        .at(-1),
+    );
+  expect(valueOf('apiserver_storage_objects{resource="configmaps"}')).toBeGreaterThan(0);
+  expect(valueOf('apiserver_storage_objects{resource="clusterroles.rbac.authorization.k8s.io"}')).toBeGreaterThan(50);
+  expect(valueOf('apiserver_resource_objects{group="",resource="configmaps"}')).toBeGreaterThan(0);
+  expect(valueOf('apiserver_resource_size_estimate_bytes{group="",resource="configmaps"}')).toBeGreaterThan(100);
+  expect(text).toMatch(/^kubernetes_build_info\{major="1",minor="36",git_version="v1\.36\.0[^}]*\} 1$/m);
+});
+
+test('/metrics/slis tells how the checks of health went', async () => {
+  expect((await ask('/readyz')).code).toBe(200);
+  const lines = (await ask('/metrics/slis')).text.split('\n');
+  expect(lines).toContain('kubernetes_healthcheck{name="ping",type="readyz"} 1');
+  const total = lines.find((line) =>
+    line.startsWith('kubernetes_healthchecks_total{name="ping",type="readyz",status="success"} '),
+  );
+  expect(Number(total?.split(' ').at(-1))).toBeGreaterThan(0);
+  expect(lines.some((line) => /^process_start_time_seconds \d/.test(line))).toBe(true);
+});
+
 test('rows of a Table have the object that includeObject asks for', async () => {
   await create('included');
   const accept = 'application/json;as=Table;g=meta.k8s.io;v=v1';

@@ -12,18 +12,28 @@ export interface HealthCheck {
 
 export type HealthEndpoint = HealthCheck['of'][number];
 
+/** Told of every check that was made with all others. */
+export type ObserveHealth = (name: string, endpoint: HealthEndpoint, isWell: boolean) => void;
+
 export interface HealthAnswer {
   code: number;
   text: string;
 }
 
+export interface HealthQuestion {
+  endpoint: HealthEndpoint;
+  name: string;
+  query: URLSearchParams;
+  observe?: ObserveHealth | undefined;
+}
+
 /** `name` is what follows the endpoint in the path; undefined when there is no such check. */
 export async function healthOf(
   checks: readonly HealthCheck[],
-  { endpoint, name, query }: { endpoint: HealthEndpoint; name: string; query: URLSearchParams },
+  { endpoint, name, query, observe }: HealthQuestion,
 ): Promise<HealthAnswer | undefined> {
   const ours = checks.filter(({ of }) => of.includes(endpoint));
-  if (!name) return answerOf(endpoint, ours, query);
+  if (!name) return answerOf(ours, { endpoint, query, observe });
   const one = ours.find((check) => check.name === name);
   if (!one) return undefined;
   // Why is told to who asks for this check alone: not everybody may.
@@ -42,15 +52,15 @@ async function problemOf({ check }: HealthCheck): Promise<string | undefined> {
 }
 
 async function answerOf(
-  endpoint: HealthEndpoint,
   checks: readonly HealthCheck[],
-  query: URLSearchParams,
+  { endpoint, query, observe }: Omit<HealthQuestion, 'name'>,
 ): Promise<HealthAnswer> {
   const excluded = new Set(query.getAll('exclude'));
   const results = await Promise.all(
     checks.map(async (check) => {
       if (excluded.has(check.name)) return { isWell: true, line: `[+]${check.name} excluded: ok` };
       const isWell = (await problemOf(check)) === undefined;
+      observe?.(check.name, endpoint, isWell);
       return { isWell, line: isWell ? `[+]${check.name} ok` : `[-]${check.name} failed: reason withheld` };
     }),
   );

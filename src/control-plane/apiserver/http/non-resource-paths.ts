@@ -13,11 +13,12 @@ import {
   GNOSTIC_V3_MEDIA_TYPE,
   type OpenApi,
 } from '../openapi/openapi.ts';
+import type { HealthResults } from '../metrics/health-results.ts';
 import type { NonResourceRequestInfo } from '../request-info.ts';
 import { encoded } from './body-chunks.ts';
 import { type DebugPages, debugAnswer } from './debug-pages.ts';
 import type { Exchange } from './exchange.ts';
-import { type HealthCheck, type HealthEndpoint, healthOf } from './health.ts';
+import { type HealthCheck, type HealthEndpoint, healthOf, type ObserveHealth } from './health.ts';
 import { isForPeople } from './negotiation.ts';
 import type { RequestMetrics } from './request-metrics.ts';
 import { sendBody } from './send-reply.ts';
@@ -29,6 +30,7 @@ export interface NonResourceServices {
   tokenIssuer: TokenIssuer;
   checks: readonly HealthCheck[];
   metrics: RequestMetrics;
+  healthResults: HealthResults;
   flowControl: FlowControl;
   debug?: DebugPages;
   /** `host:port` under which clients reach this server. */
@@ -42,6 +44,8 @@ const ROUTES: Readonly<Record<string, Route>> = {
   '/': sendPaths,
   '/version': (exchange, info) => sendJson(exchange, info, versionInfo()),
   '/metrics': async (exchange, _info, { metrics: { registry } }) =>
+    sendBody(exchange, 200, { type: registry.contentType, body: Buffer.from(await registry.metrics()) }),
+  '/metrics/slis': async (exchange, _info, { healthResults: { registry } }) =>
     sendBody(exchange, 200, { type: registry.contentType, body: Buffer.from(await registry.metrics()) }),
   '/openapi/v2': sendSwagger,
   '/openapi/v3': async (exchange, _info, { openApi }) => sendDocument(exchange, await openApi.v3Index()),
@@ -85,9 +89,10 @@ function sendPaths(exchange: Exchange, info: NonResourceRequestInfo, { checks }:
 async function sendHealth(
   exchange: Exchange,
   { query }: NonResourceRequestInfo,
-  { checks, endpoint, name }: NonResourceServices & { endpoint: HealthEndpoint; name: string },
+  { checks, healthResults, endpoint, name }: NonResourceServices & { endpoint: HealthEndpoint; name: string },
 ): Promise<void> {
-  const answer = await healthOf(checks, { endpoint, name, query });
+  const observe: ObserveHealth = (check, of, isWell) => healthResults.observe(check, of, isWell);
+  const answer = await healthOf(checks, { endpoint, name, query, observe });
   if (!answer) throw noSuchPath();
   return sendBody(exchange, answer.code, { type: 'text/plain; charset=utf-8', body: Buffer.from(answer.text) });
 }

@@ -10,6 +10,8 @@ import { createDiscovery } from '../discovery/discovery.ts';
 import type { FlowControl } from '../flow-control/flow-control.ts';
 import { registerFlowMetrics } from '../flow-control/flow-metrics.ts';
 import { registerAccessMetrics } from '../metrics/access-counts.ts';
+import { HealthResults } from '../metrics/health-results.ts';
+import { registerBuildInfo, registerObjectMetrics } from '../metrics/object-metrics.ts';
 import { createOpenApi, type OpenApiOptions, schemaOfCustom } from '../openapi/openapi.ts';
 import type { Pipeline } from '../pipeline.ts';
 import { Forwarder, type KubeletCredentials } from '../streaming/forwarder.ts';
@@ -21,7 +23,7 @@ import { RequestDeadlines } from './request-deadlines.ts';
 import { RequestHandler } from './request-handler.ts';
 import { createRequestMetrics, type RequestMetrics } from './request-metrics.ts';
 import { createServer, type HttpServer } from './server.ts';
-import { KUBERNETES_VERSION } from './version.ts';
+import { KUBERNETES_VERSION, versionInfo } from './version.ts';
 
 export interface ServeOptions {
   pipeline: Pipeline;
@@ -65,6 +67,8 @@ export function serveHttp(options: ServeOptions): ServedHttp {
   registerWebhookMetrics(metrics.registry, pipeline.services.admission.webhookCalls);
   registerAggregationMetrics(metrics.registry, () => pipeline.aggregation.apiServices());
   registerDeprecatedUse(metrics.registry, pipeline.deprecatedUse);
+  registerObjectMetrics(metrics.registry, pipeline.services);
+  registerBuildInfo(metrics.registry, versionInfo());
   const { tunnels } = pipeline.services;
   const forwarder = new Forwarder(kubelet, tunnels);
   const lifecycle = new Lifecycle();
@@ -73,6 +77,7 @@ export function serveHttp(options: ServeOptions): ServedHttp {
     checks: [...options.checks, lifecycle.check],
     forwarder,
     metrics,
+    healthResults: new HealthResults(clock.now()),
     lifecycle,
     deadlines: new RequestDeadlines(clock, options.requestTimeoutMs),
     discovery: createDiscovery(kinds, pipeline.aggregation.discovery),

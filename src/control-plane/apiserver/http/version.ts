@@ -6,7 +6,7 @@ export const KUBERNETES_VERSION = { major: '1', minor: '36', gitVersion: 'v1.36.
 const GO_ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64', ia32: '386' };
 
 /** version.Info of apimachinery; what Go builds would say stands empty. */
-export const versionInfo = (): object => ({
+export const versionInfo = (): Readonly<Record<string, string>> => ({
   ...KUBERNETES_VERSION,
   emulationMajor: '1',
   emulationMinor: '36',

@@ -15,6 +15,8 @@ import type { ServedForm, WatchCache, WatchCacheOptions } from '../watch-cache/w
 
 export interface Caches {
   of(kind: Kind): WatchCache;
+  /** Only if somebody has asked for it. */
+  opened(kind: Kind): WatchCache | undefined;
   /** Lets go of the caches of a kind that is served no longer. */
   drop(kind: Kind): Promise<void>;
   /** The definition of the kind is another one: watches end, and what was converted is converted anew. */
@@ -31,9 +33,11 @@ export interface CachesOptions {
 export function createCaches({ storage, clock, log }: CachesOptions): Caches {
   const open = new Map<string, WatchCache>();
   const draining = new Set<WatchCache>();
+  const idOf = (kind: Kind) => (kind.converter ? versionId(kind, kind.version) : kind.storagePrefix);
   return {
+    opened: (kind) => open.get(idOf(kind)),
     of(kind) {
-      const id = kind.converter ? versionId(kind, kind.version) : kind.storagePrefix;
+      const id = idOf(kind);
       const known = open.get(id);
       if (known) return known;
       const hub = hubOf(kind);
