@@ -2,6 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { conditionOf } from '#api/core/v1/pod-conditions.ts';
+import { PersistentVolume } from '#api/core/v1/persistent-volume.ts';
+import { PersistentVolumeClaim } from '#api/core/v1/persistent-volume-claim.ts';
+import { DeviceClass } from '#api/resource/v1/device-class.ts';
+import { ResourceSlice } from '#api/resource/v1/resource-slice.ts';
+import { StorageClass } from '#api/storage/v1/storage-class.ts';
 import type { NodeOptions } from '#testing/cluster.ts';
 import { node, pod, podAsking, startCluster } from '#testing/cluster.ts';
 import { pointsOf } from '../points.ts';
@@ -239,4 +244,55 @@ test('node affinity that a profile adds holds for all of its pods', async () => 
   await cluster.patch(Node, 'node1', { metadata: { labels: { pool: 'mine' } } });
   await cluster.passes(1_000);
   expect(cluster.get(Pod, 'default/web')?.spec.nodeName).toBe('node1');
+});
+
+test.each<[string, (name: string) => ReturnType<typeof pod>, number]>([
+  [
+    'devices',
+    (name) => {
+      const resources = { requests: { 'example.com/gpu': '1' }, limits: { 'example.com/gpu': '1' } };
+      return pod(name, { schedulerName: name, containers: [{ name: 'main', image: 'i', resources }] });
+    },
+    1,
+  ],
+  [
+    'volumes',
+    (name) =>
+      pod(name, {
+        schedulerName: name,
+        volumes: [{ name: 'data', persistentVolumeClaim: { claimName: name } }],
+      }),
+    1,
+  ],
+])('profiles of one scheduler know of the %s that others are giving away', async (_, podOf, given) => {
+  const timeout = { name: 'VolumeBinding', args: { bindTimeoutSeconds: 5 } };
+  const configuration = { profiles: [{ schedulerName: 'a' }, { schedulerName: 'b', pluginConfig: [timeout] }] };
+  await using cluster = await clusterOf(configuration, { node1: {} });
+  await cluster.create(DeviceClass, { metadata: { name: 'gpu' }, spec: { extendedResourceName: 'example.com/gpu' } });
+  await cluster.create(ResourceSlice, {
+    metadata: { name: 'node1' },
+    spec: {
+      ...{ driver: 'gpu.example.org', nodeName: 'node1', devices: [{ name: 'only' }] },
+      pool: { name: 'node1', generation: 1, resourceSliceCount: 1 },
+    },
+  });
+  const storage = { storageClassName: 'slow', accessModes: ['ReadWriteOnce'] as const };
+  await cluster.create(StorageClass, {
+    metadata: { name: 'slow' },
+    ...{ provisioner: 'kubernetes.io/no-provisioner', volumeBindingMode: 'WaitForFirstConsumer' },
+  } as never);
+  await cluster.create(PersistentVolume, {
+    metadata: { name: 'only' },
+    spec: { ...storage, capacity: { storage: '1Gi' }, csi: { driver: 'd', volumeHandle: 'h' } },
+  } as never);
+  await cluster.patch(PersistentVolume, { name: 'only', subresource: 'status' }, { status: { phase: 'Available' } });
+  for (const name of ['a', 'b'])
+    await cluster.create(PersistentVolumeClaim, {
+      metadata: { name, namespace: 'default' },
+      spec: { ...storage, resources: { requests: { storage: '1Gi' } } },
+    } as never);
+  await Promise.all(['a', 'b'].map((name) => cluster.create(Pod, podOf(name))));
+  await cluster.settles();
+  const refused = cluster.list(Pod).filter((each) => conditionOf(each, 'PodScheduled')?.reason === 'Unschedulable');
+  expect(refused).toHaveLength(given);
 });

@@ -8,7 +8,7 @@ import { nodeAffinityWith } from '../plugins/node-affinity.ts';
 import { nodeResourcesFitWith } from '../plugins/node-resources-fit.ts';
 import { podTopologySpreadWith } from '../plugins/pod-topology-spread.ts';
 import type { ScoringStrategy } from '../plugins/resource-scores.ts';
-import { volumeBinding } from '../plugins/volume-binding.ts';
+import { type GivenVolumes, noVolumesGiven, volumeBinding } from '../plugins/volume-binding.ts';
 import { defaultProfile, type Profile } from '../profile.ts';
 import { DEFAULT_NAME } from './configuration-rules.ts';
 import type {
@@ -58,13 +58,17 @@ export function profilesOf(
   const ignored = asked.flatMap(({ managedResources = [] }) =>
     managedResources.filter(({ ignoredByScheduler }) => ignoredByScheduler).map(({ name }) => name),
   );
+  // Of one scheduler: what a plugin gives away for one profile the others must not give away again.
+  const given = noVolumesGiven();
+  const common = new Map(defaultProfile().plugins.map((plugin) => [plugin.name, plugin]));
+  common.set('VolumeBinding', volumeBinding(undefined, given));
   return profiles.map((profile) => {
     const schedulerName = profile.schedulerName ?? DEFAULT_NAME;
     const percentage = profile.percentageOfNodesToScore ?? percentageOfNodesToScore;
     try {
       return {
         schedulerName,
-        plugins: pluginsOf(profile, schedulerName, ignored),
+        plugins: pluginsOf(profile, { schedulerName, ignored, common, given }),
         ...(extenders.length > 0 && { extenders }),
         ...(percentage !== undefined && { percentageOfNodesToScore: percentage }),
       };
@@ -76,17 +80,26 @@ export function profilesOf(
   });
 }
 
+interface Among {
+  schedulerName: string;
+  /** Resources that extenders look after. */
+  ignored: readonly string[];
+  /** Plugins as they are where a profile says nothing of them. */
+  common: ReadonlyMap<string, Plugin>;
+  given: GivenVolumes;
+}
+
 function pluginsOf(
   { plugins: sets = {}, pluginConfig = [] }: ConfiguredProfile,
-  schedulerName: string,
-  ignored: readonly string[],
+  { schedulerName, ignored, common, given }: Among,
 ): Plugin[] {
-  const known = new Map(defaultProfile().plugins.map((plugin) => [plugin.name, plugin]));
+  const known = new Map(common);
   const fit = pluginConfig.find(({ name }) => name === 'NodeResourcesFit') ?? { name: 'NodeResourcesFit' };
   for (const { name, args = {} } of ignored.length > 0 ? [...pluginConfig, fit] : pluginConfig) {
     const others = name === 'NodeResourcesFit' ? ignored : [];
     const told = TOLD[name]?.(
       others.length > 0 ? { ...args, ignoredResources: [...(args.ignoredResources ?? []), ...others] } : args,
+      given,
     );
     if (told) known.set(name, told);
   }
@@ -179,21 +192,25 @@ function only(plugin: Plugin, points: readonly ExtensionPoint[], weight: number 
   return kept as unknown as Plugin;
 }
 
-const TOLD: Readonly<Record<string, (args: PluginArgs) => Plugin>> = Object.assign(Object.create(null), {
-  NodeResourcesFit: ({ scoringStrategy, ignoredResources, ignoredResourceGroups }: PluginArgs) =>
-    nodeResourcesFitWith({
-      ...(scoringStrategy && { scoringStrategy: strategyOf(scoringStrategy) }),
-      ...(ignoredResources && { ignoredResources }),
-      ...(ignoredResourceGroups && { ignoredResourceGroups }),
-    }),
-  DefaultPreemption: defaultPreemptionWith,
-  NodeResourcesBalancedAllocation: ({ resources }: PluginArgs) =>
-    balancedAllocationWith(resources?.map(({ name }) => name)),
-  InterPodAffinity: interPodAffinityWith,
-  NodeAffinity: nodeAffinityWith,
-  PodTopologySpread: podTopologySpreadWith,
-  VolumeBinding: ({ bindTimeoutSeconds = 600 }: PluginArgs) => volumeBinding({ bindTimeoutSeconds }),
-});
+const TOLD: Readonly<Record<string, (args: PluginArgs, given: GivenVolumes) => Plugin>> = Object.assign(
+  Object.create(null),
+  {
+    NodeResourcesFit: ({ scoringStrategy, ignoredResources, ignoredResourceGroups }: PluginArgs) =>
+      nodeResourcesFitWith({
+        ...(scoringStrategy && { scoringStrategy: strategyOf(scoringStrategy) }),
+        ...(ignoredResources && { ignoredResources }),
+        ...(ignoredResourceGroups && { ignoredResourceGroups }),
+      }),
+    DefaultPreemption: defaultPreemptionWith,
+    NodeResourcesBalancedAllocation: ({ resources }: PluginArgs) =>
+      balancedAllocationWith(resources?.map(({ name }) => name)),
+    InterPodAffinity: interPodAffinityWith,
+    NodeAffinity: nodeAffinityWith,
+    PodTopologySpread: podTopologySpreadWith,
+    VolumeBinding: ({ bindTimeoutSeconds = 600 }: PluginArgs, given: GivenVolumes) =>
+      volumeBinding({ bindTimeoutSeconds }, given),
+  },
+);
 
 const CPU_AND_MEMORY: readonly ResourceWeight[] = [{ name: 'cpu' }, { name: 'memory' }];
 

@@ -42,11 +42,18 @@ interface State extends VolumeNeeds {
   choices: Map<string, Choice>;
 }
 
-/** One for each scheduler: it remembers what it has given away. */
-export function volumeBinding({ bindTimeoutSeconds }: VolumeBindingArgs = DEFAULTS): Plugin {
-  const volumes = new AssumedObjects<PersistentVolume>();
-  const claims = new AssumedObjects<PersistentVolumeClaim>();
+/** What has been given away, and is not written yet. */
+export interface GivenVolumes {
+  volumes: AssumedObjects<PersistentVolume>;
+  claims: AssumedObjects<PersistentVolumeClaim>;
+}
+export const noVolumesGiven = (): GivenVolumes => ({ volumes: new AssumedObjects(), claims: new AssumedObjects() });
 
+/** One for each scheduler, or several that know of each other by `given`. */
+export function volumeBinding(
+  { bindTimeoutSeconds }: VolumeBindingArgs = DEFAULTS,
+  { volumes, claims }: GivenVolumes = noVolumesGiven(),
+): Plugin {
   const forget = ({ bindings, provisions }: Choice) => {
     for (const { volume } of bindings) volumes.restore(volume);
     for (const claim of provisions) claims.restore(claim);
