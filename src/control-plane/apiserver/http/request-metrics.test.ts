@@ -9,18 +9,19 @@ async function linesOf({ registry }: RequestMetrics, name: string): Promise<stri
 const begin = (metrics: RequestMetrics, path: string, { method = 'GET', atMs = 0 } = {}) =>
   metrics.begin(requestInfoOf(method, path), atMs);
 
-const PODS = 'verb="GET",group="",version="v1",resource="pods",subresource="",scope="resource"';
+const PODS =
+  'verb="GET",dry_run="",group="",version="v1",resource="pods",subresource="",scope="resource",component="apiserver"';
 
 test('requests are counted by what they ask for and by the answer', async () => {
   const metrics = createRequestMetrics();
   for (const code of [200, 404, 200]) begin(metrics, '/api/v1/namespaces/a/pods/p')(code, 0);
-  begin(metrics, '/apis/apps/v1/namespaces/a/deployments', { method: 'POST' })(201, 0);
+  begin(metrics, '/apis/apps/v1/namespaces/a/deployments?dryRun=All', { method: 'POST' })(201, 0);
   begin(metrics, '/nowhere')(404, 0);
   const expected = [
     `apiserver_request_total{${PODS},code="200"} 2`,
     `apiserver_request_total{${PODS},code="404"} 1`,
-    'apiserver_request_total{verb="POST",group="apps",version="v1",resource="deployments",subresource="",scope="namespace",code="201"} 1',
-    'apiserver_request_total{verb="GET",group="",version="",resource="",subresource="",scope="",code="404"} 1',
+    'apiserver_request_total{verb="POST",dry_run="All",group="apps",version="v1",resource="deployments",subresource="",scope="namespace",component="apiserver",code="201"} 1',
+    'apiserver_request_total{verb="GET",dry_run="",group="",version="",resource="",subresource="",scope="",component="apiserver",code="404"} 1',
   ];
   expect(await linesOf(metrics, 'apiserver_request_total')).toEqual(expected);
   expect(await linesOf(metrics, 'apiserver_request_total')).toEqual(expected); // asking changes nothing
@@ -54,7 +55,7 @@ test('requests in flight and open watches are told apart', async () => {
     'apiserver_current_inflight_requests{request_kind="mutating"} 1',
   ]);
   const open =
-    'apiserver_longrunning_requests{verb="WATCH",group="",version="v1",resource="pods",subresource="",scope="cluster"}';
+    'apiserver_longrunning_requests{verb="WATCH",group="",version="v1",resource="pods",subresource="",scope="cluster",component="apiserver"}';
   expect(await linesOf(metrics, 'apiserver_longrunning_requests')).toEqual([`${open} 1`]);
   get(200, 0);
   watch(200, 60_000);
@@ -69,6 +70,6 @@ test('a scanner makes no end of series', async () => {
   const lines = await linesOf(metrics, 'apiserver_request_total');
   expect(lines.length).toBeLessThanOrEqual(5_001);
   expect(lines.at(-1)).toBe(
-    'apiserver_request_total{verb="LIST",group="",version="",resource="",subresource="",scope="",code="404"} 1000',
+    'apiserver_request_total{verb="LIST",dry_run="",group="",version="",resource="",subresource="",scope="",component="apiserver",code="404"} 1000',
   );
 });

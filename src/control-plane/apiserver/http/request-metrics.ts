@@ -1,7 +1,15 @@
 /** What `/metrics` says of requests, under upstream's names. */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { RequestInfo } from '../request-info.ts';
-import { AllRequestSeries, LABELS, type RequestLabels, SecondsHistogram, unnamed } from './request-series.ts';
+import { dryRunErrors } from '../verbs/write-options.ts';
+import {
+  AllRequestSeries,
+  LABELS,
+  LONG_LABELS,
+  type RequestLabels,
+  SecondsHistogram,
+  unnamed,
+} from './request-series.ts';
 
 export interface RequestMetrics {
   registry: Registry;
@@ -65,10 +73,13 @@ function registerMetrics(registry: Registry, all: AllRequestSeries): void {
   new Gauge({
     name: 'apiserver_longrunning_requests',
     help: 'Watches and streams that are open.',
-    labelNames: LABELS,
+    labelNames: LONG_LABELS,
     registers,
     collect() {
-      for (const { labels, isLong, open } of all) if (isLong) this.set(labels, open);
+      for (const { labels, isLong, open } of all) {
+        const { dry_run: _, ...told } = labels;
+        if (isLong) this.set(told, open);
+      }
     },
   });
 }
@@ -81,7 +92,14 @@ function labelsOf(info: RequestInfo | undefined): RequestLabels {
   const { group, version, resource, subresource, namespace, name } = info;
   const verb = CONNECTING.has(subresource) ? 'CONNECT' : VERBS[info.verb] || 'OTHER';
   const scope = name ? 'resource' : namespace ? 'namespace' : 'cluster';
-  return { verb, group, version, resource, subresource, scope };
+  return { verb, dry_run: dryRunOf(info), group, version, resource, subresource, scope };
+}
+
+function dryRunOf({ method, query }: RequestInfo): string {
+  if (method === 'GET' || !query.has('dryRun')) return '';
+  const asked = query.getAll('dryRun');
+  if (dryRunErrors(asked).length > 0) return 'invalid';
+  return asked.includes('All') ? 'All' : '';
 }
 
 const VERBS: Readonly<Record<string, string>> = {

@@ -1,16 +1,22 @@
 /** Counts of requests by what they are about. Kept here and not by prom-client, which checks and hashes all labels each time. */
 import { Histogram } from 'prom-client';
 
-export const LABELS = ['verb', 'group', 'version', 'resource', 'subresource', 'scope'] as const;
-export type RequestLabels = Readonly<Record<(typeof LABELS)[number], string>>;
+const WHAT = ['group', 'version', 'resource', 'subresource', 'scope'] as const;
+/** Of requests that write, some are only tried. */
+export const LABELS = ['verb', 'dry_run', ...WHAT, 'component'] as const;
+export const LONG_LABELS = ['verb', ...WHAT, 'component'] as const;
+export type RequestLabels = Readonly<Record<'verb' | 'dry_run' | (typeof WHAT)[number], string>>;
 
-// Upstream's, less every second one: seconds from 5 ms to a minute.
-const BUCKETS = [0.005, 0.025, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.5, 2, 3, 5, 10, 30, 60];
+/** The value of the label `component` in all of them. */
+const COMPONENT = 'apiserver';
+
+// Upstream's: seconds from 5 ms to a minute.
+const BUCKETS = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60];
 /** Names in a path are the caller's choice, and nobody has looked at them yet when a request is counted. */
 const MAX_SERIES = 5_000;
 
 export class RequestSeries {
-  readonly labels: RequestLabels;
+  readonly labels: RequestLabels & { component: string };
   readonly isLong: boolean;
   readonly isReading: boolean;
   readonly codes = new Map<number, number>();
@@ -22,7 +28,7 @@ export class RequestSeries {
   readonly buckets = new Array<number>(BUCKETS.length).fill(0);
 
   constructor(labels: RequestLabels) {
-    this.labels = labels;
+    this.labels = { ...labels, component: COMPONENT };
     this.isLong = labels.verb === 'WATCH' || labels.verb === 'CONNECT';
     this.isReading = labels.verb === 'GET' || labels.verb === 'LIST' || labels.verb === 'WATCH';
   }
@@ -44,8 +50,8 @@ export class AllRequestSeries implements Iterable<RequestSeries> {
 
   /** Beyond so many, those that are new are counted by their verb alone. */
   of(labels: RequestLabels): RequestSeries {
-    const { verb, group, version, resource, subresource, scope } = labels;
-    const key = `${verb} ${scope} ${subresource} ${resource} ${version} ${group}`;
+    const { verb, dry_run, group, version, resource, subresource, scope } = labels;
+    const key = `${verb} ${dry_run} ${scope} ${subresource} ${resource} ${version} ${group}`;
     const there = this.#byKey.get(key);
     if (there) return there;
     if (this.#byKey.size >= MAX_SERIES && resource !== '') return this.of(unnamed(verb));
@@ -61,6 +67,7 @@ export class AllRequestSeries implements Iterable<RequestSeries> {
 
 export const unnamed = (verb: string): RequestLabels => ({
   verb,
+  dry_run: '',
   group: '',
   version: '',
   resource: '',
