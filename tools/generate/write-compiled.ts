@@ -23,7 +23,7 @@ import { freePort } from '#testing/free-port.ts';
 
 type Program = typeof import('#cmd/control-plane/run-control-plane.ts');
 
-const WITHIN_MS = 60_000;
+const WITHIN_MS = 300_000; // on a machine that has much else to do
 
 const [, tool = '', dist, program] = process.argv;
 if (!dist) throw new Error('usage: write-compiled.ts <dist>');
