@@ -1,10 +1,20 @@
 /** Options of pods that no conformance test asks for: names, namespaces, users, seccomp, restart rules, runtime classes, probes, and copying. */
 import { createHash, randomBytes } from 'node:crypto';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readlinkSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { Event } from '#api/generated/schema.ts';
+import type { Event, Node } from '#api/generated/schema.ts';
 import { ensurePki } from '#cmd/pki/pki.ts';
 import { systemClock } from '../node/system-clock.ts';
 import { layoutOfNode } from './chaos/leaks.ts';
@@ -39,6 +49,11 @@ const STORIES: Story[] = [
     name: 'hostPID: the processes of the machine are seen; without it only one’s own',
     pod: { spec: { hostPID: true, containers: [shell('ls /proc | grep -c "^[0-9]"; cat /proc/1/comm')] } },
     says: [/^\d{2,}$/m],
+  },
+  {
+    name: 'hostIPC: the queues of the machine are its own',
+    pod: { spec: { hostIPC: true, containers: [shell('readlink /proc/self/ns/ipc')] } },
+    says: [readlinkSync('/proc/self/ns/ipc')],
   },
   {
     name: 'shareProcessNamespace: one container sees the other’s processes, and pause is the first',
@@ -127,6 +142,30 @@ const STORIES: Story[] = [
     says: ['again'],
   },
   {
+    name: 'RestartAllContainers: a container that ends with the code of its rule has its whole pod run again',
+    pod: {
+      spec: {
+        volumes: [{ name: 'disk', emptyDir: {} }],
+        initContainers: [
+          shell('echo begun >> /disk/begun', { name: 'first', volumeMounts: [{ name: 'disk', mountPath: '/disk' }] }),
+        ],
+        containers: [
+          shell('until [ "$(wc -l < /disk/begun)" = 2 ]; do sleep 0.1; done; echo begun again', {
+            volumeMounts: [{ name: 'disk', mountPath: '/disk' }],
+          }),
+          shell('[ "$(wc -l < /disk/begun)" = 2 ] || exit 88', {
+            name: 'asks',
+            volumeMounts: [{ name: 'disk', mountPath: '/disk' }],
+            restartPolicy: 'Never',
+            restartPolicyRules: [{ action: 'RestartAllContainers', exitCodes: { operator: 'In', values: [88] } }],
+          }),
+        ],
+      },
+    },
+    says: ['begun again'],
+    of: 'main',
+  },
+  {
     name: 'RuntimeClass: its handler of the runtime runs the pod',
     pod: { spec: { runtimeClassName: 'pod-options', containers: [shell('echo ran')] } },
     says: ['ran'],
@@ -176,6 +215,45 @@ describe('pods', () => {
     await expect
       .poll(() => said('strange', /^Failed to create pod sandbox: .*no-such-handler/), { timeout: 120_000 })
       .toBe(true);
+  });
+
+  test('supplementalGroupsPolicy: Strict is refused where the runtime cannot be strict', async () => {
+    await ground().create(
+      pod('strict', {
+        spec: { securityContext: { supplementalGroupsPolicy: 'Strict' }, containers: [shell('id -G')] },
+      }),
+    );
+    const { status } = await ground().ended('strict');
+    const { status: node } = await ground().api.get<Node>('/api/v1/nodes/node1');
+    if (node?.features?.supplementalGroupsPolicy) expect(status?.phase).toBe('Succeeded');
+    else
+      expect(status).toMatchObject({
+        phase: 'Failed',
+        reason: 'SupplementalGroupsPolicyNotSupported',
+        message: 'Pod was rejected: SupplementalGroupsPolicy=Strict is not supported in this node',
+      });
+  });
+
+  test('fsGroupChangePolicy: OnRootMismatch takes a volume whose root is right as it is, Always gives all of it', async () => {
+    const resources = { requests: { storage: '1Mi' } };
+    await ground().create(
+      object('PersistentVolumeClaim', 'shared', { spec: { accessModes: ['ReadWriteOnce'], resources } }),
+    );
+    const groupOfFile = async (name: string, command: string, fsGroupChangePolicy: 'Always' | 'OnRootMismatch') => {
+      const spec = {
+        securityContext: { fsGroup: 2000, fsGroupChangePolicy },
+        volumes: [{ name: 'disk', persistentVolumeClaim: { claimName: 'shared' } }],
+        containers: [
+          shell(`${command}; stat -c %g /disk/file`, { volumeMounts: [{ name: 'disk', mountPath: '/disk' }] }),
+        ],
+      };
+      await ground().create(pod(name, { spec }));
+      await ground().ended(name);
+      return (await ground().log(name)).trim();
+    };
+    expect(await groupOfFile('makes', 'touch /disk/file; chgrp 3000 /disk/file', 'Always')).toBe('3000');
+    expect(await groupOfFile('leaves', 'true', 'OnRootMismatch')).toBe('3000');
+    expect(await groupOfFile('gives', 'true', 'Always')).toBe('2000');
   });
 
   test('readinessGates: a pod is ready when somebody says so of each', async () => {

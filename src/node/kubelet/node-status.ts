@@ -66,6 +66,7 @@ export function nodeStatusOf(inputs: NodeInputs, before: NodeStatus | undefined)
       ...(machine.swapBytes > 0 && { swap: { capacity: machine.swapBytes } }),
     },
     runtimeHandlers: (inputs.runtimeStatus?.handlers ?? []).map(({ name, ...features }) => ({ name, features })),
+    ...(inputs.runtimeStatus?.features && { features: inputs.runtimeStatus.features }),
   };
 }
 

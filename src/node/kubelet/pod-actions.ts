@@ -5,6 +5,7 @@
 import type { Container, Pod } from '#api/generated/schema.ts';
 import type { ContainerStatus } from '#node/runtime/runtime.ts';
 import { ephemeralContainers, initContainers, isSidecar } from './pod-containers.ts';
+import { type ContainerToReset, containersToReset } from './restart-all.ts';
 import { mayRestart } from './restart-policy.ts';
 import { hashAnnotation, hashOf } from './runtime-labels.ts';
 import { containerNameOf, isAlive, newestOf, type RuntimePod } from './runtime-pods.ts';
@@ -28,6 +29,8 @@ export interface PodActions {
   sandboxId: string | undefined;
   kill: ContainerToKill[];
   start: Container[];
+  /** Killed without grace, and removed, one after the other: all are to begin again. */
+  reset: ContainerToReset[];
 }
 
 /** What probes say of a running container. undefined: nothing against it. */
@@ -42,7 +45,10 @@ export function podActions(pod: Pod, now: RuntimePod, health: Health): PodAction
   const sandbox = sandboxState(pod, now);
   if (sandbox.mustBeMade) return actionsForNewSandbox(pod, now, sandbox.attempt);
 
-  const actions: PodActions = { killPod: false, createSandbox: undefined, sandboxId: sandbox.id, kill: [], start: [] };
+  const { id: sandboxId } = sandbox;
+  const actions: PodActions = { killPod: false, createSandbox: undefined, sandboxId, kill: [], start: [], reset: [] };
+  const reset = containersToReset(pod, now);
+  if (reset.length > 0) return { ...actions, reset };
   for (const container of ephemeralContainers(pod)) if (!newestOf(now, container.name)) actions.start.push(container);
 
   const init = initActions(pod, now, health);
@@ -92,6 +98,7 @@ function actionsForNewSandbox(pod: Pod, now: RuntimePod, attempt: number): PodAc
     sandboxId: undefined,
     kill: [],
     start: [],
+    reset: [],
   };
   const everRan = now.containers.length > 0;
   const mayAgain = pod.spec.containers.some((container) => mayRestart(pod, container, KILLED));

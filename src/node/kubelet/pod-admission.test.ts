@@ -59,3 +59,21 @@ test('pods that have ended, that came later, and the pod itself do not count', (
   expect(refusalOf(first, { node, others: [first, ended, later] })).toBeUndefined();
   expect(refusalOf(later, { node, others: [first, ended, later] })?.reason).toBe('NodePorts');
 });
+
+test('groups are strict only where the runtime says that it can be so', () => {
+  const having = (features: object): Node => ({ ...node, status: { ...node.status, ...features } });
+  const strict = pod({ securityContext: { supplementalGroupsPolicy: 'Strict' } });
+  const refused = {
+    reason: 'SupplementalGroupsPolicyNotSupported',
+    message: 'SupplementalGroupsPolicy=Strict is not supported in this node',
+  };
+  expect(refusalOf(strict, { node, others: [] })).toEqual(refused);
+  expect(refusalOf(strict, { node: having({ features: { supplementalGroupsPolicy: false } }), others: [] })).toEqual(
+    refused,
+  );
+  expect(
+    refusalOf(strict, { node: having({ features: { supplementalGroupsPolicy: true } }), others: [] }),
+  ).toBeUndefined();
+  const merging = pod({ securityContext: { supplementalGroupsPolicy: 'Merge' } });
+  expect(refusalOf(merging, { node, others: [] })).toBeUndefined();
+});

@@ -26,8 +26,20 @@ export function refusalOf(pod: Pod, { node, others }: NodeNow): Refusal | undefi
   const running = others.filter(
     (other) => other.metadata.uid !== pod.metadata.uid && !isTerminal(other) && isAhead(other, pod),
   );
-  return (node && (resourceRefusal(pod, node, running) ?? affinityRefusal(pod, node))) ?? portRefusal(pod, running);
+  return (
+    (node && (groupsRefusal(pod, node) ?? resourceRefusal(pod, node, running) ?? affinityRefusal(pod, node))) ??
+    portRefusal(pod, running)
+  );
 }
+
+/** A runtime that does not say that it can be strict about groups would add the image's own. */
+const groupsRefusal = ({ spec }: Pod, { status }: Node): Refusal | undefined =>
+  spec.securityContext?.supplementalGroupsPolicy === 'Strict' && !status?.features?.supplementalGroupsPolicy
+    ? {
+        reason: 'SupplementalGroupsPolicyNotSupported',
+        message: 'SupplementalGroupsPolicy=Strict is not supported in this node',
+      }
+    : undefined;
 
 /** It runs, or came first. */
 function isAhead(other: Pod, pod: Pod): boolean {

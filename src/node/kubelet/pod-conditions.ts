@@ -2,6 +2,7 @@
 import type { ContainerStatus, Pod, PodCondition, PodStatus } from '#api/generated/schema.ts';
 import { initContainers, isSidecar, sidecars } from './pod-containers.ts';
 import type { PodNote } from './pod-notes.ts';
+import { restartingAllCondition } from './restart-all.ts';
 
 interface ConditionInputs {
   pod: Pod;
@@ -9,6 +10,8 @@ interface ConditionInputs {
   init: ContainerStatus[];
   regular: ContainerStatus[];
   hasSandbox: boolean;
+  /** One has asked for it, and not all are removed yet. */
+  isRestarting: boolean;
   note: Pick<PodNote, 'ended' | 'resizePending' | 'resizing'>;
 }
 
@@ -19,6 +22,7 @@ export const OWN_CONDITIONS: ReadonlySet<string> = new Set([
   'Ready',
   'ContainersReady',
   'PodScheduled',
+  'AllContainersRestarting',
   'PodResizePending',
   'PodResizeInProgress',
 ]);
@@ -31,6 +35,7 @@ export function podConditions(inputs: ConditionInputs): PodCondition[] {
   const { pod, hasSandbox } = inputs;
   const containersReady = containersReadyOf(inputs);
   const generation = pod.metadata.generation;
+  const restarting = restartingAllCondition(pod, inputs);
   const condition = (type: string, answer: Answer): PodCondition => ({
     type,
     ...(generation !== undefined && { observedGeneration: generation }),
@@ -42,6 +47,7 @@ export function podConditions(inputs: ConditionInputs): PodCondition[] {
     condition('Ready', readyOf(inputs, containersReady)),
     condition('ContainersReady', containersReady),
     condition('PodScheduled', yes),
+    ...(restarting ? [restarting] : []),
     ...resizeConditions(inputs),
     ...disruptionConditions(inputs),
   ];

@@ -33,7 +33,7 @@ export class PodReporter {
 
   report(pod: Pod, now: RuntimePod, { isTerminal = false }: { isTerminal?: boolean } = {}): PodStatus {
     const { clock, hostIPs, notes, writer } = this.#options;
-    const known = this.#withLatestStatus(pod);
+    const known = this.asLastSaid(pod);
     const health = this.healthOf(known);
     const note = notes.of(pod.metadata.uid);
     const status = podStatusOf({
@@ -80,7 +80,8 @@ export class PodReporter {
     return saidBefore(pod, container, status)?.ready === true;
   }
 
-  #withLatestStatus(pod: Pod): Pod {
+  /** With the newest status: what this kubelet has said, or is about to, and others' conditions. */
+  asLastSaid(pod: Pod): Pod {
     const latest = this.#options.latest(pod);
     const own = this.#options.writer.statusOf(pod.metadata.uid);
     if (!own) return { ...pod, ...(latest.status && { status: latest.status }) };

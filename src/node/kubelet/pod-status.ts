@@ -14,6 +14,7 @@ import type {
 import { ephemeralContainers, initContainers, isSidecar } from './pod-containers.ts';
 import { OWN_CONDITIONS, podConditions } from './pod-conditions.ts';
 import type { PodNote } from './pod-notes.ts';
+import { isRestartingAll, removedForAll, wasRemovedForAll } from './restart-all.ts';
 import { mayRestart } from './restart-policy.ts';
 import type { PodResources } from './resize/allocations.ts';
 import { qosClassOf } from '#api/core/v1/pod-qos.ts';
@@ -64,7 +65,8 @@ export function podStatusOf(inputs: StatusInputs): PodStatus {
   const phase = ended ? 'Failed' : phaseOf(pod, { init, regular, isTerminal: inputs.isTerminal });
   const ips = pod.spec.hostNetwork ? [...hostIPs] : (now.sandboxes[0]?.ips ?? []);
   const hasSandbox = now.sandboxes[0]?.state === 'SANDBOX_READY' && ips.length > 0;
-  const own: PodCondition[] = podConditions({ pod, phase, init, regular, hasSandbox, note: inputs.note });
+  const isRestarting = now.containers.length > 0 && isRestartingAll(pod, now);
+  const own: PodCondition[] = podConditions({ pod, phase, init, regular, hasSandbox, isRestarting, note: inputs.note });
   return {
     ...(pod.metadata.generation !== undefined && { observedGeneration: pod.metadata.generation }),
     phase,
@@ -141,12 +143,14 @@ export function containerStatusOf(
 function withoutRuntime(
   container: Container,
   old: ContainerStatus | undefined,
-  { pod, waiting, isTerminal }: StatusInputs,
+  { pod, now, waiting, isTerminal }: StatusInputs,
 ): ContainerStatus {
   const why = waiting.get(container.name);
   const initial = initContainers(pod).length > 0 ? 'PodInitializing' : 'ContainerCreating';
   const terminated = old?.state?.terminated;
-  if (terminated && !why) return { ...old, ready: isDoneInit(pod, container, terminated.exitCode), started: false };
+  const isRemoved = !isTerminal && old !== undefined && !old.state?.waiting && isRestartingAll(pod, now);
+  if (terminated && !why && !isRemoved)
+    return { ...old, ready: isDoneInit(pod, container, terminated.exitCode), started: false };
   const wasRunning = old?.state?.running;
   const base: ContainerStatus = {
     name: container.name,
@@ -160,6 +164,7 @@ function withoutRuntime(
     ...resourcesOf(container),
     ...volumeMountsOf(container),
   };
+  if (isRemoved) return { ...base, ...removedForAll, restartCount: base.restartCount + 1 };
   if (!wasRunning) return base;
   const unknown = {
     exitCode: 137,
@@ -256,7 +261,7 @@ export function phaseOf(pod: Pod, { init, regular, isTerminal }: PhaseInputs): P
   const runsAgain = pod.spec.containers.some((container) => {
     const { state, lastState } = regular.find(({ name }) => name === container.name) ?? {};
     const { exitCode } = state?.terminated ?? lastState?.terminated ?? {};
-    return exitCode !== undefined && mayRestart(pod, container, exitCode);
+    return exitCode !== undefined && (wasRemovedForAll(lastState) || mayRestart(pod, container, exitCode));
   });
   if (running > 0 || runsAgain) return 'Running';
   return succeeded === stopped.length ? 'Succeeded' : 'Failed';

@@ -22,7 +22,8 @@ import type { Resizer } from './resize/resizer.ts';
 import type { Resizes } from './resize/resizes.ts';
 import type { ReferencedObjects } from './referenced-objects.ts';
 import { hashOf, restartCountOf } from './runtime-labels.ts';
-import { newestOf, type RuntimePod, type RuntimePods } from './runtime-pods.ts';
+import { wasRemovedForAll } from './restart-all.ts';
+import { isAlive, newestOf, type RuntimePod, type RuntimePods } from './runtime-pods.ts';
 import type { MountedVolumes, PodVolumes } from './volumes/pod-volumes.ts';
 import { SyncFailed } from './sync-failed.ts';
 import { VolumeNotYet } from './volumes/volume-problem.ts';
@@ -137,6 +138,7 @@ export class PodSync {
     const { preparation } = this.#options;
     if (actions.killPod) await this.#clearSandboxes(pod, before, signal);
     await this.#killSome(pod, actions, signal);
+    await this.#reset(pod, actions, signal);
     signal.throwIfAborted();
     const { volumes, sandboxId, config, podIPs } = await preparation.prepare({ pod, actions, before, signal });
     const pullSecrets = actions.start.length > 0 ? await this.#pullSecrets(pod) : [];
@@ -175,6 +177,17 @@ export class PodSync {
         return this.#options.killer.kill(pod, status, { container, graceSeconds, message, signal });
       }),
     );
+  }
+
+  /** Their logs stay until the pod goes. */
+  async #reset(pod: Pod, { reset }: PodActions, signal: AbortSignal): Promise<void> {
+    const { killer, runtime, runtimePods } = this.#options;
+    for (const { container, status } of reset) {
+      if (isAlive(status)) await killer.kill(pod, status, { container, graceSeconds: 0, message: 'killing', signal });
+      signal.throwIfAborted();
+      await runtime.removeContainer(status.id);
+      runtimePods.forget(status.id);
+    }
   }
 
   /** Those that exist. A missing one is told, and the pull is tried without it, as upstream does. */
@@ -242,8 +255,10 @@ export class PodSync {
     const last = newestOf(before, container.name);
     if (last) return restartCountOf(last) + (last.state === 'CONTAINER_CREATED' ? 0 : 1);
     // The runtime has forgotten its earlier runs; the API has not.
-    const statuses = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])];
+    const { status } = this.#options.reporter.asLastSaid(pod);
+    const statuses = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
     const said = statuses.find(({ name }) => name === container.name);
+    if (said && wasRemovedForAll(said.lastState)) return said.restartCount; // counted when it was removed
     return said?.containerID ? said.restartCount + 1 : 0;
   }
 
@@ -317,8 +332,8 @@ export class PodSync {
   }
 }
 
-const isAnything = ({ killPod, createSandbox, kill, start }: PodActions): boolean =>
-  killPod || createSandbox !== undefined || kill.length > 0 || start.length > 0;
+const isAnything = ({ killPod, createSandbox, kill, start, reset }: PodActions): boolean =>
+  killPod || createSandbox !== undefined || kill.length > 0 || start.length > 0 || reset.length > 0;
 
 /** A refusal or silence of the API or the runtime: worth another try. */
 export const isWorthRetrying = (error: unknown): error is Error =>

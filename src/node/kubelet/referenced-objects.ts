@@ -103,7 +103,14 @@ export class ReferencedObjects {
 
   #begin(what: Pick<Entry, 'kind' | 'namespace' | 'name'>, podUid: string): Entry {
     const stop = new AbortController();
-    const entry: Entry = { ...what, users: new Set([podUid]), object: undefined, isTold: false, first: Promise.resolve(), stop };
+    const entry: Entry = {
+      ...what,
+      users: new Set([podUid]),
+      object: undefined,
+      isTold: false,
+      first: Promise.resolve(),
+      stop,
+    };
     let answered: (error?: Error) => void = () => undefined;
     const renew = () => {
       entry.first = new Promise((resolve, reject) => {

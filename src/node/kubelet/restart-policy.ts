@@ -1,15 +1,9 @@
 /** Whether a container that has ended runs again: by its own rules, its own policy, or its pod's. Source: KEP-5307. */
-import type { Container, Pod } from '#api/generated/schema.ts';
+import type { Container, ContainerRestartRule, Pod } from '#api/generated/schema.ts';
 
 export function mayRestart(pod: Pod, container: Container, exitCode: number): boolean {
-  const { restartPolicy, restartPolicyRules = [] } = container;
-  if (restartPolicy) {
-    const rule = restartPolicyRules.find(({ exitCodes }) => {
-      const isListed = exitCodes?.values?.includes(exitCode) ?? false;
-      return exitCodes !== undefined && (exitCodes.operator === 'In' ? isListed : !isListed);
-    });
-    if (rule?.action === 'Restart') return true;
-  }
+  const { restartPolicy } = container;
+  if (restartPolicy && ruleFor(container, exitCode)) return true; // by itself, or with all of its pod
   switch (restartPolicy ?? pod.spec.restartPolicy) {
     case 'Always':
       return true;
@@ -19,3 +13,10 @@ export function mayRestart(pod: Pod, container: Container, exitCode: number): bo
       return false;
   }
 }
+
+/** The first that fits how it ended. */
+export const ruleFor = ({ restartPolicyRules }: Container, exitCode: number): ContainerRestartRule | undefined =>
+  restartPolicyRules?.find(({ exitCodes }) => {
+    const isListed = exitCodes?.values?.includes(exitCode) ?? false;
+    return exitCodes !== undefined && (exitCodes.operator === 'In' ? isListed : !isListed);
+  });

@@ -6,6 +6,7 @@ import type {
   NamespaceOptions,
   SandboxSecurityContext,
   SecurityProfile,
+  SupplementalGroupsPolicy,
 } from '#node/runtime/runtime.ts';
 import { podText } from './pod-containers.ts';
 
@@ -28,6 +29,7 @@ export function sandboxSecurity(pod: Pod, facts: SecurityFacts): SandboxSecurity
     ...(context.runAsUser !== undefined && { runAsUser: context.runAsUser }),
     ...(context.runAsGroup !== undefined && context.runAsUser !== undefined && { runAsGroup: context.runAsGroup }),
     ...(groupsOf(pod).length > 0 && { supplementalGroups: groupsOf(pod) }),
+    ...groupsPolicyOf(pod),
     privileged: pod.spec.containers.some(({ securityContext }) => securityContext?.privileged === true),
     seccomp: seccomp ?? { profileType: 'RuntimeDefault' },
   };
@@ -61,6 +63,7 @@ export function containerSecurity(
     ...(runAsGroup !== undefined && { runAsGroup }),
     readonlyRootfs: own.readOnlyRootFilesystem === true,
     ...(groupsOf(pod).length > 0 && { supplementalGroups: groupsOf(pod) }),
+    ...groupsPolicyOf(pod),
     noNewPrivs: own.allowPrivilegeEscalation === false,
     ...(own.procMount !== 'Unmasked' && !privileged && { maskedPaths: MASKED, readonlyPaths: READ_ONLY }),
     seccomp: seccomp ?? { profileType: 'Unconfined' },
@@ -88,6 +91,11 @@ const READ_ONLY = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sys
 function groupsOf(pod: Pod): number[] {
   const { fsGroup, supplementalGroups = [] } = pod.spec.securityContext ?? {};
   return fsGroup === undefined ? supplementalGroups : [fsGroup, ...supplementalGroups];
+}
+
+function groupsPolicyOf({ spec }: Pod): { supplementalGroupsPolicy?: SupplementalGroupsPolicy } {
+  const policy = spec.securityContext?.supplementalGroupsPolicy;
+  return policy ? { supplementalGroupsPolicy: policy } : {};
 }
 
 export const namespacesOf = ({ spec }: Pod): NamespaceOptions => ({

@@ -47,7 +47,12 @@ export interface RuntimeHandler {
 export interface RuntimeStatus {
   conditions: RuntimeCondition[];
   handlers: RuntimeHandler[];
+  /** Whatever the handler; absent: the runtime is older than this question. */
+  features?: { supplementalGroupsPolicy: boolean };
 }
+
+/** Whether the groups that an image gives its user are the container's, too. */
+export type SupplementalGroupsPolicy = 'Merge' | 'Strict';
 
 export type NamespaceMode = 'POD' | 'CONTAINER' | 'NODE' | 'TARGET';
 
@@ -78,6 +83,7 @@ export interface SandboxSecurityContext {
   runAsGroup?: number;
   readonlyRootfs?: boolean;
   supplementalGroups?: number[];
+  supplementalGroupsPolicy?: SupplementalGroupsPolicy;
   privileged?: boolean;
   seccomp?: SecurityProfile;
   apparmor?: SecurityProfile;
@@ -168,6 +174,7 @@ export interface ContainerSecurityContext {
   runAsUsername?: string;
   readonlyRootfs?: boolean;
   supplementalGroups?: number[];
+  supplementalGroupsPolicy?: SupplementalGroupsPolicy;
   noNewPrivs?: boolean;
   maskedPaths?: string[];
   readonlyPaths?: string[];

@@ -6,6 +6,7 @@ export const criEnums: Record<string, readonly string[]> = {
   Protocol: ['TCP', 'UDP', 'SCTP'],
   MountPropagation: ['PROPAGATION_PRIVATE', 'PROPAGATION_HOST_TO_CONTAINER', 'PROPAGATION_BIDIRECTIONAL'],
   NamespaceMode: ['POD', 'CONTAINER', 'NODE', 'TARGET'],
+  SupplementalGroupsPolicy: ['Merge', 'Strict'],
   ProfileType: ['RuntimeDefault', 'Unconfined', 'Localhost'],
   PodSandboxState: ['SANDBOX_READY', 'SANDBOX_NOTREADY'],
   ContainerState: ['CONTAINER_CREATED', 'CONTAINER_RUNNING', 'CONTAINER_EXITED', 'CONTAINER_UNKNOWN'],
@@ -15,7 +16,8 @@ export const criMessages: Record<string, string> = {
   VersionRequest: 'version string 1',
   VersionResponse: 'version string 1, runtimeName string 2, runtimeVersion string 3, runtimeApiVersion string 4',
   StatusRequest: 'verbose bool 1',
-  StatusResponse: 'status RuntimeStatus 1, runtimeHandlers RuntimeHandler* 3',
+  StatusResponse: 'status RuntimeStatus 1, runtimeHandlers RuntimeHandler* 3, features RuntimeFeatures 4',
+  RuntimeFeatures: 'supplementalGroupsPolicy bool 1',
   RuntimeStatus: 'conditions RuntimeCondition* 1',
   RuntimeCondition: 'type string 1, status bool 2, reason string 3, message string 4',
   RuntimeHandler: 'name string 1, features RuntimeHandlerFeatures 2',
@@ -35,7 +37,7 @@ export const criMessages: Record<string, string> = {
   LinuxSandboxSecurityContext:
     'namespaceOptions NamespaceOption 1, selinuxOptions SELinuxOption 2, runAsUser Int64Value 3, readonlyRootfs bool 4, ' +
     'supplementalGroups int64* 5, privileged bool 6, runAsGroup Int64Value 8, seccomp SecurityProfile 9, ' +
-    'apparmor SecurityProfile 10',
+    'apparmor SecurityProfile 10, supplementalGroupsPolicy SupplementalGroupsPolicy 11',
   LinuxPodSandboxConfig: 'cgroupParent string 1, securityContext LinuxSandboxSecurityContext 2, sysctls map 3',
   PodSandboxMetadata: 'name string 1, uid string 2, namespace string 3, attempt uint32 4',
   PodSandboxConfig:
@@ -71,7 +73,7 @@ export const criMessages: Record<string, string> = {
     'capabilities Capability 1, privileged bool 2, namespaceOptions NamespaceOption 3, selinuxOptions SELinuxOption 4, ' +
     'runAsUser Int64Value 5, runAsUsername string 6, readonlyRootfs bool 7, supplementalGroups int64* 8, ' +
     'noNewPrivs bool 11, runAsGroup Int64Value 12, maskedPaths string* 13, readonlyPaths string* 14, ' +
-    'seccomp SecurityProfile 15, apparmor SecurityProfile 16',
+    'seccomp SecurityProfile 15, apparmor SecurityProfile 16, supplementalGroupsPolicy SupplementalGroupsPolicy 17',
   LinuxContainerConfig: 'resources LinuxContainerResources 1, securityContext LinuxContainerSecurityContext 2',
   ContainerMetadata: 'name string 1, attempt uint32 2',
   Device: 'containerPath string 1, hostPath string 2, permissions string 3',

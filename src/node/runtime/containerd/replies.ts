@@ -49,6 +49,9 @@ export const runtimeStatus = (reply: Reply): RuntimeStatus => ({
     recursiveReadOnlyMounts: part(handler, 'features')?.['recursiveReadOnlyMounts'] === true,
     userNamespaces: part(handler, 'features')?.['userNamespaces'] === true,
   })),
+  ...(part(reply, 'features') && {
+    features: { supplementalGroupsPolicy: part(reply, 'features')?.['supplementalGroupsPolicy'] === true },
+  }),
 });
 
 export const podSandbox = (reply: Reply): PodSandbox => ({
