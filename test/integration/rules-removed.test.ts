@@ -1,4 +1,5 @@
 /** Rules that somebody takes out of the kernel by hand are back at once: no clock moves in here. */
+import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { silentLog } from '#base/log.ts';
@@ -201,4 +202,23 @@ runs('where listening fails, that is said, and tried again', async () => {
   clock.advance(1_000);
   await vi.waitUntil(() => said.length === 2, LONGEST);
   expect([said, told]).toEqual([['no room', 'no room'], 1]); // something may have gone unheard meanwhile
+});
+
+runs('who listens goes with whoever started it, also when that is killed', async () => {
+  const listen = `require('child_process').spawn('${MONITOR[0]}', ${JSON.stringify(MONITOR.slice(1))},{stdio:['ignore','pipe','inherit']})`;
+  const parent = await lab.keep('node', `console.log(${listen}.pid);setInterval(()=>0,1e6)`);
+  const children = () => readFileSync(`/proc/${parent.pid}/task/${parent.pid}/children`, 'utf8').trim();
+  const child = children();
+  const of = (file: string) => {
+    try {
+      return readFileSync(`/proc/${child}/${file}`, 'utf8');
+    } catch {
+      return ''; // it is gone
+    }
+  };
+  const isRunning = () => /\) [^Z]/.test(of('stat'));
+  await vi.waitUntil(() => of('comm') === 'nft\n', LONGEST); // the limits are set by then
+  expect(isRunning()).toBe(true);
+  parent.kill('SIGKILL');
+  await vi.waitUntil(() => !isRunning(), LONGEST);
 });
