@@ -378,6 +378,10 @@ test('/metrics tells how many objects there are, and what this build is', async 
   expect(valueOf('apiserver_storage_objects{resource="clusterroles.rbac.authorization.k8s.io"}')).toBeGreaterThan(50);
   expect(valueOf('apiserver_resource_objects{group="",resource="configmaps"}')).toBeGreaterThan(0);
   expect(valueOf('apiserver_resource_size_estimate_bytes{group="",resource="configmaps"}')).toBeGreaterThan(100);
+  expect((await ask(`${CONFIG_MAPS}/counted`)).code).toBe(200);
+  const sizes = (await ask('/metrics')).text.split('\n').filter((line) => line.startsWith('apiserver_response_sizes_'));
+  const sum = sizes.find((line) => /_sum\{verb="GET",[^}]*resource="configmaps"/.test(line));
+  expect(Number(sum?.split(' ').at(-1))).toBeGreaterThan(100);
   expect(text).toMatch(/^kubernetes_build_info\{major="1",minor="36",git_version="v1\.36\.0[^}]*\} 1$/m);
 });
 

@@ -52,6 +52,8 @@ export abstract class Exchange {
   readonly bytes: Readable;
   /** Of the answer; 0 before it has begun. */
   code = 0;
+  /** Bytes of the answer's body so far. */
+  sent = 0;
   /** Names the request in the audit log and for its client. */
   readonly auditId: string;
   audited: AuditedRequest | undefined;
@@ -128,6 +130,7 @@ export abstract class Exchange {
 
   /** undefined when there is room for more; else resolves when there is, or the client has gone. */
   write(chunk: Uint8Array): Promise<void> | undefined {
+    this.sent += chunk.length;
     if (this.#isGone || this.#out.write(chunk)) return undefined;
     return room(this.#out);
   }
@@ -136,8 +139,10 @@ export abstract class Exchange {
     this.#isEnded = true;
     if (!this.#gone) this.#out[EXCHANGE] = undefined;
     if (this.#isGone) return;
-    if (last?.length) this.#out.end(last);
-    else this.#out.end();
+    if (last?.length) {
+      this.sent += last.length;
+      this.#out.end(last);
+    } else this.#out.end();
   }
 
   /** The time for the answer is over. What is sent later goes nowhere. */

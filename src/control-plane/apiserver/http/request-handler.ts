@@ -91,7 +91,7 @@ export class RequestHandler {
     const over = (): void => {
       exchange.audited?.completed(exchange.code);
       deadline?.end();
-      done?.(exchange.code, clock.monotonicMs());
+      done?.(exchange.code, clock.monotonicMs(), exchange.sent);
     };
     return lastly(() => otherwise(answer, (error) => this.#refuse(exchange, error)), over);
   }

@@ -45,6 +45,23 @@ test('the time that requests take is a histogram', async () => {
 const registryType = async (metrics: RequestMetrics) =>
   (await linesOf(metrics, '# TYPE apiserver_request_duration_seconds'))[0];
 
+test('the sizes of answers to who reads are a histogram', async () => {
+  const metrics = createRequestMetrics();
+  for (const bytes of [500, 5_000]) begin(metrics, '/api/v1/namespaces/a/pods/p')(200, 0, bytes);
+  begin(metrics, '/api/v1/namespaces/a/pods', { method: 'POST' })(201, 0, 500);
+  begin(metrics, '/api/v1/pods?watch=1')(200, 0, 500);
+  const lines = await linesOf(metrics, 'apiserver_response_sizes');
+  const labels = PODS.replace('dry_run="",', '');
+  expect(lines.slice(0, 2)).toEqual([
+    `apiserver_response_sizes_bucket{le="1000",${labels}} 1`,
+    `apiserver_response_sizes_bucket{le="10000",${labels}} 2`,
+  ]);
+  expect(lines.slice(-2)).toEqual([
+    `apiserver_response_sizes_sum{${labels}} 5500`,
+    `apiserver_response_sizes_count{${labels}} 2`,
+  ]);
+});
+
 test('requests in flight and open watches are told apart', async () => {
   const metrics = createRequestMetrics();
   const get = begin(metrics, '/api/v1/nodes/n');

@@ -1,5 +1,6 @@
 /** What `/metrics` says of requests, under upstream's names. */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { DistributionHistogram } from '../metrics/distribution-histogram.ts';
 import type { RequestInfo } from '../request-info.ts';
 import { dryRunErrors } from '../verbs/write-options.ts';
 import {
@@ -7,14 +8,15 @@ import {
   LABELS,
   LONG_LABELS,
   type RequestLabels,
+  type RequestSeries,
   SecondsHistogram,
   unnamed,
 } from './request-series.ts';
 
 export interface RequestMetrics {
   registry: Registry;
-  /** Call what it returns with the code of the answer when the request is over. */
-  begin(info: RequestInfo | undefined, nowMs: number): (code: number, nowMs: number) => void;
+  /** Call what it returns with the code and the size of the answer when the request is over. */
+  begin(info: RequestInfo | undefined, nowMs: number): (code: number, nowMs: number, bytes?: number) => void;
 }
 
 export function createRequestMetrics(): RequestMetrics {
@@ -27,9 +29,10 @@ export function createRequestMetrics(): RequestMetrics {
     begin(info, beganMs) {
       const series = all.of(labelsOf(info));
       series.open++;
-      return (code, nowMs) => {
+      return (code, nowMs, bytes = 0) => {
         series.open--;
         series.answered(code);
+        series.sent(bytes);
         if (!series.isLong) series.took((nowMs - beganMs) / 1000);
       };
     },
@@ -59,6 +62,11 @@ function registerMetrics(registry: Registry, all: AllRequestSeries): void {
       all,
     ),
   );
+  registry.registerMetric(
+    new DistributionHistogram({ name: 'apiserver_response_sizes', help: 'Bytes of the answers to who reads.' }, () =>
+      [...all].map(({ labels, sizes }) => [withoutDryRun(labels), sizes]),
+    ),
+  );
   new Gauge({
     name: 'apiserver_current_inflight_requests',
     help: 'Requests that are being answered, watches and streams left out.',
@@ -76,13 +84,12 @@ function registerMetrics(registry: Registry, all: AllRequestSeries): void {
     labelNames: LONG_LABELS,
     registers,
     collect() {
-      for (const { labels, isLong, open } of all) {
-        const { dry_run: _, ...told } = labels;
-        if (isLong) this.set(told, open);
-      }
+      for (const { labels, isLong, open } of all) if (isLong) this.set(withoutDryRun(labels), open);
     },
   });
 }
+
+const withoutDryRun = ({ dry_run: _, ...labels }: RequestSeries['labels']) => labels;
 
 const CONNECTING = new Set(['exec', 'attach', 'portforward', 'proxy', 'log']);
 

@@ -1,5 +1,6 @@
 /** Counts of requests by what they are about. Kept here and not by prom-client, which checks and hashes all labels each time. */
 import { Histogram } from 'prom-client';
+import { Distribution } from '../metrics/distribution.ts';
 
 const WHAT = ['group', 'version', 'resource', 'subresource', 'scope'] as const;
 /** Of requests that write, some are only tried. */
@@ -12,6 +13,8 @@ const COMPONENT = 'apiserver';
 
 // Upstream's: seconds from 5 ms to a minute.
 const BUCKETS = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60];
+// Upstream's: from 1 kB to 1 GB.
+const SIZES = Array.from({ length: 7 }, (_, power) => 1_000 * 10 ** power);
 /** Names in a path are the caller's choice, and nobody has looked at them yet when a request is counted. */
 const MAX_SERIES = 5_000;
 
@@ -24,6 +27,8 @@ export class RequestSeries {
   open = 0;
   seconds = 0;
   finished = 0;
+  /** Bytes of the answers to who reads. */
+  readonly sizes = new Distribution(SIZES);
   /** How many of the finished ended within each bound, and not within the one before. */
   readonly buckets = new Array<number>(BUCKETS.length).fill(0);
 
@@ -35,6 +40,10 @@ export class RequestSeries {
 
   answered(code: number): void {
     this.codes.set(code, (this.codes.get(code) ?? 0) + 1);
+  }
+
+  sent(bytes: number): void {
+    if (this.isReading && !this.isLong) this.sizes.observe(bytes);
   }
 
   took(seconds: number): void {
