@@ -13,7 +13,9 @@ interface Status {
 
 const first = new KedgeCluster(`shared${process.pid}a`);
 const second = new KedgeCluster(`shared${process.pid}b`);
-const TIMES = ['lease-duration=12s', 'renew-deadline=10s', 'retry-period=500ms'].map((time) => `--leader-elect-${time}`);
+const TIMES = ['lease-duration=12s', 'renew-deadline=10s', 'retry-period=500ms'].map(
+  (time) => `--leader-elect-${time}`,
+);
 const LEASES = ['kube-controller-manager', 'kube-scheduler'];
 
 let etcd: EtcdServer;

@@ -8,7 +8,7 @@ const OLD_ZONE = 'failure-domain.beta.kubernetes.io/zone';
 const disk = { gcePersistentDisk: { pdName: 'data' } };
 const GKE_ZONE = 'topology.gke.io/zone';
 
-const within = (key: string, ...values: string[]) => ({ key, operator: 'In', values });
+const within = (key: string, ...values: string[]) => ({ key, operator: 'In' as const, values });
 const volume = (source: object, terms: NodeSelectorTerm[] | undefined, labels: Record<string, string> = {}) =>
   ({
     metadata: { name: 'v', labels },
