@@ -480,7 +480,7 @@ describe('what is wrong is told with its place', () => {
       'FROM --platform=linux/s390x base:1',
       'Dockerfile:1: FROM --platform=linux/s390x is not supported: images are built for this machine',
     ],
-    ['FROM base:1\nENV A=${B:?say it}', 'Dockerfile:2: B: say it'],
+    [`FROM base:1\nENV A=\${B:?say it}`, 'Dockerfile:2: B: say it'],
     [
       'FROM base:1\nRUN \\\n["false"]',
       'Dockerfile:2: RUN ended with exit code 1 (it had no network; `--network node` gives it the one of a node)',

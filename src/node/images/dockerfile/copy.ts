@@ -9,7 +9,7 @@ import { hasWildcard, patternExpression } from './patterns.ts';
 import { DockerfileProblem } from './problem.ts';
 import { addFiles, byOf, filesOf, variablesOf } from './stage-state.ts';
 import { placed } from './stages.ts';
-import { type HereDocument } from './here-documents.ts';
+import type { HereDocument } from './here-documents.ts';
 import { replaced } from './variables.ts';
 import { expanded, wordsOf } from './words.ts';
 
@@ -23,8 +23,9 @@ interface Copy extends Step {
 
 export async function copyFiles(instruction: Instruction, step: Step): Promise<void> {
   const { state, build, stage } = step;
-  const { escape } = instruction;
-  const words = instruction.list ?? placed(instruction, () => wordsOf(instruction.text, variablesOf(state), escape));
+  const { escapeSign } = instruction;
+  const words =
+    instruction.list ?? placed(instruction, () => wordsOf(instruction.text, variablesOf(state), escapeSign));
   const [last = '', sources] = [words.at(-1), words.slice(0, -1)];
   if (sources.length === 0)
     throw new DockerfileProblem(instruction, `${instruction.name} requires at least two arguments`);
@@ -66,7 +67,7 @@ function writtenOut(
   { instruction, state, target, isFolder }: Copy,
   { name, content, isLiteral }: HereDocument,
 ): TarEntry {
-  const scope = { values: variablesOf(state), escape: instruction.escape };
+  const scope = { values: variablesOf(state), escapeSign: instruction.escapeSign };
   const text = isLiteral ? content : placed(instruction, () => replaced(content, scope));
   return { path: isFolder ? posix.join(target, name) : target, mode: 0o644, type: 'file', content: Buffer.from(text) };
 }
@@ -174,7 +175,7 @@ async function withoutThere({ state, target }: Copy, entries: TarEntry[]): Promi
 async function ownerAndMode({ instruction, state, build }: Copy): Promise<(entry: TarEntry) => TarEntry> {
   const flag = (name: string) => {
     const said = instruction.flags.get(name);
-    return said && placed(instruction, () => expanded(said, variablesOf(state), instruction.escape));
+    return said && placed(instruction, () => expanded(said, variablesOf(state), instruction.escapeSign));
   };
   const chmod = flag('chmod');
   if (chmod !== undefined && !/^0?[0-7]{3,4}$/.test(chmod)) {

@@ -58,12 +58,12 @@ const FOLLOW: Record<string, Follow> = {
   },
   ENV(instruction, { state }) {
     const variables = variablesOf(state);
-    for (const [name, value] of placed(instruction, () => pairsOf(instruction.text, variables, instruction.escape)))
+    for (const [name, value] of placed(instruction, () => pairsOf(instruction.text, variables, instruction.escapeSign)))
       state.env.set(name, value);
     addNote(state, instruction);
   },
   LABEL(instruction, { state }) {
-    const pairs = placed(instruction, () => pairsOf(instruction.text, variablesOf(state), instruction.escape));
+    const pairs = placed(instruction, () => pairsOf(instruction.text, variablesOf(state), instruction.escapeSign));
     state.config.labels = { ...state.config.labels, ...Object.fromEntries(pairs) };
     addNote(state, instruction);
   },
@@ -72,7 +72,7 @@ const FOLLOW: Record<string, Follow> = {
     addNote(state, instruction);
   },
   async WORKDIR(instruction, { build, state }) {
-    const said = placed(instruction, () => expanded(instruction.text, variablesOf(state), instruction.escape));
+    const said = placed(instruction, () => expanded(instruction.text, variablesOf(state), instruction.escapeSign));
     const path = posix.resolve('/', state.config.workingDir ?? '/', said);
     state.config.workingDir = path;
     const by = byOf(instruction);
@@ -82,11 +82,13 @@ const FOLLOW: Record<string, Follow> = {
     await addFiles(state, entries, { store: build.builder.store, by });
   },
   USER(instruction, { state }) {
-    state.config.user = placed(instruction, () => expanded(instruction.text, variablesOf(state), instruction.escape));
+    state.config.user = placed(instruction, () =>
+      expanded(instruction.text, variablesOf(state), instruction.escapeSign),
+    );
     addNote(state, instruction);
   },
   EXPOSE(instruction, { state }) {
-    const ports = placed(instruction, () => wordsOf(instruction.text, variablesOf(state), instruction.escape)).map(
+    const ports = placed(instruction, () => wordsOf(instruction.text, variablesOf(state), instruction.escapeSign)).map(
       (word) => {
         if (!/^\d{1,5}(-\d{1,5})?(\/(tcp|udp|sctp))?$/i.test(word)) {
           throw new DockerfileProblem(instruction, `"${word}" is not PORT or PORT/PROTOCOL`);
@@ -99,13 +101,14 @@ const FOLLOW: Record<string, Follow> = {
   },
   VOLUME(instruction, { state }) {
     const paths =
-      instruction.list ?? placed(instruction, () => wordsOf(instruction.text, variablesOf(state), instruction.escape));
+      instruction.list ??
+      placed(instruction, () => wordsOf(instruction.text, variablesOf(state), instruction.escapeSign));
     state.config.volumes = [...new Set([...(state.config.volumes ?? []), ...paths])];
     addNote(state, instruction);
   },
   STOPSIGNAL(instruction, { state }) {
     state.config.stopSignal = placed(instruction, () =>
-      expanded(instruction.text, variablesOf(state), instruction.escape),
+      expanded(instruction.text, variablesOf(state), instruction.escapeSign),
     );
     addNote(state, instruction);
   },
@@ -128,8 +131,8 @@ const FOLLOW: Record<string, Follow> = {
     addNote(state, instruction);
   },
   ONBUILD(instruction, { state }) {
-    const { text, escape } = instruction;
-    parseTrigger(instruction, text, escape); // what is wrong with it is told now
+    const { text, escapeSign } = instruction;
+    parseTrigger(instruction, text, escapeSign); // what is wrong with it is told now
     state.config.onBuild = [...(state.config.onBuild ?? []), text];
     addNote(state, instruction);
   },

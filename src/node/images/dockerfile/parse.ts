@@ -15,7 +15,7 @@ export interface Instruction extends Place {
   list: string[] | undefined;
   documents: readonly HereDocument[];
   /** What takes its meaning from the next character. */
-  escape: string;
+  escapeSign: string;
 }
 
 const KNOWN = new Set(
@@ -30,9 +30,9 @@ const MOST_BYTES = 1 << 20;
 /** Throws DockerfileProblem. */
 export function parseDockerfile(file: string, text: string): Instruction[] {
   if (text.length > MOST_BYTES) throw new DockerfileProblem({ file, line: 1 }, `longer than ${MOST_BYTES} characters`);
-  const escape = escapeOf(file, text);
-  const instructions = logicalLines(file, text, escape).map(({ line, text: whole, documents }) =>
-    instructionOf({ file, line }, whole, { escape, documents }),
+  const escapeSign = escapeOf(file, text);
+  const instructions = logicalLines(file, text, escapeSign).map(({ line, text: whole, documents }) =>
+    instructionOf({ file, line }, whole, { escapeSign, documents }),
   );
   if (!instructions.some(({ name }) => name === 'FROM')) {
     throw new DockerfileProblem({ file, line: 1 }, 'no FROM: write `FROM scratch`, or the image to begin with');
@@ -41,8 +41,8 @@ export function parseDockerfile(file: string, text: string): Instruction[] {
 }
 
 /** What an image has for whoever builds on it. */
-export function parseTrigger(place: Place, text: string, escape = '\\'): Instruction {
-  const instruction = instructionOf(place, text, { escape, documents: [] });
+export function parseTrigger(place: Place, text: string, escapeSign = '\\'): Instruction {
+  const instruction = instructionOf(place, text, { escapeSign, documents: [] });
   const { name } = instruction;
   if (name === 'ONBUILD') throw new DockerfileProblem(place, "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
   if (name === 'FROM' || name === 'MAINTAINER')
@@ -52,16 +52,16 @@ export function parseTrigger(place: Place, text: string, escape = '\\'): Instruc
 
 /** Directives stand first. `# syntax=` names a frontend, which is not asked. */
 function escapeOf(file: string, text: string): string {
-  let escape = '\\';
+  let escapeSign = '\\';
   for (const [index, line] of text.split(/\r?\n/).entries()) {
     const [, name, value = ''] = /^#\s*([a-z]+)\s*=\s*(.*?)\s*$/i.exec(line) ?? [];
-    if (name === undefined) return escape;
+    if (name === undefined) return escapeSign;
     if (name.toLowerCase() !== 'escape') continue;
     if (value !== '\\' && value !== '`')
       throw new DockerfileProblem({ file, line: index + 1 }, `invalid escape token '${value}' does not match \` or \\`);
-    escape = value;
+    escapeSign = value;
   }
-  return escape;
+  return escapeSign;
 }
 
 interface LogicalLine {
@@ -71,11 +71,11 @@ interface LogicalLine {
 }
 
 /** Comments and empty lines are left out, also between the lines of one instruction. */
-function logicalLines(file: string, text: string, escape: string): LogicalLine[] {
+function logicalLines(file: string, text: string, escapeSign: string): LogicalLine[] {
   const found: LogicalLine[] = [];
   const lines = text.split(/\r?\n/);
   // The escape character at the end, itself not escaped.
-  const continued = escape === '`' ? /(^|[^`])`[ \t]*$/ : /(^|[^\\])\\[ \t]*$/;
+  const continued = escapeSign === '`' ? /(^|[^`])`[ \t]*$/ : /(^|[^\\])\\[ \t]*$/;
   let open: LogicalLine | undefined;
   for (let index = 0; index < lines.length; index++) {
     const raw = lines[index] as string;
@@ -101,7 +101,7 @@ function logicalLines(file: string, text: string, escape: string): LogicalLine[]
 function instructionOf(
   place: Place,
   whole: string,
-  { escape, documents }: Pick<Instruction, 'escape' | 'documents'>,
+  { escapeSign, documents }: Pick<Instruction, 'escapeSign' | 'documents'>,
 ): Instruction {
   const [, word = '', rest = ''] = /^\s*(\S+)\s*([\s\S]*)$/.exec(whole) ?? [];
   const name = word.toUpperCase();
@@ -109,7 +109,7 @@ function instructionOf(
   const { flags, mounts, text } = withoutFlags(rest.trim());
   if (!text) throw new DockerfileProblem(place, `${name} requires at least one argument`);
   const list = TAKES_LIST.has(name) ? listIn(text) : undefined;
-  return { ...place, name, flags, mounts, text, list, documents, escape };
+  return { ...place, name, flags, mounts, text, list, documents, escapeSign };
 }
 
 function withoutFlags(text: string): Pick<Instruction, 'flags' | 'mounts' | 'text'> {

@@ -32,7 +32,7 @@ export function mountsOf(
   const workingDir = state.config.workingDir ?? '/';
   return instruction.mounts.flatMap((said) =>
     placed(instruction, () => {
-      const whole = expanded(said, variablesOf(state), instruction.escape);
+      const whole = expanded(said, variablesOf(state), instruction.escapeSign);
       return runMount(whole, { workingDir, has: (id) => secrets.has(id) }) ?? [];
     }),
   );

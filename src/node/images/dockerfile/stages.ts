@@ -45,7 +45,7 @@ export function stagesOf(instructions: readonly Instruction[], given: ReadonlyMa
 
 function stageOf(from: Instruction, variables: ReadonlyMap<string, string>): Stage {
   const said = from.flags.get('platform') ?? '';
-  const platform = placed(from, () => expanded(said, new Map([...PLATFORM, ...variables]), from.escape));
+  const platform = placed(from, () => expanded(said, new Map([...PLATFORM, ...variables]), from.escapeSign));
   if (platform !== '' && platform !== PLATFORM.get('TARGETPLATFORM')) {
     throw new DockerfileProblem(
       from,
@@ -58,7 +58,7 @@ function stageOf(from: Instruction, variables: ReadonlyMap<string, string>): Sta
   if (name !== undefined && !/^[a-z][a-z0-9._-]*$/i.test(name)) {
     throw new DockerfileProblem(from, `"${name}" is not a name for a stage`);
   }
-  const base = placed(from, () => expanded(image, new Map([...PLATFORM, ...variables]), from.escape));
+  const base = placed(from, () => expanded(image, new Map([...PLATFORM, ...variables]), from.escapeSign));
   if (!base) throw new DockerfileProblem(from, `base name (${image}) should not be blank`);
   return { from, base, name: name?.toLowerCase(), instructions: [] };
 }
@@ -70,7 +70,7 @@ export function argsOf(
 ): [string, string | undefined][] {
   return instruction.text.split(/\s+(?=[A-Za-z_][A-Za-z0-9_]*(?:=|\s|$))/).map((word) => {
     if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(word)) return [word, undefined];
-    const [pair] = placed(instruction, () => pairsOf(word, variables, instruction.escape));
+    const [pair] = placed(instruction, () => pairsOf(word, variables, instruction.escapeSign));
     if (!pair || !/^[A-Za-z_]\w*=/.test(word)) throw new DockerfileProblem(instruction, `"${word}" is not NAME=value`);
     return pair;
   });

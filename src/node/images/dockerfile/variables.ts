@@ -1,7 +1,7 @@
 /** What `$NAME` and `${NAME…}` mean. Source: "Dockerfile reference", "Environment replacement". */
 export interface Variables {
   values: ReadonlyMap<string, string>;
-  escape: string;
+  escapeSign: string;
 }
 
 /** Quotes are as they are: for texts of here-documents. */
@@ -9,7 +9,7 @@ export function replaced(text: string, scope: Variables): string {
   let result = '';
   for (let at = 0; at < text.length; at++) {
     const char = text[at] as string;
-    if (char === scope.escape && ['$', scope.escape].includes(text[at + 1] ?? '')) {
+    if (char === scope.escapeSign && ['$', scope.escapeSign].includes(text[at + 1] ?? '')) {
       at++;
       result += text[at];
     } else if (char === '$') {
@@ -26,7 +26,7 @@ export function variableAt(text: string, scope: Variables): { value: string; len
   const [simple, name] = /^\$([A-Za-z_][A-Za-z0-9_]*)/.exec(text) ?? [];
   if (simple !== undefined && name !== undefined) return { value: scope.values.get(name) ?? '', length: simple.length };
   if (!text.startsWith('${')) return { value: '$', length: 1 };
-  const end = closingBrace(text, scope.escape);
+  const end = closingBrace(text, scope.escapeSign);
   const [, key, sign = '', word = ''] = FORM.exec(text.slice(2, end)) ?? [];
   if (key === undefined) throw new SyntaxError(`unsupported substitution: ${text.slice(0, 30)}`);
   return { value: substituted(key, { sign, word }, scope), length: end + 1 };
@@ -35,10 +35,10 @@ export function variableAt(text: string, scope: Variables): { value: string; len
 const FORM = /^([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-+?]|##?|%%?|\/\/?)([\s\S]*))?$/;
 
 /** Of the first brace; those of variables within are passed over. */
-function closingBrace(text: string, escape: string): number {
+function closingBrace(text: string, escapeSign: string): number {
   let depth = 0;
   for (let at = 1; at < text.length; at++) {
-    if (text[at] === escape) at++;
+    if (text[at] === escapeSign) at++;
     else if (text[at] === '{') depth++;
     else if (text[at] === '}' && --depth === 0) return at;
   }

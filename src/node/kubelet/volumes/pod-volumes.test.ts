@@ -252,7 +252,7 @@ describe('files', () => {
     expect(shown('configmap')).toEqual([]);
   });
 
-  test.each<[string, Omit<Volume, 'name'>, string]>([
+  test.each<[string, object, string]>([
     ['a config map', { configMap: { name: 'gone' } }, 'configmap "gone" not found'],
     ['a secret', { secret: { secretName: 'gone' } }, 'secret "gone" not found'],
     [
@@ -282,7 +282,7 @@ describe('files', () => {
   ])('of %s that is missing are told', async (_, source, why) => {
     maps.set('m', {});
     secrets.set('s', {});
-    expect(await failure(podWith({ name: 'v', ...source }))).toEqual([`${FAILED}${why}`]);
+    expect(await failure(podWith({ name: 'v', ...source } as Volume))).toEqual([`${FAILED}${why}`]);
     expect(existsSync(join(root, 'pods/u1'))).toBe(false);
   });
 
