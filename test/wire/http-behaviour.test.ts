@@ -366,7 +366,7 @@ test('/metrics tells how requests were authenticated, authorised and admitted', 
 test('/metrics tells how many objects there are, and what this build is', async () => {
   await create('counted');
   const { text } = await ask('/metrics');
-  const valueOf = (series: string) =>
+  const numberAt = (series: string) =>
     Number(
       text
         .split('\n')
@@ -374,10 +374,10 @@ test('/metrics tells how many objects there are, and what this build is', async 
         ?.split(' ')
         .at(-1),
     );
-  expect(valueOf('apiserver_storage_objects{resource="configmaps"}')).toBeGreaterThan(0);
-  expect(valueOf('apiserver_storage_objects{resource="clusterroles.rbac.authorization.k8s.io"}')).toBeGreaterThan(50);
-  expect(valueOf('apiserver_resource_objects{group="",resource="configmaps"}')).toBeGreaterThan(0);
-  expect(valueOf('apiserver_resource_size_estimate_bytes{group="",resource="configmaps"}')).toBeGreaterThan(100);
+  expect(numberAt('apiserver_storage_objects{resource="configmaps"}')).toBeGreaterThan(0);
+  expect(numberAt('apiserver_storage_objects{resource="clusterroles.rbac.authorization.k8s.io"}')).toBeGreaterThan(50);
+  expect(numberAt('apiserver_resource_objects{group="",resource="configmaps"}')).toBeGreaterThan(0);
+  expect(numberAt('apiserver_resource_size_estimate_bytes{group="",resource="configmaps"}')).toBeGreaterThan(100);
   expect((await ask(`${CONFIG_MAPS}/counted`)).code).toBe(200);
   const sizes = (await ask('/metrics')).text.split('\n').filter((line) => line.startsWith('apiserver_response_sizes_'));
   const sum = sizes.find((line) => /_sum\{verb="GET",[^}]*resource="configmaps"/.test(line));

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { type Attributes, allow, type Decision, deny, noOpinion } from './authorizer.ts';
 import { DecisionCounts } from './decision-counts.ts';
 
-const ATTRIBUTES: Attributes = { user: { name: 'jane' }, verb: 'get', path: '/version' };
+const ATTRIBUTES: Attributes = { user: { name: 'jane', groups: [] }, verb: 'get', path: '/version' };
 const answering = (answer: Decision | Promise<Decision>) => ({ authorize: () => answer });
 
 test('decisions are counted by authorizer, now or later; no opinion is none', async () => {

@@ -16,7 +16,7 @@ test('attempts are told by result, users by no more than their kind, and what ne
   await counts.decisions
     .counted({ authorize: () => ({ decision: 'allow', reason: '' }) }, { type: 'RBAC', name: 'rbac' })
     .authorize({
-      user: { name: 'jane' },
+      user: { name: 'jane', groups: [] },
       verb: 'get',
       path: '/version',
     });

@@ -17,7 +17,7 @@ import type { Soon } from '#base/soon.ts';
 import { reshape, shapedTypeOf } from '../decode-object.ts';
 import type { VerbServices } from '../registry/behaviour.ts';
 import type { Reply, ResourceCall } from '../resource-call.ts';
-import { fieldsOf, SCALE, type Scale, scaleOf, scaleReply } from '../scale-object.ts';
+import { fieldsOf, SCALE, type Scale, scaleReply } from '../scale-object.ts';
 import { isForced, judgeDuplicates, readConfiguration } from './apply-body.ts';
 import { withManagedFields, writerOf } from './field-management.ts';
 import { fieldShapeOf, withVersions } from './field-versions.ts';
