@@ -334,6 +334,11 @@ test('flushed rules come back and a lost node is left out; then nothing is lost 
       await eventually('node3 is no endpoint any more', async () => !(await isEndpoint()));
     });
     expect(Object.keys(cut).filter((why) => !['timeout', 'EHOSTUNREACH'].includes(why))).toEqual([]);
+    // What the API says reaches the rules of each node in its own time.
+    await holds('both nodes lead to those that are left', async () => {
+      const asked = [node1, node2].flatMap((node) => Array.from({ length: 40 }, () => ask(node, { port })));
+      for (const answer of await Promise.all(asked)) expect(answer).toMatch(/^server-node[12]$/);
+    });
     const after = [node1, node2].map((node) => underLoad('after both', load(node, { port }), async () => undefined));
     expect(await Promise.all(after)).toEqual([{}, {}]);
   } finally {
