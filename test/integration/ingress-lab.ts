@@ -76,16 +76,19 @@ export function ingressLab() {
   const clock = new ManualClock();
   const ports = { http: 0, https: 0 };
   let ingress: IngressServer;
+  let servers = 0;
 
   beforeEach(async () => {
     ended.length = 0;
+    const own = ++servers;
     ingress = new IngressServer({
       httpPort: 0,
       httpsPort: 0,
       newRequestId: () => 'id-1',
       random: { next: () => 0.5 },
       clock,
-      record: { ended: (what) => void ended.push(what) },
+      // What ends with the server of the test before is that one's.
+      record: { ended: (what) => void (own === servers && ended.push(what)) },
     });
     ingress.change({ fallbackCertificate: shownAs('fallback') });
     Object.assign(ports, await ingress.listen(['127.0.0.1']));
