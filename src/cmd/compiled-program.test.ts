@@ -1,11 +1,23 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { threadId } from 'node:worker_threads';
 import { afterAll, expect, test } from 'vitest';
-import { compiledPath, loadCompiled } from './compiled-program.ts';
+import { compiledPath, isTrusted, loadCompiled } from './compiled-program.ts';
 
 const LOADER = pathToFileURL(join(import.meta.dirname, 'compiled-program.ts')).href;
 const folder = mkdtempSync(join(tmpdir(), 'kedge-compiled-'));
@@ -76,6 +88,45 @@ test('compiled code that is damaged is as if it were not there: the engine would
   }
 });
 
+const [ROOT, ALICE, BOB] = [0, 1000, 1001];
+test.each([
+  { what: 'of who runs it', code: ALICE, program: ROOT, user: ALICE, isTaken: true },
+  { what: "of the program's owner", code: ALICE, program: ALICE, user: ROOT, isTaken: true },
+  { what: 'of root', code: ROOT, program: ALICE, user: BOB, isTaken: true },
+  { what: 'of another user, run by root', code: BOB, program: ALICE, user: ROOT, isTaken: false },
+  { what: 'of another user', code: BOB, program: ROOT, user: ALICE, isTaken: false },
+  { what: 'that its group may write', code: ALICE, program: ALICE, user: ALICE, mode: 0o664, isTaken: false },
+  { what: 'that everybody may write', code: ROOT, program: ROOT, user: ROOT, mode: 0o646, isTaken: false },
+])('compiled code $what: run is $isTaken', ({ code, program, user, mode = 0o644, isTaken }) => {
+  expect(isTrusted({ uid: code, mode: 0o100000 | mode }, { uid: program }, user)).toBe(isTaken);
+});
+
+test('compiled code that others may write, or that is a link to some, is not run', () => {
+  const file = placed('open.cjs', 6);
+  const path = compiledPath(file);
+  loadCompiled<Answering>(file).keep();
+  expect(statSync(path).mode & 0o022).toBe(0);
+  chmodSync(path, 0o666);
+  expect(loadCompiled<Answering>(file).isFromCache).toBe(false);
+  chmodSync(path, 0o644);
+  expect(loadCompiled<Answering>(file).isFromCache).toBe(true);
+  renameSync(path, `${path}.elsewhere`);
+  symlinkSync(`${path}.elsewhere`, path);
+  expect(loadCompiled<Answering>(file).isFromCache).toBe(false);
+});
+
+test('compiled code is not written through a link that somebody has put in its place', () => {
+  const file = placed('linked.cjs', 7);
+  const victim = join(folder, 'victim');
+  writeFileSync(victim, 'untouched');
+  symlinkSync(victim, compiledPath(file));
+  loadCompiled<Answering>(file).keep();
+  symlinkSync(victim, `${compiledPath(file)}.${process.pid}-${threadId}`);
+  expect(() => loadCompiled<Answering>(file).keep()).toThrow('EEXIST');
+  expect(readFileSync(victim, 'utf8')).toBe('untouched');
+  expect(loadCompiled<Answering>(file).isFromCache).toBe(true);
+});
+
 const WITH_PROCESSES_MS = 60_000;
 
 test('a process that found no compiled code leaves it behind when it ends, for the next', {
@@ -84,6 +135,14 @@ test('a process that found no compiled code leaves it behind when it ends, for t
   const file = placed('left.cjs', 4);
   expect(runs(file)).toEqual({ answer: 4, isFromCache: false });
   expect(runs(file)).toEqual({ answer: 4, isFromCache: true });
+});
+
+test('of what processes leave behind only the newest stays', { timeout: WITH_PROCESSES_MS }, () => {
+  const file = placed('many.cjs', 8);
+  for (let tag = 0; tag < 20; tag++) writeFileSync(`${file}.${tag}.compiled`, 'of another version');
+  expect(runs(file)).toEqual({ answer: 8, isFromCache: false });
+  expect(readdirSync(folder).filter((name) => name.startsWith('many.cjs.'))).toHaveLength(6);
+  expect(runs(file)).toEqual({ answer: 8, isFromCache: true });
 });
 
 test('where nothing can be written the program runs all the same', { timeout: WITH_PROCESSES_MS }, () => {
