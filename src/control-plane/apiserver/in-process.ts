@@ -50,7 +50,8 @@ const OVER: IteratorResult<WatchEvent> = { done: true, value: undefined };
 
 /**
  * The events of a watch one by one, by hand: every change goes through here on its way to each informer of the process, and a
- * generator makes three promises of each.
+ * generator makes three promises of each. As everybody does who uses `for await`, one asks for the next event when one has the
+ * last; to end it is possible at any time.
  */
 class InProcessWatch implements AsyncIterator<WatchEvent> {
   readonly #pipeline: Pipeline;
@@ -77,15 +78,13 @@ class InProcessWatch implements AsyncIterator<WatchEvent> {
     try {
       return Promise.resolve({ done: false, value: eventOf(this.#kind!, event) });
     } catch (error) {
-      this.#end();
-      return Promise.reject(error);
+      return this.#failed(error);
     }
   }
 
   async return(): Promise<IteratorResult<WatchEvent>> {
     this.#end();
-    await this.#batches?.return?.();
-    await this.#remote?.return?.();
+    await (this.#batches ?? this.#remote)?.return?.();
     return OVER;
   }
 
@@ -93,6 +92,7 @@ class InProcessWatch implements AsyncIterator<WatchEvent> {
     if (this.#isOver) return OVER;
     try {
       if (!this.#batches && !this.#remote) await this.#open();
+      if (this.#isOver) return await this.return(); // ended before it was open
       if (this.#remote) return this.#passed(await this.#remote.next());
       for (;;) {
         const { done, value } = await this.#batches!.next();
@@ -104,8 +104,7 @@ class InProcessWatch implements AsyncIterator<WatchEvent> {
         return { done: false, value: eventOf(this.#kind!, event) };
       }
     } catch (error) {
-      this.#end();
-      throw error;
+      return this.#failed(error);
     }
   }
 
@@ -121,10 +120,17 @@ class InProcessWatch implements AsyncIterator<WatchEvent> {
       this.#kind = opened.kind;
       this.#batches = opened.batches[Symbol.asyncIterator]();
     }
+    if (this.#isOver) audited?.completed(200);
   }
 
   #passed(result: IteratorResult<WatchEvent>): IteratorResult<WatchEvent> {
     return result.done ? this.#end() : result;
+  }
+
+  /** Who asked is told, and asks no more: what is behind it is let go here. */
+  async #failed(error: unknown): Promise<never> {
+    await this.return();
+    throw error;
   }
 
   #end(): IteratorResult<WatchEvent> {

@@ -74,10 +74,24 @@ function timeLimit(clock: Clock, ms: number, outer: AbortSignal | undefined) {
   return { signal: controller.signal, endsSoon: warning.signal, cancel };
 }
 
-async function* thenFinally<T>(items: AsyncIterable<T>, finish: () => void): AsyncGenerator<T> {
-  try {
-    yield* items;
-  } finally {
-    finish();
-  }
-}
+/** By hand, so that it can be ended before it has begun and while an event is waited for. `finish` may be called more than once. */
+const thenFinally = <T>(items: AsyncIterable<T>, finish: () => void): AsyncIterable<T> => ({
+  [Symbol.asyncIterator]() {
+    const inner = items[Symbol.asyncIterator]();
+    const passed = (result: IteratorResult<T>) => {
+      if (result.done) finish();
+      return result;
+    };
+    const failed = (error: unknown) => {
+      finish();
+      throw error;
+    };
+    return {
+      next: () => inner.next().then(passed, failed),
+      async return() {
+        finish();
+        return (await inner.return?.()) ?? { done: true, value: undefined };
+      },
+    };
+  },
+});

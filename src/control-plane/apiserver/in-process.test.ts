@@ -1,0 +1,92 @@
+import { expect, test } from 'vitest';
+import { deferred } from '#base/deferred.ts';
+import { inProcessPipeline } from './in-process.ts';
+import type { Pipeline } from './pipeline.ts';
+
+const KIND = { kind: 'Pod', group: '', version: 'v1' };
+const asked = { path: '/api/v1/pods?watch=true', user: { name: 'asker' }, signal: new AbortController().signal };
+
+/** A watch of these batches; what is behind it, and its record, say how often they were ended. */
+function watchOf(batches: unknown[][], opening: Promise<void> = Promise.resolve()) {
+  const ended = { batches: 0, record: 0 };
+  const left = [...batches];
+  const waiting = deferred<IteratorResult<unknown>>();
+  const over = { done: true, value: undefined } as const;
+  const inner = {
+    next: async () => (left.length > 0 ? { done: false, value: left.shift() } : await waiting.promise),
+    return: async () => {
+      ended.batches++;
+      waiting.resolve(over);
+      return over;
+    },
+  };
+  const pipeline = {
+    auditor: {
+      begin: () => ({
+        annotate: () => undefined,
+        opening: (open: () => unknown) => open(),
+        completed: () => void ended.record++,
+      }),
+    },
+    watch: () => opening.then(() => ({ kind: KIND, batches: { [Symbol.asyncIterator]: () => inner } })),
+  };
+  const events = inProcessPipeline(pipeline as unknown as Pipeline)
+    .watch(asked)
+    [Symbol.asyncIterator]();
+  return { events, ended };
+}
+
+const added = (name: string) => ({ type: 'ADDED', object: { object: () => ({ metadata: { name } }) } });
+const broken = {
+  type: 'ADDED',
+  object: {
+    object: () => {
+      throw new Error('cannot be read');
+    },
+  },
+};
+
+test('the events of batches come one by one, empty ones left out', async () => {
+  const { events, ended } = watchOf([[added('a'), added('b')], [], [added('c')]]);
+  const names: string[] = [];
+  for await (const { object } of { [Symbol.asyncIterator]: () => events }) {
+    names.push(object.metadata.name ?? '');
+    if (names.length === 3) break;
+  }
+  expect(names).toEqual(['a', 'b', 'c']);
+  expect(ended).toEqual({ batches: 1, record: 1 });
+  expect(await events.next()).toEqual({ done: true, value: undefined });
+});
+
+for (const { where, batches } of [
+  { where: 'first', batches: [[broken, added('a')]] },
+  { where: 'later', batches: [[added('a'), broken]] },
+])
+  test(`an event that cannot be read, ${where} in its batch, ends the watch and what is behind it`, async () => {
+    const { events, ended } = watchOf(batches);
+    const all = async () => {
+      for await (const _ of { [Symbol.asyncIterator]: () => events });
+    };
+    await expect(all()).rejects.toThrow('cannot be read');
+    expect(ended).toEqual({ batches: 1, record: 1 });
+    expect(await events.next()).toEqual({ done: true, value: undefined });
+  });
+
+test('a watch that is ended while it waits for an event is over', async () => {
+  const { events, ended } = watchOf([]);
+  const next = events.next();
+  await Promise.resolve();
+  await events.return?.();
+  expect(await next).toEqual({ done: true, value: undefined });
+  expect(ended.record).toBe(1);
+});
+
+test('a watch that is ended while it is opened leaves nothing open', async () => {
+  const opening = deferred<void>();
+  const { events, ended } = watchOf([[added('a')]], opening.promise);
+  const next = events.next();
+  await events.return?.();
+  opening.resolve();
+  expect(await next).toEqual({ done: true, value: undefined });
+  expect(ended).toEqual({ batches: 1, record: 1 });
+});
