@@ -62,6 +62,20 @@ test('the sizes of answers to who reads are a histogram', async () => {
   ]);
 });
 
+test('no series is told twice, whatever is asked of requests that only read or last', async () => {
+  const metrics = createRequestMetrics();
+  for (const method of ['GET', 'HEAD']) begin(metrics, '/api/v1/namespaces/a/pods/p?dryRun=All', { method })(200, 0, 1);
+  begin(metrics, '/api/v1/namespaces/a/pods/p')(200, 0, 1);
+  for (const query of ['', '?dryRun=All', '?dryRun=no'])
+    begin(metrics, `/api/v1/namespaces/a/pods/p/exec${query}`, { method: 'POST' });
+  const series = (await metrics.registry.metrics())
+    .split('\n')
+    .filter((line) => line.startsWith('apiserver_'))
+    .map((line) => line.slice(0, line.lastIndexOf(' ')));
+  expect(series).toEqual([...new Set(series)]);
+  expect(await linesOf(metrics, 'apiserver_longrunning_requests')).toEqual([expect.stringMatching(/ 3$/)]);
+});
+
 test('requests in flight and open watches are told apart', async () => {
   const metrics = createRequestMetrics();
   const get = begin(metrics, '/api/v1/nodes/n');

@@ -84,7 +84,8 @@ function registerMetrics(registry: Registry, all: AllRequestSeries): void {
     labelNames: LONG_LABELS,
     registers,
     collect() {
-      for (const { labels, isLong, open } of all) if (isLong) this.set(withoutDryRun(labels), open);
+      this.reset();
+      for (const { labels, isLong, open } of all) if (isLong) this.inc(withoutDryRun(labels), open);
     },
   });
 }
@@ -103,7 +104,7 @@ function labelsOf(info: RequestInfo | undefined): RequestLabels {
 }
 
 function dryRunOf({ method, query }: RequestInfo): string {
-  if (method === 'GET' || !query.has('dryRun')) return '';
+  if (method === 'GET' || method === 'HEAD' || !query.has('dryRun')) return '';
   const asked = query.getAll('dryRun');
   if (dryRunErrors(asked).length > 0) return 'invalid';
   return asked.includes('All') ? 'All' : '';
