@@ -36,8 +36,8 @@ interface Running {
 export class SharedInformers implements ReleasableInformers {
   readonly #options: InformersOptions;
   readonly #running = new Map<string, Running>();
-  /** Those of `for` without a scope, which are asked for by every write. */
-  readonly #heldByKind = new Map<Kind, ObjectCache<KubeObject>>();
+  /** Those of `for` without a scope, which are asked for by every write. A definition that changes makes another kind each time. */
+  #heldByKind = new WeakMap<Kind, ObjectCache<KubeObject>>();
 
   constructor(options: InformersOptions) {
     this.#options = options;
@@ -116,7 +116,7 @@ export class SharedInformers implements ReleasableInformers {
     const id = idOf(kind, scope);
     this.#running.get(id)?.stop.abort();
     this.#running.delete(id);
-    this.#heldByKind.clear();
+    this.#heldByKind = new WeakMap();
   }
 
   /** How many informers there are. */

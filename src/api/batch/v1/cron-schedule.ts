@@ -63,6 +63,7 @@ const KNOWN_AT_MOST = 1_000;
 
 /** `timeZone` is a name of the IANA database that is known to be good. */
 export function readSchedule(text: string, timeZone = 'UTC'): ReadSchedule {
+  if (text.length > MAX_LENGTH) return { complaint: 'schedule is too long' }; // and not kept
   const id = `${timeZone} ${text}`;
   const found = known.get(id);
   if (found) return found;
@@ -73,7 +74,6 @@ export function readSchedule(text: string, timeZone = 'UTC'): ReadSchedule {
 }
 
 function readAnew(text: string, timeZone: string): ReadSchedule {
-  if (text.length > MAX_LENGTH) return { complaint: 'schedule is too long' };
   const every = /^@every ((?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+)$/.exec(text);
   if (every) return { schedule: everySoOften(every[1] ?? '') };
   if (text.startsWith('@') && !Object.hasOwn(MACROS, text)) return { complaint: `unrecognized descriptor: ${text}` };
