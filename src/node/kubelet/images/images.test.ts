@@ -267,6 +267,46 @@ describe('who may have what is on the node', () => {
     await expect(images.ensure(pod(), ifAbsent(both.id), inputs())).rejects.toThrow('401');
   });
 
+  test('a runtime that does not answer yet is asked again what an earlier life has pulled', async () => {
+    const other = 'reg.example.com/web:half';
+    const { runtime } = nodeWith([image('sha256:1', other)]);
+    const earlier = imagesOf(runtime).records;
+    await earlier.load();
+    await earlier.begin(other);
+    const lists = [() => Promise.reject(new RuntimeError('Unavailable', 'not yet')), () => runtime.listImages()];
+    const { records } = imagesOf({ ...runtime, listImages: () => lists.shift()?.() } as ContainerRuntime);
+    await expect(records.load()).rejects.toThrow('not yet');
+    await records.load();
+    expect(records.of('sha256:1')).toBeDefined();
+  });
+
+  test('pulls of one name that end and begin at once leave a file for as long as one goes on', async () => {
+    const { records } = imagesOf(nodeWith([]).runtime);
+    await records.load();
+    const files = () => readdirSync(join(root, 'image_manager/pulling'));
+    for (let round = 0; round < 20; round++) {
+      await records.begin(IMAGE);
+      await Promise.all([records.end(IMAGE), records.begin(IMAGE)]);
+      expect(files()).toHaveLength(1);
+      await records.end(IMAGE);
+    }
+    expect(files()).toEqual([]);
+  });
+
+  test('who pulls one image with other passwords at once is noted besides the others', async () => {
+    const { records } = imagesOf(nodeWith([]).runtime);
+    await records.load();
+    const names = Array.from({ length: 20 }, (_, index) => `secret-${index}`);
+    const sourceOf = (name: string) => ({
+      secret: { uid: name, namespace: 'n', name, credentialHash: name.repeat(9) },
+    });
+    await Promise.all(names.map((name) => records.add('sha256:1', 'reg.example.com/web', sourceOf(name))));
+    const again = imagesOf(nodeWith([]).runtime).records;
+    await again.load();
+    const { kubernetesSecrets = [] } = again.of('sha256:1')?.credentialMapping['reg.example.com/web'] ?? {};
+    expect(kubernetesSecrets.map(({ name }) => name)).toEqual(names);
+  });
+
   test('records of images that are gone are forgotten', async () => {
     const { runtime } = nodeWith([], ['alice']);
     const images = imagesOf(runtime);

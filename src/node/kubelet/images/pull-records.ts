@@ -11,6 +11,7 @@ import type { Log } from '#base/log.ts';
 import type { Image } from '#node/runtime/runtime.ts';
 import { repositoryOf } from '../registry-credentials.ts';
 import { readState } from '../state-file.ts';
+import { Turns } from '../volumes/turns.ts';
 import type { PullSource, SourceAccount, SourceSecret } from './pull-source.ts';
 
 /** Who may have an image of one repository: everybody, or who shows one of these. */
@@ -42,6 +43,8 @@ export class PullRecords {
   readonly #pulled = new Map<string, PulledRecord>();
   /** Pulls under way by name, and how many; none of those that an earlier life has left. */
   readonly #pulling = new Map<string, number>();
+  /** Of what concerns one file: the last that was wanted is what stands in it. */
+  readonly #turns = new Turns();
   #loaded: Promise<void> | undefined;
 
   /** `root`: the kubelet's folder. */
@@ -50,9 +53,12 @@ export class PullRecords {
     this.#options = options;
   }
 
-  /** Before anything is asked. A file that cannot be read says nothing. */
+  /** Before anything is asked. A file that cannot be read says nothing. Throws what listing images throws; the next who asks looks again. */
   load(): Promise<void> {
-    this.#loaded ??= this.#load();
+    this.#loaded ??= this.#load().catch((error: unknown) => {
+      this.#loaded = undefined;
+      throw error;
+    });
     return this.#loaded;
   }
 
@@ -134,17 +140,17 @@ export class PullRecords {
   /** What cannot be written is still known in this life; the kubelet must live, for it is who makes room. */
   async #write(part: string, of: string, content: object): Promise<void> {
     const path = this.#path(part, of);
-    try {
-      await writeFile(`${path}.tmp`, JSON.stringify(content), { mode: 0o600 });
-      await rename(`${path}.tmp`, path);
-    } catch (error) {
-      this.#failed(path, error);
-    }
+    await this.#turns
+      .take(path, async () => {
+        await writeFile(`${path}.tmp`, JSON.stringify(content), { mode: 0o600 });
+        await rename(`${path}.tmp`, path);
+      })
+      .catch((error: unknown) => this.#failed(path, error));
   }
 
   async #remove(part: string, of: string): Promise<void> {
     const path = this.#path(part, of);
-    await rm(path, { force: true }).catch((error: unknown) => this.#failed(path, error));
+    await this.#turns.take(path, () => rm(path, { force: true })).catch((error: unknown) => this.#failed(path, error));
   }
 
   #failed(path: string, error: unknown): void {
