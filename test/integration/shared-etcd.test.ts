@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Deployment } from '#api/apps/v1/deployment.ts';
 import { Lease } from '#api/coordination/v1/lease.ts';
+import { Endpoints } from '#api/core/v1/endpoints.ts';
 import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { silentLog } from '#base/log.ts';
@@ -13,6 +14,7 @@ import type { UserInfo } from '#client/transport.ts';
 import { ApiServerFlags } from '#cmd/control-plane/api-server-flags.ts';
 import { openClusterStorage } from '#cmd/control-plane/cluster-storage.ts';
 import { type Managers, startManagers } from '#cmd/control-plane/managers.ts';
+import { keepKubernetesService } from '#cmd/control-plane/shared-kubernetes-service.ts';
 import { systemClock, systemRandom } from '#cmd/system-clock.ts';
 import { deploymentController } from '#control-plane/controllers/deployment/deployment.ts';
 import { replicaSetController } from '#control-plane/controllers/replica-set.ts';
@@ -28,6 +30,7 @@ const PATIENT = { forMs: 120_000 };
 interface ControlPlane {
   server: HttpsApiServer;
   managers: Managers;
+  kubernetesService: Awaited<ReturnType<typeof keepKubernetesService>>;
   /** Its controllers and its scheduler are heard no more; what they hold stays theirs until it runs out. */
   dies(): void;
 }
@@ -60,7 +63,12 @@ async function startControlPlane(): Promise<ControlPlane> {
     ...{ kinds: server.api.kinds, clock: systemClock, random: systemRandom, log: silentLog },
     breathe: () => new Promise((resolve) => setImmediate(resolve)),
   });
-  return { server, managers, dies: () => death.abort() };
+  const kubernetesService = await keepKubernetesService({
+    ...{ client: server.api.loopback.client, storage, clock: systemClock, log: silentLog },
+    own: { ip: '192.0.2.1', port: server.port },
+    clusterIps: ['10.96.0.1'],
+  });
+  return { server, managers, kubernetesService, dies: () => death.abort() };
 }
 
 beforeAll(async () => {
@@ -70,6 +78,8 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  await second?.kubernetesService.stop();
+  await first?.kubernetesService.stop();
   await second?.managers.stop();
   await first?.server[Symbol.asyncDispose]();
   await second?.server[Symbol.asyncDispose]();
@@ -115,4 +125,16 @@ test('one leads; when it dies the other takes over, and no pod is made twice', a
   expect(now).toEqual(expect.arrayContaining(before));
   const taken = await holders(second);
   for (const [name, holder] of leader) expect(taken.get(name)).not.toBe(holder);
+});
+
+test('the Service kubernetes leads to both API servers, and no more to one that ends', async (context) => {
+  if (!etcdIsInstalled) return context.skip('apt-get install --no-install-recommends etcd-server');
+  const ports = async () => {
+    const { subsets = [] } = await client().get(Endpoints, { namespace: 'default', name: 'kubernetes' });
+    return subsets.map((subset) => subset.ports?.[0]?.port);
+  };
+  const both = [first.server.port, second.server.port].sort((a, b) => a - b);
+  await eventually(async () => expect(await ports()).toEqual(both), PATIENT);
+  await first.kubernetesService.stop();
+  await eventually(async () => expect(await ports()).toEqual([second.server.port]), PATIENT);
 });

@@ -9,7 +9,7 @@ import { silentLog } from '#base/log.ts';
 import { seededRandom } from '#base/random.ts';
 import { InProcessTransport } from '#client/transport/in-process.ts';
 import type { UserInfo } from '#client/transport.ts';
-import { ensureKubernetesService } from '#cmd/control-plane/system-objects.ts';
+import { ensureKubernetesService } from '#cmd/control-plane/kubernetes-service.ts';
 import { systemClock } from '#cmd/system-clock.ts';
 import { ensureBootstrapObjects } from '#control-plane/apiserver/authorization/ensure-bootstrap-objects.ts';
 import { rulesOf } from '#control-plane/controllers/controller-roles.ts';
@@ -28,7 +28,10 @@ export async function startLiveCluster(): Promise<HttpsApiServer> {
     client,
     controllers.map((each) => ({ controller: each.serviceAccount, rules: rulesOf(each) })),
   );
-  await ensureKubernetesService(client, { addresses: ['192.0.2.1'], port: server.port, clusterIps: ['10.96.0.1'] });
+  await ensureKubernetesService(client, {
+    servers: [{ ip: '192.0.2.1', port: server.port }],
+    clusterIps: ['10.96.0.1'],
+  });
   const services = {
     transportFor: (user: UserInfo) => new InProcessTransport(server.api.pipeline, user),
     kinds: createKindRegistry(catalog, bodies),

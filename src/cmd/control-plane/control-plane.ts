@@ -36,6 +36,7 @@ import { ApiServerFlags, FlagError } from './api-server-flags.ts';
 import { openClusterStorage } from './cluster-storage.ts';
 import { openImageRegistry } from './image-registry.ts';
 import { ImageRegistryLife } from './image-registry-life.ts';
+import { ensureKubernetesService } from './kubernetes-service.ts';
 import { ensureGatewayApi } from './local-gateway.ts';
 import { ensureIngressClass } from './local-ingress.ts';
 import { localLoadBalancers } from './local-load-balancers.ts';
@@ -44,9 +45,10 @@ import { startManagers } from './managers.ts';
 import { ensureCertificateRotation } from './node-certificates.ts';
 import { ensureMetricsReader, servedMetrics } from './resource-metrics.ts';
 import { schedulerSettings } from './scheduler-profiles.ts';
+import { keepKubernetesService } from './shared-kubernetes-service.ts';
 import { refuseOtherAuthorities } from './shared-store.ts';
 import { Simulation } from './simulation.ts';
-import { ensureKubernetesService, ensureNamespaces, ensureTokenTracking } from './system-objects.ts';
+import { ensureNamespaces, ensureTokenTracking } from './system-objects.ts';
 
 export interface ControlPlaneOptions {
   cluster: ClusterRecord;
@@ -122,11 +124,12 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     client,
     allControllers.map((each) => ({ controller: each.serviceAccount, rules: rulesOf(each) })),
   );
-  await ensureKubernetesService(client, {
-    addresses: plan.hostAddresses.slice(0, 1), // upstream's is of the primary family alone
-    port: cluster.apiServerPort,
-    clusterIps: plan.kubernetesAddresses.slice(0, 1),
-  });
+  const [ip = ''] = plan.hostAddresses; // upstream's is of the primary family alone, as the Service is
+  const own = { ip, port: cluster.apiServerPort };
+  const clusterIps = plan.kubernetesAddresses.slice(0, 1);
+  const shared =
+    isShared && (await keepKubernetesService({ client, storage, clock: systemClock, log, own, clusterIps }));
+  if (!shared) await ensureKubernetesService(client, { servers: [own], clusterIps });
   await ensureExtensionAuthentication(client, { client: pki.caCertificate, frontProxy: pki.frontProxyCaCertificate });
   apiServer.announceReady();
   const open = () => openImageRegistry({ root: paths.images, plan, listen: cluster.listen ?? [], pki, log });
@@ -154,6 +157,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 
   return {
     async close(graceMs) {
+      if (shared) await shared.stop(); // before anything that it leads to ends
       stopping.abort();
       await simulation.stop();
       await managers.stop();
