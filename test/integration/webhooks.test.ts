@@ -109,6 +109,7 @@ async function settled(is: () => boolean): Promise<void> {
 
 const port = () => (webhook.address() as AddressInfo).port;
 const to = (path: string) => ({ url: `https://127.0.0.1:${port()}${path}`, caBundle });
+const MERGE = 'application/merge-patch+json';
 const RULE = { operations: ['*'], apiGroups: [''], apiVersions: ['v1'], resources: ['configmaps'] };
 
 const hook = (path: string, more: object = {}) => ({
@@ -333,6 +334,32 @@ test('a patch that takes the namespace away, or gives a uid, changes neither', a
   await configure('mutating', [hook('/mutate')]);
   const { metadata } = await create('placed');
   expect(metadata).toMatchObject({ namespace: 'default', uid: expect.stringMatching(/^[0-9a-f-]{36}$/) });
+});
+
+test('a patch that leaves no account of fields is without effect on it, and the client is told', async () => {
+  const unreadable = { manager: 'm', operation: 'Update', apiVersion: 'v1', fieldsType: 'FieldsV1' };
+  answers['/account'] = () =>
+    patching([
+      { op: 'add', path: '/metadata/managedFields/-', value: { ...unreadable, fieldsV1: { 'f:data': null } } },
+      { op: 'add', path: '/data/by', value: 'webhook' },
+    ]);
+  await configure('mutating', [hook('/account')]);
+  const transport = server.transportFor({ name: 'asker', groups: ['system:masters'] });
+  const path = '/api/v1/namespaces/default/configmaps';
+  const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'accounted' }, data: { by: 'client' } };
+  const told = [
+    '.metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating admission controller; please fix your requests: error decoding versioned set from managed fields entry 1',
+  ];
+  for (const request of [
+    { method: 'POST', path, object },
+    { method: 'PATCH', path: `${path}/accounted`, object: { data: { more: '1' } }, contentType: MERGE },
+  ] as const) {
+    const reply = await transport.request(request);
+    const made = reply.object as ConfigMap;
+    expect(reply.warnings).toEqual(told);
+    expect(made.data?.by).toBe('webhook');
+    expect(made.metadata.managedFields?.map(({ manager }) => manager)).not.toContain('m');
+  }
 });
 
 test('a patch of __proto__ is one of a key by that name and reaches nothing else', async () => {

@@ -30,6 +30,19 @@ export const readManagers = (entries: readonly ManagedFieldsEntry[] | undefined)
 export const standingManagers = (entries: readonly ManagedFieldsEntry[] | undefined): Manager[] | undefined =>
   managersIn(entries, (fields) => fields as FieldSet);
 
+/** Why something in it is no account of fields, mostly in upstream's words; undefined when all of it is. */
+export function problemOfManagers(entries: readonly ManagedFieldsEntry[]): string | undefined {
+  for (const [index, { operation, apiVersion, fieldsType, fieldsV1 }] of entries.entries()) {
+    if (operation !== 'Apply' && operation !== 'Update') return 'operation must be `Apply` or `Update`';
+    if (!apiVersion) return 'apiVersion must not be empty';
+    if (!fieldsType) return `missing fieldsType in managed fields entry ${index}`;
+    if (fieldsType !== FIELDS_TYPE)
+      return `invalid fieldsType ${JSON.stringify(fieldsType)} in managed fields entry ${index}`;
+    if (!readFieldSet(fieldsV1 ?? {})) return `error decoding versioned set from managed fields entry ${index}`;
+  }
+  return undefined;
+}
+
 function managersIn(
   entries: readonly ManagedFieldsEntry[] | undefined,
   read: (fields: object) => FieldSet | undefined,

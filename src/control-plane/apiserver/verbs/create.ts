@@ -10,7 +10,7 @@ import { decodeObject } from '../decode-object.ts';
 import type { Prepared, VerbServices } from '../registry/behaviour.ts';
 import { AlongsideTaken } from '../registry/stored-objects.ts';
 import { admissionRequest, objectReply, type Reply, type ResourceCall } from '../resource-call.ts';
-import { withManagedFieldsOfUpdate } from './field-management.ts';
+import { withManagedFieldsOfUpdate, withReadableAccount } from './field-management.ts';
 import { inNamespace, needsNameGeneration, withIdentity, withoutSystemFields } from './object-identity.ts';
 import { writeOptionsOf } from './write-options.ts';
 
@@ -27,7 +27,8 @@ export async function create<T extends KubeObject>(call: ResourceCall<T>, servic
   const tracked = withManagedFieldsOfUpdate(call, { live: undefined, next: placed }, services);
   const object = tracked instanceof Promise ? await tracked : tracked;
   const request = admissionRequest(call, { verb: 'create', object, dryRun });
-  const admitted = (await services.admission.mutate(request)) as T; //                     403 Forbidden
+  const mutated = (await services.admission.mutate(request)) as T; //                      403 Forbidden
+  const admitted = withReadableAccount(mutated, object, call.warn);
   return createAdmitted(call, { admitted, dryRun }, services);
 }
 

@@ -2,6 +2,7 @@
 import { isEqual } from '#api/machinery/equal.ts';
 import { apiVersionOf, type Kind, type KindRegistry } from '#api/machinery/kind.ts';
 import { managedFieldsOfUpdate, type Writer } from '#api/machinery/managed-fields/field-tracking.ts';
+import { problemOfManagers } from '#api/machinery/managed-fields/managers.ts';
 import type { KubeObject, ManagedFieldsEntry, ObjectMeta } from '#api/machinery/object.ts';
 import { StatusError } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
@@ -95,4 +96,19 @@ function isSameButTime(a: ManagedFieldsEntry, b: ManagedFieldsEntry): boolean {
     a.fieldsType === b.fieldsType &&
     isEqual(a.fieldsV1, b.fieldsV1)
   );
+}
+
+/**
+ * What admission made of the account of fields counts, unless it is none any more: then that of `before` stays, and the client
+ * is told. Later writes rely on what stands.
+ */
+export function withReadableAccount<T extends KubeObject>(admitted: T, before: T, warn: (text: string) => void): T {
+  const [entries, standing] = [admitted.metadata.managedFields, before.metadata.managedFields];
+  if (!entries || entries === standing || isEqual(entries, standing)) return admitted;
+  const problem = problemOfManagers(entries);
+  if (problem === undefined) return admitted;
+  warn(
+    `.metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating admission controller; please fix your requests: ${problem}`,
+  );
+  return withManagedFields(admitted, standing);
 }

@@ -11,7 +11,7 @@ import { deepFreeze } from '#base/deep-freeze.ts';
 import type { Prepared, VerbServices } from '../registry/behaviour.ts';
 import { AlongsideTaken, type Change, keyIn } from '../registry/stored-objects.ts';
 import { admissionRequest, locationOf, objectReply, type Reply, type ResourceCall } from '../resource-call.ts';
-import { withManagedFieldsOfUpdate, withTimesOfNoChange } from './field-management.ts';
+import { withManagedFieldsOfUpdate, withReadableAccount, withTimesOfNoChange } from './field-management.ts';
 
 const MAX_ALLOCATION_ATTEMPTS = 16;
 
@@ -54,7 +54,8 @@ async function changeOf<T extends KubeObject>(
   const wanted = tracked instanceof Promise ? await tracked : tracked;
   refuseOtherUid(call, wanted, current); //                                                409 Conflict
   const request = admissionRequest(call, { verb: 'update', object: wanted, old: current, dryRun });
-  const admitted = ((await services.admission.mutate(request)) ?? wanted) as T; //         403 Forbidden
+  const mutated = ((await services.admission.mutate(request)) ?? wanted) as T; //          403 Forbidden
+  const admitted = withReadableAccount(mutated, wanted, call.warn);
   const versioned = atCurrentVersion(call, admitted, current); //                          409 Conflict, 422 Invalid
   const hook = info.subresource === 'status' ? 'beforeStatusUpdate' : 'beforeUpdate';
   const prepared: Prepared<T> = behaviour?.[hook]

@@ -6,7 +6,7 @@ import { decodeObject } from '../decode-object.ts';
 import type { VerbServices } from '../registry/behaviour.ts';
 import { admissionRequest, locationOf, type Reply, type ResourceCall } from '../resource-call.ts';
 import { createAdmitted } from './create.ts';
-import { withManagedFieldsOfUpdate } from './field-management.ts';
+import { withManagedFieldsOfUpdate, withReadableAccount } from './field-management.ts';
 import { inNamespace, refuseOtherName, withoutSystemFields } from './object-identity.ts';
 import { updateStored } from './stored-update.ts';
 import { writeOptionsOf } from './write-options.ts';
@@ -42,6 +42,7 @@ export async function createUnasked<T extends KubeObject>(
   const { decision, reason } = await services.authorizer.authorize(attributes);
   if (decision !== 'allow') throw forbiddenBy(attributes, reason);
   const request = admissionRequest(call, { verb: 'create', object, dryRun });
-  const admitted = (await services.admission.mutate(request)) as T;
+  const mutated = (await services.admission.mutate(request)) as T;
+  const admitted = withReadableAccount(mutated, object, call.warn);
   return createAdmitted(call, { admitted, dryRun }, services);
 }
