@@ -107,7 +107,7 @@ export function commonHostnames(ofRoute: readonly string[], ofListener: string |
 }
 
 /** `*.example.com` covers any number of labels, also another wildcard that is longer. */
-export const covers = (wildcard: string, name: string): boolean =>
+const covers = (wildcard: string, name: string): boolean =>
   wildcard.startsWith('*.') &&
   name.length > wildcard.length - 1 &&
   name.replace(/^\*/, '').endsWith(wildcard.slice(1)) &&
