@@ -28,17 +28,21 @@ export function usersIn(data: Readonly<Record<string, string>>, isFile: boolean)
 const decoded = (base64: string): string => Buffer.from(base64, 'base64').toString('utf8');
 
 const MOST_KNOWN = 1_000;
-/** Slow hashes are reckoned one after the other: who guesses must not hold up everybody else. */
+/**
+ * Slow hashes are reckoned one after the other, a tenth of a second at a time: so long requests beside them wait, each time. Who
+ * guesses cannot make a longer queue than this.
+ */
 const MOST_WAITING = 32;
 
 export class BasicAuths {
   readonly #users = new Map<string, Users>();
   /** What was found right: the hash is made slow on purpose, and a browser says the same with each request. */
   readonly #right = new Set<string>();
-  /** Of slow hashes also what was found wrong: clients repeat that as well. */
+  /** Also what was found wrong: clients repeat that as well. */
   readonly #wrong = new Set<string>();
+  /** Slow hashes that are being reckoned, or wait for it: a browser sends many requests at once. */
+  readonly #open = new Map<string, Promise<boolean>>();
   #reckoning: Promise<unknown> = Promise.resolve();
-  #waiting = 0;
 
   put(secret: string, users: readonly [string, string][] | null): void {
     this.#right.clear();
@@ -65,11 +69,20 @@ export class BasicAuths {
     if (this.#wrong.has(key)) return refused;
     const reckon = () => isPassword(text.slice(colon + 1), hash);
     if (!isSlow(hash)) return this.#remembered(key, reckon() === true) ? undefined : refused;
-    if (this.#waiting >= MOST_WAITING) return refusal(503);
-    this.#waiting++;
-    const found = this.#reckoning.then(reckon).finally(() => this.#waiting--);
+    const found = this.#open.get(key) ?? this.#reckoned(key, reckon);
+    return found ? found.then((isRight) => (isRight ? undefined : refused)) : refusal(503);
+  }
+
+  /** undefined: too many wait already. */
+  #reckoned(key: string, reckon: () => boolean | Promise<boolean>): Promise<boolean> | undefined {
+    if (this.#open.size >= MOST_WAITING) return undefined;
+    const found = this.#reckoning
+      .then(reckon)
+      .then((isRight) => this.#remembered(key, isRight))
+      .finally(() => this.#open.delete(key));
+    this.#open.set(key, found);
     this.#reckoning = found.catch(() => undefined); // whoever asked is told
-    return found.then((isRight) => (this.#remembered(key, isRight) ? undefined : refused));
+    return found;
   }
 
   #remembered(key: string, isRight: boolean): boolean {

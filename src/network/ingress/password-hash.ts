@@ -5,8 +5,8 @@ import { compare } from 'bcryptjs';
 const APR1 = /^\$apr1\$([^$]{1,8})\$([./0-9A-Za-z]{22})$/;
 
 const BCRYPT = /^\$2[aby]\$(\d\d)\$[./0-9A-Za-z]{53}$/;
-/** Twice as slow with each: at 14 a second or so, which is for one request more than enough. */
-const MOST_COST = 14;
+/** Twice as slow with each: at 14 a second or so, which is for one request more than enough. Under 4 there is none. */
+const COSTS = { least: 4, most: 14 };
 
 /** Whether to reckon it takes so long that nobody should be held up by it. */
 export const isSlow = (hash: string): boolean => BCRYPT.test(hash);
@@ -14,7 +14,7 @@ export const isSlow = (hash: string): boolean => BCRYPT.test(hash);
 /** False as well for a hash of a kind that is not known. A promise where it takes long. */
 export function isPassword(password: string, hash: string): boolean | Promise<boolean> {
   const [, cost] = BCRYPT.exec(hash) ?? [];
-  if (cost !== undefined) return Number(cost) <= MOST_COST && compare(password, hash);
+  if (cost !== undefined) return COSTS.least <= Number(cost) && Number(cost) <= COSTS.most && compare(password, hash);
   const [, salt] = APR1.exec(hash) ?? [];
   if (salt !== undefined) return isSame(apr1(password, salt), hash);
   if (hash.startsWith('{SHA}')) return isSame(`{SHA}${createHash('sha1').update(password).digest('base64')}`, hash);
