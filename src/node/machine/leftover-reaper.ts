@@ -1,7 +1,7 @@
 /** Looks now and then for what a node's containerd has left, and takes away what is still nobody's at a later look. */
 import type { Log } from '#base/log.ts';
 import { type RemovalContext, removeLeftover } from './remove-leftover.ts';
-import { type Leftover, leasesBefore, RuntimeLeftovers } from './runtime-leftovers.ts';
+import { type Leftover, RuntimeLeftovers } from './runtime-leftovers.ts';
 
 export interface ReaperOptions extends RemovalContext {
   log: Log;
@@ -18,6 +18,8 @@ const AGAIN_MS = 2_000;
 const WAKEFUL_MS = 60_000;
 /** What containerd is just taking away itself is gone by then. */
 const AGE_MS = 5_000;
+/** A network is made a moment before it is written down whose it is, and a machine with much to do writes late. */
+const AGES_OF_NETWORK = 4;
 
 export class LeftoverReaper {
   readonly #options: ReaperOptions;
@@ -57,13 +59,14 @@ export class LeftoverReaper {
   }
 
   async #look(): Promise<void> {
-    const { clock, places, startedMs, ageMs = AGE_MS } = this.#options;
-    this.#leases ??= startedMs === undefined ? [] : await leasesBefore(places, startedMs);
+    const { clock, startedMs, ageMs = AGE_MS } = this.#options;
+    this.#leases ??= startedMs === undefined ? [] : await this.#finder.leasesBefore(startedMs);
     const found = [...this.#leases, ...(await this.#finder.find())];
     const now = clock.monotonicMs();
     this.#since = new Map(found.map((each) => [nameOf(each), this.#since.get(nameOf(each)) ?? now]));
     for (const each of found) {
-      if (now - (this.#since.get(nameOf(each)) ?? now) < ageMs) continue;
+      const least = each.sort === 'network namespace' ? AGES_OF_NETWORK * ageMs : ageMs;
+      if (now - (this.#since.get(nameOf(each)) ?? now) < least) continue;
       await this.#remove(each);
     }
   }

@@ -1,8 +1,12 @@
 /**
  * What a node's containerd has begun and knows nothing of: it was killed in the middle of a step, or the call was broken off.
  * containerd writes a container's record before it makes anything else of it (network namespace, address, bundle, shim, in
- * this order) and deletes it last, so what stays without a record is nobody's. Source: containerd 1.6,
+ * this order) and deletes it last, so what stays without a record is nobody's. Source: containerd 1.6 and 1.7,
  * pkg/cri/server/sandbox_run.go, sandbox_remove.go, runtime/v2/manager.go.
+ *
+ * From 2.0 on a sandbox has its network before its container has a record, and a lease for as long as it lives. Both are in
+ * a record of its own, which a containerd that begins again reads: of these only containers are looked for. Source:
+ * containerd 2.1, internal/cri/server/sandbox_run.go, podsandbox/sandbox_run.go.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -37,6 +41,8 @@ export class RuntimeLeftovers {
   readonly #view: NodeView;
   /** Network namespaces that a record once named: the CRI takes them away itself. */
   #claimed: ReadonlySet<string> = new Set();
+  /** Of this containerd: it is another one's view when it begins again. */
+  #isRecordFirst: boolean | undefined;
 
   constructor(view: NodeView) {
     this.#view = view;
@@ -51,8 +57,7 @@ export class RuntimeLeftovers {
     const containers = new Set([...shimsOf(this.#view).keys(), ...(await idsOnDisk(places))]);
     const found: Leftover[] = [
       ...[...containers].map((id) => ({ sort: 'container' as const, id })),
-      ...(await addressesOf(places)),
-      ...(await this.#newNetworks()),
+      ...((await this.#recordIsFirst()) ? [...(await addressesOf(places)), ...(await this.#newNetworks())] : []),
     ];
     // The CRI's own folders are there for as long as a record, and cost no call.
     const known = await criFolders(places);
@@ -61,6 +66,22 @@ export class RuntimeLeftovers {
     const records = new Set(lines(await tool(places, 'containers', 'list', '--quiet')));
     const ofNobody = lost.filter((each) => !('id' in each && records.has(each.id)));
     return this.#withoutClaimed(ofNobody, records);
+  }
+
+  /** Those of operations that a former containerd was in: nobody gives them back for a day, and what they hold stays as long. */
+  async leasesBefore(startedMs: number): Promise<Leftover[]> {
+    if (!(await this.#recordIsFirst())) return [];
+    const [, ...leases] = lines(await tool(this.#view.places, 'leases', 'list'));
+    return leases.flatMap((line) => {
+      const [id = '', createdAt = ''] = line.trim().split(/\s+/);
+      return createdMs(id, createdAt) < startedMs ? [{ sort: 'lease' as const, id }] : [];
+    });
+  }
+
+  /** Whether a sandbox's container has its record before anything else of it is made. */
+  async #recordIsFirst(): Promise<boolean> {
+    this.#isRecordFirst ??= /^Server:\s+Version:\s+v?1\./m.test(await tool(this.#view.places, 'version'));
+    return this.#isRecordFirst;
   }
 
   async #newNetworks(): Promise<Leftover[]> {
@@ -84,15 +105,6 @@ export class RuntimeLeftovers {
   #claim(paths: readonly string[], text: string): void {
     this.#claimed = new Set([...this.#claimed, ...paths.filter((path) => text.includes(`"${path}"`))]);
   }
-}
-
-/** Those of operations that a former containerd was in: nobody gives them back for a day, and what they hold stays as long. */
-export async function leasesBefore(places: RuntimePlaces, startedMs: number): Promise<Leftover[]> {
-  const [, ...leases] = lines(await tool(places, 'leases', 'list'));
-  return leases.flatMap((line) => {
-    const [id = '', createdAt = ''] = line.trim().split(/\s+/);
-    return createdMs(id, createdAt) < startedMs ? [{ sort: 'lease' as const, id }] : [];
-  });
 }
 
 /** The list has whole seconds; the id begins with the nanoseconds. Source: containerd 1.6, leases/id.go. */
