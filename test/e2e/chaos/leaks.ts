@@ -41,7 +41,7 @@ export async function expectNoLeaks(
   cluster: string,
   node: string,
   before: Footprint,
-  withinMs = 90_000,
+  withinMs = 240_000,
 ): Promise<void> {
   let left: string[] = [];
   await eventually(
