@@ -139,6 +139,9 @@ test('an Ingress and a Gateway share a port: the host that the Ingress names is 
   ingress();
   expect(asJson(await ask('/')).name).toBe('web');
   expect(asJson(await ask('/', { headers: { host: 'other.example.org' } })).name).toBe('gate');
+  // An Ingress that has but a certificate for a host takes nothing from anybody.
+  change({ hosts: [['tls.example.org', { routes: [], certificate: 'shop/none' }]] });
+  expect(asJson(await ask('/', { headers: { host: 'tls.example.org' } })).name).toBe('gate');
 });
 
 test('filters change requests, answers and paths', async () => {
@@ -366,9 +369,18 @@ test('TLS of any protocol ends at its listener, and its bytes go to the backend;
     [
       listener('ends', 'Terminate', [{ name: 'ends' }]),
       listener('passes', 'Passthrough'),
+      { ...listener('rest', 'Passthrough'), hostname: '*.example.com' },
       tls('web', 'web.example.com'),
     ],
-    [route('ends'), route('passes'), httpRoute('web', [rule(undefined, 'web')], ['web.example.com'])],
+    [
+      route('ends'),
+      route('passes'),
+      named('TLSRoute', 'rest', {
+        hostnames: ['*.example.com'],
+        rules: [{ backendRefs: [{ name: 'passes', port: 80 }] }],
+      }) as AnyRoute,
+      httpRoute('web', [rule(undefined, 'web')], ['web.example.com']),
+    ],
   );
   await endpoints('web');
   change({
@@ -396,6 +408,9 @@ test('TLS of any protocol ends at its listener, and its bytes go to the backend;
   expect(await said('ends.example.com')).toBe('ends: no HTTP at all');
   expect(await said('passes.example.com')).toBe('backend: through');
   expect(await commonNameAt('web.example.com')).toBe('web');
+  expect(await said('www.example.com')).toBe('backend: through');
+  ingress(); // it has rules for that host
+  expect(await commonNameAt('www.example.com')).toBe('fallback');
   expect((await ask('/', { isSecure: true, headers: { host: 'web.example.com' } })).status).toBe(200);
 });
 

@@ -1,7 +1,7 @@
 /** Which certificate a host shows, chosen by the name that the client asks for (SNI, RFC 6066). One may be put in place of another while connections go on. */
 import { X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContext } from 'node:tls';
-import { type KnownRoutes, namesFor } from './find-route.ts';
+import { isOfIngress, type KnownRoutes, namesFor } from './find-route.ts';
 import { mostSpecific, type PortListeners } from './listeners.ts';
 
 export interface KeyPair {
@@ -37,9 +37,10 @@ export class Certificates {
   }
 
   /** At a port of Gateways their listeners come after hosts that an Ingress names, and before its wildcards. */
-  contextFor({ hosts, port }: KnownRoutes, servername: string): SecureContext | undefined {
+  contextFor(routes: KnownRoutes, servername: string): SecureContext | undefined {
+    const { hosts, port } = routes;
     const name = servername.toLowerCase();
-    const ids = port && !hosts.has(name) ? (mostSpecific(port.listeners, name)?.certificates ?? []) : [];
+    const ids = port && !isOfIngress(routes, name) ? (mostSpecific(port.listeners, name)?.certificates ?? []) : [];
     const ofGateway = this.#bestOf(ids, name);
     if (ofGateway) return ofGateway;
     for (const candidate of namesFor(name)) {

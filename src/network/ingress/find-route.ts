@@ -27,12 +27,17 @@ export interface KnownRoutes {
   port?: PortListeners | undefined;
 }
 
+/** Whether an Ingress has rules for just this host; one that has but a certificate for it leaves it to others. */
+export const isOfIngress = ({ hosts }: KnownRoutes, hostname: string): boolean =>
+  (hosts.get(hostname)?.routes.length ?? 0) > 0;
+
 /**
- * undefined: nobody wants this host. A host that an Ingress names is the Ingress's; what it names by a wildcard or not at all,
- * a Gateway's listener may have first.
+ * undefined: nobody wants this host. A host that an Ingress has rules for is the Ingress's; what it names by a wildcard or not at
+ * all, a Gateway's listener may have first.
  */
-export function findRoute({ hosts, port }: KnownRoutes, asked: RouteQuestion): Found | undefined {
-  if (!port || hosts.has(asked.hostname)) return ofIngress(hosts, asked);
+export function findRoute(known: KnownRoutes, asked: RouteQuestion): Found | undefined {
+  const { hosts, port } = known;
+  if (!port || isOfIngress(known, asked.hostname)) return ofIngress(hosts, asked);
   const found = ofGateway(port, asked);
   return found?.route ? found : (ofIngress(hosts, asked) ?? found);
 }

@@ -2,17 +2,19 @@
 import { connect, type Socket } from 'node:net';
 import { pipeline } from 'node:stream';
 import type { Endpoint } from './backends.ts';
-import { mostSpecific, type Passthrough, type PortListeners } from './listeners.ts';
+import { isOfIngress, type KnownRoutes } from './find-route.ts';
+import { mostSpecific, type Passthrough } from './listeners.ts';
 import type { Upstreams } from './upstreams.ts';
 
 const CONNECT_MS = 5_000;
 const MOST_TRIES = 3;
 
 /** undefined: nobody wants the connection as it is, and its TLS ends here. */
-export const passthroughFor = ({ listeners }: PortListeners, servername: string): Passthrough | undefined => {
-  const at = mostSpecific(listeners, servername);
+export function passthroughFor(routes: KnownRoutes, servername: string): Passthrough | undefined {
+  const { port } = routes;
+  const at = port && !isOfIngress(routes, servername) ? mostSpecific(port.listeners, servername) : undefined;
   return at && mostSpecific(at.passthrough, servername);
-};
+}
 
 export function passThrough(
   client: Socket,

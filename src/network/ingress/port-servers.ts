@@ -124,7 +124,7 @@ export class PortServers {
       peek(socket, { isEnough, most: MOST_HELLO_BYTES, clock: context.clock }, (bytes) => {
         const greeting = greetingOf(bytes);
         const name = greeting.is === 'whole' ? greeting.servername : undefined;
-        const passthrough = context.port && name !== undefined ? passthroughFor(context.port, name) : undefined;
+        const passthrough = name === undefined ? undefined : passthroughFor(context, name);
         if (passthrough?.terminates) ending.emit('connection', socket);
         else if (passthrough) passThrough(socket, passthrough, context);
         else serve();
@@ -138,8 +138,8 @@ export class PortServers {
     const server = createTlsServer({ SNICallback: (name, done) => done(null, certificateFor(name)) });
     server.on('secureConnection', (socket) => {
       socket.on('error', () => socket.destroy());
-      const name = socket.servername || undefined; // false where none was asked for
-      const passthrough = context.port && name ? passthroughFor(context.port, name.toLowerCase()) : undefined;
+      const { servername } = socket; // false where none was asked for
+      const passthrough = servername ? passthroughFor(context, servername.toLowerCase()) : undefined;
       if (passthrough?.terminates) passThrough(socket, passthrough, context);
       else socket.destroy(); // the table has changed meanwhile
     });
