@@ -81,6 +81,7 @@ test('users that were killed and drafts that they have left hold nothing', async
   mkdirSync(join(folder, 'users'), { recursive: true });
   writeFileSync(join(folder, 'users/dead'), JSON.stringify({ pid: 999_999_999, startTicks: 1, bootId: 'x' }));
   age(join(folder, 'users/dead'), 30);
+  writeFileSync(join(folder, 'users/killed-while-writing'), '');
   writeFileSync(join(folder, 'blobs/sha256/.draft'), 'half');
   age(join(folder, 'blobs/sha256/.draft'), 1);
   const { removedBytes } = await cache().prune({ keepBytes: 1000, justUsedMs: 60_000 });
@@ -92,4 +93,13 @@ test('two builds of the same at once have both what they need', async () => {
   const [one, other] = await Promise.all([build(), build()]);
   expect(one?.digest).toBe(other?.digest);
   expect(readdirSync(join(folder, 'users'))).toEqual([]);
+});
+
+test('why a build has failed is told, whatever becomes of tidying after it', async () => {
+  const broken = cache().use(async () => {
+    rmSync(join(folder, 'users'), { recursive: true });
+    writeFileSync(join(folder, 'users'), 'no folder');
+    throw new Error('exit code 1');
+  });
+  await expect(broken).rejects.toThrow('exit code 1');
 });

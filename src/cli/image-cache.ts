@@ -35,12 +35,17 @@ export class ImageCache {
       await mkdir(users, { recursive: true, mode: 0o700 });
       await writeFile(user, JSON.stringify(recordOf(process.pid)), { mode: 0o600 });
     });
-    try {
-      return await act(new BlobStore(this.#folder, this.#clock));
-    } finally {
-      await rm(user, { force: true });
-      await this.prune({ keepBytes, justUsedMs: JUST_USED_MS });
-    }
+    const made = await act(new BlobStore(this.#folder, this.#clock)).catch(async (error: unknown) => {
+      await Promise.allSettled([this.#ended(user, keepBytes)]); // what comes of it must not hide why the build has failed
+      throw error;
+    });
+    await this.#ended(user, keepBytes);
+    return made;
+  }
+
+  async #ended(user: string, keepBytes: number): Promise<void> {
+    await rm(user, { force: true });
+    await this.prune({ keepBytes, justUsedMs: JUST_USED_MS });
   }
 
   /** Users begin under the same lock: one that has begun is seen, and one that has not finds what is left. */
@@ -77,10 +82,20 @@ async function oldestUserMs(folder: string): Promise<number> {
     const path = join(folder, name);
     const text = await readFile(path, 'utf8').catch(() => undefined); // its user has ended meanwhile
     if (text === undefined) continue;
-    if (isAlive(JSON.parse(text) as ProcessRecord)) oldest = Math.min(oldest, (await stat(path)).mtimeMs);
+    if (isAlive(recordIn(text))) oldest = Math.min(oldest, (await stat(path)).mtimeMs);
     else await rm(path, { force: true });
   }
   return oldest;
+}
+
+/** undefined: its writer was killed in the middle. Nobody is in the middle now, for that takes the lock. */
+function recordIn(text: string): ProcessRecord | undefined {
+  try {
+    return JSON.parse(text) as ProcessRecord;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
 }
 
 const none = (error: NodeJS.ErrnoException): string[] => {

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { expect, test, vi } from 'vitest';
-import { entryOf, ownerIn, socketOwner } from './socket-owner.ts';
+import { entryOf, mapped, ownerIn, socketOwner } from './socket-owner.ts';
 
 const TABLE = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0100007F:1388 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 42047 1
@@ -41,6 +42,24 @@ test('who sends and is gone is not taken for root', async () => {
     client.end('DELETE /v2/web/manifests/1 HTTP/1.1\r\n\r\n');
     client.destroySoon();
     await vi.waitFor(async () => expect(await socketOwner(socket)).toBeUndefined(), { timeout: 15_000 });
+  } finally {
+    client.destroy();
+    socket.destroy();
+    server.close();
+  }
+});
+
+test('who speaks by a socket of IPv6, as Java does, is known as well', async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const accepted = once(server, 'connection') as Promise<[Socket]>;
+  const client = connect({ port: (server.address() as AddressInfo).port, host: '::ffff:127.0.0.1' });
+  const [socket] = await accepted;
+  try {
+    expect(readFileSync('/proc/net/tcp6', 'latin1')).toContain(
+      mapped(entryOf('127.0.0.1', socket.remotePort ?? 0) ?? ''),
+    );
+    expect(await socketOwner(socket)).toBe(process.getuid?.());
   } finally {
     client.destroy();
     socket.destroy();

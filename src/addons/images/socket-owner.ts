@@ -3,15 +3,27 @@ import { readFile } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import type { Socket } from 'node:net';
 
+/** A table that changes while it is read may leave an entry out: it is looked at so often before nobody is found. */
+const LOOKS = 3;
+
 /** A user's number; undefined: the other end is not on this machine, or cannot be told. */
 export async function socketOwner({ remoteAddress, remotePort, localAddress, localPort }: Socket) {
   if (!remoteAddress || !remotePort || !localAddress || !localPort) return undefined;
   const theirs = entryOf(remoteAddress, remotePort);
   const ours = entryOf(localAddress, localPort);
   if (!theirs || !ours) return undefined;
-  const table = await readFile('/proc/net/tcp', 'latin1').catch(() => ''); // another system than Linux: nobody is known
-  return ownerIn(table, theirs, ours);
+  for (let look = 0; look < LOOKS; look++) {
+    const owner =
+      ownerIn(await tableIn('/proc/net/tcp'), theirs, ours) ??
+      // Programs that have sockets of IPv6 alone, Java's above all, speak IPv4 with them.
+      ownerIn(await tableIn('/proc/net/tcp6'), mapped(theirs), mapped(ours));
+    if (owner !== undefined) return owner;
+  }
+  return undefined;
 }
+
+/** Another system than Linux, or a kernel without IPv6: nobody is known. */
+const tableIn = (path: string): Promise<string> => readFile(path, 'latin1').catch(() => '');
 
 const ESTABLISHED = '01';
 
@@ -33,3 +45,7 @@ export function entryOf(address: string, port: number): string | undefined {
   const word = ordered.map((byte) => Number(byte).toString(16).padStart(2, '0')).join('');
   return `${word}:${port.toString(16).padStart(4, '0')}`.toUpperCase();
 }
+
+/** The same of a socket of IPv6: `::ffff:127.0.0.1`, in words as they lie in memory. */
+export const mapped = (entry: string): string =>
+  `${'0'.repeat(16)}${endianness() === 'LE' ? 'FFFF0000' : '0000FFFF'}${entry}`;
