@@ -33,6 +33,17 @@ export function normalise(facts: Facts, type: TypeFacts, input: unknown, settled
 export const strictProblem = (errors: readonly string[]): string => `strict decoding error: ${errors.join(', ')}`;
 export const unknownFieldText = (path: string): string => `unknown field "${path}"`;
 
+/** One warning for each line of what a reader of YAML has found. */
+export const strictWarnings = (errors: readonly string[]): string[] =>
+  errors.flatMap((error) => {
+    if (!error.startsWith(YAML_ERRORS)) return [error];
+    return error
+      .slice(YAML_ERRORS.length)
+      .split('\n')
+      .map((line) => line.trim());
+  });
+const YAML_ERRORS = 'yaml: unmarshal errors:\n';
+
 interface Pass {
   facts: Facts;
   unknownFields: Set<string>;

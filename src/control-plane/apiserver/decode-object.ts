@@ -10,7 +10,13 @@ import { parseYaml } from '#api/machinery/codec-yaml.ts';
 import type { TypeFacts } from '#api/machinery/facts.ts';
 import { keepSame } from '#api/machinery/keep-same.ts';
 import { apiVersionOf, type Kind } from '#api/machinery/kind.ts';
-import { type Normalised, normalise, strictProblem, unknownFieldText } from '#api/machinery/normalise.ts';
+import {
+  type Normalised,
+  normalise,
+  strictProblem,
+  strictWarnings,
+  unknownFieldText,
+} from '#api/machinery/normalise.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { cloneRaw } from '#api/machinery/raw-value.ts';
 import { badRequest } from '#api/machinery/status.ts';
@@ -96,7 +102,7 @@ export function reshape({ facts: shape, custom }: ShapedType, value: unknown, { 
     ? normalise(facts, shape, from ? keepSame(value, from) : value, from)
     : normaliseCustom(value, custom);
   if ('problem' in result) throw refuse(result.problem);
-  return { object: result.object, unknownFields: result.unknownFields.map(unknownFieldText) };
+  return { object: result.object, unknownFields: textsOf(result, shape) };
 }
 
 interface Read {
@@ -187,11 +193,11 @@ function shaped(type: BodyType, read: Read, context: Context): Record<string, un
   const { object, unknownFields } = fitted(type, read.value, context);
   const errors = errorsOf(read, unknownFields, context);
   if (errors.length > 0 && context.fieldValidation === 'Strict') throw unfit(type, object, strictProblem(errors));
-  if (context.fieldValidation === 'Warn') for (const text of errors) context.warn(text);
+  if (context.fieldValidation === 'Warn') for (const text of strictWarnings(errors)) context.warn(text);
   return object;
 }
 
-/** Of what was read from JSON, in the order of its text. */
+/** What was read from JSON of a built-in kind in the order of its text, all else as upstream sorts it. */
 function errorsOf(
   { strictErrors, isStrict, text }: Read,
   unknownFields: string[],
@@ -200,7 +206,7 @@ function errorsOf(
   if (isStrict && shape) return strictErrors;
   if (unknownFields.length === 0) return strictErrors;
   const ordered = text !== undefined && shape && parseJsonStrictly(text, { facts, type: shape });
-  return ordered && 'strictErrors' in ordered ? ordered.strictErrors : [...unknownFields, ...strictErrors];
+  return ordered && 'strictErrors' in ordered ? ordered.strictErrors : [...strictErrors, ...unknownFields];
 }
 
 function fitted(type: BodyType, value: unknown, { shape, from }: Context) {
@@ -209,8 +215,12 @@ function fitted(type: BodyType, value: unknown, { shape, from }: Context) {
     ? normalise(facts, shape, (from ? keepSame(value, from) : value) ?? {}, from)
     : normaliseCustom(value, type.custom);
   if ('problem' in result) throw unfit(type, isObject(value) ? value : {}, result.problem);
-  return { object: { ...result.object, ...typeMeta }, unknownFields: result.unknownFields.map(unknownFieldText) };
+  return { object: { ...result.object, ...typeMeta }, unknownFields: textsOf(result, shape) };
 }
+
+/** Those of custom kinds are in order. */
+const textsOf = ({ unknownFields }: { unknownFields: readonly string[] }, shape: TypeFacts | undefined): string[] =>
+  (shape ? [...unknownFields].sort() : unknownFields).map(unknownFieldText);
 
 /** The metadata has the shape that all have, the rest the one of its definition's schema. */
 function normaliseCustom(value: unknown, custom: CustomShape | undefined): Normalised {

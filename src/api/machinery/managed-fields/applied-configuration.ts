@@ -2,6 +2,7 @@
  * What an applied configuration names, what it makes of an object, and what goes from the object because it is named no
  * longer. Source: "Server-Side Apply"; structured-merge-diff, typed and merge.
  */
+import { goText } from '../go-text.ts';
 import { isJsonObject, type Json, type JsonObject, objectOf } from '../json-value.ts';
 import { childOf, elementText, type FieldSet, fieldSetOf, isMember, MEMBER } from './field-set.ts';
 import { fieldOfShape, itemsByElement, keyElement, type Shape, valueElement } from './field-shape.ts';
@@ -86,13 +87,6 @@ function namedItems(value: Json, shape: Shape & { form: 'items' | 'set' }, place
 
 /** As Go prints what holds it. */
 const describe = (value: Json): string => `&{${goText(value)}}`;
-
-function goText(value: Json): string {
-  if (Array.isArray(value)) return `[${value.map(goText).join(' ')}]`;
-  if (!isJsonObject(value)) return value === null ? '<nil>' : String(value);
-  const names = Object.keys(value).sort();
-  return `map[${names.map((name) => `${name}:${goText(value[name]!)}`).join(' ')}]`;
-}
 
 /** `live` with everything that the configuration says. Items keep the configuration's order among themselves. */
 export function mergeConfiguration(live: Json | undefined, applied: Json, shape: Shape): Json {

@@ -22,7 +22,7 @@ const MAX_UNKNOWN_FIELDS = 100;
 
 export interface Pruned<T> {
   value: T;
-  /** Paths of what was taken away: `spec.foo`, `spec.list[0].bar`. */
+  /** Paths of what was taken away: `spec.foo`, `spec.list[0].bar`; sorted, those of metadata inside others last. */
   unknownFields: readonly string[];
 }
 
@@ -33,16 +33,21 @@ export function pruneObject(schema: JSONSchemaProps, object: JsonMap): Pruned<Js
 }
 
 export function pruneValue(schema: JSONSchemaProps, value: unknown): Pruned<unknown> {
-  const unknownFields: string[] = [];
-  const forget = (path: string) => {
-    if (unknownFields.length < MAX_UNKNOWN_FIELDS) unknownFields.push(path);
+  const own: string[] = [];
+  const ofMetadata: string[] = [];
+  const keep = (fields: string[]) => (path: string) => {
+    if (fields.length < MAX_UNKNOWN_FIELDS) fields.push(path);
   };
-  return { value: pruned(value, schema, { path: '', forget }), unknownFields };
+  const place = { path: '', forget: keep(own), forgetMetadata: keep(ofMetadata) };
+  const left = pruned(value, schema, place);
+  return { value: left, unknownFields: [...own.sort(), ...ofMetadata] };
 }
 
 interface Place {
   path: string;
   forget(path: string): void;
+  /** A field of the metadata of a resource inside another. */
+  forgetMetadata(path: string): void;
   /** Inside a list of a schema that keeps what it does not know. */
   keepsUnknown?: boolean;
 }
@@ -60,7 +65,7 @@ function pruned(value: unknown, schema: JSONSchemaProps | undefined, place: Plac
   return mapFields(value, (field, name) => {
     if (schema?.['x-kubernetes-embedded-resource'] && isTypeOrMetadata(name))
       return name === 'metadata' && place.path ? prunedMetadata(field, place) : field;
-    const inner = { path: under(place.path, name), forget: place.forget };
+    const inner = { ...place, keepsUnknown: false, path: under(place.path, name) };
     const property = schema && propertyOf(schema, name);
     if (property) return pruned(field, property, inner);
     if (schema?.additionalProperties) return pruned(field, valuesOf(schema), inner);
@@ -71,9 +76,9 @@ function pruned(value: unknown, schema: JSONSchemaProps | undefined, place: Plac
 }
 
 /** Of a resource inside another; the whole object's own has its shape already. What does not fit stays for validation. */
-function prunedMetadata(metadata: unknown, { path, forget }: Place): unknown {
+function prunedMetadata(metadata: unknown, { path, forgetMetadata }: Place): unknown {
   const shaped = normalise(facts, facts.type('meta.v1.ObjectMeta')!, metadata);
   if ('problem' in shaped) return metadata;
-  for (const field of shaped.unknownFields) forget(`${path}.metadata.${field}`);
+  for (const field of shaped.unknownFields) forgetMetadata(`${path}.metadata.${field}`);
   return shaped.object;
 }

@@ -3,7 +3,7 @@ import { parseYaml } from '#api/machinery/codec-yaml.ts';
 import { requiredValue } from '#api/machinery/field-error.ts';
 import { fieldOf, isJsonObject, type JsonObject } from '#api/machinery/json-value.ts';
 import { apiVersionOf, type Kind } from '#api/machinery/kind.ts';
-import { strictProblem } from '#api/machinery/normalise.ts';
+import { strictWarnings } from '#api/machinery/normalise.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { badRequest, invalid } from '#api/machinery/status.ts';
 import type { DecodeOptions } from '../decode-object.ts';
@@ -65,6 +65,6 @@ function readYaml(body: RequestBody): { value: unknown; duplicates: readonly str
 /** Keys that stand twice in it. Throws BadRequest. */
 export function judgeDuplicates(duplicates: readonly string[], { fieldValidation, warn }: DecodeOptions): void {
   if (fieldValidation === 'Strict' && duplicates.length > 0)
-    throw badRequest(`error decoding YAML: ${strictProblem(duplicates)}`);
-  if (fieldValidation === 'Warn') for (const text of duplicates) warn(text);
+    throw badRequest(`error strict decoding YAML: error converting YAML to JSON: ${duplicates.join(', ')}`);
+  if (fieldValidation === 'Warn') for (const text of strictWarnings(duplicates)) warn(text);
 }

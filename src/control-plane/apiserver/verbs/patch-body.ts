@@ -6,6 +6,7 @@
 import { facts } from '#api/generated/facts.ts';
 import { parseJsonStrictly } from '#api/machinery/codec-json.ts';
 import { invalidValue } from '#api/machinery/field-error.ts';
+import { goText } from '#api/machinery/go-text.ts';
 import { applyJsonPatch } from '#api/machinery/json-patch.ts';
 import { readJsonPatchStrictly, unfitValue } from '#api/machinery/json-patch-operations.ts';
 import { isJsonObject, type Json, type JsonObject } from '#api/machinery/json-value.ts';
@@ -38,15 +39,17 @@ export function readPatch(type: ShapedType, body: RequestBody | undefined): Patc
     return checked(
       type,
       { patched: reading.apply(current as Json, type), current },
-      { ...options, found: reading.found },
+      { ...options, found: reading.found, shown: reading.shown },
     );
   };
 }
 
 type Read = { value: Json; duplicates: readonly string[] } | { problem: string };
 
-/** `found`: what a strict reader has seen, `duplicate field "data.a"`. */
-type Reading = { apply: (current: Json, type: ShapedType) => Json; found: readonly string[] } | { problem: string };
+/** `found`: what a strict reader has seen, `duplicate field "data.a"`. `shown`: in refusals, if not what was patched. */
+type Reading =
+  | { apply: (current: Json, type: ShapedType) => Json; found: readonly string[]; shown?: () => string }
+  | { problem: string };
 
 /** Upstream reads a patch with one decoder or, where fields are validated, with two, each of which has its own words. */
 const FORMATS: Readonly<Record<string, (read: Read, isValidated: boolean) => Reading>> = {
@@ -72,6 +75,7 @@ const FORMATS: Readonly<Record<string, (read: Read, isValidated: boolean) => Rea
     return {
       apply: (current, { facts: type }) => applyStrategicMergePatch(current as JsonObject, patch, { facts, type }),
       found: read.duplicates,
+      shown: () => goText(patch),
     };
   },
 };
@@ -91,9 +95,15 @@ function readJson(body: RequestBody): Read {
 function checked(
   type: ShapedType,
   { patched, current }: { patched: Json; current: object },
-  { fieldValidation, warn, found }: DecodeOptions & { found: readonly string[] },
+  {
+    fieldValidation,
+    warn,
+    found,
+    shown,
+  }: DecodeOptions & { found: readonly string[]; shown?: (() => string) | undefined },
 ): Record<string, unknown> {
-  const refuse = (problem: string) => invalid(NO_TYPE, '', [invalidValue('patch', JSON.stringify(patched), problem)]);
+  const refuse = (problem: string) =>
+    invalid(NO_TYPE, '', [invalidValue('patch', shown?.() ?? JSON.stringify(patched), problem)]);
   const { object, unknownFields } = reshape(type, withType(type, patched), { from: current, refuse });
   const errors = [...found, ...unknownFields];
   if (errors.length > 0 && fieldValidation === 'Strict') throw refuse(strictProblem(errors));
