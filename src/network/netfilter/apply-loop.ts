@@ -11,6 +11,8 @@ const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 10_000;
 /** Other programs may flush all rules, e.g. a firewall that is loaded anew. `RuleWatch` tells most of it at once. */
 const LOOK_EVERY_MS = 10_000;
+/** Another program may change rules beside these a thousand times a second. */
+const BETWEEN_LOOKS_MS = 250;
 
 export interface ApplyLoopOptions {
   clock: Clock;
@@ -31,6 +33,7 @@ export class ApplyLoop {
   readonly #isReady = deferred();
   #marked = new Set<string>();
   #isLookDue = false;
+  #isLookTooSoon = false;
   #wake: () => void = () => undefined;
 
   constructor(options: ApplyLoopOptions) {
@@ -43,10 +46,13 @@ export class ApplyLoop {
     this.#wake();
   }
 
-  /** Somebody may have taken the rules away: looks whether they still are in force, once nothing else is to be done. */
+  /**
+   * Somebody may have taken the rules away: looks whether they still are in force, once nothing else is to be done. At once, or
+   * some time after the look before.
+   */
   look(): void {
     this.#isLookDue = true;
-    this.#wake();
+    if (!this.#isLookTooSoon) this.#wake();
   }
 
   /** Until the signal aborts and the transaction under way has ended. */
@@ -56,9 +62,10 @@ export class ApplyLoop {
     let isDue = true;
     for (let retryMs = FIRST_RETRY_MS; !signal.aborted; ) {
       if (this.#marked.size === 0 && !isDue) {
-        if (!this.#isLookDue) await this.#wokenOrLate();
+        if (!this.#isLookDue || this.#isLookTooSoon) await this.#wokenOrLate();
         if (this.#marked.size > 0 || signal.aborted) continue;
         this.#isLookDue = false;
+        this.#restFromLooks();
         isDue = await this.#isLost();
         continue;
       }
@@ -75,6 +82,15 @@ export class ApplyLoop {
         late.cancel();
         resolve();
       };
+    });
+  }
+
+  #restFromLooks(): void {
+    if (this.#isLookTooSoon) return;
+    this.#isLookTooSoon = true;
+    this.#options.clock.timer(BETWEEN_LOOKS_MS, () => {
+      this.#isLookTooSoon = false;
+      if (this.#isLookDue) this.#wake();
     });
   }
 
