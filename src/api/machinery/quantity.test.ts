@@ -112,6 +112,11 @@ test('values are rounded up to whole units', () => {
   expect(quantityMilliValue('0.0005')).toBe(1);
   expect(quantityMilliValue('-1500u')).toBe(-1);
   expect(quantityMilliValue(undefined)).toBe(0);
+  for (const value of [quantityValue, quantityMilliValue]) {
+    expect(value('1e999') - value('1e999')).toBe(0);
+    expect(value('1e999')).toBe(2 ** 63);
+    expect(value('-1e999')).toBe(-(2 ** 63));
+  }
 });
 
 test('what is written is read as the same amount and written the same again', () => {

@@ -18,7 +18,7 @@ const BINARY: readonly string[] = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'];
 const MAX_LENGTH = 256;
 /** With more digits one number could hold the process for milliseconds, and a body has room for many. */
 const FORM = /^([+-]?)(\d*)(?:\.(\d*))?([numkMGTPE]|[KMGTPE]i|[eE](?:-\d+|\+?\d{1,3}))?$/;
-const MAX_BINARY = (1n << 63n) - 1n;
+const MAX_INT64 = (1n << 63n) - 1n;
 
 /** undefined when the text is no quantity, or larger than 10^999. */
 export function parseQuantity(text: string | number): Quantity | undefined {
@@ -27,7 +27,7 @@ export function parseQuantity(text: string | number): Quantity | undefined {
   const { sign, whole, fraction, scale } = written;
   const digits = BigInt(whole + fraction);
   const magnitude = scaled(digits, scale, fraction.length);
-  const capped = scale.base === 1024n && magnitude > MAX_BINARY * NANOS ? MAX_BINARY * NANOS : magnitude;
+  const capped = scale.base === 1024n && magnitude > MAX_INT64 * NANOS ? MAX_INT64 * NANOS : magnitude;
   return { nanos: sign === '-' ? -capped : capped, format: scale.format };
 }
 
@@ -171,6 +171,12 @@ const wholes = new Map<string, number>();
 const millis = new Map<string, number>();
 const MAX_CACHED = 4096;
 
+/**
+ * Upstream reckons with 64 bits here, where more is of no use: no resource has so much. Without a bound it would be infinite, and
+ * the difference of two such no number.
+ */
+const inNumber = (value: bigint): number => Number(value > MAX_INT64 ? MAX_INT64 : value);
+
 /** In whole units, rounded up: bytes, pods. */
 export const quantityValue = (text: string | number | undefined): number => cached(wholes, text, NANOS);
 
@@ -184,7 +190,7 @@ function cached(cache: Map<string, number>, text: string | number | undefined, u
   const known = cache.get(key);
   if (known !== undefined) return known;
   const nanos = nanosOf(key);
-  const value = nanos >= 0n ? Number(divideUp(nanos, unit)) : -Number(-nanos / unit);
+  const value = nanos >= 0n ? inNumber(divideUp(nanos, unit)) : -inNumber(-nanos / unit);
   if (cache.size >= MAX_CACHED) cache.clear();
   cache.set(key, value);
   return value;
