@@ -1,4 +1,7 @@
-/** `kedge up --scheduler-config`: a second profile of the running cluster's scheduler, and a file that is refused. */
+/**
+ * `kedge up --scheduler-config`: a second profile of the running cluster's scheduler, and a file that is refused. The cluster
+ * begins with nodes on paper alone, and gets a real one.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -43,9 +46,30 @@ test('pods go by the profile that they name; a file that says nonsense is refuse
   await cluster.kubectl('label', 'nodes', '--all', 'pool=far');
   await eventually('it has a node', () => placeOf('choosy'));
 
+  await comesWithTheFirstNode();
+
   await cluster.kedge('down', '--name', cluster.name);
   const bad = file('bad.yaml', 'percentageOfNodesToScore: 101');
   const refused = await cluster.try('up', '--name', cluster.name, '--detach', '--scheduler-config', bad);
   const said = `${refused.stdout}${refused.stderr}`;
   expect(said).toContain('percentageOfNodesToScore: Invalid value: 101: not in valid range [0-100]');
 });
+
+/** What a cluster that began without nodes has as soon as one comes, and not before. */
+async function comesWithTheFirstNode(): Promise<void> {
+  const BESIDE_NODES = ['ingressclass/nginx', 'crd/gateways.gateway.networking.k8s.io'];
+  for (const name of BESIDE_NODES) expect((await cluster.tryKubectl(['get', name])).stderr).toContain('NotFound');
+  await cluster.kubectl('create', 'service', 'loadbalancer', 'early', '--tcp=80');
+  await cluster.kedge('node', 'add', 'real', '--name', cluster.name);
+  const addressOf = (name: string) =>
+    cluster.kubectl('get', 'service', name, '-o', 'jsonpath={.status.loadBalancer.ingress[0].ip}');
+  await eventually('a Service of before has an address', () => addressOf('early'));
+  for (const name of [...BESIDE_NODES, 'gatewayclass'])
+    await eventually(`${name} is there`, () => cluster.kubectl('get', name, '-o', 'name'));
+  await cluster.kubectl('create', 'ingress', 'web', '--rule=/=early:80');
+  const ingress = ['ingress/web', '-o', 'jsonpath={.spec.ingressClassName} {.status.loadBalancer.ingress[0].ip}'];
+  await holds('the Ingress is served', async () =>
+    expect(await cluster.kubectl('get', ...ingress)).toMatch(/^nginx \d+\.\d+\.\d+\.\d+$/),
+  );
+  await cluster.kubectl('get', 'configmap', 'local-registry-hosting', '-n', 'kube-public');
+}

@@ -45,6 +45,8 @@ export interface ApiServerServices {
 export interface ListeningApiServer extends Pick<ApiServer, 'pipeline' | 'loopback' | 'kinds' | 'ready'> {
   tokenIssuer: TokenIssuer;
   /** From now on /readyz says so. */
+  /** On addresses that this machine has not had so far: they come with the first node. */
+  listenForNodes(): Promise<void>;
   announceReady(): void;
   close(graceMs: number): Promise<void>;
 }
@@ -92,8 +94,12 @@ export async function openApiServer(services: ApiServerServices): Promise<Listen
   const http = serveHttp({ ...httpOptions(services, parts), ...edgesOf(flags) });
   if (auditor) auditor.registerMetrics(http.metrics);
   await http.listen({ host: '127.0.0.1', port: cluster.apiServerPort });
-  for (const host of plan.hostAddresses)
-    await listenUnlessAbsent(() => http.listen({ host, port: cluster.apiServerPort }));
+  const absent = new Set(plan.hostAddresses);
+  const listenForNodes = async () => {
+    for (const host of absent)
+      if (await listensUnlessAbsent(() => http.listen({ host, port: cluster.apiServerPort }))) absent.delete(host);
+  };
+  await listenForNodes();
   for (const host of cluster.listen ?? []) await http.listen({ host, port: cluster.apiServerPort });
   log.info('the API server listens', { port: cluster.apiServerPort });
   return {
@@ -101,6 +107,7 @@ export async function openApiServer(services: ApiServerServices): Promise<Listen
     loopback: apiServer.loopback,
     tokenIssuer,
     kinds: apiServer.kinds,
+    listenForNodes,
     ready: () => apiServer.ready(),
     announceReady() {
       isReady = true;
@@ -118,11 +125,13 @@ export async function openApiServer(services: ApiServerServices): Promise<Listen
 }
 
 /** Without nodes of its own a cluster has no bridge, and so nobody who would ask there. */
-async function listenUnlessAbsent(listen: () => Promise<unknown>): Promise<void> {
+async function listensUnlessAbsent(listen: () => Promise<unknown>): Promise<boolean> {
   try {
     await listen();
+    return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRNOTAVAIL') throw error;
+    return false;
   }
 }
 

@@ -1,7 +1,6 @@
 /** The control plane, put together. The order of starting is the order in which each part needs the one before. */
 import { createHmac } from 'node:crypto';
 import { bodies, catalog } from '#api/catalog.ts';
-import { Node } from '#api/core/v1/node.ts';
 import { GATEWAY_CONTROLLER } from '#api/gateway/v1/kedge-gateway.ts';
 import type { KindRegistry } from '#api/machinery/kind.ts';
 import { createKindRegistry } from '#api/machinery/kind-registry.ts';
@@ -27,22 +26,21 @@ import { complaintsAbout, isSelected } from '#control-plane/controllers/selectio
 import type { SecretTokens } from '#control-plane/controllers/service-account-token.ts';
 import { serviceAccountUser } from '#control-plane/controllers/start-controllers.ts';
 import { runCompaction } from '#control-plane/storage/compaction.ts';
-import type { ClusterPaths, ClusterRecord } from '#node/machine/cluster-dir.ts';
+import { type ClusterPaths, type ClusterRecord, readCluster } from '#node/machine/cluster-dir.ts';
 import { planFor } from '#node/machine/slots.ts';
 import { ensurePki } from '../pki/pki.ts';
 import { systemClock, systemRandom } from '../system-clock.ts';
 import { openApiServer } from './api-server.ts';
 import { ApiServerFlags, FlagError } from './api-server-flags.ts';
 import { openClusterStorage } from './cluster-storage.ts';
-import { openImageRegistry } from './image-registry.ts';
-import { ImageRegistryLife } from './image-registry-life.ts';
+import { firstNode, hasNodesIn } from './first-node.ts';
 import { ensureKubernetesService } from './kubernetes-service.ts';
-import { ensureGatewayApi } from './local-gateway.ts';
-import { ensureIngressClass } from './local-ingress.ts';
 import { localLoadBalancers } from './local-load-balancers.ts';
 import { ensureLocalPath, localPathFolders } from './local-path.ts';
 import { startManagers } from './managers.ts';
 import { ensureCertificateRotation } from './node-certificates.ts';
+import { nodeServicesOf } from './node-service-list.ts';
+import { NodeServices } from './node-services.ts';
 import { ensureMetricsReader, servedMetrics } from './resource-metrics.ts';
 import { schedulerSettings } from './scheduler-profiles.ts';
 import { keepKubernetesService } from './shared-kubernetes-service.ts';
@@ -94,11 +92,6 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const localPath = localPathFolders({ pki, port: cluster.apiServerPort });
   const settings: ClusterSettings = {
     localPath,
-    ...(hasNodesHere(options) && {
-      loadBalancers: localLoadBalancers(plan),
-      ingress: { controller: INGRESS_CONTROLLER, addresses: plan.ingressAddresses },
-      gateway: { controllerName: GATEWAY_CONTROLLER, addresses: plan.ingressAddresses },
-    }),
     rootCa: pki.caCertificate,
     certificateSigner: pki.certificateSigner,
     secretTokens: secretTokensOf(apiServer.tokenIssuer, pki.caCertificate),
@@ -109,21 +102,28 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       nodeLifecycle: { gracePeriodMs: cluster.settings.nodeMonitorGracePeriodSeconds * 1000 },
     }),
   };
-  const allControllers = controllersFor(settings);
-  const controllers = selected(cluster, allControllers);
+  const besideNodes: ClusterSettings = {
+    loadBalancers: localLoadBalancers(plan),
+    ingress: { controller: INGRESS_CONTROLLER, addresses: plan.ingressAddresses },
+    gateway: { controllerName: GATEWAY_CONTROLLER, addresses: plan.ingressAddresses },
+  };
+  let hasNodes = hasNodesIn(cluster, options.simulate);
+  const controllersNow = () => controllersFor({ ...settings, ...(hasNodes && besideNodes) });
+  const isWanted = wantedControllers(cluster, controllersFor({ ...settings, ...besideNodes }));
+  const ensureRoles = () =>
+    ensureBootstrapObjects(
+      client,
+      controllersNow().map((each) => ({ controller: each.serviceAccount, rules: rulesOf(each) })),
+    );
 
   await apiServer.ready();
   if (isShared) await refuseOtherAuthorities(client, pki);
   await Promise.all([ensureNamespaces(client), ensureSystemPriorityClasses(client)]);
   await ensureTokenTracking(client, systemClock.now());
   await ensureLocalPath(client);
-  if (hasNodesHere(options)) await ensureIngressClass(client);
   await ensureMetricsReader(client);
   await ensureCertificateRotation(client);
-  await ensureBootstrapObjects(
-    client,
-    allControllers.map((each) => ({ controller: each.serviceAccount, rules: rulesOf(each) })),
-  );
+  await ensureRoles();
   const [ip = ''] = plan.hostAddresses; // upstream's is of the primary family alone, as the Service is
   const own = { ip, port: cluster.apiServerPort };
   const clusterIps = plan.kubernetesAddresses.slice(0, 1);
@@ -131,39 +131,51 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     isShared && (await keepKubernetesService({ client, storage, clock: systemClock, log, own, clusterIps }));
   if (!shared) await ensureKubernetesService(client, { servers: [own], clusterIps });
   await ensureExtensionAuthentication(client, { client: pki.caCertificate, frontProxy: pki.frontProxyCaCertificate });
+  const { signal } = stopping;
+  const nodeServices = new NodeServices(nodeServicesOf({ ...options, apiServer, client, plan, pki, signal }));
+  if (hasNodes) await nodeServices.open();
   apiServer.announceReady();
-  const open = () => openImageRegistry({ root: paths.images, plan, listen: cluster.listen ?? [], pki, log });
-  const images = new ImageRegistryLife({ client, log, open });
-  if (hasNodesHere(options)) await images.open();
-  if (hasNodesHere(options))
-    void ensureGatewayApi(client, { clock: systemClock, random: systemRandom, log, signal: stopping.signal }).catch(
-      (error: unknown) => log.warn('the Gateway API is not served as it should be', { error: String(error) }),
-    );
 
   const managers = startManagers({
     ...{ flags, isShared, scheduler: schedulerOptions },
-    controllers: () => selected(cluster, controllersFor(settings)),
+    controllers: () => controllersNow().filter(isWanted),
     ...{ transportFor, kinds: apiServer.kinds, clock: systemClock, random: systemRandom },
     log,
     breathe: turnOfTheLoop,
   });
   const { informers } = managers;
-  debug.set('/debug/controllers/graph', () => ({ controllers: managers.stats(), edges: graphOf(controllers) }));
+  debug.set('/debug/controllers/graph', () => ({
+    controllers: managers.stats(),
+    edges: graphOf(controllersNow().filter(isWanted)),
+  }));
   metrics.follow(informers, simulation.usageOf);
-  images.openWithFirstNode(informers.for(Node));
+  const read = () => readCluster(paths, cluster.name);
+  const withFirstNode = async () => {
+    const told = (error: unknown) => log.error('what comes with nodes is not whole', { error: String(error) });
+    hasNodes = true;
+    await nodeServices.open().catch(told);
+    await ensureRoles().catch(told);
+    managers.startMissing();
+  };
+  const waiting =
+    !hasNodes &&
+    firstNode({ read, simulate: options.simulate, clock: systemClock, log, signal }).then((isThere) =>
+      isThere ? withFirstNode() : undefined,
+    );
   debug.set('/debug/scheduler/why/', (key) => managers.explain(key));
   await simulation.start({ client, informers });
-  const compacting = runCompaction({ storage, clock: systemClock, log, signal: stopping.signal });
+  const compacting = runCompaction({ storage, clock: systemClock, log, signal });
 
   return {
     async close(graceMs) {
       if (shared) await shared.stop(); // before anything that it leads to ends
       stopping.abort();
+      await waiting;
       await simulation.stop();
       await managers.stop();
       localPath.close();
       metrics.close();
-      await images.close();
+      await nodeServices.close();
       await apiServer.close(graceMs);
       await compacting;
       await storage.close();
@@ -171,13 +183,13 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   };
 }
 
-/** Throws FlagError, as kube-controller-manager says it. */
-function selected({ settings }: ClusterRecord, all: readonly Controller[]): Controller[] {
+/** `all` that there may be. Throws FlagError, as kube-controller-manager says it. */
+function wantedControllers({ settings }: ClusterRecord, all: readonly Controller[]): (one: Controller) => boolean {
   const list = new ApiServerFlags(settings.apiServer).list('controllers', ['*']);
   const names = all.map(({ name }) => name);
   const complaints = complaintsAbout(list, names);
   if (complaints.length > 0) throw new FlagError(`--controllers: ${complaints.join(', ')}`);
-  return all.filter(({ name }) => isSelected(name, list));
+  return ({ name }) => isSelected(name, list);
 }
 
 const controllerUser = (name: string): UserInfo => serviceAccountUser(`system:serviceaccount:kube-system:${name}`);
@@ -193,9 +205,5 @@ const secretTokensOf = (issuer: TokenIssuer, rootCa: string): SecretTokens => ({
     return issuer.issueLegacy({ namespace, serviceAccount: { name, uid }, secret });
   },
 });
-
-/** Whether this machine has nodes with real containers, and so a network that leads to them. */
-const hasNodesHere = ({ cluster, simulate }: ControlPlaneOptions): boolean =>
-  Object.keys(cluster.nodes).length > simulate.length;
 
 const turnOfTheLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

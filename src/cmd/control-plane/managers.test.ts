@@ -98,6 +98,31 @@ test('who leads again remembers nothing of the term before', async () => {
   await stopped;
 });
 
+test.each([false, true])('controllers that come later work on what is there already (shared: %s)', async (isShared) => {
+  await using cluster = await startCluster({ controllers: [], scheduler: false });
+  const asked: string[] = [];
+  const loadBalancers: LoadBalancers = {
+    async ensure({ service }) {
+      asked.push(service.metadata.name);
+      return [{ ip: '192.0.2.1' }];
+    },
+    remove: async () => undefined,
+  };
+  const spec = { type: 'LoadBalancer', ports: [{ port: 80 }] };
+  await cluster.create(Service, { metadata: { name: 'early', namespace: 'default' }, spec } as never);
+  let hasNodes = false;
+  const controllersOf = () => [deploymentController, ...(hasNodes ? [serviceLoadBalancer(loadBalancers)] : [])];
+  const managers = start(cluster, isShared, { controllersOf });
+  await cluster.passes(1_000);
+  hasNodes = true;
+  managers.startMissing();
+  await cluster.passes(1_000);
+  expect(new Set(asked)).toEqual(new Set(['early']));
+  const stopped = managers.stop();
+  await cluster.passes(1_000);
+  await stopped;
+});
+
 test.each([
   [{ 'leader-elect': 'maybe' }, '--leader-elect: "maybe" is neither true nor false'],
   [

@@ -24,7 +24,7 @@ export interface ManagersOptions {
   flags: ApiServerFlags;
   /** Others may run controllers on the same store: they are elected unless `--leader-elect=false`. */
   isShared: boolean;
-  /** Asked for each term anew: what controllers remember of an earlier one may be old. */
+  /** Asked for each term anew, as what controllers remember of an earlier one may be old; and by `startMissing`. */
   controllers(): readonly Controller[];
   scheduler?: SchedulerSettings | undefined;
   transportFor(user: UserInfo): Transport;
@@ -41,6 +41,8 @@ export interface Managers {
   /** Of the controllers and of the scheduler here; those of the last term while others lead. */
   stats(): ReturnType<RunningControllers['stats']>;
   explain(key: ObjectKey): Promise<SchedulingExplanation | undefined> | undefined;
+  /** There are more controllers than before: those that do not run yet are started, if this process leads. */
+  startMissing(): void;
   /** Gives Leases back, for others to lead at once. */
   stop(): Promise<void>;
 }
@@ -89,6 +91,7 @@ export function startManagers(options: ManagersOptions): Managers {
   return {
     informers,
     stats: () => running?.stats() ?? [],
+    startMissing: () => running?.startMissing(options.controllers()),
     explain: (key) => scheduler?.explain(key),
     async stop() {
       await Promise.all(parts.map((part) => part.stop()));

@@ -71,6 +71,8 @@ function listen(spec: Spec, listening: Listening): () => void {
       return cached(watch.kind).onChange((change) => watchTouched(watch, listening, change));
     }),
   ];
+  // What others have followed for a while already is not told of any more.
+  for (const object of main.list()) enqueue(keyOf(object));
   return () => {
     for (const stop of stops) stop();
   };

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
+import { ConfigMap } from '#api/core/v1/config-map.ts';
 import type { Transport, UserInfo } from '#client/transport.ts';
 import { startCluster } from '#testing/cluster.ts';
+import { type Controller, defineController, settled } from './define-controller.ts';
 import { garbageCollector } from './garbage-collector/garbage-collector.ts';
 import { serviceAccountController } from './service-account.ts';
 import { startControllers } from './start-controllers.ts';
@@ -26,4 +28,31 @@ test('who follows every kind shares the informers of those who follow whole obje
   expect(watched).toContain('/apis/apps/v1/deployments');
   expect(watched).toEqual([...new Set(watched)]);
   expect(running.stats().map(({ name }) => name)).toEqual([serviceAccountController.name, garbageCollector.name]);
+});
+
+test('a controller that comes later works on what is there already, and none is started twice or after the end', async () => {
+  await using cluster = await startCluster();
+  const seen: string[] = [];
+  const watcher = (name: string) =>
+    defineController({
+      name,
+      reconciles: ConfigMap,
+      async reconcile({ metadata }) {
+        if (metadata.namespace === 'default') seen.push(`${name} ${metadata.name}`);
+        return settled;
+      },
+    });
+  const [first, second, third] = ['first', 'second', 'third'].map(watcher) as [Controller, Controller, Controller];
+  const running = startControllers({ controllers: [first], ...cluster.services });
+  cluster.add(running);
+  await cluster.create(ConfigMap, { metadata: { name: 'early', namespace: 'default' } });
+  await cluster.settles();
+  running.startMissing([first, second]);
+  running.startMissing([first, second]);
+  await cluster.settles();
+  expect(seen).toEqual(['first early', 'second early']);
+  expect(running.stats().map(({ name }) => name)).toEqual(['first', 'second']);
+  running.stop();
+  running.startMissing([third]);
+  expect(running.stats()).toHaveLength(2);
 });

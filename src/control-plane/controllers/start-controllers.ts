@@ -34,6 +34,8 @@ export interface RunningControllers {
   readonly busy: number;
   readonly informers: SharedInformers;
   stats(): ({ name: string } & ControllerStats)[];
+  /** Those of `all` that do not run yet are started; none after `stop`. */
+  startMissing(all: readonly Controller[]): void;
   /** What is at work ends by itself; nothing new begins. */
   stop(): void;
 }
@@ -48,17 +50,15 @@ export const serviceAccountUser = (name: string): UserInfo => ({
 
 /** Keys gather at once; work begins for each controller when the informers have listed. */
 export function startControllers(options: ControllersOptions): RunningControllers {
-  const { controllers, without = [], transportFor, kinds, clock, random, log } = options;
+  const { without = [], transportFor, kinds, clock, random, log } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
   const informers =
     options.informers ?? new SharedInformers({ client: new Client(transportFor(MANAGER)), clock, random, log, signal });
   const recorders: EventRecorder[] = [];
 
-  const wanted = controllers.filter(({ name }) => !without.includes(name));
-  // Who follows every kind comes last: of kinds that others follow whole it needs no informers of its own.
-  const inOrder = [...wanted.filter(({ form }) => form === 'kind'), ...wanted.filter(({ form }) => form !== 'kind')];
-  const runners = inOrder.map((controller): KeyRunner => {
+  const runners = new Map<string, KeyRunner>();
+  const runnerOf = (controller: Controller): KeyRunner => {
     const client = new Client(transportFor(serviceAccountUser(userOf(controller))));
     const component = (controller.form === 'kind' && controller.spec.eventSource) || controller.name;
     const events = new EventRecorder({ client, clock, random, component, log, signal });
@@ -75,20 +75,29 @@ export function startControllers(options: ControllersOptions): RunningController
       onBug,
     };
     return controller.form === 'kind' ? runController(controller, env) : runAnyKindController(controller, env);
-  });
+  };
+  const startMissing = (all: readonly Controller[]) => {
+    if (signal.aborted) return;
+    const wanted = all.filter(({ name }) => !without.includes(name) && !runners.has(name));
+    // Who follows every kind comes last: of kinds that others follow whole it needs no informers of its own.
+    const inOrder = [...wanted.filter(({ form }) => form === 'kind'), ...wanted.filter(({ form }) => form !== 'kind')];
+    for (const controller of inOrder) runners.set(controller.name, runnerOf(controller));
+  };
+  startMissing(options.controllers);
 
   return {
     informers,
     get busy() {
       let busy = 0;
-      for (const runner of runners) busy += runner.busy;
+      for (const runner of runners.values()) busy += runner.busy;
       for (const recorder of recorders) busy += recorder.pending;
       return busy;
     },
-    stats: () => runners.map((runner) => ({ name: runner.name, ...runner.stats })),
+    stats: () => [...runners.values()].map((runner) => ({ name: runner.name, ...runner.stats })),
+    startMissing,
     stop() {
       stopping.abort(new Error('the controllers are stopped'));
-      for (const runner of runners) runner.stop();
+      for (const runner of runners.values()) runner.stop();
     },
   };
 }
