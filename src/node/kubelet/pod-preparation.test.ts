@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { ConfigMap } from '#api/core/v1/config-map.ts';
 import { Event } from '#api/core/v1/event.ts';
+import { Pod } from '#api/core/v1/pod.ts';
 import { detectMachineFacts } from '#node/runtime/machine-facts.ts';
+import { pod as podOf } from '#testing/cluster.ts';
 import { IMAGE, noMounts, withKubelet } from '../../../test/node/simulated-kubelet.ts';
 
 const secretInMemory = { name: 'token', projected: { sources: [{ configMap: { name: 'settings' } }] } };
@@ -65,6 +67,23 @@ test('a pod that names an object that is missing has no sandbox', () =>
     await cluster.create(ConfigMap, { ...settings, data: { a: '1' } });
     await cluster.passes(15_000);
     expect(pod('waits')?.status?.phase).toBe('Running');
+  }));
+
+test('a pod that goes while nobody answers what it names goes nevertheless', () =>
+  withKubelet({}, async ({ cluster, pod, runtime }) => {
+    const list = cluster.client.list.bind(cluster.client);
+    const asked = vi.fn();
+    const never = new Promise<never>(() => undefined);
+    vi.spyOn(cluster.client, 'list').mockImplementation((kind, ...rest) => {
+      if (kind.kind !== 'ConfigMap') return list(kind, ...rest);
+      asked();
+      return never;
+    });
+    await cluster.client.create(Pod, podOf('waits', { nodeName: 'node-1', volumes: [secretInMemory] }));
+    await vi.waitFor(() => expect(asked).toHaveBeenCalled(), { timeout: 20_000 });
+    await cluster.client.delete(Pod, { namespace: 'default', name: 'waits' });
+    await vi.waitFor(() => expect(pod('waits')).toBeUndefined(), { timeout: 20_000 });
+    expect(runtime.calls).toEqual([]);
   }));
 
 test('a control group is told its limits when there is something to begin, not whenever its pod is looked at', async () => {

@@ -61,9 +61,9 @@ export class PodPreparation {
 
   /** Nothing is still under way when it fails. @throws SyncFailed, the signal's reason, or what others throw */
   async prepare(step: Step): Promise<PreparedPod> {
-    const { pod, actions, before, signal } = step;
+    const { actions, before, signal } = step;
     const podIPs = before.sandboxes[0]?.ips ?? [];
-    if (actions.createSandbox && (await this.#isAllAtHand(pod))) return this.#sideBySide(step);
+    if (actions.createSandbox && (await this.#isAllAtHand(step))) return this.#sideBySide(step);
     const steps = [this.#setUpVolumes(step, podIPs), this.#ensureCgroup(step)] as const;
     await Promise.allSettled(steps);
     const [volumes] = await Promise.all(steps);
@@ -92,11 +92,11 @@ export class PodPreparation {
   }
 
   /** Whether nothing that its volumes need can be expected to be missing; the API is asked at most once for it. */
-  async #isAllAtHand(pod: Pod): Promise<boolean> {
+  async #isAllAtHand({ pod, signal }: Step): Promise<boolean> {
     const { notes, references } = this.#options;
     if (notes.of(pod.metadata.uid).volumesFailed) return false;
     const ownOnly = (pod.spec.volumes ?? []).every((volume) => OWN_VOLUMES.some((sort) => volume[sort]));
-    return ownOnly && (await references.hasAllOf(pod));
+    return ownOnly && (await references.hasAllOf(pod, signal));
   }
 
   /** A group that has been told its limits and holds what runs is left alone. */

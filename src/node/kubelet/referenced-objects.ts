@@ -12,6 +12,7 @@ import { type Clock, sleep } from '#base/clock.ts';
 import type { Client } from '#client/client.ts';
 import { Unreachable } from '#client/transport.ts';
 import { everyContainer } from './pod-containers.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
 interface Entry {
   kind: Kind;
@@ -58,14 +59,17 @@ export class ReferencedObjects {
     this.#release(podUid, new Set());
   }
 
-  /** Whether every object that it names is there, as soon as that is known of all; one that was refused is not. */
-  async hasAllOf(pod: Pod): Promise<boolean> {
+  /**
+   * Whether every object that it names is there, as soon as that is known of all; one that was refused is not.
+   * @throws the signal's reason
+   */
+  async hasAllOf(pod: Pod, signal: AbortSignal): Promise<boolean> {
     const namespace = pod.metadata.namespace ?? '';
     const { configMaps, secrets } = namesIn(pod);
     const named = (kind: Kind, names: readonly string[]) =>
       names.map((name) => this.#entries.get(idOf(kind, { namespace, name })));
     const entries = [...named(ConfigMap, configMaps), ...named(Secret, secrets)];
-    await Promise.allSettled(entries.map((entry) => entry?.first));
+    await unlessAborted(Promise.allSettled(entries.map((entry) => entry?.first)), signal);
     return entries.every((entry) => entry?.object !== undefined);
   }
 

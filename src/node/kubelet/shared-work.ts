@@ -1,4 +1,6 @@
 /** Work that several wait for at once is done once; it is given up when nobody waits for it any more. */
+import { unlessAborted } from './unless-aborted.ts';
+
 interface Underway<T> {
   result: Promise<T>;
   waiting: number;
@@ -35,13 +37,4 @@ export class SharedWork<T> {
     this.#underway.set(key, underway);
     return underway;
   }
-}
-
-function unlessAborted<T>(result: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return result;
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
-    result.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }
