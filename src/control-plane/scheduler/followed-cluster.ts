@@ -7,6 +7,7 @@ import { Pod } from '#api/core/v1/pod.ts';
 import { isTerminal } from '#api/core/v1/pod-conditions.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
+import { keyOf } from '#api/machinery/object.ts';
 import type { Informers } from '#client/informer.ts';
 import type { ClusterView } from './define-plugin.ts';
 import { Nominations } from './nominations.ts';
@@ -95,7 +96,9 @@ export class FollowedCluster {
   forget(pod: Pod): void {
     this.#change(() => {
       this.#snapshot.forget(pod);
-      if (pod.status?.nominatedNodeName) this.nominations.put(pod, pod.status.nominatedNodeName);
+      const now = this.#options.informers.for(Pod).get(keyOf(pod));
+      const nominated = now?.metadata.uid === pod.metadata.uid ? now.status?.nominatedNodeName : undefined;
+      if (now && nominated && this.#waitsForUs(now)) this.nominations.put(now, nominated);
       this.#options.queue.changed({ kind: Pod, now: undefined, before: pod });
     });
   }
@@ -114,7 +117,7 @@ export class FollowedCluster {
   #podChanged(now: Pod | undefined, before: Pod | undefined): void {
     const { queue } = this.#options;
     const wasPlaced = isPlaced(before);
-    const hadPlace = before !== undefined && this.nominations.nodeOf(before) !== undefined;
+    const keptOn = before && this.#keptOn(before);
     this.#noteNomination(now, before);
     if (now && isPlaced(now)) {
       this.#snapshot.putPod(now);
@@ -125,17 +128,29 @@ export class FollowedCluster {
     if (before && (wasPlaced || this.#snapshot.isAssumed(before)) && (!now || wasPlaced)) {
       this.#snapshot.removePod(before);
       queue.changed({ kind: Pod, now: undefined, before });
-    } else if (!now && hadPlace) queue.changed({ kind: Pod, now, before }); // one that room was kept for
+    } else if (keptOn && this.#keptOn(now) !== keptOn) queue.changed({ kind: Pod, now: undefined, before }); // what was kept for it is anybody's
     if (!now || now.metadata.deletionTimestamp) this.#options.onGone((now ?? before) as Pod);
     if (now && this.#waitsForUs(now)) queue.put(now);
     else if (before) queue.remove(before);
   }
 
   #noteNomination(now: Pod | undefined, before: Pod | undefined): void {
-    const nominated = now && !isPlaced(now) ? now.status?.nominatedNodeName : undefined;
-    if (now && nominated && this.#waitsForUs(now)) {
-      if (!this.#snapshot.isAssumed(now)) this.nominations.put(now, nominated);
-    } else if (!now || isPlaced(now) || !this.#waitsForUs(now)) this.nominations.remove((now ?? before) as Pod);
+    const { nominations } = this;
+    if (!now || isPlaced(now) || !this.#waitsForUs(now)) {
+      nominations.remove((now ?? before) as Pod);
+      return;
+    }
+    const nominated = now.status?.nominatedNodeName;
+    const told = before?.status?.nominatedNodeName;
+    if (nominated) {
+      if (!this.#snapshot.isAssumed(now)) nominations.put(now, nominated);
+    } else if (told && nominations.nodeOf(now) === told) nominations.remove(now); // else it is one of which the API has not heard
+  }
+
+  /** The node on which there is a place for the pod, as we or the API know; one that is on its way there has none. */
+  #keptOn(pod: Pod | undefined): string | undefined {
+    if (!pod || this.#snapshot.isAssumed(pod)) return undefined;
+    return this.nominations.nodeOf(pod) ?? (this.#waitsForUs(pod) ? pod.status?.nominatedNodeName : undefined);
   }
 
   #waitsForUs(pod: Pod): boolean {

@@ -73,6 +73,20 @@ test('a change that comes while the pod is being tried is not missed', () => {
   expect(next()).toBe('web');
 });
 
+test('a change of the pod itself that comes while it is being tried is not missed', () => {
+  const { clock, waiting, next } = queue();
+  const web = pod('web');
+  waiting.put(web);
+  next();
+  waiting.put(pod('web', { priority: 1 }));
+  waiting.refused(web, [taints]);
+  clock.advance(1_000);
+  expect(next()).toBe('web');
+  waiting.refused(web, [taints]);
+  clock.advance(10_000);
+  expect(next()).toBeUndefined();
+});
+
 test('without a helpful change it is tried again after five minutes', () => {
   const { clock, waiting, next } = queue();
   const web = pod('web');

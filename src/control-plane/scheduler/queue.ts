@@ -82,7 +82,11 @@ export class SchedulingQueue {
     }
     const hasChanged = !isEqual(askedOf(known.pod), askedOf(pod));
     known.pod = pod;
-    if (!hasChanged || known.state === 'in flight' || known.state === 'active') return;
+    if (!hasChanged || known.state === 'active') return;
+    if (known.state === 'in flight') {
+      known.isHelped = true;
+      return;
+    }
     if (known.state === 'gated' && this.#options.gateOf(pod)) return;
     this.#retry(known);
   }
@@ -100,6 +104,7 @@ export class SchedulingQueue {
     if (!entry) return undefined;
     this.#enter(entry, 'in flight');
     entry.attempts++;
+    entry.isHelped = false;
     entry.triedAtChange = this.#recent.end;
     return entry;
   }
@@ -120,10 +125,9 @@ export class SchedulingQueue {
     if (entry?.state !== 'in flight' || entry.pod.metadata.uid !== pod.metadata.uid) return; // removed meanwhile
     const { backOff = BACK_OFF, clock } = this.#options;
     entry.refusedBy = plugins;
-    entry.isHelped = false;
     entry.backOffUntilMs = clock.now() + Math.min(backOff.mostMs, backOff.firstMs * 2 ** (entry.attempts - 1));
-    if (plugins.length === 0 || this.#recent.some(entry.triedAtChange, (change) => couldHelp(entry, change)))
-      this.#retry(entry);
+    const isHelped = () => this.#recent.some(entry.triedAtChange, (change) => couldHelp(entry, change));
+    if (plugins.length === 0 || entry.isHelped || isHelped()) this.#retry(entry);
     else this.#wait(entry);
     this.#trimRecent();
   }
@@ -134,12 +138,12 @@ export class SchedulingQueue {
     if (entry?.pod.metadata.uid === pod.metadata.uid) entry.isHeld = true;
   }
 
-  /** If something could have helped it meanwhile, it is tried after its back-off. */
-  release(pod: Pod): void {
+  /** If no room was made after all, or something could have helped it meanwhile, it is tried after its back-off. */
+  release(pod: Pod, { hasFailed = false } = {}): void {
     const entry = this.#entries.get(keyOf(pod));
     if (!entry?.isHeld || entry.pod.metadata.uid !== pod.metadata.uid) return;
     entry.isHeld = false;
-    if (entry.isHelped && entry.state === 'unschedulable') this.#retry(entry);
+    if ((hasFailed || entry.isHelped) && entry.state === 'unschedulable') this.#retry(entry);
   }
 
   /** Something in the cluster is different now. */

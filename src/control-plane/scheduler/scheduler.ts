@@ -15,18 +15,19 @@ import type { OccurrenceSink } from '#client/series-recorder.ts';
 import { Unreachable } from '#client/transport.ts';
 import type { Refusal } from './cycle.ts';
 import { decide } from './cycle.ts';
-import type { Plugin, Room } from './define-plugin.ts';
+import type { Plugin } from './define-plugin.ts';
 import { PluginFailed } from './define-plugin.ts';
 import { FollowedCluster } from './followed-cluster.ts';
 import { BindFailed, NotPlaced, Placing } from './placing.ts';
 import { pointsOf } from './points.ts';
-import { preempt, preempted } from './preempting.ts';
 import type { Profile } from './profile.ts';
 import { type BackOffTimes, SchedulingQueue } from './queue.ts';
 import { NO_NODES, refusalMessage } from './refusal-message.ts';
 import { RememberedAnswers } from './remembered-answers.ts';
+import { roomFor } from './room-for.ts';
+import { RoomMaker } from './room-maker.ts';
 import type { States } from './trial.ts';
-import { noteNoPlace, noteUnscheduled } from './unscheduled.ts';
+import { noteUnscheduled } from './unscheduled.ts';
 import { explain } from './why/explanation.ts';
 
 export interface SchedulerServices {
@@ -65,6 +66,7 @@ export class Scheduler {
   readonly #remembered = new RememberedAnswers();
   /** By the pod's uid. */
   readonly #placing = new Map<string, Placing>();
+  readonly #roomMaker: RoomMaker;
   readonly #whileOthers: <T>(act: Promise<T>) => Promise<T>;
   /** Of people; answered between decisions. */
   readonly #questions: (() => Promise<void>)[] = [];
@@ -100,6 +102,13 @@ export class Scheduler {
       reads: new Set(plugins.flatMap(({ reads = [] }) => reads)),
       isOurs: ({ spec }) => this.#profiles.has(spec.schedulerName),
       onGone: ({ metadata }) => this.#placing.get(metadata.uid)?.end('removed'),
+    });
+    this.#roomMaker = new RoomMaker({
+      nominations: this.#cluster.nominations,
+      queue: this.#queue,
+      placing: this.#placing,
+      services,
+      inBackground: (act, what) => this.#inBackground(act, what),
     });
     this.#whileOthers = async (act) => {
       this.#underWay--;
@@ -250,7 +259,7 @@ export class Scheduler {
       startAt: this.#startAt,
       nominatedOn: nominations.isEmpty ? undefined : (nodeName) => nominations.on(nodeName),
     }).catch((error: unknown) => this.#notDecided(pod, error));
-    if (!decision) return;
+    if (!decision || !this.#isRunning) return;
     this.#startAt = (this.#startAt + decision.looked) % view.nodes.length;
     if ('refusal' in decision) {
       await this.#fitsNowhere(pod, decision.refusal, profile);
@@ -260,75 +269,26 @@ export class Scheduler {
     this.#inBackground(this.#place(pod, { ...decision, profile }), 'a pod could not be placed');
   }
 
-  async #fitsNowhere(pod: Pod, refusal: Refusal, { plugins, extenders = [] }: Profile): Promise<void> {
-    const { view, nominations } = this.#cluster;
-    const { verdicts, trialOn, refusedBy, states } = refusal;
-    const { client } = this.#services;
-    const refusedEarlyBy = refusal.general === undefined ? undefined : refusedBy[0];
+  async #fitsNowhere(pod: Pod, refusal: Refusal, profile: Profile): Promise<void> {
+    const { view: cluster, nominations } = this.#cluster;
     const nominatedTo = nominations.nodeOf(pod);
-    const asked = { cluster: view, plugins, verdicts, trialOn, nominatedTo, refusedEarlyBy, extenders, client };
-    const said: string[] = [];
-    let keepsPlace = false;
-    for (const plugin of pointsOf(plugins).makeRoom) {
-      const room = await plugin.makeRoom(pod, asked, states.get(plugin));
-      if (room && 'victims' in room) {
-        this.#makeRoom(pod, room, refusal);
-        return;
-      }
-      if (!room) continue;
-      if (room.isAlone) said.length = 0;
-      said.push(room.message);
-      if (room.keepsPlace) keepsPlace = true;
-      if (room.isLast) break;
+    const room = await roomFor(pod, refusal, { cluster, profile, nominatedTo, client: this.#services.client });
+    if (!this.#isRunning) return;
+    const { refusedBy } = refusal;
+    if ('victims' in room) {
+      this.#roomMaker.keep(pod, room);
+      this.#refuse(pod, { message: refusalMessage(refusal, ''), refusedBy, nominatedNodeName: room.nodeName });
+      this.#roomMaker.sendAway(pod, room);
+      return;
     }
-    if (!keepsPlace) nominations.remove(pod);
-    const place = keepsPlace ? {} : { nominatedNodeName: '' };
-    this.#refuse(pod, { message: refusalMessage(refusal, said.join(', ')), refusedBy, ...place });
+    if (!room.keepsPlace) nominations.remove(pod);
+    const place = room.keepsPlace ? {} : { nominatedNodeName: '' };
+    this.#refuse(pod, { message: refusalMessage(refusal, room.said), refusedBy, ...place });
   }
 
   #notDecided(pod: Pod, error: unknown): undefined {
     if (!(error instanceof PluginFailed)) throw error;
     this.#refuse(pod, { message: error.message, refusedBy: NO_PLUGINS, reason: 'SchedulerError' });
-  }
-
-  /** Beside the next decisions; until the victims have been sent away the pod is not tried again. */
-  #makeRoom(pod: Pod, room: Room, refusal: Refusal): void {
-    const { nodeName, victims } = room;
-    this.#takeLesserPlaces(pod, nodeName);
-    this.#cluster.nominations.put(pod, nodeName);
-    this.#queue.hold(pod);
-    this.#refuse(pod, {
-      message: refusalMessage(refusal, ''),
-      refusedBy: refusal.refusedBy,
-      nominatedNodeName: nodeName,
-    });
-    const running = victims.filter((victim) => !this.#endsWaiting(victim, pod, nodeName));
-    const sending = preempt(pod, { nodeName, victims: running }, this.#services);
-    this.#inBackground(
-      sending.finally(() => this.#queue.release(pod)),
-      'a pod could not be preempted',
-    );
-  }
-
-  /** Less important pods that wait for this node may no longer fit there: they look for another one. */
-  #takeLesserPlaces({ spec: { priority = 0 } }: Pod, nodeName: string): void {
-    const { nominations } = this.#cluster;
-    const { client } = this.#services;
-    for (const other of nominations.on(nodeName)) {
-      if ((other.spec.priority ?? 0) >= priority) continue;
-      nominations.remove(other);
-      this.#inBackground(noteNoPlace(other, client), 'a nomination was not taken back');
-    }
-  }
-
-  /** A victim that is only about to be placed is told so, and need not be deleted. */
-  #endsWaiting(victim: Pod, pod: Pod, nodeName: string): boolean {
-    const placing = this.#placing.get(victim.metadata.uid);
-    if (!placing?.isWaiting) return false;
-    placing.end('preempted');
-    const said = preempted(victim, pod, nodeName);
-    this.#services.events.record({ ...said, note: `${said.note} (in kube-scheduler memory).` });
-    return true;
   }
 
   #inBackground(act: Promise<unknown>, what: string): void {
