@@ -310,7 +310,16 @@ const inNode = async (node: string, ...command: string[]): Promise<string> => {
   return stdout;
 };
 
-// At once, for each needs its time to be noticed: what is refused was lost to the flushed rules, what is late to the lost node.
+/** The kernel's number of the proxy's table: another one when somebody has written it anew. */
+async function proxyTableOf(node: string): Promise<number> {
+  const listed = JSON.parse(await inNode(node, 'nft', '-j', 'list', 'tables')) as {
+    nftables: { table?: { family: string; name: string; handle: number } }[];
+  };
+  const ours = listed.nftables.find(({ table }) => table?.family === 'ip' && table.name === 'kube-proxy');
+  return ours?.table?.handle ?? 0;
+}
+
+// One after the other: what fails first was lost to the flushed rules, what fails then to the lost node.
 test('flushed rules come back and a lost node is left out; then nothing is lost any more', async () => {
   const { cluster } = ground();
   const port = await nodePortOf('all');
@@ -321,9 +330,11 @@ test('flushed rules come back and a lost node is left out; then nothing is lost 
   }[];
   const isAnswered = async (address: string) => (await ask(address, { port })).startsWith('server-');
   try {
+    const before = await proxyTableOf('node2');
     const flushed = await underLoad('rules of node2 flushed', load(node2, { port, perSecond: 20 }), async () => {
       await inNode('node2', 'nft', 'flush', 'table', 'ip', 'kube-proxy');
-      await eventually('the rules are back', () => isAnswered(node2));
+      await eventually('the rules are written anew', async () => (await proxyTableOf('node2')) !== before);
+      await eventually('they lead to the pods', () => isAnswered(node2));
     });
     // They come back at once: few come in between, if any. Who began before and is in the middle of it may also wait in vain.
     const lost = ['ECONNREFUSED', 'ECONNRESET', 'timeout'];
