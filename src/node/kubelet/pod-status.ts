@@ -261,7 +261,8 @@ export function phaseOf(pod: Pod, { init, regular, isTerminal }: PhaseInputs): P
   const runsAgain = pod.spec.containers.some((container) => {
     const { state, lastState } = regular.find(({ name }) => name === container.name) ?? {};
     const { exitCode } = state?.terminated ?? lastState?.terminated ?? {};
-    return exitCode !== undefined && (wasRemovedForAll(lastState) || mayRestart(pod, container, exitCode));
+    const isToBegin = state?.waiting !== undefined && wasRemovedForAll(lastState);
+    return exitCode !== undefined && (isToBegin || mayRestart(pod, container, exitCode));
   });
   if (running > 0 || runsAgain) return 'Running';
   return succeeded === stopped.length ? 'Succeeded' : 'Failed';

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
 import { Event } from '#api/core/v1/event.ts';
-import type { Pod } from '#api/generated/schema.ts';
+import type { ContainerStatus as ApiContainerStatus, Pod } from '#api/generated/schema.ts';
 import { isReady } from '#api/core/v1/pod-conditions.ts';
 import type { ContainerStatus } from '#node/runtime/runtime.ts';
 import { IMAGE, withKubelet } from '../../../test/node/simulated-kubelet.ts';
-import { containersToReset } from './restart-all.ts';
+import { phaseOf } from './pod-status.ts';
+import { containersToReset, removedForAll } from './restart-all.ts';
 import { CONTAINER_NAME } from './runtime-labels.ts';
 import { emptyRuntimePod } from './runtime-pods.ts';
 
@@ -90,6 +91,20 @@ test('those that only share the fate are removed first, the one that asked last:
     containersToReset({ spec } as Pod, { ...emptyRuntimePod('uid'), containers: list }).map(({ status }) => status.id);
   expect(ids(containers)).toEqual(['asks0', 'beside0', 'first0', 'asks1']);
   expect(ids([run('asks', 2, 0, 'CONTAINER_RUNNING'), ...containers])).toEqual([]); // it runs again already
+});
+
+test('a pod that has ended after it began again has ended', () => {
+  const spec = { restartPolicy: 'Never', containers: [{ name: 'asks', image: IMAGE, ...all }] };
+  const phaseWith = (state: object) =>
+    phaseOf({ spec } as Pod, {
+      init: [],
+      regular: [{ name: 'asks', state, lastState: removedForAll.lastState } as ApiContainerStatus],
+      isTerminal: false,
+    });
+  expect(phaseWith({ terminated: { exitCode: 0 } })).toBe('Succeeded');
+  expect(phaseWith({ terminated: { exitCode: 7 } })).toBe('Failed');
+  expect(phaseWith({ terminated: { exitCode: 88 } })).toBe('Running');
+  expect(phaseWith(removedForAll.state)).toBe('Running');
 });
 
 test('a pod none of whose rules says so has no such condition', () =>
