@@ -293,7 +293,9 @@ async function lived(name: string, { sort, spec, livesMs, graceSeconds }: Life):
   await ground.gone(ground.path('Pod', 'v1', name));
 }
 
-test('of all that nothing is left: no mount, group, device, address, process, folder or snapshot', async () => {
+test('of all that nothing is left: no mount, group, device, address, process, folder or snapshot', {
+  timeout: 600_000,
+}, async () => {
   expect((await ground.pods()).map(({ metadata }) => metadata.name)).toEqual([]);
   for (const [node, footprint] of before) await expectNoLeaks(cluster.name, node, footprint);
 });
