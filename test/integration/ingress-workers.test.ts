@@ -59,12 +59,13 @@ const SEVERAL = `
 import cluster from 'node:cluster';
 import { createServer, request } from 'node:http';
 import { silentLog } from './src/base/log.ts';
-import { runIngressWorker } from './src/cmd/ingress-worker.ts';
-import { systemClock } from './src/cmd/system-clock.ts';
-import { IngressWorkers } from './src/network/ingress/ingress-workers.ts';
+import { systemClock, systemRandom } from './src/cmd/system-clock.ts';
+import { IngressWorkers, runIngressWorker } from './src/network/ingress/ingress-workers.ts';
 import { routeTableOf } from './src/network/ingress/route-table.ts';
 
-if (cluster.isWorker) await runIngressWorker();
+// On a busy machine nobody should decide alone because the answer comes late.
+const patient = { ...systemClock, timer: (ms, due) => systemClock.timer(ms * 60, due) };
+if (cluster.isWorker) await runIngressWorker({ random: systemRandom, clock: patient });
 const backend = createServer((_, response) => response.end('ok')).listen(8080, '127.0.0.1');
 const workers = new IngressWorkers({
   program: [process.argv[1]],
