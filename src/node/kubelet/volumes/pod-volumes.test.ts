@@ -449,6 +449,18 @@ describe('volumes in volumes', () => {
   });
 });
 
+test('a folder for a nested volume is made also where an earlier kubelet ended before it was', async () => {
+  maps.set('m', { a: '1' });
+  mkdirSync(folderOf('configmap'), { recursive: true });
+  const volumeMounts = [
+    { name: 'v', mountPath: '/etc/app' },
+    { name: 'w', mountPath: '/etc/app/run' },
+  ];
+  const containers = [{ name: 'main', volumeMounts }];
+  await volumes().setUp(podWith({ name: 'v', configMap: { name: 'm' } } as Volume, { containers } as never), []);
+  expect(shown('configmap')).toEqual(['a', 'run']);
+});
+
 test('an image that cannot be had keeps no other volume, and is told of by its volume', async () => {
   const refused = new ImageFailed('ErrImagePull', 'refused');
   const node = volumes(async () => {

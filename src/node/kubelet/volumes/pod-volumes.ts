@@ -148,11 +148,11 @@ export class PodVolumes {
     // Secrets and tokens stay in memory: they never reach a disk. What a pod says of itself does as upstream has it.
     const inMemory = sort !== 'configmap';
     const sizeBytes = inMemory ? memorySize(pod, this.#options.sources.node.allocatable['memory']) : undefined;
-    const made = await this.#folder(folder, {
+    await this.#folder(folder, {
       medium: inMemory ? { is: 'memory', sizeBytes } : { is: 'disk' },
       mode: 0o755,
     });
-    if (made) await makeNestedMountPoints(folder, volume.name, pod);
+    await makeNestedMountPoints(folder, volume.name, pod);
     await writeAtomically(folder, payload, fsGroup);
     return folder;
   }
