@@ -9,6 +9,7 @@ import { node, pod, podAsking, startCluster } from '#testing/cluster.ts';
 import type { Plugin, PluginSpec } from './define-plugin.ts';
 import { definePlugin, fits, unschedulable } from './define-plugin.ts';
 import { defaultProfile, type Profile } from './profile.ts';
+import { startScheduler } from './start-scheduler.ts';
 
 async function clusterWith(spec: Omit<PluginSpec<undefined>, 'name'>, profile: Partial<Profile> = {}) {
   const usual = defaultProfile();
@@ -91,6 +92,23 @@ describe('a plugin may hold a pod back before it is bound', () => {
       involvedObject: { name: 'web' },
       related: { name: 'urgent' },
     });
+  });
+
+  test('a scheduler that ends says nothing of those that it held back: another may have placed them', async () => {
+    await using cluster = await startCluster();
+    await cluster.create(Node, node('node1'));
+    await cluster.patch(Node, 'node1', { spec: { taints: null } });
+    const usual = defaultProfile();
+    const own = definePlugin({ name: 'Own', permit: () => new Promise(() => undefined) });
+    const profiles = [{ ...usual, plugins: [...usual.plugins, own] }];
+    const breathe = () => new Promise<void>((resolve) => setImmediate(resolve));
+    const scheduler = startScheduler({ ...cluster.services, profiles, breathe });
+    await cluster.create(Pod, pod('web'));
+    await cluster.settles();
+    expect(stored(cluster)).toMatchObject({ status: { nominatedNodeName: 'node1' } });
+    scheduler.stop();
+    await cluster.settles();
+    expect([whyNot(cluster), said(cluster)]).toEqual([undefined, []]);
   });
 
   test('a pod that is gone is not waited for', async () => {

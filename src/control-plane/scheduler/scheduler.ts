@@ -345,6 +345,7 @@ export class Scheduler {
   }
 
   #refuse(pod: Pod, { message, refusedBy, reason = 'Unschedulable', nominatedNodeName }: RefusalNote): void {
+    if (!this.#isRunning) return; // whoever leads now may have found it a place
     this.#refused++;
     this.#services.events.record({
       reportingController: pod.spec.schedulerName,

@@ -8,9 +8,14 @@ import { ResourceClaim } from '#api/resource/v1/resource-claim.ts';
 import { ResourceSlice } from '#api/resource/v1/resource-slice.ts';
 import type { Sent, TestCluster } from '#testing/cluster.ts';
 import { node, pod, startCluster } from '#testing/cluster.ts';
+import { definePlugin, fits } from '../../define-plugin.ts';
+import { defaultProfile, type Profile } from '../../profile.ts';
 
-async function clusterWith(devices: Record<string, string[]>): Promise<TestCluster> {
-  const cluster = await startCluster({ scheduler: true });
+async function clusterWith(
+  devices: Record<string, string[]>,
+  scheduler: true | Profile[] = true,
+): Promise<TestCluster> {
+  const cluster = await startCluster({ scheduler });
   await cluster.create(DeviceClass, { metadata: { name: 'gpu' }, spec: {} });
   for (const [name, own] of Object.entries(devices)) {
     await cluster.create(Node, node(name));
@@ -78,6 +83,39 @@ test('pods that come at once get different devices; one too many waits, and says
   await publish(cluster, 'node1', ['a', 'b', 'c'], 2);
   await cluster.passes(1_000);
   expect(placeOf(cluster, 'three')).toBe('node1');
+});
+
+test('devices of a pod that is gone before it was placed are soon another’s', async () => {
+  const holdsBack = definePlugin({
+    name: 'HoldsBack',
+    permit: ({ metadata }) => (metadata.name === 'one' ? new Promise(() => undefined) : fits),
+  });
+  const usual = defaultProfile();
+  await using cluster = await clusterWith({ node1: ['a'] }, [{ ...usual, plugins: [...usual.plugins, holdsBack] }]);
+  for (const name of ['one', 'two']) {
+    await addClaim(cluster, name);
+    await cluster.create(Pod, using(name, name));
+    await cluster.settles();
+  }
+  expect(whyNot(cluster, 'two')).toContain('cannot allocate all claims');
+  await cluster.delete(Pod, 'default/one', { gracePeriodSeconds: 0 });
+  await cluster.passes('20s');
+  expect(placeOf(cluster, 'two')).toBe('node1');
+});
+
+test('a device is not given away again before the scheduler has heard that it is taken', async () => {
+  await using cluster = await clusterWith({ node1: ['a'] });
+  for (const name of ['one', 'two']) await addClaim(cluster, name);
+  await cluster.settles();
+  expect(cluster.faults.dropWatch({ resource: 'resourceclaims.resource.k8s.io' })).toBeGreaterThan(0);
+  for (const name of ['one', 'two']) {
+    await cluster.create(Pod, using(name, name));
+    await cluster.settles();
+  }
+  await cluster.passes('60s');
+  expect(placeOf(cluster, 'one')).toBe('node1');
+  expect(claim(cluster, 'two').status?.allocation).toBeUndefined();
+  expect(placeOf(cluster, 'two')).toBeUndefined();
 });
 
 test('a second pod of a claim goes where its devices are', async () => {

@@ -17,7 +17,7 @@ import { changed, definePlugin, fits, PluginFailed, removed, unresolvable, when 
 import { pointsOf } from '../../points.ts';
 import type { Verdict } from '../../verdict.ts';
 import { allocationOf } from './allocation-result.ts';
-import { hasBindingConditions, readinessOf, untilReady } from './binding-conditions.ts';
+import { hasBindingConditions, readinessOf, untilReady, untilSeen } from './binding-conditions.ts';
 import { deleteClaim, reserveClaim, withoutReservation } from './claim-writes.ts';
 import { DevicePools } from './device-pools.ts';
 import { type ClaimRequests, hasAlternatives, preferenceOf, requestsOf } from './device-requests.ts';
@@ -37,6 +37,8 @@ interface State {
   allocated: Allocated;
   /** For resources that devices meet. */
   extended: ExtendedClaim | undefined;
+  /** What of `pending` is this pod's. */
+  given: Map<string, ResourceClaim>;
   /** By node, in the order of `wanting`; the last is that of `extended` where the node needs it. */
   found: Map<string, readonly AllocationResult[]>;
   /** They have devices that some node cannot reach, and could be given others. */
@@ -46,12 +48,17 @@ interface State {
 /** One for each scheduler: it remembers what it is giving away. */
 export function dynamicResources(): Plugin {
   const selectors = new DeviceSelectors();
-  /** By UID: claims whose devices are chosen, and not written down yet. */
+  /** By UID: claims whose devices are chosen, and of which the API has not said so yet. */
   const pending = new Map<string, ResourceClaim>();
 
-  const forget = (pod: Pod, { wanting }: State) => {
-    for (const { claim } of wanting) pending.delete(claim.metadata.uid);
-    pending.delete(pod.metadata.uid);
+  const give = ({ given }: State, uid: string, claim: ResourceClaim) => {
+    given.set(uid, claim);
+    pending.set(uid, claim);
+  };
+  const forget = ({ given }: State) => {
+    // Not what a later try has given.
+    for (const [uid, claim] of given) if (pending.get(uid) === claim) pending.delete(uid);
+    given.clear();
   };
 
   return definePlugin<State>({
@@ -86,6 +93,7 @@ export function dynamicResources(): Plugin {
           pools: new DevicePools(needsDevices ? cluster.cached(ResourceSlice).list() : []),
           allocated: allocatedBy(needsDevices ? [...cached.list(), ...pending.values()] : []),
           extended,
+          given: new Map(),
           found: new Map(),
           unavailable: new Set(),
         },
@@ -139,15 +147,15 @@ export function dynamicResources(): Plugin {
       const { wanting, extended } = state;
       const found = state.found.get(nodeName) ?? [];
       for (const [index, { claim }] of wanting.entries())
-        pending.set(claim.metadata.uid, { ...claim, status: { ...claim.status, allocation: found[index]! } });
+        give(state, claim.metadata.uid, { ...claim, status: { ...claim.status, allocation: found[index]! } });
       const allocation = found[wanting.length];
-      if (allocation && extended) pending.set(pod.metadata.uid, extended.givenOut(nodeName, allocation));
+      if (allocation && extended) give(state, pod.metadata.uid, extended.givenOut(nodeName, allocation));
       return fits;
     },
 
-    unreserve(pod, _nodeName, state) {
+    unreserve(_pod, _nodeName, state) {
       if (!state) return;
-      forget(pod, state);
+      forget(state);
       state.extended?.takeBack();
     },
 
@@ -176,12 +184,12 @@ export function dynamicResources(): Plugin {
         for (const claim of reserved) await withoutReservation(claim, pod, services.client);
         throw error;
       }
-      forget(pod, state); // from here on the API says so
       const special = state.extended?.written;
       const known = [...state.claims, ...(special ? [special] : [])].map(
         (claim) => reserved.find(({ metadata }) => metadata.uid === claim.metadata.uid) ?? claim,
       );
-      if (known.some(hasBindingConditions)) await services.whileOthers(untilReady(known, services));
+      const seen = untilSeen(known, services, () => forget(state)); // from then on the API says so
+      if (known.some(hasBindingConditions)) await services.whileOthers(seen.then(() => untilReady(known, services)));
       return fits;
     },
 
@@ -193,12 +201,16 @@ export function dynamicResources(): Plugin {
         return claim !== undefined && (!old || !isEqual(old.status, claim.status)) && couldBeOf(claim, pod);
       }),
       when(removed(ResourceClaim), ({ before }) => (before as ResourceClaim).status?.allocation !== undefined),
+      // It may have been on its way to a node, with devices of which the API has never heard.
+      when(removed(Pod), ({ before }) => mayHaveDevices(before as Pod)),
       when(changed(Pod, 'status.resourceClaimStatuses'), ({ now }, pod) => now?.metadata.uid === pod.metadata.uid),
       changed(DeviceClass, 'spec'),
       changed(ResourceSlice, 'spec'),
     ],
   });
 }
+
+const mayHaveDevices = (pod: Pod): boolean => Boolean(pod.spec.resourceClaims?.length) || asksForOthers(pod);
 
 /** By its name, or as one that was made for the pod. */
 const couldBeOf = ({ metadata }: ResourceClaim, pod: Pod): boolean =>
