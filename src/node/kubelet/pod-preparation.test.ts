@@ -79,7 +79,7 @@ test('a pod that goes while nobody answers what it names goes nevertheless', () 
       asked();
       return never;
     });
-    await cluster.client.create(Pod, podOf('waits', { nodeName: 'node-1', volumes: [secretInMemory] }));
+    await cluster.client.create(Pod, podOf('waits', { nodeName: 'node-1', volumes: [secretInMemory] }) as Pod);
     await vi.waitFor(() => expect(asked).toHaveBeenCalled(), { timeout: 20_000 });
     await cluster.client.delete(Pod, { namespace: 'default', name: 'waits' });
     await vi.waitFor(() => expect(pod('waits')).toBeUndefined(), { timeout: 20_000 });
