@@ -28,7 +28,7 @@ export const Namespace = defineKind<schema.Namespace>({
 
   defaults: (namespace) => ({
     ...withNameLabel(namespace as schema.Namespace),
-    spec: { finalizers: [], ...namespace.spec } as schema.NamespaceSpec,
+    spec: { ...namespace.spec } as schema.NamespaceSpec,
   }),
   prepareForCreate: (namespace) => ({
     ...withNameLabel(namespace), // again, for a name that was generated

@@ -69,6 +69,8 @@ export const Pod = defineKind<schema.Pod>({
   columns: podColumns,
   selectableFields: {
     'spec.nodeName': ({ spec }) => spec.nodeName ?? '',
+    // As clients older than v1 itself name it; upstream still takes it.
+    'spec.host': ({ spec }) => spec.nodeName ?? '',
     'spec.restartPolicy': ({ spec }) => spec.restartPolicy,
     'spec.schedulerName': ({ spec }) => spec.schedulerName,
     'spec.serviceAccountName': ({ spec }) => spec.serviceAccountName ?? '',
