@@ -430,6 +430,8 @@ describe('commands', () => {
     expect(commands[0]?.env).toMatchObject({ HTTP_PROXY: 'http://proxy', USED: 'y' });
     expect(configOf(image).Env.join()).not.toContain('proxy');
     expect(notes.at(-1)).toBe('One or more build-args [TYPO] were not consumed');
+    await build('FROM base:1\nARG USED\nRUN x', { arguments: new Map([['USED', 'y']]) });
+    expect(commands).toHaveLength(1); // by another way to the same
   });
 
   test('a RUN over the same with the same is not run again, but for --no-cache and for other files', async () => {

@@ -155,16 +155,18 @@ async function run(instruction: Instruction, { build, state }: Step): Promise<vo
       'RUN --network=host needs `--network node`, by which a build may use the network',
     );
   }
+  const env = { PATH, ...Object.fromEntries(variablesOf(state)) };
   const command = {
     argv: commandOf(instruction, state),
-    env: { PATH, ...build.proxies(), ...Object.fromEntries(variablesOf(state)) },
+    env: { ...build.proxies(), ...env },
     workingDir: state.config.workingDir ?? '/',
     user: state.config.user ?? '',
     network: said === 'none' ? ('none' as const) : request.network,
     mounts: mountsOf(instruction, state, request.secrets),
   };
   const { mounts, ...told } = command;
-  const key = JSON.stringify(['RUN 1', chainOf(state), told, ...(mounts.length > 0 ? [mounts] : [])]);
+  // By which way a command has reached what it fetched makes no other layer.
+  const key = JSON.stringify(['RUN 1', chainOf(state), { ...told, env }, ...(mounts.length > 0 ? [mounts] : [])]);
   const make = () => builder.run(imageOf('kedge.local/build:step', state), command);
   try {
     const layer = request.useCache ? await builder.store.remember(key, make) : await builder.store.keep(make());

@@ -6,6 +6,7 @@ const values = new Map([
   ['EMPTY', ''],
   ['B', 'two'],
   ['FILE', 'foobarbaz.tar.gz'],
+  ['MANY', 'a'.repeat(1000)],
 ]);
 
 const dollars = (text: string) => text.replaceAll('§', '$');
@@ -41,6 +42,11 @@ test.each([
   ['§{FILE/ba/-}', 'foo-rbaz.tar.gz'],
   ['§{FILE//ba?/-}', 'foo--.tar.gz'],
   ['§{FILE/.tar.gz/}', 'foobarbaz'],
+  ['§{FILE#*a*a*.}', 'tar.gz'],
+  ['§{FILE#f?o\\*}', 'foobarbaz.tar.gz'],
+  ['§{FILE##*}', ''],
+  ['§{FILE#*}', 'foobarbaz.tar.gz'],
+  [`§{MANY##${'*a'.repeat(20)}*b}`, 'a'.repeat(1000)],
 ])('%s is %j (§ is the dollar sign)', (text, value) => {
   expect(expanded(dollars(text), values)).toBe(dollars(value));
 });
@@ -50,7 +56,7 @@ test.each([
   ['§{A!}', 'unsupported substitution: §{A!}'],
   ['§{MISSING:?must be there}', 'MISSING: must be there'],
   ['§{EMPTY:?}', 'EMPTY: not set'],
-  ['§{FILE#************x}', 'a pattern has at most 5 asterisks'],
+  [`§{FILE#${'x'.repeat(1001)}}`, 'a pattern and what it is for have at most 1000 characters'],
 ])('%s is refused: %s', (text, why) => {
   expect(() => expanded(dollars(text), values)).toThrow(dollars(why));
 });

@@ -70,33 +70,49 @@ function substituted(key: string, { sign, word }: { sign: string; word: string }
   }
 }
 
-/** `*` and `?` of a shell. The value is short: every beginning is tried. */
-function matches(pattern: string, text: string): boolean {
-  const expression = pattern.replace(/\\?[\s\S]/g, (part) =>
-    part === '*' ? '[\\s\\S]*' : part === '?' ? '[\\s\\S]' : part.slice(-1).replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'),
-  );
-  return new RegExp(`^(?:${expression})$`).test(text);
+type Sign = { char: string } | 'any' | 'one';
+
+/** `*` and `?` of a shell. Only the last asterisk is ever tried again, so that no pattern takes long. */
+function matches(pattern: readonly Sign[], text: string): boolean {
+  let [at, sign] = [0, 0];
+  let again: { at: number; sign: number } | undefined;
+  while (at < text.length) {
+    const wanted = pattern[sign];
+    if (wanted === 'any') {
+      sign++;
+      again = { at, sign };
+    } else if (wanted === 'one' || (wanted !== undefined && wanted.char === text[at])) {
+      at++;
+      sign++;
+    } else if (again) {
+      again = { at: again.at + 1, sign: again.sign };
+      ({ at, sign } = again);
+    } else return false;
+  }
+  return pattern.slice(sign).every((left) => left === 'any');
 }
 
 const MOST = 1000;
 
-function bounded(value: string, pattern: string): void {
+/** For a value of this length. */
+function signsOf(pattern: string, value: string): Sign[] {
   if (value.length > MOST || pattern.length > MOST)
     throw new SyntaxError(`a pattern and what it is for have at most ${MOST} characters`);
-  if ((pattern.match(/\*/g)?.length ?? 0) > 5) throw new SyntaxError('a pattern has at most 5 asterisks');
+  const parts = pattern.match(/\\?[\s\S]/g) ?? [];
+  return parts.map((part) => (part === '*' ? 'any' : part === '?' ? 'one' : { char: part.slice(-1) }));
 }
 
 function withoutStart(value: string, pattern: string, isGreedy: boolean): string {
-  bounded(value, pattern);
+  const signs = signsOf(pattern, value);
   const ends = [...Array(value.length + 1).keys()];
-  const end = (isGreedy ? ends.reverse() : ends).find((at) => matches(pattern, value.slice(0, at)));
+  const end = (isGreedy ? ends.reverse() : ends).find((at) => matches(signs, value.slice(0, at)));
   return value.slice(end ?? 0);
 }
 
 function withoutEnd(value: string, pattern: string, isGreedy: boolean): string {
-  bounded(value, pattern);
+  const signs = signsOf(pattern, value);
   const starts = [...Array(value.length + 1).keys()];
-  const start = (isGreedy ? starts : starts.reverse()).find((at) => matches(pattern, value.slice(at)));
+  const start = (isGreedy ? starts : starts.reverse()).find((at) => matches(signs, value.slice(at)));
   return value.slice(0, start ?? value.length);
 }
 
@@ -105,12 +121,12 @@ function exchanged(value: string, word: string, { all, scope }: { all: boolean; 
   const cut = word.search(/(?<!\\)\//);
   if (cut === -1) throw new SyntaxError(`unsupported substitution: a "/" is missing in ${word.slice(0, 30)}`);
   const [pattern, text] = [replaced(word.slice(0, cut), scope), replaced(word.slice(cut + 1), scope)];
-  bounded(value, pattern);
+  const signs = signsOf(pattern, value);
   let result = '';
   for (let at = 0; at < value.length; at++) {
     const length = [...Array(value.length - at).keys()]
       .map((index) => value.length - at - index)
-      .find((each) => matches(pattern, value.slice(at, at + each)));
+      .find((each) => matches(signs, value.slice(at, at + each)));
     if (length === undefined) {
       result += value[at];
       continue;
