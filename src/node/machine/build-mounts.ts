@@ -1,9 +1,9 @@
 /** Folders and files of this machine that a build's command has for as long as it runs. */
 import { createHash } from 'node:crypto';
-import { chmod, chown, copyFile, mkdir, rm, stat } from 'node:fs/promises';
+import { chmod, chown, copyFile, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '#base/clock.ts';
-import { heldFileLock } from './file-lock.ts';
+import { heldFileLock, withFileLock } from './file-lock.ts';
 import type { NodeLayout } from './node-layout.ts';
 
 interface Owned {
@@ -96,10 +96,24 @@ async function cacheFolder(
   const path = join(all, createHash('sha256').update(id).digest('hex'));
   await mkdir(all, { recursive: true, mode: 0o700 });
   if (isAlone) ends.push(await heldFileLock({ path: `${path}.lock`, clock, timeoutMs: ALONE_MS }));
-  const made = await mkdir(path, { recursive: true });
-  if (made) {
-    await chown(path, uid, gid);
-    await chmod(path, mode);
-  }
+  // Nobody sees it before it is its owner's, also when who makes it is killed.
+  await withFileLock({ path: join(all, 'lock'), clock }, async () => {
+    if (await isThere(path)) return;
+    const draft = `${path}.draft`;
+    await rm(draft, { recursive: true, force: true });
+    await mkdir(draft);
+    await chown(draft, uid, gid);
+    await chmod(draft, mode);
+    await rename(draft, path);
+  });
   return path;
 }
+
+const isThere = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+      return false;
+    },
+  );
