@@ -4,7 +4,11 @@ import { inProcessPipeline } from './in-process.ts';
 import type { Pipeline } from './pipeline.ts';
 
 const KIND = { kind: 'Pod', group: '', version: 'v1' };
-const asked = { path: '/api/v1/pods?watch=true', user: { name: 'asker', groups: [] }, signal: new AbortController().signal };
+const asked = {
+  path: '/api/v1/pods?watch=true',
+  user: { name: 'asker', groups: [] },
+  signal: new AbortController().signal,
+};
 
 /** A watch of these batches; what is behind it, and its record, say how often they were ended. */
 function watchOf(batches: unknown[][], opening: Promise<void> = Promise.resolve()) {
