@@ -114,8 +114,7 @@ export class Supervisor {
       const nodes = wanted.map((node) => this.#startNode(node).catch((error) => this.#nodeFailed(node, error)));
       await Promise.all([this.#controlPlane.start(), ...nodes]);
       await this.#connect();
-      if (hasNodes) await this.#publish();
-      if (hasNodes) this.#warnings = await firewallWarnings(planFor(this.#cluster).bridge);
+      if (hasNodes) await this.#openToMachine();
       this.#setPhase('running');
       this.#repairLater();
     });
@@ -144,7 +143,7 @@ export class Supervisor {
       const node = this.#addSupervised(name);
       await this.#startNode(node);
       await this.#connect();
-      if (!this.#published) await this.#publish(); // it is the first one
+      if (!this.#published) await this.#openToMachine(); // it is the first one
       await this.#copyImagesTo(node);
     });
   }
@@ -207,6 +206,12 @@ export class Supervisor {
     const imports = branches.map((branch, i) => importImage((nodes[i] as SupervisedNode).layout, branch));
     await Promise.all([fed, ...imports]);
     return this.images();
+  }
+
+  /** Ports of this machine that lead to nodes, and what of it may be in their way. */
+  async #openToMachine(): Promise<void> {
+    await this.#publish();
+    this.#warnings = await firewallWarnings(planFor(this.#cluster).bridge);
   }
 
   async #publish(): Promise<void> {
