@@ -8,10 +8,11 @@ import { sleep } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 
 /**
- * Takes no more than this, in bytes, and dies with the process that started it. nft 1.0.6 keeps what it hears of elements, about
- * 1.4 KB each, for as long as it runs: when there is no room left it ends, and is started anew.
+ * Takes no more than this, in bytes, and dies with the process that started it. nft 1.0.6 reads all elements when it starts and
+ * keeps what it hears of others, about 1.7 KB each, for as long as it runs: when there is no room left it ends, and is started
+ * anew. Among more elements than there is room for (some 30,000) the slow look has to do.
  */
-const MOST_MEMORY = 192 << 20;
+const MOST_MEMORY = 64 << 20;
 export const MONITOR: readonly string[] = [
   ...['setpriv', '--pdeathsig', 'KILL', 'prlimit', `--as=${MOST_MEMORY}`],
   ...['nft', 'monitor', 'destroy', 'rules'],
@@ -66,7 +67,9 @@ export class RuleWatch {
     const [program = '', ...args] = this.#options.command ?? MONITOR;
     return new Promise((resolve) => {
       const { signal } = this.#options;
-      const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+      // Of some distributions all languages are mapped at once, which is more than there is room for.
+      const env = { ...process.env, LC_ALL: 'C' };
+      const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
       const end = () => void child.kill('SIGKILL');
       signal.addEventListener('abort', end, { once: true });
       let complaint = '';
