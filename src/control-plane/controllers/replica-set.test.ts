@@ -125,3 +125,26 @@ test('a pod that is refused is noted as a condition and an event, and tried agai
   expect(warning?.count ?? 0).toBeGreaterThanOrEqual(1);
   expect(cluster.list(Pod)).toHaveLength(0);
 });
+
+test('of two failures one after the other the condition keeps the first, with its time, until all goes well', async () => {
+  await using cluster = await startCluster({ controllers: [replicaSetController] });
+  await cluster.create(Pod, pod('there', {}, { labels: { app: 'web' } }));
+  const created = cluster.faults.fail({ verb: 'create', resource: 'pods' });
+  const deleted = cluster.faults.fail({ verb: 'delete', resource: 'pods' });
+  await cluster.create(ReplicaSet, replicaSet('web', { replicas: 2 }));
+  await cluster.passes('1s');
+  const conditions = () => cluster.get(ReplicaSet, 'default/web')?.status?.conditions;
+  const first = conditions();
+  expect(created.hits).toBeGreaterThan(0);
+  expect(first).toMatchObject([{ type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate' }]);
+
+  await cluster.patch(ReplicaSet, 'default/web', { spec: { replicas: 0 } });
+  await cluster.passes('30s');
+  expect(deleted.hits).toBeGreaterThan(0);
+  expect(conditions()).toEqual(first);
+
+  deleted.end();
+  await cluster.passes('10m');
+  expect(cluster.list(Pod)).toHaveLength(0);
+  expect(conditions() ?? []).toEqual([]);
+});
