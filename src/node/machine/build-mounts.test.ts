@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ManualClock } from '#base/manual-clock.ts';
 import { type BuildMount, buildMounts } from './build-mounts.ts';
@@ -13,9 +13,9 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
-const mounted = (mount: BuildMount) => {
+const mounted = (mount: BuildMount, id = 'build-1') => {
   const layout = { keptDir: join(folder, 'kept'), runDir: join(folder, 'run') } as NodeLayout;
-  return buildMounts([mount], { layout, clock: new ManualClock(), id: 'build-1' });
+  return buildMounts([mount], { layout, clock: new ManualClock(), id });
 };
 const sourceOf = ({ argv }: { argv: readonly string[] }) => /src=([^,]*)/.exec(argv.join())?.[1] ?? '';
 const modeOf = (path: string) => statSync(path).mode & 0o7777;
@@ -53,4 +53,19 @@ test('a secret is a copy that goes with its command', async () => {
   await expect(
     mounted({ type: 'secret', target: '/t', source: join(folder, 'none'), ...owner, mode: 0o400 }),
   ).rejects.toThrow('cannot be read: ENOENT');
+});
+
+test('secrets of builds that were killed are removed by the next one, those of others that go on are not', async () => {
+  const source = join(folder, 'token');
+  writeFileSync(source, 's3cret');
+  const secret = { type: 'secret', target: '/t', source, ...owner, mode: 0o400 } as const;
+  const going = await mounted(secret);
+  for (const name of ['secret-999999999-1-build-2-0', 'base-of-a-pull']) {
+    mkdirSync(join(folder, 'run/build', name));
+    writeFileSync(join(folder, 'run/build', name, 'secret'), 's3cret');
+  }
+  const next = await mounted(secret, 'build-3');
+  expect(readdirSync(join(folder, 'run/build')).sort()).toEqual(
+    ['base-of-a-pull', ...[going, next].map((each) => basename(dirname(sourceOf(each))))].sort(),
+  );
 });

@@ -1,10 +1,11 @@
 /** Folders and files of this machine that a build's command has for as long as it runs. */
 import { createHash } from 'node:crypto';
-import { chmod, chown, copyFile, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { chmod, chown, copyFile, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '#base/clock.ts';
 import { heldFileLock, withFileLock } from './file-lock.ts';
 import type { NodeLayout } from './node-layout.ts';
+import { bootId, isAlive, recordOf } from './process-record.ts';
 
 interface Owned {
   uid: number;
@@ -76,7 +77,9 @@ async function secretFile(
   });
   if (!found.isFile() || found.size > MOST_SECRET_BYTES)
     throw new BadSecret(`${source} is no file, or larger than ${MOST_SECRET_BYTES} bytes`);
-  const folder = join(layout.runDir, 'build', `${id}-${ends.length}`);
+  const all = join(layout.runDir, 'build');
+  await removeLeftSecrets(all);
+  const folder = join(all, `${secretsOf(process.pid)}-${id}-${ends.length}`);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   ends.push(() => rm(folder, { recursive: true, force: true }));
   const path = join(folder, 'secret');
@@ -84,6 +87,25 @@ async function secretFile(
   await chown(path, uid, gid);
   await chmod(path, mode);
   return path;
+}
+
+const SECRETS_OF = /^secret-(\d+)-(\d+)-/;
+
+/** A process as its secrets' folders are named after it. */
+const secretsOf = (pid: number): string => `secret-${pid}-${recordOf(pid)?.startTicks ?? 0}`;
+
+/** Of builds that were killed. A run folder is of this boot. */
+async function removeLeftSecrets(all: string): Promise<void> {
+  const names = await readdir(all).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  for (const name of names) {
+    const [owned, pid, startTicks] = SECRETS_OF.exec(name) ?? [];
+    if (owned === undefined) continue;
+    if (!isAlive({ pid: Number(pid), startTicks: Number(startTicks), bootId: bootId() }))
+      await rm(join(all, name), { recursive: true, force: true });
+  }
 }
 
 /** Goes with its node. */
