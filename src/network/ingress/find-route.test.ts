@@ -103,6 +103,16 @@ test("a path that its host does not have is nobody else's, wildcards and rules w
   expect(serviceAt(all, 'only-tls.org', '/x')).toBe('any /x');
 });
 
+test('a host that has a rule and no path at all is answered 404, and a default backend has what it does not', () => {
+  const { metadata } = ingress('b', {});
+  const bare = { metadata, spec: { rules: [{ host: 'bare.example.com' }] } } as unknown as Ingress;
+  const wild = ingress('a', { '*.example.com': [['/', 'wild']], '': [['/', 'any']] });
+  expect(serviceAt([wild, bare], 'bare.example.com', '/')).toBe('no path');
+  const defaultBackend = { service: { name: 'rest', port: { number: 80 } } };
+  const whole = { ...bare, spec: { ...bare.spec, defaultBackend } } as Ingress;
+  expect(serviceAt([wild, whole], 'bare.example.com', '/')).toBe('rest /');
+});
+
 test('of two Ingresses that want the same, the older has it', () => {
   const younger = ingress('younger', {
     'www.example.com': [

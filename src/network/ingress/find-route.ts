@@ -28,8 +28,10 @@ export interface KnownRoutes {
 }
 
 /** Whether an Ingress has rules for just this host; one that has but a certificate for it leaves it to others. */
-export const isOfIngress = ({ hosts }: KnownRoutes, hostname: string): boolean =>
-  (hosts.get(hostname)?.routes.length ?? 0) > 0;
+export const isOfIngress = ({ hosts }: KnownRoutes, hostname: string): boolean => hasRules(hosts.get(hostname));
+
+const hasRules = (host: HostRoutes | undefined): host is HostRoutes =>
+  host !== undefined && (host.routes.length > 0 || host.hasRule === true);
 
 /**
  * undefined: nobody wants this host. A host that an Ingress has rules for is the Ingress's; what it names by a wildcard or not at
@@ -46,7 +48,7 @@ export function findRoute(known: KnownRoutes, asked: RouteQuestion): Found | und
 function ofIngress(hosts: ReadonlyMap<string, HostRoutes>, asked: RouteQuestion): Found | undefined {
   for (const candidate of namesFor(asked.hostname)) {
     const host = hosts.get(candidate);
-    if (!host || host.routes.length === 0) continue; // the latter has but a certificate
+    if (!hasRules(host)) continue;
     return among(host, asked) ?? { host, route: undefined };
   }
   return undefined;

@@ -40,6 +40,8 @@ export interface HostRoutes {
   routes: Route[];
   /** `namespace/name` of the Secret. */
   certificate?: string;
+  /** An Ingress has a rule for it, maybe without any path; else there is but a certificate. */
+  hasRule?: boolean;
 }
 
 export interface RouteTable {
@@ -70,6 +72,7 @@ export function routeTableOf(ingresses: readonly Ingress[], blame: Blame = blame
       const { routes } = at(host);
       if (!routes.some(({ type, path }) => type === route.type && path === route.path)) routes.push(route);
     }
+    for (const { host = '' } of ingress.spec.rules ?? []) at(host).hasRule = true;
     const { namespace } = ingress.metadata;
     for (const { hosts: names, secretName } of ingress.spec.tls ?? []) {
       if (secretName)

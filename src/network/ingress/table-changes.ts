@@ -24,7 +24,8 @@ export function changes<K, T>(
 /** Routes of an Ingress that did not change are the same objects: with thousands of them only the others are looked into. */
 export function isSameHost(one: HostRoutes | undefined, other: HostRoutes): boolean {
   const { routes = [] } = one ?? {};
-  if (!one || one.certificate !== other.certificate || routes.length !== other.routes.length) return false;
+  if (!one || one.certificate !== other.certificate || one.hasRule !== other.hasRule) return false;
+  if (routes.length !== other.routes.length) return false;
   return routes.every((route, i) => route === other.routes[i] || isAlike(route, other.routes[i]));
 }
 
