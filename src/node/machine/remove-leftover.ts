@@ -26,6 +26,7 @@ export async function removeLeftover(leftover: Leftover, context: RemovalContext
       await unmountBelow(leftover.path, context);
       return rm(leftover.path, { force: true });
     case 'address':
+    case 'torn result':
       return rm(leftover.path, { force: true });
     case 'lease':
       await succeeds(criTool(context.places, 'leases', 'delete', '--sync', leftover.id)); // gone: good as well

@@ -32,6 +32,8 @@ export type Leftover =
   | { sort: 'container'; id: string }
   | { sort: 'network namespace'; path: string }
   | { sort: 'address'; id: string; path: string }
+  /** Of a sandbox that has a record: with it its network cannot be taken down, without it can. */
+  | { sort: 'torn result'; path: string }
   | { sort: 'lease'; id: string };
 
 /** Nobody but the CRI gives such ids. */
@@ -41,6 +43,8 @@ export class RuntimeLeftovers {
   readonly #view: NodeView;
   /** Network namespaces that a record once named: the CRI takes them away itself. */
   #claimed: ReadonlySet<string> = new Set();
+  /** Files of libcni's that were read and are whole. */
+  #whole: ReadonlySet<string> = new Set();
   /** Of this containerd: it is another one's view when it begins again. */
   #isRecordFirst: boolean | undefined;
 
@@ -61,11 +65,24 @@ export class RuntimeLeftovers {
     ];
     // The CRI's own folders are there for as long as a record, and cost no call.
     const known = await criFolders(places);
+    const torn = await this.#tornResults(known);
     const lost = found.filter((each) => !('id' in each && known.has(each.id)));
-    if (lost.length === 0) return [];
+    if (lost.length === 0) return torn;
     const records = new Set(lines(await tool(places, 'containers', 'list', '--quiet')));
     const ofNobody = lost.filter((each) => !('id' in each && records.has(each.id)));
-    return this.#withoutClaimed(ofNobody, records);
+    return [...torn, ...(await this.#withoutClaimed(ofNobody, records))];
+  }
+
+  /** What libcni was just writing when it was killed. Each file is written once. Source: containerd issue 8197. */
+  async #tornResults(known: ReadonlySet<string>): Promise<Leftover[]> {
+    const names = (await namesIn(NETWORK_RESULTS)).filter((name) =>
+      known.has(/-([0-9a-f]{64})-/.exec(name)?.[1] ?? ''),
+    );
+    const unread = names.filter((name) => !this.#whole.has(name));
+    const torn = await Promise.all(unread.map(async (name) => !isJson(await textOf(join(NETWORK_RESULTS, name)))));
+    const tornNames = new Set(unread.filter((_name, index) => torn[index]));
+    this.#whole = new Set(names.filter((name) => !tornNames.has(name)));
+    return [...tornNames].map((name) => ({ sort: 'torn result', path: join(NETWORK_RESULTS, name) }));
   }
 
   /** Those of operations that a former containerd was in: nobody gives them back for a day, and what they hold stays as long. */
@@ -154,6 +171,9 @@ async function criFolders({ containerdRoot }: RuntimePlaces): Promise<Set<string
 
 const CRI = 'io.containerd.grpc.v1.cri';
 
+/** What libcni keeps of each network that it made, named NETWORK-CONTAINER-INTERFACE. Source: libcni/api.go, CacheDir. */
+export const NETWORK_RESULTS = '/var/lib/cni/results';
+
 /** What host-local has given to a container: a file named by the address, with the container's id as its first line. */
 async function addressesOf({ cniStateDir }: RuntimePlaces): Promise<Extract<Leftover, { sort: 'address' }>[]> {
   const found: Extract<Leftover, { sort: 'address' }>[] = [];
@@ -184,6 +204,16 @@ export const criTool = ({ containerdSocket }: RuntimePlaces, ...args: string[]):
   NAMESPACE,
   ...args,
 ];
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch (error) {
+    if (error instanceof SyntaxError) return false;
+    throw error;
+  }
+}
 
 const lines = (text: string): string[] => text.split('\n').filter(Boolean);
 

@@ -3,13 +3,13 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { silentLog } from '#base/log.ts';
 import { removeCgroups } from '#node/machine/cgroups.ts';
 import { detectMachine } from '#node/machine/detect.ts';
 import { LeftoverReaper } from '#node/machine/leftover-reaper.ts';
 import { mountNamespaceOf } from '#node/machine/process-tree.ts';
-import { type RuntimePlaces, shimsOf } from '#node/machine/runtime-leftovers.ts';
+import { NETWORK_RESULTS, type RuntimePlaces, shimsOf } from '#node/machine/runtime-leftovers.ts';
 import { containerConfigForTest, sandboxConfigForTest } from '#node/runtime/runtime-conformance.ts';
 import { type PrivateContainerd, startPrivateContainerd, TEST_IMAGE } from '../../node/private-containerd.ts';
 import { systemClock } from '../../node/system-clock.ts';
@@ -179,6 +179,28 @@ test(
 );
 
 test(
+  'a sandbox whose network was just being written down can be removed; what is of others stays',
+  SLOWLY,
+  async () => {
+    const [torn, whole] = [await podStarted(), await podStarted()];
+    const resultOf = (id: string) => join(NETWORK_RESULTS, `test-${id}-eth0`);
+    const ofAnother = resultOf(newId());
+    writeFileSync(ofAnother, '');
+    onTestFinished(() => rmSync(ofAnother));
+    writeFileSync(resultOf(torn.sandbox), '{"kind":');
+    const reaper = reaperFrom();
+    const remains = async () => {
+      await reaper.look();
+      return existsSync(resultOf(torn.sandbox));
+    };
+    await expect.poll(remains, { timeout: 120_000 }).toBe(false);
+    expect([resultOf(whole.sandbox), ofAnother].map(existsSync)).toEqual([true, true]);
+    for (const { sandbox } of [torn, whole]) await removed(sandbox);
+    expect(namesIn(join(places.cniStateDir, 'test')).filter((name) => name.startsWith('10.'))).toEqual([]);
+  },
+);
+
+test(
   'whenever containerd is killed while pods begin, nothing of them is left when they have gone',
   SLOWLY,
   async () => {
@@ -191,7 +213,15 @@ test(
       await containerd.restart();
       await Promise.all(begins);
       const sandboxes = await containerd.runtime.listPodSandboxes();
-      for (const { id } of sandboxes.filter(({ id }) => id !== living.sandbox)) await removed(id);
+      const meanwhile = reaperFrom();
+      for (const { id } of sandboxes.filter(({ id }) => id !== living.sandbox))
+        await vi.waitFor(
+          async () => {
+            await meanwhile.look();
+            await removed(id); // as a kubelet does: until it succeeds
+          },
+          { timeout: 120_000, interval: 100 },
+        );
     }
     const reaper = reaperFrom(Date.now() + 60_000);
     expect((await containerd.runtime.containerStatus(living.container))?.state).toBe('CONTAINER_RUNNING');
