@@ -184,7 +184,7 @@ function listOf(kind: Kind, { items, revision, continue: token, remainingItemCou
 function eventOf(kind: Kind, event: CacheEvent): WatchEvent {
   if (event.object) return { type: event.type, object: event.object.object(formOf(kind)) };
   const annotations = event.initialEventsEnd ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {};
-  const metadata = { resourceVersion: String(event.revision), creationTimestamp: null, ...annotations };
+  const metadata = { resourceVersion: String(event.revision), ...annotations };
   return {
     type: event.type,
     object: { kind: kind.kind, apiVersion: apiVersionOf(kind), metadata } as unknown as KubeObject,

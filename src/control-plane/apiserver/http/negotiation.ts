@@ -3,7 +3,7 @@
  * a table. Source: API concepts, "Alternate representations of resources", "Receiving resources as Tables".
  */
 import { PROTOBUF_MEDIA_TYPE } from '#api/machinery/codec-protobuf.ts';
-import { badRequest, notAcceptable } from '#api/machinery/status.ts';
+import { badRequest, notAcceptable, StatusError } from '#api/machinery/status.ts';
 import type { IncludeObject } from '#api/machinery/table.ts';
 import { JSON_MEDIA_TYPE, YAML_MEDIA_TYPE } from '../request-body.ts';
 
@@ -55,6 +55,25 @@ export function negotiate(accept: string, offer: Offer): Wanted {
   }
   if (binary) return binary;
   throw notAcceptable(`only the following media types are accepted: ${mediaTypesOf(offer).join(', ')}`);
+}
+
+/** Of a refusal, which is told whatever its reader accepts: in JSON for people if nothing fits, as upstream does. */
+export function negotiateStatus(accept: string): Wanted {
+  try {
+    return negotiate(accept, { list: false, table: false, protobuf: true });
+  } catch (error) {
+    if (error instanceof StatusError) return { ...PLAIN, pretty: true };
+    throw error;
+  }
+}
+
+/** Of a document that is there as JSON and under `binary` media types; undefined: not acceptable. */
+export function documentEncoding(accept: string, binary: readonly string[]): 'json' | 'protobuf' | undefined {
+  const types = clausesOf(accept || '*/*').map(({ mediaType }) => mediaType);
+  if (types.some((type) => binary.includes(type))) return 'protobuf';
+  return types.some((type) => type === JSON_MEDIA_TYPE || type === '*/*' || type === 'application/*')
+    ? 'json'
+    : undefined;
 }
 
 function mediaTypesOf({ protobuf, stream }: Offer): string[] {

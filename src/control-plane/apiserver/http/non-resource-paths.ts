@@ -19,7 +19,7 @@ import { encoded } from './body-chunks.ts';
 import { type DebugPages, debugAnswer } from './debug-pages.ts';
 import type { Exchange } from './exchange.ts';
 import { type HealthCheck, type HealthEndpoint, healthOf, type ObserveHealth } from './health.ts';
-import { isForPeople } from './negotiation.ts';
+import { documentEncoding, isForPeople } from './negotiation.ts';
 import type { RequestMetrics } from './request-metrics.ts';
 import { sendBody } from './send-reply.ts';
 import { versionInfo } from './version.ts';
@@ -133,15 +133,15 @@ async function sendOpenApi3(
   { path, query }: NonResourceRequestInfo,
   { openApi, clock }: NonResourceServices,
 ): Promise<void> {
-  const accept = exchange.header('accept');
-  const isBinary = accept.includes(GNOSTIC_V3_ACCEPTED) || accept.includes(GNOSTIC_V3_MEDIA_TYPE);
-  const find = () => openApi.v3(path.slice(OPENAPI_V3.length), isBinary ? 'protobuf' : 'json');
+  const encoding = documentEncoding(exchange.header('accept'), [GNOSTIC_V3_ACCEPTED, GNOSTIC_V3_MEDIA_TYPE]);
+  const find = () => openApi.v3(path.slice(OPENAPI_V3.length), encoding ?? 'json');
   // Of another API server nothing may be known before the index was made.
   const document = find() ?? (await openApi.v3Index().then(find));
   if (!document) throw noSuchPath();
-  const type = isBinary ? GNOSTIC_V3_MEDIA_TYPE : 'application/json';
+  const type = encoding === 'protobuf' ? GNOSTIC_V3_MEDIA_TYPE : 'application/json';
   const hash = query.get('hash');
   exchange.set('vary', 'Accept');
+  if (!encoding) return sendNotAcceptable(exchange);
   if (!hash) return sendDocument(exchange, document, 'no-cache, private', type);
   if (hash === document.hash) {
     exchange.set('expires', new Date(clock.now() + YEAR_MS).toUTCString());
@@ -153,10 +153,16 @@ async function sendOpenApi3(
 
 async function sendSwagger(exchange: Exchange, _info: NonResourceRequestInfo, { openApi }: NonResourceServices) {
   exchange.set('vary', 'Accept-Encoding, Accept');
-  const accept = exchange.header('accept');
-  const isBinary = accept.includes(GNOSTIC_ACCEPTED) || accept.includes(GNOSTIC_MEDIA_TYPE);
-  const document = await openApi.v2(isBinary ? 'protobuf' : 'json');
-  return sendDocument(exchange, document, 'no-cache, private', isBinary ? GNOSTIC_MEDIA_TYPE : 'application/json');
+  const encoding = documentEncoding(exchange.header('accept'), [GNOSTIC_ACCEPTED, GNOSTIC_MEDIA_TYPE]);
+  if (!encoding) return sendNotAcceptable(exchange);
+  const type = encoding === 'protobuf' ? GNOSTIC_MEDIA_TYPE : 'application/json';
+  return sendDocument(exchange, await openApi.v2(encoding), 'no-cache, private', type);
+}
+
+/** Without a Status, as upstream answers for documents. */
+function sendNotAcceptable(exchange: Exchange): void {
+  exchange.begin(406);
+  exchange.end();
 }
 
 async function sendDocument(

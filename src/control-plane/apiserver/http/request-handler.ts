@@ -17,11 +17,12 @@ import type { IncomingRequest, Pipeline } from '../pipeline.ts';
 import { type RequestInfo, type ResourceRequestInfo, requestInfoOf } from '../request-info.ts';
 import type { Reply } from '../resource-call.ts';
 import type { Forwarder } from '../streaming/forwarder.ts';
+import { encoded } from './body-chunks.ts';
 import { type Caller, Callers, type Recorded } from './callers.ts';
 import type { Exchange } from './exchange.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { isLongRunning } from './long-running.ts';
-import { isForPeople, negotiate, type Wanted } from './negotiation.ts';
+import { isForPeople, negotiate, negotiateStatus, type Wanted } from './negotiation.ts';
 import { type NonResourceServices, serveNonResource } from './non-resource-paths.ts';
 import { deadlineMissed, sendTooManyRequests, shuttingDown, TOO_MANY_REQUESTS } from './refusals.ts';
 import { type Deadline, type RequestDeadlines, requestedTimeoutMs } from './request-deadlines.ts';
@@ -276,6 +277,14 @@ export class RequestHandler {
       : { ...wanted, pretty: true };
   }
 
+  #wantedOfStatus(exchange: Exchange): Wanted {
+    const wanted = negotiateStatus(exchange.header('accept'));
+    const [, query = ''] = exchange.url.split('?');
+    return isForPeople(new URLSearchParams(query), exchange.header('user-agent'))
+      ? { ...wanted, pretty: true }
+      : wanted;
+  }
+
   async #refuse(exchange: Exchange, error: unknown): Promise<void> {
     const { log, lifecycle } = this.#services;
     const status = error instanceof StatusError ? error : internalError(messageOf(error), error);
@@ -287,9 +296,9 @@ export class RequestHandler {
     if (exchange.begun) return exchange.abort();
     const retry = lifecycle.isDraining ? 1 : status.details?.retryAfterSeconds;
     if (retry) exchange.set('retry-after', String(retry));
-    const { code, type, body } = statusBody(status);
+    const wanted = this.#wantedOfStatus(exchange);
     try {
-      await sendBody(exchange, code, { type, body });
+      await sendBody(exchange, status.code, encoded(status.toStatus(), wanted));
     } catch (broken) {
       log.warn('an answer could not be sent', { error: messageOf(broken) });
     }

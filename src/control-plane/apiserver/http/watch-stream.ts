@@ -121,7 +121,6 @@ const bookmarkOf = (kind: Kind, { revision, initialEventsEnd }: CacheEvent, apiV
   apiVersion,
   metadata: {
     resourceVersion: String(revision),
-    creationTimestamp: null,
     ...(initialEventsEnd && { annotations: { 'k8s.io/initial-events-end': 'true' } }),
   },
 });

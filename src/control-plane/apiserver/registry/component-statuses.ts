@@ -36,6 +36,6 @@ async function statusOf({ name, check }: ComponentCheck): Promise<ComponentStatu
     (message) => ({ type: 'Healthy', status: 'True', message }),
     (error: Error) => ({ type: 'Healthy', status: 'False', message: error.message, error: error.message }),
   );
-  const metadata = { name, creationTimestamp: null } as unknown as ComponentStatus['metadata'];
+  const metadata = { name } as ComponentStatus['metadata'];
   return { kind: 'ComponentStatus', apiVersion: 'v1', metadata, conditions: [condition] };
 }
