@@ -12,11 +12,16 @@ import { CSIStorageCapacity } from '#api/storage/v1/csi-storage-capacity.ts';
 import { StorageClass } from '#api/storage/v1/storage-class.ts';
 import type { Sent, TestCluster } from '#testing/cluster.ts';
 import { node, pod, startCluster } from '#testing/cluster.ts';
+import { definePlugin, fits } from '../define-plugin.ts';
+import { defaultProfile, type Profile } from '../profile.ts';
 
 const ZONE = 'topology.kubernetes.io/zone';
 
-async function clusterWith(nodes: Record<string, Record<string, string>>): Promise<TestCluster> {
-  const cluster = await startCluster({ scheduler: true });
+async function clusterWith(
+  nodes: Record<string, Record<string, string>>,
+  scheduler: true | Profile[] = true,
+): Promise<TestCluster> {
+  const cluster = await startCluster({ scheduler });
   for (const [name, labels] of Object.entries(nodes)) {
     await cluster.create(Node, node(name, { labels }));
     await cluster.patch(Node, name, { spec: { taints: null } });
@@ -242,6 +247,27 @@ test('two claims that come at once do not get one volume', async () => {
   expect(whyNot(cluster, 'c')).toBe(
     "0/1 nodes are available: 1 node(s) didn't find available persistent volumes to bind.",
   );
+});
+
+test('a volume of a pod that is gone before it was placed is soon another’s', async () => {
+  const holdsBack = definePlugin({
+    name: 'HoldsBack',
+    permit: ({ metadata }) => (metadata.name === 'one' ? new Promise(() => undefined) : fits),
+  });
+  const usual = defaultProfile();
+  await using cluster = await clusterWith({ node1: {} }, [{ ...usual, plugins: [...usual.plugins, holdsBack] }]);
+  const [volumeBindingMode, provisioner] = ['WaitForFirstConsumer', 'kubernetes.io/no-provisioner'];
+  await cluster.create(StorageClass, storageClass('slow', { volumeBindingMode, provisioner }));
+  await addVolume(cluster, 'only', { storageClassName: 'slow' });
+  for (const name of ['one', 'two']) {
+    await cluster.create(PersistentVolumeClaim, claim(name, 'slow'));
+    await cluster.create(Pod, using(name, name));
+    await cluster.settles();
+  }
+  expect(conditionOf(cluster.get(Pod, 'default/two')!, 'PodScheduled')?.reason).toBe('Unschedulable');
+  await cluster.delete(Pod, 'default/one', { gracePeriodSeconds: 0 });
+  await cluster.passes('20s');
+  expect(cluster.get(PersistentVolume, 'only')?.spec.claimRef?.name).toBe('two');
 });
 
 test('binding that takes too long is given up, said, and tried again', async () => {

@@ -14,7 +14,7 @@ import {
   isFullyBound,
   notMadeFor,
 } from '#api/core/v1/persistent-volume-matching.ts';
-import type { Pod } from '#api/core/v1/pod.ts';
+import { Pod } from '#api/core/v1/pod.ts';
 import type { ObjectKey } from '#api/machinery/object.ts';
 import { quantityValue } from '#api/machinery/quantity.ts';
 import { CSIDriver } from '#api/storage/v1/csi-driver.ts';
@@ -22,7 +22,7 @@ import { CSINode } from '#api/storage/v1/csi-node.ts';
 import { CSIStorageCapacity } from '#api/storage/v1/csi-storage-capacity.ts';
 import { StorageClass } from '#api/storage/v1/storage-class.ts';
 import type { ClusterView, Plugin } from '../define-plugin.ts';
-import { changed, definePlugin, fits, unresolvable, updated, when } from '../define-plugin.ts';
+import { changed, definePlugin, fits, removed, unresolvable, updated, when } from '../define-plugin.ts';
 import type { Verdict } from '../verdict.ts';
 import { AssumedObjects } from './assumed-objects.ts';
 import { hasOldTopology, migratedOn } from './migrated-topology.ts';
@@ -125,6 +125,8 @@ export function volumeBinding(
       changed(StorageClass, 'allowedTopologies'),
       when(changed(PersistentVolumeClaim, 'spec', 'status', 'metadata'), ({ now }, pod) => usesClaim(pod, now!)),
       changed(PersistentVolume, 'spec', 'status', 'metadata'),
+      // It may have been on its way to a node, with volumes of which the API has never heard.
+      when(removed(Pod), ({ before }) => usesClaims(before as Pod)),
       changed(Node, 'metadata.labels'),
       changed(CSINode, 'metadata.annotations'),
       when(changed(CSIStorageCapacity, 'capacity', 'maximumVolumeSize'), (change) => {
@@ -140,6 +142,9 @@ export function volumeBinding(
 
 const hasWork = (choice: Choice | undefined): boolean =>
   choice !== undefined && choice.bindings.length + choice.provisions.length > 0;
+
+const usesClaims = ({ spec: { volumes = [] } }: Pod): boolean =>
+  volumes.some(({ persistentVolumeClaim, ephemeral }) => persistentVolumeClaim ?? ephemeral);
 
 const keyOfClaim = ({ metadata }: PersistentVolumeClaim) => `${metadata.namespace}/${metadata.name}` as ObjectKey;
 
