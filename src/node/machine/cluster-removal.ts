@@ -8,6 +8,7 @@ import { dropRoute, removeHostNetwork } from './host-network.ts';
 import { dropKubeletFolder } from './kubelet-folder.ts';
 import { stopNode } from './machine-node.ts';
 import { type NodeLayout, nodeLayout } from './node-layout.ts';
+import { removeNetworkResults } from './remove-leftover.ts';
 import { planFor } from './slots.ts';
 import { allStarted, endProcess, findStarted } from './started-processes.ts';
 
@@ -58,6 +59,9 @@ const canHaveNodes = ({ root, platform, programs }: MachineFacts): boolean =>
 
 /** What Kedge wrote into the folder, and the folder itself if that was all. Somebody else's files stay. */
 export async function purge(paths: ClusterPaths): Promise<void> {
+  const nodes = join(paths.dataDir, 'nodes');
+  for (const name of await readdir(nodes).catch(() => [])) // there are none
+    await removeNetworkResults({ containerdRoot: join(nodes, name, 'containerd') });
   const ours = ['cluster.json', 'control.sock', 'store', 'images', 'pki', 'kubeconfig', 'logs', 'nodes', 'run'];
   for (const name of ours) await rm(join(paths.dataDir, name), { recursive: true, force: true });
   const left = await readdir(paths.dataDir).catch(() => ['']); // gone already

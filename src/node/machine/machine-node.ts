@@ -12,6 +12,7 @@ import { ensureHolder, findHolder, findWitness, type Holder } from './node-names
 import { ensureNodeNetwork } from './node-network.ts';
 import { isAlive, type ProcessRecord } from './process-record.ts';
 import { endAll } from './process-tree.ts';
+import { removeNetworkResults } from './remove-leftover.ts';
 
 export interface NodeOptions {
   layout: NodeLayout;
@@ -65,6 +66,7 @@ export async function stopNode(
 
 export async function removeNode(options: Parameters<typeof stopNode>[0]): Promise<void> {
   await stopNode(options);
+  await removeNetworkResults(options.layout);
   await rm(options.layout.keptDir, { recursive: true, force: true });
 }
 

@@ -6,7 +6,17 @@ import { type Clock, sleep } from '#base/clock.ts';
 import { allProcesses, isAlive, recordOf, signalled } from './process-record.ts';
 import { descendants } from './process-tree.ts';
 import { run, succeeds } from './run-command.ts';
-import { criTool, foldersOfContainers, type Leftover, NAMESPACE, type NodeView, shimsOf } from './runtime-leftovers.ts';
+import {
+  criFolders,
+  criTool,
+  foldersOfContainers,
+  type Leftover,
+  NAMESPACE,
+  NETWORK_RESULTS,
+  type NodeView,
+  networkResultsOf,
+  shimsOf,
+} from './runtime-leftovers.ts';
 
 export interface RemovalContext extends NodeView {
   /** The program line that runs `argv` in the node's namespaces: mounts are seen there alone. */
@@ -31,6 +41,12 @@ export async function removeLeftover(leftover: Leftover, context: RemovalContext
     case 'lease':
       await succeeds(criTool(context.places, 'leases', 'delete', '--sync', leftover.id)); // gone: good as well
   }
+}
+
+/** What libcni keeps of the pods of a node that goes, and has no processes any more. */
+export async function removeNetworkResults(places: Parameters<typeof criFolders>[0]): Promise<void> {
+  for (const name of await networkResultsOf(await criFolders(places)))
+    await rm(join(NETWORK_RESULTS, name), { force: true });
 }
 
 async function removeContainer(id: string, context: RemovalContext): Promise<void> {

@@ -75,9 +75,7 @@ export class RuntimeLeftovers {
 
   /** What libcni was just writing when it was killed. Each file is written once. Source: containerd issue 8197. */
   async #tornResults(known: ReadonlySet<string>): Promise<Leftover[]> {
-    const names = (await namesIn(NETWORK_RESULTS)).filter((name) =>
-      known.has(/-([0-9a-f]{64})-/.exec(name)?.[1] ?? ''),
-    );
+    const names = await networkResultsOf(known);
     const unread = names.filter((name) => !this.#whole.has(name));
     const torn = await Promise.all(unread.map(async (name) => !isJson(await textOf(join(NETWORK_RESULTS, name)))));
     const tornNames = new Set(unread.filter((_name, index) => torn[index]));
@@ -164,7 +162,8 @@ async function idsOnDisk(places: RuntimePlaces): Promise<string[]> {
     .filter((name) => CONTAINER_ID.test(name));
 }
 
-async function criFolders({ containerdRoot }: RuntimePlaces): Promise<Set<string>> {
+/** The ids of all that the CRI of a node has a record of. */
+export async function criFolders({ containerdRoot }: Pick<RuntimePlaces, 'containerdRoot'>): Promise<Set<string>> {
   const root = join(containerdRoot, CRI);
   return new Set([...(await namesIn(join(root, 'sandboxes'))), ...(await namesIn(join(root, 'containers')))]);
 }
@@ -173,6 +172,10 @@ const CRI = 'io.containerd.grpc.v1.cri';
 
 /** What libcni keeps of each network that it made, named NETWORK-CONTAINER-INTERFACE. Source: libcni/api.go, CacheDir. */
 export const NETWORK_RESULTS = '/var/lib/cni/results';
+
+/** The names of the files of these containers: the folder is the whole machine's. */
+export const networkResultsOf = async (ids: ReadonlySet<string>): Promise<string[]> =>
+  (await namesIn(NETWORK_RESULTS)).filter((name) => ids.has(/-([0-9a-f]{64})-/.exec(name)?.[1] ?? ''));
 
 /** What host-local has given to a container: a file named by the address, with the container's id as its first line. */
 async function addressesOf({ cniStateDir }: RuntimePlaces): Promise<Extract<Leftover, { sort: 'address' }>[]> {

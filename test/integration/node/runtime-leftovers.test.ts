@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { silentLog } from '#base/log.ts';
 import { removeCgroups } from '#node/machine/cgroups.ts';
+import { clusterPaths } from '#node/machine/cluster-dir.ts';
+import { purge } from '#node/machine/cluster-removal.ts';
 import { detectMachine } from '#node/machine/detect.ts';
 import { LeftoverReaper } from '#node/machine/leftover-reaper.ts';
 import { mountNamespaceOf } from '#node/machine/process-tree.ts';
@@ -199,6 +201,19 @@ test(
     expect(namesIn(join(places.cniStateDir, 'test')).filter((name) => name.startsWith('10.'))).toEqual([]);
   },
 );
+
+test('what libcni keeps of the pods of a cluster goes with it', async () => {
+  const dataDir = join(containerd.directory, 'cluster');
+  const [own, ofAnother] = [newId(), newId()];
+  mkdirSync(join(dataDir, 'nodes/node1/containerd/io.containerd.grpc.v1.cri/sandboxes', own), { recursive: true });
+  const paths = [own, ofAnother].map((id) => join(NETWORK_RESULTS, `kedge-${id}-eth0`));
+  for (const path of paths) writeFileSync(path, '{}');
+  onTestFinished(() => {
+    for (const path of paths) rmSync(path, { force: true });
+  });
+  await purge(clusterPaths('purged', dataDir));
+  expect(paths.map(existsSync)).toEqual([false, true]);
+});
 
 test(
   'whenever containerd is killed while pods begin, nothing of them is left when they have gone',
