@@ -241,9 +241,9 @@ test.each(ALL)('$path are listed by $selector', async ({ path, query, expected }
 });
 
 test('they are watched by each of them as well', async () => {
-  // All at once, as each of them lasts a second.
+  // All at once, as each of them lasts three seconds.
   const watched = ALL.map(async ({ path, selector, query }) => {
-    const { text } = await client.ask(`${path}?${query}&watch=1&timeoutSeconds=1`);
+    const { text } = await client.ask(`${path}?${query}&watch=1&timeoutSeconds=3`);
     const events = text
       .split('\n')
       .filter(Boolean)
