@@ -6,7 +6,8 @@ import { changedIp, NAMESPACE, SERVICES, sliceBody, sliceName, TABLE } from './p
 import { median, quantile, sizeRow } from './row.ts';
 
 const TARGET_MS = 50;
-const ELEMENT = '10.127.255.250 . tcp . 80';
+/** Of no Service: their addresses are of 10.127.0.0/16. */
+const ELEMENT = '10.128.255.250 . tcp . 80';
 
 const { times, floor } = await timedKernelChanges(process.argv.slice(2), {
   count: 400,
