@@ -44,9 +44,9 @@ export interface ApiServerServices {
 
 export interface ListeningApiServer extends Pick<ApiServer, 'pipeline' | 'loopback' | 'kinds' | 'ready'> {
   tokenIssuer: TokenIssuer;
-  /** From now on /readyz says so. */
   /** On addresses that this machine has not had so far: they come with the first node. */
   listenForNodes(): Promise<void>;
+  /** From now on /readyz says so. */
   announceReady(): void;
   close(graceMs: number): Promise<void>;
 }
