@@ -28,13 +28,21 @@ test('a Secret holds a file, or a user under each key', () => {
 const auth = { secret: 'shop/users', isFile: true, realm: 'shop' };
 const said = (text: string) => `Basic ${base64(text)}`;
 
-test('a slow hash is reckoned once for what a client repeats, right or wrong', async () => {
+/** What jane may say, and what comes of it. */
+const SAID = [
+  ['jane:secret', undefined],
+  ['jane:guess', 401],
+] as const;
+
+function withSlowHash(): BasicAuths {
   const auths = new BasicAuths();
   auths.put('shop/users', [['jane', '$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a']]);
-  for (const [text, status] of [
-    ['jane:secret', undefined],
-    ['jane:guess', 401],
-  ] as const) {
+  return auths;
+}
+
+test('a slow hash is reckoned once for what a client repeats, right or wrong', async () => {
+  const auths = withSlowHash();
+  for (const [text, status] of SAID) {
     const first = auths.refusalFor(auth, said(text));
     expect(first).toBeInstanceOf(Promise);
     expect((await first)?.status).toBe(status);
@@ -45,20 +53,15 @@ test('a slow hash is reckoned once for what a client repeats, right or wrong', a
 });
 
 test('requests that come at once with the same password are one question', async () => {
-  const auths = new BasicAuths();
-  auths.put('shop/users', [['jane', '$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a']]);
-  for (const [text, status] of [
-    ['jane:secret', undefined],
-    ['jane:guess', 401],
-  ] as const) {
+  const auths = withSlowHash();
+  for (const [text, status] of SAID) {
     const answers = Array.from({ length: 100 }, () => auths.refusalFor(auth, said(text)));
     expect(new Set((await Promise.all(answers)).map((answer) => answer?.status))).toEqual(new Set([status]));
   }
 });
 
 test('who guesses at slow hashes makes no queue without end', async () => {
-  const auths = new BasicAuths();
-  auths.put('shop/users', [['jane', '$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a']]);
+  const auths = withSlowHash();
   const guesses = Array.from({ length: 40 }, (_, i) => auths.refusalFor(auth, said(`jane:${i}`)));
   const statuses = (await Promise.all(guesses)).map((answer) => answer?.status);
   expect(statuses.filter((status) => status === 401)).toHaveLength(32);

@@ -59,6 +59,18 @@ const reaperFrom = (startedMs?: number) =>
     startedMs,
   });
 
+/** Resolves when nothing is there that was not there `before`. */
+const expectReaped = (reaper: LeftoverReaper, before: readonly string[]): Promise<void> =>
+  expect
+    .poll(
+      async () => {
+        await reaper.look();
+        return footprint().filter((line) => !before.includes(line));
+      },
+      { timeout: 120_000 },
+    )
+    .toEqual([]);
+
 async function podStarted(): Promise<{ sandbox: string; container: string }> {
   const subject = { runtime: () => containerd.runtime, image: TEST_IMAGE, logDirectory: logs, unique: () => count++ };
   const config = sandboxConfigForTest(subject);
@@ -163,15 +175,7 @@ test(
     const reaper = reaperFrom(Date.now() + 60_000);
     await reaper.look();
     expect(footprint()).toContain(`shim ${lost.sandbox}`); // seen for the first time
-    await expect
-      .poll(
-        async () => {
-          await reaper.look();
-          return footprint().filter((line) => !before.includes(line));
-        },
-        { timeout: 120_000 },
-      )
-      .toEqual([]);
+    await expectReaped(reaper, before);
     expect(before.filter((line) => !footprint().includes(line))).toEqual([]);
     expect(others.map(isHere)).toEqual([true, true]);
     expect((await runtime.execSync(living.container, ['echo', 'here'], 10)).stdout.toString()).toBe('here\n');
@@ -241,14 +245,6 @@ test(
     const reaper = reaperFrom(Date.now() + 60_000);
     expect((await containerd.runtime.containerStatus(living.container))?.state).toBe('CONTAINER_RUNNING');
     await removed(living.sandbox);
-    await expect
-      .poll(
-        async () => {
-          await reaper.look();
-          return footprint().filter((line) => !before.includes(line));
-        },
-        { timeout: 120_000 },
-      )
-      .toEqual([]);
+    await expectReaped(reaper, before);
   },
 );
