@@ -11,7 +11,7 @@ import type { Log } from '#base/log.ts';
 import type { Image } from '#node/runtime/runtime.ts';
 import { repositoryOf } from '../registry-credentials.ts';
 import { readState } from '../state-file.ts';
-import { Turns } from '../volumes/turns.ts';
+import { Turns } from '../turns.ts';
 import type { PullSource, SourceAccount, SourceSecret } from './pull-source.ts';
 
 /** Who may have an image of one repository: everybody, or who shows one of these. */

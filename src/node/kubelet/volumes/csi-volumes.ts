@@ -10,16 +10,16 @@ import { compareQuantities, quantityValue } from '#api/machinery/quantity.ts';
 import { hasReason } from '#api/machinery/status.ts';
 import { needsAttaching, uniqueVolumeName } from '#api/storage/v1/attachment-name.ts';
 import { CSIDriver } from '#api/storage/v1/csi-driver.ts';
+import { DriverFailed, type NodeDriver, type VolumeCapability } from '#node/runtime/csi/node-driver.ts';
+import { Turns } from '../turns.ts';
 import type { Claimed } from './claimed-volume.ts';
 import { CsiAttachments, type CsiAttachmentsOptions } from './csi-attachments.ts';
 import { accessModeOf, givesToGroup, podInfo, podTokens, secretOf } from './csi-request.ts';
 import { inStep, isBlockVolume, missing, missingDriver, refuseIfNotEphemeral, type Wanted } from './csi-wanted.ts';
 import type { Drivers } from './drivers.ts';
 import type { Mounter } from './mounter.ts';
-import { DriverFailed, type NodeDriver, type VolumeCapability } from '#node/runtime/csi/node-driver.ts';
 import { giveToGroup } from './ownership.ts';
 import type { ServiceAccountTokens } from './service-account-tokens.ts';
-import { Turns } from './turns.ts';
 import type { VolumeRecord, VolumeRecords } from './volume-records.ts';
 import { type VolumeStats, volumeStats } from './volume-usage.ts';
 
