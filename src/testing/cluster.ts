@@ -118,7 +118,7 @@ let signingKeys: SigningKeys | undefined;
 function tokenIssuer(clock: Clock): TokenIssuer {
   signingKeys ??= signingKeysOf(newSigningKey());
   const issuer = 'https://kubernetes.default.svc';
-  return new TokenIssuer({ privateKey: signingKeys, issuer, jwksUri: `${issuer}/openid/v1/jwks`, clock });
+  return new TokenIssuer({ keys: signingKeys, issuer, jwksUri: `${issuer}/openid/v1/jwks`, clock });
 }
 
 const newSigningKey = (): string =>

@@ -10,20 +10,19 @@ import {
   secretDescriber,
   serviceAccountDescriber,
 } from './configuration.ts';
+import { csiNodeDescriber } from './csi-node.ts';
 import type { AnyDescriber } from './describer.ts';
 import { podDisruptionBudgetDescriber } from './disruption.ts';
-import {
-  ingressClassDescriber,
-  ipAddressDescriber,
-  networkPolicyDescriber,
-  serviceCidrDescriber,
-} from './networking.ts';
+import { ingressClassDescriber } from './ingress-class.ts';
+import { ipAddressDescriber } from './ip-address.ts';
+import { networkPolicyDescriber } from './network-policy.ts';
 import { nodeDescriber } from './node.ts';
 import { podDescriber } from './pod.ts';
 import { priorityClassDescriber } from './scheduling.ts';
+import { serviceCidrDescriber } from './service-cidr.ts';
 import { endpointSliceDescriber, endpointsDescriber, ingressDescriber, serviceDescriber } from './services.ts';
 import { persistentVolumeClaimDescriber, persistentVolumeDescriber, storageClassDescriber } from './storage.ts';
-import { csiNodeDescriber, volumeAttributesClassDescriber } from './storage-drivers.ts';
+import { volumeAttributesClassDescriber } from './volume-attributes-class.ts';
 import {
   cronJobDescriber,
   daemonSetDescriber,

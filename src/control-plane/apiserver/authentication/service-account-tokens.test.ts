@@ -6,7 +6,7 @@ import type { KubeObject } from '#api/machinery/object.ts';
 import { ManualClock } from '#base/manual-clock.ts';
 import { type FixedInformers, fixedInformers } from '#testing/fixed-informers.ts';
 import { ServiceAccountTokens } from './service-account-tokens.ts';
-import { TokenIssuer } from './token-issuer.ts';
+import { signingKeysOf, TokenIssuer } from './token-issuer.ts';
 import { defaultedTokenRequest, issueToken, prepareTokenRequest, type SubmittedTokenRequest } from './token-request.ts';
 
 const ISSUER = 'https://kubernetes.default.svc.cluster.local';
@@ -194,7 +194,10 @@ test('who is known again is the same object', async () => {
   expect(first?.user).toBe(second?.user);
 });
 
-test('a key of earlier days still verifies', async () => {
+test.each([
+  ['as text', (privateKey: string, formerPublicKeys: string[]) => ({ privateKey, formerPublicKeys })],
+  ['read before', (privateKey: string, former: string[]) => ({ keys: signingKeysOf(privateKey, former) })],
+])('a key of earlier days still verifies (%s)', async (_, given) => {
   const oldKey = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const privateKey = oldKey.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
   const former = new TokenIssuer({ privateKey, issuer: ISSUER, jwksUri: 'x', clock });
@@ -204,7 +207,7 @@ test('a key of earlier days still verifies', async () => {
     600,
   );
   const formerPublicKeys = [oldKey.publicKey.export({ type: 'spki', format: 'pem' }).toString()];
-  const next = new TokenIssuer({ privateKey: newKey(), formerPublicKeys, issuer: ISSUER, jwksUri: 'x', clock });
+  const next = new TokenIssuer({ ...given(newKey(), formerPublicKeys), issuer: ISSUER, jwksUri: 'x', clock });
   const verifier = new ServiceAccountTokens({ issuer: next, live: cluster.live, clock });
   expect((await verifier.authenticateToken(token, []))?.user.name).toBe('system:serviceaccount:a:robot');
 });

@@ -10,11 +10,25 @@ import {
   serviceAccountUserName,
 } from './service-account-claims.ts';
 
-export interface TokenIssuerOptions {
-  /** PEM, an EC key on P-256; or what `signingKeysOf` has read of one. */
-  privateKey: string | SigningKeys;
+export type TokenIssuerOptions = IssuerTerms & (KeyTexts | ReadKeys);
+
+interface KeyTexts {
+  /** PEM, an EC key on P-256. */
+  privateKey: string;
   /** PEM: keys of earlier days, whose tokens still hold. */
   formerPublicKeys?: readonly string[];
+  keys?: never;
+}
+
+/** For who makes many issuers with the same keys. */
+interface ReadKeys {
+  /** What `signingKeysOf` has read, those of earlier days among them. */
+  keys: SigningKeys;
+  privateKey?: never;
+  formerPublicKeys?: never;
+}
+
+interface IssuerTerms {
   /** `https://kubernetes.default.svc.cluster.local`; also the API server's audience unless others are named. */
   issuer: string;
   audiences?: readonly string[];
@@ -29,7 +43,7 @@ export interface SigningKeys {
   public: readonly { id: string; key: KeyObject }[];
 }
 
-/** Read once for all issuers that sign with them. PEM, as in TokenIssuerOptions. */
+/** Read once for all issuers that sign with them. PEM, as in KeyTexts. */
 export function signingKeysOf(privateKey: string, formerPublicKeys: readonly string[] = []): SigningKeys {
   const key = createPrivateKey(privateKey);
   if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1')
@@ -47,11 +61,12 @@ export class TokenIssuer {
   readonly #publicKeys: readonly { id: string; key: KeyObject }[];
   readonly #clock: Clock;
 
-  constructor({ privateKey, formerPublicKeys, issuer, audiences, jwksUri, clock }: TokenIssuerOptions) {
+  constructor(options: TokenIssuerOptions) {
+    const { issuer, audiences, jwksUri, clock } = options;
     this.issuer = issuer;
     this.audiences = audiences ?? [issuer];
     this.jwksUri = jwksUri;
-    const keys = typeof privateKey === 'string' ? signingKeysOf(privateKey, formerPublicKeys) : privateKey;
+    const keys = options.keys ?? signingKeysOf(options.privateKey, options.formerPublicKeys);
     this.#key = keys.private;
     this.#publicKeys = keys.public;
     this.#clock = clock;

@@ -1,6 +1,5 @@
-/** Which storage drivers a node has, and how their volumes may change. */
-import type { CSINode, VolumeAttributesClass } from '#api/generated/schema.ts';
-import { formatLabels } from '#api/machinery/label-selector.ts';
+/** Which storage drivers a node has. */
+import type { CSINode } from '#api/generated/schema.ts';
 import type { Describer } from './describer.ts';
 import { describeEvents } from './events.ts';
 import { formatTime, goList } from './report.ts';
@@ -25,17 +24,5 @@ export const csiNodeDescriber: Describer<CSINode> = {
       if (topologyKeys) report.field('Topology Keys', goList(topologyKeys), 3);
     }
     await describeEvents(report, node, context);
-  },
-};
-
-export const volumeAttributesClassDescriber: Describer<VolumeAttributesClass> = {
-  kind: 'VolumeAttributesClass.storage.k8s.io',
-  async describe(report, attributes, context) {
-    const { metadata, driverName, parameters } = attributes;
-    report.field('Name', metadata.name);
-    report.field('Annotations', formatLabels(metadata.annotations));
-    report.field('DriverName', driverName);
-    report.field('Parameters', formatLabels(parameters));
-    await describeEvents(report, attributes, context);
   },
 };

@@ -1,16 +1,8 @@
-/** What may speak with what, and which names and addresses there are for it. */
-import type {
-  IngressClass,
-  IPAddress,
-  NetworkPolicy,
-  NetworkPolicyPeer,
-  NetworkPolicyPort,
-  ServiceCIDR,
-} from '#api/generated/schema.ts';
+/** Which pods a policy is for, and who may speak with them. */
+import type { NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort } from '#api/generated/schema.ts';
 import { formatLabelSelector } from '#api/machinery/label-selector.ts';
 import type { Describer } from './describer.ts';
-import { describeEvents } from './events.ts';
-import { formatGoTime, formatTime, type Report } from './report.ts';
+import { formatGoTime, type Report } from './report.ts';
 
 export const networkPolicyDescriber: Describer<NetworkPolicy> = {
   kind: 'NetworkPolicy.networking.k8s.io',
@@ -82,66 +74,3 @@ function describePeer(report: Report, { podSelector, namespaceSelector, ipBlock 
   report.line(2, `${INDENT}CIDR: ${ipBlock.cidr}`);
   report.line(2, `${INDENT}Except: ${(ipBlock.except ?? []).join(', ')}`);
 }
-
-export const ingressClassDescriber: Describer<IngressClass> = {
-  kind: 'IngressClass.networking.k8s.io',
-  async describe(report, ingressClass, context) {
-    const { metadata, spec = {} } = ingressClass;
-    report.field('Name', metadata.name);
-    report.labels('Labels', metadata.labels);
-    report.annotations('Annotations', metadata.annotations);
-    report.field('Controller', spec.controller ?? '');
-    if (spec.parameters) {
-      const { apiGroup, kind, name } = spec.parameters;
-      report.line(0, 'Parameters:');
-      if (apiGroup !== undefined) report.field('APIGroup', apiGroup, 1);
-      report.field('Kind', kind, 1);
-      report.field('Name', name, 1);
-    }
-    await describeEvents(report, ingressClass, context);
-  },
-};
-
-export const serviceCidrDescriber: Describer<ServiceCIDR> = {
-  kind: 'ServiceCIDR.networking.k8s.io',
-  async describe(report, range, context) {
-    const { metadata, spec, status } = range;
-    report.field('Name', metadata.name);
-    report.labels('Labels', metadata.labels);
-    report.annotations('Annotations', metadata.annotations);
-    report.field('CIDRs', (spec?.cidrs ?? []).join(', '));
-    const conditions = status?.conditions ?? [];
-    if (conditions.length > 0) {
-      report.line(0, 'Status:');
-      const headers = ['Type', 'Status', 'LastTransitionTime', 'Reason', 'Message'];
-      const rows = conditions.map((one) => [
-        one.type,
-        one.status,
-        formatTime(one.lastTransitionTime),
-        one.reason,
-        one.message,
-      ]);
-      report.table('Conditions', headers, rows);
-    }
-    await describeEvents(report, range, context);
-  },
-};
-
-export const ipAddressDescriber: Describer<IPAddress> = {
-  kind: 'IPAddress.networking.k8s.io',
-  async describe(report, address, context) {
-    const { metadata, spec } = address;
-    report.field('Name', metadata.name);
-    report.labels('Labels', metadata.labels);
-    report.annotations('Annotations', metadata.annotations);
-    if (spec?.parentRef) {
-      const { group = '', resource = '', namespace = '', name = '' } = spec.parentRef;
-      report.line(0, 'Parent Reference:');
-      report.field('Group', group, 1);
-      report.field('Resource', resource, 1);
-      report.field('Namespace', namespace, 1);
-      report.field('Name', name, 1);
-    }
-    await describeEvents(report, address, context);
-  },
-};
