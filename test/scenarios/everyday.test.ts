@@ -206,8 +206,8 @@ test('one of each workload, as kubectl, conditions and Events show it', async ()
        0s  ReplicaSet new: SuccessfulCreate: Created pod: new-*
        0s  ReplicationController old: SuccessfulCreate: Created pod: old-*
        0s  ReplicationController old: SuccessfulCreate: Created pod: old-*
-       0s  StatefulSet db: SuccessfulCreate: create Claim data-db-0 Pod db-0 in StatefulSet db success
-       0s  StatefulSet db: SuccessfulCreate: create Pod db-0 in StatefulSet db successful
+       0s  StatefulSet db: SuccessfulCreate: Create Claim data-db-0 Pod db-0 in StatefulSet db success
+       0s  StatefulSet db: SuccessfulCreate: Create Pod db-0 in StatefulSet db successful
       20s  Job report: SuccessfulCreate: Created pod: report-2-*
       40s  Job report: Completed: Job completed"
   `);

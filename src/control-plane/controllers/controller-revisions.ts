@@ -14,6 +14,8 @@ import { hashOf } from './hash-of.ts';
 
 /** On pods and revisions: which template they are of. */
 export const REVISION_HASH = 'controller-revision-hash';
+/** On revisions of StatefulSets. */
+export const DATA_HASH = 'controller.kubernetes.io/hash';
 
 export const revisionWrites = [ControllerRevision] as const;
 type RevisionApi = Pick<
@@ -39,12 +41,15 @@ export interface History {
 
 export const hashLabelOf = ({ metadata }: KubeObject): string => metadata.labels?.[REVISION_HASH] ?? '';
 
-/** Makes sure that the present template has a revision, and that it is the newest. `revisions` are the owner's. */
-export async function historyOf(
-  owner: Revised,
-  revisions: readonly ControllerRevision[],
-  api: RevisionApi,
-): Promise<History> {
+interface Known {
+  /** The owner's. */
+  revisions: readonly ControllerRevision[];
+  /** Where a revision says the hash of its template. */
+  hashLabel: string;
+}
+
+/** Makes sure that the present template has a revision, and that it is the newest. */
+export async function historyOf(owner: Revised, { revisions, hashLabel }: Known, api: RevisionApi): Promise<History> {
   const sorted = [...revisions].sort((a, b) => a.revision - b.revision);
   const data = dataOf(owner);
   const same = sorted.filter((revision) => isEqual(revision.data, data)).at(-1);
@@ -55,7 +60,7 @@ export async function historyOf(
     const current = await api.update(ControllerRevision, { ...same, revision: newest + 1 });
     return { current, all: [...sorted.filter((each) => each !== same), current], collisionCount };
   }
-  const made = await create(owner, { data, revision: newest + 1 }, api);
+  const made = await create(owner, { data, revision: newest + 1, hashLabel }, api);
   return { ...made, all: [...sorted, made.current] };
 }
 
@@ -64,15 +69,20 @@ const dataOf = ({ spec }: Revised) => ({ spec: { template: { ...spec.template, $
 
 async function create(
   owner: Revised,
-  { data, revision }: { data: object; revision: number },
+  { data, revision, hashLabel }: { data: object; revision: number; hashLabel: string },
   api: RevisionApi,
 ): Promise<Omit<History, 'all'>> {
-  const { name, namespace = '' } = owner.metadata;
+  const { name, namespace = '', annotations } = owner.metadata; // the cause of the change is among them
   let { collisionCount } = owner.status ?? {};
   for (;;) {
     const hash = hashOf(data, collisionCount);
-    const labels = { ...owner.spec.template.metadata?.labels, [REVISION_HASH]: hash };
-    const metadata = { name: `${name}-${hash}`, namespace, labels, ownerReferences: [controllerReferenceTo(owner)] };
+    const metadata = {
+      name: `${name}-${hash}`,
+      namespace,
+      labels: { ...owner.spec.template.metadata?.labels, [hashLabel]: hash },
+      ...(annotations && { annotations }),
+      ownerReferences: [controllerReferenceTo(owner)],
+    };
     try {
       const current = await api.create(ControllerRevision, { metadata, data, revision });
       return { current, collisionCount };
@@ -85,14 +95,23 @@ async function create(
   }
 }
 
+interface Surplus {
+  history: History;
+  /** Some pod is of it. */
+  isLive(revision: ControllerRevision): boolean;
+  /** Those that pods are of take of the limit, too. */
+  liveCount?: boolean;
+}
+
 /** Deletes the oldest beyond the limit that no pod is of; a negative limit keeps all. */
 export async function dropOldRevisions(
   owner: Revised,
-  { history, isLive }: { history: History; isLive(revision: ControllerRevision): boolean },
+  { history, isLive, liveCount = false }: Surplus,
   api: RevisionApi,
 ): Promise<void> {
   if (owner.spec.revisionHistoryLimit < 0) return;
-  const idle = history.all.filter((each) => each !== history.current && !isLive(each));
-  const surplus = Math.max(0, idle.length - owner.spec.revisionHistoryLimit);
+  const old = history.all.filter((each) => each !== history.current);
+  const idle = old.filter((each) => !isLive(each));
+  const surplus = Math.max(0, (liveCount ? old : idle).length - owner.spec.revisionHistoryLimit);
   await inParallel(idle.slice(0, surplus), (revision) => api.delete(ControllerRevision, revision));
 }

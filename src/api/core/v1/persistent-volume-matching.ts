@@ -110,7 +110,7 @@ export function findMatchingVolume(
 function couldHold(volume: PersistentVolume, claim: Claim): boolean {
   if (volume.spec.claimRef && !isBoundTo(volume, claim)) return false;
   if (volume.metadata.deletionTimestamp || !hasSameMode(volume, claim)) return false;
-  if ((claim.spec.volumeAttributesClassName ?? '') !== (volume.spec.volumeAttributesClassName ?? '')) return false;
+  if (!hasSameAttributes(volume, claim)) return false;
   return compareQuantities(capacityOf(volume), requestOf(claim)) >= 0;
 }
 
@@ -120,6 +120,9 @@ export const capacityOf = ({ spec }: PersistentVolume): string => spec.capacity?
 
 export const hasSameMode = ({ spec: a }: PersistentVolume, { spec: b }: Claim): boolean =>
   (a.volumeMode || 'Filesystem') === (b.volumeMode || 'Filesystem');
+
+export const hasSameAttributes = ({ spec: a }: PersistentVolume, { spec: b }: Claim): boolean =>
+  (a.volumeAttributesClassName ?? '') === (b.volumeAttributesClassName ?? '');
 
 /** The volume has every mode that the claim asks for. */
 export const hasAccessModes = ({ spec }: PersistentVolume, claim: Claim): boolean =>

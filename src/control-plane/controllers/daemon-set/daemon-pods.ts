@@ -3,7 +3,7 @@ import { wantsNode } from '#api/core/v1/node-affinity.ts';
 import { evicts, untolerated } from '#api/core/v1/taint.ts';
 import type { DaemonSet, Node, Pod, PodSpec, Toleration } from '#api/generated/schema.ts';
 import type { Draft } from '#client/client.ts';
-import { REVISION_HASH } from '../controller-revisions.ts';
+import { hashLabelOf, REVISION_HASH } from '../controller-revisions.ts';
 import { podFromTemplate } from '../replica-set-pods.ts';
 
 /** Before there were revisions; `kubectl` does not look at it, older tools do. */
@@ -23,18 +23,16 @@ const TOLERATIONS: readonly Toleration[] = [
 ];
 const HOST_NETWORK_TOLERATION = onTaint('node.kubernetes.io/network-unavailable', 'NoSchedule');
 
+/** What a daemon tolerates for ever takes the place of what its template tolerates for a time. */
 function tolerationsOf({ tolerations = [], hostNetwork }: PodSpec): Toleration[] {
-  const all = [...tolerations, ...TOLERATIONS, ...(hostNetwork ? [HOST_NETWORK_TOLERATION] : [])];
-  return all.filter(
-    (toleration, index) =>
-      all.findIndex(
-        (other) =>
-          other.key === toleration.key &&
-          other.effect === toleration.effect &&
-          other.operator === toleration.operator &&
-          other.value === toleration.value,
-      ) === index,
-  );
+  const own = [...TOLERATIONS, ...(hostNetwork ? [HOST_NETWORK_TOLERATION] : [])];
+  const like = (toleration: Toleration) => (other: Toleration) =>
+    other.key === toleration.key &&
+    other.effect === toleration.effect &&
+    other.operator === toleration.operator &&
+    (other.value ?? '') === (toleration.value ?? '');
+  const kept = tolerations.map((each) => own.find(like(each)) ?? each);
+  return [...kept, ...own.filter((each) => !kept.some(like(each)))];
 }
 
 export interface Fit {
@@ -67,9 +65,16 @@ export function nodeOf({ spec }: Pod): string {
   return '';
 }
 
+const generationOf = ({ metadata }: DaemonSet): string | undefined => metadata.annotations?.[GENERATION];
+
+/** Whether it was made from the present template. */
+export const isUpdated = (pod: Pod, set: DaemonSet, hash: string): boolean =>
+  hashLabelOf(pod) === hash ||
+  (generationOf(set) !== undefined && pod.metadata.labels?.[GENERATION_LABEL] === generationOf(set));
+
 export function podFor(set: DaemonSet, { node, hash }: { node: string; hash: string }): Draft<Pod> {
   const { metadata, spec } = podFromTemplate(set);
-  const generation = set.metadata.annotations?.[GENERATION];
+  const generation = generationOf(set);
   const onlyThere = { matchFields: [{ key: 'metadata.name', operator: 'In' as const, values: [node] }] };
   return {
     metadata: {

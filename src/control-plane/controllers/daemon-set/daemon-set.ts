@@ -3,12 +3,12 @@ import { ControllerRevision } from '#api/apps/v1/controller-revision.ts';
 import { DaemonSet } from '#api/apps/v1/daemon-set.ts';
 import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
-import { isActive, isAvailable } from '#api/core/v1/pod-conditions.ts';
+import { isActive, isAvailable, isReady, isTerminal } from '#api/core/v1/pod-conditions.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import { KeyedBackOff } from '#base/back-off.ts';
 import type { Random } from '#base/random.ts';
-import { dropOldRevisions, type History, hashLabelOf, historyOf } from '../controller-revisions.ts';
+import { dropOldRevisions, type History, hashLabelOf, historyOf, REVISION_HASH } from '../controller-revisions.ts';
 import {
   again,
   defineController,
@@ -21,7 +21,7 @@ import { createPods, deletePods, isNamespaceGoing } from '../pod-writes.ts';
 import { nextAvailableInMs } from '../replica-set-pods.ts';
 import { fitter, nodeOf, podFor } from './daemon-pods.ts';
 import { limitsOf, rollingUpdate } from './rolling-update.ts';
-import { byAge, type PlacedNode, statusOf } from './status.ts';
+import { byPlaceAndAge, type PlacedNode, statusOf } from './status.ts';
 
 const writes = {
   create: [Pod, ControllerRevision],
@@ -82,7 +82,8 @@ export function daemonSetController() {
       }
       const pods = await context.claim(Pod);
       context.weighs(pods.length);
-      const history = await historyOf(set, await context.claim(ControllerRevision), context.api);
+      const revisions = await context.claim(ControllerRevision);
+      const history = await historyOf(set, { revisions, hashLabel: REVISION_HASH }, context.api);
       return new Step(set, { pods, history, failures, context }).run();
     },
   });
@@ -148,26 +149,30 @@ class Step {
         const { name } = node.metadata;
         return { name, pods: podsOn.get(name) ?? [], ...fitOn(node) };
       });
-    const { create, remove, running } = this.#place(nodes, podsOn);
+    const { create, remove } = this.#place(nodes, podsOn);
     let failure = await this.#change(create, remove);
     if (!failure && this.#set.spec.updateStrategy.type === 'RollingUpdate') {
       const hash = hashLabelOf(this.#history.current);
-      const update = rollingUpdate(this.#set, { hash, podsOn: running, nowMs: this.#nowMs });
+      const shouldRunOn = new Set(nodes.filter(({ shouldRun }) => shouldRun).map(({ name }) => name));
+      for (const name of shouldRunOn) if (!podsOn.has(name)) podsOn.set(name, []);
+      const update = rollingUpdate(this.#set, { hash, podsOn, shouldRunOn, nowMs: this.#nowMs });
       // What was just created or deleted is not in the caches yet: one thing after the other.
       if (create.length + remove.length === 0) failure = await this.#change(update.surgeOn, update.remove);
     }
     const live = new Set(this.#pods.map(hashLabelOf));
     const isLive = (revision: ControllerRevision) => live.has(hashLabelOf(revision));
-    await dropOldRevisions(this.#set, { history: this.#history, isLive }, this.#context.api);
+    await dropOldRevisions(this.#set, { history: this.#history, isLive, liveCount: true }, this.#context.api);
     const status = statusOf(this.#set, { nodes, history: this.#history, nowMs: this.#nowMs });
     await this.#context.api.updateStatus(this.#set, status);
     if (failure && !isNamespaceGoing(failure)) throw failure;
     return this.#next();
   }
 
+  /** Without those that have ended and are only about to vanish. */
   #podsByNode(): Map<string, Pod[]> {
     const podsOn = new Map<string, Pod[]>();
     for (const pod of this.#pods) {
+      if (isTerminal(pod) && pod.metadata.deletionTimestamp) continue;
       const node = nodeOf(pod);
       const there = podsOn.get(node);
       if (there) there.push(pod);
@@ -176,50 +181,47 @@ class Step {
     return podsOn;
   }
 
-  /** `running` are the nodes on which a pod should run, with their pods. */
   #place(nodes: readonly PlacedNode[], podsOn: ReadonlyMap<string, Pod[]>) {
     const create: string[] = [];
     const remove: Pod[] = [];
-    const running = new Map<string, readonly Pod[]>();
+    const surges = this.#set.spec.updateStrategy.type === 'RollingUpdate' && limitsOf(this.#set, 1).surge > 0;
     for (const { name, pods, shouldRun, shouldStay } of nodes) {
-      if (shouldRun) running.set(name, pods);
       if (shouldRun && pods.length === 0) create.push(name);
-      else if (shouldStay) remove.push(...this.#superfluous(name, pods));
-      else remove.push(...pods.filter(({ metadata }) => !metadata.deletionTimestamp));
+      else if (shouldStay) {
+        remove.push(...pods.filter((pod) => !pod.metadata.deletionTimestamp && this.#makesRoom(name, pod)));
+        const active = pods.filter(isActive).sort(byPlaceAndAge);
+        if (surges && shouldRun && active.length === 0) create.push(name);
+        remove.push(...(surges ? this.#replaced(active) : active.slice(1)));
+      } else remove.push(...pods.filter(({ metadata }) => !metadata.deletionTimestamp));
     }
     const known = new Set(nodes.map(({ name }) => name));
     for (const [node, pods] of podsOn)
       if (!known.has(node)) remove.push(...pods.filter((pod) => !pod.metadata.deletionTimestamp && !pod.spec.nodeName));
-    return { create, remove, running };
+    return { create, remove };
   }
 
-  /** Those that have ended, and all but the oldest of those that run; during a surge the oldest of either template. */
-  #superfluous(node: string, pods: readonly Pod[]): Pod[] {
-    const ended = pods.filter((pod) => !pod.metadata.deletionTimestamp && this.#makesRoom(node, pod));
-    const active = pods.filter(isActive).sort(byAge);
-    if (active.length <= 1) return ended;
-    const { surge } = limitsOf(this.#set, 1);
+  /** Of those on one node, the oldest first: all but the oldest of either template, and of these the old one when it may go. */
+  #replaced(active: readonly Pod[]): Pod[] {
+    if (active.length <= 1) return [];
     const hash = hashLabelOf(this.#history.current);
-    if (surge === 0 || this.#set.spec.updateStrategy.type !== 'RollingUpdate') return [...ended, ...active.slice(1)];
-    const [newest, older] = [
-      active.filter((pod) => hashLabelOf(pod) === hash),
-      active.filter((pod) => hashLabelOf(pod) !== hash),
-    ];
-    const isReplaced = newest.some((pod) => isAvailable(pod, this.#set.spec.minReadySeconds ?? 0, this.#nowMs));
-    return [...ended, ...newest.slice(1), ...older.slice(isReplaced ? 0 : 1)];
+    const [next, ...moreNew] = active.filter((pod) => hashLabelOf(pod) === hash);
+    const [old, ...moreOld] = active.filter((pod) => hashLabelOf(pod) !== hash);
+    const minReadySeconds = this.#set.spec.minReadySeconds ?? 0;
+    const mayGo = next && old && (!isReady(old) || isAvailable(next, minReadySeconds, this.#nowMs));
+    return [...moreNew, ...moreOld, ...(mayGo ? [old] : [])];
   }
 
   #makesRoom(node: string, pod: Pod): boolean {
     const { events, random } = this.#context;
     const { namespace, name } = pod.metadata;
-    const { name: set, namespace: setNamespace, uid } = this.#set.metadata;
     if (pod.status?.phase === 'Succeeded') {
       const text = `Found succeeded daemon pod ${namespace}/${name} on node ${node}, will try to delete it`;
       events.normal(this.#set, 'SucceededDaemonPod', text);
       return true;
     }
     if (pod.status?.phase !== 'Failed') return false;
-    const key = `${setNamespace}/${set}/${uid}/${node}`;
+    // A new template begins anew.
+    const key = `${this.#set.metadata.uid}/${this.#set.status?.observedGeneration ?? 0}/${node}`;
     const waitMs = this.#failures.waitMs(key, { nowMs: this.#nowMs, random });
     if (waitMs > 0) {
       this.#waitMs = Math.min(this.#waitMs ?? waitMs, waitMs);

@@ -1,8 +1,8 @@
 /** Which pods of an older template go now, and where a new one may come beside the old. Source: "DaemonSet rolling update". */
-import { isActive, isAvailable } from '#api/core/v1/pod-conditions.ts';
+import { isAvailable } from '#api/core/v1/pod-conditions.ts';
 import type { DaemonSet, Pod } from '#api/generated/schema.ts';
 import { countOf } from '#api/machinery/int-or-percent.ts';
-import { hashLabelOf } from '../controller-revisions.ts';
+import { isUpdated } from './daemon-pods.ts';
 
 export interface Update {
   remove: readonly Pod[];
@@ -12,8 +12,9 @@ export interface Update {
 
 export interface Rolling {
   hash: string;
-  /** By node; nodes on which a pod should run. */
+  /** By node: all that have pods, and those on which one should run. */
   podsOn: ReadonlyMap<string, readonly Pod[]>;
+  shouldRunOn: ReadonlySet<string>;
   nowMs: number;
 }
 
@@ -25,29 +26,52 @@ export function limitsOf({ spec }: DaemonSet, nodes: number): { surge: number; u
   return { surge, unavailable: surge === 0 && unavailable === 0 && nodes > 0 ? 1 : unavailable };
 }
 
-/** The pod of the new template and that of an older one; undefined where there are several of either. */
-function pairOn(pods: readonly Pod[], hash: string): { next?: Pod; old?: Pod } | undefined {
-  const active = pods.filter(isActive);
-  const [next, ...moreNew] = active.filter((pod) => hashLabelOf(pod) === hash);
-  const [old, ...moreOld] = active.filter((pod) => hashLabelOf(pod) !== hash);
-  return moreNew.length + moreOld.length > 0 ? undefined : { ...(next && { next }), ...(old && { old }) };
+interface Pair {
+  next?: Pod;
+  old?: Pod;
 }
 
 export function rollingUpdate(set: DaemonSet, rolling: Rolling): Update {
-  const { surge, unavailable } = limitsOf(set, rolling.podsOn.size);
-  return surge === 0 ? inPlace(set, rolling, unavailable) : besideTheOld(set, rolling, surge);
+  const { surge, unavailable } = limitsOf(set, rolling.shouldRunOn.size);
+  const judge = new Judge(set, rolling);
+  return surge === 0 ? inPlace(rolling, judge, unavailable) : besideTheOld(rolling, judge, surge);
 }
 
-function inPlace(set: DaemonSet, { hash, podsOn, nowMs }: Rolling, maxUnavailable: number): Update {
-  const available = (pod: Pod) => isAvailable(pod, set.spec.minReadySeconds ?? 0, nowMs);
+class Judge {
+  readonly #set: DaemonSet;
+  readonly #rolling: Rolling;
+
+  constructor(set: DaemonSet, rolling: Rolling) {
+    this.#set = set;
+    this.#rolling = rolling;
+  }
+
+  /** The pod of the new template and that of an older one; undefined where there are several of either. */
+  pairOn(pods: readonly Pod[]): Pair | undefined {
+    const pair: Pair = {};
+    for (const pod of pods) {
+      if (pod.metadata.deletionTimestamp) continue;
+      const side = isUpdated(pod, this.#set, this.#rolling.hash) ? 'next' : 'old';
+      if (pair[side]) return undefined;
+      pair[side] = pod;
+    }
+    return pair;
+  }
+
+  isAvailable(pod: Pod): boolean {
+    return isAvailable(pod, this.#set.spec.minReadySeconds ?? 0, this.#rolling.nowMs);
+  }
+}
+
+function inPlace({ podsOn }: Rolling, judge: Judge, maxUnavailable: number): Update {
   const alreadyDown: Pod[] = [];
   const candidates: Pod[] = [];
   let unavailable = 0;
   for (const pods of podsOn.values()) {
-    const { next, old } = pairOn(pods, hash) ?? {};
+    const { next, old } = judge.pairOn(pods) ?? {};
     if ((next && old) || (!next && !old)) unavailable++;
-    else if (next) unavailable += available(next) ? 0 : 1;
-    else if (old && available(old)) candidates.push(old);
+    else if (next) unavailable += judge.isAvailable(next) ? 0 : 1;
+    else if (old && judge.isAvailable(old)) candidates.push(old);
     else if (old) {
       alreadyDown.push(old); // nothing is lost with it
       unavailable++;
@@ -57,20 +81,28 @@ function inPlace(set: DaemonSet, { hash, podsOn, nowMs }: Rolling, maxUnavailabl
   return { remove: [...alreadyDown, ...candidates.slice(0, room)], surgeOn: [] };
 }
 
-function besideTheOld(set: DaemonSet, { hash, podsOn, nowMs }: Rolling, maxSurge: number): Update {
-  const available = (pod: Pod) => isAvailable(pod, set.spec.minReadySeconds ?? 0, nowMs);
+function besideTheOld({ podsOn, shouldRunOn }: Rolling, judge: Judge, maxSurge: number): Update {
   const remove: Pod[] = [];
   const atOnce: string[] = [];
   const candidates: string[] = [];
+  /** They serve where no new one would come: they go when enough others serve. */
+  const leftovers: Pod[] = [];
   let surging = 0;
+  let available = 0;
   for (const [node, pods] of podsOn) {
-    const { next, old } = pairOn(pods, hash) ?? {};
-    if (old && next) {
-      if (available(next)) remove.push(old);
+    const pair = judge.pairOn(pods);
+    if (!pair) surging++;
+    const { next, old } = pair ?? {};
+    const serving = old ?? next;
+    const serves = serving !== undefined && judge.isAvailable(serving);
+    if (serves) available++;
+    if (!old) continue;
+    if (next) {
+      if (judge.isAvailable(next)) remove.push(old);
       else surging++;
-    } else if (old) (available(old) ? candidates : atOnce).push(node);
-    else if (next && !available(next)) surging++;
+    } else if (shouldRunOn.has(node)) (serves ? candidates : atOnce).push(node);
+    else (serves ? leftovers : remove).push(old);
   }
-  const room = Math.max(0, maxSurge - surging);
-  return { remove, surgeOn: [...atOnce, ...candidates.slice(0, room)] };
+  remove.push(...leftovers.slice(0, Math.max(0, available - shouldRunOn.size)));
+  return { remove, surgeOn: [...atOnce, ...candidates.slice(0, Math.max(0, maxSurge - surging))] };
 }

@@ -2,9 +2,9 @@
 import { isAvailable, isReady } from '#api/core/v1/pod-conditions.ts';
 import type { DaemonSet, DaemonSetStatus, Pod } from '#api/generated/schema.ts';
 import { type History, hashLabelOf } from '../controller-revisions.ts';
-import type { Fit } from './daemon-pods.ts';
+import { type Fit, isUpdated } from './daemon-pods.ts';
 
-/** A node, how the set's pods fit it, and those that are there. */
+/** A node, how the set's pods fit it, and those that are there, also those that are still going. */
 export interface PlacedNode extends Fit {
   name: string;
   pods: readonly Pod[];
@@ -20,17 +20,17 @@ export function statusOf(set: DaemonSet, { nodes, history, nowMs }: Known): Daem
   const hash = hashLabelOf(history.current);
   const count = { desired: 0, current: 0, misscheduled: 0, ready: 0, available: 0, updated: 0 };
   for (const { shouldRun, pods } of nodes) {
-    const there = pods.filter(({ metadata }) => !metadata.deletionTimestamp);
     if (!shouldRun) {
-      if (there.length > 0) count.misscheduled++;
+      if (pods.length > 0) count.misscheduled++;
       continue;
     }
     count.desired++;
-    if (there.length === 0) continue;
+    const [oldest] = [...pods].sort(byPlaceAndAge);
+    if (!oldest) continue;
     count.current++;
-    if (there.some(isReady)) count.ready++;
-    if (there.some((pod) => isAvailable(pod, set.spec.minReadySeconds ?? 0, nowMs))) count.available++;
-    if (there.some((pod) => hashLabelOf(pod) === hash)) count.updated++;
+    if (isReady(oldest)) count.ready++;
+    if (isAvailable(oldest, set.spec.minReadySeconds ?? 0, nowMs)) count.available++;
+    if (isUpdated(oldest, set, hash)) count.updated++;
   }
   const { collisionCount } = history;
   const { generation } = set.metadata;
@@ -49,6 +49,8 @@ export function statusOf(set: DaemonSet, { nodes, history, nowMs }: Known): Daem
   };
 }
 
-export const byAge = (a: Pod, b: Pod): number =>
+/** Those that have a node first, then the oldest. */
+export const byPlaceAndAge = (a: Pod, b: Pod): number =>
+  Number(!a.spec.nodeName) - Number(!b.spec.nodeName) ||
   a.metadata.creationTimestamp.localeCompare(b.metadata.creationTimestamp) ||
-  a.metadata.name.localeCompare(b.metadata.name);
+  (a.metadata.name < b.metadata.name ? -1 : 1);

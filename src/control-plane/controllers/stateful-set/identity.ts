@@ -72,32 +72,54 @@ export const claimsOf = (
     spec,
   }));
 
+export interface ClaimOwners {
+  owners: readonly OwnerReference[];
+  /** Somebody else is said to manage the claim: the policy does not hold for it. */
+  isContested: boolean;
+}
+
+const STATEFUL_SET = { apiVersion: 'apps/v1', kind: 'StatefulSet' };
+const POD = { apiVersion: 'v1', kind: 'Pod' };
+type Owner = StatefulSet | Pod;
+
+const names = (reference: OwnerReference, owner: Owner, { apiVersion, kind }: typeof POD): boolean =>
+  reference.apiVersion === apiVersion && reference.kind === kind && reference.name === owner.metadata.name;
+
 /**
- * With whom a claim goes: with the set, with its pod that is about to go, or with nobody. Owners that others gave it stay.
- * Source: KEP-1847.
+ * With whom a claim goes: with the set, with its pod that is about to go, or with nobody. Owners that others gave it stay. One
+ * that goes with an earlier set or pod of the name is left to go. Source: KEP-1847.
  */
 export function claimOwners(
   set: StatefulSet,
   claim: PersistentVolumeClaim,
-  { pod, isCondemned }: { pod: Pod | undefined; isCondemned: boolean },
-): OwnerReference[] {
+  { pod, isCondemned }: { pod: Pod; isCondemned: boolean },
+): ClaimOwners {
   const { whenDeleted, whenScaled } = set.spec.persistentVolumeClaimRetentionPolicy;
-  const others = (claim.metadata.ownerReferences ?? []).filter(
-    ({ kind, name }) =>
-      !(kind === 'StatefulSet' && name === set.metadata.name) &&
-      !(kind === 'Pod' && name.startsWith(`${set.metadata.name}-`)),
-  );
-  if (isCondemned && whenScaled === 'Delete' && pod) return [...others, { ...ownerOf(pod), controller: true }];
-  if (whenDeleted === 'Delete') return [...others, { ...ownerOf(set), controller: true }];
-  return others;
+  const owners = claim.metadata.ownerReferences ?? [];
+  const ofSet = owners.filter((each) => names(each, set, STATEFUL_SET));
+  const ofPod = owners.filter((each) => names(each, pod, POD));
+  const others = owners.filter((each) => !ofSet.includes(each) && !ofPod.includes(each));
+  const isStale = (references: OwnerReference[], { metadata }: Owner) =>
+    references.some(({ uid }) => uid !== metadata.uid);
+  const isEarlier = isStale(ofSet, set) || isStale(ofPod, pod);
+  const isKept = whenDeleted === 'Retain' && whenScaled === 'Retain';
+  const isContested = !isKept && (isEarlier || others.some(({ controller }) => controller === true));
+  if (isEarlier) return { owners, isContested };
+  if (isContested) return { owners: others, isContested };
+  const due = dueOwner(set, { pod, isCondemned });
+  const [first, ...more] = [...ofSet, ...ofPod];
+  const isRight = due ? first?.uid === due.uid && first.controller === true && more.length === 0 : !first;
+  return { owners: isRight ? owners : due ? [...others, due] : others, isContested };
 }
 
-const ownerOf = (owner: StatefulSet | Pod): OwnerReference => controllerReferenceTo(owner);
+function dueOwner(set: StatefulSet, { pod, isCondemned }: { pod: Pod; isCondemned: boolean }) {
+  const { whenDeleted, whenScaled } = set.spec.persistentVolumeClaimRetentionPolicy;
+  if (isCondemned && whenScaled === 'Delete') return { ...controllerReferenceTo(pod), ...POD };
+  return whenDeleted === 'Delete' ? { ...controllerReferenceTo(set), ...STATEFUL_SET } : undefined;
+}
 
 /** Whether a pod still is who it is said to be. What a user changed is put right. */
-export function hasIdentity({ metadata }: Pod, ordinal: number): boolean {
-  return metadata.labels?.[POD_NAME] === metadata.name && metadata.labels[POD_INDEX] === `${ordinal}`;
-}
+export const hasIdentity = ({ metadata }: Pod): boolean => metadata.labels?.[POD_NAME] === metadata.name;
 export const identityLabels = ({ metadata }: Pod, ordinal: number): Record<string, string> => ({
   [POD_NAME]: metadata.name,
   [POD_INDEX]: `${ordinal}`,

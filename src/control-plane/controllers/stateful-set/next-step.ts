@@ -6,7 +6,7 @@
 import { isTerminal } from '#api/core/v1/pod-conditions.ts';
 import type { Pod, StatefulSet } from '#api/generated/schema.ts';
 import { countOf } from '#api/machinery/int-or-percent.ts';
-import { isGoing, isHealthy, type Replicas, revisionOf } from './replicas.ts';
+import { isGoing, type Replicas, revisionOf } from './replicas.ts';
 import type { Versions } from './versions.ts';
 
 export interface Step {
@@ -20,13 +20,11 @@ export interface Step {
 const NOTHING: Step = { create: [], remove: [], recreate: [] };
 
 export function nextStep(set: StatefulSet, replicas: Replicas, versions: Versions): Step {
-  const isOrdered = set.spec.podManagementPolicy === 'OrderedReady';
-  const filled = isOrdered ? fillInOrder(replicas) : fillAtOnce(replicas);
-  if (filled) return filled;
-  const shrunk = isOrdered ? shrinkInOrder(replicas) : shrinkAtOnce(replicas);
-  if (shrunk) return shrunk;
-  if (set.spec.updateStrategy.type === 'OnDelete') return NOTHING;
-  return { ...NOTHING, remove: outdated(set, replicas, versions) };
+  if (!replicas.isOrdered) {
+    const filled = fillAtOnce(replicas);
+    return { ...filled, remove: [...shrinkAtOnce(replicas), ...outdated(set, replicas, versions)] };
+  }
+  return fillInOrder(replicas) ?? shrinkInOrder(replicas) ?? { ...NOTHING, remove: outdated(set, replicas, versions) };
 }
 
 /** undefined when every place is taken by a pod that is available. */
@@ -40,10 +38,10 @@ function fillInOrder(replicas: Replicas): Step | undefined {
   return undefined;
 }
 
-function fillAtOnce({ places }: Replicas): Step | undefined {
+function fillAtOnce({ places }: Replicas): Pick<Step, 'create' | 'recreate'> {
   const create = places.filter(({ pod }) => !pod).map(({ ordinal }) => ordinal);
   const recreate = places.flatMap(({ pod }) => (pod && isTerminal(pod) && !isGoing(pod) ? [pod] : []));
-  return create.length + recreate.length > 0 ? { create, recreate, remove: [] } : undefined;
+  return { create, recreate };
 }
 
 /** undefined when nothing is to go. */
@@ -57,29 +55,25 @@ function shrinkInOrder(replicas: Replicas): Step | undefined {
   return { ...NOTHING, remove: [first.pod] };
 }
 
-function shrinkAtOnce({ condemned }: Replicas): Step | undefined {
-  const remove = condemned.filter(({ pod }) => !isGoing(pod)).map(({ pod }) => pod);
-  return remove.length > 0 ? { ...NOTHING, remove } : undefined;
-}
+const shrinkAtOnce = ({ condemned }: Replicas): Pod[] =>
+  condemned.filter(({ pod }) => !isGoing(pod)).map(({ pod }) => pod);
 
-/** From the top down to the partition, as long as no more than so many are unavailable. */
+/** From the top down to the partition. */
 function outdated(set: StatefulSet, replicas: Replicas, { update }: Versions): Pod[] {
-  const { partition = 0, maxUnavailable = 1 } = set.spec.updateStrategy.rollingUpdate ?? {};
-  const room = Math.max(1, countOf(maxUnavailable, set.spec.replicas, 'up') ?? 1);
-  const candidates = replicas.places.slice(partition).reverse();
-  const remove: Pod[] = [];
-  let unavailable = replicas.places.filter(({ pod }) => !pod || !isHealthy(pod) || !replicas.isAvailable(pod)).length;
-  for (const { pod } of candidates) {
-    if (!pod) continue;
-    const isOld = revisionOf(pod) !== update.revision;
-    const isDown = !isHealthy(pod) || !replicas.isAvailable(pod);
-    // What is down already costs nothing to replace; what is of the new template has to come up first.
-    if (isOld && !isGoing(pod) && (isDown || unavailable < room)) {
-      remove.push(pod);
-      if (!isDown) unavailable++;
-    }
-    if (isDown && unavailable >= room) break;
-    if (remove.length >= room) break;
+  const { type, rollingUpdate: { partition = 0, maxUnavailable } = {} } = set.spec.updateStrategy;
+  if (type === 'OnDelete') return [];
+  const isDown = (pod: Pod | undefined) => !pod || isGoing(pod) || !replicas.isAvailable(pod);
+  const isOld = (pod: Pod | undefined): pod is Pod => !!pod && revisionOf(pod) !== update.revision && !isGoing(pod);
+  const candidates = replicas.places
+    .slice(partition)
+    .reverse()
+    .map(({ pod }) => pod)
+    .filter((pod) => !pod || !isTerminal(pod)); // those that have ended are made anew anyway
+  if (maxUnavailable === undefined) {
+    const [next] = candidates.filter((pod) => isOld(pod) || isDown(pod));
+    return isOld(next) ? [next] : []; // what is down and new has to come up first
   }
-  return remove;
+  const most = Math.max(1, countOf(maxUnavailable, set.spec.replicas, 'down') ?? 1);
+  const room = most - replicas.places.filter(({ pod }) => isDown(pod)).length;
+  return candidates.filter(isOld).slice(0, Math.max(0, room));
 }

@@ -3,6 +3,7 @@ import { ControllerRevision } from '#api/apps/v1/controller-revision.ts';
 import { StatefulSet } from '#api/apps/v1/stateful-set.ts';
 import { PersistentVolumeClaim } from '#api/core/v1/persistent-volume-claim.ts';
 import { Pod } from '#api/core/v1/pod.ts';
+import { isTerminal } from '#api/core/v1/pod-conditions.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import { hasReason, StatusError } from '#api/machinery/status.ts';
@@ -44,105 +45,129 @@ export class PodControl {
     await inParallel(remove, (pod) => this.#delete(pod));
   }
 
-  /** Labels that make a pod reachable by its name, claims that go with the right owner. */
-  async keepIdentities({ places, condemned }: Replicas): Promise<void> {
-    await inParallel([...places], async ({ ordinal, pod }) => {
-      if (pod?.status?.phase === 'Pending') await this.#createClaims(ordinal, pod.metadata.name);
-      if (pod && !hasIdentity(pod, ordinal)) await this.#identify(pod, ordinal);
+  /** Labels that make a pod reachable by its name, claims that are there and go with the right owner. */
+  async keepIdentities(replicas: Replicas): Promise<void> {
+    await inParallel(replicas.reached, async ({ ordinal, pod }) => {
+      if (!pod || isTerminal(pod)) return;
+      if (pod.status?.phase === 'Pending') {
+        await this.#createClaims(ordinal, pod.metadata.name);
+        await this.#ownClaims({ ordinal, pod }, false);
+      }
+      if (replicas.isOrdered && (isGoing(pod) || !replicas.isAvailable(pod))) return;
+      const isOwned = await this.#ownClaims({ ordinal, pod }, false);
+      if (!isOwned || !hasIdentity(pod)) await this.#identify(pod, ordinal);
     });
-    await inParallel(
-      [
-        ...places.map((place) => ({ place, isCondemned: false })),
-        ...condemned.map((place) => ({ place, isCondemned: true })),
-      ],
-      ({ place, isCondemned }) => this.#ownClaims(place, isCondemned),
-    );
+    if (replicas.isFilled) await inParallel(replicas.condemned, (place) => this.#ownClaims(place, true));
   }
 
   async #identify(pod: Pod, ordinal: number): Promise<void> {
-    const { api, events } = this.#context;
-    const of = `Pod ${pod.metadata.name} in StatefulSet ${this.#set.metadata.name}`;
     const patch = { metadata: { labels: identityLabels(pod, ordinal) } };
-    try {
-      await api.patch(Pod, pod.metadata, { type: 'merge', patch });
-      events.normal(this.#set, 'SuccessfulUpdate', `update ${of} successful`);
-    } catch (error) {
-      if (error instanceof StatusError)
-        events.warning(this.#set, 'FailedUpdate', `update ${of} failed error: ${error.message}`);
-      throw error;
-    }
+    await this.#telling('Update', pod.metadata.name, () =>
+      this.#context.api.patch(Pod, pod.metadata, { type: 'merge', patch }),
+    );
   }
 
-  /** Those of a pod that is gone, or about to go, may have to go with it. */
-  async #ownClaims({ ordinal, pod }: Place, isCondemned: boolean): Promise<void> {
-    const { api, cached } = this.#context;
-    if (!isCondemned && (!pod || isGoing(pod))) return;
-    for (const { metadata } of claimsOf(this.#set, ordinal)) {
-      const claim = cached(PersistentVolumeClaim).get(`${this.#set.metadata.namespace}/${metadata.name}`);
-      if (!claim || claim.metadata.deletionTimestamp) continue;
-      const ownerReferences = claimOwners(this.#set, claim, { pod, isCondemned });
-      if (isEqual(ownerReferences, claim.metadata.ownerReferences ?? [])) continue;
-      await api.update(PersistentVolumeClaim, { ...claim, metadata: { ...claim.metadata, ownerReferences } });
+  /** @returns whether all were right */
+  async #ownClaims({ ordinal, pod }: Place & { pod: Pod }, isCondemned: boolean): Promise<boolean> {
+    const { api, events } = this.#context;
+    let areRight = true;
+    for (const claim of this.#claimsThere(ordinal)) {
+      const { owners, isContested } = claimOwners(this.#set, claim, { pod, isCondemned });
+      const isRight = isEqual(owners, claim.metadata.ownerReferences ?? []);
+      if (isContested && (!isRight || pod.status?.phase === 'Pending'))
+        events.warning(this.#set, 'ConflictingController', contested(claim.metadata.name));
+      if (isRight) continue;
+      areRight = false;
+      const metadata = { ...claim.metadata, ownerReferences: [...owners] };
+      await api.update(PersistentVolumeClaim, { ...claim, metadata });
     }
+    return areRight;
+  }
+
+  #claim(name: string): PersistentVolumeClaim | undefined {
+    return this.#context.cached(PersistentVolumeClaim).get(`${this.#set.metadata.namespace}/${name}`);
+  }
+
+  #claimsThere(ordinal: number): PersistentVolumeClaim[] {
+    return claimsOf(this.#set, ordinal).flatMap(({ metadata }) => this.#claim(metadata.name) ?? []);
   }
 
   async #create(ordinal: number, versions: Versions): Promise<void> {
-    const { api, events } = this.#context;
     const name = podName(this.#set, ordinal);
     if (this.#hasStaleClaim(ordinal, name)) return;
-    const of = `Pod ${name} in StatefulSet ${this.#set.metadata.name}`;
-    try {
+    await this.#telling('Create', name, async () => {
       await this.#createClaims(ordinal, name);
-      const pod = await api.create(Pod, podOf(this.#set, ordinal, versionFor(this.#set, ordinal, versions)));
-      this.created.push(pod);
-      events.normal(this.#set, 'SuccessfulCreate', `create ${of} successful`);
-    } catch (error) {
-      // The pod that was there has not gone yet; its going is heard of.
-      if (hasReason(error, 'AlreadyExists')) return;
-      if (error instanceof StatusError)
-        events.warning(this.#set, 'FailedCreate', `create ${of} failed error: ${error.message}`);
-      throw error;
-    }
+      const draft = podOf(this.#set, ordinal, versionFor(this.#set, ordinal, versions));
+      this.created.push(await this.#context.api.create(Pod, draft));
+    });
   }
 
   /** A claim that goes with an earlier pod of the name: the next one gets its own when that has gone. */
   #hasStaleClaim(ordinal: number, podNamed: string): boolean {
-    if (this.#set.spec.persistentVolumeClaimRetentionPolicy.whenScaled !== 'Delete') return false;
-    return claimsOf(this.#set, ordinal).some(({ metadata }) => {
-      const key = `${this.#set.metadata.namespace}/${metadata.name}`;
-      const claim = this.#context.cached(PersistentVolumeClaim).get(key);
-      return claim?.metadata.ownerReferences?.some(({ kind, name }) => kind === 'Pod' && name === podNamed) ?? false;
-    });
+    if (this.#set.spec.persistentVolumeClaimRetentionPolicy.whenScaled === 'Retain') return false;
+    const owners = this.#claimsThere(ordinal).flatMap(({ metadata }) => metadata.ownerReferences ?? []);
+    return owners.some(({ kind, name }) => kind === 'Pod' && name === podNamed);
   }
 
-  async #createClaims(ordinal: number, pod: string): Promise<void> {
-    const { api, cached, events } = this.#context;
+  /** Those that are missing; throws what is in the way of any. */
+  async #createClaims(ordinal: number, podNamed: string): Promise<void> {
+    const failures: string[] = [];
     for (const claim of claimsOf(this.#set, ordinal)) {
       const { name } = claim.metadata;
-      if (cached(PersistentVolumeClaim).get(`${this.#set.metadata.namespace}/${name}`)) continue;
-      const of = `Claim ${name} Pod ${pod} in StatefulSet ${this.#set.metadata.name}`;
-      try {
-        await api.create(PersistentVolumeClaim, claim);
-        events.normal(this.#set, 'SuccessfulCreate', `create ${of} success`);
-      } catch (error) {
-        if (hasReason(error, 'AlreadyExists')) continue;
-        if (error instanceof StatusError)
-          events.warning(this.#set, 'FailedCreate', `create ${of} failed error: ${error.message}`);
-        throw error;
-      }
+      const there = this.#claim(name);
+      if (there?.metadata.deletionTimestamp) failures.push(`pvc ${name} is being deleted`);
+      if (there) continue;
+      const failure = await this.#createClaim(claim, podNamed);
+      if (failure) failures.push(`failed to create PVC ${name}: ${failure.message}`);
+    }
+    if (failures.length > 0) throw new MissingClaims(failures);
+  }
+
+  async #createClaim(claim: ReturnType<typeof claimsOf>[number], podNamed: string): Promise<StatusError | undefined> {
+    const { api, events } = this.#context;
+    const { name } = claim.metadata;
+    const set = this.#set.metadata.name;
+    try {
+      await api.create(PersistentVolumeClaim, claim);
+      const text = `Create Claim ${name} Pod ${podNamed} in StatefulSet ${set} success`;
+      events.normal(this.#set, 'SuccessfulCreate', text);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof StatusError)) throw error;
+      const text = `Create Claim ${name} for Pod ${podNamed} in StatefulSet ${set} failed error: ${error.message}`;
+      if (error.reason !== 'AlreadyExists') events.warning(this.#set, 'FailedCreate', text);
+      return error;
     }
   }
 
-  async #delete(pod: Pod): Promise<void> {
-    const { api, events } = this.#context;
-    const of = `Pod ${pod.metadata.name} in StatefulSet ${this.#set.metadata.name}`;
+  #delete(pod: Pod): Promise<void> {
+    return this.#telling('Delete', pod.metadata.name, () => this.#context.api.delete(Pod, pod));
+  }
+
+  async #telling(verb: 'Create' | 'Update' | 'Delete', podNamed: string, work: () => Promise<unknown>): Promise<void> {
+    const { events } = this.#context;
+    const of = `${verb} Pod ${podNamed} in StatefulSet ${this.#set.metadata.name}`;
     try {
-      await api.delete(Pod, pod);
-      events.normal(this.#set, 'SuccessfulDelete', `delete ${of} successful`);
+      await work();
+      events.normal(this.#set, `Successful${verb}`, `${of} successful`);
     } catch (error) {
-      if (error instanceof StatusError)
-        events.warning(this.#set, 'FailedDelete', `delete ${of} failed error: ${error.message}`);
+      // One of the name that is somebody else's, or has not gone yet: it is tried again, and nothing is said of it.
+      if (hasReason(error, 'AlreadyExists')) throw error;
+      if (error instanceof StatusError || error instanceof MissingClaims)
+        events.warning(this.#set, `Failed${verb}`, `${of} failed error: ${error.message}`);
       throw error;
     }
   }
 }
+
+/** A pod cannot be without its claims. */
+class MissingClaims extends Error {
+  constructor(failures: readonly string[]) {
+    super(failures.length === 1 ? failures[0] : `[${failures.join(', ')}]`);
+    this.name = 'MissingClaims';
+  }
+}
+
+// Upstream's own spelling.
+const contested = (claim: string): string =>
+  `PersistentVolumeClaim ${claim} has a conflicting OwnerReference that acts as a manging controller, the retention policy is ignored for this claim`;

@@ -14,7 +14,6 @@ export interface Place {
 export const revisionOf = ({ metadata }: Pod): string => metadata.labels?.[REVISION_HASH] ?? '';
 export const isGoing = ({ metadata }: Pod): boolean => metadata.deletionTimestamp !== undefined;
 export const isRunningAndReady = (pod: Pod): boolean => pod.status?.phase === 'Running' && isReady(pod);
-export const isHealthy = (pod: Pod): boolean => isRunningAndReady(pod) && !isGoing(pod);
 
 export class Replicas {
   /** In order of their ordinals; every place that the set asks for. */
@@ -41,6 +40,27 @@ export class Replicas {
       .filter(([ordinal]) => ordinal < first || ordinal > last)
       .sort(([a], [b]) => b - a)
       .map(([ordinal, pod]) => ({ ordinal, pod }));
+  }
+
+  /** One after the other. */
+  get isOrdered(): boolean {
+    return this.#set.spec.podManagementPolicy !== 'Parallel';
+  }
+
+  /** The places that a step comes to: in order, those up to the first that is not taken by a pod that serves. */
+  get reached(): readonly Place[] {
+    if (!this.isOrdered) return this.places;
+    const end = this.places.findIndex(({ pod }) => !this.#serves(pod));
+    return end < 0 ? this.places : this.places.slice(0, end + 1);
+  }
+
+  /** Nothing is missing or awaited in the places that a step comes to: it may go on to those that are to go. */
+  get isFilled(): boolean {
+    return !this.isOrdered || this.places.every(({ pod }) => this.#serves(pod));
+  }
+
+  #serves(pod: Pod | undefined): boolean {
+    return pod !== undefined && !isTerminal(pod) && !isGoing(pod) && this.isAvailable(pod);
   }
 
   get pods(): Pod[] {

@@ -56,7 +56,7 @@ test('pods come in order, each when the one below it is ready, and know who they
     updateRevision: currentRevision,
     collisionCount: 0,
   });
-  expect(cluster.list(Event).map(({ message }) => message)).toContain('create Pod web-2 in StatefulSet web successful');
+  expect(cluster.list(Event).map(({ message }) => message)).toContain('Create Pod web-2 in StatefulSet web successful');
 });
 
 test('they go from the top, one after the other, and not while one is unwell', async () => {
@@ -153,8 +153,8 @@ test('a pod that has ended is made anew', async () => {
   await cluster.settles();
   expect(cluster.get(Pod, 'default/web-0')?.metadata.uid).not.toBe(pod.metadata.uid);
   expect(cluster.list(Event).map(({ message }) => message)).toEqual([
-    'create Pod web-0 in StatefulSet web successful',
-    'delete Pod web-0 in StatefulSet web successful',
+    'Create Pod web-0 in StatefulSet web successful',
+    'Delete Pod web-0 in StatefulSet web successful',
   ]);
 });
 
@@ -178,10 +178,12 @@ test('a pod that lost its labels gets them back', async () => {
   await using cluster = await started();
   await cluster.create(StatefulSet, statefulSet({ replicas: 1 }));
   await cluster.settles();
-  await cluster.patch(Pod, 'default/web-0', { metadata: { labels: { 'apps.kubernetes.io/pod-index': null } } });
+  await cluster.patch(Pod, 'default/web-0', {
+    metadata: { labels: { 'statefulset.kubernetes.io/pod-name': null, 'apps.kubernetes.io/pod-index': null } },
+  });
   await cluster.settles();
   expect(cluster.get(Pod, 'default/web-0')?.metadata.labels?.['apps.kubernetes.io/pod-index']).toBe('0');
-  expect(cluster.list(Event).map(({ message }) => message)).toContain('update Pod web-0 in StatefulSet web successful');
+  expect(cluster.list(Event).map(({ message }) => message)).toContain('Update Pod web-0 in StatefulSet web successful');
 });
 
 test('of a set that is being deleted the status is kept, and nothing is made for it', async () => {
@@ -262,7 +264,7 @@ test('a pod that waits for a claim which somebody has deleted gets a new one', a
   await cluster.settles();
   expect(cluster.list(PersistentVolumeClaim)[0]?.metadata.uid).not.toBe(before?.metadata.uid);
   expect(cluster.list(Event).map(({ message }) => message)).toContain(
-    'create Claim data-web-0 Pod web-0 in StatefulSet web success',
+    'Create Claim data-web-0 Pod web-0 in StatefulSet web success',
   );
 });
 

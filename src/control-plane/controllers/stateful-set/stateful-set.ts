@@ -4,7 +4,7 @@ import { StatefulSet } from '#api/apps/v1/stateful-set.ts';
 import { PersistentVolumeClaim } from '#api/core/v1/persistent-volume-claim.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { controllerOf } from '../claim.ts';
-import { dropOldRevisions, historyOf } from '../controller-revisions.ts';
+import { DATA_HASH, dropOldRevisions, historyOf } from '../controller-revisions.ts';
 import { again, defineController, settled, watching } from '../define-controller.ts';
 import { nextStep } from './next-step.ts';
 import { PodControl, writes } from './pod-control.ts';
@@ -31,7 +31,8 @@ export const statefulSetController = defineController({
   async reconcile(set, context) {
     const pods = await context.claim(Pod);
     context.weighs(pods.length);
-    const history = await historyOf(set, await context.claim(ControllerRevision), context.api);
+    const revisions = await context.claim(ControllerRevision);
+    const history = await historyOf(set, { revisions, hashLabel: DATA_HASH }, context.api);
     const versions = versionsOf(set, history);
     const nowMs = context.clock.now();
     const replicas = new Replicas(set, pods, nowMs);

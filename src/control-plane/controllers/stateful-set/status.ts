@@ -35,7 +35,7 @@ export function statusOf(set: StatefulSet, { replicas, versions, created, collis
       currentReplicas: isOver ? updated : of(current.revision),
       updatedReplicas: updated,
     }),
-    availableReplicas: pods.filter((pod) => !isGoing(pod) && replicas.isAvailable(pod)).length,
+    availableReplicas: pods.filter((pod) => replicas.isAvailable(pod)).length,
     currentRevision: isOver ? update.revision : current.revision,
     updateRevision: update.revision,
     collisionCount: collisionCount ?? 0,

@@ -3,6 +3,7 @@ import { PersistentVolume } from '#api/core/v1/persistent-volume.ts';
 import { PersistentVolumeClaim } from '#api/core/v1/persistent-volume-claim.ts';
 import { BIND_COMPLETED, BOUND_BY_CONTROLLER, boundToClaim } from '#api/core/v1/persistent-volume-matching.ts';
 import type { Kind } from '#api/machinery/kind.ts';
+import { isQuantity } from '#api/machinery/quantity.ts';
 import { timestampOf } from '#api/machinery/timestamp.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Api } from '../define-controller.ts';
@@ -63,6 +64,15 @@ export async function setVolumePhase(
   return true;
 }
 
+/** Of a volume that grew before it was bound: what its file system has. */
+const PRE_RESIZE_CAPACITY = 'volume.alpha.kubernetes.io/pre-resize-capacity';
+
+function sizeFor({ status }: PersistentVolumeClaim, { metadata, spec }: PersistentVolume) {
+  const before = metadata.annotations?.[PRE_RESIZE_CAPACITY];
+  if (before === undefined) return spec.capacity;
+  return { ...status?.capacity, storage: isQuantity(before) ? before : (spec.capacity?.['storage'] ?? '0') };
+}
+
 /** @returns whether the phase is new */
 export async function setClaimPhase(
   claim: PersistentVolumeClaim,
@@ -71,9 +81,10 @@ export async function setClaimPhase(
 ): Promise<boolean> {
   const { accessModes: _, capacity, currentVolumeAttributesClassName: __, ...kept } = claim.status ?? { phase };
   const isNew = claim.status?.phase !== phase;
-  const className = volume?.spec.volumeAttributesClassName ?? claim.status?.currentVolumeAttributesClassName;
+  const isFirst = phase === 'Bound' && claim.status?.phase === 'Pending';
   // While it is bound, claim and volume may differ on purpose: a file system grows after its device.
-  const size = isNew ? volume?.spec.capacity : capacity;
+  const className = isFirst ? volume?.spec.volumeAttributesClassName : claim.status?.currentVolumeAttributesClassName;
+  const size = isNew ? volume && sizeFor(claim, volume) : capacity;
   await api.updateStatus(claim, {
     ...kept,
     phase,

@@ -13,6 +13,7 @@ import {
   classOfVolume,
   findMatchingVolume,
   hasAccessModes,
+  hasSameAttributes,
   hasSameMode,
   isBindingDelayed,
   isBoundTo,
@@ -151,11 +152,11 @@ async function bindToNamed(claim: PersistentVolumeClaim, name: string, context: 
   if (mismatch) events.warning(claim, 'VolumeMismatch', `Cannot bind to requested volume "${name}": ${mismatch}`);
   else if (volume) {
     const { claimRef } = volume.spec;
+    events.warning(claim, 'FailedBinding', `volume "${name}" already bound to a different claim.`);
     if (claim.metadata.annotations?.[BOUND_BY_CONTROLLER] !== undefined)
       throw new NotYet(
         `invalid binding of claim "${keyOf(claim)}" to volume "${name}": volume already claimed by "${claimRef?.namespace}/${claimRef?.name}"`,
       );
-    events.warning(claim, 'FailedBinding', `volume "${name}" already bound to a different claim.`);
   }
   await setClaimPhase(claim, { phase: 'Pending' }, context);
   return settled;
@@ -166,6 +167,7 @@ function mismatchOf(volume: PersistentVolume, claim: PersistentVolumeClaim): str
   if (volume.metadata.deletionTimestamp) return `the volume is marked for deletion "${volume.metadata.name}"`;
   if (compareQuantities(capacityOf(volume), requestOf(claim)) < 0) return 'requested PV is too small';
   if (classOfVolume(volume) !== classOfClaim(claim)) return 'storageClassName does not match';
+  if (!hasSameAttributes(volume, claim)) return 'volumeAttributesClassName does not match';
   if (!hasSameMode(volume, claim)) return 'incompatible volumeMode';
   if (!hasAccessModes(volume, claim)) return 'incompatible accessMode';
   return undefined;

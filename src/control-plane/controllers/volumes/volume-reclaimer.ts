@@ -83,9 +83,11 @@ async function claimOf(
 }
 
 function tellMismatch(volume: PersistentVolume, claim: PersistentVolumeClaim, { events }: Context): void {
-  const of = `requested PersistentVolumeClaim "${claim.metadata.name}" due to incompatible volumeMode.`;
-  events.warning(volume, 'VolumeMismatch', `Cannot bind PersistentVolume to ${of}`);
-  events.warning(claim, 'VolumeMismatch', `Cannot bind PersistentVolume "${volume.metadata.name}" to ${of}`);
+  const why = 'due to incompatible volumeMode.';
+  const asked = 'requested PersistentVolumeClaim';
+  const { name } = claim.metadata;
+  events.warning(volume, 'VolumeMismatch', `Cannot bind PersistentVolume to ${asked} "${name}" ${why}`);
+  events.warning(claim, 'VolumeMismatch', `Cannot bind PersistentVolume "${volume.metadata.name}" to ${asked} ${why}`);
 }
 
 async function release(volume: PersistentVolume, context: Context): Promise<Outcome> {
@@ -129,7 +131,7 @@ function whyNotDeleted({ metadata, spec }: PersistentVolume): string | undefined
 async function unbind(volume: PersistentVolume, context: Context): Promise<Outcome> {
   const { [BOUND_BY_CONTROLLER]: ours, ...annotations } = volume.metadata.annotations ?? {};
   const { claimRef, ...spec } = volume.spec;
-  const { uid: _, resourceVersion: __, ...name } = claimRef ?? {};
+  const { uid: _, ...name } = claimRef ?? {};
   const free = { ...volume, metadata: { ...volume.metadata, annotations }, spec } as PersistentVolume;
   const kept = { ...volume, spec: { ...spec, claimRef: name } } as PersistentVolume;
   const updated = await context.api.update(PersistentVolume, ours === undefined ? kept : free);
