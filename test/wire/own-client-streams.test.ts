@@ -171,28 +171,42 @@ const spoken = (port: number, text: string): Promise<string> =>
     socket.end(text);
   });
 
-test('port-forward carries connections to a port of a pod, of a Service too, and tells what goes wrong', async () => {
-  const forwarding = await started('port-forward svc/talker :http -n talk --address=127.0.0.1');
+test.each([true, false])(
+  'port-forward carries connections to a port of a pod, of a Service too, and tells what goes wrong (SPDY: %s)',
+  async (takesSpdy) => {
+    talker.manners.takesSpdy = takesSpdy;
+    const forwarding = await started('port-forward svc/talker :http -n talk --address=127.0.0.1');
+    const [, port] = await forwarding.until(/Forwarding from 127\.0\.0\.1:(\d+) -> 80\n/);
+    expect(await Promise.all([spoken(Number(port), 'hello.\n'), spoken(Number(port), 'again.\n')])).toEqual([
+      'HELLO.\n',
+      'AGAIN.\n',
+    ]);
+    expect(forwarding.said.out.match(/Handling connection for \d+\n/g)).toHaveLength(2);
+    expect(await forwarding.end()).toBe(0);
+
+    const refused = await started('port-forward talker :81 -n talk --address=127.0.0.1');
+    const [, closed] = await refused.until(/Forwarding from 127\.0\.0\.1:(\d+) -> 81\n/);
+    expect(await spoken(Number(closed), 'anybody?').catch(() => '')).toBe('');
+    await refused.until(/an error occurred forwarding \d+ -> 81: connect: connection refused\n/, 'err');
+    await refused.end();
+
+    const taken = await ownClient(called(`port-forward talker ${server.port}:80 -n talk --address=127.0.0.1`));
+    expect([taken.code, taken.stderr]).toEqual([
+      1,
+      `Unable to listen on port ${server.port}: Listeners failed to create with the following errors: [unable to create listener: Error listen tcp4 127.0.0.1:${server.port}: bind: address already in use]\n` +
+        `error: unable to listen on any of the requested ports: [{${server.port} 80}]\n`,
+    ]);
+  },
+);
+
+test('port-forward: who has said all still hears the answer', async () => {
+  talker.manners.takesSpdy = true;
+  const forwarding = await started('port-forward talker :80 -n talk --address=127.0.0.1');
   const [, port] = await forwarding.until(/Forwarding from 127\.0\.0\.1:(\d+) -> 80\n/);
-  expect(await Promise.all([spoken(Number(port), 'hello.\n'), spoken(Number(port), 'again.\n')])).toEqual([
-    'HELLO.\n',
-    'AGAIN.\n',
-  ]);
-  expect(forwarding.said.out.match(/Handling connection for \d+\n/g)).toHaveLength(2);
-  expect(await forwarding.end()).toBe(0);
-
-  const refused = await started('port-forward talker :81 -n talk --address=127.0.0.1');
-  const [, closed] = await refused.until(/Forwarding from 127\.0\.0\.1:(\d+) -> 81\n/);
-  expect(await spoken(Number(closed), 'anybody?').catch(() => '')).toBe('');
-  await refused.until(/an error occurred forwarding \d+ -> 81: connect: connection refused\n/, 'err');
-  await refused.end();
-
-  const taken = await ownClient(called(`port-forward talker ${server.port}:80 -n talk --address=127.0.0.1`));
-  expect([taken.code, taken.stderr]).toEqual([
-    1,
-    `Unable to listen on port ${server.port}: Listeners failed to create with the following errors: [unable to create listener: Error listen tcp4 127.0.0.1:${server.port}: bind: address already in use]\n` +
-      `error: unable to listen on any of the requested ports: [{${server.port} 80}]\n`,
-  ]);
+  const large = 'x'.repeat(1_000_000); // no full stop: it answers when it has heard the end
+  expect([await spoken(Number(port), 'all of it'), forwarding.said.err]).toEqual(['ALL OF IT', '']);
+  expect((await spoken(Number(port), large)) === large.toUpperCase()).toBe(true);
+  await forwarding.end();
 });
 
 describe('cp', () => {

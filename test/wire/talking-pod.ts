@@ -9,9 +9,11 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
+import { SpdyConnection, type SpdyStream } from '#client/transport/spdy/connection.ts';
 import { kubeletServerIdentity } from '#cmd/pki/cluster-identities.ts';
 import type { HttpsApiServer } from '../integration/https-api-server.ts';
 
@@ -27,13 +29,16 @@ const LINES = ['one', 'two', 'three'];
 export interface TalkingPod {
   /** Where its `tar`, `test` and `sh` run. */
   folder: string;
+  /** Port-forwards come over SPDY where it takes that, else over a WebSocket. */
+  manners: { takesSpdy: boolean };
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** `namespace` must be there. Its containers are `main` and `side`. */
 export async function startTalkingPod(server: HttpsApiServer, namespace: string): Promise<TalkingPod> {
   const folder = mkdtempSync(join(tmpdir(), 'talker-'));
-  const kubelet = await listen(server, folder);
+  const manners = { takesSpdy: true };
+  const kubelet = await listen(server, folder, () => manners.takesSpdy);
   const { port } = kubelet.address() as AddressInfo;
   const { client } = server.api.loopback;
   // Nobody else's pod comes here: it would never run.
@@ -64,6 +69,7 @@ export async function startTalkingPod(server: HttpsApiServer, namespace: string)
   await client.patch(Pod, at, { type: 'merge', patch: { status: podStatus } });
   return {
     folder,
+    manners,
     async [Symbol.asyncDispose]() {
       rmSync(folder, { recursive: true, force: true });
       kubelet.closeAllConnections();
@@ -72,7 +78,7 @@ export async function startTalkingPod(server: HttpsApiServer, namespace: string)
   };
 }
 
-async function listen({ pki }: HttpsApiServer, folder: string): Promise<Server> {
+async function listen({ pki }: HttpsApiServer, folder: string, takesSpdy: () => boolean): Promise<Server> {
   const identity = kubeletServerIdentity(NODE, ['127.0.0.1']);
   const { certificate, key } = pki.issueServer(NODE, identity);
   const kubelet = createServer({ cert: certificate, key }, (request, response) => {
@@ -88,6 +94,7 @@ async function listen({ pki }: HttpsApiServer, folder: string): Promise<Server> 
     handleProtocols: (offered) => PROTOCOLS.find((each) => offered.has(each)) ?? false,
   });
   kubelet.on('upgrade', (request, socket, head) => {
+    if (request.headers.upgrade === 'SPDY/3.1') return answerSpdy(socket, takesSpdy());
     const { pathname, searchParams } = new URL(request.url ?? '/', 'https://kubelet');
     sockets.handleUpgrade(request, socket, head, (client) => {
       const words = pathname.startsWith('/attach/') ? ['attached'] : searchParams.getAll('command');
@@ -152,6 +159,39 @@ function answerPort(client: WebSocket, port: number): void {
     say(0, Buffer.from(text.toUpperCase()));
     if (text.endsWith('.\n')) client.close();
   });
+}
+
+/** Port 81 has nobody; others say everything in capitals once they have heard all. */
+function answerSpdy(socket: Duplex, isTaken: boolean): void {
+  if (!isTaken) {
+    socket.end('HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
+    return;
+  }
+  socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n');
+  socket.write('X-Stream-Protocol-Version: portforward.k8s.io\r\n\r\n');
+  const problems = new Map<string, SpdyStream>();
+  new SpdyConnection(socket, {
+    side: 'server',
+    onStream(stream) {
+      const id = stream.headers.get('requestid') ?? '';
+      if (stream.headers.get('streamtype') === 'error') {
+        problems.set(id, stream);
+        return;
+      }
+      const isRefused = stream.headers.get('port') === '81';
+      if (isRefused) stream.end();
+      else answerWhole(stream);
+      problems.get(id)?.end(isRefused ? 'connect: connection refused' : '');
+    },
+  });
+}
+
+function answerWhole(stream: SpdyStream): void {
+  let text = '';
+  stream.on('data', (chunk) => {
+    text += chunk;
+  });
+  stream.once('end', () => stream.end(text.toUpperCase()));
 }
 
 /** A program of this machine. */

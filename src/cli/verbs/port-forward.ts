@@ -149,9 +149,9 @@ async function serve(socket: Socket, { local, remote }: ForwardedPort, { call, p
     const { namespace, name } = pod.metadata;
     const path = pathOf(pods, { namespace, name, subresource: 'portforward' });
     const { endpoint, headers } = cluster;
-    const remoteEnd = await openPodPort({ endpoint, headers, path, signal: io.signal }, remote);
-    socket.once('close', () => remoteEnd.destroy());
-    await Promise.all([pipeline(socket, remoteEnd, { end: true }), pipeline(remoteEnd, socket)]);
+    const { data, problem } = await openPodPort({ endpoint, headers, path, signal: io.signal }, remote);
+    socket.once('close', () => data.destroy());
+    await Promise.all([problem, pipeline(socket, data), pipeline(data, socket)]);
   } catch (error) {
     const { message, code } = error as NodeJS.ErrnoException;
     // Who has gone away needs no answer.

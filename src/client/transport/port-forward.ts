@@ -1,21 +1,70 @@
 /**
- * One connection to a port of a pod over a WebSocket of its own: channel 0 is the connection, 1 says what went wrong; what
- * each says first is the port. Source: KEP-4006; upstream's kubelet, cri/streaming/portforward.
+ * One connection to a port of a pod: two streams of SPDY/3.1, what is said and what went wrong; where something on the way does
+ * not let SPDY through, two channels of a WebSocket. Source: upstream's client-go, tools/portforward; kubelet,
+ * cri/streaming/portforward.
  */
 import { Duplex } from 'node:stream';
 import type { RawData, WebSocket } from 'ws';
-import { openWebSocket, type WebSocketRequest } from './web-socket.ts';
+import type { SpdyConnection, SpdyStream } from './spdy/connection.ts';
+import { openSpdy } from './spdy-upgrade.ts';
+import { UpgradeRefused, type UpgradeRequest } from './upgrade-request.ts';
+import { openWebSocket } from './web-socket.ts';
+
+const STREAMS = 'portforward.k8s.io';
+const CHANNELS = 'v4.channel.k8s.io';
+const MAX_PROBLEM_BYTES = 4096;
+
+export interface PodPort {
+  /** Each side ends on its own, where the server knows how that is said. */
+  data: Duplex;
+  /** Resolves when the other end has nothing to complain about any more; rejects with its words. */
+  problem: Promise<void>;
+}
+
+/** `path` is the pod's `…/portforward`. Throws UpgradeRefused and Unreachable. */
+export async function openPodPort(request: UpgradeRequest, port: number): Promise<PodPort> {
+  let connection: SpdyConnection;
+  try {
+    connection = await openSpdy(request, [STREAMS]);
+  } catch (error) {
+    if (!(error instanceof UpgradeRefused)) throw error;
+    const socket = await openWebSocket({ ...request, path: `${request.path}?ports=${port}` }, [CHANNELS]);
+    return { data: new Channels(socket), problem: Promise.resolve() }; // in there it is said in order with the data
+  }
+  return streamsIn(connection, port);
+}
+
+function streamsIn(connection: SpdyConnection, port: number): PodPort {
+  const headers = (streamType: string) =>
+    new Map([
+      ['streamType', streamType],
+      ['port', String(port)],
+      ['requestID', '0'],
+    ]);
+  const problem = problemIn(connection.open(headers('error'), { isLast: true }));
+  const data = connection.open(headers('data'));
+  data.once('close', () => void problem.finally(() => connection.close()).catch(() => undefined)); // told by `problem`
+  return { data, problem };
+}
+
+function problemIn(stream: SpdyStream): Promise<void> {
+  let told = '';
+  stream.on('data', (chunk: Buffer) => {
+    told = (told + chunk.toString('utf8')).slice(0, MAX_PROBLEM_BYTES);
+  });
+  return new Promise((resolve, reject) => {
+    stream.once('close', () => (told ? reject(new Error(told.trim())) : resolve()));
+  });
+}
 
 const [DATA, ERROR] = [0, 1] as const;
 const PORT_BYTES = 2;
 
-/** `path` is the pod's `…/portforward`. The stream fails with what the other end says. */
-export async function openPodPort(request: WebSocketRequest, port: number): Promise<Duplex> {
-  const path = `${request.path}?ports=${port}`;
-  return new PodPort(await openWebSocket({ ...request, path }, ['v4.channel.k8s.io']));
-}
-
-class PodPort extends Duplex {
+/**
+ * Channel 0 is the connection, 1 says what went wrong; what each says first is the port. Who
+ * has no more to say cannot tell: the connection stays until the other end closes it.
+ */
+class Channels extends Duplex {
   readonly #socket: WebSocket;
   readonly #seen = [false, false];
 
@@ -46,7 +95,6 @@ class PodPort extends Duplex {
     this.#socket.send(Buffer.concat([Buffer.of(DATA), chunk]), done);
   }
 
-  /** The protocol cannot say that one side has no more to say: the connection stays until the other one ends it. */
   override _final(done: () => void): void {
     done();
   }

@@ -5,10 +5,11 @@
 import { type RawData, WebSocket } from 'ws';
 import type { Status } from '#api/machinery/status.ts';
 import { Unreachable } from '../transport.ts';
-import { openWebSocket, type WebSocketRequest } from './web-socket.ts';
+import type { UpgradeRequest } from './upgrade-request.ts';
+import { openWebSocket } from './web-socket.ts';
 
 /** Its path is like `…/exec?command=ls&stdout=true`. */
-export interface RemoteCommand extends WebSocketRequest {
+export interface RemoteCommand extends UpgradeRequest {
   stdin?: NodeJS.ReadableStream;
   stdout(chunk: Buffer): void;
   stderr(chunk: Buffer): void;

@@ -1,9 +1,9 @@
 /** Exec and attach: what the data says that a command answers, over WebSocket or SPDY/3.1. */
 import { once } from 'node:events';
 import type { Pod } from '#api/generated/schema.ts';
+import { SpdyConnection, type SpdyStream } from '#client/transport/spdy/connection.ts';
 import { CHANNEL, channelProtocols, codecFor } from '#node/kubelet/server/channel-protocol.ts';
 import { HttpError } from '#node/kubelet/server/http-error.ts';
-import { SpdyConnection, type SpdyStream } from '#node/kubelet/server/spdy/connection.ts';
 import { acceptWebSocket, type UpgradeRequest } from '#node/kubelet/server/web-sockets.ts';
 import { answerTo, behaviourOf } from '#node/simulated/pod-behaviour.ts';
 import type { OnNode } from './on-node.ts';

@@ -6,9 +6,9 @@ import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import type { WebSocket } from 'ws';
+import { SpdyConnection, type SpdyStream } from '#client/transport/spdy/connection.ts';
 import { CHANNEL, type ChannelCodec, codecFor } from './channel-protocol.ts';
 import { upgradeToSpdy } from './runtime-stream.ts';
-import { SpdyConnection, type SpdyStream } from './spdy/connection.ts';
 import type { AcceptedSocket } from './web-sockets.ts';
 
 export interface CommandStreams {

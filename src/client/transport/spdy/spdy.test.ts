@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { connect, createServer, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import spdyTransport from 'spdy-transport';
 import { afterEach, expect, test, vi } from 'vitest';

@@ -1,6 +1,7 @@
 /** Names and values of a SPDY/3 stream, compressed: one zlib stream for each direction of a connection, flushed per block. */
-import { constants, createInflate, type Zlib } from 'node:zlib';
+
 import type { Transform } from 'node:stream';
+import { constants, createInflate, type Zlib } from 'node:zlib';
 import { spdyDictionary } from './dictionary.ts';
 
 export type Headers = ReadonlyMap<string, string>;
