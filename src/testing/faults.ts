@@ -52,17 +52,21 @@ export interface NodeSwitch {
   startNode(name: string): Promise<void>;
 }
 
-interface OpenWatch {
+/** A watch that is open, or about to be. */
+export interface FollowedWatch {
   info: RequestInfo;
   user: UserInfo;
-  cut: AbortController;
+  /** Set when the watch was dropped: with the error that its client gets, or undefined for an orderly end. */
+  dropped?: { reason: Error | undefined };
+  /** Called when it is dropped. */
+  onDrop?(): void;
 }
 
 export class Faults {
   readonly #clock: Clock;
   readonly #nodes: NodeSwitch;
   readonly #planned = new Set<Planned>();
-  readonly #watches = new Set<OpenWatch>();
+  readonly #watches = new Set<FollowedWatch>();
   #delayed = 0;
 
   constructor(clock: Clock, nodes: NodeSwitch) {
@@ -91,7 +95,11 @@ export class Faults {
    */
   dropWatch(which: Omit<Which, 'verb' | 'times'> = {}, how: 'closed' | 'lost' | 'expired' = 'lost'): number {
     const met = [...this.#watches].filter(({ info, user }) => matches(which, info, user));
-    for (const { cut } of met) cut.abort(how === 'closed' ? undefined : endOf(how));
+    for (const watch of met) {
+      this.#watches.delete(watch);
+      watch.dropped = { reason: how === 'closed' ? undefined : endOf(how) };
+      watch.onDrop?.();
+    }
     return met.length;
   }
 
@@ -133,23 +141,17 @@ export class Faults {
     throw new Unreachable('the answer was lost (a fault of the test)');
   }
 
-  /** Like `around`, for the opening of a watch, which then can be dropped. */
+  /** Like `around`, for the opening of a watch, which can be dropped until it is `over`. */
   async openWatch<T>(
-    { info, user, signal }: { info: RequestInfo; user: UserInfo; signal: AbortSignal | undefined },
-    open: (signal: AbortSignal) => Promise<T>,
-  ): Promise<{ opened: T; cut: AbortSignal; over(): void }> {
-    const cut = new AbortController();
-    const gone = () => cut.abort(signal?.reason);
-    signal?.addEventListener('abort', gone, { once: true });
-    if (signal?.aborted) cut.abort(signal?.reason);
-    const watch = { info, user, cut };
-    const over = () => {
-      this.#watches.delete(watch);
-      signal?.removeEventListener('abort', gone);
-    };
+    info: RequestInfo,
+    user: UserInfo,
+    open: () => Promise<T>,
+  ): Promise<{ opened: T; watch: FollowedWatch; over(): void }> {
+    const watch: FollowedWatch = { info, user };
+    const over = () => void this.#watches.delete(watch);
     this.#watches.add(watch);
     try {
-      return { opened: await this.around(info, user, () => open(cut.signal)), cut: cut.signal, over };
+      return { opened: await (this.isQuiet ? open() : this.around(info, user, open)), watch, over };
     } catch (error) {
       over();
       throw error;

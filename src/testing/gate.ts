@@ -1,11 +1,11 @@
 /** Through which every request of a test cluster's clients goes: it counts what is under way, and lets faults happen. */
 import type { Clock } from '#base/clock.ts';
 import type { Soon } from '#base/soon.ts';
-import { Unreachable, type UserInfo, type WatchEvent } from '#client/transport.ts';
+import type { UserInfo, WatchEvent } from '#client/transport.ts';
 import type { IncomingRequest, Pipeline } from '#control-plane/apiserver/pipeline.ts';
 import { type RequestInfo, requestInfoOf } from '#control-plane/apiserver/request-info.ts';
 import type { OpenedWatch } from '#control-plane/apiserver/verbs/watch.ts';
-import type { Faults } from './faults.ts';
+import type { Faults, FollowedWatch } from './faults.ts';
 
 export class Gate {
   /** What transports are to use in place of the API server's own. */
@@ -16,18 +16,11 @@ export class Gate {
   constructor(inner: Pipeline, { faults, edgeClock }: { faults: Faults; edgeClock: Clock }) {
     const guarded = <T>(info: () => RequestInfo, user: UserInfo, request: () => Soon<T>) =>
       this.#counted(faults.isQuiet ? request : () => faults.around(info(), user, request));
-    const openWatch = async (
-      info: RequestInfo,
-      request: IncomingRequest,
-      open: (request: IncomingRequest) => ReturnType<Pipeline['watch']>,
-    ) => {
-      const { user, signal } = request;
-      const { opened, cut, over } = await faults.openWatch({ info, user, signal }, (signal) =>
-        open({ ...request, signal }),
-      );
-      if ('events' in opened) return { events: until(opened.events as AsyncIterable<WatchEvent>, cut, over) };
+    const openWatch = async (info: RequestInfo, user: UserInfo, open: () => ReturnType<Pipeline['watch']>) => {
+      const { opened, watch, over } = await faults.openWatch(info, user, open);
+      if ('events' in opened) return { events: untilDropped(opened.events as AsyncIterable<WatchEvent>, watch, over) };
       const { kind, batches } = opened;
-      return { kind, batches: until(batches, cut, over) };
+      return { kind, batches: untilDropped(batches, watch, over) };
     };
     const own = {
       services: { ...inner.services, clock: edgeClock },
@@ -44,9 +37,9 @@ export class Gate {
           () => inner.dispatch(...args),
         ),
       watch: (request: IncomingRequest) =>
-        openWatch(requestInfoOf(request.method, request.path), request, (opening) => inner.watch(opening)),
+        openWatch(requestInfoOf(request.method, request.path), request.user, () => inner.watch(request)),
       openWatch: (...[info, request]: Parameters<Pipeline['openWatch']>) =>
-        openWatch(info, request, (opening) => inner.openWatch(info, opening)) as Promise<OpenedWatch>,
+        openWatch(info, request.user, () => inner.openWatch(info, request)) as Promise<OpenedWatch>,
     };
     this.pipeline = Object.assign(Object.create(inner) as Pipeline, own);
   }
@@ -66,27 +59,53 @@ export class Gate {
   }
 }
 
-/** As `items`; when the signal aborted with a reason of the test's, that is thrown at the end. */
-const until = <T>(items: AsyncIterable<T>, cut: AbortSignal, over: () => void): AsyncIterable<T> => ({
-  [Symbol.asyncIterator]() {
-    const inner = items[Symbol.asyncIterator]();
-    const passed = (result: IteratorResult<T>) => {
-      if (!result.done) return result;
-      over();
-      if (cut.aborted && (cut.reason instanceof Unreachable || (cut.reason as Error).name === 'StatusError'))
-        throw cut.reason;
-      return result;
-    };
-    const failed = (error: unknown) => {
-      over();
-      throw error;
-    };
-    return {
-      next: () => inner.next().then(passed, failed),
-      async return() {
-        over();
-        return (await inner.return?.()) ?? { done: true, value: undefined };
-      },
-    };
-  },
+/** As `items`, until the watch is dropped; then it ends, or with the error that the test has thought of. */
+const untilDropped = <T>(items: AsyncIterable<T>, watch: FollowedWatch, over: () => void): AsyncIterable<T> => ({
+  [Symbol.asyncIterator]: () => new DroppableItems(items[Symbol.asyncIterator](), watch, over),
 });
+
+/** Does not wait for `inner` to give way, which may be waiting for something that never comes. */
+class DroppableItems<T> implements AsyncIterator<T> {
+  readonly #inner: AsyncIterator<T>;
+  readonly #watch: FollowedWatch;
+  readonly #over: () => void;
+  #settle: (() => void) | undefined;
+
+  constructor(inner: AsyncIterator<T>, watch: FollowedWatch, over: () => void) {
+    this.#inner = inner;
+    this.#watch = watch;
+    this.#over = over;
+    watch.onDrop = () => {
+      this.#settle?.();
+      void inner.return?.();
+    };
+    if (watch.dropped) watch.onDrop();
+  }
+
+  next(): Promise<IteratorResult<T>> {
+    return new Promise((resolve, reject) => {
+      const drop = () => {
+        const { reason } = this.#watch.dropped!;
+        if (reason) reject(reason);
+        else resolve({ done: true, value: undefined });
+      };
+      if (this.#watch.dropped) return drop();
+      this.#settle = drop;
+      this.#inner.next().then(
+        (result) => {
+          if (result.done) this.#over();
+          resolve(result);
+        },
+        (error: unknown) => {
+          this.#over();
+          reject(error);
+        },
+      );
+    });
+  }
+
+  async return(): Promise<IteratorResult<T>> {
+    this.#over();
+    return (await this.#inner.return?.()) ?? { done: true, value: undefined };
+  }
+}

@@ -5,6 +5,7 @@
  */
 import type { Kind } from '#api/machinery/kind.ts';
 import type { Clock } from '#base/clock.ts';
+import { PlainSignal } from '#base/plain-signal.ts';
 import { watchOptionsOf } from '../list-options.ts';
 import type { VerbServices } from '../registry/behaviour.ts';
 import type { ResourceCall } from '../resource-call.ts';
@@ -53,16 +54,13 @@ export async function watch(
   return { kind, batches: thenFinally(batches, limit.cancel) };
 }
 
-/** One for all: without a reason each abort makes an error with its stack. */
-const OVER = new Error('the watch is over');
-
-/** Aborts after `ms` or with `outer`, whichever comes first. */
+/** Ends after `ms` or with `outer`, whichever comes first. */
 function timeLimit(clock: Clock, ms: number, outer: AbortSignal | undefined) {
-  const controller = new AbortController();
-  const abort = () => controller.abort(OVER);
+  const signal = new PlainSignal();
+  const endsSoon = new PlainSignal();
+  const abort = () => signal.abort();
   const timer = clock.timer(ms, abort);
-  const warning = new AbortController();
-  const warned = ms > LAST_BOOKMARK_MS ? clock.timer(ms - LAST_BOOKMARK_MS, () => warning.abort(OVER)) : undefined;
+  const warned = ms > LAST_BOOKMARK_MS ? clock.timer(ms - LAST_BOOKMARK_MS, () => endsSoon.abort()) : undefined;
   if (outer?.aborted) abort();
   outer?.addEventListener('abort', abort, { once: true });
   const cancel = () => {
@@ -71,7 +69,7 @@ function timeLimit(clock: Clock, ms: number, outer: AbortSignal | undefined) {
     outer?.removeEventListener('abort', abort);
     abort();
   };
-  return { signal: controller.signal, endsSoon: warning.signal, cancel };
+  return { signal, endsSoon, cancel };
 }
 
 /** By hand, so that it can be ended before it has begun and while an event is waited for. `finish` may be called more than once. */

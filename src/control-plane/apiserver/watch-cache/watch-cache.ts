@@ -10,6 +10,7 @@
 import type { KubeObject } from '#api/machinery/object.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
+import type { Signal } from '#base/plain-signal.ts';
 import type { Soon } from '#base/soon.ts';
 import type { Revision, Storage, Stored } from '#control-plane/storage/storage.ts';
 
@@ -118,8 +119,8 @@ export interface WatchOptions extends Selection {
   /** A BOOKMARK about once a minute. */
   bookmarks?: boolean;
   /** Asks for one more BOOKMARK, up to the newest revision, when it aborts: the watch is about to end. Only with `bookmarks`. */
-  endsSoon?: AbortSignal;
-  signal: AbortSignal;
+  endsSoon?: Signal;
+  signal: Signal;
 }
 
 /**
