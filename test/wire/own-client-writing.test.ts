@@ -121,6 +121,46 @@ const STORIES: Record<string, Step[]> = {
       args: 'apply -f team.yaml --prune --all --prune-allowlist=core/v1/Secret --prune-allowlist=core/v1/ConfigMap -o name',
     },
   ],
+  'pruning by a set that a parent remembers': [
+    { args: 'apply -f teams.yaml --applyset=set' },
+    { args: 'apply -f teams.yaml --prune --applyset=set' },
+    { args: 'apply -f settings.yaml --prune --applyset=cm/other' },
+    { args: 'apply -f team.yaml --prune --applyset=set --dry-run=server' },
+    { args: 'apply -f team.yaml --prune --applyset=set --dry-run=client' },
+    { args: 'apply -f team.yaml --prune --applyset=set' },
+    { args: 'apply -f web.yaml --prune --applyset=secrets/set -o name' },
+    { args: 'apply -f settings.yaml --server-side --prune --applyset=set' },
+    { args: 'apply -f settings.yaml --prune --applyset=configmaps/other' },
+  ],
+  'what is refused of a set': [
+    { args: 'apply -f team.yaml --prune --applyset=set --all' },
+    { args: 'apply -f team.yaml --prune --applyset=set -l a=b' },
+    { args: 'apply -f team.yaml --prune --applyset=set --prune-allowlist=core/v1/Secret' },
+    { args: 'apply -f team.yaml --prune --applyset=set --force' },
+    { args: 'apply -f team.yaml --prune --applyset=services/set' },
+    { args: 'apply -f team.yaml --prune --applyset=deploy.apps/set' },
+    { args: 'apply -f team.yaml --prune --applyset=nopes/set' },
+    { args: 'apply -f team.yaml --prune --applyset=secrets/' },
+  ],
+  'a parent that is not as it should be': [
+    { args: 'create secret generic taken' },
+    { args: 'apply -f team.yaml --prune --applyset=taken' },
+    { args: 'annotate secret taken applyset.kubernetes.io/tooling=helm/v4' },
+    { args: 'apply -f team.yaml --prune --applyset=taken' },
+    { args: 'annotate secret taken --overwrite applyset.kubernetes.io/tooling=kubectl/v1.30' },
+    { args: 'apply -f team.yaml --prune --applyset=taken' },
+    { args: 'apply -f teams.yaml --prune --applyset=set' },
+    {
+      args: 'apply -f - --prune --applyset=set',
+      stdin: '{apiVersion: v1, kind: ConfigMap, metadata: {name: a, labels: {applyset.kubernetes.io/part-of: x}}}',
+    },
+    { args: 'annotate secret set --overwrite applyset.kubernetes.io/contains-group-kinds=Nope.example.com' },
+    { args: 'apply -f team.yaml --prune --applyset=set' },
+    { args: 'annotate secret set applyset.kubernetes.io/contains-group-kinds-' },
+    { args: 'apply -f team.yaml --prune --applyset=set' },
+    { args: 'annotate secret set applyset.kubernetes.io/contains-group-resources=configmaps' },
+    { args: 'apply -f web.yaml --prune --applyset=set' },
+  ],
   'a rollout forth and back': [
     { args: 'apply -f web.yaml' },
     { args: 'rollout status deploy/web --timeout=90s' },
@@ -168,12 +208,31 @@ describe.skipIf(!packagedKubectl())('what is written', () => {
         args: [...beforeDash(words(args)), '-n', namespace, ...fromDash(words(args))],
         folder,
         ...(stdin !== undefined && { stdin }),
+        env: { KUBECTL_APPLYSET: 'true' },
       });
       const [stock, own] = await Promise.all([stockKubectl(call(namespaces[0])), ownClient(call(namespaces[1]))]);
       expect(`${args}\n${neutral(lasting(own))}`).toBe(`${args}\n${neutral(lasting(stock))}`);
       expect(neutral(await contentOf(namespaces[1])), args).toBe(neutral(await contentOf(namespaces[0])));
     }
   });
+});
+
+test.skipIf(!packagedKubectl())('a set that kubectl has begun is gone on with', async () => {
+  await server.kubectl(['create', 'namespace', 'sets']);
+  const apply = (file: string) => ({
+    kubeconfig: server.kubeconfig,
+    args: words(`apply -f ${file} --prune --applyset=set -n sets`),
+    folder,
+    env: { KUBECTL_APPLYSET: 'true' },
+  });
+  expect(await stockKubectl(apply('teams.yaml'))).toMatchObject({ code: 0, stderr: '' });
+  const pruned = ['configmap/gone pruned', 'configmap/theirs pruned', 'secret/gone pruned'];
+  expect(await ownClient(apply('team.yaml'))).toEqual({
+    code: 0,
+    stdout: `${['configmap/kept configured', ...pruned].join('\n')}\n`,
+    stderr: '',
+  });
+  expect(await stockKubectl(apply('team.yaml'))).toMatchObject({ code: 0, stdout: 'configmap/kept unchanged\n' });
 });
 
 const beforeDash = (args: string[]): string[] => (args.includes('--') ? args.slice(0, args.indexOf('--')) : args);
@@ -215,7 +274,10 @@ async function contentOf(namespace: string): Promise<string> {
     }),
     undefined,
     1,
-  ).replace(/"[0-9a-f]{8}-[0-9a-f-]{27}"|\d{4}-\d\d-\d\dT[\d:]+Z/g, 'VOLATILE');
+  ).replace(
+    /"[0-9a-f]{8}-[0-9a-f-]{27}"|\d{4}-\d\d-\d\dT[\d:]+Z|(?<=applyset-)[\w-]{43}|(?<=kubectl\/)v1\.36\.\d/g,
+    'VOLATILE',
+  );
 }
 
 interface Content {

@@ -3,6 +3,7 @@ import { facts } from '#api/generated/facts.ts';
 import type { JsonObject } from '#api/machinery/json-value.ts';
 import { hasReason } from '#api/machinery/status.ts';
 import { mergePatchBetween, threeWayMerge, withoutNulls } from '#api/machinery/three-way-merge.ts';
+import { ApplySet } from './apply-set.ts';
 import { whileDoing } from './error-text.ts';
 import { annotated, LAST_APPLIED, lastAppliedOf } from './last-applied.ts';
 import { fileFlags, type ManifestObject } from './manifests.ts';
@@ -11,7 +12,7 @@ import { OUTPUT_FLAGS, resultPrinter } from './output/output-flags.ts';
 import { PRUNE_FLAGS, prune, prunedTypes, refuseBadPruning } from './prune.ts';
 import { groupResourceOf, pathOf, type ServedResource } from './served-resources.ts';
 import { applyOnServer } from './server-side-apply.ts';
-import { isNotFound, SELECTOR_FLAGS, type Target, targetsOf } from './targets.ts';
+import { isNotFound, SELECTOR_FLAGS, type Target, type Targets, targetsOf } from './targets.ts';
 import type { Verb, VerbCall } from './verb.ts';
 import { throwIfAny, unexpected, VerbError } from './verb-error.ts';
 import {
@@ -56,11 +57,13 @@ export const applyVerb: Verb = {
     const { flags, io } = call;
     const dryRun = dryRunOf(flags);
     refuseContradictions(call, dryRun);
-    const { targets, errors } = await targetsOf(call);
+    const applySet = await ApplySet.of(call, dryRun);
+    const { targets, errors } = membersOf(await targetsOf(call), applySet);
     if (targets.length === 0 && errors.length === 0) throw new VerbError('no objects passed to apply');
     const print = resultPrinter(flags, io);
     const note = dryRunNote(dryRun);
     const types = await prunedTypes(call);
+    await applySet?.begin(targets);
     const [uids, namespaces] = [new Set<string>(), new Set<string>()];
     for (const target of targets) {
       try {
@@ -78,9 +81,20 @@ export const applyVerb: Verb = {
     }
     throwIfAny(errors);
     const told = (object: unknown) => io.out(print(object, `pruned${note}`));
-    if (types.length > 0) await prune(call, { types, uids, namespaces, dryRun, told });
+    if (applySet) await applySet.prune(uids, told);
+    else if (types.length > 0) await prune(call, { types, uids, namespaces, dryRun, told });
   },
 };
+
+/** One that cannot be a member keeps all others from being applied, as in kubectl. */
+function membersOf({ targets, errors }: Targets, applySet: ApplySet | undefined): Pick<Targets, 'targets' | 'errors'> {
+  if (!applySet) return { targets, errors };
+  try {
+    return { targets: targets.map((target) => applySet.labelled(target)), errors };
+  } catch (error) {
+    return { targets: [], errors: [error] };
+  }
+}
 
 function refuseContradictions(call: VerbCall, dryRun: DryRun): void {
   const { flags, args, path } = call;

@@ -11,7 +11,11 @@ export const PRUNE_FLAGS: readonly FlagSpec[] = [
   { name: 'prune', type: 'bool', summary: 'delete what was applied before and is not in the files; with -l or --all' },
   { name: 'prune-allowlist', type: 'list', summary: 'what may be deleted by --prune: <group/version/kind>' },
   { name: 'all', type: 'bool', summary: 'with --prune: whatever its labels are' },
-  { name: 'applyset', type: 'string', summary: 'not served here' },
+  {
+    name: 'applyset',
+    type: 'string',
+    summary: 'with --prune: [RESOURCE][.GROUP]/NAME of the object that remembers what was applied; a Secret by default',
+  },
 ];
 
 /** What kubectl looks at unless told. */
@@ -27,8 +31,7 @@ const KINDS = [
 export function refuseBadPruning({ flags }: VerbCall): void {
   if (flags.bool('all') && flags.string('selector'))
     throw new VerbError('cannot set --all and --selector at the same time');
-  if (flags.string('applyset')) throw new VerbError('--applyset is not supported; prune by label with --prune -l');
-  if (!flags.bool('prune')) return;
+  if (!flags.bool('prune') || flags.string('applyset')) return;
   if (flags.bool('force')) throw new VerbError('--force cannot be used with --prune');
   if (!flags.bool('all') && flags.string('selector') === '')
     throw new VerbError(
@@ -40,7 +43,7 @@ export function refuseBadPruning({ flags }: VerbCall): void {
 
 /** The types that may be deleted. Throws VerbError for what is none; asked before anything is written. */
 export async function prunedTypes({ flags, cluster }: VerbCall): Promise<ServedResource[]> {
-  if (!flags.bool('prune')) return [];
+  if (!flags.bool('prune') || flags.string('applyset')) return [];
   const given = flags.list('prune-allowlist');
   const resources = await cluster.resources();
   return (given.length > 0 ? given : KINDS).map((text) => typeOf(text, resources));
@@ -76,27 +79,35 @@ export async function prune(call: VerbCall, pruning: Pruning): Promise<void> {
 }
 
 async function pruneType(
-  { cluster, flags }: VerbCall,
+  call: VerbCall,
   type: ServedResource,
   { uids, dryRun, told, namespace }: Pruning & { namespace?: string },
 ): Promise<void> {
+  const { cluster, flags } = call;
   const labelSelector = flags.string('selector');
   const query = labelSelector ? { labelSelector } : {};
   const list = await cluster.get<{ items: ManifestObject[] }>(pathOf(type, { namespace, query }));
+  for (const item of list.items)
+    if (lastAppliedOf(item) && !uids.has(String(item.metadata['uid'])))
+      told(await deletePruned(call, { type, item, dryRun }));
+}
+
+/** What is told of it. */
+export async function deletePruned(
+  { cluster, flags }: VerbCall,
+  { type, item, dryRun }: { type: ServedResource; item: ManifestObject; dryRun: DryRun },
+): Promise<unknown> {
+  const { name, namespace } = item.metadata;
   const grace = flags.int('grace-period');
-  for (const item of list.items) {
-    const { name, uid } = item.metadata as { name: string; uid: string };
-    if (!lastAppliedOf(item) || uids.has(uid)) continue;
-    if (dryRun !== 'client') {
-      const object = {
-        apiVersion: 'v1',
-        kind: 'DeleteOptions',
-        propagationPolicy: 'Background',
-        ...(grace >= 0 && { gracePeriodSeconds: grace }),
-        ...(dryRun === 'server' && { dryRun: ['All'] }),
-      };
-      await cluster.request({ method: 'DELETE', path: pathOf(type, { namespace, name }), object });
-    }
-    told({ ...item, apiVersion: apiVersionOf(type), kind: type.kind });
+  if (dryRun !== 'client') {
+    const object = {
+      apiVersion: 'v1',
+      kind: 'DeleteOptions',
+      propagationPolicy: 'Background',
+      ...(grace >= 0 && { gracePeriodSeconds: grace }),
+      ...(dryRun === 'server' && { dryRun: ['All'] }),
+    };
+    await cluster.request({ method: 'DELETE', path: pathOf(type, { namespace, name }), object });
   }
+  return { ...item, apiVersion: apiVersionOf(type), kind: type.kind };
 }
