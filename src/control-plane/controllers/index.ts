@@ -113,7 +113,7 @@ export const controllersFor = (settings: ClusterSettings = {}): Controller[] => 
   resourceClaims,
   claimBinder,
   volumeReclaimer,
-  attachDetach,
+  attachDetach(),
   volumeExpander,
   ephemeralVolumes,
   ...(settings.localPath ? [localPathProvisioner, localPathEraser(settings.localPath)] : []),

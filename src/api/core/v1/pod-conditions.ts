@@ -18,6 +18,12 @@ export const isReady = (pod: Pick<Pod, 'status'>): boolean => isConditionTrue(po
 export const isTerminal = ({ status }: Pick<Pod, 'status'>): boolean =>
   status?.phase === 'Succeeded' || status?.phase === 'Failed';
 
+/** Its volumes are free: it has ended, or is being deleted and nothing of it runs. */
+export const usesNothing = (pod: Pick<Pod, 'metadata' | 'status'>): boolean =>
+  isTerminal(pod) ||
+  (pod.metadata.deletionTimestamp !== undefined &&
+    (pod.status?.containerStatuses ?? []).every(({ state }) => state?.terminated || state?.waiting));
+
 /** It counts as one that runs or will run: neither at its end nor on its way out. */
 export const isActive = (pod: Pick<Pod, 'metadata' | 'status'>): boolean =>
   !isTerminal(pod) && pod.metadata.deletionTimestamp === undefined;

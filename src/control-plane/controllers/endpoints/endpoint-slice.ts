@@ -9,14 +9,16 @@ import { keyOf, type ObjectKey } from '#api/machinery/object.ts';
 import { StatusError } from '#api/machinery/status.ts';
 import { timestampOf } from '#api/machinery/timestamp.ts';
 import { inParallel } from '#base/concurrency.ts';
-import type { EventSink } from '#client/event-recorder.ts';
-import { defineController, settled, watching } from '../define-controller.ts';
+import { type Api, defineController, settled, watching } from '../define-controller.ts';
+import { NotYet } from '../errors.ts';
 import { podsOn } from '../nodes/pods-on-node.ts';
 import { isNamespaceGoing } from '../pod-writes.ts';
 import { asksForZoneShares } from './hints.ts';
 import { LAST_CHANGE, matters, podsOf, servicesOf } from './service-endpoints.ts';
-import { MANAGED_BY, MANAGER, sliceChanges } from './slices.ts';
+import { MANAGED_BY, MANAGER, type SliceChanges, sliceChanges } from './slices.ts';
 import { capacitiesOf, capacityOf } from './zone-shares.ts';
+
+const writes = { create: [EndpointSlice], update: [EndpointSlice], delete: [EndpointSlice] } as const;
 
 export function endpointSliceController() {
   const byShares = new Set<ObjectKey>();
@@ -35,10 +37,10 @@ export function endpointSliceController() {
         (now, before) => !isEqual(capacityOf(now), capacityOf(before)),
       ),
     ],
-    writes: { create: [EndpointSlice], update: [EndpointSlice], delete: [EndpointSlice] },
+    writes,
 
     async reconcile(service, { cached, api, clock, events, weighs }) {
-      if (!hasSelector(service) || service.metadata.deletionTimestamp) return settled;
+      if (!hasSelector(service)) return settled;
       const { name, namespace = '' } = service.metadata;
       const existing = cached(EndpointSlice)
         .inNamespace(namespace)
@@ -52,22 +54,15 @@ export function endpointSliceController() {
         byShares,
         capacities: () => capacitiesOf(cached(Node).list()),
       });
-      const { create, update, remove } = changes;
-      const annotations = { [LAST_CHANGE]: timestampOf(clock.now()) };
-      const told = failuresTold(service, events);
-      await inParallel(create, (slice) =>
-        told('create', () => api.create(EndpointSlice, { ...slice, metadata: { ...slice.metadata, annotations } })),
-      );
-      await inParallel(update, (slice) => {
-        const metadata = { ...slice.metadata, annotations: { ...slice.metadata.annotations, ...annotations } };
-        return told(`update ${slice.metadata.name}`, () => api.update(EndpointSlice, { ...slice, metadata }));
-      });
-      await inParallel(remove, (slice) =>
-        told(`delete ${slice.metadata.name}`, () => api.delete(EndpointSlice, slice)),
-      );
+      const failure = await write(service, changes, { api, nowMs: clock.now() });
       for (const { type, reason, message } of changes.events)
         events[type === 'Normal' ? 'normal' : 'warning'](service, reason, message);
-      return settled;
+      const failures = [...changes.skipped, ...(failure ? [failure.message] : [])];
+      if (failures.length === 0) return settled;
+      const cause = failures.length === 1 ? failures[0] : `[${failures.join(', ')}]`;
+      const text = `Error updating Endpoint Slices for Service ${namespace}/${name}: ${cause}`;
+      events.warning(service, 'FailedToUpdateEndpointSlices', text);
+      throw failure ?? new NotYet(text);
     },
 
     async gone({ key, cached, api }) {
@@ -85,20 +80,40 @@ export function endpointSliceController() {
   });
 }
 
-/** A write that is refused is an Event of the Service; nothing can be made any more in a namespace that goes. */
-function failuresTold(service: Service, events: EventSink) {
-  const { name, namespace } = service.metadata;
-  const about = `Service ${namespace}/${name}`;
-  return async (what: string, write: () => Promise<unknown>): Promise<void> => {
+/** @returns why not all could be written */
+async function write(
+  service: Service,
+  { create, update, remove }: SliceChanges,
+  { api, nowMs }: { api: Api<never, typeof writes>; nowMs: number },
+): Promise<NotYet | undefined> {
+  const annotations = { [LAST_CHANGE]: timestampOf(nowMs) };
+  const told = failuresNamed(service);
+  try {
+    // For one that is going nothing new is made.
+    await inParallel(service.metadata.deletionTimestamp ? [] : create, (slice) =>
+      told('create', () => api.create(EndpointSlice, { ...slice, metadata: { ...slice.metadata, annotations } })),
+    );
+    await inParallel(update, (slice) => {
+      const metadata = { ...slice.metadata, annotations: { ...slice.metadata.annotations, ...annotations } };
+      return told(`update ${slice.metadata.name}`, () => api.update(EndpointSlice, { ...slice, metadata }));
+    });
+    await inParallel(remove, (slice) => told(`delete ${slice.metadata.name}`, () => api.delete(EndpointSlice, slice)));
+    return undefined;
+  } catch (error) {
+    if (error instanceof NotYet) return error;
+    throw error;
+  }
+}
+
+/** Nothing can be made any more in a namespace that goes: that is no failure. */
+function failuresNamed({ metadata: { name, namespace } }: Service) {
+  return async (what: string, work: () => Promise<unknown>): Promise<void> => {
     try {
-      await write();
+      await work();
     } catch (error) {
       if (isNamespaceGoing(error)) return;
       if (!(error instanceof StatusError) || error.reason === 'Conflict') throw error;
-      const cause = `failed to ${what} EndpointSlice for ${about}: ${error.message}`;
-      const text = `Error updating Endpoint Slices for ${about}: ${cause}`;
-      events.warning(service, 'FailedToUpdateEndpointSlices', text);
-      throw error;
+      throw new NotYet(`failed to ${what} EndpointSlice for Service ${namespace}/${name}: ${error.message}`);
     }
   };
 }

@@ -44,7 +44,7 @@ export function endpointsController() {
 
     async reconcile(service, { key, cached, api, clock, events, weighs }) {
       services.add(key);
-      if (!hasSelector(service) || service.metadata.deletionTimestamp) return settled;
+      if (!hasSelector(service)) return settled;
       const existing = cached(Endpoints).get(key);
       const all = cached(Pod).inNamespace(service.metadata.namespace ?? '');
       weighs(all.length);

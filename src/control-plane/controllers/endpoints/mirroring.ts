@@ -13,6 +13,7 @@ import { inParallel } from '#base/concurrency.ts';
 import type { Draft } from '#client/client.ts';
 import { controllerReferenceTo } from '../claim.ts';
 import { defineController, settled, watching } from '../define-controller.ts';
+import { isNamespaceGoing } from '../pod-writes.ts';
 import { LAST_CHANGE } from './service-endpoints.ts';
 import { MANAGED_BY } from './slices.ts';
 
@@ -46,21 +47,31 @@ export const endpointSliceMirroringController = defineController({
     if (skipped > 0) events.warning(endpoints, 'TooManyAddressesToMirror', tooManyText(skipped));
     const existing = cached(EndpointSlice).inNamespace(namespace).filter(mirrorOf(name));
     const left = new Set(existing);
-    for (const draft of wanted) {
-      const known = [...left].find(
-        (slice) => slice.addressType === draft.addressType && isEqual(slice.ports ?? [], draft.ports ?? []),
-      );
-      const taken = known ?? [...left].find((slice) => slice.addressType === draft.addressType);
+    const take = (draft: Draft<EndpointSlice>, isFor: (slice: EndpointSlice) => boolean) => {
+      const taken = [...left].find((slice) => slice.addressType === draft.addressType && isFor(slice));
+      if (taken) left.delete(taken);
+      return taken;
+    };
+    const matched = wanted.map((draft) => ({
+      draft,
+      known: take(draft, ({ ports = [] }) => isEqual(ports, draft.ports ?? [])),
+    }));
+    for (const { draft, known } of matched) {
+      const taken = known ?? take(draft, () => true);
       if (!taken) {
-        await api.create(EndpointSlice, draft);
+        await unlessGoing(() => api.create(EndpointSlice, draft));
         continue;
       }
-      left.delete(taken);
-      const { labels, annotations } = draft.metadata;
+      const { labels, annotations, ownerReferences } = draft.metadata;
       const { annotations: _, ...metadata } = taken.metadata;
       const next = {
         ...taken,
-        metadata: { ...metadata, ...(labels && { labels }), ...(annotations && { annotations }) },
+        metadata: {
+          ...metadata,
+          ...(labels && { labels }),
+          ...(annotations && { annotations }),
+          ...(ownerReferences && { ownerReferences }),
+        },
         endpoints: draft.endpoints,
         ...(draft.ports && { ports: draft.ports }),
       };
@@ -77,6 +88,14 @@ export const endpointSliceMirroringController = defineController({
     return settled;
   },
 });
+
+async function unlessGoing(work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!isNamespaceGoing(error)) throw error;
+  }
+}
 
 const mirrorOf =
   (service: string) =>

@@ -32,6 +32,8 @@ export interface SliceChanges {
   remove: EndpointSlice[];
   /** About hints. */
   events: HintEvent[];
+  /** Why pods are no endpoints that should be. */
+  skipped: string[];
 }
 
 export interface Surroundings extends HintSources {
@@ -44,40 +46,87 @@ export function sliceChanges(
   existing: readonly EndpointSlice[],
   { pods, nodeOf, ...sources }: Surroundings,
 ): SliceChanges {
-  const changes: SliceChanges = { create: [], update: [], remove: [], events: [] };
   const families = familiesOf(service);
-  changes.remove.push(...existing.filter(({ addressType }) => !families.includes(addressType as Family)));
+  // What an earlier Service of the name has left goes with it.
+  const isUsable = (slice: EndpointSlice) => families.includes(slice.addressType as Family) && isOwned(slice, service);
+  const remove = existing.filter((slice) => !isUsable(slice));
+  const changes: SliceChanges = { create: [], update: [], remove, events: [], skipped: [] };
   for (const family of families) {
-    const groups = groupsOf(service, family, { pods, nodeOf });
-    const left = new Set(existing.filter(({ addressType }) => addressType === family));
+    const { groups, skipped } = groupsOf(service, family, { pods, nodeOf });
+    const left = new Set(existing.filter((slice) => slice.addressType === family && isUsable(slice)));
     const layout: Layout = { family, create: [], update: [], unchanged: [] };
     for (const group of groups) place(group, service, left, layout);
-    changes.remove.push(...left);
+    keepOne(service, left, layout);
     const hinted = withHints(service, layout, sources);
-    changes.create.push(...hinted.create);
-    changes.update.push(...hinted.update);
+    const { create, update } = reused(hinted.create, left);
+    changes.create.push(...create);
+    changes.update.push(...hinted.update, ...update);
+    changes.remove.push(...left);
     changes.events.push(...hinted.events);
+    changes.skipped.push(...skipped.filter((why) => !changes.skipped.includes(why)));
   }
   return changes;
 }
 
-/** One for each set of ports; for a Service without endpoints an empty one, so that it has a slice at all. */
-function groupsOf(service: Service, family: Family, { pods, nodeOf }: Pick<Surroundings, 'pods' | 'nodeOf'>): Group[] {
+const isOwned = ({ metadata }: EndpointSlice, service: Service): boolean =>
+  metadata.ownerReferences?.some(({ kind, uid }) => kind === 'Service' && uid === service.metadata.uid) ?? false;
+
+/** A Service without endpoints has an empty slice, so that it has one at all. */
+function keepOne(service: Service, left: Set<EndpointSlice>, layout: Layout): void {
+  if (layout.create.length + layout.update.length + layout.unchanged.length > 0) return;
+  const [slice, ...more] = left;
+  const isEmpty = slice && more.length === 0 && slice.endpoints.length === 0 && (slice.ports ?? []).length === 0;
+  if (isEmpty && isEqual(slice.metadata.labels, labelsOf(service))) {
+    left.delete(slice);
+    layout.unchanged.push(slice);
+  } else layout.create.push(draftOf({ family: layout.family as Family, ports: [], endpoints: [] }, service, []));
+}
+
+/** What is to be made takes the place of what is to go: who watches sees a change instead of a gap. */
+function reused(drafts: readonly Draft<EndpointSlice>[], left: Set<EndpointSlice>) {
+  const create = [...drafts];
+  const update: EndpointSlice[] = [];
+  for (const slice of left) {
+    const draft = create.pop();
+    if (!draft) break;
+    left.delete(slice);
+    const { annotations: _, ...metadata } = slice.metadata;
+    const { endpoints, ports } = draft;
+    const labels = draft.metadata.labels ?? {};
+    update.push({ ...slice, metadata: { ...metadata, labels }, endpoints, ...(ports && { ports }) });
+  }
+  return { create, update };
+}
+
+interface Groups {
+  /** One for each set of ports. */
+  groups: Group[];
+  /** Why pods are no endpoints. */
+  skipped: string[];
+}
+
+function groupsOf(service: Service, family: Family, { pods, nodeOf }: Pick<Surroundings, 'pods' | 'nodeOf'>): Groups {
   const byPorts = new Map<string, Group>();
+  const skipped: string[] = [];
+  const { namespace, name } = service.metadata;
   for (const pod of pods) {
-    const address = addressOfFamily(pod, family);
-    if (!address) continue;
     const { nodeName } = pod.spec;
     const node = nodeName ? nodeOf(nodeName) : undefined;
-    // A pod on a node that is gone will be gone as well.
-    if (nodeName && !node && !service.spec.publishNotReadyAddresses) continue;
+    if (nodeName && !node && !service.spec.publishNotReadyAddresses) {
+      // A pod on a node that is gone will be gone as well.
+      const who = `Pod ${pod.metadata.name} for Service ${namespace}/${name}`;
+      skipped.push(`skipping ${who}: Node ${nodeName} Not Found`);
+      continue;
+    }
+    const address = addressOfFamily(pod, family);
+    if (!address) continue;
     const ports = portsOn(pod, service);
     const id = JSON.stringify(ports);
     const group = byPorts.get(id) ?? { family, ports, endpoints: [] };
     group.endpoints.push(endpointOf(pod, { service, address, node }));
     byPorts.set(id, group);
   }
-  return byPorts.size > 0 ? [...byPorts.values()] : [{ family, ports: [], endpoints: [] }];
+  return { groups: [...byPorts.values()], skipped };
 }
 
 function portsOn(pod: Pod, { spec }: Service): DiscoveryEndpointPort[] {
@@ -113,25 +162,44 @@ function endpointOf(
 
 const idOf = ({ targetRef, addresses }: Endpoint): string => `${targetRef?.uid}/${addresses[0]}`;
 
+interface Entry {
+  slice: EndpointSlice;
+  endpoints: Endpoint[];
+}
+
+/** As few slices as can be are written: those that change anyway take what is new, then one that has room for all of it. */
 function place(group: Group, service: Service, left: Set<EndpointSlice>, layout: Layout): void {
   const wanted = new Map(group.endpoints.map((endpoint) => [idOf(endpoint), endpoint]));
-  const slices = [...left].filter((slice) => isEqual(slice.ports, group.ports));
-  const kept = slices.map((slice) => ({ slice, endpoints: takeFrom(slice, wanted) }));
-  for (const { endpoints } of kept) fill(endpoints, wanted);
-
-  // An empty slice goes, unless the Service would be left without any.
-  const isNeeded = group.endpoints.length === 0 ? kept[0] : undefined;
-  for (const entry of kept) {
-    const { slice, endpoints } = entry;
-    if (endpoints.length === 0 && entry !== isNeeded) continue;
+  const labels = labelsOf(service);
+  const changed: Entry[] = [];
+  const same: Entry[] = [];
+  for (const slice of [...left].filter(({ ports }) => isEqual(ports ?? [], group.ports))) {
+    const endpoints = takeFrom(slice, wanted);
+    const isSame = isEqual(endpoints, hasHints(slice) ? withoutHints(slice.endpoints) : slice.endpoints);
+    if (endpoints.length === 0 && !isSame) continue; // one that was emptied is better removed than filled again
     left.delete(slice);
-    const next = { ...slice, metadata: metadataOf(slice, service), endpoints, ports: group.ports };
-    if (isEqual(next, hasHints(slice) ? { ...slice, endpoints: withoutHints(slice.endpoints) } : slice))
-      layout.unchanged.push(slice);
-    else layout.update.push(next);
+    (isSame && isEqual(slice.metadata.labels, labels) ? same : changed).push({ slice, endpoints });
   }
-  for (const endpoints of chunksOf([...wanted.values()])) layout.create.push(draftOf(group, service, endpoints));
-  if (group.endpoints.length === 0 && !isNeeded) layout.create.push(draftOf(group, service, []));
+  changed.sort((a, b) => b.endpoints.length - a.endpoints.length);
+  for (const { endpoints } of changed) fill(endpoints, wanted);
+  while (wanted.size > 0) {
+    const roomy = fullestWithRoom(same, wanted.size);
+    const endpoints = roomy?.endpoints ?? [];
+    fill(endpoints, wanted);
+    if (!roomy) layout.create.push(draftOf(group, service, endpoints));
+    else {
+      same.splice(same.indexOf(roomy), 1);
+      changed.push(roomy);
+    }
+  }
+  for (const { slice, endpoints } of changed)
+    layout.update.push({ ...slice, metadata: { ...slice.metadata, labels }, endpoints, ports: group.ports });
+  layout.unchanged.push(...same.map(({ slice }) => slice));
+}
+
+function fullestWithRoom(entries: readonly Entry[], count: number): Entry | undefined {
+  const fitting = entries.filter(({ endpoints }) => endpoints.length + count <= MOST_IN_A_SLICE);
+  return fitting.sort((a, b) => b.endpoints.length - a.endpoints.length)[0];
 }
 
 const withoutHints = (endpoints: readonly Endpoint[]): Endpoint[] =>
@@ -148,17 +216,11 @@ function takeFrom(slice: EndpointSlice, wanted: Map<string, Endpoint>): Endpoint
 }
 
 function fill(endpoints: Endpoint[], wanted: Map<string, Endpoint>): void {
-  if (endpoints.length === 0) return; // an emptied slice is better removed than filled again
   for (const [id, endpoint] of wanted) {
     if (endpoints.length >= MOST_IN_A_SLICE) return;
     endpoints.push(endpoint);
     wanted.delete(id);
   }
-}
-
-function chunksOf(endpoints: Endpoint[]): Endpoint[][] {
-  const count = Math.ceil(endpoints.length / MOST_IN_A_SLICE);
-  return Array.from({ length: count }, (_, i) => endpoints.slice(i * MOST_IN_A_SLICE, (i + 1) * MOST_IN_A_SLICE));
 }
 
 function draftOf({ family, ports }: Group, service: Service, endpoints: Endpoint[]): Draft<EndpointSlice> {
@@ -175,11 +237,6 @@ function draftOf({ family, ports }: Group, service: Service, endpoints: Endpoint
     ports,
   };
 }
-
-const metadataOf = (slice: EndpointSlice, service: Service): EndpointSlice['metadata'] => ({
-  ...slice.metadata,
-  labels: labelsOf(service),
-});
 
 /** The Service's own, and those by which slices are found. */
 function labelsOf(service: Service): Record<string, string> {

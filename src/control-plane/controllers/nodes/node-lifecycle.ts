@@ -14,6 +14,7 @@ import type { ReconcileContext } from '../define-controller.ts';
 import { again, defineController, settled, watching } from '../define-controller.ts';
 import { Heartbeats, unknownConditions } from './heartbeats.ts';
 import { evictingKey, readinessOf, taintsOf } from './node-taints.ts';
+import { labelsToMend } from './node-labels.ts';
 import { podsOn } from './pods-on-node.ts';
 import { EvictionPace, isAllDown } from './zones.ts';
 
@@ -35,6 +36,8 @@ export function nodeLifecycle({ gracePeriodMs = 50_000, startupGracePeriodMs = 6
   const heartbeats = new Heartbeats();
   const pace = new EvictionPace();
   const greeted = new Map<string, string>();
+  /** Lost nodes of whose pods not all are known to be told that they are not ready. */
+  const unsaid = new Set<string>();
 
   return defineController({
     name: 'node-lifecycle-controller',
@@ -43,12 +46,7 @@ export function nodeLifecycle({ gracePeriodMs = 50_000, startupGracePeriodMs = 6
     reconciles: Node,
     watches: [
       watching(Lease, ({ metadata }) => (metadata.namespace === LEASES ? [metadata.name] : [])),
-      // A pod that says it is ready on a node that is not.
-      watching(
-        Pod,
-        ({ spec }) => (spec.nodeName ? [spec.nodeName] : []),
-        (now, before) => isReady(now) && !isReady(before),
-      ),
+      watching(Pod, () => []),
     ],
     writes,
     workers: 8,
@@ -57,22 +55,32 @@ export function nodeLifecycle({ gracePeriodMs = 50_000, startupGracePeriodMs = 6
       const { events, clock, cached } = context;
       const { name, uid } = node.metadata;
       const nowMs = clock.now();
-      if (greeted.get(name) !== uid)
+      if (greeted.get(name) !== uid) {
         events.normal(node, 'RegisteredNode', `Node ${name} event: Registered Node ${name} in Controller`);
+        if (readinessOf(node) === 'Unknown') unsaid.add(name); // who was here before may have been broken off
+      }
       greeted.set(name, uid);
+
+      const labels = labelsToMend(node);
+      if (labels) await context.api.patch(Node, { name }, { type: 'merge', patch: { metadata: { labels } } });
 
       const heardMs = heartbeats.lastHeardMs(node, cached(Lease).get(`${LEASES}/${name}`), nowMs);
       const graceMs = readinessOf(node) === undefined ? startupGracePeriodMs : gracePeriodMs;
       const leftMs = heardMs + graceMs - nowMs;
       const current = leftMs <= 0 ? await markUnknown(node, context) : node;
+      if (readinessOf(current) === 'True') unsaid.delete(name);
+      else if (readinessOf(node) === 'True') unsaid.add(name);
       const waitMs = await applyTaints(current, pace, context);
-      if (isDown(current)) await markPodsNotReady(current, context);
+      // Once: a kubelet that says on its own account that its node is not ready speaks for its pods, too.
+      if (unsaid.has(name)) await markPodsNotReady(current, context);
+      unsaid.delete(name);
       const nextMs = [leftMs > 0 ? leftMs : undefined, waitMs].filter((ms) => ms !== undefined);
       return nextMs.length > 0 ? again({ afterMs: Math.max(1, Math.min(...nextMs)) }) : settled;
     },
 
     async gone({ key, events }) {
       heartbeats.forget(key);
+      unsaid.delete(key);
       const uid = greeted.get(key);
       greeted.delete(key);
       const node = { apiVersion: 'v1', kind: 'Node', name: key, ...(uid && { uid }) };
@@ -81,9 +89,6 @@ export function nodeLifecycle({ gracePeriodMs = 50_000, startupGracePeriodMs = 6
     },
   });
 }
-
-/** It says that it is not ready, or nobody knows. One that never reported anything is neither. */
-const isDown = (node: Node): boolean => evictingKey(node) !== undefined;
 
 async function markUnknown(node: Node, { api, events, clock }: Context): Promise<Node> {
   const wasReady = readinessOf(node) === 'True';

@@ -247,3 +247,39 @@ test('nodes get different ranges of pod addresses', async () => {
     ['10.244.2.0/24', 'fd00:10:244:1::/64'],
   ]);
 });
+
+test('the pods of a node that says of itself that it is not ready are left to its kubelet', async () => {
+  await using cluster = await start();
+  await join(cluster, 'node1');
+  await cluster.create(Pod, pod('web', { nodeName: 'node1' }));
+  await cluster.settles();
+  const { status, ...rest } = cluster.get(Node, 'node1')!;
+  const conditions = status?.conditions?.map((each) => (each.type === 'Ready' ? { ...each, status: 'False' } : each));
+  await cluster.updateStatus(Node, { ...rest, status: { ...status, conditions } });
+  await cluster.settles();
+  expect(taints(cluster, 'node1')).toContain('node.kubernetes.io/not-ready:NoSchedule');
+  expect(isReady(cluster.get(Pod, 'default/web')!)).toBe(true);
+  expect(said(cluster, 'NodeNotReady')).toEqual([]);
+});
+
+test('a node carries the older names of its labels as well', async () => {
+  await using cluster = await start();
+  const labels = { 'kubernetes.io/os': 'linux', 'kubernetes.io/arch': 'arm64', 'beta.kubernetes.io/arch': 'amd64' };
+  await cluster.create(Node, node('node1', { labels }));
+  await cluster.settles();
+  expect(cluster.get(Node, 'node1')?.metadata.labels).toMatchObject({
+    'beta.kubernetes.io/os': 'linux',
+    'beta.kubernetes.io/arch': 'arm64',
+  });
+});
+
+test('a pod that has run to its end leaves a tainted node like any other', async () => {
+  await using cluster = await startCluster({ controllers: [taintEviction()] });
+  await cluster.create(Node, node('node1'));
+  const done = await cluster.create(Pod, pod('done', { nodeName: 'node1' }));
+  await cluster.updateStatus(Pod, { ...done, status: { ...done.status, phase: 'Succeeded' } });
+  await cluster.patch(Node, 'node1', { spec: { taints: [{ key: 'away', effect: 'NoExecute' }] } });
+  await cluster.settles();
+  expect(cluster.get(Pod, 'default/done')?.metadata.deletionTimestamp ?? 'gone').toBeDefined();
+  expect(said(cluster, 'TaintManagerEviction')).toEqual(['Marking for deletion Pod default/done']);
+});

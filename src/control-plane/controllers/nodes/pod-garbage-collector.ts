@@ -88,7 +88,9 @@ async function remove(pod: Pod, disrupted: string | undefined, { api, clock }: C
   else {
     const target = disrupted && { reason: 'DeletionByPodGC', message: disrupted };
     const status = target ? withDisruptionTarget(pod, target, clock.now()) : pod.status;
-    const failed = await api.updateStatus(pod, { ...status, phase: 'Failed' });
+    const { generation } = pod.metadata;
+    const seen = generation !== undefined && { observedGeneration: generation };
+    const failed = await api.updateStatus(pod, { ...status, ...seen, phase: 'Failed' });
     await api.delete(Pod, failed, { gracePeriodSeconds: 0 });
   }
   return settled;

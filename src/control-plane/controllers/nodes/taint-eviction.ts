@@ -1,7 +1,6 @@
 /** Sends pods away from nodes whose NoExecute taints they do not tolerate, or no longer: at the end of tolerationSeconds. */
 import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
-import { isTerminal } from '#api/core/v1/pod-conditions.ts';
 import { evicts, toleratedSeconds } from '#api/core/v1/taint.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import type { ObjectKey } from '#api/machinery/object.ts';
@@ -37,7 +36,7 @@ export function taintEviction() {
       const taints = node ? evictingTaints(node) : [];
       const known = scheduled.get(key)?.uid === uid ? scheduled.get(key) : undefined;
       const seconds = toleratedSeconds(taints, pod.spec.tolerations);
-      const isLeaving = pod.metadata.deletionTimestamp !== undefined || isTerminal(pod);
+      const isLeaving = pod.metadata.deletionTimestamp !== undefined;
       if (isLeaving || taints.length === 0 || seconds === undefined) {
         const wasScheduled = known !== undefined;
         scheduled.delete(key);

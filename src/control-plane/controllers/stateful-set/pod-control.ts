@@ -9,6 +9,7 @@ import type { Kind } from '#api/machinery/kind.ts';
 import { hasReason, StatusError } from '#api/machinery/status.ts';
 import { inBatches, inParallel } from '#base/concurrency.ts';
 import type { ReconcileContext } from '../define-controller.ts';
+import { NotYet } from '../errors.ts';
 import { claimOwners, claimsOf, hasIdentity, identityLabels, podName, podOf } from './identity.ts';
 import type { Step } from './next-step.ts';
 import { isGoing, type Place, type Replicas } from './replicas.ts';
@@ -120,7 +121,7 @@ export class PodControl {
       const failure = await this.#createClaim(claim, podNamed);
       if (failure) failures.push(`failed to create PVC ${name}: ${failure.message}`);
     }
-    if (failures.length > 0) throw new MissingClaims(failures);
+    if (failures.length > 0) throw new NotYet(failures.length === 1 ? failures[0] : `[${failures.join(', ')}]`);
   }
 
   async #createClaim(claim: ReturnType<typeof claimsOf>[number], podNamed: string): Promise<StatusError | undefined> {
@@ -153,18 +154,10 @@ export class PodControl {
     } catch (error) {
       // One of the name that is somebody else's, or has not gone yet: it is tried again, and nothing is said of it.
       if (hasReason(error, 'AlreadyExists')) throw error;
-      if (error instanceof StatusError || error instanceof MissingClaims)
+      if (error instanceof StatusError || error instanceof NotYet)
         events.warning(this.#set, `Failed${verb}`, `${of} failed error: ${error.message}`);
       throw error;
     }
-  }
-}
-
-/** A pod cannot be without its claims. */
-class MissingClaims extends Error {
-  constructor(failures: readonly string[]) {
-    super(failures.length === 1 ? failures[0] : `[${failures.join(', ')}]`);
-    this.name = 'MissingClaims';
   }
 }
 

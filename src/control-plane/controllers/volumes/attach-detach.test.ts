@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
+import { Event } from '#api/core/v1/event.ts';
 import { Node } from '#api/core/v1/node.ts';
 import { PersistentVolume } from '#api/core/v1/persistent-volume.ts';
 import { PersistentVolumeClaim } from '#api/core/v1/persistent-volume-claim.ts';
@@ -15,7 +16,7 @@ import { volumeReclaimer } from './volume-reclaimer.ts';
 const UNIQUE = 'kubernetes.io/csi/disks.example.org^disk-1';
 
 async function start({ attachRequired = true } = {}) {
-  const cluster = await startCluster({ rbac: true, controllers: [attachDetach, claimBinder, volumeReclaimer] });
+  const cluster = await startCluster({ rbac: true, controllers: [attachDetach(), claimBinder, volumeReclaimer] });
   await cluster.create(Node, node('n1'));
   await cluster.create(Node, node('n2'));
   if (!attachRequired)
@@ -94,22 +95,67 @@ test('a node that does not answer keeps its volumes for six minutes', async () =
   expect(attachments(cluster)).toEqual([]);
 });
 
-test('a volume of one node waits until the other has let go of it', async () => {
+test('a volume of one node waits until the other has let go of it, and who waits is told once who has it', async () => {
   await using cluster = await start();
   await cluster.create(Pod, mounting('web', 'n1'));
   await cluster.settles();
   await driverAttaches(cluster);
   await cluster.create(Pod, mounting('second', 'n2'));
   await cluster.settles();
+  await cluster.passes(10_000);
   expect(attachments(cluster)).toHaveLength(1);
-  expect(eventsAbout(cluster, 'second')).toEqual([
-    'Warning FailedAttachVolume Multi-Attach error for volume "v" Volume is already exclusively attached to one node and can\'t be attached to another',
-  ]);
+  const used = 'Warning FailedAttachVolume Multi-Attach error for volume "v" Volume is already used by pod(s) web';
+  expect(eventsAbout(cluster, 'second')).toEqual([used]);
+  const told = cluster.list(Event).find(({ regarding }) => regarding?.name === 'second');
+  expect(told?.deprecatedCount ?? 1).toBe(1);
   await cluster.delete(Pod, 'default/web', { gracePeriodSeconds: 0 });
   await cluster.settles();
   await cluster.clock.advance(5_000);
   await cluster.settles();
   expect(attachments(cluster).map(({ spec }) => spec.nodeName)).toEqual(['n2']);
+});
+
+test('a volume that no pod uses any more and a node still has says so to who waits for it', async () => {
+  await using cluster = await start();
+  await cluster.create(Pod, mounting('web', 'n1'));
+  await cluster.settles();
+  await driverAttaches(cluster);
+  const used = { ...cluster.get(Node, 'n1')!, status: { ...statusOf(cluster), volumesInUse: [UNIQUE] } };
+  await cluster.updateStatus(Node, used);
+  await cluster.delete(Pod, 'default/web', { gracePeriodSeconds: 0 });
+  await cluster.create(Pod, mounting('second', 'n2'));
+  await cluster.settles();
+  expect(eventsAbout(cluster, 'second')).toEqual([
+    'Warning FailedAttachVolume Multi-Attach error for volume "v" Volume is already exclusively attached to one node and can\'t be attached to another',
+  ]);
+});
+
+test('the six minutes begin when nobody needs the volume any more, however long the node has been away', async () => {
+  await using cluster = await start();
+  await cluster.create(Pod, mounting('web', 'n1'));
+  await cluster.settles();
+  await driverAttaches(cluster);
+  const lastTransitionTime = new Date(cluster.clock.now()).toISOString();
+  const conditions = [{ type: 'Ready', status: 'Unknown' as const, lastTransitionTime }];
+  const lost = { ...statusOf(cluster), conditions, volumesInUse: [UNIQUE] };
+  await cluster.updateStatus(Node, { ...cluster.get(Node, 'n1')!, status: lost });
+  await cluster.passes(20 * 60_000);
+  await cluster.delete(Pod, 'default/web', { gracePeriodSeconds: 0 });
+  await cluster.passes(350_000);
+  expect(attachments(cluster)).toHaveLength(1);
+  await cluster.passes(15_000);
+  expect(attachments(cluster)).toEqual([]);
+});
+
+test('a pod that is being deleted and of which nothing runs keeps no volume', async () => {
+  await using cluster = await start();
+  await cluster.create(Pod, mounting('web', 'n1'));
+  await cluster.settles();
+  await driverAttaches(cluster);
+  await cluster.patch(Pod, 'default/web', { metadata: { finalizers: ['example.com/held'] } });
+  await cluster.delete(Pod, 'default/web');
+  await cluster.settles();
+  expect(attachments(cluster)).toEqual([]);
 });
 
 test('what the driver says of a failure is told to the pod', async () => {
@@ -132,11 +178,14 @@ test('a driver that needs no attaching is not asked', async () => {
   expect(attachments(cluster)).toEqual([]);
 });
 
-test('the attachments of a node that has left the cluster go', async () => {
+test('the attachments of a node that has left the cluster go with its pods', async () => {
   await using cluster = await start();
   await cluster.create(Pod, mounting('web', 'n1'));
   await cluster.settles();
   await cluster.delete(Node, 'n1');
+  await cluster.settles();
+  expect(attachments(cluster)).toHaveLength(1);
+  await cluster.delete(Pod, 'default/web', { gracePeriodSeconds: 0 });
   await cluster.settles();
   expect(attachments(cluster)).toEqual([]);
 });

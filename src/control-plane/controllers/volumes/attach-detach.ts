@@ -7,9 +7,9 @@ import { PersistentVolume } from '#api/core/v1/persistent-volume.ts';
 import { PersistentVolumeClaim } from '#api/core/v1/persistent-volume-claim.ts';
 import { claimNameOf, isBoundTo } from '#api/core/v1/persistent-volume-matching.ts';
 import { Pod } from '#api/core/v1/pod.ts';
+import { usesNothing } from '#api/core/v1/pod-conditions.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import type { ObjectKey } from '#api/machinery/object.ts';
-import { millisOf } from '#api/machinery/timestamp.ts';
 import { attachmentName, needsAttaching, uniqueVolumeName } from '#api/storage/v1/attachment-name.ts';
 import { CSIDriver } from '#api/storage/v1/csi-driver.ts';
 import { VolumeAttachment } from '#api/storage/v1/volume-attachment.ts';
@@ -33,70 +33,85 @@ type Read =
   | Kind<VolumeAttachment>;
 type Context = ReconcileContext<never, Read, typeof writes>;
 
-/** An attached volume of a node that does not answer is taken from it after so long. Upstream's maxWaitForUnmountDuration. */
+/** A volume that nobody needs is taken from a node that does not answer after so long. Upstream's maxWaitForUnmountDuration. */
 const FORCE_AFTER_MS = 6 * 60_000;
 const RETRY_MS = 2_000;
 const OUT_OF_SERVICE = 'node.kubernetes.io/out-of-service';
 
-export const attachDetach = defineController({
-  name: 'persistentvolume-attach-detach-controller',
-  serviceAccount: 'attachdetach-controller',
-  eventSource: 'attachdetach-controller',
-  reconciles: Node,
-  when: (now, before) =>
-    String(now.status?.volumesInUse) !== String(before.status?.volumesInUse) ||
-    now.spec.taints?.length !== before.spec.taints?.length,
-  watches: [
-    watching(
-      Pod,
-      (pod, cached) => (pod.spec.nodeName && attachableOf(pod, cached).length > 0 ? [pod.spec.nodeName] : []),
-      (now, before) => now.spec.nodeName !== before.spec.nodeName || isOver(now) !== isOver(before),
-    ),
-    watching(
-      PersistentVolumeClaim,
-      (claim, cached) => nodesUsing(claim, cached),
-      (now, before) => now.spec.volumeName !== before.spec.volumeName,
-    ),
-    watching(
-      PersistentVolume,
-      ({ spec: { csi, claimRef } }, cached) => {
-        const claim = csi && cached(PersistentVolumeClaim).get(`${claimRef?.namespace}/${claimRef?.name}`);
-        return claim ? nodesUsing(claim as PersistentVolumeClaim, cached) : [];
-      },
-      (now, before) => now.spec.claimRef?.uid !== before.spec.claimRef?.uid,
-    ),
-    watching(CSIDriver, (_, cached) =>
-      cached(Node)
-        .list()
-        .map(({ metadata }) => metadata.name),
-    ),
-    watching(VolumeAttachment, ({ spec }) => [spec.nodeName]),
-  ],
-  writes,
+/** What is known of this process alone. */
+interface Memory {
+  /** Since when an attachment, by name, is no longer needed. */
+  unneededSinceMs: Map<string, number>;
+  /** Attachments that wait for another node, by name: their pods were told. */
+  told: Set<string>;
+}
 
-  async reconcile(node, context) {
-    const wanted = wantedOn(node, context);
-    const there = attachmentsOn(node.metadata.name, context);
-    const outcomes = [...(await attach(node, wanted, context)), ...(await detach(node, { wanted, there }, context))];
-    await sayAttached(node, { wanted, there }, context);
-    return outcomes.find(({ type }) => type === 'again') ?? settled;
-  },
+export const attachDetach = () => {
+  const memory: Memory = { unneededSinceMs: new Map(), told: new Set() };
+  return defineController({
+    name: 'persistentvolume-attach-detach-controller',
+    serviceAccount: 'attachdetach-controller',
+    eventSource: 'attachdetach-controller',
+    reconciles: Node,
+    when: (now, before) =>
+      String(now.status?.volumesInUse) !== String(before.status?.volumesInUse) ||
+      now.spec.taints?.length !== before.spec.taints?.length ||
+      isReadyNode(now.status) !== isReadyNode(before.status),
+    watches: [
+      watching(
+        Pod,
+        (pod, cached) => (pod.spec.nodeName && attachableOf(pod, cached).length > 0 ? [pod.spec.nodeName] : []),
+        (now, before) => now.spec.nodeName !== before.spec.nodeName || usesNothing(now) !== usesNothing(before),
+      ),
+      watching(
+        PersistentVolumeClaim,
+        (claim, cached) => nodesUsing(claim, cached),
+        (now, before) => now.spec.volumeName !== before.spec.volumeName,
+      ),
+      watching(
+        PersistentVolume,
+        ({ spec: { csi, claimRef } }, cached) => {
+          const claim = csi && cached(PersistentVolumeClaim).get(`${claimRef?.namespace}/${claimRef?.name}`);
+          return claim ? nodesUsing(claim as PersistentVolumeClaim, cached) : [];
+        },
+        (now, before) => now.spec.claimRef?.uid !== before.spec.claimRef?.uid,
+      ),
+      watching(CSIDriver, (_, cached) =>
+        cached(Node)
+          .list()
+          .map(({ metadata }) => metadata.name),
+      ),
+      watching(VolumeAttachment, ({ spec }) => [spec.nodeName]),
+    ],
+    writes,
 
-  async gone(context) {
-    for (const attachment of attachmentsOn(context.key, context))
-      await context.api.delete(VolumeAttachment, attachment);
-    return settled;
-  },
-});
+    async reconcile(node, context) {
+      const { name } = node.metadata;
+      const [wanted, there] = [wantedOn(name, context), attachmentsOn(name, context)];
+      // Who has a volume lets go of it before somebody else takes it.
+      const waits = await detach(node, { wanted, there, memory }, context);
+      const outcomes = [...(await attach(node, { wanted, memory }, context)), ...waits];
+      await sayAttached(node, { wanted, there }, context);
+      return outcomes.find(({ type }) => type === 'again') ?? settled;
+    },
+
+    async gone(context) {
+      const wanted = wantedOn(context.key, context);
+      for (const attachment of attachmentsOn(context.key, context)) {
+        const name = volumeNameOf(attachment, context);
+        // Its pods may still run there until they are known to be gone.
+        if (name === undefined || !wanted.has(name)) await context.api.delete(VolumeAttachment, attachment);
+      }
+      return settled;
+    },
+  });
+};
 
 interface Attachable {
   volume: PersistentVolume;
   csi: NonNullable<PersistentVolume['spec']['csi']>;
   pods: Pod[];
 }
-
-/** All its containers have ended for good. */
-const isOver = ({ status }: Pod): boolean => status?.phase === 'Succeeded' || status?.phase === 'Failed';
 
 /** The volumes of a pod that have to be attached. */
 function attachableOf(pod: Pod, cached: Cached<Kind>): PersistentVolume[] {
@@ -120,18 +135,18 @@ const nodesUsing = ({ metadata }: PersistentVolumeClaim, cached: Cached<Kind>): 
 
 /** By node: pods that are not over and use claims. */
 function claimingNodeOf(pod: Pod): string | undefined {
-  if (isOver(pod) || !pod.spec.volumes?.some((volume) => claimNameOf(pod, volume) !== undefined)) return undefined;
+  if (usesNothing(pod) || !pod.spec.volumes?.some((volume) => claimNameOf(pod, volume) !== undefined)) return undefined;
   return pod.spec.nodeName;
 }
 
 /** By the unique name of the volume. */
-function wantedOn({ metadata }: Node, { cached }: Context): Map<string, Attachable> {
+function wantedOn(node: string, { cached }: Context): Map<string, Attachable> {
   const wanted = new Map<string, Attachable>();
   const isAny = cached(PersistentVolume)
     .list()
     .some(({ spec }) => spec.csi && needsAttaching(cached(CSIDriver).get(spec.csi.driver)));
   if (!isAny) return wanted;
-  for (const pod of cached(Pod).by(claimingNodeOf, metadata.name)) {
+  for (const pod of cached(Pod).by(claimingNodeOf, node)) {
     for (const volume of attachableOf(pod, cached as Cached<Kind>)) {
       const { csi } = volume.spec;
       if (!csi) continue;
@@ -151,16 +166,25 @@ const attachmentsOn = (node: string, { cached }: Pick<Context, 'cached'>): Volum
     .list()
     .filter((attachment) => attachment.spec.nodeName === node && isOurs(attachment));
 
-async function attach(node: Node, wanted: Map<string, Attachable>, context: Context): Promise<Outcome[]> {
+async function attach(
+  node: Node,
+  { wanted, memory }: { wanted: Map<string, Attachable>; memory: Memory },
+  context: Context,
+): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   for (const { volume, csi, pods } of wanted.values()) {
     const name = attachmentName(csi, node.metadata.name);
     const there = context.cached(VolumeAttachment).get(name);
-    if (there) tellFailure(there, pods, context);
-    else if (isElsewhere(volume, node, context)) {
-      for (const pod of pods) context.events.warning(pod, 'FailedAttachVolume', multiAttach(volume));
+    const others = there ? [] : attachedElsewhere(volume, node, context);
+    if (others.length > 0) {
+      if (!memory.told.has(name)) tellMultiAttach({ volume, csi, pods }, others, context);
+      memory.told.add(name);
       outcomes.push(again({ afterMs: RETRY_MS }));
-    } else
+      continue;
+    }
+    memory.told.delete(name);
+    if (there) tellFailure(there, pods, context);
+    else
       await context.api.create(VolumeAttachment, {
         metadata: { name },
         spec: {
@@ -175,18 +199,32 @@ async function attach(node: Node, wanted: Map<string, Attachable>, context: Cont
 
 const SHARED = ['ReadWriteMany', 'ReadOnlyMany'];
 
-/** One that only one node may have at a time, and another has it. */
-function isElsewhere({ metadata, spec }: PersistentVolume, node: Node, { cached }: Context): boolean {
-  if (spec.accessModes.some((mode) => SHARED.includes(mode))) return false;
+/** The nodes that have a volume which only one may have at a time. */
+function attachedElsewhere({ metadata, spec }: PersistentVolume, node: Node, { cached }: Context): string[] {
+  if (spec.accessModes.some((mode) => SHARED.includes(mode))) return [];
   return cached(VolumeAttachment)
     .list()
-    .some(
-      (other) => other.spec.source.persistentVolumeName === metadata.name && other.spec.nodeName !== node.metadata.name,
-    );
+    .filter(({ spec: { source } }) => source.persistentVolumeName === metadata.name)
+    .map((other) => other.spec.nodeName)
+    .filter((name) => name !== node.metadata.name);
 }
 
-const multiAttach = ({ metadata }: PersistentVolume): string =>
-  `Multi-Attach error for volume "${metadata.name}" Volume is already exclusively attached to one node and can't be attached to another`;
+/** Of pods in other namespaces no names are told. */
+function tellMultiAttach({ volume, csi, pods }: Attachable, others: readonly string[], context: Context): void {
+  const users = others.flatMap((node) => wantedOn(node, context).get(uniqueVolumeName(csi))?.pods ?? []);
+  for (const pod of pods) {
+    const near = users.filter(({ metadata }) => metadata.namespace === pod.metadata.namespace);
+    const far = `${users.length - near.length} pod(s) in different namespaces`;
+    const names = `pod(s) ${near.map(({ metadata }) => metadata.name).join(', ')}`;
+    const who = near.length === 0 ? far : near.length < users.length ? `${names} and ${far}` : names;
+    const why =
+      users.length > 0
+        ? `Volume is already used by ${who}`
+        : "Volume is already exclusively attached to one node and can't be attached to another";
+    const text = `Multi-Attach error for volume "${volume.metadata.name}" ${why}`;
+    context.events.warning(pod, 'FailedAttachVolume', text);
+  }
+}
 
 function tellFailure({ spec, status }: VolumeAttachment, pods: readonly Pod[], { events }: Context): void {
   const why = status?.attached ? undefined : status?.attachError?.message;
@@ -201,18 +239,28 @@ interface Attachments {
   there: readonly VolumeAttachment[];
 }
 
-async function detach(node: Node, { wanted, there }: Attachments, context: Context): Promise<Outcome[]> {
+async function detach(
+  node: Node,
+  { wanted, there, memory }: Attachments & { memory: Memory },
+  context: Context,
+): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   for (const attachment of there) {
     const name = volumeNameOf(attachment, context);
-    if (attachment.metadata.deletionTimestamp || (name !== undefined && wanted.has(name))) continue;
-    const waitMs = name === undefined ? 0 : leftInUseMs(node, name, context);
+    if (attachment.metadata.deletionTimestamp || (name !== undefined && wanted.has(name))) {
+      memory.unneededSinceMs.delete(attachment.metadata.name);
+      continue;
+    }
+    const sinceMs = memory.unneededSinceMs.get(attachment.metadata.name) ?? context.clock.now();
+    memory.unneededSinceMs.set(attachment.metadata.name, sinceMs);
+    const waitMs = name === undefined ? 0 : leftInUseMs(node, { name, sinceMs }, context);
     if (waitMs > 0) {
       if (Number.isFinite(waitMs)) outcomes.push(again({ afterMs: waitMs }));
     } else {
       // Nobody may mount what is about to go: it is unsaid first.
       await sayAttached(node, { wanted, there: there.filter((other) => other !== attachment) }, context);
       await context.api.delete(VolumeAttachment, attachment);
+      memory.unneededSinceMs.delete(attachment.metadata.name);
     }
   }
   return outcomes;
@@ -223,14 +271,21 @@ function volumeNameOf({ spec }: VolumeAttachment, { cached }: Context): string |
   return csi && uniqueVolumeName(csi);
 }
 
-/** 0: it may be detached. Infinity: only the kubelet can change that. */
-function leftInUseMs({ spec, status }: Node, name: string, { clock }: Context): number {
+/** 0: it may be detached. Infinity: only the kubelet can change that, or its loss. */
+function leftInUseMs(
+  { spec, status }: Node,
+  { name, sinceMs }: { name: string; sinceMs: number },
+  { clock }: Context,
+): number {
   if (!status?.volumesInUse?.includes(name)) return 0;
   if (spec.taints?.some(({ key }) => key === OUT_OF_SERVICE)) return 0;
-  const ready = status.conditions?.find(({ type }) => type === 'Ready');
-  if (ready?.status === 'True') return Number.POSITIVE_INFINITY;
-  return Math.max(0, (millisOf(ready?.lastTransitionTime) ?? 0) + FORCE_AFTER_MS - clock.now());
+  const leftMs = Math.max(0, sinceMs + FORCE_AFTER_MS - clock.now());
+  if (leftMs > 0) return leftMs;
+  return isReadyNode(status) ? Number.POSITIVE_INFINITY : 0;
 }
+
+const isReadyNode = (status: Node['status']): boolean =>
+  status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True') ?? false;
 
 /** Tells the kubelet, and of what is new the pods that wait for it. */
 async function sayAttached(node: Node, { wanted, there }: Attachments, context: Context): Promise<void> {

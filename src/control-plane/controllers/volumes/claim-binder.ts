@@ -23,6 +23,7 @@ import {
   STORAGE_PROVISIONERS,
 } from '#api/core/v1/persistent-volume-matching.ts';
 import { Pod } from '#api/core/v1/pod.ts';
+import { usesNothing } from '#api/core/v1/pod-conditions.ts';
 import { accessModesOf } from '#api/core/v1/volume-access.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import type { ObjectKey } from '#api/machinery/object.ts';
@@ -189,7 +190,7 @@ function tellWaiting(claim: PersistentVolumeClaim, { cached, events }: Context):
   const { namespace = '', name } = claim.metadata;
   const pods = cached(Pod)
     .inNamespace(namespace)
-    .filter((pod) => !pod.spec.nodeName && !isFinished(pod))
+    .filter((pod) => !pod.spec.nodeName && !usesNothing(pod))
     .filter((pod) => pod.spec.volumes?.some((volume) => claimNameOf(pod, volume) === name))
     .map(({ metadata }) => metadata.name);
   const [first] = pods;
@@ -199,8 +200,6 @@ function tellWaiting(claim: PersistentVolumeClaim, { cached, events }: Context):
     events.normal(claim, 'WaitForPodScheduled', `waiting for ${who} to be scheduled`);
   }
 }
-
-const isFinished = ({ status }: Pod): boolean => status?.phase === 'Succeeded' || status?.phase === 'Failed';
 
 async function askProvisioner(claim: PersistentVolumeClaim, context: Context): Promise<Outcome> {
   const { cached, events, api } = context;
