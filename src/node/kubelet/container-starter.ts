@@ -1,5 +1,5 @@
 /** From a container of the spec to a running one: image, configuration, creation, start, postStart. */
-import type { LifecycleHandler, Secret } from '#api/generated/schema.ts';
+import type { Container, LifecycleHandler, Secret } from '#api/generated/schema.ts';
 import type { Clock } from '#base/clock.ts';
 import {
   type ContainerRuntime,
@@ -13,7 +13,7 @@ import type { ContainerKiller } from './container-killer.ts';
 import type { Devices } from './devices/devices.ts';
 import { UnresolvedField } from './field-values.ts';
 import { HookFailed, runHook } from './hooks.ts';
-import { ImageFailed, type Images } from './images.ts';
+import { ImageFailed, type Images, type SeenImage } from './images.ts';
 import type { Limiter } from './limiter.ts';
 import type { PodEvents } from './pod-events.ts';
 import type { RuntimePods } from './runtime-pods.ts';
@@ -48,6 +48,8 @@ export interface StartInputs extends Omit<ContainerInputs, 'image'> {
   sandboxId: string;
   sandboxConfig: PodSandboxConfig;
   pullSecrets: readonly Secret[];
+  /** What `look` gave for it. */
+  seen?: SeenImage;
   /** Volumes that are not there, as their image is not. */
   imageFailures: ReadonlyMap<string, ImageFailed>;
   signal: AbortSignal;
@@ -58,6 +60,11 @@ export class ContainerStarter {
 
   constructor(options: ContainerStarterOptions) {
     this.#options = options;
+  }
+
+  /** Before what the containers stand in is made: what is asked of the runtime meanwhile is not waited for afterwards. */
+  look(containers: readonly Container[]): Map<Container, SeenImage> {
+    return new Map(containers.map((container) => [container, this.#options.images.look(container)]));
   }
 
   /** @throws StartFailed */

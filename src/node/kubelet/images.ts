@@ -34,6 +34,9 @@ export class ImageFailed extends Error {
   }
 }
 
+/** Whether the image is here, as it was asked some time ago. */
+export type SeenImage = Promise<Image | undefined> | undefined;
+
 export interface ImagesOptions {
   runtime: ContainerRuntime;
   clock: Clock;
@@ -72,7 +75,7 @@ export class Images {
   async ensure(
     pod: Pod,
     container: Container,
-    { pullSecrets, signal }: { pullSecrets: readonly Secret[]; signal?: AbortSignal },
+    { pullSecrets, signal, seen }: { pullSecrets: readonly Secret[]; signal?: AbortSignal; seen?: SeenImage },
   ): Promise<Image> {
     const { events } = this.#options;
     const said = container.image ?? '';
@@ -89,7 +92,10 @@ export class Images {
       found ??= this.#credentialsOf(pod, name, pullSecrets);
       return found;
     };
-    const present = container.imagePullPolicy === 'Always' ? undefined : await this.#inspect(pod, container, name);
+    const present =
+      container.imagePullPolicy === 'Always'
+        ? undefined
+        : await this.#inspect(pod, container, seen ?? this.#options.runtime.imageStatus(name));
     if (present && (await this.#isOpen(said, present, credentials))) {
       events.normal(
         pod,
@@ -106,6 +112,14 @@ export class Images {
       throw new ImageFailed('ErrImageNeverPull', message);
     }
     return this.#pull(pod, container, { name, credentials, signal });
+  }
+
+  /** Asks already what `ensure` will need to know of a container that begins later; undefined: nothing. Nothing is told of it. */
+  look({ image = '', imagePullPolicy }: Container): SeenImage {
+    if (imagePullPolicy === 'Always' || invalidReference(image)) return undefined;
+    const asked = this.#options.runtime.imageStatus(withTag(image));
+    asked.catch(() => undefined); // `ensure` tells of it
+    return asked;
   }
 
   async #isOpen(name: string, image: Image, credentials: () => Promise<SourcedAuth[]>): Promise<boolean> {
@@ -144,9 +158,9 @@ export class Images {
     for (const key of this.#lastError.keys()) if (key.startsWith(`${podUid}_`)) this.#lastError.delete(key);
   }
 
-  async #inspect(pod: Pod, container: Container, name: string): Promise<Image | undefined> {
+  async #inspect(pod: Pod, container: Container, asked: Promise<Image | undefined>): Promise<Image | undefined> {
     try {
-      return await this.#options.runtime.imageStatus(name);
+      return await asked;
     } catch (error) {
       if (!(error instanceof RuntimeError)) throw error;
       // Upstream prints the reference that it did not get.

@@ -86,6 +86,33 @@ test('a pod that goes while nobody answers what it names goes nevertheless', () 
     expect(runtime.calls).toEqual([]);
   }));
 
+test('what was there for an earlier pod is not waited for by the next one; where it has gone, that one has no sandbox', () =>
+  withKubelet({}, async ({ cluster, create, pod, runtime }) => {
+    await cluster.create(ConfigMap, { ...settings, data: { a: '1' } });
+    await create('first', { volumes: [secretInMemory] });
+    await cluster.client.delete(Pod, { namespace: 'default', name: 'first' });
+    await cluster.passes(60_000);
+    expect(pod('first')).toBeUndefined();
+    const list = cluster.client.list.bind(cluster.client);
+    let answer: () => void = () => undefined;
+    const answered = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    vi.spyOn(cluster.client, 'list').mockImplementation(async (kind, ...rest) => {
+      if (kind.kind === 'ConfigMap') await answered;
+      return list(kind, ...rest);
+    });
+    await cluster.client.delete(ConfigMap, { namespace: 'default', name: 'settings' });
+    await cluster.client.create(Pod, podOf('second', { nodeName: 'node-1', volumes: [secretInMemory] }) as Pod);
+    await vi.waitFor(() => expect(runtime.calls).toContain('RunPodSandbox default/second'), { timeout: 20_000 });
+    answer();
+    await cluster.passes(30_000);
+    expect(await runtime.listPodSandboxes()).toEqual([]);
+    await cluster.create(ConfigMap, { ...settings, data: { a: '2' } });
+    await cluster.passes(30_000);
+    expect(pod('second')?.status?.phase).toBe('Running');
+  }));
+
 test('a control group is told its limits when there is something to begin, not whenever its pod is looked at', async () => {
   const root = mkdtempSync(join(tmpdir(), 'kedge-cgroups-'));
   try {

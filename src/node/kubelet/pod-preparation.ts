@@ -96,7 +96,7 @@ export class PodPreparation {
     const { notes, references } = this.#options;
     if (notes.of(pod.metadata.uid).volumesFailed) return false;
     const ownOnly = (pod.spec.volumes ?? []).every((volume) => OWN_VOLUMES.some((sort) => volume[sort]));
-    return ownOnly && (await references.hasAllOf(pod, signal));
+    return ownOnly && (await references.expectsAllOf(pod, signal));
   }
 
   /** A group that has been told its limits and holds what runs is left alone. */

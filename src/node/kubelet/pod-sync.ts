@@ -16,6 +16,7 @@ import type { PodNotes } from './pod-notes.ts';
 import type { PodReporter } from './pod-reporter.ts';
 import type { PodPreparation } from './pod-preparation.ts';
 import type { Probes } from './probes/probes.ts';
+import type { SeenImage } from './images.ts';
 import type { Allocations } from './resize/allocations.ts';
 import { isNothing, type ResizeActions, resizeActions } from './resize/resize-actions.ts';
 import type { Resizer } from './resize/resizer.ts';
@@ -135,11 +136,12 @@ export class PodSync {
     pod: Pod,
     { actions, before, signal }: { actions: PodActions; before: RuntimePod; signal: AbortSignal },
   ): Promise<number[]> {
-    const { preparation } = this.#options;
+    const { preparation, starter } = this.#options;
     if (actions.killPod) await this.#clearSandboxes(pod, before, signal);
     await this.#killSome(pod, actions, signal);
     await this.#reset(pod, actions, signal);
     signal.throwIfAborted();
+    const seen = actions.createSandbox && starter.look(actions.start);
     const { volumes, sandboxId, config, podIPs } = await preparation.prepare({ pod, actions, before, signal });
     const pullSecrets = actions.start.length > 0 ? await this.#pullSecrets(pod) : [];
     const waits: number[] = [];
@@ -154,6 +156,7 @@ export class PodSync {
         volumes: volumes.paths,
         imageFailures: volumes.imageFailures,
         pullSecrets,
+        seen: seen?.get(container),
       });
       if (wait !== undefined) waits.push(wait);
     }
@@ -223,6 +226,7 @@ export class PodSync {
       volumes: Map<string, string>;
       imageFailures: MountedVolumes['imageFailures'];
       pullSecrets: Secret[];
+      seen: SeenImage;
     },
   ): Promise<number | undefined> {
     const { starter, notes, runtime, volumes, runtimePods } = this.#options;

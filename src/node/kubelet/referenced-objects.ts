@@ -35,10 +35,15 @@ export interface ReferencedObjectsOptions {
 }
 
 const RETRY_MS = { least: 500, most: 30_000 };
+/** An API that hangs must not hang the pod's worker: it says so, and looks again. */
+const ANSWERED_WITHIN_MS = 10_000;
+const MOST_REMEMBERED = 1_000;
 
 export class ReferencedObjects {
   readonly #options: ReferencedObjectsOptions;
   readonly #entries = new Map<string, Entry>();
+  /** Objects that were there when the last pod that named them went: ids only. */
+  readonly #wereThere = new Set<string>();
 
   constructor(options: ReferencedObjectsOptions) {
     this.#options = options;
@@ -60,16 +65,19 @@ export class ReferencedObjects {
   }
 
   /**
-   * Whether every object that it names is there, as soon as that is known of all; one that was refused is not.
+   * Whether every object that it names can be expected to be there: one that was for an earlier pod is not waited for. Of
+   * the others as soon as it is known of all; one that was refused, or not heard of, is not there.
    * @throws the signal's reason
    */
-  async hasAllOf(pod: Pod, signal: AbortSignal): Promise<boolean> {
+  async expectsAllOf(pod: Pod, signal: AbortSignal): Promise<boolean> {
     const namespace = pod.metadata.namespace ?? '';
     const { configMaps, secrets } = namesIn(pod);
-    const named = (kind: Kind, names: readonly string[]) =>
-      names.map((name) => this.#entries.get(idOf(kind, { namespace, name })));
-    const entries = [...named(ConfigMap, configMaps), ...named(Secret, secrets)];
-    await unlessAborted(Promise.allSettled(entries.map((entry) => entry?.first)), signal);
+    const named = (kind: Kind, names: readonly string[]) => names.map((name) => idOf(kind, { namespace, name }));
+    const ids = [...named(ConfigMap, configMaps), ...named(Secret, secrets)];
+    const unsure = ids.filter((id) => this.#entries.get(id)?.isTold || !this.#wereThere.has(id));
+    const entries = unsure.map((id) => this.#entries.get(id));
+    if (entries.some((entry) => !entry?.isTold))
+      await unlessAborted(Promise.allSettled(entries.map((entry) => entry && this.#answerOf(entry))), signal);
     return entries.every((entry) => entry?.object !== undefined);
   }
 
@@ -85,8 +93,25 @@ export class ReferencedObjects {
   async #get<T extends KubeObject>(kind: Kind<T>, at: { namespace: string; name: string }): Promise<T | undefined> {
     const entry = this.#entries.get(idOf(kind, at));
     if (!entry) throw new Error(`${kind.plural} "${at.name}" is named by no pod of this node`);
-    await entry.first;
+    if (!entry.object) await this.#answerOf(entry);
     return entry.object as T | undefined;
+  }
+
+  /** @throws what the API says, or that it says nothing; the text is upstream's */
+  async #answerOf({ kind, first }: Entry): Promise<void> {
+    const answered = new AbortController();
+    const late = sleep(this.#options.clock, ANSWERED_WITHIN_MS, answered.signal).then(
+      () => {
+        const what = kind.kind.toLowerCase();
+        throw new Unreachable(`failed to sync ${what} cache: timed out waiting for the condition`);
+      },
+      () => undefined, // it was answered
+    );
+    try {
+      await Promise.race([first, late]);
+    } finally {
+      answered.abort();
+    }
   }
 
   #use(kind: Kind, at: { namespace: string; name: string }, podUid: string): string {
@@ -102,7 +127,15 @@ export class ReferencedObjects {
       if (except.has(id) || !entry.users.delete(podUid) || entry.users.size > 0) continue;
       entry.stop.abort();
       this.#entries.delete(id);
+      this.#remember(id, entry.object !== undefined);
     }
+  }
+
+  #remember(id: string, wasThere: boolean): void {
+    this.#wereThere.delete(id);
+    if (wasThere) this.#wereThere.add(id);
+    const [oldest] = this.#wereThere;
+    if (oldest !== undefined && this.#wereThere.size > MOST_REMEMBERED) this.#wereThere.delete(oldest);
   }
 
   #begin(what: Pick<Entry, 'kind' | 'namespace' | 'name'>, podUid: string): Entry {

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import { SmallShells } from './small-shells.ts';
 
 export interface Mounter {
   tmpfs(path: string, options: { sizeBytes?: number; mode: number }): Promise<void>;
@@ -20,6 +21,14 @@ export class MountFailed extends Error {
 }
 
 const run = promisify(execFile);
+const shells = new SmallShells();
+
+/** Throws MountFailed. */
+async function quickly(program: string, args: readonly string[]): Promise<void> {
+  const { code, said } = await shells.run(program, args);
+  if (code !== 0) throw new MountFailed(`Command failed: ${[program, ...args].join(' ')}\n${said}`);
+}
+
 const mountinfo = () => readFile('/proc/self/mountinfo', 'utf8');
 /** A server that does not answer must not hold a pod's worker for ever. */
 const MOUNT_MS = 120_000;
@@ -27,11 +36,11 @@ const MOUNT_MS = 120_000;
 export const systemMounter: Mounter = {
   async tmpfs(path, { sizeBytes, mode }) {
     const size = sizeBytes ? `,size=${sizeBytes}` : '';
-    await run('mount', ['-t', 'tmpfs', '-o', `mode=${mode.toString(8)}${size}`, 'tmpfs', path]);
+    await quickly('mount', ['-t', 'tmpfs', '-o', `mode=${mode.toString(8)}${size}`, 'tmpfs', path]);
   },
   async bind(source, target, { readOnly } = { readOnly: false }) {
-    await run('mount', ['--no-canonicalize', '--bind', source, target]);
-    if (readOnly) await run('mount', ['--no-canonicalize', '-o', 'remount,bind,ro', target]);
+    await quickly('mount', ['--no-canonicalize', '--bind', source, target]);
+    if (readOnly) await quickly('mount', ['--no-canonicalize', '-o', 'remount,bind,ro', target]);
   },
   async mount({ type, source, target, options }) {
     const flags = options.length > 0 ? ['-o', options.join(',')] : [];
@@ -46,7 +55,7 @@ export const systemMounter: Mounter = {
     }
   },
   async unmount(path) {
-    await run('umount', ['-l', path]);
+    await quickly('umount', ['-l', path]);
   },
   async below(path) {
     return mountPointsBelow(await mountinfo(), path);

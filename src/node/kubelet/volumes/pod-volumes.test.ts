@@ -12,7 +12,7 @@ import {
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ConfigMap, HostPathVolumeSource, Pod, Secret, Volume } from '#api/generated/schema.ts';
 import { ManualClock } from '#base/manual-clock.ts';
 import { ImageFailed } from '../images.ts';
@@ -37,7 +37,8 @@ afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 /** Mounts are noted, and folders otherwise. */
 const mounter: Mounter = {
-  tmpfs: async (path, { sizeBytes }) => void mounts.push({ path, what: `memory ${sizeBytes}` }),
+  tmpfs: async (path, { sizeBytes, mode }) =>
+    void mounts.push({ path, what: `memory ${mode.toString(8)} ${sizeBytes}` }),
   bind: async () => undefined,
   mount: async ({ type, target, options }) => void mounts.push({ path: target, what: `${type} ${options}` }),
   unmount: async () => undefined,
@@ -183,10 +184,13 @@ describe('emptyDir', () => {
     const node = volumes();
     const { paths } = await node.setUp(pod, []);
     await node.setUp(pod, []);
-    expect(mounts.map(({ path, what }) => [path, what])).toEqual([
-      [paths.get('memory'), 'memory 1048576'],
-      [paths.get('huge'), 'hugetlbfs pagesize=2Mi'],
-    ]);
+    expect(mounts).toHaveLength(2);
+    expect(new Map(mounts.map(({ path, what }) => [path, what]))).toEqual(
+      new Map([
+        [paths.get('memory'), 'memory 1777 1048576'],
+        [paths.get('huge'), 'hugetlbfs pagesize=2Mi'],
+      ]),
+    );
     expect(statSync(paths.get('disk') ?? '').mode & 0o777).toBe(0o777);
   });
 
@@ -209,6 +213,36 @@ describe('emptyDir', () => {
   });
 });
 
+test('the volumes of a pod are set up beside one another, and all have ended when one has failed', async () => {
+  const begun: string[] = [];
+  const ended: string[] = [];
+  const waiting: (() => void)[] = [];
+  const setUp = async (_: Pod, { name }: Volume) => {
+    begun.push(name);
+    await new Promise<void>((resolve) => waiting.push(resolve));
+    ended.push(name);
+    if (name === 'v1') throw new Error('refused');
+    return `/${name}`;
+  };
+  const names = Array.from({ length: 10 }, (_, index) => `v${index}`);
+  const pod = podWith(names.map((name) => ({ name, persistentVolumeClaim: { claimName: name } })));
+  const done = new PodVolumes({
+    root,
+    mounter,
+    sources,
+    clock: new ManualClock(),
+    lasting: { setUp, tearDown: async () => undefined },
+  }).setUp(pod, []);
+  done.catch(() => undefined);
+  await vi.waitFor(() => expect(begun).toEqual(names.slice(0, 8)));
+  for (let next = waiting.shift(); ended.length < names.length; next = waiting.shift()) {
+    next?.();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await expect(done).rejects.toThrow('MountVolume.SetUp failed for volume "v1" : refused');
+  expect(new Set(ended)).toEqual(new Set(names));
+});
+
 describe('files', () => {
   test('of a config map are on disk, all others in memory', async () => {
     maps.set('m', { key: 'text' });
@@ -224,7 +258,8 @@ describe('files', () => {
       [],
     );
     const inMemory = ['secret', 'downward-api', 'projected'].map((sort) => folderOf(sort));
-    expect(mounts).toEqual(inMemory.map((path) => ({ path, what: 'memory 1073741824' })));
+    expect(new Set(mounts)).toEqual(new Set(inMemory.map((path) => ({ path, what: 'memory 1777 1073741824' }))));
+    expect(statSync(folderOf('configmap')).mode & 0o7777).toBe(0o777);
     expect([read('configmap', 'key'), read('secret', 'key'), read('downward-api', 'name')]).toEqual([
       'text',
       'secret',

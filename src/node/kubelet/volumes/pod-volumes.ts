@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Pod, Volume } from '#api/generated/schema.ts';
 import type { Clock } from '#base/clock.ts';
 import { ImageFailed } from '../images.ts';
+import { Limiter } from '../limiter.ts';
 import { writeAtomically } from './atomic-writer.ts';
 import { type Medium, mediumOf, memorySize } from './empty-dir.ts';
 import { checkHostPath } from './host-path.ts';
@@ -47,6 +48,15 @@ export interface PodVolumesOptions {
   clock: Clock;
 }
 
+interface SettingUp {
+  podIPs: readonly string[];
+  signal: AbortSignal | undefined;
+}
+
+/** As the kernel makes a tmpfs that nobody has told a mode, which is how upstream mounts it. */
+const MEMORY_MODE = 0o1777;
+/** Of one pod's volumes. */
+const MOST_AT_ONCE = 8;
 /** Upstream's podAttachAndMountTimeout: so long nobody is told that a volume is waited for. */
 const PATIENCE_MS = 123_000;
 
@@ -71,16 +81,12 @@ export class PodVolumes {
     const done: MountedVolumes = { paths: new Map(), imageFailures: new Map() };
     const failures: { volume: string; cause: Error }[] = [];
     let notYet: VolumeNotYet | undefined;
-    for (const volume of pod.spec.volumes ?? []) {
-      try {
-        done.paths.set(volume.name, await this.#setUpOne(pod, volume, { podIPs, signal }));
-      } catch (error) {
-        signal?.throwIfAborted();
-        if (!(error instanceof Error)) throw error;
-        if (error instanceof ImageFailed) done.imageFailures.set(volume.name, error);
-        else if (error instanceof VolumeNotYet) notYet ??= error;
-        else failures.push({ volume: volume.name, cause: error });
-      }
+    for (const { volume, path, error } of await this.#setUpEach(pod, { podIPs, signal })) {
+      if (path !== undefined) done.paths.set(volume, path);
+      else if (error instanceof ImageFailed) done.imageFailures.set(volume, error);
+      else if (error instanceof VolumeNotYet) notYet ??= error;
+      else if (error instanceof Error) failures.push({ volume, cause: error });
+      else throw error;
     }
     const overdue = notYet && this.#overdue(pod, notYet);
     if (overdue) failures.push({ volume: overdue.volume, cause: overdue });
@@ -88,6 +94,25 @@ export class PodVolumes {
     if (notYet) throw notYet;
     this.#waitingSinceMs.delete(pod.metadata.uid);
     return done;
+  }
+
+  /** Beside one another, in their order; none is under way any more. @throws the signal's reason */
+  async #setUpEach(pod: Pod, how: SettingUp): Promise<{ volume: string; path?: string; error?: unknown }[]> {
+    const atOnce = new Limiter(MOST_AT_ONCE);
+    const outcomes = await Promise.all(
+      (pod.spec.volumes ?? []).map((volume) =>
+        atOnce.run(async () => {
+          try {
+            how.signal?.throwIfAborted();
+            return { volume: volume.name, path: await this.#setUpOne(pod, volume, how) };
+          } catch (error) {
+            return { volume: volume.name, error };
+          }
+        }),
+      ),
+    );
+    if (outcomes.some(({ error }) => error !== undefined)) how.signal?.throwIfAborted();
+    return outcomes;
   }
 
   /** What is said of a volume that has been waited for too long. */
@@ -125,11 +150,7 @@ export class PodVolumes {
     return entries;
   }
 
-  async #setUpOne(
-    pod: Pod,
-    volume: Volume,
-    { podIPs, signal }: { podIPs: readonly string[]; signal: AbortSignal | undefined },
-  ): Promise<string> {
+  async #setUpOne(pod: Pod, volume: Volume, { podIPs, signal }: SettingUp): Promise<string> {
     const { fsGroup } = pod.spec.securityContext ?? {};
     if (volume.hostPath) return checkHostPath(volume.hostPath);
     if (volume.emptyDir) return this.#emptyDir(pod, volume);
@@ -150,7 +171,7 @@ export class PodVolumes {
     const sizeBytes = inMemory ? memorySize(pod, this.#options.sources.node.allocatable['memory']) : undefined;
     await this.#folder(folder, {
       medium: inMemory ? { is: 'memory', sizeBytes } : { is: 'disk' },
-      mode: 0o755,
+      mode: inMemory ? MEMORY_MODE : 0o777, // nobody but the kubelet can write: a container has it read-only
     });
     await makeNestedMountPoints(folder, volume.name, pod);
     await writeAtomically(folder, payload, fsGroup);
@@ -160,10 +181,8 @@ export class PodVolumes {
   async #emptyDir(pod: Pod, { name, emptyDir }: Volume): Promise<string> {
     const folder = join(this.folderOf(pod.metadata.uid), 'volumes', 'kubernetes.io~empty-dir', name);
     const { allocatable } = this.#options.sources.node;
-    const made = await this.#folder(folder, {
-      medium: mediumOf(pod, emptyDir ?? {}, allocatable['memory']),
-      mode: 0o777,
-    });
+    const medium = mediumOf(pod, emptyDir ?? {}, allocatable['memory']);
+    const made = await this.#folder(folder, { medium, mode: medium.is === 'memory' ? MEMORY_MODE : 0o777 });
     const { fsGroup } = pod.spec.securityContext ?? {};
     if (made && fsGroup !== undefined) await giveToGroup(folder, fsGroup);
     return folder;

@@ -1,0 +1,71 @@
+import { afterEach, expect, test, vi } from 'vitest';
+import type { Pod } from '#api/generated/schema.ts';
+import { ManualClock } from '#base/manual-clock.ts';
+import type { Client } from '#client/client.ts';
+import { ReferencedObjects } from './referenced-objects.ts';
+
+const pod = (uid: string) =>
+  ({
+    metadata: { name: uid, namespace: 'ns', uid },
+    spec: { containers: [], volumes: [{ name: 'v', configMap: { name: 'settings' } }] },
+  }) as unknown as Pod;
+const settings = { metadata: { name: 'settings', namespace: 'ns', resourceVersion: '7' }, data: { a: '1' } };
+
+/** An API that answers lists when it is told to, and tells of no change. */
+function hangingApi() {
+  const answers: ((items: object[]) => void)[] = [];
+  const client = {
+    list: () =>
+      new Promise((resolve) => answers.push((items) => resolve({ items, metadata: { resourceVersion: '9' } }))),
+    async *watch(_: unknown, { signal }: { signal: AbortSignal }) {
+      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+    },
+  } as unknown as Client;
+  return { client, answers };
+}
+
+const stops: (() => void)[] = [];
+afterEach(() => {
+  for (const stop of stops.splice(0)) stop();
+});
+
+function begin() {
+  const clock = new ManualClock();
+  const { client, answers } = hangingApi();
+  const changed: string[] = [];
+  const references = new ReferencedObjects({ client, clock, onChange: (uid) => changed.push(uid) });
+  stops.push(() => references.close());
+  return { clock, answers, references };
+}
+const { signal } = new AbortController();
+
+test('an API that does not answer is waited for only so long', async () => {
+  const { clock, answers, references } = begin();
+  references.follow(pod('one'));
+  const found = references.configMap('ns', 'settings');
+  const refused = expect(found).rejects.toThrow('failed to sync configmap cache: timed out waiting for the condition');
+  const expected = references.expectsAllOf(pod('one'), signal);
+  await clock.advance(10_000);
+  await refused;
+  expect(await expected).toBe(false);
+  answers[0]?.([settings]);
+  expect(await references.configMap('ns', 'settings')).toBe(settings);
+  expect(await references.expectsAllOf(pod('one'), signal)).toBe(true);
+});
+
+test('what was there when its last pod went is expected to be there still, until it is known to be gone', async () => {
+  const { answers, references } = begin();
+  references.follow(pod('one'));
+  answers[0]?.([settings]);
+  expect(await references.expectsAllOf(pod('one'), signal)).toBe(true);
+  references.forget('one');
+  references.follow(pod('two'));
+  expect(await references.expectsAllOf(pod('two'), signal)).toBe(true); // nobody has answered for it
+  answers[1]?.([]);
+  await vi.waitFor(async () => expect(await references.expectsAllOf(pod('two'), signal)).toBe(false));
+  references.forget('two');
+  references.follow(pod('three'));
+  const expected = references.expectsAllOf(pod('three'), signal);
+  answers[2]?.([]);
+  expect(await expected).toBe(false);
+});
