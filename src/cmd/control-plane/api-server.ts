@@ -215,6 +215,7 @@ function httpOptions(
       ),
     ],
     ...(debug && { debug }),
+    flags: cluster.settings.apiServer ?? {},
     openApi: { descriptions: lazyDescriptions(DESCRIPTIONS) },
     serverAddress: () => `127.0.0.1:${cluster.apiServerPort}`,
   };

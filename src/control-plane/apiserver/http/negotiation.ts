@@ -97,7 +97,7 @@ function wantedBy({ mediaType, parameters }: Clause, offer: Offer): Wanted | und
 }
 
 /** In order of quality, then as they stand. */
-function clausesOf(accept: string): Clause[] {
+export function clausesOf(accept: string): Clause[] {
   const clauses = accept.split(',').map((text): Clause => {
     const [mediaType = '', ...rest] = text.split(';').map((part) => part.trim());
     const parameters = new Map(rest.map((part) => part.split('=', 2).map((side) => side.trim()) as [string, string]));

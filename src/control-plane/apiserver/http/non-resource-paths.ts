@@ -6,6 +6,7 @@ import type { Discovery } from '../discovery/discovery.ts';
 import { discoveryForm } from '../discovery/discovery-form.ts';
 import { dumpOf } from '../flow-control/dump.ts';
 import type { FlowControl } from '../flow-control/flow-control.ts';
+import type { HealthResults } from '../metrics/health-results.ts';
 import {
   GNOSTIC_ACCEPTED,
   GNOSTIC_MEDIA_TYPE,
@@ -13,9 +14,18 @@ import {
   GNOSTIC_V3_MEDIA_TYPE,
   type OpenApi,
 } from '../openapi/openapi.ts';
-import type { HealthResults } from '../metrics/health-results.ts';
 import type { NonResourceRequestInfo } from '../request-info.ts';
 import { encoded } from './body-chunks.ts';
+import {
+  type ComponentPage,
+  deprecationOf,
+  flagzObject,
+  flagzText,
+  type PageForm,
+  pageFormOf,
+  statuszObject,
+  statuszText,
+} from './component-pages.ts';
 import { type DebugPages, debugAnswer } from './debug-pages.ts';
 import type { Exchange } from './exchange.ts';
 import { type HealthCheck, type HealthEndpoint, healthOf, type ObserveHealth } from './health.ts';
@@ -23,6 +33,7 @@ import { documentEncoding, isForPeople } from './negotiation.ts';
 import type { RequestMetrics } from './request-metrics.ts';
 import { sendBody } from './send-reply.ts';
 import { versionInfo } from './version.ts';
+import { warningHeaders } from './warning-header.ts';
 
 export interface NonResourceServices {
   discovery: Discovery;
@@ -33,6 +44,10 @@ export interface NonResourceServices {
   healthResults: HealthResults;
   flowControl: FlowControl;
   debug?: DebugPages;
+  /** With which this component was started; absent: there is no `/flagz`. */
+  flags?: Readonly<Record<string, string>>;
+  /** When this component began: milliseconds since the epoch. */
+  startedMs: number;
   /** `host:port` under which clients reach this server. */
   serverAddress(): string;
   clock: Clock;
@@ -51,6 +66,8 @@ const ROUTES: Readonly<Record<string, Route>> = {
   '/openapi/v3': async (exchange, _info, { openApi }) => sendDocument(exchange, await openApi.v3Index()),
   '/.well-known/openid-configuration': (exchange, _info, { tokenIssuer }) =>
     sendCacheable(exchange, 'application/json', tokenIssuer.discoveryDocument()),
+  '/statusz': sendStatusz,
+  '/flagz': sendFlagz,
   '/openid/v1/jwks': async (exchange, _info, { tokenIssuer }) =>
     sendCacheable(exchange, 'application/jwk-set+json', await tokenIssuer.jwks()),
 };
@@ -77,13 +94,61 @@ export async function serveNonResource(
   throw noSuchPath();
 }
 
-function sendPaths(exchange: Exchange, info: NonResourceRequestInfo, { checks }: NonResourceServices): Promise<void> {
+function sendPaths(exchange: Exchange, info: NonResourceRequestInfo, services: NonResourceServices): Promise<void> {
+  return sendJson(exchange, info, { paths: listedPaths(services) });
+}
+
+function listedPaths({ checks, discovery, flags }: NonResourceServices): string[] {
   const health = (['healthz', 'livez', 'readyz'] as const).flatMap((endpoint) => [
     `/${endpoint}`,
     ...checks.filter(({ of }) => of.includes(endpoint)).map(({ name }) => `/${endpoint}/${name}`),
   ]);
-  const paths = ['/api', '/apis', ...Object.keys(ROUTES).filter((path) => path !== '/'), ...health];
-  return sendJson(exchange, info, { paths: paths.sort() });
+  const { groups = [] } = discovery.groups().content as ListedGroups;
+  const apis = groups.flatMap(({ name, versions }) => [
+    `/apis/${name}`,
+    ...versions.map(({ groupVersion }) => `/apis/${groupVersion}`),
+  ]);
+  const routes = Object.keys(ROUTES).filter((path) => path !== '/' && (path !== '/flagz' || flags));
+  return ['/api', '/api/v1', '/apis', ...apis, ...routes, ...health].sort();
+}
+
+interface ListedGroups {
+  groups?: readonly { name: string; versions: readonly { groupVersion: string }[] }[];
+}
+
+function sendStatusz(exchange: Exchange, _info: NonResourceRequestInfo, services: NonResourceServices): Promise<void> {
+  const form = pageFormOf(exchange.header('accept'), 'Statusz'); // 406
+  const { startedMs, clock } = services;
+  const status = { startedMs, nowMs: clock.now(), paths: listedPaths(services) };
+  return sendPage(exchange, 'Statusz', form, () =>
+    form.encoding === 'text' ? statuszText(status) : statuszObject(status, form),
+  );
+}
+
+function sendFlagz(exchange: Exchange, _info: NonResourceRequestInfo, { flags }: NonResourceServices): Promise<void> {
+  if (!flags) throw noSuchPath();
+  const form = pageFormOf(exchange.header('accept'), 'Flagz'); // 406
+  return sendPage(exchange, 'Flagz', form, () =>
+    form.encoding === 'text' ? flagzText(flags) : flagzObject(flags, form),
+  );
+}
+
+async function sendPage(
+  exchange: Exchange,
+  page: ComponentPage,
+  form: PageForm,
+  content: () => string | object,
+): Promise<void> {
+  const deprecation = deprecationOf(page, form);
+  if (deprecation) exchange.set('warning', warningHeaders([deprecation]));
+  const said = content();
+  if (typeof said === 'string')
+    return sendBody(exchange, 200, { type: 'text/plain; charset=utf-8', body: Buffer.from(said) });
+  return sendBody(
+    exchange,
+    200,
+    encoded(said, { encoding: form.encoding === 'yaml' ? 'yaml' : 'json', pretty: false }),
+  );
 }
 
 async function sendHealth(

@@ -42,6 +42,8 @@ export interface ServeOptions {
   metrics?: RequestMetrics;
   flowControl: FlowControl;
   debug?: DebugPages;
+  /** With which this server was started: `/flagz`. */
+  flags?: Readonly<Record<string, string>>;
   /** How long requests have that do not last by their nature. Upstream: --request-timeout. */
   requestTimeoutMs?: number;
   /** How long requests are taken after /readyz has begun to fail. Upstream: --shutdown-delay-duration. */
@@ -78,6 +80,7 @@ export function serveHttp(options: ServeOptions): ServedHttp {
     forwarder,
     metrics,
     healthResults: new HealthResults(clock.now()),
+    startedMs: clock.now(),
     lifecycle,
     deadlines: new RequestDeadlines(clock, options.requestTimeoutMs),
     discovery: createDiscovery(kinds, pipeline.aggregation.discovery),
