@@ -27,10 +27,10 @@ export const claimantOf = (object: KubeObject): string =>
 const unclaimedIn = (namespace = ''): string => `none in ${namespace}`;
 
 /** All that an owner may have to take on or let go. */
-export const claimableBy = (owner: KubeObject, informer: Informer<KubeObject>): KubeObject[] => [
-  ...informer.by(claimantOf, owner.metadata.uid),
-  ...informer.by(claimantOf, unclaimedIn(owner.metadata.namespace)),
-];
+export const claimableBy = (owner: KubeObject, informer: Informer<KubeObject>): Pick<Claim, 'own' | 'nobodys'> => ({
+  own: informer.by(claimantOf, owner.metadata.uid),
+  nobodys: informer.by(claimantOf, unclaimedIn(owner.metadata.namespace)),
+});
 
 /** The index behind `owned`. */
 export const controllerUidOf = (object: KubeObject): string | undefined => controllerOf(object)?.uid;
@@ -53,26 +53,27 @@ export interface Claim {
   kind: Kind;
   /** What an adopted one gets. */
   finalizers?: readonly string[];
-  /** At least all that the owner controls, and what nobody controls in its namespace. */
-  candidates: readonly KubeObject[];
+  /** All that the owner controls. */
+  own: readonly KubeObject[];
+  /** What nobody controls in its namespace. */
+  nobodys: readonly KubeObject[];
   client: Pick<Client, 'get'>;
   patch(object: KubeObject, patch: unknown): Promise<KubeObject>;
 }
 
 /** Those that belong to the owner in the end. Adopting asks the server first whether the owner is still meant to live. */
 export async function claimed(claim: Claim): Promise<KubeObject[]> {
-  const { owner, candidates } = claim;
+  const { owner } = claim;
   const selector = selectorFrom(claim.selector);
   const kept: KubeObject[] = [];
   const released: KubeObject[] = [];
   const orphans: KubeObject[] = [];
-  for (const object of candidates) {
-    const controller = controllerOf(object);
-    const isMatch = matchesLabels(selector, object.metadata.labels);
-    if (controller?.uid === owner.metadata.uid) (isMatch ? kept : released).push(object);
-    else if (!controller && isMatch && !object.metadata.deletionTimestamp) orphans.push(object);
-  }
-  if (owner.metadata.deletionTimestamp) return [...kept];
+  for (const object of claim.own)
+    if (matchesLabels(selector, object.metadata.labels)) kept.push(object);
+    else released.push(object);
+  if (owner.metadata.deletionTimestamp) return kept;
+  for (const object of claim.nobodys)
+    if (!object.metadata.deletionTimestamp && matchesLabels(selector, object.metadata.labels)) orphans.push(object);
   await inParallel(released, (object) => release(claim, object));
   if (orphans.length > 0 && (await mayAdopt(claim))) {
     await inParallel(orphans, async (object) => {

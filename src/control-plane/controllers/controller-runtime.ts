@@ -130,7 +130,7 @@ function contextMaker(spec: Spec, parts: ContextParts): (key: ObjectKey, object:
         selector: spec.selectorOf?.(object),
         ...(spec.adoptedGet && { finalizers: spec.adoptedGet }),
         kind,
-        candidates: claimableBy(object, cached(kind)),
+        ...claimableBy(object, cached(kind)),
         client,
         patch: (target, patch) => api.patch(kind, target.metadata, { type: 'strategic', patch }),
       });

@@ -100,7 +100,7 @@ export const controllersFor = (settings: ClusterSettings = {}): Controller[] => 
   staleDisruptionTarget,
   ...(settings.autoscaler ? [horizontalPodAutoscalerController(settings.autoscaler)] : []),
   jobController(),
-  cronJobController,
+  cronJobController(),
   ttlAfterFinishedController,
   namespaceController,
   garbageCollector,

@@ -22,18 +22,29 @@ export const replicaSetController = defineController({
   async reconcile(rs, context) {
     const pods = await context.claim(Pod);
     context.weighs(pods.length);
-    const active = pods.filter(isActive);
-    const terminating = pods.filter((pod) => pod.metadata.deletionTimestamp !== undefined && !isTerminal(pod));
+    const { active, terminating } = sortedOut(pods);
     const failed = await adjustReplicas(rs, { active, related: () => relatedPods(rs, context) }, context);
 
     const nowMs = context.clock.now();
     const status = replicaStatusOf(rs, { active, failure: failed?.failure, nowMs });
-    await context.api.updateStatus(rs, { ...status, terminatingReplicas: terminating.length });
+    await context.api.updateStatus(rs, { ...status, terminatingReplicas: terminating });
     if (failed) throw failed.error;
     const nextMs = nextAvailableInMs(active, rs.spec.minReadySeconds ?? 0, nowMs);
     return nextMs === undefined ? settled : again({ afterMs: nextMs });
   },
 });
+
+/** In one pass, as there may be thousands. */
+function sortedOut(pods: readonly Pod[]): { active: Pod[]; terminating: number } {
+  const active: Pod[] = [];
+  let terminating = 0;
+  for (const pod of pods) {
+    if (isTerminal(pod)) continue;
+    if (pod.metadata.deletionTimestamp === undefined) active.push(pod);
+    else terminating++;
+  }
+  return { active, terminating };
+}
 
 /** The active pods of all ReplicaSets of the same owner: during a rollout, the old and the new. */
 function relatedPods(rs: ReplicaSet, { cached }: Context): Pod[] {

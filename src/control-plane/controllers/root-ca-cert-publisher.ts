@@ -3,6 +3,7 @@ import { ConfigMap } from '#api/core/v1/config-map.ts';
 import { Namespace } from '#api/core/v1/namespace.ts';
 import { hasReason } from '#api/machinery/status.ts';
 import { defineController, settled, watching } from './define-controller.ts';
+import { isNamespaceGoing } from './pod-writes.ts';
 
 const NAME = 'kube-root-ca.crt';
 const DESCRIPTION = 'kubernetes.io/description';
@@ -41,8 +42,8 @@ export const rootCaCertPublisher = (rootCa: string) =>
           await api.update(ConfigMap, { ...existing, metadata: { ...existing.metadata, annotations }, data });
         else await api.create(ConfigMap, { metadata: { name: NAME, namespace, annotations }, data });
       } catch (error) {
-        // The namespace is going, or is gone.
-        if (!hasReason(error, 'AlreadyExists', 'Forbidden', 'NotFound')) throw error;
+        // The namespace is going, or is gone. A quota that forbids it may be raised.
+        if (!hasReason(error, 'AlreadyExists', 'NotFound') && !isNamespaceGoing(error)) throw error;
       }
       return settled;
     },

@@ -3,6 +3,7 @@ import { Namespace } from '#api/core/v1/namespace.ts';
 import { ServiceAccount } from '#api/core/v1/service-account.ts';
 import { hasReason } from '#api/machinery/status.ts';
 import { defineController, settled, watching } from './define-controller.ts';
+import { isNamespaceGoing } from './pod-writes.ts';
 
 const NAME = 'default';
 
@@ -27,8 +28,8 @@ export const serviceAccountController = defineController({
     try {
       await api.create(ServiceAccount, { metadata: { name: NAME, namespace: metadata.name } });
     } catch (error) {
-      // Somebody else was faster, or the namespace is going.
-      if (!hasReason(error, 'AlreadyExists', 'Forbidden', 'NotFound')) throw error;
+      // Somebody else was faster, or the namespace is going. A quota that forbids it may be raised.
+      if (!hasReason(error, 'AlreadyExists', 'NotFound') && !isNamespaceGoing(error)) throw error;
     }
     return settled;
   },

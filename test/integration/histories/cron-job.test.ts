@@ -72,7 +72,7 @@ const acting =
 test('a CronJob makes one Job at a time of its schedule, never two, lists those that run, and keeps as many as it is told', async () => {
   await fc.assert(
     fc.asyncProperty(history<Step | Trouble>(steps, steps, troubles({ lostAnswers: true })), async (moments) => {
-      await using world = await World.begin({ shaky: [() => cronJobController] });
+      await using world = await World.begin({ shaky: [cronJobController] });
       const { cluster } = world;
       const seen = world.follow(Job);
       await cluster.create(CronJob, {

@@ -10,7 +10,7 @@ import { inZone, rfc1123 } from './times.ts';
 import { ttlAfterFinishedController } from './ttl-after-finished.ts';
 
 const MINUTE_MS = 60_000;
-const controllers = [cronJobController, ttlAfterFinishedController];
+const controllers = () => [cronJobController(), ttlAfterFinishedController];
 const template = { spec: { restartPolicy: 'Never', containers: [{ name: 'main', image: 'work:1' }] } };
 const cronJob = (spec: Submitted<CronJobObject['spec']> = {}, jobSpec: object = {}) => ({
   metadata: { name: 'tick', namespace: 'default' },
@@ -25,7 +25,7 @@ const reasons = (cluster: TestCluster) => cluster.list(Event).map(({ reason }) =
 
 /** Half a minute after a full five minutes. */
 async function started(spec: Submitted<CronJobObject['spec']> = {}, jobSpec: object = {}) {
-  const cluster = await startCluster({ controllers });
+  const cluster = await startCluster({ controllers: controllers() });
   const pastMs = cluster.clock.now() % (5 * MINUTE_MS);
   await cluster.passes(5 * MINUTE_MS - pastMs + 30_000);
   await cluster.create(CronJob, cronJob(spec, jobSpec));
@@ -194,4 +194,17 @@ test('times are written as upstream does', () => {
   expect(inZone(ms)).toBe('2026-07-01T12:00:00Z');
   expect(inZone(ms, 'America/New_York')).toBe('2026-07-01T08:00:00-04:00');
   expect(inZone(ms, 'Asia/Kathmandu')).toBe('2026-07-01T17:45:00+05:45');
+});
+
+test('times of a new schedule that have passed before it was one make no Job', async () => {
+  await using cluster = await started({ schedule: '0 0 1 1 *' });
+  const hour = new Date(cluster.clock.now()).getUTCHours();
+  await cluster.patch(CronJob, 'default/tick', { spec: { schedule: `* ${hour} * * *` } });
+  await cluster.settles();
+  expect(cluster.list(Job)).toEqual([]);
+  await cluster.passes(5 * MINUTE_MS);
+  await cluster.patch(CronJob, 'default/tick', { spec: { schedule: `*/2 * * * *`, timeZone: 'Etc/UTC' } });
+  const before = cluster.list(Job).length;
+  await cluster.settles();
+  expect([before > 0, cluster.list(Job).length]).toEqual([true, before]);
 });

@@ -4,6 +4,7 @@ import { type CronSchedule, readSchedule } from '#api/batch/v1/cron-schedule.ts'
 import { Job } from '#api/batch/v1/job.ts';
 import type { CronJobStatus, ObjectReference } from '#api/generated/schema.ts';
 import type { Kind } from '#api/machinery/kind.ts';
+import type { ObjectKey } from '#api/machinery/object.ts';
 import { hasReason, StatusError } from '#api/machinery/status.ts';
 import { millisOf, timestampOf } from '#api/machinery/timestamp.ts';
 import type { Draft } from '#client/client.ts';
@@ -23,39 +24,67 @@ const MARGIN_MS = 100;
 /** After a longer pause the schedule is not gone through time by time. */
 const MOST_MISSED = 100;
 
-export const cronJobController = defineController({
-  name: 'cronjob-controller',
-  reconciles: CronJob,
-  owns: [Job],
-  writes,
+/** A schedule, and since when it is that one: undefined where it was found so. */
+interface KnownSchedule {
+  text: string;
+  sinceMs: number | undefined;
+}
 
-  async reconcile(cronJob: CronJob, context) {
-    const jobs = context.owned(Job);
-    const step = new Step(cronJob, jobs, context);
-    const kept = await step.dropOldJobs();
-    step.followJobs(kept);
-    let outcome: Outcome = settled;
-    try {
-      outcome = await step.start();
-    } finally {
-      await context.api.updateStatus(cronJob, step.status);
-    }
-    return outcome;
-  },
-});
+export function cronJobController() {
+  const schedules = new Map<ObjectKey, KnownSchedule>();
+  return defineController({
+    name: 'cronjob-controller',
+    reconciles: CronJob,
+    owns: [Job],
+    writes,
+
+    async reconcile(cronJob: CronJob, context) {
+      const jobs = context.owned(Job);
+      const text = scheduleText(cronJob);
+      const known = schedules.get(context.key);
+      const isChanged = known !== undefined && known.text !== text;
+      const sinceMs = isChanged ? context.clock.now() : known?.sinceMs;
+      schedules.set(context.key, { text, sinceMs });
+      const step = new Step(cronJob, { jobs, sinceMs }, context);
+      const kept = await step.dropOldJobs();
+      step.followJobs(kept);
+      let outcome: Outcome = settled;
+      try {
+        outcome = await step.start();
+      } finally {
+        await context.api.updateStatus(cronJob, step.status);
+      }
+      return outcome;
+    },
+
+    async gone({ key }) {
+      schedules.delete(key);
+      return settled;
+    },
+  });
+}
+
+const scheduleText = ({ spec }: CronJob): string => JSON.stringify([spec.schedule, spec.timeZone]);
 
 class Step {
   readonly #cronJob: CronJob;
   readonly #jobs: readonly Job[];
   readonly #context: Context;
   readonly #nowMs: number;
+  /** Times before it were those of another schedule. */
+  readonly #sinceMs: number;
   #active: ObjectReference[];
   #lastScheduleTime: string | undefined;
   #lastSuccessfulTime: string | undefined;
 
-  constructor(cronJob: CronJob, jobs: readonly Job[], context: Context) {
+  constructor(
+    cronJob: CronJob,
+    { jobs, sinceMs }: { jobs: readonly Job[]; sinceMs: number | undefined },
+    context: Context,
+  ) {
     this.#cronJob = cronJob;
     this.#jobs = jobs;
+    this.#sinceMs = sinceMs ?? 0;
     this.#context = context;
     this.#nowMs = context.clock.now();
     this.#active = cronJob.status?.active ?? [];
@@ -166,7 +195,11 @@ class Step {
     const earliestMs = startingDeadlineSeconds === undefined ? 0 : this.#nowMs - startingDeadlineSeconds * 1000;
     let dueMs: number | undefined;
     let missed = 0;
-    for (let ms = schedule.next(Math.max(sinceMs, earliestMs)); ms !== undefined && ms <= this.#nowMs; missed++) {
+    for (
+      let ms = schedule.next(Math.max(sinceMs, earliestMs, this.#sinceMs));
+      ms !== undefined && ms <= this.#nowMs;
+      missed++
+    ) {
       dueMs = ms;
       if (missed === MOST_MISSED) {
         this.#complainOfMissed();
