@@ -21,3 +21,21 @@ test('what has a key is found under it, as it is now', () => {
   cache.remove(pod('b', '4', 'one'));
   expect([on('one'), on('two')]).toEqual([[], ['a']]);
 });
+
+test('an object is under all of its keys and no others, whether they change or not', () => {
+  const cache = new ObjectCache<Pod>();
+  const imagesOf = ({ spec }: Pod): string[] => spec.containers.map(({ image = '' }) => image);
+  const found = (image: string) => cache.by(imagesOf, image).map(({ metadata }) => metadata.resourceVersion);
+  const of = (resourceVersion: string, ...images: string[]): Pod => {
+    const one = pod('a', resourceVersion);
+    return { ...one, spec: { ...one.spec, containers: images.map((image, at) => ({ name: `${at}`, image })) } };
+  };
+  cache.replace([of('1', 'x', 'y')], '1');
+  expect([found('x'), found('y')]).toEqual([['1'], ['1']]);
+  cache.put(of('2', 'x', 'y'));
+  expect([found('x'), found('y')]).toEqual([['2'], ['2']]);
+  cache.put(of('3', 'y', 'z'));
+  expect([found('x'), found('y'), found('z')]).toEqual([[], ['3'], ['3']]);
+  cache.put(of('4', 'y'));
+  expect([found('y'), found('z')]).toEqual([['4'], []]);
+});

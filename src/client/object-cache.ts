@@ -8,7 +8,8 @@ export interface Change<T extends KubeObject> {
   before: T | undefined;
 }
 
-export type IndexKeys<T extends KubeObject> = (object: T) => string | string[] | undefined;
+type Keys = string | readonly string[] | undefined;
+export type IndexKeys<T extends KubeObject> = (object: T) => Keys;
 
 /** Not before `b`; both as the server gives them out. Source: KEP-5504, comparable resource versions. */
 export const isAtLeast = (a: ResourceVersion, b: ResourceVersion): boolean =>
@@ -111,20 +112,17 @@ export class ObjectCache<T extends KubeObject> {
     if (before?.metadata.resourceVersion === object.metadata.resourceVersion && sameUid(before, object)) return;
     if (before && !sameUid(before, object)) this.#remove(key, before); // deleted and made anew while not watching
     const known = this.#objects.get(key);
-    if (known) this.#unindex(key, known);
     this.#objects.set(key, object);
-    for (const index of this.#indexes.values()) index.put(key, object);
+    for (const index of this.#indexes.values())
+      if (known) index.replace(key, known, object);
+      else index.put(key, object);
     this.#tell({ key, now: object, before: known });
   }
 
   #remove(key: ObjectKey, before: T): void {
-    this.#unindex(key, before);
+    for (const index of this.#indexes.values()) index.remove(key, before);
     this.#objects.delete(key);
     this.#tell({ key, now: undefined, before });
-  }
-
-  #unindex(key: ObjectKey, object: T): void {
-    for (const index of this.#indexes.values()) index.remove(key, object);
   }
 
   #tell(change: Change<T>): void {
@@ -150,27 +148,51 @@ export class Index<T extends KubeObject> {
   }
 
   put(key: ObjectKey, object: T): void {
-    for (const indexKey of this.#indexKeys(object)) {
-      let bucket = this.#buckets.get(indexKey);
-      if (!bucket) {
-        bucket = new Map();
-        this.#buckets.set(indexKey, bucket);
-      }
-      bucket.set(key, object);
-    }
+    this.#putUnder(this.#keysOf(object), key, object);
   }
 
   remove(key: ObjectKey, object: T): void {
-    for (const indexKey of this.#indexKeys(object)) {
-      const bucket = this.#buckets.get(indexKey);
-      bucket?.delete(key);
-      if (bucket?.size === 0) this.#buckets.delete(indexKey);
-    }
+    this.#removeUnder(this.#keysOf(object), key);
   }
 
-  #indexKeys(object: T): readonly string[] {
-    const keys = this.#keysOf(object);
-    if (keys === undefined) return [];
-    return typeof keys === 'string' ? [keys] : keys;
+  /** Most changes leave an object where it was found before: then nothing is taken out and put in again. */
+  replace(key: ObjectKey, before: T, now: T): void {
+    const [old, keys] = [this.#keysOf(before), this.#keysOf(now)];
+    if (!isSame(old, keys)) this.#removeUnder(old, key);
+    this.#putUnder(keys, key, now);
   }
+
+  #putUnder(keys: Keys, key: ObjectKey, object: T): void {
+    if (keys === undefined) return;
+    if (typeof keys === 'string') this.#bucket(keys).set(key, object);
+    else for (const indexKey of keys) this.#bucket(indexKey).set(key, object);
+  }
+
+  #removeUnder(keys: Keys, key: ObjectKey): void {
+    if (keys === undefined) return;
+    if (typeof keys === 'string') this.#removeFrom(keys, key);
+    else for (const indexKey of keys) this.#removeFrom(indexKey, key);
+  }
+
+  #removeFrom(indexKey: string, key: ObjectKey): void {
+    const bucket = this.#buckets.get(indexKey);
+    bucket?.delete(key);
+    if (bucket?.size === 0) this.#buckets.delete(indexKey);
+  }
+
+  #bucket(indexKey: string): Map<ObjectKey, T> {
+    let bucket = this.#buckets.get(indexKey);
+    if (!bucket) {
+      bucket = new Map();
+      this.#buckets.set(indexKey, bucket);
+    }
+    return bucket;
+  }
+}
+
+function isSame(a: Keys, b: Keys): boolean {
+  if (a === b) return true;
+  if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }

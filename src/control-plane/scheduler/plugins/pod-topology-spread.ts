@@ -135,7 +135,7 @@ export const podTopologySpreadWith = ({
     },
 
     score(_, info, state) {
-      if (!state || state.ignored.has(info)) return 0;
+      if (!state || (state.ignored.size > 0 && state.ignored.has(info))) return 0;
       let sum = 0;
       for (const { topologyKey, counts, maxSkew, weight } of state.soft) {
         const value = info.node.metadata.labels?.[topologyKey];
@@ -146,17 +146,22 @@ export const podTopologySpreadWith = ({
     },
 
     normalize(scores, nodes, state) {
+      const ignored = state?.ignored ?? NO_NODES;
+      const counts = (index: number) => ignored.size === 0 || !ignored.has(nodes[index] as NodeInfo);
       let least = Number.POSITIVE_INFINITY;
       let most = Number.NEGATIVE_INFINITY;
-      for (const [index, score] of scores.entries()) {
-        if (state?.ignored.has(nodes[index] as NodeInfo)) continue;
-        least = Math.min(least, score);
-        most = Math.max(most, score);
+      for (let i = 0; i < scores.length; i++) {
+        if (!counts(i)) continue;
+        const score = scores[i] as number;
+        if (score < least) least = score;
+        if (score > most) most = score;
       }
-      return scores.map((score, index) => {
-        if (state?.ignored.has(nodes[index] as NodeInfo)) return 0;
-        return most === 0 ? 100 : Math.floor((100 * (most + least - score)) / most);
-      });
+      const normalized = new Array<number>(scores.length);
+      for (let i = 0; i < scores.length; i++) {
+        if (!counts(i)) normalized[i] = 0;
+        else normalized[i] = most === 0 ? 100 : Math.floor((100 * (most + least - (scores[i] as number))) / most);
+      }
+      return normalized;
     },
 
     retryWhen: [
