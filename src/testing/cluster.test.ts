@@ -12,7 +12,8 @@ import { EndpointSlice } from '#api/discovery/v1/endpoint-slice.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import { defineController, settled } from '#control-plane/controllers/define-controller.ts';
 import { controllersFor } from '#control-plane/controllers/index.ts';
-import { deployment, namespace, service, startCluster, type TestCluster } from './cluster.ts';
+import { replicaSetController } from '#control-plane/controllers/replica-set.ts';
+import { deployment, namespace, replicaSet, service, startCluster, type TestCluster } from './cluster.ts';
 
 const everything = () =>
   startCluster({ controllers: controllersFor({ rootCa: 'PEM' }), scheduler: true, rbac: true, serviceAccounts: true });
@@ -131,4 +132,22 @@ test('a controller does not see its own write as missing: it waits until its cac
   await cluster.settles();
   expect(cluster.list(ConfigMap, { namespace: 'shop' })).toHaveLength(1);
   expect(steps.filter((step) => step === 'shop 0')).toHaveLength(1);
+});
+
+test('two clusters of one seed are the same: objects, UIDs, versions, order', async () => {
+  const life = async () => {
+    await using cluster = await startCluster({
+      seed: 7,
+      controllers: [replicaSetController],
+      scheduler: true,
+      simulatedNodes: 2,
+    });
+    await cluster.create(ReplicaSet, replicaSet('web', { replicas: 3 }));
+    await cluster.clock.advance('65m'); // all watches have been opened anew
+    const kinds = [...cluster.kinds.all()].filter(({ virtual }) => !virtual);
+    return kinds.flatMap((kind) => cluster.list(kind));
+  };
+  const first = await life();
+  expect(first.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['APIService', 'Namespace', 'Node', 'Pod']));
+  expect(await life()).toEqual(first);
 });

@@ -22,7 +22,8 @@ import type { Controller } from '#control-plane/controllers/define-controller.ts
 import { startControllers } from '#control-plane/controllers/start-controllers.ts';
 import type { Profile } from '#control-plane/scheduler/profile.ts';
 import { startScheduler } from '#control-plane/scheduler/start-scheduler.ts';
-import { openMemoryStorage } from '#control-plane/storage/memory.ts';
+import { type MemoryImage, openMemoryStorage } from '#control-plane/storage/memory.ts';
+import type { Storage } from '#control-plane/storage/storage.ts';
 import type { TestComponent } from './components.ts';
 import { turn } from './rest.ts';
 import { TestClock } from './test-clock.ts';
@@ -59,10 +60,8 @@ export const SCHEDULER = 'scheduler';
 const NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease'];
 
 export async function startCluster(options: ClusterOptions = {}): Promise<TestCluster> {
-  const cluster = openCluster(options);
+  const cluster = await bootedCluster(options);
   const { controllers = [], scheduler, simulatedNodes, simulatedNodePools, components = [] } = options;
-  await cluster.ready();
-  for (const name of NAMESPACES) await cluster.create(Namespace, { metadata: { name } });
   if (options.rbac) {
     const derived = controllers.map((each) => ({ controller: each.serviceAccount, rules: rulesOf(each) }));
     await ensureBootstrapObjects(cluster.client, derived);
@@ -84,12 +83,51 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
   return cluster;
 }
 
+/** With an API server that serves, and the namespaces that there always are. */
+async function bootedCluster(options: ClusterOptions): Promise<TestCluster> {
+  if (options.clock !== 'real' && !options.kinds) {
+    const cluster = openCluster(options, openMemoryStorage(await bootImage(options)));
+    await cluster.ready();
+    return cluster;
+  }
+  const cluster = openCluster(options, openMemoryStorage());
+  await boot(cluster);
+  return cluster;
+}
+
+async function boot(cluster: TestCluster): Promise<void> {
+  await cluster.ready();
+  for (const name of NAMESPACES) await cluster.create(Namespace, { metadata: { name } });
+}
+
+/** Not one that a test would choose: what is drawn from it must not be drawn again. */
+const BOOT_SEED = 0xb007_1ace;
+/** By whether there are node pools: another kind, and an APIService more. */
+const bootImages = new Map<boolean, Promise<MemoryImage>>();
+
+/**
+ * What an API server writes into an empty store before it serves: some sixty objects, always the same ones. Made once in a
+ * process; its clusters find them as a server does that is started again.
+ */
+function bootImage({ simulatedNodePools = false }: ClusterOptions): Promise<MemoryImage> {
+  const made = bootImages.get(simulatedNodePools) ?? makeBootImage({ simulatedNodePools, seed: BOOT_SEED });
+  bootImages.set(simulatedNodePools, made);
+  return made;
+}
+
+async function makeBootImage(options: ClusterOptions): Promise<MemoryImage> {
+  const storage = openMemoryStorage();
+  await using cluster = openCluster(options, storage);
+  await boot(cluster);
+  await cluster.settles();
+  return storage.image();
+}
+
 /** Without anybody in it. */
-function openCluster(options: ClusterOptions): TestCluster {
+function openCluster(options: ClusterOptions, storage: Storage): TestCluster {
   const { seed = 1, log = silentLog, rbac, serviceAccounts } = options;
   const clock = new TestClock(options.clock ?? 'virtual', () => cluster.settles());
   const random = seededRandom(seed);
-  const storage = openMemoryStorage();
   const own = options.simulatedNodePools ? ownKinds.simulatedNodes : [];
   const kinds = createKindRegistry([...catalog, ...own, ...(options.kinds ?? [])], bodies);
   const issuer = tokenIssuer(clock);

@@ -1,16 +1,52 @@
 /** The store that forgets everything when its process ends: for tests and throw-away clusters. */
 import type { Backend, LogPage, LogRecord } from './backend.ts';
 import { EmbeddedStorage } from './embedded-storage.ts';
-import type { EventBatch, Revision, Storage } from './storage.ts';
+import type { EventBatch, Revision, Stored } from './storage.ts';
 
-/** Starts at revision 1, empty. */
-export const openMemoryStorage = (): Storage => new EmbeddedStorage(new MemoryBackend());
+/** All that a store holds at one moment, with its history: others can begin there. Never changed. */
+export interface MemoryImage {
+  revision: Revision;
+  items: readonly Stored[];
+  log: readonly LogRecord[];
+}
+
+const EMPTY: MemoryImage = { revision: 1, items: [], log: [] };
+
+/** Starts at revision 1, empty, unless it is to start as another one stood. */
+export const openMemoryStorage = (from: MemoryImage = EMPTY): MemoryStorage =>
+  new MemoryStorage(new MemoryBackend(from));
+
+export class MemoryStorage extends EmbeddedStorage {
+  readonly #backend: MemoryBackend;
+
+  constructor(backend: MemoryBackend) {
+    super(backend);
+    this.#backend = backend;
+  }
+
+  /** For a store of which nothing was compacted, when no write is under way. */
+  async image(): Promise<MemoryImage> {
+    const { items, revision } = await this.range({ prefix: '' });
+    return { revision, items, log: this.#backend.log };
+  }
+}
 
 class MemoryBackend implements Backend {
-  #log: LogRecord[] = [];
+  readonly #from: MemoryImage;
+  #log: LogRecord[];
+
+  constructor(from: MemoryImage) {
+    this.#from = from;
+    this.#log = [...from.log];
+  }
+
+  get log(): readonly LogRecord[] {
+    return [...this.#log];
+  }
 
   load() {
-    return { revision: 1, items: [], floors: new Map<string, Revision>() };
+    const { revision, items } = this.#from;
+    return { revision, items, floors: new Map<string, Revision>() };
   }
 
   async write({ events }: EventBatch): Promise<void> {
