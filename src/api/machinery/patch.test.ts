@@ -313,13 +313,135 @@ describe('a strategic merge patch', () => {
     ).toEqual(spec({ containers: [{ name: 'a', command: ['z'] }], nodeSelector: { b: '1' } }));
   });
 
-  test('refuses what contradicts itself', () => {
-    expect(thrownBy(() => patched({}, { $patch: 'dance' })).message).toBe(
-      'unknown patch type: dance in map: {"$patch":"dance"}',
-    );
-    expect(thrownBy(() => patched(spec({}), spec({ containers: [{ image: 'x' }] }))).message).toBe(
-      'map: {"image":"x"} does not contain declared merge key: name',
-    );
+  /** As apimachinery 0.36 merges them: a document of one field, a patch of it, what it becomes. */
+  test.each<[string, JsonObject, JsonObject, JsonObject]>([
+    [
+      'Service: ports are merged by port',
+      { ports: [{ port: 80, name: 'a' }, { port: 81 }] },
+      {
+        ports: [
+          { port: 81, $patch: 'delete' },
+          { port: 80, name: 'b' },
+          { port: 82, sub: { $patch: 'x' } },
+        ],
+      },
+      {
+        ports: [
+          { port: 80, name: 'b' },
+          { port: 82, sub: { $patch: 'x' } },
+        ],
+      },
+    ],
+    [
+      'Service: a list that is one value is taken as it is, directives and all',
+      { externalIPs: ['1.2.3.4'], ports: [] },
+      { externalIPs: ['5.6.7.8'], '$setElementOrder/externalIPs': ['5.6.7.8'], ports: null },
+      { externalIPs: ['5.6.7.8'] },
+    ],
+    [
+      'ServiceAccount: secrets by name, imagePullSecrets whole',
+      { secrets: [{ name: 'a' }], imagePullSecrets: [{ name: 'a' }] },
+      { secrets: [{ name: 'b' }, { $patch: 'replace' }], imagePullSecrets: [{ name: 'a', $patch: 'delete' }] },
+      { secrets: [{ name: 'b' }], imagePullSecrets: [{ name: 'a', $patch: 'delete' }] },
+    ],
+    [
+      'Deployment: what is new keeps nothing with a directive, nor what is null',
+      {},
+      {
+        template: {
+          spec: { nodeSelector: { $patch: 'replace', a: 'b' }, hostNetwork: null, volumes: [{ $patch: 'delete' }] },
+        },
+      },
+      { template: { spec: { volumes: [] } } },
+    ],
+    ['Deployment: a map in the place of a value', { paused: true }, { paused: { $patch: 'replace' } }, {}],
+    [
+      'Deployment: $retainKeys of a strategy with more than it had',
+      { strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1 } } },
+      { strategy: { $retainKeys: ['type', 'rollingUpdate'], rollingUpdate: { maxUnavailable: 2 } } },
+      { strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 2 } } },
+    ],
+    [
+      'Pod: tolerations are one value, hostAliases are merged by ip, readinessGates are one value',
+      {
+        tolerations: [{ key: 'a' }],
+        hostAliases: [{ ip: '1.2.3.4', hostnames: ['a'] }],
+        readinessGates: [{ conditionType: 'a' }],
+      },
+      {
+        tolerations: [{ key: 'b' }],
+        hostAliases: [{ ip: '1.2.3.4', hostnames: ['b'] }],
+        readinessGates: [{ conditionType: 'b' }],
+      },
+      {
+        tolerations: [{ key: 'b' }],
+        hostAliases: [{ ip: '1.2.3.4', hostnames: ['b'] }],
+        readinessGates: [{ conditionType: 'b' }],
+      },
+    ],
+    [
+      'Pod: topologySpreadConstraints are merged by topologyKey',
+      {
+        topologySpreadConstraints: [
+          { topologyKey: 'zone', maxSkew: 1 },
+          { topologyKey: 'host', maxSkew: 1 },
+        ],
+      },
+      {
+        topologySpreadConstraints: [{ topologyKey: 'host', maxSkew: 2 }],
+        '$setElementOrder/topologySpreadConstraints': [{ topologyKey: 'host' }, { topologyKey: 'zone' }],
+      },
+      {
+        topologySpreadConstraints: [
+          { topologyKey: 'host', maxSkew: 2 },
+          { topologyKey: 'zone', maxSkew: 1 },
+        ],
+      },
+    ],
+    [
+      'Namespace: finalizers are one value',
+      { finalizers: ['kubernetes'] },
+      { '$setElementOrder/finalizers': ['a/b'], finalizers: ['a/b'] },
+      { finalizers: ['a/b'] },
+    ],
+    [
+      'StatefulSet: a map that says delete is empty, one that is null goes',
+      { persistentVolumeClaimRetentionPolicy: { whenScaled: 'Delete' }, ordinals: { start: 1 } },
+      { persistentVolumeClaimRetentionPolicy: { $patch: 'delete' }, ordinals: null },
+      { persistentVolumeClaimRetentionPolicy: {} },
+    ],
+  ])('of a %s', (title, document, patch, expected) => {
+    const [kind = ''] = title.split(':');
+    const group = ['Deployment', 'StatefulSet'].includes(kind) ? 'apps' : '';
+    const type = facts.typeOfKind(group, 'v1', kind);
+    const [before, change, after] =
+      kind === 'ServiceAccount' ? [document, patch, expected] : [spec(document), spec(patch), spec(expected)];
+    expect(patched(before, change, type)).toEqual(after);
+  });
+
+  test.each<[JsonObject, string]>([
+    [{ $patch: 'dance' }, 'unknown patch type: dance in map: map[$patch:dance]'],
+    [spec({ containers: [{ image: 'x' }] }), 'map: map[image:x] does not contain declared merge key: name'],
+    [spec({ containers: [{ $patch: 'delete' }] }), 'map: map[$patch:delete] does not contain declared merge key: name'],
+    [
+      spec({ containers: [{ name: 'a', $patch: 'dance' }] }),
+      'unknown patch type: dance in map: map[$patch:dance name:a]',
+    ],
+    [spec({ containers: [{ name: 'a', $patch: 'merge' }] }), 'merging lists cannot yet be specified in the patch'],
+    [spec({ containers: ['a'] }), 'list element types are not identical: [[map[image:a:1 name:a]] [a]]'],
+    [
+      spec({ '$deleteFromPrimitiveList/containers': ['a'] }),
+      'list element types are not identical: [[map[image:a:1 name:a]] [a]]',
+    ],
+    [{ metadata: { $retainKeys: 'name' } }, 'invalid patch format of retainKeys'],
+    [{ metadata: { $retainKeys: ['name'], labels: {} } }, 'invalid patch format of retainKeys'],
+    [
+      { metadata: { finalizers: ['a/b'], '$setElementOrder/finalizers': ['c/d'] } },
+      "The order in patch list:\n[a/b]\n doesn't match $setElementOrder list:\n[c/d]\n",
+    ],
+  ])('%j contradicts itself or the type', (patch, message) => {
+    const document = { metadata: { name: 'p', finalizers: ['c/d'] }, ...spec({ containers: containers('a') }) };
+    expect(thrownBy(() => patched(document as unknown as JsonObject, patch))).toMatchObject({ code: 400, message });
   });
 });
 

@@ -4,6 +4,7 @@
  * Source: "Update API Objects in Place Using kubectl patch"; community, strategic-merge-patch.md.
  */
 import type { Facts, FieldFacts, TypeFacts, TypeRef } from './facts.ts';
+import { goText } from './go-text.ts';
 import { fieldOf, isJsonObject, type Json, type JsonObject, objectOf } from './json-value.ts';
 import { MAX_PATCH_DEPTH } from './merge-patch.ts';
 import { badRequest } from './status.ts';
@@ -40,8 +41,7 @@ class Merger {
     const directive = fieldOf(patch, DIRECTIVE);
     if (directive === 'replace') return objectOf(Object.entries(patch).filter(([key]) => key !== DIRECTIVE));
     if (directive === 'delete') return {};
-    if (directive !== undefined)
-      throw badRequest(`unknown patch type: ${String(directive)} in map: ${JSON.stringify(patch)}`);
+    if (directive !== undefined) throw badRequest(`unknown patch type: ${goText(directive)} in map: ${goText(patch)}`);
 
     const result = new Map(Object.entries(retained(document, patch)));
     for (const [key, value] of Object.entries(patch)) {
@@ -62,17 +62,20 @@ class Merger {
     { patch, key, depth }: { patch: JsonObject; key: string; depth: number },
   ): Json | undefined {
     if (value === null) return undefined;
-    if (current === undefined && isDirected(value)) return undefined;
-    if (Array.isArray(value)) {
-      const order = listOf(fieldOf(patch, SET_ORDER + key));
-      const removed = listOf(fieldOf(patch, DELETE_PRIMITIVES + key));
-      const base = Array.isArray(current) ? current : [];
-      if (schema.merge) return this.#list(base, value, { schema, order, removed, depth });
-      return plain(value);
+    if (!Array.isArray(value)) {
+      if (!isJsonObject(value) || !isJsonObject(current)) return plain(value);
+      return schema.replace ? value : this.merge(current, value, schema.type, depth + 1);
     }
-    if (!isJsonObject(value)) return value;
-    if (schema.replace || !isJsonObject(current)) return plain(value);
-    return this.merge(current, value, schema.type, depth + 1);
+    const order = listOf(fieldOf(patch, SET_ORDER + key));
+    const removed = listOf(fieldOf(patch, DELETE_PRIMITIVES + key));
+    if (!Array.isArray(current) && !(order && schema.merge)) return plain(value);
+    // A list that is one value is taken as it is: what it holds of directives is a field that nobody knows.
+    if (!schema.merge) {
+      if (order?.length && !value.some(isJsonObject)) checkOrder(value, order, (item) => item);
+      return value;
+    }
+    if (Array.isArray(current)) return this.#list(current, value, { schema, order, removed, depth });
+    return this.#list([], plain(value) as Json[], { schema, order, removed, depth });
   }
 
   /** Lists that the patch only orders or takes from, without a value of their own. */
@@ -99,8 +102,9 @@ class Merger {
     const { schema, order, removed, depth } = how;
     // Upstream looks for the type of the items, and finds none.
     if (order && current.length === 0 && patch.length === 0) throw badRequest('no elements in any of the given slices');
-    const objects = [...current, ...patch].some(isJsonObject);
-    if (!objects) {
+    checkSameTypes([current, patch]);
+    if (removed) checkSameTypes([current, removed]);
+    if (![...current, ...patch].some(isJsonObject)) {
       if (order?.length) checkOrder(patch, order, (item) => item);
       const gone = new Set(removed);
       const all = [...new Set([...current, ...patch])].filter((item) => !gone.has(item));
@@ -120,10 +124,7 @@ class Merger {
     how: { schema: Schema; mergeKey: string; keyOf: (item: Json) => Json | undefined; depth: number },
   ): Json[] {
     const { schema, mergeKey, keyOf, depth } = how;
-    const changes = patch.map((item) => {
-      if (!isJsonObject(item)) throw badRequest(`invalid element type in merging list: ${JSON.stringify(item)}`);
-      return item;
-    });
+    const changes = patch.filter(isJsonObject); // all of them are, by now
     if (changes.some((item) => fieldOf(item, DIRECTIVE) === 'replace'))
       return changes.filter((item) => !Object.hasOwn(item, DIRECTIVE));
 
@@ -131,10 +132,11 @@ class Merger {
     for (const change of changes) {
       const key = keyOf(change);
       const directive = fieldOf(change, DIRECTIVE);
+      if (directive === 'merge') throw badRequest('merging lists cannot yet be specified in the patch');
       if (directive !== undefined && directive !== 'delete')
-        throw badRequest(`unknown patch type: ${String(directive)} in map: ${JSON.stringify(change)}`);
+        throw badRequest(`unknown patch type: ${goText(directive)} in map: ${goText(change)}`);
       if (key === undefined)
-        throw badRequest(`map: ${JSON.stringify(change)} does not contain declared merge key: ${mergeKey}`);
+        throw badRequest(`map: ${goText(change)} does not contain declared merge key: ${mergeKey}`);
       if (directive === 'delete') {
         result.delete(key);
         continue;
@@ -179,8 +181,6 @@ class Merger {
   }
 }
 
-const isDirected = (value: Json): boolean => isJsonObject(value) && Object.hasOwn(value, DIRECTIVE);
-
 const isDirective = (key: string): boolean =>
   key === DIRECTIVE || key === RETAIN_KEYS || key.startsWith(SET_ORDER) || key.startsWith(DELETE_PRIMITIVES);
 
@@ -190,21 +190,32 @@ const listOf = (value: Json | undefined): readonly Json[] | undefined => (Array.
 function retained(document: JsonObject, patch: JsonObject): JsonObject {
   const keys = fieldOf(patch, RETAIN_KEYS);
   if (keys === undefined) return document;
-  if (!Array.isArray(keys)) throw badRequest(`invalid value for special key: ${RETAIN_KEYS}`);
+  if (!Array.isArray(keys)) throw badRequest('invalid patch format of retainKeys');
   const kept = new Set<Json>(keys);
   const stray = Object.entries(patch).some(([key, value]) => !isDirective(key) && value !== null && !kept.has(key));
-  if (stray) throw badRequest(`invalid value for special key: ${RETAIN_KEYS}`);
+  if (stray) throw badRequest('invalid patch format of retainKeys');
   return objectOf(Object.entries(document).filter(([key]) => kept.has(key)));
 }
 
-/** What the patch says where there is nothing to merge it with: no directives, nothing that says "delete". */
-function plain(value: Json): Json {
-  if (Array.isArray(value))
-    return value.filter((item) => !isJsonObject(item) || !Object.hasOwn(item, DIRECTIVE)).map(plain);
+/** What the patch says where there is nothing to merge it with: nothing that is null, and nothing with a `$patch`. */
+function plain(value: Json): Json | undefined {
+  if (Array.isArray(value)) return value.map((item) => (item === null ? null : plain(item))).filter(isKept);
   if (!isJsonObject(value)) return value;
-  if (fieldOf(value, DIRECTIVE) === 'delete') return {};
-  const kept = Object.entries(value).filter(([key, item]) => !isDirective(key) && item !== null);
-  return objectOf(kept.map(([key, item]): [string, Json] => [key, plain(item)]));
+  if (Object.hasOwn(value, DIRECTIVE)) return undefined;
+  const kept = Object.entries(value).flatMap(([key, item]): [string, Json][] => {
+    const said = item === null ? undefined : plain(item);
+    return said === undefined ? [] : [[key, said]];
+  });
+  return objectOf(kept);
+}
+
+const isKept = (value: Json | undefined): value is Json => value !== undefined;
+
+/** Throws 400 where lists that meet hold values of different types. */
+function checkSameTypes(lists: readonly (readonly Json[])[]): void {
+  const types = new Set(lists.flat().map((item) => (isJsonObject(item) ? 'map' : typeof item)));
+  if (types.size > 1)
+    throw badRequest(`list element types are not identical: ${goText(lists.map((list) => [...list]))}`);
 }
 
 /** The elements of the patch must all be in the order that it asks for, in that order. */
@@ -216,7 +227,7 @@ function checkOrder(patch: readonly Json[], order: readonly Json[], keyOf: (item
     const at = wanted.get(identity(keyOf(item))) ?? -1;
     if (at <= last)
       throw badRequest(
-        `The order in patch list:\n${JSON.stringify(patch)}\n doesn't match ${SET_ORDER} list:\n${JSON.stringify(order)}\n`,
+        `The order in patch list:\n${goText([...patch])}\n doesn't match $setElementOrder list:\n${goText([...order])}\n`,
       );
     last = at;
   }

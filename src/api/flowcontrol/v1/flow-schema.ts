@@ -1,12 +1,16 @@
 /** FlowSchema: which requests wait in which priority level. Source: API reference, flowcontrol.apiserver.k8s.io/v1. */
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
-import { invalidValue, requiredValue } from '#api/machinery/field-error.ts';
-import { isOneOf } from '#api/machinery/field-rules.ts';
+import { invalidValue, notSupportedValue, requiredValue } from '#api/machinery/field-error.ts';
+import { root } from '#api/machinery/field-path.ts';
+import { follows } from '#api/machinery/field-rules.ts';
+import { dns1123Subdomain } from '#api/machinery/names.ts';
+import { validateFlowConditions, validateFlowRules } from './flow-schema-rules.ts';
 
 export type FlowSchema = schema.FlowSchema;
 
 const MAX_PRECEDENCE = 10_000;
+const METHODS = ['ByNamespace', 'ByUser'];
 
 export const FlowSchema = defineKind<schema.FlowSchema>({
   group: 'flowcontrol.apiserver.k8s.io',
@@ -35,11 +39,16 @@ export const FlowSchema = defineKind<schema.FlowSchema>({
     ...(spec.matchingPrecedence === 1 && metadata.name !== 'exempt'
       ? [invalidValue(at.matchingPrecedence, 1, "only the schema named 'exempt' may have matchingPrecedence 1")]
       : []),
-    ...isOneOf(at.distinguisherMethod.type, spec.distinguisherMethod?.type, ['ByNamespace', 'ByUser']),
+    ...(spec.distinguisherMethod && !METHODS.includes(spec.distinguisherMethod.type)
+      ? [notSupportedValue(at.distinguisherMethod.type, { Type: spec.distinguisherMethod.type ?? '' }, METHODS)]
+      : []),
     ...(spec.priorityLevelConfiguration?.name
-      ? []
+      ? follows(at.priorityLevelConfiguration.name, spec.priorityLevelConfiguration.name, dns1123Subdomain)
       : [requiredValue(at.priorityLevelConfiguration.name, 'must reference a priority level')]),
+    ...validateFlowRules(spec.rules ?? [], at.rules),
   ],
+  validateStatusUpdate: ({ next }) =>
+    validateFlowConditions(next.status?.conditions, root<{ type?: string }[]>('status.conditions')),
   columns: [
     nameColumn(),
     column('PriorityLevel', 'string', ({ spec }) => spec.priorityLevelConfiguration.name),
