@@ -133,14 +133,15 @@ async function filterAll(pod: Pod, options: Filtering & { nodes: readonly NodeIn
   const isWhole = candidates === options.nodes && candidates.length > FEW_NODES;
   const answers = isWhole ? options.remembered?.about(pod, candidates, options.plugins) : undefined;
   const kept = answers ? filters.slice(0, signing(filters)) : NO_FILTERS;
-  const feasible: NodeInfo[] = [];
-  const places: number[] = [];
+  const enough = howManyAreEnough(candidates.length, options.percentageOfNodesToScore);
+  const feasible = new Array<NodeInfo>(enough); // at once as long as it mostly gets, as it is made for every pod
+  const places = new Array<number>(enough);
+  let fitting = 0;
   const refused: NodeInfo[] = [];
   const refusals: RefusedOn[] = [];
-  const enough = howManyAreEnough(candidates.length, options.percentageOfNodesToScore);
   let place = options.startAt % candidates.length;
   let looked = 0;
-  for (; looked < candidates.length && feasible.length < enough; looked++) {
+  for (; looked < candidates.length && fitting < enough; looked++) {
     const node = candidates[place] as NodeInfo;
     const answer =
       (answers
@@ -152,14 +153,16 @@ async function filterAll(pod: Pod, options: Filtering & { nodes: readonly NodeIn
       refused.push(node);
       refusals.push(answer);
     } else {
-      feasible.push(node);
-      places.push(place);
+      feasible[fitting] = node;
+      places[fitting++] = place;
     }
     place = place + 1 === candidates.length ? 0 : place + 1;
     if (looked % NODES_AT_ONCE !== NODES_AT_ONCE - 1) continue;
     const pause = options.breathe();
     if (pause) await pause;
   }
+  feasible.length = fitting;
+  places.length = fitting;
   return withoutRefused(pod, { feasible, refused, refusals, looked, answers, places }, options.extenders);
 }
 

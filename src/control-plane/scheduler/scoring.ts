@@ -99,9 +99,12 @@ function rawScores(
 function normalized(scores: readonly number[], prefer: Plugin['prefer']): readonly number[] {
   if (!prefer) return scores;
   const most = largest(scores);
-  if (most === 0) return scores.map(() => (prefer === 'lower' ? 100 : 0));
-  const scaled = scores.map((score) => Math.floor((score * 100) / most));
-  return prefer === 'lower' ? scaled.map((score) => 100 - score) : scaled;
+  const found = new Array<number>(scores.length);
+  for (let i = 0; i < scores.length; i++) {
+    const share = most === 0 ? 0 : Math.floor(((scores[i] as number) * 100) / most);
+    found[i] = prefer === 'lower' ? 100 - share : share;
+  }
+  return found;
 }
 
 function largest(scores: readonly number[]): number {

@@ -127,7 +127,9 @@ export const podTopologySpreadWith = ({
       if (constraints.length === 0) return 'skip';
       const ignored = hasOwn ? new Set(nodes.filter((info) => !hasAllLabels(info, constraints))) : NO_NODES;
       const labelled = hasOwn ? constraints : [];
-      const soft = constraints.map((constraint) => {
+      // A label that no node has gives all of them the same: most clusters are without zones.
+      const telling = constraints.filter(({ topologyKey }) => cluster.domains(topologyKey).names.length > 0);
+      const soft = telling.map((constraint) => {
         const counts = countsOf(pod, constraint, { cluster, labelled, isSoft: true });
         return { ...constraint, counts, weight: Math.log(sizeOf(constraint, nodes, ignored) + 2) };
       });
