@@ -181,6 +181,12 @@ async function fetched(from: Name, address: string, bytes: number): Promise<stri
   const { stdout } = await promisify(execFile)('nsenter', [entered(`p${from}`), process.execPath, '-e', script]);
   return stdout.trim();
 }
+const overlayAddresses = (name: Name) => {
+  const [link] = JSON.parse(inside(name, 'ip', ['-json', 'address', 'show', 'kedge-vxlan'])) as {
+    addr_info: { local: string; scope: string }[];
+  }[];
+  return link?.addr_info.filter(({ scope }) => scope === 'global').map(({ local }) => local);
+};
 const overlayMtu = (name: Name) =>
   (JSON.parse(inside(name, 'ip', ['-json', 'link', 'show', 'kedge-vxlan'])) as { mtu: number }[])[0]?.mtu;
 
@@ -198,6 +204,8 @@ test.skipIf(!can)(
         await expect.poll(() => fetched(from, address, large), { timeout: 30_000 }).toBe(String(large));
     }
     expect(overlayMtu('a')).toBe(1450);
+    // What a node itself sends to pods of another has an address to come back to.
+    expect(overlayAddresses('a')).toEqual(['10.244.1.0', 'fd00:244:1::']);
   },
 );
 

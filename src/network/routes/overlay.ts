@@ -83,9 +83,12 @@ export async function applyOverlay(
     );
   } else if (link.mtu !== mtu) lines.push(`link set ${OVERLAY_LINK} mtu ${mtu}`);
   lines.push(`link set ${OVERLAY_LINK} up`);
-  for (const range of ownPodRanges) lines.push(`address replace ${ownAddress(range)} dev ${OVERLAY_LINK}`);
   const complaints = [(await ip(lines)).complaint];
-  for (const family of new Set(ownPodRanges.map(familyOf))) complaints.push(await applyNeighbours(peers, family, ip));
+  for (const family of new Set(ownPodRanges.map(familyOf))) {
+    const own = ownPodRanges.filter((range) => familyOf(range) === family);
+    const addresses = own.map((range) => `address replace ${ownAddress(range)} dev ${OVERLAY_LINK}`);
+    complaints.push((await ip(addresses, family)).complaint, await applyNeighbours(peers, family, ip));
+  }
   complaints.push(await applyForwarding(peers, bridge));
   return complaints;
 }

@@ -165,8 +165,11 @@ interface Endpoints {
 
 function endpointsHop({ service, port, targets, known }: Endpoints): Hop {
   const slices = slicesOf(service, known);
+  // A pod of both families has an endpoint of each.
   const total = new Set(
-    slices.flatMap(({ endpoints }) => (endpoints ?? []).flatMap(({ addresses }) => addresses[0] ?? [])),
+    slices.flatMap(({ endpoints }) =>
+      (endpoints ?? []).flatMap(({ addresses, targetRef }) => targetRef?.uid ?? addresses[0] ?? []),
+    ),
   ).size;
   if (targets.length === 0)
     return breaks('endpoints', `no endpoint of ${total} may be used`, whyNoEndpoints(service, port, known));

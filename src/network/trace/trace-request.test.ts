@@ -550,6 +550,20 @@ describe('as the proxy of the node reckons', () => {
     expect(hops.find(({ at }) => at === 'endpoints')?.says).toBe('1 of 2 may be used: 10.244.2.3:8080');
   });
 
+  test('a pod of both families is one endpoint', () => {
+    const world = new World();
+    const of = (addresses: Record<string, string>) => {
+      const slice = sliceOf(addresses);
+      return { ...slice, endpoints: slice.endpoints.map((each, i) => ({ ...each, targetRef: { uid: `pod-${i}` } })) };
+    };
+    const other = of({ 'web-1': 'fd00:244:1::3', 'web-2': 'fd00:244:2::3' });
+    world.lists['slices'] = [of({ 'web-1': '10.244.1.3', 'web-2': '10.244.2.3' }), { ...other, addressType: 'IPv6' }];
+    const { hops } = world.trace('http://10.96.0.20/', { type: 'node', name: 'node2' });
+    expect(hops.find(({ at }) => at === 'endpoints')?.says).toBe(
+      '2 of 2 may be used: 10.244.1.3:8080, 10.244.2.3:8080',
+    );
+  });
+
   test('of two ports of one number it is that of TCP', () => {
     const world = new World();
     const spec = world.service['spec'] as Any;
