@@ -91,6 +91,10 @@ describe('an OpenID Connect issuer', () => {
     const unsigned = Buffer.from(JSON.stringify({ alg: 'none' })).toString('base64url');
     for (const forged of [`${header}.${root}.${signature}`, `${unsigned}.${payload}.`, `${header}.${payload}.`])
       expect(await whoAmI(api, bearer(forged))).toBe(401);
+    const { stdout: measured } = await api.kubectl(['get', '--raw', '/metrics']);
+    const latency = 'apiserver_authentication_jwt_authenticator_latency_seconds_count';
+    expect(measured).toMatch(new RegExp(`${latency}\\{result="success",jwt_issuer_hash="sha256:[0-9a-f]{64}"\\} \\d`));
+    expect(measured).toMatch(new RegExp(`${latency}\\{result="failure",jwt_issuer_hash="sha256:[0-9a-f]{64}"\\} \\d`));
   });
 
   test('by flags is prefixed by its address, and signs with what is allowed', async () => {

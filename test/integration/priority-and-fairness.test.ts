@@ -214,6 +214,13 @@ test('with queues they wait, within the length of the queue', async () => {
   );
   gate.resolve();
   expect((await Promise.all([...held, ...patient])).map(({ code }) => code)).toEqual([404, 404, 404, 200, 200]);
+  const { text } = await raw.ask('/metrics');
+  const [whole, own] = ['request_duration', 'request_sli_duration'].map((name) =>
+    Number(
+      new RegExp(`^apiserver_${name}_seconds_sum\\{verb="LIST".*resource="pods".* ([\\d.e-]+)$`, 'm').exec(text)?.[1],
+    ),
+  );
+  expect(own).toBeLessThan(whole!); // the wait is not the server's own time
 });
 
 test('who goes while it waits leaves its place', async () => {

@@ -9,6 +9,7 @@ import { TokenIssuer } from '#control-plane/apiserver/authentication/token-issue
 import type { DebugPages } from '#control-plane/apiserver/http/debug-pages.ts';
 import type { HealthCheck } from '#control-plane/apiserver/http/health.ts';
 import { type ServeOptions, serveHttp } from '#control-plane/apiserver/http/serve.ts';
+import { registerStorageSize } from '#control-plane/apiserver/metrics/storage-size.ts';
 import { lazyDescriptions } from '#control-plane/apiserver/openapi/descriptions.ts';
 import type { Behaviour, NearKubelet } from '#control-plane/apiserver/registry/behaviour.ts';
 import type { ComponentCheck } from '#control-plane/apiserver/registry/component-statuses.ts';
@@ -93,6 +94,8 @@ export async function openApiServer(services: ApiServerServices): Promise<Listen
   const parts = { apiServer, authentication, tokenIssuer, storage, isReady: () => isReady, checks: encryption.checks };
   const http = serveHttp({ ...httpOptions(services, parts), ...edgesOf(flags) });
   if (auditor) auditor.registerMetrics(http.metrics);
+  authentication.registerMetrics(http.metrics);
+  registerStorageSize(http.metrics, storage);
   await http.listen({ host: '127.0.0.1', port: cluster.apiServerPort });
   const absent = new Set(plan.hostAddresses);
   const listenForNodes = async () => {

@@ -27,6 +27,7 @@ import {
   ClientCertificates,
 } from '#control-plane/apiserver/authentication/client-certificate.ts';
 import { ALL_ALGORITHMS, JwtAuthenticator } from '#control-plane/apiserver/authentication/jwt/jwt-authenticator.ts';
+import { JwtLatencies } from '#control-plane/apiserver/authentication/jwt/jwt-latencies.ts';
 import { LegacyTokens } from '#control-plane/apiserver/authentication/legacy-tokens.ts';
 import {
   requestHeaderAuthenticator,
@@ -64,6 +65,7 @@ export interface Authentication {
   authenticator(tokens: TokenAuthenticator): Authenticator;
   /** PEM: whose certificates clients may show, to be told to them. */
   clientAuthorities: string;
+  registerMetrics: JwtLatencies['registerMetrics'];
   close(): void;
 }
 
@@ -103,6 +105,7 @@ export function openAuthentication(services: AuthenticationServices): Authentica
         ],
         () => issuers.anonymous,
       ),
+    registerMetrics: (registry) => issuers.latencies.registerMetrics(registry),
     close: () => issuers.close(),
   };
 }
@@ -180,6 +183,7 @@ class JwtIssuers implements TokenAuthenticator {
   readonly #closed = new AbortController();
   #current: readonly JwtAuthenticator[];
   readonly anonymous: AnonymousAccess;
+  readonly latencies = new JwtLatencies();
 
   constructor(services: AuthenticationServices) {
     this.#services = services;
@@ -201,12 +205,19 @@ class JwtIssuers implements TokenAuthenticator {
   }
 
   async authenticateToken(token: string) {
+    const { clock } = this.#services;
     const problems: string[] = [];
     for (const issuer of this.#current) {
+      const beganMs = clock.monotonicMs();
+      const judged = (result: 'success' | 'failure') =>
+        this.latencies.observe(issuer.issuer, result, clock.monotonicMs() - beganMs);
       try {
         const known = await issuer.authenticateToken(token);
-        if (known) return known;
+        if (!known) continue;
+        judged('success');
+        return known;
       } catch (error) {
+        judged('failure');
         problems.push((error as Error).message);
       }
     }

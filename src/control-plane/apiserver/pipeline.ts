@@ -27,6 +27,7 @@ import type { RequestBody } from './request-body.ts';
 import { type RequestInfo, type ResourceRequestInfo, requestInfoOf } from './request-info.ts';
 import type { Reply, ResourceCall } from './resource-call.ts';
 import { handlerOf, isServed } from './routes.ts';
+import type { TimeElsewhere } from './time-elsewhere.ts';
 import { type OpenedWatch, watch } from './verbs/watch.ts';
 
 export interface IncomingRequest {
@@ -40,6 +41,8 @@ export interface IncomingRequest {
   userAgent?: string;
   warn?(text: string): void;
   annotate?: Annotate;
+  /** Where the time of webhooks is written down. */
+  elsewhere?: TimeElsewhere;
   /** Of a watch: called once when what was there at its beginning has been handed out. */
   caughtUp?(): void;
 }
@@ -153,10 +156,11 @@ const ignore = (): void => undefined;
 
 /** Without spreading: this is made for every request. */
 function callOf(kind: Kind, info: ResourceRequestInfo, request: IncomingRequest): ResourceCall<KubeObject> {
-  const { user, body, signal, userAgent, warn = ignore, annotate, caughtUp } = request;
+  const { user, body, signal, userAgent, warn = ignore, annotate, elsewhere, caughtUp } = request;
   const call: ResourceCall<KubeObject> = { kind, info, user, body, signal, warn };
   if (userAgent) call.userAgent = userAgent;
   if (annotate) call.annotate = annotate;
+  if (elsewhere) call.elsewhere = elsewhere;
   if (caughtUp) call.caughtUp = caughtUp;
   return call;
 }

@@ -7,6 +7,7 @@ import type { StoredState } from './registry/stored-objects.ts';
 import type { RequestBody } from './request-body.ts';
 import type { ResourceRequestInfo } from './request-info.ts';
 import type { Forward } from './streaming/forward.ts';
+import type { TimeElsewhere } from './time-elsewhere.ts';
 import type { CachedObject, ListPage } from './watch-cache/watch-cache.ts';
 
 export interface ResourceCall<T extends KubeObject = KubeObject> {
@@ -19,6 +20,7 @@ export interface ResourceCall<T extends KubeObject = KubeObject> {
   /** Adds a `Warning: 299`. */
   warn(text: string): void;
   annotate?: Annotate;
+  elsewhere?: TimeElsewhere;
   /** Of a watch: called once when what was there at its beginning has been handed out. */
   caughtUp?(): void;
 }
@@ -49,7 +51,7 @@ export const locationOf = ({
 
 /** A Namespace is admitted as if it stood in itself, as upstream does. */
 export function admissionRequest<T extends KubeObject>(
-  { kind, info, user, warn, annotate }: ResourceCall<T>,
+  { kind, info, user, warn, annotate, elsewhere }: ResourceCall<T>,
   { verb, object, old, dryRun }: { verb: AdmissionVerb; object?: T | undefined; old?: T | undefined; dryRun: boolean },
 ): AdmissionRequest<T> {
   const isNamespace = kind.group === '' && kind.plural === 'namespaces';
@@ -67,6 +69,7 @@ export function admissionRequest<T extends KubeObject>(
     options: () => optionsOf(info, verb),
     warn,
     ...(annotate && { annotate }),
+    ...(elsewhere && { elsewhere }),
   };
 }
 

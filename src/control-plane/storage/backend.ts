@@ -37,5 +37,7 @@ export interface Backend {
   records(prefix: string, above: Revision, limit: number): LogPage;
   /** Drops what was logged for keys under `prefix` up to `floor`, and remembers the floor. */
   forget(prefix: string, floor: Revision): Promise<void>;
+  /** On disk. */
+  sizeBytes?(): Promise<number>;
   close(): Promise<void>;
 }

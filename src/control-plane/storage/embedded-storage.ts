@@ -98,6 +98,10 @@ export class EmbeddedStorage implements Storage {
     return compacting;
   }
 
+  async sizeBytes(): Promise<number | undefined> {
+    return this.#backend.sizeBytes?.();
+  }
+
   async compactedRevision(prefix: string): Promise<Revision> {
     return this.#floors.of(prefix);
   }

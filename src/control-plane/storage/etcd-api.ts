@@ -154,7 +154,7 @@ const DESCRIPTOR = {
           },
         },
         StatusRequest: { fields: {} },
-        StatusResponse: { fields: { header, version: field('string', 2) } },
+        StatusResponse: { fields: { header, version: field('string', 2), dbSize: field('int64', 3) } },
         KV: {
           methods: {
             Range: { requestType: 'RangeRequest', responseType: 'RangeResponse' },
@@ -194,6 +194,6 @@ export function etcdMethods() {
     txn: method('KV', 'Txn') as Method<TxnRequest, TxnResponse>,
     compact: method('KV', 'Compact') as Method<{ revision: number }, { header: Header }>,
     watch: method('Watch', 'Watch') as Method<WatchRequest, WatchResponse>,
-    status: method('Maintenance', 'Status') as Method<object, { header: Header; version: string }>,
+    status: method('Maintenance', 'Status') as Method<object, { header: Header; version: string; dbSize: number }>,
   };
 }

@@ -135,6 +135,11 @@ class EtcdStorage implements Storage {
     return this.#floors.of(prefix);
   }
 
+  /** Of the member that answers. */
+  async sizeBytes(): Promise<number> {
+    return (await this.#client.call(this.#client.methods.status, {})).dbSize;
+  }
+
   async close(): Promise<void> {
     this.#stop.abort();
     this.#hub.close();

@@ -3,6 +3,7 @@
  * change replaced. `meta`: format version, revision, compacted revisions.
  */
 import { chmodSync, existsSync, mkdirSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { Backend, Loaded, LogPage, LogRecord } from './backend.ts';
@@ -35,7 +36,7 @@ export async function openLmdbStorage({ directory, onFailure }: LmdbOptions): Pr
   try {
     const tables = openTables(directory);
     await checkFormat(tables, directory);
-    return new EmbeddedStorage(new LmdbBackend(tables, unlock), onFailure);
+    return new EmbeddedStorage(new LmdbBackend(tables, { path: storeIn(directory), unlock }), onFailure);
   } catch (error) {
     unlock();
     throw error;
@@ -51,8 +52,10 @@ interface Tables {
   meta: Database<unknown, string>;
 }
 
+const storeIn = (directory: string): string => join(directory, 'store.mdb');
+
 function openTables(directory: string): Tables {
-  const path = join(directory, 'store.mdb');
+  const path = storeIn(directory);
   const root = open<Buffer, string>({ path, noSubdir: true, maxDbs: 4, encoding: 'binary', cache: false });
   for (const file of [path, `${path}-lock`]) if (existsSync(file)) chmodSync(file, 0o600);
   return {
@@ -95,11 +98,13 @@ const CHUNK = 1000; // log records dropped in one transaction: about 2 ms, so th
 
 class LmdbBackend implements Backend {
   readonly #tables: Tables;
+  readonly #path: string;
   readonly #unlock: () => void;
   #failed = false;
 
-  constructor(tables: Tables, unlock: () => void) {
+  constructor(tables: Tables, { path, unlock }: { path: string; unlock: () => void }) {
     this.#tables = tables;
+    this.#path = path;
     this.#unlock = unlock;
   }
 
@@ -163,6 +168,11 @@ class LmdbBackend implements Backend {
     let start: LogKey | undefined = [from + 1, 0];
     while (start) start = await this.#forgetChunk(prefix, start, [floor + 1, 0]);
     await root.flushed;
+  }
+
+  /** Of the file, whose pages are used again and never given back. */
+  async sizeBytes(): Promise<number> {
+    return (await stat(this.#path)).size;
   }
 
   async close(): Promise<void> {

@@ -71,6 +71,13 @@ export function storageConformance({ name, makeStorage, durable, framework }: Co
     const watch = (prefix: string, after?: Revision) =>
       new Collected(storage.watch({ prefix, after, signal: stop.signal }));
 
+    test('what it takes on disk is told, where it is on one', async () => {
+      await put('/a', 'x'.repeat(1000));
+      const size = await storage.sizeBytes();
+      if (durable) expect(size).toBeGreaterThanOrEqual(1000);
+      else expect(size).toBeUndefined();
+    });
+
     describe('transactions', () => {
       test('an empty store is at revision 1 and the first write makes 2', async () => {
         expect(await storage.currentRevision()).toBe(1);

@@ -90,6 +90,8 @@ export interface Storage {
   /** Forgets history of `prefix` below `revision`: reads and watches from there on still work. Objects stay. */
   compact(prefix: string, revision: Revision): Promise<void>;
   compactedRevision(prefix: string): Promise<Revision>;
+  /** What the database takes on disk; undefined where it is on none. */
+  sizeBytes(): Promise<number | undefined>;
   /** Flushes what is accepted and lets go of files and sockets. */
   close(): Promise<void>;
 }

@@ -12,6 +12,7 @@ import type { Informers } from '#client/informer.ts';
 import type { UserInfo } from '#client/transport.ts';
 import type { Authorizer } from '../authorization/authorizer.ts';
 import type { LiveLookup } from '../live-lookup.ts';
+import type { TimeElsewhere } from '../time-elsewhere.ts';
 import type { Way } from '../tunnels/tunnels.ts';
 import type { PolicyChecks } from './policies/policy-checks.ts';
 import type { WebhookCalls } from './webhooks/webhook-calls.ts';
@@ -38,6 +39,7 @@ export interface AdmissionRequest<T extends KubeObject = KubeObject> {
   /** Adds a `Warning: 299` to the answer. */
   warn?(text: string): void;
   annotate?: Annotate;
+  elsewhere?: TimeElsewhere;
 }
 
 /**

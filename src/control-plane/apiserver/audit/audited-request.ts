@@ -2,6 +2,8 @@
 import { type Status, StatusError } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
 import type { UserInfo } from '#client/transport.ts';
+import { durationText } from '../remote/configuration-file.ts';
+import type { TimeElsewhere } from '../time-elsewhere.ts';
 import { type AuditEvent, auditUser, microTime } from './audit-event.ts';
 import { type AuditConfig, LEVELS, type Level, type Stage } from './policy.ts';
 import { recordedBody, withoutManagedFields } from './recorded-body.ts';
@@ -12,6 +14,8 @@ interface Recording {
   write(event: AuditEvent): void;
 }
 
+/** Requests that take longer are annotated with where their time went. */
+const SLOW_MS = 500;
 /** Kept of what plugins and webhooks of others say. */
 const MAX_ANNOTATIONS = 256;
 
@@ -129,10 +133,11 @@ export class AuditedRequest {
     this.#isOver = true;
   }
 
-  /** Once; `code` 0: the client has gone before there was an answer. */
-  completed(code: number): void {
+  /** Once; `code` 0: the client has gone before there was an answer. `elsewhere`: of a request that could tell. */
+  completed(code: number, elsewhere?: TimeElsewhere): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    if (elsewhere) this.#noteLatency(elsewhere);
     this.#event = {
       ...this.#event,
       responseStatus:
@@ -141,6 +146,16 @@ export class AuditedRequest {
           : { metadata: {}, ...this.#event.responseStatus, code },
     };
     this.stage('ResponseComplete');
+  }
+
+  /** Source: upstream's filters/audit.go. */
+  #noteLatency({ queuedMs, mutatingWebhooksMs, validatingWebhooksMs }: TimeElsewhere): void {
+    const totalMs = this.#recording.clock.now() - Date.parse(this.#event.requestReceivedTimestamp);
+    if (totalMs <= SLOW_MS) return;
+    const parts = { 'apf-queue-wait': queuedMs, 'mutating-webhook': mutatingWebhooksMs };
+    const all = { ...parts, 'validating-webhook': validatingWebhooksMs, total: totalMs };
+    for (const [part, ms] of Object.entries(all))
+      if (ms > 0) this.annotate(`apiserver.latency.k8s.io/${part}`, durationText(ms));
   }
 
   /** A bug has ended it. */

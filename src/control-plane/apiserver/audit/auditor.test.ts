@@ -100,6 +100,24 @@ test.each([
   expect(last.objectRef?.name).toBe('b');
 });
 
+test('a request that takes more than half a second tells where its time went', () => {
+  const { events, clock, begin } = recording('Metadata');
+  const elsewhere = { queuedMs: 0, mutatingWebhooksMs: 300, validatingWebhooksMs: 150.5 };
+  for (const tookMs of [500, 1_501]) {
+    const request = begin('POST', CONFIG_MAPS);
+    clock.advance(tookMs);
+    request.completed(201, elsewhere);
+  }
+  expect(events.filter(({ stage }) => stage === 'ResponseComplete').map(({ annotations }) => annotations)).toEqual([
+    undefined,
+    {
+      'apiserver.latency.k8s.io/mutating-webhook': '300ms',
+      'apiserver.latency.k8s.io/validating-webhook': '150.5ms',
+      'apiserver.latency.k8s.io/total': '1.501s',
+    },
+  ]);
+});
+
 test('managed fields are left out of objects and lists where the policy says so', () => {
   const { events, begin } = recording('RequestResponse', ', omitManagedFields: true');
   const one = { metadata: { name: 'b', managedFields: [{ manager: 'x' }] } };

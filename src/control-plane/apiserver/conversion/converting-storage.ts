@@ -82,6 +82,10 @@ export class ConvertingStorage implements Storage {
     return this.#base.compactedRevision(prefix);
   }
 
+  sizeBytes(): Promise<number | undefined> {
+    return this.#base.sizeBytes();
+  }
+
   commit(): never {
     throw new Error('a version is not written through its view');
   }

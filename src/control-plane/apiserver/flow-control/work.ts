@@ -84,6 +84,11 @@ export class Work implements Linked<Work> {
     return this.initialSeats * ESTIMATED_SERVICE_MS + this.finalSeats * this.lingerMs;
   }
 
+  /** For its turn. */
+  get waitedMs(): number {
+    return this.startedMs === undefined ? 0 : this.startedMs - this.arrivedMs;
+  }
+
   /** Its answer is out, or a watch has sent what was there at its beginning. Later calls do nothing. */
   finish(): void {
     if (this.#isOver) return;

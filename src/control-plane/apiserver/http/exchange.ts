@@ -11,6 +11,7 @@ import type { TLSSocket } from 'node:tls';
 import { tooLarge } from '#api/machinery/status.ts';
 import { newAuditId } from '../audit/audit-id.ts';
 import type { AuditedRequest } from '../audit/audited-request.ts';
+import type { TimeElsewhere } from '../time-elsewhere.ts';
 
 /** What came with a request, whatever protocol brought it. */
 export interface Incoming {
@@ -43,7 +44,7 @@ function broken(this: Out): void {
   this[EXCHANGE]?.leave();
 }
 
-export abstract class Exchange {
+export abstract class Exchange implements TimeElsewhere {
   readonly request: Incoming;
   readonly method: string;
   /** With its query. */
@@ -57,6 +58,9 @@ export abstract class Exchange {
   /** Names the request in the audit log and for its client. */
   readonly auditId: string;
   audited: AuditedRequest | undefined;
+  queuedMs = 0;
+  mutatingWebhooksMs = 0;
+  validatingWebhooksMs = 0;
   readonly #out: Out;
   #isEnded = false;
   #isGone = false;

@@ -90,9 +90,9 @@ export class RequestHandler {
       return this.#answer(exchange, info);
     };
     const over = (): void => {
-      exchange.audited?.completed(exchange.code);
+      exchange.audited?.completed(exchange.code, exchange);
       deadline?.end();
-      done?.(exchange.code, clock.monotonicMs(), exchange.sent);
+      done?.(exchange.code, clock.monotonicMs(), exchange);
     };
     return lastly(() => otherwise(answer, (error) => this.#refuse(exchange, error)), over);
   }
@@ -163,11 +163,13 @@ export class RequestHandler {
     return soon(
       flowControl.begin(flow, { info, user }, () => this.#patienceFor(exchange, info)),
       (work) => {
-        if (work)
+        if (work) {
+          exchange.queuedMs = work.waitedMs;
           return lastly(
             () => this.#answerSeated(exchange, info, caller, work),
             () => work.finish(),
           );
+        }
         if (exchange.signal.aborted) return undefined;
         flow.level.dropped.record(this.#services.clock.now());
         return sendTooManyRequests(exchange, flow.level.dropped.retryAfterSeconds);
@@ -216,6 +218,7 @@ export class RequestHandler {
       warn: (text) => warnings.push(text),
     };
     if (audited) request.annotate = audited.annotate;
+    if (info.method !== 'GET') request.elsewhere = exchange;
     const warn = () => {
       if (warnings.length > 0) exchange.set('warning', warningHeaders(warnings));
     };

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { requestInfoOf } from '../request-info.ts';
-import { createRequestMetrics, type RequestMetrics } from './request-metrics.ts';
+import { createRequestMetrics, type RequestMetrics, type Spent } from './request-metrics.ts';
 
 /** The lines of one metric, without its help. */
 async function linesOf({ registry }: RequestMetrics, name: string): Promise<string[]> {
@@ -8,6 +8,14 @@ async function linesOf({ registry }: RequestMetrics, name: string): Promise<stri
 }
 const begin = (metrics: RequestMetrics, path: string, { method = 'GET', atMs = 0 } = {}) =>
   metrics.begin(requestInfoOf(method, path), atMs);
+
+const spent = (of: Partial<Spent>): Spent => ({
+  sent: 0,
+  queuedMs: 0,
+  mutatingWebhooksMs: 0,
+  validatingWebhooksMs: 0,
+  ...of,
+});
 
 const PODS =
   'verb="GET",dry_run="",group="",version="v1",resource="pods",subresource="",scope="resource",component="apiserver"';
@@ -45,11 +53,34 @@ test('the time that requests take is a histogram', async () => {
 const registryType = async (metrics: RequestMetrics) =>
   (await linesOf(metrics, '# TYPE apiserver_request_duration_seconds'))[0];
 
+test('the time that this server takes of them is without queues and webhooks, and of what is only tried too', async () => {
+  const metrics = createRequestMetrics();
+  const create = (query = '') => begin(metrics, `/api/v1/namespaces/a/pods${query}`, { method: 'POST' });
+  create()(201, 40);
+  create()(201, 3_000, spent({ queuedMs: 500, mutatingWebhooksMs: 1_000, validatingWebhooksMs: 1_350 }));
+  create('?dryRun=All')(201, 65_000, spent({ queuedMs: 64_700 }));
+  create()(201, 90_000);
+  begin(metrics, '/api/v1/pods?watch=1')(200, 5_000);
+  const lines = await linesOf(metrics, 'apiserver_request_sli_duration_seconds');
+  const labels =
+    'verb="POST",group="",version="v1",resource="pods",subresource="",scope="namespace",component="apiserver"';
+  const value = (rest: string) =>
+    lines
+      .find((line) => line.startsWith(`apiserver_request_sli_duration_seconds_${rest} `))
+      ?.split(' ')
+      .at(-1);
+  const within = ['0.05', '0.1', '0.2', '0.4', '60', '+Inf'].map((le) => value(`bucket{le="${le}",${labels}}`));
+  expect(within).toEqual(['1', '1', '2', '3', '3', '4']);
+  expect(value('bucket{le="0.005",')).toBeUndefined();
+  expect([Number(value(`sum{${labels}}`)).toFixed(2), value(`count{${labels}}`)]).toEqual(['90.49', '4']);
+  expect(lines.filter((line) => line.includes('_count'))).toHaveLength(1);
+});
+
 test('the sizes of answers to who reads are a histogram', async () => {
   const metrics = createRequestMetrics();
-  for (const bytes of [500, 5_000]) begin(metrics, '/api/v1/namespaces/a/pods/p')(200, 0, bytes);
-  begin(metrics, '/api/v1/namespaces/a/pods', { method: 'POST' })(201, 0, 500);
-  begin(metrics, '/api/v1/pods?watch=1')(200, 0, 500);
+  for (const bytes of [500, 5_000]) begin(metrics, '/api/v1/namespaces/a/pods/p')(200, 0, spent({ sent: bytes }));
+  begin(metrics, '/api/v1/namespaces/a/pods', { method: 'POST' })(201, 0, spent({ sent: 500 }));
+  begin(metrics, '/api/v1/pods?watch=1')(200, 0, spent({ sent: 500 }));
   const lines = await linesOf(metrics, 'apiserver_response_sizes');
   const labels = PODS.replace('dry_run="",', '');
   expect(lines.slice(0, 2)).toEqual([
@@ -64,8 +95,9 @@ test('the sizes of answers to who reads are a histogram', async () => {
 
 test('no series is told twice, whatever is asked of requests that only read or last', async () => {
   const metrics = createRequestMetrics();
-  for (const method of ['GET', 'HEAD']) begin(metrics, '/api/v1/namespaces/a/pods/p?dryRun=All', { method })(200, 0, 1);
-  begin(metrics, '/api/v1/namespaces/a/pods/p')(200, 0, 1);
+  for (const method of ['GET', 'HEAD'])
+    begin(metrics, '/api/v1/namespaces/a/pods/p?dryRun=All', { method })(200, 0, spent({ sent: 1 }));
+  begin(metrics, '/api/v1/namespaces/a/pods/p')(200, 0, spent({ sent: 1 }));
   for (const query of ['', '?dryRun=All', '?dryRun=no'])
     begin(metrics, `/api/v1/namespaces/a/pods/p/exec${query}`, { method: 'POST' });
   const series = (await metrics.registry.metrics())

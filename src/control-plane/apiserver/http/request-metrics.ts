@@ -2,21 +2,27 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { DistributionHistogram } from '../metrics/distribution-histogram.ts';
 import type { RequestInfo } from '../request-info.ts';
+import { allElsewhereMs, type TimeElsewhere } from '../time-elsewhere.ts';
 import { dryRunErrors } from '../verbs/write-options.ts';
 import {
   AllRequestSeries,
   LABELS,
   LONG_LABELS,
   type RequestLabels,
-  type RequestSeries,
   SecondsHistogram,
   unnamed,
+  withoutDryRun,
 } from './request-series.ts';
 
 export interface RequestMetrics {
   registry: Registry;
-  /** Call what it returns with the code and the size of the answer when the request is over. */
-  begin(info: RequestInfo | undefined, nowMs: number): (code: number, nowMs: number, bytes?: number) => void;
+  /** Call what it returns with the code of the answer when the request is over. */
+  begin(info: RequestInfo | undefined, nowMs: number): (code: number, nowMs: number, spent?: Spent) => void;
+}
+
+export interface Spent extends TimeElsewhere {
+  /** Bytes of the answer. */
+  sent: number;
 }
 
 export function createRequestMetrics(): RequestMetrics {
@@ -29,11 +35,11 @@ export function createRequestMetrics(): RequestMetrics {
     begin(info, beganMs) {
       const series = all.of(labelsOf(info));
       series.open++;
-      return (code, nowMs, bytes = 0) => {
+      return (code, nowMs, spent) => {
         series.open--;
         series.answered(code);
-        series.sent(bytes);
-        if (!series.isLong) series.took((nowMs - beganMs) / 1000);
+        series.sent(spent?.sent ?? 0);
+        if (!series.isLong) series.took((nowMs - beganMs) / 1000, spent ? allElsewhereMs(spent) / 1000 : 0);
       };
     },
   };
@@ -63,6 +69,15 @@ function registerMetrics(registry: Registry, all: AllRequestSeries): void {
     ),
   );
   registry.registerMetric(
+    new DistributionHistogram(
+      {
+        name: 'apiserver_request_sli_duration_seconds',
+        help: 'How long requests took, without their wait for a turn and for webhooks.',
+      },
+      () => all.ownTimes(),
+    ),
+  );
+  registry.registerMetric(
     new DistributionHistogram({ name: 'apiserver_response_sizes', help: 'Bytes of the answers to who reads.' }, () =>
       [...all].map(({ labels, sizes }) => [withoutDryRun(labels), sizes]),
     ),
@@ -89,8 +104,6 @@ function registerMetrics(registry: Registry, all: AllRequestSeries): void {
     },
   });
 }
-
-const withoutDryRun = ({ dry_run: _, ...labels }: RequestSeries['labels']) => labels;
 
 const CONNECTING = new Set(['exec', 'attach', 'portforward', 'proxy', 'log']);
 

@@ -13,6 +13,9 @@ const COMPONENT = 'apiserver';
 
 // Upstream's: seconds from 5 ms to a minute.
 const BUCKETS = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60];
+// Upstream's, of the time without what others took.
+const FIRST_OWN = BUCKETS.indexOf(0.05);
+const OWN_BUCKETS = BUCKETS.slice(FIRST_OWN);
 // Upstream's: from 1 kB to 1 GB.
 const SIZES = Array.from({ length: 7 }, (_, power) => 1_000 * 10 ** power);
 /** Names in a path are the caller's choice, and nobody has looked at them yet when a request is counted. */
@@ -31,6 +34,9 @@ export class RequestSeries {
   readonly sizes = new Distribution(SIZES);
   /** How many of the finished ended within each bound, and not within the one before. */
   readonly buckets = new Array<number>(BUCKETS.length).fill(0);
+  /** What is to be added to them, and to the seconds, to have the time of requests without what others took of it. */
+  readonly moved = new Array<number>(BUCKETS.length).fill(0);
+  elsewhereSeconds = 0;
 
   constructor(labels: RequestLabels) {
     this.labels = { ...labels, component: COMPONENT };
@@ -46,13 +52,33 @@ export class RequestSeries {
     if (this.isReading && !this.isLong) this.sizes.observe(bytes);
   }
 
-  took(seconds: number): void {
+  /** `elsewhere`: the part of it that others took. */
+  took(seconds: number, elsewhere = 0): void {
     this.seconds += seconds;
     this.finished++;
     const bucket = BUCKETS.findIndex((bound) => seconds <= bound);
     if (bucket >= 0) this.buckets[bucket]!++;
+    if (elsewhere <= 0) return;
+    this.elsewhereSeconds += elsewhere;
+    if (bucket >= 0) this.moved[bucket]!--;
+    const without = BUCKETS.findIndex((bound) => seconds - elsewhere <= bound);
+    if (without >= 0) this.moved[without]!++;
+  }
+
+  addOwnTime(time: Distribution): void {
+    let within = 0;
+    for (const [i, count] of this.buckets.entries()) {
+      const own = count + this.moved[i]!;
+      time.counts[Math.max(0, i - FIRST_OWN)]! += own;
+      within += own;
+    }
+    time.counts[OWN_BUCKETS.length]! += this.finished - within;
+    time.count += this.finished;
+    time.sum += this.seconds - this.elsewhereSeconds;
   }
 }
+
+export const withoutDryRun = ({ dry_run: _, ...labels }: RequestSeries['labels']): Record<string, string> => labels;
 
 export class AllRequestSeries implements Iterable<RequestSeries> {
   readonly #byKey = new Map<string, RequestSeries>();
@@ -67,6 +93,20 @@ export class AllRequestSeries implements Iterable<RequestSeries> {
     const made = new RequestSeries(labels);
     this.#byKey.set(key, made);
     return made;
+  }
+
+  /** Of this server alone, by labels; those that are only tried are among the others. */
+  ownTimes(): [Record<string, string>, Distribution][] {
+    const times = new Map<string, [Record<string, string>, Distribution]>();
+    for (const series of this.#byKey.values()) {
+      if (series.finished === 0) continue;
+      const labels = withoutDryRun(series.labels);
+      const key = Object.values(labels).join(' ');
+      const [, time] = times.get(key) ?? [labels, new Distribution(OWN_BUCKETS)];
+      series.addOwnTime(time);
+      times.set(key, [labels, time]);
+    }
+    return [...times.values()];
   }
 
   [Symbol.iterator](): Iterator<RequestSeries> {

@@ -391,6 +391,7 @@ describe('watching', () => {
       requestProgress: (...given) => storage.requestProgress(...given),
       compact: (...given) => storage.compact(...given),
       compactedRevision: (of) => storage.compactedRevision(of),
+      sizeBytes: () => storage.sizeBytes(),
       close: () => storage.close(),
       // The first watch breaks when it is told to.
       watch: ({ signal, ...options }) =>

@@ -89,6 +89,10 @@ export class EncryptedStorage implements Storage {
     return this.#base.compactedRevision(prefix);
   }
 
+  sizeBytes(): Promise<number | undefined> {
+    return this.#base.sizeBytes();
+  }
+
   close(): Promise<void> {
     return this.#base.close();
   }

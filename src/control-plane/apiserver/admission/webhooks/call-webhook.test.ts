@@ -144,6 +144,21 @@ test('/metrics counts questions, refusals and failures by webhook, as upstream',
   ]);
 });
 
+test('its time is that of others: mutating ones one after the other, validating ones side by side, failed ones too', async () => {
+  const clock = new ManualClock();
+  const elsewhere = { queuedMs: 0, mutatingWebhooksMs: 0, validatingWebhooksMs: 0 };
+  const taking = (ms: number, answer: Answer = { problem: 'EOF' }) =>
+    new FixedClient(() => {
+      clock.advance(ms);
+      return answer;
+    });
+  const passedOver = { failurePolicy: 'Ignore' };
+  for (const ms of [20, 30])
+    await callWebhook(call(passedOver, { elsewhere }, true), taking(ms), { ...services, clock });
+  for (const ms of [70, 40]) await callWebhook(call(passedOver, { elsewhere }), taking(ms), { ...services, clock });
+  expect(elsewhere).toEqual({ queuedMs: 0, mutatingWebhooksMs: 50, validatingWebhooksMs: 70 });
+});
+
 test('the audit event tells what the webhook said, and of one that was passed over', async () => {
   const said: Record<string, string> = {};
   const annotate = (key: string, value: string) => Object.assign(said, { [key]: value });

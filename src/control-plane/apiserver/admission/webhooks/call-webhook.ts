@@ -50,8 +50,11 @@ export async function callWebhook(
   const { clock, webhookCalls: calls } = services;
   const asked = askedOf(call);
   const began = clock.monotonicMs();
-  const count = (outcome: Omit<Outcome, 'seconds'>) =>
-    calls?.answered(asked, { ...outcome, seconds: (clock.monotonicMs() - began) / 1000 });
+  const count = (outcome: Omit<Outcome, 'seconds'>) => {
+    const tookMs = clock.monotonicMs() - began;
+    calls?.answered(asked, { ...outcome, seconds: tookMs / 1000 });
+    noteTime(call, tookMs);
+  };
   try {
     const allowed = await answerOf(call, client, services);
     if (allowed instanceof CallFailed) {
@@ -71,6 +74,12 @@ export async function callWebhook(
     count(code > 0 ? { code, rejection: 'no_error' } : { code, rejection: 'apiserver_internal_error' });
     throw error;
   }
+}
+
+function noteTime({ request: { elsewhere }, mayPatch }: Call, tookMs: number): void {
+  if (!elsewhere) return;
+  if (mayPatch) elsewhere.mutatingWebhooksMs += tookMs;
+  else elsewhere.validatingWebhooksMs = Math.max(elsewhere.validatingWebhooksMs, tookMs);
 }
 
 const OPERATIONS: Readonly<Record<string, string>> = { create: 'CREATE', update: 'UPDATE', delete: 'DELETE' };

@@ -49,6 +49,10 @@ export class JwtAuthenticator implements TokenAuthenticator {
     void this.#provider.start();
   }
 
+  get issuer(): string {
+    return this.#options.configuration.issuer.url;
+  }
+
   /** Whether the issuer has answered. */
   get isReady(): boolean {
     return this.#provider.isReady;
