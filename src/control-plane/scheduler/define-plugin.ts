@@ -202,7 +202,7 @@ export const when = (hint: RetryHint, helps: (change: ClusterChange, pod: Pod) =
   });
 
 /** It makes no difference which pod waits. */
-const forAnyPod = (concerns: (change: ClusterChange) => boolean): RetryHint =>
+export const forAnyPod = (concerns: (change: ClusterChange) => boolean): RetryHint =>
   Object.assign((change: ClusterChange) => concerns(change), { concerns });
 
 function valueAt(object: unknown, path: string): unknown {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { Node } from '#api/core/v1/node.ts';
-import type { Pod } from '#api/core/v1/pod.ts';
+import { Pod } from '#api/core/v1/pod.ts';
 import { ManualClock } from '#base/manual-clock.ts';
 import { changed, definePlugin } from './define-plugin.ts';
 import { SchedulingQueue } from './queue.ts';
@@ -45,21 +45,72 @@ test('pods come out by priority, then in the order in which they came', () => {
   expect([next(), next(), next(), next(), next()]).toEqual(['d', 'b', 'a', 'c', undefined]);
 });
 
-test('a refused pod waits for a change that could help, and then for its back-off, longer each time', () => {
+test('a pod for which something went wrong is tried again after its back-off, longer each time in a row', () => {
   const { clock, waiting, next } = queue();
   const web = pod('web');
   waiting.put(web);
   for (const backOffMs of [1_000, 2_000, 4_000, 8_000, 10_000, 10_000]) {
     expect(next()).toBe('web');
-    waiting.refused(web, [taints]);
-    waiting.changed(relabelled);
-    clock.advance(60);
-    expect(waiting.counts().unschedulable).toBe(1);
-    waiting.changed(tainted);
-    clock.advance(backOffMs - 61);
+    waiting.refused(web, []);
+    clock.advance(backOffMs - 1);
     expect(next()).toBeUndefined();
     clock.advance(1);
   }
+  expect(next()).toBe('web');
+  waiting.refused(web, [taints]);
+  waiting.changed(tainted);
+  expect(next()).toBe('web');
+  waiting.refused(web, []);
+  clock.advance(999);
+  expect(next()).toBeUndefined();
+  clock.advance(1);
+  expect(next()).toBe('web');
+});
+
+test('a refused pod waits for a change that could help; its back-off is waited for only while others are to be tried', () => {
+  const { clock, waiting, next } = queue();
+  const web = pod('web');
+  waiting.put(web);
+  next();
+  waiting.refused(web, [taints]);
+  waiting.changed(relabelled);
+  clock.advance(60);
+  expect([next(), waiting.counts().unschedulable]).toEqual([undefined, 1]);
+  waiting.put(pod('other', { priority: -1 }));
+  waiting.changed(tainted);
+  expect(waiting.readyCount).toBe(2);
+  expect([next(), next(), next()]).toEqual(['other', 'web', undefined]);
+});
+
+test('of pods that back off those come first whose time ends in an earlier second, then the more important ones', () => {
+  const { clock, waiting, next } = queue();
+  const refuse = (name: string, priority: number) => {
+    const one = pod(name, { priority });
+    waiting.put(one);
+    next();
+    waiting.refused(one, [taints]);
+  };
+  clock.advance(500);
+  refuse('early', 0);
+  clock.advance(600);
+  refuse('late', 5);
+  refuse('later', 9);
+  waiting.changed(tainted);
+  expect([next(), next(), next()]).toEqual(['early', 'later', 'late']);
+});
+
+test('the place that a pod gives up itself does not bring it back', () => {
+  const { waiting, next } = queue();
+  const any = definePlugin({ name: 'Any' });
+  const web = pod('web');
+  waiting.put(web);
+  next();
+  waiting.changed({ kind: Pod, now: undefined, before: web });
+  waiting.refused(web, [any]);
+  waiting.changed({ kind: Pod, now: undefined, before: web });
+  expect(next()).toBeUndefined();
+  waiting.changed({ kind: Pod, now: undefined, before: pod('other') });
+  expect(next()).toBe('web');
 });
 
 test('a change that comes while the pod is being tried is not missed', () => {

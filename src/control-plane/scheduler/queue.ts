@@ -19,6 +19,9 @@ interface Entry extends QueuedPod {
   isHelped: boolean;
   /** Plugins that refused it: their hints say what could help. */
   refusedBy: readonly Plugin[];
+  /** How often it was refused, and how often in a row something went wrong: its back-off grows with them. */
+  refusals: number;
+  failures: number;
   /** Changes up to this one were known when it was last tried. */
   triedAtChange: number;
   backOffUntilMs: number;
@@ -44,11 +47,16 @@ export interface BackOffTimes {
 const BACK_OFF: BackOffTimes = { firstMs: 1_000, mostMs: 10_000 };
 /** Upstream's flush. */
 const MOST_WAIT_MS = 300_000;
+/** Pods whose back-off ends in the same span stand in the order of the active ones. Source: backoffQOrderingWindowDuration. */
+const BACK_OFF_SPAN_MS = 1_000;
+const spanOf = ({ backOffUntilMs }: Entry): number => Math.floor(backOffUntilMs / BACK_OFF_SPAN_MS);
 
 export class SchedulingQueue {
   readonly #options: QueueOptions;
   readonly #entries = new Map<ObjectKey, Entry>();
   readonly #active: Heap<Entry>;
+  /** Of those that back off the ones that were refused: when nothing else is to be tried their time is not waited for. */
+  readonly #refused: Heap<Entry>;
   /** Pods that wait for a change, by the plugins that could be helped by one. */
   readonly #waiting = new Map<Plugin, Set<Entry>>();
   /** In the order in which they were taken. */
@@ -58,10 +66,12 @@ export class SchedulingQueue {
   constructor(options: QueueOptions) {
     this.#options = options;
     this.#active = new Heap((a, b) => options.order(a, b));
+    this.#refused = new Heap((a, b) => spanOf(a) - spanOf(b) || options.order(a, b));
   }
 
-  get activeCount(): number {
-    return this.#active.size;
+  /** What `take` would give. */
+  get readyCount(): number {
+    return this.#active.size + this.#refused.size;
   }
 
   /** By state. */
@@ -98,9 +108,9 @@ export class SchedulingQueue {
     this.#entries.delete(entry.key);
   }
 
-  /** The next to try; it stays known until `done` or `refused`. */
+  /** The next to try; it stays known until `done` or `refused`. Source: SchedulerPopFromBackoffQ, for those that back off. */
   take(): QueuedPod | undefined {
-    const entry = this.#active.pop();
+    const entry = this.#active.pop() ?? this.#refused.pop();
     if (!entry) return undefined;
     this.#enter(entry, 'in flight');
     entry.attempts++;
@@ -125,7 +135,10 @@ export class SchedulingQueue {
     if (entry?.state !== 'in flight' || entry.pod.metadata.uid !== pod.metadata.uid) return; // removed meanwhile
     const { backOff = BACK_OFF, clock } = this.#options;
     entry.refusedBy = plugins;
-    entry.backOffUntilMs = clock.now() + Math.min(backOff.mostMs, backOff.firstMs * 2 ** (entry.attempts - 1));
+    if (plugins.length > 0) entry.refusals++;
+    entry.failures = plugins.length > 0 ? 0 : entry.failures + 1;
+    const count = entry.failures || entry.refusals;
+    entry.backOffUntilMs = clock.now() + Math.min(backOff.mostMs, backOff.firstMs * 2 ** (count - 1));
     const isHelped = () => this.#recent.some(entry.triedAtChange, (change) => couldHelp(entry, change));
     if (plugins.length === 0 || entry.isHelped || isHelped()) this.#retry(entry);
     else this.#wait(entry);
@@ -143,7 +156,7 @@ export class SchedulingQueue {
     const entry = this.#entries.get(keyOf(pod));
     if (!entry?.isHeld || entry.pod.metadata.uid !== pod.metadata.uid) return;
     entry.isHeld = false;
-    if ((hasFailed || entry.isHelped) && entry.state === 'unschedulable') this.#retry(entry);
+    if ((hasFailed || entry.isHelped) && entry.state === 'unschedulable') this.#retry(entry, { isEarly: !hasFailed });
   }
 
   /** Something in the cluster is different now. */
@@ -152,7 +165,8 @@ export class SchedulingQueue {
       const helped = new Set<Entry>();
       for (const [plugin, entries] of this.#waiting)
         for (const hint of hintsFor(plugin, change))
-          for (const entry of entries) if (!hint || hint(change, entry.pod)) helped.add(entry);
+          for (const entry of entries)
+            if (!isOwn(change, entry) && (!hint || hint(change, entry.pod))) helped.add(entry);
       for (const entry of helped) this.#retry(entry);
     }
     if (this.#inFlight.size > 0) this.#recent.add(change);
@@ -174,6 +188,8 @@ export class SchedulingQueue {
       isHeld: false,
       isHelped: false,
       refusedBy: [],
+      refusals: 0,
+      failures: 0,
       triedAtChange: 0,
       backOffUntilMs: 0,
     };
@@ -181,7 +197,8 @@ export class SchedulingQueue {
     if (!this.#options.gateOf(pod)) this.#retry(entry);
   }
 
-  #retry(entry: Entry): void {
+  /** `isEarly`: before its time, when nothing else is to be tried. */
+  #retry(entry: Entry, { isEarly = true } = {}): void {
     const { clock, onReady } = this.#options;
     if (entry.isHeld) {
       entry.isHelped = true;
@@ -192,6 +209,9 @@ export class SchedulingQueue {
     this.#enter(entry, leftMs > 0 ? 'backing off' : 'active');
     if (leftMs > 0) {
       entry.timer = clock.timer(leftMs, () => this.#retry(entry));
+      if (!isEarly || entry.refusedBy.length === 0) return;
+      this.#refused.push(entry);
+      onReady();
       return;
     }
     this.#active.push(entry);
@@ -220,6 +240,7 @@ export class SchedulingQueue {
   #leave(entry: Entry): void {
     entry.timer?.cancel();
     if (entry.state === 'active') this.#active.remove(entry);
+    if (entry.state === 'backing off') this.#refused.remove(entry);
     if (entry.state === 'in flight') this.#inFlight.delete(entry);
     if (entry.state !== 'unschedulable') return;
     for (const plugin of entry.refusedBy) {
@@ -277,8 +298,13 @@ function hintsFor({ retryWhen }: Plugin, change: ClusterChange): readonly (Retry
   return hints;
 }
 
-const couldHelp = ({ refusedBy, pod }: Entry, change: ClusterChange): boolean =>
-  refusedBy.some((plugin) => hintsFor(plugin, change).some((hint) => !hint || hint(change, pod)));
+const couldHelp = (entry: Entry, change: ClusterChange): boolean =>
+  !isOwn(change, entry) &&
+  entry.refusedBy.some((plugin) => hintsFor(plugin, change).some((hint) => !hint || hint(change, entry.pod)));
+
+/** The place that it gives up itself is no help to it: it would be tried on and on. */
+const isOwn = ({ now, before }: ClusterChange, { pod }: Entry): boolean =>
+  !now && before?.metadata.uid === pod.metadata.uid;
 
 /** What of a pod its scheduling depends on. */
 const askedOf = ({ spec, metadata, status }: Pod): unknown => [spec, metadata.labels, status?.resourceClaimStatuses];

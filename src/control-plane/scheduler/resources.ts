@@ -1,7 +1,7 @@
 /** Amounts as the scheduler counts them: plain numbers, made once for each pod and node. */
 import type { Node } from '#api/core/v1/node.ts';
 import type { Pod } from '#api/core/v1/pod.ts';
-import { podRequests } from '#api/core/v1/pod-resources.ts';
+import { podRequests, specInUse } from '#api/core/v1/pod-resources.ts';
 import { quantityMilliValue, quantityValue } from '#api/machinery/quantity.ts';
 
 /** cpu in thousandths, all else in whole units (bytes, pieces): sums of them are exact. Not to be changed. */
@@ -49,7 +49,7 @@ const requests = new WeakMap<Pod, Amounts>();
 export function requestsOf(pod: Pod): Amounts {
   let amounts = requests.get(pod);
   if (!amounts) {
-    amounts = amountsFrom(podRequests(pod.spec));
+    amounts = amountsFrom(podRequests(specInUse(pod, { podLevel: true })));
     requests.set(pod, amounts);
   }
   return amounts;
@@ -64,13 +64,14 @@ const assumed = new WeakMap<Pod, Amounts>();
 export function assumedRequestsOf(pod: Pod): Amounts {
   let amounts = assumed.get(pod);
   if (!amounts) {
-    const { containers, initContainers = [] } = pod.spec;
+    const spec = specInUse(pod, { podLevel: true });
+    const { containers, initContainers = [] } = spec;
     amounts =
       saysAll(containers) && saysAll(initContainers)
         ? requestsOf(pod)
         : amountsFrom(
             podRequests({
-              ...pod.spec,
+              ...spec,
               containers: containers.map(withUnsaid),
               ...(initContainers.length > 0 && { initContainers: initContainers.map(withUnsaid) }),
             }),

@@ -122,7 +122,7 @@ export class Scheduler {
 
   /** Pods to decide on, or being placed. */
   get busy(): number {
-    return (this.#isRunning ? this.#queue.activeCount : 0) + (this.#isDeciding ? 1 : 0) + this.#underWay;
+    return (this.#isRunning ? this.#queue.readyCount : 0) + (this.#isDeciding ? 1 : 0) + this.#underWay;
   }
 
   get stats(): SchedulerStats {
@@ -227,7 +227,7 @@ export class Scheduler {
       this.#isDeciding = false;
     }
     if (!this.#isRunning) void this.#answerQuestions();
-    else if (this.#queue.activeCount > 0 || this.#questions.length > 0) this.#wake();
+    else if (this.#queue.readyCount > 0 || this.#questions.length > 0) this.#wake();
   }
 
   #breathe(): Promise<void> | undefined {

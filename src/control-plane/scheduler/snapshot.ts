@@ -4,6 +4,7 @@
  */
 import type { Node } from '#api/core/v1/node.ts';
 import type { Pod } from '#api/core/v1/pod.ts';
+import { isInResize } from '#api/core/v1/pod-resources.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import type { Tally } from './define-plugin.ts';
 import { type Domains, DomainsByKey } from './domains.ts';
@@ -158,7 +159,9 @@ const isOtherwise = (before: Node, now: Node): boolean =>
   !isEqual(before.status?.images, now.status?.images);
 
 /** It asks for the same, so that the sums of its node stay. An assumed pod that has been bound is the usual case. */
-function addsUpToTheSame({ spec: before }: Pod, { spec: now }: Pod): boolean {
+function addsUpToTheSame(beforePod: Pod, nowPod: Pod): boolean {
+  const [before, now] = [beforePod.spec, nowPod.spec];
+  if (isInResize(beforePod) || isInResize(nowPod)) return false;
   return (
     before === now ||
     (isEqual(before.containers, now.containers) &&

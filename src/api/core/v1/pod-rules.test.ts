@@ -1,9 +1,9 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type * as schema from '#api/generated/schema.ts';
 import { matchesNodeSelector, preferenceFor, wantsNode } from './node-affinity.ts';
 import { isActive, isAvailable, isReady } from './pod-conditions.ts';
 import { qosClassOf } from './pod-qos.ts';
-import { podLimits, podRequests } from './pod-resources.ts';
+import { isInResize, podLimits, podRequests, specInUse } from './pod-resources.ts';
 import { isTolerated, toleratedSeconds, untolerated } from './taint.ts';
 
 type Taint = schema.Taint;
@@ -80,9 +80,70 @@ test.each<[string, object, object]>([
     { containers: [container('a', { cpu: '1', memory: '1Gi' })], resources: { requests: { cpu: '4' } } },
     { cpu: '4', memory: '1Gi' },
   ],
-  ['is nothing for a pod that asks for nothing', { containers: [container('a')], overhead: { cpu: '1' } }, {}],
+  ['is nothing for a pod that asks for nothing', { containers: [container('a')] }, {}],
+  [
+    'is what the runtime costs where nothing else is',
+    { containers: [container('a')], overhead: { cpu: '1' } },
+    { cpu: '1' },
+  ],
 ])('what a pod requests %s', (_, more, expected) => {
   expect(podRequests(spec(more))).toEqual(expected);
+});
+
+test('what a runtime costs raises only what is limited', () => {
+  const limited = { name: 'a', resources: { limits: { memory: '1Gi', cpu: '0' } } };
+  const overhead = { memory: '1Gi', cpu: '1', 'ephemeral-storage': '1Gi' };
+  expect(podLimits(spec({ containers: [limited], overhead }))).toEqual({ memory: '2Gi', cpu: '0' });
+});
+
+describe('a pod that is being resized counts with', () => {
+  const resizing = (status: object, { condition = {}, ...more }: { condition?: object } & object = {}) => ({
+    spec: spec({
+      containers: [container('a', { cpu: '1', memory: '1Gi' }), container('b', { cpu: '1' })],
+      initContainers: [container('side', { cpu: '1' }, { restartPolicy: 'Always' }), container('early', { cpu: '1' })],
+      ...more,
+    }),
+    status: {
+      conditions: [{ type: 'PodResizePending', status: 'True', ...condition }],
+      containerStatuses: [{ name: 'a', ...status }],
+    } as unknown as schema.Pod['status'],
+  });
+  const requests = (pod: ReturnType<typeof resizing>, options = {}) => podRequests(specInUse(pod, options));
+
+  test('what it asks for, where that is the most', () => {
+    const resources = { requests: { cpu: '500m', memory: '512Mi' } };
+    expect(requests(resizing({ resources, allocatedResources: { cpu: '500m' } }))).toEqual({ cpu: '3', memory: '1Gi' });
+  });
+
+  test('what it has, or was given, where that is more', () => {
+    const resources = { requests: { cpu: '2', memory: '1Gi' }, limits: { cpu: '4' } };
+    const pod = resizing({ resources, allocatedResources: { cpu: '1', memory: '3Gi' } });
+    expect(requests(pod)).toEqual({ cpu: '4', memory: '3Gi' });
+    expect(podLimits(specInUse(pod))).toEqual({ cpu: '4' });
+  });
+
+  test('what it has and was given, when its wish cannot be met', () => {
+    const resources = { requests: { cpu: '250m', memory: '1Gi' } };
+    const pod = resizing({ resources, allocatedResources: { cpu: '500m' } }, { condition: { reason: 'Infeasible' } });
+    expect(requests(pod)).toEqual({ cpu: '2500m', memory: '1Gi' });
+  });
+
+  test('what it says of all its containers, where that counts', () => {
+    const pod = resizing({}, { resources: { requests: { cpu: '4' } } } as object);
+    const status = {
+      ...pod.status,
+      resources: { requests: { cpu: '6', memory: '1Gi' } },
+      allocatedResources: { cpu: '5' },
+    };
+    const whole = { ...pod, status } as typeof pod;
+    expect(requests(whole)).toEqual({ cpu: '4', memory: '1Gi' });
+    expect(requests(whole, { podLevel: true })).toEqual({ cpu: '6', memory: '1Gi' });
+  });
+
+  test('its spec, when the status says the same', () => {
+    const pod = resizing({ resources: { requests: { cpu: '1', memory: '1Gi' } }, allocatedResources: { cpu: '1' } });
+    expect([isInResize(pod), specInUse(pod) === pod.spec]).toEqual([false, true]);
+  });
 });
 
 test('limits are added up like requests', () => {

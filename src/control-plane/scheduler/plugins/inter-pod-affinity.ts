@@ -3,11 +3,27 @@ import { Namespace } from '#api/core/v1/namespace.ts';
 import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import type { ClusterView } from '../define-plugin.ts';
-import { changed, definePlugin, fits, type Plugin, removed, unresolvable, unschedulable } from '../define-plugin.ts';
+import {
+  changed,
+  definePlugin,
+  fits,
+  type Plugin,
+  removed,
+  unresolvable,
+  unschedulable,
+  when,
+} from '../define-plugin.ts';
 import type { Domains } from '../domains.ts';
 import type { NodeInfo } from '../node-info.ts';
 import { OwnedTerms } from './owned-terms.ts';
-import { type AffinityTerms, affinityTermsOf, matchesTerm, type Term, withNamesOnly } from './pod-affinity-terms.ts';
+import {
+  type AffinityTerms,
+  affinityTermsOf,
+  couldMatch,
+  matchesTerm,
+  type Term,
+  withNamesOnly,
+} from './pod-affinity-terms.ts';
 import { TopologyCounts } from './topology-counts.ts';
 
 /** How much a required term of a pod that is there counts towards the score. Source: hardPodAffinityWeight. */
@@ -134,10 +150,14 @@ export const interPodAffinityWith = ({
     },
 
     retryWhen: [
-      changed(Node, 'metadata.labels'),
+      when(changed(Node, 'metadata.labels'), ({ now, before }, pod) =>
+        couldOffer(pod, now as Node, before as Node | undefined),
+      ),
       changed(Namespace, 'metadata.labels'),
-      changed(Pod, 'metadata.labels', 'spec.nodeName'),
-      removed(Pod),
+      when(changed(Pod, 'metadata.labels', 'spec.nodeName'), ({ now, before }, pod) =>
+        couldWelcome(pod, now as Pod, before as Pod | undefined),
+      ),
+      when(removed(Pod), ({ before }, pod) => couldMiss(pod, before as Pod)),
     ],
   });
 
@@ -145,6 +165,38 @@ export const interPodAffinity = interPodAffinityWith();
 
 type Labels = Readonly<Record<string, string>>;
 const NO_LABELS: Labels = {};
+
+/** A node that is new, or stands elsewhere, as the pod's own wishes see it; for a pod without any, it may be free of others' wishes. */
+function couldOffer(pod: Pod, { metadata: now }: Node, before: Node | undefined): boolean {
+  const { required, requiredAnti } = affinityTermsOf(pod);
+  if (required.length + requiredAnti.length === 0) return true;
+  const [is, was] = [now.labels ?? NO_LABELS, before?.metadata.labels ?? NO_LABELS];
+  const moved = ({ topologyKey }: Term) => is[topologyKey] !== was[topologyKey];
+  if (required.some((term) => moved(term) && is[term.topologyKey] !== undefined)) return true;
+  return requiredAnti.some((term) => !before || (moved(term) && was[term.topologyKey] !== undefined));
+}
+
+/** A pod that is there now, or has other labels: one to be beside, or no longer one to be away from. */
+function couldWelcome(pod: Pod, now: Pod, before: Pod | undefined): boolean {
+  if (now.metadata.uid === pod.metadata.uid) return true;
+  if (isWantedBy(pod, now) && !(before && isWantedBy(pod, before))) return true;
+  return before !== undefined && isUnwantedBy(pod, before) && !isUnwantedBy(pod, now);
+}
+
+/** Where a pod went that was in the way, wanted to be without this one, or was the last that it had to be beside. */
+const couldMiss = (pod: Pod, gone: Pod): boolean =>
+  isUnwantedBy(pod, gone) ||
+  affinityTermsOf(gone).requiredAnti.some((term) => couldMatch(term, pod)) ||
+  isWantedBy(pod, gone);
+
+function isWantedBy(pod: Pod, other: Pod): boolean {
+  const { required } = affinityTermsOf(pod);
+  return required.length > 0 && required.every((term) => couldMatch(term, other));
+}
+
+/** One that any term is about: upstream wants all of them, and has pods wait for its flush that could go. */
+const isUnwantedBy = (pod: Pod, other: Pod): boolean =>
+  affinityTermsOf(pod).requiredAnti.some((term) => couldMatch(term, other));
 
 /** One count for all pods with these terms: of the pods that all of them match, within the topology of one of them. */
 function countsOf(terms: readonly Term[], topologyKey: string, cluster: ClusterView): TopologyCounts {

@@ -1,12 +1,15 @@
 /** What a pod asks for must be free; among the rest nodes are preferred by how much of them is in use. */
 import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
+import { isInResize } from '#api/core/v1/pod-resources.ts';
 import { DeviceClass } from '#api/resource/v1/device-class.ts';
 import {
   changed,
   definePlugin,
   fits,
+  forAnyPod,
   type Plugin,
+  type RetryHint,
   removed,
   unresolvable,
   unschedulable,
@@ -36,6 +39,15 @@ export interface FitOptions {
   ignoredResources?: readonly string[];
   ignoredResourceGroups?: readonly string[];
 }
+
+const specChanged = updated(Pod, 'spec.containers', 'spec.resources');
+/** What a pod asks for is another amount, or a resize of it goes on or is over. */
+const resized: RetryHint = forAnyPod((change) => {
+  if (specChanged.concerns?.(change)) return true;
+  const { kind, now, before } = change;
+  if (kind.plural !== Pod.plural || kind.group !== Pod.group || !now || !before) return false;
+  return isInResize(now as Pod) || isInResize(before as Pod);
+});
 
 export function nodeResourcesFitWith(options: FitOptions = {}): Plugin {
   const score = scorerOf(options.scoringStrategy ?? LEAST_ALLOCATED);
@@ -91,7 +103,7 @@ export function nodeResourcesFitWith(options: FitOptions = {}): Plugin {
         couldMeet(pod, now as DeviceClass, before as DeviceClass | undefined),
       ),
       removed(Pod),
-      when(updated(Pod, 'spec.containers', 'spec.resources'), ({ now, before }, pod) => {
+      when(resized, ({ now, before }, pod) => {
         if (now?.metadata.uid === pod.metadata.uid) return true;
         return Boolean((now as Pod).spec.nodeName) && hasLess(now as Pod, before as Pod, requestsOf(pod));
       }),

@@ -33,6 +33,11 @@ export function termOf(owner: Pod, term: PodAffinityTerm, weight = 1): Term {
 export const matchesTerm = (term: Term, { metadata }: Pod, cluster: Cached): boolean =>
   matchesLabels(term.selector, metadata.labels) && isInNamespaces(term, metadata.namespace ?? '', cluster);
 
+/** Without knowing the labels of namespaces: where a term selects by them, any could be meant. */
+export const couldMatch = ({ selector, namespaces, namespaceSelector }: Term, { metadata }: Pod): boolean =>
+  (namespaceSelector !== undefined || namespaces.has(metadata.namespace ?? '')) &&
+  matchesLabels(selector, metadata.labels);
+
 function isInNamespaces({ namespaces, namespaceSelector }: Term, namespace: string, { cached }: Cached): boolean {
   if (namespaces.has(namespace)) return true;
   if (!namespaceSelector) return false;

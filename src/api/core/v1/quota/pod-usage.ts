@@ -2,7 +2,7 @@
 import type { Container, Pod, PodAffinityTerm } from '#api/generated/schema.ts';
 import { isTerminal } from '../pod-conditions.ts';
 import { qosClassOf } from '../pod-qos.ts';
-import { podLimits, podRequests } from '../pod-resources.ts';
+import { podLimits, podRequests, specInUse } from '../pod-resources.ts';
 import { isExtendedResource, isHugePages } from '../resource-names.ts';
 import type { Amounts } from './amounts.ts';
 import type { QuotaEvaluator } from './evaluator.ts';
@@ -39,7 +39,9 @@ export const podEvaluator: QuotaEvaluator = {
   usage(object, nowMs) {
     const pod = object as Pod;
     const count = { 'count/pods': '1' };
-    return isCounted(pod, nowMs) ? { ...count, ...amountsOf(podRequests(pod.spec), podLimits(pod.spec)) } : count;
+    if (!isCounted(pod, nowMs)) return count;
+    const spec = specInUse(pod);
+    return { ...count, ...amountsOf(podRequests(spec), podLimits(spec)) };
   },
 };
 
