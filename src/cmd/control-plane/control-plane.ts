@@ -1,5 +1,6 @@
 /** The control plane, put together. The order of starting is the order in which each part needs the one before. */
-import { createHmac } from 'node:crypto';
+import { createHmac, randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import { bodies, catalog } from '#api/catalog.ts';
 import { GATEWAY_CONTROLLER } from '#api/gateway/v1/kedge-gateway.ts';
 import type { KindRegistry } from '#api/machinery/kind.ts';
@@ -34,6 +35,7 @@ import { openApiServer } from './api-server.ts';
 import { ApiServerFlags, FlagError } from './api-server-flags.ts';
 import { openClusterStorage } from './cluster-storage.ts';
 import { firstNode, hasNodesIn } from './first-node.ts';
+import { keepIdentityLease } from './identity-lease.ts';
 import { ensureKubernetesService } from './kubernetes-service.ts';
 import { localLoadBalancers } from './local-load-balancers.ts';
 import { ensureLocalPath, localPathFolders } from './local-path.ts';
@@ -135,6 +137,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const nodeServices = new NodeServices(nodeServicesOf({ ...options, apiServer, client, plan, pki, signal }));
   if (hasNodes) await nodeServices.open();
   apiServer.announceReady();
+  const identity = keepIdentityLease({
+    ...{ client, clock: systemClock, random: systemRandom, log },
+    ...{ hostname: hostname(), port: cluster.apiServerPort, instance: randomUUID() },
+  });
 
   const managers = startManagers({
     ...{ flags, isShared, scheduler: schedulerOptions },
@@ -169,6 +175,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   return {
     async close(graceMs) {
       if (shared) await shared.stop(); // before anything that it leads to ends
+      await (await identity).stop();
       stopping.abort();
       await waiting;
       await simulation.stop();
