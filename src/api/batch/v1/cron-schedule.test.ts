@@ -55,6 +55,10 @@ test.each([
   ['30 1 * * *', '2026-11-01T05:30:00Z', '2026-11-01T06:30Z', 'America/New_York'],
   ['0 0 * * *', '2026-11-01T12:00:00Z', '2026-11-02T05:00Z', 'America/New_York'],
   ['0 0 9 * *', '2026-03-08T00:00:00Z', '2026-03-09T04:00Z', 'America/New_York'],
+  // Half an hour there.
+  ['45 1 * * *', '2026-04-04T14:50:00Z', '2026-04-04T15:15Z', 'Australia/Lord_Howe'],
+  ['40 2 * * *', '2026-10-03T15:00:00Z', '2026-10-03T15:40Z', 'Australia/Lord_Howe'],
+  ['10 2 * * *', '2026-10-03T15:00:00Z', '2026-10-04T15:10Z', 'Australia/Lord_Howe'],
 ])('%j after %s comes at %s in %s', (schedule, after, expected, zone) => {
   expect(nextOf(schedule, after, zone)).toBe(expected);
 });

@@ -173,10 +173,19 @@ class CalendarSchedule implements CronSchedule {
       const local = this.#local(ms);
       if (!this.#isDay(local)) ms = this.#nextMidnight(ms, local);
       else if (!this.#hours.values.has(local.getUTCHours())) ms += HOUR_MS - local.getUTCMinutes() * MINUTE_MS;
-      else if (!this.#minutes.values.has(local.getUTCMinutes())) ms += MINUTE_MS;
+      else if (!this.#minutes.values.has(local.getUTCMinutes())) ms += this.#toNextMinuteMs(ms, local);
       else return ms;
     }
     return undefined;
+  }
+
+  /** To the next minute of this hour that is chosen, or to the next hour; one minute where the clocks are set meanwhile. */
+  #toNextMinuteMs(ms: number, local: Date): number {
+    const minute = local.getUTCMinutes();
+    let next = minute + 1;
+    while (next < 60 && !this.#minutes.values.has(next)) next++;
+    const aheadMs = (next - minute) * MINUTE_MS;
+    return this.#local(ms + aheadMs).getUTCMinutes() === next % 60 ? aheadMs : MINUTE_MS;
   }
 
   /** Where both fields choose days, either does. */

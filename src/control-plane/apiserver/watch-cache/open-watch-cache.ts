@@ -102,7 +102,12 @@ class StorageWatchCache implements WatchCache {
 
   async freshen(): Promise<Revision> {
     await this.ready();
-    const revision = await this.#options.storage.requestProgress(this.prefix);
+    const { storage } = this.#options;
+    if (this.#isFresh('newest')) {
+      const revision = await storage.currentRevision();
+      if (this.#isFresh('newest')) return this.#reach(revision); // nothing up to there is on its way
+    }
+    const revision = await storage.requestProgress(this.prefix);
     await this.#barrier.until(revision);
     return revision;
   }
@@ -242,7 +247,13 @@ class StorageWatchCache implements WatchCache {
       this.#recent.push(change);
       this.#watchers.dispatch(change);
     }
-    this.#barrier.reach(revision);
+    this.#reach(revision);
+  }
+
+  /** Not back: what the store tells may be older than what this cache has found out. */
+  #reach(revision: Revision): Revision {
+    if (revision > this.revision) this.#barrier.reach(revision);
+    return revision;
   }
 
   // Answering
