@@ -253,3 +253,23 @@ func reflectItems(o runtime.Object) int {
 	json.Unmarshal(b, &x)
 	return len(x.Items)
 }
+
+// What is said in protobuf, and answered in it or in JSON as the server likes.
+func TestTypedClientsSpeakProtobuf(t *testing.T) {
+	from := sent.soFar()
+	c := cs.CoreV1().ConfigMaps(ns)
+	made, err := c.Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "spoken"}, BinaryData: map[string][]byte{"b": {0, 255}}}, metav1.CreateOptions{})
+	no(t, err)
+	made.Data = map[string]string{"a": "b"}
+	_, err = c.Update(ctx, made, metav1.UpdateOptions{})
+	no(t, err)
+	no(t, c.Delete(ctx, "spoken", metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &made.UID}}))
+	for _, method := range []string{"POST", "PUT", "DELETE"} {
+		spoken := sent.that(from, func(one sentRequest) bool {
+			return one.method == method && strings.HasPrefix(one.contentType, "application/vnd.kubernetes.protobuf") && strings.HasPrefix(one.accept, "application/vnd.kubernetes.protobuf")
+		})
+		if spoken == 0 {
+			t.Errorf("no %s in protobuf", method)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,6 +30,49 @@ var (
 	ns  string
 )
 
+// sent is what the clients have asked so far.
+var sent = &requests{}
+
+type requests struct {
+	mu   sync.Mutex
+	seen []sentRequest
+}
+
+type sentRequest struct {
+	method, path, query, contentType, accept string
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (ask roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return ask(r) }
+
+func (all *requests) through(next http.RoundTripper) http.RoundTripper {
+	return roundTrip(func(r *http.Request) (*http.Response, error) {
+		all.mu.Lock()
+		all.seen = append(all.seen, sentRequest{r.Method, r.URL.Path, r.URL.RawQuery, r.Header.Get("Content-Type"), r.Header.Get("Accept")})
+		all.mu.Unlock()
+		return next.RoundTrip(r)
+	})
+}
+
+// that counts those that fit, from the given one on.
+func (all *requests) that(from int, fits func(sentRequest) bool) (count int) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	for _, one := range all.seen[from:] {
+		if fits(one) {
+			count++
+		}
+	}
+	return count
+}
+
+func (all *requests) soFar() int {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	return len(all.seen)
+}
+
 func ptr[T any](v T) *T { return &v }
 
 func TestMain(m *testing.M) {
@@ -37,6 +81,7 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		panic(err)
 	}
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return sent.through(next) })
 	cfg.QPS = 1000
 	cfg.Burst = 2000
 	cs = kubernetes.NewForConfigOrDie(cfg)

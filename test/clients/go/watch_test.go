@@ -4,6 +4,7 @@ package clients
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ import (
 func TestInformers(t *testing.T) {
 	stop := make(chan struct{})
 	defer close(stop)
+	from := sent.soFar()
 	f := informers.NewSharedInformerFactoryWithOptions(cs, 0)
 	var mu sync.Mutex
 	seen := map[string]int{}
@@ -47,6 +49,16 @@ func TestInformers(t *testing.T) {
 		if !ok {
 			t.Errorf("%v did not sync", typ)
 		}
+	}
+	// Had the server refused to begin a watch with what is there, they would have listed, and nobody would have noticed.
+	isWatch := func(one sentRequest) bool { return strings.Contains(one.query, "watch=true") }
+	if n := sent.that(from, func(one sentRequest) bool {
+		return isWatch(one) && strings.Contains(one.query, "sendInitialEvents=true")
+	}); n < 15 {
+		t.Errorf("%d of 15 informers began by a watch", n)
+	}
+	if n := sent.that(from, func(one sentRequest) bool { return one.method == "GET" && !isWatch(one) }); n > 0 {
+		t.Errorf("%d lists", n)
 	}
 	c := cs.CoreV1().ConfigMaps(ns)
 	mu.Lock()
