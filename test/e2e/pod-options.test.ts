@@ -18,6 +18,7 @@ import type { Event, Node } from '#api/generated/schema.ts';
 import { ensurePki } from '#cmd/pki/pki.ts';
 import { systemClock } from '../node/system-clock.ts';
 import { layoutOfNode } from './chaos/leaks.ts';
+import type { Sent } from './conformance/api.ts';
 import { container, isReady, object, pod, type Story, shell, tell } from './conformance/playground.ts';
 
 const RUNS = 'sleep 86400 & wait';
@@ -113,6 +114,19 @@ const STORIES: Story[] = [
       },
     },
     says: [/^0$/m, 'read-only'],
+  },
+  {
+    name: 'capabilities: all are dropped but the one that is added',
+    pod: {
+      spec: {
+        containers: [
+          shell('grep Cap /proc/self/status', {
+            securityContext: { capabilities: { drop: ['ALL'], add: ['NET_BIND_SERVICE'] } },
+          }),
+        ],
+      },
+    },
+    says: [/^CapEff:\t0000000000000400$/m, /^CapBnd:\t0000000000000400$/m],
   },
   {
     name: 'seccompProfile: RuntimeDefault filters system calls, Unconfined does not',
@@ -275,7 +289,7 @@ describe('pods', () => {
     await ground().ready('gated');
   });
 
-  test('a probe over HTTPS takes any certificate; a redirect to another host is a success with a warning', async () => {
+  test('a probe over HTTPS takes any certificate, and has the headers that it is told; a redirect to another host is a success with a warning', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'kedge-tls-'));
     const pki = ensurePki({ directory, clock: systemClock });
     const names = { commonName: 'nobody', names: ['elsewhere.example'], addresses: [] };
@@ -284,9 +298,18 @@ describe('pods', () => {
     const program = `
       const { createServer } = require('node:https'), { CERTIFICATE: cert, KEY: key } = process.env;
       createServer({ cert, key }, (request, response) =>
-        request.url === '/' ? response.end() : response.writeHead(302, { location: 'http://elsewhere.example/' }).end(),
+        request.url === '/'
+          ? response.writeHead(request.headers.host + request.headers['x-asks'] === 'probed.exampleyes' ? 200 : 500).end()
+          : response.writeHead(302, { location: 'http://elsewhere.example/' }).end(),
       ).listen(8443);`;
-    const probe = (path: string) => ({ httpGet: { port: 8443, path, scheme: 'HTTPS' as const }, periodSeconds: 1 });
+    const httpHeaders = [
+      { name: 'Host', value: 'probed.example' },
+      { name: 'X-Asks', value: 'yes' },
+    ];
+    const probe = (path: string) => ({
+      httpGet: { port: 8443, path, scheme: 'HTTPS' as const, httpHeaders },
+      periodSeconds: 1,
+    });
     const env = [
       { name: 'CERTIFICATE', value: certificate },
       { name: 'KEY', value: key },
@@ -299,6 +322,37 @@ describe('pods', () => {
     const { status } = await ground().ready('secret');
     await expect.poll(() => said('secret', /^Liveness probe warning: /), { timeout: 120_000 }).toBe(true);
     expect(status?.containerStatuses?.[0]?.restartCount).toBe(0);
+  });
+
+  test('a probe’s own grace, not the pod’s, is what a container that is not alive has left', async () => {
+    const livenessProbe = { exec: { command: ['false'] }, periodSeconds: 1, terminationGracePeriodSeconds: 1 };
+    const main = shell(`trap '' TERM; while true; do sleep 1; done`, { livenessProbe });
+    const spec = { restartPolicy: 'Always' as const, terminationGracePeriodSeconds: 3600, containers: [main] };
+    await ground().create(pod('not-alive', { spec }));
+    const { status } = await ground().podWhen(
+      'not-alive',
+      'runs again',
+      (found) => (found.status?.containerStatuses?.[0]?.restartCount ?? 0) > 0,
+    );
+    expect(status?.containerStatuses?.[0]?.lastState?.terminated).toMatchObject({ exitCode: 137, reason: 'Error' });
+    await ground().api.try('DELETE', `${ground().path('Pod', 'v1', 'not-alive')}?gracePeriodSeconds=0`);
+  });
+
+  test('hooks that sleep hold up that the container counts as begun, and its end', async () => {
+    const lifecycle = { postStart: { sleep: { seconds: 3 } }, preStop: { sleep: { seconds: 3 } } };
+    const main = shell('trap "exit 0" TERM; sleep 86400 & wait', { lifecycle });
+    const sent = pod('sleeps', { spec: { terminationGracePeriodSeconds: 600, containers: [main] } });
+    await ground().create({ ...sent, metadata: { ...sent.metadata, finalizers: ['example.com/looks'] } } as Sent);
+    const { status } = await ground().ready('sleeps');
+    const startedAt = status?.containerStatuses?.[0]?.state?.running?.startedAt;
+    const readySince = status?.conditions?.find(({ type }) => type === 'Ready')?.lastTransitionTime;
+    expect(secondsBetween(startedAt, readySince)).toBeGreaterThanOrEqual(2); // whole seconds are written
+    const path = ground().path('Pod', 'v1', 'sleeps');
+    await ground().api.try('DELETE', path);
+    const ended = await ground().ended('sleeps');
+    const { finishedAt } = ended.status?.containerStatuses?.[0]?.state?.terminated ?? {};
+    expect(secondsBetween(ended.metadata.deletionTimestamp, finishedAt) + 600).toBeGreaterThanOrEqual(2);
+    await ground().api.try('PATCH', path, { metadata: { finalizers: null } }, 'application/merge-patch+json');
   });
 
   test('logs of all containers, from the beginning of each', async () => {
@@ -343,6 +397,8 @@ describe('pods', () => {
     }
   });
 });
+
+const secondsBetween = (from = '', to = ''): number => (Date.parse(to) - Date.parse(from)) / 1000;
 
 const CHUNK_BYTES = 2 ** 20;
 

@@ -6,6 +6,7 @@ import { Event } from '#api/core/v1/event.ts';
 import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { isReady } from '#api/core/v1/pod-conditions.ts';
+import { RuntimeError } from '#node/runtime/runtime.ts';
 import { IMAGE, withKubelet } from '../../../test/node/simulated-kubelet.ts';
 
 const containers = (more: object = {}) => [{ name: 'main', image: IMAGE, ...more }];
@@ -227,4 +228,22 @@ test('every ten seconds the runtime’s containers are listed once, for all who 
     await cluster.passes(100_000);
     // and each half minute for images that nobody uses
     expect(lists.mock.calls.length - length).toBeLessThanOrEqual(10 + 4);
+  }));
+
+test('while the runtime tells of nothing all is looked at each second, and what has ended meanwhile is noticed', () =>
+  withKubelet({}, async ({ cluster, create, pod, runtime, restart }) => {
+    await create('quiet');
+    await cluster.passes(1_000);
+    vi.spyOn(runtime, 'events').mockImplementation(async function* () {
+      yield* [];
+      throw new RuntimeError('Unavailable', 'gone');
+    });
+    await restart();
+    const lists = vi.spyOn(runtime, 'listPodSandboxes');
+    await cluster.passes(20_000);
+    expect(lists.mock.calls.length).toBeGreaterThanOrEqual(18);
+    const [running] = await runtime.listContainers();
+    await runtime.stopContainer(running?.id ?? '', 0);
+    await cluster.passes(3_000);
+    expect(statusOf(pod('quiet'))?.restartCount).toBe(1);
   }));
