@@ -53,10 +53,11 @@ function namedFields(value: Json, shape: Shape, place: Place): FieldSet | undefi
     else {
       const named = namedFields(value[name]!, of, below(place, `f:${name}`));
       const isItem = shape.form === 'map' && !shape.isStruct;
-      fields[`f:${name}`] = isItem ? asMember(named) : (named ?? MEMBER);
+      if (isItem) fields[`f:${name}`] = asMember(named);
+      else if (named) fields[`f:${name}`] = named; // an empty list of items is nobody's
     }
   }
-  return fieldSetOf(Object.keys(fields).length === 0, fields);
+  return fieldSetOf(Object.keys(value).length === 0, fields);
 }
 
 const asMember = (set: FieldSet | undefined): FieldSet =>
@@ -74,7 +75,8 @@ function namedItems(value: Json, shape: Shape & { form: 'items' | 'set' }, place
     if (element === undefined) {
       const keys = (shape as { keys: readonly string[] }).keys.map((key) => JSON.stringify(key)).join(' ');
       const why = 'associative list with keys has an element that omits all key fields';
-      place.problems.push(`${place.path}: element ${index}: ${why} [${keys}]`);
+      const also = "(and doesn't have default values for any key fields)";
+      place.problems.push(`${place.path}: element ${index}: ${why} [${keys}] ${also}`);
     } else if (Object.hasOwn(items, element)) {
       place.problems.push(`${place.path}: duplicate entries for key ${elementText(element)}`);
     } else {
@@ -82,7 +84,7 @@ function namedItems(value: Json, shape: Shape & { form: 'items' | 'set' }, place
       items[element] = asMember(named);
     }
   });
-  return fieldSetOf(value.length === 0, Object.fromEntries(Object.entries(items).sort(([a], [b]) => (a < b ? -1 : 1))));
+  return fieldSetOf(false, Object.fromEntries(Object.entries(items).sort(([a], [b]) => (a < b ? -1 : 1))));
 }
 
 /** As Go prints what holds it. */

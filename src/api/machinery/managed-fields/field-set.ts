@@ -130,8 +130,8 @@ function isElement(element: string): boolean {
 /** As messages name the places: `.spec.containers[name="web"].image`. */
 export function pathsOf(set: FieldSet | undefined, prefix = ''): string[] {
   if (!set) return [];
-  const own = prefix !== '' && isMember(set) ? [prefix] : [];
   const elements = Object.keys(set).filter((element) => element !== SELF);
+  const own = elements.filter((element) => isMember(set[element]!)).map((element) => prefix + elementText(element));
   return [...own, ...elements.flatMap((element) => pathsOf(set[element], prefix + elementText(element)))];
 }
 

@@ -38,8 +38,12 @@ const EMPTY = Object.freeze({});
 /** Keys of lists that the schema itself fills in, before any defaulting. Source: kubernetes v1.36, `+default` in types.go. */
 const KEY_DEFAULTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'core.v1.ContainerPort': { protocol: 'TCP' },
+  'core.v1.LocalObjectReference': { name: '' },
   'core.v1.ServicePort': { protocol: 'TCP' },
 };
+
+/** Fields whose type is one value elsewhere. Source: kubernetes v1.36, `+structType=granular` in types.go. */
+const GRANULAR = new Set(['core.v1.PersistentVolumeSpec.claimRef']);
 
 const shapes = new WeakMap<Facts, Map<string, Shape>>();
 
@@ -66,22 +70,28 @@ function named(facts: Facts, name: string, make: () => Shape): Shape {
 export function shapeOfType(facts: Facts, name: string): Shape {
   return named(facts, name, () => {
     const type = facts.type(name);
-    if (!type || type.atomic || type.union) return LEAF;
-    const fields = [...type.jsonFields.values()].map((field) => fieldShape(facts, field)).sort(byName);
-    return { form: 'struct', fields, byName: new Map(fields.map((field) => [field.name, field])) };
+    return !type || type.atomic || type.union ? LEAF : structShape(facts, type);
   });
+}
+
+function structShape(facts: Facts, type: TypeFacts): Shape {
+  const fields = [...type.jsonFields.values()]
+    .map((field) => fieldShape(facts, field, GRANULAR.has(`${type.name}.${field.name}`)))
+    .sort(byName);
+  return { form: 'struct', fields, byName: new Map(fields.map((field) => [field.name, field])) };
 }
 
 const byName = (a: FieldShape, b: FieldShape): number => (a.name < b.name ? -1 : 1);
 
-function fieldShape(facts: Facts, field: FieldFacts): FieldShape {
+function fieldShape(facts: Facts, field: FieldFacts, isGranular: boolean): FieldShape {
   let shape: Shape | undefined;
   return {
     name: field.name,
     element: `f:${field.name}`,
     zero: zeroOf(field),
     get shape() {
-      shape ??= shapeOfField(facts, field); // types refer to themselves
+      const granular = isGranular && 'ref' in field.type ? facts.type(field.type.ref) : undefined;
+      shape ??= granular ? structShape(facts, granular) : shapeOfField(facts, field); // types refer to themselves
       return shape;
     },
   };
@@ -92,16 +102,22 @@ function shapeOfField(facts: Facts, field: FieldFacts): Shape {
   if ('list' in type) {
     if (field.listType === 'set') return SET;
     if (field.listType !== 'map' || !('ref' in type.list)) return LEAF;
-    const keyDefaults = KEY_DEFAULTS[type.list.ref] ?? {};
+    const keys = [...(field.listMapKeys ?? [])].sort();
     return {
       form: 'items',
-      keys: [...(field.listMapKeys ?? [])].sort(),
-      keyDefaults,
+      keys,
+      keyDefaults: { ...zerosOfKeys(facts.type(type.list.ref), keys), ...KEY_DEFAULTS[type.list.ref] },
       item: elementShape(facts, type.list),
     };
   }
   if (field.mapType === 'atomic') return LEAF;
   return elementShape(facts, type);
+}
+
+/** What must be given has its zero as a default in the schema. */
+function zerosOfKeys(item: TypeFacts | undefined, keys: readonly string[]): Record<string, unknown> {
+  const zeros = keys.map((key) => [key, item && zeroOf(item.jsonFields.get(key))] as const);
+  return Object.fromEntries(zeros.filter(([, zero]) => zero !== undefined));
 }
 
 function elementShape(facts: Facts, type: TypeRef): Shape {
@@ -112,9 +128,11 @@ function elementShape(facts: Facts, type: TypeRef): Shape {
 
 const ZEROS: Readonly<Partial<Record<Scalar, unknown>>> = { string: '', int32: 0, int64: 0, double: 0, bool: false };
 
-function zeroOf({ type, pointer, omitEmpty }: FieldFacts): unknown {
+function zeroOf(field: FieldFacts | undefined): unknown {
+  if (!field) return undefined;
+  const { type, pointer, omitEmpty } = field;
   if ('ref' in type) return pointer ? undefined : EMPTY;
-  if ('scalar' in type) return pointer ? undefined : ZEROS[type.scalar];
+  if ('scalar' in type) return pointer || omitEmpty ? undefined : ZEROS[type.scalar];
   return omitEmpty ? undefined : EMPTY;
 }
 

@@ -197,6 +197,92 @@ describe('apply', () => {
   });
 });
 
+/** As managedfields of apimachinery 0.36 answers. */
+describe('what is applied', () => {
+  const volume = shapeOfKind(facts, facts.typeOfKind('', 'v1', 'PersistentVolume'));
+  const pod = shapeOfKind(facts, facts.typeOfKind('', 'v1', 'Pod'));
+
+  test("as an empty list of items, or of values that are a set, is nobody's", () => {
+    const content = {
+      metadata: { name: 'a', finalizers: [] },
+      spec: { replicas: 1, template: { spec: { containers: [] } } },
+    };
+    const first = applied(undefined, content, { manager: 'ci', shape: deployment });
+    expect(managed(first)).toEqual({ 'ci Apply': { 'f:spec': { 'f:replicas': {} } } });
+  });
+
+  test('as an empty list that is one value, or as an empty map, is managed', () => {
+    const content = { metadata: { name: 'a', labels: {} }, spec: { tolerations: [], nodeSelector: {} } };
+    const first = applied(undefined, content, { manager: 'ci', shape: pod });
+    expect(managed(first)).toEqual({
+      'ci Apply': { 'f:metadata': { 'f:labels': {} }, 'f:spec': { 'f:nodeSelector': {}, 'f:tolerations': {} } },
+    });
+  });
+
+  test('of the claim of a volume has parts, though a reference is one value elsewhere', () => {
+    const content = { metadata: { name: 'a' }, spec: { claimRef: { name: 'c', namespace: 'n' } } };
+    const first = applied(undefined, content, { manager: 'ci', shape: volume });
+    expect(managed(first)).toEqual({ 'ci Apply': { 'f:spec': { 'f:claimRef': { 'f:name': {}, 'f:namespace': {} } } } });
+  });
+
+  test('may leave the key of an item out where the schema has one for it', () => {
+    const content = { metadata: { name: 'a' }, spec: { containers: [{ image: 'i' }], imagePullSecrets: [{}] } };
+    expect(fieldsOfConfiguration(content, pod)).toMatchObject({
+      set: { 'f:spec': { 'f:containers': { 'k:{"name":""}': {} }, 'f:imagePullSecrets': { 'k:{"name":""}': {} } } },
+    });
+    const account = shapeOfKind(facts, facts.typeOfKind('', 'v1', 'ServiceAccount'));
+    expect(fieldsOfConfiguration({ secrets: [{ namespace: 'n' }] }, account)).toEqual({
+      problems: [
+        '.secrets: element 0: associative list with keys has an element that omits all key fields ["name"] (and doesn\'t have default values for any key fields)',
+      ],
+    });
+  });
+
+  test('is in conflict as it was said: before it is judged by its type, and where the type would drop it', () => {
+    const live = applied(
+      undefined,
+      { metadata: { name: 'a' }, spec: { tolerations: [{ key: 'k' }] } },
+      { manager: 'one', shape: pod },
+    );
+    const emptied = { metadata: { name: 'a' }, spec: { tolerations: [] } };
+    const reshape = () => {
+      throw new Error('it does not fit');
+    };
+    const fields = fieldsOfConfiguration(emptied, pod);
+    const named = 'set' in fields ? fields.set : undefined;
+    const application = { configuration: emptied, named, force: false, shape: pod, writer: writer('two'), reshape };
+    expect(() => applyConfiguration(live, application)).toThrow(
+      'Apply failed with 1 conflict: conflict with "one": .spec.tolerations',
+    );
+    expect(() => applyConfiguration(live, { ...application, force: true })).toThrow('it does not fit');
+  });
+
+  test('has its conflicts in the order of fields: of each object first what has no parts', () => {
+    const content = (value: string) => ({
+      metadata: { name: 'a', labels: { l: value } },
+      immutable: value === '1',
+      data: { a: value },
+    });
+    const live = applied(undefined, content('1'), { manager: 'one' });
+    expect(() => applied(live, content('2'), { manager: 'two' })).toThrow(
+      'Apply failed with 3 conflicts: conflicts with "one":\n- .immutable\n- .data.a\n- .metadata.labels.l',
+    );
+  });
+
+  test('is taken from nobody by an update that leaves out what is then absent', () => {
+    const live = applied(
+      undefined,
+      { metadata: { name: 'a' }, spec: { replicas: 1, minReadySeconds: 1 } },
+      { manager: 'one', shape: deployment },
+    );
+    const { managedFields } = live.metadata as unknown as { managedFields: ManagedFieldsEntry[] };
+    const next = object(managedFields, { metadata: { name: 'a' }, spec: { replicas: 1 } });
+    expect(managed(updated(live, next, 'two', deployment))).toEqual({
+      'one Apply': { 'f:spec': { 'f:replicas': {} } },
+    });
+  });
+});
+
 test.each([
   [{ spec: { foo: 1 } }, ['.spec.foo: field not declared in schema']],
   [{ spec: { template: 1 } }, ['.spec.template: expected map, got &{1}']],

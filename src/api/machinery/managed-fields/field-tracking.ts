@@ -94,15 +94,16 @@ export interface Tracking {
 class VersionedChange {
   readonly own: Comparison;
   readonly #before: object;
-  readonly #after: object;
+  readonly #after: () => object;
   readonly #context: Tracking;
   readonly #seen = new Map<string, Comparison | undefined>();
 
-  constructor(before: object, after: object, context: Tracking) {
+  /** `after` is asked for other versions only: the writer's own sees what was said, before the type makes something of it. */
+  constructor(before: object, said: object, context: Tracking, after: () => object = () => said) {
     this.#before = before;
     this.#after = after;
     this.#context = context;
-    this.own = compareObjects(before, after, context.shape, context.writer.isWatched);
+    this.own = compareObjects(before, said, context.shape, context.writer.isWatched);
   }
 
   /** undefined: the version is served no longer. */
@@ -115,7 +116,7 @@ class VersionedChange {
 
   #compare(apiVersion: string, inVersion: InVersion): Comparison | undefined {
     const before = this.#before === NEW_OBJECT ? { object: NEW_OBJECT } : inVersion(this.#before, apiVersion);
-    const after = inVersion(this.#after, apiVersion);
+    const after = inVersion(this.#after(), apiVersion);
     return before && after && compareObjects(before.object, after.object, after.shape, this.#context.writer.isWatched);
   }
 }
@@ -221,9 +222,16 @@ export function applyConfiguration(live: JsonObject | undefined, application: Ap
   const named = withoutSystemFields(application.named, writer);
   const merged = mergeConfiguration(live ?? {}, configuration, shape) as JsonObject;
   const owned = [...others.map(({ set }) => set), named].reduce<FieldSet | undefined>(rootUnion, undefined);
-  const object = reshape(pruneUnowned(merged, shape, { before: own?.set, owned }) as JsonObject);
-  const change = new VersionedChange(live ?? NEW_OBJECT, object, application);
+  const said = pruneUnowned(merged, shape, { before: own?.set, owned }) as JsonObject;
+  let shaped: JsonObject | undefined;
+  const reshaped = () => {
+    shaped ??= reshape(said);
+    return shaped;
+  };
+  // Whose fields they are is judged before whether they fit the type.
+  const change = new VersionedChange(live ?? NEW_OBJECT, said, application, reshaped);
   const left = lessConflicts(others, change, application);
+  const object = reshaped();
   if (!named) return { object, managedFields: writeManagers(left) };
   const { touched, removed } = change.own;
   const isSame = own && own.apiVersion === writer.apiVersion && isSameSet(own.set, named) && !touched && !removed;
