@@ -134,8 +134,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   if (!shared) await ensureKubernetesService(client, { servers: [own], clusterIps });
   await ensureExtensionAuthentication(client, { client: pki.caCertificate, frontProxy: pki.frontProxyCaCertificate });
   const { signal } = stopping;
-  const nodeServices = new NodeServices(nodeServicesOf({ ...options, apiServer, client, plan, pki, signal }));
-  if (hasNodes) await nodeServices.open();
+  const nodeServices = new NodeServices(nodeServicesOf({ ...options, client, plan, pki, signal }));
+  if (hasNodes) await nodeServices.open(); // before: an Ingress gets its class when it is created
   apiServer.announceReady();
   const identity = keepIdentityLease({
     ...{ client, clock: systemClock, random: systemRandom, log },
@@ -159,6 +159,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const withFirstNode = async () => {
     const told = (error: unknown) => log.error('what comes with nodes is not whole', { error: String(error) });
     hasNodes = true;
+    await apiServer.listenForNodes().catch(told);
     await nodeServices.open().catch(told);
     await ensureRoles().catch(told);
     managers.startMissing();

@@ -15,7 +15,6 @@ export interface NodeServiceNeeds {
   paths: ClusterPaths;
   plan: SlotPlan;
   pki: Pki;
-  apiServer: { listenForNodes(): Promise<void> };
   client: Client;
   log: Log;
   /** Ends what goes on by itself. */
@@ -24,7 +23,6 @@ export interface NodeServiceNeeds {
 
 /** The Gateway API comes last: nobody's start waits for it, and its definitions are much work. */
 export const nodeServicesOf = (needs: NodeServiceNeeds): NodeService[] => [
-  () => needs.apiServer.listenForNodes(),
   () => ensureIngressClass(needs.client),
   () => imageRegistry(needs),
   () => gatewayApi(needs),
