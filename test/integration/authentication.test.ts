@@ -1,6 +1,7 @@
 /** Who is believed to be whom, by real requests: webhooks, static tokens, front proxies, nobody, ServiceAccounts. */
 import { writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
 import type { ServiceAccount } from '#api/core/v1/service-account.ts';
 import { silentLog } from '#base/log.ts';
 import { ApiServerFlags } from '#cmd/control-plane/api-server-flags.ts';
@@ -243,6 +244,41 @@ describe('a ServiceAccount', () => {
     expect(await reviewOf(api, bound.stdout.trim())).toMatchObject({
       error: 'service account token has been invalidated',
     });
+  });
+
+  test('has tokens that a browser may send as a subprotocol of a WebSocket, beside one that is spoken', async () => {
+    const api = await start({});
+    const { stdout } = await api.kubectl(['create', 'token', 'default']);
+    const offer = (token: string) =>
+      `base64url.bearer.authorization.k8s.io.${Buffer.from(token).toString('base64url')}`;
+    const token = offer(stdout.trim());
+    const path = '/apis/authentication.k8s.io/v1/selfsubjectreviews';
+    const answered = async (protocols: string[]): Promise<string> => {
+      const url = `${api.url.replace('https', 'wss')}/api/v1/namespaces/default/configmaps?watch=1`;
+      const socket = new WebSocket(url, protocols, { ca: api.pki.caCertificate });
+      return new Promise((resolve) => {
+        socket.once('open', () => resolve(`open ${socket.protocol}`));
+        socket.once('unexpected-response', (_, answer) => resolve(String(answer.statusCode)));
+        socket.once('error', ({ message }) => resolve(message));
+      }).finally(() => socket.terminate()) as Promise<string>;
+    };
+    await create(api, {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'ClusterRoleBinding',
+      metadata: { name: 'default-views' },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'view' },
+      subjects: [{ kind: 'ServiceAccount', name: 'default', namespace: 'default' }],
+    });
+    await until(async () => (await answered([token, 'binary.k8s.io'])) !== '403', 'the binding is known');
+    expect(await answered([token, 'binary.k8s.io'])).toBe('open binary.k8s.io');
+    expect(await answered(['binary.k8s.io'])).toBe('403');
+    expect(await answered([token])).toBe('401');
+    expect(await answered([token, offer('x'), 'binary.k8s.io'])).toBe('401');
+    expect(await answered([offer('nobody'), 'binary.k8s.io'])).toBe('401');
+    // Of a request that is no WebSocket it says nothing.
+    const headers = { 'sec-websocket-protocol': `${token}, binary.k8s.io` };
+    const review = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' };
+    expect((await ask(api, path, { headers, body: review })).code).toBe(403);
   });
 
   test('has tokens in Secrets, whose use is noted; one that was made by itself is warned of', async () => {

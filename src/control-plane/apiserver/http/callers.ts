@@ -129,18 +129,25 @@ function receivedOf(
 }
 
 function bearerTokenOf({ headers }: Incoming): string | undefined {
-  const { authorization, 'sec-websocket-protocol': protocols } = headers;
+  const { authorization, upgrade, 'sec-websocket-protocol': protocols } = headers;
   const given = authorization === undefined ? undefined : BEARER.exec(authorization)?.[1];
-  return given ?? (protocols === undefined ? undefined : webSocketToken(protocols));
+  if (given !== undefined || protocols === undefined || upgrade?.toLowerCase() !== 'websocket') return given;
+  return webSocketToken(protocols);
 }
 
 const WEB_SOCKET_TOKEN = 'base64url.bearer.authorization.k8s.io.';
 
-/** Browsers cannot set Authorization on a WebSocket: the token comes as a subprotocol. */
+/** Nobody has it. */
+const MALFORMED = '\0';
+
+/** Browsers cannot set Authorization on a WebSocket: the token comes as one subprotocol beside others, of which one is taken. */
 function webSocketToken(protocols: string | string[]): string | undefined {
   const all = (Array.isArray(protocols) ? protocols.join(',') : protocols).split(',').map((one) => one.trim());
-  const found = all.find((one) => one.startsWith(WEB_SOCKET_TOKEN));
-  return found && Buffer.from(found.slice(WEB_SOCKET_TOKEN.length), 'base64url').toString();
+  const tokens = all.filter(isTokenProtocol);
+  if (tokens.length === 0) return undefined;
+  const [text = ''] = tokens.map((one) => one.slice(WEB_SOCKET_TOKEN.length));
+  const isGood = tokens.length === 1 && all.length > 1 && /^[\w-]*$/.test(text);
+  return isGood ? Buffer.from(text, 'base64url').toString() : MALFORMED;
 }
 
 export const isTokenProtocol = (protocol: string): boolean => protocol.startsWith(WEB_SOCKET_TOKEN);
