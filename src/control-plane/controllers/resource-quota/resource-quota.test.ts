@@ -5,6 +5,8 @@ import { Pod } from '#api/core/v1/pod.ts';
 import { ResourceQuota } from '#api/core/v1/resource-quota.ts';
 import { Service } from '#api/core/v1/service.ts';
 import { defineKind } from '#api/machinery/define-kind.ts';
+import { DeviceClass } from '#api/resource/v1/device-class.ts';
+import { ResourceClaim } from '#api/resource/v1/resource-claim.ts';
 import { PriorityClass } from '#api/scheduling/v1/priority-class.ts';
 import { pod, startCluster, type TestCluster } from '#testing/cluster.ts';
 import { resourceQuotaController } from './resource-quota.ts';
@@ -192,4 +194,51 @@ test('what is only tried is not charged', async () => {
   const path = '/api/v1/namespaces/default/configmaps?dryRun=All';
   expect(await cluster.client.transport.request({ method: 'POST', path, object })).toMatchObject({ code: 201 });
   expect(used(cluster)).toEqual({ 'count/configmaps': '0' });
+});
+
+const DEVICES = 'gpus.deviceclass.resource.k8s.io/devices';
+const GPU = 'requests.example.com/gpu';
+const IMPLICIT = 'requests.deviceclass.resource.kubernetes.io/gpus';
+const claimOf = (name: string, count: number, more: object = {}) => ({
+  metadata: { name, namespace: 'default', ...more },
+  spec: { devices: { requests: [{ name: 'r', exactly: { deviceClassName: 'gpus', count } }] } },
+});
+
+test('claims of devices count by class, and under the names of the resource that the class stands for', async () => {
+  await using cluster = await start();
+  await cluster.create(DeviceClass, { metadata: { name: 'gpus' }, spec: { extendedResourceName: 'example.com/gpu' } });
+  await quota(cluster, { [DEVICES]: '9', [GPU]: '3', [IMPLICIT]: '9' });
+  await cluster.create(ResourceClaim, claimOf('one', 2));
+  expect(used(cluster)).toEqual({ [DEVICES]: '2', [GPU]: '2', [IMPLICIT]: '2' });
+  await expect(cluster.create(ResourceClaim, claimOf('two', 2))).rejects.toMatchObject({
+    message: `resourceclaims.resource.k8s.io "two" is forbidden: exceeded quota: q, requested: ${GPU}=2, used: ${GPU}=2, limited: ${GPU}=3`,
+  });
+  await cluster.delete(ResourceClaim, 'default/one');
+  await cluster.passes('6m');
+  expect(used(cluster)).toEqual({ [DEVICES]: '0', [GPU]: '0', [IMPLICIT]: '0' });
+});
+
+test('what a pod is counted with is not counted again for the claim that was made for it', async () => {
+  await using cluster = await start();
+  await cluster.create(DeviceClass, { metadata: { name: 'gpus' }, spec: { extendedResourceName: 'example.com/gpu' } });
+  await quota(cluster, { [GPU]: '3' });
+  const made = await cluster.create(Pod, asking('web', { 'example.com/gpu': '2' }, { 'example.com/gpu': '2' }));
+  const { name, uid } = made.metadata;
+  const ownerReferences = [{ apiVersion: 'v1', kind: 'Pod', name, uid, controller: true }];
+  const annotations = { 'resource.kubernetes.io/extended-resource-claim': 'true' };
+  await cluster.create(ResourceClaim, claimOf('for-web', 2, { ownerReferences, annotations }));
+  await cluster.passes('6m');
+  expect(used(cluster)).toEqual({ [GPU]: '2' });
+  await cluster.create(ResourceClaim, claimOf('also-for-web', 1, { ownerReferences, annotations }));
+  expect(used(cluster)).toEqual({ [GPU]: '3' });
+});
+
+test('a pod counts with what it still has while it is resized', async () => {
+  await using cluster = await start();
+  await quota(cluster, { 'requests.cpu': '3' });
+  const made = await cluster.create(Pod, asking('web', { cpu: '1' }));
+  const containerStatuses = [{ name: 'main', resources: { requests: { cpu: '2' } } }];
+  await cluster.updateStatus(Pod, { ...made, status: { ...made.status, containerStatuses } as never });
+  await cluster.passes('6m');
+  expect(used(cluster)).toEqual({ 'requests.cpu': '2' });
 });

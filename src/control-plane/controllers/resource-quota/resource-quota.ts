@@ -3,12 +3,17 @@
  * or was charged for nothing comes back here. Source: upstream's pkg/controller/resourcequota.
  */
 import { type Amounts, added, isSameAmounts, masked } from '#api/core/v1/quota/amounts.ts';
+import { Pod } from '#api/core/v1/pod.ts';
+import { type DeviceSurroundings, ownerOf } from '#api/core/v1/quota/device-usage.ts';
 import { evaluatorOf, type QuotaEvaluator } from '#api/core/v1/quota/evaluator.ts';
 import { scopesOf } from '#api/core/v1/quota/scopes.ts';
 import { ResourceQuota } from '#api/core/v1/resource-quota.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
+import { DeviceClass } from '#api/resource/v1/device-class.ts';
+import { ResourceClaim } from '#api/resource/v1/resource-claim.ts';
+import type { Informer } from '#client/informer.ts';
 import type { AnyKindChange, AnyKindContext, AnyObjectRef, Outcome } from '../define-controller.ts';
 import { again, anyKind, defineController, settled } from '../define-controller.ts';
 
@@ -22,11 +27,14 @@ const isCountable = ({ scope, hub, verbs }: Kind): boolean =>
 const isIgnored = ({ plural, group }: Kind): boolean =>
   plural === 'events' && (group === '' || group === 'events.k8s.io');
 
+/** By them claims are counted under names of resources as well. */
+const isClasses = ({ group, plural }: Kind): boolean => group === DeviceClass.group && plural === DeviceClass.plural;
+
 export const resourceQuotaController = defineController({
   name: 'resourcequota-controller',
   reconciles: anyKind,
-  follows: (kind) => isCountable(kind) && !isIgnored(kind),
-  wholes: (kind) => isQuotas(kind) || !evaluatorOf(kind).countsOnly,
+  follows: (kind) => (isCountable(kind) && !isIgnored(kind)) || isClasses(kind),
+  wholes: (kind) => isQuotas(kind) || isClasses(kind) || !evaluatorOf(kind).countsOnly,
   workers: 5,
   also: [
     { apiGroups: ['*'], resources: ['*'], verbs: ['list', 'watch'] },
@@ -39,8 +47,8 @@ export const resourceQuotaController = defineController({
     const quotas = kinds.byResource('', 'v1', 'resourcequotas');
     const { namespace = '' } = (before ?? now)!.metadata;
     const concerned = (quotas && cached(quotas)?.inNamespace(namespace)) ?? [];
-    if (concerned.length === 0 || !mayFree(change)) return; // to ask for the quotas costs less than to count
-    const evaluator = evaluatorOf(kind);
+    if (concerned.length === 0 || isClasses(kind) || !mayFree(change)) return; // to ask for the quotas costs less than to count
+    const evaluator = evaluatorOf(kind, aroundClaims({ kinds, cached }));
     for (const quota of concerned) {
       if (!namesUsed(quota as ResourceQuota, evaluator)) continue;
       yield { kind: quotas!, key: `${namespace}/${quota.metadata.name}` };
@@ -80,13 +88,14 @@ const namesUsed = ({ spec }: ResourceQuota, evaluator: QuotaEvaluator): boolean 
 
 /** Of every name that some served kind can use; 0 where nothing does. */
 function countedUsage(quota: ResourceQuota, { kinds, cached, clock, weighs }: AnyKindContext): Amounts {
+  const devices = aroundClaims({ kinds, cached });
   const names = Object.keys(quota.spec.hard ?? {});
   const selectors = scopesOf(quota.spec);
   let total: Record<string, string> = {};
   let objects = 0;
   for (const kind of kinds.all()) {
     if (!isCountable(kind) || isIgnored(kind)) continue;
-    const evaluator = evaluatorOf(kind);
+    const evaluator = evaluatorOf(kind, devices);
     const used = names.filter((name) => evaluator.isUsed(name));
     if (used.length === 0) continue;
     total = added(total, Object.fromEntries(used.map((name) => [name, '0'])));
@@ -98,4 +107,16 @@ function countedUsage(quota: ResourceQuota, { kinds, cached, clock, weighs }: An
   }
   weighs(objects);
   return total;
+}
+
+function aroundClaims({ kinds, cached }: Pick<AnyKindContext, 'kinds' | 'cached'>): DeviceSurroundings {
+  const of = <T extends KubeObject>({ group, version, plural }: Kind<T>) => {
+    const kind = kinds.byResource(group, version, plural);
+    return (kind && cached(kind)) as Informer<T> | undefined;
+  };
+  return {
+    classes: () => of(DeviceClass)?.list() ?? [],
+    podOf: (claim) => of(Pod)?.get(`${claim.metadata.namespace}/${ownerOf(claim)?.name ?? ''}`),
+    claimsBeside: ({ metadata }) => of(ResourceClaim)?.inNamespace(metadata.namespace ?? '') ?? [],
+  };
 }

@@ -5,7 +5,7 @@
 import type { KubeObject } from '#api/machinery/object.ts';
 import type { Amounts } from './amounts.ts';
 import { claimEvaluator } from './claim-usage.ts';
-import { deviceClaimEvaluator } from './device-usage.ts';
+import { type DeviceSurroundings, deviceClaimEvaluator } from './device-usage.ts';
 import { podEvaluator } from './pod-usage.ts';
 import type { ScopeSelector } from './scopes.ts';
 import { serviceEvaluator } from './service-usage.ts';
@@ -60,12 +60,12 @@ const objectCount = (resource: Resource): QuotaEvaluator => {
   };
 };
 
-/** For any resource, also for one that is defined while running. */
-export function evaluatorOf(resource: Resource): QuotaEvaluator {
+/** For any resource, also for one that is defined while running. `devices`: for claims of devices. */
+export function evaluatorOf(resource: Resource, devices?: DeviceSurroundings): QuotaEvaluator {
   const { group, plural } = resource;
   if (group === '' && plural === 'pods') return podEvaluator;
   if (group === '' && plural === 'services') return serviceEvaluator;
   if (group === '' && plural === 'persistentvolumeclaims') return claimEvaluator;
-  if (group === 'resource.k8s.io' && plural === 'resourceclaims') return deviceClaimEvaluator;
+  if (group === 'resource.k8s.io' && plural === 'resourceclaims') return deviceClaimEvaluator(devices);
   return objectCount(resource);
 }

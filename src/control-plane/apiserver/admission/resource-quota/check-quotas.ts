@@ -11,6 +11,7 @@ import {
   subtracted,
   withoutZeros,
 } from '#api/core/v1/quota/amounts.ts';
+import type { DeviceSurroundings } from '#api/core/v1/quota/device-usage.ts';
 import { type CountedWrite, evaluatorOf, type QuotaEvaluator } from '#api/core/v1/quota/evaluator.ts';
 import { type ScopeSelector, scopesOf } from '#api/core/v1/quota/scopes.ts';
 import type { ResourceQuota } from '#api/core/v1/resource-quota.ts';
@@ -30,6 +31,8 @@ export interface QuotaCheck {
   resource: { group: string; plural: string };
   limited: readonly LimitedResource[];
   nowMs: number;
+  /** For a claim of devices. */
+  devices?: DeviceSurroundings;
 }
 
 /** `quotas` is the same list when the write changes none of them. */
@@ -37,7 +40,7 @@ export type QuotaVerdict = { quotas: readonly ResourceQuota[] } | { refusal: str
 
 export function checkQuotas(quotas: readonly ResourceQuota[], check: QuotaCheck): QuotaVerdict {
   const { write, nowMs } = check;
-  const evaluator = evaluatorOf(check.resource);
+  const evaluator = evaluatorOf(check.resource, check.devices);
   if (!evaluator.handles(write)) return { quotas };
   const concerned = quotas.filter((quota) => matches(quota, write, evaluator));
   for (const quota of concerned) {

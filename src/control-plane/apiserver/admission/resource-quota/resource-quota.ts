@@ -2,8 +2,12 @@
  * Refuses what a namespace has no quota left for, and counts what it lets in. The last of all plugins, so that nothing is
  * charged that another refuses. Source: documentation, "Resource Quotas" and "Admission Control" (ResourceQuota).
  */
+import { Pod } from '#api/core/v1/pod.ts';
+import { type DeviceSurroundings, ownerOf } from '#api/core/v1/quota/device-usage.ts';
 import { evaluatorOf } from '#api/core/v1/quota/evaluator.ts';
 import { ResourceQuota } from '#api/core/v1/resource-quota.ts';
+import { DeviceClass } from '#api/resource/v1/device-class.ts';
+import { ResourceClaim } from '#api/resource/v1/resource-claim.ts';
 import type { Client } from '#client/client.ts';
 import type { Informers } from '#client/informer.ts';
 import type { LiveLookup } from '../../live-lookup.ts';
@@ -33,11 +37,27 @@ export function resourceQuota(services: QuotaServices, limited: readonly Limited
       const write = { verb: verb as 'create' | 'update', subresource, next: object, current: old };
       if (!evaluatorOf(kind).handles(write)) return undefined;
       const check = { write, resource: kind, limited, nowMs: clock.now(), dryRun };
-      return gate.pass(namespace, check).then((refusal) => {
+      const told = (refusal: string | undefined) => {
         if (refusal) throw refused(request, refusal);
-      });
+      };
+      if (kind.group !== ResourceClaim.group || kind.plural !== ResourceClaim.plural)
+        return gate.pass(namespace, check).then(told);
+      return around(object as ResourceClaim, services).then((devices) =>
+        gate.pass(namespace, { ...check, devices }).then(told),
+      );
     },
   });
+}
+
+/** Asked for each claim: there are few, and to follow all pods for them would cost more. */
+async function around(claim: ResourceClaim, { client, live }: QuotaServices): Promise<DeviceSurroundings> {
+  const { items: classes } = await client.list(DeviceClass);
+  const owner = ownerOf(claim);
+  if (!owner) return { classes: () => classes, podOf: () => undefined, claimsBeside: () => [] };
+  const { namespace = '' } = claim.metadata;
+  const pod = await live(Pod, { name: owner.name, namespace });
+  const { items: claims } = await client.list(ResourceClaim, { namespace });
+  return { classes: () => classes, podOf: () => pod, claimsBeside: () => claims };
 }
 
 /** Those that can change what is used. Others carry bodies of other kinds. */
