@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { expect, test, vi } from 'vitest';
 import { ingressLab } from './ingress-lab.ts';
 
-const { backend, behind, connections, ended, ports, route } = ingressLab();
+const { ask, backend, behind, connections, ended, ports, route } = ingressLab();
 
 test.each([false, true])('a connection that is upgraded carries bytes both ways (TLS: %s)', async (isSecure) => {
   route({ 'ssl-redirect': 'false' }, ['/'], true);
@@ -185,4 +185,12 @@ test('who is refused and does not close is not kept', async () => {
   expect(text).toMatch(/^HTTP\/1.1 404 /);
   await expect.poll(() => connections(), { timeout: 30_000 }).toBe(0);
   socket.destroy();
+});
+
+test('what cannot even be asked of a backend is told as what it was answered', async () => {
+  route();
+  behind({ address: '127.0.0.1', port: 65_536 }); // there is no such port
+  const answer = await ask('/', { headers: { connection: 'Upgrade', upgrade: 'x' } });
+  expect(answer.status).toBe(502);
+  await expect.poll(() => ended.map(({ status }) => status)).toEqual([502]);
 });

@@ -15,6 +15,9 @@ import { changedHeaders } from './route-filters.ts';
 import type { Route } from './route-table.ts';
 import type { TrafficContext } from './traffic.ts';
 
+/** The client went before there was an answer. Source: nginx' own status. */
+const NOT_ANSWERED = 499;
+
 /** So long one who was refused may take to close. */
 const LINGER_MS = 1_000;
 
@@ -44,12 +47,16 @@ export async function carryUpgrade(
   context: TrafficContext,
 ): Promise<void> {
   client.on('error', () => client.destroy());
+  const outcome: Outcome = { status: NOT_ANSWERED, failedTries: 0, bytes: () => 0 };
+  const refused = (own: OwnAnswer) => {
+    outcome.status = own.status;
+    refuse(client, own);
+  };
   try {
     const arrival = arrivalOf(request, context.newRequestId());
     // With a body it could not be told where the body ends and what comes after the upgrade begins.
     if (!arrival || hasBody(request)) return refuse(client, refusal(400));
     const { record, clock } = context;
-    const outcome: Outcome = { status: 499, failedTries: 0, bytes: () => 0 };
     let route: Route | undefined;
     const beganMs = clock.monotonicMs();
     let ended: () => void = () => undefined;
@@ -58,10 +65,6 @@ export async function carryUpgrade(
       const { status, failedTries, bytes } = outcome;
       record?.ended({ arrival, route, status, ms: clock.monotonicMs() - beganMs, bytes: bytes(), failedTries });
     });
-    const refused = (own: OwnAnswer) => {
-      outcome.status = own.status;
-      refuse(client, own);
-    };
     const admission = await admitted(arrival, request.headers, context);
     if ('status' in admission) {
       route = admission.refusedBy;
@@ -82,7 +85,9 @@ export async function carryUpgrade(
     const answer = await passOn({ request, client, head, arrival, passes, outcome, ...admission }, context);
     if (answer) refused(answer);
   } catch {
-    refuse(client, refusal(502)); // whatever a backend did
+    if (outcome.status === NOT_ANSWERED)
+      refused(refusal(502)); // whatever a backend did
+    else client.destroy();
   }
 }
 
