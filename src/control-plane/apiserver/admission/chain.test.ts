@@ -119,6 +119,24 @@ describe('a pod', () => {
     );
   });
 
+  test.each([
+    [{ env: [{ name: 'E', valueFrom: { secretKeyRef: { name: 'other', key: 'k' } } }] }, 'envVar E'],
+    [{ envFrom: [{ secretRef: { name: 'other' } }] }, 'envFrom'],
+  ])('gets no such secret by an ephemeral container either (CVE-2023-2728, CVE-2024-3177): %j', async (more, how) => {
+    const annotations = { 'kubernetes.io/enforce-mountable-secrets': 'true' };
+    cluster.put(inA('ServiceAccount', 'strict', { metadata: { annotations }, secrets: [{ name: 'ok' }] } as object));
+    const running = pod({ serviceAccountName: 'strict' });
+    const debugged = pod({ ...running.spec, ephemeralContainers: [{ name: 'd', image: 'i', ...more }] });
+    const update = { verb: 'update', subresource: 'ephemeralcontainers', old: running } as const;
+    await expect(admitPod(debugged, update)).rejects.toMatchObject({
+      code: 500,
+      reason: '',
+      message: `ephemeral container d with ${how} referencing secret.secretName="other" is not allowed because service account strict does not reference that secret`,
+    });
+    const free = pod({ ...debugged.spec, serviceAccountName: 'default' });
+    await expect(admitPod(free, update)).resolves.toBeDefined();
+  });
+
   test('gets the number of its priority class', async () => {
     const { spec } = await admitPod(pod({ priorityClassName: 'high' }));
     expect([spec.priority, spec.preemptionPolicy]).toEqual([1000, 'PreemptLowerPriority']);

@@ -43,7 +43,7 @@ import { priority, singleDefaultPriorityClass } from './priority.ts';
 import { rbacEscalation } from './rbac-escalation.ts';
 import { type QuotaServices, resourceQuota } from './resource-quota/resource-quota.ts';
 import { runtimeClass } from './runtime-class.ts';
-import { serviceAccountPlugin } from './service-account.ts';
+import { serviceAccountOfEphemeral, serviceAccountPlugin } from './service-account.ts';
 import { storageObjectInUseProtection } from './storage-object-in-use-protection.ts';
 import { taintNodesByCondition } from './taint-nodes-by-condition.ts';
 import { mutatingWebhooks } from './webhooks/mutating-webhooks.ts';
@@ -73,6 +73,7 @@ export function defaultAdmission(options: AdmissionOptions): readonly AdmissionP
     limitRangerOnResize,
     limitRangerOnClaims,
     serviceAccountPlugin,
+    serviceAccountOfEphemeral,
     nodeRestriction,
     taintNodesByCondition,
     alwaysPullImages,

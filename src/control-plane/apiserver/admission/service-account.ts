@@ -6,10 +6,11 @@ import type { Pod } from '#api/core/v1/pod.ts';
 import { isMirrorPod, secretNamesOf } from '#api/core/v1/pod-references.ts';
 import { ServiceAccount } from '#api/core/v1/service-account.ts';
 import type { Container, Volume, VolumeMount } from '#api/generated/schema.ts';
+import { StatusError } from '#api/machinery/status.ts';
 import { sleep } from '#base/clock.ts';
 import { type Random, randomSuffix } from '#base/random.ts';
 import { type AdmissionRequest, type AdmissionServices, defineAdmission, refused } from './define-admission.ts';
-import { unmountableSecret } from './mountable-secrets.ts';
+import { unmountableByEphemeral, unmountableSecret } from './mountable-secrets.ts';
 
 const DEFAULT_NAME = 'default';
 const MOUNT_PATH = '/var/run/secrets/kubernetes.io/serviceaccount';
@@ -40,13 +41,31 @@ export const serviceAccountPlugin = defineAdmission<Pod>({
     if (!pod) return;
     if (isMirrorPod(pod)) return refuseMirrorWithSecrets(pod, request);
     const { serviceAccountName } = pod.spec;
-    if (!serviceAccountName)
-      throw refused(request, `no service account specified for pod ${request.namespace}/${pod.metadata.name}`);
+    if (!serviceAccountName) throw noAccount(request, pod);
     const account = await accountOf(serviceAccountName, request, services);
     const refusal = unmountableSecret(pod, account);
     if (refusal) throw refused(request, refusal);
   },
 });
+
+/** Ephemeral containers come later, and are held to the same secrets. As upstream, an error that has no reason. */
+export const serviceAccountOfEphemeral = defineAdmission<Pod>({
+  name: 'ServiceAccount',
+  on: { resources: [{ group: '', plural: 'pods', subresource: 'ephemeralcontainers' }], verbs: ['update'] },
+  reads: [ServiceAccount],
+
+  async validate(request, services) {
+    const { object: pod } = request;
+    if (!pod) return;
+    const { serviceAccountName } = pod.spec;
+    if (!serviceAccountName) throw noAccount(request, pod);
+    const refusal = unmountableByEphemeral(pod, await accountOf(serviceAccountName, request, services));
+    if (refusal) throw new StatusError('', refusal);
+  },
+});
+
+const noAccount = (request: AdmissionRequest, { metadata }: Pod): StatusError =>
+  refused(request, `no service account specified for pod ${request.namespace}/${metadata.name}`);
 
 async function accountOf(name: string, request: AdmissionRequest, services: AdmissionServices) {
   const { namespace } = request;
