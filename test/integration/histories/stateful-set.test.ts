@@ -53,7 +53,10 @@ const acting =
       case 'loses its name': {
         const pod = await world.nthPod(step.n);
         return (
-          pod && cluster.patch(Pod, namedLike(pod), { metadata: { labels: { 'apps.kubernetes.io/pod-index': null } } })
+          pod &&
+          cluster.patch(Pod, namedLike(pod), {
+            metadata: { labels: { 'statefulset.kubernetes.io/pod-name': null, 'apps.kubernetes.io/pod-index': null } },
+          })
         );
       }
     }
