@@ -207,6 +207,36 @@ anonymous:
   });
 });
 
+test('a bootstrap token is a node that introduces itself, as long as its Secret is there', async () => {
+  const api = await start({});
+  const made = (more: object) =>
+    JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'bootstrap-token-abcdef', namespace: 'kube-system' },
+      type: 'bootstrap.kubernetes.io/token',
+      stringData: {
+        'token-id': 'abcdef',
+        'token-secret': '0123456789abcdef',
+        'usage-bootstrap-authentication': 'true',
+        'auth-extra-groups': 'system:bootstrappers:racks',
+        ...more,
+      },
+    });
+  const token = bearer('abcdef.0123456789abcdef');
+  expect(await whoAmI(api, token)).toBe(401);
+  await api.kubectl(['create', '-f', '-'], made({}));
+  expect(await whoAmI(api, token)).toMatchObject({
+    username: 'system:bootstrap:abcdef',
+    groups: ['system:bootstrappers', 'system:bootstrappers:racks', 'system:authenticated'],
+  });
+  expect(await whoAmI(api, bearer('abcdef.0123456789abcdee'))).toBe(401);
+  await api.kubectl(['replace', '-f', '-'], made({ expiration: '2020-01-01T00:00:00Z' }));
+  expect(await whoAmI(api, token)).toBe(401);
+  await api.kubectl(['replace', '-f', '-'], made({ 'usage-bootstrap-authentication': 'false' }));
+  expect(await whoAmI(api, token)).toBe(401);
+});
+
 describe('a ServiceAccount', () => {
   const create = (api: HttpsApiServer, object: object) => api.kubectl(['create', '-f', '-'], JSON.stringify(object));
 

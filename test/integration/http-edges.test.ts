@@ -56,6 +56,31 @@ test('a request that takes too long is given up; a watch may last', async () => 
   expect((await watch).code).toBe(200);
 });
 
+test.each(['HTTP/1.1', 'HTTP/2'])(
+  'a body of which half never comes is waited for no longer than that (%s)',
+  async (version) => {
+    await start({ requestTimeoutMs: 300 });
+    const half = '{"metadata":{"name":"half"';
+    if (version === 'HTTP/2') {
+      const session = await raw.http2();
+      const stream = session.request({ ':method': 'POST', ':path': CONFIG_MAPS, 'content-type': 'application/json' });
+      stream.on('error', () => undefined);
+      const code = new Promise((resolve) => stream.once('response', (headers) => resolve(headers[':status'])));
+      stream.write(half);
+      expect(await code).toBe(504);
+      session.destroy();
+    } else {
+      const socket = await raw.socket();
+      const said = new Promise((resolve) => socket.once('data', (data) => resolve(data.toString())));
+      const head = `POST ${CONFIG_MAPS} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n`;
+      socket.write(`${head}${half}`);
+      expect(await said).toMatch(/^HTTP\/1\.1 504 /);
+      socket.destroy();
+    }
+    expect((await raw.ask(`${CONFIG_MAPS}/half`)).code).toBe(404);
+  },
+);
+
 test('a client may ask for less time, not for more, and not in words', async () => {
   await start({ requestTimeoutMs: 1_000 });
   expect((await raw.ask(`${SLOW}?timeout=20ms`)).code).toBe(504);

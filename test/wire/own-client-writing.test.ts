@@ -235,6 +235,17 @@ test.skipIf(!packagedKubectl())('a set that kubectl has begun is gone on with', 
   expect(await stockKubectl(apply('team.yaml'))).toMatchObject({ code: 0, stdout: 'configmap/kept unchanged\n' });
 });
 
+test.each(['apply -k .', 'diff -k .', 'get -k .', 'delete -k .', 'create -k .', 'replace -k .'])(
+  '%s is left to kubectl, which knows kustomizations',
+  async (line) => {
+    expect(await ownClient({ kubeconfig: server.kubeconfig, args: words(line), folder })).toEqual({
+      code: line.startsWith('diff') ? 2 : 1, // 1 would say that there is a difference
+      stdout: '',
+      stderr: 'error: --kustomize is not supported; pipe the output of `kubectl kustomize` into `-f -`\n',
+    });
+  },
+);
+
 const beforeDash = (args: string[]): string[] => (args.includes('--') ? args.slice(0, args.indexOf('--')) : args);
 const fromDash = (args: string[]): string[] => (args.includes('--') ? args.slice(args.indexOf('--')) : []);
 
