@@ -50,6 +50,18 @@ describe('a node', () => {
       'node "one" is not allowed to modify taints',
     ],
     [
+      'its owners, with whom it would go (CVE-2025-5187)',
+      own(),
+      own({
+        metadata: {
+          name: 'one',
+          uid: 'one-uid',
+          ownerReferences: [{ apiVersion: 'v1', kind: 'Pod', name: 'x', uid: 'x' }],
+        },
+      }),
+      'node "one" is not allowed to modify ownerReferences',
+    ],
+    [
       'a label that draws pods',
       own(),
       labelled({ 'node-restriction.kubernetes.io/x': '1' }),

@@ -211,6 +211,8 @@ function nodeRefusal(node: string, request: AdmissionRequest): string | undefine
     return `node "${node}" is not allowed to update configSource to a new non-nil configSource`;
   if (!isEqual(next.spec?.taints ?? [], old?.spec?.taints ?? []))
     return `node "${node}" is not allowed to modify taints`;
+  if (!isEqual(next.metadata.ownerReferences ?? [], old?.metadata.ownerReferences ?? []))
+    return `node "${node}" is not allowed to modify ownerReferences`;
   const labels = forbiddenLabelsAmong(next.metadata.labels, old?.metadata.labels);
   return labels.length > 0 ? `is not allowed to modify labels: ${labels.join(', ')}` : undefined;
 }
