@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { freePort } from '#testing/free-port.ts';
 import { eventually, KedgeCluster } from './running-cluster.ts';
 
 interface Status {
@@ -32,13 +33,6 @@ const podAnswers = () =>
     async () => (await cluster.kubectl('exec', 'stays', '--', 'node', '-p', '6*7')) === '42\n',
   );
 
-const freePort = () =>
-  new Promise<number>((done) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => done(port));
-    });
-  });
 /** What an API server says to everybody. */
 const versionAt = (port: number) =>
   new Promise<string>((resolve, reject) => {

@@ -3,6 +3,7 @@ import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, expect, test } from 'vitest';
 import { silentLog } from '#base/log.ts';
+import { freePort } from '#testing/free-port.ts';
 import { LoopbackListener, PortTaken } from './loopback-listener.ts';
 import { PublishedPorts } from './published-ports.ts';
 
@@ -26,15 +27,6 @@ async function echo(): Promise<Server> {
   return server;
 }
 const portOf = (server: Server) => (server.address() as AddressInfo).port;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const port = portOf(server);
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 async function said(port: number, words: string, host = '127.0.0.1'): Promise<string> {
   const socket = connect({ port, host, allowHalfOpen: true });
