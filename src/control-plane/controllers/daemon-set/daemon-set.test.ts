@@ -187,3 +187,83 @@ test('as many old templates are kept as it is told', async () => {
       .sort(),
   ).toEqual([3, 4]);
 });
+
+const unready = async (cluster: TestCluster, image: string) => {
+  const pod = cluster.list(Pod).find(({ spec }) => spec.containers[0]?.image === image)!;
+  const conditions = (pod.status?.conditions ?? []).map((each) => ({ ...each, status: 'False' }));
+  await cluster.updateStatus(Pod, { ...pod, status: { ...pod.status!, conditions } });
+  await cluster.settles();
+};
+const SURGE = { updateStrategy: { type: 'RollingUpdate' as const, rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } } };
+
+test('with a surge an old pod that no longer serves goes before the new one is ready', async () => {
+  await using cluster = await withNodes(['a'], { brokenImage: 'daemon:broken' });
+  await cluster.create(DaemonSet, daemonSet(SURGE));
+  await cluster.settles();
+  await cluster.patch(DaemonSet, 'default/daemon', { spec: { template: template('daemon:broken') } });
+  await cluster.settles();
+  expect(images(cluster).sort()).toEqual(['daemon:1', 'daemon:broken']);
+  await unready(cluster, 'daemon:1');
+  expect(images(cluster)).toEqual(['daemon:broken']);
+});
+
+test('with a surge a new pod comes while the old one is still going', async () => {
+  await using cluster = await withNodes(['a'], { neverEnd: true });
+  await cluster.create(DaemonSet, daemonSet(SURGE));
+  await cluster.settles();
+  await cluster.delete(Pod, `default/${cluster.list(Pod)[0]?.metadata.name}`);
+  await cluster.settles();
+  expect(cluster.list(Pod)).toHaveLength(2);
+});
+
+test('a pod that is going still counts for its node, as ready as it is', async () => {
+  await using cluster = await withNodes(['a'], { neverEnd: true });
+  await cluster.create(DaemonSet, daemonSet());
+  await cluster.settles();
+  await cluster.delete(Pod, `default/${cluster.list(Pod)[0]?.metadata.name}`);
+  await cluster.settles();
+  expect(status(cluster)).toMatchObject({ currentNumberScheduled: 1, numberReady: 1, updatedNumberScheduled: 1 });
+  expect(cluster.list(Pod)).toHaveLength(1);
+});
+
+test('a pod on a node where no new one would come is not left with an old template', async () => {
+  await using cluster = await withNodes(['a', 'b']);
+  await cluster.create(DaemonSet, daemonSet());
+  await cluster.settles();
+  await cluster.patch(Node, 'b', { spec: { taints: [{ key: 'mine', effect: 'NoSchedule' }] } });
+  await cluster.settles();
+  expect(placed(cluster)).toEqual(['a', 'b']);
+  expect(status(cluster)).toMatchObject({ desiredNumberScheduled: 1, numberMisscheduled: 1 });
+  await cluster.patch(DaemonSet, 'default/daemon', { spec: { template: template('daemon:2') } });
+  await cluster.settles();
+  expect([placed(cluster), images(cluster)]).toEqual([['a'], ['daemon:2']]);
+});
+
+test('a failed pod of an old template is replaced at once, however often it has failed', async () => {
+  await using cluster = await withNodes(['a']);
+  await cluster.create(DaemonSet, daemonSet());
+  await cluster.settles();
+  for (const _ of [1, 2]) {
+    const [pod] = cluster.list(Pod);
+    await cluster.updateStatus(Pod, { ...pod!, status: { ...pod?.status, phase: 'Failed' } });
+    await cluster.settles();
+  }
+  expect(cluster.list(Pod)[0]?.status?.phase).toBe('Failed');
+  await cluster.patch(DaemonSet, 'default/daemon', { spec: { template: template('daemon:2') } });
+  await cluster.settles();
+  expect([images(cluster), cluster.list(Pod)[0]?.status?.phase]).toEqual([['daemon:2'], 'Running']);
+});
+
+test('a daemon tolerates a lost node for ever, whatever its template says', async () => {
+  await using cluster = await withNodes(['a']);
+  const unreachable = { key: 'node.kubernetes.io/unreachable', operator: 'Exists', effect: 'NoExecute' };
+  const tolerations = [
+    { ...unreachable, tolerationSeconds: 30 },
+    { key: 'own', operator: 'Exists' },
+  ];
+  await cluster.create(DaemonSet, daemonSet({ template: template('daemon:1', { tolerations }) as never }));
+  await cluster.settles();
+  const all = cluster.list(Pod)[0]?.spec.tolerations ?? [];
+  expect(all.slice(0, 2)).toEqual([unreachable, tolerations[1]]);
+  expect(all.filter(({ key }) => key === unreachable.key)).toHaveLength(1);
+});

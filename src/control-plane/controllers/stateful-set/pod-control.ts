@@ -99,7 +99,9 @@ export class PodControl {
     await this.#telling('Create', name, async () => {
       await this.#createClaims(ordinal, name);
       const draft = podOf(this.#set, ordinal, versionFor(this.#set, ordinal, versions));
-      this.created.push(await this.#context.api.create(Pod, draft));
+      const pod = await this.#context.api.create(Pod, draft);
+      this.created.push(pod);
+      await this.#ownClaims({ ordinal, pod }, false);
     });
   }
 

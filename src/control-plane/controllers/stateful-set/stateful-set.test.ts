@@ -123,16 +123,6 @@ test('a partition keeps those below it; one of them that is lost comes back as i
   expect(images(cluster)).toEqual({ 'web-0': 'web:2', 'web-1': 'web:2', 'web-2': 'web:2' });
 });
 
-test('several may be unavailable at once when the strategy says so', async () => {
-  await using cluster = await started({ brokenImage: 'web:broken' });
-  const updateStrategy = { type: 'RollingUpdate' as const, rollingUpdate: { partition: 0, maxUnavailable: 2 } };
-  await cluster.create(StatefulSet, statefulSet({ podManagementPolicy: 'Parallel', updateStrategy }));
-  await cluster.settles();
-  await patch(cluster, { template: template('web:broken') });
-  await cluster.settles();
-  expect(images(cluster)).toEqual({ 'web-0': 'web:1', 'web-1': 'web:broken', 'web-2': 'web:broken' });
-});
-
 test('OnDelete leaves the old pods until somebody deletes them', async () => {
   await using cluster = await started();
   await cluster.create(StatefulSet, statefulSet({ updateStrategy: { type: 'OnDelete' } }));
@@ -283,4 +273,141 @@ test('a pod does not come back before the claim has gone that goes with the one 
   await cluster.patch(PersistentVolumeClaim, 'default/data-web-0', { metadata: { finalizers: null } });
   await cluster.settles();
   expect([names(cluster), owners(cluster)]).toEqual([['web-0'], { 'data-web-0': [] }]);
+});
+
+const told = (cluster: TestCluster) => cluster.list(Event).map(({ reason, message }) => `${reason}: ${message}`);
+const heldClaim = (cluster: TestCluster, name: string) =>
+  cluster.patch(PersistentVolumeClaim, `default/${name}`, { metadata: { finalizers: ['example.com/held'] } });
+
+test('no pod is made while a claim of its name is still going, and that is told', async () => {
+  await using cluster = await started();
+  await cluster.create(StatefulSet, statefulSet({ replicas: 1, ...claims }));
+  await cluster.settles();
+  await heldClaim(cluster, 'data-web-0');
+  await cluster.delete(PersistentVolumeClaim, 'default/data-web-0');
+  await cluster.delete(Pod, 'default/web-0', { gracePeriodSeconds: 0 });
+  await cluster.settles();
+  expect(names(cluster)).toEqual([]);
+  expect(told(cluster)).toContain(
+    'FailedCreate: Create Pod web-0 in StatefulSet web failed error: pvc data-web-0 is being deleted',
+  );
+  await cluster.patch(PersistentVolumeClaim, 'default/data-web-0', { metadata: { finalizers: null } });
+  await cluster.passes(60_000);
+  expect(names(cluster)).toEqual(['web-0']);
+});
+
+test('a claim that cannot be made is told of itself and of its pod', async () => {
+  await using cluster = await started();
+  cluster.faults.fail(
+    { verb: 'create', resource: 'persistentvolumeclaims', times: 1 },
+    { reason: 'Forbidden', message: 'no more of them' },
+  );
+  await cluster.create(StatefulSet, statefulSet({ replicas: 1, ...claims }));
+  await cluster.settles();
+  expect(told(cluster)).toEqual(
+    expect.arrayContaining([
+      'FailedCreate: Create Claim data-web-0 for Pod web-0 in StatefulSet web failed error: no more of them',
+      'FailedCreate: Create Pod web-0 in StatefulSet web failed error: failed to create PVC data-web-0: no more of them',
+    ]),
+  );
+  await cluster.passes(60_000);
+  expect(names(cluster)).toEqual(['web-0']);
+});
+
+const DELETE = { persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Delete', whenScaled: 'Delete' } } as const;
+
+test('a claim that somebody else manages keeps its owner, which is told', async () => {
+  await using cluster = await started();
+  const owner = { apiVersion: 'example.com/v1', kind: 'Thing', name: 'x', uid: 'x', controller: true };
+  const { spec } = (claims as { volumeClaimTemplates: [{ spec: PersistentVolumeClaim['spec'] }] })
+    .volumeClaimTemplates[0];
+  await cluster.create(PersistentVolumeClaim, {
+    metadata: { name: 'data-web-0', namespace: 'default', ownerReferences: [owner] },
+    spec,
+  });
+  await cluster.create(StatefulSet, statefulSet({ replicas: 1, ...claims, ...DELETE }));
+  await cluster.settles();
+  expect(owners(cluster)).toEqual({ 'data-web-0': ['Thing x'] });
+  expect(told(cluster)).toContain(
+    'ConflictingController: PersistentVolumeClaim data-web-0 has a conflicting OwnerReference that acts as a manging controller, the retention policy is ignored for this claim',
+  );
+});
+
+test('a claim that goes with an earlier set of the name is left to go', async () => {
+  await using cluster = await started();
+  await cluster.create(StatefulSet, statefulSet({ replicas: 1, ...claims, ...DELETE }));
+  await cluster.settles();
+  const earlier = [{ apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'web', uid: 'earlier', controller: true }];
+  await cluster.patch(PersistentVolumeClaim, 'default/data-web-0', { metadata: { ownerReferences: earlier } });
+  await cluster.settles();
+  expect(cluster.list(PersistentVolumeClaim)[0]?.metadata.ownerReferences).toEqual(earlier);
+});
+
+test('a policy that is changed reaches claims of pods that serve', async () => {
+  await using cluster = await started();
+  await cluster.create(StatefulSet, statefulSet({ replicas: 1, ...claims }));
+  await cluster.settles();
+  await patch(cluster, DELETE);
+  await cluster.settles();
+  expect(owners(cluster)).toEqual({ 'data-web-0': ['StatefulSet web'] });
+  expect(told(cluster)).toContain('SuccessfulUpdate: Update Pod web-0 in StatefulSet web successful');
+});
+
+test('in parallel pods that are too many go, though others cannot be made', async () => {
+  await using cluster = await started();
+  await cluster.create(StatefulSet, statefulSet({ podManagementPolicy: 'Parallel', ...claims, ...DELETE }));
+  await cluster.settles();
+  const stale = { apiVersion: 'v1', kind: 'Pod', name: 'web-0', uid: 'earlier', controller: true };
+  await cluster.patch(PersistentVolumeClaim, 'default/data-web-0', { metadata: { ownerReferences: [stale] } });
+  await cluster.delete(Pod, 'default/web-0', { gracePeriodSeconds: 0 });
+  await patch(cluster, { replicas: 2 });
+  await cluster.settles();
+  expect(names(cluster)).toEqual(['web-1']);
+});
+
+test('in parallel a pod that is down is replaced by the next template at once', async () => {
+  await using cluster = await started({ brokenImage: 'web:broken' });
+  await cluster.create(StatefulSet, statefulSet({ podManagementPolicy: 'Parallel' }));
+  await cluster.settles();
+  await patch(cluster, { template: template('web:broken') });
+  await cluster.settles();
+  await patch(cluster, { template: template('web:3') });
+  await cluster.settles();
+  expect(images(cluster)).toEqual({ 'web-0': 'web:3', 'web-1': 'web:3', 'web-2': 'web:3' });
+});
+
+test('a revision says what its set was annotated with, and carries the hash of its template', async () => {
+  await using cluster = await started();
+  const { metadata, spec } = statefulSet({ replicas: 1 });
+  const annotations = { 'kubernetes.io/change-cause': 'first of all' };
+  await cluster.create(StatefulSet, { metadata: { ...metadata, annotations }, spec });
+  await cluster.settles();
+  const [revision] = cluster.list(ControllerRevision);
+  expect(revision?.metadata).toMatchObject({
+    annotations,
+    labels: { app: 'web', 'controller.kubernetes.io/hash': revision?.metadata.name.slice('web-'.length) },
+  });
+});
+
+test('a pod that is going and still serves counts as available', async () => {
+  await using cluster = await started({ neverEnd: true });
+  await cluster.create(StatefulSet, statefulSet({ replicas: 1 }));
+  await cluster.settles();
+  await cluster.patch(Pod, 'default/web-0', { metadata: { finalizers: ['example.com/held'] } });
+  await cluster.delete(Pod, 'default/web-0');
+  await cluster.settles();
+  expect(status(cluster)).toMatchObject({ replicas: 1, readyReplicas: 1, availableReplicas: 1 });
+  expect(status(cluster).currentReplicas).toBeUndefined();
+});
+
+test("a pod of the name that is somebody else's is waited for", async () => {
+  await using cluster = await started();
+  const foreign = { metadata: { name: 'web-0', namespace: 'default' }, spec: template().spec };
+  await cluster.create(Pod, foreign as never);
+  await cluster.create(StatefulSet, statefulSet({ replicas: 1 }));
+  await cluster.settles();
+  expect(told(cluster)).toEqual([]);
+  await cluster.delete(Pod, 'default/web-0');
+  await cluster.passes(300_000);
+  expect(cluster.get(Pod, 'default/web-0')?.metadata.ownerReferences?.[0]?.kind).toBe('StatefulSet');
 });
