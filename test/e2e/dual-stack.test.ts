@@ -1,21 +1,28 @@
-/** A cluster with addresses of both families, driven by stock kubectl: pods, Services, names, node ports and policies in IPv6. */
+/**
+ * A cluster of three nodes with addresses of both families, in kube-proxy's mode iptables and with pods' packets in VXLAN, driven by
+ * stock kubectl: pods, Services, names, node ports and policies in IPv6. At last the mode changes under the pods.
+ */
 import { createSocket } from 'node:dgram';
 import { existsSync } from 'node:fs';
 import { request } from 'node:http';
 import dnsPacket from 'dns-packet';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { IMAGE, imageOn, SERVER } from './conformance/image.ts';
-import { eventually, holds, KedgeCluster, run } from './running-cluster.ts';
+import { inNetworkOf, pidOf, reconfigured } from './node-processes.ts';
+import { eventually, holds, KEDGE, KedgeCluster, run } from './running-cluster.ts';
 
 const hasIpv6 = existsSync('/proc/sys/net/ipv6');
 if (process.env['CI'] === 'true' && !hasIpv6) throw new Error('needs a kernel with IPv6');
 
+const NODES = ['node1', 'node2', 'node3'];
 const cluster = new KedgeCluster(`dual${process.pid}`);
 beforeAll(async () => {
   if (!hasIpv6) return;
-  await cluster.up('--nodes', '2', '--ip-families', 'IPv4,IPv6');
+  const ways = ['--proxy-mode', 'iptables', '--overlay', 'vxlan'];
+  await cluster.up('--nodes', '3', '--ip-families', 'IPv4,IPv6', ...ways);
   await imageOn(cluster);
-  await cluster.apply(manifest(serverPod('one', 'node1'), serverPod('two', 'node2'), clientPod('node1'), ...services));
+  const pods = [serverPod('two', 'node2'), serverPod('three', 'node3'), ...NODES.map(clientPod)];
+  await cluster.apply(manifest(...pods, ...services));
   await cluster.kubectl('wait', '--for=condition=Ready', 'pod', '--all', '--timeout=180s');
 });
 /** Of a load balancer; goes with the cluster. */
@@ -44,7 +51,7 @@ const serverPod = (name: string, nodeName: string) => {
 };
 const clientPod = (nodeName: string) => {
   const main = { name: 'main', image: IMAGE, command: ['/bin/sleep', '1000'], env: [podIps] };
-  return podOf('client', { nodeName, containers: [main] }, { app: 'client' });
+  return podOf(`client-${nodeName}`, { nodeName, containers: [main] }, { app: 'client' });
 };
 const service = (name: string, spec: object) => ({
   apiVersion: 'v1',
@@ -56,6 +63,8 @@ const services = [
   service('both', { type: 'LoadBalancer', ipFamilyPolicy: 'PreferDualStack' }),
   service('plain', {}),
   service('six', { ipFamilies: ['IPv6'] }),
+  service('local', { type: 'NodePort', ipFamilyPolicy: 'RequireDualStack', externalTrafficPolicy: 'Local' }),
+  service('sticky', { ipFamilyPolicy: 'RequireDualStack', sessionAffinity: 'ClientIP' }),
   service('names', { clusterIP: 'None', ipFamilyPolicy: 'RequireDualStack' }),
 ];
 
@@ -69,34 +78,76 @@ interface Service {
 const serviceNamed = (name: string) => cluster.json<Service>('get', 'service', name);
 const isIpv6 = (ip: string) => ip.includes(':');
 const urlOf = (ip: string, port: number) => `http://${isIpv6(ip) ? `[${ip}]` : ip}:${port}`;
-const fromClient = async (...command: string[]) =>
-  (await cluster.tryKubectl(['exec', 'client', '--', ...command])).stdout.trim();
-const fetched = (ip: string, port: number, seconds = 3) =>
-  fromClient('timeout', String(seconds), 'wget', '-qO-', urlOf(ip, port));
+const fromNode = async (node: string, ...command: string[]) =>
+  (await cluster.tryKubectl(['exec', `client-${node}`, '--', ...command])).stdout.trim();
+/** Of node1, where no server is. */
+const fromClient = (...command: string[]) => fromNode('node1', ...command);
+const fetchedBy = (node: string, url: string, seconds = 3) =>
+  fromNode(node, 'timeout', String(seconds), 'wget', '-qO-', url);
+const fetched = (ip: string, port: number, seconds = 3) => fetchedBy('node1', urlOf(ip, port), seconds);
+/** From pods of every node. */
 const reaches = (what: string, ip: string, port: number) =>
-  eventually(`${what} at ${ip}`, async () => (await fetched(ip, port)) !== '');
-
-/** From this machine. */
-const ask = (ip: string, port: number): Promise<boolean> =>
-  new Promise((done) => {
-    const sent = request(urlOf(ip, port), { agent: false, timeout: 2_000 }, (response) => {
-      response.resume();
-      done(response.statusCode === 200);
-    });
-    sent.on('timeout', () => sent.destroy());
-    sent.on('error', () => done(false));
-    sent.end();
+  holds(`${what} at ${ip}`, async () => {
+    const said = await Promise.all(NODES.map((node) => fetchedBy(node, urlOf(ip, port))));
+    for (const name of said) expect(name).toMatch(/^(two|three)$/);
   });
 
+/** What this machine is answered; undefined where it is not. */
+const asked = (url: string): Promise<string | undefined> =>
+  new Promise((done) => {
+    const sent = request(url, { agent: false, timeout: 2_000 }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (part: string) => {
+        text += part;
+      });
+      response.on('end', () => done(response.statusCode === 200 ? text : undefined));
+    });
+    sent.on('timeout', () => sent.destroy());
+    sent.on('error', () => done(undefined));
+    sent.end();
+  });
+const ask = async (ip: string, port: number) => (await asked(urlOf(ip, port))) !== undefined;
+
+/** Of each node both. */
+async function nodeAddresses(): Promise<string[][]> {
+  const nodes = await cluster.json<{ items: { status: { addresses: { type: string; address: string }[] } }[] }>(
+    'get',
+    'nodes',
+  );
+  return nodes.items.map(({ status }) =>
+    status.addresses.filter(({ type }) => type === 'InternalIP').map(({ address }) => address),
+  );
+}
+
+const inNode = async (node: string, ...command: string[]) => inNetworkOf(await pidOf(cluster, `${node}/net`), command);
+const packetsInVxlan = () =>
+  Promise.all(
+    NODES.map(async (node) => {
+      const [link] = JSON.parse(await inNode(node, 'ip', '-json', '-statistics', 'link', 'show', 'kedge-vxlan')) as {
+        stats64: { tx: { packets: number } };
+      }[];
+      return link?.stats64.tx.packets ?? 0;
+    }),
+  );
+
 test.skipIf(!hasIpv6)(
-  'pods and nodes have an address of each family, and pods of two nodes reach one another at both',
+  'pods and nodes have an address of each family, and pods of three nodes reach one another at both, in VXLAN',
   async () => {
+    const before = await packetsInVxlan();
     const pod = await cluster.json<Pod>('get', 'pod', 'two');
     const ips = pod.status.podIPs.map(({ ip }) => ip);
     expect(ips.map(isIpv6)).toEqual([false, true]);
     expect(pod.status.podIP).toBe(ips[0]);
     expect(pod.status.hostIPs.map(({ ip }) => isIpv6(ip))).toEqual([false, true]);
     for (const ip of ips) await reaches('a pod of another node', ip, 8080);
+    // Between pods there is no other address but theirs.
+    for (const node of ['node1', 'node3']) {
+      const client = await cluster.json<Pod>('get', 'pod', `client-${node}`);
+      for (const [i, ip] of ips.entries())
+        expect(await fetchedBy(node, `${urlOf(ip, 8080)}/clientip`)).toBe(client.status.podIPs[i]?.ip);
+    }
+    const after = await packetsInVxlan();
+    for (const [i, count] of after.entries()) expect(count).toBeGreaterThan(before[i] ?? 0);
     expect(await fromClient('sh', '-c', 'echo $POD_IPS')).toMatch(/^[\d.]+,[0-9a-f:]+$/);
     const nodes = await cluster.json<{ items: { spec: { podCIDRs: string[] } }[] }>('get', 'nodes');
     for (const { spec } of nodes.items) expect(spec.podCIDRs.map(isIpv6)).toEqual([false, true]);
@@ -125,6 +176,41 @@ test.skipIf(!hasIpv6)('a Service has addresses of the families that it asks for,
   expect((await serviceNamed('plain')).spec.clusterIPs).toHaveLength(1);
 });
 
+test.skipIf(!hasIpv6)('Local policies and affinity hold in both families, from node to node', async () => {
+  const port = (await serviceNamed('local')).spec.ports[0]?.nodePort ?? 0;
+  const addresses = (await nodeAddresses()).map((of) => of.map((ip) => urlOf(ip, port)));
+  await holds('only nodes with an endpoint answer this machine', async () => {
+    const said = await Promise.all(addresses.map((urls) => Promise.all(urls.map((url) => asked(url)))));
+    expect(said).toEqual([
+      [undefined, undefined],
+      ['two', 'two'],
+      ['three', 'three'],
+    ]);
+  });
+  for (const ip of (await serviceNamed('sticky')).spec.clusterIPs) {
+    await reaches('a Service with affinity', ip, 80);
+    const loop = `for i in $(seq 12); do timeout 3 wget -qO- ${urlOf(ip, 80)}; echo; done`;
+    expect(new Set((await fromClient('sh', '-c', loop)).split('\n')).size).toBe(1);
+  }
+});
+
+test.skipIf(!hasIpv6)('a trace tells the way through the rules of iptables', async () => {
+  const env = { KUBECONFIG: await cluster.kubeconfig() };
+  const words = ['trace', 'http://both/', '--from', 'pod/client-node1', '--send'];
+  const traced = () => run(process.execPath, [KEDGE, ...words], { env });
+  await holds('every hop is told', async () => {
+    const { code, stdout, stderr } = await traced();
+    expect([stderr, code, stdout]).toEqual([
+      '',
+      0,
+      expect.stringMatching(/✓ address +\S+ is the ClusterIP of Service default\/both/),
+    ]);
+    expect(stdout).toMatch(/the rules of node node1 lead to its endpoints/);
+    expect(stdout).toMatch(/✓ endpoints +2 of 2 may be used/);
+    expect(stdout).toMatch(/✓ request +was sent, and answered 200/);
+  });
+});
+
 test.skipIf(!hasIpv6)('names have records of both families, and addresses have names', async () => {
   const { spec } = await serviceNamed('both');
   const v6 = spec.clusterIPs[1] ?? '';
@@ -141,9 +227,11 @@ test.skipIf(!hasIpv6)('names have records of both families, and addresses have n
 
 test.skipIf(!hasIpv6)('node ports, host ports and load balancers answer in IPv6, from this machine', async () => {
   const { spec } = await serviceNamed('both');
-  const nodes = await cluster.json<{ items: { status: { addresses: { address: string }[] } }[] }>('get', 'nodes');
-  const addresses = nodes.items.flatMap(({ status }) => status.addresses.map(({ address }) => address)).filter(isIpv6);
-  expect(addresses).toHaveLength(2);
+  const addresses = (await nodeAddresses()).flat().filter(isIpv6);
+  expect(addresses).toHaveLength(3);
+  // Of pods, too, by way of a node that is neither theirs nor the endpoint's.
+  const url = urlOf(addresses[2] ?? '', spec.ports[0]?.nodePort ?? 0);
+  await eventually('two answers node1 by node3', async () => (await fetchedBy('node1', url)) === 'two');
   const balancers = await eventually('addresses of the load balancer', async () => {
     const { ingress = [] } = (await serviceNamed('both')).status.loadBalancer;
     return ingress.length === 2 && ingress.map(({ ip }) => ip);
@@ -151,13 +239,8 @@ test.skipIf(!hasIpv6)('node ports, host ports and load balancers answer in IPv6,
   expect(balancers.map(isIpv6)).toEqual([false, true]);
   const nodePort = spec.ports[0]?.nodePort ?? 0;
   for (const [ip, port] of [
-    ...addresses.flatMap(
-      (at) =>
-        [
-          [at, nodePort],
-          [at, 18_080],
-        ] as const,
-    ),
+    ...addresses.map((at) => [at, nodePort] as const),
+    ...addresses.slice(1).map((at) => [at, 18_080] as const),
     [balancers[1] ?? '', 80],
   ] as const)
     await eventually(`${ip} ${port} answers`, () => ask(ip, port));
@@ -176,14 +259,12 @@ test.skipIf(!hasIpv6)('an Ingress answers at an address of each family', async (
 });
 
 test.skipIf(!hasIpv6)('names and Services answer while the API server does not', async () => {
-  const status = await cluster.kedge('status', '--name', cluster.name);
-  const pidOf = (what: string) => Number(new RegExp(`${what} +running +process (\\d+)`).exec(status)?.[1]);
-  const [controlPlane, net] = [pidOf('control-plane'), pidOf('node1/net')];
+  const [controlPlane, net] = await Promise.all(['control-plane', 'node1/net'].map((name) => pidOf(cluster, name)));
   const dns = await cluster.json<Service>('get', 'service', 'kube-dns', '-n', 'kube-system').catch(() => undefined);
   const { spec } = await serviceNamed('both');
   const servers = dns?.spec.clusterIPs ?? [(spec.clusterIPs[0] ?? '').replace(/\.\d+\.\d+$/, '.0.10')];
   const onNode = (...command: string[]) => run('nsenter', ['-t', String(net), '-n', ...command], { timeoutMs: 60_000 });
-  process.kill(controlPlane, 'SIGSTOP');
+  process.kill(controlPlane ?? 0, 'SIGSTOP');
   try {
     for (const server of servers) {
       const { stdout } = await onNode('busybox', 'nslookup', '-type=aaaa', 'both.default.svc.cluster.local', server);
@@ -194,7 +275,7 @@ test.skipIf(!hasIpv6)('names and Services answer while the API server does not',
       expect((await onNode(process.execPath, '-e', asks)).code, ip).toBe(0);
     }
   } finally {
-    process.kill(controlPlane, 'SIGCONT');
+    process.kill(controlPlane ?? 0, 'SIGCONT');
   }
 });
 
@@ -224,7 +305,7 @@ test.skipIf(!hasIpv6)('names of a stub domain are asked of its own resolver', as
 
 test.skipIf(!hasIpv6)('a policy holds in both families, and a block of addresses in its own', async () => {
   const pod = await cluster.json<Pod>('get', 'pod', 'two');
-  const client = await cluster.json<Pod>('get', 'pod', 'client');
+  const client = await cluster.json<Pod>('get', 'pod', 'client-node1');
   const [v4 = '', v6 = ''] = pod.status.podIPs.map(({ ip }) => ip);
   const from = [{ ipBlock: { cidr: `${client.status.podIPs[1]?.ip}/128` } }];
   const policy = (ingress: object[]) => ({
@@ -245,6 +326,27 @@ test.skipIf(!hasIpv6)('a policy holds in both families, and a block of addresses
   await becomes('IPv6');
   await cluster.apply(manifest(policy([{ from: [{ podSelector: { matchLabels: { app: 'client' } } }] }])));
   await becomes('IPv4 IPv6');
+  await cluster.kubectl('delete', 'networkpolicy', 'server');
+});
+
+test.skipIf(!hasIpv6)('the mode of the proxy changes under the pods, and leaves nothing of the former', async () => {
+  const rulesOf = async (node: string) => {
+    const [saved, saved6, tables] = await Promise.all([
+      inNode(node, 'iptables-save'),
+      inNode(node, 'ip6tables-save'),
+      inNode(node, 'nft', 'list', 'tables'),
+    ]);
+    return [saved, saved6].map((text) => text.includes('KUBE-SVC')).concat(/ ip6? kube-proxy$/m.test(tables));
+  };
+  for (const node of NODES) expect(await rulesOf(node)).toEqual([true, true, false]);
+  for (const node of NODES) await reconfigured(cluster, `${node}/net`, { proxyMode: 'nftables' });
+  await holds('rules of nftables only', async () => {
+    for (const node of NODES) expect(await rulesOf(node)).toEqual([false, false, true]);
+  });
+  const { clusterIPs, ports } = (await serviceNamed('both')).spec;
+  for (const ip of clusterIPs) await reaches('a Service', ip, 80);
+  for (const of of await nodeAddresses())
+    for (const ip of of) await reaches('a node port', ip, ports[0]?.nodePort ?? 0);
 });
 
 test.skipIf(!hasIpv6)('a load balancer without nodes is unreachable, and is not left behind', async () => {

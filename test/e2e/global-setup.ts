@@ -1,4 +1,4 @@
-/** One cluster of two nodes for all end-to-end tests; node failure is noticed and acted on within seconds. */
+/** One cluster of three nodes for all end-to-end tests; node failure is noticed and acted on within seconds. */
 import type { TestProject } from 'vitest/node';
 import { KedgeCluster } from './running-cluster.ts';
 
@@ -13,7 +13,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('cluster', cluster.name);
   await cluster.up(
     '--nodes',
-    '2',
+    '3',
     '--example',
     'web',
     '--node-monitor-grace-period',

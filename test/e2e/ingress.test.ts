@@ -1,38 +1,35 @@
-/** Ingresses out of the box: from this machine, by host and path, with TLS, to pods of two nodes. */
+/** Ingresses out of the box: by host and path, with TLS, from this machine and from pods of three nodes to pods of three nodes. */
 import { request } from 'node:http';
 import { request as requestTls } from 'node:https';
 import type { TLSSocket } from 'node:tls';
-import { expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { selfSigned } from '#cmd/pki/certificate.ts';
 import { pacedLoad } from '../../bench/paced-load.ts';
 import { SERVER } from './conformance/image.ts';
-import { container, object, playground, pod, shell } from './conformance/playground.ts';
+import { container, object } from './conformance/playground.ts';
 import { eventually, holds } from './running-cluster.ts';
+import { everyNode, NODES, serviceOf, threeNodes } from './three-nodes-ground.ts';
 
 const HOST = 'www.example.com';
 const API = 'networking.k8s.io/v1';
 const server = container({ command: SERVER, env: [{ name: 'PORTS', value: '8080' }] });
-const served = (name: string, nodeName: string) => [
-  pod(name, { labels: { app: name }, spec: { containers: [server], nodeName } }),
-  object('Service', name, { spec: { selector: { app: name }, ports: [{ port: 80, targetPort: 8080 }] } }),
-];
 const certificateFor = (commonName: string) => {
   const life = { notBeforeMs: Date.now() - 60_000, notAfterMs: Date.now() + 3_600_000 };
   const { certificate, key } = selfSigned({ commonName, names: [HOST], usage: 'server', ...life });
   return { 'tls.crt': certificate, 'tls.key': key };
 };
 
-const ground = playground('ingress', async (it) => {
-  await it.create(
-    ...served('front', 'node1'),
-    ...served('api', 'node2'),
-    pod('client', { spec: { containers: [shell('sleep 1000')], nodeName: 'node2' } }),
-    object('Secret', 'example-tls-secret', { type: 'kubernetes.io/tls', stringData: certificateFor('first') }),
-  );
-  for (const name of ['front', 'api', 'client']) await it.ready(name);
-  await it.cluster.apply(manifest(), '-n', it.namespace);
-  return undefined;
-});
+const on = (node: string) => ({ selector: { app: 'server', on: node } });
+const ground = threeNodes('ingress', [
+  serviceOf('front', on('node1')),
+  serviceOf('api', on('node2')),
+  serviceOf('far', on('node3')),
+  serviceOf('all', {}),
+  object('Secret', 'example-tls-secret', { type: 'kubernetes.io/tls', stringData: certificateFor('first') }),
+]);
+const { answers } = ground;
+const apply = (text: string) => ground().cluster.apply(text, '-n', ground().namespace);
+beforeAll(() => apply(manifest()));
 
 const manifest = (annotations = 'nginx.ingress.kubernetes.io/rewrite-target: /') => `
 apiVersion: networking.k8s.io/v1
@@ -96,38 +93,96 @@ const becomes = (path: string, answer: string, options?: Parameters<typeof ask>[
 
 test('requests go by host and path, HTTP is sent to HTTPS, and the certificate is the one of the Secret', async () => {
   await becomes('/', `308 https://${HOST}/`);
-  await becomes('/shop?x=1', '200 front by first', { isSecure: true });
-  await becomes('/api/v1/users', '200 api by first', { isSecure: true });
+  await becomes('/shop?x=1', '200 server-node1 by first', { isSecure: true });
+  await becomes('/api/v1/users', '200 server-node2 by first', { isSecure: true });
   await becomes('/', '404 default backend - 404', { host: 'unknown.example.com' });
   const { stdout } = await ground().cluster.tryKubectl(['-n', ground().namespace, 'get', 'ingress', 'web']);
   expect(stdout).toMatch(new RegExp(`web\\s+nginx\\s+${HOST}\\s+${await addressOfIngress()}\\s+80, 443`));
-  const fromPod = `timeout 5 wget -qS -O- --header 'Host: ${HOST}' http://${await addressOfIngress()}/ 2>&1 | head -1`;
-  await holds('a pod is answered', async () => expect(await ground().exec('client', fromPod)).toContain('308'));
 });
 
-test('a Gateway is reached where Ingresses are, and at ports of its own, as stock kubectl shows', async () => {
-  const apply = (text: string) => ground().cluster.apply(text, '-n', ground().namespace);
-  await apply(GATEWAY);
-  const kubectl = (...args: string[]) => ground().cluster.tryKubectl(['-n', ground().namespace, ...args]);
-  const address = await addressOfIngress();
-  await becomes('/x', '200 front', { host: GATEWAY_HOST });
-  await becomes('/api', '200 api', { host: GATEWAY_HOST, port: 8088 });
-  await becomes('/api', '404 default backend - 404', { host: GATEWAY_HOST, port: 8088, method: 'POST' });
-  await eventually('kubectl shows the Gateway', async () => {
-    const { stdout } = await kubectl('get', 'gateways');
-    return new RegExp(`gate\\s+kedge\\s+${address}\\s+True`).test(stdout);
-  });
-  await holds('kubectl shows the class', async () =>
-    expect((await kubectl('get', 'gatewayclass', 'kedge')).stdout).toMatch(/kedge\s+kedge\.dev\/gateway\s+True/),
+const WAYS_HOST = 'ways.example.com';
+const WAYS = `
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: ways
+  annotations:
+    nginx.ingress.kubernetes.io/rewrite-target: /$2
+    nginx.ingress.kubernetes.io/use-regex: "true"
+spec:
+  rules:
+    - host: ${WAYS_HOST}
+      http:
+        paths:
+${['front', 'api', 'far']
+  .map(
+    (name) =>
+      `          - {path: "/${name}(/|$)(.*)", pathType: ImplementationSpecific, backend: {service: {name: ${name}, port: {number: 80}}}}`,
+  )
+  .join('\n')}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: faithful
+  annotations:
+    nginx.ingress.kubernetes.io/affinity: cookie
+spec:
+  rules:
+    - host: "*.faithful.example.com"
+      http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: all, port: {number: 80}}}}]}
+`;
+
+test('pods of each node are led to endpoints of every node: rewritten paths, TLS, redirects, WebSockets', async () => {
+  await apply(WAYS);
+  const address = await addressOfIngress('ways');
+  const plain = { how: 'http', address, port: 80 } as const;
+  const questions = [
+    { ...plain, host: WAYS_HOST, path: '/front/hostname' },
+    { ...plain, host: WAYS_HOST, path: '/api' },
+    { ...plain, host: WAYS_HOST, path: '/far/any/thing' },
+    { ...plain, how: 'upgrade', host: WAYS_HOST, path: '/far/socket' },
+    { ...plain, host: HOST },
+    { ...plain, how: 'https', port: 443, host: HOST, path: '/api/v1' },
+    { ...plain, host: 'unknown.example.com' },
+  ] as const;
+  const wanted = [
+    '200 server-node1',
+    '200 server-node2',
+    '200 server-node3',
+    '101 server-node3 hello',
+    expect.stringMatching(/^308 /),
+    '200 server-node2 by first',
+    '404 default backend - 404',
+  ];
+  await holds('each node is answered', async () =>
+    expect(await everyNode((node) => answers(node, questions))).toEqual(NODES.map(() => wanted)),
   );
-  const waiting = ['wait', '--for', 'jsonpath={.status.parents[0].conditions[0].status}=True', 'httproute/web'];
-  expect((await kubectl(...waiting, '--timeout=180s')).stdout).toContain('condition met');
-  const [node] = await ground().cluster.nodeAddresses();
-  await holds('the node tells how many', async () => {
-    const told = await ask('/metrics', { ...(node && { address: node.ip }), port: 10_254 });
-    expect(told).toMatch(/^200 # HELP kedge_ingress_requests_total/);
+  // What was asked of node3 came to it without the part of the path that led there.
+  const seen = (await ground().exec('server-node3', 'wget -qO- http://127.0.0.1:8080/seen')).split('\n');
+  expect(seen).toContain('GET /any/thing');
+});
+
+test('endpoints of all nodes have their share, and a cookie keeps a client at its own', async () => {
+  const address = await addressOfIngress('faithful');
+  const question = { how: 'http', address, port: 80, host: 'one.faithful.example.com' } as const;
+  const many = (headers = {}) => Array.from({ length: 24 }, () => ({ ...question, headers }));
+  await holds('all of them answer', async () => {
+    const reached = await everyNode(async (node) => [...new Set(await answers(node, many()))].sort());
+    expect(reached).toEqual(NODES.map(() => NODES.map((node) => `200 server-${node}`)));
   });
-  await apply(GATEWAY); // nothing to change, and nothing complains
+  const cookie = await new Promise<string>((done, failed) => {
+    const sent = request({ host: address, headers: { host: question.host }, agent: false }, (response) => {
+      response.resume();
+      done(response.headers['set-cookie']?.[0]?.split(';')[0] ?? '');
+    });
+    sent.on('error', failed);
+    sent.end();
+  });
+  expect(cookie).toMatch(/^INGRESSCOOKIE=/);
+  // Whichever node it comes by.
+  const reached = await everyNode((node) => answers(node, many({ cookie })));
+  expect(new Set(reached.flat()).size).toBe(1);
 });
 
 test('no request fails while the backend of an Ingress rolls', async () => {
@@ -165,7 +220,7 @@ test('no request fails while the backend of an Ingress rolls', async () => {
     perSecond: 200,
     connections: 16,
   });
-  await ground().cluster.apply(JSON.stringify(rolling('2')), '-n', ground().namespace);
+  await apply(JSON.stringify(rolling('2')));
   const { stdout } = await ground().cluster.tryKubectl([
     '-n',
     ground().namespace,
@@ -187,12 +242,20 @@ const rolling = (version: string) =>
     'rolling',
     {
       spec: {
-        replicas: 2,
+        replicas: 3,
         selector: { matchLabels: { app: 'rolling' } },
         template: {
           metadata: { labels: { app: 'rolling', version } },
           spec: {
             terminationGracePeriodSeconds: 1,
+            topologySpreadConstraints: [
+              {
+                maxSkew: 1,
+                topologyKey: 'kubernetes.io/hostname',
+                whenUnsatisfiable: 'DoNotSchedule',
+                labelSelector: { matchLabels: { app: 'rolling', version } },
+              },
+            ],
             containers: [{ ...server, readinessProbe: { httpGet: { path: '/', port: 8080 }, periodSeconds: 1 } }],
           },
         },
@@ -201,49 +264,17 @@ const rolling = (version: string) =>
     'apps/v1',
   );
 
-const GATEWAY_HOST = 'gate.example.com';
-const GATEWAY = `
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: gate}
-spec:
-  gatewayClassName: kedge
-  listeners:
-    - {name: http, port: 80, protocol: HTTP, hostname: ${GATEWAY_HOST}}
-    - {name: own, port: 8088, protocol: HTTP}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: web}
-spec:
-  parentRefs: [{name: gate, sectionName: http}]
-  rules: [{backendRefs: [{name: front, port: 80}]}]
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: api}
-spec:
-  parentRefs: [{name: gate, sectionName: own}]
-  rules:
-    - matches: [{path: {type: Exact, value: /api}, method: GET}]
-      backendRefs: [{name: api, port: 80}]
-`;
-
 test('a new certificate, new annotations and new endpoints are in force at once', async () => {
   const secret = ground().path('Secret', 'v1', 'example-tls-secret');
   await ground().api.patch(secret, { stringData: certificateFor('second') });
-  await becomes('/', '200 front by second', { isSecure: true });
-  await ground().cluster.apply(
-    manifest('nginx.ingress.kubernetes.io/whitelist-source-range: 203.0.113.0/24'),
-    '-n',
-    ground().namespace,
-  );
+  await becomes('/', '200 server-node1 by second', { isSecure: true });
+  await apply(manifest('nginx.ingress.kubernetes.io/whitelist-source-range: 203.0.113.0/24'));
   await becomes('/', '403 403 Forbidden by second', { isSecure: true });
-  await ground().cluster.apply(manifest('example.com/nothing: to see'), '-n', ground().namespace);
+  await apply(manifest('example.com/nothing: to see'));
   await eventually('the server sees who asks', async () => {
     return /^200 [0-9.]+ by second$/.test(await ask('/clientip', { isSecure: true }));
   });
-  await ground().api.delete(ground().path('Pod', 'v1', 'api'));
+  await ground().api.patch(ground().path('Service', 'v1', 'api'), { spec: { selector: { app: 'nobody' } } });
   await becomes('/api/v1', '503 503 Service Temporarily Unavailable by second', { isSecure: true });
 });
 

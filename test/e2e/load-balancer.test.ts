@@ -9,7 +9,7 @@ const server = container({ command: SERVER, env: [{ name: 'PORTS', value: '8080'
 
 const ground = playground('load-balancer', async (it) => {
   await it.create(
-    pod('server', { labels: { app: 'server' }, spec: { containers: [server], nodeName: 'node2' } }),
+    pod('server', { labels: { app: 'server' }, spec: { containers: [server], nodeName: 'node3' } }),
     pod('client', { spec: { containers: [shell('sleep 1000')], nodeName: 'node1' } }),
   );
   for (const name of ['server', 'client']) await it.ready(name);
@@ -75,8 +75,9 @@ test('under the policy Local the server sees who asks, and nodes tell whether th
   const healthOf = (name: string) =>
     ask(nodes.find((node) => node.name === name)?.ip ?? '', '/healthz', spec.healthCheckNodePort);
   await eventually('the nodes tell', async () => {
-    const [without, having] = await Promise.all(['node1', 'node2'].map(healthOf));
-    return without?.startsWith('503') && having?.startsWith('200') && having.includes('"localEndpoints":1');
+    const [one, other, having] = await Promise.all(['node1', 'node2', 'node3'].map(healthOf));
+    const isHaving = having?.startsWith('200') && having.includes('"localEndpoints":1');
+    return one?.startsWith('503') && other?.startsWith('503') && isHaving;
   });
 });
 

@@ -1,4 +1,4 @@
-/** NetworkPolicies as users write them, on pods of two nodes, directly and by way of a Service. */
+/** NetworkPolicies as users write them, on pods of three nodes, directly and by way of a Service. */
 import { expect, test } from 'vitest';
 import { SERVER } from './conformance/image.ts';
 import { container, object, playground, pod, shell } from './conformance/playground.ts';
@@ -18,7 +18,7 @@ const ground = playground('network-policy', async (it) => {
     pod('server', { labels: { app: 'server' }, spec: { containers: [server], nodeName: 'node1' } }),
     pod('near', { labels: { role: 'friend' }, spec: { ...rest, nodeName: 'node1' } }),
     pod('far', { labels: { role: 'friend' }, spec: { ...rest, nodeName: 'node2' } }),
-    pod('stranger', { labels: { role: 'stranger' }, spec: { ...rest, nodeName: 'node2' } }),
+    pod('stranger', { labels: { role: 'stranger' }, spec: { ...rest, nodeName: 'node3' } }),
     object('Service', 'server', { spec: { selector: { app: 'server' }, ports: [{ port: 80, targetPort: 'web' }] } }),
   );
   for (const name of ['server', ...CLIENTS]) await it.ready(name);
@@ -56,6 +56,46 @@ test('who may ask a pod is said by labels, wherever its pods run, and by ports w
   await becomes(second, 'near far stranger');
 });
 
+test('peers are namespaces and blocks of addresses with exceptions, ports are ranges, and both sides are asked', async () => {
+  const ipOf = async (name: string) => (await ground().pod(name)).status?.podIP ?? '';
+  const [server, far] = [await ipOf('server'), await ipOf('far')];
+  const urls = [8080, 8081].map((port) => `http://${server}:${port}`);
+  const all = 'near far stranger';
+  const reached = (...wanted: string[]) => Promise.all(urls.map((url, i) => becomes(url, wanted[i] ?? '')));
+  const peers = ground().path('NetworkPolicy', API, 'peers');
+  const block = { cidr: server.replace(/\.\d+\.\d+$/, '.0.0/16'), except: [`${far}/32`] };
+  const range = [{ from: [{ ipBlock: block }], ports: [{ port: 8081, endPort: 8090 }] }];
+  await ground().create(policy('peers', { ...FOR_SERVER, ingress: range }));
+  await reached('', 'near stranger');
+  const here = { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': ground().namespace } } };
+  await ground().api.patch(peers, { spec: { ingress: [{ from: [here] }] } });
+  await reached(all, all);
+  const egress = [{ to: [FOR_SERVER], ports: [{ port: 8080 }] }];
+  const clients = { podSelector: { matchExpressions: [{ key: 'role', operator: 'Exists' }] } };
+  await ground().create(policy('out', { ...clients, policyTypes: ['Egress'], egress }));
+  await reached(all, '');
+  for (const name of ['peers', 'out']) await ground().api.delete(ground().path('NetworkPolicy', API, name));
+  await reached(all, all);
+});
+
+/** Talks as long as it is answered, and tells when that ends. */
+const TALK = `const {connect} = require('net'); const [ip] = process.argv.slice(1); const socket = connect(8080, ip);
+  socket.setTimeout(5000, () => { console.log('ended'); process.exit(0); });
+  socket.on('error', () => { console.log('ended'); process.exit(0); });
+  socket.write('GET / HTTP/1.1\\r\\nhost: x\\r\\nconnection: Upgrade\\r\\nupgrade: echo\\r\\n\\r\\n');
+  socket.on('data', () => { require('fs').writeFileSync('/tmp/talks', ''); setTimeout(() => socket.write('x'), 100); })`;
+
+test('a change ends what it no longer allows, between nodes too', async () => {
+  const { status } = await ground().pod('server');
+  const talking = ground().exec('stranger', `node -e "${TALK}" ${status?.podIP}`);
+  talking.catch(() => undefined); // awaited below
+  await eventually('it talks', async () => (await ground().tryExec('stranger', 'test -e /tmp/talks')).code === 0);
+  await ground().create(policy('deny', FOR_SERVER));
+  expect(await talking).toBe('ended');
+  await ground().api.delete(ground().path('NetworkPolicy', API, 'deny'));
+  await becomes('http://server', 'near far stranger');
+});
+
 test('a pod that may send nothing still answers, and finds names', async () => {
   await ground().create(
     policy('silent', { podSelector: { matchLabels: { role: 'friend' } }, policyTypes: ['Egress'] }),
@@ -75,10 +115,10 @@ test('a pod is isolated before its first container starts', async () => {
   const { status } = await ground().pod('server');
   // It asks from its first moment on, and tells what it got.
   const script = `for i in 1 2 3; do timeout 2 wget -qO- http://${status?.podIP}:8080 && echo; done; echo ended`;
-  const names = ['new-0', 'new-1', 'new-2', 'new-3'];
+  const names = ['new-0', 'new-1', 'new-2', 'new-3', 'new-4', 'new-5'];
   await ground().create(
     ...names.map((name, i) =>
-      pod(name, { labels: { app: 'new' }, spec: { nodeName: `node${(i % 2) + 1}`, containers: [shell(script)] } }),
+      pod(name, { labels: { app: 'new' }, spec: { nodeName: `node${(i % 3) + 1}`, containers: [shell(script)] } }),
     ),
   );
   const ask = `for i in 1 2 3 4 5 6; do timeout 5 wget -qO- http://${status?.podIP}:8080 && break; sleep 1; done`;

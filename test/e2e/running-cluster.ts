@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 const ROOT = resolve(import.meta.dirname, '../..');
-const KEDGE = join(ROOT, 'dist/kedge.mjs');
+export const KEDGE = join(ROOT, 'dist/kedge.mjs');
 const LONGEST_COMMAND_MS = 200_000; // longer than any `--timeout` that a test gives kubectl
 const MOST_OUTPUT = 32 * 1024 * 1024; // bytes
 

@@ -2,94 +2,28 @@
  * Real packets between real pods on three nodes: every way of reaching a Service from every node, policies across nodes, DNS on
  * each, and how much is lost when things break under load.
  */
-import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { isIPv4 } from 'node:net';
 import { afterAll, expect, test } from 'vitest';
-import { SERVER } from './conformance/image.ts';
-import { container, object, playground, pod, shell } from './conformance/playground.ts';
-import { eventually, holds, run } from './running-cluster.ts';
+import { object } from './conformance/playground.ts';
+import { killed } from './node-processes.ts';
+import { eventually, holds } from './running-cluster.ts';
+import { ask, everyNode, NODES, type NodeName, serverOn, serviceOf, threeNodes } from './three-nodes-ground.ts';
 
-const NODES = ['node1', 'node2', 'node3'];
-const server = container({
-  command: SERVER,
-  env: [{ name: 'PORTS', value: '8080' }],
-  readinessProbe: { httpGet: { path: '/healthz', port: 8080 }, periodSeconds: 1 },
-  lifecycle: { preStop: { exec: { command: ['sleep', '5'] } } }, // until every node knows
-});
-const serverOn = (nodeName: string) =>
-  pod(`server-${nodeName}`, {
-    labels: { app: 'server', on: nodeName },
-    spec: { containers: [server], nodeName, terminationGracePeriodSeconds: 20 },
-  });
-let addresses: Record<string, string> = {};
-
-const ground = playground('three-nodes', async (it) => {
-  const { cluster } = it;
-  const known = (await cluster.nodeAddresses()).map(({ name }) => name);
-  const isNew = !known.includes('node3');
-  if (isNew) await cluster.kedge('node', 'add', 'node3', '--name', cluster.name);
-  await cluster.kubectl('wait', 'node/node3', '--for=condition=Ready', '--timeout=180s');
-  addresses = Object.fromEntries((await cluster.nodeAddresses()).map(({ name, ip }) => [name, ip]));
-  const ports = [{ port: 80, targetPort: 8080 }];
-  const spec = { selector: { app: 'server' }, ports };
-  await it.create(
-    ...NODES.flatMap((nodeName) => [
-      serverOn(nodeName),
-      pod(`client-${nodeName}`, {
-        labels: { app: 'client', on: nodeName },
-        spec: { containers: [shell('sleep 10000')], nodeName },
-      }),
-    ]),
-    object('Service', 'all', { spec: { ...spec, type: 'LoadBalancer' } }),
-    object('Service', 'local', {
-      spec: { ...spec, type: 'LoadBalancer', externalTrafficPolicy: 'Local', selector: { app: 'server', on: 'node2' } },
-    }),
-  );
-  for (const name of NODES) await Promise.all([it.ready(`server-${name}`), it.ready(`client-${name}`)]);
-  return async () => {
-    if (isNew) await cluster.kedge('node', 'remove', 'node3', '--name', cluster.name);
-  };
-});
+const ground = threeNodes('three-nodes', [
+  serviceOf('all', { type: 'LoadBalancer' }),
+  serviceOf('local', {
+    type: 'LoadBalancer',
+    externalTrafficPolicy: 'Local',
+    selector: { app: 'server', on: 'node2' },
+  }),
+]);
+const { addressOf, asked, balancerOf, enteredPod, inNode, nodePortOf, pidOf, podIp, service } = ground;
 
 const agents: Agent[] = [];
 afterAll(() => {
   for (const agent of agents) agent.destroy();
 });
-
-interface Service {
-  spec: { clusterIP: string; ports: { nodePort: number }[] };
-  status: { loadBalancer: { ingress?: { ip: string }[] } };
-}
-const service = (name: string) => ground().api.get<Service>(ground().path('Service', 'v1', name));
-const nodePortOf = async (name: string) => (await service(name)).spec.ports[0]?.nodePort ?? 0;
-const balancerOf = (name: string) =>
-  eventually(`${name} has an address`, async () => (await service(name)).status.loadBalancer.ingress?.[0]?.ip);
-const podIp = async (name: string) => (await ground().pod(name)).status?.podIP ?? '';
-
-/** What this machine is answered, or why it is not. */
-const ask = (host: string, { port = 80, path = '/', withinMs = 3_000 } = {}): Promise<string> =>
-  new Promise((done) => {
-    const sent = request({ host, port, path, agent: false, timeout: withinMs }, (response) => {
-      let text = '';
-      response.setEncoding('utf8').on('data', (part: string) => {
-        text += part;
-      });
-      response.on('end', () => done(text.trim()));
-    });
-    sent.on('timeout', () => sent.destroy(new Error('timeout')));
-    sent.on('error', (error: NodeJS.ErrnoException) => done(error.code ?? error.message));
-    sent.end();
-  });
-
-/** What the client of a node is answered at each of these URLs, all asked at once; `-` where nobody answers. */
-async function asked(node: string, urls: readonly string[]): Promise<string[]> {
-  const one = (url: string, i: number) => `(echo "${i} $(timeout 3 wget -qO- '${url}' 2>/dev/null || echo -)") &`;
-  const said = await ground().exec(`client-${node}`, `${urls.map(one).join('\n')}\nwait`);
-  const byTurn = said.split('\n').map((line) => line.split(' '));
-  return urls.map((_, i) => byTurn.find(([turn]) => turn === String(i))?.[1] ?? '-');
-}
-const everyNode = <T>(look: (node: string) => Promise<T>): Promise<T[]> => Promise.all(NODES.map(look));
 
 test('pods reach pods of every node by their own address, and are seen by theirs', async () => {
   const servers = await everyNode((node) => podIp(`server-${node}`));
@@ -117,9 +51,9 @@ test('a ClusterIP, and its name, lead from each node to the pods of all', async 
 
 test('a nodePort answers on each node, for this machine and for pods of each node', async () => {
   const port = await nodePortOf('all');
-  const urls = NODES.map((node) => `http://${addresses[node]}:${port}/`);
+  const urls = NODES.map((node) => `http://${addressOf(node)}:${port}/`);
   await holds('every node answers', async () => {
-    for (const node of NODES) expect(await ask(addresses[node]!, { port })).toMatch(/^server-node\d$/);
+    for (const node of NODES) expect(await ask(addressOf(node), { port })).toMatch(/^server-node\d$/);
     const said = await everyNode((node) => asked(node, urls));
     for (const answers of said) expect(answers).toEqual(NODES.map(() => expect.stringMatching(/^server-node\d$/)));
   });
@@ -128,19 +62,19 @@ test('a nodePort answers on each node, for this machine and for pods of each nod
 test('under externalTrafficPolicy Local only the node with an endpoint answers, and shows who asks', async () => {
   const port = await nodePortOf('local');
   const own = await eventually('node2 shows who asks', async () => {
-    const seen = await ask(addresses['node2']!, { port, path: '/clientip' });
+    const seen = await ask(addressOf('node2'), { port, path: '/clientip' });
     return isIPv4(seen) && seen;
   });
   await holds('the others do not answer', async () => {
-    const others = ['node1', 'node3'].map((node) => ask(addresses[node]!, { port, withinMs: 1_000 }));
+    const others = (['node1', 'node3'] as const).map((node) => ask(addressOf(node), { port, withinMs: 1_000 }));
     expect(await Promise.all(others)).toEqual(['timeout', 'timeout']);
   });
-  expect(Object.values(addresses)).not.toContain(own);
+  expect(NODES.map(addressOf)).not.toContain(own);
   const balancer = await balancerOf('local');
   await eventually('the balancer leads to node2', async () => (await ask(balancer, { path: '/clientip' })) === own);
   // From within it stands for all endpoints, wherever they are.
   await holds('pods of each node are answered', async () => {
-    const said = await everyNode((node) => asked(node, [`http://${balancer}/`, `http://${addresses[node]}:${port}/`]));
+    const said = await everyNode((node) => asked(node, [`http://${balancer}/`, `http://${addressOf(node)}:${port}/`]));
     expect(said).toEqual(NODES.map(() => ['server-node2', 'server-node2']));
   });
 });
@@ -240,28 +174,6 @@ async function underLoad(what: string, running: Load, breaking: () => Promise<vo
   return failed;
 }
 
-interface Status {
-  processes: { name: string; pid?: number; restarts: number; state: string }[];
-}
-const process_ = async (name: string) => {
-  const { cluster } = ground();
-  const status = JSON.parse((await cluster.try('status', '--json', '--name', cluster.name)).stdout) as Status;
-  return status.processes.find((each) => each.name === name);
-};
-const pidOf = async (name: string): Promise<number> => (await process_(name))?.pid ?? 0;
-
-/** Kills a process of the product, and waits for the one in its place. */
-async function killed(name: string): Promise<void> {
-  const pid = await pidOf(name);
-  // Nobody else's: it must be the program itself.
-  if (!readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('kedge')) throw new Error(`${pid} is not ${name}`);
-  process.kill(pid, 'SIGKILL');
-  await eventually(`${name} runs again`, async () => {
-    const now = await process_(name);
-    return now?.state === 'running' && now.pid !== pid;
-  });
-}
-
 test('endpoints that change under load cost no request', async () => {
   const failed = await underLoad('endpoints change', load(await balancerOf('all')), async () => {
     const path = ground().path('Pod', 'v1', 'server-node1');
@@ -275,17 +187,23 @@ test('endpoints that change under load cost no request', async () => {
 
 test('a proxy that is killed, on every node, costs no request', async () => {
   const failed = await underLoad('proxies killed', load(await balancerOf('all')), async () => {
-    await everyNode((node) => killed(`${node}/net`));
+    await everyNode((node) => killed(ground().cluster, `${node}/net`));
   });
   expect(failed).toEqual({});
 });
 
 test('an API server that is away costs no request', async () => {
   const failed = await underLoad('API server away', load(await balancerOf('all')), async () => {
-    const pid = await pidOf('control-plane');
+    const [pid, { clusterIP }] = [await pidOf('control-plane'), (await service('all')).spec];
+    const [nameserver = ''] =
+      /\S+$/.exec(await ground().exec('client-node1', 'grep -m 1 ^nameserver /etc/resolv.conf')) ?? [];
+    const inNetwork = await everyNode((node) => enteredPod(`client-${node}`));
     process.kill(pid, 'SIGSTOP');
     try {
-      await new Promise((resolve) => setTimeout(resolve, 2_000)); // nothing tells that it is still away
+      const name = `all.${ground().namespace}.svc.cluster.local`;
+      const resolved = inNetwork.map((run) => run('busybox', 'nslookup', '-type=a', name, nameserver));
+      for (const text of await Promise.all(resolved)) expect(text).toContain(clusterIP);
+      await new Promise((resolve) => setTimeout(resolve, 1_000)); // nothing tells that it is still away
     } finally {
       process.kill(pid, 'SIGKILL');
     }
@@ -303,15 +221,8 @@ async function isEndpoint(): Promise<boolean> {
   return items.flatMap(({ endpoints }) => endpoints).some((each) => each.nodeName === 'node3' && each.conditions.ready);
 }
 
-/** In the network of a node. */
-const inNode = async (node: string, ...command: string[]): Promise<string> => {
-  const { code, stdout, stderr } = await run('nsenter', ['-t', String(await pidOf(`${node}/net`)), '-n', ...command]);
-  if (code !== 0) throw new Error(`${command.join(' ')} on ${node}: ${stderr}`);
-  return stdout;
-};
-
 /** The kernel's number of the proxy's table: another one when somebody has written it anew. */
-async function proxyTableOf(node: string): Promise<number> {
+async function proxyTableOf(node: NodeName): Promise<number> {
   const listed = JSON.parse(await inNode(node, 'nft', '-j', 'list', 'tables')) as {
     nftables: { table?: { family: string; name: string; handle: number } }[];
   };
@@ -323,7 +234,7 @@ async function proxyTableOf(node: string): Promise<number> {
 test('flushed rules come back and a lost node is left out; then nothing is lost any more', async () => {
   const { cluster } = ground();
   const port = await nodePortOf('all');
-  const [node1, node2] = [addresses['node1']!, addresses['node2']!];
+  const [node1, node2] = [addressOf('node1'), addressOf('node2')];
   const routes = JSON.parse(await inNode('node3', 'ip', '-json', 'route', 'show')) as {
     dst: string;
     gateway?: string;

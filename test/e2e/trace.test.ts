@@ -1,12 +1,10 @@
 /** `kedge trace` and `*.localhost` as a user has them: stock manifests, the shipped command, real pods, real breaks. */
 import { request } from 'node:http';
-import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { IMAGE, SERVER } from './conformance/image.ts';
 import { playground } from './conformance/playground.ts';
-import { eventually, holds, type Outcome, run } from './running-cluster.ts';
+import { eventually, holds, KEDGE, type Outcome, run } from './running-cluster.ts';
 
-const KEDGE = join(resolve(import.meta.dirname, '../..'), 'dist/kedge.mjs');
 const HOST = 'trace.localhost';
 
 const podManifest = (name: string, node: string, container: string) => `
@@ -22,11 +20,12 @@ spec:
       ${container}
 ---`;
 const server = `command: ${JSON.stringify(SERVER)}`;
-const serviceManifest = (name: string, app: string, targetPort: number | string) => `
+const serviceManifest = (name: string, app: string, targetPort: number | string, type = 'ClusterIP') => `
 apiVersion: v1
 kind: Service
 metadata: {name: ${name}}
 spec:
+  type: ${type}
   selector: {app: ${app}}
   ports: [{port: 80, targetPort: ${targetPort}}]
 ---`;
@@ -46,14 +45,14 @@ spec:
 
 const ground = playground('trace', async (it) => {
   const manifests = [
-    podManifest('web', 'node2', server),
+    podManifest('web', 'node3', server),
     podManifest('client', 'node1', 'command: [sleep, "1000"]'),
     podManifest(
       'sick',
       'node1',
       `${server}\n      readinessProbe: {httpGet: {path: /healthz, port: 8081}, periodSeconds: 1}`,
     ),
-    serviceManifest('web', 'web', 8080),
+    serviceManifest('web', 'web', 8080, 'NodePort'),
     serviceManifest('wrong', 'web', 9999),
     serviceManifest('sick', 'sick', 8080),
     ingressManifest,
@@ -101,7 +100,29 @@ test('a request that arrives: every hop from the pod to the container, with what
     /✓ address +\S+:80 is the ClusterIP of Service \S+\/web, held by node node1/,
     /· the rules of node node1 lead to its endpoints; \d+ connections now/,
     /✓ endpoints +1 of 1 may be used: \S+:8080/,
-    /✓ pod +pod \S+\/web on node node2, port 8080, listens/,
+    /✓ pod +pod \S+\/web on node node3, port 8080, listens/,
+    /✓ request +was sent, and answered 200/,
+    'It arrives.',
+  );
+});
+
+test('a request by way of a node that has neither the one who asks nor the one who answers', async () => {
+  const { cluster, namespace } = ground();
+  const port = await cluster.kubectl(
+    '-n',
+    namespace,
+    'get',
+    'service',
+    'web',
+    '-o',
+    'jsonpath={.spec.ports[0].nodePort}',
+  );
+  const node2 = (await cluster.nodeAddresses()).find(({ name }) => name === 'node2')?.ip;
+  await tells(
+    [`http://${node2}:${port}/`, ...FROM_CLIENT, '--send'],
+    0,
+    /✓ address +\S+ is nodePort \d+ of node node2, held by node node2/,
+    /✓ pod +pod \S+\/web on node node3, port 8080, listens/,
     /✓ request +was sent, and answered 200/,
     'It arrives.',
   );

@@ -38,6 +38,6 @@ function fill(folder: string): void {
   }
   writeFileSync(join(folder, 'etc/passwd'), 'root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n');
   writeFileSync(join(folder, 'etc/group'), 'root:x:0:\nnogroup:x:65534:\n');
-  for (const program of ['server.mjs', 'webhook.mjs', 'sample-apiserver.mjs'])
+  for (const program of ['server.mjs', 'ask.mjs', 'webhook.mjs', 'sample-apiserver.mjs'])
     copyFileSync(join(import.meta.dirname, 'image', program), join(folder, program));
 }

@@ -43,7 +43,7 @@ export const secret = (name: string, data: Record<string, string>, parts: object
 const plural = (kind: string) => {
   const word = kind.toLowerCase();
   if (word === 'endpoints') return word;
-  if (word.endsWith('y')) return `${word.slice(0, -1)}ies`;
+  if (/[^aeiou]y$/.test(word)) return `${word.slice(0, -1)}ies`;
   return /(s|ss)$/.test(word) ? `${word}es` : `${word}s`;
 };
 const prefix = (apiVersion: string) => (apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`);

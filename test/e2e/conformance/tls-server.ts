@@ -12,8 +12,12 @@ export interface ClientConfig {
 }
 
 /** @returns how a configuration names one of its paths. */
-export async function serveWebhooks(ground: Playground): Promise<(path: string) => ClientConfig> {
-  const caBundle = await serveOverTls(ground, { program: '/webhook.mjs', path: '/readyz' });
+export async function serveWebhooks(ground: Playground, nodeName?: string): Promise<(path: string) => ClientConfig> {
+  const caBundle = await serveOverTls(ground, {
+    program: '/webhook.mjs',
+    path: '/readyz',
+    ...(nodeName && { nodeName }),
+  });
   return (path) => ({ service: { name: HOOK, namespace: ground.namespace, path, port: 443 }, caBundle });
 }
 
@@ -24,10 +28,11 @@ interface Served {
   path: string;
   /** Beside its certificate. */
   files?: Record<string, string>;
+  nodeName?: string;
 }
 
 /** @returns its CA, as configurations hold it. */
-export async function serveOverTls(ground: Playground, { program, path, files }: Served): Promise<string> {
+export async function serveOverTls(ground: Playground, { program, path, files, nodeName }: Served): Promise<string> {
   const { ca, pair } = certificatesFor(`${HOOK}.${ground.namespace}.svc`);
   const labels = { app: HOOK };
   const main = {
@@ -42,7 +47,10 @@ export async function serveOverTls(ground: Playground, { program, path, files }:
   await ground.create(
     secret(HOOK, { 'tls.crt': pair.certificate, 'tls.key': pair.key, ...files }, { type: 'kubernetes.io/tls' }),
     object('Service', HOOK, { spec: { selector: labels, ports: [{ port: 443, targetPort: 8443 }] } }),
-    pod(HOOK, { labels, spec: { restartPolicy: 'Always', containers: [main], volumes } }),
+    pod(HOOK, {
+      labels,
+      spec: { restartPolicy: 'Always', containers: [main], volumes, ...(nodeName && { nodeName }) },
+    }),
   );
   await ground.ready(HOOK);
   return Buffer.from(ca.certificate).toString('base64');

@@ -1,4 +1,5 @@
-// What the pods of the conformance tests serve: their name over HTTP and UDP, health, gRPC health, requests they have seen.
+// What the pods of the conformance tests serve: their name over HTTP and UDP, health, gRPC health, requests they have seen,
+// and after an upgrade whatever they are told.
 // Environment: PORTS and UDP_PORTS (with commas), GRPC_PORT, UNHEALTHY_AFTER (seconds).
 import { createSocket } from 'node:dgram';
 import { createServer as createHttp } from 'node:http';
@@ -12,7 +13,7 @@ const isHealthy = () => !UNHEALTHY_AFTER || Date.now() - startedAt < Number(UNHE
 const seen = [];
 
 for (const port of numbers(PORTS)) {
-  createHttp((request, response) => {
+  const server = createHttp((request, response) => {
     const { pathname } = new URL(request.url, 'http://server');
     if (pathname === '/seen') return response.end(seen.join('\n'));
     if (pathname === '/healthz') return response.writeHead(isHealthy() ? 200 : 500).end();
@@ -20,6 +21,12 @@ for (const port of numbers(PORTS)) {
     seen.push(`${request.method} ${request.url}`);
     response.end(hostname());
   }).listen(port);
+  server.on('upgrade', (_, socket) => {
+    socket.on('error', () => socket.destroy());
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n');
+    socket.write(`${hostname()} `);
+    socket.pipe(socket);
+  });
 }
 for (const port of numbers(UDP_PORTS)) {
   const socket = createSocket('udp4');
@@ -31,7 +38,7 @@ for (const port of numbers(GRPC_PORT)) {
     request.resume();
     request.on('end', () => {
       // HealthCheckResponse{status}: 1 is SERVING, 2 is NOT_SERVING
-      response.writeHead(200, { 'content-type': 'application/grpc' });
+      response.writeHead(200, { 'content-type': 'application/grpc', 'served-by': hostname() });
       response.addTrailers({ 'grpc-status': '0' });
       response.end(Buffer.from([0, 0, 0, 0, 2, 8, isHealthy() ? 1 : 2]));
     });

@@ -1,0 +1,178 @@
+/** Gateways out of the box: HTTPRoute, GRPCRoute and TLSRoute, from pods of three nodes to pods of three nodes. */
+import { beforeAll, expect, test } from 'vitest';
+import { selfSigned } from '#cmd/pki/certificate.ts';
+import { object } from './conformance/playground.ts';
+import { HOOK, serveWebhooks } from './conformance/tls-server.ts';
+import { eventually, holds } from './running-cluster.ts';
+import { ask, everyNode, NODES, serviceOf, threeNodes } from './three-nodes-ground.ts';
+
+const certificateFor = (...names: string[]) => {
+  const life = { notBeforeMs: Date.now() - 60_000, notAfterMs: Date.now() + 3_600_000 };
+  const { certificate, key } = selfSigned({ commonName: 'gate', names, usage: 'server', ...life });
+  return { 'tls.crt': certificate, 'tls.key': key };
+};
+const of = (node: string, more = {}) => ({ selector: { app: 'server', on: node }, ...more });
+const [GATE, CALLS, SECURE, ENDS, THROUGH] = ['gate', 'calls', 'secure', 'ends', 'through'].map(
+  (name) => `${name}.example.com`,
+) as [string, string, string, string, string];
+
+const ground = threeNodes('gateway', [
+  serviceOf('one', of('node1')),
+  serviceOf('two', of('node2')),
+  serviceOf('three', of('node3')),
+  serviceOf('calls', of('node3', { ports: [{ port: 9000 }] })),
+  object('Secret', 'gate', { type: 'kubernetes.io/tls', stringData: certificateFor(SECURE, ENDS) }),
+]);
+const { answers, addressOf } = ground;
+const apply = (text: string) => ground().cluster.apply(text, '-n', ground().namespace);
+const kubectl = (...args: string[]) => ground().cluster.tryKubectl(['-n', ground().namespace, ...args]);
+
+const MANIFEST = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: gate}
+spec:
+  gatewayClassName: kedge
+  listeners:
+    - {name: http, port: 80, protocol: HTTP, hostname: ${GATE}}
+    - {name: own, port: 8088, protocol: HTTP}
+    - {name: secure, port: 443, protocol: HTTPS, hostname: ${SECURE}, tls: {certificateRefs: [{name: gate}]}}
+    - {name: ends, port: 443, protocol: TLS, hostname: ${ENDS}, tls: {mode: Terminate, certificateRefs: [{name: gate}]}}
+    - {name: through, port: 443, protocol: TLS, hostname: ${THROUGH}, tls: {mode: Passthrough}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: web}
+spec:
+  parentRefs: [{name: gate, sectionName: http}]
+  rules:
+    - matches: [{path: {type: PathPrefix, value: /both}}]
+      filters: [{type: URLRewrite, urlRewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /}}}]
+      backendRefs: [{name: two, port: 80, weight: 1}, {name: three, port: 80, weight: 1}]
+    - backendRefs: [{name: one, port: 80}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: api}
+spec:
+  parentRefs: [{name: gate, sectionName: own}]
+  hostnames: [${GATE}]
+  rules:
+    - matches: [{path: {type: Exact, value: /api}, method: GET}]
+      backendRefs: [{name: two, port: 80}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: secure}
+spec:
+  parentRefs: [{name: gate, sectionName: secure}]
+  rules: [{backendRefs: [{name: three, port: 80}]}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: GRPCRoute
+metadata: {name: calls}
+spec:
+  parentRefs: [{name: gate, sectionName: own}]
+  hostnames: [${CALLS}]
+  rules:
+    - matches: [{method: {service: grpc.health.v1.Health}}]
+      backendRefs: [{name: calls, port: 9000}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: TLSRoute
+metadata: {name: ends}
+spec:
+  parentRefs: [{name: gate, sectionName: ends}]
+  hostnames: [${ENDS}]
+  rules: [{backendRefs: [{name: two, port: 80}]}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: TLSRoute
+metadata: {name: through}
+spec:
+  parentRefs: [{name: gate, sectionName: through}]
+  hostnames: [${THROUGH}]
+  rules: [{backendRefs: [{name: ${HOOK}, port: 443}]}]
+`;
+const ROUTES = [
+  'httproute/web',
+  'httproute/api',
+  'httproute/secure',
+  'grpcroute/calls',
+  'tlsroute/ends',
+  'tlsroute/through',
+];
+
+let address = '';
+beforeAll(async () => {
+  await serveWebhooks(ground(), 'node3');
+  await apply(MANIFEST);
+  const path = ground().path('Gateway', 'gateway.networking.k8s.io/v1', 'gate');
+  address = await eventually('the Gateway has an address', async () => {
+    const { status } = await ground().api.get<{ status?: { addresses?: { value: string }[] } }>(path);
+    return status?.addresses?.[0]?.value;
+  });
+});
+
+test('stock kubectl shows Gateway, class and routes accepted, and applies them again', async () => {
+  await holds('kubectl shows the Gateway', async () =>
+    expect((await kubectl('get', 'gateways')).stdout).toMatch(new RegExp(`gate\\s+kedge\\s+${address}\\s+True`)),
+  );
+  await holds('kubectl shows the class', async () =>
+    expect((await kubectl('get', 'gatewayclass', 'kedge')).stdout).toMatch(/kedge\s+kedge\.dev\/gateway\s+True/),
+  );
+  for (const type of ['Accepted', 'ResolvedRefs']) {
+    const condition = `jsonpath={.status.parents[0].conditions[?(@.type=="${type}")].status}=True`;
+    const { code, stderr } = await kubectl('wait', '--for', condition, ...ROUTES, '--timeout=180s');
+    expect([code, stderr]).toEqual([0, '']);
+  }
+  await apply(MANIFEST); // nothing to change, and nothing complains
+});
+
+test('pods of each node are led to pods of every node, by each kind of route', async () => {
+  const asking = { how: 'http', address, port: 80 } as const;
+  const questions = [
+    { ...asking, host: GATE, path: '/x' },
+    { ...asking, how: 'upgrade', host: GATE },
+    { ...asking, port: 8088, host: GATE, path: '/api' },
+    { ...asking, port: 8088, host: GATE, path: '/api/x' },
+    { ...asking, how: 'grpc', port: 8088, host: CALLS },
+    { ...asking, how: 'https', port: 443, host: SECURE },
+    { ...asking, how: 'https', port: 443, host: ENDS },
+    { ...asking, how: 'https', port: 443, host: THROUGH, path: '/readyz' },
+  ] as const;
+  const wanted = [
+    '200 server-node1',
+    '101 server-node1 hello',
+    '200 server-node2',
+    '404 default backend - 404',
+    '200 server-node3 status 0',
+    '200 server-node3 by gate',
+    '200 server-node2 by gate',
+    expect.stringMatching(new RegExp(`^200 .*by ${HOOK}.${ground().namespace}.svc$`)), // nobody on the way has its key
+  ];
+  await holds('each node is answered', async () =>
+    expect(await everyNode((node) => answers(node, questions))).toEqual(NODES.map(() => wanted)),
+  );
+  const both = Array.from({ length: 24 }, () => ({ ...asking, host: GATE, path: '/both/clientip' }));
+  await holds('both backends have their share', async () => {
+    const said = await everyNode((node) => answers(node, both));
+    for (const answered of said.flat()) expect(answered).toMatch(/^200 [0-9.]+$/); // asked for /clientip
+  });
+  const names = both.map((question) => ({ ...question, path: '/both' }));
+  await holds('by weight', async () => {
+    const reached = await everyNode(async (node) => [...new Set(await answers(node, names))].sort());
+    expect(reached).toEqual(NODES.map(() => ['200 server-node2', '200 server-node3']));
+  });
+});
+
+test('every node tells how many requests it has carried', async () => {
+  for (const node of NODES)
+    await holds(`${node} tells`, async () => {
+      const told = await ask(addressOf(node), { port: 10_254, path: '/metrics' });
+      for (const route of ['HTTPRoute', 'GRPCRoute'])
+        expect(told).toMatch(
+          new RegExp(`kedge_ingress_requests_total\\{[^}]*${route} ${ground().namespace}/[^}]*\\} [1-9]`),
+        );
+    });
+});
