@@ -227,3 +227,85 @@ test('what is refused is told', async () => {
     ],
   ]);
 });
+
+const sliceNames = (cluster: TestCluster) => cluster.list(EndpointSlice).map(({ metadata }) => metadata.name);
+const addresses = (cluster: TestCluster) =>
+  cluster.list(EndpointSlice).map(({ endpoints }) => endpoints.flatMap((each) => each.addresses).sort());
+
+test('a Service that has no endpoints any more, or other ports, keeps its slice', async () => {
+  await using cluster = await start();
+  await cluster.create(Service, service('web'));
+  await cluster.settles();
+  const [empty] = cluster.list(EndpointSlice);
+  expect([empty?.endpoints, empty?.ports]).toEqual([[], []]);
+  await running(cluster, 'web-1', { ip: '10.244.0.2' });
+  await cluster.settles();
+  expect([sliceNames(cluster), addresses(cluster)]).toEqual([[empty?.metadata.name], [['10.244.0.2']]]);
+  await cluster.patch(Service, 'default/web', { spec: { ports: [{ port: 80, targetPort: 9090 }] } });
+  await cluster.settles();
+  expect(sliceNames(cluster)).toEqual([empty?.metadata.name]);
+  expect(cluster.list(EndpointSlice)[0]?.ports?.map(({ port }) => port)).toEqual([9090]);
+  await cluster.delete(Pod, 'default/web-1', { gracePeriodSeconds: 0 });
+  await cluster.settles();
+  expect([sliceNames(cluster), addresses(cluster)]).toEqual([[empty?.metadata.name], [[]]]);
+});
+
+test('slices that an earlier Service of the name has left are not used', async () => {
+  await using cluster = await start();
+  await cluster.create(Service, service('web'));
+  await running(cluster, 'web-1', { ip: '10.244.0.2' });
+  await cluster.settles();
+  const [before] = cluster.list(EndpointSlice);
+  const ownerReferences = [{ ...before!.metadata.ownerReferences![0]!, uid: 'earlier' }];
+  await cluster.patch(EndpointSlice, `default/${before?.metadata.name}`, { metadata: { ownerReferences } });
+  await cluster.settles();
+  expect(sliceNames(cluster)).toEqual([expect.not.stringMatching(`^${before?.metadata.name}$`)]);
+  expect(addresses(cluster)).toEqual([['10.244.0.2']]);
+});
+
+test('new endpoints come into the fullest slice that has room for all, when no other changes', async () => {
+  await using cluster = await start();
+  await cluster.create(Service, service('web'));
+  for (let i = 0; i < 150; i++) await running(cluster, `web-${i}`, { ip: `10.244.1.${i}` });
+  await cluster.settles();
+  const sizes = () =>
+    addresses(cluster)
+      .map((all) => all.length)
+      .sort((a, b) => a - b);
+  const full = cluster.list(EndpointSlice).find(({ endpoints }) => endpoints.length === 100)!;
+  expect(sizes()).toEqual([50, 100]);
+  for (let i = 0; i < 40; i++)
+    await cluster.delete(Pod, `default/${full.endpoints[i]?.targetRef?.name}`, { gracePeriodSeconds: 0 });
+  await cluster.settles();
+  expect(sizes()).toEqual([50, 60]);
+  await running(cluster, 'more', { ip: '10.244.2.1' });
+  await cluster.settles();
+  expect(sizes()).toEqual([50, 61]);
+});
+
+test('a pod that names a node which nobody knows is told, and the Service is tried again', async () => {
+  await using cluster = await start();
+  await cluster.create(Service, service('web'));
+  await running(cluster, 'web-1', { ip: '10.244.0.2', nodeName: 'nobody' });
+  await cluster.settles();
+  const events = cluster.list(Event).filter(({ reason }) => reason === 'FailedToUpdateEndpointSlices');
+  expect(events.map(({ message }) => message)).toEqual([
+    'Error updating Endpoint Slices for Service default/web: skipping Pod web-1 for Service default/web: Node nobody Not Found',
+  ]);
+  await cluster.create(Node, node('nobody'));
+  await cluster.settles();
+  expect(addresses(cluster)).toEqual([['10.244.0.2']]);
+});
+
+test('of a Service that is going the endpoints are kept current', async () => {
+  await using cluster = await start();
+  const { metadata, spec } = service('web') as { metadata: object; spec: object };
+  await cluster.create(Service, { metadata: { ...metadata, finalizers: ['example.com/held'] }, spec } as never);
+  await running(cluster, 'web-1', { ip: '10.244.0.2' });
+  await cluster.settles();
+  await cluster.delete(Service, 'default/web');
+  await running(cluster, 'web-2', { ip: '10.244.0.3' });
+  await cluster.settles();
+  expect(addresses(cluster)).toEqual([['10.244.0.2', '10.244.0.3']]);
+  expect(cluster.get(Endpoints, 'default/web')?.subsets?.[0]?.addresses).toHaveLength(2);
+});

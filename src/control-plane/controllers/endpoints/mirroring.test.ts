@@ -112,3 +112,22 @@ test('a subset with too many addresses is cut off, and the Endpoints are told', 
     'Warning TooManyAddressesToMirror: A max of 1000 addresses can be mirrored to EndpointSlices per Endpoints subset. 3 addresses were skipped',
   ]);
 });
+
+test('a slice goes on with the ports that it has, whatever stands before them now, and follows new Endpoints of the name', async () => {
+  await using cluster = await start();
+  await cluster.create(Service, bare);
+  await cluster.create(Endpoints, endpoints(['10.1.2.3']));
+  await cluster.settles();
+  const [slice] = cluster.list(EndpointSlice);
+  const more = { addresses: [{ ip: '10.9.9.9' }], ports: [{ name: 'a', port: 79, protocol: 'TCP' as const }] };
+  await cluster.patch(Endpoints, 'default/custom', { subsets: [more, ...endpoints(['10.1.2.3']).subsets] });
+  await cluster.settles();
+  expect(cluster.list(EndpointSlice)).toHaveLength(2);
+  const at = `default/${slice?.metadata.name}`;
+  expect(cluster.get(EndpointSlice, at)?.endpoints.map((each) => each.addresses)).toEqual([['10.1.2.3']]);
+
+  const ownerReferences = [{ ...slice!.metadata.ownerReferences![0]!, uid: 'earlier' }];
+  await cluster.patch(EndpointSlice, at, { metadata: { ownerReferences } });
+  await cluster.settles();
+  expect(cluster.get(EndpointSlice, at)?.metadata.ownerReferences).toEqual(slice?.metadata.ownerReferences);
+});

@@ -16,6 +16,7 @@ import type { Kind } from '#api/machinery/kind.ts';
 import { type KubeObject, keyOf, type ObjectKey } from '#api/machinery/object.ts';
 import { type Cached, defineController, settled, watching } from '../define-controller.ts';
 import { conditionsOf, no, yes } from './conditions.ts';
+import { rememberedRivals } from './remembered-rivals.ts';
 
 export interface GatewayAddresses {
   /** As GatewayClasses name it. */
@@ -30,8 +31,9 @@ const parentsOf = (route: AnyRoute): ObjectKey[] =>
   (route.spec.parentRefs ?? []).flatMap((parent) => gatewayKeyOf(parent, route) ?? []);
 const all = (cached: Read): ObjectKey[] => cached(Gateway).list().map(keyOf);
 
-export const gatewayStatus = ({ controllerName, addresses }: GatewayAddresses) =>
-  defineController({
+export function gatewayStatus({ controllerName, addresses }: GatewayAddresses) {
+  const rivalsIn = rememberedRivals();
+  return defineController({
     name: 'gateway-controller',
     reconciles: Gateway,
     watches: [
@@ -73,7 +75,7 @@ export const gatewayStatus = ({ controllerName, addresses }: GatewayAddresses) =
         return {
           name: listener.name,
           supportedKinds: kindsOf(listener),
-          attachedRoutes: countAttached(gateway, listener, cached),
+          attachedRoutes: countAttached(gateway, listener, { cached, rivals: rivalsIn(cached) }),
           conditions: conditionsOf(verdictsOf(listener, state), { before, generation, nowMs }),
         };
       });
@@ -93,6 +95,7 @@ export const gatewayStatus = ({ controllerName, addresses }: GatewayAddresses) =
       return settled;
     },
   });
+}
 
 function verdictsOf(listener: Listener, state: ListenerState): Record<string, Verdict> {
   const { accepted, resolvedRefs, conflicted } = state;
@@ -136,10 +139,13 @@ function programmedOf(isAnyServed: boolean, wrong: WrongAddress | undefined): Ve
     : no('Invalid', 'No listener is served: see their conditions');
 }
 
-function countAttached(gateway: Gateway, listener: Listener, cached: Read): number {
+function countAttached(
+  gateway: Gateway,
+  listener: Listener,
+  { cached, rivals }: { cached: Read; rivals: Rivals },
+): number {
   const labelsOf = labelsFrom(cached);
   const key = keyOf(gateway);
-  const rivals = rivalsIn(cached);
   const routes = [...rivals.HTTPRoute, ...rivals.GRPCRoute, ...listOf(TLSRoute, cached)];
   return routes.filter((route) =>
     (route.spec.parentRefs ?? []).some((parent) => {
@@ -152,11 +158,6 @@ function countAttached(gateway: Gateway, listener: Listener, cached: Read): numb
 
 const listOf = <T extends AnyRoute>(kind: Kind<T>, cached: Read): AnyRoute[] =>
   cached(kind as unknown as Kind<AnyRoute>).list();
-export const rivalsIn = (cached: Read): Rivals => ({
-  HTTPRoute: listOf(HTTPRoute, cached),
-  GRPCRoute: listOf(GRPCRoute, cached),
-});
-
 export const labelsFrom = (cached: Read) => (name: string) => {
   const found = cached(Namespace).get(name);
   return found && (found.metadata.labels ?? {});

@@ -17,7 +17,8 @@ import type { Kind } from '#api/machinery/kind.ts';
 import { keyOf, type ObjectKey } from '#api/machinery/object.ts';
 import { type Cached, defineController, settled, watching } from '../define-controller.ts';
 import { conditionsOf, no, yes } from './conditions.ts';
-import { isLabelledOtherwise, labelsFrom, rivalsIn } from './gateway-status.ts';
+import { isLabelledOtherwise, labelsFrom } from './gateway-status.ts';
+import { rememberedRivals } from './remembered-rivals.ts';
 
 type Read = Cached<Kind>;
 
@@ -32,6 +33,7 @@ export function routeStatus<T extends AnyRoute>(
   controllerName: string,
   ...rivals: readonly (Kind<HTTPRoute> | Kind<GRPCRoute>)[]
 ) {
+  const rivalsIn = rememberedRivals();
   const routeKind = kind as unknown as Kind<AnyRoute>;
   const rivalKinds = rivals as unknown as readonly Kind<AnyRoute>[];
   const those = (cached: Read, wanted: (route: AnyRoute) => boolean): ObjectKey[] =>

@@ -240,3 +240,58 @@ test('a volume that was about to be bound to a claim that has gone is released',
   await cluster.settles();
   expect(phases(cluster).volumes).toEqual({ half: 'Released' });
 });
+
+const events = (cluster: TestCluster) => [...eventsAbout(cluster, 'data'), ...eventsAbout(cluster, 'v')];
+
+test('a claim that names a volume with other attributes, or of another mode, is told why it waits', async () => {
+  await using cluster = await start();
+  await cluster.create(
+    PersistentVolume,
+    volume('v', { hostPath: undefined, csi: CSI, volumeAttributesClassName: 'fast' }),
+  );
+  await cluster.create(PersistentVolumeClaim, claim('data', { storageClassName: '', volumeName: 'v' }));
+  await cluster.settles();
+  expect(events(cluster)).toEqual([
+    'Warning VolumeMismatch Cannot bind to requested volume "v": volumeAttributesClassName does not match',
+  ]);
+});
+
+const CSI = { driver: 'disks.example.org', volumeHandle: 'd' };
+
+test('a volume that is kept for a claim of another mode says so of both', async () => {
+  await using cluster = await start();
+  const made = await cluster.create(
+    PersistentVolumeClaim,
+    claim('data', { storageClassName: '', volumeMode: 'Block' }),
+  );
+  const claimRef = { kind: 'PersistentVolumeClaim', namespace: 'default', name: 'data', uid: made.metadata.uid };
+  await cluster.create(PersistentVolume, volume('v', { claimRef }));
+  await cluster.settles();
+  expect(events(cluster)).toEqual(
+    expect.arrayContaining([
+      'Warning VolumeMismatch Cannot bind PersistentVolume to requested PersistentVolumeClaim "data" due to incompatible volumeMode.',
+      'Warning VolumeMismatch Cannot bind PersistentVolume "v" to requested PersistentVolumeClaim due to incompatible volumeMode.',
+    ]),
+  );
+});
+
+test('a volume that has grown before it was bound counts with what its file system has', async () => {
+  await using cluster = await start();
+  const annotations = { 'volume.alpha.kubernetes.io/pre-resize-capacity': '1Gi' };
+  await cluster.create(PersistentVolume, volume('v', { capacity: { storage: '2Gi' } }, { annotations }));
+  await cluster.create(PersistentVolumeClaim, claim('data', { storageClassName: '' }));
+  await cluster.settles();
+  expect(claimIn(cluster).status).toMatchObject({ phase: 'Bound', capacity: { storage: '1Gi' } });
+});
+
+test('the attributes of a bound claim are what its driver says, whatever its volume asks for later', async () => {
+  await using cluster = await start();
+  const attributes = { volumeAttributesClassName: 'fast' };
+  await cluster.create(PersistentVolume, volume('v', { hostPath: undefined, csi: CSI, ...attributes }));
+  await cluster.create(PersistentVolumeClaim, claim('data', { storageClassName: '', ...attributes }));
+  await cluster.settles();
+  expect(claimIn(cluster).status?.currentVolumeAttributesClassName).toBe('fast');
+  await cluster.patch(PersistentVolume, 'v', { spec: { volumeAttributesClassName: 'slow' } });
+  await cluster.settles();
+  expect(claimIn(cluster).status?.currentVolumeAttributesClassName).toBe('fast');
+});
