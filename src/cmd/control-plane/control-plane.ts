@@ -170,7 +170,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       isThere ? withFirstNode() : undefined,
     );
   debug.set('/debug/scheduler/why/', (key) => managers.explain(key));
-  await simulation.start({ client, informers });
+  await simulation.start({ client, informers, whileLeading: managers.whileLeading });
   const compacting = runCompaction({ storage, clock: systemClock, log, signal });
 
   return {

@@ -41,6 +41,8 @@ export interface Managers {
   /** Of the controllers and of the scheduler here; those of the last term while others lead. */
   stats(): ReturnType<RunningControllers['stats']>;
   explain(key: ObjectKey): Promise<SchedulingExplanation | undefined> | undefined;
+  /** For what else one control plane at a time does; undefined where nobody else could. */
+  readonly whileLeading: ((component: string, start: () => Electable) => { stop(): Promise<void> }) | undefined;
   /** There are more controllers than before: those that do not run yet are started, if this process leads. */
   startMissing(): void;
   /** Gives Leases back, for others to lead at once. */
@@ -81,15 +83,17 @@ export function startManagers(options: ManagersOptions): Managers {
   };
 
   const identity = `${hostname()}_${randomUUID()}`;
-  const parts = ([CONTROLLERS, SCHEDULER] as const).map((component) => {
-    if (!isElected) return alwaysRunning(start[component]());
+  const elected = (component: string, user: UserInfo, part: () => Electable) => {
     const lease = { name: component, namespace: 'kube-system' };
-    const asComponent = new Client(transportFor(userOf(component)));
-    const candidacy = { client: asComponent, clock, random, log, identity, component, lease, ...times };
-    return whileLeading(candidacy, start[component]);
-  });
+    const asComponent = new Client(transportFor(user));
+    return whileLeading({ client: asComponent, clock, random, log, identity, component, lease, ...times }, part);
+  };
+  const parts = ([CONTROLLERS, SCHEDULER] as const).map((component) =>
+    isElected ? elected(component, userOf(component), start[component]) : alwaysRunning(start[component]()),
+  );
   return {
     informers,
+    whileLeading: isElected ? (component, part) => elected(component, OURSELVES, part) : undefined,
     stats: () => running?.stats() ?? [],
     startMissing: () => running?.startMissing(options.controllers()),
     explain: (key) => scheduler?.explain(key),
@@ -99,6 +103,9 @@ export function startManagers(options: ManagersOptions): Managers {
     },
   };
 }
+
+/** Upstream's roles know nothing of what only this control plane does. */
+const OURSELVES: UserInfo = { name: 'system:apiserver', groups: ['system:masters', 'system:authenticated'] };
 
 const userOf = (component: string): UserInfo => ({ name: `system:${component}`, groups: ['system:authenticated'] });
 

@@ -6,7 +6,9 @@ import { ownKinds } from '#api/catalog.ts';
 import { Node } from '#api/core/v1/node.ts';
 import { SimulatedNodePool } from '#api/kedge/v1alpha1/simulated-node-pool.ts';
 import { silentLog } from '#base/log.ts';
+import { Client } from '#client/client.ts';
 import { SharedInformers } from '#client/informers.ts';
+import { type Electable, whileLeading } from '#client/while-leading.ts';
 import { startCluster, type TestCluster } from '#testing/cluster.ts';
 import { ensurePki } from '../pki/pki.ts';
 import { systemClock, systemRandom } from '../system-clock.ts';
@@ -16,26 +18,54 @@ interface Asked {
   simulatedNodes: number;
   nodes?: readonly string[];
   simulate?: readonly string[];
+  /** One of those that share the store. */
+  as?: ReturnType<typeof sharing>;
 }
 
-/** One life of a control plane that was started so, until `seen` holds. */
-async function life(cluster: TestCluster, asked: Asked, seen: (nodes: Node[]) => boolean): Promise<void> {
+/** A control plane that was started so. */
+async function living(cluster: TestCluster, { simulatedNodes, nodes = [], simulate = [], as }: Asked) {
   const folder = mkdtempSync(join(tmpdir(), 'simulation-'));
-  const { simulatedNodes, nodes = [], simulate = [] } = asked;
   const record = { simulatedNodes, nodes: Object.fromEntries(nodes.map((name) => [name, { index: 1 }])), settings: {} };
   const pki = ensurePki({ directory: folder, clock: systemClock });
   const simulation = new Simulation({ cluster: record, simulate, pki, log: silentLog });
   const stopping = new AbortController();
-  const { client } = cluster;
+  const { client, whileLeading } = as ?? { client: cluster.client };
   const informers = new SharedInformers({ client, clock: systemClock, random: systemRandom, signal: stopping.signal });
-  try {
-    await simulation.start({ client, informers });
-    await cluster.until(() => seen(cluster.list(Node)));
-  } finally {
-    await simulation.stop();
-    stopping.abort(new Error('over'));
-    rmSync(folder, { recursive: true, force: true });
-  }
+  await simulation.start({ client, informers, whileLeading });
+  return {
+    simulation,
+    async [Symbol.asyncDispose]() {
+      await simulation.stop();
+      stopping.abort(new Error('over'));
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** One life of a control plane that was started so, until `seen` holds. */
+async function life(cluster: TestCluster, asked: Asked, seen: (nodes: Node[]) => boolean): Promise<void> {
+  await using _ = await living(cluster, asked);
+  await cluster.until(() => seen(cluster.list(Node)));
+}
+
+/** A control plane among those that share the store, and what it writes of nodes. */
+function sharing(cluster: TestCluster, identity: string) {
+  const written: string[] = [];
+  const inner = cluster.transportFor({ name: identity, groups: ['system:masters'] });
+  const client = new Client({
+    request(request) {
+      if (request.method !== 'GET' && request.path.includes('/nodes')) written.push(request.path);
+      return inner.request(request);
+    },
+    watch: (request) => inner.watch(request),
+  });
+  const candidacy = { client, clock: systemClock, random: systemRandom, identity, retryPeriodMs: 20 };
+  return {
+    client,
+    written,
+    whileLeading: (component: string, part: () => Electable) =>
+      whileLeading({ ...candidacy, component, lease: { name: component, namespace: 'kube-system' } }, part),
+  };
 }
 
 const start = () => startCluster({ kinds: ownKinds.simulatedNodes });
@@ -62,6 +92,48 @@ test('beside real nodes simulated ones are tainted; in their place they are not'
   await life(other, { simulatedNodes: 0, nodes: ['node1'], simulate: ['node1'] }, (nodes) => nodes.length === 1);
   expect(other.list(Node).map(({ metadata }) => metadata.name)).toEqual(['node1']);
   expect(isTainted(other.list(Node)[0])).toBeFalsy();
+});
+
+test('when a real node comes, the simulated ones that are there are tainted too, once', async () => {
+  await using cluster = await start();
+  const taintsOf = (name: string) => cluster.get(Node, name)?.spec?.taints?.map(({ key }) => key) ?? [];
+  {
+    await using _ = await living(cluster, { simulatedNodes: 1 });
+    await cluster.until(() => cluster.list(Node).length === 1);
+    expect(taintsOf('simulated-1')).not.toContain('kedge.dev/simulated');
+    await cluster.create(Node, { metadata: { name: 'real' } } as never);
+    await cluster.until(() => taintsOf('simulated-1').includes('kedge.dev/simulated'));
+  }
+  await cluster.patch(Node, 'simulated-1', { spec: { taints: null } });
+  await cluster.patch(SimulatedNodePool, 'simulated', { spec: { count: 2 } });
+  await life(cluster, { simulatedNodes: 1 }, (nodes) => nodes.length === 3);
+  expect(taintsOf('simulated-2')).toContain('kedge.dev/simulated');
+  expect(taintsOf('simulated-1')).not.toContain('kedge.dev/simulated'); // somebody has taken it away
+});
+
+test('of those that share a store one simulates, then the next one; all answer, and who has none of them leaves them', async () => {
+  await using cluster = await start();
+  const [first, second] = [sharing(cluster, 'first'), sharing(cluster, 'second')];
+  const scaled = (to: number) => cluster.patch(SimulatedNodePool, 'simulated', { spec: { count: to } });
+  const areThere = (nodes: number) => cluster.until(() => cluster.list(Node).length === nodes);
+  {
+    await using _ = await living(cluster, { simulatedNodes: 1, as: first });
+    await areThere(1);
+    await using beside = await living(cluster, { simulatedNodes: 1, as: second });
+    await scaled(2);
+    await areThere(2);
+    await cluster.until(() => beside.simulation.nearKubelet('simulated-2') !== undefined);
+    expect(first.written).toContain('/api/v1/nodes');
+    expect(second.written).toEqual([]);
+  }
+  await life(cluster, { simulatedNodes: 0, as: first }, () => true);
+  expect(cluster.list(Node)).toHaveLength(2);
+  {
+    await using _ = await living(cluster, { simulatedNodes: 1, as: second });
+    await scaled(3);
+    await areThere(3);
+    expect(second.written).toContain('/api/v1/nodes');
+  }
 });
 
 test('where nothing is simulated there is no such kind', () => {

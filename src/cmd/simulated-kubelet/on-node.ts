@@ -3,10 +3,10 @@ import type { Pod } from '#api/generated/schema.ts';
 import type { Clock } from '#base/clock.ts';
 import type { IndexedInformer } from '#client/informer.ts';
 import { HttpError } from '#node/kubelet/server/http-error.ts';
-import type { Member } from '#node/simulated/simulated-nodes.ts';
+import type { Answering } from '#node/simulated/simulated-members.ts';
 
 export interface OnNode {
-  member: Member;
+  member: Answering;
   /** By the name of their node. */
   pods: IndexedInformer<Pod>;
   clock: Clock;

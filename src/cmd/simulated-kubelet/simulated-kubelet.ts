@@ -14,7 +14,7 @@ import type { Informers } from '#client/informer.ts';
 import { HttpError } from '#node/kubelet/server/http-error.ts';
 import { refuseUpgrade } from '#node/kubelet/server/tunnel.ts';
 import { type NodeUsage, usageOf } from '#node/simulated/pod-usage.ts';
-import type { SimulatedNodes } from '#node/simulated/simulated-nodes.ts';
+import type { SimulatedMembers } from '#node/simulated/simulated-members.ts';
 import { kubeletClientIdentity, kubeletServerIdentity } from '../pki/cluster-identities.ts';
 import type { Pki } from '../pki/pki.ts';
 import { answerCommand } from './answer-command.ts';
@@ -23,7 +23,7 @@ import { metricsText } from './metrics-text.ts';
 import { type OnNode, podOn, podsOn } from './on-node.ts';
 
 export interface SimulatedKubeletOptions {
-  nodes: Pick<SimulatedNodes, 'member' | 'isStopped'>;
+  nodes: Pick<SimulatedMembers, 'member' | 'isStopped'>;
   informers: Informers;
   pki: Pki;
   clock: Clock;

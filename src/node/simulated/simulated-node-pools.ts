@@ -3,6 +3,7 @@
  * Its status says how many there are and how many are ready.
  */
 import { Node } from '#api/core/v1/node.ts';
+import type { Taint } from '#api/generated/schema.ts';
 import {
   SimulatedNodePool,
   type SimulatedNodePoolStatus,
@@ -23,8 +24,8 @@ export const POOL_LABEL = 'kedge.dev/simulated-node-pool';
 const RETRY_MS = 1_000;
 
 export interface SimulatedNodePoolsServices extends SimulatedNodesServices {
-  /** Of every node of a pool, beside its own. */
-  taints?: NodeTemplate['taints'];
+  /** See `give`. */
+  givenOnce?: NodeTemplate['givenOnce'];
 }
 
 interface Done {
@@ -44,9 +45,12 @@ export class SimulatedNodePools {
   /** By pool: the names of its nodes that there are, and of those the ready ones. */
   readonly #known = new Map<string, { all: Set<string>; ready: Set<string> }>();
   readonly #stops: (() => void)[] = [];
+  #givenOnce: NodeTemplate['givenOnce'];
+  #isStopped = false;
 
   constructor(services: SimulatedNodePoolsServices) {
     this.#services = services;
+    this.#givenOnce = services.givenOnce;
     this.nodes = new SimulatedNodes(services);
     this.#pools = services.informers.for(SimulatedNodePool);
     this.#registered = services.informers.for(Node);
@@ -59,6 +63,7 @@ export class SimulatedNodePools {
 
   async start(): Promise<void> {
     await this.nodes.start();
+    if (this.#isStopped) return;
     for (const node of this.#registered.list()) this.#count(node, undefined);
     this.#stops.push(
       this.#pools.onChange(({ key }) => this.#queue.add(key)),
@@ -69,7 +74,15 @@ export class SimulatedNodePools {
     this.#queue.start();
   }
 
+  /** From now on every node of a pool has these beside its own, and those that there are get them once. */
+  give(taints: readonly Taint[]): void {
+    this.#givenOnce = taints;
+    this.#done.clear();
+    for (const { metadata } of this.#pools.list()) this.#queue.add(metadata.name);
+  }
+
   stop(): void {
+    this.#isStopped = true;
     for (const stop of this.#stops) stop();
     this.#queue.stop();
     this.nodes.stop();
@@ -146,7 +159,8 @@ export class SimulatedNodePools {
     return {
       labels: { ...template.labels, [POOL_LABEL]: pool },
       ...(annotations && { annotations }),
-      taints: [...(this.#services.taints ?? []), ...(template.taints ?? [])],
+      ...(template.taints && { taints: template.taints }),
+      ...(this.#givenOnce && { givenOnce: this.#givenOnce }),
       capacity: { ...DEFAULT_CAPACITY, ...stringsOf(capacity) },
     };
   }
@@ -179,7 +193,11 @@ export class SimulatedNodePools {
 const isReady = ({ status }: Node): boolean =>
   status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True') ?? false;
 
-const poolOf = (node: Node | undefined): string | undefined => node?.metadata.labels?.[POOL_LABEL];
+/** Whose node it is: by its label and its name, as a label alone may be on any node. */
+export function poolOf(node: Node | undefined): string | undefined {
+  const pool = node?.metadata.labels?.[POOL_LABEL];
+  return node && pool && numberOf(pool, node.metadata.name) > 0 ? pool : undefined;
+}
 
 /** Its number in the pool; 0 for a name of another. */
 function numberOf(pool: string, name: string): number {

@@ -6,6 +6,8 @@ import type { Draft } from '#client/client.ts';
 export const SIMULATED_LABEL = 'kedge.dev/simulated';
 /** On a Node: `true` stops it as a power failure would; without it, it comes back. */
 export const STOPPED = 'kedge.dev/simulated-stopped';
+/** On a Node: what it is given once it has been given. */
+export const GIVEN_TAINTS = 'kedge.dev/simulated-tainted';
 export const LEASE_NAMESPACE = 'kube-node-lease';
 
 export type SimulatedCapacity = Readonly<Record<string, string>>;
@@ -22,6 +24,8 @@ export interface NodeTemplate {
   labels?: Readonly<Record<string, string>>;
   annotations?: Readonly<Record<string, string>>;
   taints?: readonly Taint[];
+  /** Given once, also to a node that is there already: who takes them away from it is heard. */
+  givenOnce?: readonly Taint[];
   capacity: SimulatedCapacity;
 }
 
@@ -31,12 +35,30 @@ export function nodeDraft(
   { index, template, nowMs }: { index: number; template: NodeTemplate; nowMs: number },
 ): Draft<Node> {
   const range = podRangeOf(index);
-  const { annotations, taints = [], capacity } = template;
+  const { capacity, givenOnce = [] } = template;
+  const taints = [...givenOnce, ...(template.taints ?? [])];
+  const annotations = { ...template.annotations, ...(givenOnce.length > 0 && GIVEN) };
+  const isAnnotated = Object.keys(annotations).length > 0;
   return {
-    metadata: { name, labels: labelsOf(name, template), ...(annotations && { annotations: { ...annotations } }) },
-    spec: { podCIDR: range, podCIDRs: [range], ...(taints.length > 0 && { taints: [...taints] }) },
+    metadata: { name, labels: labelsOf(name, template), ...(isAnnotated && { annotations }) },
+    spec: { podCIDR: range, podCIDRs: [range], ...(taints.length > 0 && { taints }) },
     status: nodeStatus(name, { address: addressOf(index), capacity, nowMs, before: undefined }),
   };
+}
+
+const GIVEN = { [GIVEN_TAINTS]: 'true' };
+
+/** What makes a node that is there one of the template; its status aside. */
+export function takeOverPatch(node: Node, template: NodeTemplate) {
+  const labels = labelsOf(node.metadata.name, template);
+  const { givenOnce = [] } = template;
+  if (givenOnce.length === 0 || node.metadata.annotations?.[GIVEN_TAINTS]) return { metadata: { labels } };
+  const taints = node.spec?.taints ?? [];
+  const missing = givenOnce.filter(
+    ({ key, effect }) => !taints.some((one) => one.key === key && one.effect === effect),
+  );
+  const { resourceVersion } = node.metadata; // others write taints too, and the list is written whole
+  return { metadata: { labels, annotations: GIVEN, resourceVersion }, spec: { taints: [...taints, ...missing] } };
 }
 
 export const labelsOf = (name: string, { labels }: NodeTemplate): Record<string, string> => ({

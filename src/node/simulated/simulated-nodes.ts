@@ -20,13 +20,13 @@ import {
   addressOf,
   DEFAULT_CAPACITY,
   LEASE_NAMESPACE,
-  labelsOf,
   leaseSpec,
   type NodeTemplate,
   nodeDraft,
   nodeStatus,
   type SimulatedCapacity,
   STOPPED,
+  takeOverPatch,
 } from './simulated-node.ts';
 import { SimulatedPods } from './simulated-pods.ts';
 import { TimerWheel } from './timer-wheel.ts';
@@ -103,6 +103,7 @@ export class SimulatedNodes {
   readonly #requests = new RequestQueue();
   readonly #pods: SimulatedPods;
   #unsubscribe: () => void = () => undefined;
+  #isStopped = false;
 
   constructor(services: SimulatedNodesServices) {
     this.#services = services;
@@ -135,6 +136,7 @@ export class SimulatedNodes {
   /** Resolves when the nodes that there are have been listed. */
   async start(): Promise<void> {
     await this.#services.informers.synced();
+    if (this.#isStopped) return;
     for (const node of this.#nodes.list()) this.#indexes.keep(node);
     this.#unsubscribe = this.#nodes.onChange(({ key, now, before }) => {
       if (isStopped(before) && !isStopped(now) && this.#members.has(key)) this.#resume(key);
@@ -146,6 +148,7 @@ export class SimulatedNodes {
 
   /** No more is written. The nodes' objects stay, and become NotReady as those of lost nodes do. */
   stop(): void {
+    this.#isStopped = true;
     this.#unsubscribe();
     this.#pods.stop();
     this.#wheel.close();
@@ -192,8 +195,16 @@ export class SimulatedNodes {
 
   /** Of an earlier life of this component, or of a pool that says something else now. */
   async #takeOver({ name, template }: Member): Promise<void> {
-    const labels = labelsOf(name, template);
-    await this.#services.client.patch(Node, { name }, { type: 'merge', patch: { metadata: { labels } } });
+    const { client } = this.#services;
+    for (;;) {
+      const patch = takeOverPatch(await client.get(Node, { name }), template);
+      try {
+        await client.patch(Node, { name }, { type: 'merge', patch });
+        break;
+      } catch (error) {
+        if (!hasReason(error, 'Conflict')) throw error; // somebody else has changed it meanwhile
+      }
+    }
     await this.#report(name);
   }
 
@@ -290,4 +301,4 @@ export class SimulatedNodes {
   }
 }
 
-const isStopped = (node: Node | undefined): boolean => node?.metadata.annotations?.[STOPPED] === 'true';
+export const isStopped = (node: Node | undefined): boolean => node?.metadata.annotations?.[STOPPED] === 'true';
