@@ -197,6 +197,7 @@ const isScalar = (type: TypeRef, scalar: Scalar): boolean => 'scalar' in type &&
 function isEmpty(value: unknown, field: FieldFacts): boolean {
   if (Array.isArray(value)) return value.length === 0;
   if ('map' in field.type) return Object.keys(value as object).length === 0;
+  if (isScalar(field.type, 'bytes')) return value === '';
   if (field.pointer) return false;
   if ('ref' in field.type) return Object.keys(value as object).length === 0;
   if (isScalar(field.type, 'quantity')) return false;

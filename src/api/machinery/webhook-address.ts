@@ -35,7 +35,7 @@ export interface WebhookService {
 export function validateWebhookService({ namespace, name, path, port = 443 }: WebhookService, at: At): FieldError[] {
   return [
     ...(name ? [] : [requiredValue(`${at}.name`)]),
-    ...(namespace ? [] : [requiredValue(`${at}.namespace`)]),
+    ...(namespace ? [] : [requiredValue(`${at}.name`)]), // as upstream names it
     ...portNumber(port).map((text) => invalidValue(`${at}.port`, port, `port is not valid: ${text}`)),
     ...validatePath(path ?? '', `${at}.path`),
   ];

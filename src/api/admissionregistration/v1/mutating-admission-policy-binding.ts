@@ -14,6 +14,7 @@ export const MutatingAdmissionPolicyBinding = defineKind<schema.MutatingAdmissio
   version: 'v1',
   kind: 'MutatingAdmissionPolicyBinding',
   plural: 'mutatingadmissionpolicybindings',
+  anyFinalizer: true,
   scope: 'Cluster',
   categories: ['api-extensions'],
   generationOf: ({ spec }) => spec,

@@ -16,6 +16,7 @@ export const MutatingAdmissionPolicy = defineKind<schema.MutatingAdmissionPolicy
   version: 'v1',
   kind: 'MutatingAdmissionPolicy',
   plural: 'mutatingadmissionpolicies',
+  anyFinalizer: true,
   scope: 'Cluster',
   categories: ['api-extensions'],
   generationOf: ({ spec }) => spec,

@@ -11,6 +11,7 @@ export const MutatingWebhookConfiguration = defineKind<schema.MutatingWebhookCon
   version: 'v1',
   kind: 'MutatingWebhookConfiguration',
   plural: 'mutatingwebhookconfigurations',
+  anyFinalizer: true,
   scope: 'Cluster',
   categories: ['api-extensions'],
   generationOf: ({ webhooks }) => webhooks,

@@ -15,6 +15,7 @@ export const ValidatingAdmissionPolicyBinding = defineKind<schema.ValidatingAdmi
   version: 'v1',
   kind: 'ValidatingAdmissionPolicyBinding',
   plural: 'validatingadmissionpolicybindings',
+  anyFinalizer: true,
   scope: 'Cluster',
   categories: ['api-extensions'],
   generationOf: ({ spec }) => spec,

@@ -1,6 +1,7 @@
 /** ValidatingAdmissionPolicy: what objects must be like, as expressions. Source: API reference, admissionregistration.k8s.io/v1. */
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, KEEP_ALL_METADATA, nameColumn } from '#api/machinery/define-kind.ts';
+import { validateConditions } from '#api/machinery/condition-rules.ts';
 import { type FieldError, requiredValue } from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
 import { isOneOf } from '#api/machinery/field-rules.ts';
@@ -21,6 +22,7 @@ export const ValidatingAdmissionPolicy = defineKind<schema.ValidatingAdmissionPo
   version: 'v1',
   kind: 'ValidatingAdmissionPolicy',
   plural: 'validatingadmissionpolicies',
+  anyFinalizer: true,
   scope: 'Cluster',
   categories: ['api-extensions'],
   subresources: ['status'],
@@ -41,6 +43,7 @@ export const ValidatingAdmissionPolicy = defineKind<schema.ValidatingAdmissionPo
       ...(warning ? [] : [requiredValue(at.typeChecking.expressionWarnings[i]!.warning)]),
       ...(fieldRef?.trim() ? [] : [requiredValue(at.typeChecking.expressionWarnings[i]!.fieldRef)]),
     ]),
+    ...validateConditions(status?.conditions, at.conditions),
   ],
   columns: [
     nameColumn(),

@@ -10,6 +10,7 @@ export const ValidatingWebhookConfiguration = defineKind<schema.ValidatingWebhoo
   version: 'v1',
   kind: 'ValidatingWebhookConfiguration',
   plural: 'validatingwebhookconfigurations',
+  anyFinalizer: true,
   scope: 'Cluster',
   categories: ['api-extensions'],
   generationOf: ({ webhooks }) => webhooks,

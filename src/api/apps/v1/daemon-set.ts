@@ -86,13 +86,19 @@ function defaultStrategy(
   return { type, rollingUpdate: { maxUnavailable, maxSurge } };
 }
 
+/** Upstream's names of the fields. */
+const shownInGo = (rolling: { maxUnavailable?: number | string; maxSurge?: number | string } | undefined) =>
+  rolling ? { MaxUnavailable: rolling.maxUnavailable ?? null, MaxSurge: rolling.maxSurge ?? null } : null;
+
 function validateStrategy(
   { type, rollingUpdate }: schema.DaemonSetUpdateStrategy,
   at: At<schema.DaemonSetUpdateStrategy>,
 ): FieldError[] {
   if (type === 'OnDelete') return [];
   if (type !== 'RollingUpdate')
-    return [notSupportedValue(at, { Type: type, RollingUpdate: rollingUpdate ?? null }, ['RollingUpdate', 'OnDelete'])];
+    return [
+      notSupportedValue(at, { Type: type, RollingUpdate: shownInGo(rollingUpdate) }, ['RollingUpdate', 'OnDelete']),
+    ];
   if (!rollingUpdate) return [requiredValue(at.rollingUpdate)];
   const { maxUnavailable, maxSurge } = rollingUpdate;
   const isSome = (value: number | string) => (typeof value === 'number' ? value !== 0 : Number.parseInt(value, 10) > 0);

@@ -95,6 +95,10 @@ function defaultStrategy(strategy: schema.Submitted<schema.DeploymentStrategy>):
   return { type, rollingUpdate: { maxUnavailable, maxSurge } };
 }
 
+/** Upstream's names of the fields. */
+const shownInGo = (rolling: { maxUnavailable?: number | string; maxSurge?: number | string } | undefined) =>
+  rolling ? { MaxUnavailable: rolling.maxUnavailable ?? null, MaxSurge: rolling.maxSurge ?? null } : null;
+
 function validateStrategy(strategy: schema.DeploymentStrategy, at: At<schema.DeploymentStrategy>): FieldError[] {
   const { type, rollingUpdate } = strategy;
   if (type === 'Recreate')
@@ -102,7 +106,9 @@ function validateStrategy(strategy: schema.DeploymentStrategy, at: At<schema.Dep
       ? [forbiddenField(at.rollingUpdate, "may not be specified when strategy `type` is 'Recreate'")]
       : [];
   if (type !== 'RollingUpdate')
-    return [notSupportedValue(at, { Type: type, RollingUpdate: rollingUpdate ?? null }, ['Recreate', 'RollingUpdate'])];
+    return [
+      notSupportedValue(at, { Type: type, RollingUpdate: shownInGo(rollingUpdate) }, ['Recreate', 'RollingUpdate']),
+    ];
   if (!rollingUpdate) return [requiredValue(at.rollingUpdate, 'this should be defaulted and never be nil')];
   const { maxUnavailable, maxSurge } = rollingUpdate;
   const isZero = (value: number | string) => value === 0 || value === '0%';

@@ -126,7 +126,10 @@ function defaultSpec(spec: schema.Submitted<schema.StatefulSetSpec>): schema.Sta
   } as schema.StatefulSetSpec;
 }
 
-/** How many pods may be down at once is behind a gate that v1.36 has off: dropped. */
+const shownInGo = (rolling: schema.RollingUpdateStatefulSetStrategy | undefined) =>
+  rolling ? { Partition: rolling.partition ?? 0, MaxUnavailable: rolling.maxUnavailable ?? null } : null;
+
+/** How many pods may be down at once is kept and heeded, though upstream has it behind a gate that v1.36 has off. */
 function defaultStrategy(given: schema.Submitted<schema.StatefulSetUpdateStrategy> = {}) {
   const rollingUpdate = given.type ? given.rollingUpdate : (given.rollingUpdate ?? {});
   const type = given.type || 'RollingUpdate';
@@ -192,7 +195,11 @@ function validateStrategy(
       : [];
   if (type !== 'RollingUpdate')
     return [
-      invalidValue(at, { Type: type, RollingUpdate: rollingUpdate ?? null }, "must be 'RollingUpdate' or 'OnDelete'"),
+      invalidValue(
+        at,
+        { Type: type, RollingUpdate: shownInGo(rollingUpdate) },
+        "must be 'RollingUpdate' or 'OnDelete'",
+      ),
     ];
   const { maxUnavailable } = rollingUpdate ?? {};
   const path = at.rollingUpdate.maxUnavailable;

@@ -37,7 +37,7 @@ export function validateObjectReference(
   if (anyVersion) return errors;
   if (apiVersion.split('/').length > 2)
     errors.push(invalidValue(at.apiVersion, apiVersion, `unexpected GroupVersion string: ${apiVersion}`));
-  else if (!coreGroup && !apiVersion.includes('/'))
+  else if (!coreGroup && apiVersion.indexOf('/') <= 0)
     errors.push(invalidValue(at.apiVersion, apiVersion, 'apiVersion must specify API group'));
   return errors;
 }

@@ -10,6 +10,7 @@ export const Lease = defineKind<schema.Lease>({
   version: 'v1',
   kind: 'Lease',
   plural: 'leases',
+  anyFinalizer: true,
   scope: 'Namespaced',
   shortLived: true,
   defaults: (lease) => ({ ...(lease as schema.Lease), spec: lease.spec ?? {} }),

@@ -47,6 +47,7 @@ export const Event = defineKind<schema.Event>({
   version: 'v1',
   kind: 'Event',
   plural: 'events',
+  anyFinalizer: true,
   scope: 'Namespaced',
   shortNames: ['ev'],
   shortLived: true,

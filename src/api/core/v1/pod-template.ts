@@ -107,6 +107,10 @@ export function validateKeptTemplate(
   return keptBy === 'StatefulSet' ? [refusal, ...lasting] : [refusal];
 }
 
+/** As Go prints a map. */
+const sorted = (map: Record<string, string>): Record<string, string> =>
+  Object.fromEntries(Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1)));
+
 function validateTemplateLabels(
   { metadata }: PodTemplateSpec,
   ownSelector: LabelSelector | undefined,
@@ -114,7 +118,7 @@ function validateTemplateLabels(
 ): FieldError[] {
   const selector = selectorFrom(ownSelector);
   const found = isEverything(selector) || matchesLabels(selector, metadata?.labels);
-  const labels = metadata?.labels ?? null;
+  const labels = metadata?.labels ? sorted(metadata.labels) : null;
   return found ? [] : [invalidValue(at.metadata.labels, labels, '`selector` does not match template `labels`')];
 }
 

@@ -1,11 +1,14 @@
 /** Secret: settings that not everybody may read. `stringData` is written only: it ends up in `data`. Source: API reference, core/v1. */
 import type * as schema from '#api/generated/schema.ts';
-import { toBase64 } from '#api/machinery/base64.ts';
 import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
 import { isEqual } from '#api/machinery/equal.ts';
+import { parseJson } from '#api/machinery/codec-json.ts';
+import { fromBase64, toBase64 } from '#api/machinery/base64.ts';
 import { type FieldError, forbiddenField, invalidValue, requiredValue, tooLong } from '#api/machinery/field-error.ts';
 import { type At, keyed } from '#api/machinery/field-path.ts';
 import { isImmutable } from '#api/machinery/field-rules.ts';
+import { unfitValue } from '#api/machinery/json-patch-operations.ts';
+import { isJsonObject, type Json } from '#api/machinery/json-value.ts';
 import { configMapKey } from '#api/machinery/names.ts';
 import { decodedLength, MAX_DATA_BYTES } from './config-map.ts';
 
@@ -77,7 +80,21 @@ function validateType({ type, metadata, data = {} }: schema.Secret, at: At<schem
     const given = Object.hasOwn(data, 'username') || Object.hasOwn(data, 'password');
     return given ? [] : [requiredValue(keyed(at.data, 'username')), requiredValue(keyed(at.data, 'password'))];
   }
-  return (REQUIRED_KEYS[type] ?? [])
-    .filter((key) => !Object.hasOwn(data, key))
-    .map((key) => requiredValue(keyed(at.data, key)));
+  return (REQUIRED_KEYS[type] ?? []).flatMap((key) => {
+    const here = keyed(at.data, key);
+    const isMissing = type === 'kubernetes.io/ssh-auth' ? !data[key] : !Object.hasOwn(data, key);
+    if (isMissing) return [requiredValue(here)];
+    return key.startsWith('.docker') ? validateDockerConfig(data[key] ?? '', here) : [];
+  });
 }
+
+/** What is in it nobody is shown. */
+function validateDockerConfig(encoded: string, at: At<string>): FieldError[] {
+  const bytes = fromBase64(encoded);
+  const parsed = parseJson(bytes instanceof Uint8Array ? new TextDecoder().decode(bytes) : '');
+  const problem = 'problem' in parsed ? parsed.problem : problemOfMap(parsed.value as Json);
+  return problem === undefined ? [] : [invalidValue(at, '<secret contents redacted>', problem)];
+}
+
+const problemOfMap = (value: Json): string | undefined =>
+  value === null || isJsonObject(value) ? undefined : unfitValue(value, 'Go value of type map[string]interface {}');

@@ -18,5 +18,13 @@ export const ServiceAccount = defineKind<schema.ServiceAccount>({
       verbs: ['create'],
     },
   ],
+  prepareForCreate: (account) => withNamesOfSecretsAlone(account),
+  prepareForUpdate: (account) => withNamesOfSecretsAlone(account),
   columns: [nameColumn(), ageColumn()],
 });
+
+/** All else of a reference is dropped: a Secret is in the namespace of its account. */
+const withNamesOfSecretsAlone = (account: schema.ServiceAccount): schema.ServiceAccount =>
+  account.secrets
+    ? { ...account, secrets: account.secrets.map(({ name }) => (name === undefined ? {} : { name })) }
+    : account;

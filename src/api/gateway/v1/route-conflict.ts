@@ -43,10 +43,10 @@ const idOf = (route: AnyRoute): string => `${route.kind} ${keyOf(route)}`;
 type Losses = ReadonlyMap<string, ReadonlySet<string>>;
 
 /** Reckoned once for each state of all routes: a tenant may have thousands. */
-const known = new WeakMap<Rivals, Map<Gateway, Losses>>();
+const known = new WeakMap<Rivals, WeakMap<Gateway, Losses>>();
 
 function lossesAt(around: AroundRoute): Losses {
-  const ofGateways = known.get(around.rivals) ?? new Map<Gateway, Losses>();
+  const ofGateways = known.get(around.rivals) ?? new WeakMap<Gateway, Losses>();
   known.set(around.rivals, ofGateways);
   const losses = ofGateways.get(around.gateway) ?? newLossesAt(around);
   ofGateways.set(around.gateway, losses);

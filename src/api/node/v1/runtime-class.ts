@@ -18,6 +18,7 @@ export const RuntimeClass = defineKind<schema.RuntimeClass>({
   version: 'v1',
   kind: 'RuntimeClass',
   plural: 'runtimeclasses',
+  anyFinalizer: true,
   scope: 'Cluster',
   validate: ({ handler, overhead, scheduling }, at) => [
     ...(handler ? follows(at.handler, handler, dns1123Label) : [requiredValue(at.handler)]),

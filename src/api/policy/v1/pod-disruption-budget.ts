@@ -17,6 +17,7 @@ export const PodDisruptionBudget = defineKind<schema.PodDisruptionBudget>({
   version: 'v1',
   kind: 'PodDisruptionBudget',
   plural: 'poddisruptionbudgets',
+  anyFinalizer: true,
   scope: 'Namespaced',
   shortNames: ['pdb'],
   subresources: ['status'],

@@ -2,7 +2,7 @@
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
 import { isImmutable } from '#api/machinery/field-rules.ts';
-import { validateAnnotations, validateLabels } from '#api/machinery/object-meta.ts';
+import { validateTemplateMetadata } from '#api/machinery/template-metadata.ts';
 import { defaultClaimSpec, validateClaimSpec } from './claim-rules.ts';
 
 export type ResourceClaimTemplate = schema.ResourceClaimTemplate;
@@ -19,10 +19,10 @@ export const ResourceClaimTemplate = defineKind<schema.ResourceClaimTemplate>({
       spec: { ...template.spec, spec: defaultClaimSpec(template.spec?.spec) },
     }) as schema.ResourceClaimTemplate,
   validate: ({ spec }, at) => [
-    ...validateLabels(spec.metadata?.labels, at.spec.metadata.labels),
-    ...validateAnnotations(spec.metadata?.annotations, at.spec.metadata.annotations),
+    ...validateTemplateMetadata(spec.metadata, at.spec.metadata),
     ...validateClaimSpec(spec.spec, at.spec.spec),
   ],
+  updateHasOwnRules: true,
   validateUpdate: ({ next, current, at }) => isImmutable(at.spec, next.spec, current.spec),
   columns: [nameColumn(), ageColumn()],
 });

@@ -78,7 +78,8 @@ function validateExitCodes(
         'must be one of the container or initContainer names in the pod template',
       ),
     );
-  if (values.length === 0) errors.push(invalidValue(at.values, values, 'at least one value is required'));
+  if (values.length === 0)
+    errors.push(invalidValue(at.values, values.length > 0 ? values : null, 'at least one value is required'));
   if (values.length > MAX_EXIT_CODES) errors.push(tooMany(at.values, values.length, MAX_EXIT_CODES));
   for (const [index, code] of values.entries()) {
     if (operator === 'In' && code === 0)
@@ -89,10 +90,21 @@ function validateExitCodes(
   return isOrdered ? errors : [...errors, invalidValue(at.values, values, 'must be ordered')];
 }
 
+/** Upstream's names of the fields. */
+const successPolicyInGo = (rules: readonly schema.SuccessPolicyRule[]) => ({
+  Rules:
+    rules.length > 0
+      ? rules.map(({ succeededIndexes, succeededCount }) => ({
+          SucceededIndexes: succeededIndexes ?? null,
+          SucceededCount: succeededCount ?? null,
+        }))
+      : null,
+});
+
 export function validateSuccessPolicy(spec: schema.JobSpec, at: At<schema.SuccessPolicy>): FieldError[] {
   const { rules = [] } = spec.successPolicy ?? {};
   if (spec.completionMode !== 'Indexed')
-    return [invalidValue(at, spec.successPolicy, 'requires indexed completion mode')];
+    return [invalidValue(at, successPolicyInGo(rules), 'requires indexed completion mode')];
   return [
     ...(rules.length === 0
       ? [requiredValue(at.rules, 'at least one rules must be specified when the successPolicy is specified')]

@@ -93,13 +93,13 @@ function validateHandler(handler: object, at: Path, ways: readonly (keyof Handle
   const here = at as At<Handler>;
   const given = ways.filter((way) => (handler as Partial<Handler>)[way] !== undefined);
   if (given.length === 0) return [requiredValue(at, 'must specify a handler type')];
-  const errors = given.slice(1).map((way) => forbiddenField(here[way], 'may not specify more than 1 handler type'));
-  const [first] = given;
+  const [first, ...others] = given;
+  const errors: FieldError[] = [];
   if (first === 'exec' && !exec?.command?.length) errors.push(requiredValue(here.exec.command));
   if (first === 'httpGet' && httpGet) errors.push(...validateHttpGet(httpGet, here.httpGet));
   if (first === 'tcpSocket' && tcpSocket) errors.push(...validatePort(tcpSocket.port, here.tcpSocket.port));
   if (first === 'grpc' && grpc) errors.push(...validatePort(grpc.port, here.grpc.port));
-  return errors;
+  return [...errors, ...others.map((way) => forbiddenField(here[way], 'may not specify more than 1 handler type'))];
 }
 
 const validateHttpGet = (action: HTTPGetAction, at: At<HTTPGetAction>): FieldError[] => [

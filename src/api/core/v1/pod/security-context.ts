@@ -65,7 +65,11 @@ export function validatePodSecurityContext(
   ];
   if (spec.shareProcessNamespace && spec.hostPID)
     errors.push(
-      invalidValue('spec.shareProcessNamespace', true, 'ShareProcessNamespace and HostPID cannot both be enabled'),
+      invalidValue(
+        'spec.securityContext.shareProcessNamespace',
+        true,
+        'ShareProcessNamespace and HostPID cannot both be enabled',
+      ),
     );
   if (context.seccompProfile) errors.push(...validateSeccomp(context.seccompProfile, at.seccompProfile));
   if (context.windowsOptions) errors.push(...validateWindowsOptions(context.windowsOptions, at.windowsOptions));
@@ -111,7 +115,13 @@ function validateSeccomp(profile: SeccompProfile, at: At<SeccompProfile>): Field
         : validateDescending(file, at.localhostProfile)),
     );
   else if (file !== undefined)
-    errors.push(invalidValue(at.localhostProfile, profile, 'can only be set when seccomp type is Localhost'));
+    errors.push(
+      invalidValue(
+        at.localhostProfile,
+        { Type: type ?? '', LocalhostProfile: file ?? null },
+        'can only be set when seccomp type is Localhost',
+      ),
+    );
   return errors;
 }
 

@@ -188,6 +188,11 @@ const validateClaims = ({ resourceClaims = [] }: PodSpec, at: At<PodSpec>): Fiel
     const here = at.resourceClaims[index]!;
     const isTwice = name && resourceClaims.findIndex((other) => other.name === name) < index;
     const given = [resourceClaimName, resourceClaimTemplateName].filter((one) => one !== undefined);
+    const shown = {
+      Name: name ?? '',
+      ResourceClaimName: resourceClaimName ?? null,
+      ResourceClaimTemplateName: resourceClaimTemplateName ?? null,
+    };
     return [
       ...(!name
         ? [requiredValue(here.name)]
@@ -198,13 +203,13 @@ const validateClaims = ({ resourceClaims = [] }: PodSpec, at: At<PodSpec>): Fiel
         ? [
             invalidValue(
               here,
-              claim,
+              shown,
               'at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified',
             ),
           ]
         : []),
       ...(given.length === 0
-        ? [invalidValue(here, claim, 'must specify one of: `resourceClaimName`, `resourceClaimTemplateName`')]
+        ? [invalidValue(here, shown, 'must specify one of: `resourceClaimName`, `resourceClaimTemplateName`')]
         : []),
       ...(resourceClaimName === undefined ? [] : follows(here.resourceClaimName, resourceClaimName, dns1123Subdomain)),
       ...(resourceClaimTemplateName === undefined

@@ -10,8 +10,8 @@ import {
 import type { At, Path } from '#api/machinery/field-path.ts';
 import { follows, isRequired, mustBeOneOf } from '#api/machinery/field-rules.ts';
 import { dns1123Label, dns1123Subdomain } from '#api/machinery/names.ts';
-import { validateAnnotations, validateLabels } from '#api/machinery/object-meta.ts';
 import { compareQuantities } from '#api/machinery/quantity.ts';
+import { validateTemplateMetadata } from '#api/machinery/template-metadata.ts';
 import { validateClaimSpec } from '../persistent-volume-claim.ts';
 import { validateDownwardFiles, validateItems, validateMode, validateProjected } from './projected-volumes.ts';
 import { SOURCE_RULES, validateDriverName } from './volume-sources.ts';
@@ -156,25 +156,9 @@ function validatePortal({ name, iscsi }: Volume, at: At<Volume>): FieldError[] {
   return [invalidValue(at.name, name, text)];
 }
 
-/** All of a metadata that a template may not say. In upstream's order and names. */
-const NOT_OF_TEMPLATES = [
-  ...['name', 'generateName', 'namespace', 'selfLink', 'uid', 'resourceVersion', 'generation', 'creationTimestamp'],
-  ...['deletionTimestamp', 'deletionGracePeriodSeconds', 'ownerReferences', 'finalizers', 'managedFields'],
-] as const;
-
-/** The claim is named for the pod, and lives with it: only its labels and annotations may be chosen. */
 function validateClaimTemplate(
   { metadata, spec }: PersistentVolumeClaimTemplate,
   at: At<PersistentVolumeClaimTemplate>,
 ): FieldError[] {
-  const given = (metadata ?? {}) as Readonly<Record<string, unknown>>;
-  const here = at.metadata as unknown as At<Record<string, string>>;
-  return [
-    ...validateAnnotations(metadata?.annotations, at.metadata.annotations),
-    ...validateLabels(metadata?.labels, at.metadata.labels),
-    ...NOT_OF_TEMPLATES.filter((name) => given[name]).map((name) =>
-      forbiddenField(here[name === 'uid' ? 'uID' : name]!, 'cannot be set'),
-    ),
-    ...validateClaimSpec(spec, at.spec),
-  ];
+  return [...validateTemplateMetadata(metadata, at.metadata), ...validateClaimSpec(spec, at.spec)];
 }
