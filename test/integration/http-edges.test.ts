@@ -1,5 +1,5 @@
 /** Deadlines, limits, leaving: what HTTP needs around the API, as clients of both versions of the protocol meet it. */
-import { constants } from 'node:http2';
+import { connect as connectHttp2, constants } from 'node:http2';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, expect, test } from 'vitest';
 import { deferred } from '#base/deferred.ts';
@@ -171,6 +171,25 @@ test('some HTTP/2 clients are sent elsewhere by chance, without loss', async () 
   const goaway = new Promise((told) => session.once('goaway', told));
   const [answer] = await Promise.all([get(session, CONFIG_MAPS), goaway]);
   expect(answer.code).toBe(200);
+});
+
+test.each([
+  ['nobody', {}, 200, '/version'],
+  ['nobody, who may not', {}, 403, CONFIG_MAPS],
+  ['a token that nobody knows', { authorization: 'Bearer nonsense' }, 401, '/version'],
+])('an HTTP/2 connection of %s is good for one answer (CVE-2023-44487)', async (_, headers, code, path) => {
+  server = await startHttpsApiServer();
+  raw = new RawClient(server);
+  const session = connectHttp2(server.url, { ca: server.pki.caCertificate });
+  const goaway = new Promise((told) => session.once('goaway', told));
+  const stream = session.request({ ':path': path, ...headers });
+  const answered = new Promise((resolve) => stream.once('response', (answer) => resolve(answer[':status'])));
+  stream.resume();
+  expect([await answered, await goaway]).toEqual([code, constants.NGHTTP2_NO_ERROR]);
+  const known = await raw.http2();
+  for (let i = 0; i < 2; i++) expect((await get(known, '/version')).code).toBe(200);
+  expect(known.closed).toBe(false);
+  known.close();
 });
 
 test.each(['GET', 'POST'])(

@@ -7,7 +7,12 @@ import { type Soon, soon } from '#base/soon.ts';
 import type { UserInfo } from '#client/transport.ts';
 import type { AuditedRequest } from '../audit/audited-request.ts';
 import { type Auditor, type ReceivedRequest, sourceIpsOf } from '../audit/auditor.ts';
-import type { Authenticated, Authenticator, Credentials } from '../authentication/authenticator.ts';
+import {
+  ANONYMOUS,
+  type Authenticated,
+  type Authenticator,
+  type Credentials,
+} from '../authentication/authenticator.ts';
 import { Impersonation } from '../authentication/impersonation.ts';
 import type { Authorizer } from '../authorization/authorizer.ts';
 import type { AccessCounts } from '../metrics/access-counts.ts';
@@ -31,6 +36,8 @@ export interface Recorded {
   auditId: string;
   /** Set when it is; whoever finds out how the request ends tells it. */
   audited?: AuditedRequest | undefined;
+  /** Told when it is not known who asks. */
+  forNobody?(): void;
 }
 
 export interface Caller {
@@ -56,6 +63,7 @@ export class Callers {
   of(recorded: Recorded, info: RequestInfo): Soon<Caller> {
     return soon(this.#authenticated(recorded, info), (known) => {
       const { user, warnings = NO_WARNINGS } = known;
+      if (user.name === ANONYMOUS) recorded.forNobody?.();
       if (this.#options.auditor) this.#record(recorded, info, known);
       const acting = this.#impersonation.actingAs(() => attributesOf(info, user), recorded.request.headers); // 400, 403
       if (!acting) return { user, warnings };
@@ -76,6 +84,7 @@ export class Callers {
     const { counts, clock } = this.#options;
     const began = clock.monotonicMs();
     const failed = (error: unknown): never => {
+      recorded.forNobody?.();
       counts.notAuthenticated(error instanceof Unknown ? 'failure' : 'error', clock.monotonicMs() - began);
       this.#options.auditor?.begin(receivedOf(recorded, info, undefined))?.notAuthenticated(failureText(credentials));
       throw error;

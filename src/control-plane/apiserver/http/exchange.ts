@@ -165,6 +165,9 @@ export abstract class Exchange implements TimeElsewhere {
   /** The next request of this client is to come on another connection. */
   abstract sendElsewhere(): void;
 
+  /** Who is not known gets one answer on a connection of HTTP/2, which is dear and open to abuse (CVE-2023-44487). */
+  abstract forNobody(): void;
+
   /** Breaks off an answer that has begun and cannot be finished: the client must not take it for complete. */
   abstract abort(): void;
 
@@ -202,6 +205,8 @@ export class Http1Exchange extends Exchange {
   sendElsewhere(): void {
     this.set('connection', 'close');
   }
+
+  forNobody(): void {} // as upstream
 
   abort(): void {
     this.#response.destroy();
@@ -256,6 +261,10 @@ export class Http2Exchange extends Exchange {
   /** GOAWAY: what is under way on the connection goes on to its end. */
   sendElsewhere(): void {
     this.#stream.session?.close();
+  }
+
+  forNobody(): void {
+    this.sendElsewhere();
   }
 
   /** As an error: closed with a code alone, what had begun would look whole to the client. */
