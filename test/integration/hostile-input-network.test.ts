@@ -5,12 +5,13 @@
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { connect as connectHttp2 } from 'node:http2';
+import { connect as connectHttp2, constants } from 'node:http2';
 import { createServer as createHttpsServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { ConfigMap } from '#api/core/v1/config-map.ts';
@@ -369,6 +370,22 @@ describe('connections', () => {
     expect(lively.destroyed).toBe(false);
     lively.destroy();
     await http.close(0);
+  });
+
+  test('streams that are begun and taken back at once leave nothing behind, and others are answered (CVE-2023-44487)', async () => {
+    const session = await raw.http2();
+    session.on('error', () => undefined);
+    for (let i = 0; i < 3_000 && !session.destroyed && !session.closed; i++) {
+      const stream = session.request({ ':path': `${NAMESPACE}/configmaps?watch=1` });
+      stream.on('error', () => undefined);
+      stream.close(constants.NGHTTP2_CANCEL);
+      if (i % 200 === 0) await turn();
+    }
+    expect((await raw.ask('/livez')).code).toBe(200);
+    session.destroy();
+    await expect
+      .poll(async () => (await raw.ask('/metrics')).text, { timeout: 60_000 })
+      .not.toMatch(/apiserver_longrunning_requests\{verb="WATCH"[^}]*configmaps[^}]*\} [1-9]/);
   });
 
   test('a watch that nobody reads holds no events, and others go on', async () => {
