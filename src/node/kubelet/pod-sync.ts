@@ -127,7 +127,7 @@ export class PodSync {
   /** Only says again how it is. */
   async refresh(wanted: Pod): Promise<void> {
     const pod = this.#options.allocations.allocatedPod(wanted);
-    const now = await this.#options.runtimePods.read(pod.metadata.uid);
+    const now = await this.#options.runtimePods.look(pod.metadata.uid);
     this.#options.reporter.report(pod, now);
   }
 

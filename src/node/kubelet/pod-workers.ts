@@ -36,6 +36,8 @@ interface Worker {
   isDirty: boolean;
   /** Nobody has told: its ordinary time has come. */
   isRoutine: boolean;
+  /** How it ends is being said, and whether something has happened since that began. */
+  refresh: 'none' | 'under way' | 'under way, and due';
   /** Nothing is left to do unless it is deleted. */
   isReleased: boolean;
   failures: number;
@@ -102,7 +104,7 @@ export class PodWorkers {
   wake(podUid: string): void {
     const worker = this.#workers.get(podUid);
     if (!worker) return;
-    if (worker.isBusy && worker.work.phase === 'terminating') this.#refresh(worker.work.pod);
+    if (worker.isBusy && worker.work.phase === 'terminating') void this.#refresh(worker);
     else this.#wake(worker);
   }
 
@@ -138,9 +140,22 @@ export class PodWorkers {
     }
   }
 
-  /** A stop in progress takes long; users see each container end meanwhile. */
-  #refresh(pod: Pod): void {
-    this.#options.sync.refresh(pod).catch((error: unknown) => this.#note(pod, error));
+  /** A stop in progress takes long; users see each container end meanwhile. What comes together is said together. */
+  async #refresh(worker: Worker): Promise<void> {
+    if (worker.refresh !== 'none') worker.refresh = 'under way, and due';
+    else
+      do {
+        worker.refresh = 'under way';
+        const { pod } = worker.work;
+        await this.#options.sync.refresh(pod).catch((error: unknown) => this.#note(pod, error));
+      } while (this.#isRefreshDue(worker));
+  }
+
+  /** When the stop is over it says itself how the pod is. */
+  #isRefreshDue(worker: Worker): boolean {
+    const isDue = worker.refresh === 'under way, and due' && worker.work.phase === 'terminating' && !this.#isClosed;
+    if (!isDue) worker.refresh = 'none';
+    return isDue;
   }
 
   #tellToStop(worker: Worker, graceSeconds: number): void {
@@ -246,6 +261,7 @@ const begin = (work: PodWork): Worker => ({
   isBusy: false,
   isDirty: false,
   isRoutine: false,
+  refresh: 'none',
   isReleased: false,
   failures: 0,
   step: new AbortController(),

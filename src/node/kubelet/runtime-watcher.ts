@@ -30,8 +30,8 @@ export interface RuntimeList {
 }
 
 const RELIST_MS = { withEvents: 10_000, without: 1_000 };
-// An exit is told before the runtime shows it: about 30 ms on containerd 1.6.
-const EXIT_SHOWS = { tries: 40, everyMs: 5 };
+// An exit is told before the runtime shows it: about 30 ms on containerd 1.6. Asked at once, for it may be a sandbox's.
+const EXIT_SHOWS = { tries: 20, firstMs: 20, everyMs: 10 };
 
 export class RuntimeWatcher {
   readonly #options: RuntimeWatcherOptions;
@@ -139,13 +139,14 @@ export class RuntimeWatcher {
   async #handle({ type, id }: RuntimeEvent): Promise<void> {
     if (type === 'created' || type === 'started') return; // only this kubelet begins anything, and it looks when it has
     const podUid = this.#known.get(id)?.podUid ?? this.#options.podOf(id);
-    if (podUid === undefined) return this.relist();
+    if (podUid === undefined) return type === 'exited' ? this.relist() : undefined; // what goes for good was told before
     if (type === 'exited') await this.#untilShown(id);
     this.#options.onChange(podUid);
   }
 
   async #untilShown(id: string): Promise<void> {
     const { runtime, clock } = this.#options;
+    let waitMs = EXIT_SHOWS.firstMs;
     for (let left = EXIT_SHOWS.tries; left > 0 && !this.#stop.signal.aborted; left--) {
       try {
         const status = await runtime.containerStatus(id);
@@ -154,7 +155,8 @@ export class RuntimeWatcher {
         if (!(error instanceof RuntimeError)) throw error;
         return;
       }
-      await sleep(clock, EXIT_SHOWS.everyMs, this.#stop.signal).catch(() => undefined); // aborted: the loop ends
+      await sleep(clock, waitMs, this.#stop.signal).catch(() => undefined); // aborted: the loop ends
+      waitMs = EXIT_SHOWS.everyMs;
     }
   }
 }
