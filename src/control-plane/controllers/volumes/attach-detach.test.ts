@@ -106,8 +106,8 @@ test('a volume of one node waits until the other has let go of it, and who waits
   expect(attachments(cluster)).toHaveLength(1);
   const used = 'Warning FailedAttachVolume Multi-Attach error for volume "v" Volume is already used by pod(s) web';
   expect(eventsAbout(cluster, 'second')).toEqual([used]);
-  const told = cluster.list(Event).find(({ regarding }) => regarding?.name === 'second');
-  expect(told?.deprecatedCount ?? 1).toBe(1);
+  const told = cluster.list(Event).find(({ involvedObject }) => involvedObject.name === 'second');
+  expect([told?.count ?? 1, told?.series]).toEqual([1, undefined]);
   await cluster.delete(Pod, 'default/web', { gracePeriodSeconds: 0 });
   await cluster.settles();
   await cluster.clock.advance(5_000);
