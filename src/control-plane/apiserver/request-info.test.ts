@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { requestInfoOf } from './request-info.ts';
+import { collectionRead, type RequestInfo, requestInfoOf } from './request-info.ts';
 
 const about = (method: string, url: string) => {
   const info = requestInfoOf(method, url);
@@ -59,11 +59,14 @@ test('a broken escape is a bad request', () => {
   expect(() => requestInfoOf('GET', '/api/v1/pods/%zz')).toThrow('invalid URL escape');
 });
 
+/** Only the value that stands for what is remembered tells them apart. */
+const shown = (info: RequestInfo) => ({ ...info, collection: undefined });
+
 test('what is remembered of a collection does not show', () => {
   for (const name of ['web', 'status', '..', '-', 'a b']) {
     const once = requestInfoOf('GET', `/apis/apps/v1/namespaces/ns/deployments/${name}`);
     const asWithQuery = requestInfoOf('GET', `/apis/apps/v1/namespaces/ns/deployments/${name}?`);
-    expect(once).toEqual(asWithQuery);
+    expect(shown(once)).toEqual(shown(asWithQuery));
   }
   for (const url of [
     '/api/v1/namespaces/ns/pods/web/log',
@@ -72,5 +75,28 @@ test('what is remembered of a collection does not show', () => {
     '/api/v1/a',
   ])
     for (const method of ['GET', 'POST', 'DELETE', 'OPTIONS'])
-      expect(requestInfoOf(method, url)).toEqual(requestInfoOf(method, `${url}?`));
+      expect(shown(requestInfoOf(method, url))).toEqual(shown(requestInfoOf(method, `${url}?`)));
+});
+
+test('those who read objects of one collection by nothing but their names share a value, and nobody else has it', () => {
+  const read = (url: string, method = 'GET') => collectionRead(requestInfoOf(method, url));
+  const pods = read('/api/v1/namespaces/a/pods/one');
+  expect(pods).toBeDefined();
+  expect(read('/api/v1/namespaces/a/pods/two')).toBe(pods);
+  for (const other of [
+    '/api/v1/namespaces/b/pods/one',
+    '/api/v1/namespaces/a/secrets/one',
+    '/apis/apps/v1/namespaces/a/pods/one',
+  ])
+    expect(read(other)).not.toBe(pods);
+  for (const more of [
+    '/api/v1/namespaces/a/pods/one/log',
+    '/api/v1/namespaces/a/pods',
+    '/api/v1/namespaces/a/pods/one?x=y',
+    '/version',
+  ])
+    expect(read(more)).toBeUndefined();
+  expect(read('/api/v1/namespaces/a/pods/one', 'DELETE')).toBeUndefined();
+  const log = { ...requestInfoOf('GET', '/api/v1/namespaces/a/pods/one'), subresource: 'log' } as RequestInfo;
+  expect(collectionRead(log)).toBeUndefined();
 });

@@ -34,6 +34,8 @@ export interface ResourceRequestInfo {
   namedByPath: boolean;
   /** Behind the subresource, still encoded, without a leading slash: what a proxy passes on. */
   rest: string;
+  /** See `collectionRead`. */
+  collection?: object;
   fieldSelector?: string;
   labelSelector?: string;
 }
@@ -62,6 +64,13 @@ const VERB_OF_METHOD: Readonly<Record<string, RequestVerb>> = {
 /** Throws BadRequest when a segment is not well encoded. `url` is a path with its query. */
 export const requestInfoOf = (method: string, url: string): RequestInfo =>
   plainRequestOf(method, url) ?? parsedRequest(method, url);
+
+/**
+ * Of a request that reads one object and says no more than its path: the same value for all with the same group, version, resource
+ * and namespace, so that what follows from these can be remembered by it; undefined for all others.
+ */
+export const collectionRead = (info: RequestInfo | undefined): object | undefined =>
+  info?.isResource && info.verb === 'get' && info.subresource === '' ? info.collection : undefined;
 
 /** What the paths of single objects have in common. */
 type Collection = Pick<ResourceRequestInfo, 'group' | 'version' | 'resource' | 'namespace'>;
@@ -103,6 +112,7 @@ function plainRequestOf(method: string, url: string): ResourceRequestInfo | unde
     name,
     namedByPath: true,
     rest: '',
+    collection,
   };
 }
 

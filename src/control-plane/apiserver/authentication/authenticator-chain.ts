@@ -87,7 +87,12 @@ function withGroup(known: Authenticated, group: string): Authenticated {
   if (user.name === ANONYMOUS || groups.includes(group) || groups.includes(UNAUTHENTICATED_GROUP)) return known;
   const member = inGroup.get(user) ?? { ...user, groups: [...groups, group] };
   inGroup.set(user, member);
-  return { ...known, user: member };
+  const { audiences, warnings, annotations } = known;
+  const whole: Authenticated = { user: member };
+  if (audiences) whole.audiences = audiences; // spreading costs more than all the rest of knowing a certificate again
+  if (warnings) whole.warnings = warnings;
+  if (annotations) whole.annotations = annotations;
+  return whole;
 }
 
 /**

@@ -104,6 +104,25 @@ test('smaller precedence goes first, then the name; a schema that leads nowhere 
   expect(control.classify(requestInfoOf('GET', '/api/v1/pods'), user('alice')).schema.metadata.name).toBe('catch-all');
 });
 
+test('of who reads by name it is remembered where they belong, user by user, until the configuration is another', () => {
+  const { control } = fixture();
+  const alice = user('alice');
+  const reading = flow('reading', 'one', 50);
+  reading.spec.rules![0]!.resourceRules![0]!.verbs = ['get'];
+  const found = (who: UserInfo, path: string, method = 'GET') =>
+    control.classify(requestInfoOf(method, path), who).schema.metadata.name;
+  control.configure([level('one', {})], [reading]);
+  for (const pod of ['a', 'b', 'a']) {
+    expect(found(alice, `${PODS}/${pod}`)).toBe('reading');
+    expect(found(alice, `${PODS}/${pod}`, 'DELETE')).toBe('catch-all');
+    expect(found(user('bob'), `${PODS}/${pod}`)).toBe('catch-all');
+    expect(found(alice, `${PODS.replace('shop', 'bank')}/${pod}`)).toBe('catch-all');
+    expect(found(alice, `${PODS}/${pod}/log`)).toBe('catch-all');
+  }
+  control.configure([level('one', {})], []);
+  expect(found(alice, `${PODS}/a`)).toBe('catch-all');
+});
+
 test('a level that is deleted while it works keeps its seats until the last request is done', () => {
   const { control } = fixture();
   const info = requestInfoOf('GET', PODS);

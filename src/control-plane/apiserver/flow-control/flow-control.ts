@@ -7,7 +7,7 @@
 import type { FlowSchema, PolicyRulesWithSubjects, PriorityLevelConfiguration } from '#api/generated/schema.ts';
 import type { Clock, Timer } from '#base/clock.ts';
 import type { UserInfo } from '#client/transport.ts';
-import type { RequestInfo, ResourceRequestInfo } from '../request-info.ts';
+import { collectionRead, type RequestInfo, type ResourceRequestInfo } from '../request-info.ts';
 import { MANDATORY_FLOWS, MANDATORY_LEVELS } from './bootstrap-config.ts';
 import { adjustSeats } from './borrowing.ts';
 import { byPrecedence, matchesRules, rulesFor } from './flow-matching.ts';
@@ -44,6 +44,13 @@ interface Candidate {
   rules: readonly PolicyRulesWithSubjects[];
 }
 
+/** What is known of one user, until the configuration is another. */
+interface FlowsOfUser {
+  candidates: readonly Candidate[];
+  /** By the collection of the object that is read: no rule looks at its name. */
+  ofReading: WeakMap<object, Flow>;
+}
+
 export class FlowControl {
   readonly watches = new WatchCounts();
   readonly #clock: Clock;
@@ -52,7 +59,7 @@ export class FlowControl {
   readonly #levels = new Map<string, PriorityLevel>();
   readonly #statistics = new Map<string, FlowStatistics>();
   #flows: readonly Flow[] = [];
-  #candidates = new WeakMap<UserInfo, readonly Candidate[]>();
+  #ofUser = new WeakMap<UserInfo, FlowsOfUser>();
   #configured: readonly PriorityLevelConfiguration[] = [];
   #adjusting: Timer | undefined;
   fairFraction = 0;
@@ -114,22 +121,35 @@ export class FlowControl {
       MANDATORY_FLOWS,
     );
     this.#flows = usable.sort(byPrecedence).map((schema) => this.#flowOf(schema));
-    this.#candidates = new WeakMap();
+    this.#ofUser = new WeakMap();
     this.adjust();
     return stored;
   }
 
   /** Always finds one: the last schema is for everybody. */
   classify(info: RequestInfo, user: UserInfo): Flow {
-    let candidates = this.#candidates.get(user);
-    if (!candidates) {
-      candidates = this.#flows.flatMap((flow) => {
-        const rules = rulesFor(user, flow.schema);
-        return rules.length > 0 ? [{ flow, rules }] : [];
-      });
-      this.#candidates.set(user, candidates);
-    }
-    for (const { flow, rules } of candidates) if (matchesRules(info, rules)) return flow;
+    const { candidates, ofReading } = this.#flowsOf(user);
+    const collection = collectionRead(info);
+    const known = collection && ofReading.get(collection);
+    if (known) return known;
+    const flow = candidates.find(({ rules }) => matchesRules(info, rules))?.flow ?? this.#catchAll();
+    if (collection) ofReading.set(collection, flow);
+    return flow;
+  }
+
+  #flowsOf(user: UserInfo): FlowsOfUser {
+    const known = this.#ofUser.get(user);
+    if (known) return known;
+    const candidates = this.#flows.flatMap((flow) => {
+      const rules = rulesFor(user, flow.schema);
+      return rules.length > 0 ? [{ flow, rules }] : [];
+    });
+    const made = { candidates, ofReading: new WeakMap<object, Flow>() };
+    this.#ofUser.set(user, made);
+    return made;
+  }
+
+  #catchAll(): Flow {
     return this.#flows.find(({ schema }) => schema.metadata.name === 'catch-all')!;
   }
 

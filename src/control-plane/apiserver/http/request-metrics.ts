@@ -1,7 +1,7 @@
 /** What `/metrics` says of requests, under upstream's names. */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { DistributionHistogram } from '../metrics/distribution-histogram.ts';
-import type { RequestInfo } from '../request-info.ts';
+import { collectionRead, type RequestInfo } from '../request-info.ts';
 import { allElsewhereMs, type TimeElsewhere } from '../time-elsewhere.ts';
 import { dryRunErrors } from '../verbs/write-options.ts';
 import {
@@ -9,6 +9,7 @@ import {
   LABELS,
   LONG_LABELS,
   type RequestLabels,
+  type RequestSeries,
   SecondsHistogram,
   unnamed,
   withoutDryRun,
@@ -29,11 +30,12 @@ export function createRequestMetrics(): RequestMetrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const all = new AllRequestSeries();
+  const seriesOf = rememberedSeries(all);
   registerMetrics(registry, all);
   return {
     registry,
     begin(info, beganMs) {
-      const series = all.of(labelsOf(info));
+      const series = seriesOf(info);
       series.open++;
       return (code, nowMs, spent) => {
         series.open--;
@@ -42,6 +44,19 @@ export function createRequestMetrics(): RequestMetrics {
         if (!series.isLong) series.took((nowMs - beganMs) / 1000, spent ? allElsewhereMs(spent) / 1000 : 0);
       };
     },
+  };
+}
+
+/** Most requests read one object by its name: what is counted of it is found by its collection. A series is never thrown away. */
+function rememberedSeries(all: AllRequestSeries): (info: RequestInfo | undefined) => RequestSeries {
+  const ofReading = new WeakMap<object, RequestSeries>();
+  return (info) => {
+    const collection = collectionRead(info);
+    const known = collection && ofReading.get(collection);
+    if (known) return known;
+    const series = all.of(labelsOf(info));
+    if (collection) ofReading.set(collection, series);
+    return series;
   };
 }
 
