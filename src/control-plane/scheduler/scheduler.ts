@@ -5,7 +5,7 @@
 import { Pod } from '#api/core/v1/pod.ts';
 import type { SchedulingExplanation } from '#api/kedge/v1alpha1/scheduling-explanation.ts';
 import type { ObjectKey } from '#api/machinery/object.ts';
-import { hasReason, StatusError } from '#api/machinery/status.ts';
+import { hasReason } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { Random } from '#base/random.ts';
@@ -13,21 +13,23 @@ import type { Client } from '#client/client.ts';
 import type { Informers } from '#client/informer.ts';
 import type { OccurrenceSink } from '#client/series-recorder.ts';
 import { Unreachable } from '#client/transport.ts';
+import { Background } from './background.ts';
 import type { Refusal } from './cycle.ts';
 import { decide } from './cycle.ts';
 import type { Plugin } from './define-plugin.ts';
 import { PluginFailed } from './define-plugin.ts';
 import { FollowedCluster } from './followed-cluster.ts';
+import { Outcomes, type RefusalNote } from './outcomes.ts';
 import { BindFailed, NotPlaced, Placing } from './placing.ts';
 import { pointsOf } from './points.ts';
 import type { Profile } from './profile.ts';
+import { Questions } from './questions.ts';
 import { type BackOffTimes, SchedulingQueue } from './queue.ts';
 import { NO_NODES, refusalMessage } from './refusal-message.ts';
 import { RememberedAnswers } from './remembered-answers.ts';
 import { roomFor } from './room-for.ts';
 import { RoomMaker } from './room-maker.ts';
 import type { States } from './trial.ts';
-import { noteUnscheduled } from './unscheduled.ts';
 import { explain } from './why/explanation.ts';
 
 export interface SchedulerServices {
@@ -67,25 +69,20 @@ export class Scheduler {
   /** By the pod's uid. */
   readonly #placing = new Map<string, Placing>();
   readonly #roomMaker: RoomMaker;
-  readonly #whileOthers: <T>(act: Promise<T>) => Promise<T>;
-  /** Of people; answered between decisions. */
-  readonly #questions: (() => Promise<void>)[] = [];
-  /** While some are being answered: one after the other, for each ends what it has held still. */
-  #answering: Promise<void> | undefined;
+  readonly #background: Background;
+  readonly #questions: Questions;
+  readonly #outcomes: Outcomes;
   #isRunning = false;
   #isDeciding = false;
-  /** Pods being placed, room being made, and what is being written down about those that have no place. */
-  #underWay = 0;
   #holdingSinceMs = 0;
   #startAt = 0;
   #decided = 0;
   #decidingMs = 0;
-  #placed = 0;
-  #refused = 0;
 
   constructor(profiles: readonly Profile[], services: SchedulerServices) {
     const { clock, informers } = services;
     this.#services = services;
+    this.#background = new Background(services);
     this.#profiles = new Map(profiles.map((profile) => [profile.schedulerName, profile]));
     const plugins = profiles.flatMap((profile) => profile.plugins);
     const sorting = plugins.find(({ queueSort }) => queueSort);
@@ -103,34 +100,27 @@ export class Scheduler {
       isOurs: ({ spec }) => this.#profiles.has(spec.schedulerName),
       onGone: ({ metadata }) => this.#placing.get(metadata.uid)?.end('removed'),
     });
+    this.#questions = new Questions(this.#cluster);
+    this.#outcomes = new Outcomes({ ...services, queue: this.#queue, background: this.#background });
     this.#roomMaker = new RoomMaker({
       nominations: this.#cluster.nominations,
       queue: this.#queue,
       placing: this.#placing,
       services,
-      inBackground: (act, what) => this.#inBackground(act, what),
+      inBackground: this.#background.run,
     });
-    this.#whileOthers = async (act) => {
-      this.#underWay--;
-      try {
-        return await act;
-      } finally {
-        this.#underWay++;
-      }
-    };
   }
 
   /** Pods to decide on, or being placed. */
   get busy(): number {
-    return (this.#isRunning ? this.#queue.readyCount : 0) + (this.#isDeciding ? 1 : 0) + this.#underWay;
+    return (this.#isRunning ? this.#queue.readyCount : 0) + (this.#isDeciding ? 1 : 0) + this.#background.underWay;
   }
 
   get stats(): SchedulerStats {
     return {
       decided: this.#decided,
       decidingMs: this.#decidingMs,
-      placed: this.#placed,
-      refused: this.#refused,
+      ...this.#outcomes.counts,
       queue: this.#queue.counts(),
     };
   }
@@ -140,11 +130,9 @@ export class Scheduler {
    * must hold still, though others run meanwhile.
    */
   explain(key: ObjectKey): Promise<SchedulingExplanation | undefined> {
-    const answer = new Promise<SchedulingExplanation | undefined>((resolve, reject) => {
-      this.#questions.push(() => this.#explain(key).then(resolve, reject));
-    });
+    const answer = this.#questions.ask(() => this.#explain(key));
     if (this.#isRunning) this.#wake();
-    else void this.#answerQuestions(); // nothing decides yet, or any more
+    else void this.#questions.answerAll(); // nothing decides yet, or any more
     return answer;
   }
 
@@ -152,26 +140,6 @@ export class Scheduler {
     const pod = this.#services.informers.for(Pod).get(key);
     const known = pod && { cluster: this.#cluster.view, profile: this.#profileOf(pod), breathe: () => this.#breathe() };
     return known && explain(pod, known);
-  }
-
-  async #answerQuestions(): Promise<void> {
-    if (this.#questions.length > 0) this.#answering ??= this.#answerAll();
-    await this.#answering;
-  }
-
-  async #answerAll(): Promise<void> {
-    try {
-      for (let question = this.#questions.shift(); question; question = this.#questions.shift()) {
-        this.#cluster.holdStill();
-        try {
-          await question();
-        } finally {
-          this.#cluster.goOn();
-        }
-      }
-    } finally {
-      this.#answering = undefined;
-    }
   }
 
   /** Follows the cluster; decides once everything has been listed. */
@@ -185,7 +153,7 @@ export class Scheduler {
     this.#isRunning = false;
     this.#cluster.stop();
     this.#queue.stop();
-    if (!this.#isDeciding) void this.#answerQuestions();
+    if (!this.#isDeciding) void this.#questions.answerAll();
     for (const placing of this.#placing.values()) placing.end('the end of the scheduler');
   }
 
@@ -207,7 +175,7 @@ export class Scheduler {
     const { clock, onBug } = this.#services;
     try {
       this.#holdingSinceMs = clock.monotonicMs();
-      await this.#answerQuestions();
+      await this.#questions.answerAll();
       for (let next = this.#queue.take(); next && this.#isRunning; next = this.#queue.take()) {
         const beganMs = clock.monotonicMs();
         this.#cluster.holdStill();
@@ -219,15 +187,15 @@ export class Scheduler {
         this.#decidingMs += clock.monotonicMs() - beganMs;
         const pause = this.#breathe();
         if (pause) await pause;
-        if (this.#questions.length > 0) await this.#answerQuestions();
+        if (this.#questions.areWaiting) await this.#questions.answerAll();
       }
     } catch (error) {
       onBug(error);
     } finally {
       this.#isDeciding = false;
     }
-    if (!this.#isRunning) void this.#answerQuestions();
-    else if (this.#queue.readyCount > 0 || this.#questions.length > 0) this.#wake();
+    if (!this.#isRunning) void this.#questions.answerAll();
+    else if (this.#queue.readyCount > 0 || this.#questions.areWaiting) this.#wake();
   }
 
   #breathe(): Promise<void> | undefined {
@@ -266,7 +234,7 @@ export class Scheduler {
       return;
     }
     this.#cluster.assume(pod, decision.nodeName);
-    this.#inBackground(this.#place(pod, { ...decision, profile }), 'a pod could not be placed');
+    this.#background.run(this.#place(pod, { ...decision, profile }), 'a pod could not be placed');
   }
 
   async #fitsNowhere(pod: Pod, refusal: Refusal, profile: Profile): Promise<void> {
@@ -291,41 +259,18 @@ export class Scheduler {
     this.#refuse(pod, { message: error.message, refusedBy: NO_PLUGINS, reason: 'SchedulerError' });
   }
 
-  #inBackground(act: Promise<unknown>, what: string): void {
-    this.#underWay++;
-    act
-      .catch((error: unknown) => this.#serverSaid(error, what))
-      .finally(() => {
-        this.#underWay--;
-      });
-  }
-
-  #serverSaid(error: unknown, what: string): void {
-    if (!(error instanceof StatusError) && !(error instanceof Unreachable)) this.#services.onBug(error);
-    else this.#services.log.debug(what, { error: error.message });
-  }
-
   async #place(
     pod: Pod,
     { profile, ...decision }: { nodeName: string; states: States; profile: Profile },
   ): Promise<void> {
-    const { client, clock, events, informers } = this.#services;
-    const { namespace, name, uid } = pod.metadata;
-    const services = { client, clock, informers, whileOthers: this.#whileOthers };
+    const { client, clock, informers } = this.#services;
+    const { uid } = pod.metadata;
+    const services = { client, clock, informers, whileOthers: this.#background.whileOthers };
     const placing = new Placing(pod, { ...decision, plugins: profile.plugins }, services);
     this.#placing.set(uid, placing);
     try {
       await placing.run(profile.extenders);
-      this.#placed++;
-      this.#queue.done(pod);
-      events.record({
-        reportingController: profile.schedulerName,
-        regarding: pod,
-        type: 'Normal',
-        reason: 'Scheduled',
-        action: 'Binding',
-        note: `Successfully assigned ${namespace}/${name} to ${decision.nodeName}`,
-      });
+      this.#outcomes.placed(pod, { nodeName: decision.nodeName, schedulerName: profile.schedulerName });
     } catch (error) {
       this.#cluster.forget(pod);
       this.#notPlaced(pod, error);
@@ -344,28 +289,7 @@ export class Scheduler {
     else this.#services.onBug(error);
   }
 
-  #refuse(pod: Pod, { message, refusedBy, reason = 'Unschedulable', nominatedNodeName }: RefusalNote): void {
-    if (!this.#isRunning) return; // whoever leads now may have found it a place
-    this.#refused++;
-    this.#services.events.record({
-      reportingController: pod.spec.schedulerName,
-      regarding: pod,
-      type: 'Warning',
-      reason: 'FailedScheduling',
-      action: 'Scheduling',
-      note: message,
-    });
-    this.#queue.refused(pod, refusedBy);
-    const { client, clock } = this.#services;
-    const note = { reason, message, ...(nominatedNodeName !== undefined && { nominatedNodeName }) };
-    this.#inBackground(noteUnscheduled(pod, note, { client, clock }), 'the condition was not written');
+  #refuse(pod: Pod, note: RefusalNote): void {
+    if (this.#isRunning) this.#outcomes.refused(pod, note); // else whoever leads now may have found it a place
   }
-}
-
-interface RefusalNote {
-  message: string;
-  refusedBy: readonly Plugin[];
-  reason?: string;
-  /** Empty: it waits for none any more. */
-  nominatedNodeName?: string;
 }
