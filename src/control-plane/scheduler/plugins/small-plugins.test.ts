@@ -1,0 +1,39 @@
+/** Plugins that look at one thing only. */
+import { expect, test } from 'vitest';
+import type { Pod } from '#api/core/v1/pod.ts';
+import type { NodeInfo } from '../node-info.ts';
+import { nodeName } from './node-name.ts';
+import { prioritySort } from './priority-sort.ts';
+import { schedulingGates } from './scheduling-gates.ts';
+
+const pod = (spec: object) =>
+  ({ metadata: { name: 'p', uid: 'p' }, spec: { containers: [], ...spec } }) as unknown as Pod;
+const node = (name: string) => ({ node: { metadata: { name } } }) as unknown as NodeInfo;
+const queued = (priority: number | undefined, sinceMs: number) => ({
+  pod: pod(priority === undefined ? {} : { priority }),
+  sinceMs,
+  attempts: 0,
+});
+
+test('NodeName: a pod that names a node fits nowhere else, and no preemption helps it', () => {
+  const named = pod({ nodeName: 'a' });
+  expect(nodeName.filter?.(named, node('a'), undefined)).toMatchObject({ fits: true });
+  expect(nodeName.filter?.(named, node('b'), undefined)).toMatchObject({
+    fits: false,
+    reasons: ["node(s) didn't match the requested node name"],
+  });
+  expect(nodeName.prepare?.(pod({}), undefined as never)).toBe('skip');
+});
+
+test('SchedulingGates: a pod waits outside the queue until its last gate is gone', () => {
+  expect(schedulingGates.preEnqueue?.(pod({ schedulingGates: [{ name: 'a' }] })).fits).toBe(false);
+  expect(schedulingGates.preEnqueue?.(pod({})).fits).toBe(true);
+});
+
+test('PrioritySort: the more important first, then who came first; none said is 0', () => {
+  const sort = (a: ReturnType<typeof queued>, b: ReturnType<typeof queued>) =>
+    Math.sign(prioritySort.queueSort?.(a, b) ?? 0);
+  expect(sort(queued(5, 9), queued(1, 1))).toBe(-1);
+  expect(sort(queued(undefined, 9), queued(-1, 1))).toBe(-1);
+  expect(sort(queued(1, 9), queued(1, 1))).toBe(1);
+});
