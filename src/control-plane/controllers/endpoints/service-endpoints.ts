@@ -1,6 +1,6 @@
 /** Where a Service leads: its pods, and the ports that each of them offers. Source: endpointslice util, reconciler. */
 
-import { isTerminal } from '#api/core/v1/pod-conditions.ts';
+import { conditionOf, isTerminal } from '#api/core/v1/pod-conditions.ts';
 import { hasSelector, selects } from '#api/core/v1/service/targets.ts';
 import type { Pod, Service } from '#api/generated/schema.ts';
 import { isEqual } from '#api/machinery/equal.ts';
@@ -50,16 +50,13 @@ export const servicesOf = (pod: Pod, services: Informer<Service>): ObjectKey[] =
     .filter((service) => hasSelector(service) && selects(service, pod))
     .map(keyOf);
 
-/** Whether a change of a pod can show in endpoints. */
-export const matters = (now: Pod, before: Pod): boolean => !isEqual(shownOf(now), shownOf(before));
-
-const shownOf = (pod: Pod): unknown => [
-  pod.metadata.labels,
-  pod.metadata.deletionTimestamp,
-  pod.status?.phase,
-  addressesOf(pod),
-  pod.spec.nodeName,
-  pod.spec.hostname,
-  pod.spec.subdomain,
-  pod.status?.conditions?.find(({ type }) => type === 'Ready')?.status,
-];
+/** Whether a change of a pod can show in endpoints. Asked of each: what is compared at once comes first. */
+export const matters = (now: Pod, before: Pod): boolean =>
+  now.metadata.deletionTimestamp !== before.metadata.deletionTimestamp ||
+  now.status?.phase !== before.status?.phase ||
+  now.spec.nodeName !== before.spec.nodeName ||
+  now.spec.hostname !== before.spec.hostname ||
+  now.spec.subdomain !== before.spec.subdomain ||
+  conditionOf(now, 'Ready')?.status !== conditionOf(before, 'Ready')?.status ||
+  !isEqual(now.metadata.labels, before.metadata.labels) ||
+  !isEqual(addressesOf(now), addressesOf(before));
