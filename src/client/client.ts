@@ -16,6 +16,7 @@ export interface ListOptions {
   limit?: number;
   continue?: string;
   resourceVersion?: string;
+  resourceVersionMatch?: 'Exact' | 'NotOlderThan';
 }
 
 export interface DeleteOptions {
@@ -138,11 +139,12 @@ function namingItems<T extends KubeObject>(kind: Kind<T>, list: KubeList<T>): Ku
   return Object.freeze({ ...list, items: named });
 }
 
+/** Put together by hand: each list and each watch asks for it, and a URLSearchParams costs more than all else that they send. */
 function queryOf(options: object): string {
-  const query = new URLSearchParams();
+  let query = '';
   for (const [name, value] of Object.entries(options)) {
-    if (value !== undefined && name !== 'namespace') query.set(name, String(value));
+    if (value === undefined || name === 'namespace') continue;
+    query += `${query ? '&' : '?'}${name}=${encodeURIComponent(String(value))}`;
   }
-  const text = query.toString();
-  return text ? `?${text}` : '';
+  return query;
 }

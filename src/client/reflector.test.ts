@@ -21,6 +21,7 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 /** A server that does what the test says: listings in order, and a watch that the test feeds. */
 class ScriptedServer implements Transport {
+  streamsLists = false;
   readonly paths: string[] = [];
   listings: (() => KubeObject[])[] = [];
   listVersion = '10';
@@ -211,5 +212,60 @@ test('waiting for informers ends with the signal', async () => {
   waiting.abort(new Error('enough'));
   await expect(refused).rejects.toThrow('enough');
   await expect(informers.synced(waiting.signal)).rejects.toThrow('enough');
+  stop.abort();
+});
+
+const streaming = () => Object.assign(new ScriptedServer(), { streamsLists: true });
+const END: WatchEvent = { type: 'BOOKMARK', object: thing('', '10') };
+
+test('where a watch begins with what there is, nothing is listed, and nothing shown before all has come', async () => {
+  const server = streaming();
+  const { informer, informers, stop } = start(server);
+  await turn();
+  await server.deliver({ type: 'ADDED', object: thing('a', '3') });
+  await server.deliver({ type: 'ADDED', object: thing('b', '7') });
+  expect([informer.hasSynced, informer.list()]).toEqual([false, []]);
+  await server.deliver(END);
+  await informers.synced();
+  await server.deliver({ type: 'DELETED', object: thing('b', '13') });
+  expect(informer.list().map(({ metadata }) => metadata.name)).toEqual(['a']);
+  expect(informer.resourceVersion).toBe('13');
+  expect(server.paths).toEqual([
+    '/api/v1/things?sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&watch=true',
+  ]);
+  stop.abort();
+});
+
+test('such a watch that is lost is resumed where it was, and one that breaks before all has come begins anew', async () => {
+  const server = streaming();
+  const { clock, informer, stop } = start(server);
+  await turn();
+  await server.deliver({ type: 'ADDED', object: thing('a', '3') });
+  await server.deliver(new Unreachable('lost'));
+  clock.advance(60_000);
+  await turn();
+  expect(server.paths[1]).toBe(server.paths[0]);
+  await server.deliver({ type: 'ADDED', object: thing('b', '7') });
+  await server.deliver(END);
+  await server.deliver(new Unreachable('lost'));
+  clock.advance(60_000);
+  await turn();
+  expect(server.paths[2]).toContain('?resourceVersion=10&');
+  expect(informer.list().map(({ metadata }) => metadata.name)).toEqual(['b']);
+  stop.abort();
+});
+
+test('such a watch that has expired begins anew, and what went meanwhile is told of', async () => {
+  const server = streaming();
+  const { informer, stop } = start(server);
+  await turn();
+  await server.deliver({ type: 'ADDED', object: thing('a', '3') });
+  await server.deliver(END);
+  const gone: string[] = [];
+  informer.onChange(({ key, now }) => void (now ?? gone.push(key)));
+  await server.deliver(expired('too old resource version'));
+  expect(server.paths[1]).toBe(server.paths[0]);
+  await server.deliver({ type: 'BOOKMARK', object: thing('', '20') });
+  expect([gone, informer.resourceVersion]).toEqual([['default/a'], '20']);
   stop.abort();
 });

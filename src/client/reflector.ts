@@ -1,6 +1,7 @@
 /**
  * Keeps an ObjectCache equal to what the API server holds: one listing, then a watch from there, resumed where it ended.
  * Only when the server no longer knows that place (410) is everything listed again. Source: client-go, reflector.
+ * Where a watch can begin with what there is, one request is both (KEP-3157).
  */
 import type { Kind } from '#api/machinery/kind.ts';
 import { resourceName } from '#api/machinery/kind.ts';
@@ -13,7 +14,7 @@ import type { Log } from '#base/log.ts';
 import type { Random } from '#base/random.ts';
 import type { Client } from './client.ts';
 import type { ObjectCache } from './object-cache.ts';
-import { Unreachable } from './transport.ts';
+import { Unreachable, type WatchEvent } from './transport.ts';
 
 export interface Scope {
   namespace?: string;
@@ -48,13 +49,17 @@ export async function reflect<T extends KubeObject>(options: ReflectorOptions<T>
   const { cache, clock, random, log, kind, signal } = options;
   const backOff = new BackOff(random, BACK_OFF);
   let resumeAt: ResourceVersion | undefined;
+  const isStreamed = options.client.transport.streamsLists === true && !kind.servedElsewhere;
+  const listed = (resourceVersion: ResourceVersion) => {
+    resumeAt = resourceVersion;
+  };
 
   while (!signal.aborted) {
     const startedMs = clock.monotonicMs();
     try {
-      if (resumeAt === undefined) resumeAt = await listAll(options);
-      await watchFrom(resumeAt, options);
-      resumeAt = cache.resourceVersion;
+      if (resumeAt === undefined && !isStreamed) listed(await listAll(options));
+      await (resumeAt === undefined ? streamAll(options, listed) : watchFrom(resumeAt, options));
+      resumeAt &&= cache.resourceVersion;
       if (clock.monotonicMs() - startedMs >= HEALTHY_MS) {
         backOff.reset();
         continue;
@@ -97,15 +102,43 @@ async function listAll<T extends KubeObject>(options: ReflectorOptions<T>): Prom
 
 async function watchFrom<T extends KubeObject>(
   resourceVersion: ResourceVersion,
-  { client, kind, scope, cache, keep, signal }: ReflectorOptions<T>,
+  options: ReflectorOptions<T>,
 ): Promise<void> {
+  const { client, kind, scope, signal } = options;
   const events = client.watch(kind, { ...scope, resourceVersion, allowWatchBookmarks: true, signal });
-  for await (const { type, object } of events) {
+  for await (const event of events) {
     if (signal.aborted) return;
-    if (type === 'BOOKMARK') cache.advance(object.metadata.resourceVersion);
-    else if (type === 'DELETED') cache.remove(object);
-    else cache.put(keep ? keep(object) : object);
+    take(event, options);
   }
+}
+
+/** `listed` is told when all that there is has come. What comes behind that is taken as by any watch. */
+async function streamAll<T extends KubeObject>(
+  options: ReflectorOptions<T>,
+  listed: (resourceVersion: ResourceVersion) => void,
+): Promise<void> {
+  const { client, kind, scope, cache, keep, signal } = options;
+  const events = client.watch(kind, { ...scope, ...FROM_NOW_ON, allowWatchBookmarks: true, signal });
+  let items: T[] | undefined = [];
+  for await (const event of events) {
+    if (signal.aborted) return;
+    if (!items) take(event, options);
+    else if (event.type !== 'BOOKMARK') items.push(keep ? keep(event.object) : event.object);
+    else {
+      const { resourceVersion } = event.object.metadata;
+      cache.replace(items, resourceVersion);
+      items = undefined;
+      listed(resourceVersion);
+    }
+  }
+}
+
+const FROM_NOW_ON = { sendInitialEvents: true, resourceVersionMatch: 'NotOlderThan' } as const;
+
+function take<T extends KubeObject>({ type, object }: WatchEvent<T>, { cache, keep }: ReflectorOptions<T>): void {
+  if (type === 'BOOKMARK') cache.advance(object.metadata.resourceVersion);
+  else if (type === 'DELETED') cache.remove(object);
+  else cache.put(keep ? keep(object) : object);
 }
 
 const isExpected = (error: unknown): error is StatusError | Unreachable =>

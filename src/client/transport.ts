@@ -35,6 +35,8 @@ export type WatchEvent<T extends KubeObject = KubeObject> = {
 };
 
 export interface Transport {
+  /** It leads to a server that begins a watch with what there is, when asked to: then nobody has to list before. */
+  readonly streamsLists?: boolean;
   /** Throws StatusError for every answer of 400 and above, and `Unreachable` when there was no answer. */
   request(request: ApiRequest): Promise<ApiReply>;
   /** `path` carries `watch=1`. Ends when the server ends it; throws StatusError (410 Expired …) or Unreachable. */

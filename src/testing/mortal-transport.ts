@@ -5,10 +5,12 @@
 import type { ApiReply, ApiRequest, Transport, WatchEvent } from '#client/transport.ts';
 
 export class MortalTransport implements Transport {
+  readonly streamsLists: boolean;
   readonly #inner: Transport;
   readonly #death: AbortSignal;
 
   constructor(inner: Transport, death: AbortSignal) {
+    this.streamsLists = inner.streamsLists ?? false;
     this.#inner = inner;
     this.#death = death;
   }

@@ -11,6 +11,7 @@ import {
 } from '../transport.ts';
 
 export class InProcessTransport implements Transport {
+  readonly streamsLists = true;
   readonly #pipeline: RequestPipeline;
   readonly #user: UserInfo;
 

@@ -141,8 +141,11 @@ export function selectionOf(
   kind: Kind,
   { query, namespace }: { query: URLSearchParams; namespace: string },
 ): Selection {
-  const labels = labelSelectorOf(query.get('labelSelector') ?? '');
-  const fields = [...fieldSelectorOf(kind, query.get('fieldSelector') ?? '')];
+  const labelText = query.get('labelSelector') ?? '';
+  const fieldText = query.get('fieldSelector') ?? '';
+  if (!labelText && !fieldText) return namespace && kind.scope === 'Namespaced' ? { namespace } : {};
+  const labels = labelSelectorOf(labelText);
+  const fields = [...fieldSelectorOf(kind, fieldText)];
   const name = takeEquality(fields, 'metadata.name');
   const within = namespace || takeEquality(fields, 'metadata.namespace');
   // An index reads hub objects by fields that stay: other versions and custom kinds are compared as they show themselves.
