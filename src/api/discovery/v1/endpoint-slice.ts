@@ -1,6 +1,7 @@
 /** EndpointSlice: a part of where a Service leads, at most 1000 endpoints. Source: API reference, discovery.k8s.io/v1. */
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
+import { isEqual } from '#api/machinery/equal.ts';
 import {
   duplicateValue,
   type FieldError,
@@ -48,18 +49,24 @@ export const EndpointSlice = defineKind<schema.EndpointSlice>({
         ports: slice.ports.map((port) => ({ ...port, name: port.name ?? '', protocol: port.protocol ?? 'TCP' })),
       }),
     }) as schema.EndpointSlice,
-  validate: (slice, at) => [
-    ...mustBeOneOf(at.addressType, slice.addressType, ADDRESS_TYPES),
-    ...validatePorts(slice.ports ?? [], at.ports),
-    ...validateEndpoints(slice, at),
-  ],
+  validate: (slice, at) => [...validateOwn(slice, at), ...validateEndpoints(slice, at)],
+  updateHasOwnRules: true,
   warnings: ({ addressType, endpoints }, current) =>
     addressType === 'FQDN' && !current
       ? ['spec.addressType: FQDN endpoints are deprecated']
       : endpoints.flatMap(({ addresses = [] }, i) =>
           addresses.flatMap((address, j) => warningsOfIp(root(`endpoints[${i}].addresses[${j}]`), address)),
         ),
-  validateUpdate: ({ next, current, at }) => isImmutable(at.addressType, next.addressType, current.addressType),
+  validateUpdate({ next, current, at }) {
+    const endpoints = validateEndpoints(next, at);
+    // What an older server let in may stay as it is.
+    const isKept = endpoints.length > 0 && isEqual(next.endpoints, current.endpoints);
+    return [
+      ...validateOwn(next, at),
+      ...(isKept ? [] : endpoints),
+      ...isImmutable(at.addressType, next.addressType, current.addressType),
+    ];
+  },
   columns: [
     nameColumn(),
     column('AddressType', 'string', ({ addressType }) => addressType),
@@ -81,6 +88,11 @@ function firstFew(all: readonly string[]): string {
   if (!list) return '<unset>';
   return all.length > SHOWN ? `${list} + ${all.length - SHOWN} more...` : list;
 }
+
+const validateOwn = (slice: schema.EndpointSlice, at: At<schema.EndpointSlice>): FieldError[] => [
+  ...mustBeOneOf(at.addressType, slice.addressType, ADDRESS_TYPES),
+  ...validatePorts(slice.ports ?? [], at.ports),
+];
 
 function validateEndpoints(
   { endpoints, addressType }: schema.EndpointSlice,

@@ -48,7 +48,7 @@ export const Ingress = defineKind<schema.Ingress>({
   ],
 });
 
-/** Names of secrets that were bad before may stay so. */
+/** Names of secrets that were bad before may stay so, and what is behind a wildcard host if anything there was bad. */
 function validateSpec(
   spec: schema.IngressSpec,
   at: At<schema.IngressSpec>,
@@ -57,12 +57,15 @@ function validateSpec(
   const hadBadSecret = (before?.tls ?? []).some(
     ({ secretName }) => secretName && dns1123Subdomain(secretName).length > 0,
   );
+  const hadBadWildcard = (before?.rules ?? []).some(
+    (rule, index) => rule.host?.includes('*') && validatePaths(rule, at.rules[index]!).length > 0,
+  );
   return [
     ...(spec.rules?.length || spec.defaultBackend
       ? []
       : [invalidValue(at, spec.rules ?? null, 'either `defaultBackend` or `rules` must be specified')]),
     ...(spec.defaultBackend ? validateBackend(spec.defaultBackend, at.defaultBackend) : []),
-    ...(spec.rules ?? []).flatMap((rule, index) => validateRule(rule, at.rules[index]!)),
+    ...(spec.rules ?? []).flatMap((rule, index) => validateRule(rule, at.rules[index]!, hadBadWildcard)),
     ...(spec.tls ?? []).flatMap(({ hosts = [], secretName }, index) => [
       ...hosts.flatMap((host, i) => validateHost(host, at.tls[index]!.hosts[i]!)),
       ...(secretName && !hadBadSecret ? follows(at.tls[index]!.secretName, secretName, dns1123Subdomain) : []),
@@ -88,16 +91,25 @@ const NOT_AN_ADDRESS = 'must be a DNS name, not an IP address';
 const validateHost = (host: string, at: At<string>): FieldError[] =>
   follows(at, host, host.includes('*') ? wildcardDns1123Subdomain : dns1123Subdomain);
 
-function validateRule(rule: schema.IngressRule, at: At<schema.IngressRule>): FieldError[] {
+function validateRule(
+  rule: schema.IngressRule,
+  at: At<schema.IngressRule>,
+  mayBeBadBehindWildcards: boolean,
+): FieldError[] {
   const errors: FieldError[] = [];
   if (rule.host) {
     if (isAddress(rule.host)) errors.push(invalidValue(at.host, rule.host, NOT_AN_ADDRESS));
     errors.push(...validateHost(rule.host, at.host));
   }
-  if (!rule.http) return errors;
-  const paths = rule.http.paths ?? [];
-  if (paths.length === 0) return [...errors, requiredValue(at.http.paths)];
-  return [...errors, ...paths.flatMap((path, i) => validatePath(path, at.http.paths[i]!))];
+  if (mayBeBadBehindWildcards && rule.host?.includes('*')) return errors;
+  return [...errors, ...validatePaths(rule, at)];
+}
+
+function validatePaths({ http }: schema.IngressRule, at: At<schema.IngressRule>): FieldError[] {
+  if (!http) return [];
+  const paths = http.paths ?? [];
+  if (paths.length === 0) return [requiredValue(at.http.paths)];
+  return paths.flatMap((path, i) => validatePath(path, at.http.paths[i]!));
 }
 
 const PATH_TYPES = ['Exact', 'ImplementationSpecific', 'Prefix'];

@@ -38,20 +38,10 @@ export const NetworkPolicy = defineKind<schema.NetworkPolicy>({
       },
     } as schema.NetworkPolicy;
   },
-  validate: ({ spec }, { spec: at }) => [
-    ...validateLabelSelector(spec.podSelector, at.podSelector),
-    ...(spec.ingress ?? []).flatMap(({ ports = [], from = [] }, i) => [
-      ...ports.flatMap((port, j) => validatePort(port, at.ingress[i]!.ports[j]!)),
-      ...from.flatMap((peer, j) => validatePeer(peer, at.ingress[i]!.from[j]!)),
-    ]),
-    ...(spec.egress ?? []).flatMap(({ ports = [], to = [] }, i) => [
-      ...ports.flatMap((port, j) => validatePort(port, at.egress[i]!.ports[j]!)),
-      ...to.flatMap((peer, j) => validatePeer(peer, at.egress[i]!.to[j]!)),
-    ]),
-    ...(spec.policyTypes.length > 2
-      ? [invalidValue(at.policyTypes, spec.policyTypes, 'may not specify more than two policyTypes')]
-      : spec.policyTypes.flatMap((type, i) => isOneOf(at.policyTypes[i]!, type, ['Ingress', 'Egress']))),
-  ],
+  validate: ({ spec }, at) => validateSpec(spec, at.spec, NO_RANGES),
+  updateHasOwnRules: true,
+  // A range that was there is not judged again, wherever it stands now.
+  validateUpdate: ({ next, current, at }) => validateSpec(next.spec, at.spec, rangesOf(current)),
   warnings: (policy) =>
     blocksOf(policy).flatMap(([where, block]) =>
       block
@@ -69,6 +59,30 @@ export const NetworkPolicy = defineKind<schema.NetworkPolicy>({
     ageColumn(),
   ],
 });
+
+const NO_RANGES: ReadonlySet<string> = new Set();
+
+const rangesOf = (policy: schema.NetworkPolicy): ReadonlySet<string> =>
+  new Set(blocksOf(policy).flatMap(([, block]) => (block ? [block.cidr, ...(block.except ?? [])] : [])));
+
+const validateSpec = (
+  spec: schema.NetworkPolicySpec,
+  at: At<schema.NetworkPolicySpec>,
+  known: ReadonlySet<string>,
+): FieldError[] => [
+  ...validateLabelSelector(spec.podSelector, at.podSelector),
+  ...(spec.ingress ?? []).flatMap(({ ports = [], from = [] }, i) => [
+    ...ports.flatMap((port, j) => validatePort(port, at.ingress[i]!.ports[j]!)),
+    ...from.flatMap((peer, j) => validatePeer(peer, at.ingress[i]!.from[j]!, known)),
+  ]),
+  ...(spec.egress ?? []).flatMap(({ ports = [], to = [] }, i) => [
+    ...ports.flatMap((port, j) => validatePort(port, at.egress[i]!.ports[j]!)),
+    ...to.flatMap((peer, j) => validatePeer(peer, at.egress[i]!.to[j]!, known)),
+  ]),
+  ...(spec.policyTypes.length > 2
+    ? [invalidValue(at.policyTypes, spec.policyTypes, 'may not specify more than two policyTypes')]
+    : spec.policyTypes.flatMap((type, i) => isOneOf(at.policyTypes[i]!, type, ['Ingress', 'Egress']))),
+];
 
 const PROTOCOLS = ['TCP', 'UDP', 'SCTP'];
 
@@ -92,7 +106,11 @@ function validatePort(port: schema.NetworkPolicyPort, at: At<schema.NetworkPolic
   return errors;
 }
 
-function validatePeer(peer: schema.NetworkPolicyPeer, at: At<schema.NetworkPolicyPeer>): FieldError[] {
+function validatePeer(
+  peer: schema.NetworkPolicyPeer,
+  at: At<schema.NetworkPolicyPeer>,
+  known: ReadonlySet<string>,
+): FieldError[] {
   const { podSelector, namespaceSelector, ipBlock } = peer;
   const errors = [
     ...validateLabelSelector(podSelector, at.podSelector),
@@ -100,21 +118,25 @@ function validatePeer(peer: schema.NetworkPolicyPeer, at: At<schema.NetworkPolic
   ];
   if (!podSelector && !namespaceSelector && !ipBlock) return [requiredValue(at, 'must specify a peer')];
   if (!ipBlock) return errors;
-  errors.push(...validateBlock(ipBlock, at.ipBlock));
+  errors.push(...validateBlock(ipBlock, at.ipBlock, known));
   if (podSelector || namespaceSelector)
     errors.push(forbiddenField(at, 'may not specify both ipBlock and another peer'));
   return errors;
 }
 
-function validateBlock({ cidr, except = [] }: schema.IPBlock, at: At<schema.IPBlock>): FieldError[] {
+function validateBlock(
+  { cidr, except = [] }: schema.IPBlock,
+  at: At<schema.IPBlock>,
+  known: ReadonlySet<string>,
+): FieldError[] {
   if (!cidr) return [requiredValue(at.cidr)];
-  const errors = isLegacyCidr(at.cidr, cidr);
+  const errors = known.has(cidr) ? [] : isLegacyCidr(at.cidr, cidr);
   const range = parseCidr(cidr);
   return [
     ...errors,
     ...except.flatMap((inner, index) => {
       const here = at.except[index]!;
-      const wrong = isLegacyCidr(here, inner);
+      const wrong = known.has(inner) ? [] : isLegacyCidr(here, inner);
       const hole = parseCidr(inner);
       if (wrong.length > 0 || !hole || !range) return wrong;
       const inside = rangeContains(range, hole.address) && hole.prefixLength > range.prefixLength;
