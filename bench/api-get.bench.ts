@@ -19,7 +19,7 @@ const CALLERS = [
 const WARM_UP = { requests: 10_000, atOnce: 64 };
 const GROWTH = [1_000, 10_000, 100_000];
 const LIMIT =
-  'one thread: HTTP/2 and TLS in Node.js itself, as the floor shows, as much again for collecting what streams and their headers leave behind, and a third for who asks what and may; how many objects there are does not matter';
+  'one thread: HTTP/2 and TLS in Node.js itself, as the floor shows, a quarter of that for the six headers more that an answer has, and half of it for who asks what and may; how many objects there are does not matter';
 
 export async function run(bench: Bench): Promise<Row[]> {
   const { target, pid } = await startControlPlane(bench);
