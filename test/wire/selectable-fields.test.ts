@@ -268,3 +268,15 @@ test.each([
   const answer = await client.ask(`${path}?fieldSelector=${field}%3Dx`);
   expect([answer.code, statusOf(answer).message]).toEqual([400, `field label not supported: ${field}`]);
 });
+
+test.each([
+  ['/apis/batch/v1/jobs', 'field label "spec.x" not supported for Job'],
+  [
+    '/apis/resource.k8s.io/v1/resourceslices',
+    'field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: spec.x',
+  ],
+  ['/api/v1/configmaps', '"spec.x" is not a known field selector: only "metadata.name", "metadata.namespace"'],
+])('%s says it in its own words', async (path, message) => {
+  const answer = await client.ask(`${path}?fieldSelector=spec.x%3Dx`);
+  expect([answer.code, statusOf(answer).message]).toEqual([400, message]);
+});

@@ -4,7 +4,7 @@
  */
 import { type FieldError, forbiddenField, notSupportedValue } from '#api/machinery/field-error.ts';
 import { type FieldRequirement, matchesFields, parseFieldSelector } from '#api/machinery/field-selector.ts';
-import type { Kind } from '#api/machinery/kind.ts';
+import { apiVersionOf, type Kind } from '#api/machinery/kind.ts';
 import { isEverything, matchesLabels, parseLabelSelector, type Selector } from '#api/machinery/label-selector.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { badRequest, invalid } from '#api/machinery/status.ts';
@@ -197,12 +197,17 @@ function fieldSelectorOf(kind: Kind, text: string): readonly FieldRequirement[] 
   if (!parsed.ok) throw badRequest(parsed.error);
   for (const { field } of parsed.value) {
     if (isMeta(field) || Object.hasOwn(kind.selectableFields, field)) continue;
-    const known = Object.keys(kind.selectableFields).length > 0;
-    throw badRequest(
-      known
-        ? `field label not supported: ${field}`
-        : `${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`,
-    );
+    throw badRequest(refusalOfField(kind, field));
   }
   return parsed.value;
+}
+
+/** Each conversion of upstream's has its own words. */
+function refusalOfField(kind: Kind, field: string): string {
+  if (Object.keys(kind.selectableFields).length === 0)
+    return `${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`;
+  if (kind.kind === 'Job' && kind.group === 'batch')
+    return `field label ${JSON.stringify(field)} not supported for Job`;
+  const of = kind.group === 'resource.k8s.io' ? ` for ${apiVersionOf(kind)}, Kind=${kind.kind}` : '';
+  return `field label not supported${of}: ${field}`;
 }
