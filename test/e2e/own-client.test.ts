@@ -1,5 +1,6 @@
 /** `kedge get`, `logs`, `exec` and the others as a user has them: the shipped command, real containers, next to stock kubectl. */
 import { spawn } from 'node:child_process';
+import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { eventually, holds, KedgeCluster, run, stockKubectl } from './running-cluster.ts';
@@ -13,7 +14,7 @@ kind: Pod
 metadata: {name: talker}
 spec:
   terminationGracePeriodSeconds: 1
-  containers: [{name: main, image: "kedge.local/hello:1", command: [node, -e, "let i=0;setInterval(()=>console.log('line '+i++),100);process.on('SIGTERM',()=>process.exit(0))"]}]
+  containers: [{name: main, image: "kedge.local/hello:1", command: [node, -e, "let i=0;setInterval(()=>console.log('line '+i++),100);process.on('SIGTERM',()=>process.exit(0));require('net').createServer({allowHalfOpen:true},s=>{let t='';s.on('error',()=>0);s.on('data',d=>{t+=d;if(t.endsWith('.'))s.end(t.toUpperCase())})}).listen(9000)"]}]
 `;
 
 const env = async () => ({ KUBECONFIG: await cluster.kubeconfig() });
@@ -64,6 +65,32 @@ test('a large input and output pass whole', async () => {
 test('a terminal is one inside as well', async () => {
   const command = `${process.execPath} ${KEDGE} -n ${NAMESPACE} exec -it talker -- node -p process.stdout.isTTY`;
   expect((await run('script', ['-qec', command, '/dev/null'], { env: await env() })).stdout).toContain('true');
+});
+
+test('port-forward carries connections to the pod and back, whole', async () => {
+  const forwarding = spawn(process.execPath, [KEDGE, '-n', NAMESPACE, 'port-forward', 'talker', ':9000'], {
+    env: { ...process.env, ...(await env()) },
+  });
+  let said = '';
+  forwarding.stdout.on('data', (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  const ended = new Promise<number | null>((done) => forwarding.once('close', done));
+  const port = await eventually('a local port', async () => /127\.0\.0\.1:(\d+) -> 9000/.exec(said)?.[1]);
+  const heard = (text: string) =>
+    new Promise<string>((resolve, reject) => {
+      const socket = connect(Number(port), '127.0.0.1');
+      let answer = '';
+      socket.on('data', (chunk) => {
+        answer += chunk.toString();
+      });
+      socket.once('error', reject).once('end', () => resolve(answer));
+      socket.write(text);
+    });
+  const large = `${'x'.repeat(300_000)}.`;
+  expect(await Promise.all([heard('all of it.'), heard(large)])).toEqual(['ALL OF IT.', large.toUpperCase()]);
+  forwarding.kill('SIGINT');
+  expect(await ended).toBe(0);
 });
 
 test('logs follow, and end when the user has seen enough', async () => {
