@@ -16,7 +16,7 @@ const second = new KedgeCluster(`shared${process.pid}b`);
 const TIMES = ['lease-duration=12s', 'renew-deadline=10s', 'retry-period=500ms'].map(
   (time) => `--leader-elect-${time}`,
 );
-const LEASES = ['kube-controller-manager', 'kube-scheduler'];
+const LEASES = ['kube-controller-manager', 'kube-scheduler', 'kedge-simulated-nodes'];
 
 let etcd: EtcdServer;
 
