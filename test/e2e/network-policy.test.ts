@@ -28,7 +28,7 @@ const ground = playground('network-policy', async (it) => {
 const policy = (name: string, spec: object) => object('NetworkPolicy', name, { spec }, API);
 const FOR_SERVER = { podSelector: { matchLabels: { app: 'server' } } };
 const answers = async (from: string, url: string) =>
-  (await ground().tryExec(from, `timeout 3 wget -qO- ${url}`)).stdout.includes('server');
+  (await ground().tryExec(from, `timeout 1 wget -qO- ${url}`)).stdout.includes('server');
 const whoReaches = async (url: string) => {
   const reached = await Promise.all(CLIENTS.map((name) => answers(name, url)));
   return CLIENTS.filter((_, i) => reached[i]).join(' ');

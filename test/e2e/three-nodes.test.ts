@@ -201,8 +201,10 @@ test('an API server that is away costs no request', async () => {
     process.kill(pid, 'SIGSTOP');
     try {
       const name = `all.${ground().namespace}.svc.cluster.local`;
-      const resolved = inNetwork.map((run) => run('busybox', 'nslookup', '-type=a', name, nameserver));
-      for (const text of await Promise.all(resolved)) expect(text).toContain(clusterIP);
+      await holds('names are known', async () => {
+        const resolved = inNetwork.map((run) => run('busybox', 'nslookup', '-type=a', name, nameserver));
+        for (const text of await Promise.all(resolved)) expect(text).toContain(clusterIP);
+      });
       await new Promise((resolve) => setTimeout(resolve, 1_000)); // nothing tells that it is still away
     } finally {
       process.kill(pid, 'SIGKILL');

@@ -49,10 +49,10 @@ describe('the web example', () => {
     urls = (await cluster.nodeAddresses()).map(({ ip }) => `http://${ip}:30080/`);
   });
 
-  test('answers at its NodePort on every node, from pods on both nodes', async () => {
-    expect(urls.length).toBe(2);
+  test('answers at its NodePort on every node, from pods of several nodes', async () => {
+    expect(urls.length).toBe(3);
     for (const url of urls) await eventually(`${url} answers`, async () => (await ask(url)).code === 200);
-    expect(new Set((await pods()).map(({ spec }) => spec.nodeName)).size).toBe(2);
+    expect(new Set((await pods()).map(({ spec }) => spec.nodeName)).size).toBeGreaterThan(1);
   });
 
   test('a Service is reached by its name and its ClusterIP from inside a pod', async () => {
@@ -136,8 +136,8 @@ describe('the web example', () => {
       await eventually('node2 is seen as gone', async () =>
         (await cluster.kubectl('get', 'node', 'node2')).includes('NotReady'),
       );
-      await eventually('three pods are ready on node1', async () => {
-        const alive = (await readyPods()).filter(({ spec }) => spec.nodeName === 'node1');
+      await eventually('three pods are ready elsewhere', async () => {
+        const alive = (await readyPods()).filter(({ spec }) => spec.nodeName !== 'node2');
         return alive.length === 3;
       });
       await eventually('node1 answers', async () => (await ask(urls[0] ?? '')).code === 200);
