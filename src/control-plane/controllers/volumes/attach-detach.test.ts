@@ -115,6 +115,20 @@ test('a volume of one node waits until the other has let go of it, and who waits
   expect(attachments(cluster).map(({ spec }) => spec.nodeName)).toEqual(['n2']);
 });
 
+test('who waits for a volume, goes and comes back is told again', async () => {
+  await using cluster = await start();
+  await cluster.create(Pod, mounting('web', 'n1'));
+  await cluster.settles();
+  await driverAttaches(cluster);
+  for (const name of ['second', 'third']) {
+    await cluster.create(Pod, mounting(name, 'n2'));
+    await cluster.passes(10_000);
+    expect(eventsAbout(cluster, name)).toHaveLength(1);
+    await cluster.delete(Pod, `default/${name}`, { gracePeriodSeconds: 0 });
+    await cluster.passes(10_000);
+  }
+});
+
 test('a volume that no pod uses any more and a node still has says so to who waits for it', async () => {
   await using cluster = await start();
   await cluster.create(Pod, mounting('web', 'n1'));

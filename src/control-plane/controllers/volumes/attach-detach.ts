@@ -38,16 +38,18 @@ const FORCE_AFTER_MS = 6 * 60_000;
 const RETRY_MS = 2_000;
 const OUT_OF_SERVICE = 'node.kubernetes.io/out-of-service';
 
-/** What is known of this process alone. */
+/** What this process alone knows of a node; as much as there are attachments of which it is true now. */
 interface Memory {
   /** Since when an attachment, by name, is no longer needed. */
-  unneededSinceMs: Map<string, number>;
+  unneededSinceMs: ReadonlyMap<string, number>;
   /** Attachments that wait for another node, by name: their pods were told. */
-  told: Set<string>;
+  told: ReadonlySet<string>;
 }
 
+const NOTHING_KNOWN: Memory = { unneededSinceMs: new Map(), told: new Set() };
+
 export const attachDetach = () => {
-  const memory: Memory = { unneededSinceMs: new Map(), told: new Set() };
+  const memories = new Map<string, Memory>();
   return defineController({
     name: 'persistentvolume-attach-detach-controller',
     serviceAccount: 'attachdetach-controller',
@@ -89,13 +91,20 @@ export const attachDetach = () => {
       const { name } = node.metadata;
       const [wanted, there] = [wantedOn(name, context), attachmentsOn(name, context)];
       // Who has a volume lets go of it before somebody else takes it.
-      const waits = await detach(node, { wanted, there, memory }, context);
-      const outcomes = [...(await attach(node, { wanted, memory }, context)), ...waits];
+      const memory = memories.get(name) ?? NOTHING_KNOWN;
+      const unneededSinceMs = unneededSince({ wanted, there, memory }, context);
+      memories.set(name, { ...memory, unneededSinceMs });
+      const waits = await detach(node, { wanted, there, unneededSinceMs }, context);
+      const { outcomes: tries, told } = await attach(node, { wanted, told: memory.told }, context);
+      if (unneededSinceMs.size + told.size > 0) memories.set(name, { unneededSinceMs, told });
+      else memories.delete(name);
+      const outcomes = [...tries, ...waits];
       await sayAttached(node, { wanted, there }, context);
       return outcomes.find(({ type }) => type === 'again') ?? settled;
     },
 
     async gone(context) {
+      memories.delete(context.key);
       const wanted = wantedOn(context.key, context);
       for (const attachment of attachmentsOn(context.key, context)) {
         const name = volumeNameOf(attachment, context);
@@ -168,21 +177,21 @@ const attachmentsOn = (node: string, { cached }: Pick<Context, 'cached'>): Volum
 
 async function attach(
   node: Node,
-  { wanted, memory }: { wanted: Map<string, Attachable>; memory: Memory },
+  { wanted, told }: Pick<Attachments, 'wanted'> & Pick<Memory, 'told'>,
   context: Context,
-): Promise<Outcome[]> {
+): Promise<{ outcomes: Outcome[]; told: Memory['told'] }> {
   const outcomes: Outcome[] = [];
+  const waiting = new Set<string>();
   for (const { volume, csi, pods } of wanted.values()) {
     const name = attachmentName(csi, node.metadata.name);
     const there = context.cached(VolumeAttachment).get(name);
     const others = there ? [] : attachedElsewhere(volume, node, context);
     if (others.length > 0) {
-      if (!memory.told.has(name)) tellMultiAttach({ volume, csi, pods }, others, context);
-      memory.told.add(name);
+      if (!told.has(name)) tellMultiAttach({ volume, csi, pods }, others, context);
+      waiting.add(name);
       outcomes.push(again({ afterMs: RETRY_MS }));
       continue;
     }
-    memory.told.delete(name);
     if (there) tellFailure(there, pods, context);
     else
       await context.api.create(VolumeAttachment, {
@@ -194,7 +203,7 @@ async function attach(
         },
       });
   }
-  return outcomes;
+  return { outcomes, told: waiting };
 }
 
 const SHARED = ['ReadWriteMany', 'ReadOnlyMany'];
@@ -239,20 +248,31 @@ interface Attachments {
   there: readonly VolumeAttachment[];
 }
 
+/** By name, those that no pod needs and that are not going yet. */
+function unneededSince(
+  { wanted, there, memory }: Attachments & { memory: Memory },
+  context: Context,
+): Memory['unneededSinceMs'] {
+  const since = new Map<string, number>();
+  for (const attachment of there) {
+    const { name, deletionTimestamp } = attachment.metadata;
+    const volume = volumeNameOf(attachment, context);
+    if (deletionTimestamp || (volume !== undefined && wanted.has(volume))) continue;
+    since.set(name, memory.unneededSinceMs.get(name) ?? context.clock.now());
+  }
+  return since;
+}
+
 async function detach(
   node: Node,
-  { wanted, there, memory }: Attachments & { memory: Memory },
+  { wanted, there, unneededSinceMs }: Attachments & Pick<Memory, 'unneededSinceMs'>,
   context: Context,
 ): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   for (const attachment of there) {
+    const sinceMs = unneededSinceMs.get(attachment.metadata.name);
+    if (sinceMs === undefined) continue;
     const name = volumeNameOf(attachment, context);
-    if (attachment.metadata.deletionTimestamp || (name !== undefined && wanted.has(name))) {
-      memory.unneededSinceMs.delete(attachment.metadata.name);
-      continue;
-    }
-    const sinceMs = memory.unneededSinceMs.get(attachment.metadata.name) ?? context.clock.now();
-    memory.unneededSinceMs.set(attachment.metadata.name, sinceMs);
     const waitMs = name === undefined ? 0 : leftInUseMs(node, { name, sinceMs }, context);
     if (waitMs > 0) {
       if (Number.isFinite(waitMs)) outcomes.push(again({ afterMs: waitMs }));
@@ -260,7 +280,6 @@ async function detach(
       // Nobody may mount what is about to go: it is unsaid first.
       await sayAttached(node, { wanted, there: there.filter((other) => other !== attachment) }, context);
       await context.api.delete(VolumeAttachment, attachment);
-      memory.unneededSinceMs.delete(attachment.metadata.name);
     }
   }
   return outcomes;
