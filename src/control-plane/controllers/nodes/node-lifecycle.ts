@@ -61,9 +61,6 @@ export function nodeLifecycle({ gracePeriodMs = 50_000, startupGracePeriodMs = 6
       }
       greeted.set(name, uid);
 
-      const labels = labelsToMend(node);
-      if (labels) await context.api.patch(Node, { name }, { type: 'merge', patch: { metadata: { labels } } });
-
       const heardMs = heartbeats.lastHeardMs(node, cached(Lease).get(`${LEASES}/${name}`), nowMs);
       const graceMs = readinessOf(node) === undefined ? startupGracePeriodMs : gracePeriodMs;
       const leftMs = heardMs + graceMs - nowMs;
@@ -74,6 +71,9 @@ export function nodeLifecycle({ gracePeriodMs = 50_000, startupGracePeriodMs = 6
       // Once: a kubelet that says on its own account that its node is not ready speaks for its pods, too.
       if (unsaid.has(name)) await markPodsNotReady(current, context);
       unsaid.delete(name);
+      // Last: who forbids labels must not keep it from seeing that the node is lost.
+      const labels = labelsToMend(node);
+      if (labels) await context.api.patch(Node, { name }, { type: 'merge', patch: { metadata: { labels } } });
       const nextMs = [leftMs > 0 ? leftMs : undefined, waitMs].filter((ms) => ms !== undefined);
       return nextMs.length > 0 ? again({ afterMs: Math.max(1, Math.min(...nextMs)) }) : settled;
     },

@@ -273,6 +273,16 @@ test('a node carries the older names of its labels as well', async () => {
   });
 });
 
+test('a node whose labels nobody may mend is seen to be lost like any other', async () => {
+  await using cluster = await start();
+  const refused = cluster.faults.fail({ verb: 'patch', resource: 'nodes', name: 'node1' }, { reason: 'Forbidden' });
+  await cluster.create(Node, node('node1', { labels: { 'kubernetes.io/os': 'linux' } }));
+  await cluster.passes('5m');
+  expect(refused.hits).toBeGreaterThan(0);
+  const ready = cluster.get(Node, 'node1')?.status?.conditions?.find(({ type }) => type === 'Ready');
+  expect(ready?.status).toBe('Unknown');
+});
+
 test('a pod that has run to its end leaves a tainted node like any other', async () => {
   await using cluster = await startCluster({ controllers: [taintEviction()] });
   await cluster.create(Node, node('node1'));
@@ -280,6 +290,6 @@ test('a pod that has run to its end leaves a tainted node like any other', async
   await cluster.updateStatus(Pod, { ...done, status: { ...done.status, phase: 'Succeeded' } });
   await cluster.patch(Node, 'node1', { spec: { taints: [{ key: 'away', effect: 'NoExecute' }] } });
   await cluster.settles();
-  expect(cluster.get(Pod, 'default/done')?.metadata.deletionTimestamp ?? 'gone').toBeDefined();
+  expect(cluster.get(Pod, 'default/done')).toBeUndefined();
   expect(said(cluster, 'TaintManagerEviction')).toEqual(['Marking for deletion Pod default/done']);
 });
