@@ -7,7 +7,7 @@ import { Replicas } from './replicas.ts';
 const version = (revision: string) => ({ revision, template: {} as never });
 const VERSIONS = { current: version('old'), update: version('new') };
 
-/** Of pods from ordinal 0 on: their template, `!` for those that are down, `-` for one that is missing. */
+/** Of pods from ordinal 0 on: their template, `!` for those that are down, `.` for those that have ended, `-` for one that is missing. */
 function removed(pods: readonly string[], maxUnavailable: number | string | undefined, partition = 0): string[] {
   const set = {
     metadata: { name: 'web' },
@@ -26,8 +26,11 @@ function removed(pods: readonly string[], maxUnavailable: number | string | unde
 
 const podOf = (text: string, ordinal: number): Pod =>
   ({
-    metadata: { name: `web-${ordinal}`, labels: { 'controller-revision-hash': text.replace('!', '') } },
-    status: { phase: 'Running', conditions: [{ type: 'Ready', status: text.endsWith('!') ? 'False' : 'True' }] },
+    metadata: { name: `web-${ordinal}`, labels: { 'controller-revision-hash': text.replace(/[!.]/, '') } },
+    status: {
+      phase: text.endsWith('.') ? 'Failed' : 'Running',
+      conditions: [{ type: 'Ready', status: /[!.]$/.test(text) ? 'False' : 'True' }],
+    },
   }) as unknown as Pod;
 
 test.each<[string, string[], number | string | undefined, number, string[]]>([
@@ -35,6 +38,9 @@ test.each<[string, string[], number | string | undefined, number, string[]]>([
   ['one that is new and down is waited for', ['old', 'old', 'new!'], undefined, 0, []],
   ['one that is old and down goes', ['old', 'old!', 'new'], undefined, 0, ['web-1']],
   ['a missing one is waited for', ['old', 'old', '-'], undefined, 0, []],
+  ['one that has ended is waited for, new', ['old', 'old', 'new.'], undefined, 0, []],
+  ['and old', ['old', 'old', 'old.'], undefined, 0, []],
+  ['one that has ended takes its turn', ['old', 'old', 'old.'], 2, 0, []],
   ['as many as may be', ['old', 'old', 'old', 'old'], 2, 0, ['web-3', 'web-2']],
   ['a share is rounded down', ['old', 'old', 'old'], '70%', 0, ['web-2', 'web-1']],
   ['but one may always be', ['old', 'old', 'old'], '10%', 0, ['web-2']],

@@ -58,7 +58,7 @@ function shrinkInOrder(replicas: Replicas): Step | undefined {
 const shrinkAtOnce = ({ condemned }: Replicas): Pod[] =>
   condemned.filter(({ pod }) => !isGoing(pod)).map(({ pod }) => pod);
 
-/** From the top down to the partition. */
+/** From the top down to the partition. One that has ended takes its turn like any other, though it is made anew anyway. */
 function outdated(set: StatefulSet, replicas: Replicas, { update }: Versions): Pod[] {
   const { type, rollingUpdate: { partition = 0, maxUnavailable } = {} } = set.spec.updateStrategy;
   if (type === 'OnDelete') return [];
@@ -67,13 +67,13 @@ function outdated(set: StatefulSet, replicas: Replicas, { update }: Versions): P
   const candidates = replicas.places
     .slice(partition)
     .reverse()
-    .map(({ pod }) => pod)
-    .filter((pod) => !pod || !isTerminal(pod)); // those that have ended are made anew anyway
+    .map(({ pod }) => pod);
   if (maxUnavailable === undefined) {
-    const [next] = candidates.filter((pod) => isOld(pod) || isDown(pod));
-    return isOld(next) ? [next] : []; // what is down and new has to come up first
+    const next = candidates.find((pod) => isOld(pod) || isDown(pod));
+    return isOld(next) && !isTerminal(next) ? [next] : []; // what is down and new has to come up first
   }
   const most = Math.max(1, countOf(maxUnavailable, set.spec.replicas, 'down') ?? 1);
   const room = most - replicas.places.filter(({ pod }) => isDown(pod)).length;
-  return candidates.filter(isOld).slice(0, Math.max(0, room));
+  const next = candidates.filter(isOld).slice(0, Math.max(0, room));
+  return next.filter((pod) => !isTerminal(pod));
 }
