@@ -88,9 +88,9 @@ export class BlockUnpacker {
   constructor() {
     this.#zlib = createInflate({ dictionary: spdyDictionary, flush: constants.Z_SYNC_FLUSH });
     this.#zlib.on('data', (chunk: Buffer) => {
-      this.#chunks.push(chunk);
       this.#size += chunk.length;
-      if (this.#size > MAX_BLOCK_BYTES) this.#failure ??= new BadHeaderBlock('a header block is too large');
+      if (this.#size <= MAX_BLOCK_BYTES) this.#chunks.push(chunk);
+      else this.#zlib.destroy(new BadHeaderBlock('a header block is too large')); // a frame may unpack to a thousand times its size
     });
     this.#zlib.on('error', (error: Error) => {
       this.#failure ??= new BadHeaderBlock(error.message);
@@ -110,6 +110,10 @@ export class BlockUnpacker {
 
   #unpackOne(block: Buffer): Promise<Buffer> {
     return new Promise((resolve, reject) => {
+      if (this.#failure) {
+        reject(this.#failure);
+        return;
+      }
       const failed = (error: Error) => reject(new BadHeaderBlock(error.message));
       this.#zlib.once('error', failed);
       this.#zlib.write(block, () => {

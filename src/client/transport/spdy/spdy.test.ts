@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
+import { createDeflate } from 'node:zlib';
 import spdyTransport from 'spdy-transport';
 import { afterEach, expect, test, vi } from 'vitest';
 import { SpdyConnection, type SpdyStream } from './connection.ts';
 import { spdyDictionary } from './dictionary.ts';
 import { BadFrame, encodeFrame, FrameReader } from './frames.ts';
-import { BlockPacker, BlockUnpacker, decodeHeaders, encodeHeaders } from './header-block.ts';
+import { BadHeaderBlock, BlockPacker, BlockUnpacker, decodeHeaders, encodeHeaders } from './header-block.ts';
 
 const open: { close(): void }[] = [];
 afterEach(() => {
@@ -43,6 +44,19 @@ test('headers survive their packing, block after block of one stream', async () 
     const block = there.pack(encodeHeaders(headers));
     expect(decodeHeaders(await back.unpack(block))).toEqual(headers);
   }
+});
+
+test('a header block that unpacks to far more than headers are is given up on the way, and all after it', async () => {
+  const packer = createDeflate({ dictionary: spdyDictionary });
+  packer.end(Buffer.alloc(X
+  const bomb = await buffer(packer); // some 16 KiB
+  const unpacker = new BlockUnpacker();
+  const concat = vi.spyOn(Buffer, 'concat');
+  await expect(unpacker.unpack(bomb)).rejects.toThrow('a header block is too large');
+  const kept = concat.mock.results.map(({ value }) => (value as Buffer).length);
+  concat.mockRestore();
+  expect(kept.filter((bytes) => bytes > 64 * 1024)).toEqual([]);
+  await expect(unpacker.unpack(new BlockPacker().pack(encodeHeaders(new Map())))).rejects.toThrow(BadHeaderBlock);
 });
 
 test('frames survive being cut anywhere, and what is too large or of another version is refused', () => {
