@@ -118,6 +118,34 @@ test('a new cluster has upstream’s objects, and all of its schemas lead somewh
   ]);
 });
 
+test('what is mandatory may not be changed, but for the shares of the exempt level', async () => {
+  const refused = async (work: Promise<unknown>) =>
+    (
+      await work.then(
+        () => undefined,
+        (error: Error) => error,
+      )
+    )?.message;
+  const change = (name: string, spec: object, dryRun = true) =>
+    refused(client.patch(PriorityLevelConfiguration, { name }, { type: 'merge', patch: { spec }, dryRun }));
+  const flow = (name: string, spec: object) =>
+    refused(client.patch(FlowSchema, { name }, { type: 'merge', patch: { spec }, dryRun: true }));
+  expect(await change('catch-all', { limited: { nominalConcurrencyShares: 7 } })).toMatch(
+    /^PriorityLevelConfiguration\.flowcontrol\.apiserver\.k8s\.io "catch-all" is invalid: spec: Invalid value: \{.*\}: spec of 'catch-all' must equal the fixed value$/,
+  );
+  expect(await change('exempt', { exempt: { nominalConcurrencyShares: 9, lendablePercent: 50 } })).toBeUndefined();
+  expect(await change('exempt', { type: 'Limited', exempt: null })).toMatch(
+    /: spec of 'exempt' except the 'spec\.exempt' field must equal the fixed value\]$/,
+  );
+  expect(await flow('catch-all', { distinguisherMethod: { type: 'ByNamespace' } })).toMatch(
+    /^FlowSchema\.flowcontrol\.apiserver\.k8s\.io "catch-all" is invalid: spec: Invalid value: \{.*\}: spec of 'catch-all' must equal the fixed value$/,
+  );
+  expect(await flow('exempt', { priorityLevelConfiguration: { name: 'system' } })).toMatch(
+    /: spec of 'exempt' must equal the fixed value$/,
+  );
+  expect(await flow('probes', { matchingPrecedence: 3 })).toBeUndefined();
+});
+
 test('what is mandatory comes back; what is suggested is the user’s once they have changed it', async () => {
   const get = async (name: string) => client.get(PriorityLevelConfiguration, { name });
   const shares = async (name: string) => (await get(name)).spec.limited?.nominalConcurrencyShares;
@@ -130,7 +158,7 @@ test('what is mandatory comes back; what is suggested is the user’s once they 
         patch: { ...(annotations && { metadata: { annotations } }), spec: { limited: { nominalConcurrencyShares } } },
       },
     );
-  await set('catch-all', 7);
+  await client.delete(PriorityLevelConfiguration, { name: 'catch-all' });
   await set('system', 7);
   await set('workload-low', 7, { 'apf.kubernetes.io/autoupdate-spec': null });
   await set('node-high', 7, { 'apf.kubernetes.io/autoupdate-spec': 'false' });

@@ -6,6 +6,7 @@ import { root } from '#api/machinery/field-path.ts';
 import { follows } from '#api/machinery/field-rules.ts';
 import { dns1123Subdomain } from '#api/machinery/names.ts';
 import { validateFlowConditions, validateFlowRules } from './flow-schema-rules.ts';
+import { isMandatoryFlow } from './mandatory-objects.ts';
 
 export type FlowSchema = schema.FlowSchema;
 
@@ -46,6 +47,7 @@ export const FlowSchema = defineKind<schema.FlowSchema>({
       ? follows(at.priorityLevelConfiguration.name, spec.priorityLevelConfiguration.name, dns1123Subdomain)
       : [requiredValue(at.priorityLevelConfiguration.name, 'must reference a priority level')]),
     ...validateFlowRules(spec.rules ?? [], at.rules),
+    ...isMandatoryFlow(metadata.name, spec, at),
   ],
   validateStatusUpdate: ({ next }) =>
     validateFlowConditions(next.status?.conditions, root<{ type?: string }[]>('status.conditions')),

@@ -11,6 +11,7 @@ import {
 import { type At, type Path, root } from '#api/machinery/field-path.ts';
 import { isBetween } from '#api/machinery/field-rules.ts';
 import { validateFlowConditions } from './flow-schema-rules.ts';
+import { EXEMPT, isMandatoryLevel } from './mandatory-objects.ts';
 
 export type PriorityLevelConfiguration = schema.PriorityLevelConfiguration;
 
@@ -44,10 +45,11 @@ export const PriorityLevelConfiguration = defineKind<schema.PriorityLevelConfigu
       },
     }) as schema.PriorityLevelConfiguration,
   validate: ({ metadata, spec }, { spec: at }) => [
-    ...((metadata.name === 'exempt') === (spec.type === 'Exempt')
+    ...((metadata.name === EXEMPT) === (spec.type === 'Exempt')
       ? []
       : [invalidValue(at.type, spec.type ?? '', "must be 'Exempt' if and only if `name` is 'exempt'")]),
     ...validateLevel(spec, at),
+    ...isMandatoryLevel(metadata.name, spec, at),
   ],
   validateStatusUpdate: ({ next }) =>
     validateFlowConditions(next.status?.conditions, root<{ type?: string }[]>('status.conditions')),

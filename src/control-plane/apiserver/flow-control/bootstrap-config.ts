@@ -10,6 +10,7 @@ import type {
   ResourcePolicyRule,
   FlowcontrolSubject as Subject,
 } from '#api/generated/schema.ts';
+import { MANDATORY_FLOW_SPECS, MANDATORY_LEVEL_SPECS } from '#api/flowcontrol/v1/mandatory-objects.ts';
 
 /** `true`: the server keeps the spec at what it suggests. */
 export const AUTO_UPDATE = 'apf.kubernetes.io/autoupdate-spec';
@@ -34,13 +35,9 @@ const queued = (name: string, { shares, lendable, queues, handSize }: Queued): P
     },
   });
 
-export const MANDATORY_LEVELS: readonly PriorityLevelConfiguration[] = [
-  level('catch-all', {
-    type: 'Limited',
-    limited: { nominalConcurrencyShares: 5, lendablePercent: 0, limitResponse: { type: 'Reject' } },
-  }),
-  level('exempt', { type: 'Exempt', exempt: { nominalConcurrencyShares: 0, lendablePercent: 0 } }),
-];
+export const MANDATORY_LEVELS: readonly PriorityLevelConfiguration[] = [...MANDATORY_LEVEL_SPECS].map(([name, spec]) =>
+  level(name, spec),
+);
 
 export const SUGGESTED_LEVELS: readonly PriorityLevelConfiguration[] = [
   queued('system', { shares: 30, lendable: 33, queues: 64, handSize: 6 }),
@@ -77,21 +74,20 @@ interface Flow {
   rules: { resourceRules?: ResourcePolicyRule[]; nonResourceRules?: NonResourcePolicyRule[] };
 }
 
-const flow = (name: string, { level: levelName, precedence, by, subjects, rules }: Flow): FlowSchema =>
-  ({
-    metadata: { name, annotations: { [AUTO_UPDATE]: 'true' } },
-    spec: {
-      priorityLevelConfiguration: { name: levelName },
-      matchingPrecedence: precedence,
-      ...(by && { distinguisherMethod: { type: by } }),
-      rules: [{ subjects, ...rules }],
-    },
-  }) as unknown as FlowSchema;
+const flowOf = (name: string, spec: object): FlowSchema =>
+  ({ metadata: { name, annotations: { [AUTO_UPDATE]: 'true' } }, spec }) as unknown as FlowSchema;
 
-export const MANDATORY_FLOWS: readonly FlowSchema[] = [
-  flow('exempt', { level: 'exempt', precedence: 1, subjects: groups('system:masters'), rules: anything }),
-  flow('catch-all', { level: 'catch-all', precedence: 10_000, by: 'ByUser', subjects: everyone, rules: anything }),
-];
+const flow = (name: string, { level: levelName, precedence, by, subjects, rules }: Flow): FlowSchema =>
+  flowOf(name, {
+    priorityLevelConfiguration: { name: levelName },
+    matchingPrecedence: precedence,
+    ...(by && { distinguisherMethod: { type: by } }),
+    rules: [{ subjects, ...rules }],
+  });
+
+export const MANDATORY_FLOWS: readonly FlowSchema[] = [...MANDATORY_FLOW_SPECS].map(([name, spec]) =>
+  flowOf(name, spec),
+);
 
 export const SUGGESTED_FLOWS: readonly FlowSchema[] = [
   flow('system-nodes', {
