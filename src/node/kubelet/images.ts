@@ -34,7 +34,7 @@ export class ImageFailed extends Error {
   }
 }
 
-/** Whether the image is here, as it was asked some time ago. */
+/** The image, if it was here when it was asked for some time ago. One that was not may have come since: by a container beside it. */
 export type SeenImage = Promise<Image | undefined> | undefined;
 
 export interface ImagesOptions {
@@ -93,9 +93,7 @@ export class Images {
       return found;
     };
     const present =
-      container.imagePullPolicy === 'Always'
-        ? undefined
-        : await this.#inspect(pod, container, seen ?? this.#options.runtime.imageStatus(name));
+      container.imagePullPolicy === 'Always' ? undefined : await this.#inspect(pod, container, { name, seen });
     if (present && (await this.#isOpen(said, present, credentials))) {
       events.normal(
         pod,
@@ -158,9 +156,13 @@ export class Images {
     for (const key of this.#lastError.keys()) if (key.startsWith(`${podUid}_`)) this.#lastError.delete(key);
   }
 
-  async #inspect(pod: Pod, container: Container, asked: Promise<Image | undefined>): Promise<Image | undefined> {
+  async #inspect(
+    pod: Pod,
+    container: Container,
+    { name, seen }: { name: string; seen: SeenImage },
+  ): Promise<Image | undefined> {
     try {
-      return await asked;
+      return (await seen) ?? (await this.#options.runtime.imageStatus(name));
     } catch (error) {
       if (!(error instanceof RuntimeError)) throw error;
       // Upstream prints the reference that it did not get.

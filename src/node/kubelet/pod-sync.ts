@@ -124,11 +124,11 @@ export class PodSync {
     }
   }
 
-  /** Only says again how it is. */
-  async refresh(wanted: Pod): Promise<void> {
+  /** Only says again how it is, unless that `isLate` when the runtime has answered: what it said may not be true any more. */
+  async refresh(wanted: Pod, isLate: () => boolean): Promise<void> {
     const pod = this.#options.allocations.allocatedPod(wanted);
     const now = await this.#options.runtimePods.look(pod.metadata.uid);
-    this.#options.reporter.report(pod, now);
+    if (!isLate()) this.#options.reporter.report(pod, now);
   }
 
   /** @returns waits in ms after which something is to be tried again */

@@ -147,7 +147,8 @@ export class PodWorkers {
       do {
         worker.refresh = 'under way';
         const { pod } = worker.work;
-        await this.#options.sync.refresh(pod).catch((error: unknown) => this.#note(pod, error));
+        const isOver = () => worker.work.phase !== 'terminating'; // then it has been said for good
+        await this.#options.sync.refresh(pod, isOver).catch((error: unknown) => this.#note(pod, error));
       } while (this.#isRefreshDue(worker));
   }
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Container, Pod, Secret } from '#api/generated/schema.ts';
 import { silentLog } from '#base/log.ts';
 import { ManualClock } from '#base/manual-clock.ts';
@@ -165,6 +165,19 @@ describe('who may have what is on the node', () => {
     await images.ensure(pod(), never(IMAGE), inputs());
     expect([pulled, told]).toEqual([[], [PRESENT, PRESENT]]);
     expect(readdirSync(join(root, 'image_manager/pulled'))).toEqual([]);
+  });
+
+  test('what was looked for before it came is not pulled again; what was seen is not looked for again', async () => {
+    const { runtime, pulled } = nodeWith([]);
+    const images = imagesOf(runtime);
+    const [first, second] = [ifAbsent(IMAGE), ifAbsent(IMAGE)];
+    const [seenByFirst, seenBySecond] = [images.look(first), images.look(second)];
+    await images.ensure(pod(), first, { ...inputs(), seen: seenByFirst });
+    await images.ensure(pod(), second, { ...inputs(), seen: seenBySecond });
+    expect([pulled, told.at(-1)]).toEqual([[IMAGE], PRESENT]);
+    const asked = vi.spyOn(runtime, 'imageStatus');
+    await images.ensure(pod(), second, { ...inputs(), seen: images.look(second) });
+    expect(asked).toHaveBeenCalledTimes(1);
   });
 
   test('what was pulled with a secret is for pods with this secret; others must show that they may pull it', async () => {
