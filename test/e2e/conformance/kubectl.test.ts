@@ -139,7 +139,7 @@ describe('kubectl', () => {
     await describes('pod', name, [
       new RegExp(`Name: +${name}\n`),
       new RegExp(`Namespace: +${namespace}\n`),
-      /Node: +node[12]\/\d/,
+      /Node: +node\d\/\d/,
       /Labels: +app=described\n/,
       /role=primary/,
       /Annotations:/,
