@@ -7,6 +7,7 @@ import type { Node, PersistentVolume, Pod, Volume } from '#api/generated/schema.
 import { type Clock, sleep } from '#base/clock.ts';
 import type { Client } from '#client/client.ts';
 import type { PodEvents } from '../pod-events.ts';
+import { Turns } from '../turns.ts';
 import { claimedVolume } from './claimed-volume.ts';
 import type { CsiVolumes } from './csi-volumes.ts';
 import { PlainVolumes, type PlainVolumesOptions } from './plain-volumes.ts';
@@ -42,6 +43,8 @@ export class LastingVolumes {
   readonly #plain: PlainVolumes;
   readonly #growth: VolumeGrowth;
   readonly #known = new Map<string, Known>();
+  /** Several volumes of a pod may be of one claim: they have one place, and one record. */
+  readonly #turns = new Turns();
   #restored: Promise<void> | undefined;
 
   constructor(options: LastingVolumesOptions) {
@@ -71,7 +74,9 @@ export class LastingVolumes {
       await this.#lookAgain(pod, volume, known);
       return known.record.path;
     }
-    const record = await this.#setUpNew(pod, volume, signal);
+    // A claim's name has no spaces.
+    const place = persistentVolumeClaim?.claimName ?? `${volume.name} itself`;
+    const record = await this.#turns.take(`${pod.metadata.uid}/${place}`, () => this.#setUpNew(pod, volume, signal));
     this.#known.set(id, { record, use: { pod, volume }, lookedMs: this.#options.clock.monotonicMs() });
     return record.path;
   }
@@ -102,7 +107,7 @@ export class LastingVolumes {
     for (const record of await records.ofPod(podUid)) {
       try {
         await this.#tearDownOne(record);
-        this.#known.delete(`${podUid}/${record.volumeName}`);
+        this.#forget(record);
       } catch (error) {
         failures.push(error);
       }
@@ -121,6 +126,12 @@ export class LastingVolumes {
       }),
     );
     return (await Promise.all(measured)).filter((stats) => stats !== undefined);
+  }
+
+  /** By all names that its pod has for it. */
+  #forget({ podUid, path }: VolumeRecord): void {
+    for (const [id, { record }] of this.#known)
+      if (record.podUid === podUid && record.path === path) this.#known.delete(id);
   }
 
   async #restore(): Promise<void> {

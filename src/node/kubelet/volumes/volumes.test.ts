@@ -104,6 +104,7 @@ describe('a volume of a driver', () => {
       clock: ManualClock;
       volumes: PodVolumes;
       calls: string[];
+      mounted: ReadonlySet<string>;
       inUse(): string[];
       tell(volumesInUse: string[]): void;
       events: string[];
@@ -117,7 +118,10 @@ describe('a volume of a driver', () => {
     const calls: string[] = [];
     const mounter: Mounter = {
       tmpfs: async () => undefined,
-      bind: async () => undefined,
+      bind: async (_, target) => {
+        calls.push('bind');
+        mounted.add(target);
+      },
       mount: async () => undefined,
       unmount: async (path) => void mounted.delete(path),
       below: async (path) => [...mounted].filter((point) => point === path || point.startsWith(`${path}/`)),
@@ -187,7 +191,18 @@ describe('a volume of a driver', () => {
     const tell = (volumesInUse: string[]) => {
       node = { ...node, status: { ...node.status, volumesInUse } } as Node;
     };
-    await body({ cluster, clock, volumes, calls, inUse: () => csi.volumesInUse(), tell, events, drivers, driver });
+    await body({
+      cluster,
+      clock,
+      volumes,
+      calls,
+      mounted,
+      inUse: () => csi.volumesInUse(),
+      tell,
+      events,
+      drivers,
+      driver,
+    });
   }
   const UNIQUE = `kubernetes.io/csi/${DRIVER}^disk-1`;
 
@@ -245,5 +260,34 @@ describe('a volume of a driver', () => {
       await volumes.tearDown('pod-1');
       expect(calls).toEqual(['stage', 'publish', 'unpublish', 'unstage']);
       expect(await volumes.known()).toEqual([]);
+    }));
+
+  test('of the node itself that a pod has under two names is mounted once, and taken down once', () =>
+    onNode({ attachRequired: false }, async ({ cluster, volumes, calls, mounted }) => {
+      const local = { path: root };
+      const onThisNode = { matchExpressions: [{ key: 'kubernetes.io/os', operator: 'DoesNotExist' }] };
+      const claim = await cluster.create(PersistentVolumeClaim, {
+        metadata: { name: 'local', namespace: 'default' },
+        spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } }, volumeName: 'here' },
+      });
+      await cluster.updateStatus(PersistentVolumeClaim, { ...claim, status: { phase: 'Bound' } });
+      await cluster.create(PersistentVolume, {
+        metadata: { name: 'here' },
+        spec: {
+          accessModes: ['ReadWriteOnce'],
+          capacity: { storage: '1Gi' },
+          local,
+          nodeAffinity: { required: { nodeSelectorTerms: [onThisNode] } },
+          claimRef: { namespace: 'default', name: 'local', uid: claim.metadata.uid },
+        },
+      });
+      const named = (name: string) => ({ name, persistentVolumeClaim: { claimName: 'local' } });
+      const both = { ...pod, spec: { ...pod.spec, volumes: [named('one'), named('other')] } };
+      const { paths } = await volumes.setUp(both, []);
+      expect([calls, paths.get('one')]).toEqual([['bind'], paths.get('other')]);
+      await volumes.tearDown('pod-1');
+      expect([...mounted]).toEqual([]);
+      await volumes.setUp(both, []);
+      expect(calls).toEqual(['bind', 'bind']);
     }));
 });
