@@ -120,6 +120,7 @@ describe('a volume of a driver', () => {
       tmpfs: async () => undefined,
       bind: async (_, target) => {
         calls.push('bind');
+        await new Promise((resolve) => setTimeout(resolve, 50)); // who would mount it beside this one finds it not mounted
         mounted.add(target);
       },
       mount: async () => undefined,
