@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { StatusError } from '#api/machinery/status.ts';
+import { messageOf } from './error-text.ts';
 import type { ManifestObject } from './manifests.ts';
 import { compactJson } from './output/json.ts';
 import { deletePruned } from './prune.ts';
@@ -105,20 +106,36 @@ export class ApplySet {
 
   /** `uids` of what was applied now; `told` of each object that goes. */
   async prune(uids: ReadonlySet<string>, told: (object: unknown) => void): Promise<void> {
-    const found: { type: ServedResource; item: ManifestObject }[] = [];
+    const left: { type: ServedResource; item: ManifestObject }[] = [];
     for (const type of this.#before.kinds.values())
-      for (const namespace of type.isNamespaced ? [...this.#before.namespaces].sort() : [undefined]) {
-        const query = { labelSelector: `${PART_OF}=${this.id}` };
-        const list = await this.#call.cluster.get<{ items: ManifestObject[] }>(pathOf(type, { namespace, query }));
-        found.push(...list.items.map((item) => ({ type, item })));
-      }
-    for (const { type, item } of found)
-      if (!uids.has(String(item.metadata['uid'])))
-        told(await deletePruned(this.#call, { type, item, dryRun: this.#dryRun }));
+      for (const namespace of type.isNamespaced ? [...this.#before.namespaces].sort() : [undefined])
+        for (const item of await this.#membersIn(type, namespace))
+          if (!uids.has(String(item.metadata['uid']))) left.push({ type, item });
+    for (const { type, item } of left) {
+      const { name, namespace } = item.metadata;
+      const what = `${kindOf(type)} ${namespace ? `${namespace}/` : ''}${name}`;
+      told(
+        await deletePruned(this.#call, { type, item, dryRun: this.#dryRun }).catch((error: unknown) => {
+          throw new VerbError(`pruning ${what}: ${messageOf(error)}`);
+        }),
+      );
+    }
     try {
       await this.#write(this.#now);
     } catch (error) {
-      throw new VerbError(`apply and prune succeeded, but ApplySet update failed: ${(error as Error).message}`);
+      throw new VerbError(`apply and prune succeeded, but ApplySet update failed: ${messageOf(error)}`);
+    }
+  }
+
+  /** Whatever a server makes of the selector: nothing goes that does not carry the label. */
+  async #membersIn(type: ServedResource, namespace: string | undefined): Promise<ManifestObject[]> {
+    try {
+      const path = pathOf(type, { namespace, query: { labelSelector: `${PART_OF}=${this.id}` } });
+      const { items } = await this.#call.cluster.get<{ items: ManifestObject[] }>(path);
+      return items.filter(({ metadata }) => (metadata['labels'] as Texts | undefined)?.[PART_OF] === this.id);
+    } catch (error) {
+      const what = `${type.group}/${type.version}, Kind=${type.kind}`;
+      throw new VerbError(`listing ${what} objects for pruning: ${messageOf(error)}`);
     }
   }
 
@@ -127,7 +144,7 @@ export class ApplySet {
       return await this.#call.cluster.get<ManifestObject>(pathOf(this.#parent.resource, this.#parent));
     } catch (error) {
       if (!isNotFound(error))
-        throw new VerbError(`failed to fetch ApplySet parent object ${this.#told}: ${(error as Error).message}`);
+        throw new VerbError(`failed to fetch ApplySet parent object ${this.#told}: ${messageOf(error)}`);
       if (BUILT_IN_PARENTS.has(groupResourceOf(this.#parent.resource))) return undefined;
       throw new VerbError('custom resource ApplySet parents cannot be created automatically');
     }
@@ -164,7 +181,7 @@ export class ApplySet {
     try {
       return { kinds: kindsIn(annotations, await this.#call.cluster.resources()), namespaces };
     } catch (error) {
-      throw new VerbError(`parsing ApplySet annotation on ${this.#told}: ${(error as Error).message}`);
+      throw new VerbError(`parsing ApplySet annotation on ${this.#told}: ${messageOf(error)}`);
     }
   }
 
@@ -203,7 +220,7 @@ export class ApplySet {
         throw error;
       });
     } catch (error) {
-      throw new VerbError(`failed to update ApplySet: ${(error as Error).message}`);
+      throw new VerbError(`failed to update ApplySet: ${messageOf(error)}`);
     }
   }
 }

@@ -17,7 +17,7 @@ export function textOf(error: unknown, server: string): string {
 
 export const exitCodeOf = (error: unknown): number => (error instanceof VerbError ? error.exitCode : 1);
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 function standardText(error: unknown, server: string): string | undefined {
   if (error instanceof StatusError) {
