@@ -10,6 +10,7 @@ import { isReady } from '#api/core/v1/pod-conditions.ts';
 import { Service } from '#api/core/v1/service.ts';
 import { EndpointSlice } from '#api/discovery/v1/endpoint-slice.ts';
 import type { Kind } from '#api/machinery/kind.ts';
+import { type KubeObject, keyOf } from '#api/machinery/object.ts';
 import { defineController, settled } from '#control-plane/controllers/define-controller.ts';
 import { controllersFor } from '#control-plane/controllers/index.ts';
 import { replicaSetController } from '#control-plane/controllers/replica-set.ts';
@@ -132,6 +133,21 @@ test('a controller does not see its own write as missing: it waits until its cac
   await cluster.settles();
   expect(cluster.list(ConfigMap, { namespace: 'shop' })).toHaveLength(1);
   expect(steps.filter((step) => step === 'shop 0')).toHaveLength(1);
+});
+
+test('what a cluster does to the objects that it has begun with, no other one sees', async () => {
+  const labelled = { metadata: { labels: { touched: 'yes' } } };
+  await using one = await startCluster();
+  await using other = await startCluster();
+  for (const kind of [...one.kinds.all()].filter(({ virtual }) => !virtual))
+    for (const { metadata } of one.list(kind)) await one.patch(kind, keyOf({ metadata } as KubeObject), labelled);
+  await one.settles();
+  await using later = await startCluster();
+  for (const cluster of [other, later]) {
+    const all = [...cluster.kinds.all()].filter(({ virtual }) => !virtual).flatMap((kind) => cluster.list(kind));
+    expect(all.length).toBeGreaterThan(30);
+    expect(all.filter(({ metadata }) => metadata.labels?.['touched'])).toEqual([]);
+  }
 });
 
 test('two clusters of one seed are the same: objects, UIDs, versions, order', async () => {

@@ -80,6 +80,20 @@ for (const how of ['closed', 'lost', 'expired'] as const)
     expect(cluster.faults.dropWatch({ resource: 'pods' }, how)).toBe(1); // it watches again
   });
 
+test('a controller that cannot begin to follow begins when it can: within the process it lists by its watch', async () => {
+  await using cluster = await startCluster({ controllers: [replicaSetController] });
+  cluster.stop(replicaSetController.name);
+  const refused = ['watch', 'list'].map((verb) => cluster.faults.fail({ verb, resource: 'pods' }));
+  cluster.start(replicaSetController.name);
+  await cluster.create(ReplicaSet, replicaSet('web', { replicas: 2 }));
+  await cluster.clock.advance('1m');
+  const hits = refused.map((fault) => fault.hits);
+  expect([hits[0]! > 0, hits[1], cluster.list(Pod)]).toEqual([true, 0, []]);
+  cluster.faults.clear();
+  await cluster.clock.advance('1m');
+  expect(cluster.list(Pod)).toHaveLength(2);
+});
+
 test('a write whose answer was lost is not made twice by its controller', async () => {
   await using cluster = await startCluster({ controllers: [replicaSetController] });
   const lost = cluster.faults.drop({ verb: 'create', resource: 'pods', times: 2 });

@@ -12,7 +12,10 @@ import { type Duration, millisecondsOf } from './test-clock.ts';
 
 /** Which requests: what is left out may be anything. */
 export interface Which {
-  /** `create`, `update`, `patch`, `delete`, `deletecollection`, `get`, `list`, `watch`. */
+  /**
+   * `create`, `update`, `patch`, `delete`, `deletecollection`, `get`, `list`, `watch`. Informers within the process list by their
+   * watch: that is the one to meet them by.
+   */
   verb?: string;
   /** Plural, with its group where there is one, and its subresource: `pods`, `deployments.apps`, `pods/status`. */
   resource?: string;
@@ -91,7 +94,7 @@ export class Faults {
 
   /**
    * Ends the open watches of these: `closed` in order, `lost` as when a connection breaks, `expired` with 410, after which a
-   * client has to list anew. Gives how many they were.
+   * client has to begin anew. Gives how many they were.
    */
   dropWatch(which: Omit<Which, 'verb' | 'times'> = {}, how: 'closed' | 'lost' | 'expired' = 'lost'): number {
     const met = [...this.#watches].filter(({ info, user }) => matches(which, info, user));

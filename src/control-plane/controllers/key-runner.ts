@@ -65,6 +65,7 @@ export class KeyRunner {
   readonly #weights = new Map<string, number>();
   #reconciled = 0;
   #failed = 0;
+  #hasBegun = false;
   #isStopped = false;
 
   constructor(name: string, env: RunEnvironment, work: Work) {
@@ -75,9 +76,12 @@ export class KeyRunner {
     this.#queue = new WorkQueue({ clock: env.clock, workers: work.workers, work: (key) => this.#run(key) });
   }
 
-  /** Keys that are queued or worked on; those that wait for a time, or for a cache to see their own writes, are not counted. */
+  /**
+   * Keys that are queued or worked on; those that wait for a time, or for a cache to see their own writes, are not counted, and none
+   * before work has begun: it is the informers that are waited for then.
+   */
   get busy(): number {
-    return this.#queue.busy;
+    return this.#hasBegun ? this.#queue.busy : 0;
   }
 
   get stats(): ControllerStats {
@@ -104,16 +108,21 @@ export class KeyRunner {
   /** Begins when all of these have listed once. */
   startAfter(informers: Iterable<Informer<KubeObject>>): void {
     const waiting = new Set([...informers].filter(({ hasSynced }) => !hasSynced));
-    if (waiting.size === 0) this.#queue.start();
+    if (waiting.size === 0) this.#begin();
     for (const informer of waiting) {
       const stop = informer.onProgress(() => {
         if (!informer.hasSynced) return;
         stop();
         waiting.delete(informer);
-        if (waiting.size === 0) this.#queue.start();
+        if (waiting.size === 0) this.#begin();
       });
       this.onStop(stop);
     }
+  }
+
+  #begin(): void {
+    this.#hasBegun = true;
+    this.#queue.start();
   }
 
   onStop(stop: () => void): void {
