@@ -23,10 +23,21 @@ export class MountFailed extends Error {
 const run = promisify(execFile);
 const shells = new SmallShells();
 
-/** Throws MountFailed. */
-async function quickly(program: string, args: readonly string[]): Promise<void> {
-  const { code, said } = await shells.run(program, args);
-  if (code !== 0) throw new MountFailed(`Command failed: ${[program, ...args].join(' ')}\n${said}`);
+/** With upstream's texts: exit status, arguments, and what the program said. */
+const mountFailed = (
+  args: readonly string[],
+  { code, said }: { code: number | string; said: string },
+  cause?: unknown,
+) =>
+  new MountFailed(
+    `mount failed: exit status ${code}\nMounting command: mount\nMounting arguments: ${args.join(' ')}\nOutput: ${said}\n`,
+    { cause },
+  );
+
+/** What does not wait for anybody else. Throws MountFailed. */
+async function mountQuickly(args: readonly string[]): Promise<void> {
+  const ended = await shells.run('mount', args);
+  if (ended.code !== 0) throw mountFailed(args, ended);
 }
 
 const mountinfo = () => readFile('/proc/self/mountinfo', 'utf8');
@@ -36,26 +47,26 @@ const MOUNT_MS = 120_000;
 export const systemMounter: Mounter = {
   async tmpfs(path, { sizeBytes, mode }) {
     const size = sizeBytes ? `,size=${sizeBytes}` : '';
-    await quickly('mount', ['-t', 'tmpfs', '-o', `mode=${mode.toString(8)}${size}`, 'tmpfs', path]);
+    await mountQuickly(['-t', 'tmpfs', '-o', `mode=${mode.toString(8)}${size}`, 'tmpfs', path]);
   },
   async bind(source, target, { readOnly } = { readOnly: false }) {
-    await quickly('mount', ['--no-canonicalize', '--bind', source, target]);
-    if (readOnly) await quickly('mount', ['--no-canonicalize', '-o', 'remount,bind,ro', target]);
+    await mountQuickly(['--no-canonicalize', '--bind', source, target]);
+    if (readOnly) await mountQuickly(['--no-canonicalize', '-o', 'remount,bind,ro', target]);
   },
   async mount({ type, source, target, options }) {
     const flags = options.length > 0 ? ['-o', options.join(',')] : [];
+    const args = ['-t', type, ...flags, source, target];
     try {
-      await run('mount', ['-t', type, ...flags, source, target], { timeout: MOUNT_MS });
+      await run('mount', args, { timeout: MOUNT_MS });
     } catch (error) {
-      const said = (error as { stderr?: string }).stderr?.trim() || (error as Error).message;
-      throw new MountFailed(
-        `mount failed: exit status ${(error as { code?: number | string }).code ?? 32}\nMounting command: mount\nMounting arguments: ${['-t', type, ...flags, source, target].join(' ')}\nOutput: ${said}\n`,
-        { cause: error },
-      );
+      const { stderr, code, message } = error as Error & { stderr?: string; code?: number | string };
+      throw mountFailed(args, { code: code ?? 32, said: stderr?.trim() || message }, error);
     }
   },
   async unmount(path) {
-    await quickly('umount', ['-l', path]);
+    const { code, said } = await shells.run('umount', ['-l', path]);
+    if (code !== 0)
+      throw new MountFailed(`unmount failed: exit status ${code}\nUnmounting arguments: ${path}\nOutput: ${said}\n`);
   },
   async below(path) {
     return mountPointsBelow(await mountinfo(), path);

@@ -44,6 +44,7 @@ export class SmallShells {
     const ended = await new Promise<Ended | undefined>((resolve) => {
       shell.ended = resolve;
       shell.said = '';
+      hold(shell, true);
       shell.child.stdin.write(`${words.length}\n${words.join('\n')}\n`);
     });
     if (ended) return ended;
@@ -64,17 +65,16 @@ export class SmallShells {
     return this.#begin();
   }
 
-  #begin(): Shell {
+  /** undefined: there are too many processes, or files, for another one that stays. */
+  #begin(): Shell | undefined {
     const child = spawn('sh', ['-c', LOOP], { stdio: ['pipe', 'pipe', 'pipe'] });
     const shell: Shell = { child, ended: undefined, said: '' };
-    this.#all.add(shell);
-    // Neither it nor its pipes keep a process that has nothing else to do; without them it ends by itself.
-    child.unref();
-    for (const pipe of [child.stdin, child.stdout, child.stderr]) (pipe as { unref?(): void }).unref?.();
-    child.stderr.resume();
-    child.stdin.on('error', () => undefined); // its end is told below
-    child.stdout.setEncoding('utf8').on('data', (text: string) => this.#hear(shell, text));
     child.on('error', () => this.#forget(shell)).once('close', () => this.#forget(shell));
+    if (child.pid === undefined) return undefined; // it may have no pipes, either
+    this.#all.add(shell);
+    child.stderr.resume();
+    child.stdin.on('error', () => undefined); // its end is told above
+    child.stdout.setEncoding('utf8').on('data', (text: string) => this.#hear(shell, text));
     return shell;
   }
 
@@ -92,9 +92,17 @@ export class SmallShells {
     if (!end) return;
     const { ended } = shell;
     shell.ended = undefined;
+    hold(shell, false);
     this.#idle.push(shell);
     ended?.({ code: Number(end[1]), said: shell.said.slice(0, end.index).trimEnd() });
   }
+}
+
+/** One with nothing to do keeps no process that has nothing else to do: without its pipes it ends by itself. */
+function hold({ child }: Shell, isHeld: boolean): void {
+  for (const each of [child, child.stdin, child.stdout, child.stderr] as { ref?(): void; unref?(): void }[])
+    if (isHeld) each.ref?.();
+    else each.unref?.();
 }
 
 function runItself(program: string, args: readonly string[]): Promise<Ended> {
