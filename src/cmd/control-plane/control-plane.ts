@@ -176,7 +176,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   return {
     async close(graceMs) {
       if (shared) await shared.stop(); // before anything that it leads to ends
-      await (await identity).stop();
+      await identity.stop();
       stopping.abort();
       await waiting;
       await simulation.stop();

@@ -1,13 +1,16 @@
 import { expect, test } from 'vitest';
 import { Lease } from '#api/coordination/v1/lease.ts';
 import { microTimestampOf } from '#api/machinery/timestamp.ts';
+import type { Client } from '#client/client.ts';
 import { startCluster, type TestCluster } from '#testing/cluster.ts';
 import { keepIdentityLease } from './identity-lease.ts';
 
 const NAME = /^apiserver-[a-z2-7]{26}$/;
-const keep = (cluster: TestCluster, { port = 6443, instance = 'first' } = {}) => {
+const keep = async (cluster: TestCluster, { port = 6443, instance = 'first' } = {}) => {
   const { clock, random, log } = cluster.services;
-  return keepIdentityLease({ client: cluster.client, clock, random, log, hostname: 'host-a', port, instance });
+  const kept = keepIdentityLease({ client: cluster.client, clock, random, log, hostname: 'host-a', port, instance });
+  await kept.isThere;
+  return kept;
 };
 const leases = (cluster: TestCluster) =>
   cluster.list(Lease).filter(({ metadata }) => metadata.labels?.['apiserver.kubernetes.io/identity']);
@@ -65,4 +68,15 @@ test('two on one machine have a Lease each; what is over goes after an hour, wha
   expect(cluster.get(Lease, 'kube-system/somebody')).toBeDefined();
   expect(leases(cluster)).toHaveLength(1);
   await one.stop();
+});
+
+test('where nobody answers an API server ends nevertheless', async () => {
+  await using cluster = await startCluster();
+  const { clock, random, log } = cluster.services;
+  const client = { delete: () => new Promise(() => undefined) } as unknown as Client;
+  const kept = keepIdentityLease({ client, clock, random, log, hostname: 'host-a', port: 6443, instance: 'first' });
+  const stopped = kept.stop();
+  await cluster.passes(2_000);
+  await stopped;
+  expect(leases(cluster)).toEqual([]);
 });

@@ -32,8 +32,8 @@ const RENEW_JITTER = 0.04;
 const COLLECT_EVERY_MS = 3_600_000;
 const LONGEST_STOP_MS = 2_000;
 
-/** Resolves when the Lease is there. `stop` takes it away. */
-export async function keepIdentityLease(options: IdentityLeaseOptions): Promise<{ stop(): Promise<void> }> {
+/** `isThere` resolves when the Lease is, or could not be made yet. `stop` takes it away, whatever goes on. */
+export function keepIdentityLease(options: IdentityLeaseOptions): { isThere: Promise<void>; stop(): Promise<void> } {
   const { client, clock, random, log } = options;
   const name = nameOf(options);
   const stopping = new AbortController();
@@ -47,10 +47,14 @@ export async function keepIdentityLease(options: IdentityLeaseOptions): Promise<
   };
   const collect = () => tried(() => collectExpired(client, clock.now()));
 
-  await tried(() => remove(client, name)); // of an earlier start
-  await tried(() => renew(name, options));
-  await collect();
-  const running = (async () => {
+  const begin = async () => {
+    await tried(() => remove(client, name)); // of an earlier start
+    if (!signal.aborted) await tried(() => renew(name, options));
+  };
+  const isThere = begin();
+  const running = async () => {
+    await isThere;
+    if (!signal.aborted) await collect();
     for (let collectAtMs = clock.now() + COLLECT_EVERY_MS; !signal.aborted; ) {
       const pauseMs = RENEW_EVERY_MS * (1 + RENEW_JITTER * random.next());
       await sleep(clock, pauseMs, signal).catch(() => undefined); // ends early only when it has to stop
@@ -60,8 +64,10 @@ export async function keepIdentityLease(options: IdentityLeaseOptions): Promise<
       collectAtMs = clock.now() + COLLECT_EVERY_MS;
       await collect();
     }
-  })();
+  };
   return {
+    begun,
+    isThere,
     async stop() {
       stopping.abort();
       const enough = new AbortController();
