@@ -74,7 +74,10 @@ export const notFoundValue = (at: At, value: unknown, detail = ''): FieldError =
 export const tooLong = (at: At, maxBytes: number): FieldError => ({
   reason: 'FieldValueTooLong',
   field: String(at),
-  message: `Too long: may not be more than ${maxBytes} byte${maxBytes === 1 ? '' : 's'}`,
+  message:
+    maxBytes < 0
+      ? 'Too long: value is too long'
+      : `Too long: may not be more than ${maxBytes} byte${maxBytes === 1 ? '' : 's'}`,
 });
 
 export const tooMany = (at: At, count: number, max: number): FieldError => ({

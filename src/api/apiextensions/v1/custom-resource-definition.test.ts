@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type * as schema from '#api/generated/schema.ts';
 import { CustomResourceDefinition } from './custom-resource-definition.ts';
 
@@ -12,6 +12,7 @@ const definition = (version: object, more: object = {}) =>
       spec: {
         group: 'example.com',
         names: { plural: 'gates', kind: 'Gate' },
+        scope: 'Cluster',
         versions: [{ name: 'v1', served: true, storage: true, ...version }],
         ...more,
       },
@@ -64,4 +65,92 @@ test('a schema that stands there already does not keep a definition from being c
   const current = { ...old, metadata: { ...old.metadata, resourceVersion: '1' } };
   expect(CustomResourceDefinition.validate(old)).toHaveLength(1);
   expect(CustomResourceDefinition.validateUpdate(next, current, '')).toEqual([]);
+});
+
+describe('what upstream tells of definitions that are no good', () => {
+  const refusals = (version: object, more: object = {}) =>
+    said(CustomResourceDefinition.validate(definition({ schema: good, ...version }, more)));
+
+  test('the scope must be said, for nothing stands in for it', () => {
+    expect(refusals({}, { scope: undefined })).toEqual(['spec.scope: Required value']);
+    const old = definition({ schema: good });
+    const current = {
+      ...old,
+      metadata: { ...old.metadata, resourceVersion: '1' },
+      status: { ...old.status, conditions: [{ type: 'Established', status: 'True' }] },
+    } as unknown as schema.CustomResourceDefinition;
+    const { scope: _, ...spec } = current.spec;
+    const next = { ...current, spec } as schema.CustomResourceDefinition;
+    expect(said(CustomResourceDefinition.validateUpdate(next, current, ''))).toEqual([
+      'spec.scope: Required value',
+      'spec.scope: Invalid value: "": field is immutable',
+    ]);
+  });
+
+  test('the name of what is there is not judged again where its group or plural is gone', () => {
+    const old = definition({ schema: good });
+    const current = { ...old, metadata: { ...old.metadata, resourceVersion: '1' } };
+    const next = { ...current, spec: { ...current.spec, group: '' } };
+    expect(said(CustomResourceDefinition.validateUpdate(next, current, ''))).toEqual([
+      'spec.group: Required value',
+      'spec.group: Invalid value: "": field is immutable',
+    ]);
+  });
+
+  test('a version without a schema, and fields to select by in one', () => {
+    const versions = [
+      { name: 'v1', served: true, storage: true, schema: good },
+      { name: 'v2', served: true, storage: false, selectableFields: [{ jsonPath: '.spec.colour' }] },
+    ];
+    expect(refusals({}, { versions })).toEqual([
+      'spec.versions[1].schema.openAPIV3Schema: Required value',
+      'spec.versions[1].selectableFields: Invalid value: "": may only be set when `version.schema.openAPIV3Schema` is not included',
+    ]);
+  });
+
+  test('a bad name of the first version is told twice', () => {
+    const [first = '', second = '', ...more] = refusals({ name: 'V 1' });
+    expect(first).toMatch(/^spec\.versions\[0\]\.name: Invalid value: "V 1": a DNS-1035 label must consist of/);
+    expect(second).toBe(first.replace('spec.versions[0].name', 'spec.version'));
+    expect(more).toEqual([]);
+  });
+
+  test('a length below zero that a default is longer than', () => {
+    const openAPIV3Schema = spec({ type: 'string', maxLength: -1, default: 'a' });
+    expect(refusals({ schema: { openAPIV3Schema } })).toEqual([
+      'spec.validation.openAPIV3Schema.properties[spec].default: Too long: value is too long',
+    ]);
+  });
+});
+
+describe('formats that nobody knows', () => {
+  const of = (...types: object[]) => {
+    const properties = Object.fromEntries(types.map((type, index) => [`f${index}`, type]));
+    return definition({ schema: { openAPIV3Schema: spec({ type: 'object', properties }) } });
+  };
+
+  test.each([
+    [{ type: 'string', format: 'date-time' }, []],
+    [{ type: 'string', format: 'k8s-short-name' }, []],
+    [{ type: 'integer', format: 'int64' }, []],
+    [{ type: 'number', format: 'double' }, []],
+    [{ 'x-kubernetes-int-or-string': true, format: 'uuid' }, []],
+    [{ type: 'string', format: 'int32' }, ['unrecognized format "int32"']],
+    [{ type: 'integer', format: 'date' }, ['unrecognized format "date"']],
+    [{ type: 'number', format: 'int32' }, ['unrecognized format "int32"']],
+    [{ type: 'boolean', format: 'byte' }, ['unrecognized format "byte"']],
+    [{ type: 'array', items: { type: 'string', format: 'x y' } }, ['unrecognized format "x y"']],
+    [
+      { type: 'string', anyOf: [{ format: 'a' }, { not: { format: 'b' } }] },
+      ['a', 'b'].map((f) => `unrecognized format "${f}"`),
+    ],
+    [{ type: 'object', additionalProperties: { type: 'string', format: 'c' } }, ['unrecognized format "c"']],
+  ])('%j', (type, expected) => {
+    expect(CustomResourceDefinition.warnings(of(type))).toEqual(expected);
+  });
+
+  test('those that were there before are not told again', () => {
+    const [a, b] = ['a', 'b'].map((format) => ({ type: 'string', format }));
+    expect(CustomResourceDefinition.warnings(of(a!, b!), of(a!))).toEqual(['unrecognized format "b"']);
+  });
 });

@@ -7,7 +7,7 @@ import type { At } from '#api/machinery/field-path.ts';
 import { follows, isImmutable, mustBeOneOf } from '#api/machinery/field-rules.ts';
 import { dns1035Label, dns1123Subdomain } from '#api/machinery/names.ts';
 import { validateConversion, withConversionDefaults } from './definition-conversion.ts';
-import { validateSchemas } from './definition-schemas.ts';
+import { unknownFormats, validateSchemas } from './definition-schemas.ts';
 import { validateStoredVersions, validateVersions } from './definition-versions.ts';
 import { validateApproval } from './group-approval.ts';
 import { validateSelectableFields } from './selectable-fields.ts';
@@ -32,7 +32,6 @@ export const CustomResourceDefinition = defineKind<schema.CustomResourceDefiniti
       ...definition,
       spec: {
         ...spec,
-        scope: spec.scope || 'Namespaced',
         names: {
           ...spec.names,
           singular: spec.names?.singular || (spec.names?.kind ?? '').toLowerCase(),
@@ -57,6 +56,7 @@ export const CustomResourceDefinition = defineKind<schema.CustomResourceDefiniti
     return { ...next, status: { ...next.status, storedVersions: [...stored, storage] } };
   },
   validate: (definition, at) => [
+    ...validateName(definition, at),
     ...validateDefinition(definition, at),
     ...validateConversion(definition.spec.conversion, { isServed: false }),
     ...validateSchemas(definition.spec),
@@ -73,7 +73,7 @@ export const CustomResourceDefinition = defineKind<schema.CustomResourceDefiniti
       ...validateConversion(next.spec.conversion, { current: current.spec.conversion, isServed }),
       ...validateSchemas(next.spec, current.spec),
       ...(isEqual(next.spec.versions, current.spec.versions) ? [] : validateSelectableFields(next.spec)),
-      ...(isServed ? isImmutable(at.spec.scope, next.spec.scope, current.spec.scope) : []),
+      ...(isServed ? isImmutable(at.spec.scope, next.spec.scope ?? '', current.spec.scope) : []),
       ...(isServed ? isImmutable(at.spec.names.kind, next.spec.names.kind, current.spec.names.kind) : []),
       ...isImmutable(at.spec.group, next.spec.group, current.spec.group),
       ...isImmutable(at.spec.names.plural, next.spec.names.plural, current.spec.names.plural),
@@ -81,19 +81,30 @@ export const CustomResourceDefinition = defineKind<schema.CustomResourceDefiniti
       ...validateApproval(next, current),
     ];
   },
+  warnings: ({ spec }, current) => {
+    const known = new Set(current && unknownFormats(current.spec));
+    return unknownFormats(spec)
+      .filter((format) => !known.has(format))
+      .map((format) => `unrecognized format ${JSON.stringify(format)}`);
+  },
   columns: [nameColumn(), column('Created At', 'date', ({ metadata }) => metadata.creationTimestamp)],
   allowUnconditionalUpdate: false,
 });
 
-function validateDefinition(
+/** Of what is there already neither the name nor what it is made of may change. */
+const validateName = (
   { metadata, spec }: schema.CustomResourceDefinition,
-  { metadata: meta, spec: at }: At<schema.CustomResourceDefinition>,
+  { metadata: at }: At<schema.CustomResourceDefinition>,
+): FieldError[] =>
+  metadata.name === `${spec.names.plural ?? ''}.${spec.group ?? ''}`
+    ? []
+    : [invalidValue(at.name, metadata.name, `must be spec.names.plural+"."+spec.group`)];
+
+function validateDefinition(
+  { spec }: schema.CustomResourceDefinition,
+  { spec: at }: At<schema.CustomResourceDefinition>,
 ): FieldError[] {
-  const wanted = `${spec.names.plural}.${spec.group}`;
   return [
-    ...(metadata.name === wanted
-      ? []
-      : [invalidValue(meta.name, metadata.name, `must be spec.names.plural+"."+spec.group`)]),
     ...validateGroup(spec.group ?? '', at.group),
     ...mustBeOneOf(at.scope, spec.scope, ['Cluster', 'Namespaced']),
     ...validateVersions(spec),

@@ -8,6 +8,8 @@ import type {
 import { isEqual } from '#api/machinery/equal.ts';
 import type { FieldError } from '#api/machinery/field-error.ts';
 import { validateSchema } from '#api/machinery/structural-schema/definition-rules.ts';
+import { isKnownFormat } from '#api/machinery/structural-schema/formats.ts';
+import { schemasInside } from '#api/machinery/structural-schema/schema-parts.ts';
 import { structuralErrors } from '#api/machinery/structural-schema/structural-rules.ts';
 
 interface NamedSchema {
@@ -52,3 +54,12 @@ export function validateSchemas(
 /** Only one that was stored before schemas were judged has any. */
 export const structuralViolations = ({ spec }: CustomResourceDefinition): FieldError[] =>
   schemasOf(spec).flatMap(({ schema, path }) => structuralErrors(schema, path));
+
+/** Formats that check nothing, for nobody knows them or not of that type; each once. */
+export const unknownFormats = ({ versions }: CustomResourceDefinitionSpec): string[] => [
+  ...new Set(
+    versions
+      .flatMap(({ schema }) => (schema?.openAPIV3Schema ? schemasInside(schema.openAPIV3Schema) : []))
+      .flatMap(({ format, type }) => (format && !isKnownFormat(format, type) ? [format] : [])),
+  ),
+];

@@ -20,9 +20,7 @@ export function validateVersions({ versions }: CustomResourceDefinitionSpec): Fi
     return [
       ...dns1035Label(version.name ?? '').map((text) => invalidValue(`${at}.name`, version.name, text)),
       ...validateDeprecation(version, `${at}.deprecationWarning`),
-      ...(version.schema?.openAPIV3Schema
-        ? []
-        : [requiredValue(`${at}.schema.openAPIV3Schema`, 'schemas are required')]),
+      ...(version.schema?.openAPIV3Schema ? [] : [requiredValue(`${at}.schema.openAPIV3Schema`)]),
     ];
   });
   return [
@@ -37,6 +35,8 @@ export function validateVersions({ versions }: CustomResourceDefinitionSpec): Fi
     ...(versions.filter(({ storage }) => storage).length === 1
       ? []
       : [invalidValue('spec.versions', names, 'must have exactly one version marked as storage version')]),
+    // Upstream keeps the first version's name in a field of its own as well, and judges it there once more.
+    ...(names[0] ? dns1035Label(names[0]).map((text) => invalidValue('spec.version', names[0], text)) : []),
   ];
 }
 

@@ -15,6 +15,8 @@ export function validateSelectableFields({ versions }: CustomResourceDefinitionS
   return versions.flatMap(({ selectableFields = [], schema }, index) => {
     if (areShared && index > 0) return [];
     const at = areShared ? 'spec.selectableFields' : `spec.versions[${index}].selectableFields`;
+    if (selectableFields.length > 0 && !schema?.openAPIV3Schema && !areShared)
+      return [invalidValue(at, '', 'may only be set when `version.schema.openAPIV3Schema` is not included')];
     return fieldErrors(selectableFields, schema?.openAPIV3Schema ?? {}, at);
   });
 }

@@ -52,6 +52,18 @@ export function hasFormat(text: string, format: string): boolean {
   return FORMATS.get(format.replaceAll('-', ''))?.(text) ?? true;
 }
 
+/** Of numbers a format says which they are, and is not checked. */
+const OF_NUMBERS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['integer', ['int32', 'int64']],
+  ['number', ['float', 'double']],
+]);
+
+/** Of values of that type; those without one may be strings. */
+export const isKnownFormat = (format: string, type = ''): boolean =>
+  type === '' || type === 'string'
+    ? FORMATS.has(format.replaceAll('-', ''))
+    : (OF_NUMBERS.get(type)?.includes(format) ?? false);
+
 /** Text of a URL that stands for itself: an absolute one, or a path from the root. */
 function isUri(text: string): boolean {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what a URL must not have

@@ -61,3 +61,17 @@ export function mapItems(list: readonly unknown[], change: (item: unknown, index
   });
   return copy ?? list;
 }
+
+/** The schema itself and all schemas in it, from the outside in. */
+export function schemasInside(schema: JSONSchemaProps): JSONSchemaProps[] {
+  const found: JSONSchemaProps[] = [];
+  const waiting = [schema];
+  for (let next = waiting.pop(); next; next = waiting.pop()) {
+    const { allOf = [], anyOf = [], oneOf = [], not } = next;
+    const properties = propertiesOf(next).map(([, property]) => property);
+    const inside = [itemsOf(next), ...allOf, ...anyOf, ...oneOf, not, ...properties, valuesOf(next)];
+    found.push(next);
+    waiting.push(...inside.filter((one) => one !== undefined).reverse());
+  }
+  return found;
+}
