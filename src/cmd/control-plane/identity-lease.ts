@@ -52,7 +52,7 @@ export function keepIdentityLease(options: IdentityLeaseOptions): { isThere: Pro
     if (!signal.aborted) await tried(() => renew(name, options));
   };
   const isThere = begin();
-  const running = async () => {
+  const running = (async () => {
     await isThere;
     if (!signal.aborted) await collect();
     for (let collectAtMs = clock.now() + COLLECT_EVERY_MS; !signal.aborted; ) {
@@ -64,9 +64,8 @@ export function keepIdentityLease(options: IdentityLeaseOptions): { isThere: Pro
       collectAtMs = clock.now() + COLLECT_EVERY_MS;
       await collect();
     }
-  };
+  })();
   return {
-    begun,
     isThere,
     async stop() {
       stopping.abort();
