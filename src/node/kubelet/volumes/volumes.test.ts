@@ -266,7 +266,7 @@ describe('a volume of a driver', () => {
   test('of the node itself that a pod has under two names is mounted once, and taken down once', () =>
     onNode({ attachRequired: false }, async ({ cluster, volumes, calls, mounted }) => {
       const local = { path: root };
-      const onThisNode = { matchExpressions: [{ key: 'kubernetes.io/os', operator: 'DoesNotExist' }] };
+      const onThisNode = { matchExpressions: [{ key: 'kubernetes.io/os', operator: 'DoesNotExist' as const }] };
       const claim = await cluster.create(PersistentVolumeClaim, {
         metadata: { name: 'local', namespace: 'default' },
         spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } }, volumeName: 'here' },
