@@ -21,7 +21,12 @@ const definition = (versions: object[]) =>
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
     metadata: { name: 'gates.example.com' },
-    spec: { group: 'example.com', names: { plural: 'gates', kind: 'Gate', shortNames: ['gt'] }, versions },
+    spec: {
+      group: 'example.com',
+      names: { plural: 'gates', kind: 'Gate', shortNames: ['gt'] },
+      scope: 'Namespaced',
+      versions,
+    },
   } as unknown as schema.CustomResourceDefinition);
 
 const stored = version('v1', {
