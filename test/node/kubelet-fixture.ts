@@ -26,7 +26,7 @@ export interface KubeletFixture {
 }
 
 export async function startKubeletFixture(
-  containerd: PrivateContainerd,
+  containerd: Pick<PrivateContainerd, 'directory' | 'runtime'>,
   extra: Partial<KubeletOptions> = {},
 ): Promise<KubeletFixture> {
   const api = new MemoryApi();

@@ -42,6 +42,8 @@ export interface ContainerInputs {
   targetId?: string | undefined;
   /** What its devices need. */
   grant?: DeviceGrant | undefined;
+  /** CDI names of the devices that its ResourceClaims give it. */
+  claimed?: readonly string[];
 }
 
 /** @throws UnresolvedField, RefusedSecurity: a CreateContainerConfigError */
@@ -60,7 +62,7 @@ export async function containerConfigOf(inputs: ContainerInputs, facts: Containe
     envs: [...withHostname(environment, pod, facts), ...pairsOf(inputs.grant?.envs)],
     mounts: [...(await mountsOf(inputs, facts, environment)), ...deviceMounts(inputs.grant)],
     ...withDevices([...(inputs.grant?.devices ?? []), ...volumeDevices(inputs)]),
-    ...(inputs.grant?.cdiDevices.length && { cdiDevices: inputs.grant.cdiDevices }),
+    ...withCdiDevices([...(inputs.claimed ?? []), ...(inputs.grant?.cdiDevices ?? [])]),
     labels: containerLabels(pod, container),
     annotations: { ...inputs.grant?.annotations, ...containerAnnotations(pod, container, restartCount) },
     logPath: containerLogPath(container.name, restartCount),
@@ -170,6 +172,9 @@ async function terminationLogMount({ container, podFolder }: ContainerInputs): P
 type Devices = NonNullable<ContainerConfig['devices']>;
 
 const withDevices = (devices: Devices): { devices?: Devices } => (devices.length > 0 ? { devices } : {});
+
+const withCdiDevices = (cdiDevices: string[]): { cdiDevices?: string[] } =>
+  cdiDevices.length > 0 ? { cdiDevices } : {};
 
 /** Volumes that a container has as devices. */
 function volumeDevices({ pod, container, volumes }: ContainerInputs): Devices {

@@ -17,6 +17,8 @@ import { ImageFailed, type Images, type SeenImage } from './images.ts';
 import type { Limiter } from './limiter.ts';
 import type { PodEvents } from './pod-events.ts';
 import type { RuntimePods } from './runtime-pods.ts';
+import { ClaimsFailed } from './resource-claims/claims-failed.ts';
+import type { ResourceClaims } from './resource-claims/resource-claims.ts';
 import { RefusedSecurity } from './security-context.ts';
 
 /** Why it does not run; `reason` and `message` are its waiting state. */
@@ -42,6 +44,7 @@ export interface ContainerStarterOptions {
   /** How many containers may be started at once on this node. */
   starts: Limiter;
   devices: Devices;
+  claims: ResourceClaims;
 }
 
 export interface StartInputs extends Omit<ContainerInputs, 'image'> {
@@ -101,17 +104,17 @@ export class ContainerStarter {
 
   async #createAndStart(inputs: StartInputs & ContainerInputs): Promise<string> {
     const { pod, container, sandboxId, sandboxConfig } = inputs;
-    const { runtime, runtimePods, events, facts, devices } = this.#options;
-    const grant = await asStartFailure(
-      () => devices.grantFor(pod, container),
+    const { runtime, runtimePods, events, facts, devices, claims } = this.#options;
+    const [grant, claimed] = await asStartFailure(
+      async () => [await devices.grantFor(pod, container), claims.cdiDevicesFor(pod, container)] as const,
       (error) => {
-        if (!(error instanceof DevicePluginFailed)) return undefined;
+        if (!(error instanceof DevicePluginFailed) && !(error instanceof ClaimsFailed)) return undefined;
         events.warning(pod, container, 'Failed', `Error: ${error.message}`);
         return new StartFailed('CreateContainerConfigError', error.message);
       },
     );
     const config = await asStartFailure(
-      () => containerConfigOf({ ...inputs, grant }, facts),
+      () => containerConfigOf({ ...inputs, grant, claimed }, facts),
       (error) => {
         if (!(error instanceof UnresolvedField) && !(error instanceof RefusedSecurity)) return undefined;
         events.warning(pod, container, 'Failed', `Error: ${error.message}`);

@@ -10,6 +10,7 @@ import type { PodNotes } from './pod-notes.ts';
 import type { Probes } from './probes/probes.ts';
 import type { ReferencedObjects } from './referenced-objects.ts';
 import type { Allocations } from './resize/allocations.ts';
+import type { ResourceClaims } from './resource-claims/resource-claims.ts';
 import type { RuntimePods } from './runtime-pods.ts';
 import type { StatusWriter } from './status-writer.ts';
 import type { ServiceAccountTokens } from './volumes/service-account-tokens.ts';
@@ -27,6 +28,7 @@ export interface KubeletServices {
   cgroups: Cgroups | undefined;
   allocations: Allocations;
   devices: Devices;
+  claims: ResourceClaims;
   runtimePods: RuntimePods;
   notes: PodNotes;
   writer: StatusWriter;

@@ -16,6 +16,7 @@ import type { PodReporter } from './pod-reporter.ts';
 import type { Probes } from './probes/probes.ts';
 import { podCgroupPath } from './quality-of-service.ts';
 import type { Allocations } from './resize/allocations.ts';
+import type { ResourceClaims } from './resource-claims/resource-claims.ts';
 import type { ReferencedObjects } from './referenced-objects.ts';
 import { graceSecondsOf, POD_NAME, POD_NAMESPACE } from './runtime-labels.ts';
 import { isAlive, type RuntimePods } from './runtime-pods.ts';
@@ -37,6 +38,7 @@ export interface PodEndOptions {
   crashes: BackOff;
   allocations: Allocations;
   devices: Devices;
+  claims: ResourceClaims;
   notes: PodNotes;
   writer: StatusWriter;
   cgroups: Cgroups | undefined;
@@ -64,6 +66,8 @@ export class PodEnd {
     if (signal.aborted) return false;
     for (const { id, state } of before.sandboxes) if (state === 'SANDBOX_READY') await runtime.stopPodSandbox(id);
     probes.forget(uid);
+    // Its claims may go to others as soon as the API hears that it has ended.
+    await this.#options.claims.unprepare(uid);
     reporter.report(pod, await runtimePods.read(uid), { isTerminal: true });
     return true;
   }

@@ -54,8 +54,9 @@ export interface PodMachine {
 }
 
 export function podMachine(inputs: PodMachineInputs): PodMachine {
-  const { options, configuration, events, pods, cgroups, allocations, devices, runtimePods, notes, writer } = inputs;
-  const { probes, references, tokens, wake, volumes, node, mounter, registered, services, pressure, latest } = inputs;
+  const { options, configuration, events, pods, cgroups, allocations, devices, claims, runtimePods, notes } = inputs;
+  const { writer, probes, references, tokens, wake, volumes, node, mounter, registered, services, pressure, latest } =
+    inputs;
   const { onForgotten } = inputs;
   const { nodeName, client, runtime, machine, clock, random, log, directories, cgroupRoot } = options;
   const security = { appArmor: machine.appArmor, seccompRoot: join(directories.root, 'seccomp') };
@@ -96,6 +97,7 @@ export function podMachine(inputs: PodMachineInputs): PodMachine {
     killer,
     starts,
     devices,
+    claims,
     facts: {
       nodeName,
       clusterDomain: options.clusterDomain,
@@ -142,6 +144,7 @@ export function podMachine(inputs: PodMachineInputs): PodMachine {
     sandbox,
     podPidsLimit: configuration.podPidsLimit,
     allocations,
+    claims,
     runtimeHandlerOf: (pod) => runtimeHandlerOf(pod, client),
   });
   const sync = new PodSync({
@@ -184,6 +187,7 @@ export function podMachine(inputs: PodMachineInputs): PodMachine {
     crashes,
     allocations,
     devices,
+    claims,
     notes,
     writer,
     cgroups,

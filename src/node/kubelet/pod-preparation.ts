@@ -11,6 +11,8 @@ import type { PodNotes } from './pod-notes.ts';
 import { podCgroupLimits, podCgroupPath } from './quality-of-service.ts';
 import type { ReferencedObjects } from './referenced-objects.ts';
 import type { Allocations } from './resize/allocations.ts';
+import { ClaimsFailed } from './resource-claims/claims-failed.ts';
+import type { ResourceClaims } from './resource-claims/resource-claims.ts';
 import { largerLimits } from './resize/resizer.ts';
 import { NoRuntimeClass } from './runtime-class.ts';
 import type { RuntimePod, RuntimePods } from './runtime-pods.ts';
@@ -33,6 +35,7 @@ export interface PodPreparationOptions {
   /** How many processes a pod may have; 0 or less: as many as the node. */
   podPidsLimit: number;
   allocations: Allocations;
+  claims: ResourceClaims;
   /** The name of the runtime's handler; empty: its default one. Throws NoRuntimeClass. */
   runtimeHandlerOf(pod: Pod): Promise<string>;
 }
@@ -133,6 +136,7 @@ export class PodPreparation {
       const status = before.sandboxes[0];
       return { sandboxId: actions.sandboxId ?? '', config, podIPs: this.ipsOf(pod, status?.ips ?? []) };
     }
+    await this.#prepareClaims(pod);
     await mkdir(config.logDirectory, { recursive: true, mode: 0o755 });
     runtimePods.present([uid]);
     try {
@@ -149,6 +153,18 @@ export class PodPreparation {
       const message = `Failed to create pod sandbox: ${why}`;
       events.warning(pod, undefined, 'FailedCreatePodSandBox', message);
       throw new SyncFailed(message, { cause: error });
+    }
+  }
+
+  async #prepareClaims(pod: Pod): Promise<void> {
+    const { claims, events } = this.#options;
+    try {
+      await claims.prepare(pod);
+    } catch (error) {
+      if (!(error instanceof ClaimsFailed)) throw error;
+      const message = `Failed to prepare dynamic resources: ${error.message}`;
+      events.warning(pod, undefined, 'FailedPrepareDynamicResources', message);
+      throw error;
     }
   }
 

@@ -10,6 +10,7 @@ import type { Taint } from '#api/generated/schema.ts';
 import { configuredMs, DEFAULT_CONFIGURATION } from '#api/kubelet-config/kubelet-configuration.ts';
 import { quantityValue } from '#api/machinery/quantity.ts';
 import { EventRecorder } from '#client/event-recorder.ts';
+import { connectDraPlugin } from '#node/runtime/devices/dra-plugin.ts';
 import { rotateCertificates } from './certificates/rotate-certificates.ts';
 import { Devices } from './devices/devices.ts';
 import type { NodeFacts } from './field-values.ts';
@@ -30,6 +31,7 @@ import { preparedCgroups } from './prepared-cgroups.ts';
 import { Probes } from './probes/probes.ts';
 import { ReferencedObjects } from './referenced-objects.ts';
 import { Allocations } from './resize/allocations.ts';
+import { ResourceClaims } from './resource-claims/resource-claims.ts';
 import { RuntimePods } from './runtime-pods.ts';
 import { RuntimeWatcher } from './runtime-watcher.ts';
 import { type KubeletServer, startKubeletServer } from './server/kubelet-server.ts';
@@ -88,6 +90,15 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     log,
     onChange: () => registration.reportNow(),
   });
+  const claims = await ResourceClaims.open({
+    root: directories.root,
+    nodeName,
+    client,
+    clock,
+    log,
+    signal,
+    connect: (endpoint, service) => connectDraPlugin(endpoint, service, clock),
+  });
   const runtimePods = new RuntimePods(runtime, clock);
   const notes = new PodNotes();
   const writer = new StatusWriter({ client, clock, log, signal, shownAs });
@@ -105,6 +116,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     cgroups,
     allocations,
     devices,
+    claims,
     runtimePods,
     notes,
     writer,
@@ -149,6 +161,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     signal,
     node: () => registration.node,
     reportNode: () => registration.reportNow(),
+    plugins: new Map([['DRAPlugin', claims.plugins]]),
     images: imageVolumes({
       runtime,
       imageOf: (pod, volume, signal) => images.ensureFor(pod, volume, { secretOf: references.secret, signal }),
@@ -224,6 +237,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
   recorder.normal({ apiVersion: 'v1', kind: 'Node', name: nodeName, uid: nodeName }, 'Starting', 'Starting kubelet.');
   await nodesVolumes.restore();
   await registration.start();
+  claims.plugins.start();
   await nodesVolumes.start();
   await informers.synced(signal);
   await staticPods?.start();
@@ -236,6 +250,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     mirrors.reconcile();
   });
   feed();
+  claims.follow((podUid) => workers.isReleased(podUid));
   await watcher.start();
   new LogRotation({
     runtime,
@@ -289,6 +304,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
       stop.abort();
       await allocations.settled();
       await devices.close();
+      await claims.close();
     },
   };
   if (options.server)

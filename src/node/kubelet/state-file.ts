@@ -38,6 +38,11 @@ export class StateFile {
     });
   }
 
+  /** Resolves when what has changed until now is written; or cannot be, and will be tried again. */
+  async written(): Promise<void> {
+    await this.#writing;
+  }
+
   /** Resolves when everything is written, or cannot be. Nothing is tried again then. */
   async settled(): Promise<void> {
     await this.#writing;

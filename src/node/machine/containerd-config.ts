@@ -38,6 +38,8 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
   restrict_oom_score_adj = ${!facts.capabilities.sysResource}
   disable_apparmor = ${!facts.appArmor}
   tolerate_missing_hugetlb_controller = true
+  # Devices by their CDI names: 1.6 knows neither them nor this, 2.x has it so by default.
+  enable_cdi = true
   [${cri}.cni]
     bin_dir = ${text(layout.podRanges.some(isIpv6) ? layout.cniBinDir : cniFolderOf(facts))}
     conf_dir = ${text(layout.cniConfDir)}

@@ -331,6 +331,7 @@ describe('what programs are told', () => {
       'netns_mounts_under_state_dir = true',
       'restrict_oom_score_adj = true',
       'disable_apparmor = true',
+      'enable_cdi = true',
       'bin_dir = "/usr/lib/cni"',
       'sandbox_image = "kedge.local/pause:1"',
     ]) {

@@ -1,6 +1,7 @@
 /**
- * Protobuf messages from short tables: `name type number`, separated by commas; `*` marks a list, `map` a map of strings, a
- * capital letter another message. For gRPC without files that somebody has to generate or parse.
+ * Protobuf messages from short tables: `name type number`, separated by commas; `*` marks a list, `map` a map of strings,
+ * `map/Device` one of messages, a capital letter another message. For gRPC without files that somebody has to generate or
+ * parse.
  */
 import type protobuf from 'protobufjs/light.js';
 
@@ -46,6 +47,7 @@ export function messagesJson(
 function fieldJson(text: string): [string, Field] {
   const [name = '', type = '', number = ''] = text.split(' ');
   const id = Number(number);
-  if (type === 'map') return [name, { keyType: 'string', type: 'string', id }];
+  const [form, value = 'string'] = type.split('/');
+  if (form === 'map') return [name, { keyType: 'string', type: value, id }];
   return [name, type.endsWith('*') ? { rule: 'repeated', type: type.slice(0, -1), id } : { type, id }];
 }

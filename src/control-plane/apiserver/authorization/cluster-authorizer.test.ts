@@ -299,6 +299,16 @@ describe('a node', () => {
     expect((await cluster.authorizer.authorize(attributes)).decision === 'allow').toBe(allowed);
   });
 
+  test.each([
+    { fieldSelector: 'spec.nodeName=one', allowed: true },
+    { fieldSelector: 'spec.nodeName=one,spec.driver=gpu.example.com', allowed: true },
+    { fieldSelector: 'spec.driver=gpu.example.com', allowed: false },
+  ])('may take back ResourceSlices with $fieldSelector: $allowed', async ({ fieldSelector, allowed }) => {
+    const given = wish(node('one'), 'deletecollection resourceslices.resource.k8s.io') as ResourceAttributes;
+    const { decision } = await cluster.authorizer.authorize({ ...given, fieldSelector });
+    expect(decision === 'allow').toBe(allowed);
+  });
+
   test('reads the volume behind a claim of its pod, and the secret of that volume', async () => {
     const volume = (name: string, claim: string) =>
       ({

@@ -41,7 +41,7 @@ export function openCsiSocket(path: string, clock: Clock): CsiSocket {
 }
 
 /** `INVALID_ARGUMENT` → `InvalidArgument`, as Go prints it. */
-function failureOf(error: ServiceError): DriverFailed {
+export function failureOf(error: ServiceError): DriverFailed {
   const name = status[error.code] ?? 'UNKNOWN';
   const code = name
     .split('_')

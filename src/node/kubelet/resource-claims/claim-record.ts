@@ -1,0 +1,43 @@
+/** What the kubelet knows of a claim that pods on its node use. */
+import type { ResourceClaim } from '#api/resource/v1/resource-claim.ts';
+import type { ClaimName, PreparedDevice } from '#node/runtime/devices/dra-plugin.ts';
+
+export interface ClaimRecord extends ClaimName {
+  podUids: string[];
+  /** Each driver that has given devices to it. */
+  drivers: { name: string; devices: PreparedDevice[] }[];
+}
+
+/** @param claim has been allocated */
+export function recordOf({ metadata, status }: ResourceClaim): ClaimRecord {
+  const drivers = new Set((status?.allocation?.devices?.results ?? []).map(({ driver }) => driver));
+  return {
+    namespace: metadata.namespace ?? '',
+    name: metadata.name ?? '',
+    uid: metadata.uid ?? '',
+    podUids: [],
+    drivers: [...drivers].map((name) => ({ name, devices: [] })),
+  };
+}
+
+export const withDevices = (record: ClaimRecord, driver: string, devices: PreparedDevice[]): ClaimRecord => ({
+  ...record,
+  drivers: record.drivers.map((each) => (each.name === driver ? { ...each, devices } : each)),
+});
+
+/** @param request '': all devices of the claim */
+export function cdiDevicesOf({ drivers }: ClaimRecord, request: string): string[] {
+  const devices = drivers.flatMap((driver) => driver.devices);
+  const meant = devices.filter(
+    ({ requestNames }) => request === '' || requestNames.length === 0 || requestNames.includes(request),
+  );
+  return meant.flatMap(({ cdiDeviceIds }) => cdiDeviceIds);
+}
+
+/** Driver → the claims that it has a part in. */
+export function byDriver(records: readonly ClaimRecord[]): Map<string, ClaimRecord[]> {
+  const batches = new Map<string, ClaimRecord[]>();
+  for (const record of records)
+    for (const { name } of record.drivers) batches.set(name, [...(batches.get(name) ?? []), record]);
+  return batches;
+}
