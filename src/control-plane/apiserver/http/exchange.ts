@@ -30,7 +30,7 @@ type Headers = Record<string, string | string[]>;
 
 /**
  * Node.js holds on to a stream for a while after its answer; so the stream lets go of its exchange, and of the headers of both
- * sides with it, as soon as that is out. One pair of listeners serves all of them.
+ * sides with it, as soon as that is out. One pair of listeners serves all of them; most answers are out before anything can close.
  */
 const EXCHANGE = Symbol('exchange');
 type Out = Writable & { [EXCHANGE]?: Exchange | undefined };
@@ -76,8 +76,12 @@ export abstract class Exchange implements TimeElsewhere {
     this.auditId = this.header('audit-id') || newAuditId();
     this.set('audit-id', this.auditId);
     this.#out[EXCHANGE] = this;
-    out.on('close', closed);
     out.on('error', broken);
+  }
+
+  /** When all that can be done at once was done: only before an answer that is still to come can its client go. */
+  awaited(): void {
+    if (!this.#isEnded) this.#out.on('close', closed);
   }
 
   /** Aborts when the client has gone before the answer was whole. Made when it is asked for: few requests need it. */

@@ -94,7 +94,9 @@ export class RequestHandler {
       deadline?.end();
       done?.(exchange.code, clock.monotonicMs(), exchange);
     };
-    return lastly(() => otherwise(answer, (error) => this.#refuse(exchange, error)), over);
+    const served = lastly(() => otherwise(answer, (error) => this.#refuse(exchange, error)), over);
+    exchange.awaited();
+    return served;
   }
 
   /** Who the request is to be carried out as, once that is allowed. Throws Unauthorized, Forbidden. */
@@ -209,13 +211,15 @@ export class RequestHandler {
     work: Work | undefined,
   ): Soon<void> {
     const { audited } = exchange;
-    const warnings = [...known];
+    let warnings = known;
     const request: IncomingRequest = {
       method: info.method,
       path: exchange.url,
       user,
       userAgent: exchange.header('user-agent'),
-      warn: (text) => warnings.push(text),
+      warn(text) {
+        warnings = [...warnings, text];
+      },
     };
     if (audited) request.annotate = audited.annotate;
     if (info.method !== 'GET') request.elsewhere = exchange;
