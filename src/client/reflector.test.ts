@@ -216,13 +216,20 @@ test('waiting for informers ends with the signal', async () => {
 });
 
 const streaming = () => Object.assign(new ScriptedServer(), { streamsLists: true });
-const END: WatchEvent = { type: 'BOOKMARK', object: thing('', '10') };
+const bookmark = (resourceVersion: string): WatchEvent => ({ type: 'BOOKMARK', object: thing('', resourceVersion) });
+const endAt = (resourceVersion: string): WatchEvent => {
+  const { type, object } = bookmark(resourceVersion);
+  const annotations = { 'k8s.io/initial-events-end': 'true' };
+  return { type, object: { ...object, metadata: { ...object.metadata, annotations } } };
+};
+const END = endAt('10');
 
 test('where a watch begins with what there is, nothing is listed, and nothing shown before all has come', async () => {
   const server = streaming();
   const { informer, informers, stop } = start(server);
   await turn();
   await server.deliver({ type: 'ADDED', object: thing('a', '3') });
+  await server.deliver(bookmark('5'));
   await server.deliver({ type: 'ADDED', object: thing('b', '7') });
   expect([informer.hasSynced, informer.list()]).toEqual([false, []]);
   await server.deliver(END);
@@ -265,7 +272,7 @@ test('such a watch that has expired begins anew, and what went meanwhile is told
   informer.onChange(({ key, now }) => void (now ?? gone.push(key)));
   await server.deliver(expired('too old resource version'));
   expect(server.paths[1]).toBe(server.paths[0]);
-  await server.deliver({ type: 'BOOKMARK', object: thing('', '20') });
+  await server.deliver(endAt('20'));
   expect([gone, informer.resourceVersion]).toEqual([['default/a'], '20']);
   stop.abort();
 });

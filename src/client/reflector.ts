@@ -124,7 +124,7 @@ async function streamAll<T extends KubeObject>(
     if (signal.aborted) return;
     if (!items) take(event, options);
     else if (event.type !== 'BOOKMARK') items.push(keep ? keep(event.object) : event.object);
-    else {
+    else if (event.object.metadata.annotations?.[INITIAL_EVENTS_END] === 'true') {
       const { resourceVersion } = event.object.metadata;
       cache.replace(items, resourceVersion);
       items = undefined;
@@ -133,6 +133,8 @@ async function streamAll<T extends KubeObject>(
   }
 }
 
+/** On the bookmark behind the last of what there is; one without it says only how far the server is. */
+const INITIAL_EVENTS_END = 'k8s.io/initial-events-end';
 const FROM_NOW_ON = { sendInitialEvents: true, resourceVersionMatch: 'NotOlderThan' } as const;
 
 function take<T extends KubeObject>({ type, object }: WatchEvent<T>, { cache, keep }: ReflectorOptions<T>): void {
