@@ -11,6 +11,7 @@ import {
 import type { At } from './field-path.ts';
 import { follows } from './field-rules.ts';
 import { patternComplaint, qualifiedName } from './names.ts';
+import { repeatedIn } from './repeated.ts';
 
 const MAX_REASON_BYTES = 1024;
 const MAX_MESSAGE_BYTES = 32 * 1024;
@@ -18,13 +19,13 @@ const REASON = '[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?';
 const IS_REASON = new RegExp(`^${REASON}$`);
 const STATUSES = ['False', 'True', 'Unknown'];
 
-export const validateConditions = (conditions: readonly Condition[] = [], at: At<Condition[]>): FieldError[] =>
-  conditions.flatMap((condition, index) => {
+export function validateConditions(conditions: readonly Condition[] = [], at: At<Condition[]>): FieldError[] {
+  const repeated = repeatedIn(conditions.map(({ type }) => type));
+  return conditions.flatMap((condition, index) => {
     const here = at[index]!;
     const { type, status, reason, message = '', observedGeneration = 0, lastTransitionTime } = condition;
-    const isTwice = conditions.findIndex((other) => other.type === type) < index;
     return [
-      ...(isTwice ? [duplicateValue(here.type, type)] : []),
+      ...(repeated.has(index) ? [duplicateValue(here.type, type)] : []),
       ...follows(here.type, type ?? '', qualifiedName),
       ...(STATUSES.includes(status) ? [] : [notSupportedValue(here.status, status ?? '', STATUSES)]),
       ...(observedGeneration < 0
@@ -35,6 +36,7 @@ export const validateConditions = (conditions: readonly Condition[] = [], at: At
       ...(message.length > MAX_MESSAGE_BYTES ? [tooLong(here.message, MAX_MESSAGE_BYTES)] : []),
     ];
   });
+}
 
 function validateReason(reason: string, at: At<string>): FieldError[] {
   if (!reason) return [requiredValue(at)];

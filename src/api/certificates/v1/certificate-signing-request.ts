@@ -13,6 +13,7 @@ import {
 import type { At } from '#api/machinery/field-path.ts';
 import { isOneOf } from '#api/machinery/field-rules.ts';
 import { pathSegment } from '#api/machinery/names.ts';
+import { repeatedIn } from '#api/machinery/repeated.ts';
 import { certificateProblem } from './certificate-chain.ts';
 import { parseCertificateRequest } from './certificate-request.ts';
 import { validateConditions, validateTransitions, withDecisionsOf } from './conditions.ts';
@@ -106,9 +107,10 @@ export const CertificateSigningRequest = defineKind<schema.CertificateSigningReq
 
 function validateUsages(usages: readonly string[], at: At<schema.CertificateSigningRequestSpec>): FieldError[] {
   if (usages.length === 0) return [requiredValue(at.usages)];
+  const repeated = repeatedIn(usages);
   return usages.flatMap((usage, index) => [
     ...isOneOf(at.usages[index]!, usage, USAGES),
-    ...(usages.indexOf(usage) < index ? [duplicateValue(at.usages[index]!, usage)] : []),
+    ...(repeated.has(index) ? [duplicateValue(at.usages[index]!, usage)] : []),
   ]);
 }
 

@@ -12,6 +12,7 @@ import { type At, keyed, type Path } from '#api/machinery/field-path.ts';
 import { follows } from '#api/machinery/field-rules.ts';
 import { qualifiedName } from '#api/machinery/names.ts';
 import { compareQuantities, quantityMilliValue, quantityValue } from '#api/machinery/quantity.ts';
+import { repeatedIn } from '#api/machinery/repeated.ts';
 import {
   isExtendedResource,
   isHugePages,
@@ -35,12 +36,13 @@ export const LimitRange = defineKind<schema.LimitRange>({
       limits: (range.spec?.limits ?? []).map((item) => defaultItem(item as schema.LimitRangeItem)),
     },
   }),
-  validate: ({ spec: { limits } }, { spec: at }) =>
-    limits.flatMap((item, index) => {
-      const twice = limits.findIndex(({ type }) => type === item.type) < index;
+  validate({ spec: { limits } }, { spec: at }) {
+    const repeated = repeatedIn(limits.map(({ type }) => type));
+    return limits.flatMap((item, index) => {
       const here = at.limits[index]!;
-      return [...(twice ? [duplicateValue(here.type, item.type)] : []), ...validateItem(item, here)];
-    }),
+      return [...(repeated.has(index) ? [duplicateValue(here.type, item.type)] : []), ...validateItem(item, here)];
+    });
+  },
   allowCreateOnUpdate: true,
 });
 

@@ -13,6 +13,7 @@ import {
 import type { At, Path } from '#api/machinery/field-path.ts';
 import { follows, isNotNegative } from '#api/machinery/field-rules.ts';
 import { qualifiedName } from '#api/machinery/names.ts';
+import { repeatedIn } from '#api/machinery/repeated.ts';
 import { parseIndexes } from './indexes.ts';
 
 const MAX_RULES = 20;
@@ -78,13 +79,13 @@ function validateExitCodes(
         'must be one of the container or initContainer names in the pod template',
       ),
     );
-  if (values.length === 0)
-    errors.push(invalidValue(at.values, values.length > 0 ? values : null, 'at least one value is required'));
+  if (values.length === 0) errors.push(invalidValue(at.values, null, 'at least one value is required'));
   if (values.length > MAX_EXIT_CODES) errors.push(tooMany(at.values, values.length, MAX_EXIT_CODES));
+  const repeated = repeatedIn(values);
   for (const [index, code] of values.entries()) {
     if (operator === 'In' && code === 0)
       errors.push(invalidValue(at.values[index]!, code, 'must not be 0 for the In operator'));
-    if (values.indexOf(code) < index) errors.push(duplicateValue(at.values[index]!, code));
+    if (repeated.has(index)) errors.push(duplicateValue(at.values[index]!, code));
   }
   const isOrdered = values.every((code, index) => index === 0 || values[index - 1]! <= code);
   return isOrdered ? errors : [...errors, invalidValue(at.values, values, 'must be ordered')];

@@ -12,6 +12,7 @@ import {
 import type { At } from '#api/machinery/field-path.ts';
 import { follows, isRequired, mustBeOneOf } from '#api/machinery/field-rules.ts';
 import { dns1123Label, portName, portNumber } from '#api/machinery/names.ts';
+import { repeatedIn } from '#api/machinery/repeated.ts';
 import { isRestartableInit } from '../pod-conditions.ts';
 import { validateEnv, validateEnvFrom } from './environment.ts';
 import { validateDevices, validateMounts } from './mounts.ts';
@@ -199,13 +200,15 @@ export const validateFileVolumes = (spec: PodSpec, at: At<PodSpec>): FieldError[
   );
 
 function validatePorts(ports: readonly ContainerPort[], at: At<ContainerPort[]>): FieldError[] {
+  const repeated = repeatedIn(ports.map(({ name }) => name));
   return ports.flatMap((port, index) => {
     const here = at[index]!;
     const errors: FieldError[] = [];
     if (port.name) {
       const complaints = follows(here.name, port.name, portName);
-      const twice = ports.findIndex(({ name }) => name === port.name) < index;
-      errors.push(...(complaints.length === 0 && twice ? [duplicateValue(here.name, port.name)] : complaints));
+      errors.push(
+        ...(complaints.length === 0 && repeated.has(index) ? [duplicateValue(here.name, port.name)] : complaints),
+      );
     }
     if (!port.containerPort) errors.push(requiredValue(here.containerPort));
     else

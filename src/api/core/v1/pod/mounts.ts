@@ -3,28 +3,27 @@ import type { Container, Volume, VolumeDevice, VolumeMount } from '#api/generate
 import { type FieldError, forbiddenField, invalidValue, notFoundValue } from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
 import { isOneOf, isRequired } from '#api/machinery/field-rules.ts';
+import { repeatedIn } from '#api/machinery/repeated.ts';
 import { validateDescending } from './volume-sources.ts';
 
 type Volumes = ReadonlyMap<string, Volume>;
 
 export function validateMounts(container: Container, { volumeMounts: at }: At<Container>, volumes: Volumes) {
   const { volumeMounts: mounts = [], volumeDevices: devices = [] } = container;
+  const repeated = repeatedIn(mounts.map(({ mountPath = '' }) => mountPath));
+  const asDevices = new Set(devices.map((device) => device.name));
+  const devicePaths = new Set(devices.map(({ devicePath }) => devicePath));
   return mounts.flatMap((mount, index): FieldError[] => {
     const { name, mountPath = '' } = mount;
     const here = at[index]!;
-    const isTwice = mounts.findIndex((other) => (other.mountPath ?? '') === mountPath) < index;
     const refuse = (field: 'name' | 'mountPath', text: string) => [invalidValue(here[field], mount[field] ?? '', text)];
     return [
       ...isRequired(here.name, name),
       ...(volumes.has(name) ? [] : [notFoundValue(here.name, name ?? '')]),
       ...isRequired(here.mountPath, mountPath),
-      ...(isTwice ? refuse('mountPath', 'must be unique') : []),
-      ...(devices.some((device) => device.name === name)
-        ? refuse('name', 'must not already exist in volumeDevices')
-        : []),
-      ...(devices.some(({ devicePath }) => devicePath === mountPath)
-        ? refuse('mountPath', 'must not already exist as a path in volumeDevices')
-        : []),
+      ...(repeated.has(index) ? refuse('mountPath', 'must be unique') : []),
+      ...(asDevices.has(name) ? refuse('name', 'must not already exist in volumeDevices') : []),
+      ...(devicePaths.has(mountPath) ? refuse('mountPath', 'must not already exist as a path in volumeDevices') : []),
       // Upstream names what follows without the number of the mount.
       ...validateMountOptions(mount, at as unknown as At<VolumeMount>, { container, expression: here.subPathExpr }),
     ];
@@ -62,26 +61,27 @@ function validateMountOptions(
 
 export function validateDevices(container: Container, { volumeDevices: at }: At<Container>, volumes: Volumes) {
   const { volumeMounts: mounts = [], volumeDevices: devices = [] } = container;
+  const repeatedNames = repeatedIn(devices.map(({ name }) => name));
+  const repeatedPaths = repeatedIn(devices.map(({ devicePath = '' }) => devicePath));
+  const asMounts = new Set(mounts.map((mount) => mount.name));
+  const mountPaths = new Set(mounts.map(({ mountPath }) => mountPath));
   return devices.flatMap((device, index): FieldError[] => {
     const { name = '', devicePath: path = '' } = device;
     const here = at[index]!;
-    const before = devices.slice(0, index);
     const volume = volumes.get(name);
     const refuse = (field: keyof VolumeDevice, text: string) => [invalidValue(here[field], device[field] ?? '', text)];
     return [
       ...isRequired(here.name, name),
-      ...(name && before.some((other) => other.name === name) ? refuse('name', 'must be unique') : []),
+      ...(name && repeatedNames.has(index) ? refuse('name', 'must be unique') : []),
       ...(volume && !volume.persistentVolumeClaim && !volume.ephemeral
         ? refuse('name', 'can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode')
         : []),
       ...(volume ? [] : [notFoundValue(here.name, name)]),
       ...isRequired(here.devicePath, path),
-      ...(before.some((other) => (other.devicePath ?? '') === path) ? refuse('devicePath', 'must be unique') : []),
+      ...(repeatedPaths.has(index) ? refuse('devicePath', 'must be unique') : []),
       ...(path.split('/').includes('..') ? refuse('devicePath', "can not contain backsteps ('..')") : []),
-      ...(mounts.some((mount) => mount.name === name) ? refuse('name', 'must not already exist in volumeMounts') : []),
-      ...(mounts.some(({ mountPath }) => mountPath === path)
-        ? refuse('devicePath', 'must not already exist as a path in volumeMounts')
-        : []),
+      ...(asMounts.has(name) ? refuse('name', 'must not already exist in volumeMounts') : []),
+      ...(mountPaths.has(path) ? refuse('devicePath', 'must not already exist as a path in volumeMounts') : []),
     ];
   });
 }

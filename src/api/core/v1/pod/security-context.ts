@@ -16,6 +16,7 @@ import {
 } from '#api/machinery/field-error.ts';
 import type { At, Path } from '#api/machinery/field-path.ts';
 import { isBetween, isOneOf } from '#api/machinery/field-rules.ts';
+import { repeatedIn } from '#api/machinery/repeated.ts';
 import { validateDescending } from './volume-sources.ts';
 import { validateWindowsOptions } from './windows.ts';
 
@@ -82,6 +83,7 @@ function validateSysctls(
   { hostNetwork, hostIPC }: PodSpec,
   at: At<PodSecurityContext>,
 ): FieldError[] {
+  const repeated = repeatedIn(sysctls.map(({ name = '' }) => name.replaceAll('/', '.')));
   return sysctls.flatMap(({ name = '' }, index) => {
     const here = at.sysctls[index]!.name;
     if (!name) return [requiredValue(here)];
@@ -91,8 +93,7 @@ function validateSysctls(
         invalidValue(here, name, `must have at most ${MAX_SYSCTL} characters and match regex ${SYSCTL_TEXT}`),
       );
     const dotted = name.replaceAll('/', '.');
-    if (sysctls.findIndex((other) => other.name.replaceAll('/', '.') === dotted) < index)
-      errors.push(duplicateValue(here, name));
+    if (repeated.has(index)) errors.push(duplicateValue(here, name));
     if (hostNetwork && dotted.startsWith('net.'))
       errors.push(invalidValue(here, name, "may not be specified when 'hostNetwork' is true"));
     if (hostIPC && /^(kernel\.(shm|msg|sem)|fs\.mqueue\.)/.test(dotted))

@@ -14,6 +14,7 @@ import { follows, isBetween, mustBeOneOf } from '#api/machinery/field-rules.ts';
 import { isLegacyIp } from '#api/machinery/ip-rules.ts';
 import { dns1123Label, dns1123Subdomain, dns1123SubdomainWithUnderscore, qualifiedName } from '#api/machinery/names.ts';
 import { validateLabels } from '#api/machinery/object-meta.ts';
+import { repeatedIn } from '#api/machinery/repeated.ts';
 import { validateContainers, validateFileVolumes, validateHostNetwork, validateImages } from './container-rules.ts';
 import { validatePodResources } from './pod-level-resources.ts';
 import { validateResources } from './resources.ts';
@@ -171,22 +172,23 @@ const validateAlias = ({ ip, hostnames = [] }: HostAlias, at: At<HostAlias>): Fi
 
 function validateGates({ readinessGates = [], schedulingGates = [] }: PodSpec, at: At<PodSpec>): FieldError[] {
   const names = schedulingGates.map(({ name }) => name);
+  const repeated = repeatedIn(names);
   return [
     ...readinessGates.flatMap(({ conditionType }, i) =>
       follows(at.readinessGates[i]!.conditionType, conditionType ?? '', qualifiedName),
     ),
     ...names.flatMap((name, i) => [
       ...follows(at.schedulingGates[i]!, name ?? '', qualifiedName),
-      ...(names.indexOf(name) < i ? [duplicateValue(at.schedulingGates[i]!, name)] : []),
+      ...(repeated.has(i) ? [duplicateValue(at.schedulingGates[i]!, name)] : []),
     ]),
   ];
 }
 
-const validateClaims = ({ resourceClaims = [] }: PodSpec, at: At<PodSpec>): FieldError[] =>
-  resourceClaims.flatMap((claim, index) => {
+function validateClaims({ resourceClaims = [] }: PodSpec, at: At<PodSpec>): FieldError[] {
+  const repeated = repeatedIn(resourceClaims.map(({ name }) => name));
+  return resourceClaims.flatMap((claim, index) => {
     const { name, resourceClaimName, resourceClaimTemplateName } = claim;
     const here = at.resourceClaims[index]!;
-    const isTwice = name && resourceClaims.findIndex((other) => other.name === name) < index;
     const given = [resourceClaimName, resourceClaimTemplateName].filter((one) => one !== undefined);
     const shown = {
       Name: name ?? '',
@@ -196,7 +198,7 @@ const validateClaims = ({ resourceClaims = [] }: PodSpec, at: At<PodSpec>): Fiel
     return [
       ...(!name
         ? [requiredValue(here.name)]
-        : isTwice
+        : repeated.has(index)
           ? [duplicateValue(here.name, name)]
           : follows(here.name, name, dns1123Label)),
       ...(given.length === 2
@@ -217,3 +219,4 @@ const validateClaims = ({ resourceClaims = [] }: PodSpec, at: At<PodSpec>): Fiel
         : follows(here.resourceClaimTemplateName, resourceClaimTemplateName, dns1123Subdomain)),
     ];
   });
+}

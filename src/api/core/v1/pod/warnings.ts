@@ -3,6 +3,7 @@ import type { Container, ContainerPort, NodeSelectorTerm, PodSpec, Volume } from
 import { type At, keyed, type Path, root } from '#api/machinery/field-path.ts';
 import { warningsOfIp } from '#api/machinery/ip-rules.ts';
 import { canonicalQuantity, quantityMilliValue } from '#api/machinery/quantity.ts';
+import { repeatedIn } from '#api/machinery/repeated.ts';
 import { warningsOfClaimSpec } from '../persistent-volume-claim.ts';
 
 /** Labels of nodes that have another name now, and since when. */
@@ -176,10 +177,9 @@ function ofVolume(volume: Volume, at: At<Volume>): string[] {
 }
 
 function ofRepeated<T extends object>(items: readonly T[], field: keyof T & string, at: At<T[]>): string[] {
+  const repeated = repeatedIn(items.map((item) => item[field]));
   return items.flatMap((item, i) =>
-    items.findIndex((other) => other[field] === item[field]) < i
-      ? [`${String(at)}[${i}].${field}: duplicate ${field} ${JSON.stringify(item[field] ?? '')}`]
-      : [],
+    repeated.has(i) ? [`${String(at)}[${i}].${field}: duplicate ${field} ${JSON.stringify(item[field] ?? '')}`] : [],
   );
 }
 
@@ -194,8 +194,9 @@ const ofFractions = (amounts: Readonly<Record<string, string>> = {}, at: At<Reco
   });
 
 function ofHiddenVariables({ env = [] }: Container, at: At<Container>): string[] {
+  const repeated = repeatedIn(env.map(({ name }) => name));
   return env.flatMap(({ name, value, valueFrom }, index) => {
-    if (env.findIndex((other) => other.name === name) === index) return [];
+    if (!repeated.has(index)) return [];
     const reference = `$(${name})`;
     if (!valueFrom && value !== reference && value?.includes(reference)) return [];
     return [`${String(at.env[index]!)}: hides previous definition of "${name}", which may be dropped when using apply`];

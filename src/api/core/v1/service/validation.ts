@@ -13,6 +13,7 @@ import { follows, isOneOf, mustBeOneOf } from '#api/machinery/field-rules.ts';
 import { isEndpointIp, isLegacyCidr, isLegacyIp, parseIpLoosely } from '#api/machinery/ip-rules.ts';
 import { dns1123Label, dns1123Subdomain, portName, portNumber, qualifiedName } from '#api/machinery/names.ts';
 import { validateLabels } from '#api/machinery/object-meta.ts';
+import { repeatedIn } from '#api/machinery/repeated.ts';
 import { validateFamilies, validateFamilyChange } from './families.ts';
 import { isExternal, isHeadless, needsHealthCheckPort } from './type-change.ts';
 
@@ -32,7 +33,7 @@ export function validateService(service: Service, at: At<Service>, current?: Ser
   return [
     ...validateAnnotations(service, at),
     ...validateByType(spec, at.spec),
-    ...(spec.ports ?? []).flatMap((port, index) => validatePort(port, spec, at.spec.ports[index]!, index)),
+    ...validatePorts(spec.ports ?? [], at.spec.ports),
     ...validateLabels(spec.selector, at.spec.selector),
     ...validateSessionAffinity(spec, at.spec),
     ...validateFamilies(service, at, current),
@@ -100,13 +101,23 @@ const asInternal = ({ protocol, port }: Pick<ServicePort, 'protocol' | 'port'>) 
   NodePort: 0,
 });
 
-function validatePort(port: ServicePort, spec: ServiceSpec, at: At<ServicePort>, index: number): FieldError[] {
-  const ports = spec.ports ?? [];
+function validatePorts(ports: readonly ServicePort[], at: At<ServicePort[]>): FieldError[] {
+  const repeated = repeatedIn(ports.map(({ name }) => name));
+  return ports.flatMap((port, index) => [
+    ...(port.name
+      ? [
+          ...follows(at[index]!.name, port.name, dns1123Label),
+          ...(repeated.has(index) ? [duplicateValue(at[index]!.name, port.name)] : []),
+        ]
+      : ports.length > 1
+        ? [requiredValue(at[index]!.name)]
+        : []),
+    ...validatePort(port, at[index]!),
+  ]);
+}
+
+function validatePort(port: ServicePort, at: At<ServicePort>): FieldError[] {
   const errors: FieldError[] = [];
-  if (port.name) {
-    errors.push(...follows(at.name, port.name, dns1123Label));
-    if (ports.findIndex(({ name }) => name === port.name) < index) errors.push(duplicateValue(at.name, port.name));
-  } else if (ports.length > 1) errors.push(requiredValue(at.name));
   errors.push(...portNumber(port.port ?? 0).map((text) => invalidValue(at.port, port.port ?? 0, text)));
   errors.push(...mustBeOneOf(at.protocol, port.protocol, PROTOCOLS));
   errors.push(
