@@ -144,7 +144,7 @@ describe('into the pod', () => {
   });
 
   test('exec passes output, standard input, the exit code and a terminal', async () => {
-    expect(await k('exec', 'talker', '--', 'node', '-p', 'process.env.WHERE')).toMatch(/^node[12]\n$/);
+    expect(await k('exec', 'talker', '--', 'node', '-p', 'process.env.WHERE')).toMatch(/^node[123]\n$/);
     const echoed = await cluster.tryKubectl(
       ['-n', NAMESPACE, 'exec', '-i', 'talker', '--', 'node', '-e', 'process.stdin.pipe(process.stdout)'],
       { input: 'through\n' },
