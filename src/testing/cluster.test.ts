@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { APIService } from '#api/apiregistration/v1/api-service.ts';
 import { Deployment } from '#api/apps/v1/deployment.ts';
 import { ReplicaSet } from '#api/apps/v1/replica-set.ts';
 import { ConfigMap } from '#api/core/v1/config-map.ts';
@@ -148,6 +149,15 @@ test('what a cluster does to the objects that it has begun with, no other one se
     expect(all.length).toBeGreaterThan(30);
     expect(all.filter(({ metadata }) => metadata.labels?.['touched'])).toEqual([]);
   }
+});
+
+test('a cluster begins with what its own kinds need, whatever others of the process have', async () => {
+  const groups = async (simulatedNodePools: boolean) => {
+    await using cluster = await startCluster({ simulatedNodePools });
+    return cluster.list(APIService).map(({ spec }) => spec.group);
+  };
+  const [without, withPools, again] = [await groups(false), await groups(true), await groups(false)];
+  expect([without, withPools, again].map((each) => each.includes('kedge.dev'))).toEqual([false, true, false]);
 });
 
 test('two clusters of one seed are the same: objects, UIDs, versions, order', async () => {
