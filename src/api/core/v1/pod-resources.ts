@@ -101,7 +101,7 @@ function countedFrom(asked: ResourceRequirements | undefined, said: Said, isInfe
 }
 
 const only = (amounts: ResourceList = {}, names: ResourceList = {}): ResourceList =>
-  Object.fromEntries(Object.entries(amounts).filter(([name]) => name in names));
+  Object.fromEntries(Object.entries(amounts).filter(([name]) => Object.hasOwn(names, name)));
 
 /** Whether its status says other amounts than its spec. Asked at every change of every pod: it makes nothing. */
 export function isInResize({ spec, status }: ResizablePod): boolean {

@@ -132,7 +132,7 @@ describe('a pod that is being resized counts with', () => {
     const pod = resizing({}, { resources: { requests: { cpu: '4' } } } as object);
     const status = {
       ...pod.status,
-      resources: { requests: { cpu: '6', memory: '1Gi' } },
+      resources: { requests: { cpu: '6', memory: '1Gi', constructor: '1' } },
       allocatedResources: { cpu: '5' },
     };
     const whole = { ...pod, status } as typeof pod;

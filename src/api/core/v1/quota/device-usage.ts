@@ -86,23 +86,23 @@ function byResource(byClass: ReadonlyMap<string, number>, ofPod: Amounts, { clas
 
 /** Of the pod for whose extended resources the scheduler has made the claim: anybody can write that it is one. */
 function podUsage(claim: ResourceClaim, around: DeviceSurroundings, nowMs: number): Amounts {
-  const pod = isOfResources(claim) ? around.podOf(claim) : undefined;
-  if (!pod || ownerUid(claim) !== pod.metadata.uid) return {};
+  const owner = ownerOf(claim);
+  const pod = owner && around.podOf(claim);
+  if (!pod || owner.uid !== pod.metadata.uid) return {};
   const told = pod.status?.extendedResourceClaimStatus?.resourceClaimName;
   if (told !== undefined && told !== claim.metadata.name) return {};
-  const isOlder = (other: ResourceClaim) =>
-    isOfResources(other) && ownerUid(other) === pod.metadata.uid && ageOf(other) < ageOf(claim);
+  const isOlder = (other: ResourceClaim) => ownerOf(other)?.uid === owner.uid && ageOf(other) < ageOf(claim);
   if (told === undefined && around.claimsBeside(claim).some(isOlder)) return {};
   return podEvaluator.usage(pod, nowMs);
 }
 
-const isOfResources = ({ metadata }: ResourceClaim): boolean => metadata.annotations?.[EXTENDED_CLAIM] === 'true';
-
+/** The pod for whose extended resources a claim says that it was made; undefined for all other claims, which most are. */
 export const ownerOf = ({ metadata }: ResourceClaim) =>
-  metadata.ownerReferences?.find(
-    ({ controller, kind, apiVersion }) => controller && kind === 'Pod' && apiVersion === 'v1',
-  );
-const ownerUid = (claim: ResourceClaim): string | undefined => ownerOf(claim)?.uid;
+  metadata.annotations?.[EXTENDED_CLAIM] === 'true'
+    ? metadata.ownerReferences?.find(
+        ({ controller, kind, apiVersion }) => controller && kind === 'Pod' && apiVersion === 'v1',
+      )
+    : undefined;
 
 /** The older one first, then by name. */
 const ageOf = ({ metadata }: ResourceClaim): string => `${metadata.creationTimestamp} ${metadata.name}`;

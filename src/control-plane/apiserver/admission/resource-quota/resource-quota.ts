@@ -49,7 +49,7 @@ export function resourceQuota(services: QuotaServices, limited: readonly Limited
   });
 }
 
-/** Asked for each claim: there are few, and to follow all pods for them would cost more. */
+/** Asked for each claim, of most only the classes: to follow all pods for the few others would cost more. */
 async function around(claim: ResourceClaim, { client, live }: QuotaServices): Promise<DeviceSurroundings> {
   const { items: classes } = await client.list(DeviceClass);
   const owner = ownerOf(claim);
