@@ -261,6 +261,10 @@ test('who goes while it waits leaves its place', async () => {
   gone.abort();
   await expect(impatient).rejects.toThrow();
   await expect.poll(waiting).toBe(0);
+  const { text } = await raw.ask('/metrics');
+  const turnedAway =
+    /^apiserver_flowcontrol_rejected_requests_total\{.*flow_schema="busy-flow",.*reason="(.*?)".*\} 1$/m;
+  expect(turnedAway.exec(text)?.[1]).toBe('cancelled'); // not because it has waited too long
   gate.resolve();
   await Promise.all(held);
 });
