@@ -21,6 +21,7 @@ import {
   isNotNegative,
 } from '#api/machinery/field-rules.ts';
 import { formatLabelSelector, formatLabels } from '#api/machinery/label-selector.ts';
+import { rollingUpdateInGo } from './rolling-update.ts';
 
 export type DaemonSet = schema.DaemonSet;
 
@@ -86,10 +87,6 @@ function defaultStrategy(
   return { type, rollingUpdate: { maxUnavailable, maxSurge } };
 }
 
-/** Upstream's names of the fields. */
-const shownInGo = (rolling: { maxUnavailable?: number | string; maxSurge?: number | string } | undefined) =>
-  rolling ? { MaxUnavailable: rolling.maxUnavailable ?? null, MaxSurge: rolling.maxSurge ?? null } : null;
-
 function validateStrategy(
   { type, rollingUpdate }: schema.DaemonSetUpdateStrategy,
   at: At<schema.DaemonSetUpdateStrategy>,
@@ -97,7 +94,10 @@ function validateStrategy(
   if (type === 'OnDelete') return [];
   if (type !== 'RollingUpdate')
     return [
-      notSupportedValue(at, { Type: type, RollingUpdate: shownInGo(rollingUpdate) }, ['RollingUpdate', 'OnDelete']),
+      notSupportedValue(at, { Type: type, RollingUpdate: rollingUpdateInGo(rollingUpdate) }, [
+        'RollingUpdate',
+        'OnDelete',
+      ]),
     ];
   if (!rollingUpdate) return [requiredValue(at.rollingUpdate)];
   const { maxUnavailable, maxSurge } = rollingUpdate;

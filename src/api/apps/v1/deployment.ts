@@ -27,6 +27,7 @@ import {
   isNotNegative,
 } from '#api/machinery/field-rules.ts';
 import { formatLabelSelector, formatSelector, selectorFrom } from '#api/machinery/label-selector.ts';
+import { rollingUpdateInGo } from './rolling-update.ts';
 
 export type Deployment = schema.Deployment;
 
@@ -95,10 +96,6 @@ function defaultStrategy(strategy: schema.Submitted<schema.DeploymentStrategy>):
   return { type, rollingUpdate: { maxUnavailable, maxSurge } };
 }
 
-/** Upstream's names of the fields. */
-const shownInGo = (rolling: { maxUnavailable?: number | string; maxSurge?: number | string } | undefined) =>
-  rolling ? { MaxUnavailable: rolling.maxUnavailable ?? null, MaxSurge: rolling.maxSurge ?? null } : null;
-
 function validateStrategy(strategy: schema.DeploymentStrategy, at: At<schema.DeploymentStrategy>): FieldError[] {
   const { type, rollingUpdate } = strategy;
   if (type === 'Recreate')
@@ -107,7 +104,10 @@ function validateStrategy(strategy: schema.DeploymentStrategy, at: At<schema.Dep
       : [];
   if (type !== 'RollingUpdate')
     return [
-      notSupportedValue(at, { Type: type, RollingUpdate: shownInGo(rollingUpdate) }, ['Recreate', 'RollingUpdate']),
+      notSupportedValue(at, { Type: type, RollingUpdate: rollingUpdateInGo(rollingUpdate) }, [
+        'Recreate',
+        'RollingUpdate',
+      ]),
     ];
   if (!rollingUpdate) return [requiredValue(at.rollingUpdate, 'this should be defaulted and never be nil')];
   const { maxUnavailable, maxSurge } = rollingUpdate;
