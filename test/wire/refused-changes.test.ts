@@ -1,7 +1,8 @@
 /**
  * One field of a good object set to something else, for every kind: what kube-apiserver v1.36 says of it, in a create, in an
  * update, in an update of the status, and of what an older server let in and an update leaves as it is. The answers in
- * `refused-changes/` are upstream's: `base` is a good object, a row one change of it, the last column what is refused.
+ * `refused-changes/` are upstream's. A row of `bases` is a good object: apiVersion, kind, the rest as JSON. A row of the others is
+ * one change of it: the base by its row, counted from 0; the path of the field; its value, none where it is left out; what is refused.
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
