@@ -35,6 +35,11 @@ interface Shell {
 export class SmallShells {
   readonly #idle: Shell[] = [];
   readonly #all = new Set<Shell>();
+  readonly #spawnShell: typeof spawnShell;
+
+  constructor(spawning = spawnShell) {
+    this.#spawnShell = spawning;
+  }
 
   /** Resolves however it ends. Rejects if nobody can tell how it ended, with a `code`. */
   async run(program: string, args: readonly string[]): Promise<Ended> {
@@ -67,7 +72,7 @@ export class SmallShells {
 
   /** undefined: there are too many processes, or files, for another one that stays. */
   #begin(): Shell | undefined {
-    const child = spawn('sh', ['-c', LOOP], { stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = this.#spawnShell();
     const shell: Shell = { child, ended: undefined, said: '' };
     child.on('error', () => this.#forget(shell)).once('close', () => this.#forget(shell));
     if (child.pid === undefined) return undefined; // it may have no pipes, either
@@ -97,6 +102,8 @@ export class SmallShells {
     ended?.({ code: Number(end[1]), said: shell.said.slice(0, end.index).trimEnd() });
   }
 }
+
+const spawnShell = (): ChildProcessWithoutNullStreams => spawn('sh', ['-c', LOOP], { stdio: ['pipe', 'pipe', 'pipe'] });
 
 /** One with nothing to do keeps no process that has nothing else to do: without its pipes it ends by itself. */
 function hold({ child }: Shell, isHeld: boolean): void {
