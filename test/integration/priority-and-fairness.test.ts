@@ -126,10 +126,10 @@ test('what is mandatory may not be changed, but for the shares of the exempt lev
         (error: Error) => error,
       )
     )?.message;
-  const change = (name: string, spec: object, dryRun = true) =>
-    refused(client.patch(PriorityLevelConfiguration, { name }, { type: 'merge', patch: { spec }, dryRun }));
+  const change = (name: string, spec: object) =>
+    refused(client.patch(PriorityLevelConfiguration, { name }, { type: 'merge', patch: { spec } }));
   const flow = (name: string, spec: object) =>
-    refused(client.patch(FlowSchema, { name }, { type: 'merge', patch: { spec }, dryRun: true }));
+    refused(client.patch(FlowSchema, { name }, { type: 'merge', patch: { spec } }));
   expect(await change('catch-all', { limited: { nominalConcurrencyShares: 7 } })).toMatch(
     /^PriorityLevelConfiguration\.flowcontrol\.apiserver\.k8s\.io "catch-all" is invalid: spec: Invalid value: \{.*\}: spec of 'catch-all' must equal the fixed value$/,
   );
