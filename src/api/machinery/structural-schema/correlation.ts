@@ -1,6 +1,5 @@
 /** Which of the old values is the one that a new value came from. Source: Kubernetes documentation, "Validation ratcheting". */
-import { isEqual } from '../equal.ts';
-import { childOf, isMap, itemsOf, type JSONSchemaProps, type JsonMap } from './schema-parts.ts';
+import { childOf, isMap, isSame, itemsOf, type JSONSchemaProps, type JsonMap } from './schema-parts.ts';
 
 /** Only the items of a list that is a map can be told which of the old ones they are. */
 export function oldItems(schema: JSONSchemaProps, old: unknown): ((item: unknown) => unknown) | undefined {
@@ -18,7 +17,7 @@ export function isUnchanged(schema: JSONSchemaProps | undefined, value: unknown,
   if (value === old) return true;
   if (Array.isArray(value))
     return Array.isArray(old) && value.length === old.length && areItemsSame(schema, value, old);
-  return isMap(value) ? isMap(old) && areFieldsSame(schema, value, old) : isEqual(value, old);
+  return isMap(value) ? isMap(old) && areFieldsSame(schema, value, old) : isSame(value, old);
 }
 
 function areItemsSame(
@@ -27,7 +26,7 @@ function areItemsSame(
   old: readonly unknown[],
 ): boolean {
   const before = schema && oldItems(schema, old);
-  if (!before) return isEqual(value, old);
+  if (!before) return isSame(value, old);
   const items = itemsOf(schema);
   return value.every((item) => before(item) !== undefined && isUnchanged(items, item, before(item)));
 }

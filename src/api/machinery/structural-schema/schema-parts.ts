@@ -75,3 +75,15 @@ export function schemasInside(schema: JSONSchemaProps): JSONSchemaProps[] {
   }
   return found;
 }
+
+/** Exactly: an empty list is another value than none, which a schema may refuse. Only the order of fields is no matter. */
+export function isSame(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (Array.isArray(a))
+    return Array.isArray(b) && a.length === b.length && a.every((item, index) => isSame(item, b[index]));
+  if (!isMap(a) || !isMap(b)) return false;
+  const names = Object.keys(a);
+  return (
+    names.length === Object.keys(b).length && names.every((name) => Object.hasOwn(b, name) && isSame(a[name], b[name]))
+  );
+}

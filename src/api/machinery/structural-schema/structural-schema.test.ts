@@ -73,6 +73,19 @@ describe('values', () => {
       ['spec.x: Invalid value: 0: spec.x in body should have at least 1 properties'],
     ],
     [
+      { type: 'object', minProperties: 1, required: ['a'], properties: { a: { type: 'string' } } },
+      {},
+      ['spec.x: Invalid value: 0: spec.x in body should have at least 1 properties', 'spec.x.a: Required value'],
+    ],
+    [
+      { type: 'object', maxProperties: 1, additionalProperties: { type: 'string' } },
+      { a: 1, b: 'b' },
+      [
+        'spec.x: Too many: 2: must have at most 1 item',
+        'spec.x.a: Invalid value: "integer": spec.x.a in body must be of type string: "integer"',
+      ],
+    ],
+    [
       { type: 'integer', oneOf: [{ minimum: 1 }, { minimum: 2 }] },
       3,
       ['<nil>: Invalid value: "": "spec.x" must validate one and only one schema (oneOf). Found 2 valid alternatives'],
@@ -109,6 +122,22 @@ describe('values', () => {
     ]);
   });
 
+  test('an empty list where there was none is new', () => {
+    const schema = fields({
+      list: { type: 'array', minItems: 1, items: { type: 'string' } },
+      text: { type: 'string', nullable: true },
+    });
+    const judged = (value: object, old: object) =>
+      said(validateValue(schema, { path: '', value: { spec: value }, old: { spec: old } }));
+    const tooFew = 'spec.list: Invalid value: 0: spec.list in body should have at least 1 items';
+    expect(judged({ list: [] }, {})).toEqual([tooFew]);
+    expect(judged({ list: [], text: 'a' }, { text: 'a' })).toEqual([tooFew]);
+    expect(judged({ text: [] }, { text: null })).toEqual([
+      'spec.text: Invalid value: "array": spec.text in body must be of type string: "array"',
+    ]);
+    expect(judged({ list: [], text: 'b' }, { list: [], text: 'a' })).toEqual([]);
+  });
+
   test('what an update leaves as it was is not judged again', () => {
     const schema = fields({
       a: { type: 'string', enum: ['x'] },
@@ -132,6 +161,7 @@ describe('values', () => {
         },
       }),
     ).toEqual([]);
+    expect(judged({ spec: { a: 'old', list: [{ k: 'p', v: 9 }], other: 1 } })).toEqual([]);
     expect(judged({ spec: { a: 'new', list: [{ k: 'p', v: 8 }] } })).toEqual([
       'spec.a: Unsupported value: "new": supported values: "x"',
       'spec.list[0].v: Invalid value: 8: spec.list[0].v in body should be less than or equal to 1',
@@ -271,6 +301,10 @@ test('sets and maps hold nothing twice', () => {
   expect(said(validateListTypes(schema, { path: '', value }))).toEqual([
     'spec.set[2]: Duplicate value: "a"',
     'spec.map[1]: Duplicate value: {"k":"1"}',
+  ]);
+  const odd = { spec: { map: [{ k: '1' }, null, 'a', 'a'] } };
+  expect(said(validateListTypes(schema, { path: '', value: odd }))).toEqual([
+    'spec.map[2]: Invalid value: "a": must be an object for an array of list-type map',
   ]);
 });
 

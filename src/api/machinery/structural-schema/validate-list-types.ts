@@ -1,14 +1,13 @@
 /** Lists that are sets or maps hold nothing twice. Source: "API concepts", merge strategy; upstream's listtype validation. */
-import { isEqual } from '../equal.ts';
-import { duplicateValue, type FieldError } from '../field-error.ts';
+import { duplicateValue, type FieldError, invalidValue } from '../field-error.ts';
 import { collectErrors } from './collect-errors.ts';
 import { listKeyOf } from './correlation.ts';
-import { childOf, isMap, itemsOf, type JSONSchemaProps, valuesOf } from './schema-parts.ts';
+import { childOf, isMap, isSame, itemsOf, type JSONSchemaProps, valuesOf } from './schema-parts.ts';
 import type { Placed } from './validate-value.ts';
 
 /** Each duplicate once, however often it stands there. A value that an update leaves as it was is not judged again. */
 export function validateListTypes(schema: JSONSchemaProps, { path, value, old }: Placed): FieldError[] {
-  if (old !== undefined && isEqual(value, old)) return [];
+  if (old !== undefined && isSame(value, old)) return [];
   if (Array.isArray(value)) {
     const items = itemsOf(schema);
     return [
@@ -32,6 +31,8 @@ export function validateListTypes(schema: JSONSchemaProps, { path, value, old }:
 function duplicates(schema: JSONSchemaProps, path: string, list: readonly unknown[]): FieldError[] {
   const type = schema['x-kubernetes-list-type'];
   if (type !== 'set' && type !== 'map') return [];
+  const odd = type === 'map' ? list.findIndex((item) => item !== null && !isMap(item)) : -1;
+  if (odd >= 0) return [invalidValue(`${path}[${odd}]`, list[odd], 'must be an object for an array of list-type map')];
   const counts = new Map<string, number>();
   return collectErrors(list, (item, index) => {
     const key = type === 'map' ? listKeyOf(schema, item) : canonical(item);

@@ -19,6 +19,7 @@ import { matchesPattern } from './pattern.ts';
 import {
   childOf,
   isMap,
+  isSame,
   itemsOf,
   type JSONSchemaProps,
   type JsonMap,
@@ -42,7 +43,7 @@ export function validateValue(schema: JSONSchemaProps, placed: Placed): FieldErr
 
 function errorsOf(schema: JSONSchemaProps, placed: Placed): FieldError[] {
   const { value, old } = placed;
-  if (old !== undefined && isEqual(value, old)) return [];
+  if (old !== undefined && isSame(value, old)) return [];
   if (value === null) return [...validateType(schema, placed), ...validateEnum(schema, placed)];
   return [
     ...validateType(schema, placed),
@@ -149,9 +150,10 @@ function validateMap(schema: JSONSchemaProps, placed: Of<JsonMap>): FieldError[]
   const old = isMap(placed.old) ? placed.old : {};
   const { minProperties, maxProperties } = schema;
   const count = Object.keys(value).length;
+  const errors: FieldError[] = [];
   if (minProperties !== undefined && count < minProperties)
-    return [wrong(placed, count, `should have at least ${minProperties} properties`)];
-  if (maxProperties !== undefined && count > maxProperties) return [tooMany(fieldOf(placed), count, maxProperties)];
+    errors.push(wrong(placed, count, `should have at least ${minProperties} properties`));
+  if (maxProperties !== undefined && count > maxProperties) errors.push(tooMany(fieldOf(placed), count, maxProperties));
   const at = (name: string): Placed => ({
     path: under(path, name),
     value: value[name],
@@ -160,6 +162,7 @@ function validateMap(schema: JSONSchemaProps, placed: Of<JsonMap>): FieldError[]
   const values = valuesOf(schema);
   const entries = values ? Object.keys(value).filter((name) => !propertyOf(schema, name)) : [];
   return [
+    ...errors,
     ...collectErrors(entries, (name) => errorsOf(childOf(schema, name)!, at(name))),
     ...collectErrors(propertiesOf(schema), ([name, property]) =>
       Object.hasOwn(value, name) ? errorsOf(property, at(name)) : [],
