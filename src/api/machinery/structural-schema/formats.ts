@@ -13,10 +13,13 @@ const GO_DURATION = /^[-+]?(0|((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)$/;
 const WORD_DURATION =
   /^(\d+)\s*(ns|nanos?|nanoseconds?|us|µs|micros?|microseconds?|ms|millis?|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|wks?|weeks?)$/i;
 
+/** `variants`: the digits that may begin the fourth group. */
 const uuidOf =
-  (version: string) =>
-  (text: string): boolean =>
-    UUID.test(text) && text.replaceAll('-', '')[12] === version;
+  (version: string, variants?: string) =>
+  (text: string): boolean => {
+    const digits = text.replaceAll('-', '').toLowerCase();
+    return UUID.test(text) && digits[12] === version && (variants?.includes(digits[16]!) ?? true);
+  };
 
 const FORMATS: ReadonlyMap<string, (text: string) => boolean> = new Map([
   ['bsonobjectid', (text) => /^[0-9a-f]{24}$/i.test(text)],
@@ -29,8 +32,8 @@ const FORMATS: ReadonlyMap<string, (text: string) => boolean> = new Map([
   ['mac', (text) => /^([0-9a-f]{2}([:-])[0-9a-f]{2}(\2[0-9a-f]{2}){4}|([0-9a-f]{4}\.){2}[0-9a-f]{4})$/i.test(text)],
   ['uuid', (text) => UUID.test(text)],
   ['uuid3', uuidOf('3')],
-  ['uuid4', uuidOf('4')],
-  ['uuid5', uuidOf('5')],
+  ['uuid4', uuidOf('4', '89ab')],
+  ['uuid5', uuidOf('5', '89ab')],
   ['isbn', (text) => isIsbn10(text) || isIsbn13(text)],
   ['isbn10', isIsbn10],
   ['isbn13', isIsbn13],

@@ -207,6 +207,10 @@ test.each<[string, string, boolean]>([
   ['duration', '3 days', true],
   ['duration', 'soon', false],
   ['uuid', '123e4567-e89b-12d3-a456-426614174000', true],
+  ['uuid4', '12345678-1234-4234-8234-123456789abc', true],
+  ['uuid4', '12345678-1234-4234-1234-123456789ABC', false],
+  ['uuid5', '12345678-1234-5234-B234-123456789abc', true],
+  ['uuid5', '12345678-1234-4234-8234-123456789abc', false],
   ['int32', 'anything', true],
   ['unheard-of', 'anything', true],
 ])('format %s of %s: %s', (format, text, expected) => expect(hasFormat(text, format)).toBe(expected));
