@@ -248,17 +248,24 @@ test('redirects are not followed, and paths that lead elsewhere are not asked fo
   expect(askedFor()).toEqual([]);
 });
 
-test('a certificate that the caBundle did not sign is an error of every request, unless nobody shall look', async () => {
+test('a server whose certificate the caBundle did not sign is not available, unless nobody shall look', async () => {
   const other = Buffer.from(server.pki.frontProxyCaCertificate).toString('base64');
   await apply(apiService({ caBundle: other }));
+  await isAvailable('FailedDiscoveryCheck');
+  const url = `https://${OWN_ADDRESS}:${wardle.port}${ROOT}`;
+  expect((await available())?.message).toBe(
+    `failing or missing response from ${url}: Get "${url}": tls: failed to verify certificate: x509: certificate signed by unknown authority`,
+  );
   await eventually(async () => {
     const { code, text, headers } = await ask(FLUNDERS);
-    expect([code, text]).toEqual([
-      503,
-      'error trying to reach service: tls: failed to verify certificate: x509: certificate signed by unknown authority\n',
-    ]);
+    expect([code, text]).toEqual([503, 'service unavailable\n']);
     expect(headers['content-type']).toBe('text/plain; charset=utf-8');
   });
+  await eventually(async () =>
+    expect((await server.kubectl(['get', '--raw', '/metrics'])).stdout.split('\n')).toContain(
+      `aggregator_unavailable_apiservice_total{name="${NAME}",reason="FailedDiscoveryCheck"} 1`,
+    ),
+  );
   await server.kubectl(['replace', '-f', '-'], JSON.stringify(await replaced({ insecureSkipTLSVerify: true })));
   await eventually(async () => expect((await ask(FLUNDERS)).code).toBe(200));
   await server.kubectl(['replace', '-f', '-'], JSON.stringify(await replaced({ caBundle: wardle.caBundle })));
@@ -270,6 +277,23 @@ async function replaced(more: object): Promise<object> {
   const { resourceVersion } = metadata;
   return { ...apiService(more), metadata: { name: NAME, resourceVersion } };
 }
+
+test('a server that goes away in the middle of its answer is told of as far as that can be', async () => {
+  wardle.answer = (request) => {
+    if (!request.url?.startsWith(FLUNDERS)) return false;
+    request.socket.destroy();
+    return true;
+  };
+  const { code, text } = await ask(FLUNDERS);
+  expect([code, text]).toEqual([503, 'error trying to reach service: EOF\n']);
+  wardle.answer = (request, response) => {
+    if (!request.url?.startsWith(FLUNDERS)) return false;
+    response.writeHead(200, { 'content-length': '100' }).write('some', () => request.socket.destroy());
+    return true;
+  };
+  await expect(ask(FLUNDERS)).rejects.toThrow();
+  wardle.answer = undefined;
+});
 
 test('an API whose Service leads nowhere says why, and everything else goes on', async () => {
   const slice = await client().get(EndpointSlice, { namespace: 'wardle', name: 'api' });
@@ -297,6 +321,15 @@ test('an API whose Service leads nowhere says why, and everything else goes on',
       'the server doesn\'t have a resource type "flunders"',
     ),
   );
+  const aggregated = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
+  const { items } = JSON.parse((await ask('/apis', { headers: { accept: aggregated } })).text) as {
+    items: { metadata: { name: string }; versions: object[] }[];
+  };
+  expect(items.find(({ metadata }) => metadata.name === GROUP)?.versions).toEqual([
+    { version: VERSION, freshness: 'Stale' },
+  ]);
+  expect((await ask('/apis')).text).toContain(GROUP);
+  expect((await ask(ROOT)).code).toBe(503);
   const resources = await server.kubectl(['api-resources', '-o', 'name', ...unknowing()]);
   expect(resources.stdout.split('\n')).toContain('deployments.apps');
   expect(resources.stdout).not.toContain('flunders');

@@ -14,6 +14,7 @@ import type { UserInfo, WatchEvent } from '#client/transport.ts';
 import type { ServiceEndpoint } from '../admission/define-admission.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { RequestInfo } from '../request-info.ts';
+import { ApiServiceLosses } from './api-service-losses.ts';
 import { ApiServiceTable } from './api-service-table.ts';
 import { AvailabilityChecks } from './availability.ts';
 import { Connections } from './connections.ts';
@@ -48,6 +49,7 @@ export class Aggregation {
   /** Everything that can be had through this server. */
   readonly kinds: KindRegistry;
   readonly connections: Connections;
+  readonly losses = new ApiServiceLosses();
   readonly #services: AggregationServices;
   readonly #registration: Registration;
   readonly #availability: AvailabilityChecks;
@@ -63,7 +65,7 @@ export class Aggregation {
     this.openApi = new RemoteOpenApi({ ...shared, table: this.table });
     this.kinds = discoveredKinds(kinds, this.discovery);
     this.#registration = new Registration(shared);
-    this.#availability = new AvailabilityChecks(shared);
+    this.#availability = new AvailabilityChecks({ ...shared, losses: this.losses });
     this.#unfollow = this.table.follow(informers);
     this.table.onChange(() => this.connections.keepOnly(this.table.all()));
     informers.for(CustomResourceDefinition); // both are listed when the server is ready
@@ -106,7 +108,7 @@ export class Aggregation {
 
   /** A request that was authorised. Ends when `signal` aborts. */
   proxy(remote: RemoteApi, request: { exchange: Exchange; user: UserInfo; signal: AbortSignal }): Promise<void> {
-    return proxyTo(remote, request, this.connections);
+    return proxyTo(remote, request, { connections: this.connections, clock: this.#services.clock });
   }
 
   /** Resolves with the code of the answer. */

@@ -18,6 +18,7 @@ import { WorkQueue } from '#base/work-queue.ts';
 import type { Client } from '#client/client.ts';
 import type { Informers } from '#client/informer.ts';
 import type { UserInfo } from '#client/transport.ts';
+import type { ApiServiceLosses } from './api-service-losses.ts';
 import { type Connections, hostPort } from './connections.ts';
 import { type RemoteApi, remoteApiOf, rootOf } from './remote-api.ts';
 
@@ -25,6 +26,7 @@ export interface AvailabilityServices {
   client: Client;
   informers: Informers;
   connections: Connections;
+  losses: ApiServiceLosses;
   clock: Clock;
   random: Random;
   log: Log;
@@ -156,15 +158,15 @@ export class AvailabilityChecks {
     return { status: 'False', reason: 'FailedDiscoveryCheck', message: problems.at(-1) ?? '' };
   }
 
-  /** undefined: somebody answered. Nothing depends on who: that is checked for each request. */
+  /** undefined: somebody answered who is the right one. */
   async #ask(remote: RemoteApi): Promise<string | undefined> {
     const { connections } = this.#services;
     const address = await connections.addressOf(remote);
     if ('problem' in address) return address.problem;
     const path = rootOf(remote);
     const url = `https://${hostPort(address)}${path}`;
-    const asked = { path, accept: '*/*', user: AGGREGATOR, timeoutMs: TIMEOUT_MS, isUnverified: true };
-    const answer = await connections.fetchFrom(address, { ...remote, caBundle: '' }, asked);
+    const asked = { path, accept: '*/*', user: AGGREGATOR, timeoutMs: TIMEOUT_MS };
+    const answer = await connections.fetchFrom(address, remote, asked);
     if ('problem' in answer) return `failing or missing response from ${url}: ${answer.problem}`;
     if (answer.code >= 200 && answer.code < 300) return undefined;
     return `failing or missing response from ${url}: bad status from ${url}: ${answer.code}`;
@@ -180,6 +182,8 @@ export class AvailabilityChecks {
     const conditions = known ? before.map((one) => (one === known ? condition : one)) : [...before, condition];
     if (isEqual(conditions, before)) return;
     await client.updateStatus(APIService, { ...apiService, status: { ...apiService.status, conditions } });
+    if (known?.status === 'True' && status !== 'True')
+      this.#services.losses.add({ name: apiService.metadata.name, reason });
   }
 }
 

@@ -36,8 +36,6 @@ export interface Sent {
   headers: OutgoingHttpHeaders;
   body?: Readable | Uint8Array | string;
   signal?: AbortSignal;
-  /** Whoever answers is taken for the right one: nothing depends on what it says. */
-  isUnverified?: boolean;
 }
 
 export interface Asked {
@@ -46,7 +44,6 @@ export interface Asked {
   user: UserInfo;
   timeoutMs: number;
   headers?: OutgoingHttpHeaders;
-  isUnverified?: boolean;
 }
 
 export interface Fetched {
@@ -62,6 +59,8 @@ export interface Problem {
 /** What discovery and OpenAPI of one server may be long: it is read in one go. */
 const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024;
 const IDLE_MS = 60_000;
+/** As Go's client has it. */
+const TOO_LATE = 'context deadline exceeded (Client.Timeout exceeded while awaiting headers)';
 
 export class Connections {
   readonly #services: ConnectionServices;
@@ -77,25 +76,25 @@ export class Connections {
   }
 
   /** For a socket of one's own. */
-  tlsOptions(remote: RemoteApi, isUnverified = remote.insecureSkipTLSVerify): ConnectionOptions {
+  tlsOptions(remote: RemoteApi): ConnectionOptions {
     const { frontProxy } = this.#services;
     return {
       servername: serverNameOf(remote),
       minVersion: 'TLSv1.2',
       ALPNProtocols: ['http/1.1'],
       ...(frontProxy && { cert: frontProxy.certificate, key: frontProxy.key }),
-      ...(isUnverified && { rejectUnauthorized: false }),
+      ...(remote.insecureSkipTLSVerify && { rejectUnauthorized: false }),
       ...(remote.caBundle && { ca: Buffer.from(remote.caBundle, 'base64') }),
     };
   }
 
   /** Headers have come, the body is for the caller to read. The problem is what Go's dialler has for it. */
   open(remote: RemoteApi, address: Address, sent: Sent): Promise<IncomingMessage | Problem> {
-    const { method, path, headers, body, signal, isUnverified } = sent;
+    const { method, path, headers, body, signal } = sent;
     return new Promise((resolve) => {
       const fail = (error: Error) => resolve({ problem: dialProblem(error, address) });
       try {
-        const agent = this.#agentFor(remote, isUnverified);
+        const agent = this.#agentFor(remote);
         const options = { agent, ...address, method, path, headers, ...(signal && { signal }) };
         const request = httpsRequest({ ...options, servername: serverNameOf(remote) }, resolve);
         request.on('error', fail);
@@ -114,17 +113,17 @@ export class Connections {
   }
 
   async fetchFrom(address: Address, remote: RemoteApi, asked: Asked): Promise<Fetched | Problem> {
-    const { path, accept, user, timeoutMs, isUnverified } = asked;
+    const { path, accept, user, timeoutMs } = asked;
     const failed = ({ problem }: Problem): Problem => ({
       problem: `Get ${JSON.stringify(`https://${hostPort(address)}${path}`)}: ${problem}`,
     });
     const late = new AbortController();
     const timer = this.#services.clock.timer(timeoutMs, () => late.abort());
     const tooLate = new Promise<Problem>((resolve) => {
-      late.signal.addEventListener('abort', () => resolve({ problem: 'context deadline exceeded' }), { once: true });
+      late.signal.addEventListener('abort', () => resolve({ problem: TOO_LATE }), { once: true });
     });
     const headers = { accept, ...headersFor(user), ...asked.headers, host: hostPort(address) };
-    const sent: Sent = { method: 'GET', path, headers, signal: late.signal, ...(isUnverified && { isUnverified }) };
+    const sent: Sent = { method: 'GET', path, headers, signal: late.signal };
     try {
       const answer = await Promise.race([this.open(remote, address, sent), tooLate]);
       if ('problem' in answer) return failed(answer);
@@ -137,7 +136,7 @@ export class Connections {
 
   /** Lets go of what is not for one of these. */
   keepOnly(remotes: readonly RemoteApi[]): void {
-    const ids = new Set(remotes.flatMap((remote) => [idOf(remote), idOf({ ...remote, caBundle: '' }, true)]));
+    const ids = new Set(remotes.map(idOf));
     for (const [id, agent] of this.#agents) {
       if (ids.has(id)) continue;
       agent.destroy();
@@ -149,18 +148,18 @@ export class Connections {
     this.keepOnly([]);
   }
 
-  #agentFor(remote: RemoteApi, isUnverified?: boolean): Agent {
-    const id = idOf(remote, isUnverified);
+  #agentFor(remote: RemoteApi): Agent {
+    const id = idOf(remote);
     const known = this.#agents.get(id);
     if (known) return known;
-    const agent = new WayHttpsAgent({ keepAlive: true, timeout: IDLE_MS, ...this.tlsOptions(remote, isUnverified) });
+    const agent = new WayHttpsAgent({ keepAlive: true, timeout: IDLE_MS, ...this.tlsOptions(remote) });
     this.#agents.set(id, agent);
     return agent;
   }
 }
 
-const idOf = (remote: RemoteApi, isUnverified = remote.insecureSkipTLSVerify): string =>
-  `${serverNameOf(remote)} ${isUnverified ? 'anybody' : 'verified'} ${remote.caBundle}`;
+const idOf = (remote: RemoteApi): string =>
+  `${serverNameOf(remote)} ${remote.insecureSkipTLSVerify ? 'anybody' : 'verified'} ${remote.caBundle}`;
 
 export const hostPort = ({ host, port }: Address): string => `${host.includes(':') ? `[${host}]` : host}:${port}`;
 

@@ -5,10 +5,11 @@
  */
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { noSuchPath } from '#api/machinery/status.ts';
+import type { Clock } from '#base/clock.ts';
 import type { UserInfo } from '#client/transport.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { requestHeaders } from '../streaming/forwarder.ts';
-import { type Address, type Connections, headersFor } from './connections.ts';
+import { type Address, type Connections, headersFor, type Problem } from './connections.ts';
 import { isFrontProxyHeader } from './front-proxy-headers.ts';
 import type { RemoteApi } from './remote-api.ts';
 
@@ -19,7 +20,7 @@ const REDIRECTED = 'the backend attempted to redirect this request, which is not
 export async function proxyTo(
   remote: RemoteApi,
   { exchange, user, signal }: { exchange: Exchange; user: UserInfo; signal: AbortSignal },
-  connections: Connections,
+  { connections, clock }: { connections: Connections; clock: Clock },
 ): Promise<void> {
   refuseDotSegments(exchange.url);
   if (!remote.isAvailable) return sendText(exchange, 503, UNAVAILABLE);
@@ -28,16 +29,47 @@ export async function proxyTo(
   const { method, url: path } = exchange;
   const hasBody = method !== 'GET' && method !== 'HEAD';
   const headers = passedOnTo(address, { exchange, user });
-  const sent = { method, path, headers, signal, ...(hasBody && { body: exchange.bytes }) };
-  const answer = await connections.open(remote, address, sent);
-  if (signal.aborted) return;
-  if ('problem' in answer) return sendText(exchange, 503, `error trying to reach service: ${answer.problem}`);
+  const limit = isDiscovery(path) ? timeLimit(clock, signal) : undefined;
+  const asked = { method, path, headers, signal: limit?.signal ?? signal, ...(hasBody && { body: exchange.bytes }) };
+  try {
+    const answer = await connections.open(remote, address, asked);
+    if (!signal.aborted) await answerAs(exchange, answer, { signal, isLate: limit?.isOver() ?? false });
+  } finally {
+    limit?.end();
+  }
+}
+
+/** `signal`: that of the client. */
+async function answerAs(
+  exchange: Exchange,
+  answer: IncomingMessage | Problem,
+  { signal, isLate }: { signal: AbortSignal; isLate: boolean },
+): Promise<void> {
+  if ('problem' in answer) {
+    const why = isLate ? 'context deadline exceeded' : answer.problem;
+    return sendText(exchange, 503, `error trying to reach service: ${why}`);
+  }
   const code = answer.statusCode ?? 502;
   if (code >= 300 && code <= 399 && answer.headers.location) {
     answer.destroy();
     return sendText(exchange, 502, REDIRECTED);
   }
   await passBack(exchange, answer, signal);
+}
+
+/** What every client asks for before anything else, and waits for. Source: upstream's util/proxy, NewRequestForProxy. */
+const isDiscovery = (url: string): boolean => /^\/apis\/[^/?]+\/[^/?]+\/?(\?|$)/.test(url);
+const DISCOVERY_MS = 5000;
+
+/** Aborts as `signal` does, and when discovery has taken too long. */
+function timeLimit(clock: Clock, signal: AbortSignal) {
+  const late = new AbortController();
+  const timer = clock.timer(DISCOVERY_MS, () => late.abort());
+  return {
+    signal: AbortSignal.any([signal, late.signal]),
+    isOver: () => late.signal.aborted,
+    end: () => timer.cancel(),
+  };
 }
 
 /** A server that tidies its paths would come out somewhere else than was allowed. */

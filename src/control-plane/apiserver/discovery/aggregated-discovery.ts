@@ -32,7 +32,8 @@ function versionOf(version: string, { kinds, remote }: VersionContents) {
     return { version, resources, freshness: 'Current' };
   }
   const { resources, isStale } = remote;
-  return { version, ...(resources.length > 0 && { resources }), freshness: isStale ? 'Stale' : 'Current' };
+  if (isStale) return { version, freshness: 'Stale' }; // as if it had never been asked
+  return { version, ...(resources.length > 0 && { resources }), freshness: 'Current' };
 }
 
 function resourceOf(kind: Kind) {

@@ -10,7 +10,7 @@ export interface RegisteredVersion {
 
 export interface RemoteVersion extends RegisteredVersion {
   resources: readonly DiscoveredResource[];
-  /** Who serves it does not answer: the resources are as they were when it last did. */
+  /** Who serves it does not answer: the resources are as they were when it last did, and clients are not told of them. */
   isStale: boolean;
 }
 

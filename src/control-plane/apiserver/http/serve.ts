@@ -67,7 +67,7 @@ export function serveHttp(options: ServeOptions): ServedHttp {
   pipeline.services.admission.times.registerMetrics(metrics.registry);
   registerAccessMetrics(metrics.registry, pipeline.accessCounts);
   registerWebhookMetrics(metrics.registry, pipeline.services.admission.webhookCalls);
-  registerAggregationMetrics(metrics.registry, () => pipeline.aggregation.apiServices());
+  registerAggregationMetrics(metrics.registry, pipeline.aggregation);
   registerDeprecatedUse(metrics.registry, pipeline.deprecatedUse);
   registerObjectMetrics(metrics.registry, pipeline.services);
   registerBuildInfo(metrics.registry, versionInfo());
