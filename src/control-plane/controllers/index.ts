@@ -40,6 +40,7 @@ import { podGarbageCollector } from './nodes/pod-garbage-collector.ts';
 import { taintEviction } from './nodes/taint-eviction.ts';
 import { replicaSetController } from './replica-set.ts';
 import { replicationController } from './replication-controller.ts';
+import { deviceTaintEviction } from './resource-claims/device-taint-eviction.ts';
 import { podResourceClaims } from './resource-claims/pod-resource-claims.ts';
 import { resourceClaims } from './resource-claims/resource-claim.ts';
 import { resourceQuotaController } from './resource-quota/resource-quota.ts';
@@ -111,6 +112,7 @@ export const controllersFor = (settings: ClusterSettings = {}): Controller[] => 
   ...(settings.loadBalancers ? [serviceLoadBalancer(settings.loadBalancers)] : []),
   podResourceClaims,
   resourceClaims,
+  deviceTaintEviction(),
   claimBinder,
   volumeReclaimer,
   attachDetach(),

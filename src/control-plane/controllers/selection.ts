@@ -56,7 +56,6 @@ const NOT_HERE = [
   'storageversion-garbage-collector-controller',
   'storage-version-migrator-controller',
   'selinux-warning-controller',
-  'device-taint-eviction-controller',
   'podcertificaterequest-cleaner-controller',
   'kube-apiserver-serving-clustertrustbundle-publisher-controller',
   'resourcepoolstatusrequest-controller',

@@ -28,3 +28,12 @@ function validateOperator({ operator, value = '' }: DeviceToleration, at: At<Dev
   if (operator === 'Exists') return value ? [invalidValue(at.value, value, 'must be empty for operator `Exists`')] : [];
   return isOneOf(at.operator, operator, ['Equal', 'Exists']);
 }
+
+export function toleratesDeviceTaint(
+  { key, operator, value = '', effect }: DeviceToleration,
+  taint: DeviceTaint,
+): boolean {
+  if (effect && effect !== taint.effect) return false;
+  if (key && key !== taint.key) return false;
+  return operator === 'Exists' || value === (taint.value ?? '');
+}

@@ -101,7 +101,7 @@ async function makeClaim(
       `resource claim template "${templateName}": resourceclaimtemplate.resource.k8s.io "${templateName}" not found`,
     );
   const { labels, annotations } = template.spec.metadata ?? {};
-  const owner = { apiVersion: 'v1', kind: 'Pod', name, uid, controller: true, blockOwnerDeletion: true };
+  const owner = { apiVersion: 'v1', kind: 'Pod', name, uid, controller: true };
   try {
     return await api.create(ResourceClaim, {
       metadata: {

@@ -59,6 +59,9 @@ test('a pod with a template gets a claim of its own, which is in its status, and
   expect(made.map(({ metadata }) => metadata.name.replace(/.{5}$/, ''))).toEqual(['one-gpu-', 'two-gpu-']);
   expect(made[0]?.metadata.labels).toEqual({ team: 'ml' });
   expect(made[0]?.metadata.annotations).toEqual({ 'resource.kubernetes.io/pod-claim-name': 'gpu' });
+  const { uid } = cluster.get(Pod, 'default/one')!.metadata;
+  const owner = { apiVersion: 'v1', kind: 'Pod', name: 'one', uid, controller: true };
+  expect(made[0]?.metadata.ownerReferences).toEqual([owner]);
   expect(cluster.get(Pod, 'default/one')?.status?.resourceClaimStatuses).toEqual([
     { name: 'gpu', resourceClaimName: made[0]?.metadata.name },
   ]);

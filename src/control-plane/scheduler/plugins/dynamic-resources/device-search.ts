@@ -3,6 +3,7 @@
  * order, until the first whole solution. Source: KEP-4381 (structured parameters); order and limits as upstream's allocator.
  */
 import type { DeviceTaint, DeviceToleration } from '#api/generated/schema.ts';
+import { toleratesDeviceTaint } from '#api/resource/v1/device-taints.ts';
 import { type Consumed, consumedBy, hasLeft, plusConsumed } from './device-capacity.ts';
 import type { Constraint } from './device-constraints.ts';
 import { type Candidate, nanosOf, type Pool } from './device-pools.ts';
@@ -225,9 +226,3 @@ const isTainted = (taints: readonly DeviceTaint[] = [], tolerations: readonly De
       (taint.effect === 'NoSchedule' || taint.effect === 'NoExecute') &&
       !tolerations.some((toleration) => toleratesDeviceTaint(toleration, taint)),
   );
-
-function toleratesDeviceTaint({ key, operator, value = '', effect }: DeviceToleration, taint: DeviceTaint): boolean {
-  if (effect && effect !== taint.effect) return false;
-  if (key && key !== taint.key) return false;
-  return operator === 'Exists' || value === (taint.value ?? '');
-}
