@@ -185,6 +185,48 @@ test('a definition that goes takes its objects along, and while some are left no
   expect(types).toContain('DELETED plain');
 });
 
+test('objects of a version that is served no longer go too, and nobody is asked whether they may', async () => {
+  const name = 'rocks.life.example.com';
+  const rocks = (served: boolean) => {
+    const { spec, ...rest } = definition('rocks', 'Rock', { versions: [version({ served })] });
+    return { ...rest, spec: { ...spec, scope: 'Cluster' } };
+  };
+  await apply(rocks(true));
+  await established(name);
+  const at = '/apis/life.example.com/v1/rocks';
+  await request('POST', at, { apiVersion: 'life.example.com/v1', kind: 'Rock', metadata: { name: 'hard' } });
+  const policy = { apiVersion: 'admissionregistration.k8s.io/v1', metadata: { name: 'rocks-stay' } };
+  const rule = {
+    ...{ apiGroups: ['life.example.com'], apiVersions: ['*'], operations: ['DELETE'], resources: ['rocks'] },
+  };
+  await apply({
+    ...{ ...policy, kind: 'ValidatingAdmissionPolicy' },
+    spec: { matchConstraints: { resourceRules: [rule] }, validations: [{ expression: 'false' }] },
+  });
+  await apply({
+    ...{ ...policy, kind: 'ValidatingAdmissionPolicyBinding' },
+    spec: { policyName: 'rocks-stay', validationActions: ['Deny'] },
+  });
+  await eventually(() => expect(request('DELETE', `${at}/hard?dryRun=All`)).rejects.toMatchObject({ code: 422 }));
+  await apply(rocks(false));
+  await eventually(() => expect(request('GET', at)).rejects.toMatchObject({ reason: 'NotFound' }));
+  await server.kubectl(['delete', 'crd', name]);
+  await apply(rocks(true));
+  await established(name);
+  expect((await request('GET', at)).object).toMatchObject({ items: [] });
+});
+
+test('what a definition does not have is not found, under the name of the object', async () => {
+  await apply(definition('hats', 'Hat'));
+  await established('hats.life.example.com');
+  await create('hats', 'Hat', 'red');
+  for (const part of ['status', 'scale', 'brim'])
+    await expect(request('GET', path('hats', `/red/${part}`))).rejects.toMatchObject({
+      reason: 'NotFound',
+      message: 'hats.life.example.com "red" not found',
+    });
+});
+
 test('columns show every kind of path and type, wide ones only when asked', async () => {
   const column = (name: string, type: string, jsonPath: string, more: object = {}) => ({
     name,

@@ -23,15 +23,22 @@ import { type CustomShape, customShape } from './structural-schema/custom-shape.
  * alone unless there is a converter. Empty for a definition that has no stored version.
  */
 export function kindsFromDefinition(definition: CustomResourceDefinition, converter?: Converter): Kind[] {
-  const { versions } = definition.spec;
-  const storage = versions.find((version) => version.storage);
-  if (!storage) return [];
-  const converted = (kind: Kind): Kind => (converter ? { ...kind, converter } : kind);
-  const hub = converted(kindOf(definition, storage));
-  return versions
-    .filter((version) => version.served)
-    .map((version) => (version === storage ? hub : converted(kindOf(definition, version, hub))));
+  const hub = storedKindFromDefinition(definition, converter);
+  if (!hub) return [];
+  const kinds = definition.spec.versions.filter(({ served }) => served);
+  return kinds.map((version) => (version.storage ? hub : converted(kindOf(definition, version, hub), converter)));
 }
+
+/** As objects are stored, whether or not that version is served. */
+export function storedKindFromDefinition(
+  definition: CustomResourceDefinition,
+  converter?: Converter,
+): Kind | undefined {
+  const storage = definition.spec.versions.find((version) => version.storage);
+  return storage && converted(kindOf(definition, storage), converter);
+}
+
+const converted = (kind: Kind, converter: Converter | undefined): Kind => (converter ? { ...kind, converter } : kind);
 
 function kindOf({ spec }: CustomResourceDefinition, version: CustomResourceDefinitionVersion, hub?: Kind): Kind {
   const { group, names } = spec;

@@ -45,6 +45,7 @@ import { createCaches } from './registry/caches.ts';
 import type { ComponentCheck } from './registry/component-statuses.ts';
 import { ensureDefaultServiceCidr, keepDefaultServiceCidr } from './registry/default-service-cidr.ts';
 import { resolveService } from './registry/resolve-service.ts';
+import { removeUnasked } from './verbs/delete.ts';
 import { Tunnels } from './tunnels/tunnels.ts';
 import type { ServiceRanges } from './registry/service.ts';
 import { repairServiceClaims } from './registry/service-claims.ts';
@@ -204,6 +205,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     caches,
     client,
     informers,
+    remove: (kind, at) => removeUnasked(kind, at, services),
     converterFor: (webhook) => new WebhookConverter(webhook, conversion),
     clock,
     log,

@@ -36,7 +36,7 @@ test('a schema from before schemas were judged is told about until it is mended'
     type: 'NonStructuralSchema',
     status: 'True',
     reason: 'Violations',
-    message: 'spec.validation.openAPIV3Schema.type: Required value: must not be empty at the root',
+    message: 'spec.versions[0].schema.openAPIV3Schema.type: Required value: must not be empty at the root',
   });
   expect(statusOf(definition({}, status), good(), 0).conditions).toHaveLength(2);
 });
@@ -88,4 +88,20 @@ test.each([
     reason,
     message,
   });
+});
+
+test('whose conversion has an authority that nobody can read is not established until it is mended', () => {
+  const { spec } = definition();
+  const bundled = (caBundle: string) =>
+    ({
+      spec: { ...spec, conversion: { strategy: 'Webhook', webhook: { clientConfig: { caBundle } } } },
+    }) as unknown as CustomResourceDefinition;
+  const established = (caBundle: string) => statusOf(bundled(caBundle), good(), 0).conditions?.[1];
+  expect(established('bm9uZQ==')).toMatchObject({
+    type: 'Established',
+    status: 'False',
+    reason: 'InvalidCABundle',
+    message: 'The conversion webhook CABundle is invalid',
+  });
+  expect(established('')).toMatchObject({ status: 'True', reason: 'InitialNamesAccepted' });
 });

@@ -1,6 +1,7 @@
 /**
  * What the status of a CustomResourceDefinition says. Pure. Texts and reasons as upstream's, which clients wait for.
  */
+import { hasUsableBundle } from '#api/apiextensions/v1/definition-conversion.ts';
 import { structuralViolations } from '#api/apiextensions/v1/definition-schemas.ts';
 import { approvalOf } from '#api/apiextensions/v1/group-approval.ts';
 import type {
@@ -28,12 +29,7 @@ export function statusOf(
     : { type: 'NamesAccepted', status: 'True', reason: 'NoConflicts', message: 'no conflicts found' };
   const established: Condition = conflict
     ? { type: 'Established', status: 'False', reason: 'NotAccepted', message: 'not all names are accepted' }
-    : {
-        type: 'Established',
-        status: 'True',
-        reason: 'InitialNamesAccepted',
-        message: 'the initial names have been accepted',
-      };
+    : establishedCondition(definition);
   const violation = violationOf(definition);
   const approval = approvalCondition(definition);
   const changed = [
@@ -48,6 +44,13 @@ export function statusOf(
     conditions: conditions?.filter(({ type }) => violation || type !== NON_STRUCTURAL) ?? [],
     acceptedNames: names,
   };
+}
+
+function establishedCondition({ spec }: CustomResourceDefinition): Condition {
+  const type = 'Established';
+  return hasUsableBundle(spec)
+    ? { type, status: 'True', reason: 'InitialNamesAccepted', message: 'the initial names have been accepted' }
+    : { type, status: 'False', reason: 'InvalidCABundle', message: 'The conversion webhook CABundle is invalid' };
 }
 
 const NON_STRUCTURAL = 'NonStructuralSchema';
@@ -85,18 +88,21 @@ const TERMINATING = {
     'CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon',
   ],
   InstanceDeletionInProgress: ['True', 'CustomResource deletion is in progress'],
-  InstanceDeletionFailed: ['True', 'could not list instances'],
+  InstanceDeletionFailed: ['True', ''],
+  InstanceDeletionCheck: ['True', 'could not confirm zero CustomResources remaining'],
   InstanceDeletionCompleted: ['False', 'removed all instances'],
   NeverEstablished: ['False', 'resource was never established'],
 } as const;
 
+export type TerminatingReason = keyof typeof TERMINATING;
+
 export function terminating(
   { status }: CustomResourceDefinition,
-  reason: keyof typeof TERMINATING,
+  reason: TerminatingReason,
   { nowMs, why }: { nowMs: number; why?: string },
 ): DefinitionStatus {
   const [value, text] = TERMINATING[reason];
-  const message = why ? `${text}: ${why}` : text;
+  const message = [text, why].filter(Boolean).join(': ');
   return withConditions(status, [{ type: 'Terminating', status: value, reason, message }], nowMs);
 }
 

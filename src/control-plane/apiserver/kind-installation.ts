@@ -4,17 +4,19 @@
  * "Extend the Kubernetes API with CustomResourceDefinitions"; upstream's naming and finalizer controllers.
  */
 import { CustomResourceDefinition } from '#api/apiextensions/v1/custom-resource-definition.ts';
+import { hasUsableBundle } from '#api/apiextensions/v1/definition-conversion.ts';
 import type { CustomResourceConversion } from '#api/generated/schema.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import type { Converter, Kind } from '#api/machinery/kind.ts';
-import { kindsFromDefinition } from '#api/machinery/kind-from-definition.ts';
+import { kindsFromDefinition, storedKindFromDefinition } from '#api/machinery/kind-from-definition.ts';
 import type { MutableKindRegistry } from '#api/machinery/kind-registry.ts';
-import { hasReason, StatusError } from '#api/machinery/status.ts';
+import { hasReason } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { Client } from '#client/client.ts';
 import type { Informers } from '#client/informer.ts';
 import { acceptedNames, type Names, namesOf, takenNames } from './definition-names.ts';
+import { DefinitionEmptying } from './definition-emptying.ts';
 import { type DefinitionStatus, isEstablished, statusOf, terminating } from './definition-status.ts';
 import type { Caches } from './registry/caches.ts';
 import { CLEANUP_FINALIZER } from './registry/custom-resource-definition.ts';
@@ -24,6 +26,8 @@ export interface KindInstallationOptions {
   caches: Caches;
   client: Client;
   informers: Informers;
+  /** Deletes one object, without admission. Throws NotFound. */
+  remove(kind: Kind, at: { namespace: string; name: string }): Promise<void>;
   converterFor(webhook: NonNullable<CustomResourceConversion['webhook']>): Converter;
   clock: Clock;
   log: Log;
@@ -33,13 +37,14 @@ export interface KindInstallationOptions {
 const RETRY_MS = 1000;
 /** How often a kind that is being emptied is looked at: its objects may have finalizers of their own. */
 const EMPTYING_MS = 500;
-const CHANGED_MEANWHILE: ReadonlySet<string> = new Set(['Conflict', 'NotFound']);
 const REFUSAL = 'create not allowed while custom resource definition is terminating';
 
 interface Installed {
   definition: CustomResourceDefinition;
   names: Names;
   kinds: readonly Kind[];
+  /** Under which its objects are stored; a version that need not be served. */
+  stored: Kind | undefined;
 }
 
 export class KindInstallation {
@@ -51,11 +56,13 @@ export class KindInstallation {
   /** Kinds of the system itself: no definition takes their names. */
   readonly #builtIn: readonly Kind[];
   readonly #dirty = new Set<string>();
-  readonly #emptying = new Set<string>();
+  readonly #emptying: DefinitionEmptying;
+  readonly #beingEmptied = new Set<string>();
   #working: Promise<void> | undefined;
 
   constructor(options: KindInstallationOptions) {
     this.#options = options;
+    this.#emptying = new DefinitionEmptying(options);
     this.#builtIn = options.kinds.all();
   }
 
@@ -106,7 +113,8 @@ export class KindInstallation {
     if (!definition) return this.#uninstall(name);
     const { metadata } = definition;
     const accepted = this.#acceptNames(definition);
-    if (!accepted.conflict || isEstablished(definition)) this.#install(definition, accepted.names);
+    const mayBeServed = !accepted.conflict && hasUsableBundle(definition.spec);
+    if (mayBeServed || isEstablished(definition)) this.#install(definition, accepted.names);
     if (metadata.deletionTimestamp && metadata.finalizers?.includes(CLEANUP_FINALIZER)) this.#beginToEmpty(definition);
     if (metadata.deletionTimestamp) return;
     await this.#writeStatus(definition, statusOf(definition, accepted, this.#options.clock.now()));
@@ -142,19 +150,21 @@ export class KindInstallation {
     const { kinds: registry, caches, converterFor } = this.#options;
     const { strategy, webhook } = spec.conversion;
     const converter = strategy === 'Webhook' && webhook ? converterFor(webhook) : undefined;
-    const made = kindsFromDefinition({ ...definition, spec: { ...spec, names } }, converter);
+    const named = { ...definition, spec: { ...spec, names } };
+    const made = kindsFromDefinition(named, converter);
+    const stored = storedKindFromDefinition(named, converter);
     const kinds = isGoing ? made.map((kind) => ({ ...kind, refusesCreate: REFUSAL })) : made;
     for (const kind of kinds) registry.add(kind);
     this.#remove((before?.kinds ?? []).filter((old) => !kinds.some(({ version }) => version === old.version)));
-    this.#installed.set(metadata.name, { definition, names, kinds });
+    this.#installed.set(metadata.name, { definition, names, kinds, stored });
     const [kind] = kinds.length > 0 ? kinds : (before?.kinds ?? []);
     if (before && kind) caches.renew(kind);
   }
 
-  #closeToCreates(definition: CustomResourceDefinition, { names, kinds }: Installed): void {
-    const closed = kinds.map((kind) => ({ ...kind, refusesCreate: REFUSAL }));
+  #closeToCreates(definition: CustomResourceDefinition, installed: Installed): void {
+    const closed = installed.kinds.map((kind) => ({ ...kind, refusesCreate: REFUSAL }));
     for (const kind of closed) this.#options.kinds.add(kind);
-    this.#installed.set(definition.metadata.name, { definition, names, kinds: closed });
+    this.#installed.set(definition.metadata.name, { ...installed, definition, kinds: closed });
   }
 
   #remove(kinds: readonly Kind[]): void {
@@ -162,23 +172,23 @@ export class KindInstallation {
   }
 
   async #uninstall(name: string): Promise<void> {
-    const { definition, kinds = [] } = this.#installed.get(name) ?? {};
+    const { stored, kinds = [] } = this.#installed.get(name) ?? {};
     this.#installed.delete(name);
     const group = this.#accepted.get(name)?.group;
     this.#accepted.delete(name);
     if (group !== undefined) this.#lookAtOthersOf(group, name);
     this.#remove(kinds);
-    if (definition && kinds[0]) await this.#options.caches.drop(kinds[0]);
+    if (stored) await this.#options.caches.drop(stored);
   }
 
   /** Beside everything else: whoever converts the objects may let it wait. */
   #beginToEmpty(definition: CustomResourceDefinition): void {
     const { name } = definition.metadata;
-    if (this.#emptying.has(name)) return;
-    this.#emptying.add(name);
+    if (this.#beingEmptied.has(name)) return;
+    this.#beingEmptied.add(name);
     void this.#empty(definition)
       .catch((error: unknown) => this.#failed(name, error))
-      .finally(() => this.#emptying.delete(name));
+      .finally(() => this.#beingEmptied.delete(name));
   }
 
   #failed(definition: string, error: unknown): void {
@@ -192,10 +202,10 @@ export class KindInstallation {
   async #empty(definition: CustomResourceDefinition): Promise<void> {
     const { client, clock } = this.#options;
     const nowMs = clock.now();
-    const kind = emptiedAs(this.#installed.get(definition.metadata.name)?.kinds ?? []);
+    const kind = this.#installed.get(definition.metadata.name)?.stored;
     if (kind && isEstablished(definition)) {
-      const left = await this.#deleteAll(definition, kind);
-      if (left) return this.#lookLater(definition.metadata.name, EMPTYING_MS);
+      const isEmpty = await this.#emptying.deleteAll(definition, kind);
+      if (!isEmpty) return this.#lookLater(definition.metadata.name, EMPTYING_MS);
     }
     const finalizers = definition.metadata.finalizers?.filter((finalizer) => finalizer !== CLEANUP_FINALIZER);
     const reason = isEstablished(definition) ? 'InstanceDeletionCompleted' : 'NeverEstablished';
@@ -204,38 +214,8 @@ export class KindInstallation {
     await client.update(CustomResourceDefinition, { ...definition, metadata, status });
   }
 
-  /** Whether there are still some. */
-  async #deleteAll(definition: CustomResourceDefinition, kind: Kind): Promise<boolean> {
-    const { client, caches, clock } = this.#options;
-    const nowMs = clock.now();
-    try {
-      const { items } = await caches.of(kind).list({ freshness: 'newest' });
-      if (items.length === 0) return false;
-      await this.#writeStatus(definition, terminating(definition, 'InstanceDeletionInProgress', { nowMs }));
-      for (const { namespace, name } of items) await deleteUnlessGone(client, kind, { namespace, name });
-      return true;
-    } catch (error) {
-      if (!(error instanceof StatusError) || CHANGED_MEANWHILE.has(error.reason)) throw error;
-      const status = terminating(definition, 'InstanceDeletionFailed', { nowMs, why: error.message });
-      await this.#writeStatus(definition, status);
-      throw error;
-    }
-  }
-
   async #writeStatus(definition: CustomResourceDefinition, status: DefinitionStatus): Promise<void> {
     if (isEqual(status, definition.status)) return;
     await this.#options.client.updateStatus(CustomResourceDefinition, { ...definition, status });
-  }
-}
-
-/** As they are stored, where that version is served: then nobody has to be asked to convert them. */
-const emptiedAs = (kinds: readonly Kind[]): Kind | undefined => kinds.find(({ hub }) => !hub) ?? kinds[0];
-
-async function deleteUnlessGone(client: Client, kind: Kind, at: { namespace: string; name: string }): Promise<void> {
-  const { namespace, name } = at;
-  try {
-    await client.delete(kind, { name, ...(namespace && { namespace }) });
-  } catch (error) {
-    if (!hasReason(error, 'NotFound')) throw error;
   }
 }

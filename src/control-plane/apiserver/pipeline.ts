@@ -12,6 +12,7 @@ import {
   methodNotAllowed,
   methodNotSupported,
   noSuchPath,
+  notFound,
   type StatusError,
 } from '#api/machinery/status.ts';
 import { type Soon, soon } from '#base/soon.ts';
@@ -131,7 +132,7 @@ export class Pipeline {
     if (kind.scope === 'Cluster' && namespace && !isNamespaceItself(info)) throw noSuchPath();
     refuseBadSegment('Name', info.namedByPath ? info.name : '');
     refuseBadSegment('Namespace', namespace);
-    if (!isServed(kind, info)) throw noSuchPath();
+    if (!isServed(kind, info)) throw isOfCustomObject(kind, info) ? notFound(kind, info.name) : noSuchPath();
     return kind;
   }
 }
@@ -141,6 +142,10 @@ const isNamespaceItself = ({ group, resource, path }: ResourceRequestInfo): bool
   group === '' &&
   resource === 'namespaces' &&
   !/^\/api\/[^/]+\/(watch\/)?namespaces\/[^/]+\/namespaces(\/|$)/.test(path);
+
+/** A subresource that a definition does not have: upstream has that say that the object is not there. */
+const isOfCustomObject = (kind: Kind, { subresource, namespace }: ResourceRequestInfo): boolean =>
+  Boolean(kind.custom && subresource && (namespace || kind.scope === 'Cluster'));
 
 /** What stands encoded in a path must not become a path of the store. Throws BadRequest. */
 function refuseBadSegment(what: 'Name' | 'Namespace', segment: string): void {

@@ -1,5 +1,5 @@
 /** How the versions of a custom kind are converted: by nobody, or by a webhook. Paths and texts as upstream's. */
-import type { CustomResourceConversion } from '#api/generated/schema.ts';
+import type { CustomResourceConversion, CustomResourceDefinitionSpec } from '#api/generated/schema.ts';
 import { fromBase64 } from '#api/machinery/base64.ts';
 import {
   type FieldError,
@@ -67,6 +67,10 @@ function validateClient({ url, service }: ClientConfig): FieldError[] {
     ? validateWebhookService(service!, `${CLIENT}.service`)
     : validateWebhookUrl(url, `${CLIENT}.url`);
 }
+
+/** Whether whoever converts can be known by the authority that stands there. */
+export const hasUsableBundle = ({ conversion }: Pick<CustomResourceDefinitionSpec, 'conversion'>): boolean =>
+  isReadable(conversion?.webhook?.clientConfig?.caBundle);
 
 const isReadable = (bundle: string | undefined): boolean => !bundle || validateBundle(bundle).length === 0;
 

@@ -6,7 +6,7 @@ import type {
   JSONSchemaProps,
 } from '#api/generated/schema.ts';
 import { isEqual } from '#api/machinery/equal.ts';
-import type { FieldError } from '#api/machinery/field-error.ts';
+import { type FieldError, invalidValue } from '#api/machinery/field-error.ts';
 import { validateSchema } from '#api/machinery/structural-schema/definition-rules.ts';
 import { isKnownFormat } from '#api/machinery/structural-schema/formats.ts';
 import { schemasInside } from '#api/machinery/structural-schema/schema-parts.ts';
@@ -51,9 +51,15 @@ export function validateSchemas(
     .flatMap(({ schema, path, hasStatus: isApart }) => validateSchema(schema, path, { hasStatus: isApart }));
 }
 
-/** Only one that was stored before schemas were judged has any. */
-export const structuralViolations = ({ spec }: CustomResourceDefinition): FieldError[] =>
-  schemasOf(spec).flatMap(({ schema, path }) => structuralErrors(schema, path));
+/** Only one that was stored before schemas were judged has any. Each version has a path of its own here. */
+export const structuralViolations = ({ spec }: CustomResourceDefinition): FieldError[] => [
+  ...(spec.preserveUnknownFields ? [invalidValue('spec.preserveUnknownFields', true, 'must be false')] : []),
+  ...spec.versions.flatMap(({ schema }, index) =>
+    schema?.openAPIV3Schema
+      ? structuralErrors(schema.openAPIV3Schema, `spec.versions[${index}].schema.openAPIV3Schema`)
+      : [],
+  ),
+];
 
 /** Formats that check nothing, for nobody knows them or not of that type; each once. */
 export const unknownFormats = ({ versions }: CustomResourceDefinitionSpec): string[] => [

@@ -45,6 +45,18 @@ export async function removeStored<T extends KubeObject>(
   return { code: 200, object: successStatus(kind, object) };
 }
 
+/** By this server itself, of which nobody is asked whether it may. Throws NotFound. */
+export async function removeUnasked(
+  kind: Kind,
+  at: At,
+  { stored, behaviours, clock }: Pick<VerbServices, 'stored' | 'behaviours' | 'clock'>,
+): Promise<void> {
+  await stored.update(kind, at, {
+    change: (current) =>
+      deletionOf({ kind, behaviour: behaviours.of(kind), current: current!, options: {}, nowMs: clock.now() }),
+  });
+}
+
 const asSent = (options: DeleteOptions): object => ({
   ...options,
   kind: 'DeleteOptions',
