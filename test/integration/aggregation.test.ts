@@ -6,8 +6,9 @@ import { dirname } from 'node:path';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { APIService } from '#api/apiregistration/v1/api-service.ts';
+import { ConfigMap } from '#api/core/v1/config-map.ts';
 import { EndpointSlice } from '#api/discovery/v1/endpoint-slice.ts';
-import type { KeyPair } from '#cmd/pki/certificate.ts';
+import { type KeyPair, selfSigned } from '#cmd/pki/certificate.ts';
 import { type AggregatedGroup, FLUNDERS, NAME, ROOT, startAggregatedGroup } from './aggregated-group.ts';
 import { createServiceFor, eventually, OWN_ADDRESS, startExtensionServer } from './extension-server.ts';
 import type { HttpsApiServer } from './https-api-server.ts';
@@ -379,17 +380,9 @@ test('a server that answers its discovery with an error is not available', async
   await eventually(async () => expect((await ask(FLUNDERS)).code).toBe(200));
 });
 
-test('what other servers need to believe this one is in kube-system', async () => {
-  const { stdout } = await server.kubectl([
-    'get',
-    'configmap',
-    '-n',
-    'kube-system',
-    'extension-apiserver-authentication',
-    '-o',
-    'json',
-  ]);
-  expect((JSON.parse(stdout) as { data: object }).data).toEqual({
+test('what other servers need to believe this one is in kube-system, and stays there', async () => {
+  const at = { namespace: 'kube-system', name: 'extension-apiserver-authentication' };
+  const own = {
     'client-ca-file': server.pki.caCertificate,
     'requestheader-allowed-names': '["front-proxy-client"]',
     'requestheader-client-ca-file': server.pki.frontProxyCaCertificate,
@@ -397,7 +390,33 @@ test('what other servers need to believe this one is in kube-system', async () =
     'requestheader-group-headers': '["X-Remote-Group"]',
     'requestheader-uid-headers': '["X-Remote-Uid"]',
     'requestheader-username-headers': '["X-Remote-User"]',
+  };
+  expect((await client().get(ConfigMap, at)).data).toEqual(own);
+  await client().delete(ConfigMap, at);
+  const made = await eventually(() => client().get(ConfigMap, at));
+  expect(made.data).toEqual(own);
+
+  // Of another API server of the cluster, and of one that was long ago.
+  const authority = (commonName: string, notAfterMs: number) =>
+    selfSigned({ commonName, usage: 'ca', notBeforeMs: 0, notAfterMs }).certificate;
+  const other = authority('other', Date.now() + 3_600_000);
+  const gone = authority('gone', Date.now() - 3_600_000);
+  await client().update(ConfigMap, {
+    ...made,
+    data: {
+      'client-ca-file': `${gone}${other}`,
+      'requestheader-allowed-names': '["other"]',
+      'requestheader-group-headers': 'nonsense',
+      more: '',
+    },
   });
+  await eventually(async () =>
+    expect((await client().get(ConfigMap, at)).data).toEqual({
+      ...own,
+      'client-ca-file': `${other}${server.pki.caCertificate}`,
+      'requestheader-allowed-names': '["other","front-proxy-client"]',
+    }),
+  );
 });
 
 test('a server that says nonsense of itself costs nobody else anything', async () => {

@@ -24,7 +24,7 @@ import { kubeconfigFor } from '#cmd/pki/kubeconfig.ts';
 import { ensurePki, type Pki } from '#cmd/pki/pki.ts';
 import { systemClock, systemRandom } from '#cmd/system-clock.ts';
 import { defaultAdmission } from '#control-plane/apiserver/admission/chain.ts';
-import { ensureExtensionAuthentication } from '#control-plane/apiserver/aggregation/extension-authentication.ts';
+import { keepExtensionAuthentication } from '#control-plane/apiserver/aggregation/extension-authentication.ts';
 import { type ApiServer, createApiServer } from '#control-plane/apiserver/apiserver.ts';
 import type { Auditor } from '#control-plane/apiserver/audit/auditor.ts';
 import { TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
@@ -115,7 +115,11 @@ export async function startHttpsApiServer(options: HttpsApiServerOptions = {}): 
     await ensure('/api/v1/namespaces', name);
   await ensure('/api/v1/namespaces/default/serviceaccounts', 'default');
   await ensureBootstrapObjects(client);
-  await ensureExtensionAuthentication(client, { client: pki.caCertificate, frontProxy: pki.frontProxyCaCertificate });
+  const stopping = new AbortController();
+  await keepExtensionAuthentication(
+    { client: pki.caCertificate, frontProxy: pki.frontProxyCaCertificate },
+    { ...api.loopback, clock: systemClock, log, signal: stopping.signal },
+  );
 
   const server = pki.issueServer('apiserver', apiServerIdentity({ addresses: ['127.0.0.1'] }));
   const kubelet = pki.issueClient('apiserver-kubelet-client', kubeletClientIdentity);
@@ -175,6 +179,7 @@ export async function startHttpsApiServer(options: HttpsApiServerOptions = {}): 
         child.stdin?.end(stdin ?? '');
       }),
     async [Symbol.asyncDispose]() {
+      stopping.abort();
       for (const transport of transports) transport.close();
       await http.close(500);
       await api.close();

@@ -11,7 +11,7 @@ import type { Log } from '#base/log.ts';
 import { InProcessTransport } from '#client/transport/in-process.ts';
 import type { Transport, UserInfo } from '#client/transport.ts';
 import { ensureSystemPriorityClasses } from '#control-plane/apiserver/admission/system-priority-classes.ts';
-import { ensureExtensionAuthentication } from '#control-plane/apiserver/aggregation/extension-authentication.ts';
+import { keepExtensionAuthentication } from '#control-plane/apiserver/aggregation/extension-authentication.ts';
 import type { TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
 import { ensureBootstrapObjects } from '#control-plane/apiserver/authorization/ensure-bootstrap-objects.ts';
 import type { DebugPage } from '#control-plane/apiserver/http/debug-pages.ts';
@@ -132,8 +132,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const shared =
     isShared && (await keepKubernetesService({ client, storage, clock: systemClock, log, own, clusterIps }));
   if (!shared) await ensureKubernetesService(client, { servers: [own], clusterIps });
-  await ensureExtensionAuthentication(client, { client: pki.caCertificate, frontProxy: pki.frontProxyCaCertificate });
   const { signal } = stopping;
+  await keepExtensionAuthentication(
+    { client: pki.caCertificate, frontProxy: pki.frontProxyCaCertificate },
+    { ...apiServer.loopback, clock: systemClock, log, signal },
+  );
   const nodeServices = new NodeServices(nodeServicesOf({ ...options, client, plan, pki, signal }));
   if (hasNodes) await nodeServices.open(); // before: an Ingress gets its class when it is created
   apiServer.announceReady();
