@@ -69,3 +69,16 @@ test('an account no longer names a Secret that was deleted', async () => {
   await cluster.settles();
   expect((await client.get(ServiceAccount, at('robot'))).secrets).toEqual([{ name: 'kept' }]);
 });
+
+test('an account goes on naming what is no token of its own, whatever becomes of it', async () => {
+  const { client } = cluster;
+  const refs = ['password', 'stale'].map((name) => ({ name }));
+  await client.create(ServiceAccount, { metadata: at('robot'), secrets: refs });
+  await client.create(ServiceAccount, { metadata: at('other') });
+  await client.create(Secret, { metadata: at('password') } as never);
+  await client.create(Secret, secret('stale', 'other') as never);
+  await cluster.settles();
+  for (const { name } of refs) await client.delete(Secret, at(name));
+  await cluster.settles();
+  expect((await client.get(ServiceAccount, at('robot'))).secrets).toEqual(refs);
+});

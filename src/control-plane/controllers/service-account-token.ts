@@ -22,8 +22,16 @@ const UID = 'kubernetes.io/service-account.uid';
 
 const isToken = ({ type, metadata }: Secret): boolean => type === TYPE && Boolean(metadata.annotations?.[NAME]);
 
-export const serviceAccountTokens = ({ issue, rootCa }: SecretTokens) =>
-  defineController({
+interface Named {
+  name: string;
+  /** Absent: any of that name. */
+  uid: string | undefined;
+}
+
+export function serviceAccountTokens({ issue, rootCa }: SecretTokens) {
+  /** Of each Secret for a token whose it is: what is gone no longer says it. */
+  const accounts = new Map<ObjectKey, Named>();
+  return defineController({
     name: 'serviceaccount-token-controller',
     serviceAccount: 'tokens-controller',
     reconciles: Secret,
@@ -40,9 +48,11 @@ export const serviceAccountTokens = ({ issue, rootCa }: SecretTokens) =>
     ],
     writes: { update: [Secret, ServiceAccount], delete: [Secret] },
 
-    async reconcile(secret, { cached, api }) {
-      if (!isToken(secret) || secret.metadata.deletionTimestamp) return settled;
+    async reconcile(secret, { key, cached, api }) {
+      if (!isToken(secret)) return settled;
       const { name, namespace = '', annotations = {} } = secret.metadata;
+      accounts.set(key, { name: annotations[NAME] ?? '', uid: annotations[UID] });
+      if (secret.metadata.deletionTimestamp) return settled;
       const isMeant = (one: ServiceAccount | undefined) =>
         one && (!annotations[UID] || annotations[UID] === one.metadata.uid);
       const at = { namespace, name: annotations[NAME] ?? '' };
@@ -69,17 +79,21 @@ export const serviceAccountTokens = ({ issue, rootCa }: SecretTokens) =>
       return settled;
     },
 
-    /** Accounts do not name a Secret that is no more. */
+    /** Its account does not name a Secret that is no more. */
     async gone({ key, cached, api }) {
       const [namespace = '', name = ''] = key.split('/');
-      for (const account of cached(ServiceAccount).inNamespace(namespace)) {
-        if (!account.secrets?.some((secret) => secret.name === name)) continue;
+      const whose = accounts.get(key);
+      const account = whose && cached(ServiceAccount).get(`${namespace}/${whose.name}`);
+      const isIts = account && (!whose.uid || whose.uid === account.metadata.uid);
+      if (isIts && account.secrets?.some((secret) => secret.name === name)) {
         const secrets = account.secrets.filter((secret) => secret.name !== name);
-        await unlessMissing(api.update(ServiceAccount, { ...account, secrets }));
+        await api.update(ServiceAccount, { ...account, secrets });
       }
+      accounts.delete(key);
       return settled;
     },
   });
+}
 
 /** What somebody else has changed or deleted comes back by itself. */
 async function unlessMissing<T>(answer: Promise<T>): Promise<T | undefined> {

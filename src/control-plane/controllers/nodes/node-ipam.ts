@@ -1,17 +1,27 @@
-/** Gives every node a range of pod addresses out of the cluster's, one for each family, and never the same twice. */
+/**
+ * Gives every node a range of pod addresses out of the cluster's, one for each family, and never the same twice. Source:
+ * upstream's pkg/controller/nodeipam, range allocator.
+ */
 import { Node } from '#api/core/v1/node.ts';
-import { formatIp, parseCidr } from '#api/machinery/ip.ts';
-import { defineController, giveUp, settled } from '../define-controller.ts';
+import { StatusError } from '#api/machinery/status.ts';
+import { defineController, settled } from '../define-controller.ts';
+import { NotYet } from '../errors.ts';
+import { NodeRanges } from './node-ranges.ts';
 
 export interface NodeIpamOptions {
   /** `10.244.0.0/16`, `fd00:10:244::/56`: one for each family. */
   clusterCIDRs: readonly string[];
+  /** --service-cluster-ip-range: nodes get nothing of it. */
+  serviceCIDRs?: readonly string[];
   /** --node-cidr-mask-size: the length of a node's prefix. */
   nodeMaskIPv4?: number;
   nodeMaskIPv6?: number;
 }
 
-export function nodeIpam({ clusterCIDRs, nodeMaskIPv4 = 24, nodeMaskIPv6 = 64 }: NodeIpamOptions) {
+/** In a row, before it is told and tried later. Source: upstream's cidrUpdateRetries. */
+const TRIES = 3;
+
+export function nodeIpam({ clusterCIDRs, serviceCIDRs = [], nodeMaskIPv4 = 24, nodeMaskIPv6 = 64 }: NodeIpamOptions) {
   const ranges = clusterCIDRs.map((cidr) => new NodeRanges(cidr, cidr.includes(':') ? nodeMaskIPv6 : nodeMaskIPv4));
 
   return defineController({
@@ -23,53 +33,34 @@ export function nodeIpam({ clusterCIDRs, nodeMaskIPv4 = 24, nodeMaskIPv6 = 64 }:
     when: (now, before) => !now.spec.podCIDR && Boolean(before.spec.podCIDR),
     workers: 1, // two nodes at a time could be given the same range
 
-    async reconcile(node, { cached, api, events }) {
-      if (node.spec.podCIDR || node.spec.podCIDRs?.length) return settled;
-      const taken = new Set(
-        cached(Node)
-          .list()
-          .flatMap(({ spec }) => spec.podCIDRs ?? (spec.podCIDR ? [spec.podCIDR] : [])),
-      );
-      const podCIDRs = ranges.map((range) => range.firstFree(taken));
-      const { name } = node.metadata;
-      if (podCIDRs.includes(undefined)) {
-        events.normal(node, 'CIDRNotAvailable', `Node ${name} status is now: CIDRNotAvailable`);
-        return giveUp('the cluster has no free range of pod addresses left');
+    async reconcile({ metadata, spec }, { cached, api, events }) {
+      if (metadata.deletionTimestamp || spec.podCIDR || spec.podCIDRs?.length) return settled;
+      const { name } = metadata;
+      const node = cached(Node).get(name);
+      const becomes = (state: string) => node && events.normal(node, state, `Node ${name} status is now: ${state}`);
+      const taken = [...serviceCIDRs, ...cached(Node).list().flatMap(rangesOf)];
+      const podCIDRs = ranges.map((range) => range.next(taken));
+      const missing = podCIDRs.indexOf(undefined);
+      if (missing >= 0) {
+        becomes('CIDRNotAvailable');
+        throw new NotYet(`failed to allocate cidr from cluster cidr at idx:${missing}: ${NONE_LEFT}`);
       }
-      await api.patch(Node, { name }, { type: 'merge', patch: { spec: { podCIDR: podCIDRs[0], podCIDRs } } });
-      return settled;
+      const patch = { type: 'strategic' as const, patch: { spec: { podCIDR: podCIDRs[0], podCIDRs } } };
+      for (let tries = 1; ; tries++) {
+        try {
+          await api.patch(Node, { name }, patch);
+          return settled;
+        } catch (error) {
+          if (!(error instanceof StatusError)) throw error;
+          if (tries < TRIES) continue;
+          becomes('CIDRAssignmentFailed');
+          throw error;
+        }
+      }
     },
   });
 }
 
-class NodeRanges {
-  readonly #base: Uint8Array;
-  readonly #mask: number;
-  readonly #count: number;
+const NONE_LEFT = 'CIDR allocation failed; there are no remaining CIDRs left to allocate in the accepted range';
 
-  constructor(clusterCIDR: string, mask: number) {
-    const range = parseCidr(clusterCIDR);
-    if (!range || mask < range.prefixLength) throw new Error(`no node ranges of /${mask} fit into ${clusterCIDR}`);
-    this.#base = range.address;
-    this.#mask = mask;
-    this.#count = 2 ** Math.min(16, mask - range.prefixLength);
-  }
-
-  firstFree(taken: ReadonlySet<string>): string | undefined {
-    for (let index = 0; index < this.#count; index++) {
-      const cidr = this.#at(index);
-      if (!taken.has(cidr)) return cidr;
-    }
-    return undefined;
-  }
-
-  #at(index: number): string {
-    const address = Uint8Array.from(this.#base);
-    let rest = index;
-    for (let bit = this.#mask - 1; rest > 0; bit--) {
-      if (rest & 1) address[bit >> 3] = (address[bit >> 3] ?? 0) | (0x80 >> (bit & 7));
-      rest >>= 1;
-    }
-    return `${formatIp(address)}/${this.#mask}`;
-  }
-}
+const rangesOf = ({ spec }: Node): readonly string[] => spec.podCIDRs ?? (spec.podCIDR ? [spec.podCIDR] : []);

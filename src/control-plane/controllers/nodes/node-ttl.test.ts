@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Node } from '#api/core/v1/node.ts';
 import { startCluster, type TestCluster } from '#testing/cluster.ts';
-import { nodeTtl, TTL } from './node-ttl.ts';
+import { nodeTtl, secondsOf, stepAfter, TTL } from './node-ttl.ts';
 
 const ttls = (cluster: TestCluster): Record<string, string[]> => {
   const byTtl: Record<string, string[]> = {};
@@ -33,4 +33,20 @@ test('kubelets look less often when there are many nodes, and again as often onl
   await cluster.patch(Node, 'n0', { metadata: { labels: { seen: 'twice' } } });
   await cluster.settles();
   expect(Object.keys(ttls(cluster))).toEqual(['0']);
+});
+
+test.each([
+  [0, 0, 0],
+  [0, 100, 0],
+  [0, 101, 15],
+  [1, 90, 15],
+  [1, 89, 0],
+  [1, 501, 30],
+  [2, 1_001, 60],
+  [0, 2_001, 300],
+  [4, 1_800, 300],
+  [4, 1_799, 60],
+  [4, 100_000, 300],
+])('from step %i on, %i nodes ask for %i seconds', (step, nodes, seconds) => {
+  expect(secondsOf(stepAfter(step, nodes))).toBe(seconds);
 });

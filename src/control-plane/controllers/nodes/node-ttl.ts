@@ -13,16 +13,22 @@ const STEPS = [
   { fewest: 90, most: 500, seconds: 15 },
   { fewest: 450, most: 1_000, seconds: 30 },
   { fewest: 900, most: 2_000, seconds: 60 },
-  { fewest: 1_800, most: 10_000, seconds: 300 },
-  { fewest: 9_000, most: Number.POSITIVE_INFINITY, seconds: 600 },
+  { fewest: 1_800, most: Number.POSITIVE_INFINITY, seconds: 300 },
 ] as const;
+
+/** The step that a cluster is at with so many nodes, when it was at another. */
+export function stepAfter(step: number, nodes: number): number {
+  if (nodes > STEPS[step]!.most) return stepAfter(step + 1, nodes);
+  return nodes < STEPS[step]!.fewest ? stepAfter(step - 1, nodes) : step;
+}
+
+export const secondsOf = (step: number): number => STEPS[step]!.seconds;
 
 export function nodeTtl() {
   const nodes = new Set<string>();
   let step = 0;
   const follow = () => {
-    while (nodes.size > STEPS[step]!.most) step++;
-    while (nodes.size < STEPS[step]!.fewest) step--;
+    step = stepAfter(step, nodes.size);
   };
 
   return defineController({
@@ -33,7 +39,7 @@ export function nodeTtl() {
     async reconcile({ metadata: { name, annotations } }, { api }) {
       nodes.add(name);
       follow();
-      const ttl = `${STEPS[step]!.seconds}`;
+      const ttl = `${secondsOf(step)}`;
       if (annotations?.[TTL] === ttl) return settled;
       const patch = { metadata: { annotations: { [TTL]: ttl } } };
       await api.patch(Node, { name }, { type: 'strategic', patch });
