@@ -62,6 +62,36 @@ test('pods go first: as long as one is there, the rest stays, and the conditions
   expect(cluster.get(Namespace, 'shop')).toBeUndefined();
 });
 
+test('a pod that is there when its time is over is unexpected, and its namespace says so', async () => {
+  await using cluster = await startCluster({ controllers: [namespaceController] });
+  await cluster.create(Namespace, namespace('shop'));
+  const others = { type: 'Odd', status: 'True' as const };
+  await cluster.updateStatus(Namespace, {
+    ...cluster.get(Namespace, 'shop')!,
+    status: { phase: 'Active', conditions: [others] },
+  });
+  const spec = { nodeName: 'node1', terminationGracePeriodSeconds: 60 };
+  await cluster.create(Pod, pod('web', spec, { namespace: 'shop' }));
+  await cluster.delete(Namespace, 'shop');
+  const failure = () => {
+    const { conditions = [] } = cluster.get(Namespace, 'shop')?.status ?? {};
+    const found = conditions.find(({ type }) => type === 'NamespaceDeletionContentFailure');
+    return [conditions.length, found?.status, found?.reason, found?.message];
+  };
+  await cluster.passes('59s');
+  expect(failure().slice(0, 3)).toEqual([6, 'False', 'ContentDeleted']);
+  await cluster.passes('31s');
+  expect(failure()).toEqual([
+    6,
+    'True',
+    'ContentDeletionFailed',
+    'Failed to delete all resource types, 1 remaining: unexpected items still remain in namespace: shop for gvr: /v1, Resource=pods',
+  ]);
+  await cluster.delete(Pod, 'shop/web', { gracePeriodSeconds: 0 });
+  await cluster.settles();
+  expect(cluster.get(Namespace, 'shop')).toBeUndefined();
+});
+
 test('an object with a finalizer holds its namespace, and is named', async () => {
   await using cluster = await startCluster({ controllers: [namespaceController] });
   await cluster.create(Namespace, namespace('shop'));

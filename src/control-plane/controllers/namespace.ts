@@ -3,19 +3,21 @@
  * served kind. When nothing is left the finalizer goes, and with it the namespace. Source: namespaced_resources_deleter.
  */
 import { Namespace } from '#api/core/v1/namespace.ts';
+import type { Pod } from '#api/core/v1/pod.ts';
+import { isTerminal } from '#api/core/v1/pod-conditions.ts';
 import type { NamespaceCondition } from '#api/generated/schema.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { hasReason, StatusError } from '#api/machinery/status.ts';
-import { timestampOf } from '#api/machinery/timestamp.ts';
+import { millisOf, timestampOf } from '#api/machinery/timestamp.ts';
 import type { AnyKindApi, AnyKindChange, AnyKindContext, AnyObjectRef, Outcome } from './define-controller.ts';
 import { again, anyKind, defineController, settled } from './define-controller.ts';
 import { NotYet } from './errors.ts';
 
 const FINALIZER = 'kubernetes';
 /** How long finalizers of others are thought to take. */
-const FINALIZERS_MS = 15_000;
+const FINALIZERS_SECONDS = 15;
 
 const isNamespace = ({ group, plural }: Kind): boolean => group === '' && plural === 'namespaces';
 const isPods = ({ group, plural }: Kind): boolean => group === '' && plural === 'pods';
@@ -76,42 +78,67 @@ type GroupVersion = { group: string; version: string };
 async function empty(
   { metadata }: Namespace,
   unavailable: readonly GroupVersion[],
-  { api, kinds }: AnyKindContext,
+  { api, kinds, clock }: AnyKindContext,
 ): Promise<Found> {
+  const place = { namespace: metadata.name, goingMs: clock.now() - (millisOf(metadata.deletionTimestamp) ?? 0), api };
   const isOut = (kind: Kind) =>
     unavailable.some(({ group, version }) => group === kind.group && version === kind.version);
   const content = kinds.all().filter((kind) => isContent(kind) && !isOut(kind));
-  const pods = { ...(await emptyOf(content.filter(isPods), metadata.name, api)), unavailable };
+  const pods = { ...(await emptyOf(content.filter(isPods), place)), unavailable };
   if (pods.remaining.length > 0 || pods.failures.length > 0) return pods;
   const others = content.filter((kind) => !isPods(kind));
-  return { ...(await emptyOf(others, metadata.name, api)), unavailable };
+  return { ...(await emptyOf(others, place)), unavailable };
 }
 
-async function emptyOf(kinds: readonly Kind[], namespace: string, api: AnyKindApi): Promise<Found> {
+interface Place {
+  namespace: string;
+  /** For so long it has been told to go. */
+  goingMs: number;
+  api: AnyKindApi;
+}
+
+async function emptyOf(kinds: readonly Kind[], place: Place): Promise<Found> {
   const found: Found = { unavailable: [], remaining: [], failures: [], waitMs: 0 };
   for (const kind of kinds) {
     try {
-      const objects = await emptied(kind, namespace, api);
+      const { objects, graceSeconds } = await emptied(kind, place);
       if (objects.length === 0) continue;
       found.remaining.push({ kind, objects });
-      found.waitMs = Math.max(found.waitMs, waitFor(objects));
+      const seconds =
+        graceSeconds || (objects.some(({ metadata }) => metadata.finalizers?.length) ? FINALIZERS_SECONDS : 0);
+      if (seconds > 0) found.waitMs = Math.max(found.waitMs, waitFor(seconds));
+      else found.failures.push(unexpected(kind, place));
     } catch (error) {
       if (hasReason(error, 'NotFound', 'MethodNotAllowed')) continue; // no longer served
       if (!(error instanceof StatusError)) throw error;
       found.failures.push(error.message);
     }
   }
+  found.failures.sort();
   return found;
 }
 
-/** What is still there afterwards. */
-async function emptied(kind: Kind, namespace: string, api: AnyKindApi): Promise<readonly KubeObject[]> {
+/** What is still there afterwards, and for how long some of it may be. */
+async function emptied(kind: Kind, place: Place): Promise<{ objects: readonly KubeObject[]; graceSeconds: number }> {
+  const { namespace, api } = place;
   const before = await api.list(kind, { namespace });
-  if (before.length === 0) return [];
+  if (before.length === 0) return { objects: [], graceSeconds: 0 };
+  const graceSeconds = isPods(kind) ? graceLeft(before as readonly Pod[], place) : 0;
   if (kind.verbs.includes('deletecollection')) await api.deleteCollection(kind, { namespace });
   else for (const { metadata } of before) await deleteOne(kind, metadata, api);
-  return api.list(kind, { namespace });
+  return { objects: await api.list(kind, { namespace }), graceSeconds };
 }
+
+/** The longest that any of them may take, as long as it is not over. */
+function graceLeft(pods: readonly Pod[], { goingMs }: Place): number {
+  const seconds = pods.filter((pod) => !isTerminal(pod)).map(({ spec }) => spec.terminationGracePeriodSeconds ?? 0);
+  const longest = Math.max(0, ...seconds);
+  return goingMs < longest * 1000 ? longest : 0;
+}
+
+/** Neither a grace period nor a finalizer says why it is there. */
+const unexpected = ({ group, version, plural }: Kind, { namespace }: Place): string =>
+  `unexpected items still remain in namespace: ${namespace} for gvr: ${group}/${version}, Resource=${plural}`;
 
 async function deleteOne(kind: Kind, { name, namespace }: KubeObject['metadata'], api: AnyKindApi): Promise<void> {
   try {
@@ -121,21 +148,20 @@ async function deleteOne(kind: Kind, { name, namespace }: KubeObject['metadata']
   }
 }
 
-/** Pods have a grace period; finalizers of others are looked at again after a while. Half of it, and a second. */
-function waitFor(objects: readonly KubeObject[]): number {
-  const graceMs = Math.max(0, ...objects.map(({ metadata }) => (metadata.deletionGracePeriodSeconds ?? 0) * 1000));
-  const hasFinalizers = objects.some(({ metadata }) => metadata.finalizers?.length);
-  return Math.max(graceMs, hasFinalizers ? FINALIZERS_MS : 0) / 2 + 1000;
-}
+/** Half of it, and a second. */
+const waitFor = (seconds: number): number => (Math.floor(seconds / 2) + 1) * 1000;
 
 async function note(namespace: Namespace, found: Found, { api, clock }: AnyKindContext): Promise<Namespace> {
   const now = timestampOf(clock.now());
   const known = namespace.status?.conditions ?? [];
-  const conditions = conditionsOf(found).map((condition) => {
+  const said = conditionsOf(found).map((condition) => {
     const before = known.find(({ type }) => type === condition.type);
     const lastTransitionTime = before?.status === condition.status ? before.lastTransitionTime : now;
     return { ...condition, lastTransitionTime };
   });
+  const of = ({ type }: NamespaceCondition) => said.find((condition) => condition.type === type);
+  const added = said.filter(({ type }) => !known.some((condition) => condition.type === type));
+  const conditions = [...known.map((condition) => of(condition) ?? condition), ...added];
   const status = { ...namespace.status, phase: 'Terminating' as const, conditions };
   if (isEqual(status, namespace.status)) return namespace;
   return (await api.update(Namespace, { ...namespace, status } as KubeObject, 'status')) as Namespace;
@@ -201,7 +227,7 @@ function conditionsOf({ unavailable, remaining, failures }: Found): NamespaceCon
 }
 
 async function finalize(namespace: Namespace, api: AnyKindApi): Promise<void> {
-  const finalizers = (namespace.spec.finalizers ?? []).filter((name) => name !== FINALIZER);
+  const finalizers = (namespace.spec.finalizers ?? []).filter((name) => name !== FINALIZER).sort();
   const finalized = { ...namespace, spec: { ...namespace.spec, finalizers } };
   try {
     await api.update(Namespace, finalized, 'finalize');
