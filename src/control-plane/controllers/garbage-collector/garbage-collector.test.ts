@@ -2,6 +2,8 @@ import { expect, test } from 'vitest';
 import { Deployment } from '#api/apps/v1/deployment.ts';
 import { ReplicaSet } from '#api/apps/v1/replica-set.ts';
 import { ConfigMap } from '#api/core/v1/config-map.ts';
+import { Event } from '#api/core/v1/event.ts';
+import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { defineKind } from '#api/machinery/define-kind.ts';
 import type { KubeObject, OwnerReference } from '#api/machinery/object.ts';
@@ -109,6 +111,47 @@ test('a dependent that names an owner that never was is collected, one of an unk
   await configMap(cluster, 'b', [{ ...never, apiVersion: 'example.org/v1', kind: 'Widget' }]);
   await cluster.settles();
   expect(names(cluster)).toEqual(['b']);
+});
+
+test('whether an owner is there is told once its kind is served', async () => {
+  await using cluster = await startCluster({ controllers: [garbageCollector] });
+  const uid = '00000000-0000-4000-8000-000000000000';
+  await configMap(cluster, 'b', [{ apiVersion: 'example.org/v1', kind: 'Widget', name: 'never', uid }]);
+  await cluster.passes(60_000);
+  expect(names(cluster)).toEqual(['b']);
+  const called = { kind: 'Widget', plural: 'widgets' };
+  cluster.kinds.add(defineKind({ group: 'example.org', version: 'v1', ...called, scope: 'Namespaced' }));
+  await cluster.passes('20m');
+  expect(names(cluster)).toEqual([]);
+});
+
+test('who names an owner that is in another namespace is collected, and an Event says why', async () => {
+  await using cluster = await startCluster({ controllers: [garbageCollector], rbac: true });
+  const owner = await configMap(cluster, 'owner');
+  const ownerReferences = [ownedBy(owner)];
+  await cluster.create(ConfigMap, { metadata: { name: 'astray', namespace: 'kube-public', ownerReferences } });
+  await cluster.create(Node, { metadata: { name: 'wide', ownerReferences } });
+  await cluster.settles();
+  expect(names(cluster)).toEqual(['owner']);
+  expect(cluster.get(Node, 'wide')).toBeDefined();
+  const said = cluster.list(Event).filter(({ reason }) => reason === 'OwnerRefInvalidNamespace');
+  const of = (namespace: string) => `[v1/ConfigMap, namespace: ${namespace}, name: owner, uid: ${owner.metadata.uid}]`;
+  expect(
+    said.map(({ type, involvedObject, source, message }) => [
+      type,
+      `${involvedObject.kind} ${involvedObject.name}`,
+      source?.component,
+      message,
+    ]),
+  ).toEqual([
+    ['Warning', 'Node wide', 'garbage-collector-controller', `ownerRef ${of('')} does not exist in namespace ""`],
+    [
+      'Warning',
+      'ConfigMap astray',
+      'garbage-collector-controller',
+      `ownerRef ${of('kube-public')} does not exist in namespace "kube-public"`,
+    ],
+  ]);
 });
 
 test('a kind that is defined while running takes part', async () => {

@@ -9,7 +9,18 @@ import { hasReason } from '#api/machinery/status.ts';
 import { inParallel } from '#base/concurrency.ts';
 import type { AnyKindChange, AnyKindContext, AnyKindReading, AnyObjectRef, Outcome } from '../define-controller.ts';
 import { anyKind, defineController, giveUp, settled } from '../define-controller.ts';
-import { FOREGROUND, hasFinalizer, isBeingDeleted, ORPHAN, ownersOf, refOf, waitsForDependents } from './owners.ts';
+import { NotYet } from '../errors.ts';
+import {
+  FOREGROUND,
+  hasFinalizer,
+  isBeingDeleted,
+  kindOf,
+  misplacement,
+  ORPHAN,
+  ownersOf,
+  refOf,
+  waitsForDependents,
+} from './owners.ts';
 
 const BY_OWNER = 'owner uid';
 type Found = { kind: Kind; object: KubeObject };
@@ -87,8 +98,16 @@ const blocks = (dependent: KubeObject, owner: KubeObject): boolean =>
 
 async function collect({ kind, object }: Found, context: AnyKindContext): Promise<Outcome> {
   const cached = await ownersOf(object, context);
-  if (cached.unknown.length > 0)
-    return giveUp(`no such owner kind: ${cached.unknown[0]?.apiVersion} ${cached.unknown[0]?.kind}`);
+  for (const reference of [...cached.dangling, ...cached.unknown]) {
+    const text = misplacement(reference, object, context);
+    if (text) context.events.warning(object, 'OwnerRefInvalidNamespace', text);
+  }
+  const [odd] = cached.unknown;
+  if (odd) {
+    // Once its kind is served it can be told whether it is there.
+    if (!kindOf(odd, context.kinds)) throw new NotYet(`no such owner kind: ${odd.apiVersion} ${odd.kind}`);
+    return giveUp(`an object of no namespace cannot belong to ${odd.kind} ${odd.name}, which has one`);
+  }
   if (cached.dangling.length === 0 && cached.waiting.length === 0) return settled;
 
   const item = await latest({ kind, object }, context);
