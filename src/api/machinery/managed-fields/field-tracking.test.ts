@@ -115,6 +115,12 @@ describe('apply', () => {
     expect(second.data).toEqual({ b: '1' });
   });
 
+  test('that leaves out its last label or annotation takes it, and nothing else of the metadata', () => {
+    const first = { metadata: { name: 'a', uid: 'u', labels: { x: '1' }, annotations: { y: '2' } } };
+    const live = applied(undefined, first, { manager: 'me' });
+    const { metadata } = applied(live, { metadata: { name: 'a' } }, { manager: 'me' }) as typeof first;
+    expect(metadata).toEqual({ name: 'a', uid: 'u' });
+  });
   test('leaves what others hold as well', () => {
     const first = applied(undefined, data({ a: '1', b: '1' }), { manager: 'ci' });
     const shared = applied(first, data({ a: '1' }), { manager: 'ops' });

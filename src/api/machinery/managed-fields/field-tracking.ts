@@ -221,7 +221,8 @@ export function applyConfiguration(live: JsonObject | undefined, application: Ap
   const others = managers.filter((manager) => manager !== own);
   const named = withoutSystemFields(application.named, writer);
   const merged = mergeConfiguration(live ?? {}, configuration, shape) as JsonObject;
-  const owned = [...others.map(({ set }) => set), named].reduce<FieldSet | undefined>(rootUnion, undefined);
+  // With the name, which nobody manages: else metadata would go when the last label or annotation is not applied any more.
+  const owned = [...others.map(({ set }) => set), application.named].reduce<FieldSet | undefined>(rootUnion, undefined);
   const said = pruneUnowned(merged, shape, { before: own?.set, owned }) as JsonObject;
   let shaped: JsonObject | undefined;
   const reshaped = () => {
