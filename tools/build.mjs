@@ -54,6 +54,9 @@ const compilable = await build({
   ...common,
   entryPoints: [
     { in: join(ROOT, 'src/cmd/control-plane/run-control-plane.ts'), out: 'control-plane' },
+    { in: join(ROOT, 'src/cmd/supervisor/run-supervisor.ts'), out: 'supervisor' },
+    { in: join(ROOT, 'src/cmd/kubelet.ts'), out: 'kubelet' },
+    { in: join(ROOT, 'src/cmd/net.ts'), out: 'net' },
     { in: join(ROOT, 'src/testing/kedge-testing.ts'), out: 'testing' },
   ],
   outExtension: { '.js': '.cjs' },

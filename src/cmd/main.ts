@@ -11,21 +11,35 @@ declare const KEDGE_VERSION: string;
 
 const OLDEST_NODE = [20, 19] as const;
 
-/** The processes that a supervisor starts; nobody types these. */
+/** What is built has nothing of the first half. */
+const PROGRAMS =
+  typeof KEDGE_VERSION === 'undefined'
+    ? {
+        controlPlane: () => import('./control-plane/run-control-plane.ts'),
+        kubelet: () => import('./kubelet.ts'),
+        net: () => import('./net.ts'),
+        supervisor: () => import('./supervisor/run-supervisor.ts'),
+      }
+    : {
+        controlPlane: () => compiled<typeof import('./control-plane/run-control-plane.ts')>('control-plane.cjs'),
+        kubelet: () => compiled<typeof import('./kubelet.ts')>('kubelet.cjs'),
+        net: () => compiled<typeof import('./net.ts')>('net.cjs'),
+        supervisor: () => compiled<typeof import('./supervisor/run-supervisor.ts')>('supervisor.cjs'),
+      };
+
+/** The supervisor and the processes that it starts; nobody types these. */
 const PROCESSES: Record<string, (args: string[], program: readonly string[]) => Promise<void>> = {
-  'control-plane': async (args) => (await controlPlane()).runControlPlane(args),
-  kubelet: async (args) => (await import('./kubelet.ts')).runKubelet(args),
-  net: async (args) => (await import('./net.ts')).runNet(args),
+  'control-plane': async (args) => (await PROGRAMS.controlPlane()).runControlPlane(args),
+  kubelet: async (args) => (await PROGRAMS.kubelet()).runKubelet(args),
+  net: async (args) => (await PROGRAMS.net()).runNet(args),
   'ingress-worker': async () => (await import('./ingress-worker.ts')).runIngressWorker(),
-  supervisor: async (...given) => (await import('./supervisor/run-supervisor.ts')).runSupervisor(...given),
+  supervisor: async (...given) => (await PROGRAMS.supervisor()).runSupervisor(...given),
 };
 
-/** Built, it is a file of its own with its compiled code: the largest process starts the most often waited for. */
-async function controlPlane(): Promise<typeof import('./control-plane/run-control-plane.ts')> {
-  if (typeof KEDGE_VERSION === 'undefined') return import('./control-plane/run-control-plane.ts');
+/** Built, each is a file of its own with its compiled code: a cluster's start waits for all of them. */
+async function compiled<T>(name: string): Promise<T> {
   const { loadCompiled } = await import('./compiled-program.ts');
-  const file = join(dirname(fileURLToPath(import.meta.url)), 'control-plane.cjs');
-  return loadCompiled<typeof import('./control-plane/run-control-plane.ts')>(file).exports;
+  return loadCompiled<T>(join(dirname(fileURLToPath(import.meta.url)), name)).exports;
 }
 
 async function main(): Promise<void> {

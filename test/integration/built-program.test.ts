@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
-import { controlPlaneProgram } from '#cmd/engine-options.ts';
+import { controlPlaneProgram, kubeletProgram } from '#cmd/engine-options.ts';
 import * as testing from '#testing/kedge-testing.ts';
 import { ensureBuilt, ROOT } from '../../tools/prerequisites.mjs';
 
@@ -10,10 +10,14 @@ const NAMES = Object.keys(testing).sort();
 const TESTING = JSON.stringify(pathToFileURL(join(ROOT, 'dist/testing.mjs')).href);
 const LOADER = pathToFileURL(join(ROOT, 'src/cmd/compiled-program.ts')).href;
 
-test('the control plane and the test cluster, as they are built and started, take the code that the build has compiled', () => {
+test('the processes of a cluster and the test cluster, as they are built and started, take the code that the build has compiled', () => {
   ensureBuilt();
-  expect(loaded('control-plane.cjs', controlPlaneProgram([process.execPath]))).toContain('runControlPlane');
-  expect(loaded('testing.cjs', [process.execPath])).toEqual(NAMES);
+  const program = [process.execPath];
+  expect(loaded('control-plane.cjs', controlPlaneProgram(program))).toContain('runControlPlane');
+  expect(loaded('kubelet.cjs', kubeletProgram(program))).toEqual(['runKubelet']);
+  expect(loaded('net.cjs', program)).toEqual(['runNet']);
+  expect(loaded('supervisor.cjs', program)).toEqual(['runSupervisor']);
+  expect(loaded('testing.cjs', program)).toEqual(NAMES);
 });
 
 test('the built kedge/testing exports what its source does', () => {

@@ -1,7 +1,8 @@
 /**
  * `tsx tools/generate/write-compiled.ts <dist>`: starts a control plane of its own and waits until its controllers have made
- * something, and a cluster for tests; then writes down what the engine has compiled for each. A step of the build. Each runs in a
- * process with the flags that it is started with later: the engine takes the code of no others.
+ * something, and a cluster for tests; then writes down what the engine has compiled for each. Of what needs root and a cluster it
+ * writes down what loading it compiles. A step of the build. Each runs in a process with the flags that it is started with later:
+ * the engine takes the code of no others.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -14,7 +15,7 @@ import { Client } from '#client/client.ts';
 import { endpointOf, readKubeconfig } from '#client/transport/kubeconfig.ts';
 import { NodeTransport } from '#client/transport/node.ts';
 import { loadCompiled } from '#cmd/compiled-program.ts';
-import { controlPlaneProgram } from '#cmd/engine-options.ts';
+import { controlPlaneProgram, kubeletProgram } from '#cmd/engine-options.ts';
 import { ensureClusterCredentials } from '#cmd/supervisor/cluster-credentials.ts';
 import { systemClock } from '#cmd/system-clock.ts';
 import { clusterPaths, FORMAT_VERSION } from '#node/machine/cluster-dir.ts';
@@ -28,12 +29,14 @@ const WITHIN_MS = 300_000; // on a machine that has much else to do
 const [, tool = '', dist, program] = process.argv;
 if (!dist) throw new Error('usage: write-compiled.ts <dist>');
 
-const here = [...process.execArgv, tool, dist];
+const here = [process.execPath, ...process.execArgv, tool, dist];
 if (program === 'control-plane') await compileControlPlane(join(dist, 'control-plane.cjs'));
 else if (program === 'testing') await compileTesting(join(dist, 'testing.cjs'));
+else if (program) loadCompiled(join(dist, `${program}.cjs`)).keep();
 else {
-  inProcess(controlPlaneProgram([process.execPath, ...here, 'control-plane']));
-  inProcess([process.execPath, ...here, 'testing']);
+  inProcess([...controlPlaneProgram(here), 'control-plane']);
+  inProcess([...kubeletProgram(here), 'kubelet']);
+  for (const each of ['supervisor', 'net', 'testing']) inProcess([...here, each]);
 }
 process.exit(0);
 
