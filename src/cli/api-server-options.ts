@@ -38,6 +38,7 @@ export const apiServerOptions: readonly ApiServerOption[] = [
   option('requestheader-uid-headers', '<header,…>', 'headers with the uid (X-Remote-Uid)'),
   option('requestheader-group-headers', '<header,…>', 'headers with the groups (X-Remote-Group)'),
   option('requestheader-extra-headers-prefix', '<prefix,…>', 'headers with the rest (X-Remote-Extra-)'),
+  option('service-account-signing-endpoint', '<socket>', 'a process that signs tokens of ServiceAccounts, by its path'),
   file('authorization-config', 'which authorizers are asked (AuthorizationConfiguration)'),
   option('authorization-mode', '<mode,…>', 'Node, RBAC, ABAC, Webhook, AlwaysAllow, AlwaysDeny (Node,RBAC)'),
   file('authorization-policy-file', 'policies of ABAC, one a line'),

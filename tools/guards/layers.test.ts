@@ -10,7 +10,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   'src/client/transport': ['undici', 'ws', 'yaml'],
   'src/control-plane/storage/encryption': ['@noble/ciphers'],
   'src/control-plane/storage': ['lmdb', '@grpc/grpc-js', '@grpc/proto-loader'],
-  'src/control-plane/apiserver': ['ws', 'undici', 'jose', 'prom-client', 'yaml'],
+  'src/control-plane/apiserver': ['ws', 'undici', 'jose', 'prom-client', 'yaml', '@grpc/proto-loader'],
   'src/node/runtime': ['@grpc/grpc-js', 'protobufjs'],
   'src/node/kubelet': ['ws', 'undici', 'prom-client', '@grpc/grpc-js'],
   'src/node/images': ['tar-stream'],

@@ -5,6 +5,7 @@ import type { MutableKindRegistry } from '#api/machinery/kind-registry.ts';
 import type { Log } from '#base/log.ts';
 import { defaultAdmission } from '#control-plane/apiserver/admission/chain.ts';
 import { type ApiServer, createApiServer } from '#control-plane/apiserver/apiserver.ts';
+import type { OutsideSigner } from '#control-plane/apiserver/authentication/outside-signer.ts';
 import { TokenIssuer } from '#control-plane/apiserver/authentication/token-issuer.ts';
 import type { DebugPages } from '#control-plane/apiserver/http/debug-pages.ts';
 import type { HealthCheck } from '#control-plane/apiserver/http/health.ts';
@@ -56,9 +57,10 @@ export interface ListeningApiServer extends Pick<ApiServer, 'pipeline' | 'loopba
 export async function openApiServer(services: ApiServerServices): Promise<ListeningApiServer> {
   const { cluster, pki, kinds, log } = services;
   const plan = planFor(cluster);
-  const tokenIssuer = tokenIssuerOf(services);
   const { defaultTolerationSeconds: seconds } = cluster.settings;
   const flags = new ApiServerFlags(cluster.settings.apiServer);
+  const signer = await outsideSignerOf(flags, log);
+  const tokenIssuer = tokenIssuerOf(services, signer);
   const outside = { flags, expressions, clock: systemClock, random: systemRandom, log };
   const authentication = openAuthentication({ ...outside, pki, tokenIssuer });
   const authorization = openAuthorization(outside);
@@ -122,6 +124,7 @@ export async function openApiServer(services: ApiServerServices): Promise<Listen
       authentication.close();
       authorization.close();
       encryption.close();
+      signer?.close();
       await auditor?.close();
     },
   };
@@ -232,11 +235,23 @@ function programFolder(): string {
   return folder.endsWith('chunks') ? dirname(folder) : folder;
 }
 
-function tokenIssuerOf({ cluster, pki }: ApiServerServices): TokenIssuer {
+const SIGNER = 'service-account-signing-endpoint';
+
+/** undefined: the server signs itself. Throws FlagError. */
+async function outsideSignerOf(flags: ApiServerFlags, log: Log): Promise<OutsideSigner | undefined> {
+  if (!flags.has(SIGNER)) return undefined;
+  // gRPC is loaded only where somebody is spoken to.
+  const { openOutsideSigner } = await import('#control-plane/apiserver/authentication/outside-signer.ts');
+  return openOutsideSigner({ endpoint: flags.text(SIGNER), clock: systemClock, log }).catch((error: Error) => {
+    throw new FlagError(`--${SIGNER}: ${error.message}`);
+  });
+}
+
+function tokenIssuerOf({ cluster, pki }: ApiServerServices, signer: OutsideSigner | undefined): TokenIssuer {
   const issuer = `https://kubernetes.default.svc.${CLUSTER_DOMAIN}`;
   const [host] = planFor(cluster).hostAddresses;
   return new TokenIssuer({
-    privateKey: pki.serviceAccountKey.privateKey,
+    ...(signer ? { signer } : { privateKey: pki.serviceAccountKey.privateKey }),
     issuer,
     jwksUri: `https://${host}:${cluster.apiServerPort}/openid/v1/jwks`,
     clock: systemClock,

@@ -96,7 +96,9 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     localPath,
     rootCa: pki.caCertificate,
     certificateSigner: pki.certificateSigner,
-    secretTokens: secretTokensOf(apiServer.tokenIssuer, pki.caCertificate),
+    ...(apiServer.tokenIssuer.signer.signsLegacy && {
+      secretTokens: secretTokensOf(apiServer.tokenIssuer, pki.caCertificate),
+    }),
     autoscaler: autoscalerSources(transportFor, apiServer.kinds),
     ownerScales: ownerScalesOver(transportFor(controllerUser('disruption-controller')), apiServer.kinds),
     hmac: (key, text) => createHmac('sha256', key).update(text).digest(),

@@ -13,6 +13,7 @@ import type { Authenticated, TokenAuthenticator } from './authenticator.ts';
 import { LEGACY_ISSUER, LEGACY_PREFIX, type LegacyClaims, serviceAccountUserName } from './service-account-claims.ts';
 import { keyIdOf } from './service-account-tokens.ts';
 import type { TokenIssuer } from './token-issuer.ts';
+import { algorithmOf } from './token-signer.ts';
 
 export interface LegacyTokenServices {
   issuer: TokenIssuer;
@@ -39,9 +40,10 @@ export class LegacyTokens implements TokenAuthenticator {
     const { issuer } = this.#services;
     const keyId = keyIdOf(token, LEGACY_ISSUER);
     if (keyId === undefined) return undefined;
-    const key = issuer.publicKey(keyId);
-    if (!key) throw new Error('invalid signature, no keys found');
-    const { payload } = await jwtVerify(token, key, { algorithms: ['ES256'], issuer: LEGACY_ISSUER });
+    const found = await issuer.keyWith(keyId);
+    const algorithm = found && algorithmOf(found.key);
+    if (!algorithm) throw new Error('invalid signature, no keys found');
+    const { payload } = await jwtVerify(token, found.key, { algorithms: [algorithm], issuer: LEGACY_ISSUER });
     const common = audiences.length > 0 ? audiences.filter((one) => issuer.audiences.includes(one)) : issuer.audiences;
     if (common.length === 0)
       throw new Error(

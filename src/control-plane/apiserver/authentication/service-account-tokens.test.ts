@@ -6,7 +6,8 @@ import type { KubeObject } from '#api/machinery/object.ts';
 import { ManualClock } from '#base/manual-clock.ts';
 import { type FixedInformers, fixedInformers } from '#testing/fixed-informers.ts';
 import { ServiceAccountTokens } from './service-account-tokens.ts';
-import { signingKeysOf, TokenIssuer } from './token-issuer.ts';
+import { TokenIssuer } from './token-issuer.ts';
+import { signingKeysOf } from './token-signer.ts';
 import { defaultedTokenRequest, issueToken, prepareTokenRequest, type SubmittedTokenRequest } from './token-request.ts';
 
 const ISSUER = 'https://kubernetes.default.svc.cluster.local';
@@ -137,7 +138,7 @@ describe('a token is refused', () => {
   test('when it was signed with the public key as a secret', async () => {
     const { token } = await ask();
     const { kid } = JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString());
-    const key = issuer.publicKey(kid)?.export({ type: 'spki', format: 'pem' }) ?? '';
+    const key = (await issuer.keyWith(kid))?.key.export({ type: 'spki', format: 'pem' }) ?? '';
     const forged = await new SignJWT(claimsIn(token))
       .setProtectedHeader({ alg: 'HS256', kid })
       .sign(Buffer.from(key as string));

@@ -21,6 +21,7 @@ import {
   userOfClaims,
 } from './service-account-claims.ts';
 import type { TokenIssuer } from './token-issuer.ts';
+import { algorithmOf } from './token-signer.ts';
 
 const MAX_TOKEN_LENGTH = 16_384;
 /** After its end, and after the deletion of what it is bound to: a pod that is going may still need it to say good-bye. */
@@ -68,10 +69,11 @@ export class ServiceAccountTokens implements TokenAuthenticator {
     if (kept && kept.expiresMs > clock.now()) return kept;
     const keyId = keyIdOf(token, issuer.issuer);
     if (keyId === undefined) return undefined;
-    const key = issuer.publicKey(keyId);
-    if (!key) throw new Error('invalid signature, no keys found');
-    const options = { algorithms: ['ES256'], issuer: issuer.issuer, currentDate: new Date(clock.now()) };
-    const { payload } = await jwtVerify(token, key, {
+    const found = await issuer.keyWith(keyId);
+    const algorithm = found && algorithmOf(found.key);
+    if (!algorithm) throw new Error('invalid signature, no keys found');
+    const options = { algorithms: [algorithm], issuer: issuer.issuer, currentDate: new Date(clock.now()) };
+    const { payload } = await jwtVerify(token, found.key, {
       ...options,
       requiredClaims: ['exp'],
       clockTolerance: LEEWAY_SECONDS,

@@ -9,7 +9,7 @@ import { Secret } from '#api/core/v1/secret.ts';
 import type { ServiceAccount } from '#api/core/v1/service-account.ts';
 import type { BoundObjectReference } from '#api/generated/schema.ts';
 import { invalidValue } from '#api/machinery/field-error.ts';
-import { badRequest, conflict, invalid, notFound } from '#api/machinery/status.ts';
+import { badRequest, conflict, invalid, notFound, StatusError } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
 import type { LiveLookup } from '../live-lookup.ts';
 import type { KubernetesClaims } from './service-account-claims.ts';
@@ -73,7 +73,19 @@ export interface SubmittedTokenRequest {
   spec?: { audiences?: string[]; expirationSeconds?: number; boundObjectRef?: BoundObjectReference };
 }
 
-/** Throws 404, 409 or 400 when what it is to be bound to does not exist, is another one, or has another account. */
+/** No longer than tokens may live. `warn` is told when that is less than was asked for. */
+export function shortened(
+  request: TokenRequest,
+  { signer: { maxLifeSeconds } }: TokenIssuer,
+  warn: (text: string) => void,
+): TokenRequest {
+  const { expirationSeconds } = request.spec;
+  if (maxLifeSeconds === undefined || expirationSeconds <= maxLifeSeconds) return request;
+  warn(`requested expiration of ${expirationSeconds} seconds shortened to ${maxLifeSeconds} seconds`);
+  return { ...request, spec: { ...request.spec, expirationSeconds: maxLifeSeconds } };
+}
+
+/** Throws 500 when nobody signs; 404, 409 or 400 when what it is to be bound to does not exist, is another one, or has another account. */
 export async function issueToken(
   request: TokenRequest,
   account: ServiceAccount,
@@ -88,11 +100,12 @@ export async function issueToken(
   const nowMs = clock.now();
   const forApiServer = audiences.every((one) => issuer.audiences.includes(one));
   const extended = claims.pod !== undefined && expirationSeconds === WARN_ONLY_SECONDS && forApiServer;
-  const token = await issuer.issue(
-    { ...claims, ...(extended && { warnafter: Math.floor(nowMs / 1000) + expirationSeconds }) },
-    audiences,
-    extended ? EXTENDED_SECONDS : expirationSeconds,
-  );
+  const told = { ...claims, ...(extended && { warnafter: Math.floor(nowMs / 1000) + expirationSeconds }) };
+  const { maxLifeSeconds = EXTENDED_SECONDS } = issuer.signer;
+  const lifeSeconds = extended ? Math.min(EXTENDED_SECONDS, maxLifeSeconds) : expirationSeconds;
+  const token = await issuer.issue(told, audiences, lifeSeconds).catch((error: Error) => {
+    throw StatusError.from({ code: 500, message: `failed to generate token: ${error.message}` });
+  });
   const expirationTimestamp = timestamp(nowMs + expirationSeconds * 1000);
   return { ...request, status: { token, expirationTimestamp } };
 }

@@ -65,11 +65,11 @@ const ROUTES: Readonly<Record<string, Route>> = {
   '/openapi/v2': sendSwagger,
   '/openapi/v3': async (exchange, _info, { openApi }) => sendDocument(exchange, await openApi.v3Index()),
   '/.well-known/openid-configuration': (exchange, _info, { tokenIssuer }) =>
-    sendCacheable(exchange, 'application/json', tokenIssuer.discoveryDocument()),
+    sendCacheable(exchange, tokenIssuer, { type: 'application/json', value: tokenIssuer.discoveryDocument() }),
   '/statusz': sendStatusz,
   '/flagz': sendFlagz,
   '/openid/v1/jwks': async (exchange, _info, { tokenIssuer }) =>
-    sendCacheable(exchange, 'application/jwk-set+json', await tokenIssuer.jwks()),
+    sendCacheable(exchange, tokenIssuer, { type: 'application/jwk-set+json', value: await tokenIssuer.jwks() }),
 };
 
 /** Throws NotFound. */
@@ -247,8 +247,12 @@ async function sendDocument(
   exchange.end();
 }
 
-const sendCacheable = async (exchange: Exchange, type: string, value: object): Promise<void> => {
-  exchange.set('cache-control', 'public, max-age=3600');
+const sendCacheable = async (
+  exchange: Exchange,
+  { signer }: TokenIssuer,
+  { type, value }: { type: string; value: object },
+): Promise<void> => {
+  exchange.set('cache-control', `public, max-age=${signer.keysHoldSeconds()}`);
   return sendBody(exchange, 200, { type, body: Buffer.from(JSON.stringify(value)) });
 };
 

@@ -6,6 +6,7 @@ import {
   defaultedTokenRequest,
   issueToken,
   prepareTokenRequest,
+  shortened,
   type SubmittedTokenRequest,
 } from '../authentication/token-request.ts';
 import { decodeBody } from '../decode-object.ts';
@@ -37,6 +38,7 @@ async function createToken(
   const signing = { issuer, clock: services.clock };
   const wanted = prepareTokenRequest(mutated, account, signing);
   await services.admission.validate({ ...request, object: wanted as unknown as ServiceAccount });
-  const issued = await issueToken(wanted, account, { ...signing, live: services.stored.get.bind(services.stored) });
+  const allowed = shortened(wanted, issuer, call.warn);
+  const issued = await issueToken(allowed, account, { ...signing, live: services.stored.get.bind(services.stored) });
   return { code: 201, object: issued };
 }
