@@ -195,6 +195,14 @@ test('an owner of a custom kind is asked for its size through its scale', async 
   });
 });
 
+test('a ReplicaSet whose Deployment has gone is asked for its own size', async () => {
+  await using cluster = await startCluster({ components: [asking], controllers: [podsThatRun()] });
+  const gone = { apiVersion: 'apps/v1', kind: 'Deployment', name: 'gone', uid: 'gone', controller: true };
+  const left = await cluster.create(ReplicaSet, replicaSet('left', { replicas: 4 }, { ownerReferences: [gone] }));
+  await owned(cluster, { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'left', uid: left.metadata.uid });
+  expect(status(cluster)).toMatchObject({ expectedPods: 4, desiredHealthy: 3 });
+});
+
 test.each([
   [
     { apiVersion: 'example.com/v1', kind: 'Flock', name: 'x', uid: 'a' },
@@ -229,7 +237,7 @@ test('a pod that was marked to go and stays is no longer marked after two minute
   expect(marks().map((each) => each?.status)).toEqual(['True', 'True']);
   await cluster.passes('2s');
   expect(marks()).toMatchObject([
-    { type: 'DisruptionTarget', status: 'False' },
+    { type: 'DisruptionTarget', status: 'False', observedGeneration: 1 },
     { status: 'True', message: 'why' },
   ]);
   expect(marks()[0]?.reason).toBeUndefined();

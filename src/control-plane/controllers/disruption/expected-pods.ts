@@ -66,17 +66,17 @@ async function wantedBy(pods: readonly Pod[], owners: Owners): Promise<{ expecte
   return { expected: [...sizes.values()].reduce((sum, size) => sum + size, 0), unmanaged };
 }
 
-/** A ReplicaSet of a Deployment is one of several in a rollout: the Deployment's size counts. undefined: the owner is gone. */
-async function sizeOf(
-  owner: OwnerReference,
-  namespace: string,
-  { cached, scales }: Owners,
-): Promise<Sized | undefined> {
+/** Of an owner that the caches do not have, or that has another's name, the server is asked. undefined: it is gone. */
+const sizeOf = async (owner: OwnerReference, namespace: string, owners: Owners): Promise<Sized | undefined> =>
+  cachedSize(owner, namespace, owners) ?? owners.scales.sizeOf(owner, namespace);
+
+/** A ReplicaSet of a Deployment is one of several in a rollout: the Deployment's size counts. */
+function cachedSize(owner: OwnerReference, namespace: string, { cached }: Owners): Sized | undefined {
   const found = (object: KubeObject & { spec: { replicas: number } }, uid: string) =>
     object.metadata.uid === uid ? { uid, replicas: object.spec.replicas } : undefined;
   const [, group = ''] = owner.apiVersion.split('/').reverse();
   const kind = (SCALED as readonly Kind[]).find((each) => each.kind === owner.kind && each.group === group);
-  if (!kind || kind.kind === 'Deployment') return scales.sizeOf(owner, namespace);
+  if (!kind || kind.kind === 'Deployment') return undefined;
   const object = cached(kind as typeof ReplicaSet).get(`${namespace}/${owner.name}`);
   const above = object && kind.kind === 'ReplicaSet' ? controllerOf(object) : undefined;
   if (above?.kind !== 'Deployment') return object && found(object, owner.uid);

@@ -30,9 +30,11 @@ export const staleDisruptionTarget = defineController({
     const nowMs = clock.now();
     const afterMs = (millisOf(mark.lastTransitionTime) ?? 0) + STALE_AFTER_MS - nowMs;
     if (afterMs > 0) return again({ afterMs });
+    const { generation } = pod.metadata;
+    const seen = generation !== undefined && { observedGeneration: generation };
     const conditions = (pod.status.conditions ?? []).map((each) =>
       each.type === 'DisruptionTarget'
-        ? { type: each.type, status: 'False', lastTransitionTime: timestampOf(nowMs) }
+        ? { type: each.type, ...seen, status: 'False', lastTransitionTime: timestampOf(nowMs) }
         : each,
     );
     await api.updateStatus(pod, { ...pod.status, conditions });

@@ -1,5 +1,6 @@
 /** What pods ask for of a resource, in thousandths. Source: KEP-2837 for what is asked for at the pod's level. */
 import { isRestartableInit } from '#api/core/v1/pod-conditions.ts';
+import { podRequests } from '#api/core/v1/pod-resources.ts';
 import type { Pod } from '#api/generated/schema.ts';
 import { quantityMilliValue } from '#api/machinery/quantity.ts';
 import { NoProposal } from './no-proposal.ts';
@@ -31,12 +32,9 @@ function requestOf(pod: Pod, resource: string, container: string | undefined): n
   }, 0);
 }
 
-/** What the pod does not say itself, its containers say. */
-function podLevelRequest(pod: Pod, resource: string): number {
-  const atPodLevel = pod.spec.resources?.requests?.[resource];
-  if (atPodLevel !== undefined) return quantityMilliValue(atPodLevel);
-  const all = [...pod.spec.containers, ...(pod.spec.initContainers ?? []).filter(isRestartableInit)];
-  const said = all.flatMap(({ resources }) => resources?.requests?.[resource] ?? []);
-  if (said.length === 0) throw new NoProposal(`missing pod-level request for ${resource} in Pod ${pod.metadata.name}`);
-  return said.reduce((sum, request) => sum + quantityMilliValue(request), 0);
+/** As the scheduler counts: the overhead as well, and what its containers say where the pod says nothing itself. */
+function podLevelRequest({ spec, metadata }: Pod, resource: string): number {
+  const request = podRequests(spec)[resource];
+  if (request === undefined) throw new NoProposal(`missing pod-level request for ${resource} in Pod ${metadata.name}`);
+  return quantityMilliValue(request);
 }

@@ -54,8 +54,8 @@ export function wantedPods(job: Job, having: Having): Wanted {
 
 function wantedActive({ spec }: Job, { tally }: Having, active: number): number {
   const { parallelism, completions } = spec;
-  // One has succeeded: no new ones, the others may go on.
-  if (completions === undefined) return tally.succeeded > 0 ? Math.min(active, parallelism) : parallelism;
+  // One has succeeded: no new ones, the others may go on, as many as they are.
+  if (completions === undefined) return tally.succeeded > 0 ? active : parallelism;
   return Math.min(parallelism, Math.max(0, completions - tally.succeeded - (tally.failedIndexes?.size ?? 0)));
 }
 

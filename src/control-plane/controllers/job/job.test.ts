@@ -157,6 +157,25 @@ test('a failure policy fails the Job by an exit code, and ignores a disruption',
   );
 });
 
+test('what is said later of a pod that has failed can fail the Job', async () => {
+  await using cluster = await startCluster({ controllers: controllers() });
+  const rules = [{ action: 'FailJob' as const, onPodConditions: [{ type: 'example.com/Fatal', status: 'True' }] }];
+  await cluster.create(Job, job({ podFailurePolicy: { rules } }));
+  await cluster.settles();
+  const [first] = running(cluster);
+  await end(cluster, first!, { exitCode: 1 });
+  expect(status(cluster).failed).toBe(1);
+  expect(conditions(cluster)).toEqual([]);
+  const failed = cluster.get(Pod, `default/${first!.metadata.name}`)!;
+  const said = [{ type: 'example.com/Fatal', status: 'True' }];
+  await cluster.updateStatus(Pod, { ...failed, status: { ...failed.status, conditions: said } } as Pod);
+  await cluster.passes('1m');
+  expect(conditions(cluster)).toEqual(['FailureTarget True PodFailurePolicy', 'Failed True PodFailurePolicy']);
+  expect(status(cluster).conditions?.[0]?.message).toBe(
+    `Pod default/${first!.metadata.name} has condition example.com/Fatal matching FailJob rule at index 0`,
+  );
+});
+
 test('FailIndex gives an index up whatever its limit', async () => {
   await using cluster = await startCluster({ controllers: controllers() });
   const rules = [{ action: 'FailIndex' as const, onExitCodes: { operator: 'In' as const, values: [3] } }];
@@ -238,6 +257,16 @@ test('without a number of completions, one success ends it when the other pods h
   await end(cluster, running(cluster)[0]!);
   expect(status(cluster)).toMatchObject({ succeeded: 2 });
   expect(conditions(cluster)).toContain('Complete True CompletionsReached');
+});
+
+test('after one success without a number of completions, a lower parallelism takes no pods away', async () => {
+  await using cluster = await startCluster({ controllers: controllers() });
+  await cluster.create(Job, job({ parallelism: 4 }));
+  await cluster.settles();
+  await end(cluster, running(cluster)[0]!);
+  await cluster.patch(Job, 'default/work', { spec: { parallelism: 1 } });
+  await cluster.settles();
+  expect(running(cluster)).toHaveLength(3);
 });
 
 test('its pods go when it is deleted, whether with it or left behind', async () => {

@@ -144,7 +144,7 @@ class Step {
     const active = this.#pods.filter(isActive);
     const tally = tallyOf(this.#job, this.#pods);
     const record = this.#records.after(identity, tally);
-    const verdict = verdictOn(this.#job, { tally, active, nowMs: this.#nowMs });
+    const verdict = verdictOn(this.#job, { tally, pods: this.#pods, active, nowMs: this.#nowMs });
 
     const change = await this.#change(verdict, { active, tally, record });
     const ending = verdict?.final ?? (deletionTimestamp ? 'deleted' : undefined);

@@ -17,7 +17,7 @@ export function failureMatch({ spec }: Job, pod: Pod): FailureMatch | undefined 
 }
 
 function exitCodeCause({ onExitCodes }: PodFailurePolicyRule, { metadata, status }: Pod): string | undefined {
-  if (!onExitCodes || status?.phase !== 'Failed') return undefined;
+  if (!onExitCodes || !status) return undefined;
   const { containerName, operator, values } = onExitCodes;
   for (const { name, state } of [...(status.containerStatuses ?? []), ...(status.initContainerStatuses ?? [])]) {
     const exitCode = state?.terminated?.exitCode ?? 0;

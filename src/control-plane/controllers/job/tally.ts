@@ -52,9 +52,16 @@ export function tallyOf(job: Job, pods: readonly Pod[]): Tally {
     failedIndexes,
     newSucceeded,
     newFailed,
-    failJob: newFailed.map((pod) => failureMatch(job, pod)).find((match) => match?.action === 'FailJob'),
+    failJob: failJob(job, pods),
     heldBack: failedIndexes ? heldBack(job, pods, succeededIndexes.with(failedIndexes)) : new Map(),
   };
+}
+
+/** Also of pods that are counted already: what is said of them may have come later. */
+function failJob(job: Job, pods: readonly Pod[]): FailureMatch | undefined {
+  if (!job.spec.podFailurePolicy) return undefined;
+  const failed = pods.filter((pod) => isFailed(pod, job));
+  return failed.map((pod) => failureMatch(job, pod)).find((match) => match?.action === 'FailJob');
 }
 
 export const countsAsFailed = (job: Job, pod: Pod): boolean => failureMatch(job, pod)?.action !== 'Ignore';

@@ -35,6 +35,7 @@ export function spoken(job: Job): Verdict | undefined {
 
 export interface Evidence {
   tally: Tally;
+  pods: readonly Pod[];
   active: readonly Pod[];
   nowMs: number;
 }
@@ -50,9 +51,9 @@ export function deadlineMs({ spec, status }: Job): number | undefined {
   return startMs + spec.activeDeadlineSeconds * 1000;
 }
 
-function failureOf(job: Job, { tally, active, nowMs }: Evidence): Verdict | undefined {
+function failureOf(job: Job, { tally, pods, nowMs }: Evidence): Verdict | undefined {
   if (tally.failJob) return failure('PodFailurePolicy', tally.failJob.message);
-  if (tally.failed > job.spec.backoffLimit || restartsExceed(job, active))
+  if (tally.failed > job.spec.backoffLimit || restartsExceed(job, pods))
     return failure('BackoffLimitExceeded', 'Job has reached the specified backoff limit');
   if (nowMs >= (deadlineMs(job) ?? Number.POSITIVE_INFINITY))
     return failure('DeadlineExceeded', 'Job was active longer than specified deadline');
@@ -66,10 +67,10 @@ function failureOf(job: Job, { tally, active, nowMs }: Evidence): Verdict | unde
   return undefined;
 }
 
-/** Containers that are restarted where they are count towards the limit as well. */
-function restartsExceed({ spec }: Job, active: readonly Pod[]): boolean {
+/** Containers that are restarted where they are count towards the limit as well, also those of pods that are going. */
+function restartsExceed({ spec }: Job, pods: readonly Pod[]): boolean {
   if (spec.template.spec.restartPolicy !== 'OnFailure') return false;
-  const statuses = active
+  const statuses = pods
     .filter(({ status }) => status?.phase === 'Running' || status?.phase === 'Pending')
     .flatMap(({ status }) => [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]);
   const restarts = statuses.reduce((sum, { restartCount }) => sum + (restartCount ?? 0), 0);
