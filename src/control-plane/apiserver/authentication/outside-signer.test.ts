@@ -8,6 +8,7 @@ import type { KubeObject } from '#api/machinery/object.ts';
 import { silentLog } from '#base/log.ts';
 import { ManualClock } from '#base/manual-clock.ts';
 import { type OutsideSigner, openOutsideSigner } from './outside-signer.ts';
+import { type FetchedKeys, outsideSignerMethods, type SignedParts } from './outside-signer-api.ts';
 import { ServiceAccountTokens } from './service-account-tokens.ts';
 import { TokenIssuer } from './token-issuer.ts';
 import { issueToken, shortened } from './token-request.ts';
