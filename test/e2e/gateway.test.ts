@@ -23,7 +23,7 @@ const ground = threeNodes('gateway', [
   serviceOf('calls', of('node3', { ports: [{ port: 9000 }] })),
   object('Secret', 'gate', { type: 'kubernetes.io/tls', stringData: certificateFor(SECURE, ENDS) }),
 ]);
-const { answers, addressOf } = ground;
+const { answers, addressOf, podIp } = ground;
 const apply = (text: string) => ground().cluster.apply(text, '-n', ground().namespace);
 const kubectl = (...args: string[]) => ground().cluster.tryKubectl(['-n', ground().namespace, ...args]);
 
@@ -164,6 +164,155 @@ test('pods of each node are led to pods of every node, by each kind of route', a
     const reached = await everyNode(async (node) => [...new Set(await answers(node, names))].sort());
     expect(reached).toEqual(NODES.map(() => ['200 server-node2', '200 server-node3']));
   });
+});
+
+const [WAYS_HOST, OTHERS] = ['ways.example.com', 'conformance-gateway-others'];
+const GATEWAY_API = 'gateway.networking.k8s.io/v1';
+const route = (name: string, rules: object[]) =>
+  object(
+    'HTTPRoute',
+    name,
+    { spec: { parentRefs: [{ name: 'gate', sectionName: 'own' }], hostnames: [WAYS_HOST], rules } },
+    GATEWAY_API,
+  );
+const to = (name: string, more = {}) => ({ backendRefs: [{ name, port: 80, ...more }] });
+const below = (value: string, more = {}) => ({ matches: [{ path: { type: 'PathPrefix', value }, ...more }] });
+const replaced = (replacePrefixMatch: string, more = {}) => ({
+  type: 'URLRewrite',
+  urlRewrite: { path: { type: 'ReplacePrefixMatch', replacePrefixMatch }, ...more },
+});
+const RULES = [
+  { matches: [{ path: { type: 'Exact', value: '/x' } }], ...to('one') },
+  { ...below('/x', { headers: [{ name: 'x-kind', value: 'one' }] }), ...to('two') },
+  { ...below('/x', { queryParams: [{ name: 'q', value: '1' }] }), ...to('three') },
+  { ...below('/x', { method: 'POST' }), ...to('one') },
+  {
+    ...below('/filtered'),
+    ...to('two'),
+    filters: [
+      {
+        type: 'RequestHeaderModifier',
+        requestHeaderModifier: { set: [{ name: 'X-Set', value: 's' }], remove: ['X-Gone'] },
+      },
+      { type: 'ResponseHeaderModifier', responseHeaderModifier: { set: [{ name: 'X-Answer', value: 'yes' }] } },
+      replaced('/', { hostname: 'inside.example' }),
+    ],
+  },
+  {
+    ...below('/moved'),
+    filters: [
+      { type: 'RequestRedirect', requestRedirect: { scheme: 'https', hostname: 'new.example', statusCode: 301 } },
+    ],
+  },
+  {
+    ...below('/copied'),
+    ...to('one'),
+    filters: [{ type: 'RequestMirror', requestMirror: { backendRef: { name: 'three', port: 80 } } }],
+  },
+  { ...below('/slow'), ...to('three'), filters: [replaced('/never')], timeouts: { request: '1s' } },
+  { ...below('/tried'), ...to('three'), filters: [replaced('/never')], timeouts: { backendRequest: '1s' } },
+  {
+    ...below('/weighed'),
+    backendRefs: [
+      { name: 'one', port: 80, weight: 0 },
+      { name: 'two', port: 80, weight: 1 },
+    ],
+  },
+];
+
+test('matches, filters, mirrors, weights and time-outs of HTTPRoutes, from each node', async () => {
+  await ground().create(route('ways', RULES));
+  const asking = { how: 'http', address, port: 8088, host: WAYS_HOST } as const;
+  const headers = { 'x-set': 'theirs', 'x-gone': '1' };
+  const claims = [
+    [{ path: '/x' }, '200 server-node1'],
+    [{ path: '/x/y', headers: { 'x-kind': 'one' } }, '200 server-node2'],
+    [{ path: '/x/y?q=1' }, '200 server-node3'],
+    [{ path: '/x/y', method: 'POST' }, '200 server-node1'],
+    [{ path: '/x/y' }, '404 default backend - 404'],
+    [
+      { path: '/filtered/deep/echo?q', headers, show: ['x-answer'] },
+      expect.stringMatching(
+        /^200 (?!.*x-gone)(?=.*"url":"\/deep\/echo\?q")(?=.*"host":"inside.example")(?=.*"x-set":"s").* x-answer: yes$/,
+      ),
+    ],
+    [
+      { path: '/moved/x?y', show: ['location'] },
+      expect.stringMatching(/^301 .*location: https:\/\/new.example\/moved\/x\?y$/s),
+    ],
+    [{ path: '/copied/FROM' }, '200 server-node1'],
+    [{ path: '/slow' }, expect.stringMatching(/^504 /)],
+    [{ path: '/tried' }, expect.stringMatching(/^504 /)],
+    ...Array.from({ length: 6 }, () => [{ path: '/weighed' }, '200 server-node2']),
+  ] as const;
+  await holds('each node is answered', async () => {
+    const said = await everyNode((node) =>
+      answers(
+        node,
+        claims.map(([question]) => ({ ...asking, ...question, path: question.path.replace('FROM', node) })),
+      ),
+    );
+    expect(said).toEqual(NODES.map(() => claims.map(([, wanted]) => wanted)));
+  });
+  await holds('copies have come', async () => {
+    const seen = (await ground().exec('server-node3', 'wget -qO- http://127.0.0.1:8080/seen')).split('\n');
+    expect(seen).toEqual(expect.arrayContaining(NODES.map((node) => `GET /copied/${node}`)));
+  });
+});
+
+test('a backend of another namespace wants its consent, and what is wrong with a route is told', async () => {
+  const { api, namespace } = ground();
+  const others = `/api/v1/namespaces/${OTHERS}`;
+  const ip = await podIp('server-node3');
+  const condition = async (name: string, type: string) => {
+    const { status } = await api.get<{ status?: { parents: { conditions: { type: string; reason: string }[] }[] } }>(
+      ground().path('HTTPRoute', GATEWAY_API, name),
+    );
+    return status?.parents[0]?.conditions.find((each) => each.type === type)?.reason;
+  };
+  const question = { how: 'http', address, port: 8088, host: WAYS_HOST, path: '/elsewhere' } as const;
+  const becomes = (reason: string, answer: string) =>
+    holds(`${reason} and ${answer}`, async () => {
+      expect(await condition('elsewhere', 'ResolvedRefs')).toBe(reason);
+      const said = await everyNode((node) => answers(node, [question]));
+      for (const [one] of said) expect(one).toMatch(new RegExp(`^${answer}`));
+    });
+  await api.post('/api/v1/namespaces', { metadata: { name: OTHERS } });
+  try {
+    await api.post(`${others}/services`, object('Service', 'there', { spec: { ports: [{ name: 'http', port: 80 }] } }));
+    await api.post(`/apis/discovery.k8s.io/v1/namespaces/${OTHERS}/endpointslices`, {
+      metadata: { name: 'there', labels: { 'kubernetes.io/service-name': 'there' } },
+      addressType: 'IPv4',
+      ports: [{ name: 'http', port: 8080 }],
+      endpoints: [{ addresses: [ip], conditions: { ready: true } }],
+    });
+    await ground().create(
+      route('elsewhere', [{ ...below('/elsewhere'), ...to('there', { namespace: OTHERS }) }]),
+      route('nowhere', [{ ...below('/nowhere'), ...to('not-there') }]),
+    );
+    await becomes('RefNotPermitted', '500');
+    await holds('the other lacks its backend', async () => {
+      expect([await condition('nowhere', 'Accepted'), await condition('nowhere', 'ResolvedRefs')]).toEqual([
+        'Accepted',
+        'BackendNotFound',
+      ]);
+      const said = await everyNode((node) => answers(node, [{ ...question, path: '/nowhere' }]));
+      for (const [one] of said) expect(one).toMatch(/^500 /);
+    });
+    const grants = `/apis/gateway.networking.k8s.io/v1beta1/namespaces/${OTHERS}/referencegrants`;
+    await api.post(grants, {
+      metadata: { name: 'routes' },
+      spec: {
+        from: [{ group: 'gateway.networking.k8s.io', kind: 'HTTPRoute', namespace }],
+        to: [{ group: '', kind: 'Service' }],
+      },
+    });
+    await becomes('ResolvedRefs', '200 server-node3');
+    await api.delete(`${grants}/routes`);
+    await becomes('RefNotPermitted', '500');
+  } finally {
+    await api.try('DELETE', others);
+  }
 });
 
 test('every node tells how many requests it has carried', async () => {

@@ -33,14 +33,26 @@ const clientOn = (nodeName: string) =>
 
 /** How one is asked, and where: see `ask.mjs` of the image. */
 export interface Question {
-  how: 'http' | 'https' | 'upgrade' | 'grpc' | 'udp';
+  how: 'http' | 'https' | 'h2' | 'upgrade' | 'grpc' | 'grpcs' | 'udp' | 'dns';
   address: string;
   port: number;
   host?: string;
   path?: string;
+  method?: string;
   headers?: Record<string, string>;
+  /** Of a body. */
+  bytes?: number;
+  /** Headers of the answer, lower case. */
+  show?: string[];
+  withinMs?: number;
   /** The port to ask from, over UDP: the same one is the same flow. */
   from?: number;
+  /** Of DNS, as are all that follow. */
+  name?: string;
+  type?: string;
+  over?: 'udp' | 'tcp';
+  /** The size that is named. */
+  edns?: number;
 }
 
 interface ServiceObject {

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { SERVER } from './conformance/image.ts';
 import { container, object, pod } from './conformance/playground.ts';
-import { serveWebhooks } from './conformance/tls-server.ts';
+import { serveOverTls, serveWebhooks } from './conformance/tls-server.ts';
 import { reconfigured } from './node-processes.ts';
 import { eventually, holds, run } from './running-cluster.ts';
 import { openingSctp, sendingSctp } from './sctp-packet.ts';
@@ -31,6 +31,10 @@ const ground = threeNodes('three-nodes-services', [
   }),
   serviceOf('near', { trafficDistribution: 'PreferSameNode' }),
   serviceOf('zonal', { trafficDistribution: 'PreferSameZone' }),
+  {
+    ...serviceOf('hinted', {}),
+    metadata: { name: 'hinted', annotations: { 'service.kubernetes.io/topology-mode': 'Auto' } },
+  },
   serviceOf('inner', { internalTrafficPolicy: 'Local', selector: on('node2') }),
   serviceOf('nobody', { type: 'NodePort', selector: { app: 'nobody' } }),
   serviceOf('leaving', { selector: { app: 'leaving' } }),
@@ -123,19 +127,15 @@ test('endpoints of the own node or zone are preferred, and the policy Local want
     cluster.kubectl('label', 'node', node, `topology.kubernetes.io/zone${zone}`, '--overwrite');
   try {
     for (const node of NODES) await zoneOf(node, node === 'node1' ? '=west' : '=east');
-    const zonal = await own('zonal');
-    await holds('each zone leads to its own', async () => {
-      const reached = await everyNode(async (node) => [
-        ...new Set(
-          await asked(
-            node,
-            Array.from({ length: 24 }, () => zonal),
-          ),
-        ),
-      ]);
-      const east = ['server-node2', 'server-node3'];
-      expect(reached.map((names) => names.sort())).toEqual([['server-node1'], east, east]);
-    });
+    // Whoever says so, and where hints are worked out from the processors of the zones.
+    for (const name of ['zonal', 'hinted']) {
+      const urls = new Array<string>(24).fill(await own(name));
+      await holds(`each zone leads to its own for ${name}`, async () => {
+        const reached = await everyNode(async (node) => [...new Set(await asked(node, urls))].sort());
+        const east = ['server-node2', 'server-node3'];
+        expect(reached).toEqual([['server-node1'], east, east]);
+      });
+    }
   } finally {
     for (const node of NODES) await zoneOf(node, '-');
   }
@@ -227,9 +227,9 @@ test('the API server hands requests on to pods and Services of every node', asyn
   });
 });
 
-test('a node that the API server has no route to is reached by the tunnel that it opens: proxies and webhooks', async () => {
+test('a node that the API server has no route to is reached by the tunnel that it opens: proxies, webhooks and aggregated APIs', async () => {
   const { api, cluster, namespace } = ground();
-  const hook = await serveWebhooks(ground(), 'node3');
+  const [hook, flunders] = await Promise.all([serveWebhooks(ground(), 'node3'), aggregated('node3')]);
   const { spec } = await api.get<{ spec: { podCIDR: string } }>('/api/v1/nodes/node3');
   const [network = '', low = ''] = spec.podCIDR.replace(/\/\d+$/, '').split(/(?<=\.)(?=\d+$)/);
   const halves = [Number(low), Number(low) + 128].map((last) => `${network}${last}/25`);
@@ -250,20 +250,56 @@ test('a node that the API server has no route to is reached by the tunnel that i
   try {
     for (const half of halves) await machine('ip', 'route', 'add', 'unreachable', half);
     await eventually('there is no route', async () => !(await proxied('node3')).startsWith('server-'));
+    await eventually('nor to its API', async () => (await api.try('GET', flunders)).code === 503);
     await eventually('there is one to others', async () => (await proxied('node2')) === 'server-node2');
     await reconfigured(cluster, 'node3/kubelet', { opensTunnel: true });
     await eventually('its pod is reached', async () => (await proxied('node3')) === 'server-node3');
     await holds('its webhook is', async () => expect(await denied()).toContain('this webhook denies all requests'));
+    await eventually('its API is', async () => (await api.try('GET', flunders)).code === 200);
+    await api.post(flunders, { apiVersion: 'wardle.example.com/v1alpha1', kind: 'Flunder', metadata: { name: 'far' } });
+    expect((await api.try('GET', `${flunders}/far`)).text).toContain('"made-by":"kubernetes-admin"');
     await holds('its kubelet is', async () =>
       expect(await ground().exec('client-node3', 'echo from afar')).toBe('from afar'),
     );
   } finally {
     await api.delete(`${deny}/${namespace}`);
+    await api.delete(API_SERVICE);
     for (const half of halves) await machine('ip', 'route', 'delete', 'unreachable', half);
     await reconfigured(cluster, 'node3/kubelet', { opensTunnel: false });
   }
   await eventually('it is reached as before', async () => (await proxied('node3')) === 'server-node3');
 });
+
+const API_SERVICE = '/apis/apiregistration.k8s.io/v1/apiservices/v1alpha1.wardle.example.com';
+
+/** @returns where the objects are of an API that a pod serves. */
+async function aggregated(nodeName: NodeName): Promise<string> {
+  const it = ground();
+  const { data } = await it.api.get<{ data: Record<string, string> }>(
+    '/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication',
+  );
+  const name = 'sample-apiserver';
+  const caBundle = await serveOverTls(it, {
+    name,
+    nodeName,
+    program: '/sample-apiserver.mjs',
+    path: '/healthz',
+    files: { 'front-proxy-ca.crt': data['requestheader-client-ca-file'] ?? '' },
+  });
+  const spec = {
+    service: { namespace: it.namespace, name, port: 443 },
+    group: 'wardle.example.com',
+    version: 'v1alpha1',
+    caBundle,
+    groupPriorityMinimum: 2000,
+    versionPriority: 200,
+  };
+  const [list, kept] = [API_SERVICE.slice(0, API_SERVICE.lastIndexOf('/')), API_SERVICE.split('/').at(-1) ?? ''];
+  await it.api.post(list, object('APIService', kept, { spec }, 'apiregistration.k8s.io/v1'));
+  const flunders = `/apis/wardle.example.com/v1alpha1/namespaces/${it.namespace}/flunders`;
+  await eventually('it is served', async () => (await it.api.try('GET', flunders)).code === 200);
+  return flunders;
+}
 
 async function machine(command: string, ...args: string[]): Promise<void> {
   const { code, stderr } = await run(command, args);

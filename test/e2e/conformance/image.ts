@@ -1,8 +1,10 @@
-/** The image that the conformance tests run: all of busybox, Node.js, a server that tells who it is, webhooks, and an API server. */
+/** The image that the conformance tests run: all of busybox, Node.js, a server that tells who it is, webhooks, an API server, a resolver. */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buildSync } from 'esbuild';
 import type { KedgeCluster } from '../running-cluster.ts';
 
 export const IMAGE = 'kedge.local/conformance:1';
@@ -38,6 +40,12 @@ function fill(folder: string): void {
   }
   writeFileSync(join(folder, 'etc/passwd'), 'root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n');
   writeFileSync(join(folder, 'etc/group'), 'root:x:0:\nnogroup:x:65534:\n');
-  for (const program of ['server.mjs', 'ask.mjs', 'webhook.mjs', 'sample-apiserver.mjs'])
+  for (const program of ['server.mjs', 'ask.mjs', 'webhook.mjs', 'sample-apiserver.mjs', 'resolver.mjs'])
     copyFileSync(join(import.meta.dirname, 'image', program), join(folder, program));
+  buildSync({
+    entryPoints: [createRequire(import.meta.url).resolve('dns-packet')],
+    bundle: true,
+    platform: 'node',
+    outfile: join(folder, 'dns-packet.cjs'),
+  });
 }

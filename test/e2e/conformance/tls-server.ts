@@ -29,12 +29,15 @@ interface Served {
   /** Beside its certificate. */
   files?: Record<string, string>;
   nodeName?: string;
+  /** Of pod, Service and Secret. */
+  name?: string;
 }
 
 /** @returns its CA, as configurations hold it. */
-export async function serveOverTls(ground: Playground, { program, path, files, nodeName }: Served): Promise<string> {
-  const { ca, pair } = certificatesFor(`${HOOK}.${ground.namespace}.svc`);
-  const labels = { app: HOOK };
+export async function serveOverTls(ground: Playground, served: Served): Promise<string> {
+  const { program, path, files, nodeName, name = HOOK } = served;
+  const { ca, pair } = certificatesFor(`${name}.${ground.namespace}.svc`);
+  const labels = { app: name };
   const main = {
     name: 'main',
     image: IMAGE,
@@ -43,16 +46,16 @@ export async function serveOverTls(ground: Playground, { program, path, files, n
     volumeMounts: [{ name: 'certificates', mountPath: '/certificates' }],
     readinessProbe: { httpGet: { scheme: 'HTTPS' as const, port: 8443, path }, periodSeconds: 1 },
   };
-  const volumes = [{ name: 'certificates', secret: { secretName: HOOK } }];
+  const volumes = [{ name: 'certificates', secret: { secretName: name } }];
   await ground.create(
-    secret(HOOK, { 'tls.crt': pair.certificate, 'tls.key': pair.key, ...files }, { type: 'kubernetes.io/tls' }),
-    object('Service', HOOK, { spec: { selector: labels, ports: [{ port: 443, targetPort: 8443 }] } }),
-    pod(HOOK, {
+    secret(name, { 'tls.crt': pair.certificate, 'tls.key': pair.key, ...files }, { type: 'kubernetes.io/tls' }),
+    object('Service', name, { spec: { selector: labels, ports: [{ port: 443, targetPort: 8443 }] } }),
+    pod(name, {
       labels,
       spec: { restartPolicy: 'Always', containers: [main], volumes, ...(nodeName && { nodeName }) },
     }),
   );
-  await ground.ready(HOOK);
+  await ground.ready(name);
   return Buffer.from(ca.certificate).toString('base64');
 }
 

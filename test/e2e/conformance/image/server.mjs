@@ -1,5 +1,6 @@
 // What the pods of the conformance tests serve: their name over HTTP and UDP, health, gRPC health, requests they have seen,
-// and after an upgrade whatever they are told.
+// what they were asked (`…/echo`), a status of the asker's choice (`…/status/NNN`), nothing (`/never`), or their name when they
+// are told to end (`/held`), and after an upgrade whatever they are told.
 // Environment: PORTS and UDP_PORTS (with commas), GRPC_PORT, UNHEALTHY_AFTER (seconds).
 import { createSocket } from 'node:dgram';
 import { createServer as createHttp } from 'node:http';
@@ -11,6 +12,21 @@ const { PORTS = '8080', UDP_PORTS = '', GRPC_PORT = '', UNHEALTHY_AFTER = '' } =
 const numbers = (text) => text.split(',').filter(Boolean).map(Number);
 const isHealthy = () => !UNHEALTHY_AFTER || Date.now() - startedAt < Number(UNHEALTHY_AFTER) * 1000;
 const seen = [];
+/** Answers that wait for the end of this server. */
+const held = new Set();
+
+function echo(request, response) {
+  const { method, url, headers, socket } = request;
+  socket.turns = (socket.turns ?? 0) + 1;
+  let bytes = 0;
+  request.on('data', (chunk) => {
+    bytes += chunk.length;
+  });
+  request.on('end', () => {
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify({ name: hostname(), method, url, bytes, turns: socket.turns, headers }));
+  });
+}
 
 for (const port of numbers(PORTS)) {
   const server = createHttp((request, response) => {
@@ -19,6 +35,11 @@ for (const port of numbers(PORTS)) {
     if (pathname === '/healthz') return response.writeHead(isHealthy() ? 200 : 500).end();
     if (pathname === '/clientip') return response.end(request.socket.remoteAddress.replace('::ffff:', ''));
     seen.push(`${request.method} ${request.url}`);
+    const [, status] = /\/status\/(\d{3})$/.exec(pathname) ?? [];
+    if (status) return response.writeHead(Number(status)).end(hostname());
+    if (pathname.endsWith('/echo')) return echo(request, response);
+    if (pathname === '/never') return;
+    if (pathname === '/held') return held.add(response);
     response.end(hostname());
   }).listen(port);
   server.on('upgrade', (_, socket) => {
@@ -44,4 +65,7 @@ for (const port of numbers(GRPC_PORT)) {
     });
   }).listen(port);
 }
-process.on('SIGTERM', () => process.exit(0));
+process.on('SIGTERM', async () => {
+  await Promise.all([...held].map((response) => new Promise((done) => response.on('close', done).end(hostname()))));
+  process.exit(0);
+});
