@@ -43,6 +43,41 @@ spec:
       http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}
 `;
 
+const GATE_HOST = 'gate.localhost';
+const breaksManifest = `
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: paths}
+spec:
+  ingressClassName: nginx
+  rules:
+    - host: paths.localhost
+      http: {paths: [{path: /only, pathType: Exact, backend: {service: {name: gone, port: {number: 80}}}}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: gate}
+spec:
+  gatewayClassName: kedge
+  listeners: [{name: http, port: 80, protocol: HTTP, hostname: ${GATE_HOST}}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: gate}
+spec:
+  parentRefs: [{name: gate}]
+  rules:
+    - matches: [{path: {type: PathPrefix, value: /web}}]
+      backendRefs: [{name: web, port: 80}]
+    - matches: [{path: {type: PathPrefix, value: /gone}}]
+      backendRefs: [{name: gone, port: 80}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: quiet}
+spec: {podSelector: {matchLabels: {app: quiet}}, policyTypes: [Egress]}
+---`;
+
 const ground = playground('trace', async (it) => {
   const manifests = [
     podManifest('web', 'node3', server),
@@ -55,10 +90,17 @@ const ground = playground('trace', async (it) => {
     serviceManifest('web', 'web', 8080, 'NodePort'),
     serviceManifest('wrong', 'web', 9999),
     serviceManifest('sick', 'sick', 8080),
+    podManifest('quiet', 'node2', 'command: [sleep, "1000"]'),
+    podManifest('crashing', 'node2', 'command: [sh, -c, "exit 3"]'),
+    podManifest('unpulled', 'node3', 'command: [sleep, "1000"]').replace(IMAGE, 'kedge.local/not-there:1'),
+    ...['crashing', 'unpulled', 'nobody'].map((name) => serviceManifest(name, name, 8080)),
+    serviceManifest('unnamed', 'web', 'no-such-port'),
+    serviceManifest('local', 'web', 8080, 'NodePort').replace('spec:', 'spec:\n  externalTrafficPolicy: Local'),
+    breaksManifest,
     ingressManifest,
   ];
   await it.cluster.apply(manifests.join(''), '-n', it.namespace);
-  for (const name of ['web', 'client']) await it.ready(name);
+  for (const name of ['web', 'client', 'quiet']) await it.ready(name);
   return undefined;
 });
 
@@ -179,6 +221,51 @@ test('what breaks it: no record, a missing Secret, a failing probe, a wrong targ
     'nothing listens at port 9999; the pod listens at 8080',
     'set the targetPort of the Service to 8080',
   );
+});
+
+test('what breaks it on the way through nodes: rules, Services, endpoints, policies, and who is to send', async () => {
+  const { cluster, namespace } = ground();
+  const inNamespace = ['-n', namespace];
+  const output = 'jsonpath={.spec.ports[0].nodePort}';
+  const localPort = await cluster.kubectl(...inNamespace, 'get', 'service', 'local', '-o', output);
+  const node2 = (await cluster.nodeAddresses()).find(({ name }) => name === 'node2')?.ip;
+  const port = await portOf('ingress http');
+  const at = (host: string, path = '/') => `http://${host}${port === 80 ? '' : `:${port}`}${path}`;
+  const gate = [
+    [at(GATE_HOST, '/web')],
+    0,
+    /✓ ingress +HTTPRoute \S+\/gate, host gate.localhost, path \/web \(Prefix\)/,
+  ] as const;
+  const breaks: readonly (readonly [readonly string[], number, ...(string | RegExp)[]])[] = [
+    gate,
+    [[at(GATE_HOST, '/gone')], 1, 'what its backendRefs mean is not there, or no ReferenceGrant allows it'],
+    [[at('unknown.localhost')], 1, /✗ ingress +no Ingress and no Gateway takes the host unknown.localhost/],
+    [
+      [at('paths.localhost', '/other')],
+      1,
+      'no rule of paths.localhost takes the path /other',
+      'its paths are /only (Exact)',
+    ],
+    [[at('paths.localhost', '/only')], 1, /✗ service +Service \S+\/gone/, 'there is no such Service'],
+    [['http://web:8080/', ...FROM_CLIENT], 1, 'it has no port of that number; it has 80'],
+    [['http://web.default/', ...FROM_CLIENT], 1, /✗ dns +web.default has no address/, `ask for web.${namespace}`],
+    [['http://nobody/', ...FROM_CLIENT], 1, `no pod in namespace ${namespace} has the labels app=nobody`],
+    [
+      ['http://unnamed/', ...FROM_CLIENT],
+      1,
+      'it has no port named no-such-port, which is the targetPort of the Service',
+    ],
+    [['http://crashing/', ...FROM_CLIENT], 1, /container main crashes again and again; it last ended with code 3/],
+    [['http://unpulled/', ...FROM_CLIENT], 1, /pod \S+\/unpulled: container main: (ErrImagePull|ImagePullBackOff)/],
+    [
+      ['http://web/', '--from', 'pod/quiet'],
+      1,
+      `NetworkPolicy ${namespace}/quiet isolates the egress of pod ${namespace}/quiet`,
+    ],
+    [[`http://${node2}:${localPort}/`], 1, /✗ endpoints +no endpoint on node node2/, 'its endpoints are on node3'],
+    [['http://web/', '--from', 'pod/absent'], 1, /pod \S+\/absent/, 'there is no such pod to send from'],
+  ];
+  for (const [args, code, ...texts] of breaks) await tells(args, code, ...texts);
 });
 
 test('a policy in the way is named with the rule that is missing, and what the node dropped is counted', async () => {
