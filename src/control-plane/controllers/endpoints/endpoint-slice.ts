@@ -7,14 +7,14 @@ import { EndpointSlice, SERVICE_NAME } from '#api/discovery/v1/endpoint-slice.ts
 import { isEqual } from '#api/machinery/equal.ts';
 import { keyOf, type ObjectKey } from '#api/machinery/object.ts';
 import { StatusError } from '#api/machinery/status.ts';
-import { timestampOf } from '#api/machinery/timestamp.ts';
 import { inParallel } from '#base/concurrency.ts';
 import { type Api, defineController, settled, watching } from '../define-controller.ts';
 import { NotYet } from '../errors.ts';
 import { podsOn } from '../nodes/pods-on-node.ts';
 import { isNamespaceGoing } from '../pod-writes.ts';
 import { asksForZoneShares } from './hints.ts';
-import { LAST_CHANGE, matters, podsOf, servicesOf } from './service-endpoints.ts';
+import { matters, podsOf, servicesOf } from './service-endpoints.ts';
+import { TriggerTimes, withLastChange } from './trigger-times.ts';
 import { MANAGED_BY, MANAGER, type SliceChanges, sliceChanges } from './slices.ts';
 import { capacitiesOf, capacityOf } from './zone-shares.ts';
 
@@ -22,6 +22,7 @@ const writes = { create: [EndpointSlice], update: [EndpointSlice], delete: [Endp
 
 export function endpointSliceController() {
   const byShares = new Set<ObjectKey>();
+  const times = new TriggerTimes();
   return defineController({
     name: 'endpointslice-controller',
     reconciles: Service,
@@ -39,7 +40,7 @@ export function endpointSliceController() {
     ],
     writes,
 
-    async reconcile(service, { cached, api, clock, events, weighs }) {
+    async reconcile(service, { key, cached, api, events, weighs }) {
       if (!hasSelector(service)) return settled;
       const { name, namespace = '' } = service.metadata;
       const existing = cached(EndpointSlice)
@@ -48,13 +49,14 @@ export function endpointSliceController() {
       const all = cached(Pod).inNamespace(namespace);
       weighs(all.length);
       const pods = podsOf(service, all);
+      const changedAt = times.since(key, service, pods);
       const changes = sliceChanges(service, existing, {
         pods,
         nodeOf: (node) => cached(Node).get(node),
         byShares,
         capacities: () => capacitiesOf(cached(Node).list()),
       });
-      const failure = await write(service, changes, { api, nowMs: clock.now() });
+      const failure = await write(service, changes, { api, changedAt });
       for (const { type, reason, message } of changes.events)
         events[type === 'Normal' ? 'normal' : 'warning'](service, reason, message);
       const failures = [...changes.skipped, ...(failure ? [failure.message] : [])];
@@ -67,6 +69,7 @@ export function endpointSliceController() {
 
     async gone({ key, cached, api }) {
       byShares.delete(key);
+      times.forget(key);
       const [namespace = ''] = key.split('/');
       const slices = cached(EndpointSlice)
         .inNamespace(namespace)
@@ -84,17 +87,18 @@ export function endpointSliceController() {
 async function write(
   service: Service,
   { create, update, remove }: SliceChanges,
-  { api, nowMs }: { api: Api<never, typeof writes>; nowMs: number },
+  { api, changedAt }: { api: Api<never, typeof writes>; changedAt: string | undefined },
 ): Promise<NotYet | undefined> {
-  const annotations = { [LAST_CHANGE]: timestampOf(nowMs) };
   const told = failuresNamed(service);
   try {
     // For one that is going nothing new is made.
-    await inParallel(service.metadata.deletionTimestamp ? [] : create, (slice) =>
-      told('create', () => api.create(EndpointSlice, { ...slice, metadata: { ...slice.metadata, annotations } })),
-    );
+    await inParallel(service.metadata.deletionTimestamp ? [] : create, (slice) => {
+      const annotations = withLastChange(undefined, changedAt);
+      const metadata = { ...slice.metadata, ...(changedAt && { annotations }) };
+      return told('create', () => api.create(EndpointSlice, { ...slice, metadata }));
+    });
     await inParallel(update, (slice) => {
-      const metadata = { ...slice.metadata, annotations: { ...slice.metadata.annotations, ...annotations } };
+      const metadata = { ...slice.metadata, annotations: withLastChange(slice.metadata.annotations, changedAt) };
       return told(`update ${slice.metadata.name}`, () => api.update(EndpointSlice, { ...slice, metadata }));
     });
     await inParallel(remove, (slice) => told(`delete ${slice.metadata.name}`, () => api.delete(EndpointSlice, slice)));

@@ -309,3 +309,26 @@ test('of a Service that is going the endpoints are kept current', async () => {
   expect(addresses(cluster)).toEqual([['10.244.0.2', '10.244.0.3']]);
   expect(cluster.get(Endpoints, 'default/web')?.subsets?.[0]?.addresses).toHaveLength(2);
 });
+
+test('Endpoints and slices say when the change that they show has happened, and nothing when no pod says when', async () => {
+  await using cluster = await start();
+  const shown = () =>
+    [cluster.get(Endpoints, 'default/web'), cluster.list(EndpointSlice)[0]].map(
+      (one) => one?.metadata.annotations?.['endpoints.kubernetes.io/last-change-trigger-time'],
+    );
+  const { metadata } = await cluster.create(Service, service('web'));
+  await cluster.settles();
+  const made = metadata.creationTimestamp;
+  expect(shown()).toEqual([made, made]);
+
+  await running(cluster, 'web-1', { ip: '10.244.0.2' });
+  await cluster.settles();
+  expect(shown()).toEqual([undefined, undefined]);
+
+  const lastTransitionTime = '2031-01-01T00:00:00Z';
+  const web = cluster.get(Pod, 'default/web-1')!;
+  const conditions = [{ type: 'Ready', status: 'False', lastTransitionTime }];
+  await cluster.updateStatus(Pod, { ...web, status: { ...web.status!, conditions } } as Pod);
+  await cluster.settles();
+  expect(shown()).toEqual([lastTransitionTime, lastTransitionTime]);
+});

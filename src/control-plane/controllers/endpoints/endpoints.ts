@@ -8,7 +8,6 @@ import type { EndpointAddress, EndpointPort, EndpointSubset } from '#api/generat
 import { isEqual } from '#api/machinery/equal.ts';
 import type { ObjectKey } from '#api/machinery/object.ts';
 import { StatusError } from '#api/machinery/status.ts';
-import { timestampOf } from '#api/machinery/timestamp.ts';
 import { defineController, settled, watching } from '../define-controller.ts';
 import { isNamespaceGoing } from '../pod-writes.ts';
 import {
@@ -17,11 +16,11 @@ import {
   HEADLESS_LABEL,
   hostnameOf,
   isHeadless,
-  LAST_CHANGE,
   matters,
   podsOf,
   servicesOf,
 } from './service-endpoints.ts';
+import { TriggerTimes, withLastChange } from './trigger-times.ts';
 
 const MANAGED_BY = 'endpoints.kubernetes.io/managed-by';
 const MANAGER = 'endpoint-controller';
@@ -32,6 +31,7 @@ const MOST_ADDRESSES = 1000;
 export function endpointsController() {
   /** Services that are or were: with them go their Endpoints, whoever wrote those. */
   const services = new Set<ObjectKey>();
+  const times = new TriggerTimes();
   return defineController({
     name: 'endpoints-controller',
     serviceAccount: 'endpoint-controller',
@@ -42,13 +42,14 @@ export function endpointsController() {
     ],
     writes: { create: [Endpoints], update: [Endpoints], delete: [Endpoints] },
 
-    async reconcile(service, { key, cached, api, clock, events, weighs }) {
+    async reconcile(service, { key, cached, api, events, weighs }) {
       services.add(key);
       if (!hasSelector(service)) return settled;
       const existing = cached(Endpoints).get(key);
       const all = cached(Pod).inNamespace(service.metadata.namespace ?? '');
       weighs(all.length);
       const pods = podsOf(service, all);
+      const changedAt = times.since(key, service, pods);
       const { subsets, isOver } = withinCapacity(subsetsOf(service, pods));
       const labels = labelsOf(service);
       const { [OVER_CAPACITY]: wasOver, ...annotations } = existing?.metadata.annotations ?? {};
@@ -61,8 +62,7 @@ export function endpointsController() {
 
       const { name, namespace = '' } = service.metadata;
       const changed = {
-        ...annotations,
-        [LAST_CHANGE]: timestampOf(clock.now()),
+        ...withLastChange(annotations, changedAt),
         ...(isOver && { [OVER_CAPACITY]: 'truncated' }),
       };
       try {
@@ -88,6 +88,7 @@ export function endpointsController() {
       // Others may have their own, for a leader election as an example.
       const isOurs = services.has(key) || existing?.metadata.labels?.[MANAGED_BY] === MANAGER;
       if (existing && isOurs) await api.delete(Endpoints, existing);
+      times.forget(key);
       services.delete(key); // not before: what fails is tried again
       return settled;
     },
