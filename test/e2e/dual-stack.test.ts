@@ -43,11 +43,11 @@ const podOf = (name: string, spec: object, labels: object) => ({
 });
 const podIps = { name: 'POD_IPS', valueFrom: { fieldRef: { fieldPath: 'status.podIPs' } } };
 const serverPod = (name: string, nodeName: string) => {
-  const env = [{ name: 'PORTS', value: '8080' }, podIps];
+  const env = [{ name: 'PORTS', value: '8080,8081' }, { name: 'UDP_PORTS', value: '8080' }, podIps];
   const probe = { httpGet: { path: '/', port: 8080 }, periodSeconds: 1 };
   const ports = [{ containerPort: 8080, hostPort: 18_080 }];
   const main = { name: 'main', image: IMAGE, command: SERVER, env, ports, readinessProbe: probe };
-  return podOf(name, { nodeName, containers: [main] }, { app: 'server' });
+  return podOf(name, { nodeName, containers: [main] }, { app: 'server', on: nodeName });
 };
 const clientPod = (nodeName: string) => {
   const main = { name: 'main', image: IMAGE, command: ['/bin/sleep', '1000'], env: [podIps] };
@@ -59,12 +59,27 @@ const service = (name: string, spec: object) => ({
   metadata: { name },
   spec: { selector: { app: 'server' }, ports: [{ name: 'web', port: 80, targetPort: 8080 }], ...spec },
 });
+const dual = { ipFamilyPolicy: 'RequireDualStack' };
+const [EXTERNAL_IP, EXTERNAL_IP6] = ['203.0.113.78', '2001:db8:113::78'];
 const services = [
   service('both', { type: 'LoadBalancer', ipFamilyPolicy: 'PreferDualStack' }),
   service('plain', {}),
   service('six', { ipFamilies: ['IPv6'] }),
   service('local', { type: 'NodePort', ipFamilyPolicy: 'RequireDualStack', externalTrafficPolicy: 'Local' }),
   service('sticky', { ipFamilyPolicy: 'RequireDualStack', sessionAffinity: 'ClientIP' }),
+  service('several', {
+    ...dual,
+    selector: { on: 'node3' },
+    externalIPs: [EXTERNAL_IP, EXTERNAL_IP6],
+    ports: [
+      { name: 'one', port: 80, targetPort: 8080 },
+      { name: 'two', port: 81, targetPort: 8081 },
+    ],
+  }),
+  service('datagrams', { selector: { on: 'node3' }, ports: [{ port: 80, targetPort: 8080, protocol: 'UDP' }] }),
+  service('inner', { ...dual, selector: { on: 'node2' }, internalTrafficPolicy: 'Local' }),
+  service('nobody', { ...dual, selector: { app: 'nobody' } }),
+  service('guarded', { ...dual, type: 'LoadBalancer', loadBalancerSourceRanges: ['192.0.2.0/24', '2001:db8::/32'] }),
   service('names', { clusterIP: 'None', ipFamilyPolicy: 'RequireDualStack' }),
 ];
 
@@ -197,6 +212,55 @@ test.skipIf(!hasIpv6)('Local policies and affinity hold in both families, from n
       return said.length === 12 && new Set(said).size === 1;
     });
   }
+});
+
+test.skipIf(!hasIpv6)(
+  'in the mode iptables, too, each kind of Service leads where it should on every node',
+  async () => {
+    const ways = await Promise.all(['several', 'inner', 'nobody'].map(serviceNamed));
+    const [several = [], inner = [], nobody = []] = ways.map(({ spec }) => spec.clusterIPs);
+    const guarded = await eventually('addresses of the load balancer', async () => {
+      const { ingress = [] } = (await serviceNamed('guarded')).status.loadBalancer;
+      return ingress.length === 2 && ingress.map(({ ip }) => ip);
+    });
+    const nodes = await cluster.json<{ items: { spec: { podCIDRs: string[] } }[] }>('get', 'nodes');
+    const loadBalancerSourceRanges = nodes.items.flatMap(({ spec }) => spec.podCIDRs);
+    await cluster.kubectl('patch', 'service', 'guarded', '-p', JSON.stringify({ spec: { loadBalancerSourceRanges } }));
+    const claims: [addresses: string[], ports: number[], wanted: (node: string) => unknown][] = [
+      [[...several, EXTERNAL_IP, EXTERNAL_IP6], [80, 81], () => '200 three'],
+      [inner, [80], (node) => (node === 'node2' ? '200 two' : 'timeout')],
+      [nobody, [80], () => 'ECONNREFUSED'],
+      [guarded, [80], () => expect.stringMatching(/^200 (two|three)$/)],
+    ];
+    const all = claims.flatMap(([addresses, ports, wanted]) =>
+      addresses.flatMap((address) => ports.map((port) => ({ how: 'http', address, port, withinMs: 2_000, wanted }))),
+    );
+    await holds('pods of each node are answered', async () => {
+      const said = await Promise.all(NODES.map((node) => fromNode(node, 'node', '/ask.mjs', JSON.stringify(all))));
+      expect(said.map((text) => JSON.parse(text))).toEqual(NODES.map((node) => all.map(({ wanted }) => wanted(node))));
+    });
+    for (const ip of guarded) await holds('not this machine', async () => expect(await ask(ip, 80)).toBe(false));
+    const loop = (ip: string) => `for i in $(seq 16); do timeout 3 wget -qO- ${urlOf(ip, 80)}; echo; done`;
+    for (const ip of (await serviceNamed('both')).spec.clusterIPs)
+      await holds('a pod reaches itself by its Service', async () => {
+        const { stdout } = await cluster.tryKubectl(['exec', 'two', '--', 'sh', '-c', loop(ip)]);
+        expect(stdout.split('\n')).toContain('two');
+      });
+  },
+);
+
+test.skipIf(!hasIpv6)('a flow of UDP follows its endpoint to another node in the mode iptables', async () => {
+  const [ip = ''] = (await serviceNamed('datagrams')).spec.clusterIPs;
+  const question = JSON.stringify([{ how: 'udp', address: ip, port: 80, from: 5_353 }]);
+  const becomes = (name: string) =>
+    eventually(`${name} answers`, async () => (await fromClient('node', '/ask.mjs', question)) === `["${name}"]`);
+  const selected = (on: string) =>
+    cluster.kubectl('patch', 'service', 'datagrams', '-p', `{"spec":{"selector":{"on":"${on}"}}}`);
+  await becomes('three');
+  await selected('node2');
+  await becomes('two');
+  await selected('node3');
+  await becomes('three');
 });
 
 test.skipIf(!hasIpv6)('a trace tells the way through the rules of iptables', async () => {
@@ -352,6 +416,37 @@ test.skipIf(!hasIpv6)('the mode of the proxy changes under the pods, and leaves 
   for (const ip of clusterIPs) await reaches('a Service', ip, 80);
   for (const of of await nodeAddresses())
     for (const ip of of) await reaches('a node port', ip, ports[0]?.nodePort ?? 0);
+});
+
+test.skipIf(!hasIpv6)('a node that is removed leaves no route, no rule and no way to it on the others', async () => {
+  const { spec } = await cluster.json<{ spec: { podCIDRs: string[] } }>('get', 'node', 'node3');
+  const [, , own = []] = await nodeAddresses();
+  const its = [...spec.podCIDRs.map((cidr) => cidr.replace(/(\.0|:)\/\d+$/, '')), ...own];
+  const naming = new RegExp(`(?<![\\w.:])(${its.map((text) => text.replaceAll('.', '\\.')).join('|')})(?!\\w)`);
+  const heldBy = async (node: string) => {
+    const [ways, ways6, forwarding, rules] = await Promise.all([
+      inNode(node, 'ip', 'route', 'show'),
+      inNode(node, 'ip', '-6', 'route', 'show'),
+      inNode(node, 'bridge', 'fdb', 'show', 'dev', 'kedge-vxlan'),
+      inNode(node, 'nft', 'list', 'ruleset'),
+    ]);
+    const of = (text: string) => text.split('\n').filter((line) => naming.test(line));
+    return { ways: of(ways), ways6: of(ways6), forwarding: of(forwarding), rules: of(rules) };
+  };
+  for (const node of ['node1', 'node2'])
+    for (const lines of Object.values(await heldBy(node))) expect(lines).not.toEqual([]);
+  await cluster.kubectl('delete', 'service', 'guarded'); // which names its pods as those that may ask
+  await cluster.kubectl('delete', 'pod', 'three', 'client-node3', '--now'); // those of a lost node stay for a while
+  await cluster.kedge('node', 'remove', 'node3', '--name', cluster.name);
+  await holds('nothing of it is held', async () => {
+    for (const node of ['node1', 'node2'])
+      expect(await heldBy(node)).toEqual({ ways: [], ways6: [], forwarding: [], rules: [] });
+  });
+  for (const ip of (await serviceNamed('both')).spec.clusterIPs)
+    await holds(`${ip} leads to the pod that is left`, async () => {
+      const said = await Promise.all(['node1', 'node2'].map((node) => fetchedBy(node, urlOf(ip, 80))));
+      expect(said).toEqual(['two', 'two']);
+    });
 });
 
 test.skipIf(!hasIpv6)('a load balancer without nodes is unreachable, and is not left behind', async () => {

@@ -7,10 +7,15 @@ import { eventually, holds } from './running-cluster.ts';
 const API = 'networking.k8s.io/v1';
 const server = container({
   command: SERVER,
-  env: [{ name: 'PORTS', value: '8080,8081' }],
+  env: [
+    { name: 'PORTS', value: '8080,8081' },
+    { name: 'UDP_PORTS', value: '8080' },
+  ],
   ports: [{ name: 'web', containerPort: 8080 }],
 });
 const CLIENTS = ['near', 'far', 'stranger'];
+
+const OTHERS = 'conformance-network-policy-others';
 
 const ground = playground('network-policy', async (it) => {
   const rest = { containers: [shell('sleep 1000')] };
@@ -21,8 +26,18 @@ const ground = playground('network-policy', async (it) => {
     pod('stranger', { labels: { role: 'stranger' }, spec: { ...rest, nodeName: 'node3' } }),
     object('Service', 'server', { spec: { selector: { app: 'server' }, ports: [{ port: 80, targetPort: 'web' }] } }),
   );
+  const others = `/api/v1/namespaces/${OTHERS}`;
+  await it.api.post('/api/v1/namespaces', { metadata: { name: OTHERS, labels: { team: 'blue' } } });
+  await eventually('the other namespace has its ServiceAccount', async () => {
+    return (await it.api.try('GET', `${others}/serviceaccounts/default`)).code === 200;
+  });
+  const visitors = ['visitor', 'guest'].map((role, i) =>
+    pod(role, { labels: { role }, spec: { ...rest, nodeName: `node${i + 2}` } }),
+  );
+  await Promise.all(visitors.map((visitor) => it.api.post(`${others}/pods`, visitor)));
   for (const name of ['server', ...CLIENTS]) await it.ready(name);
-  return undefined;
+  await it.cluster.kubectl('-n', OTHERS, 'wait', '--for=condition=Ready', 'pod', '--all', '--timeout=180s');
+  return () => it.api.try('DELETE', others);
 });
 
 const policy = (name: string, spec: object) => object('NetworkPolicy', name, { spec }, API);
@@ -52,6 +67,7 @@ test('who may ask a pod is said by labels, wherever its pods run, and by ports w
 
   await ground().api.patch(ground().path('Pod', 'v1', 'stranger'), { metadata: { labels: { role: 'friend' } } });
   await becomes(byName, 'near far stranger');
+  await ground().api.patch(ground().path('Pod', 'v1', 'stranger'), { metadata: { labels: { role: 'stranger' } } });
   for (const name of ['deny', 'friends']) await ground().api.delete(ground().path('NetworkPolicy', API, name));
   await becomes(second, 'near far stranger');
 });
@@ -78,6 +94,58 @@ test('peers are namespaces and blocks of addresses with exceptions, ports are ra
   await reached(all, all);
 });
 
+test('namespaces and pods together, labels by expressions, and protocols, on every node', async () => {
+  const { cluster } = ground();
+  const ip = (await ground().pod('server')).status?.podIP ?? '';
+  const udp = `require('dgram').createSocket('udp4').on('message', () => process.exit(0)).send('?', 8080, '${ip}'); setTimeout(() => process.exit(1), 1000)`;
+  const script = `timeout 1 wget -qO- http://${ip}:8080 >/dev/null && echo tcp; node -e "${udp}" && echo udp; true`;
+  const ALL = [...CLIENTS, 'visitor', 'guest'];
+  const reached = async (name: string) => {
+    const namespace = CLIENTS.includes(name) ? ground().namespace : OTHERS;
+    const { stdout } = await cluster.tryKubectl(['-n', namespace, 'exec', name, '--', 'sh', '-c', script]);
+    return stdout.split('\n').filter(Boolean).join('+');
+  };
+  const becomes = (what: string, wanted: Record<string, string>) =>
+    holds(what, async () => {
+      const found = await Promise.all(ALL.map(reached));
+      expect(Object.fromEntries(ALL.map((name, i) => [name, found[i]]).filter(([, said]) => said))).toEqual(wanted);
+    });
+  const path = ground().path('NetworkPolicy', API, 'chosen');
+  const [http, dgram] = [
+    { port: 8080, protocol: 'TCP' },
+    { port: 8080, protocol: 'UDP' },
+  ];
+  const namespaceSelector = { matchLabels: { team: 'blue' } };
+  await ground().create(
+    policy('chosen', { ...FOR_SERVER, ingress: [{ from: [{ namespaceSelector }], ports: [http, dgram] }] }),
+  );
+  await becomes('a namespace by its labels', { visitor: 'tcp+udp', guest: 'tcp+udp' });
+  const isVisitor = { matchExpressions: [{ key: 'role', operator: 'In', values: ['visitor', 'nobody'] }] };
+  const both = { from: [{ namespaceSelector, podSelector: isVisitor }], ports: [http] };
+  await ground().api.patch(path, { spec: { ingress: [both] } });
+  await becomes('pods of a namespace', { visitor: 'tcp' });
+  const notFriends = { matchExpressions: [{ key: 'role', operator: 'NotIn', values: ['friend', 'guest'] }] };
+  const anywhere = { from: [{ namespaceSelector: {}, podSelector: notFriends }], ports: [dgram] };
+  await ground().api.patch(path, { spec: { ingress: [both, anywhere] } });
+  await becomes('either rule', { stranger: 'udp', visitor: 'tcp+udp' });
+  await cluster.kubectl('label', 'namespace', OTHERS, 'team=red', '--overwrite');
+  await becomes('a namespace that has other labels', { stranger: 'udp', visitor: 'udp' });
+  await cluster.kubectl('label', 'namespace', OTHERS, 'team=blue', '--overwrite');
+  // The other side: what clients may send, by blocks with exceptions and by ports with names.
+  await ground().api.patch(path, { spec: { ingress: [{}] } });
+  const everybody = Object.fromEntries(ALL.map((name) => [name, 'tcp+udp']));
+  await becomes('anybody', everybody);
+  const block = { cidr: ip.replace(/\.\d+\.\d+$/, '.0.0/16'), except: [`${ip}/32`] };
+  const friends = { podSelector: { matchLabels: { role: 'friend' } }, policyTypes: ['Egress'] };
+  await ground().create(policy('sending', { ...friends, egress: [{ to: [{ ipBlock: block }] }] }));
+  await becomes('all but an exception', { stranger: 'tcp+udp', visitor: 'tcp+udp', guest: 'tcp+udp' });
+  const named = [{ to: [FOR_SERVER], ports: [{ port: 'web' }] }];
+  await ground().api.patch(ground().path('NetworkPolicy', API, 'sending'), { spec: { egress: named } });
+  await becomes('a port of the other by its name', { ...everybody, near: 'tcp', far: 'tcp' });
+  for (const name of ['chosen', 'sending']) await ground().api.delete(ground().path('NetworkPolicy', API, name));
+  await becomes('anybody again', everybody);
+});
+
 /** Talks as long as it is answered, and tells when that ends. */
 const TALK = `const {connect} = require('net'); const [ip] = process.argv.slice(1); const socket = connect(8080, ip);
   socket.setTimeout(5000, () => { console.log('ended'); process.exit(0); });
@@ -100,7 +168,7 @@ test('a pod that may send nothing still answers, and finds names', async () => {
   await ground().create(
     policy('silent', { podSelector: { matchLabels: { role: 'friend' } }, policyTypes: ['Egress'] }),
   );
-  await becomes('http://server', '');
+  await becomes('http://server', 'stranger');
   const { spec } = await ground().api.get<{ spec: { clusterIP: string } }>(ground().path('Service', 'v1', 'server'));
   await holds('the name is found', async () => {
     const found = await ground().exec('near', 'nslookup server.conformance-network-policy.svc.cluster.local');
