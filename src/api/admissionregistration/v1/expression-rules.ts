@@ -6,6 +6,7 @@ import { duplicateValue, type FieldError, invalidValue, requiredValue, tooMany }
 import type { At } from '#api/machinery/field-path.ts';
 import { follows, isOneOf } from '#api/machinery/field-rules.ts';
 import { qualifiedName } from '#api/machinery/names.ts';
+import { repeatedIn } from '#api/machinery/repeated.ts';
 import { type CompiledExpression, PolicyExpressions, RESULTS } from './policy-expressions.ts';
 
 const MAX_MATCH_CONDITIONS = 64;
@@ -21,12 +22,13 @@ export function validateMatchConditions(
   { hasParams }: { hasParams: boolean },
 ): FieldError[] {
   const expressions = new PolicyExpressions({ composes: false, hasParams });
+  const repeated = repeatedIn(conditions.map(({ name }) => name));
   return [
     ...(conditions.length > MAX_MATCH_CONDITIONS ? [tooMany(at, conditions.length, MAX_MATCH_CONDITIONS)] : []),
     ...conditions.flatMap(({ name, expression = '' }, i) => [
       ...trimmedErrors(expression, at[i]!.expression, (source) => expressions.compile(source, RESULTS.condition)),
       ...(name ? follows(at[i]!.name, name, qualifiedName) : [requiredValue(at[i]!.name)]),
-      ...(name && conditions.findIndex((other) => other.name === name) < i ? [duplicateValue(at[i]!.name, name)] : []),
+      ...(name && repeated.has(i) ? [duplicateValue(at[i]!.name, name)] : []),
     ]),
   ];
 }

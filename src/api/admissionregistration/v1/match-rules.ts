@@ -11,6 +11,7 @@ import type { At } from '#api/machinery/field-path.ts';
 import { follows, isOneOf } from '#api/machinery/field-rules.ts';
 import { validateLabelSelector } from '#api/machinery/label-selector.ts';
 import { pathSegment } from '#api/machinery/names.ts';
+import { repeatedIn } from '#api/machinery/repeated.ts';
 
 const OPERATIONS = ['*', 'CONNECT', 'CREATE', 'DELETE', 'UPDATE'];
 /** A delete has no object that could be changed. */
@@ -56,16 +57,16 @@ const notBesideAll = (values: readonly string[], at: At<string[]>, what: string)
 function resourceErrors(resources: readonly string[], at: At<string[]>): FieldError[] {
   if (resources.length === 0) return [requiredValue(at)];
   const errors: FieldError[] = [];
-  const before: { resource: string; sub: string }[] = [];
+  const before = new Set<string>();
   for (const [i, named] of resources.entries()) {
     const [resource = '', sub] = splitOnce(named);
     if (!named) errors.push(requiredValue(at[i]!));
     if (sub === undefined) continue;
     const covered = (all: string) =>
       errors.push(invalidValue(at[i]!, named, `if '${all}' is present, must not specify ${named}`));
-    if (before.some((one) => one.resource === resource && one.sub === '*')) covered(`${resource}/*`);
-    if (before.some((one) => one.resource === '*' && one.sub === sub)) covered(`*/${sub}`);
-    before.push({ resource, sub });
+    if (before.has(`${resource}/*`)) covered(`${resource}/*`);
+    if (before.has(`*/${sub}`)) covered(`*/${sub}`);
+    before.add(named);
   }
   if (resources.length > 1 && resources.includes('*/*'))
     errors.push(invalidValue(at, resources, "if '*/*' is present, must not specify other resources"));
@@ -83,10 +84,11 @@ function splitOnce(named: string): [string, string | undefined] {
 
 function validateNamedRule(rule: schema.NamedRuleWithOperations, at: At<schema.NamedRuleWithOperations>): FieldError[] {
   const names = rule.resourceNames ?? [];
+  const repeated = repeatedIn(names);
   return [
     ...names.flatMap((name, i) => [
       ...follows(at.resourceNames[i]!, name, pathSegment),
-      ...(names.indexOf(name) < i ? [duplicateValue(at.resourceNames[i]!, name)] : []),
+      ...(repeated.has(i) ? [duplicateValue(at.resourceNames[i]!, name)] : []),
     ]),
     ...validateRule(rule, at),
   ];

@@ -5,6 +5,7 @@ import { duplicateValue, type FieldError, invalidValue, requiredValue } from '#a
 import type { At } from '#api/machinery/field-path.ts';
 import { follows, isOneOf } from '#api/machinery/field-rules.ts';
 import { dns1123Subdomain } from '#api/machinery/names.ts';
+import { repeatedIn } from '#api/machinery/repeated.ts';
 import { defaultMatch, validateMatch } from './match-rules.ts';
 import { validateParamRef } from './param-rules.ts';
 
@@ -46,10 +47,11 @@ export const ValidatingAdmissionPolicyBinding = defineKind<schema.ValidatingAdmi
 type Action = schema.ValidatingAdmissionPolicyBindingSpec['validationActions'][number];
 
 function actionErrors(actions: readonly Action[], at: At<Action[]>): FieldError[] {
+  const repeated = repeatedIn(actions);
   return [
     ...actions.flatMap((action, i) => [
       ...isOneOf(at[i]!, action, ['Audit', 'Deny', 'Warn']),
-      ...(actions.indexOf(action) < i ? [duplicateValue(at[i]!, action)] : []),
+      ...(repeated.has(i) ? [duplicateValue(at[i]!, action)] : []),
     ]),
     ...(actions.includes('Deny') && actions.includes('Warn')
       ? [

@@ -1,7 +1,7 @@
 /** ValidatingAdmissionPolicy: what objects must be like, as expressions. Source: API reference, admissionregistration.k8s.io/v1. */
 import type * as schema from '#api/generated/schema.ts';
-import { ageColumn, column, defineKind, KEEP_ALL_METADATA, nameColumn } from '#api/machinery/define-kind.ts';
 import { validateConditions } from '#api/machinery/condition-rules.ts';
+import { ageColumn, column, defineKind, KEEP_ALL_METADATA, nameColumn } from '#api/machinery/define-kind.ts';
 import { type FieldError, requiredValue } from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
 import { isOneOf } from '#api/machinery/field-rules.ts';

@@ -5,6 +5,7 @@ import type { At } from '#api/machinery/field-path.ts';
 import { follows, isOneOf } from '#api/machinery/field-rules.ts';
 import { validateLabelSelector } from '#api/machinery/label-selector.ts';
 import { dns1035Label, dns1123Subdomain, portNumber } from '#api/machinery/names.ts';
+import { repeatedIn } from '#api/machinery/repeated.ts';
 import { validateMatchConditions } from './expression-rules.ts';
 import { defaultRule, validateRule } from './match-rules.ts';
 
@@ -28,14 +29,14 @@ export const defaultWebhook = <T extends schema.Submitted<schema.ValidatingWebho
 const defaultClientConfig = (config: schema.Submitted<schema.AdmissionregistrationWebhookClientConfig>) =>
   config.service ? { ...config, service: { ...config.service, port: config.service.port ?? 443 } } : config;
 
-export const validateWebhooks = (webhooks: readonly Webhook[], at: At<Webhook[]>): FieldError[] =>
-  webhooks.flatMap((webhook, index) => [
+export function validateWebhooks(webhooks: readonly Webhook[], at: At<Webhook[]>): FieldError[] {
+  const repeated = repeatedIn(webhooks.map(({ name }) => name));
+  return webhooks.flatMap((webhook, index) => [
     ...validateWebhook(webhook, at[index]!),
     ...reviewVersionErrors(webhook.admissionReviewVersions ?? [], at[index]!.admissionReviewVersions),
-    ...(webhook.name && webhooks.findIndex(({ name }) => name === webhook.name) < index
-      ? [duplicateValue(at[index]!.name, webhook.name)]
-      : []),
+    ...(webhook.name && repeated.has(index) ? [duplicateValue(at[index]!.name, webhook.name)] : []),
   ]);
+}
 
 function validateWebhook(webhook: Webhook, at: At<Webhook>): FieldError[] {
   const { timeoutSeconds, sideEffects } = webhook;
@@ -68,11 +69,10 @@ function nameErrors(name: string, at: At<string>): FieldError[] {
 
 function reviewVersionErrors(versions: readonly string[], at: At<string[]>): FieldError[] {
   if (versions.length === 0) return [requiredValue(at, `must specify one of ${REVIEW_VERSIONS.join(', ')}`)];
+  const repeated = repeatedIn(versions);
   return [
     ...versions.flatMap((version, i) =>
-      versions.indexOf(version) < i
-        ? [invalidValue(at[i]!, version, 'duplicate version')]
-        : follows(at[i]!, version, dns1035Label),
+      repeated.has(i) ? [invalidValue(at[i]!, version, 'duplicate version')] : follows(at[i]!, version, dns1035Label),
     ),
     ...(versions.some((version) => REVIEW_VERSIONS.includes(version))
       ? []

@@ -9,6 +9,7 @@ import {
   requiredValue,
 } from '#api/machinery/field-error.ts';
 import { dns1035Label } from '#api/machinery/names.ts';
+import { repeatedIn } from '#api/machinery/repeated.ts';
 import { validateWebhookService, validateWebhookUrl } from '#api/machinery/webhook-address.ts';
 
 /** Of ConversionReview. */
@@ -84,8 +85,9 @@ function validateBundle(bundle: string): FieldError[] {
 function validateReviewVersions(versions: readonly string[], mustBeKnown: boolean): FieldError[] {
   const at = `${AT}.conversionReviewVersions`;
   if (versions.length === 0) return [requiredValue(at)];
+  const repeated = repeatedIn(versions);
   const errors = versions.flatMap((version, index) =>
-    versions.indexOf(version) < index
+    repeated.has(index)
       ? [invalidValue(`${at}[${index}]`, version, 'duplicate version')]
       : dns1035Label(version).map((text) => invalidValue(`${at}[${index}]`, version, text)),
   );

@@ -2,6 +2,7 @@
 import type { CustomResourceDefinitionSpec, JSONSchemaProps, SelectableField } from '#api/generated/schema.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import { duplicateValue, type FieldError, invalidValue, requiredValue, tooMany } from '#api/machinery/field-error.ts';
+import { repeatedIn } from '#api/machinery/repeated.ts';
 import { childOf } from '#api/machinery/structural-schema/schema-parts.ts';
 
 const MAX_SELECTABLE_FIELDS = 8;
@@ -22,12 +23,13 @@ export function validateSelectableFields({ versions }: CustomResourceDefinitionS
 }
 
 function fieldErrors(fields: readonly SelectableField[], schema: JSONSchemaProps, at: string): FieldError[] {
+  const repeated = repeatedIn(fields.map(({ jsonPath }) => jsonPath));
   const errors = fields.flatMap(({ jsonPath }, index) => {
     const here = `${at}[${index}].jsonPath`;
     if (!jsonPath) return [requiredValue(here)];
     const problem = problemOf(jsonPath, schema);
     if (problem) return [invalidValue(here, jsonPath, problem)];
-    return fields.findIndex((other) => other.jsonPath === jsonPath) < index ? [duplicateValue(here, jsonPath)] : [];
+    return repeated.has(index) ? [duplicateValue(here, jsonPath)] : [];
   });
   const count = new Set(fields.map(({ jsonPath }) => jsonPath)).size;
   if (count > MAX_SELECTABLE_FIELDS) errors.push(tooMany(at, count, MAX_SELECTABLE_FIELDS));

@@ -1,5 +1,5 @@
 /** What a node may say of itself, and what of it may still change. Source: API reference, core/v1; texts as upstream. */
-import type { Node, Taint } from '#api/generated/schema.ts';
+import type { Node, NodeAddress, Taint } from '#api/generated/schema.ts';
 import type { Change } from '#api/machinery/define-kind.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import {
@@ -15,6 +15,7 @@ import { familyOf, follows, mustBeOneOf } from '#api/machinery/field-rules.ts';
 import { parseCidr } from '#api/machinery/ip.ts';
 import { isLegacyCidr } from '#api/machinery/ip-rules.ts';
 import { labelValue, qualifiedName } from '#api/machinery/names.ts';
+import { repeatedIn } from '#api/machinery/repeated.ts';
 import { validateResourceAmount } from './resource-names.ts';
 
 const EFFECTS = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
@@ -46,18 +47,22 @@ export function validateNodeUpdate({ next, current, at }: Change<Node>): FieldEr
 export const validateNodeStatus = ({ next, at }: Change<Node>): FieldError[] => [
   ...validateResources(next, at),
   ...validateFeatures(next.status?.declaredFeatures ?? [], at.status.declaredFeatures),
-  ...(next.status?.addresses ?? []).flatMap((one, index, all) =>
-    all.findIndex((other) => isEqual(other, one)) < index
-      ? [duplicateValue(at.status.addresses[index]!, { Type: one.type, Address: one.address })]
-      : [],
-  ),
+  ...validateAddresses(next.status?.addresses ?? [], at.status.addresses),
   ...validateTaints(next.spec.taints ?? []),
 ];
 
+function validateAddresses(addresses: readonly NodeAddress[], at: At<NodeAddress[]>): FieldError[] {
+  const repeated = repeatedIn(addresses.map(({ type, address }) => JSON.stringify([type, address])));
+  return [...repeated].map((index) => {
+    const { type, address } = addresses[index]!;
+    return duplicateValue(at[index]!, { Type: type, Address: address });
+  });
+}
+
 function validateTaints(taints: readonly Taint[]): FieldError[] {
+  const repeated = repeatedIn(taints.map(({ key, effect }) => JSON.stringify([key, effect])));
   return taints.flatMap((taint, index) => {
     const here = taintsAt[index]!;
-    const twice = taints.findIndex((other) => other.key === taint.key && other.effect === taint.effect) < index;
     const { key = '', value = '', effect = '' } = taint;
     const complaints = labelValue(value);
     const shown = { Key: key, Value: value, Effect: effect, TimeAdded: taint.timeAdded ?? null };
@@ -65,7 +70,9 @@ function validateTaints(taints: readonly Taint[]): FieldError[] {
       ...follows(here.key, key, qualifiedName),
       ...(complaints.length > 0 ? [invalidValue(here.value, value, complaints.join(';'))] : []),
       ...(effect ? mustBeOneOf(here.effect, effect, EFFECTS) : [requiredValue(here.effect)]),
-      ...(twice ? [withDetail(duplicateValue(here, shown), 'taints must be unique by key and effect pair')] : []),
+      ...(repeated.has(index)
+        ? [withDetail(duplicateValue(here, shown), 'taints must be unique by key and effect pair')]
+        : []),
     ];
   });
 }

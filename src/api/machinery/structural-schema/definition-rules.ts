@@ -9,6 +9,7 @@ import { ruleErrors } from './rule-definitions.ts';
 import { ruleTextErrors } from './rule-texts.ts';
 import { itemsOf, type JSONSchemaProps, propertiesOf, propertyOf, valuesOf } from './schema-parts.ts';
 import { structuralErrors } from './structural-rules.ts';
+import { repeatedIn } from '#api/machinery/repeated.ts';
 
 /** Nobody writes schemas this deep or long; recursion stays small and one object's validation bounded. */
 const MAX_DEPTH = 100;
@@ -194,10 +195,11 @@ function keysOfItemsErrors(items: JSONSchemaProps, keys: readonly string[], path
         "must be object if parent array's x-kubernetes-list-type is map",
       ),
     ];
+  const repeated = repeatedIn(keys);
   return keys.flatMap((key, index) => [
     ...keyErrors(items, key, path),
     ...(propertyOf(items, key) ? [] : [invalidValue(at, keys, 'entries must all be names of item properties')]),
-    ...(keys.indexOf(key) < index ? [invalidValue(at, keys, 'must not contain duplicate entries')] : []),
+    ...(repeated.has(index) ? [invalidValue(at, keys, 'must not contain duplicate entries')] : []),
   ]);
 }
 

@@ -4,12 +4,12 @@ import { validateResources } from '#api/core/v1/pod/resources.ts';
 import { validateTolerations } from '#api/core/v1/pod/scheduling.ts';
 import type * as schema from '#api/generated/schema.ts';
 import { ageColumn, column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
-import { isEqual } from '#api/machinery/equal.ts';
 import { duplicateValue, type FieldError, requiredValue } from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
 import { follows, isImmutable } from '#api/machinery/field-rules.ts';
 import { dns1123Label } from '#api/machinery/names.ts';
 import { validateLabels } from '#api/machinery/object-meta.ts';
+import { repeatedIn } from '#api/machinery/repeated.ts';
 
 export type RuntimeClass = schema.RuntimeClass;
 
@@ -34,11 +34,16 @@ function validateScheduling(
   { nodeSelector, tolerations = [] }: schema.Scheduling = {},
   at: At<schema.Scheduling>,
 ): FieldError[] {
+  const repeated = repeatedIn(
+    tolerations.map(({ key, operator, value, effect, tolerationSeconds }) =>
+      JSON.stringify([key, operator, value, effect, tolerationSeconds]),
+    ),
+  );
   return [
     ...validateLabels(nodeSelector, at.nodeSelector),
     ...tolerations.flatMap((one, i) => [
       ...validateTolerations([one], [at.tolerations[i]] as never),
-      ...(tolerations.findIndex((other) => isEqual(other, one)) < i ? [duplicateValue(at.tolerations[i]!, one)] : []),
+      ...(repeated.has(i) ? [duplicateValue(at.tolerations[i]!, one)] : []),
     ]),
   ];
 }

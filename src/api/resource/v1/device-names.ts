@@ -12,6 +12,7 @@ import {
 import type { At, Path } from '#api/machinery/field-path.ts';
 import { follows } from '#api/machinery/field-rules.ts';
 import { cIdentifier, dns1123Subdomain, qualifiedName } from '#api/machinery/names.ts';
+import { repeatedIn } from '#api/machinery/repeated.ts';
 
 const MAX_POOL_NAME = 253;
 const MAX_ID = 32;
@@ -81,15 +82,17 @@ export function validateBindingConditions(bound: Bound, at: At<Bound>): FieldErr
       max: MAX_BINDING_CONDITIONS,
       item: (name, place) => follows(place, name, qualifiedName),
     });
-  const twice = (list: string[], here: At<string[]>, index: number) =>
-    list.indexOf(list[index]!) < index ? [duplicateValue(here[index]!, list[index]!)] : [];
+  const twice = (list: string[], here: At<string[]>) =>
+    [...repeatedIn(list)].map((index) => duplicateValue(here[index]!, list[index]!));
+  const repeatedBad = repeatedIn(bad);
+  const isGood = new Set(good);
   const errors = [
     ...names(good, at.bindingConditions),
     ...names(bad, at.bindingFailureConditions),
-    ...good.flatMap((_, index) => twice(good, at.bindingConditions, index)),
+    ...twice(good, at.bindingConditions),
     ...bad.flatMap((name, index) => [
-      ...twice(bad, at.bindingFailureConditions, index),
-      ...(good.includes(name)
+      ...(repeatedBad.has(index) ? [duplicateValue(at.bindingFailureConditions[index]!, name)] : []),
+      ...(isGood.has(name)
         ? [
             invalidValue(
               at.bindingFailureConditions[index]!,

@@ -5,6 +5,7 @@ import { isEqual } from '#api/machinery/equal.ts';
 import { duplicateValue, type FieldError, invalidValue } from '#api/machinery/field-error.ts';
 import type { At, Path } from '#api/machinery/field-path.ts';
 import { isImmutable, isOneOf } from '#api/machinery/field-rules.ts';
+import { repeatedIn } from '#api/machinery/repeated.ts';
 
 export type CSIDriver = schema.CSIDriver;
 
@@ -85,10 +86,10 @@ const MIN_PERIOD_SECONDS = 10;
 type TokenRequests = NonNullable<schema.CSIDriver['spec']['tokenRequests']>;
 
 function validateTokenRequests(requests: TokenRequests, at: At<TokenRequests>): FieldError[] {
+  const repeated = repeatedIn(requests.map(({ audience = '' }) => audience));
   return requests.flatMap(({ audience = '', expirationSeconds: seconds }, i) => {
     const here = at[i]!;
-    if (requests.findIndex((other) => (other.audience ?? '') === audience) < i)
-      return [duplicateValue(here.audience, audience)];
+    if (repeated.has(i)) return [duplicateValue(here.audience, audience)];
     const refuse = (text: string) => [invalidValue(here.expirationSeconds, seconds, text)];
     if (seconds !== undefined && seconds < MIN_TOKEN_SECONDS)
       return refuse('may not specify a duration less than 10 minutes');

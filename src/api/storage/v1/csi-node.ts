@@ -8,6 +8,7 @@ import { duplicateValue, invalidValue, requiredValue } from '#api/machinery/fiel
 import { follows, isNotNegative } from '#api/machinery/field-rules.ts';
 import { qualifiedName } from '#api/machinery/names.ts';
 import { IMMUTABLE } from '#api/machinery/object-meta.ts';
+import { repeatedIn } from '#api/machinery/repeated.ts';
 
 const MAX_NODE_ID = 256;
 
@@ -20,10 +21,11 @@ export const CSINode = defineKind<schema.CSINode>({
   plural: 'csinodes',
   scope: 'Cluster',
   defaults: (node) => ({ ...node, spec: { ...node.spec, drivers: node.spec?.drivers ?? [] } }) as schema.CSINode,
-  validate: ({ spec: { drivers } }, { spec: at }) =>
-    drivers.flatMap(({ name, nodeID = '', allocatable, topologyKeys }, index) => {
+  validate: ({ spec: { drivers } }, { spec: at }) => {
+    const repeated = repeatedIn(drivers.map(({ name }) => name));
+    return drivers.flatMap(({ name, nodeID = '', allocatable, topologyKeys }, index) => {
       const here = at.drivers[index]!;
-      const isTwice = drivers.findIndex((other) => other.name === name) < index;
+      const repeatedKeys = repeatedIn(topologyKeys ?? []);
       return [
         ...validateDriverName(name, here.name),
         ...(nodeID ? [] : [requiredValue(here.nodeID)]),
@@ -31,14 +33,15 @@ export const CSINode = defineKind<schema.CSINode>({
           ? [invalidValue(here.nodeID, nodeID, `must be ${MAX_NODE_ID} characters or less`)]
           : []),
         ...isNotNegative(here.allocatable.count, allocatable?.count),
-        ...(isTwice ? [duplicateValue(here.name, name)] : []),
-        ...(topologyKeys ?? []).flatMap((key, i, keys) => [
+        ...(repeated.has(index) ? [duplicateValue(here.name, name)] : []),
+        ...(topologyKeys ?? []).flatMap((key, i) => [
           ...(key ? [] : [requiredValue(here)]),
-          ...(keys.indexOf(key) < i ? [duplicateValue(here, key)] : []),
+          ...(repeatedKeys.has(i) ? [duplicateValue(here, key)] : []),
           ...follows(here, key, qualifiedName),
         ]),
       ];
-    }),
+    });
+  },
   /** How much a driver takes may change; what it is may not. */
   validateUpdate: ({ next, current, at }) =>
     current.spec.drivers.flatMap(({ allocatable: _before, ...old }) =>

@@ -7,6 +7,7 @@ import type { At } from '#api/machinery/field-path.ts';
 import { follows, isImmutable, isOneOf } from '#api/machinery/field-rules.ts';
 import { qualifiedName } from '#api/machinery/names.ts';
 import { IMMUTABLE } from '#api/machinery/object-meta.ts';
+import { repeatedIn } from '#api/machinery/repeated.ts';
 import { validateParameters, validateProvisioner } from './provisioner-rules.ts';
 
 export type StorageClass = schema.StorageClass;
@@ -47,9 +48,7 @@ export const StorageClass = defineKind<schema.StorageClass>({
     ...validateParameters(storageClass.parameters ?? {}, at.parameters),
     ...(storageClass.reclaimPolicy ? isOneOf(at.reclaimPolicy, storageClass.reclaimPolicy, ['Delete', 'Retain']) : []),
     ...isOneOf(at.volumeBindingMode, storageClass.volumeBindingMode, ['Immediate', 'WaitForFirstConsumer']),
-    ...(storageClass.allowedTopologies ?? []).flatMap((term, i, terms) =>
-      validateTopology(term, at.allowedTopologies[i]!, [...terms.map(() => ({})), ...terms.slice(0, i)]),
-    ),
+    ...validateTopologies(storageClass.allowedTopologies ?? [], at.allowedTopologies),
   ],
   validateUpdate: ({ next, current, at }) => [
     ...(isEqual(next.parameters ?? null, current.parameters ?? null)
@@ -76,25 +75,42 @@ export const StorageClass = defineKind<schema.StorageClass>({
   ],
 });
 
+/** More are not told. */
+const MOST_TWINS = 1000;
+
 /**
- * Keys, and values of a key, are named once; no two terms say the same. `before`: the earlier terms, and an empty one for
- * each term, as upstream begins with.
+ * No two terms say the same. Upstream begins with an empty term for each, and has an error for every earlier term that says
+ * what one says.
  */
+function validateTopologies(
+  terms: readonly schema.TopologySelectorTerm[],
+  at: At<schema.TopologySelectorTerm[]>,
+): FieldError[] {
+  const said = new Map([[meaningOf({}), terms.length]]);
+  let left = MOST_TWINS;
+  return terms.flatMap((term, i) => {
+    const meaning = meaningOf(term);
+    const before = said.get(meaning) ?? 0;
+    said.set(meaning, before + 1);
+    const twins = Math.min(before, left);
+    left -= twins;
+    const here = at[i]!.matchLabelExpressions;
+    return [...validateTopology(term, at[i]!), ...Array.from({ length: twins }, () => duplicateValue(here, ''))];
+  });
+}
+
+/** Keys, and values of a key, are named once. */
 function validateTopology(
   { matchLabelExpressions: requirements = [] }: schema.TopologySelectorTerm,
-  at: At<schema.TopologySelectorTerm>,
-  before: readonly schema.TopologySelectorTerm[],
+  { matchLabelExpressions: here }: At<schema.TopologySelectorTerm>,
 ): FieldError[] {
-  const here = at.matchLabelExpressions;
-  const errors = requirements.flatMap(({ key = '', values = [] }, i) => [
+  const repeatedKeys = repeatedIn(requirements.map(({ key = '' }) => key));
+  return requirements.flatMap(({ key = '', values = [] }, i) => [
     ...(values.length === 0 ? [requiredValue(here[i]!.values)] : []),
-    ...values.flatMap((value, j) => (values.indexOf(value) < j ? [duplicateValue(here[i]!.values[j]!, value)] : [])),
+    ...[...repeatedIn(values)].map((j) => duplicateValue(here[i]!.values[j]!, values[j])),
     ...follows(here[i]!.key, key, qualifiedName),
-    ...(requirements.findIndex((other) => (other.key ?? '') === key) < i ? [duplicateValue(here[i]!.key, key)] : []),
+    ...(repeatedKeys.has(i) ? [duplicateValue(here[i]!.key, key)] : []),
   ]);
-  const own = meaningOf({ matchLabelExpressions: requirements });
-  const twins = before.filter((other) => meaningOf(other) === own);
-  return [...errors, ...twins.map(() => duplicateValue(here, ''))];
 }
 
 /** Equal for terms that mean the same. The last of several requirements of a key counts. */

@@ -4,6 +4,7 @@
  */
 import { X509Certificate } from 'node:crypto';
 import { duplicateValue, type FieldError, invalidValue, requiredValue, tooMany } from '#api/machinery/field-error.ts';
+import { repeatedIn } from '#api/machinery/repeated.ts';
 import {
   type ConfigurationType,
   decodeConfiguration,
@@ -212,9 +213,10 @@ function audienceErrors({ audiences, audienceMatchPolicy: policy = '' }: IssuerC
   const path = `${at}.audiences`;
   if (audiences.length === 0) return [requiredValue(path, `at least one ${path} is required`)];
   const errors: FieldError[] = [];
+  const repeated = repeatedIn(audiences);
   for (const [index, audience] of audiences.entries()) {
     if (audience === '') errors.push(requiredValue(`${path}[${index}]`));
-    if (audiences.indexOf(audience) < index) errors.push(duplicateValue(`${path}[${index}]`, audience));
+    if (repeated.has(index)) errors.push(duplicateValue(`${path}[${index}]`, audience));
   }
   const isAny = policy === 'MatchAny';
   if (audiences.length > 1 && !isAny)

@@ -83,6 +83,8 @@ function validateClaims(
   at: At<ResourceClaim[]>,
 ): FieldError[] {
   const seen = new Set<string>();
+  const withRequest = new Set<string>();
+  const named = new Set(podClaims);
   const known = podClaims.length > 0 ? `: ${[...new Set(podClaims)].sort().join(', ')}` : ' which is empty';
   return claims.flatMap(({ name, request }, index) => {
     const here = at[index]!;
@@ -92,11 +94,12 @@ function validateClaims(
     else {
       const key = request ? `${name}/${request}` : name;
       if (request) errors.push(...follows(here.request, request, dns1123Label));
-      const overlaps = !request && [...seen].some((other) => other.startsWith(`${name}/`));
+      const overlaps = !request && withRequest.has(name);
       if (seen.has(key) || overlaps) errors.push(duplicateValue(here, key));
       seen.add(key);
+      if (request) withRequest.add(name);
     }
-    if (!podClaims.includes(name))
+    if (!named.has(name))
       errors.push(notFoundValue(here, name, `must be one of the names in pod.spec.resourceClaims${known}`));
     return errors;
   });

@@ -10,6 +10,7 @@ import {
 } from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
 import { isOneOf } from '#api/machinery/field-rules.ts';
+import { repeatedIn } from '#api/machinery/repeated.ts';
 
 const POLICIES = ['Always', 'Never', 'OnFailure'];
 const MAX_RULES = 20;
@@ -50,13 +51,12 @@ export function validateResize(
   at: At<ContainerResizePolicy[]>,
   ofPod: PodSpec['restartPolicy'],
 ): FieldError[] {
+  const repeated = repeatedIn(policies.map(({ resourceName = '' }) => resourceName));
   return policies.flatMap(({ resourceName: name = '', restartPolicy: policy = '' as never }, index) => {
     const oneOf = (value: string, supported: readonly string[]): FieldError[] =>
       value ? (supported.includes(value) ? [] : [notSupportedValue(at, value, supported)]) : [requiredValue(at)];
     return [
-      ...(policies.findIndex((other) => (other.resourceName ?? '') === name) < index
-        ? [duplicateValue(at[index]!, name)]
-        : []),
+      ...(repeated.has(index) ? [duplicateValue(at[index]!, name)] : []),
       ...oneOf(name, RESIZED),
       ...oneOf(policy, RESIZE_POLICIES),
       ...(ofPod === 'Never' && policy !== 'NotRequired'

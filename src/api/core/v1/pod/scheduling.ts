@@ -175,15 +175,17 @@ function validateLabelKeys(term: WithLabelKeys, at: At<WithLabelKeys>): FieldErr
     else errors.push(...keys.flatMap((key, i) => follows(here[i]!, key, qualifiedName)));
   }
   const selected = new Set(Object.keys(selector?.matchLabels ?? {}));
+  const lastAt = new Map(matchLabelKeys.map((key, i) => [key, i]));
   for (const { key } of selector?.matchExpressions ?? []) {
-    const index = matchLabelKeys.lastIndexOf(key);
-    const here = (at as unknown as At<unknown[]>)[index];
-    if (index >= 0 && selected.has(key))
+    const index = lastAt.get(key);
+    const here = index === undefined ? undefined : (at as unknown as At<unknown[]>)[index];
+    if (index !== undefined && selected.has(key))
       errors.push(invalidValue(here!, key, 'exists in both matchLabelKeys and labelSelector'));
     selected.add(key);
   }
+  const mismatched = new Set(mismatchLabelKeys);
   for (const [i, key] of matchLabelKeys.entries())
-    if (mismatchLabelKeys.includes(key))
+    if (mismatched.has(key))
       errors.push(invalidValue(at.matchLabelKeys[i]!, key, 'exists in both matchLabelKeys and mismatchLabelKeys'));
   return errors;
 }
@@ -194,13 +196,14 @@ const HONOR = ['Honor', 'Ignore'];
 export const validateSpread = (
   constraints: readonly TopologySpreadConstraint[],
   at: At<TopologySpreadConstraint[]>,
-): FieldError[] =>
-  constraints.flatMap((constraint, index) => {
+): FieldError[] => {
+  const pairOf = ({ topologyKey, whenUnsatisfiable }: TopologySpreadConstraint) =>
+    JSON.stringify([topologyKey, whenUnsatisfiable]);
+  const lastOf = new Map(constraints.map((one, index) => [pairOf(one), index]));
+  return constraints.flatMap((constraint, index) => {
     const { maxSkew, topologyKey, whenUnsatisfiable, minDomains } = constraint;
     const here = at[index]!;
-    const isRepeated = constraints
-      .slice(index + 1)
-      .some((other) => other.topologyKey === topologyKey && other.whenUnsatisfiable === whenUnsatisfiable);
+    const isRepeated = lastOf.get(pairOf(constraint))! > index;
     return [
       ...(maxSkew > 0 ? [] : [invalidValue(here.maxSkew, maxSkew ?? 0, 'must be greater than zero')]),
       ...(topologyKey ? [] : [requiredValue(here.topologyKey, 'can not be empty')]),
@@ -228,3 +231,4 @@ export const validateSpread = (
       ...validateLabelSelector(constraint.labelSelector, here.labelSelector),
     ];
   });
+};

@@ -27,6 +27,7 @@ import { familyOf, follows, isImmutable } from '#api/machinery/field-rules.ts';
 import { isLegacyIp } from '#api/machinery/ip-rules.ts';
 import { between, dns1123Label, dns1123Subdomain, qualifiedName } from '#api/machinery/names.ts';
 import { byteLength } from '#api/machinery/object-meta.ts';
+import { repeatedIn } from '#api/machinery/repeated.ts';
 import { mayRestart } from './restart-rules.ts';
 
 const NOT_NEGATIVE = 'must be a non-negative integer';
@@ -149,14 +150,17 @@ const validateClaims = (
   statuses: readonly PodResourceClaimStatus[],
   { resourceClaims = [] }: PodSpec,
   at: At<PodResourceClaimStatus[]>,
-): FieldError[] =>
-  statuses.flatMap(({ name = '', resourceClaimName }, i) => [
-    ...(resourceClaims.some((claim) => claim.name === name)
+): FieldError[] => {
+  const known = new Set(resourceClaims.map(({ name }) => name));
+  const repeated = repeatedIn(statuses.map(({ name = '' }) => name));
+  return statuses.flatMap(({ name = '', resourceClaimName }, i) => [
+    ...(known.has(name)
       ? []
       : [invalidValue(at[i]!.name, name, 'must match the name of an entry in `spec.resourceClaims`')]),
-    ...(statuses.findIndex((other) => (other.name ?? '') === name) < i ? [duplicateValue(at[i]!.name, name)] : []),
+    ...(repeated.has(i) ? [duplicateValue(at[i]!.name, name)] : []),
     ...(resourceClaimName === undefined ? [] : follows(at[i]!.resourceClaimName, resourceClaimName, dns1123Subdomain)),
   ]);
+};
 
 function validateExtendedClaim(
   { requestMappings = [], resourceClaimName }: PodExtendedResourceClaimStatus,

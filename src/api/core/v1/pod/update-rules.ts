@@ -130,8 +130,9 @@ function validateAddedTolerations(
   before: readonly Toleration[],
   at: At<PodSpec>,
 ): FieldError[] {
-  const withoutEnd = ({ tolerationSeconds: _, ...toleration }: Toleration) => toleration;
-  const lost = before.some((old) => !now.some((toleration) => isEqual(withoutEnd(toleration), withoutEnd(old))));
+  const withoutEnd = ({ key, operator, value, effect }: Toleration) => JSON.stringify([key, operator, value, effect]);
+  const kept = new Set(now.map(withoutEnd));
+  const lost = before.some((old) => !kept.has(withoutEnd(old)));
   return lost
     ? [forbiddenField(at.tolerations, 'existing toleration can not be modified except its tolerationSeconds')]
     : validateTolerations(now, at.tolerations);

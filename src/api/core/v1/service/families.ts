@@ -10,6 +10,7 @@ import {
 import type { At } from '#api/machinery/field-path.ts';
 import { isOneOf } from '#api/machinery/field-rules.ts';
 import { isLegacyIp, meantIp, parseIpLoosely } from '#api/machinery/ip-rules.ts';
+import { repeatedIn } from '#api/machinery/repeated.ts';
 import { isHeadless } from './type-change.ts';
 
 const FAMILIES = ['IPv4', 'IPv6'];
@@ -25,11 +26,12 @@ const familyOf = (ip: string): string => {
 export function validateFamilies({ spec }: Service, { spec: at }: At<Service>, current?: Service): FieldError[] {
   if (spec.type === 'ExternalName') return [];
   const { ipFamilies = [], ipFamilyPolicy } = spec;
+  const repeated = repeatedIn(ipFamilies);
   const errors = [
     ...validateFirstAddress(spec, at),
     ...ipFamilies.flatMap((family, i) => [
       ...(FAMILIES.includes(family) ? [] : [notSupportedValue(at.ipFamilies[i]!, family, FAMILIES)]),
-      ...(ipFamilies.indexOf(family) < i ? [duplicateValue(at.ipFamilies[i]!, family)] : []),
+      ...(repeated.has(i) ? [duplicateValue(at.ipFamilies[i]!, family)] : []),
     ]),
     ...isOneOf(at.ipFamilyPolicy, ipFamilyPolicy, POLICIES),
   ];
