@@ -43,7 +43,12 @@ describe('whoever uses a device has to go', () => {
     ['at once, when it is tainted', [slice([taint()])], [], 0],
     ['not, when that is tolerated', [slice([taint()])], [tolerates()], undefined],
     ['at once, when another taint is tolerated', [slice([taint()])], [tolerates({ key: 'other' })], 0],
-    ['at once, when it is tolerated for no effect of its own', [slice([taint()])], [tolerates({ effect: '' })], 0],
+    [
+      'at once, when it is tolerated for no effect of its own',
+      [slice([taint()])],
+      [{ key: 'broken', operator: 'Exists' }],
+      0,
+    ],
     ['when its time is up', [slice([taint()])], [tolerates({ tolerationSeconds: 30 })], 30_000],
     ['at once, when its time is negative', [slice([taint()])], [tolerates({ tolerationSeconds: -1 })], 0],
     [

@@ -44,7 +44,11 @@ export function podOf(set: StatefulSet, ordinal: number, { revision, template }:
 }
 
 /** A claim's volume takes the place of one of the same name in the template. */
-function volumesOf(set: StatefulSet, ordinal: number, { volumes = [] }: Pod['spec']): Pick<Pod['spec'], 'volumes'> {
+export function volumesOf(
+  set: StatefulSet,
+  ordinal: number,
+  { volumes = [] }: Pod['spec'],
+): Pick<Pod['spec'], 'volumes'> {
   const claims = (set.spec.volumeClaimTemplates ?? []).map(({ metadata }) => ({
     name: metadata.name,
     persistentVolumeClaim: { claimName: claimName(set, metadata.name, ordinal) },
@@ -53,6 +57,13 @@ function volumesOf(set: StatefulSet, ordinal: number, { volumes = [] }: Pod['spe
   const all = [...claims, ...volumes.filter(({ name }) => !names.has(name))];
   return all.length > 0 ? { volumes: all } : {};
 }
+
+/** Whether a pod mounts the claims of its ordinal: one that was taken on may not. */
+export const hasStorage = (set: StatefulSet, ordinal: number, { spec: { volumes = [] } }: Pod): boolean =>
+  (set.spec.volumeClaimTemplates ?? []).every(({ metadata: { name } }) => {
+    const mounted = volumes.find((volume) => volume.name === name)?.persistentVolumeClaim?.claimName;
+    return mounted === claimName(set, name, ordinal);
+  });
 
 const claimName = (set: StatefulSet, template: string, ordinal: number): string =>
   `${template}-${set.metadata.name}-${ordinal}`;

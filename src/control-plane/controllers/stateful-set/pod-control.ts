@@ -10,7 +10,16 @@ import { hasReason, StatusError } from '#api/machinery/status.ts';
 import { inBatches, inParallel } from '#base/concurrency.ts';
 import type { ReconcileContext } from '../define-controller.ts';
 import { NotYet } from '../errors.ts';
-import { claimOwners, claimsOf, hasIdentity, identityLabels, podName, podOf } from './identity.ts';
+import {
+  claimOwners,
+  claimsOf,
+  hasIdentity,
+  hasStorage,
+  identityLabels,
+  podName,
+  podOf,
+  volumesOf,
+} from './identity.ts';
 import type { Step } from './next-step.ts';
 import { isGoing, type Place, type Replicas } from './replicas.ts';
 import { type Versions, versionFor } from './versions.ts';
@@ -31,6 +40,8 @@ type Context = ReconcileContext<
 
 export class PodControl {
   readonly created: Pod[] = [];
+  /** What went wrong with a pod whose others do not wait for it. */
+  failure: unknown;
   readonly #set: StatefulSet;
   readonly #context: Context;
 
@@ -55,14 +66,29 @@ export class PodControl {
         await this.#ownClaims({ ordinal, pod }, false);
       }
       if (replicas.isOrdered && (isGoing(pod) || !replicas.isAvailable(pod))) return;
-      const isOwned = await this.#ownClaims({ ordinal, pod }, false);
-      if (!isOwned || !hasIdentity(pod)) await this.#identify(pod, ordinal);
+      try {
+        await this.#keepIdentity(pod, ordinal);
+      } catch (error) {
+        if (replicas.isOrdered) throw error;
+        this.failure ??= error;
+      }
     });
     if (replicas.isFilled) await inParallel(replicas.condemned, (place) => this.#ownClaims(place, true));
   }
 
+  async #keepIdentity(pod: Pod, ordinal: number): Promise<void> {
+    const hasClaims = hasStorage(this.#set, ordinal, pod);
+    if (!hasClaims) await this.#createClaims(ordinal, pod.metadata.name);
+    const isOwned = await this.#ownClaims({ ordinal, pod }, false);
+    if (!isOwned || !hasIdentity(pod) || !hasClaims) await this.#identify(pod, ordinal);
+  }
+
+  /** Volumes of a pod cannot be changed: of one that was taken on without its claims the server's refusal is told. */
   async #identify(pod: Pod, ordinal: number): Promise<void> {
-    const patch = { metadata: { labels: identityLabels(pod, ordinal) } };
+    const patch = {
+      metadata: { labels: identityLabels(pod, ordinal) },
+      ...(!hasStorage(this.#set, ordinal, pod) && { spec: volumesOf(this.#set, ordinal, pod.spec) }),
+    };
     await this.#telling('Update', pod.metadata.name, () =>
       this.#context.api.patch(Pod, pod.metadata, { type: 'merge', patch }),
     );

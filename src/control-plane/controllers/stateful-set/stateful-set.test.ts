@@ -411,3 +411,23 @@ test("a pod of the name that is somebody else's is waited for", async () => {
   await cluster.passes(300_000);
   expect(cluster.get(Pod, 'default/web-0')?.metadata.ownerReferences?.[0]?.kind).toBe('StatefulSet');
 });
+
+test.each<['OrderedReady' | 'Parallel', string[]]>([
+  ['OrderedReady', ['web-0']],
+  ['Parallel', ['web-0', 'web-1']],
+])(
+  'a pod that was taken on without its claims gets them, and it is told that its volumes cannot be changed (%s)',
+  async (podManagementPolicy, pods) => {
+    await using cluster = await started();
+    const { metadata, spec } = template();
+    await cluster.create(Pod, { metadata: { ...metadata, name: 'web-0', namespace: 'default' }, spec } as never);
+    await cluster.settles();
+    await cluster.create(StatefulSet, statefulSet({ replicas: 2, podManagementPolicy, ...claims }));
+    await cluster.settles();
+    expect(names(cluster)).toEqual(pods);
+    expect(cluster.get(PersistentVolumeClaim, 'default/data-web-0')).toBeDefined();
+    expect(told(cluster).find((text) => text.startsWith('FailedUpdate'))).toContain(
+      'FailedUpdate: Update Pod web-0 in StatefulSet web failed error: Pod "web-0" is invalid: spec: Forbidden: pod updates may not change fields other than',
+    );
+  },
+);

@@ -44,6 +44,7 @@ export const statefulSetController = defineController({
       try {
         await control.keepIdentities(replicas);
         await control.take(step, { versions, replicas });
+        failure = control.failure;
       } catch (error) {
         failure = error;
       }
