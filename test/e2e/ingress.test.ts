@@ -187,7 +187,7 @@ test('endpoints of all nodes have their share, and a cookie keeps a client at it
   });
 });
 
-test('no request fails while the backend of an Ingress rolls', async () => {
+test('no request fails while the backend of an Ingress rolls, nor while its routes change', async () => {
   await ground().create(rolling('1'));
   await ground().create(
     object('Service', 'rolling', { spec: { selector: { app: 'rolling' }, ports: [{ port: 80, targetPort: 8080 }] } }),
@@ -231,6 +231,20 @@ test('no request fails while the backend of an Ingress rolls', async () => {
     'deployment/rolling',
     '--timeout=180s',
   ]);
+  const path = ground().path('Ingress', API, 'rolling');
+  const rules = (name: string) => {
+    const backend = { service: { name, port: { number: 80 } } };
+    return [{ host: ROLLING_HOST, http: { paths: [{ path: '/', pathType: 'Prefix', backend }] } }];
+  };
+  const answer = (is: RegExp) =>
+    eventually(`${is} answers`, async () => is.test(await ask('/', { host: ROLLING_HOST })));
+  for (let i = 0; i < 3; i++) {
+    await ground().api.patch(path, { spec: { rules: rules('all') } });
+    await answer(/^200 server-/);
+    const annotations = { 'nginx.ingress.kubernetes.io/upstream-hash-by': `$arg_${i}` };
+    await ground().api.patch(path, { metadata: { annotations }, spec: { rules: rules('rolling') } });
+    await answer(/^200 rolling-/);
+  }
   const { failed, failures, answered } = await load.stop();
   expect(stdout).toContain('successfully rolled out');
   expect({ failed, failures: [...failures] }).toEqual({ failed: 0, failures: [] });
