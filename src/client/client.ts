@@ -32,6 +32,8 @@ const PATCH_MEDIA_TYPES: Record<PatchType, string> = {
   strategic: 'application/strategic-merge-patch+json',
 };
 
+const APPLY_MEDIA_TYPE = 'application/apply-patch+yaml';
+
 /** What a create or an update may leave out: the server assigns it. */
 export type Draft<T extends KubeObject> = Omit<T, 'metadata' | 'apiVersion' | 'kind'> & {
   apiVersion?: string;
@@ -95,6 +97,19 @@ export class Client {
     const path = pathOf(kind, at);
     const contentType = PATCH_MEDIA_TYPES[patch.type];
     return (await this.transport.request({ method: 'PATCH', path, contentType, object: patch.patch })).object as T;
+  }
+
+  /** Server-side: these fields are the manager's from now on, and no others, whoever had them. */
+  async apply<T extends KubeObject>(
+    kind: Kind<T>,
+    at: Named,
+    { manager, fields }: { manager: string; fields: object },
+  ): Promise<T> {
+    const { name, namespace } = at;
+    const metadata = { name, ...(namespace && { namespace }) };
+    const path = `${pathOf(kind, at)}${queryOf({ fieldManager: manager, force: true })}`;
+    const object = { apiVersion: apiVersionOf(kind), kind: kind.kind, metadata, ...fields };
+    return (await this.transport.request({ method: 'PATCH', path, contentType: APPLY_MEDIA_TYPE, object })).object as T;
   }
 
   /** Resolves also when the object only began to go (finalizers, grace). Throws NotFound. */

@@ -19,6 +19,15 @@ test('a role that adds up others follows them, directly or through another, and 
   const rulesOf = async (name: string) => (await client.get(ClusterRole, { name })).rules;
   expect(await rulesOf('top')).toEqual([read('ants'), read('both'), read('bees')]); // by the names of their roles
 
+  const { managedFields } = (await client.get(ClusterRole, { name: 'top' })).metadata;
+  expect(managedFields).toContainEqual(
+    expect.objectContaining({
+      manager: 'clusterrole-aggregation-controller',
+      operation: 'Apply',
+      fieldsV1: { 'f:rules': {} },
+    }),
+  );
+
   await client.delete(ClusterRole, { name: 'a' });
   await cluster.settles();
   expect(await rulesOf('top')).toEqual([read('bees'), read('both')]);

@@ -5,8 +5,10 @@ import { matchesLabels, selectorFrom } from '#api/machinery/label-selector.ts';
 import { ClusterRole } from '#api/rbac/v1/cluster-role.ts';
 import { defineController, settled, watching } from './define-controller.ts';
 
+const NAME = 'clusterrole-aggregation-controller';
+
 export const clusterRoleAggregation = defineController({
-  name: 'clusterrole-aggregation-controller',
+  name: NAME,
   reconciles: ClusterRole,
   // There are few roles, and who depends on whom is not known: a change of one is looked at from all that add up others.
   watches: [
@@ -24,7 +26,7 @@ export const clusterRoleAggregation = defineController({
     if (!isAggregated(role)) return settled;
     const rules = summedRules(role, cached(ClusterRole).list());
     if (isEqual(rules, role.rules ?? [])) return settled;
-    await api.patch(ClusterRole, { name: role.metadata.name }, { type: 'merge', patch: { rules } });
+    await api.apply(ClusterRole, { name: role.metadata.name }, { manager: NAME, fields: { rules } });
     return settled;
   },
 });

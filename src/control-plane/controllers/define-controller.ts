@@ -64,6 +64,12 @@ export interface Api<Read extends Kind, W extends Writes> {
     at: Named & { subresource?: string },
     patch: { type: PatchType; patch: unknown },
   ): Promise<ObjectOf<K>>;
+  /** Server-side: these fields are the manager's from now on, whoever had them. */
+  apply<K extends KindsIn<W, 'patch'> & Kind>(
+    kind: K,
+    at: Named,
+    applied: { manager: string; fields: object },
+  ): Promise<ObjectOf<K>>;
   /** Only this very object: a new one of the same name is left alone. One that is gone already is no error. */
   delete<K extends KindsIn<W, 'delete'> & Kind>(
     kind: K,

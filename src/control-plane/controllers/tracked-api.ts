@@ -47,6 +47,12 @@ export function trackedApi(key: ObjectKey, { client, barrier, writes }: Parts) {
       return patched;
     },
 
+    async apply(kind: Kind, at: Named, applied: { manager: string; fields: object }): Promise<KubeObject> {
+      const result = await client.apply(kind, at, applied);
+      barrier.wrote(key, kind, result.metadata.resourceVersion);
+      return result;
+    },
+
     async delete(kind: Kind, object: KubeObject, options: DeleteOptions = {}): Promise<void> {
       const { name, namespace, uid } = object.metadata;
       try {
