@@ -82,6 +82,7 @@ export interface KindDeclaration<T extends KubeObject> {
   deprecation?: string;
   columns?: readonly Column<T>[];
   selectableFields?: Readonly<Record<string, Selectable<T>>>;
+  unselectableField?(field: string): string;
   allowUnconditionalUpdate?: boolean;
   allowCreateOnUpdate?: boolean;
   defaultPropagation?: 'Background' | 'Orphan';
@@ -166,6 +167,7 @@ export function defineKind<T extends KubeObject>(declaration: KindDeclaration<T>
     ...(declaration.deprecation && { deprecation: declaration.deprecation }),
     columns: declaration.columns ?? STANDARD_COLUMNS,
     selectableFields: declaration.selectableFields ?? {},
+    ...(declaration.unselectableField && { unselectableField: declaration.unselectableField }),
     allowUnconditionalUpdate: declaration.allowUnconditionalUpdate ?? true,
     allowCreateOnUpdate: declaration.allowCreateOnUpdate ?? false,
     defaultPropagation: declaration.defaultPropagation ?? 'Background',

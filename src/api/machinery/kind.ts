@@ -88,6 +88,8 @@ export interface Kind<T extends KubeObject = KubeObject> {
   columns: readonly Column<T>[];
   /** Beyond metadata.name and metadata.namespace. */
   selectableFields: Readonly<Record<string, Selectable<T>>>;
+  /** What is said of a field that is none of these, where upstream has words of its own for the kind. */
+  unselectableField?(field: string): string;
   /** What of the metadata a status update leaves as it is. */
   statusKeeps?: readonly ('labels' | 'annotations' | 'finalizers' | 'ownerReferences')[];
   /** PUT without resourceVersion overwrites. */

@@ -4,7 +4,7 @@
  */
 import { type FieldError, forbiddenField, notSupportedValue } from '#api/machinery/field-error.ts';
 import { type FieldRequirement, matchesFields, parseFieldSelector } from '#api/machinery/field-selector.ts';
-import { apiVersionOf, type Kind } from '#api/machinery/kind.ts';
+import type { Kind } from '#api/machinery/kind.ts';
 import { isEverything, matchesLabels, parseLabelSelector, type Selector } from '#api/machinery/label-selector.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { badRequest, invalid } from '#api/machinery/status.ts';
@@ -203,11 +203,8 @@ function fieldSelectorOf(kind: Kind, text: string): readonly FieldRequirement[] 
 }
 
 /** Each conversion of upstream's has its own words. */
-function refusalOfField(kind: Kind, field: string): string {
-  if (Object.keys(kind.selectableFields).length === 0)
+function refusalOfField({ selectableFields, unselectableField }: Kind, field: string): string {
+  if (Object.keys(selectableFields).length === 0)
     return `${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`;
-  if (kind.kind === 'Job' && kind.group === 'batch')
-    return `field label ${JSON.stringify(field)} not supported for Job`;
-  const of = kind.group === 'resource.k8s.io' ? ` for ${apiVersionOf(kind)}, Kind=${kind.kind}` : '';
-  return `field label not supported${of}: ${field}`;
+  return unselectableField?.(field) ?? `field label not supported: ${field}`;
 }

@@ -84,22 +84,25 @@ function messageErrors(message: string, at: At<string>): FieldError[] {
 }
 
 /** `policy`: their keys in the audit event begin with its name. */
-export const validateAuditAnnotations = (
+export function validateAuditAnnotations(
   annotations: readonly schema.AuditAnnotation[],
   at: At<schema.AuditAnnotation[]>,
   { policy, expressions }: { policy: string; expressions: PolicyExpressions },
-): FieldError[] => [
-  ...(annotations.length > MAX_AUDIT_ANNOTATIONS
-    ? [invalidValue(at, annotations, `must not have more than ${MAX_AUDIT_ANNOTATIONS} auditAnnotations`)]
-    : []),
-  ...annotations.flatMap(({ key = '', valueExpression = '' }, i) => [
-    ...(policy
-      ? follows(at[i]!.key, `${policy}/${key}`, qualifiedName)
-      : [invalidValue(at[i]!.key, key, 'requires metadata.name be non-empty')]),
-    ...valueErrors(valueExpression, at[i]!.valueExpression, expressions),
-    ...(annotations.findIndex((other) => other.key === key) < i ? [duplicateValue(at[i]!.key, key)] : []),
-  ]),
-];
+): FieldError[] {
+  const repeated = repeatedIn(annotations.map(({ key }) => key));
+  return [
+    ...(annotations.length > MAX_AUDIT_ANNOTATIONS
+      ? [invalidValue(at, annotations, `must not have more than ${MAX_AUDIT_ANNOTATIONS} auditAnnotations`)]
+      : []),
+    ...annotations.flatMap(({ key = '', valueExpression = '' }, i) => [
+      ...(policy
+        ? follows(at[i]!.key, `${policy}/${key}`, qualifiedName)
+        : [invalidValue(at[i]!.key, key, 'requires metadata.name be non-empty')]),
+      ...valueErrors(valueExpression, at[i]!.valueExpression, expressions),
+      ...(repeated.has(i) ? [duplicateValue(at[i]!.key, key)] : []),
+    ]),
+  ];
+}
 
 function valueErrors(source: string, at: At<string>, expressions: PolicyExpressions): FieldError[] {
   const trimmed = source.trim();

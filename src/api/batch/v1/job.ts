@@ -74,6 +74,7 @@ export const Job = defineKind<schema.Job>({
     wideColumn('Selector', 'string', ({ spec }) => formatLabelSelector(spec.selector)),
   ],
   selectableFields: { 'status.successful': ({ status }) => String(status?.succeeded ?? 0) },
+  unselectableField: (field) => `field label ${JSON.stringify(field)} not supported for Job`,
 });
 
 /** For a Job and for the template of a CronJob. */

@@ -44,6 +44,7 @@ export const ResourceSlice = defineKind<schema.ResourceSlice>({
     ageColumn(),
   ],
   selectableFields: { 'spec.nodeName': ({ spec }) => spec.nodeName ?? '', 'spec.driver': ({ spec }) => spec.driver },
+  unselectableField: (field) => `field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: ${field}`,
 });
 
 type Spec = schema.ResourceSliceSpec;
