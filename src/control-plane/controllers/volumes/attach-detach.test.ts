@@ -41,6 +41,27 @@ async function driverAttaches(cluster: TestCluster): Promise<void> {
 }
 const statusOf = (cluster: TestCluster, name = 'n1') => cluster.get(Node, name)!.status!;
 
+/** With a pod `web` on n1 that has its volume. */
+async function startAttached() {
+  const cluster = await start();
+  await cluster.create(Pod, mounting('web', 'n1'));
+  await cluster.settles();
+  await driverAttaches(cluster);
+  return cluster;
+}
+
+/** n1 says more of itself. */
+async function nodeSays(cluster: TestCluster, status: Partial<NonNullable<Node['status']>>): Promise<void> {
+  await cluster.updateStatus(Node, { ...cluster.get(Node, 'n1')!, status: { ...statusOf(cluster), ...status } });
+}
+
+/** n1 has gone silent while its volume is mounted. */
+const nodeIsLost = (cluster: TestCluster): Promise<void> =>
+  nodeSays(cluster, {
+    conditions: [{ type: 'Ready', status: 'Unknown', lastTransitionTime: new Date(cluster.clock.now()).toISOString() }],
+    volumesInUse: [UNIQUE],
+  });
+
 test('a volume of a pod is attached to its node, the node is told, and then the pod', async () => {
   await using cluster = await start();
   await cluster.create(Pod, mounting('web', 'n1'));
@@ -60,12 +81,8 @@ test('a volume of a pod is attached to its node, the node is told, and then the 
 });
 
 test('a volume is detached when no pod needs it and the kubelet has let go of it', async () => {
-  await using cluster = await start();
-  await cluster.create(Pod, mounting('web', 'n1'));
-  await cluster.settles();
-  await driverAttaches(cluster);
-  const used = { ...cluster.get(Node, 'n1')!, status: { ...statusOf(cluster), volumesInUse: [UNIQUE] } };
-  await cluster.updateStatus(Node, used);
+  await using cluster = await startAttached();
+  await nodeSays(cluster, { volumesInUse: [UNIQUE] });
   await cluster.delete(Pod, 'default/web', { gracePeriodSeconds: 0 });
   await cluster.settles();
   expect(attachments(cluster)).toHaveLength(1);
@@ -77,14 +94,8 @@ test('a volume is detached when no pod needs it and the kubelet has let go of it
 });
 
 test('a node that does not answer keeps its volumes for six minutes', async () => {
-  await using cluster = await start();
-  await cluster.create(Pod, mounting('web', 'n1'));
-  await cluster.settles();
-  await driverAttaches(cluster);
-  const lastTransitionTime = new Date(cluster.clock.now()).toISOString();
-  const conditions = [{ type: 'Ready', status: 'Unknown' as const, lastTransitionTime }];
-  const lost = { ...statusOf(cluster), conditions, volumesInUse: [UNIQUE] };
-  await cluster.updateStatus(Node, { ...cluster.get(Node, 'n1')!, status: lost });
+  await using cluster = await startAttached();
+  await nodeIsLost(cluster);
   await cluster.delete(Pod, 'default/web', { gracePeriodSeconds: 0 });
   await cluster.settles();
   await cluster.clock.advance(350_000);
@@ -96,10 +107,7 @@ test('a node that does not answer keeps its volumes for six minutes', async () =
 });
 
 test('a volume of one node waits until the other has let go of it, and who waits is told once who has it', async () => {
-  await using cluster = await start();
-  await cluster.create(Pod, mounting('web', 'n1'));
-  await cluster.settles();
-  await driverAttaches(cluster);
+  await using cluster = await startAttached();
   await cluster.create(Pod, mounting('second', 'n2'));
   await cluster.settles();
   await cluster.passes(10_000);
@@ -116,10 +124,7 @@ test('a volume of one node waits until the other has let go of it, and who waits
 });
 
 test('who waits for a volume, goes and comes back is told again', async () => {
-  await using cluster = await start();
-  await cluster.create(Pod, mounting('web', 'n1'));
-  await cluster.settles();
-  await driverAttaches(cluster);
+  await using cluster = await startAttached();
   for (const name of ['second', 'third']) {
     await cluster.create(Pod, mounting(name, 'n2'));
     await cluster.passes(10_000);
@@ -130,12 +135,8 @@ test('who waits for a volume, goes and comes back is told again', async () => {
 });
 
 test('a volume that no pod uses any more and a node still has says so to who waits for it', async () => {
-  await using cluster = await start();
-  await cluster.create(Pod, mounting('web', 'n1'));
-  await cluster.settles();
-  await driverAttaches(cluster);
-  const used = { ...cluster.get(Node, 'n1')!, status: { ...statusOf(cluster), volumesInUse: [UNIQUE] } };
-  await cluster.updateStatus(Node, used);
+  await using cluster = await startAttached();
+  await nodeSays(cluster, { volumesInUse: [UNIQUE] });
   await cluster.delete(Pod, 'default/web', { gracePeriodSeconds: 0 });
   await cluster.create(Pod, mounting('second', 'n2'));
   await cluster.settles();
@@ -145,14 +146,8 @@ test('a volume that no pod uses any more and a node still has says so to who wai
 });
 
 test('the six minutes begin when nobody needs the volume any more, however long the node has been away', async () => {
-  await using cluster = await start();
-  await cluster.create(Pod, mounting('web', 'n1'));
-  await cluster.settles();
-  await driverAttaches(cluster);
-  const lastTransitionTime = new Date(cluster.clock.now()).toISOString();
-  const conditions = [{ type: 'Ready', status: 'Unknown' as const, lastTransitionTime }];
-  const lost = { ...statusOf(cluster), conditions, volumesInUse: [UNIQUE] };
-  await cluster.updateStatus(Node, { ...cluster.get(Node, 'n1')!, status: lost });
+  await using cluster = await startAttached();
+  await nodeIsLost(cluster);
   await cluster.passes(20 * 60_000);
   await cluster.delete(Pod, 'default/web', { gracePeriodSeconds: 0 });
   await cluster.passes(350_000);
@@ -162,10 +157,7 @@ test('the six minutes begin when nobody needs the volume any more, however long 
 });
 
 test('a pod that is being deleted and of which nothing runs keeps no volume', async () => {
-  await using cluster = await start();
-  await cluster.create(Pod, mounting('web', 'n1'));
-  await cluster.settles();
-  await driverAttaches(cluster);
+  await using cluster = await startAttached();
   await cluster.patch(Pod, 'default/web', { metadata: { finalizers: ['example.com/held'] } });
   await cluster.delete(Pod, 'default/web');
   await cluster.settles();
