@@ -42,6 +42,7 @@ import { refuseInvalid } from '#control-plane/apiserver/remote/configuration-fil
 import { ReviewWebhook } from '#control-plane/apiserver/remote/review-webhook.ts';
 import { frontProxyIdentity } from '../pki/cluster-identities.ts';
 import type { Pki } from '../pki/pki.ts';
+import { standInsFor } from '../pki/stand-ins.ts';
 import { type ApiServerFlags, FlagError } from './api-server-flags.ts';
 import type { Expressions } from './expressions.ts';
 import { oidcConfigurationOf } from './oidc-flags.ts';
@@ -63,7 +64,7 @@ export interface AuthenticationServices {
 export interface Authentication {
   tokens(loopback: Pick<Loopback, 'live' | 'client'>): TokenAuthenticator;
   authenticator(tokens: TokenAuthenticator): Authenticator;
-  /** PEM: whose certificates clients may show, to be told to them. */
+  /** PEM: whose certificates clients may show, to be told to them; stand-ins, who are the authenticator's to judge. */
   clientAuthorities: string;
   registerMetrics: JwtLatencies['registerMetrics'];
   close(): void;
@@ -77,7 +78,7 @@ export function openAuthentication(services: AuthenticationServices): Authentica
   const ofWebhook = tokenWebhookOf(services);
   const frontProxies = frontProxiesOf(services);
   return {
-    clientAuthorities: [pki.caCertificate, ...frontProxies.authorities].join('\n'),
+    clientAuthorities: standInsFor([pki.caCertificate, ...frontProxies.authorities].join('\n')),
     tokens: ({ live, client }) => {
       const own = (kind: TokenAuthenticator) => forAudiences(tokenIssuer.audiences, kind);
       const label = async ({ metadata: { name, namespace = '', uid } }: Secret, labels: Record<string, string>) => {

@@ -27,6 +27,8 @@ export interface CertificateRequest {
   organizations?: readonly string[];
   names?: readonly string[];
   addresses?: readonly string[];
+  /** In place of both names above: DER. */
+  subject?: Uint8Array;
   usage: 'ca' | 'server' | 'client';
   notBeforeMs: number;
   notAfterMs: number;
@@ -70,7 +72,11 @@ export function authorityOf({ certificate, key: pem }: KeyPair): Authority {
 export function selfSigned(request: CertificateRequest): KeyPair {
   const key = generateKey();
   const publicKey = createPublicKey(key);
-  const certificate = certificateOf(request, publicKey, { name: nameOf(request), key, publicKey });
+  const certificate = certificateOf(request, publicKey, {
+    name: request.subject ?? nameOf(request),
+    key,
+    publicKey,
+  });
   return { certificate, key: pemOfKey(key) };
 }
 
@@ -91,7 +97,7 @@ function certificateOf(
     algorithm,
     issuer.name,
     der.sequence(der.time(request.notBeforeMs), der.time(request.notAfterMs)),
-    nameOf(request),
+    request.subject ?? nameOf(request),
     publicKeyInfo(key),
     der.explicit(3, der.sequence(...extensionsOf(request, { key, issuer: issuer.publicKey }))),
   );
@@ -157,7 +163,7 @@ export function keyIdentifierOf(key: KeyObject): Buffer {
 }
 
 /** The subject's bytes: version, serial, algorithm, issuer, validity, subject. */
-function subjectOf(certificate: X509Certificate): Uint8Array {
+export function subjectOf(certificate: X509Certificate): Uint8Array {
   const toBeSigned = der.childrenOf(certificate.raw)[0];
   const subject = toBeSigned && der.childrenOf(toBeSigned)[5];
   if (!subject) throw new Error('the certificate has no subject');

@@ -1,5 +1,5 @@
 /** Chains as they come over TLS: what a client shows beside its own certificate is known of a connection only. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { connect, createServer } from 'node:tls';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ManualClock } from '#base/manual-clock.ts';
+import { standInsFor } from '#cmd/pki/stand-ins.ts';
 import type { Incoming } from '../http/exchange.ts';
 import { clientCertificateOf } from '../http/exchange.ts';
 import { ClientCertificates } from './client-certificate.ts';
@@ -58,22 +59,17 @@ beforeAll(() => {
 }, 60_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Whether this Node.js hands out what a client shows beside its own certificate: 20 does, 24 does not. Known after a handshake. */
-let isHandedOut: boolean | undefined;
-/** Who is known where it does; nobody is let in unseen where it does not. */
-const whereHandedOut = (name: string | undefined): string | undefined => (isHandedOut === false ? undefined : name);
-
 /** Who the server takes a client for that shows these certificates, the first of them its own. */
 async function knownAs(shown: readonly string[], days = 0): Promise<string | undefined> {
   const clock = new ManualClock(Date.now() + days * 86_400_000);
   const certificates = new ClientCertificates({ authorities: [file('root.crt')], clock });
   const pair = { cert: file('root.crt'), key: file('root.key') };
-  const server = createServer({ ...pair, requestCert: true, rejectUnauthorized: false, ca: file('root.crt') });
+  const ca = standInsFor(file('root.crt'));
+  const server = createServer({ ...pair, requestCert: true, rejectUnauthorized: false, ca });
   const answer = new Promise<string | undefined>((resolve, reject) => {
     server.once('secureConnection', (socket) => {
       try {
         const certificate = clientCertificateOf({ socket } as unknown as Incoming)!;
-        if (shown.length > 1) isHandedOut = certificate.issuerCertificate !== undefined;
         resolve(certificates.known(certificate)?.commonName);
       } catch (error) {
         reject(error);
@@ -105,13 +101,27 @@ test.each<[string[], string | undefined]>([
   [['mallory', 'other'], undefined],
   [['mallory', 'middle', 'root'], undefined],
 ])('a client that shows %j is %s', async (shown, name) => {
-  const known = await knownAs(shown);
-  expect(known).toBe(whereHandedOut(name));
+  expect(await knownAs(shown)).toBe(name);
 });
 
 test('a chain is good as long as all of it', async () => {
-  const known = await knownAs(['alice', 'lower', 'middle'], 2);
-  expect(known).toBe(whereHandedOut('alice'));
-  if (isHandedOut) await expect(knownAs(['dave', 'short'], 2)).rejects.toMatchObject({ reason: 'Unauthorized' });
-  else expect(await knownAs(['dave', 'short'], 2)).toBeUndefined();
+  expect(await knownAs(['alice', 'lower', 'middle'], 2)).toBe('alice');
+  await expect(knownAs(['dave', 'short'], 2)).rejects.toMatchObject({ reason: 'Unauthorized' });
+});
+
+test('a server that judges for itself says whose certificates it wants', async () => {
+  const pair = { cert: file('root.crt'), key: file('root.key') };
+  const ca = standInsFor(`${file('root.crt')}${file('other.crt')}`);
+  const server = createServer({ ...pair, requestCert: true, rejectUnauthorized: false, ca });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const child = spawn('openssl', ['s_client', '-connect', `127.0.0.1:${port}`], { stdio: ['pipe', 'pipe', 'ignore'] });
+  let text = '';
+  for await (const part of child.stdout.setEncoding('utf8')) {
+    text += part;
+    if (text.includes('Client Certificate Types') || text.includes('Requested Signature Algorithms')) break;
+  }
+  child.kill();
+  server.close();
+  expect(text).toMatch(/Acceptable client certificate CA names\nCN ?= ?root, O ?= ?devs\nCN ?= ?other, O ?= ?devs\n/);
 });
