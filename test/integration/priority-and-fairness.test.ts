@@ -6,8 +6,8 @@ import { WebSocket } from 'ws';
 import { FlowSchema } from '#api/flowcontrol/v1/flow-schema.ts';
 import { PriorityLevelConfiguration } from '#api/flowcontrol/v1/priority-level-configuration.ts';
 import { deferred } from '#base/deferred.ts';
-import type { Client } from '#client/client.ts';
-import type { UserInfo } from '#client/transport.ts';
+import { Client } from '#client/client.ts';
+import type { Transport, UserInfo } from '#client/transport.ts';
 import { allow } from '#control-plane/apiserver/authorization/authorizer.ts';
 import { ensureBootstrapConfig } from '#control-plane/apiserver/flow-control/ensure-bootstrap-config.ts';
 import { type HttpsApiServer, startHttpsApiServer } from './https-api-server.ts';
@@ -90,6 +90,20 @@ const waiting = async () =>
       (await raw.ask('/debug/api_priority_and_fairness/dump_priority_levels')).text,
     )?.[1],
   );
+
+test('what is there as it should be is not written again: a server that starts reads, and no more', async () => {
+  const methods: string[] = [];
+  const { transport } = client;
+  const recording: Transport = {
+    request(request) {
+      methods.push(request.method);
+      return transport.request(request);
+    },
+    watch: (request) => transport.watch(request),
+  };
+  await ensureBootstrapConfig(new Client(recording));
+  expect(methods).toEqual(['GET', 'GET']);
+});
 
 test('a new cluster has upstream’s objects, and all of its schemas lead somewhere', async () => {
   const levels = await client.list(PriorityLevelConfiguration);

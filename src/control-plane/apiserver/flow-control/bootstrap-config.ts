@@ -58,8 +58,15 @@ const everyone = groups('system:unauthenticated', 'system:authenticated');
 const CONTROLLER_MANAGER = 'system:kube-controller-manager';
 const SCHEDULER = 'system:kube-scheduler';
 
+/** As they are stored: what is false is left out, or every start would find them changed. */
 const resources = (verbs: string[], apiGroups: string[], names: string[], clusterScope: boolean) =>
-  ({ verbs, apiGroups, resources: names, namespaces: ['*'], clusterScope }) as ResourcePolicyRule;
+  ({
+    verbs,
+    apiGroups,
+    resources: names,
+    ...(clusterScope && { clusterScope }),
+    namespaces: ['*'],
+  }) as ResourcePolicyRule;
 const paths = (verbs: string[], nonResourceURLs: string[]): NonResourcePolicyRule => ({ verbs, nonResourceURLs });
 
 const anyResource = [resources(['*'], ['*'], ['*'], true)];
