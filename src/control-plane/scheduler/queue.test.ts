@@ -45,6 +45,12 @@ test('pods come out by priority, then in the order in which they came', () => {
   expect([next(), next(), next(), next(), next()]).toEqual(['d', 'b', 'a', 'c', undefined]);
 });
 
+test('pods that came in one millisecond come out in the order in which they came', () => {
+  const { waiting, next } = queue();
+  for (const name of ['a', 'b', 'c', 'd', 'e']) waiting.put(pod(name));
+  expect([next(), next(), next(), next(), next()]).toEqual(['a', 'b', 'c', 'd', 'e']);
+});
+
 test('a pod for which something went wrong is tried again after its back-off, longer each time in a row', () => {
   const { clock, waiting, next } = queue();
   const web = pod('web');

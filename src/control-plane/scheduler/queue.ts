@@ -12,6 +12,8 @@ import type { ClusterChange, Plugin, QueuedPod, RetryHint } from './define-plugi
 
 interface Entry extends QueuedPod {
   key: ObjectKey;
+  /** The how manieth it is: where the order says nothing, as of pods that came in one millisecond, the first comes first. */
+  arrival: number;
   state: 'active' | 'backing off' | 'unschedulable' | 'gated' | 'in flight';
   /** Room is being made for it: it is not tried before that is over. */
   isHeld: boolean;
@@ -62,11 +64,13 @@ export class SchedulingQueue {
   /** In the order in which they were taken. */
   readonly #inFlight = new Set<Entry>();
   readonly #recent = new RecentChanges();
+  #arrivals = 0;
 
   constructor(options: QueueOptions) {
     this.#options = options;
-    this.#active = new Heap((a, b) => options.order(a, b));
-    this.#refused = new Heap((a, b) => spanOf(a) - spanOf(b) || options.order(a, b));
+    const order = (a: Entry, b: Entry) => options.order(a, b) || a.arrival - b.arrival;
+    this.#active = new Heap(order);
+    this.#refused = new Heap((a, b) => spanOf(a) - spanOf(b) || order(a, b));
   }
 
   /** What `take` would give. */
@@ -181,6 +185,7 @@ export class SchedulingQueue {
     const nowMs = this.#options.clock.now();
     const entry: Entry = {
       key,
+      arrival: this.#arrivals++,
       pod,
       sinceMs: nowMs,
       attempts: 0,
