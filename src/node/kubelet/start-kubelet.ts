@@ -13,6 +13,7 @@ import { EventRecorder } from '#client/event-recorder.ts';
 import { connectDraPlugin } from '#node/runtime/devices/dra-plugin.ts';
 import { rotateCertificates } from './certificates/rotate-certificates.ts';
 import { Devices } from './devices/devices.ts';
+import { openPodResources } from './devices/pod-resources.ts';
 import type { NodeFacts } from './field-values.ts';
 import { followPods, shownInApi, withApiStatus } from './follow-pods.ts';
 import { Housekeeping } from './housekeeping.ts';
@@ -249,6 +250,14 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     else if (mirror) writer.seen(mirror, shown);
     mirrors.reconcile();
   });
+  const podResources = await openPodResources({
+    root: directories.root,
+    log,
+    pods,
+    statusOf: (pod) => writer.statusOf(pod.metadata.uid) ?? pod.status,
+    devices,
+    claims,
+  });
   feed();
   claims.follow((podUid) => workers.isReleased(podUid));
   await watcher.start();
@@ -292,6 +301,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     shutDown: () => shutdown.begin(),
     async close() {
       await server?.close();
+      await podResources?.close();
       unsubscribe();
       watcher.close();
       evictions.close();

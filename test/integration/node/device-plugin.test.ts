@@ -5,6 +5,7 @@ import type { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { type KubeletFixture, NODE, podOf, startKubeletFixture } from '../../node/kubelet-fixture.ts';
 import { type PrivateContainerd, startPrivateContainerd } from '../../node/private-containerd.ts';
+import { askPodResources } from '../../node/pod-resources-client.ts';
 import { SampleDevicePlugin } from '../../node/sample-device-plugin.ts';
 
 const RESOURCE = 'example.com/zero';
@@ -70,6 +71,11 @@ test('devices are counted, given to a container with all that they need, and giv
   expect(await exec(first, `head -c 4 /dev/${device} | md5sum`)).toContain('f1d3ff8443297732862df21dc4e57262');
   expect(await exec(first, 'ls /etc/sample && echo x > /etc/sample || echo read-only')).toContain('read-only');
   expect(plugin.started).toEqual([device]);
+  const socket = join(containerd.directory, 'kubelet', 'pod-resources', 'kubelet.sock');
+  const told = await askPodResources(socket, 'Get', { pod_namespace: 'default', pod_name: 'first' });
+  expect(told['pod_resources']).toMatchObject({
+    containers: [{ name: 'main', devices: [{ resource_name: RESOURCE, device_ids: [device] }] }],
+  });
   await wanting('second', 1);
   expect(await exec(await until('second', isReady), 'echo $SAMPLE_DEVICES')).not.toBe(device);
 

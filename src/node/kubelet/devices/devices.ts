@@ -18,6 +18,7 @@ import {
   type Registration,
   serveRegistration,
 } from '#node/runtime/devices/device-plugin.ts';
+import type { ToldDevices } from '#node/runtime/devices/pod-resources-server.ts';
 import type { Refusal } from '../pod-admission.ts';
 import { initContainers, isSidecar } from '../pod-containers.ts';
 import { readState, StateFile } from '../state-file.ts';
@@ -92,6 +93,23 @@ export class Devices {
       allocatable[name] = String([...devices.values()].filter(({ isHealthy }) => isHealthy).length);
     }
     return { capacity, allocatable };
+  }
+
+  /** Each by itself, once for each memory that it is near to. */
+  heldBy(podUid: string, container: string): ToldDevices[] {
+    const held = this.#held.get(podUid)?.[container] ?? {};
+    return Object.entries(held).flatMap(([name, ids]) => ids.flatMap((id) => this.#told(name, id)));
+  }
+
+  /** Those that are well, given away or not. */
+  allocatable(): ToldDevices[] {
+    return [...this.#resources.keys()].flatMap((name) => this.#healthy(name).flatMap((id) => this.#told(name, id)));
+  }
+
+  #told(name: string, id: string): ToldDevices[] {
+    const told = { resource_name: name, device_ids: [id] };
+    const nodes = this.#resources.get(name)?.devices.get(id)?.numaNodes ?? [];
+    return nodes.length === 0 ? [told] : nodes.map((ID) => ({ ...told, topology: { nodes: [{ ID }] } }));
   }
 
   /** Sets the pod's devices aside, one pod after the other. @returns why it cannot run here */

@@ -1,6 +1,7 @@
 /** What the kubelet knows of a claim that pods on its node use. */
 import type { ResourceClaim } from '#api/resource/v1/resource-claim.ts';
 import type { ClaimName, PreparedDevice } from '#node/runtime/devices/dra-plugin.ts';
+import type { ToldClaim } from '#node/runtime/devices/pod-resources-server.ts';
 
 export interface ClaimRecord extends ClaimName {
   podUids: string[];
@@ -33,6 +34,19 @@ export function cdiDevicesOf({ drivers }: ClaimRecord, request: string): string[
   );
   return meant.flatMap(({ cdiDeviceIds }) => cdiDeviceIds);
 }
+
+export const toldClaim = ({ name, namespace, drivers }: ClaimRecord): ToldClaim => ({
+  claim_name: name,
+  claim_namespace: namespace,
+  claim_resources: drivers.flatMap((driver) =>
+    driver.devices.map(({ poolName, deviceName, cdiDeviceIds }) => ({
+      cdi_devices: cdiDeviceIds.map((id) => ({ name: id })),
+      driver_name: driver.name,
+      pool_name: poolName,
+      device_name: deviceName,
+    })),
+  ),
+});
 
 /** Driver → the claims that it has a part in. */
 export function byDriver(records: readonly ClaimRecord[]): Map<string, ClaimRecord[]> {

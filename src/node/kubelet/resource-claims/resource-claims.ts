@@ -11,9 +11,10 @@ import type { Timer } from '#base/clock.ts';
 import { Unreachable } from '#client/transport.ts';
 import { DriverFailed } from '#node/runtime/csi/node-driver.ts';
 import type { UnprepareResult } from '#node/runtime/devices/dra-plugin.ts';
+import type { ToldClaim } from '#node/runtime/devices/pod-resources-server.ts';
 import { readState, StateFile } from '../state-file.ts';
 import { Turns } from '../turns.ts';
-import { byDriver, cdiDevicesOf, type ClaimRecord, recordOf, withDevices } from './claim-record.ts';
+import { byDriver, cdiDevicesOf, type ClaimRecord, recordOf, toldClaim, withDevices } from './claim-record.ts';
 import { ClaimsFailed } from './claims-failed.ts';
 import { claimsOf, type NamedClaim, refusalOfClaim, requestsOf } from './claims-of-pod.ts';
 import { DraPlugins, type DraPluginsOptions } from './dra-plugins.ts';
@@ -73,6 +74,14 @@ export class ResourceClaims {
       for (const id of cdiDevicesOf(record, request)) found.add(id);
     }
     return [...found];
+  }
+
+  /** What the container uses of them, as far as they are prepared. */
+  claimsFor(pod: Pod, container: Container): ToldClaim[] {
+    const { namespace } = pod.metadata;
+    const names = new Set(requestsOf(pod, container).map(({ claimName }) => claimName));
+    const records = [...names].flatMap((name) => this.#records.get(`${namespace}/${name}`) ?? []);
+    return records.map(toldClaim);
   }
 
   /** The pod uses none of its claims any more. @throws ClaimsFailed */
