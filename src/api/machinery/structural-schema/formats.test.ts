@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import { hasFormat } from './formats.ts';
+
+test.each<[string, string, boolean]>([
+  ['date-time', '2026-01-01T10:00:00Z', true],
+  ['date-time', '2026-01-01T10:00:00+01:00', true],
+  ['date-time', '2026-13-01T10:00:00Z', false],
+  ['date', '2024-02-29', true],
+  ['date', '2023-02-29', false],
+  ['ipv4', '10.0.0.1', true],
+  ['ipv4', '::1', false],
+  ['ipv6', 'fd00::1', true],
+  ['cidr', '10.0.0.0/8', true],
+  ['cidr', '10.0.0.0', false],
+  ['byte', 'YWJj', true],
+  ['byte', 'YWJ*', false],
+  ['uri', 'https://example.com/a', true],
+  ['uri', 'no uri', false],
+  ['email', 'a@example.com', true],
+  ['email', 'a', false],
+  ['hostname', 'a.example.com', true],
+  ['hostname', '-a', false],
+  ['duration', '1h30m', true],
+  ['duration', '3 days', true],
+  ['duration', 'soon', false],
+  ['uuid', '123e4567-e89b-12d3-a456-426614174000', true],
+  ['uuid4', '12345678-1234-4234-8234-123456789abc', true],
+  ['uuid4', '12345678-1234-4234-1234-123456789ABC', false],
+  ['uuid5', '12345678-1234-5234-B234-123456789abc', true],
+  ['uuid5', '12345678-1234-4234-8234-123456789abc', false],
+  ['int32', 'anything', true],
+  ['unheard-of', 'anything', true],
+])('format %s of %s: %s', (format, text, expected) => expect(hasFormat(text, format)).toBe(expected));
