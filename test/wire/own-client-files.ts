@@ -60,6 +60,9 @@ apiVersion: v1
 kind: List
 items:
   - {apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {name: other, annotations: {a: b}}, spec: {controller: example.com/c, parameters: {apiGroup: k8s.example.com, kind: P, name: p}}}
+  - {apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: slow}, provisioner: d, volumeBindingMode: WaitForFirstConsumer, allowedTopologies: [{matchLabelExpressions: [{key: zone, values: [a, b]}, {key: rack, values: [c]}]}]}
+  - {apiVersion: v1, kind: PersistentVolume, metadata: {name: lasting}, spec: {capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce], storageClassName: slow, csi: {driver: d, volumeHandle: h, volumeAttributes: {a: b, c: d}}, nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: a, operator: In, values: [b, c]}, {key: d, operator: Exists}]}]}}}}
+  - {apiVersion: v1, kind: PersistentVolume, metadata: {name: kept}, spec: {capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce], storageClassName: slow, iscsi: {targetPortal: "1.2.3.4:3260", iqn: "iqn.2001-04.com.example:sn", lun: 1, portals: ["1.2.3.5:3260"]}}}
   - {apiVersion: storage.k8s.io/v1, kind: VolumeAttributesClass, metadata: {name: fast}, driverName: d, parameters: {a: b, c: d}}
   - {apiVersion: storage.k8s.io/v1, kind: CSINode, metadata: {name: node1}, spec: {drivers: [{name: d, nodeID: id-1, allocatable: {count: 3}, topologyKeys: [a, b]}, {name: e, nodeID: id-2}]}}
 `,

@@ -93,6 +93,18 @@ const STORIES: Record<string, Step[]> = {
     { args: 'apply -f settings.yaml --server-side' },
     { args: 'apply -f settings.yaml --server-side --force-conflicts' },
   ],
+  'server-side apply in the name of somebody else, from client-side apply on': [
+    { args: 'apply -f settings.yaml' },
+    { args: 'apply -f settings.yaml --server-side --field-manager=me --force-conflicts' },
+    { args: 'apply -f settings.yaml --server-side --field-manager=me' },
+  ],
+  'what has no name is not all there is': [
+    { args: 'create cm a --from-literal=a=b' },
+    ...['delete', 'delete --ignore-not-found', 'replace', 'patch -p {"data":{"a":"c"}}', 'apply'].map((verb) => ({
+      args: `${verb} -f -`,
+      stdin: '{apiVersion: v1, kind: ConfigMap}',
+    })),
+  ],
   'labels, annotations and patches': [
     { args: 'create configmap c --from-literal=a=b --from-literal=x=y' },
     { args: 'label cm c a=1 b=2' },
@@ -180,6 +192,7 @@ const STORIES: Record<string, Step[]> = {
     { args: 'wait deploy/web --for=condition=Available --timeout=90s' },
     { args: 'rollout undo deploy/web --to-revision=9' },
     { args: 'rollout undo deploy/web --dry-run=server' },
+    { args: 'rollout undo deploy/web --dry-run=client' },
     { args: 'rollout undo deploy/web' },
     { args: 'rollout pause deploy/web' },
     { args: 'rollout pause deploy/web' },
@@ -193,6 +206,7 @@ const STORIES: Record<string, Step[]> = {
     { args: 'scale deploy small --replicas=3' },
     { args: 'scale deploy small --replicas=2 --current-replicas=3 --timeout=90s' },
     { args: 'scale --replicas=1 deploy/small -o name' },
+    { args: 'scale --replicas=2 deploy/small -o jsonpath={.spec.replicas}' },
     { args: 'create job once --image=busybox -- sleep 1000' },
     { args: 'create serviceaccount bot' },
     { args: 'create secret generic s --from-literal=a=b --from-file=f=web.yaml' },

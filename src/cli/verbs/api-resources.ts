@@ -2,7 +2,7 @@
 import { TABLE_TABS, aligned } from './output/tabs.ts';
 import { apiVersionOf, groupResourceOf, type ServedResource } from './served-resources.ts';
 import type { Verb } from './verb.ts';
-import { VerbError } from './verb-error.ts';
+import { unexpected, VerbError } from './verb-error.ts';
 
 export const apiResourcesVerb: Verb = {
   name: 'api-resources',
@@ -17,7 +17,10 @@ export const apiResourcesVerb: Verb = {
     { name: 'sort-by', type: 'string', summary: 'name or kind' },
     { name: 'cached', type: 'bool', summary: 'has no meaning here' },
   ],
-  async run({ flags, cluster, io }) {
+  async run({ flags, cluster, io, args, path }) {
+    if (args.length > 0) throw unexpected(`unexpected arguments: [${args.join(' ')}]`, path);
+    if (!['', 'name', 'kind'].includes(flags.string('sort-by')))
+      throw new VerbError('--sort-by accepts only name or kind');
     const { all } = await cluster.resources();
     const output = flags.string('output');
     if (!['', 'wide', 'name'].includes(output)) throw new VerbError(`--output ${output} is not available`);
@@ -69,7 +72,8 @@ const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 export const apiVersionsVerb: Verb = {
   name: 'api-versions',
   summary: 'list the groups and versions that the server serves',
-  async run({ cluster, io }) {
+  async run({ cluster, io, args, path }) {
+    if (args.length > 0) throw unexpected(`unexpected arguments: [${args.join(' ')}]`, path);
     const { all } = await cluster.resources();
     const versions = [...new Set(all.map(apiVersionOf))].sort();
     io.out(versions.map((version) => `${version}\n`).join(''));

@@ -51,6 +51,13 @@ export const applyVerb: Verb = {
       default: '-1',
       summary: 'with --force: seconds for the end of the old object',
     },
+    {
+      name: 'cascade',
+      type: 'string',
+      default: 'background',
+      summary: 'with --prune and --force: background, foreground or orphan',
+    },
+    { name: 'openapi-patch', type: 'bool', default: 'true', summary: 'has no meaning here: patches always are exact' },
     { name: 'subresource', type: 'string', summary: 'with --server-side: the part of the object that is meant' },
   ],
   async run(call) {
@@ -96,6 +103,8 @@ function membersOf({ targets, errors }: Targets, applySet: ApplySet | undefined)
   }
 }
 
+const CASCADES = ['background', 'foreground', 'orphan'];
+
 function refuseContradictions(call: VerbCall, dryRun: DryRun): void {
   const { flags, args, path } = call;
   if (args.length > 0) throw unexpected(`Unexpected args: [${args.join(' ')}]`, path);
@@ -105,6 +114,14 @@ function refuseContradictions(call: VerbCall, dryRun: DryRun): void {
     throw new VerbError("--dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)");
   if (flags.bool('force') && flags.bool('server-side'))
     throw new VerbError('--force cannot be used with --server-side');
+  if (dryRun === 'server' && flags.bool('force')) throw new VerbError('--dry-run=server cannot be used with --force');
+  if (flags.string('subresource') && !flags.bool('server-side'))
+    throw new VerbError('--subresource can only be specified for --server-side');
+  if (!CASCADES.includes(flags.string('cascade')))
+    throw new VerbError(
+      `invalid cascade value (${flags.string('cascade')}). Must be "background", "foreground", or "orphan"`,
+    );
+  if (!flags.bool('overwrite')) throw new VerbError('--overwrite=false is not supported');
   refuseBadPruning(call);
   if (flags.list('filename').length === 0 && !flags.has('kustomize'))
     throw new VerbError('must specify one of -f and -k');
@@ -204,7 +221,14 @@ async function created({ cluster }: VerbCall, { target, modified, query, dryRun 
 async function replaced(call: VerbCall, writing: Writing): Promise<unknown> {
   const { target } = writing;
   const grace = call.flags.int('grace-period');
-  const object = { apiVersion: 'v1', kind: 'DeleteOptions', ...(grace >= 0 && { gracePeriodSeconds: grace }) };
+  const [first = '', ...others] = call.flags.string('cascade');
+  const propagationPolicy = first.toUpperCase() + others.join('');
+  const object = {
+    apiVersion: 'v1',
+    kind: 'DeleteOptions',
+    propagationPolicy,
+    ...(grace >= 0 && { gracePeriodSeconds: grace }),
+  };
   await call.cluster.request({ method: 'DELETE', path: pathOf(target.resource, target), object });
   const { whenGone } = await import('./following.ts');
   await whenGone(call, target, { timeoutMs: 0 });

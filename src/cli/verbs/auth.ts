@@ -49,7 +49,7 @@ const canIVerb: Verb = {
 async function review(call: VerbCall): Promise<Review> {
   const { args, flags, cluster, path } = call;
   const [verb, what, name, ...more] = args;
-  if (!verb || !what || more.length > 0)
+  if (!verb || !what || name !== undefined || more.length > 0)
     throw new VerbError(
       `you must specify two arguments: verb resource or verb resource/resourceName.\nSee '${path} -h' for help and examples.`,
     );
@@ -90,8 +90,8 @@ async function attributesOf(
   };
 }
 
-async function listOfRules({ args, cluster, flags, io, path }: VerbCall): Promise<string> {
-  if (args.length > 0) throw unexpected('list option must be specified with no arguments', path);
+async function listOfRules({ args, cluster, flags, io }: VerbCall): Promise<string> {
+  if (args.length > 0) throw new VerbError('list option must be specified with no arguments');
   const object = {
     apiVersion: 'authorization.k8s.io/v1',
     kind: 'SelfSubjectRulesReview',

@@ -142,6 +142,10 @@ export class ClusterApi {
   #bounded<T extends ApiRequest>(request: T): T {
     const given = this.#settings.flags.string('request-timeout');
     const timeoutMs = durationOf(given) ?? Number(given) * 1000;
+    if (Number.isNaN(timeoutMs))
+      throw new VerbError(
+        'Invalid timeout value. Timeout must be a single integer in seconds, or an integer followed by a corresponding time unit (e.g. 1s | 2m | 3h)',
+      );
     if (!timeoutMs || request.signal) return request;
     const ending = new AbortController();
     this.#settings.clock.timer(timeoutMs, () =>
@@ -194,12 +198,11 @@ export class ClusterApi {
     const config = merged(this.#paths());
     const name = flags.string('context') || config['current-context'] || '';
     const context = config.contexts.get(name);
-    if (name && !context && flags.string('context'))
-      throw new VerbError(`context ${JSON.stringify(name)} does not exist`);
+    if (name && !context && flags.string('context')) throw unknownContext(name, flags.has('namespace'));
     const clusterName = flags.string('cluster') || context?.cluster || '';
     const userName = flags.string('user') || context?.user || '';
     if (flags.string('cluster') && !config.clusters.has(clusterName))
-      throw new VerbError(`cluster ${JSON.stringify(clusterName)} does not exist`);
+      throw unknownCluster(clusterName, flags.has('namespace'));
     if (flags.string('user') && !config.users.has(userName))
       throw new VerbError(`auth info ${JSON.stringify(userName)} does not exist`);
     return {
@@ -280,6 +283,18 @@ function withAbsolutePlugin(user: User, folder: string): User {
   if (!exec?.command?.includes('/')) return user;
   return { ...user, exec: { ...exec, command: resolve(folder, exec.command) } };
 }
+
+/** Which words they are told in depends on whether kubectl had to look for the namespace first. */
+const unknownContext = (name: string, isNamespaceGiven: boolean): VerbError =>
+  isNamespaceGiven
+    ? new VerbError(`context ${JSON.stringify(name)} does not exist`)
+    : new VerbError(`Error in configuration: context was not found for specified context: ${name}`, { isBare: true });
+const unknownCluster = (name: string, isNamespaceGiven: boolean): VerbError =>
+  new VerbError(
+    isNamespaceGiven
+      ? `cluster ${JSON.stringify(name)} does not exist`
+      : `no server found for cluster ${JSON.stringify(name)}`,
+  );
 
 const refusedAt = (host: string): VerbError =>
   new VerbError(`The connection to the server ${host} was refused - did you specify the right host or port?`, {

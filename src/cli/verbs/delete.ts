@@ -56,18 +56,16 @@ export const deleteVerb: Verb = {
     const { targets, errors } = await targetsOf(call, { ignoreNotFound });
     warnOfScope(call, targets);
     const deleted: { target: Target; uid: string | undefined }[] = [];
-    let found = 0;
     for (const target of targets) {
       try {
         const uid = await deleteOne(call, target, { dryRun, graceSeconds });
-        found += 1;
         deleted.push({ target, uid });
       } catch (error) {
         if (!(ignoreNotFound && isNotFound(error))) errors.push(error);
       }
     }
     throwIfAny(errors);
-    if (found === 0) return io.out('No resources found\n');
+    if (targets.length === 0) return io.out('No resources found\n');
     if (flags.bool('wait') && dryRun === 'none') await untilGone(call, deleted);
   },
 };
@@ -78,9 +76,10 @@ function graceOf({ flags, io }: VerbCall): number {
   if (output && output !== 'name')
     throw new VerbError(`unexpected -o output mode: ${output}. We only support '-o name'`);
   if (flags.bool('all') && flags.string('selector'))
-    throw new VerbError('cannot set --all and --selector at the same time');
+    throw new VerbError("setting 'all' parameter but found a non empty selector. ");
   if (flags.bool('all') && flags.string('field-selector'))
     throw new VerbError('cannot set --all and --field-selector at the same time');
+  warnOfBooleanCascade(flags.string('cascade'), io);
   const given = flags.int('grace-period');
   if (flags.bool('now') && given !== -1) throw new VerbError('--now and --grace-period cannot be specified together');
   const isForced = flags.bool('force');
@@ -94,6 +93,14 @@ function graceOf({ flags, io }: VerbCall): number {
     return 0;
   }
   return given === 0 ? 1 : given; // 0 by mistake loses data: it needs --force
+}
+
+function warnOfBooleanCascade(cascade: string, io: VerbCall['io']): void {
+  if (cascade !== 'true' && cascade !== 'false') return;
+  const instead = cascade === 'true' ? 'background' : 'orphan';
+  io.err(
+    `warning: --cascade=${cascade} is deprecated (boolean value) and can be replaced with --cascade=${instead}.\n`,
+  );
 }
 
 function warnOfScope({ cluster, flags, io }: VerbCall, targets: readonly Target[]): void {
@@ -137,8 +144,8 @@ async function deleteOne(
     ...(graceSeconds >= 0 && { gracePeriodSeconds: graceSeconds }),
     ...(dryRun === 'server' && { dryRun: ['All'] }),
   };
-  const path = pathOf(target.resource, target);
   try {
+    const path = pathOf(target.resource, target);
     const reply = (await cluster.request({ method: 'DELETE', path, object })).object as Deleted;
     io.out(told());
     return reply.details?.uid ?? reply.metadata?.uid;

@@ -33,7 +33,7 @@ export const describeVerb: Verb = {
     const found = await targetsOf(call, { latest: true, wholeTypes: true });
     const { targets, errors } = found;
     const [failure] = errors;
-    if (errors.length === 1 && isNotFound(failure) && args.length === 2 && targets.length === 0)
+    if (errors.length === 1 && isNotFound(failure) && args.length === 2)
       return io.out(await describedByPrefix(call, failure));
     const isOne = targets.length <= 1 && errors.length === 0;
     const texts: string[] = [];

@@ -1,5 +1,6 @@
 /** `kedge drain`: lets no more pods onto nodes, and sends away those that are there, as their budgets allow. */
 import type { Pod } from '#api/generated/schema.ts';
+import { parseLabelSelector } from '#api/machinery/label-selector.ts';
 import { hasReason, StatusError } from '#api/machinery/status.ts';
 import { sleep } from '#base/clock.ts';
 import { nodesOf, setCordoned } from './cordon.ts';
@@ -37,6 +38,8 @@ export const drainVerb: Verb = {
     },
   ],
   async run(call) {
+    if (!parseLabelSelector(call.flags.string('pod-selector')).ok)
+      throw new VerbError('--pod-selector=<pod_selector> must be a valid label selector');
     const { targets, errors } = await nodesOf(call);
     throwIfAny(errors);
     for (const target of targets) await setCordoned(call, target, true);
@@ -91,7 +94,7 @@ async function drain(call: VerbCall, node: string): Promise<void> {
   }
 }
 
-/** Upstream's filters, in its order; the first that is against it has the word. */
+/** Upstream's filters, in its order: the first that is against it has the word, else what the last one warns of. */
 async function judge(call: VerbCall, pod: Pod): Promise<Judged> {
   const { flags } = call;
   const isOver = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
@@ -101,7 +104,6 @@ async function judge(call: VerbCall, pod: Pod): Promise<Judged> {
   if (seconds > 0 && deletionTimestamp && ageMs > seconds * 1000) return { pod, verdict: 'stay' };
   if (annotations[MIRROR] !== undefined) return { pod, verdict: 'stay' };
   const owner = ownerReferences.find(({ controller }) => controller);
-  const notes: string[] = [];
   if (owner?.kind === 'DaemonSet' && !isOver) {
     const exists = await daemonSetExists(call, pod, owner.name);
     if (!exists && !flags.bool('force'))
@@ -121,7 +123,6 @@ async function judge(call: VerbCall, pod: Pod): Promise<Judged> {
         verdict: 'refused',
         note: 'cannot delete Pods with local storage (use --delete-emptydir-data to override)',
       };
-    notes.push('deleting Pods with local storage');
   }
   if (!isOver && !owner) {
     if (!flags.bool('force'))
@@ -130,10 +131,9 @@ async function judge(call: VerbCall, pod: Pod): Promise<Judged> {
         verdict: 'refused',
         note: 'cannot delete Pods that declare no controller (use --force to override)',
       };
-    notes.push('deleting Pods that declare no controller');
+    return { pod, verdict: 'go', note: 'deleting Pods that declare no controller' };
   }
-  const note = notes.at(-1);
-  return { pod, verdict: 'go', ...(note !== undefined && { note }) };
+  return { pod, verdict: 'go' };
 }
 
 async function daemonSetExists({ cluster }: VerbCall, { metadata }: Pod, name: string): Promise<boolean> {

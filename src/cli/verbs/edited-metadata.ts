@@ -44,6 +44,7 @@ const LABEL: Edited = {
     );
   },
   checkValue(spec, key, value) {
+    if (spec.split('=').length > 2) throw new VerbError(`invalid label spec: ${spec}`);
     const problems = [...qualifiedName(key), ...labelValue(value)];
     if (labelValue(value).length > 0)
       throw new VerbError(`invalid label value: ${JSON.stringify(spec)}: ${problems.join(';')}`);
@@ -104,10 +105,11 @@ async function edit(call: VerbCall, edited: Edited): Promise<void> {
     throw new VerbError('one or more resources must be specified as <resource> <name> or <resource>/<name>');
   if (wanted.set.size === 0 && wanted.remove.length === 0 && !flags.bool('list'))
     throw new VerbError(`at least one ${edited.noun} update is required`);
-  if (flags.bool('all') && flags.string('selector'))
-    throw new VerbError('cannot set --all and --selector at the same time');
+  refuseContradictions(call);
   const dryRun = dryRunOf(flags);
   const { targets, errors, isSingle } = await targetsOf({ ...call, args: resources }, { latest: true });
+  if (flags.string('resource-version') && !isSingle)
+    throw new VerbError('--resource-version may only be used with a single resource');
   for (const target of targets) {
     try {
       if (flags.bool('list')) list(call, target, { edited, isSingle });
@@ -117,6 +119,12 @@ async function edit(call: VerbCall, edited: Edited): Promise<void> {
     }
   }
   throwIfAny(errors);
+}
+
+function refuseContradictions({ flags }: VerbCall): void {
+  for (const selector of ['selector', 'field-selector'])
+    if (flags.bool('all') && flags.string(selector))
+      throw new VerbError(`cannot set --all and --${selector} at the same time`);
 }
 
 /** What looks like a change is one; what comes before names objects. */

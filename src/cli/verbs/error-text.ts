@@ -40,7 +40,8 @@ const UNKNOWN_AUTHORITY = new Set([
 
 /** Of a server that shows a certificate of somebody unknown, as Go says it. */
 function causeOf({ message, cause }: Unreachable): string {
-  const { code = '' } = (cause ?? {}) as NodeJS.ErrnoException;
+  const { code = '', hostname } = (cause ?? {}) as NodeJS.ErrnoException & { hostname?: string };
+  if (code === 'ENOTFOUND' && hostname) return `dial tcp: lookup ${hostname}: no such host`;
   return UNKNOWN_AUTHORITY.has(code)
     ? 'tls: failed to verify certificate: x509: certificate signed by unknown authority'
     : message;

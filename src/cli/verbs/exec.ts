@@ -49,7 +49,7 @@ export const attachVerb: Verb = {
   flags: [...fileFlags('whose pod is meant'), ...FLAGS],
   async run(call) {
     const usage = (text: string) => new VerbError(`${text}\nSee '${call.path} -h' for help and examples`);
-    if (call.args.length === 0) throw usage('at least 1 argument is required for attach');
+    if (call.args.length === 0) throw new VerbError('at least 1 argument is required for attach');
     if (call.args.length > 2)
       throw usage(
         `expected POD, TYPE/NAME, or TYPE NAME, (at most 2 arguments) saw ${call.args.length}: [${call.args.join(' ')}]`,
@@ -58,10 +58,19 @@ export const attachVerb: Verb = {
     const { phase } = pod.status ?? {};
     if (phase === 'Succeeded' || phase === 'Failed')
       throw new VerbError(`cannot attach a container in a completed pod; current phase is ${phase}`);
+    refuseUnknownContainer(call, pod);
     if (!call.flags.bool('quiet')) call.io.err(ATTACHED);
     return run(call, { pod, subresource: 'attach', command: [] });
   },
 };
+
+function refuseUnknownContainer({ flags, io }: VerbCall, pod: Pod): void {
+  try {
+    containerOf(pod, flags.string('container'), { io, isQuiet: true });
+  } catch (error) {
+    throw error instanceof VerbError ? new VerbError(`cannot attach to the container: ${error.message}`) : error;
+  }
+}
 
 async function meantPod(call: VerbCall): Promise<Pod> {
   const [named = ''] = call.args;

@@ -45,6 +45,8 @@ export const explainVerb: Verb = {
         `You must specify the type of resource to explain. Use "${program} api-resources" for a complete list of supported resources.\n`,
       );
     if (args.length > 1) throw new VerbError('We accept only this format: explain RESOURCE\n');
+    if (flags.string('output') !== 'plaintext') throw new VerbError(`unrecognized format: ${flags.string('output')}`);
+    if (args[0]!.startsWith('.')) throw new VerbError('invalid jsonpath syntax, first node must be field node');
     const maxDepth = flags.int('max-depth');
     if (maxDepth > 0 && !flags.bool('recursive')) throw new VerbError('--max-depth requires --recursive');
     if (maxDepth < 0) throw new VerbError('--max-depth must be non-negative');
@@ -83,7 +85,7 @@ async function documentOf({ cluster }: VerbCall, resource: ServedResource): Prom
   const found = paths[name];
   if (!found)
     throw new VerbError(
-      `couldn't find resource for ${JSON.stringify(`${apiVersionOf(resource)}, Resource=${resource.plural}`)}`,
+      `couldn't find resource for "${resource.group}/${resource.version}, Resource=${resource.plural}"`,
     );
   return cluster.get<OpenApiDocument>(found.serverRelativeURL);
 }

@@ -45,6 +45,7 @@ export const getVerb: Verb = {
     { name: 'sort-by', type: 'string', summary: 'a JSONPath to sort by' },
     { name: 'ignore-not-found', type: 'bool', summary: 'an object that is not there is no failure' },
     { name: 'chunk-size', type: 'int', default: '500', summary: 'how many objects to ask for at once; 0 for all' },
+    { name: 'server-print', type: 'bool', default: 'true', summary: 'with the columns that the server knows' },
     { name: 'subresource', type: 'string', summary: 'status, scale or another part of the object' },
     { name: 'raw', type: 'string', summary: 'a path to ask for as it is' },
   ],
@@ -86,7 +87,15 @@ function nothingNamed({ io, path }: VerbCall): VerbError {
 
 async function raw({ flags, cluster, args }: VerbCall): Promise<string> {
   if (args.length > 0) throw new VerbError('arguments may not be passed when --raw is specified');
-  const reply = await cluster.open({ method: 'GET', path: flags.string('raw') });
+  if (flags.bool('watch') || flags.string('selector') || flags.has('filename'))
+    throw new VerbError(
+      '--raw may not be specified with other flags that filter the server request or alter the output',
+    );
+  if (flags.string('output')) throw new VerbError('--raw and --output are mutually exclusive');
+  const uri = flags.string('raw');
+  if (!uri.startsWith('/'))
+    throw new VerbError(`--raw must be a valid URL path: parse ${JSON.stringify(uri)}: invalid URI for request`);
+  const reply = await cluster.open({ method: 'GET', path: uri });
   const chunks: Buffer[] = [];
   for await (const chunk of reply.body) chunks.push(chunk);
   return Buffer.concat(chunks).toString('utf8');
@@ -94,15 +103,16 @@ async function raw({ flags, cluster, args }: VerbCall): Promise<string> {
 
 function optionsOf({ flags }: VerbCall, isTable: boolean): TargetOptions {
   const isSorted = flags.string('sort-by') !== '';
+  const isServersTable = isTable && flags.bool('server-print');
   return {
     latest: true,
     wholeTypes: true,
-    pages: isTable,
+    pages: isServersTable,
     chunkSize: isSorted ? 0 : flags.int('chunk-size'),
     subresource: flags.string('subresource'),
     ignoreNotFound: flags.bool('ignore-not-found'),
-    ...(isTable && { accept: TABLE }),
-    ...(isTable && isSorted && { query: { includeObject: 'Object' } }),
+    ...(isServersTable && { accept: TABLE }),
+    ...(isServersTable && isSorted && { query: { includeObject: 'Object' } }),
   };
 }
 

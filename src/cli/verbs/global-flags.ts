@@ -23,6 +23,7 @@ export const GLOBAL_FLAGS: readonly FlagSpec[] = [
     default: '0',
     summary: 'how long to wait for one answer, e.g. 1s, 2m; 0 for ever',
   },
+  { name: 'v', short: 'v', type: 'int', default: '0', summary: 'has no meaning here' },
   { name: 'warnings-as-errors', type: 'bool', summary: 'end with a failure when the server warns' },
 ];
 

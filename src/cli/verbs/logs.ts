@@ -108,7 +108,10 @@ async function meantPods(call: VerbCall): Promise<Pod[]> {
     const selector = selectorOf(target!.object as never) ?? '';
     return podsOf(call, { namespace: cluster.namespace, labelSelector: selector });
   }
-  const { pod, count } = await podOf(call, target!, { timeoutMs: flags.milliseconds('pod-running-timeout') });
+  const { pod, count } = await podOf(call, target!, {
+    timeoutMs: flags.milliseconds('pod-running-timeout'),
+    purpose: 'get the logs from',
+  });
   if (count > 1) io.err(`Found ${count} pods, using pod/${pod.metadata.name}\n`);
   return [pod];
 }

@@ -1,11 +1,11 @@
 /** Objects out of files, folders, URLs and standard input, as `-f` names them. Source: cli-runtime, resource builder. */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { extname, join, resolve } from 'node:path';
 import { parseYaml } from '#api/machinery/codec-yaml.ts';
 import { isJsonObject } from '#api/machinery/json-value.ts';
 import type { FlagSpec, Flags } from './flags.ts';
 import type { VerbIo } from './verb.ts';
-import { VerbError } from './verb-error.ts';
+import { throwIfAny, VerbError } from './verb-error.ts';
 
 export interface ManifestObject {
   apiVersion: string;
@@ -41,7 +41,9 @@ export async function manifestsOf(flags: Flags, io: VerbIo): Promise<{ manifests
     throw new VerbError('--kustomize is not supported; pipe the output of `kubectl kustomize` into `-f -`');
   const manifests: Manifest[] = [];
   const errors: unknown[] = [];
-  for (const name of flags.list('filename')) {
+  const names = flags.list('filename');
+  refuseAbsent(names, io.folder);
+  for (const name of names) {
     for await (const { text, source } of textsOf(name, flags.bool('recursive'), io)) {
       for (const document of documentsIn(text)) {
         try {
@@ -61,16 +63,22 @@ async function* textsOf(
   io: VerbIo,
 ): AsyncIterable<{ text: string; source: string }> {
   if (name === '-') yield { text: await io.readAll(), source: 'STDIN' };
-  else if (/^https?:\/\//.test(name)) yield { text: await fetched(name), source: name };
+  else if (isUrl(name)) yield { text: await fetched(name), source: name };
   else
     for (const path of pathsUnder(name, isRecursive, io.folder))
       yield { text: readFileSync(resolve(io.folder, path), 'utf8'), source: path };
 }
 
+/** All that are not there are named. */
+function refuseAbsent(names: readonly string[], folder: string): void {
+  const absent = names.filter((name) => name !== '-' && !isUrl(name) && !existsSync(resolve(folder, name)));
+  throwIfAny(absent.map((path) => new VerbError(`the path ${JSON.stringify(path)} does not exist`)));
+}
+
+const isUrl = (name: string): boolean => /^https?:\/\//.test(name);
+
 function pathsUnder(path: string, isRecursive: boolean, folder: string): string[] {
-  const found = statSync(resolve(folder, path), { throwIfNoEntry: false });
-  if (!found) throw new VerbError(`the path ${JSON.stringify(path)} does not exist`);
-  if (!found.isDirectory()) return [path];
+  if (!statSync(resolve(folder, path)).isDirectory()) return [path];
   const files = readdirSync(resolve(folder, path), { withFileTypes: true })
     .sort((a, b) => (a.name < b.name ? -1 : 1))
     .flatMap((entry) => {

@@ -8,12 +8,13 @@ import { applyJsonPatch } from '#api/machinery/json-patch.ts';
 import type { Json, JsonObject } from '#api/machinery/json-value.ts';
 import { applyMergePatch } from '#api/machinery/merge-patch.ts';
 import { applyStrategicMergePatch } from '#api/machinery/strategic-merge-patch.ts';
+import { StatusError } from '#api/machinery/status.ts';
 import { fileFlags } from './manifests.ts';
 import { OUTPUT_FLAGS, resultPrinter } from './output/output-flags.ts';
 import { pathOf } from './served-resources.ts';
 import { type Target, targetsOf } from './targets.ts';
 import type { Verb, VerbCall } from './verb.ts';
-import { throwIfAny, VerbError } from './verb-error.ts';
+import { throwIfAny, VerbError, whyNotRead } from './verb-error.ts';
 import { DRY_RUN_FLAG, dryRunNote, dryRunOf, fieldManagerFlag, writeQuery } from './writing.ts';
 
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
@@ -45,7 +46,7 @@ export const patchVerb: Verb = {
       throw new VerbError(`--type must be one of [json merge strategic], not ${JSON.stringify(flags.string('type'))}`);
     const dryRun = dryRunOf(flags);
     const subresource = flags.string('subresource');
-    const { targets, errors } = await targetsOf(call, { latest: true, subresource });
+    const { targets, errors } = await targetsOf(call, { latest: !flags.bool('local'), subresource });
     if (targets.length === 0 && errors.length === 0) throw new VerbError('no objects passed to patch');
     const print = resultPrinter(flags, io);
     for (const target of targets) {
@@ -56,7 +57,11 @@ export const patchVerb: Verb = {
         const body = new TextEncoder().encode(JSON.stringify(patch));
         const object = isLocal
           ? patchedLocally(target, patch, flags.string('type'))
-          : (await cluster.request({ method: 'PATCH', path, body, contentType })).object;
+          : (
+              await cluster
+                .request({ method: 'PATCH', path, body, contentType })
+                .catch(refusedType(target, contentType))
+            ).object;
         const changed = isEqual(versionless(target.object), versionless(object)) ? 'patched (no change)' : 'patched';
         io.out(print(object, changed + dryRunNote(dryRun)));
       } catch (error) {
@@ -66,6 +71,15 @@ export const patchVerb: Verb = {
     throwIfAny(errors);
   },
 };
+
+/** Kinds that others define take no strategic patches. */
+const refusedType =
+  ({ resource }: Target, contentType: string) =>
+  (error: unknown): never => {
+    if (!(error instanceof StatusError) || error.reason !== 'UnsupportedMediaType') throw error;
+    const { group, version, kind } = resource;
+    throw new VerbError(`${contentType} is not supported by ${group}/${version}, Kind=${kind}: ${error.message}`);
+  };
 
 /** What the server writes by itself is no change of the user's. */
 const versionless = (object: unknown): unknown => {
@@ -79,13 +93,21 @@ function patchOf({ flags, io }: VerbCall): unknown {
   if (!flags.has('patch') && !file)
     throw new VerbError('must specify --patch or --patch-file containing the contents of the patch');
   if (flags.has('patch') && file) throw new VerbError('cannot specify --patch and --patch-file together');
-  const text = file ? readFileSync(resolve(io.folder, file), 'utf8') : flags.string('patch');
+  const text = file ? textIn(file, io.folder) : flags.string('patch');
   const parsed = parseYaml(text);
   if ('problem' in parsed)
     throw new VerbError(
       `unable to parse ${JSON.stringify(text)}: ${parsed.problem.replace(/^error converting YAML to JSON: /, '')}`,
     );
   return parsed.value;
+}
+
+function textIn(file: string, folder: string): string {
+  try {
+    return readFileSync(resolve(folder, file), 'utf8');
+  } catch (error) {
+    throw new VerbError(`unable to read patch file: ${whyNotRead(file, error)}`);
+  }
 }
 
 export function patchedLocally({ object, resource }: Target, patch: unknown, type: string): unknown {

@@ -1,4 +1,5 @@
 /** Which pod, and which of its containers, a command means. Source: kubectl, polymorphichelpers and podcmd. */
+import { facts } from '#api/generated/facts.ts';
 import type { Container, Pod } from '#api/generated/schema.ts';
 import { conditionOf, isReady } from '#api/core/v1/pod-conditions.ts';
 import { formatSelector, selectorFrom, selectorOfLabels } from '#api/machinery/label-selector.ts';
@@ -55,16 +56,13 @@ const LOOK_EVERY_MS = 200;
 export async function podOf(
   call: VerbCall,
   target: Target,
-  { timeoutMs }: { timeoutMs: number },
+  { timeoutMs, purpose = 'attach to' }: { timeoutMs: number; purpose?: string },
 ): Promise<{ pod: Pod; count: number }> {
   const object = target.object as KubeObject;
   if (target.resource.kind === 'Pod' && target.resource.group === '')
     return { pod: object as unknown as Pod, count: 1 };
   const labelSelector = selectorOf(object);
-  if (labelSelector === undefined)
-    throw new VerbError(
-      `cannot attach to *unstructured.Unstructured: selector for ${target.resource.kind} not implemented`,
-    );
+  if (labelSelector === undefined) throw new VerbError(hasNoPods(target.resource, purpose));
   const { clock, signal } = call.io;
   const endMs = clock.monotonicMs() + timeoutMs;
   for (;;) {
@@ -73,6 +71,13 @@ export async function podOf(
     if (clock.monotonicMs() >= endMs) throw new VerbError('timed out waiting for the condition');
     await sleep(clock, LOOK_EVERY_MS, signal);
   }
+}
+
+/** kubectl tells which of its own types it was, and knows none of what others define. */
+function hasNoPods({ group, version, kind }: Target['resource'], purpose: string): string {
+  if (!facts.typeOfKind(group, version, kind))
+    return `no kind "${kind}" is registered for version "${group}/${version}" in scheme "pkg/scheme/scheme.go:28"`;
+  return `cannot ${purpose} *${version}.${kind}: selector for *${version}.${kind} not implemented`;
 }
 
 export async function podsOf(

@@ -22,7 +22,7 @@ export async function runVerb(verb: Verb, argv: readonly string[], io: VerbIo, p
   try {
     const { flags, args, argsBeforeDash } = parseArguments([...(verb.flags ?? []), ...GLOBAL_FLAGS], argv);
     if (!verb.run) {
-      if (args.length > 0) throw unexpected(`unknown command ${JSON.stringify(args[0])}`, path);
+      if (args.length > 0) throw unexpected(`unknown command ${JSON.stringify(args.join(' '))}`, path);
       io.out(helpOf(verb, path));
       return 1;
     }

@@ -35,14 +35,24 @@ export const runVerb: Verb = {
     const [name] = args;
     if (!flags.has('image')) throw new VerbError('required flag(s) "image" not set');
     if (!name) throw unexpected('NAME is required for run', path);
-    if (!flags.string('image')) throw unexpected('--image is required', path);
+    if (!flags.string('image')) throw new VerbError('--image is required');
     if (!POLICIES.includes(flags.string('restart')))
       throw unexpected(`invalid restart policy: ${flags.string('restart')}`, path);
     if (flags.bool('tty') && !flags.bool('stdin'))
       throw unexpected('-i/--stdin is required for containers with -t/--tty=true', path);
+    refuseUnreadable(call);
     await createObject(call, podOf(call, name));
   },
 };
+
+const PULL_POLICIES = ['', 'Always', 'IfNotPresent', 'Never'];
+
+function refuseUnreadable({ flags, path }: VerbCall): void {
+  const pull = flags.string('image-pull-policy');
+  if (!PULL_POLICIES.includes(pull)) throw unexpected(`invalid image pull policy: ${pull}`, path);
+  const port = flags.string('port');
+  if (!/^\d*$/.test(port)) throw new VerbError(`strconv.Atoi: parsing ${JSON.stringify(port)}: invalid syntax`);
+}
 
 function podOf({ args, flags }: VerbCall, name: string): ManifestObject {
   const rest = args.slice(1);

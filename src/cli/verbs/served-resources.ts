@@ -84,7 +84,11 @@ export class ServedResources {
     const called = this.all.filter((each) => isCalled(each, name));
     if (second === undefined) return called[0];
     const versioned = called.find(({ version, group }) => version === second && group === rest.join('.'));
-    return versioned ?? called.find(({ group }) => isGroup(group, [second, ...rest].join('.')));
+    // `pods.v1.` is of version v1; without the last dot `v1` is a group.
+    return (
+      (rest.length > 0 ? versioned : undefined) ??
+      called.find(({ group }) => isGroup(group, [second, ...rest].join('.')))
+    );
   }
 
   /** By what stands in an object; undefined when it is not served. */
@@ -134,8 +138,12 @@ export interface PathOptions {
   query?: Readonly<Record<string, string | number | undefined>>;
 }
 
-/** A path of the API; query parameters that are empty or undefined are left out. */
+/**
+ * A path of the API; query parameters that are empty or undefined are left out. Throws VerbError for a name that is empty: its
+ * path would be that of all objects of the kind.
+ */
 export function pathOf(resource: ServedResource, { namespace, name, subresource, query = {} }: PathOptions): string {
+  if (name === '') throw new VerbError('resource name may not be empty');
   const { group, version, plural, isNamespaced } = resource;
   const parts = [
     group ? `/apis/${group}/${version}` : `/api/${version}`,

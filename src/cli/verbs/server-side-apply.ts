@@ -24,8 +24,11 @@ const SERVER_SIDE = 'kubectl';
 export async function applyOnServer(call: VerbCall, target: Target, dryRun: DryRun): Promise<unknown> {
   const first = await applyOnce(call, target, dryRun);
   const manager = managerOf(call);
-  if (manager !== SERVER_SIDE) return first;
-  const applied = await annotationKept(call, target, { applied: first as Applied, dryRun });
+  // In another name the annotation is nobody's who applies on the client, and goes.
+  const applied =
+    manager === SERVER_SIDE
+      ? await annotationKept(call, target, { applied: first as Applied, dryRun })
+      : (first as Applied);
   if (!applied) return first;
   const managedFields = movedOver(applied.metadata.managedFields ?? [], manager);
   if (!managedFields) return applied;

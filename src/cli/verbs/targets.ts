@@ -315,8 +315,27 @@ function objectsOf(page: Page, resource: ServedResource): Target[] {
 async function fetchedTarget({ cluster }: VerbCall, target: Target, options: TargetOptions): Promise<Target> {
   const { accept, query, subresource } = options;
   const path = pathOf(target.resource, { ...target, subresource, query: query ?? {} });
-  const { object } = await cluster.request({ method: 'GET', path, ...(accept && { accept }) });
-  return { ...target, object };
+  try {
+    const { object } = await cluster.request({ method: 'GET', path, ...(accept && { accept }) });
+    return { ...target, object };
+  } catch (error) {
+    await refuseIfNoNamespace(cluster, target, error);
+    throw error;
+  }
+}
+
+/** What is not found because its whole namespace is not there is told so. Source: cli-runtime, Info.Get. */
+async function refuseIfNoNamespace(
+  cluster: VerbCall['cluster'],
+  { resource, namespace }: Target,
+  error: unknown,
+): Promise<void> {
+  if (!isNotFound(error) || !resource.isNamespaced || !namespace || namespace === 'default') return;
+  try {
+    await cluster.get(`/api/v1/namespaces/${encodeURIComponent(namespace)}`);
+  } catch (absent) {
+    if (isNotFound(absent)) throw absent;
+  }
 }
 
 export const isNotFound = (error: unknown): boolean => error instanceof StatusError && error.reason === 'NotFound';

@@ -104,8 +104,7 @@ const topPodVerb: Verb = {
 async function measuredOf<T extends Measured>(call: VerbCall, path: string): Promise<T[]> {
   const { args, flags, cluster } = call;
   if (args.length > 1) throw unexpected(`unexpected args: [${args.join(' ')}]`, call.path);
-  if (args.length > 0 && flags.has('selector'))
-    throw unexpected('only one of NAME or --selector can be provided', call.path);
+  if (args.length > 0 && flags.has('selector')) throw new VerbError('only one of NAME or selector can be provided');
   const sortBy = flags.string('sort-by');
   if (sortBy && sortBy !== 'cpu' && sortBy !== 'memory') throw new VerbError('--sort-by accepts only cpu or memory');
   const query = new URLSearchParams(flags.has('selector') ? { labelSelector: flags.string('selector') } : {});

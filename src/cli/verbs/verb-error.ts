@@ -19,6 +19,19 @@ export class VerbError extends Error {
 export const unexpected = (what: string, path: string): VerbError =>
   new VerbError(`${what}\nSee '${path} -h' for help and examples`);
 
+const SYSTEM_TEXTS: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file or directory',
+  EACCES: 'permission denied',
+  EISDIR: 'is a directory',
+};
+
+/** Why a file could not be read, as kubectl's users know it. Throws what is no error of the file system. */
+export function whyNotRead(path: string, error: unknown): string {
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  if (!(error instanceof Error) || !code) throw error;
+  return `open ${path}: ${SYSTEM_TEXTS[code] ?? message}`;
+}
+
 /** Several things went wrong, each told on a line of its own. */
 export class SeveralErrors extends Error {
   readonly code = 'SeveralErrors';

@@ -2,7 +2,7 @@
 import { formatYaml } from '#api/machinery/yaml-output.ts';
 import { formatJson } from './output/json.ts';
 import type { Verb } from './verb.ts';
-import { unexpected, VerbError } from './verb-error.ts';
+import { VerbError } from './verb-error.ts';
 
 interface ServerVersion {
   gitVersion: string;
@@ -18,8 +18,8 @@ export const versionVerb: Verb = {
     { name: 'client', type: 'bool', summary: 'ask no server' },
     { name: 'output', short: 'o', type: 'string', summary: 'json or yaml' },
   ],
-  async run({ cluster, flags, io, args, path }) {
-    if (args.length > 0) throw unexpected(`extra arguments: [${args.join(' ')}]`, path);
+  async run({ cluster, flags, io, args }) {
+    if (args.length > 0) throw new VerbError(`extra arguments: [${args.join(' ')}]`);
     const output = flags.string('output');
     if (output !== '' && output !== 'json' && output !== 'yaml')
       throw new VerbError("--output must be 'yaml' or 'json'");

@@ -49,17 +49,23 @@ export const waitVerb: Verb = {
     const isForDeletion = conditions.some(({ type }) => type === 'delete');
     if (conditions.some(({ type }) => type === 'create')) await untilCreated(call, timeoutMs);
     const { targets, errors } = await targetsOf(call, { latest: true, ignoreNotFound: isForDeletion });
-    throwIfAny(errors);
+    if (targets.length === 0) throwIfAny(errors);
     if (targets.length === 0 && !isForDeletion) throw new VerbError('no matching resources found');
     const endMs = io.clock.monotonicMs() + timeoutMs;
+    const unmet: unknown[] = [];
     for (const target of targets) {
-      for (const condition of conditions) {
-        const left = timeoutMs === 0 ? 0 : Math.max(1, endMs - io.clock.monotonicMs());
-        const object =
-          condition.type === 'create' ? target.object : await met(call, target, { condition, timeoutMs: left });
-        io.out(print(object, 'condition met'));
+      try {
+        for (const condition of conditions) {
+          const left = timeoutMs === 0 ? 0 : Math.max(1, endMs - io.clock.monotonicMs());
+          const object =
+            condition.type === 'create' ? target.object : await met(call, target, { condition, timeoutMs: left });
+          io.out(print(object, 'condition met'));
+        }
+      } catch (error) {
+        unmet.push(error);
       }
     }
+    throwIfAny([...unmet, ...errors]);
   },
 };
 

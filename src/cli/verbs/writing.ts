@@ -29,10 +29,7 @@ export const fieldManagerFlag = (name: string): FlagSpec => ({
 export function dryRunOf(flags: Flags): DryRun {
   const value = flags.string('dry-run');
   if (value === 'none' || value === 'client' || value === 'server') return value;
-  if (value === 'unchanged')
-    throw new VerbError(
-      '--dry-run flag without a value was specified. A value must be set: "none", "server", or "client".',
-    );
+  if (value === 'unchanged') return 'client'; // the bare flag, from before there were two ways
   throw new VerbError(`Invalid dry-run value (${value}). Must be "none", "server", or "client".`);
 }
 

@@ -26,6 +26,7 @@ export async function createFromFiles(call: VerbCall): Promise<void> {
   if (args.length > 0) throw unexpected(`Unexpected args: [${args.join(' ')}]`, path);
   if (flags.list('filename').length === 0 && !flags.has('kustomize'))
     throw new VerbError('must specify one of -f and -k');
+  writeQuery(flags, { dryRun: dryRunOf(flags), hasValidation: true }); // refuses what it cannot read
   const { targets, errors } = await targetsOf(call);
   if (targets.length === 0 && errors.length === 0) throw new VerbError('no objects passed to create');
   const print = resultPrinter(call.flags, call.io);

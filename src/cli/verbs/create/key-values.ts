@@ -1,6 +1,7 @@
 /** `--from-literal`, `--from-file` and `--from-env-file`: what a ConfigMap or a Secret holds. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
+import { configMapKey } from '#api/machinery/names.ts';
 import type { FlagSpec } from '../flags.ts';
 import type { VerbCall } from '../verb.ts';
 import { VerbError } from '../verb-error.ts';
@@ -11,16 +12,16 @@ export const KEY_VALUE_FLAGS: readonly FlagSpec[] = [
   { name: 'from-env-file', type: 'repeated', summary: 'a file with lines KEY=VALUE' },
 ];
 
-const KEY = /^[-._a-zA-Z0-9]{1,253}$/;
-
 /** Sorted by nothing: in the order given. Throws VerbError for bad keys and keys that come twice. */
-export function keyValuesOf({ flags, io }: VerbCall, what: string): Map<string, Buffer> {
+export function keyValuesOf({ flags, io, args }: VerbCall, what: string): Map<string, Buffer> {
   const all = new Map<string, Buffer>();
   const add = (key: string, value: Buffer) => {
-    if (!KEY.test(key)) throw new VerbError(`${JSON.stringify(key)} is not a valid key name for a ${what}`);
+    const complaints = configMapKey(key);
+    if (complaints.length > 0)
+      throw new VerbError(`${JSON.stringify(key)} is not a valid key name for a ${what}: ${complaints.join(';')}`);
     if (all.has(key))
       throw new VerbError(
-        `cannot add key ${JSON.stringify(key)}, another key by that name already exists in Data for ${what}`,
+        `cannot add key ${JSON.stringify(key)}, another key by that name already exists in Data for ${what} ${JSON.stringify(args[0] ?? '')}`,
       );
     all.set(key, value);
   };

@@ -47,7 +47,7 @@ const ACRONYMS = ['API', 'URL', 'UID', 'GUID'];
 /** `creationTimestamp` → `Creation Timestamp`; what is no name of a field stays. */
 export function titleOf(field: string): string {
   if (!/^[\p{L}-]*$/u.test(field)) return field;
-  const words = field.match(/\p{Lu}+(?!\p{Ll})|\p{Lu}?\p{Ll}+|-+|\p{Lu}/gu) ?? [];
+  const words = field.match(/URLs|\p{Lu}+(?!\p{Ll})|\p{Lu}?\p{Ll}+|-+|\p{Lu}/gu) ?? [];
   return words
     .map((word) => {
       if (ACRONYMS.includes(word.toUpperCase())) return word.toUpperCase();

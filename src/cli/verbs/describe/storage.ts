@@ -123,14 +123,31 @@ function describeAffinity(report: Report, { spec }: PersistentVolume): void {
   report.line(1, 'Required Terms:\t');
   required.nodeSelectorTerms.forEach(({ matchExpressions = [] }, index) => {
     const texts = matchExpressions.map(({ key, operator, values = [] }) =>
-      values.length > 0
-        ? `${key} ${operator.toLowerCase()} ${goList(values).replaceAll(' ', ', ')}`
-        : `${key} ${operator.toLowerCase()}`,
+      values.length > 0 ? `${key} ${operator.toLowerCase()} ${commaList(values)}` : `${key} ${operator.toLowerCase()}`,
     );
-    report.write(2, `Term ${index}:\t`);
-    if (texts.length === 0) report.line(0, '<none>');
-    for (const [at, text] of texts.entries()) report.line(at === 0 ? 0 : 2, at === 0 ? text : `\t${text}`);
+    describeTerm(report, texts, { level: 2, index });
   });
+}
+
+function describeTopologies(report: Report, terms: StorageClass['allowedTopologies'] = []): void {
+  if (terms.length === 0) return;
+  report.line(0, 'AllowedTopologies:\t');
+  terms.forEach(({ matchLabelExpressions = [] }, index) => {
+    const texts = matchLabelExpressions.map(({ key, values }) => `${key} in ${commaList(values)}`);
+    describeTerm(report, texts, { level: 1, index });
+  });
+}
+
+const commaList = (values: readonly string[]): string => `[${values.join(', ')}]`;
+
+function describeTerm(
+  report: Report,
+  texts: readonly string[],
+  { level, index }: { level: number; index: number },
+): void {
+  report.write(level, `Term ${index}:\t`);
+  if (texts.length === 0) report.line(0, '<none>');
+  for (const [at, text] of texts.entries()) report.line(at === 0 ? 0 : level, at === 0 ? text : `\t${text}`);
 }
 
 export const storageClassDescriber: Describer<StorageClass> = {
@@ -155,6 +172,7 @@ export const storageClassDescriber: Describer<StorageClass> = {
     }
     report.fieldIf('ReclaimPolicy', storageClass.reclaimPolicy);
     report.fieldIf('VolumeBindingMode', storageClass.volumeBindingMode);
+    describeTopologies(report, storageClass.allowedTopologies);
     await describeEvents(report, storageClass, context);
   },
 };

@@ -28,6 +28,8 @@ export function describeSource(report: Report, source: Source): void {
   for (const [label, value] of lines) {
     if (value === undefined) report.line(2, `${label}:`);
     else if (label === '') report.line(3, String(value));
+    else if (label === 'ISCSIInterface')
+      report.line(2, `${label}\t${value}`); // without a colon
     else report.field(label, value, 2);
   }
 }
@@ -46,6 +48,7 @@ function linesOf(source: Source): Lines {
     csi,
     image,
     ephemeral,
+    iscsi,
   } = source;
   if (hostPath)
     return [
@@ -115,7 +118,25 @@ function linesOf(source: Source): Lines {
     return [
       ['Type', 'EphemeralVolume (an inline specification for a volume that gets created and deleted with the pod)'],
     ];
+  if (iscsi) return iscsiLines(iscsi);
   return csi ? csiLines(csi) : [];
+}
+
+function iscsiLines(iscsi: NonNullable<Volume['iscsi']>): Lines {
+  return [
+    ['Type', "ISCSI (an ISCSI Disk resource that is attached to a kubelet's host machine and then exposed to the pod)"],
+    ['TargetPortal', iscsi.targetPortal],
+    ['IQN', iscsi.iqn],
+    ['Lun', iscsi.lun],
+    ['ISCSIInterface', iscsi.iscsiInterface ?? ''],
+    ['FSType', iscsi.fsType ?? ''],
+    ['ReadOnly', iscsi.readOnly ?? false],
+    ['Portals', `[${(iscsi.portals ?? []).join(' ')}]`],
+    ['DiscoveryCHAPAuth', iscsi.chapAuthDiscovery ?? false],
+    ['SessionCHAPAuth', iscsi.chapAuthSession ?? false],
+    ['SecretRef', iscsi.secretRef ? `&LocalObjectReference{Name:${iscsi.secretRef.name ?? ''},}` : 'nil'],
+    ['InitiatorName', iscsi.initiatorName ?? '<none>'],
+  ];
 }
 
 function projectedLines({ sources = [] }: NonNullable<Volume['projected']>): Lines {
@@ -143,9 +164,6 @@ function csiLines(csi: NonNullable<Volume['csi']> & { volumeHandle?: string }): 
     ['FSType', csi.fsType ?? ''],
     ...(csi.volumeHandle === undefined ? [] : [['VolumeHandle', csi.volumeHandle] as const]),
     ['ReadOnly', csi.readOnly ?? false],
-    [
-      'VolumeAttributes',
-      attributes.length > 0 ? `    ${attributes.join('\n                                       ')}` : '<none>',
-    ],
+    ['VolumeAttributes', attributes.length > 0 ? `    ${attributes.join('\n\t    ')}` : '<none>'],
   ];
 }

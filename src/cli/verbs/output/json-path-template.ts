@@ -74,11 +74,16 @@ class OutOfBounds extends Error {}
 
 function walk(steps: readonly Step[], root: unknown, start: unknown): unknown[] {
   let found = [start];
-  for (const step of steps) found = found.flatMap((value) => follow(step, value, root));
+  for (const step of steps) {
+    const from = found;
+    // Each alternative of all values, then the next one.
+    if (step.type === 'union') found = step.of.flatMap((of) => from.flatMap((value) => walk(of, root, value)));
+    else found = from.flatMap((value) => follow(step, value, root));
+  }
   return found;
 }
 
-function follow(step: Step, value: unknown, root: unknown): unknown[] {
+function follow(step: Exclude<Step, { type: 'union' }>, value: unknown, root: unknown): unknown[] {
   switch (step.type) {
     case 'field':
       return step.name === '' ? [value] : fieldIn(value, step.name);
@@ -88,8 +93,6 @@ function follow(step: Step, value: unknown, root: unknown): unknown[] {
       return typeof value === 'object' && value !== null ? sortedValues(value) : [];
     case 'slice':
       return sliceOf(value, step);
-    case 'union':
-      return step.of.flatMap((steps) => walk(steps, root, value));
     case 'filter':
       return itemsOf(value).filter((item) => passes(step, item, root));
   }
@@ -173,8 +176,7 @@ class TemplateParser {
       if (text) nodes.push({ type: 'text', text });
       if (open < 0) {
         this.#at = this.#source.length;
-        if (inRange) throw this.#refused('unterminated range');
-        return nodes;
+        return nodes; // a range that nobody ends goes on to the end of the text
       }
       const action = this.#action(open + 1).trim();
       if (action === 'end') {
@@ -211,6 +213,12 @@ class TemplateParser {
       if (quoted) {
         nodes.push({ type: 'text', text: unquoted(quoted[1]!) });
         rest = rest.slice(quoted[0].length);
+        continue;
+      }
+      const literal = /^\s*(true|false|[-+]?\d+(?:\.\d+)?)(?![\w.])\s*/.exec(rest);
+      if (literal) {
+        nodes.push({ type: 'text', text: String(JSON.parse(literal[1]!.replace(/^\+/, ''))) });
+        rest = rest.slice(literal[0].length);
         continue;
       }
       const end = pathEnd(rest);
@@ -250,8 +258,7 @@ class TemplateParser {
     const names = /^\s*(?:'[^']*'|"[^"]*")(?:\s*,\s*(?:'[^']*'|"[^"]*"))*\s*$/.test(text);
     if (names) {
       const fields = [...text.matchAll(/'([^']*)'|"([^"]*)"/g)].map(([, a, b]) => a ?? b ?? '');
-      const of = fields.map((name): Step[] => [{ type: 'field', name }]);
-      return of.length === 1 ? of[0]![0]! : { type: 'union', of };
+      return { type: 'union', of: fields.map((name) => this.#steps(`.${name}`)) }; // a name in quotes is a path too
     }
     if (text.includes(',')) return { type: 'union', of: text.split(',').map((part) => [this.#slice(part.trim())]) };
     return this.#slice(text.trim());

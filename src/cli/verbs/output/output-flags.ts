@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { formatYaml } from '#api/machinery/yaml-output.ts';
 import type { FlagSpec, Flags } from '../flags.ts';
 import type { VerbIo } from '../verb.ts';
-import { VerbError } from '../verb-error.ts';
+import { VerbError, whyNotRead } from '../verb-error.ts';
 import { customColumns, customColumnsOfFile, printCustomColumns } from './custom-columns.ts';
 import { GoTemplate } from './go-template.ts';
 import { formatJson } from './json.ts';
@@ -47,12 +47,13 @@ export function objectPrinter(
   formats: readonly string[] = FORMATS,
 ): ObjectPrinter | undefined {
   const output = flags.string('output');
-  const [format = '', ...rest] = output.split('=');
+  const [given = '', ...rest] = output.split('=');
+  const format = given.toLowerCase();
   if (output === '' || (output === 'wide' && formats.includes('wide'))) return undefined;
   const argument = rest.length > 0 ? rest.join('=') : flags.string('template');
   if (!formats.includes(format)) throw unknownFormat(output, formats);
   const strip = flags.bool('show-managed-fields') ? (object: unknown) => object : withoutManagedFields;
-  const file = () => readFileSync(resolve(io.folder, argument), 'utf8');
+  const file = () => templateIn(argument, { io, what: format.startsWith('custom') ? 'template' : '--template' });
   switch (format) {
     case 'json':
       return { print: (object) => formatJson(strip(object)) };
@@ -76,6 +77,14 @@ export function objectPrinter(
     }
     default:
       return jsonPathPrinter(format, format === 'jsonpath-file' ? file() : argument);
+  }
+}
+
+function templateIn(path: string, { io, what }: { io: VerbIo; what: string }): string {
+  try {
+    return readFileSync(resolve(io.folder, path), 'utf8');
+  } catch (error) {
+    throw new VerbError(`error reading ${what} ${path}, ${whyNotRead(path, error)}`);
   }
 }
 

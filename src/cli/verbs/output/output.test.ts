@@ -58,6 +58,12 @@ describe('a table', () => {
       'NAMESPACE   NAME    WIDE   A     A     LABELS\nshop        pod/a   w            1     a=1,b=2\n',
     );
   });
+  test('has the kind in front of the name of the object itself, not of others that its row names', () => {
+    const row = table([['a', 'b']]);
+    const columnDefinitions = [column('Name'), { ...column('Other'), format: 'name' }];
+    const printer = new TablePrinter({ ...options, hasHeaders: false, kind: 'pod' });
+    expect(printer.print({ ...row, columnDefinitions })).toBe('pod/a   b\n');
+  });
   test('shows no more than a line of a cell, and no command to the terminal', () => {
     expect(new TablePrinter({ ...options, hasHeaders: false }).print(table([['a\nb', '']]))).toBe('a...\n');
     expect(new TablePrinter({ ...options, hasHeaders: false }).print(table([['\x1b[2J', '']]))).toBe('^[[2J\n');
@@ -81,13 +87,16 @@ describe('a template of JSONPath', () => {
     ['{.items[?(@.n!="b")].n}', 'a'],
     ['{.items[-1:].n}', 'b'],
     ['{.items[0].l[0:2]}', '1 2'],
-    ["{['a.b']} {.a\\.b}", 'dotted dotted'],
+    ["{['a\\.b']} {.a\\.b} {['a.b']}", 'dotted dotted '],
+    ["{.items[*]['n','l[0]']}", 'a b 1 4'],
+    ['{1} {-2} {true}', '1 -2 true'],
+    ['{range .items[*]}{.n},', 'a,b,'],
     ['{..x}', '1'],
     ['{.nope}', ''],
     ['text {.ok}!', 'text true!'],
     ['{$.items[0].v}', '{"x":1}'],
   ])('%s', (template, expected) => expect(new JsonPathTemplate(template).print(value)).toBe(expected));
-  test.each(['{.a', '{range .a}', '{end}', '{.a[}', '{"open}'])('%s is refused', (template) =>
+  test.each(['{.a', '{end}', '{.a[}', '{"open}'])('%s is refused', (template) =>
     expect(() => new JsonPathTemplate(template)).toThrow(VerbError),
   );
   test('an index beyond the end is refused, a field that is not there is not', () => {
@@ -114,6 +123,7 @@ test('sorting takes quantities by their amount and digits as numbers', () => {
     ).map(({ v }) => v);
   expect(of(['1Gi', '900Mi', '2k'])).toEqual(['2k', '900Mi', '1Gi']);
   expect(of([10, 9])).toEqual([9, 10]);
+  expect(of(['b', null, 'a'])).toEqual([null, 'a', 'b']);
   expect(['n10', 'n9', 'n09'].sort(naturally)).toEqual(['n9', 'n09', 'n10']);
   expect(() => sortedBy([{}], '.nope', (item) => item)).toThrow('couldn\'t find any field with path "{.nope}"');
 });

@@ -14,14 +14,16 @@ export function sortedBy<T>(items: readonly T[], field: string, objectOf: (item:
   return keyed.sort((a, b) => compare(a.key, b.key)).map(({ item }) => item);
 }
 
-/** What is missing comes first. */
+/** What is missing or null comes first. */
 function compare(a: unknown, b: unknown): number {
-  if (a === undefined || b === undefined) return (a === undefined ? 0 : 1) - (b === undefined ? 0 : 1);
+  if (isMissing(a) || isMissing(b)) return Number(isMissing(b)) - Number(isMissing(a));
   if (typeof a === 'number' && typeof b === 'number') return a - b;
   const [x, y] = [String(a), String(b)];
   if (isQuantity(x) && isQuantity(y)) return compareQuantities(x, y);
   return naturally(x, y);
 }
+
+const isMissing = (key: unknown): boolean => key === undefined || key === null;
 
 /** `node2` before `node10`. Source: fvbommel/sortorder, as kubectl orders names. */
 export function naturally(a: string, b: string): number {

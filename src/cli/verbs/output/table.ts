@@ -60,8 +60,9 @@ export class TablePrinter {
   #cells(row: TableRow, event: string | undefined): string[] {
     const { hasNamespace, labelColumns, hasLabels, kind } = this.#options;
     const { metadata = {} } = (row.object ?? {}) as RowObject;
-    const named = (column: TableColumn, text: string) =>
-      kind && column.format === 'name' && column.type === 'string' ? `${kind}/${text}` : text;
+    // Others may be named in a row too: the first is the object's own.
+    const own = this.#columns.find(({ format, type }) => format === 'name' && type === 'string');
+    const named = (column: TableColumn, text: string) => (kind && column === own ? `${kind}/${text}` : text);
     return [
       ...(event === undefined ? [] : [event.padEnd(8)]),
       ...(hasNamespace ? [metadata.namespace ?? ''] : []),

@@ -7,7 +7,7 @@ import { aligned, DESCRIBE_TABS } from '../output/tabs.ts';
 import { SELECTOR_FLAGS, type Target } from '../targets.ts';
 import type { Verb, VerbCall } from '../verb.ts';
 import { throwIfAny, VerbError } from '../verb-error.ts';
-import { revisionsOf } from './revisions.ts';
+import { type Revision, revisionsOf } from './revisions.ts';
 import { workloadsOf } from './steering.ts';
 
 export const historyVerb: Verb = {
@@ -40,11 +40,16 @@ async function historyOf(call: VerbCall, target: Target, revision: number): Prom
   }
   const found = revisions.find(({ number }) => number === revision);
   if (!found) throw new VerbError('unable to find the specified revision');
+  return templateTextOf(found);
+}
+
+/** What the pods of a revision are. */
+export function templateTextOf({ template, changeCause }: Revision): string {
   const report = new Report();
   const annotations = {
-    ...found.template.metadata?.annotations,
-    ...(found.changeCause && { 'kubernetes.io/change-cause': found.changeCause }),
+    ...template.metadata?.annotations,
+    ...(changeCause && { 'kubernetes.io/change-cause': changeCause }),
   };
-  describePodTemplate(report, { ...found.template, metadata: { ...found.template.metadata, annotations } });
+  describePodTemplate(report, { ...template, metadata: { ...template.metadata, annotations } });
   return report.raw;
 }

@@ -76,6 +76,7 @@ async function steer(call: VerbCall, step: Step): Promise<void> {
       const patch = step.patch(target.object as Workload, target.resource.kind, io.clock.now());
       if (typeof patch === 'string')
         throw new VerbError(`error: ${groupResourceOf(target.resource)} ${JSON.stringify(target.name)} ${patch}`);
+      if (step.name === 'restart') refuseSecondRestart(target, patch);
       const path = pathOf(target.resource, { ...target, query: writeQuery(flags, { dryRun: 'none' }) });
       const contentType = 'application/merge-patch+json';
       const { object } = await cluster.request({ method: 'PATCH', path, object: patch, contentType });
@@ -85,6 +86,18 @@ async function steer(call: VerbCall, step: Step): Promise<void> {
     }
   }
   throwIfAny(errors);
+}
+
+/** The time of a restart is told in seconds: a second one within its second would change nothing. */
+export function refuseSecondRestart({ object, name }: Pick<Target, 'object' | 'name'>, patch: object): void {
+  const { template } = (object as { spec: { template?: { metadata?: { annotations?: Record<string, string> } } } })
+    .spec;
+  const wanted = (patch as { spec: { template: { metadata: { annotations: Record<string, string> } } } }).spec;
+  const [[key, value] = ['', '']] = Object.entries(wanted.template.metadata.annotations);
+  if (template?.metadata?.annotations?.[key] === value)
+    throw new VerbError(
+      `failed to create patch for ${name}: if restart has already been triggered within the past second, please wait before attempting to trigger another`,
+    );
 }
 
 /** What the command line names, as it is stored. */

@@ -9,6 +9,7 @@ import { SELECTOR_FLAGS, type Target } from '../targets.ts';
 import type { Verb, VerbCall } from '../verb.ts';
 import { throwIfAny, VerbError } from '../verb-error.ts';
 import { DRY_RUN_FLAG, type DryRun, dryRunNote, dryRunOf } from '../writing.ts';
+import { templateTextOf } from './history.ts';
 import { type Revision, revisionsOf } from './revisions.ts';
 import { workloadsOf } from './steering.ts';
 
@@ -76,7 +77,7 @@ async function rolledBack(call: VerbCall, target: Target, dryRun: DryRun): Promi
     return `skipped rollback (current template already matches revision ${number})`;
   const query = { ...(dryRun === 'server' && { dryRun: 'All' }) };
   const path = pathOf(target.resource, { ...target, query });
-  if (dryRun === 'client') return 'rolled back';
+  if (dryRun === 'client') return templateTextOf(to);
   const request = to.patch
     ? { object: to.patch, contentType: 'application/strategic-merge-patch+json' }
     : { object: replacing(to, metadata.annotations ?? {}), contentType: 'application/json-patch+json' };
