@@ -4,7 +4,7 @@ import { selfSigned } from '#cmd/pki/certificate.ts';
 import { object } from './conformance/playground.ts';
 import { HOOK, serveWebhooks } from './conformance/tls-server.ts';
 import { eventually, holds } from './running-cluster.ts';
-import { ask, everyNode, NODES, serviceOf, threeNodes } from './three-nodes-ground.ts';
+import { ask, everyNode, NODES, type Question, serviceOf, threeNodes } from './three-nodes-ground.ts';
 
 const certificateFor = (...names: string[]) => {
   const life = { notBeforeMs: Date.now() - 60_000, notAfterMs: Date.now() + 3_600_000 };
@@ -224,7 +224,7 @@ test('matches, filters, mirrors, weights and time-outs of HTTPRoutes, from each 
   await ground().create(route('ways', RULES));
   const asking = { how: 'http', address, port: 8088, host: WAYS_HOST } as const;
   const headers = { 'x-set': 'theirs', 'x-gone': '1' };
-  const claims = [
+  const claims: [asked: Partial<Question> & { path: string }, wanted: unknown][] = [
     [{ path: '/x' }, '200 server-node1'],
     [{ path: '/x/y', headers: { 'x-kind': 'one' } }, '200 server-node2'],
     [{ path: '/x/y?q=1' }, '200 server-node3'],
@@ -243,8 +243,8 @@ test('matches, filters, mirrors, weights and time-outs of HTTPRoutes, from each 
     [{ path: '/copied/FROM' }, '200 server-node1'],
     [{ path: '/slow' }, expect.stringMatching(/^504 /)],
     [{ path: '/tried' }, expect.stringMatching(/^504 /)],
-    ...Array.from({ length: 6 }, () => [{ path: '/weighed' }, '200 server-node2']),
-  ] as const;
+    ...Array.from({ length: 6 }, (): [{ path: string }, string] => [{ path: '/weighed' }, '200 server-node2']),
+  ];
   await holds('each node is answered', async () => {
     const said = await everyNode((node) =>
       answers(
