@@ -1,4 +1,5 @@
 /** What the kubelet says of its node. Pure, but for reading the disk. Texts and reasons are upstream's. */
+import { DECLARED_FEATURES } from '#api/core/v1/node-features.ts';
 import type { NodeCondition, NodeStatus } from '#api/generated/schema.ts';
 import type { KubeletConfiguration } from '#api/kubelet-config/kubelet-configuration.ts';
 import { timestampOf } from '#api/machinery/timestamp.ts';
@@ -65,6 +66,7 @@ export function nodeStatusOf(inputs: NodeInputs, before: NodeStatus | undefined)
       architecture: machine.architecture,
       ...(machine.swapBytes > 0 && { swap: { capacity: machine.swapBytes } }),
     },
+    declaredFeatures: [...DECLARED_FEATURES],
     runtimeHandlers: (inputs.runtimeStatus?.handlers ?? []).map(({ name, ...features }) => ({ name, features })),
     ...(inputs.runtimeStatus?.features && { features: inputs.runtimeStatus.features }),
   };

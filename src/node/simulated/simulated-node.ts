@@ -1,4 +1,5 @@
 /** The objects of a node that exists on paper only. Pure. */
+import { DECLARED_FEATURES } from '#api/core/v1/node-features.ts';
 import type { Lease, Node, NodeStatus, Taint } from '#api/generated/schema.ts';
 import { microTimestampOf, timestampOf } from '#api/machinery/timestamp.ts';
 import type { Draft } from '#client/client.ts';
@@ -99,6 +100,7 @@ export function nodeStatus(
       condition('PIDPressure', 'False', 'KubeletHasSufficientPID', 'kubelet has sufficient PID available'),
       condition('Ready', 'True', 'KubeletReady', 'kubelet is posting ready status'),
     ],
+    declaredFeatures: [...DECLARED_FEATURES],
     nodeInfo: {
       machineID: name,
       systemUUID: name,

@@ -27,6 +27,7 @@ import { limitPodHardAntiAffinityTopology } from './limit-pod-hard-anti-affinity
 import { limitRanger, limitRangerOnClaims, limitRangerOnResize } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { namespaceAutoProvision, namespaceExists } from './namespace-provision.ts';
+import { nodeDeclaredFeatureValidator } from './node-declared-feature-validator.ts';
 import { nodeRestriction } from './node-restriction.ts';
 import { ownerReferencesPermission } from './owner-references-permission.ts';
 import { persistentVolumeClaimResize } from './persistent-volume-claim-resize.ts';
@@ -96,6 +97,7 @@ export function defaultAdmission(options: AdmissionOptions): readonly AdmissionP
     defaultIngressClass,
     denyServiceExternalIps,
     podTopologyLabels,
+    nodeDeclaredFeatureValidator,
     podResizeValidator,
     rbacEscalation(rbac),
     policyParamAccess,

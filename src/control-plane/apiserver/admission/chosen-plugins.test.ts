@@ -31,7 +31,7 @@ const WITHOUT_EFFECT = [
   'PodGroupProtection',
   'ClusterTrustBundleAttest',
   'PodGroupWorkloadExists',
-].concat(['JobValidation', 'ImagePolicyWebhook', 'NodeDeclaredFeatureValidator']);
+].concat(['JobValidation', 'ImagePolicyWebhook']);
 
 test('those of v1.36 run in its order, and by default those that it runs', () => {
   const loopback = { client: {}, informers: {} } as never;

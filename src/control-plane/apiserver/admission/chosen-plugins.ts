@@ -41,7 +41,6 @@ const IDLE: readonly string[] = [
   'AlwaysAdmit',
   'ClusterTrustBundleAttest',
   'JobValidation',
-  'NodeDeclaredFeatureValidator',
   'PodGroupProtection',
   'PodGroupWorkloadExists',
 ];
@@ -57,6 +56,7 @@ const ON_BY_DEFAULT: readonly string[] = [
   'MutatingAdmissionPolicy',
   'MutatingAdmissionWebhook',
   'NamespaceLifecycle',
+  'NodeDeclaredFeatureValidator',
   'NodeRestriction',
   'PersistentVolumeClaimResize',
   'PodResizeValidator',

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Event } from '#api/core/v1/event.ts';
 import type { Node } from '#api/core/v1/node.ts';
+import { DECLARED_FEATURES } from '#api/core/v1/node-features.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { Service } from '#api/core/v1/service.ts';
 import { admissionFixture, alice, inA, object, pod } from '#testing/admission-fixture.ts';
@@ -179,6 +180,25 @@ describe('on by default', () => {
     const binding = inA('Binding', 'web', { target: { kind: 'Node', name: 'one' } } as object);
     const bound = await admit(Pod, { subresource: 'binding', object: binding as never, user: alice });
     expect(bound.metadata.labels).toEqual(labels);
+  });
+
+  test('NodeDeclaredFeatureValidator: a whole pod is resized where its node has declared that it can', async () => {
+    const { admit, cluster } = admissionFixture();
+    const sized = (cpu: string, generation: number, nodeName: string) =>
+      pod({ nodeName, resources: { requests: { cpu } } }, { generation });
+    const resize = (subresource: string, generation = 2, node = 'one') =>
+      admit(Pod, { verb: 'update', subresource, object: sized('2', generation, node), old: sized('1', 1, node) });
+    for (const subresource of ['', 'resize'])
+      await expect(resize(subresource, 2, 'gone')).rejects.toThrow('pods "web" is forbidden: node "gone" not found');
+    cluster.put(placed);
+    for (const subresource of ['', 'resize'])
+      await expect(resize(subresource)).rejects.toThrow(
+        'pods "web" is forbidden: pod update requires features InPlacePodLevelResourcesVerticalScaling which are not available on node "one"',
+      );
+    await resize('', 1); // nothing that counts has changed
+    await resize('status');
+    cluster.put({ ...placed, status: { ...placed.status, declaredFeatures: [...DECLARED_FEATURES] } });
+    await resize('resize');
   });
 
   test('PodResizeValidator: no pod grows beyond its node', async () => {

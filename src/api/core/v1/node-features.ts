@@ -1,0 +1,16 @@
+/**
+ * What nodes declare that their kubelet can do, beyond what any kubelet can, and which changes of a pod need that. Source:
+ * KEP-5328; component-helpers, nodedeclaredfeatures.
+ */
+import type { Pod } from '#api/generated/schema.ts';
+import { isEqual } from '#api/machinery/equal.ts';
+
+const POD_LEVEL_RESIZE = 'InPlacePodLevelResourcesVerticalScaling';
+const RESTART_ALL = 'RestartAllContainersOnContainerExits';
+
+/** Of this version's kubelets, in their order. */
+export const DECLARED_FEATURES: readonly string[] = [POD_LEVEL_RESIZE, RESTART_ALL];
+
+/** What the node of a running pod must have declared for it to become this. */
+export const featuresOfUpdate = (next: Pod, current: Pod): string[] =>
+  isEqual(next.spec.resources ?? null, current.spec.resources ?? null) ? [] : [POD_LEVEL_RESIZE];
