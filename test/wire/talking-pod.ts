@@ -6,7 +6,7 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
@@ -236,3 +236,16 @@ function finish(client: WebSocket, status: object): void {
   client.send(Buffer.concat([Buffer.of(STATUS), Buffer.from(JSON.stringify(status))]));
   client.close(1000);
 }
+
+/** What comes back when `text` and an end are said to a port of this machine. */
+export const spoken = (port: number, text: string): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    let heard = '';
+    socket.on('data', (data) => {
+      heard += data;
+    });
+    socket.once('error', reject);
+    socket.once('close', () => resolve(heard));
+    socket.end(text);
+  });
