@@ -155,7 +155,8 @@ function webSocketToken(protocols: string | string[]): string | undefined {
   const tokens = all.filter(isTokenProtocol);
   if (tokens.length === 0) return undefined;
   const [text = ''] = tokens.map((one) => one.slice(WEB_SOCKET_TOKEN.length));
-  const isGood = tokens.length === 1 && all.length > 1 && /^[\w-]*$/.test(text);
+  if (tokens.length === 1 && text === '') return undefined; // none, however it is offered
+  const isGood = tokens.length === 1 && all.length > 1 && /^[\w-]+$/.test(text) && text.length % 4 !== 1;
   return isGood ? Buffer.from(text, 'base64url').toString() : MALFORMED;
 }
 
