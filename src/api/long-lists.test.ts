@@ -101,6 +101,6 @@ test.each<[string, Pick<Kind, 'validate' | 'warnings'>, () => object]>([
 
 test('topologies that all say the same are told of a thousand times at most', () => {
   const allowedTopologies = Array.from({ length: 10_000 }, () => ({}));
-  const errors = StorageClass.validate({ metadata, provisioner: 'a', allowedTopologies } as unknown as KubeObject);
+  const errors = StorageClass.validate({ metadata, provisioner: 'a', allowedTopologies } as never);
   expect(errors.filter(({ message }) => message.startsWith('Duplicate value'))).toHaveLength(1000);
 });

@@ -1,5 +1,6 @@
 /** What tests of aggregation start with, and how they ask. */
 import { request as httpsRequest } from 'node:https';
+import { connect, type TLSSocket } from 'node:tls';
 import { expect } from 'vitest';
 import { APIService } from '#api/apiregistration/v1/api-service.ts';
 import type { KeyPair } from '#cmd/pki/certificate.ts';
@@ -24,6 +25,8 @@ export interface AggregatedGroup {
   /** Of jane, who may do everything. */
   admin: KeyPair;
   ask(path: string, request?: { method?: string; headers?: Record<string, string>; body?: string }): Promise<Answered>;
+  /** Asks for another protocol; `head`: what is answered first. */
+  upgrade(path: string): Promise<{ socket: TLSSocket; head: string }>;
   apply(object: object): Promise<unknown>;
   /** The condition of its APIService. */
   available(): Promise<{ status?: string; reason?: string; message?: string } | undefined>;
@@ -43,6 +46,7 @@ export async function startAggregatedGroup(): Promise<AggregatedGroup> {
   const group: AggregatedGroup = {
     server,
     wardle,
+    upgrade: (path) => upgrade({ server, admin }, path),
     admin,
     ask: (path, request) => ask({ server, admin }, path, request),
     apply: (object) => server.kubectl(['apply', '-f', '-'], JSON.stringify(object)),
@@ -89,5 +93,21 @@ function ask(
       response.on('error', reject);
     });
     request.on('error', reject).end(body);
+  });
+}
+
+function upgrade(
+  { server: { port, pki }, admin }: Pick<AggregatedGroup, 'server' | 'admin'>,
+  path: string,
+): Promise<{ socket: TLSSocket; head: string }> {
+  const tls = { host: '127.0.0.1', port, ca: pki.caCertificate, cert: admin.certificate, key: admin.key };
+  return new Promise((resolve, reject) => {
+    const socket = connect({ ...tls, ALPNProtocols: ['http/1.1'] }, () => {
+      socket.write(
+        `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\nX-Remote-User: root\r\n\r\n`,
+      );
+    });
+    socket.setEncoding('latin1').once('data', (head) => resolve({ socket, head: String(head) }));
+    socket.once('error', reject);
   });
 }

@@ -197,7 +197,7 @@ describe('on by default', () => {
       );
     await resize('', 1); // nothing that counts has changed
     await resize('status');
-    cluster.put({ ...placed, status: { ...placed.status, declaredFeatures: [...DECLARED_FEATURES] } });
+    cluster.put({ ...placed, status: { ...placed.status, declaredFeatures: [...DECLARED_FEATURES] } } as Node);
     await resize('resize');
   });
 
