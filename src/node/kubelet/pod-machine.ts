@@ -131,7 +131,17 @@ export function podMachine(inputs: PodMachineInputs): PodMachine {
     notes,
     onCompleted: () => resizes.retry(),
   });
-  const reporter = new PodReporter({ allocations, clock, hostIPs: options.addresses, probes, notes, writer, latest });
+  const reporter = new PodReporter({
+    allocations,
+    devices,
+    claims,
+    clock,
+    hostIPs: options.addresses,
+    probes,
+    notes,
+    writer,
+    latest,
+  });
   const preparation = new PodPreparation({
     runtime,
     runtimePods,

@@ -2,6 +2,7 @@
 import type { Container, ContainerStatus as ApiContainerStatus, Pod, PodStatus } from '#api/generated/schema.ts';
 import type { Clock } from '#base/clock.ts';
 import type { ContainerStatus } from '#node/runtime/runtime.ts';
+import type { Devices } from './devices/devices.ts';
 import type { Health } from './pod-actions.ts';
 import { OWN_CONDITIONS } from './pod-conditions.ts';
 import { initContainers } from './pod-containers.ts';
@@ -11,6 +12,7 @@ import type { Probes } from './probes/probes.ts';
 import type { RuntimePod } from './runtime-pods.ts';
 import type { StatusWriter } from './status-writer.ts';
 import type { Allocations } from './resize/allocations.ts';
+import type { ResourceClaims } from './resource-claims/resource-claims.ts';
 import { terminationMessage } from './termination-message.ts';
 
 export interface PodReporterOptions {
@@ -20,6 +22,8 @@ export interface PodReporterOptions {
   notes: PodNotes;
   writer: StatusWriter;
   allocations: Allocations;
+  devices: Pick<Devices, 'healthOf'>;
+  claims: Pick<ResourceClaims, 'healthOf'>;
   /** The pod as the API has it now. */
   latest(pod: Pod): Pod;
 }
@@ -32,7 +36,7 @@ export class PodReporter {
   }
 
   report(pod: Pod, now: RuntimePod, { isTerminal = false }: { isTerminal?: boolean } = {}): PodStatus {
-    const { clock, hostIPs, notes, writer } = this.#options;
+    const { clock, hostIPs, notes, writer, devices, claims } = this.#options;
     const known = this.asLastSaid(pod);
     const health = this.healthOf(known);
     const note = notes.of(pod.metadata.uid);
@@ -48,6 +52,10 @@ export class PodReporter {
       isReady: (container, containerStatus) => this.#isReady(known, container, containerStatus),
       note,
       actuated: this.#options.allocations.actuated(pod.metadata.uid),
+      devicesOf: (container) => [
+        ...devices.healthOf(pod.metadata.uid, container.name),
+        ...claims.healthOf(known, container),
+      ],
     });
     writer.set(known, status);
     return status;

@@ -10,6 +10,7 @@ import type {
   Pod,
   PodCondition,
   PodStatus,
+  ResourceStatus,
 } from '#api/generated/schema.ts';
 import { ephemeralContainers, initContainers, isSidecar } from './pod-containers.ts';
 import { OWN_CONDITIONS, podConditions } from './pod-conditions.ts';
@@ -46,6 +47,8 @@ export interface StatusInputs {
   note: Pick<PodNote, 'ended' | 'resizePending' | 'resizing'>;
   /** What the containers that run may really use; undefined: what the pod says. */
   actuated: PodResources | undefined;
+  /** How well the devices of a container are. */
+  devicesOf(container: Container): readonly ResourceStatus[];
 }
 
 export function podStatusOf(inputs: StatusInputs): PodStatus {
@@ -55,9 +58,11 @@ export function podStatusOf(inputs: StatusInputs): PodStatus {
   const init = initContainers(pod).map((container) =>
     containerStatusOf(container, before(container.name, old?.initContainerStatuses), inputs),
   );
-  const regular = pod.spec.containers.map((container) =>
-    containerStatusOf(container, before(container.name, old?.containerStatuses), inputs),
-  );
+  const regular = pod.spec.containers.map((container) => {
+    const status = containerStatusOf(container, before(container.name, old?.containerStatuses), inputs);
+    const devices = inputs.devicesOf(container);
+    return devices.length > 0 ? { ...status, allocatedResourcesStatus: [...devices] } : status;
+  });
   const ephemeral = ephemeralContainers(pod).map((container) =>
     containerStatusOf(container, before(container.name, old?.ephemeralContainerStatuses), inputs),
   );

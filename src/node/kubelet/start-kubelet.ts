@@ -90,6 +90,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     clock,
     log,
     onChange: () => registration.reportNow(),
+    onHealth: (podUid) => wake(podUid),
   });
   const claims = await ResourceClaims.open({
     root: directories.root,

@@ -88,7 +88,11 @@ test('devices are counted, given to a container with all that they need, and giv
 test('a device that fails is not given away', async () => {
   await fixture.client.delete(Pod, { name: 'third', namespace: 'default' }, { gracePeriodSeconds: 1 });
   await until('third', (gone) => gone === undefined);
+  const healthOf = (pod: Pod | undefined) => pod?.status?.containerStatuses?.[0]?.allocatedResourcesStatus;
+  const [held] = healthOf(await until('second', isReady)) ?? [];
+  expect(held).toMatchObject({ name: RESOURCE, resources: [{ health: 'Healthy' }] });
   for (const id of ['zero-a', 'zero-b']) plugin.tell(id, 'Unhealthy');
+  await until('second', (pod) => healthOf(pod)?.[0]?.resources?.[0]?.health === 'Unhealthy');
   await node(({ capacity, allocatable }) => capacity === '2' && allocatable === '0');
   await wanting('unlucky', 1);
   const { status } = (await until('unlucky', (pod) => pod?.status?.phase === 'Failed')) ?? {};

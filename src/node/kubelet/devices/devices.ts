@@ -4,7 +4,7 @@
  */
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Container, Pod } from '#api/generated/schema.ts';
+import type { Container, Pod, ResourceStatus } from '#api/generated/schema.ts';
 import { quantityValue } from '#api/machinery/quantity.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
@@ -30,6 +30,8 @@ export interface DevicesOptions {
   log: Log;
   /** How many there are has changed. */
   onChange(): void;
+  /** How well a device of this pod is has changed. */
+  onHealth(podUid: string): void;
 }
 
 interface Resource {
@@ -104,6 +106,19 @@ export class Devices {
   /** Those that are well, given away or not. */
   allocatable(): ToldDevices[] {
     return [...this.#resources.keys()].flatMap((name) => this.#healthy(name).flatMap((id) => this.#told(name, id)));
+  }
+
+  /** How well each device of the container is; of one that its plugin does not tell of (yet), well. */
+  healthOf(podUid: string, container: string): ResourceStatus[] {
+    const held = this.#held.get(podUid)?.[container] ?? {};
+    return Object.entries(held).map(([name, ids]) => ({
+      name,
+      resources: ids.map((id) => ({ resourceID: id, health: this.#isHealthy(name, id) ? 'Healthy' : 'Unhealthy' })),
+    }));
+  }
+
+  #isHealthy(name: string, id: string): boolean {
+    return this.#resources.get(name)?.devices.get(id)?.isHealthy ?? true;
   }
 
   #told(name: string, id: string): ToldDevices[] {
@@ -247,7 +262,7 @@ export class Devices {
     const { log, onChange } = this.#options;
     try {
       for await (const devices of plugin.watch(resource.stop.signal)) {
-        resource.devices = new Map(devices.map((device) => [device.id, device]));
+        this.#renew(name, resource, devices);
         onChange();
       }
     } catch (error) {
@@ -257,8 +272,19 @@ export class Devices {
     log.warn('a device plugin has gone: its devices are out of use until it comes back', { resource: name });
     resource.plugin = undefined;
     plugin.close();
-    resource.devices = new Map([...resource.devices].map(([id, device]) => [id, { ...device, isHealthy: false }]));
+    const unwell = [...resource.devices.values()].map((device) => ({ ...device, isHealthy: false }));
+    this.#renew(name, resource, unwell);
     onChange();
+  }
+
+  #renew(name: string, resource: Resource, devices: readonly Device[]): void {
+    const holders = [...this.#held].filter(([, held]) => Object.values(held).some((byName) => byName[name]));
+    const health = () => holders.map(([, held]) => idsIn(held, name).map((id) => this.#isHealthy(name, id)));
+    const before = health();
+    resource.devices = new Map(devices.map((device) => [device.id, device]));
+    const now = health();
+    for (const [index, [uid]] of holders.entries())
+      if (now[index]?.some((isWell, at) => isWell !== before[index]?.[at])) this.#options.onHealth(uid);
   }
 
   #wants({ resources }: Container): [string, number][] {

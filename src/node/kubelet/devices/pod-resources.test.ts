@@ -15,6 +15,8 @@ let root: string;
 let devices: Devices;
 let plugin: SampleDevicePlugin;
 let pods: Pod[];
+/** Pods that were told of a change. */
+let woken: string[];
 let close: () => Promise<void>;
 
 const pod = (name: string, phase = 'Running') => {
@@ -43,7 +45,14 @@ const claim = {
 beforeEach(async () => {
   root = mkdtempSync(join(tmpdir(), 'pr-'));
   const clock = new ManualClock(Date.now()); // plugins are given so long in real time
-  devices = await Devices.open({ root, clock, log: silentLog, onChange: () => undefined });
+  devices = await Devices.open({
+    root,
+    clock,
+    log: silentLog,
+    onChange: () => undefined,
+    onHealth: (uid) => woken.push(uid),
+  });
+  woken = [];
   plugin = new SampleDevicePlugin(join(root, 'device-plugins'), {
     resourceName: RESOURCE,
     ids: ['a', 'b', 'c'],
@@ -111,4 +120,16 @@ test('what could be given away is all that is well, and where it is', async () =
 
 test('only who may enter the kubelet’s folder can ask', () => {
   expect(statSync(join(root, 'pod-resources')).mode & 0o777).toBe(0o750);
+});
+
+test('how well its devices are is told of each container, and a change wakes their pod alone', async () => {
+  const [first, second] = [pod('first'), pod('second')];
+  for (const each of [first, second]) expect(await devices.admit(each)).toBeUndefined();
+  const health = () => ['first', 'second'].map((uid) => devices.healthOf(uid, 'main'));
+  const as = (id: string, is: string) => [{ name: RESOURCE, resources: [{ resourceID: id, health: is }] }];
+  expect(health()).toEqual([as('a', 'Healthy'), as('b', 'Healthy')]);
+  expect(devices.healthOf('first', 'sidecar')).toEqual([]);
+  plugin.tell('b', 'Unhealthy');
+  await vi.waitFor(() => expect(woken).toEqual(['second']), { timeout: 20_000 });
+  expect(health()).toEqual([as('a', 'Healthy'), as('b', 'Unhealthy')]);
 });

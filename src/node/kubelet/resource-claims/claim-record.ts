@@ -1,4 +1,5 @@
 /** What the kubelet knows of a claim that pods on its node use. */
+import type { ResourceHealth } from '#api/generated/schema.ts';
 import type { ResourceClaim } from '#api/resource/v1/resource-claim.ts';
 import type { ClaimName, PreparedDevice } from '#node/runtime/devices/dra-plugin.ts';
 import type { ToldClaim } from '#node/runtime/devices/pod-resources-server.ts';
@@ -33,6 +34,17 @@ export function cdiDevicesOf({ drivers }: ClaimRecord, request: string): string[
     ({ requestNames }) => request === '' || requestNames.length === 0 || requestNames.includes(request),
   );
   return meant.flatMap(({ cdiDeviceIds }) => cdiDeviceIds);
+}
+
+/** Drivers do not say how well they are. @param request '': all devices of the claim; of an alternative, its whole */
+export function healthIn({ drivers }: ClaimRecord, request: string): ResourceHealth[] {
+  const [base = ''] = request.split('/');
+  const ids = drivers.flatMap(({ name, devices }) =>
+    devices
+      .filter(({ requestNames }) => base === '' || requestNames.length === 0 || requestNames.includes(base))
+      .map(({ poolName, deviceName, cdiDeviceIds: [id] }) => id ?? `${name}/${poolName}/${deviceName}`),
+  );
+  return [...new Set(ids)].map((resourceID) => ({ resourceID, health: 'Unknown' }));
 }
 
 export const toldClaim = ({ name, namespace, drivers }: ClaimRecord): ToldClaim => ({

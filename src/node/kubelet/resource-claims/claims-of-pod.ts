@@ -21,7 +21,7 @@ export function claimsOf(pod: Pod): NamedClaim[] {
 }
 
 /** By the claim's name in the pod; undefined: it was found that none is needed. */
-function claimOf({ metadata, spec, status }: Pod, name: string): NamedClaim | undefined {
+export function claimOf({ metadata, spec, status }: Pod, name: string): NamedClaim | undefined {
   const wanted = spec.resourceClaims?.find((each) => each.name === name);
   if (wanted?.resourceClaimName) return { name: wanted.resourceClaimName, isOwn: false };
   const pod = `pod "${metadata.namespace}/${metadata.name}"`;

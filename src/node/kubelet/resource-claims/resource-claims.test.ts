@@ -112,6 +112,33 @@ test('a container has the devices of its requests, and those that are for all', 
   );
 });
 
+test('what a container has of its claims is told with all that is prepared, and how well it is nobody knows', async () => {
+  await register();
+  await giveClaim('gpu', 'one');
+  const pod = podNamed('one', 'gpu', 'a', '');
+  const [main] = pod.spec.containers as [Pod['spec']['containers'][number]];
+  expect([claims.claimsFor(pod, main), claims.healthOf(pod, main)]).toEqual([[], []]);
+  await claims.prepare(pod);
+  const told = claims.claimsFor(pod, main);
+  expect(told).toMatchObject([{ claim_name: 'gpu', claim_namespace: 'default' }]);
+  expect(told[0]?.claim_resources.map((each) => [each.driver_name, each.pool_name, each.cdi_devices])).toEqual(
+    ['a', 'b', 'all'].map((name) => [DRIVER, 'p', [{ name: `${DRIVER}/gpu=${name}` }]]),
+  );
+  const unknown = (...names: string[]) =>
+    names.map((name) => ({ resourceID: `${DRIVER}/gpu=${name}`, health: 'Unknown' }));
+  expect(claims.healthOf(pod, main)).toEqual([
+    { name: 'claim:it/a', resources: unknown('a', 'all') },
+    { name: 'claim:it', resources: unknown('a', 'b', 'all') },
+  ]);
+});
+
+test('a claim that has not been made yet is not told of', () => {
+  const { metadata, spec } = podNamed('one', '', 'a');
+  const pod = { metadata, spec: { ...spec, resourceClaims: [{ name: 'it', resourceClaimTemplateName: 't' }] } } as Pod;
+  const [main] = pod.spec.containers as [Pod['spec']['containers'][number]];
+  expect([claims.claimsFor(pod, main), claims.healthOf(pod, main)]).toEqual([[], []]);
+});
+
 test('a pod that may not use a claim, or whose driver is away, leaves nothing to be given back', async () => {
   const prepare = () => claims.prepare(podNamed('one', 'gpu'));
   const failed = 'prepare dynamic resources: ';

@@ -4,7 +4,7 @@
  * Source: KEP-4381.
  */
 import { join } from 'node:path';
-import type { Container, Pod } from '#api/generated/schema.ts';
+import type { Container, Pod, ResourceStatus } from '#api/generated/schema.ts';
 import { StatusError } from '#api/machinery/status.ts';
 import { ResourceClaim } from '#api/resource/v1/resource-claim.ts';
 import type { Timer } from '#base/clock.ts';
@@ -14,9 +14,17 @@ import type { UnprepareResult } from '#node/runtime/devices/dra-plugin.ts';
 import type { ToldClaim } from '#node/runtime/devices/pod-resources-server.ts';
 import { readState, StateFile } from '../state-file.ts';
 import { Turns } from '../turns.ts';
-import { byDriver, cdiDevicesOf, type ClaimRecord, recordOf, toldClaim, withDevices } from './claim-record.ts';
+import {
+  byDriver,
+  cdiDevicesOf,
+  type ClaimRecord,
+  healthIn,
+  recordOf,
+  toldClaim,
+  withDevices,
+} from './claim-record.ts';
 import { ClaimsFailed } from './claims-failed.ts';
-import { claimsOf, type NamedClaim, refusalOfClaim, requestsOf } from './claims-of-pod.ts';
+import { claimOf, claimsOf, type NamedClaim, refusalOfClaim, requestsOf } from './claims-of-pod.ts';
 import { DraPlugins, type DraPluginsOptions } from './dra-plugins.ts';
 
 export interface ResourceClaimsOptions extends DraPluginsOptions {
@@ -79,9 +87,20 @@ export class ResourceClaims {
   /** What the container uses of them, as far as they are prepared. */
   claimsFor(pod: Pod, container: Container): ToldClaim[] {
     const { namespace } = pod.metadata;
-    const names = new Set(requestsOf(pod, container).map(({ claimName }) => claimName));
+    const requests = unlessFailed(() => requestsOf(pod, container)) ?? [];
+    const names = new Set(requests.map(({ claimName }) => claimName));
     const records = [...names].flatMap((name) => this.#records.get(`${namespace}/${name}`) ?? []);
     return records.map(toldClaim);
+  }
+
+  /** How well the devices of the container's claims are: `claim:NAME`, or `claim:NAME/REQUEST`. */
+  healthOf(pod: Pod, container: Container): ResourceStatus[] {
+    return (container.resources?.claims ?? []).flatMap(({ name, request = '' }) => {
+      const claim = unlessFailed(() => claimOf(pod, name));
+      const record = claim && this.#records.get(`${pod.metadata.namespace}/${claim.name}`);
+      const resources = record ? healthIn(record, request) : [];
+      return resources.length > 0 ? [{ name: `claim:${name}${request && `/${request}`}`, resources }] : [];
+    });
   }
 
   /** The pod uses none of its claims any more. @throws ClaimsFailed */
@@ -196,6 +215,16 @@ export class ResourceClaims {
         this.#options.log.warn('claims of a pod that has ended', { podUid, error: error.message });
       }
     this.follow(hasEnded);
+  }
+}
+
+/** undefined as long as a claim has not been made: why is told where the pod is prepared. */
+function unlessFailed<T>(find: () => T): T | undefined {
+  try {
+    return find();
+  } catch (error) {
+    if (error instanceof ClaimsFailed) return undefined;
+    throw error;
   }
 }
 
