@@ -19,6 +19,7 @@ spec:
           env:
             - {name: PLAIN, value: "two\\nlines"}
             - {name: NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
+            - {name: LABEL, valueFrom: {fieldRef: {fieldPath: "metadata.labels['app']"}}}
             - {name: CPU, valueFrom: {resourceFieldRef: {resource: limits.cpu}}}
             - {name: KEY, valueFrom: {secretKeyRef: {name: s, key: k, optional: true}}}
           envFrom: [{configMapRef: {name: settings, optional: true}, prefix: P_}]
@@ -88,6 +89,7 @@ items:
   - {apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: rb}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: r}, subjects: [{kind: ServiceAccount, name: bot, namespace: shop}]}
   - {apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: p}, spec: {minAvailable: 1, selector: {matchLabels: {app: web}}}}
   - {apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: web}, spec: {minReplicas: 1, maxReplicas: 3, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}, metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}}, {type: Resource, resource: {name: memory, target: {type: AverageValue, averageValue: 1Gi}}}, {type: Pods, pods: {metric: {name: hits}, target: {type: AverageValue, averageValue: '10'}}}, {type: External, external: {metric: {name: queue}, target: {type: Value, value: '5'}}}], behavior: {scaleDown: {stabilizationWindowSeconds: 60, policies: [{type: Pods, value: 1, periodSeconds: 30}]}}}}
+  - {apiVersion: v1, kind: Pod, metadata: {name: user}, spec: {schedulerName: nobody, containers: [{name: c, image: i}], volumes: [{name: a, persistentVolumeClaim: {claimName: claim}}, {name: b, persistentVolumeClaim: {claimName: claim}}]}}
   - {apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: claim}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}
   - {apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db}, spec: {serviceName: db, replicas: 1, selector: {matchLabels: {app: db}}, template: {metadata: {labels: {app: db}}, spec: {containers: [{name: c, image: i}]}}, volumeClaimTemplates: [{metadata: {name: d}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}]}}
   - {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: some, labels: {a: b}}, spec: {podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress, Egress], ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.1.0.0/16, 10.2.0.0/16]}}, {podSelector: {matchLabels: {a: b}}, namespaceSelector: {}}, {namespaceSelector: {matchLabels: {c: d}}}], ports: [{port: 80}, {port: 81, endPort: 90, protocol: UDP}, {port: http}]}, {from: [{podSelector: {}}]}], egress: [{}]}}

@@ -57,6 +57,9 @@ const STORIES: Record<string, Step[]> = {
       stdin: FILES['web.yaml']!.replace(/ {10}env:[\s\S]*?envFrom.*\n/, '').replace('  replicas: 2\n', ''),
     },
     { args: 'apply -f - -o name', stdin: FILES['web.yaml']! },
+    { args: 'apply view-last-applied svc/web deploy/web' },
+    { args: 'apply view-last-applied deploy/web -o json' },
+    { args: 'apply view-last-applied sa default' },
     { args: 'apply -f - -o jsonpath={.kind}', stdin: FILES['settings.yaml']! },
   ],
   'apply takes over what was created without it, with a warning': [
@@ -215,7 +218,8 @@ const STORIES: Record<string, Step[]> = {
     { args: 'delete job once --cascade=foreground --timeout=90s' },
     { args: 'delete secret/s sa/bot' },
     { args: 'delete deploy small --grace-period=0 --force' },
-    { args: 'delete cm --all' },
+    { args: 'delete cm --all -i', stdin: 'n\n' },
+    { args: 'delete cm --all -i', stdin: 'y\n' },
     { args: 'delete deploy --all' },
   ],
 };
@@ -257,6 +261,11 @@ test.skipIf(!packagedKubectl())('a set that kubectl has begun is gone on with', 
     stderr: '',
   });
   expect(await stockKubectl(apply('team.yaml'))).toMatchObject({ code: 0, stdout: 'configmap/kept unchanged\n' });
+});
+
+test('apply that must not overwrite is refused: kedge always does', async () => {
+  const call = { kubeconfig: server.kubeconfig, args: words('apply -f settings.yaml --overwrite=false'), folder };
+  expect(await ownClient(call)).toEqual({ code: 1, stdout: '', stderr: 'error: --overwrite=false is not supported\n' });
 });
 
 test.each(['apply -k .', 'diff -k .', 'get -k .', 'delete -k .', 'create -k .', 'replace -k .'])(

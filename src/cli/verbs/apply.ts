@@ -15,6 +15,7 @@ import { applyOnServer } from './server-side-apply.ts';
 import { isNotFound, SELECTOR_FLAGS, type Target, type Targets, targetsOf } from './targets.ts';
 import type { Verb, VerbCall } from './verb.ts';
 import { throwIfAny, unexpected, VerbError } from './verb-error.ts';
+import { viewLastAppliedVerb } from './view-last-applied.ts';
 import {
   DRY_RUN_FLAG,
   type DryRun,
@@ -31,6 +32,7 @@ export const applyVerb: Verb = {
   name: 'apply',
   summary: 'create or change objects as files say',
   usage: '(-f FILENAME)',
+  verbs: [viewLastAppliedVerb],
   flags: [
     ...fileFlags('to apply'),
     ...OUTPUT_FLAGS,

@@ -41,6 +41,7 @@ export const deleteVerb: Verb = {
     { name: 'wait', type: 'bool', default: 'true', summary: 'return when the objects are gone' },
     { name: 'timeout', type: 'duration', default: '0s', summary: 'how long to wait; 0 for ever' },
     { name: 'output', short: 'o', type: 'string', summary: 'name: only what was deleted' },
+    { name: 'interactive', short: 'i', type: 'bool', summary: 'say what would go, and ask before it goes' },
     { name: 'raw', type: 'string', summary: 'a path to delete as it is' },
   ],
   async run(call) {
@@ -55,6 +56,8 @@ export const deleteVerb: Verb = {
     const ignoreNotFound = flags.has('ignore-not-found') ? flags.bool('ignore-not-found') : isSelected;
     const { targets, errors } = await targetsOf(call, { ignoreNotFound });
     warnOfScope(call, targets);
+    if (flags.bool('interactive') && targets.length > 0 && !(await isConfirmed(call, targets)))
+      return io.out('deletion is cancelled\n');
     const deleted: { target: Target; uid: string | undefined }[] = [];
     for (const target of targets) {
       try {
@@ -69,6 +72,18 @@ export const deleteVerb: Verb = {
     if (flags.bool('wait') && dryRun === 'none') await untilGone(call, deleted);
   },
 };
+
+async function isConfirmed({ io }: VerbCall, targets: readonly Target[]): Promise<boolean> {
+  io.out(`You are about to delete the following ${targets.length} resource(s):\n`);
+  for (const { resource, name } of targets) io.out(`${printedKindOf(resource)}/${name}\n`);
+  io.out('Do you want to continue? (y/N): ');
+  let answer = '';
+  for await (const chunk of io.stdin) {
+    answer += chunk;
+    if (answer.includes('\n')) break;
+  }
+  return answer.trim().toLowerCase() === 'y';
+}
 
 /** Seconds; -1 leaves it to the object. */
 function graceOf({ flags, io }: VerbCall): number {

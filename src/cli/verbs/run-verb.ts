@@ -67,7 +67,7 @@ function tell(error: unknown, { io, path, server }: { io: VerbIo; path: string; 
 
 function helpOf(verb: Verb, path: string): string {
   const subverbs = (verb.verbs ?? []).map(({ name, summary }) => `  ${name.padEnd(16)}${summary}`);
-  const usage = verb.verbs ? `${path} SUBCOMMAND` : [path, verb.usage].filter(Boolean).join(' ');
+  const usage = verb.verbs && !verb.run ? `${path} SUBCOMMAND` : [path, verb.usage].filter(Boolean).join(' ');
   const sections = [
     `${verb.summary[0]?.toUpperCase()}${verb.summary.slice(1)}.`,
     `Usage:\n  ${usage} [options]`,

@@ -42,8 +42,11 @@ export const persistentVolumeClaimDescriber: Describer<PersistentVolumeClaim> = 
       report.field('Name', spec.dataSource.name, 1);
     }
     const pods = await listed<Pod>(context, 'pods', { namespace: metadata.namespace });
-    const users = pods.filter(({ spec: { volumes = [] } }) =>
-      volumes.some(({ persistentVolumeClaim }) => persistentVolumeClaim?.claimName === metadata.name),
+    // Once for each volume by which it has the claim.
+    const users = pods.flatMap((pod) =>
+      (pod.spec.volumes ?? []).flatMap(({ persistentVolumeClaim }) =>
+        persistentVolumeClaim?.claimName === metadata.name ? [pod] : [],
+      ),
     );
     report.values('Used By', users.map((pod) => pod.metadata.name).sort());
     describeConditions(report, claim);
