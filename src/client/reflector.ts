@@ -10,6 +10,7 @@ import { hasReason, StatusError } from '#api/machinery/status.ts';
 import { BackOff } from '#base/back-off.ts';
 import type { Clock } from '#base/clock.ts';
 import { sleep } from '#base/clock.ts';
+import { type Followable, follow } from '#base/followable.ts';
 import type { Log } from '#base/log.ts';
 import type { Random } from '#base/random.ts';
 import type { Client } from './client.ts';
@@ -106,10 +107,7 @@ async function watchFrom<T extends KubeObject>(
 ): Promise<void> {
   const { client, kind, scope, signal } = options;
   const events = client.watch(kind, { ...scope, resourceVersion, allowWatchBookmarks: true, signal });
-  for await (const event of events) {
-    if (signal.aborted) return;
-    take(event, options);
-  }
+  await toEnd(events, signal, (event) => take(event, options));
 }
 
 /** `listed` is told when all that there is has come. What comes behind that is taken as by any watch. */
@@ -120,8 +118,7 @@ async function streamAll<T extends KubeObject>(
   const { client, kind, scope, cache, keep, signal } = options;
   const events = client.watch(kind, { ...scope, ...FROM_NOW_ON, allowWatchBookmarks: true, signal });
   let items: T[] | undefined = [];
-  for await (const event of events) {
-    if (signal.aborted) return;
+  await toEnd(events, signal, (event) => {
     if (!items) take(event, options);
     else if (event.type !== 'BOOKMARK') items.push(keep ? keep(event.object) : event.object);
     else if (event.object.metadata.annotations?.[INITIAL_EVENTS_END] === 'true') {
@@ -130,12 +127,29 @@ async function streamAll<T extends KubeObject>(
       items = undefined;
       listed(resourceVersion);
     }
-  }
+  });
+}
+
+/** What `taken` throws is no answer of the server, and comes out as it is. */
+async function toEnd<T>(events: Followable<T>, signal: AbortSignal, taken: (event: T) => void): Promise<void> {
+  let bug: { error: unknown } | undefined;
+  const following = follow(events, (event) => {
+    if (signal.aborted || bug) return;
+    try {
+      taken(event);
+    } catch (error) {
+      bug = { error };
+      following.stop();
+    }
+  });
+  await following.ended;
+  if (bug) throw (bug as { error: unknown }).error;
 }
 
 /** On the bookmark behind the last of what there is; one without it says only how far the server is. */
-const INITIAL_EVENTS_END = 'k8s.io/initial-events-end';
-const FROM_NOW_ON = { sendInitialEvents: true, resourceVersionMatch: 'NotOlderThan' } as const;
+export const INITIAL_EVENTS_END = 'k8s.io/initial-events-end';
+/** Of a watch that begins with what there is. */
+export const FROM_NOW_ON = { sendInitialEvents: true, resourceVersionMatch: 'NotOlderThan' } as const;
 
 function take<T extends KubeObject>({ type, object }: WatchEvent<T>, { cache, keep }: ReflectorOptions<T>): void {
   if (type === 'BOOKMARK') cache.advance(object.metadata.resourceVersion);

@@ -5,12 +5,22 @@ import { expect, test, vi } from 'vitest';
 import { ConfigMap } from '#api/core/v1/config-map.ts';
 import { Event } from '#api/core/v1/event.ts';
 import { Pod } from '#api/core/v1/pod.ts';
+import type { Client } from '#client/client.ts';
 import { detectMachineFacts } from '#node/runtime/machine-facts.ts';
 import { pod as podOf } from '#testing/cluster.ts';
 import { IMAGE, noMounts, withKubelet } from '../../../test/node/simulated-kubelet.ts';
 
 const secretInMemory = { name: 'token', projected: { sources: [{ configMap: { name: 'settings' } }] } };
 const settings = { metadata: { name: 'settings', namespace: 'default' } };
+
+/** Nobody is told of ConfigMaps, not even which there are, before `until` lets them. */
+function holdConfigMaps(client: Client, until: () => Promise<void>): void {
+  const watch = client.watch.bind(client);
+  vi.spyOn(client, 'watch').mockImplementation(async function* (kind, options) {
+    if (kind.kind === 'ConfigMap') await until();
+    yield* watch(kind, options);
+  });
+}
 
 test('a sandbox is made while the volumes are, and all that is asked of the runtime is what has to be known', async () => {
   let mounted: () => void = () => undefined;
@@ -71,13 +81,10 @@ test('a pod that names an object that is missing has no sandbox', () =>
 
 test('a pod that goes while nobody answers what it names goes nevertheless', () =>
   withKubelet({}, async ({ cluster, pod, runtime }) => {
-    const list = cluster.client.list.bind(cluster.client);
     const asked = vi.fn();
-    const never = new Promise<never>(() => undefined);
-    vi.spyOn(cluster.client, 'list').mockImplementation((kind, ...rest) => {
-      if (kind.kind !== 'ConfigMap') return list(kind, ...rest);
+    holdConfigMaps(cluster.client, () => {
       asked();
-      return never;
+      return new Promise(() => undefined);
     });
     await cluster.client.create(Pod, podOf('waits', { nodeName: 'node-1', volumes: [secretInMemory] }) as Pod);
     await vi.waitFor(() => expect(asked).toHaveBeenCalled(), { timeout: 20_000 });
@@ -93,15 +100,11 @@ test('what was there for an earlier pod is not waited for by the next one; where
     await cluster.client.delete(Pod, { namespace: 'default', name: 'first' });
     await cluster.passes(60_000);
     expect(pod('first')).toBeUndefined();
-    const list = cluster.client.list.bind(cluster.client);
     let answer: () => void = () => undefined;
     const answered = new Promise<void>((resolve) => {
       answer = resolve;
     });
-    vi.spyOn(cluster.client, 'list').mockImplementation(async (kind, ...rest) => {
-      if (kind.kind === 'ConfigMap') await answered;
-      return list(kind, ...rest);
-    });
+    holdConfigMaps(cluster.client, () => answered);
     await cluster.client.delete(ConfigMap, { namespace: 'default', name: 'settings' });
     await cluster.client.create(Pod, podOf('second', { nodeName: 'node-1', volumes: [secretInMemory] }) as Pod);
     await vi.waitFor(() => expect(runtime.calls).toContain('RunPodSandbox default/second'), { timeout: 20_000 });

@@ -11,13 +11,15 @@ const pod = (uid: string) =>
   }) as unknown as Pod;
 const settings = { metadata: { name: 'settings', namespace: 'ns', resourceVersion: '7' }, data: { a: '1' } };
 
-/** An API that answers lists when it is told to, and tells of no change. */
+/** An API that tells what there is when it is told to, and of no change. */
 function hangingApi() {
   const answers: ((items: object[]) => void)[] = [];
   const client = {
-    list: () =>
-      new Promise((resolve) => answers.push((items) => resolve({ items, metadata: { resourceVersion: '9' } }))),
     async *watch(_: unknown, { signal }: { signal: AbortSignal }) {
+      for (const object of await new Promise<object[]>((resolve) => answers.push(resolve)))
+        yield { type: 'ADDED', object };
+      const annotations = { 'k8s.io/initial-events-end': 'true' };
+      yield { type: 'BOOKMARK', object: { metadata: { resourceVersion: '9', annotations } } };
       await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
     },
   } as unknown as Client;

@@ -10,6 +10,7 @@ import type { KubeObject } from '#api/machinery/object.ts';
 import { StatusError } from '#api/machinery/status.ts';
 import { type Clock, sleep } from '#base/clock.ts';
 import type { Client } from '#client/client.ts';
+import { FROM_NOW_ON, INITIAL_EVENTS_END } from '#client/reflector.ts';
 import { Unreachable } from '#client/transport.ts';
 import { everyContainer } from './pod-containers.ts';
 import { unlessAborted } from './unless-aborted.ts';
@@ -183,20 +184,22 @@ export class ReferencedObjects {
     }
   }
 
+  /** One request tells what there is and what becomes of it (KEP-3157). */
   async #listAndWatch(entry: Entry, answered: () => void): Promise<void> {
     const { kind, namespace, name, stop } = entry;
     const scope = { namespace, fieldSelector: `metadata.name=${name}` };
-    const list = await this.#options.client.list(kind, scope);
-    this.#replace(entry, list.items[0]);
-    answered();
-    const { resourceVersion } = list.metadata;
-    const events = this.#options.client.watch(kind, {
-      ...scope,
-      ...(resourceVersion && { resourceVersion }),
-      signal: stop.signal,
-    });
-    for await (const { type, object } of events)
-      if (type !== 'BOOKMARK') this.#replace(entry, type === 'DELETED' ? undefined : object);
+    const { signal } = stop;
+    const events = this.#options.client.watch(kind, { ...scope, ...FROM_NOW_ON, allowWatchBookmarks: true, signal });
+    let isListed = false;
+    let found: KubeObject | undefined;
+    for await (const { type, object } of events) {
+      if (type !== 'BOOKMARK') found = type === 'DELETED' ? undefined : object;
+      const isEnd = type === 'BOOKMARK' && object.metadata.annotations?.[INITIAL_EVENTS_END] === 'true';
+      if (!isListed && !isEnd) continue;
+      this.#replace(entry, found);
+      if (!isListed) answered();
+      isListed = true;
+    }
   }
 
   #replace(entry: Entry, object: KubeObject | undefined): void {
