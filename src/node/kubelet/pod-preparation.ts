@@ -143,8 +143,7 @@ export class PodPreparation {
       const handler = await this.#options.runtimeHandlerOf(pod);
       if (pod.spec.hostUsers === false) await this.#refuseUsers(pod, handler);
       const sandboxId = await starts.run(() => runtime.runPodSandbox(config, handler));
-      runtimePods.made(uid, sandboxId, 'sandbox');
-      const status = await runtime.podSandboxStatus(sandboxId);
+      const status = await runtimePods.madeSandbox(uid, sandboxId);
       return { sandboxId, config, podIPs: this.ipsOf(pod, status?.ips ?? []) };
     } catch (error) {
       const isRefused = error instanceof NoRuntimeClass;

@@ -105,3 +105,42 @@ test('what goes on as it was is remembered, until something happens to it or it 
   await pods.read('a');
   expect(pods.remembered('a')).toBeUndefined();
 });
+
+test('a sandbox that was just made is looked at once for itself and the next read, unless something happens to it', async () => {
+  const labels = { [POD_UID]: 'a' };
+  const sandbox = { id: 's', state: 'SANDBOX_READY', labels, metadata: { attempt: 0 } };
+  const counted = { looks: 0 };
+  let meanwhile = (): void => undefined;
+  const runtime = {
+    async podSandboxStatus() {
+      counted.looks++;
+      const status = { ...sandbox };
+      meanwhile();
+      return status;
+    },
+    containerStatus: async () => undefined,
+  } as unknown as ContainerRuntime;
+  const pods = new RuntimePods(runtime, new ManualClock());
+  const looksOf = async (act: () => Promise<unknown>) => {
+    const before = counted.looks;
+    await act();
+    return counted.looks - before;
+  };
+  const states = async () => (await pods.readKnown('a')).sandboxes.map(({ state }) => state);
+
+  expect(await looksOf(() => pods.madeSandbox('a', 's'))).toBe(1);
+  pods.made('a', 'c', 'container'); // which is no news of the sandbox
+  expect(await looksOf(states)).toBe(0);
+  expect(await looksOf(states)).toBe(1);
+
+  await pods.madeSandbox('a', 's');
+  sandbox.state = 'SANDBOX_NOTREADY';
+  pods.changed('a');
+  expect(await states()).toEqual(['SANDBOX_NOTREADY']);
+
+  sandbox.state = 'SANDBOX_READY';
+  meanwhile = () => pods.changed('a'); // what was answered may be older
+  await pods.madeSandbox('a', 's');
+  sandbox.state = 'SANDBOX_NOTREADY';
+  expect(await states()).toEqual(['SANDBOX_NOTREADY']);
+});

@@ -53,6 +53,8 @@ export class RuntimePods {
   readonly #podOf = new Map<string, string>();
   /** What was read last of pods that go on as they are. */
   readonly #remembered = new Map<string, { pod: RuntimePod; atMs: number }>();
+  /** Of sandboxes as they were when they had just been made: good for one read. By id. */
+  readonly #justMade = new Map<string, PodSandboxStatus>();
   /** The read of each pod that began last, unless something has changed since. */
   readonly #reading = new Map<string, object>();
 
@@ -100,6 +102,11 @@ export class RuntimePods {
 
   /** Something has happened to it. */
   changed(uid: string): void {
+    for (const id of this.#ids.get(uid)?.keys() ?? []) this.#justMade.delete(id);
+    this.#unsettle(uid);
+  }
+
+  #unsettle(uid: string): void {
     this.#remembered.delete(uid);
     this.#reading.delete(uid);
   }
@@ -116,7 +123,7 @@ export class RuntimePods {
     const ids = [...(this.#ids.get(uid) ?? [])];
     const of = (sort: string) => ids.flatMap(([id, what]) => (what === sort ? [id] : []));
     const [sandboxStatuses, containerStatuses] = await Promise.all([
-      Promise.all(of('sandbox').map((id) => this.#runtime.podSandboxStatus(id))),
+      Promise.all(of('sandbox').map((id) => this.#sandboxStatus(id))),
       Promise.all(of('container').map((id) => this.#containerStatus(id))),
     ]);
     const sandboxes = sandboxStatuses.filter((status) => status !== undefined).sort(newestFirst);
@@ -135,8 +142,18 @@ export class RuntimePods {
     const ids = this.#ids.get(uid) ?? new Map<string, 'sandbox' | 'container'>();
     ids.set(id, what);
     this.#ids.set(uid, ids);
-    if (this.#podOf.get(id) !== uid) this.changed(uid);
+    if (this.#podOf.get(id) !== uid) this.#unsettle(uid);
     this.#podOf.set(id, uid);
+  }
+
+  /** This kubelet has made it and looks at it: what it finds is what the next read finds, unless something happens first. */
+  async madeSandbox(uid: string, id: string): Promise<PodSandboxStatus | undefined> {
+    this.made(uid, id, 'sandbox');
+    const reading = {};
+    this.#reading.set(uid, reading);
+    const status = await this.#runtime.podSandboxStatus(id);
+    if (status && this.#reading.get(uid) === reading) this.#justMade.set(id, status);
+    return status;
   }
 
   /** Whose sandbox or container it is; undefined: nobody has told. */
@@ -167,6 +184,7 @@ export class RuntimePods {
     const uid = this.#podOf.get(id) ?? '';
     this.changed(uid);
     this.#exited.delete(id);
+    this.#justMade.delete(id);
     this.#ids.get(uid)?.delete(id);
     this.#podOf.delete(id);
   }
@@ -179,6 +197,12 @@ export class RuntimePods {
     ]);
     this.seen({ sandboxes, containers });
     this.#isPresentKnown = true;
+  }
+
+  async #sandboxStatus(id: string): Promise<PodSandboxStatus | undefined> {
+    const known = this.#justMade.get(id);
+    this.#justMade.delete(id);
+    return known ?? this.#runtime.podSandboxStatus(id);
   }
 
   async #containerStatus(id: string): Promise<ContainerStatus | undefined> {
