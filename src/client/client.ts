@@ -2,6 +2,7 @@
 import type { Kind } from '#api/machinery/kind.ts';
 import { apiVersionOf, pathOf } from '#api/machinery/kind.ts';
 import type { KubeList, KubeObject } from '#api/machinery/object.ts';
+import type { Followable } from '#base/followable.ts';
 import type { Transport, WatchEvent } from './transport.ts';
 
 export interface Named {
@@ -61,10 +62,10 @@ export class Client {
   watch<T extends KubeObject>(
     kind: Kind<T>,
     options: ListOptions & { signal: AbortSignal; allowWatchBookmarks?: boolean; sendInitialEvents?: boolean },
-  ): AsyncIterable<WatchEvent<T>> {
+  ): Followable<WatchEvent<T>> {
     const { signal, ...query } = options;
     const path = pathOf(kind, { ...(options.namespace && { namespace: options.namespace }) });
-    return this.transport.watch({ path: `${path}${queryOf({ ...query, watch: true })}`, signal }) as AsyncIterable<
+    return this.transport.watch({ path: `${path}${queryOf({ ...query, watch: true })}`, signal }) as Followable<
       WatchEvent<T>
     >;
   }

@@ -1,5 +1,6 @@
 /** Through which every request of a test cluster's clients goes: it counts what is under way, and lets faults happen. */
 import type { Clock } from '#base/clock.ts';
+import { type Followable, type Following, follow } from '#base/followable.ts';
 import type { Soon } from '#base/soon.ts';
 import type { UserInfo, WatchEvent } from '#client/transport.ts';
 import type { IncomingRequest, Pipeline } from '#control-plane/apiserver/pipeline.ts';
@@ -18,7 +19,7 @@ export class Gate {
       this.#counted(faults.isQuiet ? request : () => faults.around(info(), user, request));
     const openWatch = async (info: RequestInfo, user: UserInfo, open: () => ReturnType<Pipeline['watch']>) => {
       const { opened, watch, over } = await faults.openWatch(info, user, open);
-      if ('events' in opened) return { events: untilDropped(opened.events as AsyncIterable<WatchEvent>, watch, over) };
+      if ('events' in opened) return { events: untilDropped<WatchEvent>(opened.events, watch, over) };
       const { kind, batches } = opened;
       return { kind, batches: untilDropped(batches, watch, over) };
     };
@@ -60,9 +61,30 @@ export class Gate {
 }
 
 /** As `items`, until the watch is dropped; then it ends, or with the error that the test has thought of. */
-const untilDropped = <T>(items: AsyncIterable<T>, watch: FollowedWatch, over: () => void): AsyncIterable<T> => ({
+const untilDropped = <T>(items: Followable<T>, watch: FollowedWatch, over: () => void): Followable<T> => ({
+  follow: (take) =>
+    followUntilDropped(
+      follow(items, (item) => watch.dropped || take(item)),
+      watch,
+      over,
+    ),
   [Symbol.asyncIterator]: () => new DroppableItems(items[Symbol.asyncIterator](), watch, over),
 });
+
+/** Does not wait for `inner` to give way. */
+function followUntilDropped(inner: Following, watch: FollowedWatch, over: () => void): Following {
+  const ended = new Promise<void>((resolve, reject) => {
+    watch.onDrop = () => {
+      const { reason } = watch.dropped!;
+      if (reason) reject(reason);
+      else resolve();
+      inner.stop();
+    };
+    inner.ended.then(resolve, reject);
+    if (watch.dropped) watch.onDrop();
+  });
+  return { ended: ended.finally(over), stop: inner.stop };
+}
 
 /** Does not wait for `inner` to give way, which may be waiting for something that never comes. */
 class DroppableItems<T> implements AsyncIterator<T> {

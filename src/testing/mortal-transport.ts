@@ -2,6 +2,7 @@
  * The connection of a component that may die at any moment: from then on nothing goes out and no answer comes in, as when its
  * process has been killed. What the server has received by then it does.
  */
+import type { Followable } from '#base/followable.ts';
 import type { ApiReply, ApiRequest, Transport, WatchEvent } from '#client/transport.ts';
 
 export class MortalTransport implements Transport {
@@ -27,7 +28,7 @@ export class MortalTransport implements Transport {
   }
 
   /** Its informers end it by their own signal. */
-  watch(request: { path: string; signal: AbortSignal }): AsyncIterable<WatchEvent> {
+  watch(request: { path: string; signal: AbortSignal }): Followable<WatchEvent> {
     return this.#inner.watch(request);
   }
 }

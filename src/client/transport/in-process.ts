@@ -1,5 +1,6 @@
 /** The transport inside the API server's own process: whole pipeline, frozen objects, no JSON. */
 import { internalError, StatusError } from '#api/machinery/status.ts';
+import { type Followable, follow } from '#base/followable.ts';
 import {
   type ApiReply,
   type ApiRequest,
@@ -31,9 +32,15 @@ export class InProcessTransport implements Transport {
     }
   }
 
-  watch(request: { path: string; signal: AbortSignal }): AsyncIterable<WatchEvent> {
-    const events = this.#pipeline.watch({ ...request, user: this.#user });
-    return { [Symbol.asyncIterator]: () => answered(events[Symbol.asyncIterator]()) };
+  watch({ path, signal }: { path: string; signal: AbortSignal }): Followable<WatchEvent> {
+    const events = this.#pipeline.watch({ user: this.#user, path, signal });
+    return {
+      [Symbol.asyncIterator]: () => answered(events[Symbol.asyncIterator]()),
+      follow(take) {
+        const { ended, stop } = follow(events, take);
+        return { ended: ended.catch(refused), stop };
+      },
+    };
   }
 }
 

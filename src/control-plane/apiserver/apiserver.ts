@@ -7,6 +7,7 @@ import { setMaxListeners } from 'node:events';
 import type { KindRegistry } from '#api/machinery/kind.ts';
 import type { MutableKindRegistry } from '#api/machinery/kind-registry.ts';
 import type { Clock } from '#base/clock.ts';
+import { followOpened } from '#base/followable.ts';
 import type { Log } from '#base/log.ts';
 import type { Random } from '#base/random.ts';
 import { Client } from '#client/client.ts';
@@ -125,8 +126,14 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const requests = made.promise.then(inProcessPipeline);
   const early: RequestPipeline = {
     handle: async (request) => (await requests).handle(request),
-    watch: async function* (request) {
-      yield* (await requests).watch(request);
+    watch(request) {
+      const opening = requests.then((opened) => opened.watch(request));
+      return {
+        [Symbol.asyncIterator]: async function* () {
+          yield* await opening;
+        },
+        follow: (take) => followOpened(opening, take),
+      };
     },
   };
   const client = new Client(new InProcessTransport(early, LOOPBACK_USER));

@@ -2,6 +2,7 @@
 import { apiVersionOf, type Kind } from '#api/machinery/kind.ts';
 import type { KubeList, KubeObject } from '#api/machinery/object.ts';
 import { badRequest } from '#api/machinery/status.ts';
+import { type Followable, type Following, follow, followOpened } from '#base/followable.ts';
 import type { ApiReply, RequestPipeline, WatchEvent } from '#client/transport.ts';
 import { newAuditId } from './audit/audit-id.ts';
 import type { AuditedRequest } from './audit/audited-request.ts';
@@ -10,6 +11,7 @@ import { formOf } from './registry/caches.ts';
 import { requestInfoOf } from './request-info.ts';
 import { attachedBody } from './request-body.ts';
 import type { Reply } from './resource-call.ts';
+import type { OpenedWatch } from './verbs/watch.ts';
 import type { CacheEvent, ListPage } from './watch-cache/watch-cache.ts';
 
 export function inProcessPipeline(pipeline: Pipeline): RequestPipeline {
@@ -41,12 +43,41 @@ export function inProcessPipeline(pipeline: Pipeline): RequestPipeline {
       });
     },
 
-    watch: (request) => ({ [Symbol.asyncIterator]: () => new InProcessWatch(pipeline, request) }),
+    watch: (request) => ({
+      [Symbol.asyncIterator]: () => new InProcessWatch(pipeline, request),
+      follow: (take) => followWatch(pipeline, request, take),
+    }),
   };
 }
 
 type AskedWatch = Parameters<RequestPipeline['watch']>[0];
 const OVER: IteratorResult<WatchEvent> = { done: true, value: undefined };
+
+/** As its informers follow it. */
+function followWatch(pipeline: Pipeline, request: AskedWatch, take: (event: WatchEvent) => void): Following {
+  const audited = auditedFrom(pipeline, { ...request, method: 'GET' });
+  const opening = openedWatch(pipeline, request, audited).then((opened) =>
+    'events' in opened ? opened.events : eventsOf(opened),
+  );
+  const { ended, stop } = followOpened(opening, take);
+  return audited ? { ended: ended.finally(() => audited.completed(200)), stop } : { ended, stop };
+}
+
+function openedWatch(pipeline: Pipeline, { path, user, signal }: AskedWatch, audited: AuditedRequest | undefined) {
+  const annotate = audited && { annotate: audited.annotate };
+  const open = () => pipeline.watch({ method: 'GET', path, user, signal, ...annotate });
+  return audited ? audited.opening(open) : open();
+}
+
+const eventsOf = ({ kind, batches }: OpenedWatch): Followable<WatchEvent> => ({
+  follow: (take) =>
+    follow(batches, (batch) => {
+      for (const event of batch) take(eventOf(kind, event));
+    }),
+  async *[Symbol.asyncIterator]() {
+    for await (const batch of batches) for (const event of batch) yield eventOf(kind, event);
+  },
+});
 
 /**
  * The events of a watch one by one, by hand: every change goes through here on its way to each informer of the process, and a
@@ -109,11 +140,8 @@ class InProcessWatch implements AsyncIterator<WatchEvent> {
   }
 
   async #open(): Promise<void> {
-    const { user, path, signal } = this.#request;
-    const audited = auditedFrom(this.#pipeline, { method: 'GET', path, user });
-    const annotate = audited && { annotate: audited.annotate };
-    const open = () => this.#pipeline.watch({ method: 'GET', path, user, signal, ...annotate });
-    const opened = await (audited ? audited.opening(open) : open());
+    const audited = auditedFrom(this.#pipeline, { ...this.#request, method: 'GET' });
+    const opened = await openedWatch(this.#pipeline, this.#request, audited);
     this.#audited = audited;
     if ('events' in opened) this.#remote = opened.events[Symbol.asyncIterator]();
     else {

@@ -5,6 +5,7 @@
  */
 import type { Kind } from '#api/machinery/kind.ts';
 import type { Clock } from '#base/clock.ts';
+import { type Followable, follow } from '#base/followable.ts';
 import { PlainSignal } from '#base/plain-signal.ts';
 import { watchOptionsOf } from '../list-options.ts';
 import type { VerbServices } from '../registry/behaviour.ts';
@@ -73,7 +74,8 @@ function timeLimit(clock: Clock, ms: number, outer: AbortSignal | undefined) {
 }
 
 /** By hand, so that it can be ended before it has begun and while an event is waited for. `finish` may be called more than once. */
-const thenFinally = <T>(items: AsyncIterable<T>, finish: () => void): AsyncIterable<T> => ({
+const thenFinally = <T>(items: Followable<T>, finish: () => void): Followable<T> => ({
+  follow: (take) => ({ ended: follow(items, take).ended.finally(finish), stop: finish }),
   [Symbol.asyncIterator]() {
     const inner = items[Symbol.asyncIterator]();
     const passed = (result: IteratorResult<T>) => {

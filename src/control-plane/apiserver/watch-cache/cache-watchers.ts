@@ -5,6 +5,9 @@ import type { CachedState } from './cached-state.ts';
 import type { ObjectSet } from './object-set.ts';
 import type { CacheEvent, WatchOptions } from './watch-cache.ts';
 
+/** Not queueMicrotask, which in Node makes a record of an asynchronous resource each time. */
+const NOW = Promise.resolve();
+
 /** One watcher's events, waiting to be sent. */
 export class CacheWatcher {
   readonly options: WatchOptions;
@@ -56,7 +59,36 @@ export class CacheWatcher {
   something(): Promise<void> {
     if (this.ended || this.#waiting.length > 0) return Promise.resolve();
     return new Promise((resolve) => {
-      this.#wake = resolve;
+      this.#wake = () => {
+        this.#wake = undefined;
+        resolve();
+      };
+    });
+  }
+
+  /**
+   * In place of asking: `take` is given what there is, and then what comes, after whoever brings it has done. Resolves when this
+   * has ended, rejects with what ended it.
+   */
+  handTo(take: (events: readonly CacheEvent[]) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let isDue = false;
+      const hand = () => {
+        isDue = false;
+        try {
+          const events = this.take();
+          if (events.length > 0) take(events);
+        } catch (error) {
+          reject(error);
+          this.end();
+        }
+        if (this.ended) resolve();
+      };
+      this.#wake = () => {
+        if (!isDue) void NOW.then(hand);
+        isDue = true;
+      };
+      hand();
     });
   }
 
@@ -74,7 +106,6 @@ export class CacheWatcher {
 
   #wakeUp(): void {
     this.#wake?.();
-    this.#wake = undefined;
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { expired, internalError, type StatusError, serviceUnavailable } from '#api/machinery/status.ts';
 import { sleep } from '#base/clock.ts';
+import type { Following } from '#base/followable.ts';
 import type { Soon } from '#base/soon.ts';
 import { Unreadable } from '#control-plane/storage/errors.ts';
 import { Compacted, type EventBatch, type Revision, type Stored } from '#control-plane/storage/storage.ts';
@@ -137,7 +138,45 @@ class StorageWatchCache implements WatchCache {
     return this.#with(freshness.exact, listTooOld, () => this.#page(options, { revision: freshness.exact }));
   }
 
-  async *watch(options: WatchOptions): CacheWatch {
+  watch(options: WatchOptions): CacheWatch {
+    return {
+      [Symbol.asyncIterator]: () => this.#batches(options),
+      follow: (take) => this.#follow(options, take),
+    };
+  }
+
+  #follow(options: WatchOptions, take: (batch: readonly CacheEvent[]) => void): Following {
+    let isStopped = false;
+    let joined: CacheWatcher | undefined;
+    const followed = async () => {
+      await this.ready();
+      const { watcher, initial } = await this.#join(options);
+      joined = watcher;
+      const stop = () => watcher.end();
+      options.signal.addEventListener('abort', stop, { once: true });
+      try {
+        if (isStopped || options.signal.aborted) return;
+        for (const batch of initial) {
+          take(batch);
+          if (watcher.ended) return;
+        }
+        options.caughtUp?.();
+        await watcher.handTo(take);
+      } finally {
+        options.signal.removeEventListener('abort', stop);
+        this.#watchers.delete(watcher);
+      }
+    };
+    return {
+      ended: followed(),
+      stop() {
+        isStopped = true;
+        joined?.end();
+      },
+    };
+  }
+
+  async *#batches(options: WatchOptions): AsyncGenerator<readonly CacheEvent[], void, undefined> {
     await this.ready();
     const { watcher, initial } = await this.#join(options);
     const stop = () => watcher.end();

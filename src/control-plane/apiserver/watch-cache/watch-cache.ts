@@ -9,6 +9,7 @@
 
 import type { KubeObject } from '#api/machinery/object.ts';
 import type { Clock } from '#base/clock.ts';
+import type { Followable } from '#base/followable.ts';
 import type { Log } from '#base/log.ts';
 import type { Signal } from '#base/plain-signal.ts';
 import type { Soon } from '#base/soon.ts';
@@ -129,7 +130,7 @@ export interface WatchOptions extends Selection {
  * reach back to `after`. Ends without an error when `signal` aborts, when the cache closes, and when this watcher has let more
  * than `watcherEvents` events pile up: the client then resumes from the last revision it has seen.
  */
-export type CacheWatch = AsyncIterable<readonly CacheEvent[]>;
+export type CacheWatch = Followable<readonly CacheEvent[]>;
 
 export interface WatchCache {
   readonly prefix: string;
