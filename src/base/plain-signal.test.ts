@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { PlainSignal } from './plain-signal.ts';
+import { firstOf, PlainSignal } from './plain-signal.ts';
 
 test('listeners are told once, and those that went are not', () => {
   const signal = new PlainSignal();
@@ -20,4 +20,22 @@ test('who listens when it is over is told nothing', () => {
   const told: string[] = [];
   signal.addEventListener('abort', () => told.push('late'));
   expect(told).toEqual([]);
+});
+
+test('who says no reason has one all the same; who says one has that', () => {
+  const [plain, told] = [new PlainSignal(), new PlainSignal()];
+  plain.abort();
+  told.abort('over');
+  expect([plain.reason, told.reason]).toEqual([new Error('aborted'), 'over']);
+});
+
+test('of two signals the first ends it, with its reason, unless it was let go before', () => {
+  const [a, b, other] = [new PlainSignal(), new AbortController(), new PlainSignal()];
+  const first = firstOf(a, b.signal);
+  const released = firstOf(other, b.signal);
+  released.release();
+  b.abort('b');
+  a.abort('a');
+  expect([first.signal.reason, released.signal.aborted]).toEqual(['b', false]);
+  expect(firstOf(a, other).signal.aborted).toBe(true);
 });

@@ -4,17 +4,26 @@
  */
 export interface Signal {
   readonly aborted: boolean;
+  readonly reason: unknown;
   addEventListener(type: 'abort', listener: () => void, options?: { once?: boolean }): void;
   removeEventListener(type: 'abort', listener: () => void): void;
 }
 
+/** Why, where nobody has said why. */
+const ABORTED = new Error('aborted');
+
 /** Ends once. Whoever listens afterwards is told nothing, as with an AbortSignal. */
 export class PlainSignal implements Signal {
   #aborted = false;
+  #reason: unknown;
   #listeners: (() => void)[] = [];
 
   get aborted(): boolean {
     return this.#aborted;
+  }
+
+  get reason(): unknown {
+    return this.#reason;
   }
 
   addEventListener(_type: 'abort', listener: () => void): void {
@@ -25,11 +34,27 @@ export class PlainSignal implements Signal {
     this.#listeners = this.#listeners.filter((one) => one !== listener);
   }
 
-  abort(): void {
+  abort(reason: unknown = ABORTED): void {
     if (this.#aborted) return;
     this.#aborted = true;
+    this.#reason = reason;
     const listeners = this.#listeners;
     this.#listeners = [];
     for (const listener of listeners) listener();
   }
+}
+
+/** Aborts with the first of the two. `release`: it is no longer asked. */
+export function firstOf(a: Signal, b: Signal): { signal: Signal; release(): void } {
+  const signal = new PlainSignal();
+  const both = [a, b].map((one) => ({ one, abort: () => signal.abort(one.reason) }));
+  for (const { one, abort } of both)
+    if (one.aborted) abort();
+    else one.addEventListener('abort', abort, { once: true });
+  return {
+    signal,
+    release() {
+      for (const { one, abort } of both) one.removeEventListener('abort', abort);
+    },
+  };
 }

@@ -3,6 +3,7 @@ import type { Kind } from '#api/machinery/kind.ts';
 import { apiVersionOf, pathOf } from '#api/machinery/kind.ts';
 import type { KubeList, KubeObject } from '#api/machinery/object.ts';
 import type { Followable } from '#base/followable.ts';
+import type { Signal } from '#base/plain-signal.ts';
 import type { Transport, WatchEvent } from './transport.ts';
 
 export interface Named {
@@ -61,7 +62,7 @@ export class Client {
 
   watch<T extends KubeObject>(
     kind: Kind<T>,
-    options: ListOptions & { signal: AbortSignal; allowWatchBookmarks?: boolean; sendInitialEvents?: boolean },
+    options: ListOptions & { signal: Signal; allowWatchBookmarks?: boolean; sendInitialEvents?: boolean },
   ): Followable<WatchEvent<T>> {
     const { signal, ...query } = options;
     const path = pathOf(kind, { ...(options.namespace && { namespace: options.namespace }) });

@@ -11,6 +11,7 @@ import type { Clock } from '#base/clock.ts';
 import { sleep } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import { silentLog } from '#base/log.ts';
+import type { Signal } from '#base/plain-signal.ts';
 import type { Random } from '#base/random.ts';
 import type { Client, Draft } from './client.ts';
 import { EventNames } from './event-names.ts';
@@ -34,7 +35,7 @@ export interface EventRecorderOptions {
   host?: string;
   log?: Log;
   /** Stops trying; what is not written by then is dropped. */
-  signal?: AbortSignal;
+  signal?: Signal;
 }
 
 const SIMILAR_WITHIN_MS = 600_000;

@@ -5,6 +5,7 @@ import type { KubeObject } from '#api/machinery/object.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import { silentLog } from '#base/log.ts';
+import { PlainSignal, type Signal } from '#base/plain-signal.ts';
 import type { Random } from '#base/random.ts';
 import type { Client } from './client.ts';
 import { identitiesOf } from './identity.ts';
@@ -19,7 +20,7 @@ export interface InformersOptions {
   clock: Clock;
   random: Random;
   /** Stops all informers. */
-  signal: AbortSignal;
+  signal: Signal;
   log?: Log;
 }
 
@@ -27,7 +28,7 @@ interface Running {
   kind: Kind;
   isScoped: boolean;
   cache: ObjectCache<KubeObject>;
-  stop: AbortController;
+  stop: PlainSignal;
   isPaused: boolean;
   /** Somebody wants it as long as this process runs, whether the kind is served or not. */
   isHeld: boolean;
@@ -100,7 +101,7 @@ export class SharedInformers implements ReleasableInformers {
         running.map(({ cache }) => cache),
         signal,
       );
-    else await Promise.all(running.map(({ cache, stop }) => hasSynced(cache, stop.signal)));
+    else await Promise.all(running.map(({ cache, stop }) => hasSynced(cache, stop)));
   }
 
   /** Stops following a kind that is no longer served, unless somebody waits for it to be served again. Its informers keep what they had. */
@@ -162,7 +163,7 @@ export class SharedInformers implements ReleasableInformers {
   #start<T extends KubeObject>(id: string, kind: Kind<T>, scope: Scope, keep?: (object: T) => T): ObjectCache<T> {
     const { client, clock, random, log = silentLog, signal } = this.#options;
     const cache = new ObjectCache<T>();
-    const stop = new AbortController();
+    const stop = new PlainSignal();
     if (signal.aborted) stop.abort(signal.reason);
     const isScoped = Object.values(scope).some((value) => value !== undefined);
     const running: Running = {
@@ -186,7 +187,7 @@ export class SharedInformers implements ReleasableInformers {
       clock,
       random,
       log,
-      signal: stop.signal,
+      signal: stop,
       paused,
     });
     return cache;
@@ -203,10 +204,10 @@ const idOf = (kind: Kind, { namespace = '', labelSelector = '', fieldSelector = 
 type Syncing = Pick<Informer<KubeObject>, 'hasSynced' | 'onProgress'>;
 
 /** Resolves when this one has listed once; rejects with the signal's reason. */
-export const hasSynced = (informer: Syncing, signal: AbortSignal): Promise<void> => allSynced([informer], signal);
+export const hasSynced = (informer: Syncing, signal: Signal): Promise<void> => allSynced([informer], signal);
 
 /** Listens to the signal once, however many they are. */
-function allSynced(informers: readonly Syncing[], signal: AbortSignal): Promise<void> {
+function allSynced(informers: readonly Syncing[], signal: Signal): Promise<void> {
   return new Promise((resolve, reject) => {
     const behind = new Set(informers.filter((informer) => !informer.hasSynced));
     if (behind.size === 0) {

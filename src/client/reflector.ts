@@ -12,6 +12,7 @@ import type { Clock } from '#base/clock.ts';
 import { sleep } from '#base/clock.ts';
 import { type Followable, follow } from '#base/followable.ts';
 import type { Log } from '#base/log.ts';
+import type { Signal } from '#base/plain-signal.ts';
 import type { Random } from '#base/random.ts';
 import type { Client } from './client.ts';
 import type { ObjectCache } from './object-cache.ts';
@@ -33,7 +34,7 @@ export interface ReflectorOptions<T extends KubeObject> {
   clock: Clock;
   random: Random;
   log: Log;
-  signal: AbortSignal;
+  signal: Signal;
   /** Told when a pause between two tries begins and ends. */
   paused?(isPaused: boolean): void;
 }
@@ -131,7 +132,7 @@ async function streamAll<T extends KubeObject>(
 }
 
 /** What `taken` throws is no answer of the server, and comes out as it is. */
-async function toEnd<T>(events: Followable<T>, signal: AbortSignal, taken: (event: T) => void): Promise<void> {
+async function toEnd<T>(events: Followable<T>, signal: Signal, taken: (event: T) => void): Promise<void> {
   let bug: { error: unknown } | undefined;
   const following = follow(events, (event) => {
     if (signal.aborted || bug) return;
@@ -160,6 +161,6 @@ function take<T extends KubeObject>({ type, object }: WatchEvent<T>, { cache, ke
 const isExpected = (error: unknown): error is StatusError | Unreachable =>
   error instanceof StatusError || error instanceof Unreachable;
 
-const ignoreAbort = (signal: AbortSignal) => (error: unknown) => {
+const ignoreAbort = (signal: Signal) => (error: unknown) => {
   if (!signal.aborted) throw error;
 };

@@ -4,6 +4,7 @@
  */
 import type { KubeObject } from '#api/machinery/object.ts';
 import type { Followable } from '#base/followable.ts';
+import type { Signal } from '#base/plain-signal.ts';
 
 export interface UserInfo {
   name: string;
@@ -41,7 +42,7 @@ export interface Transport {
   /** Throws StatusError for every answer of 400 and above, and `Unreachable` when there was no answer. */
   request(request: ApiRequest): Promise<ApiReply>;
   /** `path` carries `watch=1`. Ends when the server ends it; throws StatusError (410 Expired …) or Unreachable. */
-  watch(request: { path: string; signal: AbortSignal }): Followable<WatchEvent>;
+  watch(request: { path: string; signal: Signal }): Followable<WatchEvent>;
 }
 
 /** No answer came: refused, reset, timed out. Whether a write took effect is not known. */
@@ -52,5 +53,5 @@ export class Unreachable extends Error {
 /** What the API server offers to the in-process transport; implemented by `apiserver/pipeline`. */
 export interface RequestPipeline {
   handle(request: ApiRequest & { user: UserInfo }): Promise<ApiReply>;
-  watch(request: { user: UserInfo; path: string; signal: AbortSignal }): Followable<WatchEvent>;
+  watch(request: { user: UserInfo; path: string; signal: Signal }): Followable<WatchEvent>;
 }

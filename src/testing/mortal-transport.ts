@@ -3,14 +3,15 @@
  * process has been killed. What the server has received by then it does.
  */
 import type { Followable } from '#base/followable.ts';
+import type { Signal } from '#base/plain-signal.ts';
 import type { ApiReply, ApiRequest, Transport, WatchEvent } from '#client/transport.ts';
 
 export class MortalTransport implements Transport {
   readonly streamsLists: boolean;
   readonly #inner: Transport;
-  readonly #death: AbortSignal;
+  readonly #death: Signal;
 
-  constructor(inner: Transport, death: AbortSignal) {
+  constructor(inner: Transport, death: Signal) {
     this.streamsLists = inner.streamsLists ?? false;
     this.#inner = inner;
     this.#death = death;
@@ -28,7 +29,7 @@ export class MortalTransport implements Transport {
   }
 
   /** Its informers end it by their own signal. */
-  watch(request: { path: string; signal: AbortSignal }): Followable<WatchEvent> {
+  watch(request: { path: string; signal: Signal }): Followable<WatchEvent> {
     return this.#inner.watch(request);
   }
 }

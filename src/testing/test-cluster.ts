@@ -7,6 +7,7 @@ import { Node } from '#api/core/v1/node.ts';
 import type { MutableKindRegistry } from '#api/machinery/kind-registry.ts';
 import { sleep } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
+import { PlainSignal } from '#base/plain-signal.ts';
 import type { Random } from '#base/random.ts';
 import { Client } from '#client/client.ts';
 import { SharedInformers } from '#client/informers.ts';
@@ -144,10 +145,10 @@ export class TestCluster extends ClusterObjects {
     this.#components.addNamed(
       name,
       (informers) => {
-        const death = new AbortController();
+        const death = new PlainSignal();
         const component = start({
           ...this.services,
-          transportFor: (user) => new MortalTransport(this.transportFor(user), death.signal),
+          transportFor: (user) => new MortalTransport(this.transportFor(user), death),
           onBug: (error) => this.fail(error),
           ...(informers && { informers }),
         });

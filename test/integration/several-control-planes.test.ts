@@ -3,6 +3,7 @@ import { Deployment } from '#api/apps/v1/deployment.ts';
 import { Lease } from '#api/coordination/v1/lease.ts';
 import { Event } from '#api/core/v1/event.ts';
 import { Pod } from '#api/core/v1/pod.ts';
+import { firstOf } from '#base/plain-signal.ts';
 import { Client } from '#client/client.ts';
 import { type Transport, Unreachable, type UserInfo } from '#client/transport.ts';
 import { type Electable, whileLeading } from '#client/while-leading.ts';
@@ -56,7 +57,7 @@ class ControlPlane {
       },
       async *watch(request) {
         signal.throwIfAborted();
-        yield* inner.watch({ ...request, signal: AbortSignal.any([request.signal, signal]) });
+        yield* inner.watch({ ...request, signal: firstOf(request.signal, signal).signal });
         signal.throwIfAborted();
       },
     };

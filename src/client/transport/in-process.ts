@@ -1,6 +1,7 @@
 /** The transport inside the API server's own process: whole pipeline, frozen objects, no JSON. */
 import { internalError, StatusError } from '#api/machinery/status.ts';
 import { type Followable, follow } from '#base/followable.ts';
+import type { Signal } from '#base/plain-signal.ts';
 import {
   type ApiReply,
   type ApiRequest,
@@ -32,7 +33,7 @@ export class InProcessTransport implements Transport {
     }
   }
 
-  watch({ path, signal }: { path: string; signal: AbortSignal }): Followable<WatchEvent> {
+  watch({ path, signal }: { path: string; signal: Signal }): Followable<WatchEvent> {
     const events = this.#pipeline.watch({ user: this.#user, path, signal });
     return {
       [Symbol.asyncIterator]: () => answered(events[Symbol.asyncIterator]()),

@@ -8,6 +8,7 @@ import type { KubeObject } from '#api/machinery/object.ts';
 import type { Status } from '#api/machinery/status.ts';
 import { StatusError } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
+import type { Signal } from '#base/plain-signal.ts';
 import { deepFreeze } from '#base/deep-freeze.ts';
 import type { ApiReply, ApiRequest, Transport, WatchEvent } from '../transport.ts';
 import { Unreachable } from '../transport.ts';
@@ -82,7 +83,7 @@ export class NodeTransport implements Transport {
     return { code, contentType, warnings: warningsOf(headers), body: chunksOf(stream) };
   }
 
-  async *watch(request: { path: string; signal: AbortSignal; accept?: string }): AsyncIterable<WatchEvent> {
+  async *watch(request: { path: string; signal: Signal; accept?: string }): AsyncIterable<WatchEvent> {
     const { signal } = request;
     const answer = await this.#send({ method: 'GET', ...request });
     if (answer.code >= 300) throw errorOf(answer, decode(await readAll(answer.stream), answer.headers['content-type']));
@@ -98,9 +99,9 @@ export class NodeTransport implements Transport {
     this.#connection.close();
   }
 
-  async #send(request: NodeRequest, mayRepeat = true): Promise<Answer> {
+  async #send(request: Omit<NodeRequest, 'signal'> & { signal?: Signal }, mayRepeat = true): Promise<Answer> {
     const { method, path, signal } = request;
-    signal?.throwIfAborted();
+    if (signal?.aborted) throw signal.reason;
     const body = request.body ?? (request.object === undefined ? undefined : JSON.stringify(request.object));
     const authorization = this.#credentials.authorization();
     const stream = await this.#connection.open(
@@ -164,7 +165,7 @@ async function* chunksOf(stream: ClientHttp2Stream): AsyncIterable<Buffer> {
   if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) throw new Unreachable('the answer broke off');
 }
 
-async function* linesOf(stream: ClientHttp2Stream, signal: AbortSignal): AsyncIterable<string> {
+async function* linesOf(stream: ClientHttp2Stream, signal: Signal): AsyncIterable<string> {
   let parts: Buffer[] = [];
   let size = 0;
   try {

@@ -15,6 +15,7 @@ import {
   notFound,
   type StatusError,
 } from '#api/machinery/status.ts';
+import type { Signal } from '#base/plain-signal.ts';
 import { type Soon, soon } from '#base/soon.ts';
 import type { UserInfo, WatchEvent } from '#client/transport.ts';
 import type { Annotate } from './admission/define-admission.ts';
@@ -37,7 +38,7 @@ export interface IncomingRequest {
   path: string;
   user: UserInfo;
   body?: RequestBody;
-  signal?: AbortSignal;
+  signal?: Signal;
   /** Names who writes when the request does not name a fieldManager. */
   userAgent?: string;
   warn?(text: string): void;

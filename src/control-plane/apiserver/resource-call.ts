@@ -1,6 +1,7 @@
 /** One request about a resource on its way through the verbs, and what comes out of it. */
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
+import type { Signal } from '#base/plain-signal.ts';
 import type { UserInfo } from '#client/transport.ts';
 import type { AdmissionRequest, AdmissionVerb, Annotate } from './admission/define-admission.ts';
 import type { StoredState } from './registry/stored-objects.ts';
@@ -15,7 +16,7 @@ export interface ResourceCall<T extends KubeObject = KubeObject> {
   info: ResourceRequestInfo;
   user: UserInfo;
   body: RequestBody | undefined;
-  signal: AbortSignal | undefined;
+  signal: Signal | undefined;
   userAgent?: string;
   /** Adds a `Warning: 299`. */
   warn(text: string): void;

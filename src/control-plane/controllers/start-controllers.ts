@@ -3,6 +3,7 @@ import type { KindRegistry } from '#api/machinery/kind.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import { throwOutOfPromises } from '#base/out-of-promises.ts';
+import { PlainSignal } from '#base/plain-signal.ts';
 import type { Random } from '#base/random.ts';
 import { Client } from '#client/client.ts';
 import { EventRecorder } from '#client/event-recorder.ts';
@@ -51,8 +52,7 @@ export const serviceAccountUser = (name: string): UserInfo => ({
 /** Keys gather at once; work begins for each controller when the informers have listed. */
 export function startControllers(options: ControllersOptions): RunningControllers {
   const { without = [], transportFor, kinds, clock, random, log } = options;
-  const stopping = new AbortController();
-  const { signal } = stopping;
+  const signal = new PlainSignal();
   const informers =
     options.informers ?? new SharedInformers({ client: new Client(transportFor(MANAGER)), clock, random, log, signal });
   const recorders: EventRecorder[] = [];
@@ -96,7 +96,7 @@ export function startControllers(options: ControllersOptions): RunningController
     stats: () => [...runners.values()].map((runner) => ({ name: runner.name, ...runner.stats })),
     startMissing,
     stop() {
-      stopping.abort(new Error('the controllers are stopped'));
+      signal.abort(new Error('the controllers are stopped'));
       for (const runner of runners.values()) runner.stop();
     },
   };

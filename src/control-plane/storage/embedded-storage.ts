@@ -1,4 +1,5 @@
 /** A store inside this process: the commit queue, the visible state, the history and the watches over one backend. */
+import type { Signal } from '#base/plain-signal.ts';
 import type { Backend } from './backend.ts';
 import { AcceptedState, CommitQueue, FlushCycle, type OnFailure } from './commit-queue.ts';
 import { StorageClosed } from './errors.ts';
@@ -78,7 +79,7 @@ export class EmbeddedStorage implements Storage {
     return this.#commits.commit(txn);
   }
 
-  watch(options: { prefix: string; after?: Revision; signal: AbortSignal }): AsyncIterable<EventBatch> {
+  watch(options: { prefix: string; after?: Revision; signal: Signal }): AsyncIterable<EventBatch> {
     return this.#hub.watch(options);
   }
 

@@ -5,6 +5,7 @@
 import type { ServiceError } from '@grpc/grpc-js';
 import { sleep } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
+import type { Signal } from '#base/plain-signal.ts';
 import { StorageClosed } from './errors.ts';
 import type { RequestOp } from './etcd-api.ts';
 import { EtcdClient, type EtcdConnection } from './etcd-client.ts';
@@ -109,7 +110,7 @@ class EtcdStorage implements Storage {
     return { succeeded, revision: header.revision, found: succeeded ? [] : found };
   }
 
-  watch(options: { prefix: string; after?: Revision; signal: AbortSignal }): AsyncIterable<EventBatch> {
+  watch(options: { prefix: string; after?: Revision; signal: Signal }): AsyncIterable<EventBatch> {
     return this.#watch(options);
   }
 
@@ -148,7 +149,7 @@ class EtcdStorage implements Storage {
   }
 
   /** The hub may be a little behind etcd, so where a watch starts is decided here. */
-  async *#watch(options: { prefix: string; after?: Revision; signal: AbortSignal }): AsyncGenerator<EventBatch, void> {
+  async *#watch(options: { prefix: string; after?: Revision; signal: Signal }): AsyncGenerator<EventBatch, void> {
     const after = options.after ?? (await this.currentRevision());
     this.#floors.refuseBelow(options.prefix, after);
     if (options.after === undefined) yield { events: [], revision: after };

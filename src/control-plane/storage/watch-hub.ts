@@ -2,6 +2,7 @@
  * Hands every batch to whoever watches. A watcher that starts in the past, or that has let too much pile up, reads the
  * history up to now and goes on from there, so no watcher can hold more than `MAX_WAITING` events and none misses one.
  */
+import type { Signal } from '#base/plain-signal.ts';
 import { StorageClosed } from './errors.ts';
 import type { EventBatch, Revision, StoreEvent } from './storage.ts';
 
@@ -56,15 +57,7 @@ export class WatchHub {
   }
 
   /** Starts now, not at the first read. */
-  watch({
-    prefix,
-    after,
-    signal,
-  }: {
-    prefix: string;
-    after?: Revision;
-    signal: AbortSignal;
-  }): AsyncIterable<EventBatch> {
+  watch({ prefix, after, signal }: { prefix: string; after?: Revision; signal: Signal }): AsyncIterable<EventBatch> {
     if (this.#closed) throw new StorageClosed();
     const watcher = new Watcher({ prefix, after, now: this.#revision });
     this.#add(watcher);

@@ -3,6 +3,7 @@
  * refused or their answers lost, its watches cut, expired, or held up for a while.
  */
 import { expired, internalError } from '#api/machinery/status.ts';
+import { firstOf, type Signal } from '#base/plain-signal.ts';
 import type { ApiReply, ApiRequest, Transport, UserInfo, WatchEvent } from '#client/transport.ts';
 import { Unreachable } from '#client/transport.ts';
 import type { Controller } from '#control-plane/controllers/define-controller.ts';
@@ -163,12 +164,12 @@ export class ShakyController implements TestComponent {
 
   async *#watch(
     inner: Transport,
-    request: { path: string; signal: AbortSignal },
+    request: { path: string; signal: Signal },
     death: AbortSignal,
   ): AsyncIterable<WatchEvent> {
     death.throwIfAborted();
     const cut = this.#cut.signal;
-    const signal = AbortSignal.any([request.signal, death, cut]);
+    const signal = firstOf(request.signal, AbortSignal.any([death, cut])).signal;
     for await (const event of inner.watch({ ...request, signal })) {
       await this.#held?.open;
       if (signal.aborted) break;

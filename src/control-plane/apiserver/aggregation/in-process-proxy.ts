@@ -3,6 +3,7 @@ import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { type Status, StatusError, serviceUnavailable } from '#api/machinery/status.ts';
 import { deepFreeze } from '#base/deep-freeze.ts';
+import type { Signal } from '#base/plain-signal.ts';
 import type { UserInfo, WatchEvent } from '#client/transport.ts';
 import { JSON_MEDIA_TYPE, type RequestBody } from '../request-body.ts';
 import { type Connections, headersFor, hostPort } from './connections.ts';
@@ -15,7 +16,7 @@ export interface RemoteCall {
   path: string;
   user: UserInfo;
   body?: RequestBody | undefined;
-  signal?: AbortSignal | undefined;
+  signal?: Signal | undefined;
 }
 
 /** Upstream's clients have a limit of their own kind; this one keeps a bad answer from filling the memory. */
@@ -70,7 +71,13 @@ async function send(remote: RemoteApi, call: RemoteCall, connections: Connection
     accept: JSON_MEDIA_TYPE,
     ...(bytes !== undefined && { 'content-type': body!.contentType, 'content-length': Buffer.byteLength(bytes) }),
   };
-  const sent = { method, path, headers, ...(bytes !== undefined && { body: bytes }), ...(signal && { signal }) };
+  const sent = {
+    method,
+    path,
+    headers,
+    ...(bytes !== undefined && { body: bytes }),
+    ...(signal && { signal: abortSignalOf(signal) }),
+  };
   const answer = await connections.open(remote, address, sent);
   if ('problem' in answer) throw serviceUnavailable(`error trying to reach service: ${answer.problem}`);
   return answer;
@@ -121,4 +128,14 @@ function refusalOf(code: number, text: string): StatusError {
   }
   if (code === 503) return serviceUnavailable('the server is currently unable to handle the request');
   return StatusError.from({ code, message: text.trim() || `the server responded with the status code ${code}` });
+}
+
+/** Node's requests take none but the platform's. */
+function abortSignalOf(signal: Signal): AbortSignal {
+  if (signal instanceof AbortSignal) return signal;
+  const controller = new AbortController();
+  const abort = () => controller.abort(signal.reason);
+  if (signal.aborted) abort();
+  else signal.addEventListener('abort', abort, { once: true });
+  return controller.signal;
 }

@@ -4,6 +4,7 @@
  */
 import type { Kind } from '#api/machinery/kind.ts';
 import { StatusError } from '#api/machinery/status.ts';
+import type { Signal } from '#base/plain-signal.ts';
 import type { Soon } from '#base/soon.ts';
 import type { Revision } from '#control-plane/storage/storage.ts';
 import { CachedState } from '../watch-cache/cached-state.ts';
@@ -58,7 +59,7 @@ export class ConvertedCache implements WatchCache {
     return this.#unlessFailed((cache) => cache.ready());
   }
 
-  waitUntil(revision: Revision, signal?: AbortSignal): Promise<void> {
+  waitUntil(revision: Revision, signal?: Signal): Promise<void> {
     return this.#unlessFailed((cache) => cache.waitUntil(revision, signal));
   }
 

@@ -6,7 +6,7 @@
 import type { Kind } from '#api/machinery/kind.ts';
 import type { Clock } from '#base/clock.ts';
 import { type Followable, follow } from '#base/followable.ts';
-import { PlainSignal } from '#base/plain-signal.ts';
+import { PlainSignal, type Signal } from '#base/plain-signal.ts';
 import { watchOptionsOf } from '../list-options.ts';
 import type { VerbServices } from '../registry/behaviour.ts';
 import type { ResourceCall } from '../resource-call.ts';
@@ -56,7 +56,7 @@ export async function watch(
 }
 
 /** Ends after `ms` or with `outer`, whichever comes first. */
-function timeLimit(clock: Clock, ms: number, outer: AbortSignal | undefined) {
+function timeLimit(clock: Clock, ms: number, outer: Signal | undefined) {
   const signal = new PlainSignal();
   const endsSoon = new PlainSignal();
   const abort = () => signal.abort();

@@ -4,6 +4,7 @@ import type { KubeObject } from '#api/machinery/object.ts';
 import { deepFreeze } from '#base/deep-freeze.ts';
 import { silentLog } from '#base/log.ts';
 import { ManualClock } from '#base/manual-clock.ts';
+import { firstOf } from '#base/plain-signal.ts';
 import { openMemoryStorage } from '#control-plane/storage/memory.ts';
 import type { Revision, Storage } from '#control-plane/storage/storage.ts';
 import { openWatchCache } from './open-watch-cache.ts';
@@ -397,7 +398,7 @@ describe('watching', () => {
       watch: ({ signal, ...options }) =>
         storage.watch({
           ...options,
-          signal: broken.signal.aborted ? signal : AbortSignal.any([signal, broken.signal]),
+          signal: broken.signal.aborted ? signal : firstOf(signal, broken.signal).signal,
         }),
     };
     cache = open({ storage: breaking });

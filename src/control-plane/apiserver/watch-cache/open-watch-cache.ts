@@ -3,6 +3,7 @@
 import { expired, internalError, type StatusError, serviceUnavailable } from '#api/machinery/status.ts';
 import { sleep } from '#base/clock.ts';
 import type { Following } from '#base/followable.ts';
+import { PlainSignal, type Signal } from '#base/plain-signal.ts';
 import type { Soon } from '#base/soon.ts';
 import { Unreadable } from '#control-plane/storage/errors.ts';
 import { Compacted, type EventBatch, type Revision, type Stored } from '#control-plane/storage/storage.ts';
@@ -53,7 +54,7 @@ class StorageWatchCache implements WatchCache {
   readonly #objects: ObjectSet;
   readonly #watchers: CacheWatchers;
   readonly #barrier: RevisionBarrier;
-  readonly #stop = new AbortController();
+  readonly #stop = new PlainSignal();
   readonly #running: Promise<void>;
   #loaded!: Promise<void>;
   #settleLoaded: { resolve(): void; reject(error: unknown): void } | undefined;
@@ -92,7 +93,7 @@ class StorageWatchCache implements WatchCache {
     return this.#loaded;
   }
 
-  async waitUntil(revision: Revision, signal?: AbortSignal): Promise<void> {
+  async waitUntil(revision: Revision, signal?: Signal): Promise<void> {
     if (this.revision >= revision) return;
     await this.ready();
     await Promise.all([
@@ -220,7 +221,7 @@ class StorageWatchCache implements WatchCache {
   // Keeping current
 
   async #run(): Promise<void> {
-    const { signal } = this.#stop;
+    const signal = this.#stop;
     const { clock, log, storage } = this.#options;
     while (!signal.aborted) {
       try {
@@ -345,7 +346,7 @@ class StorageWatchCache implements WatchCache {
     const { after } = options;
     const limits = { objects: this.#objects, limit: this.#limits.watcherEvents };
     const add = (from: Revision) => {
-      if (this.#stop.signal.aborted) throw serviceUnavailable('the server is shutting down');
+      if (this.#stop.aborted) throw serviceUnavailable('the server is shutting down');
       const watcher = new CacheWatcher(options, { ...limits, after: from });
       this.#watchers.add(watcher);
       if (options.bookmarks) this.#scheduleBookmark();
@@ -402,7 +403,7 @@ class StorageWatchCache implements WatchCache {
     this.#bookmarkDue = true;
     this.#options.clock.timer(this.#limits.bookmarkIntervalMs, () => {
       this.#bookmarkDue = false;
-      if (this.#stop.signal.aborted || !this.#watchers.wantBookmarks) return;
+      if (this.#stop.aborted || !this.#watchers.wantBookmarks) return;
       this.#scheduleBookmark();
       void this.#freshenQuietly().then(() => this.#watchers.bookmark(this.bookmark()));
     });

@@ -2,6 +2,7 @@
 
 import { StatusError } from '#api/machinery/status.ts';
 import type { Clock, Timer } from '#base/clock.ts';
+import type { Signal } from '#base/plain-signal.ts';
 import type { Revision } from '#control-plane/storage/storage.ts';
 
 interface Waiter {
@@ -35,7 +36,7 @@ export class RevisionBarrier {
   }
 
   /** @throws StatusError Timeout, cause ResourceVersionTooLarge; the reason of `signal` */
-  until(revision: Revision, signal?: AbortSignal): Promise<void> {
+  until(revision: Revision, signal?: Signal): Promise<void> {
     if (this.#reached >= revision) return Promise.resolve();
     return new Promise<void>((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);

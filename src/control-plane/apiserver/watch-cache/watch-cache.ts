@@ -139,7 +139,7 @@ export interface WatchCache {
   /** Resolves when the first load is complete. All methods below wait for it themselves. */
   ready(): Promise<void>;
   /** See `Freshness`. The default wait is 3 s. */
-  waitUntil(revision: Revision, signal?: AbortSignal): Promise<void>;
+  waitUntil(revision: Revision, signal?: Signal): Promise<void>;
   /** The barrier of a consistent read: afterwards everything acknowledged before the call is in the cache. */
   freshen(): Promise<Revision>;
   /** `key` is the whole storage key (`storageKey`). undefined: there is none. Mostly at once: see `Freshness`. */

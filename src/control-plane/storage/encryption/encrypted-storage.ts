@@ -2,6 +2,7 @@
  * A store whose values are sealed where the configuration says so. Above it everything is as if they were not; below it
  * (memory, disk, etcd, their histories) nothing is to be read without the keys.
  */
+import { firstOf, PlainSignal } from '#base/plain-signal.ts';
 import { Unreadable } from '../errors.ts';
 import type {
   EventBatch,
@@ -23,7 +24,7 @@ export type CiphersOf = (key: string) => ValueCiphers | undefined;
 export class EncryptedStorage implements Storage {
   readonly #base: Storage;
   #ciphersOf: CiphersOf;
-  #reconfigured = new AbortController();
+  #reconfigured = new PlainSignal();
   /** Embedded stores hand back the very bytes that they were given: those need not be opened. */
   #opened = new WeakMap<Uint8Array, Uint8Array>();
 
@@ -37,7 +38,7 @@ export class EncryptedStorage implements Storage {
     this.#ciphersOf = ciphersOf;
     this.#opened = new WeakMap();
     this.#reconfigured.abort();
-    this.#reconfigured = new AbortController();
+    this.#reconfigured = new PlainSignal();
   }
 
   currentRevision(): Promise<Revision> {
@@ -72,9 +73,13 @@ export class EncryptedStorage implements Storage {
   }
 
   async *watch(options: Parameters<Storage['watch']>[0]): AsyncGenerator<EventBatch> {
-    const signal = AbortSignal.any([options.signal, this.#reconfigured.signal]);
-    for await (const batch of this.#base.watch({ ...options, signal }))
-      yield await this.#withKeys(() => this.#openedBatch(batch));
+    const { signal, release } = firstOf(options.signal, this.#reconfigured);
+    try {
+      for await (const batch of this.#base.watch({ ...options, signal }))
+        yield await this.#withKeys(() => this.#openedBatch(batch));
+    } finally {
+      release();
+    }
   }
 
   requestProgress(prefix: string, revision?: Revision): Promise<Revision> {
