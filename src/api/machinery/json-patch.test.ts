@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { applyJsonPatch } from './json-patch.ts';
 import { readJsonPatchStrictly } from './json-patch-operations.ts';
-import type { Json } from './json-value.ts';
+import type { Json, JsonObject } from './json-value.ts';
 import { StatusError } from './status.ts';
 
 describe('a JSON patch', () => {
