@@ -306,8 +306,7 @@ describe('a ServiceAccount', () => {
     expect(await answered([token, offer('x'), 'binary.k8s.io'])).toBe('401');
     expect(await answered([offer('nobody'), 'binary.k8s.io'])).toBe('401');
     expect(await answered([`${token}.`, 'binary.k8s.io'])).toBe('401');
-    for (const protocols of [[offer('')], [offer(''), 'binary.k8s.io']])
-      expect(await answered(protocols)).toBe('403'); // no token at all
+    for (const protocols of [[offer('')], [offer(''), 'binary.k8s.io']]) expect(await answered(protocols)).toBe('403'); // no token at all
     // Of a request that is no WebSocket it says nothing.
     const headers = { 'sec-websocket-protocol': `${token}, binary.k8s.io` };
     const review = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' };
