@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Node, Pod } from '#api/generated/schema.ts';
 import { quantityMilliValue, quantityValue } from '#api/machinery/quantity.ts';
-import { IMAGE, imageOn } from './conformance/image.ts';
+import { IMAGE, imageOn, SERVER } from './conformance/image.ts';
 import { PRIVATE_REGISTRY, PULLER, registryOf, startPrivateRegistry } from './private-registry.ts';
 import { eventually, holds, KedgeCluster } from './running-cluster.ts';
 
@@ -202,9 +202,49 @@ describe('a node with a configuration of its own', () => {
     await cluster.kubectl('delete', 'pod', 'held');
   });
 
+  test('pods of three nodes reach one another, and a Service, in the network of the user’s plugin', async () => {
+    const nodes = [NODE, 'node2', 'node3'];
+    for (const name of nodes.slice(1)) await cluster.kedge('node', 'add', name, '--name', cluster.name);
+    const servers = nodes.map((nodeName) => ({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: `on-${nodeName}`, labels: { app: 'meshed' } },
+      spec: {
+        nodeName,
+        terminationGracePeriodSeconds: 0,
+        containers: [{ name: 'main', image: IMAGE, command: SERVER }],
+      },
+    }));
+    const ports = [{ port: 80, targetPort: 8080 }];
+    const service = {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'meshed' },
+      spec: { selector: { app: 'meshed' }, ports },
+    };
+    await cluster.apply(JSON.stringify({ apiVersion: 'v1', kind: 'List', items: [...servers, service] }));
+    const made = await Promise.all(servers.map(({ metadata }) => ready(metadata.name)));
+    const ips = made.map(({ status }) => status?.podIP ?? '');
+    const questions = ips.map((address) => ({ how: 'http', address, port: 8080, path: '/clientip' }));
+    const byName = { how: 'http', address: 'meshed', port: 80 };
+    await holds('all reach all, and are seen by their own address', async () => {
+      const said = await Promise.all(
+        servers.map(({ metadata: { name } }) =>
+          cluster.kubectl('exec', name, '--', 'node', '/ask.mjs', JSON.stringify([...questions, byName])),
+        ),
+      );
+      const wanted = ips.map((ip) => [...ips.map(() => `200 ${ip}`), expect.stringMatching(/^200 on-node\d$/)]);
+      expect(said.map((text) => JSON.parse(text))).toEqual(wanted);
+    });
+    await cluster.kubectl('delete', 'pod', '-l', 'app=meshed', '--now');
+    await cluster.kubectl('delete', 'service', 'meshed');
+  });
+
   test('told that the machine goes down, the node ends its pods and says why', async () => {
     const command = ['--', 'sh', '-c', "trap 'exit 0' TERM; sleep 86400 & wait"];
-    await cluster.kubectl('run', 'worker', `--image=${IMAGE}`, '--image-pull-policy=Never', '--command', ...command);
+    const here = `--overrides=${JSON.stringify({ spec: { nodeName: NODE } })}`;
+    const how = [`--image=${IMAGE}`, '--image-pull-policy=Never', here, '--command'];
+    await cluster.kubectl('run', 'worker', ...how, ...command);
     await ready('worker');
     process.kill(kubeletPid(), 'SIGPWR');
     const worker = await eventually('the pod has ended', async () => {

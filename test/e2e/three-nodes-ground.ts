@@ -118,18 +118,27 @@ export function threeNodes(name: string, more: readonly Sent[]): ThreeNodes {
   });
 }
 
-/** Any that runs in a pod. */
+/** The first that began in a pod: others, of somebody's exec, may end at any time. */
 function processIn(uid: string): number {
-  const isOfPod = (pid: string) => {
+  /** In ticks since the machine began; undefined: of another pod, or it has ended. Source: proc_pid_stat(5), field 22. */
+  const bornAt = (pid: string): number | undefined => {
     try {
-      return readFileSync(`/proc/${pid}/cgroup`, 'utf8').includes(uid);
+      if (!readFileSync(`/proc/${pid}/cgroup`, 'utf8').includes(uid)) return undefined;
+      const [, afterName = ''] = /^.*\) (.*)$/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
+      return Number(afterName.split(' ')[19]);
     } catch {
-      return false; // it has ended
+      return undefined;
     }
   };
-  const pid = readdirSync('/proc').find((name) => /^\d+$/.test(name) && isOfPod(name));
-  if (!uid || !pid) throw new Error(`no process of pod ${uid} runs`);
-  return Number(pid);
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  const [first] = pids
+    .flatMap((pid) => {
+      const at = bornAt(pid);
+      return at === undefined ? [] : { pid: Number(pid), at };
+    })
+    .toSorted((a, b) => a.at - b.at);
+  if (!uid || !first) throw new Error(`no process of pod ${uid} runs`);
+  return first.pid;
 }
 
 export const serviceOf = (name: string, spec: object) =>

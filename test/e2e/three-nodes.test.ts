@@ -25,13 +25,20 @@ afterAll(() => {
   for (const agent of agents) agent.destroy();
 });
 
-test('pods reach pods of every node by their own address, and are seen by theirs', async () => {
+test('pods, and nodes, reach pods of every node by their own address, and pods are seen by theirs', async () => {
   const servers = await everyNode((node) => podIp(`server-${node}`));
   const clients = await everyNode((node) => podIp(`client-${node}`));
   const urls = servers.map((ip) => `http://${ip}:8080/clientip`);
   await holds('all reach all', async () =>
     expect(await everyNode((node) => asked(node, urls))).toEqual(clients.map((ip) => [ip, ip, ip])),
   );
+  await holds('nodes reach all', async () => {
+    const asking =
+      'Promise.all(process.argv.slice(1).map((url) => fetch(url).then((answer) => answer.text()))).then(console.log)';
+    const at = servers.map((ip) => `http://${ip}:8080/`);
+    for (const text of await everyNode((node) => inNode(node, process.execPath, '-e', asking, ...at)))
+      for (const node of NODES) expect(text).toContain(`server-${node}`);
+  });
 });
 
 test('a ClusterIP, and its name, lead from each node to the pods of all', async () => {
@@ -198,13 +205,16 @@ test('an API server that is away costs no request', async () => {
     const [nameserver = ''] =
       /\S+$/.exec(await ground().exec('client-node1', 'grep -m 1 ^nameserver /etc/resolv.conf')) ?? [];
     const inNetwork = await everyNode((node) => enteredPod(`client-${node}`));
-    process.kill(pid, 'SIGSTOP');
-    try {
-      const name = `all.${ground().namespace}.svc.cluster.local`;
-      await holds('names are known', async () => {
+    const name = `all.${ground().namespace}.svc.cluster.local`;
+    const namesAreKnown = () =>
+      holds('names are known', async () => {
         const resolved = inNetwork.map((run) => run('busybox', 'nslookup', '-type=a', name, nameserver));
         for (const text of await Promise.all(resolved)) expect(text).toContain(clusterIP);
       });
+    await namesAreKnown(); // by those, too, that have just begun
+    process.kill(pid, 'SIGSTOP');
+    try {
+      await namesAreKnown();
       await new Promise((resolve) => setTimeout(resolve, 1_000)); // nothing tells that it is still away
     } finally {
       process.kill(pid, 'SIGKILL');
