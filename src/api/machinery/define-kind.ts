@@ -11,7 +11,7 @@ import type { FieldError } from './field-error.ts';
 import { type At, root } from './field-path.ts';
 import type { Column, Kind, Selectable, Subresource, Verb } from './kind.ts';
 import { dns1123Subdomain, type NameRule } from './names.ts';
-import type { KubeObject, ObjectMeta } from './object.ts';
+import { type KubeObject, type ObjectMeta, withMeta, withParts } from './object.ts';
 import { validateObjectMeta, validateObjectMetaUpdate, validateOwnedFinalizers } from './object-meta.ts';
 
 export const ALL_VERBS: readonly Verb[] = [
@@ -124,9 +124,9 @@ export function defineKind<T extends KubeObject>(declaration: KindDeclaration<T>
     defaults: (object) => (declaration.defaults ? declaration.defaults(object as unknown as Submitted<T> & T) : object),
 
     prepareForCreate(object) {
-      const metadata = declaration.generationOf ? { ...object.metadata, generation: 1 } : object.metadata;
-      const status = hasStatus && !declaration.createdWithStatus ? { status: declaration.initialStatus ?? {} } : {};
-      const fresh = { ...object, metadata, ...status };
+      const metadata = declaration.generationOf ? withMeta(object.metadata, { generation: 1 }) : object.metadata;
+      const status = hasStatus && !declaration.createdWithStatus && { status: declaration.initialStatus ?? {} };
+      const fresh = withParts(object, { metadata, ...status });
       return declaration.prepareForCreate?.(fresh) ?? fresh;
     },
 
@@ -136,7 +136,7 @@ export function defineKind<T extends KubeObject>(declaration: KindDeclaration<T>
         return declaration.prepareForStatusUpdate?.(changed, current) ?? changed;
       }
       const kept = hasStatus && subresource === '' ? withStatusOf(next, current) : next;
-      const prepared = { ...kept, metadata: withSystemFieldsOf(kept.metadata, current.metadata) };
+      const prepared = withParts(kept, { metadata: withSystemFieldsOf(kept.metadata, current.metadata) });
       const own = declaration.prepareForUpdate?.(prepared, current, subresource) ?? prepared;
       return isOwnSpec(subresource) ? withGeneration(own, current, declaration.generationOf) : own;
     },
@@ -202,7 +202,7 @@ const statusOf = (object: KubeObject): unknown => (object as KubeObject & { stat
 
 function withStatusOf<T extends KubeObject>(next: T, current: T): T {
   const status = statusOf(current);
-  if (status !== undefined) return { ...next, status };
+  if (status !== undefined) return withParts(next, { status });
   const { status: _, ...rest } = next as T & { status?: unknown };
   return rest as unknown as T;
 }
@@ -219,14 +219,10 @@ function withOnlyStatusOf<T extends KubeObject>(
 
 /** What an update cannot change without being told so: a client that leaves these out means no harm. */
 function withSystemFieldsOf(next: ObjectMeta, current: ObjectMeta): ObjectMeta {
-  const metadata: ObjectMeta = {
-    ...next,
-    uid: next.uid || current.uid,
-    creationTimestamp: current.creationTimestamp,
-  };
   const grace = next.deletionGracePeriodSeconds ?? current.deletionGracePeriodSeconds;
-  return Object.assign(
-    metadata,
+  return withMeta(
+    next,
+    { uid: next.uid || current.uid, creationTimestamp: current.creationTimestamp },
     current.generation !== undefined && { generation: current.generation },
     current.deletionTimestamp && { deletionTimestamp: current.deletionTimestamp },
     grace !== undefined && { deletionGracePeriodSeconds: grace },
@@ -235,7 +231,7 @@ function withSystemFieldsOf(next: ObjectMeta, current: ObjectMeta): ObjectMeta {
 
 function withGeneration<T extends KubeObject>(next: T, current: T, of?: (object: T) => unknown): T {
   if (!of || isEqual(of(next), of(current))) return next;
-  return { ...next, metadata: { ...next.metadata, generation: (current.metadata.generation ?? 0) + 1 } };
+  return withParts(next, { metadata: withMeta(next.metadata, { generation: (current.metadata.generation ?? 0) + 1 }) });
 }
 
 type Cell<T> = (object: T, nowMs: number) => string | number | boolean | null | undefined;

@@ -61,5 +61,20 @@ export interface KubeList<T extends KubeObject = KubeObject> {
   items: T[];
 }
 
+/**
+ * `object` with these parts in place of its own. Named fields come first, because a copy that begins with `...` gets a hidden class
+ * of its own each time a field is added to it or it is frozen (decision 28).
+ */
+export const withParts = <T extends KubeObject>(
+  object: T,
+  parts: { metadata?: ObjectMeta; spec?: unknown; status?: unknown },
+): T => ({ kind: object.kind, apiVersion: object.apiVersion, ...(object as Partial<T>), ...parts }) as T;
+
+/** The same of metadata, which has no fields but its own: a plain assignment is safe. */
+export const withMeta = (
+  metadata: ObjectMeta,
+  ...parts: (Partial<ObjectMeta> | false | '' | undefined)[]
+): ObjectMeta => Object.assign({}, metadata, ...parts) as ObjectMeta;
+
 export const keyOf = ({ metadata }: { metadata: { name: string; namespace?: string } }): ObjectKey =>
   metadata.namespace ? `${metadata.namespace}/${metadata.name}` : metadata.name;

@@ -60,9 +60,10 @@ export function decodeBody(
   options: DecodeOptions,
   shape: TypeFacts | undefined = facts.typeOfKind(type.group, type.version, type.kind),
 ): Record<string, unknown> {
-  const read = readBody(type, body, { ...options, shape });
+  const context = { shape, ...options };
+  const read = readBody(type, body, context);
   refuseOtherType(type, read.value);
-  return shaped(type, read, { ...options, shape });
+  return shaped(type, read, context);
 }
 
 /** A type and its shape: what a patched object is brought into. */

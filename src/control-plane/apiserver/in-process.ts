@@ -36,7 +36,7 @@ export function inProcessPipeline(pipeline: Pipeline): RequestPipeline {
       return audited.during(async () => {
         if (body && 'object' in body) audited.sentObject(body.object);
         else if (body) audited.sent(body.bytes, body.contentType);
-        const reply = await pipeline.handle({ ...request, annotate: audited.annotate });
+        const reply = await pipeline.handle({ annotate: audited.annotate, ...request });
         const object = objectOf(reply);
         audited.answered(object);
         return { code: reply.code, object, warnings };

@@ -39,7 +39,7 @@ export function runAnyKindController({ name, spec }: AnyKindController, env: Run
       const ref = { kind: at.kind, key: objectKey };
       const enqueue = (other: AnyObjectRef) => runner.add(keyFor(other));
       const weighs = (objects: number) => runner.weigh(key, objects);
-      const context: AnyKindContext = { ...env, ...reading, enqueue, weighs, api: apiFor(key, env, barrier) };
+      const context: AnyKindContext = { enqueue, weighs, api: apiFor(key, env, barrier), ...env, ...reading };
       if (!at.informer.get(objectKey)) runner.weigh(key, 0);
       return spec.reconcile(ref, at.informer.get(objectKey), context);
     },

@@ -48,8 +48,8 @@ export async function decide(pod: Pod, cluster: ClusterView, options: CycleOptio
   if ('refusal' in prepared) return { ...prepared, looked: 0 };
   const { states } = prepared;
   const found =
-    (await onNominated(pod, cluster, { ...options, prepared })) ??
-    (await filterAll(pod, { ...options, prepared, nodes: cluster.nodes }));
+    (await onNominated(pod, cluster, { prepared, ...options })) ??
+    (await filterAll(pod, { prepared, nodes: cluster.nodes, ...options }));
   const { feasible, looked, answers, places } = found;
   if (feasible.length === 0) return { refusal: refusalAfter(pod, cluster, { ...options, prepared, found }), looked };
   if (feasible.length === 1) return { nodeName: (feasible[0] as NodeInfo).node.metadata.name, states, looked };

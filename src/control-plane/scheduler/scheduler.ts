@@ -220,12 +220,12 @@ export class Scheduler {
       return;
     }
     const decision = await decide(pod, view, {
-      ...profile,
       remembered: this.#remembered,
       random: this.#services.random,
       breathe: () => this.#breathe(),
       startAt: this.#startAt,
       nominatedOn: nominations.isEmpty ? undefined : (nodeName) => nominations.on(nodeName),
+      ...profile,
     }).catch((error: unknown) => this.#notDecided(pod, error));
     if (!decision || !this.#isRunning) return;
     this.#startAt = (this.#startAt + decision.looked) % view.nodes.length;
@@ -234,7 +234,7 @@ export class Scheduler {
       return;
     }
     this.#cluster.assume(pod, decision.nodeName);
-    this.#background.run(this.#place(pod, { ...decision, profile }), 'a pod could not be placed');
+    this.#background.run(this.#place(pod, { profile, ...decision }), 'a pod could not be placed');
   }
 
   async #fitsNowhere(pod: Pod, refusal: Refusal, profile: Profile): Promise<void> {
@@ -266,7 +266,7 @@ export class Scheduler {
     const { client, clock, informers } = this.#services;
     const { uid } = pod.metadata;
     const services = { client, clock, informers, whileOthers: this.#background.whileOthers };
-    const placing = new Placing(pod, { ...decision, plugins: profile.plugins }, services);
+    const placing = new Placing(pod, { plugins: profile.plugins, ...decision }, services);
     this.#placing.set(uid, placing);
     try {
       await placing.run(profile.extenders);

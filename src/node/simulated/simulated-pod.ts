@@ -40,8 +40,8 @@ export function runningStatus(
     ...(restarts && { lastState: restarts.last }),
   };
   return {
-    ...common(pod, times),
     phase: 'Running',
+    ...common(pod, times),
     conditions: conditions(pod, { ready: 'True', now: startedAt }),
     ...containerStatuses(pod, life),
   };
@@ -70,8 +70,8 @@ export function crashedStatus(
   const [container] = pod.spec.containers;
   const message = `back-off ${goSeconds(backOffSeconds)} restarting failed container=${container?.name} pod=${name}_${namespace}(${uid})`;
   return {
-    ...common(pod, times),
     phase: 'Running',
+    ...common(pod, times),
     conditions: conditions(pod, { ready: 'False', started: 'True', now, ...notReady(pod) }),
     ...containerStatuses(pod, {
       state: { waiting: { reason: 'CrashLoopBackOff', message } },
@@ -89,9 +89,9 @@ export function endedStatus(pod: Pod, times: PodTimes, exitCode: number): PodSta
   const reason = exitCode === 0 ? 'PodCompleted' : 'PodFailed';
   const state = terminated(exitCode, { startedAt, finishedAt: now });
   return {
-    ...common(pod, times),
     phase: exitCode === 0 ? 'Succeeded' : 'Failed',
     conditions: conditions(pod, { ready: 'False', reason, now }),
+    ...common(pod, times),
     ...containerStatuses(pod, { state, restartCount: restartsOf(pod), startedAt }),
   };
 }
@@ -118,14 +118,15 @@ const goSeconds = (seconds: number): string =>
 
 function common(pod: Pod, { nowMs, hostIP, podIP }: PodTimes): Omit<PodStatus, 'phase'> {
   const ip = pod.spec.hostNetwork ? hostIP : podIP;
+  const { generation } = pod.metadata;
   return {
-    ...(pod.metadata.generation !== undefined && { observedGeneration: pod.metadata.generation }),
     hostIP,
     hostIPs: [{ ip: hostIP }],
     podIP: ip,
     podIPs: [{ ip }],
     startTime: pod.status?.startTime ?? timestampOf(nowMs),
     qosClass: pod.status?.qosClass ?? qosClassOf(pod),
+    ...(generation !== undefined && { observedGeneration: generation }),
   };
 }
 

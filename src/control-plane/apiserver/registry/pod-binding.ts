@@ -60,7 +60,7 @@ function assigned(pod: Pod, { metadata, target }: Binding, nowMs: number): Chang
   if (pod.metadata.deletionTimestamp) throw refuse(`pod ${name} is being deleted, cannot be assigned to a host`);
   if (pod.spec.nodeName) throw refuse(`pod ${name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`);
   if (pod.spec.schedulingGates?.length) throw refuse(`pod ${name} has non-empty .spec.schedulingGates`);
-  const { nominatedNodeName: _, ...status } = pod.status ?? {}; // where it might have gone is of no more interest
+  const { nominatedNodeName: _, conditions = [], ...status } = pod.status ?? {}; // where it might have gone is of no more interest
   const annotations = { ...pod.metadata.annotations, ...metadata.annotations };
   const labels = { ...pod.metadata.labels, ...metadata.labels };
   return {
@@ -72,7 +72,7 @@ function assigned(pod: Pod, { metadata, target }: Binding, nowMs: number): Chang
         ...(Object.keys(labels).length > 0 && { labels }),
       },
       spec: { ...pod.spec, nodeName: target.name },
-      status: { ...status, conditions: withScheduled(pod.status?.conditions ?? [], pod, nowMs) } as Pod['status'],
+      status: { conditions: withScheduled(conditions, pod, nowMs), ...status } as Pod['status'],
     },
   };
 }

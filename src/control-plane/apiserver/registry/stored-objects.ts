@@ -174,7 +174,7 @@ export class StoredObjects {
     { key, decision, revision }: { key: string; decision: Plan; revision: Revision },
   ): Promise<Updated<T>> {
     const { outcome, result: hub } = decision;
-    if (outcome !== 'removed') return { ...(await this.#settled(kind, key, { hub, revision })), outcome };
+    if (outcome !== 'removed') return { outcome, ...(await this.#settled(kind, key, { hub, revision })) };
     await this.#caches.of(kind).waitUntil(revision);
     return { object: deepFreeze(await this.#shown(kind, frozenAt(hub, revision))), outcome };
   }

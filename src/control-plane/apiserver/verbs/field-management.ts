@@ -3,7 +3,13 @@ import { isEqual } from '#api/machinery/equal.ts';
 import { apiVersionOf, type Kind, type KindRegistry } from '#api/machinery/kind.ts';
 import { managedFieldsOfUpdate, type Writer } from '#api/machinery/managed-fields/field-tracking.ts';
 import { problemOfManagers } from '#api/machinery/managed-fields/managers.ts';
-import type { KubeObject, ManagedFieldsEntry, ObjectMeta } from '#api/machinery/object.ts';
+import {
+  type KubeObject,
+  type ManagedFieldsEntry,
+  type ObjectMeta,
+  withMeta,
+  withParts,
+} from '#api/machinery/object.ts';
 import { StatusError } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
 import { otherwise, type Soon } from '#base/soon.ts';
@@ -71,9 +77,9 @@ export function withManagedFieldsOfUpdate<T extends KubeObject>(
 
 export function withManagedFields<T extends KubeObject>(object: T, managedFields: ManagedFieldsEntry[] | undefined): T {
   if (managedFields === object.metadata.managedFields) return object;
-  if (managedFields) return { ...object, metadata: { ...object.metadata, managedFields } };
+  if (managedFields) return withParts(object, { metadata: withMeta(object.metadata, { managedFields }) });
   const { managedFields: _, ...metadata } = object.metadata;
-  return { ...object, metadata: metadata as ObjectMeta };
+  return withParts(object, { metadata: metadata as ObjectMeta });
 }
 
 /** A write that changes nothing but the time at which somebody set the same again is no write. */

@@ -2,7 +2,7 @@
  * Where a submitted object says it belongs against where the URL says, and the metadata that only the server assigns.
  */
 import type { Kind } from '#api/machinery/kind.ts';
-import type { KubeObject, ObjectMeta } from '#api/machinery/object.ts';
+import { type KubeObject, type ObjectMeta, withMeta, withParts } from '#api/machinery/object.ts';
 import { badRequest } from '#api/machinery/status.ts';
 import { formatSeconds } from '#api/machinery/timestamp.ts';
 import type { Clock } from '#base/clock.ts';
@@ -17,11 +17,11 @@ export function inNamespace<T extends KubeObject>(kind: Kind, object: T, namespa
   if (kind.scope === 'Cluster') {
     if (!own) return object;
     const { namespace: _, ...metadata } = object.metadata;
-    return { ...object, metadata };
+    return withParts(object, { metadata });
   }
   if (own === namespace) return object;
   if (own) throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
-  return { ...object, metadata: { ...object.metadata, namespace } };
+  return withParts(object, { metadata: withMeta(object.metadata, { namespace }) });
 }
 
 /** Throws BadRequest when the body of an update is about another object than its URL. */
@@ -35,22 +35,18 @@ export function refuseOtherName(object: KubeObject, name: string): void {
 export function withoutSystemFields<T extends KubeObject>(object: T): T {
   const { uid, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, selfLink, ...metadata } =
     object.metadata;
-  return { ...object, metadata: metadata as ObjectMeta };
+  return withParts(object, { metadata: metadata as ObjectMeta });
 }
 
 /** A name when it is to be generated, a uid, and the time. */
 export function withIdentity<T extends KubeObject>(object: T, { clock, random }: { clock: Clock; random: Random }): T {
   const { name, generateName } = object.metadata;
   const generated = !name && generateName && generateName.slice(0, MAX_GENERATED_PREFIX) + randomSuffix(random);
-  return {
-    ...object,
-    metadata: {
-      ...object.metadata,
-      ...(generated && { name: generated }),
-      uid: randomUuid(random),
-      creationTimestamp: timestampOf(clock.now()),
-    },
-  };
+  const metadata = withMeta(object.metadata, generated && { name: generated }, {
+    uid: randomUuid(random),
+    creationTimestamp: timestampOf(clock.now()),
+  });
+  return withParts(object, { metadata });
 }
 
 export const needsNameGeneration = ({ metadata }: KubeObject): boolean => !metadata.name && !!metadata.generateName;

@@ -39,7 +39,7 @@ export function readPatch(type: ShapedType, body: RequestBody | undefined): Patc
     return checked(
       type,
       { patched: reading.apply(current as Json, type), current },
-      { ...options, found: reading.found, shown: reading.shown },
+      { found: reading.found, shown: reading.shown, ...options },
     );
   };
 }

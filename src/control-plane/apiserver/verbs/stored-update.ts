@@ -5,7 +5,7 @@
 
 import { invalidValue } from '#api/machinery/field-error.ts';
 import { keepSame } from '#api/machinery/keep-same.ts';
-import type { KubeObject } from '#api/machinery/object.ts';
+import { type KubeObject, withMeta, withParts } from '#api/machinery/object.ts';
 import { conflict, internalError, invalid, modified } from '#api/machinery/status.ts';
 import { deepFreeze } from '#base/deep-freeze.ts';
 import type { Prepared, VerbServices } from '../registry/behaviour.ts';
@@ -32,7 +32,7 @@ export async function updateStored<T extends KubeObject>(
     try {
       const result = await services.stored.update(call.kind, locationOf(call), {
         dryRun: update.dryRun,
-        change: (current) => changeOf(call, { ...update, current: current! }, services),
+        change: (current) => changeOf(call, { current: current!, ...update }, services),
       });
       return objectReply(call.kind, result);
     } catch (error) {
@@ -95,7 +95,7 @@ function atCurrentVersion<T extends KubeObject>({ kind, info }: ResourceCall<T>,
     throw invalid({ group: kind.group, kind: kind.plural }, info.name, [
       invalidValue('metadata.resourceVersion', 0, 'must be specified for an update'),
     ]);
-  return { ...next, metadata: { ...next.metadata, resourceVersion } };
+  return withParts(next, { metadata: withMeta(next.metadata, { resourceVersion }) });
 }
 
 function refuseOtherUid<T extends KubeObject>({ kind, info }: ResourceCall<T>, next: T, current: T): void {

@@ -152,10 +152,10 @@ class Step {
     const terminating = this.#pods.filter(isTerminating).length + change.removed.size;
     const isOver = verdict !== undefined && written.isComplete && active.length === 0 && terminating === 0;
     const status: JobStatus = {
-      ...this.#times(verdict, isOver),
-      ...withoutZeros({ active: active.length - change.removed.size + change.created }),
       ready: active.filter((pod) => isReady(pod) && !change.removed.has(pod)).length,
       terminating,
+      ...this.#times(verdict, isOver),
+      ...withoutZeros({ active: active.length - change.removed.size + change.created }),
       ...written.status,
       ...this.#conditions(verdict, isOver),
     };
@@ -169,9 +169,9 @@ class Step {
 
   async #change(verdict: Verdict | undefined, { active, tally, record }: Seen): Promise<Change> {
     const none = { created: 0, failure: undefined, waitMs: undefined };
-    if (verdict) return { ...none, removed: await this.#delete(active, { mayCount: true }) };
-    if (this.#job.metadata.deletionTimestamp) return { ...none, removed: new Set() };
-    if (this.#job.spec.suspend) return { ...none, removed: await this.#delete(active, { mayCount: false }) };
+    if (verdict) return { removed: await this.#delete(active, { mayCount: true }), ...none };
+    if (this.#job.metadata.deletionTimestamp) return { removed: new Set(), ...none };
+    if (this.#job.spec.suspend) return { removed: await this.#delete(active, { mayCount: false }), ...none };
     const wanted = wantedPods(this.#job, { pods: this.#pods, active, tally, record, nowMs: this.#nowMs });
     const removed = await this.#delete(wanted.surplus, { mayCount: false });
     const { succeeded: created, error: failure } = await this.#create(wanted.missing);

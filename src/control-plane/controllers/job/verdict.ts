@@ -103,6 +103,6 @@ export function withCondition(conditions: readonly JobCondition[], said: Said, n
   const isSaid = known?.status === said.status && known.reason === said.reason && known.message === said.message;
   if (isSaid || (!known && said.status === 'False')) return [...conditions];
   const now = timestampOf(nowMs);
-  const condition: JobCondition = { ...said, lastProbeTime: now, lastTransitionTime: now };
+  const condition: JobCondition = { lastProbeTime: now, lastTransitionTime: now, ...said };
   return known ? conditions.map((other) => (other === known ? condition : other)) : [...conditions, condition];
 }

@@ -26,6 +26,7 @@ import type { At, Path } from '#api/machinery/field-path.ts';
 import { familyOf, follows, isImmutable } from '#api/machinery/field-rules.ts';
 import { isLegacyIp } from '#api/machinery/ip-rules.ts';
 import { between, dns1123Label, dns1123Subdomain, qualifiedName } from '#api/machinery/names.ts';
+import { withParts } from '#api/machinery/object.ts';
 import { byteLength } from '#api/machinery/object-meta.ts';
 import { repeatedIn } from '#api/machinery/repeated.ts';
 import { mayRestart } from './restart-rules.ts';
@@ -42,21 +43,21 @@ export function preparePodStatus(next: Pod, current: Pod): Pod {
   const before = current.status;
   if (!status) return next;
   const { nodeAllocatableResourceClaimStatuses: _off, podIP, podIPs, ...rest } = status;
-  const prepared = {
-    ...rest,
-    ...addresses({ podIP, podIPs }),
-    ...(!status.qosClass && before?.qosClass && { qosClass: before.qosClass }),
-    ...(!status.observedGeneration && before?.observedGeneration && { observedGeneration: before.observedGeneration }),
-    ...(status.conditions && { conditions: withGenerations(status.conditions, before?.conditions ?? []) }),
-  };
-  return { ...next, status: prepared as PodStatus };
+  const prepared = Object.assign(
+    rest, // a copy
+    addresses({ podIP, podIPs }),
+    !status.qosClass && before?.qosClass && { qosClass: before.qosClass },
+    !status.observedGeneration && before?.observedGeneration && { observedGeneration: before.observedGeneration },
+    status.conditions && { conditions: withGenerations(status.conditions, before?.conditions ?? []) },
+  );
+  return withParts(next, { status: prepared });
 }
 
 /** Where they differ the single one counts: old kubelets know no other. */
 function addresses({ podIP, podIPs }: { podIP: string | undefined; podIPs: PodStatus['podIPs'] }): Partial<PodStatus> {
   const [first] = podIPs ?? [];
   if (podIP && podIP !== first?.ip) return { podIP, podIPs: [{ ip: podIP }] };
-  return { ...(first?.ip && { podIP: first.ip }), ...(podIPs && { podIPs }) };
+  return Object.assign({}, first?.ip && { podIP: first.ip }, podIPs && { podIPs });
 }
 
 /** There may be several of a type. */
