@@ -253,6 +253,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
   });
   const podResources = await openPodResources({
     root: directories.root,
+    clock,
     log,
     pods,
     statusOf: (pod) => writer.statusOf(pod.metadata.uid) ?? pod.status,

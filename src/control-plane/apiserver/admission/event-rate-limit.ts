@@ -4,6 +4,7 @@
  */
 import type { Event } from '#api/core/v1/event.ts';
 import { tooManyRequests } from '#api/machinery/status.ts';
+import { TokenBucket } from '#base/token-bucket.ts';
 import { type AdmissionPlugin, type AdmissionRequest, defineAdmission } from './define-admission.ts';
 
 export type LimitType = 'Server' | 'Namespace' | 'User' | 'SourceAndObject';
@@ -46,7 +47,7 @@ export const eventRateLimit = (limits: readonly EventLimit[]): AdmissionPlugin =
       if (request.dryRun) return;
       const refusals = enforcers.flatMap(({ limit, buckets }) => {
         const key = KEYS[limit.type](request);
-        return buckets.take(key, clock.now()) ? [] : [`limit reached on type ${limit.type} for key ${key}`];
+        return buckets.take(key, clock.monotonicMs()) ? [] : [`limit reached on type ${limit.type} for key ${key}`];
       });
       if (refusals.length > 0)
         throw tooManyRequests(refusals.length === 1 ? refusals[0]! : `[${refusals.join(', ')}]`, 0);
@@ -54,14 +55,9 @@ export const eventRateLimit = (limits: readonly EventLimit[]): AdmissionPlugin =
   });
 };
 
-interface Bucket {
-  tokens: number;
-  atMs: number;
-}
-
 class Buckets {
   readonly #limit: EventLimit;
-  readonly #byKey = new Map<string, Bucket>();
+  readonly #byKey = new Map<string, TokenBucket>();
 
   constructor(limit: EventLimit) {
     this.#limit = limit;
@@ -69,12 +65,10 @@ class Buckets {
 
   take(key: string, nowMs: number): boolean {
     const { qps, burst, cacheSize = DEFAULT_CACHE_SIZE } = this.#limit;
-    const known = this.#byKey.get(key);
-    const grown = known ? Math.min(burst, known.tokens + ((nowMs - known.atMs) / 1000) * qps) : burst;
-    const isAllowed = grown >= 1;
+    const bucket = this.#byKey.get(key) ?? new TokenBucket({ perSecond: qps, burst }, nowMs);
     this.#byKey.delete(key); // and to the end: what was seen last is forgotten last
-    this.#byKey.set(key, { tokens: isAllowed ? grown - 1 : grown, atMs: nowMs });
+    this.#byKey.set(key, bucket);
     if (this.#byKey.size > (cacheSize || DEFAULT_CACHE_SIZE)) this.#byKey.delete(this.#byKey.keys().next().value!);
-    return isAllowed;
+    return bucket.take(nowMs);
   }
 }

@@ -17,7 +17,9 @@ let plugin: SampleDevicePlugin;
 let pods: Pod[];
 /** Pods that were told of a change. */
 let woken: string[];
-let close: () => Promise<void>;
+let clock: ManualClock;
+/** The last first. */
+let cleanups: (() => unknown)[];
 
 const pod = (name: string, phase = 'Running') => {
   const main = { name: 'main', image: 'i', resources: { limits: { [RESOURCE]: '1' } } };
@@ -43,8 +45,10 @@ const claim = {
 };
 
 beforeEach(async () => {
+  cleanups = [];
   root = mkdtempSync(join(tmpdir(), 'pr-'));
-  const clock = new ManualClock(Date.now()); // plugins are given so long in real time
+  cleanups.unshift(() => rmSync(root, { recursive: true, force: true }));
+  clock = new ManualClock(Date.now()); // plugins are given so long in real time
   devices = await Devices.open({
     root,
     clock,
@@ -52,31 +56,31 @@ beforeEach(async () => {
     onChange: () => undefined,
     onHealth: (uid) => woken.push(uid),
   });
+  cleanups.unshift(() => devices.close());
   woken = [];
   plugin = new SampleDevicePlugin(join(root, 'device-plugins'), {
     resourceName: RESOURCE,
     ids: ['a', 'b', 'c'],
     numaNodes: [0, 1],
   });
+  cleanups.unshift(() => plugin.stop());
   await plugin.start();
   await vi.waitFor(() => expect(devices.amounts().allocatable[RESOURCE]).toBe('3'), { timeout: 20_000 });
   pods = [];
   const server = await openPodResources({
     root,
+    clock,
     log: silentLog,
     pods: { list: () => pods, get: (key) => pods.find(({ metadata }) => key === `default/${metadata.name}`) },
     statusOf: ({ status }) => status,
     devices,
     claims: { claimsFor: (_, { name }) => (name === 'sidecar' ? [claim] : []) },
   });
-  close = async () => {
-    await server?.close();
-    plugin.stop();
-    await devices.close();
-    rmSync(root, { recursive: true, force: true });
-  };
+  cleanups.unshift(() => server?.close());
 });
-afterEach(() => close());
+afterEach(async () => {
+  for (const cleanup of cleanups) await cleanup();
+});
 
 const ask = (...of: [Parameters<typeof askPodResources>[1], object?]) =>
   askPodResources(join(root, 'pod-resources/kubelet.sock'), ...of);
@@ -116,6 +120,13 @@ test('what could be given away is all that is well, and where it is', async () =
   plugin.tell('b', 'Unhealthy');
   await vi.waitFor(() => expect(devices.amounts().allocatable[RESOURCE]).toBe('2'), { timeout: 20_000 });
   expect((await ask('GetAllocatableResources'))['devices']).toMatchObject([one('a', 0), one('c')]);
+});
+
+test('who asks too often is refused for a while', async () => {
+  for (let times = 0; times < 10; times++) await ask('List');
+  await expect(ask('List')).rejects.toThrow('rejected by rate limit');
+  clock.advance(10);
+  expect(await ask('List')).toBeDefined();
 });
 
 test('only who may enter the kubelet’s folder can ask', () => {

@@ -3,8 +3,10 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isTerminal } from '#api/core/v1/pod-conditions.ts';
 import type { Container, Pod } from '#api/generated/schema.ts';
+import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import {
+  type PodResources,
   type PodResourcesServer,
   servePodResources,
   type ToldClaim,
@@ -16,6 +18,7 @@ import { initContainers, isSidecar } from '../pod-containers.ts';
 export interface PodResourcesOptions {
   /** The kubelet's folder. */
   root: string;
+  clock: Clock;
   log: Log;
   pods: { list(): Pod[]; get(key: string): Pod | undefined };
   /** As the kubelet has it, which the API may not know yet. */
@@ -31,7 +34,7 @@ const SOCKET_PATH_BYTES = 107;
 
 /** undefined where its path is too long for a socket. */
 export async function openPodResources(options: PodResourcesOptions): Promise<PodResourcesServer | undefined> {
-  const { root, log, pods, statusOf, devices } = options;
+  const { root, clock, log, pods, statusOf, devices } = options;
   const folder = join(root, FOLDER);
   const socket = join(folder, SOCKET);
   if (Buffer.byteLength(socket) > SOCKET_PATH_BYTES) {
@@ -41,7 +44,7 @@ export async function openPodResources(options: PodResourcesOptions): Promise<Po
   await mkdir(folder, { recursive: true, mode: 0o750 });
   await rm(socket, { force: true });
   const isOver = (pod: Pod) => isTerminal({ ...pod, status: statusOf(pod) } as Pod);
-  return servePodResources(socket, {
+  const resources: PodResources = {
     list: () =>
       pods
         .list()
@@ -52,7 +55,8 @@ export async function openPodResources(options: PodResourcesOptions): Promise<Po
       return pod && toldOf(pod, options);
     },
     allocatable: () => devices.allocatable(),
-  });
+  };
+  return servePodResources(socket, resources, clock);
 }
 
 /** Init containers that end have given back theirs. */

@@ -1,5 +1,7 @@
 /** The socket at which monitors of a node ask which container has which devices. Source: "Device Plugins", monitoring device plugin resources; KEP-606. */
 import { Server, ServerCredentials, status } from '@grpc/grpc-js';
+import type { Clock } from '#base/clock.ts';
+import { TokenBucket } from '#base/token-bucket.ts';
 import type { Reply } from '#node/runtime/message-table.ts';
 import { POD_RESOURCES_CALLS, type PodResourcesCall, podResourcesCodecs } from './pod-resources-messages.ts';
 
@@ -39,9 +41,17 @@ export interface PodResourcesServer {
   close(): Promise<void>;
 }
 
+/** Of all who ask together. Source: upstream's pkg/kubelet/apis/podresources. */
+const RATE = { perSecond: 100, burst: 10 };
+const TOO_MANY = { code: status.RESOURCE_EXHAUSTED, details: 'rejected by rate limit' };
+
 type Answer = (error: { code: number; details: string } | null, reply?: object) => void;
 
-export async function servePodResources(socketPath: string, resources: PodResources): Promise<PodResourcesServer> {
+export async function servePodResources(
+  socketPath: string,
+  resources: PodResources,
+  clock: Clock,
+): Promise<PodResourcesServer> {
   const server = new Server({ 'grpc.max_receive_message_length': 64 * 1024 });
   const answers: Record<PodResourcesCall, (given: Reply, answer: Answer) => void> = {
     List: (_, answer) => answer(null, { pod_resources: resources.list() }),
@@ -53,11 +63,13 @@ export async function servePodResources(socketPath: string, resources: PodResour
       else answer({ code: status.UNKNOWN, details: `pod ${name} in namespace ${namespace} not found` });
     },
   };
+  const bucket = new TokenBucket(RATE, clock.monotonicMs());
   const methods = Object.fromEntries(POD_RESOURCES_CALLS.map((call) => [call, methodOf(call)]));
   const handlers = Object.fromEntries(
     POD_RESOURCES_CALLS.map((call) => [
       call,
-      ({ request }: { request: Reply }, answer: Answer) => answers[call](request, answer),
+      ({ request }: { request: Reply }, answer: Answer) =>
+        bucket.take(clock.monotonicMs()) ? answers[call](request, answer) : answer(TOO_MANY),
     ]),
   );
   server.addService(methods, handlers);
