@@ -81,21 +81,22 @@ const said = (cluster: TestCluster) =>
 const setTaints = (cluster: TestCluster, taints: object[]) =>
   cluster.patch(ResourceSlice, 's1', { spec: { devices: [{ name: 'gpu-0', taints }] } });
 
-/** A pod that holds a claim for gpu-0. */
-async function withUser(cluster: TestCluster, tolerations: DeviceToleration[]) {
+/** Pods that share a claim for gpu-0. */
+async function withUsers(cluster: TestCluster, tolerations: DeviceToleration[], names = ['web']) {
   await cluster.create(ResourceSlice, slice([]) as Sent<ResourceSlice>);
   const spec = { devices: { requests: [{ name: 'r', exactly: { deviceClassName: 'gpu' } }] } };
   const claim = { metadata: { name: 'gpu', namespace: 'default' }, spec } as Sent<ResourceClaim>;
   const made = await cluster.create(ResourceClaim, claim);
-  const user = await cluster.create(
-    Pod,
-    pod('web', {
+  const reservedFor: { resource: string; name: string; uid: string }[] = [];
+  for (const name of names) {
+    const spec = {
       nodeName: 'node1',
       terminationGracePeriodSeconds: 30,
       resourceClaims: [{ name: 'gpu', resourceClaimName: 'gpu' }],
-    }),
-  );
-  const reservedFor = [{ resource: 'pods', name: 'web', uid: user.metadata.uid }];
+    };
+    const { metadata } = await cluster.create(Pod, pod(name, spec));
+    reservedFor.push({ resource: 'pods', name, uid: metadata.uid });
+  }
   const status = { allocation: allocation(tolerations), reservedFor };
   await cluster.updateStatus(ResourceClaim, { ...made, status } as ResourceClaim);
   await cluster.settles();
@@ -103,7 +104,7 @@ async function withUser(cluster: TestCluster, tolerations: DeviceToleration[]) {
 
 test('a pod leaves a device that is tainted: its condition and an Event say why', async () => {
   await using cluster = await start();
-  await withUser(cluster, []);
+  await withUsers(cluster, []);
   expect(cluster.get(Pod, 'default/web')?.metadata.deletionTimestamp).toBeUndefined();
   await setTaints(cluster, [{ key: 'broken', effect: 'NoExecute' }]);
   await cluster.settles();
@@ -119,7 +120,7 @@ test('a pod leaves a device that is tainted: its condition and an Event say why'
 
 test('a pod stays as long as its claim tolerates the taint, and for good when the taint goes', async () => {
   await using cluster = await start();
-  await withUser(cluster, [tolerates({ tolerationSeconds: 60 })]);
+  await withUsers(cluster, [tolerates({ tolerationSeconds: 60 })]);
   await setTaints(cluster, [{ key: 'broken', effect: 'NoExecute' }]);
   await cluster.passes(30_000);
   expect(cluster.get(Pod, 'default/web')?.metadata.deletionTimestamp).toBeUndefined();
@@ -133,4 +134,14 @@ test('a pod stays as long as its claim tolerates the taint, and for good when th
   expect(cluster.get(Pod, 'default/web')?.metadata.deletionTimestamp).toBeUndefined();
   await cluster.passes(1_000);
   expect(cluster.get(Pod, 'default/web')?.metadata.deletionTimestamp).toBeDefined();
+});
+
+test('a pod that cannot be sent away does not keep those that share its claim', async () => {
+  await using cluster = await start();
+  await withUsers(cluster, [], ['first', 'second']);
+  cluster.faults.fail({ verb: 'update', resource: 'pods/status', name: 'first' }, { reason: 'Forbidden' });
+  await setTaints(cluster, [{ key: 'broken', effect: 'NoExecute' }]);
+  await cluster.settles();
+  const isLeaving = ['first', 'second'].map((name) => cluster.get(Pod, `default/${name}`)?.metadata.deletionTimestamp);
+  expect(isLeaving.map(Boolean)).toEqual([false, true]);
 });

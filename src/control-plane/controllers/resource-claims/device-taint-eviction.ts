@@ -10,6 +10,7 @@ import { millisOf } from '#api/machinery/timestamp.ts';
 import { toleratesDeviceTaint } from '#api/resource/v1/device-taints.ts';
 import { ResourceClaim } from '#api/resource/v1/resource-claim.ts';
 import { ResourceSlice } from '#api/resource/v1/resource-slice.ts';
+import { inParallel } from '#base/concurrency.ts';
 import { again, defineController, settled, watching } from '../define-controller.ts';
 import { withDisruptionTarget } from '../nodes/disruption-target.ts';
 import { isOwnedBy } from './pod-resource-claims.ts';
@@ -30,7 +31,7 @@ export function deviceTaintEviction() {
     // Not pods: of those there are many, and few have devices.
     reconciles: ResourceClaim,
     watches: [
-      watching(Pod, claimKeysOf, (now, before) => !isEqual(placeOf(now), placeOf(before))),
+      watching(Pod, claimKeysOf, usesOthers),
       watching(ResourceSlice, ({ spec: { driver, pool } }, cached) =>
         cached(ResourceClaim)
           .list()
@@ -55,11 +56,12 @@ export function deviceTaintEviction() {
       if (atMs === undefined || due.length === 0) return settled;
       const leftMs = atMs - clock.now();
       if (leftMs > 0) return again({ afterMs: leftMs });
-      for (const pod of due) {
+      // One that cannot be written does not keep the others.
+      await inParallel(due, async (pod) => {
         events.normal(pod, EVENT, 'Marking for deletion');
         const marked = await api.updateStatus(pod, withDisruptionTarget(pod, TARGET, clock.now()));
         await api.delete(Pod, marked);
-      }
+      });
       scheduled.delete(key);
       return settled;
     },
@@ -71,8 +73,10 @@ export function deviceTaintEviction() {
   });
 }
 
-/** What of a pod says which claims it uses, and whether it runs. */
-const placeOf = ({ spec, status }: Pod): unknown => [spec.nodeName, status?.resourceClaimStatuses];
+/** Which claims a pod uses, or whether it runs, has changed. */
+const usesOthers = (now: Pod, before: Pod): boolean =>
+  now.spec.nodeName !== before.spec.nodeName ||
+  !isEqual(now.status?.resourceClaimStatuses, before.status?.resourceClaimStatuses);
 
 function claimKeysOf({ metadata, spec, status }: Pod): string[] {
   const named = [...(spec.resourceClaims ?? []), ...(status?.resourceClaimStatuses ?? [])];
