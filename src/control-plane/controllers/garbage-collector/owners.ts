@@ -33,6 +33,8 @@ export function refOf(owner: OwnerReference, dependent: KubeObject, kinds: KindR
   return namespace ? { kind, key: `${namespace}/${owner.name}` } : undefined;
 }
 
+const uidOf = ({ metadata }: KubeObject): string => metadata.uid;
+
 /** What is wrong with a reference to an owner that is there, but in another namespace; in upstream's words. */
 export function misplacement(
   reference: OwnerReference,
@@ -42,9 +44,7 @@ export function misplacement(
   const kind = kindOf(reference, kinds);
   if (kind?.scope !== 'Namespaced') return undefined;
   const { apiVersion, kind: name, name: owner, uid } = reference;
-  const found = cached(kind)
-    ?.list()
-    .find(({ metadata }) => metadata.uid === uid);
+  const [found] = cached(kind)?.by(uidOf, uid) ?? [];
   if (!found || found.metadata.namespace === namespace) return undefined;
   const text = `[${apiVersion}/${name}, namespace: ${namespace}, name: ${owner}, uid: ${uid}]`;
   return `ownerRef ${text} does not exist in namespace ${JSON.stringify(namespace)}`;
