@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import { ConfigMap } from '#api/core/v1/config-map.ts';
 import { Namespace } from '#api/core/v1/namespace.ts';
-import { ResourceQuota } from '#api/core/v1/resource-quota.ts';
 import { ServiceAccount } from '#api/core/v1/service-account.ts';
 import { startCluster } from '#testing/cluster.ts';
 import { rootCaCertPublisher } from './root-ca-cert-publisher.ts';

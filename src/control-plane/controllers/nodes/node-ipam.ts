@@ -33,11 +33,10 @@ export function nodeIpam({ clusterCIDRs, serviceCIDRs = [], nodeMaskIPv4 = 24, n
     when: (now, before) => !now.spec.podCIDR && Boolean(before.spec.podCIDR),
     workers: 1, // two nodes at a time could be given the same range
 
-    async reconcile({ metadata, spec }, { cached, api, events }) {
-      if (metadata.deletionTimestamp || spec.podCIDR || spec.podCIDRs?.length) return settled;
-      const { name } = metadata;
-      const node = cached(Node).get(name);
-      const becomes = (state: string) => node && events.normal(node, state, `Node ${name} status is now: ${state}`);
+    async reconcile(node, { cached, api, events }) {
+      if (node.metadata.deletionTimestamp || rangesOf(node).length > 0) return settled;
+      const { name } = node.metadata;
+      const becomes = (state: string) => events.normal(node, state, `Node ${name} status is now: ${state}`);
       const taken = [...serviceCIDRs, ...cached(Node).list().flatMap(rangesOf)];
       const podCIDRs = ranges.map((range) => range.next(taken));
       const missing = podCIDRs.indexOf(undefined);
