@@ -73,16 +73,21 @@ export class CacheWatcher {
   handTo(take: (events: readonly CacheEvent[]) => void): Promise<void> {
     return new Promise((resolve, reject) => {
       let isDue = false;
+      const over = (settle: () => void) => {
+        this.#wake = undefined;
+        settle();
+        this.end();
+      };
       const hand = () => {
         isDue = false;
         try {
           const events = this.take();
           if (events.length > 0) take(events);
+          if (this.ended) this.take(); // what ended it meanwhile is thrown
         } catch (error) {
-          reject(error);
-          this.end();
+          return over(() => reject(error));
         }
-        if (this.ended) resolve();
+        if (this.ended) over(resolve);
       };
       this.#wake = () => {
         if (!isDue) void NOW.then(hand);
