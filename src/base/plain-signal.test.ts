@@ -14,6 +14,30 @@ test('listeners are told once, and those that went are not', () => {
   expect([signal.aborted, told]).toEqual([true, ['first', 'second']]);
 });
 
+test('a listener that is taken away by an earlier one is not told', () => {
+  const signal = new PlainSignal();
+  const told: string[] = [];
+  const second = () => told.push('second');
+  signal.addEventListener('abort', () => {
+    told.push('first');
+    signal.removeEventListener('abort', second);
+  });
+  signal.addEventListener('abort', second);
+  signal.abort();
+  expect(told).toEqual(['first']);
+});
+
+test('a listener that throws keeps no other from being told, and what it throws is not lost', () => {
+  const signal = new PlainSignal();
+  const told: string[] = [];
+  signal.addEventListener('abort', () => {
+    throw new TypeError('a bug');
+  });
+  signal.addEventListener('abort', () => told.push('second'));
+  expect(() => signal.abort()).toThrow('a bug');
+  expect(told).toEqual(['second']);
+});
+
 test('who listens when it is over is told nothing', () => {
   const signal = new PlainSignal();
   signal.abort();

@@ -34,13 +34,19 @@ export class PlainSignal implements Signal {
     this.#listeners = this.#listeners.filter((one) => one !== listener);
   }
 
+  /** Throws what the first listener that threw has thrown, when all have been told. */
   abort(reason: unknown = ABORTED): void {
     if (this.#aborted) return;
     this.#aborted = true;
     this.#reason = reason;
-    const listeners = this.#listeners;
-    this.#listeners = [];
-    for (const listener of listeners) listener();
+    const bugs: unknown[] = [];
+    for (let listener = this.#listeners.shift(); listener; listener = this.#listeners.shift())
+      try {
+        listener();
+      } catch (error) {
+        bugs.push(error);
+      }
+    if (bugs.length > 0) throw bugs[0];
   }
 }
 
