@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
 import { deferred } from '#base/deferred.ts';
+import { type Following, follow } from '#base/followable.ts';
+import type { WatchEvent } from '#client/transport.ts';
 import { inProcessPipeline } from './in-process.ts';
 import type { Pipeline } from './pipeline.ts';
 
@@ -34,10 +36,8 @@ function watchOf(batches: unknown[][], opening: Promise<void> = Promise.resolve(
     },
     watch: () => opening.then(() => ({ kind: KIND, batches: { [Symbol.asyncIterator]: () => inner } })),
   };
-  const events = inProcessPipeline(pipeline as unknown as Pipeline)
-    .watch(asked)
-    [Symbol.asyncIterator]();
-  return { events, ended };
+  const watch = inProcessPipeline(pipeline as unknown as Pipeline).watch(asked);
+  return { watch, ended, events: watch[Symbol.asyncIterator]() };
 }
 
 const added = (name: string) => ({ type: 'ADDED', object: { object: () => ({ metadata: { name } }) } });
@@ -93,4 +93,40 @@ test('a watch that is ended while it is opened leaves nothing open', async () =>
   opening.resolve();
   expect(await next).toEqual({ done: true, value: undefined });
   expect(ended).toEqual({ batches: 1, record: 1 });
+});
+
+/** Told as informers are. */
+function followed(batches: unknown[][], opening?: Promise<void>) {
+  const { watch, ended } = watchOf(batches, opening);
+  const names: string[] = [];
+  const told = { by: (_: WatchEvent): void => undefined };
+  const following: Following = follow(watch, (event) => {
+    names.push(event.object.metadata.name ?? '');
+    told.by(event);
+  });
+  return { following, names, told, ended };
+}
+
+test('who is told of the events of a watch is told of none once it has stopped, not even of the same batch', async () => {
+  const { following, names, told, ended } = followed([[added('a'), added('b')], [added('c')]]);
+  told.by = following.stop;
+  await following.ended;
+  expect([names, ended.record]).toEqual([['a'], 1]);
+});
+
+test('who is told of the events of a watch hears why it has ended, and what is behind it is let go', async () => {
+  const unreadable = followed([[added('a'), broken, added('b')]]);
+  await expect(unreadable.following.ended).rejects.toThrow('cannot be read');
+  expect([unreadable.names, unreadable.ended]).toEqual([['a'], { batches: 1, record: 1 }]);
+  const refused = followed([], Promise.reject(new RangeError('refused')));
+  await expect(refused.following.ended).rejects.toThrow('refused');
+});
+
+test('a watch that is followed and stopped while it is opened tells nothing, and leaves nothing open', async () => {
+  const opening = deferred<void>();
+  const { following, names, ended } = followed([[added('a')]], opening.promise);
+  following.stop();
+  opening.resolve();
+  await following.ended;
+  expect([names, ended.batches > 0, ended.record]).toEqual([[], true, 1]);
 });

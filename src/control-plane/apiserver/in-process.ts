@@ -70,10 +70,22 @@ function openedWatch(pipeline: Pipeline, { path, user, signal }: AskedWatch, aud
 }
 
 const eventsOf = ({ kind, batches }: OpenedWatch): Followable<WatchEvent> => ({
-  follow: (take) =>
-    follow(batches, (batch) => {
-      for (const event of batch) take(eventOf(kind, event));
-    }),
+  follow(take) {
+    let isStopped = false;
+    const { ended, stop } = follow(batches, (batch) => {
+      for (const event of batch) {
+        if (isStopped) return;
+        take(eventOf(kind, event));
+      }
+    });
+    return {
+      ended,
+      stop() {
+        isStopped = true;
+        stop();
+      },
+    };
+  },
   async *[Symbol.asyncIterator]() {
     for await (const batch of batches) for (const event of batch) yield eventOf(kind, event);
   },
