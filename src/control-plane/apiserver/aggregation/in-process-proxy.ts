@@ -29,11 +29,16 @@ export async function callRemote(
   call: RemoteCall,
   connections: Connections,
 ): Promise<{ code: number; object: object }> {
-  const answer = await send(remote, call, connections);
-  const text = await textOf(answer);
-  const code = answer.statusCode ?? 502;
-  if (code >= 400) throw refusalOf(code, text);
-  return { code, object: deepFreeze(parsed(text)) };
+  const { signal, release } = platformSignal(call.signal);
+  try {
+    const answer = await send(remote, { ...call, signal }, connections);
+    const text = await textOf(answer);
+    const code = answer.statusCode ?? 502;
+    if (code >= 400) throw refusalOf(code, text);
+    return { code, object: deepFreeze(parsed(text)) };
+  } finally {
+    release();
+  }
 }
 
 /** Throws as `callRemote`; an ERROR event is thrown as well. */
@@ -42,10 +47,12 @@ export async function* watchRemote(
   call: RemoteCall,
   connections: Connections,
 ): AsyncGenerator<WatchEvent> {
-  const answer = await send(remote, call, connections);
-  const code = answer.statusCode ?? 502;
-  if (code >= 400) throw refusalOf(code, await textOf(answer));
+  const { signal, release } = platformSignal(call.signal);
+  let answer: IncomingMessage | undefined;
   try {
+    answer = await send(remote, { ...call, signal }, connections);
+    const code = answer.statusCode ?? 502;
+    if (code >= 400) throw refusalOf(code, await textOf(answer));
     for await (const line of linesOf(answer)) {
       const { type, object } = parsed(line) as { type: string; object: KubeObject };
       if (type === 'ERROR') throw StatusError.from(object as unknown as Parameters<typeof StatusError.from>[0]);
@@ -55,11 +62,14 @@ export async function* watchRemote(
     if (error instanceof StatusError) throw error;
     if (!call.signal?.aborted) throw serviceUnavailable(`error trying to reach service: ${(error as Error).message}`);
   } finally {
-    answer.destroy();
+    answer?.destroy();
+    release();
   }
 }
 
-async function send(remote: RemoteApi, call: RemoteCall, connections: Connections): Promise<IncomingMessage> {
+type SentCall = RemoteCall & { signal: AbortSignal | undefined };
+
+async function send(remote: RemoteApi, call: SentCall, connections: Connections): Promise<IncomingMessage> {
   const { method, path, user, body, signal } = call;
   if (!remote.isAvailable) throw serviceUnavailable(UNAVAILABLE);
   const address = await connections.addressOf(remote);
@@ -76,7 +86,7 @@ async function send(remote: RemoteApi, call: RemoteCall, connections: Connection
     path,
     headers,
     ...(bytes !== undefined && { body: bytes }),
-    ...(signal && { signal: abortSignalOf(signal) }),
+    ...(signal && { signal }),
   };
   const answer = await connections.open(remote, address, sent);
   if ('problem' in answer) throw serviceUnavailable(`error trying to reach service: ${answer.problem}`);
@@ -130,12 +140,12 @@ function refusalOf(code: number, text: string): StatusError {
   return StatusError.from({ code, message: text.trim() || `the server responded with the status code ${code}` });
 }
 
-/** Node's requests take none but the platform's. */
-function abortSignalOf(signal: Signal): AbortSignal {
-  if (signal instanceof AbortSignal) return signal;
+/** Node's requests take none but the platform's. `release`: informers' signals outlive thousands of requests. */
+function platformSignal(signal: Signal | undefined): { signal: AbortSignal | undefined; release(): void } {
+  if (!signal || signal instanceof AbortSignal) return { signal, release: () => undefined };
   const controller = new AbortController();
   const abort = () => controller.abort(signal.reason);
   if (signal.aborted) abort();
   else signal.addEventListener('abort', abort, { once: true });
-  return controller.signal;
+  return { signal: controller.signal, release: () => signal.removeEventListener('abort', abort) };
 }
