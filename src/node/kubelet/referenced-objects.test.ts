@@ -71,3 +71,55 @@ test('what was there when its last pod went is expected to be there still, until
   answers[2]?.([]);
   expect(await expected).toBe(false);
 });
+
+/** An API whose watches tell these, one after the other, and then end; the last one lasts. */
+function scriptedApi(...watches: [type: string, object: object][][]) {
+  const counted = { watches: 0 };
+  const client = {
+    async *watch(_: unknown, { signal }: { signal: AbortSignal }) {
+      const events = watches[counted.watches++] ?? [];
+      for (const [type, object] of events) yield { type, object };
+      if (counted.watches >= watches.length)
+        await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+    },
+  } as unknown as Client;
+  const clock = new ManualClock();
+  const changed: string[] = [];
+  const references = new ReferencedObjects({ client, clock, onChange: (uid) => changed.push(uid) });
+  stops.push(() => references.close());
+  return { clock, counted, changed, references };
+}
+const version = (resourceVersion: string) => ({ ...settings, metadata: { ...settings.metadata, resourceVersion } });
+const end: [string, object] = [
+  'BOOKMARK',
+  { metadata: { resourceVersion: '9', annotations: { 'k8s.io/initial-events-end': 'true' } } },
+];
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+test('a watch that ends before it has told what there is is begun again after a pause', async () => {
+  const { clock, counted, references } = scriptedApi([['ADDED', settings]], [], [['ADDED', settings], end]);
+  references.follow(pod('one'));
+  await expect(references.configMap('ns', 'settings')).rejects.toThrow('ended before it had told what there is');
+  await turn();
+  expect(counted.watches).toBe(1);
+  clock.advance(500);
+  await turn();
+  clock.advance(1_000);
+  expect(await references.configMap('ns', 'settings')).toBe(settings);
+  expect(counted.watches).toBe(3);
+});
+
+test('what changed before all was told, and between two watches, is known; pods hear of the latter', async () => {
+  const [first, second, third] = [version('1'), version('2'), version('3')];
+  const { changed, references } = scriptedApi([['ADDED', first], ['MODIFIED', second], end], [['ADDED', third], end]);
+  references.follow(pod('one'));
+  await vi.waitFor(async () => expect(await references.configMap('ns', 'settings')).toBe(third));
+  expect(changed).toEqual(['one']);
+});
+
+test('what went between two watches is gone, and pods hear of it', async () => {
+  const { changed, references } = scriptedApi([['ADDED', settings], end], [end]);
+  references.follow(pod('one'));
+  await vi.waitFor(async () => expect(await references.configMap('ns', 'settings')).toBeUndefined());
+  expect(changed).toEqual(['one']);
+});

@@ -200,6 +200,7 @@ export class ReferencedObjects {
       if (!isListed) answered();
       isListed = true;
     }
+    if (!isListed) throw new Unreachable(`the watch of ${kind.kind} "${name}" ended before it had told what there is`);
   }
 
   #replace(entry: Entry, object: KubeObject | undefined): void {
