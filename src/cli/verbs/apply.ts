@@ -4,6 +4,7 @@ import type { JsonObject } from '#api/machinery/json-value.ts';
 import { hasReason } from '#api/machinery/status.ts';
 import { mergePatchBetween, threeWayMerge, withoutNulls } from '#api/machinery/three-way-merge.ts';
 import { ApplySet } from './apply-set.ts';
+import { propagationPolicyOf, warnOfBooleanCascade } from './cascade.ts';
 import { whileDoing } from './error-text.ts';
 import { annotated, LAST_APPLIED, lastAppliedOf } from './last-applied.ts';
 import { fileFlags, type ManifestObject } from './manifests.ts';
@@ -105,11 +106,10 @@ function membersOf({ targets, errors }: Targets, applySet: ApplySet | undefined)
   }
 }
 
-const CASCADES = ['background', 'foreground', 'orphan'];
-
 function refuseContradictions(call: VerbCall, dryRun: DryRun): void {
   const { flags, args, path } = call;
   if (args.length > 0) throw unexpected(`Unexpected args: [${args.join(' ')}]`, path);
+  warnOfBooleanCascade(call);
   if (flags.bool('force-conflicts') && !flags.bool('server-side'))
     throw new VerbError('--force-conflicts only works with --server-side');
   if (dryRun === 'client' && flags.bool('server-side'))
@@ -119,10 +119,6 @@ function refuseContradictions(call: VerbCall, dryRun: DryRun): void {
   if (dryRun === 'server' && flags.bool('force')) throw new VerbError('--dry-run=server cannot be used with --force');
   if (flags.string('subresource') && !flags.bool('server-side'))
     throw new VerbError('--subresource can only be specified for --server-side');
-  if (!CASCADES.includes(flags.string('cascade')))
-    throw new VerbError(
-      `invalid cascade value (${flags.string('cascade')}). Must be "background", "foreground", or "orphan"`,
-    );
   if (!flags.bool('overwrite')) throw new VerbError('--overwrite=false is not supported');
   refuseBadPruning(call);
   if (flags.list('filename').length === 0 && !flags.has('kustomize'))
@@ -223,8 +219,7 @@ async function created({ cluster }: VerbCall, { target, modified, query, dryRun 
 async function replaced(call: VerbCall, writing: Writing): Promise<unknown> {
   const { target } = writing;
   const grace = call.flags.int('grace-period');
-  const [first = '', ...others] = call.flags.string('cascade');
-  const propagationPolicy = first.toUpperCase() + others.join('');
+  const propagationPolicy = propagationPolicyOf(call.flags);
   const object = {
     apiVersion: 'v1',
     kind: 'DeleteOptions',

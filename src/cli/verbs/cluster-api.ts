@@ -142,7 +142,7 @@ export class ClusterApi {
   #bounded<T extends ApiRequest>(request: T): T {
     const given = this.#settings.flags.string('request-timeout');
     const timeoutMs = durationOf(given) ?? Number(given) * 1000;
-    if (Number.isNaN(timeoutMs))
+    if (!Number.isFinite(timeoutMs))
       throw new VerbError(
         'Invalid timeout value. Timeout must be a single integer in seconds, or an integer followed by a corresponding time unit (e.g. 1s | 2m | 3h)',
       );

@@ -1,7 +1,9 @@
 /** `kedge delete`: by name, by selection or as files say; returns when the objects are gone. */
+import { propagationPolicyOf, warnOfBooleanCascade } from './cascade.ts';
 import { whileDoing } from './error-text.ts';
 import { TimedOut, whenGone } from './following.ts';
 import { fileFlags } from './manifests.ts';
+import { rawPathOf } from './raw-path.ts';
 import { pathOf, printedKindOf } from './served-resources.ts';
 import {
   ALL_FLAG,
@@ -46,22 +48,24 @@ export const deleteVerb: Verb = {
   ],
   async run(call) {
     const { flags, io, cluster } = call;
+    warnOfBooleanCascade(call);
     if (flags.has('raw')) {
-      const { object } = await cluster.request({ method: 'DELETE', path: flags.string('raw') });
+      const { object } = await cluster.request({ method: 'DELETE', path: rawPathOf(flags) });
       return io.out(`${JSON.stringify(object)}\n`);
     }
     const dryRun = dryRunOf(flags);
-    const graceSeconds = graceOf(call);
+    const manner = { dryRun, graceSeconds: graceOf(call), propagationPolicy: propagationPolicyOf(flags) };
     const isSelected = flags.bool('all') || flags.string('selector') !== '' || flags.string('field-selector') !== '';
     const ignoreNotFound = flags.has('ignore-not-found') ? flags.bool('ignore-not-found') : isSelected;
     const { targets, errors } = await targetsOf(call, { ignoreNotFound });
     warnOfScope(call, targets);
+    if (flags.bool('interactive')) throwIfAny(errors); // who is asked is asked about all of it
     if (flags.bool('interactive') && targets.length > 0 && !(await isConfirmed(call, targets)))
       return io.out('deletion is cancelled\n');
     const deleted: { target: Target; uid: string | undefined }[] = [];
     for (const target of targets) {
       try {
-        const uid = await deleteOne(call, target, { dryRun, graceSeconds });
+        const uid = await deleteOne(call, target, manner);
         deleted.push({ target, uid });
       } catch (error) {
         if (!(ignoreNotFound && isNotFound(error))) errors.push(error);
@@ -73,6 +77,9 @@ export const deleteVerb: Verb = {
   },
 };
 
+/** Characters; who says more has not said yes. */
+const LONGEST_ANSWER = 100;
+
 async function isConfirmed({ io }: VerbCall, targets: readonly Target[]): Promise<boolean> {
   io.out(`You are about to delete the following ${targets.length} resource(s):\n`);
   for (const { resource, name } of targets) io.out(`${printedKindOf(resource)}/${name}\n`);
@@ -80,7 +87,7 @@ async function isConfirmed({ io }: VerbCall, targets: readonly Target[]): Promis
   let answer = '';
   for await (const chunk of io.stdin) {
     answer += chunk;
-    if (answer.includes('\n')) break;
+    if (answer.includes('\n') || answer.length > LONGEST_ANSWER) break;
   }
   return answer.trim().toLowerCase() === 'y';
 }
@@ -94,7 +101,6 @@ function graceOf({ flags, io }: VerbCall): number {
     throw new VerbError("setting 'all' parameter but found a non empty selector. ");
   if (flags.bool('all') && flags.string('field-selector'))
     throw new VerbError('cannot set --all and --field-selector at the same time');
-  warnOfBooleanCascade(flags.string('cascade'), io);
   const given = flags.int('grace-period');
   if (flags.bool('now') && given !== -1) throw new VerbError('--now and --grace-period cannot be specified together');
   const isForced = flags.bool('force');
@@ -110,38 +116,24 @@ function graceOf({ flags, io }: VerbCall): number {
   return given === 0 ? 1 : given; // 0 by mistake loses data: it needs --force
 }
 
-function warnOfBooleanCascade(cascade: string, io: VerbCall['io']): void {
-  if (cascade !== 'true' && cascade !== 'false') return;
-  const instead = cascade === 'true' ? 'background' : 'orphan';
-  io.err(
-    `warning: --cascade=${cascade} is deprecated (boolean value) and can be replaced with --cascade=${instead}.\n`,
-  );
-}
-
 function warnOfScope({ cluster, flags, io }: VerbCall, targets: readonly Target[]): void {
   if (!cluster.isNamespaceGiven || flags.bool('all-namespaces')) return;
   if (targets.some(({ resource }) => !resource.isNamespaced))
     io.err('Warning: deleting cluster-scoped resources, not scoped to the provided namespace\n');
 }
 
-const PROPAGATION: Readonly<Record<string, string>> = {
-  background: 'Background',
-  true: 'Background',
-  foreground: 'Foreground',
-  orphan: 'Orphan',
-  false: 'Orphan',
-};
+interface Manner {
+  dryRun: DryRun;
+  graceSeconds: number;
+  propagationPolicy: string;
+}
 
 /** @returns the object's UID, if the server said it. */
 async function deleteOne(
   { flags, io, cluster }: VerbCall,
   target: Target,
-  { dryRun, graceSeconds }: { dryRun: DryRun; graceSeconds: number },
+  { dryRun, graceSeconds, propagationPolicy }: Manner,
 ): Promise<string | undefined> {
-  const cascade = flags.string('cascade');
-  const propagationPolicy = PROPAGATION[cascade];
-  if (!propagationPolicy)
-    throw new VerbError(`invalid cascade value (${cascade}). Must be "background", "foreground", or "orphan"`);
   const told = () => {
     const kind = printedKindOf(target.resource);
     if (flags.string('output') === 'name') return `${kind}/${target.name}\n`;

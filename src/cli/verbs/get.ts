@@ -6,6 +6,7 @@ import { fileFlags } from './manifests.ts';
 import { GET_FORMATS, type ObjectPrinter, OUTPUT_FLAGS, objectPrinter } from './output/output-flags.ts';
 import { sortedBy } from './output/sort-by.ts';
 import { TablePrinter } from './output/table.ts';
+import { rawPathOf } from './raw-path.ts';
 import { printedKindOf } from './served-resources.ts';
 import {
   ALL_NAMESPACES_FLAG,
@@ -51,7 +52,7 @@ export const getVerb: Verb = {
   ],
   async run(call) {
     const { flags, cluster, io } = call;
-    if (flags.has('raw')) return io.out(await raw(call));
+    if (flags.has('raw')) return raw(call);
     refuseContradictions(call);
     if (flags.bool('watch') || flags.bool('watch-only')) {
       const { watchObjects } = await import('./get-watch.ts');
@@ -85,20 +86,15 @@ function nothingNamed({ io, path }: VerbCall): VerbError {
   );
 }
 
-async function raw({ flags, cluster, args }: VerbCall): Promise<string> {
+async function raw({ flags, cluster, args, io }: VerbCall): Promise<void> {
   if (args.length > 0) throw new VerbError('arguments may not be passed when --raw is specified');
   if (flags.bool('watch') || flags.string('selector') || flags.has('filename'))
     throw new VerbError(
       '--raw may not be specified with other flags that filter the server request or alter the output',
     );
   if (flags.string('output')) throw new VerbError('--raw and --output are mutually exclusive');
-  const uri = flags.string('raw');
-  if (!uri.startsWith('/'))
-    throw new VerbError(`--raw must be a valid URL path: parse ${JSON.stringify(uri)}: invalid URI for request`);
-  const reply = await cluster.open({ method: 'GET', path: uri });
-  const chunks: Buffer[] = [];
-  for await (const chunk of reply.body) chunks.push(chunk);
-  return Buffer.concat(chunks).toString('utf8');
+  const reply = await cluster.open({ method: 'GET', path: rawPathOf(flags) });
+  for await (const chunk of reply.body) io.out(chunk);
 }
 
 function optionsOf({ flags }: VerbCall, isTable: boolean): TargetOptions {

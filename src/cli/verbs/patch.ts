@@ -17,11 +17,11 @@ import type { Verb, VerbCall } from './verb.ts';
 import { throwIfAny, VerbError, whyNotRead } from './verb-error.ts';
 import { DRY_RUN_FLAG, dryRunNote, dryRunOf, fieldManagerFlag, writeQuery } from './writing.ts';
 
-const CONTENT_TYPES: Readonly<Record<string, string>> = {
-  json: 'application/json-patch+json',
-  merge: 'application/merge-patch+json',
-  strategic: 'application/strategic-merge-patch+json',
-};
+const CONTENT_TYPES: ReadonlyMap<string, string> = new Map([
+  ['json', 'application/json-patch+json'],
+  ['merge', 'application/merge-patch+json'],
+  ['strategic', 'application/strategic-merge-patch+json'],
+]);
 
 export const patchVerb: Verb = {
   name: 'patch',
@@ -41,7 +41,8 @@ export const patchVerb: Verb = {
   async run(call) {
     const { flags, io, cluster } = call;
     const patch = patchOf(call);
-    const contentType = CONTENT_TYPES[flags.string('type').toLowerCase()];
+    const type = flags.string('type').toLowerCase();
+    const contentType = CONTENT_TYPES.get(type);
     if (!contentType)
       throw new VerbError(`--type must be one of [json merge strategic], not ${JSON.stringify(flags.string('type'))}`);
     const dryRun = dryRunOf(flags);
@@ -56,7 +57,7 @@ export const patchVerb: Verb = {
         const isLocal = dryRun === 'client' || flags.bool('local');
         const body = new TextEncoder().encode(JSON.stringify(patch));
         const object = isLocal
-          ? patchedLocally(target, patch, flags.string('type'))
+          ? patchedLocally(target, patch, type)
           : (
               await cluster
                 .request({ method: 'PATCH', path, body, contentType })
@@ -72,7 +73,7 @@ export const patchVerb: Verb = {
   },
 };
 
-/** Kinds that others define take no strategic patches. */
+/** Kinds that users define take no strategic patches. */
 const refusedType =
   ({ resource }: Target, contentType: string) =>
   (error: unknown): never => {

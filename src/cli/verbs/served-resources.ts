@@ -2,6 +2,7 @@
  * What the server serves, by all the names that a person may type: plural, singular, short name, kind, with a version and a
  * group behind them. Source: API concepts, "Aggregated discovery"; apimachinery, RESTMapper.
  */
+import { pathSegment } from '#api/machinery/names.ts';
 import type { ClusterApi } from './cluster-api.ts';
 import { VerbError } from './verb-error.ts';
 
@@ -139,12 +140,14 @@ export interface PathOptions {
 }
 
 /**
- * A path of the API; query parameters that are empty or undefined are left out. Throws VerbError for a name that is empty: its
- * path would be that of all objects of the kind.
+ * A path of the API; query parameters that are empty or undefined are left out. Throws VerbError for a name whose path would
+ * be that of something else: an empty one is that of all objects of the kind, `..` that of their namespace.
  */
 export function pathOf(resource: ServedResource, { namespace, name, subresource, query = {} }: PathOptions): string {
   if (name === '') throw new VerbError('resource name may not be empty');
   const { group, version, plural, isNamespaced } = resource;
+  if (isNamespaced) refuseNoSegment(namespace, 'namespace');
+  refuseNoSegment(name, 'resource name');
   const parts = [
     group ? `/apis/${group}/${version}` : `/api/${version}`,
     ...(isNamespaced && namespace ? ['namespaces', encodeURIComponent(namespace)] : []),
@@ -155,4 +158,9 @@ export function pathOf(resource: ServedResource, { namespace, name, subresource,
   const set = Object.entries(query).filter(([, value]) => value !== undefined && value !== '');
   const search = new URLSearchParams(set.map(([key, value]): [string, string] => [key, String(value)])).toString();
   return search ? `${parts.join('/')}?${search}` : parts.join('/');
+}
+
+function refuseNoSegment(value = '', what: string): void {
+  const complaints = pathSegment(value);
+  if (complaints.length > 0) throw new VerbError(`invalid ${what} ${JSON.stringify(value)}: [${complaints.join(' ')}]`);
 }

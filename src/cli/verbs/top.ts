@@ -72,7 +72,7 @@ const topPodVerb: Verb = {
   async run(call) {
     const { flags, cluster, io } = call;
     const isAll = flags.bool('all-namespaces');
-    const place = isAll ? '' : `/namespaces/${cluster.namespace}`;
+    const place = isAll ? '' : `/namespaces/${encodeURIComponent(cluster.namespace)}`;
     const measured = await measuredOf<PodMetrics>(call, `${METRICS}${place}/pods`);
     if (measured.length === 0) {
       io.err(isAll ? 'No resources found\n' : `No resources found in ${cluster.namespace} namespace.\n`);

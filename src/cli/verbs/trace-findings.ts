@@ -19,7 +19,7 @@ export async function clusterLists(cluster: ClusterApi, loopback: readonly Loopb
   const hidden: string[] = [];
   const list = async <T extends KubeObject>(group: string, plural: string, isNamespaced = true): Promise<T[]> => {
     const base = group === 'v1' ? '/api/v1' : `/apis/${group}`;
-    const own = `${base}/namespaces/${cluster.namespace}/${plural}`;
+    const own = `${base}/namespaces/${encodeURIComponent(cluster.namespace)}/${plural}`;
     for (const path of [`${base}/${plural}`, ...(isNamespaced ? [own] : [])]) {
       try {
         return (await cluster.get<{ items: T[] }>(path)).items;

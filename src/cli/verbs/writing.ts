@@ -37,20 +37,20 @@ export function dryRunOf(flags: Flags): DryRun {
 export const dryRunNote = (dryRun: DryRun): string =>
   dryRun === 'none' ? '' : dryRun === 'client' ? ' (dry run)' : ' (server dry run)';
 
-const VALIDATION: Readonly<Record<string, string>> = {
-  strict: 'Strict',
-  true: 'Strict',
-  warn: 'Warn',
-  ignore: 'Ignore',
-  false: 'Ignore',
-};
+const VALIDATION: ReadonlyMap<string, string> = new Map([
+  ['strict', 'Strict'],
+  ['true', 'Strict'],
+  ['warn', 'Warn'],
+  ['ignore', 'Ignore'],
+  ['false', 'Ignore'],
+]);
 
 /** Query parameters of a write. */
 export function writeQuery(
   flags: Flags,
   { dryRun, hasValidation = false }: { dryRun: DryRun; hasValidation?: boolean },
 ): Record<string, string> {
-  const validation = hasValidation ? VALIDATION[flags.string('validate')] : undefined;
+  const validation = hasValidation ? VALIDATION.get(flags.string('validate')) : undefined;
   if (hasValidation && !validation)
     throw new VerbError(
       `invalid - validate option ${JSON.stringify(flags.string('validate'))}; must be one of: strict (or true), warn, ignore (or false)`,
