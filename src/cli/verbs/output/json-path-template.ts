@@ -217,7 +217,7 @@ class TemplateParser {
       }
       const literal = /^\s*(true|false|[-+]?\d+(?:\.\d+)?)(?![\w.])\s*/.exec(rest);
       if (literal) {
-        nodes.push({ type: 'text', text: String(JSON.parse(literal[1]!.replace(/^\+/, ''))) });
+        nodes.push({ type: 'text', text: literalText(literal[1]!) });
         rest = rest.slice(literal[0].length);
         continue;
       }
@@ -321,6 +321,8 @@ function bracketEnd(text: string): number {
   }
   return -1;
 }
+
+const literalText = (text: string): string => (/^[tf]/.test(text) ? text : String(Number(text)));
 
 const UNQUOTED: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r' };
 

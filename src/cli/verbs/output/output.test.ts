@@ -89,7 +89,7 @@ describe('a template of JSONPath', () => {
     ['{.items[0].l[0:2]}', '1 2'],
     ["{['a\\.b']} {.a\\.b} {['a.b']}", 'dotted dotted '],
     ["{.items[*]['n','l[0]']}", 'a b 1 4'],
-    ['{1} {-2} {true}', '1 -2 true'],
+    ['{1} {-2} {+007} {1.50} {true}', '1 -2 7 1.5 true'],
     ['{range .items[*]}{.n},', 'a,b,'],
     ['{..x}', '1'],
     ['{.nope}', ''],
@@ -124,6 +124,8 @@ test('sorting takes quantities by their amount and digits as numbers', () => {
   expect(of(['1Gi', '900Mi', '2k'])).toEqual(['2k', '900Mi', '1Gi']);
   expect(of([10, 9])).toEqual([9, 10]);
   expect(of(['b', null, 'a'])).toEqual([null, 'a', 'b']);
+  const named = [{ name: 'x' }, { name: 'y' }, { name: 'z', v: 1 }];
+  expect(sortedBy(named, '.v', (item) => item).map(({ name }) => name)).toEqual(['y', 'x', 'z']);
   expect(['n10', 'n9', 'n09'].sort(naturally)).toEqual(['n9', 'n09', 'n10']);
   expect(() => sortedBy([{}], '.nope', (item) => item)).toThrow('couldn\'t find any field with path "{.nope}"');
 });

@@ -3,7 +3,7 @@ import { compareQuantities, isQuantity } from '#api/machinery/quantity.ts';
 import { VerbError } from '../verb-error.ts';
 import { JsonPathTemplate, relaxedPath } from './json-path-template.ts';
 
-/** A new list; stable. Throws VerbError when no object has the field. */
+/** A new list; stable, but what lacks the field comes first, the last of it before the others. Throws VerbError when no object has the field. */
 export function sortedBy<T>(items: readonly T[], field: string, objectOf: (item: T) => unknown): T[] {
   if (items.length === 0) return [];
   const path = relaxedPath(field);
@@ -11,19 +11,20 @@ export function sortedBy<T>(items: readonly T[], field: string, objectOf: (item:
   const keyed = items.map((item) => ({ item, key: template.find(objectOf(item))[0] }));
   if (keyed.every(({ key }) => key === undefined))
     throw new VerbError(`couldn't find any field with path ${JSON.stringify(path)} in the list of objects`);
-  return keyed.sort((a, b) => compare(a.key, b.key)).map(({ item }) => item);
+  // kubectl finds either of two that lack the field less than the other, which turns them about.
+  const lacking = keyed.filter(({ key }) => key === undefined).reverse();
+  const having = keyed.filter(({ key }) => key !== undefined).sort((a, b) => compare(a.key, b.key));
+  return [...lacking, ...having].map(({ item }) => item);
 }
 
-/** What is missing or null comes first. */
+/** null comes first. */
 function compare(a: unknown, b: unknown): number {
-  if (isMissing(a) || isMissing(b)) return Number(isMissing(b)) - Number(isMissing(a));
+  if (a === null || b === null) return Number(b === null) - Number(a === null);
   if (typeof a === 'number' && typeof b === 'number') return a - b;
   const [x, y] = [String(a), String(b)];
   if (isQuantity(x) && isQuantity(y)) return compareQuantities(x, y);
   return naturally(x, y);
 }
-
-const isMissing = (key: unknown): boolean => key === undefined || key === null;
 
 /** `node2` before `node10`. Source: fvbommel/sortorder, as kubectl orders names. */
 export function naturally(a: string, b: string): number {
