@@ -334,7 +334,7 @@ async function refuseIfNoNamespace(
   try {
     await cluster.get(`/api/v1/namespaces/${encodeURIComponent(namespace)}`);
   } catch (absent) {
-    if (isNotFound(absent)) throw absent;
+    if (isNotFound(absent)) throw absent; // whoever may not look is told of the object alone
   }
 }
 

@@ -27,8 +27,9 @@ const SYSTEM_TEXTS: Readonly<Record<string, string>> = {
 
 /** Why a file could not be read, as kubectl's users know it. Throws what is no error of the file system. */
 export function whyNotRead(path: string, error: unknown): string {
-  const { code = '', message } = error as NodeJS.ErrnoException;
-  if (!(error instanceof Error) || !code) throw error;
+  if (!(error instanceof Error)) throw error;
+  const { code, message }: NodeJS.ErrnoException = error;
+  if (!code) throw error;
   return `open ${path}: ${SYSTEM_TEXTS[code] ?? message}`;
 }
 

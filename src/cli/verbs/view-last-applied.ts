@@ -2,6 +2,7 @@
 import { formatYaml } from '#api/machinery/yaml-output.ts';
 import { lastAppliedOf } from './last-applied.ts';
 import { fileFlags } from './manifests.ts';
+import { escapeHtml } from './output/json.ts';
 import { ALL_FLAG, SELECTOR_FLAGS, targetsOf } from './targets.ts';
 import type { Verb } from './verb.ts';
 import { throwIfAny, unexpected } from './verb-error.ts';
@@ -30,8 +31,5 @@ export const viewLastAppliedVerb: Verb = {
   },
 };
 
-const ESCAPED: Readonly<Record<string, string>> = { '<': '\\u003c', '>': '\\u003e', '&': '\\u0026' };
-
 /** As it stands in the annotation, but for its blanks. */
-const indented = (object: object): string =>
-  `${JSON.stringify(object, undefined, 2).replace(/[<>&]/g, (char) => ESCAPED[char]!)}\n`;
+const indented = (object: object): string => `${escapeHtml(JSON.stringify(object, undefined, 2))}\n`;

@@ -161,7 +161,7 @@ function variableLines(
   if (fieldRef)
     report.line(
       3,
-      `${name}:\t${pod && !isEntry(fieldRef.fieldPath) ? fieldOf(pod, fieldRef.fieldPath) : ''} (${fieldRef.apiVersion}:${fieldRef.fieldPath})`,
+      `${name}:\t${pod ? fieldOf(pod, fieldRef.fieldPath) : ''} (${fieldRef.apiVersion}:${fieldRef.fieldPath})`,
     );
   else if (resourceFieldRef) {
     const amount = amountOf(container, resourceFieldRef);
@@ -179,13 +179,8 @@ function variableLines(
     );
 }
 
-/** Only what the metadata says: the rest is known when the container starts. */
-/** kubectl tells no single label or annotation: `metadata.labels['a']`. */
-const isEntry = (fieldPath: string): boolean => fieldPath.endsWith(']');
-
+/** Only what the metadata says: the rest is known when the container starts. kubectl tells no single label or annotation. */
 function fieldOf({ metadata }: Pod, path: string): string {
-  const [, map, key = ''] = /^metadata\.(labels|annotations)\['(.*)'\]$/.exec(path) ?? [];
-  if (map) return metadata[map as 'labels' | 'annotations']?.[key] ?? '';
   if (path === 'metadata.name') return metadata.name;
   if (path === 'metadata.namespace') return metadata.namespace ?? '';
   return path === 'metadata.uid' ? (metadata.uid ?? '') : '';

@@ -13,7 +13,8 @@ export const formatJson = (value: unknown): string => `${escapeHtml(JSON.stringi
 /** On one line, as Go's Marshal and an Encoder write it. */
 export const compactJson = (value: unknown): string => escapeHtml(JSON.stringify(sorted(value)));
 
-const escapeHtml = (text: string): string => text.replace(/[<>&\u2028\u2029]/g, (char) => HTML[char] ?? char);
+/** `text` is JSON: outside of strings it has none of these. */
+export const escapeHtml = (text: string): string => text.replace(/[<>&\u2028\u2029]/g, (char) => HTML[char] ?? char);
 
 /** Keys in the order of their bytes, at every level. */
 export function sorted(value: unknown): unknown {
