@@ -348,21 +348,20 @@ describe.skipIf(!packagedKubectl())('a day with kubectl', () => {
       });
 
       test('port-forward, of two connections at once', async () => {
-        const { child, port } = await forwarded(minor);
-        const answers = await Promise.all([spoken(port, 'hello.\n'), spoken(port, 'again.\n')]);
-        child.kill();
-        await once(child, 'exit');
+        const { port, end } = await forwarded(minor);
+        const answers = await Promise.all([spoken(port, 'hello.\n'), spoken(port, 'again.\n')]).finally(end);
         expect(answers).toEqual(['HELLO.\n', 'AGAIN.\n']);
       });
     });
   }
 });
 
-/** A kubectl that leads a port of this machine to the pod, until it is killed. */
+/** A kubectl that leads a port of this machine to the pod, until `end`. */
 async function forwarded(minor: number) {
   const args = ['port-forward', 'talker', ':80', '-n', 'talk', '--address=127.0.0.1'];
   const env = { HOME: folder, KUBECONFIG: server.kubeconfig, PATH: process.env.PATH };
   const child = spawn(packagedKubectl('kubectl', minor)!, args, { env });
+  const over = once(child, 'close');
   let said = '';
   const port = await new Promise<number>((resolve, reject) => {
     const heard = (chunk: Buffer) => {
@@ -372,7 +371,11 @@ async function forwarded(minor: number) {
     };
     child.stdout.on('data', heard);
     child.stderr.on('data', heard);
-    child.once('exit', () => reject(new Error(said)));
+    over.then(() => reject(new Error(said)), reject);
   });
-  return { child, port };
+  const end = async () => {
+    child.kill();
+    await over;
+  };
+  return { port, end };
 }
