@@ -101,9 +101,14 @@ async function fetched(url: string): Promise<string> {
     throw new VerbError(
       `unable to read URL ${JSON.stringify(url)}, server reported ${answer.status} ${answer.statusText}, status code=${answer.status}`,
     );
-  const bytes = await answer.arrayBuffer();
-  if (bytes.byteLength > MOST_BYTES) throw new VerbError(`unable to read URL ${JSON.stringify(url)}: too large`);
-  return new TextDecoder().decode(bytes);
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of answer.body ?? []) {
+    size += part.byteLength;
+    if (size > MOST_BYTES) throw new VerbError(`unable to read URL ${JSON.stringify(url)}: too large`);
+    parts.push(part);
+  }
+  return new TextDecoder().decode(Buffer.concat(parts));
 }
 
 /** The documents of a YAML stream that hold more than comments. */
