@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect, createServer } from 'node:tls';
+import { connect, createServer, type SecureVersion } from 'node:tls';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ManualClock } from '#base/manual-clock.ts';
 import { standInsFor } from '#cmd/pki/stand-ins.ts';
@@ -17,10 +17,16 @@ const file = (name: string) => readFileSync(join(folder, name), 'utf8');
 const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
 
 /** `name.crt` and `name.key`, signed by `issuer`, or by itself. */
-function issue(name: string, issuer: string, extensions: string, days = '3650'): void {
+function issue(
+  name: string,
+  issuer: string,
+  extensions: string,
+  days = '3650',
+  { subject = name, hash = 'sha256' } = {},
+): void {
   writeFileSync(join(folder, `${name}.ext`), extensions);
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', `${name}.key`];
-  openssl('req', '-new', ...key, '-subj', `/CN=${name}/O=devs`, '-out', `${name}.csr`);
+  openssl('req', '-new', ...key, '-subj', `/CN=${subject}/O=devs`, '-out', `${name}.csr`);
   const signer = issuer === name ? ['-signkey', `${name}.key`] : ['-CA', `${issuer}.crt`, '-CAkey', `${issuer}.key`];
   const serial = ['-set_serial', String(Math.floor(Math.random() * 1e9))];
   openssl(
@@ -32,6 +38,7 @@ function issue(name: string, issuer: string, extensions: string, days = '3650'):
     ...serial,
     '-days',
     days,
+    `-${hash}`,
     '-extfile',
     `${name}.ext`,
     '-out',
@@ -46,6 +53,7 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'kedge-chain-'));
   issue('root', 'root', CA);
   issue('middle', 'root', CA);
+  issue('server', 'root', 'keyUsage=digitalSignature');
   issue('lower', 'middle', CA);
   issue('short', 'root', CA, '1');
   issue('servers', 'root', `${CA}\nextendedKeyUsage=serverAuth`);
@@ -56,17 +64,42 @@ beforeAll(() => {
   issue('eve', 'root', 'basicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth');
   issue('other', 'other', CA);
   issue('mallory', 'other', LEAF);
+  issue('twin', 'twin', CA, '3650', { subject: 'root' });
+  issue('oscar', 'twin', LEAF);
+  issue('posing', 'posing', LEAF, '3650', { subject: 'root' });
+  issue('narrow', 'root', 'basicConstraints=critical,CA:TRUE,pathlen:0\nkeyUsage=keyCertSign');
+  issue('below', 'narrow', CA);
+  issue('peggy', 'below', LEAF);
+  issue('quinn', 'narrow', LEAF);
+  issue('crl', 'root', 'basicConstraints=critical,CA:TRUE\nkeyUsage=cRLSign');
+  issue('ruth', 'crl', LEAF);
+  issue('plain', 'root', 'keyUsage=keyCertSign');
+  issue('sam', 'plain', LEAF);
+  issue('weak', 'root', LEAF, '3650', { hash: 'sha1' });
+  issue('riddle', 'root', `${LEAF}\n1.2.3.4=critical,ASN1:NULL`);
+  issue('bound', 'root', `${CA}\nnameConstraints=critical,permitted;dirName:only\n[only]\nO=others`);
+  issue('trent', 'bound', LEAF);
 }, 60_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+interface Shown {
+  days?: number;
+  version?: SecureVersion;
+  authorities?: string[];
+}
+
 /** Who the server takes a client for that shows these certificates, the first of them its own. */
-async function knownAs(shown: readonly string[], days = 0): Promise<string | undefined> {
+async function knownAs(
+  shown: readonly string[],
+  { days = 0, version = 'TLSv1.3', authorities = [file('root.crt')] }: Shown = {},
+): Promise<string | undefined> {
   const clock = new ManualClock(Date.now() + days * 86_400_000);
-  const certificates = new ClientCertificates({ authorities: [file('root.crt')], clock });
-  const pair = { cert: file('root.crt'), key: file('root.key') };
-  const ca = standInsFor(file('root.crt'));
-  const server = createServer({ ...pair, requestCert: true, rejectUnauthorized: false, ca });
+  const certificates = new ClientCertificates({ authorities, clock });
+  const pair = { cert: file('server.crt'), key: file('server.key') };
+  const ca = standInsFor(authorities.join(''));
+  const server = createServer({ ...pair, requestCert: true, rejectUnauthorized: false, ca, maxVersion: version });
   const answer = new Promise<string | undefined>((resolve, reject) => {
+    server.once('tlsClientError', reject); // else a client that is refused there would be waited for
     server.once('secureConnection', (socket) => {
       try {
         const certificate = clientCertificateOf({ socket } as unknown as Incoming)!;
@@ -79,7 +112,9 @@ async function knownAs(shown: readonly string[], days = 0): Promise<string | und
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   const cert = shown.map((name) => file(`${name}.crt`)).join('');
-  const client = connect({ port, host: '127.0.0.1', rejectUnauthorized: false, cert, key: file(`${shown[0]}.key`) });
+  const ciphers = 'DEFAULT@SECLEVEL=0'; // a client may show what it would not take itself
+  const own = { cert, key: file(`${shown[0]}.key`), ciphers };
+  const client = connect({ port, host: '127.0.0.1', rejectUnauthorized: false, ...own });
   client.on('error', () => undefined); // the server hangs up
   try {
     return await answer;
@@ -100,13 +135,32 @@ test.each<[string[], string | undefined]>([
   [['eve'], undefined],
   [['mallory', 'other'], undefined],
   [['mallory', 'middle', 'root'], undefined],
+  [['alice', 'root', 'middle', 'middle', 'lower'], 'alice'], // in whatever order
+  [['oscar', 'twin'], undefined], // whose authority has taken the name of one that is believed
+  [['oscar', 'root'], undefined],
+  [['posing'], undefined],
+  [['quinn', 'narrow'], 'quinn'],
+  [['peggy', 'below', 'narrow'], undefined], // an authority more than may be
+  [['ruth', 'crl'], undefined], // an authority that may not sign certificates
+  [['sam', 'plain'], undefined], // no authority
+  [['weak'], undefined], // SHA-1
+  [['riddle'], undefined], // what must be understood is not
+  [['trent', 'bound'], undefined],
 ])('a client that shows %j is %s', async (shown, name) => {
-  expect(await knownAs(shown)).toBe(name);
+  expect(await knownAs(shown, { version: 'TLSv1.3' })).toBe(name);
+  expect(await knownAs(shown, { version: 'TLSv1.2' })).toBe(name);
+});
+
+test('of a bundle each authority is believed', async () => {
+  const authorities = [`${file('root.crt')}${file('other.crt')}`];
+  expect(await knownAs(['mallory'], { authorities })).toBe('mallory');
+  expect(await knownAs(['oscar', 'twin'], { authorities })).toBeUndefined();
 });
 
 test('a chain is good as long as all of it', async () => {
-  expect(await knownAs(['alice', 'lower', 'middle'], 2)).toBe('alice');
-  await expect(knownAs(['dave', 'short'], 2)).rejects.toMatchObject({ reason: 'Unauthorized' });
+  expect(await knownAs(['alice', 'lower', 'middle'], { days: 2 })).toBe('alice');
+  await expect(knownAs(['dave', 'short'], { days: 2 })).rejects.toMatchObject({ reason: 'Unauthorized' });
+  await expect(knownAs(['quinn', 'narrow'], { days: 4000 })).rejects.toMatchObject({ reason: 'Unauthorized' });
 });
 
 test('a server that judges for itself says whose certificates it wants', async () => {

@@ -1,36 +1,36 @@
 /**
  * Users by client certificate: the common name is the user, each organization a group. One of the authorities has signed the
- * certificate, or an intermediate authority that the client shows with it. Names that an authority is bound to are not looked
- * at: none of them is about users.
+ * certificate, or an intermediate authority that the client shows with it. TLS has seen to it that the client has the key of
+ * the certificate, and to nothing else.
  */
 import { createHash, X509Certificate } from 'node:crypto';
 import { unauthorized } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
 import type { UserInfo } from '#client/transport.ts';
 import type { Authenticated, Authenticator, Credentials } from './authenticator.ts';
+import { CertificatePaths, type Validity } from './certificate-paths.ts';
 
-const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
-const ANY_USE = '2.5.29.37.0';
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 /** What a certificate of one of the authorities says. */
 export interface KnownCertificate {
   commonName: string;
   organizations: readonly string[];
   user: UserInfo;
-  notBeforeMs: number;
-  notAfterMs: number;
+  /** One for each way to an authority: it is good while one of them is. */
+  validities: readonly Validity[];
 }
 
 /** Tells certificates that some authorities have signed for clients. */
 export class ClientCertificates {
-  readonly #authorities: readonly X509Certificate[];
+  readonly #paths: CertificatePaths;
   readonly #clock: Clock;
   /** By connection, as long as the server keeps its certificate: a signature is checked once. undefined: not good. */
   readonly #known = new WeakMap<X509Certificate, KnownCertificate | { refused: string }>();
 
-  /** `authorities`: PEM or DER, one certificate each. */
+  /** `authorities`: PEM, any number of certificates each, or DER of one. */
   constructor({ authorities, clock }: { authorities: readonly (string | Uint8Array)[]; clock: Clock }) {
-    this.#authorities = authorities.map((one) => new X509Certificate(one));
+    this.#paths = new CertificatePaths(authorities.flatMap(certificatesIn));
     this.#clock = clock;
   }
 
@@ -40,14 +40,13 @@ export class ClientCertificates {
     this.#known.set(certificate, known);
     if ('refused' in known) return undefined;
     const nowMs = this.#clock.now();
-    if (nowMs < known.notBeforeMs || nowMs > known.notAfterMs) throw unauthorized();
+    if (!known.validities.some((one) => nowMs >= one.notBeforeMs && nowMs <= one.notAfterMs)) throw unauthorized();
     return known;
   }
 
   #examine(certificate: X509Certificate): KnownCertificate | { refused: string } {
-    const chain = this.#chainOf(certificate);
-    if (!chain) return { refused: 'signed by an unknown authority' };
-    if (!chain.every(isForClients)) return { refused: 'not for clients' };
+    const validities = this.#paths.of(certificate);
+    if (validities.length === 0) return { refused: 'signed by an unknown authority, or not for clients' };
     const { commonName, organizations } = namesIn(certificate);
     const fingerprint = createHash('sha256').update(certificate.raw).digest('hex');
     return {
@@ -58,34 +57,17 @@ export class ClientCertificates {
         groups: organizations,
         extra: { 'authentication.kubernetes.io/credential-id': [`X509SHA256=${fingerprint}`] },
       },
-      notBeforeMs: Math.max(...chain.map(({ validFrom }) => Date.parse(validFrom))),
-      notAfterMs: Math.min(...chain.map(({ validTo }) => Date.parse(validTo))),
+      validities,
     };
-  }
-
-  /** The certificate and what the client has shown of its issuers, up to one that an authority has signed itself. */
-  #chainOf(certificate: X509Certificate): X509Certificate[] | undefined {
-    const chain = [certificate];
-    for (let last = certificate; chain.length <= MAX_INTERMEDIATES + 1; ) {
-      if (this.#authorities.some((ca) => isSignedBy(last, ca))) return chain;
-      const issuer = last.issuerCertificate;
-      if (!issuer?.ca || !isSignedBy(last, issuer)) return undefined;
-      chain.push(issuer);
-      last = issuer;
-    }
-    return undefined;
   }
 }
 
-const MAX_INTERMEDIATES = 5;
-
-const isSignedBy = (certificate: X509Certificate, authority: X509Certificate): boolean =>
-  certificate.checkIssued(authority) && certificate.verify(authority.publicKey);
-
-/** Without the extension it is for everything. */
-function isForClients({ keyUsage }: X509Certificate): boolean {
-  const usages = keyUsage as readonly string[] | undefined;
-  return !usages?.length || usages.includes(CLIENT_AUTH) || usages.includes(ANY_USE);
+/** Throws Error when there is none, or one cannot be read. */
+function certificatesIn(authorities: string | Uint8Array): X509Certificate[] {
+  if (typeof authorities !== 'string') return [new X509Certificate(authorities)];
+  const found = authorities.match(CERTIFICATE);
+  if (!found) throw new Error('there is no certificate of an authority');
+  return found.map((pem) => new X509Certificate(pem));
 }
 
 export class ClientCertificateAuthenticator implements Authenticator {
