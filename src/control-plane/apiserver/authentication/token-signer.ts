@@ -1,6 +1,6 @@
 /** Who signs tokens of ServiceAccounts, and with which keys they are verified: keys of this server's own. */
 import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
-import { type JWTPayload, SignJWT } from 'jose';
+import { SignJWT } from 'jose';
 
 export interface VerificationKey {
   id: string;
@@ -11,7 +11,7 @@ export interface VerificationKey {
 
 export interface TokenSigner {
   /** The whole token. */
-  sign(claims: JWTPayload): Promise<string>;
+  sign(claims: Readonly<Record<string, unknown>>): Promise<string>;
   /** Those with this id; it may have to be asked for. */
   keysWith(id: string): Promise<readonly VerificationKey[]>;
   /** All that are known now; the one that signs first. */
