@@ -263,6 +263,47 @@ test.skipIf(!hasIpv6)('a flow of UDP follows its endpoint to another node in the
   await becomes('three');
 });
 
+test.skipIf(!hasIpv6)('rules of iptables that somebody flushed on every node come back, and packets flow', async () => {
+  const pids = await Promise.all(NODES.map((node) => pidOf(cluster, `${node}/net`)));
+  const [balancers, { spec }] = await eventually('addresses of the load balancer', async () => {
+    const both = await serviceNamed('both');
+    const { ingress = [] } = both.status.loadBalancer;
+    return ingress.length === 2 && ([ingress.map(({ ip }) => ip), both] as const);
+  });
+  const nodePort = spec.ports[0]?.nodePort ?? 0;
+  const families = ['iptables', 'ip6tables'] as const;
+  const areThere = () =>
+    holds('the rules are there', async () => {
+      for (const pid of pids)
+        for (const [i, family] of families.entries()) {
+          const saved = await inNetworkOf(pid, [`${family}-save`]);
+          for (const ip of [spec.clusterIPs[i], balancers[i]])
+            expect(saved).toMatch(new RegExp(`^-A KUBE-SERVICES -d ${ip}/.* -j KUBE-SVC-`, 'm'));
+          for (const rule of [
+            'PREROUTING -j KUBE-GUARD',
+            'PREROUTING -j KUBE-SERVICES',
+            'FORWARD .*-j KUBE-SERVICES',
+            'POSTROUTING -j KUBE-POSTROUTING',
+            `KUBE-NODEPORTS .*--dport ${nodePort} .*-j KUBE-SVC-`,
+          ])
+            expect(saved).toMatch(new RegExp(`^-A ${rule}`, 'm'));
+        }
+    });
+  await areThere();
+  const flushing = pids.flatMap((pid) =>
+    families.map(async (family) => {
+      for (const table of ['nat', 'filter', 'raw']) await inNetworkOf(pid, [family, '-w', '5', '-t', table, '-F']);
+    }),
+  );
+  await Promise.all(flushing);
+  await areThere();
+  for (const ip of spec.clusterIPs) await reaches('a Service', ip, 80);
+  const onNodes = (await nodeAddresses()).flat().map((ip) => urlOf(ip, nodePort));
+  await holds('each node answers this machine', async () => {
+    for (const name of await Promise.all(onNodes.map(asked))) expect(name).toMatch(/^(two|three)$/);
+  });
+});
+
 test.skipIf(!hasIpv6)('a trace tells the way through the rules of iptables', async () => {
   const env = { KUBECONFIG: await cluster.kubeconfig() };
   const words = ['trace', 'http://both/', '--from', 'pod/client-node1', '--send'];
