@@ -1,15 +1,20 @@
 /** Chains as they come over TLS: what a client shows beside its own certificate is known of a connection only. */
 import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { Agent, get } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, createServer, type SecureVersion } from 'node:tls';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { silentLog } from '#base/log.ts';
 import { ManualClock } from '#base/manual-clock.ts';
 import { standInsFor } from '#cmd/pki/stand-ins.ts';
 import type { Incoming } from '../http/exchange.ts';
 import { clientCertificateOf } from '../http/exchange.ts';
+import { createServer as createHttpServer } from '../http/server.ts';
 import { ClientCertificates } from './client-certificate.ts';
 
 let folder: string;
@@ -101,6 +106,7 @@ async function knownAs(
   const answer = new Promise<string | undefined>((resolve, reject) => {
     server.once('tlsClientError', reject); // else a client that is refused there would be waited for
     server.once('secureConnection', (socket) => {
+      socket.on('error', () => undefined); // the client hangs up
       try {
         const certificate = clientCertificateOf({ socket } as unknown as Incoming)!;
         resolve(certificates.known(certificate)?.commonName);
@@ -167,6 +173,7 @@ test('a server that judges for itself says whose certificates it wants', async (
   const pair = { cert: file('root.crt'), key: file('root.key') };
   const ca = standInsFor(`${file('root.crt')}${file('other.crt')}`);
   const server = createServer({ ...pair, requestCert: true, rejectUnauthorized: false, ca });
+  server.on('secureConnection', (socket) => socket.on('error', () => undefined)); // the client hangs up
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   const child = spawn('openssl', ['s_client', '-connect', `127.0.0.1:${port}`], { stdio: ['pipe', 'pipe', 'ignore'] });
@@ -178,4 +185,36 @@ test('a server that judges for itself says whose certificates it wants', async (
   child.kill();
   server.close();
   expect(text).toMatch(/Acceptable client certificate CA names\nCN ?= ?root, O ?= ?devs\nCN ?= ?other, O ?= ?devs\n/);
+});
+
+test('a client that comes back on a connection of its own is known again by what it shows', async () => {
+  const clock = new ManualClock(Date.now());
+  const certificates = new ClientCertificates({ authorities: [file('root.crt')], clock });
+  const server = createHttpServer({
+    certificate: file('server.crt'),
+    key: file('server.key'),
+    clientCaCertificate: standInsFor(file('root.crt')),
+    serve: (exchange) => {
+      const name = certificates.known(clientCertificateOf(exchange.request)!)?.commonName;
+      exchange.send(200, {}, Buffer.from(name ?? 'nobody'));
+    },
+    upgrade: (_request, socket) => socket.destroy(),
+    clock,
+    log: silentLog,
+  });
+  const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
+  const cert = ['alice', 'lower', 'middle'].map((name) => file(`${name}.crt`)).join('');
+  const agent = new Agent({ keepAlive: false, rejectUnauthorized: false, cert, key: file('alice.key') }); // keeps sessions
+  const ask = async () => {
+    const request = get({ host: '127.0.0.1', port, agent });
+    request.on('error', () => undefined); // after the answer; before it, `once` throws it
+    const [answer] = (await once(request, 'response')) as [IncomingMessage];
+    return (await answer.setEncoding('utf8').toArray()).join('');
+  };
+  try {
+    expect([await ask(), await ask(), await ask()]).toEqual(['alice', 'alice', 'alice']);
+  } finally {
+    agent.destroy();
+    await server.close(0);
+  }
 });

@@ -3,6 +3,7 @@
  * answers that are under way finish and tells HTTP/2 clients to go elsewhere.
  */
 
+import { constants } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
@@ -81,6 +82,7 @@ export function createServer({
       requestCert: true,
       rejectUnauthorized: false, // who it is for is the authenticator's to say
       minVersion: 'TLSv1.2',
+      secureOptions: constants.SSL_OP_NO_TICKET, // a session that is taken up again would bring no chain of the client
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
       maxSessionMemory: MAX_SESSION_MEMORY_MB,
       settings: {
