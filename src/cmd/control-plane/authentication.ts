@@ -25,6 +25,7 @@ import { bootstrapTokens } from '#control-plane/apiserver/authentication/bootstr
 import {
   ClientCertificateAuthenticator,
   ClientCertificates,
+  certificatesIn,
 } from '#control-plane/apiserver/authentication/client-certificate.ts';
 import { ALL_ALGORITHMS, JwtAuthenticator } from '#control-plane/apiserver/authentication/jwt/jwt-authenticator.ts';
 import { JwtLatencies } from '#control-plane/apiserver/authentication/jwt/jwt-latencies.ts';
@@ -148,7 +149,9 @@ function tokenWebhookOf({ flags, tokenIssuer, clock, random, log }: Authenticati
 function frontProxiesOf({ flags, pki, clock }: AuthenticationServices) {
   const further = flags.has('requestheader-client-ca-file') ? [flags.file('requestheader-client-ca-file')] : [];
   const allowedNames = flags.list('requestheader-allowed-names');
-  if (further.some((ca) => ca.trim() === pki.caCertificate.trim()) && allowedNames.length === 0)
+  const own = certificatesIn(pki.caCertificate);
+  const overlaps = further.flatMap(certificatesIn).some(({ raw }) => own.some((one) => one.raw.equals(raw)));
+  if (overlaps && allowedNames.length === 0)
     throw new FlagError(
       '--requestheader-client-ca-file and --client-ca-file contain overlapping certificates; --requestheader-allowed-names must be specified to ensure regular client certificates cannot set authenticating proxy headers for arbitrary users',
     );
@@ -158,7 +161,7 @@ function frontProxiesOf({ flags, pki, clock }: AuthenticationServices) {
     groupHeaders: flags.list('requestheader-group-headers', STANDARD_HEADERS.groupHeaders),
     extraHeaderPrefixes: flags.list('requestheader-extra-headers-prefix', STANDARD_HEADERS.extraHeaderPrefixes),
   };
-  const own = requestHeaderAuthenticator({
+  const ofCluster = requestHeaderAuthenticator({
     ...STANDARD_HEADERS,
     certificates: new ClientCertificates({ authorities: [pki.frontProxyCaCertificate], clock }),
     allowedNames: [frontProxyIdentity.user],
@@ -170,7 +173,7 @@ function frontProxiesOf({ flags, pki, clock }: AuthenticationServices) {
       allowedNames,
     }),
   );
-  return { authenticators: [own, ...others], authorities: [pki.frontProxyCaCertificate, ...further] };
+  return { authenticators: [ofCluster, ...others], authorities: [pki.frontProxyCaCertificate, ...further] };
 }
 
 /** How long a new configuration waits for its issuers to answer before it is given up. */

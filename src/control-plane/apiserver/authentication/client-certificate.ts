@@ -63,7 +63,7 @@ export class ClientCertificates {
 }
 
 /** Throws Error when there is none, or one cannot be read. */
-function certificatesIn(authorities: string | Uint8Array): X509Certificate[] {
+export function certificatesIn(authorities: string | Uint8Array): X509Certificate[] {
   if (typeof authorities !== 'string') return [new X509Certificate(authorities)];
   const found = authorities.match(CERTIFICATE);
   if (!found) throw new Error('there is no certificate of an authority');
