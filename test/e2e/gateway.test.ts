@@ -6,10 +6,10 @@ import { HOOK, serveWebhooks } from './conformance/tls-server.ts';
 import { eventually, holds } from './running-cluster.ts';
 import { ask, everyNode, NODES, type Question, serviceOf, threeNodes } from './three-nodes-ground.ts';
 
-const certificateFor = (...names: string[]) => {
+const certificate = (commonName: string, ...names: string[]) => {
   const life = { notBeforeMs: Date.now() - 60_000, notAfterMs: Date.now() + 3_600_000 };
-  const { certificate, key } = selfSigned({ commonName: 'gate', names, usage: 'server', ...life });
-  return { 'tls.crt': certificate, 'tls.key': key };
+  const { certificate: crt, key } = selfSigned({ commonName, names, usage: 'server', ...life });
+  return object('Secret', commonName, { type: 'kubernetes.io/tls', stringData: { 'tls.crt': crt, 'tls.key': key } });
 };
 const of = (node: string, more = {}) => ({ selector: { app: 'server', on: node }, ...more });
 const [GATE, CALLS, SECURE, ENDS, THROUGH] = ['gate', 'calls', 'secure', 'ends', 'through'].map(
@@ -21,7 +21,8 @@ const ground = threeNodes('gateway', [
   serviceOf('two', of('node2')),
   serviceOf('three', of('node3')),
   serviceOf('calls', of('node3', { ports: [{ port: 9000 }] })),
-  object('Secret', 'gate', { type: 'kubernetes.io/tls', stringData: certificateFor(SECURE, ENDS) }),
+  serviceOf('other-calls', of('node2', { ports: [{ port: 9000 }] })),
+  certificate('gate', SECURE, ENDS),
 ]);
 const { answers, addressOf, podIp } = ground;
 const apply = (text: string) => ground().cluster.apply(text, '-n', ground().namespace);
@@ -260,6 +261,90 @@ test('matches, filters, mirrors, weights and time-outs of HTTPRoutes, from each 
   });
 });
 
+const ORIGIN = 'https://app.example.org';
+const allow = (name: string) => `access-control-allow-${name}`;
+const CORS = {
+  allowOrigins: ['https://*.example.org', 'http://localhost:3000'],
+  allowMethods: ['GET', 'PUT'],
+  allowHeaders: ['x-one', 'x-two'],
+  exposeHeaders: ['x-told'],
+  allowCredentials: true,
+  maxAge: 600,
+};
+
+test('browsers of other origins are told what they may ask, by an HTTPRoute with the filter CORS, from each node', async () => {
+  await ground().create(
+    route('origins', [{ ...below('/cors'), ...to('two'), filters: [{ type: 'CORS', cors: CORS }] }]),
+  );
+  const asking = { how: 'http', address, port: 8088, host: WAYS_HOST, path: '/cors' } as const;
+  const show = [...['origin', 'credentials', 'methods', 'headers'].map(allow), 'access-control-max-age'];
+  const preflight = (origin: string) => ({
+    ...asking,
+    method: 'OPTIONS',
+    headers: { origin, 'access-control-request-method': 'PUT', 'access-control-request-headers': 'x-one' },
+    show,
+  });
+  const simple = (origin: string) => ({
+    ...asking,
+    headers: { origin },
+    show: [...show.slice(0, 2), 'access-control-expose-headers'],
+  });
+  const allowed = (origin: string) => `${allow('origin')}: ${origin} ${allow('credentials')}: true`;
+  const rest = `${allow('methods')}: GET, PUT ${allow('headers')}: x-one, x-two access-control-max-age: 600`;
+  const claims: [asked: Question, wanted: string][] = [
+    [preflight(ORIGIN), `204  ${allowed(ORIGIN)} ${rest}`],
+    [preflight('http://localhost:3000'), `204  ${allowed('http://localhost:3000')} ${rest}`],
+    [preflight('https://example.org.evil.example'), '204 '],
+    [simple(ORIGIN), `200 server-node2 ${allowed(ORIGIN)} access-control-expose-headers: x-told`],
+    [simple('http://localhost:3001'), '200 server-node2'], // who reads it is the browser's to say
+  ];
+  await holds('each node is answered', async () => {
+    const said = await everyNode((node) =>
+      answers(
+        node,
+        claims.map(([question]) => question),
+      ),
+    );
+    expect(said).toEqual(NODES.map(() => claims.map(([, wanted]) => wanted)));
+  });
+});
+
+test('calls are told apart by their headers, from each node', async () => {
+  const host = 'chosen.example.com';
+  const health = { method: { service: 'grpc.health.v1.Health' } };
+  const backend = (name: string) => ({ backendRefs: [{ name, port: 9000 }] });
+  const both = [
+    { name: 'x-kind', type: 'RegularExpression', value: 'a.*z' },
+    { name: 'X-Other', value: 'yes' },
+  ];
+  const rules = [
+    { matches: [{ headers: [{ name: 'x-kind', value: 'one' }] }], ...backend('calls') },
+    {
+      matches: [
+        { ...health, headers: [{ name: 'x-kind', value: 'two' }] },
+        { ...health, headers: both },
+      ],
+      ...backend('other-calls'),
+    },
+  ];
+  const parentRefs = [{ name: 'gate', sectionName: 'own' }];
+  await ground().create(object('GRPCRoute', 'chosen', { spec: { parentRefs, hostnames: [host], rules } }, GATEWAY_API));
+  const claims: [headers: Record<string, string>, wanted: string][] = [
+    [{ 'x-kind': 'one' }, '200 server-node3 status 0'],
+    [{ 'x-kind': 'two' }, '200 server-node2 status 0'],
+    [{ 'x-kind': 'abcz', 'x-other': 'yes' }, '200 server-node2 status 0'],
+    [{ 'x-kind': 'abcz' }, '404 '],
+    [{ 'x-kind': 'three', 'x-other': 'yes' }, '404 '],
+    [{}, '404 '],
+  ];
+  const questions = claims.map(([headers]) => ({ how: 'grpc', address, port: 8088, host, headers }) as const);
+  await holds('each node is answered', async () =>
+    expect(await everyNode((node) => answers(node, questions))).toEqual(
+      NODES.map(() => claims.map(([, wanted]) => wanted)),
+    ),
+  );
+});
+
 test('a backend of another namespace wants its consent, and what is wrong with a route is told', async () => {
   const { api, namespace } = ground();
   const others = `/api/v1/namespaces/${OTHERS}`;
@@ -312,6 +397,77 @@ test('a backend of another namespace wants its consent, and what is wrong with a
     await becomes('RefNotPermitted', '500');
   } finally {
     await api.try('DELETE', others);
+  }
+});
+
+interface Condition {
+  type: string;
+  status: string;
+  reason: string;
+  message: string;
+}
+
+test('a listener shows a certificate of another namespace where that permits it', async () => {
+  const { api, namespace } = ground();
+  const [others, host, port] = ['conformance-gateway-lender', 'lent.example.com', 8443];
+  const grants = `/apis/gateway.networking.k8s.io/v1beta1/namespaces/${others}/referencegrants`;
+  const listener = {
+    name: 'lent',
+    port,
+    protocol: 'HTTPS',
+    hostname: host,
+    tls: { certificateRefs: [{ name: 'lent', namespace: others }] },
+  };
+  const conditions = async () => {
+    const { status } = await api.get<{ status?: { listeners?: { conditions: Condition[] }[] } }>(
+      ground().path('Gateway', GATEWAY_API, 'lent'),
+    );
+    const said = status?.listeners?.[0]?.conditions ?? [];
+    return Object.fromEntries(said.map(({ type, status: is, reason, message }) => [type, [is, reason, message]]));
+  };
+  const question = { how: 'https', address, port, host } as const;
+  const message = `No ReferenceGrant of ${others} permits the reference to the Secret lent`;
+  const refused = () =>
+    holds('refused', async () => {
+      expect(await conditions()).toMatchObject({
+        Accepted: ['True', 'Accepted', expect.any(String)],
+        ResolvedRefs: ['False', 'RefNotPermitted', message],
+        Programmed: ['False', 'Invalid', expect.any(String)],
+      });
+      expect(await everyNode((node) => answers(node, [question]))).toEqual(NODES.map(() => ['ECONNREFUSED']));
+    });
+  const shown = () =>
+    holds('shown', async () => {
+      expect(await conditions()).toMatchObject({
+        Accepted: ['True', 'Accepted', expect.any(String)],
+        ResolvedRefs: ['True', 'ResolvedRefs', expect.any(String)],
+        Programmed: ['True', 'Programmed', expect.any(String)],
+      });
+      const said = await everyNode((node) => answers(node, [question]));
+      expect(said).toEqual(NODES.map(() => ['200 server-node2 by lent']));
+    });
+  const grant = (name: string, secret: string) => ({
+    metadata: { name },
+    spec: {
+      from: [{ group: 'gateway.networking.k8s.io', kind: 'Gateway', namespace }],
+      to: [{ group: '', kind: 'Secret', name: secret }],
+    },
+  });
+  await api.post('/api/v1/namespaces', { metadata: { name: others } });
+  try {
+    await api.post(`/api/v1/namespaces/${others}/secrets`, certificate('lent', host));
+    await api.post(grants, grant('of-another', 'not-lent')); // which helps nobody here
+    await ground().create(
+      object('Gateway', 'lent', { spec: { gatewayClassName: 'kedge', listeners: [listener] } }, GATEWAY_API),
+      object('HTTPRoute', 'lent', { spec: { parentRefs: [{ name: 'lent' }], rules: [to('two')] } }, GATEWAY_API),
+    );
+    await refused();
+    await api.post(grants, grant('gateways', 'lent'));
+    await shown();
+    await api.delete(`${grants}/gateways`);
+    await refused();
+  } finally {
+    await api.try('DELETE', `/api/v1/namespaces/${others}`);
   }
 });
 

@@ -74,12 +74,12 @@ function overHttp2({ address, port, host = address, path = '/' }) {
 }
 
 /** A health check. Source: gRPC health checking protocol. */
-function overGrpc({ how, address, port, host = address }) {
+function overGrpc({ how, address, port, host = address, headers: more = {} }) {
   return new Promise((done, failed) => {
     const session = how === 'grpcs' ? sessionTo(address, port, host) : connect(`http://${address}:${port}`);
     session.on('error', failed);
     const headers = { ':method': 'POST', ':path': '/grpc.health.v1.Health/Check', ':authority': host };
-    const stream = session.request({ ...headers, 'content-type': 'application/grpc', te: 'trailers' });
+    const stream = session.request({ ...headers, ...more, 'content-type': 'application/grpc', te: 'trailers' });
     let said = '';
     stream.on('response', (all) => {
       said = `${all[':status']} ${all['served-by'] ?? ''}`;
