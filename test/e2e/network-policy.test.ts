@@ -3,6 +3,8 @@ import { expect, test } from 'vitest';
 import { SERVER } from './conformance/image.ts';
 import { container, object, playground, pod, shell } from './conformance/playground.ts';
 import { eventually, holds } from './running-cluster.ts';
+import { openingSctp, sendingSctp } from './sctp-packet.ts';
+import { entered } from './three-nodes-ground.ts';
 
 const API = 'networking.k8s.io/v1';
 const server = container({
@@ -144,6 +146,69 @@ test('namespaces and pods together, labels by expressions, and protocols, on eve
   await becomes('a port of the other by its name', { ...everybody, near: 'tcp', far: 'tcp' });
   for (const name of ['chosen', 'sending']) await ground().api.delete(ground().path('NetworkPolicy', API, name));
   await becomes('anybody again', everybody);
+});
+
+test('a port of SCTP is allowed and refused, on one node and between nodes', async () => {
+  const all = ['server', ...CLIENTS];
+  const [to = '', ...ips] = await Promise.all(all.map(async (name) => (await ground().pod(name)).status?.podIP ?? ''));
+  const [inServer, ...inClients] = await Promise.all(all.map((name) => entered(ground(), name)));
+  const counting = [
+    'add table ip seen',
+    'add chain ip seen packets { type filter hook prerouting priority filter; }',
+    ...CLIENTS.flatMap((name, i) => [
+      `add counter ip seen ${name}`,
+      `add rule ip seen packets ip saddr ${ips[i]} sctp dport 8080 counter name ${name}`,
+    ]),
+  ];
+  await inServer?.('nft', counting.join('; '));
+  const opening = inClients.map(async (inClient) => {
+    for (const command of openingSctp) await inClient(...command);
+  });
+  await Promise.all(opening);
+  const counted = async () => (await inServer?.('nft', 'reset', 'counters', 'table', 'ip', 'seen')) ?? '';
+  const arrives = (who: string) =>
+    holds(`packets of "${who}" arrive`, async () => {
+      await counted();
+      const sent = ips.map((from) => sendingSctp({ from, to, toPort: 8080 }));
+      await Promise.all(inClients.map((inClient, i) => inClient(...(sent[i] ?? []))));
+      const seen = await counted();
+      expect(CLIENTS.filter((name) => new RegExp(`counter ${name} \\{\\s+packets [1-9]`).test(seen)).join(' ')).toBe(
+        who,
+      );
+    });
+  const direct = `http://${to}:8080`;
+  const path = ground().path('NetworkPolicy', API, 'sctp');
+  const sctp = { port: 8080, protocol: 'SCTP' };
+  const from = [{ podSelector: { matchLabels: { role: 'friend' } } }];
+  await arrives('near far stranger');
+  await ground().create(policy('sctp', { ...FOR_SERVER, ingress: [{ from, ports: [sctp] }] }));
+  await arrives('near far');
+  expect(await whoReaches(direct)).toBe('');
+  // The same port of another protocol, and another port of the same.
+  const others = [
+    { ...sctp, protocol: 'TCP' },
+    { ...sctp, port: 8081, endPort: 8090 },
+  ];
+  await ground().api.patch(path, { spec: { ingress: [{ from, ports: others }] } });
+  await arrives('');
+  await becomes(direct, 'near far');
+  // The other side.
+  await ground().api.patch(path, { spec: { ingress: [{}] } });
+  await arrives('near far stranger');
+  await ground().create(
+    policy('sending', {
+      podSelector: { matchExpressions: [{ key: 'role', operator: 'Exists' }] },
+      policyTypes: ['Egress'],
+      egress: [{ to: [FOR_SERVER], ports: others }],
+    }),
+  );
+  await arrives('');
+  await ground().api.patch(ground().path('NetworkPolicy', API, 'sending'), {
+    spec: { egress: [{ to: [FOR_SERVER], ports: [sctp] }] },
+  });
+  await arrives('near far stranger');
+  for (const name of ['sctp', 'sending']) await ground().api.delete(ground().path('NetworkPolicy', API, name));
+  await becomes(direct, 'near far stranger');
 });
 
 /** Talks as long as it is answered, and tells when that ends. */

@@ -92,10 +92,7 @@ export function threeNodes(name: string, more: readonly Sent[]): ThreeNodes {
   });
   const service = (of: string) => ground().api.get<ServiceObject>(ground().path('Service', 'v1', of));
   const ofCluster = (of: string) => pidOf(ground().cluster, of);
-  const enteredPod = async (of: string) => {
-    const pid = processIn((await ground().pod(of)).metadata.uid ?? '');
-    return (...command: string[]) => inNetworkOf(pid, command);
-  };
+  const enteredPod = (of: string) => entered(ground(), of);
   return Object.assign(() => ground(), {
     service,
     nodePortOf: async (of: string) => (await service(of)).spec.ports[0]?.nodePort ?? 0,
@@ -116,6 +113,12 @@ export function threeNodes(name: string, more: readonly Sent[]): ThreeNodes {
     inPod: async (of: string, ...command: string[]) => (await enteredPod(of))(...command),
     enteredPod,
   });
+}
+
+/** What runs commands in the network of a pod, with the programs of this machine. */
+export async function entered(ground: Playground, name: string): Promise<(...command: string[]) => Promise<string>> {
+  const pid = processIn((await ground.pod(name)).metadata.uid ?? '');
+  return (...command) => inNetworkOf(pid, command);
 }
 
 /** The first that began in a pod: others, of somebody's exec, may end at any time. */
