@@ -325,6 +325,7 @@ const OTHERS = [
 let address = '';
 beforeAll(async () => {
   const it = ground();
+  await it.create(serverOn('node2', 'leaving', 'later'), serverOn('node3', 'staying', 'later'));
   await serveWebhooks(it, 'node3');
   for (const node of NODES) clientIps.set(node, await podIp(`client-${node}`));
   const told = (text: string) =>
@@ -468,16 +469,18 @@ test('requests are written down where an Ingress wants it, without what is secre
 
 test('an endpoint that ends gets no more requests, and answers those that it has', async () => {
   const it = ground();
-  await it.create(serverOn('node2', 'leaving', 'leaving'));
-  await it.ready('leaving');
+  const joins = async (name: string) => {
+    await it.ready(name);
+    await it.api.patch(it.path('Pod', 'v1', name), { metadata: { labels: { app: 'leaving' } } });
+  };
+  await joins('leaving');
   await holds('it answers', async () => expect(await asking('node1', [at('leaving')])).toEqual(['200 leaving']));
   const held = asking('node1', [at('leaving', '/held', { withinMs: 60_000 })]);
   held.catch(() => undefined); // awaited below
   await eventually('it has the request', async () =>
     (await it.exec('leaving', 'wget -qO- http://127.0.0.1:8080/seen')).includes('GET /held'),
   );
-  await it.create(serverOn('node3', 'staying', 'leaving'));
-  await it.ready('staying');
+  await joins('staying');
   await it.api.delete(it.path('Pod', 'v1', 'leaving'));
   await holds('the other has the rest', async () => {
     const said = await everyNode((node) =>
@@ -489,7 +492,6 @@ test('an endpoint that ends gets no more requests, and answers those that it has
     expect(new Set(said.flat())).toEqual(new Set(['200 staying']));
   });
   expect(await held).toEqual(['200 leaving']);
-  await it.gone(it.path('Pod', 'v1', 'leaving'));
 });
 
 test('a default backend has what no rule takes', async () => {
