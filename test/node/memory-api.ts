@@ -4,6 +4,7 @@ import { applyMergePatch } from '#api/machinery/merge-patch.ts';
 import type { Json } from '#api/machinery/json-value.ts';
 import { StatusError } from '#api/machinery/status.ts';
 import { deepFreeze } from '#base/deep-freeze.ts';
+import { INITIAL_EVENTS_END } from '#client/reflector.ts';
 import type { ApiReply, ApiRequest, Transport, WatchEvent } from '#client/transport.ts';
 
 type Listener = (event: WatchEvent, before: KubeObject | undefined) => void;
@@ -54,8 +55,9 @@ export class MemoryApi implements Transport {
 
   async *watch({ path, signal }: { path: string; signal: AbortSignal }): AsyncGenerator<WatchEvent> {
     const place = placeOf(path);
-    const from = Number(place.query.get('resourceVersion') ?? 0);
-    const waiting: WatchEvent[] = [];
+    const beginsWithAll = place.query.get('sendInitialEvents') === 'true';
+    const from = beginsWithAll ? this.#revision : Number(place.query.get('resourceVersion') ?? 0);
+    const waiting: WatchEvent[] = beginsWithAll ? this.#initialEvents(place) : [];
     let wake: () => void = () => undefined;
     const hear: Listener = (event, before) => {
       const seen = asSeen(place, event, before);
@@ -105,10 +107,20 @@ export class MemoryApi implements Transport {
   }
 
   #list(place: Place): unknown {
-    const items = [...this.#objects]
+    const metadata = { resourceVersion: String(this.#revision) };
+    return { kind: 'List', apiVersion: 'v1', metadata, items: this.#itemsOf(place) };
+  }
+
+  #itemsOf(place: Place): KubeObject[] {
+    return [...this.#objects]
       .filter(([key, object]) => key.startsWith(`${place.collection}|`) && isIn(place, object))
       .map(([, object]) => object);
-    return { kind: 'List', apiVersion: 'v1', metadata: { resourceVersion: String(this.#revision) }, items };
+  }
+
+  #initialEvents(place: Place): WatchEvent[] {
+    const metadata = { resourceVersion: String(this.#revision), annotations: { [INITIAL_EVENTS_END]: 'true' } };
+    const added = this.#itemsOf(place).map((object): WatchEvent => ({ type: 'ADDED', object }));
+    return [...added, { type: 'BOOKMARK', object: { metadata } as KubeObject }];
   }
 
   #create(place: Place, object: KubeObject): KubeObject {
