@@ -120,7 +120,7 @@ export class MemoryApi implements Transport {
   #initialEvents(place: Place): WatchEvent[] {
     const metadata = { resourceVersion: String(this.#revision), annotations: { [INITIAL_EVENTS_END]: 'true' } };
     const added = this.#itemsOf(place).map((object): WatchEvent => ({ type: 'ADDED', object }));
-    return [...added, { type: 'BOOKMARK', object: { metadata } as KubeObject }];
+    return [...added, { type: 'BOOKMARK', object: { metadata } as unknown as KubeObject }];
   }
 
   #create(place: Place, object: KubeObject): KubeObject {
