@@ -7,6 +7,7 @@ import type { KubeletOptions } from './kubelet-options.ts';
 import type { NodePods } from './node-pods.ts';
 import type { PodEvents } from './pod-events.ts';
 import type { PodNotes } from './pod-notes.ts';
+import type { PodStarts } from './pod-starts.ts';
 import type { Probes } from './probes/probes.ts';
 import type { ReferencedObjects } from './referenced-objects.ts';
 import type { Allocations } from './resize/allocations.ts';
@@ -31,6 +32,7 @@ export interface KubeletServices {
   claims: ResourceClaims;
   runtimePods: RuntimePods;
   notes: PodNotes;
+  podStarts: PodStarts;
   writer: StatusWriter;
   probes: Probes;
   references: ReferencedObjects;

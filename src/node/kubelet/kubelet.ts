@@ -3,13 +3,18 @@ import type { Pod } from '#api/core/v1/pod.ts';
 import type { KubeletConfiguration } from '#api/kubelet-config/kubelet-configuration.ts';
 import type { Cgroups } from '#node/runtime/cgroups/cgroups.ts';
 import type { ContainerRuntime } from '#node/runtime/runtime.ts';
+import type { RuntimeOperations } from './measured-runtime.ts';
 import type { NodePods } from './node-pods.ts';
+import type { PodStarts } from './pod-starts.ts';
 import type { RuntimePods } from './runtime-pods.ts';
 import type { VolumeStats } from './volumes/volume-usage.ts';
 
 export interface Kubelet {
   readonly nodeName: string;
   readonly runtime: ContainerRuntime;
+  /** What the runtime was asked for. */
+  readonly operations: RuntimeOperations;
+  readonly podStarts: PodStarts;
   readonly runtimePods: RuntimePods;
   readonly cgroups: Cgroups | undefined;
   readonly cgroupRoot: string;

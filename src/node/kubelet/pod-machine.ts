@@ -54,7 +54,8 @@ export interface PodMachine {
 }
 
 export function podMachine(inputs: PodMachineInputs): PodMachine {
-  const { options, configuration, events, pods, cgroups, allocations, devices, claims, runtimePods, notes } = inputs;
+  const { options, configuration, events, pods, cgroups, allocations, devices, claims, runtimePods, notes, podStarts } =
+    inputs;
   const { writer, probes, references, tokens, wake, volumes, node, mounter, registered, services, pressure, latest } =
     inputs;
   const { onForgotten } = inputs;
@@ -139,6 +140,7 @@ export function podMachine(inputs: PodMachineInputs): PodMachine {
     hostIPs: options.addresses,
     probes,
     notes,
+    podStarts,
     writer,
     latest,
   });
@@ -208,6 +210,7 @@ export function podMachine(inputs: PodMachineInputs): PodMachine {
     sync,
     end,
     writer,
+    podStarts,
     clock,
     random,
     log,

@@ -8,6 +8,7 @@ import { OWN_CONDITIONS } from './pod-conditions.ts';
 import { initContainers } from './pod-containers.ts';
 import type { PodNotes } from './pod-notes.ts';
 import { podStatusOf } from './pod-status.ts';
+import type { PodStarts } from './pod-starts.ts';
 import type { Probes } from './probes/probes.ts';
 import type { RuntimePod } from './runtime-pods.ts';
 import type { StatusWriter } from './status-writer.ts';
@@ -20,6 +21,7 @@ export interface PodReporterOptions {
   hostIPs: readonly string[];
   probes: Probes;
   notes: PodNotes;
+  podStarts: PodStarts;
   writer: StatusWriter;
   allocations: Allocations;
   devices: Pick<Devices, 'healthOf'>;
@@ -58,6 +60,7 @@ export class PodReporter {
       ],
     });
     writer.set(known, status);
+    this.#options.podStarts.reported(pod.metadata.uid, status.phase);
     return status;
   }
 

@@ -3,6 +3,7 @@ import type { Pod } from '#api/generated/schema.ts';
 import { silentLog } from '#base/log.ts';
 import { ManualClock } from '#base/manual-clock.ts';
 import type { PodEnd } from './pod-end.ts';
+import { PodStarts } from './pod-starts.ts';
 import { PodSync, type PodSyncOptions } from './pod-sync.ts';
 import { PodWorkers } from './pod-workers.ts';
 import { emptyRuntimePod, type RuntimePod } from './runtime-pods.ts';
@@ -22,11 +23,13 @@ async function stopping() {
   vi.spyOn(sync, 'sync').mockResolvedValue({ finished: true, againAfterMs: undefined });
   let stopped: (isStopped: boolean) => void = () => undefined;
   const stop = vi.fn(() => new Promise<boolean>((resolve) => (stopped = resolve)));
+  const clock = new ManualClock();
   const workers = new PodWorkers({
     sync,
     end: { stop, release: async () => undefined } as unknown as PodEnd,
     writer: {} as StatusWriter,
-    clock: new ManualClock(),
+    podStarts: new PodStarts(clock),
+    clock,
     random: { next: () => 0 },
     log: silentLog,
     onRoom: () => undefined,

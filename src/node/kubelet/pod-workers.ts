@@ -11,6 +11,7 @@ import type { Random } from '#base/random.ts';
 import { podText } from './pod-containers.ts';
 import type { PodEnd } from './pod-end.ts';
 import { isWorthRetrying, type PodSync } from './pod-sync.ts';
+import type { PodStarts } from './pod-starts.ts';
 import { type PodWork, step } from './pod-work.ts';
 import type { StatusWriter } from './status-writer.ts';
 
@@ -18,6 +19,7 @@ export interface PodWorkersOptions {
   sync: PodSync;
   end: PodEnd;
   writer: StatusWriter;
+  podStarts: PodStarts;
   clock: Clock;
   random: Random;
   log: Log;
@@ -80,6 +82,7 @@ export class PodWorkers {
     if (!worker) {
       worker = begin({ phase: 'syncing', pod });
       this.#workers.set(uid, worker);
+      this.#options.podStarts.seen(pod);
       this.#wake(worker);
     } else {
       const before = worker.work.pod;
@@ -251,7 +254,10 @@ export class PodWorkers {
     if (!worker.isGone) await writer.deleteForGood(pod);
     await end.erase(pod);
     // Finalizers may keep the object: then the worker stays, so that the pod does not begin again.
-    if (worker.isGone && this.#workers.delete(pod.metadata.uid)) this.#options.onForgotten(pod);
+    if (worker.isGone && this.#workers.delete(pod.metadata.uid)) {
+      this.#options.podStarts.forget(pod.metadata.uid);
+      this.#options.onForgotten(pod);
+    }
     return undefined;
   }
 }

@@ -22,12 +22,14 @@ import type { KubeletOptions } from './kubelet-options.ts';
 import type { KubeletServices } from './kubelet-services.ts';
 import { LogRotation } from './log-rotation.ts';
 import { podsLimits } from './node-allocatable.ts';
+import { measuredRuntime } from './measured-runtime.ts';
 import { nodeCare } from './node-care.ts';
 import { nodePods } from './node-pods.ts';
 import { NodeRegistration } from './node-registration.ts';
 import { podEvents } from './pod-events.ts';
 import { podMachine } from './pod-machine.ts';
 import { PodNotes } from './pod-notes.ts';
+import { PodStarts } from './pod-starts.ts';
 import { preparedCgroups } from './prepared-cgroups.ts';
 import { Probes } from './probes/probes.ts';
 import { ReferencedObjects } from './referenced-objects.ts';
@@ -58,8 +60,10 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
   const configuration = given.configuration ?? DEFAULT_CONFIGURATION;
   const { maxPods, port, nodeLeaseDurationSeconds: leaseDurationSeconds } = configuration;
   const { clusterDNS = given.clusterDNS, clusterDomain = given.clusterDomain } = configuration;
-  const options = { ...DEFAULTS, maxPods, port, leaseDurationSeconds, ...given, clusterDNS, clusterDomain };
-  const { nodeName, client, informers, runtime, machine, clock, random, log, directories, cgroupRoot } = options;
+  const { runtime, operations } = measuredRuntime(given.runtime, given.clock);
+  const cluster = { clusterDNS, clusterDomain };
+  const options = { ...DEFAULTS, maxPods, port, leaseDurationSeconds, ...given, ...cluster, runtime };
+  const { nodeName, client, informers, machine, clock, random, log, directories, cgroupRoot } = options;
   const stop = new AbortController();
   const { signal } = stop;
   setMaxListeners(0, signal); // every loop of the kubelet listens
@@ -103,6 +107,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
   });
   const runtimePods = new RuntimePods(runtime, clock);
   const notes = new PodNotes();
+  const podStarts = new PodStarts(clock);
   const writer = new StatusWriter({ client, clock, log, signal, shownAs });
   const wake = (podUid: string) => workers.wake(podUid);
   const probes = new Probes({ runtime, clock, events, log, onChange: wake });
@@ -121,6 +126,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     claims,
     runtimePods,
     notes,
+    podStarts,
     writer,
     probes,
     references,
@@ -277,6 +283,8 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
   const kubelet: Kubelet = {
     nodeName,
     runtime,
+    operations,
+    podStarts,
     runtimePods,
     cgroups,
     cgroupRoot,

@@ -319,7 +319,10 @@ test('the summary holds real numbers of node, pod and container', async () => {
   expect((await call('/metrics/resource')).body).toMatch(
     /container_memory_working_set_bytes\{container="main",namespace="default",pod="web"\} \d+/,
   );
-  expect((await call('/metrics')).body).toContain('kubelet_running_pods');
+  const own = (await call('/metrics')).body;
+  expect(own).toContain('kubelet_running_pods');
+  expect(own).toMatch(/^kubelet_pod_start_duration_seconds_count [1-9]/m);
+  expect(own).toMatch(/^kubelet_runtime_operations_total\{operation_type="run_podsandbox"\} [1-9]/m);
 });
 
 test('metrics for dashboards and of probes, the configuration, and what really runs', async () => {

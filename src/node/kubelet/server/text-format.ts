@@ -1,4 +1,6 @@
 /** Prometheus' text format, version 0.0.4. */
+import type { Durations } from '../durations.ts';
+
 export interface Sample {
   labels?: Readonly<Record<string, string>>;
   value: number;
@@ -8,20 +10,43 @@ export interface Sample {
 export interface Family {
   name: string;
   help: string;
-  type: 'counter' | 'gauge';
+  type: 'counter' | 'gauge' | 'histogram';
 }
 
 export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 /** Nothing for a family without samples. */
-export function familyText({ name, help, type }: Family, samples: readonly Sample[]): string {
-  if (samples.length === 0) return '';
-  const lines = samples.map(({ labels = {}, value, atMs }) => {
-    const pairs = Object.entries(labels).map(([key, text]) => `${key}="${escaped(text)}"`);
-    const stamp = atMs === undefined ? '' : ` ${Math.round(atMs)}`;
-    return `${name}${pairs.length > 0 ? `{${pairs.join(',')}}` : ''} ${value}${stamp}`;
+export const familyText = (family: Family, samples: readonly Sample[]): string =>
+  textOf(
+    family,
+    samples.map((sample) => sampleLine(family.name, sample)),
+  );
+
+/** Nothing for a family without samples. */
+export function histogramText(
+  { name, help }: Omit<Family, 'type'>,
+  series: readonly { labels?: Readonly<Record<string, string>>; durations: Durations }[],
+): string {
+  const lines = series.flatMap(({ labels = {}, durations: { bounds, counts, seconds } }) => {
+    let within = 0;
+    const buckets = counts.map((count, i) => {
+      within += count;
+      return sampleLine(`${name}_bucket`, { labels: { ...labels, le: String(bounds[i] ?? '+Inf') }, value: within });
+    });
+    const sum = sampleLine(`${name}_sum`, { labels, value: seconds });
+    return [...buckets, sum, sampleLine(`${name}_count`, { labels, value: within })];
   });
-  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('\n')}\n`;
+  return textOf({ name, help, type: 'histogram' }, lines);
+}
+
+function textOf({ name, help, type }: Family, lines: readonly string[]): string {
+  return lines.length === 0 ? '' : `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('\n')}\n`;
+}
+
+function sampleLine(name: string, { labels = {}, value, atMs }: Sample): string {
+  const pairs = Object.entries(labels).map(([key, text]) => `${key}="${escaped(text)}"`);
+  const stamp = atMs === undefined ? '' : ` ${Math.round(atMs)}`;
+  return `${name}${pairs.length > 0 ? `{${pairs.join(',')}}` : ''} ${value}${stamp}`;
 }
 
 const escaped = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('"', '\\"');
