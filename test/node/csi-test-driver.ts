@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { Server, ServerCredentials, type sendUnaryData, type ServerUnaryCall, status } from '@grpc/grpc-js';
 import { csiCodecs } from '#node/runtime/csi/csi-codecs.ts';
 import type { CsiCall } from '#node/runtime/csi/csi-messages.ts';
-import type { Reply } from '#node/runtime/message-table.ts';
+import { type Reply, unaryMethod } from '#node/runtime/message-table.ts';
 
 const run = promisify(execFile);
 
@@ -95,23 +95,7 @@ export async function startCsiTestDriver(options: CsiTestDriverOptions): Promise
   const service = (handlers: typeof node, seen: (call: CsiCall, request: Reply) => void) => {
     const server = new Server();
     const names = Object.keys(handlers) as CsiCall[];
-    const definition = Object.fromEntries(
-      names.map((call) => {
-        const { path, request, response } = csiCodecs(call);
-        return [
-          call,
-          {
-            path,
-            requestStream: false,
-            responseStream: false,
-            requestSerialize: request.serialize,
-            requestDeserialize: request.deserialize,
-            responseSerialize: response.serialize,
-            responseDeserialize: response.deserialize,
-          },
-        ];
-      }),
-    );
+    const definition = Object.fromEntries(names.map((call) => [call, unaryMethod(csiCodecs(call))]));
     const implementation = Object.fromEntries(
       names.map((call) => [
         call,

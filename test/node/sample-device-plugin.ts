@@ -4,6 +4,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client, credentials, Server, ServerCredentials, type ServerWritableStream } from '@grpc/grpc-js';
 import { type DevicePluginCall, devicePluginCodecs } from '#node/runtime/devices/device-plugin-messages.ts';
+import { unaryMethod } from '#node/runtime/message-table.ts';
 
 interface SampleDevice {
   ID: string;
@@ -112,18 +113,10 @@ interface AllocateRequest {
 }
 type Answer = (error: null, reply: object) => void;
 
-function methodOf(name: DevicePluginCall) {
-  const { path, request, response } = devicePluginCodecs(name);
-  return {
-    path,
-    requestStream: false,
-    responseStream: name === 'ListAndWatch',
-    requestSerialize: request.serialize,
-    requestDeserialize: request.deserialize,
-    responseSerialize: response.serialize,
-    responseDeserialize: response.deserialize,
-  };
-}
+const methodOf = (name: DevicePluginCall) => ({
+  ...unaryMethod(devicePluginCodecs(name)),
+  responseStream: name === 'ListAndWatch',
+});
 
 const grantOf = (ids: string[]): object => ({
   envs: { SAMPLE_DEVICES: ids.join(',') },

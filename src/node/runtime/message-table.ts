@@ -21,6 +21,17 @@ export const codecOf = (type: protobuf.Type): Codec => ({
   deserialize: (bytes) => type.toObject(type.decode(bytes), REPLY_FORM),
 });
 
+/** As gRPC wants a call described. A stream of answers says so itself: `{ ...unaryMethod(codecs), responseStream: true }`. */
+export const unaryMethod = ({ path, request, response }: { path: string; request: Codec; response: Codec }) => ({
+  path,
+  requestStream: false,
+  responseStream: false,
+  requestSerialize: request.serialize,
+  requestDeserialize: request.deserialize,
+  responseSerialize: response.serialize,
+  responseDeserialize: response.deserialize,
+});
+
 /** Values are numbered as they stand. */
 export function enumsJson(enums: Readonly<Record<string, readonly string[]>>): Record<string, protobuf.IEnum> {
   return Object.fromEntries(

@@ -15,9 +15,9 @@ import {
   type DeviceGrant,
   type DevicePlugin,
   DevicePluginFailed,
-  type Registration,
   serveRegistration,
 } from '#node/runtime/devices/device-plugin.ts';
+import type { UnaryServer } from '#node/runtime/devices/unary-server.ts';
 import type { ToldDevices } from '#node/runtime/devices/pod-resources-server.ts';
 import type { Refusal } from '../pod-admission.ts';
 import { initContainers, isSidecar } from '../pod-containers.ts';
@@ -55,7 +55,7 @@ export class Devices {
   readonly #resources = new Map<string, Resource>();
   readonly #held: Map<string, Held>;
   readonly #file: StateFile;
-  #registration: Registration | undefined;
+  #registration: UnaryServer | undefined;
   #admitting: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 

@@ -7,12 +7,12 @@ import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import {
   type PodResources,
-  type PodResourcesServer,
   servePodResources,
   type ToldClaim,
   type ToldDevices,
   type ToldPod,
 } from '#node/runtime/devices/pod-resources-server.ts';
+import type { UnaryServer } from '#node/runtime/devices/unary-server.ts';
 import { initContainers, isSidecar } from '../pod-containers.ts';
 
 export interface PodResourcesOptions {
@@ -33,7 +33,7 @@ const SOCKET = 'kubelet.sock';
 const SOCKET_PATH_BYTES = 107;
 
 /** undefined where its path is too long for a socket. */
-export async function openPodResources(options: PodResourcesOptions): Promise<PodResourcesServer | undefined> {
+export async function openPodResources(options: PodResourcesOptions): Promise<UnaryServer | undefined> {
   const { root, clock, log, pods, statusOf, devices } = options;
   const folder = join(root, FOLDER);
   const socket = join(folder, SOCKET);

@@ -1,8 +1,9 @@
 /** A device plugin behind its socket, and the socket at which plugins announce themselves. Source: "Device Plugins". */
-import { Client, credentials, Server, ServerCredentials, status } from '@grpc/grpc-js';
+import { Client, credentials, status } from '@grpc/grpc-js';
 import type { Clock } from '#base/clock.ts';
 import type { Reply } from '#node/runtime/message-table.ts';
 import { type DevicePluginCall, devicePluginCodecs } from './device-plugin-messages.ts';
+import { serveUnary, type UnaryServer } from './unary-server.ts';
 
 export interface Device {
   id: string;
@@ -121,33 +122,15 @@ export interface Announcement {
   resourceName: string;
 }
 
-export interface Registration {
-  close(): Promise<void>;
-}
-
 /** @param accept throws what the plugin is told */
-export async function serveRegistration(
+export const serveRegistration = (
   socketPath: string,
   accept: (announcement: Announcement) => void,
-): Promise<Registration> {
-  const server = new Server({ 'grpc.max_receive_message_length': 64 * 1024 });
-  const { path, request, response } = devicePluginCodecs('Register');
-  const method = {
-    path,
-    requestStream: false,
-    responseStream: false,
-    requestSerialize: request.serialize,
-    requestDeserialize: request.deserialize,
-    responseSerialize: response.serialize,
-    responseDeserialize: response.deserialize,
-  };
-  server.addService(
-    { Register: method },
-    {
-      Register(
-        { request: given }: { request: Reply },
-        answer: (error: { code: number; details: string } | null, reply?: object) => void,
-      ) {
+): Promise<UnaryServer> =>
+  serveUnary(socketPath, {
+    Register: {
+      codecs: devicePluginCodecs('Register'),
+      answer(given, answer) {
         try {
           accept(given as unknown as Announcement);
           answer(null, {});
@@ -156,15 +139,4 @@ export async function serveRegistration(
         }
       },
     },
-  );
-  await new Promise<void>((resolve, reject) => {
-    server.bindAsync(`unix:${socketPath}`, ServerCredentials.createInsecure(), (error) =>
-      error ? reject(error) : resolve(),
-    );
   });
-  return {
-    async close() {
-      server.forceShutdown();
-    },
-  };
-}

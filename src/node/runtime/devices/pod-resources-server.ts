@@ -1,9 +1,10 @@
 /** The socket at which monitors of a node ask which container has which devices. Source: "Device Plugins", monitoring device plugin resources; KEP-606. */
-import { Server, ServerCredentials, status } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
 import type { Clock } from '#base/clock.ts';
 import { TokenBucket } from '#base/token-bucket.ts';
 import type { Reply } from '#node/runtime/message-table.ts';
 import { POD_RESOURCES_CALLS, type PodResourcesCall, podResourcesCodecs } from './pod-resources-messages.ts';
+import { type Answer, serveUnary, type UnaryServer } from './unary-server.ts';
 
 export interface ToldDevices {
   resource_name: string;
@@ -37,22 +38,11 @@ export interface PodResources {
   allocatable(): ToldDevices[];
 }
 
-export interface PodResourcesServer {
-  close(): Promise<void>;
-}
-
 /** Of all who ask together. Source: upstream's pkg/kubelet/apis/podresources. */
 const RATE = { perSecond: 100, burst: 10 };
 const TOO_MANY = { code: status.RESOURCE_EXHAUSTED, details: 'rejected by rate limit' };
 
-type Answer = (error: { code: number; details: string } | null, reply?: object) => void;
-
-export async function servePodResources(
-  socketPath: string,
-  resources: PodResources,
-  clock: Clock,
-): Promise<PodResourcesServer> {
-  const server = new Server({ 'grpc.max_receive_message_length': 64 * 1024 });
+export function servePodResources(socketPath: string, resources: PodResources, clock: Clock): Promise<UnaryServer> {
   const answers: Record<PodResourcesCall, (given: Reply, answer: Answer) => void> = {
     List: (_, answer) => answer(null, { pod_resources: resources.list() }),
     GetAllocatableResources: (_, answer) => answer(null, { devices: resources.allocatable() }),
@@ -64,36 +54,10 @@ export async function servePodResources(
     },
   };
   const bucket = new TokenBucket(RATE, clock.monotonicMs());
-  const methods = Object.fromEntries(POD_RESOURCES_CALLS.map((call) => [call, methodOf(call)]));
-  const handlers = Object.fromEntries(
-    POD_RESOURCES_CALLS.map((call) => [
-      call,
-      ({ request }: { request: Reply }, answer: Answer) =>
-        bucket.take(clock.monotonicMs()) ? answers[call](request, answer) : answer(TOO_MANY),
-    ]),
-  );
-  server.addService(methods, handlers);
-  await new Promise<void>((resolve, reject) => {
-    server.bindAsync(`unix:${socketPath}`, ServerCredentials.createInsecure(), (error) =>
-      error ? reject(error) : resolve(),
-    );
+  const calls = POD_RESOURCES_CALLS.map((name) => {
+    const answer = (given: Reply, reply: Answer): void =>
+      bucket.take(clock.monotonicMs()) ? answers[name](given, reply) : reply(TOO_MANY);
+    return [name, { codecs: podResourcesCodecs(name), answer }];
   });
-  return {
-    async close() {
-      server.forceShutdown();
-    },
-  };
-}
-
-function methodOf(call: PodResourcesCall) {
-  const { path, request, response } = podResourcesCodecs(call);
-  return {
-    path,
-    requestStream: false,
-    responseStream: false,
-    requestSerialize: request.serialize,
-    requestDeserialize: request.deserialize,
-    responseSerialize: response.serialize,
-    responseDeserialize: response.deserialize,
-  };
+  return serveUnary(socketPath, Object.fromEntries(calls));
 }
