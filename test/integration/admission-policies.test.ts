@@ -1,30 +1,9 @@
 /** ValidatingAdmissionPolicies over HTTP, with stock kubectl: what they refuse, warn of and note, and what happens to those that are no good. */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import {
-  binding,
-  deployment,
-  deployments,
-  policy,
-  type PolicyBed,
-  REFUSED,
-  startPolicyBed,
-  validation,
-} from './admission-policy-bed.ts';
+import { describe, expect, test } from 'vitest';
+import { binding, deployment, policy, REFUSED, usePolicyBed, validation } from './admission-policy-bed.ts';
 
-let bed: PolicyBed;
-const kubectl: PolicyBed['kubectl'] = (...args) => bed.kubectl(...args);
-const create: PolicyBed['create'] = (...args) => bed.create(...args);
-const put: PolicyBed['put'] = (...objects) => bed.put(...objects);
-
-beforeAll(async () => {
-  bed = await startPolicyBed();
-});
-
-afterAll(async () => {
-  await bed?.[Symbol.asyncDispose]();
-});
-
-afterEach(() => bed.clear());
+const bed = usePolicyBed();
+const { create, kubectl, put } = bed;
 
 describe('a validating policy', () => {
   test('ValidatingAdmissionPolicy should validate against a Deployment', async () => {

@@ -1,4 +1,5 @@
 /** What tests of admission policies start with: a server that is audited, policies, and Deployments that meet them. */
+import { afterAll, afterEach, beforeAll } from 'vitest';
 import { systemClock } from '#cmd/system-clock.ts';
 import type { AuditEvent } from '#control-plane/apiserver/audit/audit-event.ts';
 import { Auditor } from '#control-plane/apiserver/audit/auditor.ts';
@@ -6,53 +7,58 @@ import { parsePolicy } from '#control-plane/apiserver/audit/policy.ts';
 import { type HttpsApiServer, startHttpsApiServer } from './https-api-server.ts';
 
 export interface PolicyBed {
-  server: HttpsApiServer;
+  readonly server: HttpsApiServer;
   /** Of creates. */
-  events: AuditEvent[];
+  readonly events: AuditEvent[];
   kubectl(...args: string[]): Promise<string>;
   create(object: object, ...flags: string[]): Promise<{ stdout: string; stderr: string }>;
   /** One after the other. */
   put(...objects: object[]): Promise<void>;
-  /** Takes away all policies, and what they were shown with. */
-  clear(): Promise<void>;
-  [Symbol.asyncDispose](): Promise<void>;
 }
 
 const POLICIES = ['validatingadmissionpolicies', 'mutatingadmissionpolicies'];
 
-export async function startPolicyBed(): Promise<PolicyBed> {
+/** One server for all tests of a file; after each all policies go, and what they were shown with. */
+export function usePolicyBed(): PolicyBed {
   const events: AuditEvent[] = [];
-  const auditor = new Auditor({
-    policy: parsePolicy('apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: Metadata\n  verbs: [create]\n'),
-    sinks: [{ write: (event) => void events.push(event), close: async () => undefined }],
-    clock: systemClock,
-  });
-  const server = await startHttpsApiServer({ auditor });
+  let server: HttpsApiServer;
   const kubectl = async (...args: string[]) => (await server.kubectl(args)).stdout;
   const create: PolicyBed['create'] = (object, ...flags) =>
     server.kubectl(['create', '-f', '-', ...flags], JSON.stringify(object));
-  await kubectl('label', 'namespace', 'default', 'team=red');
+
+  beforeAll(async () => {
+    const auditor = new Auditor({
+      policy: parsePolicy('apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: Metadata\n  verbs: [create]\n'),
+      sinks: [{ write: (event) => void events.push(event), close: async () => undefined }],
+      clock: systemClock,
+    });
+    server = await startHttpsApiServer({ auditor });
+    await kubectl('label', 'namespace', 'default', 'team=red');
+  });
+  afterAll(() => server?.[Symbol.asyncDispose]());
+  afterEach(async () => {
+    for (const resource of POLICIES) {
+      await kubectl('delete', resource.replace('policies', 'policybindings'), '--all');
+      await kubectl('delete', resource, '--all');
+    }
+    await kubectl('delete', 'deployments,configmaps', '--all', '-n', 'default');
+  });
+
   return {
-    server,
+    get server() {
+      return server;
+    },
     events,
     kubectl,
     create,
     async put(...objects) {
       for (const object of objects) await create(object);
     },
-    async clear() {
-      for (const resource of POLICIES) {
-        await kubectl('delete', resource.replace('policies', 'policybindings'), '--all');
-        await kubectl('delete', resource, '--all');
-      }
-      await kubectl('delete', 'deployments,configmaps', '--all', '-n', 'default');
-    },
-    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
 }
 
 const GROUP = 'admissionregistration.k8s.io/v1';
-export const deployments = {
+const deployments = {
   resourceRules: [
     { apiGroups: ['apps'], apiVersions: ['v1'], operations: ['CREATE', 'UPDATE'], resources: ['deployments'] },
   ],

@@ -1,30 +1,17 @@
 /** MutatingAdmissionPolicies over HTTP, with stock kubectl: what they change and refuse; and both sorts of policies as objects. */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   binding,
   deployment,
   mutation,
   mutationBinding,
   policy,
-  type PolicyBed,
-  startPolicyBed,
+  usePolicyBed,
   validation,
 } from './admission-policy-bed.ts';
 
-let bed: PolicyBed;
-const kubectl: PolicyBed['kubectl'] = (...args) => bed.kubectl(...args);
-const create: PolicyBed['create'] = (...args) => bed.create(...args);
-const put: PolicyBed['put'] = (...objects) => bed.put(...objects);
-
-beforeAll(async () => {
-  bed = await startPolicyBed();
-});
-
-afterAll(async () => {
-  await bed?.[Symbol.asyncDispose]();
-});
-
-afterEach(() => bed.clear());
+const bed = usePolicyBed();
+const { create, kubectl, put } = bed;
 
 describe('a mutating policy', () => {
   const labelsOf = async (name: string) =>
