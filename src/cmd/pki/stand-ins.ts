@@ -3,15 +3,12 @@
  * certificates of those authorities, as it should, and believes none by itself: whoever judges who shows one is then handed
  * all that the client has shown. (Node.js 24 keeps back the chain of a client that TLS has found good.)
  */
-import { X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
+import { certificatesIn } from '#control-plane/apiserver/authentication/client-certificate.ts';
 import { selfSigned, subjectOf } from './certificate.ts';
 
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
-
-/** `authorities` and the result: PEM, any number of them. */
-export function standInsFor(authorities: string): string {
-  return [...authorities.matchAll(CERTIFICATE)].map(([pem]) => standInFor(new X509Certificate(pem))).join('');
-}
+/** `authorities` and the result: PEM, any number of them, one at the least. */
+export const standInsFor = (authorities: string): string => certificatesIn(authorities).map(standInFor).join('');
 
 function standInFor(authority: X509Certificate): string {
   const { validFrom, validTo } = authority;
