@@ -199,6 +199,26 @@ test('a server that goes away in the middle of its answer is told of as far as t
   wardle.answer = undefined;
 });
 
+test('a kept connection that the other server closed in the moment of its use costs a read nothing, and a write is not sent twice', async () => {
+  const used = new WeakSet<object>();
+  const refused: string[] = [];
+  wardle.answer = (request) => {
+    if (!request.url?.startsWith(FLUNDERS) || !used.has(request.socket)) {
+      used.add(request.socket);
+      return false;
+    }
+    refused.push(request.method ?? '');
+    request.socket.destroy();
+    return true;
+  };
+  while (!refused.includes('GET')) expect((await ask(FLUNDERS)).code).toBe(200);
+  let answer = { code: 0, text: '' };
+  while (answer.code !== 503) answer = await ask(FLUNDERS, { method: 'POST', body: '{}' });
+  expect(answer.text).toBe('error trying to reach service: EOF\n');
+  expect(refused.filter((method) => method === 'POST')).toHaveLength(1);
+  wardle.answer = undefined;
+});
+
 test('what other servers need to believe this one is in kube-system, and stays there', async () => {
   const at = { namespace: 'kube-system', name: 'extension-apiserver-authentication' };
   const own = {

@@ -89,15 +89,27 @@ export class Connections {
   }
 
   /** Headers have come, the body is for the caller to read. The problem is what Go's dialler has for it. */
-  open(remote: RemoteApi, address: Address, sent: Sent): Promise<IncomingMessage | Problem> {
+  async open(remote: RemoteApi, address: Address, sent: Sent): Promise<IncomingMessage | Problem> {
+    const mayRepeat = sent.body === undefined && (sent.method === 'GET' || sent.method === 'HEAD');
+    for (;;) {
+      const answer = await this.#once(remote, address, sent);
+      // The other side closed a kept connection in the moment it was taken again. There are only so many of them.
+      if (!('isStale' in answer) || !answer.isStale || !mayRepeat) return answer;
+    }
+  }
+
+  #once(remote: RemoteApi, address: Address, sent: Sent): Promise<IncomingMessage | (Problem & { isStale: boolean })> {
     const { method, path, headers, body, signal } = sent;
     return new Promise((resolve) => {
-      const fail = (error: Error) => resolve({ problem: dialProblem(error, address) });
+      const fail = (error: Error, isReused = false) => {
+        const isStale = isReused && (error as NodeJS.ErrnoException).code === 'ECONNRESET' && !signal?.aborted;
+        resolve({ problem: dialProblem(error, address), isStale });
+      };
       try {
         const agent = this.#agentFor(remote);
         const options = { agent, ...address, method, path, headers, ...(signal && { signal }) };
         const request = httpsRequest({ ...options, servername: serverNameOf(remote) }, resolve);
-        request.on('error', fail);
+        request.on('error', (error) => fail(error, request.reusedSocket));
         if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array)) body.pipe(request);
         else request.end(body);
       } catch (error) {

@@ -27,6 +27,8 @@ interface Known {
   version: string;
   groupPriority: number;
   askedMs: number;
+  /** It was changed since. */
+  mustAsk: boolean;
   asking: Promise<void> | undefined;
   etag: string | undefined;
   spec: Spec | undefined;
@@ -42,7 +44,15 @@ export class RemoteOpenApi implements RemoteSpecs {
   constructor(services: RemoteOpenApiServices) {
     this.#services = services;
     services.table.onChange((name) => {
-      if (this.#known.delete(name)) this.#generation++;
+      const known = this.#known.get(name);
+      if (!known) return;
+      if (services.table.named(name)) {
+        known.mustAsk = true; // it may be another server now; until that is known, what the last one said holds
+        known.etag = undefined;
+      } else {
+        this.#known.delete(name);
+        this.#generation++;
+      }
     });
   }
 
@@ -50,24 +60,32 @@ export class RemoteOpenApi implements RemoteSpecs {
     return this.#generation;
   }
 
-  /** Waits only for those of which nothing is known yet. */
+  /** Waits only for those of which nothing is known yet, or that were changed. */
   async refresh(): Promise<void> {
     const nowMs = this.#services.clock.monotonicMs();
     const first: Promise<void>[] = [];
     for (const remote of this.#services.table.all()) {
       if (!remote.isAvailable) continue;
       const known = this.#known.get(remote.name);
-      if (known?.asking === undefined && (!known || nowMs - known.askedMs >= REFRESH_MS)) this.#ask(remote, nowMs);
+      const isDue = !known || known.mustAsk || (known.asking === undefined && nowMs - known.askedMs >= REFRESH_MS);
+      if (isDue) this.#ask(remote, nowMs);
       const { asking, spec, address } = this.#known.get(remote.name)!;
-      if (asking && !spec && !address) first.push(asking);
+      if (asking && (known?.mustAsk || (!spec && !address))) first.push(asking);
     }
     await Promise.all(first);
   }
 
   specs(): readonly { group: string; version: string; spec: Spec }[] {
-    return [...this.#known.values()]
-      .sort((a, b) => b.groupPriority - a.groupPriority || (a.group < b.group ? -1 : 1))
+    return [...this.#known]
+      .sort(
+        ([a, { group: ofA }], [b, { group: ofB }]) => this.#priorityOf(ofB) - this.#priorityOf(ofA) || (a < b ? -1 : 1),
+      )
+      .map(([, known]) => known)
       .flatMap(({ group, version, spec }) => (spec ? [{ group, version, spec }] : []));
+  }
+
+  #priorityOf(group: string): number {
+    return Math.max(...[...this.#known.values()].filter((one) => one.group === group).map((one) => one.groupPriority));
   }
 
   addresses(): ReadonlyMap<string, string> {
@@ -86,6 +104,7 @@ export class RemoteOpenApi implements RemoteSpecs {
       version,
       groupPriority,
       askedMs: nowMs,
+      mustAsk: false,
       asking: undefined,
       etag: before?.etag,
       spec: before?.spec,
@@ -102,7 +121,7 @@ export class RemoteOpenApi implements RemoteSpecs {
   async #askSpec(remote: RemoteApi, known: Known): Promise<void> {
     const headers: Record<string, string> = known.etag ? { 'if-none-match': known.etag } : {};
     const answer = await this.#fetch(remote, '/openapi/v2', headers);
-    if (!answer || answer.code === 304) return;
+    if (answer?.code !== 200) return;
     const spec = usableSpec(jsonOf(answer), `${rootOf(remote)}/`);
     if (!spec) return;
     known.etag = answer.headers.etag;
@@ -113,7 +132,9 @@ export class RemoteOpenApi implements RemoteSpecs {
   async #askAddress(remote: RemoteApi, known: Known): Promise<void> {
     const path = `apis/${remote.group}/${remote.version}`;
     const answer = await this.#fetch(remote, '/openapi/v3');
-    const paths = answer && jsonOf(answer)?.['paths'];
+    const index = answer?.code === 200 ? jsonOf(answer) : answer?.code === 404 && {};
+    if (!index) return;
+    const { paths } = index;
     const entry = isJsonObject(paths) && Object.hasOwn(paths, path) ? paths[path] : undefined;
     const url = isJsonObject(entry) ? entry['serverRelativeURL'] : undefined;
     const address = typeof url === 'string' && url.startsWith(`/openapi/v3/${path}`) ? url : undefined;
@@ -122,13 +143,14 @@ export class RemoteOpenApi implements RemoteSpecs {
     this.#changed(remote, known);
   }
 
+  /** undefined: nothing came. */
   async #fetch(remote: RemoteApi, path: string, headers: Record<string, string> = {}): Promise<Fetched | undefined> {
     const { connections, log } = this.#services;
     const asked = { path, accept: 'application/json', user: AGGREGATOR, timeoutMs: TIMEOUT_MS, headers };
     const answer = await connections.fetch(remote, asked);
-    const problem = 'problem' in answer ? answer.problem : undefined;
-    if (problem) log.debug('OpenAPI of another API server failed', { apiService: remote.name, path, error: problem });
-    return 'problem' in answer || (answer.code !== 200 && answer.code !== 304) ? undefined : answer;
+    if (!('problem' in answer)) return answer;
+    log.debug('OpenAPI of another API server failed', { apiService: remote.name, path, error: answer.problem });
+    return undefined;
   }
 
   #changed({ name }: RemoteApi, known: Known): void {

@@ -8,9 +8,9 @@ import type { Spec } from './remote-specs.ts';
 
 const PREFIX = '#/definitions/';
 
-/** What stands under these paths, and the definitions that it needs. */
-export function specUnder(spec: Spec, prefix: string): Spec {
-  const paths = Object.fromEntries(Object.entries(spec.paths).filter(([path]) => path.startsWith(prefix)));
+/** What stands under the paths that are wanted, and the definitions that it needs. */
+export function specUnder(spec: Spec, isWanted: (path: string) => boolean): Spec {
+  const paths = Object.fromEntries(Object.entries(spec.paths).filter(([path]) => isWanted(path)));
   const found = new Map<string, Record<string, unknown>>();
   const waiting = [...referencesIn(paths)];
   for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
@@ -22,28 +22,56 @@ export function specUnder(spec: Spec, prefix: string): Spec {
   return { paths, definitions: Object.fromEntries(found) };
 }
 
-/** `base` wins where both have a path. */
-export function mergedSpec(base: Spec, other: Spec): Spec {
+/** `base` wins where both have a path: what only such a path of the other needs is not taken. */
+export function mergedSpec(base: Spec, whole: Spec): Spec {
+  const isNew = (path: string) => !Object.hasOwn(base.paths, path);
+  const other = Object.keys(whole.paths).every(isNew) ? whole : specUnder(whole, isNew);
   const names = new Map<string, string>();
-  for (const [name, definition] of Object.entries(other.definitions)) {
-    const known = Object.hasOwn(base.definitions, name) ? base.definitions[name] : undefined;
-    names.set(name, !known || isEqual(known, definition) ? name : freeName(name, [base, other]));
-  }
+  for (const [name, definition] of Object.entries(other.definitions))
+    names.set(name, nameFor(definition, { name, base, other, taken: new Set(names.values()) }));
   const renamed = renaming(names);
-  const definitions = Object.fromEntries(
-    Object.entries(other.definitions).map(([name, definition]) => [names.get(name)!, renamed(definition)]),
-  ) as Spec['definitions'];
+  const definitions = Object.entries(other.definitions).map(([before, definition]) => {
+    const name = names.get(before)!;
+    const known = ownOf(base.definitions, name);
+    return [name, known ? withKindsOf(known, definition) : renamed(definition)] as const;
+  });
   return {
     paths: { ...(renamed(other.paths) as Spec['paths']), ...base.paths },
-    definitions: { ...definitions, ...base.definitions },
+    definitions: { ...base.definitions, ...(Object.fromEntries(definitions) as Spec['definitions']) },
   };
 }
 
-function freeName(name: string, specs: readonly Spec[]): string {
-  for (let i = 2; ; i++) {
-    const candidate = `${name}_v${i}`;
-    if (!specs.some(({ definitions }) => Object.hasOwn(definitions, candidate))) return candidate;
+/** Its own, when nobody means something else by that; else that of one that means the same, or a free one. */
+function nameFor(
+  definition: Definition,
+  { name, base, other, taken }: { name: string; base: Spec; other: Spec; taken: ReadonlySet<string> },
+): string {
+  for (let i = 1; ; i++) {
+    const candidate = i === 1 ? name : `${name}_v${i}`;
+    const known = ownOf(base.definitions, candidate);
+    if (known && isSame(known, definition)) return candidate;
+    if (!known && (i === 1 || (!Object.hasOwn(other.definitions, candidate) && !taken.has(candidate))))
+      return candidate;
   }
+}
+
+type Definition = Record<string, unknown>;
+
+const ownOf = (definitions: Spec['definitions'], name: string): Definition | undefined =>
+  Object.hasOwn(definitions, name) ? definitions[name] : undefined;
+
+/** Of DeleteOptions, among others, each server says in which of its own groups it knows them. */
+const KINDS = 'x-kubernetes-group-version-kind';
+
+function isSame({ [KINDS]: _, ...a }: Definition, { [KINDS]: __, ...b }: Definition): boolean {
+  return isEqual(a, b);
+}
+
+function withKindsOf(known: Definition, definition: Definition): Definition {
+  const [kinds, more] = [known[KINDS] ?? [], definition[KINDS]];
+  if (!Array.isArray(kinds) || !Array.isArray(more)) return known;
+  const added = more.filter((one) => !kinds.some((kind) => isEqual(kind, one)));
+  return added.length > 0 ? { ...known, [KINDS]: [...kinds, ...added] } : known;
 }
 
 /** Copies a document, its references as they are called now. */
@@ -54,8 +82,8 @@ function renaming(names: ReadonlyMap<string, string>): (value: unknown) => unkno
     if (typeof value !== 'object' || value === null) return value;
     return Object.fromEntries(Object.entries(value).map(([name, element]) => [name, copy(element, name)]));
   };
-  const isSame = [...names].every(([before, now]) => before === now);
-  return isSame ? (value) => value : copy;
+  const areKept = [...names].every(([before, now]) => before === now);
+  return areKept ? (value) => value : copy;
 }
 
 function nameIn(reference: string, names: ReadonlyMap<string, string>): string {

@@ -16,7 +16,7 @@ export function usableSpec(document: Json | undefined, prefix: string): Spec | u
   const { paths, definitions = {} } = document;
   if (!isJsonObject(paths) || !isJsonObject(definitions)) return undefined;
   if (![...Object.values(paths), ...Object.values(definitions)].every(isJsonObject)) return undefined;
-  const spec = specUnder({ paths, definitions } as unknown as Spec, prefix);
+  const spec = specUnder({ paths, definitions } as unknown as Spec, (path) => path.startsWith(prefix));
   try {
     gnosticDocument({ swagger: '2.0', info: INFO, ...spec } as unknown as DocumentV2);
     gnosticDocumentV3(documentOfVersion2(spec, INFO));
