@@ -1,6 +1,7 @@
 /** CustomResourceDefinition: a kind that is made while the cluster runs. Source: API reference, apiextensions.k8s.io/v1. */
 import type * as schema from '#api/generated/schema.ts';
-import { column, defineKind, KEEP_ALL_METADATA, nameColumn } from '#api/machinery/define-kind.ts';
+import type { Submitted } from '#api/generated/schema.ts';
+import { column, defineKind, nameColumn } from '#api/machinery/define-kind.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import { type FieldError, invalidValue, requiredValue } from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
@@ -24,7 +25,6 @@ export const CustomResourceDefinition = defineKind<schema.CustomResourceDefiniti
   categories: ['api-extensions'],
   storagePrefix: 'apiextensions.k8s.io/customresourcedefinitions',
   subresources: ['status'],
-  statusKeeps: KEEP_ALL_METADATA,
   anyFinalizer: true,
   generationOf: ({ spec }) => spec,
   defaults: ({ spec = {}, ...definition }) =>
@@ -40,6 +40,7 @@ export const CustomResourceDefinition = defineKind<schema.CustomResourceDefiniti
         conversion: withConversionDefaults(spec.conversion as schema.CustomResourceConversion | undefined),
         versions: spec.versions ?? [],
       },
+      ...(definition.status && { status: withStoredVersions(definition.status, spec.versions) }),
     }) as schema.CustomResourceDefinition,
   prepareForCreate: (definition) => ({
     ...definition,
@@ -81,6 +82,9 @@ export const CustomResourceDefinition = defineKind<schema.CustomResourceDefiniti
       ...validateApproval(next, current),
     ];
   },
+  // Which versions are named as stored is left to who writes it: whoever has moved all objects takes one away.
+  validateStatusUpdate: ({ next: { status }, at }) =>
+    status?.acceptedNames ? validateNames(status.acceptedNames, at.status.acceptedNames) : [],
   warnings: ({ spec }, current) => {
     const known = new Set(current && unknownFormats(current.spec));
     return unknownFormats(spec)
@@ -90,6 +94,15 @@ export const CustomResourceDefinition = defineKind<schema.CustomResourceDefiniti
   columns: [nameColumn(), column('Created At', 'date', ({ metadata }) => metadata.creationTimestamp)],
   allowUnconditionalUpdate: false,
 });
+
+function withStoredVersions(
+  status: Submitted<schema.CustomResourceDefinitionStatus>,
+  versions: Submitted<schema.CustomResourceDefinitionVersion>[] = [],
+) {
+  if (status.storedVersions?.length) return status;
+  const storage = versions.find((version) => version.storage)?.name;
+  return storage ? { ...status, storedVersions: [storage] } : status;
+}
 
 /** Of what is there already neither the name nor what it is made of may change. */
 const validateName = (
@@ -108,6 +121,7 @@ function validateDefinition(
     ...validateGroup(spec.group ?? '', at.group),
     ...mustBeOneOf(at.scope, spec.scope, ['Cluster', 'Namespaced']),
     ...validateVersions(spec),
+    ...NAMES.flatMap((field) => (spec.names[field] ? [] : [requiredValue(at.names[field])])),
     ...validateNames(spec.names, at.names),
     ...(spec.preserveUnknownFields
       ? [
@@ -129,15 +143,18 @@ function validateGroup(group: string, at: At<string>): FieldError[] {
     : [invalidValue(at, group, 'should be a domain with at least one dot')];
 }
 
+const NAMES = ['plural', 'singular', 'kind', 'listKind'] as const;
+
+/** Those that are given. */
 function validateNames(
   names: schema.CustomResourceDefinitionNames,
   at: At<schema.CustomResourceDefinitionNames>,
 ): FieldError[] {
   const errors: FieldError[] = [];
-  for (const field of ['plural', 'singular', 'kind', 'listKind'] as const) {
+  for (const field of NAMES) {
     const name = names[field] ?? '';
-    if (!name) errors.push(requiredValue(at[field]));
-    else if (field === 'plural' || field === 'singular') errors.push(...follows(at[field], name, dns1035Label));
+    if (!name) continue;
+    if (field === 'plural' || field === 'singular') errors.push(...follows(at[field], name, dns1035Label));
     else {
       const problems = dns1035Label(name.toLowerCase()).join(',');
       const mixed = 'may have mixed case, but should otherwise match: ';

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type * as schema from '#api/generated/schema.ts';
 import { CustomResourceDefinition } from './custom-resource-definition.ts';
 
@@ -159,6 +159,41 @@ test('a version that objects were stored in stays until somebody says that none 
   ]);
   const migrated = { ...both, status: { ...both.status, storedVersions: ['v2'] } as never };
   expect(said(CustomResourceDefinition.validateUpdate({ ...less, status: migrated.status }, migrated, ''))).toEqual([]);
+});
+
+describe('an update of the status', () => {
+  const twoVersions = [version({ storage: false }), version({ name: 'v2', storage: true })];
+  const current = (() => {
+    const definition = established(made({ versions: twoVersions }));
+    return { ...definition, status: { ...definition.status, storedVersions: ['v1', 'v2'] } as never };
+  })();
+  const changed = (status: object) => {
+    const submitted = CustomResourceDefinition.defaults({ ...current, status } as never);
+    return CustomResourceDefinition.prepareForUpdate(submitted as typeof current, current, 'status');
+  };
+
+  test.each([
+    ['takes a version away whose objects were all moved', ['v2'], ['v2']],
+    ['is believed also when it is wrong', ['v1'], ['v1']],
+    ['cannot leave out all of them', [], ['v2']],
+  ])('%s', (_, storedVersions, expected) => {
+    const next = changed({ ...current.status, storedVersions });
+    expect(next.status?.storedVersions).toEqual(expected);
+    expect(said(CustomResourceDefinition.validateUpdate(next, current, 'status'))).toEqual([]);
+  });
+
+  test('names names as they can be', () => {
+    const next = changed({ ...current.status, acceptedNames: { plural: 'A', kind: '', categories: ['a.b'] } });
+    expect(said(CustomResourceDefinition.validateUpdate(next, current, 'status'))).toEqual([
+      expect.stringMatching(/^status\.acceptedNames\.plural: Invalid value: "A": a DNS-1035 label must/),
+      expect.stringMatching(/^status\.acceptedNames\.categories\[0\]: Invalid value: "a\.b": a DNS-1035 label must/),
+    ]);
+  });
+
+  test('changes labels, too: of definitions upstream keeps none back', () => {
+    const labelled = { ...current, metadata: { ...current.metadata, labels: { a: 'b' } } };
+    expect(CustomResourceDefinition.prepareForUpdate(labelled, current, 'status').metadata.labels).toEqual({ a: 'b' });
+  });
 });
 
 const APPROVED = 'api-approved.kubernetes.io';
