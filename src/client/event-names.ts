@@ -6,13 +6,14 @@ import { sha256 } from '#base/sha256.ts';
 
 export class EventNames {
   readonly #clock: Clock;
-  /** Keeps two apart that speak of one object in the same millisecond. */
-  readonly #ownNanos: bigint;
+  readonly #speaker: string;
+  /** Keeps two apart that speak of one object in the same millisecond. Made with the first name: most never speak. */
+  #ownNanos: bigint | undefined;
   #lastNanos = 0n;
 
   constructor(clock: Clock, speaker: string) {
     this.#clock = clock;
-    this.#ownNanos = BigInt(Number.parseInt(sha256(speaker).slice(0, 8), 16) % 1_000_000);
+    this.#speaker = speaker;
   }
 
   /**
@@ -20,6 +21,7 @@ export class EventNames {
    * whose name would make that no name of an Event: a UUID.
    */
   next({ name = '' }: ObjectReference): string {
+    this.#ownNanos ??= BigInt(Number.parseInt(sha256(this.#speaker).slice(0, 8), 16) % 1_000_000);
     const nanos = BigInt(Math.floor(this.#clock.now())) * 1_000_000n + this.#ownNanos;
     this.#lastNanos = nanos > this.#lastNanos ? nanos : this.#lastNanos + 1n;
     const plain = `${name}.${this.#lastNanos.toString(16)}`;

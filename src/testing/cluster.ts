@@ -38,6 +38,11 @@ export interface ClusterOptions {
   /** `virtual` (unless told otherwise): time stands still until the test lets it pass. `real`: the machine's. */
   clock?: 'virtual' | 'real';
   controllers?: readonly Controller[];
+  /**
+   * Those of `controllers` that write the same into every cluster that has just begun: it begins with that, as one whose
+   * controllers are started again. One is known by its name.
+   */
+  beginners?: readonly Controller[];
   /** With the default profile, or the ones given. */
   scheduler?: boolean | readonly Profile[];
   /** So many nodes whose pods run on paper, named node1, node2 … */
@@ -68,21 +73,22 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
     await ensureBootstrapObjects(cluster.client, derived);
     await cluster.settles(); // the authorizer has heard of them
   }
-  const run = (controller: Controller) =>
-    cluster.run(controller.name, (services) => startControllers({ controllers: [controller], ...services }));
-  for (const controller of controllers) if (controller.form === 'kind') run(controller);
+  for (const controller of controllers) if (controller.form === 'kind') run(cluster, controller);
   if (scheduler) {
     const profiles = scheduler === true ? {} : { profiles: scheduler };
     cluster.run(SCHEDULER, (services) => startScheduler({ ...profiles, ...services, breathe: turn }));
   }
   // Last: of kinds that others follow whole they need no informers of their own.
-  for (const controller of controllers) if (controller.form !== 'kind') run(controller);
+  for (const controller of controllers) if (controller.form !== 'kind') run(cluster, controller);
   if (simulatedNodes) await cluster.simulateNodes({ count: simulatedNodes });
   if (simulatedNodePools) await cluster.simulatePools();
   for (const start of components) cluster.add(start(cluster.services));
   await cluster.settles();
   return cluster;
 }
+
+const run = (cluster: TestCluster, controller: Controller): void =>
+  cluster.run(controller.name, (services) => startControllers({ controllers: [controller], ...services }));
 
 /** With an API server that serves, and the namespaces that there always are. */
 async function bootedCluster(options: ClusterOptions): Promise<TestCluster> {
@@ -103,16 +109,18 @@ async function boot(cluster: TestCluster): Promise<void> {
 
 /** Not one that a test would choose: what is drawn from it must not be drawn again. */
 const BOOT_SEED = 0xb007_1ace;
-/** By whether there are node pools: another kind, and an APIService more. */
-const bootImages = new Map<boolean, Promise<MemoryImage>>();
+/** By whether there are node pools (another kind, and an APIService more), and by who has written as well. */
+const bootImages = new Map<string, Promise<MemoryImage>>();
 
 /**
- * What an API server writes into an empty store before it serves: some sixty objects, always the same ones. Made once in a
- * process; its clusters find them as a server does that is started again.
+ * What an API server writes into an empty store before it serves, and the beginners among the controllers into an empty
+ * cluster: some sixty objects, always the same ones. Made once in a process; its clusters find them as a server does that is
+ * started again.
  */
-function bootImage({ simulatedNodePools = false }: ClusterOptions): Promise<MemoryImage> {
-  const made = bootImages.get(simulatedNodePools) ?? makeBootImage({ simulatedNodePools, seed: BOOT_SEED });
-  bootImages.set(simulatedNodePools, made);
+function bootImage({ simulatedNodePools = false, beginners = [] }: ClusterOptions): Promise<MemoryImage> {
+  const id = JSON.stringify([simulatedNodePools, beginners.map(({ name }) => name)]);
+  const made = bootImages.get(id) ?? makeBootImage({ simulatedNodePools, beginners, seed: BOOT_SEED });
+  bootImages.set(id, made);
   return made;
 }
 
@@ -120,6 +128,7 @@ async function makeBootImage(options: ClusterOptions): Promise<MemoryImage> {
   const storage = openMemoryStorage();
   await using cluster = openCluster(options, storage);
   await boot(cluster);
+  for (const beginner of options.beginners ?? []) run(cluster, beginner);
   await cluster.settles();
   return storage.image();
 }

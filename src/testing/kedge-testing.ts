@@ -5,6 +5,7 @@
 import type { Controller } from '#control-plane/controllers/define-controller.ts';
 import { controllersFor } from '#control-plane/controllers/index.ts';
 import { serviceAccountController } from '#control-plane/controllers/service-account.ts';
+import { serviceCidrController } from '#control-plane/controllers/service-cidr.ts';
 import { type ClusterOptions, startCluster as start } from './cluster.ts';
 import type { TestCluster } from './test-cluster.ts';
 
@@ -30,13 +31,30 @@ export interface TestClusterOptions extends Pick<ClusterOptions, 'clock' | 'rbac
 /** Of a certificate authority: what pods find as the cluster's. Nobody is signed by it. */
 const ROOT_CA = 'the certificate authority of a test cluster';
 
+/** What they write before a cluster has nodes is the same in each. */
+const BEGINNERS = [
+  serviceAccountController.name,
+  serviceCidrController.name,
+  'root-ca-certificate-publisher-controller', // the same of each process: its authority is the one above
+];
+
 /** Ends with `await using`, or when its `[Symbol.asyncDispose]()` is called. */
 export function startCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
   const { controllers: names = 'all', scheduler = true, simulatedNodes = 1, ...rest } = options;
   const controllers = chosen(names);
   // Without somebody who makes them, no pod could be created.
   const serviceAccounts = controllers.includes(serviceAccountController);
-  return start({ ...rest, controllers, scheduler, simulatedNodes, simulatedNodePools: true, serviceAccounts });
+  // With RBAC each has to write for itself: by the rights that it is given.
+  const beginners = rest.rbac ? [] : controllers.filter(({ name }) => BEGINNERS.includes(name));
+  return start({
+    ...rest,
+    controllers,
+    beginners,
+    scheduler,
+    simulatedNodes,
+    simulatedNodePools: true,
+    serviceAccounts,
+  });
 }
 
 function chosen(names: 'all' | readonly string[]): Controller[] {
