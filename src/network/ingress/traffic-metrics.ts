@@ -1,4 +1,5 @@
 /** Counts of requests by route, and how long they took: in each process its own, put together when somebody asks. Source: Prometheus exposition format 0.0.4. */
+import { bucketOf, emptyBuckets, runningTotals } from '#base/distribution.ts';
 import type { Ended, TrafficRecord } from './traffic-record.ts';
 
 /** Upper ends in seconds. */
@@ -29,9 +30,7 @@ export class TrafficMetrics implements TrafficRecord {
     const key = `${method} ${status}`;
     counts.requests.set(key, (counts.requests.get(key) ?? 0) + 1);
     const seconds = ms / 1000;
-    let at = 0;
-    while (at < BUCKETS.length && seconds > (BUCKETS[at] ?? 0)) at++;
-    counts.buckets[at] = (counts.buckets[at] ?? 0) + 1;
+    counts.buckets[bucketOf(seconds, BUCKETS)]! += 1;
     counts.seconds += seconds;
     counts.bytes += bytes;
     counts.failedTries += failedTries;
@@ -41,8 +40,7 @@ export class TrafficMetrics implements TrafficRecord {
 function countsFor(counts: TrafficCounts, owner: string): RouteCounts {
   let found = counts.get(owner);
   if (!found) {
-    const buckets = new Array<number>(BUCKETS.length + 1).fill(0);
-    found = { requests: new Map(), buckets, seconds: 0, bytes: 0, failedTries: 0 };
+    found = { requests: new Map(), buckets: emptyBuckets(BUCKETS), seconds: 0, bytes: 0, failedTries: 0 };
     counts.set(owner, found);
   }
   return found;
@@ -75,12 +73,9 @@ export function metricsText(counts: TrafficCounts): string {
   );
   const name = 'kedge_ingress_request_duration_seconds';
   family(name, 'histogram', 'From a request to the end of its answer.', (route, { buckets, seconds }) => {
-    let sum = 0;
-    const cumulative = buckets.map((count, i) => {
-      sum += count;
-      return `${name}_bucket{${route},le="${BUCKETS[i] ?? '+Inf'}"} ${sum}`;
-    });
-    return [...cumulative, `${name}_sum{${route}} ${seconds}`, `${name}_count{${route}} ${sum}`];
+    const totals = runningTotals(buckets);
+    const bounded = totals.map((total, i) => `${name}_bucket{${route},le="${BUCKETS[i] ?? '+Inf'}"} ${total}`);
+    return [...bounded, `${name}_sum{${route}} ${seconds}`, `${name}_count{${route}} ${totals.at(-1)}`];
   });
   family('kedge_ingress_response_bytes_total', 'counter', 'Of the bodies of answers.', (route, { bytes }) => [
     `kedge_ingress_response_bytes_total{${route}} ${bytes}`,

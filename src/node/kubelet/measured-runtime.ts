@@ -1,10 +1,10 @@
 /** The runtime, with an account of what it was asked for: how often, how long it took, how often it failed. */
 import type { Clock } from '#base/clock.ts';
+import { Distribution } from '#base/distribution.ts';
 import type { ContainerRuntime } from '#node/runtime/runtime.ts';
-import { Durations } from './durations.ts';
 
 export interface RuntimeOperation {
-  durations: Durations;
+  durations: Distribution;
   errors: number;
 }
 
@@ -62,7 +62,7 @@ export function measuredRuntime(
     if (!type) return [name, call];
     const timed = async (...args: unknown[]) => {
       const began = clock.monotonicMs();
-      const operation = operations.get(type) ?? { durations: new Durations(BOUNDS), errors: 0 };
+      const operation = operations.get(type) ?? { durations: new Distribution(BOUNDS), errors: 0 };
       operations.set(type, operation);
       try {
         return await call(...args);
@@ -70,7 +70,7 @@ export function measuredRuntime(
         operation.errors++;
         throw error;
       } finally {
-        operation.durations.add(clock.monotonicMs() - began);
+        operation.durations.observe((clock.monotonicMs() - began) / 1000);
       }
     };
     return [name, timed];

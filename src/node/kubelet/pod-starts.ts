@@ -1,7 +1,7 @@
 /** How long pods take to start: from when this kubelet first sees one until it is known to run. */
 import type { Pod } from '#api/generated/schema.ts';
 import type { Clock } from '#base/clock.ts';
-import { Durations } from './durations.ts';
+import { Distribution } from '#base/distribution.ts';
 
 /** As upstream has them, in seconds. */
 const BOUNDS = [
@@ -9,7 +9,7 @@ const BOUNDS = [
 ];
 
 export class PodStarts {
-  readonly durations = new Durations(BOUNDS);
+  readonly durations = new Distribution(BOUNDS);
   readonly #clock: Clock;
   /** Of pods that do not run yet, in monotonic ms, by uid. */
   readonly #seenAt = new Map<string, number>();
@@ -29,7 +29,7 @@ export class PodStarts {
     const seenAt = this.#seenAt.get(podUid);
     if (seenAt === undefined || phase === 'Pending') return;
     this.#seenAt.delete(podUid);
-    if (phase === 'Running') this.durations.add(this.#clock.monotonicMs() - seenAt);
+    if (phase === 'Running') this.durations.observe((this.#clock.monotonicMs() - seenAt) / 1000);
   }
 
   forget(podUid: string): void {

@@ -3,7 +3,7 @@
  * is concerned by a request holds its series, so that a request only adds to numbers. Source: upstream's admission/metrics.
  */
 import type { Registry } from 'prom-client';
-import { Distribution } from '../metrics/distribution.ts';
+import { Distribution } from '#base/distribution.ts';
 import { DistributionHistogram } from '../metrics/distribution-histogram.ts';
 import type { AdmissionVerb } from './define-admission.ts';
 

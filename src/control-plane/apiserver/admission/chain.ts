@@ -2,8 +2,8 @@
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import type { Clock } from '#base/clock.ts';
+import type { Distribution } from '#base/distribution.ts';
 import type { EscalationServices } from '../authorization/escalation.ts';
-import type { Distribution } from '../metrics/distribution.ts';
 import { AdmissionTimes, type AdmissionType, type TimesOf } from './admission-times.ts';
 import { alwaysDeny } from './always-deny.ts';
 import { alwaysPullImages } from './always-pull-images.ts';

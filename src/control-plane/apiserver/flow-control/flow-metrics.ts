@@ -1,6 +1,6 @@
 /** `apiserver_flowcontrol_*`, under upstream's names. Read from plain counters when somebody asks. */
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { Distribution } from '../metrics/distribution.ts';
+import type { Distribution } from '#base/distribution.ts';
 import { DistributionHistogram } from '../metrics/distribution-histogram.ts';
 import type { FlowControl } from './flow-control.ts';
 import type { FlowStatistics } from './flow-statistics.ts';

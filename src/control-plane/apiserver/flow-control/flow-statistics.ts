@@ -1,5 +1,5 @@
 /** What is counted for each pair of priority level and FlowSchema: plain numbers, read when somebody asks for metrics. */
-import { Distribution } from '../metrics/distribution.ts';
+import { Distribution } from '#base/distribution.ts';
 
 /** Seconds. Source: upstream, requestDurationSecondsBuckets. */
 export const DURATION_BUCKETS = [0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30];

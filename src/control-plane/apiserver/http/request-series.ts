@@ -1,6 +1,6 @@
 /** Counts of requests by what they are about. Kept here and not by prom-client, which checks and hashes all labels each time. */
 import { Histogram } from 'prom-client';
-import { Distribution } from '../metrics/distribution.ts';
+import { Distribution } from '#base/distribution.ts';
 
 const WHAT = ['group', 'version', 'resource', 'subresource', 'scope'] as const;
 /** Of requests that write, some are only tried. */

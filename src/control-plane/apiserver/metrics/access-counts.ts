@@ -3,9 +3,9 @@
  * a library's cost. Source of names, labels and bounds: upstream's endpoints/filters/metrics.go.
  */
 import { Counter, type Registry } from 'prom-client';
+import { Distribution } from '#base/distribution.ts';
 import type { Decision } from '../authorization/authorizer.ts';
 import { DecisionCounts } from '../authorization/decision-counts.ts';
-import { Distribution } from './distribution.ts';
 import { DistributionHistogram } from './distribution-histogram.ts';
 
 const BOUNDS = Array.from({ length: 15 }, (_, power) => 0.001 * 2 ** power);

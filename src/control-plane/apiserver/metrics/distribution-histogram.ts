@@ -1,6 +1,6 @@
 /** Distributions as `/metrics` shows them. */
 import { Histogram } from 'prom-client';
-import type { Distribution } from './distribution.ts';
+import { type Distribution, runningTotals } from '#base/distribution.ts';
 
 type Labels = Record<string, string>;
 type Said = Awaited<ReturnType<Histogram['get']>>;
@@ -30,10 +30,9 @@ export class DistributionHistogram extends Histogram {
 
   #valuesOf(labels: Labels, { bounds, counts, sum, count }: Distribution): Said['values'] {
     const name = this.#name;
-    let within = 0;
+    const totals = runningTotals(counts);
     const bounded = bounds.map((le, i) => {
-      within += counts[i]!;
-      return { metricName: `${name}_bucket`, labels: { le, ...labels }, value: within };
+      return { metricName: `${name}_bucket`, labels: { le, ...labels }, value: totals[i]! };
     });
     return [
       ...bounded,

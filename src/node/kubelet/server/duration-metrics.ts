@@ -28,7 +28,7 @@ export function runtimeOperationMetrics(operations: RuntimeOperations): string {
         help: '[ALPHA] Cumulative number of runtime operations by operation type.',
         type: 'counter',
       },
-      all.map(({ labels, durations }) => ({ labels, value: durations.counts.reduce((sum, count) => sum + count, 0) })),
+      all.map(({ labels, durations }) => ({ labels, value: durations.count })),
     ),
   ].join('');
 }

@@ -1,5 +1,5 @@
 /** Prometheus' text format, version 0.0.4. */
-import type { Durations } from '../durations.ts';
+import { type Distribution, runningTotals } from '#base/distribution.ts';
 
 export interface Sample {
   labels?: Readonly<Record<string, string>>;
@@ -25,16 +25,14 @@ export const familyText = (family: Family, samples: readonly Sample[]): string =
 /** Nothing for a family without samples. */
 export function histogramText(
   { name, help }: Omit<Family, 'type'>,
-  series: readonly { labels?: Readonly<Record<string, string>>; durations: Durations }[],
+  series: readonly { labels?: Readonly<Record<string, string>>; durations: Distribution }[],
 ): string {
-  const lines = series.flatMap(({ labels = {}, durations: { bounds, counts, seconds } }) => {
-    let within = 0;
-    const buckets = counts.map((count, i) => {
-      within += count;
-      return sampleLine(`${name}_bucket`, { labels: { ...labels, le: String(bounds[i] ?? '+Inf') }, value: within });
-    });
-    const sum = sampleLine(`${name}_sum`, { labels, value: seconds });
-    return [...buckets, sum, sampleLine(`${name}_count`, { labels, value: within })];
+  const lines = series.flatMap(({ labels = {}, durations: { bounds, counts, sum, count } }) => {
+    const buckets = runningTotals(counts).map((value, i) =>
+      sampleLine(`${name}_bucket`, { labels: { ...labels, le: String(bounds[i] ?? '+Inf') }, value }),
+    );
+    const total = sampleLine(`${name}_sum`, { labels, value: sum });
+    return [...buckets, total, sampleLine(`${name}_count`, { labels, value: count })];
   });
   return textOf({ name, help, type: 'histogram' }, lines);
 }

@@ -1,5 +1,5 @@
 /** How often policies were asked, and how long it took: counted here, shown by `/metrics` when somebody looks. Labels as upstream. */
-import { Distribution } from '../../metrics/distribution.ts';
+import { Distribution } from '#base/distribution.ts';
 
 export type ErrorType = 'no_error' | 'compile_error' | 'out_of_budget' | 'invalid_error';
 

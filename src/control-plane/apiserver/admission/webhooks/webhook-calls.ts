@@ -1,5 +1,5 @@
 /** How often webhooks were asked, what they said and how long it took: counted here, shown by `/metrics`. Labels as upstream. */
-import { Distribution } from '../../metrics/distribution.ts';
+import { Distribution } from '#base/distribution.ts';
 
 export type WebhookType = 'admit' | 'validating';
 

@@ -1,7 +1,7 @@
 /** How long single issuers' tokens take to be judged: `apiserver_authentication_jwt_authenticator_latency_seconds`. */
 import { createHash } from 'node:crypto';
 import type { Registry } from 'prom-client';
-import { Distribution } from '../../metrics/distribution.ts';
+import { Distribution } from '#base/distribution.ts';
 import { DistributionHistogram } from '../../metrics/distribution-histogram.ts';
 
 const BOUNDS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
