@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type Clock, sleep } from '#base/clock.ts';
 import { allProcesses, isAlive, recordOf, signalled } from './process-record.ts';
 import { descendants } from './process-tree.ts';
-import { run, succeeds } from './run-command.ts';
+import { CommandFailed, run, succeeds } from './run-command.ts';
 import {
   criFolders,
   criTool,
@@ -32,6 +32,8 @@ export async function removeLeftover(leftover: Leftover, context: RemovalContext
   switch (leftover.sort) {
     case 'container':
       return removeContainer(leftover.id, context);
+    case 'task':
+      return removeTask(leftover.id, context);
     case 'network namespace':
       await unmountBelow(leftover.path, context);
       return rm(leftover.path, { force: true });
@@ -47,6 +49,15 @@ export async function removeLeftover(leftover: Leftover, context: RemovalContext
 export async function removeNetworkResults(places: Parameters<typeof criFolders>[0]): Promise<void> {
   for (const name of await networkResultsOf(await criFolders(places)))
     await rm(join(NETWORK_RESULTS, name), { force: true });
+}
+
+/** With its process, whatever that does. */
+async function removeTask(id: string, { places }: RemovalContext): Promise<void> {
+  try {
+    await run(criTool(places, 'tasks', 'delete', '--force', id));
+  } catch (error) {
+    if (!(error instanceof CommandFailed && /not found/.test(error.stderr))) throw error;
+  }
 }
 
 async function removeContainer(id: string, context: RemovalContext): Promise<void> {

@@ -30,6 +30,8 @@ export interface NodeView {
 /** A container is all that has its id: shim and what runs in it, runc's state, bundle. */
 export type Leftover =
   | { sort: 'container'; id: string }
+  /** Of a container whose record says that it is over: for as long as it has a task neither it nor its pod can be removed. */
+  | { sort: 'task'; id: string }
   | { sort: 'network namespace'; path: string }
   | { sort: 'address'; id: string; path: string }
   /** Of a sandbox that has a record: with it its network cannot be taken down, without it can. */
@@ -57,6 +59,11 @@ export class RuntimeLeftovers {
    * Throws CommandFailed when containerd does not answer.
    */
   async find(): Promise<Leftover[]> {
+    const lost = await this.#findOwnerless();
+    return [...lost, ...(await tasksOfEnded(this.#view.places))];
+  }
+
+  async #findOwnerless(): Promise<Leftover[]> {
     const { places } = this.#view;
     const containers = new Set([...shimsOf(this.#view).keys(), ...(await idsOnDisk(places))]);
     const found: Leftover[] = [
@@ -160,6 +167,26 @@ async function idsOnDisk(places: RuntimePlaces): Promise<string[]> {
     .flat()
     .map((name) => name.replace(/^\./, ''))
     .filter((name) => CONTAINER_ID.test(name));
+}
+
+/**
+ * The CRI deletes a task before it writes down that its container is over, for ever, and does not look at it again. But where
+ * StartContainer is broken off when the task has just been made, it is written down, and nobody deletes the task: it is there
+ * with the process that waits to become the container's. Source: containerd 1.6 to 2.1, services/tasks/local.go, Create
+ * ("failed to get task pid"); pkg/cri/server/container_start.go, container_remove.go.
+ */
+async function tasksOfEnded(places: RuntimePlaces): Promise<Leftover[]> {
+  const ids = (await namesIn(foldersOfContainers(places).bundles)).filter((name) => CONTAINER_ID.test(name));
+  const ended = await Promise.all(ids.map((id) => isOver(places, id)));
+  return ids.filter((_id, index) => ended[index]).map((id) => ({ sort: 'task', id }));
+}
+
+/** False as well of what is no container, or has none of the CRI's records any more. */
+async function isOver({ containerdRoot }: RuntimePlaces, id: string): Promise<boolean> {
+  const text = await textOf(join(containerdRoot, CRI, 'containers', id, 'status'));
+  if (!isJson(text)) return false;
+  const { FinishedAt: finishedAt = 0 } = JSON.parse(text) as { FinishedAt?: number };
+  return finishedAt > 0;
 }
 
 /** The ids of all that the CRI of a node has a record of. */

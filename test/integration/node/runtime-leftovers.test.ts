@@ -12,13 +12,14 @@ import { detectMachine } from '#node/machine/detect.ts';
 import { LeftoverReaper } from '#node/machine/leftover-reaper.ts';
 import { mountNamespaceOf } from '#node/machine/process-tree.ts';
 import { NETWORK_RESULTS, type RuntimePlaces, shimsOf } from '#node/machine/runtime-leftovers.ts';
+import { connectGrpc } from '#node/runtime/containerd/grpc-connection.ts';
 import { containerConfigForTest, sandboxConfigForTest } from '#node/runtime/runtime-conformance.ts';
 import { type PrivateContainerd, startPrivateContainerd, TEST_IMAGE } from '../../node/private-containerd.ts';
 import { systemClock } from '../../node/system-clock.ts';
 
 const SHIM = '/usr/bin/containerd-shim-runc-v2';
 const CGROUP = `/kedge-leftovers-${process.pid}`;
-/** Containerd is started nine times, and pods with it: a quarter of a minute on a machine that does nothing else. */
+/** Containerd is started nine times, and many pods with it: a quarter of a minute on a machine that does nothing else. */
 const SLOWLY = { timeout: 300_000 };
 
 let containerd: PrivateContainerd;
@@ -72,14 +73,25 @@ const expectReaped = (reaper: LeftoverReaper, before: readonly string[]): Promis
     .toEqual([]);
 
 async function podStarted(): Promise<{ sandbox: string; container: string }> {
+  const { sandbox, containers } = await podCreated(1);
+  const [container = ''] = containers;
+  await containerd.runtime.startContainer(container);
+  return { sandbox, container };
+}
+
+/** Its containers are yet to be started. */
+async function podCreated(containerCount: number): Promise<{ sandbox: string; containers: string[] }> {
   const subject = { runtime: () => containerd.runtime, image: TEST_IMAGE, logDirectory: logs, unique: () => count++ };
   const config = sandboxConfigForTest(subject);
   config.linux.cgroupParent = `${CGROUP}/pod${config.metadata.uid}`;
   const sandbox = await containerd.runtime.runPodSandbox(config);
-  const sleeps = containerConfigForTest(TEST_IMAGE, ['sleep', '86400']);
-  const container = await containerd.runtime.createContainer(sandbox, sleeps, config);
-  await containerd.runtime.startContainer(container);
-  return { sandbox, container };
+  const containers: string[] = [];
+  for (let attempt = 0; attempt < containerCount; attempt++) {
+    const sleeps = containerConfigForTest(TEST_IMAGE, ['sleep', '86400']);
+    const numbered = { ...sleeps, metadata: { ...sleeps.metadata, attempt } };
+    containers.push(await containerd.runtime.createContainer(sandbox, numbered, config));
+  }
+  return { sandbox, containers };
 }
 const logs = () => join(containerd.directory, 'logs');
 
@@ -205,6 +217,67 @@ test(
     expect(namesIn(join(places.cniStateDir, 'test')).filter((name) => name.startsWith('10.'))).toEqual([]);
   },
 );
+
+test('the task of a container that is over goes, and with it the pod can; tasks of containers that are not stay', {
+  timeout: SLOWLY.timeout,
+}, async () => {
+  const { runtime } = containerd;
+  const before = footprint();
+  const living = await podStarted();
+  const ended = await podCreated(1);
+  const [container = ''] = ended.containers;
+  const taskOf = (id: string) => ctr('tasks', 'list', '-q').includes(id);
+  // As of a StartContainer that is broken off when it has just made the task: see below.
+  ctr('tasks', 'start', '--detach', '--null-io', container);
+  await expect(runtime.startContainer(container)).rejects.toThrow('failed to create containerd task');
+  expect(await runtime.containerStatus(container)).toMatchObject({ state: 'CONTAINER_EXITED', reason: 'StartError' });
+  await expect(removed(ended.sandbox)).rejects.toThrow('cannot delete running task');
+
+  const reaper = reaperFrom();
+  await reaper.look();
+  expect(taskOf(container)).toBe(true); // seen for the first time
+  const remains = async () => {
+    await reaper.look();
+    return taskOf(container);
+  };
+  await expect.poll(remains, { timeout: 120_000 }).toBe(false);
+  expect((await runtime.execSync(living.container, ['echo', 'here'], 10)).stdout.toString()).toBe('here\n');
+  for (const { sandbox } of [ended, living]) await removed(sandbox);
+  await expectReaped(reaper, before);
+});
+
+test('whenever StartContainer is broken off, as by a killed kubelet, its pod can be removed and leaves nothing', {
+  timeout: SLOWLY.timeout,
+}, async () => {
+  const before = footprint();
+  const reaper = reaperFrom();
+  for (const tasksMade of [1, 3, 5]) {
+    const { sandbox, containers } = await podCreated(6);
+    const [brokenOff, kubelet] = [new AbortController(), connectGrpc(containerd.socketPath, systemClock)];
+    const starts = containers.map((containerId) =>
+      kubelet.call('StartContainer', { containerId }, { signal: brokenOff.signal }).catch(() => undefined),
+    );
+    await vi.waitFor(() => expect(containers.filter(hasProcess).length).toBeGreaterThanOrEqual(tasksMade), {
+      timeout: 120_000,
+      interval: 1,
+    });
+    brokenOff.abort();
+    await Promise.all(starts);
+    kubelet.close();
+    await vi.waitFor(
+      async () => {
+        await reaper.look();
+        await removed(sandbox); // as a kubelet does: until it succeeds
+      },
+      { timeout: 120_000, interval: 100 },
+    );
+  }
+  await expectReaped(reaper, before);
+});
+
+/** Of its own, already or only just waiting to become it. */
+const hasProcess = (id: string): boolean =>
+  existsSync(join(places.containerdState, 'io.containerd.runtime.v2.task/k8s.io', id, 'init.pid'));
 
 test('what libcni keeps of the pods of a cluster goes with it', async () => {
   const dataDir = join(containerd.directory, 'cluster');
