@@ -97,6 +97,7 @@ export async function openApiServer(services: ApiServerServices): Promise<Listen
   const http = serveHttp({ ...httpOptions(services, parts), ...edgesOf(flags) });
   if (auditor) auditor.registerMetrics(http.metrics);
   authentication.registerMetrics(http.metrics);
+  signer?.counts.registerMetrics(http.metrics);
   registerStorageSize(http.metrics, storage);
   await http.listen({ host: '127.0.0.1', port: cluster.apiServerPort });
   const absent = new Set(plan.hostAddresses);

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { Registry } from 'prom-client';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { silentLog } from '#base/log.ts';
@@ -136,6 +137,55 @@ test('a key that is not known yet is asked for, and one that is no longer there 
   const token = await issuer.issue(claims, [ISSUER], 600);
   expect(await tokensOf(issuer).authenticateToken(token, [])).toBeDefined();
   await expect(tokensOf(issuer).authenticateToken(before, [])).rejects.toThrow('invalid signature, no keys found');
+});
+
+test('tokens of keys that do not exist do not make it asked more than once a second', async () => {
+  outside.add('one');
+  const issuer = await open();
+  const unknown = () => issuer.signer.keysWith('nobody');
+  expect(await Promise.all([unknown(), unknown(), unknown()])).toEqual([[], [], []]);
+  expect(outside.fetched).toBe(2); // the first time at the start
+  outside.add('two');
+  const waiting = [unknown(), issuer.signer.keysWith('two')];
+  expect(clock.nextDueMs).toBe(clock.now() + 1000);
+  clock.advance(1000);
+  expect((await Promise.all(waiting)).map((keys) => keys.map(({ id }) => id))).toEqual([[], ['two']]);
+  expect(outside.fetched).toBe(3);
+});
+
+test('what was asked of it is counted', async () => {
+  outside.add('one');
+  const issuer = await open();
+  await issuer.issue(claims, [ISSUER], 600);
+  outside.header = { typ: 'JWE' };
+  await expect(issuer.issue(claims, [ISSUER], 600)).rejects.toThrow();
+  outside.fails = true;
+  await expect(issuer.issue(claims, [ISSUER], 600)).rejects.toThrow();
+  await issuer.signer.keysWith('nobody');
+  const registry = new Registry();
+  signer!.counts.registerMetrics(registry);
+  const lines = (await registry.metrics())
+    .split('\n')
+    .filter((line) => !line.startsWith('#') && !/_(bucket|sum)/.test(line));
+  const at = 'apiserver_externaljwt';
+  const call = (method: string, code: string) =>
+    `${at}_request_duration_seconds_count{method="/v1.ExternalJWTSigner/${method}",code="${code}"}`;
+  expect(lines.filter((line) => line !== '').sort()).toEqual(
+    [
+      `${at}_fetch_keys_success_timestamp ${clock.now() / 1000}`,
+      `${at}_fetch_keys_data_timestamp 1`,
+      `${at}_fetch_keys_request_total{code="OK"} 1`,
+      `${at}_fetch_keys_request_total{code="Internal"} 1`,
+      `${at}_sign_request_total{code="OK"} 1`,
+      `${at}_sign_request_total{code="Internal"} 1`,
+      `${at}_sign_request_total{code="unknown-non-grpc"} 1`,
+      `${call('FetchKeys', 'OK')} 1`,
+      `${call('FetchKeys', 'Internal')} 1`,
+      `${call('Metadata', 'OK')} 1`,
+      `${call('Sign', 'OK')} 2`,
+      `${call('Sign', 'Internal')} 1`,
+    ].sort(),
+  );
 });
 
 test('its keys are asked for again when it says so; while it fails they stay', async () => {

@@ -3,12 +3,14 @@
  * and now and then for the keys to verify with. Source: KEP-740; upstream's externaljwt/plugin, texts as there.
  */
 import { createPublicKey } from 'node:crypto';
+import type { MethodDefinition } from '@grpc/proto-loader';
 import type { JWTPayload } from 'jose';
 import { isJsonObject } from '#api/machinery/json-value.ts';
-import type { Clock, Timer } from '#base/clock.ts';
+import { type Clock, sleep, type Timer } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
-import { connectPlugin, type PluginSocket } from '#control-plane/storage/encryption/plugin-socket.ts';
+import { type CallTerms, connectPlugin, type PluginSocket } from '#control-plane/storage/encryption/plugin-socket.ts';
 import { type FetchedKeys, outsideSignerMethods } from './outside-signer-api.ts';
+import { codeOf, OutsideSignerCounts } from './outside-signer-counts.ts';
 import { algorithmOf, type TokenSigner, type VerificationKey } from './token-signer.ts';
 
 export interface OutsideSignerOptions {
@@ -24,6 +26,8 @@ const METADATA_TIMEOUT_MS = 10_000;
 /** As long as a request has. */
 const SIGN_TIMEOUT_MS = 60_000;
 const FALLBACK_REFRESH_MS = 10_000;
+/** Anybody may send tokens of keys that do not exist. Upstream asks for each, one after the other. */
+const UNKNOWN_KEY_PAUSE_MS = 1_000;
 const LEAST_LIFE_SECONDS = 600;
 const MAX_KEY_ID_LENGTH = 1024;
 const SIGNING_ALGORITHMS: ReadonlySet<unknown> = new Set(['RS256', 'ES256', 'ES384', 'ES512']);
@@ -51,10 +55,14 @@ export class OutsideSigner implements TokenSigner {
   maxLifeSeconds: number | undefined;
   readonly #socket: PluginSocket;
   readonly #methods = outsideSignerMethods();
+  readonly counts = new OutsideSignerCounts();
   readonly #clock: Clock;
   readonly #log: Log;
   #known: KnownKeys = { keys: [], refreshMs: 0 };
   #refreshing: Promise<void> | undefined;
+  /** For a key that is not known. */
+  #looking: Promise<void> | undefined;
+  #lookedMs = Number.NEGATIVE_INFINITY;
   #timer: Timer | undefined;
   #isClosed = false;
 
@@ -69,7 +77,7 @@ export class OutsideSigner implements TokenSigner {
       throw new Error(`while initially filling key cache: while performing initial cache fill: ${error.message}`);
     });
     const terms = { timeoutMs: METADATA_TIMEOUT_MS, waits: true };
-    const { max_token_expiration_seconds: life } = await this.#socket.call(this.#methods.metadata, {}, terms);
+    const { max_token_expiration_seconds: life } = await this.#call(this.#methods.metadata, {}, terms);
     if (life < LEAST_LIFE_SECONDS)
       throw new Error(
         `max token life supported by external-jwt-signer (${life}s) is less than acceptable (min ${LEAST_LIFE_SECONDS}s)`,
@@ -85,13 +93,24 @@ export class OutsideSigner implements TokenSigner {
   }
 
   async sign(claims: JWTPayload): Promise<string> {
+    try {
+      const token = await this.#signed(claims);
+      this.counts.signed('OK');
+      return token;
+    } catch (error) {
+      this.counts.signed(codeOf(error));
+      throw error;
+    }
+  }
+
+  async #signed(claims: JWTPayload): Promise<string> {
     const payload = Buffer.from(JSON.stringify(claims)).toString('base64url');
     const terms = { timeoutMs: SIGN_TIMEOUT_MS, waits: true };
-    const { header, signature } = await this.#socket
-      .call(this.#methods.sign, { claims: payload }, terms)
-      .catch(during('while signing jwt'));
+    const { header, signature } = await this.#call(this.#methods.sign, { claims: payload }, terms).catch(
+      during('while signing jwt'),
+    );
     const keyId = await Promise.resolve(header).then(checkedHeader).catch(during('while validating header'));
-    if ((await this.keysWith(keyId)).some(({ isHidden }) => isHidden))
+    if ((await this.#keysWith(keyId, () => this.#refresh())).some(({ isHidden }) => isHidden))
       throw new Error(
         `while validating header: key used for signing JWT (kid: ${keyId}) is excluded from OIDC discovery docs`,
       );
@@ -103,12 +122,16 @@ export class OutsideSigner implements TokenSigner {
     return this.#known.keys;
   }
 
-  /** Asks again for one that is not known yet: it may be new. */
+  /** Asks again for one that is not known yet, for it may be new; not more than once a second, however many are asked for. */
   async keysWith(id: string): Promise<readonly VerificationKey[]> {
+    return this.#keysWith(id, () => this.#look());
+  }
+
+  async #keysWith(id: string, refresh: () => Promise<void>): Promise<readonly VerificationKey[]> {
     const known = this.#find(id);
     if (known.length > 0) return known;
     try {
-      await this.#refresh();
+      await refresh();
     } catch (error) {
       this.#log.warn('keys for tokens of ServiceAccounts could not be had', { error: String(error) });
       return [];
@@ -124,22 +147,63 @@ export class OutsideSigner implements TokenSigner {
     return this.#known.keys.filter((one) => one.id === id);
   }
 
+  #look(): Promise<void> {
+    this.#looking ??= this.#looked().finally(() => {
+      this.#looking = undefined;
+    });
+    return this.#looking;
+  }
+
+  async #looked(): Promise<void> {
+    const waitMs = this.#lookedMs + UNKNOWN_KEY_PAUSE_MS - this.#clock.monotonicMs();
+    if (waitMs > 0) await sleep(this.#clock, waitMs);
+    this.#lookedMs = this.#clock.monotonicMs();
+    await this.#refresh();
+  }
+
   /** Whoever asks while it is under way waits for the same answer. */
   #refresh(): Promise<void> {
-    this.#refreshing ??= this.#fetched().finally(() => {
-      this.#refreshing = undefined;
-    });
+    this.#refreshing ??= this.#fetched().then(
+      (takenAt) => {
+        this.#refreshing = undefined;
+        this.counts.fetched(this.#clock.now() / 1000, takenAt);
+      },
+      (error: unknown) => {
+        this.#refreshing = undefined;
+        this.counts.notFetched(codeOf(error));
+        throw error;
+      },
+    );
     return this.#refreshing;
   }
 
-  async #fetched(): Promise<void> {
+  /** Resolves with when they were put together, in seconds. */
+  async #fetched(): Promise<number> {
     const at = 'while fetching token verification keys';
     const terms = { timeoutMs: KEYS_TIMEOUT_MS, waits: true };
-    const answer = await this.#socket
-      .call(this.#methods.fetchKeys, {}, terms)
-      .catch(during(`${at}: while getting externally supported jwt signing keys`));
+    const answer = await this.#call(this.#methods.fetchKeys, {}, terms).catch(
+      during(`${at}: while getting externally supported jwt signing keys`),
+    );
     const keys = await Promise.resolve(answer).then(keysIn).catch(during(at));
     this.#known = { keys, refreshMs: this.#clock.now() + answer.refresh_hint_seconds * 1000 };
+    return answer.data_timestamp!.seconds + answer.data_timestamp!.nanos / 1e9;
+  }
+
+  async #call<Request extends object, Response extends object>(
+    method: MethodDefinition<Request, Response>,
+    request: Request,
+    terms: CallTerms,
+  ): Promise<Response> {
+    const beganMs = this.#clock.monotonicMs();
+    const took = (code: string) => this.counts.called(method.path, code, this.#clock.monotonicMs() - beganMs);
+    try {
+      const answer = await this.#socket.call(method, request, terms);
+      took('OK');
+      return answer;
+    } catch (error) {
+      took(codeOf(error));
+      throw error;
+    }
   }
 
   #refreshAt(dueMs: number): void {
@@ -160,7 +224,7 @@ export class OutsideSigner implements TokenSigner {
 const during =
   (what: string) =>
   (error: Error): never => {
-    throw new Error(`${what}: ${error.message}`);
+    throw new Error(`${what}: ${error.message}`, { cause: error });
   };
 
 /** The id of the key. Throws what is wrong with the header of a token that came from outside. */

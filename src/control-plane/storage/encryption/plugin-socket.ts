@@ -60,10 +60,20 @@ function addressOf(endpoint: string): string {
 }
 
 /** As Go prints it: `rpc error: code = Unavailable desc = …`. */
-function failureOf({ code, details, message }: ServiceError): Error {
+export class CallFailed extends Error {
+  /** gRPC's, as Go calls them: `DeadlineExceeded`. */
+  readonly code: string;
+
+  constructor(code: string, why: string) {
+    super(`rpc error: code = ${code} desc = ${why}`);
+    this.code = code;
+  }
+}
+
+function failureOf({ code, details, message }: ServiceError): CallFailed {
   const name = (status[code] ?? 'UNKNOWN')
     .split('_')
     .map((part) => part.charAt(0) + part.slice(1).toLowerCase())
     .join('');
-  return new Error(`rpc error: code = ${name} desc = ${details || message}`);
+  return new CallFailed(name === 'Cancelled' ? 'Canceled' : name, details || message);
 }
