@@ -66,9 +66,10 @@ export class Client {
   ): Followable<WatchEvent<T>> {
     const { signal, ...query } = options;
     const path = pathOf(kind, { ...(options.namespace && { namespace: options.namespace }) });
-    return this.transport.watch({ path: `${path}${queryOf({ ...query, watch: true })}`, signal }) as Followable<
-      WatchEvent<T>
-    >;
+    return this.transport.watch({
+      path: `${path}${queryOf(Object.assign(query, { watch: true }))}`,
+      signal,
+    }) as Followable<WatchEvent<T>>;
   }
 
   async create<T extends KubeObject>(kind: Kind<T>, object: Draft<T>): Promise<T> {

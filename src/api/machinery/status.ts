@@ -130,11 +130,8 @@ export interface ResourceRef {
   plural: string;
 }
 const qualified = ({ group, plural }: ResourceRef): string => (group ? `${plural}.${group}` : plural);
-const detailsOf = ({ group, plural }: ResourceRef, name: string): StatusDetails => ({
-  ...(name && { name }),
-  ...(group && { group }),
-  kind: plural,
-});
+const detailsOf = ({ group, plural }: ResourceRef, name: string): StatusDetails =>
+  Object.assign({}, name && { name }, group && { group }, { kind: plural });
 
 export const badRequest = (message: string): StatusError => new StatusError('BadRequest', message);
 export const unauthorized = (message = 'Unauthorized'): StatusError => new StatusError('Unauthorized', message);

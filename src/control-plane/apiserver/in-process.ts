@@ -55,7 +55,7 @@ const OVER: IteratorResult<WatchEvent> = { done: true, value: undefined };
 
 /** As its informers follow it. */
 function followWatch(pipeline: Pipeline, request: AskedWatch, take: (event: WatchEvent) => void): Following {
-  const audited = auditedFrom(pipeline, { ...request, method: 'GET' });
+  const audited = auditedFrom(pipeline, { method: 'GET', ...request });
   const opening = openedWatch(pipeline, request, audited).then((opened) =>
     'events' in opened ? opened.events : eventsOf(opened),
   );
@@ -152,7 +152,7 @@ class InProcessWatch implements AsyncIterator<WatchEvent> {
   }
 
   async #open(): Promise<void> {
-    const audited = auditedFrom(this.#pipeline, { ...this.#request, method: 'GET' });
+    const audited = auditedFrom(this.#pipeline, { method: 'GET', ...this.#request });
     const opened = await openedWatch(this.#pipeline, this.#request, audited);
     this.#audited = audited;
     if ('events' in opened) this.#remote = opened.events[Symbol.asyncIterator]();

@@ -33,10 +33,8 @@ export const CronJob = defineKind<schema.CronJob>({
       : dns1123Subdomain(name),
   generationOf: ({ spec }) => spec,
   defaults: ({ spec = {}, ...cronJob }) =>
-    ({
-      ...cronJob,
-      spec: {
-        ...spec,
+    Object.assign(cronJob, {
+      spec: Object.assign({}, spec, {
         concurrencyPolicy: spec.concurrencyPolicy || 'Allow',
         suspend: spec.suspend ?? false,
         jobTemplate: {
@@ -46,7 +44,7 @@ export const CronJob = defineKind<schema.CronJob>({
         },
         successfulJobsHistoryLimit: spec.successfulJobsHistoryLimit ?? 3,
         failedJobsHistoryLimit: spec.failedJobsHistoryLimit ?? 1,
-      },
+      }),
     }) as schema.CronJob,
   validate: ({ spec }, { spec: at }) => [
     ...validateSchedule(spec.schedule, at),

@@ -19,6 +19,7 @@ import {
   validateLabelSelector,
 } from '#api/machinery/label-selector.ts';
 import { dns1123Label } from '#api/machinery/names.ts';
+import { withMeta, withParts } from '#api/machinery/object.ts';
 import { isTrue } from './job/conditions.ts';
 import { validateJobSpec, warningsOfJobSpec } from './job/spec-rules.ts';
 import { validateJobStatusUpdate } from './job/status-rules.ts';
@@ -107,21 +108,20 @@ const defaultFailurePolicy = ({ rules = [] }: schema.Submitted<schema.PodFailure
 function withOwnSelector(job: schema.Job): schema.Job {
   const { template, selector } = job.spec;
   const labels = { ...ownLabelsOf(job), ...template.metadata?.labels };
-  return {
-    ...job,
-    spec: {
-      ...job.spec,
-      selector: { ...selector, matchLabels: { [UID_LABELS[0]!]: job.metadata.uid, ...selector?.matchLabels } },
-      template: { ...template, metadata: { ...template.metadata, labels } },
-    },
-  };
+  const matchLabels = { [UID_LABELS[0]!]: job.metadata.uid, ...selector?.matchLabels };
+  return withParts(job, {
+    spec: Object.assign({}, job.spec, {
+      selector: Object.assign({}, selector, { matchLabels }),
+      template: Object.assign({}, template, { metadata: Object.assign({}, template.metadata, { labels }) }),
+    }),
+  });
 }
 
 /** A Job without labels has those of its pods, the ones that the server adds included. */
 function withLabelsOfTemplate(job: schema.Job): schema.Job {
   const { labels } = job.spec.template.metadata ?? {};
   if (!labels || Object.keys(job.metadata.labels ?? {}).length > 0) return job;
-  return { ...job, metadata: { ...job.metadata, labels: labels as Record<string, string> } };
+  return withParts(job, { metadata: withMeta(job.metadata, { labels: labels as Record<string, string> }) });
 }
 
 const ownLabelsOf = ({ metadata }: schema.Job): Record<string, string> =>

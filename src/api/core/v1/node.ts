@@ -98,16 +98,14 @@ const NO_SYSTEM = {
 };
 
 /** What a kubelet that does not say otherwise promises is all that the machine has. */
-const defaultStatus = ({ capacity, allocatable = capacity, ...status }: schema.Submitted<schema.NodeStatus> = {}) => ({
-  ...status,
-  ...(capacity && { capacity }),
-  ...(allocatable && { allocatable }),
-  daemonEndpoints: {
-    ...status.daemonEndpoints,
-    kubeletEndpoint: status.daemonEndpoints?.kubeletEndpoint ?? { Port: 0 },
-  },
-  nodeInfo: status.nodeInfo ?? NO_SYSTEM,
-});
+const defaultStatus = ({ capacity, allocatable = capacity, ...status }: schema.Submitted<schema.NodeStatus> = {}) =>
+  Object.assign(status, capacity && { capacity }, allocatable && { allocatable }, {
+    daemonEndpoints: {
+      ...status.daemonEndpoints,
+      kubeletEndpoint: status.daemonEndpoints?.kubeletEndpoint ?? { Port: 0 },
+    },
+    nodeInfo: status.nodeInfo ?? NO_SYSTEM,
+  });
 
 /** Kubelets were once configured through their nodes; that is gone, and its fields stay empty. */
 function withoutConfig(node: schema.Node): schema.Node {

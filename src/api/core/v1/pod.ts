@@ -2,6 +2,7 @@
 import type * as schema from '#api/generated/schema.ts';
 import { defineKind } from '#api/machinery/define-kind.ts';
 import { dns1123Label } from '#api/machinery/names.ts';
+import { withParts } from '#api/machinery/object.ts';
 import { podColumns } from './pod/columns.ts';
 import { withoutDisabledFields } from './pod/disabled-fields.ts';
 import { defaultPod, defaultPodSpec } from './pod/spec.ts';
@@ -43,10 +44,10 @@ export const Pod = defineKind<schema.Pod>({
   generationOf: ({ spec }) => spec,
   statusKeeps: ['ownerReferences'],
 
-  defaults: (pod) => ({ ...(pod as schema.Pod), spec: defaultPod(defaultPodSpec(pod.spec)) }),
+  defaults: (pod) => withParts(pod as schema.Pod, { spec: defaultPod(defaultPodSpec(pod.spec)) }),
   prepareForCreate: (given) => {
-    const pod = { ...given, spec: withoutDisabledFields(given.spec) };
-    return { ...pod, status: initialStatus(pod) };
+    const pod = withParts(given, { spec: withoutDisabledFields(given.spec) });
+    return withParts(pod, { status: initialStatus(pod) });
   },
   prepareForUpdate: (next, current, subresource) => {
     if (subresource === 'ephemeralcontainers') return withSpec(current, next, ephemeralContainersOf);

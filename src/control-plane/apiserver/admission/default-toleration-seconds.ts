@@ -1,6 +1,7 @@
 /** A pod stays on a node that is not ready or cannot be reached for five minutes, unless it says otherwise. */
 import type { Pod } from '#api/core/v1/pod.ts';
 import type { Toleration } from '#api/generated/schema.ts';
+import { withParts } from '#api/machinery/object.ts';
 import { type AdmissionPlugin, defineAdmission } from './define-admission.ts';
 
 const KEYS = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'];
@@ -26,7 +27,8 @@ export const defaultTolerationSeconds = ({
           ? []
           : [{ key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: seconds[index] ?? 0 }],
       );
-      return missing.length === 0 ? pod : { ...pod, spec: { ...pod.spec, tolerations: [...tolerations, ...missing] } };
+      if (missing.length === 0) return pod;
+      return withParts(pod, { spec: Object.assign({}, pod.spec, { tolerations: [...tolerations, ...missing] }) });
     },
   });
 

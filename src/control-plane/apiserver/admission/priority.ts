@@ -1,5 +1,6 @@
 /** Turns `spec.priorityClassName` into the number the scheduler compares. Refuses a class that does not exist. */
 import type { Pod } from '#api/core/v1/pod.ts';
+import { withParts } from '#api/machinery/object.ts';
 import { PriorityClass } from '#api/scheduling/v1/priority-class.ts';
 import { type AdmissionRequest, type AdmissionServices, defineAdmission, refused } from './define-admission.ts';
 
@@ -23,7 +24,7 @@ export const priority = defineAdmission<Pod>({
         `the string value of PreemptionPolicy (${spec.preemptionPolicy}) must not be provided in pod spec; priority admission controller computed ${preemptionPolicy} from the given PriorityClass name`,
       );
     const named = priorityClassName ? { priorityClassName } : {};
-    return { ...pod, spec: { ...spec, ...named, priority: value, preemptionPolicy } };
+    return withParts(pod, { spec: Object.assign({}, spec, named, { priority: value, preemptionPolicy }) });
   },
 });
 

@@ -6,6 +6,7 @@ import type { Pod } from '#api/core/v1/pod.ts';
 import { isMirrorPod, secretNamesOf } from '#api/core/v1/pod-references.ts';
 import { ServiceAccount } from '#api/core/v1/service-account.ts';
 import type { Container, Volume, VolumeMount } from '#api/generated/schema.ts';
+import { withParts } from '#api/machinery/object.ts';
 import { StatusError } from '#api/machinery/status.ts';
 import { sleep } from '#base/clock.ts';
 import { type Random, randomSuffix } from '#base/random.ts';
@@ -30,7 +31,8 @@ export const serviceAccountPlugin = defineAdmission<Pod>({
     if (isMirrorPod(pod)) return pod;
     const serviceAccountName = pod.spec.serviceAccountName || DEFAULT_NAME;
     const account = await accountOf(serviceAccountName, request, services);
-    const named = { ...pod, spec: { ...pod.spec, serviceAccountName, serviceAccount: serviceAccountName } };
+    const naming = { serviceAccountName, serviceAccount: serviceAccountName };
+    const named = withParts(pod, { spec: Object.assign({}, pod.spec, naming) });
     const mounted = wantsToken(pod, account) ? withToken(named, services.random) : named;
     if (pod.spec.imagePullSecrets?.length || !account.imagePullSecrets?.length) return mounted;
     return { ...mounted, spec: { ...mounted.spec, imagePullSecrets: account.imagePullSecrets } };
@@ -94,16 +96,16 @@ function withToken(pod: Pod, random: Random): Pod {
   const mount: VolumeMount = { name, readOnly: true, mountPath: MOUNT_PATH };
   const isNeeded = [...(initContainers ?? []), ...containers].some((container) => !hasMount(container));
   const addMount = (container: Container): Container =>
-    hasMount(container) ? container : { ...container, volumeMounts: [...(container.volumeMounts ?? []), mount] };
-  return {
-    ...pod,
-    spec: {
-      ...pod.spec,
-      ...(initContainers && { initContainers: initContainers.map(addMount) }),
+    hasMount(container)
+      ? container
+      : Object.assign({}, container, { volumeMounts: [...(container.volumeMounts ?? []), mount] });
+  return withParts(pod, {
+    spec: Object.assign({}, pod.spec, {
       containers: containers.map(addMount),
+      ...(initContainers && { initContainers: initContainers.map(addMount) }),
       ...(!present && isNeeded && { volumes: [...volumes, tokenVolume(name)] }),
-    },
-  };
+    }),
+  });
 }
 
 const hasMount = ({ volumeMounts = [] }: Container): boolean =>

@@ -32,8 +32,8 @@ interface Wanted {
 export async function ensureBootstrapConfig(client: Client, known: Known = new Map()): Promise<void> {
   const levels = { mandatory: MANDATORY_LEVELS, suggested: SUGGESTED_LEVELS } as unknown as Wanted;
   const flows = { mandatory: MANDATORY_FLOWS, suggested: SUGGESTED_FLOWS } as unknown as Wanted;
-  await ensureAll(client, PriorityLevelConfiguration as unknown as Kind<Configured>, { ...levels, known });
-  await ensureAll(client, FlowSchema as unknown as Kind<Configured>, { ...flows, known });
+  await ensureAll(client, PriorityLevelConfiguration as unknown as Kind<Configured>, { known, ...levels });
+  await ensureAll(client, FlowSchema as unknown as Kind<Configured>, { known, ...flows });
 }
 
 /** By kind: the versions of all objects that were found to be right. */

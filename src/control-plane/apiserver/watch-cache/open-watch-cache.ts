@@ -347,7 +347,7 @@ class StorageWatchCache implements WatchCache {
     const limits = { objects: this.#objects, limit: this.#limits.watcherEvents };
     const add = (from: Revision) => {
       if (this.#stop.aborted) throw serviceUnavailable('the server is shutting down');
-      const watcher = new CacheWatcher(options, { ...limits, after: from });
+      const watcher = new CacheWatcher(options, { after: from, ...limits });
       this.#watchers.add(watcher);
       if (options.bookmarks) this.#scheduleBookmark();
       options.endsSoon?.addEventListener('abort', () => void this.#lastBookmark(watcher), { once: true });

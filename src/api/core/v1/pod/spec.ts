@@ -6,11 +6,10 @@ import { defaultVolume } from './volumes.ts';
 /** What a pod and a template get when they do not say. */
 export function defaultPodSpec(given: Submitted<PodSpec> = {}): PodSpec {
   const account = given.serviceAccountName || given.serviceAccount;
-  return {
-    ...given,
+  return Object.assign({}, given as PodSpec, {
+    containers: (given.containers ?? []).map(defaultContainer<Container>),
     ...(given.volumes && { volumes: given.volumes.map(defaultVolume) }),
     ...(given.initContainers && { initContainers: given.initContainers.map(defaultContainer<Container>) }),
-    containers: (given.containers ?? []).map(defaultContainer<Container>),
     ...(given.ephemeralContainers && {
       ephemeralContainers: given.ephemeralContainers.map(defaultContainer<EphemeralContainer>),
     }),
@@ -20,7 +19,7 @@ export function defaultPodSpec(given: Submitted<PodSpec> = {}): PodSpec {
     ...(account && { serviceAccountName: account, serviceAccount: account }),
     securityContext: given.securityContext ?? {},
     schedulerName: given.schedulerName || 'default-scheduler',
-  } as PodSpec;
+  });
 }
 
 /** What only a pod gets, not a template. */
@@ -29,10 +28,9 @@ export function defaultPod(spec: PodSpec): PodSpec {
     const requesting = withRequestsFromLimits(container);
     return spec.hostNetwork ? withHostPorts(requesting) : requesting;
   };
-  return {
-    ...spec,
+  return Object.assign({}, spec, {
     containers: spec.containers.map(own),
     ...(spec.initContainers && { initContainers: spec.initContainers.map(own) }),
     enableServiceLinks: spec.enableServiceLinks ?? true,
-  };
+  });
 }
