@@ -57,7 +57,8 @@ export interface NodeSwitch {
 
 /** A watch that is open, or about to be. */
 export interface FollowedWatch {
-  info: RequestInfo;
+  /** Read from the path only when it is asked for. */
+  info: () => RequestInfo;
   user: UserInfo;
   /** Set when the watch was dropped: with the error that its client gets, or undefined for an orderly end. */
   dropped?: { reason: Error | undefined };
@@ -97,7 +98,7 @@ export class Faults {
    * client has to begin anew. Gives how many they were.
    */
   dropWatch(which: Omit<Which, 'verb' | 'times'> = {}, how: 'closed' | 'lost' | 'expired' = 'lost'): number {
-    const met = [...this.#watches].filter(({ info, user }) => matches(which, info, user));
+    const met = [...this.#watches].filter(({ info, user }) => matches(which, info(), user));
     for (const watch of met) {
       this.#watches.delete(watch);
       watch.dropped = { reason: how === 'closed' ? undefined : endOf(how) };
@@ -146,7 +147,7 @@ export class Faults {
 
   /** Like `around`, for the opening of a watch, which can be dropped until it is `over`. */
   async openWatch<T>(
-    info: RequestInfo,
+    info: () => RequestInfo,
     user: UserInfo,
     open: () => Promise<T>,
   ): Promise<{ opened: T; watch: FollowedWatch; over(): void }> {
@@ -154,7 +155,7 @@ export class Faults {
     const over = () => void this.#watches.delete(watch);
     this.#watches.add(watch);
     try {
-      return { opened: await (this.isQuiet ? open() : this.around(info, user, open)), watch, over };
+      return { opened: await (this.isQuiet ? open() : this.around(info(), user, open)), watch, over };
     } catch (error) {
       over();
       throw error;

@@ -17,7 +17,7 @@ export class Gate {
   constructor(inner: Pipeline, { faults, edgeClock }: { faults: Faults; edgeClock: Clock }) {
     const guarded = <T>(info: () => RequestInfo, user: UserInfo, request: () => Soon<T>) =>
       this.#counted(faults.isQuiet ? request : () => faults.around(info(), user, request));
-    const openWatch = async (info: RequestInfo, user: UserInfo, open: () => ReturnType<Pipeline['watch']>) => {
+    const openWatch = async (info: () => RequestInfo, user: UserInfo, open: () => ReturnType<Pipeline['watch']>) => {
       const { opened, watch, over } = await faults.openWatch(info, user, open);
       if ('events' in opened) return { events: untilDropped<WatchEvent>(opened.events, watch, over) };
       const { kind, batches } = opened;
@@ -38,9 +38,17 @@ export class Gate {
           () => inner.dispatch(...args),
         ),
       watch: (request: IncomingRequest) =>
-        openWatch(requestInfoOf(request.method, request.path), request.user, () => inner.watch(request)),
+        openWatch(
+          () => requestInfoOf(request.method, request.path),
+          request.user,
+          () => inner.watch(request),
+        ),
       openWatch: (...[info, request]: Parameters<Pipeline['openWatch']>) =>
-        openWatch(info, request.user, () => inner.openWatch(info, request)) as Promise<OpenedWatch>,
+        openWatch(
+          () => info,
+          request.user,
+          () => inner.openWatch(info, request),
+        ) as Promise<OpenedWatch>,
     };
     this.pipeline = Object.assign(Object.create(inner) as Pipeline, own);
   }

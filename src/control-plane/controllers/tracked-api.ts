@@ -57,7 +57,7 @@ export function trackedApi(key: ObjectKey, { client, barrier, writes }: Parts) {
       const { name, namespace, uid } = object.metadata;
       try {
         const at = { name, ...(namespace && { namespace }) };
-        await client.delete(kind, at, { ...options, preconditions: { uid } });
+        await client.delete(kind, at, Object.assign({}, options, { preconditions: { uid } }));
       } catch (error) {
         if (!hasReason(error, 'NotFound')) throw error;
       }

@@ -53,19 +53,21 @@ export function countedStatus(deployment: Deployment, { newRs, old }: Sets, nowM
   const all = newRs ? [...old, newRs] : old;
   const available = availablePods(all);
   const { collisionCount, conditions } = deployment.status ?? {};
-  const status: DeploymentStatus = {
-    ...(deployment.metadata.generation !== undefined && { observedGeneration: deployment.metadata.generation }),
-    ...withoutZeros({
+  const { generation } = deployment.metadata;
+  const status: DeploymentStatus = Object.assign(
+    {},
+    generation !== undefined && { observedGeneration: generation },
+    withoutZeros({
       replicas: actualPods(all),
       updatedReplicas: actualPods(newRs ? [newRs] : []),
       readyReplicas: readyPods(all),
       availableReplicas: available,
       unavailableReplicas: Math.max(0, wantedPods(all) - available),
     }),
-    terminatingReplicas: terminatingPods(all),
-    ...(collisionCount !== undefined && { collisionCount }),
-    ...(conditions && { conditions }),
-  };
+    { terminatingReplicas: terminatingPods(all) },
+    collisionCount !== undefined && { collisionCount },
+    conditions && { conditions },
+  );
   const isAvailable = available >= deployment.spec.replicas - maxUnavailable(deployment);
   return withCondition(status, isAvailable ? AVAILABLE : UNAVAILABLE, nowMs);
 }

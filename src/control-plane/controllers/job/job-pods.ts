@@ -79,7 +79,8 @@ function containersEndedMs({ spec, status }: Pod): number | undefined {
 export function podOf(job: Job, index?: number, failures?: IndexFailures): Draft<Pod> {
   const pod = podFromTemplate(job);
   const { metadata } = pod;
-  const tracked = { ...metadata, finalizers: [...new Set([...(metadata.finalizers ?? []), TRACKING_FINALIZER])] };
+  const finalizers = [...new Set([...(metadata.finalizers ?? []), TRACKING_FINALIZER])];
+  const tracked = Object.assign({}, metadata, { finalizers });
   if (index === undefined) return { ...pod, metadata: tracked };
   const counts = failures && {
     [FAILURE_COUNT]: `${failures.counted}`,

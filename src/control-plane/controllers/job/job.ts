@@ -202,10 +202,8 @@ class Step {
     const { spec, status } = this.#job;
     const now = timestampOf(this.#nowMs);
     const startTime = spec.suspend && !verdict ? undefined : (status?.startTime ?? now);
-    return {
-      ...(startTime && { startTime }),
-      ...(isOver && verdict?.final === 'Complete' && { completionTime: now }),
-    };
+    const isComplete = isOver && verdict?.final === 'Complete';
+    return Object.assign({}, startTime && { startTime }, isComplete && { completionTime: now });
   }
 
   #conditions(verdict: Verdict | undefined, isOver: boolean): Pick<JobStatus, 'conditions'> {

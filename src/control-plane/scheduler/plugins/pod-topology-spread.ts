@@ -93,12 +93,12 @@ export const podTopologySpreadWith = ({
           : listedConstraints(pod, { cluster, listed, when: 'DoNotSchedule' });
       if (strict.length === 0) return 'skip';
       const counted = strict.map((constraint) => ({
-        ...constraint,
         counts: countsOf(pod, constraint, { cluster, labelled: strict }),
         self: matchesLabels(constraint.selector, pod.metadata.labels) ? 1 : 0,
         extra: 0,
         domains: cluster.domains(constraint.topologyKey),
         known: [],
+        ...constraint,
       }));
       return { state: { strict: counted, soft: [], ignored: NO_NODES } };
     },
@@ -142,7 +142,7 @@ export const podTopologySpreadWith = ({
       const telling = constraints.filter(({ topologyKey }) => cluster.domains(topologyKey).names.length > 0);
       const soft = telling.map((constraint) => {
         const counts = countsOf(pod, constraint, { cluster, labelled, isSoft: true });
-        return { ...constraint, counts, weight: Math.log(sizeOf(constraint, nodes, ignored) + 2) };
+        return { counts, weight: Math.log(sizeOf(constraint, nodes, ignored) + 2), ...constraint };
       });
       return { strict: [], soft, ignored };
     },
