@@ -13,6 +13,7 @@ import type { Kubelet } from '#node/kubelet/kubelet.ts';
 import { type KubeletOptions, startKubelet } from '#node/kubelet/start-kubelet.ts';
 import type { Mounter } from '#node/kubelet/volumes/mounter.ts';
 import { detectMachineFacts } from '#node/runtime/machine-facts.ts';
+import type { RuntimeHandler } from '#node/runtime/runtime.ts';
 import type { Program } from '#node/runtime/simulated/program.ts';
 import { SimulatedRuntime } from '#node/runtime/simulated/simulated-runtime.ts';
 import { pod, startCluster, type TestCluster } from '#testing/cluster.ts';
@@ -48,6 +49,7 @@ export async function withKubelet(
     programs?: Record<string, Program>;
     pulls?: string[];
     hangs?: string[];
+    handlers?: RuntimeHandler[];
     kubelet?: Partial<KubeletOptions>;
   },
   body: (fixture: Fixture) => Promise<void>,
@@ -69,6 +71,7 @@ export async function withKubelet(
       program,
       ...(options.pulls && { pulls: options.pulls }),
       ...(options.hangs && { hangs: options.hangs }),
+      ...(options.handlers && { handlers: options.handlers }),
     });
     const begin = async () => {
       const stop = new AbortController();

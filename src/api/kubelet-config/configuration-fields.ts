@@ -34,6 +34,9 @@ const isRestartPeriod: Check = (value) =>
   isObject(value) &&
   Object.entries(value as object).every(([name, each]) => name === 'maxContainerRestartPeriod' && isDuration(each));
 
+const isIdsPerPod: Check = (value) =>
+  isObject(value) && Object.entries(value as object).every(([name, each]) => name === 'idsPerPod' && isWhole(each));
+
 const field = (what: string, is: Check, isActedOn = true): Field => ({
   isActedOn,
   misfit: (name, value) => (is(value) ? undefined : `${name}: ${JSON.stringify(value) ?? 'undefined'} is not ${what}`),
@@ -90,6 +93,7 @@ const ACTED_ON: Record<string, Field> = {
   shutdownGracePeriodByPodPriority: field('a list of priorities with seconds', isList(isShutdownGrace)),
   crashLoopBackOff: field('an object with maxContainerRestartPeriod', isRestartPeriod),
   allowedUnsafeSysctls: texts,
+  userNamespaces: field('an object with idsPerPod', isIdsPerPod),
 };
 
 /** Upstream knows them; here the thing that they set is fixed, is the cluster's to say, or does not exist. */
@@ -108,7 +112,7 @@ const IGNORED = `enableServer syncFrequency httpCheckFrequency staticPodURL stat
   kernelMemcgNotification logging enableSystemLogHandler enableSystemLogQuery enableProfilingHandler
   enableDebugFlagsHandler seccompDefault memoryThrottlingFactor memoryReservationPolicy reservedMemory
   localStorageCapacityIsolation containerRuntimeEndpoint imageServiceEndpoint tracing registerNode
-  userNamespaces imagePullCredentials shutdownGracePeriodByPodPriorityPolicy`
+  imagePullCredentials shutdownGracePeriodByPodPriorityPolicy`
   .trim()
   .split(/\s+/);
 

@@ -67,6 +67,7 @@ export function validateConfiguration(it: KubeletConfiguration): string[] {
       ['pods', 'none'].includes(name),
       `option ${JSON.stringify(name)} specified for enforceNodeAllocatable (--enforce-node-allocatable). Valid options are "pods" and "none"`,
     );
+  userRules(it, must);
   verificationRules(it, must);
   shutdownRules(it, must);
   evictionRules(it, must);
@@ -74,6 +75,16 @@ export function validateConfiguration(it: KubeletConfiguration): string[] {
 }
 
 type Must = (holds: boolean, text: string) => void;
+
+const IDS_UNIT = 65_536;
+const MOST_IDS = 2 ** 32 - 1;
+
+function userRules({ userNamespaces: { idsPerPod = IDS_UNIT } }: KubeletConfiguration, must: Must): void {
+  const name = 'userNamespaces.idsPerPod must';
+  if (idsPerPod < IDS_UNIT) must(false, `${name} not be less than ${IDS_UNIT}`);
+  else if (idsPerPod % IDS_UNIT !== 0) must(false, `${name} be a multiple of ${IDS_UNIT}`);
+  else must(idsPerPod <= MOST_IDS, `${name} not be more than ${MOST_IDS}`);
+}
 
 const VERIFICATION = ['NeverVerify', 'NeverVerifyPreloadedImages', 'NeverVerifyAllowlistedImages', 'AlwaysVerify'];
 

@@ -61,6 +61,7 @@ export interface KubeletConfiguration {
   shutdownGracePeriodByPodPriority: ShutdownGrace[];
   crashLoopBackOff: { maxContainerRestartPeriod?: string };
   allowedUnsafeSysctls: string[];
+  userNamespaces: { idsPerPod?: number };
 }
 
 export const API_VERSION = 'kubelet.config.k8s.io/v1beta1';
@@ -111,6 +112,7 @@ export const DEFAULT_CONFIGURATION: KubeletConfiguration = {
   shutdownGracePeriodByPodPriority: [],
   crashLoopBackOff: {},
   allowedUnsafeSysctls: [],
+  userNamespaces: {},
 };
 
 export class BadKubeletConfiguration extends Error {

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Container, Pod, VolumeMount } from '#api/generated/schema.ts';
-import type { ContainerConfig, Image, Mount, MountPropagation } from '#node/runtime/runtime.ts';
+import type { ContainerConfig, Image, Mount, MountPropagation, UserNamespace } from '#node/runtime/runtime.ts';
 import type { DeviceGrant } from '#node/runtime/devices/device-plugin.ts';
 import { type Environment, environmentOf, type EnvironmentSources } from './environment.ts';
 import { etcHosts, hostnameOf } from './etc-hosts.ts';
@@ -34,6 +34,7 @@ export interface ContainerInputs {
   image: Image;
   restartCount: number;
   podIPs: readonly string[];
+  users: UserNamespace;
   /** By volume name. */
   volumes: ReadonlyMap<string, string>;
   /** The pod's own folder. */
@@ -48,7 +49,7 @@ export interface ContainerInputs {
 
 /** @throws UnresolvedField, RefusedSecurity: a CreateContainerConfigError */
 export async function containerConfigOf(inputs: ContainerInputs, facts: ContainerFacts): Promise<ContainerConfig> {
-  const { pod, container, image, restartCount, podIPs, targetId } = inputs;
+  const { pod, container, image, restartCount, podIPs, users, targetId } = inputs;
   const environment = await environmentOf(pod, container, { ...facts.sources, podIPs });
   const values = new Map(environment.map(({ key, value }) => [key, value]));
   const expanded = (texts: string[] | undefined) =>
@@ -60,7 +61,7 @@ export async function containerConfigOf(inputs: ContainerInputs, facts: Containe
     args: expanded(container.args),
     workingDir: container.workingDir ?? '',
     envs: [...withHostname(environment, pod, facts), ...pairsOf(inputs.grant?.envs)],
-    mounts: [...(await mountsOf(inputs, facts, environment)), ...deviceMounts(inputs.grant)],
+    mounts: withUsers([...(await mountsOf(inputs, facts, environment)), ...deviceMounts(inputs.grant)], inputs),
     ...withDevices([...(inputs.grant?.devices ?? []), ...volumeDevices(inputs)]),
     ...withCdiDevices([...(inputs.claimed ?? []), ...(inputs.grant?.cdiDevices ?? [])]),
     labels: containerLabels(pod, container),
@@ -71,7 +72,7 @@ export async function containerConfigOf(inputs: ContainerInputs, facts: Containe
     tty: container.tty ?? false,
     linux: {
       resources: linuxResources(pod, container, facts.machine),
-      securityContext: containerSecurity(pod, container, { facts: facts.security, image, targetId }),
+      securityContext: containerSecurity(pod, container, { facts: facts.security, image, users, targetId }),
     },
   };
 }
@@ -94,7 +95,7 @@ async function mountsOf(inputs: ContainerInputs, facts: ContainerFacts, environm
   const readOnly = new Set((inputs.pod.spec.volumes ?? []).filter(isReadOnlyVolume).map(({ name }) => name));
   for (const [index, mount] of (container.volumeMounts ?? []).entries())
     mounts.push({
-      containerPath: mount.mountPath.startsWith('/') ? mount.mountPath : `/${mount.mountPath}`,
+      containerPath: absolute(mount.mountPath),
       hostPath: await sourceOf(mount, index, { inputs, facts, environment }),
       readonly: (mount.readOnly ?? false) || readOnly.has(mount.name),
       propagation: PROPAGATIONS[mount.mountPropagation ?? 'None'] ?? 'PROPAGATION_PRIVATE',
@@ -103,6 +104,23 @@ async function mountsOf(inputs: ContainerInputs, facts: ContainerFacts, environm
   const has = (path: string) => mounts.some(({ containerPath }) => containerPath === path);
   const own = [...(has('/etc/hosts') ? [] : [hostsMount(inputs, facts)]), terminationLogMount(inputs)];
   return [...mounts, ...(await Promise.all(own))];
+}
+
+const absolute = (path: string): string => (path.startsWith('/') ? path : `/${path}`);
+
+/**
+ * What is the node's root's outside is the pod's root's in there. Files of images stay the node's: layers that the kernel
+ * has put together it does not mount with other users.
+ */
+function withUsers(mounts: Mount[], { pod, container, users }: ContainerInputs): Mount[] {
+  if (users.mode === 'NODE') return mounts;
+  const images = new Set((pod.spec.volumes ?? []).filter(({ image }) => image).map(({ name }) => name));
+  const ofImages = new Set(
+    (container.volumeMounts ?? []).filter(({ name }) => images.has(name)).map(({ mountPath }) => absolute(mountPath)),
+  );
+  return mounts.map((mount) =>
+    ofImages.has(mount.containerPath) ? mount : { ...mount, uidMappings: users.uids, gidMappings: users.gids },
+  );
 }
 
 async function sourceOf(

@@ -20,6 +20,7 @@ import type { RuntimePods } from './runtime-pods.ts';
 import { ClaimsFailed } from './resource-claims/claims-failed.ts';
 import type { ResourceClaims } from './resource-claims/resource-claims.ts';
 import { RefusedSecurity } from './security-context.ts';
+import { NODE_USERS } from './user-namespaces/user-namespaces.ts';
 
 /** Why it does not run; `reason` and `message` are its waiting state. */
 export class StartFailed extends Error {
@@ -47,7 +48,7 @@ export interface ContainerStarterOptions {
   claims: ResourceClaims;
 }
 
-export interface StartInputs extends Omit<ContainerInputs, 'image'> {
+export interface StartInputs extends Omit<ContainerInputs, 'image' | 'users'> {
   sandboxId: string;
   sandboxConfig: PodSandboxConfig;
   pullSecrets: readonly Secret[];
@@ -102,8 +103,9 @@ export class ContainerStarter {
     }
   }
 
-  async #createAndStart(inputs: StartInputs & ContainerInputs): Promise<string> {
+  async #createAndStart(inputs: StartInputs & Pick<ContainerInputs, 'image'>): Promise<string> {
     const { pod, container, sandboxId, sandboxConfig } = inputs;
+    const { usernsOptions: users = NODE_USERS } = sandboxConfig.linux.securityContext.namespaceOptions;
     const { runtime, runtimePods, events, facts, devices, claims } = this.#options;
     const [grant, claimed] = await asStartFailure(
       async () => [await devices.grantFor(pod, container), claims.cdiDevicesFor(pod, container)] as const,
@@ -114,7 +116,7 @@ export class ContainerStarter {
       },
     );
     const config = await asStartFailure(
-      () => containerConfigOf({ ...inputs, grant, claimed }, facts),
+      () => containerConfigOf({ ...inputs, users, grant, claimed }, facts),
       (error) => {
         if (!(error instanceof UnresolvedField) && !(error instanceof RefusedSecurity)) return undefined;
         events.warning(pod, container, 'Failed', `Error: ${error.message}`);

@@ -12,6 +12,7 @@ import type { RotatedCertificates } from './certificates/rotate-certificates.ts'
 import type { Usage } from './eviction/usage.ts';
 import type { CredentialProvider } from '#api/kubelet-config/credential-provider-config.ts';
 import type { ReadNetwork } from './server/network-facts.ts';
+import type { IdRange } from './user-namespaces/id-range.ts';
 import type { Mounter } from './volumes/mounter.ts';
 
 export interface KubeletOptions {
@@ -52,6 +53,8 @@ export interface KubeletOptions {
   resolvConf?: string;
   hosts?: string;
   mounter?: Mounter;
+  /** The users that pods may be given as their own: the machine is asked, if not given. */
+  idRange?: IdRange;
   /** The kubelet's own HTTPS API on `port`, in PEM; none without it. */
   server?: { certificate: string; key: string; clientCA: string; host?: string; readNetwork?: ReadNetwork };
   /** Certificates that are renewed before they end: as which it asks the API, and what its own API shows. */

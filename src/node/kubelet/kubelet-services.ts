@@ -14,6 +14,7 @@ import type { Allocations } from './resize/allocations.ts';
 import type { ResourceClaims } from './resource-claims/resource-claims.ts';
 import type { RuntimePods } from './runtime-pods.ts';
 import type { StatusWriter } from './status-writer.ts';
+import type { UserNamespaces } from './user-namespaces/user-namespaces.ts';
 import type { ServiceAccountTokens } from './volumes/service-account-tokens.ts';
 
 export interface KubeletServices {
@@ -30,6 +31,7 @@ export interface KubeletServices {
   allocations: Allocations;
   devices: Devices;
   claims: ResourceClaims;
+  userNamespaces: UserNamespaces;
   runtimePods: RuntimePods;
   notes: PodNotes;
   podStarts: PodStarts;

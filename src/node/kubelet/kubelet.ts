@@ -15,6 +15,8 @@ export interface Kubelet {
   /** What the runtime was asked for. */
   readonly operations: RuntimeOperations;
   readonly podStarts: PodStarts;
+  /** Of pods with users of their own, and how many of them failed. */
+  readonly userNamespaceStarts: { readonly all: number; readonly failed: number };
   readonly runtimePods: RuntimePods;
   readonly cgroups: Cgroups | undefined;
   readonly cgroupRoot: string;

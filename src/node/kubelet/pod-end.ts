@@ -21,6 +21,7 @@ import type { ReferencedObjects } from './referenced-objects.ts';
 import { graceSecondsOf, POD_NAME, POD_NAMESPACE } from './runtime-labels.ts';
 import { isAlive, type RuntimePods } from './runtime-pods.ts';
 import type { StatusWriter } from './status-writer.ts';
+import type { UserNamespaces } from './user-namespaces/user-namespaces.ts';
 import type { PodVolumes } from './volumes/pod-volumes.ts';
 import type { ServiceAccountTokens } from './volumes/service-account-tokens.ts';
 
@@ -39,6 +40,7 @@ export interface PodEndOptions {
   allocations: Allocations;
   devices: Devices;
   claims: ResourceClaims;
+  userNamespaces: UserNamespaces;
   notes: PodNotes;
   writer: StatusWriter;
   cgroups: Cgroups | undefined;
@@ -74,9 +76,10 @@ export class PodEnd {
 
   /** Gives back what a stopped pod held on this node. Its dead containers and logs stay until `erase`. */
   async release(pod: Pod): Promise<void> {
-    const { volumes, cgroups, cgroupRoot, references, tokens, images, crashes } = this.#options;
+    const { volumes, cgroups, cgroupRoot, references, tokens, images, crashes, userNamespaces } = this.#options;
     const { uid } = pod.metadata;
     await volumes.tearDown(uid);
+    await userNamespaces.release(uid);
     if (cgroups) await endCgroup(cgroups, podCgroupPath(cgroupRoot, pod), this.#options.clock);
     references.forget(uid);
     tokens.forget(uid);
@@ -107,7 +110,7 @@ export class PodEnd {
 
   /** What the runtime has of a pod that nobody knows any more: by its labels alone. */
   async stopUnknown(podUid: string): Promise<void> {
-    const { runtime, runtimePods, volumes } = this.#options;
+    const { runtime, runtimePods, volumes, userNamespaces } = this.#options;
     const now = await runtimePods.read(podUid);
     await Promise.all(
       now.containers.filter(isAlive).map((status) => runtime.stopContainer(status.id, graceSecondsOf(status) ?? 30)),
@@ -117,6 +120,7 @@ export class PodEnd {
       metadata: { uid: podUid, name: labels[POD_NAME] ?? '', namespace: labels[POD_NAMESPACE] ?? '' },
     });
     await volumes.tearDown(podUid);
+    await userNamespaces.release(podUid);
     await this.#removeCgroupsOf(podUid);
     const { logRoot } = this.#options;
     for (const folder of await logFoldersOf(logRoot, podUid))

@@ -58,7 +58,7 @@ export function podMachine(inputs: PodMachineInputs): PodMachine {
     inputs;
   const { writer, probes, references, tokens, wake, volumes, node, mounter, registered, services, pressure, latest } =
     inputs;
-  const { onForgotten } = inputs;
+  const { userNamespaces, onForgotten } = inputs;
   const { nodeName, client, runtime, machine, clock, random, log, directories, cgroupRoot } = options;
   const security = { appArmor: machine.appArmor, seccompRoot: join(directories.root, 'seccomp') };
   const resolvConf = options.resolvConf ?? readText('/etc/resolv.conf');
@@ -157,6 +157,7 @@ export function podMachine(inputs: PodMachineInputs): PodMachine {
     podPidsLimit: configuration.podPidsLimit,
     allocations,
     claims,
+    userNamespaces,
     runtimeHandlerOf: (pod) => runtimeHandlerOf(pod, client),
   });
   const sync = new PodSync({
@@ -200,6 +201,7 @@ export function podMachine(inputs: PodMachineInputs): PodMachine {
     allocations,
     devices,
     claims,
+    userNamespaces,
     notes,
     writer,
     cgroups,

@@ -3,7 +3,12 @@ import { mkdir } from 'node:fs/promises';
 import type { Pod } from '#api/generated/schema.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import type { Cgroups } from '#node/runtime/cgroups/cgroups.ts';
-import { type ContainerRuntime, type PodSandboxConfig, RuntimeError } from '#node/runtime/runtime.ts';
+import {
+  type ContainerRuntime,
+  type PodSandboxConfig,
+  RuntimeError,
+  type UserNamespace,
+} from '#node/runtime/runtime.ts';
 import type { Limiter } from './limiter.ts';
 import type { PodActions } from './pod-actions.ts';
 import type { PodEvents } from './pod-events.ts';
@@ -18,7 +23,7 @@ import { NoRuntimeClass } from './runtime-class.ts';
 import type { RuntimePod, RuntimePods } from './runtime-pods.ts';
 import { type SandboxFacts, sandboxConfigOf } from './sandbox-config.ts';
 import { SyncFailed } from './sync-failed.ts';
-import { userNamespaceRefusal } from './user-namespaces.ts';
+import { NODE_USERS, NoUserNamespace, type UserNamespaces } from './user-namespaces/user-namespaces.ts';
 import { type MountedVolumes, type PodVolumes, VolumesFailed } from './volumes/pod-volumes.ts';
 
 export interface PodPreparationOptions {
@@ -36,6 +41,7 @@ export interface PodPreparationOptions {
   podPidsLimit: number;
   allocations: Allocations;
   claims: ResourceClaims;
+  userNamespaces: UserNamespaces;
   /** The name of the runtime's handler; empty: its default one. Throws NoRuntimeClass. */
   runtimeHandlerOf(pod: Pod): Promise<string>;
 }
@@ -128,31 +134,51 @@ export class PodPreparation {
   }
 
   async #ensureSandbox({ pod, actions, before }: Step): Promise<Sandbox> {
-    const { runtime, runtimePods, sandbox, starts, events } = this.#options;
-    const { uid } = pod.metadata;
-    const attempt = actions.createSandbox?.attempt ?? before.sandboxes[0]?.metadata.attempt ?? 0;
-    const config = sandboxConfigOf(pod, attempt, sandbox);
+    const { sandbox, runtimePods, userNamespaces } = this.#options;
+    const [newest] = before.sandboxes;
     if (!actions.createSandbox) {
-      const status = before.sandboxes[0];
-      return { sandboxId: actions.sandboxId ?? '', config, podIPs: this.ipsOf(pod, status?.ips ?? []) };
+      const config = sandboxConfigOf(pod, newest?.metadata.attempt ?? 0, {
+        ...sandbox,
+        users: userNamespaces.of(pod) ?? (await this.#giveUsers(pod, await this.#options.runtimeHandlerOf(pod))),
+      });
+      return { sandboxId: actions.sandboxId ?? '', config, podIPs: this.ipsOf(pod, newest?.ips ?? []) };
     }
     await this.#prepareClaims(pod);
-    await mkdir(config.logDirectory, { recursive: true, mode: 0o755 });
-    runtimePods.present([uid]);
+    runtimePods.present([pod.metadata.uid]);
+    const hasOwnUsers = pod.spec.hostUsers === false;
+    if (hasOwnUsers) userNamespaces.starts.all++;
     try {
-      const handler = await this.#options.runtimeHandlerOf(pod);
-      if (pod.spec.hostUsers === false) await this.#refuseUsers(pod, handler);
-      const sandboxId = await starts.run(() => runtime.runPodSandbox(config, handler));
-      const status = await runtimePods.madeSandbox(uid, sandboxId);
-      return { sandboxId, config, podIPs: this.ipsOf(pod, status?.ips ?? []) };
+      return await this.#makeSandbox(pod, actions.createSandbox.attempt);
     } catch (error) {
-      const isRefused = error instanceof NoRuntimeClass;
-      if (!(error instanceof RuntimeError) && !isRefused) throw error;
-      const why = isRefused ? error.message : `rpc error: code = ${error.code} desc = ${error.message}`;
-      const message = `Failed to create pod sandbox: ${why}`;
-      events.warning(pod, undefined, 'FailedCreatePodSandBox', message);
-      throw new SyncFailed(message, { cause: error });
+      if (hasOwnUsers) userNamespaces.starts.failed++;
+      throw this.#toldOf(pod, error);
     }
+  }
+
+  async #makeSandbox(pod: Pod, attempt: number): Promise<Sandbox> {
+    const { runtime, runtimePods, sandbox, starts, runtimeHandlerOf } = this.#options;
+    const handler = await runtimeHandlerOf(pod);
+    const users = pod.spec.hostUsers === false ? await this.#giveUsers(pod, handler) : NODE_USERS;
+    const config = sandboxConfigOf(pod, attempt, { ...sandbox, users });
+    await mkdir(config.logDirectory, { recursive: true, mode: 0o755 });
+    const sandboxId = await starts.run(() => runtime.runPodSandbox(config, handler));
+    const status = await runtimePods.madeSandbox(pod.metadata.uid, sandboxId);
+    return { sandboxId, config, podIPs: this.ipsOf(pod, status?.ips ?? []) };
+  }
+
+  async #giveUsers(pod: Pod, handler: string): Promise<UserNamespace> {
+    const { runtime, userNamespaces } = this.#options;
+    return userNamespaces.give(pod, handler, (await runtime.status()).handlers);
+  }
+
+  /** @returns what is to be thrown */
+  #toldOf(pod: Pod, error: unknown): unknown {
+    const isRefused = error instanceof NoRuntimeClass || error instanceof NoUserNamespace;
+    if (!(error instanceof RuntimeError) && !isRefused) return error;
+    const why = isRefused ? error.message : `rpc error: code = ${error.code} desc = ${error.message}`;
+    const message = `Failed to create pod sandbox: ${why}`;
+    this.#options.events.warning(pod, undefined, 'FailedCreatePodSandBox', message);
+    return new SyncFailed(message, { cause: error });
   }
 
   async #prepareClaims(pod: Pod): Promise<void> {
@@ -165,15 +191,6 @@ export class PodPreparation {
       events.warning(pod, undefined, 'FailedPrepareDynamicResources', message);
       throw error;
     }
-  }
-
-  async #refuseUsers(pod: Pod, handler: string): Promise<void> {
-    const { handlers } = await this.#options.runtime.status();
-    const refusal = userNamespaceRefusal(pod, handler, handlers);
-    if (refusal === undefined) return;
-    const message = `Failed to create pod sandbox: ${refusal}`;
-    this.#options.events.warning(pod, undefined, 'FailedCreatePodSandBox', message);
-    throw new SyncFailed(message);
   }
 }
 

@@ -1,7 +1,7 @@
 /** The sandbox of a pod, as the runtime is told of it. */
 import { join } from 'node:path';
 import type { Pod } from '#api/generated/schema.ts';
-import type { PodSandboxConfig } from '#node/runtime/runtime.ts';
+import type { PodSandboxConfig, UserNamespace } from '#node/runtime/runtime.ts';
 import { dnsConfigOf, type DnsFacts } from './dns-config.ts';
 import { hostnameOf } from './etc-hosts.ts';
 import { podCgroupPath } from './quality-of-service.ts';
@@ -19,12 +19,17 @@ export interface SandboxFacts {
   cgroupRoot: string;
 }
 
+/** With what is one pod's own. */
+export interface SandboxInputs extends SandboxFacts {
+  users: UserNamespace;
+}
+
 export const podLogFolder = (logRoot: string, { metadata }: Pick<Pod, 'metadata'>): string =>
   join(logRoot, `${metadata.namespace}_${metadata.name}_${metadata.uid}`);
 export const containerLogPath = (containerName: string, restartCount: number): string =>
   join(containerName, `${restartCount}.log`);
 
-export function sandboxConfigOf(pod: Pod, attempt: number, facts: SandboxFacts): PodSandboxConfig {
+export function sandboxConfigOf(pod: Pod, attempt: number, facts: SandboxInputs): PodSandboxConfig {
   const { metadata, spec } = pod;
   return {
     metadata: { name: metadata.name, uid: metadata.uid, namespace: metadata.namespace ?? '', attempt },
@@ -45,7 +50,7 @@ export function sandboxConfigOf(pod: Pod, attempt: number, facts: SandboxFacts):
     annotations: podAnnotations(pod),
     linux: {
       cgroupParent: podCgroupPath(facts.cgroupRoot, pod),
-      securityContext: sandboxSecurity(pod, facts.security),
+      securityContext: sandboxSecurity(pod, facts),
       sysctls: Object.fromEntries((spec.securityContext?.sysctls ?? []).map(({ name, value }) => [name, value])),
     },
   };

@@ -7,6 +7,7 @@ import type {
   SandboxSecurityContext,
   SecurityProfile,
   SupplementalGroupsPolicy,
+  UserNamespace,
 } from '#node/runtime/runtime.ts';
 import { podText } from './pod-containers.ts';
 
@@ -20,11 +21,14 @@ export interface SecurityFacts {
 /** The pod asks for what cannot be given; the message is the container's waiting message. */
 export class RefusedSecurity extends Error {}
 
-export function sandboxSecurity(pod: Pod, facts: SecurityFacts): SandboxSecurityContext {
+export function sandboxSecurity(
+  pod: Pod,
+  { security, users }: { security: SecurityFacts; users: UserNamespace },
+): SandboxSecurityContext {
   const context = pod.spec.securityContext ?? {};
-  const seccomp = seccompOf(context.seccompProfile, facts);
+  const seccomp = seccompOf(context.seccompProfile, security);
   return {
-    namespaceOptions: namespacesOf(pod),
+    namespaceOptions: namespacesOf(pod, users),
     ...(context.seLinuxOptions && { seLinuxOptions: context.seLinuxOptions }),
     ...(context.runAsUser !== undefined && { runAsUser: context.runAsUser }),
     ...(context.runAsGroup !== undefined && context.runAsUser !== undefined && { runAsGroup: context.runAsGroup }),
@@ -35,10 +39,17 @@ export function sandboxSecurity(pod: Pod, facts: SecurityFacts): SandboxSecurity
   };
 }
 
+export interface ContainerSecurityInputs {
+  facts: SecurityFacts;
+  image: Image | undefined;
+  users: UserNamespace;
+  targetId: string | undefined;
+}
+
 export function containerSecurity(
   pod: Pod,
   container: Container,
-  { facts, image, targetId }: { facts: SecurityFacts; image: Image | undefined; targetId: string | undefined },
+  { facts, image, users, targetId }: ContainerSecurityInputs,
 ): ContainerSecurityContext {
   const own = container.securityContext ?? {};
   const shared = pod.spec.securityContext ?? {};
@@ -50,7 +61,7 @@ export function containerSecurity(
   const seccomp = privileged ? undefined : seccompOf(own.seccompProfile ?? shared.seccompProfile, facts);
   const apparmor = appArmorOf(own.appArmorProfile ?? shared.appArmorProfile, facts);
   return {
-    namespaceOptions: targetId ? { ...namespacesOf(pod), pid: 'TARGET', targetId } : namespacesOf(pod),
+    namespaceOptions: { ...namespacesOf(pod, users), ...(targetId && { pid: 'TARGET', targetId }) },
     privileged,
     ...(own.capabilities && {
       capabilities: { add: own.capabilities.add ?? [], drop: own.capabilities.drop ?? [] },
@@ -98,10 +109,11 @@ function groupsPolicyOf({ spec }: Pod): { supplementalGroupsPolicy?: Supplementa
   return policy ? { supplementalGroupsPolicy: policy } : {};
 }
 
-export const namespacesOf = ({ spec }: Pod): NamespaceOptions => ({
+const namespacesOf = ({ spec }: Pod, usernsOptions: UserNamespace): NamespaceOptions => ({
   network: spec.hostNetwork ? 'NODE' : 'POD',
   pid: spec.hostPID ? 'NODE' : spec.shareProcessNamespace ? 'POD' : 'CONTAINER',
   ipc: spec.hostIPC ? 'NODE' : 'POD',
+  usernsOptions,
 });
 
 function seccompOf(profile: SeccompProfile | undefined, { seccompRoot }: SecurityFacts): SecurityProfile | undefined {

@@ -43,6 +43,8 @@ import { MirrorPods } from './static-pods/mirror-pods.ts';
 import { CONFIG_MIRROR } from './static-pods/static-pod.ts';
 import { StaticPods } from './static-pods/static-pods.ts';
 import { StatusWriter } from './status-writer.ts';
+import { idRangeOf } from './user-namespaces/id-range.ts';
+import { IDS_UNIT, UserNamespaces } from './user-namespaces/user-namespaces.ts';
 import { imageVolumes } from './volumes/image-volumes.ts';
 import { systemMounter } from './volumes/mounter.ts';
 import { nodeVolumes } from './volumes/node-volumes.ts';
@@ -105,6 +107,15 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     signal,
     connect: (endpoint, service) => connectDraPlugin(endpoint, service, clock),
   });
+  const { idsPerPod = IDS_UNIT } = configuration.userNamespaces;
+  const range = options.idRange ?? (await idRangeOf(idsPerPod));
+  const userNamespaces = await UserNamespaces.open({
+    root: directories.root,
+    maxPods: options.maxPods,
+    idsPerPod,
+    range,
+    random,
+  });
   const runtimePods = new RuntimePods(runtime, clock);
   const notes = new PodNotes();
   const podStarts = new PodStarts(clock);
@@ -124,6 +135,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     allocations,
     devices,
     claims,
+    userNamespaces,
     runtimePods,
     notes,
     podStarts,
@@ -285,6 +297,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     runtime,
     operations,
     podStarts,
+    userNamespaceStarts: userNamespaces.starts,
     runtimePods,
     cgroups,
     cgroupRoot,

@@ -56,10 +56,25 @@ export type SupplementalGroupsPolicy = 'Merge' | 'Strict';
 
 export type NamespaceMode = 'POD' | 'CONTAINER' | 'NODE' | 'TARGET';
 
+/** `length` ids: `containerId` and the following are `hostId` and the following on the node. */
+export interface IDMapping {
+  hostId: number;
+  containerId: number;
+  length: number;
+}
+
+/** NODE: users are the node's, and there are no mappings. */
+export interface UserNamespace {
+  mode: 'POD' | 'NODE';
+  uids: IDMapping[];
+  gids: IDMapping[];
+}
+
 export interface NamespaceOptions {
   network: NamespaceMode;
   pid: NamespaceMode;
   ipc: NamespaceMode;
+  usernsOptions?: UserNamespace;
   /** The container whose PID namespace is shared, when `pid` is TARGET. */
   targetId?: string;
 }
@@ -148,6 +163,9 @@ export interface Mount {
   readonly: boolean;
   propagation: MountPropagation;
   recursiveReadOnly?: boolean;
+  /** Whose files are whose in there, where the pod has users of its own. */
+  uidMappings?: IDMapping[];
+  gidMappings?: IDMapping[];
 }
 
 export interface LinuxContainerResources {

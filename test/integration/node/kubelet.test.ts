@@ -270,6 +270,19 @@ test('missing images and missing secrets are told as upstream tells them', async
   await until('no-secret', isReady);
 });
 
+test('a runtime that has no users for pods of their own runs none that asks for them, and it is told why', async () => {
+  await create(podOf('own-users', { hostUsers: false, containers: [{ name: 'main' }] }));
+  const told = () => events('own-users').map(({ reason, message }) => `${reason}: ${message}`);
+  const why =
+    'can\'t set `spec.hostUsers: false`, runtime does not support user namespaces: the handler "" is not known';
+  await expect
+    .poll(told, { timeout: 30_000 })
+    .toContain(`FailedCreatePodSandBox: Failed to create pod sandbox: ${why}`);
+  expect((await containerd.runtime.listPodSandboxes()).map(({ metadata }) => metadata.name)).not.toContain('own-users');
+  await fixture.client.delete(Pod, { name: 'own-users', namespace: 'default' }, { gracePeriodSeconds: 1 });
+  await until('own-users', (gone) => gone === undefined);
+});
+
 test('limits reach the kernel, and a container that takes too much memory is OOMKilled', async () => {
   await create(
     podOf('greedy', {

@@ -32,6 +32,7 @@ export async function kubeletMetrics(kubelet: Kubelet): Promise<string> {
       })),
     ),
     podStartMetrics(kubelet.podStarts),
+    userNamespaceMetrics(kubelet),
     runtimeOperationMetrics(kubelet.operations),
     ...(await volumeGauges(kubelet)).map(({ name, help, samples }) => gauge(name, help, samples)),
     gauge('process_resident_memory_bytes', 'Resident memory size in bytes.', [{ value: process.memoryUsage.rss() }]),
@@ -41,6 +42,27 @@ export async function kubeletMetrics(kubelet: Kubelet): Promise<string> {
     ),
   ].join('');
 }
+
+export const userNamespaceMetrics = ({ userNamespaceStarts }: Pick<Kubelet, 'userNamespaceStarts'>): string =>
+  [
+    familyText(
+      {
+        name: 'kubelet_started_user_namespaced_pods_errors_total',
+        help: `[ALPHA] Cumulative number of errors when starting pods with user namespaces. ${LINUX_ONLY}`,
+        type: 'counter',
+      },
+      [{ value: userNamespaceStarts.failed }],
+    ),
+    familyText(
+      {
+        name: 'kubelet_started_user_namespaced_pods_total',
+        help: `[ALPHA] Cumulative number of pods with user namespaces started. ${LINUX_ONLY}`,
+        type: 'counter',
+      },
+      [{ value: userNamespaceStarts.all }],
+    ),
+  ].join('');
+const LINUX_ONLY = 'This metric will only be collected on Linux.';
 
 const VOLUME_GAUGES = [
   ['available_bytes', 'availableBytes', 'Number of available bytes in the volume'],

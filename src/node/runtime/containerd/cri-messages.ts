@@ -29,8 +29,11 @@ export const criMessages: Record<string, string> = {
   PortMapping: 'protocol Protocol 1, containerPort int32 2, hostPort int32 3, hostIp string 4',
   Mount:
     'containerPath string 1, hostPath string 2, readonly bool 3, selinuxRelabel bool 4, propagation MountPropagation 5, ' +
-    'recursiveReadOnly bool 8',
-  NamespaceOption: 'network NamespaceMode 1, pid NamespaceMode 2, ipc NamespaceMode 3, targetId string 4',
+    'uidMappings IDMapping* 6, gidMappings IDMapping* 7, recursiveReadOnly bool 8',
+  IDMapping: 'hostId uint32 1, containerId uint32 2, length uint32 3',
+  UserNamespace: 'mode NamespaceMode 1, uids IDMapping* 2, gids IDMapping* 3',
+  NamespaceOption:
+    'network NamespaceMode 1, pid NamespaceMode 2, ipc NamespaceMode 3, targetId string 4, usernsOptions UserNamespace 5',
   SecurityProfile: 'profileType ProfileType 1, localhostRef string 2',
   SELinuxOption: 'user string 1, role string 2, type string 3, level string 4',
   Capability: 'addCapabilities string* 1, dropCapabilities string* 2',

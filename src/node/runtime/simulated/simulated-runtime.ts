@@ -17,6 +17,7 @@ import {
   type PodSandboxStatus,
   RuntimeError,
   type RuntimeEvent,
+  type RuntimeHandler,
 } from '#node/runtime/runtime.ts';
 import { type Program, programOf } from './program.ts';
 
@@ -27,6 +28,8 @@ export interface SimulatedRuntimeOptions {
   pulls?: string[];
   /** Whose registry takes the request and never answers. */
   hangs?: string[];
+  /** What can run a sandbox, and how well. */
+  handlers?: RuntimeHandler[];
   /** What a container does; by default what its command says (see `program.ts`). */
   program?: (config: ContainerConfig) => Program | undefined;
 }
@@ -94,7 +97,7 @@ export class SimulatedRuntime implements ContainerRuntime {
   version = async () => ({ runtimeName: 'simulated', runtimeVersion: '1', runtimeApiVersion: 'v1' });
   status = async () => ({
     conditions: ['RuntimeReady', 'NetworkReady'].map((type) => ({ type, status: true, reason: '', message: '' })),
-    handlers: [],
+    handlers: this.#options.handlers ?? [],
   });
 
   async runPodSandbox(config: PodSandboxConfig): Promise<string> {
