@@ -344,6 +344,19 @@ describe.each(['inside the process', 'over TLS'] as const)('%s', (way) => {
     expect((await client.list(ConfigMap)).items).toHaveLength(0);
   });
 
+  test('a Secret of a certificate and a key that are none is kept with a warning, whenever it is written', async () => {
+    const path = '/api/v1/namespaces/default/secrets';
+    const secret = { metadata: { name: 'pair' }, type: 'kubernetes.io/tls', data: { 'tls.crt': '', 'tls.key': '' } };
+    const warning = ['tls: failed to find any PEM data in certificate input'];
+    const write = async (method: string, at: string, object: object) =>
+      (await client.transport.request({ method, path: at, object })).warnings;
+    expect(await write('POST', path, secret)).toEqual(warning);
+    expect(await write('PUT', `${path}/pair`, { ...secret, metadata: { name: 'pair', labels: { a: 'b' } } })).toEqual(
+      warning,
+    );
+    expect(await write('POST', path, { ...secret, metadata: { name: 'other' }, type: 'other' })).toEqual([]);
+  });
+
   test('unknown fields are dropped with a warning, or refused', async () => {
     const object = { ...configMap('a'), dada: {} };
     const post = (query: string) =>

@@ -12,9 +12,9 @@ import type { UserInfo } from '#client/transport.ts';
 import type { AdmissionChain } from '../admission/chain.ts';
 import type { Authorizer } from '../authorization/authorizer.ts';
 import type { Reply, ResourceCall } from '../resource-call.ts';
+import type { Tunnels } from '../tunnels/tunnels.ts';
 import type { Caches } from './caches.ts';
 import type { Alongside, StoredObjects } from './stored-objects.ts';
-import type { Tunnels } from '../tunnels/tunnels.ts';
 
 /** What the verbs work with; the same for every request. */
 export interface VerbServices {
@@ -60,6 +60,8 @@ export interface Behaviour<T extends KubeObject = KubeObject> {
   beforeUpdate?(next: T, current: T, context: BehaviourContext): Promise<Prepared<T>>;
   /** The same for the status subresource. */
   beforeStatusUpdate?(next: T, current: T, context: BehaviourContext): Promise<Prepared<T>>;
+  /** Beside those of the kind: of what was created, and of updates of the main resource. */
+  warnings?(object: T): readonly string[];
   /** What else goes when the object goes. */
   onRemove?(object: T): Alongside;
   /** A delete does not remove it before this holds, whatever its finalizers say. */

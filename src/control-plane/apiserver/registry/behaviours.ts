@@ -13,6 +13,7 @@ import { bindingBehaviour } from './pod-binding.ts';
 import { resourceClaimBehaviour, resourceClaimTemplateBehaviour } from './resource-claim.ts';
 import { resourceSliceBehaviour } from './resource-slice.ts';
 import { type ReviewServices, reviewBehaviours } from './reviews.ts';
+import { secretBehaviour } from './secret.ts';
 import { type ServiceRanges, serviceBehaviour } from './service.ts';
 import { serviceAccountBehaviour } from './service-account-token.ts';
 
@@ -35,6 +36,7 @@ export const allBehaviours = (services: BehaviourServices): Behaviour[] => [
   resourceClaimBehaviour,
   resourceClaimTemplateBehaviour,
   resourceSliceBehaviour,
+  secretBehaviour,
   serviceAccountBehaviour(services.tokenIssuer),
   serviceBehaviour(services.serviceRanges),
   ...reviewBehaviours(services.reviews),

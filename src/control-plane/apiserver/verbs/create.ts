@@ -81,6 +81,7 @@ async function createOnce<T extends KubeObject>(
   const errors = kind.validate(object);
   if (errors.length > 0) throw invalid(kind, object.metadata.name ?? '', errors); //       422 Invalid
   for (const text of kind.warnings(object)) call.warn(text);
+  if (behaviour?.warnings) for (const text of behaviour.warnings(object)) call.warn(text);
   await services.admission.validate(admissionRequest(call, { verb: 'create', object, dryRun })); // 403 Forbidden
   if (dryRun) {
     await services.stored.refuseIfExists(kind, object.metadata);

@@ -71,6 +71,7 @@ async function changeOf<T extends KubeObject>(
   const errors = kind.validateUpdate(object, current, info.subresource);
   if (errors.length > 0) throw invalid(kind, object.metadata.name, errors); //             422 Invalid
   if (info.subresource === '' || kind.custom) for (const text of kind.warnings(object, current)) call.warn(text);
+  if (behaviour?.warnings && info.subresource === '') for (const text of behaviour.warnings(object)) call.warn(text);
   await services.admission.validate({ ...request, object }); //                            403 Forbidden
   const { alongside } = prepared;
   if (!isFinished(object, current) || behaviour?.mayBeRemoved?.(object) === false)
