@@ -13,7 +13,8 @@ import {
   X509Certificate,
 } from 'node:crypto';
 import { isIP, isIPv4 } from 'node:net';
-import * as der from './der.ts';
+import { elementOf, partsOf, wholeBitsIn } from '#api/certificates/v1/der.ts';
+import * as der from './der-writer.ts';
 
 /** PEM, both. */
 export interface KeyPair {
@@ -158,16 +159,16 @@ export const publicKeyInfo = (publicKey: KeyObject): Buffer => publicKey.export(
 
 /** SHA-1 of the public key's bits: an identifier (RFC 5280, 4.2.1.2), not a protection. */
 export function keyIdentifierOf(key: KeyObject): Buffer {
-  const bits = der.childrenOf(publicKeyInfo(key))[1] ?? Buffer.alloc(0);
-  return createHash('sha1').update(bits.subarray(3)).digest(); // tag, length, unused bits
+  const [, bits] = partsOf(elementOf(publicKeyInfo(key)));
+  return createHash('sha1').update(wholeBitsIn(bits)).digest();
 }
 
 /** The subject's bytes: version, serial, algorithm, issuer, validity, subject. */
 export function subjectOf(certificate: X509Certificate): Uint8Array {
-  const toBeSigned = der.childrenOf(certificate.raw)[0];
-  const subject = toBeSigned && der.childrenOf(toBeSigned)[5];
+  const [toBeSigned] = partsOf(elementOf(certificate.raw));
+  const subject = partsOf(toBeSigned)[5];
   if (!subject) throw new Error('the certificate has no subject');
-  return subject;
+  return subject.whole;
 }
 
 /** 4 or 16 bytes, in network order. */

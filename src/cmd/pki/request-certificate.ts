@@ -1,7 +1,7 @@
 /** A certificate signing request (PKCS #10, RFC 2986) for a new key on P-256. */
 import { createPublicKey, generateKeyPairSync, sign } from 'node:crypto';
 import { alternativeNames, nameOf, pemOfKey, publicKeyInfo } from './certificate.ts';
-import * as der from './der.ts';
+import * as der from './der-writer.ts';
 
 export interface AskedCertificate {
   commonName: string;

@@ -3,7 +3,7 @@ import { randomBytes, sign, X509Certificate } from 'node:crypto';
 import { parseIp } from '#api/machinery/ip.ts';
 import type { CertificateSigner, SigningOrder } from '#control-plane/controllers/certificates/signing.ts';
 import { type Authority, keyIdentifierOf, pemOfCertificate } from './certificate.ts';
-import * as der from './der.ts';
+import * as der from './der-writer.ts';
 
 const OID = {
   ecdsaWithSha256: '1.2.840.10045.4.3.2',

@@ -1,4 +1,4 @@
-/** The little of DER (ITU-T X.690) that a certificate needs: a tag, a length, the bytes. */
+/** Writes the little of DER (ITU-T X.690) that a certificate needs: a tag, a length, the bytes. Read by `#api/certificates`. */
 
 const element = (tag: number, content: Uint8Array): Buffer => {
   const { length } = content;
@@ -44,27 +44,4 @@ function base128(value: number): number[] {
 export function time(ms: number): Buffer {
   const digits = new Date(ms).toISOString().replace(/\.\d+/, '').replaceAll(/[-:T]/g, '');
   return ms < Date.UTC(2050) ? element(0x17, Buffer.from(digits.slice(2))) : element(0x18, Buffer.from(digits));
-}
-
-/** The elements inside a constructed element, each with its header. */
-export function childrenOf(der: Uint8Array): Uint8Array[] {
-  const children: Uint8Array[] = [];
-  const { start, end } = contentOf(der, 0);
-  for (let at = start; at < end; ) {
-    const child = contentOf(der, at);
-    children.push(der.subarray(at, child.end));
-    at = child.end;
-  }
-  return children;
-}
-
-function contentOf(der: Uint8Array, at: number): { start: number; end: number } {
-  const short = der[at + 1] ?? 0;
-  if (short < 0x80) return { start: at + 2, end: at + 2 + short };
-  const lengthBytes = short & 0x7f;
-  let length = 0;
-  for (let i = 0; i < lengthBytes; i++) length = length * 256 + (der[at + 2 + i] ?? 0);
-  const start = at + 2 + lengthBytes;
-  if (start + length > der.length) throw new RangeError('an element ends behind the end of the bytes');
-  return { start, end: start + length };
 }
