@@ -1,5 +1,5 @@
 /** A file of this folder as a process of its own, bundled, that is spoken with by messages. */
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, type ForkOptions, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,11 +14,16 @@ export interface BundledProcess {
   ask<T>(message: object): Promise<T>;
 }
 
-export async function startBundled(bench: Bench, entry: string): Promise<BundledProcess> {
+/** `inNetworkOf`: a process of this machine; undefined: ours. */
+export async function startBundled(bench: Bench, entry: string, inNetworkOf?: number): Promise<BundledProcess> {
   const outfile = join(import.meta.dirname, '../.cache/bench', `${entry}-${process.pid}-${started++}.mjs`);
   bench.atEnd(() => rm(outfile, { force: true }));
   await bundle(entry, outfile);
-  const child = fork(outfile, [], { serialization: 'advanced', execArgv: [] });
+  const options: ForkOptions = { serialization: 'advanced', execArgv: [] };
+  const child =
+    inNetworkOf === undefined
+      ? fork(outfile, [], options)
+      : fork('-n', [`--target=${inNetworkOf}`, process.execPath, outfile], { ...options, execPath: 'nsenter' });
   bench.atEnd(() => child.kill('SIGKILL'));
   const greeting = await nextOf(child, entry);
   return {

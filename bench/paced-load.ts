@@ -1,4 +1,4 @@
-/** So many requests a second, or as many as the machine has, over connections that are kept; what fails is counted, and goes on. */
+/** So many requests a second, or as many as the machine has, over connections that are kept or fresh ones; what fails is counted, and goes on. */
 import { Agent, request } from 'node:http';
 
 export interface PacedLoadOptions {
@@ -7,7 +7,10 @@ export interface PacedLoadOptions {
   host: string;
   path: string;
   perSecond: number;
+  /** At most, at a time. */
   connections: number;
+  /** Each request has a connection of its own. */
+  isFresh?: boolean;
 }
 
 export interface PacedLoad {
@@ -24,8 +27,8 @@ const MOST_UNDER_WAY = 2;
 const GIVE_UP_MS = 10_000;
 
 export function pacedLoad(options: PacedLoadOptions): { stop(): Promise<PacedLoad> } {
-  const { address = '127.0.0.1', port, host, path, perSecond, connections } = options;
-  const agent = new Agent({ keepAlive: true, maxSockets: connections });
+  const { address = '127.0.0.1', port, host, path, perSecond, connections, isFresh = false } = options;
+  const agent = new Agent({ keepAlive: !isFresh, maxSockets: connections });
   const load: PacedLoad = { times: [], answered: 0, failed: 0, failures: new Map() };
   const underWay = new Set<Promise<void>>();
   const fail = (how: string) => {

@@ -1,6 +1,6 @@
 /** A server and a client on each of three nodes, and the processes of the nodes: what tests of the network over nodes share. */
-import { readdirSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { processOfPod } from '../../bench/process-of-pod.ts';
 import type { Sent } from './conformance/api.ts';
 import { SERVER } from './conformance/image.ts';
 import { container, object, type Playground, playground, pod, shell } from './conformance/playground.ts';
@@ -117,31 +117,8 @@ export function threeNodes(name: string, more: readonly Sent[]): ThreeNodes {
 
 /** What runs commands in the network of a pod, with the programs of this machine. */
 export async function entered(ground: Playground, name: string): Promise<(...command: string[]) => Promise<string>> {
-  const pid = processIn((await ground.pod(name)).metadata.uid ?? '');
+  const pid = processOfPod((await ground.pod(name)).metadata.uid ?? '');
   return (...command) => inNetworkOf(pid, command);
-}
-
-/** The first that began in a pod: others, of somebody's exec, may end at any time. */
-function processIn(uid: string): number {
-  /** In ticks since the machine began; undefined: of another pod, or it has ended. Source: proc_pid_stat(5), field 22. */
-  const bornAt = (pid: string): number | undefined => {
-    try {
-      if (!readFileSync(`/proc/${pid}/cgroup`, 'utf8').includes(uid)) return undefined;
-      const [, afterName = ''] = /^.*\) (.*)$/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
-      return Number(afterName.split(' ')[19]);
-    } catch {
-      return undefined;
-    }
-  };
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  const [first] = pids
-    .flatMap((pid) => {
-      const at = bornAt(pid);
-      return at === undefined ? [] : { pid: Number(pid), at };
-    })
-    .toSorted((a, b) => a.at - b.at);
-  if (!uid || !first) throw new Error(`no process of pod ${uid} runs`);
-  return first.pid;
 }
 
 export const serviceOf = (name: string, spec: object) =>
