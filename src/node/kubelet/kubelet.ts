@@ -6,6 +6,7 @@ import type { ContainerRuntime } from '#node/runtime/runtime.ts';
 import type { RuntimeOperations } from './measured-runtime.ts';
 import type { NodePods } from './node-pods.ts';
 import type { PodStarts } from './pod-starts.ts';
+import type { ResourceClaims } from './resource-claims/resource-claims.ts';
 import type { RuntimePods } from './runtime-pods.ts';
 import type { VolumeStats } from './volumes/volume-usage.ts';
 
@@ -17,6 +18,7 @@ export interface Kubelet {
   readonly podStarts: PodStarts;
   /** Of pods with users of their own, and how many of them failed. */
   readonly userNamespaceStarts: { readonly all: number; readonly failed: number };
+  readonly claims: Pick<ResourceClaims, 'durations' | 'inUse'>;
   readonly runtimePods: RuntimePods;
   readonly cgroups: Cgroups | undefined;
   readonly cgroupRoot: string;

@@ -105,7 +105,8 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     clock,
     log,
     signal,
-    connect: (endpoint, service) => connectDraPlugin(endpoint, service, clock),
+    connect: (endpoint, service, onCall) => connectDraPlugin(endpoint, service, { clock, onCall }),
+    onHealth: (podUid) => wake(podUid),
   });
   const { idsPerPod = IDS_UNIT } = configuration.userNamespaces;
   const range = options.idRange ?? (await idRangeOf(idsPerPod));
@@ -298,6 +299,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     operations,
     podStarts,
     userNamespaceStarts: userNamespaces.starts,
+    claims,
     runtimePods,
     cgroups,
     cgroupRoot,

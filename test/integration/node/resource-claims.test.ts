@@ -7,6 +7,7 @@ import type { Event } from '#api/core/v1/event.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { isReady } from '#api/core/v1/pod-conditions.ts';
 import { ResourceClaim } from '#api/resource/v1/resource-claim.ts';
+import { claimMetrics } from '#node/kubelet/server/duration-metrics.ts';
 import { detectMachineFacts } from '#node/runtime/machine-facts.ts';
 import { SimulatedRuntime } from '#node/runtime/simulated/simulated-runtime.ts';
 import { type DraTestDriver, startDraTestDriver } from '../../node/dra-test-driver.ts';
@@ -106,6 +107,33 @@ test('what a driver refuses is told in its words, and tried again', async () => 
   if (driver) driver.refusal = undefined;
   await ready('burning');
   await end('burning');
+});
+
+test('how well a device is reaches the pod that has it, whenever its driver says otherwise', async () => {
+  const able = { name: 'able.example.com', root, knowsHealth: true };
+  const telling = await startDraTestDriver(able);
+  await bound('watched', ['watched'], { driver: able.name });
+  await ready('watched');
+  const healths = (now: Pod | undefined) =>
+    now?.status?.containerStatuses?.[0]?.allocatedResourcesStatus?.flatMap(({ name, resources = [] }) =>
+      resources.map(({ resourceID, health, message = '' }) => [name, resourceID, health, message].join(' ')),
+    );
+  const told = (a: string) => [
+    `claim:it/gpu ${able.name}/gpu=watched ${a}`,
+    `claim:it/gpu ${able.name}/all=watched Healthy `,
+  ];
+  const until = (wanted: string[]) => pod('watched', (now) => String(healths(now)) === String(wanted));
+  telling.tell({ a: { health: 'UNHEALTHY', message: 'too hot' }, b: { health: 'HEALTHY' } });
+  await until(told('Unhealthy too hot'));
+  telling.tell({ a: { health: 'HEALTHY' }, b: { health: 'HEALTHY' } });
+  await until(told('Healthy '));
+  const counted = claimMetrics(fixture.kubelet.claims);
+  const call = (driver: string) =>
+    `dra_grpc_operations_duration_seconds_count{driver_name="${driver}",grpc_status_code="OK",method_name="/k8s.io.kubelet.pkg.apis.dra.v1.DRAPlugin/NodePrepareResources"} `;
+  expect(counted).toContain(`${call(able.name)}1\n`);
+  expect(counted).toContain(call(DRIVER));
+  await end('watched');
+  await telling.close();
 });
 
 test('a driver of the earlier version of the API is spoken to as it understands', async () => {

@@ -2,6 +2,7 @@
 import type { ResourceHealth } from '#api/generated/schema.ts';
 import type { ResourceClaim } from '#api/resource/v1/resource-claim.ts';
 import type { ClaimName, PreparedDevice } from '#node/runtime/devices/dra-plugin.ts';
+import type { DeviceName, Health } from './device-healths.ts';
 import type { ToldClaim } from '#node/runtime/devices/pod-resources-server.ts';
 
 export interface ClaimRecord extends ClaimName {
@@ -36,16 +37,29 @@ export function cdiDevicesOf({ drivers }: ClaimRecord, request: string): string[
   return meant.flatMap(({ cdiDeviceIds }) => cdiDeviceIds);
 }
 
-/** Drivers do not say how well they are. @param request '': all devices of the claim; of an alternative, its whole */
-export function healthIn({ drivers }: ClaimRecord, request: string): ResourceHealth[] {
+/** @param request '': all devices of the claim; of an alternative, its whole */
+export function healthIn(
+  { drivers }: ClaimRecord,
+  request: string,
+  healthOf: (driver: string, device: DeviceName) => Health,
+): ResourceHealth[] {
   const [base = ''] = request.split('/');
-  const ids = drivers.flatMap(({ name, devices }) =>
-    devices
-      .filter(({ requestNames }) => base === '' || requestNames.length === 0 || requestNames.includes(base))
-      .map(({ poolName, deviceName, cdiDeviceIds: [id] }) => id ?? `${name}/${poolName}/${deviceName}`),
-  );
-  return [...new Set(ids)].map((resourceID) => ({ resourceID, health: 'Unknown' }));
+  const found = new Map<string, ResourceHealth>();
+  for (const { name, devices } of drivers)
+    for (const device of devices) {
+      const { requestNames, poolName, deviceName, cdiDeviceIds } = device;
+      if (base !== '' && requestNames.length > 0 && !requestNames.includes(base)) continue;
+      const resourceID = cdiDeviceIds[0] ?? `${name}/${poolName}/${deviceName}`;
+      if (!found.has(resourceID)) found.set(resourceID, { resourceID, ...healthOf(name, device) });
+    }
+  return [...found.values()];
 }
+
+/** Whether one of the driver's devices is among those of the claim. */
+export const hasOneOf = ({ drivers }: ClaimRecord, driver: string, devices: readonly DeviceName[]): boolean =>
+  (drivers.find(({ name }) => name === driver)?.devices ?? []).some((mine) =>
+    devices.some(({ poolName, deviceName }) => mine.poolName === poolName && mine.deviceName === deviceName),
+  );
 
 export const toldClaim = ({ name, namespace, drivers }: ClaimRecord): ToldClaim => ({
   claim_name: name,

@@ -9,9 +9,11 @@ import type { Log } from '#base/log.ts';
 import type { Client } from '#client/client.ts';
 import { Unreachable } from '#client/transport.ts';
 import type { DraService } from '#node/runtime/devices/dra-messages.ts';
-import type { DraPlugin } from '#node/runtime/devices/dra-plugin.ts';
+import type { DeviceHealth, DraPlugin, OnDraCall } from '#node/runtime/devices/dra-plugin.ts';
 import type { PluginHandler, PluginInfo } from '../volumes/plugin-watcher.ts';
+import type { ClaimDurations } from './claim-durations.ts';
 import { ClaimsFailed } from './claims-failed.ts';
+import { followHealth } from './follow-health.ts';
 
 export interface DraPluginsOptions {
   nodeName: string;
@@ -19,13 +21,20 @@ export interface DraPluginsOptions {
   clock: Clock;
   log: Log;
   signal: AbortSignal;
-  connect(endpoint: string, service: DraService): DraPlugin;
+  connect(endpoint: string, service: DraService, onCall: OnDraCall): DraPlugin;
+}
+
+interface Heard {
+  durations: ClaimDurations;
+  /** What a driver says of its devices; undefined: it says no more. */
+  onHealth(driver: string, devices: readonly DeviceHealth[] | undefined): void;
 }
 
 interface Registered {
   endpoint: string;
   plugin: DraPlugin;
   isConnected: boolean;
+  gone: AbortController;
 }
 
 const SERVICES: readonly DraService[] = ['v1.DRAPlugin', 'v1beta1.DRAPlugin'];
@@ -35,13 +44,13 @@ const RETRY_MS = { least: 1_000, most: 300_000 };
 const DRIVER_NAME = /^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$/;
 
 export class DraPlugins implements PluginHandler {
-  readonly #options: DraPluginsOptions;
+  readonly #options: DraPluginsOptions & Heard;
   /** Of each driver, in the order in which they came; none of one that is unknown. */
   readonly #drivers = new Map<string, Registered[]>();
   readonly #wipes = new Map<string, Timer>();
   #isClosed = false;
 
-  constructor(options: DraPluginsOptions) {
+  constructor(options: DraPluginsOptions & Heard) {
     this.#options = options;
   }
 
@@ -73,26 +82,45 @@ export class DraPlugins implements PluginHandler {
     const before = this.#drivers.get(name) ?? [];
     if (before.some((other) => other.endpoint === endpoint))
       throw new Error(`endpoint ${endpoint} already registered for DRA driver plugin ${name}`);
-    const mine: Registered = { endpoint, plugin: this.#options.connect(endpoint, service), isConnected: false };
+    const onCall: OnDraCall = (call) => this.#options.durations.called(name, call);
+    const plugin = this.#options.connect(endpoint, service, onCall);
+    const mine: Registered = { endpoint, plugin, isConnected: false, gone: new AbortController() };
     this.#drivers.set(name, [...before, mine]);
     mine.plugin.followConnection((isConnected) => {
       mine.isConnected = isConnected;
       this.#look(name);
     });
+    this.#listen(name, mine);
     return async () => this.#remove(name, mine);
   }
 
   close(): void {
     this.#isClosed = true;
     for (const timer of this.#wipes.values()) timer.cancel();
-    for (const { plugin } of [...this.#drivers.values()].flat()) plugin.close();
+    for (const { plugin, gone } of [...this.#drivers.values()].flat()) {
+      gone.abort();
+      plugin.close();
+    }
+  }
+
+  #listen(name: string, { plugin, gone: { signal } }: Registered): void {
+    const { clock, log, onHealth } = this.#options;
+    void followHealth(plugin, {
+      clock,
+      log,
+      signal,
+      onReport: (devices) => onHealth(name, devices),
+      onSilence: () => onHealth(name, undefined),
+    });
   }
 
   #remove(name: string, mine: Registered): void {
     const others = (this.#drivers.get(name) ?? []).filter((other) => other !== mine);
     if (others.length > 0) this.#drivers.set(name, others);
     else this.#drivers.delete(name);
+    mine.gone.abort();
     mine.plugin.close();
+    this.#options.onHealth(name, undefined);
     this.#look(name);
   }
 

@@ -9,8 +9,9 @@ import { silentLog } from '#base/log.ts';
 import { ManualClock } from '#base/manual-clock.ts';
 import { Client } from '#client/client.ts';
 import { DriverFailed } from '#node/runtime/csi/node-driver.ts';
-import type { ClaimName, DraPlugin } from '#node/runtime/devices/dra-plugin.ts';
+import type { ClaimName, DeviceHealth, DraPlugin } from '#node/runtime/devices/dra-plugin.ts';
 import { MemoryApi } from '../../../../test/node/memory-api.ts';
+import { claimMetrics } from '../server/duration-metrics.ts';
 import { ResourceClaims } from './resource-claims.ts';
 
 const DRIVER = 'gpu.example.com';
@@ -28,6 +29,14 @@ let connected: (isConnected: boolean) => void;
 /** What the driver does instead of all that it was asked for. */
 let answer: ((asked: readonly ClaimName[]) => Map<string, { error: string; devices: [] }>) | undefined;
 
+/** What the driver says of its devices, one after the other; undefined: nothing, ever. */
+let reports: DeviceHealth[][] | undefined;
+let watched: number;
+/** The driver says no more. */
+let silence: (() => void) | undefined;
+/** Pods whose devices have changed. */
+let woken: string[];
+
 const device = (...requestNames: string[]) => ({ requestNames, poolName: 'p', deviceName: 'd' });
 const fake = (endpoint: string): DraPlugin => ({
   async prepare(asked) {
@@ -43,6 +52,15 @@ const fake = (endpoint: string): DraPlugin => ({
     calls.push(...asked.map(({ name }) => `unprepare ${name}`));
     return answer?.(asked) ?? new Map(asked.map(({ uid }) => [uid, { error: '' }]));
   },
+  async *watchHealth(signal) {
+    watched++;
+    if (!reports) throw new DriverFailed('Unimplemented', 'nothing of the kind');
+    for (const devices of reports) yield devices;
+    await new Promise<void>((resolve) => {
+      silence = resolve;
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+  },
   followConnection(onChange) {
     connected = onChange;
     onChange(true);
@@ -52,7 +70,9 @@ const fake = (endpoint: string): DraPlugin => ({
 const open = () => {
   stop = new AbortController();
   const { signal } = stop;
-  return ResourceClaims.open({ root, nodeName: 'node-1', client, clock, log: silentLog, signal, connect: fake });
+  const log = silentLog;
+  const onHealth = (podUid: string) => woken.push(podUid);
+  return ResourceClaims.open({ root, nodeName: 'node-1', client, clock, log, signal, connect: fake, onHealth });
 };
 const register = (more: object = {}) =>
   claims.plugins.register({ name: DRIVER, endpoint: '/run/gpu', supportedVersions: ['v1.DRAPlugin'], ...more });
@@ -63,6 +83,7 @@ beforeEach(async () => {
   api = new MemoryApi();
   client = new Client(api);
   [calls, answer] = [[], undefined];
+  [reports, watched, woken, silence] = [undefined, 0, [], undefined];
   claims = await open();
 });
 afterEach(async () => {
@@ -215,6 +236,104 @@ test('a claim that was made anew waits until the old one of its name is given ba
   );
   await claims.unprepare('one');
   await claims.prepare(podNamed('two', 'gpu'));
+});
+
+const said = (health: DeviceHealth['health'], message = '', countsForSeconds = 0): DeviceHealth[] => [
+  { poolName: 'p', deviceName: 'd', health, message, countsForSeconds },
+];
+const healthsOf = (name: string) => {
+  const pod = podNamed(name, 'gpu', 'a');
+  const [status] = claims.healthOf(pod, pod.spec.containers[0]!);
+  return [...new Set((status?.resources ?? []).map(({ health, message }) => `${health} ${message ?? ''}`))];
+};
+const using = async (...names: string[]) => {
+  await register();
+  await giveClaim('gpu', ...names);
+  for (const name of names) await claims.prepare(podNamed(name, 'gpu'));
+};
+
+test('how well devices are is told as their driver says it, as long as that counts, and the pods that have them hear', async () => {
+  reports = [said('Healthy'), said('Unhealthy', 'too hot', 60), said('Unhealthy', 'too hot', 60)];
+  await using('one', 'two');
+  await vi.waitFor(() => expect(healthsOf('one')).toEqual(['Unhealthy too hot']), PATIENCE);
+  clock.advance(60_000);
+  expect(healthsOf('two')).toEqual(['Unhealthy too hot']);
+  clock.advance(1);
+  expect(healthsOf('two')).toEqual(['Unknown ']);
+});
+
+test('pods are told once of what changes, and of what nobody says any more', async () => {
+  await using('one', 'two');
+  reports = [said('Unhealthy'), said('Unhealthy'), said('Healthy'), []];
+  const unregister = await register({ endpoint: '/run/newer' });
+  await vi.waitFor(() => expect(healthsOf('one')).toEqual(['Healthy ']), PATIENCE);
+  expect(woken).toEqual(['one', 'two', 'one', 'two']);
+  await unregister();
+  expect(woken.slice(4)).toEqual(['one', 'two']);
+  expect(healthsOf('one')).toEqual(['Unknown ']);
+});
+
+test('a device that its driver leaves out is unknown when what was said of it counts no more', async () => {
+  reports = [said('Healthy')];
+  await using('one');
+  await vi.waitFor(() => expect(healthsOf('one')).toEqual(['Healthy ']), PATIENCE);
+  woken = [];
+  reports = [[]];
+  await register({ endpoint: '/run/forgetful' });
+  await vi.waitFor(() => expect(watched).toBe(2), PATIENCE);
+  expect([healthsOf('one'), woken]).toEqual([['Healthy '], []]);
+  clock.advance(30_001);
+  await register({ endpoint: '/run/forgetful-too' });
+  await vi.waitFor(() => expect(woken).toEqual(['one']), PATIENCE);
+});
+
+test('what is said too long is cut', async () => {
+  reports = [said('Unhealthy', 'x'.repeat(1025))];
+  await using('one');
+  await vi.waitFor(() => expect(healthsOf('one')).toEqual([`Unhealthy ${'x'.repeat(1021)}...`]), PATIENCE);
+});
+
+test('the next kubelet knows how well devices are until it hears again', async () => {
+  reports = [said('Unhealthy')];
+  await using('one');
+  await vi.waitFor(() => expect(healthsOf('one')).toEqual(['Unhealthy ']), PATIENCE);
+  await claims.close();
+  reports = undefined;
+  claims = await open();
+  expect(healthsOf('one')).toEqual(['Unhealthy ']);
+});
+
+test('a driver that says no more is asked again after five seconds; one that never says anything is not', async () => {
+  await register();
+  reports = [said('Healthy')];
+  await register({ endpoint: '/run/able' });
+  await vi.waitFor(() => expect(silence).toBeDefined(), PATIENCE);
+  expect(watched).toBe(2);
+  silence?.();
+  await vi.waitFor(() => expect(clock.nextDueMs).toBe(clock.now() + 5_000), PATIENCE);
+  clock.advance(5_000);
+  await vi.waitFor(() => expect(watched).toBe(3), PATIENCE);
+});
+
+test('how long claims take is counted for pods, and how many are ready', async () => {
+  await expect(claims.prepare(podNamed('one', 'gpu'))).rejects.toThrow();
+  await using('one');
+  await claims.prepare({ metadata: { name: 'none', uid: 'none' }, spec: {} } as Pod);
+  const inUse = () =>
+    claimMetrics(claims)
+      .split('\n')
+      .filter((line) => line.startsWith('dra_resource_claims_in_use'));
+  expect(inUse()).toEqual([
+    'dra_resource_claims_in_use{driver_name="<any>"} 1',
+    `dra_resource_claims_in_use{driver_name="${DRIVER}"} 1`,
+  ]);
+  await claims.unprepare('one');
+  expect(inUse()).toEqual(['dra_resource_claims_in_use{driver_name="<any>"} 0']);
+  expect(claimMetrics(claims).match(/^dra_operations_duration_seconds_count.*$/gm)).toEqual([
+    'dra_operations_duration_seconds_count{is_error="true",operation_name="PrepareResources"} 1',
+    'dra_operations_duration_seconds_count{is_error="false",operation_name="PrepareResources"} 2',
+    'dra_operations_duration_seconds_count{is_error="false",operation_name="UnprepareResources"} 1',
+  ]);
 });
 
 const deleted = (): string[] => {

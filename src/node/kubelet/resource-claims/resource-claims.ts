@@ -10,7 +10,7 @@ import { ResourceClaim } from '#api/resource/v1/resource-claim.ts';
 import type { Timer } from '#base/clock.ts';
 import { Unreachable } from '#client/transport.ts';
 import { DriverFailed } from '#node/runtime/csi/node-driver.ts';
-import type { UnprepareResult } from '#node/runtime/devices/dra-plugin.ts';
+import type { DeviceHealth, UnprepareResult } from '#node/runtime/devices/dra-plugin.ts';
 import type { ToldClaim } from '#node/runtime/devices/pod-resources-server.ts';
 import { readState, StateFile } from '../state-file.ts';
 import { Turns } from '../turns.ts';
@@ -18,18 +18,23 @@ import {
   byDriver,
   cdiDevicesOf,
   type ClaimRecord,
+  hasOneOf,
   healthIn,
   recordOf,
   toldClaim,
   withDevices,
 } from './claim-record.ts';
+import { ClaimDurations } from './claim-durations.ts';
 import { ClaimsFailed } from './claims-failed.ts';
 import { claimOf, claimsOf, type NamedClaim, refusalOfClaim, requestsOf } from './claims-of-pod.ts';
+import { DeviceHealths } from './device-healths.ts';
 import { DraPlugins, type DraPluginsOptions } from './dra-plugins.ts';
 
 export interface ResourceClaimsOptions extends DraPluginsOptions {
   /** The kubelet's folder. */
   root: string;
+  /** Devices of the pod are otherwise than they were. */
+  onHealth(podUid: string): void;
 }
 
 const CHECKPOINT = 'dra_manager_state';
@@ -37,6 +42,7 @@ const RECONCILE_MS = 60_000;
 
 export class ResourceClaims {
   readonly plugins: DraPlugins;
+  readonly durations: ClaimDurations;
   readonly #options: ResourceClaimsOptions;
   /** `namespace/name` → claim. */
   readonly #records: Map<string, ClaimRecord>;
@@ -44,28 +50,35 @@ export class ResourceClaims {
   readonly #prepared = new Set<string>();
   readonly #turns = new Turns();
   readonly #file: StateFile;
+  readonly #healths: DeviceHealths;
   #timer: Timer | undefined;
   #isClosed = false;
 
-  private constructor(options: ResourceClaimsOptions, records: ClaimRecord[]) {
+  private constructor(options: ResourceClaimsOptions, records: ClaimRecord[], healths: DeviceHealths) {
     this.#options = options;
-    this.plugins = new DraPlugins(options);
+    this.#healths = healths;
+    this.durations = new ClaimDurations(options.clock);
+    const onHealth = (driver: string, devices: readonly DeviceHealth[] | undefined) => this.#heard(driver, devices);
+    this.plugins = new DraPlugins({ ...options, durations: this.durations, onHealth });
     this.#records = new Map(records.map((record) => [keyOf(record), record]));
     this.#file = new StateFile(join(options.root, CHECKPOINT), () => [...this.#records.values()], options);
   }
 
   static async open(options: ResourceClaimsOptions): Promise<ResourceClaims> {
     const state = await readState(join(options.root, CHECKPOINT));
-    return new ResourceClaims(options, (state as ClaimRecord[] | undefined) ?? []);
+    const healths = await DeviceHealths.open(options);
+    return new ResourceClaims(options, (state as ClaimRecord[] | undefined) ?? [], healths);
   }
 
   /** Nothing happens for a claim that is prepared already. @throws ClaimsFailed */
-  async prepare(pod: Pod): Promise<void> {
-    if (!pod.spec.resourceClaims?.length && !pod.status?.extendedResourceClaimStatus) return;
-    await within('prepare dynamic resources', async () => {
-      const named = [...new Map(claimsOf(pod).map((claim) => [claim.name, claim])).values()];
-      const keys = named.map(({ name }) => `${pod.metadata.namespace}/${name}`);
-      await this.#holding(keys, () => this.#prepareNow(pod, named));
+  prepare(pod: Pod): Promise<void> {
+    return this.durations.operation('PrepareResources', async () => {
+      if (!pod.spec.resourceClaims?.length && !pod.status?.extendedResourceClaimStatus) return;
+      await within('prepare dynamic resources', async () => {
+        const named = [...new Map(claimsOf(pod).map((claim) => [claim.name, claim])).values()];
+        const keys = named.map(({ name }) => `${pod.metadata.namespace}/${name}`);
+        await this.#holding(keys, () => this.#prepareNow(pod, named));
+      });
     });
   }
 
@@ -98,13 +111,29 @@ export class ResourceClaims {
     return (container.resources?.claims ?? []).flatMap(({ name, request = '' }) => {
       const claim = unlessFailed(() => claimOf(pod, name));
       const record = claim && this.#records.get(`${pod.metadata.namespace}/${claim.name}`);
-      const resources = record ? healthIn(record, request) : [];
+      const healthOf = this.#healths.of.bind(this.#healths);
+      const resources = record ? healthIn(record, request, healthOf) : [];
       return resources.length > 0 ? [{ name: `claim:${name}${request && `/${request}`}`, resources }] : [];
     });
   }
 
   /** The pod uses none of its claims any more. @throws ClaimsFailed */
-  async unprepare(podUid: string): Promise<void> {
+  unprepare(podUid: string): Promise<void> {
+    return this.durations.operation('UnprepareResources', () => this.#unprepare(podUid));
+  }
+
+  /** How many claims are ready for pods, by driver; `<any>`: all. */
+  get inUse(): ReadonlyMap<string, number> {
+    const counts = new Map([['<any>', 0]]);
+    for (const { uid, drivers } of this.#records.values()) {
+      if (!this.#prepared.has(uid)) continue;
+      for (const name of ['<any>', ...drivers.map((driver) => driver.name)])
+        counts.set(name, (counts.get(name) ?? 0) + 1);
+    }
+    return counts;
+  }
+
+  async #unprepare(podUid: string): Promise<void> {
     const keys = [...this.#records].filter(([, { podUids }]) => podUids.includes(podUid)).map(([key]) => key);
     if (keys.length === 0) return;
     await within('unprepare dynamic resources', () => this.#holding(keys, () => this.#unprepareNow(podUid, keys)));
@@ -124,6 +153,14 @@ export class ResourceClaims {
     this.#timer?.cancel();
     this.plugins.close();
     await this.#file.settled();
+    await this.#healths.settled();
+  }
+
+  #heard(driver: string, devices: readonly DeviceHealth[] | undefined): void {
+    const changed = devices ? this.#healths.report(driver, devices) : this.#healths.forget(driver);
+    if (changed.length === 0) return;
+    const affected = [...this.#records.values()].filter((record) => hasOneOf(record, driver, changed));
+    for (const podUid of new Set(affected.flatMap(({ podUids }) => podUids))) this.#options.onHealth(podUid);
   }
 
   /** All is looked at before anything is noted: a pod that may not use a claim leaves nothing to be given back. */
@@ -209,7 +246,7 @@ export class ResourceClaims {
     const users = new Set([...this.#records.values()].flatMap(({ podUids }) => podUids));
     for (const podUid of [...users].filter(hasEnded))
       try {
-        await this.unprepare(podUid);
+        await this.#unprepare(podUid);
       } catch (error) {
         if (!(error instanceof ClaimsFailed)) throw error;
         this.#options.log.warn('claims of a pod that has ended', { podUid, error: error.message });

@@ -1,7 +1,7 @@
 /** GET /metrics, /metrics/resource and /metrics/probes. Names and texts are upstream's. */
 import type { Kubelet } from '../kubelet.ts';
 import type { VolumeStats } from '../volumes/volume-usage.ts';
-import { podStartMetrics, runtimeOperationMetrics } from './duration-metrics.ts';
+import { claimMetrics, podStartMetrics, runtimeOperationMetrics } from './duration-metrics.ts';
 import type { Summary } from './stats.ts';
 import { type Family, familyText, type Sample } from './text-format.ts';
 
@@ -33,6 +33,7 @@ export async function kubeletMetrics(kubelet: Kubelet): Promise<string> {
     ),
     podStartMetrics(kubelet.podStarts),
     userNamespaceMetrics(kubelet),
+    claimMetrics(kubelet.claims),
     runtimeOperationMetrics(kubelet.operations),
     ...(await volumeGauges(kubelet)).map(({ name, help, samples }) => gauge(name, help, samples)),
     gauge('process_resident_memory_bytes', 'Resident memory size in bytes.', [{ value: process.memoryUsage.rss() }]),
