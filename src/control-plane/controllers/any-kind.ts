@@ -54,18 +54,12 @@ export function runAnyKindController({ name, spec }: AnyKindController, env: Run
         env.informers.indexed(kind, keysOf, { identities, whileServed: true }),
       ]),
     );
-    const stops = [
-      informer.onProgress(() => barrier.progressed()),
-      informer.onChange(({ key, now, before }) => {
-        for (const ref of spec.affects({ kind, key, now, before }, reading)) {
-          if (ref.key === key && ref.kind === kind) runner.add(keyFor(ref));
-          else runner.addForOthers(keyFor(ref));
-        }
-      }),
-    ];
-    const stop = () => {
-      for (const each of stops) each();
-    };
+    const stop = informer.onChange(({ key, now, before }) => {
+      for (const ref of spec.affects({ kind, key, now, before }, reading)) {
+        if (ref.key === key && ref.kind === kind) runner.add(keyFor(ref));
+        else runner.addForOthers(keyFor(ref));
+      }
+    });
     followed.set(idOf(kind), { kind, informer, indexes, stop });
     for (const now of informer.list()) {
       const change = { kind, key: keyOf(now), now, before: undefined };

@@ -44,7 +44,6 @@ export function runController({ name, spec }: KindController, env: RunEnvironmen
   });
   const enqueue = { enqueue: (key: ObjectKey) => runner.add(key), later: (key: ObjectKey) => runner.addForOthers(key) };
   runner.onStop(listen(spec, { cached, main, ...enqueue }));
-  for (const informer of informerOf.values()) runner.onStop(informer.onProgress(() => barrier.progressed()));
   runner.startAfter(informerOf.values());
   return runner;
 }

@@ -11,13 +11,23 @@ import { isAtLeast } from '#client/object-cache.ts';
 /** Behind this a remote cache that does not move no longer holds up work. The metric says how often that was. */
 const LONGEST_WAIT_MS = 5_000;
 
-type Seen = () => boolean;
+/** A write, and the cache that has to come that far. */
+interface Expected {
+  informer: Informer<KubeObject>;
+  isSeen(): boolean;
+}
+
+/** A key that waits. Only for so long are caches asked to tell how far they come. */
+interface Parked {
+  timer: Timer;
+  stops: readonly (() => void)[];
+}
 
 export class WriteBarrier {
   readonly #clock: Clock;
   readonly #informerOf: (kind: Kind) => Informer<KubeObject> | undefined;
-  readonly #unseen = new Map<string, Seen[]>();
-  readonly #parked = new Map<string, { timer: Timer; resume: () => void }>();
+  readonly #unseen = new Map<string, Expected[]>();
+  readonly #parked = new Map<string, Parked>();
   /** How often a wait ended without its write having been seen. */
   timeouts = 0;
 
@@ -31,58 +41,66 @@ export class WriteBarrier {
   wrote(key: string, kind: Kind, resourceVersion: ResourceVersion, before?: ResourceVersion): void {
     const informer = this.#informerOf(kind);
     if (!informer || resourceVersion === before) return;
-    this.#expect(key, () => isAtLeast(informer.resourceVersion, resourceVersion));
+    this.#expect(key, { informer, isSeen: () => isAtLeast(informer.resourceVersion, resourceVersion) });
   }
 
   deleted(key: string, kind: Kind, object: { key: ObjectKey; uid: string }): void {
     const informer = this.#informerOf(kind);
     if (!informer) return;
-    this.#expect(key, () => {
+    const isSeen = () => {
       const cached = informer.get(object.key);
       return !cached || cached.metadata.uid !== object.uid || cached.metadata.deletionTimestamp !== undefined;
-    });
+    };
+    this.#expect(key, { informer, isSeen });
   }
 
   /** True when the key may be reconciled now; else `resume` is called once it may. */
   isClear(key: string, resume: () => void): boolean {
-    const left = (this.#unseen.get(key) ?? []).filter((seen) => !seen());
+    const expected = this.#unseen.get(key);
+    if (!expected) return true;
+    const left = expected.filter(({ isSeen }) => !isSeen());
     if (left.length === 0) {
       this.#unseen.delete(key);
+      this.#unpark(key);
       return true;
     }
     this.#unseen.set(key, left);
-    if (!this.#parked.has(key)) this.#park(key, resume);
+    if (!this.#parked.has(key)) this.#park(key, left, resume);
     return false;
   }
 
-  /** To be called when a cache has come further. */
-  progressed(): void {
-    for (const [key, { timer, resume }] of this.#parked) {
-      if (!(this.#unseen.get(key) ?? []).every((seen) => seen())) continue;
-      timer.cancel();
-      this.#parked.delete(key);
-      resume();
-    }
-  }
-
   stop(): void {
-    for (const { timer } of this.#parked.values()) timer.cancel();
-    this.#parked.clear();
+    for (const key of [...this.#parked.keys()]) this.#unpark(key);
   }
 
-  #expect(key: string, seen: Seen): void {
+  #expect(key: string, expected: Expected): void {
     const unseen = this.#unseen.get(key);
-    if (unseen) unseen.push(seen);
-    else this.#unseen.set(key, [seen]);
+    if (unseen) unseen.push(expected);
+    else this.#unseen.set(key, [expected]);
   }
 
-  #park(key: string, resume: () => void): void {
+  /** Nothing is written for a key that waits: what is expected of it stays as it is. */
+  #park(key: string, expected: readonly Expected[], resume: () => void): void {
     const timer = this.#clock.timer(LONGEST_WAIT_MS, () => {
       this.timeouts++;
-      this.#parked.delete(key);
+      this.#unpark(key);
       this.#unseen.delete(key);
       resume();
     });
-    this.#parked.set(key, { timer, resume });
+    const look = () => {
+      if (!expected.every(({ isSeen }) => isSeen())) return;
+      this.#unpark(key);
+      resume();
+    };
+    const informers = new Set(expected.map(({ informer }) => informer));
+    this.#parked.set(key, { timer, stops: [...informers].map((informer) => informer.onProgress(look)) });
+  }
+
+  #unpark(key: string): void {
+    const parked = this.#parked.get(key);
+    if (!parked) return;
+    this.#parked.delete(key);
+    parked.timer.cancel();
+    for (const stop of parked.stops) stop();
   }
 }
