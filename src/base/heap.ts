@@ -44,34 +44,43 @@ export class Heap<T extends object> {
     return true;
   }
 
+  /** The item at `from` goes up until the one above is not greater; those on its way move down into the gap. */
   #up(from: number): void {
+    const item = this.#items[from] as T;
     let place = from;
     while (place > 0) {
       const parent = (place - 1) >> 1;
-      if (this.#compare(this.#items[place] as T, this.#items[parent] as T) >= 0) return;
-      this.#swap(place, parent);
+      const above = this.#items[parent] as T;
+      if (this.#compare(item, above) >= 0) break;
+      this.#put(above, place);
       place = parent;
     }
+    if (place !== from) this.#put(item, place);
   }
 
   #down(from: number): void {
-    for (let place = from; ; ) {
-      let least = place;
-      for (const child of [2 * place + 1, 2 * place + 2]) {
-        if (child < this.#items.length && this.#compare(this.#items[child] as T, this.#items[least] as T) < 0)
-          least = child;
-      }
-      if (least === place) return;
-      this.#swap(place, least);
-      place = least;
+    const item = this.#items[from] as T;
+    let place = from;
+    for (;;) {
+      const child = this.#lesserChild(place);
+      if (child === undefined || this.#compare(item, this.#items[child] as T) <= 0) break;
+      this.#put(this.#items[child] as T, place);
+      place = child;
     }
+    if (place !== from) this.#put(item, place);
   }
 
-  #swap(a: number, b: number): void {
-    const [first, second] = [this.#items[a] as T, this.#items[b] as T];
-    this.#items[a] = second;
-    this.#items[b] = first;
-    this.#places.set(second, a);
-    this.#places.set(first, b);
+  #lesserChild(place: number): number | undefined {
+    const left = 2 * place + 1;
+    if (left >= this.#items.length) return undefined;
+    const right = left + 1;
+    return right < this.#items.length && this.#compare(this.#items[right] as T, this.#items[left] as T) < 0
+      ? right
+      : left;
+  }
+
+  #put(item: T, place: number): void {
+    this.#items[place] = item;
+    this.#places.set(item, place);
   }
 }
