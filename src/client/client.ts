@@ -64,12 +64,10 @@ export class Client {
     kind: Kind<T>,
     options: ListOptions & { signal: Signal; allowWatchBookmarks?: boolean; sendInitialEvents?: boolean },
   ): Followable<WatchEvent<T>> {
-    const { signal, ...query } = options;
-    const path = pathOf(kind, { ...(options.namespace && { namespace: options.namespace }) });
-    return this.transport.watch({
-      path: `${path}${queryOf(Object.assign(query, { watch: true }))}`,
-      signal,
-    }) as Followable<WatchEvent<T>>;
+    const { namespace, signal } = options;
+    const query = queryOf(options);
+    const path = `${pathOf(kind, namespace ? { namespace } : {})}${query}${query ? '&' : '?'}watch=true`;
+    return this.transport.watch({ path, signal }) as Followable<WatchEvent<T>>;
   }
 
   async create<T extends KubeObject>(kind: Kind<T>, object: Draft<T>): Promise<T> {
@@ -161,7 +159,7 @@ function namingItems<T extends KubeObject>(kind: Kind<T>, list: KubeList<T>): Ku
 function queryOf(options: object): string {
   let query = '';
   for (const [name, value] of Object.entries(options)) {
-    if (value === undefined || name === 'namespace') continue;
+    if (value === undefined || name === 'namespace' || name === 'signal') continue;
     query += `${query ? '&' : '?'}${name}=${encodeURIComponent(String(value))}`;
   }
   return query;

@@ -1,7 +1,7 @@
 /** Informers shared by everybody in a process: one list and one watch for each kind and scope, however many ask. */
 import type { Kind } from '#api/machinery/kind.ts';
 import { apiVersionOf } from '#api/machinery/kind.ts';
-import type { KubeObject } from '#api/machinery/object.ts';
+import type { KubeObject, ObjectKey, ResourceVersion } from '#api/machinery/object.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import { silentLog } from '#base/log.ts';
@@ -10,7 +10,7 @@ import type { Random } from '#base/random.ts';
 import type { Client } from './client.ts';
 import { identitiesOf } from './identity.ts';
 import type { IndexedInformer, Informer, ReleasableInformers } from './informer.ts';
-import type { IndexKeys } from './object-cache.ts';
+import type { Change, Index, IndexKeys } from './object-cache.ts';
 import { ObjectCache } from './object-cache.ts';
 import type { Scope } from './reflector.ts';
 import { reflect } from './reflector.ts';
@@ -76,22 +76,7 @@ export class SharedInformers implements ReleasableInformers {
   ): IndexedInformer<T> {
     const whole = () => (whileServed ? this.#cacheOf(kind, {}) : this.#held(kind, {}));
     const cache = identities ? (this.#identities(kind) as unknown as ObjectCache<T>) : whole();
-    cache.index(indexKeys);
-    return {
-      get: (key) => cache.get(key),
-      list: () => cache.list(),
-      inNamespace: (namespace) => cache.inNamespace(namespace),
-      by: (otherKeys, indexKey) => cache.by(otherKeys, indexKey),
-      under: (indexKey) => cache.by(indexKeys, indexKey),
-      onChange: (listener) => cache.onChange(listener),
-      onProgress: (listener) => cache.onProgress(listener),
-      get hasSynced() {
-        return cache.hasSynced;
-      },
-      get resourceVersion() {
-        return cache.resourceVersion;
-      },
-    };
+    return new IndexedCache(cache, indexKeys);
   }
 
   async synced(signal?: AbortSignal): Promise<void> {
@@ -191,6 +176,52 @@ export class SharedInformers implements ReleasableInformers {
       paused,
     });
     return cache;
+  }
+}
+
+class IndexedCache<T extends KubeObject> implements IndexedInformer<T> {
+  readonly #cache: ObjectCache<T>;
+  readonly #index: Index<T>;
+
+  constructor(cache: ObjectCache<T>, indexKeys: IndexKeys<T>) {
+    this.#cache = cache;
+    this.#index = cache.index(indexKeys);
+  }
+
+  get hasSynced(): boolean {
+    return this.#cache.hasSynced;
+  }
+
+  get resourceVersion(): ResourceVersion {
+    return this.#cache.resourceVersion;
+  }
+
+  get(key: ObjectKey): T | undefined {
+    return this.#cache.get(key);
+  }
+
+  list(): T[] {
+    return this.#cache.list();
+  }
+
+  inNamespace(namespace: string): T[] {
+    return this.#cache.inNamespace(namespace);
+  }
+
+  by(indexKeys: IndexKeys<T>, indexKey: string): T[] {
+    return this.#cache.by(indexKeys, indexKey);
+  }
+
+  under(indexKey: string): T[] {
+    return this.#index.under(indexKey);
+  }
+
+  onChange(listener: (change: Change<T>) => void): () => void {
+    return this.#cache.onChange(listener);
+  }
+
+  onProgress(listener: () => void): () => void {
+    return this.#cache.onProgress(listener);
   }
 }
 

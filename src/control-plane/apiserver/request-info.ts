@@ -208,7 +208,15 @@ const NO_QUERY = new URLSearchParams();
 function splitUrl(url: string): { path: string; query: URLSearchParams } {
   const mark = url.indexOf('?');
   if (mark < 0) return { path: url, query: NO_QUERY };
-  return { path: url.slice(0, mark), query: new URLSearchParams(url.slice(mark + 1)) };
+  return { path: url.slice(0, mark), query: queryOf(url.slice(mark + 1)) };
+}
+
+/** Everybody who begins to follow a kind asks the same: what was read last is not read again. */
+let lastQuery = { text: '', query: NO_QUERY };
+
+function queryOf(text: string): URLSearchParams {
+  if (text !== lastQuery.text) lastQuery = { text, query: new URLSearchParams(text) };
+  return lastQuery.query;
 }
 
 function decoded(segment: string): string {

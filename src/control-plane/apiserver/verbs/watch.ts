@@ -60,13 +60,15 @@ function timeLimit(clock: Clock, ms: number, outer: Signal | undefined) {
   const signal = new PlainSignal();
   const endsSoon = new PlainSignal();
   const abort = () => signal.abort();
-  const timer = clock.timer(ms, abort);
-  const warned = ms > LAST_BOOKMARK_MS ? clock.timer(ms - LAST_BOOKMARK_MS, () => endsSoon.abort()) : undefined;
+  const lastPart = () => {
+    timer = clock.timer(LAST_BOOKMARK_MS, abort);
+    endsSoon.abort();
+  };
+  let timer = ms > LAST_BOOKMARK_MS ? clock.timer(ms - LAST_BOOKMARK_MS, lastPart) : clock.timer(ms, abort);
   if (outer?.aborted) abort();
   outer?.addEventListener('abort', abort, { once: true });
   const cancel = () => {
     timer.cancel();
-    warned?.cancel();
     outer?.removeEventListener('abort', abort);
     abort();
   };

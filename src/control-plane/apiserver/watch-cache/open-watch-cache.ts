@@ -41,6 +41,7 @@ const LIMITS: WatchCacheLimits = {
 };
 const LOAD_PAGE = 5000; // objects a read when loading: bounds what a remote store sends at once
 const RETRY_MS = 1000;
+const NOTHING: ReadonlyMap<string, CachedState> = new Map();
 
 /** Starts to load at once. */
 export const openWatchCache = (options: WatchCacheOptions): WatchCache => new StorageWatchCache(options);
@@ -334,7 +335,7 @@ class StorageWatchCache implements WatchCache {
     return pageOf({
       objects: this.#objects,
       prefix: this.prefix,
-      replaced: revision < this.revision ? this.#recent.replacedSince(revision) : new Map(),
+      replaced: revision < this.revision ? this.#recent.replacedSince(revision) : NOTHING,
       after: after && this.prefix + after,
       revision,
       limit: selection.limit,
