@@ -2,10 +2,18 @@
  * What an applied configuration names, what it makes of an object, and what goes from the object because it is named no
  * longer. Source: "Server-Side Apply"; structured-merge-diff, typed and merge.
  */
-import { goText } from '../go-text.ts';
+import { goSource, goText, goTypeOf } from '../go-text.ts';
 import { isJsonObject, type Json, type JsonObject, objectOf } from '../json-value.ts';
 import { childOf, elementText, type FieldSet, fieldSetOf, isMember, MEMBER } from './field-set.ts';
-import { fieldOfShape, itemsByElement, keyElement, type Shape, valueElement } from './field-shape.ts';
+import {
+  type Expected,
+  fieldOfShape,
+  itemsByElement,
+  keyElement,
+  type ScalarForm,
+  type Shape,
+  valueElement,
+} from './field-shape.ts';
 
 const MAX_DEPTH = 200;
 const LEAF: Shape = { form: 'leaf' };
@@ -39,7 +47,11 @@ function namedFields(value: Json, shape: Shape, place: Place): FieldSet | undefi
     place.problems.push(`${place.path}: nested too deeply`);
     return undefined;
   }
-  if (value === null || shape.form === 'leaf') return MEMBER;
+  if (value === null) return MEMBER;
+  if (shape.form === 'leaf') {
+    if (shape.expects) judgeWhole(value, shape.expects, place);
+    return MEMBER;
+  }
   if (shape.form === 'items' || shape.form === 'set') return namedItems(value, shape, place);
   if (!isJsonObject(value)) {
     if (shape.form === 'map' && shape.isStruct) return MEMBER; // of a type that is not known
@@ -60,6 +72,35 @@ function namedFields(value: Json, shape: Shape, place: Place): FieldSet | undefi
   return fieldSetOf(Object.keys(value).length === 0, fields);
 }
 
+/** Nobody has a part of it alone, yet each must be what it should be. */
+function judgeWhole(value: Json, expected: Expected, place: Place): void {
+  if (typeof expected === 'string') {
+    const problem = misfit(value, expected);
+    if (problem) place.problems.push(`${place.path}: ${problem}`);
+  } else if ('parts' in expected) namedFields(value, expected.parts, place);
+  else if (!Array.isArray(value)) place.problems.push(`${place.path}: expected list, got ${describe(value)}`);
+  else {
+    const { path, depth, problems } = place;
+    (value as readonly Json[]).forEach((item, index) => {
+      namedFields(item, expected.items, { path: `${path}[${index}]`, depth: depth + 1, problems });
+    });
+  }
+}
+
+function misfit(value: Json, form: ScalarForm): string | undefined {
+  const type = typeof value;
+  switch (form) {
+    case 'numeric':
+      return type === 'number' ? undefined : `expected numeric (int or float), got ${goTypeOf(value)}`;
+    case 'string':
+      return type === 'string' ? undefined : `expected string, got &value.valueUnstructured{Value:${goSource(value)}}`;
+    case 'boolean':
+      return type === 'boolean' ? undefined : `expected boolean, got ${describe(value)}`;
+    case 'scalar':
+      return type === 'object' ? `expected any scalar, got ${describe(value)}` : undefined;
+  }
+}
+
 const asMember = (set: FieldSet | undefined): FieldSet =>
   fieldSetOf(true, { ...(set && Object.keys(set).length > 0 && withoutSelf(set)) })!;
 const withoutSelf = ({ '.': _, ...rest }: FieldSet): FieldSet => rest;
@@ -70,21 +111,40 @@ function namedItems(value: Json, shape: Shape & { form: 'items' | 'set' }, place
     return undefined;
   }
   const items: Record<string, FieldSet> = {};
-  (value as readonly Json[]).forEach((item, index) => {
-    const element = shape.form === 'set' ? valueElement(item) : keyElement(item, shape);
-    if (element === undefined) {
-      const keys = (shape as { keys: readonly string[] }).keys.map((key) => JSON.stringify(key)).join(' ');
-      const why = 'associative list with keys has an element that omits all key fields';
-      const also = "(and doesn't have default values for any key fields)";
-      place.problems.push(`${place.path}: element ${index}: ${why} [${keys}] ${also}`);
-    } else if (Object.hasOwn(items, element)) {
-      place.problems.push(`${place.path}: duplicate entries for key ${elementText(element)}`);
-    } else {
-      const named = shape.form === 'set' ? MEMBER : namedFields(item, shape.item, below(place, element));
-      items[element] = asMember(named);
+  for (const [index, item] of (value as readonly Json[]).entries()) {
+    const problem = shape.form === 'set' ? problemOfValue(item) : problemOfItem(item, shape);
+    if (problem) {
+      place.problems.push(`${place.path}: element ${index}: ${problem}`);
+      break; // of the others nobody says anything
     }
-  });
+    const element = shape.form === 'set' ? valueElement(item) : keyElement(item, shape)!;
+    if (Object.hasOwn(items, element))
+      place.problems.push(`${place.path}: duplicate entries for key ${elementText(element)}`);
+    const named = namedItem(item, shape, below(place, element));
+    items[element] ??= asMember(named);
+  }
   return fieldSetOf(false, Object.fromEntries(Object.entries(items).sort(([a], [b]) => (a < b ? -1 : 1))));
+}
+
+function namedItem(item: Json, shape: Shape & { form: 'items' | 'set' }, place: Place): FieldSet | undefined {
+  if (shape.form === 'items') return namedFields(item, shape.item, place);
+  if (shape.expects) judgeWhole(item, shape.expects, place);
+  return MEMBER;
+}
+
+function problemOfValue(item: Json): string | undefined {
+  if (item === null) return "associative list without keys has an element that's an explicit null";
+  if (Array.isArray(item)) return 'not supported: associative list with lists as elements';
+  return typeof item === 'object' ? "associative list without keys has an element that's a map type" : undefined;
+}
+
+function problemOfItem(item: Json, shape: Shape & { form: 'items' }): string | undefined {
+  if (item === null) return 'associative list with keys may not have a null element';
+  if (!isJsonObject(item)) return 'associative list with keys may not have non-map elements';
+  if (keyElement(item, shape) !== undefined) return undefined;
+  const keys = shape.keys.map((key) => JSON.stringify(key)).join(' ');
+  const why = 'associative list with keys has an element that omits all key fields';
+  return `${why} [${keys}] (and doesn't have default values for any key fields)`;
 }
 
 /** As Go prints what holds it. */

@@ -3,16 +3,22 @@
  * different managers. Built-in kinds have it from their facts, custom ones from their schema (`schema-shape.ts`); without
  * one only the metadata is known, the rest is deduced: objects have parts, lists are one value. Source: "Server-Side Apply", merge strategy.
  */
-import type { FieldFacts, Facts, Scalar, TypeFacts, TypeRef } from '../facts.ts';
+import type { Facts, FieldFacts, Scalar, TypeFacts, TypeRef } from '../facts.ts';
 
 export type Shape =
-  /** One value. */
-  | { form: 'leaf' }
+  /** One value. `expects`: what it must be, where that is known. */
+  | { form: 'leaf'; readonly expects?: Expected }
   | { form: 'struct'; fields: readonly FieldShape[]; byName: ReadonlyMap<string, FieldShape> }
   /** Objects of any field: `others` is the shape of what is not in `known`. `isStruct`: it stands for a type that is not known. */
   | { form: 'map'; known: ReadonlyMap<string, Shape>; others: Shape; isStruct: boolean }
   | { form: 'items'; keys: readonly string[]; keyDefaults: Readonly<Record<string, unknown>>; item: Shape }
-  | { form: 'set' };
+  | { form: 'set'; readonly expects?: ScalarForm };
+
+/** `scalar`: any of them, as for amounts and times. */
+export type ScalarForm = 'numeric' | 'string' | 'boolean' | 'scalar';
+
+/** Of lists and objects that are one value: what their parts are. */
+export type Expected = ScalarForm | { items: Shape } | { parts: Shape };
 
 export interface FieldShape {
   name: string;
@@ -24,7 +30,29 @@ export interface FieldShape {
 }
 
 export const LEAF: Shape = { form: 'leaf' };
-export const SET: Shape = { form: 'set' };
+const SCALARS: Readonly<Record<ScalarForm, Shape>> = {
+  numeric: { form: 'leaf', expects: 'numeric' },
+  string: { form: 'leaf', expects: 'string' },
+  boolean: { form: 'leaf', expects: 'boolean' },
+  scalar: { form: 'leaf', expects: 'scalar' },
+};
+export const scalarShape = (form: ScalarForm): Shape => SCALARS[form];
+
+/** A list or an object that is one value. Types may refer to themselves: what is in it is made when it is asked for. */
+export function wholeShape(expected: () => Expected): Shape {
+  let expects: Expected | undefined;
+  return {
+    form: 'leaf',
+    get expects() {
+      expects ??= expected();
+      return expects;
+    },
+  };
+}
+
+/** A list of values without order and doubles. */
+export const setOf = (item: Shape | undefined): Shape =>
+  item?.form === 'leaf' && typeof item.expects === 'string' ? { form: 'set', expects: item.expects } : { form: 'set' };
 export const DEDUCED: Shape = {
   form: 'map',
   known: new Map(),
@@ -70,7 +98,8 @@ function named(facts: Facts, name: string, make: () => Shape): Shape {
 export function shapeOfType(facts: Facts, name: string): Shape {
   return named(facts, name, () => {
     const type = facts.type(name);
-    return !type || type.atomic || type.union ? LEAF : structShape(facts, type);
+    if (!type || type.union) return LEAF;
+    return type.atomic ? wholeShape(() => ({ parts: structShape(facts, type) })) : structShape(facts, type);
   });
 }
 
@@ -100,8 +129,8 @@ function fieldShape(facts: Facts, field: FieldFacts, isGranular: boolean): Field
 function shapeOfField(facts: Facts, field: FieldFacts): Shape {
   const { type } = field;
   if ('list' in type) {
-    if (field.listType === 'set') return SET;
-    if (field.listType !== 'map' || !('ref' in type.list)) return LEAF;
+    if (field.listType === 'set') return setOf(elementShape(facts, type.list));
+    if (field.listType !== 'map' || !('ref' in type.list)) return elementShape(facts, type);
     const keys = [...(field.listMapKeys ?? [])].sort();
     return {
       form: 'items',
@@ -110,8 +139,8 @@ function shapeOfField(facts: Facts, field: FieldFacts): Shape {
       item: elementShape(facts, type.list),
     };
   }
-  if (field.mapType === 'atomic') return LEAF;
-  return elementShape(facts, type);
+  const shape = elementShape(facts, type);
+  return field.mapType === 'atomic' && shape.form !== 'leaf' ? wholeShape(() => ({ parts: shape })) : shape;
 }
 
 /** What must be given has its zero as a default in the schema. */
@@ -123,8 +152,23 @@ function zerosOfKeys(item: TypeFacts | undefined, keys: readonly string[]): Reco
 function elementShape(facts: Facts, type: TypeRef): Shape {
   if ('ref' in type) return shapeOfType(facts, type.ref);
   if ('map' in type) return { form: 'map', known: new Map(), others: elementShape(facts, type.map), isStruct: false };
-  return LEAF;
+  if ('list' in type) return wholeShape(() => ({ items: elementShape(facts, type.list) }));
+  const form = FORMS[type.scalar];
+  return form ? scalarShape(form) : LEAF;
 }
+
+const FORMS: Readonly<Partial<Record<Scalar, ScalarForm>>> = {
+  string: 'string',
+  bytes: 'string',
+  int32: 'numeric',
+  int64: 'numeric',
+  double: 'numeric',
+  bool: 'boolean',
+  quantity: 'scalar',
+  time: 'scalar',
+  microTime: 'scalar',
+  intOrString: 'scalar',
+};
 
 const ZEROS: Readonly<Partial<Record<Scalar, unknown>>> = { string: '', int32: 0, int64: 0, double: 0, bool: false };
 

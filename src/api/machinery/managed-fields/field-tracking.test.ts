@@ -296,8 +296,74 @@ test.each([
     { spec: { template: { spec: { containers: [{ name: 'a' }, { name: 'a' }] } } } },
     ['.spec.template.spec.containers: duplicate entries for key [name="a"]'],
   ],
+  // From here on each as Go's structured-merge-diff says of the same.
+  [{ spec: { replicas: '3' } }, ['.spec.replicas: expected numeric (int or float), got string']],
+  [
+    { spec: { replicas: [], paused: 'yes' } },
+    [
+      '.spec.paused: expected boolean, got &{yes}',
+      '.spec.replicas: expected numeric (int or float), got []interface {}',
+    ],
+  ],
+  [
+    { spec: { selector: { matchLabels: { a: 5 }, foo: 1 } } },
+    [
+      '.spec.selector.foo: field not declared in schema',
+      '.spec.selector.matchLabels.a: expected string, got &value.valueUnstructured{Value:5}',
+    ],
+  ],
+  [
+    { metadata: { finalizers: [5, [1], 'a'] } },
+    [
+      '.metadata.finalizers[=5]: expected string, got &value.valueUnstructured{Value:5}',
+      '.metadata.finalizers: element 1: not supported: associative list with lists as elements',
+    ],
+  ],
+  [
+    { metadata: { labels: { x: 1.5, y: { z: [1, null, true] } } } },
+    [
+      '.metadata.labels.x: expected string, got &value.valueUnstructured{Value:1.5}',
+      '.metadata.labels.y: expected string, got &value.valueUnstructured{Value:map[string]interface {}{"z":[]interface {}{1, interface {}(nil), true}}}',
+    ],
+  ],
+  [
+    {
+      spec: {
+        template: {
+          spec: {
+            containers: [
+              {
+                name: 'a',
+                args: [1, 'b', null],
+                command: 'sh',
+                env: [5],
+                ports: [{ containerPort: '80' }],
+                resources: { limits: { cpu: 1, memory: true, x: {} } },
+              },
+            ],
+          },
+        },
+      },
+    },
+    [
+      'args[0]: expected string, got &value.valueUnstructured{Value:1}',
+      'command: expected list, got &{sh}',
+      'env: element 0: associative list with keys may not have non-map elements',
+      'ports[containerPort="80",protocol="TCP"].containerPort: expected numeric (int or float), got string',
+      'resources.limits.x: expected any scalar, got &{map[]}',
+    ].map((problem) => `.spec.template.spec.containers[name="a"].${problem}`),
+  ],
+  [
+    { spec: { template: { spec: { containers: [null] } } } },
+    ['.spec.template.spec.containers: element 0: associative list with keys may not have a null element'],
+  ],
+  [
+    { spec: { strategy: { rollingUpdate: { maxSurge: [] } } } },
+    ['.spec.strategy.rollingUpdate.maxSurge: expected any scalar, got &{[]}'],
+  ],
+  [{ kind: 5 }, ['.kind: expected string, got &value.valueUnstructured{Value:5}']],
 ])('a configuration that is none of its type says where', (configuration, problems) => {
-  expect(fieldsOfConfiguration(configuration, deployment)).toEqual({ problems });
+  expect(fieldsOfConfiguration(configuration as JsonObject, deployment)).toEqual({ problems });
 });
 
 describe('an update', () => {

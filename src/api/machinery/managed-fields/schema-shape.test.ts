@@ -20,6 +20,7 @@ const schema = object({
     limits: { type: 'object', additionalProperties: text },
     anything: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
     port: { 'x-kubernetes-int-or-string': true },
+    since: { type: 'string', format: 'date-time' },
     template: object({ spec: object({ size: text }) }, { 'x-kubernetes-embedded-resource': true }),
   }),
 }) as unknown as JSONSchemaProps;
@@ -71,4 +72,36 @@ test('lists of maps are merged item by item, sets value by value', () => {
       steps: ['b'],
     },
   });
+});
+
+test.each<[string, unknown, string]>([
+  ['a text in a set', { colours: [5] }, '.colours[=5]: expected string, got &value.valueUnstructured{Value:5}'],
+  [
+    'a field of an item',
+    { doors: [{ name: 'a', lock: true }] },
+    '.doors[name="a",side="left"].lock: expected string, got &value.valueUnstructured{Value:true}',
+  ],
+  [
+    'an item of a list',
+    { steps: ['a', {}] },
+    '.steps[1]: expected string, got &value.valueUnstructured{Value:map[string]interface {}{}}',
+  ],
+  ['a list', { steps: 'a' }, '.steps: expected list, got &{a}'],
+  ['a field of what is one value', { point: { x: '1' } }, '.point.x: expected numeric (int or float), got string'],
+  ['a field that what is one value has not', { point: { y: 1 } }, '.point.y: field not declared in schema'],
+  ['an entry', { limits: { a: 1 } }, '.limits.a: expected string, got &value.valueUnstructured{Value:1}'],
+  [
+    'the kind of an object',
+    { template: { kind: 1 } },
+    '.template.kind: expected string, got &value.valueUnstructured{Value:1}',
+  ],
+  ['a date', { since: {} }, '.since: expected any scalar, got &{map[]}'],
+])('%s of another type is named', (_, spec, problem) => {
+  expect(named(spec as JsonObject)).toEqual({ problems: [`.spec${problem}`] });
+});
+
+test('null, and what more than one type may stand for, is of no other type', () => {
+  expect(named({ port: {}, steps: null, colours: null, point: { x: null }, since: 5, anything: [1] })).toHaveProperty(
+    'set',
+  );
 });

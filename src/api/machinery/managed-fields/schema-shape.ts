@@ -12,7 +12,16 @@ import {
   propertyOf,
   valuesOf,
 } from '../structural-schema/schema-parts.ts';
-import { DEDUCED, type FieldShape, LEAF, SET, type Shape, shapeOfType } from './field-shape.ts';
+import {
+  DEDUCED,
+  type FieldShape,
+  LEAF,
+  type Shape,
+  scalarShape,
+  setOf,
+  shapeOfType,
+  wholeShape,
+} from './field-shape.ts';
 
 const shapes = new WeakMap<JSONSchemaProps, Shape>();
 
@@ -27,8 +36,8 @@ export function shapeOfSchema(facts: Facts, schema: JSONSchemaProps): Shape {
 
 function resource(facts: Facts, schema: JSONSchemaProps): Shape {
   const typeAndMetadata: [string, () => Shape][] = [
-    ['apiVersion', () => LEAF],
-    ['kind', () => LEAF],
+    ['apiVersion', () => scalarShape('string')],
+    ['kind', () => scalarShape('string')],
     ['metadata', () => shapeOfType(facts, 'meta.v1.ObjectMeta')],
   ];
   const own = propertiesOf(schema).filter(([name]) => !typeAndMetadata.some(([taken]) => taken === name));
@@ -42,16 +51,35 @@ function valueShape(facts: Facts, schema: JSONSchemaProps): Shape {
   if (schema['x-kubernetes-int-or-string']) return LEAF;
   if (schema.type === 'array') return listShape(facts, schema);
   if (schema['x-kubernetes-embedded-resource'])
-    return schema['x-kubernetes-map-type'] === 'atomic' ? LEAF : resource(facts, schema);
+    return schema['x-kubernetes-map-type'] === 'atomic'
+      ? wholeShape(() => ({ parts: resource(facts, schema) }))
+      : resource(facts, schema);
   if (schema.type === 'object') return mapShape(facts, schema);
-  return schema['x-kubernetes-preserve-unknown-fields'] ? DEDUCED : LEAF;
+  if (schema['x-kubernetes-preserve-unknown-fields']) return DEDUCED;
+  return scalarOf(schema);
+}
+
+/** A text of a format is not looked at as closely: it may be no text elsewhere (`int-or-string`). */
+function scalarOf({ type, format = '' }: JSONSchemaProps): Shape {
+  switch (type) {
+    case 'integer':
+    case 'number':
+      return scalarShape('numeric');
+    case 'boolean':
+      return scalarShape('boolean');
+    case 'string':
+      return scalarShape(format === '' || format === 'byte' ? 'string' : 'scalar');
+    default:
+      return LEAF;
+  }
 }
 
 function listShape(facts: Facts, schema: JSONSchemaProps): Shape {
   const items = itemsOf(schema);
   const type = schema['x-kubernetes-list-type'];
-  if (type === 'set') return SET;
-  if (type !== 'map' || !items) return LEAF;
+  if (type === 'set') return setOf(items && valueShape(facts, items));
+  if (!items) return LEAF;
+  if (type !== 'map') return wholeShape(() => ({ items: valueShape(facts, items) }));
   const keys = [...(schema['x-kubernetes-list-map-keys'] ?? [])].sort();
   const defaults = keys.flatMap((key) => {
     const value = propertyOf(items, key)?.default;
@@ -61,7 +89,11 @@ function listShape(facts: Facts, schema: JSONSchemaProps): Shape {
 }
 
 function mapShape(facts: Facts, schema: JSONSchemaProps): Shape {
-  if (schema['x-kubernetes-map-type'] === 'atomic') return LEAF;
+  if (schema['x-kubernetes-map-type'] === 'atomic') return wholeShape(() => ({ parts: granularShape(facts, schema) }));
+  return granularShape(facts, schema);
+}
+
+function granularShape(facts: Facts, schema: JSONSchemaProps): Shape {
   const properties = propertiesOf(schema);
   if (properties.length > 0)
     return fieldsShape(

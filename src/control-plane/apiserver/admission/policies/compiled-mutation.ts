@@ -21,7 +21,7 @@ import { StatusError } from '#api/machinery/status.ts';
 import { fieldShapeOf } from '../../verbs/field-versions.ts';
 import type { CompiledCondition } from '../expressions/match-conditions.ts';
 import { atomicParts } from './atomic-parts.ts';
-import { scalarProblems } from './scalar-problems.ts';
+import { nullProblems } from './null-problems.ts';
 
 export interface CompiledMutation {
   conditions: readonly CompiledCondition[];
@@ -104,7 +104,7 @@ function applied(value: Value, shown: KubeObject, as: Kind): Mutated {
   const named = fieldsOfConfiguration(configuration, shape);
   const problems = [
     ...('problems' in named ? named.problems : []),
-    ...(as.facts ? scalarProblems(facts, { ref: as.facts.name }, configuration) : []),
+    ...(as.facts ? nullProblems(facts, { ref: as.facts.name }, configuration) : []),
   ];
   if (problems.length > 0)
     return {
