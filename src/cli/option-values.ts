@@ -39,20 +39,26 @@ export function ipFamilies(text: string): IpFamilies {
 /** Of kube-proxy. */
 export function proxyMode(text: string): 'nftables' | 'iptables' {
   if (text === 'nftables') return text;
-  if (text === 'ipvs') throw new InvalidArgumentError(`${whyNoIpvs()} Take nftables or iptables.`);
+  if (text === 'ipvs') throw new InvalidArgumentError(ipvsRefusal(hasIpvs()));
   if (text !== 'iptables') throw new InvalidArgumentError('It must be nftables or iptables.');
   const folders = [...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/sbin'];
   if (folders.some((folder) => existsSync(join(folder, 'iptables-restore')))) return text;
   throw new InvalidArgumentError('This machine has no iptables-restore: install the package iptables.');
 }
 
-function whyNoIpvs(): string {
+/** Loaded, or a module that would be when it is asked for. */
+function hasIpvs(): boolean {
   const modules = `/lib/modules/${release()}/kernel/net/netfilter/ipvs`;
-  const isThere = existsSync('/proc/net/ip_vs') || existsSync(modules);
-  return isThere
-    ? 'Kedge has no mode ipvs.'
-    : 'The kernel of this machine has no IPVS (module ip_vs), and Kedge no mode ipvs.';
+  return existsSync('/proc/net/ip_vs') || existsSync(modules);
 }
+
+/** In kube-proxy's words: as there, no other mode is taken instead. Source: kube-proxy v1.36, `createProxier`, `CanUseIPVSProxier`. */
+export function ipvsRefusal(kernelHasIt: boolean): string {
+  const why = kernelHasIt ? 'Kedge has no mode ipvs' : "can't use the IPVS proxier: Ipvs not supported by the kernel";
+  return `${why}. ${IPVS_DEPRECATED}`;
+}
+const IPVS_DEPRECATED =
+  "The ipvs proxier is now deprecated and may be removed in a future release. Please use 'nftables' instead.";
 
 const SECONDS = { s: 1, m: 60, h: 3600 } as const;
 
