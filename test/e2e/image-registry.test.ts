@@ -2,13 +2,22 @@
  * The cluster's image registry, and images built from a Dockerfile: pushed on the host by our command and by stock clients,
  * pulled by both nodes under the same name. Ordinary pulls, refusals and image volumes are shown with it.
  */
-import { type ChildProcess, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { PRIVATE_REGISTRY, PULLER, registryOf, registryUrl, startPrivateRegistry } from './private-registry.ts';
-import { eventually, holds, KedgeCluster, run } from './running-cluster.ts';
+import { eventually, holds, KEDGE, KedgeCluster, run } from './running-cluster.ts';
 
 const cluster = new KedgeCluster(inject('cluster'));
 const named = ['--name', cluster.name];
@@ -72,6 +81,33 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
   await cluster.tryKubectl(['delete', 'pod', ...PODS, '--ignore-not-found', '--force', '--grace-period=0']);
 });
+
+test('a build is killed in the middle of a command', async () => {
+  const context = join(folder, 'killed');
+  mkdirSync(context);
+  copyFileSync('/bin/busybox', join(context, 'sh'));
+  copyFileSync('/bin/busybox', join(context, 'sleep'));
+  writeFileSync(join(context, 'token'), 'hush-hush');
+  writeFileSync(
+    join(context, 'Dockerfile'),
+    'FROM scratch\nCOPY sh sleep /bin/\nRUN --mount=type=secret,id=token sleep 86400\n',
+  );
+  const secret = ['--secret', `id=token,src=${join(context, 'token')}`];
+  const argv = ['image', 'build', context, '--tag', 'kedge.local/never:1', ...secret, ...named];
+  const build = spawn(process.execPath, [KEDGE, ...argv], { stdio: 'ignore' });
+  await eventually('its command runs', async () =>
+    (await ctr('node1', 'tasks', 'list')).split('\n').some((line) => line.endsWith('RUNNING')),
+  ).finally(() => build.kill('SIGKILL'));
+  expect(await ctr('node1', 'containers', 'list', '--quiet')).not.toBe(''); // what becomes of it: at the end
+});
+
+/** Of containerd, in the namespace of builds. */
+async function ctr(node: string, ...args: string[]): Promise<string> {
+  const socket = `/run/kedge/${cluster.name}/${node}/c.sock`;
+  const { code, stdout, stderr } = await run('ctr', ['--address', socket, '--namespace', 'kedge-build', ...args]);
+  expect(code, stderr).toBe(0);
+  return stdout.trim();
+}
 
 test('an image built from a Dockerfile is pushed, and a pod on each node runs it', async () => {
   const image = `${registry}/team/web:1`;
@@ -197,26 +233,6 @@ test('two builds of one base at once; what commands keep and what they are told 
   expect(archives.map((bytes) => bytes.includes('first\nsecond\n'))).toEqual([false, false, true]);
 });
 
-test('a build leaves nothing in the containerd that ran its commands', async () => {
-  const failing = join(folder, 'failing');
-  mkdirSync(failing);
-  copyFileSync('/bin/busybox', join(failing, 'sh'));
-  writeFileSync(join(failing, 'Dockerfile'), 'FROM scratch\nCOPY sh /bin/\nRUN exit 7\n');
-  const built = await cluster.try('image', 'build', failing, '--tag', 'kedge.local/never:1', ...named);
-  expect(built.stderr).toContain('Dockerfile:3: RUN ended with exit code 7');
-  for (const node of ['node1', 'node2']) {
-    const socket = ['--address', `/run/kedge/${cluster.name}/${node}/c.sock`, '--namespace', 'kedge-build'];
-    for (const what of [['containers'], ['images'], ['tasks']]) {
-      const { stdout, code } = await run('ctr', [...socket, ...what, 'list', '--quiet']);
-      expect([code, stdout], `${what} on ${node}`).toEqual([0, '']);
-    }
-    await eventually(`snapshots on ${node} are collected`, async () => {
-      const { stdout } = await run('ctr', [...socket, 'snapshots', '--snapshotter', 'overlayfs', 'list']);
-      return stdout.trim().split('\n').length === 1; // its head
-    });
-  }
-});
-
 test('an image that the registry does not have backs off', async () => {
   await eventually('the failed pull backs off, and an Event tells of it', async () => {
     const text = await cluster.kubectl('describe', 'pod', 'pulls-nothing');
@@ -225,3 +241,35 @@ test('an image that the registry does not have backs off', async () => {
     return true;
   });
 });
+
+test('a build leaves nothing in the containerd that ran its commands', async () => {
+  const failing = join(folder, 'failing');
+  mkdirSync(failing);
+  copyFileSync('/bin/busybox', join(failing, 'sh'));
+  writeFileSync(join(failing, 'Dockerfile'), 'FROM scratch\nCOPY sh /bin/\nRUN exit 7\n');
+  const built = await cluster.try('image', 'build', failing, '--tag', 'kedge.local/never:1', ...named);
+  expect(built.stderr).toContain('Dockerfile:3: RUN ended with exit code 7');
+  for (const node of ['node1', 'node2']) {
+    // What the killed one has left is taken away when the node looks for such things.
+    await eventually(`what commands had on ${node} has gone`, async () => {
+      const left = [
+        ...(await Promise.all(['containers', 'images', 'tasks'].map((what) => ctr(node, what, 'list', '--quiet')))),
+        ...(await run('pgrep', ['-f', processesIn(node)])).stdout.split('\n'),
+        ...namesIn(`/run/kedge/${cluster.name}/${node}/build`),
+      ].filter(Boolean);
+      if (left.length > 0) throw new Error(left.join('\n'));
+      return true;
+    });
+    await eventually(`snapshots on ${node} are collected`, async () => {
+      const list = await ctr(node, 'snapshots', '--snapshotter', 'overlayfs', 'list');
+      return list.split('\n').length === 1; // its head
+    });
+  }
+});
+
+/** Shims and containerd's tool, with what tells them from those of others. */
+function processesIn(node: string): string {
+  const socket = `/run/kedge/${cluster.name}/${node}/c.sock`;
+  return `(-namespace kedge-build .*${socket}|${socket} --namespace kedge-build)`;
+}
+const namesIn = (path: string) => (existsSync(path) ? readdirSync(path) : []);

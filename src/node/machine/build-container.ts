@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import type { Clock } from '#base/clock.ts';
 import { type BuildMount, buildMounts } from './build-mounts.ts';
 import { heldFileLock } from './file-lock.ts';
+import { BUILD_NAMESPACE, buildFolder, forgetCommand, rememberCommand } from './killed-builds.ts';
 import { containerdTool, importImage, outputOf } from './node-images.ts';
 import type { NodeLayout } from './node-layout.ts';
 import { run, succeeds } from './run-command.ts';
@@ -33,27 +34,30 @@ export class BuildCommandEnded extends Error {
   }
 }
 
-const NAMESPACE = 'kedge-build';
-
 /**
  * A tar of what is new, changed or gone. What the command says goes to this process's standard error. Throws
  * BuildCommandEnded, BadSecret.
  */
 export async function* changesBy(layout: NodeLayout, command: BuildCommand, clock: Clock): AsyncGenerator<Uint8Array> {
   const id = `build-${randomUUID()}`;
-  const mounts = await buildMounts(command.mounts, { layout, clock, id });
+  await rememberCommand(layout, { id, image: command.image });
   try {
-    yield* changesIn(layout, id, { ...command, mounted: mounts.argv });
+    const mounts = await buildMounts(command.mounts, { layout, clock, id });
+    try {
+      yield* changesIn(layout, id, { ...command, mounted: mounts.argv });
+    } finally {
+      await mounts.release();
+    }
   } finally {
-    await mounts.release();
+    await forgetCommand(layout, id);
   }
 }
 
 type Mounted = BuildCommand & { mounted: readonly string[] };
 
 async function* changesIn(layout: NodeLayout, id: string, command: Mounted): AsyncGenerator<Uint8Array> {
-  const ctr = (...args: string[]) => containerdTool(layout, NAMESPACE, ...args);
-  await importImage(layout, command.archive, NAMESPACE);
+  const ctr = (...args: string[]) => containerdTool(layout, BUILD_NAMESPACE, ...args);
+  await importImage(layout, command.archive, BUILD_NAMESPACE);
   try {
     const exitCode = await exitCodeOf(ctr(...(await runArguments(layout, id, command))));
     if (exitCode !== 0) throw new BuildCommandEnded(exitCode);
@@ -73,7 +77,7 @@ async function runArguments(
   id: string,
   { image, argv, env, hasNetwork, mounted }: Mounted,
 ): Promise<string[]> {
-  const pipes = join(layout.runDir, 'build');
+  const pipes = buildFolder(layout);
   await mkdir(pipes, { recursive: true, mode: 0o700 });
   const network = hasNetwork
     ? ['--net-host', '--mount', 'type=bind,src=/etc/resolv.conf,dst=/etc/resolv.conf,options=rbind:ro']
@@ -121,11 +125,11 @@ const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
  * has it. Throws CommandFailed, LockTimeout.
  */
 export async function* pullForBuild(layout: NodeLayout, name: string, clock: Clock): AsyncGenerator<Uint8Array> {
-  const folder = join(layout.runDir, 'build');
+  const folder = buildFolder(layout);
   const path = join(folder, `base-${createHash('sha256').update(name).digest('hex')}.lock`);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const release = await heldFileLock({ path, clock, timeoutMs: PULL_MS });
-  const ctr = (...args: string[]) => containerdTool(layout, NAMESPACE, ...args);
+  const ctr = (...args: string[]) => containerdTool(layout, BUILD_NAMESPACE, ...args);
   try {
     const hosts = ['--hosts-dir', layout.registryDir];
     await run(ctr('images', 'pull', '--snapshotter', 'overlayfs', ...hosts, name), { timeoutMs: PULL_MS });

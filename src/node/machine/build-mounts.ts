@@ -4,6 +4,7 @@ import { chmod, chown, copyFile, mkdir, readdir, rename, rm, stat } from 'node:f
 import { join } from 'node:path';
 import type { Clock } from '#base/clock.ts';
 import { heldFileLock, withFileLock } from './file-lock.ts';
+import { buildFolder } from './killed-builds.ts';
 import type { NodeLayout } from './node-layout.ts';
 import { bootId, isAlive, recordOf } from './process-record.ts';
 
@@ -77,7 +78,7 @@ async function secretFile(
   });
   if (!found.isFile() || found.size > MOST_SECRET_BYTES)
     throw new BadSecret(`${source} is no file, or larger than ${MOST_SECRET_BYTES} bytes`);
-  const all = join(layout.runDir, 'build');
+  const all = buildFolder(layout);
   await removeLeftSecrets(all);
   const folder = join(all, `${secretsOf(process.pid)}-${id}-${ends.length}`);
   await mkdir(folder, { recursive: true, mode: 0o700 });

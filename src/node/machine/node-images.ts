@@ -1,6 +1,7 @@
 /** A node's images, through containerd's own tool (CRI cannot import). */
 import { spawn } from 'node:child_process';
 import { pipeline } from 'node:stream/promises';
+import type { BUILD_NAMESPACE } from './killed-builds.ts';
 import type { NodeLayout } from './node-layout.ts';
 import { CommandFailed, run } from './run-command.ts';
 
@@ -11,16 +12,13 @@ export interface NodeImage {
 }
 
 /** The namespace in which CRI looks, and the one for what images are built with: no kubelet sees or removes it. */
-export type ImageNamespace = 'k8s.io' | 'kedge-build';
+export type ImageNamespace = 'k8s.io' | typeof BUILD_NAMESPACE;
 
-export const containerdTool = (layout: NodeLayout, namespace: ImageNamespace, ...args: string[]): string[] => [
-  'ctr',
-  '--address',
-  layout.containerdSocket,
-  '--namespace',
-  namespace,
-  ...args,
-];
+export const containerdTool = (
+  { containerdSocket }: Pick<NodeLayout, 'containerdSocket'>,
+  namespace: ImageNamespace,
+  ...args: string[]
+): string[] => ['ctr', '--address', containerdSocket, '--namespace', namespace, ...args];
 
 /** Named images only, in no promised order. */
 export async function listImages(layout: NodeLayout): Promise<NodeImage[]> {

@@ -63,6 +63,7 @@ test.each([
   mkdirSync(at('state', 'io.containerd.grpc.v1.cri', 'netns'), { recursive: true });
   writeFileSync(at('state', 'io.containerd.grpc.v1.cri', 'netns', 'cni-1'), '');
   const places = {
+    runDir: folder,
     containerdSocket: at('c.sock'),
     containerdState: at('state'),
     containerdRoot: at('root'),

@@ -10,6 +10,8 @@
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type BegunCommand, commandsOfKilledBuilds } from './killed-builds.ts';
+import { containerdTool, type ImageNamespace } from './node-images.ts';
 import type { NodeLayout } from './node-layout.ts';
 import { processIds, readOrUndefined } from './process-record.ts';
 import { mountNamespaceOf } from './process-tree.ts';
@@ -17,7 +19,7 @@ import { CommandFailed, run } from './run-command.ts';
 
 export type RuntimePlaces = Pick<
   NodeLayout,
-  'containerdSocket' | 'containerdState' | 'containerdRoot' | 'runcRoot' | 'cniStateDir'
+  'runDir' | 'containerdSocket' | 'containerdState' | 'containerdRoot' | 'runcRoot' | 'cniStateDir'
 >;
 
 /** As the node sees itself. */
@@ -32,6 +34,8 @@ export type Leftover =
   | { sort: 'container'; id: string }
   /** Of a container whose record says that it is over: for as long as it has a task neither it nor its pod can be removed. */
   | { sort: 'task'; id: string }
+  /** Of an image's build that was killed: its container, in a namespace of containerd of its own. */
+  | ({ sort: 'build' } & BegunCommand)
   | { sort: 'network namespace'; path: string }
   | { sort: 'address'; id: string; path: string }
   /** Of a sandbox that has a record: with it its network cannot be taken down, without it can. */
@@ -59,8 +63,9 @@ export class RuntimeLeftovers {
    * Throws CommandFailed when containerd does not answer.
    */
   async find(): Promise<Leftover[]> {
-    const lost = await this.#findOwnerless();
-    return [...lost, ...(await tasksOfEnded(this.#view.places))];
+    const { places } = this.#view;
+    const builds = (await commandsOfKilledBuilds(places)).map((command) => ({ sort: 'build' as const, ...command }));
+    return [...(await this.#findOwnerless()), ...(await tasksOfEnded(places)), ...builds];
   }
 
   async #findOwnerless(): Promise<Leftover[]> {
@@ -155,10 +160,13 @@ export function idOfShim(commandLine: string, containerdSocket: string): string 
 export const NAMESPACE = 'k8s.io';
 
 /** Where containers' bundles and what belongs to them are: folders named by id. One that is being deleted has a dot before it. */
-export const foldersOfContainers = ({ containerdState, containerdRoot, runcRoot }: RuntimePlaces) => ({
-  bundles: join(containerdState, 'io.containerd.runtime.v2.task', NAMESPACE),
-  work: join(containerdRoot, 'io.containerd.runtime.v2.task', NAMESPACE),
-  runc: join(runcRoot, NAMESPACE),
+export const foldersOfContainers = (
+  { containerdState, containerdRoot, runcRoot }: RuntimePlaces,
+  namespace: ImageNamespace = NAMESPACE,
+) => ({
+  bundles: join(containerdState, 'io.containerd.runtime.v2.task', namespace),
+  work: join(containerdRoot, 'io.containerd.runtime.v2.task', namespace),
+  runc: join(runcRoot, namespace),
 });
 
 async function idsOnDisk(places: RuntimePlaces): Promise<string[]> {
@@ -226,14 +234,8 @@ const textOfRecord = (places: RuntimePlaces, id: string): Promise<string> =>
 const tool = (places: RuntimePlaces, ...args: string[]): Promise<string> => run(criTool(places, ...args));
 
 /** containerd's own tool, in the namespace of the CRI. */
-export const criTool = ({ containerdSocket }: RuntimePlaces, ...args: string[]): string[] => [
-  'ctr',
-  '--address',
-  containerdSocket,
-  '--namespace',
-  NAMESPACE,
-  ...args,
-];
+export const criTool = (places: RuntimePlaces, ...args: string[]): string[] =>
+  containerdTool(places, NAMESPACE, ...args);
 
 function isJson(text: string): boolean {
   try {

@@ -32,6 +32,7 @@ beforeAll(async () => {
   containerd = await startPrivateContainerd('10.213.11.0/24');
   const { directory, socketPath } = containerd;
   places = {
+    runDir: directory,
     containerdSocket: socketPath,
     containerdState: join(directory, 'state'),
     containerdRoot: join(directory, 'root'),
