@@ -36,7 +36,21 @@ describe('two versions of one thing', () => {
     expect(hub!.fromHub(stored)).toMatchObject({ spec: object.spec, metadata: { annotations: { a: 'b' } } });
 
     const pods = { type: 'Pods', pods: { metric: { name: 'm' }, target: { type: 'AverageValue', averageValue: '1' } } };
-    const rich = { ...stored, spec: { ...stored.spec, metrics: [...stored.spec.metrics, pods], behavior: {} } };
+    const rich = { ...stored, spec: { ...stored.spec, metrics: [pods, ...stored.spec.metrics], behavior: {} } };
     expect(hub!.toHub(hub!.fromHub(rich))).toEqual(rich);
+  });
+
+  test('an autoscaler of v1 may not aim at nothing', () => {
+    const { kind, object } = submitted<schema.HorizontalPodAutoscalerV1>('autoscaling/v1', 'HorizontalPodAutoscaler', {
+      metadata: { name: 'a', namespace: 'b' },
+      spec: {
+        scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' },
+        maxReplicas: 5,
+        targetCPUUtilizationPercentage: 0,
+      },
+    });
+    expect(kind.validate(object).map(({ field, message }) => `${field}: ${message}`)).toEqual([
+      'spec.metrics[0].resource.target.averageUtilization: Invalid value: 0: must be greater than 0',
+    ]);
   });
 });

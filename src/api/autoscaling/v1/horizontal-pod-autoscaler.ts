@@ -28,9 +28,10 @@ function toHub(given: schema.HorizontalPodAutoscalerV1): schema.HorizontalPodAut
     [BEHAVIOR]: behavior,
     ...annotations
   } = metadata.annotations ?? {};
-  const cpu: schema.MetricSpec[] = percent
-    ? [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: percent } } }]
-    : [];
+  const cpu: schema.MetricSpec[] =
+    percent === undefined
+      ? []
+      : [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: percent } } }];
   const read = <T>(text: string | undefined): T[] => listIn<T>(text);
   return {
     ...rest,
@@ -39,7 +40,7 @@ function toHub(given: schema.HorizontalPodAutoscalerV1): schema.HorizontalPodAut
     metadata: withAnnotations(metadata, annotations),
     spec: {
       ...target,
-      metrics: [...cpu, ...read<schema.MetricSpec>(metrics)],
+      metrics: [...read<schema.MetricSpec>(metrics), ...cpu],
       ...(objectIn(behavior) && { behavior: objectIn(behavior) as schema.HorizontalPodAutoscalerBehavior }),
     },
     ...(status && {
