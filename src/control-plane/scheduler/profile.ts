@@ -8,6 +8,7 @@ import { dynamicResources } from './plugins/dynamic-resources/dynamic-resources.
 import { imageLocality } from './plugins/image-locality.ts';
 import { interPodAffinity } from './plugins/inter-pod-affinity.ts';
 import { nodeAffinity } from './plugins/node-affinity.ts';
+import { nodeDeclaredFeatures } from './plugins/node-declared-features.ts';
 import { nodeName } from './plugins/node-name.ts';
 import { nodePorts } from './plugins/node-ports.ts';
 import { nodeResourcesFit } from './plugins/node-resources-fit.ts';
@@ -53,5 +54,6 @@ export const defaultProfile = (): Profile => ({
     balancedAllocation,
     imageLocality,
     defaultBinder,
+    nodeDeclaredFeatures,
   ],
 });

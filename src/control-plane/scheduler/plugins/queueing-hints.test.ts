@@ -8,6 +8,7 @@ import { DeviceClass } from '#api/resource/v1/device-class.ts';
 import type { ClusterChange, Plugin } from '../define-plugin.ts';
 import { interPodAffinity } from './inter-pod-affinity.ts';
 import { nodeAffinity } from './node-affinity.ts';
+import { nodeDeclaredFeatures } from './node-declared-features.ts';
 import { nodePorts } from './node-ports.ts';
 import { nodeResourcesFit } from './node-resources-fit.ts';
 import { nodeUnschedulable } from './node-unschedulable.ts';
@@ -38,6 +39,7 @@ const barred = { taints: [{ key: 'k', effect: 'NoSchedule' }] };
 const soft = { taints: [{ key: 'k', effect: 'PreferNoSchedule' }] };
 const ssd = pod({ nodeSelector: { disk: 'ssd' } });
 const labelled = (disk: string) => node({}, { labels: { disk } });
+const declaring = (...declaredFeatures: string[]) => ({ ...node({}), status: { declaredFeatures } });
 const gpus = (amount: string) => node({}, { allocatable: { 'example.com/gpu': amount } });
 const cpu = asking({ cpu: '2' });
 const gpu = asking({ 'example.com/gpu': '1' });
@@ -51,6 +53,9 @@ test.each<[string, Plugin, ClusterChange, Pod, boolean]>([
   ['a new node that is cordoned', nodeUnschedulable, change(Node, node({ unschedulable: true })), cpu, false],
   ['a node uncordoned', nodeUnschedulable, change(Node, node({}), node({ unschedulable: true })), cpu, true],
   ['a node cordoned', nodeUnschedulable, change(Node, node({ unschedulable: true }), node({})), cpu, false],
+  ['a new node that may declare', nodeDeclaredFeatures, change(Node, declaring('A')), cpu, true],
+  ['a node that declares more', nodeDeclaredFeatures, change(Node, declaring('A'), declaring()), cpu, true],
+  ['a node that declares the same', nodeDeclaredFeatures, change(Node, declaring('A'), declaring('A')), cpu, false],
   ['a taint taken away', taintToleration, change(Node, node({}), node(barred)), cpu, true],
   ['a taint that has become soft', taintToleration, change(Node, node(soft), node(barred)), cpu, true],
   ['a taint put on', taintToleration, change(Node, node(barred), node({})), cpu, false],

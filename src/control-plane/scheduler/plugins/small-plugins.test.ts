@@ -1,7 +1,8 @@
 /** Plugins that look at one thing only. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Pod } from '#api/core/v1/pod.ts';
 import type { NodeInfo } from '../node-info.ts';
+import { nodeDeclaredFeatures } from './node-declared-features.ts';
 import { nodeName } from './node-name.ts';
 import { prioritySort } from './priority-sort.ts';
 import { schedulingGates } from './scheduling-gates.ts';
@@ -23,6 +24,35 @@ test('NodeName: a pod that names a node fits nowhere else, and no preemption hel
     reasons: ["node(s) didn't match the requested node name"],
   });
   expect(nodeName.prepare?.(pod({}), undefined as never)).toBe('skip');
+});
+
+describe('NodeDeclaredFeatures', () => {
+  const restarting = { name: 'c', restartPolicyRules: [{ action: 'RestartAllContainers' }] };
+  const declaring = (...declaredFeatures: string[]) =>
+    ({ node: { metadata: { name: 'n' }, status: { declaredFeatures } } }) as unknown as NodeInfo;
+
+  test.each<[string, object]>([
+    ['a container', { containers: [restarting] }],
+    ['an init container', { initContainers: [restarting] }],
+  ])('what %s needs its node must have declared; no preemption helps', (_, spec) => {
+    const prepared = nodeDeclaredFeatures.prepare?.(pod(spec), undefined as never);
+    const { state } = prepared as { state: unknown };
+    const on = (node: NodeInfo) => nodeDeclaredFeatures.filter?.(pod(spec), node, state);
+    expect(on(declaring('Another', 'RestartAllContainersOnContainerExits'))).toMatchObject({ fits: true });
+    for (const lacking of [declaring('Another'), node('old')])
+      expect(on(lacking)).toMatchObject({
+        fits: false,
+        isUnresolvable: true,
+        reasons: ["node(s) didn't match Pod's required features"],
+      });
+  });
+
+  test('has no say about a pod that any kubelet can run, and tells it from others', () => {
+    const plain = pod({ containers: [{ name: 'c', restartPolicyRules: [{ action: 'Restart' }] }] });
+    expect(nodeDeclaredFeatures.prepare?.(plain, undefined as never)).toBe('skip');
+    const signed = [plain, pod({ containers: [restarting] })].map((each) => nodeDeclaredFeatures.sign?.(each));
+    expect(signed).toEqual([[], ['RestartAllContainersOnContainerExits']]);
+  });
 });
 
 test('SchedulingGates: a pod waits outside the queue until its last gate is gone', () => {

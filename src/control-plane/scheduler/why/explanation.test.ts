@@ -70,6 +70,21 @@ describe('of a pod that fits nowhere every plugin is heard about every node, and
       [['n1', 'NodeUnschedulable', 'uncordon node n1']],
     ],
     [
+      'what older kubelets cannot do',
+      { n1: {} },
+      pod('web', {
+        containers: [
+          {
+            name: 'main',
+            image: 'example/main:1',
+            restartPolicy: 'Never',
+            restartPolicyRules: [{ action: 'RestartAllContainers', exitCodes: { operator: 'In', values: [1] } }],
+          },
+        ],
+      }),
+      [['n1', 'NodeDeclaredFeatures', 'run a kubelet on node n1 that declares RestartAllContainersOnContainerExits']],
+    ],
+    [
       'labels that affinity asks for: the term that lacks least',
       { n1: { labels: { tier: 'a' } } },
       pod('web', {

@@ -2,6 +2,7 @@
 import { collide, hostPortsOf } from '#api/core/v1/host-ports.ts';
 import type { Node } from '#api/core/v1/node.ts';
 import { matchesNodeTerm } from '#api/core/v1/node-affinity.ts';
+import { featuresOfPlacing } from '#api/core/v1/node-features.ts';
 import type { Pod } from '#api/core/v1/pod.ts';
 import { untolerated } from '#api/core/v1/taint.ts';
 import type { NodeSelectorRequirement, NodeSelectorTerm } from '#api/generated/schema.ts';
@@ -65,6 +66,10 @@ const REMEDIES: Readonly<Record<string, Remedy>> = Object.assign(Object.create(n
       if (reason.includes('free storage')) return ['free storage of its class'];
       return reason.includes('unbound immediate') ? ['bind its claims: add a PersistentVolume or a provisioner'] : [];
     }),
+  NodeDeclaredFeatures: ({ spec }, { node: { metadata, status } }) =>
+    featuresOfPlacing(spec)
+      .filter((feature) => !status?.declaredFeatures?.includes(feature))
+      .map((feature) => `run a kubelet on node ${metadata.name} that declares ${feature}`),
   NodeVolumeLimits: () => ['detach a volume of the same driver'],
   VolumeZone: (_, { node }) => [`its volume is in another zone than ${node.metadata.name}`],
   VolumeRestrictions: () => ['end the pod that has the volume'],
