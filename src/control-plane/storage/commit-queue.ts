@@ -4,6 +4,7 @@
  * A transaction is checked against everything accepted so far, on disk or not, so two writers of one key are ordered
  * here and nowhere else. Nobody sees a revision before it is on disk: readers and watchers learn of a batch after its flush.
  */
+import { DeferredStored } from './deferred-value.ts';
 import { StorageFailed } from './errors.ts';
 import type { EventBatch, Revision, Stored, StoreEvent, Txn, TxnResult, Write } from './storage.ts';
 
@@ -66,10 +67,12 @@ export class AcceptedState {
     const key = 'put' in write ? write.put : write.delete;
     const before = this.get(key);
     if (!('put' in write)) return before && { key, revision, before, now: undefined };
+    const { deferred } = write;
+    const revisions = { createRevision: before?.createRevision ?? revision, modRevision: revision };
+    if (deferred) return { key, revision, before, now: new DeferredStored(key, deferred, revisions) };
     const { value } = write;
     if (before && Buffer.compare(before.value, value) === 0) return undefined;
-    const now = { key, value, createRevision: before?.createRevision ?? revision, modRevision: revision };
-    return { key, revision, before, now };
+    return { key, revision, before, now: { key, value, ...revisions } };
   }
 }
 

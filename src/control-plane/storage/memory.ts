@@ -17,6 +17,7 @@ export const openMemoryStorage = (from: MemoryImage = EMPTY): MemoryStorage =>
   new MemoryStorage(new MemoryBackend(from));
 
 export class MemoryStorage extends EmbeddedStorage {
+  readonly defers = true;
   readonly #backend: MemoryBackend;
 
   constructor(backend: MemoryBackend) {

@@ -4,6 +4,7 @@
  */
 
 import type { Signal } from '#base/plain-signal.ts';
+import type { DeferredValue } from './deferred-value.ts';
 
 /** The store's counter. 1 is an empty store, as in etcd. */
 export type Revision = number;
@@ -11,14 +12,23 @@ export type Revision = number;
 export interface Stored {
   key: string;
   /** Never changed by anybody: the backend's or the cache's own copy. */
-  value: Uint8Array;
+  readonly value: Uint8Array;
+  /** The same before it is bytes. Only of a store that `defers`. */
+  readonly deferred?: DeferredValue;
   createRevision: Revision;
   modRevision: Revision;
   /** It was sealed with another key or cipher than values are now: to write the same again is worth it. */
   isStale?: boolean;
 }
 
-export type Write = { put: string; value: Uint8Array } | { delete: string };
+export type Write = Put | { delete: string };
+
+export interface Put {
+  put: string;
+  readonly value: Uint8Array;
+  /** Only for a store that `defers`. */
+  readonly deferred?: DeferredValue;
+}
 
 /** Applied as a whole or not at all. `modRevision` 0 means: the key does not exist. */
 export interface Txn {
@@ -68,6 +78,8 @@ export interface RangeResult {
 }
 
 export interface Storage {
+  /** It keeps deferred values as they are, and hands them out so. */
+  readonly defers?: boolean;
   /** The newest revision that is durable and visible. */
   currentRevision(): Promise<Revision>;
   get(key: string, revision?: Revision): Promise<Stored | undefined>;

@@ -7,8 +7,9 @@ import { apiVersionOf, type Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { alreadyExists, internalError, notFound, StatusError, timeout } from '#api/machinery/status.ts';
 import { deepFreeze } from '#base/deep-freeze.ts';
-import type { Revision, Storage, Stored, Txn, Write } from '#control-plane/storage/storage.ts';
-import { decode, encode, storageKey, withRevision } from '../watch-cache/stored-object.ts';
+import { DeferredPut } from '#control-plane/storage/deferred-value.ts';
+import type { Put, Revision, Storage, Stored, Txn, Write } from '#control-plane/storage/storage.ts';
+import { decode, deferredValue, encode, storageKey, withRevision } from '../watch-cache/stored-object.ts';
 import type { CachedObject } from '../watch-cache/watch-cache.ts';
 import { type Caches, formOf, fromHub, hubOf, toHub } from './caches.ts';
 import { isSameJson } from './same-json.ts';
@@ -82,10 +83,11 @@ export class StoredObjects {
   /** Throws AlreadyExists, AlongsideTaken. */
   async create<T extends KubeObject>(kind: Kind<T>, object: T, alongside?: Alongside): Promise<StoredState<T>> {
     const key = storageKey(kind, object.metadata);
-    const { hub, value } = fitting(frozenForStore(kind.converter ? await storedBy(kind, object) : toHub(kind, object)));
+    const whole = frozenForStore(kind.converter ? await storedBy(kind, object) : toHub(kind, object));
+    const { hub, put } = fitting(whole, { key, defers: this.#storage.defers });
     const result = await this.#storage.commit({
       when: [{ key, modRevision: 0 }, ...(alongside?.when ?? [])],
-      then: [{ put: key, value }, ...(alongside?.then ?? [])],
+      then: [put, ...(alongside?.then ?? [])],
     });
     if (result.succeeded) return this.#settled(kind, key, { hub, revision: result.revision });
     const standing = result.found[0];
@@ -155,7 +157,8 @@ export class StoredObjects {
         return { current: current! };
       const next = 'remove' in decided ? decided.remove : decided.put;
       const hub = kind.converter ? await storedBy(kind, next) : toHub(kind, next);
-      return planOf({ key, standing: standing && storedOf(standing), current, decided, hub });
+      const { defers } = this.#storage;
+      return planOf({ key, standing: standing && storedOf(standing), current, decided, hub, defers });
     } catch (error) {
       if (error instanceof StatusError) return { refusal: error };
       throw error;
@@ -252,9 +255,11 @@ interface Decided<T> {
   decided: Exclude<Change<T>, 'leave'>;
   /** The decided object as it is stored. */
   hub: KubeObject;
+  /** See `Storage`. */
+  defers: boolean | undefined;
 }
 
-function planOf<T>({ key, standing, current, decided, hub: decidedHub }: Decided<T>): Decision {
+function planOf<T>({ key, standing, current, decided, hub: decidedHub, defers }: Decided<T>): Decision {
   const { alongside } = decided;
   const when = [{ key, modRevision: standing?.modRevision ?? 0 }, ...(alongside?.when ?? [])];
   if ('remove' in decided) {
@@ -262,10 +267,10 @@ function planOf<T>({ key, standing, current, decided, hub: decidedHub }: Decided
     return { txn: { when, then }, result: decidedHub, outcome: 'removed', alongside };
   }
   const whole = frozenForStore(decidedHub);
-  const isSame = current && !standing?.isStale && !alongside?.then.length && isSameState(current, whole);
-  if (isSame) return { current };
-  const { hub, value } = fitting(whole);
-  const then = [{ put: key, value }, ...(alongside?.then ?? [])];
+  const isCompared = !standing?.isStale && !alongside?.then.length;
+  if (current && isCompared && isSameState(current, whole)) return { current };
+  const { hub, put } = fitting(whole, { key, defers: defers && isCompared });
+  const then = [put, ...(alongside?.then ?? [])];
   return { txn: { when, then }, result: hub, outcome: current ? 'updated' : 'created', alongside };
 }
 
@@ -298,12 +303,17 @@ const likeStanding = (result: KubeObject, modRevision: Revision | undefined): Ku
 const frozenAt = (hub: KubeObject, revision: Revision): KubeObject => deepFreeze(withRevision(hub, revision));
 
 /** What is too large with the account of who manages its fields goes without. Source: upstream's handlers/create.go. */
-function fitting(hub: KubeObject): { hub: KubeObject; value: Uint8Array } {
+function fitting(
+  hub: KubeObject,
+  { key, defers }: { key: string; defers: boolean | undefined },
+): { hub: KubeObject; put: Put } {
+  const deferred = defers && deferredValue(hub, MAX_OBJECT_BYTES);
+  if (deferred) return { hub, put: new DeferredPut(key, deferred) };
   const value = encode(hub);
-  if (value.length <= MAX_OBJECT_BYTES) return { hub, value };
+  if (value.length <= MAX_OBJECT_BYTES) return { hub, put: { put: key, value } };
   const { managedFields, ...metadata } = hub.metadata;
   if (!managedFields) throw internalError('etcdserver: request is too large');
-  return fitting(deepFreeze({ ...hub, metadata: metadata as KubeObject['metadata'] }));
+  return fitting(deepFreeze({ ...hub, metadata: metadata as KubeObject['metadata'] }), { key, defers });
 }
 
 function alreadyStands(kind: Kind, standing: KubeObject): StatusError {

@@ -41,10 +41,19 @@ export class CachedState implements CachedObject {
     this.stored = stored;
     this.revision = revision;
     this.#context = context;
+    if (stored.deferred) {
+      this.#hub = this.#formOf(stored.deferred.object as KubeObject); // nearly all of it is the store's own
+      return;
+    }
     const encoded = takeEncoded(stored.value);
     if (!encoded) return;
     this.#hub = this.#formOf(encoded);
     context.parsed?.written(this);
+  }
+
+  /** Of what is stored, in bytes. */
+  get size(): number {
+    return this.stored.deferred?.size ?? this.stored.value.length;
   }
 
   get key(): string {
@@ -70,7 +79,7 @@ export class CachedState implements CachedObject {
   deletedAt(revision: Revision): CachedState {
     const deleted = new CachedState(this.stored, { ...this.#context, parsed: undefined }, revision);
     const hub = this.#hub ?? this.#dropped?.deref();
-    if (hub) deleted.#hub = deleted.#formOf(hub);
+    if (hub) deleted.#hub ??= deleted.#formOf(hub);
     return deleted;
   }
 

@@ -21,7 +21,7 @@ export class ObjectSet {
     this.#fields = fields;
   }
 
-  /** Of what is stored, without keys. */
+  /** Of what is stored, without keys; about, where the store defers. */
   bytes = 0;
 
   get count(): number {
@@ -36,7 +36,7 @@ export class ObjectSet {
   set(key: string, state: CachedState | undefined): void {
     const before = this.#states.get(key);
     for (const [field, index] of this.#indexes) this.#reindex(index, field, { before, now: state });
-    this.bytes += (state?.stored.value.length ?? 0) - (before?.stored.value.length ?? 0);
+    this.bytes += (state?.size ?? 0) - (before?.size ?? 0);
     if (state) this.#states.set(key, state);
     else this.#states.delete(key);
     if (state && !before) this.keys.add(key);

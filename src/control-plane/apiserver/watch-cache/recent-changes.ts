@@ -77,4 +77,4 @@ export class RecentChanges {
 }
 
 /** Bytes, parsed form and frame. What stood there before is mostly what the change before has put, so it is not counted again. */
-const sizeOf = ({ now }: Change): number => PER_CHANGE + 3 * (now?.stored.value.length ?? 0);
+const sizeOf = ({ now }: Change): number => PER_CHANGE + 3 * (now?.size ?? 0);

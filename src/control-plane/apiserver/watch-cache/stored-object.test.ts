@@ -1,7 +1,17 @@
 import { expect, test } from 'vitest';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { deepFreeze } from '#base/deep-freeze.ts';
-import { copySpliced, decode, encode, slotOf, slotText, splice, storageKey, takeEncoded } from './stored-object.ts';
+import {
+  copySpliced,
+  decode,
+  deferredValue,
+  encode,
+  slotOf,
+  slotText,
+  splice,
+  storageKey,
+  takeEncoded,
+} from './stored-object.ts';
 
 const parse = (bytes: Uint8Array) => JSON.parse(Buffer.from(bytes).toString());
 const object = (extra: object = {}): KubeObject => ({
@@ -64,6 +74,22 @@ test('a frozen object can be had back with its bytes, once', () => {
   expect(takeEncoded(encode(object()))).toBeUndefined();
   expect(decode(bytes).metadata.name).toBe('web');
 });
+
+for (const [what, text] of Object.entries({
+  plain: 'x'.repeat(500),
+  'beyond ASCII': 'ż🙂'.repeat(100),
+  'of control characters': '\u0001'.repeat(200),
+  'of quotes': '"'.repeat(300),
+})) {
+  test(`bytes are made later only of what surely fits: text ${what}`, () => {
+    const whole = deepFreeze(object({ spec: { text, [text]: [true, null, -Math.PI / 1e300, {}] } }));
+    const { length } = encode(whole);
+    expect(deferredValue(whole, length - 1)).toBeUndefined();
+    const deferred = deferredValue(whole, 6 * (length + 200))!;
+    expect(deferred.object).toBe(whole);
+    expect(deferred.bytes).toEqual(encode(whole));
+  });
+}
 
 test('keys are laid out as upstream lays them out', () => {
   expect(

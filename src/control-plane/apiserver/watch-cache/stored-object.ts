@@ -4,6 +4,7 @@
  */
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
+import { DeferredValue } from '#control-plane/storage/deferred-value.ts';
 import type { Revision } from '#control-plane/storage/storage.ts';
 
 const encoder = new TextEncoder();
@@ -44,6 +45,28 @@ export function encode(object: KubeObject): Uint8Array {
   const bytes = unpooled(`${text}}`);
   if (Object.isFrozen(object)) parsed.set(bytes, object);
   return bytes;
+}
+
+/** Of a frozen object without a resourceVersion; undefined when it may take more bytes than `limit`. */
+export function deferredValue(object: KubeObject, limit: number): DeferredValue | undefined {
+  const size = sizeOf(object);
+  return size * MAX_BYTES_OF_CHAR > limit ? undefined : new DeferredValue(object, { size, encode: encodeObject });
+}
+
+const encodeObject = encode as (object: object) => Uint8Array;
+
+const MAX_BYTES_OF_CHAR = 6; // \u001f
+const MAX_NUMBER = 24;
+const PUNCTUATION = 4; // the quotes, a colon and a comma
+
+/** How long its JSON is, as if all characters were plain ones and all numbers long. */
+function sizeOf(value: unknown): number {
+  if (typeof value === 'string') return value.length + PUNCTUATION;
+  if (typeof value !== 'object' || value === null) return MAX_NUMBER;
+  let size = PUNCTUATION;
+  if (Array.isArray(value)) for (const item of value) size += sizeOf(item);
+  else for (const name in value) size += name.length + PUNCTUATION + sizeOf((value as Record<string, unknown>)[name]);
+  return size;
 }
 
 function withoutRevision(metadata: KubeObject['metadata']): object {
