@@ -29,6 +29,8 @@ import { selfSigned } from './pki/certificate.ts';
 import { systemClock } from './system-clock.ts';
 
 const RESOLV_CONF = '/etc/resolv.conf';
+/** One goes on where another ends. */
+const LEAST_INGRESS_PROCESSES = 2;
 
 export async function runNet(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({ args: [...args], options: { config: { type: 'string' } } });
@@ -155,7 +157,7 @@ async function startNodeIngress(component: ComponentProcess, config: NodeConfig,
     log,
     signal,
     program: [process.argv[1] ?? '', 'ingress-worker'],
-    count: Math.max(1, Math.floor(availableParallelism() / 2)),
+    count: Math.max(LEAST_INGRESS_PROCESSES, Math.floor(availableParallelism() / 2)),
     addresses: config.ingressAddresses,
     fallbackCertificate: () => fallbackCertificate(systemClock.now()),
   });

@@ -245,6 +245,28 @@ test('each request is told once when it has ended, with what became of it', asyn
   await expect.poll(() => ended.at(-1)).toMatchObject({ status: 502, failedTries: 1 });
 });
 
+test('an endpoint that could not be reached is asked last until ten seconds later one request tries again', async () => {
+  route({}, ['/'], false);
+  const gone = await backend(() => undefined);
+  await new Promise((resolve) => gone.server.close(resolve));
+  const there = await mirror('there');
+  behind(gone, there);
+  /** Tries in vain of so many requests. */
+  const inVain = async (count: number) => {
+    ended.length = 0;
+    for (let i = 0; i < count; i++) expect((await ask('/')).status).toBe(200);
+    await expect.poll(() => ended.length).toBe(count);
+    return ended.reduce((sum, { failedTries }) => sum + failedTries, 0);
+  };
+  expect(await inVain(6)).toBe(1);
+  clock.advance(9_999);
+  expect(await inVain(6)).toBe(0);
+  clock.advance(1);
+  expect(await inVain(6)).toBe(1);
+  behind(gone); // who has no other is asked all the same
+  expect((await ask('/')).status).toBe(502);
+});
+
 test('what several processes have counted is told together, as Prometheus reads it', async () => {
   route();
   behind(await mirror('web'));

@@ -102,17 +102,26 @@ const asked = async (host, count) => {
 };
 while (Object.keys(cluster.workers).length < 3 || (await asked('any', 30)) < 30)
   await new Promise((resolve) => setTimeout(resolve, 20));
-console.log(JSON.stringify({ any: await asked('any', 30), limited: await asked('limited', 60) }));
+const found = { any: await asked('any', 30), limited: await asked('limited', 60) };
+const [killed] = Object.values(cluster.workers);
+const { pid } = killed.process;
+const gone = new Promise((resolve) => killed.once('exit', resolve));
+process.kill(pid, 'SIGKILL');
+await gone;
+const without = await asked('any', 30);
+while (Object.keys(cluster.workers).length < 3) await new Promise((resolve) => setTimeout(resolve, 20));
+console.log(JSON.stringify({ ...found, without, again: await asked('any', 30) }));
 process.exit(0);
 `;
 
-test.runIf(canHaveLab())('a rate limit holds over all of them', async () => {
+test.runIf(canHaveLab())('a rate limit holds over all of them, and without one of them the others go on', async () => {
   const file = await bundle('several.mjs', SEVERAL);
   const lab = networkLab({ hosts: {}, gateway: '10.244.1.1' });
   try {
     const [command = '', ...args] = lab.commandIn('node', process.execPath, file);
     const { stdout } = await promisify(execFile)(command, args, { timeout: 150_000, killSignal: 'SIGKILL' });
-    expect(JSON.parse(stdout)).toEqual({ any: 30, limited: 6 }); // a burst of five, and the one that begins it
+    // A burst of five, and the one that begins it.
+    expect(JSON.parse(stdout)).toEqual({ any: 30, limited: 6, without: 30, again: 30 });
   } finally {
     lab.close();
   }

@@ -7,6 +7,10 @@ export interface Endpoint {
   port: number;
 }
 
+/** As in a URL. */
+export const at = ({ address, port }: Endpoint): string =>
+  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+
 /** Those that traffic from a place may use, sorted. */
 export function endpointsOf(
   service: Service | undefined,

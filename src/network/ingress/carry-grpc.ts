@@ -8,6 +8,7 @@ import {
   type OutgoingHttpHeaders,
 } from 'node:http2';
 import type { Timer } from '#base/clock.ts';
+import type { Endpoint } from './backends.ts';
 import { MOST_TRIES } from './choose-upstream.ts';
 import { withPassed } from './external-auth.ts';
 import type { ExchangeParts } from './exchange.ts';
@@ -57,6 +58,7 @@ class GrpcCall {
     }
     this.#tries++;
     this.#context.upstreams.http2.reach(endpoint, options, (session) => {
+      this.#told(endpoint, session !== undefined);
       if (response.destroyed || response.writableEnded) return;
       if (session) this.#safely(() => this.#send(session));
       else {
@@ -64,6 +66,12 @@ class GrpcCall {
         this.#try();
       }
     });
+  }
+
+  #told(endpoint: Endpoint, isReached: boolean): void {
+    const { upstreams, clock } = this.#context;
+    if (!isReached) upstreams.unreachable.failed(endpoint, clock.monotonicMs());
+    else if (!upstreams.unreachable.isEmpty) upstreams.unreachable.answered(endpoint);
   }
 
   #send(session: ClientHttp2Session): void {

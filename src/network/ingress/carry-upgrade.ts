@@ -119,6 +119,9 @@ async function passOn(upgrading: Upgrading, context: TrafficContext): Promise<Ow
   for (const endpoint of endpoints) {
     const reply = await replyOf(endpoint, headers, upgrading);
     if (!reply || 'lost' in reply) outcome.failedTries++;
+    const { unreachable } = context.upstreams;
+    if (!reply && !client.destroyed) unreachable.failed(endpoint, context.clock.monotonicMs());
+    else if (reply && !unreachable.isEmpty) unreachable.answered(endpoint);
     if (!reply) continue;
     if ('lost' in reply) {
       if (isIdempotent(arrival.method)) continue;

@@ -1,5 +1,6 @@
 /** Which endpoints a request is for, the best first, and how its client comes back to the one that answered. */
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Clock } from '#base/clock.ts';
 import type { Arrival } from './arrival.ts';
 import type { Endpoint } from './backends.ts';
 import { takesCanary } from './canary.ts';
@@ -20,11 +21,23 @@ export interface Choice {
 /** As nginx counts `proxy_next_upstream_tries` in ingress-nginx. */
 export const MOST_TRIES = 3;
 
-export function chooseUpstream(
-  arrival: Arrival,
-  headers: IncomingHttpHeaders,
-  { route, upstreams, random }: { route: Route; upstreams: Upstreams; random(): number },
-): Choice {
+export interface Choosing {
+  route: Route;
+  upstreams: Upstreams;
+  clock: Clock;
+  /** From 0 to below 1. */
+  random(): number;
+}
+
+/** Those that could not be reached a moment ago come last. */
+export function chooseUpstream(arrival: Arrival, headers: IncomingHttpHeaders, choosing: Choosing): Choice {
+  const choice = chosen(arrival, headers, choosing);
+  const { unreachable } = choosing.upstreams;
+  if (unreachable.isEmpty) return choice;
+  return { ...choice, endpoints: unreachable.order(choice.endpoints, choosing.clock.monotonicMs()) };
+}
+
+function chosen(arrival: Arrival, headers: IncomingHttpHeaders, { route, upstreams, random }: Choosing): Choice {
   const { canary, options, split } = route;
   if (split) return oneOf(split, upstreams, random);
   if (!canary && !options.affinity && !options.hashBy)

@@ -16,6 +16,7 @@ import { corsHeaders, refusal } from './own-answers.ts';
 import { BodyTooLarge, hasBody, RequestBody, SILENT_CLIENT_MS } from './request-body.ts';
 import { changedHeaders, changedPath } from './route-filters.ts';
 import { answer, breakOff, type Response, type TrafficContext } from './traffic.ts';
+import { isUnreached } from './unreachable-endpoints.ts';
 import type { Connections } from './upstreams.ts';
 
 /** May be asked twice without harm. Source: RFC 9110, section 9.2.2. */
@@ -135,6 +136,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onHeaders(status: number, raw: Buffer[], resume: () => void): boolean {
     if (status < 200) return true; // nobody asked for it: `expect` is answered here
+    const { unreachable } = this.#context.upstreams;
+    if (!unreachable.isEmpty) unreachable.answered(this.#endpoint as Endpoint);
     const { response, request, admission, choice } = this.#parts;
     const { cors } = admission.route.options;
     let headers = responseHeaders(raw);
@@ -196,6 +199,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#giveBack();
     if (this.#isOver) return;
     this.#failedTries++;
+    const { upstreams, clock } = this.#context;
+    if (isUnreached(error)) upstreams.unreachable.failed(this.#endpoint as Endpoint, clock.monotonicMs());
     const { response } = this.#parts;
     if (response.headersSent) breakOff(response);
     else if (!this.#isLate && this.#mayTryAgain(error)) this.#try();
@@ -210,7 +215,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const { choice, arrival } = this.#parts;
     if (this.#body?.isBegun || this.#tries >= Math.min(choice.endpoints.length, MOST_TRIES)) return false;
     const { code } = error as { code?: string };
-    if (error instanceof errors.ConnectTimeoutError || code === 'ECONNREFUSED' || code === 'EHOSTUNREACH') return true;
+    if (isUnreached(error)) return true;
     return isIdempotent(arrival.method) && (error instanceof errors.SocketError || code === 'ECONNRESET');
   }
 

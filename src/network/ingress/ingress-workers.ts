@@ -36,7 +36,9 @@ interface Report {
   limit?: LimitQuestion;
 }
 
+/** Until the next one takes the place of one that ended as soon as it began; after others it begins at once. */
 const RESTART_MS = 1_000;
+const SETTLED_MS = 10_000;
 const COUNT_WITHIN_MS = 2_000;
 /** Of a process that ends: nobody asked. */
 const LAST_COUNT = 0;
@@ -113,6 +115,7 @@ export class IngressWorkers {
   #start(): void {
     const { addresses, clock, log, signal } = this.#options;
     const worker = cluster.fork();
+    const startedMs = clock.monotonicMs();
     worker.on('message', ({ hears, complaint, access = [], left, counted, counts, limit }: Report) => {
       const mayBegin = limit && this.#limits.hear(worker, limit);
       if (mayBegin) send(worker, { mayBegin });
@@ -131,7 +134,7 @@ export class IngressWorkers {
       this.#limits.gone(worker);
       if (signal.aborted) return;
       log.error('a process of the Ingress ended; starting another', { code, killedBy });
-      clock.timer(RESTART_MS, () => {
+      clock.timer(clock.monotonicMs() - startedMs < SETTLED_MS ? RESTART_MS : 0, () => {
         if (!signal.aborted) this.#start();
       });
     });

@@ -1,8 +1,9 @@
 /** Connections to the pods behind Services: kept and used again, and the choice of the next one. */
 import { Client } from 'undici';
-import type { Endpoint } from './backends.ts';
+import { at, type Endpoint } from './backends.ts';
 import { Http2Upstreams } from './http2-upstreams.ts';
 import type { RouteOptions } from './route-options.ts';
+import { UnreachableEndpoints } from './unreachable-endpoints.ts';
 
 /** Less than servers usually wait, so that they do not close just when a request is on its way. */
 const KEEP_ALIVE_MS = 4_000;
@@ -12,6 +13,7 @@ const MOST_IDLE = 1_024;
 
 export class Upstreams {
   readonly http2 = new Http2Upstreams();
+  readonly unreachable = new UnreachableEndpoints();
   #endpoints = new Map<string, readonly Endpoint[]>();
   readonly #turns = new Map<string, number>();
   readonly #pools = new Map<string, Connections>();
@@ -26,14 +28,15 @@ export class Upstreams {
 
   /** Connections to pods that are no endpoint any more end when their last answer has. */
   closeUnused(): void {
-    const used = new Set([...this.#endpoints.values()].flat().map(({ address, port }) => at(address, port)));
+    const used = new Set([...this.#endpoints.values()].flat().map(at));
     for (const [key, pool] of this.#pools) {
       if (used.has(key.split(' ')[0] ?? '')) continue;
       this.#pools.delete(key);
       this.#lastPools = new WeakMap();
       pool.close();
     }
-    this.http2.closeUnused((at) => used.has(at));
+    this.http2.closeUnused((key) => used.has(key));
+    this.unreachable.forget((key) => used.has(key));
   }
 
   has(backend: string): boolean {
@@ -66,12 +69,12 @@ export class Upstreams {
     return pool;
   }
 
-  #poolOf({ address, port }: Endpoint, { backendProtocol, connectTimeoutMs }: RouteOptions): Connections {
-    const key = `${at(address, port)} ${backendProtocol} ${connectTimeoutMs}`;
+  #poolOf(endpoint: Endpoint, { backendProtocol, connectTimeoutMs }: RouteOptions): Connections {
+    const key = `${at(endpoint)} ${backendProtocol} ${connectTimeoutMs}`;
     let pool = this.#pools.get(key);
     if (!pool) {
       const scheme = backendProtocol === 'https' || backendProtocol === 'grpcs' ? 'https' : 'http';
-      pool = new Connections(`${scheme}://${at(address, port)}`, connectTimeoutMs);
+      pool = new Connections(`${scheme}://${at(endpoint)}`, connectTimeoutMs);
       this.#pools.set(key, pool);
     }
     return pool;
@@ -145,7 +148,3 @@ export class Connections {
     await Promise.all([...this.#idle.splice(0), ...this.#busy].map((client) => client.destroy()));
   }
 }
-
-/** As in a URL. */
-export const at = (address: string, port: number): string =>
-  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
