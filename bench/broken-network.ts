@@ -110,13 +110,14 @@ export async function inNetworkOfNode(cluster: RealCluster, node: string, comman
 }
 
 const CLIENT = 'client';
+export const CLIENT_NODE = 'node1';
 /** Of the image of the example, which every node has. */
 const clientPod = {
   apiVersion: 'v1',
   kind: 'Pod',
   metadata: { name: CLIENT },
   spec: {
-    nodeName: 'node1',
+    nodeName: CLIENT_NODE,
     terminationGracePeriodSeconds: 0,
     containers: [{ name: 'client', image: 'kedge.local/hello:1' }],
   },

@@ -1,16 +1,13 @@
 /**
  * What fails while the network is broken, of requests from a pod through a Service and through an Ingress, on three real nodes: its
- * endpoints change, the proxy and a process of the Ingress are killed, rules are flushed, a node is cut off.
+ * endpoints change, the proxy and a process of the Ingress are killed, rules are flushed.
  */
 import type { Bench } from './bench.ts';
-import { BrokenNetwork, inNetworkOfNode } from './broken-network.ts';
+import { BrokenNetwork, CLIENT_NODE as NODE, inNetworkOfNode } from './broken-network.ts';
 import { childrenOf } from './process-of-pod.ts';
 import { missingHere } from './real-cluster.ts';
 import type { Row } from './row.ts';
-import { NAMESPACE, rollOut, SERVICE, until } from './web-cluster.ts';
-
-const NODE = 'node1'; // where the client is
-const SLICES = `/apis/discovery.k8s.io/v1/namespaces/${NAMESPACE}/endpointslices?labelSelector=kubernetes.io/service-name=${SERVICE}`;
+import { rollOut, until } from './web-cluster.ts';
 
 export async function run(bench: Bench): Promise<Row[]> {
   const missing = await missingHere();
@@ -19,7 +16,7 @@ export async function run(bench: Bench): Promise<Row[]> {
     return [];
   }
   const network = await BrokenNetwork.make(bench);
-  const { cluster, ask } = network.web;
+  const { cluster } = network.web;
   const rows: Row[] = [];
   const breaks = [
     { name: 'endpoints change', targets: { ClusterIP: 0, Ingress: 0 }, happens: () => rollOut(network.web) },
@@ -40,12 +37,6 @@ export async function run(bench: Bench): Promise<Row[]> {
       targets: { ClusterIP: undefined, Ingress: 0 },
       note: 'connections that begin before the rules are back',
       happens: () => flushed(),
-    },
-    {
-      name: 'node with an endpoint cut off',
-      targets: { ClusterIP: undefined, Ingress: undefined },
-      note: 'as with upstream, its endpoints are asked until the node is NotReady; through the Ingress requests that are there when it goes',
-      happens: () => cutOff(),
     },
   ];
   for (const each of breaks) rows.push(...(await network.rowsOf('network-breaks', each)));
@@ -72,21 +63,4 @@ export async function run(bench: Bench): Promise<Row[]> {
   async function flushed(): Promise<void> {
     await inNetworkOfNode(cluster, NODE, ['nft', 'flush', 'table', 'ip', 'kube-proxy']);
   }
-  /** A node that has an endpoint and not the client. */
-  async function cutOff(): Promise<void> {
-    const [lost] = (await readyNodes()).filter((node) => node !== NODE);
-    if (!lost) throw new Error('all endpoints are on one node');
-    await inNetworkOfNode(cluster, lost, ['ip', 'link', 'set', 'eth0', 'down']);
-    await until('its endpoints are left out', async () => !(await readyNodes()).includes(lost) || undefined);
-  }
-  async function readyNodes(): Promise<string[]> {
-    const { items } = (await ask('GET', SLICES)) as { items: { endpoints: Endpoint[] }[] };
-    const ready = items.flatMap(({ endpoints }) => endpoints).filter(({ conditions }) => conditions.ready);
-    return ready.map(({ nodeName }) => nodeName);
-  }
-}
-
-interface Endpoint {
-  nodeName: string;
-  conditions: { ready: boolean };
 }
