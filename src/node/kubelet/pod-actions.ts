@@ -18,7 +18,7 @@ export interface ContainerToKill {
   container: Container | undefined;
   /** The event's text. */
   message: string;
-  reason: 'Unhealthy' | 'Changed' | 'Gone';
+  reason: 'Unhealthy' | 'Changed' | 'Gone' | 'Lost';
 }
 
 export interface PodActions {
@@ -64,13 +64,13 @@ export function podActions(pod: Pod, now: RuntimePod, health: Health): PodAction
       if (shouldStart(pod, container, status)) actions.start.push(container);
       continue;
     }
-    const kill = reasonToKill(container, status, health);
+    const kill = lost(container, status, 'Container') ?? reasonToKill(container, status, health);
     if (!kill) {
       kept += 1;
       continue;
     }
     actions.kill.push(kill);
-    if (kill.reason === 'Changed' || mayRestart(pod, container, KILLED)) actions.start.push(container);
+    if (kill.reason !== 'Unhealthy' || mayRestart(pod, container, KILLED)) actions.start.push(container);
   }
   const nothingLeft = kept === 0 && !actions.start.some((container) => pod.spec.containers.includes(container));
   return nothingLeft ? { ...actions, killPod: true, start: [] } : actions;
@@ -130,6 +130,8 @@ function initActions(pod: Pod, now: RuntimePod, health: Health): InitActions {
     } else if (!initialized) {
       const state = initState(pod, container, status);
       if (state === 'failed') return { ...result, state: 'failed' };
+      const kill = status && lost(container, status, 'Init container');
+      if (kill) result.kill.push(kill);
       if (state === 'start') result.start.push(container);
       if (state !== 'done') return { ...result, state: 'busy' };
     }
@@ -147,7 +149,7 @@ function sidecarActions(
     result.start.push(container);
     return false;
   }
-  const kill = reasonToKill(container, status, health);
+  const kill = lost(container, status, 'Init container') ?? reasonToKill(container, status, health);
   if (!kill) return health.hasStarted(container, status);
   result.kill.push(kill);
   result.start.push(container);
@@ -160,6 +162,7 @@ function initState(
   status: ContainerStatus | undefined,
 ): 'start' | 'wait' | 'done' | 'failed' {
   if (!status) return 'start';
+  if (status.state === 'CONTAINER_UNKNOWN') return mayRestart(pod, container, KILLED) ? 'start' : 'failed';
   if (isAlive(status)) return 'wait';
   if (status.state === 'CONTAINER_CREATED') return 'start';
   if (status.exitCode === 0) return 'done';
@@ -185,6 +188,12 @@ const hasSucceeded = ({ state, exitCode }: ContainerStatus): boolean => state ==
 
 const shouldStart = (pod: Pod, container: Container, status: ContainerStatus | undefined): boolean =>
   !status || status.state === 'CONTAINER_CREATED' || mayRestart(pod, container, status.exitCode);
+
+/** The runtime cannot say whether it runs: it must not run beside the next. */
+const lost = (container: Container, status: ContainerStatus, what: string): ContainerToKill | undefined =>
+  status.state === 'CONTAINER_UNKNOWN'
+    ? { status, container, reason: 'Lost', message: `${what} is in "unknown" state, try killing it before restart` }
+    : undefined;
 
 function reasonToKill(container: Container, status: ContainerStatus, health: Health): ContainerToKill | undefined {
   const restart = (message: string, reason: ContainerToKill['reason']): ContainerToKill => ({

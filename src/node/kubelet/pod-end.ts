@@ -92,14 +92,20 @@ export class PodEnd {
   async erase({ metadata }: { metadata: { uid: string; name: string; namespace?: string } }): Promise<void> {
     const { runtime, runtimePods, notes, writer, logRoot } = this.#options;
     const now = await runtimePods.read(metadata.uid);
-    for (const { id } of now.containers) {
-      await runtime.removeContainer(id);
-      runtimePods.forget(id);
-    }
-    for (const { id } of now.sandboxes) {
-      await runtime.stopPodSandbox(id);
-      await runtime.removePodSandbox(id);
-    }
+    // One that cannot be removed now keeps no other, and not the pod's address.
+    const failures: unknown[] = [];
+    const attempt = (act: () => Promise<void>) => act().catch((error: unknown) => failures.push(error));
+    for (const { id } of now.containers)
+      await attempt(async () => {
+        await runtime.removeContainer(id);
+        runtimePods.forget(id);
+      });
+    for (const { id } of now.sandboxes)
+      await attempt(async () => {
+        await runtime.stopPodSandbox(id);
+        await runtime.removePodSandbox(id);
+      });
+    if (failures.length > 0) throw failures[0];
     runtimePods.absent(metadata.uid);
     this.#options.allocations.forget(metadata.uid);
     const folder = `${metadata.namespace}_${metadata.name}_${metadata.uid}`;

@@ -1,6 +1,6 @@
 /** What the kubelet knows of a pod that neither the API nor the runtime does: why containers wait, why it was ended. */
 import type { CgroupLimits } from '#node/runtime/cgroups/cgroups.ts';
-import type { WaitingReason } from './pod-status.ts';
+import type { WaitingReason } from './container-status.ts';
 
 /** Why the kubelet itself ends a pod. */
 export interface Ending {

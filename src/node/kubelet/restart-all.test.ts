@@ -4,7 +4,7 @@ import type { ContainerStatus as ApiContainerStatus, Pod } from '#api/generated/
 import { isReady } from '#api/core/v1/pod-conditions.ts';
 import type { ContainerStatus } from '#node/runtime/runtime.ts';
 import { IMAGE, withKubelet } from '../../../test/node/simulated-kubelet.ts';
-import { phaseOf } from './pod-status.ts';
+import { phaseOf } from './pod-phase.ts';
 import { containersToReset, removedForAll } from './restart-all.ts';
 import { CONTAINER_NAME } from './runtime-labels.ts';
 import { emptyRuntimePod } from './runtime-pods.ts';

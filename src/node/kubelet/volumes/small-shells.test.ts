@@ -1,9 +1,10 @@
-import type { ChildProcessWithoutNullStreams } from 'node:child_process';
-import { EventEmitter } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, expect, it, onTestFinished, vi } from 'vitest';
 import { SmallShells } from './small-shells.ts';
 
 const shells = new SmallShells();
@@ -56,3 +57,50 @@ it('does without a shell where none can be begun', async () => {
   const fresh = new SmallShells(none);
   for (const text of ['one', 'another']) expect(await fresh.run('echo', [text])).toEqual({ code: 0, said: text });
 });
+
+/** As a kubelet: one shell has nothing to do, the other one runs something that is not over. */
+const kubelet = (folder: string) => `
+  import { SmallShells } from ${JSON.stringify(new URL('./small-shells.ts', import.meta.url).href)};
+  const shells = new SmallShells();
+  void shells.run('sh', ['-c', 'echo $PPID; echo $PPID > ${folder}/busy; while [ -e ${folder}/busy ]; do sleep 0.05; done']);
+  const { said } = await shells.run('sh', ['-c', 'echo $PPID']);
+  console.log(said);
+  setInterval(() => undefined, 1e6);
+`;
+
+it('ends with a process that is killed: what has nothing to do at once, what runs something after that', {
+  timeout: 120_000,
+}, async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'small-shells-'));
+  const argv = ['--import', 'tsx', '--input-type=module', '--eval', kubelet(folder)];
+  const killed = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'] });
+  onTestFinished(async () => {
+    killed.kill('SIGKILL');
+    await rm(folder, { recursive: true });
+  });
+  const [said] = (await once(killed.stdout, 'data')) as [Buffer];
+  const idle = Number(said.toString());
+  const busy = Number(await vi.waitFor(() => readWhole(join(folder, 'busy')), { timeout: 60_000 }));
+  expect([idle, busy].map(runs)).toEqual([true, true]);
+  killed.kill('SIGKILL');
+  await expect.poll(() => runs(idle), { timeout: 60_000 }).toBe(false);
+  expect(runs(busy)).toBe(true);
+  await rm(join(folder, 'busy'));
+  await expect.poll(() => runs(busy), { timeout: 60_000 }).toBe(false);
+});
+
+async function readWhole(path: string): Promise<string> {
+  const text = await readFile(path, 'utf8');
+  if (!text.endsWith('\n')) throw new Error(`${path} is being written`);
+  return text;
+}
+
+/** Not when it has ended and nobody has asked how. */
+function runs(pid: number): boolean {
+  try {
+    return !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) return false;
+    throw error;
+  }
+}

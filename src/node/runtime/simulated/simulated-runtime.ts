@@ -77,7 +77,7 @@ export class SimulatedRuntime implements ContainerRuntime {
   /** Lets a container end now, as its own program would. */
   exit(id: string, exitCode: number, reason = exitCode === 0 ? 'Completed' : 'Error'): void {
     const run = this.#runs.get(id);
-    if (run?.status.state !== 'CONTAINER_RUNNING') return;
+    if (run?.status.state !== 'CONTAINER_RUNNING' && run?.status.state !== 'CONTAINER_UNKNOWN') return;
     run.timer?.cancel();
     run.status = {
       ...run.status,
@@ -86,6 +86,13 @@ export class SimulatedRuntime implements ContainerRuntime {
       reason,
       finishedAt: this.#options.clock.now(),
     };
+    this.#tell({ type: 'exited', id });
+  }
+
+  /** As after a loss of its shim: whether it runs cannot be said any more, only that it is to stop. */
+  lose(id: string): void {
+    const run = this.#runs.get(id);
+    if (run) run.status = { ...run.status, state: 'CONTAINER_UNKNOWN' };
     this.#tell({ type: 'exited', id });
   }
 
@@ -183,7 +190,7 @@ export class SimulatedRuntime implements ContainerRuntime {
 
   async stopContainer(id: string, timeoutSeconds: number): Promise<void> {
     const run = this.#runs.get(id);
-    if (run?.status.state !== 'CONTAINER_RUNNING') return;
+    if (run?.status.state !== 'CONTAINER_RUNNING' && run?.status.state !== 'CONTAINER_UNKNOWN') return;
     this.calls.push(`StopContainer ${run.config.metadata.name} ${timeoutSeconds}`);
     const { onTerm } = run.program;
     if (timeoutSeconds <= 0) return this.exit(id, 137);
