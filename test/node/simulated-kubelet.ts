@@ -13,7 +13,7 @@ import type { Kubelet } from '#node/kubelet/kubelet.ts';
 import { type KubeletOptions, startKubelet } from '#node/kubelet/start-kubelet.ts';
 import type { Mounter } from '#node/kubelet/volumes/mounter.ts';
 import { detectMachineFacts } from '#node/runtime/machine-facts.ts';
-import type { RuntimeHandler } from '#node/runtime/runtime.ts';
+import type { ContainerStatus, RuntimeHandler } from '#node/runtime/runtime.ts';
 import type { Program } from '#node/runtime/simulated/program.ts';
 import { SimulatedRuntime } from '#node/runtime/simulated/simulated-runtime.ts';
 import { pod, startCluster, type TestCluster } from '#testing/cluster.ts';
@@ -50,6 +50,7 @@ export async function withKubelet(
     pulls?: string[];
     hangs?: string[];
     handlers?: RuntimeHandler[];
+    user?: NonNullable<ContainerStatus['user']>;
     kubelet?: Partial<KubeletOptions>;
   },
   body: (fixture: Fixture) => Promise<void>,
@@ -72,6 +73,7 @@ export async function withKubelet(
       ...(options.pulls && { pulls: options.pulls }),
       ...(options.hangs && { hangs: options.hangs }),
       ...(options.handlers && { handlers: options.handlers }),
+      ...(options.user && { user: options.user }),
     });
     const begin = async () => {
       const stop = new AbortController();

@@ -97,7 +97,7 @@ const named = (name: string, more: object = {}) => ({ name, image: 'example/main
 const killings = (cluster: TestCluster) =>
   cluster.list(Event).flatMap(({ reason, message }) => (reason === 'Killing' ? [message] : []));
 
-test.each(['Always', 'Never'])(
+test.each(['Always', 'Never'] as const)(
   'a container that the runtime has lost sight of is killed and begins again, with restartPolicy %s too',
   (restartPolicy) =>
     withKubelet({}, async ({ cluster, create, pod, runtime }) => {

@@ -64,6 +64,7 @@ export function containerStatusOf(
     imageID: status.imageRef,
     containerID: `containerd://${status.id}`,
     started: isRunning && inputs.hasStarted(container, status),
+    ...(status.user && { user: { linux: status.user } }),
     ...resourcesOf(container, isRunning ? inputs.actuated?.containers[container.name] : undefined),
     ...volumeMountsOf(container),
   };

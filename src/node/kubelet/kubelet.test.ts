@@ -195,6 +195,14 @@ test('what a killed kubelet has left of pods that nobody knows is removed, and n
     expect(readdirSync(join(root, 'pods'))).toHaveLength(1);
   }));
 
+test('as whom a container began is said where the runtime says it', () => {
+  const user = { uid: 1000, gid: 3000, supplementalGroups: [3000, 4000] };
+  return withKubelet({ user }, async ({ create, pod }) => {
+    await create('somebody');
+    expect(pod('somebody')?.status?.containerStatuses?.[0]?.user).toEqual({ linux: user });
+  });
+});
+
 test('a pod that is past its deadline fails', () =>
   withKubelet({}, async ({ cluster, create, pod }) => {
     await create('limited', { activeDeadlineSeconds: 30, restartPolicy: 'Never' });

@@ -18,7 +18,7 @@ export interface ContainerToKill {
   container: Container | undefined;
   /** The event's text. */
   message: string;
-  reason: 'Unhealthy' | 'Changed' | 'Gone' | 'Lost';
+  reason: 'Unhealthy' | 'Changed' | 'Lost';
 }
 
 export interface PodActions {

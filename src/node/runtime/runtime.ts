@@ -256,6 +256,8 @@ export interface ContainerStatus {
   /** Absolute. */
   logPath: string;
   resources?: LinuxContainerResources;
+  /** As whom its first process began; absent: the runtime is older than this question. */
+  user?: { uid: number; gid: number; supplementalGroups: number[] };
 }
 
 export interface ListFilter {

@@ -2,6 +2,7 @@ import protobuf from 'protobufjs/light.js';
 import { expect, test } from 'vitest';
 import { codecOf, enumsJson, messagesJson } from '#node/runtime/message-table.ts';
 import { criEnums, criMessages } from './cri-messages.ts';
+import { containerStatus } from './replies.ts';
 
 const ours = protobuf.Root.fromJSON({ nested: { ...enumsJson(criEnums), ...messagesJson(criMessages) } });
 // As runtime/v1/api.proto has them: what a runtime of today reads.
@@ -39,4 +40,12 @@ test('whose files are whose in a mount reaches the runtime', () => {
     uidMappings: [read],
     gidMappings: [read],
   });
+});
+
+test('as whom a container began is read as upstream’s api.proto numbers it, and absent where a runtime does not say', () => {
+  const codec = codecOf(ours.lookupType('ContainerStatus'));
+  // 18: { 1: { uid: 1, gid: 2, supplementalGroups: [3, 4] } }
+  const told = codec.deserialize(Buffer.from('92010a0a08080110021a020304', 'hex'));
+  expect(containerStatus(told).user).toEqual({ uid: 1, gid: 2, supplementalGroups: [3, 4] });
+  expect(containerStatus(codec.deserialize(Buffer.alloc(0)))).not.toHaveProperty('user');
 });

@@ -105,7 +105,10 @@ export const criMessages: Record<string, string> = {
   ContainerStatus:
     'id string 1, metadata ContainerMetadata 2, state ContainerState 3, createdAt int64 4, startedAt int64 5, ' +
     'finishedAt int64 6, exitCode int32 7, image ImageSpec 8, imageRef string 9, reason string 10, message string 11, ' +
-    'labels map 12, annotations map 13, mounts Mount* 14, logPath string 15, resources ContainerResources 16',
+    'labels map 12, annotations map 13, mounts Mount* 14, logPath string 15, resources ContainerResources 16, ' +
+    'user ContainerUser 18',
+  ContainerUser: 'linux LinuxContainerUser 1',
+  LinuxContainerUser: 'uid int64 1, gid int64 2, supplementalGroups int64* 3',
   ContainerStatusResponse: 'status ContainerStatus 1',
   UpdateContainerResourcesRequest: 'containerId string 1, linux LinuxContainerResources 2',
   UpdateContainerResourcesResponse: '',

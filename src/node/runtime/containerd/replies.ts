@@ -86,6 +86,7 @@ export const container = (reply: Reply): Container => ({
 
 export function containerStatus(reply: Reply): ContainerStatus {
   const linux = part(part(reply, 'resources'), 'linux');
+  const user = part(part(reply, 'user'), 'linux');
   return {
     id: text(reply, 'id'),
     metadata: reply['metadata'] as ContainerStatus['metadata'],
@@ -103,8 +104,15 @@ export function containerStatus(reply: Reply): ContainerStatus {
     mounts: list(reply['mounts'], (mount) => mount as unknown as Mount),
     logPath: text(reply, 'logPath'),
     ...(linux && { resources: resources(linux) }),
+    ...(user && { user: containerUser(user) }),
   };
 }
+
+const containerUser = (user: Reply): NonNullable<ContainerStatus['user']> => ({
+  uid: Number(user['uid']),
+  gid: Number(user['gid']),
+  supplementalGroups: list(user['supplementalGroups'], Number),
+});
 
 const resources = (linux: Reply): LinuxContainerResources => ({
   cpuPeriod: Number(linux['cpuPeriod']),

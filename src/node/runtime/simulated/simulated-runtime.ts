@@ -30,6 +30,8 @@ export interface SimulatedRuntimeOptions {
   hangs?: string[];
   /** What can run a sandbox, and how well. */
   handlers?: RuntimeHandler[];
+  /** As whom containers say that they began; nothing, if not given. */
+  user?: NonNullable<ContainerStatus['user']>;
   /** What a container does; by default what its command says (see `program.ts`). */
   program?: (config: ContainerConfig) => Program | undefined;
 }
@@ -166,6 +168,7 @@ export class SimulatedRuntime implements ContainerRuntime {
       mounts: config.mounts,
       logPath: `${sandbox.config.logDirectory}/${config.logPath}`,
       resources: config.linux.resources,
+      ...(this.#options.user && { user: this.#options.user }),
     };
     this.#runs.set(id, { status, config, sandboxId, program });
     this.#tell({ type: 'created', id });
