@@ -11,7 +11,7 @@ import type { Endpoint } from './backends.ts';
 import { type Choice, MOST_TRIES } from './choose-upstream.ts';
 import { type ExternalAuth, withPassed } from './external-auth.ts';
 import { asObject, type FlatHeaders, requestHeaders, responseHeaders, valuesOf, withCors } from './headers.ts';
-import { sendMirrors } from './mirrors.ts';
+import { sendMirrors, sendToTarget } from './mirrors.ts';
 import { corsHeaders, refusal } from './own-answers.ts';
 import { BodyTooLarge, hasBody, RequestBody, SILENT_CLIENT_MS } from './request-body.ts';
 import { changedHeaders, changedPath } from './route-filters.ts';
@@ -78,6 +78,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const { auth } = this.#parts;
     if (auth) this.#headers = withPassed(this.#headers, auth.asked, auth.passes);
     if (filters || choice.backend?.filters) this.#applyFilters();
+    if (options.mirror) {
+      const copy = { method: arrival.method, path: this.#path, headers: this.#headers, body: this.#body };
+      sendToTarget(options.mirror, copy, { arrival, options, ...this.#context });
+    }
     if (options.requestTimeoutMs) this.#lateAfter(options.requestTimeoutMs);
     this.#try();
   }

@@ -7,23 +7,17 @@ import type { Arrival, Request } from './arrival.ts';
 import { type FlatHeaders, requestHeaders, valuesOf, withHeader, withoutHeader } from './headers.ts';
 import { type OwnAnswer, refusal } from './own-answers.ts';
 import type { RouteOptions } from './route-options.ts';
+import { connectionsElsewhere, type ServerElsewhere, serverElsewhere } from './server-elsewhere.ts';
 import type { Upstreams } from './upstreams.ts';
 
-export interface ExternalAuth {
-  /** `https://auth.example.com`; a Service's name stands for its endpoints, see `backend`. */
-  origin: string;
+export interface ExternalAuth extends ServerElsewhere {
   path: string;
-  /** See `backendKey`, where the origin is a Service of this cluster. */
-  backend?: string;
   method: string;
   /** Where a browser is sent that may not pass. */
   signIn?: string;
   /** Of its answer, to the backend. Lower case. */
   passedHeaders: string[];
 }
-
-/** `NAME.NAMESPACE.svc`, with the cluster's domain or without. */
-const SERVICE_HOST = /^([a-z0-9-]+)\.([a-z0-9-]+)\.svc(?:\.[a-z0-9.-]+)?$/;
 
 /** undefined for what is no URL. */
 export function externalAuthOf(
@@ -34,14 +28,12 @@ export function externalAuthOf(
     passedHeaders,
   }: { method?: string | undefined; signIn?: string | undefined; passedHeaders: string[] },
 ): ExternalAuth | undefined {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  if (!parsed || !/^https?:$/.test(parsed.protocol)) return undefined;
-  const [, name, namespace] = SERVICE_HOST.exec(parsed.hostname) ?? [];
-  const port = parsed.port || (parsed.protocol === 'https:' ? '443' : '80');
+  const found = serverElsewhere(url);
+  if (!found) return undefined;
+  const { url: parsed, ...server } = found;
   return {
-    origin: parsed.origin,
+    ...server,
     path: parsed.pathname + parsed.search,
-    ...(name && { backend: `${namespace}/${name}:${port}` }),
     method: method ?? 'GET',
     ...(signIn && { signIn }),
     passedHeaders: passedHeaders.map((each) => each.toLowerCase()),
@@ -68,11 +60,8 @@ export async function askAuth(
     'x-auth-request-redirect': arrival.url,
   };
   for (const [name, value] of Object.entries(told)) asked = withHeader(asked, name, [value]); // never the client's own
-  const endpoint = auth.backend === undefined ? undefined : upstreams.next(auth.backend, 1)[0];
-  if (auth.backend !== undefined && !endpoint) return { refused: refusal(503) };
-  const connections = endpoint
-    ? upstreams.connectionsTo(endpoint, options)
-    : upstreams.connectionsToOrigin(auth.origin);
+  const connections = connectionsElsewhere(auth, upstreams, options);
+  if (!connections) return { refused: refusal(503) };
   const client = connections.take();
   try {
     const { statusCode, headers, body } = await client.request({

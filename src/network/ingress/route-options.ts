@@ -7,6 +7,7 @@ import { parseCidr } from '#api/machinery/ip.ts';
 import type { BasicAuth } from './basic-auth.ts';
 import type { Affinity } from './choose-endpoints.ts';
 import { type ExternalAuth, externalAuthOf } from './external-auth.ts';
+import { type MirrorTarget, mirrorTargetOf } from './mirrors.ts';
 import type { RateLimit } from './rate-limits.ts';
 
 export interface RouteOptions {
@@ -45,6 +46,8 @@ export interface RouteOptions {
   /** Who is asked before the backend. */
   auth?: ExternalAuth;
   basicAuth?: BasicAuth;
+  /** Who gets a copy of each request. */
+  mirror?: MirrorTarget;
   /** At a time and client; 0: any. */
   mostConnections: number;
   /** Absent: no line is written for its requests. */
@@ -108,6 +111,10 @@ export function routeOptionsOf(annotations: Readonly<Record<string, string>> = {
     signIn: text('auth-signin'),
     passedHeaders: list('auth-response-headers'),
   });
+  const mirror = mirrorTargetOf(text('mirror-target') ?? '', {
+    host: text('mirror-host'),
+    hasBody: text('mirror-request-body') !== 'off',
+  });
   const isSaid = (name: string) => Boolean(annotations[ANNOTATION_PREFIX + name]?.trim());
   const allowedSources = [...list('whitelist-source-range'), ...list('allowlist-source-range')].flatMap(rangeOf);
   const refused = list('denylist-source-range');
@@ -138,6 +145,7 @@ export function routeOptionsOf(annotations: Readonly<Record<string, string>> = {
     rateLimits,
     ...(auth && { auth }),
     ...(basicAuth && { basicAuth }),
+    ...(mirror && { mirror }),
     mostConnections: number('limit-connections', 0),
     ...(isOn('enable-access-log') && { logsAccess: true as const }),
     ...(text('affinity') === 'cookie' && {

@@ -22,6 +22,7 @@ export function backendsOf({
 
 const backendsOfRoute = ({ backend, canary, split = [], filters, options }: Route): string[] => [
   ...(options.auth?.backend ? [options.auth.backend] : []),
+  ...(options.mirror?.backend ? [options.mirror.backend] : []),
   ...(backend ? [backend] : []),
   ...(canary?.backend ? [canary.backend] : []),
   ...split.flatMap((one) => [...(one.backend ? [one.backend] : []), ...mirrorsOf(one.filters)]),

@@ -1,0 +1,89 @@
+/** Copies of the requests of an Ingress, for somebody whose answers nobody waits for. */
+import { expect, test } from 'vitest';
+import { type AskOptions, ingressLab } from './ingress-lab.ts';
+
+const { ask, backend, behind, change, mirror, route } = ingressLab();
+
+interface Copy {
+  method?: string | undefined;
+  url?: string | undefined;
+  host?: string | undefined;
+  body: string;
+}
+
+/** Answers with an error, which is nobody's business. */
+async function copier(): Promise<{ address: string; port: number; copies: Copy[] }> {
+  const copies: Copy[] = [];
+  const { address, port } = await backend((request, response) => {
+    let body = '';
+    request.setEncoding('utf8').on('data', (part: string) => {
+      body += part;
+    });
+    request.on('end', () => {
+      const { method, url, headers } = request;
+      copies.push({ method, url, host: headers.host, body });
+      response.writeHead(500).end('no');
+    });
+  });
+  return { address, port, copies };
+}
+const POST: AskOptions = { method: 'POST', body: 'hello' };
+const ASKED = { status: 200 };
+
+test('a request goes to its backend, and a copy of it to the target, under the name of that', async () => {
+  const { port, copies } = await copier();
+  route({ 'mirror-target': `http://localhost:${port}$request_uri`, 'rewrite-target': '/new' });
+  behind(await mirror('web'));
+  expect(await ask('/old?x=1', POST)).toMatchObject(ASKED);
+  await expect.poll(() => copies).toEqual([{ method: 'POST', url: '/old?x=1', host: 'localhost', body: 'hello' }]);
+});
+
+test.each([
+  { path: '/copy/$host$uri$is_args$args', url: '/copy/www.example.com/a%20b?x=1' },
+  { path: '/fixed', url: '/fixed' },
+  { path: '', url: '/a%20b?x=1' },
+])('the path $path is $url', async ({ path, url }) => {
+  const { port, copies } = await copier();
+  route({ 'mirror-target': `http://127.0.0.1:${port}${path}` });
+  behind(await mirror('web'));
+  await ask('/a%20b?x=1');
+  await expect.poll(() => copies.map((copy) => copy.url)).toEqual([url]);
+});
+
+test('a name may be given, and bodies kept back', async () => {
+  const { port, copies } = await copier();
+  const target = `http://127.0.0.1:${port}$request_uri`;
+  route({ 'mirror-target': target, 'mirror-host': 'copy.example.com', 'mirror-request-body': 'off' });
+  behind(await mirror('web'));
+  expect(await ask('/', POST)).toMatchObject(ASKED);
+  await expect.poll(() => copies).toEqual([{ method: 'POST', url: '/', host: 'copy.example.com', body: '' }]);
+});
+
+test('a Service of the cluster stands for its endpoints; without one the request goes its way all the same', async () => {
+  const { address, port, copies } = await copier();
+  route({ 'mirror-target': 'http://copy.shop.svc.cluster.local$request_uri' });
+  behind(await mirror('web'));
+  expect(await ask('/nobody', POST)).toMatchObject(ASKED);
+  change({ endpoints: [['shop/copy:80', [{ address, port }]]] });
+  expect(await ask('/somebody')).toMatchObject(ASKED);
+  await expect.poll(() => copies.map(({ url }) => url)).toEqual(['/somebody']);
+});
+
+test.each(['nonsense', 'ftp://127.0.0.1/', 'http://127.0.0.1/$cookie_secret'])(
+  'a target that cannot be understood counts as absent (%s)',
+  async (target) => {
+    route({ 'mirror-target': target });
+    behind(await mirror('web'));
+    expect(await ask('/', POST)).toMatchObject(ASKED);
+  },
+);
+
+test('who may not ask has no copy sent', async () => {
+  const { port, copies } = await copier();
+  route({ 'mirror-target': `http://127.0.0.1:${port}`, 'whitelist-source-range': '10.0.0.0/8' }, ['/closed']);
+  behind(await mirror('web'));
+  expect(await ask('/closed')).toMatchObject({ status: 403 });
+  route({ 'mirror-target': `http://127.0.0.1:${port}` });
+  expect(await ask('/open')).toMatchObject(ASKED);
+  await expect.poll(() => copies.map(({ url }) => url)).toEqual(['/open']);
+});
