@@ -78,10 +78,10 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
     const profiles = scheduler === true ? {} : { profiles: scheduler };
     cluster.run(SCHEDULER, (services) => startScheduler({ ...profiles, ...services, breathe: turn }));
   }
+  if (simulatedNodePools) await cluster.simulatePools();
   // Last: of kinds that others follow whole they need no informers of their own.
   for (const controller of controllers) if (controller.form !== 'kind') run(cluster, controller);
   if (simulatedNodes) await cluster.simulateNodes({ count: simulatedNodes });
-  if (simulatedNodePools) await cluster.simulatePools();
   for (const start of components) cluster.add(start(cluster.services));
   await cluster.settles();
   return cluster;

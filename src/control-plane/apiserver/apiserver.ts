@@ -143,6 +143,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const accessCounts = new AccessCounts();
   const authorization = clusterAuthorizer(informers, {
     chosen: options.authorizers,
+    isReplaced: options.authorizer !== undefined,
     decisions: accessCounts.decisions,
   });
   const authorizer = options.authorizer ?? authorization.authorizer;

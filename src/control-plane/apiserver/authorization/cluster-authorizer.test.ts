@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { PolicyRule } from '#api/generated/schema.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
+import type { Informers } from '#client/informer.ts';
 import type { UserInfo } from '#client/transport.ts';
 import { type FixedInformers, fixedInformers } from '#testing/fixed-informers.ts';
 import { type Attributes, forbiddenBy, type ResourceAttributes } from './authorizer.ts';
@@ -382,4 +383,21 @@ test('who carries Ingress traffic reads the certificates that Ingresses name, on
     expect([sentence, may(sentence).decision]).toEqual([sentence, 'noOpinion']);
   }
   expect(may('get secrets#cert in shop', alice).decision).toBe('noOpinion');
+});
+
+test('in whose place somebody else decides follows what RBAC needs and no more, until it is asked all the same', async () => {
+  const followed = new Set<string>();
+  const told: Informers = Object.create(informers);
+  told.for = (kind, scope) => {
+    followed.add(kind.plural);
+    return informers.for(kind, scope);
+  };
+  told.indexed = (kind, indexKeys) => {
+    followed.add(kind.plural);
+    return informers.indexed(kind, indexKeys);
+  };
+  cluster = clusterAuthorizer(told, { isReplaced: true });
+  expect([...followed].sort()).toEqual(['clusterrolebindings', 'clusterroles', 'rolebindings', 'roles']);
+  expect([await may(alice, 'get /apis/apps/v1'), await may(alice, 'list pods in default')]).toEqual([true, false]);
+  expect([...followed]).toEqual(expect.arrayContaining(['ingresses', 'pods', 'volumeattachments']));
 });

@@ -35,26 +35,25 @@ export interface ClusterAuthorizerOptions {
   chosen?: (() => readonly ChosenAuthorizer[]) | undefined;
   /** Told of what each of them decides. */
   decisions?: DecisionCounts;
+  /** Somebody else decides in its place: only of RBAC's rules it is asked. */
+  isReplaced?: boolean;
 }
 
 /** Without roles until the informers have synced; members of system:masters are let in before. */
 export function clusterAuthorizer(
   informers: Informers,
-  { chosen = () => STANDARD, decisions = new DecisionCounts() }: ClusterAuthorizerOptions = {},
+  { chosen = () => STANDARD, decisions = new DecisionCounts(), isReplaced = false }: ClusterAuthorizerOptions = {},
 ): ClusterAuthorizer {
   const rbac = new RbacAuthorizer(rbacSourceOf(informers));
-  const node = new NodeAuthorizer(nodeRelationsOf(informers));
-  const ingresses = informers.indexed(Ingress, certificateKeysOf);
-  const someGatewayNames = gatewaysOf(informers);
-  const ingressSecrets = new IngressSecretsAuthorizer(
-    (secret) => ingresses.under(secret).length > 0 || someGatewayNames(secret),
-  );
-  const ownOr = (one: ChosenAuthorizer) => (one === 'Node' ? node : one === 'RBAC' ? rbac : one);
-  const counted = (one: ChosenAuthorizer) => decisions.counted(ownOr(one), nameOf(one));
+  let others: ReturnType<typeof ofNodesAndIngresses> | undefined;
   let asked: { list: readonly ChosenAuthorizer[]; authorizer: Authorizer; rules: RuleResolver } | undefined;
   const current = () => {
     const list = chosen();
     if (asked?.list === list) return asked;
+    others ??= ofNodesAndIngresses(informers);
+    const { node, ingressSecrets } = others;
+    const ownOr = (one: ChosenAuthorizer) => (one === 'Node' ? node : one === 'RBAC' ? rbac : one);
+    const counted = (one: ChosenAuthorizer) => decisions.counted(ownOr(one), nameOf(one));
     asked = {
       list,
       authorizer: firstOpinionOf([mastersAuthorizer, ...list.map(counted), ingressSecrets]),
@@ -62,7 +61,7 @@ export function clusterAuthorizer(
     };
     return asked;
   };
-  current(); // the informers are to be followed from the start
+  if (!isReplaced) current(); // the informers are to be followed from the start
   return {
     authorizer: { authorize: (attributes) => current().authorizer.authorize(attributes) },
     rbac,
@@ -72,6 +71,16 @@ export function clusterAuthorizer(
 
 const nameOf = (one: ChosenAuthorizer): AuthorizerName =>
   typeof one === 'string' ? { type: one, name: one.toLowerCase() } : one;
+
+function ofNodesAndIngresses(informers: Informers) {
+  const ingresses = informers.indexed(Ingress, certificateKeysOf);
+  const someGatewayNames = gatewaysOf(informers);
+  const isNamed = (secret: string) => ingresses.under(secret).length > 0 || someGatewayNames(secret);
+  return {
+    node: new NodeAuthorizer(nodeRelationsOf(informers)),
+    ingressSecrets: new IngressSecretsAuthorizer(isNamed),
+  };
+}
 
 /** Followed from the first question on, which only who has seen a Gateway asks: their kinds need not be served. */
 function gatewaysOf(informers: Informers): (secret: string) => boolean {
