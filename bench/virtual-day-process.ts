@@ -15,7 +15,7 @@ const NODES = 10;
 const HOURS = 24;
 const TARGET_SECONDS = 10;
 const LIMIT =
-  '3,300 writes an hour, of which 1,440 are leases: each goes the whole way of a request, no part of which takes a tenth; the bookmark that each of 120 watches gets a minute takes 1 to 2 %';
+  '3,300 writes an hour, of which 1,200 are leases: each goes the whole way of a request, no part of which takes a tenth; the bookmark that each of 120 watches gets a minute takes 1 to 2 %';
 
 async function day(): Promise<{ seconds: number; runs: number }> {
   await using cluster = await startCluster({

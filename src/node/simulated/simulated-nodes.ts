@@ -65,13 +65,10 @@ export interface Member {
 
 const LEASE_SECONDS = 40; // upstream's
 /**
- * A lease is renewed after this part of its time; where there are very many, at the latest after that. Kubelets do it after a
- * quarter, because a try of theirs may get lost: these try again at once.
+ * A lease is renewed after this part of its time. Kubelets do it after a quarter, because a try of theirs may get lost: these
+ * try again at once.
  */
-const RENEWED_AFTER = 0.625;
-const RENEWED_AT_LATEST_AFTER = 0.75;
-/** More renewals in a second than this, and they come less often. */
-const RENEWALS_PER_SECOND = 200;
+const RENEWED_AFTER = 0.75;
 const STATUS_EVERY_MS = 300_000;
 /** Leases are renewed in batches of so many, or in so many batches, so that many come evenly and few together. */
 const BATCH = 50;
@@ -225,7 +222,7 @@ export class SimulatedNodes {
 
   /** Plans a round, whose batches are spread evenly, and then the next one. */
   #renewRound(): void {
-    const everyMs = this.#renewEveryMs();
+    const everyMs = this.#leaseSeconds * 1000 * RENEWED_AFTER;
     const batches = Math.min(MOST_BATCHES, Math.max(1, Math.ceil(this.#members.size / BATCH)));
     for (let batch = 0; batch < batches; batch++)
       this.#wheel.set(`leases/${batch}`, ((batch + 1) * everyMs) / batches, () => {
@@ -237,12 +234,6 @@ export class SimulatedNodes {
 
   #renewOf(name: string): void {
     this.#send(() => this.#renew(name), `${name}/lease`);
-  }
-
-  #renewEveryMs(): number {
-    const wantedMs = (this.#members.size / RENEWALS_PER_SECOND) * 1000;
-    const leaseMs = this.#leaseSeconds * 1000;
-    return Math.min(leaseMs * RENEWED_AT_LATEST_AFTER, Math.max(leaseMs * RENEWED_AFTER, wantedMs));
   }
 
   get #leaseSeconds(): number {
