@@ -39,9 +39,9 @@ export const garbageCollector = defineController({
 
   *affects(change, reading): Iterable<AnyObjectRef> {
     const { kind, key, now, before } = change;
-    if (now && (!before || !isEqual(graphOf(now), graphOf(before)))) yield { kind, key };
-    const isGone = before && !now;
-    if (isGone) for (const dependent of dependentsOf(before, reading)) yield refTo(dependent);
+    if (now && before && isSameInGraph(now, before)) return;
+    if (now) yield { kind, key };
+    else if (before) for (const dependent of dependentsOf(before, reading)) yield refTo(dependent);
     yield* ownersThatWait(change, reading);
   },
 
@@ -53,13 +53,13 @@ export const garbageCollector = defineController({
   },
 });
 
-/** What of an object the graph of owners depends on. */
-const graphOf = ({ metadata }: KubeObject): unknown => [
-  metadata.uid,
-  metadata.ownerReferences ?? [],
-  metadata.finalizers ?? [],
-  metadata.deletionTimestamp !== undefined,
-];
+/** Whether the graph of owners depends on nothing of what has changed. */
+const isSameInGraph = ({ metadata: a }: KubeObject, { metadata: b }: KubeObject): boolean =>
+  a.uid === b.uid &&
+  (a.deletionTimestamp === undefined) === (b.deletionTimestamp === undefined) &&
+  isEqual(a.ownerReferences ?? NONE, b.ownerReferences ?? NONE) &&
+  isEqual(a.finalizers ?? NONE, b.finalizers ?? NONE);
+const NONE: readonly never[] = [];
 
 const refTo = ({ kind, object: { metadata } }: Found): AnyObjectRef => ({
   kind,
@@ -69,9 +69,9 @@ const refTo = ({ kind, object: { metadata } }: Found): AnyObjectRef => ({
 const dependentsOf = ({ metadata }: KubeObject, { under }: AnyKindReading): Found[] => under(BY_OWNER, metadata.uid);
 
 /** An owner whose foreground deletion may go on because this one no longer blocks it. */
-function* ownersThatWait({ now, before }: AnyKindChange, { kinds, cached }: AnyKindReading): Iterable<AnyObjectRef> {
-  if (!before || (now && isEqual(graphOf(now), graphOf(before)))) return;
-  for (const reference of before.metadata.ownerReferences ?? []) {
+function* ownersThatWait({ before }: AnyKindChange, { kinds, cached }: AnyKindReading): Iterable<AnyObjectRef> {
+  if (!before) return;
+  for (const reference of before.metadata.ownerReferences ?? NONE) {
     const ref = refOf(reference, before, kinds);
     const owner = ref && cached(ref.kind)?.get(ref.key);
     if (owner && isBeingDeleted(owner)) yield ref;

@@ -13,7 +13,8 @@ export class CompletionIndexes {
 
   /** What is not written as it should be is left out, and what is not below `completions`. */
   static parse(text: string | undefined, completions: number): CompletionIndexes {
-    const intervals = (text ?? '').split(',').flatMap((part): Interval[] => {
+    if (!text) return CompletionIndexes.none;
+    const intervals = text.split(',').flatMap((part): Interval[] => {
       const match = /^(\d+)(?:-(\d+))?$/.exec(part);
       if (!match) return [];
       const first = Number(match[1]);

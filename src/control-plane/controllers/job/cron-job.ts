@@ -103,14 +103,14 @@ class Step {
   /** @returns those that stay. */
   async dropOldJobs(): Promise<Job[]> {
     const { successfulJobsHistoryLimit, failedJobsHistoryLimit } = this.#cronJob.spec;
-    const byStart = [...this.#jobs].sort(byStartTime);
     const surplus = new Set<Job>();
     for (const [type, limit] of [
       ['Complete', successfulJobsHistoryLimit],
       ['Failed', failedJobsHistoryLimit],
     ] as const) {
-      const finished = byStart.filter((job) => conditionOf(job, type)?.status === 'True');
-      for (const job of finished.slice(0, Math.max(0, finished.length - limit))) surplus.add(job);
+      const finished = this.#jobs.filter((job) => conditionOf(job, type)?.status === 'True');
+      if (finished.length <= limit) continue;
+      for (const job of finished.sort(byStartTime).slice(0, finished.length - limit)) surplus.add(job);
     }
     for (const job of surplus) {
       try {

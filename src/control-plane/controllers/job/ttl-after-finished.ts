@@ -8,6 +8,7 @@ export const ttlAfterFinishedController = defineController({
   name: 'ttl-after-finished-controller',
   reconciles: Job,
   writes: { delete: [Job] },
+  when: (now) => now.spec.ttlSecondsAfterFinished !== undefined && isFinished(now),
 
   async reconcile(job, { api, clock }) {
     const { ttlSecondsAfterFinished } = job.spec;

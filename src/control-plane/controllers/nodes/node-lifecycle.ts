@@ -36,6 +36,8 @@ export function nodeLifecycle({ gracePeriodMs = 50_000, startupGracePeriodMs = 6
   const heartbeats = new Heartbeats();
   const pace = new EvictionPace();
   const greeted = new Map<string, string>();
+  /** Nodes as they were when nothing was left to be done for them: a lease that is renewed asks for no more then. */
+  const calm = new Map<string, Node>();
   /** Lost nodes of whose pods not all are known to be told that they are not ready. */
   const unsaid = new Set<string>();
 
@@ -64,6 +66,7 @@ export function nodeLifecycle({ gracePeriodMs = 50_000, startupGracePeriodMs = 6
       const heardMs = heartbeats.lastHeardMs(node, cached(Lease).get(`${LEASES}/${name}`), nowMs);
       const graceMs = readinessOf(node) === undefined ? startupGracePeriodMs : gracePeriodMs;
       const leftMs = heardMs + graceMs - nowMs;
+      if (leftMs > 0 && calm.get(name) === node) return again({ afterMs: leftMs });
       const current = leftMs <= 0 ? await markUnknown(node, context) : node;
       if (readinessOf(current) === 'True') unsaid.delete(name);
       else if (readinessOf(node) === 'True') unsaid.add(name);
@@ -73,6 +76,7 @@ export function nodeLifecycle({ gracePeriodMs = 50_000, startupGracePeriodMs = 6
       unsaid.delete(name);
       // Last: who forbids labels must not keep it from seeing that the node is lost.
       const labels = labelsToMend(node);
+      if (!labels && current === node && isCalm(node)) calm.set(name, node);
       if (labels) await context.api.patch(Node, { name }, { type: 'merge', patch: { metadata: { labels } } });
       const nextMs = [leftMs > 0 ? leftMs : undefined, waitMs].filter((ms) => ms !== undefined);
       return nextMs.length > 0 ? again({ afterMs: Math.max(1, Math.min(...nextMs)) }) : settled;
@@ -80,6 +84,7 @@ export function nodeLifecycle({ gracePeriodMs = 50_000, startupGracePeriodMs = 6
 
     async gone({ key, events }) {
       heartbeats.forget(key);
+      calm.delete(key);
       unsaid.delete(key);
       const uid = greeted.get(key);
       greeted.delete(key);
@@ -89,6 +94,10 @@ export function nodeLifecycle({ gracePeriodMs = 50_000, startupGracePeriodMs = 6
     },
   });
 }
+
+/** Ready, with the taints that it should have. */
+const isCalm = (node: Node): boolean =>
+  readinessOf(node) === 'True' && isEqual(taintsOf(node, { mayEvict: false, now: '' }), node.spec.taints ?? []);
 
 async function markUnknown(node: Node, { api, events, clock }: Context): Promise<Node> {
   const wasReady = readinessOf(node) === 'True';
