@@ -2,7 +2,7 @@
 import type { KubeletConfiguration } from '#api/kubelet-config/kubelet-configuration.ts';
 import type { EventSink } from '#client/event-recorder.ts';
 import type { Cgroups } from '#node/runtime/cgroups/cgroups.ts';
-import type { Devices } from './devices/devices.ts';
+import type { KeptState } from './kept-state.ts';
 import type { KubeletOptions } from './kubelet-options.ts';
 import type { NodePods } from './node-pods.ts';
 import type { PodEvents } from './pod-events.ts';
@@ -10,14 +10,11 @@ import type { PodNotes } from './pod-notes.ts';
 import type { PodStarts } from './pod-starts.ts';
 import type { Probes } from './probes/probes.ts';
 import type { ReferencedObjects } from './referenced-objects.ts';
-import type { Allocations } from './resize/allocations.ts';
-import type { ResourceClaims } from './resource-claims/resource-claims.ts';
 import type { RuntimePods } from './runtime-pods.ts';
 import type { StatusWriter } from './status-writer.ts';
-import type { UserNamespaces } from './user-namespaces/user-namespaces.ts';
 import type { ServiceAccountTokens } from './volumes/service-account-tokens.ts';
 
-export interface KubeletServices {
+export interface KubeletServices extends KeptState {
   options: KubeletOptions & { cgroupRoot: string };
   configuration: KubeletConfiguration;
   /** Given when the kubelet is to end. */
@@ -28,10 +25,6 @@ export interface KubeletServices {
   events: PodEvents;
   pods: NodePods;
   cgroups: Cgroups | undefined;
-  allocations: Allocations;
-  devices: Devices;
-  claims: ResourceClaims;
-  userNamespaces: UserNamespaces;
   runtimePods: RuntimePods;
   notes: PodNotes;
   podStarts: PodStarts;

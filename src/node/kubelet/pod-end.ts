@@ -79,8 +79,8 @@ export class PodEnd {
     const { volumes, cgroups, cgroupRoot, references, tokens, images, crashes, userNamespaces } = this.#options;
     const { uid } = pod.metadata;
     await volumes.tearDown(uid);
-    await userNamespaces.release(uid);
     if (cgroups) await endCgroup(cgroups, podCgroupPath(cgroupRoot, pod), this.#options.clock);
+    await userNamespaces.release(uid); // no process of theirs is left
     references.forget(uid);
     tokens.forget(uid);
     images.forget(uid);
@@ -126,8 +126,8 @@ export class PodEnd {
       metadata: { uid: podUid, name: labels[POD_NAME] ?? '', namespace: labels[POD_NAMESPACE] ?? '' },
     });
     await volumes.tearDown(podUid);
-    await userNamespaces.release(podUid);
     await this.#removeCgroupsOf(podUid);
+    await userNamespaces.release(podUid);
     const { logRoot } = this.#options;
     for (const folder of await logFoldersOf(logRoot, podUid))
       await rm(join(logRoot, folder), { recursive: true, force: true });

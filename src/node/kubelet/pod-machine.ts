@@ -5,6 +5,7 @@ import type { Pod, Service } from '#api/generated/schema.ts';
 import { configuredMs } from '#api/kubelet-config/kubelet-configuration.ts';
 import { BackOff } from './back-off.ts';
 import { ContainerKiller } from './container-killer.ts';
+import { ContainerRestarts } from './container-restarts.ts';
 import { ContainerStarter } from './container-starter.ts';
 import type { NodeFacts } from './field-values.ts';
 import { CredentialProviders } from './images/credential-providers.ts';
@@ -173,7 +174,7 @@ export function podMachine(inputs: PodMachineInputs): PodMachine {
     preparation,
     starter,
     killer,
-    crashes,
+    restarts: new ContainerRestarts({ crashes, events, notes, reporter }),
     allocations,
     resizes,
     resizer,

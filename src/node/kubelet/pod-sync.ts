@@ -4,13 +4,12 @@ import { StatusError } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
 import { Unreachable } from '#client/transport.ts';
 import { type ContainerRuntime, type PodSandboxConfig, RuntimeError } from '#node/runtime/runtime.ts';
-import type { BackOff } from './back-off.ts';
 import type { ContainerKiller } from './container-killer.ts';
+import type { ContainerRestarts } from './container-restarts.ts';
 import { type ContainerStarter, removeUnstarted, StartFailed } from './container-starter.ts';
-import { durationText } from './go-text.ts';
 import { type PodActions, podActions } from './pod-actions.ts';
 import type { Refusal } from './pod-admission.ts';
-import { ephemeralContainers, everyContainer, podText } from './pod-containers.ts';
+import { ephemeralContainers, everyContainer } from './pod-containers.ts';
 import type { PodEvents } from './pod-events.ts';
 import type { PodNotes } from './pod-notes.ts';
 import type { PodReporter } from './pod-reporter.ts';
@@ -22,8 +21,6 @@ import { isNothing, type ResizeActions, resizeActions } from './resize/resize-ac
 import type { Resizer } from './resize/resizer.ts';
 import type { Resizes } from './resize/resizes.ts';
 import type { ReferencedObjects } from './referenced-objects.ts';
-import { hashOf, restartCountOf } from './runtime-labels.ts';
-import { wasRemovedForAll } from './restart-all.ts';
 import { isAlive, newestOf, type RuntimePod, type RuntimePods } from './runtime-pods.ts';
 import type { MountedVolumes, PodVolumes } from './volumes/pod-volumes.ts';
 import { SyncFailed } from './sync-failed.ts';
@@ -41,7 +38,7 @@ export interface PodSyncOptions {
   references: ReferencedObjects;
   starter: ContainerStarter;
   killer: ContainerKiller;
-  crashes: BackOff;
+  restarts: ContainerRestarts;
   preparation: PodPreparation;
   allocations: Allocations;
   resizes: Resizes;
@@ -229,11 +226,11 @@ export class PodSync {
       seen: SeenImage;
     },
   ): Promise<number | undefined> {
-    const { starter, notes, runtime, volumes, runtimePods } = this.#options;
+    const { starter, restarts, notes, runtime, volumes, runtimePods } = this.#options;
     const { before, ...rest } = inputs;
     const note = notes.of(pod.metadata.uid);
     const last = newestOf(before, container.name);
-    const backOffMs = this.#crashBackOff(pod, container, before);
+    const backOffMs = restarts.backOff(pod, container, before);
     if (backOffMs > 0) return backOffMs;
     try {
       await removeUnstarted(runtime, last);
@@ -242,7 +239,7 @@ export class PodSync {
         ...rest,
         pod,
         container,
-        restartCount: this.#restartCount(pod, container, before),
+        restartCount: restarts.countOf(pod, container, before),
         podFolder: volumes.folderOf(pod.metadata.uid),
         targetId: await this.#targetOf(pod, container, runtimePods),
       });
@@ -255,46 +252,10 @@ export class PodSync {
     }
   }
 
-  #restartCount(pod: Pod, container: Container, before: RuntimePod): number {
-    const last = newestOf(before, container.name);
-    if (last) return restartCountOf(last) + (last.state === 'CONTAINER_CREATED' ? 0 : 1);
-    // The runtime has forgotten its earlier runs; the API has not.
-    const { status } = this.#options.reporter.asLastSaid(pod);
-    const statuses = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
-    const said = statuses.find(({ name }) => name === container.name);
-    if (said && wasRemovedForAll(said.lastState)) return said.restartCount; // counted when it was removed
-    return said?.containerID ? said.restartCount + 1 : 0;
-  }
-
   async #targetOf(pod: Pod, container: Container, runtimePods: RuntimePods): Promise<string | undefined> {
     const target = ephemeralContainers(pod).find(({ name }) => name === container.name)?.targetContainerName;
     if (!target) return undefined;
     return newestOf(await runtimePods.read(pod.metadata.uid), target)?.id;
-  }
-
-  /** Notes the crash. @returns how long it must still wait; 0: it may start. */
-  #crashBackOff(pod: Pod, container: Container, before: RuntimePod): number {
-    const { crashes, events, notes } = this.#options;
-    const last = newestOf(before, container.name);
-    if (last?.state !== 'CONTAINER_EXITED') return 0;
-    const key = `${pod.metadata.uid}/${container.name}/${hashOf(container)}`;
-    const leftMs = crashes.leftMs(key, last.finishedAt);
-    if (leftMs <= 0) {
-      crashes.next(key, last.finishedAt);
-      return 0;
-    }
-    const where = podText(pod);
-    const { waiting } = notes.of(pod.metadata.uid);
-    const message = `back-off ${durationText(crashes.waitMs(key))} restarting failed container=${container.name} pod=${where}`;
-    if (waiting.get(container.name)?.message !== message || leftMs < 1000)
-      events.warning(
-        pod,
-        container,
-        'BackOff',
-        `Back-off restarting failed container ${container.name} in pod ${where}`,
-      );
-    waiting.set(container.name, { reason: 'CrashLoopBackOff', message });
-    return leftMs;
   }
 
   #forgetOldReasons(pod: Pod, actions: PodActions): void {

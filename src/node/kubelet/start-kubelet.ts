@@ -10,13 +10,12 @@ import type { Taint } from '#api/generated/schema.ts';
 import { configuredMs, DEFAULT_CONFIGURATION } from '#api/kubelet-config/kubelet-configuration.ts';
 import { quantityValue } from '#api/machinery/quantity.ts';
 import { EventRecorder } from '#client/event-recorder.ts';
-import { connectDraPlugin } from '#node/runtime/devices/dra-plugin.ts';
 import { rotateCertificates } from './certificates/rotate-certificates.ts';
-import { Devices } from './devices/devices.ts';
 import { openPodResources } from './devices/pod-resources.ts';
 import type { NodeFacts } from './field-values.ts';
 import { followPods, shownInApi, withApiStatus } from './follow-pods.ts';
 import { Housekeeping } from './housekeeping.ts';
+import { openKeptState } from './kept-state.ts';
 import type { Kubelet } from './kubelet.ts';
 import type { KubeletOptions } from './kubelet-options.ts';
 import type { KubeletServices } from './kubelet-services.ts';
@@ -33,8 +32,6 @@ import { PodStarts } from './pod-starts.ts';
 import { preparedCgroups } from './prepared-cgroups.ts';
 import { Probes } from './probes/probes.ts';
 import { ReferencedObjects } from './referenced-objects.ts';
-import { Allocations } from './resize/allocations.ts';
-import { ResourceClaims } from './resource-claims/resource-claims.ts';
 import { RuntimePods } from './runtime-pods.ts';
 import { RuntimeWatcher } from './runtime-watcher.ts';
 import { type KubeletServer, startKubeletServer } from './server/kubelet-server.ts';
@@ -43,8 +40,6 @@ import { MirrorPods } from './static-pods/mirror-pods.ts';
 import { CONFIG_MIRROR } from './static-pods/static-pod.ts';
 import { StaticPods } from './static-pods/static-pods.ts';
 import { StatusWriter } from './status-writer.ts';
-import { idRangeOf } from './user-namespaces/id-range.ts';
-import { IDS_UNIT, UserNamespaces } from './user-namespaces/user-namespaces.ts';
 import { imageVolumes } from './volumes/image-volumes.ts';
 import { systemMounter } from './volumes/mounter.ts';
 import { nodeVolumes } from './volumes/node-volumes.ts';
@@ -90,38 +85,19 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
   const services = informers.for(Service);
   const cgroups = await preparedCgroups(machine.cgroups, cgroupRoot, podsLimits(machine, configuration));
 
-  const allocations = await Allocations.open(directories.root, options);
-  const devices = await Devices.open({
-    root: directories.root,
-    clock,
-    log,
-    onChange: () => registration.reportNow(),
-    onHealth: (podUid) => wake(podUid),
-  });
-  const claims = await ResourceClaims.open({
-    root: directories.root,
-    nodeName,
-    client,
-    clock,
-    log,
+  const wake = (podUid: string) => workers.wake(podUid);
+  const kept = await openKeptState({
+    options,
+    configuration,
     signal,
-    connect: (endpoint, service, onCall) => connectDraPlugin(endpoint, service, { clock, onCall }),
-    onHealth: (podUid) => wake(podUid),
+    reportNode: () => registration.reportNow(),
+    wake,
   });
-  const { idsPerPod = IDS_UNIT } = configuration.userNamespaces;
-  const range = options.idRange ?? (await idRangeOf(idsPerPod));
-  const userNamespaces = await UserNamespaces.open({
-    root: directories.root,
-    maxPods: options.maxPods,
-    idsPerPod,
-    range,
-    random,
-  });
+  const { allocations, devices, claims, userNamespaces } = kept;
   const runtimePods = new RuntimePods(runtime, clock);
   const notes = new PodNotes();
   const podStarts = new PodStarts(clock);
   const writer = new StatusWriter({ client, clock, log, signal, shownAs });
-  const wake = (podUid: string) => workers.wake(podUid);
   const probes = new Probes({ runtime, clock, events, log, onChange: wake });
   const references = new ReferencedObjects({ client, clock, onChange: wake });
   const tokens = new ServiceAccountTokens(client, clock);
@@ -133,10 +109,7 @@ export async function startKubelet(given: KubeletOptions): Promise<Kubelet> {
     events,
     pods,
     cgroups,
-    allocations,
-    devices,
-    claims,
-    userNamespaces,
+    ...kept,
     runtimePods,
     notes,
     podStarts,
