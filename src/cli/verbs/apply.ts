@@ -16,6 +16,7 @@ import { applyOnServer } from './server-side-apply.ts';
 import { isNotFound, SELECTOR_FLAGS, type Target, type Targets, targetsOf } from './targets.ts';
 import type { Verb, VerbCall } from './verb.ts';
 import { throwIfAny, unexpected, VerbError } from './verb-error.ts';
+import { setLastAppliedVerb } from './set-last-applied.ts';
 import { viewLastAppliedVerb } from './view-last-applied.ts';
 import {
   DRY_RUN_FLAG,
@@ -33,7 +34,7 @@ export const applyVerb: Verb = {
   name: 'apply',
   summary: 'create or change objects as files say',
   usage: '(-f FILENAME)',
-  verbs: [viewLastAppliedVerb],
+  verbs: [setLastAppliedVerb, viewLastAppliedVerb],
   flags: [
     ...fileFlags('to apply'),
     ...OUTPUT_FLAGS,

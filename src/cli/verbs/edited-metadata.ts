@@ -1,7 +1,7 @@
 /** `kedge label` and `kedge annotate`: the same change of one map of the metadata, told in their own words. */
 import { labelValue, qualifiedName } from '#api/machinery/names.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
-import { fileFlags } from './manifests.ts';
+import { fileFlags, manifestsOf } from './manifests.ts';
 import { OUTPUT_FLAGS, objectPrinter, resourceNameOf } from './output/output-flags.ts';
 import { pathOf } from './served-resources.ts';
 import {
@@ -51,14 +51,17 @@ const LABEL: Edited = {
   },
 };
 
+/** What is said of the last change always makes room for the next. */
+const CHANGE_CAUSE = 'kubernetes.io/change-cause';
+
 const ANNOTATE: Edited = {
   name: 'annotate',
   field: 'annotations',
   noun: 'annotation',
   done: () => 'annotated',
   refuseOverwrite(clashes) {
-    if (clashes.length === 0) return;
-    const told = [...clashes].sort(([a], [b]) => (a < b ? -1 : 1));
+    const told = clashes.filter(([key]) => key !== CHANGE_CAUSE).sort(([a], [b]) => (a < b ? -1 : 1));
+    if (told.length === 0) return;
     throw new VerbError(
       `--overwrite is false but found the following declared annotation(s): ${told.map(([key, , now]) => `'${key}' already has a value (${now})`).join('; ')}`,
     );
@@ -86,6 +89,7 @@ function editing(edited: Edited): Verb {
       fieldManagerFlag(`kubectl-${name}`),
       { name: 'overwrite', type: 'bool', summary: `change ${noun}s that have a value` },
       { name: 'list', type: 'bool', summary: `print the ${noun}s` },
+      { name: 'local', type: 'bool', summary: 'change what is in the file, and ask no server' },
       { name: 'resource-version', type: 'string', summary: 'only if this is the newest version' },
     ],
     run: (call) => edit(call, edited),
@@ -101,12 +105,15 @@ async function edit(call: VerbCall, edited: Edited): Promise<void> {
   const { flags } = call;
   const { resources, specs } = separated(call.args);
   const wanted = wantedOf(specs, edited);
-  if (resources.length === 0 && flags.list('filename').length === 0)
+  const isLocal = flags.bool('local');
+  if (isLocal) refuseServer(call, resources);
+  else if (resources.length === 0 && flags.list('filename').length === 0)
     throw new VerbError('one or more resources must be specified as <resource> <name> or <resource>/<name>');
   if (wanted.set.size === 0 && wanted.remove.length === 0 && !flags.bool('list'))
     throw new VerbError(`at least one ${edited.noun} update is required`);
   refuseContradictions(call);
   const dryRun = dryRunOf(flags);
+  if (isLocal) return editLocally(call, { edited, wanted, dryRun });
   const { targets, errors, isSingle } = await targetsOf({ ...call, args: resources }, { latest: true });
   if (flags.string('resource-version') && !isSingle)
     throw new VerbError('--resource-version may only be used with a single resource');
@@ -114,6 +121,38 @@ async function edit(call: VerbCall, edited: Edited): Promise<void> {
     try {
       if (flags.bool('list')) list(call, target, { edited, isSingle });
       else await change(call, target, { edited, wanted, dryRun });
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  throwIfAny(errors);
+}
+
+function refuseServer({ flags }: VerbCall, resources: readonly string[]): void {
+  if (dryRunOf(flags) === 'server')
+    throw new VerbError('cannot specify --local and --dry-run=server - did you mean --dry-run=client?');
+  if (resources.length > 0)
+    throw new VerbError('can only use local files by -f pod.yaml or --filename=pod.json when --local=true is set');
+  if (flags.list('filename').length === 0)
+    throw new VerbError('one or more files must be specified as -f pod.yaml or --filename=pod.json');
+}
+
+async function editLocally(
+  { flags, io }: VerbCall,
+  { edited, wanted, dryRun }: { edited: Edited; wanted: Wanted; dryRun: DryRun },
+): Promise<void> {
+  const { manifests, errors } = await manifestsOf(flags, io);
+  const printer = objectPrinter(flags, io);
+  for (const { object } of manifests) {
+    try {
+      const { set, removed, patch } = changeOf(object as unknown as KubeObject, {
+        edited,
+        wanted,
+        overwrites: flags.bool('overwrite'),
+      });
+      const changed = locally(object as unknown as KubeObject, edited.field, patch);
+      const done = edited.done({ added: set.length > 0, removed: removed.length > 0 }) + dryRunNote(dryRun);
+      io.out(printer?.print(changed) ?? `${resourceNameOf(changed)} ${done}\n`);
     } catch (error) {
       errors.push(error);
     }
@@ -172,15 +211,9 @@ async function change(
 ): Promise<void> {
   const object = target.object as KubeObject;
   const now = object.metadata[edited.field] ?? {};
-  const clashes = [...wanted.set].flatMap(([key, value]): [string, string, string][] =>
-    Object.hasOwn(now, key) && now[key] !== value ? [[key, value, now[key]!]] : [],
-  );
   if (edited.name === 'label' && dryRun !== 'client')
     for (const key of wanted.remove) if (!Object.hasOwn(now, key)) io.out(`label "${key}" not found.\n`);
-  if (!flags.bool('overwrite')) edited.refuseOverwrite(clashes);
-  const set = [...wanted.set].filter(([key, value]) => now[key] !== value);
-  const removed = wanted.remove.filter((key) => Object.hasOwn(now, key));
-  const patch = Object.fromEntries([...set, ...removed.map((key): [string, null] => [key, null])]);
+  const { set, removed, patch } = changeOf(object, { edited, wanted, overwrites: flags.bool('overwrite') });
   const resourceVersion = flags.string('resource-version');
   const hasChange = edited.name === 'annotate' || set.length > 0 || removed.length > 0;
   let changed: unknown = object;
@@ -194,6 +227,22 @@ async function change(
   const operation = edited.done({ added: set.length > 0, removed: removed.length > 0 }) + dryRunNote(dryRun);
   const printer = objectPrinter(flags, io);
   io.out(printer?.print(changed) ?? `${resourceNameOf(changed)} ${operation}\n`);
+}
+
+/** Throws VerbError for what has another value already, unless that may be. */
+function changeOf(
+  { metadata }: KubeObject,
+  { edited, wanted, overwrites }: { edited: Edited; wanted: Wanted; overwrites: boolean },
+) {
+  const now = metadata[edited.field] ?? {};
+  const clashes = [...wanted.set].flatMap(([key, value]): [string, string, string][] =>
+    Object.hasOwn(now, key) && now[key] !== value ? [[key, value, now[key]!]] : [],
+  );
+  if (!overwrites) edited.refuseOverwrite(clashes);
+  const set = [...wanted.set].filter(([key, value]) => now[key] !== value);
+  const removed = wanted.remove.filter((key) => Object.hasOwn(now, key));
+  const patch = Object.fromEntries([...set, ...removed.map((key): [string, null] => [key, null])]);
+  return { set, removed, patch };
 }
 
 function locally(

@@ -56,7 +56,7 @@ export const getVerb: Verb = {
     refuseContradictions(call);
     if (flags.bool('watch') || flags.bool('watch-only')) {
       const { watchObjects } = await import('./get-watch.ts');
-      return watchObjects(call, { tableType: TABLE, tablePrinterFor });
+      return watchObjects(call, { tableType: TABLE, tablePrinterFor, tableFrom });
     }
     if (call.args.length === 0 && flags.list('filename').length === 0 && !flags.has('kustomize'))
       throw nothingNamed(call);

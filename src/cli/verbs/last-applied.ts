@@ -12,8 +12,12 @@ export function annotated(object: ManifestObject): ManifestObject {
   return { ...object, metadata: { ...object.metadata, annotations: { ...annotations, [LAST_APPLIED]: text } } };
 }
 
+/** As it stands there. */
+export const lastAppliedText = (object: unknown): string | undefined =>
+  (object as ManifestObject).metadata.annotations?.[LAST_APPLIED];
+
 /** What was applied last; undefined when the object was not applied. */
 export function lastAppliedOf(object: unknown): ManifestObject | undefined {
-  const text = (object as ManifestObject).metadata.annotations?.[LAST_APPLIED];
+  const text = lastAppliedText(object);
   return text === undefined ? undefined : (JSON.parse(text) as ManifestObject);
 }

@@ -2,7 +2,7 @@
 import { VerbError } from '../verb-error.ts';
 import { compactJson } from './json.ts';
 import { JsonPathTemplate, relaxedPath } from './json-path-template.ts';
-import { aligned, TABLE_TABS } from './tabs.ts';
+import { TABLE_TABS, TabWriter } from './tabs.ts';
 
 interface Column {
   header: string;
@@ -28,16 +28,29 @@ export function customColumnsOfFile(text: string): CustomColumns {
   return headers.map((header, index) => ({ header, path: new JsonPathTemplate(relaxedPath(paths[index]!)) }));
 }
 
-export function printCustomColumns(columns: CustomColumns, objects: readonly unknown[], hasHeaders: boolean): string {
-  const header = hasHeaders ? [columns.map((column) => column.header)] : [];
-  const rows = objects.map((object) =>
-    columns.map(({ path }) => {
-      const found = path.find(object);
-      return found.length > 0 ? found.map(cellOf).join(',') : '<none>';
-    }),
-  );
-  const text = [...header, ...rows].map((row) => `${row.join('\t')}\n`).join('');
-  return aligned(text, TABLE_TABS);
+/** The headers come first, and once. */
+export class CustomColumnsPrinter {
+  readonly #columns: CustomColumns;
+  readonly #writer = new TabWriter(TABLE_TABS);
+  #owesHeaders: boolean;
+
+  constructor(columns: CustomColumns, hasHeaders: boolean) {
+    this.#columns = columns;
+    this.#owesHeaders = hasHeaders;
+  }
+
+  print(objects: readonly unknown[]): string {
+    const header = this.#owesHeaders ? [this.#columns.map((column) => column.header)] : [];
+    this.#owesHeaders = false;
+    const rows = objects.map((object) =>
+      this.#columns.map(({ path }) => {
+        const found = path.find(object);
+        return found.length > 0 ? found.map(cellOf).join(',') : '<none>';
+      }),
+    );
+    const text = [...header, ...rows].map((row) => `${row.join('\t')}\n`).join('');
+    return this.#writer.write(text, { remember: true });
+  }
 }
 
 /** Maps and lists are printed as Go prints them. */

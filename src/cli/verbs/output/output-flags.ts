@@ -5,9 +5,9 @@ import { formatYaml } from '#api/machinery/yaml-output.ts';
 import type { FlagSpec, Flags } from '../flags.ts';
 import type { VerbIo } from '../verb.ts';
 import { VerbError, whyNotRead } from '../verb-error.ts';
-import { customColumns, customColumnsOfFile, printCustomColumns } from './custom-columns.ts';
+import { CustomColumnsPrinter, customColumns, customColumnsOfFile } from './custom-columns.ts';
 import { GoTemplate } from './go-template.ts';
-import { formatJson } from './json.ts';
+import { compactJson, formatJson } from './json.ts';
 import { JsonPathTemplate } from './json-path-template.ts';
 import { formatKyaml } from './kyaml.ts';
 
@@ -38,6 +38,13 @@ export const GET_FORMATS = ['custom-columns', 'custom-columns-file', ...FORMATS,
 /** Prints objects and lists of them, one call after the other. */
 export interface ObjectPrinter {
   print(object: unknown): string;
+  /** Of a watch; where it is missing, an event is printed as an object is. */
+  printEvent?(event: WatchedEvent): string;
+}
+
+export interface WatchedEvent {
+  type: string;
+  object: unknown;
 }
 
 /** undefined for '' and `wide`, which are tables. Throws VerbError for a form that there is not. */
@@ -56,7 +63,7 @@ export function objectPrinter(
   const file = () => templateIn(argument, { io, what: format.startsWith('custom') ? 'template' : '--template' });
   switch (format) {
     case 'json':
-      return { print: (object) => formatJson(strip(object)) };
+      return { print: (object) => formatJson(strip(object)), printEvent: jsonEvent };
     case 'yaml':
       return yamlPrinter(strip);
     case 'kyaml':
@@ -68,17 +75,21 @@ export function objectPrinter(
     case 'templatefile':
       return goTemplatePrinter(argument && file(), flags);
     case 'name':
-      return { print: nameOf };
+      return { print: nameOf, printEvent: ({ object }) => nameOf(object) };
     case 'custom-columns':
     case 'custom-columns-file': {
       const columns = format === 'custom-columns' ? customColumns(argument) : customColumnsOfFile(file());
-      const hasHeaders = !flags.bool('no-headers');
-      return { print: (object) => printCustomColumns(columns, itemsOf(object) ?? [object], hasHeaders) };
+      const printer = new CustomColumnsPrinter(columns, !flags.bool('no-headers'));
+      return { print: (object) => printer.print(itemsOf(object) ?? [object]) };
     }
     default:
       return jsonPathPrinter(format, format === 'jsonpath-file' ? file() : argument);
   }
 }
+
+/** On one line, though objects have many. */
+const jsonEvent = ({ type, object }: WatchedEvent): string =>
+  `{"type":${JSON.stringify(type)},"object":${compactJson(object)}}\n`;
 
 function templateIn(path: string, { io, what }: { io: VerbIo; what: string }): string {
   try {
