@@ -3,6 +3,7 @@ import { CronJob } from '#api/batch/v1/cron-job.ts';
 import { Job } from '#api/batch/v1/job.ts';
 import { Event } from '#api/core/v1/event.ts';
 import type { CronJob as CronJobObject, Submitted } from '#api/generated/schema.ts';
+import { keyOf } from '#api/machinery/object.ts';
 import { timestampOf } from '#api/machinery/timestamp.ts';
 import { startCluster, type TestCluster } from '#testing/cluster.ts';
 import { cronJobController } from './cron-job.ts';
@@ -186,6 +187,19 @@ test('a finished Job with a time to live is deleted when it is over', async () =
   expect(cluster.list(Job)[0]?.metadata.deletionTimestamp).toBeUndefined();
   await cluster.passes(4_000);
   expect(cluster.list(Job)[0]?.metadata.finalizers).toEqual(['foregroundDeletion']);
+});
+
+test('a finished Job that gets a time to live only then is deleted when it is over', async () => {
+  await using cluster = await started();
+  await cluster.passes(4.5 * MINUTE_MS + 1_000);
+  const [job] = cluster.list(Job);
+  await finish(cluster, job!);
+  await cluster.passes(10_000);
+  await cluster.patch(Job, keyOf(job!), { spec: { ttlSecondsAfterFinished: 60 } });
+  await cluster.passes(48_000);
+  expect(cluster.get(Job, keyOf(job!))?.metadata.deletionTimestamp).toBeUndefined();
+  await cluster.passes(4_000);
+  expect(cluster.get(Job, keyOf(job!))?.metadata.finalizers).toEqual(['foregroundDeletion']);
 });
 
 test('times are written as upstream does', () => {

@@ -160,6 +160,21 @@ test('a cordoned node carries the taint that says so', async () => {
   expect(taints(cluster, 'node1')).toEqual([]);
 });
 
+test('a node that has long been well is put right as soon as somebody changes it', async () => {
+  await using cluster = await start();
+  await join(cluster, 'node1');
+  await live(cluster, ['node1'], 120_000);
+  await cluster.patch(Node, 'node1', { spec: { unschedulable: true } });
+  await cluster.settles();
+  expect(taints(cluster, 'node1')).toEqual(['node.kubernetes.io/unschedulable:NoSchedule']);
+  await live(cluster, ['node1'], 60_000);
+  await cluster.patch(Node, 'node1', { spec: { unschedulable: false, taints: [] } });
+  const ours = { key: 'node.kubernetes.io/not-ready', effect: 'NoExecute' };
+  await cluster.patch(Node, 'node1', { spec: { taints: [ours] } });
+  await cluster.settles();
+  expect(taints(cluster, 'node1')).toEqual([]);
+});
+
 test('a NoExecute taint sends away at once what does not tolerate it, and later what does for a time', async () => {
   await using cluster = await start();
   await join(cluster, 'node1');
