@@ -348,7 +348,7 @@ describe.each(['inside the process', 'over TLS'] as const)('%s', (way) => {
     const path = '/api/v1/namespaces/default/secrets';
     const secret = { metadata: { name: 'pair' }, type: 'kubernetes.io/tls', data: { 'tls.crt': '', 'tls.key': '' } };
     const warning = ['tls: failed to find any PEM data in certificate input'];
-    const write = async (method: string, at: string, object: object) =>
+    const write = async (method: 'POST' | 'PUT', at: string, object: object) =>
       (await client.transport.request({ method, path: at, object })).warnings;
     expect(await write('POST', path, secret)).toEqual(warning);
     expect(await write('PUT', `${path}/pair`, { ...secret, metadata: { name: 'pair', labels: { a: 'b' } } })).toEqual(

@@ -165,7 +165,8 @@ describe('an update of the status', () => {
   const twoVersions = [version({ storage: false }), version({ name: 'v2', storage: true })];
   const current = (() => {
     const definition = established(made({ versions: twoVersions }));
-    return { ...definition, status: { ...definition.status, storedVersions: ['v1', 'v2'] } as never };
+    const status = { ...(definition.status as object), storedVersions: ['v1', 'v2'] };
+    return { ...definition, status: status as schema.CustomResourceDefinitionStatus };
   })();
   const changed = (status: object) => {
     const submitted = CustomResourceDefinition.defaults({ ...current, status } as never);

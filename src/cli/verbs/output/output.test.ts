@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Table } from '#api/machinery/table.ts';
 import { formatYaml } from '#api/machinery/yaml-output.ts';
 import { VerbError } from '../verb-error.ts';
-import { customColumns, printCustomColumns } from './custom-columns.ts';
+import { CustomColumnsPrinter, customColumns } from './custom-columns.ts';
 import { compactJson, formatJson } from './json.ts';
 import { JsonPathTemplate, relaxedPath } from './json-path-template.ts';
 import { naturally, sortedBy } from './sort-by.ts';
@@ -109,9 +109,9 @@ describe('a template of JSONPath', () => {
 
 test('custom columns print what is there, and <none> for what is not', () => {
   const objects = [{ a: { b: [1, 2] } }, { a: {} }];
-  expect(printCustomColumns(customColumns('B:.a.b[*],M:.a'), objects, true)).toBe(
-    'B        M\n1,2      map[b:[1 2]]\n<none>   map[]\n',
-  );
+  const printer = new CustomColumnsPrinter(customColumns('B:.a.b[*],M:.a'), true);
+  expect(printer.print(objects)).toBe('B        M\n1,2      map[b:[1 2]]\n<none>   map[]\n');
+  expect(printer.print([{ a: 1 }])).toBe('<none>   1\n'); // below the others
 });
 
 test('sorting takes quantities by their amount and digits as numbers', () => {
