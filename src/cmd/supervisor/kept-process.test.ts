@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Clock } from '#base/clock.ts';
 import { deferred } from '#base/deferred.ts';
 import { silentLog } from '#base/log.ts';
 import { systemClock } from '#cmd/system-clock.ts';
@@ -21,7 +22,11 @@ afterEach(async () => {
 });
 
 /** Runs `script`; `told` hears of every process that was started and of every change of state. */
-function kept(script: string, told: { started?: (pid: number) => void; changed?: () => void }): KeptProcess {
+function kept(
+  script: string,
+  told: { started?: (pid: number) => void; changed?: () => void },
+  clock: Clock = systemClock,
+): KeptProcess {
   const info = (message: string, fields: { pid?: number } = {}) => {
     if (message !== 'started a process' || !fields.pid) return;
     pids.push(fields.pid);
@@ -32,7 +37,7 @@ function kept(script: string, told: { started?: (pid: number) => void; changed?:
     argv: ['/bin/sh', '-c', script],
     logFile: join(folder, 'tried.log'),
     paths: clusterPaths('tried', folder, false),
-    clock: systemClock,
+    clock,
     log: { ...silentLog, info: info as typeof silentLog.info },
     onChange: () => told.changed?.(),
   });
@@ -69,4 +74,22 @@ test('a process that is just being started again when it is to stop does not out
   await stopped;
   expect(pids.map(recordOf)).toEqual([undefined, undefined]);
   expect(process.status).toEqual({ name: 'tried', state: 'stopped', restarts: 1 });
+});
+
+test('who ends is started again at once, and who ends again and again after longer and longer', async () => {
+  const waits: number[] = [];
+  const fourth = deferred();
+  const clock: Clock = {
+    ...systemClock,
+    timer(ms, due) {
+      const isForRestart = process.status.state === 'backing off';
+      if (isForRestart) waits.push(ms);
+      return systemClock.timer(isForRestart ? 0 : ms, due);
+    },
+  };
+  const process = kept('exit 1', { changed: () => waits.length === 4 && fourth.resolve() }, clock);
+  await process.start();
+  await fourth.promise;
+  await process.stop(1000);
+  expect(waits.slice(0, 4)).toEqual([0, 200, 400, 800]);
 });

@@ -27,6 +27,7 @@ export interface KeptProcessOptions {
 export type ProcessState = 'starting' | 'running' | 'backing off' | 'stopped';
 
 const LOOK_EVERY_MS = 500;
+/** Before the second of the starts that follow one upon another: the first is made at once, for somebody waits for it. */
 const FIRST_BACK_OFF_MS = 200;
 const LONGEST_BACK_OFF_MS = 30_000;
 /** After this long a process counts as one that works, and its next failure as a first one. */
@@ -86,7 +87,7 @@ export class KeptProcess {
     this.#setState('starting');
     const child = await spawnDetached({ argv: enter ? enter(argv) : argv, logFile });
     const record = recordOf(child.pid);
-    // Watched by look as an adopted one is, and told at once in the common case.
+    // Told at once; one that a former keeper started is no child of this process, and only looks tell of its end.
     child.once('exit', (code, signal) => {
       log.warn('a process ended', { process: name, pid: child.pid, code, signal });
       if (this.#record?.pid === child.pid) this.#ended();
@@ -117,7 +118,7 @@ export class KeptProcess {
     const { clock, log, name } = this.#options;
     this.#record = undefined;
     if (clock.monotonicMs() - this.#startedMs > SETTLED_AFTER_MS) this.#failures = 0;
-    const waitMs = Math.min(LONGEST_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** this.#failures++);
+    const waitMs = backOffMs(this.#failures++);
     this.#restarts++;
     this.#setState('backing off');
     this.#timer?.cancel();
@@ -135,6 +136,10 @@ export class KeptProcess {
     this.#options.onChange();
   }
 }
+
+/** @param failures that went before the last one. */
+const backOffMs = (failures: number): number =>
+  failures === 0 ? 0 : Math.min(LONGEST_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** (failures - 1));
 
 const sameLine = (a: readonly string[], b: readonly string[]): boolean => JSON.stringify(a) === JSON.stringify(b);
 
