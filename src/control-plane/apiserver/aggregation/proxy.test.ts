@@ -26,7 +26,7 @@ function asked(url: string) {
   const answers: [number, string][] = [];
   const exchange = {
     ...{ url, method: 'GET', auditId: '1', header: () => '', request: { headers: {} } },
-    async send(code: number, _: object, body: Buffer) {
+    async send(code: number, { body }: { body: Buffer }) {
       answers.push([code, body.toString()]);
     },
   } as unknown as Exchange;

@@ -125,6 +125,6 @@ async function passBack(exchange: Exchange, answer: IncomingMessage, signal: Abo
 
 /** As Go's http.Error. */
 async function sendText(exchange: Exchange, code: number, text: string): Promise<void> {
-  const headers = { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' };
-  await exchange.send(code, headers, Buffer.from(`${text}\n`));
+  const whole = { type: 'text/plain; charset=utf-8', body: Buffer.from(`${text}\n`) };
+  await exchange.send(code, whole, { 'x-content-type-options': 'nosniff' });
 }

@@ -196,7 +196,7 @@ test('a client that comes back on a connection of its own is known again by what
     clientCaCertificate: standInsFor(file('root.crt')),
     serve: (exchange) => {
       const name = certificates.known(clientCertificateOf(exchange.request)!)?.commonName;
-      exchange.send(200, {}, Buffer.from(name ?? 'nobody'));
+      exchange.send(200, { type: 'text/plain', body: Buffer.from(name ?? 'nobody') });
     },
     upgrade: (_request, socket) => socket.destroy(),
     clock,

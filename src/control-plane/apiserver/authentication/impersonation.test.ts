@@ -30,8 +30,16 @@ function allowing(...allowed: string[]): Authorizer & { asked: string[] } {
     },
   };
 }
+/** With the names as a client of HTTP/1.1 may write them. */
+const asking = (headers: Record<string, string | string[]>) => ({
+  headers,
+  rawHeaders: Object.entries(headers).flatMap(([name, value]) => [
+    name.replace('impersonate', 'Impersonate'),
+    `${value}`,
+  ]),
+});
 const actAs = (headers: Record<string, string | string[]>, authorizer: Authorizer, caller = boss) =>
-  Promise.resolve().then(() => new Impersonation(authorizer).actingAs(() => listPods(caller), headers));
+  Promise.resolve().then(() => new Impersonation(authorizer).actingAs(() => listPods(caller), asking(headers)));
 
 describe('who may impersonate', () => {
   test.each([
@@ -172,12 +180,12 @@ test('what is refused is told in the words of the mode that was tried first', as
 test('the mode that a caller used last is tried first', async () => {
   const authorizer = allowing('impersonate users alice');
   const impersonation = new Impersonation(authorizer);
-  const headers = { 'impersonate-user': 'alice' };
+  const headers = asking({ 'impersonate-user': 'alice' });
   await impersonation.actingAs(() => listPods(), headers);
   authorizer.asked.length = 0;
   await impersonation.actingAs(() => listPods(), headers);
   expect(authorizer.asked).toEqual(['impersonate users alice']);
-  const refused = impersonation.actingAs(() => listPods(), { 'impersonate-user': 'bob' });
+  const refused = impersonation.actingAs(() => listPods(), asking({ 'impersonate-user': 'bob' }));
   await expect(refused).rejects.toThrow('users "bob" is forbidden: User "boss" cannot impersonate resource "users"');
 });
 

@@ -17,6 +17,13 @@ const EXTRA = 'impersonate-extra-';
 
 type Headers = Credentials['headers'];
 
+/** A request as far as it says who its caller wants to be. */
+interface Asking {
+  headers: Headers;
+  /** Names and values in turn. */
+  rawHeaders: readonly string[];
+}
+
 export interface Impersonated {
   user: UserInfo;
   /** The constrained mode's verb, for the audit event. */
@@ -36,8 +43,8 @@ export class Impersonation {
   }
 
   /** undefined without such headers. Throws Forbidden, and BadRequest for headers that name no user. */
-  actingAs(attributes: () => Attributes, headers: Headers): Promise<Impersonated> | undefined {
-    const wanted = wantedBy(headers);
+  actingAs(attributes: () => Attributes, request: Asking): Promise<Impersonated> | undefined {
+    const wanted = wantedBy(request);
     return wanted && this.#inSomeMode(attributes(), wanted);
   }
 
@@ -68,8 +75,8 @@ export class Impersonation {
   }
 }
 
-function wantedBy(headers: Headers): WantedUser | undefined {
-  if (!hasImpersonation(headers)) return undefined;
+function wantedBy({ headers, rawHeaders }: Asking): WantedUser | undefined {
+  if (!hasImpersonation(rawHeaders)) return undefined;
   const name = wholeOf(headers, USER);
   const uid = wholeOf(headers, UID);
   const groups = valuesOf(headers, GROUP);
@@ -80,11 +87,15 @@ function wantedBy(headers: Headers): WantedUser | undefined {
 }
 
 /** Most requests have none of these: they pay for one look at their headers' first letters. */
-function hasImpersonation(headers: Headers): boolean {
-  for (const name in headers) if (name.charCodeAt(0) === I && name.startsWith('impersonate-')) return true;
+function hasImpersonation(rawHeaders: readonly string[]): boolean {
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]!;
+    if ((name.charCodeAt(0) | LOWER_CASE) === I && name.toLowerCase().startsWith('impersonate-')) return true;
+  }
   return false;
 }
-const I = 105;
+const I = 0x69;
+const LOWER_CASE = 0x20;
 
 const wholeOf = (headers: Headers, name: string): string => {
   const value = headers[name];

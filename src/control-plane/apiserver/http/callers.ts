@@ -65,7 +65,7 @@ export class Callers {
       const { user, warnings = NO_WARNINGS } = known;
       if (user.name === ANONYMOUS) recorded.forNobody?.();
       if (this.#options.auditor) this.#record(recorded, info, known);
-      const acting = this.#impersonation.actingAs(() => attributesOf(info, user), recorded.request.headers); // 400, 403
+      const acting = this.#impersonation.actingAs(() => attributesOf(info, user), recorded.request); // 400, 403
       if (!acting) return { user, warnings };
       return acting.then((other) => {
         recorded.audited?.actingAs(other.user, other.constraint);

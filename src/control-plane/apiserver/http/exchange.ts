@@ -11,11 +11,14 @@ import type { TLSSocket } from 'node:tls';
 import { tooLarge } from '#api/machinery/status.ts';
 import { newAuditId } from '../audit/audit-id.ts';
 import type { AuditedRequest } from '../audit/audited-request.ts';
+import type { Flow } from '../flow-control/flow-control.ts';
 import type { TimeElsewhere } from '../time-elsewhere.ts';
 
 /** What came with a request, whatever protocol brought it. */
 export interface Incoming {
   readonly headers: IncomingHttpHeaders;
+  /** Names and values in turn, as they came: quicker to look through than `headers`. */
+  readonly rawHeaders: readonly string[];
   /** The same for the whole life of a connection. */
   readonly socket: Pick<Socket, 'remoteAddress'>;
 }
@@ -27,6 +30,11 @@ const CHUNK_BYTES = 256 * 1024;
 const CLIENT_GONE = new Error('the client has gone');
 
 type Headers = Record<string, string | string[]>;
+
+export interface WholeBody {
+  type: string;
+  body: Uint8Array;
+}
 
 /**
  * Node.js holds on to a stream for a while after its answer; so the stream lets go of its exchange, and of the headers of both
@@ -65,7 +73,7 @@ export abstract class Exchange implements TimeElsewhere {
   #isEnded = false;
   #isGone = false;
   #gone: AbortController | undefined;
-  readonly #headers: Headers = {};
+  readonly #headers: Headers;
 
   constructor(request: Incoming, { method, url, bytes, out }: Line & { bytes: Readable; out: Writable }) {
     this.request = request;
@@ -74,7 +82,7 @@ export abstract class Exchange implements TimeElsewhere {
     this.bytes = bytes;
     this.#out = out;
     this.auditId = this.header('audit-id') || newAuditId();
-    this.set('audit-id', this.auditId);
+    this.#headers = { 'audit-id': this.auditId, 'cache-control': 'no-cache, private' };
     this.#out[EXCHANGE] = this;
     out.on('error', broken);
   }
@@ -101,6 +109,13 @@ export abstract class Exchange implements TimeElsewhere {
     this.#headers[name] = value;
   }
 
+  /** Of the objects that said when it might begin. */
+  tell({ flowSchemaUid, priorityLevelUid }: Pick<Flow, 'flowSchemaUid' | 'priorityLevelUid'>): void {
+    const headers = this.#headers; // named one by one, here and in `send`: by a name that is not known beforehand costs µs
+    headers['x-kubernetes-pf-flowschema-uid'] = flowSchemaUid;
+    headers['x-kubernetes-pf-prioritylevel-uid'] = priorityLevelUid;
+  }
+
   /** Throws RequestEntityTooLarge; undefined when there is none. */
   body(limit = MAX_BODY_BYTES): Promise<Uint8Array | undefined> {
     const refuse = () => tooLarge(`Request entity too large: limit is ${limit}`);
@@ -112,18 +127,19 @@ export abstract class Exchange implements TimeElsewhere {
     return this.code !== 0;
   }
 
-  begin(code: number, headers: Record<string, string> = {}): void {
+  begin(code: number, headers?: Record<string, string>): void {
     if (this.begun || this.#isGone) return;
     this.code = code;
-    const all = this.#headers;
-    for (const name in headers) all[name] = headers[name]!; // quicker than Object.assign
-    this.respond(code, all);
+    if (headers) Object.assign(this.#headers, headers);
+    this.respond(code, this.#headers);
   }
 
   /** The whole answer at once. A promise only where it has to wait for the client. */
-  send(code: number, headers: Record<string, string>, body: Uint8Array): Promise<void> | undefined {
+  send(code: number, { type, body }: WholeBody, more?: Record<string, string>): Promise<void> | undefined {
+    const headers = this.#headers;
+    headers['content-type'] = type;
     headers['content-length'] = String(body.length);
-    this.begin(code, headers);
+    this.begin(code, more);
     if (body.length > CHUNK_BYTES && this.method !== 'HEAD') return this.#sendInChunks(body);
     this.end(this.method === 'HEAD' ? undefined : body);
     return undefined;
@@ -154,7 +170,7 @@ export abstract class Exchange implements TimeElsewhere {
   }
 
   /** The time for the answer is over. What is sent later goes nowhere. */
-  expire({ code, type, body }: { code: number; type: string; body: Uint8Array }): void {
+  expire({ code, type, body }: WholeBody & { code: number }): void {
     if (this.begun) this.abort();
     else {
       this.begin(code, { 'content-type': type, 'content-length': String(body.length) });
@@ -224,11 +240,13 @@ export class Http1Exchange extends Exchange {
 /** A class of its own: an object that is written out with a getter has a shape of its own each time, which is slow to make. */
 class Http2Request implements Incoming {
   readonly headers: IncomingHttpHeaders;
+  readonly rawHeaders: readonly string[];
   readonly #stream: ServerHttp2Stream;
 
-  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders) {
+  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, rawHeaders: readonly string[]) {
     this.#stream = stream;
     this.headers = headers;
+    this.rawHeaders = rawHeaders;
   }
 
   get socket(): Incoming['socket'] {
@@ -240,8 +258,12 @@ class Http2Request implements Incoming {
 export class Http2Exchange extends Exchange {
   readonly #stream: ServerHttp2Stream;
 
-  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders & { ':method'?: string; ':path'?: string }) {
-    super(new Http2Request(stream, headers), {
+  constructor(
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders & { ':method'?: string; ':path'?: string },
+    rawHeaders: readonly string[],
+  ) {
+    super(new Http2Request(stream, headers, rawHeaders), {
       method: headers[':method'] ?? 'GET',
       url: headers[':path'] ?? '/',
       bytes: stream,

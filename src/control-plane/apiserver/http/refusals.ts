@@ -13,10 +13,6 @@ export const TOO_MANY_REQUESTS = 'Too many requests, please try again later.';
 
 /** As text, as upstream says it; client-go makes a Status of it. */
 export function sendTooManyRequests(exchange: Exchange, retryAfterSeconds: number): Promise<void> | undefined {
-  const headers = {
-    'content-type': 'text/plain; charset=utf-8',
-    'x-content-type-options': 'nosniff',
-    'retry-after': String(retryAfterSeconds),
-  };
-  return exchange.send(429, headers, Buffer.from(`${TOO_MANY_REQUESTS}\n`));
+  const text = { type: 'text/plain; charset=utf-8', body: Buffer.from(`${TOO_MANY_REQUESTS}\n`) };
+  return exchange.send(429, text, { 'x-content-type-options': 'nosniff', 'retry-after': String(retryAfterSeconds) });
 }

@@ -73,7 +73,6 @@ export class RequestHandler {
   /** Never throws. Returns when the answer is out where nothing had to be waited for. */
   serve(exchange: Exchange): Soon<void> {
     const { metrics, clock, deadlines, lifecycle } = this.#services;
-    exchange.set('cache-control', 'no-cache, private');
     let done: ReturnType<typeof metrics.begin> | undefined;
     let deadline: Deadline | undefined;
     const answer = (): Soon<void> => {
@@ -160,8 +159,7 @@ export class RequestHandler {
     const { user } = caller;
     const { flowControl } = this.#services;
     const flow = flowControl.classify(info, user);
-    exchange.set('x-kubernetes-pf-flowschema-uid', flow.flowSchemaUid);
-    exchange.set('x-kubernetes-pf-prioritylevel-uid', flow.priorityLevelUid);
+    exchange.tell(flow);
     return soon(
       flowControl.begin(flow, { info, user }, () => this.#patienceFor(exchange, info)),
       (work) => {

@@ -17,7 +17,7 @@ import {
   partialMetadata,
   tableChunks,
 } from './body-chunks.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange, WholeBody } from './exchange.ts';
 import { includeOf, type Wanted } from './negotiation.ts';
 import { passingBuffer } from './passing-buffer.ts';
 
@@ -83,22 +83,14 @@ async function sendPage(
 
 const acceptsGzip = (exchange: Exchange): boolean => /\bgzip\b/.test(exchange.header('accept-encoding'));
 
-export function sendBody(
-  exchange: Exchange,
-  code: number,
-  { type, body }: { type: string; body: Uint8Array },
-): Promise<void> | undefined {
-  if (body.length > GZIP_FROM_BYTES && acceptsGzip(exchange)) return sendSqueezed(exchange, code, { type, body });
-  return exchange.send(code, { 'content-type': type }, body);
+export function sendBody(exchange: Exchange, code: number, whole: WholeBody): Promise<void> | undefined {
+  if (whole.body.length > GZIP_FROM_BYTES && acceptsGzip(exchange)) return sendSqueezed(exchange, code, whole);
+  return exchange.send(code, whole);
 }
 
-async function sendSqueezed(
-  exchange: Exchange,
-  code: number,
-  { type, body }: { type: string; body: Uint8Array },
-): Promise<void> {
+async function sendSqueezed(exchange: Exchange, code: number, { type, body }: WholeBody): Promise<void> {
   const small = await squeeze(body, { level: GZIP_LEVEL });
-  return exchange.send(code, { 'content-type': type, 'content-encoding': 'gzip', vary: 'Accept-Encoding' }, small);
+  return exchange.send(code, { type, body: small }, { 'content-encoding': 'gzip', vary: 'Accept-Encoding' });
 }
 
 /**

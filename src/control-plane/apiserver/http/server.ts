@@ -5,7 +5,13 @@
 
 import { constants } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from 'node:http2';
+import {
+  createSecureServer,
+  type Http2SecureServer,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type Clock, sleep, type Timer } from '#base/clock.ts';
@@ -96,7 +102,10 @@ export function createServer({
       serve(new Http1Exchange(request as unknown as IncomingMessage, response as unknown as ServerResponse)),
     );
     server.removeAllListeners('stream'); // whoever listens for requests gets HTTP/2 made to look like HTTP/1 as well
-    server.on('stream', (stream, headers) => serve(new Http2Exchange(stream, headers)));
+    // Its type leaves out the fourth argument.
+    server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, _flags: number, raw: string[]) =>
+      serve(new Http2Exchange(stream, headers, raw)),
+    );
     server.on('upgrade', upgrade);
     server.on('session', (session) => {
       sessions.add(session);
