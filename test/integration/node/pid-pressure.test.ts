@@ -61,7 +61,13 @@ test('a node short of processes says so, ends the pod that has most, and takes p
         {
           name: 'main',
           command: ['sh', '-c', begins],
-          readinessProbe: { exec: { command: ['cat', '/begun'] }, periodSeconds: 1 },
+          readinessProbe: {
+            exec: { command: ['cat', '/begun'] },
+            periodSeconds: 1,
+            timeoutSeconds: 30,
+            successThreshold: 1,
+            failureThreshold: 3,
+          },
         },
       ],
     }),
