@@ -29,19 +29,18 @@ export interface Choosing {
   random(): number;
 }
 
-/** Those that could not be reached a moment ago come last. */
+/** Those that could not be reached a moment ago come last, of all: the endpoints of a node that went away are neighbours. */
 export function chooseUpstream(arrival: Arrival, headers: IncomingHttpHeaders, choosing: Choosing): Choice {
   const choice = chosen(arrival, headers, choosing);
   const { unreachable } = choosing.upstreams;
   if (unreachable.isEmpty) return choice;
-  return { ...choice, endpoints: unreachable.order(choice.endpoints, choosing.clock.monotonicMs()) };
+  return { ...choice, endpoints: unreachable.order(choice.endpoints, choosing.clock.monotonicMs(), MOST_TRIES) };
 }
 
 function chosen(arrival: Arrival, headers: IncomingHttpHeaders, { route, upstreams, random }: Choosing): Choice {
   const { canary, options, split } = route;
   if (split) return oneOf(split, upstreams, random);
-  if (!canary && !options.affinity && !options.hashBy)
-    return { endpoints: upstreams.next(route.backend ?? '', MOST_TRIES) };
+  if (!canary && !options.affinity && !options.hashBy) return { endpoints: nextOf(route.backend ?? '', upstreams) };
   const header = (name: string) => [headers[name]].flat()[0];
   const cookie = (name: string) => cookieOf(headers.cookie, name);
   const isForCanary = canary && upstreams.has(canary.backend ?? '') && takesCanary(canary, { header, cookie }, random);
@@ -58,6 +57,10 @@ function chosen(arrival: Arrival, headers: IncomingHttpHeaders, { route, upstrea
   return { endpoints };
 }
 
+/** As many as are tried, or all where some of them are in doubt. */
+const nextOf = (backend: string, upstreams: Upstreams): readonly Endpoint[] =>
+  upstreams.next(backend, upstreams.unreachable.isEmpty ? MOST_TRIES : Number.POSITIVE_INFINITY);
+
 /** By weight, those that lead nowhere with the others: a share of the requests fails then, as the Gateway API wants it. */
 function oneOf(split: readonly WeightedBackend[], upstreams: Upstreams, random: () => number): Choice {
   let total = 0;
@@ -67,7 +70,7 @@ function oneOf(split: readonly WeightedBackend[], upstreams: Upstreams, random: 
     at -= backend.weight;
     if (backend.weight === 0 || at >= 0) continue;
     if (backend.backend === undefined) return NOWHERE;
-    return { endpoints: upstreams.next(backend.backend, MOST_TRIES), backend };
+    return { endpoints: nextOf(backend.backend, upstreams), backend };
   }
   return NOWHERE;
 }

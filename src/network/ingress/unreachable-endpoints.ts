@@ -25,15 +25,23 @@ export class UnreachableEndpoints {
     this.#until.delete(at(endpoint));
   }
 
-  /** The same endpoints, those that can be reached before the others, both in the order that they had. */
-  order(endpoints: readonly Endpoint[], nowMs: number): readonly Endpoint[] {
+  /**
+   * At most so many of these endpoints, those that can be reached before those that are in doubt, both in the order that they had.
+   * One whose time is over is in doubt until it has answered, but for the one request that has it first.
+   */
+  order(endpoints: readonly Endpoint[], nowMs: number, most = Number.POSITIVE_INFINITY): readonly Endpoint[] {
     const [first] = endpoints;
     if (!first) return endpoints;
-    const isAvoided = (endpoint: Endpoint) => (this.#until.get(at(endpoint)) ?? 0) > nowMs;
-    const isTried = this.#until.has(at(first)) && !isAvoided(first);
-    if (isTried) this.failed(first, nowMs);
-    if (isTried || !endpoints.some(isAvoided)) return endpoints;
-    return [...endpoints.filter((each) => !isAvoided(each)), ...endpoints.filter(isAvoided)];
+    const isTried = (this.#until.get(at(first)) ?? Number.POSITIVE_INFINITY) <= nowMs;
+    if (isTried) this.failed(first, nowMs); // for the requests after this one
+    const reachable: Endpoint[] = [];
+    const inDoubt: Endpoint[] = [];
+    for (const each of endpoints) {
+      const isInDoubt = this.#until.has(at(each)) && !(isTried && each === first);
+      (isInDoubt ? inDoubt : reachable).push(each);
+      if (reachable.length >= most) return reachable;
+    }
+    return [...reachable, ...inDoubt].slice(0, most);
   }
 
   /** Those that are endpoints no more. */
