@@ -55,7 +55,7 @@ export class DeviceHealths {
     const changed: DeviceName[] = [];
     for (const [key, device] of reported) {
       const before = known.get(key);
-      if (!before || !isSame(before, device)) changed.push(device);
+      if (!before || this.#isStale(before) || !isSame(before, device)) changed.push(device);
       known.set(key, device);
     }
     for (const [key, device] of known) {
@@ -80,7 +80,7 @@ export class DeviceHealths {
 
   #isStale({ atMs, countsForSeconds }: Said): boolean {
     const countsForMs = countsForSeconds > 0 ? countsForSeconds * 1000 : COUNTS_FOR_MS;
-    return this.#clock.now() - atMs > countsForMs;
+    return Math.abs(this.#clock.now() - atMs) > countsForMs; // the clock may have been set back
   }
 }
 

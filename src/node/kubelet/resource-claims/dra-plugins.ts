@@ -34,6 +34,8 @@ interface Registered {
   endpoint: string;
   plugin: DraPlugin;
   isConnected: boolean;
+  /** Whether it has said how well devices are, and its stream goes on. */
+  saysHealth: boolean;
   gone: AbortController;
 }
 
@@ -84,7 +86,7 @@ export class DraPlugins implements PluginHandler {
       throw new Error(`endpoint ${endpoint} already registered for DRA driver plugin ${name}`);
     const onCall: OnDraCall = (call) => this.#options.durations.called(name, call);
     const plugin = this.#options.connect(endpoint, service, onCall);
-    const mine: Registered = { endpoint, plugin, isConnected: false, gone: new AbortController() };
+    const mine: Registered = { endpoint, plugin, isConnected: false, saysHealth: false, gone: new AbortController() };
     this.#drivers.set(name, [...before, mine]);
     mine.plugin.followConnection((isConnected) => {
       mine.isConnected = isConnected;
@@ -103,15 +105,24 @@ export class DraPlugins implements PluginHandler {
     }
   }
 
-  #listen(name: string, { plugin, gone: { signal } }: Registered): void {
+  #listen(name: string, mine: Registered): void {
     const { clock, log, onHealth } = this.#options;
-    void followHealth(plugin, {
+    void followHealth(mine.plugin, {
       clock,
       log,
-      signal,
-      onReport: (devices) => onHealth(name, devices),
-      onSilence: () => onHealth(name, undefined),
+      signal: mine.gone.signal,
+      onReport: (devices) => {
+        mine.saysHealth = true;
+        onHealth(name, devices);
+      },
+      onSilence: () => this.#fallSilent(name, mine),
     });
+  }
+
+  /** What counts is what any of a driver's plugins says: while it is replaced by the next one there are two. */
+  #fallSilent(name: string, mine: Registered): void {
+    mine.saysHealth = false;
+    if (!this.#drivers.get(name)?.some(({ saysHealth }) => saysHealth)) this.#options.onHealth(name, undefined);
   }
 
   #remove(name: string, mine: Registered): void {
@@ -120,7 +131,7 @@ export class DraPlugins implements PluginHandler {
     else this.#drivers.delete(name);
     mine.gone.abort();
     mine.plugin.close();
-    this.#options.onHealth(name, undefined);
+    this.#fallSilent(name, mine);
     this.#look(name);
   }
 

@@ -21,7 +21,7 @@ export async function followHealth(plugin: DraPlugin, listener: HealthListener):
   const { clock, log, signal } = listener;
   while (!signal.aborted) {
     try {
-      for await (const devices of plugin.watchHealth(signal)) listener.onReport(devices);
+      for await (const devices of plugin.watchHealth(signal)) if (!signal.aborted) listener.onReport(devices);
     } catch (error) {
       if (!(error instanceof DriverFailed)) throw error;
       if (error.code === 'Unimplemented') return;

@@ -260,6 +260,9 @@ test('how well devices are is told as their driver says it, as long as that coun
   expect(healthsOf('two')).toEqual(['Unhealthy too hot']);
   clock.advance(1);
   expect(healthsOf('two')).toEqual(['Unknown ']);
+  const now = vi.spyOn(clock, 'now').mockReturnValue(clock.now() - 3_600_000); // the machine's clock was set back
+  expect(healthsOf('two')).toEqual(['Unknown ']);
+  now.mockRestore();
 });
 
 test('pods are told once of what changes, and of what nobody says any more', async () => {
@@ -284,6 +287,28 @@ test('a device that its driver leaves out is unknown when what was said of it co
   expect([healthsOf('one'), woken]).toEqual([['Healthy '], []]);
   clock.advance(30_001);
   await register({ endpoint: '/run/forgetful-too' });
+  await vi.waitFor(() => expect(woken).toEqual(['one']), PATIENCE);
+});
+
+test('a plugin that goes takes nothing of what another of its driver says', async () => {
+  reports = [said('Healthy')];
+  await using('one');
+  await vi.waitFor(() => expect(healthsOf('one')).toEqual(['Healthy ']), PATIENCE);
+  reports = [said('Unhealthy')];
+  const unregister = await register({ endpoint: '/run/newer' });
+  await vi.waitFor(() => expect(healthsOf('one')).toEqual(['Unhealthy ']), PATIENCE);
+  await unregister();
+  expect(healthsOf('one')).toEqual(['Unhealthy ']);
+});
+
+test('pods hear of a device that is as it was before nothing was said of it for long', async () => {
+  reports = [said('Healthy')];
+  await using('one');
+  await vi.waitFor(() => expect(healthsOf('one')).toEqual(['Healthy ']), PATIENCE);
+  clock.advance(30_001);
+  expect(healthsOf('one')).toEqual(['Unknown ']);
+  woken = [];
+  await register({ endpoint: '/run/newer' });
   await vi.waitFor(() => expect(woken).toEqual(['one']), PATIENCE);
 });
 

@@ -34,6 +34,7 @@ test.each<[Accounts, string]>([
   await expect(idRangeOf(UNIT, accounts)).rejects.toThrow(text);
 });
 
-test('a pod that has more users leaves more of them to the machine', async () => {
+test('a pod that has more users leaves more of them to the machine, and at the end what is not enough for one', async () => {
+  expect(await idRangeOf(3 * UNIT, machine(undefined))).toEqual({ first: 3 * UNIT, length: 65_532 * UNIT });
   expect(await idRangeOf(2 * UNIT, machine(undefined))).toEqual({ first: 2 * UNIT, length: 2 ** 32 - 2 * UNIT });
 });

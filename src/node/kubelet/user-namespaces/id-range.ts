@@ -26,7 +26,7 @@ const DEADLINE_MS = 10_000;
  * machine's own.
  */
 export async function idRangeOf(idsPerPod: number, accounts: Accounts = systemAccounts): Promise<IdRange> {
-  const all = { first: idsPerPod, length: ALL_IDS - idsPerPod };
+  const all = { first: idsPerPod, length: ALL_IDS - (ALL_IDS % idsPerPod) - idsPerPod };
   // Only one who is there can have any: a directory that does not answer is told apart from one without an entry.
   if (
     !accounts

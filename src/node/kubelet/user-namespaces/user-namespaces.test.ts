@@ -85,6 +85,23 @@ test('what cannot be written down is not given', async () => {
   expect(users.of(pod('a'))).toBeUndefined();
 });
 
+test('a pod keeps what it was given when that cannot be written down again', async () => {
+  const users = await open();
+  const given = await users.give(pod('a'), '', able);
+  rmSync(join(root, 'pods', 'a'), { recursive: true });
+  writeFileSync(join(root, 'pods', 'a'), '');
+  await expect(users.give(pod('a'), '', able)).rejects.toThrow(/^create user namespace: E/);
+  expect(users.of(pod('a'))).toEqual(given);
+  expect((await users.give(pod('b'), '', able)).uids).not.toEqual(given.uids);
+  await expect(users.give(pod('c'), '', able)).rejects.toThrow('could not find an empty slot');
+});
+
+test('the last of all ids is given to nobody: the kernel knows no user of that number', async () => {
+  const users = await open({ range: { first: 2 ** 32 - 2 * UNIT, length: 2 * UNIT } });
+  expect((await users.give(pod('a'), '', able)).uids[0]?.hostId).toBe(2 ** 32 - 2 * UNIT);
+  await expect(users.give(pod('b'), '', able)).rejects.toThrow('could not find an empty slot');
+});
+
 const RECORD = 'create user namespace manager: record pod mappings for existing pod "a": ';
 const invalid = `${RECORD}invalid user namespace configuration: `;
 const one = { hostId: UNIT, containerId: 0, length: UNIT };

@@ -8,14 +8,18 @@ import { join } from 'node:path';
 import type { Pod } from '#api/generated/schema.ts';
 import { type Random, wholeBelow } from '#base/random.ts';
 import type { RuntimeHandler, UserNamespace } from '#node/runtime/runtime.ts';
+import { SyncFailed } from '../sync-failed.ts';
 import type { IdRange } from './id-range.ts';
 import { mappingsOf, readMappings, removeMappings, writeMappings } from './mappings-file.ts';
 
 /** The message is what the event says behind `Failed to create pod sandbox: `. */
-export class NoUserNamespace extends Error {}
+export class NoUserNamespace extends SyncFailed {}
 
 /** Every range is as long, or a multiple of it, and begins at a multiple of its length. */
 export const IDS_UNIT = 65_536;
+
+/** Means nobody at all: the kernel refuses mappings that reach it. Source: user_namespaces(7). */
+const NO_ID = 2 ** 32 - 1;
 
 export const NODE_USERS: UserNamespace = { mode: 'NODE', uids: [], gids: [] };
 
@@ -63,11 +67,12 @@ export class UserNamespaces {
     const refusal = refusalOf(handlerName, handlers);
     if (refusal !== undefined) throw new NoUserNamespace(refusal);
     const { uid } = pod.metadata;
-    const first = this.#given.get(uid) ?? this.#take(uid);
+    const known = this.#given.get(uid);
+    const first = known ?? this.#take(uid);
     try {
       await writeMappings(this.#folderOf(uid), { first, length: this.#options.idsPerPod });
     } catch (error) {
-      this.#forget(uid);
+      if (known === undefined) this.#forget(uid); // else there may be files of theirs
       if (!(error instanceof Error && 'code' in error)) throw error;
       throw new NoUserNamespace(`create user namespace: ${error.message}`, { cause: error });
     }
@@ -87,7 +92,7 @@ export class UserNamespaces {
     const begin = wholeBelow(random, slots);
     for (let i = 0; i < slots; i++) {
       const first = range.first + ((begin + i) % slots) * idsPerPod;
-      if (this.#taken.has(first)) continue;
+      if (this.#taken.has(first) || first + idsPerPod > NO_ID) continue;
       this.#note(podUid, first);
       return first;
     }
