@@ -71,6 +71,16 @@ test('where the guard does not answer nobody passes', async () => {
   expect((await ask('/', { headers })).status).toBe(500);
 });
 
+test('a guard that is a Service is asked as its URL says, however the backend is asked', async () => {
+  const { origin } = await guard();
+  const [, port = ''] = /:(\d+)$/.exec(origin) ?? [];
+  change({ endpoints: [['shop/guard:80', [{ address: '127.0.0.1', port: Number(port) }]]] });
+  behind(await mirror('web')); // which knows no TLS
+  route({ 'auth-url': 'http://guard.shop.svc/auth', 'backend-protocol': 'HTTPS' });
+  expect((await ask('/', { headers })).status).toBe(502); // of the backend: the guard lets it pass
+  expect((await ask('/')).status).toBe(401);
+});
+
 test('an upgrade is asked about as well', async () => {
   const { origin } = await guard();
   const reached: string[] = [];

@@ -1,8 +1,9 @@
 /** Copies of the requests of an Ingress, for somebody whose answers nobody waits for. */
 import { expect, test } from 'vitest';
+import { MOST_COPIES } from '#network/ingress/mirrors.ts';
 import { type AskOptions, ingressLab } from './ingress-lab.ts';
 
-const { ask, backend, behind, change, mirror, route } = ingressLab();
+const { ask, backend, behind, change, clock, mirror, route } = ingressLab();
 
 interface Copy {
   method?: string | undefined;
@@ -67,6 +68,42 @@ test('a Service of the cluster stands for its endpoints; without one the request
   change({ endpoints: [['shop/copy:80', [{ address, port }]]] });
   expect(await ask('/somebody')).toMatchObject(ASKED);
   await expect.poll(() => copies.map(({ url }) => url)).toEqual(['/somebody']);
+});
+
+test('a Service is asked as the target says, however the own backend is asked', async () => {
+  const { address, port, copies } = await copier();
+  route({ 'backend-protocol': 'HTTPS', 'mirror-target': 'http://copy.shop.svc/here' });
+  change({ endpoints: [['shop/copy:80', [{ address, port }]]] });
+  behind(await mirror('web')); // which knows no TLS
+  expect(await ask('/')).toMatchObject({ status: 502 });
+  await expect.poll(() => copies.map(({ url }) => url)).toEqual(['/here']);
+});
+
+test('a target that says nothing has so many copies at most, and is left after the time that a backend has', async () => {
+  const urls: (string | undefined)[] = [];
+  const { port } = await backend(({ url }) => void urls.push(url));
+  route({ 'mirror-target': `http://127.0.0.1:${port}` });
+  behind(await mirror('web'));
+  for (let i = 0; i < MOST_COPIES; i++) expect(await ask('/held')).toMatchObject(ASKED);
+  await expect.poll(() => urls.length).toBe(MOST_COPIES);
+  for (let i = 0; i < 3; i++) expect(await ask('/too-many')).toMatchObject(ASKED);
+  clock.advance(60_000);
+  expect(await ask('/next')).toMatchObject(ASKED);
+  await expect.poll(() => urls.slice(MOST_COPIES)).toEqual(['/next']);
+});
+
+test('an answer that never ends is left as well', async () => {
+  const told: string[] = [];
+  const { port } = await backend((_, response) => {
+    response.on('close', () => told.push('gone'));
+    response.write('for ever', () => told.push('begun'));
+  });
+  route({ 'mirror-target': `http://127.0.0.1:${port}` });
+  behind(await mirror('web'));
+  expect(await ask('/')).toMatchObject(ASKED);
+  await expect.poll(() => told).toEqual(['begun']);
+  clock.advance(60_000);
+  await expect.poll(() => told).toEqual(['begun', 'gone']);
 });
 
 test.each(['nonsense', 'ftp://127.0.0.1/', 'http://127.0.0.1/$cookie_secret'])(

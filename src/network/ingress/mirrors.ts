@@ -3,6 +3,7 @@
  * ingress-nginx' documentation, "Mirror".
  */
 import type { Dispatcher } from 'undici';
+import type { Clock } from '#base/clock.ts';
 import type { Arrival } from './arrival.ts';
 import { type FlatHeaders, withHeader, withoutHeader } from './headers.ts';
 import type { RequestBody } from './request-body.ts';
@@ -13,6 +14,8 @@ import type { Connections, Upstreams } from './upstreams.ts';
 
 /** A larger body is not copied, and the request not mirrored. */
 const MOST_MIRRORED_BYTES = 2 ** 20;
+/** Under way to one endpoint or origin: one that is slow must not take the memory and the ports of this process. Others are not sent. */
+export const MOST_COPIES = 256;
 
 interface Copy {
   method: string;
@@ -24,6 +27,7 @@ interface Copy {
 interface MirrorContext {
   options: RouteOptions;
   upstreams: Upstreams;
+  clock: Clock;
   random(): number;
 }
 
@@ -38,25 +42,55 @@ export function sendMirrors(mirrors: readonly Mirror[], copy: Copy, context: Mir
   else sendAll(undefined);
 }
 
-function sendOne(backend: string, copy: Copy, body: Buffer | undefined, { options, upstreams }: MirrorContext): void {
+function sendOne(backend: string, copy: Copy, body: Buffer | undefined, context: MirrorContext): void {
+  const { options, upstreams } = context;
   const [endpoint] = upstreams.next(backend, 1);
-  if (endpoint) send(upstreams.connectionsTo(endpoint, options), { ...copy, body }, options);
+  if (endpoint) send(upstreams.connectionsTo(endpoint, options), { ...copy, body }, context);
 }
 
-function send(connections: Connections, copy: Sent, { readTimeoutMs }: RouteOptions): void {
+/** By whom they are sent. */
+const underWay = new WeakMap<Connections, number>();
+
+/** What comes back is read away, for as long as a backend may be silent and no longer: it may be an answer without an end. */
+function send(
+  connections: Connections,
+  { method, path, headers, body }: Sent,
+  { options, clock }: MirrorContext,
+): void {
+  const copies = underWay.get(connections) ?? 0;
+  if (copies >= MOST_COPIES) return;
+  underWay.set(connections, copies + 1);
   const client = connections.take();
-  const done = () => connections.giveBack(client);
-  const { method, path, headers, body } = copy;
+  let abort: (() => void) | undefined;
+  let isLate = false;
+  const late = clock.timer(options.readTimeoutMs, () => {
+    isLate = true;
+    abort?.();
+  });
+  const done = () => {
+    late.cancel();
+    underWay.set(connections, (underWay.get(connections) ?? 1) - 1);
+    connections.giveBack(client);
+  };
   client.dispatch(
     {
       method: method as Dispatcher.HttpMethod,
       path,
       headers,
       body: body ?? null,
-      headersTimeout: readTimeoutMs,
-      bodyTimeout: readTimeoutMs,
+      headersTimeout: options.readTimeoutMs,
+      bodyTimeout: options.readTimeoutMs,
     },
-    { onConnect: () => undefined, onHeaders: () => true, onData: () => true, onComplete: done, onError: done },
+    {
+      onConnect: (abortIt) => {
+        abort = abortIt;
+        if (isLate) abort();
+      },
+      onHeaders: () => true,
+      onData: () => true,
+      onComplete: done,
+      onError: done,
+    },
   );
 }
 type Sent = Omit<Copy, 'body'> & { body: Buffer | undefined };
@@ -91,8 +125,8 @@ export function sendToTarget(target: MirrorTarget, copy: Copy, context: MirrorCo
   const { method, body } = copy;
   const headers = withHeader(copy.headers, 'host', [target.host]);
   if (body && target.hasBody)
-    body.keepCopy(MOST_MIRRORED_BYTES, (whole) => send(connections, { method, path, headers, body: whole }, options));
-  else send(connections, { method, path, headers: withoutBody(headers), body: undefined }, options);
+    body.keepCopy(MOST_MIRRORED_BYTES, (whole) => send(connections, { method, path, headers, body: whole }, context));
+  else send(connections, { method, path, headers: withoutBody(headers), body: undefined }, context);
 }
 
 const withoutBody = (headers: FlatHeaders): FlatHeaders =>

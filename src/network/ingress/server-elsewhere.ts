@@ -1,6 +1,5 @@
 /** Who is asked besides a route's own backend: named by a URL, which may stand for a Service of this cluster. */
-import type { Connections, Upstreams } from './upstreams.ts';
-import type { RouteOptions } from './route-options.ts';
+import type { Connections, Reach, Upstreams } from './upstreams.ts';
 
 export interface ServerElsewhere {
   /** `https://auth.example.com` */
@@ -21,13 +20,18 @@ export function serverElsewhere(url: string): (ServerElsewhere & { url: URL }) |
   return { origin: parsed.origin, ...(name && { backend: `${namespace}/${name}:${port}` }), url: parsed };
 }
 
-/** undefined: the Service has nobody. */
+/** undefined: the Service has nobody. @param reach of the route's own backend, which may speak otherwise. */
 export function connectionsElsewhere(
   { origin, backend }: ServerElsewhere,
   upstreams: Upstreams,
-  options: RouteOptions,
+  reach: Reach,
 ): Connections | undefined {
   if (backend === undefined) return upstreams.connectionsToOrigin(origin);
   const [endpoint] = upstreams.next(backend, 1);
-  return endpoint && upstreams.connectionsTo(endpoint, options);
+  const backendProtocol = origin.startsWith('https:') ? 'https' : 'http';
+  const isAlike = reach.backendProtocol === backendProtocol;
+  return (
+    endpoint &&
+    upstreams.connectionsTo(endpoint, isAlike ? reach : { backendProtocol, connectTimeoutMs: reach.connectTimeoutMs })
+  );
 }

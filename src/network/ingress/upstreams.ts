@@ -11,6 +11,9 @@ const ELSEWHERE_CONNECT_MS = 5_000;
 /** Of one endpoint, that wait for the next request. */
 const MOST_IDLE = 1_024;
 
+/** How an endpoint is reached. */
+export type Reach = Pick<RouteOptions, 'backendProtocol' | 'connectTimeoutMs'>;
+
 export class Upstreams {
   readonly http2 = new Http2Upstreams();
   readonly unreachable = new UnreachableEndpoints();
@@ -19,7 +22,7 @@ export class Upstreams {
   readonly #pools = new Map<string, Connections>();
   readonly #origins = new Map<string, Connections>();
   /** The pool that each endpoint was last asked by: a text need not be made for each request. */
-  #lastPools = new WeakMap<Endpoint, { options: RouteOptions; pool: Connections }>();
+  #lastPools = new WeakMap<Endpoint, { reach: Reach; pool: Connections }>();
 
   put(backend: string, endpoints: readonly Endpoint[]): void {
     if (endpoints.length > 0) this.#endpoints.set(backend, endpoints);
@@ -61,15 +64,15 @@ export class Upstreams {
     return this.next(backend, Number.POSITIVE_INFINITY);
   }
 
-  connectionsTo(endpoint: Endpoint, options: RouteOptions): Connections {
+  connectionsTo(endpoint: Endpoint, reach: Reach): Connections {
     const last = this.#lastPools.get(endpoint);
-    if (last?.options === options) return last.pool;
-    const pool = this.#poolOf(endpoint, options);
-    this.#lastPools.set(endpoint, { options, pool });
+    if (last?.reach === reach) return last.pool;
+    const pool = this.#poolOf(endpoint, reach);
+    this.#lastPools.set(endpoint, { reach, pool });
     return pool;
   }
 
-  #poolOf(endpoint: Endpoint, { backendProtocol, connectTimeoutMs }: RouteOptions): Connections {
+  #poolOf(endpoint: Endpoint, { backendProtocol, connectTimeoutMs }: Reach): Connections {
     const key = `${at(endpoint)} ${backendProtocol} ${connectTimeoutMs}`;
     let pool = this.#pools.get(key);
     if (!pool) {
