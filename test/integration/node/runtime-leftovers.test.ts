@@ -1,6 +1,6 @@
 /** What a containerd that is killed in the middle of its work leaves is taken away; what it still knows is not. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
@@ -9,6 +9,7 @@ import { removeCgroups } from '#node/machine/cgroups.ts';
 import { clusterPaths } from '#node/machine/cluster-dir.ts';
 import { purge } from '#node/machine/cluster-removal.ts';
 import { detectMachine } from '#node/machine/detect.ts';
+import { buildFolder } from '#node/machine/killed-builds.ts';
 import { LeftoverReaper } from '#node/machine/leftover-reaper.ts';
 import { mountNamespaceOf } from '#node/machine/process-tree.ts';
 import { NETWORK_RESULTS, type RuntimePlaces, shimsOf } from '#node/machine/runtime-leftovers.ts';
@@ -279,6 +280,20 @@ test('whenever StartContainer is broken off, as by a killed kubelet, its pod can
 /** Of its own, already or only just waiting to become it. */
 const hasProcess = (id: string): boolean =>
   existsSync(join(places.containerdState, 'io.containerd.runtime.v2.task/k8s.io', id, 'init.pid'));
+
+test('of a build that was killed before it had made anything its record goes', SLOWLY, async () => {
+  const id = `build-${randomUUID()}`;
+  const record = join(buildFolder(places), `${id}.json`);
+  mkdirSync(buildFolder(places), { recursive: true });
+  const owner = { pid: process.pid, startTicks: 1, bootId: 'of an earlier boot' };
+  writeFileSync(record, JSON.stringify({ id, image: `kedge.local/${id}:1`, owner }));
+  const reaper = reaperFrom();
+  const remains = async () => {
+    await reaper.look();
+    return existsSync(record);
+  };
+  await expect.poll(remains, { timeout: 120_000 }).toBe(false);
+});
 
 test('what libcni keeps of the pods of a cluster goes with it', async () => {
   const dataDir = join(containerd.directory, 'cluster');
