@@ -43,6 +43,9 @@ function keepFields(next: Fields, known: Fields): Fields {
   return kept ? withFields(next, kept) : next;
 }
 
-/** From entries: a key may be `__proto__`. */
-const withFields = (fields: Fields, changed: readonly [string, unknown][]): Fields =>
-  Object.fromEntries([...Object.entries(fields), ...changed]);
+/** All of `changed` are fields of their own already: also `__proto__` is set like any other then. */
+function withFields(fields: Fields, changed: readonly [string, unknown][]): Fields {
+  const kept: Record<string, unknown> = { ...fields };
+  for (const [name, part] of changed) kept[name] = part;
+  return kept;
+}

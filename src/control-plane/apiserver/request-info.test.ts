@@ -69,13 +69,27 @@ test('what is remembered of a collection does not show', () => {
     expect(shown(once)).toEqual(shown(asWithQuery));
   }
   for (const url of [
+    '/api/v1/namespaces/ns/pods/web',
     '/api/v1/namespaces/ns/pods/web/log',
+    '/api/v1/namespaces/ns/pods/web/proxy/log',
+    '/api/v1/namespaces/ns/pods',
+    '/api/v1/pods',
+    '/api/v1/pods/web',
+    '/api/v1/pods/web/log',
+    '/api/v1/namespaces',
+    '/api/v1/namespaces/a/status',
+    '/api/v1/namespaces/a/pods/status',
+    '/api/v1/watch/pods/web',
+    '/apis/apps/v1',
+    '/apis/apps/v1/a/b',
+    '/api',
+    '/a',
     '/api/v1/namespaces/a',
     '/api/v1/namespaces/a/b',
     '/api/v1/a',
   ])
-    for (const method of ['GET', 'POST', 'DELETE', 'OPTIONS'])
-      expect(shown(requestInfoOf(method, url))).toEqual(shown(requestInfoOf(method, `${url}?`)));
+    for (const method of ['POST', 'GET', 'PUT', 'DELETE', 'OPTIONS', 'POST'])
+      expect(shown(requestInfoOf(method, url)), `${method} ${url}`).toEqual(shown(requestInfoOf(method, `${url}?`)));
 });
 
 test('those who read objects of one collection by nothing but their names share a value, and nobody else has it', () => {

@@ -82,35 +82,49 @@ const collections = new Map<string, Collection | undefined>();
 const LONGEST_PLAIN = 512;
 const NOT_PLAIN = /[?%]|\/\/|\/$/;
 
-/** Most requests are about one object by its name, in a collection that was asked before: only the name is read then. */
+/**
+ * Most requests are about one object by its name, about a part of it (its status), or make one, in a collection that was asked
+ * before: only the names are read then.
+ */
 function plainRequestOf(method: string, url: string): ResourceRequestInfo | undefined {
   const verb = VERB_OF_METHOD[method];
-  if (!verb || verb === 'create' || url.length > LONGEST_PLAIN || NOT_PLAIN.test(url)) return undefined;
+  if (!verb || url.length > LONGEST_PLAIN || NOT_PLAIN.test(url)) return undefined;
   const slash = url.lastIndexOf('/');
-  const prefix = url.slice(0, slash + 1);
+  const isCreate = verb === 'create';
+  const prefix = isCreate ? `${url}/` : url.slice(0, slash + 1);
+  const last = url.slice(slash + 1);
   let collection = collections.get(prefix);
   if (!collection) {
+    const start = url.lastIndexOf('/', slash - 1) + 1;
+    const above = collections.get(url.slice(0, start));
+    if (above)
+      return plainRequest({ verb, method, path: url, name: url.slice(start, slash), subresource: last }, above);
     if (collections.has(prefix)) return undefined;
     collection = collectionAt(prefix);
     if (collections.size >= MAX_COLLECTIONS) collections.clear();
     collections.set(prefix, collection);
     if (!collection) return undefined;
   }
+  return plainRequest({ verb, method, path: url, name: isCreate ? '' : last, subresource: '' }, collection);
+}
+
+type Asked = Pick<ResourceRequestInfo, 'verb' | 'method' | 'path' | 'name' | 'subresource'>;
+
+function plainRequest({ verb, method, path, name, subresource }: Asked, collection: Collection): ResourceRequestInfo {
   const { group, version, resource, namespace } = collection;
-  const name = url.slice(slash + 1);
   return {
     isResource: true,
     verb,
     method,
-    path: url,
+    path,
     query: NO_QUERY,
     group,
     version,
     resource,
-    subresource: '',
+    subresource,
     namespace,
     name,
-    namedByPath: true,
+    namedByPath: name !== '',
     rest: '',
     collection,
   };
