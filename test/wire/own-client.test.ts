@@ -303,6 +303,18 @@ describe.skipIf(!packagedKubectl())('what is read', () => {
     'rollout history deploy/web -n shop --revision=9',
     'rollout history ds/agent -n shop',
     'rollout history sts/db -n shop --revision=1',
+    ...['deploy/web', 'ds/agent', 'sts/db'].flatMap((workload) =>
+      ['yaml', 'json', 'name', 'jsonpath={.metadata.generation}'].map(
+        (form) => `rollout history ${workload} -n shop -o ${form}`,
+      ),
+    ),
+    'rollout history deploy/web -n shop --revision=1 -o yaml --show-managed-fields',
+    'rollout history deploy/web -n shop --revision=1 -o json --show-managed-fields',
+    'rollout history deploy/web -n shop --revision=9 -o yaml',
+    'rollout history deploy/web -n shop -o nope',
+    'rollout history cm/settings -n shop -o yaml',
+    'rollout history cronjob/tick -n shop -o yaml',
+    'rollout history ing/web -n shop',
     'rollout undo deploy/web -n shop',
     'rollout resume deploy/web -n shop',
     'rollout pause cm/settings -n shop',

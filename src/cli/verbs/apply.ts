@@ -10,12 +10,14 @@ import { annotated, LAST_APPLIED, lastAppliedOf } from './last-applied.ts';
 import { fileFlags, type ManifestObject } from './manifests.ts';
 import { compactJson } from './output/json.ts';
 import { OUTPUT_FLAGS, resultPrinter } from './output/output-flags.ts';
+import { refuseConflicts } from './overwrite-conflicts.ts';
 import { PRUNE_FLAGS, prune, prunedTypes, refuseBadPruning } from './prune.ts';
 import { groupResourceOf, pathOf, type ServedResource } from './served-resources.ts';
 import { applyOnServer } from './server-side-apply.ts';
 import { isNotFound, SELECTOR_FLAGS, type Target, type Targets, targetsOf } from './targets.ts';
 import type { Verb, VerbCall } from './verb.ts';
 import { throwIfAny, unexpected, VerbError } from './verb-error.ts';
+import { editLastAppliedVerb } from './edit-last-applied.ts';
 import { setLastAppliedVerb } from './set-last-applied.ts';
 import { viewLastAppliedVerb } from './view-last-applied.ts';
 import {
@@ -34,7 +36,7 @@ export const applyVerb: Verb = {
   name: 'apply',
   summary: 'create or change objects as files say',
   usage: '(-f FILENAME)',
-  verbs: [setLastAppliedVerb, viewLastAppliedVerb],
+  verbs: [editLastAppliedVerb, setLastAppliedVerb, viewLastAppliedVerb],
   flags: [
     ...fileFlags('to apply'),
     ...OUTPUT_FLAGS,
@@ -120,7 +122,6 @@ function refuseContradictions(call: VerbCall, dryRun: DryRun): void {
   if (dryRun === 'server' && flags.bool('force')) throw new VerbError('--dry-run=server cannot be used with --force');
   if (flags.string('subresource') && !flags.bool('server-side'))
     throw new VerbError('--subresource can only be specified for --server-side');
-  if (!flags.bool('overwrite')) throw new VerbError('--overwrite=false is not supported');
   refuseBadPruning(call);
   if (flags.list('filename').length === 0 && !flags.has('kustomize'))
     throw new VerbError('must specify one of -f and -k');
@@ -148,6 +149,7 @@ async function applied(call: VerbCall, target: Target, dryRun: DryRun): Promise<
     const merged = mergedOf(target.resource, { original, modified, current });
     const patch = mergePatchBetween(current as unknown as JsonObject, merged);
     if (!patch) return { object: current, operation: 'unchanged' };
+    if (!flags.bool('overwrite')) refuseOverwriting(target, { original, modified, current, merged }, dryRun);
     if (dryRun === 'client') return { object: merged, operation: 'configured' };
     // Lists go whole, so they must replace what was read and nothing newer; a manifest may bring its own precondition.
     const { resourceVersion = current.metadata['resourceVersion'] } = modified.metadata;
@@ -163,6 +165,18 @@ async function applied(call: VerbCall, target: Target, dryRun: DryRun): Promise<
         return { object: await replaced(call, { target, modified, query, dryRun }), operation: 'configured' };
       throw whileDoing(error, `applying patch:\n${compactJson(patch)}\nto:\n${toldOf(target)}\nfor:`, target.source);
     }
+  }
+}
+
+/** `--overwrite=false`. Types that the server merges as plain JSON know no conflicts. */
+function refuseOverwriting(target: Target, objects: ThreeWayObjects & { merged: JsonObject }, dryRun: DryRun): void {
+  const { group, version, kind } = target.resource;
+  const type = facts.typeOfKind(group, version, kind);
+  try {
+    if (type) refuseConflicts(objects, type);
+  } catch (error) {
+    const told = dryRun === 'client' ? error : whileDoing(error, 'patching', target.source);
+    throw whileDoing(told, `applying patch:\n\nto:\n${toldOf(target)}\nfor:`, target.source);
   }
 }
 
@@ -233,14 +247,16 @@ async function replaced(call: VerbCall, writing: Writing): Promise<unknown> {
   return created(call, writing);
 }
 
+interface ThreeWayObjects {
+  original: ManifestObject | undefined;
+  modified: ManifestObject;
+  current: ManifestObject;
+}
+
 /** Exported for the tests of what apply makes of three objects. */
 export function mergedOf(
   { group, version, kind }: Pick<ServedResource, 'group' | 'version' | 'kind'>,
-  {
-    original,
-    modified,
-    current,
-  }: { original: ManifestObject | undefined; modified: ManifestObject; current: ManifestObject },
+  { original, modified, current }: ThreeWayObjects,
 ): JsonObject {
   const type = facts.typeOfKind(group, version, kind);
   const json = (object: ManifestObject) => object as unknown as JsonObject;

@@ -122,14 +122,14 @@ function warnOfScope({ cluster, flags, io }: VerbCall, targets: readonly Target[
     io.err('Warning: deleting cluster-scoped resources, not scoped to the provided namespace\n');
 }
 
-interface Manner {
+export interface Manner {
   dryRun: DryRun;
   graceSeconds: number;
   propagationPolicy: string;
 }
 
 /** @returns the object's UID, if the server said it. */
-async function deleteOne(
+export async function deleteOne(
   { flags, io, cluster }: VerbCall,
   target: Target,
   { dryRun, graceSeconds, propagationPolicy }: Manner,

@@ -54,7 +54,7 @@ async function edited(call: VerbCall, target: Target): Promise<void> {
   let text = start;
   for (;;) {
     const before = text;
-    const after = await inEditor(io, before, target);
+    const after = await inEditor(io, before, target.name);
     if (contentOf(after) === '') throw new VerbError('Edit cancelled, saved file was empty.', { isBare: true });
     if (contentOf(after) === contentOf(start)) return io.err('Edit cancelled, no changes made.\n');
     if (before !== start && contentOf(after) === contentOf(before))
@@ -70,7 +70,8 @@ async function edited(call: VerbCall, target: Target): Promise<void> {
   }
 }
 
-const contentOf = (text: string): string =>
+/** Without comments. */
+export const contentOf = (text: string): string =>
   text
     .split('\n')
     .filter((line) => !line.startsWith('#'))
@@ -106,7 +107,8 @@ async function save(
   }
 }
 
-async function inEditor({ env, folder }: VerbIo, text: string, { name }: Target): Promise<string> {
+/** What the user made of `text`, in a file that is called after `name`. Throws VerbError when the editor fails. */
+export async function inEditor({ env, folder }: VerbIo, text: string, name: string): Promise<string> {
   const own = mkdtempSync(join(tmpdir(), 'kedge-edit-'));
   const file = join(own, `${name.replace(/[^\w.-]/g, '_')}.yaml`);
   writeFileSync(file, text, { mode: 0o600 });

@@ -122,7 +122,8 @@ function objectsIn(document: string, source: string): ManifestObject[] {
   return flattened(parsed.value, source);
 }
 
-function flattened(value: unknown, source: string): ManifestObject[] {
+/** The object, or those of a list. Throws VerbError for what is none. */
+export function flattened(value: unknown, source: string): ManifestObject[] {
   const text = () => JSON.stringify(value);
   if (!isJsonObject(value))
     throw new VerbError(

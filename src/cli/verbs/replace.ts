@@ -1,13 +1,24 @@
 /** `kedge replace`: puts objects from files in the place of those that are there. */
+import { propagationPolicyOf, warnOfBooleanCascade } from './cascade.ts';
+import { deleteOne } from './delete.ts';
 import { whileDoing } from './error-text.ts';
+import { TimedOut, whenGone } from './following.ts';
 import { annotated } from './last-applied.ts';
 import { fileFlags, type ManifestObject } from './manifests.ts';
 import { OUTPUT_FLAGS, resultPrinter } from './output/output-flags.ts';
 import { pathOf } from './served-resources.ts';
-import { targetsOf } from './targets.ts';
-import type { Verb } from './verb.ts';
+import { isNotFound, type Targets, targetsOf } from './targets.ts';
+import type { Verb, VerbCall } from './verb.ts';
 import { throwIfAny, unexpected, VerbError } from './verb-error.ts';
-import { DRY_RUN_FLAG, dryRunNote, dryRunOf, fieldManagerFlag, VALIDATE_FLAG, writeQuery } from './writing.ts';
+import {
+  DRY_RUN_FLAG,
+  type DryRun,
+  dryRunNote,
+  dryRunOf,
+  fieldManagerFlag,
+  VALIDATE_FLAG,
+  writeQuery,
+} from './writing.ts';
 
 export const replaceVerb: Verb = {
   name: 'replace',
@@ -21,6 +32,22 @@ export const replaceVerb: Verb = {
     fieldManagerFlag('kubectl-replace'),
     { name: 'save-config', type: 'bool', summary: 'keep what was sent for a later apply' },
     { name: 'subresource', type: 'string', summary: 'status, scale or another part of the object' },
+    { name: 'force', type: 'bool', summary: 'delete what is there and create anew' },
+    {
+      name: 'grace-period',
+      type: 'int',
+      default: '-1',
+      summary: 'with --force: seconds for the end of the old object',
+    },
+    { name: 'timeout', type: 'duration', default: '0s', summary: 'with --force: how long the end may take; 0 for 5m' },
+    { name: 'wait', type: 'bool', summary: 'has no meaning here: --force always waits' },
+    {
+      name: 'cascade',
+      type: 'string',
+      default: 'background',
+      bare: 'background',
+      summary: 'with --force: background, foreground or orphan',
+    },
   ],
   async run(call) {
     const { flags, args, io, cluster, path } = call;
@@ -28,6 +55,9 @@ export const replaceVerb: Verb = {
     if (flags.list('filename').length === 0 && !flags.has('kustomize'))
       throw new VerbError('must specify one of -f and -k');
     const dryRun = dryRunOf(flags);
+    warnOfBooleanCascade(call);
+    refuseContradictions(call, dryRun);
+    if (flags.bool('force')) return replaceByForce(call, await targetsOf(call));
     const { targets, errors } = await targetsOf(call);
     if (targets.length === 0 && errors.length === 0) throw new VerbError('no objects passed to replace');
     const print = resultPrinter(flags, io);
@@ -46,3 +76,48 @@ export const replaceVerb: Verb = {
     throwIfAny(errors);
   },
 };
+
+function refuseContradictions({ flags }: VerbCall, dryRun: DryRun): void {
+  const isForced = flags.bool('force');
+  if (flags.int('grace-period') >= 0 && !isForced) throw new VerbError('--grace-period must have --force specified');
+  if (flags.milliseconds('timeout') !== 0 && !isForced) throw new VerbError('--timeout must have --force specified');
+  if (isForced && dryRun !== 'none') throw new VerbError('--dry-run can not be used when --force is set');
+}
+
+const LONGEST_END_MS = 300_000;
+
+/** Nothing is created before all that was there is gone. */
+async function replaceByForce(call: VerbCall, { targets, errors }: Targets): Promise<void> {
+  const { flags, cluster, io } = call;
+  if (targets.length === 0 && errors.length === 0) io.out('No resources found\n');
+  const grace = flags.int('grace-period');
+  const manner = {
+    dryRun: 'none',
+    graceSeconds: grace === 0 ? 1 : grace, // 0 by mistake loses data
+    propagationPolicy: propagationPolicyOf(flags),
+  } as const;
+  for (const target of targets)
+    await deleteOne(call, target, manner).catch((error: unknown) => {
+      if (!isNotFound(error)) errors.push(error);
+    });
+  throwIfAny(errors);
+  const timeoutMs = flags.milliseconds('timeout') || LONGEST_END_MS;
+  for (const target of targets)
+    await whenGone(call, target, { timeoutMs }).catch((error: unknown) => {
+      errors.push(error instanceof TimedOut ? new VerbError('timed out waiting for the condition') : error);
+    });
+  throwIfAny(errors);
+  const print = resultPrinter(flags, io);
+  for (const { resource, namespace, object } of targets) {
+    const sent = flags.bool('save-config') ? annotated(object as ManifestObject) : object;
+    const query = writeQuery(flags, { dryRun: 'none', hasValidation: true });
+    try {
+      const at = pathOf(resource, { namespace, query });
+      io.out(print((await cluster.request({ method: 'POST', path: at, object: sent })).object, 'replaced'));
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  throwIfAny(errors);
+  if (targets.length === 0) throw new VerbError('no objects passed to replace');
+}

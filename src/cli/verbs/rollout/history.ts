@@ -2,7 +2,8 @@
 import { describePodTemplate } from '../describe/pod-template.ts';
 import { Report } from '../describe/report.ts';
 import { fileFlags } from '../manifests.ts';
-import { resourceNameOf } from '../output/output-flags.ts';
+import { OUTPUT_FLAGS, objectPrinter, resourceNameOf, withoutManagedFields } from '../output/output-flags.ts';
+import { formatStructJson } from '../output/struct-order.ts';
 import { aligned, DESCRIBE_TABS } from '../output/tabs.ts';
 import { SELECTOR_FLAGS, type Target } from '../targets.ts';
 import type { Verb, VerbCall } from '../verb.ts';
@@ -17,19 +18,51 @@ export const historyVerb: Verb = {
   flags: [
     ...fileFlags('that are meant'),
     ...SELECTOR_FLAGS,
+    ...OUTPUT_FLAGS,
     { name: 'revision', type: 'int', default: '0', summary: 'what this revision is' },
   ],
   async run(call) {
     const revision = call.flags.int('revision');
     if (revision < 0) throw new VerbError(`revision must be a positive integer: ${revision}`);
     const { targets, errors } = await workloadsOf(call);
+    const print = revisionPrinter(call);
     for (const target of targets) {
+      if (print) {
+        for (const each of await chosen(call, target, revision)) call.io.out(print(each.object));
+        continue;
+      }
       const withRevision = revision > 0 ? `with revision #${revision}` : '';
       call.io.out(`${resourceNameOf(target.object)} ${withRevision}\n${await historyOf(call, target, revision)}\n`);
     }
     throwIfAny(errors);
   },
 };
+
+/** undefined where the history is told as text. */
+function revisionPrinter({ flags, io }: VerbCall): ((object: object) => string) | undefined {
+  const printer = objectPrinter(flags, io);
+  if (flags.string('output').toLowerCase() !== 'json') return printer && ((object) => printer.print(object));
+  const kept = (object: object) =>
+    (flags.bool('show-managed-fields') ? object : withoutManagedFields(object)) as Kinded;
+  return (object) => formatStructJson(kept(object), `apps.v1.${kept(object).kind}`);
+}
+
+interface Kinded {
+  kind: string;
+}
+
+/** All of them, or the one that is meant. */
+async function chosen(call: VerbCall, target: Target, revision: number): Promise<Revision[]> {
+  const revisions = await revisionsOf(call, target);
+  if (revision === 0) return revisions;
+  return [found(revisions, revision)];
+}
+
+function found(revisions: readonly Revision[], revision: number): Revision {
+  const one = revisions.find(({ number }) => number === revision);
+  if (!one) throw new VerbError('unable to find the specified revision');
+  return one;
+}
 
 async function historyOf(call: VerbCall, target: Target, revision: number): Promise<string> {
   const revisions = await revisionsOf(call, target);
@@ -38,9 +71,7 @@ async function historyOf(call: VerbCall, target: Target, revision: number): Prom
     const rows = revisions.map(({ number, changeCause }) => `${number}\t${changeCause || '<none>'}\n`);
     return aligned(`REVISION\tCHANGE-CAUSE\n${rows.join('')}`, DESCRIBE_TABS);
   }
-  const found = revisions.find(({ number }) => number === revision);
-  if (!found) throw new VerbError('unable to find the specified revision');
-  return templateTextOf(found);
+  return templateTextOf(found(revisions, revision));
 }
 
 /** What the pods of a revision are. */

@@ -16,6 +16,8 @@ export interface Revision {
   template: PodTemplateSpec;
   /** Of the ReplicaSet or ControllerRevision that keeps it. */
   annotations: Readonly<Record<string, string>>;
+  /** The ReplicaSet; of others the workload itself as it was. */
+  object: object;
   /** What a ControllerRevision holds: the patch that leads back to it. */
   patch?: JsonObject;
 }
@@ -23,23 +25,29 @@ export interface Revision {
 const REVISION = 'deployment.kubernetes.io/revision';
 const CHANGE_CAUSE = 'kubernetes.io/change-cause';
 
+/** Kinds that kubectl knows to have pods. */
+const WITHOUT_HISTORY = new Set(['batch/Job', 'batch/CronJob', '/Pod', '/ReplicationController', 'apps/ReplicaSet']);
+
 /** Oldest first. Throws VerbError for kinds that have none. */
 export async function revisionsOf(call: VerbCall, target: Target): Promise<Revision[]> {
   const { group, kind } = target.resource;
   if (group === 'apps' && kind === 'Deployment') return ofDeployment(call, target);
   if (group === 'apps' && (kind === 'DaemonSet' || kind === 'StatefulSet')) return ofControllerRevisions(call, target);
-  throw new VerbError(
-    `no history viewer has been implemented for ${JSON.stringify(group ? `${kind}.${group}` : kind)}`,
-  );
+  const named = JSON.stringify(group ? `${kind}.${group}` : kind);
+  if (WITHOUT_HISTORY.has(`${group}/${kind}`))
+    throw new VerbError(`no history viewer has been implemented for ${named}`);
+  throw new VerbError(`error retrieving history for ${named}, no visitor method exists for {${group} ${kind}}`);
 }
 
 async function ofDeployment(call: VerbCall, target: Target): Promise<Revision[]> {
   const sets = await owned<ReplicaSet>(call, target, 'replicasets.apps');
-  const all = sets.map(({ metadata, spec }): Revision => {
+  const all = sets.map((set): Revision => {
+    const { metadata, spec } = set;
     const annotations = metadata.annotations ?? {};
     const changeCause = annotations[CHANGE_CAUSE] ?? '';
     const template = spec.template as PodTemplateSpec;
-    return { number: Number(annotations[REVISION] ?? 0), changeCause, template, annotations };
+    const object = { kind: 'ReplicaSet', apiVersion: 'apps/v1', metadata, spec, status: set.status };
+    return { number: Number(annotations[REVISION] ?? 0), changeCause, template, annotations, object };
   });
   return all.sort((a, b) => a.number - b.number);
 }
@@ -53,7 +61,7 @@ async function ofControllerRevisions(call: VerbCall, target: Target): Promise<Re
     const object = applyStrategicMergePatch(target.object as JsonObject, patch, { facts, type });
     const { template } = (object as unknown as { spec: { template: PodTemplateSpec } }).spec;
     const annotations = metadata.annotations ?? {};
-    return { number: revision, changeCause: annotations[CHANGE_CAUSE] ?? '', template, annotations, patch };
+    return { number: revision, changeCause: annotations[CHANGE_CAUSE] ?? '', template, annotations, object, patch };
   });
   return all.sort((a, b) => a.number - b.number);
 }
