@@ -126,6 +126,20 @@ test('what is known outlives that its server is not available, and is asked for 
   expect(openApi.specs()).toEqual([]);
 });
 
+test('a server that was changed while it was asked is not shown the tag of the one before', async () => {
+  const { openApi, answers, set, asked } = servers(remoteApi('w.io'));
+  answers('v1.w.io', [SPEC, { code: 404 }]);
+  const asking = openApi.refresh();
+  set(remoteApi('w.io'));
+  await asking;
+  asked.length = 0;
+  await openApi.refresh();
+  expect(asked.map(({ path, headers }) => [path, headers])).toEqual([
+    ['/openapi/v2', {}],
+    ['/openapi/v3', {}],
+  ]);
+});
+
 test('documents are merged by the priority of their groups, and in a group by name', async () => {
   const remotes = [remoteApi('b.io', 'v2', 1), remoteApi('b.io', 'v1', 30), remoteApi('a.io'), remoteApi('c.io')];
   const { openApi, answers } = servers(...remotes);

@@ -46,10 +46,9 @@ export class RemoteOpenApi implements RemoteSpecs {
     services.table.onChange((name) => {
       const known = this.#known.get(name);
       if (!known) return;
-      if (services.table.named(name)) {
+      if (services.table.named(name))
         known.mustAsk = true; // it may be another server now; until that is known, what the last one said holds
-        known.etag = undefined;
-      } else {
+      else {
         this.#known.delete(name);
         this.#generation++;
       }
@@ -106,7 +105,7 @@ export class RemoteOpenApi implements RemoteSpecs {
       askedMs: nowMs,
       mustAsk: false,
       asking: undefined,
-      etag: before?.etag,
+      etag: before?.mustAsk ? undefined : before?.etag,
       spec: before?.spec,
       address: before?.address,
     };

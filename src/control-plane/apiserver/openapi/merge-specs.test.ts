@@ -64,3 +64,11 @@ test('what a third server calls as the second did, and means the same by, is not
     definitions: { Meta: { type: 'object' }, Meta_v2: { type: 'string' } },
   });
 });
+
+test('many definitions are joined, each in one step', () => {
+  const definitions = Object.fromEntries(Array.from({ length: 100_000 }, (_, i) => [`D${i}`, {}]));
+  const own = { paths: {}, definitions: { D0: { type: 'string' } } };
+  const merged = mergedSpec(own, { paths: { '/a': path('D0') }, definitions });
+  expect(Object.keys(merged.definitions)).toHaveLength(100_001);
+  expect(merged.paths).toEqual({ '/a': path('D0_v2') });
+});

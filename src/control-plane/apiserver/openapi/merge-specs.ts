@@ -27,8 +27,12 @@ export function mergedSpec(base: Spec, whole: Spec): Spec {
   const isNew = (path: string) => !Object.hasOwn(base.paths, path);
   const other = Object.keys(whole.paths).every(isNew) ? whole : specUnder(whole, isNew);
   const names = new Map<string, string>();
-  for (const [name, definition] of Object.entries(other.definitions))
-    names.set(name, nameFor(definition, { name, base, other, taken: new Set(names.values()) }));
+  const taken = new Set<string>();
+  for (const [before, definition] of Object.entries(other.definitions)) {
+    const name = nameFor(definition, { name: before, base, other, taken });
+    names.set(before, name);
+    taken.add(name);
+  }
   const renamed = renaming(names);
   const definitions = Object.entries(other.definitions).map(([before, definition]) => {
     const name = names.get(before)!;

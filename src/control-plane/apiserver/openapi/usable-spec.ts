@@ -5,6 +5,7 @@ import { gnosticDocument } from './gnostic.ts';
 import { gnosticDocumentV3 } from './gnostic-v3.ts';
 import { specUnder } from './merge-specs.ts';
 import type { Spec } from './remote-specs.ts';
+import { withParametersInPlace } from './shared-parameters.ts';
 import { documentOfVersion2 } from './version-2-to-3.ts';
 
 const MAX_DEPTH = 200;
@@ -13,8 +14,10 @@ const INFO = { title: '', version: '' };
 /** What stands under these paths, if every document can be made of it: one bad server must not cost all others theirs. */
 export function usableSpec(document: Json | undefined, prefix: string): Spec | undefined {
   if (!isWithin(document, MAX_DEPTH) || !isJsonObject(document)) return undefined;
-  const { paths, definitions = {} } = document;
-  if (!isJsonObject(paths) || !isJsonObject(definitions)) return undefined;
+  const { paths: given, definitions = {}, parameters = {} } = document;
+  if (!isJsonObject(given) || !isJsonObject(definitions) || !isJsonObject(parameters)) return undefined;
+  const paths = withParametersInPlace(given, parameters);
+  if (!paths) return undefined;
   if (![...Object.values(paths), ...Object.values(definitions)].every(isJsonObject)) return undefined;
   const spec = specUnder({ paths, definitions } as unknown as Spec, (path) => path.startsWith(prefix));
   try {
