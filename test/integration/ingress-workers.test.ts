@@ -114,15 +114,84 @@ console.log(JSON.stringify({ ...found, without, again: await asked('any', 30) })
 process.exit(0);
 `;
 
-test.runIf(canHaveLab())('a rate limit holds over all of them, and without one of them the others go on', async () => {
-  const file = await bundle('several.mjs', SEVERAL);
+/** What a script says that runs in the network of a node that nobody else has. */
+async function said(file: string): Promise<unknown> {
   const lab = networkLab({ hosts: {}, gateway: '10.244.1.1' });
   try {
     const [command = '', ...args] = lab.commandIn('node', process.execPath, file);
     const { stdout } = await promisify(execFile)(command, args, { timeout: 150_000, killSignal: 'SIGKILL' });
-    // A burst of five, and the one that begins it.
-    expect(JSON.parse(stdout)).toEqual({ any: 30, limited: 6, without: 30, again: 30 });
+    return JSON.parse(stdout);
   } finally {
     lab.close();
   }
+}
+
+test.runIf(canHaveLab())('a rate limit holds over all of them, and without one of them the others go on', async () => {
+  const file = await bundle('several.mjs', SEVERAL);
+  // A burst of five, and the one that begins it.
+  expect(await said(file)).toEqual({ any: 30, limited: 6, without: 30, again: 30 });
+});
+
+/** Two that lose who started them, while one carries a request that has no answer yet. */
+const LEFT_ALONE = `
+import { fork } from 'node:child_process';
+import cluster from 'node:cluster';
+import { createServer, request } from 'node:http';
+import { silentLog } from './src/base/log.ts';
+import { systemClock, systemRandom } from './src/cmd/system-clock.ts';
+import { IngressWorkers, runIngressWorker } from './src/network/ingress/ingress-workers.ts';
+import { routeTableOf } from './src/network/ingress/route-table.ts';
+
+const HOST = 'www.example.com';
+if (cluster.isWorker) await runIngressWorker({ random: systemRandom, clock: systemClock });
+if (process.argv[2] === 'starter') {
+  process.once('disconnect', () => process.exit(1));
+  const workers = new IngressWorkers({
+    program: [process.argv[1]],
+    count: 2,
+    addresses: ['127.0.0.1'],
+    clock: systemClock,
+    log: { ...silentLog, warn: console.error, error: console.error },
+    signal: new AbortController().signal,
+  });
+  const backend = { service: { name: 'web', port: { number: 80 } } };
+  const rules = [{ host: HOST, http: { paths: [{ path: '/', pathType: 'Prefix', backend }] } }];
+  workers.tell({
+    hosts: [...routeTableOf([{ metadata: { name: 'web', namespace: 'shop' }, spec: { rules } }]).hosts],
+    endpoints: [['shop/web:80', [{ address: '127.0.0.1', port: 8080 }]]],
+  });
+  await new Promise(() => undefined);
+}
+let held;
+const isHeld = new Promise((resolve) => {
+  const answer = (asked, response) => {
+    if (asked.url !== '/held') return response.end('ok');
+    held = response;
+    resolve();
+  };
+  createServer(answer).listen(8080, '127.0.0.1');
+});
+const ask = (path) =>
+  new Promise((resolve) => {
+    const sent = request({ host: '127.0.0.1', port: 80, path, agent: false, headers: { host: HOST } });
+    sent.on('response', (response) => response.resume().on('end', () => resolve(response.statusCode)));
+    sent.on('error', ({ code }) => resolve(code));
+    sent.end();
+  });
+const until = async (wanted) => {
+  while ((await ask('/')) !== wanted) await new Promise((resolve) => setTimeout(resolve, 20));
+};
+const starter = fork(process.argv[1], ['starter']);
+await until(200);
+const answer = ask('/held');
+await isHeld;
+starter.kill('SIGKILL');
+await until('ECONNREFUSED'); // a successor may listen
+held.end('at last');
+console.log(JSON.stringify({ answer: await answer }));
+process.exit(0);
+`;
+
+test.runIf(canHaveLab())('who is left alone listens no more, and answers what is under way', async () => {
+  expect(await said(await bundle('left-alone.mjs', LEFT_ALONE))).toEqual({ answer: 200 });
 });

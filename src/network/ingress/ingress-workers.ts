@@ -165,10 +165,16 @@ const send = (worker: Worker, message: Message): void => {
 /** Who a process is that carries traffic, once it has what it needs root for. */
 const NOBODY = 65_534;
 
-/** Runs until the process that started it goes or says so. */
+/** Runs until the process that started it goes or says so, and then until what is under way has ended. */
 export async function runIngressWorker(services: { random: Random; clock: Clock }): Promise<void> {
   const { clock } = services;
-  const report = (what: Report) => process.send?.(what);
+  // Without the last argument a report that nobody hears any more would end this process.
+  const report = (what: Report) => process.send?.(what, undefined, undefined, () => undefined);
+  const { worker } = cluster;
+  // Node.js would end it the moment that it is left alone, and with it every request that it carries.
+  worker?.once('disconnect', () => {
+    worker.exitedAfterDisconnect = true;
+  });
   dropPrivileges();
   const metrics = new TrafficMetrics();
   const access = new AccessLog(clock, (lines, left) => report({ access: lines, left }));
@@ -199,9 +205,10 @@ export async function runIngressWorker(services: { random: Random; clock: Clock 
   });
   report({ hears: true });
   await new Promise<void>((resolve) => {
-    process.once('disconnect', () => resolve());
-    process.once('SIGTERM', () => resolve());
+    process.once('disconnect', resolve);
+    process.once('SIGTERM', resolve);
   });
+  process.removeAllListeners('SIGTERM'); // told once more, it ends at once
   await server.drain(DRAIN_MS);
   access.flush();
   report({ counted: LAST_COUNT, counts: metrics.counts });
