@@ -436,6 +436,12 @@ describe.skipIf(!packagedKubectl())('what is read', () => {
     'cm --recursive',
     'hpa --api-version=autoscaling/v1',
     'deployment.spec.strategy',
+    ...[
+      ...['pods', 'pods.spec', 'pods.metadata.labels', 'pods.metadata.managedFields.fieldsV1', 'pods.metadata.name.x'],
+      ...['deploy.spec.template.spec.containers', 'deployments.spec.strategy.rollingUpdate.maxSurge', 'cm.data.x'],
+      ...['crd.spec.versions --recursive', 'cm --recursive', 'hpa --api-version=autoscaling/v1', 'pods.nope', 'nope'],
+      ...['svc.spec.clusterIP', 'svc.spec.ports', 'deploy --api-version=nope', 'secret.data', 'networkpolicies.spec'],
+    ].map((line) => `${line} -o plaintext-openapiv2`),
   ])('explain %s', async (line) => {
     const [stock, own] = await both(['explain', ...words(line)]);
     expect(asText(own)).toBe(asText(stock));

@@ -1,4 +1,5 @@
 /** `kedge explain`: what the fields of a kind mean, from the server's OpenAPI v3. Source: kubectl explain, plain text. */
+import { explainedByV2 } from './explain-openapi-v2.ts';
 import { apiVersionOf, pathOf, type ServedResource } from './served-resources.ts';
 import type { Verb, VerbCall } from './verb.ts';
 import { VerbError } from './verb-error.ts';
@@ -27,6 +28,9 @@ export interface OpenApiDocument {
   components?: { schemas?: Record<string, Schema> };
 }
 
+const OPENAPI_V2 = 'plaintext-openapiv2';
+const FORMATS = ['plaintext', OPENAPI_V2];
+
 export const explainVerb: Verb = {
   name: 'explain',
   summary: 'tell what the fields of a kind mean',
@@ -35,7 +39,7 @@ export const explainVerb: Verb = {
     { name: 'recursive', type: 'bool', summary: 'all fields below, by name and type' },
     { name: 'api-version', type: 'string', summary: 'of this group and version' },
     { name: 'max-depth', type: 'int', default: '0', summary: 'with --recursive: how far down; 0 for all the way' },
-    { name: 'output', short: 'o', type: 'string', default: 'plaintext', summary: 'plaintext' },
+    { name: 'output', short: 'o', type: 'string', default: 'plaintext', summary: 'plaintext or plaintext-openapiv2' },
   ],
   async run(call) {
     const { args, flags, io, path } = call;
@@ -45,12 +49,15 @@ export const explainVerb: Verb = {
         `You must specify the type of resource to explain. Use "${program} api-resources" for a complete list of supported resources.\n`,
       );
     if (args.length > 1) throw new VerbError('We accept only this format: explain RESOURCE\n');
-    if (flags.string('output') !== 'plaintext') throw new VerbError(`unrecognized format: ${flags.string('output')}`);
+    if (!FORMATS.includes(flags.string('output')))
+      throw new VerbError(`unrecognized format: ${flags.string('output')}`);
     if (args[0]!.startsWith('.')) throw new VerbError('invalid jsonpath syntax, first node must be field node');
     const maxDepth = flags.int('max-depth');
     if (maxDepth > 0 && !flags.bool('recursive')) throw new VerbError('--max-depth requires --recursive');
     if (maxDepth < 0) throw new VerbError('--max-depth must be non-negative');
     const { resource, fields } = await meant(call, args[0]!);
+    if (flags.string('output') === OPENAPI_V2)
+      return io.out(await explainedByV2(call, resource, { fields, isRecursive: flags.bool('recursive') }));
     const document = await documentOf(call, resource);
     const { head, body } = explained(document, resource, { fields, isRecursive: flags.bool('recursive'), maxDepth });
     io.out(head);
