@@ -154,8 +154,9 @@ function partValue(given: unknown, key: string | number, type: TypeRef, pass: Pa
   return value;
 }
 
-/** What Go makes of a null in a list or a map. */
+/** What Go makes of a null in a list or a map; of bytes, what is there once they were stored. */
 function zeroElement(type: TypeRef, pass: Pass): unknown {
+  if (isScalar(type, 'bytes')) return '';
   if ('scalar' in type) return zeroOf(type.scalar) ?? null;
   if ('ref' in type) return structValue({}, typeNamed(pass.facts, type.ref), pass, undefined);
   return 'list' in type ? EMPTY_LIST : EMPTY_MAP;
