@@ -105,14 +105,6 @@ describe('the shape that comes out', () => {
     ).toEqual({ containers: [{ name: 'web', resources: {} }], priority: 0 });
   });
 
-  test('nulls in a map of texts or bytes are empty', () => {
-    expect(shaped('', 'ConfigMap', { data: { a: null }, binaryData: { b: null } })).toMatchObject({
-      data: { a: '' },
-      binaryData: { b: '' },
-    });
-    expect(shaped('', 'Secret', { data: { 'tls.crt': null } })).toMatchObject({ data: { 'tls.crt': '' } });
-  });
-
   test('pointers keep their zero value, and marks their emptiness', () => {
     expect(pod({ ...container({}), terminationGracePeriodSeconds: 0, volumes: [{ name: 'a', emptyDir: {} }] })).toEqual(
       {
@@ -260,6 +252,14 @@ describe('structs and times that Go always prints', () => {
     if ('problem' in result) throw new Error(result.problem);
     return result.object;
   };
+
+  test('nulls in a map of texts or bytes are empty', () => {
+    expect(shaped('', 'ConfigMap', { data: { a: null }, binaryData: { b: null } })).toMatchObject({
+      data: { a: '' },
+      binaryData: { b: '' },
+    });
+    expect(shaped('', 'Secret', { data: { 'tls.crt': null } })).toMatchObject({ data: { 'tls.crt': '' } });
+  });
 
   test('an Event has its source, empty, and null times', () => {
     expect(shaped('', 'Event', {})).toMatchObject({
