@@ -7,6 +7,7 @@ import { PassThrough } from 'node:stream';
 import tar from 'tar-stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { Pod } from '#api/core/v1/pod.ts';
 import { unpack } from '#cli/verbs/copied-files.ts';
 import { runVerb } from '#cli/verbs/run-verb.ts';
 import { verbs } from '#cli/verbs/verbs.ts';
@@ -37,8 +38,10 @@ beforeAll(async () => {
   server = await startLiveCluster();
   folder = mkdtempSync(join(tmpdir(), 'own-client-streams-'));
   writeFileSync(join(folder, 'objects.yaml'), OBJECTS);
-  await server.kubectl(['create', 'namespace', 'talk']);
-  await server.kubectl(['wait', 'serviceaccount/default', '-n', 'talk', '--for=create', '--timeout=90s']);
+  for (const name of ['talk', 'theirs', 'mine']) {
+    await server.kubectl(['create', 'namespace', name]);
+    await server.kubectl(['wait', 'serviceaccount/default', '-n', name, '--for=create', '--timeout=90s']);
+  }
   talker = await startTalkingPod(server, 'talk');
   await server.kubectl(['apply', '-n', 'talk', '-f', join(folder, 'objects.yaml')]);
 });
@@ -60,6 +63,45 @@ const both = async (line: string, more: { stdin?: string | undefined } = {}) => 
   const told = ({ code, stdout, stderr }: typeof own) => `${line}\n${masked(stdout)}\n--- ${code}\n${masked(stderr)}`;
   return { own: told(own), stock: told(stock) };
 };
+
+/** A status as the node of the talking pod would report it. */
+const ended = (phase: string, exitCode: number) => ({
+  phase,
+  containerStatuses: [
+    {
+      ...{ name: 'main', ready: false, restartCount: 0, image: 'i', imageID: '' },
+      state: { terminated: { exitCode, reason: exitCode === 0 ? 'Completed' : 'Error', message: 'told' } },
+    },
+  ],
+});
+const RUNNING = { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] };
+
+describe.skipIf(!packagedKubectl())('who runs a pod stays with it as with kubectl', () => {
+  test.each<[string, object, string?]>([
+    ['done --attach --restart=Never', ended('Succeeded', 0)],
+    ['failed --attach --restart=Never --rm', ended('Failed', 3)],
+    ['odd --attach --restart=Never --rm', ended('Failed', 0)],
+    ['quiet -i -q --restart=OnFailure --rm', ended('Succeeded', 0), ''],
+    ['here -i --rm --port=80 --expose', RUNNING, 'hello\n'],
+    ['hushed -i -q --rm --image-pull-policy=Never', RUNNING, 'hello\n'],
+    ['stays --attach --leave-stdin-open -i --restart=Never', RUNNING, 'hello\n'],
+    ['late --attach --pod-running-timeout=1s --rm', {}],
+  ])('run %s', async (line, status, stdin) => {
+    const [name = ''] = words(line);
+    const told = ['theirs', 'mine'].map(async (namespace) => {
+      const overrides = JSON.stringify({ spec: { nodeName: 'talking-node' } });
+      const more = `--image=i --overrides=${overrides} -n ${namespace}`;
+      const running = (namespace === 'mine' ? ownClient : stockKubectl)(called(`run ${line} ${more}`, { stdin }));
+      await server.kubectl(['wait', '--for=create', `pod/${name}`, '-n', namespace, '--timeout=90s']);
+      const at = { name, namespace, subresource: 'status' };
+      await server.api.loopback.client.patch(Pod, at, { type: 'merge', patch: { status } });
+      const { code, stdout, stderr } = await running;
+      return `${masked(stdout)}\n--- ${code}\n${masked(stderr)}`.replaceAll(namespace, 'NS');
+    });
+    const [stock, own] = await Promise.all(told);
+    expect(own).toBe(stock);
+  });
+});
 
 describe.skipIf(!packagedKubectl())('refuses as kubectl does', () => {
   test.each([

@@ -126,15 +126,18 @@ export interface Manner {
   dryRun: DryRun;
   graceSeconds: number;
   propagationPolicy: string;
+  /** Nothing is told. */
+  isQuiet?: boolean;
 }
 
 /** @returns the object's UID, if the server said it. */
 export async function deleteOne(
   { flags, io, cluster }: VerbCall,
   target: Target,
-  { dryRun, graceSeconds, propagationPolicy }: Manner,
+  { dryRun, graceSeconds, propagationPolicy, isQuiet = false }: Manner,
 ): Promise<string | undefined> {
   const told = () => {
+    if (isQuiet) return '';
     const kind = printedKindOf(target.resource);
     if (flags.string('output') === 'name') return `${kind}/${target.name}\n`;
     const where = target.resource.isNamespaced ? ` from ${target.namespace} namespace` : '';

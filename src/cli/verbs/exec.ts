@@ -34,11 +34,12 @@ export const execVerb: Verb = {
     if (command.length === 0) throw new VerbError('you must specify at least one command for the container');
     const pod = await meantPod({ ...call, args: args.slice(0, before) });
     refuseIfOver(pod);
-    return run(call, { pod, subresource: 'exec', command });
+    return joinContainer(call, { pod, container: meantContainer(call, pod), subresource: 'exec', command });
   },
 };
 
-const ATTACHED = `All commands and output from this session will be recorded in container logs, including credentials and sensitive information passed through the command prompt.
+/** What who attaches is told first. */
+export const ATTACHED = `All commands and output from this session will be recorded in container logs, including credentials and sensitive information passed through the command prompt.
 If you don't see a command prompt, try pressing enter.
 `;
 
@@ -60,7 +61,7 @@ export const attachVerb: Verb = {
       throw new VerbError(`cannot attach a container in a completed pod; current phase is ${phase}`);
     refuseUnknownContainer(call, pod);
     if (!call.flags.bool('quiet')) call.io.err(ATTACHED);
-    return run(call, { pod, subresource: 'attach', command: [] });
+    return joinContainer(call, { pod, container: meantContainer(call, pod), subresource: 'attach', command: [] });
   },
 };
 
@@ -88,15 +89,22 @@ export function refuseIfOver({ status }: Pod): void {
     throw new VerbError(`cannot exec into a container in a completed pod; current phase is ${phase}`);
 }
 
+const meantContainer = ({ flags, io }: VerbCall, pod: Pod): string =>
+  containerOf(pod, flags.string('container'), { io, isQuiet: flags.bool('quiet') });
+
 interface Session {
   pod: Pod;
+  container: string;
   subresource: 'exec' | 'attach';
   command: readonly string[];
 }
 
-async function run(call: VerbCall, { pod, subresource, command }: Session): Promise<number> {
+/** Of a command with the flags `stdin`, `tty` and `quiet`. @returns the exit code. Throws VerbError when it is none. */
+export async function joinContainer(
+  call: VerbCall,
+  { pod, container, subresource, command }: Session,
+): Promise<number> {
   const { flags, io, cluster } = call;
-  const container = containerOf(pod, flags.string('container'), { io, isQuiet: flags.bool('quiet') });
   const hasInput = flags.bool('stdin');
   const isTerminal = isTerminalOf(call);
   const pods = (await cluster.resources()).named('pods');

@@ -2,11 +2,13 @@
 
 import type { Json } from '#api/machinery/json-value.ts';
 import { applyMergePatch } from '#api/machinery/merge-patch.ts';
-import { createObject, OBJECT_FLAGS } from './create/created.ts';
+import { createdObject, OBJECT_FLAGS } from './create/created.ts';
 import type { ManifestObject } from './manifests.ts';
+import { structPrinter } from './output/struct-order.ts';
+import { attachedRun, ATTACHED_RUN_FLAGS, deleteCreated, refuseUnattachable } from './run-attached.ts';
 import type { Verb, VerbCall } from './verb.ts';
-import { unexpected, VerbError } from './verb-error.ts';
-import { fieldManagerFlag } from './writing.ts';
+import { throwIfAny, unexpected, VerbError } from './verb-error.ts';
+import { dryRunNote, dryRunOf, fieldManagerFlag } from './writing.ts';
 
 const POLICIES = ['Always', 'OnFailure', 'Never'];
 
@@ -28,6 +30,8 @@ export const runVerb: Verb = {
     { name: 'privileged', type: 'bool', summary: 'run the container privileged' },
     { name: 'stdin', short: 'i', type: 'bool', summary: 'keep standard input of the container open' },
     { name: 'tty', short: 't', type: 'bool', summary: 'give the container a terminal' },
+    { name: 'expose', type: 'bool', summary: 'make a Service for the port of the pod as well' },
+    ...ATTACHED_RUN_FLAGS,
     { name: 'overrides', type: 'string', summary: 'JSON that is merged into the pod' },
   ],
   async run(call) {
@@ -40,10 +44,54 @@ export const runVerb: Verb = {
       throw unexpected(`invalid restart policy: ${flags.string('restart')}`, path);
     if (flags.bool('tty') && !flags.bool('stdin'))
       throw unexpected('-i/--stdin is required for containers with -t/--tty=true', path);
+    if (flags.bool('expose') && !flags.string('port'))
+      throw unexpected('--port must be set when exposing a service', path);
+    const isAttached = refuseUnattachable(call);
     refuseUnreadable(call);
-    await createObject(call, podOf(call, name));
+    return create(call, name, isAttached);
   },
 };
+
+/** @returns the exit code of the pod, where it was waited for. */
+async function create(call: VerbCall, name: string, isAttached: boolean): Promise<number> {
+  const { flags, io } = call;
+  const print = structPrinter(flags, io);
+  const operation = `created${dryRunNote(dryRunOf(flags))}`;
+  const pod = await createdObject(call, podOf(call, name));
+  const created = [pod];
+  const errors: unknown[] = [];
+  if (flags.bool('expose')) {
+    try {
+      const service = await createdObject(call, serviceOf(call, name));
+      created.push(service);
+      io.out(print(service, operation) + (flags.string('output') === 'yaml' ? '---\n' : ''));
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (isAttached) {
+    try {
+      return await attachedRun(call, pod);
+    } finally {
+      if (flags.bool('rm')) await deleteCreated(call, created as ManifestObject[]);
+    }
+  }
+  io.out(print(pod, operation));
+  throwIfAny(errors);
+  return 0;
+}
+
+function serviceOf({ flags }: VerbCall, name: string): ManifestObject {
+  const port = Number(flags.string('port'));
+  const labels = flags.string('labels') ? pairs(flags.string('labels').split(',')) : undefined;
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, ...(labels && { labels }) },
+    spec: { ports: [{ protocol: 'TCP', port, targetPort: port }], selector: labels ?? { run: name } },
+    status: { loadBalancer: {} },
+  } as ManifestObject;
+}
 
 const PULL_POLICIES = ['', 'Always', 'IfNotPresent', 'Never'];
 
@@ -67,7 +115,7 @@ function podOf({ args, flags }: VerbCall, name: string): ManifestObject {
     ...(env.length > 0 && { env }),
     resources: {},
     ...(flags.bool('privileged') && { securityContext: { privileged: true } }),
-    ...(flags.bool('stdin') && { stdin: true, stdinOnce: true }),
+    ...(flags.bool('stdin') && { stdin: true, ...(!flags.bool('leave-stdin-open') && { stdinOnce: true }) }),
     ...(flags.bool('tty') && { tty: true }),
   };
   const annotations = pairs(flags.list('annotations'));

@@ -3,6 +3,7 @@ import { whileDoing } from '../error-text.ts';
 import { annotated } from '../last-applied.ts';
 import type { ManifestObject } from '../manifests.ts';
 import { OUTPUT_FLAGS, resultPrinter } from '../output/output-flags.ts';
+import { structPrinter } from '../output/struct-order.ts';
 import { pathOf } from '../served-resources.ts';
 import { SELECTOR_FLAGS, type Target, targetOf, targetsOf } from '../targets.ts';
 import type { VerbCall } from '../verb.ts';
@@ -40,16 +41,23 @@ export async function createFromFiles(call: VerbCall): Promise<void> {
   throwIfAny(errors);
 }
 
-/** Sends an object that the command line describes. Its namespace is the one of the command. */
+/** Sends an object that the command line describes, and tells it. Its namespace is the one of the command. */
 export async function createObject(call: VerbCall, object: ManifestObject): Promise<void> {
   const { flags, io } = call;
+  const print = structPrinter(flags, io);
+  io.out(print(await createdObject(call, object), `created${dryRunNote(dryRunOf(flags))}`));
+}
+
+/** As `createObject`, but tells nothing. */
+export async function createdObject(call: VerbCall, object: ManifestObject): Promise<unknown> {
+  const { flags } = call;
   const target = await targetOf(call, { object, source: '' });
   if (!call.cluster.isNamespaceGiven && dryRunOf(flags) === 'client') {
     // Nobody said where it is to be: whoever applies it will.
     const { namespace, ...metadata } = (target.object as ManifestObject).metadata;
     target.object = { ...(target.object as ManifestObject), metadata };
   }
-  io.out(resultPrinter(flags, io)(await sent(call, target), `created${dryRunNote(dryRunOf(flags))}`));
+  return sent(call, target);
 }
 
 async function sent({ flags, cluster }: VerbCall, { resource, namespace, object }: Target): Promise<unknown> {

@@ -2,11 +2,25 @@
 import { facts } from '#api/generated/facts.ts';
 import type { TypeRef } from '#api/machinery/facts.ts';
 import { isJsonObject, type Json, type JsonObject, objectOf } from '#api/machinery/json-value.ts';
-import { escapeHtml, sorted } from './json.ts';
+import type { Flags } from '../flags.ts';
+import type { VerbIo } from '../verb.ts';
+import { escapeHtml, formatJson, sorted } from './json.ts';
+import { resultPrinter, withoutManagedFields } from './output-flags.ts';
+
+/** As `resultPrinter`, of objects that kubectl has as structs. */
+export function structPrinter(flags: Flags, io: VerbIo): (object: unknown, operation: string) => string {
+  if (flags.string('output').toLowerCase() !== 'json') return resultPrinter(flags, io);
+  return (object) => formatStructJson(flags.bool('show-managed-fields') ? object : withoutManagedFields(object));
+}
 
 /** Four blanks, as `formatJson`. Fields that the type does not have come last. */
-export function formatStructJson(object: object, type: string): string {
-  return `${escapeHtml(JSON.stringify(inOrder(object as JsonObject, { ref: type }), undefined, 4))}\n`;
+function formatStructJson(object: unknown): string {
+  const { apiVersion = '', kind = '' } = object as { apiVersion?: string; kind?: string };
+  const [version = '', group = ''] = apiVersion.split('/').reverse();
+  const type = facts.typeOfKind(group, version, kind);
+  return type
+    ? `${escapeHtml(JSON.stringify(inOrder(object as Json, { ref: type.name }), undefined, 4))}\n`
+    : formatJson(object);
 }
 
 function inOrder(value: Json, type: TypeRef): Json {

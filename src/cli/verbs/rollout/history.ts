@@ -2,8 +2,8 @@
 import { describePodTemplate } from '../describe/pod-template.ts';
 import { Report } from '../describe/report.ts';
 import { fileFlags } from '../manifests.ts';
-import { OUTPUT_FLAGS, objectPrinter, resourceNameOf, withoutManagedFields } from '../output/output-flags.ts';
-import { formatStructJson } from '../output/struct-order.ts';
+import { OUTPUT_FLAGS, resourceNameOf } from '../output/output-flags.ts';
+import { structPrinter } from '../output/struct-order.ts';
 import { aligned, DESCRIBE_TABS } from '../output/tabs.ts';
 import { SELECTOR_FLAGS, type Target } from '../targets.ts';
 import type { Verb, VerbCall } from '../verb.ts';
@@ -25,10 +25,11 @@ export const historyVerb: Verb = {
     const revision = call.flags.int('revision');
     if (revision < 0) throw new VerbError(`revision must be a positive integer: ${revision}`);
     const { targets, errors } = await workloadsOf(call);
-    const print = revisionPrinter(call);
+    const isTold = call.flags.string('output') === '';
+    const print = structPrinter(call.flags, call.io);
     for (const target of targets) {
-      if (print) {
-        for (const each of await chosen(call, target, revision)) call.io.out(print(each.object));
+      if (!isTold) {
+        for (const each of await chosen(call, target, revision)) call.io.out(print(each.object, ''));
         continue;
       }
       const withRevision = revision > 0 ? `with revision #${revision}` : '';
@@ -37,19 +38,6 @@ export const historyVerb: Verb = {
     throwIfAny(errors);
   },
 };
-
-/** undefined where the history is told as text. */
-function revisionPrinter({ flags, io }: VerbCall): ((object: object) => string) | undefined {
-  const printer = objectPrinter(flags, io);
-  if (flags.string('output').toLowerCase() !== 'json') return printer && ((object) => printer.print(object));
-  const kept = (object: object) =>
-    (flags.bool('show-managed-fields') ? object : withoutManagedFields(object)) as Kinded;
-  return (object) => formatStructJson(kept(object), `apps.v1.${kept(object).kind}`);
-}
-
-interface Kinded {
-  kind: string;
-}
 
 /** All of them, or the one that is meant. */
 async function chosen(call: VerbCall, target: Target, revision: number): Promise<Revision[]> {
