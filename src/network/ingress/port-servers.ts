@@ -1,5 +1,5 @@
 /** The servers of one port: HTTP/1.1 and, where TLS ends here or a backend needs it, HTTP/2. */
-import { createServer, type Server as HttpServer, type IncomingMessage } from 'node:http';
+import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import {
   createServer as createPlainHttp2Server,
   createSecureServer,
@@ -9,6 +9,7 @@ import {
 import type { Server, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createServer as createTlsServer, type SecureContext } from 'node:tls';
+import type { Timer } from '#base/clock.ts';
 import type { Request } from './arrival.ts';
 import { carryUpgrade, isOrdinary } from './carry-upgrade.ts';
 import type { KeyPair } from './certificates.ts';
@@ -18,6 +19,8 @@ import { passThrough, passthroughFor } from './pass-through.ts';
 import { carry, type Response, type TrafficContext } from './traffic.ts';
 
 const KEEP_ALIVE_MS = 75_000;
+/** Of a server that drains. */
+const LOOK_FOR_IDLE_MS = 500;
 /** Until a head must be whole. A body may take as long as it comes. */
 const HEADERS_MS = 60_000;
 const MOST_HEADER_BYTES = 32 * 1024;
@@ -40,6 +43,8 @@ export class PortServers {
   readonly #options: PortOptions;
   readonly #servers: Server[] = [];
   readonly #sockets = new Set<Socket>();
+  /** Of HTTP/2. */
+  readonly #sessions = new Set<ServerHttp2Session>();
 
   constructor(options: PortOptions) {
     this.#options = options;
@@ -66,11 +71,19 @@ export class PortServers {
       (server as Http2SecureServer).setSecureContext({ cert: pair.certificate, key: pair.key });
   }
 
-  /** Takes no new connections; resolves when the last of the old ones has ended. */
+  /** Takes no new connections; resolves when the last of the old ones has ended, each of which is asked to. */
   async drain(): Promise<void> {
     const ended = this.#servers.map((server) => new Promise((resolve) => server.close(resolve)));
-    for (const server of this.#servers) (server as Partial<HttpServer>).closeIdleConnections?.();
+    for (const server of this.#servers) server.prependListener('request', askToGo);
+    for (const session of this.#sessions) session.close();
+    let looking: Timer | undefined;
+    const look = () => {
+      for (const server of this.#servers) (server as Partial<HttpServer>).closeIdleConnections?.();
+      looking = this.#options.context.clock.timer(LOOK_FOR_IDLE_MS, look);
+    };
+    look();
     await Promise.all(ended);
+    looking?.cancel();
   }
 
   get connections(): number {
@@ -91,7 +104,7 @@ export class PortServers {
     });
     // For those that speak HTTP/2 without TLS; it listens nowhere itself.
     const http2 = this.#carrying(createPlainHttp2Server({ settings: { maxConcurrentStreams: MOST_STREAMS } }));
-    endIdleSessions(http2);
+    this.#keepSessions(http2);
     const { context } = this.#options;
     return this.#inFront(this.#carrying(server), (socket, serve) => {
       if (!context.port?.speaksHttp2) return serve();
@@ -115,7 +128,7 @@ export class PortServers {
     });
     // Those that speak HTTP/1.1 there are kept as long as the others.
     Object.assign(server, { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_MS, requestTimeout: 0 });
-    endIdleSessions(server);
+    this.#keepSessions(server);
     server.on('secureConnection', (socket) => socket.setMaxListeners(0)); // one carries many requests at a time
     const ending = this.#endingTls();
     return this.#inFront(this.#carrying(server), (socket, serve) => {
@@ -164,6 +177,15 @@ export class PortServers {
     return server;
   }
 
+  /** Those that are idle end. */
+  #keepSessions(server: Server): void {
+    server.on('session', (session: ServerHttp2Session) => {
+      this.#sessions.add(session);
+      session.once('close', () => this.#sessions.delete(session));
+      session.setTimeout(KEEP_ALIVE_MS, () => session.close());
+    });
+  }
+
   /** Asks before a connection is served: `serve` gives it to whoever would have had it. */
   #inFront<T extends Server>(server: T, ask: (socket: Socket, serve: () => void) => void): T {
     const listeners = server.listeners('connection');
@@ -196,6 +218,7 @@ function headWithoutUpgrade({ method, url, httpVersion, rawHeaders }: IncomingMe
   return Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
 }
 
-function endIdleSessions(server: Server): void {
-  server.on('session', (session: ServerHttp2Session) => session.setTimeout(KEEP_ALIVE_MS, () => session.close()));
+/** With the next answer. HTTP/2 has its own way. */
+function askToGo(request: Request, response: Response): void {
+  if (request.httpVersionMajor === 1) (response as ServerResponse).shouldKeepAlive = false;
 }
