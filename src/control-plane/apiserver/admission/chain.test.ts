@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { Pod } from '#api/core/v1/pod.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import { seededRandom } from '#base/random.ts';
 import {
@@ -213,3 +214,33 @@ test('nothing is admitted before what plugins read is being followed', () => {
     ]),
   );
 });
+
+test.each(['NamespaceLifecycle', 'ServiceAccount', 'NodeRestriction', 'Priority', 'RuntimeClass'])(
+  '%s waits for nothing when its copies know the answer',
+  (name) => {
+    cluster.put({ ...object('RuntimeClass', 'sandboxed', { handler: 'runsc' }), apiVersion: 'node.k8s.io/v1' });
+    const services = { informers: cluster, live: cluster.live, clock, random: seededRandom(1), ...withoutNetwork };
+    const all = { ...services, authorizer: { authorize: () => noOpinion() } };
+    const wanted = pod({ serviceAccountName: 'default', priorityClassName: 'high', runtimeClassName: 'sandboxed' });
+    const request = {
+      verb: 'create',
+      kind: Pod,
+      namespace: 'a',
+      name: 'web',
+      subresource: '',
+      user: { name: 'alice', groups: [] },
+      dryRun: false,
+      object: wanted,
+      old: undefined,
+    } as const;
+    const asked = defaultAdmission({ rbac: { policyRulesOf: () => [], rulesBehind: () => [] } }).filter(
+      (plugin) => plugin.name === name && plugin.handles(request),
+    );
+    const reinvocation = { isAgain: false, isWanted: false, kept: new Map() };
+    expect(asked).not.toEqual([]);
+    for (const plugin of asked) {
+      expect(plugin.mutate?.(request, all, reinvocation)).not.toBeInstanceOf(Promise);
+      expect(plugin.validate?.(request, all)).not.toBeInstanceOf(Promise);
+    }
+  },
+);

@@ -4,6 +4,7 @@
  */
 import { Namespace } from '#api/core/v1/namespace.ts';
 import { forbidden, notFound, StatusError } from '#api/machinery/status.ts';
+import { type Soon, soon } from '#base/soon.ts';
 import {
   type AdmissionPlugin,
   type AdmissionRequest,
@@ -20,11 +21,11 @@ const DISTRUST_MS = 30_000;
 export function namespaceLifecycle(): AdmissionPlugin {
   const distrustedUntilMs = new Map<string, number>();
 
-  const namespaceOf = async (name: string, { informers, live, clock }: AdmissionServices) => {
+  const namespaceOf = (name: string, { informers, live, clock }: AdmissionServices): Soon<Namespace | undefined> => {
     const distrusted = (distrustedUntilMs.get(name) ?? 0) > clock.now();
     if (!distrusted) distrustedUntilMs.delete(name);
     const copy = distrusted ? undefined : informers.for(Namespace).get(name);
-    return copy ?? (await live(Namespace, { name }));
+    return copy ?? live(Namespace, { name });
   };
 
   return defineAdmission({
@@ -32,12 +33,13 @@ export function namespaceLifecycle(): AdmissionPlugin {
     on: { resources: '*', verbs: ['create', 'update', 'delete'] },
     reads: [Namespace],
 
-    async mutate(object, request, services) {
+    mutate(object, request, services) {
       if (!isInNamespace(request) || isAccessReview(request)) return object;
-      const namespace = await namespaceOf(request.namespace, services);
-      if (!namespace) throw notFound(NAMESPACES, request.namespace);
-      if (request.verb === 'create' && namespace.status?.phase === 'Terminating') throw terminating(request);
-      return object;
+      return soon(namespaceOf(request.namespace, services), (namespace) => {
+        if (!namespace) throw notFound(NAMESPACES, request.namespace);
+        if (request.verb === 'create' && namespace.status?.phase === 'Terminating') throw terminating(request);
+        return object;
+      });
     },
 
     validate({ verb, kind, name, subresource }, { clock }) {

@@ -17,6 +17,7 @@ import type {
 import { isEqual } from '#api/machinery/equal.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { notFound } from '#api/machinery/status.ts';
+import { type Soon, soon } from '#base/soon.ts';
 import { nodeNameOf } from '../authorization/node.ts';
 import { type AdmissionRequest, type AdmissionServices, defineAdmission, refused } from './define-admission.ts';
 import { forbiddenLabelsAmong } from './node-labels.ts';
@@ -48,26 +49,27 @@ export const nodeRestriction = defineAdmission({
   },
 
   /** Tokens are looked at as they are asked for: before the audiences of a request without any are filled in. */
-  async mutate(object, request, services) {
-    if (isTokenRequest(request)) await refuseUnless(request, services, tokenRefusal);
-    return object;
+  mutate(object, request, services) {
+    if (!isTokenRequest(request)) return object;
+    return soon(refuseUnless(request, services, tokenRefusal), () => object);
   },
 
-  async validate(request, services) {
+  validate(request, services) {
     const check = CHECKS[request.kind.plural];
-    if (check && !isTokenRequest(request)) await refuseUnless(request, services, check);
+    if (check && !isTokenRequest(request)) return refuseUnless(request, services, check);
   },
 });
 
 const isTokenRequest = ({ kind, verb, subresource }: AdmissionRequest): boolean =>
   kind.plural === 'serviceaccounts' && verb === 'create' && subresource === 'token';
 
-async function refuseUnless(request: AdmissionRequest, services: AdmissionServices, check: Check): Promise<void> {
+function refuseUnless(request: AdmissionRequest, services: AdmissionServices, check: Check): Soon<void> {
   const node = nodeNameOf(request.user);
   if (node === undefined) return;
   if (node === '') throw refused(request, `could not determine node from user ${JSON.stringify(request.user.name)}`);
-  const why = await check(node, request, services);
-  if (why) throw refused(request, why);
+  return soon(check(node, request, services), (why) => {
+    if (why) throw refused(request, why);
+  });
 }
 
 /** Each says why not; undefined: nothing against it. */

@@ -2,6 +2,7 @@
 import type { Pod } from '#api/core/v1/pod.ts';
 import { withParts } from '#api/machinery/object.ts';
 import { PriorityClass } from '#api/scheduling/v1/priority-class.ts';
+import { type Soon, soon } from '#base/soon.ts';
 import { type AdmissionRequest, type AdmissionServices, defineAdmission, refused } from './define-admission.ts';
 
 export const priority = defineAdmission<Pod>({
@@ -9,24 +10,29 @@ export const priority = defineAdmission<Pod>({
   on: { resources: [{ group: '', plural: 'pods' }], verbs: ['create', 'update'] },
   reads: [PriorityClass],
 
-  async mutate(pod, request, services) {
+  mutate(pod, request, services) {
     if (request.verb === 'update') return keepComputed(pod, request.old);
-    const { priorityClassName, value, preemptionPolicy } = await computed(pod, request, services);
-    const { spec } = pod;
-    if (spec.priority !== undefined && spec.priority !== value)
-      throw refused(
-        request,
-        `the integer value of priority (${spec.priority}) must not be provided in pod spec; priority admission controller computed ${value} from the given PriorityClass name`,
-      );
-    if (spec.preemptionPolicy !== undefined && spec.preemptionPolicy !== preemptionPolicy)
-      throw refused(
-        request,
-        `the string value of PreemptionPolicy (${spec.preemptionPolicy}) must not be provided in pod spec; priority admission controller computed ${preemptionPolicy} from the given PriorityClass name`,
-      );
-    const named = priorityClassName ? { priorityClassName } : {};
-    return withParts(pod, { spec: Object.assign({}, spec, named, { priority: value, preemptionPolicy }) });
+    return soon(classOf(pod, request, services), (chosen) => computed(pod, request, chosen));
   },
 });
+
+function computed(pod: Pod, request: AdmissionRequest, chosen: PriorityClass | undefined): Pod {
+  const { spec } = pod;
+  const value = chosen?.value ?? 0;
+  const preemptionPolicy = chosen?.preemptionPolicy ?? ('PreemptLowerPriority' as const);
+  if (spec.priority !== undefined && spec.priority !== value)
+    throw refused(
+      request,
+      `the integer value of priority (${spec.priority}) must not be provided in pod spec; priority admission controller computed ${value} from the given PriorityClass name`,
+    );
+  if (spec.preemptionPolicy !== undefined && spec.preemptionPolicy !== preemptionPolicy)
+    throw refused(
+      request,
+      `the string value of PreemptionPolicy (${spec.preemptionPolicy}) must not be provided in pod spec; priority admission controller computed ${preemptionPolicy} from the given PriorityClass name`,
+    );
+  const named = chosen?.metadata.name ? { priorityClassName: chosen.metadata.name } : {};
+  return withParts(pod, { spec: Object.assign({}, spec, named, { priority: value, preemptionPolicy }) });
+}
 
 /** At most one class may be the default for pods that name none. */
 export const singleDefaultPriorityClass = defineAdmission<PriorityClass>({
@@ -60,18 +66,20 @@ function keepComputed(pod: Pod, old: Pod | undefined): Pod {
   };
 }
 
-async function computed(pod: Pod, request: AdmissionRequest, { informers, live }: AdmissionServices) {
+/** The one it names, or the default, if there is one. */
+function classOf(
+  { spec }: Pod,
+  request: AdmissionRequest,
+  { informers, live }: AdmissionServices,
+): Soon<PriorityClass | undefined> {
   const classes = informers.for(PriorityClass);
-  const wanted = pod.spec.priorityClassName;
-  const chosen = wanted
-    ? (classes.get(wanted) ?? (await live(PriorityClass, { name: wanted })))
-    : defaultOf(classes.list());
-  if (wanted && !chosen) throw refused(request, `no PriorityClass with name ${wanted} was found`);
-  return {
-    priorityClassName: chosen?.metadata.name ?? '',
-    value: chosen?.value ?? 0,
-    preemptionPolicy: chosen?.preemptionPolicy ?? ('PreemptLowerPriority' as const),
-  };
+  const name = spec.priorityClassName;
+  if (!name) return defaultOf(classes.list());
+  const found = classes.get(name) ?? live(PriorityClass, { name });
+  return soon<PriorityClass | undefined, PriorityClass>(found, (chosen) => {
+    if (!chosen) throw refused(request, `no PriorityClass with name ${name} was found`);
+    return chosen;
+  });
 }
 
 /** Of several defaults, made at the same time, the lowest counts. */

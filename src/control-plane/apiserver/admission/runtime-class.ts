@@ -3,6 +3,7 @@ import type { Pod } from '#api/core/v1/pod.ts';
 import type { Scheduling } from '#api/generated/schema.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import { RuntimeClass } from '#api/node/v1/runtime-class.ts';
+import { type Soon, soon } from '#base/soon.ts';
 import { type AdmissionRequest, type AdmissionServices, defineAdmission, refused } from './define-admission.ts';
 
 export const runtimeClass = defineAdmission<Pod>({
@@ -10,29 +11,40 @@ export const runtimeClass = defineAdmission<Pod>({
   on: { resources: [{ group: '', plural: 'pods' }], verbs: ['create'] },
   reads: [RuntimeClass],
 
-  async mutate(pod, request, services) {
-    const chosen = await classOf(pod, request, services);
-    if (!chosen) return pod;
-    return withScheduling(withOverhead(pod, chosen, request), chosen.scheduling, request);
+  mutate(pod, request, services) {
+    return soon(classOf(pod, request, services), (chosen) => {
+      if (!chosen) return pod;
+      return withScheduling(withOverhead(pod, chosen, request), chosen.scheduling, request);
+    });
   },
 
-  async validate(request, services) {
+  validate(request, services) {
     const { object: pod } = request;
     if (!pod?.spec.overhead) return;
-    const overhead = (await classOf(pod, request, services))?.overhead?.podFixed;
-    if (!overhead)
-      throw refused(request, 'pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead');
-    if (!isEqual(overhead, pod.spec.overhead))
-      throw refused(request, "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead");
+    return soon(classOf(pod, request, services), (chosen) => {
+      const overhead = chosen?.overhead?.podFixed;
+      if (!overhead)
+        throw refused(request, 'pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead');
+      if (!isEqual(overhead, pod.spec.overhead))
+        throw refused(request, "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead");
+    });
   },
 });
 
-async function classOf({ spec }: Pod, request: AdmissionRequest, { informers, live }: AdmissionServices) {
+function classOf(
+  { spec }: Pod,
+  request: AdmissionRequest,
+  { informers, live }: AdmissionServices,
+): Soon<RuntimeClass | undefined> {
   const name = spec.runtimeClassName;
   if (!name) return undefined;
-  const found = informers.for(RuntimeClass).get(name) ?? (await live(RuntimeClass, { name }));
-  if (!found) throw refused(request, `pod rejected: RuntimeClass ${JSON.stringify(name)} not found`);
-  return found;
+  return soon<RuntimeClass | undefined, RuntimeClass>(
+    informers.for(RuntimeClass).get(name) ?? live(RuntimeClass, { name }),
+    (found) => {
+      if (!found) throw refused(request, `pod rejected: RuntimeClass ${JSON.stringify(name)} not found`);
+      return found;
+    },
+  );
 }
 
 function withOverhead(pod: Pod, { overhead }: RuntimeClass, request: AdmissionRequest): Pod {

@@ -10,6 +10,7 @@ import { withParts } from '#api/machinery/object.ts';
 import { StatusError } from '#api/machinery/status.ts';
 import { sleep } from '#base/clock.ts';
 import { type Random, randomSuffix } from '#base/random.ts';
+import { type Soon, soon } from '#base/soon.ts';
 import { type AdmissionRequest, type AdmissionServices, defineAdmission, refused } from './define-admission.ts';
 import { unmountableByEphemeral, unmountableSecret } from './mountable-secrets.ts';
 
@@ -27,26 +28,28 @@ export const serviceAccountPlugin = defineAdmission<Pod>({
   on: { resources: [{ group: '', plural: 'pods' }], verbs: ['create'] },
   reads: [ServiceAccount],
 
-  async mutate(pod, request, services) {
+  mutate(pod, request, services) {
     if (isMirrorPod(pod)) return pod;
     const serviceAccountName = pod.spec.serviceAccountName || DEFAULT_NAME;
-    const account = await accountOf(serviceAccountName, request, services);
-    const naming = { serviceAccountName, serviceAccount: serviceAccountName };
-    const named = withParts(pod, { spec: Object.assign({}, pod.spec, naming) });
-    const mounted = wantsToken(pod, account) ? withToken(named, services.random) : named;
-    if (pod.spec.imagePullSecrets?.length || !account.imagePullSecrets?.length) return mounted;
-    return { ...mounted, spec: { ...mounted.spec, imagePullSecrets: account.imagePullSecrets } };
+    return soon(accountOf(serviceAccountName, request, services), (account) => {
+      const naming = { serviceAccountName, serviceAccount: serviceAccountName };
+      const named = withParts(pod, { spec: Object.assign({}, pod.spec, naming) });
+      const mounted = wantsToken(pod, account) ? withToken(named, services.random) : named;
+      if (pod.spec.imagePullSecrets?.length || !account.imagePullSecrets?.length) return mounted;
+      return { ...mounted, spec: { ...mounted.spec, imagePullSecrets: account.imagePullSecrets } };
+    });
   },
 
-  async validate(request, services) {
+  validate(request, services) {
     const { object: pod } = request;
     if (!pod) return;
     if (isMirrorPod(pod)) return refuseMirrorWithSecrets(pod, request);
     const { serviceAccountName } = pod.spec;
     if (!serviceAccountName) throw noAccount(request, pod);
-    const account = await accountOf(serviceAccountName, request, services);
-    const refusal = unmountableSecret(pod, account);
-    if (refusal) throw refused(request, refusal);
+    return soon(accountOf(serviceAccountName, request, services), (account) => {
+      const refusal = unmountableSecret(pod, account);
+      if (refusal) throw refused(request, refusal);
+    });
   },
 });
 
@@ -69,11 +72,13 @@ export const serviceAccountOfEphemeral = defineAdmission<Pod>({
 const noAccount = (request: AdmissionRequest, { metadata }: Pod): StatusError =>
   refused(request, `no service account specified for pod ${request.namespace}/${metadata.name}`);
 
-async function accountOf(name: string, request: AdmissionRequest, services: AdmissionServices) {
+function accountOf(name: string, request: AdmissionRequest, services: AdmissionServices): Soon<ServiceAccount> {
+  const copy = services.informers.for(ServiceAccount).get(`${request.namespace}/${name}`);
+  return copy ?? storedAccountOf(name, request, services);
+}
+
+async function storedAccountOf(name: string, request: AdmissionRequest, { live, clock }: AdmissionServices) {
   const { namespace } = request;
-  const { informers, live, clock } = services;
-  const copy = informers.for(ServiceAccount).get(`${namespace}/${name}`);
-  if (copy) return copy;
   for (let attempt = name === DEFAULT_NAME ? ATTEMPTS_FOR_DEFAULT : 1; ; attempt--) {
     const account = await live(ServiceAccount, { namespace, name });
     if (account) return account;

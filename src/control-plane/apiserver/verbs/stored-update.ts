@@ -49,7 +49,8 @@ async function changeOf<T extends KubeObject>(
 ): Promise<Change<T>> {
   const { kind, info } = call;
   const behaviour = services.behaviours.of(kind);
-  const submitted = keepSame(await next(current), current);
+  const asked = next(current);
+  const submitted = keepSame(asked instanceof Promise ? await asked : asked, current);
   const tracked = isApply ? submitted : withManagedFieldsOfUpdate(call, { live: current, next: submitted }, services);
   const wanted = tracked instanceof Promise ? await tracked : tracked;
   refuseOtherUid(call, wanted, current); //                                                409 Conflict
