@@ -83,7 +83,8 @@ export class KeptProcess {
   }
 
   async #spawnNow(): Promise<void> {
-    const { paths, name, logFile, log, argv, enter } = this.#options;
+    const { paths, name, logFile, log, argv, enter, clock } = this.#options;
+    this.#startedMs = clock.monotonicMs(); // one that ends before it is watched has not worked, either
     this.#setState('starting');
     const child = await spawnDetached({ argv: enter ? enter(argv) : argv, logFile });
     const record = recordOf(child.pid);
