@@ -180,8 +180,8 @@ test('one of each workload, as kubectl, conditions and Events show it', async ()
        0s  Job report: SuccessfulCreate: Created pod: report-0-*
        0s  Job report: SuccessfulCreate: Created pod: report-1-*
        0s  PersistentVolumeClaim data-db-0: FailedBinding: no persistent volumes available for this claim and no storage class is set (2 times)
-       0s  Pod picky: FailedScheduling: 0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector. no new claims to deallocate, preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.
        0s  Pod db-0: FailedScheduling: 0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found
+       0s  Pod picky: FailedScheduling: 0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector. no new claims to deallocate, preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.
        0s  ReplicaSet new: SuccessfulCreate: Created pod: new-*
        0s  ReplicationController old: SuccessfulCreate: Created pod: old-*
        0s  ReplicationController old: SuccessfulCreate: Created pod: old-*

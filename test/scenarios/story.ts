@@ -29,10 +29,13 @@ export function told(
   return [...lines].map(([line, count]) => (count > 1 ? `${line} (${count} times)` : line)).join('\n');
 }
 
-const eventsOf = (cluster: TestCluster): Event[] =>
-  [...cluster.list(Event)].sort((a, b) => beganMs(a) - beganMs(b) || order(a).localeCompare(order(b)));
+/** What is told of different objects at one moment has no order of its own: it stands in that of their names. */
+function eventsOf(cluster: TestCluster): Event[] {
+  const order = ({ involvedObject: { kind, name = '' }, metadata }: Event): string =>
+    `${kind} ${named(cluster, name)} ${metadata.name.split('.').at(-1)}`;
+  return [...cluster.list(Event)].sort((a, b) => beganMs(a) - beganMs(b) || order(a).localeCompare(order(b)));
+}
 const beganMs = ({ firstTimestamp, eventTime }: Event): number => millisOf(firstTimestamp ?? eventTime) ?? 0;
-const order = ({ involvedObject: { kind }, metadata }: Event): string => `${kind} ${metadata.name.split('.').at(-1)}`;
 
 /** ReplicaSets of a Deployment are called A, B, C as they came, pods `web-A-*`. */
 function named(cluster: TestCluster, text: string): string {
