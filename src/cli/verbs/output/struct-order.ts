@@ -1,7 +1,7 @@
 /** JSON of objects that kubectl knows as Go's structs: their fields stand as the types declare them, only maps are sorted. */
 import { facts } from '#api/generated/facts.ts';
 import type { TypeRef } from '#api/machinery/facts.ts';
-import { isJsonObject, type Json, type JsonObject, objectOf } from '#api/machinery/json-value.ts';
+import { isJsonObject, type Json, objectOf } from '#api/machinery/json-value.ts';
 import type { Flags } from '../flags.ts';
 import type { VerbIo } from '../verb.ts';
 import { escapeHtml, formatJson, sorted } from './json.ts';
