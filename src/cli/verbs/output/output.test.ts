@@ -5,7 +5,7 @@ import { VerbError } from '../verb-error.ts';
 import { CustomColumnsPrinter, customColumns } from './custom-columns.ts';
 import { compactJson, formatJson } from './json.ts';
 import { JsonPathTemplate, relaxedPath } from './json-path-template.ts';
-import { naturally, sortedBy } from './sort-by.ts';
+import { sortedBy } from './sort-by.ts';
 import { TablePrinter } from './table.ts';
 import { aligned, DESCRIBE_TABS, TABLE_TABS } from './tabs.ts';
 import { wrapped } from './wrapped.ts';
@@ -114,7 +114,7 @@ test('custom columns print what is there, and <none> for what is not', () => {
   expect(printer.print([{ a: 1 }])).toBe('<none>   1\n'); // below the others
 });
 
-test('sorting takes quantities by their amount and digits as numbers', () => {
+test('sorting takes quantities by their amount and other text by its bytes', () => {
   const of = (values: unknown[]) =>
     sortedBy(
       values.map((v) => ({ v })),
@@ -126,7 +126,7 @@ test('sorting takes quantities by their amount and digits as numbers', () => {
   expect(of(['b', null, 'a'])).toEqual([null, 'a', 'b']);
   const named = [{ name: 'x' }, { name: 'y' }, { name: 'z', v: 1 }];
   expect(sortedBy(named, '.v', (item) => item).map(({ name }) => name)).toEqual(['y', 'x', 'z']);
-  expect(['n10', 'n9', 'n09'].sort(naturally)).toEqual(['n9', 'n09', 'n10']);
+  expect(sortedBy(['n9', 'n10', 'n09'], '.v', (v) => ({ v }))).toEqual(['n09', 'n10', 'n9']);
   expect(() => sortedBy([{}], '.nope', (item) => item)).toThrow('couldn\'t find any field with path "{.nope}"');
 });
 

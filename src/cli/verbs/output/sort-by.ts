@@ -1,4 +1,4 @@
-/** `--sort-by`: quantities by amount, text with runs of digits as numbers. Source: kubectl get, sorter. */
+/** `--sort-by`: quantities by amount, other text by its bytes. Source: kubectl get, sorter. */
 import { compareQuantities, isQuantity } from '#api/machinery/quantity.ts';
 import { VerbError } from '../verb-error.ts';
 import { JsonPathTemplate, relaxedPath } from './json-path-template.ts';
@@ -23,22 +23,5 @@ function compare(a: unknown, b: unknown): number {
   if (typeof a === 'number' && typeof b === 'number') return a - b;
   const [x, y] = [String(a), String(b)];
   if (isQuantity(x) && isQuantity(y)) return compareQuantities(x, y);
-  return naturally(x, y);
-}
-
-/** `node2` before `node10`. Source: fvbommel/sortorder, as kubectl orders names. */
-export function naturally(a: string, b: string): number {
-  const chunks = (text: string) => text.match(/\d+|\D/g) ?? [];
-  const [x, y] = [chunks(a), chunks(b)];
-  for (let i = 0; i < x.length && i < y.length; i++) {
-    const [p, q] = [x[i]!, y[i]!];
-    if (p === q) continue;
-    if (/\d/.test(p) && /\d/.test(q)) {
-      const difference = BigInt(p) - BigInt(q);
-      if (difference !== 0n) return difference < 0n ? -1 : 1;
-      return p.length - q.length;
-    }
-    return p < q ? -1 : 1;
-  }
-  return x.length - y.length;
+  return Buffer.compare(Buffer.from(x), Buffer.from(y));
 }
