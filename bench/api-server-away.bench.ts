@@ -2,17 +2,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Bench } from './bench.ts';
 import { BrokenNetwork } from './broken-network.ts';
-import { missingHere } from './real-cluster.ts';
+import { hasRealNodes } from './real-cluster.ts';
 import type { Row } from './row.ts';
 
 const AWAY_MS = 60_000;
 
 export async function run(bench: Bench): Promise<Row[]> {
-  const missing = await missingHere();
-  if (missing) {
-    bench.say(`no rows: ${missing}`);
-    return [];
-  }
+  if (!(await hasRealNodes(bench))) return [];
   const network = await BrokenNetwork.make(bench);
   return network.rowsOf('api-server-away', {
     name: 'a minute',

@@ -9,7 +9,7 @@ import type { Bench } from './bench.ts';
 import { exchange, open } from './http2-load.ts';
 import { podsPath } from './objects.ts';
 import { PodWatch } from './pod-watch.ts';
-import { missingHere, RealCluster } from './real-cluster.ts';
+import { hasRealNodes, RealCluster } from './real-cluster.ts';
 
 export const NODE = 'node1';
 export const NAMESPACE = 'default';
@@ -40,11 +40,7 @@ export class BenchNode {
 
   /** undefined, with a word to the person who waits: this machine has no real nodes. */
   static async start(bench: Bench): Promise<BenchNode | undefined> {
-    const missing = await missingHere();
-    if (missing) {
-      bench.say(`no rows: ${missing}`);
-      return undefined;
-    }
+    if (!(await hasRealNodes(bench))) return undefined;
     const cluster = await RealCluster.make(bench, { nodes: 1 });
     bench.say('kedge up, one node');
     await cluster.up();

@@ -5,16 +5,12 @@
 import type { Bench } from './bench.ts';
 import { BrokenNetwork, CLIENT_NODE as NODE, inNetworkOfNode } from './broken-network.ts';
 import { childrenOf } from './process-of-pod.ts';
-import { missingHere } from './real-cluster.ts';
+import { hasRealNodes } from './real-cluster.ts';
 import type { Row } from './row.ts';
 import { rollOut, until } from './web-cluster.ts';
 
 export async function run(bench: Bench): Promise<Row[]> {
-  const missing = await missingHere();
-  if (missing) {
-    bench.say(`no rows: ${missing}`);
-    return [];
-  }
+  if (!(await hasRealNodes(bench))) return [];
   const network = await BrokenNetwork.make(bench);
   const { cluster } = network.web;
   const rows: Row[] = [];
@@ -46,19 +42,22 @@ export async function run(bench: Bench): Promise<Row[]> {
     const pid = await cluster.pidOf(`${NODE}/net`);
     process.kill(pid, 'SIGKILL');
     await until('it runs again', async () => (await netPid()) !== pid || undefined);
-    await workerOf();
+    await until('the Ingress has a process', async () => (await workers()).length > 0 || undefined);
   }
   /** 0: none runs. */
   function netPid(): Promise<number> {
     return cluster.pidOf(`${NODE}/net`).catch(() => 0);
   }
-  function workerOf(): Promise<number> {
-    return until('the Ingress has a process', async () => childrenOf(await netPid(), 'ingress-worker')[0]);
+  async function workers(): Promise<number[]> {
+    return childrenOf(await netPid(), 'ingress-worker');
   }
   async function workerKilled(): Promise<void> {
-    const pid = await workerOf();
+    const before = await workers();
+    const [pid = 0] = before;
+    if (!pid) throw new Error('the Ingress has no process');
     process.kill(pid, 'SIGKILL');
-    await until('another runs', async () => (await workerOf()) !== pid || undefined);
+    const isReplaced = (now: number[]) => !now.includes(pid) && now.length >= before.length;
+    await until('another runs', async () => isReplaced(await workers()) || undefined);
   }
   async function flushed(): Promise<void> {
     await inNetworkOfNode(cluster, NODE, ['nft', 'flush', 'table', 'ip', 'kube-proxy']);

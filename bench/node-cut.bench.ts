@@ -4,18 +4,14 @@
  */
 import type { Bench } from './bench.ts';
 import { BrokenNetwork, CLIENT_NODE, inNetworkOfNode } from './broken-network.ts';
-import { missingHere } from './real-cluster.ts';
+import { hasRealNodes } from './real-cluster.ts';
 import type { Row } from './row.ts';
 import { NAMESPACE, SERVICE, until } from './web-cluster.ts';
 
 const SLICES = `/apis/discovery.k8s.io/v1/namespaces/${NAMESPACE}/endpointslices?labelSelector=kubernetes.io/service-name=${SERVICE}`;
 
 export async function run(bench: Bench): Promise<Row[]> {
-  const missing = await missingHere();
-  if (missing) {
-    bench.say(`no rows: ${missing}`);
-    return [];
-  }
+  if (!(await hasRealNodes(bench))) return [];
   const network = await BrokenNetwork.make(bench);
   const { cluster, ask } = network.web;
   return network.rowsOf('node-cut', {

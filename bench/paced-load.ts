@@ -1,5 +1,6 @@
 /** So many requests a second, or as many as the machine has, over connections that are kept or fresh ones; what fails is counted, and goes on. */
 import { Agent, request } from 'node:http';
+import { paced } from './paced.ts';
 
 export interface PacedLoadOptions {
   address?: string;
@@ -22,7 +23,6 @@ export interface PacedLoad {
   failures: Map<string, number>;
 }
 
-const TURN_MS = 5;
 const MOST_UNDER_WAY = 2;
 const GIVE_UP_MS = 10_000;
 
@@ -30,7 +30,6 @@ export function pacedLoad(options: PacedLoadOptions): { stop(): Promise<PacedLoa
   const { address = '127.0.0.1', port, host, path, perSecond, connections, isFresh = false } = options;
   const agent = new Agent({ keepAlive: !isFresh, maxSockets: connections });
   const load: PacedLoad = { times: [], answered: 0, failed: 0, failures: new Map() };
-  const underWay = new Set<Promise<void>>();
   const fail = (how: string) => {
     load.failed++;
     load.failures.set(how, (load.failures.get(how) ?? 0) + 1);
@@ -58,21 +57,10 @@ export function pacedLoad(options: PacedLoadOptions): { stop(): Promise<PacedLoa
       });
       sent.end();
     });
-  const began = performance.now();
-  let asked = 0;
-  const timer = setInterval(() => {
-    const due = ((performance.now() - began) / 1000) * perSecond;
-    for (; asked < due; asked++) {
-      if (underWay.size >= MOST_UNDER_WAY * connections) continue; // the machine has no more
-      const done = one();
-      underWay.add(done);
-      void done.finally(() => underWay.delete(done));
-    }
-  }, TURN_MS);
+  const asking = paced(perSecond, one, MOST_UNDER_WAY * connections);
   return {
     async stop() {
-      clearInterval(timer);
-      await Promise.all(underWay);
+      await asking.stop();
       agent.destroy();
       return load;
     },

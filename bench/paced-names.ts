@@ -1,6 +1,7 @@
 /** So many questions of DNS a second, each from a socket of its own as resolvers have it; what is not answered is counted. */
 import { createSocket } from 'node:dgram';
 import dnsPacket from 'dns-packet';
+import { paced } from './paced.ts';
 import type { PacedLoad } from './paced-load.ts';
 
 export interface PacedNamesOptions {
@@ -10,13 +11,11 @@ export interface PacedNamesOptions {
   perSecond: number;
 }
 
-const TURN_MS = 5;
 /** As long as a resolver waits before it asks again. Source: resolv.conf(5), `timeout`. */
 const GIVE_UP_MS = 5_000;
 
 export function pacedNames({ address, name, perSecond }: PacedNamesOptions): { stop(): Promise<PacedLoad> } {
   const load: PacedLoad = { times: [], answered: 0, failed: 0, failures: new Map() };
-  const underWay = new Set<Promise<void>>();
   const one = () =>
     new Promise<void>((resolve) => {
       const socket = createSocket('udp4');
@@ -41,20 +40,10 @@ export function pacedNames({ address, name, perSecond }: PacedNamesOptions): { s
       // Connected, so that a port at which nobody listens is told.
       socket.connect(53, address, () => socket.send(question(name)));
     });
-  const began = performance.now();
-  let asked = 0;
-  const timer = setInterval(() => {
-    const due = ((performance.now() - began) / 1000) * perSecond;
-    for (; asked < due; asked++) {
-      const done = one();
-      underWay.add(done);
-      void done.finally(() => underWay.delete(done));
-    }
-  }, TURN_MS);
+  const asking = paced(perSecond, one);
   return {
     async stop() {
-      clearInterval(timer);
-      await Promise.all(underWay);
+      await asking.stop();
       return load;
     },
   };

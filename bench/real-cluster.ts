@@ -26,6 +26,13 @@ export async function missingHere(): Promise<string | undefined> {
   return missing.length > 0 ? missing.map(({ what }) => what).join(', ') : undefined;
 }
 
+/** For a measure that has no rows without real nodes: false, with a word to the person who waits, where there are none. */
+export async function hasRealNodes(bench: Bench): Promise<boolean> {
+  const missing = await missingHere();
+  if (missing) bench.say(`no rows: ${missing}`);
+  return !missing;
+}
+
 export class RealCluster {
   readonly #name = `bench${process.pid}`;
   readonly #nodes: number;

@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Bench } from './bench.ts';
 import { pacedLoad } from './paced-load.ts';
-import { missingHere } from './real-cluster.ts';
+import { hasRealNodes } from './real-cluster.ts';
 import { median, quantile, type Row } from './row.ts';
 import { rollOut, webCluster } from './web-cluster.ts';
 
@@ -14,11 +14,7 @@ const CONNECTIONS = 64;
 const HOST = 'rolling.example.com';
 
 export async function run(bench: Bench): Promise<Row[]> {
-  const missing = await missingHere();
-  if (missing) {
-    bench.say(`no rows: ${missing}`);
-    return [];
-  }
+  if (!(await hasRealNodes(bench))) return [];
   const web = await webCluster(bench, { nodes: 2, host: HOST });
   const { address } = web;
   const load = pacedLoad({ address, port: 80, host: HOST, path: '/', perSecond: PER_SECOND, connections: CONNECTIONS });

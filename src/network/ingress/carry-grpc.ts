@@ -71,7 +71,7 @@ class GrpcCall {
   #told(endpoint: Endpoint, isReached: boolean): void {
     const { upstreams, clock } = this.#context;
     if (!isReached) upstreams.unreachable.failed(endpoint, clock.monotonicMs());
-    else if (!upstreams.unreachable.isEmpty) upstreams.unreachable.answered(endpoint);
+    else upstreams.unreachable.answered(endpoint);
   }
 
   #send(session: ClientHttp2Session): void {

@@ -121,7 +121,7 @@ async function passOn(upgrading: Upgrading, context: TrafficContext): Promise<Ow
     if (!reply || 'lost' in reply) outcome.failedTries++;
     const { unreachable } = context.upstreams;
     if (!reply && !client.destroyed) unreachable.failed(endpoint, context.clock.monotonicMs());
-    else if (reply && !unreachable.isEmpty) unreachable.answered(endpoint);
+    else if (reply) unreachable.answered(endpoint);
     if (!reply) continue;
     if ('lost' in reply) {
       if (isIdempotent(arrival.method)) continue;

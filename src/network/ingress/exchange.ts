@@ -140,8 +140,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onHeaders(status: number, raw: Buffer[], resume: () => void): boolean {
     if (status < 200) return true; // nobody asked for it: `expect` is answered here
-    const { unreachable } = this.#context.upstreams;
-    if (!unreachable.isEmpty) unreachable.answered(this.#endpoint as Endpoint);
+    this.#context.upstreams.unreachable.answered(this.#endpoint as Endpoint);
     const { response, request, admission, choice } = this.#parts;
     const { cors } = admission.route.options;
     let headers = responseHeaders(raw);

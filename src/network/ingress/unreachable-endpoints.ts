@@ -22,7 +22,7 @@ export class UnreachableEndpoints {
   }
 
   answered(endpoint: Endpoint): void {
-    this.#until.delete(at(endpoint));
+    if (!this.isEmpty) this.#until.delete(at(endpoint));
   }
 
   /**
