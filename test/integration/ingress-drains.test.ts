@@ -30,7 +30,8 @@ function kept() {
   return { told, ask: () => void socket.write('GET / HTTP/1.1\r\nhost: www.example.com\r\n\r\n') };
 }
 
-test('a connection that is busy is asked to go with its next answer', async () => {
+/** A kept connection whose request is answered when the server drains already. */
+async function drainingWhileBusy() {
   const held = await holding();
   const { told, ask } = kept();
   ask();
@@ -38,6 +39,11 @@ test('a connection that is busy is asked to go with its next answer', async () =
   const drained = drain(WITHIN_MS);
   held[0]?.end('first');
   await expect.poll(() => told.text).toMatch(/first/);
+  return { held, told, ask, drained };
+}
+
+test('a connection that is busy is asked to go with its next answer', async () => {
+  const { held, told, ask, drained } = await drainingWhileBusy();
   ask();
   await expect.poll(() => held.length).toBe(2);
   held[1]?.end('second');
@@ -48,13 +54,7 @@ test('a connection that is busy is asked to go with its next answer', async () =
 });
 
 test('one that asks nothing more is closed', async () => {
-  const held = await holding();
-  const { told, ask } = kept();
-  ask();
-  await expect.poll(() => held.length).toBe(1);
-  const drained = drain(WITHIN_MS);
-  held[0]?.end('first');
-  await expect.poll(() => told.text).toMatch(/first/);
+  const { told, drained } = await drainingWhileBusy();
   await expect.poll(() => (clock.advance(1_000), told.isClosed)).toBe(true);
   await drained;
 });
