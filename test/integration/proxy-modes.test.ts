@@ -335,6 +335,27 @@ for (const { mode, isThere, renderer: rendererOf } of MODES) {
         expect(namesIn(await ask('client', node, 30_080, 3))).toEqual(['pod2']);
       });
 
+      test('an endpoint that comes takes no client from another, and one that goes only its own', async () => {
+        const ways = [
+          ['client', node, 30_080],
+          ['client', externalIP, 80],
+          ['pod1', clusterIP, 80],
+          ['node', clusterIP, 80],
+        ] as const;
+        const others = { ip: pods[1], port: 9, isLocal: true }; // nobody is there
+        const sticky = (all: ServicePort['endpoints']) =>
+          serve(web({ affinitySeconds: 60, externalIPs: [externalIP], endpoints: all, localEndpoints: all }));
+        for (const one of endpoints) {
+          await sticky([one]);
+          const [name] = namesIn(await ask('client', node, 30_080));
+          for (const way of ways) expect(namesIn(await ask(...way))).toEqual([name]);
+          for (const all of [endpoints, [...endpoints, others], endpoints]) {
+            await sticky(all);
+            for (const way of ways) expect(namesIn(await ask(...way, 2)), `${way}`).toEqual([name]);
+          }
+        }
+      });
+
       test('several ports and protocols of one Service; a UDP flow leaves an endpoint that goes', async () => {
         const udp = (only: number): ServicePort => {
           const one = endpoints.slice(only, only + 1);

@@ -1,6 +1,7 @@
 /**
  * Session affinity: the one case that needs chains of its own, because each endpoint must remember its clients.
- * A chain sends a known client where it was, and everybody else to a random endpoint, whose chain remembers it.
+ * A chain sends a known client where it was, and everybody else to a random endpoint, whose chain remembers it. What is
+ * remembered stays while chains are replaced: endpoints that come or go move no client of another.
  */
 import { createHash } from 'node:crypto';
 import { type ChainFamily, masqueradeRule } from './chain-family.ts';
@@ -11,6 +12,8 @@ export interface Affinity {
   chain: string;
   family: ChainFamily;
   endpoints: readonly Endpoint[];
+  /** The set of the clients of each endpoint, by its turn. Named for endpoint and front, not for the chain. */
+  clients: readonly string[];
   seconds: number;
 }
 
@@ -20,21 +23,30 @@ export function affinityOf(of: {
   endpoints: readonly Endpoint[];
   seconds: number;
 }): Affinity {
-  const text = JSON.stringify([of.family, of.key, of.endpoints.map(({ ip, port }) => [ip, port]), of.seconds]);
-  const hash = createHash('sha256').update(text).digest('hex').slice(0, 12);
-  return { chain: `aff-${hash}`, family: of.family, endpoints: of.endpoints, seconds: of.seconds };
+  const { family, key, endpoints, seconds } = of;
+  const targets = endpoints.map(({ ip, port }) => [ip, port]);
+  return {
+    chain: `aff-${hashOf(family, key, targets, seconds)}`,
+    family,
+    endpoints,
+    clients: targets.map((target) => `aff-of-${hashOf(family, key, target, seconds)}`),
+    seconds,
+  };
 }
 
-/** The commands that make an affinity's chains and sets. The sets are named for endpoint and front, not for the chain. */
+const hashOf = (...parts: readonly unknown[]): string =>
+  createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 12);
+
+/** The commands that make an affinity's chains, and those of its sets that are not there yet. */
 export function affinityCommands(affinity: Affinity, { table, addressType, podRanges }: AffinityTable): string[] {
-  const { chain, endpoints, seconds } = affinity;
+  const { chain, endpoints, clients, seconds } = affinity;
   const commands: string[] = [`add chain ${table} ${chain}`];
   endpoints.forEach(({ ip, port }, i) => {
     const to = `${chain}-${i}`;
     commands.push(
-      `add set ${table} ${to} { type ${addressType}; flags dynamic,timeout; timeout ${seconds}s; size 65535; }`,
+      `add set ${table} ${clients[i]} { type ${addressType}; flags dynamic,timeout; timeout ${seconds}s; size 65535; }`,
       `add chain ${table} ${to}`,
-      `add rule ${table} ${to} update @${to} { ${matchWord(addressType)} saddr }`,
+      `add rule ${table} ${to} update @${clients[i]} { ${matchWord(addressType)} saddr }`,
       ...masqueradeRule(affinity.family, podRanges, matchWord(addressType)).map(
         (rule) => `add rule ${table} ${to} ${rule}`,
       ),
@@ -42,24 +54,24 @@ export function affinityCommands(affinity: Affinity, { table, addressType, podRa
     );
   });
   endpoints.forEach((_, i) => {
-    commands.push(`add rule ${table} ${chain} ${matchWord(addressType)} saddr @${chain}-${i} goto ${chain}-${i}`);
+    commands.push(`add rule ${table} ${chain} ${matchWord(addressType)} saddr @${clients[i]} goto ${chain}-${i}`);
   });
   const choices = endpoints.map((_, i) => `${i} : goto ${chain}-${i}`).join(', ');
   commands.push(`add rule ${table} ${chain} numgen random mod ${endpoints.length} vmap { ${choices} }`);
   return commands;
 }
 
-/** Only after nothing goes to the chain any more. */
-export function removeAffinityCommands({ chain, endpoints }: Affinity, table: string): string[] {
-  const parts = endpoints.map((_, i) => `${chain}-${i}`);
+/** Only after nothing goes to the chain any more. @param kept sets of clients that others still use. */
+export function removeAffinityCommands(
+  { chain, clients }: Affinity,
+  { table, kept }: { table: string; kept: ReadonlySet<string> },
+): string[] {
+  const parts = clients.map((_, i) => `${chain}-${i}`);
   return [
     `flush chain ${table} ${chain}`,
     `delete chain ${table} ${chain}`,
-    ...parts.flatMap((part) => [
-      `flush chain ${table} ${part}`,
-      `delete chain ${table} ${part}`,
-      `delete set ${table} ${part}`,
-    ]),
+    ...parts.flatMap((part) => [`flush chain ${table} ${part}`, `delete chain ${table} ${part}`]),
+    ...clients.flatMap((set) => (kept.has(set) ? [] : [`delete set ${table} ${set}`])),
   ];
 }
 

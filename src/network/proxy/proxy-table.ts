@@ -47,6 +47,7 @@ export class ProxyTable {
     const hairpins = this.#hairpinsAfter(before.hairpins, after.hairpins);
     const chains = [...after.chains].filter(([id]) => !this.#chains.has(id)).map(([, chain]) => chain);
     const gone = [...before.affinities.values()].filter(({ chain }) => !after.affinities.has(chain));
+    const kept = new Set([...after.affinities.values()].flatMap(({ clients }) => clients));
     const added = [...after.affinities.values()].filter(({ chain }) => !before.affinities.has(chain));
 
     const commands = [
@@ -54,7 +55,7 @@ export class ProxyTable {
       ...added.flatMap((affinity) => affinityCommands(affinity, this.#affinityTable(table))),
       ...elementCommands(table, before.elements, after.elements),
       ...hairpins.commands(table),
-      ...gone.flatMap((affinity) => removeAffinityCommands(affinity, table)),
+      ...gone.flatMap((affinity) => removeAffinityCommands(affinity, { table, kept })),
     ];
     return {
       commands,
