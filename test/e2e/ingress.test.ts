@@ -21,6 +21,8 @@ const certificateFor = (commonName: string) => {
 
 const on = (node: string) => ({ selector: { app: 'server', on: node } });
 const ground = threeNodes('ingress', [
+  serviceOf('frontend-service', on('node1')),
+  serviceOf('api-service', { ...on('node2'), ports: [{ port: 8080, targetPort: 8080 }] }),
   serviceOf('front', on('node1')),
   serviceOf('api', on('node2')),
   serviceOf('far', on('node3')),
@@ -46,8 +48,8 @@ spec:
     - host: ${HOST}
       http:
         paths:
-          - {path: /api/v1, pathType: Prefix, backend: {service: {name: api, port: {number: 80}}}}
-          - {path: /, pathType: Prefix, backend: {service: {name: front, port: {number: 80}}}}
+          - {path: /api/v1, pathType: Prefix, backend: {service: {name: api-service, port: {number: 8080}}}}
+          - {path: /, pathType: Prefix, backend: {service: {name: frontend-service, port: {number: 80}}}}
 `;
 
 const addressOfIngress = (name = 'web') =>
@@ -290,7 +292,7 @@ test('a new certificate, new annotations and new endpoints are in force at once'
   await eventually('the server sees who asks', async () => {
     return /^200 [0-9.]+ by second$/.test(await ask('/clientip', { isSecure: true }));
   });
-  await ground().api.patch(ground().path('Service', 'v1', 'api'), { spec: { selector: { app: 'nobody' } } });
+  await ground().api.patch(ground().path('Service', 'v1', 'api-service'), { spec: { selector: { app: 'nobody' } } });
   await becomes('/api/v1', '503 503 Service Temporarily Unavailable by second', { isSecure: true });
 });
 

@@ -43,6 +43,7 @@ const ground = playground('network-policy', async (it) => {
 });
 
 const policy = (name: string, spec: object) => object('NetworkPolicy', name, { spec }, API);
+const ROLE_EXISTS = { key: 'role', operator: 'Exists' };
 const FOR_SERVER = { podSelector: { matchLabels: { app: 'server' } } };
 const answers = async (from: string, url: string) =>
   (await ground().tryExec(from, `timeout 1 wget -qO- ${url}`)).stdout.includes('server');
@@ -218,14 +219,17 @@ const TALK = `const {connect} = require('net'); const [ip] = process.argv.slice(
   socket.write('GET / HTTP/1.1\\r\\nhost: x\\r\\nconnection: Upgrade\\r\\nupgrade: echo\\r\\n\\r\\n');
   socket.on('data', () => { require('fs').writeFileSync('/tmp/talks', ''); setTimeout(() => socket.write('x'), 100); })`;
 
-test('a change ends what it no longer allows, on one node and between nodes', async () => {
+test.each([
+  ['of whom the server hears', FOR_SERVER],
+  ['to whom clients talk', { podSelector: { matchExpressions: [ROLE_EXISTS] }, policyTypes: ['Egress'] }],
+] as const)('a change %s ends what it no longer allows, on one node and between nodes', async (_, spec) => {
   const { status } = await ground().pod('server');
   const talkers = ['near', 'stranger'];
-  const talking = talkers.map((name) => ground().exec(name, `node -e "${TALK}" ${status?.podIP}`));
+  const talking = talkers.map((name) => ground().exec(name, `node -e "${TALK}" ${status?.podIP}; rm /tmp/talks`));
   for (const each of talking) each.catch(() => undefined); // awaited below
   for (const name of talkers)
     await eventually(`${name} talks`, async () => (await ground().tryExec(name, 'test -e /tmp/talks')).code === 0);
-  await ground().create(policy('deny', FOR_SERVER));
+  await ground().create(policy('deny', spec));
   expect(await Promise.all(talking)).toEqual(['ended', 'ended']);
   await ground().api.delete(ground().path('NetworkPolicy', API, 'deny'));
   await becomes('http://server', 'near far stranger');

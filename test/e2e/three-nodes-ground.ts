@@ -33,7 +33,7 @@ const clientOn = (nodeName: string) =>
 
 /** How one is asked, and where: see `ask.mjs` of the image. */
 export interface Question {
-  how: 'http' | 'https' | 'h2' | 'upgrade' | 'grpc' | 'grpcs' | 'udp' | 'dns';
+  how: 'http' | 'https' | 'h2' | 'upgrade' | 'upgrades' | 'grpc' | 'grpcs' | 'udp' | 'dns';
   address: string;
   port: number;
   host?: string;
@@ -56,7 +56,7 @@ export interface Question {
 }
 
 interface ServiceObject {
-  spec: { clusterIP: string; clusterIPs: string[]; ports: { nodePort: number }[] };
+  spec: { clusterIP: string; clusterIPs: string[]; ports: { nodePort: number }[]; healthCheckNodePort?: number };
   status: { loadBalancer: { ingress?: { ip: string }[] } };
 }
 

@@ -248,6 +248,12 @@ const WAYS: Way[] = [
     [secure('calls', '/', { how: 'grpcs' }), '200 server-node3 status 0'],
   ),
   way(
+    'WebSockets, and over TLS',
+    [],
+    [at('both', '/', { how: 'upgrade' }), '101 server-node3 hello'],
+    [secure('secure', '/', { how: 'upgrades' }), '101 server-node3 hello'],
+  ),
+  way(
     'the Host that the backend sees',
     [ingress('renamed', { 'upstream-vhost': 'inside.example.org' })],
     [at('renamed', '/echo'), echoes('"host":"inside.example.org"', '"x-forwarded-host":"renamed.ways.example.com"')],
@@ -317,6 +323,8 @@ const OTHERS = [
   ingress('shared', { canary: 'false' }, {}),
   ingress('shared-canary', { canary: 'true', 'canary-weight': '50' }, { host: hostOf('shared'), service: 'api' }),
   ingress('often', { 'limit-rpm': '1', 'limit-burst-multiplier': '1' }),
+  ingress('fast', { 'limit-rps': '1', 'limit-burst-multiplier': '1' }),
+  ingress('tried-again', {}, { service: 'all' }),
   ingress('crowded', { 'limit-connections': '1', 'proxy-read-timeout': '1' }),
   ingress('written', { 'enable-access-log': 'true' }),
   ingress('leaving', {}, { service: 'leaving' }),
@@ -416,16 +424,24 @@ test('a key decides which endpoint it is, whichever node one asks from', async (
 });
 
 test('who asks too often, or too much at a time, is refused the rest', async () => {
-  await comesToHold(
-    'some pass and some do not',
-    many(12, () => at('often')),
-    ['200', '503'],
-  );
+  for (const name of ['often', 'fast'])
+    await comesToHold(
+      'some pass and some do not',
+      many(12, () => at(name)),
+      ['200', '503'],
+    );
   await comesToHold(
     'one is waited for',
     many(8, () => at('crowded', '/never')),
     ['503', '504'],
   );
+});
+
+test('what an endpoint hangs up on is asked of another where that does no harm', async () => {
+  const asked = (method: string) => many(12, () => at('tried-again', '/without/server-node2', { method }));
+  const answered = ['200 server-node1', '200 server-node3'];
+  await comesToHold('the others answer', asked('GET'), answered);
+  await comesToHold('some fail', asked('POST'), [...answered, '502 502 Bad Gateway'.slice(0, FAR.length)]);
 });
 
 test('connections to a backend are used again', async () => {

@@ -6,7 +6,7 @@ import { serveOverTls, serveWebhooks } from './conformance/tls-server.ts';
 import { reconfigured } from './node-processes.ts';
 import { eventually, holds, run } from './running-cluster.ts';
 import { openingSctp, sendingSctp } from './sctp-packet.ts';
-import { everyNode, NODES, type NodeName, serviceOf, threeNodes } from './three-nodes-ground.ts';
+import { ask, everyNode, NODES, type NodeName, serviceOf, threeNodes } from './three-nodes-ground.ts';
 
 const EXTERNAL_IP = '203.0.113.77';
 const on = (node: NodeName) => ({ app: 'server', on: node });
@@ -30,14 +30,16 @@ const ground = threeNodes('three-nodes-services', [
     ],
   }),
   serviceOf('near', { trafficDistribution: 'PreferSameNode' }),
+  serviceOf('nearest', { trafficDistribution: 'PreferSameNode', selector: on('node2') }),
   serviceOf('zonal', { trafficDistribution: 'PreferSameZone' }),
+  serviceOf('close', { trafficDistribution: 'PreferClose' }),
   {
     ...serviceOf('hinted', {}),
     metadata: { name: 'hinted', annotations: { 'service.kubernetes.io/topology-mode': 'Auto' } },
   },
   serviceOf('inner', { internalTrafficPolicy: 'Local', selector: on('node2') }),
   serviceOf('nobody', { type: 'NodePort', selector: { app: 'nobody' } }),
-  serviceOf('leaving', { selector: { app: 'leaving' } }),
+  serviceOf('leaving', { type: 'LoadBalancer', externalTrafficPolicy: 'Local', selector: { app: 'leaving' } }),
 ]);
 const { addressOf, answers, asked, inPod, nodePortOf, pidOf, podIp, service } = ground;
 const clusterIpOf = async (name: string) => (await service(name)).spec.clusterIP;
@@ -118,6 +120,10 @@ test('endpoints of the own node or zone are preferred, and the policy Local want
   await holds('each node leads to its own', async () =>
     expect(await everyNode((node) => asked(node, urls))).toEqual(NODES.map((node) => urls.map(() => `server-${node}`))),
   );
+  const nearest = await own('nearest');
+  await holds('who has none of its own is led to others', async () =>
+    expect(await everyNode((node) => asked(node, [nearest]))).toEqual(NODES.map(() => ['server-node2'])),
+  );
   const inner = await own('inner');
   await holds('only the node with an endpoint answers', async () =>
     expect(await everyNode((node) => asked(node, [inner]))).toEqual([['-'], ['server-node2'], ['-']]),
@@ -128,7 +134,7 @@ test('endpoints of the own node or zone are preferred, and the policy Local want
   try {
     for (const node of NODES) await zoneOf(node, node === 'node1' ? '=west' : '=east');
     // Whoever says so, and where hints are worked out from the processors of the zones.
-    for (const name of ['zonal', 'hinted']) {
+    for (const name of ['zonal', 'close', 'hinted']) {
       const urls = new Array<string>(24).fill(await own(name));
       await holds(`each zone leads to its own for ${name}`, async () => {
         const reached = await everyNode(async (node) => [...new Set(await asked(node, urls))].sort());
@@ -161,12 +167,16 @@ test('a pod reaches itself by its Service, and where nobody serves it is told so
   );
 });
 
-test('an endpoint that ends is asked as long as there is no other', async () => {
+test('an endpoint that ends is asked as long as there is no other, and its node wants no more of a load balancer', async () => {
   const lifecycle = { preStop: { exec: { command: ['sleep', '200'] } } };
   const leaving = container({ command: SERVER, lifecycle });
   const spec = { containers: [leaving], nodeName: 'node3', terminationGracePeriodSeconds: 300 };
   await ground().create(pod('leaving', { labels: { app: 'leaving' }, spec }));
   await ground().ready('leaving');
+  const { nodePort, healthPort } = await portsOf('leaving');
+  const health = () => Promise.all(NODES.map((node) => ask(addressOf(node), { port: healthPort, path: '/healthz' })));
+  const said = (count: number) => expect.stringContaining(`"localEndpoints":${count}`);
+  await holds('only its node has it', async () => expect(await health()).toEqual([said(0), said(0), said(1)]));
   const url = `http://${await clusterIpOf('leaving')}`;
   const path = ground().path('Pod', 'v1', 'leaving');
   await ground().api.delete(path);
@@ -180,8 +190,18 @@ test('an endpoint that ends is asked as long as there is no other', async () => 
   await holds('it answers', async () =>
     expect(await everyNode((node) => asked(node, [url]))).toEqual(NODES.map(() => ['leaving'])),
   );
+  await holds('this machine is answered by its node', async () => {
+    const outside = NODES.map((node) => ask(addressOf(node), { port: nodePort, withinMs: 1_000 }));
+    expect(await Promise.all(outside)).toEqual(['timeout', 'timeout', 'leaving']);
+  });
+  await holds('no node wants more', async () => expect(await health()).toEqual([said(0), said(0), said(0)]));
   await ground().api.delete(`${path}?gracePeriodSeconds=0`);
 });
+
+async function portsOf(name: string): Promise<{ nodePort: number; healthPort: number }> {
+  const { spec } = await service(name);
+  return { nodePort: spec.ports[0]?.nodePort ?? 0, healthPort: spec.healthCheckNodePort ?? 0 };
+}
 
 const LOOK_UP = `const {promises: dns} = require('dns'); const [zone, ip] = process.argv.slice(1);
   const said = (answer) => answer.then((all) => all.map((one) => one.name ? one.name + ' ' + one.port : one).sort(), (error) => error.code);

@@ -89,6 +89,7 @@ const ground = playground('trace', async (it) => {
     ),
     serviceManifest('web', 'web', 8080, 'NodePort'),
     serviceManifest('wrong', 'web', 9999),
+    serviceManifest('balanced', 'web', 8080, 'LoadBalancer'),
     serviceManifest('sick', 'sick', 8080),
     podManifest('quiet', 'node2', 'command: [sleep, "1000"]'),
     podManifest('crashing', 'node2', 'command: [sh, -c, "exit 3"]'),
@@ -146,6 +147,23 @@ test('a request that arrives: every hop from the pod to the container, with what
     /✓ request +was sent, and answered 200/,
     'It arrives.',
   );
+});
+
+test('a request to the address of a load balancer, from this machine and from a pod', async () => {
+  const { cluster, namespace } = ground();
+  const output = 'jsonpath={.status.loadBalancer.ingress[0].ip}';
+  const ip = await eventually('it has an address', () =>
+    cluster.kubectl('-n', namespace, 'get', 'service', 'balanced', '-o', output),
+  );
+  for (const from of [[], FROM_CLIENT])
+    await tells(
+      [`http://${ip}/`, ...from, '--send'],
+      0,
+      /✓ address +\S+ is the load balancer address of Service \S+\/balanced/,
+      /✓ pod +pod \S+\/web on node node3, port 8080, listens/,
+      /✓ request +was sent, and answered 200/,
+      'It arrives.',
+    );
 });
 
 test('a request by way of a node that has neither the one who asks nor the one who answers', async () => {

@@ -1,5 +1,5 @@
 // What a pod of the tests is answered: asks all that it is told (JSON, in the first argument), at once, and prints the answers
-// as JSON, in the same order. How it asks: http, https (also what certificate was shown), h2, upgrade, grpc, grpcs, udp, dns.
+// as JSON, in the same order. How it asks: http, https (also what certificate was shown), h2, upgrade, upgrades, grpc, grpcs, udp, dns.
 import { createSocket } from 'node:dgram';
 import { request } from 'node:http';
 import { connect } from 'node:http2';
@@ -26,8 +26,8 @@ const shownOf = (headers, show = []) =>
 
 function overHttp({ how, address, port, host = address, path = '/', headers = {}, ...more }) {
   const { method = 'GET', bytes = 0, show, withinMs = WITHIN_MS } = more;
-  const isSecure = how === 'https';
-  const upgrade = how === 'upgrade' && { connection: 'Upgrade', upgrade: 'echo' };
+  const isSecure = how === 'https' || how === 'upgrades';
+  const upgrade = how.startsWith('upgrade') && { connection: 'Upgrade', upgrade: 'echo' };
   return new Promise((done, failed) => {
     const length = bytes > 0 && { 'content-length': bytes };
     const all = { host, ...headers, ...length, ...upgrade };

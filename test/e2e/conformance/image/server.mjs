@@ -1,6 +1,6 @@
 // What the pods of the conformance tests serve: their name over HTTP and UDP, health, gRPC health, requests they have seen,
-// what they were asked (`…/echo`), a status of the asker's choice (`…/status/NNN`), nothing (`/never`), or their name when they
-// are told to end (`/held`), and after an upgrade whatever they are told.
+// what they were asked (`…/echo`), a status of the asker's choice (`…/status/NNN`), nothing (`/never`), their name when they
+// are told to end (`/held`) or unless they are the one that hangs up (`/without/NAME`), and after an upgrade whatever they are told.
 // Environment: PORTS and UDP_PORTS (with commas), GRPC_PORT, UNHEALTHY_AFTER (seconds).
 import { createSocket } from 'node:dgram';
 import { createServer as createHttp } from 'node:http';
@@ -40,6 +40,7 @@ for (const port of numbers(PORTS)) {
     if (pathname.endsWith('/echo')) return echo(request, response);
     if (pathname === '/never') return;
     if (pathname === '/held') return held.add(response);
+    if (pathname === `/without/${hostname()}`) return request.socket.destroy();
     response.end(hostname());
   }).listen(port);
   server.on('upgrade', (_, socket) => {
