@@ -10,6 +10,7 @@ import type { CachedObject } from './watch-cache/watch-cache.ts';
 
 const TTL_MS = 60 * 60_000;
 const LOOK_EVERY_MS = 60_000;
+const LIST_EVERY_MS = 10 * 60_000;
 /** In one transaction. */
 const AT_ONCE = 100;
 
@@ -24,9 +25,10 @@ export interface EventExpiryOptions {
 /** Looks once a minute until the signal aborts. */
 export function expireEvents(options: EventExpiryOptions): void {
   const { clock, log, signal } = options;
+  const ageing = new AgeingEvents(options);
   const look = () => {
     if (signal.aborted) return;
-    removeExpired(options).catch((error: unknown) => {
+    removeExpired(ageing, options).catch((error: unknown) => {
       if (!signal.aborted) log.warn('events could not be removed', { error: String(error) });
     });
     timer = clock.timer(LOOK_EVERY_MS, look);
@@ -35,14 +37,8 @@ export function expireEvents(options: EventExpiryOptions): void {
   signal.addEventListener('abort', () => timer.cancel(), { once: true });
 }
 
-export async function removeExpired({
-  storage,
-  caches,
-  clock,
-}: Omit<EventExpiryOptions, 'log' | 'signal'>): Promise<void> {
-  const { items } = await caches.of(Event).list({ freshness: 'any' });
-  const oldestMs = clock.now() - TTL_MS;
-  const expired = items.filter((item) => lastSeenMs(item) < oldestMs);
+async function removeExpired(ageing: AgeingEvents, { storage }: EventExpiryOptions): Promise<void> {
+  const expired = await ageing.expired();
   for (let at = 0; at < expired.length; at += AT_ONCE) {
     const some = expired.slice(at, at + AT_ONCE);
     // When one of them happened again meanwhile, all of these wait for the next look.
@@ -50,6 +46,47 @@ export async function removeExpired({
       when: some.map(({ key, stored }) => ({ key, modRevision: stored.modRevision })),
       then: some.map(({ key }) => ({ delete: key })),
     });
+  }
+}
+
+/**
+ * Those that may go before all are listed again. There can be a hundred thousand Events, of which a look finds few: what happens
+ * after a listing has an hour, so the listing knows them all.
+ */
+class AgeingEvents {
+  readonly #caches: Caches;
+  readonly #clock: Clock;
+  #events: readonly { key: string; seenMs: number }[] = [];
+  #listedMs = Number.NEGATIVE_INFINITY;
+
+  constructor({ caches, clock }: Pick<EventExpiryOptions, 'caches' | 'clock'>) {
+    this.#caches = caches;
+    this.#clock = clock;
+  }
+
+  /** They are told again until they are gone. */
+  async expired(): Promise<CachedObject[]> {
+    const sinceMs = this.#clock.now() - this.#listedMs;
+    if (sinceMs >= LIST_EVERY_MS || sinceMs < 0) await this.#list();
+    const cache = this.#caches.of(Event);
+    const oldestMs = this.#clock.now() - TTL_MS;
+    const expired: CachedObject[] = [];
+    this.#events = this.#events.filter(({ key, seenMs }) => {
+      if (seenMs >= oldestMs) return true;
+      const event = cache.peek(key);
+      if (!event || lastSeenMs(event) >= oldestMs) return false;
+      expired.push(event);
+      return true;
+    });
+    return expired;
+  }
+
+  async #list(): Promise<void> {
+    const nowMs = this.#clock.now();
+    const { items } = await this.#caches.of(Event).list({ freshness: 'any' });
+    const all = items.map((item) => ({ key: item.key, seenMs: lastSeenMs(item) }));
+    this.#events = all.filter(({ seenMs }) => seenMs < nowMs + LIST_EVERY_MS - TTL_MS);
+    this.#listedMs = nowMs;
   }
 }
 
