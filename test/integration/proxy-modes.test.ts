@@ -348,10 +348,11 @@ for (const { mode, isThere, renderer: rendererOf } of MODES) {
         for (const one of endpoints) {
           await sticky([one]);
           const [name] = namesIn(await ask('client', node, 30_080));
-          for (const way of ways) expect(namesIn(await ask(...way))).toEqual([name]);
+          for (const [from, address, at] of ways) expect(namesIn(await ask(from, address, at))).toEqual([name]);
           for (const all of [endpoints, [...endpoints, others], endpoints]) {
             await sticky(all);
-            for (const way of ways) expect(namesIn(await ask(...way, 2)), `${way}`).toEqual([name]);
+            for (const [from, address, at] of ways)
+              expect(namesIn(await ask(from, address, at, 2)), `${from} at ${address}`).toEqual([name]);
           }
         }
       });
