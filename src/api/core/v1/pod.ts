@@ -5,6 +5,7 @@ import { dns1123Label } from '#api/machinery/names.ts';
 import { withParts } from '#api/machinery/object.ts';
 import { podColumns } from './pod/columns.ts';
 import { withoutDisabledFields } from './pod/disabled-fields.ts';
+import { withLabelKeys } from './pod/label-keys.ts';
 import { defaultPod, defaultPodSpec } from './pod/spec.ts';
 import { validateOnCreate, validateOnlyForPod, validatePodSpec } from './pod/spec-rules.ts';
 import { preparePodStatus } from './pod/status-rules.ts';
@@ -46,7 +47,8 @@ export const Pod = defineKind<schema.Pod>({
 
   defaults: (pod) => withParts(pod as schema.Pod, { spec: defaultPod(defaultPodSpec(pod.spec)) }),
   prepareForCreate: (given) => {
-    const pod = withParts(given, { spec: withoutDisabledFields(given.spec) });
+    const spec = withLabelKeys(withoutDisabledFields(given.spec), given.metadata.labels);
+    const pod = withParts(given, { spec });
     return withParts(pod, { status: initialStatus(pod) });
   },
   prepareForUpdate: (next, current, subresource) => {

@@ -57,6 +57,10 @@ function places(subject: Pod, there: Record<string, Pod[]>): string[] {
 }
 
 const keyed = { matchLabelKeys: ['version'] };
+const madeWith = (version: string) => ({
+  matchLabels: { app: 'db' },
+  matchExpressions: [{ key: 'version', operator: 'In' as const, values: [version] }],
+});
 const unlike = { mismatchLabelKeys: ['tenant'], labelSelector: {} };
 
 test.each<[string, Pod, Record<string, Pod[]>, string[]]>([
@@ -93,6 +97,12 @@ test.each<[string, Pod, Record<string, Pod[]>, string[]]>([
     pod({ version: '2' }, beside(term('db', keyed))),
     { a1: [pod({ app: 'db', version: '1' })], b1: [pod({ app: 'db', version: '2' })] },
     ['b1'],
+  ],
+  [
+    'beside those of the version that it was made with, whatever its label says now',
+    pod({ version: '2' }, beside(term('db', { ...keyed, labelSelector: madeWith('1') }))),
+    { a1: [pod({ app: 'db', version: '1' })], b1: [pod({ app: 'db', version: '2' })] },
+    ['a1', 'a2'],
   ],
   [
     'apart from those of another tenant, not of its own and not of none',

@@ -57,7 +57,7 @@ export function withNamesOnly(term: Term, { cached }: Cached): Term {
   return { ...term, namespaces, namespaceSelector: undefined, key };
 }
 
-/** The values of some of its own labels become part of the selector. */
+/** The values of some of its own labels become part of the selector; those that are, since it was made, stay as they were. */
 function withLabelKeys(
   owner: Pod,
   { labelSelector, matchLabelKeys = [], mismatchLabelKeys = [] }: PodAffinityTerm,
@@ -65,7 +65,9 @@ function withLabelKeys(
   const selector = selectorFrom(labelSelector);
   const labels = owner.metadata.labels ?? {};
   const own = (keys: readonly string[], operator: 'in' | 'notin') =>
-    keys.flatMap((key) => (labels[key] === undefined ? [] : [{ key, operator, values: [labels[key]] }]));
+    keys
+      .filter((key) => !selector.requirements.some((each) => each.key === key))
+      .flatMap((key) => (labels[key] === undefined ? [] : [{ key, operator, values: [labels[key]] }]));
   const added = [...own(matchLabelKeys, 'in'), ...own(mismatchLabelKeys, 'notin')];
   return added.length > 0 ? { ...selector, requirements: [...selector.requirements, ...added] } : selector;
 }

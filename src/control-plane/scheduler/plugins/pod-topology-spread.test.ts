@@ -57,6 +57,10 @@ const WITH_SOFT_C = [...NODES, node('c1', [{ ...FULL, effect: 'PreferNoSchedule'
 const ONLY_B = { a1: 'too many', a2: 'too many', b1: 'fits' };
 const NO_OLD = { a1: 'too many', a2: 'too many', b1: 'too many' };
 const ANY = { a1: 'fits', a2: 'fits', b1: 'fits' };
+const MADE_WITH_1 = {
+  matchLabels: { app: 'web' },
+  matchExpressions: [{ key: 'version', operator: 'In' as const, values: ['1'] }],
+};
 const tolerations = [{ key: 'full', operator: 'Exists' }];
 
 test.each<[string, Pod, Record<string, string>, { nodes?: Node[]; there?: There }?]>([
@@ -96,6 +100,12 @@ test.each<[string, Pod, Record<string, string>, { nodes?: Node[]; there?: There 
     spread([zones({ matchLabelKeys: ['version'] })], {}, { version: '2' }),
     { a1: 'too many', a2: 'too many', b1: 'fits' },
     { there: { a1: [web('w1', { version: '2' })], b1: [web('w2', { version: '1' })] } },
+  ],
+  [
+    'those of the version that it was made with count, whatever its label says now',
+    spread([zones({ matchLabelKeys: ['version'], labelSelector: MADE_WITH_1 })], {}, { version: '2' }),
+    { a1: 'fits', a2: 'fits', b1: 'too many' },
+    { there: { a1: [web('w1', { version: '2' })], b1: ['w2', 'w3'].map((name) => web(name, { version: '1' })) } },
   ],
   ['a key that the pod lacks says nothing', spread([zones({ matchLabelKeys: ['version'] })]), ONLY_B],
   [

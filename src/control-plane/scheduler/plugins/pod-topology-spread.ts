@@ -264,12 +264,13 @@ const ownConstraints = (pod: Pod, when: TopologySpreadConstraint['whenUnsatisfia
       honorsTaints: constraint.nodeTaintsPolicy === 'Honor',
     }));
 
+/** With the values of its own labels; those that are part of the selector since it was made stay as they were. */
 function withLabelKeys(pod: Pod, { labelSelector, matchLabelKeys = [] }: TopologySpreadConstraint): Selector {
   const selector = selectorFrom(labelSelector);
   const labels = pod.metadata.labels ?? {};
-  const own = matchLabelKeys.flatMap((key) =>
-    labels[key] === undefined ? [] : [{ key, operator: 'in' as const, values: [labels[key]] }],
-  );
+  const own = matchLabelKeys
+    .filter((key) => !selector.requirements.some((each) => each.key === key))
+    .flatMap((key) => (labels[key] === undefined ? [] : [{ key, operator: 'in' as const, values: [labels[key]] }]));
   return own.length > 0 ? { ...selector, requirements: [...selector.requirements, ...own] } : selector;
 }
 
