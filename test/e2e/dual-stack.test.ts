@@ -67,6 +67,11 @@ const services = [
   service('six', { ipFamilies: ['IPv6'] }),
   service('local', { type: 'NodePort', ipFamilyPolicy: 'RequireDualStack', externalTrafficPolicy: 'Local' }),
   service('sticky', { ipFamilyPolicy: 'RequireDualStack', sessionAffinity: 'ClientIP' }),
+  service('forgetful', {
+    ...dual,
+    sessionAffinity: 'ClientIP',
+    sessionAffinityConfig: { clientIP: { timeoutSeconds: 2 } },
+  }),
   service('several', {
     ...dual,
     selector: { on: 'node3' },
@@ -163,6 +168,13 @@ test.skipIf(!hasIpv6)(
           expect(await fetchedBy(node, `${urlOf(ip, 8080)}/clientip`)).toBe(client.status.podIPs[i]?.ip),
         );
     }
+    const both = await cluster.json<Pod>('get', 'pod', 'three');
+    const urls = [pod, both].flatMap(({ status }) => status.podIPs.map(({ ip }) => urlOf(ip, 8080)));
+    const fetchAll = `Promise.all(${JSON.stringify(urls)}.map((url)=>fetch(url).then((answer)=>answer.text()))).then(String).then(console.log)`;
+    for (const node of NODES)
+      await holds(`${node} itself reaches them`, async () =>
+        expect((await inNode(node, process.execPath, '-e', fetchAll)).trim()).toBe('two,two,three,three'),
+      );
     const after = await packetsInVxlan();
     for (const [i, count] of after.entries()) expect(count).toBeGreaterThan(before[i] ?? 0);
     expect(await fromClient('sh', '-c', 'echo $POD_IPS')).toMatch(/^[\d.]+,[0-9a-f:]+$/);
@@ -210,6 +222,13 @@ test.skipIf(!hasIpv6)('Local policies and affinity hold in both families, from n
     await eventually('always the same one answers', async () => {
       const said = (await fromClient('sh', '-c', loop)).split('\n');
       return said.length === 12 && new Set(said).size === 1;
+    });
+  }
+  for (const ip of (await serviceNamed('forgetful')).spec.clusterIPs) {
+    const first = await eventually('it is answered', () => fetched(ip, 80));
+    await eventually('another endpoint has the turn', async () => {
+      const name = await fromClient('sh', '-c', `sleep 3; timeout 3 wget -qO- ${urlOf(ip, 80)}`);
+      return /^(two|three)$/.test(name) && name !== first;
     });
   }
 });
