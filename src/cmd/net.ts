@@ -5,6 +5,7 @@ import { Node } from '#api/core/v1/node.ts';
 import type { Place } from '#api/discovery/v1/usable-endpoints.ts';
 import { GATEWAY_CONTROLLER } from '#api/gateway/v1/kedge-gateway.ts';
 import { INGRESS_CONTROLLER } from '#api/networking/v1/kedge-ingress.ts';
+import type { SocketKeeper } from '#base/socket-keeper.ts';
 import type { Informers } from '#client/informer.ts';
 import { keepUpstreamsCurrent } from '#network/dns/keep-upstreams-current.ts';
 import { startDns } from '#network/dns/start-dns.ts';
@@ -24,6 +25,7 @@ import { hostRange } from '#node/machine/address-range.ts';
 import { ROUTE_PROTOCOL } from '#node/machine/host-network.ts';
 import { run } from '#node/machine/run-command.ts';
 import { apiAccess, type ComponentProcess, componentProcess } from './component-process.ts';
+import { inheritedSockets } from './inherited-sockets.ts';
 import { type NodeConfig, readNodeConfig } from './node-config.ts';
 import { selfSigned } from './pki/certificate.ts';
 import { systemClock } from './system-clock.ts';
@@ -36,11 +38,12 @@ export async function runNet(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({ args: [...args], options: { config: { type: 'string' } } });
   const config = await readNodeConfig(values.config ?? '');
   const component = componentProcess('net');
+  const sockets = inheritedSockets(systemClock);
   const ruleWatch = new RuleWatch({ clock: systemClock, log: component.log, signal: component.signal });
   const proxy = startNodeProxy(component, config, ruleWatch);
   const parts = [startNodePolicy(component, config, ruleWatch), proxy];
-  await Promise.all([...parts.map(({ ready }) => ready), startNodeDns(component, config)]);
-  await startNodeIngress(component, config, proxy.place);
+  await Promise.all([...parts.map(({ ready }) => ready), startNodeDns(component, config, sockets)]);
+  await startNodeIngress(component, config, { sockets: await sockets, place: proxy.place });
   component.log.info('kube-proxy, network policies and DNS run', { node: config.nodeName, dns: config.dnsAddresses });
   await component.untilTold();
   await Promise.all(parts.map(({ stopped }) => stopped));
@@ -116,7 +119,11 @@ const ofFamily = (family: IpFamily, addresses: readonly string[]): string[] =>
 /** Those that the cluster's pods have addresses of. */
 const familiesIn = (ranges: readonly string[]): IpFamily[] => [...new Set(ranges.map(familyOf))];
 
-async function startNodeDns(component: ComponentProcess, config: NodeConfig): Promise<void> {
+async function startNodeDns(
+  component: ComponentProcess,
+  config: NodeConfig,
+  kept: Promise<SocketKeeper>,
+): Promise<void> {
   const { log, signal } = component;
   const { informers } = apiAccess(component, {
     folder: config.credentialsDir,
@@ -128,7 +135,7 @@ async function startNodeDns(component: ComponentProcess, config: NodeConfig): Pr
   const ofNode = nameserversOf(RESOLV_CONF, addresses);
   let upstreams = (): Upstreams => ({ resolvers: ofNode, stubs: new Map() });
   const forward = forwardTo(() => upstreams(), systemClock);
-  await startDns({ informers, domain, addresses, forward, log, signal });
+  await startDns({ informers, domain, addresses, sockets: await kept, forward, log, signal });
   // The cluster's own names do not wait for the settings of the others'.
   upstreams = keepUpstreamsCurrent({ informers, ofNode, log, signal });
 }
@@ -138,7 +145,11 @@ async function answerAt(addresses: readonly string[]): Promise<void> {
   for (const address of addresses) await run(['ip', 'address', 'replace', hostRange(address), 'dev', 'lo']);
 }
 
-async function startNodeIngress(component: ComponentProcess, config: NodeConfig, place: () => Place): Promise<void> {
+async function startNodeIngress(
+  component: ComponentProcess,
+  config: NodeConfig,
+  { sockets, place }: { sockets: SocketKeeper; place: () => Place },
+): Promise<void> {
   const { log, signal } = component;
   const access = { folder: config.credentialsDir, file: 'ingress.conf', userAgent: 'kedge-ingress' };
   await answerAt(config.ingressAddresses);
@@ -159,6 +170,7 @@ async function startNodeIngress(component: ComponentProcess, config: NodeConfig,
     program: [process.argv[1] ?? '', 'ingress-worker'],
     count: Math.max(LEAST_INGRESS_PROCESSES, Math.floor(availableParallelism() / 2)),
     addresses: config.ingressAddresses,
+    sockets,
     fallbackCertificate: () => fallbackCertificate(systemClock.now()),
   });
 }

@@ -1,36 +1,19 @@
 /** The processes that carry the traffic, as the process `net` starts them. */
-import { type ChildProcess, execFile, fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { canHaveLab, networkLab } from './network-lab.ts';
+import { bundleOf, saidInLab } from './bundled-script.ts';
+import { canHaveLab } from './network-lab.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
-const NEEDS =
-  "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);";
 const isRoot = process.getuid?.() === 0;
 let folder: string;
 let child: ChildProcess;
 let greeting: Promise<unknown[]>;
 
-async function bundle(name: string, contents: string): Promise<string> {
-  const outfile = join(folder, name);
-  await build({
-    absWorkingDir: ROOT,
-    stdin: { contents, resolveDir: ROOT, loader: 'ts' },
-    outfile,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    banner: { js: NEEDS },
-    logLevel: 'error',
-  });
-  return outfile;
-}
+const bundle = (name: string, contents: string): Promise<string> => bundleOf(join(folder, name), contents);
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'ingress-worker-'));
@@ -56,25 +39,28 @@ test.runIf(isRoot)('what comes in from outside meets a process that is nobody an
 
 /** Several processes behind one port; asks over as many connections as there are requests. */
 const SEVERAL = `
-import cluster from 'node:cluster';
 import { createServer, request } from 'node:http';
 import { silentLog } from './src/base/log.ts';
 import { systemClock, systemRandom } from './src/cmd/system-clock.ts';
-import { IngressWorkers, runIngressWorker } from './src/network/ingress/ingress-workers.ts';
+import { IngressWorkers } from './src/network/ingress/ingress-workers.ts';
+import { runIngressWorker } from './src/network/ingress/run-ingress-worker.ts';
 import { routeTableOf } from './src/network/ingress/route-table.ts';
+import { allProcesses } from './src/node/machine/process-record.ts';
 
 // On a busy machine nobody should decide alone because the answer comes late.
 const patient = { ...systemClock, timer: (ms, due) => systemClock.timer(ms * 60, due) };
-if (cluster.isWorker) await runIngressWorker({ random: systemRandom, clock: patient });
+if (process.argv[2] === 'worker') await runIngressWorker({ random: systemRandom, clock: patient });
 const backend = createServer((_, response) => response.end('ok')).listen(8080, '127.0.0.1');
 const workers = new IngressWorkers({
-  program: [process.argv[1]],
+  program: [process.argv[1], 'worker'],
   count: 3,
   addresses: ['127.0.0.1'],
   clock: systemClock,
   log: { ...silentLog, warn: console.error, error: console.error },
   signal: new AbortController().signal,
 });
+const children = () =>
+  allProcesses().flatMap(({ pid, parent, state }) => (parent === process.pid && state !== 'Z' ? [pid] : []));
 const ingress = (name, annotations = {}) => ({
   metadata: { name, namespace: 'shop', annotations },
   spec: {
@@ -100,54 +86,114 @@ const asked = async (host, count) => {
   const answers = await Promise.all(Array.from({ length: count }, () => ask(host)));
   return answers.filter((status) => status === 200).length;
 };
-while (Object.keys(cluster.workers).length < 3 || (await asked('any', 30)) < 30)
+while (children().length < 3 || (await asked('any', 30)) < 30)
   await new Promise((resolve) => setTimeout(resolve, 20));
 const found = { any: await asked('any', 30), limited: await asked('limited', 60) };
-const [killed] = Object.values(cluster.workers);
-const { pid } = killed.process;
-const gone = new Promise((resolve) => killed.once('exit', resolve));
+const [pid] = children();
 process.kill(pid, 'SIGKILL');
-await gone;
+while (children().includes(pid)) await new Promise((resolve) => setTimeout(resolve, 1));
 const without = await asked('any', 30);
-while (Object.keys(cluster.workers).length < 3) await new Promise((resolve) => setTimeout(resolve, 20));
+while (children().length < 3) await new Promise((resolve) => setTimeout(resolve, 20));
 console.log(JSON.stringify({ ...found, without, again: await asked('any', 30) }));
+for (const pid of children()) process.kill(pid, 'SIGKILL'); // left alone they would go on, and have patience
 process.exit(0);
 `;
 
-/** What a script says that runs in the network of a node that nobody else has. */
-async function said(file: string): Promise<unknown> {
-  const lab = networkLab({ hosts: {}, gateway: '10.244.1.1' });
+/** A port of a Gateway comes and goes, and a process cannot be started for want of files. */
+const PORTS = `
+import { closeSync, openSync } from 'node:fs';
+import { connect } from 'node:net';
+import { silentLog } from './src/base/log.ts';
+import { systemClock, systemRandom } from './src/cmd/system-clock.ts';
+import { IngressWorkers } from './src/network/ingress/ingress-workers.ts';
+import { runIngressWorker } from './src/network/ingress/run-ingress-worker.ts';
+import { allProcesses } from './src/node/machine/process-record.ts';
+
+if (process.argv[2] === 'worker') await runIngressWorker({ random: systemRandom, clock: systemClock });
+const told = [];
+const workers = new IngressWorkers({
+  program: [process.argv[1], 'worker'],
+  count: 2,
+  addresses: ['127.0.0.1'],
+  clock: systemClock,
+  log: { ...silentLog, error: (_, { error }) => told.push(/EMFILE/.exec(error)?.[0]) },
+  signal: new AbortController().signal,
+});
+const children = () =>
+  allProcesses().flatMap(({ pid, parent, state }) => (parent === process.pid && state !== 'Z' ? [pid] : []));
+const listens = (port) =>
+  new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => resolve(socket.destroy() && true));
+    socket.on('error', () => resolve(false));
+  });
+const until = async (condition) => {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 20));
+};
+const some = { isTls: false, speaksHttp2: false, hasPassthrough: false, listeners: new Map() };
+const hears = async (port, wanted) => (await listens(port)) === wanted;
+await until(() => hears(80, true));
+workers.tell({ ports: [[8080, some]] });
+await until(() => hears(8080, true));
+workers.tell({ ports: [[8080, null]] });
+workers.tell({ ports: [[8080, some]] }); // before everybody has heard that it is gone
+await new Promise((resolve) => setTimeout(resolve, 1_500));
+const isThereAgain = await listens(8080);
+workers.tell({ ports: [[8080, null]] });
+await until(() => hears(8080, false));
+
+const files = [];
+const isFull = () => {
   try {
-    const [command = '', ...args] = lab.commandIn('node', process.execPath, file);
-    const { stdout } = await promisify(execFile)(command, args, { timeout: 150_000, killSignal: 'SIGKILL' });
-    return JSON.parse(stdout);
-  } finally {
-    lab.close();
+    files.push(openSync('/dev/null', 'r'));
+    return false;
+  } catch {
+    return true;
   }
-}
+};
+await until(() => children().length === 2);
+const [pid] = children(); // reads files itself
+while (!isFull());
+process.kill(pid, 'SIGKILL');
+await until(() => told.includes('EMFILE'));
+for (const file of files.splice(0)) closeSync(file);
+await until(() => children().length === 2);
+console.log(JSON.stringify({ isThereAgain, still: await listens(80) }));
+process.exit(0);
+`;
+
+test.runIf(canHaveLab())(
+  'a port goes when nobody wants it, and a process comes when there are files again',
+  async () => {
+    const limited = (command: string[]) => ['sh', '-c', 'ulimit -n 256; exec "$@"', 'sh', ...command];
+    expect(await saidInLab(limited([process.execPath, await bundle('ports.mjs', PORTS)]))).toEqual({
+      isThereAgain: true,
+      still: true,
+    });
+  },
+);
 
 test.runIf(canHaveLab())('a rate limit holds over all of them, and without one of them the others go on', async () => {
   const file = await bundle('several.mjs', SEVERAL);
   // A burst of five, and the one that begins it.
-  expect(await said(file)).toEqual({ any: 30, limited: 6, without: 30, again: 30 });
+  expect(await saidInLab([process.execPath, file])).toEqual({ any: 30, limited: 6, without: 30, again: 30 });
 });
 
 /** Two that lose who started them, while one carries a request that has no answer yet. */
 const LEFT_ALONE = `
 import { fork } from 'node:child_process';
-import cluster from 'node:cluster';
 import { createServer, request } from 'node:http';
 import { silentLog } from './src/base/log.ts';
 import { systemClock, systemRandom } from './src/cmd/system-clock.ts';
-import { IngressWorkers, runIngressWorker } from './src/network/ingress/ingress-workers.ts';
+import { IngressWorkers } from './src/network/ingress/ingress-workers.ts';
+import { runIngressWorker } from './src/network/ingress/run-ingress-worker.ts';
 import { routeTableOf } from './src/network/ingress/route-table.ts';
 
 const HOST = 'www.example.com';
-if (cluster.isWorker) await runIngressWorker({ random: systemRandom, clock: systemClock });
+if (process.argv[2] === 'worker') await runIngressWorker({ random: systemRandom, clock: systemClock });
 if (process.argv[2] === 'starter') {
   process.once('disconnect', () => process.exit(1));
   const workers = new IngressWorkers({
-    program: [process.argv[1]],
+    program: [process.argv[1], 'worker'],
     count: 2,
     addresses: ['127.0.0.1'],
     clock: systemClock,
@@ -193,5 +239,5 @@ process.exit(0);
 `;
 
 test.runIf(canHaveLab())('who is left alone listens no more, and answers what is under way', async () => {
-  expect(await said(await bundle('left-alone.mjs', LEFT_ALONE))).toEqual({ answer: 200 });
+  expect(await saidInLab([process.execPath, await bundle('left-alone.mjs', LEFT_ALONE)])).toEqual({ answer: 200 });
 });

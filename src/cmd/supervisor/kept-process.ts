@@ -9,6 +9,7 @@ import type { ClusterPaths } from '#node/machine/cluster-dir.ts';
 import { isAlive, type ProcessRecord, recordOf } from '#node/machine/process-record.ts';
 import { spawnDetached } from '#node/machine/spawn-detached.ts';
 import { endProcess, findStarted, forgetStarted, rememberStarted } from '#node/machine/started-processes.ts';
+import { KeptSockets } from './kept-sockets.ts';
 
 export interface KeptProcessOptions {
   /** `control-plane`, `node1/kubelet`: unique within the cluster. */
@@ -17,6 +18,8 @@ export interface KeptProcessOptions {
   argv: readonly string[];
   /** The line that puts it where it belongs. Asked anew for each start: a node's namespaces may be held by another process by then. */
   enter?: (argv: readonly string[]) => readonly string[];
+  /** For a process that others wait for: what comes in while none runs is not refused. */
+  keepsSockets?: boolean;
   logFile: string;
   paths: ClusterPaths;
   clock: Clock;
@@ -30,11 +33,14 @@ const LOOK_EVERY_MS = 500;
 /** Before the second of the starts that follow one upon another: the first is made at once, for somebody waits for it. */
 const FIRST_BACK_OFF_MS = 200;
 const LONGEST_BACK_OFF_MS = 30_000;
+/** Who waits longer than this for the next one is rather refused. */
+const SOCKETS_WAIT_MS = 5_000;
 /** After this long a process counts as one that works, and its next failure as a first one. */
 const SETTLED_AFTER_MS = 10_000;
 
 export class KeptProcess {
   readonly #options: KeptProcessOptions;
+  readonly #sockets: KeptSockets | undefined;
   #record: ProcessRecord | undefined;
   #state: ProcessState = 'stopped';
   #restarts = 0;
@@ -46,6 +52,7 @@ export class KeptProcess {
 
   constructor(options: KeptProcessOptions) {
     this.#options = options;
+    this.#sockets = options.keepsSockets ? new KeptSockets(options.log) : undefined;
   }
 
   get status(): { name: string; state: ProcessState; pid?: number; restarts: number } {
@@ -72,6 +79,7 @@ export class KeptProcess {
     this.#setState('stopped');
     const record = this.#record;
     this.#record = undefined;
+    this.#sockets?.close();
     if (record) await endProcess(record, { clock: this.#options.clock, graceMs });
     await forgetStarted(this.#options.paths, this.#options.name);
   }
@@ -86,7 +94,9 @@ export class KeptProcess {
     const { paths, name, logFile, log, argv, enter, clock } = this.#options;
     this.#startedMs = clock.monotonicMs(); // one that ends before it is watched has not worked, either
     this.#setState('starting');
-    const child = await spawnDetached({ argv: enter ? enter(argv) : argv, logFile });
+    const hasChannel = this.#sockets !== undefined;
+    const child = await spawnDetached({ argv: enter ? enter(argv) : argv, logFile, hasChannel });
+    this.#sockets?.serve(child);
     const record = recordOf(child.pid);
     // Told at once; one that a former keeper started is no child of this process, and only looks tell of its end.
     child.once('exit', (code, signal) => {
@@ -120,6 +130,7 @@ export class KeptProcess {
     this.#record = undefined;
     if (clock.monotonicMs() - this.#startedMs > SETTLED_AFTER_MS) this.#failures = 0;
     const waitMs = backOffMs(this.#failures++);
+    if (waitMs > SOCKETS_WAIT_MS) this.#sockets?.close();
     this.#restarts++;
     this.#setState('backing off');
     this.#timer?.cancel();

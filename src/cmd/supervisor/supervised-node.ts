@@ -137,6 +137,7 @@ export class SupervisedNode {
         if (!this.#node) throw new Error(`node ${name} does not run`);
         return entered(this.#node.holder, argv);
       },
+      keepsSockets: role === 'net',
       logFile: join(logs, `${role}.log`),
       paths,
       clock,

@@ -5,6 +5,7 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { createServer, isIP, type Server, type Socket } from 'node:net';
 import type { Log } from '#base/log.ts';
+import { keepsNothing, type SocketHandle, type SocketKeeper, socketName } from '#base/socket-keeper.ts';
 import type { Informers } from '#client/informer.ts';
 import { keepZoneCurrent } from './keep-zone-current.ts';
 import { Responder } from './responder.ts';
@@ -24,6 +25,8 @@ export interface DnsOptions {
   /** Addresses to listen on; each must be one of this host's. */
   addresses: readonly string[];
   port?: number;
+  /** Absent: who asks while nothing runs is refused. */
+  sockets?: SocketKeeper;
   forward: Forward;
   log: Log;
   signal: AbortSignal;
@@ -44,19 +47,36 @@ export async function startDns(options: DnsOptions): Promise<{ port: number }> {
   return { port: ports[0] ?? 0 };
 }
 
-function listenUdp(address: string, port: number, responder: Responder, { signal, log }: DnsOptions): Promise<void> {
+function listenUdp(address: string, port: number, responder: Responder, options: DnsOptions): Promise<void> {
+  const { signal, log, sockets = keepsNothing } = options;
+  const name = socketName('udp', address, port);
+  const former = sockets.take(name);
   const type = isIP(address) === 6 ? 'udp6' : 'udp4';
   const socket: UdpSocket = createSocket({ type, recvBufferSize: RECEIVE_BYTES });
   signal.addEventListener('abort', () => socket.close(), { once: true });
   serveUdp(socket, responder, signal);
   return new Promise((resolve, reject) => {
     socket.once('error', reject);
-    socket.bind(port, address, () => {
+    const listens = () => {
       socket.off('error', reject);
       socket.on('error', (error) => log.warn('DNS over UDP', { error: error.message }));
+      if (!former) keepUdp(socket, name, sockets);
       resolve();
-    });
+    };
+    // A socket that is there already is taken as well; the types do not know it.
+    if (former) socket.bind(former as object, listens);
+    else socket.bind(port, address, listens);
   });
+}
+
+/** The engine has no public name for what is behind such a socket. An engine that has it elsewhere keeps none. */
+function keepUdp(socket: UdpSocket, name: string, sockets: SocketKeeper): void {
+  for (const symbol of Object.getOwnPropertySymbols(socket)) {
+    const state = (
+      socket as unknown as Record<symbol, { handle?: SocketHandle & { recvStart?: unknown } } | undefined>
+    )[symbol];
+    if (typeof state?.handle?.recvStart === 'function') sockets.keep(name, state.handle);
+  }
 }
 
 export function serveUdp(socket: UdpSocket, responder: Responder, signal: AbortSignal): void {
@@ -73,7 +93,10 @@ export function serveUdp(socket: UdpSocket, responder: Responder, signal: AbortS
 /** Who asked and is gone by now is not told. */
 const sent = () => undefined;
 
-function listenTcp(address: string, responder: Responder, { signal, port, log }: DnsOptions): Promise<number> {
+function listenTcp(address: string, responder: Responder, options: DnsOptions): Promise<number> {
+  const { signal, port = 53, log, sockets = keepsNothing } = options;
+  const name = socketName('tcp', address, port);
+  const former = sockets.take(name);
   const clients = new Set<Socket>();
   const server: Server = createServer((socket) => {
     const others = [...clients].filter(({ remoteAddress }) => remoteAddress === socket.remoteAddress);
@@ -93,9 +116,11 @@ function listenTcp(address: string, responder: Responder, { signal, port, log }:
   );
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port ?? 53, address, () => {
+    server.listen(former ?? { port, host: address }, () => {
       server.off('error', reject);
       server.on('error', (error) => log.warn('DNS over TCP', { error: error.message }));
+      const { _handle: handle } = server as Server & { _handle?: SocketHandle };
+      if (!former && handle) sockets.keep(name, handle);
       const bound = server.address();
       resolve(typeof bound === 'object' && bound ? bound.port : 53);
     });

@@ -1,10 +1,12 @@
 /** Everything that listens for an Ingress and for Gateways, and what it knows. Changes take effect between two requests: all of one, or none. */
 import { type Clock, sleep } from '#base/clock.ts';
 import type { Random } from '#base/random.ts';
+import type { SocketHandle } from '#base/socket-keeper.ts';
 import type { Endpoint } from './backends.ts';
 import { BasicAuths } from './basic-auth.ts';
 import { Certificates, type KeyPair } from './certificates.ts';
 import type { PortListeners } from './listeners.ts';
+import type { ListeningAt } from './listening-sockets.ts';
 import { PortServers } from './port-servers.ts';
 import { type Limits, RateLimits } from './rate-limits.ts';
 import type { HostRoutes } from './route-table.ts';
@@ -34,6 +36,8 @@ export interface IngressServerOptions {
   record?: TrafficRecord;
   /** Absent: its own, for it is the only one. */
   limits?: Limits;
+  /** Of somebody who keeps them. Absent: it opens its own. */
+  socketAt?(at: ListeningAt): Promise<SocketHandle>;
   /** Told of what cannot be opened or shown. */
   onComplaint?(text: string): void;
 }
@@ -154,11 +158,13 @@ export class IngressServer {
 
   async #openPort(port: number, { isTls, at }: { isTls: boolean; at: number }): Promise<number> {
     const context = this.#contextAt(port);
+    const { socketAt } = this.#options;
     const servers = new PortServers({
       isTls,
       context,
       pair: this.#certificates.pairForAny(context.port) ?? this.#fallback,
       certificateFor: (name) => this.#certificates.contextFor(context, name),
+      ...(socketAt && { socketAt }),
     });
     this.#open.set(port, servers);
     let opened = 0;

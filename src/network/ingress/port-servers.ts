@@ -6,21 +6,26 @@ import {
   type Http2SecureServer,
   type ServerHttp2Session,
 } from 'node:http2';
-import type { Server, Socket } from 'node:net';
+import { Server as NetServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createServer as createTlsServer, type SecureContext } from 'node:tls';
-import type { Timer } from '#base/clock.ts';
+import { sleep } from '#base/clock.ts';
+import type { SocketHandle } from '#base/socket-keeper.ts';
 import type { Request } from './arrival.ts';
 import { carryUpgrade, isOrdinary } from './carry-upgrade.ts';
 import type { KeyPair } from './certificates.ts';
 import { greetingOf, MOST_HELLO_BYTES } from './client-hello.ts';
 import { peek } from './first-bytes.ts';
+import type { ListeningAt } from './listening-sockets.ts';
 import { passThrough, passthroughFor } from './pass-through.ts';
 import { carry, type Response, type TrafficContext } from './traffic.ts';
 
 const KEEP_ALIVE_MS = 75_000;
-/** Of a server that drains. */
+/** Of a server that drains: so long a kept connection may ask once more, and is told to go; one that was closed meanwhile would fail. */
+const STAYS_IDLE_MS = 2_000;
 const LOOK_FOR_IDLE_MS = 500;
+/** That wait until somebody takes them, for a while perhaps nobody. */
+const MOST_WAITING = 4_096;
 /** Until a head must be whole. A body may take as long as it comes. */
 const HEADERS_MS = 60_000;
 const MOST_HEADER_BYTES = 32 * 1024;
@@ -36,6 +41,8 @@ export interface PortOptions {
   /** Of TLS: what is shown to clients that ask for no name, and to those that ask for one. */
   pair: KeyPair | undefined;
   certificateFor(servername: string): SecureContext | undefined;
+  /** Absent: it opens its own. */
+  socketAt?(at: ListeningAt): Promise<SocketHandle>;
 }
 
 export class PortServers {
@@ -45,6 +52,7 @@ export class PortServers {
   readonly #sockets = new Set<Socket>();
   /** Of HTTP/2. */
   readonly #sessions = new Set<ServerHttp2Session>();
+  #isEnding = false;
 
   constructor(options: PortOptions) {
     this.#options = options;
@@ -52,12 +60,17 @@ export class PortServers {
   }
 
   /** @returns the port, which is another one where 0 is asked for. */
-  open(at: { host: string; port: number }): Promise<number> {
+  async open(at: ListeningAt): Promise<number> {
     const server = this.isTls ? this.#secure() : this.#plain();
     this.#servers.push(server);
+    const socket = await this.#options.socketAt?.(at);
+    if (this.#isEnding) {
+      socket?.close();
+      return at.port;
+    }
     return new Promise((resolve, reject) => {
       server.on('error', reject); // after it listens, what goes wrong with it is one connection's
-      server.listen(at, () => {
+      server.listen(socket ?? at, MOST_WAITING, () => {
         const address = server.address();
         resolve(typeof address === 'object' && address ? address.port : 0);
       });
@@ -73,17 +86,24 @@ export class PortServers {
 
   /** Takes no new connections; resolves when the last of the old ones has ended, each of which is asked to. */
   async drain(): Promise<void> {
-    const ended = this.#servers.map((server) => new Promise((resolve) => server.close(resolve)));
+    this.#isEnding = true;
+    const { clock } = this.#options.context;
+    // Not their own `close`: it ends idle connections at once.
+    const ended = this.#servers.map(
+      (server) => new Promise((resolve) => NetServer.prototype.close.call(server, resolve)),
+    );
     for (const server of this.#servers) server.prependListener('request', askToGo);
     for (const session of this.#sessions) session.close();
-    let looking: Timer | undefined;
-    const look = () => {
-      for (const server of this.#servers) (server as Partial<HttpServer>).closeIdleConnections?.();
-      looking = this.#options.context.clock.timer(LOOK_FOR_IDLE_MS, look);
+    let hasEnded = false;
+    const closeIdle = async () => {
+      await sleep(clock, STAYS_IDLE_MS);
+      for (const server of this.#servers) server.close();
+      for (; !hasEnded; await sleep(clock, LOOK_FOR_IDLE_MS))
+        for (const server of this.#servers) (server as Partial<HttpServer>).closeIdleConnections?.();
     };
-    look();
+    void closeIdle();
     await Promise.all(ended);
-    looking?.cancel();
+    hasEnded = true;
   }
 
   get connections(): number {
@@ -91,6 +111,7 @@ export class PortServers {
   }
 
   close(): void {
+    this.#isEnding = true;
     for (const server of this.#servers) server.close();
     for (const socket of this.#sockets) socket.destroy();
   }
