@@ -16,6 +16,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { buildInitrd, unpackKernel } from './kernel.ts';
 
 const MODULES = [
   'virtio_pci',
@@ -81,24 +82,10 @@ export interface GuestOptions {
 
 export function buildGuest(options: GuestOptions): GuestImage {
   const { directory } = options;
-  const { kernel, modules, version } = unpackKernel(directory);
-  const disk = buildDisk(options, modules);
-  const initrd = buildInitrd(directory, modules, version);
-  return { kernel, initrd, disk };
-}
-
-function unpackKernel(directory: string) {
-  const folder = join(directory, 'kernel');
-  mkdirSync(folder, { recursive: true });
-  const depends = execFileSync('apt-cache', ['depends', 'linux-image-cloud-amd64'], { encoding: 'utf8' });
-  const name = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
-  if (!name) throw new Error('apt knows no linux-image-cloud-amd64: run apt-get update');
-  execFileSync('apt-get', ['download', '-q', name], { cwd: folder, stdio: 'pipe' });
-  const archive = readdirSync(folder).find((file) => file.endsWith('.deb')) ?? '';
-  execFileSync('dpkg', ['-x', join(folder, archive), folder]);
-  const version = readdirSync(join(folder, 'lib/modules'))[0] ?? '';
-  execFileSync('depmod', ['-b', folder, version]);
-  return { kernel: join(folder, 'boot', `vmlinuz-${version}`), modules: join(folder, 'lib/modules', version), version };
+  const kernel = unpackKernel(directory);
+  const disk = buildDisk(options, kernel.modules);
+  const initrd = buildInitrd({ directory, kernel, modules: MODULES, lines: SEE_THE_DISK });
+  return { kernel: kernel.image, initrd, disk };
 }
 
 function buildDisk({ directory, folders, files, script }: GuestOptions, modules: string): string {
@@ -154,49 +141,12 @@ function buildDisk({ directory, folders, files, script }: GuestOptions, modules:
   return disk;
 }
 
-/** The initial memory disk only loads what is needed to see the real one. */
-function buildInitrd(directory: string, modules: string, version: string): string {
-  const root = join(directory, 'initrd');
-  for (const folder of ['proc', 'sys', 'dev', 'disk', 'bin', 'modules'])
-    mkdirSync(join(root, folder), { recursive: true });
-  copyFileSync('/bin/busybox', join(root, 'bin/busybox'));
-  const base = dirname(dirname(dirname(modules)));
-  const needed = new Set(MODULES.flatMap((name) => dependencies(base, version, name)));
-  const lines = [...needed].map((file) => {
-    const name = basename(file);
-    copyFileSync(file, join(root, 'modules', name));
-    return `insmod /modules/${name}`;
-  });
-  const init = [
-    '#!/bin/busybox sh',
-    '/bin/busybox --install -s /bin',
-    'mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev',
-    ...lines,
-    'for i in 1 2 3 4 5 6 7 8 9 10; do [ -b /dev/vda ] && break; sleep 0.2; done',
-    'mount -t ext4 /dev/vda /disk || { echo guest: no disk; reboot -f; }',
-    'mount --move /dev /disk/dev; umount /sys /proc',
-    'exec switch_root /disk /init',
-  ];
-  writeFileSync(join(root, 'init'), `${init.join('\n')}\n`);
-  chmodSync(join(root, 'init'), 0o755);
-  const list = execFileSync('find', ['.'], { cwd: root });
-  const archive = execFileSync('cpio', ['-o', '-H', 'newc', '--quiet'], {
-    cwd: root,
-    input: list,
-    maxBuffer: 256 * 1024 * 1024,
-  });
-  const initrd = join(directory, 'initrd.img');
-  writeFileSync(initrd, archive);
-  return initrd;
-}
-
-function dependencies(base: string, version: string, name: string): string[] {
-  const text = execFileSync('modprobe', ['-d', base, '-S', version, '--show-depends', name], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  return text.split('\n').flatMap((line) => /^insmod (\S+)/.exec(line)?.[1] ?? []);
-}
+const SEE_THE_DISK = [
+  'for i in 1 2 3 4 5 6 7 8 9 10; do [ -b /dev/vda ] && break; sleep 0.2; done',
+  'mount -t ext4 /dev/vda /disk || { echo guest: no disk; reboot -f; }',
+  'mount --move /dev /disk/dev; umount /sys /proc',
+  'exec switch_root /disk /init',
+];
 
 function find(command: string): string {
   const found = PATH.map((folder) => join(folder, command)).find((path) => existsSync(path));
