@@ -1,12 +1,18 @@
 import { expect, test } from 'vitest';
 import { complaintOfSchedule, readSchedule } from './cron-schedule.ts';
 
-test.each(['* * * * *', '*/5 0-6,12 1 jan-dec/2 mon', '0 0 ? * SUN', '59 23 31 12 6', '@daily', '@every 1h30m'])(
-  '%j is a schedule',
-  (schedule) => {
-    expect(complaintOfSchedule(schedule)).toBeUndefined();
-  },
-);
+test.each([
+  '* * * * *',
+  '*/5 0-6,12 1 jan-dec/2 mon',
+  '0 0 ? * SUN',
+  '59 23 31 12 6',
+  '@daily',
+  '@every 1h30m',
+  '1,,2 * * * *',
+  '+5 */+2 * * *',
+])('%j is a schedule', (schedule) => {
+  expect(complaintOfSchedule(schedule)).toBeUndefined();
+});
 
 test.each([
   ['* * * *', 'expected exactly 5 fields, found 4: [* * * *]'],
@@ -16,6 +22,7 @@ test.each([
   ['*/0 * * * *', 'step of range should be a positive number: */0'],
   ['a * * * *', 'failed to parse int from a: strconv.Atoi: parsing "a": invalid syntax'],
   ['1/2/3 * * * *', 'too many slashes: 1/2/3'],
+  ['*/-5 * * * *', 'negative number (-5) not allowed: -5'],
   ['@often', 'unrecognized descriptor: @often'],
 ])('%j is none: %s', (schedule, complaint) => {
   expect(complaintOfSchedule(schedule)).toBe(complaint);
@@ -41,6 +48,7 @@ test.each([
   ['0 0 */2 * fri', '2026-11-14T00:00:00Z', '2026-11-15T00:00Z'], // a step chooses days
   ['@monthly', '2026-01-31T10:00:00Z', '2026-02-01T00:00Z'],
   ['@weekly', '2026-11-21T10:00:00Z', '2026-11-22T00:00Z'],
+  ['10,,20 * * * *', '2026-01-01T00:10:00Z', '2026-01-01T00:20Z'],
   ['@every 90m', '2026-01-01T00:00:00.700Z', '2026-01-01T01:30Z'],
 ])('%j after %s comes at %s', (schedule, after, expected) => {
   expect(nextOf(schedule, after)).toBe(expected);

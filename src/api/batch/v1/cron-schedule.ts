@@ -95,6 +95,7 @@ function readField(field: string, range: Range): Field | { complaint: string } {
   const values = new Set<number>();
   let isStar = false;
   for (const part of field.split(',')) {
+    if (part === '') continue;
     const read = readPart(part, range);
     if ('complaint' in read) return read;
     for (let value = read.low; value <= read.high; value += read.step) values.add(value);
@@ -125,7 +126,8 @@ function readPart(part: string, range: Range): Part | { complaint: string } {
   if (low < range.low) return no(`beginning of range (${low}) below minimum (${range.low}): ${part}`);
   if (high > range.high) return no(`end of range (${high}) above maximum (${range.high}): ${part}`);
   if (low > high) return no(`beginning of range (${low}) beyond end of range (${high}): ${part}`);
-  if (steps !== undefined && !/^\d+$/.test(steps)) return no(notANumber(steps));
+  if (steps !== undefined && !/^[+-]?\d+$/.test(steps)) return no(notANumber(steps));
+  if (Number(steps ?? 1) < 0) return no(`negative number (${Number(steps)}) not allowed: ${steps}`);
   const step = Number(steps ?? 1);
   if (step === 0) return no(`step of range should be a positive number: ${part}`);
   return { low, high, step, isStar: isAny && step === 1 };
@@ -137,7 +139,7 @@ const notANumber = (text: string | undefined): string =>
 function numberOf(text: string, { names }: Range): number | undefined {
   const named = text === '' ? -1 : (names?.indexOf(text.toLowerCase()) ?? -1);
   if (named >= 0) return named;
-  return /^\d{1,9}$/.test(text) ? Number(text) : undefined;
+  return /^\+?\d{1,9}$/.test(text) ? Number(text) : undefined;
 }
 
 /** Counts in whole seconds from the second that it is asked in. */
