@@ -5,7 +5,7 @@ export function parseIp(text: string): Uint8Array | undefined {
   return text.includes(':') ? parseIpv6(text) : parseIpv4(text);
 }
 
-export const isIpv4 = (text: string): boolean => parseIpv4(text) !== undefined;
+export const isIpv4 = (text: string): boolean => IPV4.test(text);
 export const isIpv6 = (text: string): boolean => text.includes(':') && parseIpv6(text) !== undefined;
 
 export interface IpRange {
@@ -58,6 +58,7 @@ export function formatIp(bytes: Uint8Array): string {
 
 /** The one way of writing an address; undefined when the text is none. */
 export function canonicalIp(text: string): string | undefined {
+  if (isIpv4(text)) return text;
   const ip = parseIp(text);
   return ip && formatIp(ip);
 }
@@ -72,12 +73,12 @@ function longestZeroRun(groups: readonly number[]): { start: number; length: num
   return best;
 }
 
-function parseIpv4(text: string): Uint8Array | undefined {
-  const parts = text.split('.');
-  if (parts.length !== 4 || !parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) <= 255))
-    return undefined;
-  return Uint8Array.from(parts, Number);
-}
+const BYTE = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
+/** An address can be written in no other way. */
+const IPV4 = new RegExp(`^${BYTE}\\.${BYTE}\\.${BYTE}\\.${BYTE}$`);
+
+const parseIpv4 = (text: string): Uint8Array | undefined =>
+  isIpv4(text) ? Uint8Array.from(text.split('.'), Number) : undefined;
 
 function parseIpv6(text: string): Uint8Array | undefined {
   const halves = text.split('::');

@@ -21,61 +21,72 @@ const web = (change: Partial<ServicePort> = {}): ServicePort => ({
   affinitySeconds: undefined,
   ...change,
 });
-const keysOf = (port: ServicePort) =>
-  render(wantedOf([port])).elements.map(({ map, key, value }) => `${map}: ${key} = ${value}`);
+const rendered = (...ports: ServicePort[]) => render(ports.map((port) => wantedOf([port])));
+const elementsOf = (...ports: ServicePort[]) =>
+  [...rendered(...ports).elements].flatMap(([map, elements]) => elements.map((element) => `${map}: ${element}`));
 
 test('a ClusterIP goes to the chain for its number of endpoints', () => {
-  expect(keysOf(web())).toEqual([
-    'svc: 10.96.0.20 . tcp . 80 = goto lb2',
-    'lb-eps2: 10.96.0.20 . tcp . 80 . 0 = 10.244.1.2 . 8080',
-    'lb-eps2: 10.96.0.20 . tcp . 80 . 1 = 10.244.2.2 . 8080',
-    'cluster-ips: 10.96.0.20 = ',
+  expect(elementsOf(web())).toEqual([
+    'lb2-tcp-eps: 10.96.0.20 . 80 . 0 : 10.244.1.2 . 8080',
+    'lb2-tcp-eps: 10.96.0.20 . 80 . 1 : 10.244.2.2 . 8080',
+    'svc: 10.96.0.20 . tcp . 80 : goto lb2-tcp',
+    'cluster-ips: 10.96.0.20',
   ]);
 });
 
+test('what two Services want has the later one, whole', () => {
+  const outside = { clusterIPs: [], externalIPs: ['192.0.2.1'] };
+  const early = web({ ...outside, guardedIPs: ['192.0.2.1'], sourceRanges: ['10.0.0.0/8'] });
+  const late = web({ ...outside, endpoints: [at('10.244.1.9'), at('10.244.2.9')] });
+  expect(elementsOf(early, late)).toEqual(elementsOf(late));
+});
+
 test('a NodePort under the Local policy uses the endpoints of this node and keeps the source address', () => {
-  const lines = keysOf(web({ nodePort: 30_080, isExternalLocal: true }));
-  expect(lines).toContain('np: tcp . 30080 = goto npl1');
-  expect(lines).toContain('npl-eps1: tcp . 30080 . 0 = 10.244.1.2 . 8080');
+  const lines = elementsOf(web({ nodePort: 30_080, isExternalLocal: true }));
+  expect(lines).toContain('np: tcp . 30080 : goto npl1-tcp');
+  expect(lines).toContain('npl1-tcp-eps: 30080 . 0 : 10.244.1.2 . 8080');
 });
 
 test('a Service without endpoints is refused at all its fronts', () => {
-  const lines = keysOf(web({ endpoints: [], localEndpoints: [], nodePort: 30_080 }));
-  expect(lines).toContain('no-endpoints: 10.96.0.20 . tcp . 80 = goto refuse');
-  expect(lines).toContain('no-endpoints-np: tcp . 30080 = goto refuse');
+  const lines = elementsOf(web({ endpoints: [], localEndpoints: [], nodePort: 30_080 }));
+  expect(lines).toContain('no-endpoints: 10.96.0.20 . tcp . 80 : goto refuse');
+  expect(lines).toContain('no-endpoints-np: tcp . 30080 : goto refuse');
   expect(lines.some((line) => line.startsWith('svc:'))).toBe(false);
 });
 
 test('a Local policy without an endpoint here drops, so that a balancer looks elsewhere', () => {
-  expect(keysOf(web({ nodePort: 30_080, isExternalLocal: true, localEndpoints: [] }))).toContain(
-    'no-endpoints-np: tcp . 30080 = drop',
+  expect(elementsOf(web({ nodePort: 30_080, isExternalLocal: true, localEndpoints: [] }))).toContain(
+    'no-endpoints-np: tcp . 30080 : drop',
   );
 });
 
 test('session affinity gets a chain of its own whose name changes with the endpoints', () => {
-  const one = render(wantedOf([web({ affinitySeconds: 60 })])).affinities[0]?.chain;
-  const other = render(wantedOf([web({ affinitySeconds: 60, endpoints: [at('10.244.1.9')] })])).affinities[0]?.chain;
+  const [one] = rendered(web({ affinitySeconds: 60 })).affinities.keys();
+  const changed = web({ affinitySeconds: 60, endpoints: [at('10.244.1.9')] });
+  const [other] = rendered(changed).affinities.keys();
   expect(one).toMatch(/^aff-[0-9a-f]{12}$/);
   expect(other).not.toBe(one);
 });
 
 test('only endpoints on this node can reach themselves through it', () => {
-  expect(render(wantedOf([web()])).hairpins).toEqual(['10.244.1.2']);
+  expect(rendered(web()).hairpins).toEqual(['10.244.1.2']);
 });
 
 test('an address of a load balancer that is not for everybody names who may use it', () => {
-  const lines = keysOf(web({ externalIPs: ['192.0.2.1'], guardedIPs: ['192.0.2.1'], sourceRanges: ['10.0.0.0/8'] }));
-  expect(lines).toContain('guarded: 192.0.2.1 . tcp . 80 = ');
-  expect(lines).toContain('sources: 192.0.2.1 . tcp . 80 . 10.0.0.0/8 = ');
+  const lines = elementsOf(
+    web({ externalIPs: ['192.0.2.1'], guardedIPs: ['192.0.2.1'], sourceRanges: ['10.0.0.0/8'] }),
+  );
+  expect(lines).toContain('guarded: 192.0.2.1 . tcp . 80');
+  expect(lines).toContain('sources: 192.0.2.1 . tcp . 80 . 10.0.0.0/8');
 });
 
 test('under a Local policy whoever asks from within is led to all endpoints, at addresses for outside alone', () => {
-  const lines = keysOf(
+  const lines = elementsOf(
     web({ nodePort: 30_080, externalIPs: ['192.0.2.1'], isExternalLocal: true, localEndpoints: [] }),
   );
-  expect(lines).toContain('svc-inside: 192.0.2.1 . tcp . 80 = goto lb2');
-  expect(lines).toContain('np-inside: tcp . 30080 = goto np2');
-  expect(lines).toContain('no-endpoints: 192.0.2.1 . tcp . 80 = drop');
+  expect(lines).toContain('svc-inside: 192.0.2.1 . tcp . 80 : goto lb2-tcp');
+  expect(lines).toContain('np-inside: tcp . 30080 : goto np2-tcp');
+  expect(lines).toContain('no-endpoints: 192.0.2.1 . tcp . 80 : drop');
   expect(lines.filter((line) => line.includes('-inside: 10.96.0.20'))).toEqual([]);
-  expect(keysOf(web({ isInternalLocal: true })).some((line) => line.includes('-inside'))).toBe(false);
+  expect(elementsOf(web({ isInternalLocal: true })).some((line) => line.includes('-inside'))).toBe(false);
 });

@@ -1,76 +1,83 @@
 /**
- * A Service as elements of nftables maps. Chains exist per *number* of endpoints and never change; everything that is
+ * Services as elements of nftables maps. Chains exist per *number* of endpoints and never change; everything that is
  * particular to a Service is map elements, so a change costs the same with ten Services or ten thousand.
  */
 import { type Affinity, affinityOf } from './affinity.ts';
-import { type ChainFamily, endpointMap } from './chain-family.ts';
+import { chainName, endpointMap, type Leading } from './chain-family.ts';
 import type { Front, Wanted } from './fronts.ts';
-import type { Endpoint } from './service-port.ts';
 
-/** One element of one nftables map or set. */
-export interface Element {
-  map: string;
-  key: string;
-  /** Empty for a set. */
-  value: string;
-}
-
-/** What one Service needs besides the base ruleset. */
+/** What some Services need together besides the base ruleset. */
 export interface Rendered {
-  elements: Element[];
-  /** The numbers of endpoints for which chains must exist, by family. */
-  chains: { family: ChainFamily; count: number }[];
-  affinities: Affinity[];
+  /** Map or set → its elements as nft writes them, `KEY : VALUE` or `KEY`; none is there twice. */
+  elements: Map<string, string[]>;
+  /** What must exist to be led to, by the chain's name. */
+  chains: Map<string, Leading>;
+  affinities: Map<string, Affinity>;
   /** Endpoints on this node: a pod that reaches itself through a Service must not see its own address as the source. */
-  hairpins: readonly string[];
+  hairpins: string[];
 }
 
-export function render({ fronts, clusterIPs, hairpins }: Wanted): Rendered {
-  const rendered: Rendered = { elements: [], chains: [], affinities: [], hairpins };
-  for (const front of fronts) renderFront(front, rendered);
-  for (const ip of clusterIPs) rendered.elements.push({ map: 'cluster-ips', key: ip, value: '' });
+/** Of two Services that want one front the later has it. */
+export function render(services: Iterable<Wanted | undefined>): Rendered {
+  const fronts = new Map<string, Front>();
+  const clusterIPs = new Set<string>();
+  const rendered: Rendered = { elements: new Map(), chains: new Map(), affinities: new Map(), hairpins: [] };
+  for (const service of services) {
+    if (!service) continue;
+    for (const front of service.fronts) fronts.set(keyOf(front), front);
+    for (const ip of service.clusterIPs) clusterIPs.add(ip);
+    for (const ip of service.hairpins) rendered.hairpins.push(ip);
+  }
+  for (const [key, front] of fronts) renderFront(key, front, rendered);
+  if (clusterIPs.size > 0) rendered.elements.set('cluster-ips', [...clusterIPs]);
   return rendered;
 }
 
-function renderFront(front: Front, into: Rendered): void {
-  const { family, ip, protocol, port, endpoints, inside } = front;
+/** As the maps that dispatch have it. */
+const keyOf = ({ ip, protocol, port }: Front): string =>
+  ip === undefined ? `${protocol} . ${port}` : `${ip} . ${protocol} . ${port}`;
+
+function renderFront(key: string, front: Front, into: Rendered): void {
+  const { ip, endpoints, inside, sourceRanges } = front;
   const [dispatch, none] = ip === undefined ? ['np', 'no-endpoints-np'] : ['svc', 'no-endpoints'];
-  const key = ip === undefined ? `${protocol} . ${port}` : `${ip} . ${protocol} . ${port}`;
-  if (front.sourceRanges) {
-    into.elements.push({ map: 'guarded', key, value: '' });
-    for (const range of front.sourceRanges) into.elements.push({ map: 'sources', key: `${key} . ${range}`, value: '' });
+  if (sourceRanges) {
+    add(into, 'guarded', key);
+    for (const range of sourceRanges) add(into, 'sources', `${key} . ${range}`);
   }
-  const seconds = front.affinitySeconds;
-  if (inside)
-    lead(
-      { dispatch: `${dispatch}-inside`, family: ip === undefined ? 'np' : 'lb', key, endpoints: inside, seconds },
-      into,
-    );
-  if (endpoints.length > 0) lead({ dispatch, family, key, endpoints, seconds }, into);
-  else into.elements.push({ map: none, key, value: front.isForbiddenHere ? 'drop' : 'goto refuse' });
+  if (inside) {
+    const all: Front = { ...front, family: ip === undefined ? 'np' : 'lb', endpoints: inside };
+    add(into, `${dispatch}-inside`, `${key} : goto ${lead(key, all, into)}`);
+  }
+  if (endpoints.length > 0) add(into, dispatch, `${key} : goto ${lead(key, front, into)}`);
+  else add(into, none, `${key} : ${front.isForbiddenHere ? 'drop' : 'goto refuse'}`);
 }
 
-interface Leading {
-  /** The map that dispatches to a chain. */
-  dispatch: string;
-  family: ChainFamily;
-  key: string;
-  endpoints: readonly Endpoint[];
-  seconds: number | undefined;
-}
-
-function lead({ dispatch, family, key, endpoints, seconds }: Leading, into: Rendered): void {
-  const count = endpoints.length;
+/** @returns the chain that leads to the front's endpoints. */
+function lead(key: string, front: Front, into: Rendered): string {
+  const { family, ip, protocol, port, endpoints, affinitySeconds: seconds } = front;
   if (seconds !== undefined) {
     const affinity = affinityOf({ family, key, endpoints, seconds });
-    into.affinities.push(affinity);
-    into.elements.push({ map: dispatch, key, value: `goto ${affinity.chain}` });
-  } else {
-    into.chains.push({ family, count });
-    into.elements.push({ map: dispatch, key, value: `goto ${family}${count}` });
-    const map = endpointMap(family, count);
-    endpoints.forEach(({ ip: to, port: toPort }, i) => {
-      into.elements.push({ map, key: `${key} . ${i}`, value: `${to} . ${toPort}` });
-    });
+    into.affinities.set(affinity.chain, affinity);
+    return affinity.chain;
   }
+  const leading: Leading = { family, protocol, count: endpoints.length };
+  const chain = chainName(leading);
+  if (!into.chains.has(chain)) into.chains.set(chain, leading);
+  const elements = listOf(into, endpointMap(chain));
+  const at = ip === undefined ? `${port}` : `${ip} . ${port}`;
+  endpoints.forEach((to, i) => void elements.push(`${at} . ${i} : ${to.ip} . ${to.port}`));
+  return chain;
+}
+
+function add(into: Rendered, map: string, element: string): void {
+  listOf(into, map).push(element);
+}
+
+function listOf({ elements }: Rendered, map: string): string[] {
+  let list = elements.get(map);
+  if (!list) {
+    list = [];
+    elements.set(map, list);
+  }
+  return list;
 }

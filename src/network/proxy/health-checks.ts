@@ -38,6 +38,10 @@ export class HealthChecks {
     this.#byService.set(key, { port, server: this.#listen(key, port), endpoints });
   }
 
+  has(key: string): boolean {
+    return this.#byService.has(key);
+  }
+
   remove(key: string): void {
     const known = this.#byService.get(key);
     if (!known) return;

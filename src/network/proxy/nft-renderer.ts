@@ -1,5 +1,4 @@
 import { type HasRules, hasRules, type RunNft, runNft } from '#network/netfilter/nft.ts';
-import { render } from './elements.ts';
 import type { Wanted } from './fronts.ts';
 import { ProxyTable } from './proxy-table.ts';
 import type { Renderer } from './renderer.ts';
@@ -28,8 +27,7 @@ export class NftRenderer implements Renderer {
   }
 
   async put(changes: ReadonlyMap<string, Wanted | undefined>): Promise<void> {
-    const rendered = new Map([...changes].map(([key, wanted]) => [key, wanted && render(wanted)]));
-    const { commands, applied } = this.#table.commandsFor(rendered);
+    const { commands, applied } = this.#table.commandsFor(changes);
     if (commands.length > 0) await this.#nft(commands);
     applied();
   }

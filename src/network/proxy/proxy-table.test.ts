@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest';
-import { render } from './elements.ts';
 import { wantedOf } from './fronts.ts';
 import { ProxyTable } from './proxy-table.ts';
 import type { ServicePort } from './service-port.ts';
@@ -27,7 +26,7 @@ const web = (...ips: string[]): ServicePort => ({
   affinitySeconds: undefined,
 });
 const apply = (table: ProxyTable, key: string, ports: ServicePort[] | undefined) => {
-  const transaction = table.commandsFor(new Map([[key, ports && render(wantedOf(ports))]]));
+  const transaction = table.commandsFor(new Map([[key, ports && wantedOf(ports)]]));
   transaction.applied();
   return transaction.commands;
 };
@@ -36,8 +35,8 @@ test('the first transaction replaces the whole table, later ones carry only what
   const table = new ProxyTable(context);
   expect(apply(table, 'service default/web', [web('10.244.1.2')])).toContain('delete table ip kube-proxy');
   expect(apply(table, 'service default/web', [web('10.244.1.3')])).toEqual([
-    'delete element ip kube-proxy lb-eps1 { 10.96.0.20 . tcp . 80 . 0 : 10.244.1.2 . 8080 }',
-    'add element ip kube-proxy lb-eps1 { 10.96.0.20 . tcp . 80 . 0 : 10.244.1.3 . 8080 }',
+    'delete element ip kube-proxy lb1-tcp-eps { 10.96.0.20 . 80 . 0 : 10.244.1.2 . 8080 }',
+    'add element ip kube-proxy lb1-tcp-eps { 10.96.0.20 . 80 . 0 : 10.244.1.3 . 8080 }',
     'delete element ip kube-proxy hairpin { 10.244.1.2 . 10.244.1.2 }',
     'add element ip kube-proxy hairpin { 10.244.1.3 . 10.244.1.3 }',
   ]);
@@ -59,5 +58,5 @@ test('after a failure the next transaction builds everything anew, with what was
   table.forget();
   const commands = table.commandsFor(new Map()).commands;
   expect(commands).toContain('delete table ip kube-proxy');
-  expect(commands.join('\n')).toContain('add element ip kube-proxy svc { 10.96.0.20 . tcp . 80 : goto lb1 }');
+  expect(commands.join('\n')).toContain('add element ip kube-proxy svc { 10.96.0.20 . tcp . 80 : goto lb1-tcp }');
 });

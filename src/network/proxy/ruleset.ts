@@ -3,7 +3,7 @@
  * packet whatever the number of Services. Source: nft(8); the map-only shape was measured at 12–16 ms for a change among 10,000 Services.
  */
 import { addressType, familyWord, type IpFamily } from '#network/netfilter/ip-family.ts';
-import { type ChainFamily, endpointMap, MASQUERADE_MARK, masqueradeRule } from './chain-family.ts';
+import { chainName, endpointMap, type Leading, MASQUERADE_MARK, masqueradeRule } from './chain-family.ts';
 
 export interface TableContext {
   family: IpFamily;
@@ -82,19 +82,17 @@ export function baseCommands(context: TableContext): string[] {
   ];
 }
 
-/** The chain and the map for Services of `count` endpoints that are reached by way of `chainFamily`. */
-export function chainCommands(chainFamily: ChainFamily, count: number, context: TableContext): string[] {
-  const { family, podRanges } = context;
-  const [ip, table] = [familyWord(family), tableName(family)];
-  const isVirtual = chainFamily === 'lb' || chainFamily === 'lbl';
-  const front = isVirtual ? `${ip} daddr . meta l4proto . th dport` : 'meta l4proto . th dport';
-  const map = endpointMap(chainFamily, count);
-  const name = `${chainFamily}${count}`;
-  const key = `${front} . numgen random mod ${count}`;
+/** The chain, and its map of endpoints. */
+export function chainCommands(leading: Leading, context: TableContext): string[] {
+  const [ip, table] = [familyWord(context.family), tableName(context.family)];
+  const isVirtual = leading.family === 'lb' || leading.family === 'lbl';
+  const name = chainName(leading);
+  const map = endpointMap(name);
+  const key = `${isVirtual ? `${ip} daddr . ` : ''}th dport . numgen random mod ${leading.count}`;
   return [
     `add map ${table} ${map} { typeof ${key} : ${ip} daddr . th dport; }`,
     `add chain ${table} ${name}`,
-    ...masqueradeRule(chainFamily, podRanges, ip).map((rule) => `add rule ${table} ${name} ${rule}`),
-    `add rule ${table} ${name} dnat ${ip} to ${key} map @${map}`,
+    ...masqueradeRule(leading.family, context.podRanges, ip).map((rule) => `add rule ${table} ${name} ${rule}`),
+    `add rule ${table} ${name} meta l4proto ${leading.protocol} dnat ${ip} to ${key} map @${map}`,
   ];
 }

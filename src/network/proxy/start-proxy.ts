@@ -136,20 +136,28 @@ class FamilyProxy {
         wanted.set(key, pod && hostPortsOf(pod, this.#context.family));
       } else {
         const found = this.#portsOf(name)?.filter(({ clusterIPs }) => !this.#answersItself(clusterIPs));
-        ports.set(key, found ?? []);
+        if (this.#isFollowedUp(name, found)) ports.set(name, found ?? []);
         wanted.set(key, found && wantedOf(found));
       }
     }
     await this.#renderer.put(wanted);
-    for (const [key, found] of ports) this.#answerHealthChecks(key.slice('service '.length), found);
+    for (const [key, found] of ports) this.#answerHealthChecks(key, found);
     await this.#forgetFlows(ports);
   }
 
-  /** A Service is answered for once, with the first family of its addresses; not before its traffic would arrive. */
+  /** Whether more than the rules is to be done for a Service: for few among thousands, so that no other is kept until then. */
+  #isFollowedUp(key: string, ports: readonly ServicePort[] = []): boolean {
+    return (
+      this.#healthChecks.has(key) ||
+      this.#flowing.has(key) ||
+      this.#healthCheckPortOf(key) !== undefined ||
+      ports.some(({ protocol }) => protocol === 'udp')
+    );
+  }
+
+  /** Not before its traffic would arrive. */
   #answerHealthChecks(key: string, ports: readonly ServicePort[]): void {
-    const service = this.#lookUp.services.get(key);
-    const isMine = service?.spec.ipFamilies?.[0]?.toLowerCase() === this.#context.family;
-    const port = isMine ? healthCheckPortOf(service) : undefined;
+    const port = this.#healthCheckPortOf(key);
     if (port === undefined) {
       this.#healthChecks.remove(key);
       return;
@@ -157,6 +165,13 @@ class FamilyProxy {
     const [namespace = '', name = ''] = key.split('/');
     const count = new Set(ports.flatMap(({ readyLocalIPs }) => readyLocalIPs)).size;
     this.#healthChecks.put(key, port, { namespace, name, count });
+  }
+
+  /** A Service is answered for once, with the first family of its addresses. */
+  #healthCheckPortOf(key: string): number | undefined {
+    const service = this.#lookUp.services.get(key);
+    const port = service && healthCheckPortOf(service);
+    return service?.spec.ipFamilies?.[0]?.toLowerCase() === this.#context.family ? port : undefined;
   }
 
   #answersItself(clusterIPs: readonly string[]): boolean {
