@@ -7,11 +7,13 @@ import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { defineKind } from '#api/machinery/define-kind.ts';
 import type { KubeObject, OwnerReference } from '#api/machinery/object.ts';
+import type { Transport } from '#client/transport.ts';
 import type { TestCluster } from '#testing/cluster.ts';
 import { deployment, startCluster } from '#testing/cluster.ts';
 import { podsThatRun } from '#testing/pods-that-run.ts';
 import { deploymentController } from '../deployment/deployment.ts';
 import { replicaSetController } from '../replica-set.ts';
+import { startControllers } from '../start-controllers.ts';
 import { garbageCollector } from './garbage-collector.ts';
 
 const start = () =>
@@ -35,6 +37,34 @@ test('with a Deployment go its ReplicaSets and their pods', async () => {
   await cluster.delete(Deployment, 'default/web');
   await cluster.settles();
   expect([cluster.list(Deployment), cluster.list(ReplicaSet), cluster.list(Pod)]).toEqual([[], [], []]);
+});
+
+test('whether an owner is gone the server is asked once for each dependent', async () => {
+  const asked: string[] = [];
+  await using cluster = await startCluster();
+  const owner = await configMap(cluster, 'owner');
+  for (const name of ['first', 'second']) await configMap(cluster, name, [ownedBy(owner)]);
+  cluster.run('collector', (services) =>
+    startControllers({
+      controllers: [garbageCollector],
+      ...services,
+      transportFor: (user) => noting(services.transportFor(user), (path) => asked.push(path)),
+    }),
+  );
+  await cluster.settles();
+  await cluster.delete(ConfigMap, 'default/owner');
+  await cluster.settles();
+  expect(names(cluster)).toEqual([]);
+  expect(asked.filter((path) => path.endsWith('/owner'))).toHaveLength(2);
+});
+
+/** Tells the path of everything that is got. */
+const noting = (inner: Transport, note: (path: string) => void): Transport => ({
+  request(request) {
+    if (request.method === 'GET') note(request.path);
+    return inner.request(request);
+  },
+  watch: (request) => inner.watch(request),
 });
 
 test('orphaned, they stay and have no owner any more', async () => {

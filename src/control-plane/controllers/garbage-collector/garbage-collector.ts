@@ -112,7 +112,7 @@ async function collect({ kind, object }: Found, context: AnyKindContext): Promis
 
   const item = await latest({ kind, object }, context);
   if (!item || isBeingDeleted(item.object)) return settled;
-  const { solid, dangling, waiting, unknown } = await ownersOf(item.object, context);
+  const { solid, dangling, waiting, unknown } = await ownersOf(item.object, context, cached.dangling);
   if (unknown.length > 0 || dangling.length + waiting.length === 0) return settled;
   if (solid.length > 0) {
     await disown(

@@ -58,8 +58,15 @@ export interface Owners {
   unknown: OwnerReference[];
 }
 
-/** Before an owner is called gone, the server is asked: the cache may just not have it yet. */
-export async function ownersOf(object: KubeObject, context: AnyKindContext): Promise<Owners> {
+/**
+ * Before an owner is called gone, the server is asked: the cache may just not have it yet. Not of those that are `known` to be
+ * gone: what had this uid never comes back.
+ */
+export async function ownersOf(
+  object: KubeObject,
+  context: AnyKindContext,
+  known: readonly OwnerReference[] = [],
+): Promise<Owners> {
   const owners: Owners = { solid: [], dangling: [], waiting: [], unknown: [] };
   for (const reference of object.metadata.ownerReferences ?? []) {
     const ref = refOf(reference, object, context.kinds);
@@ -67,7 +74,8 @@ export async function ownersOf(object: KubeObject, context: AnyKindContext): Pro
       owners.unknown.push(reference);
       continue;
     }
-    const owner = await find(ref, reference.uid, context);
+    const isKnown = known.some(({ uid }) => uid === reference.uid);
+    const owner = isKnown ? undefined : await find(ref, reference.uid, context);
     if (!owner) owners.dangling.push(reference);
     else if (waitsForDependents(owner)) owners.waiting.push(reference);
     else owners.solid.push(reference);
