@@ -17,12 +17,15 @@ function recorder() {
   const stored = new Map<string, EventsV1Event>();
   const requests: ApiRequest[] = [];
   const failing: Error[] = [];
+  const held: (() => void)[] = [];
+  let isHeld = false;
   const stopping = new AbortController();
   const transport = {
     async request(request: ApiRequest) {
       const failure = failing.shift();
       if (failure) throw failure;
       requests.push(request);
+      if (isHeld) await new Promise<void>((resolve) => held.push(resolve));
       const body = request.object as EventsV1Event;
       const name = request.method === 'POST' ? body.metadata.name : (request.path.split('/').at(-1) ?? '');
       const known = stored.get(name);
@@ -52,7 +55,14 @@ function recorder() {
       const { series } = object as EventsV1Event;
       return series ? `${method} ${series.count}` : method;
     });
-  return { clock, events, stored, requests, failing, passes, written, stop: () => stopping.abort() };
+  /** From now on the server answers so many more requests, each time that it is told. */
+  const hold = () => {
+    isHeld = true;
+    return (count: number) => {
+      for (const answer of held.splice(0, count)) answer();
+    };
+  };
+  return { clock, events, stored, requests, failing, passes, written, hold, stop: () => stopping.abort() };
 }
 
 const objectOf = (kind: string, name: string, of: object = {}) => ({
@@ -258,4 +268,22 @@ test('once it is stopped no timer is left', () => {
   expect(clock.nextDueMs).toBeDefined();
   stop();
   expect(clock.nextDueMs).toBeUndefined();
+});
+
+test('of many Events a few are written at a time, beside what they tell of; none is late for longer than five seconds', async () => {
+  const { clock, events, requests, hold } = recorder();
+  const answer = hold();
+  for (let number = 1; number <= 10; number++)
+    events.record({ ...FAILED, regarding: objectOf('Pod', `web-${number}`) });
+  await turn();
+  expect(requests).toHaveLength(4);
+  answer(2);
+  await turn();
+  expect(requests).toHaveLength(6);
+  expect(events.pending).toBe(8);
+  clock.advance(5_000);
+  await turn();
+  expect(requests.map(({ object }) => (object as EventsV1Event).regarding?.name)).toEqual(
+    Array.from({ length: 10 }, (_, index) => `web-${index + 1}`),
+  );
 });

@@ -11,6 +11,7 @@ import { microTimestampOf } from '#api/machinery/timestamp.ts';
 import type { Clock } from '#base/clock.ts';
 import { sleep } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
+import { PacedWork } from '#base/paced-work.ts';
 import type { Random } from '#base/random.ts';
 import type { Client, Draft } from './client.ts';
 import { EventNames } from './event-names.ts';
@@ -50,7 +51,12 @@ export interface SeriesRecorderOptions {
 const FINISH_MS = 6 * 60_000;
 /** The server forgets Events that are not written for an hour. */
 const REFRESH_MS = 30 * 60_000;
-const QUEUED_AT_MOST = 1000;
+const UNDER_WAY_AT_MOST = 1000;
+/**
+ * What an Event tells of comes first: of many Events a few at a time are written beside it, and so the more the less there is
+ * to do. Upstream has 50 a second for that. They are not late for longer than this, and not so many are.
+ */
+const PACE = { atOnce: 4, longestWaitMs: 5_000, mostWaiting: 5_000 };
 const TRIES = 12;
 const RETRY_MS = 10_000;
 const RETRY_JITTER = 0.25;
@@ -70,10 +76,12 @@ export class SeriesRecorder implements OccurrenceSink {
   readonly #names: EventNames;
   /** By everything but time and note, those that began first in front. */
   readonly #observed = new Map<string, Observed>();
+  readonly #pace: PacedWork;
   #pending = 0;
 
   constructor(options: SeriesRecorderOptions) {
     this.#options = options;
+    this.#pace = new PacedWork({ clock: options.clock, ...PACE });
     this.#names = new EventNames(options.clock, options.hostname);
     this.#every(FINISH_MS, () => this.#finish());
     this.#every(REFRESH_MS, () => this.#refresh());
@@ -95,7 +103,7 @@ export class SeriesRecorder implements OccurrenceSink {
       this.#again(known, nowMs);
       return;
     }
-    if (this.#pending >= QUEUED_AT_MOST) return;
+    if (this.#pace.underWay >= UNDER_WAY_AT_MOST) return;
     const event = this.#eventOf(occurrence, { regarding, related, nowMs });
     const observed: Observed = { event, lastMs: nowMs, writing: undefined };
     this.#observed.set(key, observed);
@@ -172,7 +180,8 @@ export class SeriesRecorder implements OccurrenceSink {
   #write(observed: Observed, tries: number): Promise<boolean> {
     const { event, writing } = observed;
     this.#pending++;
-    const written = writing ? writing.then(() => this.#attempt(event, tries)) : this.#attempt(event, tries);
+    const write = () => this.#pace.run(() => this.#attempt(event, tries));
+    const written = writing ? writing.then(write) : write();
     observed.writing = written;
     return written.finally(() => this.#pending--);
   }

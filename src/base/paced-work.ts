@@ -1,0 +1,77 @@
+/**
+ * Work that others go before: a few at a time are under way, so that it goes on as fast as what it waits for lets it. What
+ * has waited long enough begins whatever is under way, and so does the first of too many.
+ */
+import type { Clock, Timer } from './clock.ts';
+
+export interface PacedWorkOptions {
+  clock: Clock;
+  atOnce: number;
+  longestWaitMs: number;
+  mostWaiting: number;
+}
+
+interface Waiting {
+  sinceMs: number;
+  begin(): void;
+}
+
+export class PacedWork {
+  readonly #options: PacedWorkOptions;
+  readonly #waiting: Waiting[] = [];
+  #underWay = 0;
+  /** As long as something waits: when the first of it has waited long enough, or earlier. */
+  #timer: Timer | undefined;
+
+  constructor(options: PacedWorkOptions) {
+    this.#options = options;
+  }
+
+  get underWay(): number {
+    return this.#underWay;
+  }
+
+  /** Begins in the order of the calls. Settles as `act` does. */
+  run<T>(act: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const begin = () => {
+        this.#underWay++;
+        const done = () => {
+          this.#underWay--;
+          this.#beginDue();
+        };
+        act().finally(done).then(resolve, reject);
+      };
+      this.#waiting.push({ sinceMs: this.#options.clock.monotonicMs(), begin });
+      this.#beginDue();
+    });
+  }
+
+  #beginDue(): void {
+    while (this.#isNextDue()) this.#waiting.shift()?.begin();
+    const [first] = this.#waiting;
+    if (first) this.#timer ??= this.#timerFor(first);
+    else this.#cancelTimer();
+  }
+
+  #isNextDue(): boolean {
+    const { clock, atOnce, longestWaitMs, mostWaiting } = this.#options;
+    const [first] = this.#waiting;
+    if (!first) return false;
+    if (this.#underWay < atOnce || this.#waiting.length > mostWaiting) return true;
+    return clock.monotonicMs() - first.sinceMs >= longestWaitMs;
+  }
+
+  #timerFor({ sinceMs }: Waiting): Timer {
+    const { clock, longestWaitMs } = this.#options;
+    return clock.timer(sinceMs + longestWaitMs - clock.monotonicMs(), () => {
+      this.#timer = undefined;
+      this.#beginDue();
+    });
+  }
+
+  #cancelTimer(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+}
