@@ -1,5 +1,4 @@
 /** The sockets that the process before this one listened on, as the one that starts both has kept them. */
-import type { SendHandle } from 'node:child_process';
 import type { Clock } from '#base/clock.ts';
 import { keepsNothing, type SocketHandle, type SocketKeeper } from '#base/socket-keeper.ts';
 import type { SocketGift, SocketWish } from './supervisor/kept-sockets.ts';
@@ -9,27 +8,42 @@ const GIVEN_WITHIN_MS = 2_000;
 /** What nobody has asked for by then nobody listens on any more: until then its clients wait. */
 const TAKEN_WITHIN_MS = 10_000;
 
+/** Of a process, to the one that has started it; as `process` is. */
+export interface Channel {
+  connected: boolean;
+  send?(wish: SocketWish, handle: unknown, options: undefined, sent: () => void): void;
+  on(event: 'message', heard: (gift: SocketGift, handle: unknown) => void): unknown;
+  once(event: 'disconnect', alone: () => void): unknown;
+}
+
 /** Resolves when all are here. Where nobody starts a next one, there are none. */
-export async function inheritedSockets(clock: Clock): Promise<SocketKeeper> {
-  if (!process.send) return keepsNothing;
+export async function inheritedSockets(clock: Clock, channel: Channel = process as Channel): Promise<SocketKeeper> {
+  if (!channel.send) return keepsNothing;
+  // Who keeps them may be gone: another would have to start this process anew before it can.
+  const say = (wish: SocketWish, handle?: SocketHandle) => {
+    if (channel.connected) channel.send?.(wish, handle, undefined, () => undefined);
+  };
   const given = new Map<string, SocketHandle>();
   const all = new Promise<void>((resolve) => {
-    clock.timer(GIVEN_WITHIN_MS, resolve);
-    process.once('disconnect', resolve);
-    process.on('message', (gift: SocketGift, handle: unknown) => {
-      if ('given' in gift) resolve();
+    const late = clock.timer(GIVEN_WITHIN_MS, resolve);
+    const done = () => {
+      late.cancel();
+      resolve();
+    };
+    channel.once('disconnect', done);
+    channel.on('message', (gift, handle) => {
+      if ('given' in gift) done();
       else given.set(gift.socket, handle as SocketHandle);
     });
   });
   say({ give: true });
   await all;
-  const drop = (name: string) => {
-    given.get(name)?.close();
-    given.delete(name);
-    say({ drop: name });
-  };
   clock.timer(TAKEN_WITHIN_MS, () => {
-    for (const name of [...given.keys()]) drop(name);
+    for (const [name, handle] of given) {
+      handle.close();
+      say({ drop: name });
+    }
+    given.clear();
   });
   return {
     take(name) {
@@ -38,11 +52,6 @@ export async function inheritedSockets(clock: Clock): Promise<SocketKeeper> {
       return handle;
     },
     keep: (name, handle) => say({ keep: name }, handle),
-    drop,
+    drop: (name) => say({ drop: name }),
   };
 }
-
-/** Who keeps them may be gone: another would have to start this process anew before it can. */
-const say = (wish: SocketWish, handle?: SocketHandle): void => {
-  if (process.connected) process.send?.(wish, handle as unknown as SendHandle, undefined, () => undefined);
-};

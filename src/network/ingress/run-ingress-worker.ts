@@ -26,7 +26,11 @@ export async function runIngressWorker(services: { random: Random; clock: Clock 
   dropPrivileges();
   const metrics = new TrafficMetrics();
   const access = new AccessLog(clock, (lines, left) => report({ access: lines, left }));
-  const limits = new SharedLimits(clock, (limit) => report({ limit }));
+  const limits = new SharedLimits(
+    clock,
+    (limit) => report({ limit }),
+    () => !process.connected,
+  );
   const sockets = new SocketsOfStarter((open) => report({ open }));
   const server = new IngressServer({
     limits,

@@ -80,3 +80,15 @@ test('an account that does not answer stops nobody, and is told when it is over'
   ended?.();
   expect(account.hear(1, { id: 1, limited: single })).toEqual({ id: 1, passes: true });
 });
+
+test('who is alone keeps the limit without waiting for anybody', () => {
+  const asked: unknown[] = [];
+  const limits = new SharedLimits(
+    new ManualClock(),
+    (question) => asked.push(question),
+    () => true,
+  );
+  const begun = Array.from({ length: 9 }, () => limits.begin(LIMITED));
+  expect(begun.map((each) => typeof each)).toEqual([...Array(5).fill('function'), ...Array(4).fill('undefined')]);
+  expect(asked).toEqual([]);
+});

@@ -1,0 +1,63 @@
+import { EventEmitter } from 'node:events';
+import { expect, test } from 'vitest';
+import { ManualClock } from '#base/manual-clock.ts';
+import { type Channel, inheritedSockets } from './inherited-sockets.ts';
+
+const socket = () => {
+  const handle = { isOpen: true, close: () => void (handle.isOpen = false) };
+  return handle;
+};
+
+/** To one that keeps these; what it is told is in `told`. */
+function keeping(kept: Record<string, unknown>, answers = true) {
+  const told: unknown[] = [];
+  const channel = Object.assign(new EventEmitter(), {
+    connected: true,
+    send(wish: object, handle: unknown) {
+      told.push(handle ? { ...wish, handle } : wish);
+      if (!('give' in wish) || !answers) return;
+      for (const [name, each] of Object.entries(kept)) channel.emit('message', { socket: name }, each);
+      channel.emit('message', { given: Object.keys(kept).length });
+    },
+  });
+  return { told, channel: channel as Channel & EventEmitter };
+}
+
+test('what the former process listened on is given once, and stays kept', async () => {
+  const http = socket();
+  const { channel, told } = keeping({ 'tcp 10.0.0.1 80': http });
+  const sockets = await inheritedSockets(new ManualClock(), channel);
+  expect(sockets.take('tcp 10.0.0.1 443')).toBeUndefined();
+  expect(sockets.take('tcp 10.0.0.1 80')).toBe(http);
+  expect(sockets.take('tcp 10.0.0.1 80')).toBeUndefined();
+  const https = socket();
+  sockets.keep('tcp 10.0.0.1 443', https);
+  sockets.drop('tcp 10.0.0.1 80');
+  expect(told).toEqual([{ give: true }, { keep: 'tcp 10.0.0.1 443', handle: https }, { drop: 'tcp 10.0.0.1 80' }]);
+});
+
+test('what nobody takes is closed: its clients would wait in vain', async () => {
+  const [taken, left] = [socket(), socket()];
+  const { channel, told } = keeping({ taken, left });
+  const clock = new ManualClock();
+  const sockets = await inheritedSockets(clock, channel);
+  sockets.take('taken');
+  clock.advance(10_000);
+  expect([taken.isOpen, left.isOpen]).toEqual([true, false]);
+  expect(told).toEqual([{ give: true }, { drop: 'left' }]);
+  expect(sockets.take('left')).toBeUndefined();
+});
+
+test('it starts without them when nobody answers, or nobody is there any more', async () => {
+  const clock = new ManualClock();
+  const unanswered = inheritedSockets(clock, keeping({ some: socket() }, false).channel);
+  clock.advance(2_000);
+  expect((await unanswered).take('some')).toBeUndefined();
+
+  const { channel, told } = keeping({}, false);
+  const alone = inheritedSockets(clock, channel);
+  channel.connected = false;
+  channel.emit('disconnect');
+  (await alone).keep('some', socket());
+  expect(told).toEqual([{ give: true }]);
+});
