@@ -4,7 +4,12 @@ import { ManualClock } from '#base/manual-clock.ts';
 import { type Channel, inheritedSockets } from './inherited-sockets.ts';
 
 const socket = () => {
-  const handle = { isOpen: true, close: () => void (handle.isOpen = false) };
+  const handle = {
+    isOpen: true,
+    close() {
+      handle.isOpen = false;
+    },
+  };
   return handle;
 };
 

@@ -5,7 +5,12 @@ import { silentLog } from '#base/log.ts';
 import { KeptSockets } from './kept-sockets.ts';
 
 const socket = () => {
-  const handle = { isOpen: true, close: () => void (handle.isOpen = false) };
+  const handle = {
+    isOpen: true,
+    close() {
+      handle.isOpen = false;
+    },
+  };
   return handle;
 };
 
