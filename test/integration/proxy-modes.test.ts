@@ -2,17 +2,21 @@
  * The rules of kube-proxy's modes against a real kernel, each in both families: the same packets, the same answers. In network
  * namespaces of the test's own: a client, a node, two pods.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Pod } from '#api/generated/schema.ts';
-import type { IpFamily } from '#network/netfilter/ip-family.ts';
+import { familyWord, type IpFamily } from '#network/netfilter/ip-family.ts';
 import type { Iptables } from '#network/netfilter/iptables.ts';
 import { type hasRules, listsRules, type RunNft } from '#network/netfilter/nft.ts';
 import { staleFlows } from '#network/proxy/conntrack.ts';
 import { wantedOf } from '#network/proxy/fronts.ts';
 import { hostPortsOf } from '#network/proxy/host-ports.ts';
 import { IptablesRenderer } from '#network/proxy/iptables-renderer.ts';
+import { IpvsRenderer } from '#network/proxy/ipvs-renderer.ts';
+import { hasIpvs } from '#network/proxy/ipvs-support.ts';
+import type { RunTool } from '#network/proxy/ipvs-tools.ts';
+import { type ProxyMode, removeOtherModes } from '#network/proxy/modes.ts';
 import { NftRenderer } from '#network/proxy/nft-renderer.ts';
 import type { Renderer } from '#network/proxy/renderer.ts';
 import type { TableContext } from '#network/proxy/ruleset.ts';
@@ -32,6 +36,8 @@ const has = (command: string): boolean => {
 const canHave = canHaveLab();
 const hasIptables = canHave && has('iptables-restore') && has('ip6tables-restore');
 if (process.env['CI'] === 'true' && !hasIptables) throw new Error('needs iptables');
+const canIpvs = canHave && hasIpvs() && has('ipvsadm');
+if (process.env['KEDGE_TEST_IPVS'] === 'true' && !canIpvs) throw new Error('needs a kernel with IPVS, and ipvsadm');
 
 const PREFIX = `kpx${process.pid}`;
 const servers: ChildProcess[] = [];
@@ -83,6 +89,12 @@ const contextOf = (family: IpFamily): TableContext => ({
 });
 
 const nft: RunNft = async (commands) => void inside('node', 'nft', ['-f', '-'], `${commands.join('\n')}\n`);
+/** As the real one: who complains has failed, whatever the program ends with. */
+const run: RunTool = async (command, args, input) => {
+  const { stdout, stderr, status } = spawnSync('nsenter', [entered('node'), command, ...args], { input: input ?? '' });
+  if (status !== 0 || stderr.length > 0) throw new Error(`${command}: ${stderr}`);
+  return stdout.toString();
+};
 const nftHasRules: typeof hasRules = async (table, chain) => {
   try {
     return listsRules(inside('node', 'nft', ['--terse', 'list', 'chain', ...table.split(' '), chain]));
@@ -213,42 +225,54 @@ const dropped = async (from: string, address: string, port: number) =>
   (await ask(from, address, port, 1, SILENT_MS))[0] ?? '';
 const namesIn = (answers: readonly string[]) => [...new Set(answers.map((answer) => answer.split(' ')[0]))].sort();
 
-const MODES: { mode: string; isThere: boolean; renderer: (family: IpFamily) => Renderer }[] = [
-  {
-    mode: 'nftables',
-    isThere: canHave,
-    renderer: (family) => new NftRenderer(contextOf(family), { nft, hasRules: nftHasRules }),
-  },
-  {
-    mode: 'iptables',
-    isThere: hasIptables,
-    renderer: (family) => new IptablesRenderer(contextOf(family), iptables(family)),
-  },
+/** What others may do to a mode's rules. */
+const flushes: Record<ProxyMode, (family: IpFamily) => [command: string, ...args: string[]][]> = {
+  nftables: () => [['nft', 'flush', 'ruleset']],
+  iptables: (family) => [[family === 'ipv4' ? 'iptables' : 'ip6tables', '-t', 'nat', '-F']],
+  ipvs: () => [
+    ['nft', 'flush', 'ruleset'],
+    ['ipvsadm', '-C'],
+    ['ip', 'link', 'delete', 'kube-ipvs0'],
+  ],
+};
+
+const RENDERERS: Record<ProxyMode, (family: IpFamily) => Renderer> = {
+  nftables: (family) => new NftRenderer(contextOf(family), { nft, hasRules: nftHasRules }),
+  iptables: (family) => new IptablesRenderer(contextOf(family), iptables(family)),
+  ipvs: (family) => new IpvsRenderer(contextOf(family), { run, nft, hasRules: nftHasRules }),
+};
+const MODES: { mode: ProxyMode; isThere: boolean }[] = [
+  { mode: 'nftables', isThere: canHave },
+  { mode: 'iptables', isThere: hasIptables },
+  { mode: 'ipvs', isThere: canIpvs },
 ];
 
-for (const { mode, isThere, renderer: rendererOf } of MODES) {
+const endpointsOf = (family: IpFamily) => ADDRESSES[family].pods.map((ip) => ({ ip, port: 8080, isLocal: true }));
+const servicePortOf = (family: IpFamily, change: Partial<ServicePort>): ServicePort => ({
+  id: 'default/web:http',
+  protocol: 'tcp',
+  port: 80,
+  clusterIPs: [ADDRESSES[family].clusterIP],
+  externalIPs: [],
+  guardedIPs: [],
+  sourceRanges: [],
+  nodePort: 30_080,
+  endpoints: endpointsOf(family),
+  localEndpoints: endpointsOf(family),
+  readyLocalIPs: [],
+  isExternalLocal: false,
+  isInternalLocal: false,
+  affinitySeconds: undefined,
+  ...change,
+});
+
+for (const { mode, isThere } of MODES) {
   for (const family of ['ipv4', 'ipv6'] as const) {
     describe.skipIf(!isThere)(`${mode}, ${family}`, () => {
       const { client, node, pods, clusterIP, externalIP } = ADDRESSES[family];
-      const renderer = rendererOf(family);
-      const endpoints = pods.map((address) => ({ ip: address, port: 8080, isLocal: true }));
-      const web = (change: Partial<ServicePort> = {}): ServicePort => ({
-        id: 'default/web:http',
-        protocol: 'tcp',
-        port: 80,
-        clusterIPs: [clusterIP],
-        externalIPs: [],
-        guardedIPs: [],
-        sourceRanges: [],
-        nodePort: 30_080,
-        endpoints,
-        localEndpoints: endpoints,
-        readyLocalIPs: [],
-        isExternalLocal: false,
-        isInternalLocal: false,
-        affinitySeconds: undefined,
-        ...change,
-      });
+      const renderer = RENDERERS[mode](family);
+      const endpoints = endpointsOf(family);
+      const web = (change: Partial<ServicePort> = {}) => servicePortOf(family, change);
       const serve = (...ports: ServicePort[]) => renderer.put(new Map([['service default/web', wantedOf(ports)]]));
       const wide = (address: string) => `${address}/${family === 'ipv4' ? 32 : 128}`;
       afterAll(() => renderer.remove());
@@ -412,13 +436,14 @@ for (const { mode, isThere, renderer: rendererOf } of MODES) {
       test('rules that somebody flushed are missed, and come back whole', async () => {
         await serve(web());
         expect(await renderer.isInForce()).toBe(true);
-        if (mode === 'nftables') inside('node', 'nft', ['flush', 'ruleset']);
-        else inside('node', family === 'ipv4' ? 'iptables' : 'ip6tables', ['-t', 'nat', '-F']);
-        expect(await renderer.isInForce()).toBe(false);
-        renderer.forget();
-        await renderer.put(new Map());
-        expect(await renderer.isInForce()).toBe(true);
-        expect(await once('client', node, 30_080)).toMatch(/^pod[12] /);
+        for (const [command, ...args] of flushes[mode](family)) {
+          inside('node', command, args);
+          expect(await renderer.isInForce(), [command, ...args].join(' ')).toBe(false);
+          renderer.forget();
+          await renderer.put(new Map());
+          expect(await renderer.isInForce()).toBe(true);
+          expect(await once('client', node, 30_080)).toMatch(/^pod[12] /);
+        }
       });
 
       test('a trace reads what the rules do', async () => {
@@ -488,3 +513,43 @@ for (const { mode, isThere, renderer: rendererOf } of MODES) {
     });
   }
 }
+
+/** From each to each other, where there are three. */
+const CHANGES: readonly ProxyMode[] = ['nftables', 'ipvs', 'iptables', 'nftables', 'iptables', 'ipvs', 'nftables'];
+const isThereOf = (of: ProxyMode): boolean => MODES.some(({ mode, isThere }) => mode === of && isThere);
+
+/** What a mode leaves where it is not taken away. */
+const traces: Record<ProxyMode, (family: IpFamily) => string> = {
+  nftables: (family) =>
+    inside('node', 'nft', ['list', 'tables']).match(`${familyWord(family)} kube-proxy\n`)?.[0] ?? '',
+  iptables: (family) =>
+    inside('node', family === 'ipv4' ? 'iptables-save' : 'ip6tables-save', []).match(/KUBE-\S+/)?.[0] ?? '',
+  ipvs: (family) => {
+    const table = inside('node', 'nft', ['list', 'tables']).match(`${familyWord(family)} kube-proxy-ipvs`)?.[0] ?? '';
+    const device = inside('node', 'ip', ['-o', 'link', 'show']).match('kube-ipvs0')?.[0] ?? '';
+    const servers = canIpvs ? inside('node', 'ipvsadm', ['-Sn']) : '';
+    return `${table}${device}${servers}`;
+  },
+};
+
+describe.skipIf(!hasIptables).each(['ipv4', 'ipv6'] as const)('a node that changes its mode, %s', (family) => {
+  const { node, pods, clusterIP } = ADDRESSES[family];
+  const [only] = pods;
+  const port = servicePortOf(family, { endpoints: [{ ip: only, port: 8080, isLocal: true }] });
+  const wanted = new Map([['service default/web', wantedOf([port])]]);
+  const ofMode = (mode: ProxyMode) => RENDERERS[mode](family);
+  afterAll(() => Promise.all(MODES.filter(({ isThere }) => isThere).map(({ mode }) => ofMode(mode).remove())));
+
+  test('serves in the new one, and nothing of the old one is left', async () => {
+    for (const mode of CHANGES.filter(isThereOf)) {
+      await ofMode(mode).put(wanted);
+      const tools = { run, hasRules: nftHasRules, rendererOf: (other: ProxyMode) => ofMode(other) };
+      await removeOtherModes(mode, [contextOf(family)], tools);
+      expect(await once('client', node, 30_080), mode).toMatch(/^pod1 /);
+      expect(await once('pod2', clusterIP, 80), mode).toBe(`pod1 ${pods[1]}`);
+      expect(traces[mode](family)).not.toBe('');
+      for (const { mode: other } of MODES)
+        if (other !== mode) expect(traces[other](family), `${other} in ${mode}`).toBe('');
+    }
+  });
+});

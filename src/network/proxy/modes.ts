@@ -1,27 +1,57 @@
 /** kube-proxy's modes, by upstream's names. Source: KubeProxyConfiguration, `mode`. */
-import { hasRules } from '#network/netfilter/nft.ts';
+import { familyWord } from '#network/netfilter/ip-family.ts';
+import { type HasRules, hasRules } from '#network/netfilter/nft.ts';
 import { IptablesRenderer } from './iptables-renderer.ts';
+import { DUMMY } from './ipvs-addresses.ts';
+import { IpvsRenderer } from './ipvs-renderer.ts';
+import { IPVS_WITNESS, ipvsTableName } from './ipvs-ruleset.ts';
+import { type RunTool, runTool } from './ipvs-tools.ts';
 import { NftRenderer } from './nft-renderer.ts';
 import type { Renderer } from './renderer.ts';
 import type { TableContext } from './ruleset.ts';
 
-export type ProxyMode = 'nftables' | 'iptables';
+export type ProxyMode = 'nftables' | 'iptables' | 'ipvs';
 
 const RENDERERS: Record<ProxyMode, new (context: TableContext) => Renderer> = {
   nftables: NftRenderer,
   iptables: IptablesRenderer,
+  ipvs: IpvsRenderer,
 };
 
 export const rendererOf = (mode: ProxyMode, context: TableContext): Renderer => new RENDERERS[mode](context);
 
-/** What a node in another mode left is in the way of this one's rules. */
-export async function removeOtherModes(mode: ProxyMode, contexts: readonly TableContext[]): Promise<void> {
-  for (const context of contexts) {
-    if (mode === 'iptables') await rendererOf('nftables', context).remove();
-    else if (await hasIptablesRules(context)) await rendererOf('iptables', context).remove();
-  }
+/** Whether a node in that mode may have left something. One look each, because most machines never had any. */
+const LEFT: Record<ProxyMode, (context: TableContext, look: Looks) => Promise<boolean>> = {
+  nftables: () => Promise.resolve(true), // to take it away costs no more than the look
+  // The tables of iptables-nft are seen by nft, too.
+  iptables: ({ family }, { hasRules: has }) => has(`${familyWord(family)} nat`, 'KUBE-SERVICES'),
+  ipvs: async ({ family }, { hasRules: has, run }) =>
+    (await has(ipvsTableName(family), IPVS_WITNESS)) ||
+    run('ip', ['link', 'show', DUMMY]).then(
+      () => true,
+      () => false,
+    ),
+};
+
+interface Looks {
+  hasRules: HasRules;
+  run: RunTool;
 }
 
-/** One look, because most machines never had any. The tables of iptables-nft are seen by nft, too. */
-const hasIptablesRules = ({ family }: TableContext): Promise<boolean> =>
-  hasRules(family === 'ipv4' ? 'ip nat' : 'ip6 nat', 'KUBE-SERVICES');
+/** For tests. */
+export interface OtherModesOptions extends Partial<Looks> {
+  rendererOf?: typeof rendererOf;
+}
+
+/** What a node in another mode left is in the way of this one's rules. */
+export async function removeOtherModes(
+  mode: ProxyMode,
+  contexts: readonly TableContext[],
+  options: OtherModesOptions = {},
+): Promise<void> {
+  const looks = { hasRules, run: runTool, ...options };
+  const others = (Object.keys(RENDERERS) as ProxyMode[]).filter((other) => other !== mode);
+  for (const context of contexts)
+    for (const other of others)
+      if (await LEFT[other](context, looks)) await (options.rendererOf ?? rendererOf)(other, context).remove();
+}
