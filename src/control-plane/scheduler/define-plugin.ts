@@ -159,7 +159,7 @@ export interface PluginSpec<State> {
    * over, when the pod is gone, or when it is preempted.
    */
   permit?(pod: Pod, nodeName: string, state: State, signal: AbortSignal): Verdict | Promise<Verdict>;
-  /** Whether `preBind` will have anything to do; without it, it will. Where one has, the pod's nominatedNodeName says where to. */
+  /** Whether `preBind` will have anything to do, else it is not asked; without it, it will. Where one has, the pod's nominatedNodeName says where to. */
   preBindPreFlight?(pod: Pod, nodeName: string, state: State): boolean;
   /** Throws PluginFailed, and what the server said. */
   preBind?(pod: Pod, nodeName: string, services: BindingServices, state: State): Promise<Verdict>;

@@ -100,18 +100,21 @@ export class Placing implements BindingServices {
     try {
       for (const plugin of reserve) agree(plugin, plugin.reserve(pod, nodeName, this.#states.get(plugin)));
       const waiting = permit.length > 0 ? this.#askPermits() : NOBODY;
-      const willWork = preBind.some(
-        (plugin) => plugin.preBindPreFlight?.(pod, nodeName, this.#states.get(plugin)) ?? this.#states.has(plugin),
-      );
-      if (willWork || waiting.length > 0) await this.#sayWhere();
+      const working = preBind.filter((plugin) => this.#willWork(plugin));
+      const takesTime = working.some((plugin) => plugin.preBindPreFlight || this.#states.has(plugin));
+      if (takesTime || waiting.length > 0) await this.#sayWhere();
       if (waiting.length > 0) await this.#permitted(waiting);
-      for (const plugin of preBind) agree(plugin, await this.#preBind(plugin));
+      for (const plugin of working) agree(plugin, await this.#preBind(plugin));
       await this.#bind(extenders);
     } catch (error) {
       for (const plugin of unreserve) plugin.unreserve(pod, nodeName, this.#states.get(plugin));
       throw error;
     }
     for (const plugin of postBind) plugin.postBind(pod, nodeName, this.#states.get(plugin));
+  }
+
+  #willWork(plugin: Plugin): boolean {
+    return plugin.preBindPreFlight?.(this.#pod, this.#nodeName, this.#states.get(plugin)) ?? true;
   }
 
   #askPermits(): Waiting[] {

@@ -2,10 +2,13 @@
 import { describe, expect, test } from 'vitest';
 import type { Pod } from '#api/core/v1/pod.ts';
 import type { NodeInfo } from '../node-info.ts';
+import type { With } from '../points.ts';
+import { finalScores } from '../scoring.ts';
 import { nodeDeclaredFeatures } from './node-declared-features.ts';
 import { nodeName } from './node-name.ts';
 import { prioritySort } from './priority-sort.ts';
 import { schedulingGates } from './scheduling-gates.ts';
+import { taintToleration } from './taint-toleration.ts';
 
 const pod = (spec: object) =>
   ({ metadata: { name: 'p', uid: 'p' }, spec: { containers: [], ...spec } }) as unknown as Pod;
@@ -66,4 +69,28 @@ test('PrioritySort: the more important first, then who came first; none said is 
   expect(sort(queued(5, 9), queued(1, 1))).toBe(-1);
   expect(sort(queued(undefined, 9), queued(-1, 1))).toBe(-1);
   expect(sort(queued(1, 9), queued(1, 1))).toBe(1);
+});
+
+test('TaintToleration: of nodes that a pod may go to those are better that ask less to be left alone', () => {
+  const soft = (key: string) => ({ key, effect: 'PreferNoSchedule' });
+  const tainted = (...taints: object[]) =>
+    ({ node: { metadata: { name: 'n' }, spec: { taints } } }) as unknown as NodeInfo;
+  const nodes = [
+    tainted(soft('a'), soft('b')),
+    tainted(soft('a')),
+    tainted(),
+    tainted({ key: 'x', effect: 'NoSchedule' }),
+  ];
+  const scores = (tolerations: object[]) =>
+    nodes.map((each) => taintToleration.score?.(pod({ tolerations }), each, undefined));
+  expect(scores([])).toEqual([2, 1, 0, 0]);
+  expect(scores([{ key: 'a', operator: 'Exists' }])).toEqual([1, 0, 0, 0]);
+  expect(scores([{ key: 'a', operator: 'Exists', effect: 'NoSchedule' }])).toEqual([2, 1, 0, 0]);
+  expect(scores([{ operator: 'Exists' }])).toEqual([0, 0, 0, 0]);
+  const totals = finalScores(
+    { plugin: taintToleration as With<'score'>, state: undefined },
+    [2, 1, 0],
+    nodes.slice(0, 3),
+  );
+  expect(totals).toEqual([0, 50, 100]);
 });
