@@ -1,12 +1,14 @@
 /** Ingresses out of the box: by host and path, with TLS, from this machine and from pods of three nodes to pods of three nodes. */
 import { request } from 'node:http';
 import { request as requestTls } from 'node:https';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
 import { beforeAll, expect, test } from 'vitest';
 import { selfSigned } from '#cmd/pki/certificate.ts';
 import { pacedLoad } from '../../bench/paced-load.ts';
 import { SERVER } from './conformance/image.ts';
 import { container, object } from './conformance/playground.ts';
+import { killed } from './node-processes.ts';
 import { eventually, holds } from './running-cluster.ts';
 import { everyNode, NODES, serviceOf, threeNodes } from './three-nodes-ground.ts';
 
@@ -251,6 +253,21 @@ test('no request fails while the backend of an Ingress rolls, nor while its rout
   expect(stdout).toContain('successfully rolled out');
   expect({ failed, failures: [...failures] }).toEqual({ failed: 0, failures: [] });
   expect(answered).toBeGreaterThan(100);
+});
+
+test('no request fails where the process of every node is killed that its Ingress belongs to', async () => {
+  await apply(WAYS);
+  const at = { address: await addressOfIngress('faithful'), port: 80, host: 'one.faithful.example.com', path: '/' };
+  await eventually('it is served', async () => (await ask('/', { host: at.host })).startsWith('200'));
+  const load = pacedLoad({ ...at, perSecond: 200, connections: 16 });
+  const fresh = pacedLoad({ ...at, perSecond: 50, connections: 16, isFresh: true });
+  for (let times = 0; times < 2; times++) {
+    await everyNode((node) => killed(ground().cluster, `${node}/net`));
+    await delay(3_000); // those that were left alone have gone, others have taken their place
+  }
+  const ended = await Promise.all([load.stop(), fresh.stop()]);
+  expect(ended.map(({ failures }) => [...failures])).toEqual([[], []]);
+  for (const { answered } of ended) expect(answered).toBeGreaterThan(100);
 });
 
 const ROLLING_HOST = 'rolling.example.com';
