@@ -18,8 +18,7 @@ export async function run(bench: Bench): Promise<Row[]> {
     { name: 'endpoints change', targets: { ClusterIP: 0, Ingress: 0 }, happens: () => rollOut(network.web) },
     {
       name: 'net of its node killed',
-      targets: { ClusterIP: 0, Ingress: undefined, DNS: undefined },
-      note: 'until it runs again: kube-proxy, Ingress and DNS of a node are this process and its children; rules outlive it',
+      targets: { ClusterIP: 0, Ingress: 0, DNS: 0 },
       happens: () => killed(),
     },
     {
