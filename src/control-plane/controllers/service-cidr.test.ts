@@ -51,7 +51,11 @@ test('a range that is told to go gives out nothing more, and stays until its las
   await cluster.create(Service, service('held', '10.200.0.9'));
   await cluster.delete(ServiceCIDR, 'more');
   await cluster.settles();
-  expect(readyIn(cluster, 'more')).toMatchObject({ status: 'False', reason: 'Terminating' });
+  expect(readyIn(cluster, 'more')).toMatchObject({
+    status: 'False',
+    reason: 'Terminating',
+    message: 'There are still IPAddresses referencing the ServiceCIDR, please remove them or create a new ServiceCIDR',
+  });
   await expect(cluster.create(Service, service('late', '10.200.0.10'))).rejects.toThrow();
   await cluster.delete(Service, 'default/held');
   await cluster.settles();
