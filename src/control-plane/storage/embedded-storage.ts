@@ -1,4 +1,5 @@
 /** A store inside this process: the commit queue, the visible state, the history and the watches over one backend. */
+import type { Followable } from '#base/followable.ts';
 import type { Signal } from '#base/plain-signal.ts';
 import type { Backend } from './backend.ts';
 import { AcceptedState, CommitQueue, FlushCycle, type OnFailure } from './commit-queue.ts';
@@ -74,12 +75,11 @@ export class EmbeddedStorage implements Storage {
     return { items, revision: this.#visible.revision, more: count > items.length, count };
   }
 
-  async commit(txn: Txn): Promise<TxnResult> {
-    if (this.#closing) throw new StorageClosed();
-    return this.#commits.commit(txn);
+  commit(txn: Txn): Promise<TxnResult> {
+    return this.#closing ? Promise.reject(new StorageClosed()) : this.#commits.commit(txn);
   }
 
-  watch(options: { prefix: string; after?: Revision; signal: Signal }): AsyncIterable<EventBatch> {
+  watch(options: { prefix: string; after?: Revision; signal: Signal }): Followable<EventBatch> {
     return this.#hub.watch(options);
   }
 

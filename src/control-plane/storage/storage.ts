@@ -3,6 +3,7 @@
  * Three backends (memory, LMDB, etcd) pass one conformance suite. Keys are laid out as upstream's (`/registry/pods/ns/name`).
  */
 
+import type { Followable } from '#base/followable.ts';
 import type { Signal } from '#base/plain-signal.ts';
 import type { DeferredValue } from './deferred-value.ts';
 
@@ -94,8 +95,9 @@ export interface Storage {
   /**
    * Events of keys under `prefix` with a revision above `after`, in order, each once, without gaps, until `signal` aborts.
    * `after` undefined: from now on; the first batch is empty and names the revision it starts from. Throws `Compacted`.
+   * Who follows an embedded store has heard of a write before it is acknowledged.
    */
-  watch(options: { prefix: string; after?: Revision; signal: Signal }): AsyncIterable<EventBatch>;
+  watch(options: { prefix: string; after?: Revision; signal: Signal }): Followable<EventBatch>;
   /**
    * Makes every watch of exactly `prefix` hand out batches, empty ones if need be, until they reach the returned revision (the
    * current one) and `revision`, if it comes. Without it a watch of quiet keys does not say how far it has come.

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Compacted, type EventBatch, type Revision, type StoreEvent } from './storage.ts';
 import { WatchHub } from './watch-hub.ts';
@@ -64,3 +65,106 @@ test('a revision from somewhere else does not keep quiet watchers awake', async 
   expect((await watched.next()).value).toEqual({ events: [event(20_002)], revision: 20_002 });
   await watched.return?.();
 });
+
+test('who follows has heard of a batch when notify returns; what others wrote costs it nothing', () => {
+  const hub = new WatchHub(() => [], 5);
+  const heard: EventBatch[] = [];
+  hub.watch({ prefix: '/a/', after: 5, signal: new AbortController().signal }).follow!((batch) => heard.push(batch));
+  hub.notify({ events: [event(6), event(7, '/b/1')], revision: 7 });
+  expect(heard).toEqual([{ events: [event(6)], revision: 7 }]);
+  hub.notify({ events: [event(8, '/b/1')], revision: 8 });
+  expect(heard).toHaveLength(1);
+  hub.askProgress('/a/', 8);
+  expect(heard.at(-1)).toEqual({ events: [], revision: 8 });
+  hub.askProgress('/a/', 9);
+  hub.notify({ events: [event(9, '/b/1')], revision: 9 });
+  hub.notify({ events: [event(10, '/b/1')], revision: 10 });
+  expect(heard.slice(2)).toEqual([{ events: [], revision: 9 }]);
+});
+
+test('who throws is the end of its own following, and of nothing else', async () => {
+  const hub = new WatchHub(() => [], 5);
+  const { signal } = new AbortController();
+  const bug = new Error('bug');
+  const failing = hub.watch({ prefix: '/a/', after: 5, signal }).follow!(() => {
+    throw bug;
+  });
+  const heard: Revision[] = [];
+  hub.watch({ prefix: '/a/', after: 5, signal }).follow!(({ revision }) => heard.push(revision));
+  hub.notify({ events: [event(6)], revision: 6 });
+  hub.notify({ events: [event(7)], revision: 7 });
+  expect(heard).toEqual([6, 7]);
+  await expect(failing.ended).rejects.toBe(bug);
+});
+
+/** By all ways to watch, begun anywhere, over keys below one another and beside. */
+test('whoever watches, in whatever way and from wherever, gets every event of its keys once and in order', async () => {
+  const prefixes = ['', '/', '/a', '/a/', '/a/b/', '/b/'];
+  const keys = ['/a/1', '/a/b/1', '/ab', '/b/2', 'c'];
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.array(fc.constantFrom(...keys), { minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 12 }),
+      fc.array(
+        fc.record({
+          prefix: fc.constantFrom(...prefixes),
+          after: fc.nat(40),
+          begins: fc.nat(12),
+          follows: fc.boolean(),
+        }),
+        { minLength: 1, maxLength: 6 },
+      ),
+      fc.nat(12),
+      async (transactions, watches, cutAt) => {
+        const written: StoreEvent[] = [];
+        const read = async (prefix: string, after: Revision, upTo: Revision) => {
+          await Promise.resolve();
+          return written.filter(({ key, revision }) => key.startsWith(prefix) && revision > after && revision <= upTo);
+        };
+        const hub = new WatchHub(read, 1);
+        const stop = new AbortController();
+        const running: {
+          prefix: string;
+          from: Revision;
+          seen: StoreEvent[];
+          reached: Revision;
+          ended: Promise<void>;
+        }[] = [];
+        const begin = ({ prefix, after, follows }: (typeof watches)[number]) => {
+          const from = Math.min(Math.max(1, after), hub.revision);
+          const one = { prefix, from, seen: [] as StoreEvent[], reached: from, ended: Promise.resolve() };
+          const take = ({ events, revision }: EventBatch) => {
+            one.seen.push(...events);
+            expect(revision).toBeGreaterThanOrEqual(one.reached);
+            one.reached = revision;
+          };
+          const watched = hub.watch({ prefix, after: from, signal: stop.signal });
+          const asked = async () => {
+            for await (const batch of watched) take(batch);
+          };
+          one.ended = follows ? watched.follow!(take).ended : asked();
+          running.push(one);
+        };
+        for (const [turn, changed] of transactions.entries()) {
+          for (const watch of watches) if (watch.begins === turn) begin(watch);
+          const events = changed.map((key, index) => event(written.length + 2 + index, key));
+          written.push(...events);
+          const { revision } = events.at(-1)!;
+          if (turn === cutAt) hub.skipTo(revision);
+          else hub.notify({ events, revision });
+          if (turn % 3 === 0) await Promise.resolve();
+        }
+        for (const { prefix } of running) hub.askProgress(prefix, hub.revision);
+        await turnOfLoop();
+        for (const { prefix, from, seen, reached } of running) {
+          expect(seen).toEqual(written.filter(({ key, revision }) => key.startsWith(prefix) && revision > from));
+          expect(reached).toBe(hub.revision);
+        }
+        stop.abort();
+        await Promise.all(running.map(({ ended }) => ended));
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+const turnOfLoop = () => new Promise<void>((resolve) => setImmediate(resolve));

@@ -2,6 +2,7 @@
  * Hands every batch to whoever watches. A watcher that starts in the past, or that has let too much pile up, reads the
  * history up to now and goes on from there, so no watcher can hold more than `MAX_WAITING` events and none misses one.
  */
+import type { Followable, Following } from '#base/followable.ts';
 import type { Signal } from '#base/plain-signal.ts';
 import { StorageClosed } from './errors.ts';
 import type { EventBatch, Revision, StoreEvent } from './storage.ts';
@@ -20,6 +21,10 @@ export class WatchHub {
   readonly #readHistory: ReadHistory;
   readonly #watchers = new Set<Watcher>();
   readonly #byPrefix = new Map<string, Set<Watcher>>();
+  /** Of prefixes that do not end with a slash: they are not found by the keys of events. */
+  readonly #uneven = new Set<Watcher>();
+  /** Those that have asked for progress and have not got it yet. */
+  readonly #owed = new Set<Watcher>();
   #revision: Revision;
   #closed = false;
 
@@ -33,21 +38,32 @@ export class WatchHub {
     return this.#revision;
   }
 
-  notify(batch: EventBatch): void {
-    this.#revision = batch.revision;
-    for (const watcher of this.#watchers) watcher.offer(batch);
+  /** Only those hear of it whom it concerns: a control plane has a watcher of each kind, and most writes concern one of them. */
+  notify({ events, revision }: EventBatch): void {
+    const since = this.#revision;
+    this.#revision = revision;
+    const toWake: Watcher[] = [];
+    for (const event of events) if (event.revision > since) this.#offer(event, toWake);
+    for (const watcher of toWake) watcher.wakeUp();
+    for (const watcher of this.#owed) {
+      watcher.wakeUp();
+      if (!watcher.isOwed) this.#owed.delete(watcher);
+    }
   }
 
   /** Some events never came by here (the source was cut off): everybody reads the history up to `revision`. */
   skipTo(revision: Revision): void {
     this.#revision = revision;
-    for (const watcher of this.#watchers) watcher.fallBehind(revision);
+    for (const watcher of this.#watchers) watcher.fallBehind();
   }
 
   /** Every watcher of keys under `prefix` gets a batch that reaches at least `revision`, an empty one if need be. */
   askProgress(prefix: string, revision: Revision): void {
     const wanted = Math.min(revision, this.#revision + MAX_AHEAD);
-    for (const watcher of this.#byPrefix.get(prefix) ?? []) watcher.askProgress(wanted);
+    for (const watcher of this.#byPrefix.get(prefix) ?? []) {
+      watcher.askProgress(wanted);
+      if (watcher.isOwed) this.#owed.add(watcher);
+    }
   }
 
   /** A revision that no change under `prefix` that was handed out exceeds; undefined when nobody watches just that. */
@@ -56,21 +72,22 @@ export class WatchHub {
     return undefined;
   }
 
-  /** Starts now, not at the first read. */
-  watch({ prefix, after, signal }: { prefix: string; after?: Revision; signal: Signal }): AsyncIterable<EventBatch> {
+  /** Starts now, not at the first read. Who follows is told within `notify`. */
+  watch({ prefix, after, signal }: { prefix: string; after?: Revision; signal: Signal }): Followable<EventBatch> {
     if (this.#closed) throw new StorageClosed();
-    const watcher = new Watcher({ prefix, after, now: this.#revision });
+    const watcher = new Watcher({ prefix, after, hub: this });
     this.#add(watcher);
     const stop = () => {
+      signal.removeEventListener('abort', stop);
       this.#delete(watcher);
       watcher.end();
     };
     if (signal.aborted) stop();
     else signal.addEventListener('abort', stop, { once: true });
-    return this.#batches(watcher, () => {
-      signal.removeEventListener('abort', stop);
-      stop();
-    });
+    return {
+      [Symbol.asyncIterator]: () => this.#batches(watcher, stop),
+      follow: (take) => this.#follow(watcher, { take, stop }),
+    };
   }
 
   close(): void {
@@ -78,6 +95,18 @@ export class WatchHub {
     for (const watcher of this.#watchers) watcher.end();
     this.#watchers.clear();
     this.#byPrefix.clear();
+    this.#uneven.clear();
+    this.#owed.clear();
+  }
+
+  #offer(event: StoreEvent, toWake: Watcher[]): void {
+    const { key } = event;
+    for (let end = key.indexOf('/') + 1; end > 0; end = key.indexOf('/', end) + 1) {
+      const watchers = this.#byPrefix.get(key.slice(0, end));
+      if (watchers) for (const watcher of watchers) if (watcher.collect(event)) toWake.push(watcher);
+    }
+    for (const watcher of this.#uneven)
+      if (key.startsWith(watcher.prefix) && watcher.collect(event)) toWake.push(watcher);
   }
 
   #add(watcher: Watcher): void {
@@ -85,10 +114,13 @@ export class WatchHub {
     const same = this.#byPrefix.get(watcher.prefix);
     if (same) same.add(watcher);
     else this.#byPrefix.set(watcher.prefix, new Set([watcher]));
+    if (!watcher.prefix.endsWith('/')) this.#uneven.add(watcher);
   }
 
   #delete(watcher: Watcher): void {
     this.#watchers.delete(watcher);
+    this.#uneven.delete(watcher);
+    this.#owed.delete(watcher);
     const same = this.#byPrefix.get(watcher.prefix);
     same?.delete(watcher);
     if (same?.size === 0) this.#byPrefix.delete(watcher.prefix);
@@ -107,6 +139,20 @@ export class WatchHub {
     }
   }
 
+  #follow(watcher: Watcher, { take, stop }: { take: (batch: EventBatch) => void; stop: () => void }): Following {
+    const followed = async () => {
+      try {
+        while (!watcher.ended) {
+          if (watcher.behind) take(await this.#catchUp(watcher));
+          await watcher.handTo(take);
+        }
+      } finally {
+        stop();
+      }
+    };
+    return { ended: followed(), stop };
+  }
+
   async #catchUp(watcher: Watcher): Promise<EventBatch> {
     const upTo = Math.max(this.#revision, watcher.delivered);
     const from = watcher.collectFrom(upTo);
@@ -116,46 +162,67 @@ export class WatchHub {
 
 class Watcher {
   readonly prefix: string;
+  readonly #hub: { readonly revision: Revision };
   /** Everything up to here was given out or is being given out. */
   delivered: Revision;
   behind: boolean;
-  /** No change of its keys that has come by is above this. */
-  newest: Revision;
   ended = false;
+  /** Of its keys, the last change that has come by; or up to where it has read the history, or has begun. */
+  #newest: Revision;
   #waiting: StoreEvent[] = [];
-  #seen: Revision;
+  /** What comes by up to here is not for it: it is in the history that it has read. */
+  #from: Revision;
   #wanted: Revision;
   #wake: (() => void) | undefined;
 
-  constructor({ prefix, after, now }: { prefix: string; after: Revision | undefined; now: Revision }) {
+  constructor({
+    prefix,
+    after,
+    hub,
+  }: {
+    prefix: string;
+    after: Revision | undefined;
+    hub: { readonly revision: Revision };
+  }) {
+    const now = hub.revision;
     this.prefix = prefix;
+    this.#hub = hub;
     this.delivered = after ?? now;
     this.behind = after !== undefined && after < now;
-    this.#seen = this.delivered;
+    this.#from = this.delivered;
     this.#wanted = now;
-    this.newest = Math.max(this.delivered, now);
+    this.#newest = Math.max(this.delivered, now);
     if (after === undefined) this.delivered = now - 1; // so that the first batch names where it starts
   }
 
-  offer({ events, revision }: EventBatch): void {
-    if (this.behind) this.newest = revision;
-    if (this.behind || revision <= this.#seen) return;
-    for (const event of events) {
-      if (event.revision <= this.#seen || !event.key.startsWith(this.prefix)) continue;
-      this.#waiting.push(event);
-      this.newest = event.revision;
-    }
-    this.#seen = revision;
-    if (this.#waiting.length > MAX_WAITING) this.fallBehind(revision);
-    if (this.#waiting.length > 0 || this.#wanted > this.delivered) this.#wakeUp();
+  /** No change of its keys that has come by is above this. */
+  get newest(): Revision {
+    return this.behind ? Math.max(this.#newest, this.#hub.revision) : this.#newest;
   }
 
-  /** Up to `revision` there may be something. */
-  fallBehind(revision: Revision): void {
+  /** It has asked for more than it was given. */
+  get isOwed(): boolean {
+    return this.#wanted > this.delivered;
+  }
+
+  /** How far it has seen what came by. */
+  get #seen(): Revision {
+    return Math.max(this.#from, this.#hub.revision);
+  }
+
+  /** True when this is the first that waits: it has to be woken up. */
+  collect(event: StoreEvent): boolean {
+    if (this.behind || event.revision <= this.#from) return false;
+    this.#newest = event.revision;
+    if (this.#waiting.push(event) > MAX_WAITING) this.fallBehind();
+    return this.#waiting.length === 1;
+  }
+
+  /** Up to where the hub is there may be something. */
+  fallBehind(): void {
     this.behind = true;
-    this.newest = Math.max(this.newest, revision);
     this.#waiting = [];
-    this.#wakeUp();
+    this.wakeUp();
   }
 
   /** What comes above `upTo` is collected from now on; returns from where the history has to be read. */
@@ -163,7 +230,8 @@ class Watcher {
     const from = this.delivered;
     this.behind = false;
     this.#waiting = [];
-    this.#seen = upTo;
+    this.#newest = Math.max(this.#newest, upTo);
+    this.#from = upTo;
     this.delivered = upTo;
     return from;
   }
@@ -171,33 +239,54 @@ class Watcher {
   askProgress(revision: Revision): void {
     if (revision <= this.#wanted || revision <= this.delivered) return;
     this.#wanted = revision;
-    if (this.#seen > this.delivered) this.#wakeUp();
+    if (this.#seen > this.delivered) this.wakeUp();
   }
 
   take(): EventBatch | undefined {
     if (this.behind) return undefined;
-    const owes = this.#wanted > this.delivered && this.#seen > this.delivered;
-    if (this.#waiting.length === 0 && !owes) return undefined;
+    if (this.#waiting.length === 0 && !(this.isOwed && this.#seen > this.delivered)) return undefined;
     const events = this.#waiting;
     this.#waiting = [];
     this.delivered = this.#seen;
-    return { events, revision: this.#seen };
+    return { events, revision: this.delivered };
   }
 
   something(): Promise<void> {
     return new Promise((resolve) => {
-      if (this.ended) resolve();
-      else this.#wake = resolve;
+      this.#wake = () => {
+        this.#wake = undefined;
+        resolve();
+      };
+      if (this.ended) this.wakeUp();
+    });
+  }
+
+  /**
+   * In place of asking: `take` is given what there is, and what comes when it comes. Resolves when this has ended or the history
+   * has to be read, rejects with what `take` throws.
+   */
+  handTo(take: (batch: EventBatch) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#wake = () => {
+        try {
+          for (let batch = this.take(); batch && !this.ended; batch = this.take()) take(batch);
+          if (!this.ended && !this.behind) return;
+          resolve();
+        } catch (error) {
+          reject(error);
+        }
+        this.#wake = undefined;
+      };
+      this.wakeUp();
     });
   }
 
   end(): void {
     this.ended = true;
-    this.#wakeUp();
+    this.wakeUp();
   }
 
-  #wakeUp(): void {
+  wakeUp(): void {
     this.#wake?.();
-    this.#wake = undefined;
   }
 }

@@ -89,6 +89,17 @@ afterEach(async () => {
   await storage.close();
 });
 
+test('what is acknowledged by a store of this process is in the cache, and nobody has to wait for it', async () => {
+  await cache.ready();
+  for (const spec of [{ size: 1 }, { size: 2 }]) {
+    const revision = await put(thing('a/one', spec));
+    expect(cache.revision).toBe(revision);
+    expect(cache.peek(`${prefix}a/one`)?.object()).toMatchObject({ spec });
+  }
+  await remove('a/one');
+  expect(cache.peek(`${prefix}a/one`)).toBeUndefined();
+});
+
 describe('reading', () => {
   test('an acknowledged write is in the next consistent read', async () => {
     for (let size = 0; size < 20; size++) {

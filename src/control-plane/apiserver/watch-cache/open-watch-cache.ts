@@ -2,7 +2,7 @@
 
 import { expired, internalError, type StatusError, serviceUnavailable } from '#api/machinery/status.ts';
 import { sleep } from '#base/clock.ts';
-import type { Following } from '#base/followable.ts';
+import { type Following, follow } from '#base/followable.ts';
 import { PlainSignal, type Signal } from '#base/plain-signal.ts';
 import type { Soon } from '#base/soon.ts';
 import { Unreadable } from '#control-plane/storage/errors.ts';
@@ -227,7 +227,8 @@ class StorageWatchCache implements WatchCache {
     while (!signal.aborted) {
       try {
         const after = await this.#load();
-        for await (const batch of storage.watch({ prefix: this.prefix, after, signal })) this.#apply(batch);
+        // Within the store's own turn: so who wrote finds the write here as soon as it is acknowledged, and need not wait for it.
+        await follow(storage.watch({ prefix: this.prefix, after, signal }), (batch) => this.#apply(batch)).ended;
         if (!signal.aborted) log.info('the watch of the store ended', { prefix: this.prefix });
       } catch (error) {
         if (!signal.aborted) log.warn('the watch cache starts again', { prefix: this.prefix, error: String(error) });
