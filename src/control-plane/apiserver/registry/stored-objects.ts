@@ -12,7 +12,7 @@ import type { Put, Revision, Storage, Stored, Txn, Write } from '#control-plane/
 import { decode, deferredValue, encode, storageKey, withRevision } from '../watch-cache/stored-object.ts';
 import type { CachedObject } from '../watch-cache/watch-cache.ts';
 import { type Caches, formOf, fromHub, hubOf, toHub } from './caches.ts';
-import { isSameJson } from './same-json.ts';
+import { isSameState } from './same-json.ts';
 
 /** What else a write changes or depends on: other keys of the same transaction (an address that a Service takes). */
 export interface Alongside {
@@ -83,7 +83,7 @@ export class StoredObjects {
   /** Throws AlreadyExists, AlongsideTaken. */
   async create<T extends KubeObject>(kind: Kind<T>, object: T, alongside?: Alongside): Promise<StoredState<T>> {
     const key = storageKey(kind, object.metadata);
-    const whole = frozenForStore(kind.converter ? await storedBy(kind, object) : toHub(kind, object));
+    const whole = deepFreeze(kind.converter ? await storedBy(kind, object) : toHub(kind, object));
     const { hub, put } = fitting(whole, { key, defers: this.#storage.defers });
     const result = await this.#storage.commit({
       when: [{ key, modRevision: 0 }, ...(alongside?.when ?? [])],
@@ -178,7 +178,8 @@ export class StoredObjects {
   ): Promise<Updated<T>> {
     const { outcome, result: hub } = decision;
     if (outcome !== 'removed') return { outcome, ...(await this.#settled(kind, key, { hub, revision })) };
-    await this.#caches.of(kind).waitUntil(revision);
+    const cache = this.#caches.of(kind);
+    if (cache.revision < revision) await cache.waitUntil(revision);
     return { object: deepFreeze(await this.#shown(kind, frozenAt(hub, revision))), outcome };
   }
 
@@ -192,7 +193,7 @@ export class StoredObjects {
     { hub, revision }: { hub: KubeObject; revision: Revision },
   ): Promise<StoredState<T>> {
     const cache = this.#caches.of(kind);
-    await cache.waitUntil(revision);
+    if (cache.revision < revision) await cache.waitUntil(revision);
     const cached = cache.peek(key);
     if (cached?.revision === revision) return { object: cached.object(formOf(kind)) as T, cached };
     return { object: deepFreeze(await this.#shown(kind, frozenAt(hub, revision))) }; // already changed again
@@ -266,15 +267,13 @@ function planOf<T>({ key, standing, current, decided, hub: decidedHub, defers }:
     const then = [{ delete: key }, ...(alongside?.then ?? [])];
     return { txn: { when, then }, result: decidedHub, outcome: 'removed', alongside };
   }
-  const whole = frozenForStore(decidedHub);
+  const whole = deepFreeze(decidedHub); // with the version that it was made from, which is not stored
   const isCompared = !standing?.isStale && !alongside?.then.length;
   if (current && isCompared && isSameState(current, whole)) return { current };
   const { hub, put } = fitting(whole, { key, defers: defers && isCompared });
   const then = [put, ...(alongside?.then ?? [])];
   return { txn: { when, then }, result: hub, outcome: current ? 'updated' : 'created', alongside };
 }
-
-const isSameState = (a: KubeObject, b: KubeObject): boolean => isSameJson(withoutRevision(a), withoutRevision(b));
 
 /** By a webhook, pruned by the schema of the stored version. */
 async function storedBy(kind: Kind, object: KubeObject): Promise<KubeObject> {
@@ -285,10 +284,6 @@ async function storedBy(kind: Kind, object: KubeObject): Promise<KubeObject> {
 
 /** False: in a version that was the stored one once. A write that changes nothing else brings it up to date. */
 const isStoredAs = (kind: Kind, { apiVersion }: KubeObject): boolean => apiVersion === apiVersionOf(hubOf(kind));
-
-function frozenForStore(hub: KubeObject): KubeObject {
-  return deepFreeze(withoutRevision(hub));
-}
 
 export function withoutRevision(object: KubeObject): KubeObject {
   if (!('resourceVersion' in object.metadata)) return object;

@@ -4,7 +4,15 @@ import type { KubeObject } from '#api/machinery/object.ts';
 import { deepFreeze } from '#base/deep-freeze.ts';
 import type { Revision, Stored } from '#control-plane/storage/storage.ts';
 import type { ParsedForms } from './parsed-forms.ts';
-import { copySpliced, slotOf, slotText, splice, takeEncoded, withRevision } from './stored-object.ts';
+import {
+  copySpliced,
+  frozenWithRevision,
+  slotOf,
+  slotText,
+  splice,
+  takeEncoded,
+  withRevision,
+} from './stored-object.ts';
 import type { CachedObject, ServedForm } from './watch-cache.ts';
 
 /** What all states of one cache have in common. */
@@ -42,12 +50,12 @@ export class CachedState implements CachedObject {
     this.revision = revision;
     this.#context = context;
     if (stored.deferred) {
-      this.#hub = this.#formOf(stored.deferred.object as KubeObject); // nearly all of it is the store's own
+      this.#hub = frozenWithRevision(stored.deferred.object as KubeObject, revision); // nearly all of it is the store's own
       return;
     }
     const encoded = takeEncoded(stored.value);
     if (!encoded) return;
-    this.#hub = this.#formOf(encoded);
+    this.#hub = frozenWithRevision(encoded, revision);
     context.parsed?.written(this);
   }
 
@@ -79,7 +87,7 @@ export class CachedState implements CachedObject {
   deletedAt(revision: Revision): CachedState {
     const deleted = new CachedState(this.stored, { ...this.#context, parsed: undefined }, revision);
     const hub = this.#hub ?? this.#dropped?.deref();
-    if (hub) deleted.#hub ??= deleted.#formOf(hub);
+    if (hub) deleted.#hub ??= frozenWithRevision(hub, revision);
     return deleted;
   }
 
@@ -150,13 +158,9 @@ export class CachedState implements CachedObject {
   }
 
   #parsed(): KubeObject {
-    this.#hub = this.#formOf(this.#context.decode(this.stored.value));
+    this.#hub = deepFreeze(withRevision(this.#context.decode(this.stored.value), this.revision));
     this.#dropped = undefined;
     this.#context.parsed?.kept(this);
     return this.#hub;
-  }
-
-  #formOf(object: KubeObject): KubeObject {
-    return deepFreeze(withRevision(object, this.revision));
   }
 }

@@ -47,7 +47,7 @@ export function encode(object: KubeObject): Uint8Array {
   return bytes;
 }
 
-/** Of a frozen object without a resourceVersion; undefined when it may take more bytes than `limit`. */
+/** Of a frozen object, whose resourceVersion does not count; undefined when it may take more bytes than `limit`. */
 export function deferredValue(object: KubeObject, limit: number): DeferredValue | undefined {
   const size = sizeOf(object);
   return size * MAX_BYTES_OF_CHAR > limit ? undefined : new DeferredValue(object, { size, encode: encodeObject });
@@ -78,7 +78,7 @@ function withoutRevision(metadata: KubeObject['metadata']): object {
 /** The object of stored bytes, without a resourceVersion. Not frozen. */
 export const decode = (bytes: Uint8Array): KubeObject => JSON.parse(decoder.decode(bytes)) as KubeObject;
 
-/** The object that was encoded to these very bytes, if this is the first to ask: whoever takes it keeps it or not. */
+/** The object that was encoded to these very bytes, frozen and maybe with an older resourceVersion, if this is the first to ask: whoever takes it keeps it or not. */
 export function takeEncoded(bytes: Uint8Array): KubeObject | undefined {
   const object = parsed.get(bytes);
   if (object) parsed.delete(bytes);
@@ -134,6 +134,13 @@ export const withRevision = (object: KubeObject, revision: Revision): KubeObject
   ...object,
   metadata: { ...object.metadata, resourceVersion: String(revision) },
 });
+
+/** The same of a frozen object, frozen: only what is new of it has to be. */
+export function frozenWithRevision(object: KubeObject, revision: Revision): KubeObject {
+  const whole = withRevision(object, revision);
+  Object.freeze(whole.metadata);
+  return Object.freeze(whole);
+}
 
 /** In memory of its own, because a slice of Node's pool would keep the whole pool alive. */
 function unpooled(text: string): Uint8Array {
