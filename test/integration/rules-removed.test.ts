@@ -5,8 +5,9 @@ import type { KubeObject } from '#api/machinery/object.ts';
 import { silentLog } from '#base/log.ts';
 import { ManualClock } from '#base/manual-clock.ts';
 import type { Iptables } from '#network/netfilter/iptables.ts';
-import { listsRules } from '#network/netfilter/nft.ts';
+import { type HoldsAll, listsRules } from '#network/netfilter/nft.ts';
 import { MONITOR, RuleWatch } from '#network/netfilter/rule-watch.ts';
+import { TableComparison } from '#network/netfilter/table-contents.ts';
 import { startNetworkPolicy } from '#network/policy/start-network-policy.ts';
 import { IptablesRenderer } from '#network/proxy/iptables-renderer.ts';
 import { startProxy } from '#network/proxy/start-proxy.ts';
@@ -145,20 +146,53 @@ runs.each([
   await vi.waitFor(() => expect(sorted(nft('--stateless', 'list', 'ruleset'))).toEqual(before), LONGEST);
 });
 
-runs('rules of iptables mode are back when somebody flushes a table', async () => {
-  const inNode = (command: string, args: readonly string[], input?: string) => lab.inside('node', command, args, input);
-  const iptables: Iptables = {
-    restore: async (text) => void inNode('iptables-restore', ['--noflush', '-w', '5'], text),
-    save: async (of) => inNode('iptables-save', ['-t', of]),
-    has: async (of, rule) => {
-      try {
-        inNode('iptables', ['-w', '5', '-t', of, '-C', ...rule]);
-        return true;
-      } catch {
-        return false;
-      }
+const inNode = (command: string, args: readonly string[], input?: string) => lab.inside('node', command, args, input);
+const iptables: Iptables = {
+  restore: async (text) => void inNode('iptables-restore', ['--noflush', '-w', '5'], text),
+  save: async (of) => inNode('iptables-save', ['-t', of]),
+  has: async (of, rule) => {
+    try {
+      inNode('iptables', ['-w', '5', '-t', of, '-C', ...rule]);
+      return true;
+    } catch {
+      return false;
+    }
+  },
+};
+
+runs('a part of the rules of iptables mode is back within ten minutes', async () => {
+  const clock = new ManualClock();
+  informers = fixedInformers([service, affine, sliceOf('10.244.1.2')]);
+  let [restored, looks] = [0, -1]; // it looks when it starts
+  const counted: Iptables = {
+    ...iptables,
+    save: (of) => {
+      looks++;
+      return iptables.save(of);
+    },
+    restore: (text) => {
+      restored++;
+      return iptables.restore(text);
     },
   };
+  await runningProxy({ clock, renderer: (context) => new IptablesRenderer(context, counted) });
+  const rules = () =>
+    inNode('iptables-save', [])
+      .split('\n')
+      .filter((line) => line.startsWith('-A'))
+      .sort();
+  const before = rules();
+  clock.advance(600_000);
+  await vi.waitUntil(() => looks === 3, LONGEST); // at each table
+  expect(restored).toBe(1);
+  const [chain = ''] = /KUBE-SEP-\S+/.exec(before.join('\n')) ?? [];
+  inNode('iptables', ['-t', 'nat', '-F', chain]);
+  expect(rules()).not.toEqual(before);
+  clock.advance(600_000);
+  await vi.waitFor(() => expect(rules()).toEqual(before), LONGEST);
+});
+
+runs('rules of iptables mode are back when somebody flushes a table', async () => {
   // The proxy leaves time between two looks, and may just have looked; its look without any reason is longer than the wait.
   const clock = new ManualClock();
   await runningProxy({
@@ -173,6 +207,118 @@ runs('rules of iptables mode are back when somebody flushes a table', async () =
       clock.advance(3);
       return isFilled(`ip ${of}`, 'PREROUTING') || isFilled(`ip ${of}`, 'FORWARD');
     }, LONGEST);
+  }
+});
+
+const affine = {
+  ...service,
+  metadata: { name: 'sticky', namespace: 'default' },
+  spec: {
+    type: 'LoadBalancer',
+    clusterIP: '10.96.0.21',
+    sessionAffinity: 'ClientIP',
+    loadBalancerSourceRanges: ['192.0.2.1/32', '198.51.100.0/24'],
+    ports: [{ port: 80, nodePort: 30_080, protocol: 'UDP' }],
+  },
+  status: { loadBalancer: { ingress: [{ ip: '203.0.113.9' }] } },
+} as unknown as KubeObject;
+const allowing = {
+  ...policy,
+  spec: {
+    podSelector: {},
+    policyTypes: ['Ingress'],
+    ingress: [
+      {
+        from: [{ podSelector: {} }],
+        ports: [
+          { protocol: 'TCP', port: 80, endPort: 90 },
+          { protocol: 'TCP', port: 443 },
+          { protocol: 'TCP', port: 'web' },
+        ],
+      },
+    ],
+  },
+} as unknown as KubeObject;
+const podAt = (ip: string) =>
+  ({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'web-1', namespace: 'default', labels: {} },
+    spec: {
+      nodeName: 'node1',
+      containers: [{ name: 'main', ports: [{ name: 'web', containerPort: 8080, protocol: 'TCP' }] }],
+    },
+    status: { phase: 'Running', podIP: ip, podIPs: [{ ip }] },
+  }) as unknown as KubeObject;
+
+/** With everything that a table may hold, in this family. */
+async function whole(family: 'ipv4' | 'ipv6'): Promise<() => Promise<void>> {
+  const isIpv4 = family === 'ipv4';
+  const written = (object: KubeObject) => {
+    const text = JSON.stringify(object);
+    const other = text
+      .replaceAll('10.96.0.', 'fd00:96::')
+      .replaceAll(/10\.244\.1\.(\d+)/g, 'fd00:244::$1')
+      .replaceAll('198.51.100.0/24', '2001:db8:1::/48')
+      .replaceAll('192.0.2.1/32', '2001:db8::1/128')
+      .replaceAll('203.0.113.', '2001:db8:2::')
+      .replaceAll('IPv4', 'IPv6');
+    return JSON.parse(isIpv4 ? text : other) as KubeObject;
+  };
+  const sticky = {
+    ...sliceOf('10.244.1.2'),
+    metadata: { ...sliceOf('').metadata, name: 'sticky-1', labels: { 'kubernetes.io/service-name': 'sticky' } },
+  } as unknown as KubeObject;
+  const all = [service, affine, sliceOf('10.244.1.2'), sticky, allowing, namespaced, podAt('10.244.1.2')];
+  informers = fixedInformers(all.map(written));
+  const clock = new ManualClock();
+  const own = isIpv4 ? table : { ...table, family, podRanges: ['fd00:244::/64'], serviceRanges: ['fd00:96::/112'] };
+  const holdsAll: HoldsAll = async (of, wanted) => {
+    const comparison = new TableComparison(wanted);
+    comparison.read(nft('--stateless', 'list', 'table', ...of.split(' ')));
+    wholeLooks++;
+    return comparison.isAsWanted;
+  };
+  await runningProxy({ ...tools, holdsAll, clock, tables: [own] });
+  const policies = startNetworkPolicy({ ...common(), ...tools, holdsAll, clock, tables: [own] });
+  parts.push(policies.stopped);
+  await policies.ready;
+  return async () => {
+    const before = wholeLooks;
+    clock.advance(600_000);
+    await vi.waitUntil(() => wholeLooks >= before + 2, LONGEST); // at both tables
+  };
+}
+const namespaced = {
+  apiVersion: 'v1',
+  kind: 'Namespace',
+  metadata: { name: 'default', labels: {} },
+} as unknown as KubeObject;
+let wholeLooks = 0;
+
+runs.each([
+  ['ipv4', 'ip', '10.96.0.20', '10.96.0.66'],
+  ['ipv6', 'ip6', 'fd00:96::20', 'fd00:96::66'],
+] as const)('any part of the rules of %s is back within ten minutes', async (family, word, known, stranger) => {
+  const looked = await whole(family);
+  const rules = () => sorted(nft('--stateless', 'list', 'ruleset'));
+  const [before, built] = [rules(), transactions.length];
+  expect(before.join()).toMatch(/flags interval/);
+  await looked();
+  expect(transactions.length).toBe(built); // nothing is missed that is there
+  for (const command of [
+    `delete element ${word} kube-proxy svc { ${known} . tcp . 80 }`,
+    `add element ${word} kube-proxy svc { ${stranger} . tcp . 80 : goto lb1-tcp }`,
+    `flush map ${word} kube-proxy lb1-tcp-eps`,
+    `flush chain ${word} kube-proxy postrouting`, // of which no witness tells
+    `flush map ${word} network-policy ingress`,
+    `flush chain ${word} network-policy ingress-check`,
+  ]) {
+    nft(command);
+    expect(rules(), command).not.toEqual(before);
+    await looked();
+    await vi.waitFor(() => expect(rules(), command).toEqual(before), LONGEST);
+    await looked(); // and it is seen that this helped
   }
 });
 

@@ -12,7 +12,7 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 async function running() {
   const clock = new ManualClock();
   const ending = new AbortController();
-  const seen = { looks: 0, applied: 0, isInForce: true };
+  const seen = { looks: 0, wholeLooks: 0, applied: 0, isInForce: true, isWhole: true, isComparable: true };
   const loop = new ApplyLoop({
     clock,
     log: silentLog,
@@ -20,11 +20,16 @@ async function running() {
     apply: async () => {
       seen.applied++;
       seen.isInForce = true;
+      if (seen.isComparable) seen.isWhole = true;
     },
     forget: () => undefined,
     isInForce: async () => {
       seen.looks++;
       return seen.isInForce;
+    },
+    isWhole: async () => {
+      seen.wholeLooks++;
+      return seen.isWhole;
     },
   });
   const ended = loop.run();
@@ -74,4 +79,44 @@ test('nobody need tell it: it looks by itself after a while', async () => {
   clock.advance(10_000);
   await turn();
   expect(seen).toMatchObject({ looks: 1, applied: 2 });
+});
+
+test('changes that come all the time put no look off', async () => {
+  const { clock, loop, seen } = await running();
+  for (let i = 0; i < 6; i++) {
+    clock.advance(2_000);
+    loop.mark('a');
+    await turn();
+  }
+  expect(seen).toMatchObject({ looks: 1, applied: 7 });
+});
+
+test('after ten minutes all of the rules are looked at, and built anew where a part of them is another', async () => {
+  const { clock, seen } = await running();
+  const pass = async (ms: number) => {
+    for (let passed = 0; passed < ms; passed += 10_000) {
+      clock.advance(10_000);
+      await turn();
+    }
+  };
+  await pass(590_000);
+  expect(seen).toMatchObject({ wholeLooks: 0, applied: 1 });
+  await pass(10_000);
+  expect(seen).toMatchObject({ wholeLooks: 1, applied: 1 });
+  seen.isWhole = false;
+  await pass(600_000);
+  expect(seen).toMatchObject({ wholeLooks: 2, applied: 2 });
+  await pass(10_000); // whether that helped
+  expect(seen).toMatchObject({ wholeLooks: 3, applied: 2 });
+});
+
+test('where not even what was just built looks like it, nobody goes on building', async () => {
+  const { clock, seen } = await running();
+  seen.isComparable = false;
+  seen.isWhole = false;
+  for (let passed = 0; passed < 3_000; passed += 10) {
+    clock.advance(10_000);
+    await turn();
+  }
+  expect(seen).toMatchObject({ wholeLooks: 2, applied: 2 });
 });

@@ -11,6 +11,8 @@ const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 10_000;
 /** Other programs may flush all rules, e.g. a firewall that is loaded anew. `RuleWatch` tells most of it at once. */
 const LOOK_EVERY_MS = 10_000;
+/** A look at everything costs about as much as building it. */
+const WHOLE_LOOK_EVERY_MS = 600_000;
 /** Another program may change rules beside these a thousand times a second. */
 const BETWEEN_LOOKS_MS = 250;
 
@@ -24,6 +26,8 @@ export interface ApplyLoopOptions {
   forget(): void;
   /** Whether what was applied still is in force: neither removed nor flushed. */
   isInForce(): Promise<boolean>;
+  /** Whether all of it is, to the last element; absent: nobody can tell. Asked seldom, and only when nothing is marked. */
+  isWhole?(): Promise<boolean>;
 }
 
 export class ApplyLoop {
@@ -34,11 +38,17 @@ export class ApplyLoop {
   #marked = new Set<string>();
   #isLookDue = false;
   #isLookTooSoon = false;
+  #nextLookMs: number;
+  #nextWholeLookMs: number;
+  #isBuiltAnew = false;
   #wake: () => void = () => undefined;
 
   constructor(options: ApplyLoopOptions) {
     this.#options = options;
     this.ready = this.#isReady.promise;
+    const nowMs = options.clock.monotonicMs();
+    this.#nextLookMs = nowMs + LOOK_EVERY_MS;
+    this.#nextWholeLookMs = nowMs + WHOLE_LOOK_EVERY_MS;
   }
 
   mark(...keys: string[]): void {
@@ -62,11 +72,12 @@ export class ApplyLoop {
     let isDue = true;
     for (let retryMs = FIRST_RETRY_MS; !signal.aborted; ) {
       if (this.#marked.size === 0 && !isDue) {
-        if (!this.#isLookDue || this.#isLookTooSoon) await this.#wokenOrLate();
+        const isLate = this.#options.clock.monotonicMs() >= this.#nextLookMs;
+        if (!isLate && (!this.#isLookDue || this.#isLookTooSoon)) await this.#wokenOrLate();
         if (this.#marked.size > 0 || signal.aborted) continue;
         this.#isLookDue = false;
         this.#restFromLooks();
-        isDue = await this.#isLost();
+        isDue = (await this.#isLost()) || (await this.#isIncomplete());
         continue;
       }
       const isDone = await this.#once(retryMs);
@@ -75,9 +86,11 @@ export class ApplyLoop {
     }
   }
 
+  /** Changes that come all the time put no look off. */
   #wokenOrLate(): Promise<void> {
     return new Promise((resolve) => {
-      const late = this.#options.clock.timer(LOOK_EVERY_MS, resolve);
+      const { clock } = this.#options;
+      const late = clock.timer(Math.max(0, this.#nextLookMs - clock.monotonicMs()), resolve);
       this.#wake = () => {
         late.cancel();
         resolve();
@@ -95,9 +108,32 @@ export class ApplyLoop {
   }
 
   async #isLost(): Promise<boolean> {
-    const { isInForce, forget, log } = this.#options;
+    const { isInForce, forget, log, clock } = this.#options;
+    this.#nextLookMs = clock.monotonicMs() + LOOK_EVERY_MS;
     if (await isInForce()) return false;
     log.warn('somebody removed the rules; building them anew');
+    forget();
+    return true;
+  }
+
+  /** Somebody may have taken a part of the rules away, or put something among them, which no witness tells. */
+  async #isIncomplete(): Promise<boolean> {
+    const { isWhole, forget, log, clock } = this.#options;
+    const nowMs = clock.monotonicMs();
+    if (!isWhole || this.#marked.size > 0 || nowMs < this.#nextWholeLookMs) return false;
+    this.#nextWholeLookMs = nowMs + WHOLE_LOOK_EVERY_MS;
+    const wasBuiltAnew = this.#isBuiltAnew;
+    this.#isBuiltAnew = false;
+    if (await isWhole()) return false;
+    if (wasBuiltAnew) {
+      // Some other version of the programs lists them in another way.
+      log.warn('what was built anew does not look like it; parts that go are not missed any more');
+      this.#nextWholeLookMs = Number.POSITIVE_INFINITY;
+      return false;
+    }
+    log.warn('somebody changed a part of the rules; building them anew');
+    this.#isBuiltAnew = true;
+    this.#nextWholeLookMs = nowMs; // whether that helped
     forget();
     return true;
   }

@@ -1,5 +1,6 @@
 /** Runs the nft command: one atomic transaction a call. Source: nft(8). */
 import { execFile, spawn } from 'node:child_process';
+import { TableComparison, type TableContents } from './table-contents.ts';
 
 /** The kernel or the nft command refused a transaction; nothing of it took effect. */
 export class NftRefused extends Error {
@@ -52,6 +53,23 @@ export const hasRules: HasRules = (table, chain) =>
     execFile('nft', args, { timeout: 10_000 }, (error, listing, complaint) =>
       resolve(error ? !/No such file or directory/.test(complaint) : listsRules(listing)),
     );
+  });
+
+/** A look at all of a table: whether it holds just what is wanted. */
+export type HoldsAll = (table: string, wanted: TableContents) => Promise<boolean>;
+
+/** One that cannot be asked for counts as such. */
+export const holdsAll: HoldsAll = (table, wanted) =>
+  new Promise((resolve) => {
+    const child = spawn('nft', ['--stateless', 'list', 'table', ...table.split(' ')], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+      timeout: LONGEST_MS,
+      killSignal: 'SIGKILL',
+    });
+    const comparison = new TableComparison(wanted);
+    child.stdout.setEncoding('utf8').on('data', (text: string) => comparison.read(text));
+    child.on('error', () => resolve(true));
+    child.on('close', (code) => resolve(code !== 0 || comparison.isAsWanted));
   });
 
 /** Of `nft list chain`: a flushed chain still has its head, `type filter hook …; policy accept;`, and its comment. */

@@ -10,8 +10,9 @@ import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { Informer, Informers } from '#client/informer.ts';
 import { ApplyLoop } from '#network/netfilter/apply-loop.ts';
-import { type HasRules, hasRules, type RunNft, runNft } from '#network/netfilter/nft.ts';
+import { type HasRules, type HoldsAll, hasRules, holdsAll, type RunNft, runNft } from '#network/netfilter/nft.ts';
 import type { RuleWatch } from '#network/netfilter/rule-watch.ts';
+import { TableContents } from '#network/netfilter/table-contents.ts';
 import { PolicyState } from './policy-state.ts';
 import { PolicyTable, type PolicyTableContext, policyTableName } from './policy-table.ts';
 
@@ -28,6 +29,7 @@ export interface NetworkPolicyOptions {
   /** For tests. */
   nft?: RunNft;
   hasRules?: HasRules;
+  holdsAll?: HoldsAll;
 }
 
 export interface RunningNetworkPolicy {
@@ -67,7 +69,9 @@ class FamilyPolicy {
     const name = policyTableName(context.family);
     const isInForce = async () => !this.#state.plan().isEnforced || (options.hasRules ?? hasRules)(name, WITNESS);
     const forget = () => this.#table.forget();
-    this.#loop = new ApplyLoop({ clock, log, signal, apply: () => this.#apply(), forget, isInForce });
+    const isWhole = async () =>
+      !this.#state.plan().isEnforced || (options.holdsAll ?? holdsAll)(name, this.#wanted(context));
+    this.#loop = new ApplyLoop({ clock, log, signal, apply: () => this.#apply(), forget, isInForce, isWhole });
     options.ruleWatch?.onRemoval([`${name} ${WITNESS}`], () => this.#loop.look());
     this.ready = this.#loop.ready;
   }
@@ -91,6 +95,11 @@ class FamilyPolicy {
     } finally {
       for (const stop of this.#stops) stop();
     }
+  }
+
+  /** Only when nothing is marked: what changed since the last transaction must not be taken for applied. */
+  #wanted(context: PolicyTableContext): TableContents {
+    return new TableContents(new PolicyTable(context).commandsFor(this.#state.plan()).commands);
   }
 
   async #apply(): Promise<void> {

@@ -1,5 +1,5 @@
-import { type Iptables, iptablesOf } from '#network/netfilter/iptables.ts';
 import { familyWord } from '#network/netfilter/ip-family.ts';
+import { type Iptables, iptablesOf } from '#network/netfilter/iptables.ts';
 import type { Wanted } from './fronts.ts';
 import { type Chains, commonChains, HOOKS, type IptablesParts, OWN_CHAIN, partsOf } from './iptables-rules.ts';
 import type { Renderer } from './renderer.ts';
@@ -62,6 +62,21 @@ export class IptablesRenderer implements Renderer {
   async isInForce(): Promise<boolean> {
     if ((await this.#missingHooks()).length > 0) return false;
     return this.#iptables.has('nat', ['KUBE-POSTROUTING', '-j', 'MASQUERADE', '--random-fully']);
+  }
+
+  /** As many rules in each of its chains as there should be. */
+  async isWhole(): Promise<boolean> {
+    const parts = [...this.#parts.values()];
+    const common = commonChains(parts, this.#context);
+    const nat: Chains = new Map([...common.nat, ...parts.flatMap(({ chains }) => [...chains])]);
+    for (const table of TABLES) {
+      const counts = new Map<string, number>();
+      for (const [, chain = ''] of (await this.#iptables.save(table)).matchAll(/^-A (\S+) /gm))
+        counts.set(chain, (counts.get(chain) ?? 0) + 1);
+      const wanted = table === 'nat' ? nat : common[table];
+      if ([...wanted].some(([chain, rules]) => (counts.get(chain) ?? 0) !== rules.length)) return false;
+    }
+    return true;
   }
 
   async remove(): Promise<void> {

@@ -1,10 +1,18 @@
-import { type HasRules, hasRules, type RunNft, runNft } from '#network/netfilter/nft.ts';
+import { type HasRules, type HoldsAll, hasRules, holdsAll, type RunNft, runNft } from '#network/netfilter/nft.ts';
+import { TableContents } from '#network/netfilter/table-contents.ts';
 import type { Wanted } from './fronts.ts';
 import { ProxyTable } from './proxy-table.ts';
 import type { Renderer } from './renderer.ts';
 import { type TableContext, tableName } from './ruleset.ts';
 
 const WITNESS = 'prerouting';
+
+/** For tests. */
+export interface NftTools {
+  nft?: RunNft | undefined;
+  hasRules?: HasRules | undefined;
+  holdsAll?: HoldsAll | undefined;
+}
 
 /** The mode `nftables`: elements of maps. */
 export class NftRenderer implements Renderer {
@@ -13,13 +21,15 @@ export class NftRenderer implements Renderer {
   readonly #name: string;
   readonly #nft: RunNft;
   readonly #hasRules: HasRules;
+  readonly #holdsAll: HoldsAll;
 
-  constructor(context: TableContext, tools: { nft?: RunNft | undefined; hasRules?: HasRules | undefined } = {}) {
+  constructor(context: TableContext, tools: NftTools = {}) {
     this.#table = new ProxyTable(context);
     this.#name = tableName(context.family);
     this.witnesses = [`${this.#name} ${WITNESS}`];
     this.#nft = tools.nft ?? runNft;
     this.#hasRules = tools.hasRules ?? hasRules;
+    this.#holdsAll = tools.holdsAll ?? holdsAll;
   }
 
   forget(): void {
@@ -34,6 +44,10 @@ export class NftRenderer implements Renderer {
 
   isInForce(): Promise<boolean> {
     return this.#hasRules(this.#name, WITNESS);
+  }
+
+  isWhole(): Promise<boolean> {
+    return this.#holdsAll(this.#name, new TableContents(this.#table.wholeCommands()));
   }
 
   async remove(): Promise<void> {

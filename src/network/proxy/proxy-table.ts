@@ -40,6 +40,11 @@ export class ProxyTable {
     };
   }
 
+  /** What would build all that was applied, from nothing. */
+  wholeCommands(): string[] {
+    return new ProxyTable(this.#context).commandsFor(this.#services).commands;
+  }
+
   #change(known: ReadonlyMap<string, Wanted>, wanted: ReadonlyMap<string, Wanted | undefined>): Transaction {
     const table = tableName(this.#context.family);
     const before = render(known.size > 0 ? [...wanted.keys()].map((key) => known.get(key)) : []);
