@@ -59,9 +59,8 @@ interface Listening {
 function listen(spec: Spec, listening: Listening): () => void {
   const { main, cached, enqueue } = listening;
   const stops = [
-    main.onChange(({ key, now, before }) => {
-      if (!now || !before || now.metadata.uid !== before.metadata.uid || (spec.when?.(now, before) ?? true))
-        enqueue(key);
+    main.onChange((change) => {
+      if (isOfInterest(spec, change)) enqueue(change.key);
     }),
     ...(spec.owns ?? []).map((kind) => {
       return cached(kind).onChange(({ now, before }) => ownersTouched(spec, listening, { now, before }));
@@ -71,7 +70,7 @@ function listen(spec: Spec, listening: Listening): () => void {
     }),
   ];
   // What others have followed for a while already is not told of any more.
-  for (const object of main.list()) enqueue(keyOf(object));
+  for (const object of main.list()) if (isOfInterest(spec, { now: object, before: undefined })) enqueue(keyOf(object));
   return () => {
     for (const stop of stops) stop();
   };
@@ -80,6 +79,13 @@ function listen(spec: Spec, listening: Listening): () => void {
 interface Touched {
   now: KubeObject | undefined;
   before: KubeObject | undefined;
+}
+
+/** Of the reconciled kind. */
+function isOfInterest({ when, whenNew }: Spec, { now, before }: Touched): boolean {
+  if (!now) return true;
+  if (!before) return whenNew?.(now) ?? true;
+  return now.metadata.uid !== before.metadata.uid || (when?.(now, before) ?? true);
 }
 
 function ownersTouched(spec: Spec, { main, later }: Listening, { now, before }: Touched): void {

@@ -139,8 +139,10 @@ export interface ControllerSpec<
   selectorOf?(object: T): LabelSelector | undefined;
   /** Finalizers that an object of `owns` gets when it is taken on. See `claim`. */
   adoptedGet?: readonly string[];
-  /** Whether a change of the reconciled object matters; creations and deletions always do. Default: always. */
+  /** Whether a change of the reconciled object matters; deletions always do. Default: always. */
   when?(now: T, before: T): boolean;
+  /** Whether one that is new matters, also one that was there before the controller was. Default: always. */
+  whenNew?(now: T): boolean;
   /** How many keys at a time. Default 5, as upstream's --concurrent-…-syncs. */
   workers?: number;
   /** One step for one object, idempotent. What it throws means: back off and try again. */

@@ -56,3 +56,32 @@ test('a controller that comes later works on what is there already, and none is 
   running.startMissing([third]);
   expect(running.stats()).toHaveLength(2);
 });
+
+test('an object that is new and of no interest begins no step: not when it comes, nor when the controller does', async () => {
+  await using cluster = await startCluster();
+  const seen: string[] = [];
+  const onlyOdd = (name: string) =>
+    defineController({
+      name,
+      reconciles: ConfigMap,
+      whenNew: (now) => now.data?.['odd'] === 'yes',
+      async reconcile({ metadata }) {
+        seen.push(`${name} ${metadata.name}`);
+        return settled;
+      },
+    });
+  const running = startControllers({ controllers: [onlyOdd('first')], ...cluster.services });
+  cluster.add(running);
+  const put = (name: string, odd: string) =>
+    cluster.create(ConfigMap, { metadata: { name, namespace: 'default' }, data: { odd } });
+  await put('odd', 'yes');
+  await put('even', 'no');
+  await cluster.settles();
+  expect(seen).toEqual(['first odd']);
+  running.startMissing([onlyOdd('second')]);
+  await cluster.settles();
+  expect(seen).toEqual(['first odd', 'second odd']);
+  await cluster.patch(ConfigMap, 'default/even', { data: { odd: 'yes' } }); // a change is no news
+  await cluster.settles();
+  expect(seen.slice(2).sort()).toEqual(['first even', 'second even']);
+});

@@ -10,6 +10,7 @@ import { deployment, startCluster, templateWithImage } from '#testing/cluster.ts
 import type { PodsThatRunOptions } from '#testing/pods-that-run.ts';
 import { podsThatRun } from '#testing/pods-that-run.ts';
 import { replicaSetController } from '../replica-set.ts';
+import { startControllers } from '../start-controllers.ts';
 import { deploymentController } from './deployment.ts';
 
 const REVISION = 'deployment.kubernetes.io/revision';
@@ -305,3 +306,28 @@ test('left behind and made anew, it takes its ReplicaSet on again, with the pods
   await cluster.settles();
   expect(owners()).toContainEqual([mine?.metadata.uid, undefined]);
 });
+
+test.each([
+  ['RollingUpdate', 0],
+  ['Recreate', 2],
+] as const)(
+  'with the strategy %s pods that come and end bring %i steps of their Deployment',
+  async (type, expected) => {
+    await using cluster = await startCluster({ controllers: [replicaSetController] });
+    const running = startControllers({ controllers: [deploymentController], ...cluster.services });
+    cluster.add(running);
+    await cluster.create(Deployment, deployment('web', { replicas: 1, strategy: { type } }));
+    await cluster.settles();
+    const steps = () => running.stats()[0]!.reconciled;
+    cluster.stop(replicaSetController.name); // of whose status a Deployment is told as well
+    const before = steps();
+    const [pod] = cluster.list(Pod);
+    const { name, labels, ownerReferences, namespace } = pod!.metadata;
+    const metadata = { name: `${name}-2`, namespace: namespace!, labels: labels!, ownerReferences: ownerReferences! };
+    await cluster.create(Pod, { metadata, spec: pod!.spec });
+    await cluster.settles();
+    await cluster.client.updateStatus(Pod, { ...pod!, status: { phase: 'Failed' } });
+    await cluster.settles();
+    expect(steps() - before).toBe(expected);
+  },
+);

@@ -5,8 +5,10 @@
 import { Deployment } from '#api/apps/v1/deployment.ts';
 import { ReplicaSet } from '#api/apps/v1/replica-set.ts';
 import { Pod } from '#api/core/v1/pod.ts';
+import type { Kind } from '#api/machinery/kind.ts';
+import type { ObjectKey } from '#api/machinery/object.ts';
 import { controllerOf } from '../claim.ts';
-import { again, defineController, settled, watching } from '../define-controller.ts';
+import { again, type Cached, defineController, settled, watching } from '../define-controller.ts';
 import { deploymentWrites, Rollout } from './rollout.ts';
 
 export const deploymentController = defineController({
@@ -18,12 +20,8 @@ export const deploymentController = defineController({
     watching(
       Pod,
       (pod, cached) => {
-        const replicaSet = controllerOf(pod);
-        const { namespace } = pod.metadata;
-        const rs =
-          replicaSet?.kind === 'ReplicaSet' ? cached(ReplicaSet).get(`${namespace}/${replicaSet.name}`) : undefined;
-        const owner = rs && controllerOf(rs);
-        return owner?.kind === 'Deployment' ? [`${namespace}/${owner.name}`] : [];
+        const key = deploymentKeyOf(pod, cached);
+        return key && cached(Deployment).get(key)?.spec.strategy.type === 'Recreate' ? [key] : [];
       },
       (now, before) => now.status?.phase !== before.status?.phase,
     ),
@@ -52,3 +50,12 @@ export const deploymentController = defineController({
     return afterMs === undefined ? settled : again({ afterMs });
   },
 });
+
+function deploymentKeyOf(pod: Pod, cached: Cached<Kind>): ObjectKey | undefined {
+  const replicaSet = controllerOf(pod);
+  const { namespace } = pod.metadata;
+  if (replicaSet?.kind !== 'ReplicaSet') return undefined;
+  const rs = cached(ReplicaSet).get(`${namespace}/${replicaSet.name}`);
+  const owner = rs && controllerOf(rs);
+  return owner?.kind === 'Deployment' ? `${namespace}/${owner.name}` : undefined;
+}

@@ -40,6 +40,8 @@ export function podGarbageCollector({
       ),
     ],
     writes,
+    whenNew: (now) =>
+      now.spec.nodeName !== undefined || now.metadata.deletionTimestamp !== undefined || isTerminal(now),
     when: (now, before) =>
       now.spec.nodeName !== before.spec.nodeName ||
       now.metadata.deletionTimestamp !== before.metadata.deletionTimestamp ||

@@ -24,6 +24,7 @@ export function taintEviction() {
     reconciles: Pod,
     watches: [watching(Node, podsOnNode, (now, before) => !isEqual(evictingTaints(now), evictingTaints(before)))],
     writes: { delete: [Pod], status: [Pod] },
+    whenNew: (now) => now.spec.nodeName !== undefined,
     when: (now, before) =>
       now.spec.nodeName !== before.spec.nodeName ||
       !isEqual(now.spec.tolerations, before.spec.tolerations) ||

@@ -23,7 +23,8 @@ export const podResourceClaims = defineController({
   serviceAccount: 'resource-claim-controller',
   eventSource: 'resource_claim',
   reconciles: Pod,
-  when: (now, before) => now.spec.nodeName !== before.spec.nodeName,
+  whenNew: hasClaims,
+  when: (now, before) => hasClaims(now) && now.spec.nodeName !== before.spec.nodeName,
   watches: [
     watching(
       ResourceClaim,
@@ -48,9 +49,9 @@ export const podResourceClaims = defineController({
   ],
 
   async reconcile(pod, context) {
-    if (pod.metadata.deletionTimestamp || isTerminal(pod) || !pod.spec.resourceClaims?.length) return settled;
+    if (pod.metadata.deletionTimestamp || isTerminal(pod)) return settled;
     const made: { name: string; resourceClaimName: string }[] = [];
-    for (const podClaim of pod.spec.resourceClaims) {
+    for (const podClaim of pod.spec.resourceClaims ?? []) {
       const name = await ensureClaim(pod, podClaim, context);
       if (name !== undefined) made.push({ name: podClaim.name, resourceClaimName: name });
     }
@@ -64,6 +65,11 @@ export const podResourceClaims = defineController({
     return settled;
   },
 });
+
+/** Others have nothing to do with it; a pod's claims never change. */
+function hasClaims({ spec }: Pod): boolean {
+  return (spec.resourceClaims?.length ?? 0) > 0;
+}
 
 const waitsFor = ({ spec, metadata }: Pod, template: string): boolean =>
   !metadata.deletionTimestamp &&
