@@ -1,229 +1,42 @@
-/**
- * The rules of kube-proxy's modes against a real kernel, each in both families: the same packets, the same answers. In network
- * namespaces of the test's own: a client, a node, two pods.
- */
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { createInterface } from 'node:readline';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+/** The rules of kube-proxy's modes against a real kernel, each in both families: the same packets, the same answers. */
+import { spawn } from 'node:child_process';
+import { afterAll, describe, expect, test } from 'vitest';
 import type { Pod } from '#api/generated/schema.ts';
+import type { KubeObject } from '#api/machinery/object.ts';
+import { silentLog } from '#base/log.ts';
+import { ManualClock } from '#base/manual-clock.ts';
 import { familyWord, type IpFamily } from '#network/netfilter/ip-family.ts';
-import type { Iptables } from '#network/netfilter/iptables.ts';
-import { type hasRules, listsRules, type RunNft } from '#network/netfilter/nft.ts';
+import { startNetworkPolicy } from '#network/policy/start-network-policy.ts';
 import { staleFlows } from '#network/proxy/conntrack.ts';
 import { wantedOf } from '#network/proxy/fronts.ts';
 import { hostPortsOf } from '#network/proxy/host-ports.ts';
-import { IptablesRenderer } from '#network/proxy/iptables-renderer.ts';
-import { IpvsRenderer } from '#network/proxy/ipvs-renderer.ts';
-import { hasIpvs } from '#network/proxy/ipvs-support.ts';
-import type { RunTool } from '#network/proxy/ipvs-tools.ts';
-import { type ProxyMode, removeOtherModes } from '#network/proxy/modes.ts';
-import { NftRenderer } from '#network/proxy/nft-renderer.ts';
-import type { Renderer } from '#network/proxy/renderer.ts';
-import type { TableContext } from '#network/proxy/ruleset.ts';
+import type { ProxyMode } from '#network/proxy/modes.ts';
 import type { ServicePort } from '#network/proxy/service-port.ts';
 import { type Ask, networkFacts } from '#network/trace/node-facts.ts';
 import { pod } from '#testing/builders.ts';
-import { canHaveLab } from './network-lab.ts';
+import { fixedInformers } from '#testing/fixed-informers.ts';
 
-const has = (command: string): boolean => {
-  try {
-    execFileSync('sh', ['-c', 'command -v "$0"', command], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-};
-const canHave = canHaveLab();
-const hasIptables = canHave && has('iptables-restore') && has('ip6tables-restore');
-if (process.env['CI'] === 'true' && !hasIptables) throw new Error('needs iptables');
-const canIpvs = canHave && hasIpvs() && has('ipvsadm');
-if (process.env['KEDGE_TEST_IPVS'] === 'true' && !canIpvs) throw new Error('needs a kernel with IPVS, and ipvsadm');
+import {
+  ADDRESSES,
+  ask,
+  batch,
+  dropped,
+  endpointsOf,
+  entered,
+  inside,
+  MODES,
+  namesIn,
+  nft,
+  nftHasRules,
+  once,
+  RENDERERS,
+  SILENT_MS,
+  servers,
+  servicePortOf,
+  useProxyLab,
+} from './proxy-modes-lab.ts';
 
-const PREFIX = `kpx${process.pid}`;
-const servers: ChildProcess[] = [];
-const made: string[] = [];
-const ns = (name: string) => `${PREFIX}-${name}`;
-const ip = (...args: string[]) => execFileSync('ip', args, { stdio: ['ignore', 'pipe', 'pipe'] });
-const entered = (name: string) => `--net=/run/netns/${ns(name)}`;
-const inside = (name: string, command: string, args: readonly string[], input = '') =>
-  execFileSync('nsenter', [entered(name), command, ...args], { input, stdio: ['pipe', 'pipe', 'pipe'] }).toString();
-const batch = (name: string, ...lines: string[]) => inside(name, 'ip', ['-batch', '-'], `${lines.join('\n')}\n`);
-
-interface Addresses {
-  client: string;
-  node: string;
-  pods: [string, string];
-  gateway: string;
-  clusterIP: string;
-  externalIP: string;
-  pod: string;
-  service: string;
-}
-const ADDRESSES: Record<IpFamily, Addresses> = {
-  ipv4: {
-    client: '172.31.9.1',
-    node: '172.31.9.2',
-    pods: ['10.244.1.2', '10.244.1.3'],
-    gateway: '10.244.1.1',
-    clusterIP: '10.96.0.20',
-    externalIP: '192.0.2.9',
-    pod: '10.244.0.0/16',
-    service: '10.96.0.0/16',
-  },
-  ipv6: {
-    client: 'fd00:9::1',
-    node: 'fd00:9::2',
-    pods: ['fd00:244:1::2', 'fd00:244:1::3'],
-    gateway: 'fd00:244:1::1',
-    clusterIP: 'fd00:96::20',
-    externalIP: '2001:db8::9',
-    pod: 'fd00:244::/32',
-    service: 'fd00:96::/112',
-  },
-};
-const contextOf = (family: IpFamily): TableContext => ({
-  family,
-  podRanges: [ADDRESSES[family].pod],
-  serviceRanges: [ADDRESSES[family].service],
-  ownAddresses: [],
-});
-
-const nft: RunNft = async (commands) => void inside('node', 'nft', ['-f', '-'], `${commands.join('\n')}\n`);
-/** As the real one: who complains has failed, whatever the program ends with. */
-const run: RunTool = async (command, args, input) => {
-  const { stdout, stderr, status } = spawnSync('nsenter', [entered('node'), command, ...args], { input: input ?? '' });
-  if (status !== 0 || stderr.length > 0) throw new Error(`${command}: ${stderr}`);
-  return stdout.toString();
-};
-const nftHasRules: typeof hasRules = async (table, chain) => {
-  try {
-    return listsRules(inside('node', 'nft', ['--terse', 'list', 'chain', ...table.split(' '), chain]));
-  } catch {
-    return false;
-  }
-};
-const iptables = (family: IpFamily): Iptables => {
-  const program = (name: string) => (family === 'ipv4' ? name : name.replace('ip', 'ip6'));
-  return {
-    restore: async (text) => void inside('node', program('iptables-restore'), ['--noflush', '-w', '5'], text),
-    save: async (table) => inside('node', program('iptables-save'), ['-t', table]),
-    has: async (table, rule) => {
-      try {
-        inside('node', program('iptables'), ['-w', '5', '-t', table, '-C', ...rule]);
-        return true;
-      } catch {
-        return false;
-      }
-    },
-  };
-};
-
-function wireUp(): void {
-  for (const name of ['client', 'node', 'pod1', 'pod2']) {
-    ip('netns', 'add', ns(name));
-    made.push(name);
-    batch(name, 'link set lo up');
-    inside(name, 'sysctl', ['-qw', 'net.ipv6.conf.default.accept_dad=0']);
-  }
-  const wire = (name: string, nodeSide: string, pairs: readonly (readonly [address: string, gateway: string])[]) => {
-    ip('link', 'add', 'eth0', 'netns', ns(name), 'type', 'veth', 'peer', 'name', nodeSide, 'netns', ns('node'));
-    batch(name, 'link set eth0 up');
-    batch('node', `link set ${nodeSide} up`);
-    for (const [address, gateway] of pairs) {
-      const [bits, nodad] = address.includes(':') ? ['128', ' nodad'] : ['32', ''];
-      batch(name, `address add ${address}/${bits} dev eth0${nodad}`);
-      batch(
-        'node',
-        `address add ${gateway}/${bits} dev ${nodeSide}${nodad}`,
-        `route add ${address}/${bits} dev ${nodeSide}`,
-      );
-      batch(name, `route add ${gateway}/${bits} dev eth0`, `route add default via ${gateway}`);
-    }
-  };
-  const { ipv4, ipv6 } = ADDRESSES;
-  wire('client', 'uplink', [
-    [ipv4.client, ipv4.node],
-    [ipv6.client, ipv6.node],
-  ]);
-  wire('pod1', 'veth1', [
-    [ipv4.pods[0], ipv4.gateway],
-    [ipv6.pods[0], ipv6.gateway],
-  ]);
-  wire('pod2', 'veth2', [
-    [ipv4.pods[1], ipv4.gateway],
-    [ipv6.pods[1], ipv6.gateway],
-  ]);
-  batch('node', `route add default via ${ipv4.client} dev uplink`, `route add default via ${ipv6.client} dev uplink`);
-  inside('node', 'sysctl', [
-    '-qw',
-    'net.ipv4.ip_forward=1',
-    'net.ipv4.conf.all.route_localnet=1',
-    'net.ipv6.conf.all.forwarding=1',
-  ]);
-}
-
-/** Says its name and whom it sees over TCP, its name over UDP. */
-const serverOf = (name: string) => `const seen=(s)=>s.remoteAddress.replace('::ffff:','');
-  require('net').createServer(s=>s.on('error',()=>0).end('${name} '+seen(s))).listen(8080,'::',()=>{
-    const u=require('dgram').createSocket('udp6');u.on('message',(m,r)=>u.send('${name}',r.port,r.address));u.bind(8080,'::',()=>console.log('up'))})`;
-
-beforeAll(async () => {
-  if (!canHave) return;
-  wireUp();
-  for (const name of made) await startAsker(name);
-  for (const name of ['pod1', 'pod2']) {
-    const child = spawn('nsenter', [entered(name), process.execPath, '-e', serverOf(name)], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    servers.push(child);
-    await new Promise((resolve) => child.stdout?.once('data', resolve));
-  }
-});
-afterAll(() => {
-  for (const server of servers) server.kill('SIGKILL');
-  for (const name of made) ip('netns', 'delete', ns(name));
-});
-
-/** Lives in a namespace and connects when it is told to: a process for each connection would cost more than the packets. */
-const ASKER = `const one=(address,port,ms)=>new Promise(done=>{const s=require('net').connect(port,address);s.setTimeout(ms,()=>{s.destroy();done('timeout')});
-  s.on('data',d=>{done(String(d));s.destroy()});s.on('error',e=>done(e.code==='ECONNREFUSED'?'refused':e.code))});
-  require('readline').createInterface({input:process.stdin}).on('line',async l=>{const {id,address,port,count,ms}=JSON.parse(l);const all=[];
-    for(let i=0;i<count;i++)all.push(await one(address,port,ms));console.log(JSON.stringify({id,all}))});console.log('{}')`;
-const askers = new Map<string, ChildProcess>();
-const waiting = new Map<number, (answers: string[]) => void>();
-let questions = 0;
-
-async function startAsker(from: string): Promise<void> {
-  const child = spawn('nsenter', [entered(from), process.execPath, '-e', ASKER], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  servers.push(child);
-  askers.set(from, child);
-  await new Promise<void>((resolve) => {
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      const { id, all } = JSON.parse(line) as { id?: number; all?: string[] };
-      if (id === undefined) resolve();
-      else waiting.get(id)?.(all ?? []);
-    });
-  });
-}
-
-/** Before nobody is said to have answered: where that is wanted, the kernel would have answered long before. */
-const [PATIENT_MS, SILENT_MS] = [5_000, 400];
-
-/** What answers to each of `count` connections, or how it failed: `refused`, `timeout`. */
-function ask(from: string, address: string, port: number, count = 1, ms = PATIENT_MS): Promise<string[]> {
-  const id = questions++;
-  return new Promise((resolve) => {
-    waiting.set(id, resolve);
-    askers.get(from)?.stdin?.write(`${JSON.stringify({ id, address, port, count, ms })}\n`);
-  });
-}
-const once = async (from: string, address: string, port: number) => (await ask(from, address, port))[0] ?? '';
-/** `timeout` where it is dropped. */
-const dropped = async (from: string, address: string, port: number) =>
-  (await ask(from, address, port, 1, SILENT_MS))[0] ?? '';
-const namesIn = (answers: readonly string[]) => [...new Set(answers.map((answer) => answer.split(' ')[0]))].sort();
+useProxyLab();
 
 /** What others may do to a mode's rules. */
 const flushes: Record<ProxyMode, (family: IpFamily) => [command: string, ...args: string[]][]> = {
@@ -235,36 +48,6 @@ const flushes: Record<ProxyMode, (family: IpFamily) => [command: string, ...args
     ['ip', 'link', 'delete', 'kube-ipvs0'],
   ],
 };
-
-const RENDERERS: Record<ProxyMode, (family: IpFamily) => Renderer> = {
-  nftables: (family) => new NftRenderer(contextOf(family), { nft, hasRules: nftHasRules }),
-  iptables: (family) => new IptablesRenderer(contextOf(family), iptables(family)),
-  ipvs: (family) => new IpvsRenderer(contextOf(family), { run, nft, hasRules: nftHasRules }),
-};
-const MODES: { mode: ProxyMode; isThere: boolean }[] = [
-  { mode: 'nftables', isThere: canHave },
-  { mode: 'iptables', isThere: hasIptables },
-  { mode: 'ipvs', isThere: canIpvs },
-];
-
-const endpointsOf = (family: IpFamily) => ADDRESSES[family].pods.map((ip) => ({ ip, port: 8080, isLocal: true }));
-const servicePortOf = (family: IpFamily, change: Partial<ServicePort>): ServicePort => ({
-  id: 'default/web:http',
-  protocol: 'tcp',
-  port: 80,
-  clusterIPs: [ADDRESSES[family].clusterIP],
-  externalIPs: [],
-  guardedIPs: [],
-  sourceRanges: [],
-  nodePort: 30_080,
-  endpoints: endpointsOf(family),
-  localEndpoints: endpointsOf(family),
-  readyLocalIPs: [],
-  isExternalLocal: false,
-  isInternalLocal: false,
-  affinitySeconds: undefined,
-  ...change,
-});
 
 for (const { mode, isThere } of MODES) {
   for (const family of ['ipv4', 'ipv6'] as const) {
@@ -465,6 +248,55 @@ for (const { mode, isThere } of MODES) {
         expect(await state(80)).toBe('dropped');
       });
 
+      test('what a policy forbids is not to be had by way of a Service', async () => {
+        const ending = new AbortController();
+        const [first, second] = pods;
+        const at = (name: string, address: string) => ({
+          apiVersion: 'v1',
+          kind: 'Pod',
+          ...pod(name, { nodeName: 'node1' }, { labels: { name } }),
+          status: { podIPs: [{ ip: address }] },
+        });
+        const from = [{ ipBlock: { cidr: wide(second) } }];
+        const objects = [
+          { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default' } },
+          at('pod1', first),
+          at('pod2', second),
+          {
+            apiVersion: 'networking.k8s.io/v1',
+            kind: 'NetworkPolicy',
+            metadata: { name: 'neighbours', namespace: 'default' },
+            spec: { podSelector: { matchLabels: { name: 'pod1' } }, policyTypes: ['Ingress'], ingress: [{ from }] },
+          },
+        ] as unknown as KubeObject[];
+        const policies = startNetworkPolicy({
+          nodeName: 'node1',
+          informers: fixedInformers(objects),
+          clock: new ManualClock(),
+          log: silentLog,
+          signal: ending.signal,
+          tables: [{ family, podRanges: [ADDRESSES[family].pod] }],
+          nft,
+          hasRules: nftHasRules,
+        });
+        await policies.ready;
+        const [one] = endpoints;
+        const only = { endpoints: one ? [one] : [], localEndpoints: one ? [one] : [], isExternalLocal: true };
+        await serve(web(only));
+        const arrived = `${familyWord(family)} saddr ${client} tcp dport 8080 counter`;
+        inside('pod1', 'nft', [
+          `add table inet seen; add chain inet seen c { type filter hook input priority 0; }; add rule inet seen c ${arrived}`,
+        ]);
+        expect(await once('pod2', clusterIP, 80)).toBe(`pod1 ${second}`);
+        expect(await dropped('client', node, 30_080)).toBe('timeout');
+        expect(inside('pod1', 'nft', ['list', 'table', 'inet', 'seen'])).toContain('counter packets 0 ');
+        inside('pod1', 'nft', ['delete', 'table', 'inet', 'seen']);
+        ending.abort();
+        await policies.stopped;
+        await nft([`delete table ${familyWord(family)} network-policy`]);
+        expect(await once('client', node, 30_080)).toBe(`pod1 ${client}`);
+      });
+
       test('a Service that goes leaves nothing, and so does the mode itself', async () => {
         await serve(web({ externalIPs: [externalIP], affinitySeconds: 60 }));
         await renderer.put(new Map([['service default/web', undefined]]));
@@ -513,43 +345,3 @@ for (const { mode, isThere } of MODES) {
     });
   }
 }
-
-/** From each to each other, where there are three. */
-const CHANGES: readonly ProxyMode[] = ['nftables', 'ipvs', 'iptables', 'nftables', 'iptables', 'ipvs', 'nftables'];
-const isThereOf = (of: ProxyMode): boolean => MODES.some(({ mode, isThere }) => mode === of && isThere);
-
-/** What a mode leaves where it is not taken away. */
-const traces: Record<ProxyMode, (family: IpFamily) => string> = {
-  nftables: (family) =>
-    inside('node', 'nft', ['list', 'tables']).match(`${familyWord(family)} kube-proxy\n`)?.[0] ?? '',
-  iptables: (family) =>
-    inside('node', family === 'ipv4' ? 'iptables-save' : 'ip6tables-save', []).match(/KUBE-\S+/)?.[0] ?? '',
-  ipvs: (family) => {
-    const table = inside('node', 'nft', ['list', 'tables']).match(`${familyWord(family)} kube-proxy-ipvs`)?.[0] ?? '';
-    const device = inside('node', 'ip', ['-o', 'link', 'show']).match('kube-ipvs0')?.[0] ?? '';
-    const servers = canIpvs ? inside('node', 'ipvsadm', ['-Sn']) : '';
-    return `${table}${device}${servers}`;
-  },
-};
-
-describe.skipIf(!hasIptables).each(['ipv4', 'ipv6'] as const)('a node that changes its mode, %s', (family) => {
-  const { node, pods, clusterIP } = ADDRESSES[family];
-  const [only] = pods;
-  const port = servicePortOf(family, { endpoints: [{ ip: only, port: 8080, isLocal: true }] });
-  const wanted = new Map([['service default/web', wantedOf([port])]]);
-  const ofMode = (mode: ProxyMode) => RENDERERS[mode](family);
-  afterAll(() => Promise.all(MODES.filter(({ isThere }) => isThere).map(({ mode }) => ofMode(mode).remove())));
-
-  test('serves in the new one, and nothing of the old one is left', async () => {
-    for (const mode of CHANGES.filter(isThereOf)) {
-      await ofMode(mode).put(wanted);
-      const tools = { run, hasRules: nftHasRules, rendererOf: (other: ProxyMode) => ofMode(other) };
-      await removeOtherModes(mode, [contextOf(family)], tools);
-      expect(await once('client', node, 30_080), mode).toMatch(/^pod1 /);
-      expect(await once('pod2', clusterIP, 80), mode).toBe(`pod1 ${pods[1]}`);
-      expect(traces[mode](family)).not.toBe('');
-      for (const { mode: other } of MODES)
-        if (other !== mode) expect(traces[other](family), `${other} in ${mode}`).toBe('');
-    }
-  });
-});

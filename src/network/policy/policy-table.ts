@@ -16,7 +16,7 @@ export const policyTableName = (family: IpFamily): string => `${familyWord(famil
  * After addresses of Services have become those of pods, and before the proxy refuses for those without endpoints (its
  * filters are at -10): an isolated pod does not learn which these are.
  */
-const HOOK = '{ type filter hook forward priority -15; policy accept; }';
+const hookAt = (hook: 'forward' | 'output') => `{ type filter hook ${hook} priority -15; policy accept; }`;
 
 /** Packets of no connection: judged by their own addresses. */
 const UNFOLLOWED = 'ct state invalid,untracked';
@@ -107,6 +107,20 @@ export class PolicyTable {
     const [ip, address, table] = [familyWord(family), addressType(family), this.#table];
     const [client, server] = [`ct original ${ip} saddr`, `ct reply ${ip} saddr`];
     const rule = (chain: string, text: string) => `add rule ${table} ${chain} ${text}`;
+    const judged = [
+      'ct state related accept', // errors about a connection that was allowed
+      // A pod is isolated before its first container starts: until its rules are here, it has no network.
+      ...podRanges.flatMap((range) => [
+        `${client} ${range} ${client} != @known drop`,
+        `${server} ${range} ${server} != @known drop`,
+        `${UNFOLLOWED} ${ip} saddr ${range} ${ip} saddr != @known drop`,
+        `${UNFOLLOWED} ${ip} daddr ${range} ${ip} daddr != @known drop`,
+      ]),
+      `${client} . ${server} @itself accept`, // a pod by way of its own Service
+      `${client} vmap @egress`,
+      `${UNFOLLOWED} ${ip} saddr vmap @egress`,
+      `goto ${INGRESS_CHECK}`,
+    ];
     return [
       `add table ${table}`,
       `delete table ${table}`,
@@ -120,19 +134,11 @@ export class PolicyTable {
       // A packet of no connection is judged by its own addresses, and passes only where everything may.
       rule(INGRESS_CHECK, `${UNFOLLOWED} ${ip} daddr vmap @ingress`),
       rule(INGRESS_CHECK, 'accept'),
-      `add chain ${table} forward ${HOOK}`,
-      rule('forward', 'ct state related accept'), // errors about a connection that was allowed
-      // A pod is isolated before its first container starts: until its rules are here, it has no network.
-      ...podRanges.flatMap((range) => [
-        rule('forward', `${client} ${range} ${client} != @known drop`),
-        rule('forward', `${server} ${range} ${server} != @known drop`),
-        rule('forward', `${UNFOLLOWED} ${ip} saddr ${range} ${ip} saddr != @known drop`),
-        rule('forward', `${UNFOLLOWED} ${ip} daddr ${range} ${ip} daddr != @known drop`),
-      ]),
-      rule('forward', `${client} . ${server} @itself accept`), // a pod by way of its own Service
-      rule('forward', `${client} vmap @egress`),
-      rule('forward', `${UNFOLLOWED} ${ip} saddr vmap @egress`),
-      rule('forward', `goto ${INGRESS_CHECK}`),
+      `add chain ${table} forward ${hookAt('forward')}`,
+      ...judged.map((text) => rule('forward', text)),
+      // What IPVS leads to a pod leaves the node as if it were its own, but for its source.
+      `add chain ${table} output ${hookAt('output')}`,
+      ...['fib saddr type local accept', ...judged].map((text) => rule('output', text)),
     ];
   }
 

@@ -1,0 +1,131 @@
+/** What only the mode ipvs has, against a kernel with IPVS: the node has the addresses of Services, and endpoints finish what they began. */
+import { spawn } from 'node:child_process';
+import { afterAll, describe, expect, test } from 'vitest';
+import { wantedOf } from '#network/proxy/fronts.ts';
+import type { ServicePort } from '#network/proxy/service-port.ts';
+import {
+  ADDRESSES,
+  ask,
+  batch,
+  canIpvs,
+  endpointsOf,
+  entered,
+  inside,
+  namesIn,
+  once,
+  RENDERERS,
+  serve as runServer,
+  servers,
+  servicePortOf,
+  useProxyLab,
+} from './proxy-modes-lab.ts';
+
+useProxyLab();
+
+const OWN_PORT = 2222;
+/** The node's own, at all of its addresses. */
+const OWN_SERVER = `require('net').createServer(s=>s.on('error',()=>0).end('node itself')).listen(${OWN_PORT},'::',()=>console.log('up'))`;
+
+describe.skipIf(!canIpvs).each(['ipv4', 'ipv6'] as const)('ipvs, by its own ways, %s', (family) => {
+  const { node, clusterIP, externalIP } = ADDRESSES[family];
+  const renderer = RENDERERS.ipvs(family);
+  const [first, second] = endpointsOf(family);
+  const put = (change: Partial<ServicePort>) =>
+    renderer.put(new Map([['service default/web', wantedOf([servicePortOf(family, change)])]]));
+  const only = (...endpoints: (typeof first)[]) => {
+    const all = endpoints.flatMap((endpoint) => endpoint ?? []);
+    return { endpoints: all, localEndpoints: all };
+  };
+  const listed = () => inside('node', 'ipvsadm', ['-Ln']);
+  const sysctl = (name: string) => inside('node', 'sysctl', ['-n', name]).trim();
+  afterAll(() => renderer.remove());
+
+  test('addresses of Services are the node’s, and do not show what else listens there', async () => {
+    await runServer('node', OWN_SERVER);
+    await put({ externalIPs: [externalIP, node] });
+    expect(inside('node', 'ip', ['address', 'show', 'dev', 'kube-ipvs0'])).toContain(clusterIP);
+    for (const [from, address] of [
+      ['client', externalIP],
+      ['pod1', clusterIP],
+      ['node', clusterIP],
+    ] as const) {
+      expect(await once(from, address, 80), `${from} at ${address}`).toMatch(/^pod[12] /);
+      expect(await once(from, address, OWN_PORT), `${from} at ${address}`).toBe('refused');
+    }
+    // An external address that the node has itself is no other for all else.
+    expect(inside('node', 'ip', ['address', 'show', 'dev', 'kube-ipvs0'])).not.toContain(` ${node}/`);
+    expect(await once('client', node, OWN_PORT)).toBe('node itself');
+    expect(await once('client', node, 80)).toMatch(/^pod[12] /);
+    for (const name of ['conntrack', 'expire_nodest_conn', 'expire_quiescent_template'])
+      expect(sysctl(`net.ipv4.vs.${name}`)).toBe('1');
+  });
+
+  test('an endpoint that leaves gets nothing new, finishes what it has, and is let go of', async () => {
+    await put(only(first));
+    const talk = `const s=require('net').connect(7,'${clusterIP}');s.on('data',d=>console.log(String(d)));process.stdin.on('data',d=>s.write(d))`;
+    const echo = { id: 'default/echo:7', port: 7, nodePort: undefined };
+    const at = (of: typeof first) => only(of && { ...of, port: 7000 });
+    const putEcho = (of: typeof first) => put({ ...echo, ...at(of) });
+    for (const pod of ['pod1', 'pod2'])
+      await runServer(
+        pod,
+        `require('net').createServer(s=>{s.on('error',()=>0);s.on('data',d=>s.write('${pod} '+d))}).listen(7000,'::',()=>console.log('up'))`,
+      );
+    await putEcho(first);
+    const talker = spawn('nsenter', [entered('client'), process.execPath, '-e', talk], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    servers.push(talker);
+    let said = '';
+    talker.stdout.on('data', (text) => {
+      said += text;
+    });
+    talker.stdin.write('one');
+    await expect.poll(() => said, { timeout: 60_000 }).toContain('pod1 one');
+    await putEcho(second);
+    talker.stdin.write('two');
+    await expect.poll(() => said, { timeout: 60_000 }).toContain('pod1 two');
+    expect(await renderer.isInForce()).toBe(true); // and it has a connection
+    expect(listed()).toMatch(new RegExp(`${first?.ip.replaceAll('.', '\\.')}\\]?:7000 +Masq +0 +1`));
+    talker.kill('SIGKILL');
+    // Closed connections are remembered for a while; then the look lets go.
+    inside('node', 'ipvsadm', ['--set', '1', '1', '1']);
+    await expect
+      .poll(async () => (await renderer.isInForce()) && listed(), { timeout: 90_000, interval: 1_000 })
+      .not.toContain(`${first?.ip}`);
+    expect(await renderer.isInForce()).toBe(true);
+    inside('node', 'ipvsadm', ['--set', '900', '120', '300']);
+  });
+
+  test('a new address of the node answers at the ports of Services', async () => {
+    await put({});
+    const [added, bits] = family === 'ipv4' ? ['172.31.9.3', 32] : ['fd00:9::3', 128];
+    expect(await renderer.isInForce()).toBe(true);
+    batch('node', `address add ${added}/${bits} dev uplink${family === 'ipv6' ? ' nodad' : ''}`);
+    batch('client', `route add ${added}/${bits} via ${node}`);
+    expect(await renderer.isInForce()).toBe(false);
+    renderer.forget();
+    await renderer.put(new Map());
+    expect(namesIn(await ask('client', added, 30_080, 6))).toEqual(['pod1', 'pod2']);
+    batch('client', `route delete ${added}/${bits} via ${node}`);
+    batch('node', `address delete ${added}/${bits} dev uplink`);
+    renderer.forget();
+    await renderer.put(new Map());
+    expect(listed()).not.toContain(added);
+  });
+
+  test('whoever starts anew finds what is there, and changes only what differs', async () => {
+    await put({ externalIPs: [externalIP] });
+    const other = `-t ${family === 'ipv4' ? '10.96.0.77:80' : '[fd00:96::77]:80'}`;
+    inside('node', 'ipvsadm', ['--restore'], `-A ${other} -s rr\n`);
+    const before = inside('node', 'ipvsadm', ['-Ln', '--stats']);
+    const again = RENDERERS.ipvs(family);
+    await again.put(
+      new Map([['service default/web', wantedOf([servicePortOf(family, { externalIPs: [externalIP] })])]]),
+    );
+    expect(before).toContain(other.slice(3));
+    expect(listed()).not.toContain(other.slice(3));
+    expect(await renderer.isInForce()).toBe(true);
+    expect(await once('client', externalIP, 80)).toMatch(/^pod[12] /);
+  });
+});
