@@ -68,6 +68,7 @@ export const TEST_PACKAGES = {
   'etcd-server': () => hasProgram('etcd'),
   'qemu-system-x86': () => hasProgram('qemu-system-x86_64'),
   debootstrap: () => hasProgram('debootstrap'),
+  ipvsadm: () => hasProgram('ipvsadm'),
   cpio: () => hasProgram('cpio'),
   kmod: () => hasProgram('depmod'),
   e2fsprogs: () => hasProgram('mke2fs'),

@@ -1,9 +1,10 @@
 /** What may stand behind an option. */
 import { existsSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
-import { networkInterfaces, release } from 'node:os';
-import { join } from 'node:path';
+import { networkInterfaces } from 'node:os';
 import { InvalidArgumentError } from 'commander';
+import { modeTrouble } from '#network/proxy/mode-trouble.ts';
+import type { ProxyMode } from '#network/proxy/modes.ts';
 import type { PublishedServicePort } from '#node/machine/cluster-dir.ts';
 import type { IpFamilies } from '#node/machine/slots.ts';
 
@@ -36,29 +37,16 @@ export function ipFamilies(text: string): IpFamilies {
   throw new InvalidArgumentError('This machine has no IPv6: its kernel was started without it.');
 }
 
+const PROXY_MODES: readonly ProxyMode[] = ['nftables', 'iptables', 'ipvs'];
+
 /** Of kube-proxy. */
-export function proxyMode(text: string): 'nftables' | 'iptables' {
-  if (text === 'nftables') return text;
-  if (text === 'ipvs') throw new InvalidArgumentError(ipvsRefusal(hasIpvs()));
-  if (text !== 'iptables') throw new InvalidArgumentError('It must be nftables or iptables.');
-  const folders = [...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/sbin'];
-  if (folders.some((folder) => existsSync(join(folder, 'iptables-restore')))) return text;
-  throw new InvalidArgumentError('This machine has no iptables-restore: install the package iptables.');
+export function proxyMode(text: string): ProxyMode {
+  const mode = PROXY_MODES.find((each) => each === text);
+  if (!mode) throw new InvalidArgumentError('It must be nftables, iptables or ipvs.');
+  const trouble = modeTrouble(mode);
+  if (trouble) throw new InvalidArgumentError(trouble);
+  return mode;
 }
-
-/** Loaded, or a module that would be when it is asked for. */
-function hasIpvs(): boolean {
-  const modules = `/lib/modules/${release()}/kernel/net/netfilter/ipvs`;
-  return existsSync('/proc/net/ip_vs') || existsSync(modules);
-}
-
-/** In kube-proxy's words: as there, no other mode is taken instead. Source: kube-proxy v1.36, `createProxier`, `CanUseIPVSProxier`. */
-export function ipvsRefusal(kernelHasIt: boolean): string {
-  const why = kernelHasIt ? 'Kedge has no mode ipvs' : "can't use the IPVS proxier: Ipvs not supported by the kernel";
-  return `${why}. ${IPVS_DEPRECATED}`;
-}
-const IPVS_DEPRECATED =
-  "The ipvs proxier is now deprecated and may be removed in a future release. Please use 'nftables' instead.";
 
 const SECONDS = { s: 1, m: 60, h: 3600 } as const;
 

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import pc from 'picocolors';
 import type { Transport } from '#client/transport.ts';
+import { modeTrouble } from '#network/proxy/mode-trouble.ts';
 import type { ClusterPaths, PublishedServicePort } from '#node/machine/cluster-dir.ts';
 import { detectMachine, type Missing, missingForNodes } from '#node/machine/detect.ts';
 import { LockTimeout, withFileLock } from '#node/machine/file-lock.ts';
@@ -36,7 +37,7 @@ export interface UpOptions extends Selection {
   simulatedNodes?: number;
   ipFamilies?: IpFamilies;
   overlay?: 'auto' | 'vxlan';
-  proxyMode?: 'nftables' | 'iptables';
+  proxyMode?: 'nftables' | 'iptables' | 'ipvs';
   cniConfig?: string;
   apiServerPort?: number;
   listen?: string[];
@@ -127,6 +128,8 @@ async function start(context: CliContext, options: UpOptions, paths: ClusterPath
   for (const signal of SIGNALS) process.on(signal, () => interrupted.abort(new UserError('Interrupted.')));
   const progress = progressOn(process.stderr, context.clock);
   const missing = missingForNodes(facts);
+  const trouble = missing.length === 0 && modeTrouble(cluster.settings.proxyMode ?? 'nftables'); // one on record, too
+  if (trouble) throw new UserError(trouble);
   const flags = cluster.settings.apiServer ?? {};
   const session = { context, options, paths, control, progress, missing, flags, signal: interrupted.signal, beganMs };
   try {

@@ -54,7 +54,11 @@ export const upCommand = (context: CliContext): Command =>
         'packets between pods of two nodes in VXLAN: where needed (auto), or always',
       ).choices(['auto', 'vxlan']),
     )
-    .option('--proxy-mode <mode>', "kube-proxy's: nftables (a new cluster), or iptables", proxyMode)
+    .option(
+      '--proxy-mode <mode>',
+      "kube-proxy's: nftables (a new cluster), iptables, or ipvs where the kernel has it",
+      proxyMode,
+    )
     .option('--node-monitor-grace-period <time>', 'how long a silent node counts as alive (upstream: 50s)', seconds)
     .option('--kubelet-config <file>', 'a KubeletConfiguration (kubelet.config.k8s.io/v1beta1) for all nodes')
     .option(

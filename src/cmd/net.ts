@@ -6,6 +6,8 @@ import type { Place } from '#api/discovery/v1/usable-endpoints.ts';
 import { GATEWAY_CONTROLLER } from '#api/gateway/v1/kedge-gateway.ts';
 import { INGRESS_CONTROLLER } from '#api/networking/v1/kedge-ingress.ts';
 import type { SocketKeeper } from '#base/socket-keeper.ts';
+import type { Client } from '#client/client.ts';
+import { EventRecorder } from '#client/event-recorder.ts';
 import type { Informers } from '#client/informer.ts';
 import { keepUpstreamsCurrent } from '#network/dns/keep-upstreams-current.ts';
 import { startDns } from '#network/dns/start-dns.ts';
@@ -18,6 +20,7 @@ import { startIngress } from '#network/ingress/start-ingress.ts';
 import { familyOf, type IpFamily } from '#network/netfilter/ip-family.ts';
 import { RuleWatch } from '#network/netfilter/rule-watch.ts';
 import { startNetworkPolicy } from '#network/policy/start-network-policy.ts';
+import { IPVS_DEPRECATED } from '#network/proxy/ipvs-support.ts';
 import { removeOtherModes, rendererOf } from '#network/proxy/modes.ts';
 import { startProxy } from '#network/proxy/start-proxy.ts';
 import { keepRoutesCurrent } from '#network/routes/keep-routes-current.ts';
@@ -28,7 +31,7 @@ import { apiAccess, type ComponentProcess, componentProcess } from './component-
 import { inheritedSockets } from './inherited-sockets.ts';
 import { type NodeConfig, readNodeConfig } from './node-config.ts';
 import { selfSigned } from './pki/certificate.ts';
-import { systemClock } from './system-clock.ts';
+import { systemClock, systemRandom } from './system-clock.ts';
 
 const RESOLV_CONF = '/etc/resolv.conf';
 /** One goes on where another ends. */
@@ -62,7 +65,7 @@ function startNodePolicy(component: ComponentProcess, config: NodeConfig, ruleWa
 function startNodeProxy(component: ComponentProcess, config: NodeConfig, ruleWatch: RuleWatch) {
   const { log, signal } = component;
   const access = { folder: config.credentialsDir, userAgent: 'kube-proxy' };
-  const proxy = apiAccess(component, { ...access, file: 'kube-proxy.conf' }).informers;
+  const { client, informers: proxy } = apiAccess(component, { ...access, file: 'kube-proxy.conf' });
   // hostPort is kept here, and only the node itself may read its pods: upstream's kube-proxy has no right to pods.
   const node = apiAccess(component, { ...access, file: 'kubelet.conf' }).informers;
   const informers: Informers = {
@@ -84,6 +87,7 @@ function startNodeProxy(component: ComponentProcess, config: NodeConfig, ruleWat
     ...(config.overlay && { overlay: { ...config.overlay, address: config.addresses[0] ?? '' } }),
   });
   const mode = config.proxyMode ?? 'nftables';
+  if (mode === 'ipvs') tellDeprecated(component, client, config.nodeName);
   const tables = familiesIn(podRanges).map((family) => ({
     family,
     podRanges: ofFamily(family, podRanges),
@@ -111,6 +115,14 @@ function startNodeProxy(component: ComponentProcess, config: NodeConfig, ruleWat
     zone: nodes.get(nodeName)?.metadata.labels?.['topology.kubernetes.io/zone'],
   });
   return { ready, place, stopped: Promise.all([running.stopped, routed]) };
+}
+
+/** As upstream's does when it starts. Source: kube-proxy v1.36, `createProxier`. */
+function tellDeprecated({ log, signal }: ComponentProcess, client: Client, name: string): void {
+  log.error(IPVS_DEPRECATED);
+  const about = { kind: 'Node', name, uid: name };
+  const speaker = { component: 'kube-proxy', host: name, clock: systemClock, random: systemRandom };
+  new EventRecorder({ client, ...speaker, log, signal }).warning(about, 'IPVSDeprecation', IPVS_DEPRECATED);
 }
 
 const ofFamily = (family: IpFamily, addresses: readonly string[]): string[] =>

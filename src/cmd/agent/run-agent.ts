@@ -7,7 +7,8 @@ import { join, resolve } from 'node:path';
 import { sleep } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { AgentOptions } from '#cli/context.ts';
-import { rendererOf } from '#network/proxy/modes.ts';
+import { modeTrouble } from '#network/proxy/mode-trouble.ts';
+import { type ProxyMode, rendererOf } from '#network/proxy/modes.ts';
 import { BlobStore } from '#node/images/blob-store.ts';
 import { type ClusterPaths, cacheFolder, clusterPaths } from '#node/machine/cluster-dir.ts';
 import { detectMachine, missingForNodes } from '#node/machine/detect.ts';
@@ -38,6 +39,8 @@ export async function runAgent(options: AgentOptions, program: readonly string[]
   const invitation = await readInvitation(options.invitation);
   const facts = await detectMachine();
   const missing = missingForNodes(facts).map(({ what, remedy }) => `${what}: ${remedy}`);
+  const trouble = modeTrouble(invitation.settings.proxyMode ?? 'nftables');
+  if (trouble) missing.push(`kube-proxy: ${trouble}`);
   if (missing.length > 0) throw new NoNodeHere(`this machine cannot be a node yet.\n  ${missing.join('\n  ')}`);
   const { node, cluster } = invitation;
   const settings = { ...invitation.settings, ...(options.kubelet && { kubelet: options.kubelet }) };
@@ -76,16 +79,23 @@ export async function runAgent(options: AgentOptions, program: readonly string[]
   await repairs.stop();
   ending.abort();
   await supervised.stop(GRACE_MS);
-  if (settings.proxyMode === 'iptables')
-    await rendererOf('iptables', NO_RANGES)
-      .remove()
-      .catch((error: unknown) => log.warn('rules of the node may be left', { error: String(error) }));
+  await removeRules(settings.proxyMode).catch((error: unknown) =>
+    log.warn('rules of the node may be left', { error: String(error) }),
+  );
   await forgetStarted(paths, ROLE);
   if (failure) throw failure;
 }
 
+/** Tables of nftables go with those of the other parts. */
+async function removeRules(mode: ProxyMode = 'nftables'): Promise<void> {
+  if (mode === 'iptables') await rendererOf(mode, { family: 'ipv4', ...NO_RANGES }).remove();
+  // IPVS and its device are of both families, whichever the cluster has.
+  if (mode === 'ipvs') for (const family of FAMILIES) await rendererOf(mode, { family, ...NO_RANGES }).remove();
+}
+
+const FAMILIES = ['ipv4', 'ipv6'] as const;
 /** For those who only take rules away. */
-const NO_RANGES = { family: 'ipv4', podRanges: [], serviceRanges: [], ownAddresses: [] } as const;
+const NO_RANGES = { podRanges: [], serviceRanges: [], ownAddresses: [] };
 
 /** Looks after the node's own processes until it is stopped; then none is being started any more. */
 function repairing(node: SupervisedNode, log: Log): { stop(): Promise<void> } {

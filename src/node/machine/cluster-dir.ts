@@ -57,7 +57,7 @@ export interface ClusterSettings {
   /** VXLAN between all nodes; absent: only where a router between two nodes knows no pods. */
   overlay?: 'vxlan';
   /** kube-proxy's on all nodes; absent: nftables. */
-  proxyMode?: 'nftables' | 'iptables';
+  proxyMode?: 'nftables' | 'iptables' | 'ipvs';
   /** The network configuration list of all nodes, as it was given. */
   cni?: Record<string, unknown>;
   /** Flags of kube-apiserver by upstream's names, as they were given. */
