@@ -5,6 +5,7 @@ import type { NetworkFacts } from '#api/kedge/v1alpha1/network-facts.ts';
 import { isIpv4, isIpv6 } from '#api/machinery/ip.ts';
 import { familyOf, familyWord } from '#network/netfilter/ip-family.ts';
 import { stateInIptables } from './iptables-facts.ts';
+import { frontInIpvs } from './ipvs-facts.ts';
 
 export interface FactsQuestion {
   /** A process in the pod's network. */
@@ -73,9 +74,12 @@ async function frontFacts(front: string, ask: Ask): Promise<NetworkFacts['front'
     ask('conntrack', ['-L', '-p', protocol, '--orig-port-dst', port, ...(address ? ['--orig-dst', address] : [])]),
   ]);
   const connections = (flows ?? '').split('\n').filter(Boolean).length;
-  // The mode iptables has no such table.
+  // The other modes have no such table.
   if (!leading && !empty && !(await ask('nft', ['--terse', 'list', 'map', ...table, 'svc']))) {
-    const state = await stateInIptables({ address, protocol, port }, ask);
+    const asked = { address, protocol, port };
+    const inIpvs = await frontInIpvs(asked, ask);
+    if (inIpvs) return { ...inIpvs, connections };
+    const state = await stateInIptables(asked, ask);
     return state && { state, connections };
   }
   const state = leading ? 'endpoints' : empty ? (/\bdrop\b/.test(empty) ? 'dropped' : 'refused') : 'absent';

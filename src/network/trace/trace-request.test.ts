@@ -67,6 +67,21 @@ describe('a request that arrives', () => {
     ]);
   });
 
+  test('in the mode ipvs it is told where the kernel leads, and what the node lacks for it', () => {
+    const world = new World();
+    const realServers = [
+      { address: '10.244.1.3:8080', weight: 1, taken: 12 },
+      { address: '10.244.2.3:8080', weight: 0, taken: 7 },
+    ];
+    const missing = '10.96.0.20 on kube-ipvs0';
+    world.facts = () => ({ front: { state: 'absent', connections: 0, realServers, missing } });
+    expect(world.trace('http://web/', CLIENT).hops[1]?.details).toEqual([
+      'the rules of node node2 are not all there; 0 connections now',
+      'IPVS of node node2 would lead it on, but the node lacks 10.96.0.20 on kube-ipvs0',
+      'IPVS of node node2 leads to 10.244.1.3:8080 (12 connections so far), 10.244.2.3:8080 (7 connections so far, no new ones)',
+    ]);
+  });
+
   test('session affinity is told', () => {
     const world = new World();
     Object.assign(world.service['spec'] as Any, { sessionAffinity: 'ClientIP' });

@@ -4,6 +4,7 @@
  * DNS. Where a hop breaks and what lies behind it can still be told, the trace goes on.
  */
 import type { Pod } from '#api/generated/schema.ts';
+import type { NetworkFacts } from '#api/kedge/v1alpha1/network-facts.ts';
 import { keyOf } from '#api/machinery/object.ts';
 import { type Front, frontAt } from './front.ts';
 import { gatewayPort } from './gateway-port.ts';
@@ -182,14 +183,18 @@ class Tracer {
     if (!facts) return [];
     if (isUnseen(facts)) return [`the rules of node ${node} cannot be seen: ${facts.unseen}`];
     if (!facts.front) return [];
-    const { state, connections } = facts.front;
+    const { state, connections, realServers, missing } = facts.front;
     const text = {
       endpoints: 'lead to its endpoints',
       refused: 'refuse it: no endpoint',
       dropped: 'drop it: no endpoint here',
       absent: 'do not know it yet',
     }[state];
-    return [`the rules of node ${node} ${text}; ${connections} connections now`];
+    return [
+      `the rules of node ${node} ${missing ? 'are not all there' : text}; ${connections} connections now`,
+      ...(missing ? [`IPVS of node ${node} would lead it on, but the node lacks ${missing}`] : []),
+      ...(realServers?.length ? [`IPVS of node ${node} leads to ${fewOf(realServers.map(realServerText))}`] : []),
+    ];
   }
 
   /** The nodes that a packet to a virtual address may be translated on. */
@@ -244,3 +249,8 @@ class Tracer {
     return [...(policy ? [policy] : []), ...pods];
   }
 }
+
+type RealServer = NonNullable<NonNullable<NetworkFacts['front']>['realServers']>[number];
+
+const realServerText = ({ address, weight, taken }: RealServer): string =>
+  `${address} (${taken} connections so far${weight === 0 ? ', no new ones' : ''})`;

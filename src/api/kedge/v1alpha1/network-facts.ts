@@ -9,6 +9,10 @@ export interface NetworkFacts {
     state: 'endpoints' | 'refused' | 'dropped' | 'absent';
     /** Connections through it that the kernel follows now. */
     connections: number;
+    /** Of the proxy's mode ipvs: endpoints, how many new connections each gets beside the others, and how many it has had. */
+    realServers?: { address: string; weight: number; taken: number }[];
+    /** Of the mode ipvs: what the node lacks so that packets get to IPVS. */
+    missing?: string;
   };
   /** What NetworkPolicies of the pod have dropped since their rules were made, in packets; absent: nothing isolates it. */
   dropped?: { ingress?: number; egress?: number };
