@@ -20,7 +20,7 @@ export interface Machine {
  * wrote to its console when it has ended itself. Kills it after `withinMs`.
  */
 export function bootMachine({ kernel, initrd, memoryMb, append, devices }: Machine, withinMs: number): Promise<string> {
-  const words = ['console=ttyS0 quiet panic=-1 reboot=t cgroup_no_v1=all net.ifnames=0', append ?? ''];
+  const words = ['console=ttyS0 quiet panic=-1 reboot=t mitigations=off cgroup_no_v1=all net.ifnames=0', append ?? ''];
   const child = spawn(
     'setpriv',
     [

@@ -1,0 +1,23 @@
+/** kube-proxy's mode ipvs on a kernel that has IPVS: the packets of the other modes' test, in a guest of qemu's. */
+import { resolve } from 'node:path';
+import { expect, test } from 'vitest';
+import { canRunInGuest, runInGuest } from './guest/run-in-guest.ts';
+
+const PROJECT = resolve(import.meta.dirname, '../..');
+const canRun = canRunInGuest();
+const MODES = 'test/integration/proxy-modes.test.ts';
+
+test.skipIf(!canRun)('the mode ipvs does with packets what the others do', { timeout: 600_000 }, async () => {
+  // One case of each other mode shows that the guest is no worse a place for them.
+  const cases = '^(ipvs, |(nftables|iptables), ipv4 traffic is shared out)';
+  const vitest = 'node node_modules/vitest/vitest.mjs run --project integration --reporter=verbose --no-color';
+  const { code, output, console } = await runInGuest({
+    command: `KEDGE_TEST_IPVS=true ${vitest} ${MODES} -t '${cases}'`,
+    folder: PROJECT,
+    memoryMb: 1536,
+    withinMs: 540_000,
+  });
+  expect(code, `${output.slice(-8_000)}\n${console.slice(-2_000)}`).toBe(0);
+  for (const mode of ['ipvs, ipv4', 'ipvs, ipv6', 'nftables, ipv4', 'iptables, ipv4'])
+    expect(output).toMatch(new RegExp(`✓ .* ${mode} > traffic is shared out`));
+});
