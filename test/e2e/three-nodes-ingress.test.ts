@@ -225,6 +225,8 @@ const WAYS: Way[] = [
       canary('tried', { 'canary-by-header': 'x-try' }),
       ingress('valued', {}),
       canary('valued', { 'canary-by-header': 'x-try', 'canary-by-header-value': 'please' }),
+      ingress('matched', {}),
+      canary('matched', { 'canary-by-header': 'x-try', 'canary-by-header-pattern': '^v[12]' }),
       ingress('eaten', {}),
       canary('eaten', { 'canary-by-cookie': 'try' }),
     ],
@@ -235,6 +237,8 @@ const WAYS: Way[] = [
     [at('tried'), FAR],
     [at('valued', '/', { headers: { 'x-try': 'please' } }), API_ANSWER],
     [at('valued', '/', { headers: { 'x-try': 'always' } }), FAR],
+    [at('matched', '/', { headers: { 'x-try': 'v2' } }), API_ANSWER],
+    [at('matched', '/', { headers: { 'x-try': 'v3' } }), FAR],
     [at('eaten', '/', { headers: { cookie: 'a=b; try=always' } }), API_ANSWER],
     [at('eaten'), FAR],
   ),
@@ -324,6 +328,7 @@ const OTHERS = [
   ingress('shared-canary', { canary: 'true', 'canary-weight': '50' }, { host: hostOf('shared'), service: 'api' }),
   ingress('often', { 'limit-rpm': '1', 'limit-burst-multiplier': '1' }),
   ingress('fast', { 'limit-rps': '1', 'limit-burst-multiplier': '1' }),
+  ingress('excepted', { 'limit-rps': '1', 'limit-burst-multiplier': '1', 'limit-whitelist': 'CLIENT' }),
   ingress('tried-again', {}, { service: 'all' }),
   ingress('crowded', { 'limit-connections': '1', 'proxy-read-timeout': '1' }),
   ingress('written', { 'enable-access-log': 'true' }),
@@ -435,6 +440,15 @@ test('who asks too often, or too much at a time, is refused the rest', async () 
     many(8, () => at('crowded', '/never')),
     ['503', '504'],
   );
+});
+
+test('whom an Ingress excepts from its limits asks as often as it likes', async () => {
+  const questions = many(6, () => at('excepted'));
+  await holds('the client of node1 alone', async () => {
+    const [excepted, ...others] = await everyNode((node) => asking(node, questions));
+    expect(excepted).toEqual(questions.map(() => FAR));
+    for (const said of others) expect(said).toContainEqual(says(503));
+  });
 });
 
 test('what an endpoint hangs up on is asked of another where that does no harm', async () => {

@@ -1,8 +1,8 @@
 /** What the annotations of Ingresses do to requests and answers. */
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { asJson, ingressLab, second } from './ingress-lab.ts';
 
-const { ask, behind, change, clock, mirror, route } = ingressLab();
+const { ask, backend, behind, change, clock, ended, mirror, route } = ingressLab();
 
 test('what cannot stand in a header is no annotation', async () => {
   behind(await mirror('web'));
@@ -79,6 +79,11 @@ test('a canary gets what header, cookie or weight say', async () => {
   const byValue = { 'canary-by-header': 'X-Try', 'canary-by-header-value': 'please' };
   expect(await nameFor(byValue, { 'x-try': 'please' })).toBe('next');
   expect(await nameFor(byValue, { 'x-try': 'always' })).toBe('web');
+  const byPattern = { 'canary-by-header': 'X-Try', 'canary-by-header-pattern': '^v[12]|beta' };
+  for (const said of ['v1', 'v2.3', 'a beta']) expect(await nameFor(byPattern, { 'x-try': said })).toBe('next');
+  for (const said of ['v3', 'V1', 'always']) expect(await nameFor(byPattern, { 'x-try': said })).toBe('web');
+  expect(await nameFor({ ...byPattern, 'canary-by-header-value': 'please' }, { 'x-try': 'v1' })).toBe('web');
+  expect(await nameFor({ ...byPattern, 'canary-by-header-pattern': '(' }, { 'x-try': '(' })).toBe('web');
   expect(await nameFor({ 'canary-by-cookie': 'try' }, { cookie: 'a=b; try=always' })).toBe('next');
 });
 
@@ -114,6 +119,50 @@ test('who asks too often waits', async () => {
   expect(statuses).toEqual([200, 200, 200, 503, 503]);
   clock.advance(1_000);
   expect((await ask('/')).status).toBe(200);
+});
+
+test('who is excepted from limits asks as often as he likes', async () => {
+  const limits = { 'limit-rps': '1', 'limit-burst-multiplier': '1' };
+  behind(await mirror('web'));
+  const statuses = async (annotations: Record<string, string>) => {
+    route({ ...limits, ...annotations });
+    const all: number[] = [];
+    for (let i = 0; i < 4; i++) all.push((await ask('/')).status);
+    clock.advance(10_000);
+    return all;
+  };
+  for (const name of ['limit-whitelist', 'limit-allowlist'])
+    expect(await statuses({ [name]: '192.0.2.0/24,127.0.0.0/8' })).toEqual([200, 200, 200, 200]);
+  expect(await statuses({ 'limit-whitelist': '192.0.2.0/24' })).toEqual([200, 200, 503, 503]);
+});
+
+test('a backend that takes no more of a body is not waited for', async () => {
+  route({ 'proxy-send-timeout': '5', 'proxy-body-size': '0' });
+  const taking = { bytes: 0, isAsked: false };
+  const web = await backend((asked) => {
+    taking.isAsked = true;
+    asked.pause(); // it reads the head, and nothing of what follows
+  });
+  behind(web);
+  const answer = ask('/', { method: 'POST', body: Buffer.alloc(64 * 2 ** 20) });
+  await vi.waitUntil(() => taking.isAsked, { timeout: 30_000 });
+  let isOver = false;
+  const status = answer.then(
+    ({ status }) => status,
+    (error: NodeJS.ErrnoException) => error.code, // it may hang up before everything was sent
+  );
+  void status.then(() => {
+    isOver = true;
+  });
+  await vi.waitUntil(
+    () => {
+      clock.advance(1_000);
+      return isOver;
+    },
+    { timeout: 30_000, interval: 50 },
+  );
+  expect([504, 'EPIPE', 'ECONNRESET']).toContain(await status);
+  expect(ended.at(-1)).toMatchObject({ status: 504 });
 });
 
 test('bodies pass as they come, up to the size that the Ingress allows', async () => {

@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Arrival } from './arrival.ts';
 import type { BasicAuths } from './basic-auth.ts';
 import { findRoute, type KnownRoutes } from './find-route.ts';
-import { type OwnAnswer, ownAnswer, refusal } from './own-answers.ts';
+import { isAmong, type OwnAnswer, ownAnswer, refusal } from './own-answers.ts';
 import type { Begun, Limits } from './rate-limits.ts';
 import { changedPath } from './route-filters.ts';
 import type { Route } from './route-table.ts';
@@ -45,8 +45,9 @@ function withinLimits(
   { address }: Arrival,
   limits: Limits,
 ): Admission | Promise<Admission> {
-  const { rateLimits: rates, mostConnections } = route.options;
-  if (rates.length === 0 && mostConnections === 0) return { route, path, ended: nothing };
+  const { rateLimits: rates, mostConnections, unlimitedSources } = route.options;
+  const isLimited = rates.length > 0 || mostConnections > 0;
+  if (!isLimited || isAmong(address, unlimitedSources)) return { route, path, ended: nothing };
   const within = (ended: Begun): Admission => (ended ? { route, path, ended } : { ...refusal(503), refusedBy: route });
   const begun = limits.begin({ client: `${route.owner} ${address}`, rates, mostConnections });
   return begun instanceof Promise ? begun.then(within) : within(begun);

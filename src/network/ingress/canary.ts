@@ -1,4 +1,5 @@
 /** A second backend for some of the requests of a route. Source: ingress-nginx' documentation, "Canary". */
+import { expressionOf } from './route-conditions.ts';
 import { ANNOTATION_PREFIX } from './route-options.ts';
 
 export interface Canary {
@@ -6,6 +7,8 @@ export interface Canary {
   header?: string;
   /** Exactly this; absent: `always` and `never` decide. */
   headerValue?: string;
+  /** In it, where no value is given. A regular expression. */
+  headerPattern?: string;
   cookie?: string;
   /** Of `weightTotal` requests that neither header nor cookie decides on. */
   weight: number;
@@ -17,11 +20,13 @@ export const isCanary = (annotations: Readonly<Record<string, string>> = {}): bo
 
 export function canaryOf(backend: string | undefined, annotations: Readonly<Record<string, string>> = {}): Canary {
   const text = (name: string) => annotations[ANNOTATION_PREFIX + name] || undefined;
-  const [header, headerValue, cookie] = ['canary-by-header', 'canary-by-header-value', 'canary-by-cookie'].map(text);
+  const [header, headerValue, headerPattern, cookie] = ['header', 'header-value', 'header-pattern', 'cookie'].map(
+    (by) => text(`canary-by-${by}`),
+  );
   return {
     backend,
     ...(header && { header: header.toLowerCase() }),
-    ...(headerValue && { headerValue }),
+    ...(headerValue ? { headerValue } : headerPattern && { headerPattern }),
     ...(cookie && { cookie }),
     weight: Number(text('canary-weight') ?? 0) || 0,
     weightTotal: Number(text('canary-weight-total') ?? 100) || 100,
@@ -30,13 +35,16 @@ export function canaryOf(backend: string | undefined, annotations: Readonly<Reco
 
 /** Header before cookie before weight. @param random from 0 to below 1. */
 export function takesCanary(
-  { header, headerValue, cookie, weight, weightTotal }: Canary,
+  { header, headerValue, headerPattern, cookie, weight, weightTotal }: Canary,
   asked: { header(name: string): string | undefined; cookie(name: string): string | undefined },
   random: () => number,
 ): boolean {
   const said = header && asked.header(header);
   if (said !== undefined && headerValue !== undefined && said === headerValue) return true;
-  for (const choice of [headerValue === undefined ? said : undefined, cookie && asked.cookie(cookie)]) {
+  if (said !== undefined && headerPattern !== undefined && expressionOf(headerPattern)?.matcher(said).find())
+    return true;
+  const isPlain = headerValue === undefined && headerPattern === undefined;
+  for (const choice of [isPlain ? said : undefined, cookie && asked.cookie(cookie)]) {
     if (choice === 'always') return true;
     if (choice === 'never') return false;
   }

@@ -61,7 +61,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   constructor(parts: ExchangeParts, context: TrafficContext) {
     this.#parts = parts;
     this.#context = context;
-    this.#body = hasBody(parts.request) ? bodyOf(parts, context) : undefined;
+    this.#body = hasBody(parts.request) ? bodyOf(parts, context, () => this.#late()) : undefined;
   }
 
   begin(): void {
@@ -123,12 +123,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   #lateAfter(ms: number): void {
     this.#timers ??= [];
-    this.#timers.push(
-      this.#context.clock.timer(ms, () => {
-        this.#isLate = true;
-        this.#abort?.();
-      }),
-    );
+    this.#timers.push(this.#context.clock.timer(ms, () => this.#late()));
+  }
+
+  #late(): void {
+    this.#isLate = true;
+    this.#abort?.();
   }
 
   // What undici tells.
@@ -237,8 +237,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 }
 
-const bodyOf = ({ request, response, admission }: ExchangeParts, { clock }: TrafficContext): RequestBody =>
+const bodyOf = (
+  { request, response, admission }: ExchangeParts,
+  { clock }: TrafficContext,
+  onStuck: () => void,
+): RequestBody =>
   new RequestBody(request, {
+    sendTimeoutMs: admission.route.options.sendTimeoutMs,
+    onStuck,
     mostBytes: admission.route.options.mostBodyBytes,
     clock,
     onSilence: () => breakOff(response),

@@ -64,9 +64,13 @@ const redirect = (status: number, location: string): OwnAnswer => ({ status, hea
 
 function mayAsk(address: string, { allowedSources, deniedSources }: RouteOptions): boolean {
   if (allowedSources.length === 0 && deniedSources.length === 0) return true;
-  const ip = parseIp(address);
-  const isIn = (range: IpRange) => ip !== undefined && rangeContains(range, ip);
-  return !rangesOf(deniedSources).some(isIn) && (allowedSources.length === 0 || rangesOf(allowedSources).some(isIn));
+  return !isAmong(address, deniedSources) && (allowedSources.length === 0 || isAmong(address, allowedSources));
+}
+
+/** Whether an address is in one of these ranges. */
+export function isAmong(address: string, sources: readonly string[]): boolean {
+  const ip = sources.length > 0 ? parseIp(address) : undefined;
+  return ip !== undefined && rangesOf(sources).some((range) => rangeContains(range, ip));
 }
 
 /** Parsed once for each state of a route. */

@@ -15,6 +15,10 @@ export interface BodyOptions {
   clock: Clock;
   /** Called when its client says nothing any more. */
   onSilence(): void;
+  /** So long a backend may take nothing of it. */
+  sendTimeoutMs: number;
+  /** Called when it has not. */
+  onStuck(): void;
 }
 
 export class RequestBody {
@@ -47,7 +51,9 @@ export class RequestBody {
         if (mostBytes > 0 && bytes > mostBytes) throw new BodyTooLarge();
         if (this.#copy && bytes > this.#copy.most) this.#copy = undefined;
         this.#copy?.pieces.push(chunk);
-        yield chunk;
+        waiting = this.#options.clock.timer(this.#options.sendTimeoutMs, this.#options.onStuck);
+        yield chunk; // until the backend has room for more
+        waiting.cancel();
         waiting = this.#wait();
       }
     } finally {

@@ -43,7 +43,7 @@ const MOST_KEPT = 10_000;
 /** undefined for what is no regular expression: it matches nothing. */
 const expressions = new Map<string, RE2JS | undefined>();
 
-/** RE2's: of the whole text. */
+/** RE2's. */
 export function expressionOf(text: string): RE2JS | undefined {
   if (!expressions.has(text)) {
     if (expressions.size >= MOST_KEPT) expressions.clear();

@@ -24,6 +24,8 @@ export interface RouteOptions {
   appRoot?: string;
   backendProtocol: 'http' | 'https' | 'grpc' | 'grpcs';
   connectTimeoutMs: number;
+  /** Between two pieces of the request that the backend takes; never longer than it is waited for the answer. */
+  sendTimeoutMs: number;
   /** Between two reads of the answer. */
   readTimeoutMs: number;
   /** Of the whole exchange, and of one try; absent: any. */
@@ -43,6 +45,8 @@ export interface RouteOptions {
   /** The key that decides which endpoint a request is for; see `keyFor`. */
   hashBy?: string;
   rateLimits: RateLimit[];
+  /** Whom no limit counts. */
+  unlimitedSources: string[];
   /** Who is asked before the backend. */
   auth?: ExternalAuth;
   basicAuth?: BasicAuth;
@@ -135,6 +139,7 @@ export function routeOptionsOf(annotations: Readonly<Record<string, string>> = {
     ...(appRoot?.startsWith('/') && { appRoot }),
     backendProtocol: protocolOf(text('backend-protocol')),
     connectTimeoutMs: inTimers(1000 * number('proxy-connect-timeout', 5)),
+    sendTimeoutMs: inTimers(1000 * number('proxy-send-timeout', 60)),
     readTimeoutMs: inTimers(1000 * number('proxy-read-timeout', 60)),
     mostBodyBytes: bytesOf(text('proxy-body-size')) ?? 2 ** 20,
     allowedSources,
@@ -143,6 +148,7 @@ export function routeOptionsOf(annotations: Readonly<Record<string, string>> = {
     ...(upstreamHost && { upstreamHost }),
     ...(hashBy && { hashBy }),
     rateLimits,
+    unlimitedSources: [...list('limit-whitelist'), ...list('limit-allowlist')].flatMap(rangeOf),
     ...(auth && { auth }),
     ...(basicAuth && { basicAuth }),
     ...(mirror && { mirror }),
