@@ -1,5 +1,6 @@
 /** A web application and what stands around it, as `kubectl get` and `kubectl describe` show them. */
 import { expect, test } from 'vitest';
+import { HorizontalPodAutoscaler } from '#api/autoscaling/v2/horizontal-pod-autoscaler.ts';
 import type { TestCluster } from '#testing/cluster.ts';
 import { shown } from './kubectl-text.ts';
 import { wholeCluster } from './story.ts';
@@ -148,6 +149,10 @@ const described = async (cluster: TestCluster, ...what: string[]): Promise<strin
     .replaceAll(/(hash=)\w+/g, '$1HASH')
     .replaceAll(/ +$/gm, '');
 
+/** As upstream says it where nobody has installed metrics-server. */
+const NO_METRICS =
+  'failed to get cpu utilization: unable to get metrics for resource cpu: unable to fetch metrics from resource metrics API: the server could not find the requested resource (get pods.metrics.k8s.io)';
+
 test('a web application and what stands around it', async () => {
   await using cluster = await wholeCluster(2);
   await cluster.apply(MANIFEST);
@@ -166,7 +171,7 @@ test('a web application and what stands around it', async () => {
     ingress.networking.k8s.io/shop  nginx  www.example.com  80, 443  90s
 
     NAME  REFERENCE  TARGETS  MINPODS  MAXPODS  REPLICAS  AGE
-    horizontalpodautoscaler.autoscaling/shop  Deployment/shop  cpu: <unknown>/60%  2  10  0  90s
+    horizontalpodautoscaler.autoscaling/shop  Deployment/shop  cpu: <unknown>/60%  2  10  3  90s
 
     NAME  MIN AVAILABLE  MAX UNAVAILABLE  ALLOWED DISRUPTIONS  AGE
     poddisruptionbudget.policy/shop  2  N/A  1  90s
@@ -329,6 +334,8 @@ test('a web application and what stands around it', async () => {
       Normal  SuccessfulCreate  AGE  cronjob-controller  Created job backup-HASH
       Normal  SawCompletedJob  AGE  cronjob-controller  Saw completed job: backup-HASH, condition: Complete"
   `);
+  const { conditions = [] } = cluster.get(HorizontalPodAutoscaler, 'default/shop')!.status!;
+  expect(conditions.at(-1)?.message).toBe(`the HPA was unable to compute the replica count: ${NO_METRICS}`);
   expect(await described(cluster, 'hpa', 'shop')).toMatchInlineSnapshot(`
     "Name:  shop
     Namespace:  default
@@ -340,8 +347,17 @@ test('a web application and what stands around it', async () => {
       resource cpu on pods  (as a percentage of request):  <unknown> / 60%
     Min replicas:  2
     Max replicas:  10
-    Deployment pods:  0 current / 0 desired
-    Events:  <none>"
+    Deployment pods:  3 current / 0 desired
+    Conditions:
+      Type  Status  Reason  Message
+      ----  ------  ------  -------
+      AbleToScale  True  SucceededGetScale  the HPA controller was able to get the target's current scale
+      ScalingActive  False  FailedGetResourceMetric  the HPA was unable to compute the replica count: failed to get cpu utilization: unable to get metrics for resource cpu: unable to fetch metrics from resource metrics API: the server could not find the requested resource (get pods.metrics.k8s.io)
+    Events:
+      Type  Reason  Age  From  Message
+      ----  ------  ----  ----  -------
+      Warning  FailedGetResourceMetric  AGE  horizontal-pod-autoscaler  failed to get cpu utilization: unable to get metrics for resource cpu: unable to fetch metrics from resource metrics API: the server could not find the requested resource (get pods.metrics.k8s.io)
+      Warning  FailedComputeMetricsReplicas  AGE  horizontal-pod-autoscaler  invalid metrics (1 invalid out of 1), first error is: failed to get cpu resource metric value: failed to get cpu utilization: unable to get metrics for resource cpu: unable to fetch metrics from resource metrics API: the server could not find the requested resource (get pods.metrics.k8s.io)"
   `);
   expect(await described(cluster, 'pdb', 'shop')).toMatchInlineSnapshot(`
     "Name:  shop

@@ -3,14 +3,33 @@
  * drawn by chance left out. What a story should tell stands in its test; `vitest -u` writes it anew, to be read as a diff.
  */
 import { ReplicaSet } from '#api/apps/v1/replica-set.ts';
+import { bodies, catalog } from '#api/catalog.ts';
 import { Event } from '#api/core/v1/event.ts';
+import { createKindRegistry } from '#api/machinery/kind-registry.ts';
 import { millisOf } from '#api/machinery/timestamp.ts';
+import type { Transport } from '#client/transport.ts';
+import { metricsOver } from '#control-plane/controllers/horizontal-pod-autoscaler/metrics-source.ts';
+import { scalesOver } from '#control-plane/controllers/horizontal-pod-autoscaler/scales.ts';
 import { controllersFor } from '#control-plane/controllers/index.ts';
+import { serviceAccountUser } from '#control-plane/controllers/start-controllers.ts';
 import { startCluster, type TestCluster } from '#testing/cluster.ts';
 
-/** Every controller and the scheduler, each under its own rights. */
-export const wholeCluster = (nodes: number): Promise<TestCluster> =>
-  startCluster({ controllers: controllersFor(), scheduler: true, rbac: true, simulatedNodes: nodes });
+/** Every controller and the scheduler, each under its own rights. Nobody serves metrics. */
+export async function wholeCluster(nodes: number): Promise<TestCluster> {
+  let cluster: TestCluster | undefined;
+  const own = (): Transport => (cluster as TestCluster).transportFor(AUTOSCALER);
+  const transport: Transport = {
+    request: (request) => own().request(request),
+    watch: (request) => own().watch(request),
+  };
+  const autoscaler = { metrics: metricsOver(transport, KINDS), scales: scalesOver(transport, KINDS) };
+  const controllers = controllersFor({ autoscaler });
+  cluster = await startCluster({ controllers, scheduler: true, rbac: true, simulatedNodes: nodes });
+  return cluster;
+}
+
+const KINDS = createKindRegistry(catalog, bodies);
+const AUTOSCALER = serviceAccountUser('system:serviceaccount:kube-system:horizontal-pod-autoscaler');
 
 /** Of these reasons, or all. Times are seconds since `sinceMs`. */
 export function told(
