@@ -5,19 +5,20 @@ import { canRunInGuest, runInGuest } from './guest/run-in-guest.ts';
 
 const PROJECT = resolve(import.meta.dirname, '../..');
 const canRun = canRunInGuest();
-const MODES = 'test/integration/proxy-modes.test.ts';
+const FILES = ['proxy-modes.test.ts', 'proxy-modes-ipvs.test.ts'].map((file) => `test/integration/${file}`);
+// One case of each other mode shows that the guest is no worse a place for them.
+const CASES = '^(ipvs, |(nftables|iptables), ipv4 traffic is shared out)';
 
-test.skipIf(!canRun)('the mode ipvs does with packets what the others do', { timeout: 600_000 }, async () => {
-  // One case of each other mode shows that the guest is no worse a place for them.
-  const cases = '^(ipvs, |(nftables|iptables), ipv4 traffic is shared out)';
+test.skipIf(!canRun)('the mode ipvs does with packets what the others do', { timeout: 840_000 }, async () => {
   const vitest = 'node node_modules/vitest/vitest.mjs run --project integration --reporter=verbose --no-color';
   const { code, output, console } = await runInGuest({
-    command: `KEDGE_TEST_IPVS=true ${vitest} ${MODES} -t '${cases}'`,
+    command: `modprobe ip_vs && KEDGE_TEST_IPVS=true ${vitest} ${FILES.join(' ')} -t '${CASES}'`,
     folder: PROJECT,
     memoryMb: 1536,
-    withinMs: 540_000,
+    withinMs: 780_000,
   });
   expect(code, `${output.slice(-8_000)}\n${console.slice(-2_000)}`).toBe(0);
   for (const mode of ['ipvs, ipv4', 'ipvs, ipv6', 'nftables, ipv4', 'iptables, ipv4'])
     expect(output).toMatch(new RegExp(`✓ .* ${mode} > traffic is shared out`));
+  expect(output).toMatch(/✓ .* ipvs, by its own ways, ipv6 > /);
 });
