@@ -62,6 +62,20 @@ describe('a signer', () => {
   });
 });
 
+const CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIBcDCCARWgAwIBAgIUCZmrxFL7RGa+ugt/pE1I9bDvk5QwCgYIKoZIzj0EAwIw
+DTELMAkGA1UEAwwCY2EwHhcNMjYxMTIxMDg1MDU4WhcNMzYxMTE4MDg1MDU4WjAN
+MQswCQYDVQQDDAJjYTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABIzL9fuAAyax
+37MWb9iSpVYfXplvdIN58kkavYCJntO364rq/gZ5EXYC6UtbJVW/P6OblYlGadLz
+9NpGcFtMnvijUzBRMB0GA1UdDgQWBBQRy/dYEEKUB+6mYS0E4AjBr3k53zAfBgNV
+HSMEGDAWgBQRy/dYEEKUB+6mYS0E4AjBr3k53zAPBgNVHRMBAf8EBTADAQH/MAoG
+CCqGSM49BAMCA0kAMEYCIQDBSTK1FDbQEgmsoMl0xHxJqzT9DwAeqXYhjJP1knqa
+qgIhAKz06KRHSXoJzhN/2UfZUQZhrvI46CRcD3LVPb3envuR
+-----END CERTIFICATE-----
+`;
+
+const CERTIFICATE_ENDS = Date.UTC(2036, 10, 18, 8, 50, 58);
+
 describe('a certificate request is removed', () => {
   const HOUR = 3_600_000;
   const since = Date.UTC(2026, 0, 1);
@@ -89,6 +103,13 @@ describe('a certificate request is removed', () => {
     ['a day after it was approved when nobody issued', 'Approved', undefined, 25],
   ])('%s', (_when, type, certificate, hours) => {
     expect(due(type, certificate)).toBe(hours);
+  });
+
+  test('when its certificate ends, where that is earlier', () => {
+    const lastUpdateTime = new Date(CERTIFICATE_ENDS - HOUR / 2).toISOString();
+    const conditions = [{ type: 'Approved', status: 'True', lastUpdateTime }];
+    const certificate = Buffer.from(CERTIFICATE).toString('base64');
+    expect(dueOf({ ...csr, status: { conditions, certificate } })).toBe(CERTIFICATE_ENDS);
   });
 
   test('never, when it has some other condition', () => {
