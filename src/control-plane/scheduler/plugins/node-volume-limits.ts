@@ -5,6 +5,7 @@ import type { PersistentVolumeClaim as Claim } from '#api/core/v1/persistent-vol
 import { PersistentVolumeClaim } from '#api/core/v1/persistent-volume-claim.ts';
 import { classOfClaim, notMadeFor } from '#api/core/v1/persistent-volume-matching.ts';
 import { Pod } from '#api/core/v1/pod.ts';
+import type { Volume } from '#api/generated/schema.ts';
 import type { ObjectKey } from '#api/machinery/object.ts';
 import { CSINode } from '#api/storage/v1/csi-node.ts';
 import { StorageClass } from '#api/storage/v1/storage-class.ts';
@@ -70,13 +71,14 @@ export const nodeVolumeLimits = definePlugin<State>({
   retryWhen: [
     changed(CSINode, 'spec.drivers'),
     changed(Node),
-    when(removed(Pod), ({ before }) =>
-      Boolean((before as Pod).spec.volumes?.some((volume) => volume.persistentVolumeClaim || volume.ephemeral)),
-    ),
+    when(removed(Pod), ({ before }) => (before as Pod).spec.volumes?.some(mayBeAttached) ?? false),
     when(changed(PersistentVolumeClaim), ({ now }, pod) => now !== undefined && usesClaim(pod, now)),
     removed(VolumeAttachment),
   ],
 });
+
+const mayBeAttached = (volume: Volume): boolean =>
+  Boolean(volume.persistentVolumeClaim || volume.ephemeral || inlineCsiVolumeOf(volume));
 
 function limitsOf(cluster: ClusterView, nodeName: string): ReadonlyMap<string, number> {
   const drivers = cluster.cached(CSINode).get(nodeName as ObjectKey)?.spec.drivers ?? [];
