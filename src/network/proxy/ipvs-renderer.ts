@@ -1,5 +1,6 @@
 import { release } from 'node:os';
-import { type HasRules, hasRules, type RunNft, runNft } from '#network/netfilter/nft.ts';
+import { type HasRules, type HoldsAll, hasRules, holdsAll, type RunNft, runNft } from '#network/netfilter/nft.ts';
+import { TableContents } from '#network/netfilter/table-contents.ts';
 import type { Wanted } from './fronts.ts';
 import { type Addresses, addressesIn, addressLines, DUMMY } from './ipvs-addresses.ts';
 import { type IpvsNode, type IpvsParts, type IpvsState, ipvsPartsOf, ipvsStateOf } from './ipvs-rules.ts';
@@ -11,10 +12,12 @@ import type { TableContext } from './ruleset.ts';
 
 const SCHEDULER = 'rr';
 
+/** For tests. */
 export interface IpvsTools {
   run?: RunTool;
   nft?: RunNft;
   hasRules?: HasRules;
+  holdsAll?: HoldsAll;
 }
 
 /** What the kernel has. */
@@ -33,6 +36,7 @@ export class IpvsRenderer implements Renderer {
   readonly #run: RunTool;
   readonly #nft: RunNft;
   readonly #hasRules: HasRules;
+  readonly #holdsAll: HoldsAll;
   readonly #wanted = new Map<string, Wanted>();
   readonly #parts = new Map<string, IpvsParts>();
   /** undefined: not known. */
@@ -43,6 +47,7 @@ export class IpvsRenderer implements Renderer {
     this.#run = tools.run ?? runTool;
     this.#nft = tools.nft ?? runNft;
     this.#hasRules = tools.hasRules ?? hasRules;
+    this.#holdsAll = tools.holdsAll ?? holdsAll;
     this.witnesses = [`${ipvsTableName(context.family)} ${IPVS_WITNESS}`];
   }
 
@@ -90,6 +95,13 @@ export class IpvsRenderer implements Renderer {
     await this.#restore(lines);
     this.#applied = { ...applied, servers: after };
     return true;
+  }
+
+  /** The rest is compared at every look. */
+  async isWhole(): Promise<boolean> {
+    if (!this.#applied) return true;
+    const commands = ipvsTableCommands(this.#context, this.#applied.elements);
+    return this.#holdsAll(ipvsTableName(this.#context.family), new TableContents(commands));
   }
 
   async remove(): Promise<void> {

@@ -103,7 +103,7 @@ export function ipvsStateOf(all: Iterable<IpvsParts>, family: IpFamily): IpvsSta
     for (const { set, key, server } of parts.inside) {
       const mark = markOf(key, marks) | (set === 'inside-np' ? Number(MASQUERADE_MARK) : 0);
       servers.set(markedServerName(mark, family), server);
-      add(set, key, `0x${mark.toString(16)}`);
+      add(set, key, `0x${mark.toString(16).padStart(8, '0')}`); // as nft lists it
     }
   }
   return { servers, addresses, elements };
