@@ -25,7 +25,10 @@ const helps = ({ retryWhen = [] }: Plugin, change: ClusterChange, pod: Pod) =>
 const change = (kind: unknown, now: object | undefined, before?: object, name = 'x'): ClusterChange => {
   const object = (of: object | undefined) =>
     of &&
-    ({ ...of, metadata: { name, namespace: 'default', uid: name, ...(of as KubeObject).metadata } } as KubeObject);
+    ({
+      ...of,
+      metadata: { name, namespace: 'default', uid: name, ...(of as { metadata?: object }).metadata },
+    } as KubeObject);
   return { kind: kind as Kind, now: object(now), before: object(before) };
 };
 const pod = (volumes: object[], spec: object = {}, name = 'web') =>
