@@ -12,7 +12,15 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 async function running() {
   const clock = new ManualClock();
   const ending = new AbortController();
-  const seen = { looks: 0, wholeLooks: 0, applied: 0, isInForce: true, isWhole: true, isComparable: true };
+  const seen = {
+    looks: 0,
+    wholeLooks: 0,
+    applied: 0,
+    isInForce: true,
+    isWhole: true,
+    isComparable: true,
+    comparing: async () => undefined as unknown,
+  };
   const loop = new ApplyLoop({
     clock,
     log: silentLog,
@@ -29,6 +37,7 @@ async function running() {
     },
     isWhole: async () => {
       seen.wholeLooks++;
+      await seen.comparing();
       return seen.isWhole;
     },
   });
@@ -119,4 +128,25 @@ test('where not even what was just built looks like it, nobody goes on building'
     await turn();
   }
   expect(seen).toMatchObject({ wholeLooks: 2, applied: 2 });
+});
+
+test('a change does not wait for a look at everything, which is tried again', async () => {
+  const { clock, loop, seen } = await running();
+  const waiting: (() => void)[] = [];
+  seen.comparing = () => new Promise((resolve) => waiting.push(resolve));
+  clock.advance(600_000);
+  await turn();
+  expect([waiting.length, seen.applied]).toEqual([1, 1]);
+  loop.mark('a');
+  await turn();
+  expect(seen.applied).toBe(2);
+  seen.isWhole = false; // as the look may have seen it in the middle of the change
+  waiting.shift()?.();
+  await turn();
+  expect(seen.applied).toBe(2);
+  clock.advance(60_000);
+  await turn();
+  waiting.shift()?.();
+  await turn();
+  expect(seen).toMatchObject({ wholeLooks: 2, applied: 3 });
 });

@@ -13,6 +13,8 @@ const LONGEST_RETRY_MS = 10_000;
 const LOOK_EVERY_MS = 10_000;
 /** A look at everything costs about as much as building it. */
 const WHOLE_LOOK_EVERY_MS = 600_000;
+/** One that was overtaken by a change is tried again. */
+const WHOLE_LOOK_AGAIN_MS = 60_000;
 /** Another program may change rules beside these a thousand times a second. */
 const BETWEEN_LOOKS_MS = 250;
 
@@ -98,6 +100,13 @@ export class ApplyLoop {
     });
   }
 
+  /** Changes do not wait for a look that takes seconds. */
+  #woken(): Promise<'overtaken'> {
+    return new Promise((resolve) => {
+      this.#wake = () => resolve('overtaken');
+    });
+  }
+
   #restFromLooks(): void {
     if (this.#isLookTooSoon) return;
     this.#isLookTooSoon = true;
@@ -122,9 +131,15 @@ export class ApplyLoop {
     const nowMs = clock.monotonicMs();
     if (!isWhole || this.#marked.size > 0 || nowMs < this.#nextWholeLookMs) return false;
     this.#nextWholeLookMs = nowMs + WHOLE_LOOK_EVERY_MS;
+    // Who cannot be asked tells nothing: the next change does.
+    const whole = await Promise.race([isWhole().catch(() => true), this.#woken()]);
+    if (whole === 'overtaken') {
+      this.#nextWholeLookMs = nowMs + WHOLE_LOOK_AGAIN_MS;
+      return false;
+    }
     const wasBuiltAnew = this.#isBuiltAnew;
     this.#isBuiltAnew = false;
-    if (await isWhole()) return false;
+    if (whole) return false;
     if (wasBuiltAnew) {
       // Some other version of the programs lists them in another way.
       log.warn('what was built anew does not look like it; parts that go are not missed any more');
