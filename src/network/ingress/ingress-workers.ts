@@ -7,7 +7,7 @@ import { type ChildProcess, fork, type SendHandle } from 'node:child_process';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import { keepsNothing, type SocketHandle, type SocketKeeper } from '#base/socket-keeper.ts';
-import type { TableChange } from './ingress-server.ts';
+import { HTTP_PORT, HTTPS_PORT, type TableChange } from './ingress-server.ts';
 import { type ListeningAt, ListeningSockets } from './listening-sockets.ts';
 import { LimitAccount } from './shared-limits.ts';
 import { addCounts, type TrafficCounts } from './traffic-metrics.ts';
@@ -51,8 +51,6 @@ export class IngressWorkers {
   /** Those that said that they hear: what one is sent before is lost. */
   readonly #listening = new Set<ChildProcess>();
   readonly #sockets: ListeningSockets;
-  /** Starts one upon another that came to nothing. */
-  #failures = 0;
 
   constructor(options: IngressWorkersOptions) {
     this.#options = options;
@@ -103,15 +101,17 @@ export class IngressWorkers {
     });
   }
 
-  #start(): void {
+  /** @param failures of those that had its place before, one upon another. */
+  #start(failures = 0): void {
     const { clock, log } = this.#options;
     const [program = '', ...args] = this.#options.program;
     const startedMs = clock.monotonicMs();
+    const again = (why: Record<string, unknown>) => this.#startAgain({ startedMs, failures }, why);
     let worker: ChildProcess;
     try {
       worker = fork(program, args, { serialization: 'advanced' });
     } catch (error) {
-      this.#startAgain(startedMs, { error: String(error) });
+      again({ error: String(error) });
       return;
     }
     this.#running.add(worker);
@@ -119,25 +119,24 @@ export class IngressWorkers {
     worker.on('error', (error) => {
       if (worker.pid) return log.error('a process of the Ingress has failed', { error: String(error) });
       this.#running.delete(worker);
-      this.#startAgain(startedMs, { error: String(error) }); // there is none that could end
+      again({ error: String(error) }); // there is none that could end
     });
     worker.once('exit', (code, killedBy) => {
       this.#running.delete(worker);
       this.#listening.delete(worker);
       this.#limits.gone(worker);
-      this.#startAgain(startedMs, { code, killedBy });
+      again({ code, killedBy });
     });
   }
 
-  #startAgain(startedMs: number, why: Record<string, unknown>): void {
+  #startAgain({ startedMs, failures }: { startedMs: number; failures: number }, why: Record<string, unknown>): void {
     const { clock, log, signal } = this.#options;
     if (signal.aborted) return;
     const isSettled = clock.monotonicMs() - startedMs >= SETTLED_MS;
-    const waitMs = isSettled ? 0 : Math.min(LONGEST_RESTART_MS, RESTART_MS * 2 ** this.#failures);
-    this.#failures = isSettled ? 0 : this.#failures + 1;
+    const waitMs = isSettled ? 0 : Math.min(LONGEST_RESTART_MS, RESTART_MS * 2 ** failures);
     log.error('a process of the Ingress ended; starting another', { ...why, waitMs });
     clock.timer(waitMs, () => {
-      if (!signal.aborted) this.#start();
+      if (!signal.aborted) this.#start(isSettled ? 0 : failures + 1);
     });
   }
 
@@ -166,6 +165,7 @@ export class IngressWorkers {
   }
 
   #closeSoon(port: number): void {
+    if (port === HTTP_PORT || port === HTTPS_PORT) return; // Ingresses have them
     this.#options.clock.timer(CLOSE_PORT_AFTER_MS, () => {
       if (!this.#known.ports.has(port)) this.#sockets.close(port);
     });
