@@ -7,6 +7,8 @@ import { type Ask, exchange, open } from './http2-load.ts';
 
 const DEPLOYMENTS = '/apis/apps/v1/namespaces/default/deployments';
 const POLL_MS = 20;
+/** Between looks that are much work for the server. */
+const LIST_MS = 250;
 
 export class SimulatedCluster {
   readonly process: ControlPlaneProcess;
@@ -66,6 +68,12 @@ export class SimulatedCluster {
       return (status.readyReplicas ?? 0) === replicas && (status.replicas ?? 0) === replicas;
     });
     return performance.now() - began;
+  }
+
+  /** Resolves when there is an Event of this reason for each of so many pods. */
+  async eventsWritten(reason: string, pods: number): Promise<void> {
+    const path = `/api/v1/namespaces/default/events?fieldSelector=reason%3D${reason}`;
+    while ((await this.get<{ items: unknown[] }>(path)).items.length < pods) await delay(LIST_MS);
   }
 
   async #send(method: string, path: string, object: object, contentType: string): Promise<void> {
