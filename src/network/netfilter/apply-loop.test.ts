@@ -132,7 +132,7 @@ test('where not even what was just built looks like it, nobody goes on building'
 
 test('a change does not wait for a look at everything, which is tried again', async () => {
   const { clock, loop, seen } = await running();
-  const waiting: (() => void)[] = [];
+  const waiting: ((answer?: unknown) => void)[] = [];
   seen.comparing = () => new Promise((resolve) => waiting.push(resolve));
   clock.advance(600_000);
   await turn();
