@@ -80,11 +80,15 @@ const framed = Buffer.concat([Buffer.from([0, question.length]), question]);
 const overUdp = () =>
   new Promise((resolve) => {
     const socket = createSocket('udp4');
-    const done = (what) => resolve(socket.close() && what);
+    const asks = () => socket.send(question);
+    const again = setInterval(asks, 2_000); // as resolvers do: what was just being answered is lost with the process
+    const done = (what) => {
+      clearInterval(again);
+      resolve(socket.close() && what);
+    };
     socket.on('error', ({ code }) => done(code));
-    socket.on('message', () => done(200));
-    socket.connect(53, ADDRESS, () => socket.send(question));
-    setTimeout(() => resolve('no answer'), 5_000).unref();
+    socket.once('message', () => done(200));
+    socket.connect(53, ADDRESS, asks);
   });
 const overTcp = () =>
   new Promise((resolve) => {
@@ -139,5 +143,5 @@ test.runIf(canHaveLab())('nobody who asks is refused meanwhile, and everybody wh
   const { tcp, ...said } = (await saidInLab([process.execPath, file, 'main', folder])) as Record<string, unknown[]>;
   expect(said).toEqual({ fresh: [200], kept: [200], udp: [200], restarts: 2 });
   // A connection ends with the process that has taken it.
-  expect(tcp?.filter((each) => each !== 'ECONNRESET')).toEqual([200]);
+  expect(tcp?.filter((each) => each !== 'ECONNRESET' && each !== 'closed')).toEqual([200]);
 });
