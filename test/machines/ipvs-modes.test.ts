@@ -5,9 +5,9 @@ import { canRunInGuest, runInGuest } from './guest/run-in-guest.ts';
 
 const PROJECT = resolve(import.meta.dirname, '../..');
 const canRun = canRunInGuest();
-const FILES = ['proxy-modes.test.ts', 'proxy-modes-ipvs.test.ts'].map((file) => `test/integration/${file}`);
+const FILES = ['', '-ipvs', '-change'].map((of) => `test/integration/proxy-modes${of}.test.ts`);
 // One case of each other mode shows that the guest is no worse a place for them.
-const CASES = '^(ipvs, |(nftables|iptables), ipv4 traffic is shared out)';
+const CASES = '^(ipvs, |a node that changes its mode|(nftables|iptables), ipv4 traffic is shared out)';
 
 test.skipIf(!canRun)('the mode ipvs does with packets what the others do', { timeout: 840_000 }, async () => {
   const vitest = 'node node_modules/vitest/vitest.mjs run --project integration --reporter=verbose --no-color';
@@ -20,5 +20,6 @@ test.skipIf(!canRun)('the mode ipvs does with packets what the others do', { tim
   expect(code, `${output.slice(-8_000)}\n${console.slice(-2_000)}`).toBe(0);
   for (const mode of ['ipvs, ipv4', 'ipvs, ipv6', 'nftables, ipv4', 'iptables, ipv4'])
     expect(output).toMatch(new RegExp(`✓ .* ${mode} > traffic is shared out`));
-  expect(output).toMatch(/✓ .* ipvs, by its own ways, ipv6 > /);
+  for (const more of ['ipvs, by its own ways', 'a node that changes its mode'])
+    expect(output).toMatch(new RegExp(`✓ .* ${more}, ipv6 > `));
 });
