@@ -91,7 +91,8 @@ export class Pipeline {
   /** Everything but watches. Throws NotFound for paths outside the resources. */
   async handle(request: IncomingRequest): Promise<Reply> {
     const info = requestInfoOf(request.method, request.path);
-    await this.authorize(info, request.user, request.annotate);
+    const authorized = this.authorize(info, request.user, request.annotate);
+    if (authorized instanceof Promise) await authorized;
     const remote = this.aggregation.remoteOf(info);
     if (remote) return this.aggregation.call(remote, request);
     if (!info.isResource) throw noSuchPath();

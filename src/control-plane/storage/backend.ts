@@ -2,6 +2,7 @@
  * What an embedded store asks of the place where it keeps its bytes: write a batch, load it again. Everything that is
  * decided (order, comparisons, history, watches) is decided above it and is the same for every backend.
  */
+import type { Soon } from '#base/soon.ts';
 import type { EventBatch, Revision, Stored } from './storage.ts';
 
 /** One line of the log: what stood at `key` before the change that `revision` made. */
@@ -28,8 +29,8 @@ export interface Loaded {
 
 export interface Backend {
   load(): Loaded;
-  /** Resolves when all of the batch is durable; then nothing of it may be lost. Never called again before it has resolved. */
-  write(batch: EventBatch): Promise<void>;
+  /** Over when all of the batch is durable; then nothing of it may be lost. Never called again before that. */
+  write(batch: EventBatch): Soon<void>;
   /**
    * What was logged above `above`, oldest first: whole revisions, until about `limit` lines were looked at. May hold what is not
    * durable yet.

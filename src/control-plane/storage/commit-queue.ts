@@ -4,6 +4,7 @@
  * A transaction is checked against everything accepted so far, on disk or not, so two writers of one key are ordered
  * here and nowhere else. Nobody sees a revision before it is on disk: readers and watchers learn of a batch after its flush.
  */
+import { type Soon, soon } from '#base/soon.ts';
 import { DeferredStored } from './deferred-value.ts';
 import { StorageFailed } from './errors.ts';
 import type { EventBatch, Revision, Stored, StoreEvent, Txn, TxnResult, Write } from './storage.ts';
@@ -77,7 +78,7 @@ export class AcceptedState {
 }
 
 export interface FlushTargets {
-  backend: { write(batch: EventBatch): Promise<void> };
+  backend: { write(batch: EventBatch): Soon<void> };
   accepted: { settle(batch: EventBatch): void };
   visible: { apply(batch: EventBatch): void };
   watchers: { notify(batch: EventBatch): void };
@@ -87,11 +88,13 @@ export interface FlushTargets {
 export type OnFailure = (error: StorageFailed) => void;
 
 /** One turn of the cycle; the next begins with whatever arrived meanwhile. */
-export async function flush(batch: EventBatch, { backend, accepted, visible, watchers }: FlushTargets): Promise<void> {
-  await backend.write(batch); // durable before anybody can see it
-  visible.apply(batch);
-  accepted.settle(batch);
-  watchers.notify(batch);
+export function flush(batch: EventBatch, { backend, accepted, visible, watchers }: FlushTargets): Soon<void> {
+  // Durable before anybody can see it.
+  return soon(backend.write(batch), () => {
+    visible.apply(batch);
+    accepted.settle(batch);
+    watchers.notify(batch);
+  });
 }
 
 interface Waiter {
@@ -137,22 +140,28 @@ export class FlushCycle {
   async #run(): Promise<void> {
     await Promise.resolve(); // who commits in the same turn goes along
     try {
-      while (this.#events.length > 0) await this.#flushOnce();
+      while (this.#events.length > 0) {
+        const flushing = this.#flushOnce();
+        if (flushing instanceof Promise) await flushing;
+      }
     } catch (error) {
       this.#fail(error);
     }
     this.#running = undefined;
   }
 
-  async #flushOnce(): Promise<void> {
+  #flushOnce(): Soon<void> {
     const events = this.#events;
     this.#events = [];
     const revision = events.at(-1)!.revision;
-    await flush({ events, revision }, this.#targets);
+    return soon(flush({ events, revision }, this.#targets), () => this.#acknowledge(revision));
+  }
+
+  #acknowledge(revision: Revision): void {
     this.#flushed = revision;
-    const durable = this.#waiters.filter((waiter) => waiter.revision <= revision);
-    this.#waiters = this.#waiters.filter((waiter) => waiter.revision > revision);
-    for (const waiter of durable) waiter.resolve();
+    const waiters = this.#waiters;
+    this.#waiters = waiters.filter((waiter) => waiter.revision > revision);
+    for (const waiter of waiters) if (waiter.revision <= revision) waiter.resolve();
   }
 
   /** What is accepted is ahead of the disk and cannot be taken back, so nothing more may build on it. */

@@ -50,7 +50,7 @@ class MemoryBackend implements Backend {
     return { revision, items, floors: new Map<string, Revision>() };
   }
 
-  async write({ events }: EventBatch): Promise<void> {
+  write({ events }: EventBatch): void {
     for (const { revision, key, before } of events) this.#log.push({ revision, key, before });
   }
 

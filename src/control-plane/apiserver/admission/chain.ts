@@ -1,9 +1,9 @@
 /** The admission plugins in upstream's order, because one plugin sees what those before it made; and how they are run. */
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
-import type { Clock } from '#base/clock.ts';
-import type { Distribution } from '#base/distribution.ts';
+import { type Soon, soon } from '#base/soon.ts';
 import type { EscalationServices } from '../authorization/escalation.ts';
+import { AdmissionPass, type Ask, type Timed } from './admission-pass.ts';
 import { AdmissionTimes, type AdmissionType, type TimesOf } from './admission-times.ts';
 import { alwaysDeny } from './always-deny.ts';
 import { alwaysPullImages } from './always-pull-images.ts';
@@ -112,11 +112,6 @@ export function defaultAdmission(options: AdmissionOptions): readonly AdmissionP
   return plugins.filter(({ name }) => runs(name, chosen));
 }
 
-interface Timed {
-  plugin: AdmissionPlugin;
-  times: TimesOf;
-}
-
 interface Concerned {
   mutating: readonly Timed[];
   validating: readonly Timed[];
@@ -142,58 +137,29 @@ export class AdmissionChain {
   }
 
   /** The object as all mutating plugins leave it. Throws the StatusError of the first that refuses. */
-  async mutate<T extends KubeObject>(request: AdmissionRequest<T>): Promise<T | undefined> {
+  mutate<T extends KubeObject>(request: AdmissionRequest<T>): Soon<T | undefined> {
     if (!request.object) return undefined;
     const first: Reinvocation = { isAgain: false, isWanted: false, kept: new Map() };
-    const object = await this.#round(request, first);
-    if (!first.isWanted) return object as T;
-    return (await this.#round({ ...request, object }, { ...first, isAgain: true })) as T;
+    return soon(this.#round(request, first), (object) => {
+      if (!first.isWanted) return object as T;
+      return this.#round({ ...request, object }, { ...first, isAgain: true }) as Soon<T>;
+    });
   }
 
-  async #round(request: AdmissionRequest, reinvocation: Reinvocation): Promise<KubeObject | undefined> {
+  #round(request: AdmissionRequest, reinvocation: Reinvocation): Soon<KubeObject | undefined> {
     const { mutating, admit } = this.#concernedBy(request);
-    const { clock } = this.#services;
-    const began = clock.monotonicMs();
-    let last = began;
-    let times = admit;
-    let current = request;
-    try {
-      for (const one of mutating) {
-        times = one.times;
-        const answer = one.plugin.mutate!(current, this.#services, reinvocation);
-        const object = answer instanceof Promise ? await answer : answer;
-        if (object !== current.object) current = { ...current, object };
-        last = observed(times.passed, last, clock);
-      }
-    } catch (error) {
-      observed(times.rejected, last, clock);
-      observed(admit.rejected, began, clock);
-      throw error;
-    }
-    admit.passed.observe((last - began) / 1000);
-    return current.object;
+    const ask: Ask = (plugin, asked) => plugin.mutate!(asked, this.#services, reinvocation);
+    return new AdmissionPass(mutating, { all: admit, clock: this.#services.clock, ask }).run(request);
   }
 
   /** Throws the StatusError of the first plugin that refuses. */
-  async validate(request: AdmissionRequest): Promise<void> {
+  validate(request: AdmissionRequest): Soon<unknown> {
     const { validating, validate } = this.#concernedBy(request);
-    const { clock } = this.#services;
-    const began = clock.monotonicMs();
-    let last = began;
-    let times = validate;
-    try {
-      for (const one of validating) {
-        times = one.times;
-        const answer = one.plugin.validate!(request, this.#services);
-        if (answer instanceof Promise) await answer;
-        last = observed(times.passed, last, clock);
-      }
-    } catch (error) {
-      observed(times.rejected, last, clock);
-      observed(validate.rejected, began, clock);
-      throw error;
-    }
-    validate.passed.observe((last - began) / 1000);
+    const ask: Ask = (plugin, asked) => {
+      const answer = plugin.validate!(asked, this.#services);
+      return answer instanceof Promise ? answer.then(() => asked.object) : asked.object;
+    };
+    return new AdmissionPass(validating, { all: validate, clock: this.#services.clock, ask }).run(request);
   }
 
   #concernedBy({ kind, verb, subresource }: AdmissionRequest): Concerned {
@@ -225,11 +191,4 @@ export class AdmissionChain {
   #timed(plugins: readonly AdmissionPlugin[], type: AdmissionType, verb: AdmissionVerb): Timed[] {
     return plugins.map((plugin) => ({ plugin, times: this.times.plugin(plugin.name, type, verb) }));
   }
-}
-
-/** The end of one is the beginning of the next: the clock is read once for each. */
-function observed(times: Distribution, sinceMs: number, clock: Clock): number {
-  const now = clock.monotonicMs();
-  times.observe((now - sinceMs) / 1000);
-  return now;
 }

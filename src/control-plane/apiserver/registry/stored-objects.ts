@@ -113,7 +113,8 @@ export class StoredObjects {
     { change, mayCreate = false, dryRun = false }: UpdateOptions<T>,
   ): Promise<Updated<T>> {
     const key = storageKey(kind, at);
-    let standing = kind.converter ? await this.#newest(kind, key) : await this.#caches.of(kind).get(key, 'any');
+    const first = kind.converter ? this.#newest(kind, key) : this.#caches.of(kind).get(key, 'any');
+    let standing: Standing | undefined = first instanceof Promise ? await first : first;
     let isNewest = false;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const decision = await this.#decide(kind, { key, standing, change, mayCreate });

@@ -27,7 +27,8 @@ export async function create<T extends KubeObject>(call: ResourceCall<T>, servic
   const tracked = withManagedFieldsOfUpdate(call, { live: undefined, next: placed }, services);
   const object = tracked instanceof Promise ? await tracked : tracked;
   const request = admissionRequest(call, { verb: 'create', object, dryRun });
-  const mutated = (await services.admission.mutate(request)) as T; //                      403 Forbidden
+  const mutating = services.admission.mutate(request); //                                  403 Forbidden
+  const mutated = (mutating instanceof Promise ? await mutating : mutating) as T;
   const admitted = withReadableAccount(mutated, object, call.warn);
   return createAdmitted(call, { admitted, dryRun }, services);
 }
@@ -82,7 +83,8 @@ async function createOnce<T extends KubeObject>(
   if (errors.length > 0) throw invalid(kind, object.metadata.name ?? '', errors); //       422 Invalid
   for (const text of kind.warnings(object)) call.warn(text);
   if (behaviour?.warnings) for (const text of behaviour.warnings(object)) call.warn(text);
-  await services.admission.validate(admissionRequest(call, { verb: 'create', object, dryRun })); // 403 Forbidden
+  const validating = services.admission.validate(admissionRequest(call, { verb: 'create', object, dryRun }));
+  if (validating instanceof Promise) await validating; //                                  403 Forbidden
   if (dryRun) {
     await services.stored.refuseIfExists(kind, object.metadata);
     return objectReply(kind, { object }, 201);

@@ -55,7 +55,8 @@ async function changeOf<T extends KubeObject>(
   const wanted = tracked instanceof Promise ? await tracked : tracked;
   refuseOtherUid(call, wanted, current); //                                                409 Conflict
   const request = admissionRequest(call, { verb: 'update', object: wanted, old: current, dryRun });
-  const mutated = ((await services.admission.mutate(request)) ?? wanted) as T; //          403 Forbidden
+  const mutating = services.admission.mutate(request); //                                  403 Forbidden
+  const mutated = ((mutating instanceof Promise ? await mutating : mutating) ?? wanted) as T;
   const admitted = withReadableAccount(mutated, wanted, call.warn);
   const versioned = atCurrentVersion(call, admitted, current); //                          409 Conflict, 422 Invalid
   const hook = info.subresource === 'status' ? 'beforeStatusUpdate' : 'beforeUpdate';
@@ -73,7 +74,8 @@ async function changeOf<T extends KubeObject>(
   if (errors.length > 0) throw invalid(kind, object.metadata.name, errors); //             422 Invalid
   if (info.subresource === '' || kind.custom) for (const text of kind.warnings(object, current)) call.warn(text);
   if (behaviour?.warnings && info.subresource === '') for (const text of behaviour.warnings(object)) call.warn(text);
-  await services.admission.validate({ ...request, object }); //                            403 Forbidden
+  const validating = services.admission.validate({ ...request, object }); //               403 Forbidden
+  if (validating instanceof Promise) await validating;
   const { alongside } = prepared;
   if (!isFinished(object, current) || behaviour?.mayBeRemoved?.(object) === false)
     return { put: object, ...(alongside && { alongside }) };
