@@ -27,8 +27,8 @@ import { authoritiesIn, refuseOtherAuthorities, takeOverAuthorities } from './sh
 import { startSupervisor } from './start-supervisor.ts';
 import { takeClusterDown } from './take-down.ts';
 
-const SUPERVISOR_TIMEOUT_MS = 20_000;
-const START_TIMEOUT_MS = 120_000;
+const SUPERVISOR_TIMEOUT_MS = 60_000;
+const START_TIMEOUT_MS = 300_000;
 const EXAMPLE_TIMEOUT_MS = 180_000;
 const URL_TIMEOUT_MS = 30_000;
 
