@@ -97,8 +97,9 @@ function rowsOf(
 ): Row[] {
   const { perSecond, times, create, bind, event, cpu, deciding } = figures;
   const { target, gates, limit } = workload;
-  const note = `the three writes alone${isWhole && gates ? `; upstream's gates: v1.36 ${gates[0]}, newest ${gates[1]}` : ''}`;
-  const rate = rateRow(name, { perSecond, times, floor: { value: 1e6 / (create + bind + event), note } });
+  // The floor leaves the Events out: in a burst they follow behind the pods (decision 31), and partly after the measure.
+  const note = `creating and binding alone${isWhole && gates ? `; upstream's gates: v1.36 ${gates[0]}, newest ${gates[1]}` : ''}`;
+  const rate = rateRow(name, { perSecond, times, floor: { value: 1e6 / (create + bind), note } });
   const rows: Row[] = [
     { ...rate, ...(isWhole && { limit, ...(target && { target }) }) },
     sizeRow(`${name}, deciding`, 'µs', { value: deciding }),
