@@ -1,5 +1,5 @@
 /** A second backend for some of the requests of a route. Source: ingress-nginx' documentation, "Canary". */
-import { expressionOf } from './route-conditions.ts';
+import { expressions } from './expressions.ts';
 import { ANNOTATION_PREFIX } from './route-options.ts';
 
 export interface Canary {
@@ -41,7 +41,7 @@ export function takesCanary(
 ): boolean {
   const said = header && asked.header(header);
   if (said !== undefined && headerValue !== undefined && said === headerValue) return true;
-  if (said !== undefined && headerPattern !== undefined && expressionOf(headerPattern)?.matcher(said).find())
+  if (said !== undefined && headerPattern !== undefined && expressions.matcher(headerPattern, said)?.find())
     return true;
   const isPlain = headerValue === undefined && headerPattern === undefined;
   for (const choice of [isPlain ? said : undefined, cookie && asked.cookie(cookie)]) {

@@ -1,8 +1,9 @@
 /** Which route a request takes. Regular expressions are RE2's: no path can make one run away. */
+import { expressions } from './expressions.ts';
 import type { PortListeners } from './listeners.ts';
 import { mostSpecific } from './listeners.ts';
 import { rewritePath } from './rewrite-path.ts';
-import { type Conditioned, expressionOf, holds } from './route-conditions.ts';
+import { type Conditioned, holds } from './route-conditions.ts';
 import type { HostRoutes, Route } from './route-table.ts';
 
 export interface Found {
@@ -86,7 +87,7 @@ export const namesFor = (hostname: string): string[] => [hostname, `*${hostname.
 function matched(route: Route, path: string): string | true | undefined {
   if (route.type === 'Prefix') return isWithin(path, route.path) ? true : undefined;
   if (route.type === 'Exact') return path === route.path ? true : undefined;
-  if (route.type === 'Expression') return expressionOf(route.path)?.matches(path) ? true : undefined;
+  if (route.type === 'Expression') return expressions.matcher(route.path, path)?.matches() ? true : undefined;
   return rewritePath(route.path, path, route.options.rewriteTarget);
 }
 

@@ -1,6 +1,6 @@
 /** What a route asks for besides host and path: all of it must hold. Source: Gateway API reference, HTTPRouteMatch. */
 import type { IncomingHttpHeaders } from 'node:http';
-import { RE2JS, RE2JSException } from 're2js';
+import { expressions } from './expressions.ts';
 
 export interface NamedMatch {
   /** Of a header in lower case; of a query parameter as it is. */
@@ -37,26 +37,4 @@ export function holds({ method, headers, query }: RouteConditions, asked: Condit
 }
 
 const isMatch = ({ value, isRegex }: NamedMatch, found: string): boolean =>
-  isRegex ? (expressionOf(value)?.matches(found) ?? false) : value === found;
-
-const MOST_KEPT = 10_000;
-/** undefined for what is no regular expression: it matches nothing. */
-const expressions = new Map<string, RE2JS | undefined>();
-
-/** RE2's. */
-export function expressionOf(text: string): RE2JS | undefined {
-  if (!expressions.has(text)) {
-    if (expressions.size >= MOST_KEPT) expressions.clear();
-    expressions.set(text, compiled(text));
-  }
-  return expressions.get(text);
-}
-
-function compiled(text: string): RE2JS | undefined {
-  try {
-    return RE2JS.compile(text);
-  } catch (error) {
-    if (error instanceof RE2JSException) return undefined;
-    throw error;
-  }
-}
+  isRegex ? (expressions.matcher(value, found)?.matches() ?? false) : value === found;
