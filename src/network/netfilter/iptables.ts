@@ -1,6 +1,7 @@
 /** Runs iptables-restore and iptables-save: one atomic transaction a table and call. Source: iptables-restore(8). */
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import type { IpFamily } from './ip-family.ts';
+import { runWithWholeInput } from './whole-input.ts';
 
 /** The kernel or the command refused a transaction. Tables that stand before the refused one took effect. */
 export class IptablesRefused extends Error {
@@ -25,25 +26,11 @@ export interface Iptables {
 }
 
 export const iptablesOf = (family: IpFamily): Iptables => ({
-  restore: (text) =>
-    new Promise((resolve, reject) => {
-      const child = spawn(program(family, 'iptables-restore'), ['--noflush', '-w', WAIT_FOR_LOCK], {
-        stdio: ['pipe', 'ignore', 'pipe'],
-        timeout: LONGEST_MS,
-        killSignal: 'SIGKILL',
-      });
-      let complaint = '';
-      child.stderr.setEncoding('utf8').on('data', (part: string) => {
-        if (complaint.length < 4096) complaint += part;
-      });
-      child.on('error', reject);
-      child.on('close', (code, signal) => {
-        if (code === 0) resolve();
-        else reject(new IptablesRefused(complaint.trim() || `iptables-restore ended with ${signal ?? code}`));
-      });
-      child.stdin.on('error', () => undefined); // it ended before it had read everything: `close` tells why
-      child.stdin.end(text);
-    }),
+  restore: async (text) => {
+    const run = { program: program(family, 'iptables-restore'), args: ['--noflush', '-w', WAIT_FOR_LOCK] };
+    const { code, signal, complaint } = await runWithWholeInput({ ...run, input: text, longestMs: LONGEST_MS });
+    if (code !== 0) throw new IptablesRefused(complaint || `iptables-restore ended with ${signal ?? code}`);
+  },
   save: (table) =>
     new Promise((resolve, reject) => {
       const options = { timeout: LONGEST_MS, maxBuffer: MOST_LISTED };

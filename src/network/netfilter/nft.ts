@@ -1,6 +1,7 @@
 /** Runs the nft command: one atomic transaction a call. Source: nft(8). */
 import { execFile, spawn } from 'node:child_process';
 import { TableComparison, type TableContents } from './table-contents.ts';
+import { runWithWholeInput } from './whole-input.ts';
 
 /** The kernel or the nft command refused a transaction; nothing of it took effect. */
 export class NftRefused extends Error {
@@ -21,26 +22,11 @@ export type RunNft = (commands: readonly string[]) => Promise<void>;
 /** After this the command is killed; a large transaction on a busy machine takes a second or two. */
 const LONGEST_MS = 30_000;
 
-export function runNft(commands: readonly string[], longestMs = LONGEST_MS): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const child = spawn('nft', ['-f', '-'], {
-      stdio: ['pipe', 'ignore', 'pipe'],
-      timeout: longestMs,
-      killSignal: 'SIGKILL',
-    });
-    let complaint = '';
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      if (complaint.length < 4096) complaint += text;
-    });
-    child.on('error', reject);
-    child.on('close', (code, signal) => {
-      if (code === 0) resolve();
-      else if (signal) reject(new NftKilled(signal));
-      else reject(new NftRefused(complaint.trim() || `nft ended with ${code}`));
-    });
-    child.stdin.on('error', () => undefined); // the child ended before it had read everything: `close` tells why
-    child.stdin.end(`${commands.join('\n')}\n`);
-  });
+export async function runNft(commands: readonly string[], longestMs = LONGEST_MS): Promise<void> {
+  const input = `${commands.join('\n')}\n`;
+  const { code, signal, complaint } = await runWithWholeInput({ program: 'nft', args: ['-f', '-'], input, longestMs });
+  if (signal) throw new NftKilled(signal);
+  if (code !== 0) throw new NftRefused(complaint || `nft ended with ${code}`);
 }
 
 /** A look into the kernel: whether a chain of a table, `ip kube-proxy`, is there and has rules. */
