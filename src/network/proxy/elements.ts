@@ -34,7 +34,7 @@ export function render(services: Iterable<Wanted | undefined>): Rendered {
 }
 
 /** As the maps that dispatch have it. */
-const keyOf = ({ ip, protocol, port }: Front): string =>
+export const keyOf = ({ ip, protocol, port }: Front): string =>
   ip === undefined ? `${protocol} . ${port}` : `${ip} . ${protocol} . ${port}`;
 
 function renderFront(key: string, front: Front, into: Rendered): void {

@@ -120,9 +120,9 @@ export class IpvsRenderer implements Renderer {
   async #begin(): Promise<Applied> {
     const { servers } = await this.#list();
     await this.#run('sysctl', ['-qw', ...settingsFor(release())]);
-    const { bound, boundOfAll, node: addresses } = await this.#addresses();
+    const { bound, boundOfAll, node: addresses, broadcasts } = await this.#addresses();
     if (boundOfAll === undefined) await this.#makeDummy();
-    const node = { family: this.#context.family, scheduler: SCHEDULER, addresses };
+    const node = { family: this.#context.family, scheduler: SCHEDULER, addresses, broadcasts };
     return { servers, addresses: bound, elements: new Map(), node };
   }
 

@@ -3,7 +3,12 @@ import type { Front, Wanted } from './fronts.ts';
 import { ipvsPartsOf, ipvsStateOf } from './ipvs-rules.ts';
 import { elementCommands } from './ipvs-ruleset.ts';
 
-const NODE = { family: 'ipv4', scheduler: 'rr', addresses: ['172.30.1.2', '10.244.1.1'] } as const;
+const NODE = {
+  family: 'ipv4',
+  scheduler: 'rr',
+  addresses: ['172.30.1.2', '10.244.1.1'],
+  broadcasts: new Set(['172.30.255.255']),
+} as const;
 const to = (ip: string) => ({ ip, port: 8080, isLocal: true });
 const front = (change: Partial<Front> = {}): Front => ({
   of: 'default/web:http',
@@ -108,6 +113,41 @@ test('no two of them have one mark, and none is more than ipvsadm takes', () => 
   const marks = rendered(fronts).servers.flatMap((server) => /^-f (\d+)/.exec(server)?.[1] ?? []);
   expect(new Set(marks).size).toBe(2_000);
   expect(Math.max(...marks.map(Number))).toBeLessThan(2 ** 31);
+});
+
+test('with all marks taken, those from within are led as those from outside: no Service stops all others', () => {
+  const fronts = Array.from({ length: 2 }, (_, at) =>
+    Array.from({ length: 20_000 }, (_, i) => front({ ip: `10.96.0.${at}`, port: i + 1, inside: [to('10.244.2.2')] })),
+  ).flat();
+  const { servers } = rendered(fronts);
+  expect(servers.filter((server) => server.startsWith('-t'))).toHaveLength(40_000);
+  expect(servers.filter((server) => server.startsWith('-f'))).toHaveLength(0x7fff);
+});
+
+test('of two Services that want one front the later has it, whole', () => {
+  const [web, none] = [front(), front({ endpoints: [], sourceRanges: ['192.0.2.0/24'] })].map((each) =>
+    ipvsPartsOf({ fronts: [each], clusterIPs: [], hairpins: [] }, NODE),
+  );
+  if (!web || !none) throw new Error('no parts');
+  for (const [first, later] of [
+    [web, none],
+    [none, web],
+  ] as const)
+    expect(ipvsStateOf([first, later], 'ipv4')).toEqual(ipvsStateOf([later], 'ipv4'));
+});
+
+test.each(['239.1.1.1', '255.255.255.255', '172.30.255.255', '0.0.0.5', 'ff05::1'])(
+  'an endpoint that is no single receiver, %s, keeps no other from being led to',
+  (group) => {
+    expect(rendered([front({ endpoints: [to(group), to('10.244.1.2')] })]).servers).toEqual([
+      '-t 10.96.0.20:80 → 10.244.1.2:8080',
+    ]);
+    expect(rendered([front({ endpoints: [to(group)] })]).elements).toContain(`no-endpoints: ${KEY}: goto refuse`);
+  },
+);
+
+test('an address that no device can have is left out', () => {
+  expect(rendered([front({ ip: 'ff05::1' })])).toEqual({ servers: [], elements: [], addresses: [] });
 });
 
 test('an address and an endpoint of several Services stay as long as one has them', () => {

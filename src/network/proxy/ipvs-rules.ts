@@ -12,17 +12,29 @@ export interface IpvsNode {
   scheduler: string;
   /** Where ports of the node are answered. Those of Services are none, though the node has them, too. */
   addresses: readonly string[];
+  /** Of its networks. */
+  broadcasts: ReadonlySet<string>;
 }
 
 /** Of one Service or pod. */
 export interface IpvsParts {
-  servers: [name: string, server: VirtualServer][];
-  /** What the cluster's pods and the node itself are led to in place of it. */
-  inside: { set: 'inside' | 'inside-np'; key: string; server: VirtualServer }[];
+  fronts: FrontParts[];
   /** That the node must have so that packets for them are given to IPVS. */
   addresses: string[];
-  elements: [set: string, key: string, value: string][];
+  /** Those that several may want alike. */
+  elements: Element[];
 }
+
+interface FrontParts {
+  /** As the sets have it. */
+  key: string;
+  servers: [name: string, server: VirtualServer][];
+  /** What the cluster's pods and the node itself are led to in place of it. */
+  inside?: { set: 'inside' | 'inside-np'; server: VirtualServer };
+  elements: Element[];
+}
+
+type Element = [set: string, key: string, value: string];
 
 /** All of it, as the kernel is to have it. */
 export interface IpvsState {
@@ -32,7 +44,7 @@ export interface IpvsState {
 }
 
 export function ipvsPartsOf({ fronts, clusterIPs, hairpins }: Wanted, node: IpvsNode): IpvsParts {
-  const parts: IpvsParts = { servers: [], inside: [], addresses: [], elements: [] };
+  const parts: IpvsParts = { fronts: [], addresses: [], elements: [] };
   for (const ip of clusterIPs) addAddress(ip, node, parts);
   for (const front of fronts) addFront(front, node, parts);
   for (const ip of hairpins) parts.elements.push(['hairpin', `${ip} . ${ip}`, '']);
@@ -40,30 +52,41 @@ export function ipvsPartsOf({ fronts, clusterIPs, hairpins }: Wanted, node: Ipvs
 }
 
 function addFront(front: Front, node: IpvsNode, into: IpvsParts): void {
-  const { ip, protocol, port, endpoints, family, inside } = front;
-  if (ip !== undefined && isLoopback(ip)) {
-    addLoopback(front, into);
-    return;
+  const { ip } = front;
+  if (ip === undefined) into.fronts.push(frontParts(front, node));
+  else if (isLoopback(ip)) into.fronts.push(loopbackParts(front));
+  else if (canHave(ip)) {
+    into.fronts.push(frontParts(front, node));
+    addAddress(ip, node, into);
   }
-  const server = serverOf(front, endpoints, node);
-  for (const at of ip === undefined ? node.addresses : [ip])
-    into.servers.push([serverName(protocol, at, port), server]);
-  if (ip !== undefined) addAddress(ip, node, into);
+}
 
-  const [key, ofNode] = ip === undefined ? [`${protocol} . ${port}`, '-np'] : [`${ip} . ${protocol} . ${port}`, ''];
-  const add = (set: string, more = '', value = '') => into.elements.push([set, `${key}${more}`, value]);
-  if (front.sourceRanges) add('guarded');
-  for (const range of front.sourceRanges ?? []) add('sources', ` . ${range}`);
-  if (inside)
-    into.inside.push({ set: ip === undefined ? 'inside-np' : 'inside', key, server: serverOf(front, inside, node) });
-  if (endpoints.length === 0) add(`no-endpoints${ofNode}`, '', front.isForbiddenHere ? 'drop' : 'goto refuse');
+const keyOf = ({ ip, protocol, port }: Front): string =>
+  ip === undefined ? `${protocol} . ${port}` : `${ip} . ${protocol} . ${port}`;
+
+function frontParts(front: Front, node: IpvsNode): FrontParts {
+  const { ip, protocol, port, family, sourceRanges, inside } = front;
+  const [key, ofNode] = [keyOf(front), ip === undefined ? '-np' : ''] as const;
+  const server = serverOf(front, front.endpoints, node);
+  const elements: Element[] = [];
+  const add = (set: string, more = '', value = '') => elements.push([set, `${key}${more}`, value]);
+  if (sourceRanges) add('guarded');
+  for (const range of sourceRanges ?? []) add('sources', ` . ${range}`);
+  if (server.reals.size === 0) add(`no-endpoints${ofNode}`, '', front.isForbiddenHere ? 'drop' : 'goto refuse');
   else add(`fronts${ofNode}`);
-  if (endpoints.length > 0 && (family === 'lb' || family === 'np')) add(`outside${ofNode}`);
+  if (server.reals.size > 0 && (family === 'lb' || family === 'np')) add(`outside${ofNode}`);
+  return {
+    key,
+    servers: (ip === undefined ? node.addresses : [ip]).map((at) => [serverName(protocol, at, port), server]),
+    ...(inside && { inside: { set: `inside${ofNode}`, server: serverOf(front, inside, node) } }),
+    elements,
+  };
 }
 
 /** A host port that only the node itself reaches. */
-function addLoopback({ ip, protocol, port, endpoints: [to] }: Front, into: IpvsParts): void {
-  if (to) into.elements.push(['loopback', `${ip} . ${protocol} . ${port}`, `${to.ip} . ${to.port}`]);
+function loopbackParts(front: Front): FrontParts {
+  const [key, to] = [keyOf(front), front.endpoints[0]];
+  return { key, servers: [], elements: to ? [['loopback', key, `${to.ip} . ${to.port}`]] : [] };
 }
 
 function addAddress(ip: string, node: IpvsNode, into: IpvsParts): void {
@@ -75,36 +98,44 @@ function addAddress(ip: string, node: IpvsNode, into: IpvsParts): void {
 
 const isLoopback = (ip: string): boolean => ip.startsWith('127.') || ip === '::1';
 
-const serverOf = (
-  { affinitySeconds }: Front,
-  endpoints: readonly Endpoint[],
-  { scheduler }: IpvsNode,
-): VirtualServer => ({
-  scheduler,
+/** Of a group no device has the address, in IPv6. */
+const canHave = (ip: string): boolean => !ip.startsWith('ff');
+
+/** The kernel refuses what is no single receiver: one such endpoint must not keep all others from being led to. */
+const isLedTo = (ip: string, { broadcasts }: IpvsNode): boolean => !GROUP.test(ip) && !broadcasts.has(ip);
+const GROUP = /^(0\.|22[4-9]\.|23\d\.|255\.255\.255\.255$|ff)/;
+
+const serverOf = ({ affinitySeconds }: Front, endpoints: readonly Endpoint[], node: IpvsNode): VirtualServer => ({
+  scheduler: node.scheduler,
   affinitySeconds,
-  reals: new Map(endpoints.map(({ ip, port }) => [addressPort(ip, port), 1])),
+  reals: new Map(endpoints.flatMap(({ ip, port }) => (isLedTo(ip, node) ? [[addressPort(ip, port), 1]] : []))),
 });
 
 /** Of two that want one front the later has it. */
 export function ipvsStateOf(all: Iterable<IpvsParts>, family: IpFamily): IpvsState {
-  const servers = new Map<string, VirtualServer>();
+  const fronts = new Map<string, FrontParts>();
   const addresses = new Set<string>();
   const elements = new Map<string, Map<string, string>>();
-  const add = (set: string, key: string, value: string) => {
+  const add = ([set, key, value]: Element) => {
     const ofSet = elements.get(set);
     if (ofSet) ofSet.set(key, value);
     else elements.set(set, new Map([[key, value]]));
   };
-  const marks = new Set<number>();
   for (const parts of all) {
-    for (const [name, server] of parts.servers) servers.set(name, server);
+    for (const front of parts.fronts) fronts.set(front.key, front);
     for (const ip of parts.addresses) addresses.add(ip);
-    for (const [set, key, value] of parts.elements) add(set, key, value);
-    for (const { set, key, server } of parts.inside) {
-      const mark = markOf(key, marks) | (set === 'inside-np' ? Number(MASQUERADE_MARK) : 0);
-      servers.set(markedServerName(mark, family), server);
-      add(set, key, `0x${mark.toString(16).padStart(8, '0')}`); // as nft lists it
-    }
+    for (const element of parts.elements) add(element);
+  }
+  const servers = new Map<string, VirtualServer>();
+  const marks = new Set<number>();
+  for (const { key, servers: own, inside, elements: more } of fronts.values()) {
+    for (const [name, server] of own) servers.set(name, server);
+    for (const element of more) add(element);
+    const number = inside && markOf(key, marks);
+    if (!inside || number === undefined) continue;
+    const mark = number | (inside.set === 'inside-np' ? Number(MASQUERADE_MARK) : 0);
+    servers.set(markedServerName(mark, family), inside.server);
+    add([inside.set, key, `0x${mark.toString(16).padStart(8, '0')}`]); // as nft lists it
   }
   return { servers, addresses, elements };
 }
@@ -114,10 +145,10 @@ const MARKS = 0x7fff;
 
 /**
  * IPVS chooses by a mark where the source decides, for it knows none. The upper half of the mark is ours; a front has the same
- * after a restart, unless another had it before.
+ * after a restart, unless another had it before. undefined: none is left, and those from within are led as those from outside.
  */
-function markOf(key: string, taken: Set<number>): number {
-  if (taken.size === MARKS) throw new Error(`more than ${MARKS} addresses under a Local policy`);
+function markOf(key: string, taken: Set<number>): number | undefined {
+  if (taken.size === MARKS) return undefined;
   let number = createHash('sha256').update(key).digest().readUInt16BE() % MARKS;
   while (taken.has(number)) number = (number + 1) % MARKS;
   taken.add(number);

@@ -120,6 +120,13 @@ describe('what ipvsadm lists', () => {
     ]);
   });
 
+  test('is named as what is wanted, also where an IPv4 address is written in it', () => {
+    const listing = 'TCP  [::1.2.3.4]:80 rr\n  -> [::1.2.3.5]:8080             Masq    1      0          0         \n';
+    expect([...readListing(listing, 'ipv6').servers]).toEqual([
+      ['-t [::102:304]:80', server({ '[::102:305]:8080': 1 })],
+    ]);
+  });
+
   test('tells who has finished: no weight, and no connection', () => {
     const { lines, after } = withoutFinished(ipv4);
     expect(lines).toEqual([`-d ${WEB} -r ${TWO}`]);

@@ -2,6 +2,7 @@
  * What IPVS has and what it should have: virtual servers, each with the real servers behind it, as ipvsadm(8) names them. Pure.
  */
 
+import { canonicalIp } from '#api/machinery/ip.ts';
 import type { IpFamily } from '#network/netfilter/ip-family.ts';
 import type { Protocol } from '#network/netfilter/protocol.ts';
 
@@ -88,7 +89,8 @@ export function readListing(listing: string, family: IpFamily): ServerListing {
   let reals = new Map<string, number>();
   for (const line of listing.split('\n')) {
     const virtual = VIRTUAL.exec(line);
-    const [, real = '', ...counts] = REAL.exec(line) ?? [];
+    const [, leadsTo = '', ...counts] = REAL.exec(line) ?? [];
+    const real = canonical(leadsTo);
     if (virtual) {
       const [, kind = '', address = '', ofIpv6 = '', scheduler = '', seconds] = virtual;
       name = listedName(kind, address, ofIpv6);
@@ -111,7 +113,11 @@ const REAL = /^ +-> (\S+:\d+) +\w+ +(\d+) +(\d+) +(\d+)/;
 const listedName = (kind: string, address: string, ofIpv6: string): string =>
   kind === 'FWM'
     ? markedServerName(Number(address), ofIpv6 ? 'ipv6' : 'ipv4')
-    : `${PROTOCOL_OPTIONS[kind.toLowerCase() as Protocol]} ${address}`;
+    : `${PROTOCOL_OPTIONS[kind.toLowerCase() as Protocol]} ${canonical(address)}`;
+
+/** ipvsadm writes some addresses of IPv6 with one of IPv4 in them. */
+const canonical = (listed: string): string =>
+  listed.replace(/^\[([^\]]*\.[^\]]*)\]/, (_, ip: string) => `[${canonicalIp(ip) ?? ip}]`);
 
 const isOf = (family: IpFamily, name: string): boolean =>
   (name.endsWith(' -6') || name.includes('[')) === (family === 'ipv6');

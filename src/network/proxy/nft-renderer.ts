@@ -1,5 +1,5 @@
 import { type HasRules, type HoldsAll, hasRules, holdsAll, type RunNft, runNft } from '#network/netfilter/nft.ts';
-import { TableContents } from '#network/netfilter/table-contents.ts';
+import { TableContents, turnOfOthers } from '#network/netfilter/table-contents.ts';
 import type { Wanted } from './fronts.ts';
 import { ProxyTable } from './proxy-table.ts';
 import type { Renderer } from './renderer.ts';
@@ -46,8 +46,14 @@ export class NftRenderer implements Renderer {
     return this.#hasRules(this.#name, WITNESS);
   }
 
-  isWhole(): Promise<boolean> {
-    return this.#holdsAll(this.#name, new TableContents(this.#table.wholeCommands()));
+  async isWhole(signal: AbortSignal): Promise<boolean> {
+    const wanted = new TableContents([]);
+    for (const commands of this.#table.wholeCommands()) {
+      wanted.add(commands);
+      await turnOfOthers();
+      if (signal.aborted) return true;
+    }
+    return this.#holdsAll(this.#name, wanted, signal);
   }
 
   async remove(): Promise<void> {

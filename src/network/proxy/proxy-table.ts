@@ -5,9 +5,12 @@
 import { addressType } from '#network/netfilter/ip-family.ts';
 import type { Transaction } from '#network/netfilter/transaction.ts';
 import { affinityCommands, removeAffinityCommands } from './affinity.ts';
-import { type Rendered, render } from './elements.ts';
-import type { Wanted } from './fronts.ts';
+import { keyOf, type Rendered, render } from './elements.ts';
+import type { Front, Wanted } from './fronts.ts';
 import { baseCommands, chainCommands, type TableContext, tableName } from './ruleset.ts';
+
+/** Services: some milliseconds' work. */
+const AT_A_TIME = 100;
 
 export class ProxyTable {
   readonly #context: TableContext;
@@ -40,9 +43,21 @@ export class ProxyTable {
     };
   }
 
-  /** What would build all that was applied, from nothing. */
-  wholeCommands(): string[] {
-    return new ProxyTable(this.#context).commandsFor(this.#services).commands;
+  /** What would build all that was applied when it is asked for, from nothing: some Services at a time. */
+  *wholeCommands(): Generator<readonly string[]> {
+    const whole = new ProxyTable(this.#context);
+    const fronts = new Set<string>();
+    const isFirst = (front: Front) => fronts.size < fronts.add(keyOf(front)).size;
+    // The last first: of two that want one front the later has it.
+    const services = [...this.#services].reverse();
+    for (let at = 0; at === 0 || at < services.length; at += AT_A_TIME) {
+      const some = services
+        .slice(at, at + AT_A_TIME)
+        .map(([key, wanted]) => [key, { ...wanted, fronts: wanted.fronts.toReversed().filter(isFirst) }] as const);
+      const { commands, applied } = whole.commandsFor(new Map(some));
+      applied();
+      yield commands;
+    }
   }
 
   #change(known: ReadonlyMap<string, Wanted>, wanted: ReadonlyMap<string, Wanted | undefined>): Transaction {

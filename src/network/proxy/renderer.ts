@@ -13,8 +13,11 @@ export interface Renderer {
   readonly witnesses: readonly string[];
   /** Whether what was put still is there: neither removed nor flushed by somebody else. */
   isInForce(): Promise<boolean>;
-  /** Whether all that was put is there, and nothing among it: a dear look, for parts that no witness tells of. */
-  isWhole?(): Promise<boolean>;
+  /**
+   * Whether all that was put is there, and nothing among it: a dear look, for parts that no witness tells of. Once the signal
+   * aborts nobody waits for the answer.
+   */
+  isWhole?(signal: AbortSignal): Promise<boolean>;
   /** Takes everything out of the kernel that a renderer of this kind may have left there. */
   remove(): Promise<void>;
 }

@@ -113,3 +113,17 @@ test.each([
   } as unknown as Service;
   expect(servicePortsOf(both, [], { nodeName: 'node1', family })[0]).toMatchObject({ sourceRanges, guardedIPs });
 });
+
+test('an address of IPv6 is one endpoint, in whichever ways it is written', () => {
+  const service = {
+    metadata: { name: 'web', namespace: 'default' },
+    spec: { clusterIP: 'fd00:96::20', ports: [{ port: 80 }] },
+  } as unknown as Service;
+  const slice = {
+    addressType: 'IPv6',
+    ports: [{ port: 8080 }],
+    endpoints: ['FD00:244:0:0::2', 'fd00:244::2'].map((ip) => ({ addresses: [ip], conditions: ready })),
+  } as unknown as EndpointSlice;
+  const [port] = servicePortsOf(service, [slice], { nodeName: 'node1', family: 'ipv6' });
+  expect(port?.endpoints.map(({ ip }) => ip)).toEqual(['fd00:244::2']);
+});

@@ -117,7 +117,7 @@ function candidatesFor(
     const port = (slice.ports ?? []).find(({ name }) => (name ?? '') === portName)?.port;
     if (!port) continue;
     for (const { addresses, conditions, hints, nodeName: endpointNode } of slice.endpoints ?? []) {
-      const ip = addresses[0];
+      const ip = canonicalIp(addresses[0] ?? '');
       if (!ip) continue;
       const { isReady, isServing } = endpointStateOf(conditions);
       all.push({ endpoint: { ip, port, isLocal: endpointNode === nodeName }, isReady, isServing, hints });

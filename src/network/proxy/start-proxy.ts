@@ -86,7 +86,7 @@ class FamilyProxy {
       apply: (marked) => this.#apply(marked),
       forget: () => this.#renderer.forget(),
       isInForce: () => this.#renderer.isInForce(),
-      isWhole: async () => (await this.#renderer.isWhole?.()) ?? true,
+      isWhole: async (signal) => (await this.#renderer.isWhole?.(signal)) ?? true,
     });
     options.ruleWatch?.onRemoval(this.#renderer.witnesses, () => this.#loop.look());
     this.ready = this.#loop.ready;
