@@ -1,9 +1,8 @@
-import { spawn } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { openLmdbStorage } from '#control-plane/storage/lmdb.ts';
@@ -13,17 +12,14 @@ const ENOUGH = 1500;
 
 /** Every transaction that the child said was acknowledged before it was killed in the middle of its work. */
 async function acknowledgedBeforeKill(directory: string, round: number): Promise<Map<string, number>> {
-  const committing = spawn(process.execPath, ['--import', 'tsx', child, directory, String(round)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const exited = once(committing, 'exit');
+  const committing = fork(child, [directory, String(round)], { execArgv: ['--import', 'tsx'] });
+  const over = Promise.all([once(committing, 'exit'), once(committing, 'disconnect')]);
   const acknowledged = new Map<string, number>();
-  for await (const line of createInterface({ input: committing.stdout })) {
-    const [key, revision] = line.split(' ');
-    if (key && revision) acknowledged.set(key, Number(revision));
+  committing.on('message', ([key, revision]: [string, number]) => {
+    acknowledged.set(key, revision);
     if (acknowledged.size === ENOUGH) committing.kill('SIGKILL');
-  }
-  const [, signal] = await exited;
+  });
+  const [[, signal]] = await over;
   expect(signal).toBe('SIGKILL');
   return acknowledged;
 }
