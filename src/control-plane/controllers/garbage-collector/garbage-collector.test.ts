@@ -58,10 +58,35 @@ test('whether an owner is gone the server is asked once for each dependent', asy
   expect(asked.filter((path) => path.endsWith('/owner'))).toHaveLength(2);
 });
 
-/** Tells the path of everything that is got. */
-const noting = (inner: Transport, note: (path: string) => void): Transport => ({
-  request(request) {
-    if (request.method === 'GET') note(request.path);
+test('a reference that is put right while its owner is looked for is looked at anew', async () => {
+  await using cluster = await startCluster();
+  const owner = await configMap(cluster, 'owner');
+  const reference = ownedBy(owner);
+  await configMap(cluster, 'child', [{ ...reference, name: 'misnamed' }]);
+  cluster.run('collector', (services) =>
+    startControllers({
+      controllers: [garbageCollector],
+      ...services,
+      transportFor: (user) =>
+        noting(services.transportFor(user), async (path) => {
+          if (!path.endsWith('/misnamed')) return;
+          const metadata = { ownerReferences: [reference] };
+          await cluster.client.patch(
+            ConfigMap,
+            { name: 'child', namespace: 'default' },
+            { type: 'merge', patch: { metadata } },
+          );
+        }),
+    }),
+  );
+  await cluster.settles();
+  expect(names(cluster).sort()).toEqual(['child', 'owner']);
+});
+
+/** Tells the path of everything that is to be got. */
+const noting = (inner: Transport, note: (path: string) => unknown): Transport => ({
+  async request(request) {
+    if (request.method === 'GET') await note(request.path);
     return inner.request(request);
   },
   watch: (request) => inner.watch(request),

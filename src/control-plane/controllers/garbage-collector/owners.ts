@@ -1,4 +1,5 @@
 /** What an object's ownerReferences are worth: whether each owner lives, is gone, or is on its way out and waits for this one. */
+import { isEqual } from '#api/machinery/equal.ts';
 import type { Kind, KindRegistry } from '#api/machinery/kind.ts';
 import type { KubeObject, OwnerReference } from '#api/machinery/object.ts';
 import { hasReason } from '#api/machinery/status.ts';
@@ -60,7 +61,7 @@ export interface Owners {
 
 /**
  * Before an owner is called gone, the server is asked: the cache may just not have it yet. Not of those that are `known` to be
- * gone: what had this uid never comes back.
+ * gone, by the same reference: what had this uid never comes back, but another reference may name it where it is.
  */
 export async function ownersOf(
   object: KubeObject,
@@ -74,7 +75,7 @@ export async function ownersOf(
       owners.unknown.push(reference);
       continue;
     }
-    const isKnown = known.some(({ uid }) => uid === reference.uid);
+    const isKnown = known.some((gone) => isEqual(gone, reference));
     const owner = isKnown ? undefined : await find(ref, reference.uid, context);
     if (!owner) owners.dangling.push(reference);
     else if (waitsForDependents(owner)) owners.waiting.push(reference);
