@@ -5,7 +5,8 @@ import { PacedWork } from './paced-work.ts';
 /** Work of which each is done when it is told. */
 function paced({ atOnce = 2, longestWaitMs = 1000, mostWaiting = 100 } = {}) {
   const clock = new ManualClock();
-  const work = new PacedWork({ clock, atOnce, longestWaitMs, mostWaiting });
+  const stopping = new AbortController();
+  const work = new PacedWork({ clock, atOnce, longestWaitMs, mostWaiting, signal: stopping.signal });
   const begun: number[] = [];
   const ends = new Map<number, () => void>();
   const add = (id: number) =>
@@ -13,7 +14,7 @@ function paced({ atOnce = 2, longestWaitMs = 1000, mostWaiting = 100 } = {}) {
       begun.push(id);
       return new Promise<number>((resolve) => ends.set(id, () => resolve(id)));
     });
-  return { clock, work, begun, add, end: (id: number) => ends.get(id)?.() };
+  return { clock, work, begun, add, end: (id: number) => ends.get(id)?.(), stop: () => stopping.abort() };
 }
 
 test('a few are under way at a time; the next begins when one is done', async () => {
@@ -57,4 +58,14 @@ test('what fails makes room as what succeeds does', async () => {
   await expect(failing).rejects.toThrow('refused');
   expect(await next).toBe('done');
   expect(clock.nextDueMs).toBeUndefined(); // no timer is left behind
+});
+
+test('once it is stopped nothing waits, and no timer is left', () => {
+  const { clock, begun, add, stop } = paced();
+  for (const id of [1, 2, 3, 4]) void add(id);
+  stop();
+  expect(begun).toEqual([1, 2, 3, 4]);
+  void add(5);
+  expect(begun).toContain(5);
+  expect(clock.nextDueMs).toBeUndefined();
 });

@@ -3,12 +3,15 @@
  * has waited long enough begins whatever is under way, and so does the first of too many.
  */
 import type { Clock, Timer } from './clock.ts';
+import type { Signal } from './plain-signal.ts';
 
 export interface PacedWorkOptions {
   clock: Clock;
   atOnce: number;
   longestWaitMs: number;
   mostWaiting: number;
+  /** Once it aborts nothing waits any more: everything begins, to see that it is too late. */
+  signal?: Signal;
 }
 
 interface Waiting {
@@ -25,6 +28,7 @@ export class PacedWork {
 
   constructor(options: PacedWorkOptions) {
     this.#options = options;
+    options.signal?.addEventListener('abort', () => this.#beginDue(), { once: true });
   }
 
   get underWay(): number {
@@ -55,10 +59,10 @@ export class PacedWork {
   }
 
   #isNextDue(): boolean {
-    const { clock, atOnce, longestWaitMs, mostWaiting } = this.#options;
+    const { clock, atOnce, longestWaitMs, mostWaiting, signal } = this.#options;
     const [first] = this.#waiting;
     if (!first) return false;
-    if (this.#underWay < atOnce || this.#waiting.length > mostWaiting) return true;
+    if (signal?.aborted || this.#underWay < atOnce || this.#waiting.length > mostWaiting) return true;
     return clock.monotonicMs() - first.sinceMs >= longestWaitMs;
   }
 

@@ -287,3 +287,31 @@ test('of many Events a few are written at a time, beside what they tell of; none
     Array.from({ length: 10 }, (_, index) => `web-${index + 1}`),
   );
 });
+
+test('once it is stopped, Events that wait are neither written nor waited for', async () => {
+  const { clock, events, requests, hold, stop } = recorder();
+  const answer = hold();
+  for (let number = 1; number <= 10; number++)
+    events.record({ ...FAILED, regarding: objectOf('Pod', `web-${number}`) });
+  await turn();
+  stop();
+  await turn();
+  expect(events.pending).toBe(4); // those that the server has
+  expect(clock.nextDueMs).toBeUndefined();
+  answer(4);
+  await turn();
+  expect(events.pending).toBe(0);
+  expect(requests).toHaveLength(4);
+});
+
+test('once it is stopped, nobody waits to try again', async () => {
+  const { clock, events, failing, stop } = recorder();
+  failing.push(new Unreachable('refused'));
+  events.record(FAILED);
+  await turn();
+  expect(events.pending).toBe(1);
+  stop();
+  await turn();
+  expect(events.pending).toBe(0);
+  expect(clock.nextDueMs).toBeUndefined();
+});

@@ -12,6 +12,7 @@ import type { Clock } from '#base/clock.ts';
 import { sleep } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import { PacedWork } from '#base/paced-work.ts';
+import { PlainSignal } from '#base/plain-signal.ts';
 import type { Random } from '#base/random.ts';
 import type { Client, Draft } from './client.ts';
 import { EventNames } from './event-names.ts';
@@ -77,11 +78,16 @@ export class SeriesRecorder implements OccurrenceSink {
   /** By everything but time and note, those that began first in front. */
   readonly #observed = new Map<string, Observed>();
   readonly #pace: PacedWork;
+  /** As the signal: it is listened to by each Event that waits to be tried again. */
+  readonly #stopped = new PlainSignal();
   #pending = 0;
 
   constructor(options: SeriesRecorderOptions) {
+    const { signal } = options;
+    if (signal.aborted) this.#stopped.abort(signal.reason);
+    else signal.addEventListener('abort', () => this.#stopped.abort(signal.reason), { once: true });
     this.#options = options;
-    this.#pace = new PacedWork({ clock: options.clock, ...PACE });
+    this.#pace = new PacedWork({ clock: options.clock, signal: this.#stopped, ...PACE });
     this.#names = new EventNames(options.clock, options.hostname);
     this.#every(FINISH_MS, () => this.#finish());
     this.#every(REFRESH_MS, () => this.#refresh());
@@ -166,14 +172,14 @@ export class SeriesRecorder implements OccurrenceSink {
 
   /** Until the signal aborts. */
   #every(ms: number, act: () => Promise<void>): void {
-    const { clock, signal } = this.#options;
+    const { clock } = this.#options;
     const due = () => {
       timer = clock.timer(ms, due);
       this.#pending++; // between two writes as well
       void act().finally(() => this.#pending--);
     };
     let timer = clock.timer(ms, due);
-    signal.addEventListener('abort', () => timer.cancel(), { once: true });
+    this.#stopped.addEventListener('abort', () => timer.cancel());
   }
 
   /** One Event's writes stay in order; different ones do not wait for each other. False: the server could not be reached. */
@@ -187,8 +193,10 @@ export class SeriesRecorder implements OccurrenceSink {
   }
 
   async #attempt(event: Draft<EventsV1Event>, tries: number): Promise<boolean> {
-    const { clock, random, signal, log } = this.#options;
-    const wait = () => sleep(clock, RETRY_MS * (1 + RETRY_JITTER * random.next()));
+    const { clock, random, log } = this.#options;
+    const signal = this.#stopped;
+    const waitMs = () => RETRY_MS * (1 + RETRY_JITTER * random.next());
+    const wait = () => sleep(clock, waitMs(), signal).catch(() => undefined); // aborted: the loop ends
     for (let left = tries; !signal.aborted; await wait()) {
       try {
         await this.#send(event);
