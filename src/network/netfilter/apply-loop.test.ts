@@ -19,7 +19,7 @@ async function running() {
     isInForce: true,
     isWhole: true,
     isComparable: true,
-    comparing: async () => undefined as unknown,
+    comparing: async (_overtaken: AbortSignal) => undefined as unknown,
   };
   const loop = new ApplyLoop({
     clock,
@@ -35,9 +35,9 @@ async function running() {
       seen.looks++;
       return seen.isInForce;
     },
-    isWhole: async () => {
+    isWhole: async (overtaken) => {
       seen.wholeLooks++;
-      await seen.comparing();
+      await seen.comparing(overtaken);
       return seen.isWhole;
     },
   });
@@ -149,4 +149,19 @@ test('a change does not wait for a look at everything, which is tried again', as
   waiting.shift()?.();
   await turn();
   expect(seen).toMatchObject({ wholeLooks: 2, applied: 3 });
+});
+
+test('a look at everything is told that nobody waits for it any more', async () => {
+  const { clock, loop, seen } = await running();
+  const overtaken: AbortSignal[] = [];
+  seen.comparing = (signal) => {
+    overtaken.push(signal);
+    return new Promise(() => undefined);
+  };
+  clock.advance(600_000);
+  await turn();
+  expect(overtaken.map(({ aborted }) => aborted)).toEqual([false]);
+  loop.mark('a');
+  await turn();
+  expect(overtaken.map(({ aborted }) => aborted)).toEqual([true]);
 });

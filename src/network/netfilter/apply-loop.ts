@@ -28,8 +28,11 @@ export interface ApplyLoopOptions {
   forget(): void;
   /** Whether what was applied still is in force: neither removed nor flushed. */
   isInForce(): Promise<boolean>;
-  /** Whether all of it is, to the last element; absent: nobody can tell. Asked seldom, and only when nothing is marked. */
-  isWhole?(): Promise<boolean>;
+  /**
+   * Whether all of it is, to the last element; absent: nobody can tell. Asked seldom, and only when nothing is marked. Once the
+   * signal aborts nobody waits for the answer.
+   */
+  isWhole?(signal: AbortSignal): Promise<boolean>;
 }
 
 export class ApplyLoop {
@@ -131,8 +134,10 @@ export class ApplyLoop {
     const nowMs = clock.monotonicMs();
     if (!isWhole || this.#marked.size > 0 || nowMs < this.#nextWholeLookMs) return false;
     this.#nextWholeLookMs = nowMs + WHOLE_LOOK_EVERY_MS;
+    const overtaking = new AbortController();
     // Who cannot be asked tells nothing: the next change does.
-    const whole = await Promise.race([isWhole().catch(() => true), this.#woken()]);
+    const whole = await Promise.race([isWhole(overtaking.signal).catch(() => true), this.#woken()]);
+    overtaking.abort();
     if (whole === 'overtaken') {
       this.#nextWholeLookMs = nowMs + WHOLE_LOOK_AGAIN_MS;
       return false;

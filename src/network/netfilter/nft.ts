@@ -1,6 +1,6 @@
 /** Runs the nft command: one atomic transaction a call. Source: nft(8). */
 import { execFile, spawn } from 'node:child_process';
-import { TableComparison, type TableContents } from './table-contents.ts';
+import { TableComparison, type TableContents, turnOfOthers } from './table-contents.ts';
 import { runWithWholeInput } from './whole-input.ts';
 
 /** The kernel or the nft command refused a transaction; nothing of it took effect. */
@@ -42,21 +42,27 @@ export const hasRules: HasRules = (table, chain) =>
   });
 
 /** A look at all of a table: whether it holds just what is wanted. */
-export type HoldsAll = (table: string, wanted: TableContents) => Promise<boolean>;
+export type HoldsAll = (table: string, wanted: TableContents, signal?: AbortSignal) => Promise<boolean>;
 
-/** One that cannot be asked for counts as such. */
-export const holdsAll: HoldsAll = (table, wanted) =>
-  new Promise((resolve) => {
-    const child = spawn('nft', ['--stateless', 'list', 'table', ...table.split(' ')], {
-      stdio: ['ignore', 'pipe', 'ignore'],
-      timeout: LONGEST_MS,
-      killSignal: 'SIGKILL',
-    });
-    const comparison = new TableComparison(wanted);
-    child.stdout.setEncoding('utf8').on('data', (text: string) => comparison.read(text));
-    child.on('error', () => resolve(true));
-    child.on('close', (code) => resolve(code !== 0 || comparison.isAsWanted));
+/** One that cannot be asked for, or is ended by the signal, counts as such. */
+export const holdsAll: HoldsAll = async (table, wanted, signal) => {
+  const child = spawn('nft', ['--stateless', 'list', 'table', ...table.split(' ')], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    timeout: LONGEST_MS,
+    killSignal: 'SIGKILL',
+    signal,
   });
+  const ended = new Promise<number | null>((resolve) => {
+    child.on('error', () => resolve(null));
+    child.on('close', resolve);
+  });
+  const comparison = new TableComparison(wanted);
+  for await (const text of child.stdout.setEncoding('utf8')) {
+    comparison.read(text);
+    await turnOfOthers();
+  }
+  return (await ended) !== 0 || comparison.isAsWanted;
+};
 
 /** Of `nft list chain`: a flushed chain still has its head, `type filter hook …; policy accept;`, and its comment. */
 export function listsRules(listing: string): boolean {

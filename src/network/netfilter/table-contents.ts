@@ -3,6 +3,9 @@
  * has. Told by the commands that build it, and compared with what the kernel lists. Source: nft(8).
  */
 
+/** How who looks at everything, which may be a second's work, lets others have their turn. */
+export const turnOfOthers = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
 /** `add VERB FAMILY TABLE NAME …` */
 const COMMAND = /^add (set|map|chain|rule|element) \S+ \S+ (\S+) ?(.*)$/s;
 /** A range of one address is listed as the address. */
@@ -13,8 +16,12 @@ export class TableContents {
   readonly elements = new Map<string, Set<string>>();
   readonly rules = new Map<string, number>();
 
-  /** @param commands that build it from nothing. */
+  /** @param commands that build it from nothing, or begin to. */
   constructor(commands: readonly string[]) {
+    this.add(commands);
+  }
+
+  add(commands: readonly string[]): void {
     for (const command of commands) {
       const [, what, name = '', rest = ''] = COMMAND.exec(command) ?? [];
       if (what === 'rule') this.rules.set(name, (this.rules.get(name) ?? 0) + 1);

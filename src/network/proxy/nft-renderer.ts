@@ -46,12 +46,12 @@ export class NftRenderer implements Renderer {
     return this.#hasRules(this.#name, WITNESS);
   }
 
-  async isWhole(signal: AbortSignal): Promise<boolean> {
+  async isWhole(signal?: AbortSignal): Promise<boolean> {
     const wanted = new TableContents([]);
     for (const commands of this.#table.wholeCommands()) {
       wanted.add(commands);
       await turnOfOthers();
-      if (signal.aborted) return true;
+      if (signal?.aborted) return true;
     }
     return this.#holdsAll(this.#name, wanted, signal);
   }

@@ -46,18 +46,18 @@ export class ProxyTable {
   /** What would build all that was applied when it is asked for, from nothing: some Services at a time. */
   *wholeCommands(): Generator<readonly string[]> {
     const whole = new ProxyTable(this.#context);
-    const fronts = new Set<string>();
-    const isFirst = (front: Front) => fronts.size < fronts.add(keyOf(front)).size;
+    const taken = new Set<string>();
+    const takes = (front: Front) => !taken.has(keyOf(front)) && taken.add(keyOf(front));
     // The last first: of two that want one front the later has it.
     const services = [...this.#services].reverse();
-    for (let at = 0; at === 0 || at < services.length; at += AT_A_TIME) {
+    do {
       const some = services
-        .slice(at, at + AT_A_TIME)
-        .map(([key, wanted]) => [key, { ...wanted, fronts: wanted.fronts.toReversed().filter(isFirst) }] as const);
+        .splice(0, AT_A_TIME)
+        .map(([key, wanted]) => [key, { ...wanted, fronts: wanted.fronts.toReversed().filter(takes) }] as const);
       const { commands, applied } = whole.commandsFor(new Map(some));
       applied();
       yield commands;
-    }
+    } while (services.length > 0);
   }
 
   #change(known: ReadonlyMap<string, Wanted>, wanted: ReadonlyMap<string, Wanted | undefined>): Transaction {

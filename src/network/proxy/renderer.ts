@@ -17,7 +17,7 @@ export interface Renderer {
    * Whether all that was put is there, and nothing among it: a dear look, for parts that no witness tells of. Once the signal
    * aborts nobody waits for the answer.
    */
-  isWhole?(signal: AbortSignal): Promise<boolean>;
+  isWhole?(signal?: AbortSignal): Promise<boolean>;
   /** Takes everything out of the kernel that a renderer of this kind may have left there. */
   remove(): Promise<void>;
 }

@@ -1,0 +1,82 @@
+import { expect, test } from 'vitest';
+import { TableContents } from '#network/netfilter/table-contents.ts';
+import { type Wanted, wantedOf } from './fronts.ts';
+import { NftRenderer } from './nft-renderer.ts';
+
+const context = {
+  family: 'ipv4' as const,
+  podRanges: ['10.244.0.0/16'],
+  serviceRanges: ['10.96.0.0/16'],
+  ownAddresses: ['10.96.0.10'],
+};
+const SERVICES = 2_000;
+
+/** The outside address of every second is that of the Service before it: the later has it. */
+const serviceOf = (i: number): Wanted =>
+  wantedOf([
+    {
+      id: `default/web-${i}:http`,
+      protocol: 'tcp',
+      port: 80,
+      clusterIPs: [`10.96.${(i >> 8) + 1}.${i & 255}`],
+      externalIPs: [`192.0.${i >> 9}.${(i >> 1) & 255}`],
+      guardedIPs: [],
+      sourceRanges: [],
+      nodePort: undefined,
+      endpoints: [`10.244.${i >> 8}.${i & 255}`, `10.245.${i >> 8}.${i & 255}`]
+        .slice(i % 2)
+        .map((ip) => ({ ip, port: 8080, isLocal: i % 50 === 0 })),
+      localEndpoints: [],
+      readyLocalIPs: [],
+      isExternalLocal: false,
+      isInternalLocal: false,
+      affinitySeconds: i % 10 === 0 ? 60 : undefined,
+    },
+  ]);
+
+async function filled() {
+  const seen = { commands: [] as readonly string[], compared: [] as TableContents[] };
+  const renderer = new NftRenderer(context, {
+    nft: async (commands) => {
+      seen.commands = commands;
+    },
+    holdsAll: async (_, wanted) => {
+      seen.compared.push(wanted);
+      return true;
+    },
+  });
+  await renderer.put(new Map(Array.from({ length: SERVICES }, (_, i) => [`service default/web-${i}`, serviceOf(i)])));
+  return { renderer, seen };
+}
+
+test('a look at everything misses what a full sync writes, no more and no less', async () => {
+  const { renderer, seen } = await filled();
+  await renderer.isWhole();
+  const [compared] = seen.compared;
+  const written = new TableContents(seen.commands);
+  expect(compared?.elements).toEqual(written.elements);
+  expect(compared?.rules).toEqual(written.rules);
+  expect(written.elements.get('svc')?.size).toBe(SERVICES * 1.5);
+});
+
+test('others have their turn again and again while everything is looked at', async () => {
+  const { renderer } = await filled();
+  let [turns, isLooking] = [0, true];
+  const others = () => {
+    turns++;
+    if (isLooking) setImmediate(others);
+  };
+  setImmediate(others);
+  await renderer.isWhole();
+  isLooking = false;
+  expect(turns).toBeGreaterThanOrEqual(SERVICES / 100);
+});
+
+test('a look that nobody waits for any more ends with the turn', async () => {
+  const { renderer, seen } = await filled();
+  const overtaking = new AbortController();
+  const look = renderer.isWhole(overtaking.signal);
+  overtaking.abort();
+  expect(await look).toBe(true);
+  expect(seen.compared).toEqual([]);
+});
