@@ -150,10 +150,7 @@ export class IngressServer {
         if (this.#contextAt(port).port?.isTls === isTls && !this.#open.has(port))
           await this.#openPort(port, { isTls, at: port });
       })
-      .catch((error: unknown) => {
-        this.#open.delete(port); // the next change tries again
-        this.#options.onComplaint?.(`cannot listen on port ${port}: ${error}`);
-      });
+      .catch((error: unknown) => this.#options.onComplaint?.(`cannot listen on port ${port}: ${error}`));
   }
 
   async #openPort(port: number, { isTls, at }: { isTls: boolean; at: number }): Promise<number> {
@@ -168,7 +165,13 @@ export class IngressServer {
     });
     this.#open.set(port, servers);
     let opened = 0;
-    for (const host of this.#addresses) opened = await servers.open({ host, port: at });
+    try {
+      for (const host of this.#addresses) opened = await servers.open({ host, port: at });
+    } catch (error) {
+      void servers.drain(); // at others of the addresses it may be open
+      if (this.#open.get(port) === servers) this.#open.delete(port); // the next change tries again
+      throw error;
+    }
     return opened;
   }
 

@@ -158,16 +158,26 @@ export class IngressWorkers {
 
   #giveSocket(worker: ChildProcess, opened: ListeningAt): void {
     try {
+      if (!this.#isWanted(opened)) throw new Error('nobody is to listen there');
       send(worker, { opened }, this.#sockets.at(opened));
     } catch (error) {
       send(worker, { opened, refused: String(error) });
     }
   }
 
+  /** Who asks late would open what is closed already, and one that somebody has taken over would open anything. */
+  #isWanted({ host, port }: ListeningAt): boolean {
+    return this.#options.addresses.includes(host) && this.#isOpen(port);
+  }
+
+  /** Two are, whatever Gateways say: Ingresses have them. */
+  #isOpen(port: number): boolean {
+    return port === HTTP_PORT || port === HTTPS_PORT || this.#known.ports.has(port);
+  }
+
   #closeSoon(port: number): void {
-    if (port === HTTP_PORT || port === HTTPS_PORT) return; // Ingresses have them
     this.#options.clock.timer(CLOSE_PORT_AFTER_MS, () => {
-      if (!this.#known.ports.has(port)) this.#sockets.close(port);
+      if (!this.#isOpen(port)) this.#sockets.close(port);
     });
   }
 
