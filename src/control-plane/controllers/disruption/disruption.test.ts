@@ -242,3 +242,37 @@ test('a pod that was marked to go and stays is no longer marked after two minute
   ]);
   expect(marks()[0]?.reason).toBeUndefined();
 });
+
+test('who takes back such marks takes no step for a pod that has none, be it there or new; a mark that says no time counts', async () => {
+  await using cluster = await startCluster();
+  const mark = (name: string, condition: object) =>
+    cluster.patch(
+      Pod,
+      { name, namespace: 'default', subresource: 'status' },
+      {
+        status: {
+          conditions: [{ type: 'DisruptionTarget', status: 'True', reason: 'EvictionByEvictionAPI', ...condition }],
+        },
+      },
+    );
+  for (const name of ['plain', 'marked']) await cluster.create(Pod, pod(name, { nodeName: 'node1' }));
+  const lastTransitionTime = timestampOf(cluster.clock.now());
+  await mark('marked', { lastTransitionTime });
+  const running = startControllers({ controllers: [staleDisruptionTarget], ...cluster.services });
+  cluster.add(running);
+  await cluster.settles();
+  const steps = () => running.stats()[0]!.reconciled;
+  expect(steps()).toBe(1);
+  await cluster.create(Pod, pod('new', { nodeName: 'node1' }));
+  await cluster.settles();
+  expect(steps()).toBe(1);
+  await mark('new', {});
+  await cluster.settles();
+  await cluster.passes('121s');
+  const standing = cluster.list(Pod).map(({ metadata, status }) => [metadata.name, status?.conditions?.[0]?.status]);
+  expect(standing).toEqual([
+    ['marked', 'False'],
+    ['new', 'False'],
+    ['plain', undefined],
+  ]);
+});

@@ -20,8 +20,11 @@ const markOf = (pod: Pod) => {
 export const staleDisruptionTarget = defineController({
   name: 'disruption-controller',
   reconciles: Pod,
-  when: (now, before) =>
-    markOf(now) !== undefined && markOf(now)?.lastTransitionTime !== markOf(before)?.lastTransitionTime,
+  whenNew: (now) => markOf(now) !== undefined,
+  when(now, before) {
+    const [mark, former] = [markOf(now), markOf(before)];
+    return mark !== undefined && (!former || mark.lastTransitionTime !== former.lastTransitionTime);
+  },
   writes: { status: [Pod] },
 
   async reconcile(pod, { api, clock }) {
