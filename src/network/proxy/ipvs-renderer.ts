@@ -83,7 +83,11 @@ export class IpvsRenderer implements Renderer {
    * Whether rules, virtual servers and addresses are as they were put, and the node has the addresses it had then: its ports are
    * answered at each. Endpoints that left are let go of here, once their last connection has ended.
    */
-  async isInForce(): Promise<boolean> {
+  isInForce(): Promise<boolean> {
+    return this.#isAsApplied().catch(() => false); // why nobody can tell, the next `put` says
+  }
+
+  async #isAsApplied(): Promise<boolean> {
     const applied = this.#applied;
     if (!applied || !(await this.#hasRules(ipvsTableName(this.#context.family), IPVS_WITNESS))) return false;
     const { bound, node } = await this.#addresses();

@@ -135,11 +135,12 @@ export function elementCommands(family: IpFamily, now: Elements, wanted: Element
 
 /** What `of` has and `other` has not, or not so. */
 function differences(verb: 'add' | 'delete', table: string, of: Elements, other: Elements): string[] {
-  return [...of].flatMap(([set, elements]) => {
+  const commands: string[] = [];
+  for (const [set, elements] of of) {
     const others = other.get(set);
-    const texts = [...elements]
-      .filter(([key, value]) => others?.get(key) !== value)
-      .map(([key, value]) => (value ? `${key} : ${value}` : key));
-    return texts.length > 0 ? [`${verb} element ${table} ${set} { ${texts.join(', ')} }`] : [];
-  });
+    const texts: string[] = [];
+    for (const [key, value] of elements) if (others?.get(key) !== value) texts.push(value ? `${key} : ${value}` : key);
+    if (texts.length > 0) commands.push(`${verb} element ${table} ${set} { ${texts.join(', ')} }`);
+  }
+  return commands;
 }
