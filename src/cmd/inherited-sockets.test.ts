@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { ManualClock } from '#base/manual-clock.ts';
 import { type Channel, inheritedSockets } from './inherited-sockets.ts';
 
@@ -53,10 +53,37 @@ test('what nobody takes is closed: its clients would wait in vain', async () => 
   expect(sockets.take('left')).toBeUndefined();
 });
 
+test('a keeper that has much to do is waited for: nobody else can listen meanwhile', async () => {
+  const { channel } = keeping({}, false);
+  const clock = new ManualClock();
+  const http = socket();
+  const inherited = inheritedSockets(clock, channel);
+  const isHere = vi.fn();
+  void inherited.then(isHere);
+  clock.advance(9_000);
+  await new Promise(setImmediate);
+  expect(isHere).not.toHaveBeenCalled();
+  channel.emit('message', { socket: 'http' }, http);
+  channel.emit('message', { given: 1 });
+  expect((await inherited).take('http')).toBe(http);
+});
+
+test('what is given when nobody would take it any more is closed', async () => {
+  const { channel, told } = keeping({}, false);
+  const clock = new ManualClock();
+  const inherited = inheritedSockets(clock, channel);
+  clock.advance(10_000);
+  await inherited;
+  clock.advance(10_000);
+  const late = socket();
+  channel.emit('message', { socket: 'late' }, late);
+  expect([late.isOpen, told]).toEqual([false, [{ give: true }, { drop: 'late' }]]);
+});
+
 test('it starts without them when nobody answers, or nobody is there any more', async () => {
   const clock = new ManualClock();
   const unanswered = inheritedSockets(clock, keeping({ some: socket() }, false).channel);
-  clock.advance(2_000);
+  clock.advance(10_000);
   expect((await unanswered).take('some')).toBeUndefined();
 
   const { channel, told } = keeping({}, false);

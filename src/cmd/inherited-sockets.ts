@@ -3,8 +3,8 @@ import type { Clock } from '#base/clock.ts';
 import { keepsNothing, type SocketHandle, type SocketKeeper } from '#base/socket-keeper.ts';
 import type { SocketGift, SocketWish } from './supervisor/kept-sockets.ts';
 
-/** Without an answer by then it goes on as the first one. */
-const GIVEN_WITHIN_MS = 2_000;
+/** Without an answer by then it goes on as the first one. A keeper that is only late has the ports: nobody could listen before. */
+const GIVEN_WITHIN_MS = 10_000;
 /** What nobody has asked for by then nobody listens on any more: until then its clients wait. */
 const TAKEN_WITHIN_MS = 10_000;
 
@@ -24,6 +24,11 @@ export async function inheritedSockets(clock: Clock, channel: Channel = process 
     if (channel.connected) channel.send?.(wish, handle, undefined, () => undefined);
   };
   const given = new Map<string, SocketHandle>();
+  let mayBeTaken = true;
+  const leave = (name: string, handle: SocketHandle) => {
+    handle.close();
+    say({ drop: name });
+  };
   const all = new Promise<void>((resolve) => {
     const late = clock.timer(GIVEN_WITHIN_MS, resolve);
     const done = () => {
@@ -33,16 +38,15 @@ export async function inheritedSockets(clock: Clock, channel: Channel = process 
     channel.once('disconnect', done);
     channel.on('message', (gift, handle) => {
       if ('given' in gift) done();
-      else given.set(gift.socket, handle as SocketHandle);
+      else if (mayBeTaken) given.set(gift.socket, handle as SocketHandle);
+      else leave(gift.socket, handle as SocketHandle);
     });
   });
   say({ give: true });
   await all;
   clock.timer(TAKEN_WITHIN_MS, () => {
-    for (const [name, handle] of given) {
-      handle.close();
-      say({ drop: name });
-    }
+    mayBeTaken = false;
+    for (const [name, handle] of given) leave(name, handle);
     given.clear();
   });
   return {
