@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { complaintOfSchedule, readSchedule } from './cron-schedule.ts';
 
 test.each([
@@ -10,6 +10,7 @@ test.each([
   '@every 1h30m',
   '1,,2 * * * *',
   '+5 */+2 * * *',
+  '*-5 ?-1-2 * * *', // behind a star nobody reads
 ])('%j is a schedule', (schedule) => {
   expect(complaintOfSchedule(schedule)).toBeUndefined();
 });
@@ -23,6 +24,15 @@ test.each([
   ['a * * * *', 'failed to parse int from a: strconv.Atoi: parsing "a": invalid syntax'],
   ['1/2/3 * * * *', 'too many slashes: 1/2/3'],
   ['*/-5 * * * *', 'negative number (-5) not allowed: -5'],
+  ['70/x * * * *', 'failed to parse int from x: strconv.Atoi: parsing "x": invalid syntax'],
+  ['a-1-2 * * * *', 'failed to parse int from a: strconv.Atoi: parsing "a": invalid syntax'],
+  ['1-2-3/4/5 * * * *', 'too many hyphens: 1-2-3/4/5'],
+  ['-1/2/3 * * * *', 'failed to parse int from : strconv.Atoi: parsing "": invalid syntax'],
+  ['99999999999 * * * *', 'end of range (99999999999) above maximum (59): 99999999999'],
+  [
+    '*/99999999999999999999 * * * *',
+    'failed to parse int from 99999999999999999999: strconv.Atoi: parsing "99999999999999999999": value out of range',
+  ],
   ['@often', 'unrecognized descriptor: @often'],
 ])('%j is none: %s', (schedule, complaint) => {
   expect(complaintOfSchedule(schedule)).toBe(complaint);
@@ -69,4 +79,23 @@ test.each([
   ['10 2 * * *', '2026-10-03T15:00:00Z', '2026-10-04T15:10Z', 'Australia/Lord_Howe'],
 ])('%j after %s comes at %s in %s', (schedule, after, expected, zone) => {
   expect(nextOf(schedule, after, zone)).toBe(expected);
+});
+
+test('a field without any value leaves nothing to look for', () => {
+  const read = readSchedule(', , * * *', 'Europe/Berlin');
+  const asked: number[] = [];
+  const { formatToParts } = Intl.DateTimeFormat.prototype;
+  const spy = vi.spyOn(Intl.DateTimeFormat.prototype, 'formatToParts').mockImplementation(function (
+    this: Intl.DateTimeFormat,
+    ms,
+  ) {
+    asked.push(Number(ms));
+    return formatToParts.call(this, ms);
+  });
+  try {
+    expect('schedule' in read && read.schedule.next(0)).toBeUndefined();
+    expect(asked).toEqual([]);
+  } finally {
+    spy.mockRestore();
+  }
 });

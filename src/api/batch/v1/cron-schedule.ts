@@ -111,35 +111,43 @@ interface Part {
   isStar: boolean;
 }
 
+/** In robfig's order, so that of several complaints it is the same one. */
 function readPart(part: string, range: Range): Part | { complaint: string } {
   const no = (complaint: string) => ({ complaint });
   const [span = '', steps, ...more] = part.split('/');
-  if (more.length > 0) return no(`too many slashes: ${part}`);
   const [from = '', to, ...rest] = span.split('-');
-  if (rest.length > 0) return no(`too many hyphens: ${part}`);
   const isAny = from === '*' || from === '?';
   const low = isAny ? range.low : numberOf(from, range);
   if (low === undefined) return no(notANumber(from));
+  if (!isAny && rest.length > 0) return no(`too many hyphens: ${part}`);
   const last = isAny || (to === undefined && steps !== undefined) ? range.high : low;
   const high = to === undefined || isAny ? last : numberOf(to, range);
   if (high === undefined) return no(notANumber(to));
+  if (more.length > 0) return no(`too many slashes: ${part}`);
+  const step = steps === undefined ? 1 : integerOf(steps);
+  if (step === undefined) return no(notANumber(steps));
+  if (step < 0) return no(`negative number (${step}) not allowed: ${steps}`);
   if (low < range.low) return no(`beginning of range (${low}) below minimum (${range.low}): ${part}`);
   if (high > range.high) return no(`end of range (${high}) above maximum (${range.high}): ${part}`);
   if (low > high) return no(`beginning of range (${low}) beyond end of range (${high}): ${part}`);
-  if (steps !== undefined && !/^[+-]?\d+$/.test(steps)) return no(notANumber(steps));
-  if (Number(steps ?? 1) < 0) return no(`negative number (${Number(steps)}) not allowed: ${steps}`);
-  const step = Number(steps ?? 1);
   if (step === 0) return no(`step of range should be a positive number: ${part}`);
   return { low, high, step, isStar: isAny && step === 1 };
 }
 
-const notANumber = (text: string | undefined): string =>
-  `failed to parse int from ${text}: strconv.Atoi: parsing ${JSON.stringify(text)}: invalid syntax`;
+const INTEGER = /^[+-]?\d+$/;
+
+function notANumber(text = ''): string {
+  const why = INTEGER.test(text) ? 'value out of range' : 'invalid syntax';
+  return `failed to parse int from ${text}: strconv.Atoi: parsing ${JSON.stringify(text)}: ${why}`;
+}
 
 function numberOf(text: string, { names }: Range): number | undefined {
   const named = text === '' ? -1 : (names?.indexOf(text.toLowerCase()) ?? -1);
-  if (named >= 0) return named;
-  return /^\+?\d{1,9}$/.test(text) ? Number(text) : undefined;
+  return named >= 0 ? named : integerOf(text);
+}
+
+function integerOf(text: string): number | undefined {
+  return INTEGER.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : undefined;
 }
 
 /** Counts in whole seconds from the second that it is asked in. */
@@ -170,6 +178,7 @@ class CalendarSchedule implements CronSchedule {
 
   /** Goes forward in real time, by days, hours and minutes: a time that the clocks leap over does not come. */
   next(afterMs: number): number | undefined {
+    if ([this.#minutes, this.#hours, this.#months].some(({ values }) => values.size === 0)) return undefined;
     let ms = Math.floor(afterMs / MINUTE_MS) * MINUTE_MS + MINUTE_MS;
     for (const endMs = ms + HORIZON_MS; ms < endMs; ) {
       const local = this.#local(ms);
