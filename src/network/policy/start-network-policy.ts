@@ -69,8 +69,8 @@ class FamilyPolicy {
     const name = policyTableName(context.family);
     const isInForce = async () => !this.#state.plan().isEnforced || (options.hasRules ?? hasRules)(name, WITNESS);
     const forget = () => this.#table.forget();
-    const isWhole = async () =>
-      !this.#state.plan().isEnforced || (options.holdsAll ?? holdsAll)(name, this.#wanted(context));
+    const isWhole = async (overtaken: AbortSignal) =>
+      !this.#state.plan().isEnforced || (options.holdsAll ?? holdsAll)(name, this.#wanted(context), overtaken);
     this.#loop = new ApplyLoop({ clock, log, signal, apply: () => this.#apply(), forget, isInForce, isWhole });
     options.ruleWatch?.onRemoval([`${name} ${WITNESS}`], () => this.#loop.look());
     this.ready = this.#loop.ready;
