@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { deferred } from '#base/deferred.ts';
 import { Compacted, type EventBatch, type Revision, type StoreEvent } from './storage.ts';
 import { WatchHub } from './watch-hub.ts';
 
@@ -95,6 +96,24 @@ test('who throws is the end of its own following, and of nothing else', async ()
   hub.notify({ events: [event(7)], revision: 7 });
   expect(heard).toEqual([6, 7]);
   await expect(failing.ended).rejects.toBe(bug);
+});
+
+test('who follows is told of nothing before it has begun, and of nothing after it has stopped', async () => {
+  const read = deferred<StoreEvent[]>();
+  const hub = new WatchHub(() => read.promise, 5);
+  const { signal } = new AbortController();
+  const heard: Revision[] = [];
+  const fromNow = hub.watch({ prefix: '/a/', signal }).follow!(({ revision }) => heard.push(revision));
+  expect(heard).toEqual([]);
+  hub.notify({ events: [event(6)], revision: 6 });
+  expect(heard).toEqual([6]);
+  const fromBefore = hub.watch({ prefix: '/a/', after: 3, signal }).follow!(({ revision }) => heard.push(revision));
+  fromBefore.stop();
+  read.resolve([event(4)]);
+  await fromBefore.ended;
+  fromNow.stop();
+  await fromNow.ended;
+  expect(heard).toEqual([6]);
 });
 
 /** By all ways to watch, begun anywhere, over keys below one another and beside. */

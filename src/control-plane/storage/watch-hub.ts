@@ -10,6 +10,9 @@ import type { EventBatch, Revision, StoreEvent } from './storage.ts';
 const MAX_WAITING = 50_000;
 const MAX_AHEAD = 10_000; // a client's revision from some other store must not wake its watchers for ever
 
+/** Not queueMicrotask, which in Node makes a record of an asynchronous resource each time. */
+const NOW = Promise.resolve();
+
 /** Events under `prefix` above `after` and up to `upTo`. Throws Compacted. */
 export type ReadHistory = (
   prefix: string,
@@ -143,7 +146,8 @@ export class WatchHub {
     const followed = async () => {
       try {
         while (!watcher.ended) {
-          if (watcher.behind) take(await this.#catchUp(watcher));
+          const missed = watcher.behind && (await this.#catchUp(watcher));
+          if (missed && !watcher.ended) take(missed);
           await watcher.handTo(take);
         }
       } finally {
@@ -262,8 +266,8 @@ class Watcher {
   }
 
   /**
-   * In place of asking: `take` is given what there is, and what comes when it comes. Resolves when this has ended or the history
-   * has to be read, rejects with what `take` throws.
+   * In place of asking: `take` is given what there is, after this has returned, and what comes when it comes. Resolves when this
+   * has ended or the history has to be read, rejects with what `take` throws.
    */
   handTo(take: (batch: EventBatch) => void): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -277,7 +281,7 @@ class Watcher {
         }
         this.#wake = undefined;
       };
-      this.wakeUp();
+      void NOW.then(() => this.wakeUp());
     });
   }
 
