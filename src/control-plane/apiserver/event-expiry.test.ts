@@ -9,11 +9,12 @@ async function withEvents(names: readonly string[]) {
   return cluster;
 }
 
-const create = ({ client }: TestCluster, name: string) =>
-  client.create(Event, {
-    metadata: { name, namespace: 'default' },
-    involvedObject: { kind: 'Pod', namespace: 'default', name: 'p' },
-  });
+const said = (name: string) => ({
+  metadata: { name, namespace: 'default' },
+  involvedObject: { kind: 'Pod', namespace: 'default', name: 'p' },
+});
+
+const create = ({ client }: TestCluster, name: string) => client.create(Event, said(name));
 
 const namesIn = async ({ client }: TestCluster): Promise<string[]> =>
   (await client.list(Event)).items.map(({ metadata }) => metadata.name);
@@ -45,5 +46,25 @@ test('one that happens again has another hour, though it was about to go', async
   await cluster.clock.advance('57m');
   expect(await namesIn(cluster)).toEqual(['again']);
   await cluster.clock.advance('3m');
+  expect(await namesIn(cluster)).toEqual([]);
+});
+
+test('one that is changed has another hour, though it does not say that it happened again', async () => {
+  const cluster = await withEvents(['changed', 'other']);
+  await cluster.clock.advance('59m');
+  const patch = { metadata: { labels: { a: 'b' } } };
+  await cluster.client.patch(Event, { namespace: 'default', name: 'changed' }, { type: 'merge', patch });
+  await cluster.clock.advance('59m');
+  expect(await namesIn(cluster)).toEqual(['changed']);
+  await cluster.clock.advance('12m');
+  expect(await namesIn(cluster)).toEqual([]);
+});
+
+test('one that says to have happened in the future goes as well', async () => {
+  const cluster = await withEvents([]);
+  await cluster.client.create(Event, { ...said('future'), lastTimestamp: '2999-01-01T00:00:00Z' });
+  await cluster.clock.advance('59m');
+  expect(await namesIn(cluster)).toEqual(['future']);
+  await cluster.clock.advance('12m');
   expect(await namesIn(cluster)).toEqual([]);
 });
