@@ -1,6 +1,6 @@
 /** The processes are given what they need, and nothing else: they are nobody, and meet what comes in. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -24,6 +24,14 @@ process.on('message', ({ opened, refused }, handle) => {
 });
 process.send({ hears: true });
 for (const open of wanted) process.send({ open });
+`;
+
+/** Gives away what it listens on, tells the port, and ends. */
+const GIVES = `
+import { createServer } from 'node:net';
+const server = createServer().listen(0, '127.0.0.1', () => {
+  process.send({ complaint: String(server.address().port) }, server._handle, {}, () => process.exit(1));
+});
 `;
 
 const freePort = (): Promise<number> =>
@@ -70,3 +78,29 @@ test('a process is given no socket where nobody is to listen', async () => {
     [wanted[2], true],
   ]);
 });
+
+test('what a process gives is not kept open: nobody has asked for it', async () => {
+  const program = join(folder, 'gives.mjs');
+  await writeFile(program, GIVES);
+  const [told, ended] = [deferred<number>(), deferred()];
+  const ending = new AbortController();
+  const log = {
+    warn: (_: string, fields?: object) => told.resolve(Number((fields as { reason: string }).reason)),
+    error: () => ended.resolve(),
+  };
+  const options = { program: [program], count: 1, addresses: [], clock: new ManualClock(), signal: ending.signal };
+  new IngressWorkers({ ...options, log: { ...silentLog, ...log } });
+  const port = await told.promise;
+  await ended.promise;
+  ending.abort();
+  expect(await answerAt(port)).toBe('ECONNREFUSED');
+});
+
+const answerAt = (port: number): Promise<string> =>
+  new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.destroy();
+      resolve('open');
+    });
+    socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''));
+  });

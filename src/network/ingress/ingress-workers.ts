@@ -115,7 +115,10 @@ export class IngressWorkers {
       return;
     }
     this.#running.add(worker);
-    worker.on('message', (report: Report) => this.#heard(worker, report));
+    worker.on('message', (report: Report, given?: Given) => {
+      close(given);
+      this.#heard(worker, report);
+    });
     worker.on('error', (error) => {
       if (worker.pid) return log.error('a process of the Ingress has failed', { error: String(error) });
       this.#running.delete(worker);
@@ -196,6 +199,15 @@ export class IngressWorkers {
   #end(): void {
     for (const worker of this.#running) worker.kill('SIGTERM');
   }
+}
+
+type Given = { destroy(): void } | { close(): void };
+
+/** Nobody asks these processes for sockets: one that somebody has taken over would use up this one's files. */
+function close(given: Given | undefined): void {
+  if (!given) return;
+  if ('destroy' in given) given.destroy();
+  else given.close();
 }
 
 /** One that is just ending hears nothing: its successor is told everything. */
