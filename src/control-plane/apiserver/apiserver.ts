@@ -234,7 +234,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       await installation.start();
       await aggregation.start();
       await ensureBootstrapConfig(client);
-      keepBootstrapConfig({ client, clock, log, signal: stop.signal });
+      keepBootstrapConfig({ client, informers, clock, log, signal: stop.signal });
       const cidrs = options.serviceRanges.clusterIps;
       await ensureDefaultServiceCidr(client, cidrs, clock);
       keepDefaultServiceCidr({ client, live: loopback.live, cidrs, clock, log, signal: stop.signal });

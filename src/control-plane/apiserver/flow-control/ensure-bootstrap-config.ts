@@ -11,6 +11,7 @@ import { hasReason } from '#api/machinery/status.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { Client, Draft } from '#client/client.ts';
+import type { Informers } from '#client/informer.ts';
 import {
   AUTO_UPDATE,
   MANDATORY_FLOWS,
@@ -23,31 +24,47 @@ const EVERY_MS = 60_000;
 
 type Configured = KubeObject & { spec: object };
 
+const KINDS = [PriorityLevelConfiguration, FlowSchema] as unknown as readonly [Kind<Configured>, Kind<Configured>];
+
 interface Wanted {
   mandatory: readonly Configured[];
   suggested: readonly Configured[];
 }
 
+/** What there is of a kind. */
+type There = (kind: Kind<Configured>) => Promise<readonly Configured[]> | readonly Configured[];
+
 /** Levels first: a schema that leads nowhere is not used. */
-export async function ensureBootstrapConfig(client: Client, known: Known = new Map()): Promise<void> {
+export async function ensureBootstrapConfig(client: Client, there: There = listedBy(client)): Promise<void> {
   const levels = { mandatory: MANDATORY_LEVELS, suggested: SUGGESTED_LEVELS } as unknown as Wanted;
   const flows = { mandatory: MANDATORY_FLOWS, suggested: SUGGESTED_FLOWS } as unknown as Wanted;
-  await ensureAll(client, PriorityLevelConfiguration as unknown as Kind<Configured>, { known, ...levels });
-  await ensureAll(client, FlowSchema as unknown as Kind<Configured>, { known, ...flows });
+  const [levelKind, flowKind] = KINDS;
+  await ensureAll(client, levelKind, { items: await there(levelKind), ...levels });
+  await ensureAll(client, flowKind, { items: await there(flowKind), ...flows });
 }
 
-/** By kind: the versions of all objects that were found to be right. */
-type Known = Map<Kind<Configured>, string>;
+const listedBy =
+  (client: Client): There =>
+  async (kind) =>
+    (await client.list(kind)).items;
 
-/** Again every minute until the signal aborts. */
-export function keepBootstrapConfig(options: { client: Client; clock: Clock; log: Log; signal: AbortSignal }): void {
-  const { client, clock, log, signal } = options;
-  const known: Known = new Map();
+export interface KeepOptions {
+  client: Client;
+  informers: Informers;
+  clock: Clock;
+  log: Log;
+  signal: AbortSignal;
+}
+
+/** Again every minute until the signal aborts. What is as it should be costs no request: flow control follows it anyway. */
+export function keepBootstrapConfig({ client, informers, clock, log, signal }: KeepOptions): void {
+  const followed = new Map(KINDS.map((kind) => [kind, informers.for(kind)]));
   const look = () => {
-    ensureBootstrapConfig(client, known).catch((error: unknown) => {
+    timer = clock.timer(EVERY_MS, look);
+    if ([...followed.values()].some(({ hasSynced }) => !hasSynced)) return; // nobody knows what is there
+    ensureBootstrapConfig(client, (kind) => followed.get(kind)?.list() ?? []).catch((error: unknown) => {
       if (!signal.aborted) log.warn('the objects of priority and fairness could not be kept', { error: String(error) });
     });
-    timer = clock.timer(EVERY_MS, look);
   };
   let timer = clock.timer(EVERY_MS, look);
   signal.addEventListener('abort', () => timer.cancel(), { once: true });
@@ -57,11 +74,8 @@ export function keepBootstrapConfig(options: { client: Client; clock: Clock; log
 async function ensureAll(
   client: Client,
   kind: Kind<Configured>,
-  { mandatory, suggested, known }: Wanted & { known: Known },
+  { mandatory, suggested, items }: Wanted & { items: readonly Configured[] },
 ): Promise<void> {
-  const { items } = await client.list(kind);
-  const versions = items.map(({ metadata }) => metadata.resourceVersion).join(' ');
-  if (items.length > 0 && known.get(kind) === versions) return; // as they were found to be right
   const stored = new Map(items.map((item) => [item.metadata.name, item]));
   const isNew = items.length === 0 || mandatory.every(({ metadata }) => !stored.has(metadata.name));
   const keep = (wanted: Configured, isMandatory: boolean) => {
@@ -77,7 +91,6 @@ async function ensureAll(
       .filter((item) => isAbandoned(item, [...mandatory, ...suggested]))
       .map((item) => remove(client, kind, item)),
   ]);
-  known.set(kind, versions);
 }
 
 /** As it must be; of the exempt level its shares are the user's, unless they asked for updates. */
