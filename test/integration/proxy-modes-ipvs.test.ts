@@ -135,6 +135,21 @@ describe.skipIf(!canIpvs).each(['ipv4', 'ipv6'] as const)('ipvs, by its own ways
     expect(await once('client', externalIP, 80)).toMatch(/^pod[12] /);
   });
 
+  test('what the kernel refuses keeps nothing else from being led to', async () => {
+    const [groups, shortest] =
+      family === 'ipv4' ? [['239.1.1.1', '172.31.9.255'], '240.0.0.1'] : [['ff05::1'], '::102:304'];
+    const all = only(...groups.map((ip) => ({ ip, port: 8080, isLocal: false })), first);
+    batch('node', `address add 172.31.9.77/24 dev uplink`);
+    for (const externalIPs of [groups, [shortest]]) {
+      renderer.forget();
+      await put({ externalIPs, ...all });
+      expect(namesIn(await ask('client', node, 30_080, 4))).toEqual(['pod1']);
+      expect(namesIn(await ask('pod2', clusterIP, 80, 4))).toEqual(['pod1']);
+      expect(await renderer.isInForce()).toBe(true);
+    }
+    batch('node', `address delete 172.31.9.77/24 dev uplink`);
+  });
+
   test('an element that somebody takes out of a set is missed', async () => {
     const guarded = { guardedIPs: [externalIP], sourceRanges: [ADDRESSES[family].pod] };
     await put({ externalIPs: [externalIP], ...guarded, isExternalLocal: true, localEndpoints: [] });
