@@ -49,7 +49,7 @@ export async function runInGuest(what: InGuest): Promise<GuestOutcome> {
       directory,
       kernel,
       modules: ['virtio_pci', 'virtiofs', 'overlay', 'virtio_console'],
-      lines: SEE_THE_HOST,
+      lines: seeTheHost(what),
       files: { 'first-process': firstProcess(what, kernel) },
     });
     const socket = join(directory, 'files');
@@ -96,12 +96,15 @@ const devicesOf = (directory: string, { socket, memoryMb }: { socket: string; me
   ]),
 ];
 
-const SEE_THE_HOST = [
-  'mkdir /host /written',
+/** `folder` is where it is on the host, also where that is below a folder that the guest has of its own. */
+const seeTheHost = ({ folder }: InGuest): string[] => [
+  'mkdir /host /written /folder',
   'mount -t virtiofs -o ro host /host || { echo guest: no files; reboot -f; }',
   'mount -t tmpfs tmpfs /written; mkdir /written/files /written/work',
   'mount -t overlay -o lowerdir=/host,upperdir=/written/files,workdir=/written/work overlay /disk || reboot -f',
-  'for folder in run tmp; do mount -t tmpfs tmpfs /disk/$folder; done',
+  `mount --bind '/disk${folder}' /folder || reboot -f`,
+  'for own in run tmp; do mount -t tmpfs tmpfs /disk/$own; done',
+  `mkdir -p '/disk${folder}'; mount --move /folder '/disk${folder}' || reboot -f`,
   'cp /first-process /disk/run/first-process',
   'mount --move /dev /disk/dev; umount /sys /proc',
   'exec switch_root /disk /run/first-process',
@@ -117,7 +120,7 @@ port() { for each in /sys/class/virtio-ports/*; do [ "$(cat $each/name)" = $1 ] 
 cat > /run/command <<'END-OF-COMMAND'
 ${command}
 END-OF-COMMAND
-cd ${folder}
+cd '${folder}'
 sh /run/command > $(port output) 2>&1
 echo $? > $(port code)
 reboot -f
