@@ -2,16 +2,7 @@ import { EventEmitter } from 'node:events';
 import { expect, test, vi } from 'vitest';
 import { ManualClock } from '#base/manual-clock.ts';
 import { type Channel, inheritedSockets } from './inherited-sockets.ts';
-
-const socket = () => {
-  const handle = {
-    isOpen: true,
-    close() {
-      handle.isOpen = false;
-    },
-  };
-  return handle;
-};
+import { fakeSocket as socket } from './supervisor/fake-socket.ts';
 
 /** To one that keeps these; what it is told is in `told`. */
 function keeping(kept: Record<string, unknown>, answers = true) {

@@ -17,7 +17,8 @@ export interface Lab {
   close(): void;
 }
 
-const has = (command: string): boolean => {
+/** Whether this machine has the program. */
+export const has = (command: string): boolean => {
   try {
     execFileSync('sh', ['-c', 'command -v "$0"', command], { stdio: 'ignore' });
     return true;

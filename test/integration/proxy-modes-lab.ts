@@ -18,16 +18,8 @@ import { NftRenderer } from '#network/proxy/nft-renderer.ts';
 import type { Renderer } from '#network/proxy/renderer.ts';
 import type { TableContext } from '#network/proxy/ruleset.ts';
 import type { ServicePort } from '#network/proxy/service-port.ts';
-import { canHaveLab } from './network-lab.ts';
+import { canHaveLab, has } from './network-lab.ts';
 
-const has = (command: string): boolean => {
-  try {
-    execFileSync('sh', ['-c', 'command -v "$0"', command], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-};
 const canHave = canHaveLab();
 export const hasIptables = canHave && has('iptables-restore') && has('ip6tables-restore');
 if (process.env['CI'] === 'true' && !hasIptables) throw new Error('needs iptables');

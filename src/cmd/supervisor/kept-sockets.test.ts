@@ -2,17 +2,8 @@ import type { ChildProcess } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import { expect, test } from 'vitest';
 import { silentLog } from '#base/log.ts';
+import { fakeSocket as socket } from './fake-socket.ts';
 import { KeptSockets } from './kept-sockets.ts';
-
-const socket = () => {
-  const handle = {
-    isOpen: true,
-    close() {
-      handle.isOpen = false;
-    },
-  };
-  return handle;
-};
 
 function child() {
   const got: unknown[] = [];
