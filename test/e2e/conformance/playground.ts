@@ -139,7 +139,7 @@ export class Playground {
   /** What a shell in the pod says. */
   async exec(name: string, script: string, containerName?: string): Promise<string> {
     const { code, stdout, stderr } = await this.tryExec(name, script, containerName);
-    if (code !== 0) throw new Error(`"${script}" in ${name} ended with ${code}: ${stderr}${stdout}`);
+    if (code !== 0) throw new Error(`ended with ${code} in ${name}: ${stderr}${stdout}\n"${script}"`);
     return stdout.trimEnd();
   }
 }
