@@ -91,13 +91,19 @@ export interface Room {
  */
 export type MadeRoom = Room | { message: string; isLast?: true; isAlone?: true; keepsPlace?: true } | undefined;
 
+/** Whether `preBind` will have anything to do, else it is not asked; and whether that may be beside its neighbours that allow it too. */
+export interface PreFlight {
+  hasWork: boolean;
+  allowParallel?: boolean;
+}
+
 /** What a plugin has between the decision and the binding: here it may wait, and write. */
 export interface BindingServices {
   client: Client;
   clock: Clock;
   /** Of a kind that the plugin named in `reads`; as the API has it. */
   cached<T extends KubeObject>(kind: Kind<T>): Informer<T>;
-  /** Aborts when there is nothing to bind any more. */
+  /** Aborts when there is nothing to bind any more, with the reason. */
   signal: AbortSignal;
   /** Waits for what others do: until then the scheduler has nothing to do with this pod. */
   whileOthers<T>(act: Promise<T>): Promise<T>;
@@ -159,8 +165,8 @@ export interface PluginSpec<State> {
    * over, when the pod is gone, or when it is preempted.
    */
   permit?(pod: Pod, nodeName: string, state: State, signal: AbortSignal): Verdict | Promise<Verdict>;
-  /** Whether `preBind` will have anything to do, else it is not asked; without it, it will. Where one has, the pod's nominatedNodeName says where to. */
-  preBindPreFlight?(pod: Pod, nodeName: string, state: State): boolean;
+  /** Without it, `preBind` has something to do. Where one has, the pod's nominatedNodeName says where to. */
+  preBindPreFlight?(pod: Pod, nodeName: string, state: State): PreFlight;
   /** Throws PluginFailed, and what the server said. */
   preBind?(pod: Pod, nodeName: string, services: BindingServices, state: State): Promise<Verdict>;
   /** The first that does not skip binds. Throws what the server said. */

@@ -5,7 +5,7 @@ import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { conditionOf } from '#api/core/v1/pod-conditions.ts';
 import { node, pod, podAsking, startCluster, type TestCluster } from '#testing/cluster.ts';
-import { definePlugin, fits, type Plugin, unschedulable } from './define-plugin.ts';
+import { definePlugin, fits, type Plugin, PluginFailed, type PreFlight, unschedulable } from './define-plugin.ts';
 import { defaultProfile } from './profile.ts';
 import { startScheduler } from './start-scheduler.ts';
 
@@ -38,7 +38,7 @@ function spy(name: string, calls: string[], only: Partial<Plugin> = {}): Plugin 
     reserve: says('reserve', fits),
     unreserve: says('unreserve', undefined),
     permit: says('permit', fits),
-    preBindPreFlight: says('preBindPreFlight', true),
+    preBindPreFlight: says('preBindPreFlight', { hasWork: true }),
     preBind: async () => says('preBind', fits)(),
     postBind: says('postBind', undefined),
     ...only,
@@ -75,7 +75,7 @@ test('a pod that is placed goes through every point in turn, and each point thro
 
 test('who has nothing to do before the binding is not asked to do it', async () => {
   const calls: string[] = [];
-  const idle = spy('A', calls, { preBindPreFlight: () => false });
+  const idle = spy('A', calls, { preBindPreFlight: () => ({ hasWork: false }) });
   await using cluster = await startCluster({
     scheduler: [{ ...usual, plugins: [...usual.plugins, idle, spy('B', calls)] }],
   });
@@ -84,6 +84,66 @@ test('who has nothing to do before the binding is not asked to do it', async () 
   await cluster.settles();
   expect(placeOf(cluster, 'web')).toBe('node1');
   expect(calls.filter((call) => call.endsWith(' preBind'))).toEqual(['B preBind']);
+});
+
+/** What they do before the binding takes until the next turn of the event loop. */
+function working(name: string, calls: string[], flight: PreFlight): Plugin {
+  const preBind = async () => {
+    calls.push(`${name} begins`);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    calls.push(`${name} ends`);
+    return fits;
+  };
+  return definePlugin({ name, preBindPreFlight: () => flight, preBind });
+}
+const beside = { hasWork: true, allowParallel: true };
+
+async function placedWith(...plugins: Plugin[]): Promise<TestCluster> {
+  const cluster = await startCluster({ scheduler: [{ ...usual, plugins: [...usual.plugins, ...plugins] }] });
+  await addNodes(cluster, 'node1');
+  await cluster.create(Pod, pod('web'));
+  await cluster.settles();
+  return cluster;
+}
+
+test.each<[string, PreFlight, string[]]>([
+  ['allows it too', beside, ['A begins', 'B begins', 'C begins', 'A ends', 'B ends', 'C ends']],
+  ['has nothing to do', { ...beside, hasWork: false }, ['A begins', 'C begins', 'A ends', 'C ends']],
+  ['works alone', { hasWork: true }, ['A begins', 'A ends', 'B begins', 'B ends', 'C begins', 'C ends']],
+  ['would work alone, but has nothing to do', { hasWork: false }, ['A begins', 'A ends', 'C begins', 'C ends']],
+])('who allows it works beside its neighbours before the binding; the one between %s', async (_, between, order) => {
+  const calls: string[] = [];
+  await using cluster = await placedWith(
+    working('A', calls, beside),
+    working('B', calls, between),
+    working('C', calls, beside),
+  );
+  expect(calls).toEqual(order);
+  expect(placeOf(cluster, 'web')).toBe('node1');
+});
+
+test('where one of those that work beside each other fails the others are told, waited for, and its words are said', async () => {
+  const calls: string[] = [];
+  const slow = spy('A', calls, {
+    preBindPreFlight: () => beside,
+    preBind: (_, __, { signal }) =>
+      new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => {
+          calls.push(`A ${(signal.reason as Error).message}`);
+          reject(new PluginFailed('stopped'));
+        });
+      }),
+  });
+  const failing = spy('B', calls, {
+    preBindPreFlight: () => beside,
+    preBind: () => Promise.reject(new PluginFailed('no disk')),
+  });
+  await using cluster = await placedWith(slow, failing, working('C', calls, { hasWork: true }));
+  expect(conditionOf(cluster.get(Pod, 'default/web')!, 'PodScheduled')).toMatchObject({
+    reason: 'SchedulerError',
+    message: 'running PreBind plugin "B": no disk',
+  });
+  expect(calls.slice(-3)).toEqual(['A some other PreBind operation failed', 'B unreserve', 'A unreserve']);
 });
 
 test('where one does not agree the others undo what they reserved, the last first, and nothing later is asked', async () => {

@@ -7,7 +7,7 @@ import { PriorityClass } from '#api/scheduling/v1/priority-class.ts';
 import type { TestCluster } from '#testing/cluster.ts';
 import { node, pod, podAsking, startCluster } from '#testing/cluster.ts';
 import type { Plugin, PluginSpec } from './define-plugin.ts';
-import { definePlugin, fits, unschedulable } from './define-plugin.ts';
+import { definePlugin, fits, PluginFailed, unschedulable } from './define-plugin.ts';
 import { defaultProfile, type Profile } from './profile.ts';
 import { startScheduler } from './start-scheduler.ts';
 
@@ -71,6 +71,44 @@ describe('a plugin may hold a pod back before it is bound', () => {
     expect(whyNot(cluster)).toBeUndefined();
     await cluster.passes(2_000);
     expect(whyNot(cluster)).toBe('0/1 nodes are available: 1 rejected due to timeout after waiting 15m0s.');
+  });
+
+  test.each([
+    {
+      how: 'listens',
+      why: 'running PreBind plugin "Own": preempted by DefaultPreemption',
+      preBind: (signal: AbortSignal) =>
+        new Promise<typeof fits>((_, reject) => {
+          signal.addEventListener('abort', () => reject(new PluginFailed((signal.reason as Error).message)));
+        }),
+    },
+    {
+      how: 'does not listen',
+      why: 'preempted by DefaultPreemption',
+      preBind: (signal: AbortSignal) =>
+        new Promise<typeof fits>((resolve) => {
+          signal.addEventListener('abort', () => resolve(fits));
+        }),
+    },
+  ])('so does one that is prepared, also where its plugin $how', async ({ why, preBind }) => {
+    await using cluster = await clusterWith({
+      preBindPreFlight: ({ metadata }) => ({ hasWork: metadata.name === 'web' }),
+      preBind: (_, __, { signal, whileOthers }) => whileOthers(preBind(signal)),
+    });
+    await cluster.patch(Node, { name: 'node1', subresource: 'status' }, { status: { allocatable: { cpu: '1' } } });
+    await cluster.create(PriorityClass, { metadata: { name: 'high' }, value: 100 });
+    await cluster.create(Pod, podAsking('web', { cpu: '1' }));
+    await cluster.settles();
+    const urgent = await cluster.create(Pod, podAsking('urgent', { cpu: '1' }, { priorityClassName: 'high' }));
+    await cluster.passes(1_000);
+    expect(cluster.get(Pod, 'default/urgent')?.spec.nodeName).toBe('node1');
+    expect(stored(cluster)?.metadata.deletionTimestamp).toBeUndefined();
+    const ofWeb = cluster.list(Event).filter(({ involvedObject }) => involvedObject.name === 'web');
+    const texts = ofWeb.map(({ reason, message }) => `${reason}: ${message}`);
+    expect(texts).toContain(`FailedScheduling: ${why}`);
+    expect(texts).toContain(
+      `Preempted: Preempted by pod ${urgent.metadata.uid} on node node1 (in kube-scheduler memory).`,
+    );
   });
 
   test('a pod that only waits gives way to one of higher priority without being deleted, and an event says so', async () => {
@@ -140,14 +178,14 @@ describe('before binding', () => {
       patches.push(of.metadata.name);
       return fits;
     };
-    await using busy = await clusterWith({ preBindPreFlight: () => true, preBind });
+    await using busy = await clusterWith({ preBindPreFlight: () => ({ hasWork: true }), preBind });
     await busy.create(Pod, pod('web'));
     await busy.settles();
     expect(patches).toEqual(['web']);
     expect(stored(busy)?.spec.nodeName).toBe('node1');
 
     const nominating = { verb: 'patch', resource: 'pods/status' };
-    await using idle = await clusterWith({ preBindPreFlight: () => false, preBind });
+    await using idle = await clusterWith({ preBindPreFlight: () => ({ hasWork: false }), preBind });
     const fault = idle.faults.fail(nominating);
     await idle.create(Pod, pod('web'));
     await idle.settles();

@@ -11,22 +11,11 @@ import { Unreachable } from '#client/transport.ts';
 import type { Extender } from './define-extender.ts';
 import type { BindingServices, Plugin } from './define-plugin.ts';
 import { PluginFailed } from './define-plugin.ts';
+import { agree } from './not-placed.ts';
 import { pointsOf } from './points.ts';
+import { type Placement, preBind, stepsBefore } from './pre-binding.ts';
 import type { States } from './trial.ts';
-import { type Refused, unschedulable, type Verdict } from './verdict.ts';
-
-/** A plugin did not agree after all. */
-export class NotPlaced extends Error {
-  readonly code = 'NotPlaced';
-  readonly refusedBy: readonly Plugin[];
-  readonly verdict: Refused;
-
-  constructor(plugin: Plugin, verdict: Refused) {
-    super(verdict.reasons.join(', '));
-    this.refusedBy = [plugin];
-    this.verdict = verdict;
-  }
-}
+import { unschedulable, type Verdict } from './verdict.ts';
 
 export interface PlacingServices {
   client: Client;
@@ -49,7 +38,8 @@ export class Placing implements BindingServices {
   /** Made when somebody wants to know: most pods are bound at once. */
   #ending: AbortController | undefined;
   #ended: Error | undefined;
-  #isWaiting = false;
+  #stage: 'waits for a permission' | 'is prepared' | undefined;
+  #hasGivenWay = false;
 
   constructor(
     pod: Pod,
@@ -82,9 +72,12 @@ export class Placing implements BindingServices {
   readonly cached = <T extends KubeObject>(kind: Kind<T>): Informer<T> => this.#services.informers.for(kind);
   readonly whileOthers = <T>(act: Promise<T>): Promise<T> => this.#services.whileOthers(act);
 
-  /** For a permission: nothing has been written yet. */
-  get isWaiting(): boolean {
-    return this.#isWaiting;
+  /** Another pod gets its place, as this plugin has found. Says whether that was in time: what is being bound must be deleted. */
+  giveWay(plugin: string): boolean {
+    if (this.#stage === undefined) return false;
+    this.#hasGivenWay = true;
+    this.end(this.#stage === 'is prepared' ? `preempted by ${plugin}` : 'preempted');
+    return true;
   }
 
   /** The pod is gone, or has to give way: whoever waits for it gives up. */
@@ -95,16 +88,16 @@ export class Placing implements BindingServices {
 
   /** Until the first promise everything is done at once. Throws NotPlaced, PluginFailed, and what the server said. */
   async run(extenders: readonly Extender[] = []): Promise<void> {
-    const { reserve, unreserve, permit, preBind, postBind } = pointsOf(this.#plugins);
+    const { reserve, unreserve, permit, preBind: before, postBind } = pointsOf(this.#plugins);
     const [pod, nodeName] = [this.#pod, this.#nodeName];
     try {
       for (const plugin of reserve) agree(plugin, plugin.reserve(pod, nodeName, this.#states.get(plugin)));
       const waiting = permit.length > 0 ? this.#askPermits() : NOBODY;
-      const working = preBind.filter((plugin) => this.#willWork(plugin));
-      const takesTime = working.some((plugin) => plugin.preBindPreFlight || this.#states.has(plugin));
+      const steps = stepsBefore(before, this.#placement);
+      const takesTime = steps.some((step) => step.some((each) => each.preBindPreFlight || this.#states.has(each)));
       if (takesTime || waiting.length > 0) await this.#sayWhere();
       if (waiting.length > 0) await this.#permitted(waiting);
-      for (const plugin of working) agree(plugin, await this.#preBind(plugin));
+      if (steps.length > 0) await this.#prepare(steps);
       await this.#bind(extenders);
     } catch (error) {
       for (const plugin of unreserve) plugin.unreserve(pod, nodeName, this.#states.get(plugin));
@@ -113,8 +106,8 @@ export class Placing implements BindingServices {
     for (const plugin of postBind) plugin.postBind(pod, nodeName, this.#states.get(plugin));
   }
 
-  #willWork(plugin: Plugin): boolean {
-    return plugin.preBindPreFlight?.(this.#pod, this.#nodeName, this.#states.get(plugin)) ?? true;
+  get #placement(): Placement {
+    return { pod: this.#pod, nodeName: this.#nodeName, states: this.#states };
   }
 
   #askPermits(): Waiting[] {
@@ -136,11 +129,11 @@ export class Placing implements BindingServices {
       if (this.signal.aborted) refuse();
       else this.signal.addEventListener('abort', refuse, { once: true });
     });
-    this.#isWaiting = true;
+    this.#stage = 'waits for a permission';
     try {
       for (const { plugin, answer } of waiting) agree(plugin, await this.whileOthers(Promise.race([answer, ended])));
     } finally {
-      this.#isWaiting = false;
+      this.#stage = undefined;
       late.cancel();
     }
   }
@@ -156,14 +149,15 @@ export class Placing implements BindingServices {
     }
   }
 
-  /** What fails here fails the try, whatever the server said of other objects than the pod. */
-  async #preBind(plugin: Plugin): Promise<Verdict | undefined> {
+  /** Until it is done another pod may have the place: nobody else knows yet that it was to be this one's. */
+  async #prepare(steps: ReturnType<typeof stepsBefore>): Promise<void> {
+    this.#stage = 'is prepared';
     try {
-      return await plugin.preBind?.(this.#pod, this.#nodeName, this, this.#states.get(plugin));
-    } catch (error) {
-      if (!(error instanceof PluginFailed || error instanceof StatusError)) throw error;
-      throw new PluginFailed(`running PreBind plugin "${plugin.name}": ${error.message}`, { cause: error });
+      for (const step of steps) await preBind(step, this.#placement, this);
+    } finally {
+      this.#stage = undefined;
     }
+    if (this.#hasGivenWay) throw new PluginFailed(this.#ended?.message);
   }
 
   async #bind(extenders: readonly Extender[]): Promise<void> {
@@ -219,7 +213,3 @@ interface Waiting {
 }
 
 const NOBODY: readonly Waiting[] = [];
-
-function agree(plugin: Plugin, verdict: Verdict | undefined): void {
-  if (verdict && !verdict.fits) throw new NotPlaced(plugin, verdict);
-}

@@ -12,6 +12,9 @@ export interface NoRoom {
   keepsPlace: boolean;
 }
 
+/** And the plugin that found it. */
+export type FoundRoom = Room & { madeBy: string };
+
 interface Known {
   cluster: ClusterView;
   profile: Profile;
@@ -20,7 +23,7 @@ interface Known {
   client: Client;
 }
 
-export async function roomFor(pod: Pod, refusal: Refusal, known: Known): Promise<Room | NoRoom> {
+export async function roomFor(pod: Pod, refusal: Refusal, known: Known): Promise<FoundRoom | NoRoom> {
   const { profile, ...others } = known;
   const { plugins, extenders = [] } = profile;
   const { verdicts, trialOn, refusedBy, states } = refusal;
@@ -30,7 +33,7 @@ export async function roomFor(pod: Pod, refusal: Refusal, known: Known): Promise
   let keepsPlace = false;
   for (const plugin of pointsOf(plugins).makeRoom) {
     const room = await plugin.makeRoom(pod, asked, states.get(plugin));
-    if (room && 'victims' in room) return room;
+    if (room && 'victims' in room) return { ...room, madeBy: plugin.name };
     if (!room) continue;
     if (room.isAlone) said.length = 0;
     said.push(room.message);

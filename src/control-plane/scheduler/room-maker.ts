@@ -1,10 +1,12 @@
 /** Makes room for pods: others are sent away for them, and the place is kept until they come. */
 import type { Pod } from '#api/core/v1/pod.ts';
+import type { Occurrence } from '#client/series-recorder.ts';
 import type { Room } from './define-plugin.ts';
 import type { Nominations } from './nominations.ts';
 import type { Placing } from './placing.ts';
 import { type PreemptingServices, preempt, preempted } from './preempting.ts';
 import type { SchedulingQueue } from './queue.ts';
+import type { FoundRoom } from './room-for.ts';
 import { noteNoPlace } from './unscheduled.ts';
 
 export interface RoomMakerOptions {
@@ -32,9 +34,9 @@ export class RoomMaker {
   }
 
   /** Beside the next decisions; until the victims have been sent away the pod is not tried again. */
-  sendAway(pod: Pod, { nodeName, victims }: Room): void {
+  sendAway(pod: Pod, { nodeName, victims, madeBy }: FoundRoom): void {
     const { queue, services, inBackground } = this.#options;
-    const running = victims.filter((victim) => !this.#endsWaiting(victim, pod, nodeName));
+    const running = victims.filter((victim) => !this.#givesWay(victim, madeBy, preempted(victim, pod, nodeName)));
     const sending = preempt(pod, { nodeName, victims: running }, services).then(
       () => queue.release(pod),
       (error: unknown) => {
@@ -56,11 +58,8 @@ export class RoomMaker {
   }
 
   /** A victim that is only about to be placed is told so, and need not be deleted. */
-  #endsWaiting(victim: Pod, pod: Pod, nodeName: string): boolean {
-    const placing = this.#options.placing.get(victim.metadata.uid);
-    if (!placing?.isWaiting) return false;
-    placing.end('preempted');
-    const said = preempted(victim, pod, nodeName);
+  #givesWay({ metadata: { uid } }: Pod, plugin: string, said: Occurrence): boolean {
+    if (!this.#options.placing.get(uid)?.giveWay(plugin)) return false;
     this.#options.services.events.record({ ...said, note: `${said.note} (in kube-scheduler memory).` });
     return true;
   }

@@ -37,14 +37,15 @@ function untilBound(written: Choice, place: Place): Promise<void> {
       for (const stop of stops) stop();
       finish();
     };
-    const fail = (message: string) => end(() => reject(new PluginFailed(`binding volumes: ${message}`)));
+    const giveUp = (message: string) => end(() => reject(new PluginFailed(message)));
+    const fail = (message: string) => giveUp(`binding volumes: ${message}`);
     const look = () => {
       const state = stateOf(written, place);
       if (state === 'bound') end(resolve);
       else if (state !== 'waiting') fail(state.failure);
     };
     const timer = clock.timer(place.timeoutMs, () => fail('context deadline exceeded'));
-    const aborted = () => fail('context canceled');
+    const aborted = () => giveUp((signal.reason as Error).message);
     signal.addEventListener('abort', aborted, { once: true });
     stops.push(
       () => timer.cancel(),
@@ -55,7 +56,8 @@ function untilBound(written: Choice, place: Place): Promise<void> {
         if (!now && before?.metadata.uid === place.pod.metadata.uid) look();
       }),
     );
-    look();
+    if (signal.aborted) aborted();
+    else look();
   });
 }
 

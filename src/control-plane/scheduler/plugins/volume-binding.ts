@@ -112,7 +112,10 @@ export function volumeBinding(
       if (choice) forget(choice);
     },
 
-    preBindPreFlight: (_, nodeName, state) => hasWork(state?.choices.get(nodeName)),
+    preBindPreFlight: (_, nodeName, state) => ({
+      hasWork: hasWork(state?.choices.get(nodeName)),
+      allowParallel: true,
+    }),
 
     async preBind(pod, nodeName, services, state) {
       const choice = state?.choices.get(nodeName);

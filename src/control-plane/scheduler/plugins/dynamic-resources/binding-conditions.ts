@@ -59,14 +59,15 @@ export function untilReady(claims: readonly ResourceClaim[], services: BindingSe
       else if (states.every((state) => state === 'ready')) end(resolve);
     };
     const timer = clock.timer(TIMEOUT_MS, () => fail('device binding timeout'));
-    const aborted = () => fail('context canceled');
+    const aborted = () => fail((signal.reason as Error).message);
     signal.addEventListener('abort', aborted, { once: true });
     stops.push(
       () => timer.cancel(),
       () => signal.removeEventListener('abort', aborted),
       cached(ResourceClaim).onChange(look),
     );
-    look();
+    if (signal.aborted) aborted();
+    else look();
   });
 }
 

@@ -159,7 +159,7 @@ export function dynamicResources(): Plugin {
       state.extended?.takeBack();
     },
 
-    preBindPreFlight: (_pod, _nodeName, state) => state !== undefined,
+    preBindPreFlight: (_pod, _nodeName, state) => ({ hasWork: state !== undefined, allowParallel: true }),
 
     async preBind(pod, nodeName, services, state) {
       if (!state) return fits;
