@@ -34,13 +34,6 @@ test('a ClusterIP goes to the chain for its number of endpoints', () => {
   ]);
 });
 
-test('what two Services want has the later one, whole', () => {
-  const outside = { clusterIPs: [], externalIPs: ['192.0.2.1'] };
-  const early = web({ ...outside, guardedIPs: ['192.0.2.1'], sourceRanges: ['10.0.0.0/8'] });
-  const late = web({ ...outside, endpoints: [at('10.244.1.9'), at('10.244.2.9')] });
-  expect(elementsOf(early, late)).toEqual(elementsOf(late));
-});
-
 test('a NodePort under the Local policy uses the endpoints of this node and keeps the source address', () => {
   const lines = elementsOf(web({ nodePort: 30_080, isExternalLocal: true }));
   expect(lines).toContain('np: tcp . 30080 : goto npl1-tcp');

@@ -4,7 +4,7 @@
  */
 import { type Affinity, affinityOf } from './affinity.ts';
 import { chainName, endpointMap, type Leading } from './chain-family.ts';
-import type { Front, Wanted } from './fronts.ts';
+import { type Front, keyOf, type Wanted } from './fronts.ts';
 
 /** What some Services need together besides the base ruleset. */
 export interface Rendered {
@@ -17,25 +17,18 @@ export interface Rendered {
   hairpins: string[];
 }
 
-/** Of two Services that want one front the later has it. */
 export function render(services: Iterable<Wanted | undefined>): Rendered {
-  const fronts = new Map<string, Front>();
   const clusterIPs = new Set<string>();
   const rendered: Rendered = { elements: new Map(), chains: new Map(), affinities: new Map(), hairpins: [] };
   for (const service of services) {
     if (!service) continue;
-    for (const front of service.fronts) fronts.set(keyOf(front), front);
+    for (const front of service.fronts) renderFront(keyOf(front), front, rendered);
     for (const ip of service.clusterIPs) clusterIPs.add(ip);
     for (const ip of service.hairpins) rendered.hairpins.push(ip);
   }
-  for (const [key, front] of fronts) renderFront(key, front, rendered);
   if (clusterIPs.size > 0) rendered.elements.set('cluster-ips', [...clusterIPs]);
   return rendered;
 }
-
-/** As the maps that dispatch have it. */
-export const keyOf = ({ ip, protocol, port }: Front): string =>
-  ip === undefined ? `${protocol} . ${port}` : `${ip} . ${protocol} . ${port}`;
 
 function renderFront(key: string, front: Front, into: Rendered): void {
   const { ip, endpoints, inside, sourceRanges } = front;

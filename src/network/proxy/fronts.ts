@@ -26,8 +26,14 @@ export interface Front {
   sourceRanges: readonly string[] | undefined;
 }
 
+/** As the maps that dispatch have it; unique among all that is put in force. */
+export const keyOf = ({ ip, protocol, port }: Front): string =>
+  ip === undefined ? `${protocol} . ${port}` : `${ip} . ${protocol} . ${port}`;
+
 /** Of one Service or pod. */
 export interface Wanted {
+  /** When it was created, as the API writes it. */
+  since?: string | undefined;
   fronts: readonly Front[];
   /** Addresses of which ports that no front has are refused. */
   clusterIPs: readonly string[];
@@ -35,7 +41,7 @@ export interface Wanted {
   hairpins: readonly string[];
 }
 
-export function wantedOf(servicePorts: readonly ServicePort[]): Wanted {
+export function wantedOf(servicePorts: readonly ServicePort[], since?: string): Wanted {
   const fronts: Front[] = [];
   const clusterIPs: string[] = [];
   const hairpins: string[] = [];
@@ -44,7 +50,7 @@ export function wantedOf(servicePorts: readonly ServicePort[]): Wanted {
     for (const ip of servicePort.clusterIPs) clusterIPs.push(ip);
     for (const { ip, isLocal } of servicePort.endpoints) if (isLocal) hairpins.push(ip);
   }
-  return { fronts, clusterIPs, hairpins };
+  return { since, fronts, clusterIPs, hairpins };
 }
 
 function addFronts(port: ServicePort, into: Front[]): void {

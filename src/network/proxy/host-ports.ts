@@ -35,7 +35,7 @@ export function hostPortsOf(pod: Pod, family: IpFamily): Wanted | undefined {
       },
     ];
   });
-  return { fronts, clusterIPs: [], hairpins: [podIp] };
+  return { since: pod.metadata.creationTimestamp, fronts, clusterIPs: [], hairpins: [podIp] };
 }
 
 /** Whether its ports are to be looked at, now or when it has an address. */

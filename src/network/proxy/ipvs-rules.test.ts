@@ -124,18 +124,6 @@ test('with all marks taken, those from within are led as those from outside: no 
   expect(servers.filter((server) => server.startsWith('-f'))).toHaveLength(0x7fff);
 });
 
-test('of two Services that want one front the later has it, whole', () => {
-  const [web, none] = [front(), front({ endpoints: [], sourceRanges: ['192.0.2.0/24'] })].map((each) =>
-    ipvsPartsOf({ fronts: [each], clusterIPs: [], hairpins: [] }, NODE),
-  );
-  if (!web || !none) throw new Error('no parts');
-  for (const [first, later] of [
-    [web, none],
-    [none, web],
-  ] as const)
-    expect(ipvsStateOf([first, later], 'ipv4')).toEqual(ipvsStateOf([later], 'ipv4'));
-});
-
 test.each(['239.1.1.1', '255.255.255.255', '172.30.255.255', '0.0.0.5', 'ff05::1'])(
   'an endpoint that is no single receiver, %s, keeps no other from being led to',
   (group) => {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { IpFamily } from '#network/netfilter/ip-family.ts';
 import { MASQUERADE_MARK } from './chain-family.ts';
-import type { Front, Wanted } from './fronts.ts';
+import { type Front, keyOf, type Wanted } from './fronts.ts';
 import type { Elements } from './ipvs-ruleset.ts';
 import { addressPort, markedServerName, serverName, type VirtualServer, type VirtualServers } from './ipvs-servers.ts';
 import type { Endpoint } from './service-port.ts';
@@ -61,9 +61,6 @@ function addFront(front: Front, node: IpvsNode, into: IpvsParts): void {
   }
 }
 
-const keyOf = ({ ip, protocol, port }: Front): string =>
-  ip === undefined ? `${protocol} . ${port}` : `${ip} . ${protocol} . ${port}`;
-
 function frontParts(front: Front, node: IpvsNode): FrontParts {
   const { ip, protocol, port, family, sourceRanges, inside } = front;
   const [key, ofNode] = [keyOf(front), ip === undefined ? '-np' : ''] as const;
@@ -111,9 +108,8 @@ const serverOf = ({ affinitySeconds }: Front, endpoints: readonly Endpoint[], no
   reals: new Map(endpoints.flatMap(({ ip, port }) => (isLedTo(ip, node) ? [[addressPort(ip, port), 1]] : []))),
 });
 
-/** Of two that want one front the later has it. */
 export function ipvsStateOf(all: Iterable<IpvsParts>, family: IpFamily): IpvsState {
-  const fronts = new Map<string, FrontParts>();
+  const fronts: FrontParts[] = [];
   const addresses = new Set<string>();
   const elements = new Map<string, Map<string, string>>();
   const add = ([set, key, value]: Element) => {
@@ -122,13 +118,13 @@ export function ipvsStateOf(all: Iterable<IpvsParts>, family: IpFamily): IpvsSta
     else elements.set(set, new Map([[key, value]]));
   };
   for (const parts of all) {
-    for (const front of parts.fronts) fronts.set(front.key, front);
+    for (const front of parts.fronts) fronts.push(front);
     for (const ip of parts.addresses) addresses.add(ip);
     for (const element of parts.elements) add(element);
   }
   const servers = new Map<string, VirtualServer>();
   const marks = new Set<number>();
-  for (const { key, servers: own, inside, elements: more } of fronts.values()) {
+  for (const { key, servers: own, inside, elements: more } of fronts) {
     for (const [name, server] of own) servers.set(name, server);
     for (const element of more) add(element);
     const number = inside && markOf(key, marks);

@@ -5,8 +5,8 @@
 import { addressType } from '#network/netfilter/ip-family.ts';
 import type { Transaction } from '#network/netfilter/transaction.ts';
 import { affinityCommands, removeAffinityCommands } from './affinity.ts';
-import { keyOf, type Rendered, render } from './elements.ts';
-import type { Front, Wanted } from './fronts.ts';
+import { type Rendered, render } from './elements.ts';
+import type { Wanted } from './fronts.ts';
 import { baseCommands, chainCommands, type TableContext, tableName } from './ruleset.ts';
 
 /** Services: some milliseconds' work. */
@@ -46,15 +46,9 @@ export class ProxyTable {
   /** What would build all that was applied when it is asked for, from nothing: some Services at a time. */
   *wholeCommands(): Generator<readonly string[]> {
     const whole = new ProxyTable(this.#context);
-    const taken = new Set<string>();
-    const takes = (front: Front) => !taken.has(keyOf(front)) && taken.add(keyOf(front));
-    // The last first: of two that want one front the later has it.
-    const services = [...this.#services].reverse();
+    const services = [...this.#services];
     do {
-      const some = services
-        .splice(0, AT_A_TIME)
-        .map(([key, wanted]) => [key, { ...wanted, fronts: wanted.fronts.toReversed().filter(takes) }] as const);
-      const { commands, applied } = whole.commandsFor(new Map(some));
+      const { commands, applied } = whole.commandsFor(new Map(services.splice(0, AT_A_TIME)));
       applied();
       yield commands;
     } while (services.length > 0);

@@ -5,8 +5,8 @@ export interface Renderer {
   /** After a failure whose effect is not known, and before the first `put`: the next one builds everything anew. */
   forget(): void;
   /**
-   * Puts in force what each changed Service (or pod with host ports) needs from now on; undefined: it is gone. At once or
-   * not at all; throws when it was refused.
+   * Puts in force what each changed Service (or pod with host ports) needs from now on; undefined: it is gone. No two want
+   * the same address and port. At once or not at all; throws when it was refused.
    */
   put(changes: ReadonlyMap<string, Wanted | undefined>): Promise<void>;
   /** Chains (`ip kube-proxy prerouting`) that lose a rule when somebody else takes the rules away, and else next to never. */

@@ -162,6 +162,32 @@ test('rules that somebody flushed are built anew', async () => {
   expect(transactions[1]).toEqual(transactions[0]);
 });
 
+test('when a Service goes whose address another shares, the address leads to the other at once', async () => {
+  const { informers, set } = world();
+  const sharing = (name: string, day: number) => ({
+    metadata: { name, namespace: 'default', creationTimestamp: `2026-01-0${day}T00:00:00Z` },
+    spec: { ...service.spec, clusterIP: `10.96.0.2${day}`, externalIPs: ['192.0.2.9'] },
+  });
+  for (const [name, ip] of [
+    ['old', '10.244.1.1'],
+    ['young', '10.244.1.2'],
+  ] as const)
+    set('EndpointSlice', `default/${name}-1`, {
+      ...slice(ip),
+      metadata: { name: `${name}-1`, namespace: 'default', labels: { 'kubernetes.io/service-name': name } },
+    });
+  set('Service', 'default/young', sharing('young', 2));
+  set('Service', 'default/old', sharing('old', 1));
+  const transactions: string[] = [];
+  await start(informers, async (commands) => void transactions.push(commands.join('\n'))).ready;
+  expect(transactions[0]).toContain('192.0.2.9 . 80 . 0 : 10.244.1.1 . 8080');
+  expect(transactions[0]).not.toContain('192.0.2.9 . 80 . 0 : 10.244.1.2');
+  set('Service', 'default/old', undefined);
+  await turn();
+  expect(transactions[1]).toContain('delete element ip kube-proxy lb1-tcp-eps');
+  expect(transactions[1]).toMatch(/add element ip kube-proxy lb1-tcp-eps \{ 192\.0\.2\.9 \. 80 \. 0 : 10\.244\.1\.2 /);
+});
+
 test('the address that DNS answers itself gets no rule', async () => {
   const { informers, set } = world();
   set('Service', 'kube-system/kube-dns', {

@@ -15,6 +15,7 @@ import { ApplyLoop } from '#network/netfilter/apply-loop.ts';
 import type { HasRules, HoldsAll, RunNft } from '#network/netfilter/nft.ts';
 import type { RuleWatch } from '#network/netfilter/rule-watch.ts';
 import { type RunConntrack, runConntrack, staleFlows } from './conntrack.ts';
+import { FrontOwners } from './front-owners.ts';
 import { type Wanted, wantedOf } from './fronts.ts';
 import { HealthChecks, healthCheckPortOf } from './health-checks.ts';
 import { hasHostPorts, hostPortsOf } from './host-ports.ts';
@@ -62,6 +63,7 @@ class FamilyProxy {
   readonly ready: Promise<void>;
   readonly #options: ProxyOptions;
   readonly #context: TableContext;
+  readonly #owners = new FrontOwners();
   readonly #renderer: Renderer;
   /** Those whose flows outlive a change: UDP. */
   readonly #flowing = new Map<string, ServicePort[]>();
@@ -139,10 +141,12 @@ class FamilyProxy {
       } else {
         const found = this.#portsOf(name)?.filter(({ clusterIPs }) => !this.#answersItself(clusterIPs));
         if (this.#isFollowedUp(name, found)) ports.set(name, found ?? []);
-        wanted.set(key, found && wantedOf(found));
+        wanted.set(key, found && wantedOf(found, this.#lookUp.services.get(name)?.metadata.creationTimestamp));
       }
     }
-    await this.#renderer.put(wanted);
+    const { changes, applied } = this.#owners.settle(wanted);
+    await this.#renderer.put(changes);
+    applied();
     for (const [key, found] of ports) this.#answerHealthChecks(key, found);
     await this.#forgetFlows(ports);
   }
