@@ -50,6 +50,19 @@ test('a port that another program has is tried again with the next change', asyn
   expect((await ask(port)).status).toBe(200);
 });
 
+test('a port that a Service still has is another’s once it goes', async () => {
+  const port = await freePort();
+  checks = new HealthChecks(silentLog);
+  const name = async () => ((await (await ask(port)).json()) as { service: { name: string } }).service.name;
+  checks.put('shop/old', port, { ...local(1), name: 'old' });
+  checks.put('shop/new', port, { ...local(1), name: 'new' });
+  expect(await name()).toBe('old');
+  checks.remove('shop/old');
+  expect(await name()).toBe('new');
+  checks.remove('shop/new');
+  await expect(ask(port)).rejects.toThrow();
+});
+
 test.each([
   ['LoadBalancer', 'Local', 30_500, 30_500],
   ['LoadBalancer', 'Cluster', 30_500, undefined],

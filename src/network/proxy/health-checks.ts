@@ -19,23 +19,28 @@ export const healthCheckPortOf = ({ spec }: schema.Service): number | undefined 
     ? spec.healthCheckNodePort || undefined
     : undefined;
 
+interface Answering {
+  server: Server;
+  /** Of Services that want the port: the first is answered for. More than one only while one goes and another comes. */
+  keys: string[];
+}
+
 export class HealthChecks {
   readonly #log: Log;
-  readonly #byService = new Map<string, { port: number; server: Server; endpoints: LocalEndpoints }>();
+  readonly #byService = new Map<string, { port: number; endpoints: LocalEndpoints }>();
+  readonly #byPort = new Map<number, Answering>();
 
   constructor(log: Log) {
     this.#log = log;
   }
 
-  /** From now on the Service is answered for at this port. */
+  /** From now on the Service is answered for at this port, or from when whoever has it lets go. */
   put(key: string, port: number, endpoints: LocalEndpoints): void {
-    const known = this.#byService.get(key);
-    if (known?.port === port) {
-      known.endpoints = endpoints;
-      return;
-    }
-    this.remove(key);
-    this.#byService.set(key, { port, server: this.#listen(key, port), endpoints });
+    if (this.#byService.get(key)?.port !== port) this.remove(key);
+    this.#byService.set(key, { port, endpoints });
+    const answering = this.#byPort.get(port);
+    if (!answering) this.#byPort.set(port, { server: this.#listen(port), keys: [key] });
+    else if (!answering.keys.includes(key)) answering.keys.push(key);
   }
 
   has(key: string): boolean {
@@ -43,25 +48,26 @@ export class HealthChecks {
   }
 
   remove(key: string): void {
-    const known = this.#byService.get(key);
-    if (!known) return;
-    known.server.close();
-    known.server.closeAllConnections();
+    const port = this.#byService.get(key)?.port;
     this.#byService.delete(key);
+    const answering = port === undefined ? undefined : this.#byPort.get(port);
+    if (port === undefined || !answering) return;
+    answering.keys = answering.keys.filter((other) => other !== key);
+    if (answering.keys.length > 0) return;
+    this.#byPort.delete(port);
+    end(answering.server);
   }
 
   close(): void {
-    for (const { server } of this.#byService.values()) {
-      server.close();
-      server.closeAllConnections();
-    }
+    for (const { server } of this.#byPort.values()) end(server);
+    this.#byPort.clear();
     this.#byService.clear();
   }
 
-  #listen(key: string, port: number): Server {
+  #listen(port: number): Server {
     const server = createServer({ requestTimeout: 10_000 }, (request, response) => {
-      const endpoints = this.#byService.get(key)?.endpoints;
-      const { count = 0, namespace, name } = endpoints ?? {};
+      const [key = ''] = this.#byPort.get(port)?.keys ?? [];
+      const { count = 0, namespace, name } = this.#byService.get(key)?.endpoints ?? {};
       request.resume();
       response.writeHead(count > 0 ? 200 : 503, {
         'content-type': 'application/json',
@@ -72,11 +78,19 @@ export class HealthChecks {
       response.end(`${JSON.stringify(answer)}\n`);
     });
     server.on('error', (error) => {
-      this.#log.warn('cannot answer health checks of a Service', { service: key, port, error: String(error) });
+      const answering = this.#byPort.get(port);
+      const isOurs = answering?.server === server;
+      const services = isOurs ? answering.keys : [];
+      this.#log.warn('cannot answer health checks of a Service', { services, port, error: String(error) });
       server.close();
       // The next `put` tries again.
-      if (this.#byService.get(key)?.server === server) this.#byService.delete(key);
+      if (isOurs) this.#byPort.delete(port);
     });
     return server.listen(port);
   }
+}
+
+function end(server: Server): void {
+  server.close();
+  server.closeAllConnections();
 }
