@@ -87,6 +87,7 @@ const viewOf = (snapshot: Snapshot): ClusterView => ({
   nodeNamed: (name) => snapshot.node(name),
   cached: () => nothingCached,
   tally: (key, make) => snapshot.tally(key, make),
+  nowMs: 0,
   domains: (topologyKey) => snapshot.domains(topologyKey),
 });
 

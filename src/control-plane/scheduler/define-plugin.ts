@@ -20,6 +20,8 @@ export { fits, unresolvable, unschedulable } from './verdict.ts';
 /** The cluster as of one scheduling cycle: nothing of it changes while a pod is decided on. */
 export interface ClusterView {
   nodes: readonly NodeInfo[];
+  /** What time it is, in ms. */
+  nowMs: number;
   nodeNamed(name: string): NodeInfo | undefined;
   /** Of a kind that the plugin named in `reads`. */
   cached<T extends KubeObject>(kind: Kind<T>): Pick<Informer<T>, 'get' | 'list' | 'inNamespace'>;
@@ -105,6 +107,8 @@ export interface BindingServices {
   cached<T extends KubeObject>(kind: Kind<T>): Informer<T>;
   /** Aborts when there is nothing to bind any more, with the reason. */
   signal: AbortSignal;
+  /** Tells of the pod, in an Event. */
+  say(what: { reason: string; action: string; note: string }): void;
   /** Waits for what others do: until then the scheduler has nothing to do with this pod. */
   whileOthers<T>(act: Promise<T>): Promise<T>;
 }

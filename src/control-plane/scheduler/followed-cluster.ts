@@ -8,6 +8,7 @@ import { isTerminal } from '#api/core/v1/pod-conditions.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { keyOf } from '#api/machinery/object.ts';
+import type { Clock } from '#base/clock.ts';
 import type { Informers } from '#client/informer.ts';
 import type { ClusterView } from './define-plugin.ts';
 import { Nominations } from './nominations.ts';
@@ -17,6 +18,7 @@ import { Snapshot } from './snapshot.ts';
 
 export interface FollowedClusterOptions {
   informers: Informers;
+  clock: Clock;
   queue: SchedulingQueue;
   /** What plugins read besides nodes and pods. */
   reads: ReadonlySet<Kind>;
@@ -38,11 +40,14 @@ export class FollowedCluster {
 
   constructor(options: FollowedClusterOptions) {
     this.#options = options;
-    const { informers } = options;
+    const { informers, clock } = options;
     const snapshot = this.#snapshot;
     this.view = {
       get nodes() {
         return snapshot.nodes;
+      },
+      get nowMs() {
+        return clock.now();
       },
       nodeNamed: (name) => snapshot.node(name),
       cached: <T extends KubeObject>(kind: Kind<T>) => informers.for(kind),

@@ -7,6 +7,7 @@ import type { Clock } from '#base/clock.ts';
 import { sleep } from '#base/clock.ts';
 import type { Client } from '#client/client.ts';
 import type { Informer, Informers } from '#client/informer.ts';
+import type { OccurrenceSink } from '#client/series-recorder.ts';
 import { Unreachable } from '#client/transport.ts';
 import type { Extender } from './define-extender.ts';
 import type { BindingServices, Plugin } from './define-plugin.ts';
@@ -21,6 +22,7 @@ export interface PlacingServices {
   client: Client;
   clock: Clock;
   informers: Informers;
+  events: OccurrenceSink;
   /** What is waited for is no work of the scheduler's. */
   whileOthers<T>(act: Promise<T>): Promise<T>;
 }
@@ -71,6 +73,14 @@ export class Placing implements BindingServices {
 
   readonly cached = <T extends KubeObject>(kind: Kind<T>): Informer<T> => this.#services.informers.for(kind);
   readonly whileOthers = <T>(act: Promise<T>): Promise<T> => this.#services.whileOthers(act);
+
+  readonly say: BindingServices['say'] = (what) =>
+    this.#services.events.record({
+      reportingController: this.#pod.spec.schedulerName,
+      regarding: this.#pod,
+      type: 'Normal',
+      ...what,
+    });
 
   /** Another pod gets its place, as this plugin has found. Says whether that was in time: what is being bound must be deleted. */
   giveWay(plugin: string): boolean {

@@ -44,12 +44,12 @@ export async function preBind(
   const [alone, ...others] = step;
   if (alone && others.length === 0) return preBindBy(alone, placement, services);
   const failing = new AbortController();
-  const { client, clock, cached, whileOthers } = services;
+  const { client, clock, cached, say, whileOthers } = services;
   const signal = AbortSignal.any([services.signal, failing.signal]);
   const failures: unknown[] = [];
   const work = async (plugin: PreBindPlugin) => {
     try {
-      await preBindBy(plugin, placement, { client, clock, cached, whileOthers, signal });
+      await preBindBy(plugin, placement, { client, clock, cached, say, whileOthers, signal });
     } catch (error) {
       failures.push(error);
       failing.abort(new Error('some other PreBind operation failed'));

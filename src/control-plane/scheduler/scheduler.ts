@@ -96,6 +96,7 @@ export class Scheduler {
     });
     this.#cluster = new FollowedCluster({
       informers,
+      clock,
       queue: this.#queue,
       reads: new Set(plugins.flatMap(({ reads = [] }) => reads)),
       isOurs: ({ spec }) => this.#profiles.has(spec.schedulerName),
@@ -264,9 +265,9 @@ export class Scheduler {
     pod: Pod,
     { profile, ...decision }: { nodeName: string; states: States; profile: Profile },
   ): Promise<void> {
-    const { client, clock, informers } = this.#services;
+    const { client, clock, informers, events } = this.#services;
     const { uid } = pod.metadata;
-    const services = { client, clock, informers, whileOthers: this.#background.whileOthers };
+    const services = { client, clock, informers, events, whileOthers: this.#background.whileOthers };
     const placing = new Placing(pod, { plugins: profile.plugins, ...decision }, services);
     this.#placing.set(uid, placing);
     try {

@@ -30,7 +30,7 @@ async function why(cluster: TestCluster, name: string) {
   const profile = defaultProfile();
   const queue = new SchedulingQueue({ clock, order: () => 0, gateOf: () => undefined, onReady: () => undefined });
   const reads = new Set(profile.plugins.flatMap(({ reads: own = [] }) => own));
-  const followed = new FollowedCluster({ informers, queue, reads, isOurs: () => true, onGone: () => undefined });
+  const followed = new FollowedCluster({ informers, clock, queue, reads, isOurs: () => true, onGone: () => undefined });
   const following = followed.follow(stopping.signal);
   await cluster.settles();
   await following;

@@ -2,6 +2,7 @@
 import type { DeviceRequestAllocationResult } from '#api/generated/schema.ts';
 import type { ObjectKey } from '#api/machinery/object.ts';
 import { keyOf } from '#api/machinery/object.ts';
+import { millisOf } from '#api/machinery/timestamp.ts';
 import { ResourceClaim } from '#api/resource/v1/resource-claim.ts';
 import { type BindingServices, PluginFailed } from '../../define-plugin.ts';
 
@@ -10,8 +11,16 @@ const TIMEOUT_MS = 600_000;
 
 export type Readiness = 'ready' | 'waiting' | { failure: string };
 
-/** A claim without such devices is ready. */
-export function readinessOf(claim: ResourceClaim): Readiness {
+/** A claim without such devices is ready; one that has waited for them too long, since it was given them, is no more to be waited for. */
+export function readinessOf(claim: ResourceClaim, nowMs: number): Readiness {
+  const said = saidOf(claim);
+  if (said !== 'waiting') return said;
+  const sinceMs = millisOf(claim.status?.allocation?.allocationTimestamp);
+  const isLate = sinceMs !== undefined && sinceMs + TIMEOUT_MS < nowMs;
+  return isLate ? { failure: `device binding timeout: claim=${claim.metadata.name}` } : 'waiting';
+}
+
+function saidOf(claim: ResourceClaim): Readiness {
   for (const result of resultsOf(claim)) {
     if (!result.bindingConditions?.length) continue;
     const conditions = conditionsOf(claim, result);
@@ -21,7 +30,7 @@ export function readinessOf(claim: ResourceClaim): Readiness {
     if (failed) {
       const { reason, message } = failed;
       const why = `reason=${reason}, message=${JSON.stringify(message)}`;
-      return { failure: `claim ${claim.metadata.name} binding failed: ${why}` };
+      return { failure: `device binding failed: claim=${claim.metadata.name}, ${why}` };
     }
     const isTrue = (type: string) => conditions.some((each) => each.type === type && each.status === 'True');
     if (!result.bindingConditions.every(isTrue)) return 'waiting';
@@ -52,13 +61,15 @@ export function untilReady(claims: readonly ResourceClaim[], services: BindingSe
     const look = () => {
       const states = claims.map((claim) => {
         const known = cached(ResourceClaim).get(keyOf(claim) as ObjectKey);
-        return known ? readinessOf(known) : { failure: `resourceclaim "${claim.metadata.name}" not found` };
+        return known
+          ? readinessOf(known, clock.now())
+          : { failure: `resourceclaim "${claim.metadata.name}" not found` };
       });
       const failed = states.find((state) => typeof state === 'object');
       if (typeof failed === 'object') fail(failed.failure);
       else if (states.every((state) => state === 'ready')) end(resolve);
     };
-    const timer = clock.timer(TIMEOUT_MS, () => fail('device binding timeout'));
+    const timer = clock.timer(TIMEOUT_MS, () => fail('device binding timeout: context deadline exceeded'));
     const aborted = () => fail((signal.reason as Error).message);
     signal.addEventListener('abort', aborted, { once: true });
     stops.push(

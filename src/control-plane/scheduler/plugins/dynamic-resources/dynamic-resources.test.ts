@@ -1,13 +1,16 @@
 import { expect, test } from 'vitest';
 import { Event } from '#api/core/v1/event.ts';
 import { Node } from '#api/core/v1/node.ts';
+import { PersistentVolumeClaim } from '#api/core/v1/persistent-volume-claim.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { conditionOf } from '#api/core/v1/pod-conditions.ts';
 import { DeviceClass } from '#api/resource/v1/device-class.ts';
 import { ResourceClaim } from '#api/resource/v1/resource-claim.ts';
 import { ResourceSlice } from '#api/resource/v1/resource-slice.ts';
+import { StorageClass } from '#api/storage/v1/storage-class.ts';
 import type { Sent, TestCluster } from '#testing/cluster.ts';
 import { node, pod, startCluster } from '#testing/cluster.ts';
+import { storageClass, claim as volumeClaim } from '#testing/volumes-fixture.ts';
 import { definePlugin, fits } from '../../define-plugin.ts';
 import { defaultProfile, type Profile } from '../../profile.ts';
 
@@ -230,6 +233,7 @@ test('a device that must be made ready first is waited for; one that cannot be i
       })),
     },
   });
+  const waits = () => cluster.list(Event).filter(({ reason }) => reason === 'BindingConditionsPending');
   const tell = (name: string, device: string, type: string) => {
     const now = '2026-01-01T00:00:00Z';
     const condition = { type, status: 'True', reason: 'Said', message: 'so it is', lastTransitionTime: now };
@@ -243,16 +247,49 @@ test('a device that must be made ready first is waited for; one that cannot be i
     expect(placeOf(cluster, name)).toBeUndefined();
     expect(claim(cluster, name).status?.reservedFor?.map((pod) => pod.name)).toEqual([name]);
   }
+  expect(waits().map(({ type, action, message }) => [type, action, message])).toEqual(
+    Array(2).fill(['Normal', 'Scheduling', 'waiting for binding conditions for device on node node1']),
+  );
   await tell('good', 'a', 'example.org/attached');
   await tell('bad', 'b', 'example.org/broken');
   await cluster.settles();
   expect(placeOf(cluster, 'good')).toBe('node1');
   expect(placeOf(cluster, 'bad')).toBeUndefined();
   expect(whyNot(cluster, 'bad')).toBe(
-    'running PreBind plugin "DynamicResources": claim bad binding failed: reason=Said, message="so it is"',
+    'running PreBind plugin "DynamicResources": device binding failed: claim=bad, reason=Said, message="so it is"',
   );
   await cluster.passes(2_000);
   expect(claim(cluster, 'bad').status?.devices).toBeUndefined(); // given back, and tried anew
+
+  const { allocationTimestamp } = claim(cluster, 'bad').status!.allocation!;
+  await cluster.passes(600_000);
+  expect(cluster.list(Event).map(({ message }) => message)).toContain(
+    'running PreBind plugin "DynamicResources": device binding timeout: context deadline exceeded',
+  );
+  await cluster.passes(5_000);
+  expect(claim(cluster, 'bad').status?.allocation?.allocationTimestamp).not.toBe(allocationTimestamp);
+});
+
+test('a pod gets its devices while its volumes are made, and does not keep them where these come to nothing', async () => {
+  await using cluster = await clusterWith({ node1: ['a'] });
+  await addClaim(cluster, 'one');
+  const provisioner = 'example.org/disks';
+  await cluster.create(StorageClass, storageClass('slow', { volumeBindingMode: 'WaitForFirstConsumer', provisioner }));
+  await cluster.create(PersistentVolumeClaim, volumeClaim('data', { storageClassName: 'slow' }));
+  const { spec } = using('web', 'one');
+  const volumes = [{ name: 'data', persistentVolumeClaim: { claimName: 'data' } }];
+  await cluster.create(Pod, pod('web', { ...spec, volumes }));
+  await cluster.settles();
+  const reservedFor = () => claim(cluster, 'one').status?.reservedFor?.map(({ name }) => name);
+  expect(placeOf(cluster, 'web')).toBeUndefined();
+  expect(reservedFor()).toEqual(['web']);
+  await cluster.patch(PersistentVolumeClaim, 'default/data', {
+    metadata: { annotations: { 'volume.kubernetes.io/selected-node': null, 'example.org/kept': 'yes' } },
+  });
+  await cluster.settles();
+  expect(whyNot(cluster, 'web')).toContain('provisioning failed for PVC "data"');
+  expect(reservedFor()).toBeUndefined();
+  expect(claim(cluster, 'one').status?.allocation).toBeDefined();
 });
 
 test('of the nodes with devices the one is taken where a better alternative is met', async () => {

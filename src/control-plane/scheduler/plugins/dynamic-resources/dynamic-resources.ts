@@ -9,9 +9,11 @@ import { Pod } from '#api/core/v1/pod.ts';
 import type { AllocationResult } from '#api/generated/schema.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import type { ObjectKey } from '#api/machinery/object.ts';
+import { StatusError } from '#api/machinery/status.ts';
 import { DeviceClass } from '#api/resource/v1/device-class.ts';
 import { ResourceClaim } from '#api/resource/v1/resource-claim.ts';
 import { ResourceSlice } from '#api/resource/v1/resource-slice.ts';
+import { Unreachable } from '#client/transport.ts';
 import type { ClusterView, Plugin } from '../../define-plugin.ts';
 import { changed, definePlugin, fits, PluginFailed, removed, unresolvable, when } from '../../define-plugin.ts';
 import { pointsOf } from '../../points.ts';
@@ -31,6 +33,7 @@ const NAME = 'DynamicResources';
 
 interface State {
   claims: readonly ResourceClaim[];
+  nowMs: number;
   /** Those that have no devices yet. */
   wanting: readonly ClaimRequests[];
   pools: DevicePools;
@@ -43,6 +46,8 @@ interface State {
   found: Map<string, readonly AllocationResult[]>;
   /** They have devices that some node cannot reach, and could be given others. */
   unavailable: Set<ResourceClaim>;
+  /** Takes back what was written for the pod; what cannot be is tried again with the pod. */
+  undo?: () => Promise<void>;
 }
 
 /** One for each scheduler: it remembers what it is giving away. */
@@ -89,6 +94,7 @@ export function dynamicResources(): Plugin {
       return {
         state: {
           claims,
+          nowMs: cluster.nowMs,
           wanting: unallocated.map((claim) => asFailure(() => requestsOf(claim, classNamed))),
           pools: new DevicePools(needsDevices ? cluster.cached(ResourceSlice).list() : []),
           allocated: allocatedBy(needsDevices ? [...cached.list(), ...pending.values()] : []),
@@ -101,13 +107,13 @@ export function dynamicResources(): Plugin {
     },
 
     filter(_, { node, allocatable }, state) {
-      const { claims, unavailable, extended } = state;
+      const { claims, unavailable, extended, nowMs } = state;
       const special = asFailure(() => extended?.on(node.metadata.name, allocatable.others));
       if (special && 'fits' in special) return special;
       const away = claims.filter((claim) => {
         const selector = claim.status?.allocation?.nodeSelector;
         if (selector && !matchesNodeSelector(selector, node)) return true;
-        return claim.status?.allocation !== undefined && typeof readinessOf(claim) === 'object';
+        return claim.status?.allocation !== undefined && typeof readinessOf(claim, nowMs) === 'object';
       });
       const wanting = special ? [...state.wanting, special.wanting] : state.wanting;
       if (wanting.length > 0) {
@@ -156,6 +162,8 @@ export function dynamicResources(): Plugin {
     unreserve(_pod, _nodeName, state) {
       if (!state) return;
       forget(state);
+      void state.undo?.().catch(ofTheServer);
+      delete state.undo;
       state.extended?.takeBack();
     },
 
@@ -164,32 +172,27 @@ export function dynamicResources(): Plugin {
     async preBind(pod, nodeName, services, state) {
       if (!state) return fits;
       const found = state.found.get(nodeName) ?? [];
-      const reserved: ResourceClaim[] = [];
-      try {
-        for (const claim of state.claims) {
-          if (isReservedFor(claim, pod)) continue;
-          const index = state.wanting.findIndex((wanting) => wanting.claim === claim);
-          reserved.push(
-            await reserveClaim(claim, {
-              pod,
-              allocation: found[index],
-              client: services.client,
-              clock: services.clock,
-            }),
-          );
-        }
-        const allocation = found[state.wanting.length];
-        if (allocation) await state.extended?.write(nodeName, { pod, allocation, services });
-      } catch (error) {
-        for (const claim of reserved) await withoutReservation(claim, pod, services.client);
-        throw error;
+      const { client, clock } = services;
+      const reserved = state.claims.filter((claim) => isReservedFor(claim, pod));
+      state.undo = async () => {
+        for (const claim of reserved) await withoutReservation(claim, pod, client);
+      };
+      for (const claim of state.claims) {
+        if (isReservedFor(claim, pod)) continue;
+        const index = state.wanting.findIndex((wanting) => wanting.claim === claim);
+        reserved.push(await reserveClaim(claim, { pod, allocation: found[index], client, clock }));
       }
+      const extended = found[state.wanting.length];
+      if (extended) await state.extended?.write(nodeName, { pod, allocation: extended, services });
       const special = state.extended?.written;
       const known = [...state.claims, ...(special ? [special] : [])].map(
         (claim) => reserved.find(({ metadata }) => metadata.uid === claim.metadata.uid) ?? claim,
       );
       const seen = untilSeen(known, services, () => forget(state)); // from then on the API says so
-      if (known.some(hasBindingConditions)) await services.whileOthers(seen.then(() => untilReady(known, services)));
+      if (!known.some(hasBindingConditions)) return fits;
+      const note = `waiting for binding conditions for device on node ${nodeName}`;
+      services.say({ reason: 'BindingConditionsPending', action: 'Scheduling', note });
+      await services.whileOthers(seen.then(() => untilReady(known, services)));
       return fits;
     },
 
@@ -208,6 +211,11 @@ export function dynamicResources(): Plugin {
       changed(ResourceSlice, 'spec'),
     ],
   });
+}
+
+/** A write that came to nothing is no fault of ours. */
+function ofTheServer(error: unknown): void {
+  if (!(error instanceof StatusError || error instanceof Unreachable)) throw error;
 }
 
 const mayHaveDevices = (pod: Pod): boolean => Boolean(pod.spec.resourceClaims?.length) || asksForOthers(pod);
@@ -250,8 +258,12 @@ function search(node: Node, state: State, selectors: DeviceSelectors): Allocatio
     const isInvalid = pools.some(({ problem }) => problem === 'invalid');
     return unresolvable(isInvalid ? 'invalid resource pools were encountered' : 'cannot allocate all claims');
   } catch (error) {
-    if (error instanceof SearchTooLong) return unresolvable('timed out trying to allocate devices');
-    throw failureOf(error);
+    const { name } = node.metadata;
+    throw failureOf(
+      error instanceof SearchTooLong
+        ? new AllocationFailed(`node ${name}: timed out trying to allocate devices`, { cause: error })
+        : error,
+    );
   }
 }
 
