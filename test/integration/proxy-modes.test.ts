@@ -7,7 +7,7 @@ import { silentLog } from '#base/log.ts';
 import { ManualClock } from '#base/manual-clock.ts';
 import { familyWord, type IpFamily } from '#network/netfilter/ip-family.ts';
 import { startNetworkPolicy } from '#network/policy/start-network-policy.ts';
-import { staleFlows } from '#network/proxy/conntrack.ts';
+import { halfOpenFlows, staleFlows } from '#network/proxy/conntrack.ts';
 import { wantedOf } from '#network/proxy/fronts.ts';
 import { hostPortsOf } from '#network/proxy/host-ports.ts';
 import type { ProxyMode } from '#network/proxy/modes.ts';
@@ -214,6 +214,26 @@ for (const { mode, isThere } of MODES) {
         await answers('pod2');
         asker.kill('SIGKILL');
         expect(namesIn(await ask('pod1', clusterIP, 80, 20))).toEqual(['pod1', 'pod2']);
+      });
+
+      test('who asks an endpoint that is lost is led to another by the next try', async () => {
+        const only = (turn: number) => {
+          const one = endpoints.slice(turn, turn + 1);
+          return web({ endpoints: one, localEndpoints: one });
+        };
+        const lose = 'table inet lost { chain in { type filter hook input priority 0; tcp dport 8080 drop; }; }';
+        inside('pod1', 'nft', [lose]);
+        try {
+          await serve(only(0));
+          const answer = once('client', node, 30_080);
+          const halfOpen = ['-L', '-f', family, '-p', 'tcp', '--state', 'SYN_SENT'];
+          await expect.poll(() => inside('node', 'conntrack', halfOpen), { timeout: 10_000 }).toContain(pods[0]);
+          await serve(only(1));
+          for (const call of halfOpenFlows([pods[0]], family)) inside('node', 'conntrack', call); // fails where it had none
+          expect(await answer).toMatch(/^pod2 /);
+        } finally {
+          inside('pod1', 'nft', ['delete table inet lost']);
+        }
       });
 
       test('rules that somebody flushed are missed, and come back whole', async () => {

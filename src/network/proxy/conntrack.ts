@@ -1,9 +1,9 @@
 /**
- * UDP has no end, so the kernel keeps sending a flow to the endpoint it began with. When that endpoint goes, its entries
- * must go too, or a client that keeps its port talks to nobody. Source: conntrack(8).
+ * The kernel leads a flow to the endpoint that it began with. UDP has no end: when that endpoint goes, its entries must go
+ * too, or a client that keeps its port talks to nobody. Of TCP those that nobody has answered yet must. Source: conntrack(8).
  */
 import { execFile } from 'node:child_process';
-import { familyOf } from '#network/netfilter/ip-family.ts';
+import { familyOf, type IpFamily } from '#network/netfilter/ip-family.ts';
 import type { ServicePort } from './service-port.ts';
 
 /** Arguments for one call of `conntrack`. */
@@ -32,6 +32,18 @@ export function staleFlows(before: readonly ServicePort[], after: readonly Servi
 /** No address in it says the family, so it is told. */
 const nodePortFlows = ({ nodePort, clusterIPs: [ip = ''] }: ServicePort): ConntrackCall[] =>
   nodePort ? [['-D', '-f', familyOf(ip), '-p', 'udp', '--orig-port-dst', String(nodePort)]] : [];
+
+const MOST_ENDPOINTS = 8;
+
+/**
+ * Who began to ask an endpoint that is lost asks it for two minutes, and so does who takes the same port meanwhile: many behind
+ * one address do. Without its entry the next try is led to one that is there. Upstream leaves them.
+ * @param gone addresses of one family. For many at once all that are half open are forgotten, which costs the others one try.
+ */
+export function halfOpenFlows(gone: readonly string[], family: IpFamily): ConntrackCall[] {
+  const halfOpen = ['-D', '-f', family, '-p', 'tcp', '--state', 'SYN_SENT', '--dst-nat'];
+  return gone.length > MOST_ENDPOINTS ? [halfOpen] : gone.map((ip) => [...halfOpen, ip]);
+}
 
 /** Ends with 1 when nothing matched, which is as good. */
 export const runConntrack: RunConntrack = (call) =>

@@ -5,6 +5,7 @@ import { ManualClock } from '#base/manual-clock.ts';
 import type { Informers } from '#client/informer.ts';
 import { NftRefused } from '#network/netfilter/nft.ts';
 import { freePort } from '#testing/free-port.ts';
+import type { RunConntrack } from './conntrack.ts';
 import { startProxy } from './start-proxy.ts';
 
 type Listener = (change: { key: string; now: unknown; before: unknown }) => void;
@@ -55,11 +56,16 @@ afterEach(() => {
   for (const controller of aborts.splice(0)) controller.abort();
 });
 
+interface Fakes {
+  clock?: ManualClock;
+  hasRules?: () => Promise<boolean>;
+  conntrack?: RunConntrack;
+}
+
 function start(
   informers: Informers,
   nft: (commands: readonly string[]) => Promise<void>,
-  clock = new ManualClock(),
-  hasRules = async () => true,
+  { clock = new ManualClock(), hasRules = async () => true, conntrack = async () => undefined }: Fakes = {},
 ) {
   const controller = new AbortController();
   aborts.push(controller);
@@ -78,7 +84,7 @@ function start(
     tables: [table],
     nft,
     hasRules,
-    conntrack: () => Promise.resolve(),
+    conntrack,
   });
   return { ...proxy, clock };
 }
@@ -104,6 +110,37 @@ test('what changes while nft runs goes together in the next transaction', async 
   await turn();
   expect(transactions).toHaveLength(3);
   expect(transactions[2]?.join('\n')).toContain('10.244.1.5');
+});
+
+test('who asks an endpoint that is lost is led anew, once the rules are in force', async () => {
+  const { informers, set } = world();
+  set('Service', 'default/web', service);
+  set('EndpointSlice', 'default/web-1', slice('10.244.1.2', '10.244.1.3'));
+  const done: string[] = [];
+  const waiting: (() => void)[] = [];
+  const conntrack = (call: readonly string[]) => {
+    done.push(call.at(-1) ?? '');
+    return new Promise<void>((resolve) => waiting.push(resolve));
+  };
+  const rules = async (commands: readonly string[]) =>
+    void done.push(commands.join().includes('delete') ? 'rules' : 'first');
+  const { ready } = start(informers, rules, { conntrack });
+  await ready;
+  for (const ips of [['fd00::2'], []]) set('EndpointSlice', 'default/web-6', { ...slice(...ips), addressType: 'IPv6' }); // the other family's proxy knows
+  await turn();
+  done.splice(0);
+  set('EndpointSlice', 'default/web-1', slice('10.244.1.3'));
+  await turn();
+  expect(done).toEqual(['rules', '10.244.1.2']);
+  const many = Array.from({ length: 9 }, (_, i) => `10.244.2.${i}`);
+  set('EndpointSlice', 'default/web-1', slice(...many));
+  await turn();
+  set('EndpointSlice', 'default/web-1', slice());
+  await turn();
+  expect(done.slice(2)).toEqual(['rules', 'rules']); // one call at a time
+  waiting.shift()?.();
+  await turn();
+  expect(done.slice(4)).toEqual(['--dst-nat']); // all that is half open
 });
 
 test('the zone of the node tells which endpoints are for it, also when it changes', async () => {
@@ -150,7 +187,7 @@ test('rules that somebody flushed are built anew', async () => {
     nft: async (commands: readonly string[]) => void transactions.push(commands),
     hasRules: async () => isThere,
   };
-  await start(informers, kernel.nft, clock, kernel.hasRules).ready;
+  await start(informers, kernel.nft, { clock, hasRules: kernel.hasRules }).ready;
   await turn();
   clock.advance(10_000);
   await turn();

@@ -19,6 +19,7 @@ import { FrontOwners } from './front-owners.ts';
 import { type Wanted, wantedOf } from './fronts.ts';
 import { HealthChecks, healthCheckPortOf } from './health-checks.ts';
 import { hasHostPorts, hostPortsOf } from './host-ports.ts';
+import { LostEndpoints } from './lost-endpoints.ts';
 import { NftRenderer } from './nft-renderer.ts';
 import type { Renderer } from './renderer.ts';
 import type { TableContext } from './ruleset.ts';
@@ -67,15 +68,17 @@ class FamilyProxy {
   readonly #renderer: Renderer;
   /** Those whose flows outlive a change: UDP. */
   readonly #flowing = new Map<string, ServicePort[]>();
+  readonly #lostEndpoints: LostEndpoints;
   readonly #healthChecks: HealthChecks;
   readonly #loop: ApplyLoop;
   readonly #lookUp: LookUp;
 
   constructor(options: ProxyOptions, context: TableContext) {
-    const { informers, nodeName, clock, log, signal } = options;
+    const { informers, nodeName, clock, log, signal, conntrack = runConntrack } = options;
     this.#options = options;
     this.#context = context;
     this.#renderer = options.renderer?.(context) ?? new NftRenderer(context, options);
+    this.#lostEndpoints = new LostEndpoints(context.family, { conntrack, log });
     this.#healthChecks = new HealthChecks(log);
     const services = informers.for(Service);
     const slices = informers.indexed(EndpointSlice, serviceKeyOf);
@@ -100,7 +103,10 @@ class FamilyProxy {
     const loop = this.#loop;
     const stops = [
       services.onChange(({ key }) => loop.mark(`service ${key}`)),
-      slices.onChange(({ now, before }) => loop.mark(...serviceMarks(now, before))),
+      slices.onChange(({ now, before }) => {
+        this.#lostEndpoints.note(before, now);
+        loop.mark(...serviceMarks(now, before));
+      }),
       pods.onChange(({ key, now, before }) => {
         if (hasHostPorts(now) || hasHostPorts(before)) loop.mark(`pod ${key}`);
       }),
@@ -145,8 +151,10 @@ class FamilyProxy {
       }
     }
     const { changes, applied } = this.#owners.settle(wanted);
+    const forgetLost = this.#lostEndpoints.taken();
     await this.#renderer.put(changes);
     applied();
+    forgetLost();
     for (const [key, found] of ports) this.#answerHealthChecks(key, found);
     await this.#forgetFlows(ports);
   }
