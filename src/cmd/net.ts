@@ -1,5 +1,6 @@
 /** The process `net` of a node: kube-proxy, NetworkPolicy, Ingress, DNS, and routes to the pods of other nodes. Its death takes no pod down, and its rules outlive it. */
 import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Node } from '#api/core/v1/node.ts';
 import type { Place } from '#api/discovery/v1/usable-endpoints.ts';
@@ -28,6 +29,7 @@ import { hostRange } from '#node/machine/address-range.ts';
 import { ROUTE_PROTOCOL } from '#node/machine/host-network.ts';
 import { run } from '#node/machine/run-command.ts';
 import { apiAccess, type ComponentProcess, componentProcess } from './component-process.ts';
+import { endEarlierWriters } from './earlier-writers.ts';
 import { inheritedSockets } from './inherited-sockets.ts';
 import { type NodeConfig, readNodeConfig } from './node-config.ts';
 import { selfSigned } from './pki/certificate.ts';
@@ -42,6 +44,7 @@ export async function runNet(args: readonly string[]): Promise<void> {
   const config = await readNodeConfig(values.config ?? '');
   const component = componentProcess('net');
   const sockets = inheritedSockets(systemClock);
+  await endEarlierWriters(resolve(values.config ?? ''), systemClock);
   const ruleWatch = new RuleWatch({ clock: systemClock, log: component.log, signal: component.signal });
   const proxy = startNodeProxy(component, config, ruleWatch);
   const parts = [startNodePolicy(component, config, ruleWatch), proxy];
