@@ -1,16 +1,11 @@
 /** Gateways out of the box: HTTPRoute, GRPCRoute and TLSRoute, from pods of three nodes to pods of three nodes. */
 import { beforeAll, expect, test } from 'vitest';
-import { selfSigned } from '#cmd/pki/certificate.ts';
 import { object } from './conformance/playground.ts';
 import { HOOK, serveWebhooks } from './conformance/tls-server.ts';
 import { eventually, holds } from './running-cluster.ts';
 import { ask, everyNode, NODES, type Question, serviceOf, threeNodes } from './three-nodes-ground.ts';
+import { tlsSecret } from './tls-secret.ts';
 
-const certificate = (commonName: string, ...names: string[]) => {
-  const life = { notBeforeMs: Date.now() - 60_000, notAfterMs: Date.now() + 3_600_000 };
-  const { certificate: crt, key } = selfSigned({ commonName, names, usage: 'server', ...life });
-  return object('Secret', commonName, { type: 'kubernetes.io/tls', stringData: { 'tls.crt': crt, 'tls.key': key } });
-};
 const of = (node: string, more = {}) => ({ selector: { app: 'server', on: node }, ...more });
 const [GATE, CALLS, SECURE, ENDS, THROUGH] = ['gate', 'calls', 'secure', 'ends', 'through'].map(
   (name) => `${name}.example.com`,
@@ -22,7 +17,7 @@ const ground = threeNodes('gateway', [
   serviceOf('three', of('node3')),
   serviceOf('calls', of('node3', { ports: [{ port: 9000 }] })),
   serviceOf('other-calls', of('node2', { ports: [{ port: 9000 }] })),
-  certificate('gate', SECURE, ENDS),
+  tlsSecret('gate', SECURE, ENDS),
 ]);
 const { answers, addressOf, podIp } = ground;
 const apply = (text: string) => ground().cluster.apply(text, '-n', ground().namespace);
@@ -455,7 +450,7 @@ test('a listener shows a certificate of another namespace where that permits it'
   });
   await api.post('/api/v1/namespaces', { metadata: { name: others } });
   try {
-    await api.post(`/api/v1/namespaces/${others}/secrets`, certificate('lent', host));
+    await api.post(`/api/v1/namespaces/${others}/secrets`, tlsSecret('lent', host));
     await api.post(grants, grant('of-another', 'not-lent')); // which helps nobody here
     await ground().create(
       object('Gateway', 'lent', { spec: { gatewayClassName: 'kedge', listeners: [listener] } }, GATEWAY_API),

@@ -4,23 +4,17 @@ import { request as requestTls } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
 import { beforeAll, expect, test } from 'vitest';
-import { selfSigned } from '#cmd/pki/certificate.ts';
 import { pacedLoad } from '../../bench/paced-load.ts';
 import { SERVER } from './conformance/image.ts';
 import { container, object } from './conformance/playground.ts';
 import { killed } from './node-processes.ts';
 import { eventually, holds } from './running-cluster.ts';
 import { everyNode, NODES, serviceOf, threeNodes } from './three-nodes-ground.ts';
+import { tlsData } from './tls-secret.ts';
 
 const HOST = 'www.example.com';
 const API = 'networking.k8s.io/v1';
 const server = container({ command: SERVER, env: [{ name: 'PORTS', value: '8080' }] });
-const certificateFor = (commonName: string) => {
-  const life = { notBeforeMs: Date.now() - 60_000, notAfterMs: Date.now() + 3_600_000 };
-  const { certificate, key } = selfSigned({ commonName, names: [HOST], usage: 'server', ...life });
-  return { 'tls.crt': certificate, 'tls.key': key };
-};
-
 const on = (node: string) => ({ selector: { app: 'server', on: node } });
 const ground = threeNodes('ingress', [
   serviceOf('frontend-service', on('node1')),
@@ -29,7 +23,7 @@ const ground = threeNodes('ingress', [
   serviceOf('api', on('node2')),
   serviceOf('far', on('node3')),
   serviceOf('all', {}),
-  object('Secret', 'example-tls-secret', { type: 'kubernetes.io/tls', stringData: certificateFor('first') }),
+  object('Secret', 'example-tls-secret', { type: 'kubernetes.io/tls', stringData: tlsData('first', HOST) }),
 ]);
 const { answers } = ground;
 const apply = (text: string) => ground().cluster.apply(text, '-n', ground().namespace);
@@ -301,7 +295,7 @@ const rolling = (version: string) =>
 
 test('a new certificate, new annotations and new endpoints are in force at once', async () => {
   const secret = ground().path('Secret', 'v1', 'example-tls-secret');
-  await ground().api.patch(secret, { stringData: certificateFor('second') });
+  await ground().api.patch(secret, { stringData: tlsData('second', HOST) });
   await becomes('/', '200 server-node1 by second', { isSecure: true });
   await apply(manifest('nginx.ingress.kubernetes.io/whitelist-source-range: 203.0.113.0/24'));
   await becomes('/', '403 403 Forbidden by second', { isSecure: true });
