@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { afterAll, beforeAll } from 'vitest';
 import type { IpFamily } from '#network/netfilter/ip-family.ts';
 import type { Iptables } from '#network/netfilter/iptables.ts';
-import { type HoldsAll, type hasRules, listsRules, type RunNft } from '#network/netfilter/nft.ts';
+import { type FindDifferences, type hasRules, listsRules, type RunNft } from '#network/netfilter/nft.ts';
 import { TableComparison } from '#network/netfilter/table-contents.ts';
 import { IptablesRenderer } from '#network/proxy/iptables-renderer.ts';
 import { IpvsRenderer } from '#network/proxy/ipvs-renderer.ts';
@@ -82,10 +82,10 @@ export const run: RunTool = async (command, args, input) => {
   if (status !== 0 || stderr.length > 0) throw new Error(`${command}: ${stderr}`);
   return stdout.toString();
 };
-const holdsAll: HoldsAll = async (table, wanted) => {
+const findDifferences: FindDifferences = async (table, wanted) => {
   const comparison = new TableComparison(wanted);
   comparison.read(inside('node', 'nft', ['--stateless', 'list', 'table', ...table.split(' ')]));
-  return comparison.isAsWanted;
+  return comparison.differences;
 };
 export const nftHasRules: typeof hasRules = async (table, chain) => {
   try {
@@ -228,7 +228,7 @@ export const namesIn = (answers: readonly string[]) =>
 export const RENDERERS: Record<ProxyMode, (family: IpFamily) => Renderer> = {
   nftables: (family) => new NftRenderer(contextOf(family), { nft, hasRules: nftHasRules }),
   iptables: (family) => new IptablesRenderer(contextOf(family), iptables(family)),
-  ipvs: (family) => new IpvsRenderer(contextOf(family), { run, nft, hasRules: nftHasRules, holdsAll }),
+  ipvs: (family) => new IpvsRenderer(contextOf(family), { run, nft, hasRules: nftHasRules, findDifferences }),
 };
 export const MODES: { mode: ProxyMode; isThere: boolean }[] = [
   { mode: 'nftables', isThere: canHave },

@@ -5,7 +5,7 @@ import type { KubeObject } from '#api/machinery/object.ts';
 import { silentLog } from '#base/log.ts';
 import { ManualClock } from '#base/manual-clock.ts';
 import type { Iptables } from '#network/netfilter/iptables.ts';
-import { type HoldsAll, listsRules } from '#network/netfilter/nft.ts';
+import { type FindDifferences, listsRules } from '#network/netfilter/nft.ts';
 import { MONITOR, RuleWatch } from '#network/netfilter/rule-watch.ts';
 import { TableComparison } from '#network/netfilter/table-contents.ts';
 import { startNetworkPolicy } from '#network/policy/start-network-policy.ts';
@@ -273,14 +273,14 @@ async function whole(family: 'ipv4' | 'ipv6'): Promise<() => Promise<void>> {
   informers = fixedInformers(all.map(written));
   const clock = new ManualClock();
   const own = isIpv4 ? table : { ...table, family, podRanges: ['fd00:244::/64'], serviceRanges: ['fd00:96::/112'] };
-  const holdsAll: HoldsAll = async (of, wanted) => {
+  const findDifferences: FindDifferences = async (of, wanted) => {
     const comparison = new TableComparison(wanted);
     comparison.read(nft('--stateless', 'list', 'table', ...of.split(' ')));
     wholeLooks++;
-    return comparison.isAsWanted;
+    return comparison.differences;
   };
-  await runningProxy({ ...tools, holdsAll, clock, tables: [own] });
-  const policies = startNetworkPolicy({ ...common(), ...tools, holdsAll, clock, tables: [own] });
+  await runningProxy({ ...tools, findDifferences, clock, tables: [own] });
+  const policies = startNetworkPolicy({ ...common(), ...tools, findDifferences, clock, tables: [own] });
   parts.push(policies.stopped);
   await policies.ready;
   return async () => {

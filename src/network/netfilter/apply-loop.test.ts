@@ -2,11 +2,13 @@ import { afterEach, expect, test } from 'vitest';
 import { silentLog } from '#base/log.ts';
 import { ManualClock } from '#base/manual-clock.ts';
 import { ApplyLoop } from './apply-loop.ts';
+import type { Difference } from './table-contents.ts';
 
 const endings: (() => Promise<void>)[] = [];
 afterEach(async () => {
   for (const end of endings.splice(0)) await end();
 });
+const ONE: Difference = { part: 'set one', isEmpty: false };
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 async function running() {
@@ -17,28 +19,32 @@ async function running() {
     wholeLooks: 0,
     applied: 0,
     isInForce: true,
-    isWhole: true,
-    isComparable: true,
+    missing: [] as Difference[],
+    /** What this machine's programs list otherwise than it was written. */
+    unlike: [] as Difference[],
+    warnings: 0,
     comparing: async (_overtaken: AbortSignal) => undefined as unknown,
   };
   const loop = new ApplyLoop({
     clock,
-    log: silentLog,
+    log: { ...silentLog, warn: () => void seen.warnings++ },
     signal: ending.signal,
     apply: async () => {
       seen.applied++;
       seen.isInForce = true;
-      if (seen.isComparable) seen.isWhole = true;
+      seen.missing = [];
     },
     forget: () => undefined,
     isInForce: async () => {
       seen.looks++;
       return seen.isInForce;
     },
-    isWhole: async (overtaken) => {
+    differences: async (overtaken) => {
       seen.wholeLooks++;
       await seen.comparing(overtaken);
-      return seen.isWhole;
+      const missing = seen.missing;
+      const others = seen.unlike.filter(({ part }) => missing.every((each) => each.part !== part));
+      return [...missing, ...others];
     },
   });
   const ended = loop.run();
@@ -48,7 +54,13 @@ async function running() {
   });
   await loop.ready;
   await turn();
-  return { clock, loop, seen };
+  const pass = async (ms: number) => {
+    for (let passed = 0; passed < ms; passed += 10_000) {
+      clock.advance(10_000);
+      await turn();
+    }
+  };
+  return { clock, loop, seen, pass };
 }
 
 test('who is told that rules may have gone looks at once, and builds them anew only when they have', async () => {
@@ -101,33 +113,38 @@ test('changes that come all the time put no look off', async () => {
 });
 
 test('after ten minutes all of the rules are looked at, and built anew where a part of them is another', async () => {
-  const { clock, seen } = await running();
-  const pass = async (ms: number) => {
-    for (let passed = 0; passed < ms; passed += 10_000) {
-      clock.advance(10_000);
-      await turn();
-    }
-  };
+  const { seen, pass } = await running();
   await pass(590_000);
   expect(seen).toMatchObject({ wholeLooks: 0, applied: 1 });
   await pass(10_000);
   expect(seen).toMatchObject({ wholeLooks: 1, applied: 1 });
-  seen.isWhole = false;
+  seen.missing = [ONE];
   await pass(600_000);
   expect(seen).toMatchObject({ wholeLooks: 2, applied: 2 });
   await pass(10_000); // whether that helped
   expect(seen).toMatchObject({ wholeLooks: 3, applied: 2 });
 });
 
-test('where not even what was just built looks like it, nobody goes on building', async () => {
-  const { clock, seen } = await running();
-  seen.isComparable = false;
-  seen.isWhole = false;
-  for (let passed = 0; passed < 3_000; passed += 10) {
-    clock.advance(10_000);
-    await turn();
-  }
-  expect(seen).toMatchObject({ wholeLooks: 2, applied: 2 });
+test('where not even what was just built looks like it, that is said once, and what goes later is built anew', async () => {
+  const { seen, pass } = await running();
+  seen.unlike = [ONE];
+  await pass(3_000_000);
+  expect(seen).toMatchObject({ wholeLooks: 5, applied: 2, warnings: 2 }); // at ten minutes it was built anew, and looked at
+  seen.missing = [{ ...ONE, isEmpty: true }]; // flushed by hand
+  await pass(610_000);
+  expect(seen).toMatchObject({ applied: 3, warnings: 3 });
+  seen.missing = [{ part: 'chain another', isEmpty: false }];
+  await pass(610_000);
+  expect(seen).toMatchObject({ applied: 4, warnings: 4 });
+  await pass(1_200_000);
+  expect(seen).toMatchObject({ applied: 4, warnings: 4 });
+});
+
+test('what is listed as empty whatever is in it is not built again and again', async () => {
+  const { seen, pass } = await running();
+  seen.unlike = [{ ...ONE, isEmpty: true }];
+  await pass(3_000_000);
+  expect(seen).toMatchObject({ applied: 2, warnings: 2 });
 });
 
 test('a change does not wait for a look at everything, which is tried again', async () => {
@@ -140,7 +157,7 @@ test('a change does not wait for a look at everything, which is tried again', as
   loop.mark('a');
   await turn();
   expect(seen.applied).toBe(2);
-  seen.isWhole = false; // as the look may have seen it in the middle of the change
+  seen.missing = [ONE]; // as the look may have seen it in the middle of the change
   waiting.shift()?.();
   await turn();
   expect(seen.applied).toBe(2);

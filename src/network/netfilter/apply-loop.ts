@@ -6,6 +6,7 @@ import type { Clock } from '#base/clock.ts';
 import { sleep } from '#base/clock.ts';
 import { deferred } from '#base/deferred.ts';
 import type { Log } from '#base/log.ts';
+import type { Difference } from './table-contents.ts';
 
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 10_000;
@@ -15,6 +16,7 @@ const LOOK_EVERY_MS = 10_000;
 const WHOLE_LOOK_EVERY_MS = 600_000;
 /** One that was overtaken by a change is tried again. */
 const WHOLE_LOOK_AGAIN_MS = 60_000;
+const MOST_PARTS_TOLD = 10;
 /** Another program may change rules beside these a thousand times a second. */
 const BETWEEN_LOOKS_MS = 250;
 
@@ -29,10 +31,10 @@ export interface ApplyLoopOptions {
   /** Whether what was applied still is in force: neither removed nor flushed. */
   isInForce(): Promise<boolean>;
   /**
-   * Whether all of it is, to the last element; absent: nobody can tell. Asked seldom, and only when nothing is marked. Once the
+   * Where not all of it is, to the last element; absent: nobody can tell. Asked seldom, and only when nothing is marked. Once the
    * signal aborts nobody waits for the answer.
    */
-  isWhole?(signal: AbortSignal): Promise<boolean>;
+  differences?(signal: AbortSignal): Promise<readonly Difference[]>;
 }
 
 export class ApplyLoop {
@@ -46,6 +48,8 @@ export class ApplyLoop {
   #nextLookMs: number;
   #nextWholeLookMs: number;
   #isBuiltAnew = false;
+  /** Parts that this machine's programs list otherwise than they were written; those of which the value is true, as empty. */
+  #unlike = new Map<string, boolean>();
   #wake: () => void = () => undefined;
 
   constructor(options: ApplyLoopOptions) {
@@ -130,32 +134,39 @@ export class ApplyLoop {
 
   /** Somebody may have taken a part of the rules away, or put something among them, which no witness tells. */
   async #isIncomplete(): Promise<boolean> {
-    const { isWhole, forget, log, clock } = this.#options;
+    const { differences, forget, log, clock } = this.#options;
     const nowMs = clock.monotonicMs();
-    if (!isWhole || this.#marked.size > 0 || nowMs < this.#nextWholeLookMs) return false;
+    if (!differences || this.#marked.size > 0 || nowMs < this.#nextWholeLookMs) return false;
     this.#nextWholeLookMs = nowMs + WHOLE_LOOK_EVERY_MS;
     const overtaking = new AbortController();
     // Who cannot be asked tells nothing: the next change does.
-    const whole = await Promise.race([isWhole(overtaking.signal).catch(() => true), this.#woken()]);
+    const found = await Promise.race([differences(overtaking.signal).catch(() => []), this.#woken()]);
     overtaking.abort();
-    if (whole === 'overtaken') {
+    if (found === 'overtaken') {
       this.#nextWholeLookMs = nowMs + WHOLE_LOOK_AGAIN_MS;
       return false;
     }
     const wasBuiltAnew = this.#isBuiltAnew;
     this.#isBuiltAnew = false;
-    if (whole) return false;
+    const missed = found.filter((difference) => !this.#isExpected(difference));
+    if (missed.length === 0) return false;
+    const parts = missed.slice(0, MOST_PARTS_TOLD).map(({ part }) => part);
     if (wasBuiltAnew) {
       // Some other version of the programs lists them in another way.
-      log.warn('what was built anew does not look like it; parts that go are not missed any more');
-      this.#nextWholeLookMs = Number.POSITIVE_INFINITY;
+      log.warn('what was built anew does not look like it; these parts are missed only when they are empty', { parts });
+      this.#unlike = new Map(found.map(({ part, isEmpty }) => [part, isEmpty]));
       return false;
     }
-    log.warn('somebody changed a part of the rules; building them anew');
+    log.warn('somebody changed a part of the rules; building them anew', { parts });
     this.#isBuiltAnew = true;
     this.#nextWholeLookMs = nowMs; // whether that helped
     forget();
     return true;
+  }
+
+  #isExpected({ part, isEmpty }: Difference): boolean {
+    const wasEmpty = this.#unlike.get(part);
+    return wasEmpty !== undefined && (wasEmpty || !isEmpty);
   }
 
   async #once(retryMs: number): Promise<boolean> {

@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { hasRules, holdsAll, listsRules, runNft } from './nft.ts';
+import { findDifferences, hasRules, listsRules, runNft } from './nft.ts';
 import { TableContents } from './table-contents.ts';
 
 /** An nft that this script stands for. */
@@ -59,24 +59,25 @@ const listed = (...elements: string[]) =>
   `printf '%s\\n' 'table ip x {' 'set s {' 'elements = { ${elements.join(', ')} }' '}' '}'`;
 
 test.each([
-  ['holds all', listed('10.0.0.1', '10.0.0.2'), true],
-  ['lacks something', listed('10.0.0.1'), false],
-  ['holds more', listed('10.0.0.1', '10.0.0.2', '10.0.0.3'), false],
-  ['cannot be asked for', 'echo "Operation not permitted" >&2; exit 1', true],
-])('a table that %s counts accordingly', (_, script, isSo) =>
-  withNft(script, async () => expect(await holdsAll('ip x', wanted())).toBe(isSo)),
+  ['holds all', listed('10.0.0.1', '10.0.0.2'), []],
+  ['lacks something', listed('10.0.0.1'), [{ part: 'set s', isEmpty: false }]],
+  ['holds more', listed('10.0.0.1', '10.0.0.2', '10.0.0.3'), [{ part: 'set s', isEmpty: false }]],
+  ['holds nothing', 'echo', [{ part: 'set s', isEmpty: true }]],
+  ['cannot be asked for', 'echo "Operation not permitted" >&2; exit 1', []],
+])('a table that %s counts accordingly', (_, script, differences) =>
+  withNft(script, async () => expect(await findDifferences('ip x', wanted())).toEqual(differences)),
 );
 
 test('where there is no nft nobody claims that something is missing', () =>
   withNft('', async () => {
     process.env['PATH'] = '';
-    expect(await holdsAll('ip x', wanted())).toBe(true);
+    expect(await findDifferences('ip x', wanted())).toEqual([]);
   }));
 
 test('a look that nobody waits for any more is ended', () =>
   withNft('exec sleep 600', async () => {
     const overtaking = new AbortController();
-    const look = holdsAll('ip x', wanted(), overtaking.signal);
+    const look = findDifferences('ip x', wanted(), overtaking.signal);
     overtaking.abort();
-    expect(await look).toBe(true);
+    expect(await look).toEqual([]);
   }));

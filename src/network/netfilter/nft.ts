@@ -1,6 +1,6 @@
 /** Runs the nft command: one atomic transaction a call. Source: nft(8). */
 import { execFile, spawn } from 'node:child_process';
-import { TableComparison, type TableContents, turnOfOthers } from './table-contents.ts';
+import { type Difference, TableComparison, type TableContents, turnOfOthers } from './table-contents.ts';
 import { runWithWholeInput } from './whole-input.ts';
 
 /** The kernel or the nft command refused a transaction; nothing of it took effect. */
@@ -41,11 +41,15 @@ export const hasRules: HasRules = (table, chain) =>
     );
   });
 
-/** A look at all of a table: whether it holds just what is wanted. */
-export type HoldsAll = (table: string, wanted: TableContents, signal?: AbortSignal) => Promise<boolean>;
+/** A look at all of a table: where it does not hold just what is wanted. */
+export type FindDifferences = (
+  table: string,
+  wanted: TableContents,
+  signal?: AbortSignal,
+) => Promise<readonly Difference[]>;
 
-/** One that cannot be asked for, or is ended by the signal, counts as such. */
-export const holdsAll: HoldsAll = async (table, wanted, signal) => {
+/** One that cannot be asked for, or is ended by the signal, has none. */
+export const findDifferences: FindDifferences = async (table, wanted, signal) => {
   const child = spawn('nft', ['--stateless', 'list', 'table', ...table.split(' ')], {
     stdio: ['ignore', 'pipe', 'ignore'],
     timeout: LONGEST_MS,
@@ -61,7 +65,7 @@ export const holdsAll: HoldsAll = async (table, wanted, signal) => {
     comparison.read(text);
     await turnOfOthers();
   }
-  return (await ended) !== 0 || comparison.isAsWanted;
+  return (await ended) === 0 ? comparison.differences : [];
 };
 
 /** Of `nft list chain`: a flushed chain still has its head, `type filter hook …; policy accept;`, and its comment. */

@@ -38,14 +38,25 @@ export class TableContents {
   }
 }
 
+/** A chain, set or map that is not as it should be. */
+export interface Difference {
+  /** `chain prerouting`, `set svc` */
+  part: string;
+  /** There is nothing in it, or no such part. */
+  isEmpty: boolean;
+}
+
 /** Reads a listing as it comes, and takes what it finds out of what is wanted: a table may have a hundred thousand elements. */
 export class TableComparison {
   readonly #left: TableContents;
   #rest = '';
-  #set: Set<string> | undefined;
+  #set: string | undefined;
   #chain: string | undefined;
   #isInElements = false;
-  #hasMore = false;
+  /** Parts that have anything in them. */
+  readonly #filled = new Set<string>();
+  /** Sets that have what is not wanted. */
+  readonly #more = new Set<string>();
 
   /** @param wanted is used up. */
   constructor(wanted: TableContents) {
@@ -58,16 +69,18 @@ export class TableComparison {
     for (const line of lines) this.#readLine(line.trim());
   }
 
-  /** After the whole listing: everything that is wanted is there, and no set has more. Chains that are not wanted do no harm. */
-  get isAsWanted(): boolean {
-    const isEmpty = [...this.#left.elements.values()].every(({ size }) => size === 0);
-    return isEmpty && !this.#hasMore && [...this.#left.rules.values()].every((count) => count === 0);
+  /** After the whole listing: where something that is wanted is not there, or more. Chains that are not wanted do no harm. */
+  get differences(): Difference[] {
+    const sets = [...this.#left.elements].filter(([name, { size }]) => size > 0 || this.#more.has(name));
+    const chains = [...this.#left.rules].filter(([, count]) => count !== 0);
+    const parts = [...sets.map(([name]) => `set ${name}`), ...chains.map(([name]) => `chain ${name}`)];
+    return parts.map((part) => ({ part, isEmpty: !this.#filled.has(part) }));
   }
 
   #readLine(line: string): void {
     const [, what, name = ''] = /^(set|map|chain) (\S+) \{$/.exec(line) ?? [];
     if (what) {
-      this.#set = what === 'chain' ? undefined : this.#left.elements.get(name);
+      this.#set = what === 'chain' ? undefined : name;
       this.#chain = what === 'chain' ? name : undefined;
     } else if (line.startsWith('elements = {')) this.#readElements(line.slice('elements = {'.length));
     else if (this.#isInElements) this.#readElements(line);
@@ -78,14 +91,19 @@ export class TableComparison {
 
   #readElements(text: string): void {
     this.#isInElements = !text.endsWith('}');
-    if (!this.#set) return;
+    const name = this.#set;
+    const left = name === undefined ? undefined : this.#left.elements.get(name);
+    if (name === undefined || !left) return;
     for (const element of (this.#isInElements ? text : text.slice(0, -1)).split(',')) {
       const key = element.trim();
-      if (key && !this.#set.delete(key)) this.#hasMore = true;
+      if (key === '') continue;
+      this.#filled.add(`set ${name}`);
+      if (!left.delete(key)) this.#more.add(name);
     }
   }
 
   #countRule(chain: string): void {
+    this.#filled.add(`chain ${chain}`);
     const left = this.#left.rules.get(chain);
     if (left !== undefined) this.#left.rules.set(chain, left - 1);
   }

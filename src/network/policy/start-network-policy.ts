@@ -10,7 +10,14 @@ import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { Informer, Informers } from '#client/informer.ts';
 import { ApplyLoop } from '#network/netfilter/apply-loop.ts';
-import { type HasRules, type HoldsAll, hasRules, holdsAll, type RunNft, runNft } from '#network/netfilter/nft.ts';
+import {
+  type FindDifferences,
+  findDifferences,
+  type HasRules,
+  hasRules,
+  type RunNft,
+  runNft,
+} from '#network/netfilter/nft.ts';
 import type { RuleWatch } from '#network/netfilter/rule-watch.ts';
 import { TableContents } from '#network/netfilter/table-contents.ts';
 import { PolicyState } from './policy-state.ts';
@@ -29,7 +36,7 @@ export interface NetworkPolicyOptions {
   /** For tests. */
   nft?: RunNft;
   hasRules?: HasRules;
-  holdsAll?: HoldsAll;
+  findDifferences?: FindDifferences;
 }
 
 export interface RunningNetworkPolicy {
@@ -69,9 +76,11 @@ class FamilyPolicy {
     const name = policyTableName(context.family);
     const isInForce = async () => !this.#state.plan().isEnforced || (options.hasRules ?? hasRules)(name, WITNESS);
     const forget = () => this.#table.forget();
-    const isWhole = async (overtaken: AbortSignal) =>
-      !this.#state.plan().isEnforced || (options.holdsAll ?? holdsAll)(name, this.#wanted(context), overtaken);
-    this.#loop = new ApplyLoop({ clock, log, signal, apply: () => this.#apply(), forget, isInForce, isWhole });
+    const differences = async (overtaken: AbortSignal) => {
+      if (!this.#state.plan().isEnforced) return [];
+      return (options.findDifferences ?? findDifferences)(name, this.#wanted(context), overtaken);
+    };
+    this.#loop = new ApplyLoop({ clock, log, signal, apply: () => this.#apply(), forget, isInForce, differences });
     options.ruleWatch?.onRemoval([`${name} ${WITNESS}`], () => this.#loop.look());
     this.ready = this.#loop.ready;
   }

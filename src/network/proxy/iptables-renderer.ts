@@ -1,5 +1,6 @@
 import { familyWord } from '#network/netfilter/ip-family.ts';
 import { type Iptables, iptablesOf } from '#network/netfilter/iptables.ts';
+import type { Difference } from '#network/netfilter/table-contents.ts';
 import type { Wanted } from './fronts.ts';
 import { type Chains, commonChains, HOOKS, type IptablesParts, OWN_CHAIN, partsOf } from './iptables-rules.ts';
 import type { Renderer } from './renderer.ts';
@@ -64,19 +65,23 @@ export class IptablesRenderer implements Renderer {
     return this.#iptables.has('nat', ['KUBE-POSTROUTING', '-j', 'MASQUERADE', '--random-fully']);
   }
 
-  /** As many rules in each of its chains as there should be. */
-  async isWhole(): Promise<boolean> {
+  /** Chains that have not as many rules as there should be. */
+  async differences(): Promise<readonly Difference[]> {
     const parts = [...this.#parts.values()];
     const common = commonChains(parts, this.#context);
     const nat: Chains = new Map([...common.nat, ...parts.flatMap(({ chains }) => [...chains])]);
+    const differences: Difference[] = [];
     for (const table of TABLES) {
       const counts = new Map<string, number>();
       for (const [, chain = ''] of (await this.#iptables.save(table)).matchAll(/^-A (\S+) /gm))
         counts.set(chain, (counts.get(chain) ?? 0) + 1);
       const wanted = table === 'nat' ? nat : common[table];
-      if ([...wanted].some(([chain, rules]) => (counts.get(chain) ?? 0) !== rules.length)) return false;
+      for (const [chain, rules] of wanted) {
+        const count = counts.get(chain) ?? 0;
+        if (count !== rules.length) differences.push({ part: `${table} ${chain}`, isEmpty: count === 0 });
+      }
     }
-    return true;
+    return differences;
   }
 
   async remove(): Promise<void> {

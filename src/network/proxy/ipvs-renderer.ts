@@ -1,6 +1,13 @@
 import { release } from 'node:os';
-import { type HasRules, type HoldsAll, hasRules, holdsAll, type RunNft, runNft } from '#network/netfilter/nft.ts';
-import { TableContents } from '#network/netfilter/table-contents.ts';
+import {
+  type FindDifferences,
+  findDifferences,
+  type HasRules,
+  hasRules,
+  type RunNft,
+  runNft,
+} from '#network/netfilter/nft.ts';
+import { type Difference, TableContents } from '#network/netfilter/table-contents.ts';
 import type { Wanted } from './fronts.ts';
 import { type Addresses, addressesIn, addressLines, DUMMY } from './ipvs-addresses.ts';
 import { type IpvsNode, type IpvsParts, type IpvsState, ipvsPartsOf, ipvsStateOf } from './ipvs-rules.ts';
@@ -17,7 +24,7 @@ export interface IpvsTools {
   run?: RunTool;
   nft?: RunNft;
   hasRules?: HasRules;
-  holdsAll?: HoldsAll;
+  findDifferences?: FindDifferences;
 }
 
 /** What the kernel has. */
@@ -36,7 +43,7 @@ export class IpvsRenderer implements Renderer {
   readonly #run: RunTool;
   readonly #nft: RunNft;
   readonly #hasRules: HasRules;
-  readonly #holdsAll: HoldsAll;
+  readonly #findDifferences: FindDifferences;
   readonly #wanted = new Map<string, Wanted>();
   readonly #parts = new Map<string, IpvsParts>();
   /** undefined: not known. */
@@ -47,7 +54,7 @@ export class IpvsRenderer implements Renderer {
     this.#run = tools.run ?? runTool;
     this.#nft = tools.nft ?? runNft;
     this.#hasRules = tools.hasRules ?? hasRules;
-    this.#holdsAll = tools.holdsAll ?? holdsAll;
+    this.#findDifferences = tools.findDifferences ?? findDifferences;
     this.witnesses = [`${ipvsTableName(context.family)} ${IPVS_WITNESS}`];
   }
 
@@ -102,10 +109,10 @@ export class IpvsRenderer implements Renderer {
   }
 
   /** The rest is compared at every look. */
-  async isWhole(): Promise<boolean> {
-    if (!this.#applied) return true;
+  async differences(): Promise<readonly Difference[]> {
+    if (!this.#applied) return [];
     const commands = ipvsTableCommands(this.#context, this.#applied.elements);
-    return this.#holdsAll(ipvsTableName(this.#context.family), new TableContents(commands));
+    return this.#findDifferences(ipvsTableName(this.#context.family), new TableContents(commands));
   }
 
   async remove(): Promise<void> {

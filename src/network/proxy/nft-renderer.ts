@@ -1,5 +1,12 @@
-import { type HasRules, type HoldsAll, hasRules, holdsAll, type RunNft, runNft } from '#network/netfilter/nft.ts';
-import { TableContents, turnOfOthers } from '#network/netfilter/table-contents.ts';
+import {
+  type FindDifferences,
+  findDifferences,
+  type HasRules,
+  hasRules,
+  type RunNft,
+  runNft,
+} from '#network/netfilter/nft.ts';
+import { type Difference, TableContents, turnOfOthers } from '#network/netfilter/table-contents.ts';
 import type { Wanted } from './fronts.ts';
 import { ProxyTable } from './proxy-table.ts';
 import type { Renderer } from './renderer.ts';
@@ -11,7 +18,7 @@ const WITNESS = 'prerouting';
 export interface NftTools {
   nft?: RunNft | undefined;
   hasRules?: HasRules | undefined;
-  holdsAll?: HoldsAll | undefined;
+  findDifferences?: FindDifferences | undefined;
 }
 
 /** The mode `nftables`: elements of maps. */
@@ -21,7 +28,7 @@ export class NftRenderer implements Renderer {
   readonly #name: string;
   readonly #nft: RunNft;
   readonly #hasRules: HasRules;
-  readonly #holdsAll: HoldsAll;
+  readonly #findDifferences: FindDifferences;
 
   constructor(context: TableContext, tools: NftTools = {}) {
     this.#table = new ProxyTable(context);
@@ -29,7 +36,7 @@ export class NftRenderer implements Renderer {
     this.witnesses = [`${this.#name} ${WITNESS}`];
     this.#nft = tools.nft ?? runNft;
     this.#hasRules = tools.hasRules ?? hasRules;
-    this.#holdsAll = tools.holdsAll ?? holdsAll;
+    this.#findDifferences = tools.findDifferences ?? findDifferences;
   }
 
   forget(): void {
@@ -46,14 +53,14 @@ export class NftRenderer implements Renderer {
     return this.#hasRules(this.#name, WITNESS);
   }
 
-  async isWhole(signal?: AbortSignal): Promise<boolean> {
+  async differences(signal?: AbortSignal): Promise<readonly Difference[]> {
     const wanted = new TableContents([]);
     for (const commands of this.#table.wholeCommands()) {
       wanted.add(commands);
       await turnOfOthers();
-      if (signal?.aborted) return true;
+      if (signal?.aborted) return [];
     }
-    return this.#holdsAll(this.#name, wanted, signal);
+    return this.#findDifferences(this.#name, wanted, signal);
   }
 
   async remove(): Promise<void> {

@@ -1,3 +1,4 @@
+import type { Difference } from '#network/netfilter/table-contents.ts';
 import type { Wanted } from './fronts.ts';
 
 /** What keeps a node's rules for one family of addresses: one for each mode of kube-proxy. Each does the same, with other means. */
@@ -14,10 +15,10 @@ export interface Renderer {
   /** Whether what was put still is there: neither removed nor flushed by somebody else. */
   isInForce(): Promise<boolean>;
   /**
-   * Whether all that was put is there, and nothing among it: a dear look, for parts that no witness tells of. Once the signal
+   * Where not all that was put is there, or something among it: a dear look, for parts that no witness tells of. Once the signal
    * aborts nobody waits for the answer.
    */
-  isWhole?(signal?: AbortSignal): Promise<boolean>;
+  differences(signal?: AbortSignal): Promise<readonly Difference[]>;
   /** Takes everything out of the kernel that a renderer of this kind may have left there. */
   remove(): Promise<void>;
 }

@@ -12,7 +12,7 @@ import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { IndexedInformer, Informer, Informers } from '#client/informer.ts';
 import { ApplyLoop } from '#network/netfilter/apply-loop.ts';
-import type { HasRules, HoldsAll, RunNft } from '#network/netfilter/nft.ts';
+import type { FindDifferences, HasRules, RunNft } from '#network/netfilter/nft.ts';
 import type { RuleWatch } from '#network/netfilter/rule-watch.ts';
 import { type RunConntrack, runConntrack, staleFlows } from './conntrack.ts';
 import { FrontOwners } from './front-owners.ts';
@@ -42,7 +42,7 @@ export interface ProxyOptions {
   /** For tests. */
   nft?: RunNft;
   hasRules?: HasRules;
-  holdsAll?: HoldsAll;
+  findDifferences?: FindDifferences;
   conntrack?: RunConntrack;
 }
 
@@ -91,7 +91,7 @@ class FamilyProxy {
       apply: (marked) => this.#apply(marked),
       forget: () => this.#renderer.forget(),
       isInForce: () => this.#renderer.isInForce(),
-      isWhole: async (signal) => (await this.#renderer.isWhole?.(signal)) ?? true,
+      differences: (signal) => this.#renderer.differences(signal),
     });
     options.ruleWatch?.onRemoval(this.#renderer.witnesses, () => this.#loop.look());
     this.ready = this.#loop.ready;
