@@ -122,6 +122,32 @@ test('pods that give a port name another number stand in slices of their own', a
   ]);
 });
 
+test('in Endpoints a port that all of them offer stands apart from one that each has under another number', async () => {
+  await using cluster = await start();
+  const ports = [
+    { port: 80, targetPort: 'http', protocol: 'TCP' as const, name: 'web' },
+    { port: 90, targetPort: 9000, protocol: 'TCP' as const, name: 'metrics' },
+  ];
+  await cluster.create(Service, service('web', { ports }));
+  for (const [name, ip, containerPort] of [
+    ['old', '10.244.0.2', 8080],
+    ['new', '10.244.0.3', 8081],
+  ] as const)
+    await running(cluster, name, {
+      ip,
+      containers: [
+        { name: 'main', image: 'i', ports: [{ name: 'http', containerPort, protocol: 'TCP' }] },
+      ] as Pod['spec']['containers'],
+    });
+  await cluster.settles();
+  const { subsets = [] } = cluster.get(Endpoints, 'default/web')!;
+  expect(subsets.map((each) => [each.ports?.map(({ port }) => port), each.addresses?.map(({ ip }) => ip)])).toEqual([
+    [[9000], ['10.244.0.2', '10.244.0.3']],
+    [[8080], ['10.244.0.2']],
+    [[8081], ['10.244.0.3']],
+  ]);
+});
+
 test('a headless Service says so on its slices, and its pods keep their own names', async () => {
   await using cluster = await start();
   await cluster.create(Service, service('web', { clusterIP: 'None' }));

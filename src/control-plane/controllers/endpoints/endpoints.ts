@@ -10,6 +10,7 @@ import type { ObjectKey } from '#api/machinery/object.ts';
 import { StatusError } from '#api/machinery/status.ts';
 import { defineController, settled, watching } from '../define-controller.ts';
 import { isNamespaceGoing } from '../pod-writes.ts';
+import { repackSubsets } from './repack-subsets.ts';
 import {
   addressOfFamily,
   familiesOf,
@@ -106,18 +107,15 @@ interface Offered {
   ready: boolean;
 }
 
-/** Addresses that offer the same ports stand together; a Service without ports has subsets without ports. */
+/** A Service without ports has subsets without ports. */
 function subsetsOf(service: Service, pods: readonly Pod[]): EndpointSubset[] {
-  const byPorts = new Map<string, EndpointSubset>();
-  for (const pod of pods) {
+  const each = pods.flatMap((pod): EndpointSubset[] => {
     const offered = offeredBy(pod, service);
-    if (!offered) continue;
-    const id = JSON.stringify(offered.ports);
-    const subset = byPorts.get(id) ?? { ...(offered.ports.length > 0 && { ports: offered.ports }) };
-    const list = offered.ready ? 'addresses' : 'notReadyAddresses';
-    byPorts.set(id, { ...subset, [list]: [...(subset[list] ?? []), offered.address] });
-  }
-  return sorted([...byPorts.values()]);
+    if (!offered) return [];
+    const { address, ports, ready } = offered;
+    return [{ [ready ? 'addresses' : 'notReadyAddresses']: [address], ports }];
+  });
+  return sorted(repackSubsets(each));
 }
 
 function offeredBy(pod: Pod, service: Service): Offered | undefined {

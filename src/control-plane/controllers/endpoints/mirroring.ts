@@ -14,6 +14,7 @@ import type { Draft } from '#client/client.ts';
 import { controllerReferenceTo } from '../claim.ts';
 import { defineController, settled, watching } from '../define-controller.ts';
 import { isNamespaceGoing } from '../pod-writes.ts';
+import { repackSubsets } from './repack-subsets.ts';
 import { LAST_CHANGE } from './service-endpoints.ts';
 import { MANAGED_BY } from './slices.ts';
 
@@ -117,7 +118,7 @@ const tooManyText = (skipped: number): string =>
 
 /** One for each set of ports and family of addresses. */
 function slicesOf(endpoints: Endpoints): Mirrored {
-  const subsets = byPorts(endpoints.subsets ?? []).map((subset) => ({ subset, all: endpointsIn(subset) }));
+  const subsets = repackSubsets(endpoints.subsets ?? []).map((subset) => ({ subset, all: endpointsIn(subset) }));
   const slices = subsets.flatMap(({ subset, all }) =>
     (['IPv4', 'IPv6'] as const).flatMap((addressType) => {
       const mine = all
@@ -128,22 +129,6 @@ function slicesOf(endpoints: Endpoints): Mirrored {
     }),
   );
   return { slices, skipped: subsets.reduce((sum, { all }) => sum + Math.max(0, all.length - MOST_IN_A_SUBSET), 0) };
-}
-
-/** What offers the same ports stands together. */
-function byPorts(subsets: readonly EndpointSubset[]): EndpointSubset[] {
-  const found = new Map<string, EndpointSubset>();
-  for (const subset of subsets) {
-    const ports = [...(subset.ports ?? [])].sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
-    const id = JSON.stringify(ports);
-    const { addresses = [], notReadyAddresses = [] } = found.get(id) ?? {};
-    found.set(id, {
-      ports,
-      addresses: [...addresses, ...(subset.addresses ?? [])],
-      notReadyAddresses: [...notReadyAddresses, ...(subset.notReadyAddresses ?? [])],
-    });
-  }
-  return [...found.values()];
 }
 
 /** All that the Endpoints carry, but for what is said of them alone. */
@@ -170,10 +155,13 @@ function endpointsIn({ addresses = [], notReadyAddresses = [] }: EndpointSubset)
   return [...addresses.map((each) => endpoint(each, true)), ...notReadyAddresses.map((each) => endpoint(each, false))];
 }
 
+/** In one order: by them a slice is known again. */
 const portsOf = ({ ports = [] }: EndpointSubset): DiscoveryEndpointPort[] =>
-  ports.map(({ name = '', protocol, port, appProtocol }) => ({
-    name,
-    protocol,
-    port,
-    ...(appProtocol && { appProtocol }),
-  }));
+  [...ports]
+    .sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
+    .map(({ name = '', protocol, port, appProtocol }) => ({
+      name,
+      protocol,
+      port,
+      ...(appProtocol && { appProtocol }),
+    }));
