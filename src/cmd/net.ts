@@ -18,7 +18,7 @@ import { gatewaySource } from '#network/gateway/gateway-source.ts';
 import { ingressSource } from '#network/ingress/ingress-source.ts';
 import { METRICS_PORT } from '#network/ingress/metrics-server.ts';
 import { startIngress } from '#network/ingress/start-ingress.ts';
-import { familyOf, type IpFamily } from '#network/netfilter/ip-family.ts';
+import { familiesOf, familyOf, type IpFamily } from '#network/netfilter/ip-family.ts';
 import { RuleWatch } from '#network/netfilter/rule-watch.ts';
 import { startNetworkPolicy } from '#network/policy/start-network-policy.ts';
 import { IPVS_DEPRECATED } from '#network/proxy/ipvs-support.ts';
@@ -61,7 +61,7 @@ function startNodePolicy(component: ComponentProcess, config: NodeConfig, ruleWa
   const { log, signal } = component;
   const access = { folder: credentialsDir, file: 'network-policy.conf', userAgent: 'kedge-network-policy' };
   const { informers } = apiAccess(component, access);
-  const tables = familiesIn(podRanges).map((family) => ({ family, podRanges: ofFamily(family, podRanges) }));
+  const tables = familiesOf(podRanges).map((family) => ({ family, podRanges: ofFamily(family, podRanges) }));
   return startNetworkPolicy({ nodeName, informers, clock: systemClock, log, signal, tables, ruleWatch });
 }
 
@@ -91,7 +91,7 @@ function startNodeProxy(component: ComponentProcess, config: NodeConfig, ruleWat
   });
   const mode = config.proxyMode ?? 'nftables';
   if (mode === 'ipvs') tellDeprecated(component, client, config.nodeName);
-  const tables = familiesIn(podRanges).map((family) => ({
+  const tables = familiesOf(podRanges).map((family) => ({
     family,
     podRanges: ofFamily(family, podRanges),
     serviceRanges: ofFamily(family, serviceRanges),
@@ -130,9 +130,6 @@ function tellDeprecated({ log, signal }: ComponentProcess, client: Client, name:
 
 const ofFamily = (family: IpFamily, addresses: readonly string[]): string[] =>
   addresses.filter((address) => familyOf(address) === family);
-
-/** Those that the cluster's pods have addresses of. */
-const familiesIn = (ranges: readonly string[]): IpFamily[] => [...new Set(ranges.map(familyOf))];
 
 async function startNodeDns(
   component: ComponentProcess,

@@ -7,8 +7,9 @@ import { join, resolve } from 'node:path';
 import { sleep } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { AgentOptions } from '#cli/context.ts';
+import { familiesOf } from '#network/netfilter/ip-family.ts';
 import { modeTrouble } from '#network/proxy/mode-trouble.ts';
-import { type ProxyMode, rendererOf } from '#network/proxy/modes.ts';
+import { removeMode } from '#network/proxy/modes.ts';
 import { BlobStore } from '#node/images/blob-store.ts';
 import { type ClusterPaths, cacheFolder, clusterPaths } from '#node/machine/cluster-dir.ts';
 import { detectMachine, missingForNodes } from '#node/machine/detect.ts';
@@ -79,23 +80,12 @@ export async function runAgent(options: AgentOptions, program: readonly string[]
   await repairs.stop();
   ending.abort();
   await supervised.stop(GRACE_MS);
-  await removeRules(settings.proxyMode).catch((error: unknown) =>
+  await removeMode(settings.proxyMode ?? 'nftables', familiesOf(invitation.plan.podRanges)).catch((error: unknown) =>
     log.warn('rules of the node may be left', { error: String(error) }),
   );
   await forgetStarted(paths, ROLE);
   if (failure) throw failure;
 }
-
-/** Tables of nftables go with those of the other parts. */
-async function removeRules(mode: ProxyMode = 'nftables'): Promise<void> {
-  if (mode === 'iptables') await rendererOf(mode, { family: 'ipv4', ...NO_RANGES }).remove();
-  // IPVS and its device are of both families, whichever the cluster has.
-  if (mode === 'ipvs') for (const family of FAMILIES) await rendererOf(mode, { family, ...NO_RANGES }).remove();
-}
-
-const FAMILIES = ['ipv4', 'ipv6'] as const;
-/** For those who only take rules away. */
-const NO_RANGES = { podRanges: [], serviceRanges: [], ownAddresses: [] };
 
 /** Looks after the node's own processes until it is stopped; then none is being started any more. */
 function repairing(node: SupervisedNode, log: Log): { stop(): Promise<void> } {

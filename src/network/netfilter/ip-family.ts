@@ -4,6 +4,9 @@ export type IpFamily = 'ipv4' | 'ipv6';
 
 export const familyOf = (ip: string): IpFamily => (ip.includes(':') ? 'ipv6' : 'ipv4');
 
+/** Of addresses or ranges: each once, in their order. */
+export const familiesOf = (ips: readonly string[]): IpFamily[] => [...new Set(ips.map(familyOf))];
+
 /** As in `ip daddr`, and as the family of a table. */
 export const familyWord = (family: IpFamily): 'ip' | 'ip6' => (family === 'ipv4' ? 'ip' : 'ip6');
 

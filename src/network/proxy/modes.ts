@@ -1,5 +1,5 @@
 /** kube-proxy's modes, by upstream's names. Source: KubeProxyConfiguration, `mode`. */
-import { familyWord } from '#network/netfilter/ip-family.ts';
+import { familyWord, type IpFamily } from '#network/netfilter/ip-family.ts';
 import { type HasRules, hasRules } from '#network/netfilter/nft.ts';
 import { IptablesRenderer } from './iptables-renderer.ts';
 import { DUMMY } from './ipvs-addresses.ts';
@@ -41,6 +41,24 @@ interface Looks {
 /** For tests. */
 export interface OtherModesOptions extends Partial<Looks> {
   rendererOf?: typeof rendererOf;
+}
+
+const FAMILIES: readonly IpFamily[] = ['ipv4', 'ipv6'];
+/** For those who only take rules away. */
+const NO_RANGES = { podRanges: [], serviceRanges: [], ownAddresses: [] };
+
+/**
+ * What a node in that mode has in the kernel, for when it is no node any more; but for tables of nftables, which go with those of
+ * the other parts. @param families those of its cluster.
+ */
+export async function removeMode(
+  mode: ProxyMode,
+  families: readonly IpFamily[],
+  of: typeof rendererOf = rendererOf,
+): Promise<void> {
+  if (mode === 'nftables') return;
+  // IPVS and its device are of both families, whichever the cluster has; where a machine has no IPv6, it has no ip6tables either.
+  for (const family of mode === 'ipvs' ? FAMILIES : families) await of(mode, { family, ...NO_RANGES }).remove();
 }
 
 /** What a node in another mode left is in the way of this one's rules. */
