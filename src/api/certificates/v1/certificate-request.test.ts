@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { CERTIFICATE, CERTIFICATE_ENDS } from '#testing/certificate-fixture.ts';
 import { certificateProblem, notAfterIn } from './certificate-chain.ts';
 import { parseCertificateRequest } from './certificate-request.ts';
 import { validateSignerName } from './signer-name.ts';
@@ -14,18 +15,6 @@ AYcQ/QAAAAAAAAAAAAAAAAAAAYEFYUBiLmOGDHNwaWZmZTovL3gveTAKBggqhkjO
 PQQDAgNJADBGAiEAkHaNcx/uCbHz+Go1MtEvzVCpvjFIQRmFIqEdFfu8IVoCIQD5
 rV584O3Pj9dHu/roF4KKHIuSRT5upYCMi66tnT1Pyw==
 -----END CERTIFICATE REQUEST-----
-`;
-// openssl req -x509 -subj /CN=ca, to the end of 2036-11-18 08:50:58
-const CERTIFICATE = `-----BEGIN CERTIFICATE-----
-MIIBcDCCARWgAwIBAgIUCZmrxFL7RGa+ugt/pE1I9bDvk5QwCgYIKoZIzj0EAwIw
-DTELMAkGA1UEAwwCY2EwHhcNMjYxMTIxMDg1MDU4WhcNMzYxMTE4MDg1MDU4WjAN
-MQswCQYDVQQDDAJjYTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABIzL9fuAAyax
-37MWb9iSpVYfXplvdIN58kkavYCJntO364rq/gZ5EXYC6UtbJVW/P6OblYlGadLz
-9NpGcFtMnvijUzBRMB0GA1UdDgQWBBQRy/dYEEKUB+6mYS0E4AjBr3k53zAfBgNV
-HSMEGDAWgBQRy/dYEEKUB+6mYS0E4AjBr3k53zAPBgNVHRMBAf8EBTADAQH/MAoG
-CCqGSM49BAMCA0kAMEYCIQDBSTK1FDbQEgmsoMl0xHxJqzT9DwAeqXYhjJP1knqa
-qgIhAKz06KRHSXoJzhN/2UfZUQZhrvI46CRcD3LVPb3envuR
------END CERTIFICATE-----
 `;
 
 test('a request is read with all its names', () => {
@@ -123,7 +112,7 @@ test.each([
 });
 
 test('the end of a certificate', () => {
-  expect(notAfterIn(CERTIFICATE)).toBe(Date.UTC(2036, 10, 18, 8, 50, 58));
+  expect(notAfterIn(CERTIFICATE)).toBe(CERTIFICATE_ENDS);
   expect(notAfterIn('x')).toBeUndefined();
   expect(notAfterIn('-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n')).toBeUndefined();
 });

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { CertificateRequest } from '#api/certificates/v1/certificate-request.ts';
 import type { CertificateSigningRequest } from '#api/certificates/v1/certificate-signing-request.ts';
+import { CERTIFICATE, CERTIFICATE_ENDS } from '#testing/certificate-fixture.ts';
 import { dueOf } from './cleaner.ts';
 import { CLIENT, KUBELET_CLIENT, KUBELET_SERVING, LEGACY_UNKNOWN, signerRules } from './signer-rules.ts';
 
@@ -61,20 +62,6 @@ describe('a signer', () => {
     expect(signerRules[signer]?.({ ...asked, ...request }, usages)).toBe(problem);
   });
 });
-
-const CERTIFICATE = `-----BEGIN CERTIFICATE-----
-MIIBcDCCARWgAwIBAgIUCZmrxFL7RGa+ugt/pE1I9bDvk5QwCgYIKoZIzj0EAwIw
-DTELMAkGA1UEAwwCY2EwHhcNMjYxMTIxMDg1MDU4WhcNMzYxMTE4MDg1MDU4WjAN
-MQswCQYDVQQDDAJjYTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABIzL9fuAAyax
-37MWb9iSpVYfXplvdIN58kkavYCJntO364rq/gZ5EXYC6UtbJVW/P6OblYlGadLz
-9NpGcFtMnvijUzBRMB0GA1UdDgQWBBQRy/dYEEKUB+6mYS0E4AjBr3k53zAfBgNV
-HSMEGDAWgBQRy/dYEEKUB+6mYS0E4AjBr3k53zAPBgNVHRMBAf8EBTADAQH/MAoG
-CCqGSM49BAMCA0kAMEYCIQDBSTK1FDbQEgmsoMl0xHxJqzT9DwAeqXYhjJP1knqa
-qgIhAKz06KRHSXoJzhN/2UfZUQZhrvI46CRcD3LVPb3envuR
------END CERTIFICATE-----
-`;
-
-const CERTIFICATE_ENDS = Date.UTC(2036, 10, 18, 8, 50, 58);
 
 describe('a certificate request is removed', () => {
   const HOUR = 3_600_000;
