@@ -43,7 +43,7 @@ const PROXY_MODES: readonly ProxyMode[] = ['nftables', 'iptables', 'ipvs'];
 export function proxyMode(text: string): ProxyMode {
   const mode = PROXY_MODES.find((each) => each === text);
   if (!mode) throw new InvalidArgumentError('It must be nftables, iptables or ipvs.');
-  const trouble = modeTrouble(mode);
+  const trouble = modeTrouble({ proxyMode: mode });
   if (trouble) throw new InvalidArgumentError(trouble);
   return mode;
 }

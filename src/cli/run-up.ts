@@ -38,6 +38,7 @@ export interface UpOptions extends Selection {
   ipFamilies?: IpFamilies;
   overlay?: 'auto' | 'vxlan';
   proxyMode?: 'nftables' | 'iptables' | 'ipvs';
+  ipvsScheduler?: string;
   cniConfig?: string;
   apiServerPort?: number;
   listen?: string[];
@@ -105,6 +106,7 @@ async function start(context: CliContext, options: UpOptions, paths: ClusterPath
     ...(await credentialProvidersFile(options)),
     ...(options.cniConfig && { cni: await cniConfigFile(options.cniConfig) }),
     ...(options.proxyMode && { proxyMode: options.proxyMode }),
+    ...(options.ipvsScheduler && { ipvsScheduler: options.ipvsScheduler }),
     ...(options.overlay && { overlay: options.overlay === 'vxlan' ? options.overlay : undefined }),
     apiServer: apiServerFlagsIn(options),
   };
@@ -128,7 +130,7 @@ async function start(context: CliContext, options: UpOptions, paths: ClusterPath
   for (const signal of SIGNALS) process.on(signal, () => interrupted.abort(new UserError('Interrupted.')));
   const progress = progressOn(process.stderr, context.clock);
   const missing = missingForNodes(facts);
-  const trouble = missing.length === 0 && modeTrouble(cluster.settings.proxyMode ?? 'nftables'); // one on record, too
+  const trouble = missing.length === 0 && modeTrouble(cluster.settings); // one on record, too
   if (trouble) throw new UserError(trouble);
   const flags = cluster.settings.apiServer ?? {};
   const session = { context, options, paths, control, progress, missing, flags, signal: interrupted.signal, beganMs };

@@ -59,6 +59,10 @@ export const upCommand = (context: CliContext): Command =>
       "kube-proxy's: nftables (a new cluster), iptables, or ipvs where the kernel has it",
       proxyMode,
     )
+    .option(
+      '--ipvs-scheduler <name>',
+      "how the mode ipvs chooses endpoints: rr (upstream's), lc, sh, mh or another of the kernel's",
+    )
     .option('--node-monitor-grace-period <time>', 'how long a silent node counts as alive (upstream: 50s)', seconds)
     .option('--kubelet-config <file>', 'a KubeletConfiguration (kubelet.config.k8s.io/v1beta1) for all nodes')
     .option(

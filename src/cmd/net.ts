@@ -105,7 +105,7 @@ function startNodeProxy(component: ComponentProcess, config: NodeConfig, ruleWat
     signal,
     tables,
     ruleWatch,
-    renderer: (table) => rendererOf(mode, table),
+    renderer: (table) => rendererOf(mode, table, config),
   });
   // Only when this mode's rules are in force: there is no moment without any.
   const ready = running.ready

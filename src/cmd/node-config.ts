@@ -17,6 +17,8 @@ export interface NodeConfig {
   overlay?: { mode: 'auto' | 'always'; podGateways: string[] };
   /** kube-proxy's; absent: nftables. */
   proxyMode?: ProxyMode;
+  /** Of the mode ipvs; absent: upstream's. */
+  ipvsScheduler?: string;
   clusterDomain: string;
   credentialsDir: string;
   kubeletDir: string;
@@ -58,6 +60,7 @@ export const nodeConfigOf = (layout: NodeLayout, pauseImage: string, settings: C
     podGateways: layout.gateway ? [layout.gateway] : layout.plan.hostAddresses,
   },
   ...(settings.proxyMode && { proxyMode: settings.proxyMode }),
+  ...(settings.ipvsScheduler && { ipvsScheduler: settings.ipvsScheduler }),
   clusterDomain: 'cluster.local',
   credentialsDir: layout.credentialsDir,
   kubeletDir: layout.kubeletDir,

@@ -12,6 +12,7 @@ import {
   endpointsOf,
   entered,
   inside,
+  ipvsRenderer,
   namesIn,
   once,
   RENDERERS,
@@ -133,6 +134,21 @@ describe.skipIf(!canIpvs).each(['ipv4', 'ipv6'] as const)('ipvs, by its own ways
     expect(listed()).not.toContain(other.slice(3));
     expect(await renderer.isInForce()).toBe(true);
     expect(await once('client', externalIP, 80)).toMatch(/^pod[12] /);
+  });
+
+  test('another scheduler chooses from the next start on, and is the same to the next look', async () => {
+    await put({});
+    for (const [scheduler, pods] of [
+      ['sh', 1], // by the client's address
+      ['mh', 2], // and its port
+      ['rr', 2],
+    ] as const) {
+      const again = ipvsRenderer(family, scheduler);
+      await again.put(new Map([['service default/web', wantedOf([servicePortOf(family, {})])]]));
+      expect(listed()).toMatch(new RegExp(`:80 ${scheduler}( \\(mh-port\\))?\\s*\n`));
+      expect(await again.isInForce()).toBe(true);
+      expect(namesIn(await ask('client', node, 30_080, 20))).toHaveLength(pods);
+    }
   });
 
   test('what the kernel refuses keeps nothing else from being led to', async () => {

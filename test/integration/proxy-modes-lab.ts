@@ -225,10 +225,12 @@ export const dropped = async (from: string, address: string, port: number) =>
 export const namesIn = (answers: readonly string[]) =>
   [...new Set(answers.map((answer) => answer.split(' ')[0]))].sort();
 
+export const ipvsRenderer = (family: IpFamily, scheduler?: string): Renderer =>
+  new IpvsRenderer(contextOf(family), { scheduler, run, nft, hasRules: nftHasRules, findDifferences });
 export const RENDERERS: Record<ProxyMode, (family: IpFamily) => Renderer> = {
   nftables: (family) => new NftRenderer(contextOf(family), { nft, hasRules: nftHasRules }),
   iptables: (family) => new IptablesRenderer(contextOf(family), iptables(family)),
-  ipvs: (family) => new IpvsRenderer(contextOf(family), { run, nft, hasRules: nftHasRules, findDifferences }),
+  ipvs: (family) => ipvsRenderer(family),
 };
 export const MODES: { mode: ProxyMode; isThere: boolean }[] = [
   { mode: 'nftables', isThere: canHave },

@@ -40,7 +40,7 @@ export async function runAgent(options: AgentOptions, program: readonly string[]
   const invitation = await readInvitation(options.invitation);
   const facts = await detectMachine();
   const missing = missingForNodes(facts).map(({ what, remedy }) => `${what}: ${remedy}`);
-  const trouble = modeTrouble(invitation.settings.proxyMode ?? 'nftables');
+  const trouble = modeTrouble(invitation.settings);
   if (trouble) missing.push(`kube-proxy: ${trouble}`);
   if (missing.length > 0) throw new NoNodeHere(`this machine cannot be a node yet.\n  ${missing.join('\n  ')}`);
   const { node, cluster } = invitation;

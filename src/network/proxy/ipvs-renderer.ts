@@ -17,10 +17,13 @@ import { type RunTool, runTool } from './ipvs-tools.ts';
 import type { Renderer } from './renderer.ts';
 import type { TableContext } from './ruleset.ts';
 
-const SCHEDULER = 'rr';
+/** Upstream's. */
+const DEFAULT_SCHEDULER = 'rr';
 
-/** For tests. */
-export interface IpvsTools {
+export interface IpvsOptions {
+  /** How endpoints are chosen, by the kernel's name. */
+  scheduler?: string | undefined;
+  /** For tests, as the rest. */
   run?: RunTool;
   nft?: RunNft;
   hasRules?: HasRules;
@@ -40,6 +43,7 @@ interface Applied extends IpvsState {
 export class IpvsRenderer implements Renderer {
   readonly witnesses: readonly string[];
   readonly #context: TableContext;
+  readonly #scheduler: string;
   readonly #run: RunTool;
   readonly #nft: RunNft;
   readonly #hasRules: HasRules;
@@ -49,12 +53,13 @@ export class IpvsRenderer implements Renderer {
   /** undefined: not known. */
   #applied: Applied | undefined;
 
-  constructor(context: TableContext, tools: IpvsTools = {}) {
+  constructor(context: TableContext, options: IpvsOptions = {}) {
     this.#context = context;
-    this.#run = tools.run ?? runTool;
-    this.#nft = tools.nft ?? runNft;
-    this.#hasRules = tools.hasRules ?? hasRules;
-    this.#findDifferences = tools.findDifferences ?? findDifferences;
+    this.#scheduler = options.scheduler || DEFAULT_SCHEDULER;
+    this.#run = options.run ?? runTool;
+    this.#nft = options.nft ?? runNft;
+    this.#hasRules = options.hasRules ?? hasRules;
+    this.#findDifferences = options.findDifferences ?? findDifferences;
     this.witnesses = [`${ipvsTableName(context.family)} ${IPVS_WITNESS}`];
   }
 
@@ -133,7 +138,7 @@ export class IpvsRenderer implements Renderer {
     await this.#run('sysctl', ['-qw', ...settingsFor(release())]);
     const { bound, boundOfAll, node: addresses, broadcasts } = await this.#addresses();
     if (boundOfAll === undefined) await this.#makeDummy();
-    const node = { family: this.#context.family, scheduler: SCHEDULER, addresses, broadcasts };
+    const node = { family: this.#context.family, scheduler: this.#scheduler, addresses, broadcasts };
     return { servers, addresses: bound, elements: new Map(), node };
   }
 

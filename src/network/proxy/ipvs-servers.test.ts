@@ -52,6 +52,13 @@ describe('only what differs is sent', () => {
       [],
     ],
     ['another scheduler', { [WEB]: server({}) }, { [WEB]: server({}, { scheduler: 'lc' }) }, [`-E ${WEB} -s lc`], []],
+    [
+      'a scheduler that looks at ports, too, when it is told to',
+      {},
+      { [WEB]: server({}, { scheduler: 'mh', affinitySeconds: 60 }) },
+      [`-A ${WEB} -s mh -b mh-port -p 60`],
+      [],
+    ],
     ['one that goes, when nobody is led there', { [WEB]: server({ [ONE]: 1 }) }, {}, [], [`-D ${WEB}`]],
     [
       'an endpoint that comes back while it finishes',

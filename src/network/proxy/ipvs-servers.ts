@@ -17,6 +17,8 @@ export interface VirtualServer {
 /** By what names them to ipvsadm: `-t 10.96.0.20:80`, `-f 65536 -6`. */
 export type VirtualServers = ReadonlyMap<string, VirtualServer>;
 
+/** As upstream sets them: the scheduler looks at the client's port, too. */
+const SCHEDULER_FLAGS: Readonly<Record<string, string>> = { mh: ' -b mh-port' };
 const PROTOCOL_OPTIONS: Record<Protocol, string> = { tcp: '-t', udp: '-u', sctp: '--sctp-service' };
 const UDP = PROTOCOL_OPTIONS.udp;
 
@@ -57,7 +59,8 @@ function realChange(
   const { scheduler, affinitySeconds } = wanted;
   const isKept = now && now.scheduler === scheduler && now.affinitySeconds === affinitySeconds;
   const stays = affinitySeconds === undefined ? '' : ` -p ${affinitySeconds}`;
-  if (!isKept) first.push(`${now ? '-E' : '-A'} ${name} -s ${scheduler}${stays}`);
+  const chosen = `-s ${scheduler}${SCHEDULER_FLAGS[scheduler] ?? ''}`;
+  if (!isKept) first.push(`${now ? '-E' : '-A'} ${name} ${chosen}${stays}`);
   const after = new Map(wanted.reals);
   for (const [real, weight] of wanted.reals) {
     const before = now?.reals.get(real);

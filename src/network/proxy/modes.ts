@@ -12,13 +12,19 @@ import type { TableContext } from './ruleset.ts';
 
 export type ProxyMode = 'nftables' | 'iptables' | 'ipvs';
 
-const RENDERERS: Record<ProxyMode, new (context: TableContext) => Renderer> = {
-  nftables: NftRenderer,
-  iptables: IptablesRenderer,
-  ipvs: IpvsRenderer,
+/** What only some modes ask for. */
+export interface ModeOptions {
+  ipvsScheduler?: string | undefined;
+}
+
+const RENDERERS: Record<ProxyMode, (context: TableContext, options: ModeOptions) => Renderer> = {
+  nftables: (context) => new NftRenderer(context),
+  iptables: (context) => new IptablesRenderer(context),
+  ipvs: (context, { ipvsScheduler: scheduler }) => new IpvsRenderer(context, { scheduler }),
 };
 
-export const rendererOf = (mode: ProxyMode, context: TableContext): Renderer => new RENDERERS[mode](context);
+export const rendererOf = (mode: ProxyMode, context: TableContext, options: ModeOptions = {}): Renderer =>
+  RENDERERS[mode](context, options);
 
 /** Whether a node in that mode may have left something. One look each, because most machines never had any. */
 const LEFT: Record<ProxyMode, (context: TableContext, look: Looks) => Promise<boolean>> = {

@@ -58,6 +58,8 @@ export interface ClusterSettings {
   overlay?: 'vxlan';
   /** kube-proxy's on all nodes; absent: nftables. */
   proxyMode?: 'nftables' | 'iptables' | 'ipvs';
+  /** How the mode ipvs chooses endpoints; absent: rr. */
+  ipvsScheduler?: string;
   /** The network configuration list of all nodes, as it was given. */
   cni?: Record<string, unknown>;
   /** Flags of kube-apiserver by upstream's names, as they were given. */
