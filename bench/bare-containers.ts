@@ -1,6 +1,7 @@
 /** The floor under a pod's start: the same sandbox and container, asked of the runtime by nobody but us. */
 import { PAUSE_IMAGE } from '#node/images/pause-image.ts';
-import type { ContainerRuntime, PodSandboxConfig } from '#node/runtime/runtime.ts';
+import type { PodSandboxConfig } from '#node/runtime/pod-sandbox.ts';
+import type { ContainerRuntime } from '#node/runtime/runtime.ts';
 
 export const FLOOR_NOTE = 'RunPodSandbox + CreateContainer + StartContainer';
 const NAMESPACE = 'default';

@@ -4,7 +4,7 @@ import { Lease } from '#api/coordination/v1/lease.ts';
 import { Event } from '#api/core/v1/event.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { isReady } from '#api/core/v1/pod-conditions.ts';
-import { RuntimeError } from '#node/runtime/runtime.ts';
+import { RuntimeError } from '#node/runtime/runtime-error.ts';
 import type { TestCluster } from '#testing/cluster.ts';
 import { withKubelet } from '../../../test/node/simulated-kubelet.ts';
 

@@ -1,7 +1,8 @@
 /** Ends containers: what they want done first (preStop), then the stop signal, then KILL when the grace is over. */
 import type { Container, Pod } from '#api/generated/schema.ts';
 import { type Clock, sleep } from '#base/clock.ts';
-import type { ContainerRuntime, ContainerStatus } from '#node/runtime/runtime.ts';
+import type { ContainerStatus } from '#node/runtime/container.ts';
+import type { ContainerRuntime } from '#node/runtime/runtime.ts';
 import { HookFailed, runHook } from './hooks.ts';
 import { containerNamed, isSidecar } from './pod-containers.ts';
 import type { PodEvents } from './pod-events.ts';

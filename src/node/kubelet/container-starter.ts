@@ -1,14 +1,12 @@
 /** From a container of the spec to a running one: image, configuration, creation, start, postStart. */
 import type { Container, LifecycleHandler, Secret } from '#api/generated/schema.ts';
 import type { Clock } from '#base/clock.ts';
-import {
-  type ContainerRuntime,
-  type ContainerStatus,
-  type PodSandboxConfig,
-  RuntimeError,
-} from '#node/runtime/runtime.ts';
+import type { ContainerStatus } from '#node/runtime/container.ts';
 import { DevicePluginFailed } from '#node/runtime/devices/device-plugin.ts';
-import { type ContainerFacts, containerConfigOf, type ContainerInputs } from './container-config.ts';
+import type { PodSandboxConfig } from '#node/runtime/pod-sandbox.ts';
+import type { ContainerRuntime } from '#node/runtime/runtime.ts';
+import { RuntimeError } from '#node/runtime/runtime-error.ts';
+import { type ContainerFacts, type ContainerInputs, containerConfigOf } from './container-config.ts';
 import type { ContainerKiller } from './container-killer.ts';
 import type { Devices } from './devices/devices.ts';
 import { UnresolvedField } from './field-values.ts';
@@ -16,9 +14,9 @@ import { HookFailed, runHook } from './hooks.ts';
 import { ImageFailed, type Images, type SeenImage } from './images.ts';
 import type { Limiter } from './limiter.ts';
 import type { PodEvents } from './pod-events.ts';
-import type { RuntimePods } from './runtime-pods.ts';
 import { ClaimsFailed } from './resource-claims/claims-failed.ts';
 import type { ResourceClaims } from './resource-claims/resource-claims.ts';
+import type { RuntimePods } from './runtime-pods.ts';
 import { RefusedSecurity } from './security-context.ts';
 import { NODE_USERS } from './user-namespaces/user-namespaces.ts';
 

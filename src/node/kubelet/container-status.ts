@@ -1,7 +1,7 @@
 /** A container's status from what the runtime has of it, and what was said of it before. Pure. Reasons and texts are upstream's. */
 import type { Container, ContainerState, ContainerStatus, Pod } from '#api/generated/schema.ts';
 import { timestampOf } from '#api/machinery/timestamp.ts';
-import type { ContainerStatus as RuntimeContainerStatus } from '#node/runtime/runtime.ts';
+import type { ContainerStatus as RuntimeContainerStatus } from '#node/runtime/container.ts';
 import { initContainers, isSidecar } from './pod-containers.ts';
 import type { PodResources } from './resize/allocations.ts';
 import { isRestartingAll, removedForAll } from './restart-all.ts';

@@ -1,6 +1,6 @@
 /** What stands in a container's resolv.conf. Source: "DNS for Services and Pods", dnsPolicy. */
 import type { Pod } from '#api/generated/schema.ts';
-import type { DNSConfig } from '#node/runtime/runtime.ts';
+import type { DNSConfig } from '#node/runtime/pod-sandbox.ts';
 
 export interface DnsFacts {
   clusterDNS: readonly string[];

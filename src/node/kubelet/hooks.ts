@@ -1,7 +1,8 @@
 /** What a container wants done right after its start and right before its end. Source: "Container Lifecycle Hooks". */
 import type { Container, LifecycleHandler } from '#api/generated/schema.ts';
 import { type Clock, sleep } from '#base/clock.ts';
-import { RuntimeError, type ContainerRuntime } from '#node/runtime/runtime.ts';
+import type { ContainerRuntime } from '#node/runtime/runtime.ts';
+import { RuntimeError } from '#node/runtime/runtime-error.ts';
 import { ActionFailed, httpGet, httpTarget } from './probes/http-action.ts';
 
 /** The message is upstream's for events. */

@@ -2,12 +2,14 @@
 import { rm } from 'node:fs/promises';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
-import { type Container, type ContainerRuntime, RuntimeError } from '#node/runtime/runtime.ts';
+import type { Container } from '#node/runtime/container.ts';
+import type { ContainerRuntime } from '#node/runtime/runtime.ts';
+import { RuntimeError } from '#node/runtime/runtime-error.ts';
 import type { PodEnd } from './pod-end.ts';
 import { type LeftoverPlaces, podsWithLeftovers } from './pod-leftovers.ts';
 import { CONTAINER_NAME, POD_UID } from './runtime-labels.ts';
-import type { RuntimeList } from './runtime-watcher.ts';
 import { containerNameOf, newestOf, type RuntimePods } from './runtime-pods.ts';
+import type { RuntimeList } from './runtime-watcher.ts';
 import type { PodVolumes } from './volumes/pod-volumes.ts';
 
 export interface HousekeepingOptions extends LeftoverPlaces {

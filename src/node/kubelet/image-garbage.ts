@@ -7,7 +7,9 @@ import { configuredMs, type KubeletConfiguration } from '#api/kubelet-config/kub
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { EventSink } from '#client/event-recorder.ts';
-import { type ContainerRuntime, type Image, RuntimeError } from '#node/runtime/runtime.ts';
+import type { Image } from '#node/runtime/image.ts';
+import type { ContainerRuntime } from '#node/runtime/runtime.ts';
+import { RuntimeError } from '#node/runtime/runtime-error.ts';
 
 export interface ImageGarbageOptions {
   runtime: ContainerRuntime;

@@ -1,17 +1,18 @@
 /** Sees to it that a container's image is on the node, as its pull policy says. Texts and reasons are upstream's. */
 import type { Container, Pod, Secret, Volume } from '#api/generated/schema.ts';
 import type { Clock } from '#base/clock.ts';
-import type { ContainerRuntime, Image } from '#node/runtime/runtime.ts';
-import { RuntimeError } from '#node/runtime/runtime.ts';
+import type { Image } from '#node/runtime/image.ts';
+import type { ContainerRuntime } from '#node/runtime/runtime.ts';
+import { RuntimeError } from '#node/runtime/runtime-error.ts';
 import { BackOff } from './back-off.ts';
 import { durationText } from './go-text.ts';
-import type { Limiter } from './limiter.ts';
-import type { PodEvents } from './pod-events.ts';
-import { invalidReference } from './images/image-reference.ts';
-import { ImagePulls } from './images/image-pulls.ts';
 import type { ImageAccess } from './images/image-access.ts';
+import { ImagePulls } from './images/image-pulls.ts';
+import { invalidReference } from './images/image-reference.ts';
 import type { PullRecords } from './images/pull-records.ts';
 import type { SourcedAuth } from './images/pull-source.ts';
+import type { Limiter } from './limiter.ts';
+import type { PodEvents } from './pod-events.ts';
 import { credentialsFor } from './registry-credentials.ts';
 
 /** `reason` and `message` are the container's waiting state. */

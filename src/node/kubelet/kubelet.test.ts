@@ -6,7 +6,7 @@ import { Event } from '#api/core/v1/event.ts';
 import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { isReady } from '#api/core/v1/pod-conditions.ts';
-import { RuntimeError } from '#node/runtime/runtime.ts';
+import { RuntimeError } from '#node/runtime/runtime-error.ts';
 import { IMAGE, withKubelet } from '../../../test/node/simulated-kubelet.ts';
 
 const containers = (more: object = {}) => [{ name: 'main', image: IMAGE, ...more }];

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { silentLog } from '#base/log.ts';
 import { ManualClock } from '#base/manual-clock.ts';
-import { type Container, type ContainerRuntime, type ContainerStatus, RuntimeError } from '#node/runtime/runtime.ts';
+import type { Container, ContainerStatus } from '#node/runtime/container.ts';
+import type { ContainerRuntime } from '#node/runtime/runtime.ts';
+import { RuntimeError } from '#node/runtime/runtime-error.ts';
 import { LogRotation } from './log-rotation.ts';
 import { POD_UID } from './runtime-labels.ts';
 

@@ -7,7 +7,9 @@ import { readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
-import { type Container, type ContainerRuntime, RuntimeError } from '#node/runtime/runtime.ts';
+import type { Container } from '#node/runtime/container.ts';
+import type { ContainerRuntime } from '#node/runtime/runtime.ts';
+import { RuntimeError } from '#node/runtime/runtime-error.ts';
 import { POD_UID } from './runtime-labels.ts';
 
 export interface LogRotationOptions {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { ManualClock } from '#base/manual-clock.ts';
-import { type ContainerRuntime, RuntimeError } from '#node/runtime/runtime.ts';
+import type { ContainerRuntime } from '#node/runtime/runtime.ts';
+import { RuntimeError } from '#node/runtime/runtime-error.ts';
 import { measuredRuntime } from './measured-runtime.ts';
 import { runtimeOperationMetrics } from './server/duration-metrics.ts';
 

@@ -16,7 +16,8 @@ import type { Client } from '#client/client.ts';
 import type { EventSink } from '#client/event-recorder.ts';
 import { Unreachable } from '#client/transport.ts';
 import { diskFactsOf, type MachineFacts } from '#node/runtime/machine-facts.ts';
-import { type ContainerRuntime, RuntimeError } from '#node/runtime/runtime.ts';
+import type { ContainerRuntime } from '#node/runtime/runtime.ts';
+import { RuntimeError } from '#node/runtime/runtime-error.ts';
 import type { PressureCondition } from './eviction/thresholds.ts';
 import { type NodeInputs, nodeLabels, nodeStatusOf, withoutTimes } from './node-status.ts';
 

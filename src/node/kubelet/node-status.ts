@@ -3,8 +3,9 @@ import { DECLARED_FEATURES } from '#api/core/v1/node-features.ts';
 import type { NodeCondition, NodeStatus } from '#api/generated/schema.ts';
 import type { KubeletConfiguration } from '#api/kubelet-config/kubelet-configuration.ts';
 import { timestampOf } from '#api/machinery/timestamp.ts';
+import type { Image } from '#node/runtime/image.ts';
 import type { DiskFacts, MachineFacts } from '#node/runtime/machine-facts.ts';
-import type { Image, RuntimeStatus, RuntimeVersion } from '#node/runtime/runtime.ts';
+import type { RuntimeStatus, RuntimeVersion } from '#node/runtime/runtime.ts';
 import type { PressureCondition } from './eviction/thresholds.ts';
 import { allocatableOf } from './node-allocatable.ts';
 

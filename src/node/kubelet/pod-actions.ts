@@ -3,7 +3,7 @@
  * one after the other to success; sidecars among them must have started before the next; then all the others at once.
  */
 import type { Container, Pod } from '#api/generated/schema.ts';
-import type { ContainerStatus } from '#node/runtime/runtime.ts';
+import type { ContainerStatus } from '#node/runtime/container.ts';
 import { ephemeralContainers, initContainers, isSidecar } from './pod-containers.ts';
 import { type ContainerToReset, containersToReset } from './restart-all.ts';
 import { mayRestart } from './restart-policy.ts';

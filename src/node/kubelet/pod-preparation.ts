@@ -3,12 +3,10 @@ import { mkdir } from 'node:fs/promises';
 import type { Pod } from '#api/generated/schema.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import type { Cgroups } from '#node/runtime/cgroups/cgroups.ts';
-import {
-  type ContainerRuntime,
-  type PodSandboxConfig,
-  RuntimeError,
-  type UserNamespace,
-} from '#node/runtime/runtime.ts';
+import type { PodSandboxConfig } from '#node/runtime/pod-sandbox.ts';
+import type { ContainerRuntime } from '#node/runtime/runtime.ts';
+import { RuntimeError } from '#node/runtime/runtime-error.ts';
+import type { UserNamespace } from '#node/runtime/security-context.ts';
 import type { Limiter } from './limiter.ts';
 import type { PodActions } from './pod-actions.ts';
 import type { PodEvents } from './pod-events.ts';
@@ -16,9 +14,9 @@ import type { PodNotes } from './pod-notes.ts';
 import { podCgroupLimits, podCgroupPath } from './quality-of-service.ts';
 import type { ReferencedObjects } from './referenced-objects.ts';
 import type { Allocations } from './resize/allocations.ts';
+import { largerLimits } from './resize/resizer.ts';
 import { ClaimsFailed } from './resource-claims/claims-failed.ts';
 import type { ResourceClaims } from './resource-claims/resource-claims.ts';
-import { largerLimits } from './resize/resizer.ts';
 import { NoRuntimeClass } from './runtime-class.ts';
 import type { RuntimePod, RuntimePods } from './runtime-pods.ts';
 import { type SandboxFacts, sandboxConfigOf } from './sandbox-config.ts';

@@ -1,19 +1,19 @@
 /** Puts what runtime, probes and notes say of a pod together and hands it to the status writer. */
-import type { Container, ContainerStatus as ApiContainerStatus, Pod, PodStatus } from '#api/generated/schema.ts';
+import type { ContainerStatus as ApiContainerStatus, Container, Pod, PodStatus } from '#api/generated/schema.ts';
 import type { Clock } from '#base/clock.ts';
-import type { ContainerStatus } from '#node/runtime/runtime.ts';
+import type { ContainerStatus } from '#node/runtime/container.ts';
 import type { Devices } from './devices/devices.ts';
 import type { Health } from './pod-actions.ts';
 import { OWN_CONDITIONS } from './pod-conditions.ts';
 import { initContainers } from './pod-containers.ts';
 import type { PodNotes } from './pod-notes.ts';
-import { podStatusOf } from './pod-status.ts';
 import type { PodStarts } from './pod-starts.ts';
+import { podStatusOf } from './pod-status.ts';
 import type { Probes } from './probes/probes.ts';
-import type { RuntimePod } from './runtime-pods.ts';
-import type { StatusWriter } from './status-writer.ts';
 import type { Allocations } from './resize/allocations.ts';
 import type { ResourceClaims } from './resource-claims/resource-claims.ts';
+import type { RuntimePod } from './runtime-pods.ts';
+import type { StatusWriter } from './status-writer.ts';
 import { terminationMessage } from './termination-message.ts';
 
 export interface PodReporterOptions {

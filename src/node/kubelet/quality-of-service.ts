@@ -3,7 +3,7 @@ import { qosClassOf } from '#api/core/v1/pod-qos.ts';
 import type { Container, Pod } from '#api/generated/schema.ts';
 import { quantityMilliValue, quantityValue } from '#api/machinery/quantity.ts';
 import type { CgroupLimits } from '#node/runtime/cgroups/cgroups.ts';
-import type { LinuxContainerResources } from '#node/runtime/runtime.ts';
+import type { LinuxContainerResources } from '#node/runtime/container.ts';
 import { initContainers, isSidecar } from './pod-containers.ts';
 
 const PERIOD_US = 100_000;

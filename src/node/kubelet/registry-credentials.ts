@@ -1,6 +1,6 @@
 /** Which password goes to which registry: from the pod's imagePullSecrets. Source: "Pull an Image from a Private Registry". */
 import type { Secret } from '#api/generated/schema.ts';
-import type { AuthConfig } from '#node/runtime/runtime.ts';
+import type { AuthConfig } from '#node/runtime/image.ts';
 import { hashOf, type SourcedAuth } from './images/pull-source.ts';
 
 interface Entry {

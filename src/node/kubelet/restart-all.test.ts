@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { Event } from '#api/core/v1/event.ts';
-import type { ContainerStatus as ApiContainerStatus, Pod } from '#api/generated/schema.ts';
 import { isReady } from '#api/core/v1/pod-conditions.ts';
-import type { ContainerStatus } from '#node/runtime/runtime.ts';
+import type { ContainerStatus as ApiContainerStatus, Pod } from '#api/generated/schema.ts';
+import type { ContainerStatus } from '#node/runtime/container.ts';
 import { IMAGE, withKubelet } from '../../../test/node/simulated-kubelet.ts';
 import { phaseOf } from './pod-phase.ts';
 import { containersToReset, removedForAll } from './restart-all.ts';

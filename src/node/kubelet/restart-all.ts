@@ -3,7 +3,7 @@
  * sandbox and with its volumes. Source: KEP-5532, RestartAllContainersOnContainerExits.
  */
 import type { Container, ContainerState, Pod, PodCondition, PodStatus } from '#api/generated/schema.ts';
-import type { ContainerStatus as RuntimeContainerStatus } from '#node/runtime/runtime.ts';
+import type { ContainerStatus as RuntimeContainerStatus } from '#node/runtime/container.ts';
 import { initContainers } from './pod-containers.ts';
 import { ruleFor } from './restart-policy.ts';
 import { containerNameOf, newestOf, type RuntimePod } from './runtime-pods.ts';

@@ -1,8 +1,10 @@
 /** What the runtime has of pods, put together by the labels that this kubelet gave. */
 import type { Clock } from '#base/clock.ts';
-import type { ContainerRuntime, ContainerStatus, PodSandboxStatus } from '#node/runtime/runtime.ts';
-import type { RuntimeList } from './runtime-watcher.ts';
+import type { ContainerStatus } from '#node/runtime/container.ts';
+import type { PodSandboxStatus } from '#node/runtime/pod-sandbox.ts';
+import type { ContainerRuntime } from '#node/runtime/runtime.ts';
 import { CONTAINER_NAME, POD_NAME, POD_NAMESPACE, POD_UID } from './runtime-labels.ts';
+import type { RuntimeList } from './runtime-watcher.ts';
 
 export interface RuntimePod {
   uid: string;

@@ -1,7 +1,8 @@
 import { expect, test, vi } from 'vitest';
 import { silentLog } from '#base/log.ts';
 import { ManualClock } from '#base/manual-clock.ts';
-import type { ContainerRuntime, ContainerStatus, RuntimeEvent } from '#node/runtime/runtime.ts';
+import type { ContainerStatus } from '#node/runtime/container.ts';
+import type { ContainerRuntime, RuntimeEvent } from '#node/runtime/runtime.ts';
 import { RuntimeWatcher } from './runtime-watcher.ts';
 
 /** Of one container, `known` of the pod `mine`; `shownAfter`: how often its status is asked for before it is shown as ended. */

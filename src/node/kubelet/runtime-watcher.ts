@@ -4,13 +4,10 @@
  */
 import { type Clock, sleep, type Timer } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
-import {
-  type Container,
-  type ContainerRuntime,
-  type PodSandbox,
-  RuntimeError,
-  type RuntimeEvent,
-} from '#node/runtime/runtime.ts';
+import type { Container } from '#node/runtime/container.ts';
+import type { PodSandbox } from '#node/runtime/pod-sandbox.ts';
+import type { ContainerRuntime, RuntimeEvent } from '#node/runtime/runtime.ts';
+import { RuntimeError } from '#node/runtime/runtime-error.ts';
 import { POD_UID } from './runtime-labels.ts';
 
 export interface RuntimeWatcherOptions {

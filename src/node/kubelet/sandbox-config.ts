@@ -1,12 +1,13 @@
 /** The sandbox of a pod, as the runtime is told of it. */
 import { join } from 'node:path';
 import type { Pod } from '#api/generated/schema.ts';
-import type { PodSandboxConfig, UserNamespace } from '#node/runtime/runtime.ts';
-import { dnsConfigOf, type DnsFacts } from './dns-config.ts';
+import type { PodSandboxConfig } from '#node/runtime/pod-sandbox.ts';
+import type { UserNamespace } from '#node/runtime/security-context.ts';
+import { type DnsFacts, dnsConfigOf } from './dns-config.ts';
 import { hostnameOf } from './etc-hosts.ts';
 import { podCgroupPath } from './quality-of-service.ts';
 import { podAnnotations, podLabels } from './runtime-labels.ts';
-import { sandboxSecurity, type SecurityFacts } from './security-context.ts';
+import { type SecurityFacts, sandboxSecurity } from './security-context.ts';
 
 export interface SandboxFacts {
   nodeName: string;

@@ -1,14 +1,14 @@
 /** Security settings: the container's own where it says them, else the pod's. Source: API reference, SecurityContext. */
 import type { Container, Pod, SeccompProfile } from '#api/generated/schema.ts';
+import type { Image } from '#node/runtime/image.ts';
 import type {
   ContainerSecurityContext,
-  Image,
   NamespaceOptions,
   SandboxSecurityContext,
   SecurityProfile,
   SupplementalGroupsPolicy,
   UserNamespace,
-} from '#node/runtime/runtime.ts';
+} from '#node/runtime/security-context.ts';
 import { podText } from './pod-containers.ts';
 
 export interface SecurityFacts {

@@ -1,6 +1,6 @@
 /** What a container left to say when it ended. Source: API reference, terminationMessagePath and -Policy. */
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import type { ContainerStatus } from '#node/runtime/runtime.ts';
+import type { ContainerStatus } from '#node/runtime/container.ts';
 import { parseLogLine } from './cri-log.ts';
 import { fallsBackToLogs, messagePathOf } from './runtime-labels.ts';
 

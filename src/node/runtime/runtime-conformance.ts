@@ -2,7 +2,9 @@
  * What every container runtime must do for the kubelet: one suite for containerd and for the simulated one. The test
  * framework is an argument, so that this file is part of the layer and of no test run by itself.
  */
-import type { ContainerConfig, ContainerRuntime, ContainerStatus, PodSandboxConfig, RuntimeEvent } from './runtime.ts';
+import type { ContainerConfig, ContainerStatus } from './container.ts';
+import type { PodSandboxConfig } from './pod-sandbox.ts';
+import type { ContainerRuntime, RuntimeEvent } from './runtime.ts';
 
 export interface ConformanceFramework {
   test(name: string, run: () => Promise<void>): void;

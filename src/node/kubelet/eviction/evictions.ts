@@ -2,16 +2,17 @@
  * Keeps a node alive that runs short of memory, disk or processes: says so in its conditions, frees what nobody needs, and
  * if that is not enough ends one pod after the other. Source: "Node-pressure Eviction"; kubelet's eviction manager.
  */
+
+import { qosClassOf } from '#api/core/v1/pod-qos.ts';
 import type { Node, Pod } from '#api/generated/schema.ts';
 import { configuredMs, type KubeletConfiguration } from '#api/kubelet-config/kubelet-configuration.ts';
 import type { Clock, Timer } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { EventSink } from '#client/event-recorder.ts';
-import { RuntimeError } from '#node/runtime/runtime.ts';
+import { RuntimeError } from '#node/runtime/runtime-error.ts';
 import type { Refusal } from '../pod-admission.ts';
 import type { Ending } from '../pod-notes.ts';
 import { isCritical } from '../static-pods/static-pod.ts';
-import { qosClassOf } from '#api/core/v1/pod-qos.ts';
 import type { DiskReserve } from './disk-reserve.ts';
 import { pressureMessage } from './messages.ts';
 import { ranked } from './ranking.ts';

@@ -1,5 +1,5 @@
 /** Whether a pod may have an image that is on its node already. Source: KEP-2535, "Ensure secret pulled images". */
-import type { Image } from '#node/runtime/runtime.ts';
+import type { Image } from '#node/runtime/image.ts';
 import { repositoryOf } from '../registry-credentials.ts';
 import { isSame, type PullRecords, untagged } from './pull-records.ts';
 import type { SourcedAuth, SourceSecret } from './pull-source.ts';

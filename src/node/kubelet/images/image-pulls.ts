@@ -1,6 +1,8 @@
 /** Pulls, so many at a time; containers that need the same image with the same passwords wait for one pull. */
 import type { Clock } from '#base/clock.ts';
-import { type ContainerRuntime, type Image, RuntimeError } from '#node/runtime/runtime.ts';
+import type { Image } from '#node/runtime/image.ts';
+import type { ContainerRuntime } from '#node/runtime/runtime.ts';
+import { RuntimeError } from '#node/runtime/runtime-error.ts';
 import type { Limiter } from '../limiter.ts';
 import { SharedWork } from '../shared-work.ts';
 import { type PullRecords, untagged } from './pull-records.ts';

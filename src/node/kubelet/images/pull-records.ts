@@ -8,7 +8,7 @@ import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
-import type { Image } from '#node/runtime/runtime.ts';
+import type { Image } from '#node/runtime/image.ts';
 import { repositoryOf } from '../registry-credentials.ts';
 import { readState } from '../state-file.ts';
 import { Turns } from '../turns.ts';

@@ -1,6 +1,6 @@
 /** Where a password for a registry came from: who has the same source may have what was pulled with it. */
 import { createHash } from 'node:crypto';
-import type { AuthConfig } from '#node/runtime/runtime.ts';
+import type { AuthConfig } from '#node/runtime/image.ts';
 
 export interface SourceAccount {
   uid: string;

@@ -1,7 +1,8 @@
 /** One try of a probe. Source: API reference, Probe; texts are upstream's. */
 import type { Container, Pod, Probe } from '#api/generated/schema.ts';
 import type { Clock } from '#base/clock.ts';
-import { hasRuntimeCode, RuntimeError, type ContainerRuntime } from '#node/runtime/runtime.ts';
+import type { ContainerRuntime } from '#node/runtime/runtime.ts';
+import { hasRuntimeCode, RuntimeError } from '#node/runtime/runtime-error.ts';
 import { grpcCheck } from './grpc-action.ts';
 import { ActionFailed, httpGet, httpTarget, portOf } from './http-action.ts';
 import { tcpConnect } from './tcp-action.ts';

@@ -5,9 +5,9 @@
 import type { Container, Pod, Probe } from '#api/generated/schema.ts';
 import type { Timer } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
-import type { ContainerStatus } from '#node/runtime/runtime.ts';
+import type { ContainerStatus } from '#node/runtime/container.ts';
 import type { PodEvents } from '../pod-events.ts';
-import { probeOnce, type ProbeTools } from './probe-once.ts';
+import { type ProbeTools, probeOnce } from './probe-once.ts';
 import { after, initialState, type ProbeState, type ProbeType } from './probe-state.ts';
 
 export interface ProbesOptions extends ProbeTools {

@@ -1,6 +1,6 @@
 /** What a resize asks of the containers that run: to be changed, or, where their policy says so, to be made anew. Pure. */
 import type { Container, Pod, ResourceRequirements } from '#api/generated/schema.ts';
-import type { ContainerStatus } from '#node/runtime/runtime.ts';
+import type { ContainerStatus } from '#node/runtime/container.ts';
 import { newestOf, type RuntimePod } from '../runtime-pods.ts';
 import { type PodResources, resizableContainers, same, sameAmount } from './allocations.ts';
 

@@ -1,14 +1,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { silentLog } from '#base/log.ts';
-import { ManualClock } from '#base/manual-clock.ts';
 import { expect, test } from 'vitest';
 import { Event } from '#api/core/v1/event.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { isReady } from '#api/core/v1/pod-conditions.ts';
 import type { Node } from '#api/generated/schema.ts';
-import type { Container, ContainerStats } from '#node/runtime/runtime.ts';
+import { silentLog } from '#base/log.ts';
+import { ManualClock } from '#base/manual-clock.ts';
+import type { Container, ContainerStats } from '#node/runtime/container.ts';
 import { detectMachineFacts } from '#node/runtime/machine-facts.ts';
 import { type Fixture, IMAGE, withKubelet } from '../../../../test/node/simulated-kubelet.ts';
 import { PodNotes } from '../pod-notes.ts';

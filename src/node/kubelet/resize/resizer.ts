@@ -5,7 +5,8 @@
 import type { Pod } from '#api/generated/schema.ts';
 import { quantityValue } from '#api/machinery/quantity.ts';
 import type { CgroupLimits, Cgroups } from '#node/runtime/cgroups/cgroups.ts';
-import { type ContainerRuntime, RuntimeError } from '#node/runtime/runtime.ts';
+import type { ContainerRuntime } from '#node/runtime/runtime.ts';
+import { RuntimeError } from '#node/runtime/runtime-error.ts';
 import type { PodEvents } from '../pod-events.ts';
 import type { PodNotes } from '../pod-notes.ts';
 import { linuxResources, podCgroupLimits, podCgroupPath } from '../quality-of-service.ts';

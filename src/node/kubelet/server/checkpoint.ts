@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { timestampOf } from '#api/machinery/timestamp.ts';
 import type { Clock } from '#base/clock.ts';
-import { RuntimeError } from '#node/runtime/runtime.ts';
+import { RuntimeError } from '#node/runtime/runtime-error.ts';
 import type { Kubelet } from '../kubelet.ts';
 import { containerNamed } from '../pod-containers.ts';
 import { containerNameOf } from '../runtime-pods.ts';

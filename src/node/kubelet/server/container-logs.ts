@@ -1,9 +1,10 @@
 /** GET /containerLogs/{namespace}/{pod}/{container} */
-import type { ServerResponse } from 'node:http';
+
 import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import type { Pod } from '#api/generated/schema.ts';
 import type { Clock } from '#base/clock.ts';
-import type { ContainerStatus } from '#node/runtime/runtime.ts';
+import type { ContainerStatus } from '#node/runtime/container.ts';
 import type { Kubelet } from '../kubelet.ts';
 import { HttpError } from './http-error.ts';
 import { type LogOptions, logOptionsOf } from './log-options.ts';

@@ -11,7 +11,7 @@ import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { Client } from '#client/client.ts';
 import { Unreachable } from '#client/transport.ts';
-import { RuntimeError } from '#node/runtime/runtime.ts';
+import { RuntimeError } from '#node/runtime/runtime-error.ts';
 import type { Kubelet } from '../kubelet.ts';
 import { Authentication } from './authentication.ts';
 import { Authorization, subresourcesOf } from './authorization.ts';

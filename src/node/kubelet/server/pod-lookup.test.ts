@@ -1,6 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import { ManualClock } from '#base/manual-clock.ts';
-import { type ContainerRuntime, RuntimeError } from '#node/runtime/runtime.ts';
+import type { ContainerRuntime } from '#node/runtime/runtime.ts';
+import { RuntimeError } from '#node/runtime/runtime-error.ts';
 import { CONTAINER_NAME, POD_UID } from '../runtime-labels.ts';
 import { RuntimePods } from '../runtime-pods.ts';
 import { askRunning, findRunning } from './pod-lookup.ts';

@@ -1,6 +1,7 @@
 /** The pod and the container that a path names. Texts are upstream's. */
 import type { Container, Pod } from '#api/generated/schema.ts';
-import { type ContainerStatus, RuntimeError } from '#node/runtime/runtime.ts';
+import type { ContainerStatus } from '#node/runtime/container.ts';
+import { RuntimeError } from '#node/runtime/runtime-error.ts';
 import type { Kubelet } from '../kubelet.ts';
 import { containerNamed } from '../pod-containers.ts';
 import { containerNameOf, emptyRuntimePod, newestOf, type RuntimePod } from '../runtime-pods.ts';

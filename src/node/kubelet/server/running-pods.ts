@@ -1,5 +1,6 @@
 /** GET /runningpods: what the runtime has, whatever the API says of it. */
-import type { Container, ContainerRuntime } from '#node/runtime/runtime.ts';
+import type { Container } from '#node/runtime/container.ts';
+import type { ContainerRuntime } from '#node/runtime/runtime.ts';
 import { CONTAINER_NAME, POD_NAME, POD_NAMESPACE, POD_UID } from '../runtime-labels.ts';
 
 export async function runningPods(runtime: ContainerRuntime): Promise<object> {

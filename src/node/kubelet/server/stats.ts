@@ -1,11 +1,11 @@
 /** GET /stats/summary: what the node and its pods use now. Source: kubelet's stats/v1alpha1 API. */
 import { readFile } from 'node:fs/promises';
+import type { Pod } from '#api/generated/schema.ts';
 import { timestampOf } from '#api/machinery/timestamp.ts';
 import type { Clock } from '#base/clock.ts';
 import type { CgroupUsage } from '#node/runtime/cgroups/cgroups.ts';
+import type { ContainerStats } from '#node/runtime/container.ts';
 import { type DiskFacts, diskFactsOf } from '#node/runtime/machine-facts.ts';
-import type { ContainerStats } from '#node/runtime/runtime.ts';
-import type { Pod } from '#api/generated/schema.ts';
 import type { Kubelet } from '../kubelet.ts';
 import { podCgroupPath } from '../quality-of-service.ts';
 import { CONTAINER_NAME, POD_UID } from '../runtime-labels.ts';

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { IDMapping } from '#node/runtime/runtime.ts';
+import type { IDMapping } from '#node/runtime/security-context.ts';
 import type { IdRange } from './id-range.ts';
 
 const FILE = 'userns';

@@ -1,6 +1,8 @@
 /** Volumes that are the content of an image. CRI before 1.8 knows none: the runtime mounts, containers get a bind. */
 import type { Pod, Volume } from '#api/generated/schema.ts';
-import { type ContainerRuntime, type Image, RuntimeError } from '#node/runtime/runtime.ts';
+import type { Image } from '#node/runtime/image.ts';
+import type { ContainerRuntime } from '#node/runtime/runtime.ts';
+import { RuntimeError } from '#node/runtime/runtime-error.ts';
 import type { ImageMounts } from './plain-volumes.ts';
 import { VolumeProblem } from './volume-problem.ts';
 

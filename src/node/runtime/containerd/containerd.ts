@@ -3,21 +3,15 @@ import { spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Clock } from '#base/clock.ts';
-import {
-  type ContainerConfig,
-  type ContainerRuntime,
-  hasRuntimeCode,
-  type LinuxContainerResources,
-  type ListFilter,
-  type PodSandboxConfig,
-  RuntimeError,
-  type StreamOptions,
-} from '#node/runtime/runtime.ts';
-import { containerdEvents } from './containerd-events.ts';
+import type { ContainerConfig, LinuxContainerResources } from '#node/runtime/container.ts';
 import type { Reply } from '#node/runtime/message-table.ts';
+import type { PodSandboxConfig } from '#node/runtime/pod-sandbox.ts';
+import type { ContainerRuntime, ListFilter, StreamOptions } from '#node/runtime/runtime.ts';
+import { hasRuntimeCode, RuntimeError } from '#node/runtime/runtime-error.ts';
+import { containerdEvents } from './containerd-events.ts';
 import { connectGrpc, type GrpcConnection } from './grpc-connection.ts';
-import * as read from './replies.ts';
 import { mountImage, unmountImage } from './image-mounts.ts';
+import * as read from './replies.ts';
 import { containerConfigMessage, sandboxConfigMessage } from './requests.ts';
 
 export interface ContainerdOptions {

@@ -10,7 +10,7 @@ import {
 import protobuf from 'protobufjs/light.js';
 import type { Clock } from '#base/clock.ts';
 import { type Codec, codecOf, enumsJson, messagesJson, type Reply } from '#node/runtime/message-table.ts';
-import { RuntimeError, type RuntimeErrorCode } from '#node/runtime/runtime.ts';
+import { RuntimeError, type RuntimeErrorCode } from '#node/runtime/runtime-error.ts';
 import { type CriCall, criCalls, criEnums, criMessages, eventMessages } from './cri-messages.ts';
 
 export interface GrpcConnection {

@@ -1,7 +1,7 @@
 /** An image's files as a read-only folder: a view of containerd's snapshot service, mounted by `ctr`, gone with its mount. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { RuntimeError } from '#node/runtime/runtime.ts';
+import { RuntimeError } from '#node/runtime/runtime-error.ts';
 
 interface Where {
   socketPath: string;

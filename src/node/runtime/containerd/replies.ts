@@ -3,17 +3,13 @@ import type {
   Container,
   ContainerStats,
   ContainerStatus,
-  ExecSyncResult,
-  FilesystemUsage,
-  Image,
   LinuxContainerResources,
   Mount,
-  PodSandbox,
-  PodSandboxStatus,
-  RuntimeStatus,
-  RuntimeVersion,
-} from '#node/runtime/runtime.ts';
+} from '#node/runtime/container.ts';
+import type { FilesystemUsage, Image } from '#node/runtime/image.ts';
 import type { Reply } from '#node/runtime/message-table.ts';
+import type { PodSandbox, PodSandboxStatus } from '#node/runtime/pod-sandbox.ts';
+import type { ExecSyncResult, RuntimeStatus, RuntimeVersion } from '#node/runtime/runtime.ts';
 
 export const text = (reply: Reply, field: string): string => String(reply[field] ?? '');
 export const list = <T>(items: unknown, map: (item: Reply) => T): T[] => ((items as Reply[] | null) ?? []).map(map);

@@ -1,10 +1,7 @@
 /** From the domain's shapes to the CRI's messages, where they differ. */
-import type {
-  ContainerConfig,
-  ContainerSecurityContext,
-  PodSandboxConfig,
-  SandboxSecurityContext,
-} from '#node/runtime/runtime.ts';
+import type { ContainerConfig } from '#node/runtime/container.ts';
+import type { PodSandboxConfig } from '#node/runtime/pod-sandbox.ts';
+import type { ContainerSecurityContext, SandboxSecurityContext } from '#node/runtime/security-context.ts';
 
 /** A number that is told apart from absent. */
 const wrapped = (value: number | undefined) => (value === undefined ? undefined : { value });

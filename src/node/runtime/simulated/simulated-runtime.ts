@@ -4,21 +4,11 @@
  */
 import { text } from 'node:stream/consumers';
 import type { Clock, Timer } from '#base/clock.ts';
-import {
-  type Container,
-  type ContainerConfig,
-  type ContainerRuntime,
-  type ContainerStats,
-  type ContainerStatus,
-  type Image,
-  type ListFilter,
-  type PodSandbox,
-  type PodSandboxConfig,
-  type PodSandboxStatus,
-  RuntimeError,
-  type RuntimeEvent,
-  type RuntimeHandler,
-} from '#node/runtime/runtime.ts';
+import type { Container, ContainerConfig, ContainerStats, ContainerStatus } from '#node/runtime/container.ts';
+import type { Image } from '#node/runtime/image.ts';
+import type { PodSandbox, PodSandboxConfig, PodSandboxStatus } from '#node/runtime/pod-sandbox.ts';
+import type { ContainerRuntime, ListFilter, RuntimeEvent, RuntimeHandler } from '#node/runtime/runtime.ts';
+import { RuntimeError } from '#node/runtime/runtime-error.ts';
 import { type Program, programOf } from './program.ts';
 
 export interface SimulatedRuntimeOptions {
