@@ -12,12 +12,22 @@ import type { Row } from './row.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
-/** `entry`: a file beside this one that writes its rows to stdout as JSON, and what it says to stderr. */
-export async function runBundled(bench: Bench, entry: string, args: readonly string[]): Promise<Row[]> {
+/**
+ * @param entry a file beside this one that writes its rows to stdout as JSON, and what it says to stderr.
+ * @param network the network namespace to run it in; undefined: this process's.
+ */
+export async function runBundled(
+  bench: Bench,
+  entry: string,
+  args: readonly string[],
+  network?: string,
+): Promise<Row[]> {
   const outfile = join(ROOT, '.cache/bench', `${entry}-${process.pid}.mjs`); // beside node_modules
   bench.atEnd(() => rm(outfile, { force: true }));
   await bundle(entry, outfile);
-  const child = spawn(process.execPath, [outfile, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const inNetwork = network === undefined ? [] : ['ip', 'netns', 'exec', network];
+  const [program = '', ...words] = [...inNetwork, process.execPath, outfile, ...args];
+  const child = spawn(program, words, { stdio: ['ignore', 'pipe', 'inherit'] });
   bench.atEnd(() => child.kill('SIGKILL'));
   let written = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -1,18 +1,17 @@
-/** From a proxy that knows 10,000 Services and has no rules to all rules in force, again and again: `nft-sync-process NETWORK`. */
+/** From a proxy that knows 10,000 Services and has no rules to all rules in force, again and again, in the network it is run in. */
 import type { Kind } from '#api/machinery/kind.ts';
 import { type KubeObject, keyOf } from '#api/machinery/object.ts';
 import { silentLog } from '#base/log.ts';
 import type { Informers } from '#client/informer.ts';
 import { systemClock } from '#cmd/system-clock.ts';
 import { startProxy } from '#network/proxy/start-proxy.ts';
-import { networkNamespace } from './network-namespace.ts';
+import { fillTable, type FillTable, runNft } from '#network/netfilter/nft.ts';
 import { SERVICES, storedService, storedSlice, TABLE } from './proxied-services.ts';
 import { median, sizeRow } from './row.ts';
 
 const ROUNDS = 7;
 const TARGET_MS = 500;
 
-const namespace = networkNamespace(process.argv[2] ?? '');
 const objects = {
   services: Array.from({ length: SERVICES }, (_, i) => storedService(i)),
   endpointslices: Array.from({ length: SERVICES }, (_, i) => storedSlice(i)),
@@ -21,7 +20,11 @@ const objects = {
 const informers = informersOf(objects);
 const [times, floor]: [number[], number[]] = [[], []];
 for (let round = 0; round < ROUNDS; round++) {
-  let commands: readonly string[] = [];
+  let commands: (readonly string[])[] = [];
+  const noted: FillTable = (table, parts) => {
+    commands = [[`add table ${table}`, `delete table ${table}`, `add table ${table}`]];
+    return fillTable(table, kept(parts, commands));
+  };
   const ended = new AbortController();
   const began = performance.now();
   const proxy = startProxy({
@@ -31,10 +34,7 @@ for (let round = 0; round < ROUNDS; round++) {
     log: silentLog,
     signal: ended.signal,
     tables: [TABLE],
-    nft: (sent) => {
-      commands = sent;
-      return namespace.nft(sent);
-    },
+    fillTable: noted,
     hasRules: async () => true,
     conntrack: async () => undefined,
   });
@@ -42,12 +42,21 @@ for (let round = 0; round < ROUNDS; round++) {
   times.push(performance.now() - began);
   ended.abort();
   await proxy.stopped;
-  floor.push(await namespace.nftMs(commands));
+  const floorBegan = performance.now();
+  await runNft(commands.flat());
+  floor.push(performance.now() - floorBegan);
 }
 const note = 'nft -f with the same commands';
 const value = median(times.slice(1));
 const row = sizeRow(`nft-sync/${SERVICES} Services`, 'ms', { value, floor: { value: median(floor.slice(1)), note } });
 process.stdout.write(JSON.stringify([{ ...row, target: TARGET_MS }]), () => process.exit(0));
+
+function* kept<T>(all: Iterable<T>, into: T[]): Generator<T> {
+  for (const one of all) {
+    into.push(one);
+    yield one;
+  }
+}
 
 /** Copies that are current and stay as they are. */
 function informersOf(lists: Record<string, readonly KubeObject[]>): Informers {

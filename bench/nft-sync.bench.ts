@@ -5,4 +5,4 @@ import { makeNetworkNamespace } from './network-namespace.ts';
 import type { Row } from './row.ts';
 
 export const run = (bench: Bench): Promise<Row[]> =>
-  runBundled(bench, 'nft-sync-process', [makeNetworkNamespace(bench)]);
+  runBundled(bench, 'nft-sync-process', [], makeNetworkNamespace(bench));

@@ -1,7 +1,9 @@
 /** Runs the nft command: one atomic transaction a call. Source: nft(8). */
 import { execFile, spawn } from 'node:child_process';
+import { runWithPieces } from './input-in-pieces.ts';
+import { replacingBlock } from './table-block.ts';
 import { type Difference, TableComparison, type TableContents, turnOfOthers } from './table-contents.ts';
-import { runWithWholeInput } from './whole-input.ts';
+import { type Ended, runWithWholeInput } from './whole-input.ts';
 
 /** The kernel or the nft command refused a transaction; nothing of it took effect. */
 export class NftRefused extends Error {
@@ -24,7 +26,23 @@ const LONGEST_MS = 30_000;
 
 export async function runNft(commands: readonly string[], longestMs = LONGEST_MS): Promise<void> {
   const input = `${commands.join('\n')}\n`;
-  const { code, signal, complaint } = await runWithWholeInput({ program: 'nft', args: ['-f', '-'], input, longestMs });
+  judge(await runWithWholeInput({ program: 'nft', args: ['-f', '-'], input, longestMs }));
+}
+
+/** Replaces a table, `ip kube-proxy`, by what these commands build, some of them at a time: at once or not at all. */
+export type FillTable = (table: string, parts: Iterable<readonly string[]>) => Promise<void>;
+
+/** nft reads them while they are made: each is about half of the work. */
+export async function fillTable(
+  table: string,
+  parts: Iterable<readonly string[]>,
+  longestMs = LONGEST_MS,
+): Promise<void> {
+  const pieces = replacingBlock(table, parts);
+  judge(await runWithPieces({ program: 'nft', args: ['-f', '/dev/fd/0'], pieces, longestMs }));
+}
+
+function judge({ code, signal, complaint }: Ended): void {
   if (signal) throw new NftKilled(signal);
   if (code !== 0) throw new NftRefused(complaint || `nft ended with ${code}`);
 }

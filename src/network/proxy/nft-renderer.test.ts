@@ -34,11 +34,20 @@ const serviceOf = (i: number): Wanted =>
   ]);
 
 async function filled() {
-  const seen = { commands: [] as readonly string[], compared: [] as TableContents[] };
+  const seen = {
+    tables: [] as string[],
+    commands: [] as readonly string[],
+    changes: [] as (readonly string[])[],
+    compared: [] as TableContents[],
+    isRefusing: false,
+  };
   const renderer = new NftRenderer(context, {
-    nft: async (commands) => {
-      seen.commands = commands;
+    fillTable: async (table, parts) => {
+      seen.tables.push(table);
+      seen.commands = [...parts].flat();
+      if (seen.isRefusing) throw new Error('refused');
     },
+    nft: async (commands) => void seen.changes.push(commands),
     findDifferences: async (_, wanted) => {
       seen.compared.push(wanted);
       return [];
@@ -78,4 +87,31 @@ test('a look that nobody waits for any more ends with the turn', async () => {
   overtaking.abort();
   expect(await look).toEqual([]);
   expect(seen.compared).toEqual([]);
+});
+
+test('what was filled is changed with a few commands', async () => {
+  const { renderer, seen } = await filled();
+  expect(seen.tables).toEqual(['ip kube-proxy']);
+  await renderer.put(new Map([['service default/web-7', undefined]]));
+  expect(seen.tables).toHaveLength(1);
+  expect(seen.changes.flat().filter((command) => command.includes(' svc '))).toEqual([
+    'delete element ip kube-proxy svc { 10.96.1.7 . tcp . 80 : goto lb1-tcp }',
+  ]);
+});
+
+test('after it was refused everything is written anew, with what changed and without what is gone', async () => {
+  const { renderer, seen } = await filled();
+  const all = seen.commands.join('\n');
+  renderer.forget();
+  seen.isRefusing = true;
+  const gone = new Map([['service default/web-7', undefined]]);
+  await expect(renderer.put(gone)).rejects.toThrow('refused');
+  renderer.forget();
+  seen.isRefusing = false;
+  await renderer.put(new Map());
+  expect(seen.commands.join('\n')).toBe(all);
+  renderer.forget();
+  await renderer.put(gone);
+  const left = new TableContents(seen.commands).elements.get('svc');
+  expect([left?.size, left?.has('10.96.1.7 . tcp . 80 : goto lb1-tcp')]).toEqual([SERVICES * 1.5 - 1, false]);
 });

@@ -1,5 +1,7 @@
 import {
+  type FillTable,
   type FindDifferences,
+  fillTable,
   findDifferences,
   type HasRules,
   hasRules,
@@ -13,10 +15,12 @@ import type { Renderer } from './renderer.ts';
 import { type TableContext, tableName } from './ruleset.ts';
 
 const WITNESS = 'prerouting';
+const NO_CHANGES: ReadonlyMap<string, undefined> = new Map();
 
 /** For tests. */
 export interface NftTools {
   nft?: RunNft | undefined;
+  fillTable?: FillTable | undefined;
   hasRules?: HasRules | undefined;
   findDifferences?: FindDifferences | undefined;
 }
@@ -27,6 +31,7 @@ export class NftRenderer implements Renderer {
   readonly #table: ProxyTable;
   readonly #name: string;
   readonly #nft: RunNft;
+  readonly #fillTable: FillTable;
   readonly #hasRules: HasRules;
   readonly #findDifferences: FindDifferences;
 
@@ -35,6 +40,7 @@ export class NftRenderer implements Renderer {
     this.#name = tableName(context.family);
     this.witnesses = [`${this.#name} ${WITNESS}`];
     this.#nft = tools.nft ?? runNft;
+    this.#fillTable = tools.fillTable ?? fillTable;
     this.#hasRules = tools.hasRules ?? hasRules;
     this.#findDifferences = tools.findDifferences ?? findDifferences;
   }
@@ -44,6 +50,12 @@ export class NftRenderer implements Renderer {
   }
 
   async put(changes: ReadonlyMap<string, Wanted | undefined>): Promise<void> {
+    if (this.#table.isFilling(changes)) {
+      const { parts, applied } = this.#table.filling(changes);
+      await this.#fillTable(this.#name, parts);
+      applied();
+      return;
+    }
     const { commands, applied } = this.#table.commandsFor(changes);
     if (commands.length > 0) await this.#nft(commands);
     applied();
@@ -55,7 +67,7 @@ export class NftRenderer implements Renderer {
 
   async differences(signal?: AbortSignal): Promise<readonly Difference[]> {
     const wanted = new TableContents([]);
-    for (const commands of this.#table.wholeCommands()) {
+    for (const commands of this.#table.filling(NO_CHANGES).parts) {
       wanted.add(commands);
       await turnOfOthers();
       if (signal?.aborted) return [];

@@ -12,11 +12,18 @@ import { baseCommands, chainCommands, type TableContext, tableName } from './rul
 /** Services: some milliseconds' work. */
 const AT_A_TIME = 100;
 
+export interface Filling {
+  /** Commands that build the table where none is. To be read once, and to the end before `applied` is called. */
+  parts: Iterable<readonly string[]>;
+  /** To be called when they took effect; nothing has changed until then. */
+  applied(): void;
+}
+
 export class ProxyTable {
   readonly #context: TableContext;
-  readonly #services = new Map<string, Wanted>();
-  readonly #chains = new Set<string>();
-  readonly #hairpins = new Map<string, number>();
+  #services = new Map<string, Wanted>();
+  #chains = new Set<string>();
+  #hairpins = new Map<string, number>();
   #exists = false;
 
   constructor(context: TableContext) {
@@ -28,35 +35,49 @@ export class ProxyTable {
     this.#exists = false;
   }
 
+  /** Whether the next transaction builds everything anew, and that is much. */
+  isFilling(wanted: ReadonlyMap<string, unknown>): boolean {
+    return !this.#exists && this.#services.size + wanted.size > AT_A_TIME;
+  }
+
   /** @param wanted what each changed Service needs from now on; undefined: it is gone. */
   commandsFor(wanted: ReadonlyMap<string, Wanted | undefined>): Transaction {
-    if (this.#exists) return this.#change(this.#services, wanted);
-    this.#chains.clear();
-    this.#hairpins.clear();
-    const filled = this.#change(NOTHING, new Map<string, Wanted | undefined>([...this.#services, ...wanted]));
+    if (this.#exists) return this.#change(wanted);
+    const table = tableName(this.#context.family);
+    const { parts, applied } = this.filling(wanted);
     return {
-      commands: [...baseCommands(this.#context), ...filled.commands],
+      commands: [`add table ${table}`, `delete table ${table}`, `add table ${table}`, ...parts].flat(),
+      applied,
+    };
+  }
+
+  /** Everything anew, some Services at a time. */
+  filling(wanted: ReadonlyMap<string, Wanted | undefined>): Filling {
+    const services = new Map<string, Wanted | undefined>([...this.#services, ...wanted]);
+    const whole = new ProxyTable(this.#context);
+    return {
+      parts: whole.#filledWith([...services]),
       applied: () => {
         this.#exists = true;
-        filled.applied();
+        this.#services = whole.#services;
+        this.#chains = whole.#chains;
+        this.#hairpins = whole.#hairpins;
       },
     };
   }
 
-  /** What would build all that was applied when it is asked for, from nothing: some Services at a time. */
-  *wholeCommands(): Generator<readonly string[]> {
-    const whole = new ProxyTable(this.#context);
-    const services = [...this.#services];
-    do {
-      const { commands, applied } = whole.commandsFor(new Map(services.splice(0, AT_A_TIME)));
+  *#filledWith(services: readonly (readonly [string, Wanted | undefined])[]): Generator<readonly string[]> {
+    yield baseCommands(this.#context);
+    for (let from = 0; from < services.length; from += AT_A_TIME) {
+      const { commands, applied } = this.#change(new Map(services.slice(from, from + AT_A_TIME)));
       applied();
       yield commands;
-    } while (services.length > 0);
+    }
   }
 
-  #change(known: ReadonlyMap<string, Wanted>, wanted: ReadonlyMap<string, Wanted | undefined>): Transaction {
+  #change(wanted: ReadonlyMap<string, Wanted | undefined>): Transaction {
     const table = tableName(this.#context.family);
-    const before = render(known.size > 0 ? [...wanted.keys()].map((key) => known.get(key)) : []);
+    const before = render([...wanted.keys()].map((key) => this.#services.get(key)));
     const after = render(wanted.values());
     const hairpins = this.#hairpinsAfter(before.hairpins, after.hairpins);
     const chains = [...after.chains].filter(([name]) => !this.#chains.has(name));
@@ -131,5 +152,3 @@ function differences(
 
 const elementCommand = (verb: 'add' | 'delete', map: string, elements: readonly string[]): string[] =>
   elements.length > 0 ? [`${verb} element ${map} { ${elements.join(', ')} }`] : [];
-
-const NOTHING: ReadonlyMap<string, Wanted> = new Map();

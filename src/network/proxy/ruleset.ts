@@ -18,7 +18,7 @@ export interface TableContext {
 export const tableName = (family: IpFamily): string => `${familyWord(family)} kube-proxy`;
 const loopback = (family: IpFamily) => (family === 'ipv4' ? '127.0.0.0/8' : '::1');
 
-/** Replaces the whole table in one transaction: the kernel shows either the old one or the new one. */
+/** What the table consists of before there is any Service. */
 export function baseCommands(context: TableContext): string[] {
   const { family } = context;
   const [ip, address, table] = [familyWord(family), addressType(family), tableName(family)];
@@ -39,9 +39,6 @@ export function baseCommands(context: TableContext): string[] {
   const guard = family === 'ipv4' ? [`iifname != "lo" ip daddr ${loopback(family)} drop`] : [];
   const refuse = ['ct state new jump unserved'];
   return [
-    `add table ${table}`,
-    `delete table ${table}`,
-    `add table ${table}`,
     `add map ${table} svc { type ${address} . inet_proto . inet_service : verdict; }`,
     `add map ${table} np { type inet_proto . inet_service : verdict; }`,
     `add map ${table} svc-inside { type ${address} . inet_proto . inet_service : verdict; }`,

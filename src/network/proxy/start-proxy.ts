@@ -12,7 +12,7 @@ import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { IndexedInformer, Informer, Informers } from '#client/informer.ts';
 import { ApplyLoop } from '#network/netfilter/apply-loop.ts';
-import type { FindDifferences, HasRules, RunNft } from '#network/netfilter/nft.ts';
+import type { FillTable, FindDifferences, HasRules, RunNft } from '#network/netfilter/nft.ts';
 import type { RuleWatch } from '#network/netfilter/rule-watch.ts';
 import { type RunConntrack, runConntrack, staleFlows } from './conntrack.ts';
 import { FrontOwners } from './front-owners.ts';
@@ -41,6 +41,7 @@ export interface ProxyOptions {
   ruleWatch?: RuleWatch;
   /** For tests. */
   nft?: RunNft;
+  fillTable?: FillTable;
   hasRules?: HasRules;
   findDifferences?: FindDifferences;
   conntrack?: RunConntrack;

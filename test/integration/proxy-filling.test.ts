@@ -1,0 +1,77 @@
+/** The table of the proxy that nft reads while it is made is the same as its commands would build one after the other. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { familyOf, type IpFamily } from '#network/netfilter/ip-family.ts';
+import { replacingBlock } from '#network/netfilter/table-block.ts';
+import type { Front, Wanted } from '#network/proxy/fronts.ts';
+import { NftRenderer } from '#network/proxy/nft-renderer.ts';
+import { canHaveLab, type Lab, networkLab } from './network-lab.ts';
+
+const runs = canHaveLab() ? test : test.skip;
+/** More than are put at once. */
+const SERVICES = 250;
+
+let lab: Lab;
+beforeAll(() => {
+  if (canHaveLab()) lab = networkLab({ hosts: {}, gateway: '10.244.1.1' });
+});
+afterAll(() => lab?.close());
+
+const RANGES = {
+  ipv4: { pods: '10.244.0.0/16', services: '10.96.0.0/16', own: '10.96.0.10' },
+  ipv6: { pods: 'fd00:244::/32', services: 'fd00:96::/112', own: 'fd00:96::a' },
+};
+
+/** Of everything that a front can be. */
+function wantedOf(i: number, family: IpFamily): Wanted {
+  const at = (prefix: string) => (family === 'ipv4' ? `10.${prefix}.${i >> 8}.${i & 255}` : `fd00:${prefix}::${i + 1}`);
+  const endpoints = Array.from({ length: i % 4 }, (_, n) => ({ ip: at(`${200 + n}`), port: 8080, isLocal: n === 0 }));
+  const front: Front = {
+    of: `default/web-${i}:http`,
+    family: 'lb',
+    ip: at('97'),
+    protocol: (['tcp', 'udp', 'sctp'] as const)[i % 3] ?? 'tcp',
+    port: 80,
+    endpoints,
+    inside: undefined,
+    isForbiddenHere: i % 8 === 0,
+    affinitySeconds: i % 7 === 0 ? 60 : undefined,
+    sourceRanges: undefined,
+  };
+  const clients = familyOf(at('98')) === 'ipv4' ? '192.0.2.0/24' : '2001:db8::/32';
+  const outside: Front = {
+    ...front,
+    family: 'lbl',
+    ip: at('98'),
+    inside: i % 5 === 0 && endpoints.length > 0 ? endpoints : undefined,
+    sourceRanges: i % 6 === 0 ? [clients] : undefined,
+  };
+  const nodePort: Front = { ...front, family: 'np', ip: undefined, port: 30_000 + i };
+  return {
+    fronts: [front, outside, nodePort],
+    clusterIPs: [at('97')],
+    hairpins: endpoints.slice(0, 1).map(({ ip }) => ip),
+  };
+}
+
+runs.each(['ipv4', 'ipv6'] as const)('in the family %s', async (family) => {
+  const { pods, services, own } = RANGES[family];
+  const context = { family, podRanges: [pods], serviceRanges: [services], ownAddresses: [own] };
+  let filled: { table: string; parts: (readonly string[])[] } | undefined;
+  const renderer = new NftRenderer(context, {
+    fillTable: async (table, parts) => {
+      filled = { table, parts: [...parts] };
+    },
+  });
+  await renderer.put(new Map(Array.from({ length: SERVICES }, (_, i) => [`service ${i}`, wantedOf(i, family)])));
+  if (!filled) throw new Error('nothing was filled');
+  const { table, parts } = filled;
+  const nft = (...pieces: string[]) => {
+    lab.inside('node', 'nft', ['-f', '-'], `${pieces.join('\n')}\n`);
+    return lab.inside('node', 'nft', ['--stateless', 'list', 'ruleset']);
+  };
+  const byCommands = nft(`add table ${table}`, ...parts.flat());
+  expect(byCommands).toContain(own);
+  expect(nft(...replacingBlock(table, parts))).toBe(byCommands);
+  expect(nft(...replacingBlock(table, parts))).toBe(byCommands);
+  nft(`delete table ${table}`);
+});
