@@ -155,7 +155,8 @@ export interface PluginSpec<State> {
   makeRoom?(pod: Pod, refused: FitsNowhere, state: State | undefined): MadeRoom | Promise<MadeRoom>;
   /** PreScore: once, with the nodes that are left. `skip`: no say in the score. */
   prepareScore?(pod: Pod, nodes: readonly NodeInfo[], cluster: ClusterView, state: State): State | 'skip';
-  score?(pod: Pod, node: NodeInfo, state: State): number;
+  /** `place`: where the node stands in the cluster's list, if that is known: what can be told by it takes no look at the node. */
+  score?(pod: Pod, node: NodeInfo, state: State, place?: number): number;
   /** Scores are brought to 0…100, the best 100; without it they are so already. */
   prefer?: 'lower' | 'higher';
   /** In place of `prefer`: scores of all nodes in their order, to 0…100. */

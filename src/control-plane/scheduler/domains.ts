@@ -6,7 +6,12 @@ export interface Domains {
   ids: Int32Array;
   /** By id. */
   names: readonly string[];
+  /** By name. */
+  idOf: ReadonlyMap<string, number>;
 }
+
+/** In place of a label: every node is a domain by itself, named as the node. */
+export const EACH_NODE = '';
 
 /** Of one list of nodes, whose labels do not change as long as it is the same list. */
 export class DomainsByKey {
@@ -35,7 +40,7 @@ function domainsOf(nodes: readonly NodeInfo[], topologyKey: string): Domains {
   const ids = new Int32Array(nodes.length);
   const idOf = new Map<string, number>();
   for (const [place, { node }] of nodes.entries()) {
-    const name = node.metadata.labels?.[topologyKey];
+    const name = topologyKey === EACH_NODE ? node.metadata.name : node.metadata.labels?.[topologyKey];
     let id = name === undefined ? -1 : idOf.get(name);
     if (id === undefined) {
       id = idOf.size;
@@ -43,5 +48,5 @@ function domainsOf(nodes: readonly NodeInfo[], topologyKey: string): Domains {
     }
     ids[place] = id;
   }
-  return { ids, names: [...idOf.keys()] };
+  return { ids, names: [...idOf.keys()], idOf };
 }

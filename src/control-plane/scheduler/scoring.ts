@@ -30,7 +30,7 @@ export function scoresOf(pod: Pod, nodes: readonly NodeInfo[], scoring: Scoring)
     scorers: scorers.filter(({ plugin }) => plugin.sign),
   });
   return scorers.map(({ plugin, state }) => {
-    const raw = known?.get(plugin) ?? rawScores(plugin, pod, { nodes, state });
+    const raw = known?.get(plugin) ?? rawScores(plugin, pod, { nodes, state, places: scoring.remembered?.places });
     return { plugin, scores: finalScores({ plugin, state }, raw, nodes) };
   });
 }
@@ -88,10 +88,10 @@ export function bestOf(nodes: readonly NodeInfo[], totals: Float64Array, random:
 function rawScores(
   plugin: With<'score'>,
   pod: Pod,
-  { nodes, state }: { nodes: readonly NodeInfo[]; state: unknown },
+  { nodes, state, places }: { nodes: readonly NodeInfo[]; state: unknown; places: readonly number[] | undefined },
 ): number[] {
   const scores = new Array<number>(nodes.length);
-  for (let i = 0; i < nodes.length; i++) scores[i] = plugin.score(pod, nodes[i] as NodeInfo, state);
+  for (let i = 0; i < nodes.length; i++) scores[i] = plugin.score(pod, nodes[i] as NodeInfo, state, places?.[i]);
   return scores;
 }
 

@@ -148,6 +148,7 @@ function scores(subject: Pod, cluster: ClusterView, plugin = podTopologySpread):
   const state = plugin.prepareScore?.(subject, nodes, cluster, undefined);
   if (state === 'skip') return 'skip';
   const raw = nodes.map((info) => plugin.score?.(subject, info, state) ?? Number.NaN);
+  expect(nodes.map((info, place) => plugin.score?.(subject, info, state, place))).toEqual(raw); // alike by both ways to ask
   const normal = plugin.normalize?.(raw, nodes, state) ?? [];
   return Object.fromEntries(nodes.map(({ node: { metadata } }, i) => [metadata.name, normal[i] ?? Number.NaN]));
 }

@@ -29,9 +29,9 @@ import {
 import type { Domains } from '../domains.ts';
 import type { NodeInfo } from '../node-info.ts';
 import type { Verdict } from '../verdict.ts';
+import { crowdingOf, HOSTNAME, leastCrowdedFirst, type SoftSpread, softSpread } from './soft-spread.ts';
 import { TopologyCounts } from './topology-counts.ts';
 
-const HOSTNAME = 'kubernetes.io/hostname';
 const ZONE = 'topology.kubernetes.io/zone';
 const NOT_LABELLED = unresolvable("node(s) didn't match pod topology spread constraints (missing required label)");
 const TOO_MANY = unschedulable("node(s) didn't match pod topology spread constraints");
@@ -59,14 +59,9 @@ interface Counted extends Constraint {
 
 interface State {
   strict: readonly Counted[];
-  soft: readonly SoftConstraint[];
+  soft: readonly SoftSpread[];
   /** Nodes without all the labels: they get the lowest score. */
   ignored: ReadonlySet<NodeInfo>;
-}
-
-interface SoftConstraint extends Constraint {
-  counts: TopologyCounts;
-  weight: number;
 }
 
 /** Source: PodTopologySpreadArgs. */
@@ -142,39 +137,18 @@ export const podTopologySpreadWith = ({
       const telling = constraints.filter(({ topologyKey }) => cluster.domains(topologyKey).names.length > 0);
       const soft = telling.map((constraint) => {
         const counts = countsOf(pod, constraint, { cluster, labelled, isSoft: true });
-        return { counts, weight: Math.log(sizeOf(constraint, nodes, ignored) + 2), ...constraint };
+        return softSpread(constraint, { counts, cluster, nodes, ignored });
       });
       return { strict: [], soft, ignored };
     },
 
-    score(_, info, state) {
+    score(_, info, state, place) {
       if (!state || (state.ignored.size > 0 && state.ignored.has(info))) return 0;
-      let sum = 0;
-      for (const { topologyKey, counts, maxSkew, weight } of state.soft) {
-        const value = info.node.metadata.labels?.[topologyKey];
-        if (value === undefined) continue;
-        sum += counts.at(topologyKey === HOSTNAME ? info.node.metadata.name : value) * weight + (maxSkew - 1);
-      }
-      return Math.round(sum);
+      return crowdingOf(info, state.soft, place);
     },
 
     normalize(scores, nodes, state) {
-      const ignored = state?.ignored ?? NO_NODES;
-      const counts = (index: number) => ignored.size === 0 || !ignored.has(nodes[index] as NodeInfo);
-      let least = Number.POSITIVE_INFINITY;
-      let most = Number.NEGATIVE_INFINITY;
-      for (let i = 0; i < scores.length; i++) {
-        if (!counts(i)) continue;
-        const score = scores[i] as number;
-        if (score < least) least = score;
-        if (score > most) most = score;
-      }
-      const normalized = new Array<number>(scores.length);
-      for (let i = 0; i < scores.length; i++) {
-        if (!counts(i)) normalized[i] = 0;
-        else normalized[i] = most === 0 ? 100 : Math.floor((100 * (most + least - (scores[i] as number))) / most);
-      }
-      return normalized;
+      return leastCrowdedFirst(scores, nodes, state?.ignored ?? NO_NODES);
     },
 
     retryWhen: [
@@ -374,15 +348,4 @@ function changedBy(state: State | undefined, { other, node, pod, by }: PodMoved)
     return { ...constraint, extra: constraint.extra + by };
   });
   return { ...state, strict };
-}
-
-/** How many domains the nodes that are scored are in. */
-function sizeOf({ topologyKey }: Constraint, nodes: readonly NodeInfo[], ignored: ReadonlySet<NodeInfo>): number {
-  if (topologyKey === HOSTNAME) return nodes.length - ignored.size;
-  const domains = new Set<string>();
-  for (const info of nodes) {
-    const value = info.node.metadata.labels?.[topologyKey];
-    if (value !== undefined && !ignored.has(info)) domains.add(value);
-  }
-  return domains.size;
 }

@@ -1,6 +1,7 @@
 /** How many pods of some sort there are in each topology domain, kept current. */
 import type { Pod } from '#api/core/v1/pod.ts';
 import type { Tally } from '../define-plugin.ts';
+import type { Domains } from '../domains.ts';
 import type { NodeInfo } from '../node-info.ts';
 
 export interface CountedPods {
@@ -16,6 +17,8 @@ export class TopologyCounts implements Tally {
   readonly #nodes = new Map<string, number>();
   /** How many domains have so many pods. */
   readonly #domainsWith = new Map<number, number>();
+  /** See `inOrder`. */
+  #ordered: { domains: Domains; pods: Int32Array } | undefined;
   #least = 0;
   #total = 0;
 
@@ -38,6 +41,13 @@ export class TopologyCounts implements Tally {
 
   at(domain: string): number {
     return this.#pods.get(domain) ?? 0;
+  }
+
+  /** By the ids of these domains. It is kept current as long as they are the same. */
+  inOrder(domains: Domains): Int32Array {
+    if (this.#ordered?.domains !== domains)
+      this.#ordered = { domains, pods: Int32Array.from(domains.names, (name) => this.at(name)) };
+    return this.#ordered.pods;
   }
 
   entries(): Iterable<[domain: string, pods: number]> {
@@ -101,6 +111,8 @@ export class TopologyCounts implements Tally {
     this.#total += by;
     if (before + by === 0) this.#pods.delete(domain);
     else this.#pods.set(domain, before + by);
+    const id = this.#ordered?.domains.idOf.get(domain);
+    if (this.#ordered && id !== undefined) this.#ordered.pods[id] = before + by;
     this.#enter(before + by);
     this.#leave(before);
   }
