@@ -135,6 +135,24 @@ test('filters change requests, answers and paths', async () => {
 });
 
 test.each([
+  ['a request', {}],
+  ['an upgrade', { connection: 'Upgrade', upgrade: 'echo' }],
+])('%s has the host that its route writes, at the path that its backend writes', async (_, headers) => {
+  const rewriting = (urlRewrite: NonNullable<NonNullable<HTTPRouteRule['filters']>[number]['urlRewrite']>) => [
+    { type: 'URLRewrite', urlRewrite },
+  ];
+  const own = rewriting({ path: { type: 'ReplacePrefixMatch', replacePrefixMatch: '/own' } });
+  const backendRefs = [{ name: 'web', port: 80, filters: own }];
+  serve(
+    [http],
+    [httpRoute('r', [{ matches: [path('/old')], filters: rewriting({ hostname: 'inside.example' }), backendRefs }])],
+  );
+  await endpoints('web');
+  const asked = asJson(await ask('/old/x?y=1', { headers }));
+  expect([asked.headers['host'], asked.url]).toEqual(['inside.example', '/own/x?y=1']);
+});
+
+test.each([
   [{}, '302 http://www.example.com/p/x?q'],
   [{ scheme: 'https', statusCode: 301 }, '301 https://www.example.com/p/x?q'],
   [{ hostname: 'a.example', port: 8443 }, '302 http://a.example:8443/p/x?q'],

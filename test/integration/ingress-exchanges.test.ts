@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { expect, test } from 'vitest';
 import { ManualClock } from '#base/manual-clock.ts';
-import { AccessLog, type AccessLine } from '#network/ingress/access-log.ts';
+import { type AccessLine, AccessLog } from '#network/ingress/access-log.ts';
 import { addCounts, metricsText, TrafficMetrics } from '#network/ingress/traffic-metrics.ts';
 import { grpcServer } from './grpc-server.ts';
 import { ingressLab } from './ingress-lab.ts';
@@ -165,6 +165,17 @@ test('calls of gRPC flow both ways and end with their trailers; an endpoint that
   call.end();
   const status = await new Promise((resolve) => call.once('response', (headers) => resolve(headers[':status'])));
   expect(status).toBe(503);
+});
+
+test('a client that calls is given the cookie by which it comes back, too', async () => {
+  const stays = { affinity: 'cookie', 'session-cookie-name': 'stay' };
+  route({ 'backend-protocol': 'GRPC', 'ssl-redirect': 'false', ...stays }, ['/'], true);
+  behind(await grpcServer('web', closing));
+  const call = session().request({ ':path': '/shop.Cart/Get', ':method': 'POST' });
+  call.end();
+  const headers = await new Promise<Record<string, unknown>>((resolve) => call.once('response', resolve));
+  expect(headers['set-cookie']).toEqual([expect.stringMatching(/^stay=[0-9a-f]{32};/)]);
+  call.resume();
 });
 
 test('a call that its client breaks off ends alone', async () => {

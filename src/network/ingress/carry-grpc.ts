@@ -8,13 +8,12 @@ import {
   type OutgoingHttpHeaders,
 } from 'node:http2';
 import type { Timer } from '#base/clock.ts';
+import { answerHeaders, backendRequest } from './backend-request.ts';
 import type { Endpoint } from './backends.ts';
 import { MOST_TRIES } from './choose-upstream.ts';
-import { withPassed } from './external-auth.ts';
-import type { ExchangeParts } from './exchange.ts';
-import { asObject, type FlatHeaders, passedOn, requestHeaders, withCors } from './headers.ts';
-import { corsHeaders, refusal } from './own-answers.ts';
-import { changedHeaders, changedPath } from './route-filters.ts';
+import type { ExchangeParts } from './exchange-parts.ts';
+import { asObject, type FlatHeaders, passedOn } from './headers.ts';
+import { refusal } from './own-answers.ts';
 import { answer, breakOff, type TrafficContext } from './traffic.ts';
 
 export function carryGrpc(parts: ExchangeParts, context: TrafficContext): void {
@@ -60,7 +59,7 @@ class GrpcCall {
     this.#context.upstreams.http2.reach(endpoint, options, (session) => {
       this.#told(endpoint, session !== undefined);
       if (response.destroyed || response.writableEnded) return;
-      if (session) this.#safely(() => this.#send(session));
+      if (session) this.#safely(() => this.#send(session, endpoint));
       else {
         this.#failedTries++;
         this.#try();
@@ -74,14 +73,14 @@ class GrpcCall {
     else upstreams.unreachable.answered(endpoint);
   }
 
-  #send(session: ClientHttp2Session): void {
+  #send(session: ClientHttp2Session, endpoint: Endpoint): void {
     const { request, response, admission } = this.#parts;
     const { readTimeoutMs, tryTimeoutMs } = admission.route.options;
     const stream = session.request(this.#asked(session.encrypted ?? false));
     this.#stream = stream;
     if (tryTimeoutMs) this.#lateAfter(tryTimeoutMs);
     stream.setTimeout(readTimeoutMs, () => this.#late());
-    stream.once('response', (headers) => this.#safely(() => this.#answered(headers)));
+    stream.once('response', (headers) => this.#safely(() => this.#answered(headers, endpoint)));
     stream.on('data', (part: Buffer) => {
       this.#bytes += part.length;
     });
@@ -95,29 +94,19 @@ class GrpcCall {
   }
 
   #asked(isSecure: boolean): OutgoingHttpHeaders {
-    const { request, arrival, admission, choice, auth } = this.#parts;
-    const { options, filters, path: prefix } = admission.route;
-    const own = choice.backend?.filters;
-    const host = own?.rewrite?.hostname ?? filters?.rewrite?.hostname ?? options.upstreamHost ?? arrival.host;
-    let headers = requestHeaders(request, arrival, host);
-    if (auth) headers = withPassed(headers, auth.asked, auth.passes);
-    for (const changes of [filters?.requestHeaders, own?.requestHeaders])
-      if (changes) headers = changedHeaders(headers, changes);
-    const rewritten = own?.rewrite?.path && changedPath(arrival.path, prefix, own.rewrite.path) + arrival.query;
-    return pseudo(headers, { method: arrival.method, path: rewritten ?? admission.path, isSecure });
+    const { path, headers } = backendRequest(this.#parts);
+    return pseudo(headers, { method: this.#parts.arrival.method, path, isSecure });
   }
 
-  #answered({ ':status': status = 502, ...received }: IncomingHttpHeaders & { ':status'?: number }): void {
-    const { request, response, admission, choice, auth } = this.#parts;
-    const { options, filters } = admission.route;
-    let answered: FlatHeaders = Object.entries(passedOn(received)).flatMap(([name, values]) =>
+  #answered(
+    { ':status': status = 502, ...received }: IncomingHttpHeaders & { ':status'?: number },
+    endpoint: Endpoint,
+  ): void {
+    const flat: FlatHeaders = Object.entries(passedOn(received)).flatMap(([name, values]) =>
       [values].flat().flatMap((value) => [name, value]),
     );
-    for (const set of auth?.cookies ?? []) answered.push('set-cookie', set);
-    for (const changes of [filters?.responseHeaders, choice.backend?.filters?.responseHeaders])
-      if (changes) answered = changedHeaders(answered, changes);
-    if (options.cors) answered = withCors(answered, corsHeaders(options.cors, request.headers));
-    (response as ServerResponse).writeHead(Number(status), asObject(answered));
+    const headers = answerHeaders(flat, endpoint, this.#parts);
+    (this.#parts.response as ServerResponse).writeHead(Number(status), asObject(headers));
   }
 
   /** Whatever a backend or a client says that cannot be passed on ends this call, and nothing else. */

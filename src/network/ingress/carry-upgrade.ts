@@ -5,13 +5,13 @@ import type { Socket } from 'node:net';
 import { type Duplex, pipeline } from 'node:stream';
 import { type Admitted, admitted } from './admission.ts';
 import { type Arrival, arrivalOf } from './arrival.ts';
+import { backendRequest } from './backend-request.ts';
 import type { Endpoint } from './backends.ts';
 import { type Choice, chooseUpstream, MOST_TRIES } from './choose-upstream.ts';
 import { isIdempotent } from './exchange.ts';
-import { askAuth, withPassed } from './external-auth.ts';
-import { asObject, type FlatHeaders, type Headers, passedOn, requestHeaders } from './headers.ts';
+import { askAuth } from './external-auth.ts';
+import { asObject, type FlatHeaders, type Headers, passedOn } from './headers.ts';
 import { type OwnAnswer, refusal } from './own-answers.ts';
-import { changedHeaders } from './route-filters.ts';
 import type { Route } from './route-table.ts';
 import type { TrafficContext } from './traffic.ts';
 
@@ -115,9 +115,9 @@ async function passOn(upgrading: Upgrading, context: TrafficContext): Promise<Ow
   const choice = chooseUpstream(arrival, request.headers, { route, ...context });
   if (choice.isNowhere) return refusal(500);
   const endpoints = choice.endpoints.slice(0, MOST_TRIES);
-  const headers = headersFor(upgrading, choice);
+  const asked = upgradeRequest(upgrading, choice);
   for (const endpoint of endpoints) {
-    const reply = await replyOf(endpoint, headers, upgrading);
+    const reply = await replyOf(endpoint, asked, upgrading);
     if (!reply || 'lost' in reply) outcome.failedTries++;
     const { unreachable } = context.upstreams;
     if (!reply && !client.destroyed) unreachable.failed(endpoint, context.clock.monotonicMs());
@@ -156,22 +156,27 @@ async function passOn(upgrading: Upgrading, context: TrafficContext): Promise<Ow
   return refusal(endpoints.length > 0 ? 502 : 503);
 }
 
-function headersFor({ request, arrival, route, passes }: Upgrading, choice: Choice): Headers {
-  const { options, filters } = route;
-  const own = choice.backend?.filters;
-  const host = own?.rewrite?.hostname ?? filters?.rewrite?.hostname ?? options.upstreamHost ?? arrival.host;
-  let flat = requestHeaders(request, arrival, host);
-  if (options.auth) flat = withPassed(flat, options.auth, passes);
-  for (const changes of [filters?.requestHeaders, own?.requestHeaders])
-    if (changes) flat = changedHeaders(flat, changes);
-  return { ...asObject(flat), connection: 'Upgrade', upgrade: protocolsOf(request.headers.upgrade ?? '') };
+interface UpgradeRequest {
+  path: string;
+  headers: Headers;
+}
+
+function upgradeRequest({ request, arrival, route, path, passes }: Upgrading, choice: Choice): UpgradeRequest {
+  const { auth } = route.options;
+  const admission = { route, path };
+  const asked = backendRequest({
+    ...{ request, arrival, admission, choice },
+    ...(auth && { auth: { asked: auth, passes } }),
+  });
+  const upgrade = protocolsOf(request.headers.upgrade ?? '');
+  return { path: asked.path, headers: { ...asObject(asked.headers), connection: 'Upgrade', upgrade } };
 }
 
 /** undefined: it cannot be reached in time. */
 function replyOf(
   { address, port }: Endpoint,
-  headers: Headers,
-  { arrival, route, path, client }: Upgrading,
+  { path, headers }: UpgradeRequest,
+  { arrival, route, client }: Upgrading,
 ): Promise<Reply | undefined> {
   const { backendProtocol, connectTimeoutMs, readTimeoutMs } = route.options;
   return new Promise((resolve) => {

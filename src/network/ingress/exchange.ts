@@ -5,17 +5,15 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import { type Client, type Dispatcher, errors } from 'undici';
 import type { Timer } from '#base/clock.ts';
-import type { Admitted } from './admission.ts';
-import type { Arrival, Request } from './arrival.ts';
+import { answerHeaders, type BackendRequest, backendRequest } from './backend-request.ts';
 import type { Endpoint } from './backends.ts';
-import { type Choice, MOST_TRIES } from './choose-upstream.ts';
-import { type ExternalAuth, withPassed } from './external-auth.ts';
-import { asObject, type FlatHeaders, requestHeaders, responseHeaders, valuesOf, withCors } from './headers.ts';
+import { MOST_TRIES } from './choose-upstream.ts';
+import type { ExchangeParts } from './exchange-parts.ts';
+import { asObject, responseHeaders, valuesOf } from './headers.ts';
 import { sendMirrors, sendToTarget } from './mirrors.ts';
-import { corsHeaders, refusal } from './own-answers.ts';
+import { refusal } from './own-answers.ts';
 import { BodyTooLarge, hasBody, RequestBody, SILENT_CLIENT_MS } from './request-body.ts';
-import { changedHeaders, changedPath } from './route-filters.ts';
-import { answer, breakOff, type Response, type TrafficContext } from './traffic.ts';
+import { answer, breakOff, type TrafficContext } from './traffic.ts';
 import { isUnreached } from './unreachable-endpoints.ts';
 import type { Connections } from './upstreams.ts';
 
@@ -25,24 +23,11 @@ export const isIdempotent = (method: string): boolean => IDEMPOTENT.has(method);
 
 const SMALL_BYTES = 16 * 1024;
 
-export interface ExchangeParts {
-  request: Request;
-  response: Response;
-  arrival: Arrival;
-  admission: Admitted;
-  choice: Choice;
-  /** What somebody said who was asked first. */
-  auth?: { asked: ExternalAuth; passes: FlatHeaders; cookies: string[] };
-  /** Called once, however it ends. */
-  ended(status: number, bytes: number, failedTries: number): void;
-}
-
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly #parts: ExchangeParts;
   readonly #context: TrafficContext;
   readonly #body: RequestBody | undefined;
-  #headers: FlatHeaders = [];
-  #path = '';
+  #asked: BackendRequest | undefined;
   #tries = 0;
   #failedTries = 0;
   #endpoint: Endpoint | undefined;
@@ -65,41 +50,30 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   begin(): void {
-    const { response, request, arrival, admission, choice } = this.#parts;
-    const { options, filters } = admission.route;
+    const { response, admission, choice } = this.#parts;
+    const { requestTimeoutMs } = admission.route.options;
     response.once('close', () => this.#closed());
     if (choice.isNowhere || choice.endpoints.length === 0) {
       answer(response, refusal(choice.isNowhere ? 500 : 503));
       return;
     }
-    const rewritten = choice.backend?.filters?.rewrite ?? filters?.rewrite;
-    this.#path = admission.path;
-    this.#headers = requestHeaders(request, arrival, rewritten?.hostname ?? options.upstreamHost ?? arrival.host);
-    const { auth } = this.#parts;
-    if (auth) this.#headers = withPassed(this.#headers, auth.asked, auth.passes);
-    if (filters || choice.backend?.filters) this.#applyFilters();
-    if (options.mirror) {
-      const copy = { method: arrival.method, path: this.#path, headers: this.#headers, body: this.#body };
-      sendToTarget(options.mirror, copy, { arrival, options, ...this.#context });
-    }
-    if (options.requestTimeoutMs) this.#lateAfter(options.requestTimeoutMs);
-    this.#try();
+    this.#asked = backendRequest(this.#parts);
+    this.#sendCopies(this.#asked);
+    if (requestTimeoutMs) this.#lateAfter(requestTimeoutMs);
+    this.#try(this.#asked);
   }
 
-  #applyFilters(): void {
+  #sendCopies(asked: BackendRequest): void {
     const { admission, choice, arrival } = this.#parts;
-    const { filters, path: prefix } = admission.route;
+    const { options, filters } = admission.route;
     const own = choice.backend?.filters;
-    for (const changes of [filters?.requestHeaders, own?.requestHeaders])
-      if (changes) this.#headers = changedHeaders(this.#headers, changes);
-    if (own?.rewrite?.path) this.#path = changedPath(arrival.path, prefix, own.rewrite.path) + arrival.query;
-    const mirrors = [...(filters?.mirrors ?? []), ...(own?.mirrors ?? [])];
-    if (mirrors.length === 0) return;
-    const copy = { method: arrival.method, path: this.#path, headers: this.#headers, body: this.#body };
-    sendMirrors(mirrors, copy, { options: admission.route.options, ...this.#context });
+    if (!options.mirror && !filters?.mirrors && !own?.mirrors) return;
+    const copy = { method: arrival.method, ...asked, body: this.#body };
+    sendMirrors([...(filters?.mirrors ?? []), ...(own?.mirrors ?? [])], copy, { options, ...this.#context });
+    if (options.mirror) sendToTarget(options.mirror, copy, { arrival, options, ...this.#context });
   }
 
-  #try(): void {
+  #try({ path, headers }: BackendRequest): void {
     const { arrival, admission, choice } = this.#parts;
     const { options } = admission.route;
     const endpoint = choice.endpoints[this.#tries] as Endpoint;
@@ -111,8 +85,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#client.dispatch(
       {
         method: arrival.method as Dispatcher.HttpMethod,
-        path: this.#path,
-        headers: this.#headers,
+        path,
+        headers,
         body: (this.#body as Dispatcher.DispatchOptions['body']) ?? null,
         headersTimeout: options.readTimeoutMs,
         bodyTimeout: options.readTimeoutMs,
@@ -141,17 +115,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onHeaders(status: number, raw: Buffer[], resume: () => void): boolean {
     if (status < 200) return true; // nobody asked for it: `expect` is answered here
     this.#context.upstreams.unreachable.answered(this.#endpoint as Endpoint);
-    const { response, request, admission, choice } = this.#parts;
-    const { cors } = admission.route.options;
-    let headers = responseHeaders(raw);
-    const cookie = choice.cookieFor?.(this.#endpoint as Endpoint);
-    if (cookie) headers.push('set-cookie', cookie);
-    for (const set of this.#parts.auth?.cookies ?? []) headers.push('set-cookie', set);
-    const filters = admission.route.filters?.responseHeaders;
-    const ofBackend = choice.backend?.filters?.responseHeaders;
-    if (filters) headers = changedHeaders(headers, filters);
-    if (ofBackend) headers = changedHeaders(headers, ofBackend);
-    if (cors) headers = withCors(headers, corsHeaders(cors, request.headers));
+    const { response, request } = this.#parts;
+    const headers = answerHeaders(responseHeaders(raw), this.#endpoint as Endpoint, this.#parts);
     this.#status = status;
     const length = request.method === 'HEAD' ? undefined : valuesOf(headers, 'content-length')[0];
     this.#left = length === undefined ? -1 : Number(length);
@@ -206,7 +171,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (isUnreached(error)) upstreams.unreachable.failed(this.#endpoint as Endpoint, clock.monotonicMs());
     const { response } = this.#parts;
     if (response.headersSent) breakOff(response);
-    else if (!this.#isLate && this.#mayTryAgain(error)) this.#try();
+    else if (this.#asked && !this.#isLate && this.#mayTryAgain(error)) this.#try(this.#asked);
     else {
       this.#status = this.#isLate ? 504 : statusOf(error);
       answer(response, refusal(this.#status));
