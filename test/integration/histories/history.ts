@@ -124,11 +124,16 @@ export class World {
   async comesToRest(ms: number): Promise<void> {
     for (const controller of this.#controllers) controller.heal();
     // A cut watch is tried again after a while: until then its informer is behind, and nothing is at rest.
-    for (let passedMs = 0; passedMs < LONGEST_BACK_OFF_MS; passedMs += 1_000) {
-      this.cluster.clock.jump(1_000);
+    await this.goesOn(LONGEST_BACK_OFF_MS, 1_000);
+    await this.cluster.passes(ms);
+  }
+
+  /** Time passes in steps, whatever is held up meanwhile. */
+  async goesOn(ms: number, stepMs: number): Promise<void> {
+    for (let passedMs = 0; passedMs < ms; passedMs += stepMs) {
+      this.cluster.clock.jump(stepMs);
       await this.#turns(10);
     }
-    await this.cluster.passes(ms);
   }
 
   /** Of those that are there now, in a fixed order; undefined when there is none. */
