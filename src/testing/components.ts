@@ -9,6 +9,31 @@ export interface TestComponent {
   stop(): void | Promise<void>;
 }
 
+/** Put together from functions: an accessor that is written into an object is born old, with all that it reaches (decision 27). */
+export class AskedComponent implements TestComponent {
+  readonly informers?: SharedInformers;
+  readonly #busy: () => number;
+  readonly #stop: () => void | Promise<void>;
+
+  constructor({ busy, informers, stop }: AskedParts) {
+    if (informers) this.informers = informers;
+    this.#busy = busy;
+    this.#stop = stop;
+  }
+
+  get busy(): number {
+    return this.#busy();
+  }
+
+  stop(): void | Promise<void> {
+    return this.#stop();
+  }
+}
+
+interface AskedParts extends Pick<TestComponent, 'informers' | 'stop'> {
+  busy(): number;
+}
+
 /** The first time with the informers that all share; later with its own: who died has forgotten what it knew. */
 export type StartComponent = (informers?: SharedInformers) => TestComponent;
 

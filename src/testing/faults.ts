@@ -174,12 +174,7 @@ export class Faults {
   #plan(which: Which, effect: Effect): Fault {
     const planned: Planned = { which, effect, hits: 0 };
     this.#planned.add(planned);
-    return {
-      get hits() {
-        return planned.hits;
-      },
-      end: () => void this.#planned.delete(planned),
-    };
+    return new PlannedFault(planned, () => void this.#planned.delete(planned));
   }
 
   #met(info: RequestInfo, user: UserInfo): Planned | undefined {
@@ -190,6 +185,20 @@ export class Faults {
       return planned;
     }
     return undefined;
+  }
+}
+
+class PlannedFault implements Fault {
+  readonly #planned: Planned;
+  readonly end: () => void;
+
+  constructor(planned: Planned, end: () => void) {
+    this.#planned = planned;
+    this.end = end;
+  }
+
+  get hits(): number {
+    return this.#planned.hits;
   }
 }
 

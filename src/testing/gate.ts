@@ -3,7 +3,7 @@ import type { Clock } from '#base/clock.ts';
 import { type Followable, type Following, follow } from '#base/followable.ts';
 import type { Soon } from '#base/soon.ts';
 import type { UserInfo, WatchEvent } from '#client/transport.ts';
-import type { IncomingRequest, Pipeline } from '#control-plane/apiserver/pipeline.ts';
+import { type IncomingRequest, Pipeline } from '#control-plane/apiserver/pipeline.ts';
 import { type RequestInfo, requestInfoOf } from '#control-plane/apiserver/request-info.ts';
 import type { OpenedWatch } from '#control-plane/apiserver/verbs/watch.ts';
 import type { Faults, FollowedWatch } from './faults.ts';
@@ -11,46 +11,13 @@ import type { Faults, FollowedWatch } from './faults.ts';
 export class Gate {
   /** What transports are to use in place of the API server's own. */
   readonly pipeline: Pipeline;
+  readonly #faults: Faults;
   #open = 0;
 
   /** `edgeClock` tells the time to what is near a socket. */
   constructor(inner: Pipeline, { faults, edgeClock }: { faults: Faults; edgeClock: Clock }) {
-    const guarded = <T>(info: () => RequestInfo, user: UserInfo, request: () => Soon<T>) =>
-      this.#counted(faults.isQuiet ? request : () => faults.around(info(), user, request));
-    const openWatch = async (info: () => RequestInfo, user: UserInfo, open: () => ReturnType<Pipeline['watch']>) => {
-      const { opened, watch, over } = await faults.openWatch(info, user, open);
-      if ('events' in opened) return { events: untilDropped<WatchEvent>(opened.events, watch, over) };
-      const { kind, batches } = opened;
-      return { kind, batches: untilDropped(batches, watch, over) };
-    };
-    const own = {
-      services: { ...inner.services, clock: edgeClock },
-      handle: (request: IncomingRequest) =>
-        guarded(
-          () => requestInfoOf(request.method, request.path),
-          request.user,
-          () => inner.handle(request),
-        ),
-      dispatch: (...args: Parameters<Pipeline['dispatch']>) =>
-        guarded(
-          () => args[0],
-          args[1].user,
-          () => inner.dispatch(...args),
-        ),
-      watch: (request: IncomingRequest) =>
-        openWatch(
-          () => requestInfoOf(request.method, request.path),
-          request.user,
-          () => inner.watch(request),
-        ),
-      openWatch: (...[info, request]: Parameters<Pipeline['openWatch']>) =>
-        openWatch(
-          () => info,
-          request.user,
-          () => inner.openWatch(info, request),
-        ) as Promise<OpenedWatch>,
-    };
-    this.pipeline = Object.assign(Object.create(inner) as Pipeline, own);
+    this.#faults = faults;
+    this.pipeline = new GatedPipeline(inner, this, edgeClock);
   }
 
   /** Requests under way; watches are not. */
@@ -58,13 +25,64 @@ export class Gate {
     return this.#open;
   }
 
-  async #counted<T>(request: () => Soon<T>): Promise<T> {
+  /** `info` is asked for only when there are faults. */
+  async guarded<T>(info: () => RequestInfo, user: UserInfo, request: () => Soon<T>): Promise<T> {
     this.#open++;
     try {
-      return await request();
+      return await (this.#faults.isQuiet ? request() : this.#faults.around(info(), user, request));
     } finally {
       this.#open--;
     }
+  }
+
+  async openWatch(
+    info: () => RequestInfo,
+    user: UserInfo,
+    open: () => ReturnType<Pipeline['watch']>,
+  ): ReturnType<Pipeline['watch']> {
+    const { opened, watch, over } = await this.#faults.openWatch(info, user, open);
+    if ('events' in opened) return { events: untilDropped<WatchEvent>(opened.events, watch, over) };
+    const { kind, batches } = opened;
+    return { kind, batches: untilDropped(batches, watch, over) };
+  }
+}
+
+/** A class of its own: who makes one object the prototype of another makes it old, with all that it reaches (decision 27). */
+class GatedPipeline extends Pipeline {
+  readonly #inner: Pipeline;
+  readonly #gate: Gate;
+
+  constructor(inner: Pipeline, gate: Gate, edgeClock: Clock) {
+    super({ ...inner.services, clock: edgeClock }, inner);
+    this.#inner = inner;
+    this.#gate = gate;
+  }
+
+  override handle(request: IncomingRequest): ReturnType<Pipeline['handle']> {
+    const info = () => requestInfoOf(request.method, request.path);
+    return this.#gate.guarded(info, request.user, () => this.#inner.handle(request));
+  }
+
+  override dispatch(...[info, request]: Parameters<Pipeline['dispatch']>): ReturnType<Pipeline['dispatch']> {
+    return this.#gate.guarded(
+      () => info,
+      request.user,
+      () => this.#inner.dispatch(info, request),
+    );
+  }
+
+  override watch(request: IncomingRequest): ReturnType<Pipeline['watch']> {
+    const info = () => requestInfoOf(request.method, request.path);
+    return this.#gate.openWatch(info, request.user, () => this.#inner.watch(request));
+  }
+
+  override openWatch(...[info, request]: Parameters<Pipeline['openWatch']>): Promise<OpenedWatch> {
+    const opening = this.#gate.openWatch(
+      () => info,
+      request.user,
+      () => this.#inner.openWatch(info, request),
+    );
+    return opening as Promise<OpenedWatch>;
   }
 }
 
@@ -82,14 +100,15 @@ const untilDropped = <T>(items: Followable<T>, watch: FollowedWatch, over: () =>
 /** Does not wait for `inner` to give way. */
 function followUntilDropped(inner: Following, watch: FollowedWatch, over: () => void): Following {
   const ended = new Promise<void>((resolve, reject) => {
-    watch.onDrop = () => {
+    const drop = () => {
       const { reason } = watch.dropped!;
       if (reason) reject(reason);
       else resolve();
       inner.stop();
     };
+    watch.onDrop = drop; // not written here: the engine makes it among the old objects then (decision 27)
     inner.ended.then(resolve, reject);
-    if (watch.dropped) watch.onDrop();
+    if (watch.dropped) drop();
   });
   return { ended: ended.finally(over), stop: inner.stop };
 }
@@ -105,11 +124,12 @@ class DroppableItems<T> implements AsyncIterator<T> {
     this.#inner = inner;
     this.#watch = watch;
     this.#over = over;
-    watch.onDrop = () => {
+    const drop = () => {
       this.#settle?.();
       void inner.return?.();
     };
-    if (watch.dropped) watch.onDrop();
+    watch.onDrop = drop;
+    if (watch.dropped) drop();
   }
 
   next(): Promise<IteratorResult<T>> {

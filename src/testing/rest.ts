@@ -30,8 +30,10 @@ export class Rest {
   #failure: { error: unknown } | undefined;
 
   constructor(parts: RestParts) {
+    const { view } = parts;
+    const lastChange = (kind: Kind) => view.lastChange(kind); // as it stands, not made old where it is kept (decision 27)
     this.#parts = parts;
-    this.#lastChange = (kind) => parts.view.lastChange(kind);
+    this.#lastChange = lastChange;
   }
 
   /** Makes the next `reached` throw. */

@@ -22,7 +22,7 @@ import { SimulatedNodePools } from '#node/simulated/simulated-node-pools.ts';
 import type { SimulatedNodesOptions } from '#node/simulated/simulated-nodes.ts';
 import { type SimulatedNodes, startSimulatedNodes } from '#node/simulated/simulated-nodes.ts';
 import { ClusterObjects } from './cluster-objects.ts';
-import { Components, type TestComponent } from './components.ts';
+import { AskedComponent, Components, type TestComponent } from './components.ts';
 import { Faults, type NodeSwitch } from './faults.ts';
 import { Gate } from './gate.ts';
 import { MortalTransport } from './mortal-transport.ts';
@@ -152,16 +152,14 @@ export class TestCluster extends ClusterObjects {
           onBug: (error) => this.fail(error),
           ...(informers && { informers }),
         });
-        return {
-          get busy() {
-            return component.busy;
-          },
+        return new AskedComponent({
+          busy: () => component.busy,
           ...(component.informers && { informers: component.informers }),
           stop() {
             death.abort(new Error(`${name} was stopped`));
             return component.stop();
           },
-        };
+        });
       },
       this.#informers(),
     );
@@ -207,13 +205,7 @@ export class TestCluster extends ClusterObjects {
     await this.settles();
     const nodes = await starting;
     this.#simulated.push(nodes);
-    const component: TestComponent = {
-      get busy() {
-        return nodes.busy;
-      },
-      informers,
-      stop: () => nodes.stop(),
-    };
+    const component = new AskedComponent({ busy: () => nodes.busy, informers, stop: () => nodes.stop() });
     this.add(component);
     await this.settles();
     return {
@@ -235,13 +227,7 @@ export class TestCluster extends ClusterObjects {
     const starting = pools.start();
     await this.settles();
     await starting;
-    this.add({
-      get busy() {
-        return pools.busy;
-      },
-      informers,
-      stop: () => pools.stop(),
-    });
+    this.add(new AskedComponent({ busy: () => pools.busy, informers, stop: () => pools.stop() }));
   }
 
   /** Makes the next `settles` throw: a component has a bug. */

@@ -49,27 +49,31 @@ export interface IncomingRequest {
   caughtUp?(): void;
 }
 
+interface PipelineParts {
+  auditor?: Auditor | undefined;
+  aggregation: Aggregation;
+  accessCounts: AccessCounts;
+  deprecatedUse?: DeprecatedUse;
+}
+
 export class Pipeline {
   readonly services: VerbServices;
   /** Puts requests on record; undefined: nothing is. */
   readonly auditor: Auditor | undefined;
   /** Groups that other API servers serve. */
   readonly aggregation: Aggregation;
-  readonly deprecatedUse = new DeprecatedUse();
+  readonly deprecatedUse: DeprecatedUse;
   readonly accessCounts: AccessCounts;
 
   constructor(
     services: VerbServices,
-    {
-      auditor,
-      aggregation,
-      accessCounts,
-    }: { auditor?: Auditor | undefined; aggregation: Aggregation; accessCounts: AccessCounts },
+    { auditor, aggregation, accessCounts, deprecatedUse = new DeprecatedUse() }: PipelineParts,
   ) {
     this.services = services;
     this.auditor = auditor;
     this.aggregation = aggregation;
     this.accessCounts = accessCounts;
+    this.deprecatedUse = deprecatedUse;
   }
 
   /** Throws Forbidden. The answer for a path outside the resources as well: the caller serves those. */

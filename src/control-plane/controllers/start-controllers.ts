@@ -50,22 +50,59 @@ export const serviceAccountUser = (name: string): UserInfo => ({
 });
 
 /** Keys gather at once; work begins for each controller when the informers have listed. */
-export function startControllers(options: ControllersOptions): RunningControllers {
-  const { without = [], transportFor, kinds, clock, random, log } = options;
-  const signal = new PlainSignal();
-  const informers =
-    options.informers ?? new SharedInformers({ client: new Client(transportFor(MANAGER)), clock, random, log, signal });
-  const recorders: EventRecorder[] = [];
+export const startControllers = (options: ControllersOptions): RunningControllers => new StartedControllers(options);
 
-  const runners = new Map<string, KeyRunner>();
-  const runnerOf = (controller: Controller): KeyRunner => {
+class StartedControllers implements RunningControllers {
+  readonly informers: SharedInformers;
+  readonly #options: ControllersOptions;
+  readonly #signal = new PlainSignal();
+  readonly #runners = new Map<string, KeyRunner>();
+  readonly #recorders: EventRecorder[] = [];
+
+  constructor(options: ControllersOptions) {
+    this.#options = options;
+    this.informers = options.informers ?? this.#ownInformers();
+    this.startMissing(options.controllers);
+  }
+
+  get busy(): number {
+    let busy = 0;
+    for (const runner of this.#runners.values()) busy += runner.busy;
+    for (const recorder of this.#recorders) busy += recorder.pending;
+    return busy;
+  }
+
+  stats(): ({ name: string } & ControllerStats)[] {
+    return [...this.#runners.values()].map((runner) => ({ name: runner.name, ...runner.stats }));
+  }
+
+  startMissing(all: readonly Controller[]): void {
+    if (this.#signal.aborted) return;
+    const { without = [] } = this.#options;
+    const wanted = all.filter(({ name }) => !without.includes(name) && !this.#runners.has(name));
+    // Who follows every kind comes last: of kinds that others follow whole it needs no informers of its own.
+    const inOrder = [...wanted.filter(({ form }) => form === 'kind'), ...wanted.filter(({ form }) => form !== 'kind')];
+    for (const controller of inOrder) this.#runners.set(controller.name, this.#runnerOf(controller));
+  }
+
+  stop(): void {
+    this.#signal.abort(new Error('the controllers are stopped'));
+    for (const runner of this.#runners.values()) runner.stop();
+  }
+
+  #ownInformers(): SharedInformers {
+    const { transportFor, clock, random, log } = this.#options;
+    return new SharedInformers({ client: new Client(transportFor(MANAGER)), clock, random, log, signal: this.#signal });
+  }
+
+  #runnerOf(controller: Controller): KeyRunner {
+    const { transportFor, kinds, clock, random, log, onBug = throwOutOfPromises } = this.#options;
     const client = new Client(transportFor(serviceAccountUser(userOf(controller))));
     const component = (controller.form === 'kind' && controller.spec.eventSource) || controller.name;
-    const events = new EventRecorder({ client, clock, random, component, log, signal });
-    recorders.push(events);
-    const onBug = options.onBug ?? throwOutOfPromises;
+    const events = new EventRecorder({ client, clock, random, component, log, signal: this.#signal });
+    this.#recorders.push(events);
     const env: RunEnvironment = {
-      informers,
+      informers: this.informers,
       client,
       kinds,
       events,
@@ -75,29 +112,5 @@ export function startControllers(options: ControllersOptions): RunningController
       onBug,
     };
     return controller.form === 'kind' ? runController(controller, env) : runAnyKindController(controller, env);
-  };
-  const startMissing = (all: readonly Controller[]) => {
-    if (signal.aborted) return;
-    const wanted = all.filter(({ name }) => !without.includes(name) && !runners.has(name));
-    // Who follows every kind comes last: of kinds that others follow whole it needs no informers of its own.
-    const inOrder = [...wanted.filter(({ form }) => form === 'kind'), ...wanted.filter(({ form }) => form !== 'kind')];
-    for (const controller of inOrder) runners.set(controller.name, runnerOf(controller));
-  };
-  startMissing(options.controllers);
-
-  return {
-    informers,
-    get busy() {
-      let busy = 0;
-      for (const runner of runners.values()) busy += runner.busy;
-      for (const recorder of recorders) busy += recorder.pending;
-      return busy;
-    },
-    stats: () => [...runners.values()].map((runner) => ({ name: runner.name, ...runner.stats })),
-    startMissing,
-    stop() {
-      signal.abort(new Error('the controllers are stopped'));
-      for (const runner of runners.values()) runner.stop();
-    },
-  };
+  }
 }

@@ -9,8 +9,10 @@ import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { keyOf } from '#api/machinery/object.ts';
 import type { Clock } from '#base/clock.ts';
-import type { Informers } from '#client/informer.ts';
-import type { ClusterView } from './define-plugin.ts';
+import type { Informer, Informers } from '#client/informer.ts';
+import type { ClusterView, Tally } from './define-plugin.ts';
+import type { Domains } from './domains.ts';
+import type { NodeInfo } from './node-info.ts';
 import { Nominations } from './nominations.ts';
 import type { SchedulingQueue } from './queue.ts';
 import { shareAmounts } from './resources.ts';
@@ -40,20 +42,7 @@ export class FollowedCluster {
 
   constructor(options: FollowedClusterOptions) {
     this.#options = options;
-    const { informers, clock } = options;
-    const snapshot = this.#snapshot;
-    this.view = {
-      get nodes() {
-        return snapshot.nodes;
-      },
-      get nowMs() {
-        return clock.now();
-      },
-      nodeNamed: (name) => snapshot.node(name),
-      cached: <T extends KubeObject>(kind: Kind<T>) => informers.for(kind),
-      tally: (key, make) => snapshot.tally(key, make),
-      domains: (topologyKey) => snapshot.domains(topologyKey),
-    };
+    this.view = new FollowedView(this.#snapshot, options);
   }
 
   async follow(signal: AbortSignal): Promise<void> {
@@ -160,6 +149,31 @@ export class FollowedCluster {
 
   #waitsForUs(pod: Pod): boolean {
     return !pod.spec.nodeName && !pod.metadata.deletionTimestamp && !isTerminal(pod) && this.#options.isOurs(pod);
+  }
+}
+
+class FollowedView implements ClusterView {
+  readonly #snapshot: Snapshot;
+  readonly #informers: Informers;
+  readonly #clock: Clock;
+  // Plugins take these out of the view.
+  readonly nodeNamed = (name: string): NodeInfo | undefined => this.#snapshot.node(name);
+  readonly cached = <T extends KubeObject>(kind: Kind<T>): Informer<T> => this.#informers.for(kind);
+  readonly tally = <T extends Tally>(key: string, make: () => T): T => this.#snapshot.tally(key, make);
+  readonly domains = (topologyKey: string): Domains => this.#snapshot.domains(topologyKey);
+
+  constructor(snapshot: Snapshot, { informers, clock }: Pick<FollowedClusterOptions, 'informers' | 'clock'>) {
+    this.#snapshot = snapshot;
+    this.#informers = informers;
+    this.#clock = clock;
+  }
+
+  get nodes(): readonly NodeInfo[] {
+    return this.#snapshot.nodes;
+  }
+
+  get nowMs(): number {
+    return this.#clock.now();
   }
 }
 

@@ -73,18 +73,42 @@ export function startScheduler(options: SchedulerOptions): RunningScheduler {
   scheduler.start(signal).catch((error: unknown) => {
     if (!signal.aborted) onBug(error);
   });
-  return {
-    informers,
-    get busy() {
-      return scheduler.busy + events.pending;
-    },
-    get stats() {
-      return scheduler.stats;
-    },
-    explain: (key) => scheduler.explain(key),
-    stop() {
-      stopping.abort(new Error('the scheduler is stopped'));
-      scheduler.stop();
-    },
-  };
+  return new StartedScheduler(scheduler, { informers, events, stopping });
+}
+
+interface StartedParts {
+  informers: SharedInformers;
+  events: SeriesRecorder;
+  stopping: AbortController;
+}
+
+class StartedScheduler implements RunningScheduler {
+  readonly informers: SharedInformers;
+  readonly #scheduler: Scheduler;
+  readonly #events: SeriesRecorder;
+  readonly #stopping: AbortController;
+
+  constructor(scheduler: Scheduler, { informers, events, stopping }: StartedParts) {
+    this.#scheduler = scheduler;
+    this.informers = informers;
+    this.#events = events;
+    this.#stopping = stopping;
+  }
+
+  get busy(): number {
+    return this.#scheduler.busy + this.#events.pending;
+  }
+
+  get stats(): SchedulerStats {
+    return this.#scheduler.stats;
+  }
+
+  explain(key: ObjectKey): Promise<SchedulingExplanation | undefined> {
+    return this.#scheduler.explain(key);
+  }
+
+  stop(): void {
+    this.#stopping.abort(new Error('the scheduler is stopped'));
+    this.#scheduler.stop();
+  }
 }

@@ -257,10 +257,11 @@ class Watcher {
 
   something(): Promise<void> {
     return new Promise((resolve) => {
-      this.#wake = () => {
+      const wake = () => {
         this.#wake = undefined;
         resolve();
       };
+      this.#wake = wake; // not written here: the engine makes it among the old objects then (decision 27)
       if (this.ended) this.wakeUp();
     });
   }
@@ -271,7 +272,7 @@ class Watcher {
    */
   handTo(take: (batch: EventBatch) => void): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#wake = () => {
+      const wake = () => {
         try {
           for (let batch = this.take(); batch && !this.ended; batch = this.take()) take(batch);
           if (!this.ended && !this.behind) return;
@@ -281,6 +282,7 @@ class Watcher {
         }
         this.#wake = undefined;
       };
+      this.#wake = wake;
       void NOW.then(() => this.wakeUp());
     });
   }

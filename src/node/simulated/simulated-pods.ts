@@ -34,14 +34,13 @@ const JITTER = 0.5;
 export class SimulatedPods {
   readonly #services: SimulatedPodsServices;
   readonly #addresses = new PodAddresses();
-  readonly #vary: (ms: number) => number;
+  readonly #vary = (ms: number): number => ms * (1 - JITTER / 2 + this.#services.random.next() * JITTER);
   /** Nodes all of whose pods are to be looked at. */
   readonly #dirty = new Set<string>();
   #unsubscribe: () => void = () => undefined;
 
   constructor(services: SimulatedPodsServices) {
     this.#services = services;
-    this.#vary = (ms) => ms * (1 - JITTER / 2 + services.random.next() * JITTER);
   }
 
   start(): void {

@@ -133,10 +133,11 @@ export class QueueSet {
       };
       const gone = () => giveUp('cancelled');
       const timer = this.#clock.timer(limitMs, () => giveUp('time-out'));
-      work.begin = () => {
+      const begin = () => {
         done();
         resolve(work);
       };
+      work.begin = begin; // not written here: the engine makes it among the old objects then (decision 27)
       if (signal?.aborted) gone();
       else signal?.addEventListener('abort', gone, { once: true });
     });

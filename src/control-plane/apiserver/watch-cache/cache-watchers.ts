@@ -59,10 +59,11 @@ export class CacheWatcher {
   something(): Promise<void> {
     if (this.ended || this.#waiting.length > 0) return Promise.resolve();
     return new Promise((resolve) => {
-      this.#wake = () => {
+      const wake = () => {
         this.#wake = undefined;
         resolve();
       };
+      this.#wake = wake; // not written here: the engine makes it among the old objects then (decision 27)
     });
   }
 
@@ -89,10 +90,11 @@ export class CacheWatcher {
         }
         if (this.ended) over(resolve);
       };
-      this.#wake = () => {
+      const wake = () => {
         if (!isDue) void NOW.then(hand);
         isDue = true;
       };
+      this.#wake = wake;
       hand();
     });
   }
