@@ -34,10 +34,11 @@ export async function adjustReplicas(owner: Replicated, pods: ReplicaPods, conte
   if (missing < 0) {
     const surplus = Math.min(-missing, MOST_AT_ONCE);
     const chosen = leastValuable(pods.active, surplus, pods.related(), context.clock.now());
-    return failed('FailedDelete', (await deletePods(owner, chosen, context)).error);
+    const { error } = await deletePods(owner, chosen, context);
+    return failed('FailedDelete', error, 'unable to delete pods: ');
   }
   return undefined;
 }
 
-const failed = (reason: ReplicaFailure['reason'], error: unknown): FailedReplicas =>
-  error ? { failure: { reason, message: (error as Error).message }, error } : undefined;
+const failed = (reason: ReplicaFailure['reason'], error: unknown, before = ''): FailedReplicas =>
+  error ? { failure: { reason, message: `${before}${(error as Error).message}` }, error } : undefined;

@@ -148,3 +148,22 @@ test('of two failures one after the other the condition keeps the first, with it
   expect(cluster.list(Pod)).toHaveLength(0);
   expect(conditions() ?? []).toEqual([]);
 });
+
+test('a pod that cannot be deleted is noted as a condition and an event', async () => {
+  await using cluster = await startCluster({ controllers: [replicaSetController] });
+  await cluster.create(ReplicaSet, replicaSet('web', { replicas: 1 }));
+  await cluster.settles();
+  const fault = cluster.faults.fail({ verb: 'delete', resource: 'pods' }, { reason: 'Forbidden', message: 'not now' });
+  await cluster.patch(ReplicaSet, 'default/web', { spec: { replicas: 0 } });
+  await cluster.passes('1s');
+  const { status } = cluster.get(ReplicaSet, 'default/web')!;
+  expect(status?.conditions).toMatchObject([
+    { type: 'ReplicaFailure', status: 'True', reason: 'FailedDelete', message: 'unable to delete pods: not now' },
+  ]);
+  const told = cluster.list(Event).find(({ reason }) => reason === 'FailedDelete');
+  expect(told).toMatchObject({ type: 'Warning', message: 'Error deleting: not now' });
+  fault.end();
+  await cluster.passes('1m');
+  expect(cluster.list(Pod)).toEqual([]);
+  expect(cluster.get(ReplicaSet, 'default/web')?.status?.conditions ?? []).toEqual([]);
+});

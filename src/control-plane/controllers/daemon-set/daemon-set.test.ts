@@ -104,6 +104,22 @@ test('a failed daemon is replaced, and the next time only after a while', async 
   expect(cluster.list(Pod)[0]?.metadata.uid).not.toBe(second);
 });
 
+test('a daemon that has ended well is replaced, and told', async () => {
+  await using cluster = await withNodes(['a']);
+  await cluster.create(DaemonSet, daemonSet());
+  await cluster.settles();
+  const [pod] = cluster.list(Pod);
+  await cluster.updateStatus(Pod, { ...pod!, status: { ...pod?.status, phase: 'Succeeded' } });
+  await cluster.settles();
+  expect(placed(cluster)).toEqual(['a']);
+  expect(cluster.list(Pod)[0]?.metadata.uid).not.toBe(pod?.metadata.uid);
+  const { name } = pod!.metadata;
+  expect(cluster.list(Event).find(({ reason }) => reason === 'SucceededDaemonPod')).toMatchObject({
+    type: 'Normal',
+    message: `Found succeeded daemon pod default/${name} on node a, will try to delete it`,
+  });
+});
+
 test('a failed daemon goes, too, from a node that no longer fits', async () => {
   await using cluster = await withNodes(['a']);
   await cluster.create(DaemonSet, daemonSet());

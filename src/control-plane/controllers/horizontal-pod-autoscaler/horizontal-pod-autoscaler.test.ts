@@ -203,6 +203,31 @@ test('a target that is missing, or of no known kind, is told', async () => {
   expect(said(cluster)['AbleToScale']).toMatch(/: no matches for kind "Nothing" in group "apps"$/);
 });
 
+test('a size that is refused, and a status, are told and tried again', async () => {
+  const load = { now: 100 };
+  await using cluster = await start((of) => sourceOf(of, load));
+  const refusal = { reason: 'Forbidden', message: 'not now' } as const;
+  cluster.faults.fail({ verb: 'update', resource: 'deployments.apps/scale', times: 1 }, refusal);
+  await autoscale(cluster);
+  expect(size(cluster)).toBe(2);
+  expect(said(cluster)['AbleToScale']).toBe(
+    'False FailedUpdateScale: the HPA controller was unable to update the target scale: not now',
+  );
+  const why = 'New size: 4; reason: cpu resource utilization (percentage of request) above target';
+  expect(told(cluster)).toEqual([`Warning FailedRescale: ${why}; error: not now`]);
+  cluster.faults.fail({ verb: 'update', resource: 'horizontalpodautoscalers.autoscaling/status', times: 1 }, refusal);
+  await cluster.passes(15_000);
+  expect(size(cluster)).toBe(4);
+  load.now = 50;
+  await cluster.passes(15_000);
+  expect(status(cluster)).toMatchObject({ currentReplicas: 4, desiredReplicas: 4 });
+  expect(told(cluster).sort()).toEqual([
+    `Normal SuccessfulRescale: ${why}`,
+    `Warning FailedRescale: ${why}; error: not now`,
+    'Warning FailedUpdateStatus: not now',
+  ]);
+});
+
 test('what was set to zero by hand stays there', async () => {
   await using cluster = await start((of) => sourceOf(of, { now: 100 }));
   await cluster.patch(Deployment, 'default/web', { spec: { replicas: 0 } });

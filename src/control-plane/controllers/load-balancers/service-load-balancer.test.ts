@@ -77,6 +77,12 @@ test('each Service of the type gets an address of its own, and gives it back', a
   await cluster.delete(Service, 'default/b');
   await cluster.settles();
   expect([...routes]).toEqual([]);
+  expect(await eventsOf(cluster)).toEqual(
+    expect.arrayContaining([
+      'Normal DeletingLoadBalancer: Deleting load balancer',
+      'Normal DeletedLoadBalancer: Deleted load balancer',
+    ]),
+  );
   const plain = await cluster.get(Service, 'default/a');
   expect([plain?.metadata.finalizers, plain?.status?.loadBalancer]).toEqual([undefined, {}]);
   expect(await cluster.list(Service)).toHaveLength(2);
