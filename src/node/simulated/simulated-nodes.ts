@@ -66,13 +66,14 @@ export interface Member {
 const LEASE_SECONDS = 40; // upstream's
 /**
  * A lease is renewed after this part of its time. Kubelets do it after a quarter, because a try of theirs may get lost: these
- * try again at once.
+ * try again at once, and a silent node is given up later than its lease ends.
  */
-const RENEWED_AFTER = 0.75;
+const RENEWED_AFTER = 0.9;
 const STATUS_EVERY_MS = 300_000;
-/** Leases are renewed in batches of so many, or in so many batches, so that many come evenly and few together. */
-const BATCH = 50;
-const MOST_BATCHES = 20;
+/** Leases of so many nodes are renewed together, and of all in so many groups, so that many come evenly and few at once. */
+const GROUP = 50;
+const GROUPS = 20;
+const groupOf = ({ index }: Member): number => Math.floor(index / GROUP) % GROUPS;
 const RETRY_MS = 1_000;
 
 /** Resolves when all nodes are registered and ready. */
@@ -139,7 +140,6 @@ export class SimulatedNodes {
       if (isStopped(before) && !isStopped(now) && this.#members.has(key)) this.#resume(key);
     });
     this.#pods.start();
-    this.#renewRound();
     this.#wheel.set('statuses', STATUS_EVERY_MS, () => this.#reportAll());
   }
 
@@ -159,6 +159,8 @@ export class SimulatedNodes {
     const before = this.#members.get(name);
     const member = { name, index, template, rules };
     this.#members.set(name, member);
+    const group = groupOf(member);
+    this.#keepRenewed(group, this.#renewEveryMs * (1 - group / GROUPS));
     if (!before) await this.#requests.run(() => this.#register(member));
     else if (before.template !== template) await this.#requests.run(() => this.#takeOver(member));
     this.#pods.lookAtNode(name);
@@ -220,20 +222,23 @@ export class SimulatedNodes {
     this.#wheel.set('statuses', STATUS_EVERY_MS, () => this.#reportAll());
   }
 
-  /** Plans a round, whose batches are spread evenly, and then the next one. */
-  #renewRound(): void {
-    const everyMs = this.#leaseSeconds * 1000 * RENEWED_AFTER;
-    const batches = Math.min(MOST_BATCHES, Math.max(1, Math.ceil(this.#members.size / BATCH)));
-    for (let batch = 0; batch < batches; batch++)
-      this.#wheel.set(`leases/${batch}`, ((batch + 1) * everyMs) / batches, () => {
-        let at = 0;
-        for (const name of this.#members.keys()) if (at++ % batches === batch) this.#renewOf(name);
-        if (batch === batches - 1) this.#renewRound();
-      });
+  /** A group keeps its time as long as there is a node in it, so that none has to wait longer because of the others. */
+  #keepRenewed(group: number, afterMs: number): void {
+    const id = `leases/${group}`;
+    if (this.#wheel.has(id)) return;
+    this.#wheel.set(id, afterMs, () => {
+      const members = [...this.#members.values()].filter((member) => groupOf(member) === group);
+      for (const { name } of members) this.#renewOf(name);
+      if (members.length > 0) this.#keepRenewed(group, this.#renewEveryMs);
+    });
   }
 
   #renewOf(name: string): void {
     this.#send(() => this.#renew(name), `${name}/lease`);
+  }
+
+  get #renewEveryMs(): number {
+    return this.#leaseSeconds * 1000 * RENEWED_AFTER;
   }
 
   get #leaseSeconds(): number {
