@@ -53,10 +53,10 @@ export class ProxyTable {
 
   /** Everything anew, some Services at a time. */
   filling(wanted: ReadonlyMap<string, Wanted | undefined>): Filling {
-    const services = new Map<string, Wanted | undefined>([...this.#services, ...wanted]);
+    const services = this.#services.size > 0 ? new Map([...this.#services, ...wanted]) : wanted;
     const whole = new ProxyTable(this.#context);
     return {
-      parts: whole.#filledWith([...services]),
+      parts: whole.#filledWith(services),
       applied: () => {
         this.#exists = true;
         this.#services = whole.#services;
@@ -66,13 +66,22 @@ export class ProxyTable {
     };
   }
 
-  *#filledWith(services: readonly (readonly [string, Wanted | undefined])[]): Generator<readonly string[]> {
+  *#filledWith(services: ReadonlyMap<string, Wanted | undefined>): Generator<readonly string[]> {
     yield baseCommands(this.#context);
-    for (let from = 0; from < services.length; from += AT_A_TIME) {
-      const { commands, applied } = this.#change(new Map(services.slice(from, from + AT_A_TIME)));
-      applied();
-      yield commands;
+    let some = new Map<string, Wanted | undefined>();
+    for (const [key, wanted] of services) {
+      some.set(key, wanted);
+      if (some.size < AT_A_TIME) continue;
+      yield this.#added(some);
+      some = new Map();
     }
+    if (some.size > 0) yield this.#added(some);
+  }
+
+  #added(some: ReadonlyMap<string, Wanted | undefined>): string[] {
+    const { commands, applied } = this.#change(some);
+    applied();
+    return commands;
   }
 
   #change(wanted: ReadonlyMap<string, Wanted | undefined>): Transaction {

@@ -23,9 +23,11 @@ import { LostEndpoints } from './lost-endpoints.ts';
 import { NftRenderer } from './nft-renderer.ts';
 import type { Renderer } from './renderer.ts';
 import type { TableContext } from './ruleset.ts';
-import { type ServicePort, servicePortsOf } from './service-port.ts';
+import { type ProxyView, type ServicePort, servicePortsOf } from './service-port.ts';
 
 const ZONE = 'topology.kubernetes.io/zone';
+/** What is marked: `service default/web`, `pod default/web-0`. */
+const [SERVICE, POD] = ['service ', 'pod '];
 
 export interface ProxyOptions {
   nodeName: string;
@@ -103,23 +105,23 @@ class FamilyProxy {
     const { services, slices, pods, nodes } = this.#lookUp;
     const loop = this.#loop;
     const stops = [
-      services.onChange(({ key }) => loop.mark(`service ${key}`)),
+      services.onChange(({ key }) => loop.mark(SERVICE + key)),
       slices.onChange(({ now, before }) => {
         this.#lostEndpoints.note(before, now);
         loop.mark(...serviceMarks(now, before));
       }),
       pods.onChange(({ key, now, before }) => {
-        if (hasHostPorts(now) || hasHostPorts(before)) loop.mark(`pod ${key}`);
+        if (hasHostPorts(now) || hasHostPorts(before)) loop.mark(POD + key);
       }),
       nodes.onChange(({ key, now, before }) => {
         if (key !== this.#options.nodeName || now?.metadata.labels?.[ZONE] === before?.metadata.labels?.[ZONE]) return;
-        for (const service of services.list()) loop.mark(`service ${keyOf(service)}`);
+        for (const service of services.list()) loop.mark(SERVICE + keyOf(service));
       }),
     ];
     try {
       await informers.synced(signal); // rules from half a picture would refuse what is there
-      for (const service of services.list()) loop.mark(`service ${keyOf(service)}`);
-      for (const pod of pods.list().filter(hasHostPorts)) loop.mark(`pod ${keyOf(pod)}`);
+      for (const service of services.list()) loop.mark(SERVICE + keyOf(service));
+      for (const pod of pods.list().filter(hasHostPorts)) loop.mark(POD + keyOf(pod));
       await loop.run();
     } catch (error) {
       if (!signal.aborted) throw error;
@@ -129,27 +131,33 @@ class FamilyProxy {
     }
   }
 
-  #portsOf(key: string): ServicePort[] | undefined {
-    const service = this.#lookUp.services.get(key);
+  #view(): ProxyView {
     const { nodeName } = this.#options;
     const zone = this.#lookUp.nodes.get(nodeName)?.metadata.labels?.[ZONE];
-    const view = { nodeName, zone, family: this.#context.family };
-    return service && servicePortsOf(service, this.#lookUp.slices.under(key), view);
+    return { nodeName, zone, family: this.#context.family };
+  }
+
+  #portsOf(service: schema.Service, key: string, view: ProxyView): ServicePort[] {
+    const all = servicePortsOf(service, this.#lookUp.slices.under(key), view);
+    const isAnswered = ({ clusterIPs }: ServicePort) => this.#answersItself(clusterIPs);
+    return all.some(isAnswered) ? all.filter((port) => !isAnswered(port)) : all;
   }
 
   async #apply(keys: Iterable<string>): Promise<void> {
     const wanted = new Map<string, Wanted | undefined>();
     const ports = new Map<string, ServicePort[]>();
+    const view = this.#view();
     for (const key of keys) {
-      const [type, name] = key.split(' ') as ['service' | 'pod', string];
-      if (type === 'pod') {
-        const pod = this.#lookUp.pods.get(name);
+      if (key.startsWith(POD)) {
+        const pod = this.#lookUp.pods.get(key.slice(POD.length));
         wanted.set(key, pod && hostPortsOf(pod, this.#context.family));
-      } else {
-        const found = this.#portsOf(name)?.filter(({ clusterIPs }) => !this.#answersItself(clusterIPs));
-        if (this.#isFollowedUp(name, found)) ports.set(name, found ?? []);
-        wanted.set(key, found && wantedOf(found, this.#lookUp.services.get(name)?.metadata.creationTimestamp));
+        continue;
       }
+      const name = key.slice(SERVICE.length);
+      const service = this.#lookUp.services.get(name);
+      const found = service && this.#portsOf(service, name, view);
+      if (this.#isFollowedUp(name, service, found)) ports.set(name, found ?? []);
+      wanted.set(key, found && wantedOf(found, service.metadata.creationTimestamp));
     }
     const { changes, applied } = this.#owners.settle(wanted);
     const forgetLost = this.#lostEndpoints.taken();
@@ -161,18 +169,18 @@ class FamilyProxy {
   }
 
   /** Whether more than the rules is to be done for a Service: for few among thousands, so that no other is kept until then. */
-  #isFollowedUp(key: string, ports: readonly ServicePort[] = []): boolean {
+  #isFollowedUp(key: string, service: schema.Service | undefined, ports: readonly ServicePort[] = []): boolean {
     return (
       this.#healthChecks.has(key) ||
       this.#flowing.has(key) ||
-      this.#healthCheckPortOf(key) !== undefined ||
+      this.#healthCheckPortOf(service) !== undefined ||
       ports.some(({ protocol }) => protocol === 'udp')
     );
   }
 
   /** Not before its traffic would arrive. */
   #answerHealthChecks(key: string, ports: readonly ServicePort[]): void {
-    const port = this.#healthCheckPortOf(key);
+    const port = this.#healthCheckPortOf(this.#lookUp.services.get(key));
     if (port === undefined) {
       this.#healthChecks.remove(key);
       return;
@@ -183,8 +191,7 @@ class FamilyProxy {
   }
 
   /** A Service is answered for once, with the first family of its addresses. */
-  #healthCheckPortOf(key: string): number | undefined {
-    const service = this.#lookUp.services.get(key);
+  #healthCheckPortOf(service: schema.Service | undefined): number | undefined {
     const port = service && healthCheckPortOf(service);
     return service?.spec.ipFamilies?.[0]?.toLowerCase() === this.#context.family ? port : undefined;
   }
@@ -221,5 +228,5 @@ interface LookUp {
 const serviceMarks = (...slices: (schema.EndpointSlice | undefined)[]): string[] =>
   slices.flatMap((slice) => {
     const key = slice && serviceKeyOf(slice);
-    return key ? [`service ${key}`] : [];
+    return key ? [SERVICE + key] : [];
   });
