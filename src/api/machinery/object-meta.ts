@@ -25,12 +25,9 @@ const MAX_ANNOTATION_BYTES = 256 * 1024;
 const MAX_MANAGER_BYTES = 128;
 const MAX_SUBRESOURCE_BYTES = 256;
 export const IMMUTABLE = 'field is immutable';
+const METADATA = root<ObjectMeta>('metadata');
 
-export function validateObjectMeta(
-  meta: ObjectMeta,
-  rules: MetaRules,
-  at = root<ObjectMeta>('metadata'),
-): FieldError[] {
+export function validateObjectMeta(meta: ObjectMeta, rules: MetaRules, at = METADATA): FieldError[] {
   return [
     ...validateName(meta, rules.name, at),
     ...validateNamespace(meta.namespace, rules.scope, at),
@@ -43,11 +40,7 @@ export function validateObjectMeta(
 }
 
 /** `resourceVersion` is expected to be filled in by the server when the client sent none. */
-export function validateObjectMetaUpdate(
-  next: ObjectMeta,
-  current: ObjectMeta,
-  at = root<ObjectMeta>('metadata'),
-): FieldError[] {
+export function validateObjectMetaUpdate(next: ObjectMeta, current: ObjectMeta, at = METADATA): FieldError[] {
   const added = (next.finalizers ?? []).filter((finalizer) => !current.finalizers?.includes(finalizer));
   const errors: FieldError[] = [];
   if (current.deletionTimestamp && added.length > 0) {
@@ -100,7 +93,7 @@ function validateSets(meta: ObjectMeta, at: At<ObjectMeta>, known?: ObjectMeta):
   if (ownerReferences !== known?.ownerReferences)
     errors.push(...validateOwnerReferences(ownerReferences ?? [], at.ownerReferences));
   if (managedFields !== known?.managedFields)
-    errors.push(...validateManagedFields(managedFields ?? [], at.managedFields));
+    errors.push(...validateManagedFields(managedFields ?? [], at.managedFields, known?.managedFields));
   return errors;
 }
 
@@ -154,10 +147,7 @@ function validateOwnerReference(owner: OwnerReference, at: At<OwnerReference[]>)
 }
 
 /** Of built-in kinds: whose finalizer it is must be told by its prefix. */
-export const validateOwnedFinalizers = (
-  { finalizers = [] }: ObjectMeta,
-  at = root<ObjectMeta>('metadata'),
-): FieldError[] =>
+export const validateOwnedFinalizers = ({ finalizers = [] }: ObjectMeta, at = METADATA): FieldError[] =>
   finalizers.flatMap((name, index) =>
     name.includes('/') || STANDARD_FINALIZERS.includes(name)
       ? []
@@ -179,20 +169,25 @@ function validateFinalizers(finalizers: readonly string[], at: At<string[]>): Fi
   return errors;
 }
 
-const validateManagedFields = (entries: readonly ManagedFieldsEntry[], at: At<ManagedFieldsEntry[]>): FieldError[] =>
-  entries.flatMap((entry, index) => {
-    const here = at[index]!;
-    const errors: FieldError[] = [];
-    if (!entry.operation) errors.push(requiredValue(here.operation, 'must not be empty'));
-    else if (entry.operation !== 'Apply' && entry.operation !== 'Update')
-      errors.push(notSupportedValue(here.operation, entry.operation, ['Apply', 'Update']));
-    if (entry.fieldsType && entry.fieldsType !== 'FieldsV1')
-      errors.push(invalidValue(here.fieldsType, entry.fieldsType, 'must be `FieldsV1`'));
-    if (byteLength(entry.manager ?? '') > MAX_MANAGER_BYTES) errors.push(tooLong(here.manager, MAX_MANAGER_BYTES));
-    if (byteLength(entry.subresource ?? '') > MAX_SUBRESOURCE_BYTES)
-      errors.push(tooLong(here.subresource, MAX_SUBRESOURCE_BYTES));
-    return errors;
-  });
+const validateManagedFields = (
+  entries: readonly ManagedFieldsEntry[],
+  at: At<ManagedFieldsEntry[]>,
+  known: readonly ManagedFieldsEntry[] = [],
+): FieldError[] =>
+  entries.flatMap((entry, index) => (known.includes(entry) ? [] : validateManagedFieldsEntry(entry, at[index]!)));
+
+function validateManagedFieldsEntry(entry: ManagedFieldsEntry, at: At<ManagedFieldsEntry>): FieldError[] {
+  const errors: FieldError[] = [];
+  if (!entry.operation) errors.push(requiredValue(at.operation, 'must not be empty'));
+  else if (entry.operation !== 'Apply' && entry.operation !== 'Update')
+    errors.push(notSupportedValue(at.operation, entry.operation, ['Apply', 'Update']));
+  if (entry.fieldsType && entry.fieldsType !== 'FieldsV1')
+    errors.push(invalidValue(at.fieldsType, entry.fieldsType, 'must be `FieldsV1`'));
+  if (byteLength(entry.manager ?? '') > MAX_MANAGER_BYTES) errors.push(tooLong(at.manager, MAX_MANAGER_BYTES));
+  if (byteLength(entry.subresource ?? '') > MAX_SUBRESOURCE_BYTES)
+    errors.push(tooLong(at.subresource, MAX_SUBRESOURCE_BYTES));
+  return errors;
+}
 
 /** The length in UTF-8, without encoding it. */
 export function byteLength(text: string): number {

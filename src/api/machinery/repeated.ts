@@ -3,6 +3,7 @@
  * its lists are, and looking back from every item would hold up the whole server for as long as somebody likes.
  */
 export function repeatedIn(values: readonly unknown[]): ReadonlySet<number> {
+  if (values.length < 2) return NONE;
   const seen = new Set<unknown>();
   const repeated = new Set<number>();
   for (const [index, value] of values.entries()) {
@@ -11,3 +12,5 @@ export function repeatedIn(values: readonly unknown[]): ReadonlySet<number> {
   }
   return repeated;
 }
+
+const NONE: ReadonlySet<number> = new Set();

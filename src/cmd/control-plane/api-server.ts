@@ -172,10 +172,14 @@ function componentChecks(storage: Storage, isReady: () => boolean): ComponentChe
     if (!isReady()) throw new Error('not started yet');
     return 'ok';
   };
+  const stored = async () => {
+    await storage.currentRevision();
+    return 'ok';
+  };
   return [
     { name: 'controller-manager', check: inProcess },
     { name: 'scheduler', check: inProcess },
-    { name: 'etcd-0', check: () => storage.currentRevision().then(() => 'ok') },
+    { name: 'etcd-0', check: stored },
   ];
 }
 

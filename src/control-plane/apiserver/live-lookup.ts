@@ -1,5 +1,6 @@
 import type { Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
+import type { Soon } from '#base/soon.ts';
 
 /**
  * Reads what is stored now, past every copy that may lag: for decisions about objects that may be a moment old. The
@@ -8,4 +9,4 @@ import type { KubeObject } from '#api/machinery/object.ts';
 export type LiveLookup = <T extends KubeObject>(
   kind: Kind<T>,
   at: { name: string; namespace?: string },
-) => Promise<T | undefined>;
+) => Soon<T | undefined>;

@@ -47,7 +47,7 @@ export class EmbeddedStorage implements Storage {
     this.#commits = new CommitQueue(accepted, this.#flushes);
   }
 
-  async currentRevision(): Promise<Revision> {
+  currentRevision(): Revision {
     return this.#visible.revision;
   }
 

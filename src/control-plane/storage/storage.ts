@@ -5,6 +5,7 @@
 
 import type { Followable } from '#base/followable.ts';
 import type { Signal } from '#base/plain-signal.ts';
+import type { Soon } from '#base/soon.ts';
 import type { DeferredValue } from './deferred-value.ts';
 
 /** The store's counter. 1 is an empty store, as in etcd. */
@@ -82,7 +83,7 @@ export interface Storage {
   /** It keeps deferred values as they are, and hands them out so. */
   readonly defers?: boolean;
   /** The newest revision that is durable and visible. */
-  currentRevision(): Promise<Revision>;
+  currentRevision(): Soon<Revision>;
   get(key: string, revision?: Revision): Promise<Stored | undefined>;
   /**
    * A revision that no durable change of a key under `prefix` exceeds, when that is known without asking anybody. Only for

@@ -18,6 +18,11 @@ const MAX_MESSAGE = 1024;
 const ELSEWHERE = 'does not match event.namespace';
 
 const at = root<Event>();
+const NAMESPACE = root<string>('namespace');
+const REPORTERS = {
+  reportingComponent: root<string>('reportingComponent'),
+  reportingController: root<string>('reportingController'),
+};
 
 /** `reporter`: the name of the field of who reports, the only one that differs. */
 export function validateAnyEvent(
@@ -26,8 +31,8 @@ export function validateAnyEvent(
 ): FieldError[] {
   const { namespace = '' } = event.metadata;
   return [
-    ...(event.eventTime ? validateReported(event, root<string>(reporter)) : validateOld(event, namespace)),
-    ...follows(root<string>('namespace'), namespace, dns1123Subdomain),
+    ...(event.eventTime ? validateReported(event, REPORTERS[reporter]) : validateOld(event, namespace)),
+    ...follows(NAMESPACE, namespace, dns1123Subdomain),
   ];
 }
 
@@ -88,7 +93,7 @@ function validateSeries({ series }: Event): FieldError[] {
 export function validateEventChange({ next, current }: Pick<Change<Event>, 'next' | 'current'>): FieldError[] {
   const keeps = (field: keyof Event, absent: unknown = '') =>
     isImmutable((at as unknown as At<Record<string, string>>)[field]!, next[field] ?? absent, current[field] ?? absent);
-  const reporter = root<string>('reportingController');
+  const reporter = REPORTERS.reportingController;
   return [
     ...validateAnyEvent(next, 'reportingController'),
     ...(isEqual(next.series, current.series) ? [] : validateSeries(next)),

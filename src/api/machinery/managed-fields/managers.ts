@@ -1,6 +1,5 @@
 /** metadata.managedFields: who set what, one entry a manager, operation, version and subresource. Source: ObjectMeta; apimachinery, managedfields. */
 import type { ManagedFieldsEntry } from '../object.ts';
-import { millisOf } from '../timestamp.ts';
 import { type FieldSet, readFieldSet, rootUnion } from './field-set.ts';
 
 /** One entry, read. */
@@ -11,6 +10,8 @@ export interface Manager {
   subresource: string;
   time: string | undefined;
   set: FieldSet;
+  /** From which it was read. */
+  entry?: ManagedFieldsEntry;
 }
 
 const FIELDS_TYPE = 'FieldsV1';
@@ -53,7 +54,7 @@ function managersIn(
     if (fieldsType !== FIELDS_TYPE || (operation !== 'Apply' && operation !== 'Update')) return undefined;
     const set = read(fieldsV1 ?? {});
     if (!set) return undefined;
-    if (!isNothing(set)) managers.push({ manager, operation, apiVersion, subresource, time, set });
+    if (!isNothing(set)) managers.push({ manager, operation, apiVersion, subresource, time, set, entry });
   }
   return managers;
 }
@@ -65,8 +66,17 @@ export function writeManagers(managers: readonly Manager[]): ManagedFieldsEntry[
   return sorted.map(entryOf);
 }
 
-/** Without spreading: this is on the way of every write. */
-function entryOf({ manager, operation, apiVersion, subresource, time, set }: Manager): ManagedFieldsEntry {
+/** The one that it was read from where that says the same. Without spreading: this is on the way of every write. */
+function entryOf({
+  manager,
+  operation,
+  apiVersion,
+  subresource,
+  time,
+  set,
+  entry: known,
+}: Manager): ManagedFieldsEntry {
+  if (known && known.fieldsV1 === set && known.time === time && known.manager === manager) return known;
   const entry: ManagedFieldsEntry = {};
   if (manager) entry.manager = manager;
   entry.operation = operation;
@@ -84,11 +94,13 @@ function isNothing(set: FieldSet): boolean {
 }
 
 const text = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
-const secondsOf = ({ time }: Manager): number => Math.floor((millisOf(time) ?? 0) / 1000);
+/** All are of metav1.Time's one form. */
+const timeOf = ({ time }: Manager): string => time ?? NO_TIME;
+const NO_TIME = '1970-01-01T00:00:00Z';
 
 const byAge = (a: Manager, b: Manager): number =>
   text(a.operation, b.operation) ||
-  secondsOf(a) - secondsOf(b) ||
+  text(timeOf(a), timeOf(b)) ||
   text(a.manager, b.manager) ||
   text(a.apiVersion, b.apiVersion) ||
   text(a.subresource, b.subresource);
@@ -112,7 +124,7 @@ export function capped(managers: readonly Manager[]): readonly Manager[] {
     const first = firsts.get(manager.apiVersion);
     if (first) {
       const set = rootUnion(first.set, manager.set)!;
-      const bucket: Manager = { ...manager, manager: ANCIENT, subresource: '', set };
+      const bucket: Manager = { ...manager, manager: ANCIENT, subresource: '', set, entry: undefined };
       kept = [...kept.filter((other) => other !== first && other !== manager), bucket];
       firsts.set(manager.apiVersion, bucket);
       surplus -= 1;

@@ -7,6 +7,7 @@ import type { Kind } from '#api/machinery/kind.ts';
 import { apiVersionOf } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { deepFreeze } from '#base/deep-freeze.ts';
+import type { Soon } from '#base/soon.ts';
 import type {
   EventBatch,
   RangeOptions,
@@ -51,7 +52,7 @@ export class ConvertingStorage implements Storage {
     return this.#failure;
   }
 
-  currentRevision(): Promise<Revision> {
+  currentRevision(): Soon<Revision> {
     return this.#base.currentRevision();
   }
 

@@ -7,6 +7,7 @@ import { apiVersionOf, type Kind } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { alreadyExists, internalError, notFound, StatusError, timeout } from '#api/machinery/status.ts';
 import { deepFreeze } from '#base/deep-freeze.ts';
+import { type Soon, soon } from '#base/soon.ts';
 import { DeferredPut } from '#control-plane/storage/deferred-value.ts';
 import type { Put, Revision, Storage, Stored, Txn, Write } from '#control-plane/storage/storage.ts';
 import { decode, deferredValue, encode, storageKey, withRevision } from '../watch-cache/stored-object.ts';
@@ -63,9 +64,9 @@ export class StoredObjects {
   }
 
   /** What is acknowledged at the time of the call. */
-  async get<T extends KubeObject>(kind: Kind<T>, at: At): Promise<T | undefined> {
-    const found = await this.#caches.of(kind).get(storageKey(kind, at), 'newest');
-    return found?.object(formOf(kind)) as T | undefined;
+  get<T extends KubeObject>(kind: Kind<T>, at: At): Soon<T | undefined> {
+    const found = this.#caches.of(kind).get(storageKey(kind, at), 'newest');
+    return soon(found, (cached) => cached?.object(formOf(kind)) as T | undefined);
   }
 
   /** What the cache holds at the moment; may lag behind. */

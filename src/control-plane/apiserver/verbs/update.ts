@@ -19,7 +19,9 @@ export async function update<T extends KubeObject>(call: ResourceCall<T>, servic
   const object = inNamespace(kind, submitted, info.namespace); //                          400 BadRequest
   refuseOtherName(object, info.name); //                                                   400 BadRequest
 
-  if (kind.allowCreateOnUpdate && info.subresource === '' && !(await services.stored.get(kind, locationOf(call)))) {
+  const mayCreate = kind.allowCreateOnUpdate && info.subresource === '';
+  const standing = mayCreate ? services.stored.get(kind, locationOf(call)) : object;
+  if (!(standing instanceof Promise ? await standing : standing)) {
     try {
       const next = withoutSystemFields(object);
       const tracked = await withManagedFieldsOfUpdate(call, { live: undefined, next }, services);

@@ -4,7 +4,7 @@ import { expired, internalError, type StatusError, serviceUnavailable } from '#a
 import { sleep } from '#base/clock.ts';
 import { type Following, follow } from '#base/followable.ts';
 import { PlainSignal, type Signal } from '#base/plain-signal.ts';
-import type { Soon } from '#base/soon.ts';
+import { otherwise, type Soon, soon } from '#base/soon.ts';
 import { Unreadable } from '#control-plane/storage/errors.ts';
 import { Compacted, type EventBatch, type Revision, type Stored } from '#control-plane/storage/storage.ts';
 import { Bookmark, Change } from './cache-event.ts';
@@ -94,6 +94,10 @@ class StorageWatchCache implements WatchCache {
     return this.#loaded;
   }
 
+  get #isLoaded(): boolean {
+    return this.revision > 0 && !this.#isRefused;
+  }
+
   async waitUntil(revision: Revision, signal?: Signal): Promise<void> {
     if (this.revision >= revision) return;
     await this.ready();
@@ -103,14 +107,20 @@ class StorageWatchCache implements WatchCache {
     ]);
   }
 
-  async freshen(): Promise<Revision> {
-    await this.ready();
-    const { storage } = this.#options;
-    if (this.#isFresh('newest')) {
-      const revision = await storage.currentRevision();
-      if (this.#isFresh('newest')) return this.#reach(revision); // nothing up to there is on its way
-    }
-    const revision = await storage.requestProgress(this.prefix);
+  freshen(): Soon<Revision> {
+    return this.#isLoaded ? this.#freshened() : this.ready().then(() => this.#freshened());
+  }
+
+  #freshened(): Soon<Revision> {
+    if (!this.#isFresh('newest')) return this.#caughtUp();
+    return soon(
+      this.#options.storage.currentRevision(),
+      (revision) => (this.#isFresh('newest') ? this.#reach(revision) : this.#caughtUp()), // nothing up to there is on its way
+    );
+  }
+
+  async #caughtUp(): Promise<Revision> {
+    const revision = await this.#options.storage.requestProgress(this.prefix);
     await this.#barrier.until(revision);
     return revision;
   }
@@ -302,7 +312,7 @@ class StorageWatchCache implements WatchCache {
 
   /** What is here answers as well as what would be here after waiting. */
   #isFresh(freshness: Freshness): boolean {
-    if (this.revision === 0 || this.#isRefused || typeof freshness === 'object') return false;
+    if (!this.#isLoaded || typeof freshness === 'object') return false;
     if (freshness === 'any') return true;
     const newest = this.#options.storage.newestUnder(this.prefix);
     return newest !== undefined && newest <= this.revision;
@@ -396,8 +406,11 @@ class StorageWatchCache implements WatchCache {
   }
 
   /** A watch of quiet keys gets further by it; when the store cannot say, the next bookmark will. */
-  #freshenQuietly(): Promise<unknown> {
-    return this.freshen().catch((error: unknown) => this.#options.log.debug('no bookmark', { error: String(error) }));
+  #freshenQuietly(): Soon<unknown> {
+    return otherwise<unknown>(
+      () => this.freshen(),
+      (error): unknown => this.#options.log.debug('no bookmark', { error: String(error) }),
+    );
   }
 
   #scheduleBookmark(): void {
@@ -407,7 +420,7 @@ class StorageWatchCache implements WatchCache {
       this.#bookmarkDue = false;
       if (this.#stop.aborted || !this.#watchers.wantBookmarks) return;
       this.#scheduleBookmark();
-      void this.#freshenQuietly().then(() => this.#watchers.bookmark(this.bookmark()));
+      void soon(this.#freshenQuietly(), () => this.#watchers.bookmark(this.bookmark()));
     });
   }
 }

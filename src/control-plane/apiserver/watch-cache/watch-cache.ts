@@ -141,7 +141,7 @@ export interface WatchCache {
   /** See `Freshness`. The default wait is 3 s. */
   waitUntil(revision: Revision, signal?: Signal): Promise<void>;
   /** The barrier of a consistent read: afterwards everything acknowledged before the call is in the cache. */
-  freshen(): Promise<Revision>;
+  freshen(): Soon<Revision>;
   /** `key` is the whole storage key (`storageKey`). undefined: there is none. Mostly at once: see `Freshness`. */
   get(key: string, freshness: Freshness): Soon<CachedObject | undefined>;
   /** What is here at this moment; for code that must not wait. */

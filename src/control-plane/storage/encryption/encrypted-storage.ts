@@ -3,6 +3,7 @@
  * (memory, disk, etcd, their histories) nothing is to be read without the keys.
  */
 import { firstOf, PlainSignal } from '#base/plain-signal.ts';
+import type { Soon } from '#base/soon.ts';
 import { Unreadable } from '../errors.ts';
 import type {
   EventBatch,
@@ -41,7 +42,7 @@ export class EncryptedStorage implements Storage {
     this.#reconfigured = new PlainSignal();
   }
 
-  currentRevision(): Promise<Revision> {
+  currentRevision(): Soon<Revision> {
     return this.#base.currentRevision();
   }
 
