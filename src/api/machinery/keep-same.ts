@@ -30,7 +30,7 @@ function keepFields(next: Fields, known: Fields): Fields {
   let isSame = true;
   let count = 0;
   let kept: [string, unknown][] | undefined;
-  for (const name of Object.keys(next)) {
+  for (const name in next) {
     count++;
     const was = Object.hasOwn(known, name) ? known[name] : undefined;
     const part = keepSame(next[name], was);

@@ -25,7 +25,7 @@ export function normalise(facts: Facts, type: TypeFacts, input: unknown, settled
   const pass = newPass(facts);
   const object = structValue(input, type, pass, settled);
   return pass.problem === undefined
-    ? { object: object as Record<string, unknown>, unknownFields: [...pass.unknownFields] }
+    ? { object: object as Record<string, unknown>, unknownFields: pass.unknownFields ? [...pass.unknownFields] : [] }
     : { problem: pass.problem };
 }
 
@@ -46,7 +46,8 @@ const YAML_ERRORS = 'yaml: unmarshal errors:\n';
 
 interface Pass {
   facts: Facts;
-  unknownFields: Set<string>;
+  /** undefined: none yet. */
+  unknownFields: Set<string> | undefined;
   /** Of the first misfit, as Go reports it; the rest is still walked, its result thrown away. */
   problem: string | undefined;
   /** Inside values with decoders of their own upstream does not look for unknown fields. */
@@ -60,7 +61,7 @@ type Step = PlannedField | string | number;
 
 const newPass = (facts: Facts): Pass => ({
   facts,
-  unknownFields: new Set(),
+  unknownFields: undefined,
   problem: undefined,
   quiet: false,
   path: [],
@@ -98,16 +99,17 @@ function structValue(input: unknown, type: TypeFacts, pass: Pass, settled: unkno
       path.pop();
     }
     const kept =
-      value !== undefined && !(field.omitEmpty && isEmpty(value, field)) ? value : absentValue(field, pass.facts);
+      value !== undefined && !(field.omitEmpty && isEmpty(value, field)) ? value : absentIn(planned, pass.facts);
     if (kept !== undefined) object[name] = kept;
   }
   return Object.freeze(object);
 }
 
 function noteUnknown(input: Record<string, unknown>, known: ReadonlySet<string>, pass: Pass): void {
-  for (const key of Object.keys(input)) {
-    if (known.has(key) || pass.unknownFields.size >= MAX_UNKNOWN_FIELDS) continue;
-    pass.unknownFields.add(jsonPath([...pass.path, key]));
+  for (const key in input) {
+    if (known.has(key)) continue;
+    pass.unknownFields ??= new Set();
+    if (pass.unknownFields.size < MAX_UNKNOWN_FIELDS) pass.unknownFields.add(jsonPath([...pass.path, key]));
   }
 }
 
@@ -115,6 +117,7 @@ function elementValue(given: unknown, type: TypeRef, pass: Pass, settled: unknow
   if ('ref' in type) return structValue(given, typeNamed(pass.facts, type.ref), pass, settled);
   if ('list' in type) return listValue(given, type, pass, settled);
   if ('map' in type) return mapValue(given, type, pass, settled);
+  if (type.scalar === 'string' && typeof given === 'string') return given; // most are
   if (type.scalar === 'raw' || type.scalar === 'fieldsV1') {
     const raw = cloneRaw(given, MAX_DEPTH - pass.path.length);
     return 'problem' in raw ? refuse(pass, raw.problem) : raw.value;
@@ -169,6 +172,12 @@ const EMPTY_MAP = Object.freeze({});
 const BEGUN_BY_THE_KIND = 'status';
 /** The one time of the API whose tag says omitzero. */
 const OMITTED_AT_ZERO = 'creationTimestamp';
+
+/** What stands where nothing is given: found out once, for most objects leave most of their fields out. */
+function absentIn(planned: PlannedField, facts: Facts): unknown {
+  planned.absent ??= { value: absentValue(planned.field, facts) };
+  return planned.absent.value;
+}
 
 /** Go's omitempty never leaves out a struct, nor what is one beneath its text: a time (null) or a quantity. */
 function absentValue(field: FieldFacts, facts: Facts): unknown {
@@ -228,6 +237,8 @@ interface PlannedField {
   /** Go's name of the struct, and its embedded structs on the way: for messages about types. */
   owner: string;
   embedded: readonly string[];
+  /** What stands there when nothing is given, once that was asked for. */
+  absent: { readonly value: unknown } | undefined;
 }
 
 interface Plan {
@@ -249,9 +260,9 @@ function planOf(type: TypeFacts, facts: Facts): Plan {
   return plan;
 }
 
-function planFields(type: TypeFacts, facts: Facts, place: Omit<PlannedField, 'field'>): PlannedField[] {
+function planFields(type: TypeFacts, facts: Facts, place: Pick<PlannedField, 'owner' | 'embedded'>): PlannedField[] {
   return type.fields.flatMap((field) => {
-    if (!field.inline || !('ref' in field.type)) return [{ field, ...place }];
+    if (!field.inline || !('ref' in field.type)) return [{ field, ...place, absent: undefined }];
     const inner = facts.type(field.type.ref);
     if (!inner) return [];
     return planFields(inner, facts, { ...place, embedded: [...place.embedded, shortName(inner.name)] });

@@ -211,12 +211,18 @@ function errorsOf(
 }
 
 function fitted(type: BodyType, value: unknown, { shape, from }: Context) {
-  const typeMeta = { kind: type.kind, apiVersion: apiVersionOf(type) };
   const result = shape
     ? normalise(facts, shape, (from ? keepSame(value, from) : value) ?? {}, from)
     : normaliseCustom(value, type.custom);
   if ('problem' in result) throw unfit(type, isObject(value) ? value : {}, result.problem);
-  return { object: { ...result.object, ...typeMeta }, unknownFields: textsOf(result, shape) };
+  return { object: typed(type, result.object), unknownFields: textsOf(result, shape) };
+}
+
+function typed(type: BodyType, object: Record<string, unknown>): Record<string, unknown> {
+  const { kind } = type;
+  const apiVersion = apiVersionOf(type);
+  if (object.kind === kind && object.apiVersion === apiVersion) return object;
+  return { ...object, kind, apiVersion };
 }
 
 /** Those of custom kinds are in order. */

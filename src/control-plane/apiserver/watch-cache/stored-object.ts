@@ -64,7 +64,7 @@ function sizeOf(value: unknown): number {
   if (typeof value === 'string') return value.length + PUNCTUATION;
   if (typeof value !== 'object' || value === null) return MAX_NUMBER;
   let size = PUNCTUATION;
-  if (Array.isArray(value)) for (const item of value) size += sizeOf(item);
+  if (Array.isArray(value)) for (let at = 0; at < value.length; at++) size += sizeOf(value[at]);
   else for (const name in value) size += name.length + PUNCTUATION + sizeOf((value as Record<string, unknown>)[name]);
   return size;
 }
