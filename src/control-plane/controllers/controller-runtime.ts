@@ -85,18 +85,21 @@ interface Touched {
 function isOfInterest({ when, whenNew }: Spec, { now, before }: Touched): boolean {
   if (!now) return true;
   if (!before) return whenNew?.(now) ?? true;
-  return now.metadata.uid !== before.metadata.uid || (when?.(now, before) ?? true);
+  return !isSame(now, before) || (when?.(now, before) ?? true);
 }
 
 function ownersTouched(spec: Spec, { main, later }: Listening, { now, before }: Touched): void {
   const owner = now && ownerKeyOf(spec.reconciles, now);
   const former = before && ownerKeyOf(spec.reconciles, before);
+  if (now && before && owner === former && isSame(now, before) && spec.whenOwned?.(now, before) === false) return;
   if (owner !== undefined) later(owner);
   if (former !== undefined && former !== owner) later(former);
   if (!spec.selectorOf || !now || now.metadata.deletionTimestamp || controllerOf(now)) return;
   for (const owner of main.inNamespace(now.metadata.namespace ?? ''))
     if (matchesLabels(selectorFrom(spec.selectorOf(owner)), now.metadata.labels)) later(keyOf(owner));
 }
+
+const isSame = (now: KubeObject, before: KubeObject): boolean => now.metadata.uid === before.metadata.uid;
 
 /** The key of the object of `kind` that controls this one. */
 function ownerKeyOf(kind: Kind, object: KubeObject): ObjectKey | undefined {

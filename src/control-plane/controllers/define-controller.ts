@@ -141,6 +141,8 @@ export interface ControllerSpec<
   adoptedGet?: readonly string[];
   /** Whether a change of the reconciled object matters; deletions always do. Default: always. */
   when?(now: T, before: T): boolean;
+  /** Whether a change of an object of `owns` matters to its owner; creations, deletions and another owner always do. Default: always. */
+  whenOwned?(now: ObjectOf<Owns[number]>, before: ObjectOf<Owns[number]>): boolean;
   /** Whether one that is new matters, also one that was there before the controller was. Default: always. */
   whenNew?(now: T): boolean;
   /** How many keys at a time. Default 5, as upstream's --concurrent-…-syncs. */

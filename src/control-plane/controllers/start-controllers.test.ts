@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { ConfigMap } from '#api/core/v1/config-map.ts';
+import { Secret } from '#api/core/v1/secret.ts';
 import type { Transport, UserInfo } from '#client/transport.ts';
 import { startCluster } from '#testing/cluster.ts';
 import { type Controller, defineController, settled } from './define-controller.ts';
@@ -84,4 +85,42 @@ test('an object that is new and of no interest begins no step: not when it comes
   await cluster.patch(ConfigMap, 'default/even', { data: { odd: 'yes' } }); // a change is no news
   await cluster.settles();
   expect(seen.slice(2).sort()).toEqual(['first even', 'second even']);
+});
+
+test('what an owner has no interest in begins no step; what comes, goes or has another owner does', async () => {
+  await using cluster = await startCluster();
+  let steps: string[] = [];
+  const owner = defineController({
+    name: 'owner',
+    reconciles: ConfigMap,
+    owns: [Secret],
+    whenOwned: (now, before) => now.metadata.labels?.['tell'] !== before.metadata.labels?.['tell'],
+    async reconcile({ metadata }) {
+      steps.push(metadata.name);
+      return settled;
+    },
+  });
+  cluster.add(startControllers({ controllers: [owner], ...cluster.services }));
+  const at = { namespace: 'default' };
+  const configMaps: ConfigMap[] = [];
+  for (const name of ['a', 'b']) configMaps.push(await cluster.create(ConfigMap, { metadata: { name, ...at } }));
+  const by = ({ metadata: { name, uid } }: ConfigMap) => ({
+    ...{ apiVersion: 'v1', kind: 'ConfigMap', name, uid, controller: true },
+  });
+  const stepsOf = async (act: () => Promise<unknown>) => {
+    await cluster.settles();
+    steps = [];
+    await act();
+    await cluster.settles();
+    return steps.sort();
+  };
+  const [a, b] = configMaps.map(by);
+  const change = (metadata: object) => () =>
+    cluster.client.patch(Secret, { name: 's', ...at }, { type: 'merge', patch: { metadata } });
+  const created = { metadata: { name: 's', ...at, ownerReferences: [a!] } };
+  expect(await stepsOf(() => cluster.create(Secret, created))).toEqual(['a']);
+  expect(await stepsOf(change({ labels: { other: 'yes' } }))).toEqual([]);
+  expect(await stepsOf(change({ labels: { tell: 'yes' } }))).toEqual(['a']);
+  expect(await stepsOf(change({ ownerReferences: [b] }))).toEqual(['a', 'b']);
+  expect(await stepsOf(() => cluster.client.delete(Secret, { name: 's', ...at }))).toEqual(['b']);
 });

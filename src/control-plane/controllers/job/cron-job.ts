@@ -36,6 +36,9 @@ export function cronJobController() {
     name: 'cronjob-controller',
     reconciles: CronJob,
     owns: [Job],
+    // While it runs its status changes some times, which is its own affair.
+    whenOwned: (now, before) =>
+      isFinished(now) || isFinished(before) || now.metadata.deletionTimestamp !== before.metadata.deletionTimestamp,
     writes,
 
     async reconcile(cronJob: CronJob, context) {
