@@ -1,7 +1,7 @@
 /** What a change did to an object: the places it set, and those it took away. Source: structured-merge-diff, typed/compare. */
 import { isEqual } from '../equal.ts';
 import { type FieldSet, MEMBER } from './field-set.ts';
-import { itemsByElement, type Shape } from './field-shape.ts';
+import { elementOfItem, haveSameKeys, itemsByElement, type Shape } from './field-shape.ts';
 
 export interface Comparison {
   /** Added or set to something else. */
@@ -11,6 +11,7 @@ export interface Comparison {
 
 type Fields = Readonly<Record<string, unknown>>;
 type Below = Record<string, FieldSet>;
+type Items = Shape & { form: 'items' };
 
 const NOTHING: Comparison = { touched: undefined, removed: undefined };
 const SET: Comparison = { touched: MEMBER, removed: undefined };
@@ -112,11 +113,37 @@ function compareItems(
   after: readonly unknown[],
   shape: Shape & { form: 'items' | 'set' },
 ): Comparison {
+  if (shape.form === 'items' && standInPlace(before, after, shape)) return compareInPlace(before, after, shape);
   const parts = new Parts();
   const was = itemsByElement(before, shape);
   const is = itemsByElement(after, shape);
   for (const element of [...new Set([...was.keys(), ...is.keys()])].sort())
     parts.add(element, compareSame(was.get(element), is.get(element), shape));
+  return parts.whole();
+}
+
+/** Of longer lists, to look whether all are different would take longer than to find them by their elements. */
+const MAX_IN_PLACE = 8;
+
+/** Mostly nobody comes, goes or moves, and all items have keys of their own: then only those that changed need be named. */
+function standInPlace(before: readonly unknown[], after: readonly unknown[], shape: Items): boolean {
+  if (before.length !== after.length || after.length > MAX_IN_PLACE) return false;
+  for (let at = 0; at < after.length; at++) {
+    if (before[at] !== after[at] && !haveSameKeys(before[at], after[at], shape)) return false;
+    for (let other = 0; other < at; other++) if (haveSameKeys(after[other], after[at], shape)) return false;
+  }
+  return true;
+}
+
+function compareInPlace(before: readonly unknown[], after: readonly unknown[], shape: Items): Comparison {
+  const changed: { element: string; comparison: Comparison }[] = [];
+  for (let at = 0; at < after.length; at++) {
+    const comparison = compareValues(before[at], after[at], shape.item);
+    if (comparison !== NOTHING) changed.push({ element: elementOfItem(after[at], at, shape), comparison });
+  }
+  const parts = new Parts();
+  if (changed.length > 1) changed.sort((a, b) => (a.element < b.element ? -1 : 1));
+  for (const { element, comparison } of changed) parts.add(element, comparison);
   return parts.whole();
 }
 

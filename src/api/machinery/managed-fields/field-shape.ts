@@ -191,6 +191,21 @@ export function keyElement(item: unknown, { keys, keyDefaults }: Shape & { form:
   return text ? `k:{${text}}` : undefined;
 }
 
+/** Whether two items have one element for the keys that they have. Items without keys have none in common. */
+export function haveSameKeys(a: unknown, b: unknown, { keys, keyDefaults }: Shape & { form: 'items' }): boolean {
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  let isNamed = false;
+  for (const key of keys) {
+    const value = (a as Record<string, unknown>)[key] ?? keyDefaults[key];
+    if (value !== ((b as Record<string, unknown>)[key] ?? keyDefaults[key])) return false;
+    isNamed ||= value !== undefined;
+  }
+  return isNamed;
+}
+
+export const elementOfItem = (item: unknown, index: number, shape: Shape & { form: 'items' }): string =>
+  keyElement(item, shape) ?? `i:${index}`;
+
 export const valueElement = (item: unknown): string => `v:${JSON.stringify(item)}`;
 
 /** The items of a list by element, in order. Of several with one element, all. */
@@ -200,7 +215,7 @@ export function itemsByElement(
 ): Map<string, unknown[]> {
   const items = new Map<string, unknown[]>();
   list.forEach((item, index) => {
-    const element = shape.form === 'set' ? valueElement(item) : (keyElement(item, shape) ?? `i:${index}`);
+    const element = shape.form === 'set' ? valueElement(item) : elementOfItem(item, index, shape);
     const same = items.get(element);
     if (same) same.push(item);
     else items.set(element, [item]);
