@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { HorizontalPodAutoscaler } from '#api/autoscaling/v2/horizontal-pod-autoscaler.ts';
 import type { TestCluster } from '#testing/cluster.ts';
-import { shown } from './kubectl-text.ts';
+import { described as explained, shown } from './kubectl-text.ts';
 import { wholeCluster } from './story.ts';
 
 const MANIFEST = `
@@ -140,14 +140,11 @@ spec:
         spec: {restartPolicy: OnFailure, containers: [{name: backup, image: "busybox:1.36"}]}
 `;
 
-/** How old an Event is kubectl reckons by its own clock. */
 const described = async (cluster: TestCluster, ...what: string[]): Promise<string> =>
-  (await shown(cluster, 'describe', ...what))
-    .replaceAll(/^( +(?:Normal|Warning) +\S+ +)\S+(?: \(x\d+ over \S+\))?(?= )/gm, '$1AGE')
+  (await explained(cluster, ...what))
     .replaceAll(/(shop|agent|backup)-[a-z0-9]{8,10}/g, '$1-HASH')
     .replaceAll(/(shop-HASH|agent|backup-HASH)-[a-z0-9]{5}\b/g, '$1-*')
-    .replaceAll(/(hash=)\w+/g, '$1HASH')
-    .replaceAll(/ +$/gm, '');
+    .replaceAll(/(hash=)\w+/g, '$1HASH');
 
 /** As upstream says it where nobody has installed metrics-server. */
 const NO_METRICS =

@@ -21,3 +21,10 @@ export async function shown(cluster: TestCluster, ...args: string[]): Promise<st
     .replaceAll(/ {2,}/g, '  ')
     .trim();
 }
+
+/** How old an Event is kubectl reckons by its own clock. */
+export const described = async (cluster: TestCluster, ...what: string[]): Promise<string> =>
+  (await shown(cluster, 'describe', ...what))
+    .replaceAll(/^( +(?:Normal|Warning) +\S+ +)\S+(?: \(x\d+ over \S+\))?(?= )/gm, '$1AGE')
+    .replaceAll(/(Created pod: \S+-)[a-z0-9]{5}$/gm, '$1*')
+    .replaceAll(/ +$/gm, '');
