@@ -15,6 +15,7 @@ import { hasIpvs } from '#network/proxy/ipvs-support.ts';
 import type { RunTool } from '#network/proxy/ipvs-tools.ts';
 import type { ProxyMode } from '#network/proxy/modes.ts';
 import { NftRenderer } from '#network/proxy/nft-renderer.ts';
+import type { ListSets } from '#network/proxy/remembered-clients.ts';
 import type { Renderer } from '#network/proxy/renderer.ts';
 import type { TableContext } from '#network/proxy/ruleset.ts';
 import type { ServicePort } from '#network/proxy/service-port.ts';
@@ -92,6 +93,13 @@ export const nftHasRules: typeof hasRules = async (table, chain) => {
     return listsRules(inside('node', 'nft', ['--terse', 'list', 'chain', ...table.split(' '), chain]));
   } catch {
     return false;
+  }
+};
+const listSets: ListSets = async (table) => {
+  try {
+    return inside('node', 'nft', ['list', 'sets', 'table', ...table.split(' ')]);
+  } catch {
+    return ''; // it is not there yet
   }
 };
 const iptables = (family: IpFamily): Iptables => {
@@ -228,7 +236,7 @@ export const namesIn = (answers: readonly string[]) =>
 export const ipvsRenderer = (family: IpFamily, scheduler?: string): Renderer =>
   new IpvsRenderer(contextOf(family), { scheduler, run, nft, hasRules: nftHasRules, findDifferences });
 export const RENDERERS: Record<ProxyMode, (family: IpFamily) => Renderer> = {
-  nftables: (family) => new NftRenderer(contextOf(family), { nft, hasRules: nftHasRules }),
+  nftables: (family) => new NftRenderer(contextOf(family), { nft, hasRules: nftHasRules, listSets }),
   iptables: (family) => new IptablesRenderer(contextOf(family), iptables(family)),
   ipvs: (family) => ipvsRenderer(family),
 };

@@ -164,6 +164,29 @@ for (const { mode, isThere } of MODES) {
         }
       });
 
+      test('a client stays with its endpoint when who writes the rules starts anew', async () => {
+        const ways = [
+          ['client', node, 30_080],
+          ['client', externalIP, 80],
+          ['pod1', clusterIP, 80],
+          ['node', clusterIP, 80],
+        ] as const;
+        const sticky = (all: ServicePort['endpoints'], by = renderer) => {
+          const port = web({ affinitySeconds: 600, externalIPs: [externalIP], endpoints: all, localEndpoints: all });
+          return by.put(new Map([['service default/web', wantedOf([port])]]));
+        };
+        for (const one of endpoints) {
+          await sticky([one]);
+          const [name] = namesIn(await ask('client', node, 30_080));
+          for (const [from, address, at] of ways) expect(namesIn(await ask(from, address, at))).toEqual([name]);
+          await sticky(endpoints);
+          await sticky(endpoints, RENDERERS[mode](family));
+          renderer.forget(); // it is not the one that wrote last
+          for (const [from, address, at] of ways)
+            expect(namesIn(await ask(from, address, at, 2)), `${from} at ${address}`).toEqual([name]);
+        }
+      });
+
       test('several ports and protocols of one Service; a UDP flow leaves an endpoint that goes', async () => {
         const udp = (only: number): ServicePort => {
           const one = endpoints.slice(only, only + 1);

@@ -48,6 +48,7 @@ async function filled() {
       if (seen.isRefusing) throw new Error('refused');
     },
     nft: async (commands) => void seen.changes.push(commands),
+    listSets: async () => '',
     findDifferences: async (_, wanted) => {
       seen.compared.push(wanted);
       return [];

@@ -11,11 +11,13 @@ import {
 import { type Difference, TableContents, turnOfOthers } from '#network/netfilter/table-contents.ts';
 import type { Wanted } from './fronts.ts';
 import { ProxyTable } from './proxy-table.ts';
+import { type Clients, clientsIn, type ListSets, listSets, remembering } from './remembered-clients.ts';
 import type { Renderer } from './renderer.ts';
 import { type TableContext, tableName } from './ruleset.ts';
 
 const WITNESS = 'prerouting';
 const NO_CHANGES: ReadonlyMap<string, undefined> = new Map();
+const NOBODY: Clients = new Map();
 
 /** For tests. */
 export interface NftTools {
@@ -23,6 +25,7 @@ export interface NftTools {
   fillTable?: FillTable | undefined;
   hasRules?: HasRules | undefined;
   findDifferences?: FindDifferences | undefined;
+  listSets?: ListSets | undefined;
 }
 
 /** The mode `nftables`: elements of maps. */
@@ -34,6 +37,7 @@ export class NftRenderer implements Renderer {
   readonly #fillTable: FillTable;
   readonly #hasRules: HasRules;
   readonly #findDifferences: FindDifferences;
+  readonly #listSets: ListSets;
 
   constructor(context: TableContext, tools: NftTools = {}) {
     this.#table = new ProxyTable(context);
@@ -43,6 +47,7 @@ export class NftRenderer implements Renderer {
     this.#fillTable = tools.fillTable ?? fillTable;
     this.#hasRules = tools.hasRules ?? hasRules;
     this.#findDifferences = tools.findDifferences ?? findDifferences;
+    this.#listSets = tools.listSets ?? listSets;
   }
 
   forget(): void {
@@ -50,14 +55,15 @@ export class NftRenderer implements Renderer {
   }
 
   async put(changes: ReadonlyMap<string, Wanted | undefined>): Promise<void> {
+    const clients = this.#table.isToRemember(changes) ? clientsIn(await this.#listSets(this.#name)) : NOBODY;
     if (this.#table.isFilling(changes)) {
       const { parts, applied } = this.#table.filling(changes);
-      await this.#fillTable(this.#name, parts);
+      await this.#fillTable(this.#name, remembering(parts, clients));
       applied();
       return;
     }
     const { commands, applied } = this.#table.commandsFor(changes);
-    if (commands.length > 0) await this.#nft(commands);
+    if (commands.length > 0) await this.#nft([...remembering([commands], clients)].flat());
     applied();
   }
 

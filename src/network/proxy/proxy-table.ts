@@ -40,6 +40,13 @@ export class ProxyTable {
     return !this.#exists && this.#services.size + wanted.size > AT_A_TIME;
   }
 
+  /** Whether the next transaction builds everything anew, and clients are to stay with their endpoints. */
+  isToRemember(wanted: ReadonlyMap<string, Wanted | undefined>): boolean {
+    if (this.#exists) return false;
+    const services = [...this.#services.values(), ...wanted.values()];
+    return services.some((service) => service?.fronts.some(({ affinitySeconds }) => affinitySeconds !== undefined));
+  }
+
   /** @param wanted what each changed Service needs from now on; undefined: it is gone. */
   commandsFor(wanted: ReadonlyMap<string, Wanted | undefined>): Transaction {
     if (this.#exists) return this.#change(wanted);

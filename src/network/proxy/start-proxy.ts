@@ -21,6 +21,7 @@ import { HealthChecks, healthCheckPortOf } from './health-checks.ts';
 import { hasHostPorts, hostPortsOf } from './host-ports.ts';
 import { LostEndpoints } from './lost-endpoints.ts';
 import { NftRenderer } from './nft-renderer.ts';
+import type { ListSets } from './remembered-clients.ts';
 import type { Renderer } from './renderer.ts';
 import type { TableContext } from './ruleset.ts';
 import { type ProxyView, type ServicePort, servicePortsOf } from './service-port.ts';
@@ -46,6 +47,7 @@ export interface ProxyOptions {
   fillTable?: FillTable;
   hasRules?: HasRules;
   findDifferences?: FindDifferences;
+  listSets?: ListSets;
   conntrack?: RunConntrack;
 }
 
