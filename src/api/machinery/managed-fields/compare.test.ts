@@ -41,7 +41,7 @@ describe('items of a keyed list', () => {
         { number: pick(1, 2, 3), protocol: pick('TCP', 'UDP', undefined), name: pick('a', 'b', undefined) },
         { number: pick(1, 2, 3), name: pick('a', 'b') },
         { name: pick('a', 'b') },
-        pick(null, 'text', 7),
+        pick<unknown>(null, 'text', 7),
       );
     // With these a list is too long to be looked at place by place; they change nothing.
     const others = Array.from({ length: 9 }, (_, index) => Object.freeze({ number: 100 + index }));
