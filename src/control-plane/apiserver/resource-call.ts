@@ -41,7 +41,7 @@ export const objectReply = <T extends KubeObject>(
   kind: Kind<T>,
   { object, cached }: StoredState<T>,
   code = 200,
-): Reply => ({ code, object, kind, ...(cached && { cached }) });
+): Reply => (cached ? { code, object, kind, cached } : { code, object, kind });
 
 /** Namespace and name as the path gives them. */
 export const locationOf = ({
@@ -57,7 +57,7 @@ export function admissionRequest<T extends KubeObject>(
 ): AdmissionRequest<T> {
   const isNamespace = kind.group === '' && kind.plural === 'namespaces';
   const name = info.name || object?.metadata?.name || '';
-  return {
+  const request: AdmissionRequest<T> = {
     verb,
     kind,
     namespace: isNamespace ? name : kind.scope === 'Namespaced' ? info.namespace : '',
@@ -69,9 +69,10 @@ export function admissionRequest<T extends KubeObject>(
     old,
     options: () => optionsOf(info, verb),
     warn,
-    ...(annotate && { annotate }),
-    ...(elsewhere && { elsewhere }),
   };
+  if (annotate) request.annotate = annotate; // without spreading: this is made for every request
+  if (elsewhere) request.elsewhere = elsewhere;
+  return request;
 }
 
 const OPTIONS: Readonly<Record<AdmissionVerb, string>> = {

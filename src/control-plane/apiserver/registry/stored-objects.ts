@@ -8,7 +8,7 @@ import type { KubeObject } from '#api/machinery/object.ts';
 import { alreadyExists, internalError, notFound, StatusError, timeout } from '#api/machinery/status.ts';
 import { deepFreeze } from '#base/deep-freeze.ts';
 import { type Soon, soon } from '#base/soon.ts';
-import { DeferredPut } from '#control-plane/storage/deferred-value.ts';
+import { DeferredPut, type DeferredValue } from '#control-plane/storage/deferred-value.ts';
 import type { Put, Revision, Storage, Stored, Txn, Write } from '#control-plane/storage/storage.ts';
 import { decode, deferredValue, encode, storageKey, withRevision } from '../watch-cache/stored-object.ts';
 import type { CachedObject } from '../watch-cache/watch-cache.ts';
@@ -272,7 +272,7 @@ function planOf<T>({ key, standing, current, decided, hub: decidedHub, defers }:
   const whole = deepFreeze(decidedHub); // with the version that it was made from, which is not stored
   const isCompared = !standing?.isStale && !alongside?.then.length;
   if (current && isCompared && isSameState(current, whole)) return { current };
-  const { hub, put } = fitting(whole, { key, defers: defers && isCompared });
+  const { hub, put } = fitting(whole, { key, defers: defers && isCompared, known: standing?.deferred });
   const then = [put, ...(alongside?.then ?? [])];
   return { txn: { when, then }, result: hub, outcome: current ? 'updated' : 'created', alongside };
 }
@@ -302,9 +302,9 @@ const frozenAt = (hub: KubeObject, revision: Revision): KubeObject => deepFreeze
 /** What is too large with the account of who manages its fields goes without. Source: upstream's handlers/create.go. */
 function fitting(
   hub: KubeObject,
-  { key, defers }: { key: string; defers: boolean | undefined },
+  { key, defers, known }: { key: string; defers: boolean | undefined; known?: DeferredValue | undefined },
 ): { hub: KubeObject; put: Put } {
-  const deferred = defers && deferredValue(hub, MAX_OBJECT_BYTES);
+  const deferred = defers && deferredValue(hub, MAX_OBJECT_BYTES, known);
   if (deferred) return { hub, put: new DeferredPut(key, deferred) };
   const value = encode(hub);
   if (value.length <= MAX_OBJECT_BYTES) return { hub, put: { put: key, value } };

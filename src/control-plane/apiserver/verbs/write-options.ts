@@ -13,6 +13,7 @@ const MAX_FIELD_MANAGER = 128;
 
 /** Throws Invalid. `options` is the kind named in the error: CreateOptions, UpdateOptions, PatchOptions. */
 export function writeOptionsOf(query: URLSearchParams, options: string): WriteOptions {
+  if (query.size === 0) return NOTHING_ASKED;
   const fieldValidation = query.get('fieldValidation') || 'Warn';
   const errors = [...dryRunErrors(query.getAll('dryRun')), ...managerErrors(query.get('fieldManager') ?? '')];
   if (!isFieldValidation(fieldValidation))
@@ -20,6 +21,8 @@ export function writeOptionsOf(query: URLSearchParams, options: string): WriteOp
   if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: options }, '', errors);
   return { dryRun: isDryRun(query.getAll('dryRun')), fieldValidation: fieldValidation as FieldValidation };
 }
+
+const NOTHING_ASKED: WriteOptions = Object.freeze({ dryRun: false, fieldValidation: 'Warn' });
 
 const isFieldValidation = (text: string): text is FieldValidation =>
   text === 'Ignore' || text === 'Warn' || text === 'Strict';

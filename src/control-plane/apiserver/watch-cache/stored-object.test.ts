@@ -91,6 +91,21 @@ for (const [what, text] of Object.entries({
   });
 }
 
+const states = [
+  {},
+  { spec: { ports: [{ port: 80 }, { port: 443 }], name: 'a' } },
+  { spec: { ports: [{ port: 80 }, { port: 443, name: 'https' }], name: 'another' } },
+  { spec: { ports: [{ port: 80 }], paused: true } },
+  { spec: { ports: { port: 80 } } },
+  { spec: { ports: null }, status: {} },
+  { spec: 'x', status: { conditions: [] } },
+].map((extra) => deepFreeze(object(extra)));
+test.each(states)('a change is as large as what it makes is: $spec', (known) => {
+  const limit = 1e6;
+  for (const next of states)
+    expect(deferredValue(next, limit, deferredValue(known, limit))?.size).toBe(deferredValue(next, limit)?.size);
+});
+
 test('keys are laid out as upstream lays them out', () => {
   expect(
     storageKey({ storagePrefix: 'services/specs', scope: 'Namespaced' }, { namespace: 'default', name: 'web' }),

@@ -47,9 +47,12 @@ export function encode(object: KubeObject): Uint8Array {
   return bytes;
 }
 
-/** Of a frozen object, whose resourceVersion does not count; undefined when it may take more bytes than `limit`. */
-export function deferredValue(object: KubeObject, limit: number): DeferredValue | undefined {
-  const size = sizeOf(object);
+/**
+ * Of a frozen object, whose resourceVersion does not count; undefined when it may take more bytes than `limit`. `known`: what it
+ * was made from, whose parts need not be measured again.
+ */
+export function deferredValue(object: KubeObject, limit: number, known?: DeferredValue): DeferredValue | undefined {
+  const size = known ? known.size + growthOf(object, known.object) : sizeOf(object);
   return size * MAX_BYTES_OF_CHAR > limit ? undefined : new DeferredValue(object, { size, encode: encodeObject });
 }
 
@@ -65,9 +68,33 @@ function sizeOf(value: unknown): number {
   if (typeof value !== 'object' || value === null) return MAX_NUMBER;
   let size = PUNCTUATION;
   if (Array.isArray(value)) for (let at = 0; at < value.length; at++) size += sizeOf(value[at]);
-  else for (const name in value) size += name.length + PUNCTUATION + sizeOf((value as Record<string, unknown>)[name]);
+  else for (const name in value) size += sizeOfField(name, (value as Record<string, unknown>)[name]);
   return size;
 }
+
+const sizeOfField = (name: string, value: unknown): number => name.length + PUNCTUATION + sizeOf(value);
+
+/** How much `sizeOf` of the one is above that of the other; parts that both have are passed over. */
+function growthOf(value: unknown, known: unknown): number {
+  if (value === known) return 0;
+  if (typeof value !== 'object' || typeof known !== 'object' || !value || !known) return sizeOf(value) - sizeOf(known);
+  if (!Array.isArray(value) && !Array.isArray(known)) return growthOfFields(value as Fields, known as Fields);
+  if (!Array.isArray(value) || !Array.isArray(known) || value.length !== known.length)
+    return sizeOf(value) - sizeOf(known);
+  let growth = 0;
+  for (let at = 0; at < value.length; at++) growth += growthOf(value[at], known[at]);
+  return growth;
+}
+
+function growthOfFields(value: Fields, known: Fields): number {
+  let growth = 0;
+  for (const name in value)
+    growth += Object.hasOwn(known, name) ? growthOf(value[name], known[name]) : sizeOfField(name, value[name]);
+  for (const name in known) if (!Object.hasOwn(value, name)) growth -= sizeOfField(name, known[name]);
+  return growth;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
 
 function withoutRevision(metadata: KubeObject['metadata']): object {
   if (!('resourceVersion' in metadata)) return metadata;
