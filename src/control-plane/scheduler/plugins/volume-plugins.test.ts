@@ -71,7 +71,7 @@ describe('a claim that one pod alone may have', () => {
     await cluster.settles();
     expect(placeOf(cluster, 'first')).toBe('node1');
     expect(whyNot(cluster, 'second')).toBe(
-      '0/1 nodes are available: 1 node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode.',
+      '0/1 nodes are available: 1 node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by another pod.',
     );
     await cluster.delete(Pod, 'default/first', { gracePeriodSeconds: 0 });
     await cluster.passes(1_000);

@@ -44,7 +44,9 @@ export const volumeRestrictions = definePlugin<State>({
     if (pods.some((other) => collide(pod, other))) return unschedulable('node(s) had no available disk');
     return uses === 0
       ? fits
-      : unschedulable('node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode');
+      : unschedulable(
+          'node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by another pod',
+        );
   },
 
   withPod: (state, other, _, pod) => counted(state, { pod, other, by: 1 }),
