@@ -158,7 +158,8 @@ function namingItems<T extends KubeObject>(kind: Kind<T>, list: KubeList<T>): Ku
 /** Put together by hand: each list and each watch asks for it, and a URLSearchParams costs more than all else that they send. */
 function queryOf(options: object): string {
   let query = '';
-  for (const [name, value] of Object.entries(options)) {
+  for (const name in options) {
+    const value = options[name as keyof typeof options] as unknown;
     if (value === undefined || name === 'namespace' || name === 'signal') continue;
     query += `${query ? '&' : '?'}${name}=${encodeURIComponent(String(value))}`;
   }

@@ -127,25 +127,26 @@ export class SharedInformers implements ReleasableInformers {
   #identities(kind: Kind): ObjectCache<KubeObject> {
     const id = idOf(kind, {});
     const running = this.#running.get(`${id}identities`) ?? this.#running.get(id);
-    return running?.cache ?? this.#start(`${id}identities`, kind, {}, identitiesOf(kind));
+    return (running ?? this.#start(`${id}identities`, kind, {}, identitiesOf(kind))).cache;
   }
 
   #held<T extends KubeObject>(kind: Kind<T>, scope: Scope): ObjectCache<T> {
-    const cache = this.#cacheOf(kind, scope);
-    const running = this.#running.get(idOf(kind, scope));
-    if (running) running.isHeld = true;
-    return cache;
+    const running = this.#following(kind, scope);
+    running.isHeld = true;
+    return running.cache as unknown as ObjectCache<T>;
   }
 
   #cacheOf<T extends KubeObject>(kind: Kind<T>, scope: Scope): ObjectCache<T> {
-    const id = idOf(kind, scope);
-    const running = this.#running.get(id);
-    // The id names group, version and plural: the cache under it holds this kind.
-    if (running) return running.cache as unknown as ObjectCache<T>;
-    return this.#start(id, kind, scope);
+    return this.#following(kind, scope).cache as unknown as ObjectCache<T>;
   }
 
-  #start<T extends KubeObject>(id: string, kind: Kind<T>, scope: Scope, keep?: (object: T) => T): ObjectCache<T> {
+  /** The id names group, version and plural: the cache under it holds this kind. */
+  #following<T extends KubeObject>(kind: Kind<T>, scope: Scope): Running {
+    const id = idOf(kind, scope);
+    return this.#running.get(id) ?? this.#start(id, kind, scope);
+  }
+
+  #start<T extends KubeObject>(id: string, kind: Kind<T>, scope: Scope, keep?: (object: T) => T): Running {
     const { client, clock, random, log = silentLog, signal } = this.#options;
     const cache = new ObjectCache<T>();
     const stop = new PlainSignal();
@@ -175,7 +176,7 @@ export class SharedInformers implements ReleasableInformers {
       signal: stop,
       paused,
     });
-    return cache;
+    return running;
   }
 }
 
@@ -225,17 +226,38 @@ class IndexedCache<T extends KubeObject> implements IndexedInformer<T> {
   }
 }
 
-const idOf = (kind: Kind, { namespace = '', labelSelector = '', fieldSelector = '' }: Scope): string => {
-  const scope = [namespace, labelSelector, fieldSelector].some(Boolean)
-    ? `${namespace}|${labelSelector}|${fieldSelector}`
-    : '';
-  return `${apiVersionOf(kind)}/${kind.plural}|${scope}`;
-};
+/** Asked by everybody who asks for an informer: put together once. */
+const ids = new WeakMap<Kind, string>();
+
+function idOf(kind: Kind, { namespace = '', labelSelector = '', fieldSelector = '' }: Scope): string {
+  let id = ids.get(kind);
+  if (id === undefined) {
+    id = `${apiVersionOf(kind)}/${kind.plural}|`;
+    ids.set(kind, id);
+  }
+  return namespace || labelSelector || fieldSelector ? `${id}${namespace}|${labelSelector}|${fieldSelector}` : id;
+}
 
 type Syncing = Pick<Informer<KubeObject>, 'hasSynced' | 'onProgress'>;
 
 /** Resolves when this one has listed once; rejects with the signal's reason. */
-export const hasSynced = (informer: Syncing, signal: Signal): Promise<void> => allSynced([informer], signal);
+export function hasSynced(informer: Syncing, signal: Signal): Promise<void> {
+  if (informer.hasSynced) return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const aborted = () => {
+      stop();
+      reject(signal.reason);
+    };
+    const stop = informer.onProgress(() => {
+      if (!informer.hasSynced) return;
+      stop();
+      signal.removeEventListener('abort', aborted);
+      resolve();
+    });
+    signal.addEventListener('abort', aborted, { once: true });
+  });
+}
 
 /** Listens to the signal once, however many they are. */
 function allSynced(informers: readonly Syncing[], signal: Signal): Promise<void> {

@@ -53,8 +53,9 @@ export class Rest {
         quiet = 0;
         continue;
       }
-      const isQuiet = this.#isNothingLeft() && (await view.isCurrent()) && revision === view.revision;
+      const isSame = revision === view.revision; // asked first: all others are asked of every component
       revision = view.revision;
+      const isQuiet = isSame && this.#isNothingLeft() && (await view.isCurrent()) && revision === view.revision;
       quiet = isQuiet ? quiet + 1 : 0;
     }
   }

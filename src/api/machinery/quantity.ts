@@ -7,9 +7,9 @@ type Format = 'DecimalSI' | 'BinarySI' | 'DecimalExponent';
 
 export interface Quantity {
   /** Billionths. */
-  nanos: bigint;
+  readonly nanos: bigint;
   /** The family of suffixes that it was written in and is shown in. */
-  format: Format;
+  readonly format: Format;
 }
 
 const NANOS = 1_000_000_000n;
@@ -20,8 +20,24 @@ const MAX_LENGTH = 256;
 const FORM = /^([+-]?)(\d*)(?:\.(\d*))?([numkMGTPE]|[KMGTPE]i|[eE](?:-\d+|\+?\d{1,3}))?$/;
 const MAX_INT64 = (1n << 63n) - 1n;
 
-/** undefined when the text is no quantity, or larger than 10^999. */
+const MAX_CACHED = 4096;
+/** Longer ones are not met again. */
+const LONGEST_CACHED = 32;
+const quantities = new Map<string, Quantity | undefined>();
+
+/** undefined when the text is no quantity, or larger than 10^999. Whoever writes a node asks for the same few again and again. */
 export function parseQuantity(text: string | number): Quantity | undefined {
+  const key = String(text);
+  const known = quantities.get(key);
+  if (known || quantities.has(key)) return known;
+  const parsed = parsedQuantity(key);
+  if (key.length > LONGEST_CACHED) return parsed;
+  if (quantities.size >= MAX_CACHED) quantities.clear();
+  quantities.set(key, parsed);
+  return parsed;
+}
+
+function parsedQuantity(text: string): Quantity | undefined {
   const written = readWritten(text);
   if (!written) return undefined;
   const { sign, whole, fraction, scale } = written;
@@ -169,7 +185,6 @@ export const maxQuantity = (a: string, b: string): string => (compareQuantities(
 
 const wholes = new Map<string, number>();
 const millis = new Map<string, number>();
-const MAX_CACHED = 4096;
 
 /**
  * Upstream reckons with 64 bits here, where more is of no use: no resource has so much. Without a bound it would be infinite, and

@@ -63,7 +63,24 @@ const VERB_OF_METHOD: Readonly<Record<string, RequestVerb>> = {
 
 /** Throws BadRequest when a segment is not well encoded. `url` is a path with its query. */
 export const requestInfoOf = (method: string, url: string): RequestInfo =>
-  plainRequestOf(method, url) ?? parsedRequest(method, url);
+  url.endsWith(BEGINNING) && method === 'GET' && url.length <= LONGEST_PLAIN
+    ? beginningOf(url)
+    : (plainRequestOf(method, url) ?? parsedRequest(method, url));
+
+/** The words in which an informer of the process begins to follow a whole kind (`client/reflector.ts`). */
+const BEGINNING = '?sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&watch=true';
+const MAX_BEGINNINGS = 1_000;
+const beginnings = new Map<string, RequestInfo>();
+
+/** One for each kind and namespace. */
+function beginningOf(url: string): RequestInfo {
+  const known = beginnings.get(url);
+  if (known) return known;
+  const info = Object.freeze(parsedRequest('GET', url));
+  if (beginnings.size >= MAX_BEGINNINGS) beginnings.clear();
+  beginnings.set(url, info);
+  return info;
+}
 
 /**
  * Of a request that reads one object and says no more than its path: the same value for all with the same group, version, resource
