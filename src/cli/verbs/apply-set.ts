@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import { StatusError } from '#api/machinery/status.ts';
 import { messageOf } from './error-text.ts';
+import { isNotFound } from './fetched-target.ts';
 import type { ManifestObject } from './manifests.ts';
 import { compactJson } from './output/json.ts';
 import { deletePruned } from './prune.ts';
@@ -16,7 +17,7 @@ import {
   type ServedResource,
   type ServedResources,
 } from './served-resources.ts';
-import { isNotFound, type Target } from './targets.ts';
+import type { Target } from './targets.ts';
 import type { VerbCall } from './verb.ts';
 import { VerbError } from './verb-error.ts';
 import { type DryRun, writeQuery } from './writing.ts';

@@ -5,7 +5,9 @@ import { hasReason } from '#api/machinery/status.ts';
 import { mergePatchBetween, threeWayMerge, withoutNulls } from '#api/machinery/three-way-merge.ts';
 import { ApplySet } from './apply-set.ts';
 import { propagationPolicyOf, warnOfBooleanCascade } from './cascade.ts';
+import { editLastAppliedVerb } from './edit-last-applied.ts';
 import { whileDoing } from './error-text.ts';
+import { isNotFound } from './fetched-target.ts';
 import { annotated, LAST_APPLIED, lastAppliedOf } from './last-applied.ts';
 import { fileFlags, type ManifestObject } from './manifests.ts';
 import { compactJson } from './output/json.ts';
@@ -14,11 +16,10 @@ import { refuseConflicts } from './overwrite-conflicts.ts';
 import { PRUNE_FLAGS, prune, prunedTypes, refuseBadPruning } from './prune.ts';
 import { groupResourceOf, pathOf, type ServedResource } from './served-resources.ts';
 import { applyOnServer } from './server-side-apply.ts';
-import { isNotFound, SELECTOR_FLAGS, type Target, type Targets, targetsOf } from './targets.ts';
+import { setLastAppliedVerb } from './set-last-applied.ts';
+import { SELECTOR_FLAGS, type Target, type Targets, targetsOf } from './targets.ts';
 import type { Verb, VerbCall } from './verb.ts';
 import { throwIfAny, unexpected, VerbError } from './verb-error.ts';
-import { editLastAppliedVerb } from './edit-last-applied.ts';
-import { setLastAppliedVerb } from './set-last-applied.ts';
 import { viewLastAppliedVerb } from './view-last-applied.ts';
 import {
   DRY_RUN_FLAG,

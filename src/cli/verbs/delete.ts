@@ -1,6 +1,7 @@
 /** `kedge delete`: by name, by selection or as files say; returns when the objects are gone. */
 import { propagationPolicyOf, warnOfBooleanCascade } from './cascade.ts';
 import { whileDoing } from './error-text.ts';
+import { isNotFound } from './fetched-target.ts';
 import { TimedOut, whenGone } from './following.ts';
 import { fileFlags } from './manifests.ts';
 import { rawPathOf } from './raw-path.ts';
@@ -9,7 +10,6 @@ import {
   ALL_FLAG,
   ALL_NAMESPACES_FLAG,
   FIELD_SELECTOR_FLAG,
-  isNotFound,
   SELECTOR_FLAGS,
   type Target,
   targetsOf,

@@ -5,9 +5,10 @@ import type { DescribeContext } from './describe/describer.ts';
 import { describers } from './describe/describers.ts';
 import { eventsOf } from './describe/events.ts';
 import { Report } from './describe/report.ts';
+import { isNotFound } from './fetched-target.ts';
 import { fileFlags } from './manifests.ts';
 import { pathOf } from './served-resources.ts';
-import { ALL_NAMESPACES_FLAG, isNotFound, SELECTOR_FLAGS, type Target, type Targets, targetsOf } from './targets.ts';
+import { ALL_NAMESPACES_FLAG, SELECTOR_FLAGS, type Target, type Targets, targetsOf } from './targets.ts';
 import type { Verb, VerbCall } from './verb.ts';
 import { throwIfAny, VerbError } from './verb-error.ts';
 

@@ -3,14 +3,15 @@ import { parseYaml } from '#api/machinery/codec-yaml.ts';
 import { isEqual } from '#api/machinery/equal.ts';
 import { formatYaml } from '#api/machinery/yaml-output.ts';
 import { contentOf, inEditor } from './edit.ts';
+import { messageOf } from './error-text.ts';
 import { LAST_APPLIED, lastAppliedOf } from './last-applied.ts';
 import { fileFlags, flattened, type ManifestObject } from './manifests.ts';
 import { compactJson } from './output/json.ts';
 import { OUTPUT_FLAGS, objectPrinter, resultPrinter } from './output/output-flags.ts';
 import { pathOf } from './served-resources.ts';
-import { targetOf, targetsOf } from './targets.ts';
+import { targetsOf } from './targets.ts';
+import { targetOf } from './targets-in-files.ts';
 import type { Verb, VerbCall } from './verb.ts';
-import { messageOf } from './error-text.ts';
 import { throwIfAny, VerbError } from './verb-error.ts';
 import { fieldManagerFlag, VALIDATE_FLAG, writeQuery } from './writing.ts';
 

@@ -1,11 +1,12 @@
 /** `kedge get -w`: what is there, and every change as it comes, until the user has seen enough. */
 
 import type { Table } from '#api/machinery/table.ts';
+import { pagesOf } from './list-pages.ts';
 import { fieldSelectorOfName } from './name-selector.ts';
 import { GET_FORMATS, itemsOf, objectPrinter } from './output/output-flags.ts';
 import type { TablePrinter } from './output/table.ts';
 import { apiVersionOf, pathOf } from './served-resources.ts';
-import { pagesOf, type Target, targetsOf } from './targets.ts';
+import { type Target, targetsOf } from './targets.ts';
 import type { VerbCall } from './verb.ts';
 import { throwIfAny, VerbError } from './verb-error.ts';
 

@@ -2,12 +2,13 @@
 import { propagationPolicyOf, warnOfBooleanCascade } from './cascade.ts';
 import { deleteOne } from './delete.ts';
 import { whileDoing } from './error-text.ts';
+import { isNotFound } from './fetched-target.ts';
 import { TimedOut, whenGone } from './following.ts';
 import { annotated } from './last-applied.ts';
 import { fileFlags, type ManifestObject } from './manifests.ts';
 import { OUTPUT_FLAGS, resultPrinter } from './output/output-flags.ts';
 import { pathOf } from './served-resources.ts';
-import { isNotFound, type Targets, targetsOf } from './targets.ts';
+import { type Targets, targetsOf } from './targets.ts';
 import type { Verb, VerbCall } from './verb.ts';
 import { throwIfAny, unexpected, VerbError } from './verb-error.ts';
 import {

@@ -1,6 +1,8 @@
 /** `kedge wait`: returns when a condition, a value or the end of objects has come. */
 import type { KubeObject } from '#api/machinery/object.ts';
+import { notFound } from '#api/machinery/status.ts';
 import { sleep } from '#base/clock.ts';
+import { isNotFound } from './fetched-target.ts';
 import { follow, TimedOut } from './following.ts';
 import { fileFlags } from './manifests.ts';
 import { JsonPathTemplate, relaxedPath } from './output/json-path-template.ts';
@@ -10,14 +12,12 @@ import {
   ALL_FLAG,
   ALL_NAMESPACES_FLAG,
   FIELD_SELECTOR_FLAG,
-  isNotFound,
   SELECTOR_FLAGS,
   type Target,
   targetsOf,
 } from './targets.ts';
 import type { Verb, VerbCall } from './verb.ts';
 import { throwIfAny, VerbError } from './verb-error.ts';
-import { notFound } from '#api/machinery/status.ts';
 
 type Condition = { type: 'delete' } | { type: 'create' } | { type: 'holds'; holds(object: KubeObject): boolean };
 

@@ -1,15 +1,16 @@
 /** What all forms of `create` share: one object is sent, and told. */
 import { whileDoing } from '../error-text.ts';
+import type { FlagSpec } from '../flags.ts';
 import { annotated } from '../last-applied.ts';
 import type { ManifestObject } from '../manifests.ts';
 import { OUTPUT_FLAGS, resultPrinter } from '../output/output-flags.ts';
 import { structPrinter } from '../output/struct-order.ts';
 import { pathOf } from '../served-resources.ts';
-import { SELECTOR_FLAGS, type Target, targetOf, targetsOf } from '../targets.ts';
+import { SELECTOR_FLAGS, type Target, targetsOf } from '../targets.ts';
+import { targetOf } from '../targets-in-files.ts';
 import type { VerbCall } from '../verb.ts';
 import { throwIfAny, unexpected, VerbError } from '../verb-error.ts';
 import { DRY_RUN_FLAG, dryRunNote, dryRunOf, fieldManagerFlag, VALIDATE_FLAG, writeQuery } from '../writing.ts';
-import type { FlagSpec } from '../flags.ts';
 
 const COMMON: readonly FlagSpec[] = [
   ...OUTPUT_FLAGS,

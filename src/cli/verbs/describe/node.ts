@@ -4,7 +4,7 @@ import { podLimits, podRequests } from '#api/core/v1/pod-resources.ts';
 import type { Lease, Node, Pod } from '#api/generated/schema.ts';
 import { humanSince } from '#api/machinery/duration.ts';
 import { addQuantities, quantityMilliValue, quantityValue } from '#api/machinery/quantity.ts';
-import { isNotFound } from '../targets.ts';
+import { isNotFound } from '../fetched-target.ts';
 import { type DescribeContext, type Describer, fetched, listed } from './describer.ts';
 import { printEvents } from './events.ts';
 import { formatTime, orNone, type Report, sortedEntries } from './report.ts';

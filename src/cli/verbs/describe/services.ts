@@ -11,7 +11,7 @@ import type {
   ServicePort,
 } from '#api/generated/schema.ts';
 import { formatLabels } from '#api/machinery/label-selector.ts';
-import { isNotFound } from '../targets.ts';
+import { isNotFound } from '../fetched-target.ts';
 import { type DescribeContext, type Describer, fetched, listed } from './describer.ts';
 import { describeEvents } from './events.ts';
 import { orNone, orUnset, type Report } from './report.ts';
