@@ -13,7 +13,7 @@ import {
   seconds,
   simulatedNodeCount,
 } from './option-values.ts';
-import type { UpOptions } from './run-up.ts';
+import type { UpOptions } from './up-session.ts';
 
 export const upCommand = (context: CliContext): Command =>
   withApiServerOptions(withSelection(new Command('up')))
