@@ -331,3 +331,51 @@ test.each([
     expect(steps() - before).toBe(expected);
   },
 );
+
+describe('the annotation that asks for an earlier revision', () => {
+  const ask = async (cluster: TestCluster, revision: string) => {
+    const annotations = { 'deprecated.deployment.rollback.to': revision };
+    await cluster.patch(Deployment, 'default/web', { metadata: { annotations } });
+    await cluster.settles();
+    expect(web(cluster).metadata.annotations).not.toHaveProperty(['deprecated.deployment.rollback.to']);
+  };
+  const image = (cluster: TestCluster) => web(cluster).spec.template.spec.containers[0]?.image;
+  const rollbacks = (cluster: TestCluster) =>
+    said(cluster, 'Deployment').filter((text) => text.startsWith('DeploymentRollback'));
+
+  test('brings back its template and annotations, and is taken away', async () => {
+    await using cluster = await start();
+    await created(cluster);
+    const cause = (text: string) =>
+      cluster.patch(Deployment, 'default/web', { metadata: { annotations: { 'kubernetes.io/change-cause': text } } });
+    await cause('first');
+    await cluster.settles();
+    const first = image(cluster);
+    await setImage(cluster, 'example/main:2');
+    await cause('second');
+    await cluster.settles();
+    await ask(cluster, '0');
+    expect([image(cluster), web(cluster).metadata.annotations?.['kubernetes.io/change-cause']]).toEqual([
+      first,
+      'first',
+    ]);
+    expect(web(cluster).metadata.annotations?.[REVISION]).toBe('3');
+    await ask(cluster, '2');
+    expect(image(cluster)).toBe('example/main:2');
+    expect(rollbacks(cluster)).toEqual([
+      'DeploymentRollback: Rolled back deployment "web" to revision 1',
+      'DeploymentRollback: Rolled back deployment "web" to revision 2',
+    ]);
+  });
+
+  test('is given up where there is none, or it is the same', async () => {
+    await using cluster = await start();
+    await created(cluster);
+    for (const revision of ['0', '7', '1']) await ask(cluster, revision);
+    expect(rollbacks(cluster)).toEqual([
+      'DeploymentRollbackRevisionNotFound: Unable to find last revision.',
+      'DeploymentRollbackRevisionNotFound: Unable to find the revision to rollback to.',
+      'DeploymentRollbackTemplateUnchanged: The rollback revision contains the same template as current deployment "web"',
+    ]);
+  });
+});

@@ -19,6 +19,8 @@ const NOT_COPIED = new Set([
   DESIRED_REPLICAS,
   MAX_REPLICAS,
 ]);
+/** From the Deployment to its ReplicaSets. */
+export const isCopied = (annotation: string): boolean => !NOT_COPIED.has(annotation);
 const MOST_HISTORY_CHARACTERS = 2000;
 
 /** Oldest first; those of the same second by name. */
@@ -87,7 +89,7 @@ export function annotationsOf(
   rs: Pick<ReplicaSet, never> & { metadata: { annotations?: Record<string, string> } },
   { revision, sizes }: { revision: number; sizes?: Sizes },
 ): Record<string, string> {
-  const copied = Object.entries(deployment.metadata.annotations ?? {}).filter(([name]) => !NOT_COPIED.has(name));
+  const copied = Object.entries(deployment.metadata.annotations ?? {}).filter(([name]) => isCopied(name));
   const annotations: Record<string, string> = { ...rs.metadata.annotations, ...Object.fromEntries(copied) };
   const before = annotations[REVISION];
   if ((wholeOf(before) ?? 0) < revision) {

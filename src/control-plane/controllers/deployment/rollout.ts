@@ -20,6 +20,7 @@ import {
   sizeAnnotations,
   tooOld,
 } from './replica-sets.ts';
+import { rollbackOf } from './rollback.ts';
 import type { Resize } from './sizes.ts';
 import {
   activeOrLatest,
@@ -45,7 +46,7 @@ import {
 
 export const deploymentWrites = {
   create: [ReplicaSet],
-  update: [ReplicaSet],
+  update: [Deployment, ReplicaSet],
   patch: [ReplicaSet],
   delete: [ReplicaSet],
   status: [Deployment],
@@ -70,13 +71,25 @@ export class Rollout {
   async step(pods: () => readonly Pod[]): Promise<number | undefined> {
     if (this.#deployment.metadata.deletionTimestamp) return this.#noteCounts();
     await this.#notePause();
-    if (this.#deployment.spec.paused || this.#isBeingScaled()) return this.#resize();
+    if (this.#deployment.spec.paused) return this.#resize();
+    if (rollbackOf(this.#deployment, [])) return this.#rollBack();
+    if (this.#isBeingScaled()) return this.#resize();
     return isRolling(this.#deployment) ? this.#roll() : this.#recreate(pods);
   }
 
   get #all(): readonly ReplicaSet[] {
     const { newRs, old } = this.#sets;
     return newRs ? [...old, newRs] : old;
+  }
+
+  /** What it leads to is the next step's. */
+  async #rollBack(): Promise<undefined> {
+    await this.#newReplicaSet();
+    const { api, events } = this.#context;
+    const { deployment, type, reason, message } = rollbackOf(this.#deployment, this.#all)!;
+    await api.update(Deployment, deployment);
+    if (type === 'Normal') events.normal(deployment, reason, message);
+    else events.warning(deployment, reason, message);
   }
 
   async #roll(): Promise<number | undefined> {
