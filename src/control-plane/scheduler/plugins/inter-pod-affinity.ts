@@ -15,16 +15,12 @@ import {
 } from '../define-plugin.ts';
 import type { Domains } from '../domains.ts';
 import type { NodeInfo } from '../node-info.ts';
+import { countsOf } from './affinity-counts.ts';
+import { couldMiss, couldOffer, couldWelcome } from './affinity-hints.ts';
+import { ownWishes, type Wish, wishesAbout } from './affinity-wishes.ts';
 import { OwnedTerms } from './owned-terms.ts';
-import {
-  type AffinityTerms,
-  affinityTermsOf,
-  couldMatch,
-  matchesTerm,
-  type Term,
-  withNamesOnly,
-} from './pod-affinity-terms.ts';
-import { TopologyCounts } from './topology-counts.ts';
+import { type AffinityTerms, affinityTermsOf, matchesTerm, type Term } from './pod-affinity-terms.ts';
+import type { TopologyCounts } from './topology-counts.ts';
 
 /** How much a required term of a pod that is there counts towards the score. Source: hardPodAffinityWeight. */
 const REQUIRED_WEIGHT = 1;
@@ -32,6 +28,9 @@ const REQUIRED_WEIGHT = 1;
 const NOT_BESIDE_WANTED = unresolvable("node(s) didn't match pod affinity rules");
 const BESIDE_UNWANTED = unschedulable("node(s) didn't match pod anti-affinity rules");
 const GUARDED = unschedulable("node(s) didn't satisfy existing pods anti-affinity rules");
+
+type Labels = Readonly<Record<string, string>>;
+const NO_LABELS: Labels = {};
 
 /** Pods by domain, and what would be different there if others came or went. */
 interface Counted {
@@ -43,12 +42,6 @@ interface Counted {
   changes: readonly { domain: string; by: number }[];
 }
 
-interface Weighted {
-  topologyKey: string;
-  weight: number;
-  at(domain: string): number;
-}
-
 interface State {
   terms: AffinityTerms;
   /** Pods that every required term of this pod matches, by the topology of each; and that each of its anti terms matches. */
@@ -57,7 +50,7 @@ interface State {
   /** Pods that want to be without this one. */
   guarded: readonly Counted[];
   isOneOfWanted: boolean;
-  scores: readonly Weighted[];
+  scores: readonly Wish[];
   cluster: ClusterView;
 }
 
@@ -163,55 +156,6 @@ export const interPodAffinityWith = ({
 
 export const interPodAffinity = interPodAffinityWith();
 
-type Labels = Readonly<Record<string, string>>;
-const NO_LABELS: Labels = {};
-
-/** A node that is new, or stands elsewhere, as the pod's own wishes see it; for a pod without any, it may be free of others' wishes. */
-function couldOffer(pod: Pod, { metadata: now }: Node, before: Node | undefined): boolean {
-  const { required, requiredAnti } = affinityTermsOf(pod);
-  if (required.length + requiredAnti.length === 0) return true;
-  const [is, was] = [now.labels ?? NO_LABELS, before?.metadata.labels ?? NO_LABELS];
-  const moved = ({ topologyKey }: Term) => is[topologyKey] !== was[topologyKey];
-  if (required.some((term) => moved(term) && is[term.topologyKey] !== undefined)) return true;
-  return requiredAnti.some((term) => !before || (moved(term) && was[term.topologyKey] !== undefined));
-}
-
-/** A pod that is there now, or has other labels: one to be beside, or no longer one to be away from. */
-function couldWelcome(pod: Pod, now: Pod, before: Pod | undefined): boolean {
-  if (now.metadata.uid === pod.metadata.uid) return true;
-  if (isWantedBy(pod, now) && !(before && isWantedBy(pod, before))) return true;
-  return before !== undefined && isUnwantedBy(pod, before) && !isUnwantedBy(pod, now);
-}
-
-/** Where a pod went that was in the way, wanted to be without this one, or was the last that it had to be beside. */
-const couldMiss = (pod: Pod, gone: Pod): boolean =>
-  isUnwantedBy(pod, gone) ||
-  affinityTermsOf(gone).requiredAnti.some((term) => couldMatch(term, pod)) ||
-  isWantedBy(pod, gone);
-
-function isWantedBy(pod: Pod, other: Pod): boolean {
-  const { required } = affinityTermsOf(pod);
-  return required.length > 0 && required.every((term) => couldMatch(term, other));
-}
-
-/** One that any term is about: upstream wants all of them, and has pods wait for its flush that could go. */
-const isUnwantedBy = (pod: Pod, other: Pod): boolean =>
-  affinityTermsOf(pod).requiredAnti.some((term) => couldMatch(term, other));
-
-/** One count for all pods with these terms: of the pods that all of them match, within the topology of one of them. */
-function countsOf(terms: readonly Term[], topologyKey: string, cluster: ClusterView): TopologyCounts {
-  const named = terms.map((term) => withNamesOnly(term, cluster));
-  const key = `InterPodAffinity ${topologyKey} ${named.map(({ key }) => key).join(' ')}`;
-  return cluster.tally(
-    key,
-    () =>
-      new TopologyCounts({
-        domainOf: ({ node }) => node.metadata.labels?.[topologyKey],
-        matches: (other) => named.every((term) => matchesTerm(term, other, cluster)),
-      }),
-  );
-}
-
 const wantedBy = (required: readonly Term[], cluster: ClusterView): Counted[] =>
   required.map((term) => countedBy(term, countsOf(required, term.topologyKey, cluster), cluster));
 
@@ -291,41 +235,3 @@ function changedBy(state: State, { other, node, pod, by }: PodMoved): State {
 }
 
 const NOWHERE: ReadonlyMap<string, number> = new Map();
-
-/** Those that somebody meets. */
-function ownWishes({ preferred, preferredAnti }: AffinityTerms, cluster: ClusterView): Weighted[] {
-  const wishes: Weighted[] = [];
-  const add = (term: Term, sign: number) => {
-    const counts = countsOf([term], term.topologyKey, cluster);
-    const at = (domain: string) => counts.at(domain);
-    if (counts.total > 0) wishes.push({ topologyKey: term.topologyKey, weight: sign * term.weight, at });
-  };
-  for (const term of preferred) add(term, 1);
-  for (const term of preferredAnti) add(term, -1);
-  return wishes;
-}
-
-/** What pods that are there wish of this one. */
-function wishesAbout(pod: Pod, cluster: ClusterView, hardWeight: number): Weighted[] {
-  const wishes = cluster.tally(`InterPodAffinity wishes ${hardWeight}`, () => new OwnedTerms(wishesOf(hardWeight)));
-  return wishes.about(pod, cluster).map(({ term: { topologyKey, weight }, domains }) => ({
-    topologyKey,
-    weight,
-    at: (domain) => domains.get(domain) ?? 0,
-  }));
-}
-
-const NO_WISHES: readonly Term[] = [];
-
-/** With their weights for the score: those against it are below 0. */
-const wishesOf =
-  (hardWeight: number) =>
-  (pod: Pod): readonly Term[] => {
-    const { required, preferred, preferredAnti } = affinityTermsOf(pod);
-    if (required.length + preferred.length + preferredAnti.length === 0) return NO_WISHES;
-    return [
-      ...(hardWeight > 0 ? required.map((term) => ({ ...term, weight: hardWeight })) : []),
-      ...preferred,
-      ...preferredAnti.map((term) => ({ ...term, weight: -term.weight })),
-    ];
-  };
