@@ -1,13 +1,13 @@
-/** A connection to the runtime's streaming server, upgraded to SPDY/3.1. Source: node-local URLs that the CRI hands out. */
-import { type IncomingHttpHeaders, request } from 'node:http';
+/** A connection to the runtime's streaming server, upgraded. Source: node-local URLs that the CRI hands out. */
+import { type IncomingMessage, request } from 'node:http';
 import type { Socket } from 'node:net';
 import { HttpError } from './http-error.ts';
 
 export interface Upgraded {
+  response: IncomingMessage;
   socket: Socket;
   /** What the server sent behind its answer. */
   head: Buffer;
-  headers: IncomingHttpHeaders;
 }
 
 const MAX_ERROR_BYTES = 4096;
@@ -18,11 +18,19 @@ export function upgradeToSpdy(
   { protocols, method = 'POST' }: { protocols: readonly string[]; method?: string },
 ): Promise<Upgraded> {
   const headers = { Connection: 'Upgrade', Upgrade: 'SPDY/3.1', 'X-Stream-Protocol-Version': [...protocols] };
+  return upgrade(url, { method, headers });
+}
+
+/** @throws HttpError with the runtime's own words when it does not upgrade */
+export function upgrade(
+  url: string,
+  { method, headers }: { method: string; headers: Record<string, string | string[]> },
+): Promise<Upgraded> {
   return new Promise((resolve, reject) => {
     const outgoing = request(url, { method, headers, agent: false });
     outgoing.once('upgrade', (response, socket, head) => {
       hearOut(socket);
-      resolve({ socket, head, headers: response.headers });
+      resolve({ response, socket, head });
     });
     outgoing.once('response', (response) => {
       let text = '';
