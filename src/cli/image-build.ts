@@ -13,12 +13,12 @@ import type { TarEntry } from '#node/images/tar-entry.ts';
 import { findRunning, type Selection } from './cluster-selection.ts';
 import { type CliContext, UserError } from './context.ts';
 import { withImageCache } from './image-cache.ts';
+import type { DockerfileOptions } from './image-dockerfile.ts';
 import { pushedIfOurs } from './image-push.ts';
 import { type Archive, uploadImage } from './image-upload.ts';
 import { localApi } from './local-api.ts';
 
-export interface BuildOptions extends Selection {
-  tag: string;
+export interface BuildOptions extends DockerfileOptions {
   debian: string[];
   withNode?: boolean;
   into: string;
@@ -28,13 +28,6 @@ export interface BuildOptions extends Selection {
   workdir?: string;
   user?: string;
   output?: string;
-  file?: string;
-  buildArg: string[];
-  secret: string[];
-  target?: string;
-  network?: string;
-  cache: boolean;
-  builder?: string;
 }
 
 export function buildImage(context: CliContext, folder: string | undefined, options: BuildOptions): Promise<void> {
