@@ -1,7 +1,6 @@
 /** What is particular about single exchanges: answers without a body, clients that go, calls of gRPC, what is counted and written down. */
-import { connect as connectHttp2, constants } from 'node:http2';
+import { constants } from 'node:http2';
 import { connect } from 'node:net';
-import { connect as connectTls } from 'node:tls';
 import { expect, test } from 'vitest';
 import { ManualClock } from '#base/manual-clock.ts';
 import { type AccessLine, AccessLog } from '#network/ingress/access-log.ts';
@@ -9,7 +8,7 @@ import { addCounts, metricsText, TrafficMetrics } from '#network/ingress/traffic
 import { grpcServer } from './grpc-server.ts';
 import { ingressLab } from './ingress-lab.ts';
 
-const { ask, backend, behind, change, clock, closing, ended, mirror, ports, route } = ingressLab();
+const { ask, backend, behind, change, clock, closing, ended, mirror, overHttp2, ports, route } = ingressLab();
 
 test('HEAD, 204 and 304 have no body, and the connection goes on', async () => {
   route();
@@ -38,21 +37,6 @@ test('HEAD, 204 and 304 have no body, and the connection goes on', async () => {
   expect(await say('GET /', /hello$/)).toMatch(/^HTTP\/1.1 200 /);
 });
 
-const session = () => {
-  const found = connectHttp2('https://www.example.com', {
-    createConnection: () =>
-      connectTls({
-        host: '127.0.0.1',
-        port: ports.https,
-        servername: 'www.example.com',
-        ALPNProtocols: ['h2'],
-        rejectUnauthorized: false,
-      }),
-  });
-  closing({ close: () => found.destroy() });
-  return found;
-};
-
 test.each([constants.NGHTTP2_CANCEL, constants.NGHTTP2_PROTOCOL_ERROR])(
   'one stream of HTTP/2 that is broken off ends its question, and no other (code %d)',
   async (code) => {
@@ -67,7 +51,7 @@ test.each([constants.NGHTTP2_CANCEL, constants.NGHTTP2_PROTOCOL_ERROR])(
         else response.end('whole');
       }),
     );
-    const client = session();
+    const client = overHttp2();
     const slow = client.request({ ':path': '/slow' });
     slow.on('error', () => undefined);
     await new Promise((resolve) => slow.once('data', resolve));
@@ -149,7 +133,7 @@ test('calls of gRPC flow both ways and end with their trailers; an endpoint that
   const gone = await grpcServer('gone', closing);
   await new Promise((resolve) => gone.server.close(resolve));
   behind(gone, await grpcServer('web', closing));
-  const client = session();
+  const client = overHttp2();
   for (let i = 0; i < 2; i++) {
     const call = client.request({ ':path': '/shop.Cart/Get', ':method': 'POST', 'content-type': 'application/grpc' });
     const trailers = new Promise<Record<string, unknown>>((resolve) => call.once('trailers', resolve));
@@ -171,7 +155,7 @@ test('a client that calls is given the cookie by which it comes back, too', asyn
   const stays = { affinity: 'cookie', 'session-cookie-name': 'stay' };
   route({ 'backend-protocol': 'GRPC', 'ssl-redirect': 'false', ...stays }, ['/'], true);
   behind(await grpcServer('web', closing));
-  const call = session().request({ ':path': '/shop.Cart/Get', ':method': 'POST' });
+  const call = overHttp2().request({ ':path': '/shop.Cart/Get', ':method': 'POST' });
   call.end();
   const headers = await new Promise<Record<string, unknown>>((resolve) => call.once('response', resolve));
   expect(headers['set-cookie']).toEqual([expect.stringMatching(/^stay=[0-9a-f]{32};/)]);
@@ -181,7 +165,7 @@ test('a client that calls is given the cookie by which it comes back, too', asyn
 test('a call that its client breaks off ends alone', async () => {
   route({ 'backend-protocol': 'GRPC', 'ssl-redirect': 'false' }, ['/'], true);
   behind(await grpcServer('web', closing));
-  const client = session();
+  const client = overHttp2();
   for (const code of [constants.NGHTTP2_CANCEL, constants.NGHTTP2_PROTOCOL_ERROR]) {
     const call = client.request({ ':path': '/shop.Cart/Get', ':method': 'POST' });
     call.on('error', () => undefined);

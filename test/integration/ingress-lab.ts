@@ -1,7 +1,9 @@
 /** The servers of the Ingress on loopback, with backends of the test's own; all ended after each test. */
 import { createServer, type IncomingMessage, request, type Server } from 'node:http';
+import { connect as connectHttp2 } from 'node:http2';
 import { request as requestTls } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { afterEach, beforeEach } from 'vitest';
 import type { Ingress } from '#api/generated/schema.ts';
 import { ManualClock } from '#base/manual-clock.ts';
@@ -119,6 +121,16 @@ export function ingressLab() {
     change: (change: TableChange) => ingress.change(change),
     drain: (ms: number) => ingress.drain(ms),
     connections: () => ingress.connections,
+
+    /** A client that asks over one connection. */
+    overHttp2() {
+      const tls = { host: '127.0.0.1', port: ports.https, servername: HOST, rejectUnauthorized: false };
+      const session = connectHttp2(`https://${HOST}:${ports.https}`, {
+        createConnection: () => connectTls({ ...tls, ALPNProtocols: ['h2'] }),
+      });
+      closing({ close: () => session.destroy() });
+      return session;
+    },
 
     /** Tells what it was asked. */
     mirror: (name: string) =>

@@ -1,10 +1,9 @@
 /** Certificates by name, and HTTP/2. */
-import { connect as connectHttp2 } from 'node:http2';
 import { connect as connectTls } from 'node:tls';
 import { expect, test } from 'vitest';
 import { asJson, ingressLab, shownAs } from './ingress-lab.ts';
 
-const { ask, behind, change, mirror, ports, route } = ingressLab();
+const { ask, behind, change, mirror, overHttp2, ports, route } = ingressLab();
 
 test('a host with a certificate shows it, sends everybody there, and takes a new one while it runs', async () => {
   const shown = (servername: string) =>
@@ -33,16 +32,7 @@ test('HTTP/2 clients are served, many requests on one connection', async () => {
   route({}, ['/'], true);
   behind(await mirror('web'));
   change({ certificates: [['shop/cert', shownAs('first')]] });
-  const session = connectHttp2(`https://www.example.com:${ports.https}`, {
-    createConnection: () =>
-      connectTls({
-        host: '127.0.0.1',
-        port: ports.https,
-        servername: 'www.example.com',
-        ALPNProtocols: ['h2'],
-        rejectUnauthorized: false,
-      }),
-  });
+  const session = overHttp2();
   const one = (i: number) =>
     new Promise<string>((resolve, reject) => {
       const stream = session.request({ ':path': `/${i}`, ':method': 'POST' });
