@@ -199,7 +199,7 @@ describe.each(['inside the process', 'over TLS'] as const)('%s', (way) => {
         causes: [
           {
             reason: 'DisruptionBudget',
-            message: 'The disruption budget b needs 1 healthy pods and has 2 currently',
+            message: 'The disruption budget b does not allow evicting pods currently',
           },
         ],
       },

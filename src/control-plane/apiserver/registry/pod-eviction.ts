@@ -4,13 +4,14 @@
  * eviction.go.
  */
 import { Pod } from '#api/core/v1/pod.ts';
-import type { Eviction, PodCondition, PodStatus } from '#api/generated/schema.ts';
+import type { Eviction, PodCondition, PodDisruptionBudgetStatus, PodStatus } from '#api/generated/schema.ts';
+import type { Kind } from '#api/machinery/kind.ts';
 import { isEverything, matchesLabels, selectorFrom } from '#api/machinery/label-selector.ts';
-import { badRequest, forbidden, hasReason, internalError, notFound, StatusError } from '#api/machinery/status.ts';
+import { badRequest, forbidden, hasReason, notFound, StatusError } from '#api/machinery/status.ts';
 import { PodDisruptionBudget } from '#api/policy/v1/pod-disruption-budget.ts';
 import { decodeBody } from '../decode-object.ts';
 import { admissionRequest, type Reply, type ResourceCall } from '../resource-call.ts';
-import { removeStored } from '../verbs/delete.ts';
+import { refuseUnmetPreconditions, removeStored } from '../verbs/delete.ts';
 import type { DeleteOptions } from '../verbs/delete-options.ts';
 import { timestampOf } from '../verbs/object-identity.ts';
 import { isDryRun, writeOptionsOf } from '../verbs/write-options.ts';
@@ -19,6 +20,8 @@ import type { At, Change } from './stored-objects.ts';
 
 const EVICTION = { group: 'policy', version: 'v1', kind: 'Eviction' };
 const CREATED = Object.freeze({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 });
+const DISRUPTION_ALLOWED = 'DisruptionAllowed';
+const MOST_TRIES = 20;
 /** So many unconfirmed evictions are allowed to stand in one budget. */
 const MAX_DISRUPTED_PODS = 2000;
 
@@ -35,17 +38,64 @@ export async function evict(call: ResourceCall, services: VerbServices): Promise
   await services.admission.validate(request);
 
   const at = { namespace: info.namespace, name: info.name };
-  const pod = await services.stored.get(Pod, at);
-  if (!pod) throw notFound(call.kind, info.name);
-  if (!isGone(pod)) {
-    const budget = await budgetOf(pod, services);
-    if (budget && !mayGoAnyway(pod, budget)) await charge(budget, pod, { services, dryRun });
-    if (!dryRun) await markDisrupted(at, services);
+  for (let tries = 1; ; tries++) {
+    const outcome = await attempt(call, { at, options, dryRun }, services);
+    if (outcome === 'gone') return { code: 201, object: CREATED };
+    if (tries >= MOST_TRIES) throw outcome.changed;
   }
-  const main = { ...call, info: { ...info, subresource: '' } };
-  await removeStored(main, { at, options: dryRun ? { ...options, dryRun: ['All'] } : options }, services);
-  return { code: 201, object: CREATED };
 }
+
+/** Once more when the pod has changed meanwhile, and may be one that a budget counts by now. */
+async function attempt(
+  call: ResourceCall,
+  { at, options, dryRun }: Going,
+  services: VerbServices,
+): Promise<'gone' | { changed: StatusError }> {
+  const pod = await services.stored.get(Pod, at);
+  if (!pod) throw notFound(call.kind, at.name);
+  const budget = isGone(pod) ? undefined : await budgetOf(pod, services);
+  const isFree = budget !== undefined && mayGoAnyway(pod, budget);
+  if (budget && !isFree) await charge(budget, pod, { services, dryRun });
+  const isGuarded = (isFree || mayBecomeReady(pod)) && !options.preconditions?.resourceVersion;
+  const guarded = isGuarded ? withPreconditions(options, pod) : options;
+  try {
+    await go(call, { at, dryRun, options: guarded }, services);
+  } catch (error) {
+    const isAnother = (options.preconditions?.uid ?? pod.metadata.uid) !== pod.metadata.uid;
+    if (!isGuarded || !hasReason(error, 'Conflict') || isAnother) throw error;
+    if (budget) throw stillProcessed(budget.metadata.name);
+    return { changed: error };
+  }
+  return 'gone';
+}
+
+/** No budget counts it yet. */
+const mayBecomeReady = ({ metadata, status }: Pod): boolean =>
+  status?.phase === 'Pending' && metadata.deletionTimestamp === undefined;
+
+interface Going {
+  at: At;
+  options: DeleteOptions;
+  dryRun: boolean;
+}
+
+/** It says first why it goes. What is asked for of the pod has to be so before that. */
+async function go(call: ResourceCall, { at, options, dryRun }: Going, services: VerbServices): Promise<void> {
+  const main = { ...call, info: { ...call.info, subresource: '' } };
+  if (dryRun) {
+    await removeStored(main, { at, options: { ...options, dryRun: ['All'] } }, services);
+    return;
+  }
+  const marked = await markDisrupted(call.kind, { at, options }, services);
+  const isAsked = options.preconditions?.resourceVersion !== undefined;
+  await removeStored(main, { at, options: isAsked ? withPreconditions(options, marked) : options }, services);
+}
+
+/** Only as it is here. */
+const withPreconditions = (options: DeleteOptions, { metadata: { resourceVersion } }: Pod): DeleteOptions => ({
+  ...options,
+  preconditions: { ...options.preconditions, ...(resourceVersion && { resourceVersion }) },
+});
 
 /** Its absence is no disruption any more. */
 const isGone = ({ metadata, status }: Pod): boolean =>
@@ -63,7 +113,8 @@ async function budgetOf(pod: Pod, services: VerbServices): Promise<PodDisruption
     return isEverything(selector) || matchesLabels(selector, labels);
   });
   if (matching.length > 1)
-    throw internalError(
+    throw new StatusError(
+      'InternalError',
       'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.',
     );
   return matching[0];
@@ -99,8 +150,7 @@ async function charge(
 
 function charged(budget: PodDisruptionBudget, pod: Pod, { clock }: VerbServices): Change<PodDisruptionBudget> {
   const { metadata, status } = budget;
-  if (!status || (status.observedGeneration ?? 0) < (metadata.generation ?? 0))
-    throw wouldViolate(`The disruption budget ${metadata.name} is still being processed by the server.`, 10);
+  if (!status || (status.observedGeneration ?? 0) < (metadata.generation ?? 0)) throw stillProcessed(metadata.name);
   if (status.disruptionsAllowed < 0)
     throw forbidden(
       { group: 'policy', plural: 'poddisruptionbudget' },
@@ -114,15 +164,41 @@ function charged(budget: PodDisruptionBudget, pod: Pod, { clock }: VerbServices)
       'DisruptedPods map too big - too many evictions not confirmed by PDB controller',
     );
   if (status.disruptionsAllowed === 0)
-    throw wouldViolate(
-      `The disruption budget ${metadata.name} needs ${status.desiredHealthy} healthy pods and has ${status.currentHealthy} currently`,
-      0,
-    );
-  const disruptedPods = { ...status.disruptedPods, [pod.metadata.name]: timestampOf(clock.now()) };
-  return {
-    put: { ...budget, status: { ...status, disruptionsAllowed: status.disruptionsAllowed - 1, disruptedPods } },
-  };
+    throw wouldViolate(`The disruption budget ${metadata.name} ${whyNone(status)}`, 0);
+  const now = timestampOf(clock.now());
+  const disruptedPods = { ...status.disruptedPods, [pod.metadata.name]: now };
+  const disruptionsAllowed = status.disruptionsAllowed - 1;
+  const charge = { ...status, disruptionsAllowed, disruptedPods };
+  return { put: { ...budget, status: disruptionsAllowed === 0 ? usedUp(charge, now) : charge } };
 }
+
+/** What its controller could not find out counts for nothing. */
+function whyNone({ conditions, desiredHealthy, currentHealthy }: PodDisruptionBudgetStatus): string {
+  const condition = conditions?.find(({ type }) => type === DISRUPTION_ALLOWED);
+  const said = condition?.status === 'False' ? condition.message : '';
+  if (said && condition?.reason === 'SyncFailed')
+    return `does not allow evicting pods currently because it failed sync: ${said}`;
+  if (currentHealthy <= desiredHealthy)
+    return `needs ${desiredHealthy} healthy pods and has ${currentHealthy} currently`;
+  return said
+    ? `does not allow evicting pods currently (${condition?.reason}): ${said}`
+    : 'does not allow evicting pods currently';
+}
+
+/** Its controller would say so, too, a moment later. */
+function usedUp(status: PodDisruptionBudgetStatus, now: string): PodDisruptionBudgetStatus {
+  const before = status.conditions?.find(({ type }) => type === DISRUPTION_ALLOWED);
+  const others = (status.conditions ?? []).filter((each) => each !== before);
+  const condition = {
+    ...{ type: DISRUPTION_ALLOWED, status: 'False', reason: 'InsufficientPods', message: '' },
+    lastTransitionTime: before?.status === 'False' ? before.lastTransitionTime : now,
+    ...(status.observedGeneration !== undefined && { observedGeneration: status.observedGeneration }),
+  };
+  return { ...status, conditions: [...others, condition] };
+}
+
+const stillProcessed = (name: string): StatusError =>
+  wouldViolate(`The disruption budget ${name} is still being processed by the server.`, 10);
 
 const wouldViolate = (why: string, retryAfterSeconds: number) =>
   new StatusError('TooManyRequests', "Cannot evict pod as it would violate the pod's disruption budget.", {
@@ -132,8 +208,16 @@ const wouldViolate = (why: string, retryAfterSeconds: number) =>
     },
   });
 
-async function markDisrupted(at: At, { stored, clock }: VerbServices): Promise<void> {
-  await stored.update(Pod, at, { change: (pod) => ({ put: withDisruptionTarget(pod!, clock.now()) }) });
+async function markDisrupted(
+  kind: Kind,
+  { at, options }: Pick<Going, 'at' | 'options'>,
+  { stored, clock }: VerbServices,
+): Promise<Pod> {
+  const change = (pod: Pod | undefined): Change<Pod> => {
+    refuseUnmetPreconditions(kind, pod!, options);
+    return { put: withDisruptionTarget(pod!, clock.now()) };
+  };
+  return (await stored.update(Pod, at, { change })).object;
 }
 
 function withDisruptionTarget(pod: Pod, nowMs: number): Pod {

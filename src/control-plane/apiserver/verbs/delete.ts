@@ -71,7 +71,12 @@ const successStatus = (kind: Kind, { metadata }: KubeObject): object => ({
   details: { name: metadata.name, ...(kind.group && { group: kind.group }), kind: kind.plural, uid: metadata.uid },
 });
 
-function refuseUnmetPreconditions(kind: Kind, { metadata }: KubeObject, { preconditions = {} }: DeleteOptions): void {
+/** Throws Conflict. */
+export function refuseUnmetPreconditions(
+  kind: Kind,
+  { metadata }: KubeObject,
+  { preconditions = {} }: DeleteOptions,
+): void {
   const { uid, resourceVersion } = preconditions;
   const refuse = (why: string) => conflict({ group: kind.group, plural: kind.kind }, metadata.name, why);
   if (uid && uid !== metadata.uid)

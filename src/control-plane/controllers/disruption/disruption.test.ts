@@ -47,18 +47,17 @@ const budget = (spec: object) => ({
 const status = (cluster: TestCluster) => cluster.get(PodDisruptionBudget, 'default/calm')!.status!;
 const allowed = (cluster: TestCluster) =>
   status(cluster).conditions?.map(({ status: is, reason }) => `${is} ${reason}`);
-const evict = (cluster: TestCluster, { metadata: { name } }: Pod) =>
-  cluster
-    .transportFor({ name: 'admin', groups: ['system:masters'] })
-    .request({
-      method: 'POST',
-      path: `/api/v1/namespaces/default/pods/${name}/eviction`,
-      object: { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name } },
-    })
-    .then(
-      ({ code }) => code,
-      (error: { code: number }) => error.code,
-    );
+const asked = (cluster: TestCluster, { metadata: { name } }: Pod, deleteOptions: object = {}) =>
+  cluster.transportFor({ name: 'admin', groups: ['system:masters'] }).request({
+    method: 'POST',
+    path: `/api/v1/namespaces/default/pods/${name}/eviction`,
+    object: { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name }, deleteOptions },
+  });
+const evict = (cluster: TestCluster, each: Pod) =>
+  asked(cluster, each).then(
+    ({ code }) => code,
+    (error: { code: number }) => error.code,
+  );
 
 test.each([
   [{ minAvailable: 3 }, { disruptionsAllowed: 2, currentHealthy: 5, desiredHealthy: 3, expectedPods: 5 }],
@@ -115,6 +114,81 @@ test.each<[string | undefined, number, number]>([
     expect(await evict(cluster, cluster.get(Pod, `default/${ill!.metadata.name}`)!)).toBe(code);
   },
 );
+
+test('a budget that is used up says so at once, and what it wants', async () => {
+  await using cluster = await startCluster({ controllers });
+  await cluster.create(ReplicaSet, replicaSet('web', { replicas: 3 }));
+  await cluster.create(PodDisruptionBudget, budget({ minAvailable: 2 }));
+  await cluster.settles();
+  await cluster.stop('disruption-controller');
+  const [first, second] = cluster.list(Pod);
+  await asked(cluster, first!);
+  await cluster.settles();
+  expect([status(cluster).disruptionsAllowed, allowed(cluster)]).toEqual([0, ['False InsufficientPods']]);
+  const because = (message: string) => ({
+    code: 429,
+    message: "Cannot evict pod as it would violate the pod's disruption budget.",
+    details: { causes: [{ reason: 'DisruptionBudget', message }] },
+  });
+  // It was reckoned with three that are well.
+  await expect(asked(cluster, second!)).rejects.toMatchObject(
+    because('The disruption budget calm does not allow evicting pods currently'),
+  );
+  const calm = cluster.get(PodDisruptionBudget, 'default/calm')!;
+  const failed = (reason: string) => ({
+    ...calm.status!,
+    conditions: [
+      { ...calm.status!.conditions![0]!, status: 'False' as const, reason, message: 'found no controllers for pod' },
+    ],
+  });
+  for (const [reason, text] of [
+    ['SyncFailed', 'because it failed sync: found no controllers for pod'],
+    ['Other', '(Other): found no controllers for pod'],
+  ] as const) {
+    const current = cluster.get(PodDisruptionBudget, 'default/calm')!;
+    await cluster.updateStatus(PodDisruptionBudget, { ...current, status: failed(reason) });
+    await expect(asked(cluster, second!)).rejects.toMatchObject(
+      because(`The disruption budget calm does not allow evicting pods currently ${text}`),
+    );
+  }
+});
+
+test('of a pod that two budgets mean nobody decides', async () => {
+  await using cluster = await startCluster({ controllers });
+  await cluster.create(ReplicaSet, replicaSet('web', { replicas: 2 }));
+  await cluster.create(PodDisruptionBudget, budget({ minAvailable: 1 }));
+  const { spec } = budget({ maxUnavailable: 1 });
+  await cluster.create(PodDisruptionBudget, { metadata: { name: 'also', namespace: 'default' }, spec });
+  await cluster.settles();
+  await expect(asked(cluster, cluster.list(Pod)[0]!)).rejects.toMatchObject({
+    code: 500,
+    message: 'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.',
+  });
+  expect(cluster.list(Pod)).toHaveLength(2);
+});
+
+test('a pod that has not begun goes without a budget, and says why; one that is not meant is left as it is', async () => {
+  await using cluster = await startCluster({ controllers: [disruptionController()] });
+  await cluster.create(PodDisruptionBudget, budget({ minAvailable: 1 }));
+  const labels = { app: 'web' };
+  const waiting = await cluster.create(Pod, pod('waiting', {}, { labels, finalizers: ['example.org/keep'] }));
+  await cluster.settles();
+  const target = () =>
+    cluster.get(Pod, 'default/waiting')?.status?.conditions?.find(({ type }) => type === 'DisruptionTarget');
+  await expect(asked(cluster, waiting, { preconditions: { uid: 'another' } })).rejects.toMatchObject({ code: 409 });
+  await expect(asked(cluster, waiting, { preconditions: { resourceVersion: '1' } })).rejects.toMatchObject({
+    code: 409,
+  });
+  expect((await asked(cluster, waiting, { dryRun: ['All'] })).code).toBe(201);
+  await cluster.settles();
+  expect([target(), cluster.get(Pod, 'default/waiting')?.metadata.deletionTimestamp]).toEqual([undefined, undefined]);
+  expect((await asked(cluster, waiting)).code).toBe(201);
+  await cluster.settles();
+  expect(target()).toMatchObject({
+    ...{ status: 'True', reason: 'EvictionByEvictionAPI', message: 'Eviction API: evicting' },
+  });
+  expect(cluster.get(Pod, 'default/waiting')?.metadata.deletionTimestamp).toBeDefined();
+});
 
 test('a pod that was to go and has not is counted again after two minutes', async () => {
   await using cluster = await startCluster({ controllers });
