@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Protocol } from '#network/netfilter/protocol.ts';
+import { type InPieces, piecewise } from '#network/netfilter/turns.ts';
 import { MASQUERADE_MARK } from './chain-family.ts';
 import type { Front, Wanted } from './fronts.ts';
 import type { TableContext } from './ruleset.ts';
@@ -141,16 +142,33 @@ const portMatch = (protocol: Protocol, port: number): string => `-p ${protocol} 
 const comment = (text: string): string =>
   `-m comment --comment "${text.replace(/[^a-zA-Z0-9/:. -]/g, '').slice(0, 200)}"`;
 
+/** Some milliseconds' work. */
+const SERVICES_AT_A_TIME = 1_000;
+
+/** Together, in their order. */
+function* dispatched(all: Iterable<IptablesParts>) {
+  const services: string[] = [];
+  const nodePorts: string[] = [];
+  const refused: string[] = [];
+  const clusterIPs = new Set<string>();
+  yield* piecewise(all, SERVICES_AT_A_TIME, (parts) => {
+    services.push(...parts.services);
+    nodePorts.push(...parts.nodePorts);
+    refused.push(...parts.refused);
+    for (const ip of parts.clusterIPs) clusterIPs.add(ip);
+  });
+  return { services, nodePorts, refused, clusterIPs };
+}
+
 /** The chains that change with every Service: in nat all that dispatches, in filter what is refused. */
-export function commonChains(
+export function* commonChains(
   all: Iterable<IptablesParts>,
   context: TableContext,
-): Record<'raw' | 'nat' | 'filter', Chains> {
+): InPieces<Record<'raw' | 'nat' | 'filter', Chains>> {
   const { family, podRanges, serviceRanges, ownAddresses } = context;
-  const parts = [...all];
+  const { services, nodePorts, refused, clusterIPs } = yield* dispatched(all);
   const own = ownAddresses.map((ip) => `-d ${wide(ip)} -j RETURN`);
   const loopback = family === 'ipv4' ? '127.0.0.0/8' : '::1/128';
-  const clusterIPs = [...new Set(parts.flatMap(({ clusterIPs: ips }) => ips))];
   const unreachable = family === 'ipv4' ? 'icmp-port-unreachable' : 'icmp6-port-unreachable';
   return {
     // What comes over a wire for a loopback address is a neighbour's attempt to get at what listens there (CVE-2020-8558).
@@ -170,15 +188,8 @@ export function commonChains(
           '-j MASQUERADE --random-fully',
         ],
       ],
-      ['KUBE-NODEPORTS', parts.flatMap(({ nodePorts }) => nodePorts)],
-      [
-        'KUBE-SERVICES',
-        [
-          ...own,
-          ...parts.flatMap(({ services }) => services),
-          `! -d ${loopback} -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS`,
-        ],
-      ],
+      ['KUBE-NODEPORTS', nodePorts],
+      ['KUBE-SERVICES', [...own, ...services, `! -d ${loopback} -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS`]],
     ]),
     filter: new Map([
       ['KUBE-REFUSE', ['-p tcp -j REJECT --reject-with tcp-reset', `-j REJECT --reject-with ${unreachable}`]],
@@ -186,8 +197,8 @@ export function commonChains(
         'KUBE-SERVICES',
         [
           ...own,
-          ...parts.flatMap(({ refused }) => refused),
-          ...clusterIPs.map((ip) => `-d ${wide(ip)} -j KUBE-REFUSE`), // an address of a Service, but none of its ports
+          ...refused,
+          ...Array.from(clusterIPs, (ip) => `-d ${wide(ip)} -j KUBE-REFUSE`), // an address of a Service, but none of its ports
           ...serviceRanges.map((range) => `-d ${range} -j DROP`),
         ],
       ],

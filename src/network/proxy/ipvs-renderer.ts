@@ -7,18 +7,22 @@ import {
   type RunNft,
   runNft,
 } from '#network/netfilter/nft.ts';
-import { type Difference, TableContents } from '#network/netfilter/table-contents.ts';
+import { type Difference, TableContents, turnOfOthers } from '#network/netfilter/table-contents.ts';
+import { inTurns, piecewise } from '#network/netfilter/turns.ts';
 import type { Wanted } from './fronts.ts';
 import { type Addresses, addressesIn, addressLines, DUMMY } from './ipvs-addresses.ts';
 import { type IpvsNode, type IpvsParts, type IpvsState, ipvsPartsOf, ipvsStateOf } from './ipvs-rules.ts';
 import { elementCommands, IPVS_WITNESS, ipvsTableCommands, ipvsTableName } from './ipvs-ruleset.ts';
-import { areSame, readListing, type ServerListing, serverChange, withoutFinished } from './ipvs-servers.ts';
+import { areSame, readingListing, type ServerListing, serverChange, withoutFinished } from './ipvs-servers.ts';
 import { type RunTool, runTool } from './ipvs-tools.ts';
 import type { Renderer } from './renderer.ts';
 import type { TableContext } from './ruleset.ts';
 
 /** Upstream's. */
 const DEFAULT_SCHEDULER = 'rr';
+
+/** Some milliseconds' work. */
+const SERVICES_AT_A_TIME = 500;
 
 export interface IpvsOptions {
   /** How endpoints are chosen, by the kernel's name. */
@@ -75,16 +79,16 @@ export class IpvsRenderer implements Renderer {
     const known = this.#applied;
     this.#applied = undefined; // until all of it is done
     const now = known ?? (await this.#begin());
-    this.#render(known ? changes.keys() : new Set([...this.#parts.keys(), ...this.#wanted.keys()]), now.node);
+    await this.#render(known ? changes.keys() : new Set([...this.#parts.keys(), ...this.#wanted.keys()]), now.node);
     const { family } = this.#context;
-    const wanted = ipvsStateOf(this.#parts.values(), family);
-    const servers = serverChange(now.servers, wanted.servers);
+    const wanted = await inTurns(ipvsStateOf(this.#parts.values(), family));
+    const servers = await inTurns(serverChange(now.servers, wanted.servers));
     // Who is led somewhere finds it there, and an address is the node's only as long as the rules know it.
     await this.#restore(servers.first);
     await this.#changeAddresses('delete', now.addresses, wanted.addresses);
     const commands = known
-      ? elementCommands(family, now.elements, wanted.elements)
-      : ipvsTableCommands(this.#context, wanted.elements);
+      ? await inTurns(elementCommands(family, now.elements, wanted.elements))
+      : await inTurns(ipvsTableCommands(this.#context, wanted.elements));
     if (commands.length > 0) await this.#nft(commands);
     await this.#restore(servers.last);
     await this.#changeAddresses('add', wanted.addresses, now.addresses);
@@ -105,7 +109,7 @@ export class IpvsRenderer implements Renderer {
     const { bound, node } = await this.#addresses();
     if (!isSame(bound, applied.addresses) || !isSame(new Set(node), new Set(applied.node.addresses))) return false;
     const listing = await this.#list();
-    if (!areSame(listing.servers, applied.servers)) return false;
+    if (!(await inTurns(areSame(listing.servers, applied.servers)))) return false;
     const { lines, after } = withoutFinished(listing);
     if (lines.length === 0) return true;
     await this.#restore(lines);
@@ -114,10 +118,15 @@ export class IpvsRenderer implements Renderer {
   }
 
   /** The rest is compared at every look. */
-  async differences(): Promise<readonly Difference[]> {
+  async differences(signal?: AbortSignal): Promise<readonly Difference[]> {
     if (!this.#applied) return [];
-    const commands = ipvsTableCommands(this.#context, this.#applied.elements);
-    return this.#findDifferences(ipvsTableName(this.#context.family), new TableContents(commands));
+    const wanted = new TableContents([]);
+    for (const command of await inTurns(ipvsTableCommands(this.#context, this.#applied.elements))) {
+      wanted.add([command]);
+      if (command.startsWith('add element')) await turnOfOthers();
+      if (signal?.aborted) return [];
+    }
+    return this.#findDifferences(ipvsTableName(this.#context.family), wanted, signal);
   }
 
   async remove(): Promise<void> {
@@ -149,16 +158,17 @@ export class IpvsRenderer implements Renderer {
     });
   }
 
-  #render(keys: Iterable<string>, node: IpvsNode): void {
-    for (const key of keys) {
+  #render(keys: Iterable<string>, node: IpvsNode): Promise<void> {
+    const renderOne = (key: string) => {
       const wanted = this.#wanted.get(key);
       if (wanted) this.#parts.set(key, ipvsPartsOf(wanted, node));
       else this.#parts.delete(key);
-    }
+    };
+    return inTurns(piecewise(keys, SERVICES_AT_A_TIME, renderOne));
   }
 
   async #list(): Promise<ServerListing> {
-    return readListing(await this.#run('ipvsadm', ['-Ln']), this.#context.family);
+    return inTurns(readingListing(await this.#run('ipvsadm', ['-Ln']), this.#context.family));
   }
 
   async #addresses(): Promise<Addresses> {

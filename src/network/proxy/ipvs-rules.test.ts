@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { atOnce } from '#network/netfilter/turns.ts';
 import type { Front, Wanted } from './fronts.ts';
 import { ipvsPartsOf, ipvsStateOf } from './ipvs-rules.ts';
 import { elementCommands } from './ipvs-ruleset.ts';
@@ -24,7 +25,7 @@ const front = (change: Partial<Front> = {}): Front => ({
   ...change,
 });
 const rendered = (fronts: Front[], more: Partial<Wanted> = {}) => {
-  const state = ipvsStateOf([ipvsPartsOf({ fronts, clusterIPs: [], hairpins: [], ...more }, NODE)], 'ipv4');
+  const state = atOnce(ipvsStateOf([ipvsPartsOf({ fronts, clusterIPs: [], hairpins: [], ...more }, NODE)], 'ipv4'));
   const servers = [...state.servers].map(([name, { reals }]) => `${name} → ${[...reals.keys()].join(' ')}`.trim());
   const elements = [...state.elements].flatMap(([set, all]) =>
     [...all].map(([key, value]) => [set, key, value].filter(Boolean).join(': ')),
@@ -143,9 +144,9 @@ test('an address and an endpoint of several Services stay as long as one has the
     ipvsPartsOf({ fronts: [each], clusterIPs: ['10.96.0.20'], hairpins: ['10.244.1.2'] }, NODE),
   );
   if (!web || !dns) throw new Error('no parts');
-  const [both, one] = [ipvsStateOf([web, dns], 'ipv4'), ipvsStateOf([dns], 'ipv4')];
+  const [both, one] = [atOnce(ipvsStateOf([web, dns], 'ipv4')), atOnce(ipvsStateOf([dns], 'ipv4'))];
   expect([...both.addresses]).toEqual([...one.addresses]);
-  expect(elementCommands('ipv4', both.elements, one.elements)).toEqual([
+  expect(atOnce(elementCommands('ipv4', both.elements, one.elements))).toEqual([
     'delete element ip kube-proxy-ipvs fronts { 10.96.0.20 . tcp . 80 }',
     'delete element ip kube-proxy-ipvs outside { 10.96.0.20 . tcp . 80 }',
   ]);

@@ -1,6 +1,7 @@
 /** What Services and host ports become in the mode `ipvs`. Pure: what is wanted in; virtual servers, addresses, elements of sets out. */
 import { createHash } from 'node:crypto';
 import type { IpFamily } from '#network/netfilter/ip-family.ts';
+import { type InPieces, piecewise } from '#network/netfilter/turns.ts';
 import { MASQUERADE_MARK } from './chain-family.ts';
 import { type Front, keyOf, type Wanted } from './fronts.ts';
 import type { Elements } from './ipvs-ruleset.ts';
@@ -42,6 +43,9 @@ export interface IpvsState {
   addresses: ReadonlySet<string>;
   elements: Elements;
 }
+
+/** Services, or fronts: some milliseconds' work. */
+const AT_A_TIME = 1_000;
 
 export function ipvsPartsOf({ fronts, clusterIPs, hairpins }: Wanted, node: IpvsNode): IpvsParts {
   const parts: IpvsParts = { fronts: [], addresses: [], elements: [] };
@@ -108,7 +112,7 @@ const serverOf = ({ affinitySeconds }: Front, endpoints: readonly Endpoint[], no
   reals: new Map(endpoints.flatMap(({ ip, port }) => (isLedTo(ip, node) ? [[addressPort(ip, port), 1]] : []))),
 });
 
-export function ipvsStateOf(all: Iterable<IpvsParts>, family: IpFamily): IpvsState {
+export function* ipvsStateOf(all: Iterable<IpvsParts>, family: IpFamily): InPieces<IpvsState> {
   const fronts: FrontParts[] = [];
   const addresses = new Set<string>();
   const elements = new Map<string, Map<string, string>>();
@@ -117,22 +121,22 @@ export function ipvsStateOf(all: Iterable<IpvsParts>, family: IpFamily): IpvsSta
     if (ofSet) ofSet.set(key, value);
     else elements.set(set, new Map([[key, value]]));
   };
-  for (const parts of all) {
+  yield* piecewise(all, AT_A_TIME, (parts) => {
     for (const front of parts.fronts) fronts.push(front);
     for (const ip of parts.addresses) addresses.add(ip);
     for (const element of parts.elements) add(element);
-  }
+  });
   const servers = new Map<string, VirtualServer>();
   const marks = new Set<number>();
-  for (const { key, servers: own, inside, elements: more } of fronts) {
+  yield* piecewise(fronts, AT_A_TIME, ({ key, servers: own, inside, elements: more }) => {
     for (const [name, server] of own) servers.set(name, server);
     for (const element of more) add(element);
     const number = inside && markOf(key, marks);
-    if (!inside || number === undefined) continue;
+    if (!inside || number === undefined) return;
     const mark = number | (inside.set === 'inside-np' ? Number(MASQUERADE_MARK) : 0);
     servers.set(markedServerName(mark, family), inside.server);
     add([inside.set, key, `0x${mark.toString(16).padStart(8, '0')}`]); // as nft lists it
-  }
+  });
   return { servers, addresses, elements };
 }
 

@@ -5,6 +5,7 @@
  * Source: nft(8).
  */
 import { addressType, familyWord, type IpFamily } from '#network/netfilter/ip-family.ts';
+import { type InPieces, piecewise } from '#network/netfilter/turns.ts';
 import { MASQUERADE_MARK } from './chain-family.ts';
 import type { TableContext } from './ruleset.ts';
 
@@ -16,7 +17,7 @@ export const IPVS_WITNESS = 'input';
 export type Elements = ReadonlyMap<string, ReadonlyMap<string, string>>;
 
 /** Replaces the whole table, and fills it, in one transaction. */
-export function ipvsTableCommands(context: TableContext, elements: Elements): string[] {
+export function* ipvsTableCommands(context: TableContext, elements: Elements): InPieces<string[]> {
   const table = ipvsTableName(context.family);
   return [
     `add table ${table}`,
@@ -27,7 +28,7 @@ export function ipvsTableCommands(context: TableContext, elements: Elements): st
       `add chain ${table} ${name} ${hook}`,
       ...rules.map((rule) => `add rule ${table} ${name} ${rule}`),
     ]),
-    ...elementCommands(context.family, new Map(), elements),
+    ...(yield* elementCommands(context.family, new Map(), elements)),
   ];
 }
 
@@ -128,19 +129,30 @@ function chainCommands({ family, podRanges, serviceRanges, ownAddresses }: Table
 }
 
 /** Deletes before adds, so that a key may change its value. */
-export function elementCommands(family: IpFamily, now: Elements, wanted: Elements): string[] {
+export function* elementCommands(family: IpFamily, now: Elements, wanted: Elements): InPieces<string[]> {
   const table = ipvsTableName(family);
-  return [...differences('delete', table, now, wanted), ...differences('add', table, wanted, now)];
+  const gone = yield* differences('delete', table, now, wanted);
+  return [...gone, ...(yield* differences('add', table, wanted, now))];
 }
 
+/** In one command, some milliseconds' work for whoever reads them. */
+const ELEMENTS_AT_A_TIME = 2_000;
+
 /** What `of` has and `other` has not, or not so. */
-function differences(verb: 'add' | 'delete', table: string, of: Elements, other: Elements): string[] {
+function* differences(verb: 'add' | 'delete', table: string, of: Elements, other: Elements): InPieces<string[]> {
   const commands: string[] = [];
   for (const [set, elements] of of) {
     const others = other.get(set);
-    const texts: string[] = [];
-    for (const [key, value] of elements) if (others?.get(key) !== value) texts.push(value ? `${key} : ${value}` : key);
-    if (texts.length > 0) commands.push(`${verb} element ${table} ${set} { ${texts.join(', ')} }`);
+    let texts: string[] = [];
+    const end = () => {
+      if (texts.length > 0) commands.push(`${verb} element ${table} ${set} { ${texts.join(', ')} }`);
+      texts = [];
+    };
+    yield* piecewise(elements, ELEMENTS_AT_A_TIME, ([key, value]) => {
+      if (others?.get(key) !== value) texts.push(value ? `${key} : ${value}` : key);
+      if (texts.length === ELEMENTS_AT_A_TIME) end();
+    });
+    end();
   }
   return commands;
 }

@@ -5,6 +5,7 @@
 import { canonicalIp } from '#api/machinery/ip.ts';
 import type { IpFamily } from '#network/netfilter/ip-family.ts';
 import type { Protocol } from '#network/netfilter/protocol.ts';
+import { atOnce, type InPieces, piecewise } from '#network/netfilter/turns.ts';
 
 export interface VirtualServer {
   scheduler: string;
@@ -38,14 +39,18 @@ export interface ServerChange {
   after: Map<string, VirtualServer>;
 }
 
-export function serverChange(now: VirtualServers, wanted: VirtualServers): ServerChange {
+/** Some milliseconds' work. */
+const SERVERS_AT_A_TIME = 1_000;
+const LINES_AT_A_TIME = 2_000;
+
+export function* serverChange(now: VirtualServers, wanted: VirtualServers): InPieces<ServerChange> {
   const change: ServerChange = { first: [], last: [], after: new Map() };
   for (const name of now.keys()) if (!wanted.has(name)) change.last.push(`-D ${name}`);
-  for (const [name, server] of wanted) {
+  yield* piecewise(wanted, SERVERS_AT_A_TIME, ([name, server]) => {
     const before = now.get(name);
     const reals = before === server ? server.reals : realChange(name, before, server, change);
     change.after.set(name, reals.size === server.reals.size ? server : { ...server, reals });
-  }
+  });
   return change;
 }
 
@@ -85,12 +90,16 @@ export interface ServerListing {
 }
 
 /** @param listing of `ipvsadm -Ln`; what it has of the other family is left out. */
-export function readListing(listing: string, family: IpFamily): ServerListing {
+export const readListing = (listing: string, family: IpFamily): ServerListing =>
+  atOnce(readingListing(listing, family));
+
+/** The same of thousands. */
+export function* readingListing(listing: string, family: IpFamily): InPieces<ServerListing> {
   const servers = new Map<string, VirtualServer>();
   const finished: ServerListing['finished'] = [];
   let name = '';
   let reals = new Map<string, number>();
-  for (const line of listing.split('\n')) {
+  yield* piecewise(listing.split('\n'), LINES_AT_A_TIME, (line) => {
     const virtual = VIRTUAL.exec(line);
     const [, leadsTo = '', ...counts] = REAL.exec(line) ?? [];
     const real = canonical(leadsTo);
@@ -104,7 +113,7 @@ export function readListing(listing: string, family: IpFamily): ServerListing {
       reals.set(real, Number(counts[0]));
       if (counts.every((count) => count === '0')) finished.push({ name, real });
     }
-  }
+  });
   return { servers, finished };
 }
 
@@ -144,11 +153,16 @@ export function withoutFinished({ servers, finished }: ServerListing): FinishedC
   return { lines: finished.map(({ name, real }) => `-d ${name} -r ${real}`), after };
 }
 
-export function areSame(one: VirtualServers, other: VirtualServers): boolean {
+export function* areSame(one: VirtualServers, other: VirtualServers): InPieces<boolean> {
   if (one.size !== other.size) return false;
-  return [...one].every(([name, { scheduler, affinitySeconds, reals }]) => {
-    const found = other.get(name);
-    if (!found || found.scheduler !== scheduler || found.affinitySeconds !== affinitySeconds) return false;
-    return found.reals.size === reals.size && [...reals].every(([real, weight]) => found.reals.get(real) === weight);
+  let areAll = true;
+  yield* piecewise(one, SERVERS_AT_A_TIME, ([name, server]) => {
+    areAll &&= isSame(server, other.get(name));
   });
+  return areAll;
+}
+
+function isSame({ scheduler, affinitySeconds, reals }: VirtualServer, other: VirtualServer | undefined): boolean {
+  if (other?.scheduler !== scheduler || other.affinitySeconds !== affinitySeconds) return false;
+  return other.reals.size === reals.size && [...reals].every(([real, weight]) => other.reals.get(real) === weight);
 }

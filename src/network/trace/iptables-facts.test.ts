@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
-import type { Service } from '#api/generated/schema.ts';
 import type { EndpointSlice } from '#api/discovery/v1/endpoint-slice.ts';
+import type { Service } from '#api/generated/schema.ts';
+import { atOnce } from '#network/netfilter/turns.ts';
 import { wantedOf } from '#network/proxy/fronts.ts';
 import { commonChains, partsOf } from '#network/proxy/iptables-rules.ts';
 import { servicePortsOf } from '#network/proxy/service-port.ts';
@@ -23,7 +24,7 @@ function kernelWith(services: [Service, string[]][]): Ask {
     } as unknown as EndpointSlice;
     return partsOf(wantedOf(servicePortsOf(service, [slice], { nodeName: 'node1', family: 'ipv4' })), context);
   });
-  const common = commonChains(parts, context);
+  const common = atOnce(commonChains(parts, context));
   return async (command, [, table = '']) => {
     if (command !== 'iptables-save') return undefined;
     const chains = [...common[table as 'nat'], ...parts.flatMap((part) => (table === 'nat' ? [...part.chains] : []))];
