@@ -6,7 +6,8 @@ import { forbiddenField, invalidValue } from '#api/machinery/field-error.ts';
 import type { At } from '#api/machinery/field-path.ts';
 import { isImmutable } from '#api/machinery/field-rules.ts';
 import { differenceOf } from '#api/machinery/unified-diff.ts';
-import { SOURCES, validateMountOptions, validateVolumeSpec, warningsOfVolume } from './persistent-volume-rules.ts';
+import { validateMountOptions, validateVolumeSpec, warningsOfVolume } from './persistent-volume-rules.ts';
+import { SOURCES } from './persistent-volume-sources.ts';
 import { defaultSources } from './pod/source-defaults.ts';
 import { accessModesOf } from './volume-access.ts';
 
