@@ -221,14 +221,15 @@ async function markDisrupted(
 }
 
 function withDisruptionTarget(pod: Pod, nowMs: number): Pod {
-  const others = (pod.status?.conditions ?? []).filter(({ type }) => type !== 'DisruptionTarget');
+  const { conditions = [] } = pod.status ?? {};
+  const before = conditions.find(({ type }) => type === 'DisruptionTarget');
   const condition: PodCondition = {
     type: 'DisruptionTarget',
     status: 'True',
     reason: 'EvictionByEvictionAPI',
     message: 'Eviction API: evicting',
-    lastTransitionTime: timestampOf(nowMs),
-    ...(pod.metadata.generation && { observedGeneration: pod.metadata.generation }),
+    lastTransitionTime: before?.status === 'True' ? before.lastTransitionTime : timestampOf(nowMs),
   };
-  return { ...pod, status: { ...pod.status, conditions: [...others, condition] } as PodStatus };
+  const next = before ? conditions.map((each) => (each === before ? condition : each)) : [...conditions, condition];
+  return { ...pod, status: { ...pod.status, conditions: next } as PodStatus };
 }

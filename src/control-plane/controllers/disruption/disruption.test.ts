@@ -184,9 +184,16 @@ test('a pod that has not begun goes without a budget, and says why; one that is 
   expect([target(), cluster.get(Pod, 'default/waiting')?.metadata.deletionTimestamp]).toEqual([undefined, undefined]);
   expect((await asked(cluster, waiting)).code).toBe(201);
   await cluster.settles();
-  expect(target()).toMatchObject({
-    ...{ status: 'True', reason: 'EvictionByEvictionAPI', message: 'Eviction API: evicting' },
-  });
+  const since = timestampOf(cluster.clock.now());
+  const evicted = {
+    ...{ type: 'DisruptionTarget', status: 'True', reason: 'EvictionByEvictionAPI' },
+    ...{ message: 'Eviction API: evicting', lastTransitionTime: since },
+  };
+  expect(target()).toEqual(evicted);
+  await cluster.passes('1m');
+  await asked(cluster, waiting);
+  await cluster.settles();
+  expect(target()).toEqual(evicted);
   expect(cluster.get(Pod, 'default/waiting')?.metadata.deletionTimestamp).toBeDefined();
 });
 
