@@ -6,6 +6,7 @@ import type { Node } from '#api/core/v1/node.ts';
 import type { Pod } from '#api/core/v1/pod.ts';
 import { eventually } from '../running-cluster.ts';
 import { object, playground, shell } from './playground.ts';
+import { statusIsWritten } from './status-endpoint.ts';
 
 describe('daemon sets', () => {
   const ground = playground('daemons', async () => undefined);
@@ -155,22 +156,7 @@ describe('daemon sets', () => {
   test('Daemon set should verify changes to a daemon set status', async () => {
     await make('status', { template: template('status', { nodeSelector: { nowhere: 'yes' } }) });
     await eventually('it is looked at', async () => (await read('status')).status?.observedGeneration === 1);
-    const said = { type: 'StatusUpdate', status: 'True', reason: 'E2E', message: 'set by a test' };
-    await eventually('it is updated', async () => {
-      const now = await ground().api.get<DaemonSet>(`${path('status')}/status`);
-      return (
-        (
-          await ground().api.try('PUT', `${path('status')}/status`, {
-            ...now,
-            status: { ...now.status, conditions: [said] },
-          })
-        ).code === 200
-      );
-    });
-    expect((await read('status')).status?.conditions).toMatchObject([said]);
-    const conditions = [{ type: 'StatusPatched', status: 'True' }];
-    const patched = await ground().api.patch<DaemonSet>(`${path('status')}/status`, { status: { conditions } });
-    expect(patched.status?.conditions).toMatchObject(conditions);
+    await statusIsWritten(ground().api, path('status'));
     await remove('status');
   });
 

@@ -4,6 +4,7 @@ import type { StatefulSet } from '#api/apps/v1/stateful-set.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { eventually } from '../running-cluster.ts';
 import { isReady, object, playground, pod, shell } from './playground.ts';
+import { statusIsWritten } from './status-endpoint.ts';
 
 const READY_FILE = { exec: { command: ['test', '-e', '/tmp/ready'] } };
 
@@ -234,22 +235,7 @@ describe.concurrent('stateful sets', () => {
   test('StatefulSet Basic StatefulSet functionality [StatefulSetBasic] should validate Statefulset Status endpoints', async () => {
     await make('status', { replicas: 1 });
     await ready('status', 1);
-    const said = { type: 'StatusUpdate', status: 'True', reason: 'E2E', message: 'set by a test' };
-    await eventually('it is updated', async () => {
-      const now = await ground().api.get<StatefulSet>(`${path('status')}/status`);
-      return (
-        (
-          await ground().api.try('PUT', `${path('status')}/status`, {
-            ...now,
-            status: { ...now.status, conditions: [said] },
-          })
-        ).code === 200
-      );
-    });
-    expect((await read('status')).status?.conditions).toMatchObject([said]);
-    const conditions = [{ type: 'StatusPatched', status: 'True' }];
-    const patched = await ground().api.patch<StatefulSet>(`${path('status')}/status`, { status: { conditions } });
-    expect(patched.status?.conditions).toMatchObject(conditions);
+    await statusIsWritten(ground().api, path('status'));
     await remove('status');
   });
 });
