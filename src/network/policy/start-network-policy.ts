@@ -20,6 +20,7 @@ import {
 } from '#network/netfilter/nft.ts';
 import type { RuleWatch } from '#network/netfilter/rule-watch.ts';
 import { TableContents } from '#network/netfilter/table-contents.ts';
+import { inTurns, piecewise } from '#network/netfilter/turns.ts';
 import { PolicyState } from './policy-state.ts';
 import { PolicyTable, type PolicyTableContext, policyTableName } from './policy-table.ts';
 
@@ -54,6 +55,8 @@ export function startNetworkPolicy(options: NetworkPolicyOptions): RunningNetwor
   };
 }
 
+/** Some of them have all pods in them. */
+const COMMANDS_AT_A_TIME = 5;
 /** Its rules are the same as long as a policy is enforced. */
 const WITNESS = 'forward';
 
@@ -78,7 +81,8 @@ class FamilyPolicy {
     const forget = () => this.#table.forget();
     const differences = async (overtaken: AbortSignal) => {
       if (!this.#state.plan().isEnforced) return [];
-      return (options.findDifferences ?? findDifferences)(name, this.#wanted(context), overtaken);
+      const wanted = await this.#wanted(context);
+      return overtaken.aborted ? [] : (options.findDifferences ?? findDifferences)(name, wanted, overtaken);
     };
     this.#loop = new ApplyLoop({ clock, log, signal, apply: () => this.#apply(), forget, isInForce, differences });
     options.ruleWatch?.onRemoval([`${name} ${WITNESS}`], () => this.#loop.look());
@@ -107,8 +111,11 @@ class FamilyPolicy {
   }
 
   /** Only when nothing is marked: what changed since the last transaction must not be taken for applied. */
-  #wanted(context: PolicyTableContext): TableContents {
-    return new TableContents(new PolicyTable(context).commandsFor(this.#state.plan()).commands);
+  async #wanted(context: PolicyTableContext): Promise<TableContents> {
+    const wanted = new TableContents([]);
+    const { commands } = new PolicyTable(context).commandsFor(this.#state.plan());
+    await inTurns(piecewise(commands, COMMANDS_AT_A_TIME, (command) => wanted.add([command])));
+    return wanted;
   }
 
   async #apply(): Promise<void> {
