@@ -108,3 +108,17 @@ test('what was not applied is told again with the next change', () => {
   expect(settle()).toEqual(['service default/a', 'service default/b']);
   expect(has()).toEqual([`${SHARED}:80 b`]);
 });
+
+test('ten thousand that want the same keep nobody waiting', () => {
+  const { settle, has } = settling();
+  const all = Array.from({ length: 10_000 }, (_, i): [string, Wanted] => {
+    const name = `s${String(i).padStart(5, '0')}`;
+    return [`service default/${name}`, wanted([front(name, SHARED)], { since: '2026-01-01T00:00:00Z' })];
+  });
+  const from = performance.now();
+  settle(...all.toReversed());
+  expect(has()).toEqual([`${SHARED}:80 s00000`]);
+  settle(...all.slice(0, -1).map(([key]): [string, undefined] => [key, undefined]));
+  expect(has()).toEqual([`${SHARED}:80 s09999`]);
+  expect(performance.now() - from).toBeLessThan(5_000); // it was a minute
+}, 60_000);

@@ -12,22 +12,28 @@ export interface Settled {
   applied(): void;
 }
 
+interface Claim {
+  key: string;
+  /** The least has it. */
+  rank: string;
+}
+
 export class FrontOwners {
   readonly #wanted = new Map<string, Wanted>();
   /** By front: who has it. */
   readonly #owners = new Map<string, string>();
   /** By front: all that want it, the owner first; only where that are, or were, several, or one more than once. */
-  readonly #claims = new Map<string, string[]>();
+  readonly #claims = new Map<string, Claim[]>();
   /** Whose rules are to be put. */
   readonly #due = new Set<string>();
 
   /** @param changes what each Service (or pod with host ports) wants from now on; undefined: it is gone. */
   settle(changes: ReadonlyMap<string, Wanted | undefined>): Settled {
     for (const [key, wanted] of changes) {
-      for (const front of this.#wanted.get(key)?.fronts ?? []) this.#release(keyOf(front), key);
+      for (const front of this.#wanted.get(key)?.fronts ?? []) this.#release(front, key);
       if (wanted) this.#wanted.set(key, wanted);
       else this.#wanted.delete(key);
-      for (const front of wanted?.fronts ?? []) this.#claim(keyOf(front), key);
+      for (const front of wanted?.fronts ?? []) this.#claim(front, key);
       this.#due.add(key);
     }
     return {
@@ -36,28 +42,34 @@ export class FrontOwners {
     };
   }
 
-  #claim(front: string, key: string): void {
-    const owner = this.#owners.get(front);
+  #claim(front: Front, key: string): void {
+    const at = keyOf(front);
+    const owner = this.#owners.get(at);
     if (owner === undefined) {
-      this.#owners.set(front, key);
+      this.#owners.set(at, key);
       return;
     }
-    const others = (this.#claims.get(front) ?? [owner]).filter((other) => other !== key);
-    this.#share(front, [...others, key].sort(this.#orderFor(front)));
+    const claims = this.#claims.get(at) ?? [this.#claimOf(owner, front)];
+    const claim = this.#claimOf(key, front);
+    const place = placeOf(claim, claims);
+    if (claims[place]?.key !== key) claims.splice(place, 0, claim);
+    this.#share(at, claims);
   }
 
-  #release(front: string, key: string): void {
-    const claims = this.#claims.get(front);
-    if (claims)
-      this.#share(
-        front,
-        claims.filter((other) => other !== key),
-      );
-    else if (this.#owners.get(front) === key) this.#owners.delete(front);
+  #release(front: Front, key: string): void {
+    const at = keyOf(front);
+    const claims = this.#claims.get(at);
+    if (!claims) {
+      if (this.#owners.get(at) === key) this.#owners.delete(at);
+      return;
+    }
+    const place = placeOf(this.#claimOf(key, front), claims);
+    if (claims[place]?.key === key) claims.splice(place, 1);
+    this.#share(at, claims);
   }
 
-  #share(front: string, claims: string[]): void {
-    const [before, owner] = [this.#owners.get(front), claims[0]];
+  #share(front: string, claims: Claim[]): void {
+    const [before, owner] = [this.#owners.get(front), claims[0]?.key];
     this.#claims.set(front, claims);
     if (owner === undefined) {
       this.#claims.delete(front);
@@ -71,15 +83,10 @@ export class FrontOwners {
   }
 
   /** Its own address is a Service's, whoever else wants it; else the oldest, and of those the first by name. */
-  #orderFor(front: string): (one: string, other: string) => number {
-    const isForeign = (key: string) => {
-      const { fronts = [], clusterIPs = [] } = this.#wanted.get(key) ?? {};
-      const ip = fronts.find((each) => keyOf(each) === front)?.ip;
-      return ip === undefined || !clusterIPs.includes(ip) ? 1 : 0;
-    };
-    const since = (key: string) => this.#wanted.get(key)?.since ?? '';
-    return (one, other) =>
-      isForeign(one) - isForeign(other) || compared(since(one), since(other)) || compared(one, other);
+  #claimOf(key: string, { ip }: Front): Claim {
+    const { since = '', clusterIPs = [] } = this.#wanted.get(key) ?? {};
+    const isForeign = ip === undefined || !clusterIPs.includes(ip);
+    return { key, rank: `${isForeign ? 1 : 0} ${since} ${key}` };
   }
 
   #partOf(key: string): Wanted | undefined {
@@ -94,4 +101,13 @@ export class FrontOwners {
   }
 }
 
-const compared = (one: string, other: string): number => (one < other ? -1 : one > other ? 1 : 0);
+/** Where it is, or is to be put, among those that want the same: thousands may. */
+function placeOf({ rank }: Claim, claims: readonly Claim[]): number {
+  let [from, to] = [0, claims.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((claims[middle] as Claim).rank < rank) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}
