@@ -33,14 +33,15 @@ async function running(name: string, env: NodeJS.ProcessEnv = process.env) {
 test('what an earlier process left that writes rules is ended; whoever writes for others, or does something else, goes on', async () => {
   const path = `${folder}/node1.json`;
   const leftBy = (what: string) => ({ ...process.env, [MARK]: what });
-  const [nft, restore] = [await running('nft', leftBy(path)), await running('iptables-restore', leftBy(path))];
+  const writers = ['nft', 'iptables-restore', 'sh', 'timeout'];
+  const left = await Promise.all(writers.map((name) => running(name, leftBy(path))));
   const others = [
     await running('nft'),
     await running('nft', leftBy(`${path}2`)),
     await running('worker', leftBy(path)),
   ];
   await endEarlierWriters(path, systemClock);
-  expect(await Promise.all([nft.ended, restore.ended])).toEqual(['SIGKILL', 'SIGKILL']);
+  expect(await Promise.all(left.map(({ ended }) => ended))).toEqual(writers.map(() => 'SIGKILL'));
   expect(others.map(({ child }) => child.exitCode ?? child.signalCode)).toEqual([null, null, null]);
 });
 

@@ -7,8 +7,14 @@ import { processIds, readOrUndefined, signalled } from '#node/machine/process-re
 
 /** In the environment of whatever this process starts. */
 const MARK = 'KEDGE_WRITES_FOR';
-/** As the kernel names them, up to 15 characters. Others that were left, such as workers, end by themselves. */
-const WRITERS = new Set(['nft', 'iptables-restor', 'ip6tables-resto', 'iptables', 'ip6tables', 'ipvsadm', 'ip']);
+/**
+ * As the kernel names them, up to 15 characters; and what some of them are run by, which may be about to become one. Others that
+ * were left, such as workers, end by themselves.
+ */
+const WRITERS = new Set([
+  ...['nft', 'iptables-restor', 'ip6tables-resto', 'iptables', 'ip6tables', 'ipvsadm', 'ip'],
+  ...['sh', 'timeout'],
+]);
 const LONGEST_MS = 30_000;
 
 /**
