@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { turnOfOthers } from './table-contents.ts';
+import { turnOfOthers } from './turns.ts';
 import type { Ended } from './whole-input.ts';
 
 export interface PiecesRun {

@@ -2,7 +2,8 @@
 import { execFile, spawn } from 'node:child_process';
 import { runWithPieces } from './input-in-pieces.ts';
 import { replacingBlock } from './table-block.ts';
-import { type Difference, TableComparison, type TableContents, turnOfOthers } from './table-contents.ts';
+import { type Difference, TableComparison, type TableContents } from './table-contents.ts';
+import { turnOfOthers } from './turns.ts';
 import { type Ended, runWithWholeInput } from './whole-input.ts';
 
 /** The kernel or the nft command refused a transaction; nothing of it took effect. */

@@ -3,9 +3,6 @@
  * has. Told by the commands that build it, and compared with what the kernel lists. Source: nft(8).
  */
 
-/** How who looks at everything, which may be a second's work, lets others have their turn. */
-export const turnOfOthers = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
 /** `add VERB FAMILY TABLE NAME …` */
 const COMMAND = /^add (set|map|chain|rule|element) \S+ \S+ (\S+) ?(.*)$/s;
 /** A range of one address is listed as the address. */

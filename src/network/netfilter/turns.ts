@@ -1,5 +1,6 @@
 /** Work on everything there is, in pieces: among ten thousand Services it would hold up whatever else the process does. */
-import { turnOfOthers } from './table-contents.ts';
+
+export const turnOfOthers = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Yields where others may have their turn. */
 export type InPieces<Result> = Generator<void, Result>;

@@ -7,8 +7,8 @@ import {
   type RunNft,
   runNft,
 } from '#network/netfilter/nft.ts';
-import { type Difference, TableContents, turnOfOthers } from '#network/netfilter/table-contents.ts';
-import { inTurns, piecewise } from '#network/netfilter/turns.ts';
+import { type Difference, TableContents } from '#network/netfilter/table-contents.ts';
+import { inTurns, piecewise, turnOfOthers } from '#network/netfilter/turns.ts';
 import type { Wanted } from './fronts.ts';
 import { type Addresses, addressesIn, addressLines, DUMMY } from './ipvs-addresses.ts';
 import { type IpvsNode, type IpvsParts, type IpvsState, ipvsPartsOf, ipvsStateOf } from './ipvs-rules.ts';

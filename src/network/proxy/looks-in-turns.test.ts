@@ -1,6 +1,6 @@
 /** Looks at the rules of thousands of Services: whatever else the process does has its turn meanwhile. */
 import { expect, test } from 'vitest';
-import { turnOfOthers } from '#network/netfilter/table-contents.ts';
+import { turnOfOthers } from '#network/netfilter/turns.ts';
 import { type Wanted, wantedOf } from './fronts.ts';
 import { IptablesRenderer } from './iptables-renderer.ts';
 import { IpvsRenderer } from './ipvs-renderer.ts';

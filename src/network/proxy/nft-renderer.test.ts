@@ -40,6 +40,7 @@ async function filled() {
     changes: [] as (readonly string[])[],
     compared: [] as TableContents[],
     isRefusing: false,
+    listing: '',
   };
   const renderer = new NftRenderer(context, {
     fillTable: async (table, parts) => {
@@ -48,7 +49,7 @@ async function filled() {
       if (seen.isRefusing) throw new Error('refused');
     },
     nft: async (commands) => void seen.changes.push(commands),
-    listSets: async () => '',
+    listSets: async () => seen.listing,
     findDifferences: async (_, wanted) => {
       seen.compared.push(wanted);
       return [];
@@ -115,4 +116,26 @@ test('after it was refused everything is written anew, with what changed and wit
   await renderer.put(gone);
   const left = new TableContents(seen.commands).elements.get('svc');
   expect([left?.size, left?.has('10.96.1.7 . tcp . 80 : goto lb1-tcp')]).toEqual([SERVICES * 1.5 - 1, false]);
+});
+
+test('clients are remembered with the rules, unless these were refused with them', async () => {
+  const { renderer, seen } = await filled();
+  const sticky = serviceOf(0);
+  const changes = new Map([
+    ['service default/web-0', { ...sticky, fronts: sticky.fronts.map((front) => ({ ...front, affinitySeconds: 60 })) }],
+  ]);
+  const put = async () => {
+    renderer.forget(); // as after each failure
+    await renderer.put(changes).catch(() => undefined);
+    return seen.commands.some((command) => command.includes('10.244.9.9 expires 40s'));
+  };
+  expect(await put()).toBe(false);
+  const [, set = ''] = /add set ip kube-proxy (aff-of-\w+) /.exec(seen.commands.join('\n')) ?? [];
+  seen.listing = `\tset ${set} {\n\t\ttype ipv4_addr\n\t\telements = { 10.244.9.9 expires 40s }\n\t}\n`;
+  expect(await put()).toBe(true);
+  seen.isRefusing = true;
+  expect(await put()).toBe(true);
+  expect(await put()).toBe(false);
+  seen.isRefusing = false;
+  expect(await put()).toBe(true);
 });

@@ -8,7 +8,8 @@ import {
   type RunNft,
   runNft,
 } from '#network/netfilter/nft.ts';
-import { type Difference, TableContents, turnOfOthers } from '#network/netfilter/table-contents.ts';
+import { type Difference, TableContents } from '#network/netfilter/table-contents.ts';
+import { turnOfOthers } from '#network/netfilter/turns.ts';
 import type { Wanted } from './fronts.ts';
 import { ProxyTable } from './proxy-table.ts';
 import { type Clients, clientsIn, type ListSets, listSets, remembering } from './remembered-clients.ts';
@@ -38,6 +39,8 @@ export class NftRenderer implements Renderer {
   readonly #hasRules: HasRules;
   readonly #findDifferences: FindDifferences;
   readonly #listSets: ListSets;
+  /** They were in what was last put, which failed, perhaps because of them: better that they move than that nobody has rules. */
+  #areClientsDoubtful = false;
 
   constructor(context: TableContext, tools: NftTools = {}) {
     this.#table = new ProxyTable(context);
@@ -55,16 +58,23 @@ export class NftRenderer implements Renderer {
   }
 
   async put(changes: ReadonlyMap<string, Wanted | undefined>): Promise<void> {
-    const clients = this.#table.isToRemember(changes) ? clientsIn(await this.#listSets(this.#name)) : NOBODY;
+    const clients = await this.#clients(changes);
+    this.#areClientsDoubtful = clients.size > 0;
     if (this.#table.isFilling(changes)) {
       const { parts, applied } = this.#table.filling(changes);
       await this.#fillTable(this.#name, remembering(parts, clients));
       applied();
-      return;
+    } else {
+      const { commands, applied } = this.#table.commandsFor(changes);
+      if (commands.length > 0) await this.#nft([...remembering([commands], clients)].flat());
+      applied();
     }
-    const { commands, applied } = this.#table.commandsFor(changes);
-    if (commands.length > 0) await this.#nft([...remembering([commands], clients)].flat());
-    applied();
+    this.#areClientsDoubtful = false;
+  }
+
+  async #clients(changes: ReadonlyMap<string, Wanted | undefined>): Promise<Clients> {
+    if (this.#areClientsDoubtful || !this.#table.isToRemember(changes)) return NOBODY;
+    return clientsIn(await this.#listSets(this.#name));
   }
 
   isInForce(): Promise<boolean> {
