@@ -38,14 +38,14 @@ export async function clusterLists(cluster: ClusterApi, loopback: readonly Loopb
     return [];
   };
   const gateway = 'gateway.networking.k8s.io/v1';
-  const gatewayApi = Promise.all([
+  const ofGatewayApi = Promise.all([
     list<ClusterLists['gateways'][number]>(gateway, 'gateways'),
     list<ClusterLists['gatewayClasses'][number]>(gateway, 'gatewayclasses', false),
     list<ClusterLists['routes'][number]>(gateway, 'httproutes'),
     list<ClusterLists['routes'][number]>(gateway, 'grpcroutes'),
     list<ClusterLists['grants'][number]>('gateway.networking.k8s.io/v1beta1', 'referencegrants'),
   ]);
-  const [services, slices, ingresses, classes, nodes, namespaces, policies] = await Promise.all([
+  const ofOthers = Promise.all([
     list<ClusterLists['services'][number]>('v1', 'services'),
     list<ClusterLists['slices'][number]>('discovery.k8s.io/v1', 'endpointslices'),
     list<ClusterLists['ingresses'][number]>('networking.k8s.io/v1', 'ingresses'),
@@ -54,11 +54,13 @@ export async function clusterLists(cluster: ClusterApi, loopback: readonly Loopb
     list<ClusterLists['namespaces'][number]>('v1', 'namespaces', false),
     list<ClusterLists['policies'][number]>('networking.k8s.io/v1', 'networkpolicies'),
   ]);
+  // Waited for together: where nobody answers, both fail.
+  const [[gateways, gatewayClasses, http, grpc, grants], others] = await Promise.all([ofGatewayApi, ofOthers]);
+  const [services, slices, ingresses, classes, nodes, namespaces, policies] = others;
   const dnsService = services.find(
     ({ metadata }) => metadata.namespace === 'kube-system' && metadata.name === 'kube-dns',
   );
   const dnsAddresses = dnsService?.spec.clusterIPs ?? [];
-  const [gateways, gatewayClasses, http, grpc, grants] = await gatewayApi;
   const lists: ClusterLists = {
     ...{
       gateways,
