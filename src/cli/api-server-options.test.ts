@@ -1,21 +1,29 @@
-import { resolve } from 'node:path';
+import { join, relative } from 'node:path';
 import { Command } from 'commander';
 import { expect, test } from 'vitest';
 import { apiServerFlagsIn, changedFlags, flagsHint, withApiServerOptions } from './api-server-options.ts';
 
 const given = (...args: string[]) => {
-  const command = withApiServerOptions(new Command('up')).exitOverride();
+  const command = withApiServerOptions(new Command('up').exitOverride().configureOutput({ writeErr: () => undefined }));
   command.parse(args, { from: 'user' });
   return apiServerFlagsIn(command.opts());
 };
 
 test('options keep the names that kube-apiserver has for them; paths are told from here', () => {
-  expect(given('--oidc-issuer-url', 'https://a', '--oidc-ca-file', 'ca.crt', '--anonymous-auth', 'false')).toEqual({
+  const here = relative('.', import.meta.filename);
+  expect(given('--oidc-issuer-url', 'https://a', '--oidc-ca-file', here, '--anonymous-auth', 'false')).toEqual({
     'oidc-issuer-url': 'https://a',
-    'oidc-ca-file': resolve('ca.crt'),
+    'oidc-ca-file': import.meta.filename,
     'anonymous-auth': 'false',
   });
   expect(given()).toEqual({});
+});
+
+test('a file that is not there is refused at once, unless it is one to write or none any more', () => {
+  const [nowhere, log] = [join(import.meta.dirname, 'nowhere.yaml'), join(import.meta.dirname, 'nowhere.log')];
+  expect(() => given('--scheduler-config', nowhere)).toThrow(`There is no file ${nowhere}.`);
+  expect(given('--audit-log-path', log)).toEqual({ 'audit-log-path': log });
+  expect(given('--scheduler-config', '')).toEqual({ 'scheduler-config': '' });
 });
 
 test('those on record stay until they are changed or taken back', () => {

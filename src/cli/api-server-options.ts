@@ -2,8 +2,9 @@
  * Options of kube-apiserver that `kedge up` takes as well, with upstream's names. They are kept on record as they were
  * given; an empty value takes one back. What they mean is for the control plane to say (`cmd/control-plane`).
  */
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 
 interface ApiServerOption {
   name: string;
@@ -11,6 +12,8 @@ interface ApiServerOption {
   text: string;
   /** A path, relative to where the command is given. */
   isFile?: true;
+  /** That file need not be there yet. */
+  isWritten?: true;
 }
 
 const file = (name: string, text: string): ApiServerOption => ({ name, value: '<file>', text, isFile: true });
@@ -50,7 +53,7 @@ export const apiServerOptions: readonly ApiServerOption[] = [
   option('disable-admission-plugins', '<name,…>', 'usual plugins that do not run'),
   file('admission-control-config-file', 'what plugins are told (AdmissionConfiguration)'),
   file('audit-policy-file', 'what of which requests is recorded (audit.k8s.io/v1 Policy)'),
-  file('audit-log-path', 'where, a line of JSON an event'),
+  { ...file('audit-log-path', 'where, a line of JSON an event'), isWritten: true },
   option('audit-log-format', '<json|legacy>', 'legacy: lines that are easy to read (upstream: json)'),
   option('audit-log-maxsize', '<MB>', 'after so much a new file begins (upstream: 100)'),
   option('audit-log-maxbackup', '<n>', 'full files that are kept; 0: all (upstream: 100)'),
@@ -80,11 +83,17 @@ export const apiServerOptions: readonly ApiServerOption[] = [
 ];
 
 export function withApiServerOptions(command: Command): Command {
-  for (const { name, value, text } of apiServerOptions)
-    command.addOption(
-      new Option(`--${name} ${value}`, text).helpGroup('Of the API server, as kube-apiserver has them:'),
-    );
+  for (const { name, value, text, isFile, isWritten } of apiServerOptions) {
+    const made = new Option(`--${name} ${value}`, text).helpGroup('Of the API server, as kube-apiserver has them:');
+    command.addOption(isFile && !isWritten ? made.argParser(fileToRead) : made);
+  }
   return command;
+}
+
+/** Refused before it is on record, where it would stop every later start. */
+function fileToRead(path: string): string {
+  if (path === '' || existsSync(path)) return path;
+  throw new InvalidArgumentError(`There is no file ${resolve(path)}.`);
 }
 
 const camelCase = (name: string): string => name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
