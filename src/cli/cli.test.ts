@@ -6,7 +6,7 @@ import type { ClusterRecord } from '#node/machine/cluster-dir.ts';
 import type { ClusterStatus } from './control-protocol.ts';
 import { newsBetween } from './foreground.ts';
 import { nodeCount, ownAddresses, portNumber, seconds } from './option-values.ts';
-import { changedBy } from './prepare-cluster.ts';
+import { changedBy, refuseProxySettings } from './prepare-cluster.ts';
 import { progressOn } from './progress.ts';
 import { unitText } from './start-supervisor.ts';
 import { isWhole, linesOf } from './status.ts';
@@ -79,6 +79,15 @@ describe('up of a known cluster', () => {
     expect(listening.listen).toEqual(['192.0.2.1']);
     expect(changedBy(listening, { name: 'dev', settings: {} }).listen).toEqual(['192.0.2.1']);
     expect(changedBy(listening, { name: 'dev', listen: ['127.0.0.1'], settings: {} }).listen).toEqual([]);
+  });
+  test('refuses a scheduler of IPVS in another mode, where nobody would ask it', () => {
+    const wish = { name: 'dev', settings: { ipvsScheduler: 'mh' }, isOnPaper: true };
+    const refused = () => refuseProxySettings(changedBy(known, wish), wish);
+    expect(refused).toThrow('has the mode nftables. Give --proxy-mode ipvs as well, or leave --ipvs-scheduler out.');
+    const inIpvs = { ...known, settings: { proxyMode: 'ipvs' as const } };
+    expect(() => refuseProxySettings(changedBy(inIpvs, wish), wish)).not.toThrow();
+    const back = { name: 'dev', settings: { proxyMode: 'nftables' as const }, isOnPaper: true };
+    expect(() => refuseProxySettings(changedBy(changedBy(inIpvs, wish), back), back)).not.toThrow();
   });
   test('takes new settings beside the old ones', () => {
     const { settings } = changedBy(known, { name: 'dev', settings: { nodeMonitorGracePeriodSeconds: 5 } });

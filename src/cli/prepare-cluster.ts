@@ -1,5 +1,6 @@
 /** From the options of `up` to a cluster on record: a new one, or the one that is there, changed as asked. */
 import { mkdir } from 'node:fs/promises';
+import { modeTrouble } from '#network/proxy/mode-trouble.ts';
 import {
   type ClusterPaths,
   type ClusterRecord,
@@ -31,6 +32,8 @@ export interface ClusterWish {
   /** undefined: as it is; IPv4 alone for a new cluster. */
   ipFamilies?: IpFamilies;
   settings: ClusterSettings;
+  /** Nodes are simulated: nothing of this machine's kernel is needed. */
+  isOnPaper?: boolean;
 }
 
 const DEFAULT_NODES = 2;
@@ -48,6 +51,7 @@ export async function prepareCluster(
   const plan = await takeSlot(registerOf(context), owner, existing?.ipFamilies ?? wish.ipFamilies);
   try {
     const cluster = changedBy(existing ?? newCluster(wish, plan), wish);
+    refuseProxySettings(cluster, wish);
     // After a crash of the supervisor alone it is our own API server that has the port, and it will be adopted.
     if (!(await findStarted(paths, 'control-plane'))) await refuseIfTaken(cluster.apiServerPort, plan);
     // A supervisor that lives has them itself.
@@ -86,6 +90,19 @@ function refuseOtherFamilies(existing: ClusterRecord | undefined, { ipFamilies: 
     `Cluster "${name}" has addresses of ${has.join(' and ')}, and keeps them. ` +
       'Take it down with --purge and start anew, or start another with --name.',
   );
+}
+
+/** Of kube-proxy: what this machine cannot do, and what would be without effect. */
+export function refuseProxySettings({ name, settings }: ClusterRecord, wish: ClusterWish): void {
+  const { proxyMode = 'nftables', ipvsScheduler } = settings;
+  if (wish.settings.ipvsScheduler && proxyMode !== 'ipvs') {
+    throw new UserError(
+      `--ipvs-scheduler ${ipvsScheduler} is for the mode ipvs, and kube-proxy of cluster "${name}" has the mode ${proxyMode}. ` +
+        'Give --proxy-mode ipvs as well, or leave --ipvs-scheduler out.',
+    );
+  }
+  const trouble = wish.isOnPaper ? undefined : modeTrouble(settings);
+  if (trouble) throw new UserError(trouble);
 }
 
 /** Nodes are only added here: those there are hold pods and volumes, and go by `kedge node remove`. */

@@ -1,7 +1,6 @@
 /** What `kedge up` does, in order. */
 import { join } from 'node:path';
 import pc from 'picocolors';
-import { modeTrouble } from '#network/proxy/mode-trouble.ts';
 import type { ClusterPaths } from '#node/machine/cluster-dir.ts';
 import { detectMachine, missingForNodes } from '#node/machine/detect.ts';
 import { LockTimeout, withFileLock } from '#node/machine/file-lock.ts';
@@ -65,6 +64,7 @@ async function start(context: CliContext, options: UpOptions, paths: ClusterPath
   };
   const authorities = options.pkiDir ? await authoritiesIn(options.pkiDir) : undefined;
   if (authorities) await refuseOtherAuthorities(paths.pki, authorities);
+  const missing = missingForNodes(facts);
   const cluster = await prepareCluster(context, paths, {
     name: options.name,
     nodes,
@@ -74,6 +74,7 @@ async function start(context: CliContext, options: UpOptions, paths: ClusterPath
     publish,
     ...(options.ipFamilies && { ipFamilies: options.ipFamilies }),
     settings,
+    isOnPaper: missing.length > 0,
   });
   if (authorities) await takeOverAuthorities(paths.pki, authorities);
 
@@ -82,9 +83,6 @@ async function start(context: CliContext, options: UpOptions, paths: ClusterPath
   // From here on this process has something to take down, and ends only after that.
   for (const signal of SIGNALS) process.on(signal, () => interrupted.abort(new UserError('Interrupted.')));
   const progress = progressOn(process.stderr, context.clock);
-  const missing = missingForNodes(facts);
-  const trouble = missing.length === 0 && modeTrouble(cluster.settings); // one on record, too
-  if (trouble) throw new UserError(trouble);
   const flags = cluster.settings.apiServer ?? {};
   const session = { context, options, paths, control, progress, missing, flags, signal: interrupted.signal, beganMs };
   try {

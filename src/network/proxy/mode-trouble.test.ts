@@ -31,6 +31,8 @@ test('a scheduler that the kernel does not have is refused in the words of kube-
   const of = (proxyMode: ProxyMode, ipvsScheduler: string) =>
     modeTrouble({ proxyMode, ipvsScheduler }, machine(true, 'ipvsadm'));
   expect(of('ipvs', 'lc')).toBeUndefined();
-  expect(of('ipvs', 'lcc')).toMatch(/^can't use the IPVS proxier: no such file or directory\. .*"lcc"/);
+  expect(of('ipvs', 'lcc')).toMatch(
+    /^can't use the IPVS proxier: no such file or directory\. .*"lcc": give another with --ipvs-scheduler/,
+  );
   expect(of('nftables', 'lcc')).toBeUndefined();
 });

@@ -36,7 +36,7 @@ export function modeTrouble(settings: ProxySettings, machine: ProxyMachine = thi
   if (program !== undefined && !machine.hasProgram(program))
     return `This machine has no ${program}: install the package ${debianPackage}.`;
   if (mode !== 'ipvs' || scheduler === undefined || machine.hasScheduler(scheduler)) return undefined;
-  return `${NO_SCHEDULER}. The kernel has no IPVS scheduler "${scheduler}".`;
+  return `${NO_SCHEDULER}. The kernel has no IPVS scheduler "${scheduler}": give another with --ipvs-scheduler; rr is upstream's.`;
 }
 
 const thisMachine: ProxyMachine = {
