@@ -1,9 +1,13 @@
-/** The table of the proxy that nft reads while it is made is the same as its commands would build one after the other. */
+/**
+ * The table of the proxy that nft reads while it is made is the same as its commands would build one after the other, and has the
+ * clients that the one before it had remembered.
+ */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { familyOf, type IpFamily } from '#network/netfilter/ip-family.ts';
 import { replacingBlock } from '#network/netfilter/table-block.ts';
 import type { Front, Wanted } from '#network/proxy/fronts.ts';
 import { NftRenderer } from '#network/proxy/nft-renderer.ts';
+import { clientsIn } from '#network/proxy/remembered-clients.ts';
 import { canHaveLab, type Lab, networkLab } from './network-lab.ts';
 
 const runs = canHaveLab() ? test : test.skip;
@@ -53,7 +57,7 @@ function wantedOf(i: number, family: IpFamily): Wanted {
   };
 }
 
-runs.each(['ipv4', 'ipv6'] as const)('in the family %s', async (family) => {
+async function filledBy(family: IpFamily, listing: () => string) {
   const { pods, services, own } = RANGES[family];
   const context = { family, podRanges: [pods], serviceRanges: [services], ownAddresses: [own] };
   let filled: { table: string; parts: (readonly string[])[] } | undefined;
@@ -61,17 +65,48 @@ runs.each(['ipv4', 'ipv6'] as const)('in the family %s', async (family) => {
     fillTable: async (table, parts) => {
       filled = { table, parts: [...parts] };
     },
+    listSets: async () => listing(),
   });
   await renderer.put(new Map(Array.from({ length: SERVICES }, (_, i) => [`service ${i}`, wantedOf(i, family)])));
   if (!filled) throw new Error('nothing was filled');
-  const { table, parts } = filled;
-  const nft = (...pieces: string[]) => {
-    lab.inside('node', 'nft', ['-f', '-'], `${pieces.join('\n')}\n`);
-    return lab.inside('node', 'nft', ['--stateless', 'list', 'ruleset']);
-  };
+  return filled;
+}
+
+const nft = (...pieces: string[]) => {
+  lab.inside('node', 'nft', ['-f', '-'], `${pieces.join('\n')}\n`);
+  return lab.inside('node', 'nft', ['--stateless', 'list', 'ruleset']);
+};
+
+runs.each(['ipv4', 'ipv6'] as const)('in the family %s', async (family) => {
+  const { table, parts } = await filledBy(family, () => '');
   const byCommands = nft(`add table ${table}`, ...parts.flat());
-  expect(byCommands).toContain(own);
+  expect(byCommands).toContain(RANGES[family].own);
   expect(nft(...replacingBlock(table, parts))).toBe(byCommands);
   expect(nft(...replacingBlock(table, parts))).toBe(byCommands);
+  nft(`delete table ${table}`);
+});
+
+runs.each([
+  ['ipv4', ['10.244.1.7', '10.244.1.8']],
+  ['ipv6', ['fd00:244::7', 'fd00:244::8']],
+] as const)('clients of the family %s are remembered as long as they were', async (family, clients) => {
+  const { table, parts } = await filledBy(family, () => '');
+  nft(...replacingBlock(table, parts));
+  const sets = parts.flat().flatMap((command) => /^add set \S+ \S+ (aff-of-\w+) /.exec(command)?.[1] ?? []);
+  expect(sets.length).toBeGreaterThan(2);
+  const [first = '', second = ''] = sets;
+  nft(
+    `add element ${table} ${first} { ${clients.map((client) => `${client} expires 50s`).join(', ')} }`,
+    `add element ${table} ${second} { ${clients[0]} expires 20s }`,
+  );
+  const listing = () => lab.inside('node', 'nft', ['list', 'sets', 'table', ...table.split(' ')]);
+  const again = await filledBy(family, listing);
+  nft(...replacingBlock(again.table, again.parts));
+  const left = clientsIn(listing());
+  expect([...left.keys()].sort()).toEqual([first, second].sort());
+  const addresses = (set: string) => left.get(set)?.map((element) => element.split(' ')[0]);
+  expect([addresses(first)?.sort(), addresses(second)]).toEqual([clients, clients.slice(0, 1)]);
+  for (const element of left.get(first) ?? []) expect(element).toMatch(/ expires [34]\ds/);
+  expect(left.get(second)?.[0]).toMatch(/ expires 1?\ds/);
   nft(`delete table ${table}`);
 });
