@@ -114,7 +114,7 @@ async function budgetOf(pod: Pod, services: VerbServices): Promise<PodDisruption
   });
   if (matching.length > 1)
     throw new StatusError(
-      'InternalError',
+      '',
       'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.',
     );
   return matching[0];
@@ -128,24 +128,15 @@ function mayGoAnyway(pod: Pod, { spec, status }: PodDisruptionBudget): boolean {
   return !!status && status.desiredHealthy > 0 && status.currentHealthy >= status.desiredHealthy;
 }
 
+/** One that went meanwhile is not found, as upstream has it: whoever asks again is asked about what is there then. */
 async function charge(
   budget: PodDisruptionBudget,
   pod: Pod,
   { services, dryRun }: { services: VerbServices; dryRun: boolean },
 ): Promise<void> {
   const { namespace = '', name } = budget.metadata;
-  try {
-    await services.stored.update(
-      PodDisruptionBudget,
-      { namespace, name },
-      {
-        dryRun,
-        change: (current) => charged(current!, pod, services),
-      },
-    );
-  } catch (error) {
-    if (!hasReason(error, 'NotFound')) throw error; // the budget went meanwhile
-  }
+  const change = (current: PodDisruptionBudget | undefined) => charged(current!, pod, services);
+  await services.stored.update(PodDisruptionBudget, { namespace, name }, { dryRun, change });
 }
 
 function charged(budget: PodDisruptionBudget, pod: Pod, { clock }: VerbServices): Change<PodDisruptionBudget> {

@@ -162,9 +162,32 @@ test('of a pod that two budgets mean nobody decides', async () => {
   await cluster.settles();
   await expect(asked(cluster, cluster.list(Pod)[0]!)).rejects.toMatchObject({
     code: 500,
+    reason: '',
     message: 'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.',
   });
   expect(cluster.list(Pod)).toHaveLength(2);
+});
+
+test('a budget that goes while a pod is to be evicted is not found', async () => {
+  await using cluster = await startCluster({ controllers });
+  await cluster.create(ReplicaSet, replicaSet('web', { replicas: 3 }));
+  const missing = { code: 404, message: 'poddisruptionbudgets.policy "calm" not found' };
+  const answers: unknown[] = [];
+  // Between the look at the budgets and the charge: how long after the request that is, is not for us to know.
+  for (let turns = 0; turns < 10 && !answers.some((answer) => answer === 404); turns++) {
+    await cluster.create(PodDisruptionBudget, budget({ minAvailable: 1 }));
+    await cluster.settles();
+    const before = cluster.list(Pod).map(({ metadata }) => metadata.name);
+    const evicted = asked(cluster, cluster.list(Pod)[0]!).catch((error: unknown) => error as { code: number });
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    await cluster.delete(PodDisruptionBudget, 'default/calm');
+    const answer = await evicted;
+    answers.push(answer.code);
+    if (answer.code !== 404) continue;
+    expect(answer).toMatchObject(missing);
+    expect(cluster.list(Pod).map(({ metadata }) => metadata.name)).toEqual(before);
+  }
+  expect(answers).toContain(404);
 });
 
 test('a pod that has not begun goes without a budget, and says why; one that is not meant is left as it is', async () => {
