@@ -163,8 +163,8 @@ export interface PluginSpec<State> {
   normalize?(scores: readonly number[], nodes: readonly NodeInfo[], state: State): number[];
   /** From here on the pod counts as placed. */
   reserve?(pod: Pod, nodeName: string, state: State): Verdict;
-  /** It came to nothing after all. Must be able to follow a `reserve` that did not happen. */
-  unreserve?(pod: Pod, nodeName: string, state: State): void;
+  /** It came to nothing after all: the pod is tried again when this is done. Must be able to follow a `reserve` that did not happen. */
+  unreserve?(pod: Pod, nodeName: string, state: State): void | Promise<void>;
   /**
    * May hold the pod back for a while: a promise is waited for, no longer than 15 minutes. The signal aborts when that time is
    * over, when the pod is gone, or when it is preempted.

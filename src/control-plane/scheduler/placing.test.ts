@@ -4,10 +4,12 @@ import { Node } from '#api/core/v1/node.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import { conditionOf } from '#api/core/v1/pod-conditions.ts';
 import { PriorityClass } from '#api/scheduling/v1/priority-class.ts';
+import { ManualClock } from '#base/manual-clock.ts';
 import type { TestCluster } from '#testing/cluster.ts';
 import { node, pod, podAsking, startCluster } from '#testing/cluster.ts';
 import type { Plugin, PluginSpec } from './define-plugin.ts';
 import { definePlugin, fits, PluginFailed, unschedulable } from './define-plugin.ts';
+import { Placing, type PlacingServices } from './placing.ts';
 import { defaultProfile, type Profile } from './profile.ts';
 import { startScheduler } from './start-scheduler.ts';
 
@@ -31,6 +33,19 @@ function later<T>() {
   });
   return { promise, resolve };
 }
+
+/** Without a scheduler around it. */
+function placingWith(
+  own: Omit<PluginSpec<undefined>, 'name'>,
+  patch: () => Promise<Pod> = async () => pod('web') as Pod,
+) {
+  const plugins = [definePlugin({ name: 'Own', ...own })];
+  const services = { client: { patch }, clock: new ManualClock(), whileOthers: <T>(act: Promise<T>) => act };
+  const decision = { nodeName: 'node1', states: new Map(), plugins };
+  return { placing: new Placing(pod('web') as Pod, decision, services as unknown as PlacingServices) };
+}
+
+const turns = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 describe('a plugin may hold a pod back before it is bound', () => {
   test('its node is nominated meanwhile, counts as taken, and is given when the plugin agrees', async () => {
@@ -132,6 +147,20 @@ describe('a plugin may hold a pod back before it is bound', () => {
     });
   });
 
+  test('so does one that has its permission already, while others are still told where it is to go', async () => {
+    const [told, calls] = [later<Pod>(), [] as string[]];
+    const { placing } = placingWith(
+      { permit: async () => fits, bind: async () => (calls.push('bind') > 0 ? 'bound' : 'skip') },
+      () => told.promise,
+    );
+    const end = placing.run();
+    await turns();
+    expect(placing.giveWay('DefaultPreemption')).toBe(true);
+    told.resolve(pod('web') as Pod);
+    await expect(end).rejects.toMatchObject({ code: 'NotPlaced', message: 'rejected due to preempted' });
+    expect(calls).toEqual([]);
+  });
+
   test('a scheduler that ends says nothing of those that it held back: another may have placed them', async () => {
     await using cluster = await startCluster();
     await cluster.create(Node, node('node1'));
@@ -210,6 +239,20 @@ describe('before binding', () => {
     await cluster.create(Pod, pod('web'));
     await cluster.settles();
     expect(calls).toEqual(['reserve node1 mine', 'preBind mine', 'unreserve node1 mine']);
+  });
+
+  test('nothing comes of it only when all is taken back: the next try must not find what is about to go', async () => {
+    const [takenBack, calls] = [later<void>(), [] as string[]];
+    const { placing } = placingWith({
+      preBind: async () => unschedulable('no disk'),
+      unreserve: () => takenBack.promise,
+    });
+    const end = placing.run().catch((error: Error) => calls.push(error.message));
+    await turns();
+    expect(calls).toEqual([]);
+    takenBack.resolve();
+    await end;
+    expect(calls).toEqual(['no disk']);
   });
 });
 

@@ -105,12 +105,12 @@ export class Placing implements BindingServices {
       const waiting = permit.length > 0 ? this.#askPermits() : NOBODY;
       const steps = stepsBefore(before, this.#placement);
       const takesTime = steps.some((step) => step.some((each) => each.preBindPreFlight || this.#states.has(each)));
-      if (takesTime || waiting.length > 0) await this.#sayWhere();
       if (waiting.length > 0) await this.#permitted(waiting);
+      else if (takesTime) await this.#sayWhere();
       if (steps.length > 0) await this.#prepare(steps);
       await this.#bind(extenders);
     } catch (error) {
-      for (const plugin of unreserve) plugin.unreserve(pod, nodeName, this.#states.get(plugin));
+      for (const plugin of unreserve) await plugin.unreserve(pod, nodeName, this.#states.get(plugin));
       throw error;
     }
     for (const plugin of postBind) plugin.postBind(pod, nodeName, this.#states.get(plugin));
@@ -134,14 +134,18 @@ export class Placing implements BindingServices {
     const late = this.clock.timer(LONGEST_PERMIT_MS, () =>
       this.end(`timeout after waiting ${LONGEST_PERMIT_MS / 60_000}m0s`),
     );
-    const ended = new Promise<Verdict>((resolve) => {
-      const refuse = () => resolve(unschedulable(`rejected due to ${(this.signal.reason as Error).message}`));
-      if (this.signal.aborted) refuse();
-      else this.signal.addEventListener('abort', refuse, { once: true });
+    const ended = new Promise<undefined>((resolve) => {
+      if (this.signal.aborted) resolve(undefined);
+      else this.signal.addEventListener('abort', () => resolve(undefined), { once: true });
     });
     this.#stage = 'waits for a permission';
     try {
-      for (const { plugin, answer } of waiting) agree(plugin, await this.whileOthers(Promise.race([answer, ended])));
+      await this.#sayWhere();
+      for (const { plugin, answer } of waiting) {
+        const verdict = await this.whileOthers(Promise.race([answer, ended]));
+        // Also where the plugin has said yes meanwhile: who gives way may not have the place.
+        agree(plugin, this.#ended ? unschedulable(`rejected due to ${this.#ended.message}`) : verdict);
+      }
     } finally {
       this.#stage = undefined;
       late.cancel();

@@ -82,29 +82,25 @@ export function untilReady(claims: readonly ResourceClaim[], services: BindingSe
   });
 }
 
-/** Until the cache has what was written, or the time is over. `then` is called before anybody else acts on it. Never rejects. */
+/** Until the cache has the devices that were written, or the time is over. `then` is called before anybody else acts on it. Never rejects. */
 export function untilSeen(
-  claims: readonly ResourceClaim[],
+  claim: ResourceClaim,
   { clock, cached }: Pick<BindingServices, 'clock' | 'cached'>,
   then: () => void,
 ): Promise<void> {
-  const isSeen = (claim: ResourceClaim) =>
-    cached(ResourceClaim).get(keyOf(claim) as ObjectKey)?.status?.allocation !== undefined;
+  const isSeen = () => cached(ResourceClaim).get(keyOf(claim) as ObjectKey)?.status?.allocation !== undefined;
   return new Promise((resolve) => {
-    const finish = () => {
-      then();
-      resolve();
-    };
-    if (claims.every(isSeen)) return finish();
     const stops: (() => void)[] = [];
     const end = () => {
       for (const stop of stops) stop();
-      finish();
+      then();
+      resolve();
     };
+    if (isSeen()) return end();
     const timer = clock.timer(TIMEOUT_MS, end);
     stops.push(
       () => timer.cancel(),
-      cached(ResourceClaim).onChange(() => claims.every(isSeen) && end()),
+      cached(ResourceClaim).onChange(() => isSeen() && end()),
     );
   });
 }

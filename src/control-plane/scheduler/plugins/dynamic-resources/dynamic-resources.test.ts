@@ -121,6 +121,21 @@ test('a device is not given away again before the scheduler has heard that it is
   expect(placeOf(cluster, 'two')).toBeUndefined();
 });
 
+test('nor where the pod was not bound after all: its claim has kept it', async () => {
+  await using cluster = await clusterWith({ node1: ['a'] });
+  for (const name of ['one', 'two']) await addClaim(cluster, name);
+  await cluster.settles();
+  cluster.faults.fail({ verb: 'create', resource: 'pods/binding', name: 'one' });
+  expect(cluster.faults.dropWatch({ resource: 'resourceclaims.resource.k8s.io' })).toBeGreaterThan(0);
+  for (const name of ['one', 'two']) {
+    await cluster.create(Pod, using(name, name));
+    await cluster.settles();
+  }
+  await cluster.passes('60s');
+  expect(claim(cluster, 'one').status?.allocation).toBeDefined();
+  expect(claim(cluster, 'two').status?.allocation).toBeUndefined();
+});
+
 test('a second pod of a claim goes where its devices are', async () => {
   await using cluster = await clusterWith({ node1: [], node2: ['a'], node3: [] });
   await addClaim(cluster, 'one');

@@ -14,7 +14,7 @@ import { DeviceClass } from '#api/resource/v1/device-class.ts';
 import { ResourceClaim } from '#api/resource/v1/resource-claim.ts';
 import { ResourceSlice } from '#api/resource/v1/resource-slice.ts';
 import { Unreachable } from '#client/transport.ts';
-import type { ClusterView, Plugin } from '../../define-plugin.ts';
+import type { BindingServices, ClusterView, Plugin } from '../../define-plugin.ts';
 import { changed, definePlugin, fits, PluginFailed, removed, unresolvable, when } from '../../define-plugin.ts';
 import { pointsOf } from '../../points.ts';
 import type { Verdict } from '../../verdict.ts';
@@ -40,7 +40,7 @@ interface State {
   allocated: Allocated;
   /** For resources that devices meet. */
   extended: ExtendedClaim | undefined;
-  /** What of `pending` is this pod's. */
+  /** What of `pending` is free again when the pod is not placed. */
   given: Map<string, ResourceClaim>;
   /** By node, in the order of `wanting`; the last is that of `extended` where the node needs it. */
   found: Map<string, readonly AllocationResult[]>;
@@ -64,6 +64,13 @@ export function dynamicResources(): Plugin {
     // Not what a later try has given.
     for (const [uid, claim] of given) if (pending.get(uid) === claim) pending.delete(uid);
     given.clear();
+  };
+  /** From when it is written what the claim has been given stands, whatever becomes of the pod. */
+  const untilKnown = (claim: ResourceClaim, { given }: State, services: BindingServices) => {
+    const { uid } = claim.metadata;
+    const mine = given.get(uid);
+    given.delete(uid);
+    return untilSeen(claim, services, () => pending.get(uid) === mine && pending.delete(uid));
   };
 
   return definePlugin<State>({
@@ -159,12 +166,12 @@ export function dynamicResources(): Plugin {
       return fits;
     },
 
-    unreserve(_pod, _nodeName, state) {
+    async unreserve(_pod, _nodeName, state) {
       if (!state) return;
-      forget(state);
-      void state.undo?.().catch(ofTheServer);
+      await state.undo?.();
       delete state.undo;
-      state.extended?.takeBack();
+      await state.extended?.takeBack().catch(ofTheServer);
+      forget(state);
     },
 
     preBindPreFlight: (_pod, _nodeName, state) => ({ hasWork: state !== undefined, allowParallel: true }),
@@ -175,24 +182,27 @@ export function dynamicResources(): Plugin {
       const { client, clock } = services;
       const reserved = state.claims.filter((claim) => isReservedFor(claim, pod));
       state.undo = async () => {
-        for (const claim of reserved) await withoutReservation(claim, pod, client);
+        for (const claim of reserved) await withoutReservation(claim, pod, client).catch(ofTheServer);
       };
+      const seen: Promise<void>[] = [];
       for (const claim of state.claims) {
         if (isReservedFor(claim, pod)) continue;
         const index = state.wanting.findIndex((wanting) => wanting.claim === claim);
-        reserved.push(await reserveClaim(claim, { pod, allocation: found[index], client, clock }));
+        const written = await reserveClaim(claim, { pod, allocation: found[index], client, clock });
+        reserved.push(written);
+        seen.push(untilKnown(written, state, services));
       }
       const extended = found[state.wanting.length];
       if (extended) await state.extended?.write(nodeName, { pod, allocation: extended, services });
       const special = state.extended?.written;
+      if (special) seen.push(untilSeen(special, services, () => forget(state)));
       const known = [...state.claims, ...(special ? [special] : [])].map(
         (claim) => reserved.find(({ metadata }) => metadata.uid === claim.metadata.uid) ?? claim,
       );
-      const seen = untilSeen(known, services, () => forget(state)); // from then on the API says so
       if (!known.some(hasBindingConditions)) return fits;
       const note = `waiting for binding conditions for device on node ${nodeName}`;
       services.say({ reason: 'BindingConditionsPending', action: 'Scheduling', note });
-      await services.whileOthers(seen.then(() => untilReady(known, services)));
+      await services.whileOthers(Promise.all(seen).then(() => untilReady(known, services)));
       return fits;
     },
 

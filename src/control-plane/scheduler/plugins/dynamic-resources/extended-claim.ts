@@ -2,11 +2,9 @@
 import type { Pod } from '#api/core/v1/pod.ts';
 import type { AllocationResult } from '#api/generated/schema.ts';
 import type { ObjectKey } from '#api/machinery/object.ts';
-import { StatusError } from '#api/machinery/status.ts';
 import type { DeviceClass } from '#api/resource/v1/device-class.ts';
 import type { ResourceClaim } from '#api/resource/v1/resource-claim.ts';
 import type { Informer } from '#client/informer.ts';
-import { Unreachable } from '#client/transport.ts';
 import { type BindingServices, unresolvable } from '../../define-plugin.ts';
 import type { Refused } from '../../verdict.ts';
 import { deleteClaim, reserveClaim, sayExtendedClaim, writeExtendedClaim } from './claim-writes.ts';
@@ -101,12 +99,11 @@ export class ExtendedClaim {
     await sayExtendedClaim(pod, { requestMappings: mappings, resourceClaimName: name }, client);
   }
 
-  /** The pod has not been placed. What cannot be deleted now is `stale` at the next try. */
-  takeBack(): void {
-    void this.#undo?.().catch((error: unknown) => {
-      if (!(error instanceof StatusError || error instanceof Unreachable)) throw error;
-    });
+  /** The pod has not been placed. What cannot be deleted now is `stale` at the next try. Throws what the server said. */
+  async takeBack(): Promise<void> {
+    const undo = this.#undo;
     this.#undo = undefined;
+    await undo?.();
   }
 
   #specialOn(nodeName: string): Special {
