@@ -6,6 +6,7 @@ import type { Informers } from '#client/informer.ts';
 import { NftRefused } from '#network/netfilter/nft.ts';
 import { freePort } from '#testing/free-port.ts';
 import type { RunConntrack } from './conntrack.ts';
+import type { Renderer } from './renderer.ts';
 import { startProxy } from './start-proxy.ts';
 
 type Listener = (change: { key: string; now: unknown; before: unknown }) => void;
@@ -60,12 +61,14 @@ interface Fakes {
   clock?: ManualClock;
   hasRules?: () => Promise<boolean>;
   conntrack?: RunConntrack;
+  /** In the place of the one that writes rules of nftables. */
+  renderer?: Renderer;
 }
 
 function start(
   informers: Informers,
   nft: (commands: readonly string[]) => Promise<void>,
-  { clock = new ManualClock(), hasRules = async () => true, conntrack = async () => undefined }: Fakes = {},
+  { clock = new ManualClock(), hasRules = async () => true, conntrack = async () => undefined, renderer }: Fakes = {},
 ) {
   const controller = new AbortController();
   aborts.push(controller);
@@ -85,6 +88,7 @@ function start(
     nft,
     hasRules,
     conntrack,
+    ...(renderer && { renderer: () => renderer }),
   });
   return { ...proxy, clock };
 }
@@ -110,6 +114,42 @@ test('what changes while nft runs goes together in the next transaction', async 
   await turn();
   expect(transactions).toHaveLength(3);
   expect(transactions[2]?.join('\n')).toContain('10.244.1.5');
+});
+
+test('a change is put without what was put before, but with what was refused', async () => {
+  const { informers, set } = world();
+  const [a, b] = ['service default/a', 'service default/b'];
+  const at = (name: string, clusterIP: string) => ({
+    metadata: { ...service.metadata, name },
+    spec: { ...service.spec, clusterIP },
+  });
+  set('Service', 'default/a', at('a', '10.96.0.21'));
+  set('Service', 'default/b', at('b', '10.96.0.22'));
+  const puts: string[][] = [];
+  let isRefusing = false;
+  const renderer: Renderer = {
+    witnesses: [],
+    forget: () => undefined,
+    put: async (changes) => {
+      puts.push([...changes.keys()].sort());
+      if (isRefusing) throw new NftRefused('no');
+    },
+    isInForce: async () => true,
+    differences: async () => [],
+    remove: async () => undefined,
+  };
+  const { ready, clock } = start(informers, async () => undefined, { renderer });
+  await ready;
+  set('Service', 'default/a', at('a', '10.96.0.21'));
+  await turn();
+  isRefusing = true;
+  set('Service', 'default/b', undefined);
+  await turn();
+  isRefusing = false;
+  set('Service', 'default/a', at('a', '10.96.0.21'));
+  clock.advance(100);
+  await turn();
+  expect(puts).toEqual([[a, b], [a], [b], [a, b]]);
 });
 
 test('who asks an endpoint that is lost is led anew, once the rules are in force', async () => {
