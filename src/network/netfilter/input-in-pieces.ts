@@ -18,7 +18,8 @@ export interface PiecesRun {
 
 /**
  * Given a pipe: what node makes for its children are sockets, which nobody can open by a name, and many programs read all that
- * comes by the name "-" before they look at it.
+ * comes by the name "-" before they look at it. Only a shell makes one; its script is this, always: program and arguments are handed
+ * to it as an array, and are no part of any text that it reads.
  */
 const SCRIPT = 'longest=$1; shift; cat | exec timeout -s KILL "$longest" "$@"';
 /** As a shell tells of a signal. */
