@@ -31,10 +31,10 @@ export interface ApplyLoopOptions {
   /** Whether what was applied still is in force: neither removed nor flushed. */
   isInForce(): Promise<boolean>;
   /**
-   * Where not all of it is, to the last element; absent: nobody can tell. Asked seldom, and only when nothing is marked. Once the
-   * signal aborts nobody waits for the answer.
+   * Where not all of it is, to the last element. Asked seldom, and only when nothing is marked. Once the signal aborts nobody waits
+   * for the answer.
    */
-  differences?(signal: AbortSignal): Promise<readonly Difference[]>;
+  differences(signal: AbortSignal): Promise<readonly Difference[]>;
 }
 
 export class ApplyLoop {
@@ -136,7 +136,7 @@ export class ApplyLoop {
   async #isIncomplete(): Promise<boolean> {
     const { differences, forget, log, clock } = this.#options;
     const nowMs = clock.monotonicMs();
-    if (!differences || this.#marked.size > 0 || nowMs < this.#nextWholeLookMs) return false;
+    if (this.#marked.size > 0 || nowMs < this.#nextWholeLookMs) return false;
     this.#nextWholeLookMs = nowMs + WHOLE_LOOK_EVERY_MS;
     const overtaking = new AbortController();
     // Who cannot be asked tells nothing: the next change does.
