@@ -27,10 +27,10 @@ const started = (name: string, state: NodeStatus['state'] = 'running'): NodeStat
   podRanges: [],
 });
 
-function apiWith(nodes: object[], leases: object[]): Transport {
+function apiWith(nodes: object[], leases: object[], pool: object = {}): Transport {
   const request = async ({ path }: ApiRequest) => ({
     code: 200,
-    object: { items: path.endsWith('/leases') ? leases : nodes },
+    object: path.includes('/simulatednodepools/') ? pool : { items: path.endsWith('/leases') ? leases : nodes },
   });
   return { request } as unknown as Transport;
 }
@@ -54,6 +54,34 @@ test.each([
   expect(await countReadyNodes(apiWith(known, leases), { nodes, simulatedNodes: 0 }, STARTED)).toBe(count);
 });
 
-test('simulated nodes are awaited', async () => {
-  expect(await countReadyNodes(apiWith([], []), { nodes: [], simulatedNodes: 3 }, STARTED)).toBeUndefined();
+const pool = (count: number, status?: object) => ({
+  metadata: { name: 'simulated', generation: 1 },
+  spec: { count },
+  ...(status && { status: { observedGeneration: 1, ...status } }),
+});
+const onPaper = [node('simulated-1', 'True'), node('simulated-2', 'True')];
+const stopped = { ...node('simulated-2', 'False') };
+const [first, second] = [lease('simulated-1', AFTER), lease('simulated-2', AFTER)];
+
+test.each([
+  ['without a pool', { metadata: {}, spec: { count: 0 } }, [], [], undefined],
+  ['a pool of which nothing was made yet', pool(2), onPaper, [first, second], undefined],
+  ['one of two registered', pool(2, { count: 1 }), onPaper.slice(0, 1), [first], undefined],
+  ['of an earlier wish', pool(2, { count: 2, observedGeneration: 0 }), onPaper, [first, second], undefined],
+  ['one of two renewed', pool(2, { count: 2 }), onPaper, [first], undefined],
+  ['all', pool(2, { count: 2 }), onPaper, [first, second], 2],
+  ['all of a pool that was scaled since', pool(1, { count: 1 }), onPaper.slice(0, 1), [first], 1],
+  [
+    'all but one that was stopped',
+    pool(2, { count: 2 }),
+    [
+      onPaper[0]!,
+      { ...stopped, metadata: { ...stopped.metadata, annotations: { 'kedge.dev/simulated-stopped': 'true' } } },
+    ],
+    [first],
+    1,
+  ],
+])('all simulated nodes are awaited: %s', async (_, ofPool, nodes, leases, count) => {
+  const api = apiWith(nodes, leases, ofPool);
+  expect(await countReadyNodes(api, { nodes: [], simulatedNodes: 3 }, STARTED)).toBe(count);
 });

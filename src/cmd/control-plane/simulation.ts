@@ -6,7 +6,7 @@
 import { ownKinds } from '#api/catalog.ts';
 import { Node } from '#api/core/v1/node.ts';
 import type { Taint } from '#api/generated/schema.ts';
-import { SimulatedNodePool } from '#api/kedge/v1alpha1/simulated-node-pool.ts';
+import { OWN_POOL, SimulatedNodePool } from '#api/kedge/v1alpha1/simulated-node-pool.ts';
 import type { Kind } from '#api/machinery/kind.ts';
 import { hasReason } from '#api/machinery/status.ts';
 import type { Log } from '#base/log.ts';
@@ -41,8 +41,6 @@ export interface SimulationServices {
   whileLeading?: ((component: string, start: () => Electable) => { stop(): Promise<void> }) | undefined;
 }
 
-/** The pool of `--simulated-nodes`. */
-const OWN_POOL = 'simulated';
 /** What `--simulated-nodes` said last: another number means that somebody has changed their mind, and not the pool. */
 const ASKED_FOR = 'kedge.dev/asked-for';
 /** Whoever holds the Lease of this name simulates. */

@@ -66,6 +66,9 @@ export interface SimulatedNodePoolStatus {
   selector?: string;
 }
 
+/** The pool of `kedge up --simulated-nodes`. */
+export const OWN_POOL = 'simulated';
+
 /** So many nodes have addresses, in all pools together. */
 export const MOST_SIMULATED_NODES = 16_384;
 
