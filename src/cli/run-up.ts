@@ -4,6 +4,7 @@ import pc from 'picocolors';
 import type { ClusterPaths } from '#node/machine/cluster-dir.ts';
 import { detectMachine, missingForNodes } from '#node/machine/detect.ts';
 import { LockTimeout, withFileLock } from '#node/machine/file-lock.ts';
+import type { ProcessRecord } from '#node/machine/process-record.ts';
 import { apiServerFlagsIn } from './api-server-options.ts';
 import { bringUp } from './bring-up.ts';
 import { commandFor, pathsOf, registerOf } from './cluster-selection.ts';
@@ -85,12 +86,13 @@ async function start(context: CliContext, options: UpOptions, paths: ClusterPath
   const progress = progressOn(process.stderr, context.clock);
   const flags = cluster.settings.apiServer ?? {};
   const session = { context, options, paths, control, progress, missing, flags, signal: interrupted.signal, beganMs };
+  let supervisor: ProcessRecord | undefined;
   try {
-    await startSupervisor(context, { name: options.name, paths, facts, atBoot: options.detach === true });
+    supervisor = await startSupervisor(context, { name: options.name, paths, facts, atBoot: options.detach === true });
     await bringUp(session);
   } catch (error) {
     context.note(interrupted.signal.aborted ? 'Stopping what was started …' : pc.red(`${(error as Error).message}`));
-    await takeClusterDown(context, options);
+    await takeClusterDown(context, options, supervisor);
     throw interrupted.signal.aborted ? new UserError('Interrupted.') : new UserError('The cluster did not come up.');
   }
   return session;

@@ -6,6 +6,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ClusterPaths } from '#node/machine/cluster-dir.ts';
 import type { MachineFacts } from '#node/machine/detect.ts';
+import { type ProcessRecord, recordOf } from '#node/machine/process-record.ts';
 import { run, succeeds } from '#node/machine/run-command.ts';
 import { spawnDetached } from '#node/machine/spawn-detached.ts';
 import type { CliContext } from './context.ts';
@@ -18,13 +19,14 @@ export interface SupervisorStart {
   atBoot: boolean;
 }
 
-export async function startSupervisor(context: CliContext, start: SupervisorStart): Promise<void> {
+/** @returns its process, which has not put itself on record yet; undefined: it has ended already. */
+export async function startSupervisor(context: CliContext, start: SupervisorStart): Promise<ProcessRecord | undefined> {
   const { name, paths, facts, atBoot } = start;
   const argv = [...context.program, 'supervisor', '--name', name, '--data-dir', paths.dataDir];
   const logFile = join(paths.logs, 'supervisor.log');
   if (!usesSystemd(facts)) {
-    await spawnDetached({ argv, logFile });
-    return;
+    const { pid } = await spawnDetached({ argv, logFile });
+    return recordOf(pid);
   }
   await removeUnit(name);
   await mkdir(paths.logs, { recursive: true, mode: 0o700 });
@@ -32,6 +34,8 @@ export async function startSupervisor(context: CliContext, start: SupervisorStar
   await run(['systemctl', 'daemon-reload']);
   if (atBoot) await run(['systemctl', 'enable', '--quiet', unitName(name)]);
   await run(['systemctl', 'start', unitName(name)]);
+  const pid = Number(await run(['systemctl', 'show', '--property=MainPID', '--value', unitName(name)]));
+  return pid > 0 ? recordOf(pid) : undefined;
 }
 
 /** After the cluster is down. Nothing happens where there is no unit. */

@@ -2,9 +2,9 @@
 import { readCluster } from '#node/machine/cluster-dir.ts';
 import { purge, takeDown } from '#node/machine/cluster-removal.ts';
 import { detectMachine } from '#node/machine/detect.ts';
-import { isAlive, recordOf } from '#node/machine/process-record.ts';
+import { isAlive, type ProcessRecord, recordOf } from '#node/machine/process-record.ts';
 import { releaseSlot } from '#node/machine/slots.ts';
-import { allStarted } from '#node/machine/started-processes.ts';
+import { allStarted, endProcess } from '#node/machine/started-processes.ts';
 import { pathsOf, registerOf, type Selection } from './cluster-selection.ts';
 import { type CliContext, UserError } from './context.ts';
 import { ControlClient } from './control-client.ts';
@@ -15,8 +15,15 @@ import { forgetSupervisor } from './start-supervisor.ts';
 const CONTAINER_GRACE_MS = 3_000;
 const PATIENCE_MS = 90_000;
 
-/** May be repeated. @returns false when there was nothing to take down. */
-export async function takeClusterDown(context: CliContext, selection: Selection): Promise<boolean> {
+/**
+ * May be repeated. `starting` is a supervisor that may have neither a socket nor a record yet, and would go on unseen.
+ * @returns false when there was nothing to take down.
+ */
+export async function takeClusterDown(
+  context: CliContext,
+  selection: Selection,
+  starting?: ProcessRecord,
+): Promise<boolean> {
   const { clock } = context;
   const paths = await pathsOf(context, selection);
   const facts = await detectMachine();
@@ -28,6 +35,7 @@ export async function takeClusterDown(context: CliContext, selection: Selection)
     const gone = async () => (isAlive(supervisor) ? undefined : true);
     await until('the supervisor ends', gone, { clock, timeoutMs: PATIENCE_MS });
   }
+  if (starting) await endProcess(starting, { clock, graceMs: PATIENCE_MS });
   const cluster = await readCluster(paths, selection.name);
   const left = await allStarted(paths); // by a supervisor that was killed, or that has no socket yet
   if (cluster) await takeDown({ cluster, paths, facts, clock, graceMs: CONTAINER_GRACE_MS });
