@@ -7,7 +7,7 @@ import { PersistentVolumeClaim } from '#api/core/v1/persistent-volume-claim.ts';
 import { DeviceClass } from '#api/resource/v1/device-class.ts';
 import { ResourceSlice } from '#api/resource/v1/resource-slice.ts';
 import { StorageClass } from '#api/storage/v1/storage-class.ts';
-import type { NodeOptions } from '#testing/cluster.ts';
+import type { NodeOptions, TestCluster } from '#testing/cluster.ts';
 import { node, pod, podAsking, startCluster } from '#testing/cluster.ts';
 import { pointsOf } from '../points.ts';
 import { defaultProfile } from '../profile.ts';
@@ -185,6 +185,20 @@ describe('a configuration is refused in upstream’s words', () => {
       ],
     ],
     [
+      args('DynamicResources', { filterTimeout: '-1s', bindingTimeout: '900ms' }),
+      [
+        'profiles[0].pluginConfig[0].args.filterTimeout: Invalid value: "-1s": must be zero or positive',
+        'profiles[0].pluginConfig[0].args.bindingTimeout: Invalid value: "900ms": must be at least 1 second',
+      ],
+    ],
+    [
+      args('DynamicResources', { bindingTimeout: '5 minutes' }),
+      [
+        'profiles[0].pluginConfig[0].args.bindingTimeout: Invalid value: "5 minutes": time: unknown unit " minutes" in duration "5 minutes"',
+      ],
+    ],
+    [args('DynamicResources', { filterTimeout: '0s', bindingTimeout: '1s' }), []],
+    [
       { extenders: [{ urlPrefix: 'x', prioritizeVerb: 'p' }] },
       ['extenders[0].weight: Invalid value: 0: must have a positive weight applied to it'],
     ],
@@ -246,15 +260,34 @@ test('node affinity that a profile adds holds for all of its pods', async () => 
   expect(cluster.get(Pod, 'default/web')?.spec.nodeName).toBe('node1');
 });
 
+const gpus = async (cluster: TestCluster, devices: NonNullable<ResourceSlice['spec']['devices']>) => {
+  await cluster.create(DeviceClass, { metadata: { name: 'gpu' }, spec: { extendedResourceName: 'example.com/gpu' } });
+  const pool = { name: 'node1', generation: 1, resourceSliceCount: 1 };
+  await cluster.create(ResourceSlice, {
+    metadata: { name: 'node1' },
+    spec: { driver: 'gpu.example.org', nodeName: 'node1', pool, devices },
+  });
+};
+const askingForGpu = (name: string, spec: object = {}) => {
+  const resources = { requests: { 'example.com/gpu': '1' }, limits: { 'example.com/gpu': '1' } };
+  return pod(name, { ...spec, containers: [{ name: 'main', image: 'i', resources }] });
+};
+
+test('how long devices have to get ready is told', async () => {
+  await using cluster = await clusterOf(told('DynamicResources', { bindingTimeout: '30s' }), { node1: {} });
+  await gpus(cluster, [
+    { name: 'slow', bindingConditions: ['example.org/on'], bindingFailureConditions: ['example.org/off'] },
+  ]);
+  await cluster.create(Pod, askingForGpu('web'));
+  const whyNot = () => conditionOf(cluster.get(Pod, 'default/web')!, 'PodScheduled')?.message;
+  await cluster.passes('29s');
+  expect(whyNot()).toBeUndefined();
+  await cluster.passes('2s');
+  expect(whyNot()).toContain('device binding timeout');
+});
+
 test.each<[string, (name: string) => ReturnType<typeof pod>, number]>([
-  [
-    'devices',
-    (name) => {
-      const resources = { requests: { 'example.com/gpu': '1' }, limits: { 'example.com/gpu': '1' } };
-      return pod(name, { schedulerName: name, containers: [{ name: 'main', image: 'i', resources }] });
-    },
-    1,
-  ],
+  ['devices', (name) => askingForGpu(name, { schedulerName: name }), 1],
   [
     'volumes',
     (name) =>
@@ -265,17 +298,13 @@ test.each<[string, (name: string) => ReturnType<typeof pod>, number]>([
     1,
   ],
 ])('profiles of one scheduler know of the %s that others are giving away', async (_, podOf, given) => {
-  const timeout = { name: 'VolumeBinding', args: { bindTimeoutSeconds: 5 } };
-  const configuration = { profiles: [{ schedulerName: 'a' }, { schedulerName: 'b', pluginConfig: [timeout] }] };
+  const pluginConfig = [
+    { name: 'VolumeBinding', args: { bindTimeoutSeconds: 5 } },
+    { name: 'DynamicResources', args: { bindingTimeout: '5s' } },
+  ];
+  const configuration = { profiles: [{ schedulerName: 'a' }, { schedulerName: 'b', pluginConfig }] };
   await using cluster = await clusterOf(configuration, { node1: {} });
-  await cluster.create(DeviceClass, { metadata: { name: 'gpu' }, spec: { extendedResourceName: 'example.com/gpu' } });
-  await cluster.create(ResourceSlice, {
-    metadata: { name: 'node1' },
-    spec: {
-      ...{ driver: 'gpu.example.org', nodeName: 'node1', devices: [{ name: 'only' }] },
-      pool: { name: 'node1', generation: 1, resourceSliceCount: 1 },
-    },
-  });
+  await gpus(cluster, [{ name: 'only' }]);
   const storage = { storageClassName: 'slow', accessModes: ['ReadWriteOnce'] as const };
   await cluster.create(StorageClass, {
     metadata: { name: 'slow' },

@@ -1,8 +1,10 @@
 /** From a configuration to profiles: which plugins, with which weights, told what. Source: "Scheduler Configuration". */
+import { goDurationMs } from '#api/machinery/go-duration.ts';
 import type { Extender } from '../define-extender.ts';
 import type { Plugin } from '../define-plugin.ts';
 import { balancedAllocationWith } from '../plugins/balanced-allocation.ts';
 import { defaultPreemptionWith } from '../plugins/default-preemption.ts';
+import { dynamicResources, type GivenDevices, noDevicesGiven } from '../plugins/dynamic-resources/dynamic-resources.ts';
 import { interPodAffinityWith } from '../plugins/inter-pod-affinity.ts';
 import { nodeAffinityWith } from '../plugins/node-affinity.ts';
 import { nodeResourcesFitWith } from '../plugins/node-resources-fit.ts';
@@ -59,9 +61,9 @@ export function profilesOf(
     managedResources.filter(({ ignoredByScheduler }) => ignoredByScheduler).map(({ name }) => name),
   );
   // Of one scheduler: what a plugin gives away for one profile the others must not give away again.
-  const given = noVolumesGiven();
+  const given: Given = { volumes: noVolumesGiven(), devices: noDevicesGiven() };
   const common = new Map(defaultProfile().plugins.map((plugin) => [plugin.name, plugin]));
-  common.set('VolumeBinding', volumeBinding(undefined, given));
+  for (const name of ['VolumeBinding', 'DynamicResources']) common.set(name, TOLD[name]!({}, given));
   return profiles.map((profile) => {
     const schedulerName = profile.schedulerName ?? DEFAULT_NAME;
     const percentage = profile.percentageOfNodesToScore ?? percentageOfNodesToScore;
@@ -80,13 +82,18 @@ export function profilesOf(
   });
 }
 
+interface Given {
+  volumes: GivenVolumes;
+  devices: GivenDevices;
+}
+
 interface Among {
   schedulerName: string;
   /** Resources that extenders look after. */
   ignored: readonly string[];
   /** Plugins as they are where a profile says nothing of them. */
   common: ReadonlyMap<string, Plugin>;
-  given: GivenVolumes;
+  given: Given;
 }
 
 function pluginsOf(
@@ -192,25 +199,30 @@ function only(plugin: Plugin, points: readonly ExtensionPoint[], weight: number 
   return kept as unknown as Plugin;
 }
 
-const TOLD: Readonly<Record<string, (args: PluginArgs, given: GivenVolumes) => Plugin>> = Object.assign(
-  Object.create(null),
-  {
-    NodeResourcesFit: ({ scoringStrategy, ignoredResources, ignoredResourceGroups }: PluginArgs) =>
-      nodeResourcesFitWith({
-        ...(scoringStrategy && { scoringStrategy: strategyOf(scoringStrategy) }),
-        ...(ignoredResources && { ignoredResources }),
-        ...(ignoredResourceGroups && { ignoredResourceGroups }),
-      }),
-    DefaultPreemption: defaultPreemptionWith,
-    NodeResourcesBalancedAllocation: ({ resources }: PluginArgs) =>
-      balancedAllocationWith(resources?.map(({ name }) => name)),
-    InterPodAffinity: interPodAffinityWith,
-    NodeAffinity: nodeAffinityWith,
-    PodTopologySpread: podTopologySpreadWith,
-    VolumeBinding: ({ bindTimeoutSeconds = 600 }: PluginArgs, given: GivenVolumes) =>
-      volumeBinding({ bindTimeoutSeconds }, given),
-  },
-);
+const TOLD: Readonly<Record<string, (args: PluginArgs, given: Given) => Plugin>> = Object.assign(Object.create(null), {
+  NodeResourcesFit: ({ scoringStrategy, ignoredResources, ignoredResourceGroups }: PluginArgs) =>
+    nodeResourcesFitWith({
+      ...(scoringStrategy && { scoringStrategy: strategyOf(scoringStrategy) }),
+      ...(ignoredResources && { ignoredResources }),
+      ...(ignoredResourceGroups && { ignoredResourceGroups }),
+    }),
+  DefaultPreemption: defaultPreemptionWith,
+  NodeResourcesBalancedAllocation: ({ resources }: PluginArgs) =>
+    balancedAllocationWith(resources?.map(({ name }) => name)),
+  InterPodAffinity: interPodAffinityWith,
+  NodeAffinity: nodeAffinityWith,
+  PodTopologySpread: podTopologySpreadWith,
+  VolumeBinding: ({ bindTimeoutSeconds = 600 }: PluginArgs, { volumes }: Given) =>
+    volumeBinding({ bindTimeoutSeconds }, volumes),
+  DynamicResources: ({ filterTimeout, bindingTimeout }: PluginArgs, { devices }: Given) =>
+    dynamicResources(
+      {
+        ...(filterTimeout !== undefined && { filterTimeoutMs: goDurationMs(filterTimeout).ms ?? 0 }),
+        ...(bindingTimeout !== undefined && { bindingTimeoutMs: goDurationMs(bindingTimeout).ms ?? 0 }),
+      },
+      devices,
+    ),
+});
 
 const CPU_AND_MEMORY: readonly ResourceWeight[] = [{ name: 'cpu' }, { name: 'memory' }];
 

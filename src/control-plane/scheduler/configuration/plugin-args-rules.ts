@@ -9,6 +9,7 @@ import {
 } from '#api/machinery/field-error.ts';
 import { root } from '#api/machinery/field-path.ts';
 import { follows } from '#api/machinery/field-rules.ts';
+import { goDurationMs } from '#api/machinery/go-duration.ts';
 import { qualifiedName } from '#api/machinery/names.ts';
 import type { PluginArgs, ResourceWeight, ShapePoint } from './scheduler-configuration.ts';
 
@@ -39,6 +40,10 @@ const RULES: Readonly<Record<string, Rules>> = Object.assign(Object.create(null)
           ),
         ]
       : []),
+  ],
+  DynamicResources: ({ filterTimeout = '10s', bindingTimeout = '10m' }, at) => [
+    ...lastsAtLeast(`${at}.filterTimeout`, filterTimeout, { leastMs: 0, detail: 'must be zero or positive' }),
+    ...lastsAtLeast(`${at}.bindingTimeout`, bindingTimeout, { leastMs: 1000, detail: 'must be at least 1 second' }),
   ],
   InterPodAffinity: ({ hardPodAffinityWeight = 1 }, at) =>
     inRange(`${at}.hardPodAffinityWeight`, hardPodAffinityWeight, [0, 100]),
@@ -75,6 +80,16 @@ const RULES: Readonly<Record<string, Rules>> = Object.assign(Object.create(null)
 
 const inRange = (at: string, value: number, [least, most]: readonly [number, number]): FieldError[] =>
   value >= least && value <= most ? [] : [invalidValue(at, value, `not in valid range [${least}, ${most}]`)];
+
+function lastsAtLeast(
+  at: string,
+  value: string,
+  { leastMs, detail }: { leastMs: number; detail: string },
+): FieldError[] {
+  const { ms, problem } = goDurationMs(String(value));
+  if (ms === undefined) return [invalidValue(at, value, problem)];
+  return ms < leastMs ? [invalidValue(at, value, detail)] : [];
+}
 
 const ACTIONS = ['DoNotSchedule', 'ScheduleAnyway'];
 

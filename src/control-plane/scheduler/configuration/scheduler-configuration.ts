@@ -70,6 +70,9 @@ export interface PluginArgs {
   resources?: readonly ResourceWeight[];
   minCandidateNodesPercentage?: number;
   minCandidateNodesAbsolute?: number;
+  /** As Go writes durations. */
+  filterTimeout?: string;
+  bindingTimeout?: string;
 }
 
 /** Times in ms. */

@@ -6,17 +6,22 @@ import { millisOf } from '#api/machinery/timestamp.ts';
 import { ResourceClaim } from '#api/resource/v1/resource-claim.ts';
 import { type BindingServices, PluginFailed } from '../../define-plugin.ts';
 
-/** Upstream's BindingTimeoutDefaultSeconds. */
-const TIMEOUT_MS = 600_000;
+/** Whatever becomes of a claim, nobody waits longer to hear of what was written into it. */
+const LONGEST_UNSEEN_MS = 600_000;
+
+interface At {
+  nowMs: number;
+  timeoutMs: number;
+}
 
 export type Readiness = 'ready' | 'waiting' | { failure: string };
 
 /** A claim without such devices is ready; one that has waited for them too long, since it was given them, is no more to be waited for. */
-export function readinessOf(claim: ResourceClaim, nowMs: number): Readiness {
+export function readinessOf(claim: ResourceClaim, { nowMs, timeoutMs }: At): Readiness {
   const said = saidOf(claim);
   if (said !== 'waiting') return said;
   const sinceMs = millisOf(claim.status?.allocation?.allocationTimestamp);
-  const isLate = sinceMs !== undefined && sinceMs + TIMEOUT_MS < nowMs;
+  const isLate = sinceMs !== undefined && sinceMs + timeoutMs < nowMs;
   return isLate ? { failure: `device binding timeout: claim=${claim.metadata.name}` } : 'waiting';
 }
 
@@ -49,8 +54,11 @@ const conditionsOf = ({ status }: ResourceClaim, result: DeviceRequestAllocation
   )?.conditions ?? [];
 
 /** Throws PluginFailed: upstream's words. */
-export function untilReady(claims: readonly ResourceClaim[], services: BindingServices): Promise<void> {
-  const { clock, cached, signal } = services;
+export function untilReady(
+  claims: readonly ResourceClaim[],
+  timeoutMs: number,
+  { clock, cached, signal }: BindingServices,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const stops: (() => void)[] = [];
     const end = (finish: () => void) => {
@@ -62,14 +70,14 @@ export function untilReady(claims: readonly ResourceClaim[], services: BindingSe
       const states = claims.map((claim) => {
         const known = cached(ResourceClaim).get(keyOf(claim) as ObjectKey);
         return known
-          ? readinessOf(known, clock.now())
+          ? readinessOf(known, { nowMs: clock.now(), timeoutMs })
           : { failure: `resourceclaim "${claim.metadata.name}" not found` };
       });
       const failed = states.find((state) => typeof state === 'object');
       if (typeof failed === 'object') fail(failed.failure);
       else if (states.every((state) => state === 'ready')) end(resolve);
     };
-    const timer = clock.timer(TIMEOUT_MS, () => fail('device binding timeout: context deadline exceeded'));
+    const timer = clock.timer(timeoutMs, () => fail('device binding timeout: context deadline exceeded'));
     const aborted = () => fail((signal.reason as Error).message);
     signal.addEventListener('abort', aborted, { once: true });
     stops.push(
@@ -97,7 +105,7 @@ export function untilSeen(
       resolve();
     };
     if (isSeen()) return end();
-    const timer = clock.timer(TIMEOUT_MS, end);
+    const timer = clock.timer(LONGEST_UNSEEN_MS, end);
     stops.push(
       () => timer.cancel(),
       cached(ResourceClaim).onChange(() => isSeen() && end()),

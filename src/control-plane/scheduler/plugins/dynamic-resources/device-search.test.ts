@@ -48,11 +48,12 @@ const exactly = (name: string, more: object = {}) => ({
   exactly: { deviceClassName: 'any', allocationMode: 'ExactCount', count: 1, ...more },
 });
 
-function allocate(slices: ResourceSlice[], devices: object, given: ResourceResourceClaim[] = []) {
+function allocate(slices: ResourceSlice[], devices: object, given: ResourceResourceClaim[] = [], timeoutMs = 10_000) {
   const claim = requestsOf(claimOf(devices), classNamed);
   const selectors = new DeviceSelectors();
   const pools = new DevicePools(slices).of(node);
-  const chosen = new DeviceSearch({ claims: [claim], pools, allocated: allocatedBy(given), selectors }).run();
+  const allocated = allocatedBy(given);
+  const chosen = new DeviceSearch({ claims: [claim], pools, allocated, selectors, timeoutMs }).run();
   return chosen && allocationOf(claim, chosen[0] ?? [], 'node1');
 }
 
@@ -379,11 +380,19 @@ describe('it is said when something is wrong with', () => {
   });
 
   test('a search that takes too long', () => {
-    const many = slice(Array.from({ length: 60 }, (_, i) => device(`d${i}`, {}, { root: { int: i % 2 } })));
+    const many = slice(Array.from({ length: 22 }, (_, i) => device(`d${i}`, {}, { root: { int: i % 2 } })));
     const asked = {
-      requests: [exactly('r', { count: 31 })],
+      requests: [exactly('r', { count: 12 })],
       constraints: [{ matchAttribute: 'gpu.example.org/root' }],
     };
     expect(() => allocate([many], asked)).toThrow('too many devices to try');
+    expect(() => allocate([many], asked, [], 0)).toThrow('too many devices to try');
+  });
+
+  test('one that may take less time than another', () => {
+    const many = slice(Array.from({ length: 10 }, (_, i) => device(`d${i}`)));
+    const asked = { requests: [exactly('r', { count: 10 })] };
+    expect(() => allocate([many], asked, [], 1)).toThrow('too many devices to try');
+    for (const timeoutMs of [3, 0]) expect(names([many], asked, [], timeoutMs)).toHaveLength(10);
   });
 });

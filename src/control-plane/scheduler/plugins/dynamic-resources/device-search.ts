@@ -12,8 +12,10 @@ import { AllocationFailed, type DeviceSelectors } from './device-selectors.ts';
 
 /** Source: resource.k8s.io/v1, AllocationResultsMaxSize. */
 export const MOST_RESULTS = 32;
-/** Steps of one search: it must not hold the thread. Upstream stops after ten seconds. */
-const MOST_STEPS = 50_000;
+/** It is counted in steps, which take the same way every time: these stand for upstream's default of ten seconds. */
+const STEPS_PER_MS = 5;
+/** Also of a search that may take as long as it likes: it must not hold the thread for long. */
+const MOST_STEPS = 100_000;
 
 /** What is given away already. */
 export interface Allocated {
@@ -40,6 +42,8 @@ export interface SearchOptions {
   pools: readonly Pool[];
   allocated: Allocated;
   selectors: DeviceSelectors;
+  /** 0: as long as it likes. */
+  timeoutMs: number;
 }
 
 export class DeviceSearch {
@@ -50,10 +54,12 @@ export class DeviceSearch {
   readonly #allocating = new Map<string, number[]>();
   readonly #sharing = new Map<string, Consumed>();
   readonly #counted = new Map<Pool, Map<string, bigint>>();
+  readonly #mostSteps: number;
   #steps = 0;
 
   constructor(options: SearchOptions) {
     this.#options = options;
+    this.#mostSteps = Math.min(options.timeoutMs * STEPS_PER_MS || MOST_STEPS, MOST_STEPS);
     this.#chosen = options.claims.map(() => []);
     this.#constraints = options.claims.map(({ constraints }) => constraints());
   }
@@ -77,7 +83,7 @@ export class DeviceSearch {
   }
 
   #device(at: Place, index: number): boolean {
-    if (++this.#steps > MOST_STEPS) throw new SearchTooLong('too many devices to try');
+    if (++this.#steps > this.#mostSteps) throw new SearchTooLong('too many devices to try');
     const { claimIndex, requestIndex, all, count } = at;
     if (index >= count) return this.#request(claimIndex, requestIndex + 1);
     if ((this.#chosen[claimIndex]?.length ?? 0) + count - index > MOST_RESULTS) return false;

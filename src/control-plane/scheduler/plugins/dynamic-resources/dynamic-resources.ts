@@ -23,7 +23,7 @@ import { hasBindingConditions, readinessOf, untilReady, untilSeen } from './bind
 import { deleteClaim, reserveClaim, withoutReservation } from './claim-writes.ts';
 import { DevicePools } from './device-pools.ts';
 import { type ClaimRequests, hasAlternatives, preferenceOf, requestsOf } from './device-requests.ts';
-import { type Allocated, DeviceSearch, SearchTooLong } from './device-search.ts';
+import { type Allocated, DeviceSearch, type SearchOptions, SearchTooLong } from './device-search.ts';
 import { AllocationFailed, DeviceSelectors } from './device-selectors.ts';
 import { ExtendedClaim } from './extended-claim.ts';
 import { asksForOthers } from './extended-resources.ts';
@@ -50,11 +50,24 @@ interface State {
   undo?: () => Promise<void>;
 }
 
-/** One for each scheduler: it remembers what it is giving away. */
-export function dynamicResources(): Plugin {
+export interface DynamicResourcesArgs {
+  /** How long devices are looked for on one node; 0: as long as it takes. */
+  filterTimeoutMs?: number;
+  /** How long devices have to get ready. */
+  bindingTimeoutMs?: number;
+}
+
+/** By UID: claims whose devices are chosen, and of which the API has not said so yet. */
+export type GivenDevices = Map<string, ResourceClaim>;
+
+/** One for each scheduler. */
+export const noDevicesGiven = (): GivenDevices => new Map();
+
+export function dynamicResources(
+  { filterTimeoutMs = 10_000, bindingTimeoutMs = 600_000 }: DynamicResourcesArgs = {},
+  pending = noDevicesGiven(),
+): Plugin {
   const selectors = new DeviceSelectors();
-  /** By UID: claims whose devices are chosen, and of which the API has not said so yet. */
-  const pending = new Map<string, ResourceClaim>();
 
   const give = ({ given }: State, uid: string, claim: ResourceClaim) => {
     given.set(uid, claim);
@@ -120,11 +133,14 @@ export function dynamicResources(): Plugin {
       const away = claims.filter((claim) => {
         const selector = claim.status?.allocation?.nodeSelector;
         if (selector && !matchesNodeSelector(selector, node)) return true;
-        return claim.status?.allocation !== undefined && typeof readinessOf(claim, nowMs) === 'object';
+        return (
+          claim.status?.allocation !== undefined &&
+          typeof readinessOf(claim, { nowMs, timeoutMs: bindingTimeoutMs }) === 'object'
+        );
       });
       const wanting = special ? [...state.wanting, special.wanting] : state.wanting;
       if (wanting.length > 0) {
-        const found = search(node, { ...state, wanting }, selectors);
+        const found = search(node, { ...state, wanting }, { selectors, timeoutMs: filterTimeoutMs });
         if (!Array.isArray(found)) return found as Verdict;
         state.found.set(node.metadata.name, found as AllocationResult[]);
       }
@@ -202,7 +218,7 @@ export function dynamicResources(): Plugin {
       if (!known.some(hasBindingConditions)) return fits;
       const note = `waiting for binding conditions for device on node ${nodeName}`;
       services.say({ reason: 'BindingConditionsPending', action: 'Scheduling', note });
-      await services.whileOthers(Promise.all(seen).then(() => untilReady(known, services)));
+      await services.whileOthers(Promise.all(seen).then(() => untilReady(known, bindingTimeoutMs, services)));
       return fits;
     },
 
@@ -259,11 +275,15 @@ function refusedBefore(
 }
 
 /** The devices for each claim that wants some, or why not. Throws PluginFailed when no node can be decided on. */
-function search(node: Node, state: State, selectors: DeviceSelectors): AllocationResult[] | Verdict {
+function search(
+  node: Node,
+  state: State,
+  how: Pick<SearchOptions, 'selectors' | 'timeoutMs'>,
+): AllocationResult[] | Verdict {
   const { wanting: claims, pools: published, allocated } = state;
   const pools = published.of(node);
   try {
-    const chosen = new DeviceSearch({ claims, pools, allocated, selectors }).run();
+    const chosen = new DeviceSearch({ claims, pools, allocated, ...how }).run();
     if (chosen) return claims.map((claim, index) => allocationOf(claim, chosen[index] ?? [], node.metadata.name));
     const isInvalid = pools.some(({ problem }) => problem === 'invalid');
     return unresolvable(isInvalid ? 'invalid resource pools were encountered' : 'cannot allocate all claims');
