@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { commandFor, whyDown } from './cluster-selection.ts';
+import type { CliContext } from './context.ts';
+import { commandFor, pathsOf, whyDown } from './cluster-selection.ts';
 
 test.each([
   [{ name: 'dev' }, 'kedge up'],
@@ -25,3 +26,10 @@ test.each([
 ])('a cluster that does not answer is told apart: %s', (_when, left, expected) =>
   expect(whyDown({ name: 'dev' }, { dataDir: '/data' }, left)).toBe(expected),
 );
+
+test('a file is no folder for data, and that is said at once', async () => {
+  const selection = { name: 'dev', dataDir: import.meta.filename };
+  await expect(pathsOf({} as CliContext, selection)).rejects.toThrow(
+    `${import.meta.filename} is not a folder; give another --data-dir`,
+  );
+});

@@ -1,4 +1,5 @@
 /** Which cluster a command means: `--name` and, where it is not the usual one, `--data-dir`. */
+import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import {
@@ -41,9 +42,16 @@ export const registerOf = ({ env, clock }: CliContext): SlotRegister => ({
 /** Also finds a cluster by its name alone that was once given a folder of its own. */
 export async function pathsOf(context: CliContext, { name, dataDir }: Selection): Promise<ClusterPaths> {
   checkedClusterName(name);
-  if (dataDir) return clusterPaths(name, resolve(dataDir));
+  if (dataDir) return clusterPaths(name, folderAt(resolve(dataDir)));
   const known = (await slotOwners(registerOf(context))).find((owner) => owner.name === name);
   return clusterPaths(name, known?.dataDir ?? join(clustersFolder(context.env), name));
+}
+
+/** One that is not there yet is made. */
+function folderAt(path: string): string {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (!found || found.isDirectory()) return path;
+  throw new UserError(`${path} is not a folder; give another --data-dir`);
 }
 
 export interface FoundCluster {

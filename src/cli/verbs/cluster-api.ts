@@ -296,7 +296,8 @@ const unknownCluster = (name: string, isNamespaceGiven: boolean): VerbError =>
       : `no server found for cluster ${JSON.stringify(name)}`,
   );
 
-const refusedAt = (host: string): VerbError =>
+/** In kubectl's words. */
+export const refusedAt = (host: string): VerbError =>
   new VerbError(`The connection to the server ${host} was refused - did you specify the right host or port?`, {
     isBare: true,
   });

@@ -4,13 +4,15 @@ import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { afterEach, expect, test } from 'vitest';
 import { parseArguments } from './flags.ts';
-import { fileFlags, manifestsOf } from './manifests.ts';
+import { fileFlags, flattened, manifestsOf } from './manifests.ts';
 import type { VerbIo } from './verb.ts';
 
-let server: Server;
+let server: Server | undefined;
 afterEach(async () => {
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
+  const ended = server;
+  server = undefined;
+  ended?.closeAllConnections();
+  await new Promise((resolve) => (ended ? ended.close(resolve) : resolve(undefined)));
 });
 
 /** What is read of a server that answers so. */
@@ -37,4 +39,26 @@ test('a URL whose answer does not end is given up', async () => {
   };
   const read = readOf((_, reply) => Readable.from(forever()).pipe(reply));
   await expect(read).rejects.toThrow(/^unable to read URL "http:.*": too large$/);
+});
+
+test('a URL at which nobody listens is told as kubectl tells it', async () => {
+  const listening = createServer().listen(0, '127.0.0.1');
+  await once(listening, 'listening');
+  const host = `127.0.0.1:${(listening.address() as AddressInfo).port}`;
+  await new Promise((resolve) => listening.close(resolve));
+  const { flags } = parseArguments(fileFlags('to read'), ['-f', `http://${host}/a.yaml`]);
+  await expect(manifestsOf(flags, { folder: '/' } as VerbIo)).rejects.toThrow(
+    `The connection to the server ${host} was refused - did you specify the right host or port?`,
+  );
+});
+
+test.each([
+  ['bool', 'name', true],
+  ['number', 'namespace', 7],
+  ['object', 'generateName', {}],
+])('a %s is no %s', (type, field, value) => {
+  const object = { apiVersion: 'v1', kind: 'Pod', metadata: { [field]: value } };
+  expect(() => flattened(object, 'a.yaml')).toThrow(
+    `unable to decode "a.yaml": json: cannot unmarshal ${type} into Go struct field ObjectMeta.metadata.${field} of type string`,
+  );
 });

@@ -3,6 +3,8 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { extname, join, resolve } from 'node:path';
 import { parseYaml } from '#api/machinery/codec-yaml.ts';
 import { isJsonObject } from '#api/machinery/json-value.ts';
+import { refusedAt } from './cluster-api.ts';
+import { messageOf } from './error-text.ts';
 import type { FlagSpec, Flags } from './flags.ts';
 import type { VerbIo } from './verb.ts';
 import { throwIfAny, VerbError } from './verb-error.ts';
@@ -95,7 +97,10 @@ async function fetched(url: string): Promise<string> {
   try {
     answer = await fetch(url, { redirect: 'error' });
   } catch (error) {
-    throw new VerbError(`unable to read URL ${JSON.stringify(url)}: ${(error as Error).message}`);
+    const { cause } = error as Error; // the message is `fetch failed`, whatever it was
+    const why = cause instanceof Error && cause.message ? cause.message : messageOf(error);
+    if (why.includes('ECONNREFUSED')) throw refusedAt(new URL(url).host);
+    throw new VerbError(`unable to read URL ${JSON.stringify(url)}: ${why}`);
   }
   if (!answer.ok)
     throw new VerbError(
@@ -136,5 +141,19 @@ export function flattened(value: unknown, source: string): ManifestObject[] {
   const { items } = value;
   if (String(value['kind']).endsWith('List') && Array.isArray(items))
     return items.flatMap((item) => flattened(item, source));
-  return [{ ...value, metadata: { ...(value['metadata'] as object) } } as ManifestObject];
+  const metadata: Record<string, unknown> = { ...(value['metadata'] as object) };
+  refuseOtherThanText(metadata, source);
+  return [{ ...value, metadata } as ManifestObject];
+}
+
+/** `name: 1` and, in YAML 1.1, `name: y` are no names. */
+function refuseOtherThanText(metadata: Record<string, unknown>, source: string): void {
+  for (const field of ['name', 'generateName', 'namespace']) {
+    const value = metadata[field] ?? '';
+    if (typeof value === 'string') continue;
+    const type = typeof value === 'boolean' ? 'bool' : Array.isArray(value) ? 'array' : typeof value;
+    throw new VerbError(
+      `unable to decode ${JSON.stringify(source)}: json: cannot unmarshal ${type} into Go struct field ObjectMeta.metadata.${field} of type string`,
+    );
+  }
 }

@@ -35,6 +35,7 @@ function podName(args: readonly string[]): string {
   const [type, name] =
     second === undefined ? (first.includes('/') ? first.split('/') : ['pod', first]) : [first, second];
   if (!name || args.length > 2) throw new VerbError('name one pod: why pod/NAME');
-  if (!['pod', 'pods', 'po'].includes(type ?? '')) throw new VerbError(`only pods are scheduled, not ${type}`);
+  if (!['pod', 'pods', 'po'].includes(type ?? ''))
+    throw new VerbError(`only pods are scheduled, not ${type}: name one pod, why pod/NAME`);
   return name;
 }
