@@ -12,16 +12,19 @@ export interface Rollback {
   message: string;
 }
 
-/** undefined: it does not ask for one. */
-export function rollbackOf(deployment: Deployment, all: readonly ReplicaSet[]): Rollback | undefined {
-  const asked = deployment.metadata.annotations?.[ROLLBACK_TO];
-  if (!asked || !/^[+-]?\d+$/.test(asked)) return undefined;
+/** The revision, 0 for the one before; undefined: it does not ask for one. */
+export function askedRevision({ metadata }: Deployment): number | undefined {
+  const asked = metadata.annotations?.[ROLLBACK_TO];
+  return asked !== undefined && /^[+-]?\d+$/.test(asked) ? Number(asked) : undefined;
+}
+
+export function rollbackTo(asked: number, deployment: Deployment, all: readonly ReplicaSet[]): Rollback {
   const { [ROLLBACK_TO]: _, ...annotations } = deployment.metadata.annotations ?? {};
   const given = { ...deployment, metadata: { ...deployment.metadata, annotations } };
   const refused = (reason: string, message: string): Rollback => ({
     ...{ deployment: given, type: 'Warning', reason: `DeploymentRollback${reason}`, message },
   });
-  const revision = Number(asked) || lastRevision(all);
+  const revision = asked || lastRevision(all);
   if (revision === 0) return refused('RevisionNotFound', 'Unable to find last revision.');
   const target = all.find((rs) => revisionOf(rs) === revision);
   if (!target) return refused('RevisionNotFound', 'Unable to find the revision to rollback to.');

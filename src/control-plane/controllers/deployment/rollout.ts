@@ -20,7 +20,7 @@ import {
   sizeAnnotations,
   tooOld,
 } from './replica-sets.ts';
-import { rollbackOf } from './rollback.ts';
+import { askedRevision, rollbackTo } from './rollback.ts';
 import type { Resize } from './sizes.ts';
 import {
   activeOrLatest,
@@ -72,7 +72,8 @@ export class Rollout {
     if (this.#deployment.metadata.deletionTimestamp) return this.#noteCounts();
     await this.#notePause();
     if (this.#deployment.spec.paused) return this.#resize();
-    if (rollbackOf(this.#deployment, [])) return this.#rollBack();
+    const revision = askedRevision(this.#deployment);
+    if (revision !== undefined) return this.#rollBack(revision);
     if (this.#isBeingScaled()) return this.#resize();
     return isRolling(this.#deployment) ? this.#roll() : this.#recreate(pods);
   }
@@ -83,10 +84,10 @@ export class Rollout {
   }
 
   /** What it leads to is the next step's. */
-  async #rollBack(): Promise<undefined> {
+  async #rollBack(revision: number): Promise<undefined> {
     await this.#newReplicaSet();
     const { api, events } = this.#context;
-    const { deployment, type, reason, message } = rollbackOf(this.#deployment, this.#all)!;
+    const { deployment, type, reason, message } = rollbackTo(revision, this.#deployment, this.#all);
     await api.update(Deployment, deployment);
     if (type === 'Normal') events.normal(deployment, reason, message);
     else events.warning(deployment, reason, message);

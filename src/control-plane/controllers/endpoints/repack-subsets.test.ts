@@ -46,6 +46,14 @@ test.each<[string, EndpointSubset[], EndpointSubset[]]>([
       { notReadyAddresses: [a], ports: [port(443)] },
     ],
   ],
+  [
+    'a port is the same in whatever order its fields stand',
+    [
+      { addresses: [a], ports: [port(80)] },
+      { addresses: [b], ports: [{ protocol: 'TCP', port: 80, name: 'p80' }] },
+    ],
+    [{ addresses: [a, b], ports: [port(80)] }],
+  ],
   ['addresses without ports stay', [{ addresses: [a] }, { addresses: [b] }], [{ addresses: [a, b] }]],
   [
     'two targets behind one address are two',

@@ -14,7 +14,7 @@ export function repackSubsets(subsets: readonly EndpointSubset[]): EndpointSubse
   const offers = new Map<string, Offer>();
   for (const { addresses = [], notReadyAddresses = [], ports = [] } of subsets)
     for (const port of ports.length > 0 ? ports : [undefined]) {
-      const offer = entry(offers, JSON.stringify(port), (): Offer => ({ port, addresses: new Map() }));
+      const offer = entry(offers, portKeyOf(port), (): Offer => ({ port, addresses: new Map() }));
       const add = (address: EndpointAddress, isReady: boolean) => {
         const key = keyOf(address);
         entry(known, key, () => address);
@@ -46,6 +46,10 @@ const textOf = (addresses: Offer['addresses']): string =>
     .map(([key, isReady]) => `${key} ${isReady}`)
     .sort()
     .join();
+
+/** Whatever the order in which somebody wrote its fields. */
+const portKeyOf = (port: EndpointPort | undefined): string =>
+  port ? [port.name, port.protocol, port.port, port.appProtocol].join() : '';
 
 const keyOf = ({ ip, targetRef }: EndpointAddress): string => `${ip} ${targetRef?.uid ?? ''}`;
 
