@@ -248,7 +248,7 @@ const USER_FILES = ['client-certificate', 'client-key', 'tokenFile'] as const;
 function merged(paths: readonly string[]): MergedKubeconfig {
   const all: MergedKubeconfig = { 'current-context': '', clusters: new Map(), users: new Map(), contexts: new Map() };
   for (const path of paths) {
-    const config: Kubeconfig = kubeconfigIn(path);
+    const config = loaded(path);
     const folder = dirname(resolve(path));
     all['current-context'] ||= config['current-context'] ?? '';
     addNew(all.clusters, config.clusters ?? [], ({ cluster = {} }) => absolute(cluster, CLUSTER_FILES, folder));
@@ -258,6 +258,16 @@ function merged(paths: readonly string[]): MergedKubeconfig {
     addNew(all.contexts, config.contexts ?? [], ({ context = {} }) => context);
   }
   return all;
+}
+
+function loaded(path: string): Kubeconfig {
+  try {
+    return kubeconfigIn(path);
+  } catch (error) {
+    // What follows the first line of YAML's error is an extract of the file, which may hold a key.
+    const [what = ''] = (error as Error).message.split('\n');
+    throw new VerbError(`error loading config file ${JSON.stringify(path)}: ${what.replace(/:$/, '')}`);
+  }
 }
 
 function addNew<E extends { name: string }, T>(
