@@ -67,10 +67,9 @@ describe('visitors', () => {
 
   test('kubectl attach hears what the container says, and is heard by it', async () => {
     await eventually('it asks', async () => (await ground().log('listens')) === 'asks\n');
-    const { code, stdout } = await ground().cluster.tryKubectl(['-n', ground().namespace, 'attach', '-i', 'listens'], {
-      input: 'one\ntwo\n',
-    });
-    expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining('heard one') });
+    const attach = ['-n', ground().namespace, 'attach', '-i', 'listens'];
+    const { code, stdout, stderr } = await ground().cluster.tryKubectl(attach, { input: 'one\ntwo\n' });
+    expect({ code, stdout }, stderr).toMatchObject({ code: 0, stdout: expect.stringContaining('heard one') });
     expect((await ground().ended('listens')).status?.phase).toBe('Succeeded');
     expect(await ground().log('listens')).toBe('asks\nheard one\nand two\n');
   });

@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
+import { finished } from 'node:stream/promises';
 import type { WebSocket } from 'ws';
 import { SpdyConnection, type SpdyStream } from '#client/transport/spdy/connection.ts';
 import { CHANNEL, type ChannelCodec, codecFor } from './channel-protocol.ts';
@@ -117,8 +117,7 @@ function takeInput(
 }
 
 async function giveOutput(client: WebSocket, codec: ChannelCodec, streams: Streams): Promise<void> {
-  // A runtime that closes on a peer that is still writing may lose what it said last (TCP's reset): then that is said.
-  const status = buffer(streams.error).catch(() => LOST);
+  const status = statusOf(streams.error);
   await Promise.all([
     streams.stdout && pour(streams.stdout, client, (data) => codec.encode(CHANNEL.stdout, data)).catch(() => undefined),
     streams.stderr && pour(streams.stderr, client, (data) => codec.encode(CHANNEL.stderr, data)).catch(() => undefined),
@@ -126,6 +125,30 @@ async function giveOutput(client: WebSocket, codec: ChannelCodec, streams: Strea
   ]);
   const said = codec.statusAsJson ? await status : failureOf(await status);
   if (said.length > 0) await send(client, codec.encode(CHANNEL.error, said));
+}
+
+/**
+ * A runtime that closes on a peer that is still writing may lose what it said last (TCP's reset): then that is said. It may
+ * also close before it ends the stream, with all said.
+ */
+async function statusOf(error: Readable): Promise<Buffer> {
+  const said: Buffer[] = [];
+  error.on('data', (chunk: Buffer) => said.push(chunk));
+  const hasEnded = await finished(error).then(
+    () => true,
+    () => false,
+  );
+  const status = Buffer.concat(said);
+  return hasEnded || isWhole(status) ? status : LOST;
+}
+
+function isWhole(status: Buffer): boolean {
+  try {
+    JSON.parse(status.toString('utf8'));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 const LOST = Buffer.from(
