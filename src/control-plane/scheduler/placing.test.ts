@@ -7,9 +7,10 @@ import { PriorityClass } from '#api/scheduling/v1/priority-class.ts';
 import { ManualClock } from '#base/manual-clock.ts';
 import type { TestCluster } from '#testing/cluster.ts';
 import { node, pod, podAsking, startCluster } from '#testing/cluster.ts';
-import type { Plugin, PluginSpec } from './define-plugin.ts';
+import type { BindingServices, Plugin, PluginSpec } from './define-plugin.ts';
 import { definePlugin, fits, PluginFailed, unschedulable } from './define-plugin.ts';
 import { Placing, type PlacingServices } from './placing.ts';
+import { preBind } from './pre-binding.ts';
 import { defaultProfile, type Profile } from './profile.ts';
 import { startScheduler } from './start-scheduler.ts';
 
@@ -239,6 +240,26 @@ describe('before binding', () => {
     await cluster.create(Pod, pod('web'));
     await cluster.settles();
     expect(calls).toEqual(['reserve node1 mine', 'preBind mine', 'unreserve node1 mine']);
+  });
+
+  test('of those that fail beside each other the first is told of, but a bug is not passed over for it', async () => {
+    const beside = (name: string, fail: (signal: AbortSignal) => Promise<never>) =>
+      definePlugin({
+        name,
+        preBindPreFlight: () => ({ hasWork: true, allowParallel: true }),
+        preBind: (_, __, { signal }) => fail(signal),
+      }) as Plugin & { preBind: NonNullable<Plugin['preBind']> };
+    const aborted = (signal: AbortSignal) =>
+      new Promise<unknown>((resolve) => signal.addEventListener('abort', () => resolve(signal.reason)));
+    const first = beside('First', async () => Promise.reject(new PluginFailed('no disk')));
+    const gives = beside('Gives', async (signal) => Promise.reject(await aborted(signal)));
+    const bug = new TypeError('a bug');
+    const errs = beside('Errs', async (signal) => aborted(signal).then(() => Promise.reject(bug)));
+    const placement = { pod: pod('web') as Pod, nodeName: 'node1', states: new Map() };
+    const services = { signal: new AbortController().signal } as BindingServices;
+    const failure = { message: 'running PreBind plugin "First": no disk' };
+    await expect(preBind([gives, first], placement, services)).rejects.toMatchObject(failure);
+    await expect(preBind([gives, first, errs], placement, services)).rejects.toBe(bug);
   });
 
   test('nothing comes of it only when all is taken back: the next try must not find what is about to go', async () => {

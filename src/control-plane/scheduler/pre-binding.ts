@@ -1,9 +1,10 @@
 /** PreBind: what has to be done before a pod is bound. Source: scheduler framework, RunPreBindPlugins and RunPreBindPreFlights. */
 import type { Pod } from '#api/core/v1/pod.ts';
 import { StatusError } from '#api/machinery/status.ts';
+import { Unreachable } from '#client/transport.ts';
 import type { BindingServices } from './define-plugin.ts';
 import { PluginFailed } from './define-plugin.ts';
-import { agree } from './not-placed.ts';
+import { agree, NotPlaced } from './not-placed.ts';
 import type { With } from './points.ts';
 import type { States } from './trial.ts';
 
@@ -35,7 +36,7 @@ export function stepsBefore(
   return steps;
 }
 
-/** Throws what the first of them threw that failed; by then all of them have ended. */
+/** Throws what the first of them threw that failed, a bug of any of them before that; by then all of them have ended. */
 export async function preBind(
   step: readonly PreBindPlugin[],
   placement: Placement,
@@ -52,12 +53,18 @@ export async function preBind(
       await preBindBy(plugin, placement, { client, clock, cached, say, whileOthers, signal });
     } catch (error) {
       failures.push(error);
-      failing.abort(new Error('some other PreBind operation failed'));
+      failing.abort(OTHER_FAILED);
     }
   };
   await Promise.all(step.map(work));
-  if (failures.length > 0) throw failures[0];
+  if (failures.length > 0) throw failures.find(isBug) ?? failures[0];
 }
+
+const OTHER_FAILED = new Error('some other PreBind operation failed');
+
+const isBug = (error: unknown): boolean =>
+  !(error instanceof NotPlaced || error instanceof PluginFailed || error instanceof Unreachable) &&
+  error !== OTHER_FAILED;
 
 /** What fails here fails the try, whatever the server said of other objects than the pod. */
 async function preBindBy(plugin: PreBindPlugin, placement: Placement, services: BindingServices): Promise<void> {
