@@ -86,9 +86,9 @@ const tools = {
 };
 
 /** One that is known to hear. */
-async function listening(): Promise<RuleWatch> {
+async function listening(clock = new ManualClock()): Promise<RuleWatch> {
   const command = lab.commandIn('node', ...MONITOR);
-  const watch = new RuleWatch({ clock: new ManualClock(), log: silentLog, signal: ending.signal, command });
+  const watch = new RuleWatch({ clock, log: silentLog, signal: ending.signal, command });
   let heard = false;
   watch.onRemoval(['ip probe c'], () => {
     heard = true;
@@ -198,7 +198,7 @@ runs('rules of iptables mode are back when somebody flushes a table', async () =
   const clock = new ManualClock();
   await runningProxy({
     clock,
-    ruleWatch: await listening(),
+    ruleWatch: await listening(clock), // of which a listener that ended is started again, too
     renderer: (context) => new IptablesRenderer(context, iptables),
   });
   for (const of of ['nat', 'filter', 'raw']) {
