@@ -59,6 +59,14 @@ async function filled() {
   return { renderer, seen };
 }
 
+test('where only nft is given, everything goes through it', async () => {
+  const seen: string[] = [];
+  const renderer = new NftRenderer(context, { nft: async (commands) => void seen.push(...commands) });
+  await renderer.put(new Map(Array.from({ length: SERVICES }, (_, i) => [`service default/web-${i}`, serviceOf(i)])));
+  const written = new TableContents(seen.filter((command) => !/^(add|delete) table/.test(command)));
+  expect(written.elements.get('svc')?.size).toBe(SERVICES * 1.5);
+});
+
 test('a look at everything misses what a full sync writes, no more and no less', async () => {
   const { renderer, seen } = await filled();
   await renderer.differences();

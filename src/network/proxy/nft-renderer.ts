@@ -35,7 +35,7 @@ export class NftRenderer implements Renderer {
   readonly #table: ProxyTable;
   readonly #name: string;
   readonly #nft: RunNft;
-  readonly #fillTable: FillTable;
+  readonly #fillTable: FillTable | undefined;
   readonly #hasRules: HasRules;
   readonly #findDifferences: FindDifferences;
   readonly #listSets: ListSets;
@@ -47,7 +47,7 @@ export class NftRenderer implements Renderer {
     this.#name = tableName(context.family);
     this.witnesses = [`${this.#name} ${WITNESS}`];
     this.#nft = tools.nft ?? runNft;
-    this.#fillTable = tools.fillTable ?? fillTable;
+    this.#fillTable = tools.fillTable ?? (tools.nft ? undefined : fillTable); // no kernel but that of who gives one
     this.#hasRules = tools.hasRules ?? hasRules;
     this.#findDifferences = tools.findDifferences ?? findDifferences;
     this.#listSets = tools.listSets ?? listSets;
@@ -60,7 +60,7 @@ export class NftRenderer implements Renderer {
   async put(changes: ReadonlyMap<string, Wanted | undefined>): Promise<void> {
     const clients = await this.#clients(changes);
     this.#areClientsDoubtful = clients.size > 0;
-    if (this.#table.isFilling(changes)) {
+    if (this.#fillTable && this.#table.isFilling(changes)) {
       const { parts, applied } = this.#table.filling(changes);
       await this.#fillTable(this.#name, remembering(parts, clients));
       applied();
