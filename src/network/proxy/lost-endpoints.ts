@@ -1,3 +1,4 @@
+import { endpointStateOf } from '#api/discovery/v1/usable-endpoints.ts';
 import type * as schema from '#api/generated/schema.ts';
 import type { Log } from '#base/log.ts';
 import type { IpFamily } from '#network/netfilter/ip-family.ts';
@@ -57,5 +58,5 @@ export class LostEndpoints {
 
 const readyIn = (slice: schema.EndpointSlice | undefined): Set<string> =>
   new Set(
-    slice?.endpoints?.flatMap(({ addresses, conditions }) => (conditions?.ready === false ? [] : addresses)) ?? [],
+    slice?.endpoints?.flatMap(({ addresses, conditions }) => (endpointStateOf(conditions).isReady ? addresses : [])),
   );
