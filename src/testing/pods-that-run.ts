@@ -31,6 +31,7 @@ export const podsThatRun = ({ readyAfterMs = 0, brokenImage, neverEnd }: PodsTha
       await api.updateStatus(pod, {
         ...pod.status,
         phase: 'Running',
+        startTime: pod.status?.startTime ?? lastTransitionTime,
         podIP: ip,
         podIPs: [{ ip }],
         conditions: [...others, { type: 'Ready', status: 'True', lastTransitionTime }],

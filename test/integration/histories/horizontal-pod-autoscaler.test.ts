@@ -5,8 +5,6 @@ import { HorizontalPodAutoscaler } from '#api/autoscaling/v2/horizontal-pod-auto
 import { Pod } from '#api/core/v1/pod.ts';
 import { isActive } from '#api/core/v1/pod-conditions.ts';
 import type { HorizontalPodAutoscalerBehavior, Submitted } from '#api/generated/schema.ts';
-import { timestampOf } from '#api/machinery/timestamp.ts';
-import { again, defineController, settled } from '#control-plane/controllers/define-controller.ts';
 import { deploymentController } from '#control-plane/controllers/deployment/deployment.ts';
 import { horizontalPodAutoscalerController } from '#control-plane/controllers/horizontal-pod-autoscaler/horizontal-pod-autoscaler.ts';
 import type { MetricsSource } from '#control-plane/controllers/horizontal-pod-autoscaler/metrics-source.ts';
@@ -14,6 +12,7 @@ import { NoProposal } from '#control-plane/controllers/horizontal-pod-autoscaler
 import { type Scales, scalesOver } from '#control-plane/controllers/horizontal-pod-autoscaler/scales.ts';
 import { replicaSetController } from '#control-plane/controllers/replica-set.ts';
 import { deployment, type TestCluster } from '#testing/cluster.ts';
+import { podsThatRun } from '#testing/pods-that-run.ts';
 import { history, namedLike, runs, type Trouble, troubles, World } from './history.ts';
 
 const WINDOW_MS = 300_000;
@@ -49,22 +48,6 @@ const meddling: fc.Arbitrary<Step> = fc.oneof(
 );
 
 const containers = [{ name: 'main', image: 'example/main:1', resources: { requests: { cpu: '100m' } } }];
-
-/** In place of kubelets, with the times that tell how long a pod has been there. */
-const kubelet = defineController({
-  name: 'pods-that-start',
-  reconciles: Pod,
-  writes: { status: [Pod], delete: [Pod] },
-  async reconcile(each, { api, clock }) {
-    if (each.metadata.deletionTimestamp) await api.delete(Pod, each, { gracePeriodSeconds: 0 });
-    else if (each.status?.phase === 'Pending') {
-      const startTime = timestampOf(clock.now());
-      const ready = { type: 'Ready', status: 'True', lastTransitionTime: startTime };
-      await api.updateStatus(each, { ...each.status, phase: 'Running', startTime, conditions: [ready] });
-    } else return settled;
-    return again({ afterMs: 1_000 });
-  },
-});
 
 interface Rescale {
   from: number;
@@ -150,7 +133,7 @@ const acting =
 async function begin(around: Surroundings, behavior?: Submitted<HorizontalPodAutoscalerBehavior>): Promise<World> {
   const world = await World.begin({
     shaky: [around.controller],
-    steady: [deploymentController, replicaSetController, kubelet],
+    steady: [deploymentController, replicaSetController, podsThatRun()],
   });
   const { cluster } = world;
   around.cluster = cluster;

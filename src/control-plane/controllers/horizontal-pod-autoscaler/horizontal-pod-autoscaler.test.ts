@@ -4,11 +4,10 @@ import { HorizontalPodAutoscaler } from '#api/autoscaling/v2/horizontal-pod-auto
 import { Event } from '#api/core/v1/event.ts';
 import { Pod } from '#api/core/v1/pod.ts';
 import type { HorizontalPodAutoscalerSpec, MetricSpec, Submitted } from '#api/generated/schema.ts';
-import { timestampOf } from '#api/machinery/timestamp.ts';
 import { silentLog } from '#base/log.ts';
 import { seededRandom } from '#base/random.ts';
 import { deployment, startCluster, type TestCluster } from '#testing/cluster.ts';
-import { defineController, settled } from '../define-controller.ts';
+import { podsThatRun } from '#testing/pods-that-run.ts';
 import { deploymentController } from '../deployment/deployment.ts';
 import { replicaSetController } from '../replica-set.ts';
 import { startControllers } from '../start-controllers.ts';
@@ -32,26 +31,10 @@ function sourceOf(cluster: TestCluster, load: Load): MetricsSource {
   return { ofResource: ofPods, ofPods, ofObject: async () => load.now, external: async () => [load.now] };
 }
 
-/** In place of kubelets, with the times that tell how long a pod has been there. */
-const podsThatStart = defineController({
-  name: 'pods-that-start',
-  reconciles: Pod,
-  writes: { status: [Pod], delete: [Pod] },
-  async reconcile(each, { api, clock }) {
-    if (each.metadata.deletionTimestamp) await api.delete(Pod, each, { gracePeriodSeconds: 0 });
-    else if (each.status?.phase === 'Pending') {
-      const startTime = timestampOf(clock.now());
-      const ready = { type: 'Ready', status: 'True', lastTransitionTime: startTime };
-      await api.updateStatus(each, { ...each.status, phase: 'Running', startTime, conditions: [ready] });
-    }
-    return settled;
-  },
-});
-
 const containers = [{ name: 'main', image: 'example/main:1', resources: { requests: { cpu: '100m' } } }];
 
 async function start(source: (cluster: TestCluster) => MetricsSource) {
-  const cluster = await startCluster({ controllers: [deploymentController, replicaSetController, podsThatStart] });
+  const cluster = await startCluster({ controllers: [deploymentController, replicaSetController, podsThatRun()] });
   const template = { metadata: { labels: { app: 'web' } }, spec: { containers } };
   await cluster.create(Deployment, deployment('web', { replicas: 2, template }));
   await cluster.passes(10 * 60_000);
