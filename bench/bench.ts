@@ -6,15 +6,20 @@ import type { Row } from './row.ts';
 
 export interface Measure {
   name: string;
+  /** What it measures is mostly the engine's work: it is taken with the newest LTS, too, whose engine is another. */
+  alsoOnNewerNode?: boolean;
   run(bench: Bench): Promise<Row[]>;
 }
 
 export class Bench {
   readonly #ends: (() => unknown)[] = [];
   readonly #name: string;
+  /** The Node.js that what is measured runs with. */
+  readonly node: string;
 
-  constructor(name: string) {
+  constructor(name: string, { node = process.execPath } = {}) {
     this.#name = name;
+    this.node = node;
   }
 
   /** Progress, for the person who waits; the figures alone go to stdout. */

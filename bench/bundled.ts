@@ -26,7 +26,7 @@ export async function runBundled(
   bench.atEnd(() => rm(outfile, { force: true }));
   await bundle(entry, outfile);
   const inNetwork = network === undefined ? [] : ['ip', 'netns', 'exec', network];
-  const [program = '', ...words] = [...inNetwork, process.execPath, outfile, ...args];
+  const [program = '', ...words] = [...inNetwork, bench.node, outfile, ...args];
   const child = spawn(program, words, { stdio: ['ignore', 'pipe', 'inherit'] });
   bench.atEnd(() => child.kill('SIGKILL'));
   let written = '';

@@ -80,7 +80,7 @@ export async function startControlPlane(
   const { paths, target } = cluster ?? (await newCluster(bench));
   const logFile = join(paths.dataDir, 'control-plane.log');
   const log = openSync(logFile, 'a', 0o600);
-  const [node = '', ...line] = controlPlaneProgram([process.execPath, ...nodeOptions, KEDGE]);
+  const [node = '', ...line] = controlPlaneProgram([bench.node, ...nodeOptions, KEDGE]);
   const args = [...line, 'control-plane', '--data-dir', paths.dataDir, '--name', 'bench'];
   const began = performance.now();
   const child = spawn(node, args, { stdio: ['ignore', log, log] });

