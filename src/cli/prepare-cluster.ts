@@ -1,5 +1,4 @@
 /** From the options of `up` to a cluster on record: a new one, or the one that is there, changed as asked. */
-import { mkdir } from 'node:fs/promises';
 import { modeTrouble } from '#network/proxy/mode-trouble.ts';
 import {
   type ClusterPaths,
@@ -17,6 +16,7 @@ import { findStarted } from '#node/machine/started-processes.ts';
 import { changedFlags } from './api-server-options.ts';
 import { registerOf } from './cluster-selection.ts';
 import { type CliContext, UserError } from './context.ts';
+import { makeDataFolder } from './data-folder.ts';
 import { isPortFree } from './free-port.ts';
 
 export interface ClusterWish {
@@ -46,7 +46,7 @@ export async function prepareCluster(
 ): Promise<ClusterRecord> {
   const existing = await readCluster(paths, wish.name);
   const owner = { name: wish.name, dataDir: paths.dataDir };
-  await mkdir(paths.dataDir, { recursive: true, mode: 0o711 });
+  await makeDataFolder(paths.dataDir);
   refuseOtherFamilies(existing, wish);
   const plan = await takeSlot(registerOf(context), owner, existing?.ipFamilies ?? wish.ipFamilies);
   try {
