@@ -207,7 +207,7 @@ test('an Ingress answers at NAME.localhost of this machine, and the trace tells 
     [url, '--send'],
     0,
     `${HOST} is 127.0.0.1 (RFC 6761)`,
-    `127.0.0.1:${port} is published on this machine; Ingress, carried by one of`,
+    `127.0.0.1:${port} is published on this machine; Ingress, carried by `,
     /✓ ingress +Ingress \S+\/web, host trace.localhost, path \/ \(Prefix\)/,
     /✓ request +was sent, and answered 200/,
   );

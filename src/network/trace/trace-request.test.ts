@@ -49,6 +49,17 @@ describe('a request that arrives', () => {
       );
   });
 
+  test.each([
+    [1, 'carried by node node1', 'held by node node1'],
+    [0, 'carried by no node that can be seen', 'held by no node that can be seen'],
+  ])('who carries it is told of %i nodes too', (count, carried, held) => {
+    const world = new World();
+    world.lists['nodes'] = (world.lists['nodes'] as Any[]).slice(0, count);
+    const first = (url: string, at: string) => world.trace(url).hops.find((hop) => hop.at === at)?.says;
+    expect(first('https://www.example.com/', 'address')).toBe(`Ingress address 172.29.0.1:443, ${carried}`);
+    expect(first('http://172.29.0.7/', 'address')).toMatch(new RegExp(`, ${held}$`));
+  });
+
   test('a redirect to https is told, and its certificate looked at', () => {
     const trace = new World().trace('http://www.example.com/');
     expect(trace.hops.find(({ at }) => at === 'ingress')?.details).toEqual([

@@ -128,9 +128,8 @@ class Tracer {
   #throughIngress({ address, isLoopback }: Front & { type: 'ingress' }, pod: Pod | undefined): Hop[] {
     const known = this.#known;
     const nodes = this.#carriers(pod);
-    const carried = pod ? `node ${pod.spec.nodeName}` : `one of ${nodes.length} nodes (${fewOf(nodes)})`;
     const at = `${address}:${this.#port}`;
-    const says = `${isLoopback ? `${at} is published on this machine; Ingress` : `Ingress address ${at}`}, carried by ${carried}`;
+    const says = `${isLoopback ? `${at} is published on this machine; Ingress` : `Ingress address ${at}`}, carried by ${carriersText(nodes)}`;
     const hops: Hop[] = [];
     const isServed = isLoopback || [80, 443].includes(this.#port) || gatewayPort(this.#port, known).listeners;
     if (!isServed) {
@@ -165,11 +164,9 @@ class Tracer {
       node: `nodePort ${this.#port} of node ${front.node}`,
       loopback: `published on this machine for Service ${keyOf(service)}`,
     }[by];
-    const where =
-      carriers.length === 1 ? `node ${carriers[0]}` : `one of ${carriers.length} nodes (${fewOf(carriers)})`;
     const led = frontHops(front, carriers, { isInside, known });
     const held = this.#frontFacts(front, carriers);
-    const hop = passes('address', `${address}:${this.#port} is ${what}, held by ${where}`, held);
+    const hop = passes('address', `${address}:${this.#port} is ${what}, held by ${carriersText(carriers)}`, held);
     const keepsClient = by !== 'cluster' && by !== 'loopback' && service.spec.externalTrafficPolicy === 'Local';
     return [hop, ...this.#led(led, this.#senders(pod, carriers, keepsClient))];
   }
@@ -249,6 +246,11 @@ class Tracer {
     return [...(policy ? [policy] : []), ...pods];
   }
 }
+
+const carriersText = (nodes: readonly string[]): string => {
+  if (nodes.length === 0) return 'no node that can be seen';
+  return nodes.length === 1 ? `node ${nodes[0]}` : `one of ${nodes.length} nodes (${fewOf(nodes)})`;
+};
 
 type RealServer = NonNullable<NonNullable<NetworkFacts['front']>['realServers']>[number];
 
