@@ -100,6 +100,7 @@ runs.each([
     `add element ${table} ${second} { ${clients[0]} expires 20s }`,
   );
   const listing = () => lab.inside('node', 'nft', ['list', 'sets', 'table', ...table.split(' ')]);
+  expect(listing().match(/set aff-of-\w+ \{\s+type ipv[46]_addr\s+size 65535/g)).toHaveLength(sets.length); // many, but not all there are
   const again = await filledBy(family, listing);
   nft(...replacingBlock(again.table, again.parts));
   const left = clientsIn(listing());

@@ -4,6 +4,7 @@
  * remembered stays while chains are replaced: endpoints that come or go move no client of another.
  */
 import { createHash } from 'node:crypto';
+import type { Protocol } from '#network/netfilter/protocol.ts';
 import { type ChainFamily, masqueradeRule } from './chain-family.ts';
 import type { Endpoint } from './service-port.ts';
 
@@ -11,6 +12,7 @@ export interface Affinity {
   /** The chain that the dispatching map goes to. Its name changes with anything in it, so a chain never changes. */
   chain: string;
   family: ChainFamily;
+  protocol: Protocol;
   endpoints: readonly Endpoint[];
   /** The set of the clients of each endpoint, by its turn. Named for endpoint and front, not for the chain. */
   clients: readonly string[];
@@ -19,15 +21,18 @@ export interface Affinity {
 
 export function affinityOf(of: {
   family: ChainFamily;
+  protocol: Protocol;
+  /** It has the protocol in it. */
   key: string;
   endpoints: readonly Endpoint[];
   seconds: number;
 }): Affinity {
-  const { family, key, endpoints, seconds } = of;
+  const { family, protocol, key, endpoints, seconds } = of;
   const targets = endpoints.map(({ ip, port }) => [ip, port]);
   return {
     chain: `aff-${hashOf(family, key, targets, seconds)}`,
     family,
+    protocol,
     endpoints,
     clients: targets.map((target) => `aff-of-${hashOf(family, key, target, seconds)}`),
     seconds,
@@ -37,20 +42,24 @@ export function affinityOf(of: {
 const hashOf = (...parts: readonly unknown[]): string =>
   createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 12);
 
-/** The commands that make an affinity's chains, and those of its sets that are not there yet. */
+/**
+ * The commands that make an affinity's chains, and those of its sets that are not there yet. No rule has a set of its own where it
+ * can do without: in one transaction the kernel looks for each among all others. Nor has a set of clients a size: the kernel would
+ * make room for so many at once, 2 MB a set. Without one it takes up to 65,535.
+ */
 export function affinityCommands(affinity: Affinity, { table, addressType, podRanges }: AffinityTable): string[] {
-  const { chain, endpoints, clients, seconds } = affinity;
+  const { chain, protocol, endpoints, clients, seconds } = affinity;
   const commands: string[] = [`add chain ${table} ${chain}`];
   endpoints.forEach(({ ip, port }, i) => {
     const to = `${chain}-${i}`;
     commands.push(
-      `add set ${table} ${clients[i]} { type ${addressType}; flags dynamic,timeout; timeout ${seconds}s; size 65535; }`,
+      `add set ${table} ${clients[i]} { type ${addressType}; flags dynamic,timeout; timeout ${seconds}s; }`,
       `add chain ${table} ${to}`,
       `add rule ${table} ${to} update @${clients[i]} { ${matchWord(addressType)} saddr }`,
       ...masqueradeRule(affinity.family, podRanges, matchWord(addressType)).map(
         (rule) => `add rule ${table} ${to} ${rule}`,
       ),
-      `add rule ${table} ${to} meta l4proto { tcp, udp, sctp } dnat to ${addressType === 'ipv6_addr' ? `[${ip}]` : ip}:${port}`,
+      `add rule ${table} ${to} meta l4proto ${protocol} dnat to ${addressType === 'ipv6_addr' ? `[${ip}]` : ip}:${port}`,
     );
   });
   endpoints.forEach((_, i) => {

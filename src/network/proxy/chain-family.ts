@@ -29,5 +29,6 @@ export function masqueradeRule(chainFamily: ChainFamily, podRanges: readonly str
   const mark = `meta mark set meta mark | ${MASQUERADE_MARK}`;
   if (chainFamily === 'np') return [mark];
   if (chainFamily !== 'lb') return [];
-  return podRanges.length > 0 ? [`${ip} saddr != { ${podRanges.join(', ')} } ${mark}`] : [];
+  const fromElsewhere = podRanges.map((range) => `${ip} saddr != ${range} `).join('');
+  return podRanges.length > 0 ? [`${fromElsewhere}${mark}`] : [];
 }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { affinityCommands } from './affinity.ts';
 import { render } from './elements.ts';
 import { wantedOf } from './fronts.ts';
 import type { Endpoint, ServicePort } from './service-port.ts';
@@ -59,6 +60,20 @@ test('session affinity gets a chain of its own whose name changes with the endpo
   const [other] = rendered(changed).affinities.keys();
   expect(one).toMatch(/^aff-[0-9a-f]{12}$/);
   expect(other).not.toBe(one);
+});
+
+test('session affinity has as few sets as it can, and room is made in none before clients come', () => {
+  const [affinity] = rendered(web({ affinitySeconds: 60 })).affinities.values();
+  if (!affinity) throw new Error('there is none');
+  const podRanges = ['10.244.0.0/17', '10.244.128.0/17'];
+  const commands = affinityCommands(affinity, { table: 'ip kube-proxy', addressType: 'ipv4_addr', podRanges });
+  const [sets, rest] = [true, false].map((isSet) => commands.filter((line) => line.startsWith('add set ') === isSet));
+  expect(sets).toHaveLength(2);
+  expect(sets?.join()).not.toContain('size');
+  // nft makes a set of each other brace: that of the choice, and none that each endpoint has
+  expect(rest?.filter((line) => line.includes('{') && !line.includes('update @'))).toEqual([
+    expect.stringContaining('numgen random mod 2 vmap {'),
+  ]);
 });
 
 test('only endpoints on this node can reach themselves through it', () => {

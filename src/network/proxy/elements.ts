@@ -49,7 +49,7 @@ function renderFront(key: string, front: Front, into: Rendered): void {
 function lead(key: string, front: Front, into: Rendered): string {
   const { family, ip, protocol, port, endpoints, affinitySeconds: seconds } = front;
   if (seconds !== undefined) {
-    const affinity = affinityOf({ family, key, endpoints, seconds });
+    const affinity = affinityOf({ family, protocol, key, endpoints, seconds });
     into.affinities.set(affinity.chain, affinity);
     return affinity.chain;
   }
