@@ -113,15 +113,15 @@ test('changes that come all the time put no look off', async () => {
 });
 
 test('after ten minutes all of the rules are looked at, and built anew where a part of them is another', async () => {
-  const { seen, pass } = await running();
+  const { clock, seen, pass } = await running();
   await pass(590_000);
   expect(seen).toMatchObject({ wholeLooks: 0, applied: 1 });
   await pass(10_000);
   expect(seen).toMatchObject({ wholeLooks: 1, applied: 1 });
   seen.missing = [ONE];
-  await pass(600_000);
-  expect(seen).toMatchObject({ wholeLooks: 2, applied: 2 });
-  await pass(10_000); // whether that helped
+  await pass(590_000);
+  seen.comparing = async () => expect(clock.monotonicMs()).toBe(1_200_000);
+  await pass(10_000); // and whether that helped, at once
   expect(seen).toMatchObject({ wholeLooks: 3, applied: 2 });
 });
 
@@ -138,6 +138,22 @@ test('where not even what was just built looks like it, that is said once, and w
   expect(seen).toMatchObject({ applied: 4, warnings: 4 });
   await pass(1_200_000);
   expect(seen).toMatchObject({ applied: 4, warnings: 4 });
+});
+
+test('what somebody changes after the look at what was built anew had to give way is no way to list it', async () => {
+  const { loop, seen, pass } = await running();
+  seen.missing = [ONE];
+  let answer: ((value?: unknown) => void) | undefined;
+  seen.comparing = () => (seen.applied === 2 ? new Promise((resolve) => (answer = resolve)) : Promise.resolve());
+  await pass(600_000);
+  expect(seen).toMatchObject({ wholeLooks: 2, applied: 2 }); // built anew, and looked at
+  loop.mark('a');
+  await turn();
+  answer?.();
+  expect(seen.applied).toBe(3);
+  seen.missing = [ONE];
+  await pass(610_000);
+  expect(seen).toMatchObject({ wholeLooks: 4, applied: 4, missing: [] });
 });
 
 test('what is listed as empty whatever is in it is not built again and again', async () => {

@@ -142,12 +142,12 @@ export class ApplyLoop {
     // Who cannot be asked tells nothing: the next change does.
     const found = await Promise.race([differences(overtaking.signal).catch(() => []), this.#woken()]);
     overtaking.abort();
+    const wasBuiltAnew = this.#isBuiltAnew;
+    this.#isBuiltAnew = false; // what differs later may be somebody's doing
     if (found === 'overtaken') {
-      this.#nextWholeLookMs = nowMs + WHOLE_LOOK_AGAIN_MS;
+      if (!wasBuiltAnew) this.#nextWholeLookMs = nowMs + WHOLE_LOOK_AGAIN_MS;
       return false;
     }
-    const wasBuiltAnew = this.#isBuiltAnew;
-    this.#isBuiltAnew = false;
     const missed = found.filter((difference) => !this.#isExpected(difference));
     if (missed.length === 0) return false;
     const parts = missed.slice(0, MOST_PARTS_TOLD).map(({ part }) => part);
@@ -159,7 +159,8 @@ export class ApplyLoop {
     }
     log.warn('somebody changed a part of the rules; building them anew', { parts });
     this.#isBuiltAnew = true;
-    this.#nextWholeLookMs = nowMs; // whether that helped
+    this.#nextLookMs = nowMs; // whether that helped
+    this.#nextWholeLookMs = nowMs;
     forget();
     return true;
   }
