@@ -45,6 +45,29 @@ test('a request that is delayed waits on the clock of the cluster', async () => 
   expect(names(cluster)).toEqual(['a']);
 });
 
+test('a controller whose write is delayed waits for the time, and the cluster settles meanwhile', async () => {
+  await using cluster = await startCluster({ controllers: [replicaSetController] });
+  const late = cluster.faults.delay({ verb: 'create', resource: 'pods', times: 1 }, '30s');
+  await cluster.create(ReplicaSet, replicaSet('web', { replicas: 3 }));
+  await cluster.clock.advance('29s');
+  const before = cluster.list(Pod).length;
+  await cluster.clock.advance('1s');
+  expect([before, cluster.list(Pod).length, late.hits]).toEqual([0, 3, 1]);
+});
+
+test('a controller whose watch is opened late hears of everything then, and the cluster settles meanwhile', async () => {
+  await using cluster = await startCluster({ controllers: [replicaSetController] });
+  await cluster.create(ReplicaSet, replicaSet('web', { replicas: 3 }));
+  await cluster.settles();
+  const late = cluster.faults.delay({ verb: 'watch', resource: 'pods' }, '30s');
+  cluster.faults.dropWatch({ resource: 'pods' }, 'closed');
+  await cluster.delete(Pod, cluster.list(Pod)[0]!.metadata, { gracePeriodSeconds: 0 });
+  await cluster.clock.advance('29s');
+  const before = cluster.list(Pod).length;
+  await cluster.clock.advance('5s');
+  expect([before, cluster.list(Pod).length, late.hits]).toEqual([2, 3, 1]);
+});
+
 test('only what was named is met: verb, resource with group and subresource, namespace, name, user', async () => {
   await using cluster = await startCluster();
   const { faults } = cluster;

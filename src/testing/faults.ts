@@ -72,6 +72,7 @@ export class Faults {
   readonly #planned = new Set<Planned>();
   readonly #watches = new Set<FollowedWatch>();
   #delayed = 0;
+  #delayedWatches = 0;
 
   constructor(clock: Clock, nodes: NodeSwitch) {
     this.#clock = clock;
@@ -83,7 +84,7 @@ export class Faults {
     return this.#plan(which, { kind: 'fail', refusal });
   }
 
-  /** Such requests begin so much later, on the cluster's clock. */
+  /** Such requests begin so much later, on the cluster's clock. Until then the cluster settles without them, and without who waits for them. */
   delay(which: Which, duration: Duration): Fault {
     return this.#plan(which, { kind: 'delay', ms: millisecondsOf(duration) });
   }
@@ -126,9 +127,14 @@ export class Faults {
     return this.#planned.size === 0;
   }
 
-  /** Requests that wait for a time. */
+  /** Requests that wait for a time, without watches. */
   get delayed(): number {
     return this.#delayed;
+  }
+
+  /** Watches that wait for a time to be opened. */
+  get delayedWatches(): number {
+    return this.#delayedWatches;
   }
 
   /** Carries a request out, or not. */
@@ -138,7 +144,7 @@ export class Faults {
     const { effect } = planned;
     if (effect.kind === 'fail') throw refusalOf(effect.refusal);
     if (effect.kind === 'delay') {
-      await this.#waits(effect.ms);
+      await this.#waits(effect.ms, info);
       return request();
     }
     if (effect.carriedOut) await request();
@@ -162,12 +168,16 @@ export class Faults {
     }
   }
 
-  async #waits(ms: number): Promise<void> {
-    this.#delayed++;
+  async #waits(ms: number, { verb }: RequestInfo): Promise<void> {
+    const count = (by: 1 | -1) => {
+      if (verb === 'watch') this.#delayedWatches += by;
+      else this.#delayed += by;
+    };
+    count(1);
     try {
       await sleep(this.#clock, ms);
     } finally {
-      this.#delayed--;
+      count(-1);
     }
   }
 

@@ -8,6 +8,8 @@ import type { TestClock } from './test-clock.ts';
 
 /** Turns of the event loop without anything happening that count as rest. */
 const QUIET_TURNS = 3;
+/** Where requests wait for a time (a fault): who is still busy after so many of them waits for one, or for what it will bring. */
+const QUIET_TURNS_WHERE_DELAYED = 50;
 /** So many turns without rest are a loop. */
 const MOST_TURNS = 200_000;
 
@@ -44,8 +46,9 @@ export class Rest {
   async reached(): Promise<void> {
     const { clock, view } = this.#parts;
     let quiet = 0;
+    let needed: number | undefined = QUIET_TURNS;
     let revision = -1;
-    for (let turns = 0; quiet < QUIET_TURNS; turns++) {
+    for (let turns = 0; needed === undefined || quiet < needed; turns++) {
       await turn();
       if (this.#failure) throw this.#failure.error;
       if (turns > MOST_TURNS) throw new Error(`the cluster does not settle: ${this.#unrest().slice(0, 5).join(', ')}`);
@@ -55,9 +58,18 @@ export class Rest {
       }
       const isSame = revision === view.revision; // asked first: all others are asked of every component
       revision = view.revision;
-      const isQuiet = isSame && this.#isNothingLeft() && (await view.isCurrent()) && revision === view.revision;
+      needed = isSame ? this.#quietTurnsNeeded() : undefined;
+      const isQuiet = needed !== undefined && (await view.isCurrent()) && revision === view.revision;
       quiet = isQuiet ? quiet + 1 : 0;
     }
+  }
+
+  /** undefined: there is something left to do. */
+  #quietTurnsNeeded(): number | undefined {
+    if (this.#isNothingLeft()) return QUIET_TURNS;
+    const { gate, faults } = this.#parts;
+    const isAnyDelayed = faults.delayed + faults.delayedWatches > 0;
+    return isAnyDelayed && gate.open <= faults.delayed ? QUIET_TURNS_WHERE_DELAYED : undefined;
   }
 
   /** Asked at every turn, mostly of a cluster that works. */
