@@ -3,6 +3,7 @@ import type { Kind } from '#api/machinery/kind.ts';
 import { matchesLabels, selectorFrom } from '#api/machinery/label-selector.ts';
 import type { KubeObject, ObjectKey } from '#api/machinery/object.ts';
 import { keyOf } from '#api/machinery/object.ts';
+import type { Clock } from '#base/clock.ts';
 import type { Informer, Informers } from '#client/informer.ts';
 import { claimableBy, claimed, controllerOf, controllerUidOf } from './claim.ts';
 import { readsOf } from './controller-roles.ts';
@@ -43,7 +44,7 @@ export function runController({ name, spec }: KindController, env: RunEnvironmen
     },
   });
   const enqueue = { enqueue: (key: ObjectKey) => runner.add(key), later: (key: ObjectKey) => runner.addForOthers(key) };
-  runner.onStop(listen(spec, { cached, main, ...enqueue }));
+  runner.onStop(listen(spec, { cached, main, clock, ...enqueue }));
   runner.startAfter(informerOf.values());
   return runner;
 }
@@ -51,6 +52,7 @@ export function runController({ name, spec }: KindController, env: RunEnvironmen
 interface Listening {
   cached: Cached<Kind>;
   main: Informer<KubeObject>;
+  clock: Clock;
   enqueue(key: ObjectKey): void;
   /** With other changes, when a step is much work. */
   later(key: ObjectKey): void;
@@ -111,11 +113,11 @@ function ownerKeyOf(kind: Kind, object: KubeObject): ObjectKey | undefined {
 
 const groupOf = (apiVersion: string): string => (apiVersion.includes('/') ? (apiVersion.split('/')[0] as string) : '');
 
-function watchTouched(watch: Watch, { cached, later }: Listening, { now, before }: Touched): void {
+function watchTouched(watch: Watch, { cached, clock, later }: Listening, { now, before }: Touched): void {
   if (now && before && !(watch.when?.(now, before) ?? true)) return;
   // A key is queued once, however often it is named.
-  if (before) for (const key of watch.affects(before, cached)) later(key);
-  if (now) for (const key of watch.affects(now, cached)) later(key);
+  if (before) for (const key of watch.affects(before, cached, clock)) later(key);
+  if (now) for (const key of watch.affects(now, cached, clock)) later(key);
 }
 
 interface ContextParts extends RunEnvironment {

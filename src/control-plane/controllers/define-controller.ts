@@ -29,8 +29,8 @@ type Status<T> = T extends { status?: infer S } ? NonNullable<S> : never;
 /** Another kind whose changes make keys of the reconciled kind dirty. */
 export interface Watch<K extends Kind = Kind> {
   kind: K;
-  /** Called for the object before and after a change. */
-  affects(object: KubeObject, cached: Cached<Kind>): Iterable<ObjectKey>;
+  /** Called for the object before and after a change. `clock` is for who notes down when it came. */
+  affects(object: KubeObject, cached: Cached<Kind>, clock: Clock): Iterable<ObjectKey>;
   /** Whether a change matters; creations and deletions always do. */
   when?(now: KubeObject, before: KubeObject): boolean;
   /** Only these are followed: `metadata.name=…`. */
@@ -41,12 +41,12 @@ export type Cached<Read extends Kind> = <K extends Read>(kind: K) => Informer<Ob
 
 export function watching<T extends KubeObject>(
   kind: Kind<T>,
-  affects: (object: T, cached: Cached<Kind>) => Iterable<ObjectKey>,
+  affects: (object: T, cached: Cached<Kind>, clock: Clock) => Iterable<ObjectKey>,
   when?: (now: T, before: T) => boolean,
 ): Watch<Kind<T>> {
   return {
     kind,
-    affects: (object, cached) => affects(object as T, cached),
+    affects: (object, cached, clock) => affects(object as T, cached, clock),
     ...(when && { when: (now: KubeObject, before: KubeObject) => when(now as T, before as T) }),
   };
 }

@@ -16,6 +16,12 @@ export class Heartbeats {
     this.#byNode.delete(node);
   }
 
+  /** Of a node that is known already: its lease says when it was renewed. */
+  note(node: string, { renewTime }: Lease['spec'], nowMs: number): void {
+    const known = this.#byNode.get(node);
+    if (known && isNews(renewTime, known)) Object.assign(known, { renewTime, atMs: nowMs });
+  }
+
   /** In ms since the epoch; of a node that never reported, its creation. A node seen for the first time counts as heard of now. */
   lastHeardMs(node: Node, lease: Lease | undefined, nowMs: number): number {
     const { name, uid, creationTimestamp } = node.metadata;
@@ -23,13 +29,17 @@ export class Heartbeats {
     const renewTime = lease?.spec.renewTime;
     const known = this.#byNode.get(name);
     const isNew = known?.uid !== uid;
-    const isHeard = isNew || known.heartbeat !== heartbeat || known.renewTime !== renewTime;
+    const isHeard = isNew || known.heartbeat !== heartbeat || isNews(renewTime, known);
     const firstMs = heartbeat || renewTime ? nowMs : (millisOf(creationTimestamp) ?? nowMs);
     const atMs = isNew ? firstMs : isHeard ? nowMs : known.atMs;
     this.#byNode.set(name, { uid, atMs, heartbeat, renewTime });
     return atMs;
   }
 }
+
+/** A lease that is no more tells of nothing. */
+const isNews = (renewTime: string | undefined, known: Heard): boolean =>
+  renewTime !== undefined && renewTime !== known.renewTime;
 
 export const conditionOf = ({ status }: Node, type: string): NodeCondition | undefined =>
   status?.conditions?.find((condition) => condition.type === type);

@@ -47,7 +47,13 @@ export function nodeLifecycle({ gracePeriodMs = 50_000, startupGracePeriodMs = 6
     eventSource: 'node-controller',
     reconciles: Node,
     watches: [
-      watching(Lease, ({ metadata }) => (metadata.namespace === LEASES ? [metadata.name] : [])),
+      watching(Lease, ({ metadata: { name, namespace }, spec }, cached, clock) => {
+        if (namespace !== LEASES) return [];
+        const node = calm.get(name);
+        if (!node || node !== cached(Node).get(name)) return [name];
+        heartbeats.note(name, spec, clock.now()); // it is looked at when its time would be up
+        return [];
+      }),
       watching(Pod, () => []),
     ],
     writes,

@@ -10,6 +10,7 @@ import type { TestCluster } from '#testing/cluster.ts';
 import { node, pod, replicaSet, startCluster } from '#testing/cluster.ts';
 import { podsThatRun } from '#testing/pods-that-run.ts';
 import { replicaSetController } from '../replica-set.ts';
+import { type RunningControllers, startControllers } from '../start-controllers.ts';
 import { nodeIpam } from './node-ipam.ts';
 import { nodeLifecycle } from './node-lifecycle.ts';
 import { podGarbageCollector } from './pod-garbage-collector.ts';
@@ -80,6 +81,16 @@ describe('a node that is not heard of', () => {
       reason: 'DeletionByTaintManager',
     });
     expect(said(cluster, 'TaintManagerEviction')).toEqual(['Marking for deletion Pod default/web']);
+  });
+
+  test('is not heard of because somebody deletes its lease', async () => {
+    await using cluster = await start();
+    await join(cluster, 'node1');
+    await live(cluster, ['node1'], 60_000);
+    await cluster.passes(30_000);
+    await cluster.delete(Lease, `${LEASES}/node1`);
+    await cluster.passes(10_000);
+    expect(taints(cluster, 'node1')).toEqual(['node.kubernetes.io/unreachable:NoSchedule']);
   });
 
   test('that comes back in time keeps its pods', async () => {
@@ -158,6 +169,25 @@ test('a cordoned node carries the taint that says so', async () => {
   await cluster.patch(Node, 'node1', { spec: { unschedulable: null } });
   await cluster.settles();
   expect(taints(cluster, 'node1')).toEqual([]);
+});
+
+test('while a node is well its leases are only noted down', async () => {
+  await using cluster = await startCluster();
+  let running: RunningControllers;
+  cluster.run('lifecycle', (services) => {
+    running = startControllers({ controllers: [nodeLifecycle()], ...services });
+    return running;
+  });
+  await join(cluster, 'node1');
+  await live(cluster, ['node1'], 60_000);
+  const steps = () => running.stats()[0]!.reconciled;
+  const before = steps();
+  await live(cluster, ['node1'], 600_000);
+  expect(steps() - before).toBeLessThanOrEqual(600 / 40); // when its time would have been up
+  await cluster.passes(39_000);
+  expect(taints(cluster, 'node1')).toEqual([]);
+  await cluster.passes(1_000);
+  expect(taints(cluster, 'node1')).toEqual(['node.kubernetes.io/unreachable:NoSchedule']);
 });
 
 test('a node that has long been well is put right as soon as somebody changes it', async () => {
