@@ -360,6 +360,12 @@ test('what is seldom meant is told', () => {
   expect(Pod.warnings(pod())).toEqual([]);
 });
 
+test('an update of a pod warns of nothing', () => {
+  const odd = pod({ nodeSelector: { 'beta.kubernetes.io/os': 'linux' } });
+  expect(Pod.warnings(odd)).toHaveLength(1);
+  expect(Pod.warnings(odd, pod())).toEqual([]);
+});
+
 test('a container that came to its end stays there when it must not run again', () => {
   const ended = [{ ...running, state: { terminated: { exitCode: 1 } } }];
   const current = pod({ restartPolicy: 'Never' }, { phase: 'Running', containerStatuses: ended });

@@ -67,7 +67,8 @@ export const Pod = defineKind<schema.Pod>({
   updateHasOwnRules: true,
   validateUpdate: validatePodUpdate,
   validateStatusUpdate: validatePodStatusUpdate,
-  warnings: (pod) => [...warningsOfPodName(pod), ...warningsOfPod(pod)],
+  // An update warns of nothing: those are written often, and by components.
+  warnings: (pod, current) => (current ? [] : [...warningsOfPodName(pod), ...warningsOfPod(pod)]),
 
   columns: podColumns,
   selectableFields: {

@@ -32,6 +32,7 @@ export function validatePodUpdate(change: Change<Pod>): FieldError[] {
 function validateMain(change: Change<Pod>): FieldError[] {
   const { next, current, at } = change;
   const [now, before] = [next.spec, current.spec];
+  if (now === before) return validateAnnotations(change); // it was judged when it was written
   const errors = [
     ...validatePodSpec(now, at.spec, next.metadata),
     ...validateOnlyForPod(now, at.spec),
