@@ -21,10 +21,13 @@ export function randomUuid(random: Random): string {
   return `${a}-${b.slice(0, 4)}-4${b.slice(5)}-${variant}${c.slice(1, 4)}-${c.slice(4)}${d}`;
 }
 
-const hex32 = (random: Random): string =>
-  wholeBelow(random, 2 ** 32)
-    .toString(16)
-    .padStart(8, '0');
+/** By bytes: every object that is made has four of these, and a number of 32 bits is printed as a fraction would be. */
+function hex32(random: Random): string {
+  const value = wholeBelow(random, 2 ** 32);
+  return HEX[value >>> 24]! + HEX[(value >>> 16) & 0xff]! + HEX[(value >>> 8) & 0xff]! + HEX[value & 0xff]!;
+}
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 
 /** The same sequence for the same seed (mulberry32). */
 export function seededRandom(seed: number): Random {

@@ -93,6 +93,18 @@ export function wildcardDns1123Subdomain(value: string): Complaints {
 
 /** `name` or `prefix.example.com/name`: keys of labels and annotations, finalizers, taints, resources. */
 export function qualifiedName(value: string): Complaints {
+  return isQualifiedName(value) ? [] : complaintsOfQualifiedName(value);
+}
+
+/** Every write of an object asks it of each of its labels, annotations and finalizers, and all but a few are good. */
+function isQualifiedName(value: string): boolean {
+  const slash = value.indexOf('/');
+  const name = value.slice(slash + 1);
+  if (name.length > 63 || !IS_QUALIFIED.test(name)) return false; // nor has it another slash then
+  return slash < 0 || (slash > 0 && slash <= 253 && IS_SUBDOMAIN.test(value.slice(0, slash)));
+}
+
+function complaintsOfQualifiedName(value: string): Complaints {
   const rule =
     "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
   const pattern = patternComplaint(rule, QUALIFIED, 'MyName', 'my.name', '123-abc');

@@ -97,26 +97,32 @@ function validateSets(meta: ObjectMeta, at: At<ObjectMeta>, known?: ObjectMeta):
   return errors;
 }
 
-export const validateLabels = (
+export function validateLabels(
   labels: Record<string, string> | undefined,
   at: At<Record<string, string>>,
-): FieldError[] =>
-  Object.entries(labels ?? {}).flatMap(([key, value]) => [
-    ...qualifiedName(key).map((text) => invalidValue(at, key, text)),
-    ...labelValue(value).map((text) => invalidValue(at, value, text)),
-  ]);
+): FieldError[] {
+  const errors: FieldError[] = [];
+  for (const key in labels) {
+    const value = labels[key]!;
+    for (const text of qualifiedName(key)) errors.push(invalidValue(at, key, text));
+    for (const text of labelValue(value)) errors.push(invalidValue(at, value, text));
+  }
+  return errors;
+}
 
 /** Keys may be of any case; keys and values together hold at most 256 KiB. */
 export function validateAnnotations(
   annotations: Record<string, string> | undefined,
   at: At<Record<string, string>>,
 ): FieldError[] {
-  const entries = Object.entries(annotations ?? {});
-  const errors = entries.flatMap(([key]) =>
-    qualifiedName(key.toLowerCase()).map((text) => invalidValue(at, key, text)),
-  );
-  const bytes = entries.reduce((sum, [key, value]) => sum + byteLength(key) + byteLength(value), 0);
-  return bytes > MAX_ANNOTATION_BYTES ? [...errors, tooLong(at, MAX_ANNOTATION_BYTES)] : errors;
+  const errors: FieldError[] = [];
+  let bytes = 0;
+  for (const key in annotations) {
+    for (const text of qualifiedName(key.toLowerCase())) errors.push(invalidValue(at, key, text));
+    bytes += byteLength(key) + byteLength(annotations[key]!);
+  }
+  if (bytes > MAX_ANNOTATION_BYTES) errors.push(tooLong(at, MAX_ANNOTATION_BYTES));
+  return errors;
 }
 
 /** Upstream names the list and not the place in it. */
