@@ -12,6 +12,8 @@ import { setOwn } from './set-own.ts';
 /** `problem`: upstream's text of the first value that does not fit. `unknownFields`: paths in order, each once, at most 100. */
 export type Normalised = { object: Record<string, unknown>; unknownFields: readonly string[] } | { problem: string };
 
+const NONE: readonly string[] = Object.freeze([]);
+
 /** Counted in fields and list places; a CRD's schema needs some 150. */
 const MAX_DEPTH = 500;
 const MAX_UNKNOWN_FIELDS = 100;
@@ -25,7 +27,7 @@ export function normalise(facts: Facts, type: TypeFacts, input: unknown, settled
   const pass = newPass(facts);
   const object = structValue(input, type, pass, settled);
   return pass.problem === undefined
-    ? { object: object as Record<string, unknown>, unknownFields: pass.unknownFields ? [...pass.unknownFields] : [] }
+    ? { object: object as Record<string, unknown>, unknownFields: pass.unknownFields ? [...pass.unknownFields] : NONE }
     : { problem: pass.problem };
 }
 

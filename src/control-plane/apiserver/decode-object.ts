@@ -193,7 +193,8 @@ const isOptions = (kind: string): boolean => kind === 'DeleteOptions';
 function shaped(type: BodyType, read: Read, context: Context): Record<string, unknown> {
   const { object, unknownFields } = fitted(type, read.value, context);
   const errors = errorsOf(read, unknownFields, context);
-  if (errors.length > 0 && context.fieldValidation === 'Strict') throw unfit(type, object, strictProblem(errors));
+  if (errors.length === 0) return object;
+  if (context.fieldValidation === 'Strict') throw unfit(type, object, strictProblem(errors));
   if (context.fieldValidation === 'Warn') for (const text of strictWarnings(errors)) context.warn(text);
   return object;
 }
@@ -201,7 +202,7 @@ function shaped(type: BodyType, read: Read, context: Context): Record<string, un
 /** What was read from JSON of a built-in kind in the order of its text, all else as upstream sorts it. */
 function errorsOf(
   { strictErrors, isStrict, text }: Read,
-  unknownFields: string[],
+  unknownFields: readonly string[],
   { shape }: Context,
 ): readonly string[] {
   if (isStrict && shape) return strictErrors;
@@ -226,8 +227,10 @@ function typed(type: BodyType, object: Record<string, unknown>): Record<string, 
 }
 
 /** Those of custom kinds are in order. */
-const textsOf = ({ unknownFields }: { unknownFields: readonly string[] }, shape: TypeFacts | undefined): string[] =>
-  (shape ? [...unknownFields].sort() : unknownFields).map(unknownFieldText);
+function textsOf({ unknownFields }: { unknownFields: readonly string[] }, shape: TypeFacts | undefined) {
+  if (unknownFields.length === 0) return unknownFields;
+  return (shape ? [...unknownFields].sort() : unknownFields).map(unknownFieldText);
+}
 
 /** The metadata has the shape that all have, the rest the one of its definition's schema. */
 function normaliseCustom(value: unknown, custom: CustomShape | undefined): Normalised {

@@ -1,7 +1,7 @@
 /** What a change did to an object: the places it set, and those it took away. Source: structured-merge-diff, typed/compare. */
 import { isEqual } from '../equal.ts';
 import { type FieldSet, MEMBER } from './field-set.ts';
-import { elementOfItem, haveSameKeys, itemsByElement, type Shape } from './field-shape.ts';
+import { elementOfItem, type FieldShape, haveSameKeys, itemsByElement, type Shape } from './field-shape.ts';
 
 export interface Comparison {
   /** Added or set to something else. */
@@ -64,7 +64,7 @@ function compareFields(
 ): Comparison {
   const parts = new Parts();
   if (shape.form === 'struct') {
-    for (const field of shape.fields) {
+    for (const field of changedFields(before, after, shape)) {
       const was = own(before, field.name) ?? field.zero;
       const is = own(after, field.name) ?? field.zero;
       if (was !== is && isWatched?.(field.name) !== false)
@@ -79,6 +79,20 @@ function compareFields(
   }
   return parts.whole();
 }
+
+/** In the order of the shape. Types have many more fields than objects, and most of those have not changed. */
+function changedFields(before: Fields, after: Fields, { byName }: Shape & { form: 'struct' }): FieldShape[] {
+  const changed: FieldShape[] = [];
+  const note = (name: string) => {
+    const field = byName.get(name);
+    if (field) changed.push(field);
+  };
+  for (const name in after) if (after[name] !== before[name] || !Object.hasOwn(before, name)) note(name);
+  for (const name in before) if (!Object.hasOwn(after, name)) note(name);
+  return changed.length > 1 ? changed.sort(byNames) : changed;
+}
+
+const byNames = (a: FieldShape, b: FieldShape): number => (a.name < b.name ? -1 : 1);
 
 /** What was found of the parts of a value; made only where something is. */
 class Parts {
@@ -171,20 +185,19 @@ function allOf(value: unknown, shape: Shape): FieldSet {
 /** Whether there was nothing to add. */
 function addFields(all: Below, fields: Fields, shape: Shape): boolean {
   let isEmpty = true;
-  const add = (element: string, part: unknown, of: Shape) => {
-    if (part === undefined || part === null) return;
-    all[element] = allOf(part, of);
+  for (const name of Object.keys(fields).sort()) {
+    const part = fields[name];
+    const field = part === undefined || part === null ? undefined : fieldIn(shape, name);
+    if (!field) continue;
+    all[field.element] = allOf(part, field.shape);
     isEmpty = false;
-  };
-  if (shape.form === 'struct')
-    for (const name of Object.keys(fields).sort()) {
-      const field = shape.byName.get(name);
-      if (field) add(field.element, fields[name], field.shape);
-    }
-  else if (shape.form === 'map')
-    for (const name of Object.keys(fields).sort())
-      add(`f:${name}`, fields[name], shape.known.get(name) ?? shape.others);
+  }
   return isEmpty;
+}
+
+function fieldIn(shape: Shape, name: string): Pick<FieldShape, 'element' | 'shape'> | undefined {
+  if (shape.form === 'struct') return shape.byName.get(name);
+  return shape.form === 'map' ? { element: `f:${name}`, shape: shape.known.get(name) ?? shape.others } : undefined;
 }
 
 function addItems(all: Below, list: readonly unknown[], shape: Shape): boolean {

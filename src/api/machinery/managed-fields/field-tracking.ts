@@ -69,13 +69,21 @@ export function withoutSystemFields(
     if (element === 'f:apiVersion' || element === 'f:kind' || element === '.' || !isWatched(element.slice(2))) continue;
     if (element !== 'f:metadata') kept[element] = set[element]!;
     else {
-      const own = Object.entries(set[element]!).filter(
-        ([name]) => name !== '.' && !SYSTEM_METADATA.has(name) && !leaves?.has(name),
-      );
-      if (own.length > 0) kept[element] = Object.fromEntries(own);
+      const own = managedMetadata(set[element]!, leaves);
+      if (own) kept[element] = own;
     }
   }
   return fieldSetOf(false, kept);
+}
+
+function managedMetadata(set: FieldSet, leaves: ReadonlySet<string> | undefined): FieldSet | undefined {
+  let own: Record<string, FieldSet> | undefined;
+  for (const element in set) {
+    if (element === '.' || SYSTEM_METADATA.has(element) || leaves?.has(element)) continue;
+    own ??= {};
+    own[element] = set[element]!;
+  }
+  return own;
 }
 
 const NEW_OBJECT = Object.freeze({});

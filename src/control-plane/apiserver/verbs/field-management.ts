@@ -21,11 +21,23 @@ const MAX_MANAGER = 128;
 
 /** The rest of a User-Agent, from its first slash, changes with every release. Source: upstream's handlers, prefixFromUserAgent. */
 const managerOf = ({ info, userAgent = '' }: ResourceCall): string =>
-  info.query.get('fieldManager') ||
-  userAgent
-    .split('/', 1)[0]!
-    .replace(/[^\x20-\x7e]/g, '')
-    .slice(0, MAX_MANAGER);
+  (info.query.size > 0 && info.query.get('fieldManager')) || managerByAgent(userAgent);
+
+const MAX_AGENTS = 1_000;
+/** Longer ones are not remembered. */
+const MAX_AGENT = 256;
+/** There are few, and each of them writes often. */
+const managers = new Map<string, string>();
+
+function managerByAgent(userAgent: string): string {
+  const known = managers.get(userAgent);
+  if (known !== undefined) return known;
+  const [program = ''] = userAgent.split('/', 1);
+  const manager = program.replace(/[^\x20-\x7e]/g, '').slice(0, MAX_MANAGER);
+  if (managers.size >= MAX_AGENTS) managers.clear();
+  if (userAgent.length <= MAX_AGENT) managers.set(userAgent, manager);
+  return manager;
+}
 
 export function writerOf(call: ResourceCall, { clock }: { clock: Clock }): Writer {
   const { kind, info } = call;
@@ -50,9 +62,13 @@ function leftBy(kind: Kind): ReadonlySet<string> {
 
 /** The object itself does not set its status, nor its status anything but itself. */
 function watchedBy({ kind, info }: ResourceCall): (field: string) => boolean {
-  if (info.subresource === 'status') return (field) => field === 'status' || field === 'metadata';
-  return kind.subresources.some(({ name }) => name === 'status') ? (field) => field !== 'status' : () => true;
+  if (info.subresource === 'status') return isOfStatus;
+  return kind.subresources.some(({ name }) => name === 'status') ? isOfObject : always;
 }
+
+const isOfStatus = (field: string): boolean => field === 'status' || field === 'metadata';
+const isOfObject = (field: string): boolean => field !== 'status';
+const always = (): boolean => true;
 
 export function withManagedFieldsOfUpdate<T extends KubeObject>(
   call: ResourceCall<T>,
