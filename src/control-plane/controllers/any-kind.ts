@@ -6,12 +6,16 @@ import type { Kind } from '#api/machinery/kind.ts';
 import { apiVersionOf } from '#api/machinery/kind.ts';
 import type { KubeObject } from '#api/machinery/object.ts';
 import { keyOf } from '#api/machinery/object.ts';
+import { RecentSet } from '#base/recent-set.ts';
 import type { IndexedInformer, Informer } from '#client/informer.ts';
 import type { AnyKindApi, AnyKindContext, AnyKindController, AnyObjectRef } from './define-controller.ts';
 import { settled } from './define-controller.ts';
 import type { RunEnvironment } from './key-runner.ts';
 import { KeyRunner } from './key-runner.ts';
 import { WriteBarrier } from './write-barrier.ts';
+
+/** Source: garbage collector, absentOwnerCache. */
+const MOST_NOTES = 500;
 
 const idOf = (kind: Kind): string => `${apiVersionOf(kind)}/${kind.plural}`;
 const keyFor = ({ kind, key }: AnyObjectRef): string => `${idOf(kind)}|${key}`;
@@ -90,6 +94,7 @@ export function runAnyKindController({ name, spec }: AnyKindController, env: Run
 
 const readingOf = (followed: Map<string, Followed>, { kinds }: RunEnvironment) => ({
   kinds,
+  notes: new RecentSet<string>(MOST_NOTES),
   cached: (kind: Kind) => followed.get(idOf(kind))?.informer,
   under: (index: string, indexKey: string) =>
     [...followed.values()].flatMap(({ kind, indexes }) =>

@@ -8,6 +8,7 @@ import type { KubeObject, ObjectKey } from '#api/machinery/object.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#base/log.ts';
 import type { Random } from '#base/random.ts';
+import type { RecentSet } from '#base/recent-set.ts';
 import type { DeleteOptions, Draft, Named, PatchType } from '#client/client.ts';
 import type { EventSink } from '#client/event-recorder.ts';
 import type { Informer } from '#client/informer.ts';
@@ -180,6 +181,8 @@ export interface AnyKindContext {
   cached(kind: Kind): Informer<KubeObject> | undefined;
   /** Over all kinds: objects under a key of `indexes`. */
   under(index: string, indexKey: string): { kind: Kind; object: KubeObject }[];
+  /** What the controller notes down for itself, in this run of it alone: the last so many. */
+  notes: RecentSet<string>;
   /** Makes another key dirty. */
   enqueue(ref: AnyObjectRef): void;
   kinds: KindRegistry;
@@ -197,7 +200,7 @@ export interface AnyKindChange {
   now: KubeObject | undefined;
   before: KubeObject | undefined;
 }
-export type AnyKindReading = Pick<AnyKindContext, 'under' | 'cached' | 'kinds'>;
+export type AnyKindReading = Pick<AnyKindContext, 'under' | 'cached' | 'kinds' | 'notes'>;
 
 /** The form for controllers of kinds that are unknown when this is compiled (garbage collection). */
 export interface AnyKindControllerSpec {

@@ -13,7 +13,7 @@ import { deployment, startCluster } from '#testing/cluster.ts';
 import { podsThatRun } from '#testing/pods-that-run.ts';
 import { deploymentController } from '../deployment/deployment.ts';
 import { replicaSetController } from '../replica-set.ts';
-import { startControllers } from '../start-controllers.ts';
+import { type RunningControllers, startControllers } from '../start-controllers.ts';
 import { garbageCollector } from './garbage-collector.ts';
 
 const start = () =>
@@ -39,24 +39,55 @@ test('with a Deployment go its ReplicaSets and their pods', async () => {
   expect([cluster.list(Deployment), cluster.list(ReplicaSet), cluster.list(Pod)]).toEqual([[], [], []]);
 });
 
-test('whether an owner is gone the server is asked once for each dependent', async () => {
-  const asked: string[] = [];
+test('whether an owner is gone that nobody saw go the server is asked once for each dependent', async () => {
   await using cluster = await startCluster();
   const owner = await configMap(cluster, 'owner');
   for (const name of ['first', 'second']) await configMap(cluster, name, [ownedBy(owner)]);
-  cluster.run('collector', (services) =>
-    startControllers({
-      controllers: [garbageCollector],
-      ...services,
-      transportFor: (user) => noting(services.transportFor(user), (path) => asked.push(path)),
-    }),
-  );
-  await cluster.settles();
   await cluster.delete(ConfigMap, 'default/owner');
+  const { asked } = collecting(cluster);
   await cluster.settles();
   expect(names(cluster)).toEqual([]);
   expect(asked.filter((path) => path.endsWith('/owner'))).toHaveLength(2);
 });
+
+test('an owner that was seen to go is not asked for', async () => {
+  await using cluster = await startCluster();
+  const { asked } = collecting(cluster);
+  const owner = await configMap(cluster, 'owner');
+  for (const name of ['first', 'second']) await configMap(cluster, name, [ownedBy(owner)]);
+  await cluster.settles();
+  await cluster.delete(ConfigMap, 'default/owner');
+  await cluster.settles();
+  expect(names(cluster)).toEqual([]);
+  expect(asked.filter((path) => path.endsWith('/owner'))).toEqual([]);
+});
+
+test('what has an owner that lives is not looked at', async () => {
+  await using cluster = await startCluster();
+  const { steps } = collecting(cluster);
+  const owner = await configMap(cluster, 'owner');
+  await configMap(cluster, 'child', [ownedBy(owner)]);
+  await cluster.settles();
+  const before = steps();
+  const metadata = { finalizers: ['example.com/mine'] };
+  await cluster.patch(ConfigMap, 'default/child', { metadata });
+  await configMap(cluster, 'sibling', [ownedBy(owner)]);
+  await cluster.settles();
+  expect(steps()).toBe(before);
+});
+
+/** A collector of its own: what it asks for, and how many steps it has taken. */
+function collecting(cluster: TestCluster): { asked: string[]; steps(): number } {
+  const asked: string[] = [];
+  let running: RunningControllers;
+  cluster.run('collector', (services) => {
+    const transportFor: typeof services.transportFor = (user) =>
+      noting(services.transportFor(user), (path) => asked.push(path));
+    running = startControllers({ controllers: [garbageCollector], ...services, transportFor });
+    return running;
+  });
+  return { asked, steps: () => running.stats()[0]!.reconciled };
+}
 
 test('a reference that is put right while its owner is looked for is looked at anew', async () => {
   await using cluster = await startCluster();

@@ -14,8 +14,10 @@ import {
   FOREGROUND,
   hasFinalizer,
   isBeingDeleted,
+  isInDoubt,
   kindOf,
   misplacement,
+  noteGone,
   ORPHAN,
   ownersOf,
   refOf,
@@ -40,8 +42,8 @@ export const garbageCollector = defineController({
   *affects(change, reading): Iterable<AnyObjectRef> {
     const { kind, key, now, before } = change;
     if (now && before && isSameInGraph(now, before)) return;
-    if (now) yield { kind, key };
-    else if (before) for (const dependent of dependentsOf(before, reading)) yield refTo(dependent);
+    if (now && isToBeLookedAt(now, reading)) yield { kind, key };
+    else if (!now && before) yield* dependentsLeft(before, reading);
     yield* ownersThatWait(change, reading);
   },
 
@@ -60,6 +62,18 @@ const isSameInGraph = ({ metadata: a }: KubeObject, { metadata: b }: KubeObject)
   isEqual(a.ownerReferences ?? NONE, b.ownerReferences ?? NONE) &&
   isEqual(a.finalizers ?? NONE, b.finalizers ?? NONE);
 const NONE: readonly never[] = [];
+
+/** What its own finalizers or its owners may ask for something. */
+const isToBeLookedAt = (object: KubeObject, reading: AnyKindReading): boolean =>
+  isBeingDeleted(object)
+    ? hasFinalizer(object, ORPHAN) || hasFinalizer(object, FOREGROUND)
+    : isInDoubt(object, reading);
+
+function* dependentsLeft(owner: KubeObject, reading: AnyKindReading): Iterable<AnyObjectRef> {
+  const dependents = dependentsOf(owner, reading);
+  if (dependents.length > 0) noteGone(owner, reading);
+  for (const dependent of dependents) yield refTo(dependent);
+}
 
 const refTo = ({ kind, object: { metadata } }: Found): AnyObjectRef => ({
   kind,

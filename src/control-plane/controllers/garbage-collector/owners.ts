@@ -3,7 +3,7 @@ import { isEqual } from '#api/machinery/equal.ts';
 import type { Kind, KindRegistry } from '#api/machinery/kind.ts';
 import type { KubeObject, OwnerReference } from '#api/machinery/object.ts';
 import { hasReason } from '#api/machinery/status.ts';
-import type { AnyKindContext, AnyObjectRef } from '../define-controller.ts';
+import type { AnyKindContext, AnyKindReading, AnyObjectRef } from '../define-controller.ts';
 
 export const FOREGROUND = 'foregroundDeletion';
 export const ORPHAN = 'orphan';
@@ -34,6 +34,18 @@ export function refOf(owner: OwnerReference, dependent: KubeObject, kinds: KindR
   return namespace ? { kind, key: `${namespace}/${owner.name}` } : undefined;
 }
 
+/** An owner that was seen to go: what had this uid never comes back, and the server need not be asked for it. */
+export const noteGone = ({ metadata }: KubeObject, { notes }: Pick<AnyKindReading, 'notes'>): void =>
+  notes.add(metadata.uid);
+
+/** Whether the caches cannot say of each of its owners that it is there, and that it stays. */
+export const isInDoubt = (object: KubeObject, { kinds, cached }: Pick<AnyKindReading, 'kinds' | 'cached'>): boolean =>
+  (object.metadata.ownerReferences ?? []).some((reference) => {
+    const ref = refOf(reference, object, kinds);
+    const owner = ref && cached(ref.kind)?.get(ref.key);
+    return owner?.metadata.uid !== reference.uid || waitsForDependents(owner);
+  });
+
 const uidOf = ({ metadata }: KubeObject): string => metadata.uid;
 
 /** What is wrong with a reference to an owner that is there, but in another namespace; in upstream's words. */
@@ -60,8 +72,8 @@ export interface Owners {
 }
 
 /**
- * Before an owner is called gone, the server is asked: the cache may just not have it yet. Not of those that are `known` to be
- * gone, by the same reference: what had this uid never comes back, but another reference may name it where it is.
+ * Before an owner is called gone that was not seen to go, the server is asked: the cache may just not have it yet. Not of
+ * those that are `known` to be gone, by the same reference: another reference may name where it is.
  */
 export async function ownersOf(
   object: KubeObject,
@@ -91,6 +103,7 @@ async function find(
 ): Promise<KubeObject | undefined> {
   const cached = context.cached(kind)?.get(key);
   if (cached?.metadata.uid === uid) return cached;
+  if (context.notes.has(uid)) return undefined;
   const [name = '', namespace] = key.split('/').reverse();
   try {
     const live = await context.api.get(kind, { name, ...(namespace && { namespace }) });
